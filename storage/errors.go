@@ -1,0 +1,33 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrClosed is returned by every call on a closed store.
+	ErrClosed = errors.New("storage: store is closed")
+
+	// ErrTxDone is returned by a Reader or Tx that outlived the function it was given to.
+	ErrTxDone = errors.New("storage: transaction is over")
+
+	// ErrConflict is returned by Update where this attempt could not be ordered with
+	// another transaction. Nothing was written; another attempt may succeed.
+	ErrConflict = errors.New("storage: conflict with another transaction")
+
+	// ErrTooLarge is the parent of the errors about [Limits].
+	ErrTooLarge = errors.New("storage: too large")
+
+	// ErrTxTooLarge is returned where a transaction holds more than Limits allow.
+	ErrTxTooLarge = fmt.Errorf("%w: transaction", ErrTooLarge)
+
+	// ErrKeyTooLarge is returned for a key longer than Limits().KeyBytes.
+	ErrKeyTooLarge = fmt.Errorf("%w: key", ErrTooLarge)
+
+	// ErrValueTooLarge is returned for a value longer than Limits().ValueBytes.
+	ErrValueTooLarge = fmt.Errorf("%w: value", ErrTooLarge)
+
+	// ErrCorrupt is returned where stored bytes are not those that were written.
+	ErrCorrupt = errors.New("storage: stored data is corrupt")
+)

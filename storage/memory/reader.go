@@ -1,0 +1,94 @@
+package memory
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// entriesPerCheck is how many entries a scan yields between two looks at its context.
+const entriesPerCheck = 64
+
+// reader reads a tree until it is ended.
+type reader struct {
+	tree *tree
+	done atomic.Bool // atomic, because a handle that leaked may be on any goroutine
+}
+
+func (r *reader) end() { r.done.Store(true) }
+
+// check says why the reader may not be used now, if so.
+func (r *reader) check(ctx context.Context) error {
+	if r.done.Load() {
+		return storage.ErrTxDone
+	}
+	return ctx.Err()
+}
+
+// Get implements [storage.Reader].
+func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
+	if err := r.check(ctx); err != nil {
+		return nil, err
+	}
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		if v, ok := r.tree.Get(string(key)); ok {
+			values[i] = []byte(v) // not nil, even for an empty v
+		}
+	}
+	return values, nil
+}
+
+// Scan implements [storage.Reader].
+func (r *reader) Scan(ctx context.Context, rg storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
+	return r.scan(ctx, func() *tree { return r.tree }, rg, o)
+}
+
+// scan is Scan over the tree that snapshot returns when a loop begins. Nobody may
+// write to that tree.
+func (r *reader) scan(
+	ctx context.Context, snapshot func() *tree, rg storage.Range, o storage.ScanOptions,
+) iter.Seq2[storage.Entry, error] {
+	start, end := string(rg.Start), string(rg.End)
+	return func(yield func(storage.Entry, error) bool) {
+		if err := r.check(ctx); err != nil {
+			yield(storage.Entry{}, err)
+			return
+		}
+		yielded := 0
+		visit := func(k, v string) bool {
+			if end != "" && k >= end {
+				return o.Reverse // which comes upon End itself before its first key
+			}
+			if k < start {
+				return false
+			}
+			var err error
+			if yielded%entriesPerCheck == 0 {
+				err = r.check(ctx)
+			} else if r.done.Load() { // a loop that was kept in iter.Pull
+				err = storage.ErrTxDone
+			}
+			if err != nil {
+				yield(storage.Entry{}, err)
+				return false
+			}
+			e := storage.Entry{Key: []byte(k)}
+			if !o.KeysOnly {
+				e.Value = []byte(v)
+			}
+			yielded++
+			return yield(e, nil) && yielded != o.Limit
+		}
+		switch t := snapshot(); {
+		case !o.Reverse:
+			t.Ascend(start, visit)
+		case end != "":
+			t.Descend(end, visit)
+		default:
+			t.Reverse(visit)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package memory
+
+import (
+	"context"
+	"iter"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// tx reads and writes a tree of its own.
+type tx struct {
+	reader
+	ledger ledger
+	doom   error // of the first write that failed
+}
+
+func newTx(t *tree, l storage.Limits) *tx {
+	return &tx{
+		reader: reader{tree: t},
+		ledger: ledger{limits: l, weight: make(map[string]int)},
+	}
+}
+
+// Scan implements [storage.Reader]. It copies the tree as each loop begins, which
+// keeps the writes made during the loop out of it.
+func (x *tx) Scan(ctx context.Context, r storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
+	return x.scan(ctx, x.tree.Copy, r, o)
+}
+
+// Put implements [storage.Tx].
+func (x *tx) Put(key, value []byte) error {
+	if err := x.begin(key, value); err != nil {
+		return err
+	}
+	x.tree.Set(string(key), string(value))
+	return nil
+}
+
+// Delete implements [storage.Tx].
+func (x *tx) Delete(keys ...[]byte) error {
+	if x.done.Load() {
+		return storage.ErrTxDone
+	}
+	for _, key := range keys {
+		if err := x.begin(key, nil); err != nil {
+			return err
+		}
+		x.tree.Delete(string(key))
+	}
+	return nil
+}
+
+// DeleteRange implements [storage.Tx].
+func (x *tx) DeleteRange(ctx context.Context, r storage.Range) error {
+	if x.done.Load() {
+		return storage.ErrTxDone
+	}
+	for e, err := range x.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
+		if err != nil {
+			return x.fail(err)
+		}
+		if err := x.Delete(e.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin enters one write in the ledger, and says why it may not be made, if so.
+func (x *tx) begin(key, value []byte) error {
+	if x.done.Load() {
+		return storage.ErrTxDone
+	}
+	if x.doom != nil {
+		return x.doom
+	}
+	if err := x.ledger.add(key, value); err != nil {
+		return x.fail(err)
+	}
+	return nil
+}
+
+// fail dooms the transaction with the error of a write.
+func (x *tx) fail(err error) error {
+	if x.doom == nil {
+		x.doom = err
+	}
+	return err
+}

@@ -1,0 +1,183 @@
+package storagetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// bytesTests show that no slice is shared between the store and its callers: what
+// either side does to its own must not reach the other.
+var bytesTests = []test{
+	{"slices given to Put may be reused", func(t *testing.T, s storage.Store) {
+		want := map[string]string{"k0": "v0", "k1": "v1", "k2": "v2"}
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			key, value := []byte("k?"), []byte("v?")
+			for i := range byte(3) {
+				key[1], value[1] = '0'+i, '0'+i
+				require.NoError(t, tx.Put(key, value))
+			}
+			key[0], value[0] = 'X', 'X'
+			require.Equal(t, want, everything(t, ctx, tx))
+			require.Equal(t, "v1", get(t, ctx, tx, "k1"))
+		})
+		require.Equal(t, want, contents(t, s))
+	}},
+	{"slices given to Delete may be reused", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"k0": "0", "k1": "1", "k2": "2"})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			key := []byte("k0")
+			require.NoError(t, tx.Delete(key))
+			key[1] = '1'
+			require.NoError(t, tx.Delete(key))
+			key[1] = '2'
+			require.Equal(t, map[string]string{"k2": "2"}, everything(t, ctx, tx))
+		})
+		require.Equal(t, map[string]string{"k2": "2"}, contents(t, s))
+	}},
+	{"slices given to DeleteRange may be reused", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1", "b": "1", "c": "1", "d": "1"})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			r := span("a", "c")
+			require.NoError(t, tx.DeleteRange(ctx, r))
+			r.Start[0], r.End[0] = 'c', 'z'
+			require.Equal(t, map[string]string{"c": "1", "d": "1"}, everything(t, ctx, tx))
+		})
+		require.Equal(t, map[string]string{"c": "1", "d": "1"}, contents(t, s))
+	}},
+	{"slices given to Get may be reused", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"k0": "0", "k1": "1"})
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			key := []byte("k0")
+			first, err := r.Get(ctx, key)
+			require.NoError(t, err)
+			key[1] = '1'
+			second, err := r.Get(ctx, key)
+			require.NoError(t, err)
+			require.Equal(t, []string{"0", "1"}, []string{string(first[0]), string(second[0])})
+		})
+	}},
+	{"bounds given to Scan may be reused", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1", "b": "1", "c": "1", "d": "1", "e": "1"})
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			for _, reverse := range []bool{false, true} {
+				bounds := span("b", "e")
+				seq := r.Scan(ctx, bounds, storage.ScanOptions{Reverse: reverse})
+				bounds.Start[0], bounds.End[0] = 'c', 'd' // before the loop
+				got := map[string]bool{}
+				for e, err := range seq {
+					require.NoError(t, err)
+					got[string(e.Key)] = true
+					bounds.Start[0], bounds.End[0] = 'd', 'c' // and during it
+				}
+				require.Equal(t, map[string]bool{"b": true, "c": true, "d": true}, got, "reverse: %v", reverse)
+			}
+		})
+	}},
+	{"what Get returns is the caller's", func(t *testing.T, s storage.Store) {
+		want := map[string]string{"a": "value of a", "b": "", "c": "value of c"}
+		fill(t, s, map[string]string{"a": "value of a", "b": ""})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			put(t, tx, "c", "value of c") // a write that is pending may be held elsewhere
+			spoilGot(t, ctx, tx)
+			require.Equal(t, want, everything(t, ctx, tx))
+			require.Equal(t, "value of c", get(t, ctx, tx, "c"))
+		})
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			spoilGot(t, ctx, r)
+			require.Equal(t, want, everything(t, ctx, r))
+		})
+		require.Equal(t, want, contents(t, s))
+	}},
+	{"what Scan yields is the caller's", func(t *testing.T, s storage.Store) {
+		want := map[string]string{"a": "value of a", "b": "", "c": "value of c", "d": "value of d"}
+		fill(t, s, map[string]string{"a": "value of a", "b": "", "d": "value of d"})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			put(t, tx, "c", "value of c")
+			spoilScanned(t, ctx, tx, want)
+			require.Equal(t, want, everything(t, ctx, tx))
+			require.Equal(t, "value of c", get(t, ctx, tx, "c"))
+		})
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			spoilScanned(t, ctx, r, want)
+			require.Equal(t, want, everything(t, ctx, r))
+		})
+		require.Equal(t, want, contents(t, s))
+	}},
+	{"what was read outlives the transaction", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1", "b": "2"})
+		var values [][]byte
+		var entries []storage.Entry
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			var err error
+			values, err = r.Get(ctx, []byte("a"), []byte("b"))
+			require.NoError(t, err)
+			for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+				require.NoError(t, err)
+				entries = append(entries, e)
+			}
+		})
+		for range 20 {
+			fill(t, s, map[string]string{"a": "x", "b": "y", "c": "z"})
+		}
+		require.NoError(t, s.Close())
+		require.Equal(t, [][]byte{[]byte("1"), []byte("2")}, values)
+		require.Equal(t, []storage.Entry{
+			{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("b"), Value: []byte("2")},
+		}, entries)
+	}},
+}
+
+// spoilGot writes over and behind everything that Get returns.
+func spoilGot(t *testing.T, ctx context.Context, r storage.Reader) {
+	t.Helper()
+	got, err := r.Get(ctx, []byte("a"), []byte("c"), []byte("a"), []byte("b"))
+	require.NoError(t, err)
+	require.Len(t, got, 4)
+	spoil(got[0])
+	require.Equal(t, []string{"value of c", "value of a", ""}, []string{string(got[1]), string(got[2]), string(got[3])},
+		"the results of one Get share no memory")
+	spoil(got[3])
+	spoil(got[1])
+	require.Equal(t, "value of a", string(got[2]))
+	spoil(got[2])
+}
+
+// spoilScanned writes over and behind each entry as it comes, and then over all.
+func spoilScanned(t *testing.T, ctx context.Context, r storage.Reader, want map[string]string) {
+	t.Helper()
+	for _, reverse := range []bool{false, true} {
+		var kept []storage.Entry
+		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
+			require.NoError(t, err)
+			value := want[string(e.Key)]
+			spoil(e.Key)
+			require.Equal(t, value, string(e.Value), "a key and its value share no memory")
+			spoil(e.Value)
+		}
+		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
+			require.NoError(t, err)
+			kept = append(kept, e)
+		}
+		got := map[string]string{}
+		for _, e := range kept {
+			got[string(e.Key)] = string(e.Value)
+		}
+		require.Equal(t, want, got, "an entry that is kept stays as it was")
+		for _, e := range kept {
+			spoil(e.Value)
+			spoil(e.Key)
+		}
+	}
+}
+
+// spoil writes over all of b, and appends to it within what it has room for.
+func spoil(b []byte) {
+	b = b[:cap(b)]
+	for i := range b {
+		b[i] = '!'
+	}
+}

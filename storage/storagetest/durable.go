@@ -1,0 +1,109 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// RunDurable tests that what was committed is still there when a store is closed
+// and opened again. open opens the store in dir, which is empty at first, and has
+// t.Cleanup close it.
+func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store) {
+	for _, c := range []struct {
+		name  string
+		write func(t *testing.T, s storage.Store)
+		want  map[string]string
+	}{
+		{"puts", func(t *testing.T, s storage.Store) { fill(t, s, numbered(200)) }, numbered(200)},
+		{"odd keys", func(t *testing.T, s storage.Store) { fill(t, s, odd()) }, odd()},
+		{"empty values", func(t *testing.T, s storage.Store) {
+			fill(t, s, map[string]string{"": "", "a": ""})
+		}, map[string]string{"": "", "a": ""}},
+		{"overwrites", func(t *testing.T, s storage.Store) {
+			fill(t, s, map[string]string{"a": "old", "b": "old", "c": ""})
+			fill(t, s, map[string]string{"a": "new", "b": "", "c": "new"})
+		}, map[string]string{"a": "new", "b": "", "c": "new"}},
+		{"deletes", func(t *testing.T, s storage.Store) {
+			fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3"})
+			update(t, s, func(_ context.Context, tx storage.Tx) {
+				put(t, tx, "d", "put and deleted at once")
+				del(t, tx, "a", "c", "d")
+			})
+		}, map[string]string{"b": "2"}},
+		{"range deletes", func(t *testing.T, s storage.Store) {
+			fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3", "d": "4"})
+			update(t, s, func(ctx context.Context, tx storage.Tx) {
+				put(t, tx, "bb", "1")
+				require.NoError(t, tx.DeleteRange(ctx, span("b", "d")))
+				put(t, tx, "c", "again")
+			})
+		}, map[string]string{"a": "1", "c": "again", "d": "4"}},
+		{"what was rolled back does not come back", func(t *testing.T, s storage.Store) {
+			fill(t, s, before)
+			require.Error(t, s.Update(patient(t), func(tx storage.Tx) error {
+				writeAll(t, patient(t), tx)
+				return errors.New("of the caller")
+			}))
+			require.Panics(t, func() {
+				_ = s.Update(patient(t), func(tx storage.Tx) error {
+					writeAll(t, patient(t), tx)
+					panic("of the caller")
+				})
+			})
+			ctx, cancel := context.WithCancel(patient(t))
+			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
+				writeAll(t, patient(t), tx)
+				cancel()
+				return nil
+			}), context.Canceled)
+			require.ErrorIs(t, s.Update(patient(t), func(tx storage.Tx) error {
+				writeAll(t, patient(t), tx)
+				_ = tx.Put(make([]byte, s.Limits().KeyBytes+1), nil)
+				return nil
+			}), storage.ErrKeyTooLarge)
+		}, before},
+		{"nothing at all", func(*testing.T, storage.Store) {}, map[string]string{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := open(t, dir)
+			require.Empty(t, contents(t, s), "the directory is new")
+			c.write(t, s)
+			for range 2 { // what survives one opening may be lost by the next
+				require.Equal(t, c.want, contents(t, s))
+				require.NoError(t, s.Close())
+				s = open(t, dir)
+			}
+			require.Equal(t, c.want, contents(t, s))
+		})
+	}
+	t.Run("random transactions across openings", func(t *testing.T) {
+		t.Parallel()
+		seed := seedOf(t)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		dir, want := t.TempDir(), newModel()
+		for range 5 {
+			s := open(t, dir)
+			for range 20 {
+				sameAnswers(t, seed, randomTx(rng), s, want)
+			}
+			require.NoError(t, s.Close())
+		}
+		require.Equal(t, want.entries, contents(t, open(t, dir)), "seed %d", seed)
+	})
+}
+
+func odd() map[string]string {
+	entries := map[string]string{}
+	for _, k := range oddKeys {
+		entries[k] = "value of " + k
+	}
+	return entries
+}

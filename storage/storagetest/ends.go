@@ -1,0 +1,238 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// endTests show what is left when a transaction does not end with a commit, and
+// when its handles are used after its end.
+var endTests = []test{
+	{"fn's error rolls back and comes out unchanged", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		for _, want := range []error{
+			errors.New("of the caller"),
+			fmt.Errorf("of the caller: %w", storage.ErrConflict),
+			fmt.Errorf("of the caller: %w", context.Canceled),
+		} {
+			got := s.Update(patient(t), func(tx storage.Tx) error {
+				writeAll(t, patient(t), tx)
+				return want
+			})
+			require.Same(t, want, got)
+			got = s.View(patient(t), func(storage.Reader) error { return want })
+			require.Same(t, want, got)
+			require.Equal(t, before, contents(t, s))
+		}
+	}},
+	{"fn's error comes out even where a write failed too", func(t *testing.T, s storage.Store) {
+		want := errors.New("of the caller")
+		got := s.Update(patient(t), func(tx storage.Tx) error {
+			require.Error(t, tx.Put(make([]byte, s.Limits().KeyBytes+1), nil))
+			return want
+		})
+		require.Same(t, want, got)
+	}},
+	{"a panic rolls back and passes through", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		require.PanicsWithValue(t, "of the caller", func() {
+			_ = s.Update(patient(t), func(tx storage.Tx) error {
+				writeAll(t, patient(t), tx)
+				panic("of the caller")
+			})
+		})
+		require.PanicsWithValue(t, "of the caller", func() {
+			_ = s.View(patient(t), func(storage.Reader) error { panic("of the caller") })
+		})
+		stillWorks(t, s)
+	}},
+	{"runtime.Goexit rolls back and holds nothing", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		for _, run := range []func(exit func()) error{
+			func(exit func()) error {
+				return s.Update(patient(t), func(tx storage.Tx) error {
+					err := tx.Put([]byte("new"), []byte("1"))
+					exit()
+					return err
+				})
+			},
+			func(exit func()) error {
+				return s.View(patient(t), func(storage.Reader) error { exit(); return nil })
+			},
+		} {
+			require.True(t, goexits(run))
+		}
+		stillWorks(t, s)
+	}},
+	{"a context that is done before means that fn is not run", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		canceled, cancel := context.WithCancel(patient(t))
+		cancel()
+		late, cancel := context.WithDeadline(patient(t), time.Now().Add(-time.Hour))
+		defer cancel()
+		for want, ctx := range map[error]context.Context{context.Canceled: canceled, context.DeadlineExceeded: late} {
+			for range 10 { // a select over the context and something else that is ready takes either
+				ran := false
+				require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), want)
+				require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), want)
+				require.False(t, ran, "fn was run")
+			}
+		}
+		stillWorks(t, s)
+	}},
+	{"a context that is done during fn rolls back", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		ctx, cancel := context.WithCancel(patient(t))
+		err := s.Update(ctx, func(tx storage.Tx) error {
+			put(t, tx, "before", "1")
+			cancel()
+			_, _ = tx.Get(ctx, []byte("a")) // whatever these say,
+			_ = tx.Put([]byte("after"), []byte("1"))
+			_ = tx.Delete([]byte("a"))
+			return nil // and though fn does not care
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		stillWorks(t, s)
+	}},
+	{"a context that is done as fn ends rolls back", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		ctx, cancel := context.WithCancel(patient(t))
+		err := s.Update(ctx, func(tx storage.Tx) error {
+			writeAll(t, patient(t), tx)
+			cancel()
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		stillWorks(t, s)
+	}},
+	{"a context that is done frees an Update that waits for another", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		update(t, s, func(ctx context.Context, _ storage.Tx) {
+			short, cancel := context.WithCancel(ctx)
+			defer cancel()
+			begun := make(chan struct{})
+			waiting := background(func() error {
+				close(begun)
+				return s.Update(short, func(tx storage.Tx) error {
+					<-short.Done() // where a store lets this one in beside the other
+					return tx.Put([]byte("new"), nil)
+				})
+			})
+			<-begun
+			cancel()
+			require.ErrorIs(t, await(t, ctx, waiting, "an Update whose context is done"), context.Canceled)
+		})
+		stillWorks(t, s)
+	}},
+	{"fn runs once", func(t *testing.T, s storage.Store) {
+		views, updates := 0, 0
+		view(t, s, func(context.Context, storage.Reader) { views++ })
+		update(t, s, func(context.Context, storage.Tx) { updates++ })
+		_ = s.Update(patient(t), func(storage.Tx) error { updates++; return storage.ErrConflict })
+		require.Equal(t, []int{1, 2}, []int{views, updates})
+	}},
+	{"handles are dead after a View", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		for _, result := range []error{nil, errors.New("of the caller")} {
+			var leaked storage.Reader
+			require.Equal(t, result, s.View(patient(t), func(r storage.Reader) error { leaked = r; return result }))
+			deadReader(t, leaked)
+		}
+	}},
+	{"handles are dead after an Update", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		for _, result := range []error{nil, errors.New("of the caller")} {
+			var leaked storage.Tx
+			require.Equal(t, result, s.Update(patient(t), func(tx storage.Tx) error { leaked = tx; return result }))
+			deadReader(t, leaked)
+			deadTx(t, leaked)
+		}
+		stillWorks(t, s)
+	}},
+	{"handles are dead after a panic", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		var leaked storage.Tx
+		require.Panics(t, func() {
+			_ = s.Update(patient(t), func(tx storage.Tx) error { leaked = tx; panic("of the caller") })
+		})
+		deadReader(t, leaked)
+		deadTx(t, leaked)
+		stillWorks(t, s)
+	}},
+	{"a sequence made in fn is dead after it", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		var sequences []iter.Seq2[storage.Entry, error]
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			sequences = append(sequences, r.Scan(ctx, storage.Range{}, storage.ScanOptions{}))
+		})
+		for _, seq := range sequences {
+			require.Equal(t, fmt.Sprintf("error %v;", storage.ErrTxDone), answer(seq))
+		}
+	}},
+}
+
+// before is what the tests of this file begin with, and must end with.
+var before = map[string]string{"a": "1", "b": "2", "c": "3", "d": "4"}
+
+// writeAll makes a write of every kind.
+func writeAll(t *testing.T, ctx context.Context, tx storage.Tx) {
+	t.Helper()
+	put(t, tx, "new", "1")
+	put(t, tx, "a", "changed")
+	del(t, tx, "b")
+	require.NoError(t, tx.DeleteRange(ctx, span("c", "d")))
+	require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, everything(t, ctx, tx))
+}
+
+// stillWorks shows that the store is as it was before, and can be written.
+func stillWorks(t *testing.T, s storage.Store) {
+	t.Helper()
+	require.Equal(t, before, contents(t, s))
+	update(t, s, func(_ context.Context, tx storage.Tx) { put(t, tx, "later", "1") })
+	require.Len(t, contents(t, s), len(before)+1)
+	update(t, s, func(_ context.Context, tx storage.Tx) { del(t, tx, "later") })
+	require.Equal(t, before, contents(t, s))
+}
+
+// goexits reports whether run, given something that ends its goroutine, lets it end.
+func goexits(run func(exit func()) error) bool {
+	returned, ended := false, make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = run(runtime.Goexit)
+		returned = true
+	}()
+	<-ended
+	return !returned
+}
+
+func deadReader(t *testing.T, r storage.Reader) {
+	t.Helper()
+	ctx := patient(t)
+	_, err := r.Get(ctx, []byte("a"))
+	require.ErrorIs(t, err, storage.ErrTxDone)
+	_, err = r.Get(ctx)
+	require.ErrorIs(t, err, storage.ErrTxDone)
+	for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}, {Limit: 1}} {
+		require.Equal(t, fmt.Sprintf("error %v;", storage.ErrTxDone), answer(r.Scan(ctx, storage.Range{}, o)))
+	}
+}
+
+func deadTx(t *testing.T, tx storage.Tx) {
+	t.Helper()
+	ctx := patient(t)
+	require.ErrorIs(t, tx.Put([]byte("a"), []byte("x")), storage.ErrTxDone)
+	require.ErrorIs(t, tx.Delete([]byte("a")), storage.ErrTxDone)
+	require.ErrorIs(t, tx.Delete(), storage.ErrTxDone)
+	require.ErrorIs(t, tx.DeleteRange(ctx, storage.Range{}), storage.ErrTxDone)
+	require.ErrorIs(t, tx.DeleteRange(ctx, span("x", "a")), storage.ErrTxDone)
+}

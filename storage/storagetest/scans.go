@@ -1,0 +1,279 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+var scanTests = []test{
+	{"keys come in bytewise order", func(t *testing.T, s storage.Store) {
+		update(t, s, func(_ context.Context, tx storage.Tx) {
+			for i := range oddKeys {
+				put(t, tx, oddKeys[i*7%len(oddKeys)], "x") // 7 and their number share no factor
+			}
+		})
+		backward := slices.Clone(oddKeys)
+		slices.Reverse(backward)
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			require.Equal(t, oddKeys, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{}))
+			require.Equal(t, backward, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{Reverse: true}))
+		})
+	}},
+	{"a prefix has the keys that begin with it, all 0xff too", func(t *testing.T, s storage.Store) {
+		update(t, s, func(_ context.Context, tx storage.Tx) {
+			for _, k := range oddKeys {
+				put(t, tx, k, "x")
+			}
+		})
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			for _, p := range append(slices.Clone(oddKeys), "absent") {
+				want := []string{}
+				for _, k := range oddKeys {
+					if strings.HasPrefix(k, p) {
+						want = append(want, k)
+					}
+				}
+				got := keysOf(t, ctx, r, storage.Prefix([]byte(p)), storage.ScanOptions{})
+				require.Equal(t, want, got, "prefix %q", p)
+				slices.Reverse(want)
+				got = keysOf(t, ctx, r, storage.Prefix([]byte(p)), storage.ScanOptions{Reverse: true})
+				require.Equal(t, want, got, "prefix %q in reverse", p)
+			}
+		})
+	}},
+	{"every range and option over committed entries", func(t *testing.T, s storage.Store) {
+		fill(t, s, ranged)
+		view(t, s, func(ctx context.Context, r storage.Reader) { everyScan(t, ctx, r) })
+	}},
+	{"every range and option over the transaction's own entries", func(t *testing.T, s storage.Store) {
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			for k, v := range ranged {
+				put(t, tx, k, v)
+			}
+			everyScan(t, ctx, tx)
+		})
+	}},
+	{"every range and option over committed and own entries at once", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{
+			"a": "1", "b": "an old value", "bb": "1", "c": "1", "c\x00": "1", "d": "1", "dd": "1", "f": "1", "ff": "1",
+		})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			put(t, tx, "b", ranged["b"])
+			put(t, tx, "e", "put and deleted")
+			put(t, tx, "dd", "overwritten and deleted")
+			del(t, tx, "a", "bb", "c\x00", "ff", "e", "dd", "d", "g")
+			for k, v := range ranged {
+				put(t, tx, k, v)
+			}
+			everyScan(t, ctx, tx)
+		})
+		view(t, s, func(ctx context.Context, r storage.Reader) { everyScan(t, ctx, r) })
+	}},
+	{"bounds may be longer than any key", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1", "b": "1"})
+		long := strings.Repeat("a", s.Limits().KeyBytes+1)
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			require.Equal(t, []string{"b"}, keysOf(t, ctx, r, span(long, ""), storage.ScanOptions{}))
+			require.Equal(t, []string{"a"}, keysOf(t, ctx, r, span("", long), storage.ScanOptions{Reverse: true}))
+		})
+	}},
+	{"a sequence may be ranged over again, and scans anew", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1", "c": "1"})
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			seq := r.Scan(ctx, storage.Range{}, storage.ScanOptions{Limit: 2})
+			for range 3 {
+				require.Equal(t, []string{"a", "c"}, keysIn(t, seq))
+			}
+		})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			seq := tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: true})
+			require.Equal(t, []string{"c", "a"}, keysIn(t, seq))
+			put(t, tx, "b", "1")
+			require.Equal(t, []string{"c", "b", "a"}, keysIn(t, seq), "it scans as of when its loop begins")
+			del(t, tx, "c")
+			require.Equal(t, []string{"b", "a"}, keysIn(t, seq))
+		})
+	}},
+	{"a scan does not see the writes of its loop", func(t *testing.T, s storage.Store) {
+		for _, reverse := range []bool{false, true} {
+			entries := numbered(40)
+			fill(t, s, entries)
+			update(t, s, func(ctx context.Context, tx storage.Tx) {
+				put(t, tx, "0010", "own") // so that committed and own entries are mixed
+				entries["0010"] = "own"
+				seen := map[string]string{}
+				for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
+					require.NoError(t, err)
+					seen[string(e.Key)] = string(e.Value)
+					switch len(seen) {
+					case 3:
+						put(t, tx, "0005x", "new")
+						put(t, tx, "0030x", "new")
+						put(t, tx, "0015", "changed")
+						put(t, tx, "0025", "changed")
+						del(t, tx, "0010", "0016", "0026", string(e.Key))
+					case 8:
+						require.NoError(t, tx.DeleteRange(ctx, storage.Range{}))
+						require.Empty(t, everything(t, ctx, tx), "a new scan does see them")
+					}
+				}
+				require.Equal(t, entries, seen, "reverse: %v", reverse)
+			})
+			require.Empty(t, contents(t, s))
+		}
+	}},
+	{"scans may run inside one another", func(t *testing.T, s storage.Store) {
+		fill(t, s, numbered(5))
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			put(t, tx, "0005", "own")
+			pairs := 0
+			for outer, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+				require.NoError(t, err)
+				for inner, err := range tx.Scan(ctx, storage.Range{Start: outer.Key}, storage.ScanOptions{Reverse: true}) {
+					require.NoError(t, err)
+					require.GreaterOrEqual(t, string(inner.Key), string(outer.Key))
+					pairs++
+				}
+			}
+			require.Equal(t, 6+5+4+3+2+1, pairs)
+		})
+	}},
+	{"a scan may be left early", func(t *testing.T, s storage.Store) {
+		fill(t, s, numbered(10))
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}, {Limit: 5}} {
+				for _, err := range r.Scan(ctx, storage.Range{}, o) {
+					require.NoError(t, err)
+					break
+				}
+			}
+			require.Len(t, everything(t, ctx, r), 10)
+		})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+				require.NoError(t, err)
+				require.NoError(t, tx.Delete(e.Key))
+				break
+			}
+		})
+		require.Len(t, contents(t, s), 9)
+	}},
+	{"a scan that is still in iter.Pull when fn ends", func(t *testing.T, s storage.Store) {
+		fill(t, s, numbered(10))
+		for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
+			for _, c := range []struct {
+				name string
+				run  func(fn func(ctx context.Context, r storage.Reader))
+			}{
+				{"View", func(fn func(context.Context, storage.Reader)) { view(t, s, fn) }},
+				{"Update", func(fn func(context.Context, storage.Reader)) {
+					update(t, s, func(ctx context.Context, tx storage.Tx) {
+						put(t, tx, "0005", "own")
+						fn(ctx, tx)
+					})
+				}},
+			} {
+				var next func() (storage.Entry, error, bool)
+				c.run(func(ctx context.Context, r storage.Reader) {
+					var stop func()
+					next, stop = iter.Pull2(r.Scan(ctx, storage.Range{}, o))
+					t.Cleanup(stop)
+					_, err, ok := next()
+					require.NoError(t, err)
+					require.True(t, ok)
+				})
+				require.Len(t, contents(t, s), 10, "the store goes on, after %s with %+v", c.name, o)
+				_, err, ok := next()
+				require.True(t, ok, "it says that it is over, after %s with %+v", c.name, o)
+				require.ErrorIs(t, err, storage.ErrTxDone)
+				_, _, ok = next()
+				require.False(t, ok, "nothing comes after an error")
+			}
+		}
+	}},
+	{"a scan ends when its context is done", func(t *testing.T, s storage.Store) {
+		const entries, slack = 1500, 1000 // a store may read so far before it looks
+		fill(t, s, numbered(entries))
+		both(t, s, func(ctx context.Context, r storage.Reader) {
+			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
+				ctx, cancel := context.WithCancel(ctx)
+				read, failed := 0, 0
+				for _, err := range r.Scan(ctx, storage.Range{}, o) {
+					if err != nil {
+						require.ErrorIs(t, err, context.Canceled)
+						failed++
+						continue
+					}
+					require.Zero(t, failed, "an entry came after the error")
+					read++
+					cancel()
+				}
+				cancel()
+				require.Equal(t, 1, failed)
+				require.LessOrEqual(t, read, slack)
+			}
+		})
+	}},
+}
+
+// ranged is what everyScan expects to find.
+var ranged = map[string]string{"b": "1", "c": "", "d": "3", "dd": "4", "f": "5"}
+
+// everyScan compares every kind of scan over ranged with what the model answers.
+func everyScan(t *testing.T, ctx context.Context, r storage.Reader) {
+	t.Helper()
+	want := &modelTx{entries: ranged}
+	bounds := []string{"", "\x00", "a", "b", "b\x00", "c", "cc", "d", "dd", "dd\x00", "e", "f", "f\x00", "g", "\xff"}
+	for _, start := range bounds {
+		for _, end := range bounds { // inverted and empty ranges included
+			for limit := range len(ranged) + 2 {
+				for flags := range 4 {
+					o := storage.ScanOptions{Limit: limit, Reverse: flags&1 != 0, KeysOnly: flags&2 != 0}
+					require.Equal(t,
+						answer(want.Scan(ctx, span(start, end), o)), answer(r.Scan(ctx, span(start, end), o)),
+						"from %q to %q with %+v", start, end, o)
+				}
+			}
+		}
+	}
+}
+
+// answer renders what a scan yields, so that two can be compared.
+func answer(seq iter.Seq2[storage.Entry, error]) string {
+	var b bytes.Buffer
+	for e, err := range seq {
+		if err != nil {
+			fmt.Fprintf(&b, "error %v;", err)
+			continue
+		}
+		fmt.Fprintf(&b, "%q=%s;", e.Key, optional(e.Value))
+	}
+	return b.String()
+}
+
+// optional renders a value, and nil unlike an empty one.
+func optional(v []byte) string {
+	if v == nil {
+		return "nil"
+	}
+	return fmt.Sprintf("%q", v)
+}
+
+func keysIn(t *testing.T, seq iter.Seq2[storage.Entry, error]) []string {
+	t.Helper()
+	keys := []string{}
+	for e, err := range seq {
+		require.NoError(t, err)
+		keys = append(keys, string(e.Key))
+	}
+	return keys
+}

@@ -1,0 +1,204 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// snapshotTests show what a transaction sees of those that run beside it.
+var snapshotTests = []test{
+	{"a View keeps its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			require.Equal(t, before, everything(t, ctx, r))
+			changeBeside(t, ctx, s)
+			require.Equal(t, before, everything(t, ctx, r))
+			require.Equal(t, "1", get(t, ctx, r, "a"))
+			got, err := r.Get(ctx, []byte("new"), []byte("b"))
+			require.NoError(t, err)
+			require.Equal(t, [][]byte{nil, []byte("2")}, got)
+		})
+		require.Equal(t, changed, contents(t, s))
+	}},
+	{"a View that has read nothing yet has its snapshot already", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			changeBeside(t, ctx, s)
+			require.Equal(t, before, everything(t, ctx, r))
+		})
+	}},
+	{"a scan goes on over its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
+		entries := numbered(500)
+		fill(t, s, entries)
+		for _, reverse := range []bool{false, true} {
+			view(t, s, func(ctx context.Context, r storage.Reader) {
+				seen := map[string]string{}
+				for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
+					require.NoError(t, err)
+					seen[string(e.Key)] = string(e.Value)
+					if len(seen) == 10 || len(seen) == 250 {
+						require.NoError(t, await(t, ctx, background(func() error {
+							return s.Update(ctx, func(tx storage.Tx) error {
+								for _, r := range []storage.Range{span("0100", "0120"), span("0400", "0420")} {
+									if err := tx.DeleteRange(ctx, r); err != nil {
+										return err
+									}
+								}
+								return tx.Put([]byte("0300"), []byte("changed"))
+							})
+						}), "an Update beside a scan"))
+					}
+				}
+				require.Equal(t, entries, seen, "reverse: %v", reverse)
+			})
+			fill(t, s, entries)
+		}
+	}},
+	{"a View inside an Update sees what was before it", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			writeAll(t, ctx, tx)
+			require.Equal(t, before, contents(t, s))
+		})
+		require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, contents(t, s))
+	}},
+	{"a View runs beside an Update that is not done", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			writeAll(t, ctx, tx)
+			require.NoError(t, await(t, ctx, background(func() error {
+				return s.View(ctx, func(r storage.Reader) error {
+					got, err := r.Get(ctx, []byte("a"), []byte("new"))
+					if err == nil && (string(got[0]) != "1" || got[1] != nil) {
+						err = fmt.Errorf("it sees writes that are not committed: %q", got)
+					}
+					return err
+				})
+			}), "a View beside an Update"))
+		})
+	}},
+	{"an Update that returned is seen by every later View and Update", func(t *testing.T, s storage.Store) {
+		const goroutines, each = 6, 30
+		ctx := patient(t)
+		var returned [goroutines]atomic.Int64 // by goroutine, the last number it committed
+		key := func(i int) string { return "key of " + strconv.Itoa(i) }
+		check := func(ctx context.Context, r storage.Reader, floor [goroutines]int64) error {
+			for i, least := range floor {
+				n, err := number(ctx, r, key(i))
+				if err != nil {
+					return err
+				}
+				if int64(n) < least {
+					return fmt.Errorf("%s is %d, though the Update to %d had returned", key(i), n, least)
+				}
+			}
+			return nil
+		}
+		committedSoFar := func() (floor [goroutines]int64) {
+			for i := range returned {
+				floor[i] = returned[i].Load()
+			}
+			return floor
+		}
+		together(t, goroutines, func(i int) error {
+			for n := range each {
+				floor := committedSoFar()
+				ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
+					if err := check(ctx, tx, floor); err != nil {
+						return err
+					}
+					return tx.Put([]byte(key(i)), strconv.AppendInt(nil, int64(n+1), 10))
+				}))
+				if err != nil {
+					return err
+				}
+				if ok {
+					returned[i].Store(int64(n + 1))
+				}
+				floor = committedSoFar()
+				if err := s.View(ctx, func(r storage.Reader) error { return check(ctx, r, floor) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for i := range returned {
+			require.NotZero(t, returned[i].Load(), "goroutine %d committed nothing", i)
+		}
+	}},
+	{"many Views at once see one committed state each", func(t *testing.T, s storage.Store) {
+		const views, states = 4, 40
+		ctx := patient(t)
+		write := func(state int) error {
+			return s.Update(ctx, func(tx storage.Tx) error {
+				for i := range leastTxWrites / 2 {
+					if err := tx.Put(fmt.Appendf(nil, "%04d", i), strconv.AppendInt(nil, int64(state), 10)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		require.NoError(t, write(0))
+		var written atomic.Bool
+		together(t, views+1, func(i int) error {
+			if i == views {
+				defer written.Store(true)
+				for state := range states {
+					if err := write(state); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			for !written.Load() {
+				if err := s.View(ctx, func(r storage.Reader) error {
+					seen := map[string]int{}
+					for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: i%2 == 0}) {
+						if err != nil {
+							return err
+						}
+						seen[string(e.Value)]++
+					}
+					if len(seen) != 1 {
+						return fmt.Errorf("a View sees a mixture: %v", seen)
+					}
+					return nil
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}},
+}
+
+// changed is what changeBeside makes of before.
+var changed = map[string]string{"a": "changed", "d": "4", "new": "1"}
+
+// changeBeside commits an Update from another goroutine, while the caller is in a
+// transaction of its own that must not hold it up.
+func changeBeside(t *testing.T, ctx context.Context, s storage.Store) {
+	t.Helper()
+	require.NoError(t, await(t, ctx, background(func() error {
+		return s.Update(ctx, func(tx storage.Tx) error {
+			if err := tx.Put([]byte("a"), []byte("changed")); err != nil {
+				return err
+			}
+			if err := tx.Put([]byte("new"), []byte("1")); err != nil {
+				return err
+			}
+			if err := tx.Delete([]byte("b")); err != nil {
+				return err
+			}
+			return tx.DeleteRange(ctx, span("c", "d"))
+		})
+	}), "an Update beside a View"))
+}

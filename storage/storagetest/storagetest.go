@@ -1,0 +1,238 @@
+// Package storagetest holds the tests that every [storage.Store] must pass, each
+// named after what the contract promises. A backend's own test file is a factory
+// and three calls:
+//
+//	func TestStore(t *testing.T)   { storagetest.Run(t, open) }
+//	func TestDurable(t *testing.T) { storagetest.RunDurable(t, openDir) }
+//	func TestPair(t *testing.T)    { storagetest.RunPair(t, open, openMemory) }
+//
+// No test can be switched off. The tests fill transactions up to the store's
+// limits, so a backend whose limits can be chosen is best opened with ones that
+// take a fraction of a second to fill.
+//
+// The random tests print their seed when they fail, and take it from the
+// environment variable STORAGETEST_SEED when it is set.
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// The least that a store must take for the tests that are not about limits.
+const (
+	leastKeyBytes   = 32
+	leastValueBytes = 64
+	leastTxWrites   = 64
+	leastTxBytes    = 4096
+)
+
+// patience bounds every wait, so that a store that blocks where it must not fails
+// its test and does not hang it.
+const patience = 30 * time.Second
+
+// test is one promise. Its store is new and empty.
+type test struct {
+	name string
+	run  func(t *testing.T, s storage.Store)
+}
+
+// Run tests every promise of the contract, in parallel, each over a store of its
+// own. open returns a new, empty store, and has t.Cleanup close it.
+func Run(t *testing.T, open func(t *testing.T) storage.Store) {
+	groups := []struct {
+		name  string
+		tests []test
+	}{
+		{"Read", readTests},
+		{"Scan", scanTests},
+		{"Write", writeTests},
+		{"End", endTests},
+		{"Bytes", bytesTests},
+		{"Isolation", isolationTests()},
+		{"Snapshot", snapshotTests},
+		{"Limits", limitTests()},
+		{"Lifecycle", lifecycleTests},
+		{"Random", randomTests},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range g.tests {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					c.run(t, open(t))
+				})
+			}
+		})
+	}
+}
+
+// patient is a context that ends well after any test should.
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// view runs fn in a View that must succeed.
+func view(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.Reader)) {
+	t.Helper()
+	ctx := patient(t)
+	require.NoError(t, s.View(ctx, func(r storage.Reader) error {
+		fn(ctx, r)
+		return nil
+	}))
+}
+
+// update runs fn in an Update that must succeed.
+func update(t *testing.T, s storage.Store, fn func(ctx context.Context, tx storage.Tx)) {
+	t.Helper()
+	ctx := patient(t)
+	require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
+		fn(ctx, tx)
+		return nil
+	}))
+}
+
+// fill puts entries, in as many transactions as they need.
+func fill(t *testing.T, s storage.Store, entries map[string]string) {
+	t.Helper()
+	for keys := range slices.Chunk(slices.Sorted(maps.Keys(entries)), leastTxWrites/2) {
+		update(t, s, func(_ context.Context, tx storage.Tx) {
+			for _, k := range keys {
+				require.NoError(t, tx.Put([]byte(k), []byte(entries[k])))
+			}
+		})
+	}
+}
+
+// numbered is n entries, whose keys and values are four digits.
+func numbered(n int) map[string]string {
+	entries := make(map[string]string, n)
+	for i := range n {
+		entries[fmt.Sprintf("%04d", i)] = fmt.Sprintf("%04d", i)
+	}
+	return entries
+}
+
+// contents is everything in the store as a new View sees it.
+func contents(t *testing.T, s storage.Store) map[string]string {
+	t.Helper()
+	var all map[string]string
+	view(t, s, func(ctx context.Context, r storage.Reader) { all = everything(t, ctx, r) })
+	return all
+}
+
+// everything is all that a transaction sees.
+func everything(t *testing.T, ctx context.Context, r storage.Reader) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+		require.NoError(t, err)
+		all[string(e.Key)] = string(e.Value)
+	}
+	return all
+}
+
+// keysOf is the keys of a scan, in the order in which it yields them.
+func keysOf(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Range, o storage.ScanOptions) []string {
+	t.Helper()
+	keys := []string{}
+	for e, err := range r.Scan(ctx, rg, o) {
+		require.NoError(t, err)
+		keys = append(keys, string(e.Key))
+	}
+	return keys
+}
+
+// get is the value of a key that must be there.
+func get(t *testing.T, ctx context.Context, r storage.Reader, key string) string {
+	t.Helper()
+	got, err := r.Get(ctx, []byte(key))
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.NotNil(t, got[0], "no value at key %q", key)
+	return string(got[0])
+}
+
+func put(t *testing.T, tx storage.Tx, key, value string) {
+	t.Helper()
+	require.NoError(t, tx.Put([]byte(key), []byte(value)))
+}
+
+func del(t *testing.T, tx storage.Tx, keys ...string) {
+	t.Helper()
+	require.NoError(t, tx.Delete(slices.Collect(bytesOf(keys))...))
+}
+
+func bytesOf(keys []string) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for _, k := range keys {
+			if !yield([]byte(k)) {
+				return
+			}
+		}
+	}
+}
+
+// span is the range from start to end.
+func span(start, end string) storage.Range {
+	return storage.Range{Start: []byte(start), End: []byte(end)}
+}
+
+// background runs fn on a goroutine, and returns where its error will come.
+func background(fn func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	return done
+}
+
+// await returns what comes from done.
+func await(t *testing.T, ctx context.Context, done <-chan error, what string) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		require.FailNow(t, "waited in vain for "+what)
+		return nil
+	}
+}
+
+// together runs n copies of fn, each on its own goroutine, and returns when all
+// have ended and none has failed. fn must not use t.
+func together(t *testing.T, n int, fn func(i int) error) {
+	t.Helper()
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { errs[i] = fn(i) })
+	}
+	all.Wait()
+	require.NoError(t, errors.Join(errs...))
+}
+
+// committed sorts the outcome of storage.Run into committed, beaten by others too
+// often (which the contract allows), and failed.
+func committed(err error) (bool, error) {
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, storage.ErrConflict):
+		return false, nil
+	default:
+		return false, err
+	}
+}

@@ -1,0 +1,122 @@
+package storagetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+var writeTests = []test{
+	{"Put sets and overwrites", func(t *testing.T, s storage.Store) {
+		update(t, s, func(_ context.Context, tx storage.Tx) {
+			put(t, tx, "a", "1")
+			put(t, tx, "b", "a long value at first")
+			put(t, tx, "b", "2")
+		})
+		require.Equal(t, map[string]string{"a": "1", "b": "2"}, contents(t, s))
+		update(t, s, func(_ context.Context, tx storage.Tx) {
+			put(t, tx, "a", "")
+			put(t, tx, "b", "3")
+		})
+		require.Equal(t, map[string]string{"a": "", "b": "3"}, contents(t, s))
+	}},
+	{"Delete removes, and absent keys are no error", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"": "0", "a": "1", "b": "2", "c": "3"})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			del(t, tx)
+			del(t, tx, "never there")
+			del(t, tx, "a", "never there", "c", "a", "")
+			require.Equal(t, map[string]string{"b": "2"}, everything(t, ctx, tx))
+		})
+		require.Equal(t, map[string]string{"b": "2"}, contents(t, s))
+	}},
+	{"the last write to a key is the one that counts", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"put last": "0", "deleted last": "0", "ranged last": "0", "put after range": "0"})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			del(t, tx, "put last", "new put last")
+			put(t, tx, "put last", "1")
+			put(t, tx, "new put last", "1")
+			for _, k := range []string{"deleted last", "new deleted last"} {
+				put(t, tx, k, "1")
+				del(t, tx, k)
+			}
+			put(t, tx, "ranged last", "1")
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("ranged"))))
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("put after"))))
+			put(t, tx, "put after range", "1")
+		})
+		require.Equal(t, map[string]string{"put last": "1", "new put last": "1", "put after range": "1"}, contents(t, s))
+	}},
+	{"DeleteRange takes what Scan would yield", func(t *testing.T, s storage.Store) {
+		bounds := []string{"", "a", "b", "b\x00", "cc", "dd", "e", "f", "f\x00", "\xff"}
+		for _, start := range bounds {
+			for _, end := range bounds {
+				fill(t, s, ranged)
+				want := &modelTx{entries: map[string]string{}}
+				for k, v := range ranged {
+					want.entries[k] = v
+				}
+				require.NoError(t, want.DeleteRange(t.Context(), span(start, end)))
+				update(t, s, func(ctx context.Context, tx storage.Tx) {
+					require.NoError(t, tx.DeleteRange(ctx, span(start, end)))
+					require.Equal(t, want.entries, everything(t, ctx, tx), "from %q to %q", start, end)
+				})
+				require.Equal(t, want.entries, contents(t, s), "from %q to %q", start, end)
+			}
+		}
+	}},
+	{"DeleteRange of a prefix leaves its neighbours", func(t *testing.T, s storage.Store) {
+		update(t, s, func(_ context.Context, tx storage.Tx) {
+			for _, k := range oddKeys {
+				put(t, tx, k, "x")
+			}
+		})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("a"))))
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("\xff\xff"))))
+		})
+		want := map[string]string{}
+		for _, k := range oddKeys {
+			if k == "" || k[0] != 'a' && (len(k) < 2 || k[:2] != "\xff\xff") {
+				want[k] = "x"
+			}
+		}
+		require.Equal(t, want, contents(t, s))
+	}},
+	{"DeleteRange sees its transaction's own writes", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"r/old": "0", "r/deleted": "0", "r/changed": "0", "s": "0"})
+		update(t, s, func(ctx context.Context, tx storage.Tx) {
+			put(t, tx, "r/new", "1")
+			put(t, tx, "r/changed", "1")
+			del(t, tx, "r/deleted")
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("r/"))))
+			require.Equal(t, map[string]string{"s": "0"}, everything(t, ctx, tx))
+			put(t, tx, "r/newer", "1")
+			got, err := tx.Get(ctx, []byte("r/new"), []byte("r/old"), []byte("r/newer"))
+			require.NoError(t, err)
+			require.Equal(t, [][]byte{nil, nil, []byte("1")}, got)
+		})
+		require.Equal(t, map[string]string{"s": "0", "r/newer": "1"}, contents(t, s))
+	}},
+	{"DeleteRange under a context that is done dooms", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1"})
+		ctx := patient(t)
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		err := s.Update(ctx, func(tx storage.Tx) error {
+			put(t, tx, "b", "1")
+			require.ErrorIs(t, tx.DeleteRange(done, storage.Range{}), context.Canceled)
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, map[string]string{"a": "1"}, contents(t, s))
+	}},
+	{"an Update that writes nothing commits", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"a": "1"})
+		update(t, s, func(context.Context, storage.Tx) {})
+		require.Equal(t, map[string]string{"a": "1"}, contents(t, s))
+	}},
+}
