@@ -1,0 +1,48 @@
+package badger
+
+import "github.com/customerportal-go/customerportal/storage"
+
+const (
+	defaultMemTable = 64 << 20
+	minMemTable     = 1 << 20
+	maxMemTable     = 512 << 20
+
+	// engineKeyBytes is the longest key that the engine takes.
+	engineKeyBytes = 65_000
+
+	// engineInline is the engine's upper bound for values that it keeps beside their
+	// key. A longer one goes to a file of its own, which would need a collector of
+	// its own and reads as empty when that file is cut short; so there are none.
+	engineInline = 1 << 20
+
+	// enginePerEntry is what the engine adds to a key and value when it weighs a
+	// transaction: two bytes of meta data and ten for the version (Txn.checkSize).
+	enginePerEntry = 12
+
+	// engineCommit is more than the weight of the row with which the engine ends a
+	// transaction, and than its bounds being exclusive.
+	engineCommit = 64
+)
+
+// The space byte, the checksum and the engine's share must fit what EntryBytes
+// adds to each entry; then a transaction within Limits is within the engine's.
+const _ = uint(32 - (1 + crcBytes + enginePerEntry))
+
+// inlineBound is the engine's ValueThreshold: values shorter than it stay inline.
+// The engine refuses one above the size of its largest transaction.
+func inlineBound(memTable int64) int64 {
+	return min(engineInline, memTable*15/100)
+}
+
+// limitsOf derives the limits from the engine's bounds for one transaction, both
+// exclusive, and the bound for inline values, exclusive too.
+func limitsOf(maxCount, maxSize, inline int64) storage.Limits {
+	l := storage.Limits{
+		KeyBytes: engineKeyBytes - 1,    // the space byte
+		TxWrites: int(maxCount - 1 - 1), // exclusive, and the row that ends a commit
+		TxBytes:  int(maxSize - engineCommit),
+	}
+	largest := l.TxBytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)
+	l.ValueBytes = min(int(inline)-1-crcBytes, largest)
+	return l
+}

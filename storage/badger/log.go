@@ -1,0 +1,47 @@
+package badger
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	engine "github.com/dgraph-io/badger/v4"
+)
+
+// quiet passes the engine's messages on: warnings and errors at their level, all
+// else at debug, where the engine says a dozen lines at each Open and Close. Only
+// arguments that cannot hold a key or value are passed, since its messages about
+// compactions and reads print both.
+type quiet struct{ to *slog.Logger }
+
+var _ engine.Logger = quiet{}
+
+func (q quiet) Errorf(format string, args ...any)   { q.log(slog.LevelError, format, args) }
+func (q quiet) Warningf(format string, args ...any) { q.log(slog.LevelWarn, format, args) }
+func (q quiet) Infof(format string, args ...any)    { q.log(slog.LevelDebug, format, args) }
+func (q quiet) Debugf(format string, args ...any)   { q.log(slog.LevelDebug, format, args) }
+
+func (q quiet) log(level slog.Level, format string, args []any) {
+	ctx := context.Background()
+	if !q.to.Enabled(ctx, level) {
+		return
+	}
+	if !strings.Contains(format, "%") && len(args) == 0 && len(format) > 200 {
+		return // a rendered table, not a message
+	}
+	var safe []any
+	for _, arg := range args {
+		switch v := arg.(type) {
+		case error:
+			safe = append(safe, hide("background work", v).Error())
+		case bool, int, int32, int64, uint, uint32, uint64, time.Duration:
+			safe = append(safe, v)
+		}
+	}
+	attrs := []slog.Attr{slog.String("engine", strings.TrimSpace(format))}
+	if len(safe) > 0 {
+		attrs = append(attrs, slog.Any("values", safe))
+	}
+	q.to.LogAttrs(ctx, level, "storage/badger: message from the engine", attrs...)
+}

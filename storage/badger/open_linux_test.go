@@ -1,0 +1,30 @@
+package badger
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestUnwritableDirectory opens as nobody, since root writes everywhere.
+func TestUnwritableDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o500))
+	opened := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and not unlocked: the thread ends with the goroutine
+		if os.Geteuid() == 0 {
+			if err := syscall.Setfsuid(65534); err != nil {
+				opened <- err
+				return
+			}
+		}
+		_, err := Open(dir, Options{})
+		opened <- err
+	}()
+	require.ErrorIs(t, <-opened, os.ErrPermission)
+}

@@ -1,0 +1,461 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	engine "github.com/dgraph-io/badger/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// holder, in the environment, makes the test binary hold a directory open, or
+// write to it and die.
+const holder, dier = "BADGER_TEST_HOLD", "BADGER_TEST_DIE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holder); dir != "" {
+		s, err := Open(dir, Options{MemTableBytes: minMemTable})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("open")
+		_, _ = os.Stdin.Read(make([]byte, 1)) // until the parent closes it
+		_ = s.Close()
+		os.Exit(0)
+	}
+	if dir := os.Getenv(dier); dir != "" {
+		s, err := Open(dir, Options{MemTableBytes: 4 * minMemTable})
+		if err != nil {
+			os.Exit(1)
+		}
+		for i := 0; ; i++ {
+			if put(s, fmt.Sprintf("%04d", i), strings.Repeat("v", 1000)) != nil {
+				os.Exit(1)
+			}
+			if i == 2500 { // more than a small table holds
+				fmt.Println("written")
+				os.Exit(3)
+			}
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func TestInUseByAnotherProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), holder+"="+dir)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	said := make([]byte, 4)
+	_, err = out.Read(said)
+	require.NoError(t, err)
+	require.Equal(t, "open", string(said))
+	_, err = Open(dir, Options{})
+	require.ErrorIs(t, err, ErrInUse)
+	require.Contains(t, err.Error(), "in use")
+	require.NoError(t, in.Close())
+	require.NoError(t, cmd.Wait())
+	require.NoError(t, setupDir(t, dir).Close())
+}
+
+func TestInUseByAnotherStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := setupDir(t, dir)
+	_, err := Open(dir, Options{})
+	require.ErrorIs(t, err, ErrInUse)
+	require.NoError(t, put(s, "a", "1"))
+	require.NoError(t, s.Close())
+	require.Equal(t, []string{"1"}, get(t, setupDir(t, dir), "a"))
+}
+
+// The engine's own lock must be told apart as well: the probe is let go before
+// the engine locks.
+func TestInUseAsTheEngineSaysIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	setupDir(t, dir)
+	_, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
+	require.ErrorIs(t, hide("open", err), ErrInUse)
+}
+
+// A log left by a crash under a large table does not fit into a small one, where
+// the engine would end the process.
+func TestOpenAfterACrashWithASmallerTable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), dier+"="+dir)
+	out, err := cmd.Output()
+	require.Equal(t, "written\n", string(out))
+	require.Error(t, err)
+	s := setupDir(t, dir)
+	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+		require.Len(t, keys(t, r, storage.ScanOptions{}), 2501)
+		return nil
+	}))
+	require.NoError(t, put(s, "a", "1"))
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, open := range map[string]func() (*Store, error){
+		"a file":              func() (*Store, error) { return Open(file, Options{}) },
+		"a path below a file": func() (*Store, error) { return Open(filepath.Join(file, "x"), Options{}) },
+		"no path":             func() (*Store, error) { return Open("", Options{}) },
+		"a tiny table":        func() (*Store, error) { return Open(dir, Options{MemTableBytes: 1}) },
+		"a huge table":        func() (*Store, error) { return Open(dir, Options{MemTableBytes: maxMemTable + 1}) },
+	} {
+		_, err := open()
+		require.ErrorContains(t, err, "storage/badger:", name)
+	}
+}
+
+func TestOpenMakesTheDirectory(t *testing.T) {
+	t.Parallel()
+	s := setupDir(t, filepath.Join(t.TempDir(), "a", "b"))
+	require.NoError(t, put(s, "a", "1"))
+}
+
+// raw opens the engine on dir, and runs fn on a transaction that commits after
+// everything that is there.
+func raw(t *testing.T, dir string, fn func(txn *engine.Txn)) {
+	t.Helper()
+	db, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	txn := db.NewTransactionAt(db.MaxVersion(), true)
+	defer txn.Discard()
+	fn(txn)
+	require.NoError(t, txn.CommitAt(db.MaxVersion()+1, nil))
+	require.NoError(t, db.Close())
+}
+
+func TestForeignDirectory(t *testing.T) {
+	t.Parallel()
+	for name, fn := range map[string]func(txn *engine.Txn){
+		"other rows":   func(txn *engine.Txn) { require.NoError(t, txn.Set([]byte("theirs"), []byte("1"))) },
+		"only deleted": func(txn *engine.Txn) { require.NoError(t, txn.Delete([]byte("theirs"))) },
+		"other format": func(txn *engine.Txn) { require.NoError(t, txn.Set(formatRow, seal(formatRow, []byte("theirs")))) },
+		"no number":    func(txn *engine.Txn) { require.NoError(t, txn.Set(formatRow, seal(formatRow, []byte(formatName+"x")))) },
+	} {
+		dir := t.TempDir()
+		raw(t, dir, fn)
+		for range 2 {
+			_, err := Open(dir, Options{})
+			require.ErrorIs(t, err, ErrForeign, name)
+		}
+	}
+}
+
+func TestForeignDirectoryOfTheEnginesDefaults(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := engine.Open(engine.DefaultOptions(dir).WithLogger(nil))
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(txn *engine.Txn) error { return txn.Set([]byte("theirs"), []byte("1")) }))
+	require.NoError(t, db.Close())
+	_, err = Open(dir, Options{})
+	require.ErrorIs(t, err, ErrForeign)
+	db, err = engine.Open(engine.DefaultOptions(dir).WithLogger(nil))
+	require.NoError(t, err)
+	require.NoError(t, db.View(func(txn *engine.Txn) error { _, err := txn.Get([]byte("theirs")); return err }))
+	require.NoError(t, db.Close())
+}
+
+func TestDirectoryOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	raw(t, dir, func(txn *engine.Txn) {
+		require.NoError(t, txn.Set(formatRow, seal(formatRow, []byte(formatName+"7"))))
+	})
+	_, err := Open(dir, Options{})
+	require.ErrorIs(t, err, ErrVersion)
+	require.Contains(t, err.Error(), "version 7")
+	require.Contains(t, err.Error(), "version "+strconv.Itoa(formatVersion))
+}
+
+// An engine that was made, but died before the format was written, is new.
+func TestDirectoryMadeButNotMarked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	require.NoError(t, put(setupDir(t, dir), "a", "1"))
+}
+
+func TestRowsThatAreNotWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	const secret = "secret"
+	for name, stored := range map[string][]byte{
+		"empty":     {},
+		"short":     {1, 2, 3},
+		"value":     append(seal(dataRow(secret), []byte("valuE"))[:4:4], append([]byte("e"), seal(dataRow(secret), []byte("valuE"))[5:]...)...),
+		"other key": seal(dataRow("other"), []byte("value")),
+		"no sum":    []byte("a value without its checksum"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := setupDir(t, dir)
+			require.NoError(t, put(s, "a", "1"))
+			require.NoError(t, s.Close())
+			raw(t, dir, func(txn *engine.Txn) { require.NoError(t, txn.Set(dataRow(secret), stored)) })
+			s = setupDir(t, dir)
+			require.Equal(t, []string{"1"}, get(t, s, "a"))
+			check := func(r storage.Reader) {
+				_, err := r.Get(t.Context(), []byte("a"), []byte(secret))
+				require.ErrorIs(t, err, storage.ErrCorrupt)
+				require.NotContains(t, err.Error(), secret)
+				for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
+					var last error
+					for _, err := range r.Scan(t.Context(), storage.Range{}, o) {
+						last = err
+					}
+					require.ErrorIs(t, last, storage.ErrCorrupt)
+				}
+			}
+			require.NoError(t, s.View(t.Context(), func(r storage.Reader) error { check(r); return nil }))
+			require.ErrorIs(t, s.Update(t.Context(), func(tx storage.Tx) error {
+				check(tx)
+				_ = tx.DeleteRange(t.Context(), storage.Range{})
+				return nil
+			}), storage.ErrCorrupt, "a write that failed dooms")
+			require.ErrorIs(t, s.VerifyChecksum(t.Context()), storage.ErrCorrupt)
+			require.NoError(t, put(s, secret, "mended"))
+			require.NoError(t, s.VerifyChecksum(t.Context()))
+		})
+	}
+}
+
+// damaged is a closed directory with three tables' worth of rows.
+func damaged(t *testing.T) (dir string, tables []string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := setupDir(t, dir)
+	for i := range 30 {
+		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
+			for j := range 100 {
+				if err := tx.Put(fmt.Appendf(nil, "%04d%04d", i, j), bytes.Repeat([]byte{byte(j)}, 900)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	require.NoError(t, s.Close())
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.NotEmpty(t, tables)
+	return dir, tables
+}
+
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	edit := func(t *testing.T, path string, fn func(data []byte) []byte) {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, fn(data), 0o600))
+	}
+	flip := func(at float64) func([]byte) []byte {
+		return func(data []byte) []byte {
+			data[int(at*float64(len(data)-1))] ^= 0x10
+			return data
+		}
+	}
+	cut := func(at float64) func([]byte) []byte {
+		return func(data []byte) []byte { return data[:int(at*float64(len(data)))] }
+	}
+	zero := func(data []byte) []byte { return make([]byte, len(data)) }
+	for name, damage := range map[string]func(t *testing.T, dir string, table string){
+		"table: last byte":     func(t *testing.T, _, table string) { edit(t, table, flip(1)) },
+		"table: index":         func(t *testing.T, _, table string) { edit(t, table, flip(0.9999)) },
+		"table: cut to half":   func(t *testing.T, _, table string) { edit(t, table, cut(0.5)) },
+		"table: cut to a byte": func(t *testing.T, _, table string) { edit(t, table, func(d []byte) []byte { return d[:1] }) },
+		"table: empty":         func(t *testing.T, _, table string) { edit(t, table, cut(0)) },
+		"table: zeros":         func(t *testing.T, _, table string) { edit(t, table, zero) },
+		"table: gone":          func(t *testing.T, _, table string) { require.NoError(t, os.Remove(table)) },
+		"table: grown":         func(t *testing.T, _, table string) { edit(t, table, func(d []byte) []byte { return append(d, 'x') }) },
+		"MANIFEST: first byte": func(t *testing.T, dir, _ string) { edit(t, filepath.Join(dir, "MANIFEST"), flip(0)) },
+		"MANIFEST: version": func(t *testing.T, dir, _ string) {
+			edit(t, filepath.Join(dir, "MANIFEST"), func(d []byte) []byte { d[7]++; return d })
+		},
+		"MANIFEST: a record": func(t *testing.T, dir, _ string) {
+			edit(t, filepath.Join(dir, "MANIFEST"), func(d []byte) []byte { d[20] ^= 1; return d })
+		},
+		"MANIFEST: zeros": func(t *testing.T, dir, _ string) { edit(t, filepath.Join(dir, "MANIFEST"), zero) },
+		"MANIFEST: empty": func(t *testing.T, dir, _ string) { edit(t, filepath.Join(dir, "MANIFEST"), cut(0)) },
+		"MANIFEST: only a header": func(t *testing.T, dir, _ string) {
+			edit(t, filepath.Join(dir, "MANIFEST"), func(d []byte) []byte { return d[:8] })
+		},
+		"MANIFEST: gone": func(t *testing.T, dir, _ string) { require.NoError(t, os.Remove(filepath.Join(dir, "MANIFEST"))) },
+		"log: cut": func(t *testing.T, dir, _ string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "00099.mem"), []byte("x"), 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, tables := damaged(t)
+			damage(t, dir, tables[len(tables)-1])
+			before, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+			require.NoError(t, err)
+			_, err = Open(dir, Options{MemTableBytes: minMemTable})
+			require.ErrorIs(t, err, storage.ErrCorrupt)
+			after, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+			require.NoError(t, err)
+			require.Equal(t, before, after, "nothing is deleted")
+		})
+	}
+}
+
+// A flipped byte of a table is noticed by VerifyChecksum at the latest, no wrong
+// value is ever read, and nothing panics. A sample of all bytes.
+func TestFlippedBytesOfATable(t *testing.T) {
+	t.Parallel()
+	dir, tables := damaged(t)
+	data, err := os.ReadFile(tables[0])
+	require.NoError(t, err)
+	for at := 7; at < len(data); at += 1 + len(data)/60 {
+		func() {
+			copied := filepath.Join(t.TempDir(), "copy")
+			require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+			data[at] ^= 0x04
+			require.NoError(t, os.WriteFile(filepath.Join(copied, filepath.Base(tables[0])), data, 0o600))
+			data[at] ^= 0x04
+			s, err := Open(copied, Options{MemTableBytes: minMemTable})
+			if err != nil {
+				require.ErrorIs(t, err, storage.ErrCorrupt)
+				return
+			}
+			require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+				for _, o := range []storage.ScanOptions{{}, {Reverse: true}} {
+					for e, err := range r.Scan(t.Context(), storage.Range{}, o) {
+						if err != nil {
+							require.ErrorIs(t, err, storage.ErrCorrupt)
+							break
+						}
+						require.Len(t, e.Value, 900)
+						require.Equal(t, bytes.Repeat(e.Value[:1], 900), e.Value)
+					}
+				}
+				return nil
+			}))
+			require.ErrorIs(t, s.VerifyChecksum(t.Context()), storage.ErrCorrupt, "at %d", at)
+			_ = s.Close()
+		}()
+	}
+}
+
+func TestVerifyChecksum(t *testing.T) {
+	t.Parallel()
+	dir, _ := damaged(t)
+	s := setupDir(t, dir)
+	require.NoError(t, s.VerifyChecksum(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, s.VerifyChecksum(ctx), context.Canceled)
+}
+
+// records keeps what is logged.
+type records struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *records) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	use := func(o Options) {
+		dir := t.TempDir()
+		o.MemTableBytes = minMemTable
+		for range 2 {
+			s, err := Open(dir, o)
+			require.NoError(t, err)
+			for i := range 30 {
+				require.NoError(t, put(s, secret+strconv.Itoa(i), strings.Repeat(secret, 8000)))
+			}
+			require.NoError(t, s.Close())
+		}
+	}
+	var info, debug records
+	use(Options{Logger: slog.New(slog.NewTextHandler(&info, nil))})
+	require.Empty(t, info.text.String())
+	use(Options{Logger: slog.New(slog.NewTextHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	require.NotEmpty(t, debug.text.String())
+	require.NotContains(t, debug.text.String(), secret)
+	require.NotContains(t, debug.text.String(), fmt.Sprintf("%x", secret))
+	require.NotContains(t, debug.text.String(), strings.Trim(fmt.Sprint([]byte(secret)), "[]"))
+
+	var loud records
+	q := quiet{to: slog.New(slog.NewTextHandler(&loud, nil))}
+	q.Warningf("a warning about %s, %d\n", secret, 7)
+	q.Errorf("an error about %v: %v", []byte(secret), fmt.Errorf("key %q: checksum mismatch", secret))
+	require.Contains(t, loud.text.String(), "level=WARN")
+	require.Contains(t, loud.text.String(), "level=ERROR")
+	require.Contains(t, loud.text.String(), "corrupt")
+	require.NotContains(t, loud.text.String(), secret)
+}
+
+func TestErrorsHoldNoData(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for _, err := range []error{
+		fmt.Errorf("DB::Get key: %q", secret),
+		fmt.Errorf("Value with size 9 exceeded 8 limit. Value:\n%s", secret),
+		fmt.Errorf("checksum mismatch for %s", secret),
+		fmt.Errorf("while writing %s: no space left on device", secret),
+		fmt.Errorf("%w: %s", engine.ErrTxnTooBig, secret),
+		fmt.Errorf("%w: %s", engine.ErrDBClosed, secret),
+	} {
+		hidden := hide("get", err)
+		require.Error(t, hidden)
+		require.NotContains(t, hidden.Error(), secret)
+		require.NotErrorIs(t, hidden, err)
+	}
+	require.NoError(t, hide("get", nil))
+}
+
+func TestNoSync(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 3 {
+		s, err := Open(dir, Options{NoSync: true, MemTableBytes: minMemTable})
+		require.NoError(t, err)
+		require.Equal(t, i > 0, get(t, s, "a")[0] == "1")
+		require.NoError(t, put(s, "a", "1"))
+		require.NoError(t, s.Close())
+	}
+}
+
+func TestGuardCatchesPanicsOfTheEngine(t *testing.T) {
+	t.Parallel()
+	err := guard("get", func() error { panic("with a key in it") })
+	require.ErrorIs(t, err, storage.ErrCorrupt)
+	require.NotContains(t, err.Error(), "key")
+}

@@ -1,0 +1,221 @@
+// Package badger keeps a [storage.Store] in a directory, in Badger v4.
+//
+// # Promises
+//
+// It keeps every promise of [storage.Store]. Update returns nil only when its
+// writes are on disk (see [Options].NoSync). One Update runs at a time; those
+// that finish while the disk is busy go out together in the next commit, so many
+// goroutines share one sync. View never waits for an Update or a commit.
+//
+// A commit that the engine refuses before anything of it was kept fails the
+// Updates in it, and the store goes on. After one that it gave up half way (a
+// sync that failed) nobody can know what a restart will find: every Update then
+// gives [ErrHalted], Views go on reading what was durable, and opening the
+// directory again shows the outcome.
+//
+// # Damage
+//
+// Every row carries a checksum of its key and value, so a changed byte in one is
+// [storage.ErrCorrupt] when it is read. Open checks the list of tables, and the
+// index and last block of each. What is left to the engine: a damaged block in
+// the middle of a table can end a Scan early or, in a compaction, take the
+// process down, and a damaged write-ahead log loses what came after the damage
+// without a word. [Store.VerifyChecksum] finds the first, by reading everything.
+// A full disk under a mapped file is a signal that no Go program survives.
+package badger
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Options changes how Open goes. The zero value is a good one.
+type Options struct {
+	// NoSync leaves it to the operating system when writes reach the disk. Update
+	// is then many times faster for a single goroutine, and survives the end of the
+	// process, but not of the machine: a power loss may take Updates that returned
+	// nil, and not necessarily the last ones only, so an older one may be missing
+	// while a newer one is there. Each is still there as a whole or not at all.
+	NoSync bool
+
+	// Logger takes the engine's warnings and errors, and the rest of what it says at
+	// debug level. Key and value bytes never reach it. Nil means [slog.Default].
+	Logger *slog.Logger
+
+	// MemTableBytes is the size of the engine's table in memory, from 1 MiB to 512
+	// MiB; 0 means 64 MiB. A transaction holds at most 15 % of it (see
+	// [storage.Limits]), and up to four of them can be in memory at once. A directory
+	// left by a crash under a larger one is opened with that.
+	MemTableBytes int64
+}
+
+// Store is a [storage.Store] on disk. Open makes one. It may not be copied.
+type Store struct {
+	db      *engine.DB
+	limits  storage.Limits
+	gate    gate
+	writer  chan struct{} // holds one token while an Update runs its fn
+	snaps   snapshots
+	flusher flusher
+
+	closing  sync.Once
+	closeErr error
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Limits implements [storage.Store].
+func (s *Store) Limits() storage.Limits { return s.limits }
+
+// View implements [storage.Store]. It reads what is durable when it is called.
+func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
+	if !s.gate.enter() {
+		return storage.ErrClosed
+	}
+	defer s.gate.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r := &reader{}
+	r.begin(s, s.snaps.acquire(), nil)
+	defer r.end()
+	return fn(r)
+}
+
+// Update implements [storage.Store]. It never returns [storage.ErrConflict].
+//
+// While it waits for its turn it respects ctx. Once its writes have joined a
+// commit it waits for the outcome, whatever ctx says.
+func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	if !s.gate.enter() {
+		return storage.ErrClosed
+	}
+	defer s.gate.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.writer <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	waitFor, err := s.attempt(ctx, fn)
+	for _, b := range waitFor {
+		<-b.settled
+		if b.err != nil {
+			return b.err
+		}
+	}
+	return err
+}
+
+// attempt runs fn with the writer token, which it gives back. It returns the
+// batches whose outcome decides about this Update: the one that carries its
+// writes, or, where there are none to carry, those that fn could read from. What
+// fn saw there is not durable yet, and must not leave before it is.
+func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) ([]*batch, error) {
+	defer func() { <-s.writer }()
+	snap, bases, err := s.stand()
+	if err != nil {
+		return nil, err
+	}
+	t := &tx{}
+	t.begin(s, snap, bases)
+	defer t.end() // where fn panics or ends its goroutine
+	err = fn(t)
+	t.end()
+	switch {
+	case err != nil:
+	case t.doom != nil:
+		err = t.doom
+	default:
+		err = ctx.Err()
+	}
+	if err != nil || t.own.Len() == 0 {
+		return bases, err
+	}
+	joined, err := s.join(ctx, t.own, t.bytes, bases)
+	if err != nil {
+		return bases, err
+	}
+	return []*batch{joined}, nil
+}
+
+// Close implements [storage.Store]. A second caller waits for the first, and
+// gets the same error.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.gate.shut()
+		s.stopFlusher()
+		s.closeErr = guard("closing", s.db.Close)
+	})
+	return s.closeErr
+}
+
+// VerifyChecksum reads every table and every row, and returns an error that
+// matches [storage.ErrCorrupt] where the bytes are not those that were written.
+// It takes as long as reading the whole directory, and blocks nobody. When ctx is
+// done it returns at once; a reading of the tables then ends in the background,
+// and Close waits for it.
+func (s *Store) VerifyChecksum(ctx context.Context) error {
+	if !s.gate.enter() {
+		return storage.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		s.gate.leave()
+		return err
+	}
+	tables := make(chan error, 1)
+	go func() {
+		defer s.gate.leave()
+		tables <- guard("verifying tables", s.db.VerifyChecksum)
+	}()
+	select {
+	case err := <-tables:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.View(ctx, func(r storage.Reader) error {
+		for _, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// gate lets calls in until it is shut, and then waits for those inside: the
+// engine hangs or crashes when it is used after its Close.
+type gate struct {
+	mu     sync.Mutex
+	closed bool
+	inside sync.WaitGroup
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.inside.Add(1)
+	return true
+}
+
+func (g *gate) leave() { g.inside.Done() }
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.inside.Wait()
+}

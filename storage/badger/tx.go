@@ -1,0 +1,307 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// ctxEvery is after how many entries a long read looks at its context again.
+const ctxEvery = 64
+
+// reader is the handle of a View, and the reading half of a tx. Its lock is for
+// those who break the rules: a handle that another goroutine still uses when fn
+// returns gets ErrTxDone, where the engine would crash.
+type reader struct {
+	store *Store
+	snap  *snapshot
+	bases []*layer // not durable yet, newest first
+
+	mu      sync.Mutex
+	over    bool
+	txn     *engine.Txn
+	own     *layer // writes of this transaction; nil in a View
+	cursors map[*cursor]struct{}
+}
+
+var _ storage.Reader = (*reader)(nil)
+
+func (r *reader) begin(s *Store, snap *snapshot, bases []*batch) {
+	r.store, r.snap = s, snap
+	r.txn = s.db.NewTransactionAt(snap.ts, false)
+	for _, b := range bases {
+		r.bases = append(r.bases, b.writes)
+	}
+}
+
+// end makes the handle useless. It may be called again.
+func (r *reader) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.over = true
+	for c := range r.cursors {
+		c.release()
+	}
+	// With an iterator that could not be closed the engine panics here. It holds
+	// nothing else.
+	_ = guard("end of a transaction", func() error {
+		r.txn.Discard()
+		return nil
+	})
+	r.store.snaps.release(r.snap)
+}
+
+// Get implements [storage.Reader].
+func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil, storage.ErrTxDone
+	}
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		if i%ctxEvery == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+		value, err := r.get(key)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = value
+	}
+	return values, ctx.Err()
+}
+
+// get runs with mu held.
+func (r *reader) get(key []byte) ([]byte, error) {
+	if len(key) > r.store.limits.KeyBytes {
+		return nil, nil
+	}
+	if r.own != nil {
+		if w, ok := r.own.Get(string(key)); ok {
+			return w.value(), nil
+		}
+	}
+	for _, l := range r.bases {
+		if w, ok := l.Get(string(key)); ok {
+			return w.value(), nil
+		}
+	}
+	var value []byte
+	row := dataRow(key)
+	err := guard("get", func() error {
+		item, err := r.txn.Get(row)
+		if errors.Is(err, engine.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return item.Value(func(sealed []byte) error {
+			found, err := unseal(row, sealed)
+			if err == nil {
+				value = clone(found)
+			}
+			return err
+		})
+	})
+	return value, err
+}
+
+// value is a copy of what w puts, or nil where it deletes.
+func (w write) value() []byte {
+	value, ok := trim(w.sealed)
+	if !ok {
+		return nil
+	}
+	return clone(value)
+}
+
+// Scan implements [storage.Reader].
+func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
+	s := span{
+		Range:    storage.Range{Start: clone(rng.Start), End: clone(rng.End)},
+		reverse:  o.Reverse,
+		keysOnly: o.KeysOnly,
+	}
+	return func(yield func(storage.Entry, error) bool) {
+		c, err := r.open(s)
+		if err != nil {
+			yield(storage.Entry{}, err)
+			return
+		}
+		defer c.close()
+		for n := 0; o.Limit <= 0 || n < o.Limit; n++ {
+			e, ok, err := c.next(ctx)
+			if err != nil {
+				yield(storage.Entry{}, err)
+				return
+			}
+			if !ok || !yield(storage.Entry{Key: e.key, Value: e.value}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// cursor is one loop over a range. It sees the transaction as it was when the
+// cursor was opened.
+type cursor struct {
+	r     *reader
+	rows  *rowSource
+	merge *merge
+	steps int
+}
+
+func (r *reader) open(s span) (*cursor, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil, storage.ErrTxDone
+	}
+	var sources []source
+	if r.own != nil && r.own.Len() > 0 {
+		// A copy shares its nodes until one of the two changes.
+		sources = append(sources, newLayerSource(r.own.Copy(), s))
+	}
+	for _, l := range r.bases {
+		sources = append(sources, newLayerSource(l, s))
+	}
+	rows, err := newRowSource(r.txn, s)
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{r: r, rows: rows, merge: newMerge(s.reverse, append(sources, rows)...)}
+	if r.cursors == nil {
+		r.cursors = make(map[*cursor]struct{})
+	}
+	r.cursors[c] = struct{}{}
+	return c, nil
+}
+
+func (c *cursor) next(ctx context.Context) (entry, bool, error) {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	if c.r.over {
+		return entry{}, false, storage.ErrTxDone
+	}
+	for {
+		// Counts deletions as well: there may be many before the next entry.
+		if c.steps%ctxEvery == 0 {
+			if err := ctx.Err(); err != nil {
+				return entry{}, false, err
+			}
+		}
+		c.steps++
+		e, ok, err := c.merge.next()
+		if err != nil || !ok || !e.deleted {
+			return e, ok, err
+		}
+	}
+}
+
+func (c *cursor) close() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.release()
+}
+
+// release runs with the reader's mu held. It may be called again.
+func (c *cursor) release() {
+	if _, open := c.r.cursors[c]; open {
+		delete(c.r.cursors, c)
+		_ = c.rows.close()
+	}
+}
+
+// tx is the handle of an Update.
+type tx struct {
+	reader
+	bytes int   // sum of the weights in own
+	doom  error // the first write that failed
+}
+
+var _ storage.Tx = (*tx)(nil)
+
+func (t *tx) begin(s *Store, snap *snapshot, bases []*batch) {
+	t.reader.begin(s, snap, bases)
+	t.own = &layer{}
+}
+
+// Put implements [storage.Tx].
+func (t *tx) Put(key, value []byte) error {
+	return t.write(func() error {
+		switch {
+		case len(key) > t.store.limits.KeyBytes:
+			return storage.ErrKeyTooLarge
+		case len(value) > t.store.limits.ValueBytes:
+			return storage.ErrValueTooLarge
+		}
+		return t.set(key, write{sealed: seal(dataRow(key), value)})
+	})
+}
+
+// Delete implements [storage.Tx].
+func (t *tx) Delete(keys ...[]byte) error {
+	return t.write(func() error {
+		for _, key := range keys {
+			if len(key) > t.store.limits.KeyBytes {
+				return storage.ErrKeyTooLarge
+			}
+			if err := t.set(key, write{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// DeleteRange implements [storage.Tx].
+func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
+	for e, err := range t.Scan(ctx, rng, storage.ScanOptions{KeysOnly: true}) {
+		if err == nil {
+			err = t.Delete(e.Key)
+		}
+		if err != nil {
+			return t.write(func() error { return err })
+		}
+	}
+	return nil
+}
+
+// write runs one write, and dooms the transaction where it fails.
+func (t *tx) write(do func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return storage.ErrTxDone
+	}
+	if t.doom == nil {
+		t.doom = do()
+	}
+	return t.doom
+}
+
+// set runs with mu held.
+func (t *tx) set(key []byte, w write) error {
+	name := string(key)
+	old, had := t.own.Set(name, w)
+	if had {
+		t.bytes -= old.weight(name)
+	}
+	t.bytes += w.weight(name)
+	if t.own.Len() > t.store.limits.TxWrites || t.bytes > t.store.limits.TxBytes {
+		return storage.ErrTxTooLarge
+	}
+	return nil
+}
