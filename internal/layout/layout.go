@@ -1,0 +1,211 @@
+// Package layout is every key that the library keeps in a store, in one place.
+//
+// A customer is one contiguous range of keys, under an id given when it is
+// created: it is deleted, exported, moved and counted as a range, and a customer
+// created again under the same key never meets its old rows. What cannot lie in
+// that range, since it is looked up without knowing the customer, points into it;
+// such a pointer counts only where what it points to exists.
+//
+//	table  key after the table's letter              value
+//
+//	K      workspace  customer key                   customer id
+//	D      workspace  class  resource key            customer id, kind, operation or none
+//	I      derived id or portal id                   customer id, kind or [ReferrerPortal], resource key
+//	L      link id                                   customer id, portal id
+//	O      workspace  operation id  part             a large operation: its state and parts
+//	F      workspace  partition  position            change feed, one batch a row
+//	N      workspace  partition                      next position of that partition
+//
+//	C      customer id  0                            the customer
+//	C      customer id  r  kind  key                 a resource
+//	C      customer id  e  class  key  0  referrer   an edge: referrer -> (class, key)
+//	C      customer id  t  span  kind  key           an access grant by its time
+//	C      customer id  p  portal id                 a portal
+//	C      customer id  l  link id                   portal id: its row of table L is to go with it
+//	C      customer id  x  portal id                 when that portal was revoked
+//	C      customer id  j  operation id  part        writes of a large operation, to be applied
+//
+// Ids are raw bytes and numbers big-endian. Keys of partners are 1 to 512 bytes
+// with no control characters, so a zero byte ends one wherever more follows it.
+package layout
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// CustomerID is the id under which a customer's rows lie.
+type CustomerID [8]byte
+
+// OperationID names a large operation; the zero id is none.
+type OperationID [8]byte
+
+// LinkID is the id that a link's code carries.
+type LinkID [8]byte
+
+const (
+	tableCustomerKey  = 'K'
+	tableDirectory    = 'D'
+	tableID           = 'I'
+	tableLink         = 'L'
+	tableOperation    = 'O'
+	tableFeed         = 'F'
+	tableFeedPosition = 'N'
+	tableCustomer     = 'C'
+
+	rowCustomer = 0
+	rowResource = 'r'
+	rowEdge     = 'e'
+	rowTime     = 't'
+	rowPortal   = 'p'
+	rowLink     = 'l'
+	rowRevoked  = 'x'
+	rowJournal  = 'j'
+)
+
+// Customers is the prefix of the directory of a workspace's customers.
+func Customers(workspace uuid.UUID) []byte {
+	return append([]byte{tableCustomerKey}, workspace[:]...)
+}
+
+// CustomerKey is the directory row of a customer key.
+func CustomerKey(workspace uuid.UUID, key string) []byte {
+	return append(Customers(workspace), key...)
+}
+
+// Directory is the row that says whose a resource key is.
+func Directory(workspace uuid.UUID, class byte, key string) []byte {
+	b := make([]byte, 0, 1+16+1+len(key))
+	b = append(b, tableDirectory)
+	b = append(b, workspace[:]...)
+	b = append(b, class)
+	return append(b, key...)
+}
+
+// ID is the row that finds a resource by its derived id, or a portal by its own.
+func ID(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
+
+// Link is the row that finds a portal by the id in a link's code.
+func Link(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
+
+// Customer is the prefix of all that a customer owns.
+func Customer(c CustomerID) []byte { return append([]byte{tableCustomer}, c[:]...) }
+
+func customerRow(c CustomerID, row byte, size int) []byte {
+	b := make([]byte, 0, 1+len(c)+1+size)
+	b = append(b, tableCustomer)
+	b = append(b, c[:]...)
+	return append(b, row)
+}
+
+// CustomerRecord is the row of the customer itself.
+func CustomerRecord(c CustomerID) []byte { return customerRow(c, rowCustomer, 0) }
+
+// Resources is the prefix of a customer's resources of one kind.
+func Resources(c CustomerID, kind byte) []byte { return append(customerRow(c, rowResource, 1), kind) }
+
+// Resource is the row of a resource.
+func Resource(c CustomerID, kind byte, key string) []byte {
+	return append(append(customerRow(c, rowResource, 1+len(key)), kind), key...)
+}
+
+// Edges is the prefix of what refers to a resource.
+func Edges(c CustomerID, class byte, key string) []byte {
+	return append(append(append(customerRow(c, rowEdge, 64+len(key)), class), key...), 0)
+}
+
+// EdgesFrom is the part of [Edges] whose referrers are of one kind.
+func EdgesFrom(c CustomerID, class byte, key string, referrer byte) []byte {
+	return append(Edges(c, class, key), referrer)
+}
+
+// Edge is the row that says that a referrer names a resource. An access grant
+// has its span there, so that the grants of a space or of a user can be read by time.
+func Edge(c CustomerID, class byte, key string, referrer byte, span []byte, referrerKey string) []byte {
+	return append(append(EdgesFrom(c, class, key, referrer), span...), referrerKey...)
+}
+
+// Times is the prefix of a customer's access grants by time.
+func Times(c CustomerID) []byte { return customerRow(c, rowTime, 64) }
+
+// Time is the row of an access grant in the order of time.
+func Time(c CustomerID, span []byte, kind byte, key string) []byte {
+	return append(append(append(Times(c), span...), kind), key...)
+}
+
+// Portals is the prefix of a customer's portals.
+func Portals(c CustomerID) []byte { return customerRow(c, rowPortal, 16) }
+
+// Portal is the row of a portal.
+func Portal(c CustomerID, id uuid.UUID) []byte { return append(Portals(c), id[:]...) }
+
+// OwnLinks is the prefix of a customer's rows of its links.
+func OwnLinks(c CustomerID) []byte { return customerRow(c, rowLink, 8) }
+
+// OwnLink is the customer's row of one of its links.
+func OwnLink(c CustomerID, id LinkID) []byte { return append(OwnLinks(c), id[:]...) }
+
+// Revoked is the row whose presence revokes a portal.
+func Revoked(c CustomerID, id uuid.UUID) []byte {
+	return append(customerRow(c, rowRevoked, 16), id[:]...)
+}
+
+// ReferrerPortal stands in the place of a referrer's kind in the edge from a portal to the
+// access grant that it is a deep link to; the referrer's key is the portal's id.
+const ReferrerPortal = 0xf0
+
+// ParseEdge reads the referrer from what follows [Edges] in the key of an edge.
+// hasSpan is whether referrers of a kind have a span there.
+func ParseEdge(rest []byte, hasSpan func(kind byte) bool) (kind byte, key string, ok bool) {
+	if len(rest) == 0 {
+		return 0, "", false
+	}
+	kind, rest = rest[0], rest[1:]
+	if hasSpan(kind) {
+		if len(rest) < SpanBytes {
+			return 0, "", false
+		}
+		rest = rest[SpanBytes:]
+	}
+	return kind, string(rest), len(rest) > 0
+}
+
+// SpanBytes is the length of a span.
+const SpanBytes = 9
+
+const (
+	spanOpenEnd   = 64  // starts and never ends; sorted by its start
+	spanOpenStart = 255 // has no start; sorted by its end
+)
+
+// Span places a stretch of time in an index that can be asked for overlaps. Its
+// first byte is the class of its length, the number of bits of its microseconds,
+// and the rest is its start: whatever overlaps a window and is of length class n
+// starts less than 2^n microseconds before it, so one short scan for each class
+// finds all. A zero time is an open end.
+func Span(starts, ends time.Time) []byte {
+	switch {
+	case starts.IsZero():
+		return appendTime([]byte{spanOpenStart}, orLast(ends))
+	case ends.IsZero():
+		return appendTime([]byte{spanOpenEnd}, starts)
+	}
+	length := bits.Len64(uint64(max(0, ends.UnixMicro()-starts.UnixMicro())))
+	return appendTime([]byte{byte(length)}, starts)
+}
+
+var last = time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+
+func orLast(t time.Time) time.Time {
+	if t.IsZero() {
+		return last
+	}
+	return t
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro())^(1<<63))
+}
