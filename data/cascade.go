@@ -1,0 +1,242 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// relation is how one thing refers to another.
+type relation uint8
+
+const (
+	inSite relation = iota + 1 // parent_site_key
+	atSpace
+	ofUser
+	deepLink // a portal that opens one access grant
+)
+
+// effect is what becomes of a referrer when what it refers to is deleted.
+type effect uint8
+
+const (
+	goes         effect = iota + 1 // it is deleted too
+	detaches                       // it loses the reference
+	goesWithLast                   // it loses the reference, and is deleted with its last space
+	isRevoked                      // the portal opens no more
+)
+
+// cascade is what deleting does to what refers to the deleted. The first row that
+// fits holds. A customer takes all that it owns with it, with no row here; a
+// portal's landing page needs none, since it falls back to the start page by itself.
+var cascade = []struct {
+	deleted  kindSet
+	relation relation
+	referrer kindSet
+	effect   effect
+}{
+	{setOf(KindSite), inSite, insideSites, goes},
+	{allSpaces, inSite, insideSites, detaches}, // named as a site, and is none
+	{allSpaces, atSpace, allGrants, goesWithLast},
+	{allSpaces, atSpace, setOf(KindStaffMember), detaches},
+	{allUsers, ofUser, allGrants, goes},
+	{allGrants, deepLink, portals, isRevoked},
+}
+
+// referrerPortal stands for a portal where a referrer's kind is asked for.
+const referrerPortal = Kind(layout.ReferrerPortal)
+
+// portals is the set of what is no kind: among referrers, the portals.
+var portals = setOf(referrerPortal)
+
+// referrer is what refers to a resource, and how. A portal's key is its id.
+type referrer struct {
+	Ref
+	relation relation
+}
+
+// referrers reads what refers to a resource.
+func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referrer, error) {
+	var out []referrer
+	prefix := layout.Edges(c.id, byte(to.Kind.Class()), to.Key)
+	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		kind, key, ok := layout.ParseEdge(e.Key[len(prefix):], hasSpan)
+		if !ok {
+			return nil, fmt.Errorf("%w: an edge", storage.ErrCorrupt)
+		}
+		r := referrer{Ref: Ref{Kind(kind), key}}
+		switch from := r.Kind.Class(); {
+		case r.Kind == referrerPortal:
+			r.relation = deepLink
+		case to.Kind.Class() == ClassUserIdentity:
+			r.relation = ofUser
+		case from == ClassSpace:
+			r.relation = inSite
+		default:
+			r.relation = atSpace
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func hasSpan(kind byte) bool { return Kind(kind).Class() == ClassAccessGrant }
+
+// cascader finds what follows from deleting resources of one customer. It only reads.
+type cascader struct {
+	s *Snapshot
+	c *customer
+
+	touched  map[Ref]*touched
+	order    []*touched // as they were first touched
+	detached []Detached
+	revoked  []Revoked
+}
+
+// touched is a resource that is deleted or loses a reference.
+type touched struct {
+	old, new *node // new is nil where it is deleted
+	because  *Ref
+}
+
+func newCascader(s *Snapshot, c *customer) *cascader {
+	return &cascader{s: s, c: c, touched: map[Ref]*touched{}}
+}
+
+// delete plans that resources are deleted, and all that follows.
+func (cas *cascader) delete(ctx context.Context, nodes []*node) error {
+	var wave []*node
+	for _, n := range nodes {
+		if t := cas.touch(n); t.new != nil {
+			t.new = nil
+			wave = append(wave, n)
+		}
+	}
+	for len(wave) > 0 {
+		next, err := cas.follow(ctx, wave)
+		if err != nil {
+			return err
+		}
+		wave = next
+	}
+	return nil
+}
+
+// touch is the record of a resource, as it stands so far.
+func (cas *cascader) touch(n *node) *touched {
+	t := cas.touched[n.ref()]
+	if t == nil {
+		t = &touched{old: n, new: n.clone()}
+		cas.touched[n.ref()] = t
+		cas.order = append(cas.order, t)
+	}
+	return t
+}
+
+// follow applies the cascade to what refers to the deleted resources of a wave,
+// and returns those that are deleted by it.
+func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) {
+	type edge struct {
+		from referrer
+		to   Ref
+	}
+	var edges []edge
+	var load []Ref
+	asked := map[Ref]bool{}
+	for _, n := range wave {
+		to := n.ref()
+		referrers, err := cas.s.referrers(ctx, cas.c, to)
+		if err != nil {
+			return nil, err
+		}
+		for _, from := range referrers {
+			edges = append(edges, edge{from, to})
+			if from.relation != deepLink && cas.touched[from.Ref] == nil && !asked[from.Ref] {
+				asked[from.Ref] = true
+				load = append(load, from.Ref)
+			}
+		}
+	}
+	loaded, err := cas.s.nodes(ctx, cas.c, load)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range loaded {
+		if n == nil {
+			return nil, fmt.Errorf("%w: an edge from a %s that is not there", storage.ErrCorrupt, load[i].Kind)
+		}
+		cas.touch(n)
+	}
+	var deleted []*node
+	for _, e := range edges {
+		effect := effectOf(e.to.Kind, e.from)
+		if effect == isRevoked {
+			id, err := uuid.FromBytes([]byte(e.from.Key))
+			if err != nil {
+				return nil, fmt.Errorf("%w: an edge from a portal: %w", storage.ErrCorrupt, err)
+			}
+			cas.revoked = append(cas.revoked, Revoked{CustomerKey: cas.c.key, PortalID: id, Because: &e.to})
+			continue
+		}
+		t := cas.touched[e.from.Ref]
+		if t.new == nil {
+			continue
+		}
+		if effect != goes {
+			t.new.dropReference(e.to)
+			cas.detached = append(cas.detached, Detached{CustomerKey: cas.c.key, From: e.from.Ref, To: e.to})
+		}
+		if effect == goes || effect == goesWithLast && len(t.new.spaces) == 0 {
+			t.new, t.because = nil, &e.to
+			deleted = append(deleted, t.old)
+		}
+	}
+	return deleted, nil
+}
+
+func effectOf(deleted Kind, from referrer) effect {
+	for _, row := range cascade {
+		if row.relation == from.relation && row.deleted.has(deleted) && row.referrer.has(from.Kind) {
+			return row.effect
+		}
+	}
+	panic(fmt.Sprintf("data: no row of the cascade for a %v that a %v names", deleted, from.Kind))
+}
+
+// dropReference takes a space out of what n refers to, under every alias.
+func (n *node) dropReference(to Ref) {
+	if n.parentSite == to.Key && n.class() == ClassSpace {
+		n.parentSite = ""
+	}
+	n.spaces = slices.DeleteFunc(n.spaces, func(r Ref) bool { return r.Key == to.Key })
+}
+
+// finish adds what was planned to a customer's changes and to the report.
+func (cas *cascader) finish(ch *changes, report *DeleteReport) {
+	now := cas.s.w.time()
+	for _, t := range cas.order {
+		if t.new == nil {
+			report.add(t.old, t.because)
+		} else {
+			t.new.meta.UpdatedAt = now
+		}
+		ch.edits = append(ch.edits, edit{t.old, t.new})
+	}
+	for _, d := range cas.detached {
+		if cas.touched[d.From].new != nil {
+			report.Detached = append(report.Detached, d)
+		}
+	}
+	for _, r := range cas.revoked {
+		ch.revoked = append(ch.revoked, r.PortalID)
+	}
+	report.Revoked = append(report.Revoked, cas.revoked...)
+}

@@ -1,0 +1,193 @@
+package data
+
+import (
+	"fmt"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // a time zone is valid or not whatever the machine has installed
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of what a resource holds.
+const (
+	maxKeyBytes      = 512
+	maxTextBytes     = 4096
+	maxRefs          = 1000 // of one resource, in all its lists
+	maxMetadata      = 50   // keys that custom_metadata holds
+	maxMetadataPatch = 1000 // keys that one push may name in it, to set and to remove
+	maxMetadataKey   = 40   // characters
+	maxMetadataText  = 500  // characters
+)
+
+// checkKey says what is wrong with a resource key, or "".
+func checkKey(key string) string {
+	switch {
+	case key == "":
+		return "is required"
+	case len(key) > maxKeyBytes:
+		return fmt.Sprintf("is %d bytes long, and may have %d", len(key), maxKeyBytes)
+	case !utf8.ValidString(key):
+		return "is not UTF-8"
+	case strings.ContainsFunc(key, unicode.IsControl):
+		return "has a control character"
+	case strings.TrimSpace(key) != key:
+		return "begins or ends with white space"
+	}
+	return ""
+}
+
+// reportKey reports what is wrong with a resource or customer key.
+func reportKey(key string, report reporter) {
+	if key == "" {
+		report("", RuleRequired, "is required")
+	} else if fault := checkKey(key); fault != "" {
+		report("", RuleKeyFormat, "%s", fault)
+	}
+}
+
+// checkText says what is wrong with free text, or "".
+func checkText(s string) string {
+	switch {
+	case len(s) > maxTextBytes:
+		return fmt.Sprintf("is %d bytes long, and may have %d", len(s), maxTextBytes)
+	case !utf8.ValidString(s):
+		return "is not UTF-8"
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
+		return "has a control character"
+	}
+	return ""
+}
+
+func checkTimeZone(s string) (Rule, string) {
+	if s != "Local" { // which time.LoadLocation takes for the machine's own
+		if _, err := time.LoadLocation(s); err == nil {
+			return "", ""
+		}
+	}
+	return RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
+}
+
+var clock = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`)
+
+func checkClock(s string) (Rule, string) {
+	if clock.MatchString(s) {
+		return "", ""
+	}
+	return RuleFormat, "is not a time of day, HH:mm or HH:mm:ss"
+}
+
+func checkEmail(s string) (Rule, string) {
+	if a, err := mail.ParseAddress(s); err == nil && a.Address == s {
+		return "", ""
+	}
+	return RuleEmailAddress, "is not an e-mail address"
+}
+
+var code = regexp.MustCompile(`^\d{4,9}$`)
+
+func checkPreferredCode(s string) (Rule, string) {
+	if code.MatchString(s) {
+		return "", ""
+	}
+	return RulePreferredCode, "is not 4 to 9 digits"
+}
+
+func checkMetadata(key string, v any, report reporter) {
+	switch {
+	case key == "":
+		report("", RuleFormat, "a key of custom_metadata must not be empty")
+	case utf8.RuneCountInString(key) > maxMetadataKey:
+		report("", RuleRange, "a key of custom_metadata has at most %d characters", maxMetadataKey)
+	case strings.Contains(key, "."):
+		report("", RuleFormat, `a key of custom_metadata has no "."`)
+	case checkText(key) != "":
+		report("", RuleTextFormat, "its key %s", checkText(key))
+	}
+	switch v := v.(type) {
+	case nil, bool:
+	case string:
+		if fault := checkText(v); fault != "" {
+			report("", RuleTextFormat, "%s", fault)
+		} else if utf8.RuneCountInString(v) > maxMetadataText {
+			report("", RuleRange, "has at most %d characters", maxMetadataText)
+		}
+	default:
+		report("", RuleType, "must be a string or a boolean, not %T", v)
+	}
+}
+
+// timeFormat is RFC 3339 in UTC with six digits, as the API writes times.
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+// FormatTime writes a time as the API does: in UTC, to the microsecond, with six
+// digits and Z.
+func FormatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+// parseTime reads RFC 3339 with any offset, to the microsecond.
+func parseTime(s string) (time.Time, string) {
+	var t time.Time
+	if err := t.UnmarshalText([]byte(s)); err != nil {
+		return time.Time{}, "is not a time as RFC 3339 has it, such as 2025-06-16T15:00:00Z"
+	}
+	if t = utcMicro(t); t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, "must be in the years 1 to 9999"
+	}
+	return t, ""
+}
+
+// checkNode reports what is wrong with a resource as it was given, by itself.
+func checkNode(n *node, report reporter) {
+	for _, note := range n.notes {
+		report(note.Path, note.Rule, "%s", note.Message)
+	}
+	reportKey(n.key, under("."+n.kind.KeyField(), report))
+	has := fieldsOf[n.kind]
+	for _, f := range has {
+		if !f.value.empty(n) {
+			f.value.check(n, under("."+f.name, report))
+		}
+	}
+	for i := range fields {
+		if f := &fields[i]; !f.kinds.has(n.kind) && !f.value.empty(n) {
+			report("."+f.name, RuleNotAField, "is not a field of a %s", n.kind)
+		}
+	}
+	checkRefAliases(n, report)
+	for _, name := range n.clear {
+		if len(clearedFields(n.kind, name)) == 0 {
+			report(".clear", RuleNotAField, "%q is not a field of a %s", clip(name), n.kind)
+		}
+	}
+}
+
+// checkRefAliases reports references, of a value built in Go, whose kind no field has.
+func checkRefAliases(n *node, report reporter) {
+	if n.user != (Ref{}) && !slices.Contains(userAliases, n.user.Kind) {
+		report(".user", RuleNotAField, "no field names a user as a %s", n.user.Kind)
+	}
+	for _, ref := range n.spaces {
+		if !allSpaces.has(ref.Kind) {
+			report(".spaces", RuleNotAField, "no field names a space as a %s", ref.Kind)
+		}
+	}
+}
+
+// checkWhole reports what is wrong with a resource as it would be kept.
+func checkWhole(n *node, report reporter) {
+	if n.name == "" && nameRequired.has(n.kind) {
+		report(".name", RuleRequired, "is required")
+	}
+	if !n.startsAt.IsZero() && !n.endsAt.IsZero() && !n.endsAt.After(n.startsAt) {
+		report(".ends_at", RuleTimeOrder, "must be after starts_at, %s", FormatTime(n.startsAt))
+	}
+	if len(n.metadata) > maxMetadata {
+		report(".custom_metadata", RuleTooMany, "would have %d keys, and may have %d", len(n.metadata), maxMetadata)
+	}
+	if len(n.spaces) > maxRefs {
+		report("", RuleTooMany, "would name %d spaces, and may name %d", len(n.spaces), maxRefs)
+	}
+}

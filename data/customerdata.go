@@ -1,0 +1,226 @@
+package data
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// CustomerData is what a push or a sync gives for one customer. As JSON it is the
+// API's object: customer_key and the 19 collections, such as "rooms".
+//
+// Read from JSON, it keeps null apart from absent, as JSON Merge Patch (RFC 7396)
+// does: a null, an empty string and an empty list are in the resource's Clear.
+// What is JSON but not as the API has it (a number for a name, a time that is
+// none) does not fail the reading; a push reports it with all else that is wrong.
+type CustomerData struct {
+	CustomerKey    string
+	Spaces         []Space
+	UserIdentities []UserIdentity
+	AccessGrants   []AccessGrant
+
+	notes []Finding
+}
+
+// Add adds resources of any class.
+func (d *CustomerData) Add(resources ...Resource) {
+	for _, r := range resources {
+		d.add(r.node())
+	}
+}
+
+func (d *CustomerData) add(n *node) {
+	switch n.class() {
+	case ClassSpace:
+		d.Spaces = append(d.Spaces, n.space())
+	case ClassUserIdentity:
+		d.UserIdentities = append(d.UserIdentities, n.userIdentity())
+	default:
+		d.AccessGrants = append(d.AccessGrants, n.accessGrant())
+	}
+}
+
+// Len is the number of resources.
+func (d CustomerData) Len() int {
+	return len(d.Spaces) + len(d.UserIdentities) + len(d.AccessGrants)
+}
+
+// nodes calls yield for each resource with its path, such as "rooms[3]": the
+// place among those of its kind, as JSON has it.
+func (d CustomerData) nodes(yield func(n *node, class Class, path string)) {
+	var next [256]int
+	each := func(n *node, class Class) {
+		yield(n, class, fmt.Sprintf("%s[%d]", n.kind.Collection(), next[n.kind]))
+		next[n.kind]++
+	}
+	for _, s := range d.Spaces {
+		each(s.node(), ClassSpace)
+	}
+	for _, u := range d.UserIdentities {
+		each(u.node(), ClassUserIdentity)
+	}
+	for _, g := range d.AccessGrants {
+		each(g.node(), ClassAccessGrant)
+	}
+}
+
+// DecodeOptions bounds what Decode reads. A zero field takes its default.
+type DecodeOptions struct {
+	MaxBytes int64 // default 64 MiB
+	MaxDepth int   // of objects and arrays in one another; default 32
+}
+
+// Decode reads the API's object from r, a token at a time. It returns an error
+// that matches [ErrNotJSON] where r holds anything but one JSON value within the
+// bounds, with the names of each object all different and the text in UTF-8.
+func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
+	var d CustomerData
+	reader := newJSONReader(r, o)
+	err := d.decode(reader)
+	if err == nil {
+		err = reader.end()
+	}
+	if err != nil {
+		return CustomerData{}, reader.wrap(err)
+	}
+	return d, nil
+}
+
+// UnmarshalJSON reads the API's object. See [Decode] for one of unknown size.
+func (d *CustomerData) UnmarshalJSON(b []byte) error {
+	decoded, err := Decode(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b)) + 1})
+	if err != nil {
+		return err
+	}
+	*d = decoded
+	return nil
+}
+
+func (d *CustomerData) decode(reader *jsonReader) error {
+	report := noteIn(&d.notes)
+	_, err := reader.object(under("customer_data", report), func(name string) error {
+		report := under(name, report)
+		if name == "customer_key" {
+			key, err := reader.text(report)
+			d.CustomerKey = key
+			return err
+		}
+		kind, ok := byCollection[name]
+		if !ok {
+			report("", RuleUnknownField, "is not a collection")
+			return reader.skip()
+		}
+		if reader.peek() == 'n' {
+			return reader.skip()
+		}
+		return reader.array(report, func(int) error {
+			n, err := reader.resource(kind)
+			d.add(n)
+			return err
+		})
+	})
+	return err
+}
+
+// MarshalJSON writes the API's object: resources in the order given, a collection
+// that is empty left out.
+func (d CustomerData) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := jsontext.NewEncoder(&b)
+	if err := writeTokens(e, jsontext.BeginObject, jsontext.String("customer_key"), jsontext.String(d.CustomerKey)); err != nil {
+		return nil, err
+	}
+	byKind := map[Kind][]*node{}
+	d.nodes(func(n *node, _ Class, _ string) { byKind[n.kind] = append(byKind[n.kind], n) })
+	for _, row := range kinds {
+		nodes := byKind[row.kind]
+		if len(nodes) == 0 {
+			continue
+		}
+		delete(byKind, row.kind)
+		if err := writeTokens(e, jsontext.String(row.collection), jsontext.BeginArray); err != nil {
+			return nil, err
+		}
+		for _, n := range nodes {
+			if err := n.encode(e); err != nil {
+				return nil, err
+			}
+		}
+		if err := e.WriteToken(jsontext.EndArray); err != nil {
+			return nil, err
+		}
+	}
+	for kind := range byKind {
+		return nil, fmt.Errorf("%w: %v", ErrUnknownKind, kind)
+	}
+	err := e.WriteToken(jsontext.EndObject)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// MarshalJSON writes the space as an entry of its kind's collection.
+func (s Space) MarshalJSON() ([]byte, error) { return s.node().marshal() }
+
+// MarshalJSON writes the user identity as an entry of its kind's collection.
+func (u UserIdentity) MarshalJSON() ([]byte, error) { return u.node().marshal() }
+
+// MarshalJSON writes the access grant as an entry of its kind's collection.
+func (g AccessGrant) MarshalJSON() ([]byte, error) { return g.node().marshal() }
+
+func (n *node) marshal() ([]byte, error) {
+	if !n.kind.valid() {
+		return nil, fmt.Errorf("%w: %v", ErrUnknownKind, n.kind)
+	}
+	var b bytes.Buffer
+	err := n.encode(jsontext.NewEncoder(&b))
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// encode writes the key and each field that the resource has or clears.
+func (n *node) encode(e *jsontext.Encoder) error {
+	if err := writeTokens(e, jsontext.BeginObject, jsontext.String(n.kind.KeyField()), jsontext.String(n.key)); err != nil {
+		return err
+	}
+	object := "" // the object that is open within the resource
+	for _, f := range fieldsOf[n.kind] {
+		empty := f.value.empty(n)
+		if empty && !slices.Contains(n.clear, f.name) {
+			continue
+		}
+		parent, name := f.path()
+		if object != parent {
+			if err := switchObject(e, object, parent); err != nil {
+				return err
+			}
+			object = parent
+		}
+		if err := e.WriteToken(jsontext.String(name)); err != nil {
+			return err
+		}
+		if empty {
+			if err := e.WriteToken(jsontext.Null); err != nil {
+				return err
+			}
+		} else if err := f.value.encode(e, n); err != nil {
+			return err
+		}
+	}
+	if err := switchObject(e, object, ""); err != nil {
+		return err
+	}
+	return e.WriteToken(jsontext.EndObject)
+}
+
+func switchObject(e *jsontext.Encoder, from, to string) error {
+	if from != "" {
+		if err := e.WriteToken(jsontext.EndObject); err != nil {
+			return err
+		}
+	}
+	if to != "" {
+		return writeTokens(e, jsontext.String(to), jsontext.BeginObject)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrNotFound is the parent of the errors about what is not there.
+	ErrNotFound = errors.New("data: not found")
+
+	// ErrCustomerNotFound is returned where a workspace has no such customer.
+	ErrCustomerNotFound = fmt.Errorf("%w: customer", ErrNotFound)
+
+	// ErrResourceNotFound is returned where a workspace has no such resource.
+	ErrResourceNotFound = fmt.Errorf("%w: resource", ErrNotFound)
+
+	// ErrInvalid is the parent of the errors about what was given. Those that can
+	// name a path are an [InvalidError].
+	ErrInvalid = errors.New("data: invalid")
+
+	// ErrKeyConflict is returned for a resource key that is another customer's or
+	// another kind's. The [ConflictError] beside it names both.
+	ErrKeyConflict = fmt.Errorf("%w: resource key is taken", ErrInvalid)
+
+	// ErrUnknownKind is returned for a word that names no kind.
+	ErrUnknownKind = fmt.Errorf("%w: unknown kind", ErrInvalid)
+
+	// ErrInvalidCursor is returned for a cursor that is not one of this list's.
+	ErrInvalidCursor = fmt.Errorf("%w: cursor", ErrInvalid)
+
+	// ErrNotJSON is returned for input that is not JSON as RFC 8259 has it, with no
+	// name twice in an object, or that passes a bound of [DecodeOptions].
+	ErrNotJSON = fmt.Errorf("%w: JSON", ErrInvalid)
+)
+
+// Rule is the rule that a finding is about, as a stable word.
+type Rule string
+
+// Rules whose breach refuses a resource.
+const (
+	RuleRequired     Rule = "required"      // must be there
+	RuleKeyFormat    Rule = "key_format"    // 1 to 512 bytes of UTF-8, not padded, no control characters
+	RuleTextFormat   Rule = "text_format"   // at most 4096 bytes of UTF-8, no control characters but tab and newline
+	RuleType         Rule = "type"          // JSON of another type
+	RuleFormat       Rule = "format"        // does not match the field's pattern
+	RuleRange        Rule = "range"         // outside the field's bounds
+	RuleTooMany      Rule = "too_many"      // more entries than the field may have
+	RuleOneUser      Rule = "one_user"      // an access grant has at most one user
+	RuleTimeOrder    Rule = "time_order"    // ends_at must be after starts_at
+	RuleDuplicateKey Rule = "duplicate_key" // the same key twice in one push
+	RuleNotAField    Rule = "not_a_field"   // a field that this kind does not have
+	RuleKeyConflict  Rule = "key_conflict"  // the key is another customer's or another kind's
+)
+
+// Rules whose breach is a warning, and refuses only a strict push.
+const (
+	RuleNotThereYet   Rule = "not_there_yet"   // a reference to what is not there yet
+	RuleUnknownField  Rule = "unknown_field"   // a field or collection that is not known
+	RuleEmailAddress  Rule = "email_address"   // does not parse as an address
+	RulePreferredCode Rule = "preferred_code"  // not 4 to 9 digits
+	RuleSharedEmail   Rule = "shared_email"    // two user identities of the push have it
+	RuleRefTwice      Rule = "reference_twice" // one list names the same key twice
+)
+
+// Finding is a fault or a warning about what was given.
+type Finding struct {
+	Path    string `json:"path"` // such as "reservations[3].ends_at"
+	Rule    Rule   `json:"rule"`
+	Message string `json:"message"`
+
+	cause error // what errors.Is and errors.As find beside ErrInvalid
+}
+
+func (f Finding) String() string { return f.Path + ": " + f.Message }
+
+// InvalidError lists every fault of what was given. Nothing was written.
+type InvalidError struct {
+	Faults   []Finding
+	Warnings []Finding
+}
+
+// shownFaults bounds the text of the error; Faults has them all.
+const shownFaults = 20
+
+func (e *InvalidError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "data: invalid: %d fault", len(e.Faults))
+	if len(e.Faults) != 1 {
+		b.WriteByte('s')
+	}
+	for i, f := range e.Faults {
+		if i == shownFaults {
+			fmt.Fprintf(&b, "; and %d more", len(e.Faults)-i)
+			break
+		}
+		b.WriteString([]string{": ", "; "}[min(i, 1)])
+		b.WriteString(f.String())
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is find ErrInvalid and the cause of each fault that has one.
+func (e *InvalidError) Unwrap() []error {
+	out := []error{ErrInvalid}
+	for _, f := range e.Faults {
+		if f.cause != nil {
+			out = append(out, f.cause)
+		}
+	}
+	return out
+}
+
+// Owner says whose a resource key is.
+type Owner struct {
+	CustomerKey string `json:"customer_key"`
+	Kind        Kind   `json:"kind"`
+}
+
+func (o Owner) String() string { return fmt.Sprintf("a %s of customer %q", o.Kind, o.CustomerKey) }
+
+// ConflictError says that a resource key is wanted by one owner and held by
+// another. It matches [ErrKeyConflict].
+type ConflictError struct {
+	Key    string
+	Wanted Owner
+	Holder Owner
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("data: key %q is wanted for %s and is %s", e.Key, e.Wanted, e.Holder)
+}
+
+// Unwrap makes errors.Is find ErrKeyConflict.
+func (e *ConflictError) Unwrap() error { return ErrKeyConflict }

@@ -1,0 +1,369 @@
+package data_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+func everyKind(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/every_kind.json")
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestEveryKindRoundTrips(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		body := everyKind(t)
+		report, err := pushJSON(t, ws, body)
+		require.NoError(t, err)
+		require.Empty(t, report.Warnings)
+		kinds := map[data.Kind]bool{}
+		for _, r := range report.Resources {
+			kinds[r.Kind] = true
+		}
+		require.Len(t, kinds, 19, "the test data has every kind")
+		require.JSONEq(t, body, export(t, ws, "Acme Hotels"))
+
+		before := dump(t, ws)
+		again, err := pushJSON(t, ws, export(t, ws, "Acme Hotels"))
+		require.NoError(t, err)
+		require.Equal(t, report.Created, again.Unchanged)
+		require.Equal(t, before, dump(t, ws))
+	})
+}
+
+func TestTimesAreKeptInUTCToTheMicrosecond(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for given, want := range map[string]string{
+			"2025-06-16T16:54:17.946594Z":         "2025-06-16T16:54:17.946594Z",
+			"2025-06-16T16:54:17Z":                "2025-06-16T16:54:17.000000Z",
+			"2025-06-16T18:54:17.9465949+02:00":   "2025-06-16T16:54:17.946594Z",
+			"2025-06-16T00:30:00.1-09:30":         "2025-06-16T10:00:00.100000Z",
+			"0001-01-02T00:00:00Z":                "0001-01-02T00:00:00.000000Z",
+			"9999-12-31T23:59:59.999999999Z":      "9999-12-31T23:59:59.999999Z",
+			"1969-12-31T23:59:59.999999999+00:00": "1969-12-31T23:59:59.999999Z",
+		} {
+			_, err := pushJSON(t, ws, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "starts_at": "`+given+`"}]}`)
+			require.NoError(t, err, given)
+			grant, err := ws.AccessGrant(t.Context(), "b")
+			require.NoError(t, err)
+			require.Equal(t, want, data.FormatTime(grant.StartsAt), given)
+		}
+	})
+}
+
+// TestTenFaults has a push with faults of many kinds: each is named, and nothing is written.
+func TestTenFaults(t *testing.T) {
+	const body = `{
+		"customer_key": "acme",
+		"sites": [{"site_key": " padded", "name": "Site"}],
+		"rooms": [
+			{"room_key": "1"},
+			{"room_key": "2", "name": 7},
+			{"room_key": "taken", "name": "A unit's key"},
+			{"room_key": "3", "name": "Three"},
+			{"room_key": "3", "name": "Three again"},
+			{"room_key": "foreign", "name": "Another customer's"}
+		],
+		"spaces": [{
+			"space_key": "s", "name": "S", "duration_minutes": 0, "geolocation": {"latitude": 91, "longitude": 0},
+			"customer_data": {"time_zone": "Lisbon", "default_checkin_time": "25:00"}
+		}],
+		"property_listings": [{"property_listing_key": "p", "name": "P", "custom_metadata": {"a.b": "x", "c": 1}}],
+		"staff_members": ["Mia"],
+		"reservations": [
+			{"reservation_key": "r", "guest_key": "g", "tenant_key": "t", "room_keys": ["3", 4, ""]},
+			{"reservation_key": "late", "starts_at": "2025-01-02T00:00:00Z", "ends_at": "2025-01-02T00:00:00Z"},
+			{"reservation_key": "never", "starts_at": "tomorrow"}
+		],
+		"bookings": {"booking_key": "not in a list"}
+	}`
+	want := []string{
+		"sites[0].site_key key_format",
+		"rooms[0].name required",
+		"rooms[1].name type",
+		"rooms[2].room_key key_conflict",
+		"rooms[4].room_key duplicate_key",
+		"rooms[5].room_key key_conflict",
+		"spaces[0].duration_minutes range",
+		"spaces[0].geolocation.latitude range",
+		"spaces[0].customer_data.time_zone format",
+		"spaces[0].customer_data.default_checkin_time format",
+		"property_listings[0].custom_metadata.a.b format",
+		"property_listings[0].custom_metadata.c type",
+		"staff_members[0] type",
+		"reservations[0].tenant_key one_user",
+		"reservations[0].room_keys[1] type",
+		"reservations[0].room_keys[2] required",
+		"reservations[1].ends_at time_order",
+		"reservations[2].starts_at format",
+		"bookings type",
+	}
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Unit("taken", "Unit"))
+		push(t, ws, "other", data.Room("foreign", "Room"))
+		before := dump(t, ws)
+		_, err := pushJSON(t, ws, body)
+		require.ElementsMatch(t, want, faults(t, err))
+		require.Equal(t, before, dump(t, ws))
+
+		require.ErrorIs(t, err, data.ErrKeyConflict)
+		var invalid *data.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		owners := map[string]string{}
+		for _, f := range invalid.Faults {
+			if f.Rule == data.RuleKeyConflict {
+				owners[f.Path] = f.Message
+			}
+		}
+		require.Equal(t, map[string]string{
+			"rooms[2].room_key": `"taken" is a unit of customer "acme", and cannot be a room of customer "acme"`,
+			"rooms[5].room_key": `"foreign" is a room of customer "other", and cannot be a room of customer "acme"`,
+		}, owners)
+		var conflict *data.ConflictError
+		require.ErrorAs(t, err, &conflict)
+	})
+}
+
+func TestKeysAreChecked(t *testing.T) {
+	good := []string{"a", strings.Repeat("x", 512), "with space", "ü/😀?#%", "!badger!", "\u200b"}
+	bad := []string{"", " a", "a ", "a\n", "\x00", "a\x7fb", "\xff", strings.Repeat("x", 513), "\u00a0a", "a\u0085b"}
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for _, key := range good {
+			push(t, ws, key, data.Room(key, "Room"), data.Reservation(key, data.Ref{}, data.Refs(data.KindRoom, key)...))
+			room, err := ws.Space(t.Context(), key)
+			require.NoError(t, err, "%q", key)
+			require.Equal(t, key, room.Key)
+			report, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, key)})
+			require.NoError(t, err)
+			require.Len(t, report.Deleted, 2, "%q", key)
+		}
+		before := dump(t, ws)
+		for _, key := range bad {
+			d := data.CustomerData{CustomerKey: key}
+			d.Add(data.Room(key, "Room"), data.Guest("g", "G"),
+				data.Reservation("r", data.Ref{Kind: data.KindGuest, Key: "g"}, data.Refs(data.KindRoom, key)...))
+			_, err := ws.Push(t.Context(), d)
+			require.Len(t, faults(t, err), 3, "%q", key)
+			_, err = ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, key)})
+			require.Len(t, faults(t, err), 1, "%q", key)
+		}
+		require.Equal(t, before, dump(t, ws))
+	})
+}
+
+func TestBounds(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	metadata := func(n int) data.CustomMetadata {
+		m := data.CustomMetadata{}
+		for i := range n {
+			m[fmt.Sprint(i)] = "v"
+		}
+		return m
+	}
+	nan := data.Geolocation{Latitude: 1, Longitude: 0}
+	nan.Longitude /= 0 * nan.Latitude
+	tests := []struct {
+		name     string
+		resource data.Resource
+		want     []string
+	}{
+		{"a long name", data.Room("1", long(4096)), nil},
+		{"a longer name", data.Room("1", long(4097)), []string{"rooms[0].name text_format"}},
+		{"a name with a bell", data.Room("1", "a\ab"), []string{"rooms[0].name text_format"}},
+		{"a name that is not UTF-8", data.Room("1", "\xff"), []string{"rooms[0].name text_format"}},
+		{"a negative duration", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", DurationMinutes: -1}, []string{"spaces[0].duration_minutes range"}},
+		{"no number", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", Geolocation: &nan}, []string{"spaces[0].geolocation.longitude range"}},
+		{"the machine's time zone", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", Details: data.SpaceDetails{TimeZone: "Local"}}, []string{"spaces[0].customer_data.time_zone format"}},
+		{"a field of another kind", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", DurationMinutes: 1, CustomMetadata: data.CustomMetadata{"a": "b"}},
+			[]string{"rooms[0].duration_minutes not_a_field", "rooms[0].custom_metadata not_a_field"}},
+		{"spaces of a guest", data.UserIdentity{Kind: data.KindGuest, Key: "1", Name: "G", Spaces: data.Refs(data.KindRoom, "1")}, []string{"guests[0].room_keys not_a_field"}},
+		{"a guest that is a space", data.Space{Kind: data.KindGuest, Key: "1", Name: "G"}, []string{"guests[0] not_a_field"}},
+		{"no kind at all", data.Space{Key: "1", Name: "G"}, []string{"kind(0)[0] not_a_field"}},
+		{"a staff member as the user", data.Reservation("1", data.Ref{Kind: data.KindStaffMember, Key: "m"}), []string{"reservations[0].user not_a_field"}},
+		{"a guest as a space", data.Reservation("1", data.Ref{}, data.Refs(data.KindGuest, "g")...), []string{"reservations[0].spaces not_a_field"}},
+		{"clearing what is not there", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", Clear: []string{"geolocation"}}, []string{"rooms[0].clear not_a_field"}},
+		{"clearing a name", data.Space{Kind: data.KindRoom, Key: "1", Clear: []string{"name"}}, []string{"rooms[0].name required"}},
+		{"50 keys of metadata", data.Space{Kind: data.KindPropertyListing, Key: "1", Name: "P", CustomMetadata: metadata(50)}, nil},
+		{"51 keys of metadata", data.Space{Kind: data.KindPropertyListing, Key: "1", Name: "P", CustomMetadata: metadata(51)}, []string{"property_listings[0].custom_metadata too_many"}},
+		{"metadata", data.AccessGrant{Kind: data.KindReservation, Key: "1", CustomMetadata: data.CustomMetadata{
+			long(40): long(500), "n": nil, "e": "", "t": true}}, nil},
+		{"too much metadata", data.AccessGrant{Kind: data.KindReservation, Key: "1", CustomMetadata: data.CustomMetadata{
+			long(41): "", "a": long(501), "b": 1, "": "x"}}, []string{
+			"reservations[0].custom_metadata. format", "reservations[0].custom_metadata.a range",
+			"reservations[0].custom_metadata.b type", "reservations[0].custom_metadata." + long(41) + " range"}},
+	}
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for _, test := range tests {
+			d := data.CustomerData{CustomerKey: "acme"}
+			d.Add(test.resource)
+			if test.name == "a guest that is a space" || test.name == "no kind at all" {
+				d = data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{test.resource.(data.Space)}}
+			}
+			_, err := ws.Push(t.Context(), d)
+			if test.want == nil {
+				require.NoError(t, err, test.name)
+			} else {
+				require.ElementsMatch(t, test.want, faults(t, err), test.name)
+			}
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestMetadataIsBoundedAsItMerges(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		listing := func(prefix string, n int, v any) data.Space {
+			m := data.CustomMetadata{}
+			for i := range n {
+				m[prefix+strings.Repeat("i", i)] = v
+			}
+			return data.Space{Kind: data.KindPropertyListing, Key: "p", Name: "P", CustomMetadata: m}
+		}
+		push(t, ws, "acme", listing("a", 30, "x"))
+		d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{listing("b", 30, "x")}}
+		_, err := ws.Push(t.Context(), d)
+		require.Equal(t, []string{"property_listings[0].custom_metadata too_many"}, faults(t, err))
+		push(t, ws, "acme", listing("a", 30, nil))
+		_, err = ws.Push(t.Context(), d)
+		require.NoError(t, err)
+	})
+}
+
+func TestNotJSON(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"nothing":                ``,
+		"cut short":              `{"customer_key": "a", "rooms": [{"room_key": "1"`,
+		"two values":             `{"customer_key": "a"} {}`,
+		"a comma too many":       `{"customer_key": "a",}`,
+		"a name twice":           `{"customer_key": "a", "customer_key": "b"}`,
+		"a name twice within":    `{"customer_key": "a", "rooms": [{"room_key": "1", "room_key": "2"}]}`,
+		"a name twice, unknown":  `{"x": {"a": 1, "a": 2}}`,
+		"not UTF-8":              "{\"customer_key\": \"a\xff\"}",
+		"half a surrogate pair":  `{"customer_key": "\ud800"}`,
+		"a bare word":            `customer`,
+		"nested too deep":        `{"x": ` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
+		"nested far too deep":    strings.Repeat("[", 1<<20),
+		"an infinite number":     `{"spaces": [{"duration_minutes": Infinity}]}`,
+		"a control character":    "{\"customer_key\": \"a\nb\"}",
+		"an unfinished constant": `{"customer_key": tru`,
+	}
+	for name, body := range tests {
+		_, err := data.Decode(strings.NewReader(body), data.DecodeOptions{})
+		require.ErrorIs(t, err, data.ErrNotJSON, name)
+		require.Less(t, len(err.Error()), 300, name)
+	}
+	_, err := data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 10})
+	require.EqualError(t, err, "data: invalid: JSON: longer than 10 bytes")
+	d, err := data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 21})
+	require.NoError(t, err)
+	require.Equal(t, "a", d.CustomerKey)
+
+	broken := errors.New("the line is cut")
+	_, err = data.Decode(io.MultiReader(strings.NewReader(`{"customer_key": `), iotest.ErrReader(broken)), data.DecodeOptions{})
+	require.ErrorIs(t, err, broken)
+	require.NotErrorIs(t, err, data.ErrNotJSON)
+}
+
+func TestWrongTypesAreFaultsOfThePush(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for body, want := range map[string][]string{
+			`[]`:                                     {"customer_data type", "customer_key required"},
+			`{"customer_key": 1}`:                    {"customer_key type"},
+			`{"customer_key": "a", "rooms": null}`:   nil,
+			`{"customer_key": "a", "rooms": [null]}`: {"rooms[0] type"},
+			`{"customer_key": "a", "spaces": [{"space_key": {}, "name": [1], "duration_minutes": "1", "geolocation": 1, "customer_data": []}]}`: {
+				"spaces[0].space_key type", "spaces[0].name type", "spaces[0].duration_minutes type", "spaces[0].geolocation type", "spaces[0].customer_data type"},
+			`{"customer_key": "a", "spaces": [{"space_key": "s", "name": "S", "duration_minutes": 1.5, "geolocation": {"latitude": 1}}]}`: {
+				"spaces[0].duration_minutes type", "spaces[0].geolocation.longitude required"},
+			`{"customer_key": "a", "spaces": [{"space_key": "s", "name": "S", "duration_minutes": 1e999, "geolocation": {"latitude": "1", "longitude": 1e999}}]}`: {
+				"spaces[0].duration_minutes range", "spaces[0].geolocation.latitude type"},
+			`{"customer_key": "a", "bookings": [{"booking_key": "b", "room_keys": "1", "starts_at": 5, "ends_at": "0000-01-01T00:00:00Z"}]}`: {
+				"bookings[0].room_keys type", "bookings[0].starts_at type", "bookings[0].ends_at format"},
+		} {
+			_, err := pushJSON(t, ws, body)
+			if want == nil {
+				require.NoError(t, err, body)
+			} else {
+				require.ElementsMatch(t, want, faults(t, err), body)
+			}
+		}
+	})
+}
+
+func TestManyReferencesAreRefused(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		keys := strings.Repeat(`"k",`, 2000)
+		_, err := pushJSON(t, ws, `{"customer_key": "a", "bookings": [{"booking_key": "b", "room_keys": [`+strings.TrimSuffix(keys, ",")+`]}]}`)
+		require.Contains(t, faults(t, err), "bookings[0].room_keys[1000] too_many")
+		var d data.CustomerData
+		d.CustomerKey = "a"
+		d.Add(data.Booking("b", data.Ref{}, append(manyRefs(data.KindRoom, 600), manyRefs(data.KindUnit, 600)...)...))
+		_, err = ws.Push(t.Context(), d)
+		require.Equal(t, []string{"bookings[0] too_many"}, faults(t, err))
+	})
+}
+
+func manyRefs(kind data.Kind, n int) []data.Ref {
+	out := make([]data.Ref, n)
+	for i := range out {
+		out[i] = data.Ref{Kind: kind, Key: kind.String() + strings.Repeat("x", i%20) + string(rune('a'+i/20))}
+	}
+	return out
+}
+
+func TestResourcesAreJSON(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal([]any{
+		data.Room("1", "One").In("s"),
+		data.Guest("g", "G"),
+		data.Space{Kind: data.KindSpace, Key: "x", Clear: []string{"customer_data.address", "name"}},
+		data.Booking("b", data.Ref{Kind: data.KindGuest, Key: "g"}, data.Ref{Kind: data.KindUnit, Key: "u"}, data.Ref{Kind: data.KindRoom, Key: "r"}),
+	})
+	require.NoError(t, err)
+	require.JSONEq(t, `[
+		{"room_key": "1", "name": "One", "parent_site_key": "s"},
+		{"guest_key": "g", "name": "G"},
+		{"space_key": "x", "name": null, "customer_data": {"address": null}},
+		{"booking_key": "b", "guest_key": "g", "room_keys": ["r"], "unit_keys": ["u"]}]`, string(b))
+	_, err = json.Marshal(data.Space{Key: "1"})
+	require.ErrorIs(t, err, data.ErrUnknownKind)
+	_, err = json.Marshal(data.CustomerData{Spaces: []data.Space{{Key: "1"}}})
+	require.ErrorIs(t, err, data.ErrUnknownKind)
+}
+
+// FuzzDecode holds that what decodes can be written and read again, and is the same.
+func FuzzDecode(f *testing.F) {
+	f.Add(everyKind(f))
+	f.Add(hotel)
+	f.Add(estate)
+	f.Add(`{"customer_key": null, "spaces": [{"customer_data": null, "geolocation": {"latitude": 1, "x": []}}], "x": {}}`)
+	f.Add(`{"reservations": [{"reservation_key": "", "custom_metadata": {"a": {"b": [1]}}, "room_keys": [1, null]}]}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		d, err := data.Decode(strings.NewReader(body), data.DecodeOptions{})
+		if err != nil {
+			require.ErrorIs(t, err, data.ErrNotJSON)
+			return
+		}
+		b, err := json.Marshal(d)
+		require.NoError(t, err)
+		var again data.CustomerData
+		require.NoError(t, json.Unmarshal(b, &again))
+		b2, err := json.Marshal(again)
+		require.NoError(t, err)
+		require.Equal(t, string(b), string(b2))
+	})
+}

@@ -1,0 +1,376 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// PushOptions changes what a push does. The zero value merges, and refuses the
+// whole push for any fault.
+type PushOptions struct {
+	Replace     bool // what is given is the whole of each resource: what it leaves out becomes empty
+	Strict      bool // a warning refuses the push as a fault does
+	SkipInvalid bool // apply the resources without a fault; the report has the faults of the others
+	DryRun      bool // report, and write nothing
+
+	// Within runs in the transaction that makes the push, after its own writes: what
+	// it writes commits with the push, and its error rolls back both. It may run more
+	// than once, and a dry run leaves it out.
+	Within func(context.Context, CustomerTx) error
+}
+
+// Change is what an operation did to a resource.
+type Change string
+
+// The changes.
+const (
+	Created   Change = "created"
+	Updated   Change = "updated"
+	Unchanged Change = "unchanged"
+	Deleted   Change = "deleted"
+)
+
+// PushReport is what a push did.
+type PushReport struct {
+	CustomerKey     string `json:"customer_key"`
+	CustomerCreated bool   `json:"customer_created"`
+	Created         Tally  `json:"created"`
+	Updated         Tally  `json:"updated"`
+	Unchanged       Tally  `json:"unchanged"`
+
+	// Resources is what became of each resource that was given, in the order of
+	// CustomerData: spaces, user identities, access grants.
+	Resources []PushedResource `json:"resources"`
+
+	Warnings []Finding `json:"warnings,omitempty"`
+	Skipped  []Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of what was left out
+}
+
+// PushedResource is what a push did to one resource.
+type PushedResource struct {
+	Kind   Kind      `json:"kind"`
+	Key    string    `json:"key"`
+	ID     uuid.UUID `json:"id"` // the derived id; zero where a dry run would create it
+	Change Change    `json:"change"`
+}
+
+// Tally counts resources by class.
+type Tally struct {
+	Spaces         int `json:"spaces"`
+	UserIdentities int `json:"user_identities"`
+	AccessGrants   int `json:"access_grants"`
+}
+
+// Total is the number of resources of all classes.
+func (t Tally) Total() int { return t.Spaces + t.UserIdentities + t.AccessGrants }
+
+func (t *Tally) add(class Class) {
+	switch class {
+	case ClassSpace:
+		t.Spaces++
+	case ClassUserIdentity:
+		t.UserIdentities++
+	default:
+		t.AccessGrants++
+	}
+}
+
+// Push creates and updates the customer and the resources that d gives, all of
+// them or none. A resource that exists is merged, as [CustomerData] says; pushing
+// what is already there changes nothing.
+//
+// It returns an [InvalidError] with every fault where anything is wrong, which
+// also matches [ErrKeyConflict] where a key is another customer's or another kind's.
+func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error) {
+	return w.PushWith(ctx, d, PushOptions{})
+}
+
+// PushWith is Push with options.
+func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions) (PushReport, error) {
+	given := check(d)
+	var report PushReport
+	if o.DryRun {
+		err := w.View(ctx, func(s *Snapshot) error {
+			_, planned, err := s.planPush(ctx, given, o)
+			report = planned
+			return err
+		})
+		return report, err
+	}
+	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		s := w.At(tx)
+		changes, planned, err := s.planPush(ctx, given, o)
+		report = planned
+		if err != nil {
+			return err
+		}
+		if err := changes.write(tx); err != nil || o.Within == nil {
+			return err
+		}
+		return o.Within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: changes.customer.public()})
+	})
+	if err != nil {
+		return PushReport{}, err
+	}
+	return report, nil
+}
+
+// given is a CustomerData whose resources were checked, each by itself.
+type given struct {
+	customerKey string
+	items       []*item
+	found       findings // about the customer, or the data as a whole
+}
+
+// item is a resource that was given.
+type item struct {
+	*node
+	path  string
+	found findings
+}
+
+// check looks at what was given, with no eye to what is stored.
+func check(d CustomerData) *given {
+	g := &given{customerKey: d.CustomerKey}
+	for _, note := range d.notes {
+		g.found.add(note)
+	}
+	reportKey(d.CustomerKey, g.found.at("customer_key"))
+	type classKey struct {
+		class Class
+		key   string
+	}
+	byKey := map[classKey]*item{}
+	byEmail := map[string]*item{}
+	d.nodes(func(n *node, class Class, path string) {
+		it := &item{node: n, path: path}
+		g.items = append(g.items, it)
+		report := it.found.at(path)
+		if !n.kind.valid() || n.class() != class {
+			report("", RuleNotAField, "%v is not a kind of %s", n.kind, class)
+			return
+		}
+		checkNode(n, report)
+		if first := byKey[classKey{class, n.key}]; first != nil {
+			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", n.key, first.path)
+		} else if n.key != "" {
+			byKey[classKey{class, n.key}] = it
+		}
+		if first := byEmail[n.email]; first != nil {
+			report(".email_address", RuleSharedEmail, "is also that of %s", first.path)
+		} else if n.email != "" {
+			byEmail[n.email] = it
+		}
+	})
+	return g
+}
+
+// planPush finds what a push would change, and reports it. It only reads. The
+// changes count only where the error is nil.
+func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*changes, PushReport, error) {
+	found := g.found
+	report := PushReport{CustomerKey: g.customerKey, Resources: []PushedResource{}}
+	c, err := s.customer(ctx, g.customerKey)
+	switch {
+	case errors.Is(err, ErrCustomerNotFound):
+		if c, err = s.w.newCustomer(g.customerKey); err != nil {
+			return nil, report, err
+		}
+		report.CustomerCreated = true
+	case err != nil:
+		return nil, report, err
+	}
+	ch := s.w.newChanges(c, report.CustomerCreated)
+
+	merged, err := s.mergeGiven(ctx, c, g, o)
+	if err != nil {
+		return nil, report, err
+	}
+	if err := s.warnOfMissing(ctx, c, g, merged); err != nil {
+		return nil, report, err
+	}
+	for i, m := range merged {
+		refused := len(m.found.faults) > 0 || o.Strict && len(m.found.warnings) > 0
+		if refused && o.SkipInvalid {
+			report.Skipped = append(report.Skipped, m.found.faults...)
+			if o.Strict {
+				report.Skipped = append(report.Skipped, m.found.warnings...)
+			}
+			continue
+		}
+		found.join(m.found)
+		if refused {
+			continue
+		}
+		result, err := ch.put(m.old, m.new, o.DryRun)
+		if err != nil {
+			return nil, report, err
+		}
+		report.add(result, g.items[i].class())
+	}
+	report.Warnings = found.warnings
+	return ch, report, found.err(o.Strict)
+}
+
+func (r *PushReport) add(result PushedResource, class Class) {
+	r.Resources = append(r.Resources, result)
+	switch result.Change {
+	case Created:
+		r.Created.add(class)
+	case Updated:
+		r.Updated.add(class)
+	default:
+		r.Unchanged.add(class)
+	}
+}
+
+// mergedItem is a resource before a push (nil where there is none) and after it.
+type mergedItem struct {
+	old, new *node
+	found    findings
+}
+
+// mergeGiven reads the resources that are given as they are stored, and merges.
+func (s *Snapshot) mergeGiven(ctx context.Context, c *customer, g *given, o PushOptions) ([]mergedItem, error) {
+	merged := make([]mergedItem, len(g.items))
+	var refs []Ref // of those that have a key to be found by
+	var at []int
+	for i, it := range g.items {
+		merged[i].found.join(it.found)
+		if it.kind.valid() && checkKey(it.key) == "" {
+			refs, at = append(refs, it.ref()), append(at, i)
+		}
+	}
+	stored, err := s.nodes(ctx, c, refs)
+	if err != nil {
+		return nil, err
+	}
+	var newRefs []Ref
+	var newAt []int
+	for j, n := range stored {
+		if merged[at[j]].old = n; n == nil {
+			newRefs, newAt = append(newRefs, refs[j]), append(newAt, at[j])
+		}
+	}
+	conflicts, err := s.conflicts(ctx, c, newRefs)
+	if err != nil {
+		return nil, err
+	}
+	for j, conflict := range conflicts {
+		if conflict != nil {
+			it := g.items[newAt[j]]
+			merged[newAt[j]].found.add(Finding{
+				Path: it.path + "." + it.kind.KeyField(), Rule: RuleKeyConflict, cause: conflict,
+				Message: fmt.Sprintf("%q is %s, and cannot be %s", conflict.Key, conflict.Holder, conflict.Wanted),
+			})
+		}
+	}
+	for i, it := range g.items {
+		if it.kind.valid() {
+			m := &merged[i]
+			m.new = merge(m.old, it.node, o.Replace)
+			checkWhole(m.new, m.found.at(it.path))
+		}
+	}
+	return merged, nil
+}
+
+// conflicts says, for each resource that c does not have, who else has its key.
+func (s *Snapshot) conflicts(ctx context.Context, c *customer, refs []Ref) ([]*ConflictError, error) {
+	owners, err := s.owners(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*ConflictError, len(refs))
+	for i, o := range owners {
+		if o == (owner{}) {
+			continue
+		}
+		holder, err := s.owned(ctx, o, refs[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		if holder != nil {
+			out[i] = &ConflictError{
+				Key:    refs[i].Key,
+				Wanted: Owner{c.key, refs[i].Kind},
+				Holder: Owner{holder.meta.CustomerKey, holder.kind},
+			}
+		}
+	}
+	return out, nil
+}
+
+// warnOfMissing reports the references of what is given to what is neither stored
+// nor given.
+func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, merged []mergedItem) error {
+	has := map[Ref]Kind{} // by class: the kind of what will be there
+	for i, it := range g.items {
+		if it.kind.valid() && len(merged[i].found.faults) == 0 {
+			has[byClass(it.ref())] = it.kind
+		}
+	}
+	type use struct {
+		item int
+		part string
+		ref  Ref
+	}
+	var uses []use
+	var ask []Ref
+	asked := map[Ref]bool{}
+	for i, it := range g.items {
+		it.references(func(part string, ref Ref) {
+			if !ref.Kind.valid() || checkKey(ref.Key) != "" {
+				return
+			}
+			uses = append(uses, use{i, part, ref})
+			if class := byClass(ref); has[class] == 0 && !asked[class] {
+				asked[class] = true
+				ask = append(ask, class)
+			}
+		})
+	}
+	owners, err := s.owners(ctx, ask)
+	if err != nil {
+		return err
+	}
+	for i, o := range owners {
+		if o.customer == c.id {
+			has[ask[i]] = o.kind
+		}
+	}
+	for _, u := range uses {
+		kind := has[byClass(u.ref)]
+		report := merged[u.item].found.at(g.items[u.item].path)
+		switch {
+		case kind == 0:
+			report(u.part, RuleNotThereYet, "there is no %s %q yet", u.ref.Kind.Class(), u.ref.Key)
+		case u.ref.Kind == KindSite && u.part == ".parent_site_key" && kind != KindSite:
+			report(u.part, RuleNotThereYet, "there is no site %q yet, only a %s", u.ref.Key, kind)
+		}
+	}
+	return nil
+}
+
+// byClass is the reference that all references to the same resource share.
+func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
+
+// references calls yield with each reference as it was given, and its path.
+func (n *node) references(yield func(part string, ref Ref)) {
+	if n.parentSite != "" {
+		yield(".parent_site_key", Ref{KindSite, n.parentSite})
+	}
+	if n.user.Key != "" {
+		yield("."+n.user.Kind.KeyField(), n.user)
+	}
+	var next [256]int
+	for _, ref := range n.spaces {
+		yield(fmt.Sprintf(".%s[%d]", ref.Kind.KeysField(), next[ref.Kind]), ref)
+		next[ref.Kind]++
+	}
+}

@@ -1,0 +1,89 @@
+package data
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// View runs fn on one consistent snapshot of the workspace. fn's error is
+// returned unchanged.
+func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
+	return w.store.View(ctx, func(r storage.Reader) error {
+		return fn(w.At(r))
+	})
+}
+
+// read is View for a function of one answer.
+func read[T any](ctx context.Context, w *Workspace, fn func(*Snapshot) (T, error)) (out T, err error) {
+	err = w.View(ctx, func(s *Snapshot) error {
+		out, err = fn(s)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return out, nil
+}
+
+// The reads of a Workspace are those of a [Snapshot], each on a snapshot of its own.
+
+// Customer reads a customer by its key, or returns [ErrCustomerNotFound].
+func (w *Workspace) Customer(ctx context.Context, key string) (Customer, error) {
+	return read(ctx, w, func(s *Snapshot) (Customer, error) { return s.Customer(ctx, key) })
+}
+
+// Space reads a space by its key, or returns [ErrResourceNotFound].
+func (w *Workspace) Space(ctx context.Context, key string) (Space, error) {
+	return read(ctx, w, func(s *Snapshot) (Space, error) { return s.Space(ctx, key) })
+}
+
+// SpaceByID reads a space by its space_id, or returns [ErrResourceNotFound].
+func (w *Workspace) SpaceByID(ctx context.Context, id uuid.UUID) (Space, error) {
+	return read(ctx, w, func(s *Snapshot) (Space, error) { return s.SpaceByID(ctx, id) })
+}
+
+// UserIdentity reads a user identity by its key, or returns [ErrResourceNotFound].
+func (w *Workspace) UserIdentity(ctx context.Context, key string) (UserIdentity, error) {
+	return read(ctx, w, func(s *Snapshot) (UserIdentity, error) { return s.UserIdentity(ctx, key) })
+}
+
+// UserIdentityByID reads a user identity by its user_identity_id, or returns
+// [ErrResourceNotFound].
+func (w *Workspace) UserIdentityByID(ctx context.Context, id uuid.UUID) (UserIdentity, error) {
+	return read(ctx, w, func(s *Snapshot) (UserIdentity, error) { return s.UserIdentityByID(ctx, id) })
+}
+
+// AccessGrant reads an access grant by its key, or returns [ErrResourceNotFound].
+func (w *Workspace) AccessGrant(ctx context.Context, key string) (AccessGrant, error) {
+	return read(ctx, w, func(s *Snapshot) (AccessGrant, error) { return s.AccessGrant(ctx, key) })
+}
+
+// AccessGrantByID reads an access grant by its access_grant_id, or returns
+// [ErrResourceNotFound].
+func (w *Workspace) AccessGrantByID(ctx context.Context, id uuid.UUID) (AccessGrant, error) {
+	return read(ctx, w, func(s *Snapshot) (AccessGrant, error) { return s.AccessGrantByID(ctx, id) })
+}
+
+// Spaces lists spaces of a customer, as [Snapshot.Spaces] does.
+func (w *Workspace) Spaces(ctx context.Context, q Query) (Page[Space], error) {
+	return read(ctx, w, func(s *Snapshot) (Page[Space], error) { return s.Spaces(ctx, q) })
+}
+
+// UserIdentities lists user identities of a customer, as [Snapshot.UserIdentities] does.
+func (w *Workspace) UserIdentities(ctx context.Context, q Query) (Page[UserIdentity], error) {
+	return read(ctx, w, func(s *Snapshot) (Page[UserIdentity], error) { return s.UserIdentities(ctx, q) })
+}
+
+// AccessGrants lists access grants of a customer, as [Snapshot.AccessGrants] does.
+func (w *Workspace) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant], error) {
+	return read(ctx, w, func(s *Snapshot) (Page[AccessGrant], error) { return s.AccessGrants(ctx, q) })
+}
+
+// Export is a customer as the CustomerData that recreates it, each kind in key order.
+func (w *Workspace) Export(ctx context.Context, customerKey string) (CustomerData, error) {
+	return read(ctx, w, func(s *Snapshot) (CustomerData, error) { return s.Export(ctx, customerKey) })
+}

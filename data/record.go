@@ -1,0 +1,159 @@
+package data
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/samber/lo"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// recordVersion is the first byte of the rows of customers and resources.
+const recordVersion = 1
+
+// encodeFields writes each field that n has: its tag, and its value with its length.
+func encodeFields(n *node) []byte {
+	var b, v []byte
+	for _, f := range fieldsOf[n.kind] {
+		if !f.value.empty(n) {
+			b = binary.AppendUvarint(b, f.tag)
+			v = f.value.append(v[:0], n)
+			b = layout.AppendBytes(b, v)
+		}
+	}
+	return b
+}
+
+func encodeRecord(n *node) []byte {
+	b := append(make([]byte, 0, 128), recordVersion)
+	b = append(b, n.meta.ID[:]...)
+	b = layout.AppendTime(b, n.meta.CreatedAt)
+	b = layout.AppendTime(b, n.meta.UpdatedAt)
+	return append(b, encodeFields(n)...)
+}
+
+func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
+	d := layout.NewDecoder(b)
+	if v := d.Byte(); v != recordVersion {
+		return nil, fmt.Errorf("%w: a %s has record version %d, not %d", storage.ErrCorrupt, ref.Kind, v, recordVersion)
+	}
+	n := &node{kind: ref.Kind, key: ref.Key}
+	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time()}
+	for d.More() {
+		f := fieldByTag[d.Uvarint()]
+		value := d.Value()
+		if f == nil {
+			d.Fail()
+			break
+		}
+		f.value.parse(value, n)
+		if value.Done() != nil {
+			d.Fail()
+		}
+	}
+	if err := d.Done(); err != nil {
+		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
+	}
+	n.spaces = byAlias(n.spaces)
+	return n, nil
+}
+
+// customer is the row of a customer.
+type customer struct {
+	id        layout.CustomerID
+	workspace uuid.UUID
+	key       string
+	createdAt time.Time
+	seq       uint64          // how many commits have changed it
+	counts    [len(kinds)]int // of resources, by place in kinds
+}
+
+func encodeCustomer(c *customer) []byte {
+	b := append([]byte{recordVersion}, c.workspace[:]...)
+	b = layout.AppendTime(b, c.createdAt)
+	b = binary.AppendUvarint(b, c.seq)
+	b = layout.AppendBytes(b, c.key)
+	for i, count := range c.counts {
+		if count > 0 {
+			b = append(b, byte(kinds[i].kind))
+			b = binary.AppendUvarint(b, uint64(count))
+		}
+	}
+	return b
+}
+
+func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
+	d := layout.NewDecoder(b)
+	if v := d.Byte(); v != recordVersion {
+		return nil, fmt.Errorf("%w: a customer has record version %d, not %d", storage.ErrCorrupt, v, recordVersion)
+	}
+	c := &customer{id: id, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
+	for d.More() {
+		kind, count := Kind(d.Byte()), d.Uvarint()
+		if !kind.valid() {
+			d.Fail()
+			break
+		}
+		c.counts[placeOf[kind]-1] = int(count)
+	}
+	if err := d.Done(); err != nil {
+		return nil, fmt.Errorf("%w: the record of a customer: %w", storage.ErrCorrupt, err)
+	}
+	return c, nil
+}
+
+// row is a key of the store and its value.
+type row struct{ key, value []byte }
+
+// rowsOf is every row that a resource has in the store: all that finds it and all
+// that it is found by. A change of a resource is the difference of its rows.
+func rowsOf(c *customer, n *node) []row {
+	class := byte(n.class())
+	rows := make([]row, 0, 8)
+	rows = append(rows,
+		row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)},
+		row{layout.Directory(c.workspace, class, n.key), append(c.id[:len(c.id):len(c.id)], byte(n.kind))},
+		row{layout.ID(n.meta.ID), append(append(c.id[:len(c.id):len(c.id)], byte(n.kind)), n.key...)},
+	)
+	var span []byte
+	end := []byte{}
+	if n.class() == ClassAccessGrant {
+		span = layout.Span(n.startsAt, n.endsAt)
+		if !n.endsAt.IsZero() {
+			end = layout.AppendTime(nil, n.endsAt)
+		}
+		rows = append(rows, row{layout.Time(c.id, span, byte(n.kind), n.key), end})
+	}
+	n.targets(func(_ relation, to Ref) {
+		rows = append(rows, row{
+			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), end,
+		})
+	})
+	return rows
+}
+
+// diff is what turns the rows of old into those of new; either may be nil.
+func diff(c *customer, old, new *node) (puts []row, deletes [][]byte) {
+	var before map[string][]byte
+	if old != nil {
+		before = lo.SliceToMap(rowsOf(c, old), func(r row) (string, []byte) { return string(r.key), r.value })
+	}
+	if new != nil {
+		for _, r := range rowsOf(c, new) {
+			if value, ok := before[string(r.key)]; !ok || string(value) != string(r.value) {
+				puts = append(puts, r)
+			}
+			delete(before, string(r.key))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		deletes = append(deletes, []byte(key))
+	}
+	return puts, deletes
+}

@@ -1,0 +1,139 @@
+package data
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Selection names what to delete. As JSON it is the API's object: customer_keys,
+// and a list for each kind, such as "room_keys" or "site_keys".
+type Selection struct {
+	CustomerKeys []string // customers, with all that they own
+	Resources    []Ref    // by class and key: {KindRoom, "101"} also names a unit "101"
+
+	// CustomerKey bounds the selection to one customer: a key of another's is then an
+	// error. It is "customer_key" as JSON. Empty is no bound.
+	CustomerKey string
+
+	notes []Finding
+}
+
+// UnmarshalJSON reads the API's object. It errs, and keeps what it could not
+// read, as CustomerData does.
+func (sel *Selection) UnmarshalJSON(b []byte) error {
+	var out Selection
+	d := newJSONReader(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b)) + 1})
+	report := noteIn(&out.notes)
+	_, err := d.object(under("selection", report), func(name string) error {
+		report := under(name, report)
+		if name == "customer_key" {
+			key, err := d.text(report)
+			out.CustomerKey = key
+			return err
+		}
+		kind, isKind := byKeysField[name]
+		if !isKind && name != "customer_keys" {
+			report("", RuleUnknownField, "is not a list of keys")
+			return d.skip()
+		}
+		if d.peek() == 'n' {
+			return d.skip()
+		}
+		return d.array(report, func(i int) error {
+			key, err := d.text(under(fmt.Sprintf("[%d]", i), report))
+			if isKind {
+				out.Resources = append(out.Resources, Ref{kind, key})
+			} else {
+				out.CustomerKeys = append(out.CustomerKeys, key)
+			}
+			return err
+		})
+	})
+	if err == nil {
+		err = d.end()
+	}
+	if err != nil {
+		return d.wrap(err)
+	}
+	*sel = out
+	return nil
+}
+
+// MarshalJSON writes the API's object.
+func (sel Selection) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := jsontext.NewEncoder(&b)
+	tokens := []jsontext.Token{jsontext.BeginObject}
+	if sel.CustomerKey != "" {
+		tokens = append(tokens, jsontext.String("customer_key"), jsontext.String(sel.CustomerKey))
+	}
+	list := func(name string, keys []string) {
+		if len(keys) > 0 {
+			tokens = append(tokens, jsontext.String(name), jsontext.BeginArray)
+			for _, key := range keys {
+				tokens = append(tokens, jsontext.String(key))
+			}
+			tokens = append(tokens, jsontext.EndArray)
+		}
+	}
+	list("customer_keys", sel.CustomerKeys)
+	for _, row := range kinds {
+		var keys []string
+		for _, ref := range sel.Resources {
+			if ref.Kind == row.kind {
+				keys = append(keys, ref.Key)
+			}
+		}
+		list(row.kind.KeysField(), keys)
+	}
+	err := writeTokens(e, append(tokens, jsontext.EndObject)...)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// check lists what is wrong with the selection by itself.
+func (sel Selection) check() findings {
+	var found findings
+	for _, note := range sel.notes {
+		found.add(note)
+	}
+	if sel.CustomerKey != "" {
+		reportKey(sel.CustomerKey, found.at("customer_key"))
+	}
+	for i, key := range sel.CustomerKeys {
+		report := found.at(fmt.Sprintf("customer_keys[%d]", i))
+		reportKey(key, report)
+		if sel.CustomerKey != "" && key != sel.CustomerKey {
+			report("", RuleKeyConflict, "%q is not the customer %q", clip(key), clip(sel.CustomerKey))
+		}
+	}
+	sel.paths(func(path string, ref Ref) {
+		if !ref.Kind.valid() {
+			found.at(path)("", RuleNotAField, "%v is not a kind", ref.Kind)
+			return
+		}
+		reportKey(ref.Key, found.at(path))
+	})
+	return found
+}
+
+// paths calls yield for each resource with its path, such as "room_keys[3]".
+func (sel Selection) paths(yield func(path string, ref Ref)) {
+	var next [256]int
+	for _, ref := range sel.Resources {
+		yield(fmt.Sprintf("%s[%d]", ref.Kind.KeysField(), next[ref.Kind]), ref)
+		next[ref.Kind]++
+	}
+}
+
+// unique is the keys, each once, in the order given.
+func unique(keys []string) []string {
+	seen := make(map[string]bool, len(keys))
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}

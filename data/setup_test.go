@@ -1,0 +1,104 @@
+package data_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
+
+// fakeClock gives times a second apart, so that no two operations share one.
+type fakeClock struct{ seconds atomic.Int64 }
+
+var clockStart = time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)
+
+func (c *fakeClock) now() time.Time {
+	return clockStart.Add(time.Duration(c.seconds.Add(1)) * time.Second)
+}
+
+func workspace(store storage.Store) *data.Workspace {
+	return data.NewWorkspace(store, workspaceID, data.Options{Now: new(fakeClock).now})
+}
+
+// each runs test on a workspace on every backend.
+func each(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
+	t.Helper()
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, workspace(store)) })
+}
+
+// push pushes, and fails the test on an error.
+func push(t *testing.T, ws *data.Workspace, customer string, resources ...data.Resource) data.PushReport {
+	t.Helper()
+	d := data.CustomerData{CustomerKey: customer}
+	d.Add(resources...)
+	report, err := ws.Push(t.Context(), d)
+	require.NoError(t, err)
+	return report
+}
+
+// pushJSON pushes the API's object.
+func pushJSON(t *testing.T, ws *data.Workspace, body string) (data.PushReport, error) {
+	t.Helper()
+	return ws.Push(t.Context(), decode(t, body))
+}
+
+func decode(t *testing.T, body string) data.CustomerData {
+	t.Helper()
+	var d data.CustomerData
+	require.NoError(t, json.Unmarshal([]byte(body), &d))
+	return d
+}
+
+// export is the customer as JSON.
+func export(t *testing.T, ws *data.Workspace, customer string) string {
+	t.Helper()
+	d, err := ws.Export(t.Context(), customer)
+	require.NoError(t, err)
+	b, err := json.Marshal(d)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// faults is the paths and rules of what an error found, as "path rule".
+func faults(t *testing.T, err error) []string {
+	t.Helper()
+	var invalid *data.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.ErrorIs(t, err, data.ErrInvalid)
+	return found(invalid.Faults)
+}
+
+func found(findings []data.Finding) []string {
+	out := []string{}
+	for _, f := range findings {
+		out = append(out, f.Path+" "+string(f.Rule))
+	}
+	return out
+}
+
+// dump is every row of the store, to be compared with another.
+func dump(t *testing.T, ws *data.Workspace) map[string]string {
+	t.Helper()
+	rows := map[string]string{}
+	require.NoError(t, ws.Store().View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			rows[fmt.Sprintf("%q", e.Key)] = fmt.Sprintf("%q", e.Value)
+		}
+		return nil
+	}))
+	return rows
+}

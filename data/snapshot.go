@@ -1,0 +1,233 @@
+package data
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Snapshot reads one consistent state of a workspace. It dies with the function
+// that it was given to.
+type Snapshot struct {
+	w *Workspace
+	r storage.Reader
+}
+
+// At reads the workspace in a snapshot, or transaction, of its store that the
+// caller has opened.
+func (w *Workspace) At(r storage.Reader) *Snapshot { return &Snapshot{w: w, r: r} }
+
+// Workspace is the workspace that it reads.
+func (s *Snapshot) Workspace() *Workspace { return s.w }
+
+// Reader reads the same state of the whole store.
+func (s *Snapshot) Reader() storage.Reader { return s.r }
+
+// get reads one row.
+func (s *Snapshot) get(ctx context.Context, key []byte) ([]byte, error) {
+	values, err := s.r.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return values[0], nil
+}
+
+// customer finds a customer, or returns ErrCustomerNotFound.
+func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) {
+	id, err := s.get(ctx, layout.CustomerKey(s.w.id, key))
+	if err != nil {
+		return nil, err
+	}
+	if id == nil {
+		return nil, fmt.Errorf("%w: %q", ErrCustomerNotFound, clip(key))
+	}
+	c, err := s.customerByID(ctx, layout.NewDecoder(id).CustomerID())
+	if err == nil && c == nil {
+		err = fmt.Errorf("%w: a customer has no record", storage.ErrCorrupt)
+	}
+	return c, err
+}
+
+// customerByID finds the customer of this workspace whose rows lie under id, or nil.
+func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*customer, error) {
+	record, err := s.get(ctx, layout.CustomerRecord(id))
+	if err != nil || record == nil {
+		return nil, err
+	}
+	c, err := decodeCustomer(id, record)
+	if err != nil || c.workspace != s.w.id {
+		return nil, err
+	}
+	return c, nil
+}
+
+// nodes reads resources of a customer by their own kind and key: nil for one that
+// is absent.
+func (s *Snapshot) nodes(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
+	keys := make([][]byte, len(refs))
+	for i, ref := range refs {
+		keys[i] = layout.Resource(c.id, byte(ref.Kind), ref.Key)
+	}
+	records, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*node, len(refs))
+	for i, record := range records {
+		if record != nil {
+			if out[i], err = decodeRecord(c, refs[i], record); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// owner is what the directory says of a resource key. The zero owner is nobody.
+type owner struct {
+	customer layout.CustomerID
+	kind     Kind
+}
+
+// owners reads the directory for references by class.
+func (s *Snapshot) owners(ctx context.Context, refs []Ref) ([]owner, error) {
+	keys := make([][]byte, len(refs))
+	for i, ref := range refs {
+		keys[i] = layout.Directory(s.w.id, byte(ref.Kind.Class()), ref.Key)
+	}
+	values, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]owner, len(refs))
+	for i, value := range values {
+		if value != nil {
+			d := layout.NewDecoder(value)
+			out[i] = owner{d.CustomerID(), Kind(d.Byte())}
+			if d.Err() != nil || !out[i].kind.valid() {
+				return nil, fmt.Errorf("%w: a row of the directory of keys", storage.ErrCorrupt)
+			}
+		}
+	}
+	return out, nil
+}
+
+// find reads a resource by class and key, wherever in the workspace it is.
+func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
+	owners, err := s.owners(ctx, []Ref{ref})
+	if err != nil {
+		return nil, err
+	}
+	if n, err := s.owned(ctx, owners[0], ref.Key); n != nil || err != nil {
+		return n, err
+	}
+	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), clip(ref.Key))
+}
+
+// findID reads a resource by class and derived id.
+func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node, error) {
+	value, err := s.get(ctx, layout.ID(id))
+	if err != nil {
+		return nil, err
+	}
+	if value != nil {
+		d := layout.NewDecoder(value)
+		o := owner{d.CustomerID(), Kind(d.Byte())}
+		key := d.Rest()
+		if err := d.Err(); err != nil {
+			return nil, fmt.Errorf("%w: a row of derived ids: %w", storage.ErrCorrupt, err)
+		}
+		if o.kind.Class() == class {
+			if n, err := s.owned(ctx, o, key); err != nil || n != nil && n.meta.ID == id {
+				return n, err
+			}
+		}
+	}
+	return nil, fmt.Errorf("%w: %s %s", ErrResourceNotFound, class, id)
+}
+
+// owned reads the resource that a pointer names, or nil where it names none of
+// this workspace.
+func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error) {
+	if o == (owner{}) {
+		return nil, nil
+	}
+	c, err := s.customerByID(ctx, o.customer)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	nodes, err := s.nodes(ctx, c, []Ref{{o.kind, key}})
+	if err != nil {
+		return nil, err
+	}
+	return nodes[0], nil
+}
+
+// Customer reads a customer by its key, or returns [ErrCustomerNotFound].
+func (s *Snapshot) Customer(ctx context.Context, key string) (Customer, error) {
+	c, err := s.customer(ctx, key)
+	if err != nil {
+		return Customer{}, err
+	}
+	return c.public(), nil
+}
+
+// CustomerByID reads a customer by the id that [Customer.ID] gives, or returns
+// [ErrCustomerNotFound].
+func (s *Snapshot) CustomerByID(ctx context.Context, id layout.CustomerID) (Customer, error) {
+	c, err := s.customerByID(ctx, id)
+	if err != nil {
+		return Customer{}, err
+	}
+	if c == nil {
+		return Customer{}, ErrCustomerNotFound
+	}
+	return c.public(), nil
+}
+
+// Space reads a space by its key, or returns [ErrResourceNotFound].
+func (s *Snapshot) Space(ctx context.Context, key string) (Space, error) {
+	return as((*node).space)(s.find(ctx, Ref{KindSpace, key}))
+}
+
+// SpaceByID reads a space by its space_id, or returns [ErrResourceNotFound].
+func (s *Snapshot) SpaceByID(ctx context.Context, id uuid.UUID) (Space, error) {
+	return as((*node).space)(s.findID(ctx, ClassSpace, id))
+}
+
+// UserIdentity reads a user identity by its key, or returns [ErrResourceNotFound].
+func (s *Snapshot) UserIdentity(ctx context.Context, key string) (UserIdentity, error) {
+	return as((*node).userIdentity)(s.find(ctx, Ref{KindUserIdentity, key}))
+}
+
+// UserIdentityByID reads a user identity by its user_identity_id, or returns
+// [ErrResourceNotFound].
+func (s *Snapshot) UserIdentityByID(ctx context.Context, id uuid.UUID) (UserIdentity, error) {
+	return as((*node).userIdentity)(s.findID(ctx, ClassUserIdentity, id))
+}
+
+// AccessGrant reads an access grant by its key, or returns [ErrResourceNotFound].
+func (s *Snapshot) AccessGrant(ctx context.Context, key string) (AccessGrant, error) {
+	return as((*node).accessGrant)(s.find(ctx, Ref{KindAccessGrant, key}))
+}
+
+// AccessGrantByID reads an access grant by its access_grant_id, or returns
+// [ErrResourceNotFound].
+func (s *Snapshot) AccessGrantByID(ctx context.Context, id uuid.UUID) (AccessGrant, error) {
+	return as((*node).accessGrant)(s.findID(ctx, ClassAccessGrant, id))
+}
+
+// as turns the answer of a read into a public type.
+func as[T any](convert func(*node) T) func(*node, error) (T, error) {
+	return func(n *node, err error) (T, error) {
+		if err != nil {
+			var none T
+			return none, err
+		}
+		return convert(n), nil
+	}
+}

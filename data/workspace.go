@@ -1,0 +1,111 @@
+package data
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Options configures a Workspace. The zero value works.
+type Options struct {
+	Now  func() time.Time // default time.Now
+	Rand io.Reader        // of derived ids and customer ids; default crypto/rand
+}
+
+// Workspace is the customers of one workspace and their resources. It holds no
+// state but its store, so that any number of them may use one store at once. It
+// is safe for concurrent use.
+type Workspace struct {
+	store storage.Store
+	id    uuid.UUID
+	now   func() time.Time
+	rand  io.Reader
+}
+
+// NewWorkspace opens the workspace of that id in the store. It does no I/O: a
+// workspace is there as soon as it has a customer.
+func NewWorkspace(store storage.Store, id uuid.UUID, o Options) *Workspace {
+	w := &Workspace{store: store, id: id, now: o.Now, rand: o.Rand}
+	if w.now == nil {
+		w.now = time.Now
+	}
+	if w.rand == nil {
+		w.rand = rand.Reader
+	}
+	return w
+}
+
+// ID is the id of the workspace.
+func (w *Workspace) ID() uuid.UUID { return w.id }
+
+// Store is where the workspace lies.
+func (w *Workspace) Store() storage.Store { return w.store }
+
+func (w *Workspace) time() time.Time { return utcMicro(w.now()) }
+
+func (w *Workspace) newID() (uuid.UUID, error) {
+	id, err := uuid.NewRandomFromReader(w.rand)
+	if err != nil {
+		return id, fmt.Errorf("data: making a derived id: %w", err)
+	}
+	return id, nil
+}
+
+func (w *Workspace) newCustomer(key string) (*customer, error) {
+	c := &customer{workspace: w.id, key: key, createdAt: w.time()}
+	if _, err := io.ReadFull(w.rand, c.id[:]); err != nil {
+		return nil, fmt.Errorf("data: making a customer id: %w", err)
+	}
+	return c, nil
+}
+
+// CustomerTx is a transaction that holds one customer. What it writes commits
+// with the rest of the transaction, or not at all.
+type CustomerTx struct {
+	*Snapshot            // sees what the transaction wrote
+	Tx        storage.Tx // for rows of the caller's own
+	Customer  Customer
+}
+
+// Within runs fn in a transaction that holds a customer that exists, or returns
+// [ErrCustomerNotFound]. fn may run more than once; see [storage.Run].
+func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error) error {
+	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		s := w.At(tx)
+		c, err := s.customer(ctx, customerKey)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
+	})
+}
+
+// Customer is a customer of the workspace.
+type Customer struct {
+	Key       string
+	CreatedAt time.Time
+	Counts    map[Kind]int // of its resources; a kind it has none of is absent
+
+	id layout.CustomerID
+}
+
+// ID is the id under which the customer's rows lie. It is the library's own: a
+// customer that is deleted and created again has another.
+func (c Customer) ID() layout.CustomerID { return c.id }
+
+func (c *customer) public() Customer {
+	out := Customer{Key: c.key, CreatedAt: c.createdAt, Counts: map[Kind]int{}, id: c.id}
+	for i, count := range c.counts {
+		if count > 0 {
+			out.Counts[kinds[i].kind] = count
+		}
+	}
+	return out
+}
