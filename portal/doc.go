@@ -1,0 +1,10 @@
+// Package portal gives customers their portals: what a customer may see and do,
+// opened by a signed, expiring short link.
+//
+// [Service.Create] makes a portal and its link. [Service.Resolve] turns the code
+// of a link into a [Session], which reads the customer's data for as long as the
+// portal lives. [Keys.Verify] checks a code by itself, with no store.
+//
+// No code is stored or logged: the URL of a portal that was just made is a
+// [Secret], which prints as "[redacted]" wherever it is not revealed.
+package portal

@@ -1,0 +1,113 @@
+package portal
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Options configures a Service. BaseURL and Keys are needed; the rest may be zero.
+type Options struct {
+	// BaseURL is what comes before the code of every link: an absolute http or https
+	// URL with no query, such as "https://se.am" or "https://example.com/portal".
+	BaseURL string
+
+	Keys *Keys // sign and verify the links
+
+	TTL    time.Duration // of a portal whose request names none; default 24 hours
+	MaxTTL time.Duration // that a request may name; default 7 days
+
+	Now  func() time.Time // default time.Now
+	Rand io.Reader        // of portal ids and link ids; default crypto/rand
+}
+
+// Service makes and opens the portals of any number of workspaces in one store. It
+// holds no state but its store and keys, and is safe for concurrent use.
+type Service struct {
+	store  storage.Store
+	base   string
+	keys   *Keys
+	ttl    time.Duration
+	maxTTL time.Duration
+	now    func() time.Time
+	rand   io.Reader
+}
+
+const (
+	defaultTTL    = 24 * time.Hour
+	defaultMaxTTL = 7 * 24 * time.Hour
+)
+
+// New returns a Service, or an error that matches [ErrInvalid]. It does no I/O.
+func New(store storage.Store, o Options) (*Service, error) {
+	s := &Service{store: store, keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, now: o.Now, rand: o.Rand}
+	base, err := url.Parse(o.BaseURL)
+	switch {
+	case err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "":
+		return nil, fmt.Errorf("%w: BaseURL must be an absolute http or https URL", ErrInvalid)
+	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
+		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", ErrInvalid)
+	case o.Keys == nil:
+		return nil, fmt.Errorf("%w: Keys are needed; see NewKeys", ErrInvalid)
+	}
+	s.base = strings.TrimRight(base.String(), "/") + "/"
+	if s.ttl == 0 {
+		s.ttl = defaultTTL
+	}
+	if s.maxTTL == 0 {
+		s.maxTTL = max(defaultMaxTTL, s.ttl)
+	}
+	if s.ttl < 0 || s.ttl > s.maxTTL {
+		return nil, fmt.Errorf("%w: TTL must be above 0 and at most MaxTTL, %v", ErrInvalid, s.maxTTL)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.rand == nil {
+		s.rand = rand.Reader
+	}
+	return s, nil
+}
+
+// time is now as portals keep it: in UTC, to the microsecond.
+func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// CustomerPortal is a portal of a customer. As JSON it is the API's object, with
+// the URL in it.
+type CustomerPortal struct {
+	ID          uuid.UUID // customer_portal_id; not part of the JSON
+	WorkspaceID uuid.UUID
+	CustomerKey string
+	CreatedAt   time.Time // UTC, whole microseconds
+	ExpiresAt   time.Time // the same; from then on the portal is closed
+
+	// URL opens the portal. It is there only where the portal was just made: the
+	// store does not hold it.
+	URL Secret
+
+	// Push is what the push of CreateRequest.CustomerData did; not part of the JSON.
+	Push data.PushReport
+}
+
+// MarshalJSON writes the API's object: five fields, the URL as it is.
+func (p CustomerPortal) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		CreatedAt   string    `json:"created_at"`
+		CustomerKey string    `json:"customer_key"`
+		ExpiresAt   string    `json:"expires_at"`
+		URL         string    `json:"url"`
+		WorkspaceID uuid.UUID `json:"workspace_id"`
+	}{data.FormatTime(p.CreatedAt), p.CustomerKey, data.FormatTime(p.ExpiresAt), p.URL.Reveal(), p.WorkspaceID})
+}
+
+// Code is the code in a link's URL, or the code itself: what follows the last slash.
+func Code(link string) string { return link[strings.LastIndexByte(link, '/')+1:] }

@@ -1,0 +1,379 @@
+package portal_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
+
+// clock is a time that a test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
+// fixture is a workspace and a portal service on one store.
+type fixture struct {
+	clock   *clock
+	ws      *data.Workspace
+	portals *portal.Service
+	keys    *portal.Keys
+}
+
+func setup(t *testing.T, store storage.Store) *fixture {
+	t.Helper()
+	c := &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(3, map[int][]byte{3: master})
+	require.NoError(t, err)
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: keys, Now: c.now})
+	require.NoError(t, err)
+	return &fixture{c, data.NewWorkspace(store, workspaceID, data.Options{Now: c.now}), portals, keys}
+}
+
+// each runs test on every backend.
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, setup(t, store)) })
+}
+
+func (f *fixture) create(t *testing.T, req portal.CreateRequest) portal.CustomerPortal {
+	t.Helper()
+	p, err := f.portals.Create(t.Context(), f.ws, req)
+	require.NoError(t, err)
+	return p
+}
+
+func hotel() *data.CustomerData {
+	d := &data.CustomerData{CustomerKey: "My Company"}
+	d.Add(
+		data.Site("lisbon", "Lisbon"), data.Room("101", "Room 101").In("lisbon"), data.Guest("ada", "Ada"),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...),
+	)
+	return d
+}
+
+func TestCreateGivesTheDocumentedObject(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		sample, err := os.ReadFile("testdata/customer_portal.json")
+		require.NoError(t, err)
+		var want map[string]string
+		require.NoError(t, json.Unmarshal(sample, &want))
+
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		require.Equal(t, 4, p.Push.Created.Total())
+		b, err := json.Marshal(p)
+		require.NoError(t, err)
+		var got map[string]string
+		require.NoError(t, json.Unmarshal(b, &got))
+		require.Regexp(t, `^https://se\.am/3[0-9a-hjkmnp-tv-z]{32}$`, got["url"])
+		got["url"] = want["url"]
+		require.Equal(t, want, got)
+	})
+}
+
+func TestResolveOpensALink(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+		require.NoError(t, err)
+		require.Equal(t, p.ID, session.Portal().ID)
+		require.Empty(t, session.Portal().URL, "the store does not hold it")
+		require.Equal(t, p.ExpiresAt, session.Portal().ExpiresAt)
+		customer, err := session.Customer(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "My Company", customer.Key)
+
+		// Another customer's data is not to be had, whatever the query says.
+		other := &data.CustomerData{CustomerKey: "other"}
+		other.Add(data.Room("secret", "Secret"), data.Guest("eve", "Eve"), data.Booking("b", data.Ref{}))
+		_, err = f.ws.Push(t.Context(), *other)
+		require.NoError(t, err)
+		spaces, err := session.Spaces(t.Context(), data.Query{CustomerKey: "other"})
+		require.NoError(t, err)
+		require.Equal(t, []string{"101", "lisbon"}, []string{spaces.Items[0].Key, spaces.Items[1].Key})
+		require.Len(t, spaces.Items, 2)
+		people, err := session.UserIdentities(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Len(t, people.Items, 1)
+		grants, err := session.AccessGrants(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Len(t, grants.Items, 1)
+	})
+}
+
+func TestCreateForACustomerThatExists(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerKey: "My Company"})
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		_, err = f.ws.Push(t.Context(), *hotel())
+		require.NoError(t, err)
+		p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Hour})
+		require.Equal(t, p.CreatedAt.Add(time.Hour), p.ExpiresAt)
+		require.Zero(t, p.Push.CustomerKey, "nothing was pushed")
+		again := f.create(t, portal.CreateRequest{CustomerKey: "My Company"})
+		require.NotEqual(t, p.ID, again.ID)
+		require.NotEqual(t, p.URL, again.URL)
+	})
+}
+
+func TestCreateIsAllOrNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := hotel()
+		d.Add(data.Room("102", "")) // has no name
+		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d})
+		require.ErrorIs(t, err, data.ErrInvalid)
+		requireEmpty(t, f)
+
+		// The portal fails after the push was planned: its id cannot be made.
+		broken, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Rand: bytes.NewReader(nil)})
+		require.NoError(t, err)
+		_, err = broken.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+		require.ErrorContains(t, err, "making a portal id")
+		requireEmpty(t, f)
+	})
+}
+
+func requireEmpty(t *testing.T, f *fixture) {
+	t.Helper()
+	require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("the store has %q", e.Key)
+		}
+		return nil
+	}))
+}
+
+func TestCreateRequestsAreChecked(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		for name, req := range map[string]portal.CreateRequest{
+			"no customer":      {},
+			"two customers":    {CustomerKey: "a", CustomerData: hotel()},
+			"a negative TTL":   {CustomerData: hotel(), TTL: -1},
+			"a TTL too long":   {CustomerData: hotel(), TTL: 7*24*time.Hour + 1},
+			"no customer key":  {CustomerData: &data.CustomerData{}},
+			"a padded key":     {CustomerData: &data.CustomerData{CustomerKey: " a"}},
+			"an unknown alias": {CustomerData: &data.CustomerData{CustomerKey: "a", Spaces: []data.Space{{Key: "x"}}}},
+		} {
+			_, err := f.portals.Create(t.Context(), f.ws, req)
+			require.True(t, errors.Is(err, portal.ErrInvalid) || errors.Is(err, data.ErrInvalid), "%s: %v", name, err)
+		}
+		requireEmpty(t, f)
+		f.create(t, portal.CreateRequest{CustomerData: hotel(), TTL: 7 * 24 * time.Hour})
+	})
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	require.NoError(t, err)
+	for name, o := range map[string]portal.Options{
+		"no URL":           {Keys: keys},
+		"a path":           {Keys: keys, BaseURL: "/portal"},
+		"another scheme":   {Keys: keys, BaseURL: "javascript://x"},
+		"a query":          {Keys: keys, BaseURL: "https://se.am/?x=1"},
+		"an empty query":   {Keys: keys, BaseURL: "https://se.am/?"},
+		"a fragment":       {Keys: keys, BaseURL: "https://se.am/#x"},
+		"a user":           {Keys: keys, BaseURL: "https://me@se.am/"},
+		"not a URL":        {Keys: keys, BaseURL: "https://se.am/%zz"},
+		"no keys":          {BaseURL: "https://se.am"},
+		"a negative TTL":   {Keys: keys, BaseURL: "https://se.am", TTL: -1},
+		"a TTL over the M": {Keys: keys, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
+	} {
+		_, err := portal.New(nil, o)
+		require.ErrorIs(t, err, portal.ErrInvalid, name)
+	}
+}
+
+func TestTheBaseURLMayHaveAPath(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		portals, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "http://127.0.0.1:8080/portal/", Keys: f.keys})
+		require.NoError(t, err)
+		p, err := portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+		require.NoError(t, err)
+		require.Regexp(t, `^http://127\.0\.0\.1:8080/portal/3[0-9a-z]{32}$`, p.URL.Reveal())
+	})
+}
+
+func TestALinkExpires(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		code := portal.Code(p.URL.Reveal())
+		f.clock.set(p.ExpiresAt.Add(-time.Microsecond))
+		session, err := f.portals.Resolve(t.Context(), code)
+		require.NoError(t, err)
+		_, err = session.Customer(t.Context())
+		require.NoError(t, err)
+		for _, at := range []time.Time{p.ExpiresAt, p.ExpiresAt.Add(time.Microsecond), p.ExpiresAt.Add(time.Second)} {
+			f.clock.set(at)
+			_, err = f.portals.Resolve(t.Context(), code)
+			require.ErrorIs(t, err, portal.ErrExpired)
+			_, err = session.Customer(t.Context())
+			require.ErrorIs(t, err, portal.ErrExpired, "an open session ends")
+		}
+	})
+}
+
+func TestRevoke(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		other := f.create(t, portal.CreateRequest{CustomerKey: "My Company"})
+		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+		require.NoError(t, err)
+
+		elsewhere := data.NewWorkspace(f.ws.Store(), uuid.New(), data.Options{})
+		require.ErrorIs(t, f.portals.Revoke(t.Context(), elsewhere, p.ID), portal.ErrNotFound)
+		require.ErrorIs(t, f.portals.Revoke(t.Context(), f.ws, uuid.New()), portal.ErrNotFound)
+		room, err := f.ws.Space(t.Context(), "101")
+		require.NoError(t, err)
+		require.ErrorIs(t, f.portals.Revoke(t.Context(), f.ws, room.Meta.ID), portal.ErrNotFound)
+		_, err = session.Spaces(t.Context(), data.Query{})
+		require.NoError(t, err)
+
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID), "twice is fine")
+		_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+		require.ErrorIs(t, err, portal.ErrRevoked)
+		require.ErrorIs(t, err, portal.ErrGone)
+		_, err = session.Spaces(t.Context(), data.Query{})
+		require.ErrorIs(t, err, portal.ErrRevoked)
+		_, err = f.portals.Resolve(t.Context(), portal.Code(other.URL.Reveal()))
+		require.NoError(t, err, "another portal stays open")
+	})
+}
+
+func TestDeletingTheCustomerKillsItsLinks(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+		require.NoError(t, err)
+		sel := data.Selection{CustomerKeys: []string{"My Company"}}
+		plan, err := f.ws.PlanDelete(t.Context(), sel)
+		require.NoError(t, err)
+		report, err := f.ws.Delete(t.Context(), sel)
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.Equal(t, []data.Revoked{{CustomerKey: "My Company", PortalID: p.ID}}, report.Revoked)
+		requireEmpty(t, f)
+
+		dead := func() {
+			_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+			require.ErrorIs(t, err, portal.ErrRevoked)
+			_, err = session.Customer(t.Context())
+			require.ErrorIs(t, err, portal.ErrRevoked)
+		}
+		dead()
+		f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		dead() // the customer that is created again is another
+		f.clock.set(p.ExpiresAt.Add(time.Second))
+		_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+		require.ErrorIs(t, err, portal.ErrExpired, "told from a forged one when its row is gone")
+	})
+}
+
+// closedStore is a store on which every call fails: what is answered was not read.
+type closedStore struct{ storage.Store }
+
+func TestForgedAndExpiredCodesCostNoRead(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		code := portal.Code(p.URL.Reveal())
+		blind, err := portal.New(closedStore{}, portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now})
+		require.NoError(t, err)
+		require.Panics(t, func() { _, _ = blind.Resolve(t.Context(), code) }, "a good code is looked up")
+		n := 1_000_000
+		if testing.Short() {
+			n /= 100
+		}
+		const letters = "0123456789abcdefghjkmnpqrstvwxyz"
+		guess := []byte(code)
+		for i := range n {
+			at := binary.LittleEndian.AppendUint64(nil, uint64(i)*0x9e3779b97f4a7c15)
+			for j, b := range at {
+				guess[25+j] = letters[b&31]
+			}
+			if string(guess) == code {
+				continue
+			}
+			if _, err := blind.Resolve(t.Context(), string(guess)); !errors.Is(err, portal.ErrForged) {
+				t.Fatalf("guess %d: %v", i, err)
+			}
+		}
+		f.clock.set(p.ExpiresAt.Add(time.Second))
+		_, err = blind.Resolve(t.Context(), code)
+		require.ErrorIs(t, err, portal.ErrExpired)
+	})
+}
+
+func TestAWorkspaceOfAnotherStoreIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		other := data.NewWorkspace(closedStore{}, workspaceID, data.Options{})
+		_, err := f.portals.Create(t.Context(), other, portal.CreateRequest{CustomerData: hotel()})
+		require.ErrorIs(t, err, portal.ErrInvalid)
+	})
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		code := portal.Code(p.URL.Reveal())
+		require.Len(t, code, 33)
+		session, err := f.portals.Resolve(t.Context(), code)
+		require.NoError(t, err)
+		_, forged := f.portals.Resolve(t.Context(), code[:32]+"?")
+
+		var out bytes.Buffer
+		for _, logger := range []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))} {
+			logger.Info("portal", "url", p.URL, "keys", f.keys, "session", session, "error", forged)
+			logger.Info("portal", "text", fmt.Sprint(p), "session", fmt.Sprintf("%+v", session))
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			for _, v := range []any{p.URL, p, &p, []portal.Secret{p.URL}, f.keys, *session, f.portals, *f.portals, forged} {
+				fmt.Fprintf(&out, verb+"\n", v)
+			}
+		}
+		b, err := json.Marshal(map[string]any{"url": p.URL, "keys": f.keys})
+		require.NoError(t, err)
+		out.Write(b)
+		require.Contains(t, out.String(), "[redacted]")
+		for _, part := range []string{code, code[:20], code[20:], fmt.Sprintf("%x", code)} {
+			require.NotContains(t, out.String(), part)
+		}
+	})
+}

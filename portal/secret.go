@@ -1,0 +1,25 @@
+package portal
+
+import (
+	"fmt"
+	"io"
+)
+
+const redacted = "[redacted]"
+
+// Secret is text that opens something: a link's URL. Print it in any way, as a
+// value, in a struct or in a log, and it reads "[redacted]"; Reveal is the text.
+type Secret string
+
+// Reveal is the text itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Format keeps the text out of every kind of print.
+func (Secret) Format(f fmt.State, _ rune) { redact(f) }
+
+// MarshalText keeps the text out of JSON and slog, where what holds it does not
+// reveal it on purpose.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// redact writes what takes the place of a secret. A fmt.State keeps its own errors.
+func redact(f fmt.State) { _, _ = io.WriteString(f, redacted) }
