@@ -1,0 +1,83 @@
+package unittest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// clock is the time that the library is told.
+type clock struct{ now time.Time }
+
+func newDesk(t *testing.T) (*Desk, *clock) {
+	t.Helper()
+	c := &clock{now: time.Date(2030, 6, 1, 12, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return c.now }
+	store := memory.New()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	require.NoError(t, err)
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://stay.example", Keys: keys, Now: now})
+	require.NoError(t, err)
+	return &Desk{data.NewWorkspace(store, uuid.New(), data.Options{Now: now}), portals}, c
+}
+
+func TestAGuestComesAndGoes(t *testing.T) {
+	t.Parallel()
+	desk, clock := newDesk(t)
+	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
+	require.NoError(t, err)
+
+	stays, open, err := desk.Visit(t.Context(), link)
+	require.NoError(t, err)
+	require.True(t, open)
+	require.Equal(t, 1, stays)
+
+	ended, err := desk.Leave(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Equal(t, 1, ended)
+	stays, _, err = desk.Visit(t.Context(), link)
+	require.NoError(t, err)
+	require.Zero(t, stays)
+}
+
+func TestALinkIsGoodForADay(t *testing.T) {
+	t.Parallel()
+	desk, clock := newDesk(t)
+	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
+	require.NoError(t, err)
+	clock.now = clock.now.Add(24*time.Hour - time.Second)
+	_, open, err := desk.Visit(t.Context(), link)
+	require.NoError(t, err)
+	require.True(t, open)
+	clock.now = clock.now.Add(time.Second)
+	_, open, err = desk.Visit(t.Context(), link)
+	require.NoError(t, err)
+	require.False(t, open)
+}
+
+func TestAStayThatEndsBeforeItBeginsIsRefused(t *testing.T) {
+	t.Parallel()
+	desk, clock := newDesk(t)
+	_, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now)
+	require.ErrorIs(t, err, data.ErrInvalid)
+	require.ErrorContains(t, err, "reservations[0].ends_at")
+}
+
+func TestALinkOfSomebodyElseOpensNothing(t *testing.T) {
+	t.Parallel()
+	desk, clock := newDesk(t)
+	other, _ := newDesk(t)
+	link, err := other.CheckIn(t.Context(), "Elsewhere", "101", "eve", clock.now, clock.now.Add(time.Hour))
+	require.NoError(t, err)
+	_, _, err = desk.Visit(t.Context(), link)
+	require.ErrorIs(t, err, portal.ErrForged)
+}
