@@ -1,0 +1,63 @@
+package customerportal_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+func Example() {
+	ctx := context.Background()
+	store := memory.New() // or badger.Open(dir, badger.Options{})
+	defer store.Close()
+	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+
+	master, err := portal.NewMaster() // keep it where you keep your secrets
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	if err != nil {
+		log.Fatal(err)
+	}
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	hotel := data.CustomerData{CustomerKey: "acme-hotels"}
+	hotel.Add(
+		data.Site("lisbon", "Acme Lisbon"),
+		data.Room("101", "Room 101").In("lisbon"),
+		data.Guest("ada", "Ada"),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...),
+	)
+	p, err := portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel})
+	if err != nil {
+		log.Fatal(err) // lists every fault, and nothing was written
+	}
+	session, err := portals.Resolve(ctx, portal.Code(p.URL.Reveal()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(session.Portal().CustomerKey, "has", p.Push.Created.Total(), "new resources")
+
+	plan, err := ws.PlanDelete(ctx, data.Selection{Resources: data.Refs(data.KindSite, "lisbon")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, d := range plan.Deleted {
+		fmt.Println("would delete", d.Kind, d.Key)
+	}
+	// Output:
+	// acme-hotels has 4 new resources
+	// would delete site lisbon
+	// would delete room 101
+	// would delete reservation r1
+}
