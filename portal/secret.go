@@ -21,5 +21,14 @@ func (Secret) Format(f fmt.State, _ rune) { redact(f) }
 // reveal it on purpose.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// Format keeps the keys that a service holds out of every kind of print: fmt looks
+// into fields that are not exported, and asks them for no Format of their own.
+func (Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "portal.Service") }
+
+// Format writes the id of the session's portal, and nothing that opens it.
+func (s Session) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "portal.Session(%s)", s.portal.id)
+}
+
 // redact writes what takes the place of a secret. A fmt.State keeps its own errors.
 func redact(f fmt.State) { _, _ = io.WriteString(f, redacted) }
