@@ -92,8 +92,9 @@ func hasSpan(kind byte) bool { return Kind(kind).Class() == ClassAccessGrant }
 
 // cascader finds what follows from deleting resources of one customer. It only reads.
 type cascader struct {
-	s *Snapshot
-	c *customer
+	s    *Snapshot
+	c    *customer
+	look func(n int) error // counts the resources that it looks at
 
 	touched  map[Ref]*touched
 	order    []*touched // as they were first touched
@@ -107,8 +108,8 @@ type touched struct {
 	because  *Ref
 }
 
-func newCascader(s *Snapshot, c *customer) *cascader {
-	return &cascader{s: s, c: c, touched: map[Ref]*touched{}}
+func newCascader(s *Snapshot, c *customer, look func(int) error) *cascader {
+	return &cascader{s: s, c: c, look: look, touched: map[Ref]*touched{}}
 }
 
 // delete plans that resources are deleted, and all that follows.
@@ -165,6 +166,9 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 			}
 		}
 	}
+	if err := cas.look(len(load)); err != nil {
+		return nil, err
+	}
 	loaded, err := cas.s.nodes(ctx, cas.c, load)
 	if err != nil {
 		return nil, err
@@ -179,11 +183,11 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 	for _, e := range edges {
 		effect := effectOf(e.to.Kind, e.from)
 		if effect == isRevoked {
-			id, err := uuid.FromBytes([]byte(e.from.Key))
+			revoked, err := e.from.revokes(cas.c, e.to)
 			if err != nil {
-				return nil, fmt.Errorf("%w: an edge from a portal: %w", storage.ErrCorrupt, err)
+				return nil, err
 			}
-			cas.revoked = append(cas.revoked, Revoked{CustomerKey: cas.c.key, PortalID: id, Because: &e.to})
+			cas.revoked = append(cas.revoked, revoked)
 			continue
 		}
 		t := cas.touched[e.from.Ref]
@@ -200,6 +204,15 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 		}
 	}
 	return deleted, nil
+}
+
+// revokes is what becomes of a portal whose deep link is deleted.
+func (r referrer) revokes(c *customer, because Ref) (Revoked, error) {
+	id, err := uuid.FromBytes([]byte(r.Key))
+	if err != nil {
+		return Revoked{}, fmt.Errorf("%w: an edge from a portal: %w", storage.ErrCorrupt, err)
+	}
+	return Revoked{CustomerKey: c.key, PortalID: id, Because: &because}, nil
 }
 
 func effectOf(deleted Kind, from referrer) effect {

@@ -1,28 +1,51 @@
 package data
 
 import (
+	"context"
+	"iter"
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// changes is what an operation does to one customer. It is a plan: nothing is
-// written until write.
+// changes is what an operation does to one customer. It is a plan: it only reads.
 type changes struct {
 	w        *Workspace
-	customer *customer
-	created  bool // the customer is new
+	customer *customer // as it was
+	created  bool      // it is new
+	touched  bool      // its record is written, whatever else is
+	dies     bool      // it goes, with all that it owns
+	sweep    budget    // what it takes to sweep it, below zero
 	edits    []edit
 	revoked  []uuid.UUID // portals
+
+	claims []claim              // rows of the directory that its new keys take
+	wounds []layout.OperationID // that have not been committed, and now cannot be
 }
 
 // edit is what becomes of one resource: old is nil where it is created, new where
 // it is deleted.
 type edit struct{ old, new *node }
 
-func (w *Workspace) newChanges(c *customer, created bool) *changes {
-	return &changes{w: w, customer: c, created: created}
+// plan begins the changes to a customer that exists, or one that is created.
+func (s *Snapshot) plan(ctx context.Context, c *customer, created bool) (*changes, error) {
+	ch := &changes{w: s.w, customer: c, created: created}
+	var err error
+	if created {
+		ch.wounds, err = s.unborn(ctx, c.key)
+	} else if c.fate != stays {
+		ch.wounds, err = s.toWound(ctx, c.op)
+	}
+	return ch, err
+}
+
+// claim is a row of the directory that was nobody's when the plan was made.
+type claim struct {
+	ref  Ref
+	seen []byte // what the row held then
 }
 
 // put plans that a resource becomes new, and says what that changes.
@@ -53,43 +76,91 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 
 // empty is whether there is nothing to write.
 func (ch *changes) empty() bool {
-	return !ch.created && len(ch.edits) == 0 && len(ch.revoked) == 0
+	return !ch.created && !ch.touched && !ch.dies && len(ch.edits) == 0 && len(ch.revoked) == 0
 }
 
-// write makes the changes.
-func (ch *changes) write(tx storage.Tx) error {
+// mutation is one write of a plan. event goes to the change feed in the same step;
+// a mutation may be an event alone, with no key.
+type mutation struct {
+	key, value []byte // no value: the key is deleted
+	event      *event
+}
+
+// mutations is every write of the plan but the deletion of a customer, which is
+// found as it goes. The record of the customer comes last.
+func (ch *changes) mutations() iter.Seq[mutation] {
+	return func(yield func(mutation) bool) {
+		after := *ch.customer
+		after.seq++
+		after.fate, after.op = stays, layout.OperationID{}
+		for _, e := range ch.edits {
+			if e.old == nil {
+				after.counts[placeOf[e.new.kind]-1]++
+			}
+			if e.new == nil {
+				after.counts[placeOf[e.old.kind]-1]--
+			}
+			if !yield(mutation{event: e.event()}) {
+				return
+			}
+			puts, deletes := diff(ch.customer, e.old, e.new)
+			for _, key := range deletes {
+				if !yield(mutation{key: key}) {
+					return
+				}
+			}
+			for _, r := range puts {
+				if !yield(mutation{key: r.key, value: r.value}) {
+					return
+				}
+			}
+		}
+		revokedAt := layout.AppendTime(nil, ch.w.time())
+		for _, id := range ch.revoked {
+			if !yield(mutation{key: layout.Revoked(after.id, id), value: revokedAt}) {
+				return
+			}
+		}
+		if ch.created && !yield(mutation{key: layout.CustomerKey(after.workspace, after.key), value: after.id[:]}) {
+			return
+		}
+		yield(mutation{key: layout.CustomerRecord(after.id), value: encodeCustomer(&after)})
+	}
+}
+
+// write makes the changes, in one transaction.
+func (ch *changes) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
 	if ch.empty() {
 		return nil
 	}
-	c := ch.customer
-	for _, e := range ch.edits {
-		puts, deletes := diff(c, e.old, e.new)
-		for _, r := range puts {
-			if err := tx.Put(r.key, r.value); err != nil {
-				return err
-			}
+	if err := s.wound(ctx, tx, ch.wounds); err != nil {
+		return err
+	}
+	if ch.dies {
+		_, err := newSweeper(ch.customer, ch.w.time()).step(ctx, s, tx, budget{unbounded, unbounded})
+		return err
+	}
+	return apply(ctx, tx, ch.customer, ch.w.time(), ch.mutations())
+}
+
+// apply writes mutations of one customer, and their events.
+func apply(ctx context.Context, tx storage.Tx, c *customer, at time.Time, mutations iter.Seq[mutation]) error {
+	var events []event
+	for m := range mutations {
+		var err error
+		switch {
+		case m.key == nil:
+		case m.value == nil:
+			err = tx.Delete(m.key)
+		default:
+			err = tx.Put(m.key, m.value)
 		}
-		if err := tx.Delete(deletes...); err != nil {
+		if err != nil {
 			return err
 		}
-		if e.old == nil {
-			c.counts[placeOf[e.new.kind]-1]++
-		}
-		if e.new == nil {
-			c.counts[placeOf[e.old.kind]-1]--
+		if m.event != nil {
+			events = append(events, *m.event)
 		}
 	}
-	revokedAt := layout.AppendTime(nil, ch.w.time())
-	for _, id := range ch.revoked {
-		if err := tx.Put(layout.Revoked(c.id, id), revokedAt); err != nil {
-			return err
-		}
-	}
-	if ch.created {
-		if err := tx.Put(layout.CustomerKey(c.workspace, c.key), c.id[:]); err != nil {
-			return err
-		}
-	}
-	c.seq++
-	return tx.Put(layout.CustomerRecord(c.id), encodeCustomer(c))
+	return appendFeed(ctx, tx, c, at, events)
 }

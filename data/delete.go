@@ -77,20 +77,7 @@ func (w *Workspace) Delete(ctx context.Context, sel Selection) (DeleteReport, er
 	if err := found.err(false); err != nil {
 		return DeleteReport{}, err
 	}
-	var report DeleteReport
-	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
-		plan, err := w.At(tx).planDelete(ctx, sel)
-		if err != nil {
-			return err
-		}
-		report = plan.report
-		return plan.write(ctx, tx)
-	})
-	if err != nil {
-		return DeleteReport{}, err
-	}
-	report.Warnings = found.warnings
-	return report, nil
+	return w.carryOutDelete(ctx, sel, found, false)
 }
 
 // PlanDelete reports what Delete would do, and changes nothing.
@@ -99,56 +86,115 @@ func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport
 	if err := found.err(false); err != nil {
 		return DeleteReport{}, err
 	}
-	plan, err := read(ctx, w, func(s *Snapshot) (*deletion, error) { return s.planDelete(ctx, sel) })
+	return w.carryOutDelete(ctx, sel, found, true)
+}
+
+func (w *Workspace) carryOutDelete(ctx context.Context, sel Selection, found findings, dryRun bool) (DeleteReport, error) {
+	var report DeleteReport
+	err := w.carryOut(ctx, dryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+		p := &deletion{s: s, scale: scale}
+		if err := p.plan(ctx, sel); err != nil {
+			return nil, err
+		}
+		report = p.report
+		return &operation{changes: p.changes}, nil
+	})
 	if err != nil {
 		return DeleteReport{}, err
 	}
-	plan.report.Warnings = found.warnings
-	return plan.report, nil
+	report.Warnings = found.warnings
+	return report, nil
 }
 
 // deletion is the plan of a delete.
 type deletion struct {
-	report    DeleteReport
-	customers []*customer // to go whole
-	changes   []*changes  // to others
+	s       *Snapshot
+	scale   int // how many rows and resources it may still look at
+	report  DeleteReport
+	changes []*changes
 }
 
-func (s *Snapshot) planDelete(ctx context.Context, sel Selection) (*deletion, error) {
-	plan := &deletion{}
+// look counts rows and resources that the plan has to look at.
+func (p *deletion) look(n int) error {
+	if p.scale -= n; p.scale < 0 {
+		return errTooLong
+	}
+	return nil
+}
+
+func (p *deletion) plan(ctx context.Context, sel Selection) error {
+	if err := p.look(len(sel.CustomerKeys) + len(sel.Resources)); err != nil {
+		return err
+	}
 	gone := map[layout.CustomerID]bool{}
 	for _, key := range unique(sel.CustomerKeys) {
-		c, err := s.customer(ctx, key)
+		c, err := p.s.customer(ctx, key)
 		if errors.Is(err, ErrCustomerNotFound) {
-			plan.report.CustomersNotFound = append(plan.report.CustomersNotFound, key)
+			p.report.CustomersNotFound = append(p.report.CustomersNotFound, key)
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		gone[c.id] = true
-		plan.customers = append(plan.customers, c)
-		if err := s.planCustomer(ctx, c, &plan.report); err != nil {
-			return nil, err
+		if err := p.planCustomer(ctx, c); err != nil {
+			return err
 		}
 	}
-	seeds, err := s.selected(ctx, sel, &plan.report)
+	seeds, err := p.s.selected(ctx, sel, &p.report)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, seed := range seeds {
 		if gone[seed.customer.id] {
 			continue
 		}
-		cas := newCascader(s, seed.customer)
-		if err := cas.delete(ctx, seed.nodes); err != nil {
-			return nil, err
+		ch, err := p.s.plan(ctx, seed.customer, false)
+		if err != nil {
+			return err
 		}
-		ch := s.w.newChanges(seed.customer, false)
-		cas.finish(ch, &plan.report)
-		plan.changes = append(plan.changes, ch)
+		cas := newCascader(p.s, seed.customer, p.look)
+		if err := cas.delete(ctx, seed.nodes); err != nil {
+			return err
+		}
+		cas.finish(ch, &p.report)
+		p.changes = append(p.changes, ch)
 	}
-	return plan, nil
+	return nil
+}
+
+// planCustomer plans that a customer goes with all that it owns.
+func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
+	ch, err := p.s.plan(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	ch.dies = true
+	p.changes = append(p.changes, ch)
+	p.report.Customers = append(p.report.Customers, c.key)
+	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.Customer(c.id)), storage.ScanOptions{}) {
+		if err != nil {
+			return err
+		}
+		row, deletable, err := readOwned(c, e)
+		if err != nil {
+			return err
+		}
+		if !deletable {
+			continue
+		}
+		if err := p.look(1); err != nil {
+			return err
+		}
+		row.spend(&ch.sweep)
+		switch {
+		case row.resource != nil:
+			p.report.add(row.resource, nil)
+		case row.portal != uuid.Nil:
+			p.report.Revoked = append(p.report.Revoked, Revoked{CustomerKey: c.key, PortalID: row.portal})
+		}
+	}
+	return nil
 }
 
 // seed is what was named of one customer.
@@ -169,7 +215,7 @@ func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteRe
 	sel.paths(func(path string, _ Ref) { paths = append(paths, path) })
 	var found findings
 	for i, ref := range sel.Resources {
-		if owners[i] == (owner{}) {
+		if owners[i].kind == 0 {
 			report.NotFound = append(report.NotFound, ref)
 			continue
 		}
@@ -209,74 +255,4 @@ func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteRe
 		}
 	}
 	return seeds, found.err(false)
-}
-
-// planCustomer reports all that a customer owns.
-func (s *Snapshot) planCustomer(ctx context.Context, c *customer, report *DeleteReport) error {
-	report.Customers = append(report.Customers, c.key)
-	for _, row := range kinds {
-		for n, err := range s.scanKind(ctx, c, row.kind, "") {
-			if err != nil {
-				return err
-			}
-			report.add(n, nil)
-		}
-	}
-	prefix := layout.Portals(c.id)
-	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
-		if err != nil {
-			return err
-		}
-		id, err := uuid.FromBytes(e.Key[len(prefix):])
-		if err != nil {
-			return fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
-		}
-		report.Revoked = append(report.Revoked, Revoked{CustomerKey: c.key, PortalID: id})
-	}
-	return nil
-}
-
-func (p *deletion) write(ctx context.Context, tx storage.Tx) error {
-	for _, c := range p.customers {
-		if err := deleteCustomer(ctx, tx, c, &p.report); err != nil {
-			return err
-		}
-	}
-	for _, ch := range p.changes {
-		if err := ch.write(tx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deleteCustomer deletes a customer's range, and what points into it.
-func deleteCustomer(ctx context.Context, tx storage.Tx, c *customer, report *DeleteReport) error {
-	for _, d := range report.Deleted {
-		if d.CustomerKey == c.key {
-			if err := tx.Delete(layout.Directory(c.workspace, byte(d.Kind.Class()), d.Key), layout.ID(d.ID)); err != nil {
-				return err
-			}
-		}
-	}
-	for _, r := range report.Revoked {
-		if r.CustomerKey == c.key {
-			if err := tx.Delete(layout.ID(r.PortalID)); err != nil {
-				return err
-			}
-		}
-	}
-	links := layout.OwnLinks(c.id)
-	for e, err := range tx.Scan(ctx, storage.Prefix(links), storage.ScanOptions{KeysOnly: true}) {
-		if err != nil {
-			return err
-		}
-		if err := tx.Delete(layout.Link(layout.LinkID(e.Key[len(links):]))); err != nil {
-			return err
-		}
-	}
-	if err := tx.Delete(layout.CustomerKey(c.workspace, c.key)); err != nil {
-		return err
-	}
-	return tx.DeleteRange(ctx, storage.Prefix(layout.Customer(c.id)))
 }

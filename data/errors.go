@@ -30,6 +30,10 @@ var (
 	// ErrInvalidCursor is returned for a cursor that is not one of this list's.
 	ErrInvalidCursor = fmt.Errorf("%w: cursor", ErrInvalid)
 
+	// ErrTrimmed is returned for a cursor of the change feed before which changes were
+	// trimmed that it has not read.
+	ErrTrimmed = errors.New("data: changes after the cursor were trimmed")
+
 	// ErrNotJSON is returned for input that is not JSON as RFC 8259 has it, with no
 	// name twice in an object, or that passes a bound of [DecodeOptions].
 	ErrNotJSON = fmt.Errorf("%w: JSON", ErrInvalid)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
 // PushOptions changes what a push does. The zero value merges, and refuses the
@@ -22,6 +22,8 @@ type PushOptions struct {
 	// it writes commits with the push, and its error rolls back both. It may run more
 	// than once, and a dry run leaves it out.
 	Within func(context.Context, CustomerTx) error
+
+	sync map[Ref]bool // in a sync: what stays; the keys of all else are free
 }
 
 // Change is what an operation did to a resource.
@@ -94,30 +96,33 @@ func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error
 func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions) (PushReport, error) {
 	given := check(d)
 	var report PushReport
-	if o.DryRun {
-		err := w.View(ctx, func(s *Snapshot) error {
-			_, planned, err := s.planPush(ctx, given, o)
-			report = planned
-			return err
-		})
-		return report, err
-	}
-	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
-		s := w.At(tx)
-		changes, planned, err := s.planPush(ctx, given, o)
-		report = planned
+	plan := func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+		if len(given.items) > scale {
+			return nil, errTooLong
+		}
+		ch, planned, err := s.planPush(ctx, given, o)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := changes.write(tx); err != nil || o.Within == nil {
-			return err
-		}
-		return o.Within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: changes.customer.public()})
-	})
-	if err != nil {
+		report = planned
+		ch.touched = o.Within != nil
+		return &operation{changes: []*changes{ch}, within: o.Within}, nil
+	}
+	if err := w.carryOut(ctx, o.DryRun, plan); err != nil {
 		return PushReport{}, err
 	}
 	return report, nil
+}
+
+// carryOut makes an operation, or only plans it.
+func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) error {
+	if !dryRun {
+		return w.execute(ctx, plan)
+	}
+	return w.View(ctx, func(s *Snapshot) error {
+		_, err := plan(ctx, s, unbounded)
+		return err
+	})
 }
 
 // given is a CustomerData whose resources were checked, each by itself.
@@ -185,13 +190,15 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 	case err != nil:
 		return nil, report, err
 	}
-	ch := s.w.newChanges(c, report.CustomerCreated)
-
-	merged, err := s.mergeGiven(ctx, c, g, o)
+	ch, err := s.plan(ctx, c, report.CustomerCreated)
 	if err != nil {
 		return nil, report, err
 	}
-	if err := s.warnOfMissing(ctx, c, g, merged); err != nil {
+	merged, err := s.mergeGiven(ctx, ch, g, o)
+	if err != nil {
+		return nil, report, err
+	}
+	if err := s.warnOfMissing(ctx, c, g, merged, o.sync); err != nil {
 		return nil, report, err
 	}
 	for i, m := range merged {
@@ -236,7 +243,8 @@ type mergedItem struct {
 }
 
 // mergeGiven reads the resources that are given as they are stored, and merges.
-func (s *Snapshot) mergeGiven(ctx context.Context, c *customer, g *given, o PushOptions) ([]mergedItem, error) {
+func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o PushOptions) ([]mergedItem, error) {
+	c := ch.customer
 	merged := make([]mergedItem, len(g.items))
 	var refs []Ref // of those that have a key to be found by
 	var at []int
@@ -257,7 +265,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, c *customer, g *given, o Push
 			newRefs, newAt = append(newRefs, refs[j]), append(newAt, at[j])
 		}
 	}
-	conflicts, err := s.conflicts(ctx, c, newRefs)
+	conflicts, err := s.conflicts(ctx, ch, newRefs, o.sync)
 	if err != nil {
 		return nil, err
 	}
@@ -280,35 +288,43 @@ func (s *Snapshot) mergeGiven(ctx context.Context, c *customer, g *given, o Push
 	return merged, nil
 }
 
-// conflicts says, for each resource that c does not have, who else has its key.
-func (s *Snapshot) conflicts(ctx context.Context, c *customer, refs []Ref) ([]*ConflictError, error) {
+// conflicts says, for each resource that the customer does not have, who else has
+// its key. A key that nobody has is claimed.
+func (s *Snapshot) conflicts(ctx context.Context, ch *changes, refs []Ref, sync map[Ref]bool) ([]*ConflictError, error) {
 	owners, err := s.owners(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]*ConflictError, len(refs))
 	for i, o := range owners {
-		if o == (owner{}) {
-			continue
-		}
 		holder, err := s.owned(ctx, o, refs[i].Key)
 		if err != nil {
 			return nil, err
 		}
+		if holder != nil && o.customer == ch.customer.id && sync != nil && !sync[holder.ref()] {
+			continue // its key is the customer's already, and becomes free in the same step
+		}
 		if holder != nil {
 			out[i] = &ConflictError{
 				Key:    refs[i].Key,
-				Wanted: Owner{c.key, refs[i].Kind},
+				Wanted: Owner{ch.customer.key, refs[i].Kind},
 				Holder: Owner{holder.meta.CustomerKey, holder.kind},
 			}
+			continue
 		}
+		wounds, err := s.toWound(ctx, o.op)
+		if err != nil {
+			return nil, err
+		}
+		ch.claims = append(ch.claims, claim{refs[i], o.row})
+		ch.wounds = append(ch.wounds, wounds...)
 	}
 	return out, nil
 }
 
-// warnOfMissing reports the references of what is given to what is neither stored
-// nor given.
-func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, merged []mergedItem) error {
+// warnOfMissing reports the references of what is given to what is neither given nor
+// stored, or does not stay.
+func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, merged []mergedItem, sync map[Ref]bool) error {
 	has := map[Ref]Kind{} // by class: the kind of what will be there
 	for i, it := range g.items {
 		if it.kind.valid() && len(merged[i].found.faults) == 0 {
@@ -340,9 +356,18 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 		return err
 	}
 	for i, o := range owners {
-		if o.customer == c.id {
-			has[ask[i]] = o.kind
+		if o.kind == 0 || o.customer != c.id || sync != nil && !sync[Ref{o.kind, ask[i].Key}] {
+			continue
 		}
+		if o.op != (layout.OperationID{}) { // which may not have committed
+			if n, err := s.owned(ctx, o, ask[i].Key); err != nil || n == nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		has[ask[i]] = o.kind
 	}
 	for _, u := range uses {
 		kind := has[byClass(u.ref)]

@@ -8,12 +8,24 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// View runs fn on one consistent snapshot of the workspace. fn's error is
-// returned unchanged.
+// View runs fn on one consistent snapshot of the workspace. Where it meets a large
+// operation that a crash has left unfinished it finishes that, and runs fn again. fn's
+// error is returned unchanged.
 func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
-	return w.store.View(ctx, func(r storage.Reader) error {
-		return fn(w.At(r))
-	})
+	return View(ctx, w.store, func(r storage.Reader) error { return fn(w.At(r)) })
+}
+
+// View is [Workspace.View] for who does not know the workspace yet: fn reads it with
+// [Workspace.At].
+func View(ctx context.Context, store storage.Store, fn func(storage.Reader) error) error {
+	for {
+		err := store.View(ctx, fn)
+		if again, waitErr := await(ctx, err); waitErr != nil {
+			return waitErr
+		} else if !again {
+			return err
+		}
+	}
 }
 
 // read is View for a function of one answer.
@@ -81,6 +93,16 @@ func (w *Workspace) UserIdentities(ctx context.Context, q Query) (Page[UserIdent
 // AccessGrants lists access grants of a customer, as [Snapshot.AccessGrants] does.
 func (w *Workspace) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant], error) {
 	return read(ctx, w, func(s *Snapshot) (Page[AccessGrant], error) { return s.AccessGrants(ctx, q) })
+}
+
+// Customers lists customers, as [Snapshot.Customers] does.
+func (w *Workspace) Customers(ctx context.Context, q CustomerQuery) (Page[Customer], error) {
+	return read(ctx, w, func(s *Snapshot) (Page[Customer], error) { return s.Customers(ctx, q) })
+}
+
+// Referrers lists what refers to a resource, as [Snapshot.Referrers] does.
+func (w *Workspace) Referrers(ctx context.Context, to Ref, limit int, cursor string) (Page[Ref], error) {
+	return read(ctx, w, func(s *Snapshot) (Page[Ref], error) { return s.Referrers(ctx, to, limit, cursor) })
 }
 
 // Export is a customer as the CustomerData that recreates it, each kind in key order.

@@ -72,13 +72,32 @@ type customer struct {
 	createdAt time.Time
 	seq       uint64          // how many commits have changed it
 	counts    [len(kinds)]int // of resources, by place in kinds
+
+	// fate is what a large operation does to the customer once it is committed, and
+	// nothing until then.
+	fate fate
+	op   layout.OperationID
 }
+
+// fate is what becomes of a customer.
+type fate byte
+
+const (
+	stays    fate = iota // as it is: there is no operation
+	changing             // its journal is applied
+	dying                // it is deleted
+	unborn               // it is created, and its journal applied
+)
 
 func encodeCustomer(c *customer) []byte {
 	b := append([]byte{recordVersion}, c.workspace[:]...)
 	b = layout.AppendTime(b, c.createdAt)
 	b = binary.AppendUvarint(b, c.seq)
 	b = layout.AppendBytes(b, c.key)
+	b = append(b, byte(c.fate))
+	if c.fate != stays {
+		b = append(b, c.op[:]...)
+	}
 	for i, count := range c.counts {
 		if count > 0 {
 			b = append(b, byte(kinds[i].kind))
@@ -93,7 +112,13 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 	if v := d.Byte(); v != recordVersion {
 		return nil, fmt.Errorf("%w: a customer has record version %d, not %d", storage.ErrCorrupt, v, recordVersion)
 	}
-	c := &customer{id: id, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
+	c := &customer{id: id, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String(), fate: fate(d.Byte())}
+	if c.fate != stays {
+		c.op = d.OperationID()
+	}
+	if c.fate > unborn {
+		d.Fail()
+	}
 	for d.More() {
 		kind, count := Kind(d.Byte()), d.Uvarint()
 		if !kind.valid() {
@@ -118,7 +143,7 @@ func rowsOf(c *customer, n *node) []row {
 	rows := make([]row, 0, 8)
 	rows = append(rows,
 		row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)},
-		row{layout.Directory(c.workspace, class, n.key), append(c.id[:len(c.id):len(c.id)], byte(n.kind))},
+		row{layout.Directory(c.workspace, class, n.key), owner{customer: c.id, kind: n.kind}.encode()},
 		row{layout.ID(n.meta.ID), append(append(c.id[:len(c.id):len(c.id)], byte(n.kind)), n.key...)},
 	)
 	var span []byte

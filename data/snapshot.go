@@ -47,7 +47,7 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 	}
 	c, err := s.customerByID(ctx, layout.NewDecoder(id).CustomerID())
 	if err == nil && c == nil {
-		err = fmt.Errorf("%w: a customer has no record", storage.ErrCorrupt)
+		err = fmt.Errorf("%w: %q", ErrCustomerNotFound, clip(key))
 	}
 	return c, err
 }
@@ -61,6 +61,19 @@ func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*cus
 	c, err := decodeCustomer(id, record)
 	if err != nil || c.workspace != s.w.id {
 		return nil, err
+	}
+	if c.fate == stays {
+		return c, nil
+	}
+	switch st, err := s.operation(ctx, c.op); {
+	case err != nil:
+		return nil, err
+	case st.phase == committed && c.fate == dying:
+		return nil, nil
+	case st.phase == committed:
+		return nil, &pendingError{s.w, c.op, id}
+	case c.fate == unborn:
+		return nil, nil
 	}
 	return c, nil
 }
@@ -87,10 +100,36 @@ func (s *Snapshot) nodes(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	return out, nil
 }
 
-// owner is what the directory says of a resource key. The zero owner is nobody.
+// owner is what the directory says of a resource key. A kind of zero is nobody. What
+// it says counts where the customer has that resource.
 type owner struct {
 	customer layout.CustomerID
 	kind     Kind
+	op       layout.OperationID // that claims the key, or none
+	row      []byte
+}
+
+func (o owner) encode() []byte {
+	b := append(o.customer[:len(o.customer):len(o.customer)], byte(o.kind))
+	if o.op != (layout.OperationID{}) {
+		b = append(b, o.op[:]...)
+	}
+	return b
+}
+
+func decodeOwner(row []byte) (owner, error) {
+	if row == nil {
+		return owner{}, nil
+	}
+	d := layout.NewDecoder(row)
+	o := owner{customer: d.CustomerID(), kind: Kind(d.Byte()), row: row}
+	if d.More() {
+		o.op = d.OperationID()
+	}
+	if d.Done() != nil || !o.kind.valid() {
+		return owner{}, fmt.Errorf("%w: a row of the directory of keys", storage.ErrCorrupt)
+	}
+	return o, nil
 }
 
 // owners reads the directory for references by class.
@@ -105,12 +144,8 @@ func (s *Snapshot) owners(ctx context.Context, refs []Ref) ([]owner, error) {
 	}
 	out := make([]owner, len(refs))
 	for i, value := range values {
-		if value != nil {
-			d := layout.NewDecoder(value)
-			out[i] = owner{d.CustomerID(), Kind(d.Byte())}
-			if d.Err() != nil || !out[i].kind.valid() {
-				return nil, fmt.Errorf("%w: a row of the directory of keys", storage.ErrCorrupt)
-			}
+		if out[i], err = decodeOwner(value); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
@@ -136,7 +171,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	}
 	if value != nil {
 		d := layout.NewDecoder(value)
-		o := owner{d.CustomerID(), Kind(d.Byte())}
+		o := owner{customer: d.CustomerID(), kind: Kind(d.Byte())}
 		key := d.Rest()
 		if err := d.Err(); err != nil {
 			return nil, fmt.Errorf("%w: a row of derived ids: %w", storage.ErrCorrupt, err)
@@ -153,7 +188,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 // owned reads the resource that a pointer names, or nil where it names none of
 // this workspace.
 func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error) {
-	if o == (owner{}) {
+	if o.kind == 0 {
 		return nil, nil
 	}
 	c, err := s.customerByID(ctx, o.customer)

@@ -16,23 +16,36 @@ import (
 // Options configures a Workspace. The zero value works.
 type Options struct {
 	Now  func() time.Time // default time.Now
-	Rand io.Reader        // of derived ids and customer ids; default crypto/rand
+	Rand io.Reader        // of derived ids, customer ids and operation ids; default crypto/rand
+
+	// FollowInterval is how often Follow looks for what was committed by way of another
+	// Workspace value; default 1 second.
+	FollowInterval time.Duration
 }
 
-// Workspace is the customers of one workspace and their resources. It holds no
-// state but its store, so that any number of them may use one store at once. It
-// is safe for concurrent use.
+// Workspace is the customers of one workspace and their resources. All that it
+// knows is in its store, so that any number of them may use one store at once, in
+// one process or in several. One that is shared is better: there an operation that
+// meets a large one under way waits for it, and does not make it begin again. It is
+// safe for concurrent use.
 type Workspace struct {
-	store storage.Store
-	id    uuid.UUID
-	now   func() time.Time
-	rand  io.Reader
+	store          storage.Store
+	id             uuid.UUID
+	now            func() time.Time
+	rand           io.Reader
+	followInterval time.Duration
+
+	running running
+	news    news
 }
 
 // NewWorkspace opens the workspace of that id in the store. It does no I/O: a
 // workspace is there as soon as it has a customer.
 func NewWorkspace(store storage.Store, id uuid.UUID, o Options) *Workspace {
-	w := &Workspace{store: store, id: id, now: o.Now, rand: o.Rand}
+	w := &Workspace{store: store, id: id, now: o.Now, rand: o.Rand, followInterval: o.FollowInterval}
+	if w.followInterval <= 0 {
+		w.followInterval = time.Second
+	}
 	if w.now == nil {
 		w.now = time.Now
 	}
@@ -75,15 +88,34 @@ type CustomerTx struct {
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
-// [ErrCustomerNotFound]. fn may run more than once; see [storage.Run].
+// [ErrCustomerNotFound]. fn may run more than once.
 func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error) error {
-	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
-		s := w.At(tx)
-		c, err := s.customer(ctx, customerKey)
-		if err != nil {
-			return err
+	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) })
+}
+
+// WithinID is Within for the id that [Customer.ID] gives.
+func (w *Workspace) WithinID(ctx context.Context, id layout.CustomerID, fn func(context.Context, CustomerTx) error) error {
+	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) {
+		c, err := s.customerByID(ctx, id)
+		if err == nil && c == nil {
+			err = ErrCustomerNotFound
 		}
-		return fn(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
+		return c, err
+	})
+}
+
+func (w *Workspace) within(ctx context.Context, fn func(context.Context, CustomerTx) error, find func(*Snapshot) (*customer, error)) error {
+	return w.execute(ctx, func(ctx context.Context, s *Snapshot, _ int) (*operation, error) {
+		c, err := find(s)
+		if err != nil {
+			return nil, err
+		}
+		ch, err := s.plan(ctx, c, false)
+		if err != nil {
+			return nil, err
+		}
+		ch.touched = true // what was planned for the customer meanwhile is then planned again
+		return &operation{changes: []*changes{ch}, within: fn}, nil
 	})
 }
 

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -14,13 +15,21 @@ import (
 // Revoke closes a portal: its link opens no more, and its sessions end. Revoking
 // twice is fine. It returns [ErrNotFound] where the workspace has no such portal.
 func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.UUID) error {
-	return storage.Run(ctx, s.store, func(tx storage.Tx) error {
-		r, err := find(ctx, tx, ws.ID(), portalID)
-		if err != nil {
-			return err
-		}
-		return tx.Put(layout.Revoked(r.customer, r.id), layout.AppendTime(nil, s.time()))
+	var p *record
+	err := ws.View(ctx, func(snapshot *data.Snapshot) (err error) {
+		p, err = find(ctx, snapshot.Reader(), ws.ID(), portalID)
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	err = ws.WithinID(ctx, p.customer, func(_ context.Context, tx data.CustomerTx) error {
+		return tx.Tx.Put(layout.Revoked(p.customer, p.id), layout.AppendTime(nil, s.time()))
+	})
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
+	}
+	return err
 }
 
 // find reads a portal of a workspace by its id.

@@ -31,7 +31,7 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 		return nil, err
 	}
 	var session *Session
-	err = s.store.View(ctx, func(r storage.Reader) error {
+	err = data.View(ctx, s.store, func(r storage.Reader) error {
 		rows, err := r.Get(ctx, layout.Link(link.ID))
 		if err != nil {
 			return err

@@ -12,27 +12,59 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-var all = []struct {
-	name string
-	open func(t testing.TB) storage.Store
-}{
-	{"memory", func(testing.TB) storage.Store { return memory.New() }},
-	{"badger", func(t testing.TB) storage.Store {
-		s, err := badger.Open(t.TempDir(), badger.Options{MemTableBytes: 8 << 20})
-		require.NoError(t, err)
-		return s
+// Backend is a way to open a store.
+type Backend struct {
+	Name string
+
+	// Open opens a fresh store. Reopen of it, after Close, finds what was there.
+	Open func(t testing.TB) (store storage.Store, reopen func() storage.Store)
+}
+
+// All is every backend.
+var All = []Backend{
+	{"memory", func(testing.TB) (storage.Store, func() storage.Store) {
+		s := memory.New()
+		return keep{s}, func() storage.Store { return keep{s} }
+	}},
+	{"badger", func(t testing.TB) (storage.Store, func() storage.Store) {
+		dir := t.TempDir()
+		open := func() storage.Store {
+			s, err := badger.Open(dir, badger.Options{MemTableBytes: 8 << 20})
+			require.NoError(t, err)
+			return s
+		}
+		return open(), open
 	}},
 }
 
-// Each runs test as a parallel subtest on a fresh store of every backend.
+// keep is a memory store that Close leaves as it is, to be opened again.
+type keep struct{ *memory.Store }
+
+func (keep) Close() error { return nil }
+
+// Each runs test as a parallel subtest on a fresh store of every backend, and once
+// more on every backend with transactions so small that what is more than a handful
+// of rows takes several.
 func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	t.Helper()
-	for _, backend := range all {
-		t.Run(backend.name, func(t *testing.T) {
-			t.Parallel()
-			store := backend.open(t)
-			t.Cleanup(func() { require.NoError(t, store.Close()) })
-			test(t, store)
-		})
+	for _, backend := range All {
+		for _, small := range []bool{false, true} {
+			name := backend.Name
+			if small {
+				name += ", small transactions"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				store, _ := backend.Open(t)
+				t.Cleanup(func() { require.NoError(t, store.Close()) })
+				if small {
+					store = Limit(store, Smallest)
+				}
+				test(t, store)
+			})
+		}
 	}
 }
+
+// Smallest is the least that a transaction of a store may hold.
+var Smallest = storage.Limits{TxWrites: 64, TxBytes: 32 << 10}

@@ -12,9 +12,10 @@
 //	D      workspace  class  resource key            customer id, kind, operation or none
 //	I      derived id or portal id                   customer id, kind or [ReferrerPortal], resource key
 //	L      link id                                   customer id, portal id
-//	O      workspace  operation id  part             a large operation: its state and parts
-//	F      workspace  partition  position            change feed, one batch a row
-//	N      workspace  partition                      next position of that partition
+//	O      workspace  operation id  0                the state of a large operation
+//	O      workspace  operation id  1  customer id   whom it changes
+//	F      workspace  partition  position            change feed: the changes of one customer in one commit
+//	N      workspace  partition                      the partition's first and next position
 //
 //	C      customer id  0                            the customer
 //	C      customer id  r  kind  key                 a resource
@@ -91,6 +92,48 @@ func ID(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
 // Link is the row that finds a portal by the id in a link's code.
 func Link(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
 
+// Operations is the prefix of a workspace's large operations.
+func Operations(workspace uuid.UUID) []byte {
+	return append([]byte{tableOperation}, workspace[:]...)
+}
+
+// Operation is the row of a large operation's state.
+func Operation(workspace uuid.UUID, op OperationID) []byte {
+	return append(append(Operations(workspace), op[:]...), 0)
+}
+
+// OperationCustomers is the prefix of the rows that list whom it changes.
+func OperationCustomers(workspace uuid.UUID, op OperationID) []byte {
+	return append(append(Operations(workspace), op[:]...), 1)
+}
+
+// OperationCustomer is the row that says that it changes a customer.
+func OperationCustomer(workspace uuid.UUID, op OperationID, c CustomerID) []byte {
+	return append(OperationCustomers(workspace, op), c[:]...)
+}
+
+// FeedPartitions is how many parts the change feed of a workspace has. A customer
+// is in one of them: within it the feed is in the order of commits.
+const FeedPartitions = 16
+
+// FeedPartition is the partition that a customer is in.
+func FeedPartition(c CustomerID) byte { return c[0] % FeedPartitions }
+
+// Feed is the prefix of a partition of the change feed.
+func Feed(workspace uuid.UUID, partition byte) []byte {
+	return append(append([]byte{tableFeed}, workspace[:]...), partition)
+}
+
+// FeedBatch is a row of the change feed.
+func FeedBatch(workspace uuid.UUID, partition byte, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(Feed(workspace, partition), position)
+}
+
+// FeedEnds is the row of the first and the next position of a partition.
+func FeedEnds(workspace uuid.UUID, partition byte) []byte {
+	return append(append([]byte{tableFeedPosition}, workspace[:]...), partition)
+}
+
 // Customer is the prefix of all that a customer owns.
 func Customer(c CustomerID) []byte { return append([]byte{tableCustomer}, c[:]...) }
 
@@ -153,6 +196,48 @@ func Revoked(c CustomerID, id uuid.UUID) []byte {
 	return append(customerRow(c, rowRevoked, 16), id[:]...)
 }
 
+// Journal is the prefix of the parts of a large operation.
+func Journal(c CustomerID, op OperationID) []byte {
+	return append(customerRow(c, rowJournal, 16), op[:]...)
+}
+
+// JournalPart is one part of a large operation.
+func JournalPart(c CustomerID, op OperationID, part uint64) []byte {
+	return binary.BigEndian.AppendUint64(Journal(c, op), part)
+}
+
+// IsDirectory is whether a row is one of [Directory].
+func IsDirectory(key []byte) bool { return len(key) > 0 && key[0] == tableDirectory }
+
+// ParseCustomerRow reads which kind of row of a customer's range a key is, and what
+// follows. A record is a resource's, with its kind and key.
+func ParseCustomerRow(c CustomerID, key []byte) (row Row, kind byte, rest []byte) {
+	rest = key[1+len(c)+1:]
+	switch key[1+len(c)] {
+	case rowCustomer:
+		return RowCustomer, 0, nil
+	case rowResource:
+		return RowResource, rest[0], rest[1:]
+	case rowPortal:
+		return RowPortal, 0, rest
+	case rowLink:
+		return RowLink, 0, rest
+	}
+	return RowOther, 0, rest
+}
+
+// Row is a kind of row of a customer's range.
+type Row int
+
+// The kinds of rows that something outside the range points to, and all others.
+const (
+	RowOther Row = iota
+	RowCustomer
+	RowResource
+	RowPortal
+	RowLink
+)
+
 // ReferrerPortal stands in the place of a referrer's kind in the edge from a portal to the
 // access grant that it is a deep link to; the referrer's key is the portal's id.
 const ReferrerPortal = 0xf0
@@ -176,10 +261,24 @@ func ParseEdge(rest []byte, hasSpan func(kind byte) bool) (kind byte, key string
 // SpanBytes is the length of a span.
 const SpanBytes = 9
 
+// The classes of spans beside the lengths 0 to 63.
 const (
-	spanOpenEnd   = 64  // starts and never ends; sorted by its start
-	spanOpenStart = 255 // has no start; sorted by its end
+	SpanOpenEnd   = 64  // starts and never ends; sorted by its start
+	SpanOpenStart = 255 // has no start; sorted by its end
 )
+
+// SpanFrom is the least sort time that a span of a class can have that ends after a
+// time, and false where any can. Where the class is SpanOpenStart the sort time is
+// the end, and so it is the time itself.
+func SpanFrom(class byte, after time.Time) (time.Time, bool) {
+	switch {
+	case class == SpanOpenStart:
+		return after, true
+	case class >= 62: // longer than time goes
+		return time.Time{}, false
+	}
+	return time.UnixMicro(after.UnixMicro() - 1<<class), true
+}
 
 // Span places a stretch of time in an index that can be asked for overlaps. Its
 // first byte is the class of its length, the number of bits of its microseconds,
@@ -189,9 +288,9 @@ const (
 func Span(starts, ends time.Time) []byte {
 	switch {
 	case starts.IsZero():
-		return appendTime([]byte{spanOpenStart}, orLast(ends))
+		return appendTime([]byte{SpanOpenStart}, orLast(ends))
 	case ends.IsZero():
-		return appendTime([]byte{spanOpenEnd}, starts)
+		return appendTime([]byte{SpanOpenEnd}, starts)
 	}
 	length := bits.Len64(uint64(max(0, ends.UnixMicro()-starts.UnixMicro())))
 	return appendTime([]byte{byte(length)}, starts)

@@ -1,0 +1,282 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// operation is what a push, a sync or a delete makes of the store.
+type operation struct {
+	changes []*changes // by customer
+
+	// within is run in the transaction that commits, with the first customer.
+	within func(context.Context, CustomerTx) error
+}
+
+// empty is whether there is nothing to write.
+func (op *operation) empty() bool {
+	for _, ch := range op.changes {
+		if !ch.empty() {
+			return false
+		}
+	}
+	return op.within == nil
+}
+
+// planner finds what to do. It may be called again, on a newer state. scale is how
+// many resources it may look at before it gives up with errTooLong.
+type planner func(ctx context.Context, s *Snapshot, scale int) (*operation, error)
+
+// unbounded is no limit.
+const unbounded = int(^uint(0) >> 1)
+
+// shortPlan is how many resources a plan may look at in the transaction that carries
+// it out. Nobody else writes meanwhile, so one that takes longer is made beforehand.
+const shortPlan = 5000
+
+// attempts is how often an operation begins again because another one came first.
+const attempts = 12
+
+// errTooLong and errTooLarge are answers to ourselves: plan it beforehand; write it
+// in more than one transaction.
+var (
+	errTooLong  = errors.New("data: internal: the plan takes too long")
+	errTooLarge = errors.New("data: internal: more than a transaction")
+)
+
+// execute makes an operation, all of it or nothing. What is short is planned and
+// written in one transaction. What takes long to plan is planned on a snapshot
+// before; then what fits in one transaction is one, that checks that nothing has
+// changed since, and what does not is journaled.
+func (w *Workspace) execute(ctx context.Context, plan planner) error {
+	limits := w.store.Limits()
+	scale := min(shortPlan, limits.TxWrites)
+	for attempt := 1; ; attempt++ {
+		err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+			s := w.At(tx)
+			op, err := plan(ctx, s, scale)
+			if err != nil {
+				return err
+			}
+			if !op.fits(limits) {
+				return errTooLarge
+			}
+			return op.write(ctx, s, tx)
+		})
+		if errors.Is(err, errTooLong) || errors.Is(err, errTooLarge) || errors.Is(err, storage.ErrTxTooLarge) {
+			err = w.executeLong(ctx, plan)
+		}
+		switch again, waitErr := await(ctx, err); {
+		case waitErr != nil:
+			return waitErr
+		case again:
+		case !errors.Is(err, storage.ErrConflict) || attempt == attempts:
+			if err == nil {
+				w.news.tell()
+			}
+			return err
+		}
+	}
+}
+
+// executeLong makes an operation whose plan is made beforehand.
+func (w *Workspace) executeLong(ctx context.Context, plan planner) error {
+	var op *operation
+	err := w.store.View(ctx, func(r storage.Reader) (err error) {
+		op, err = plan(ctx, w.At(r), unbounded)
+		return err
+	})
+	if err != nil || op.empty() {
+		return err
+	}
+	if !op.fits(w.store.Limits()) {
+		return w.journal(ctx, op)
+	}
+	return w.store.Update(ctx, func(tx storage.Tx) error {
+		s := w.At(tx)
+		for _, ch := range op.changes {
+			if err := ch.verify(ctx, s); err != nil {
+				return err
+			}
+		}
+		return op.write(ctx, s, tx)
+	})
+}
+
+// write makes a small operation.
+func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
+	for _, ch := range op.changes {
+		if err := ch.write(ctx, s, tx); err != nil {
+			return err
+		}
+	}
+	if op.within == nil {
+		return nil
+	}
+	c := *op.changes[0].customer
+	return op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
+}
+
+// room is what is left of a transaction for what an operation's within writes, and
+// for the rows of the change feed.
+const (
+	roomWrites = 16
+	roomBytes  = 2048
+)
+
+// fits is whether an operation is one transaction.
+func (op *operation) fits(limits storage.Limits) bool {
+	b := budget{writes: limits.TxWrites - roomWrites, bytes: limits.TxBytes - roomBytes}
+	for _, ch := range op.changes {
+		if ch.dies {
+			b.take(-ch.sweep.writes, -ch.sweep.bytes)
+			continue
+		}
+		for m := range ch.mutations() {
+			if !b.takes(m) {
+				return false
+			}
+		}
+	}
+	return b.left()
+}
+
+// budget is what is left of a transaction.
+type budget struct{ writes, bytes int }
+
+func (b *budget) take(writes, bytes int) {
+	b.writes -= writes
+	b.bytes -= bytes
+}
+
+func (b *budget) left() bool { return b.writes >= 0 && b.bytes >= 0 }
+
+// takes takes a mutation, and says whether it was there to take.
+func (b *budget) takes(m mutation) bool {
+	if m.key != nil {
+		b.take(1, storage.EntryBytes(m.key, m.value))
+	}
+	if m.event != nil {
+		b.take(0, len(m.event.key)+24)
+	}
+	return b.left()
+}
+
+// verify is ErrConflict where the plan no longer holds.
+func (ch *changes) verify(ctx context.Context, s *Snapshot) error {
+	if err := ch.verifyCustomer(ctx, s); err != nil {
+		return err
+	}
+	return s.verifyClaims(ctx, ch.claims)
+}
+
+// verifyCustomer is ErrConflict where the customer is no longer as it was.
+func (ch *changes) verifyCustomer(ctx context.Context, s *Snapshot) error {
+	if ch.created {
+		if _, err := s.customer(ctx, ch.customer.key); !errors.Is(err, ErrCustomerNotFound) {
+			return stale(err)
+		}
+		wounds, err := s.unborn(ctx, ch.customer.key)
+		if err == nil && !slices.Equal(wounds, ch.wounds[:min(len(wounds), len(ch.wounds))]) {
+			err = stale(nil)
+		}
+		return err
+	}
+	now, err := s.customerByID(ctx, ch.customer.id)
+	if err != nil {
+		return err
+	}
+	if now == nil || now.seq != ch.customer.seq || now.op != ch.customer.op {
+		return stale(nil)
+	}
+	return nil
+}
+
+// verifyClaims is ErrConflict where a row that was nobody's is no longer as it was.
+func (s *Snapshot) verifyClaims(ctx context.Context, claims []claim) error {
+	keys := make([][]byte, len(claims))
+	for i, c := range claims {
+		keys[i] = layout.Directory(s.w.id, byte(c.ref.Kind.Class()), c.ref.Key)
+	}
+	rows, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if string(row) != string(claims[i].seen) {
+			return stale(nil)
+		}
+	}
+	return nil
+}
+
+// stale is the error of a plan that another operation came before.
+func stale(err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: another operation came first", storage.ErrConflict)
+}
+
+// running is the large operations that a Workspace is making, so that others that
+// meet them there wait for them.
+type running struct {
+	mu   sync.Mutex
+	done map[layout.OperationID]chan struct{}
+}
+
+func (r *running) begin(op layout.OperationID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done == nil {
+		r.done = map[layout.OperationID]chan struct{}{}
+	}
+	r.done[op] = make(chan struct{})
+}
+
+func (r *running) end(op layout.OperationID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.done[op])
+	delete(r.done, op)
+}
+
+// of is closed when an operation ends; nil where it is not this Workspace's.
+func (r *running) of(op layout.OperationID) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done, ok := r.done[op]; ok {
+		return done
+	}
+	return nil
+}
+
+// news tells those who follow the change feed that there may be more.
+type news struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (n *news) listen() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}

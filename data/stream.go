@@ -1,0 +1,173 @@
+package data
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// stream is an index that is read as far as it is needed.
+type stream struct {
+	pull  func() (candidate, error, bool)
+	stop  func()
+	head  candidate
+	full  bool // head is to be taken
+	ended bool
+}
+
+// newStream reads the rows of a range, making a candidate of each.
+func newStream(ctx context.Context, r storage.Reader, rows storage.Range, o storage.ScanOptions, parse func(storage.Entry) (candidate, error)) *stream {
+	pull, stop := iter.Pull2(func(yield func(candidate, error) bool) {
+		for e, err := range r.Scan(ctx, rows, o) {
+			var c candidate
+			if err == nil {
+				c, err = parse(e)
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	})
+	return &stream{pull: pull, stop: stop}
+}
+
+// fill reads the head, where there is none.
+func (st *stream) fill() error {
+	if st.full || st.ended {
+		return nil
+	}
+	head, err, more := st.pull()
+	if err != nil {
+		return err
+	}
+	st.head, st.full, st.ended = head, more, !more
+	return nil
+}
+
+// keyStream reads rows whose keys are a prefix and the key of a resource.
+func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, after []byte) *stream {
+	return newStream(ctx, s.r, afterKey(prefix, after), storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
+		key := e.Key[len(prefix):]
+		return candidate{order: key, ref: Ref{kind, string(key)}}, nil
+	})
+}
+
+// directoryStream reads the resources of a class, of every customer.
+func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byte) *stream {
+	prefix := layout.Directory(s.w.id, byte(class), "")
+	return newStream(ctx, s.r, afterKey(prefix, after), storage.ScanOptions{}, func(e storage.Entry) (candidate, error) {
+		key := e.Key[len(prefix):]
+		o, err := decodeOwner(e.Value)
+		return candidate{order: key, ref: Ref{o.kind, string(key)}, owner: o}, err
+	})
+}
+
+// The order of time is that of (1, start, kind, key), and before those with a start
+// of (0, end, kind, key). Where kind is given the rows under prefix are of one kind,
+// and lie as (span, key); else as (span, kind, key).
+
+// openTimes opens a stream for each class of spans that there is under a prefix.
+func (l *listing) openTimes(ctx context.Context, q Query, prefix []byte, kind Kind, after []byte) error {
+	for next := 0; next <= layout.SpanOpenStart; {
+		r := storage.Prefix(prefix)
+		r.Start = append(append([]byte(nil), prefix...), byte(next))
+		class := -1
+		for e, err := range l.s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true, Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			class = int(e.Key[len(prefix)])
+		}
+		if class < 0 {
+			return nil
+		}
+		if rows, some := spanRange(q, prefix, byte(class), kind, after); some {
+			l.streams = append(l.streams, l.s.timeStream(ctx, rows, len(prefix), kind))
+		}
+		next = class + 1
+	}
+	return nil
+}
+
+// spanRange is the rows of a class of spans that a query can want; false for none.
+func spanRange(q Query, prefix []byte, class byte, kind Kind, after []byte) (storage.Range, bool) {
+	under := append(append([]byte(nil), prefix...), class)
+	rows := storage.Prefix(under)
+	if !q.From.IsZero() {
+		if from, bounded := layout.SpanFrom(class, q.From); bounded {
+			rows.Start = layout.AppendTime(append([]byte(nil), under...), from)
+		}
+	}
+	if !q.Until.IsZero() && class != layout.SpanOpenStart {
+		rows.End = layout.AppendTime(append([]byte(nil), under...), q.Until)
+	}
+	if after == nil {
+		return rows, true
+	}
+	hasStart := class != layout.SpanOpenStart
+	switch afterStart := after[0] == 1; {
+	case hasStart && !afterStart:
+		return rows, true
+	case !hasStart && afterStart:
+		return rows, false
+	}
+	sort, afterKind, key := after[1:9], Kind(after[9]), after[10:]
+	from := append([]byte(nil), under...)
+	switch {
+	case kind == 0:
+		from = append(append(from, after[1:]...), 0)
+	case kind == afterKind:
+		from = append(append(append(from, sort...), key...), 0)
+	case kind > afterKind:
+		from = append(from, sort...)
+	default:
+		from = binary.BigEndian.AppendUint64(from, binary.BigEndian.Uint64(sort)+1)
+	}
+	if string(from) > string(rows.Start) {
+		rows.Start = from
+	}
+	return rows, true
+}
+
+// timeStream reads rows that are in the order of time within a class of spans.
+func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, prefix int, kind Kind) *stream {
+	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
+		rest := e.Key[prefix:]
+		of, key := kind, ""
+		if least := layout.SpanBytes + 1; len(rest) <= least {
+			return candidate{}, fmt.Errorf("%w: a row of the index of times", storage.ErrCorrupt)
+		}
+		if of == 0 {
+			of, key = Kind(rest[layout.SpanBytes]), string(rest[layout.SpanBytes+1:])
+		} else {
+			key = string(rest[layout.SpanBytes:])
+		}
+		order := []byte{1}
+		if rest[0] == layout.SpanOpenStart {
+			order[0] = 0
+		}
+		order = append(append(append(order, rest[1:layout.SpanBytes]...), byte(of)), key...)
+		return candidate{order: order, ref: Ref{of, key}}, nil
+	})
+}
+
+// scanKind reads a customer's resources of one kind in key order.
+func (s *Snapshot) scanKind(ctx context.Context, c *customer, kind Kind) iter.Seq2[*node, error] {
+	return func(yield func(*node, error) bool) {
+		prefix := layout.Resources(c.id, byte(kind))
+		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{}) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			n, err := decodeRecord(c, Ref{kind, string(e.Key[len(prefix):])}, e.Value)
+			if !yield(n, err) || err != nil {
+				return
+			}
+		}
+	}
+}

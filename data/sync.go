@@ -1,0 +1,108 @@
+package data
+
+import (
+	"context"
+)
+
+// SyncOptions changes what a sync does.
+type SyncOptions struct {
+	Strict bool // a warning refuses the sync as a fault does
+	DryRun bool // report, and write nothing
+
+	// Within is as in [PushOptions].
+	Within func(context.Context, CustomerTx) error
+}
+
+// SyncReport is what a sync did.
+type SyncReport struct {
+	PushReport
+	Deleted []DeletedResource `json:"deleted,omitempty"` // what was there and not given
+	Revoked []Revoked         `json:"revoked,omitempty"` // portals that were deep links to it
+}
+
+// Sync makes a customer's data exactly what d gives, all of it or nothing: what is
+// given is the whole of each resource, as in a push with Replace, and what is not
+// given is deleted. Where nothing is to change nothing is written. A key that is
+// there under another kind than it is given is deleted and created again.
+//
+// A resource that stays is as it is given, so a reference to one that is deleted
+// stays too, with a warning. Errors are those of a push.
+func (w *Workspace) Sync(ctx context.Context, d CustomerData) (SyncReport, error) {
+	return w.SyncWith(ctx, d, SyncOptions{})
+}
+
+// SyncWith is Sync with options.
+func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions) (SyncReport, error) {
+	given := check(d)
+	var report SyncReport
+	err := w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+		ch, planned, err := s.planSync(ctx, given, o, scale)
+		if err != nil {
+			return nil, err
+		}
+		report = planned
+		ch.touched = o.Within != nil
+		return &operation{changes: []*changes{ch}, within: o.Within}, nil
+	})
+	if err != nil {
+		return SyncReport{}, err
+	}
+	return report, nil
+}
+
+func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale int) (*changes, SyncReport, error) {
+	if scale -= len(g.items); scale < 0 {
+		return nil, SyncReport{}, errTooLong
+	}
+	stays := make(map[Ref]bool, len(g.items))
+	for _, it := range g.items {
+		stays[it.ref()] = true
+	}
+	ch, pushed, err := s.planPush(ctx, g, PushOptions{Replace: true, Strict: o.Strict, sync: stays})
+	report := SyncReport{PushReport: pushed}
+	if err != nil || ch.created {
+		return ch, report, err
+	}
+	p := &deletion{s: s, scale: scale}
+	var edits []edit
+	for _, row := range kinds {
+		for n, err := range s.scanKind(ctx, ch.customer, row.kind) {
+			if err == nil {
+				err = p.look(1)
+			}
+			if err != nil {
+				return nil, report, err
+			}
+			if stays[n.ref()] {
+				continue
+			}
+			edits = append(edits, edit{old: n})
+			p.report.add(n, nil)
+			if n.class() == ClassAccessGrant {
+				if err := s.revokeDeepLinks(ctx, ch, n, &p.report); err != nil {
+					return nil, report, err
+				}
+			}
+		}
+	}
+	ch.edits = append(edits, ch.edits...) // first, so that their keys are free
+	report.Deleted, report.Revoked = p.report.Deleted, p.report.Revoked
+	return ch, report, nil
+}
+
+// revokeDeepLinks plans to revoke the portals that are deep links to a grant.
+func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, n *node, report *DeleteReport) error {
+	referrers, err := s.referrers(ctx, ch.customer, n.ref())
+	if err != nil {
+		return err
+	}
+	for _, r := range referrers {
+		revoked, err := r.revokes(ch.customer, n.ref())
+		if err != nil {
+			return err
+		}
+		ch.revoked = append(ch.revoked, revoked.PortalID)
+		report.Revoked = append(report.Revoked, revoked)
+	}
+	return nil
+}

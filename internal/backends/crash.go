@@ -1,0 +1,87 @@
+package backends
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// ErrCrash is what a store that has crashed answers.
+var ErrCrash = errors.New("backends: the process has crashed")
+
+// Crash is a store that stops for good at one of its steps: each write, and the
+// moments before and after each commit, are one. What had committed is in the store
+// below.
+type Crash struct {
+	storage.Store
+	left atomic.Int64
+}
+
+// NewCrash returns a store that makes so many steps, and crashes at the next one.
+func NewCrash(store storage.Store, steps int) *Crash {
+	c := &Crash{Store: store}
+	c.left.Store(int64(steps))
+	return c
+}
+
+// Crashed is whether it has.
+func (c *Crash) Crashed() bool { return c.left.Load() < 0 }
+
+func (c *Crash) step() error {
+	if c.left.Add(-1) < 0 {
+		return ErrCrash
+	}
+	return nil
+}
+
+// View reads, until the crash.
+func (c *Crash) View(ctx context.Context, fn func(storage.Reader) error) error {
+	if c.Crashed() {
+		return ErrCrash
+	}
+	return c.Store.View(ctx, fn)
+}
+
+// Update writes, until the crash.
+func (c *Crash) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	if c.Crashed() {
+		return ErrCrash
+	}
+	err := c.Store.Update(ctx, func(tx storage.Tx) error {
+		t := &crashTx{Tx: tx, crash: c}
+		if err := fn(t); err != nil || !t.wrote {
+			return err
+		}
+		return c.step()
+	})
+	if err == nil && c.left.Load() == 0 {
+		return c.step() // it has committed, and nobody is told
+	}
+	return err
+}
+
+type crashTx struct {
+	storage.Tx
+	crash *Crash
+	wrote bool
+}
+
+func (t *crashTx) Put(key, value []byte) error {
+	t.wrote = true
+	if err := t.crash.step(); err != nil {
+		return err
+	}
+	return t.Tx.Put(key, value)
+}
+
+func (t *crashTx) Delete(keys ...[]byte) error {
+	t.wrote = t.wrote || len(keys) > 0
+	for range keys {
+		if err := t.crash.step(); err != nil {
+			return err
+		}
+	}
+	return t.Tx.Delete(keys...)
+}
