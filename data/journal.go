@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -452,6 +451,3 @@ func operationOf(workspace uuid.UUID, key []byte) (id layout.OperationID) {
 	copy(id[:], key[len(layout.Operations(workspace)):])
 	return id
 }
-
-// partNumber reads the number of a part from its key.
-func partNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

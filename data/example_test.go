@@ -1,0 +1,348 @@
+package data_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// must ends an example on an error; a program handles it.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// newWorkspace is a workspace with a small hotel in it.
+func newWorkspace() (context.Context, *data.Workspace) {
+	ctx := context.Background()
+	ws := data.NewWorkspace(memory.New(), uuid.New(), data.Options{})
+	d := data.CustomerData{CustomerKey: "acme"}
+	d.Add(
+		data.Site("lisbon", "Acme Lisbon"),
+		data.Room("101", "Sea view").In("lisbon"),
+		data.Room("102", "Garden view").In("lisbon"),
+		data.Guest("ada", "Ada"),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).
+			During(time.Date(2030, 6, 1, 15, 0, 0, 0, time.UTC), time.Date(2030, 6, 3, 11, 0, 0, 0, time.UTC)),
+	)
+	must(ws.Push(ctx, d))
+	return ctx, ws
+}
+
+func ExampleWorkspace_Push() {
+	ctx := context.Background()
+	ws := data.NewWorkspace(memory.New(), uuid.New(), data.Options{})
+
+	var d data.CustomerData
+	err := json.Unmarshal([]byte(`{
+		"customer_key": "acme",
+		"rooms": [{"room_key": "101", "name": "Sea view"}],
+		"reservations": [{"reservation_key": "r1", "guest_key": "ada", "room_keys": ["101"]}]
+	}`), &d)
+	if err != nil {
+		panic(err)
+	}
+	report := must(ws.Push(ctx, d))
+	fmt.Println("created", report.Created.Total())
+	for _, w := range report.Warnings {
+		fmt.Println("warning:", w)
+	}
+	report = must(ws.Push(ctx, d))
+	fmt.Println("unchanged", report.Unchanged.Total())
+	// Output:
+	// created 2
+	// warning: reservations[0].guest_key: there is no user_identity "ada" yet
+	// unchanged 2
+}
+
+func ExampleWorkspace_Push_invalid() {
+	ctx, ws := newWorkspace()
+	_, err := ws.Push(ctx, data.CustomerData{CustomerKey: "other", Spaces: []data.Space{
+		data.Room("101", "Another customer's key"),
+		data.Room("103", ""),
+	}})
+	var invalid *data.InvalidError
+	if errors.As(err, &invalid) {
+		for _, fault := range invalid.Faults {
+			fmt.Println(fault)
+		}
+	}
+	// Output:
+	// rooms[0].room_key: "101" is a room of customer "acme", and cannot be a room of customer "other"
+	// rooms[1].name: is required
+}
+
+func ExampleWorkspace_Push_patch() {
+	ctx, ws := newWorkspace()
+	// What is left out stays. In JSON, null clears; in Go, Clear does.
+	must(ws.Push(ctx, data.CustomerData{CustomerKey: "acme", AccessGrants: []data.AccessGrant{
+		{Kind: data.KindReservation, Key: "r1", PreferredCode: "123456", Clear: []string{"ends_at"}},
+	}}))
+	stay := must(ws.AccessGrant(ctx, "r1"))
+	fmt.Println(stay.Spaces, stay.PreferredCode, "no end:", stay.EndsAt.IsZero())
+	// Output:
+	// [room 101] 123456 no end: true
+}
+
+func ExampleWorkspace_PushWith_dryRun() {
+	ctx, ws := newWorkspace()
+	d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("101", "New name"), data.Room("103", "New room")}}
+	report := must(ws.PushWith(ctx, d, data.PushOptions{DryRun: true}))
+	fmt.Println("would create", report.Created.Spaces, "and update", report.Updated.Spaces)
+	fmt.Println(must(ws.Space(ctx, "101")).Name)
+	// Output:
+	// would create 1 and update 1
+	// Sea view
+}
+
+func ExampleWorkspace_PushWith_skipInvalid() {
+	ctx, ws := newWorkspace()
+	d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("103", "New room"), data.Room("104", "")}}
+	report := must(ws.PushWith(ctx, d, data.PushOptions{SkipInvalid: true}))
+	fmt.Println("created", report.Created.Spaces, "skipped", report.Skipped)
+	// Output:
+	// created 1 skipped [rooms[1].name: is required]
+}
+
+func ExampleWorkspace_PushWith_within() {
+	ctx, ws := newWorkspace()
+	// A row of the host's own, in the same store, commits with the push or not at all.
+	must(ws.PushWith(ctx, data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("103", "New room")}}, data.PushOptions{
+		Within: func(ctx context.Context, tx data.CustomerTx) error {
+			room, err := tx.Space(ctx, "103") // sees what the push does
+			if err != nil {
+				return err
+			}
+			return tx.Tx.Put([]byte("host/outbox/103"), []byte(room.Name))
+		},
+	}))
+	// Output:
+}
+
+func ExampleWorkspace_Sync() {
+	ctx, ws := newWorkspace()
+	now := data.CustomerData{CustomerKey: "acme"}
+	now.Add(data.Site("lisbon", "Acme Lisbon"), data.Room("101", "Sea view").In("lisbon"), data.Room("201", "Roof").In("lisbon"))
+	report := must(ws.Sync(ctx, now))
+	fmt.Println("created", report.Created.Total(), "unchanged", report.Unchanged.Total())
+	for _, d := range report.Deleted {
+		fmt.Println("deleted", d.Kind, d.Key)
+	}
+	// Output:
+	// created 1 unchanged 2
+	// deleted room 102
+	// deleted guest ada
+	// deleted reservation r1
+}
+
+func ExampleWorkspace_Delete() {
+	ctx, ws := newWorkspace()
+	report := must(ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "101", "999")}))
+	for _, d := range report.Deleted {
+		if d.Because != nil {
+			fmt.Println(d.Kind, d.Key, "because of", d.Because)
+		} else {
+			fmt.Println(d.Kind, d.Key)
+		}
+	}
+	fmt.Println("not found:", report.NotFound)
+	// Output:
+	// room 101
+	// reservation r1 because of room 101
+	// not found: [room 999]
+}
+
+func ExampleWorkspace_PlanDelete() {
+	ctx, ws := newWorkspace()
+	plan := must(ws.PlanDelete(ctx, data.Selection{CustomerKeys: []string{"acme"}}))
+	fmt.Println("would delete", len(plan.Deleted), "resources of", plan.Customers)
+	fmt.Println("rooms:", plan.DeletedByKind()[data.KindRoom])
+	// Output:
+	// would delete 5 resources of [acme]
+	// rooms: 2
+}
+
+func ExampleWorkspace_Import() {
+	ctx, ws := newWorkspace()
+	rooms := func(yield func(data.Resource, error) bool) { // as from a file or a database
+		for i := range 2500 {
+			if !yield(data.Room(fmt.Sprint("room-", i), fmt.Sprint("Room ", i)), nil) {
+				return
+			}
+		}
+	}
+	report := must(ws.Import(ctx, "acme", rooms, data.ImportOptions{
+		Progress: func(r data.ImportReport) { fmt.Println(r.Done(), "so far") },
+	}))
+	fmt.Println("created", report.Created.Spaces, "in", report.Batches, "batches")
+	// Output:
+	// 1000 so far
+	// 2000 so far
+	// 2500 so far
+	// created 2500 in 3 batches
+}
+
+func ExampleDecode() {
+	// A body of unknown size is read a token at a time, within bounds.
+	body := strings.NewReader(`{"customer_key": "acme", "customer_key": "twice"}`)
+	_, err := data.Decode(body, data.DecodeOptions{MaxBytes: 1 << 20, MaxDepth: 8})
+	fmt.Println(errors.Is(err, data.ErrNotJSON))
+	// Output:
+	// true
+}
+
+func ExampleWorkspace_AccessGrants() {
+	ctx, ws := newWorkspace()
+	page := must(ws.AccessGrants(ctx, data.Query{
+		CustomerKey: "acme",
+		SpaceKey:    "101",
+		From:        time.Date(2030, 6, 2, 0, 0, 0, 0, time.UTC),
+		Until:       time.Date(2030, 6, 3, 0, 0, 0, 0, time.UTC),
+	}))
+	for _, g := range page.Items {
+		fmt.Println(g.Key, g.User, data.FormatTime(g.StartsAt))
+	}
+	// Output:
+	// r1 guest ada 2030-06-01T15:00:00.000000Z
+}
+
+func ExampleWorkspace_Spaces() {
+	ctx, ws := newWorkspace()
+	q := data.Query{CustomerKey: "acme", ParentSiteKey: "lisbon", Limit: 1}
+	for {
+		page := must(ws.Spaces(ctx, q))
+		for _, s := range page.Items {
+			fmt.Println(s.Key, s.Name)
+		}
+		if q.Cursor = page.Next; q.Cursor == "" {
+			break
+		}
+	}
+	// Output:
+	// 101 Sea view
+	// 102 Garden view
+}
+
+func ExampleWorkspace_SpaceByID() {
+	ctx, ws := newWorkspace()
+	room := must(ws.Space(ctx, "101"))
+	same := must(ws.SpaceByID(ctx, room.Meta.ID))
+	fmt.Println(same.Kind, same.Key, "of", same.Meta.CustomerKey)
+	_, err := ws.Space(ctx, "999")
+	fmt.Println(errors.Is(err, data.ErrNotFound))
+	// Output:
+	// room 101 of acme
+	// true
+}
+
+func ExampleWorkspace_Referrers() {
+	ctx, ws := newWorkspace()
+	page := must(ws.Referrers(ctx, data.Ref{Kind: data.KindSite, Key: "lisbon"}, 10, ""))
+	fmt.Println(page.Items)
+	// Output:
+	// [room 101 room 102]
+}
+
+func ExampleWorkspace_Customers() {
+	ctx, ws := newWorkspace()
+	for _, c := range must(ws.Customers(ctx, data.CustomerQuery{})).Items {
+		fmt.Println(c.Key, "has", c.Counts[data.KindRoom], "rooms")
+	}
+	// Output:
+	// acme has 2 rooms
+}
+
+func ExampleWorkspace_Export() {
+	ctx, ws := newWorkspace()
+	d := must(ws.Export(ctx, "acme"))
+	d.AccessGrants, d.UserIdentities = nil, nil
+	fmt.Println(string(must(json.Marshal(d))))
+	// Output:
+	// {"customer_key":"acme","sites":[{"site_key":"lisbon","name":"Acme Lisbon"}],"rooms":[{"room_key":"101","name":"Sea view","parent_site_key":"lisbon"},{"room_key":"102","name":"Garden view","parent_site_key":"lisbon"}]}
+}
+
+func ExampleWorkspace_View() {
+	ctx, ws := newWorkspace()
+	// Several reads of one state.
+	err := ws.View(ctx, func(s *data.Snapshot) error {
+		stay, err := s.AccessGrant(ctx, "r1")
+		if err != nil {
+			return err
+		}
+		guest, err := s.UserIdentity(ctx, stay.User.Key)
+		if err != nil {
+			return err
+		}
+		fmt.Println(guest.Name, "has", stay.Key)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// Ada has r1
+	// <nil>
+}
+
+func ExampleWorkspace_Changes() {
+	ctx, ws := newWorkspace()
+	var last data.Cursor // keep it where the next run finds it
+	for c, err := range ws.Changes(ctx, last) {
+		if err != nil {
+			panic(err)
+		}
+		last = c.Cursor
+	}
+	must(ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindGuest, "ada")}))
+	for c, err := range ws.Changes(ctx, last) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(c.Change, c.Kind, c.Key)
+	}
+	// Output:
+	// deleted guest ada
+	// deleted reservation r1
+}
+
+func ExampleWorkspace_Follow() {
+	ctx, ws := newWorkspace()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for c, err := range ws.Follow(ctx, data.Cursor{}) {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		if c.Class == data.ClassAccessGrant {
+			fmt.Println(c.Change, c.Key)
+			stop()
+		}
+	}
+	// Output:
+	// created r1
+	// context canceled
+}
+
+func ExampleWorkspace_TrimChanges() {
+	ctx, ws := newWorkspace()
+	fmt.Println(must(ws.TrimChanges(ctx, time.Now().Add(time.Hour))), "changes dropped")
+	// Output:
+	// 5 changes dropped
+}
+
+func ExampleWorkspace_Recover() {
+	ctx, ws := newWorkspace()
+	// At a program's start: finish what a crash has left committed, drop the rest.
+	fmt.Printf("%+v\n", must(ws.Recover(ctx)))
+	// Output:
+	// {Finished:0 Abandoned:0}
+}

@@ -1,0 +1,249 @@
+package data_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// changes reads the feed after a cursor.
+func changes(t *testing.T, ws *data.Workspace, after data.Cursor) (out []data.FeedChange) {
+	t.Helper()
+	for c, err := range ws.Changes(t.Context(), after) {
+		require.NoError(t, err)
+		out = append(out, c)
+	}
+	return out
+}
+
+// told writes changes as "created room 101".
+func told(changes []data.FeedChange) (out []string) {
+	for _, c := range changes {
+		out = append(out, fmt.Sprintf("%s %s %s", c.Change, c.Kind, c.Key))
+	}
+	return out
+}
+
+func TestTheFeedTellsWhatChanged(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		_, err := pushJSON(t, ws, hotel)
+		require.NoError(t, err)
+		first := changes(t, ws, data.Cursor{})
+		require.Equal(t, []string{"created site lisbon", "created room 101", "created room 102", "created guest ada", "created reservation r1"}, told(first))
+		for _, c := range first {
+			require.Equal(t, "acme", c.CustomerKey)
+			require.Equal(t, c.Kind.Class(), c.Class)
+			require.Equal(t, first[0].At, c.At)
+			require.NotEqual(t, uuid.Nil, c.ID)
+		}
+		end := first[len(first)-1].Cursor
+		require.Empty(t, changes(t, ws, end))
+		for i, c := range first {
+			require.Equal(t, told(first[i+1:]), told(changes(t, ws, c.Cursor)), "each cursor is the place after its change")
+		}
+
+		_, err = pushJSON(t, ws, strings.Replace(hotel, "Room 101", "Sea view", 1))
+		require.NoError(t, err)
+		_, err = pushJSON(t, ws, hotel)
+		require.NoError(t, err)
+		_, err = pushJSON(t, ws, hotel) // changes nothing
+		require.NoError(t, err)
+		_, err = ws.PlanDelete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+		require.NoError(t, err)
+		_, err = ws.PushWith(t.Context(), decode(t, `{"customer_key": "dry", "rooms": [{"room_key": "x", "name": "X"}]}`), data.PushOptions{DryRun: true})
+		require.NoError(t, err)
+		_, err = pushJSON(t, ws, `{"customer_key": "acme", "rooms": [{"room_key": "x"}]}`)
+		require.Error(t, err)
+		report, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSite, "lisbon")})
+		require.NoError(t, err)
+		require.Len(t, report.Deleted, 4)
+		rest := changes(t, ws, end)
+		require.Equal(t, []string{"updated room 101", "updated room 101"}, told(rest[:2]))
+		require.ElementsMatch(t, []string{"deleted site lisbon", "deleted room 101", "deleted room 102", "deleted reservation r1"}, told(rest[2:]))
+		for _, c := range rest[2:] {
+			require.Equal(t, rest[2].At, c.At)
+		}
+	})
+}
+
+func TestAnUpdateThatOnlyLosesAReferenceIsTold(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("1", "One"), data.Room("2", "Two"), data.Reservation("r", data.Ref{}, data.Refs(data.KindRoom, "1", "2")...))
+		before := changes(t, ws, data.Cursor{})
+		_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "1")})
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"deleted room 1", "updated reservation r"}, told(changes(t, ws, before[len(before)-1].Cursor)))
+	})
+}
+
+// TestReplayingTheFeedRebuildsTheState is over several customers, of which one goes
+// and comes again.
+func TestReplayingTheFeedRebuildsTheState(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for i := range 5 {
+			_, err := ws.Push(t.Context(), block(fmt.Sprint("c", i), fmt.Sprint("c", i), 6))
+			require.NoError(t, err)
+		}
+		_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"c1"}, Resources: data.Refs(data.KindSite, "c2site")})
+		require.NoError(t, err)
+		_, err = ws.Sync(t.Context(), block("c3", "other", 3))
+		require.NoError(t, err)
+		_, err = ws.Push(t.Context(), block("c1", "c1", 2))
+		require.NoError(t, err)
+
+		rebuilt := map[uuid.UUID]string{}
+		last := map[string]time.Time{}
+		for _, c := range changes(t, ws, data.Cursor{}) {
+			require.False(t, c.At.Before(last[c.CustomerKey]), "the changes of a customer are in the order of its commits")
+			last[c.CustomerKey] = c.At
+			line := fmt.Sprintf("%s: %s %s", c.CustomerKey, c.Kind, c.Key)
+			switch c.Change {
+			case data.Created:
+				require.NotContains(t, rebuilt, c.ID)
+				rebuilt[c.ID] = line
+			case data.Updated:
+				require.Equal(t, rebuilt[c.ID], line)
+			case data.Deleted:
+				require.Equal(t, rebuilt[c.ID], line)
+				delete(rebuilt, c.ID)
+			}
+		}
+		require.Equal(t, resources(t, ws), rebuilt)
+	})
+}
+
+// resources is every resource of a workspace by its derived id.
+func resources(t *testing.T, ws *data.Workspace) map[uuid.UUID]string {
+	t.Helper()
+	out := map[uuid.UUID]string{}
+	add := func(r data.Resource, meta data.Meta) {
+		out[meta.ID] = fmt.Sprintf("%s: %s", meta.CustomerKey, r.Ref())
+	}
+	spaces, err := ws.Spaces(t.Context(), data.Query{Limit: 1000})
+	require.NoError(t, err)
+	for _, s := range spaces.Items {
+		add(s, s.Meta)
+	}
+	people, err := ws.UserIdentities(t.Context(), data.Query{Limit: 1000})
+	require.NoError(t, err)
+	for _, u := range people.Items {
+		add(u, u.Meta)
+	}
+	grants, err := ws.AccessGrants(t.Context(), data.Query{Limit: 1000})
+	require.NoError(t, err)
+	for _, g := range grants.Items {
+		add(g, g.Meta)
+	}
+	require.Empty(t, spaces.Next+people.Next+grants.Next)
+	return out
+}
+
+func TestFollowWaitsForMore(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("0", "Room"))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		seen := 0
+		for c, err := range ws.Follow(ctx, data.Cursor{}) {
+			if seen == 5 {
+				require.ErrorIs(t, err, context.Canceled)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(seen), c.Key)
+			if seen++; seen == 5 {
+				cancel()
+				continue
+			}
+			// By the same Workspace, which tells at once, and by another.
+			other := []*data.Workspace{ws, data.NewWorkspace(ws.Store(), workspaceID, data.Options{})}[seen%2]
+			push(t, other, "acme", data.Room(fmt.Sprint(seen), "Room"))
+		}
+		t.Fatal("Follow ended by itself")
+	})
+}
+
+func TestFollowHearsOfWhatComesWhileItWaits(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		heard := make(chan string)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for c, err := range ws.Follow(ctx, data.Cursor{}) {
+				if err != nil {
+					close(heard)
+					return
+				}
+				heard <- c.Key
+			}
+		}()
+		for i := range 10 {
+			push(t, ws, "acme", data.Room(fmt.Sprint(i), "Room"))
+			require.Equal(t, fmt.Sprint(i), <-heard)
+		}
+		cancel()
+		_, more := <-heard
+		require.False(t, more)
+	})
+}
+
+func TestTrimChanges(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for i := range 150 {
+			push(t, ws, "acme", data.Room(fmt.Sprint(i), "Room"))
+		}
+		all := changes(t, ws, data.Cursor{})
+		require.Len(t, all, 150)
+		middle := all[100]
+		dropped, err := ws.TrimChanges(t.Context(), middle.At)
+		require.NoError(t, err)
+		require.Equal(t, 100, dropped)
+		require.Equal(t, told(all[100:]), told(changes(t, ws, data.Cursor{})), "the start is what was not trimmed")
+		require.Equal(t, told(all[100:]), told(changes(t, ws, all[99].Cursor)), "nothing after this place was trimmed")
+		for _, err := range ws.Changes(t.Context(), all[98].Cursor) {
+			require.ErrorIs(t, err, data.ErrTrimmed)
+		}
+		dropped, err = ws.TrimChanges(t.Context(), middle.At)
+		require.NoError(t, err)
+		require.Zero(t, dropped)
+		dropped, err = ws.TrimChanges(t.Context(), middle.At.Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, 50, dropped)
+		require.Empty(t, changes(t, ws, data.Cursor{}))
+		push(t, ws, "acme", data.Room("after", "Room"))
+		require.Equal(t, []string{"created room after"}, told(changes(t, ws, all[149].Cursor)))
+	})
+}
+
+func TestCursorText(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("1", "One"), data.Room("2", "Two"))
+		push(t, ws, "other", data.Room("3", "Three"))
+		for _, c := range changes(t, ws, data.Cursor{}) {
+			text, err := c.Cursor.MarshalText()
+			require.NoError(t, err)
+			require.Less(t, len(text), 500)
+			var back data.Cursor
+			require.NoError(t, back.UnmarshalText(text))
+			require.Equal(t, c.Cursor, back)
+		}
+		var c data.Cursor
+		require.NoError(t, c.UnmarshalText(nil))
+		require.Equal(t, data.Cursor{}, c)
+		for _, text := range []string{"x", "!!", "MQ", base64.RawURLEncoding.EncodeToString([]byte("2" + strings.Repeat("\x00", 32))), base64.RawURLEncoding.EncodeToString([]byte("1" + strings.Repeat("\x00", 33)))} {
+			require.ErrorIs(t, c.UnmarshalText([]byte(text)), data.ErrInvalidCursor, text)
+		}
+		require.NoError(t, c.UnmarshalText([]byte(base64.RawURLEncoding.EncodeToString([]byte("1"+strings.Repeat("\x7f\x00", 16))))))
+		for _, err := range ws.Changes(t.Context(), c) {
+			require.ErrorIs(t, err, data.ErrInvalidCursor, "past the end")
+		}
+	})
+}

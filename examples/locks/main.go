@@ -1,0 +1,123 @@
+// Locks shows how a host issues and revokes real access: it follows the change
+// feed, and prints what it would tell a lock vendor.
+//
+//	go run ./examples/locks
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "locks:", err)
+		os.Exit(1)
+	}
+}
+
+// vendor is a lock vendor's API, as a host would wrap it. It knows access by the id
+// of the access grant, so that being told twice does no harm.
+type vendor struct {
+	out io.Writer
+	has map[uuid.UUID]bool
+}
+
+func (v *vendor) grant(id uuid.UUID, g data.AccessGrant) {
+	verb := "issue "
+	if v.has[id] {
+		verb = "change"
+	}
+	v.has[id] = true
+	doors := make([]string, len(g.Spaces))
+	for i, ref := range g.Spaces {
+		doors[i] = ref.Key
+	}
+	fmt.Fprintf(v.out, "%s  %s  doors %s  from %s to %s\n", verb, g.Ref(),
+		strings.Join(doors, ", "), data.FormatTime(g.StartsAt), data.FormatTime(g.EndsAt))
+}
+
+func (v *vendor) revoke(id uuid.UUID, ref data.Ref) {
+	if v.has[id] {
+		delete(v.has, id)
+		fmt.Fprintf(v.out, "revoke  %s\n", ref)
+	}
+}
+
+// tell reads the feed after a cursor and tells the vendor of every access grant that
+// changed. It returns the cursor to go on from, to be kept beside the vendor's data.
+func tell(ctx context.Context, ws *data.Workspace, v *vendor, after data.Cursor) (data.Cursor, error) {
+	for c, err := range ws.Changes(ctx, after) {
+		if err != nil {
+			return after, err
+		}
+		if c.Class == data.ClassAccessGrant {
+			// The feed says that the grant changed; what it is now is read. Where it is
+			// gone by now its deletion comes later in the feed.
+			switch g, err := ws.AccessGrantByID(ctx, c.ID); {
+			case c.Change == data.Deleted, errors.Is(err, data.ErrResourceNotFound):
+				v.revoke(c.ID, data.Ref{Kind: c.Kind, Key: c.Key})
+			case err != nil:
+				return after, err
+			default:
+				v.grant(c.ID, g)
+			}
+		}
+		after = c.Cursor
+	}
+	return after, nil
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	store := memory.New()
+	defer store.Close()
+	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	v := &vendor{out: out, has: map[uuid.UUID]bool{}}
+	var after data.Cursor
+
+	ada := data.Ref{Kind: data.KindGuest, Key: "ada"}
+	from := time.Date(2030, 6, 1, 15, 0, 0, 0, time.UTC)
+	stay := data.Reservation("r1", ada, data.Refs(data.KindRoom, "101", "102")...).During(from, from.Add(44*time.Hour))
+	hotel := data.CustomerData{CustomerKey: "acme"}
+	hotel.Add(data.Site("lisbon", "Lisbon"), data.Room("101", "101").In("lisbon"), data.Room("102", "102").In("lisbon"), data.Guest("ada", "Ada"), stay)
+
+	longer := data.CustomerData{CustomerKey: "acme"}
+	longer.Add(data.AccessGrant{Kind: data.KindReservation, Key: "r1", EndsAt: from.Add(68 * time.Hour)})
+
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"a reservation of two rooms comes in", func() error { _, err := ws.Push(ctx, hotel); return err }},
+		{"the guest stays a day longer", func() error { _, err := ws.Push(ctx, longer); return err }},
+		{"the same is pushed again", func() error { _, err := ws.Push(ctx, longer); return err }},
+		{"a room is closed", func() error {
+			_, err := ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "102")})
+			return err
+		}},
+		{"the guest leaves", func() error {
+			_, err := ws.Delete(ctx, data.Selection{Resources: []data.Ref{ada}})
+			return err
+		}},
+	} {
+		if err := step.do(); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\n%s:\n", step.what)
+		var err error
+		if after, err = tell(ctx, ws, v, after); err != nil {
+			return err
+		}
+	}
+	return nil
+}

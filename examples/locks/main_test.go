@@ -1,0 +1,29 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatTheVendorIsTold(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out))
+	require.Equal(t, `
+a reservation of two rooms comes in:
+issue   reservation r1  doors 101, 102  from 2030-06-01T15:00:00.000000Z to 2030-06-03T11:00:00.000000Z
+
+the guest stays a day longer:
+change  reservation r1  doors 101, 102  from 2030-06-01T15:00:00.000000Z to 2030-06-04T11:00:00.000000Z
+
+the same is pushed again:
+
+a room is closed:
+change  reservation r1  doors 101  from 2030-06-01T15:00:00.000000Z to 2030-06-04T11:00:00.000000Z
+
+the guest leaves:
+revoke  reservation r1
+`, out.String())
+}
