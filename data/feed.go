@@ -88,7 +88,7 @@ func appendFeed(ctx context.Context, tx storage.Tx, c *customer, at time.Time, e
 	if len(events) == 0 {
 		return nil
 	}
-	partition := layout.FeedPartition(c.id)
+	partition := layout.FeedPartition(c.key)
 	ends, err := readFeedEnds(ctx, tx, c.workspace, partition)
 	if err != nil {
 		return err

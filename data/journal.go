@@ -114,6 +114,8 @@ func (s *Snapshot) toWound(ctx context.Context, op layout.OperationID) ([]layout
 }
 
 // unborn is the operation that is creating a customer of that key, to be wounded.
+// A customer of that key that is being deleted goes first, so that the change feed
+// tells of that before.
 func (s *Snapshot) unborn(ctx context.Context, key string) ([]layout.OperationID, error) {
 	id, err := s.get(ctx, layout.CustomerKey(s.w.id, key))
 	if err != nil || id == nil {
@@ -125,8 +127,11 @@ func (s *Snapshot) unborn(ctx context.Context, key string) ([]layout.OperationID
 		return nil, err
 	}
 	c, err := decodeCustomer(customerID, record)
-	if err != nil || c.fate != unborn {
+	if err != nil {
 		return nil, err
+	}
+	if c.fate == dying {
+		return nil, &pendingError{s.w, c.op, c.id}
 	}
 	return s.toWound(ctx, c.op)
 }
@@ -153,7 +158,7 @@ func (s *Snapshot) wound(ctx context.Context, tx storage.Tx, ops []layout.Operat
 
 // journal makes an operation in the steps above.
 func (w *Workspace) journal(ctx context.Context, op *operation) error {
-	j := &journal{w: w, op: op, at: w.time(), limits: w.store.Limits()}
+	j := &journal{w: w, op: op, limits: w.store.Limits()}
 	if _, err := io.ReadFull(w.rand, j.id[:]); err != nil {
 		return fmt.Errorf("data: making an operation id: %w", err)
 	}
@@ -184,7 +189,6 @@ type journal struct {
 	w      *Workspace
 	id     layout.OperationID
 	op     *operation
-	at     time.Time
 	limits storage.Limits
 }
 
@@ -227,7 +231,7 @@ const smallRow = 96
 
 func (j *journal) begin(ctx context.Context) error {
 	err := storage.Run(ctx, j.w.store, func(tx storage.Tx) error {
-		return tx.Put(layout.Operation(j.w.id, j.id), standing{preparing, j.at}.encode())
+		return tx.Put(layout.Operation(j.w.id, j.id), standing{preparing, j.w.time()}.encode())
 	})
 	if err != nil {
 		return err
@@ -394,7 +398,7 @@ func (j *journal) commit(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.Put(layout.Operation(j.w.id, j.id), standing{committed, j.at}.encode())
+		return tx.Put(layout.Operation(j.w.id, j.id), standing{committed, j.w.time()}.encode())
 	})
 }
 

@@ -98,7 +98,7 @@ func (w *Workspace) executeLong(ctx context.Context, plan planner) error {
 	if !op.fits(w.store.Limits()) {
 		return w.journal(ctx, op)
 	}
-	return w.store.Update(ctx, func(tx storage.Tx) error {
+	err = w.store.Update(ctx, func(tx storage.Tx) error {
 		s := w.At(tx)
 		for _, ch := range op.changes {
 			if err := ch.verify(ctx, s); err != nil {
@@ -107,6 +107,10 @@ func (w *Workspace) executeLong(ctx context.Context, plan planner) error {
 		}
 		return op.write(ctx, s, tx)
 	})
+	if errors.Is(err, storage.ErrTxTooLarge) { // for what within writes
+		return w.journal(ctx, op)
+	}
+	return err
 }
 
 // write makes a small operation.

@@ -48,7 +48,7 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 	for d.More() {
 		f := fieldByTag[d.Uvarint()]
 		value := d.Value()
-		if f == nil {
+		if f == nil || !f.kinds.has(n.kind) {
 			d.Fail()
 			break
 		}

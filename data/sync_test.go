@@ -105,10 +105,10 @@ func TestSyncRefuses(t *testing.T) {
 		for body, want := range map[string][]string{
 			`{"customer_key": "acme", "rooms": [{"room_key": "theirs", "name": "X"}]}`:                                                     {"rooms[0].room_key key_conflict"},
 			`{"customer_key": "acme", "rooms": [{"room_key": "1"}]}`:                                                                       {"rooms[0].name required"},
-			`{"customer_key": "acme", "rooms": [{"room_key": "2", "name": "A unit too"}], "units": [{"unit_key": "2", "name": "A unit"}]}`: {"units[0].unit_key duplicate_key"},
+			`{"customer_key": "acme", "rooms": [{"room_key": "2", "name": "A unit too"}], "units": [{"unit_key": "2", "name": "A unit"}]}`: {"rooms[0].room_key key_conflict", "units[0].unit_key duplicate_key"},
 		} {
 			_, err := ws.Sync(t.Context(), decode(t, body))
-			require.Equal(t, want, faults(t, err))
+			require.ElementsMatch(t, want, faults(t, err))
 		}
 		_, err := ws.SyncWith(t.Context(), decode(t, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "room_keys": ["1"]}]}`), data.SyncOptions{Strict: true})
 		require.Equal(t, []string{"bookings[0].room_keys[0] not_there_yet"}, faults(t, err))

@@ -32,6 +32,7 @@ package layout
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"math/bits"
 	"time"
 
@@ -113,11 +114,13 @@ func OperationCustomer(workspace uuid.UUID, op OperationID, c CustomerID) []byte
 }
 
 // FeedPartitions is how many parts the change feed of a workspace has. A customer
-// is in one of them: within it the feed is in the order of commits.
+// key is in one of them, whoever has it: within it the feed is in the order of commits.
 const FeedPartitions = 16
 
-// FeedPartition is the partition that a customer is in.
-func FeedPartition(c CustomerID) byte { return c[0] % FeedPartitions }
+// FeedPartition is the partition that a customer key is in.
+func FeedPartition(customerKey string) byte {
+	return byte(crc32.ChecksumIEEE([]byte(customerKey)) % FeedPartitions)
+}
 
 // Feed is the prefix of a partition of the change feed.
 func Feed(workspace uuid.UUID, partition byte) []byte {

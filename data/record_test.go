@@ -1,0 +1,95 @@
+package data
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// FuzzRecord holds that what reads as a record is written as one that reads the same,
+// and that all else is ErrCorrupt.
+func FuzzRecord(f *testing.F) {
+	for _, row := range kinds {
+		n := &node{kind: row.kind, key: "key"}
+		for _, field := range fieldsOf[row.kind] {
+			if v, ok := field.value.(text); ok {
+				*v.at(n) = "text"
+			}
+		}
+		n.geolocation = &Geolocation{1, 2}
+		n.metadata = CustomMetadata{"a": true, "b": "c"}
+		n.spaces = Refs(KindRoom, "1", "2")
+		n.user = Ref{KindGuest, "g"}
+		f.Add(byte(row.kind), encodeRecord(n))
+	}
+	c := &customer{key: "acme"}
+	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
+		if !Kind(kind).valid() {
+			return
+		}
+		n, err := decodeRecord(c, Ref{Kind(kind), "key"}, b)
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrCorrupt)
+			return
+		}
+		again, err := decodeRecord(c, n.ref(), encodeRecord(n))
+		require.NoError(t, err)
+		require.Equal(t, encodeRecord(n), encodeRecord(again))
+	})
+}
+
+// FuzzCustomerRecord and the two below hold the same of the other values.
+func FuzzCustomerRecord(f *testing.F) {
+	f.Add(encodeCustomer(&customer{key: "acme", seq: 7, counts: [len(kinds)]int{1, 2, 3}}))
+	f.Add(encodeCustomer(&customer{key: "acme", fate: dying}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := decodeCustomer([8]byte{1}, b)
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrCorrupt)
+			return
+		}
+		again, err := decodeCustomer(c.id, encodeCustomer(c))
+		require.NoError(t, err)
+		require.Equal(t, c, again)
+	})
+}
+
+func FuzzFeedBatch(f *testing.F) {
+	f.Add(event{Created, KindRoom, "101", [16]byte{1}}.append(feedHead(&customer{key: "acme"}, utcMicro(time.Unix(1, 0)))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		batch, err := decodeFeedBatch(0, 0, b)
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrCorrupt)
+			return
+		}
+		row := feedHead(&customer{key: batch.customer}, batch.at)
+		for _, e := range batch.events {
+			row = e.append(row)
+		}
+		again, err := decodeFeedBatch(0, 0, row)
+		require.NoError(t, err)
+		require.Equal(t, batch, again)
+	})
+}
+
+func FuzzJournal(f *testing.F) {
+	e := event{Deleted, KindGuest, "ada", [16]byte{1}}
+	f.Add(append(mutation{event: &e}.encode(), append(mutation{key: []byte("a")}.encode(), mutation{key: []byte("b"), value: []byte{}}.encode()...)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mutations, err := decodeJournal(b)
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrCorrupt)
+			return
+		}
+		var part []byte
+		for _, m := range mutations {
+			part = append(part, m.encode()...)
+		}
+		again, err := decodeJournal(part)
+		require.NoError(t, err)
+		require.Equal(t, mutations, again)
+	})
+}
