@@ -16,9 +16,10 @@ func Example() {
 	ctx := context.Background()
 	store := memory.New() // or badger.Open(dir, badger.Options{})
 	defer store.Close()
-	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	workspaceID := uuid.New() // once: keep it, and use the same at the next start
+	ws := data.NewWorkspace(store, workspaceID, data.Options{})
 
-	master, err := portal.NewMaster() // keep it where you keep your secrets
+	master, err := portal.NewMaster() // the same, where you keep your secrets
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package customerportal_test
 
 import (
 	"os"
+	"os/exec"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -27,16 +29,19 @@ func TestTheREADMEShowsTheExample(t *testing.T) {
 	require.Equal(t, strings.Join(lines, "\n"), string(shown[1]))
 }
 
-// TestTheREADMENamesEveryFolder holds that the map of the folders is whole.
-func TestTheREADMENamesEveryFolder(t *testing.T) {
+// TestTheREADMENamesEveryPackage holds that the map of the folders is whole.
+func TestTheREADMENamesEveryPackage(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	entries, err := os.ReadDir(".")
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}", "./...").Output()
 	require.NoError(t, err)
-	for _, entry := range entries {
-		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && entry.Name() != "customerportal-data" {
-			require.Contains(t, string(readme), "\n    "+entry.Name()+"/")
+	packages := strings.Fields(string(out))
+	require.Greater(t, len(packages), 8)
+	for _, name := range packages {
+		_, folder, _ := strings.Cut(name, "customerportal-go/customerportal")
+		if folder = path.Base(folder); folder != "." && !strings.Contains(name, "/internal/") {
+			require.True(t, regexp.MustCompile(`(?m)^ +`+folder+`/ `).Match(readme), "the map has no %s/", folder)
 		}
 	}
 }

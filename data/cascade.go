@@ -226,7 +226,7 @@ func effectOf(deleted Kind, from referrer) effect {
 
 // dropReference takes a space out of what n refers to, under every alias.
 func (n *node) dropReference(to Ref) {
-	if n.parentSite == to.Key && n.class() == ClassSpace {
+	if n.parentSite == to.Key {
 		n.parentSite = ""
 	}
 	n.spaces = slices.DeleteFunc(n.spaces, func(r Ref) bool { return r.Key == to.Key })

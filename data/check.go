@@ -56,14 +56,18 @@ func checkText(s string) string {
 		return fmt.Sprintf("is %d bytes long, and may have %d", len(s), maxTextBytes)
 	case !utf8.ValidString(s):
 		return "is not UTF-8"
-	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }):
 		return "has a control character"
 	}
 	return ""
 }
 
+// timeZone is the form of an IANA name. It leaves out what only some machines have,
+// such as posix/UTC and localtime, and "Local", which is the machine's own.
+var timeZone = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
+
 func checkTimeZone(s string) (Rule, string) {
-	if s != "Local" { // which time.LoadLocation takes for the machine's own
+	if timeZone.MatchString(s) && s != "Local" {
 		if _, err := time.LoadLocation(s); err == nil {
 			return "", ""
 		}
@@ -127,14 +131,17 @@ const timeFormat = "2006-01-02T15:04:05.000000Z"
 // digits and Z.
 func FormatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
 
+// rfc3339 is the form of a time, which time.Parse takes more loosely.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
 // parseTime reads RFC 3339 with any offset, to the microsecond.
 func parseTime(s string) (time.Time, string) {
-	var t time.Time
-	if err := t.UnmarshalText([]byte(s)); err != nil {
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(s))
+	if err != nil || !rfc3339.MatchString(s) {
 		return time.Time{}, "is not a time as RFC 3339 has it, such as 2025-06-16T15:00:00Z"
 	}
 	if t = utcMicro(t); t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}, "must be in the years 1 to 9999"
+		return time.Time{}, "must be after 0001-01-01T00:00:00Z and before the year 10000"
 	}
 	return t, ""
 }

@@ -28,7 +28,14 @@ type CustomerData struct {
 // Add adds resources of any class.
 func (d *CustomerData) Add(resources ...Resource) {
 	for _, r := range resources {
-		d.add(r.node())
+		switch r := r.(type) {
+		case Space:
+			d.Spaces = append(d.Spaces, r)
+		case UserIdentity:
+			d.UserIdentities = append(d.UserIdentities, r)
+		case AccessGrant:
+			d.AccessGrants = append(d.AccessGrants, r)
+		}
 	}
 }
 
@@ -52,30 +59,40 @@ func (d CustomerData) Len() int {
 // place among those of its kind, as JSON has it.
 func (d CustomerData) nodes(yield func(n *node, class Class, path string)) {
 	var next [256]int
-	each := func(n *node, class Class) {
-		yield(n, class, fmt.Sprintf("%s[%d]", n.kind.Collection(), next[n.kind]))
-		next[n.kind]++
+	each := func(n *node, class Class, i int) {
+		if n.kind.valid() && n.class() == class {
+			i = next[n.kind]
+			next[n.kind]++
+			yield(n, class, fmt.Sprintf("%s[%d]", n.kind.Collection(), i))
+			return
+		}
+		yield(n, class, fmt.Sprintf("%s[%d]", Kind(class<<4).Collection(), i)) // its place in the Go slice
 	}
-	for _, s := range d.Spaces {
-		each(s.node(), ClassSpace)
+	for i, s := range d.Spaces {
+		each(s.node(), ClassSpace, i)
 	}
-	for _, u := range d.UserIdentities {
-		each(u.node(), ClassUserIdentity)
+	for i, u := range d.UserIdentities {
+		each(u.node(), ClassUserIdentity, i)
 	}
-	for _, g := range d.AccessGrants {
-		each(g.node(), ClassAccessGrant)
+	for i, g := range d.AccessGrants {
+		each(g.node(), ClassAccessGrant, i)
 	}
 }
 
 // DecodeOptions bounds what Decode reads. A zero field takes its default.
 type DecodeOptions struct {
-	MaxBytes int64 // default 64 MiB
-	MaxDepth int   // of objects and arrays in one another; default 32
+	MaxBytes     int64 // default 64 MiB
+	MaxDepth     int   // of objects and arrays in one another; default 32
+	MaxResources int   // entries of all collections; default 1,000,000
 }
+
+// maxNotes bounds the faults and warnings that reading keeps.
+const maxNotes = 10_000
 
 // Decode reads the API's object from r, a token at a time. It returns an error
 // that matches [ErrNotJSON] where r holds anything but one JSON value within the
-// bounds, with the names of each object all different and the text in UTF-8.
+// bounds, with the names of each object all different and the text in UTF-8, or where
+// more than 10,000 things are wrong with it.
 func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 	var d CustomerData
 	reader := newJSONReader(r, o)
@@ -91,7 +108,7 @@ func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 
 // UnmarshalJSON reads the API's object. See [Decode] for one of unknown size.
 func (d *CustomerData) UnmarshalJSON(b []byte) error {
-	decoded, err := Decode(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b)) + 1})
+	decoded, err := Decode(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
 	if err != nil {
 		return err
 	}
@@ -100,7 +117,7 @@ func (d *CustomerData) UnmarshalJSON(b []byte) error {
 }
 
 func (d *CustomerData) decode(reader *jsonReader) error {
-	report := noteIn(&d.notes)
+	report := reader.noteIn(&d.notes)
 	_, err := reader.object(under("customer_data", report), func(name string) error {
 		report := under(name, report)
 		if name == "customer_key" {
@@ -117,6 +134,9 @@ func (d *CustomerData) decode(reader *jsonReader) error {
 			return reader.skip()
 		}
 		return reader.array(report, func(int) error {
+			if reader.resources--; reader.resources < 0 {
+				return errTooMany
+			}
 			n, err := reader.resource(kind)
 			d.add(n)
 			return err

@@ -205,54 +205,78 @@ type seed struct {
 
 // selected finds the resources that were named, by customer in the order named.
 func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteReport) ([]*seed, error) {
-	owners, err := s.owners(ctx, sel.Resources)
+	nodes, customers, err := s.lookUp(ctx, sel.Resources)
 	if err != nil {
 		return nil, err
 	}
 	var seeds []*seed
-	byCustomer := map[layout.CustomerID]*seed{}
-	paths := make([]string, 0, len(sel.Resources))
+	bySeed := map[layout.CustomerID]*seed{}
+	var paths []string
 	sel.paths(func(path string, _ Ref) { paths = append(paths, path) })
 	var found findings
 	for i, ref := range sel.Resources {
-		if owners[i].kind == 0 {
-			report.NotFound = append(report.NotFound, ref)
-			continue
-		}
-		at, ok := byCustomer[owners[i].customer]
-		if !ok {
-			c, err := s.customerByID(ctx, owners[i].customer)
-			if err != nil {
-				return nil, err
-			}
-			at = &seed{customer: c}
-			byCustomer[owners[i].customer] = at
-			if c != nil {
-				seeds = append(seeds, at)
-			}
-		}
-		var n *node
-		if at.customer != nil {
-			nodes, err := s.nodes(ctx, at.customer, []Ref{{owners[i].kind, ref.Key}})
-			if err != nil {
-				return nil, err
-			}
-			n = nodes[0]
-		}
+		n, c := nodes[i], customers[i]
 		switch {
 		case n == nil:
 			report.NotFound = append(report.NotFound, ref)
-		case sel.CustomerKey != "" && at.customer.key != sel.CustomerKey:
+		case sel.CustomerKey != "" && c.key != sel.CustomerKey:
 			conflict := &ConflictError{
-				Key: ref.Key, Wanted: Owner{sel.CustomerKey, ref.Kind}, Holder: Owner{at.customer.key, n.kind},
+				Key: ref.Key, Wanted: Owner{sel.CustomerKey, ref.Kind}, Holder: Owner{c.key, n.kind},
 			}
 			found.add(Finding{
 				Path: paths[i], Rule: RuleKeyConflict, cause: conflict,
 				Message: fmt.Sprintf("%q is %s", ref.Key, conflict.Holder),
 			})
 		default:
-			at.nodes = append(at.nodes, n)
+			if bySeed[c.id] == nil {
+				bySeed[c.id] = &seed{customer: c}
+				seeds = append(seeds, bySeed[c.id])
+			}
+			bySeed[c.id].nodes = append(bySeed[c.id].nodes, n)
 		}
 	}
+	report.NotFound = lo.Uniq(report.NotFound)
 	return seeds, found.err(false)
+}
+
+// lookUp reads resources by class and key, and whose they are; nil for one that is
+// not there.
+func (s *Snapshot) lookUp(ctx context.Context, refs []Ref) ([]*node, []*customer, error) {
+	owners, err := s.owners(ctx, refs)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := map[layout.CustomerID]*customer{}
+	at := map[*customer][]int{}
+	nodes, customers := make([]*node, len(refs)), make([]*customer, len(refs))
+	for i, o := range owners {
+		if o.kind == 0 {
+			continue
+		}
+		c, ok := known[o.customer]
+		if !ok {
+			if c, err = s.customerByID(ctx, o.customer); err != nil {
+				return nil, nil, err
+			}
+			known[o.customer] = c
+		}
+		if c != nil {
+			customers[i] = c
+			at[c] = append(at[c], i)
+		}
+	}
+	for c, places := range at {
+		own := make([]Ref, len(places))
+		for j, i := range places {
+			own[j] = Ref{owners[i].kind, refs[i].Key}
+		}
+		found, err := s.nodes(ctx, c, own)
+		if err != nil {
+			return nil, nil, err
+		}
+		for j, i := range places {
+			nodes[i] = found[j]
+		}
+	}
+	return nodes, customers, nil
 }

@@ -368,12 +368,14 @@ func (v spaceRefs) encode(e *jsontext.Encoder, n *node) error {
 }
 
 func (v spaceRefs) decode(d *jsonReader, n *node, report reporter) error {
+	d.tooMany = false
 	return d.array(report, func(i int) error {
 		part := under(fmt.Sprintf("[%d]", i), report)
-		if i >= maxRefs {
-			if i == maxRefs {
+		if len(n.spaces) >= maxRefs { // in all lists
+			if !d.tooMany {
 				part("", RuleTooMany, "at most %d references", maxRefs)
 			}
+			d.tooMany = true
 			return d.skip()
 		}
 		key, err := d.text(part)
@@ -403,10 +405,8 @@ func (metadata) empty(n *node) bool { return len(n.metadata) == 0 }
 func (metadata) clear(n *node)      { n.metadata = nil }
 
 func (metadata) merge(dst, patch *node) {
-	merged := maps.Clone(dst.metadata)
-	if merged == nil {
-		merged = CustomMetadata{}
-	}
+	merged := CustomMetadata{}
+	maps.Copy(merged, dst.metadata)
 	for key, v := range patch.metadata {
 		if v == nil || v == "" {
 			delete(merged, key)
@@ -444,6 +444,7 @@ func (metadata) encode(e *jsontext.Encoder, n *node) error {
 
 func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 	n.metadata = CustomMetadata{}
+	d.tooMany = false
 	_, err := d.object(report, func(name string) error {
 		if len(n.metadata) == maxMetadataPatch {
 			if !d.tooMany {
@@ -458,7 +459,6 @@ func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 		}
 		return err
 	})
-	d.tooMany = false
 	return err
 }
 

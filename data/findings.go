@@ -12,27 +12,42 @@ var warnings = []Rule{
 }
 
 // findings gathers what is wrong with what was given.
-type findings struct{ faults, warnings []Finding }
+type findings struct {
+	faults, warnings []Finding
+	at               map[string]Rule // the faults by path; one of those at a path
+}
 
 func (f *findings) add(found Finding) {
 	if slices.Contains(warnings, found.Rule) {
 		f.warnings = append(f.warnings, found)
 		return
 	}
-	if found.Rule == RuleRequired && slices.ContainsFunc(f.faults, found.within) {
+	if found.Rule == RuleRequired && f.wrongAt(found.Path) {
 		return // it is there, or what it would be in is, and is wrong
 	}
 	f.faults = append(f.faults, found)
+	if f.at == nil {
+		f.at = map[string]Rule{}
+	}
+	f.at[found.Path] = found.Rule
 }
 
-// within is whether what is found is at the place of another fault or, where that
-// is something of the wrong type, within it.
-func (f Finding) within(g Finding) bool {
-	return f.Path == g.Path || g.Rule == RuleType && strings.HasPrefix(f.Path, g.Path+".")
+// wrongAt is whether there is a fault at a path, or something of the wrong type that
+// it would be in.
+func (f *findings) wrongAt(path string) bool {
+	if f.at[path] != "" {
+		return true
+	}
+	for i := strings.LastIndexByte(path, '.'); i >= 0; i = strings.LastIndexByte(path[:i], '.') {
+		if f.at[path[:i]] == RuleType {
+			return true
+		}
+	}
+	return false
 }
 
-// at is a reporter whose paths begin with path.
-func (f *findings) at(path string) reporter {
+// in is a reporter whose paths begin with path.
+func (f *findings) in(path string) reporter {
 	return func(part string, rule Rule, format string, args ...any) {
 		f.add(Finding{Path: path + part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
@@ -40,18 +55,20 @@ func (f *findings) at(path string) reporter {
 
 // join adds what another found.
 func (f *findings) join(other findings) {
-	f.faults = append(f.faults, other.faults...)
+	for _, found := range other.faults {
+		f.add(found)
+	}
 	f.warnings = append(f.warnings, other.warnings...)
 }
 
 // err is an InvalidError where there is a fault, or, if strict, a warning.
 func (f *findings) err(strict bool) error {
-	faults := f.faults
+	e := &InvalidError{Faults: f.faults, Warnings: f.warnings}
 	if strict {
-		faults = append(slices.Clip(faults), f.warnings...)
+		e.Faults, e.Warnings = append(slices.Clip(f.faults), f.warnings...), nil
 	}
-	if len(faults) == 0 {
+	if len(e.Faults) == 0 {
 		return nil
 	}
-	return &InvalidError{Faults: faults, Warnings: f.warnings}
+	return e
 }

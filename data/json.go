@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	defaultBytes = 64 << 20
-	defaultDepth = 32
+	defaultBytes     = 64 << 20
+	defaultDepth     = 32
+	defaultResources = 1_000_000
 )
 
 // jsonReader reads JSON as the API has it. What is JSON of the wrong type is
@@ -21,17 +22,23 @@ type jsonReader struct {
 	in       *boundedReader
 	dec      *jsontext.Decoder
 	maxDepth int
-	tooMany  bool // the object being read has more members than are kept
+
+	resources int  // that may still come
+	notes     int  // that may still be made
+	tooMany   bool // the object being read has more members than are kept
 }
 
 func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {
-	in := &boundedReader{r: r, limit: o.MaxBytes}
-	if in.limit <= 0 {
+	in := &boundedReader{r: r, limit: min(o.MaxBytes, math.MaxInt64-1)}
+	if o.MaxBytes <= 0 {
 		in.limit = defaultBytes
 	}
-	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth}
+	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: maxNotes}
 	if d.maxDepth <= 0 {
 		d.maxDepth = defaultDepth
+	}
+	if d.resources <= 0 {
+		d.resources = defaultResources
 	}
 	return d
 }
@@ -66,7 +73,11 @@ func (d *jsonReader) end() error {
 	return err
 }
 
-var errTooDeep = errors.New("nested too deep")
+var (
+	errTooDeep = errors.New("nested too deep")
+	errTooMany = errors.New("too many entries")
+	errNotes   = fmt.Errorf("more than %d faults and warnings", maxNotes)
+)
 
 // wrap says where err is, and makes it an ErrNotJSON, but for one of the reader below.
 func (d *jsonReader) wrap(err error) error {
@@ -105,6 +116,9 @@ func (d *jsonReader) object(report reporter, member func(name string) error) (bo
 		if err := member(name.String()); err != nil {
 			return false, err
 		}
+		if d.notes < 0 {
+			return false, errNotes
+		}
 	}
 	_, err := d.dec.ReadToken()
 	return true, err
@@ -121,6 +135,9 @@ func (d *jsonReader) array(report reporter, element func(i int) error) error {
 	for i := 0; d.peek() != ']'; i++ {
 		if err := element(i); err != nil {
 			return err
+		}
+		if d.notes < 0 {
+			return errNotes
 		}
 	}
 	_, err := d.dec.ReadToken()
@@ -199,7 +216,7 @@ func (d *jsonReader) scalar(report reporter) (any, bool, error) {
 // resource reads an entry of a kind's collection.
 func (d *jsonReader) resource(kind Kind) (*node, error) {
 	n := &node{kind: kind}
-	report := noteIn(&n.notes)
+	report := d.noteIn(&n.notes)
 	_, err := d.object(report, func(name string) error {
 		switch {
 		case name == kind.KeyField():
@@ -209,7 +226,7 @@ func (d *jsonReader) resource(kind Kind) (*node, error) {
 		case name == detailsObject && kind == KindSpace:
 			return d.details(n, report)
 		}
-		return d.field(n, name, report)
+		return d.field(n, "", name, report)
 	})
 	return n, err
 }
@@ -227,17 +244,28 @@ func (f *field) path() (object, name string) {
 
 func (d *jsonReader) details(n *node, report reporter) error {
 	if d.peek() == 'n' {
-		n.clear = append(n.clear, detailsObject)
+		for _, f := range clearedFields(n.kind, detailsObject) {
+			n.clear = append(n.clear, f.name)
+		}
 		return d.skip()
 	}
 	_, err := d.object(under("."+detailsObject, report), func(name string) error {
-		return d.field(n, detailsObject+"."+name, report)
+		return d.field(n, detailsObject, name, report)
 	})
 	return err
 }
 
-func (d *jsonReader) field(n *node, name string, report reporter) error {
+// field reads a field of a resource, which lies in an object of it ("" is the resource).
+func (d *jsonReader) field(n *node, object, name string, report reporter) error {
+	if object != "" {
+		name = object + "." + name
+	}
 	f := fieldByName[name]
+	if f != nil {
+		if in, _ := f.path(); in != object {
+			f = nil
+		}
+	}
 	if f == nil || !f.kinds.has(n.kind) {
 		report("."+clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
 		return d.skip()
@@ -257,9 +285,12 @@ func (d *jsonReader) field(n *node, name string, report reporter) error {
 	return nil
 }
 
-// noteIn is a reporter that appends to notes.
-func noteIn(notes *[]Finding) reporter {
+// noteIn is a reporter that appends to notes, as many as there may be.
+func (d *jsonReader) noteIn(notes *[]Finding) reporter {
 	return func(part string, rule Rule, format string, args ...any) {
+		if d.notes--; d.notes < 0 {
+			return
+		}
 		*notes = append(*notes, Finding{Path: part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 }

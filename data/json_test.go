@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func TestTimesAreKeptInUTCToTheMicrosecond(t *testing.T) {
 			"2025-06-16T16:54:17Z":                "2025-06-16T16:54:17.000000Z",
 			"2025-06-16T18:54:17.9465949+02:00":   "2025-06-16T16:54:17.946594Z",
 			"2025-06-16T00:30:00.1-09:30":         "2025-06-16T10:00:00.100000Z",
+			"2025-06-16t16:54:17z":                "2025-06-16T16:54:17.000000Z",
 			"0001-01-02T00:00:00Z":                "0001-01-02T00:00:00.000000Z",
 			"9999-12-31T23:59:59.999999999Z":      "9999-12-31T23:59:59.999999Z",
 			"1969-12-31T23:59:59.999999999+00:00": "1969-12-31T23:59:59.999999Z",
@@ -59,6 +61,19 @@ func TestTimesAreKeptInUTCToTheMicrosecond(t *testing.T) {
 			grant, err := ws.AccessGrant(t.Context(), "b")
 			require.NoError(t, err)
 			require.Equal(t, want, data.FormatTime(grant.StartsAt), given)
+		}
+	})
+}
+
+func TestTimesThatAreNot(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for _, given := range []string{
+			"2025-06-16", "2025-06-16T5:00:00Z", "2025-06-16T05:00:00,5Z", "2025-06-16T05:00:00+24:00", "2025-06-16T05:00:00",
+			"2025-06-16 05:00:00Z", "2025-02-30T05:00:00Z", "2025-06-16T24:00:00Z", "0001-01-01T00:00:00Z", "0000-06-16T05:00:00Z",
+			"2025-06-16T05:00:60Z", "20250616T050000Z", "2025-06-16T05:00:00.Z",
+		} {
+			_, err := pushJSON(t, ws, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "starts_at": "`+given+`"}]}`)
+			require.Equal(t, []string{"bookings[0].starts_at format"}, faults(t, err), given)
 		}
 	})
 }
@@ -189,8 +204,8 @@ func TestBounds(t *testing.T) {
 		{"a field of another kind", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", DurationMinutes: 1, CustomMetadata: data.CustomMetadata{"a": "b"}},
 			[]string{"rooms[0].duration_minutes not_a_field", "rooms[0].custom_metadata not_a_field"}},
 		{"spaces of a guest", data.UserIdentity{Kind: data.KindGuest, Key: "1", Name: "G", Spaces: data.Refs(data.KindRoom, "1")}, []string{"guests[0].room_keys not_a_field"}},
-		{"a guest that is a space", data.Space{Kind: data.KindGuest, Key: "1", Name: "G"}, []string{"guests[0] not_a_field"}},
-		{"no kind at all", data.Space{Key: "1", Name: "G"}, []string{"kind(0)[0] not_a_field"}},
+		{"a guest that is a space", data.Space{Kind: data.KindGuest, Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
+		{"no kind at all", data.Space{Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
 		{"a staff member as the user", data.Reservation("1", data.Ref{Kind: data.KindStaffMember, Key: "m"}), []string{"reservations[0].user not_a_field"}},
 		{"a guest as a space", data.Reservation("1", data.Ref{}, data.Refs(data.KindGuest, "g")...), []string{"reservations[0].spaces not_a_field"}},
 		{"clearing what is not there", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", Clear: []string{"geolocation"}}, []string{"rooms[0].clear not_a_field"}},
@@ -208,9 +223,6 @@ func TestBounds(t *testing.T) {
 		for _, test := range tests {
 			d := data.CustomerData{CustomerKey: "acme"}
 			d.Add(test.resource)
-			if test.name == "a guest that is a space" || test.name == "no kind at all" {
-				d = data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{test.resource.(data.Space)}}
-			}
 			_, err := ws.Push(t.Context(), d)
 			if test.want == nil {
 				require.NoError(t, err, test.name)
@@ -266,7 +278,18 @@ func TestNotJSON(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrNotJSON, name)
 		require.Less(t, len(err.Error()), 300, name)
 	}
-	_, err := data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 10})
+	for name, body := range map[string]string{
+		"too many resources":  `{"rooms": [` + strings.Repeat("{},", 2000) + `{}]}`,
+		"too many faults":     `{"guests": [` + strings.Repeat(`{"name": 1},`, 10_000) + `{"name": 1}]}`,
+		"too many to ignore":  `{` + manyFields(10_001) + `}`,
+		"too many for a list": `{"bookings": [` + strings.Repeat(`{"room_keys": [`+strings.Repeat("0,", 999)+`0]},`, 11) + `{}]}`,
+	} {
+		_, err := data.Decode(strings.NewReader(body), data.DecodeOptions{MaxResources: 2000 * strings.Count(name, "resources")})
+		require.ErrorIs(t, err, data.ErrNotJSON, name)
+	}
+	_, err := data.Decode(strings.NewReader(`{}`), data.DecodeOptions{MaxBytes: math.MaxInt64})
+	require.NoError(t, err)
+	_, err = data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 10})
 	require.EqualError(t, err, "data: invalid: JSON: longer than 10 bytes")
 	d, err := data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 21})
 	require.NoError(t, err)
@@ -276,6 +299,14 @@ func TestNotJSON(t *testing.T) {
 	_, err = data.Decode(io.MultiReader(strings.NewReader(`{"customer_key": `), iotest.ErrReader(broken)), data.DecodeOptions{})
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, data.ErrNotJSON)
+}
+
+func manyFields(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `%q: 0,`, fmt.Sprint("x", i))
+	}
+	return strings.TrimSuffix(b.String(), ",")
 }
 
 func TestWrongTypesAreFaultsOfThePush(t *testing.T) {
@@ -320,7 +351,7 @@ func TestManyReferencesAreRefused(t *testing.T) {
 func manyRefs(kind data.Kind, n int) []data.Ref {
 	out := make([]data.Ref, n)
 	for i := range out {
-		out[i] = data.Ref{Kind: kind, Key: kind.String() + strings.Repeat("x", i%20) + string(rune('a'+i/20))}
+		out[i] = data.Ref{Kind: kind, Key: fmt.Sprint(kind, i)}
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -77,10 +76,9 @@ func (n *node) accessGrant() AccessGrant {
 	}
 }
 
-// clone is a copy that shares nothing that merging changes.
+// clone is a copy that shares nothing that merging changes in place.
 func (n *node) clone() *node {
 	c := *n
-	c.metadata = maps.Clone(n.metadata)
 	c.spaces = slices.Clone(n.spaces)
 	c.clear, c.notes = nil, nil
 	return &c

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/google/uuid"
 
@@ -145,7 +146,7 @@ func check(d CustomerData) *given {
 	for _, note := range d.notes {
 		g.found.add(note)
 	}
-	reportKey(d.CustomerKey, g.found.at("customer_key"))
+	reportKey(d.CustomerKey, g.found.in("customer_key"))
 	type classKey struct {
 		class Class
 		key   string
@@ -155,9 +156,9 @@ func check(d CustomerData) *given {
 	d.nodes(func(n *node, class Class, path string) {
 		it := &item{node: n, path: path}
 		g.items = append(g.items, it)
-		report := it.found.at(path)
+		report := it.found.in(path)
 		if !n.kind.valid() || n.class() != class {
-			report("", RuleNotAField, "%v is not a kind of %s", n.kind, class)
+			report(".kind", RuleNotAField, "%v is not a kind of %s", n.kind, class)
 			return
 		}
 		checkNode(n, report)
@@ -178,12 +179,13 @@ func check(d CustomerData) *given {
 // planPush finds what a push would change, and reports it. It only reads. The
 // changes count only where the error is nil.
 func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*changes, PushReport, error) {
-	found := g.found
+	var found findings
+	found.join(g.found)
 	report := PushReport{CustomerKey: g.customerKey, Resources: []PushedResource{}}
 	c, err := s.customer(ctx, g.customerKey)
 	switch {
 	case errors.Is(err, ErrCustomerNotFound):
-		if c, err = s.w.newCustomer(g.customerKey); err != nil {
+		if c, err = s.newCustomer(ctx, g.customerKey, o.DryRun); err != nil {
 			return nil, report, err
 		}
 		report.CustomerCreated = true
@@ -198,11 +200,11 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 	if err != nil {
 		return nil, report, err
 	}
-	if err := s.warnOfMissing(ctx, c, g, merged, o.sync); err != nil {
+	if err := s.warnOfMissing(ctx, c, g, merged, o); err != nil {
 		return nil, report, err
 	}
 	for i, m := range merged {
-		refused := len(m.found.faults) > 0 || o.Strict && len(m.found.warnings) > 0
+		refused := m.refused(o)
 		if refused && o.SkipInvalid {
 			report.Skipped = append(report.Skipped, m.found.faults...)
 			if o.Strict {
@@ -240,6 +242,12 @@ func (r *PushReport) add(result PushedResource, class Class) {
 type mergedItem struct {
 	old, new *node
 	found    findings
+	missing  []Finding // references to what will not be there
+}
+
+// refused is whether it is not to be applied.
+func (m *mergedItem) refused(o PushOptions) bool {
+	return len(m.found.faults) > 0 || o.Strict && len(m.found.warnings)+len(m.missing) > 0
 }
 
 // mergeGiven reads the resources that are given as they are stored, and merges.
@@ -282,7 +290,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 		if it.kind.valid() {
 			m := &merged[i]
 			m.new = merge(m.old, it.node, o.Replace)
-			checkWhole(m.new, m.found.at(it.path))
+			checkWhole(m.new, m.found.in(it.path))
 		}
 	}
 	return merged, nil
@@ -322,65 +330,97 @@ func (s *Snapshot) conflicts(ctx context.Context, ch *changes, refs []Ref, sync 
 	return out, nil
 }
 
-// warnOfMissing reports the references of what is given to what is neither given nor
-// stored, or does not stay.
-func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, merged []mergedItem, sync map[Ref]bool) error {
-	has := map[Ref]Kind{} // by class: the kind of what will be there
-	for i, it := range g.items {
-		if it.kind.valid() && len(merged[i].found.faults) == 0 {
-			has[byClass(it.ref())] = it.kind
+// warnOfMissing reports the references of what is given to what will not be there:
+// it is neither given nor stored, or it does not stay, or is refused itself.
+func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, merged []mergedItem, o PushOptions) error {
+	// With both of these a reference that is missing refuses what refers, and so what
+	// refers to that.
+	spreads := o.Strict && o.SkipInvalid
+	applied := func(i int) bool { return !o.SkipInvalid || !merged[i].refused(o) }
+	stored, err := s.storedTargets(ctx, c, g, o, func(i int) bool { return !spreads && applied(i) })
+	if err != nil {
+		return err
+	}
+	for again := true; again; {
+		again = false
+		has := maps.Clone(stored)
+		for i, it := range g.items {
+			if it.kind.valid() && applied(i) {
+				has[byClass(it.ref())] = it.kind
+			}
+		}
+		for i, it := range g.items {
+			m := &merged[i]
+			was := m.refused(o)
+			var missing findings
+			it.warnOfMissing(has, missing.in(it.path))
+			m.missing = missing.warnings
+			again = again || spreads && m.refused(o) != was
 		}
 	}
-	type use struct {
-		item int
-		part string
-		ref  Ref
+	for i := range merged {
+		merged[i].found.warnings = append(merged[i].found.warnings, merged[i].missing...)
 	}
-	var uses []use
-	var ask []Ref
-	asked := map[Ref]bool{}
+	return nil
+}
+
+// storedTargets is what is stored and stays of what is referred to, by class. What is
+// given and sound for certain is not looked for.
+func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o PushOptions, sound func(i int) bool) (map[Ref]Kind, error) {
+	known := map[Ref]bool{}
 	for i, it := range g.items {
-		it.references(func(part string, ref Ref) {
-			if !ref.Kind.valid() || checkKey(ref.Key) != "" {
-				return
-			}
-			uses = append(uses, use{i, part, ref})
-			if class := byClass(ref); has[class] == 0 && !asked[class] {
-				asked[class] = true
+		if it.kind.valid() && sound(i) {
+			known[byClass(it.ref())] = true
+		}
+	}
+	var ask []Ref
+	for _, it := range g.items {
+		it.references(func(_ string, ref Ref) {
+			if class := byClass(ref); ref.Kind.valid() && checkKey(ref.Key) == "" && !known[class] {
+				known[class] = true
 				ask = append(ask, class)
 			}
 		})
 	}
 	owners, err := s.owners(ctx, ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i, o := range owners {
-		if o.kind == 0 || o.customer != c.id || sync != nil && !sync[Ref{o.kind, ask[i].Key}] {
+	has := map[Ref]Kind{}
+	for i, owner := range owners {
+		if owner.kind == 0 || owner.customer != c.id || o.sync != nil && !o.sync[Ref{owner.kind, ask[i].Key}] {
 			continue
 		}
-		if o.op != (layout.OperationID{}) { // which may not have committed
-			if n, err := s.owned(ctx, o, ask[i].Key); err != nil || n == nil {
-				if err != nil {
-					return err
-				}
+		if owner.op != (layout.OperationID{}) { // which may not have committed
+			n, err := s.owned(ctx, owner, ask[i].Key)
+			if err != nil {
+				return nil, err
+			}
+			if n == nil {
 				continue
 			}
 		}
-		has[ask[i]] = o.kind
+		has[ask[i]] = owner.kind
 	}
-	for _, u := range uses {
-		kind := has[byClass(u.ref)]
-		report := merged[u.item].found.at(g.items[u.item].path)
-		switch {
-		case kind == 0:
-			report(u.part, RuleNotThereYet, "there is no %s %q yet", u.ref.Kind.Class(), u.ref.Key)
-		case u.ref.Kind == KindSite && u.part == ".parent_site_key" && kind != KindSite:
-			report(u.part, RuleNotThereYet, "there is no site %q yet, only a %s", u.ref.Key, kind)
-		}
-	}
-	return nil
+	return has, nil
 }
+
+// warnOfMissing reports the references of one resource to what is not there.
+func (n *node) warnOfMissing(has map[Ref]Kind, report reporter) {
+	n.references(func(part string, ref Ref) {
+		if !ref.Kind.valid() || checkKey(ref.Key) != "" {
+			return
+		}
+		switch kind := has[byClass(ref)]; {
+		case kind == 0:
+			report(part, RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
+		case part == parentSitePart && kind != KindSite:
+			report(part, RuleNotThereYet, "there is no site %q yet, only a %s", ref.Key, kind)
+		}
+	})
+}
+
+const parentSitePart = ".parent_site_key"
 
 // byClass is the reference that all references to the same resource share.
 func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
@@ -388,7 +428,7 @@ func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
 // references calls yield with each reference as it was given, and its path.
 func (n *node) references(yield func(part string, ref Ref)) {
 	if n.parentSite != "" {
-		yield(".parent_site_key", Ref{KindSite, n.parentSite})
+		yield(parentSitePart, Ref{KindSite, n.parentSite})
 	}
 	if n.user.Key != "" {
 		yield("."+n.user.Kind.KeyField(), n.user)

@@ -60,7 +60,6 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
 	}
-	n.spaces = byAlias(n.spaces)
 	return n, nil
 }
 

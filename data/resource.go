@@ -46,8 +46,10 @@ type Meta struct {
 // Space is a place that access can be granted to. Kinds that have no such field
 // refuse it: see the comments.
 //
-// In a push the zero value of a field means that it stays as it is; Clear names
-// the fields, by their names in the API, that are to become empty.
+// In a push the zero value of a field means that it stays as it is. Clear names the
+// fields that are to become empty, by their names in the API, such as
+// "parent_site_key", "room_keys" or "customer_data.address". A field that is both
+// cleared and given is what is given.
 type Space struct {
 	Kind Kind // KindSpace and the nine others of ClassSpace
 	Key  string
@@ -59,7 +61,7 @@ type Space struct {
 	Geolocation     *Geolocation   // of a space
 	CustomMetadata  CustomMetadata // of a property listing
 
-	Clear []string
+	Clear []string // such as "parent_site_key"
 	Meta  Meta
 
 	notes []Finding // faults and warnings of the JSON it came from

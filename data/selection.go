@@ -25,8 +25,8 @@ type Selection struct {
 // read, as CustomerData does.
 func (sel *Selection) UnmarshalJSON(b []byte) error {
 	var out Selection
-	d := newJSONReader(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b)) + 1})
-	report := noteIn(&out.notes)
+	d := newJSONReader(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
+	report := d.noteIn(&out.notes)
 	_, err := d.object(under("selection", report), func(name string) error {
 		report := under(name, report)
 		if name == "customer_key" {
@@ -43,6 +43,9 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 			return d.skip()
 		}
 		return d.array(report, func(i int) error {
+			if d.resources--; d.resources < 0 {
+				return errTooMany
+			}
 			key, err := d.text(under(fmt.Sprintf("[%d]", i), report))
 			if isKind {
 				out.Resources = append(out.Resources, Ref{kind, key})
@@ -100,10 +103,10 @@ func (sel Selection) check() findings {
 		found.add(note)
 	}
 	if sel.CustomerKey != "" {
-		reportKey(sel.CustomerKey, found.at("customer_key"))
+		reportKey(sel.CustomerKey, found.in("customer_key"))
 	}
 	for i, key := range sel.CustomerKeys {
-		report := found.at(fmt.Sprintf("customer_keys[%d]", i))
+		report := found.in(fmt.Sprintf("customer_keys[%d]", i))
 		reportKey(key, report)
 		if sel.CustomerKey != "" && key != sel.CustomerKey {
 			report("", RuleKeyConflict, "%q is not the customer %q", clip(key), clip(sel.CustomerKey))
@@ -111,10 +114,10 @@ func (sel Selection) check() findings {
 	}
 	sel.paths(func(path string, ref Ref) {
 		if !ref.Kind.valid() {
-			found.at(path)("", RuleNotAField, "%v is not a kind", ref.Kind)
+			found.in(path)("", RuleNotAField, "%v is not a kind", ref.Kind)
 			return
 		}
-		reportKey(ref.Key, found.at(path))
+		reportKey(ref.Key, found.in(path))
 	})
 	return found
 }

@@ -28,8 +28,10 @@ func (c *fakeClock) now() time.Time {
 	return clockStart.Add(time.Duration(c.seconds.Add(1)) * time.Second)
 }
 
-func workspace(store storage.Store) *data.Workspace {
-	return data.NewWorkspace(store, workspaceID, data.Options{Now: new(fakeClock).now})
+func workspace(store storage.Store) *data.Workspace { return workspaceOf(store, workspaceID) }
+
+func workspaceOf(store storage.Store, id uuid.UUID) *data.Workspace {
+	return data.NewWorkspace(store, id, data.Options{Now: new(fakeClock).now})
 }
 
 // each runs test on a workspace on every backend.

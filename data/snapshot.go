@@ -213,7 +213,7 @@ func (s *Snapshot) Customer(ctx context.Context, key string) (Customer, error) {
 
 // CustomerByID reads a customer by the id that [Customer.ID] gives, or returns
 // [ErrCustomerNotFound].
-func (s *Snapshot) CustomerByID(ctx context.Context, id layout.CustomerID) (Customer, error) {
+func (s *Snapshot) CustomerByID(ctx context.Context, id CustomerID) (Customer, error) {
 	c, err := s.customerByID(ctx, id)
 	if err != nil {
 		return Customer{}, err

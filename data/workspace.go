@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 // Options configures a Workspace. The zero value works.
 type Options struct {
+	// Both must be safe for concurrent use, and Rand must never repeat itself.
 	Now  func() time.Time // default time.Now
 	Rand io.Reader        // of derived ids, customer ids and operation ids; default crypto/rand
 
@@ -71,10 +73,17 @@ func (w *Workspace) newID() (uuid.UUID, error) {
 	return id, nil
 }
 
-func (w *Workspace) newCustomer(key string) (*customer, error) {
-	c := &customer{workspace: w.id, key: key, createdAt: w.time()}
-	if _, err := io.ReadFull(w.rand, c.id[:]); err != nil {
+// newCustomer plans a customer. In a dry run it has no id, and so no rows.
+func (s *Snapshot) newCustomer(ctx context.Context, key string, dryRun bool) (*customer, error) {
+	c := &customer{workspace: s.w.id, key: key, createdAt: s.w.time()}
+	if dryRun {
+		return c, nil
+	}
+	if _, err := io.ReadFull(s.w.rand, c.id[:]); err != nil {
 		return nil, fmt.Errorf("data: making a customer id: %w", err)
+	}
+	if taken, err := s.get(ctx, layout.CustomerRecord(c.id)); err != nil || taken != nil {
+		return nil, errors.Join(err, errors.New("data: Rand gave a customer id that is taken"))
 	}
 	return c, nil
 }
@@ -82,9 +91,13 @@ func (w *Workspace) newCustomer(key string) (*customer, error) {
 // CustomerTx is a transaction that holds one customer. What it writes commits
 // with the rest of the transaction, or not at all.
 type CustomerTx struct {
-	*Snapshot            // sees what the transaction wrote
-	Tx        storage.Tx // for rows of the caller's own
-	Customer  Customer
+	*Snapshot // sees what the transaction wrote; where that takes several, the state before
+
+	// Tx is for rows of the caller's own. Their keys begin with a lower-case letter:
+	// the library's begin with an upper-case one.
+	Tx storage.Tx
+
+	Customer Customer
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
@@ -94,7 +107,7 @@ func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(cont
 }
 
 // WithinID is Within for the id that [Customer.ID] gives.
-func (w *Workspace) WithinID(ctx context.Context, id layout.CustomerID, fn func(context.Context, CustomerTx) error) error {
+func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error) error {
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) {
 		c, err := s.customerByID(ctx, id)
 		if err == nil && c == nil {
@@ -128,9 +141,12 @@ type Customer struct {
 	id layout.CustomerID
 }
 
+// CustomerID is the id under which a customer's rows lie.
+type CustomerID = layout.CustomerID
+
 // ID is the id under which the customer's rows lie. It is the library's own: a
 // customer that is deleted and created again has another.
-func (c Customer) ID() layout.CustomerID { return c.id }
+func (c Customer) ID() CustomerID { return c.id }
 
 func (c *customer) public() Customer {
 	out := Customer{Key: c.key, CreatedAt: c.createdAt, Counts: map[Kind]int{}, id: c.id}

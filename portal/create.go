@@ -22,8 +22,8 @@ type CreateRequest struct {
 	// push is. It creates the customer if need be.
 	CustomerData *data.CustomerData
 
-	// TTL is for how long the portal opens, above 0 and at most Options.MaxTTL. Zero
-	// is Options.TTL.
+	// TTL is for how long the portal opens, at least 1 second and at most
+	// Options.MaxTTL. Zero is Options.TTL.
 	TTL time.Duration
 }
 
@@ -57,14 +57,16 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 
 func (s *Service) checkCreate(ws *data.Workspace, req CreateRequest) error {
 	switch d := req.CustomerData; {
+	case ws == nil:
+		return fmt.Errorf("%w: a workspace is needed", ErrInvalid)
 	case ws.Store() != s.store:
 		return fmt.Errorf("%w: the workspace is in another store than the service", ErrInvalid)
 	case d == nil && req.CustomerKey == "":
 		return fmt.Errorf("%w: customer_key or customer_data is needed", ErrInvalid)
 	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
 		return fmt.Errorf("%w: customer_key %q is not that of customer_data, %q", ErrInvalid, req.CustomerKey, d.CustomerKey)
-	case req.TTL < 0 || req.TTL > s.maxTTL:
-		return fmt.Errorf("%w: TTL must be above 0 and at most %v", ErrInvalid, s.maxTTL)
+	case req.TTL != 0 && req.TTL < minTTL || req.TTL > s.maxTTL:
+		return fmt.Errorf("%w: TTL must be at least %v and at most %v", ErrInvalid, minTTL, s.maxTTL)
 	}
 	return nil
 }

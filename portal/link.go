@@ -45,9 +45,12 @@ var values = func() (v [256]byte) {
 	return v
 }()
 
+// LinkID is the id that a code carries.
+type LinkID = layout.LinkID
+
 // Link is what a verified code says.
 type Link struct {
-	ID layout.LinkID // it may be logged: with no tag it opens nothing
+	ID LinkID // it may be logged: with no tag it opens nothing
 
 	// ExpiresAt is when the code expires, in whole seconds, rounded up from when its
 	// portal does.

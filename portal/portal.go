@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -23,9 +24,10 @@ type Options struct {
 
 	Keys *Keys // sign and verify the links
 
-	TTL    time.Duration // of a portal whose request names none; default 24 hours
+	TTL    time.Duration // of a portal whose request names none, at least 1 second; default 24 hours
 	MaxTTL time.Duration // that a request may name; default 7 days
 
+	// Both must be safe for concurrent use.
 	Now  func() time.Time // default time.Now
 	Rand io.Reader        // of portal ids and link ids; default crypto/rand
 }
@@ -45,6 +47,7 @@ type Service struct {
 const (
 	defaultTTL    = 24 * time.Hour
 	defaultMaxTTL = 7 * 24 * time.Hour
+	minTTL        = time.Second
 )
 
 // New returns a Service, or an error that matches [ErrInvalid]. It does no I/O.
@@ -56,18 +59,20 @@ func New(store storage.Store, o Options) (*Service, error) {
 		return nil, fmt.Errorf("%w: BaseURL must be an absolute http or https URL", ErrInvalid)
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
 		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", ErrInvalid)
-	case o.Keys == nil:
+	case o.Keys == nil || o.Keys.slots[o.Keys.active] == nil:
 		return nil, fmt.Errorf("%w: Keys are needed; see NewKeys", ErrInvalid)
+	case store == nil:
+		return nil, fmt.Errorf("%w: a store is needed", ErrInvalid)
 	}
 	s.base = strings.TrimRight(base.String(), "/") + "/"
-	if s.ttl == 0 {
-		s.ttl = defaultTTL
-	}
 	if s.maxTTL == 0 {
 		s.maxTTL = max(defaultMaxTTL, s.ttl)
 	}
-	if s.ttl < 0 || s.ttl > s.maxTTL {
-		return nil, fmt.Errorf("%w: TTL must be above 0 and at most MaxTTL, %v", ErrInvalid, s.maxTTL)
+	if s.ttl == 0 {
+		s.ttl = min(defaultTTL, s.maxTTL)
+	}
+	if s.ttl < minTTL || s.ttl > s.maxTTL {
+		return nil, fmt.Errorf("%w: TTL must be at least %v and at most MaxTTL, %v", ErrInvalid, minTTL, s.maxTTL)
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -109,5 +114,15 @@ func (p CustomerPortal) MarshalJSON() ([]byte, error) {
 	}{data.FormatTime(p.CreatedAt), p.CustomerKey, data.FormatTime(p.ExpiresAt), p.URL.Reveal(), p.WorkspaceID})
 }
 
+// LogValue keeps the URL out of slog, whose JSON would show it. A value that holds a
+// CustomerPortal shows it all the same where it is logged or written as JSON.
+func (p CustomerPortal) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("customer_portal_id", p.ID.String()),
+		slog.String("customer_key", p.CustomerKey), slog.Time("expires_at", p.ExpiresAt))
+}
+
 // Code is the code in a link's URL, or the code itself: what follows the last slash.
-func Code(link string) string { return link[strings.LastIndexByte(link, '/')+1:] }
+func Code(link string) string {
+	link = strings.TrimSuffix(link, "/")
+	return link[strings.LastIndexByte(link, '/')+1:]
+}

@@ -186,6 +186,7 @@ func TestCreateRequestsAreChecked(t *testing.T) {
 			"no customer":      {},
 			"two customers":    {CustomerKey: "a", CustomerData: hotel()},
 			"a negative TTL":   {CustomerData: hotel(), TTL: -1},
+			"a TTL of nothing": {CustomerData: hotel(), TTL: time.Second - 1},
 			"a TTL too long":   {CustomerData: hotel(), TTL: 7*24*time.Hour + 1},
 			"no customer key":  {CustomerData: &data.CustomerData{}},
 			"a padded key":     {CustomerData: &data.CustomerData{CustomerKey: " a"}},
@@ -220,6 +221,72 @@ func TestOptionsAreChecked(t *testing.T) {
 	} {
 		_, err := portal.New(nil, o)
 		require.ErrorIs(t, err, portal.ErrInvalid, name)
+	}
+}
+
+func TestTheDefaultTTLIsWithinItsMaximum(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		for _, test := range []struct {
+			o    portal.Options
+			want time.Duration
+			most time.Duration
+		}{
+			{portal.Options{}, 24 * time.Hour, 7 * 24 * time.Hour},
+			{portal.Options{MaxTTL: time.Hour}, time.Hour, time.Hour},
+			{portal.Options{TTL: 8 * 24 * time.Hour}, 8 * 24 * time.Hour, 8 * 24 * time.Hour},
+			{portal.Options{TTL: time.Minute, MaxTTL: time.Hour}, time.Minute, time.Hour},
+		} {
+			o := test.o
+			o.BaseURL, o.Keys, o.Now = "https://se.am", f.keys, f.clock.now
+			portals, err := portal.New(f.ws.Store(), o)
+			require.NoError(t, err)
+			p, err := portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+			require.NoError(t, err)
+			require.Equal(t, test.want, p.ExpiresAt.Sub(p.CreatedAt))
+			_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel(), TTL: test.most})
+			require.NoError(t, err)
+			_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel(), TTL: test.most + 1})
+			require.ErrorIs(t, err, portal.ErrInvalid)
+		}
+	})
+}
+
+// same is a Rand that repeats itself.
+type same struct{}
+
+func (same) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(i)
+	}
+	return len(p), nil
+}
+
+func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		portals, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now, Rand: same{}})
+		require.NoError(t, err)
+		_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+		require.NoError(t, err)
+		_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerKey: "My Company"})
+		require.ErrorContains(t, err, "an id that is taken")
+	})
+}
+
+func TestWhatIsMissingIsAnError(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := portal.New(nil, portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		require.ErrorIs(t, err, portal.ErrInvalid)
+		_, err = portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: &portal.Keys{}})
+		require.ErrorIs(t, err, portal.ErrInvalid)
+		_, err = f.portals.Create(t.Context(), nil, portal.CreateRequest{CustomerKey: "a"})
+		require.ErrorIs(t, err, portal.ErrInvalid)
+	})
+}
+
+func TestCodeOfALink(t *testing.T) {
+	t.Parallel()
+	for _, link := range []string{"abc", "https://se.am/abc", "https://se.am/portal/abc/", "/abc"} {
+		require.Equal(t, "abc", portal.Code(link))
 	}
 }
 
@@ -363,6 +430,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		var out bytes.Buffer
 		for _, logger := range []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))} {
 			logger.Info("portal", "url", p.URL, "keys", f.keys, "session", session, "error", forged)
+			logger.Info("portal", "portal", p, "pointer", &p, "service", f.portals)
 			logger.Info("portal", "text", fmt.Sprint(p), "session", fmt.Sprintf("%+v", session))
 		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -374,6 +442,11 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		require.NoError(t, err)
 		out.Write(b)
 		require.Contains(t, out.String(), "[redacted]")
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			require.Equal(t, "portal.Service", fmt.Sprintf(verb, f.portals), "and not the keys that it holds")
+			require.Equal(t, "[redacted]", fmt.Sprintf(verb, f.keys))
+			require.Equal(t, "portal.Session("+p.ID.String()+")", fmt.Sprintf(verb, session))
+		}
 		for _, part := range []string{code, code[:20], code[20:], fmt.Sprintf("%x", code)} {
 			require.NotContains(t, out.String(), part)
 		}

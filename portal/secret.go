@@ -21,8 +21,9 @@ func (Secret) Format(f fmt.State, _ rune) { redact(f) }
 // reveal it on purpose.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Format keeps the keys that a service holds out of every kind of print: fmt looks
-// into fields that are not exported, and asks them for no Format of their own.
+// Format keeps the keys that a service holds out of every kind of print. fmt does not
+// ask a field that is not exported for a Format of its own, and where a verb does not
+// fit a pointer it prints what is behind it.
 func (Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "portal.Service") }
 
 // Format writes the id of the session's portal, and nothing that opens it.

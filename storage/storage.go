@@ -140,7 +140,7 @@ func after(p []byte) []byte {
 // Limits is how much a store takes. A store with no bound of its own names one that
 // a test can reach.
 type Limits struct {
-	KeyBytes   int // longest key; at least 32
+	KeyBytes   int // longest key; at least 2048
 	ValueBytes int // longest value; at least 64
 	TxWrites   int // distinct keys that one transaction writes or deletes; at least 64
 	TxBytes    int // sum over those keys of [EntryBytes]; at least 4096

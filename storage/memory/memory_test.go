@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/storagetest"
 )
 
-var small = storage.Limits{KeyBytes: 64, ValueBytes: 200, TxWrites: 100, TxBytes: 8000}
+var small = storage.Limits{KeyBytes: 2048, ValueBytes: 200, TxWrites: 100, TxBytes: 8000}
 
 func open(t *testing.T) storage.Store { return closing(t, memory.New()) }
 

@@ -31,7 +31,7 @@ import (
 
 // The least that a store must take for the tests that are not about limits.
 const (
-	leastKeyBytes   = 32
+	leastKeyBytes   = 2048
 	leastValueBytes = 64
 	leastTxWrites   = 64
 	leastTxBytes    = 4096

@@ -1,0 +1,122 @@
+package data_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// TestAReadThatFailsIsAnError fails each read of each operation in turn: it gives that
+// error, and the state is as before or, where the operation had committed, as after.
+func TestAReadThatFailsIsAnError(t *testing.T) {
+	t.Parallel()
+	grants := data.Query{CustomerKey: "a", SpaceKey: "a001"}
+	reads := []struct {
+		name string
+		do   func(ctx context.Context, ws *data.Workspace) error
+	}{
+		{"by key", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Space(ctx, "a001"); return err }},
+		{"customer", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Customer(ctx, "a"); return err }},
+		{"by id", func(ctx context.Context, ws *data.Workspace) error {
+			return ws.View(ctx, func(s *data.Snapshot) error {
+				room, err := s.Space(ctx, "a001")
+				if err == nil {
+					_, err = s.SpaceByID(ctx, room.Meta.ID)
+				}
+				return err
+			})
+		}},
+		{"list", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.Spaces(ctx, data.Query{CustomerKey: "a"})
+			return err
+		}},
+		{"list of all customers", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.Spaces(ctx, data.Query{})
+			return err
+		}},
+		{"list by time", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.AccessGrants(ctx, grants)
+			return err
+		}},
+		{"customers", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.Customers(ctx, data.CustomerQuery{})
+			return err
+		}},
+		{"referrers", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.Referrers(ctx, data.Ref{Kind: data.KindSite, Key: "asite"}, 0, "")
+			return err
+		}},
+		{"export", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Export(ctx, "a"); return err }},
+		{"changes", func(ctx context.Context, ws *data.Workspace) error {
+			for _, err := range ws.Changes(ctx, data.Cursor{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"plan", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.PlanDelete(ctx, data.Selection{CustomerKeys: []string{"b"}, Resources: data.Refs(data.KindSite, "asite")})
+			return err
+		}},
+		{"small push", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.Push(ctx, data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("a001", "New"), data.Room("new", "New").In("none")}})
+			return err
+		}},
+		{"trim", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.TrimChanges(ctx, clockStart)
+			return err
+		}},
+	}
+	for _, op := range largeOperations {
+		reads = append(reads, struct {
+			name string
+			do   func(ctx context.Context, ws *data.Workspace) error
+		}{op.name, op.do})
+	}
+	for _, op := range reads {
+		for _, small := range []bool{false, true} {
+			t.Run(op.name, func(t *testing.T) {
+				t.Parallel()
+				open := func() storage.Store {
+					store := memory.New()
+					for _, d := range []data.CustomerData{block("a", "a", 6), block("b", "b", 6)} {
+						_, err := workspace(store).Push(t.Context(), d)
+						require.NoError(t, err)
+					}
+					if small {
+						return backends.Limit(store, backends.Smallest)
+					}
+					return store
+				}
+				whole := open()
+				before := state(t, workspace(whole))
+				require.NoError(t, op.do(t.Context(), workspace(whole)))
+				after := state(t, workspace(whole))
+				for n := 0; ; n++ {
+					store := open()
+					faulty := backends.NewFaulty(store, n)
+					err := op.do(t.Context(), workspace(faulty))
+					if !faulty.Failed() {
+						require.NoError(t, err)
+						require.Positive(t, n)
+						break
+					}
+					found := state(t, workspace(store))
+					if err == nil { // the fault came when it had committed, and another finishes it
+						require.Equal(t, after, found, "read %d", n)
+						continue
+					}
+					require.ErrorIs(t, err, backends.ErrFault, "read %d", n)
+					require.Equal(t, before, found, "read %d", n)
+				}
+			})
+		}
+	}
+}

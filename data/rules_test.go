@@ -1,0 +1,423 @@
+package data_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// TestEachKindHasTheFieldsOfTheAPI holds the fields of each kind to a list written
+// by hand from the API's schema, and pushes each field to each kind.
+func TestEachKindHasTheFieldsOfTheAPI(t *testing.T) {
+	values := map[string]string{
+		"name": `"x"`, "parent_site_key": `"s"`, "duration_minutes": `5`, "geolocation": `{"latitude": 1, "longitude": 2}`,
+		"customer_data":   `{"time_zone": "Europe/Lisbon", "default_checkin_time": "15:00", "default_checkout_time": "11:00", "address": "x"}`,
+		"custom_metadata": `{"a": "b"}`, "email_address": `"a@example.com"`, "phone_number": `"1"`,
+		"starts_at": `"2030-01-01T00:00:00.000000Z"`, "ends_at": `"2030-01-02T00:00:00.000000Z"`, "preferred_code": `"1234"`,
+		"guest_key": `"g"`, "tenant_key": `"g"`, "resident_key": `"g"`, "user_key": `"g"`, "user_identity_key": `"g"`, "staff_member_key": `"g"`,
+	}
+	spaceKeys := strings.Fields("space_keys site_keys property_keys room_keys common_area_keys unit_keys facility_keys building_keys listing_keys property_listing_keys")
+	for _, name := range spaceKeys {
+		values[name] = `["1", "2"]`
+	}
+	grant := append(strings.Fields("name guest_key tenant_key resident_key user_key user_identity_key starts_at ends_at preferred_code"), spaceKeys...)
+	person := strings.Fields("name email_address phone_number")
+	fields := map[string][]string{
+		"space": strings.Fields("name parent_site_key duration_minutes customer_data geolocation"),
+		"site":  {"name"}, "property": {"name"}, "facility": {"name"}, "building": {"name"}, "listing": {"name"},
+		"room": {"name", "parent_site_key"}, "common_area": {"name", "parent_site_key"}, "unit": {"name", "parent_site_key"},
+		"property_listing": {"name", "custom_metadata"},
+		"user_identity":    person, "guest": person, "tenant": person, "resident": person, "user": person,
+		"staff_member": append(slices.Clone(person), spaceKeys...),
+		"access_grant": grant, "booking": grant, "reservation": append(slices.Clone(grant), "custom_metadata"),
+	}
+	require.Len(t, fields, len(data.Kinds()))
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for _, kind := range data.Kinds() {
+			for name, value := range values {
+				key := kind.KeyField()
+				if name == key {
+					continue
+				}
+				entry := fmt.Sprintf(`{%q: "k", %q: %s}`, key, name, value)
+				if name != "name" && kind.Class() != data.ClassAccessGrant {
+					entry = fmt.Sprintf(`{%q: "k", "name": "n", %q: %s}`, key, name, value)
+				}
+				body := fmt.Sprintf(`{"customer_key": "acme", %q: [%s]}`, kind.Collection(), entry)
+				report, err := pushJSON(t, ws, body)
+				require.NoError(t, err, body)
+				var unknown []string
+				for _, w := range report.Warnings {
+					if w.Rule == data.RuleUnknownField {
+						unknown = append(unknown, w.Path)
+					}
+				}
+				if slices.Contains(fields[kind.String()], name) {
+					require.Empty(t, unknown, body)
+					require.JSONEq(t, body, export(t, ws, "acme"))
+				} else {
+					require.Equal(t, []string{kind.Collection() + "[0]." + name}, unknown, body)
+				}
+				_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+				require.NoError(t, err)
+			}
+			_, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "acme", %q: [{%q: "k"}]}`, kind.Collection(), kind.KeyField()))
+			if kind.Class() == data.ClassAccessGrant {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, []string{kind.Collection() + "[0].name required"}, faults(t, err))
+			}
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+			require.NoError(t, err)
+		}
+	})
+}
+
+// TestTheCascadeHoldsForEveryKind deletes a resource of each kind that something of
+// each kind refers to in each way.
+func TestTheCascadeHoldsForEveryKind(t *testing.T) {
+	inSites := []data.Kind{data.KindSpace, data.KindRoom, data.KindUnit, data.KindCommonArea}
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		deleted := func(refs ...data.Ref) (gone, lost []string) {
+			report, err := ws.Delete(t.Context(), data.Selection{Resources: refs})
+			require.NoError(t, err)
+			for _, d := range report.Deleted {
+				gone = append(gone, data.Ref{Kind: d.Kind, Key: d.Key}.String())
+			}
+			for _, d := range report.Detached {
+				lost = append(lost, d.From.String())
+			}
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+			require.NoError(t, err)
+			return gone, lost
+		}
+		for _, kind := range inSites {
+			push(t, ws, "acme", data.Site("s", "S"), data.Space{Kind: kind, Key: "child", Name: "C", ParentSiteKey: "s"})
+			gone, lost := deleted(data.Ref{Kind: data.KindSite, Key: "s"})
+			require.ElementsMatch(t, []string{"site s", kind.String() + " child"}, gone)
+			require.Empty(t, lost)
+		}
+		for _, space := range data.Kinds(data.ClassSpace) {
+			for _, grant := range data.Kinds(data.ClassAccessGrant) {
+				push(t, ws, "acme", data.Space{Kind: space, Key: "s", Name: "S"}, data.Room("other", "O"),
+					data.AccessGrant{Kind: grant, Key: "only", Spaces: data.Refs(space, "s")},
+					data.AccessGrant{Kind: grant, Key: "two", Spaces: append(data.Refs(space, "s"), data.Refs(data.KindRoom, "other")...)},
+					data.StaffMember("m", "M", data.Refs(space, "s")...))
+				gone, lost := deleted(data.Ref{Kind: space, Key: "s"})
+				require.ElementsMatch(t, []string{space.String() + " s", grant.String() + " only"}, gone)
+				require.ElementsMatch(t, []string{grant.String() + " two", "staff_member m"}, lost, "staff stay without a space")
+			}
+		}
+		for _, user := range data.Kinds(data.ClassUserIdentity) {
+			for _, grant := range data.Kinds(data.ClassAccessGrant) {
+				alias := user
+				if user == data.KindStaffMember { // which no field names: by its class
+					alias = data.KindUserIdentity
+				}
+				push(t, ws, "acme", data.UserIdentity{Kind: user, Key: "u", Name: "U"}, data.AccessGrant{Kind: grant, Key: "g", User: data.Ref{Kind: alias, Key: "u"}})
+				gone, lost := deleted(data.Ref{Kind: user, Key: "u"})
+				require.ElementsMatch(t, []string{user.String() + " u", grant.String() + " g"}, gone)
+				require.Empty(t, lost)
+			}
+		}
+		push(t, ws, "acme", data.Room("1", "One"), data.StaffMember("m", "M", data.Refs(data.KindRoom, "1")...))
+		gone, lost := deleted(data.Ref{Kind: data.KindRoom, Key: "1"}, data.Ref{Kind: data.KindUnit, Key: "1"})
+		require.Equal(t, []string{"room 1"}, gone, "named twice, it goes once")
+		require.Equal(t, []string{"staff_member m"}, lost)
+	})
+}
+
+func TestCountsFollowEveryOperation(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		check := func() {
+			d, err := ws.Export(t.Context(), "acme")
+			require.NoError(t, err)
+			want := map[data.Kind]int{}
+			for _, s := range d.Spaces {
+				want[s.Kind]++
+			}
+			for _, u := range d.UserIdentities {
+				want[u.Kind]++
+			}
+			for _, g := range d.AccessGrants {
+				want[g.Kind]++
+			}
+			customer, err := ws.Customer(t.Context(), "acme")
+			require.NoError(t, err)
+			require.Equal(t, want, customer.Counts)
+		}
+		_, err := pushJSON(t, ws, estate)
+		require.NoError(t, err)
+		check()
+		for _, body := range []string{`{"site_keys": ["lisbon"]}`, `{"guest_keys": ["bob"]}`, `{"unit_keys": ["u"], "site_keys": ["porto"]}`} {
+			_, err := ws.Delete(t.Context(), selection(t, body))
+			require.NoError(t, err)
+			check()
+		}
+		_, err = ws.Sync(t.Context(), decode(t, `{"customer_key": "acme", "rooms": [{"room_key": "9", "name": "Nine"}]}`))
+		require.NoError(t, err)
+		check()
+	})
+}
+
+func TestWhatStaysOfAResourceThatIsReplaced(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("1", "One").In("s"))
+		before, err := ws.Space(t.Context(), "1")
+		require.NoError(t, err)
+		report, err := ws.PushWith(t.Context(), data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("1", "New")}}, data.PushOptions{Replace: true})
+		require.NoError(t, err)
+		require.Equal(t, before.Meta.ID, report.Resources[0].ID)
+		after, err := ws.Space(t.Context(), "1")
+		require.NoError(t, err)
+		require.Equal(t, before.Meta.ID, after.Meta.ID)
+		require.Equal(t, before.Meta.CreatedAt, after.Meta.CreatedAt)
+		require.True(t, after.Meta.UpdatedAt.After(before.Meta.UpdatedAt))
+	})
+}
+
+func TestLosingAReferenceIsAnUpdate(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("1", "One"), data.StaffMember("m", "M", data.Refs(data.KindRoom, "1")...))
+		before, err := ws.UserIdentity(t.Context(), "m")
+		require.NoError(t, err)
+		_, err = ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "1")})
+		require.NoError(t, err)
+		after, err := ws.UserIdentity(t.Context(), "m")
+		require.NoError(t, err)
+		require.True(t, after.Meta.UpdatedAt.After(before.Meta.UpdatedAt))
+		require.Equal(t, before.Meta.ID, after.Meta.ID)
+	})
+}
+
+func TestPagesOfOneKind(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		var rooms []data.Resource
+		for i := range 30 {
+			rooms = append(rooms, data.Room(fmt.Sprintf("%02d", i), "Room"))
+		}
+		push(t, ws, "acme", rooms...)
+		for _, limit := range []int{1, 7, 29, 30, 31} {
+			keys := all(t, data.Query{CustomerKey: "acme", Limit: limit}, func(q data.Query) (data.Page[data.Space], error) { return ws.Spaces(t.Context(), q) })
+			require.Len(t, keys, 30)
+			require.True(t, slices.IsSorted(keys))
+		}
+	})
+}
+
+func TestAnEmptyStringRemovesMetadata(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		stay := func(m data.CustomMetadata) data.AccessGrant {
+			return data.AccessGrant{Kind: data.KindReservation, Key: "r", CustomMetadata: m}
+		}
+		push(t, ws, "acme", stay(data.CustomMetadata{"a": "1", "b": "2", "c": true}))
+		push(t, ws, "acme", stay(data.CustomMetadata{"a": "", "b": nil}))
+		got, err := ws.AccessGrant(t.Context(), "r")
+		require.NoError(t, err)
+		require.Equal(t, data.CustomMetadata{"c": true}, got.CustomMetadata)
+	})
+}
+
+func TestPushLeavesWhatItIsGivenAsItIs(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		spaces := []data.Ref{{Kind: data.KindUnit, Key: "u"}, {Kind: data.KindRoom, Key: "r"}, {Kind: data.KindRoom, Key: "r"}}
+		metadata := data.CustomMetadata{"a": "", "b": true}
+		place := &data.Geolocation{Latitude: 1, Longitude: 2}
+		d := data.CustomerData{CustomerKey: "acme",
+			Spaces:       []data.Space{{Kind: data.KindSpace, Key: "s", Name: "S", Geolocation: place}},
+			AccessGrants: []data.AccessGrant{{Kind: data.KindReservation, Key: "r", Spaces: spaces, CustomMetadata: metadata}}}
+		wantSpaces, wantMetadata := slices.Clone(spaces), maps.Clone(metadata)
+		_, err := ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		require.Equal(t, wantSpaces, spaces)
+		require.Equal(t, wantMetadata, metadata)
+		grant, err := ws.AccessGrant(t.Context(), "r")
+		require.NoError(t, err)
+		require.Equal(t, []data.Ref{{Kind: data.KindRoom, Key: "r"}, {Kind: data.KindUnit, Key: "u"}}, grant.Spaces, "each key once in its list")
+		require.Equal(t, data.CustomMetadata{"b": true}, grant.CustomMetadata)
+	})
+}
+
+func TestPlanAndDeleteWarnAlike(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("1", "One"))
+		sel := selection(t, `{"room_keys": ["1", "2", "2"], "spaceship_keys": ["1"]}`)
+		plan, err := ws.PlanDelete(t.Context(), sel)
+		require.NoError(t, err)
+		require.Equal(t, []string{"spaceship_keys unknown_field"}, found(plan.Warnings))
+		require.Equal(t, data.Refs(data.KindRoom, "2"), plan.NotFound, "once")
+		report, err := ws.Delete(t.Context(), sel)
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+	})
+}
+
+func TestStrictAndSkipInvalid(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		d := decode(t, `{"customer_key": "acme",
+			"guests": [{"guest_key": "bad", "name": "Bad", "email_address": "no address"}, {"guest_key": "good", "name": "Good"}],
+			"sites": [{"site_key": "s", "name": "S", "colour": "red"}],
+			"rooms": [{"room_key": "1", "name": "One", "parent_site_key": "s"}, {"room_key": "2", "name": "Two"}],
+			"reservations": [
+				{"reservation_key": "of bad", "guest_key": "bad", "room_keys": ["2"]},
+				{"reservation_key": "of room 1", "guest_key": "good", "room_keys": ["1"]},
+				{"reservation_key": "sound", "guest_key": "good", "room_keys": ["2"]}]}`)
+		report, err := ws.PushWith(t.Context(), d, data.PushOptions{Strict: true, SkipInvalid: true})
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{
+			"guests[0].email_address email_address", "sites[0].colour unknown_field", "rooms[0].parent_site_key not_there_yet",
+			"reservations[0].guest_key not_there_yet", "reservations[1].room_keys[0] not_there_yet",
+		}, found(report.Skipped))
+		require.Empty(t, report.Warnings)
+		require.JSONEq(t, `{"customer_key": "acme", "rooms": [{"room_key": "2", "name": "Two"}], "guests": [{"guest_key": "good", "name": "Good"}],
+			"reservations": [{"reservation_key": "sound", "guest_key": "good", "room_keys": ["2"]}]}`, export(t, ws, "acme"))
+	})
+}
+
+func TestNamesWithADotAreNotFieldsWithin(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		report, err := pushJSON(t, ws, `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": "S", "customer_data.address": "flat"}]}`)
+		require.NoError(t, err)
+		require.Equal(t, []string{"spaces[0].customer_data.address unknown_field"}, found(report.Warnings))
+		space, err := ws.Space(t.Context(), "s")
+		require.NoError(t, err)
+		require.Empty(t, space.Details)
+	})
+}
+
+func TestWhatIsClearedStaysClearedWhenItIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	const body = `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": null, "duration_minutes": null, "geolocation": null,
+		"customer_data": {"time_zone": null, "default_checkin_time": null, "default_checkout_time": null, "address": null}}]}`
+	for _, given := range []string{body, `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": "", "duration_minutes": null, "geolocation": null, "customer_data": null}]}`} {
+		b, err := json.Marshal(decode(t, given))
+		require.NoError(t, err)
+		require.JSONEq(t, body, string(b))
+	}
+}
+
+func TestBoundsToTheLast(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		many := func(n int) data.AccessGrant { return data.Booking("b", data.Ref{}, manyRefs(data.KindRoom, n)...) }
+		push(t, ws, "acme", many(1000))
+		_, err := ws.Push(t.Context(), data.CustomerData{CustomerKey: "acme", AccessGrants: []data.AccessGrant{many(1001)}})
+		require.Equal(t, []string{"bookings[0] too_many"}, faults(t, err))
+		for code, warned := range map[string]bool{"123": true, "1234": false, "12345678": false, "123456789": false, "1234567890": true, "12a4": true, "１２３４": true} {
+			report := push(t, ws, "acme", data.AccessGrant{Kind: data.KindBooking, Key: "code", PreferredCode: code})
+			require.Equal(t, warned, len(report.Warnings) == 1, code)
+		}
+		for clock, good := range map[string]bool{"00:00": true, "23:59": true, "23:59:59": true, "24:00": false, "12:60": false, "1:00": false, "12:00:60": false, "12": false} {
+			_, err := ws.Push(t.Context(), data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{
+				{Kind: data.KindSpace, Key: "s", Name: "S", Details: data.SpaceDetails{DefaultCheckinTime: clock}}}})
+			require.Equal(t, good, err == nil, clock)
+		}
+		for zone, good := range map[string]bool{"UTC": true, "Etc/GMT+5": true, "America/Argentina/Buenos_Aires": true, "America/Port-au-Prince": true,
+			"Local": false, "localtime": false, "posix/UTC": false, "right/UTC": false, "../UTC": false, "Mars/Olympus": false, "utc": false} {
+			_, err := ws.Push(t.Context(), data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{
+				{Kind: data.KindSpace, Key: "s", Name: "S", Details: data.SpaceDetails{TimeZone: zone}}}})
+			require.Equal(t, good, err == nil, zone)
+		}
+	})
+}
+
+func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		same := data.NewWorkspace(ws.Store(), ws.ID(), data.Options{Rand: repeating{}})
+		push(t, same, "a", data.Room("1", "One"))
+		_, err := same.Push(t.Context(), data.CustomerData{CustomerKey: "b"})
+		require.ErrorContains(t, err, "customer id that is taken")
+		_, err = ws.Customer(t.Context(), "b")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+	})
+}
+
+type repeating struct{}
+
+func (repeating) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(i + 1)
+	}
+	return len(p), nil
+}
+
+// TestADryRunDrawsNoRandomness has a source that must not be read by several at once.
+func TestADryRunDrawsNoRandomness(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		unsafe := data.NewWorkspace(ws.Store(), ws.ID(), data.Options{Rand: rand.New(rand.NewSource(1))})
+		var wg sync.WaitGroup
+		errs := make(chan error, 8)
+		for range 8 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				_, err := unsafe.PushWith(t.Context(), block("a", "a", 3), data.PushOptions{DryRun: true})
+				errs <- err
+			}()
+		}
+		wg.Wait()
+		close(errs)
+		for err := range errs {
+			require.NoError(t, err)
+		}
+	})
+}
+
+// TestManyFaultsTakeNoLongerEach holds that what finds faults does not compare each
+// with all the others: twenty thousand of them would take minutes.
+func TestManyFaultsTakeNoLongerEach(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		_, err := ws.Delete(t.Context(), data.Selection{Resources: make([]data.Ref, 20_000)})
+		require.Len(t, faults(t, err), 20_000)
+		sel := selection(t, `{"room_keys": [`+strings.Repeat(`"",`, 20_000)+`""]}`)
+		_, err = ws.Delete(t.Context(), sel)
+		require.Len(t, faults(t, err), 20_001)
+	})
+}
+
+func TestKindsAsText(t *testing.T) {
+	t.Parallel()
+	for _, kind := range data.Kinds() {
+		parsed, err := data.ParseKind(kind.String())
+		require.NoError(t, err)
+		require.Equal(t, kind, parsed)
+		b, err := json.Marshal(data.Ref{Kind: kind, Key: "k"})
+		require.NoError(t, err)
+		var back data.Ref
+		require.NoError(t, json.Unmarshal(b, &back))
+		require.Equal(t, data.Ref{Kind: kind, Key: "k"}, back)
+	}
+	_, err := data.ParseKind("spaceship")
+	require.ErrorIs(t, err, data.ErrUnknownKind)
+	var ref data.Ref
+	require.ErrorIs(t, json.Unmarshal([]byte(`{"kind": "spaceship"}`), &ref), data.ErrUnknownKind)
+	require.Equal(t, "kind(200)", data.Kind(200).String())
+	require.Equal(t, "class(9)", data.Class(9).String())
+	b, err := json.Marshal(data.ClassUserIdentity)
+	require.NoError(t, err)
+	require.Equal(t, `"user_identity"`, string(b))
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	conflict := &data.ConflictError{Key: "1", Wanted: data.Owner{CustomerKey: "a", Kind: data.KindRoom}, Holder: data.Owner{CustomerKey: "b", Kind: data.KindUnit}}
+	require.EqualError(t, conflict, `data: key "1" is wanted for a room of customer "a" and is a unit of customer "b"`)
+	require.ErrorIs(t, conflict, data.ErrKeyConflict)
+	require.ErrorIs(t, conflict, data.ErrInvalid)
+	invalid := &data.InvalidError{}
+	for i := range 25 {
+		invalid.Faults = append(invalid.Faults, data.Finding{Path: fmt.Sprint("rooms[", i, "]"), Message: "is wrong"})
+	}
+	require.Contains(t, invalid.Error(), "data: invalid: 25 faults: rooms[0]: is wrong; rooms[1]: is wrong;")
+	require.Contains(t, invalid.Error(), "; and 5 more")
+	require.True(t, errors.Is(invalid, data.ErrInvalid))
+}
