@@ -466,8 +466,8 @@ func TestCloseDrains(t *testing.T) {
 	two := background(func() error { return put(s, "two", "2") })
 	s.gathered(1)
 	closed := []chan error{background(s.Close), background(s.Close)}
-	for s.gate.enter() { // until Close has shut it
-		s.gate.leave()
+	for s.gate.Enter() { // until Close has shut it
+		s.gate.Leave()
 		runtime.Gosched()
 	}
 	require.ErrorIs(t, put(s, "three", "3"), storage.ErrClosed)

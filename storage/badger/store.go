@@ -32,6 +32,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/gate"
 )
 
 // Options changes how Open goes. The zero value is a good one.
@@ -58,11 +59,12 @@ type Options struct {
 type Store struct {
 	db      *engine.DB
 	limits  storage.Limits
-	gate    gate
+	gate    gate.Gate
 	writer  chan struct{} // holds one token while an Update runs its fn
 	snaps   snapshots
 	flusher flusher
 
+	// The engine hangs or crashes when it is used after its Close: gate sees to that.
 	closing  sync.Once
 	closeErr error
 }
@@ -74,10 +76,10 @@ func (s *Store) Limits() storage.Limits { return s.limits }
 
 // View implements [storage.Store]. It reads what is durable when it is called.
 func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
-	if !s.gate.enter() {
+	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -92,10 +94,10 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 // While it waits for its turn it respects ctx. Once its writes have joined a
 // commit it waits for the outcome, whatever ctx says.
 func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error) error {
-	if !s.gate.enter() {
+	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) ([]*batc
 // gets the same error.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.gate.shut()
+		s.gate.Shut()
 		s.stopFlusher()
 		s.closeErr = guard("closing", s.db.Close)
 	})
@@ -163,16 +165,16 @@ func (s *Store) Close() error {
 // done it returns at once; a reading of the tables then ends in the background,
 // and Close waits for it.
 func (s *Store) VerifyChecksum(ctx context.Context) error {
-	if !s.gate.enter() {
+	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
-		s.gate.leave()
+		s.gate.Leave()
 		return err
 	}
 	tables := make(chan error, 1)
 	go func() {
-		defer s.gate.leave()
+		defer s.gate.Leave()
 		tables <- guard("verifying tables", s.db.VerifyChecksum)
 	}()
 	select {
@@ -191,31 +193,4 @@ func (s *Store) VerifyChecksum(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// gate lets calls in until it is shut, and then waits for those inside: the
-// engine hangs or crashes when it is used after its Close.
-type gate struct {
-	mu     sync.Mutex
-	closed bool
-	inside sync.WaitGroup
-}
-
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.inside.Add(1)
-	return true
-}
-
-func (g *gate) leave() { g.inside.Done() }
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	g.closed = true
-	g.mu.Unlock()
-	g.inside.Wait()
 }

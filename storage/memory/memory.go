@@ -21,6 +21,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/gate"
 )
 
 // tree holds strings because they cannot change: no slice of a caller is ever
@@ -30,7 +31,7 @@ type tree = btree.Map[string, string]
 // Store is an ordered map in memory. Make one with [New] or [NewWithLimits].
 type Store struct {
 	limits storage.Limits
-	gate   gate
+	gate   gate.Gate
 	close  sync.Once
 
 	writer chan struct{} // holds one token while an Update runs
@@ -61,10 +62,10 @@ func NewWithLimits(l storage.Limits) *Store {
 
 // View implements [storage.Store].
 func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
-	if !s.gate.enter() {
+	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -75,10 +76,10 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 
 // Update implements [storage.Store].
 func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error) error {
-	if !s.gate.enter() {
+	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (s *Store) Limits() storage.Limits { return s.limits }
 // Close implements [storage.Store]. It always returns nil.
 func (s *Store) Close() error {
 	s.close.Do(func() {
-		s.gate.shut()
+		s.gate.Shut()
 		s.head = nil
 		s.shown.Store(nil)
 	})
