@@ -58,7 +58,7 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 	for _, it := range g.items {
 		stays[it.ref()] = true
 	}
-	ch, pushed, err := s.planPush(ctx, g, PushOptions{Replace: true, Strict: o.Strict, sync: stays})
+	ch, pushed, err := s.planPush(ctx, g, PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, sync: stays})
 	report := SyncReport{PushReport: pushed}
 	if err != nil || ch.created {
 		return ch, report, err

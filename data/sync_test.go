@@ -46,6 +46,7 @@ func TestSyncMakesTheDataExactlyThis(t *testing.T) {
 		}, deleted)
 		for i, r := range report.Resources {
 			if r.Change == data.Created {
+				require.Equal(t, uuid.Nil, planned.Resources[i].ID)
 				planned.Resources[i].ID = r.ID
 			}
 		}

@@ -1,0 +1,484 @@
+package data_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// The oracle says what the library should do, in maps and loops, with none of its
+// code. A resource is its API fields as JSON has them: strings, lists of strings, and
+// custom_metadata as a map.
+
+type oracleResource struct {
+	kind, key string
+	fields    map[string]any
+	id        string // as the library first told it
+}
+
+// oracle is a workspace: for each customer its resources, by class and key.
+type oracle struct {
+	customers map[string]map[string]*oracleResource
+	told      map[string][][]string // by customer, for each operation the changes in any order
+	ids       map[string]bool       // every id that was ever given
+}
+
+func newOracle() *oracle {
+	return &oracle{map[string]map[string]*oracleResource{}, map[string][][]string{}, map[string]bool{}}
+}
+
+var oracleKinds = map[string][]string{
+	"space":         strings.Fields("space site room unit common_area property_listing"),
+	"user_identity": strings.Fields("guest tenant staff_member"),
+	"access_grant":  strings.Fields("reservation booking access_grant"),
+}
+
+var oracleCollections = map[string]string{
+	"space": "spaces", "site": "sites", "room": "rooms", "unit": "units", "common_area": "common_areas", "property_listing": "property_listings",
+	"guest": "guests", "tenant": "tenants", "staff_member": "staff_members",
+	"reservation": "reservations", "booking": "bookings", "access_grant": "access_grants",
+}
+
+func classOf(kind string) string {
+	for class, kinds := range oracleKinds {
+		if slices.Contains(kinds, kind) {
+			return class
+		}
+	}
+	if kind == "user" || kind == "user_identity" || kind == "resident" {
+		return "user_identity"
+	}
+	return "space"
+}
+
+func place(kind, key string) string { return classOf(kind) + " " + key }
+
+// given is a resource of a push: null is nil, and a field that is left out is absent.
+type given struct {
+	kind, key string
+	fields    map[string]any
+}
+
+func (g given) MarshalJSON() ([]byte, error) {
+	m := maps.Clone(g.fields)
+	if m == nil {
+		m = map[string]any{}
+	}
+	m[g.kind+"_key"] = g.key
+	return json.Marshal(m)
+}
+
+// modelOp is an operation.
+type modelOp struct {
+	What                       string // push, sync, delete
+	Customer                   string // of a push or sync; the bound of a delete
+	Given                      []given
+	Replace, Skip, Strict, Dry bool
+	Keys                       [][2]string // of a delete: alias and key
+	Customers                  []string    // of a delete
+}
+
+func (op modelOp) String() string {
+	var flags []string
+	for name, set := range map[string]bool{"replace": op.Replace, "skip": op.Skip, "strict": op.Strict, "dry": op.Dry} {
+		if set {
+			flags = append(flags, name)
+		}
+	}
+	slices.Sort(flags)
+	if op.What == "delete" {
+		return fmt.Sprintf("delete %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
+	}
+	return fmt.Sprintf("%s %v %s", op.What, flags, op.wire())
+}
+
+// wire is the API's object of a push.
+func (op modelOp) wire() string {
+	object := map[string]any{"customer_key": op.Customer}
+	for _, g := range op.Given {
+		name := oracleCollections[g.kind]
+		list, _ := object[name].([]given)
+		object[name] = append(list, g)
+	}
+	b, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// expected is what an operation should report.
+type expected struct {
+	faults    []string // path and rule; where there is one nothing happens
+	skipped   []string
+	warnings  []string
+	changes   []string // "created room 1", of what was given
+	deleted   []string // "c room 1"
+	detached  []string // "c room 1 -> site s"
+	notFound  []string
+	customers []string
+	noSuch    []string
+}
+
+// paths gives each resource its path.
+func (op modelOp) paths() []string {
+	next := map[string]int{}
+	out := make([]string, len(op.Given))
+	for i, g := range op.Given {
+		collection := oracleCollections[g.kind]
+		out[i] = fmt.Sprintf("%s[%d]", collection, next[collection])
+		next[collection]++
+	}
+	return out
+}
+
+// refs calls yield for the references that fields name: path, alias and key.
+func refs(fields map[string]any, yield func(path, alias, key string)) {
+	for name, v := range fields {
+		switch v := v.(type) {
+		case string:
+			if alias, ok := strings.CutSuffix(name, "_key"); ok && v != "" {
+				if alias == "parent_site" {
+					alias = "site"
+				}
+				yield("."+name, alias, v)
+			}
+		case []string:
+			for i, key := range v {
+				yield(fmt.Sprintf(".%s[%d]", name, i), strings.TrimSuffix(name, "_keys"), key)
+			}
+		}
+	}
+}
+
+func isEmpty(v any) bool {
+	if v == nil || v == "" {
+		return true
+	}
+	list, isList := v.([]string)
+	return isList && len(list) == 0
+}
+
+// merged is a resource after a patch.
+func merged(old *oracleResource, g given, replace bool) map[string]any {
+	out := map[string]any{}
+	if old != nil && !replace {
+		maps.Copy(out, old.fields)
+	}
+	users := strings.Fields("guest_key tenant_key user_key")
+	for name, v := range g.fields {
+		if name == "custom_metadata" {
+			if v == nil {
+				delete(out, name)
+				continue
+			}
+			all := map[string]any{}
+			if had, ok := out[name].(map[string]any); ok {
+				maps.Copy(all, had)
+			}
+			for key, value := range v.(map[string]any) {
+				if isEmpty(value) {
+					delete(all, key)
+				} else {
+					all[key] = value
+				}
+			}
+			delete(out, name)
+			if len(all) > 0 {
+				out[name] = all
+			}
+			continue
+		}
+		if isEmpty(v) {
+			delete(out, name)
+			continue
+		}
+		if slices.Contains(users, name) {
+			for _, other := range users {
+				delete(out, other)
+			}
+		}
+		out[name] = v
+	}
+	return out
+}
+
+// push is what a push or sync does; apply makes it so.
+func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]string)) {
+	sync, replace := op.What == "sync", op.Replace || op.What == "sync"
+	mine := o.customers[op.Customer]
+	named := map[string]bool{} // kind and key of what is given
+	for _, g := range op.Given {
+		named[g.kind+" "+g.key] = true
+	}
+	paths := op.paths()
+	faults := make([][]string, len(op.Given))
+	results := make([]map[string]any, len(op.Given))
+	firsts := map[string]bool{}
+	// The library looks at spaces, then user identities, then access grants.
+	for _, class := range []string{"space", "user_identity", "access_grant"} {
+		for i, g := range op.Given {
+			if classOf(g.kind) != class {
+				continue
+			}
+			fault := func(part, rule string) { faults[i] = append(faults[i], paths[i]+part+" "+rule) }
+			at := place(g.kind, g.key)
+			var old *oracleResource
+			for customer, has := range o.customers {
+				r := has[at]
+				switch {
+				case r == nil:
+				case customer == op.Customer && r.kind == g.kind:
+					old = r
+				case customer == op.Customer && sync && !named[r.kind+" "+r.key]: // it goes in the same step
+				default:
+					fault("."+g.kind+"_key", "key_conflict")
+				}
+			}
+			if firsts[at] {
+				fault("."+g.kind+"_key", "duplicate_key")
+			}
+			firsts[at] = true
+			results[i] = merged(old, g, replace)
+			if class != "access_grant" && results[i]["name"] == nil {
+				fault(".name", "required")
+			}
+			starts, ends := results[i]["starts_at"], results[i]["ends_at"]
+			if starts != nil && ends != nil && ends.(string) <= starts.(string) {
+				fault(".ends_at", "time_order")
+			}
+		}
+	}
+	there := map[string]string{} // what will be there, by place: its kind
+	for at, r := range mine {
+		if !sync || named[r.kind+" "+r.key] {
+			there[at] = r.kind
+		}
+	}
+	for i, g := range op.Given {
+		if !op.Skip || len(faults[i]) == 0 {
+			there[place(g.kind, g.key)] = g.kind
+		}
+	}
+	warnings := make([][]string, len(op.Given))
+	for i, g := range op.Given {
+		refs(g.fields, func(path, alias, key string) {
+			kind, ok := there[place(alias, key)]
+			if !ok || path == ".parent_site_key" && kind != "site" {
+				warnings[i] = append(warnings[i], paths[i]+path+" not_there_yet")
+			}
+		})
+	}
+	type write struct {
+		i       int
+		created bool
+	}
+	var writes []write
+	for i, g := range op.Given {
+		if op.Skip && len(faults[i]) > 0 {
+			want.skipped = append(want.skipped, faults[i]...)
+			continue
+		}
+		want.faults = append(want.faults, faults[i]...)
+		want.warnings = append(want.warnings, warnings[i]...)
+		old := mine[place(g.kind, g.key)]
+		if old != nil && old.kind != g.kind {
+			old = nil
+		}
+		line := g.kind + " " + g.key
+		switch {
+		case old == nil:
+			want.changes = append(want.changes, "created "+line)
+			writes = append(writes, write{i, true})
+		case reflect.DeepEqual(old.fields, results[i]):
+			want.changes = append(want.changes, "unchanged "+line)
+		default:
+			want.changes = append(want.changes, "updated "+line)
+			writes = append(writes, write{i, false})
+		}
+	}
+	if op.Strict {
+		want.faults, want.warnings = append(want.faults, want.warnings...), nil
+	}
+	if sync {
+		for _, r := range mine {
+			if !named[r.kind+" "+r.key] {
+				want.deleted = append(want.deleted, op.Customer+" "+r.kind+" "+r.key)
+			}
+		}
+	}
+	if len(want.faults) > 0 {
+		return expected{faults: want.faults}, nil
+	}
+	return want, func(ids map[string]string) {
+		if o.customers[op.Customer] == nil {
+			o.customers[op.Customer] = map[string]*oracleResource{}
+		}
+		mine := o.customers[op.Customer]
+		var told []string
+		for at, r := range mine {
+			if sync && !named[r.kind+" "+r.key] {
+				told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
+				delete(mine, at)
+			}
+		}
+		for _, w := range writes {
+			g := op.Given[w.i]
+			at := place(g.kind, g.key)
+			change := "updated "
+			if w.created {
+				change = "created "
+				mine[at] = &oracleResource{kind: g.kind, key: g.key, id: ids[g.kind+" "+g.key]}
+			}
+			mine[at].fields = results[w.i]
+			told = append(told, change+g.kind+" "+g.key+" "+mine[at].id)
+		}
+		o.tell(op.Customer, told)
+	}
+}
+
+func (o *oracle) tell(customer string, told []string) {
+	if len(told) > 0 {
+		o.told[customer] = append(o.told[customer], told)
+	}
+}
+
+// delete is what a delete does.
+func (o *oracle) delete(op modelOp) (want expected, apply func()) {
+	gone := map[string]bool{} // "c place"
+	owner := func(alias, key string) string {
+		for customer, has := range o.customers {
+			if has[place(alias, key)] != nil {
+				return customer
+			}
+		}
+		return ""
+	}
+	next := map[string]int{}
+	for _, k := range op.Keys {
+		path := fmt.Sprintf("%s_keys[%d]", k[0], next[k[0]])
+		next[k[0]]++
+		switch c := owner(k[0], k[1]); {
+		case c == "":
+			if line := k[0] + " " + k[1]; !slices.Contains(want.notFound, line) {
+				want.notFound = append(want.notFound, line)
+			}
+		case op.Customer != "" && c != op.Customer:
+			want.faults = append(want.faults, path+" key_conflict")
+		default:
+			gone[c+" "+place(k[0], k[1])] = true
+		}
+	}
+	whole := map[string]bool{}
+	for _, c := range op.Customers {
+		switch {
+		case o.customers[c] == nil && !slices.Contains(want.noSuch, c):
+			want.noSuch = append(want.noSuch, c)
+		case o.customers[c] != nil && !whole[c]:
+			whole[c] = true
+			want.customers = append(want.customers, c)
+		}
+	}
+	if len(want.faults) > 0 {
+		return expected{faults: want.faults}, nil
+	}
+	left := map[string]map[string]any{} // fields of what loses a reference
+	for again := true; again; {
+		again = false
+		for c, has := range o.customers {
+			for at, r := range has {
+				if gone[c+" "+at] || whole[c] {
+					continue
+				}
+				fields, goes := afterLosses(r, has, func(at string) bool { return gone[c+" "+at] })
+				if goes {
+					gone[c+" "+at], again = true, true
+				} else {
+					left[c+" "+at] = fields
+				}
+			}
+		}
+	}
+	for c, has := range o.customers {
+		for at, r := range has {
+			line := c + " " + r.kind + " " + r.key
+			if whole[c] || gone[c+" "+at] {
+				want.deleted = append(want.deleted, line)
+				continue
+			}
+			lost := map[string]bool{}
+			refs(r.fields, func(_, alias, key string) {
+				if to := has[place(alias, key)]; to != nil && gone[c+" "+place(alias, key)] {
+					lost[line+" -> "+to.kind+" "+to.key] = true
+				}
+			})
+			want.detached = append(want.detached, slices.Collect(maps.Keys(lost))...)
+		}
+	}
+	return want, func() {
+		for c, has := range o.customers {
+			var told []string
+			for at, r := range has {
+				switch fields := left[c+" "+at]; {
+				case whole[c] || gone[c+" "+at]:
+					told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
+					delete(has, at)
+				case !reflect.DeepEqual(fields, r.fields):
+					told = append(told, "updated "+r.kind+" "+r.key+" "+r.id)
+					r.fields = fields
+				}
+			}
+			o.tell(c, told)
+			if whole[c] {
+				delete(o.customers, c)
+			}
+		}
+	}
+}
+
+// afterLosses is a resource without what is gone, or that it goes too.
+func afterLosses(r *oracleResource, has map[string]*oracleResource, gone func(at string) bool) (fields map[string]any, goes bool) {
+	fields = maps.Clone(r.fields)
+	named, left := 0, 0
+	for name, v := range r.fields {
+		switch v := v.(type) {
+		case string:
+			if name == "parent_site_key" && gone(place("site", v)) {
+				if has[place("site", v)].kind == "site" {
+					return nil, true
+				}
+				delete(fields, name)
+			}
+			if slices.Contains(strings.Fields("guest_key tenant_key user_key"), name) && gone(place("user", v)) {
+				return nil, true
+			}
+		case []string:
+			kept := slices.DeleteFunc(slices.Clone(v), func(key string) bool { return gone(place("space", key)) })
+			named, left = named+len(v), left+len(kept)
+			if delete(fields, name); len(kept) > 0 {
+				fields[name] = kept
+			}
+		}
+	}
+	return fields, classOf(r.kind) == "access_grant" && named > 0 && left == 0
+}
+
+// export is a customer as the API's object, with the lists in key order.
+func (o *oracle) export(customer string) (any, bool) {
+	has, ok := o.customers[customer]
+	if !ok {
+		return nil, false
+	}
+	op := modelOp{Customer: customer}
+	for _, at := range slices.Sorted(maps.Keys(has)) {
+		op.Given = append(op.Given, given{has[at].kind, has[at].key, has[at].fields})
+	}
+	var out any
+	if err := json.Unmarshal([]byte(op.wire()), &out); err != nil {
+		panic(err)
+	}
+	return out, true
+}
