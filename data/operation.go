@@ -40,7 +40,8 @@ const unbounded = int(^uint(0) >> 1)
 // it out. Nobody else writes meanwhile, so one that takes longer is made beforehand.
 const shortPlan = 5000
 
-// attempts is how often an operation begins again because another one came first.
+// attempts is how often a long operation begins at most, where others come first. A
+// short one is tried again by storage.Run.
 const attempts = 12
 
 // errTooLong and errTooLarge are answers to ourselves: plan it beforehand; write it
@@ -69,14 +70,15 @@ func (w *Workspace) execute(ctx context.Context, plan planner) error {
 			}
 			return op.write(ctx, s, tx)
 		})
-		if errors.Is(err, errTooLong) || errors.Is(err, errTooLarge) || errors.Is(err, storage.ErrTxTooLarge) {
+		long := errors.Is(err, errTooLong) || errors.Is(err, errTooLarge) || errors.Is(err, storage.ErrTxTooLarge)
+		if long {
 			err = w.executeLong(ctx, plan)
 		}
 		switch again, waitErr := await(ctx, err); {
 		case waitErr != nil:
 			return waitErr
 		case again:
-		case !errors.Is(err, storage.ErrConflict) || attempt == attempts:
+		case !long || !errors.Is(err, storage.ErrConflict) || attempt == attempts:
 			if err == nil {
 				w.news.tell()
 			}

@@ -1,0 +1,82 @@
+package data_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+)
+
+// benchmark runs a benchmark on every backend, with a store of its own.
+func benchmark(b *testing.B, run func(b *testing.B, ctx context.Context, ws *data.Workspace)) {
+	for _, backend := range backends.All {
+		b.Run(backend.Name, func(b *testing.B) {
+			store, _ := backend.Open(b)
+			defer func() { require.NoError(b, store.Close()) }()
+			b.ReportAllocs()
+			run(b, b.Context(), workspace(store))
+		})
+	}
+}
+
+func BenchmarkPush1000New(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		for i := 0; b.Loop(); i++ {
+			_, err := ws.Push(ctx, block("acme", fmt.Sprint(i, "-"), 333))
+			require.NoError(b, err)
+		}
+	})
+}
+
+func BenchmarkPush1000Unchanged(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		d := block("acme", "", 333)
+		_, err := ws.Push(ctx, d)
+		require.NoError(b, err)
+		for b.Loop() {
+			_, err := ws.Push(ctx, d)
+			require.NoError(b, err)
+		}
+	})
+}
+
+func BenchmarkPlanDeleteOf1000(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		_, err := ws.Push(ctx, block("acme", "", 333))
+		require.NoError(b, err)
+		for b.Loop() {
+			_, err := ws.PlanDelete(ctx, data.Selection{Resources: data.Refs(data.KindSite, "site")})
+			require.NoError(b, err)
+		}
+	})
+}
+
+func BenchmarkListOfASpaceByTime(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		d := data.CustomerData{CustomerKey: "acme"}
+		for i := range 2000 {
+			d.Add(data.Reservation(fmt.Sprint(i), data.Ref{}, data.Refs(data.KindRoom, fmt.Sprint(i%20))...).During(day(float64(i)), day(float64(i)+2)))
+		}
+		_, err := ws.Push(ctx, d)
+		require.NoError(b, err)
+		for b.Loop() {
+			_, err := ws.AccessGrants(ctx, data.Query{CustomerKey: "acme", SpaceKey: "7", From: day(500), Until: day(900), Limit: 50})
+			require.NoError(b, err)
+		}
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	body, err := block("acme", "", 333).MarshalJSON()
+	require.NoError(b, err)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var d data.CustomerData
+		require.NoError(b, d.UnmarshalJSON(body))
+	}
+}
