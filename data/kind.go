@@ -16,9 +16,6 @@ const (
 	ClassAccessGrant  Class = 3
 )
 
-// Classes is every class, in the order in which a push applies them.
-var Classes = [...]Class{ClassSpace, ClassUserIdentity, ClassAccessGrant}
-
 // String gives the API's word for the class, such as "user_identity".
 func (c Class) String() string {
 	switch c {

@@ -421,3 +421,22 @@ func TestErrorTexts(t *testing.T) {
 	require.Contains(t, invalid.Error(), "; and 5 more")
 	require.True(t, errors.Is(invalid, data.ErrInvalid))
 }
+
+func TestEveryKindHasAConstructor(t *testing.T) {
+	t.Parallel()
+	made := []data.Resource{
+		data.PlainSpace("k", "n"), data.Site("k", "n"), data.Property("k", "n"), data.Room("k", "n"), data.CommonArea("k", "n"),
+		data.Unit("k", "n"), data.Facility("k", "n"), data.Building("k", "n"), data.Listing("k", "n"), data.PropertyListing("k", "n"),
+		data.PlainUserIdentity("k", "n"), data.Guest("k", "n"), data.Tenant("k", "n"), data.Resident("k", "n"), data.User("k", "n"), data.StaffMember("k", "n"),
+		data.PlainAccessGrant("k", data.Ref{}), data.Reservation("k", data.Ref{}), data.Booking("k", data.Ref{}),
+	}
+	var want []data.Ref
+	for _, kind := range data.Kinds() {
+		want = append(want, data.Ref{Kind: kind, Key: "k"})
+	}
+	var got []data.Ref
+	for _, r := range made {
+		got = append(got, r.Ref())
+	}
+	require.Equal(t, want, got)
+}

@@ -21,9 +21,6 @@ type Snapshot struct {
 // caller has opened.
 func (w *Workspace) At(r storage.Reader) *Snapshot { return &Snapshot{w: w, r: r} }
 
-// Workspace is the workspace that it reads.
-func (s *Snapshot) Workspace() *Workspace { return s.w }
-
 // Reader reads the same state of the whole store.
 func (s *Snapshot) Reader() storage.Reader { return s.r }
 
