@@ -73,6 +73,9 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 		return err
 	}
 	a := &app{ws: data.NewWorkspace(store, id.workspace, data.Options{}), portals: portals, out: out}
+	if _, err := a.ws.Recover(ctx); err != nil { // what a crash has left
+		return err
+	}
 	if *demo || *once {
 		if err := a.demo(ctx); err != nil {
 			return err

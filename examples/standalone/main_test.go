@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,15 +52,24 @@ func TestLinksOpenInALaterRun(t *testing.T) {
 	require.Contains(t, later, "It opens nothing: portal: not a link of this service.")
 }
 
+// interrupting cancels when it is read, and then has nothing to say.
+type interrupting struct {
+	cancel context.CancelFunc
+	never  chan struct{}
+}
+
+func (i interrupting) Read([]byte) (int, error) {
+	i.cancel()
+	<-i.never
+	return 0, io.EOF
+}
+
 func TestItStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	waits, unblock, err := os.Pipe()
-	require.NoError(t, err)
-	defer waits.Close()
-	defer unblock.Close()
-	require.NoError(t, run(ctx, []string{"-dir", t.TempDir()}, waits, new(bytes.Buffer)))
+	in := interrupting{cancel, make(chan struct{})}
+	defer close(in.never)
+	require.NoError(t, run(ctx, []string{"-dir", t.TempDir()}, in, new(bytes.Buffer)))
 }
 
 func TestWrongUse(t *testing.T) {
