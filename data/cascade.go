@@ -18,7 +18,7 @@ const (
 	inSite relation = iota + 1 // parent_site_key
 	atSpace
 	ofUser
-	deepLink // a portal that opens one access grant
+	deepLink // a portal that opens one space or access grant
 )
 
 // effect is what becomes of a referrer when what it refers to is deleted.
@@ -45,14 +45,11 @@ var cascade = []struct {
 	{allSpaces, atSpace, allGrants, goesWithLast},
 	{allSpaces, atSpace, setOf(KindStaffMember), detaches},
 	{allUsers, ofUser, allGrants, goes},
-	{allGrants, deepLink, portals, isRevoked},
+	{allSpaces | allGrants, deepLink, portals, isRevoked},
 }
 
-// referrerPortal stands for a portal where a referrer's kind is asked for.
-const referrerPortal = Kind(layout.ReferrerPortal)
-
 // portals is the set of what is no kind: among referrers, the portals.
-var portals = setOf(referrerPortal)
+var portals = setOf(KindCustomerPortal)
 
 // referrer is what refers to a resource, and how. A portal's key is its id.
 type referrer struct {
@@ -74,7 +71,7 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referr
 		}
 		r := referrer{Ref: Ref{Kind(kind), key}}
 		switch from := r.Kind.Class(); {
-		case r.Kind == referrerPortal:
+		case r.Kind == KindCustomerPortal:
 			r.relation = deepLink
 		case to.Kind.Class() == ClassUserIdentity:
 			r.relation = ofUser

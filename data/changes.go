@@ -117,7 +117,8 @@ func (ch *changes) mutations() iter.Seq[mutation] {
 		}
 		revokedAt := layout.AppendTime(nil, ch.w.time())
 		for _, id := range ch.revoked {
-			if !yield(mutation{key: layout.Revoked(after.id, id), value: revokedAt}) {
+			told := &event{change: Closed, kind: KindCustomerPortal, id: id}
+			if !yield(mutation{key: layout.Revoked(after.id, id), value: revokedAt, event: told}) {
 				return
 			}
 		}

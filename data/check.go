@@ -1,20 +1,19 @@
 package data
 
 import (
-	"fmt"
 	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // a time zone is valid or not whatever the machine has installed
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/customerportal-go/customerportal/internal/chars"
 )
 
 // Bounds of what a resource holds.
 const (
-	maxKeyBytes      = 512
 	maxTextBytes     = 4096
 	maxRefs          = 1000 // of one resource, in all its lists
 	maxMetadata      = 50   // keys that custom_metadata holds
@@ -23,44 +22,17 @@ const (
 	maxMetadataText  = 500  // characters
 )
 
-// checkKey says what is wrong with a resource key, or "".
-func checkKey(key string) string {
-	switch {
-	case key == "":
-		return "is required"
-	case len(key) > maxKeyBytes:
-		return fmt.Sprintf("is %d bytes long, and may have %d", len(key), maxKeyBytes)
-	case !utf8.ValidString(key):
-		return "is not UTF-8"
-	case strings.ContainsFunc(key, unicode.IsControl):
-		return "has a control character"
-	case strings.TrimSpace(key) != key:
-		return "begins or ends with white space"
-	}
-	return ""
-}
-
 // reportKey reports what is wrong with a resource or customer key.
 func reportKey(key string, report reporter) {
 	if key == "" {
 		report("", RuleRequired, "is required")
-	} else if fault := checkKey(key); fault != "" {
+	} else if fault := chars.CheckKey(key); fault != "" {
 		report("", RuleKeyFormat, "%s", fault)
 	}
 }
 
 // checkText says what is wrong with free text, or "".
-func checkText(s string) string {
-	switch {
-	case len(s) > maxTextBytes:
-		return fmt.Sprintf("is %d bytes long, and may have %d", len(s), maxTextBytes)
-	case !utf8.ValidString(s):
-		return "is not UTF-8"
-	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }):
-		return "has a control character"
-	}
-	return ""
-}
+func checkText(s string) string { return chars.Check(s, maxTextBytes) }
 
 // timeZone is the form of an IANA name. It leaves out what only some machines have,
 // such as posix/UTC and localtime, and "Local", which is the machine's own.

@@ -73,28 +73,38 @@ func (r DeleteReport) DeletedByKind() map[Kind]int {
 // A key that names nothing is in the report and is no error, so deleting twice is
 // fine. It returns an [InvalidError] for a key that cannot be one.
 func (w *Workspace) Delete(ctx context.Context, sel Selection) (DeleteReport, error) {
-	found := sel.check()
-	if err := found.err(false); err != nil {
-		return DeleteReport{}, err
-	}
-	return w.carryOutDelete(ctx, sel, found, false)
+	return w.DeleteWith(ctx, sel, DeleteOptions{})
 }
 
 // PlanDelete reports what Delete would do, and changes nothing.
 func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport, error) {
+	return w.DeleteWith(ctx, sel, DeleteOptions{DryRun: true})
+}
+
+// DeleteOptions changes what a delete does.
+type DeleteOptions struct {
+	DryRun bool // report, and change nothing
+
+	// Guard is as in [PushOptions].
+	Guard func(context.Context, *Snapshot, DeleteReport) error
+}
+
+// DeleteWith is Delete with options.
+func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptions) (DeleteReport, error) {
 	found := sel.check()
 	if err := found.err(false); err != nil {
 		return DeleteReport{}, err
 	}
-	return w.carryOutDelete(ctx, sel, found, true)
-}
-
-func (w *Workspace) carryOutDelete(ctx context.Context, sel Selection, found findings, dryRun bool) (DeleteReport, error) {
 	var report DeleteReport
-	err := w.carryOut(ctx, dryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err := w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		p := &deletion{s: s, scale: scale}
 		if err := p.plan(ctx, sel); err != nil {
 			return nil, err
+		}
+		if o.Guard != nil {
+			if err := o.Guard(ctx, s, p.report); err != nil {
+				return nil, err
+			}
 		}
 		report = p.report
 		return &operation{changes: p.changes}, nil

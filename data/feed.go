@@ -15,19 +15,26 @@ import (
 )
 
 // FeedChange is an entry of the change feed: what a push, a sync, an import or a
-// delete did to one resource.
+// delete did to one resource, or what became of a customer's portal.
 type FeedChange struct {
-	Change      Change    `json:"change"` // Created, Updated or Deleted
+	Change      Change    `json:"change"` // Created, Updated or Deleted; of a portal Opened, Expired and Closed too
 	CustomerKey string    `json:"customer_key"`
-	Class       Class     `json:"class"`
-	Kind        Kind      `json:"kind"`
-	Key         string    `json:"key"`
-	ID          uuid.UUID `json:"id"` // the derived id
-	At          time.Time `json:"at"` // of the operation; the same for all that it changed
+	Class       Class     `json:"class"` // of a portal ClassCustomerPortal
+	Kind        Kind      `json:"kind"`  // of a portal KindCustomerPortal
+	Key         string    `json:"key"`   // of a portal empty
+	ID          uuid.UUID `json:"id"`    // the derived id, or the portal's own
+	At          time.Time `json:"at"`    // of the operation; the same for all that it changed
 
 	// Cursor is the place after this change: Changes(ctx, Cursor) goes on from there.
 	Cursor Cursor `json:"cursor"`
 }
+
+// What the change feed tells of a portal beside its creation and deletion.
+const (
+	Opened  Change = "opened"  // a link began a session
+	Expired Change = "expired" // it was used after its time; told once
+	Closed  Change = "revoked" // it was revoked
+)
 
 // Cursor is a place in the change feed. The zero Cursor is its start. As text it is
 // opaque, of at most 500 characters.
@@ -60,7 +67,7 @@ func (e edit) event() *event {
 }
 
 // feedChanges is the changes in the feed, by the letter that they are stored as.
-var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted}
+var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted, 'o': Opened, 'e': Expired, 'r': Closed}
 
 func (e event) append(b []byte) []byte {
 	b = append(b, e.change[0], byte(e.kind))
@@ -71,7 +78,7 @@ func (e event) append(b []byte) []byte {
 func decodeEvent(d *layout.Decoder) (event, bool) {
 	change, known := feedChanges[d.Byte()]
 	e := event{change: change, kind: Kind(d.Byte()), id: d.UUID(), key: d.String()}
-	return e, known && e.kind.valid()
+	return e, known && (e.kind.valid() || e.kind == KindCustomerPortal)
 }
 
 // feedRowBytes bounds a row of the feed, unless one change is longer.
@@ -202,10 +209,8 @@ func (w *Workspace) Changes(ctx context.Context, after Cursor) iter.Seq2[FeedCha
 					if skip+i+1 == len(b.events) {
 						*place = feedPlace{b.position + 1, 0}
 					}
-					c := FeedChange{
-						Change: e.change, CustomerKey: b.customer, Class: e.kind.Class(), Kind: e.kind,
-						Key: e.key, ID: e.id, At: b.at, Cursor: after,
-					}
+					c := e.at(b)
+					c.Cursor = after
 					if !yield(c, nil) {
 						return
 					}

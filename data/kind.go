@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/samber/lo"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
 // Class is what a resource is to access control.
@@ -16,6 +18,14 @@ const (
 	ClassAccessGrant  Class = 3
 )
 
+// A customer's portal is no resource, and yet the change feed tells of it.
+const (
+	ClassCustomerPortal Class = layout.ReferrerPortal >> 4
+	KindCustomerPortal  Kind  = layout.ReferrerPortal
+
+	customerPortal = "customer_portal"
+)
+
 // String gives the API's word for the class, such as "user_identity".
 func (c Class) String() string {
 	switch c {
@@ -25,6 +35,8 @@ func (c Class) String() string {
 		return "user_identity"
 	case ClassAccessGrant:
 		return "access_grant"
+	case ClassCustomerPortal:
+		return customerPortal
 	}
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
@@ -143,6 +155,9 @@ func (k Kind) Class() Class { return Class(k >> 4) }
 func (k Kind) String() string {
 	if k.valid() {
 		return kinds[placeOf[k]-1].name
+	}
+	if k == KindCustomerPortal {
+		return customerPortal
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }

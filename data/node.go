@@ -76,6 +76,16 @@ func (n *node) accessGrant() AccessGrant {
 	}
 }
 
+func (n *node) public() Resource {
+	switch n.class() {
+	case ClassSpace:
+		return n.space()
+	case ClassUserIdentity:
+		return n.userIdentity()
+	}
+	return n.accessGrant()
+}
+
 // clone is a copy that shares nothing that merging changes in place.
 func (n *node) clone() *node {
 	c := *n

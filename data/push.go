@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
@@ -18,6 +19,11 @@ type PushOptions struct {
 	Strict      bool // a warning refuses the push as a fault does
 	SkipInvalid bool // apply the resources without a fault; the report has the faults of the others
 	DryRun      bool // report, and write nothing
+
+	// Guard sees the state that the push was planned on, and what it would report: its
+	// error refuses the push. Nothing comes between that state and the push. It may run
+	// more than once, and runs in a dry run too.
+	Guard func(context.Context, *Snapshot, PushReport) error
 
 	// Within runs in the transaction that makes the push, after its own writes: what
 	// it writes commits with the push, and its error rolls back both. It may run more
@@ -104,6 +110,11 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		ch, planned, err := s.planPush(ctx, given, o)
 		if err != nil {
 			return nil, err
+		}
+		if o.Guard != nil {
+			if err := o.Guard(ctx, s, planned); err != nil {
+				return nil, err
+			}
 		}
 		report = planned
 		ch.touched = o.Within != nil
@@ -258,7 +269,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 	var at []int
 	for i, it := range g.items {
 		merged[i].found.join(it.found)
-		if it.kind.valid() && checkKey(it.key) == "" {
+		if it.kind.valid() && chars.CheckKey(it.key) == "" {
 			refs, at = append(refs, it.ref()), append(at, i)
 		}
 	}
@@ -376,7 +387,7 @@ func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o P
 	var ask []Ref
 	for _, it := range g.items {
 		it.references(func(_ string, ref Ref) {
-			if class := byClass(ref); ref.Kind.valid() && checkKey(ref.Key) == "" && !known[class] {
+			if class := byClass(ref); ref.Kind.valid() && chars.CheckKey(ref.Key) == "" && !known[class] {
 				known[class] = true
 				ask = append(ask, class)
 			}
@@ -408,7 +419,7 @@ func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o P
 // warnOfMissing reports the references of one resource to what is not there.
 func (n *node) warnOfMissing(has map[Ref]Kind, report reporter) {
 	n.references(func(part string, ref Ref) {
-		if !ref.Kind.valid() || checkKey(ref.Key) != "" {
+		if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" {
 			return
 		}
 		switch kind := has[byClass(ref)]; {

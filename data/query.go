@@ -11,6 +11,7 @@ import (
 
 	"github.com/samber/lo"
 
+	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -27,7 +28,8 @@ type Query struct {
 	// directory of keys is then read, whatever else is asked.
 	CustomerKey string
 
-	Kinds []Kind // of the class that is listed; none is all. Read from the records of these kinds.
+	Kinds []Kind   // of the class that is listed; none is all. Read from the records of these kinds.
+	Keys  []string // of the resources that can be listed, if not nil: read by key, and listed in that order
 
 	ParentSiteKey string // spaces in that site: read from the edges to it
 	SpaceKey      string // access grants to, or staff members of, that space: read from the edges to it
@@ -41,6 +43,10 @@ type Query struct {
 
 	Text           string         // in the name or the key, in any case: filters what is read
 	CustomMetadata CustomMetadata // all of these values: filters what is read
+
+	// Keep, where it is not nil, says whether a resource that passes all of these is to
+	// be listed: filters what is read. Its error ends the list.
+	Keep func(Resource) (bool, error)
 
 	Limit  int    // of a page: 1 to 1000; 0 is 100
 	Cursor string // Page.Next of the page before, of the same query; empty is the start
@@ -57,6 +63,7 @@ const (
 	maxLimit     = 1000
 	maxRead      = 10_000 // resources that one page looks at
 	readAhead    = 256    // and how many at once
+	maxKeys      = maxRead
 )
 
 // Spaces lists spaces.
@@ -74,7 +81,7 @@ func (s *Snapshot) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant]
 	return list(ctx, s, q, ClassAccessGrant, (*node).accessGrant)
 }
 
-func list[T any](ctx context.Context, s *Snapshot, q Query, class Class, convert func(*node) T) (Page[T], error) {
+func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, convert func(*node) T) (Page[T], error) {
 	limit, err := q.check(class)
 	if err != nil {
 		return Page[T]{}, err
@@ -99,10 +106,18 @@ func list[T any](ctx context.Context, s *Snapshot, q Query, class Class, convert
 			if n == nil || !q.matches(n) {
 				continue
 			}
+			item := convert(n)
+			if q.Keep != nil {
+				if keep, err := q.Keep(item); err != nil {
+					return Page[T]{}, err
+				} else if !keep {
+					continue
+				}
+			}
 			if len(page.Items) == limit {
 				return page, nil
 			}
-			page.Items = append(page.Items, convert(n))
+			page.Items = append(page.Items, item)
 			page.Next = l.cursor(candidates[i])
 		}
 		if len(candidates) < ahead {
@@ -148,6 +163,9 @@ func (q Query) check(class Class) (limit int, err error) {
 		if filter.set && !slices.Contains(filter.of, class) {
 			return 0, fmt.Errorf("%w: %s is not a filter of a %s", ErrInvalid, filter.name, class)
 		}
+	}
+	if len(q.Keys) > maxKeys {
+		return 0, fmt.Errorf("%w: %d Keys, above %d", ErrInvalid, len(q.Keys), maxKeys)
 	}
 	if !q.From.IsZero() && !q.Until.IsZero() && !q.Until.After(q.From) {
 		return 0, fmt.Errorf("%w: Until must be after From", ErrInvalid)
@@ -200,17 +218,24 @@ type candidate struct {
 func (s *Snapshot) open(ctx context.Context, q Query, class Class) (*listing, error) {
 	l := &listing{s: s, customers: map[layout.CustomerID]*customer{}}
 	l.byTime = class == ClassAccessGrant && q.CustomerKey != "" &&
-		(q.SpaceKey != "" || q.UserKey != "" || !q.From.IsZero() || !q.Until.IsZero())
+		(q.SpaceKey != "" || q.UserKey != "" || !q.From.IsZero() || !q.Until.IsZero()) && q.Keys == nil
 	after, err := l.parse(q.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	if q.CustomerKey == "" {
+	if q.CustomerKey != "" {
+		if l.customer, err = s.customer(ctx, q.CustomerKey); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case q.Keys != nil:
+		named, err := s.namedStream(ctx, class, q.Keys, after)
+		l.streams = append(l.streams, named)
+		return l, err
+	case l.customer == nil:
 		l.streams = append(l.streams, s.directoryStream(ctx, class, after))
 		return l, nil
-	}
-	if l.customer, err = s.customer(ctx, q.CustomerKey); err != nil {
-		return nil, err
 	}
 	of := lo.Uniq(q.Kinds)
 	if len(of) == 0 {
@@ -345,7 +370,7 @@ func parseCursor(order, cursor string) ([]byte, error) {
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	prefix := []byte(cursorVersion + order)
-	if err != nil || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*maxKeyBytes {
+	if err != nil || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*chars.MaxKeyBytes {
 		return nil, ErrInvalidCursor
 	}
 	return b[len(prefix):], nil
@@ -432,7 +457,7 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 		if !ok {
 			return Page[Ref]{}, errEdge
 		}
-		if Kind(kind) == referrerPortal {
+		if Kind(kind) == KindCustomerPortal {
 			continue
 		}
 		if len(page.Items) == limit {

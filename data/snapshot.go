@@ -17,6 +17,9 @@ type Snapshot struct {
 	r storage.Reader
 }
 
+// WorkspaceID is the id of the workspace that is read.
+func (s *Snapshot) WorkspaceID() uuid.UUID { return s.w.id }
+
 // At reads the workspace in a snapshot, or transaction, of its store that the
 // caller has opened.
 func (w *Workspace) At(r storage.Reader) *Snapshot { return &Snapshot{w: w, r: r} }
@@ -251,6 +254,22 @@ func (s *Snapshot) AccessGrant(ctx context.Context, key string) (AccessGrant, er
 // [ErrResourceNotFound].
 func (s *Snapshot) AccessGrantByID(ctx context.Context, id uuid.UUID) (AccessGrant, error) {
 	return as((*node).accessGrant)(s.findID(ctx, ClassAccessGrant, id))
+}
+
+// Resources reads resources of one customer by class and key, all at once: nil for one
+// that it does not have.
+func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref) ([]Resource, error) {
+	nodes, customers, err := s.lookUp(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Resource, len(refs))
+	for i, n := range nodes {
+		if n != nil && customers[i].key == customerKey {
+			out[i] = n.public()
+		}
+	}
+	return out, nil
 }
 
 // as turns the answer of a read into a public type.

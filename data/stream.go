@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
@@ -64,6 +65,31 @@ func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byt
 		o, err := decodeOwner(e.Value)
 		return candidate{order: key, ref: Ref{o.kind, string(key)}, owner: o}, err
 	})
+}
+
+// namedStream has the resources of a class that are named, as the directory has them.
+func (s *Snapshot) namedStream(ctx context.Context, class Class, keys []string, after []byte) (*stream, error) {
+	var refs []Ref
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
+		if key > string(after) {
+			refs = append(refs, Ref{Kinds(class)[0], key})
+		}
+	}
+	owners, err := s.owners(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	next := 0
+	return &stream{stop: func() {}, pull: func() (candidate, error, bool) {
+		for ; next < len(refs); next++ {
+			if o := owners[next]; o.kind != 0 {
+				key := refs[next].Key
+				next++
+				return candidate{order: []byte(key), ref: Ref{o.kind, key}, owner: o}, nil, true
+			}
+		}
+		return candidate{}, nil, false
+	}}, nil
 }
 
 // The order of time is that of (1, start, kind, key), and before those with a start

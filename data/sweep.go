@@ -46,8 +46,24 @@ func readOwned(c *customer, e storage.Entry) (owned, bool, error) {
 			return out, false, fmt.Errorf("%w: the key of a link", storage.ErrCorrupt)
 		}
 		out.pointers = [][]byte{layout.Link(layout.LinkID(rest))}
+	case layout.RowSession:
+		if len(rest) != len(uuid.UUID{})+len(layout.SessionHash{}) {
+			return out, false, fmt.Errorf("%w: the key of a session", storage.ErrCorrupt)
+		}
+		out.pointers = [][]byte{layout.Session(layout.SessionHash(rest[len(uuid.UUID{}):]))}
 	}
 	return out, true, nil
+}
+
+// event is what the change feed tells of the row's deletion, or nil.
+func (o owned) event() *event {
+	switch {
+	case o.resource != nil:
+		return edit{old: o.resource}.event()
+	case o.portal != uuid.Nil:
+		return &event{change: Deleted, kind: KindCustomerPortal, id: o.portal}
+	}
+	return nil
 }
 
 // spend takes from a budget what the deletion of the row costs.
@@ -56,8 +72,8 @@ func (o owned) spend(b *budget) bool {
 	for _, key := range o.pointers {
 		b.take(1, storage.EntryBytes(key, nil))
 	}
-	if o.resource != nil {
-		b.takes(mutation{event: edit{old: o.resource}.event()})
+	if e := o.event(); e != nil {
+		b.takes(mutation{event: e})
 	}
 	return b.left()
 }
@@ -116,8 +132,8 @@ func (sw *sweeper) delete(ctx context.Context, s *Snapshot, tx storage.Tx, rows 
 	for _, row := range rows {
 		keys = append(keys, row.key)
 		pointers = append(pointers, row.pointers...)
-		if row.resource != nil {
-			events = append(events, *edit{old: row.resource}.event())
+		if e := row.event(); e != nil {
+			events = append(events, *e)
 		}
 	}
 	// Once the customer is gone to readers, its keys may be another's.

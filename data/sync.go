@@ -2,6 +2,9 @@ package data
 
 import (
 	"context"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // SyncOptions changes what a sync does.
@@ -78,10 +81,8 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 			}
 			edits = append(edits, edit{old: n})
 			p.report.add(n, nil)
-			if n.class() == ClassAccessGrant {
-				if err := s.revokeDeepLinks(ctx, ch, n, &p.report); err != nil {
-					return nil, report, err
-				}
+			if err := s.revokeDeepLinks(ctx, ch, n, &p.report); err != nil {
+				return nil, report, err
 			}
 		}
 	}
@@ -90,13 +91,14 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 	return ch, report, nil
 }
 
-// revokeDeepLinks plans to revoke the portals that are deep links to a grant.
+// revokeDeepLinks plans to revoke the portals that are deep links to a resource.
 func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, n *node, report *DeleteReport) error {
-	referrers, err := s.referrers(ctx, ch.customer, n.ref())
-	if err != nil {
-		return err
-	}
-	for _, r := range referrers {
+	prefix := layout.EdgesFrom(ch.customer.id, byte(n.class()), n.key, byte(KindCustomerPortal))
+	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
+		if err != nil {
+			return err
+		}
+		r := referrer{Ref{KindCustomerPortal, string(e.Key[len(prefix):])}, deepLink}
 		revoked, err := r.revokes(ch.customer, n.ref())
 		if err != nil {
 			return err

@@ -100,6 +100,13 @@ type CustomerTx struct {
 	Customer Customer
 }
 
+// Tell adds what became of a portal of the customer to the change feed: Created,
+// Deleted, [Opened], [Expired] or [Closed].
+func (tx CustomerTx) Tell(ctx context.Context, change Change, portalID uuid.UUID) error {
+	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
+	return appendFeed(ctx, tx.Tx, c, tx.w.time(), []event{{change: change, kind: KindCustomerPortal, id: portalID}})
+}
+
 // Within runs fn in a transaction that holds a customer that exists, or returns
 // [ErrCustomerNotFound]. fn may run more than once.
 func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error) error {

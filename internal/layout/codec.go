@@ -131,3 +131,9 @@ func (d *Decoder) LinkID() (id LinkID) {
 	copy(id[:], d.next(uint64(len(id))))
 	return id
 }
+
+// SessionHash reads 32 bytes.
+func (d *Decoder) SessionHash() (hash SessionHash) {
+	copy(hash[:], d.next(uint64(len(hash))))
+	return hash
+}

@@ -12,6 +12,9 @@
 //	D      workspace  class  resource key            customer id, kind, operation or none
 //	I      derived id or portal id                   customer id, kind or [ReferrerPortal], resource key
 //	L      link id                                   customer id, portal id
+//	S      hash of a session's token                 customer id, portal id
+//	P      workspace  profile id                     a customization profile
+//	W      workspace                                 the workspace's settings
 //	O      workspace  operation id  0                the state of a large operation
 //	O      workspace  operation id  1  customer id   whom it changes
 //	F      workspace  partition  position            change feed: the changes of one customer in one commit
@@ -23,7 +26,11 @@
 //	C      customer id  t  span  kind  key           an access grant by its time
 //	C      customer id  p  portal id                 a portal
 //	C      customer id  l  link id                   portal id: its row of table L is to go with it
+//	C      customer id  o                            portal id: the newest that is not a deep link
+//	C      customer id  s  portal id  hash           a session: its row of table S is to go with it
+//	C      customer id  u  portal id                 how often that portal's link was used, where that is bounded
 //	C      customer id  x  portal id                 when that portal was revoked
+//	C      customer id  z  portal id                 when the change feed told that it had expired
 //	C      customer id  j  operation id  part        writes of a large operation, to be applied
 //
 // Ids are raw bytes and numbers big-endian. Keys of partners are 1 to 512 bytes
@@ -48,11 +55,17 @@ type OperationID [8]byte
 // LinkID is the id that a link's code carries.
 type LinkID [8]byte
 
+// SessionHash is the SHA-256 of a session's token.
+type SessionHash [32]byte
+
 const (
 	tableCustomerKey  = 'K'
 	tableDirectory    = 'D'
 	tableID           = 'I'
 	tableLink         = 'L'
+	tableSession      = 'S'
+	tableProfile      = 'P'
+	tableSettings     = 'W'
 	tableOperation    = 'O'
 	tableFeed         = 'F'
 	tableFeedPosition = 'N'
@@ -64,7 +77,11 @@ const (
 	rowTime     = 't'
 	rowPortal   = 'p'
 	rowLink     = 'l'
+	rowNewest   = 'o'
+	rowSession  = 's'
+	rowUses     = 'u'
 	rowRevoked  = 'x'
+	rowExpired  = 'z'
 	rowJournal  = 'j'
 )
 
@@ -92,6 +109,22 @@ func ID(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
 
 // Link is the row that finds a portal by the id in a link's code.
 func Link(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
+
+// Session is the row that finds a portal by a session's token.
+func Session(hash SessionHash) []byte { return append([]byte{tableSession}, hash[:]...) }
+
+// Profiles is the prefix of a workspace's customization profiles.
+func Profiles(workspace uuid.UUID) []byte {
+	return append([]byte{tableProfile}, workspace[:]...)
+}
+
+// Profile is the row of a customization profile.
+func Profile(workspace, id uuid.UUID) []byte { return append(Profiles(workspace), id[:]...) }
+
+// Settings is the row of a workspace's settings.
+func Settings(workspace uuid.UUID) []byte {
+	return append([]byte{tableSettings}, workspace[:]...)
+}
 
 // Operations is the prefix of a workspace's large operations.
 func Operations(workspace uuid.UUID) []byte {
@@ -194,9 +227,31 @@ func OwnLinks(c CustomerID) []byte { return customerRow(c, rowLink, 8) }
 // OwnLink is the customer's row of one of its links.
 func OwnLink(c CustomerID, id LinkID) []byte { return append(OwnLinks(c), id[:]...) }
 
+// NewestPortal is the row of the customer's newest portal that is not a deep link.
+func NewestPortal(c CustomerID) []byte { return customerRow(c, rowNewest, 0) }
+
+// Sessions is the prefix of a customer's sessions.
+func Sessions(c CustomerID) []byte { return customerRow(c, rowSession, 16+32) }
+
+// SessionsOf is the part of [Sessions] that are of one portal.
+func SessionsOf(c CustomerID, portal uuid.UUID) []byte { return append(Sessions(c), portal[:]...) }
+
+// OwnSession is the customer's row of one of its sessions.
+func OwnSession(c CustomerID, portal uuid.UUID, hash SessionHash) []byte {
+	return append(SessionsOf(c, portal), hash[:]...)
+}
+
+// Uses is the row of how often a portal's link was used.
+func Uses(c CustomerID, id uuid.UUID) []byte { return append(customerRow(c, rowUses, 16), id[:]...) }
+
 // Revoked is the row whose presence revokes a portal.
 func Revoked(c CustomerID, id uuid.UUID) []byte {
 	return append(customerRow(c, rowRevoked, 16), id[:]...)
+}
+
+// ExpiryTold is the row whose presence says that the change feed told of a portal's expiry.
+func ExpiryTold(c CustomerID, id uuid.UUID) []byte {
+	return append(customerRow(c, rowExpired, 16), id[:]...)
 }
 
 // Journal is the prefix of the parts of a large operation.
@@ -225,6 +280,8 @@ func ParseCustomerRow(c CustomerID, key []byte) (row Row, kind byte, rest []byte
 		return RowPortal, 0, rest
 	case rowLink:
 		return RowLink, 0, rest
+	case rowSession:
+		return RowSession, 0, rest
 	}
 	return RowOther, 0, rest
 }
@@ -239,10 +296,11 @@ const (
 	RowResource
 	RowPortal
 	RowLink
+	RowSession
 )
 
 // ReferrerPortal stands in the place of a referrer's kind in the edge from a portal to the
-// access grant that it is a deep link to; the referrer's key is the portal's id.
+// resource that it is a deep link to, whose key is the portal's id, and in the change feed.
 const ReferrerPortal = 0xf0
 
 // ParseEdge reads the referrer from what follows [Edges] in the key of an edge.
