@@ -2,14 +2,19 @@ package portal
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // CreateRequest says which portal to create.
@@ -22,69 +27,128 @@ type CreateRequest struct {
 	// push is. It creates the customer if need be.
 	CustomerData *data.CustomerData
 
+	// Config is what the portal shows and allows. What it names has to be the customer's
+	// already, or in CustomerData.
+	Config Config
+
 	// TTL is for how long the portal opens, at least 1 second and at most
 	// Options.MaxTTL. Zero is Options.TTL.
 	TTL time.Duration
+
+	// MaxUses is how often the link begins a session; zero is any number, 1,000,000 the
+	// most.
+	MaxUses int
 }
 
-// Create makes a portal of a customer, with a link that opens it. What it returns
-// is the only place where the link is.
+const maxMaxUses = 1_000_000
+
+// Create makes a portal of a customer, with a link that opens it.
 //
-// It returns [data.ErrCustomerNotFound], the [data.InvalidError] of the push, or an
-// error that matches [ErrInvalid]; then nothing was made or pushed.
+// It returns [data.ErrCustomerNotFound], or an [InvalidError] with every fault of the
+// push and of the configuration; then nothing was made or pushed.
 func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequest) (CustomerPortal, error) {
-	if err := s.checkCreate(ws, req); err != nil {
+	if err := s.checkWorkspace(ws); err != nil {
 		return CustomerPortal{}, err
+	}
+	notes := s.checkCreate(req)
+	if len(notes.Faults) > 0 {
+		return CustomerPortal{}, s.allFaults(ctx, ws, req, notes)
 	}
 	var made CustomerPortal
 	insert := func(ctx context.Context, tx data.CustomerTx) (err error) {
 		made, err = s.insert(ctx, ws, tx, req)
 		return err
 	}
+	var report data.PushReport
+	var err error
 	if req.CustomerData == nil {
-		if err := ws.Within(ctx, req.CustomerKey, insert); err != nil {
-			return CustomerPortal{}, err
-		}
-		return made, nil
+		err = ws.Within(ctx, req.CustomerKey, insert)
+	} else {
+		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert})
+		err = underCustomerData(notes, err)
 	}
-	report, err := ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert})
 	if err != nil {
 		return CustomerPortal{}, err
 	}
 	made.Push = report
+	made.Warnings = notes.Warnings
 	return made, nil
 }
 
-func (s *Service) checkCreate(ws *data.Workspace, req CreateRequest) error {
-	switch d := req.CustomerData; {
+func (s *Service) checkWorkspace(ws *data.Workspace) error {
+	switch {
 	case ws == nil:
 		return fmt.Errorf("%w: a workspace is needed", ErrInvalid)
 	case ws.Store() != s.store:
 		return fmt.Errorf("%w: the workspace is in another store than the service", ErrInvalid)
-	case d == nil && req.CustomerKey == "":
-		return fmt.Errorf("%w: customer_key or customer_data is needed", ErrInvalid)
-	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
-		return fmt.Errorf("%w: customer_key %q is not that of customer_data, %q", ErrInvalid, req.CustomerKey, d.CustomerKey)
-	case req.TTL != 0 && req.TTL < minTTL || req.TTL > s.maxTTL:
-		return fmt.Errorf("%w: TTL must be at least %v and at most %v", ErrInvalid, minTTL, s.maxTTL)
 	}
 	return nil
 }
 
+func (s *Service) checkCreate(req CreateRequest) form.Notes {
+	notes := req.Config.check()
+	switch d := req.CustomerData; {
+	case d == nil && req.CustomerKey == "":
+		notes.Fault("customer_key", data.RuleRequired, "is required, or customer_data is")
+	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
+		notes.Fault("customer_key", data.RuleFormat, "%q is not that of customer_data, %q", req.CustomerKey, d.CustomerKey)
+	}
+	if req.TTL != 0 && req.TTL < minTTL || req.TTL > s.maxTTL {
+		notes.Fault("ttl", data.RuleRange, "must be at least %v and at most %v", minTTL, s.maxTTL)
+	}
+	if req.MaxUses < 0 || req.MaxUses > maxMaxUses {
+		notes.Fault("max_uses", data.RuleRange, "must be from 0 to %d", maxMaxUses)
+	}
+	return notes
+}
+
+// allFaults is the error of a request that is refused for its configuration, with what
+// is wrong with its push too.
+func (s *Service) allFaults(ctx context.Context, ws *data.Workspace, req CreateRequest, notes form.Notes) error {
+	err := invalid(notes)
+	if req.CustomerData == nil {
+		return err
+	}
+	if _, pushErr := ws.PushWith(ctx, *req.CustomerData, data.PushOptions{DryRun: true}); errors.Is(pushErr, data.ErrInvalid) {
+		return underCustomerData(notes, pushErr)
+	} else if pushErr != nil {
+		return pushErr
+	}
+	return err
+}
+
+// underCustomerData puts the faults of a push under the path that it has in a request,
+// beside what is wrong with the rest of that.
+func underCustomerData(notes form.Notes, err error) error {
+	var push *data.InvalidError
+	if !errors.As(err, &push) {
+		return err
+	}
+	notes.Faults = append(notes.Faults, under("customer_data", push.Faults)...)
+	notes.Warnings = append(notes.Warnings, under("customer_data", push.Warnings)...)
+	return invalid(notes, err)
+}
+
 // insert writes the rows of a new portal.
 func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest) (CustomerPortal, error) {
+	if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, req.Config, req.CustomerData); err != nil {
+		return CustomerPortal{}, err
+	}
 	ttl := req.TTL
 	if ttl == 0 {
 		ttl = s.ttl
 	}
-	r := &record{workspace: ws.ID(), customer: tx.Customer.ID(), createdAt: s.time()}
+	r := &record{workspace: ws.ID(), customer: tx.Customer.ID(), createdAt: s.time(), maxUses: uint64(req.MaxUses)}
 	r.expiresAt = r.createdAt.Add(ttl).Truncate(time.Microsecond)
 	expires, err := linkExpiry(r.expiresAt)
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	if r.id, err = uuid.NewRandomFromReader(s.rand); err != nil {
-		return CustomerPortal{}, fmt.Errorf("portal: making a portal id: %w", err)
+	if err := r.setConfig(req.Config); err != nil {
+		return CustomerPortal{}, err
+	}
+	if r.id, err = s.newPortalID(); err != nil {
+		return CustomerPortal{}, err
 	}
 	if _, err := io.ReadFull(s.rand, r.link[:]); err != nil {
 		return CustomerPortal{}, fmt.Errorf("portal: making a link id: %w", err)
@@ -97,24 +161,122 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 		return CustomerPortal{}, fmt.Errorf("portal: Rand gave an id that is taken")
 	}
 	to := pointer{r.customer, r.id}
-	for key, value := range map[string][]byte{
-		string(layout.Portal(r.customer, r.id)):    r.encode(),
-		string(layout.ID(r.id)):                    append(to.customer[:len(to.customer):len(to.customer)], layout.ReferrerPortal),
-		string(layout.Link(r.link)):                to.encode(),
-		string(layout.OwnLink(r.customer, r.link)): r.id[:],
-	} {
-		if err := tx.Tx.Put([]byte(key), value); err != nil {
+	rows := []storage.Entry{
+		{Key: layout.Portal(r.customer, r.id), Value: r.encode()},
+		{Key: layout.ID(r.id), Value: append(to.customer[:len(to.customer):len(to.customer)], layout.ReferrerPortal)},
+		{Key: layout.Link(r.link), Value: to.encode()},
+		{Key: layout.OwnLink(r.customer, r.link), Value: r.id[:]},
+	}
+	if edge := deepLinkEdge(r, req.Config); edge != nil {
+		rows = append(rows, storage.Entry{Key: edge})
+	} else {
+		rows = append(rows, storage.Entry{Key: layout.NewestPortal(r.customer), Value: r.id[:]})
+	}
+	for _, row := range rows {
+		if err := tx.Tx.Put(row.Key, row.Value); err != nil {
 			return CustomerPortal{}, err
 		}
 	}
-	p := r.public(tx.Customer.Key)
-	p.URL = Secret(s.base + s.keys.code(Link{ID: r.link, ExpiresAt: expires}))
+	if err := tx.Tell(ctx, data.Created, r.id); err != nil {
+		return CustomerPortal{}, err
+	}
+	p := r.public(tx.Customer.Key, req.Config)
+	p.State = StateLive
+	p.URL = s.url(r, expires)
 	return p, nil
 }
 
-func (r *record) public(customerKey string) CustomerPortal {
-	return CustomerPortal{
-		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customerKey,
-		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt,
+// newPortalID makes an id that sorts by time (UUID version 7), so that the newest
+// portals of a customer are together.
+func (s *Service) newPortalID() (uuid.UUID, error) {
+	id, err := uuid.NewRandomFromReader(s.rand)
+	if err != nil {
+		return id, fmt.Errorf("portal: making a portal id: %w", err)
 	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(s.now().UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = id[6]&0x0f | 0x70
+	return id, nil
+}
+
+// url is the link of a portal, which is made anew where it is asked for: the store
+// holds neither its code nor its tag.
+func (s *Service) url(r *record, expires time.Time) Secret {
+	return Secret(s.base + s.keys.code(Link{ID: r.link, ExpiresAt: expires}))
+}
+
+// deepLinkEdge is the row by which a portal is revoked with what it is a deep link to.
+func deepLinkEdge(r *record, c Config) []byte {
+	if c.DeepLink == (data.Ref{}) {
+		return nil
+	}
+	return layout.Edge(r.customer, byte(c.DeepLink.Kind.Class()), c.DeepLink.Key, layout.ReferrerPortal, nil, string(r.id[:]))
+}
+
+// checkThere returns an InvalidError where a configuration names what is not there. What
+// is pushed in the same step is given.
+func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, customerKey string, c Config, given *data.CustomerData) error {
+	var notes form.Notes
+	var causes []error
+	for _, field := range []struct {
+		path string
+		ref  data.Ref
+	}{{fieldLandingPage, c.LandingPage}, {fieldDeepLink, c.DeepLink}} {
+		if field.ref == (data.Ref{}) || given != nil && gives(given, field.ref) {
+			continue
+		}
+		_, err := lookUp(ctx, at, customerKey, field.ref)
+		if errors.Is(err, data.ErrResourceNotFound) {
+			notes.Fault(refPath(field.path, field.ref), data.RuleNotThereYet, "names nothing of this customer")
+			causes = append(causes, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	if c.CustomizationProfileID != uuid.Nil {
+		if _, err := readProfile(ctx, at, c.CustomizationProfileID); errors.Is(err, ErrProfileNotFound) {
+			notes.Fault(fieldProfile, data.RuleNotThereYet, "names no profile of this workspace")
+			causes = append(causes, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return invalid(notes, causes...)
+}
+
+// gives is whether a push gives a resource, by class and key.
+func gives(d *data.CustomerData, ref data.Ref) bool {
+	if ref.Kind.Class() == data.ClassSpace {
+		return slices.ContainsFunc(d.Spaces, func(s data.Space) bool { return s.Key == ref.Key })
+	}
+	return slices.ContainsFunc(d.AccessGrants, func(g data.AccessGrant) bool { return g.Key == ref.Key })
+}
+
+// lookUp reads a resource of a customer by class and key.
+func lookUp(ctx context.Context, at *data.Snapshot, customerKey string, ref data.Ref) (data.Resource, error) {
+	var found data.Resource
+	var meta data.Meta
+	var err error
+	switch ref.Kind.Class() {
+	case data.ClassSpace:
+		var v data.Space
+		v, err = at.Space(ctx, ref.Key)
+		found, meta = v, v.Meta
+	case data.ClassUserIdentity:
+		var v data.UserIdentity
+		v, err = at.UserIdentity(ctx, ref.Key)
+		found, meta = v, v.Meta
+	default:
+		var v data.AccessGrant
+		v, err = at.AccessGrant(ctx, ref.Key)
+		found, meta = v, v.Meta
+	}
+	if err == nil && meta.CustomerKey != customerKey {
+		err = fmt.Errorf("%w: %s %q", data.ErrResourceNotFound, ref.Kind.Class(), ref.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }

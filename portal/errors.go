@@ -3,6 +3,10 @@ package portal
 import (
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 )
 
 var (
@@ -10,22 +14,117 @@ var (
 	// key that it no longer has.
 	ErrForged = errors.New("portal: not a link of this service")
 
-	// ErrGone is the parent of the errors about a genuine link that opens nothing.
+	// ErrGone is the parent of the errors about a genuine link, or a session, that
+	// opens nothing.
 	ErrGone = errors.New("portal: the link opens no more")
 
-	// ErrExpired is returned for a genuine link, or a session, past its time.
+	// ErrExpired is returned for a genuine link, or a session, whose portal is past its
+	// time.
 	ErrExpired = fmt.Errorf("%w: expired", ErrGone)
 
 	// ErrRevoked is returned for a genuine link, or a session, whose portal was
 	// revoked or went with its customer.
 	ErrRevoked = fmt.Errorf("%w: revoked", ErrGone)
 
-	// ErrNotFound is returned where a workspace has no such portal.
+	// ErrUsedUp is returned for a genuine link that was used as often as it may be.
+	ErrUsedUp = fmt.Errorf("%w: used up", ErrGone)
+
+	// ErrKeyRemoved is returned for a session whose link was signed with a key that the
+	// service no longer has.
+	ErrKeyRemoved = fmt.Errorf("%w: its key was removed", ErrGone)
+
+	// ErrSessionOver is returned for a token whose session has ended, by itself or by
+	// [Session.End], and for one that never was.
+	ErrSessionOver = errors.New("portal: the session is over")
+
+	// ErrNotFound is returned where a workspace has no such portal, and is the parent
+	// of the errors about what else is not there.
 	ErrNotFound = errors.New("portal: not found")
 
-	// ErrInvalid is the parent of the errors about what was given.
+	// ErrProfileNotFound is returned where a workspace has no such customization profile.
+	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
+
+	// ErrRefused is the parent of a [RefusedError].
+	ErrRefused = errors.New("portal: refused")
+
+	// ErrInvalid is the parent of the errors about what was given. Those that can name
+	// a path are an [InvalidError].
 	ErrInvalid = errors.New("portal: invalid")
 
 	// ErrInvalidKey is returned for a master key or slot that cannot be one.
 	ErrInvalidKey = fmt.Errorf("%w: key", ErrInvalid)
 )
+
+// Reason is why a portal refuses something, as a stable word.
+type Reason string
+
+// The reasons.
+const (
+	ReasonFeature    Reason = "feature"    // a section or feature is excluded
+	ReasonReadOnly   Reason = "read_only"  // nothing can be changed
+	ReasonRestricted Reason = "restricted" // restricted navigation does not lead there
+	ReasonDeepLink   Reason = "deep_link"  // the portal shows one resource only
+	ReasonHidden     Reason = "hidden"     // it would change what the portal does not show
+)
+
+// RefusedError says that a portal does not allow something. Nothing was changed. What
+// a portal does not show is not refused, but not found.
+type RefusedError struct {
+	Action Action
+	Reason Reason
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("portal: refused: %s: %s", e.Action, e.Reason)
+}
+
+// Unwrap makes errors.Is find ErrRefused.
+func (e *RefusedError) Unwrap() error { return ErrRefused }
+
+// InvalidError lists every fault of what was given, each by its path as the API's
+// object has it, such as "features.manage.events.default_events[0]" or
+// "customer_data.rooms[3].name". Nothing was written.
+type InvalidError struct {
+	Faults   []data.Finding
+	Warnings []data.Finding
+
+	causes []error // what errors.Is and errors.As find beside ErrInvalid
+}
+
+// shownFaults bounds the text of the error; Faults has them all.
+const shownFaults = 20
+
+func (e *InvalidError) Error() string {
+	var b strings.Builder
+	b.WriteString("portal: invalid")
+	for i, f := range e.Faults {
+		if i == shownFaults {
+			fmt.Fprintf(&b, "; and %d more", len(e.Faults)-i)
+			break
+		}
+		b.WriteString([]string{": ", "; "}[min(i, 1)])
+		b.WriteString(f.String())
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is find ErrInvalid and the cause of each fault that has one.
+func (e *InvalidError) Unwrap() []error { return append([]error{ErrInvalid}, e.causes...) }
+
+// invalid is an InvalidError where there is a fault.
+func invalid(notes form.Notes, causes ...error) error {
+	if len(notes.Faults) == 0 {
+		return nil
+	}
+	return &InvalidError{Faults: notes.Faults, Warnings: notes.Warnings, causes: causes}
+}
+
+// under puts findings under a path.
+func under(path string, found []data.Finding) []data.Finding {
+	out := make([]data.Finding, len(found))
+	for i, f := range found {
+		f.Path = path + "." + f.Path
+		out[i] = f
+	}
+	return out
+}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -28,8 +29,9 @@ const (
 //
 // A Keys never prints what it holds.
 type Keys struct {
-	active byte
-	slots  [Slots]*signer
+	active  byte
+	slots   [Slots]*signer
+	cursors [Slots]cipher.AEAD
 }
 
 // NewKeys takes the master keys by slot, 0 to 31, and the active slot. A master is
@@ -51,6 +53,9 @@ func NewKeys(active int, masters map[int][]byte) (*Keys, error) {
 			return nil, fmt.Errorf("portal: deriving a link key: %w", err)
 		}
 		k.slots[slot] = newSigner(key)
+		if k.cursors[slot], err = newCursorAEAD(master); err != nil {
+			return nil, err
+		}
 	}
 	if active < 0 || active >= Slots || k.slots[active] == nil {
 		return nil, fmt.Errorf("%w: the active slot %d has no master", ErrInvalidKey, active)

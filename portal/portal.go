@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -27,9 +28,12 @@ type Options struct {
 	TTL    time.Duration // of a portal whose request names none, at least 1 second; default 24 hours
 	MaxTTL time.Duration // that a request may name; default 7 days
 
+	SessionIdle time.Duration // a session that is not used for so long is over; default 30 minutes
+	SessionTTL  time.Duration // a session is over after so long, or with its portal; default 12 hours
+
 	// Both must be safe for concurrent use.
 	Now  func() time.Time // default time.Now
-	Rand io.Reader        // of portal ids and link ids; default crypto/rand
+	Rand io.Reader        // of portal ids, link ids, tokens and keys of resources; default crypto/rand
 }
 
 // Service makes and opens the portals of any number of workspaces in one store. It
@@ -40,6 +44,8 @@ type Service struct {
 	keys   *Keys
 	ttl    time.Duration
 	maxTTL time.Duration
+	idle   time.Duration // of a session
+	maxAge time.Duration // of a session
 	now    func() time.Time
 	rand   io.Reader
 }
@@ -48,11 +54,16 @@ const (
 	defaultTTL    = 24 * time.Hour
 	defaultMaxTTL = 7 * 24 * time.Hour
 	minTTL        = time.Second
+	defaultIdle   = 30 * time.Minute
+	defaultMaxAge = 12 * time.Hour
 )
 
 // New returns a Service, or an error that matches [ErrInvalid]. It does no I/O.
 func New(store storage.Store, o Options) (*Service, error) {
-	s := &Service{store: store, keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, now: o.Now, rand: o.Rand}
+	s := &Service{
+		store: store, keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
+		now: o.Now, rand: o.Rand,
+	}
 	base, err := url.Parse(o.BaseURL)
 	switch {
 	case err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "":
@@ -74,6 +85,15 @@ func New(store storage.Store, o Options) (*Service, error) {
 	if s.ttl < minTTL || s.ttl > s.maxTTL {
 		return nil, fmt.Errorf("%w: TTL must be at least %v and at most MaxTTL, %v", ErrInvalid, minTTL, s.maxTTL)
 	}
+	if s.idle == 0 {
+		s.idle = defaultIdle
+	}
+	if s.maxAge == 0 {
+		s.maxAge = defaultMaxAge
+	}
+	if s.idle < minTTL || s.maxAge < minTTL {
+		return nil, fmt.Errorf("%w: SessionIdle and SessionTTL must be at least %v", ErrInvalid, minTTL)
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -86,21 +106,37 @@ func New(store storage.Store, o Options) (*Service, error) {
 // time is now as portals keep it: in UTC, to the microsecond.
 func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
 
+// State is what a portal is at the moment.
+type State string
+
+// The states. A portal that is used up opens no new session; those that it has go on.
+const (
+	StateLive    State = "live"
+	StateUsedUp  State = "used_up"
+	StateExpired State = "expired"
+	StateRevoked State = "revoked"
+)
+
 // CustomerPortal is a portal of a customer. As JSON it is the API's object, with
 // the URL in it.
 type CustomerPortal struct {
-	ID          uuid.UUID // customer_portal_id; not part of the JSON
+	ID          uuid.UUID // customer_portal_id; not part of the JSON, as all after URL
 	WorkspaceID uuid.UUID
 	CustomerKey string
 	CreatedAt   time.Time // UTC, whole microseconds
 	ExpiresAt   time.Time // the same; from then on the portal is closed
 
-	// URL opens the portal. It is there only where the portal was just made: the
-	// store does not hold it.
+	// URL opens the portal. It is there only where the portal was made or is to be
+	// opened, by Create, CreateDeepLink and Open: the store does not hold it.
 	URL Secret
 
-	// Push is what the push of CreateRequest.CustomerData did; not part of the JSON.
-	Push data.PushReport
+	Config  Config
+	State   State
+	MaxUses int // how often the link begins a session; zero is any number
+	Uses    int // how often it has; counted where MaxUses is not zero
+
+	Push     data.PushReport // what the push of CreateRequest.CustomerData did
+	Warnings []data.Finding  // what Create could not use of the configuration
 }
 
 // MarshalJSON writes the API's object: five fields, the URL as it is.
@@ -125,4 +161,13 @@ func (p CustomerPortal) LogValue() slog.Value {
 func Code(link string) string {
 	link = strings.TrimSuffix(link, "/")
 	return link[strings.LastIndexByte(link, '/')+1:]
+}
+
+// public is the portal with its configuration.
+func (r *record) public(customerKey string, c Config) CustomerPortal {
+	c.notes = form.Notes{}
+	return CustomerPortal{
+		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customerKey,
+		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),
+	}
 }

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-const recordVersion = 1
+const recordVersion = 2
 
 // record is the row of a portal.
 type record struct {
@@ -20,13 +22,45 @@ type record struct {
 	link      layout.LinkID
 	createdAt time.Time
 	expiresAt time.Time
+	maxUses   uint64
+	stored    string // the configuration as JSON; empty is the zero one
+}
+
+// config reads the configuration. It is apart from the record, since a link opens
+// without it.
+func (r *record) config() (c Config, err error) {
+	if r.stored == "" {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(r.stored), &c); err != nil {
+		return c, fmt.Errorf("%w: the configuration of portal %s: %w", storage.ErrCorrupt, r.id, err)
+	}
+	return c, nil
+}
+
+// setConfig writes the configuration, which was checked.
+func (r *record) setConfig(c Config) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("portal: writing a configuration: %w", err)
+	}
+	if zero, err := json.Marshal(Config{}); err != nil || string(zero) == string(b) {
+		b = nil
+	}
+	if len(b) > maxConfigBytes {
+		return fmt.Errorf("%w: a configuration of %d bytes of JSON, above %d", ErrInvalid, len(b), maxConfigBytes)
+	}
+	r.stored = string(b)
+	return nil
 }
 
 func (r *record) encode() []byte {
 	b := append([]byte{recordVersion}, r.workspace[:]...)
 	b = append(b, r.link[:]...)
 	b = layout.AppendTime(b, r.createdAt)
-	return layout.AppendTime(b, r.expiresAt)
+	b = layout.AppendTime(b, r.expiresAt)
+	b = binary.AppendUvarint(b, r.maxUses)
+	return append(b, r.stored...)
 }
 
 func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, error) {
@@ -34,7 +68,10 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 	if v := d.Byte(); v != recordVersion {
 		return nil, fmt.Errorf("%w: portal %s has record version %d, not %d", storage.ErrCorrupt, id, v, recordVersion)
 	}
-	r := &record{id: id, customer: customer, workspace: d.UUID(), link: d.LinkID(), createdAt: d.Time(), expiresAt: d.Time()}
+	r := &record{
+		id: id, customer: customer, workspace: d.UUID(), link: d.LinkID(),
+		createdAt: d.Time(), expiresAt: d.Time(), maxUses: d.Uvarint(), stored: d.Rest(),
+	}
 	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the record of portal %s: %w", storage.ErrCorrupt, id, err)
 	}

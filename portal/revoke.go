@@ -15,16 +15,23 @@ import (
 // Revoke closes a portal: its link opens no more, and its sessions end. Revoking
 // twice is fine. It returns [ErrNotFound] where the workspace has no such portal.
 func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.UUID) error {
-	var p *record
-	err := ws.View(ctx, func(snapshot *data.Snapshot) (err error) {
-		p, err = find(ctx, snapshot.Reader(), ws.ID(), portalID)
+	if err := s.checkWorkspace(ws); err != nil {
+		return err
+	}
+	var p *standing
+	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
+		p, err = find(ctx, at, ws.ID(), portalID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = ws.WithinID(ctx, p.customer, func(_ context.Context, tx data.CustomerTx) error {
-		return tx.Tx.Put(layout.Revoked(p.customer, p.id), layout.AppendTime(nil, s.time()))
+	_, err = ws.RevokePortals(ctx, p.customer, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
+		p, err := find(ctx, at, ws.ID(), portalID)
+		if err != nil || p.revoked {
+			return nil, err
+		}
+		return []uuid.UUID{portalID}, nil
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
@@ -32,30 +39,36 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	return err
 }
 
-// find reads a portal of a workspace by its id.
-func find(ctx context.Context, r storage.Reader, workspace, portalID uuid.UUID) (*record, error) {
-	notFound := fmt.Errorf("%w: %s", ErrNotFound, portalID)
-	rows, err := r.Get(ctx, layout.ID(portalID))
+// RevokeAll closes every portal of a customer that is not closed, all at once however
+// many, and says how many it closed. It returns [data.ErrCustomerNotFound].
+func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey string) (int, error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return 0, err
+	}
+	c, err := ws.Customer(ctx, customerKey)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	d := layout.NewDecoder(rows[0])
-	customer, kind := d.CustomerID(), d.Byte()
-	if rows[0] == nil || kind != layout.ReferrerPortal {
-		return nil, notFound
-	}
-	if err := d.Done(); err != nil {
-		return nil, fmt.Errorf("%w: the row of a portal's id: %w", storage.ErrCorrupt, err)
-	}
-	if rows, err = r.Get(ctx, layout.Portal(customer, portalID)); err != nil {
-		return nil, err
-	}
-	if rows[0] == nil {
-		return nil, notFound
-	}
-	p, err := decodeRecord(customer, portalID, rows[0])
-	if err == nil && p.workspace != workspace {
-		return nil, notFound
-	}
-	return p, err
+	revoked, err := ws.RevokePortals(ctx, c.ID(), func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
+		var ids []uuid.UUID
+		prefix := layout.Portals(c.ID())
+		for e, err := range at.Reader().Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return nil, err
+			}
+			id, err := uuid.FromBytes(e.Key[len(prefix):])
+			if err != nil {
+				return nil, fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
+			}
+			p, err := stand(ctx, at.Reader(), pointer{c.ID(), id})
+			if err != nil {
+				return nil, err
+			}
+			if state := s.state(p); state == StateLive || state == StateUsedUp {
+				ids = append(ids, id)
+			}
+		}
+		return ids, nil
+	})
+	return len(revoked), err
 }

@@ -28,7 +28,7 @@ func (Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "portal.Se
 
 // Format writes the id of the session's portal, and nothing that opens it.
 func (s Session) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "portal.Session(%s)", s.portal.id)
+	_, _ = fmt.Fprintf(f, "portal.Session(%s)", s.portal.ID)
 }
 
 // redact writes what takes the place of a secret. A fmt.State keeps its own errors.

@@ -2,36 +2,107 @@ package portal
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Session is what an open link gives access to: one customer's portal. Each of
-// its calls finds out again, in the snapshot that it reads, that the portal has
-// not expired and is not revoked and that its customer is there, and returns
-// [ErrExpired] or [ErrRevoked] where that is no longer so.
+// Session is what an open link gives access to: one customer's portal, as far as its
+// configuration goes. It is all that a front end needs.
+//
+// Each of its calls finds out again, in the state that it reads or writes, that the
+// portal has not expired and is not revoked, that its customer is there, and what its
+// configuration is by now. It returns [ErrExpired], [ErrRevoked], [ErrKeyRemoved] or
+// [ErrSessionOver] where it is no longer good, and a [RefusedError] for what the
+// portal does not allow. What the portal does not show is [data.ErrResourceNotFound],
+// whether it is there or not.
+//
+// A Session is safe for concurrent use.
 type Session struct {
-	service *Service
-	ws      *data.Workspace
-	portal  *record
-	key     string // of the customer
+	service  *Service
+	ws       *data.Workspace
+	portal   CustomerPortal // as the session began, or was found
+	customer layout.CustomerID
+	slot     byte // of the key that signed the link
+
+	hash      *layout.SessionHash // of the token; nil for a session that is not kept
+	token     Secret
+	expiresAt time.Time
 }
 
-// Resolve opens the link of a code: what comes after the last slash of its URL.
+// SessionBytes is the number of random bytes in a token.
+const SessionBytes = 16
+
+// Resolve opens the link of a code, which is what comes after the last slash of its
+// URL, for a caller that keeps no session. A link that has a MaxUses is used by it.
 //
 // It returns [ErrForged] for a code that this service did not make and
-// [ErrExpired] for one whose time is over, both with no look at the store, and
-// [ErrRevoked] where the portal was revoked or went with its customer.
+// [ErrExpired] for one whose time is over, both with no look at the store,
+// [ErrRevoked] where the portal was revoked or went with its customer, and [ErrUsedUp].
 func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
-	link, err := s.keys.Verify(code, s.now())
+	session, p, err := s.look(ctx, code)
 	if err != nil {
 		return nil, err
 	}
+	if p.maxUses == 0 {
+		return session, nil
+	}
+	if err := s.use(ctx, session, nil); err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+// Peek says what the link of a code opens, and uses nothing of it. Errors are those of
+// Resolve; where the portal is still stored it comes with the error.
+func (s *Service) Peek(ctx context.Context, code string) (CustomerPortal, error) {
+	session, _, err := s.look(ctx, code)
+	if session == nil {
+		return CustomerPortal{}, err
+	}
+	return session.portal, err
+}
+
+// OpenSession begins a session with the link of a code, and uses that. Its Token
+// finds it again, and is to be had here only. Errors are those of Resolve.
+func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error) {
+	session, _, err := s.look(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	var token [SessionBytes]byte
+	if _, err := io.ReadFull(s.rand, token[:]); err != nil {
+		return nil, fmt.Errorf("portal: making a token: %w", err)
+	}
+	hash := layout.SessionHash(sha256.Sum256(token[:]))
+	if err := s.use(ctx, session, &hash); err != nil {
+		return nil, err
+	}
+	session.hash, session.token = &hash, Secret(base64.RawURLEncoding.EncodeToString(token[:]))
+	return session, nil
+}
+
+// look reads what the link of a code opens.
+func (s *Service) look(ctx context.Context, code string) (*Session, *standing, error) {
+	link, err := s.keys.Verify(code, s.now())
+	if err != nil {
+		return nil, nil, err
+	}
 	var session *Session
+	var p *standing
+	var stateErr error
 	err = data.View(ctx, s.store, func(r storage.Reader) error {
+		session, p = nil, nil
 		rows, err := r.Get(ctx, layout.Link(link.ID))
 		if err != nil {
 			return err
@@ -43,87 +114,180 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 		if err != nil {
 			return err
 		}
-		session, err = s.open(ctx, r, to)
-		return err
+		var ws *data.Workspace
+		var c data.Customer
+		p, ws, c, stateErr = s.live(ctx, r, to)
+		if p == nil {
+			return stateErr
+		}
+		described, err := s.describe(p, c.Key)
+		if err != nil {
+			return err
+		}
+		if stateErr == nil && described.State == StateUsedUp {
+			stateErr = ErrUsedUp
+		}
+		session = &Session{service: s, ws: ws, portal: described, customer: p.customer, slot: values[code[0]]}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if errors.Is(stateErr, ErrExpired) {
+		stateErr = errors.Join(stateErr, s.tellExpiry(ctx, p, session.ws))
+	}
+	return session, p, stateErr
+}
+
+// use begins a session: one more of the uses that a link has, and the rows by which a
+// token finds it, where there is one.
+func (s *Service) use(ctx context.Context, session *Session, hash *layout.SessionHash) error {
+	to := pointer{session.customer, session.portal.ID}
+	err := session.ws.WithinID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		p, _, _, err := s.live(ctx, tx.Tx, to)
+		if err != nil {
+			return err
+		}
+		if p.maxUses > 0 {
+			if p.uses >= p.maxUses {
+				return ErrUsedUp
+			}
+			if err := tx.Tx.Put(layout.Uses(to.customer, to.portal), binary.AppendUvarint(nil, p.uses+1)); err != nil {
+				return err
+			}
+		}
+		if hash != nil {
+			now := s.time()
+			row := sessionRow{slot: session.slot, seenAt: now, expiresAt: now.Add(s.maxAge).Truncate(time.Microsecond)}
+			if row.expiresAt.After(p.expiresAt) {
+				row.expiresAt = p.expiresAt
+			}
+			session.expiresAt = row.expiresAt
+			if err := tx.Tx.Put(layout.OwnSession(to.customer, to.portal, *hash), row.encode()); err != nil {
+				return err
+			}
+			if err := tx.Tx.Put(layout.Session(*hash), to.encode()); err != nil {
+				return err
+			}
+		}
+		return tx.Tell(ctx, data.Opened, to.portal)
+	})
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return ErrRevoked
+	}
+	return err
+}
+
+// Session finds a session by its token, and notes that it was used. A session is over
+// when it was not used for Options.SessionIdle (give or take a thirtieth), after
+// Options.SessionTTL, and with its portal.
+func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != SessionBytes {
+		return nil, ErrSessionOver
+	}
+	hash := layout.SessionHash(sha256.Sum256(raw))
+	session := &Session{service: s, hash: &hash, token: Secret(token)}
+	var row sessionRow
+	err = session.liveView(ctx, func(v *view) error {
+		session.ws, session.portal, session.customer = v.ws, v.portal, v.customer.ID()
+		row = v.row
+		session.slot, session.expiresAt = row.slot, row.expiresAt
+		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if now := s.time(); now.Sub(row.seenAt) > s.idle/30 {
+		return session, session.touch(ctx, now)
 	}
 	return session, nil
 }
 
-// open reads a portal that is live.
-func (s *Service) open(ctx context.Context, r storage.Reader, to pointer) (*Session, error) {
-	rows, err := r.Get(ctx, layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal))
-	if err != nil {
-		return nil, err
-	}
-	if rows[0] == nil {
-		return nil, ErrRevoked
-	}
-	p, err := decodeRecord(to.customer, to.portal, rows[0])
-	if err != nil {
-		return nil, err
-	}
-	if rows[1] != nil {
-		return nil, ErrRevoked
-	}
-	if !s.now().Before(p.expiresAt) {
-		return nil, ErrExpired
-	}
-	ws := data.NewWorkspace(s.store, p.workspace, data.Options{Now: s.now, Rand: s.rand})
-	c, err := ws.At(r).CustomerByID(ctx, to.customer)
+// touch notes when the session was last used.
+func (s *Session) touch(ctx context.Context, now time.Time) error {
+	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
+	err := s.ws.WithinID(ctx, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		rows, err := tx.Tx.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if rows[0] == nil {
+			return ErrSessionOver
+		}
+		row, err := decodeSession(rows[0])
+		if err != nil {
+			return err
+		}
+		row.seenAt = now
+		return tx.Tx.Put(key, row.encode())
+	})
 	if errors.Is(err, data.ErrCustomerNotFound) {
-		return nil, ErrRevoked
+		return ErrRevoked
 	}
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// End ends the session. Ending one twice is fine. A session that is not kept, as
+// Resolve gives, has nothing to end.
+func (s *Session) End(ctx context.Context) error {
+	if s.hash == nil {
+		return nil
 	}
-	return &Session{service: s, ws: ws, portal: p, key: c.Key}, nil
+	err := s.ws.WithinID(ctx, s.customer, func(_ context.Context, tx data.CustomerTx) error {
+		return tx.Tx.Delete(layout.OwnSession(s.customer, s.portal.ID, *s.hash), layout.Session(*s.hash))
+	})
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return nil
+	}
+	return err
 }
 
 // Portal is the portal that the session is of, without its URL.
-func (s *Session) Portal() CustomerPortal { return s.portal.public(s.key) }
+func (s *Session) Portal() CustomerPortal { return s.portal }
 
-// view runs fn on a snapshot in which the portal is live.
-func (s *Session) view(ctx context.Context, fn func(*data.Snapshot) error) error {
-	return s.ws.View(ctx, func(snapshot *data.Snapshot) error {
-		if _, err := s.service.open(ctx, snapshot.Reader(), pointer{s.portal.customer, s.portal.id}); err != nil {
-			return err
-		}
-		return fn(snapshot)
-	})
+// Token finds the session again; empty for one that is not kept. It is to be stored as
+// a password is: in a cookie that scripts cannot read, and in no log.
+func (s *Session) Token() Secret { return s.token }
+
+// ExpiresAt is when the session is over at the latest.
+func (s *Session) ExpiresAt() time.Time {
+	if s.hash == nil {
+		return s.portal.ExpiresAt
+	}
+	return s.expiresAt
 }
 
-// Customer reads the customer whose portal it is.
-func (s *Session) Customer(ctx context.Context) (c data.Customer, err error) {
-	err = s.view(ctx, func(snapshot *data.Snapshot) error {
-		c, err = snapshot.Customer(ctx, s.key)
-		return err
-	})
-	return c, err
+// sessionRow is the row of a session.
+type sessionRow struct {
+	slot      byte
+	seenAt    time.Time
+	expiresAt time.Time
 }
 
-// Spaces lists the customer's spaces. The customer of the query is set by the session.
-func (s *Session) Spaces(ctx context.Context, q data.Query) (data.Page[data.Space], error) {
-	return list(ctx, s, q, (*data.Snapshot).Spaces)
+const sessionVersion = 1
+
+func (r sessionRow) encode() []byte {
+	b := layout.AppendTime([]byte{sessionVersion, r.slot}, r.seenAt)
+	return layout.AppendTime(b, r.expiresAt)
 }
 
-// UserIdentities lists the customer's user identities, as Spaces does.
-func (s *Session) UserIdentities(ctx context.Context, q data.Query) (data.Page[data.UserIdentity], error) {
-	return list(ctx, s, q, (*data.Snapshot).UserIdentities)
+func decodeSession(b []byte) (sessionRow, error) {
+	d := layout.NewDecoder(b)
+	version := d.Byte()
+	r := sessionRow{slot: d.Byte(), seenAt: d.Time(), expiresAt: d.Time()}
+	if d.Done() != nil || version != sessionVersion || r.slot >= Slots {
+		return r, fmt.Errorf("%w: the row of a session", storage.ErrCorrupt)
+	}
+	return r, nil
 }
 
-// AccessGrants lists the customer's access grants, as Spaces does.
-func (s *Session) AccessGrants(ctx context.Context, q data.Query) (data.Page[data.AccessGrant], error) {
-	return list(ctx, s, q, (*data.Snapshot).AccessGrants)
-}
-
-func list[T any](ctx context.Context, s *Session, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error)) (page data.Page[T], err error) {
-	q.CustomerKey = s.key
-	err = s.view(ctx, func(snapshot *data.Snapshot) error {
-		page, err = read(snapshot, ctx, q)
-		return err
-	})
-	return page, err
+// parseSessionKey reads what follows [layout.Sessions] in the key of a session.
+func parseSessionKey(rest []byte) (portal uuid.UUID, hash layout.SessionHash, err error) {
+	d := layout.NewDecoder(rest)
+	portal, hash = d.UUID(), d.SessionHash()
+	if d.Done() != nil {
+		err = fmt.Errorf("%w: the key of a session", storage.ErrCorrupt)
+	}
+	return portal, hash, err
 }

@@ -87,11 +87,11 @@ How to go on:
 
 // showSession prints what a session gives to see.
 func (a *app) showSession(ctx context.Context, session *portal.Session) error {
-	customer, err := session.Customer(ctx)
+	counts, err := session.Counts(ctx)
 	if err != nil {
 		return err
 	}
-	a.print("  customer %q, until %s\n  %s\n", customer.Key, data.FormatTime(session.Portal().ExpiresAt), kinds(customer.Counts))
+	a.print("  customer %q, until %s\n  %s\n", session.Portal().CustomerKey, data.FormatTime(session.Portal().ExpiresAt), kinds(counts))
 	grants, err := session.AccessGrants(ctx, data.Query{Limit: 3})
 	if err != nil {
 		return err

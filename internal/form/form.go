@@ -1,0 +1,243 @@
+// Package form reads the small objects of the API, such as the configuration of a
+// portal or the parameters of a request, member by member. What is wrong with one is
+// noted by its path and does not stop the reading, so that one answer lists every fault.
+package form
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// Notes gathers faults and warnings.
+type Notes struct {
+	Faults   []data.Finding
+	Warnings []data.Finding
+}
+
+// Fault notes what refuses the whole: the first thing that is wrong at a path.
+func (n *Notes) Fault(path string, rule data.Rule, format string, args ...any) {
+	if slices.ContainsFunc(n.Faults, func(f data.Finding) bool { return f.Path == path }) {
+		return
+	}
+	n.Faults = append(n.Faults, data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+}
+
+// Warn notes what does not.
+func (n *Notes) Warn(path string, rule data.Rule, format string, args ...any) {
+	n.Warnings = append(n.Warnings, data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+}
+
+// Object is an object whose members are read by name. A member that is absent leaves
+// what it would be read into as it is; one that is null makes it zero.
+type Object struct {
+	path    string
+	members map[string]any
+	read    map[string]bool
+	notes   *Notes
+}
+
+// New is an object that was read already, by something else than JSON.
+func New(members map[string]any, notes *Notes) *Object {
+	return &Object{members: members, read: map[string]bool{}, notes: notes}
+}
+
+// Parse reads one JSON object: names all different, text in UTF-8, nothing after it.
+// The error matches [data.ErrNotJSON].
+func Parse(r io.Reader, notes *Notes) (*Object, error) {
+	var v any
+	if err := json.UnmarshalRead(r, &v, json.DefaultOptionsV2()); err != nil {
+		return nil, fmt.Errorf("%w: %w", data.ErrNotJSON, err)
+	}
+	members, ok := v.(map[string]any)
+	if !ok {
+		notes.Fault("", data.RuleType, "must be an object")
+	}
+	return New(members, notes), nil
+}
+
+// ParseValue is Parse of a JSON value at a path.
+func ParseValue(v jsontext.Value, path string, notes *Notes) (*Object, error) {
+	var members any
+	if err := json.Unmarshal(v, &members, json.DefaultOptionsV2()); err != nil {
+		return nil, fmt.Errorf("%w: %w", data.ErrNotJSON, err)
+	}
+	o := New(nil, notes)
+	o.path = path
+	o.members, _ = members.(map[string]any)
+	if o.members == nil && members != nil {
+		notes.Fault(path, data.RuleType, "must be an object")
+	}
+	return o, nil
+}
+
+// At is the path of a member, such as "features.connect".
+func (o *Object) At(name string) string {
+	if o.path == "" {
+		return name
+	}
+	return o.path + "." + name
+}
+
+// Has is whether a member is there, and not null.
+func (o *Object) Has(name string) bool { return o.members[name] != nil }
+
+// Fault notes what is wrong with a member.
+func (o *Object) Fault(name string, rule data.Rule, format string, args ...any) {
+	o.notes.Fault(o.At(name), rule, format, args...)
+}
+
+// Rest warns of the members that nobody has read.
+func (o *Object) Rest() {
+	for _, name := range slices.Sorted(maps.Keys(o.members)) {
+		if !o.read[name] {
+			o.notes.Warn(o.At(clip(name)), data.RuleUnknownField, "is not a field")
+		}
+	}
+}
+
+// Ignore takes members as read.
+func (o *Object) Ignore(names ...string) {
+	for _, name := range names {
+		o.read[name] = true
+	}
+}
+
+// Require notes the members that are not there.
+func (o *Object) Require(names ...string) {
+	for _, name := range names {
+		if o.members[name] == nil {
+			o.Fault(name, data.RuleRequired, "is required")
+		}
+	}
+}
+
+// member takes a member of a type. It is false where there is nothing of that type.
+func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
+	o.read[name] = true
+	given, there := o.members[name]
+	if !there {
+		return v, false
+	}
+	if given == nil {
+		zero()
+		return v, false
+	}
+	if v, ok = given.(T); !ok {
+		o.Fault(name, data.RuleType, "must be %s", what)
+	}
+	return v, ok
+}
+
+// Text reads a string.
+func (o *Object) Text(name string, into *string) {
+	if v, ok := member[string](o, name, "a string", func() { *into = "" }); ok {
+		*into = v
+	}
+}
+
+// Bool reads a boolean.
+func (o *Object) Bool(name string, into *bool) {
+	if v, ok := member[bool](o, name, "a boolean", func() { *into = false }); ok {
+		*into = v
+	}
+}
+
+// Int reads a whole number from least to most.
+func (o *Object) Int(name string, into *int, least, most int) {
+	v, ok := member[float64](o, name, "a number", func() { *into = 0 })
+	switch {
+	case !ok:
+	case v != float64(int(v)):
+		o.Fault(name, data.RuleType, "must be a whole number")
+	case v < float64(least) || v > float64(most):
+		o.Fault(name, data.RuleRange, "must be from %d to %d", least, most)
+	default:
+		*into = int(v)
+	}
+}
+
+// UUID reads the text of a UUID.
+func (o *Object) UUID(name string, into *uuid.UUID) {
+	v, ok := member[string](o, name, "a UUID", func() { *into = uuid.Nil })
+	if !ok {
+		return
+	}
+	id, err := uuid.Parse(v)
+	if err != nil || len(v) != len(uuid.Nil.String()) {
+		o.Fault(name, data.RuleFormat, "is not a UUID")
+		return
+	}
+	*into = id
+}
+
+// Strings reads a list of strings.
+func (o *Object) Strings(name string, into *[]string) {
+	list, ok := member[[]any](o, name, "a list", func() { *into = nil })
+	if !ok {
+		return
+	}
+	out := make([]string, 0, len(list))
+	for i, v := range list {
+		s, ok := v.(string)
+		if !ok {
+			o.notes.Fault(fmt.Sprintf("%s[%d]", o.At(name), i), data.RuleType, "must be a string")
+		}
+		out = append(out, s)
+	}
+	*into = out
+}
+
+// Value reads a string or a boolean; nil is neither.
+func (o *Object) Value(name string) any {
+	v, _ := member[any](o, name, "", func() {})
+	switch v.(type) {
+	case nil, string, bool:
+		return v
+	}
+	o.Fault(name, data.RuleType, "must be a string or a boolean")
+	return nil
+}
+
+// Object reads an object with fn, which is not called where there is none. clear is
+// called where it is null.
+func (o *Object) Object(name string, clear func(), fn func(*Object)) {
+	if members, ok := member[map[string]any](o, name, "an object", clear); ok {
+		fn(&Object{path: o.At(name), members: members, read: map[string]bool{}, notes: o.notes})
+	}
+}
+
+// Objects reads a list of objects, calling fn with each. It is false where there is no list.
+func (o *Object) Objects(name string, clear func(), fn func(*Object)) bool {
+	list, ok := member[[]any](o, name, "a list", clear)
+	for i, v := range list {
+		path := fmt.Sprintf("%s[%d]", o.At(name), i)
+		members, isObject := v.(map[string]any)
+		if !isObject {
+			o.notes.Fault(path, data.RuleType, "must be an object")
+			continue
+		}
+		fn(&Object{path: path, members: members, read: map[string]bool{}, notes: o.notes})
+	}
+	return ok
+}
+
+// Names is the names of the members, sorted.
+func (o *Object) Names() []string { return slices.Sorted(maps.Keys(o.members)) }
+
+// clip keeps what is quoted short.
+func clip(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

@@ -1,0 +1,294 @@
+package portal
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Get reads a portal of a workspace, or returns [ErrNotFound].
+func (s *Service) Get(ctx context.Context, ws *data.Workspace, portalID uuid.UUID) (out CustomerPortal, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return out, err
+	}
+	err = ws.View(ctx, func(at *data.Snapshot) error {
+		p, err := find(ctx, at, ws.ID(), portalID)
+		if err != nil {
+			return err
+		}
+		c, err := at.CustomerByID(ctx, p.customer)
+		if errors.Is(err, data.ErrCustomerNotFound) {
+			return fmt.Errorf("%w: %s", ErrNotFound, portalID)
+		}
+		if err != nil {
+			return err
+		}
+		out, err = s.describe(p, c.Key)
+		return err
+	})
+	return out, err
+}
+
+// describe is a portal as it is at the moment.
+func (s *Service) describe(p *standing, customerKey string) (CustomerPortal, error) {
+	c, err := p.config()
+	if err != nil {
+		return CustomerPortal{}, err
+	}
+	out := p.public(customerKey, c)
+	out.Uses, out.State = int(p.uses), s.state(p)
+	return out, nil
+}
+
+const (
+	defaultListLimit = 100
+	maxListLimit     = 1000
+)
+
+// List lists a customer's portals, the newest first; 1 to 1000 a page, and 0 is 100.
+// cursor is Page.Next of the page before. It returns [data.ErrCustomerNotFound].
+func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey string, limit int, cursor string) (page data.Page[CustomerPortal], err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return page, err
+	}
+	if limit == 0 {
+		limit = defaultListLimit
+	}
+	if limit < 0 || limit > maxListLimit {
+		return page, fmt.Errorf("%w: a limit of %d is not from 1 to %d", ErrInvalid, limit, maxListLimit)
+	}
+	before, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(before) != 0 && len(before) != len(uuid.Nil) {
+		return page, fmt.Errorf("%w: cursor", ErrInvalid)
+	}
+	err = ws.View(ctx, func(at *data.Snapshot) error {
+		c, err := at.Customer(ctx, customerKey)
+		if err != nil {
+			return err
+		}
+		page = data.Page[CustomerPortal]{Items: []CustomerPortal{}}
+		prefix := layout.Portals(c.ID())
+		r := storage.Prefix(prefix)
+		if len(before) > 0 {
+			r.End = append(prefix[:len(prefix):len(prefix)], before...)
+		}
+		for e, err := range at.Reader().Scan(ctx, r, storage.ScanOptions{Reverse: true, Limit: limit + 1, KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			id, err := uuid.FromBytes(e.Key[len(prefix):])
+			if err != nil {
+				return fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
+			}
+			if len(page.Items) == limit {
+				last := page.Items[limit-1].ID
+				page.Next = base64.RawURLEncoding.EncodeToString(last[:])
+				break
+			}
+			p, err := stand(ctx, at.Reader(), pointer{c.ID(), id})
+			if err != nil {
+				return err
+			}
+			described, err := s.describe(p, c.Key)
+			if err != nil {
+				return err
+			}
+			page.Items = append(page.Items, described)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Open is the way back to a customer's portal: the newest that is not a deep link,
+// with its URL, where it is live, and a new one with the same configuration, TTL and
+// MaxUses where it has expired or was used up. It returns [ErrNotFound] where there
+// never was one, and [ErrRevoked] where the newest was revoked: only Create ends that.
+func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey string) (CustomerPortal, error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return CustomerPortal{}, err
+	}
+	var out CustomerPortal
+	var found bool
+	err := ws.View(ctx, func(at *data.Snapshot) error {
+		c, err := at.Customer(ctx, customerKey)
+		if err != nil {
+			return err
+		}
+		_, out, found, err = s.newest(ctx, at.Reader(), c)
+		return err
+	})
+	if err != nil || found {
+		return out, err
+	}
+	err = ws.Within(ctx, customerKey, func(ctx context.Context, tx data.CustomerTx) error {
+		p, live, found, err := s.newest(ctx, tx.Tx, tx.Customer)
+		if err != nil || found {
+			out = live
+			return err
+		}
+		req := CreateRequest{Config: live.Config, MaxUses: live.MaxUses, TTL: min(p.expiresAt.Sub(p.createdAt), s.maxTTL)}
+		if req.Config, err = s.stillThere(ctx, tx.Snapshot, tx.Customer.Key, req.Config); err != nil {
+			return err
+		}
+		out, err = s.insert(ctx, ws, tx, req)
+		return err
+	})
+	return out, err
+}
+
+// newest reads a customer's newest portal. It is found, with its URL, where it is live.
+func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (*standing, CustomerPortal, bool, error) {
+	var none CustomerPortal
+	rows, err := r.Get(ctx, layout.NewestPortal(c.ID()))
+	if err != nil {
+		return nil, none, false, err
+	}
+	if rows[0] == nil {
+		return nil, none, false, fmt.Errorf("%w: customer %q has had no portal", ErrNotFound, c.Key)
+	}
+	id, err := uuid.FromBytes(rows[0])
+	if err != nil {
+		return nil, none, false, fmt.Errorf("%w: the row of the newest portal: %w", storage.ErrCorrupt, err)
+	}
+	p, err := stand(ctx, r, pointer{c.ID(), id})
+	if err != nil {
+		return nil, none, false, err
+	}
+	if p == nil {
+		return nil, none, false, fmt.Errorf("%w: %s", storage.ErrCorrupt, id)
+	}
+	out, err := s.describe(p, c.Key)
+	if err != nil {
+		return nil, none, false, err
+	}
+	switch out.State {
+	case StateRevoked:
+		return nil, none, false, ErrRevoked
+	case StateLive:
+		expires, err := linkExpiry(p.expiresAt)
+		out.URL = s.url(p.record, expires)
+		return p, out, true, err
+	}
+	return p, out, false, nil
+}
+
+// stillThere is a configuration without what it names and is gone: a portal that is
+// made anew opens with the start page then, in the look of the workspace.
+func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, customerKey string, c Config) (Config, error) {
+	gone := func(part Config) (bool, error) {
+		err := s.checkThere(ctx, at, customerKey, part, nil)
+		return errors.Is(err, ErrInvalid), notInvalid(err)
+	}
+	// A restricted portal would show more without its landing page, and keeps it.
+	if noPage, err := gone(Config{LandingPage: c.LandingPage}); err != nil {
+		return c, err
+	} else if noPage && c.navigation() == NavigationRestricted {
+		return c, fmt.Errorf("%w: what the customer's restricted portal showed is gone", ErrNotFound)
+	} else if noPage {
+		c.LandingPage = data.Ref{}
+	}
+	if noProfile, err := gone(Config{CustomizationProfileID: c.CustomizationProfileID}); err != nil {
+		return c, err
+	} else if noProfile {
+		c.CustomizationProfileID = uuid.Nil
+	}
+	return c, nil
+}
+
+func notInvalid(err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return nil
+	}
+	return err
+}
+
+// CreateDeepLink makes a portal that shows one reservation of a customer and nothing
+// else: embedded, restricted, revoked with the reservation. It lives as long as
+// Options.TTL. It returns an [InvalidError] where there is no such reservation.
+func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, customerKey, reservationKey string) (CustomerPortal, error) {
+	return s.Create(ctx, ws, CreateRequest{CustomerKey: customerKey, Config: Config{
+		IsEmbedded: true, NavigationMode: NavigationRestricted,
+		DeepLink: data.Ref{Kind: data.KindReservation, Key: reservationKey},
+	}})
+}
+
+// UpdateConfig changes the configuration of a portal, of which its sessions take notice
+// with their next call. change is given the configuration as it is; it may run more
+// than once, and its error is returned. It returns [ErrNotFound], or an [InvalidError].
+func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
+	var out CustomerPortal
+	if err := s.checkWorkspace(ws); err != nil {
+		return out, err
+	}
+	err := s.within(ctx, ws, portalID, func(ctx context.Context, tx data.CustomerTx, p *standing) error {
+		before, err := p.config()
+		if err != nil {
+			return err
+		}
+		after := before
+		if err := change(&after); err != nil {
+			return err
+		}
+		notes := after.check()
+		if err := invalid(notes); err != nil {
+			return err
+		}
+		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, after, nil); err != nil {
+			return err
+		}
+		if err := p.setConfig(after); err != nil {
+			return err
+		}
+		if edge := deepLinkEdge(p.record, before); edge != nil {
+			if err := tx.Tx.Delete(edge); err != nil {
+				return err
+			}
+		}
+		if edge := deepLinkEdge(p.record, after); edge != nil {
+			if err := tx.Tx.Put(edge, nil); err != nil {
+				return err
+			}
+		}
+		if err := tx.Tx.Put(layout.Portal(p.customer, p.id), p.encode()); err != nil {
+			return err
+		}
+		if err := tx.Tell(ctx, data.Updated, p.id); err != nil {
+			return err
+		}
+		out, err = s.describe(p, tx.Customer.Key)
+		out.Warnings = notes.Warnings
+		return err
+	})
+	return out, err
+}
+
+// within runs fn in a transaction that holds the customer of a portal.
+func (s *Service) within(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, fn func(context.Context, data.CustomerTx, *standing) error) error {
+	var p *standing
+	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
+		p, err = find(ctx, at, ws.ID(), portalID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = ws.WithinID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		now, err := find(ctx, tx.Snapshot, ws.ID(), portalID)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, tx, now)
+	})
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package portal
+
+import (
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// Action is something that a session does, as a stable word.
+type Action string
+
+// The actions.
+const (
+	ActionReadSpaces         Action = "read_spaces"
+	ActionReadUserIdentities Action = "read_user_identities"
+	ActionReadStaff          Action = "read_staff"
+	ActionReadAccessGrants   Action = "read_access_grants"
+	ActionReadHistory        Action = "read_history"
+
+	ActionCreateAccessGrant Action = "create_access_grant"
+	ActionEditAccessGrant   Action = "edit_access_grant"
+	ActionCancelAccessGrant Action = "cancel_access_grant"
+
+	ActionAddStaff    Action = "add_staff"
+	ActionEditStaff   Action = "edit_staff"
+	ActionAssignStaff Action = "assign_staff"
+	ActionRemoveStaff Action = "remove_staff"
+
+	ActionCreateSpace Action = "create_space"
+	ActionRenameSpace Action = "rename_space"
+	ActionMoveSpace   Action = "move_space"
+	ActionDeleteSpace Action = "delete_space"
+
+	ActionConnect   Action = "connect"   // what a host offers in the connect section
+	ActionConfigure Action = "configure" // and in the configure section
+)
+
+// rule is what an action takes.
+type rule struct {
+	action     Action
+	open       func(Features) bool // the features that it needs
+	writes     bool
+	restricted bool // it is there in restricted navigation
+	deepLink   bool // it is there in a deep link
+}
+
+var (
+	connects     = func(f Features) bool { return !f.Connect.Exclude }
+	organizes    = func(f Features) bool { return !f.Organize.Exclude }
+	manages      = func(f Features) bool { return !f.Manage.Exclude }
+	configures   = func(f Features) bool { return !f.Configure.Exclude }
+	showsSpaces  = func(f Features) bool { return manages(f) || organizes(f) }
+	managesStays = func(f Features) bool { return manages(f) && !f.Manage.ExcludeReservationManagement }
+	managesStaff = func(f Features) bool { return manages(f) && !f.Manage.ExcludeStaffManagement }
+	showsDetails = func(f Features) bool { return managesStays(f) && !f.Manage.ExcludeReservationTechnicalDetails }
+)
+
+// rules is the one table of who may do what.
+var rules = []rule{
+	{ActionReadSpaces, showsSpaces, false, true, true},
+	{ActionReadUserIdentities, manages, false, true, true},
+	{ActionReadStaff, managesStaff, false, true, false},
+	{ActionReadAccessGrants, managesStays, false, true, true},
+	{ActionReadHistory, showsDetails, false, true, true},
+	{ActionCreateAccessGrant, managesStays, true, true, false},
+	{ActionEditAccessGrant, managesStays, true, true, true},
+	{ActionCancelAccessGrant, managesStays, true, true, true},
+	{ActionAddStaff, managesStaff, true, true, false},
+	{ActionEditStaff, managesStaff, true, true, false},
+	{ActionAssignStaff, managesStaff, true, true, false},
+	{ActionRemoveStaff, managesStaff, true, true, false},
+	{ActionCreateSpace, organizes, true, false, false},
+	{ActionRenameSpace, organizes, true, false, false},
+	{ActionMoveSpace, organizes, true, false, false},
+	{ActionDeleteSpace, organizes, true, false, false},
+	{ActionConnect, connects, true, false, false},
+	{ActionConfigure, configures, true, false, false},
+}
+
+// permit returns a RefusedError where a portal of that configuration does not allow
+// an action.
+func (c *Config) permit(action Action) error {
+	for _, r := range rules {
+		if r.action != action {
+			continue
+		}
+		switch {
+		case c.DeepLink != (data.Ref{}) && !r.deepLink:
+			return &RefusedError{action, ReasonDeepLink}
+		case c.navigation() == NavigationRestricted && !r.restricted:
+			return &RefusedError{action, ReasonRestricted}
+		case !r.open(c.Features):
+			return &RefusedError{action, ReasonFeature}
+		case r.writes && c.ReadOnly:
+			return &RefusedError{action, ReasonReadOnly}
+		}
+		return nil
+	}
+	return &RefusedError{action, ReasonFeature}
+}
+
+// Can says whether the portal allows an action, as its configuration was when the
+// session began or was found: nil, or a [RefusedError]. It is for a front end to know
+// what to offer; the session's own calls ask again.
+func (s *Session) Can(action Action) error { return s.portal.Config.permit(action) }

@@ -1,0 +1,337 @@
+package portal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Profile is how portals look and speak. As JSON it is the API's
+// customization_profile.
+type Profile struct {
+	ID          uuid.UUID `json:"customization_profile_id"`
+	WorkspaceID uuid.UUID `json:"workspace_id"`
+	CreatedAt   time.Time `json:"-"` // UTC, whole microseconds
+
+	Name           string `json:"-"`                         // at most 200 bytes; may be empty
+	LogoURL        string `json:"logo_url,omitempty"`        // absolute https URL of at most 2048 bytes
+	PrimaryColor   string `json:"primary_color,omitempty"`   // "#rgb" or "#rrggbb"
+	SecondaryColor string `json:"secondary_color,omitempty"` // the same
+	Theme          Theme  `json:"-"`
+
+	// MessageOverrides are words to use in place of the portal's own, by locale and
+	// key; at most 500 in all, of at most 1000 bytes.
+	MessageOverrides map[string]map[string]string `json:"message_overrides,omitempty"`
+}
+
+// Theme is the colours, as "#rgb" or "#rrggbb", and the fonts of a portal. What is
+// empty is left to the profile's own colours and the portal's defaults.
+type Theme struct {
+	PrimaryColor             string `json:"primary_color,omitempty"`
+	PrimaryForegroundColor   string `json:"primary_foreground_color,omitempty"`
+	SecondaryColor           string `json:"secondary_color,omitempty"`
+	SecondaryForegroundColor string `json:"secondary_foreground_color,omitempty"`
+	FontFamily               string `json:"font_family,omitempty"`      // names, as in CSS
+	MonoFontFamily           string `json:"mono_font_family,omitempty"` // the same
+}
+
+// profileJSON is a Profile as JSON has it.
+type profileJSON struct {
+	profileFields
+	CreatedAt string  `json:"created_at"`
+	Name      *string `json:"name"`
+	Theme     *Theme  `json:"customer_portal_theme,omitempty"`
+}
+
+type profileFields Profile
+
+// MarshalJSON writes the API's object.
+func (p Profile) MarshalJSON() ([]byte, error) {
+	out := profileJSON{profileFields: profileFields(p), CreatedAt: data.FormatTime(p.CreatedAt)}
+	if p.Name != "" {
+		out.Name = &p.Name
+	}
+	if p.Theme != (Theme{}) {
+		out.Theme = &p.Theme
+	}
+	return json.Marshal(out)
+}
+
+// unmarshalProfile reads what MarshalJSON wrote to the store.
+func unmarshalProfile(b []byte) (Profile, error) {
+	var in profileJSON
+	err := json.Unmarshal(b, &in)
+	p := Profile(in.profileFields)
+	if in.Name != nil {
+		p.Name = *in.Name
+	}
+	if in.Theme != nil {
+		p.Theme = *in.Theme
+	}
+	if err == nil {
+		p.CreatedAt, err = time.Parse(time.RFC3339, in.CreatedAt)
+	}
+	if err != nil {
+		return p, fmt.Errorf("%w: a customization profile: %w", storage.ErrCorrupt, err)
+	}
+	return p, nil
+}
+
+// Bounds of a profile.
+const (
+	maxProfiles     = 1000 // of a workspace
+	maxNameBytes    = 200
+	maxOverrides    = 500
+	maxOverrideText = 1000
+)
+
+var (
+	color  = regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`)
+	fonts  = regexp.MustCompile(`^[\p{L}\p{N} ,_'"-]{1,200}$`)
+	wordID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+)
+
+func (p Profile) check() (notes form.Notes) {
+	checkText(&notes, "name", p.Name, maxNameBytes)
+	if p.LogoURL != "" {
+		if u, err := url.Parse(p.LogoURL); err != nil || !webURL(u) || u.Scheme != "https" || len(p.LogoURL) > maxURLBytes {
+			notes.Fault("logo_url", data.RuleFormat, "is not an absolute https URL of at most %d bytes", maxURLBytes)
+		}
+	}
+	for _, given := range []struct{ path, value string }{
+		{"primary_color", p.PrimaryColor}, {"secondary_color", p.SecondaryColor},
+		{"customer_portal_theme.primary_color", p.Theme.PrimaryColor},
+		{"customer_portal_theme.primary_foreground_color", p.Theme.PrimaryForegroundColor},
+		{"customer_portal_theme.secondary_color", p.Theme.SecondaryColor},
+		{"customer_portal_theme.secondary_foreground_color", p.Theme.SecondaryForegroundColor},
+	} {
+		if given.value != "" && !color.MatchString(given.value) {
+			notes.Fault(given.path, data.RuleFormat, `is not a color, "#rgb" or "#rrggbb"`)
+		}
+	}
+	for _, given := range []struct{ path, value string }{
+		{"customer_portal_theme.font_family", p.Theme.FontFamily}, {"customer_portal_theme.mono_font_family", p.Theme.MonoFontFamily},
+	} {
+		if given.value != "" && !fonts.MatchString(given.value) {
+			notes.Fault(given.path, data.RuleFormat, "is not a list of font names")
+		}
+	}
+	total := 0
+	for locale, messages := range p.MessageOverrides {
+		if !slices.Contains(locales, locale) {
+			notes.Fault("message_overrides."+locale, data.RuleFormat, "is not a locale")
+		}
+		for key, message := range messages {
+			total++
+			path := "message_overrides." + locale + "." + key
+			if !wordID.MatchString(key) {
+				notes.Fault(path, data.RuleFormat, "is not the key of a message")
+			}
+			checkText(&notes, path, message, maxOverrideText)
+		}
+	}
+	if total > maxOverrides {
+		notes.Fault("message_overrides", data.RuleTooMany, "at most %d", maxOverrides)
+	}
+	return notes
+}
+
+// CreateProfile makes a customization profile. Its id and time are set. It returns an
+// [InvalidError].
+func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profile) (Profile, error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return Profile{}, err
+	}
+	if err := invalid(p.check()); err != nil {
+		return Profile{}, err
+	}
+	var err error
+	if p.ID, err = s.newPortalID(); err != nil {
+		return Profile{}, err
+	}
+	p.WorkspaceID, p.CreatedAt = ws.ID(), s.time()
+	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
+		there := 0
+		for _, err := range tx.Scan(ctx, storage.Prefix(layout.Profiles(ws.ID())), storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			there++
+		}
+		if there >= maxProfiles {
+			return fmt.Errorf("%w: a workspace has at most %d customization profiles", ErrInvalid, maxProfiles)
+		}
+		return putProfile(tx, p)
+	})
+	if err != nil {
+		return Profile{}, err
+	}
+	return p, nil
+}
+
+func putProfile(tx storage.Tx, p Profile) error {
+	row, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("portal: writing a customization profile: %w", err)
+	}
+	return tx.Put(layout.Profile(p.WorkspaceID, p.ID), row)
+}
+
+// Profile reads a customization profile, or returns [ErrProfileNotFound].
+func (s *Service) Profile(ctx context.Context, ws *data.Workspace, id uuid.UUID) (p Profile, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return p, err
+	}
+	err = ws.View(ctx, func(at *data.Snapshot) error {
+		p, err = readProfile(ctx, at, id)
+		return err
+	})
+	return p, err
+}
+
+func readProfile(ctx context.Context, at *data.Snapshot, id uuid.UUID) (Profile, error) {
+	rows, err := at.Reader().Get(ctx, layout.Profile(at.WorkspaceID(), id))
+	if err != nil {
+		return Profile{}, err
+	}
+	if rows[0] == nil {
+		return Profile{}, fmt.Errorf("%w: %s", ErrProfileNotFound, id)
+	}
+	return unmarshalProfile(rows[0])
+}
+
+// Profiles lists the customization profiles of a workspace, the oldest first.
+func (s *Service) Profiles(ctx context.Context, ws *data.Workspace) (out []Profile, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return nil, err
+	}
+	err = ws.View(ctx, func(at *data.Snapshot) error {
+		out = []Profile{}
+		for e, err := range at.Reader().Scan(ctx, storage.Prefix(layout.Profiles(ws.ID())), storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			p, err := unmarshalProfile(e.Value)
+			if err != nil {
+				return err
+			}
+			out = append(out, p)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// UpdateProfile changes a customization profile. change is given it as it is; it may run
+// more than once, and its error is returned. What it does to the id, the workspace and
+// the time is left out. It returns [ErrProfileNotFound], or an [InvalidError].
+func (s *Service) UpdateProfile(ctx context.Context, ws *data.Workspace, id uuid.UUID, change func(*Profile) error) (out Profile, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return out, err
+	}
+	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
+		before, err := readProfile(ctx, ws.At(tx), id)
+		if err != nil {
+			return err
+		}
+		if out, err = readProfile(ctx, ws.At(tx), id); err != nil {
+			return err
+		}
+		if err := change(&out); err != nil {
+			return err
+		}
+		out.ID, out.WorkspaceID, out.CreatedAt = before.ID, before.WorkspaceID, before.CreatedAt
+		if err := invalid(out.check()); err != nil {
+			return err
+		}
+		return putProfile(tx, out)
+	})
+	return out, err
+}
+
+// DeleteProfile deletes a customization profile. Portals that have it look as without
+// one. It returns [ErrProfileNotFound].
+func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid.UUID) error {
+	if err := s.checkWorkspace(ws); err != nil {
+		return err
+	}
+	return storage.Run(ctx, s.store, func(tx storage.Tx) error {
+		if _, err := readProfile(ctx, ws.At(tx), id); err != nil {
+			return err
+		}
+		return tx.Delete(layout.Profile(ws.ID(), id))
+	})
+}
+
+// Appearance is how a session looks and speaks.
+type Appearance struct {
+	Locale   string // of [Locales]
+	Theme    Theme  // of the profile, its own colours where the theme has none
+	LogoURL  string
+	Vertical Vertical
+	Aliases  Aliases           // what the vertical calls things, in English
+	Messages map[string]string // the profile's overrides for the locale
+}
+
+// Appearance reads how the session looks and speaks. wanted is what the visitor chose
+// or its browser asks for; the portal's own locale comes first where it leaves no
+// choice, and takes its place where wanted is empty or none that there is.
+func (s *Session) Appearance(ctx context.Context, wanted string) (out Appearance, err error) {
+	err = s.liveView(ctx, func(v *view) error {
+		settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
+		if err != nil {
+			return err
+		}
+		out = Appearance{
+			Locale: v.config.locale(wanted), Vertical: settings.BusinessVertical,
+			Aliases: settings.BusinessVertical.Aliases(), Messages: map[string]string{},
+		}
+		if v.config.CustomizationProfileID == uuid.Nil {
+			return nil
+		}
+		p, err := readProfile(ctx, v.at, v.config.CustomizationProfileID)
+		if errors.Is(err, ErrProfileNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		out.LogoURL, out.Theme = p.LogoURL, p.Theme
+		if out.Theme.PrimaryColor == "" {
+			out.Theme.PrimaryColor = p.PrimaryColor
+		}
+		if out.Theme.SecondaryColor == "" {
+			out.Theme.SecondaryColor = p.SecondaryColor
+		}
+		if messages := p.MessageOverrides[out.Locale]; messages != nil {
+			out.Messages = messages
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (c *Config) locale(wanted string) string {
+	chosen := []string{wanted, c.Locale}
+	if c.ExcludeLocalePicker && c.Locale != "" {
+		chosen = []string{c.Locale}
+	}
+	for _, locale := range append(chosen, locales[0]) {
+		if slices.Contains(locales, locale) {
+			return locale
+		}
+	}
+	return locales[0]
+}

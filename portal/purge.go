@@ -1,0 +1,156 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// PurgeReport is what Purge dropped.
+type PurgeReport struct {
+	Portals  int
+	Sessions int
+}
+
+// Purge drops the portals and sessions of a workspace that were over before a time.
+// Their links stay expired: a code says so by itself. The newest portal of a customer
+// stays, so that Open can renew it. It reads every customer, and works in bounded
+// transactions; where it fails, what it dropped stays dropped.
+func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Time) (report PurgeReport, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return report, err
+	}
+	for cursor := ""; ; {
+		page, err := ws.Customers(ctx, data.CustomerQuery{Limit: 1000, Cursor: cursor})
+		if err != nil {
+			return report, err
+		}
+		for _, c := range page.Items {
+			p := purge{s: s, ws: ws, customer: c.ID(), before: before}
+			err := p.run(ctx, &report)
+			if err != nil && !errors.Is(err, data.ErrCustomerNotFound) { // it went meanwhile
+				return report, err
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			return report, nil
+		}
+	}
+}
+
+// purge is of one customer.
+type purge struct {
+	s        *Service
+	ws       *data.Workspace
+	customer layout.CustomerID
+	before   time.Time
+}
+
+// run drops sessions first: none outlives its portal.
+func (p purge) run(ctx context.Context, report *PurgeReport) error {
+	sessions, err := p.sweep(ctx, layout.Sessions(p.customer), p.session)
+	report.Sessions += sessions
+	if err != nil {
+		return err
+	}
+	portals, err := p.sweep(ctx, layout.Portals(p.customer), p.portal)
+	report.Portals += portals
+	return err
+}
+
+// session is the rows to drop with a session, or none.
+func (p purge) session(_ context.Context, _ storage.Reader, rest, value []byte) ([][]byte, error) {
+	id, hash, err := parseSessionKey(rest)
+	if err != nil {
+		return nil, err
+	}
+	row, err := decodeSession(value)
+	if err != nil || !row.expiresAt.Before(p.before) {
+		return nil, err
+	}
+	return [][]byte{layout.OwnSession(p.customer, id, hash), layout.Session(hash)}, nil
+}
+
+// portal is the rows to drop with a portal, or none.
+func (p purge) portal(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error) {
+	id, err := uuid.FromBytes(rest)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
+	}
+	row, err := decodeRecord(p.customer, id, value)
+	if err != nil || !row.expiresAt.Before(p.before) {
+		return nil, err
+	}
+	newest, err := r.Get(ctx, layout.NewestPortal(p.customer))
+	if err != nil || string(newest[0]) == string(id[:]) {
+		return nil, err
+	}
+	c, err := row.config()
+	if err != nil {
+		return nil, err
+	}
+	rows := [][]byte{
+		layout.Portal(p.customer, id), layout.ID(id), layout.Link(row.link), layout.OwnLink(p.customer, row.link),
+		layout.Uses(p.customer, id), layout.Revoked(p.customer, id), layout.ExpiryTold(p.customer, id),
+	}
+	if edge := deepLinkEdge(row, c); edge != nil {
+		rows = append(rows, edge)
+	}
+	return rows, nil
+}
+
+// sweep drops what rows says of each entry under a prefix, in one transaction after
+// another, and says of how many entries.
+func (p purge) sweep(ctx context.Context, prefix []byte, rows func(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error)) (dropped int, err error) {
+	limits := p.s.store.Limits()
+	r := storage.Prefix(prefix)
+	for more := true; more; {
+		count := 0
+		var next []byte
+		err := p.ws.WithinID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
+			count, next, more = 0, nil, false
+			writes, bytes := limits.TxWrites/2, limits.TxBytes/2 // the rest is for the customer's own row
+			read := 0
+			for e, err := range tx.Tx.Scan(ctx, r, storage.ScanOptions{}) {
+				if err != nil {
+					return err
+				}
+				gone, err := rows(ctx, tx.Tx, e.Key[len(prefix):], e.Value)
+				if err != nil {
+					return err
+				}
+				for _, key := range gone {
+					writes, bytes = writes-1, bytes-storage.EntryBytes(key, nil)
+				}
+				if read++; (writes < 0 || bytes < 0) && count > 0 || read > purgeRead {
+					next, more = e.Key, true
+					return nil
+				}
+				if gone != nil {
+					count++
+				}
+				if err := tx.Tx.Delete(gone...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return dropped, err
+		}
+		dropped += count
+		r.Start = next
+	}
+	return dropped, nil
+}
+
+// purgeRead is how many rows a transaction of a purge looks at: nobody else writes
+// meanwhile.
+const purgeRead = 1000

@@ -1,0 +1,87 @@
+package portal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Settings are what holds for every portal of a workspace.
+type Settings struct {
+	BusinessVertical Vertical `json:"business_vertical"` // zero is VerticalNeutral
+	Slug             string   `json:"slug"`              // 1 to 63 of a-z, 0-9 and "-", or empty
+}
+
+var slug = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Settings reads the settings of a workspace.
+func (s *Service) Settings(ctx context.Context, ws *data.Workspace) (out Settings, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return out, err
+	}
+	err = ws.View(ctx, func(at *data.Snapshot) error {
+		out, err = readSettings(ctx, at.Reader(), ws.ID())
+		return err
+	})
+	return out, err
+}
+
+// UpdateSettings changes the settings of a workspace. change is given them as they are;
+// it may run more than once, and its error is returned. It returns an [InvalidError].
+func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change func(*Settings) error) (out Settings, err error) {
+	if err := s.checkWorkspace(ws); err != nil {
+		return out, err
+	}
+	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
+		if out, err = readSettings(ctx, tx, ws.ID()); err != nil {
+			return err
+		}
+		if err := change(&out); err != nil {
+			return err
+		}
+		var notes form.Notes
+		if !slices.Contains(Verticals(), out.BusinessVertical) {
+			notes.Fault("business_vertical", data.RuleFormat, "is not a business vertical")
+		}
+		if out.Slug != "" && !slug.MatchString(out.Slug) {
+			notes.Fault("slug", data.RuleFormat, `must be 1 to 63 of a-z, 0-9 and "-", not at an end`)
+		}
+		if err := invalid(notes); err != nil {
+			return err
+		}
+		row, err := json.Marshal(out)
+		if err != nil {
+			return fmt.Errorf("portal: writing settings: %w", err)
+		}
+		return tx.Put(layout.Settings(ws.ID()), row)
+	})
+	return out, err
+}
+
+func readSettings(ctx context.Context, r storage.Reader, workspace uuid.UUID) (Settings, error) {
+	out := Settings{BusinessVertical: VerticalNeutral}
+	rows, err := r.Get(ctx, layout.Settings(workspace))
+	if err != nil || rows[0] == nil {
+		return out, err
+	}
+	if err := json.Unmarshal(rows[0], &out); err != nil {
+		return out, errors.Join(storage.ErrCorrupt, fmt.Errorf("portal: the settings of a workspace: %w", err))
+	}
+	return out, nil
+}
+
+// words is what the session's workspace calls things.
+func (v *view) words(ctx context.Context) (words, error) {
+	settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
+	return wordsOf(settings.BusinessVertical), err
+}

@@ -1,0 +1,372 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// view is what a session sees in one state of the store. Whether a resource is seen,
+// and what of it, is decided here and nowhere else.
+type view struct {
+	at       *data.Snapshot
+	ws       *data.Workspace
+	portal   CustomerPortal
+	config   *Config // the portal's
+	customer data.Customer
+	row      sessionRow
+
+	// target is the one resource that is seen, with what belongs to it; zero is all. A
+	// deep link's is seen with what it refers to, and a landing page's with what refers
+	// to it as well.
+	target data.Ref
+	loaded map[data.Ref]data.Resource // by class and key; nil for what is not there
+}
+
+// liveView runs fn on a state in which the session is good.
+func (s *Session) liveView(ctx context.Context, fn func(*view) error) error {
+	var expired *standing
+	var ws *data.Workspace
+	err := data.View(ctx, s.service.store, func(r storage.Reader) (err error) {
+		var v *view
+		expired = nil
+		v, expired, err = s.view(ctx, r)
+		if v != nil {
+			ws = v.ws
+		}
+		if err != nil {
+			return err
+		}
+		return fn(v)
+	})
+	if expired != nil {
+		err = errors.Join(err, s.service.tellExpiry(ctx, expired, ws))
+	}
+	return err
+}
+
+// view opens a state, or says why the session is not good in it. A portal that has
+// expired comes with the error.
+func (s *Session) view(ctx context.Context, r storage.Reader) (*view, *standing, error) {
+	to := pointer{s.customer, s.portal.ID}
+	if s.ws == nil { // it is known by its token alone
+		rows, err := r.Get(ctx, layout.Session(*s.hash))
+		if err != nil {
+			return nil, nil, err
+		}
+		if rows[0] == nil {
+			return nil, nil, ErrSessionOver
+		}
+		if to, err = decodePointer(rows[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	p, ws, c, err := s.service.live(ctx, r, to)
+	if errors.Is(err, ErrExpired) {
+		return &view{ws: ws}, p, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &view{at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}}
+	if s.hash != nil {
+		rows, err := r.Get(ctx, layout.OwnSession(to.customer, to.portal, *s.hash))
+		if err != nil {
+			return nil, nil, err
+		}
+		if rows[0] == nil {
+			return nil, nil, ErrSessionOver
+		}
+		if v.row, err = decodeSession(rows[0]); err != nil {
+			return nil, nil, err
+		}
+		if now := s.service.now(); !now.Before(v.row.expiresAt) || !now.Before(v.row.seenAt.Add(s.service.idle)) {
+			return nil, nil, ErrSessionOver
+		}
+	}
+	if s.service.keys.slots[v.row.slot] == nil {
+		return nil, nil, ErrKeyRemoved
+	}
+	if v.portal, err = s.service.describe(p, c.Key); err != nil {
+		return nil, nil, err
+	}
+	v.config = &v.portal.Config
+	switch {
+	case v.config.DeepLink != (data.Ref{}):
+		v.target = v.config.DeepLink
+	case v.config.navigation() == NavigationRestricted:
+		v.target = v.config.LandingPage
+	}
+	return v, nil, nil
+}
+
+// do runs fn on a state in which the session is good and may do something.
+func (s *Session) do(ctx context.Context, action Action, fn func(*view) error) error {
+	return s.liveView(ctx, func(v *view) error {
+		if err := v.config.permit(action); err != nil {
+			return err
+		}
+		return fn(v)
+	})
+}
+
+// byClass is the reference that all references to the same resource share.
+func byClass(ref data.Ref) data.Ref {
+	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
+}
+
+// load reads resources of the customer, all that are not known yet at once.
+func (v *view) load(ctx context.Context, refs ...data.Ref) error {
+	var ask []data.Ref
+	for _, ref := range refs {
+		ref = byClass(ref)
+		if _, known := v.loaded[ref]; !known {
+			v.loaded[ref] = nil
+			ask = append(ask, ref)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	found, err := v.at.Resources(ctx, v.customer.Key, ask)
+	if err != nil {
+		return err
+	}
+	for i, r := range found {
+		v.loaded[ask[i]] = r
+	}
+	return nil
+}
+
+// resource reads a resource of the customer by class and key; nil where there is none.
+func (v *view) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
+	err := v.load(ctx, ref)
+	return v.loaded[byClass(ref)], err
+}
+
+// readsOf is the action that it takes to see a resource.
+func readsOf(r data.Resource) Action {
+	switch kind := r.Ref().Kind; {
+	case kind == data.KindStaffMember:
+		return ActionReadStaff
+	case kind.Class() == data.ClassUserIdentity:
+		return ActionReadUserIdentities
+	case kind.Class() == data.ClassSpace:
+		return ActionReadSpaces
+	}
+	return ActionReadAccessGrants
+}
+
+// sees is whether the portal shows a resource of the customer.
+func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
+	if r == nil || v.config.permit(readsOf(r)) != nil || !v.config.matches(r) {
+		return false, nil
+	}
+	if v.target == (data.Ref{}) {
+		return true, nil
+	}
+	target, err := v.resource(ctx, v.target)
+	if err != nil || target == nil || !v.config.matches(target) {
+		return false, err // it is gone, or hidden, and nothing takes its place
+	}
+	if byClass(target.Ref()) == byClass(r.Ref()) {
+		return true, nil
+	}
+	if grant, ok := target.(data.AccessGrant); ok {
+		return refersTo(grant, r.Ref()), nil
+	}
+	if v.config.DeepLink != (data.Ref{}) {
+		return false, nil
+	}
+	return v.belongs(ctx, r, target.Ref().Key)
+}
+
+// belongs is whether a resource belongs to the space of a landing page: it lies in it,
+// gives access to it or to what lies in it, serves it, or has access to it.
+func (v *view) belongs(ctx context.Context, r data.Resource, key string) (bool, error) {
+	switch r := r.(type) {
+	case data.Space:
+		return r.ParentSiteKey == key, nil
+	case data.AccessGrant:
+		return v.anyIn(ctx, r.Spaces, key)
+	case data.UserIdentity:
+		if r.Kind == data.KindStaffMember {
+			return v.anyIn(ctx, r.Spaces, key)
+		}
+		grants, err := v.at.AccessGrants(ctx, data.Query{
+			CustomerKey: v.customer.Key, UserKey: r.Key, Limit: 1,
+			Keep: func(g data.Resource) (bool, error) { return v.sees(ctx, g) },
+		})
+		return len(grants.Items) > 0, err
+	}
+	return false, nil
+}
+
+// anyIn is whether any of some spaces is the one of that key or lies in it.
+func (v *view) anyIn(ctx context.Context, spaces []data.Ref, key string) (bool, error) {
+	if err := v.load(ctx, spaces...); err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(spaces, func(ref data.Ref) bool {
+		space, ok := v.loaded[byClass(ref)].(data.Space)
+		return ok && (space.Key == key || space.ParentSiteKey == key)
+	}), nil
+}
+
+// refersTo is whether a grant names a resource.
+func refersTo(g data.AccessGrant, to data.Ref) bool {
+	switch to.Kind.Class() {
+	case data.ClassSpace:
+		return slices.ContainsFunc(g.Spaces, func(ref data.Ref) bool { return ref.Key == to.Key })
+	case data.ClassUserIdentity:
+		return g.User.Key == to.Key
+	}
+	return false
+}
+
+// matches is whether a resource passes the filters, which are of property listings and
+// reservations.
+func (c *Config) matches(r data.Resource) bool {
+	var metadata data.CustomMetadata
+	switch r := r.(type) {
+	case data.Space:
+		metadata = r.CustomMetadata
+	case data.AccessGrant:
+		metadata = r.CustomMetadata
+	}
+	return !filtered(r.Ref().Kind) || !slices.ContainsFunc(c.Filters, func(f Filter) bool { return metadata[f.Field] != f.Value })
+}
+
+func filtered(kind data.Kind) bool {
+	return kind == data.KindPropertyListing || kind == data.KindReservation
+}
+
+// seen is the resource of the customer with that class and key, as it is shown. What is
+// hidden is not found, as what is not there.
+func (v *view) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
+	r, err := v.resource(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := v.sees(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !shown {
+		return nil, notFound(ref)
+	}
+	return r, nil
+}
+
+// references is what a resource refers to.
+func references(r data.Resource) []data.Ref {
+	switch r := r.(type) {
+	case data.Space:
+		if r.ParentSiteKey != "" {
+			return data.Refs(data.KindSite, r.ParentSiteKey)
+		}
+	case data.UserIdentity:
+		return r.Spaces
+	case data.AccessGrant:
+		if r.User.Key != "" {
+			return append(slices.Clip(r.Spaces), r.User)
+		}
+		return r.Spaces
+	}
+	return nil
+}
+
+// trim takes from a resource what the portal does not show: references to what is
+// hidden or not there, and details. Those that stay are in related.
+func (v *view) trim(ctx context.Context, r data.Resource, related Related) (data.Resource, error) {
+	shown := func(ref data.Ref) (bool, error) {
+		to, err := v.resource(ctx, ref)
+		if err != nil {
+			return false, err
+		}
+		ok, err := v.sees(ctx, to)
+		if ok && err == nil {
+			related[byClass(ref)], err = v.alone(ctx, to)
+		}
+		return ok, err
+	}
+	keep := func(refs []data.Ref) (out []data.Ref, err error) {
+		for _, ref := range refs {
+			ok, err := shown(ref)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out = append(out, ref)
+			}
+		}
+		return out, nil
+	}
+	var err error
+	switch r := v.withoutDetails(r).(type) {
+	case data.Space:
+		if r.ParentSiteKey != "" {
+			if _, err := shown(data.Ref{Kind: data.KindSite, Key: r.ParentSiteKey}); err != nil {
+				return nil, err
+			}
+		}
+		return v.alone(ctx, r)
+	case data.UserIdentity:
+		r.Spaces, err = keep(r.Spaces)
+		return r, err
+	case data.AccessGrant:
+		if r.Spaces, err = keep(r.Spaces); err != nil {
+			return nil, err
+		}
+		if r.User.Key != "" {
+			ok, err := shown(r.User)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				r.User = data.Ref{}
+			}
+		}
+		return r, nil
+	}
+	return r, nil
+}
+
+// alone is a resource that something refers to: without what it refers to itself, but
+// for the site that a space lies in.
+func (v *view) alone(ctx context.Context, r data.Resource) (data.Resource, error) {
+	switch r := r.(type) {
+	case data.UserIdentity:
+		r.Spaces = nil
+		return r, nil
+	case data.Space:
+		if r.ParentSiteKey == "" {
+			return r, nil
+		}
+		site, err := v.resource(ctx, data.Ref{Kind: data.KindSite, Key: r.ParentSiteKey})
+		if err != nil {
+			return nil, err
+		}
+		if ok, err := v.sees(ctx, site); err != nil || !ok {
+			r.ParentSiteKey = ""
+			return r, err
+		}
+		return r, nil
+	}
+	return v.withoutDetails(r), nil
+}
+
+// withoutDetails is an access grant without what is technical about it, where the
+// portal leaves that out.
+func (v *view) withoutDetails(r data.Resource) data.Resource {
+	if g, ok := r.(data.AccessGrant); ok && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
+		g.PreferredCode, g.CustomMetadata = "", nil
+		g.Meta.ID = [16]byte{}
+		return g
+	}
+	return r
+}
