@@ -44,6 +44,10 @@ var (
 	// ErrProfileNotFound is returned where a workspace has no such customization profile.
 	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
 
+	// ErrBusy is returned by a write of a session that others came before, again and
+	// again. Nothing was written; another attempt may succeed.
+	ErrBusy = errors.New("portal: others change the same")
+
 	// ErrRefused is the parent of a [RefusedError].
 	ErrRefused = errors.New("portal: refused")
 

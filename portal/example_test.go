@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -80,4 +81,103 @@ func ExampleNewKeys_rotation() {
 	fmt.Println(keys)
 	// Output:
 	// [redacted]
+}
+
+func ExampleService_OpenSession() {
+	ctx, ws, portals := newPortals()
+	hotel := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("101", "Sea view")}}
+	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel, MaxUses: 1}))
+	code := portal.Code(p.URL.Reveal())
+
+	session := must(portals.OpenSession(ctx, code))
+	cookie := session.Token().Reveal() // what the browser keeps
+	_, err := portals.OpenSession(ctx, code)
+	fmt.Println("again:", err)
+
+	session = must(portals.Session(ctx, cookie)) // at the next request
+	room := must(session.RenameSpace(ctx, "101", "Garden view"))
+	fmt.Println(room.Name)
+	if err := session.End(ctx); err != nil {
+		panic(err)
+	}
+	_, err = portals.Session(ctx, cookie)
+	fmt.Println(errors.Is(err, portal.ErrSessionOver))
+	// Output:
+	// again: portal: the link opens no more: used up
+	// Garden view
+	// true
+}
+
+func ExampleConfig() {
+	ctx, ws, portals := newPortals()
+	villas := data.CustomerData{CustomerKey: "acme"}
+	for key, region := range map[string]string{"v1": "north", "v2": "south"} {
+		villa := data.PropertyListing(key, "Villa "+key)
+		villa.CustomMetadata = data.CustomMetadata{"region": region}
+		villas.Add(villa)
+	}
+	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &villas, Config: portal.Config{
+		ReadOnly: true,
+		Filters:  []portal.Filter{{Field: "region", Value: "north"}},
+	}}))
+	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
+	for _, villa := range must(session.Spaces(ctx, data.Query{})).Items {
+		fmt.Println(villa.Name)
+	}
+	_, _, err := session.Space(ctx, "v2")
+	fmt.Println(err)
+	_, err = session.RenameSpace(ctx, "v1", "Mine")
+	fmt.Println(err)
+	// Output:
+	// Villa v1
+	// data: not found: resource: space "v2"
+	// portal: refused: rename_space: read_only
+}
+
+func ExampleService_CreateDeepLink() {
+	ctx, ws, portals := newPortals()
+	hotel := data.CustomerData{CustomerKey: "acme"}
+	hotel.Add(data.Reservation("r1", data.Ref{}), data.Reservation("r2", data.Ref{}))
+	must(ws.Push(ctx, hotel))
+	p := must(portals.CreateDeepLink(ctx, ws, "acme", "r1"))
+	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
+	for _, stay := range must(session.AccessGrants(ctx, data.Query{})).Items {
+		fmt.Println(stay.Key)
+	}
+	must(ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindReservation, "r1")}))
+	_, err := session.AccessGrants(ctx, data.Query{})
+	fmt.Println(errors.Is(err, portal.ErrRevoked))
+	// Output:
+	// r1
+	// true
+}
+
+func ExampleService_UpdateConfig() {
+	ctx, ws, portals := newPortals()
+	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &data.CustomerData{CustomerKey: "acme"}}))
+	p = must(portals.UpdateConfig(ctx, ws, p.ID, func(c *portal.Config) error {
+		return json.Unmarshal([]byte(`{"locale": "pt-PT", "features": {"connect": {"exclude": true}}}`), c)
+	}))
+	fmt.Println(p.Config.Locale, p.Config.Features.Connect.Exclude, p.Config.Features.Organize.Exclude)
+	// Output: pt-PT true false
+}
+
+func ExampleService_CreateProfile() {
+	ctx, ws, portals := newPortals()
+	brand := must(portals.CreateProfile(ctx, ws, portal.Profile{
+		Name: "Acme", PrimaryColor: "#0b5",
+		MessageOverrides: map[string]map[string]string{"en-US": {"start.title": "Welcome to Acme"}},
+	}))
+	must(portals.UpdateSettings(ctx, ws, func(s *portal.Settings) error {
+		s.BusinessVertical = portal.VerticalHospitality
+		return nil
+	}))
+	p := must(portals.Create(ctx, ws, portal.CreateRequest{
+		CustomerData: &data.CustomerData{CustomerKey: "acme"},
+		Config:       portal.Config{CustomizationProfileID: brand.ID},
+	}))
+	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
+	look := must(session.Appearance(ctx, ""))
+	fmt.Println(look.Locale, look.Theme.PrimaryColor, look.Messages["start.title"], look.Aliases.Space.CollectionLabel)
+	// Output: en-US #0b5 Welcome to Acme Rooms
 }

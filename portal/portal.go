@@ -165,7 +165,7 @@ func Code(link string) string {
 
 // public is the portal with its configuration.
 func (r *record) public(customerKey string, c Config) CustomerPortal {
-	c.notes = form.Notes{}
+	c.notes, c.NavigationMode = form.Notes{}, c.navigation()
 	return CustomerPortal{
 		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customerKey,
 		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),

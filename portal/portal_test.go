@@ -47,6 +47,7 @@ type fixture struct {
 	ws      *data.Workspace
 	portals *portal.Service
 	keys    *portal.Keys
+	master  []byte // in slot 3
 }
 
 func setup(t *testing.T, store storage.Store) *fixture {
@@ -58,7 +59,7 @@ func setup(t *testing.T, store storage.Store) *fixture {
 	require.NoError(t, err)
 	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: keys, Now: c.now})
 	require.NoError(t, err)
-	return &fixture{c, data.NewWorkspace(store, workspaceID, data.Options{Now: c.now}), portals, keys}
+	return &fixture{c, data.NewWorkspace(store, workspaceID, data.Options{Now: c.now}), portals, keys, master}
 }
 
 // each runs test on every backend.
@@ -424,15 +425,18 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		session, err := f.portals.Resolve(t.Context(), code)
 		require.NoError(t, err)
 		_, forged := f.portals.Resolve(t.Context(), code[:32]+"?")
+		kept, err := f.portals.OpenSession(t.Context(), code)
+		require.NoError(t, err)
+		token := kept.Token().Reveal()
 
 		var out bytes.Buffer
 		for _, logger := range []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))} {
 			logger.Info("portal", "url", p.URL, "keys", f.keys, "session", session, "error", forged)
 			logger.Info("portal", "portal", p, "pointer", &p, "service", f.portals)
-			logger.Info("portal", "text", fmt.Sprint(p), "session", fmt.Sprintf("%+v", session))
+			logger.Info("portal", "text", fmt.Sprint(p), "session", fmt.Sprintf("%+v %+v %v", session, kept, kept.Token()))
 		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			for _, v := range []any{p.URL, p, &p, []portal.Secret{p.URL}, f.keys, *session, f.portals, *f.portals, forged} {
+			for _, v := range []any{p.URL, p, &p, []portal.Secret{p.URL}, f.keys, *session, kept, *kept, f.portals, *f.portals, forged} {
 				fmt.Fprintf(&out, verb+"\n", v)
 			}
 		}
@@ -445,7 +449,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			require.Equal(t, "[redacted]", fmt.Sprintf(verb, f.keys))
 			require.Equal(t, "portal.Session("+p.ID.String()+")", fmt.Sprintf(verb, session))
 		}
-		for _, part := range []string{code, code[:20], code[20:], fmt.Sprintf("%x", code)} {
+		for _, part := range []string{code, code[:20], code[20:], fmt.Sprintf("%x", code), token, token[:11], fmt.Sprintf("%x", token)} {
 			require.NotContains(t, out.String(), part)
 		}
 	})

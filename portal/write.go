@@ -474,7 +474,7 @@ func (s *Session) change(ctx context.Context, action Action, prepare func(*view,
 				})
 			},
 		})
-		if errors.Is(err, errStale) && attempt < maxAttempts {
+		if errors.Is(err, ErrBusy) && attempt < maxAttempts {
 			continue
 		}
 		return d.key, s.after(ctx, d.rename(err))
@@ -484,10 +484,7 @@ func (s *Session) change(ctx context.Context, action Action, prepare func(*view,
 // maxAttempts is how often a change is prepared, where others come first.
 const maxAttempts = 8
 
-// errStale says that what a change was prepared from has changed.
-var errStale = errors.New("portal: others change the same")
-
-// unchanged returns errStale where a resource is not as it was seen.
+// unchanged returns ErrBusy where a resource is not as it was seen.
 func (v *view) unchanged(ctx context.Context, seen map[data.Ref]data.Resource) error {
 	refs := make([]data.Ref, 0, len(seen))
 	for ref := range seen {
@@ -499,7 +496,7 @@ func (v *view) unchanged(ctx context.Context, seen map[data.Ref]data.Resource) e
 	for ref, was := range seen {
 		now := v.loaded[ref]
 		if (was == nil) != (now == nil) || was != nil && metaOf(was) != metaOf(now) {
-			return errStale
+			return ErrBusy
 		}
 	}
 	return nil

@@ -1,0 +1,273 @@
+package portal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+func TestGetAndListPortals(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		var made []uuid.UUID
+		for n := range 7 {
+			f.clock.set(f.clock.now().Add(time.Millisecond))
+			p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{Locale: portal.Locales()[n]}})
+			made = append([]uuid.UUID{p.ID}, made...)
+		}
+		var got []uuid.UUID
+		for cursor := ""; ; {
+			page, err := f.portals.List(t.Context(), f.ws, "My Company", 3, cursor)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(page.Items), 3)
+			for _, p := range page.Items {
+				require.Empty(t, p.URL.Reveal())
+				require.Equal(t, portal.StateLive, p.State)
+				got = append(got, p.ID)
+			}
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+		}
+		require.Equal(t, made, got, "the newest first")
+		p, err := f.portals.Get(t.Context(), f.ws, made[6])
+		require.NoError(t, err)
+		require.Equal(t, "en-US", p.Config.Locale)
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
+		p, err = f.portals.Get(t.Context(), f.ws, p.ID)
+		require.NoError(t, err)
+		require.Equal(t, portal.StateRevoked, p.State)
+		for _, bad := range []int{-1, 1001} {
+			_, err = f.portals.List(t.Context(), f.ws, "My Company", bad, "")
+			require.ErrorIs(t, err, portal.ErrInvalid)
+		}
+		_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, "?")
+		require.ErrorIs(t, err, portal.ErrInvalid)
+		elsewhere := data.NewWorkspace(f.ws.Store(), uuid.New(), data.Options{})
+		_, err = f.portals.Get(t.Context(), elsewhere, p.ID)
+		require.ErrorIs(t, err, portal.ErrNotFound)
+		_, err = f.portals.UpdateConfig(t.Context(), elsewhere, p.ID, func(*portal.Config) error { return nil })
+		require.ErrorIs(t, err, portal.ErrNotFound)
+	})
+}
+
+func TestOpenReusesOrRenews(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.portals.Open(t.Context(), f.ws, "My Company")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		_, err = f.ws.Push(t.Context(), *hotel())
+		require.NoError(t, err)
+		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
+		require.ErrorIs(t, err, portal.ErrNotFound, "there never was one")
+		_, err = f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "r1")
+		require.NoError(t, err)
+		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
+		require.ErrorIs(t, err, portal.ErrNotFound, "a deep link is none")
+
+		config := portal.Config{NavigationMode: portal.NavigationFull, ReadOnly: true, Locale: "el-GR", LandingPage: ref(data.KindRoom, "101")}
+		p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Hour, MaxUses: 2, Config: config})
+		_, err = f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "r1")
+		require.NoError(t, err)
+		again, err := f.portals.Open(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		require.Equal(t, p.ID, again.ID)
+		require.Equal(t, p.URL, again.URL)
+
+		renewed := func() portal.CustomerPortal {
+			next, err := f.portals.Open(t.Context(), f.ws, "My Company")
+			require.NoError(t, err)
+			require.NotEqual(t, p.ID, next.ID)
+			require.Equal(t, f.clock.now().Add(time.Hour), next.ExpiresAt)
+			require.Equal(t, config, next.Config)
+			require.Equal(t, 2, next.MaxUses)
+			return next
+		}
+		for range 2 {
+			_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+			require.NoError(t, err)
+		}
+		p = renewed() // it was used up
+		f.clock.set(p.ExpiresAt)
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
+		require.NoError(t, err)
+		config.LandingPage = data.Ref{} // it is gone
+		p = renewed()
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
+		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
+		require.ErrorIs(t, err, portal.ErrRevoked)
+	})
+}
+
+func TestOpenDoesNotWidenARestrictedPortal(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{
+			NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101"),
+		}})
+		_, err := f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
+		require.NoError(t, err)
+		f.clock.set(p.ExpiresAt)
+		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
+		require.ErrorIs(t, err, portal.ErrNotFound)
+	})
+}
+
+func TestUpdateConfigReachesOpenSessions(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
+		_, err := s.RenameSpace(t.Context(), "101", "One")
+		require.NoError(t, err)
+		updated, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
+			return json.Unmarshal([]byte(`{"read_only": true, "locale": "fr-FR", "colour": 1}`), c)
+		})
+		require.NoError(t, err)
+		require.True(t, updated.Config.ReadOnly)
+		require.Len(t, updated.Warnings, 1)
+		_, err = s.RenameSpace(t.Context(), "101", "Two")
+		require.ErrorIs(t, err, portal.ErrRefused)
+
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
+			c.Locale, c.DeepLink = "xx", ref(data.KindReservation, "nothing")
+			return nil
+		})
+		require.Equal(t, []string{"locale format"}, faults(t, err))
+		mine := errors.New("mine")
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(*portal.Config) error { return mine })
+		require.ErrorIs(t, err, mine)
+
+		// The deep link that it gets, and loses, is what it is revoked with.
+		link := func(to data.Ref) {
+			_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.DeepLink = to; return nil })
+			require.NoError(t, err)
+		}
+		link(ref(data.KindReservation, "rn1"))
+		link(ref(data.KindReservation, "rn2"))
+		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{}))
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "rn1")})
+		require.NoError(t, err)
+		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{}))
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "rn2")})
+		require.NoError(t, err)
+		_, err = s.Spaces(t.Context(), data.Query{})
+		require.ErrorIs(t, err, portal.ErrRevoked)
+	})
+}
+
+func TestRevokeAllOfMany(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.portals.RevokeAll(t.Context(), f.ws, "My Company")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		const many = 150 // more than the smallest transaction
+		var codes []string
+		for range many {
+			p := f.create(t, portal.CreateRequest{CustomerData: hotel(), TTL: time.Hour})
+			codes = append(codes, portal.Code(p.URL.Reveal()))
+		}
+		expired := f.create(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Minute})
+		f.clock.set(expired.ExpiresAt)
+		n, err := f.portals.RevokeAll(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		require.Equal(t, many, n)
+		for _, code := range codes {
+			_, err := f.portals.Resolve(t.Context(), code)
+			require.ErrorIs(t, err, portal.ErrRevoked)
+		}
+		n, err = f.portals.RevokeAll(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		require.Zero(t, n)
+		revoked := 0
+		for _, told := range f.lifecycle(t) {
+			if told == "revoked" {
+				revoked++
+			}
+		}
+		require.Equal(t, many, revoked)
+	})
+}
+
+func TestPurge(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.ws.Push(t.Context(), *hotel())
+		require.NoError(t, err)
+		var codes []string
+		for range 40 {
+			p, _ := f.open(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Hour, MaxUses: 3})
+			_, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+			require.NoError(t, err)
+			codes = append(codes, portal.Code(p.URL.Reveal()))
+		}
+		deep, err := f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "r1")
+		require.NoError(t, err)
+		live, session := f.open(t, portal.CreateRequest{CustomerKey: "My Company", TTL: 7 * 24 * time.Hour})
+		f.clock.set(deep.ExpiresAt.Add(time.Minute))
+		report, err := f.portals.Purge(t.Context(), f.ws, deep.CreatedAt)
+		require.NoError(t, err)
+		require.Zero(t, report, "nothing is so old")
+		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		require.NoError(t, err)
+		require.Equal(t, portal.PurgeReport{Portals: 41, Sessions: 81}, report)
+		page, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		_, err = f.portals.Resolve(t.Context(), codes[0])
+		require.ErrorIs(t, err, portal.ErrExpired, "its code says so")
+		_, err = f.portals.Session(t.Context(), session.Token().Reveal())
+		require.ErrorIs(t, err, portal.ErrSessionOver)
+		_, err = f.portals.Resolve(t.Context(), portal.Code(live.URL.Reveal()))
+		require.NoError(t, err)
+
+		f.clock.set(live.ExpiresAt.Add(time.Hour))
+		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		require.NoError(t, err)
+		require.Zero(t, report.Portals, "the newest stays, to be renewed")
+		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		_, err = f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
+		require.NoError(t, err)
+		requireEmpty(t, f)
+	})
+}
+
+// TestACustomersDeleteLeavesNoSession: the rows by which tokens find sessions go too.
+func TestACustomersDeleteLeavesNoSession(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		for range 20 {
+			f.open(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 5})
+		}
+		_, err := f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
+		require.NoError(t, err)
+		requireEmpty(t, f)
+	})
+}
+
+// TestALargePushAndItsPortalAreOne: with small transactions the push is journaled, and
+// the portal commits with it.
+func TestALargePushAndItsPortalAreOne(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := estate()
+		for n := range 200 {
+			d.Add(data.Room(fmt.Sprint("room", n), "Room"))
+		}
+		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d, Config: portal.Config{LandingPage: ref(data.KindRoom, "nowhere")}})
+		require.Equal(t, []string{"landing_page.manage.room_key not_there_yet"}, faults(t, err))
+		requireEmpty(t, f)
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: portal.Config{LandingPage: ref(data.KindRoom, "room199")}})
+		landing, err := s.LandingPage(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ref(data.KindRoom, "room199"), landing)
+		counts, err := s.Counts(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 203, counts[data.KindRoom])
+	})
+}
+
+var _ storage.Store = (*counting)(nil)

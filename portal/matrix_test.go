@@ -1,0 +1,209 @@
+package portal_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// The features that the matrix excludes, each or not.
+var excludable = []struct {
+	name    string
+	exclude func(*portal.Features)
+}{
+	{"connect", func(f *portal.Features) { f.Connect.Exclude = true }},
+	{"organize", func(f *portal.Features) { f.Organize.Exclude = true }},
+	{"manage", func(f *portal.Features) { f.Manage.Exclude = true }},
+	{"reservations", func(f *portal.Features) { f.Manage.ExcludeReservationManagement = true }},
+	{"details", func(f *portal.Features) { f.Manage.ExcludeReservationTechnicalDetails = true }},
+	{"staff", func(f *portal.Features) { f.Manage.ExcludeStaffManagement = true }},
+	{"configure", func(f *portal.Features) { f.Configure.Exclude = true }},
+}
+
+// cell is what the matrix calls, and what a portal has to allow for it.
+type cell struct {
+	method     string
+	needs      string // features, all of them; "a|b" is either
+	writes     bool
+	restricted bool // it is there in restricted navigation
+	deepLink   bool // it is there in a deep link
+	call       func(context.Context, *portal.Session) error
+}
+
+func ref(kind data.Kind, key string) data.Ref { return data.Ref{Kind: kind, Key: key} }
+
+func drop[T any](_ T, err error) error             { return err }
+func dropBoth[T, U any](_ T, _ U, err error) error { return err }
+
+// cells is the table of what is allowed where, written from what a portal promises.
+var cells = []cell{
+	{"Counts", "", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.Counts(ctx)) }},
+	{"LandingPage", "", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.LandingPage(ctx)) }},
+	{"Appearance", "", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.Appearance(ctx, "")) }},
+	{"Space", "manage|organize", false, true, true, func(ctx context.Context, s *portal.Session) error { return dropBoth(s.Space(ctx, "101")) }},
+	{"Spaces", "manage|organize", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.Spaces(ctx, data.Query{})) }},
+	{"UserIdentity", "manage", false, true, true, func(ctx context.Context, s *portal.Session) error { return dropBoth(s.UserIdentity(ctx, "ada")) }},
+	{"UserIdentities", "manage", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.UserIdentities(ctx, data.Query{})) }},
+	{"StaffMember", "manage staff", false, true, false, func(ctx context.Context, s *portal.Session) error { return dropBoth(s.StaffMember(ctx, "sam")) }},
+	{"StaffMembers", "manage staff", false, true, false, func(ctx context.Context, s *portal.Session) error { return drop(s.StaffMembers(ctx, data.Query{})) }},
+	{"AccessGrant", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error { return dropBoth(s.AccessGrant(ctx, "r1")) }},
+	{"AccessGrants", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.AccessGrants(ctx, data.Query{})) }},
+	{"History", "manage reservations details", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.History(ctx, "r1", 0)) }},
+	{"CreateAccessGrant", "manage reservations", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{
+			User: ref(data.KindGuest, "ada"), Spaces: data.Refs(data.KindRoom, "101"),
+		}}))
+	}},
+	{"EditAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "edited"}))
+	}},
+	{"PlanCancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.PlanCancelAccessGrant(ctx, "r1"))
+	}},
+	{"CancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.CancelAccessGrant(ctx, "r1"))
+	}},
+	{"AddStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "Kim", Spaces: data.Refs(data.KindRoom, "101")}))
+	}},
+	{"EditStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: "sam", Name: "Samuel"}))
+	}},
+	{"AssignStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.AssignStaffMember(ctx, "sam", data.Refs(data.KindRoom, "101")))
+	}},
+	{"PlanRemoveStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.PlanRemoveStaffMember(ctx, "sam"))
+	}},
+	{"RemoveStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.RemoveStaffMember(ctx, "sam"))
+	}},
+	{"CreateSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.CreateSpace(ctx, data.Space{Name: "New"}))
+	}},
+	{"RenameSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.RenameSpace(ctx, "101", "Renamed"))
+	}},
+	{"MoveSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.MoveSpace(ctx, "spare", "lisbon"))
+	}},
+	{"PlanDeleteSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.PlanDeleteSpace(ctx, "spare"))
+	}},
+	{"DeleteSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.DeleteSpace(ctx, "spare"))
+	}},
+	{"Can connect", "connect", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConnect) }},
+	{"Can configure", "configure", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConfigure) }},
+}
+
+// noCells are the methods that read and write nothing of a customer.
+var noCells = strings.Fields("Portal Token ExpiresAt End Can Format")
+
+func TestEveryMethodOfASessionIsInTheMatrix(t *testing.T) {
+	t.Parallel()
+	var missing []string
+	for m := range reflect.TypeFor[*portal.Session]().Methods() {
+		inMatrix := slices.ContainsFunc(cells, func(c cell) bool { return c.method == m.Name })
+		if !inMatrix && !slices.Contains(noCells, m.Name) {
+			missing = append(missing, m.Name)
+		}
+	}
+	require.Empty(t, missing)
+}
+
+// want is the reason for which a portal refuses a cell, or "".
+func (c cell) want(excluded map[string]bool, readOnly bool, mode string) portal.Reason {
+	switch {
+	case mode == "deep link" && !c.deepLink:
+		return portal.ReasonDeepLink
+	case mode != "full" && !c.restricted:
+		return portal.ReasonRestricted
+	}
+	for _, need := range strings.Fields(c.needs) {
+		if !slices.ContainsFunc(strings.Split(need, "|"), func(feature string) bool { return !excluded[feature] }) {
+			return portal.ReasonFeature
+		}
+	}
+	if c.writes && readOnly {
+		return portal.ReasonReadOnly
+	}
+	return ""
+}
+
+// manor is the customer of the matrix.
+func manor() data.CustomerData {
+	d := *hotel()
+	d.Add(data.PlainSpace("spare", "Spare"), data.StaffMember("sam", "Sam", data.Refs(data.KindRoom, "101")...))
+	return d
+}
+
+// TestThePermissionMatrix calls each method in each configuration: every feature
+// excluded or not, read-only or not, full, restricted and as a deep link. On the other
+// backends it takes every eleventh configuration.
+func TestThePermissionMatrix(t *testing.T) {
+	t.Parallel()
+	t.Run("every cell", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, 1<<len(excludable)*2*3*len(cells), matrix(t, setup(t, memory.New()), 1))
+	})
+	backends.Each(t, func(t *testing.T, store storage.Store) { matrix(t, setup(t, store), 11) })
+}
+
+// matrix tests the cells of every step-th configuration, and says how many.
+func matrix(t *testing.T, f *fixture, step int) (tested int) {
+	for n := 0; n < 1<<len(excludable)*2*3; n += step {
+		readOnly, mode := n%2 == 1, []string{"full", "restricted", "deep link"}[n/2%3]
+		c := portal.Config{ReadOnly: readOnly}
+		excluded := map[string]bool{}
+		for i, e := range excludable {
+			if n/6>>i&1 == 1 {
+				excluded[e.name] = true
+				e.exclude(&c.Features)
+			}
+		}
+		if mode != "full" {
+			c.NavigationMode = portal.NavigationRestricted
+		}
+		if mode == "deep link" {
+			c.DeepLink = ref(data.KindReservation, "r1")
+		}
+		var session *portal.Session
+		for _, cell := range cells {
+			report, err := f.ws.Sync(t.Context(), manor())
+			require.NoError(t, err)
+			if session == nil || report.Created.AccessGrants > 0 { // a deep link went with its reservation
+				p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", Config: c})
+				session, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+				require.NoError(t, err)
+			}
+			want := cell.want(excluded, readOnly, mode)
+			err = cell.call(t.Context(), session)
+			tested++
+			if want == "" {
+				require.NoError(t, err, "%s, excluded %v, read-only %v, %s", cell.method, excluded, readOnly, mode)
+				continue
+			}
+			var got *portal.RefusedError
+			if !errors.As(err, &got) || got.Reason != want {
+				t.Fatalf("%s, excluded %v, read-only %v, %s: want %s, got %v", cell.method, excluded, readOnly, mode, want, err)
+			}
+			require.ErrorIs(t, err, portal.ErrRefused)
+			after, err := f.ws.SyncWith(t.Context(), manor(), data.SyncOptions{DryRun: true})
+			require.NoError(t, err)
+			require.Zero(t, after.Created.Total()+after.Updated.Total()+len(after.Deleted), "%s changed something", cell.method)
+		}
+	}
+	return tested
+}

@@ -1,0 +1,330 @@
+package portal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// open makes a portal and begins a session with its link.
+func (f *fixture) open(t *testing.T, req portal.CreateRequest) (portal.CustomerPortal, *portal.Session) {
+	t.Helper()
+	p := f.create(t, req)
+	session, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+	require.NoError(t, err)
+	return p, session
+}
+
+// lifecycle is what the change feed tells of portals.
+func (f *fixture) lifecycle(t *testing.T) (out []string) {
+	t.Helper()
+	for c, err := range f.ws.Changes(t.Context(), data.Cursor{}) {
+		require.NoError(t, err)
+		if c.Kind == data.KindCustomerPortal {
+			require.Equal(t, data.ClassCustomerPortal, c.Class)
+			require.Equal(t, "My Company", c.CustomerKey)
+			out = append(out, string(c.Change))
+		}
+	}
+	return out
+}
+
+func TestASessionIsFoundByItsToken(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
+		token := session.Token().Reveal()
+		require.Len(t, token, 22, "16 bytes")
+		require.Equal(t, "[redacted]", fmt.Sprint(session.Token()))
+		require.Equal(t, f.clock.now().Add(12*time.Hour), session.ExpiresAt())
+		found, err := f.portals.Session(t.Context(), token)
+		require.NoError(t, err)
+		require.Equal(t, p.ID, found.Portal().ID)
+		require.Equal(t, session.ExpiresAt(), found.ExpiresAt())
+		_, _, err = found.Space(t.Context(), "101")
+		require.NoError(t, err)
+
+		for _, bad := range []string{"", token + "A", token[:21], strings.Repeat("A", 22), strings.ToLower(token), "?" + token[1:]} {
+			_, err := f.portals.Session(t.Context(), bad)
+			require.ErrorIs(t, err, portal.ErrSessionOver, bad)
+		}
+		require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
+			for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+				require.NoError(t, err)
+				require.NotContains(t, string(e.Key)+string(e.Value), token, "only its hash is stored")
+				require.NotContains(t, string(e.Key)+string(e.Value), portal.Code(p.URL.Reveal()))
+			}
+			return nil
+		}))
+
+		require.NoError(t, found.End(t.Context()))
+		require.NoError(t, found.End(t.Context()), "twice is fine")
+		_, err = f.portals.Session(t.Context(), token)
+		require.ErrorIs(t, err, portal.ErrSessionOver)
+		_, err = session.Spaces(t.Context(), data.Query{})
+		require.ErrorIs(t, err, portal.ErrSessionOver, "wherever it is open")
+		_, err = session.CreateSpace(t.Context(), data.Space{Name: "x"})
+		require.ErrorIs(t, err, portal.ErrSessionOver)
+		_, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+		require.NoError(t, err, "the link opens again")
+	})
+}
+
+func TestASessionIsOverWhenItIsIdle(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
+		token := session.Token().Reveal()
+		start := f.clock.now()
+		for n := range 24 { // used every half of the time, it goes on
+			f.clock.set(start.Add(time.Duration(n) * 15 * time.Minute))
+			_, err := f.portals.Session(t.Context(), token)
+			require.NoError(t, err)
+		}
+		last := f.clock.now()
+		f.clock.set(last.Add(30*time.Minute - time.Microsecond))
+		_, _, err := session.Space(t.Context(), "101")
+		require.NoError(t, err)
+		f.clock.set(last.Add(30 * time.Minute))
+		_, err = f.portals.Session(t.Context(), token)
+		require.ErrorIs(t, err, portal.ErrSessionOver)
+		_, _, err = session.Space(t.Context(), "101")
+		require.ErrorIs(t, err, portal.ErrSessionOver)
+	})
+}
+
+func TestASessionIsOverAfterItsTime(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
+		token := session.Token().Reveal()
+		start := f.clock.now()
+		for f.clock.now().Before(start.Add(12*time.Hour - 20*time.Minute)) {
+			f.clock.set(f.clock.now().Add(20 * time.Minute))
+			_, err := f.portals.Session(t.Context(), token)
+			require.NoError(t, err)
+		}
+		f.clock.set(start.Add(12*time.Hour - time.Microsecond))
+		_, err := f.portals.Session(t.Context(), token)
+		require.NoError(t, err)
+		f.clock.set(start.Add(12 * time.Hour))
+		_, err = f.portals.Session(t.Context(), token)
+		require.ErrorIs(t, err, portal.ErrSessionOver, "used all the time")
+	})
+}
+
+// gone is a way in which a portal ends, and the error of an open session's next call.
+var gone = []struct {
+	name string
+	end  func(*testing.T, *fixture, portal.CustomerPortal)
+	want error
+}{
+	{"expired", func(_ *testing.T, f *fixture, p portal.CustomerPortal) { f.clock.set(p.ExpiresAt) }, portal.ErrExpired},
+	{"revoked", func(t *testing.T, f *fixture, p portal.CustomerPortal) {
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
+	}, portal.ErrRevoked},
+	{"all revoked", func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
+		n, err := f.portals.RevokeAll(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	}, portal.ErrRevoked},
+	{"deleted customer", func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
+		_, err := f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
+		require.NoError(t, err)
+	}, portal.ErrRevoked},
+	{"customer deleted and made again", func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
+		_, err := f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
+		require.NoError(t, err)
+		_, err = f.ws.Push(t.Context(), *hotel())
+		require.NoError(t, err)
+	}, portal.ErrRevoked},
+}
+
+func TestASessionDiesWithItsPortal(t *testing.T) {
+	for _, test := range gone {
+		t.Run(test.name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: 20 * time.Minute})
+				require.Equal(t, p.ExpiresAt, session.ExpiresAt(), "no longer than its portal")
+				_, _, err := session.AccessGrant(t.Context(), "r1")
+				require.NoError(t, err)
+				test.end(t, f, p)
+				_, _, err = session.AccessGrant(t.Context(), "r1")
+				require.ErrorIs(t, err, test.want)
+				require.ErrorIs(t, err, portal.ErrGone)
+				_, err = session.EditAccessGrant(t.Context(), data.AccessGrant{Key: "r1", Name: "x"})
+				require.ErrorIs(t, err, test.want)
+				_, err = session.CancelAccessGrant(t.Context(), "r1")
+				require.ErrorIs(t, err, test.want)
+				_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+				require.ErrorIs(t, err, test.want)
+				if !strings.Contains(test.name, "customer") { // whose rows are gone, and so is the token's
+					_, err = f.portals.Session(t.Context(), session.Token().Reveal())
+					require.ErrorIs(t, err, test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestASessionDiesWithTheKeyOfItsLink(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
+		token, code := session.Token().Reveal(), portal.Code(p.URL.Reveal())
+		fresh, err := portal.NewMaster()
+		require.NoError(t, err)
+		service := func(active int, masters map[int][]byte) *portal.Service {
+			keys, err := portal.NewKeys(active, masters)
+			require.NoError(t, err)
+			s, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: keys, Now: f.clock.now})
+			require.NoError(t, err)
+			return s
+		}
+		both := service(4, map[int][]byte{3: f.master, 4: fresh})
+		_, err = both.Session(t.Context(), token)
+		require.NoError(t, err)
+		_, err = both.Resolve(t.Context(), code)
+		require.NoError(t, err)
+		renewed, err := both.Open(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		require.Equal(t, byte('4'), portal.Code(renewed.URL.Reveal())[0], "a link that is asked for again is signed with the active key")
+
+		after := service(4, map[int][]byte{4: fresh})
+		_, err = after.Session(t.Context(), token)
+		require.ErrorIs(t, err, portal.ErrKeyRemoved)
+		require.ErrorIs(t, err, portal.ErrGone)
+		_, err = after.Resolve(t.Context(), code)
+		require.ErrorIs(t, err, portal.ErrForged)
+		_, err = after.Resolve(t.Context(), portal.Code(renewed.URL.Reveal()))
+		require.NoError(t, err, "the same portal, by its new link")
+	})
+}
+
+func TestMaxUsesUnderManyGoroutines(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
+		code := portal.Code(p.URL.Reveal())
+		for range 5 {
+			seen, err := f.portals.Peek(t.Context(), code)
+			require.NoError(t, err, "looking uses nothing")
+			require.Equal(t, portal.StateLive, seen.State)
+		}
+		var won, used atomic.Int32
+		var wg sync.WaitGroup
+		for n := range 100 {
+			wg.Go(func() {
+				begin := f.portals.OpenSession
+				if n%2 == 1 {
+					begin = f.portals.Resolve
+				}
+				switch _, err := begin(t.Context(), code); {
+				case err == nil:
+					won.Add(1)
+				case errors.Is(err, portal.ErrUsedUp) && errors.Is(err, portal.ErrGone):
+					used.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, []int32{1, 99}, []int32{won.Load(), used.Load()})
+		got, err := f.portals.Get(t.Context(), f.ws, p.ID)
+		require.NoError(t, err)
+		require.Equal(t, portal.StateUsedUp, got.State)
+		require.Equal(t, 1, got.Uses)
+		peeked, err := f.portals.Peek(t.Context(), code)
+		require.ErrorIs(t, err, portal.ErrUsedUp)
+		require.Equal(t, p.ID, peeked.ID)
+		require.Equal(t, []string{"created", "opened"}, f.lifecycle(t))
+	})
+}
+
+func TestTheLifeOfAPortalIsInTheChangeFeed(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: time.Hour})
+		require.Equal(t, []string{"created", "opened"}, f.lifecycle(t))
+		f.clock.set(p.ExpiresAt)
+		require.Len(t, f.lifecycle(t), 2, "expired, and nobody has used it")
+		for range 3 {
+			_, _, err := session.Space(t.Context(), "101")
+			require.ErrorIs(t, err, portal.ErrExpired)
+			_, err = session.RenameSpace(t.Context(), "101", "x")
+			require.ErrorIs(t, err, portal.ErrExpired)
+		}
+		require.Equal(t, []string{"created", "opened", "expired"}, f.lifecycle(t), "told once")
+
+		other, err := f.portals.Open(t.Context(), f.ws, "My Company")
+		require.NoError(t, err)
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, other.ID))
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, other.ID))
+		deep, err := f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "r1")
+		require.NoError(t, err)
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, deep.ID, func(c *portal.Config) error { c.ReadOnly = true; return nil })
+		require.NoError(t, err)
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "r1")})
+		require.NoError(t, err)
+		require.Equal(t, []string{"created", "opened", "expired", "created", "revoked", "created", "updated", "revoked"}, f.lifecycle(t))
+		_, err = f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
+		require.NoError(t, err)
+		require.Equal(t, []string{"deleted", "deleted", "deleted"}, f.lifecycle(t)[8:])
+		for c, err := range f.ws.Changes(t.Context(), data.Cursor{}) {
+			require.NoError(t, err)
+			require.NotEmpty(t, c.ID)
+		}
+	})
+}
+
+// counting is a store that counts its transactions.
+type counting struct {
+	storage.Store
+	transactions atomic.Int64
+}
+
+func (c *counting) View(ctx context.Context, fn func(storage.Reader) error) error {
+	c.transactions.Add(1)
+	return c.Store.View(ctx, fn)
+}
+
+func (c *counting) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	c.transactions.Add(1)
+	return c.Store.Update(ctx, fn)
+}
+
+func TestForgedCodesAreCountedAtNoRead(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		code := portal.Code(p.URL.Reveal())
+		store := &counting{Store: f.ws.Store()}
+		portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now})
+		require.NoError(t, err)
+		for at := range code {
+			for _, c := range "0123456789abcdefghjkmnpqrstvwxyz" {
+				if byte(c) == code[at] {
+					continue
+				}
+				guess := code[:at] + string(c) + code[at+1:]
+				_, err := portals.Peek(t.Context(), guess)
+				require.ErrorIs(t, err, portal.ErrForged)
+				_, err = portals.OpenSession(t.Context(), guess)
+				require.ErrorIs(t, err, portal.ErrForged)
+			}
+		}
+		f.clock.set(p.ExpiresAt.Add(time.Second))
+		_, err = portals.OpenSession(t.Context(), code)
+		require.ErrorIs(t, err, portal.ErrExpired)
+		require.Zero(t, store.transactions.Load())
+		f.clock.set(p.CreatedAt)
+		_, err = portals.Peek(t.Context(), code)
+		require.NoError(t, err)
+		require.Positive(t, store.transactions.Load(), "a good one is looked up")
+	})
+}

@@ -1,0 +1,448 @@
+package portal_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// estate is a customer with property listings and reservations that filters tell apart.
+func estate() *data.CustomerData {
+	d := &data.CustomerData{CustomerKey: "My Company"}
+	listing := func(key, region string, vip bool) data.Space {
+		s := data.PropertyListing(key, "Listing "+key)
+		s.CustomMetadata = data.CustomMetadata{"region": region, "vip": vip}
+		return s
+	}
+	stay := func(key, region string, vip bool, guest string, listings ...string) data.AccessGrant {
+		g := data.Reservation(key, ref(data.KindGuest, guest), data.Refs(data.KindPropertyListing, listings...)...)
+		g.CustomMetadata = data.CustomMetadata{"region": region, "vip": vip}
+		g.PreferredCode = "1234"
+		return g.During(start, start.Add(24*time.Hour))
+	}
+	d.Add(
+		listing("n1", "north", true), listing("n2", "north", false), listing("s1", "south", true),
+		data.Site("town", "Town"), data.Room("101", "Room 101").In("town"), data.Room("102", "Room 102").In("town"), data.Room("201", "Room 201"),
+		data.Guest("ada", "Ada"), data.Guest("bob", "Bob"), data.Guest("cleo", "Cleo"),
+		data.StaffMember("sam", "Sam", data.Refs(data.KindPropertyListing, "n1", "s1")...),
+		data.StaffMember("kim", "Kim", data.Refs(data.KindRoom, "101")...),
+		stay("rn1", "north", true, "ada", "n1"), stay("rn2", "north", false, "bob", "n2", "s1"), stay("rs1", "south", true, "cleo", "s1", "n1"),
+		data.Booking("b101", ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, "101")...),
+		data.Booking("b201", ref(data.KindGuest, "cleo"), data.Refs(data.KindRoom, "201")...),
+	)
+	return d
+}
+
+var start = time.Date(2025, 6, 16, 15, 0, 0, 0, time.UTC)
+
+// session pushes the estate and opens a portal of it.
+func (f *fixture) session(t *testing.T, c portal.Config) *portal.Session {
+	t.Helper()
+	_, session := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: c})
+	return session
+}
+
+func keys[T data.Resource](items []T) (out []string) {
+	for _, r := range items {
+		out = append(out, r.Ref().Key)
+	}
+	return out
+}
+
+func spaces(t *testing.T, s *portal.Session) []string {
+	t.Helper()
+	page, err := s.Spaces(t.Context(), data.Query{})
+	require.NoError(t, err)
+	return keys(page.Items)
+}
+
+func grants(t *testing.T, s *portal.Session, q data.Query) []string {
+	t.Helper()
+	page, err := s.AccessGrants(t.Context(), q)
+	require.NoError(t, err)
+	return keys(page.Items)
+}
+
+func TestFilters(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		filters   []portal.Filter
+		listings  []string
+		remaining []string // reservations
+	}{
+		{"one field", []portal.Filter{{Field: "region", Value: "north"}}, []string{"n1", "n2"}, []string{"rn1", "rn2"}},
+		{"two fields, and both match", []portal.Filter{{Field: "region", Value: "north"}, {Field: "vip", Value: true}}, []string{"n1"}, []string{"rn1"}},
+		{"a boolean", []portal.Filter{{Field: "vip", Value: false}}, []string{"n2"}, []string{"rn2"}},
+		{"a boolean is no string", []portal.Filter{{Field: "vip", Value: "true"}}, nil, nil},
+		{"reservations", []portal.Filter{{Field: "region", Value: "south"}}, []string{"s1"}, []string{"rs1"}},
+		{"a field that nothing has", []portal.Filter{{Field: "colour", Value: "red"}}, nil, nil},
+		{"none", nil, []string{"n1", "n2", "s1"}, []string{"rn1", "rn2", "rs1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				s := f.session(t, portal.Config{Filters: test.filters})
+				require.ElementsMatch(t, append(strings.Fields("town 101 102 201"), test.listings...), spaces(t, s))
+				require.ElementsMatch(t, append(strings.Fields("b101 b201"), test.remaining...), grants(t, s, data.Query{}))
+				counts, err := s.Counts(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, 2, counts[data.KindBooking])
+				_, counted := counts[data.KindReservation]
+				require.Equal(t, test.filters == nil, counted, "what is filtered is not counted")
+				_, counted = counts[data.KindPropertyListing]
+				require.Equal(t, test.filters == nil, counted)
+			})
+		})
+	}
+}
+
+func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		g, related, err := s.AccessGrant(t.Context(), "rn2")
+		require.NoError(t, err)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "n2"), g.Spaces)
+		_, shown := related.Space("s1")
+		require.False(t, shown)
+		n2, shown := related.Space("n2")
+		require.True(t, shown)
+		require.Equal(t, "Listing n2", n2.Name)
+		guest, shown := related.UserIdentity("bob")
+		require.True(t, shown)
+		require.Equal(t, "Bob", guest.Name)
+		require.NotContains(t, fmt.Sprintf("%+v %+v", g, related), "s1")
+		sam, related, err := s.StaffMember(t.Context(), "sam")
+		require.NoError(t, err)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), sam.Spaces)
+		require.NotContains(t, fmt.Sprintf("%+v %+v", sam, related), "s1")
+
+		page, err := s.AccessGrants(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.NotContains(t, fmt.Sprintf("%+v", page), "s1")
+
+		// To edit it does not take away what it does not show.
+		edited, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")})
+		require.NoError(t, err)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), edited.Spaces)
+		all, err := f.ws.AccessGrant(t.Context(), "rn2")
+		require.NoError(t, err)
+		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "s1"), all.Spaces)
+		assigned, err := s.AssignStaffMember(t.Context(), "sam", nil)
+		require.NoError(t, err)
+		require.Empty(t, assigned.Spaces)
+		staff, err := f.ws.UserIdentity(t.Context(), "sam")
+		require.NoError(t, err)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "s1"), staff.Spaces)
+	})
+}
+
+// TestWhatIsHiddenIsNotFound asks for hidden resources, and for ones that are not there,
+// by every way, and finds no difference.
+func TestWhatIsHiddenIsNotFound(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.ws.Push(t.Context(), func() data.CustomerData {
+			d := data.CustomerData{CustomerKey: "other"}
+			d.Add(data.Room("otherRoom", "x"), data.Guest("otherGuest", "x"), data.StaffMember("otherStaff", "x"),
+				data.Reservation("otherStay", ref(data.KindGuest, "otherGuest"), data.Refs(data.KindRoom, "otherRoom")...))
+			return d
+		}())
+		require.NoError(t, err)
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		ctx := t.Context()
+		ways := map[string]func(key string) error{
+			"space":         func(key string) error { return dropBoth(s.Space(ctx, key)) },
+			"user identity": func(key string) error { return dropBoth(s.UserIdentity(ctx, key)) },
+			"staff member":  func(key string) error { return dropBoth(s.StaffMember(ctx, key)) },
+			"access grant":  func(key string) error { return dropBoth(s.AccessGrant(ctx, key)) },
+			"history":       func(key string) error { return drop(s.History(ctx, key, 0)) },
+			"edit":          func(key string) error { return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: key, Name: "x"})) },
+			"plan cancel":   func(key string) error { return drop(s.PlanCancelAccessGrant(ctx, key)) },
+			"cancel":        func(key string) error { return drop(s.CancelAccessGrant(ctx, key)) },
+			"edit staff":    func(key string) error { return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: key, Name: "x"})) },
+			"assign staff":  func(key string) error { return drop(s.AssignStaffMember(ctx, key, nil)) },
+			"remove staff":  func(key string) error { return drop(s.RemoveStaffMember(ctx, key)) },
+			"plan remove":   func(key string) error { return drop(s.PlanRemoveStaffMember(ctx, key)) },
+			"rename":        func(key string) error { return drop(s.RenameSpace(ctx, key, "x")) },
+			"move":          func(key string) error { return drop(s.MoveSpace(ctx, key, "")) },
+			"plan delete":   func(key string) error { return drop(s.PlanDeleteSpace(ctx, key)) },
+			"delete":        func(key string) error { return drop(s.DeleteSpace(ctx, key)) },
+			"move into":     func(key string) error { return drop(s.MoveSpace(ctx, "201", key)) },
+			"stay at": func(key string) error {
+				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b201", Spaces: data.Refs(data.KindSpace, key)}))
+			},
+			"stay of": func(key string) error {
+				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b201", User: ref(data.KindGuest, key)}))
+			},
+			"create at": func(key string) error {
+				return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, key)}}))
+			},
+			"create of": func(key string) error {
+				return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{User: ref(data.KindGuest, key)}}))
+			},
+			"create in": func(key string) error {
+				return drop(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "x", ParentSiteKey: key}))
+			},
+			"serve": func(key string) error { return drop(s.AssignStaffMember(ctx, "kim", data.Refs(data.KindRoom, key))) },
+			"add serving": func(key string) error {
+				return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "x", Spaces: data.Refs(data.KindRoom, key)}))
+			},
+		}
+		exported, err := f.ws.Export(ctx, "My Company")
+		require.NoError(t, err)
+		hidden := strings.Fields("s1 rs1 otherRoom otherGuest otherStaff otherStay")
+		for name, way := range ways {
+			absent := way("absent")
+			require.Error(t, absent, name)
+			require.True(t, errors.Is(absent, data.ErrResourceNotFound) || errors.Is(absent, portal.ErrInvalid), "%s: %v", name, absent)
+			for _, key := range hidden {
+				require.Equal(t, strings.ReplaceAll(absent.Error(), "absent", key), fmt.Sprint(way(key)), name)
+			}
+		}
+		for _, q := range []func(key string) data.Query{
+			func(key string) data.Query { return data.Query{SpaceKey: key} },
+			func(key string) data.Query { return data.Query{UserKey: key} },
+			func(key string) data.Query { return data.Query{Text: key} },
+			func(key string) data.Query { return data.Query{Keys: []string{key}} },
+		} {
+			for _, key := range append(hidden, "absent") {
+				require.Empty(t, grants(t, s, q(key)), key)
+			}
+		}
+		for _, key := range append(hidden, "absent") {
+			page, err := s.Spaces(ctx, data.Query{Keys: []string{key}})
+			require.NoError(t, err)
+			require.Empty(t, page.Items)
+			page, err = s.Spaces(ctx, data.Query{ParentSiteKey: key})
+			require.NoError(t, err)
+			require.Empty(t, page.Items)
+			require.NotContains(t, strings.Join(spaces(t, s), " "), key)
+		}
+		after, err := f.ws.SyncWith(ctx, exported, data.SyncOptions{DryRun: true})
+		require.NoError(t, err)
+		require.Zero(t, after.Created.Total()+after.Updated.Total()+len(after.Deleted), "and nothing was changed")
+	})
+}
+
+func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		var got []string
+		for cursor := ""; ; {
+			page, err := s.AccessGrants(t.Context(), data.Query{Limit: 1, Cursor: cursor})
+			require.NoError(t, err)
+			got = append(got, keys(page.Items)...)
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+			raw, err := base64.RawURLEncoding.DecodeString(cursor)
+			require.NoError(t, err)
+			for _, key := range strings.Fields("rs1 rn1 rn2 b101") {
+				require.NotContains(t, string(raw), key)
+			}
+			for at := range raw {
+				raw[at] ^= 1
+				_, err := s.AccessGrants(t.Context(), data.Query{Cursor: base64.RawURLEncoding.EncodeToString(raw)})
+				require.ErrorIs(t, err, data.ErrInvalidCursor)
+				raw[at] ^= 1
+			}
+		}
+		require.ElementsMatch(t, strings.Fields("rn1 rn2 b101 b201"), got)
+		plain, err := f.ws.AccessGrants(t.Context(), data.Query{CustomerKey: "My Company", Limit: 1})
+		require.NoError(t, err)
+		_, err = s.AccessGrants(t.Context(), data.Query{Cursor: plain.Next})
+		require.ErrorIs(t, err, data.ErrInvalidCursor, "a cursor of another list")
+	})
+}
+
+func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.ws.Push(t.Context(), *estate())
+		require.NoError(t, err)
+		p, err := f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "rn2")
+		require.NoError(t, err)
+		require.True(t, p.Config.IsEmbedded)
+		require.Equal(t, portal.NavigationRestricted, p.Config.NavigationMode)
+		s, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
+		require.NoError(t, err)
+		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{}))
+		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{SpaceKey: "n2", From: start}))
+		require.Empty(t, grants(t, s, data.Query{SpaceKey: "201"}))
+		require.Empty(t, grants(t, s, data.Query{Keys: []string{"rn1"}}))
+		require.Equal(t, []string{"n2", "s1"}, spaces(t, s))
+		people, err := s.UserIdentities(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Equal(t, []string{"bob"}, keys(people.Items))
+		_, _, err = s.UserIdentity(t.Context(), "ada")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		_, _, err = s.Space(t.Context(), "101")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "x"})
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		counts, err := s.Counts(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, counts)
+		landing, err := s.LandingPage(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ref(data.KindReservation, "rn2"), landing)
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Name: "edited"})
+		require.NoError(t, err)
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindRoom, "201")})
+		require.ErrorIs(t, err, portal.ErrInvalid, "a room that it does not show")
+	})
+}
+
+func TestADeepLinkGoesWithItsTarget(t *testing.T) {
+	for _, target := range []data.Ref{ref(data.KindReservation, "rn1"), ref(data.KindSpace, "n1")} {
+		for _, by := range []string{"delete", "sync"} {
+			t.Run(fmt.Sprint(target, " by ", by), func(t *testing.T) {
+				each(t, func(t *testing.T, f *fixture) {
+					p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{DeepLink: target}})
+					var revoked []data.Revoked
+					if by == "delete" {
+						report, err := f.ws.Delete(t.Context(), data.Selection{Resources: []data.Ref{target}})
+						require.NoError(t, err)
+						revoked = report.Revoked
+					} else {
+						d := *estate()
+						d.Spaces, d.AccessGrants = d.Spaces[1:], d.AccessGrants[1:]
+						report, err := f.ws.Sync(t.Context(), d)
+						require.NoError(t, err)
+						revoked = report.Revoked
+					}
+					require.Len(t, revoked, 1)
+					require.Equal(t, p.ID, revoked[0].PortalID)
+					require.Equal(t, target.Key, revoked[0].Because.Key)
+					_, err := f.ws.Push(t.Context(), *estate())
+					require.NoError(t, err)
+					_, err = s.Spaces(t.Context(), data.Query{})
+					require.ErrorIs(t, err, portal.ErrRevoked, "though it is there again")
+				})
+			})
+		}
+	}
+}
+
+func TestADeepLinkToASpaceShowsThatSpaceOnly(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{DeepLink: ref(data.KindSpace, "town")})
+		require.Equal(t, []string{"town"}, spaces(t, s))
+		require.Empty(t, grants(t, s, data.Query{}))
+		people, err := s.UserIdentities(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Empty(t, people.Items)
+	})
+}
+
+func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
+	for _, test := range []struct {
+		page                          data.Ref
+		spaces, grants, people, staff string
+	}{
+		{ref(data.KindSite, "town"), "town 101 102", "b101", "bob", "kim"},
+		{ref(data.KindRoom, "101"), "101", "b101", "bob", "kim"},
+		{ref(data.KindUnit, "201"), "201", "b201", "cleo", ""},
+		{ref(data.KindBooking, "b201"), "201", "b201", "cleo", ""},
+		{ref(data.KindPropertyListing, "n1"), "n1", "rn1 rs1", "ada cleo", "sam"},
+		{data.Ref{}, "n1 n2 s1 town 101 102 201", "rn1 rn2 rs1 b101 b201", "ada bob cleo", "sam kim"},
+	} {
+		t.Run(test.page.Key, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				s := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: test.page})
+				require.ElementsMatch(t, strings.Fields(test.spaces), spaces(t, s))
+				require.ElementsMatch(t, strings.Fields(test.grants), grants(t, s, data.Query{}))
+				people, err := s.UserIdentities(t.Context(), data.Query{})
+				require.NoError(t, err)
+				require.ElementsMatch(t, strings.Fields(test.people), keys(people.Items))
+				staff, err := s.StaffMembers(t.Context(), data.Query{})
+				require.NoError(t, err)
+				require.ElementsMatch(t, strings.Fields(test.staff), keys(staff.Items))
+				for _, space := range estate().Spaces {
+					_, _, err := s.Space(t.Context(), space.Key)
+					require.Equal(t, strings.Contains(" "+test.spaces+" ", " "+space.Key+" "), err == nil, space.Key)
+				}
+				if test.page.Key == "101" {
+					room, related, err := s.Space(t.Context(), "101")
+					require.NoError(t, err)
+					require.Empty(t, room.ParentSiteKey, "the site is hidden")
+					require.Empty(t, related)
+					_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "elsewhere"}})
+					require.ErrorIs(t, err, portal.ErrRefused, "it would not be seen")
+				}
+			})
+		})
+	}
+}
+
+func TestALandingPageThatIsGoneShowsNoMore(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		restricted := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101")})
+		full := f.session(t, portal.Config{LandingPage: ref(data.KindRoom, "101")})
+		landing, err := full.LandingPage(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ref(data.KindRoom, "101"), landing)
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
+		require.NoError(t, err)
+		landing, err = full.LandingPage(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, landing, "the start page")
+		require.NotEmpty(t, spaces(t, full))
+		landing, err = restricted.LandingPage(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, landing)
+		require.Empty(t, spaces(t, restricted), "and not all of it")
+		require.Empty(t, grants(t, restricted, data.Query{}))
+	})
+}
+
+func TestDetailsAreLeftOut(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
+		g, _, err := s.AccessGrant(t.Context(), "rn1")
+		require.NoError(t, err)
+		require.Empty(t, g.PreferredCode)
+		require.Empty(t, g.CustomMetadata)
+		require.Zero(t, g.Meta.ID)
+		require.NotZero(t, g.StartsAt)
+		require.Empty(t, grants(t, s, data.Query{CustomMetadata: data.CustomMetadata{"region": "north"}}), "nor can it be asked for")
+		for _, edit := range []data.AccessGrant{
+			{Key: "rn1", PreferredCode: "9999"}, {Key: "rn1", CustomMetadata: data.CustomMetadata{"a": "b"}}, {Key: "rn1", Clear: []string{"preferred_code"}},
+		} {
+			_, err = s.EditAccessGrant(t.Context(), edit)
+			require.ErrorIs(t, err, portal.ErrRefused)
+		}
+	})
+}
+
+func TestHistoryOfAnAccessGrant(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
+		for _, name := range []string{"one", "two"} {
+			_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: name})
+			require.NoError(t, err)
+		}
+		history, err := s.History(t.Context(), "rn1", 0)
+		require.NoError(t, err)
+		var got []string
+		for _, c := range history {
+			require.Equal(t, "rn1", c.Key)
+			got = append(got, string(c.Change))
+		}
+		require.Equal(t, []string{"updated", "updated", "created"}, got)
+		last, err := s.History(t.Context(), "rn1", 1)
+		require.NoError(t, err)
+		require.Equal(t, history[:1], last)
+
+		allowed := portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Events: portal.Events{AllowedEvents: []string{"reservation.created"}}}}}
+		_, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: allowed})
+		history, err = s.History(t.Context(), "rn1", 0)
+		require.NoError(t, err)
+		require.Len(t, history, 1)
+	})
+}

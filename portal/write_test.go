@@ -1,0 +1,237 @@
+package portal_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+func TestCreateAnAccessGrantWithANewGuest(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.portals.UpdateSettings(t.Context(), f.ws, func(s *portal.Settings) error {
+			s.BusinessVertical = portal.VerticalShortTermRental
+			return nil
+		})
+		require.NoError(t, err)
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		made, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
+			Grant: data.AccessGrant{
+				Name: "Weekend", Spaces: data.Refs(data.KindUnit, "n1"), PreferredCode: "4711",
+				StartsAt: start, EndsAt: start.Add(time.Hour), CustomMetadata: data.CustomMetadata{"note": "late"},
+			},
+			NewUser: &data.UserIdentity{Name: "Dora", EmailAddress: "dora@example.com"},
+		})
+		require.NoError(t, err)
+		require.Equal(t, data.KindReservation, made.Kind, "as the vertical has it")
+		require.Equal(t, data.KindGuest, made.User.Kind)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), made.Spaces, "under its own kind")
+		require.Equal(t, data.CustomMetadata{"note": "late", "region": "north"}, made.CustomMetadata, "and so the portal shows it")
+		require.Regexp(t, `^portal-[0-9a-z]{24}$`, made.Key)
+		stored, err := f.ws.AccessGrant(t.Context(), made.Key)
+		require.NoError(t, err)
+		require.Equal(t, made, stored)
+		guest, err := f.ws.UserIdentity(t.Context(), made.User.Key)
+		require.NoError(t, err)
+		require.Equal(t, "Dora", guest.Name)
+		require.Equal(t, "My Company", guest.Meta.CustomerKey)
+	})
+}
+
+func TestFaultsOfWhatAVisitorGives(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		before, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		create := func(g data.AccessGrant, u *data.UserIdentity) error {
+			return drop(s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: g, NewUser: u}))
+		}
+		edit := func(g data.AccessGrant) error { return drop(s.EditAccessGrant(t.Context(), g)) }
+		for _, test := range []struct {
+			want string
+			err  error
+		}{
+			{"ends_at time_order", create(data.AccessGrant{StartsAt: start, EndsAt: start}, nil)},
+			{"preferred_code preferred_code", create(data.AccessGrant{PreferredCode: "12"}, nil)},
+			{"key not_a_field", create(data.AccessGrant{Key: "mine"}, nil)},
+			{"new_user.name required", create(data.AccessGrant{}, &data.UserIdentity{})},
+			{"new_user.email_address email_address", create(data.AccessGrant{}, &data.UserIdentity{Name: "x", EmailAddress: "nobody"})},
+			{"new_user one_user", create(data.AccessGrant{User: ref(data.KindGuest, "ada")}, &data.UserIdentity{Name: "x"})},
+			{"new_user.kind not_a_field", create(data.AccessGrant{}, &data.UserIdentity{Kind: data.KindStaffMember, Name: "x"})},
+			{"spaces[1] not_there_yet", create(data.AccessGrant{Spaces: data.Refs(data.KindRoom, "101", "999")}, nil)},
+			{"user not_there_yet", create(data.AccessGrant{User: ref(data.KindGuest, "sam")}, nil)},
+			{"custom_metadata.region format", create(data.AccessGrant{Kind: data.KindReservation, CustomMetadata: data.CustomMetadata{"region": "south"}}, nil)},
+			{"clear[0] not_a_field", edit(data.AccessGrant{Key: "rn1", Clear: []string{"property_listing_keys"}})},
+			{"custom_metadata.region format", edit(data.AccessGrant{Key: "rn1", CustomMetadata: data.CustomMetadata{"region": nil}})},
+			{"name required", drop(s.RenameSpace(t.Context(), "101", ""))},
+			{"parent_site_key format", drop(s.MoveSpace(t.Context(), "town", "town"))},
+			{"parent_site_key not_there_yet", drop(s.MoveSpace(t.Context(), "101", "201"))},
+			{"parent_site_key not_a_field", drop(s.MoveSpace(t.Context(), "n1", "town"))},
+			{"email_address email_address", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "x", EmailAddress: "y"}))},
+			{"kind not_a_field", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Kind: data.KindGuest, Name: "x"}))},
+			{"spaces not_a_field", drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindRoom, "101")}))},
+		} {
+			require.Equal(t, []string{test.want}, faults(t, test.err))
+		}
+		after, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	})
+}
+
+func TestEditAndCancelAnAccessGrant(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		g, err := s.EditAccessGrant(t.Context(), data.AccessGrant{
+			Key: "b101", Name: "Longer", StartsAt: start, EndsAt: start.Add(48 * time.Hour),
+			User: ref(data.KindTenant, "ada"), Spaces: data.Refs(data.KindSpace, "201", "102"),
+		})
+		require.NoError(t, err)
+		require.Equal(t, "Longer", g.Name)
+		require.Equal(t, ref(data.KindGuest, "ada"), g.User)
+		require.ElementsMatch(t, data.Refs(data.KindRoom, "201", "102"), g.Spaces)
+		g, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b101", Clear: []string{"name", "ends_at", "user"}})
+		require.NoError(t, err)
+		require.Empty(t, g.Name)
+		require.Zero(t, g.EndsAt)
+		require.Zero(t, g.User)
+		require.Equal(t, start, g.StartsAt, "what is not named stays")
+		require.Len(t, g.Spaces, 2)
+
+		plan, err := s.PlanCancelAccessGrant(t.Context(), "b101")
+		require.NoError(t, err)
+		report, err := s.CancelAccessGrant(t.Context(), "b101")
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.Len(t, report.Deleted, 1)
+		_, _, err = s.AccessGrant(t.Context(), "b101")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+	})
+}
+
+func TestStaff(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		u, err := s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou@example.com", Spaces: data.Refs(data.KindSpace, "101")})
+		require.NoError(t, err)
+		require.Equal(t, data.KindStaffMember, u.Kind)
+		require.Equal(t, data.Refs(data.KindRoom, "101"), u.Spaces)
+		u, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: u.Key, Name: "Louis", Clear: []string{"email_address"}})
+		require.NoError(t, err)
+		require.Equal(t, "Louis", u.Name)
+		require.Empty(t, u.EmailAddress)
+		u, err = s.AssignStaffMember(t.Context(), u.Key, data.Refs(data.KindSpace, "201", "town"))
+		require.NoError(t, err)
+		require.ElementsMatch(t, []data.Ref{ref(data.KindRoom, "201"), ref(data.KindSite, "town")}, u.Spaces)
+		_, err = s.RemoveStaffMember(t.Context(), u.Key)
+		require.NoError(t, err)
+		_, _, err = s.StaffMember(t.Context(), u.Key)
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		_, _, err = s.StaffMember(t.Context(), "ada")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "a guest is no staff member")
+		_, _, err = s.UserIdentity(t.Context(), "sam")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "and a staff member no guest")
+		_, err = s.RemoveStaffMember(t.Context(), "ada")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		_, err = s.UserIdentities(t.Context(), data.Query{Kinds: []data.Kind{data.KindStaffMember}})
+		require.ErrorIs(t, err, portal.ErrInvalid)
+	})
+}
+
+func TestOrganizeSpaces(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		room, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindRoom, Name: "Room 103", ParentSiteKey: "town"})
+		require.NoError(t, err)
+		require.Equal(t, "town", room.ParentSiteKey)
+		listing, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindPropertyListing, Name: "New listing"})
+		require.NoError(t, err)
+		require.Equal(t, data.CustomMetadata{"region": "north"}, listing.CustomMetadata, "and so the portal shows it")
+		plain, err := s.CreateSpace(t.Context(), data.Space{Name: "Lobby"})
+		require.NoError(t, err)
+		require.Equal(t, data.KindSpace, plain.Kind)
+		room, err = s.RenameSpace(t.Context(), room.Key, "Suite 103")
+		require.NoError(t, err)
+		require.Equal(t, "Suite 103", room.Name)
+		room, err = s.MoveSpace(t.Context(), room.Key, "")
+		require.NoError(t, err)
+		require.Empty(t, room.ParentSiteKey)
+		room, err = s.MoveSpace(t.Context(), room.Key, "town")
+		require.NoError(t, err)
+		require.Equal(t, "town", room.ParentSiteKey)
+
+		plan, err := s.PlanDeleteSpace(t.Context(), "town")
+		require.NoError(t, err)
+		require.Equal(t, 3, plan.DeletedByKind()[data.KindRoom])
+		require.Equal(t, 1, plan.DeletedByKind()[data.KindBooking])
+		report, err := s.DeleteSpace(t.Context(), "town")
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+	})
+}
+
+// TestADeleteDoesNotReachWhatIsHidden: a hidden reservation would go with a visible listing.
+func TestADeleteDoesNotReachWhatIsHidden(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := estate()
+		d.AccessGrants = append(d.AccessGrants, data.Reservation("hidden", data.Ref{}, data.Refs(data.KindRoom, "102")...))
+		_, err := f.ws.Push(t.Context(), *d)
+		require.NoError(t, err)
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		for _, key := range []string{"102", "town"} {
+			_, err = s.PlanDeleteSpace(t.Context(), key)
+			require.ErrorIs(t, err, portal.ErrRefused)
+			_, err = s.DeleteSpace(t.Context(), key)
+			var refused *portal.RefusedError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, portal.RefusedError{Action: portal.ActionDeleteSpace, Reason: portal.ReasonHidden}, *refused)
+		}
+		_, err = f.ws.AccessGrant(t.Context(), "hidden")
+		require.NoError(t, err)
+		_, err = s.DeleteSpace(t.Context(), "201")
+		require.NoError(t, err, "what is all visible goes")
+
+		// So does what the features hide.
+		s = f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}})
+		_, err = s.DeleteSpace(t.Context(), "101")
+		require.ErrorIs(t, err, portal.ErrRefused)
+	})
+}
+
+// TestConcurrentEditsLoseNothing: each adds a space that the portal does not show to
+// others, and takes a list of its own.
+func TestConcurrentEditsLoseNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 5 {
+					_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1", "n2")})
+					if err != nil && !errors.Is(err, portal.ErrBusy) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			d := data.CustomerData{CustomerKey: "My Company"}
+			for n := range 10 {
+				d.AccessGrants = []data.AccessGrant{{Kind: data.KindReservation, Key: "rn2", Name: string(rune('a' + n))}}
+				if _, err := f.ws.Push(t.Context(), d); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Wait()
+		g, err := f.ws.AccessGrant(t.Context(), "rn2")
+		require.NoError(t, err)
+		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "n2", "s1"), g.Spaces)
+		require.Equal(t, "j", g.Name)
+	})
+}
