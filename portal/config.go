@@ -3,17 +3,12 @@ package portal
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"net/url"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/form"
 )
 
@@ -126,18 +121,6 @@ var locales = []string{"en-US", "pt-PT", "fr-FR", "it-IT", "es-ES", "de-DE", "nl
 
 // Locales lists the locales of a portal, the default first.
 func Locales() []string { return slices.Clone(locales) }
-
-// Bounds of a configuration.
-const (
-	maxFilters      = 50
-	maxFilterText   = 500 // characters, as in custom_metadata
-	maxList         = 200 // providers, events
-	maxOrigins      = 20
-	maxURLBytes     = 2048
-	maxLabelBytes   = 4096
-	maxConfigBytes  = 16 << 10 // as it is stored
-	operationEquals = "="
-)
 
 // Where a Ref lies in the JSON of a configuration.
 const (
@@ -401,136 +384,4 @@ func (c Config) navigation() NavigationMode {
 		return NavigationFull
 	}
 	return c.NavigationMode
-}
-
-var filterField = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
-
-// check notes what is wrong with a configuration by itself.
-func (c Config) check() (notes form.Notes) {
-	notes.Faults = append(notes.Faults, c.notes.Faults...)
-	notes.Warnings = append(notes.Warnings, c.notes.Warnings...)
-	fault := notes.Fault
-	if c.navigation() != NavigationFull && c.navigation() != NavigationRestricted {
-		fault("navigation_mode", data.RuleFormat, "must be full or restricted")
-	}
-	if c.Locale != "" && !slices.Contains(locales, c.Locale) {
-		fault("locale", data.RuleFormat, "must be one of %s", strings.Join(locales, ", "))
-	}
-	checkNames(&notes, "features.connect.accepted_providers", c.Features.Connect.AcceptedProviders, nil, "")
-	checkNames(&notes, "features.connect.excluded_providers", c.Features.Connect.ExcludedProviders,
-		func(s string) bool { return !slices.Contains(c.Features.Connect.AcceptedProviders, s) }, "is also in accepted_providers")
-	events := c.Features.Manage.Events
-	checkNames(&notes, "features.manage.events.allowed_events", events.AllowedEvents, nil, "")
-	checkNames(&notes, "features.manage.events.default_events", events.DefaultEvents,
-		func(s string) bool { return events.AllowedEvents == nil || slices.Contains(events.AllowedEvents, s) }, "is not in allowed_events")
-	confirmation := c.Features.Manage.DeviceManagementConfirmation
-	for _, label := range []struct{ name, text string }{
-		{"title", confirmation.Title}, {"body", confirmation.Body},
-		{"confirm_button_label", confirmation.ConfirmButtonLabel}, {"cancel_button_label", confirmation.CancelButtonLabel},
-	} {
-		checkText(&notes, "features.manage.device_management_confirmation."+label.name, label.text, maxLabelBytes)
-	}
-	checkRef(&notes, fieldLandingPage, c.LandingPage, landingKinds)
-	checkRef(&notes, fieldDeepLink, c.DeepLink, []data.Kind{data.KindSpace, data.KindReservation})
-	c.checkFilters(&notes)
-	c.checkURLs(&notes)
-	return notes
-}
-
-func (c Config) checkFilters(notes *form.Notes) {
-	if len(c.Filters) > maxFilters {
-		notes.Fault("customer_resources_filters", data.RuleTooMany, "at most %d", maxFilters)
-	}
-	known := map[string]any{}
-	for i, f := range c.Filters {
-		path := fmt.Sprintf("customer_resources_filters[%d]", i)
-		if !filterField.MatchString(f.Field) {
-			notes.Fault(path+".field", data.RuleFormat, `must be a letter or "_", then letters, digits and "_"`)
-		}
-		switch v := f.Value.(type) {
-		case bool:
-		case string:
-			if len([]rune(v)) > maxFilterText {
-				notes.Fault(path+".value", data.RuleRange, "has at most %d characters", maxFilterText)
-			}
-			checkText(notes, path+".value", v, 4*maxFilterText)
-		default:
-			notes.Fault(path+".value", data.RuleType, "must be a string or a boolean")
-		}
-		if before, ok := known[f.Field]; ok && before != f.Value {
-			notes.Fault(path+".value", data.RuleFormat, "contradicts an earlier filter of the same field")
-		}
-		known[f.Field] = f.Value
-	}
-}
-
-func (c Config) checkURLs(notes *form.Notes) {
-	if len(c.FrameOrigins) > maxOrigins {
-		notes.Fault("allowed_frame_origins", data.RuleTooMany, "at most %d", maxOrigins)
-	}
-	for i, origin := range c.FrameOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || !webURL(u) || u.Scheme+"://"+u.Host != origin || strings.ContainsAny(origin, " ;,'\"*") {
-			notes.Fault(fmt.Sprintf("allowed_frame_origins[%d]", i), data.RuleFormat, "is not an origin, such as https://app.example")
-		}
-	}
-	if c.ReturnURL != "" {
-		u, err := url.Parse(c.ReturnURL)
-		if err != nil || !webURL(u) || len(c.ReturnURL) > maxURLBytes {
-			notes.Fault("return_url", data.RuleFormat, "is not an absolute http or https URL of at most %d bytes", maxURLBytes)
-		}
-	}
-}
-
-// webURL is whether a URL is of a web page, with nobody's password in it.
-func webURL(u *url.URL) bool {
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
-}
-
-// checkNames notes names of a list that are empty, too many, there twice, or not allowed.
-func checkNames(notes *form.Notes, path string, names []string, allowed func(string) bool, why string) {
-	if len(names) > maxList {
-		notes.Fault(path, data.RuleTooMany, "at most %d", maxList)
-		return
-	}
-	for i, name := range names {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		switch {
-		case name == "":
-			notes.Fault(at, data.RuleRequired, "is empty")
-		case slices.Contains(names[:i], name):
-			notes.Fault(at, data.RuleFormat, "is there twice")
-		case allowed != nil && !allowed(name):
-			notes.Fault(at, data.RuleFormat, "%s", why)
-		default:
-			checkText(notes, at, name, 200)
-		}
-	}
-}
-
-func checkText(notes *form.Notes, path, text string, most int) {
-	if fault := chars.Check(text, most); fault != "" {
-		notes.Fault(path, data.RuleTextFormat, "%s", fault)
-	}
-}
-
-func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
-	if ref == (data.Ref{}) {
-		return
-	}
-	if !slices.Contains(kinds, ref.Kind) {
-		notes.Fault(path, data.RuleFormat, "cannot be a %v", ref.Kind)
-		return
-	}
-	if fault := chars.CheckKey(ref.Key); fault != "" {
-		notes.Fault(refPath(path, ref), data.RuleKeyFormat, "%s", fault)
-	}
-}
-
-// refPath is where the key of a reference of a configuration lies.
-func refPath(path string, ref data.Ref) string {
-	if path == fieldDeepLink {
-		return path + ".resource_key"
-	}
-	return path + "." + ref.Kind.KeyField()
 }

@@ -95,21 +95,8 @@ type InvalidError struct {
 	causes []error // what errors.Is and errors.As find beside ErrInvalid
 }
 
-// shownFaults bounds the text of the error; Faults has them all.
-const shownFaults = 20
-
 func (e *InvalidError) Error() string {
-	var b strings.Builder
-	b.WriteString("portal: invalid")
-	for i, f := range e.Faults {
-		if i == shownFaults {
-			fmt.Fprintf(&b, "; and %d more", len(e.Faults)-i)
-			break
-		}
-		b.WriteString([]string{": ", "; "}[min(i, 1)])
-		b.WriteString(f.String())
-	}
-	return b.String()
+	return "portal" + strings.TrimPrefix((&data.InvalidError{Faults: e.Faults}).Error(), "data")
 }
 
 // Unwrap makes errors.Is find ErrInvalid and the cause of each fault that has one.

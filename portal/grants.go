@@ -1,0 +1,179 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+)
+
+// AccessGrantRequest is an access grant to create.
+type AccessGrantRequest struct {
+	Grant data.AccessGrant
+
+	// NewUser is created in the same step, as the grant's user; nil where Grant.User
+	// names one, or nobody.
+	NewUser *data.UserIdentity
+}
+
+// CreateAccessGrant makes a reservation, a booking or an access grant, of the kind
+// that the workspace's vertical has where none is given. The values that the portal's
+// filters ask for are set. It returns an [InvalidError], whose paths are those of the
+// grant and, for its user, begin with "new_user.".
+func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest) (data.AccessGrant, error) {
+	key, err := s.change(ctx, ActionCreateAccessGrant, func(v *view, d *draft) error {
+		g := req.Grant
+		var notes form.Notes
+		if g.Key != "" {
+			notes.Fault("key", data.RuleNotAField, "is the portal's to give")
+		}
+		if len(g.Clear) > 0 {
+			notes.Fault("clear", data.RuleNotAField, "clears nothing of what is new")
+		}
+		words, err := v.words(ctx)
+		if err != nil {
+			return err
+		}
+		if g.Kind == 0 {
+			g.Kind = words.grantKind
+		}
+		if g.Key, err = s.newKey(); err != nil {
+			return err
+		}
+		if err := v.checkDetails(ActionCreateAccessGrant, g); err != nil {
+			return err
+		}
+		if req.NewUser != nil {
+			u := *req.NewUser
+			if u.Key != "" || g.User != (data.Ref{}) {
+				notes.Fault("new_user", data.RuleOneUser, "has no key, and is the only user")
+			}
+			if u.Kind == 0 {
+				u.Kind = words.userKind
+			}
+			if u.Kind == data.KindStaffMember {
+				notes.Fault("new_user.kind", data.RuleNotAField, "cannot be a staff member")
+			}
+			if u.Key, err = s.newKey(); err != nil {
+				return err
+			}
+			u.Spaces, u.Clear = nil, nil
+			g.User = data.Ref{Kind: u.Kind, Key: u.Key}
+			d.add(u, "new_user.")
+			d.newUser = g.User
+		}
+		if g.Spaces, err = d.references(ctx, "spaces", g.Spaces); err != nil {
+			return err
+		}
+		if g.User, err = d.user(ctx, g.User); err != nil {
+			return err
+		}
+		v.stamp(&notes, g.Kind, &g.CustomMetadata)
+		if err := invalid(notes); err != nil {
+			return err
+		}
+		d.about(g)
+		return d.mustSee(ctx, g)
+	})
+	if err != nil {
+		return data.AccessGrant{}, err
+	}
+	made, _, err := s.AccessGrant(ctx, key)
+	return made, err
+}
+
+// EditAccessGrant changes an access grant that the portal shows, by its Key. Fields
+// that are zero stay; Clear may name "name", "starts_at", "ends_at", "preferred_code"
+// and "user".
+func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant) (data.AccessGrant, error) {
+	_, err := s.change(ctx, ActionEditAccessGrant, func(v *view, d *draft) error {
+		r, err := d.seen(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key})
+		if err != nil {
+			return err
+		}
+		old := r.(data.AccessGrant)
+		if err := v.checkDetails(ActionEditAccessGrant, edit); err != nil {
+			return err
+		}
+		g := edit
+		g.Kind, g.Clear = old.Kind, nil
+		var notes form.Notes
+		for i, name := range edit.Clear {
+			switch name {
+			case "name", "starts_at", "ends_at", "preferred_code":
+				g.Clear = append(g.Clear, name)
+			case "user":
+				if old.User.Key != "" && g.User.Key == "" {
+					g.Clear = append(g.Clear, old.User.Kind.KeyField())
+				}
+			default:
+				notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
+			}
+		}
+		for _, f := range v.config.Filters {
+			if value, given := g.CustomMetadata[f.Field]; given && value != f.Value && filtered(g.Kind) {
+				notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "has one value in this portal")
+			}
+		}
+		if err := invalid(notes); err != nil {
+			return err
+		}
+		if g.User, err = d.user(ctx, g.User); err != nil {
+			return err
+		}
+		after := old
+		if edit.Spaces != nil {
+			if g.Spaces, err = d.replace(ctx, old.Spaces, edit.Spaces); err != nil {
+				return err
+			}
+			g.Clear = append(g.Clear, aliases(old.Spaces)...)
+			after.Spaces = g.Spaces
+		}
+		d.about(g)
+		return d.mustSee(ctx, after)
+	})
+	if err != nil {
+		return data.AccessGrant{}, err
+	}
+	g, _, err := s.AccessGrant(ctx, edit.Key)
+	return g, err
+}
+
+// CancelAccessGrant deletes an access grant that the portal shows, and says what went.
+func (s *Session) CancelAccessGrant(ctx context.Context, key string) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, false)
+}
+
+// PlanCancelAccessGrant says what CancelAccessGrant would do.
+func (s *Session) PlanCancelAccessGrant(ctx context.Context, key string) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, true)
+}
+
+// stamp gives a new resource the values that the portal's filters ask for.
+func (v *view) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
+	if !filtered(kind) || len(v.config.Filters) == 0 {
+		return
+	}
+	stamped := data.CustomMetadata{}
+	for key, value := range *metadata {
+		stamped[key] = value
+	}
+	for _, f := range v.config.Filters {
+		if value, given := stamped[f.Field]; given && value != f.Value {
+			notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "has one value in this portal")
+		}
+		stamped[f.Field] = f.Value
+	}
+	*metadata = stamped
+}
+
+// checkDetails refuses to set what the portal leaves out.
+func (v *view) checkDetails(action Action, g data.AccessGrant) error {
+	if v.config.Features.Manage.ExcludeReservationTechnicalDetails &&
+		(g.PreferredCode != "" || len(g.CustomMetadata) > 0 || slices.Contains(g.Clear, "preferred_code")) {
+		return &RefusedError{action, ReasonFeature}
+	}
+	return nil
+}
