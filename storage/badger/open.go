@@ -14,9 +14,15 @@ import (
 // Open opens the store in dir, which it makes where it is absent. One Store at a
 // time has a directory open: otherwise the error is [ErrInUse]. It can also be
 // [ErrForeign] or [ErrVersion], and matches [storage.ErrCorrupt] where files of
-// the directory are damaged or missing. Directories that it refuses are left as
-// they are, but for what the engine itself does when it opens one.
+// the directory are damaged or missing: it reads every table whole, at about the
+// speed of the disk. Directories that it refuses are left as they are, but for what
+// the engine itself does when it opens one.
 func Open(dir string, o Options) (*Store, error) {
+	return open(dir, o, func(*engine.Options) {})
+}
+
+// open is Open with other options of the engine.
+func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 	memTable := o.MemTableBytes
 	if memTable == 0 {
 		memTable = defaultMemTable
@@ -47,8 +53,10 @@ func Open(dir string, o Options) (*Store, error) {
 		logger = slog.Default()
 	}
 	s := &Store{writer: make(chan struct{}, 1)}
+	eo := engineOptions(dir, memTable, !o.NoSync, logger)
+	tune(&eo)
 	err = guard("open", func() error {
-		s.db, err = engine.OpenManaged(engineOptions(dir, memTable, !o.NoSync, logger))
+		s.db, err = engine.OpenManaged(eo)
 		return err
 	})
 	if err != nil {
@@ -148,8 +156,9 @@ func engineOptions(dir string, memTable int64, sync bool, logger *slog.Logger) e
 	o.IndexCacheSize = 0
 
 	// The engine's own checks are left out for the same reason: verifying a block as
-	// it is read hides all of it from a scan, and verifying a table as it is opened
-	// panics in a goroutine of the engine, where nobody can catch it.
+	// it is read hides all of it from a scan, and lets a compaction drop the rest of
+	// its table; verifying a table as it is opened panics in a goroutine of the engine,
+	// where nobody can catch it. Open has verified every table (see tables.go).
 	o.ChecksumVerificationMode = options.NoVerification
 	return o
 }

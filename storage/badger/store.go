@@ -16,12 +16,13 @@
 // # Damage
 //
 // Every row carries a checksum of its key and value, so a changed byte in one is
-// [storage.ErrCorrupt] when it is read. Open checks the list of tables, and the
-// index and last block of each. What is left to the engine: a damaged block in
-// the middle of a table can end a Scan early or, in a compaction, take the
-// process down, and a damaged write-ahead log loses what came after the damage
-// without a word. [Store.VerifyChecksum] finds the first, by reading everything.
-// A full disk under a mapped file is a signal that no Go program survives.
+// [storage.ErrCorrupt] when it is read. Open verifies the list of tables and every
+// table, since a damaged block would make a compaction of the engine end the process.
+// What is left to the engine is a table that changes while the store is open: a block
+// damaged then can end a Scan early or, in a compaction, take the process down.
+// [Store.VerifyChecksum] finds it, by reading everything. A damaged write-ahead log
+// loses what came after the damage without a word. A full disk under a mapped file is
+// a signal that no Go program survives.
 package badger
 
 import (
