@@ -27,6 +27,14 @@ var (
 	// ErrHalted is returned by Update once a commit failed half way, so that it is
 	// not known whether a restart will find it. Open the directory again to go on.
 	ErrHalted = errors.New("storage/badger: a commit failed half way; the store only reads until it is opened again")
+
+	// ErrReaders is returned by Erase where a View that was still open keeps what was
+	// deleted, or a file that holds it. Call it again when that View has ended.
+	ErrReaders = errors.New("storage/badger: an open View keeps deleted rows on disk")
+
+	// ErrNotErased is returned by Erase where the engine has kept deleted rows for
+	// another reason. Call it again.
+	ErrNotErased = errors.New("storage/badger: deleted rows are still on disk")
 )
 
 // systemErrors are those worth telling apart. The engine flattens them to text.

@@ -152,7 +152,7 @@ func (s *Store) flushAll() {
 		close(b.sealed)
 		f.mu.Unlock()
 		ts := s.snaps.newest() + 1
-		halted, err := s.commit(b, ts)
+		halted, err := s.commit(ts, b.fill)
 		f.mu.Lock()
 		f.flushing = nil
 		if halted {
@@ -173,11 +173,8 @@ func (s *Store) flushAll() {
 	}
 }
 
-// commit writes b as one transaction of the engine at ts. It says whether the
-// store must halt, because the engine failed but may have kept something.
-func (s *Store) commit(b *batch, ts uint64) (halted bool, err error) {
-	txn := s.db.NewTransactionAt(math.MaxUint64, true)
-	defer txn.Discard()
+// fill puts the writes of b into a transaction of the engine.
+func (b *batch) fill(txn *engine.Txn) (err error) {
 	b.writes.Scan(func(key string, w write) bool {
 		if w.deleted() {
 			err = txn.Delete(dataRow(key))
@@ -186,7 +183,15 @@ func (s *Store) commit(b *batch, ts uint64) (halted bool, err error) {
 		}
 		return err == nil
 	})
-	if err != nil {
+	return err
+}
+
+// commit makes one transaction of the engine at ts. It says whether the store must
+// halt, because the engine failed but may have kept something.
+func (s *Store) commit(ts uint64, fill func(*engine.Txn) error) (halted bool, err error) {
+	txn := s.db.NewTransactionAt(math.MaxUint64, true)
+	defer txn.Discard()
+	if err := fill(txn); err != nil {
 		return false, hide("commit", err)
 	}
 	if err = s.flusher.commitAt(txn, ts); err == nil {
@@ -199,4 +204,18 @@ func (s *Store) commit(b *batch, ts uint64) (halted bool, err error) {
 		return true, fmt.Errorf("%w: %w", ErrHalted, err)
 	}
 	return false, err
+}
+
+// halt makes every Update fail from now on.
+func (f *flusher) halt(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.halted = err
+}
+
+// haltedBy is what made the store halt, or nil.
+func (f *flusher) haltedBy() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.halted
 }

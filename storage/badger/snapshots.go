@@ -1,6 +1,9 @@
 package badger
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // snapshots hands out the timestamps to read at, and tells the engine which
 // versions nobody needs any more.
@@ -18,6 +21,35 @@ type snapshots struct {
 	// live is in the order of ts, since only the newest timestamp is handed out. Its
 	// first element always has readers; later ones may have none left.
 	live []*snapshot
+
+	waiting []waiter
+}
+
+// waiter waits until nobody reads below ts.
+type waiter struct {
+	ts   uint64
+	done chan struct{}
+}
+
+// passed is closed when nobody reads below ts any more.
+func (s *snapshots) passed(ts uint64) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := waiter{ts, make(chan struct{})}
+	s.waiting = append(s.waiting, w)
+	s.wake()
+	return w.done
+}
+
+// wake runs with mu held.
+func (s *snapshots) wake() {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w waiter) bool {
+		over := len(s.live) == 0 || s.live[0].ts >= w.ts
+		if over {
+			close(w.done)
+		}
+		return over
+	})
 }
 
 // snapshot is one timestamp and how many read at it.
@@ -52,6 +84,7 @@ func (s *snapshots) release(one *snapshot) {
 	if gone > 0 {
 		s.live = s.live[gone:]
 		s.tell()
+		s.wake()
 	}
 }
 
