@@ -30,4 +30,7 @@ var (
 
 	// ErrCorrupt is returned where stored bytes are not those that were written.
 	ErrCorrupt = errors.New("storage: stored data is corrupt")
+
+	// ErrNotEmpty is returned by a Restore into what holds data.
+	ErrNotEmpty = errors.New("storage: there is data where a backup is to be restored")
 )

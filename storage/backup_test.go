@@ -1,0 +1,211 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// rows is every row of a store.
+func rows(t *testing.T, s storage.Store) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			all[string(e.Key)] = string(e.Value)
+		}
+		return nil
+	}))
+	return all
+}
+
+func fill(t *testing.T, s storage.Store, want map[string]string) {
+	t.Helper()
+	for k, v := range want {
+		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error { return tx.Put([]byte(k), []byte(v)) }))
+	}
+}
+
+func backup(t *testing.T, s storage.Store) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	n, err := storage.Backup(t.Context(), s, &b)
+	require.NoError(t, err)
+	require.Len(t, rows(t, s), int(n))
+	return b.Bytes()
+}
+
+var odd = map[string]string{
+	"": "the empty key", "empty": "", "\x00": "\x00", "\xff\xff": "\xff", "a": strings.Repeat("long", 5000),
+	"b": "1", "b\x00": "2", strings.Repeat("k", 2048): "v",
+}
+
+// many is more rows than a small transaction, and more bytes than a chunk.
+func many() map[string]string {
+	all := map[string]string{}
+	for i := range 700 {
+		all[fmt.Sprint(i)] = strings.Repeat("v", i)
+	}
+	return all
+}
+
+func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, s storage.Store) {
+		for name, want := range map[string]map[string]string{"nothing": {}, "odd": odd, "many": many()} {
+			whole := memory.New()
+			fill(t, whole, want)
+			n, err := storage.Restore(t.Context(), s, iotest.OneByteReader(bytes.NewReader(backup(t, whole))))
+			require.NoError(t, err, name)
+			require.Len(t, want, int(n))
+			require.Equal(t, want, rows(t, s))
+			require.Equal(t, backup(t, whole), backup(t, s), "a backup tells nothing of its store")
+			for k := range want {
+				require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error { return tx.Delete([]byte(k)) }))
+			}
+		}
+	})
+}
+
+func TestBackupIsOneSnapshot(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, s storage.Store) {
+		fill(t, s, many())
+		r, w := io.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			_, err := storage.Backup(context.Background(), s, w)
+			done <- errors.Join(err, w.CloseWithError(err))
+		}()
+		first := make([]byte, 1)
+		_, err := io.ReadFull(r, first)
+		require.NoError(t, err)
+		fill(t, s, map[string]string{"0": "changed", "new": "row", "999": "row"})
+		restored := memory.New()
+		_, err = storage.Restore(t.Context(), restored, io.MultiReader(bytes.NewReader(first), r))
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		require.Equal(t, many(), rows(t, restored))
+	})
+}
+
+func TestRestoreRefusesABackupThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	whole := memory.New()
+	fill(t, whole, map[string]string{"": "1", "a": "", "b": "22", "ccc": "3"})
+	b := backup(t, whole)
+	bad := map[string][]byte{
+		"nothing": {}, "another file": []byte("PK\x03\x04"), "more": append(bytes.Clone(b), 0), "twice": append(bytes.Clone(b), b...),
+	}
+	for i := range b {
+		bad[fmt.Sprintf("cut at %d", i)] = b[:i]
+		for bit := range 8 {
+			changed := bytes.Clone(b)
+			changed[i] ^= 1 << bit
+			bad[fmt.Sprintf("bit %d of byte %d", bit, i)] = changed
+		}
+	}
+	for name, input := range bad {
+		s := memory.New()
+		_, err := storage.Restore(t.Context(), s, bytes.NewReader(input))
+		require.ErrorIs(t, err, storage.ErrCorrupt, name)
+		require.Empty(t, rows(t, s), name)
+	}
+}
+
+func TestRestoreThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	whole := memory.New()
+	fill(t, whole, many())
+	b := backup(t, whole)
+	broken := errors.New("the network")
+	backends.Each(t, func(t *testing.T, s storage.Store) {
+		_, err := storage.Restore(t.Context(), s, bytes.NewReader(b[:len(b)-1]))
+		require.ErrorIs(t, err, storage.ErrCorrupt)
+		require.Empty(t, rows(t, s))
+		_, err = storage.Restore(t.Context(), s, io.MultiReader(bytes.NewReader(b[:len(b)-1]), iotest.ErrReader(broken)))
+		require.ErrorIs(t, err, broken)
+		require.NotErrorIs(t, err, storage.ErrCorrupt)
+		require.Empty(t, rows(t, s))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err = storage.Restore(ctx, s, io.MultiReader(bytes.NewReader(b[:len(b)/2]), cancelling{cancel}, bytes.NewReader(b[len(b)/2:])))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, rows(t, s))
+	})
+}
+
+// cancelling is an input that cancels where it is reached.
+type cancelling struct{ cancel func() }
+
+func (c cancelling) Read([]byte) (int, error) {
+	c.cancel()
+	return 0, io.EOF
+}
+
+func TestRestoreOfARowThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	whole := memory.New()
+	fill(t, whole, map[string]string{"a": "1", "b": strings.Repeat("v", 1<<20)})
+	b := backup(t, whole)
+	store, _ := backends.All[1].Open(t)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	_, err := storage.Restore(t.Context(), store, bytes.NewReader(b))
+	require.ErrorIs(t, err, storage.ErrValueTooLarge)
+	require.Empty(t, rows(t, store))
+}
+
+func TestRestoreNeedsAnEmptyStore(t *testing.T) {
+	t.Parallel()
+	s := memory.New()
+	b := backup(t, s)
+	fill(t, s, map[string]string{"": "1"})
+	_, err := storage.Restore(t.Context(), s, bytes.NewReader(b))
+	require.ErrorIs(t, err, storage.ErrNotEmpty)
+	require.Equal(t, map[string]string{"": "1"}, rows(t, s))
+}
+
+func TestBackupPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	s := memory.New()
+	fill(t, s, many())
+	full := errors.New("full")
+	for room := range 40 {
+		_, err := storage.Backup(t.Context(), s, &small{room: room, err: full})
+		require.ErrorIs(t, err, full)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := storage.Backup(ctx, s, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, s.Close())
+	_, err = storage.Backup(t.Context(), s, io.Discard)
+	require.ErrorIs(t, err, storage.ErrClosed)
+}
+
+// small takes so many bytes.
+type small struct {
+	room int
+	err  error
+}
+
+func (w *small) Write(p []byte) (int, error) {
+	if w.room -= len(p); w.room < 0 {
+		return 0, w.err
+	}
+	return len(p), nil
+}
