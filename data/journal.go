@@ -54,8 +54,15 @@ func (st standing) encode() []byte { return layout.AppendTime([]byte{byte(st.pha
 // operation reads where a large operation stands.
 func (s *Snapshot) operation(ctx context.Context, op layout.OperationID) (standing, error) {
 	row, err := s.get(ctx, layout.Operation(s.w.id, op))
-	if err != nil || row == nil {
+	if err != nil {
 		return standing{}, err
+	}
+	return decodeStanding(row)
+}
+
+func decodeStanding(row []byte) (standing, error) {
+	if row == nil {
+		return standing{}, nil
 	}
 	d := layout.NewDecoder(row)
 	st := standing{phase(d.Byte()), d.Time()}

@@ -126,6 +126,9 @@ func Settings(workspace uuid.UUID) []byte {
 	return append([]byte{tableSettings}, workspace[:]...)
 }
 
+// AllOperations is the prefix of the large operations of every workspace.
+func AllOperations() []byte { return []byte{tableOperation} }
+
 // Operations is the prefix of a workspace's large operations.
 func Operations(workspace uuid.UUID) []byte {
 	return append([]byte{tableOperation}, workspace[:]...)

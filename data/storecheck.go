@@ -1,0 +1,225 @@
+package data
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// DamageRule is how a row of a store disagrees with the others, as a stable word.
+type DamageRule string
+
+// The rules.
+const (
+	DamageUnknown   DamageRule = "unknown"   // a key that is none of the library's
+	DamageMalformed DamageRule = "malformed" // a value that does not read
+	DamageMissing   DamageRule = "missing"   // a row that another one calls for is not there
+	DamageDiffers   DamageRule = "differs"   // two rows say different things
+	DamageDangling  DamageRule = "dangling"  // a row of something that is not there
+	DamageCount     DamageRule = "count"     // a customer's counts are not those of its resources
+	DamageFeedGap   DamageRule = "feed_gap"  // positions of the change feed that no row has
+)
+
+// Damage is one disagreement.
+type Damage struct {
+	Rule DamageRule
+
+	// Row is the kind of row that it is about, such as "resource", "edge", "directory",
+	// "id", "portal" or "feed_batch", and Key its key in the store. That holds keys of
+	// the partner's.
+	Row string
+	Key []byte
+
+	Message string // holds no key and no value
+}
+
+func (d Damage) String() string { return fmt.Sprintf("%s: %s: %s", d.Row, d.Rule, d.Message) }
+
+// CheckReport is what Check found.
+type CheckReport struct {
+	Rows map[string]int // that were read, by kind of row
+
+	// Damages is how many disagreements there are; Damage has the first 1000 of them.
+	Damages int
+	Damage  []Damage
+
+	// Unfinished and Abandoned are large operations that a crash has left, or that are
+	// under way: those that have committed and are not applied yet, and those that have
+	// not committed. Neither is damage, and [Workspace.Recover] leaves none. Rows of
+	// customers that the first kind changes are not compared.
+	Unfinished int
+	Abandoned  int
+}
+
+// maxDamage bounds CheckReport.Damage.
+const maxDamage = 1000
+
+// Check walks a whole store, every workspace in it, and reports each disagreement
+// between records, indexes, edges, directories, ids, portals, links, counts, the change
+// feed and journals. It reads one snapshot, so it may run while others write, and uses
+// no more memory for a larger store. It reads about seven rows for each resource.
+//
+// It is for a host to run now and then, after a crash, or on a restored backup. That
+// values are those that were written is the store's to say: of Badger see
+// VerifyChecksum. An error of the store ends it, with what it found so far.
+func Check(ctx context.Context, store storage.Store) (CheckReport, error) {
+	var report CheckReport
+	err := store.View(ctx, func(r storage.Reader) error {
+		k := &checker{r: r, report: CheckReport{Rows: map[string]int{}}}
+		defer func() { report = k.report }()
+		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			k.at, k.key = e.Key, layout.Parse(e.Key)
+			k.report.Rows[string(k.key.Shape)]++
+			if err := k.row(ctx, e.Value); err != nil {
+				return err
+			}
+		}
+		k.endCustomer()
+		k.endFeed()
+		return nil
+	})
+	return report, err
+}
+
+// checker walks a store. Rows of one customer, and of one partition of the feed, come
+// together.
+type checker struct {
+	r      storage.Reader
+	report CheckReport
+
+	at  []byte // the row that is looked at
+	key layout.Key
+
+	known  map[layout.CustomerID]*checkedCustomer // of late
+	counts struct {
+		of  *checkedCustomer
+		key []byte // of its record
+		is  [len(kinds)]int
+	}
+	feed struct {
+		key  []byte // of the ends of the partition that is being read
+		ends feedEnds
+		next uint64
+	}
+
+	operations map[layout.OperationID]bool // that there are; nil: not read yet
+}
+
+// checkedCustomer is what the record of a customer says.
+type checkedCustomer struct {
+	*customer      // nil where there is none that reads
+	present   bool // there is one, whether it reads or not
+	moving    bool // a large operation has committed and is not applied yet
+	unborn    bool // a large operation that has not committed is creating it
+}
+
+// maxKnown bounds the customers that are kept in memory.
+const maxKnown = 1024
+
+func (k *checker) damage(rule DamageRule, format string, args ...any) {
+	k.damageAt(k.at, rule, format, args...)
+}
+
+func (k *checker) damageAt(key []byte, rule DamageRule, format string, args ...any) {
+	if k.report.Damages++; len(k.report.Damage) < maxDamage {
+		k.report.Damage = append(k.report.Damage, Damage{
+			Rule: rule, Row: string(layout.Parse(key).Shape), Key: key, Message: fmt.Sprintf(format, args...),
+		})
+	}
+}
+
+// row compares one row with those that it has to agree with.
+func (k *checker) row(ctx context.Context, value []byte) error {
+	switch k.key.Shape {
+	case layout.ShapeHost:
+		return nil
+	case layout.ShapeUnknown:
+		k.damage(DamageUnknown, "its key is none of the library's")
+		return nil
+	}
+	if check := rowChecks[k.key.Shape]; check != nil {
+		return check(k, ctx, value)
+	}
+	check := customerRowChecks[k.key.Shape]
+	if check == nil {
+		k.damage(DamageUnknown, "nothing is known of such rows")
+		return nil
+	}
+	c, err := k.customer(ctx, k.key.Customer)
+	switch {
+	case err != nil:
+		return err
+	case !c.present:
+		k.damage(DamageDangling, "its customer is not there")
+		return nil
+	case c.customer == nil || c.moving: // said at the record; not to be compared
+		return nil
+	}
+	return check(k, ctx, c, value)
+}
+
+// get reads rows.
+func (k *checker) get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
+	return k.r.Get(ctx, keys...)
+}
+
+// customer reads the record of a customer.
+func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedCustomer, error) {
+	if c := k.known[id]; c != nil {
+		return c, nil
+	}
+	rows, err := k.get(ctx, layout.CustomerRecord(id))
+	if err != nil {
+		return nil, err
+	}
+	c := &checkedCustomer{present: rows[0] != nil}
+	if c.present {
+		c.customer, _ = decodeCustomer(id, rows[0])
+	}
+	if c.customer != nil && c.fate != stays {
+		st, err := k.standing(ctx, c.workspace, c.op)
+		if err != nil {
+			return nil, err
+		}
+		c.moving = st == committed
+		c.unborn = c.fate == unborn
+	}
+	if k.known == nil || len(k.known) == maxKnown {
+		k.known = map[layout.CustomerID]*checkedCustomer{}
+	}
+	k.known[id] = c
+	return c, nil
+}
+
+// standing is the phase of a large operation: 0 where there is none that reads.
+func (k *checker) standing(ctx context.Context, workspace uuid.UUID, op layout.OperationID) (phase, error) {
+	rows, err := k.get(ctx, layout.Operation(workspace, op))
+	if err != nil {
+		return 0, err
+	}
+	st, _ := decodeStanding(rows[0])
+	return st.phase, nil
+}
+
+// endCustomer compares the counts of the customer whose rows have been read.
+func (k *checker) endCustomer() {
+	if c := k.counts.of; c != nil && !c.moving && k.counts.is != c.counts {
+		k.damageAt(k.counts.key, DamageCount, "it counts %v, and has %v", c.counts, k.counts.is)
+	}
+	k.counts.of = nil
+}
+
+// endFeed compares the end of the partition that has been read.
+func (k *checker) endFeed() {
+	if k.feed.key != nil && k.feed.next != k.feed.ends.next {
+		k.damageAt(k.feed.key, DamageFeedGap, "its rows end before %d, and it says %d", k.feed.next, k.feed.ends.next)
+	}
+	k.feed.key = nil
+}

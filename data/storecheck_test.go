@@ -1,0 +1,323 @@
+package data_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// requireChecks holds that nothing in a store disagrees.
+func requireChecks(t *testing.T, store storage.Store) data.CheckReport {
+	t.Helper()
+	report, err := data.Check(t.Context(), store)
+	require.NoError(t, err)
+	require.Empty(t, report.Damage)
+	require.Zero(t, report.Damages)
+	return report
+}
+
+// furnish fills a store with rows of every kind but those of large operations.
+func furnish(t *testing.T, store storage.Store) {
+	t.Helper()
+	ws := workspace(store)
+	for _, d := range []data.CustomerData{block("a", "a", 6), block("b", "b", 3)} {
+		d.Add(data.StaffMember(d.CustomerKey+"staff", "Staff", data.Refs(data.KindRoom, d.CustomerKey+"001", "absent")...))
+		_, err := ws.Push(t.Context(), d)
+		require.NoError(t, err)
+	}
+	_, err := workspaceOf(store, otherWorkspace).Push(t.Context(), block("a", "a", 2))
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
+	require.NoError(t, err)
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys})
+	require.NoError(t, err)
+	for range 2 {
+		p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: "a"})
+		require.NoError(t, err)
+		require.NoError(t, portals.Revoke(t.Context(), ws, p.ID))
+	}
+	_, err = ws.TrimChanges(t.Context(), clockStart.Add(1))
+	require.NoError(t, err)
+	write(t, store, hostRow(ws), []byte("a host's own"))
+}
+
+// write puts a row, or deletes it where value is nil.
+func write(t *testing.T, store storage.Store, key, value []byte) {
+	t.Helper()
+	require.NoError(t, store.Update(t.Context(), func(tx storage.Tx) error {
+		if value == nil {
+			return tx.Delete(key)
+		}
+		return tx.Put(key, value)
+	}))
+}
+
+func allRows(t *testing.T, store storage.Store) (rows []storage.Entry) {
+	t.Helper()
+	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			rows = append(rows, e)
+		}
+		return nil
+	}))
+	return rows
+}
+
+func TestCheckFindsNothingInASoundStore(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		require.Empty(t, requireChecks(t, store).Rows)
+		furnish(t, store)
+		report := requireChecks(t, store)
+		total := 0
+		for _, n := range report.Rows {
+			total += n
+		}
+		require.Len(t, allRows(t, store), total, "every row is looked at")
+		for _, row := range []string{
+			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer", "resource", "edge", "time",
+			"portal", "own_link", "revoked", "host",
+		} {
+			require.Positive(t, report.Rows[row], row)
+		}
+		_, err := workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+		require.NoError(t, err)
+		requireChecks(t, store)
+	})
+}
+
+// TestCheckFindsEachRowThatIsLost deletes each row of a store in turn.
+func TestCheckFindsEachRowThatIsLost(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	lost := map[layout.Shape]int{}
+	for _, row := range allRows(t, store) {
+		shape := layout.Parse(row.Key).Shape
+		if shape == layout.ShapeHost || shape == layout.ShapeRevoked { // nothing else calls for these
+			continue
+		}
+		write(t, store, row.Key, nil)
+		report, err := data.Check(t.Context(), store)
+		require.NoError(t, err)
+		require.Positive(t, report.Damages, "%s %q", shape, row.Key)
+		write(t, store, row.Key, row.Value)
+		lost[shape]++
+	}
+	requireChecks(t, store)
+	require.Len(t, lost, 12)
+}
+
+// TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats
+// what a record says, and of each record so that it does not read.
+func TestCheckFindsEachRowThatIsChanged(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	content := []layout.Shape{layout.ShapePortal, layout.ShapeRevoked, layout.ShapeHost} // not data's to read
+	for _, row := range allRows(t, store) {
+		shape := layout.Parse(row.Key).Shape
+		if slices.Contains(content, shape) {
+			continue
+		}
+		for name, value := range map[string][]byte{
+			"longer": append(bytes.Clone(row.Value), 0xff), "other": append([]byte{0xff}, row.Value[min(1, len(row.Value)):]...),
+		} {
+			write(t, store, row.Key, value)
+			report, err := data.Check(t.Context(), store)
+			require.NoError(t, err)
+			require.Positive(t, report.Damages, "%s, %s %q", name, shape, row.Key)
+		}
+		write(t, store, row.Key, row.Value)
+	}
+	requireChecks(t, store)
+}
+
+// TestCheckFindsRowsThatAreNobodys adds rows that nothing calls for.
+func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	a, err := workspace(store).Customer(t.Context(), "a")
+	require.NoError(t, err)
+	ghost, op, id := data.CustomerID{'g'}, layout.OperationID{'o'}, uuid.New()
+	room := byte(data.KindRoom)
+	span := layout.Span(clockStart, clockStart)
+	for name, c := range map[string]struct {
+		rule       data.DamageRule
+		row        string
+		key, value []byte
+	}{
+		"another table":              {data.DamageUnknown, "unknown", []byte("Zoo"), []byte{}},
+		"another row of a customer":  {data.DamageUnknown, "unknown", append(layout.Customer(a.ID()), '?'), []byte{}},
+		"a customer key":             {data.DamageDangling, "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
+		"a second customer key":      {data.DamageDiffers, "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
+		"a directory row":            {data.DamageDangling, "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
+		"one of another workspace":   {data.DamageDiffers, "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
+		"a claim":                    {data.DamageDangling, "directory", layout.Directory(workspaceID, 1, "g"), append(append(idOf(a), room), op[:]...)},
+		"a derived id":               {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "g"...)},
+		"a second derived id":        {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
+		"a portal's id":              {data.DamageDangling, "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
+		"a link":                     {data.DamageDangling, "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
+		"a customer's link":          {data.DamageDangling, "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
+		"a revocation":               {data.DamageDangling, "revoked", layout.Revoked(a.ID(), id), []byte{}},
+		"a portal":                   {data.DamageMissing, "id", layout.Portal(a.ID(), id), []byte{}},
+		"an edge":                    {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
+		"an edge of another":         {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},
+		"an edge of a portal":        {data.DamageDangling, "edge", layout.Edge(a.ID(), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
+		"a time":                     {data.DamageDangling, "time", layout.Time(a.ID(), span, byte(data.KindReservation), "a001"), []byte{}},
+		"a resource of no customer":  {data.DamageDangling, "resource", layout.Resource(ghost, room, "g"), []byte{}},
+		"a resource of no kind":      {data.DamageUnknown, "resource", layout.Resource(a.ID(), 0xee, "g"), []byte{}},
+		"a resource that is none":    {data.DamageMalformed, "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
+		"a journal":                  {data.DamageDangling, "journal", layout.JournalPart(ghost, op, 1), []byte{}},
+		"a journal that is none":     {data.DamageMalformed, "journal", layout.JournalPart(a.ID(), op, 1), []byte("?")},
+		"whom an operation changes":  {data.DamageDangling, "operation_customer", layout.OperationCustomer(workspaceID, op, a.ID()), []byte{}},
+		"an operation that is none":  {data.DamageMalformed, "operation", layout.Operation(workspaceID, op), []byte{9}},
+		"a batch of the feed":        {data.DamageFeedGap, "feed_batch", layout.FeedBatch(workspaceID, layout.FeedPartition("a"), 99), feedRow(t, store)},
+		"a batch with no ends":       {data.DamageFeedGap, "feed_ends", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a"), 0), feedRow(t, store)},
+		"a batch of another's":       {data.DamageDiffers, "feed_batch", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a")^1, 0), feedRow(t, store)},
+		"ends of the feed with none": {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}, 0), []byte{3, 4}},
+	} {
+		write(t, store, c.key, c.value)
+		report, err := data.Check(t.Context(), store)
+		require.NoError(t, err)
+		require.True(t, slices.ContainsFunc(report.Damage, func(d data.Damage) bool {
+			return d.Rule == c.rule && d.Row == c.row && d.String() != ""
+		}), "%s: %v", name, report.Damage)
+		write(t, store, c.key, nil)
+	}
+	requireChecks(t, store)
+}
+
+func idOf(c data.Customer) []byte {
+	id := c.ID()
+	return bytes.Clone(id[:])
+}
+
+// feedRow is a row of the feed of customer "a".
+func feedRow(t *testing.T, store storage.Store) []byte {
+	t.Helper()
+	for _, row := range allRows(t, store) {
+		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Partition == layout.FeedPartition("a") {
+			return row.Value
+		}
+	}
+	require.Fail(t, "there is none")
+	return nil
+}
+
+func TestCheckFindsCountsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	a, err := workspace(store).Customer(t.Context(), "a")
+	require.NoError(t, err)
+	record := layout.CustomerRecord(a.ID())
+	for _, row := range allRows(t, store) {
+		if bytes.Equal(row.Key, record) {
+			row.Value[len(row.Value)-1]++
+			write(t, store, record, row.Value)
+		}
+	}
+	report, err := data.Check(t.Context(), store)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Damages)
+	require.Equal(t, data.DamageCount, report.Damage[0].Rule)
+	require.Equal(t, record, report.Damage[0].Key)
+}
+
+func TestCheckReportsManyWithinBounds(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	for i := range 3000 {
+		write(t, store, fmt.Appendf(nil, "Z%d", i), []byte{})
+	}
+	report, err := data.Check(t.Context(), store)
+	require.NoError(t, err)
+	require.Equal(t, 3000, report.Damages)
+	require.Len(t, report.Damage, 1000)
+}
+
+// TestCheckDuringLargeOperations stops large operations at each step: what they have
+// left so far is not damage, and is counted.
+func TestCheckDuringLargeOperations(t *testing.T) {
+	t.Parallel()
+	for _, op := range largeOperations {
+		t.Run(op.name, func(t *testing.T) {
+			t.Parallel()
+			var unfinished, abandoned int
+			for steps := 0; ; steps += 5 {
+				store := memory.New()
+				furnish(t, store)
+				crash := backends.NewCrash(backends.Limit(store, backends.Smallest), steps)
+				err := op.do(t.Context(), workspace(crash))
+				if !crash.Crashed() {
+					require.NoError(t, err)
+					break
+				}
+				report := requireChecks(t, store)
+				unfinished += report.Unfinished
+				abandoned += report.Abandoned
+				_, err = workspace(store).Recover(t.Context())
+				require.NoError(t, err)
+				report = requireChecks(t, store)
+				require.Zero(t, report.Unfinished+report.Abandoned)
+			}
+			require.Positive(t, unfinished)
+			require.Positive(t, abandoned)
+		})
+	}
+}
+
+func TestCheckPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	for n := 0; ; n++ {
+		faulty := backends.NewFaulty(store, n)
+		report, err := data.Check(t.Context(), faulty)
+		require.Empty(t, report.Damage)
+		if !faulty.Failed() {
+			require.NoError(t, err)
+			break
+		}
+		require.ErrorIs(t, err, backends.ErrFault)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := data.Check(ctx, store)
+	require.True(t, errors.Is(err, context.Canceled))
+}
+
+func ExampleCheck() {
+	store := memory.New()
+	defer store.Close()
+	ctx := context.Background()
+	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	_, err := ws.Push(ctx, data.CustomerData{
+		CustomerKey: "acme-hotels",
+		Spaces:      []data.Space{data.Site("harbour", "Harbour"), data.Room("101", "Room 101").In("harbour")},
+	})
+	if err != nil {
+		panic(err)
+	}
+	report, err := data.Check(ctx, store)
+	fmt.Println(report.Rows["resource"], report.Rows["edge"], report.Damages, err)
+	// Output: 2 1 0 <nil>
+}

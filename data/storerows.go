@@ -1,0 +1,357 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// rowChecks is how a row that lies in no customer's range is compared with the others,
+// and those of a range that need no record; customerRowChecks is that of all others.
+// Each kind of row of the library's is in one of the two.
+var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
+	layout.ShapeCustomerKey:       (*checker).customerKeyRow,
+	layout.ShapeDirectory:         (*checker).directoryRow,
+	layout.ShapeID:                (*checker).idRow,
+	layout.ShapeLink:              (*checker).linkRow,
+	layout.ShapeOperation:         (*checker).operationRow,
+	layout.ShapeOperationCustomer: (*checker).operationCustomerRow,
+	layout.ShapeFeedBatch:         (*checker).feedBatchRow,
+	layout.ShapeFeedEnds:          (*checker).feedEndsRow,
+	layout.ShapeCustomer:          (*checker).customerRow,
+	layout.ShapeJournal:           (*checker).journalRow,
+}
+
+var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
+	layout.ShapeResource: (*checker).resourceRow,
+	layout.ShapeEdge:     (*checker).edgeRow,
+	layout.ShapeTime:     (*checker).timeRow,
+	layout.ShapePortal:   (*checker).portalRow,
+	layout.ShapeOwnLink:  (*checker).ownLinkRow,
+	layout.ShapeRevoked:  (*checker).revokedRow,
+}
+
+// need reports a row that is missing, or holds something else.
+func (k *checker) need(ctx context.Context, by string, want ...row) error {
+	keys := make([][]byte, len(want))
+	for i, r := range want {
+		keys[i] = r.key
+	}
+	values, err := k.get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for i, value := range values {
+		switch {
+		case value == nil:
+			k.damageAt(want[i].key, DamageMissing, "%s calls for it", by)
+		case want[i].value != nil && !bytes.Equal(value, want[i].value):
+			k.damageAt(want[i].key, DamageDiffers, "%s calls for another value", by)
+		}
+	}
+	return nil
+}
+
+// pointee reads what a pointer points to; where that is not there it reports so. It
+// gives nil as well where there is nothing to compare.
+func (k *checker) pointee(ctx context.Context, id layout.CustomerID, key []byte) (*checkedCustomer, []byte, error) {
+	c, err := k.customer(ctx, id)
+	if err != nil || c.moving || c.present && c.customer == nil {
+		return nil, nil, err
+	}
+	values, err := k.get(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !c.present || values[0] == nil {
+		k.damage(DamageDangling, "what it points to is not there")
+		return nil, nil, nil
+	}
+	return c, values[0], nil
+}
+
+func (k *checker) malformed() error {
+	k.damage(DamageMalformed, "its value does not read")
+	return nil
+}
+
+func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {
+	d := layout.NewDecoder(value)
+	id := d.CustomerID()
+	if d.Done() != nil {
+		return k.malformed()
+	}
+	c, _, err := k.pointee(ctx, id, layout.CustomerRecord(id))
+	if c != nil && (c.workspace != k.key.Workspace || c.key != k.key.Key) {
+		k.damage(DamageDiffers, "its customer has another key")
+	}
+	return err
+}
+
+func (k *checker) directoryRow(ctx context.Context, value []byte) error {
+	o, err := decodeOwner(value)
+	if err != nil || byte(o.kind.Class()) != k.key.Class {
+		return k.malformed()
+	}
+	if o.op != (layout.OperationID{}) {
+		// A claim is somebody's as long as its operation is there.
+		if st, err := k.standing(ctx, k.key.Workspace, o.op); err != nil || st != 0 {
+			return err
+		}
+	}
+	c, _, err := k.pointee(ctx, o.customer, layout.Resource(o.customer, byte(o.kind), k.key.Key))
+	if c != nil && c.workspace != k.key.Workspace {
+		k.damage(DamageDiffers, "its customer is of another workspace")
+	}
+	return err
+}
+
+func (k *checker) idRow(ctx context.Context, value []byte) error {
+	d := layout.NewDecoder(value)
+	id, kind := d.CustomerID(), d.Byte()
+	key := d.Rest()
+	switch {
+	case d.Done() != nil:
+		return k.malformed()
+	case kind == layout.ReferrerPortal:
+		_, _, err := k.pointee(ctx, id, layout.Portal(id, k.key.ID))
+		return err
+	case !Kind(kind).valid():
+		return k.malformed()
+	}
+	c, record, err := k.pointee(ctx, id, layout.Resource(id, kind, key))
+	if c == nil || err != nil {
+		return err
+	}
+	n, err := decodeRecord(c.customer, Ref{Kind(kind), key}, record)
+	if err == nil && n.meta.ID != k.key.ID { // else it is said at the record
+		k.damage(DamageDangling, "its resource has another id")
+	}
+	return nil
+}
+
+func (k *checker) linkRow(ctx context.Context, value []byte) error {
+	d := layout.NewDecoder(value)
+	id, portal := d.CustomerID(), d.UUID()
+	if d.Done() != nil {
+		return k.malformed()
+	}
+	c, _, err := k.pointee(ctx, id, layout.Portal(id, portal))
+	if c == nil || err != nil {
+		return err
+	}
+	return k.need(ctx, "its link", row{layout.OwnLink(id, k.key.Link), portal[:]})
+}
+
+func (k *checker) operationRow(_ context.Context, value []byte) error {
+	st, err := decodeStanding(value)
+	switch {
+	case err != nil || st.phase == 0:
+		return k.malformed()
+	case st.phase == committed:
+		k.report.Unfinished++
+	default:
+		k.report.Abandoned++
+	}
+	return nil
+}
+
+func (k *checker) operationCustomerRow(ctx context.Context, _ []byte) error {
+	return k.ofOperation(ctx)
+}
+
+// ofOperation reports a row whose operation is not there.
+func (k *checker) ofOperation(ctx context.Context) error {
+	if k.operations == nil {
+		k.operations = map[layout.OperationID]bool{}
+		for e, err := range k.r.Scan(ctx, storage.Prefix(layout.AllOperations()), storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			if key := layout.Parse(e.Key); key.Shape == layout.ShapeOperation {
+				k.operations[key.Operation] = true
+			}
+		}
+	}
+	if !k.operations[k.key.Operation] {
+		k.damage(DamageDangling, "its operation is not there")
+	}
+	return nil
+}
+
+// feedBatchRow holds that each partition is a run of positions.
+func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
+	key := layout.FeedEnds(k.key.Workspace, k.key.Partition)
+	if !bytes.Equal(key, k.feed.key) {
+		k.endFeed()
+		ends, err := readFeedEnds(ctx, k.r, k.key.Workspace, k.key.Partition)
+		if err != nil && !errors.Is(err, storage.ErrCorrupt) {
+			return err
+		}
+		k.feed.key, k.feed.ends, k.feed.next = key, ends, ends.first
+	}
+	if k.key.Position != k.feed.next {
+		k.damage(DamageFeedGap, "there is none at position %d", k.feed.next)
+	}
+	k.feed.next = k.key.Position + 1
+	b, err := decodeFeedBatch(k.key.Partition, k.key.Position, value)
+	switch {
+	case err != nil:
+		return k.malformed()
+	case layout.FeedPartition(b.customer) != k.key.Partition:
+		k.damage(DamageDiffers, "its customer is of another partition")
+	}
+	return nil
+}
+
+func (k *checker) feedEndsRow(ctx context.Context, _ []byte) error {
+	ends, err := readFeedEnds(ctx, k.r, k.key.Workspace, k.key.Partition)
+	if err != nil && !errors.Is(err, storage.ErrCorrupt) {
+		return err
+	}
+	if err != nil || ends.first > ends.next {
+		return k.malformed()
+	}
+	if ends.first == ends.next {
+		return nil
+	}
+	rows, err := k.get(ctx, layout.FeedBatch(k.key.Workspace, k.key.Partition, ends.first))
+	if err == nil && rows[0] == nil {
+		k.damage(DamageFeedGap, "there is no row at its first position")
+	}
+	return err
+}
+
+func (k *checker) customerRow(ctx context.Context, _ []byte) error {
+	k.endCustomer()
+	c, err := k.customer(ctx, k.key.Customer)
+	if err != nil {
+		return err
+	}
+	if c.customer == nil {
+		return k.malformed()
+	}
+	k.counts.of, k.counts.key, k.counts.is = c, k.at, [len(kinds)]int{}
+	if c.fate != stays {
+		st, err := k.standing(ctx, c.workspace, c.op)
+		if err != nil {
+			return err
+		}
+		if st == 0 {
+			k.damage(DamageDangling, "the operation that it names is not there")
+		}
+	}
+	if c.moving || c.unborn { // then its key may be another's
+		return nil
+	}
+	return k.need(ctx, "its customer", row{layout.CustomerKey(c.workspace, c.key), c.id[:]})
+}
+
+func (k *checker) journalRow(ctx context.Context, value []byte) error {
+	if _, err := decodeJournal(value); err != nil {
+		return k.malformed()
+	}
+	return k.ofOperation(ctx)
+}
+
+func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []byte) error {
+	kind := Kind(k.key.Kind)
+	if !kind.valid() {
+		k.damage(DamageUnknown, "its kind is none")
+		return nil
+	}
+	if k.counts.of != nil && k.counts.of.id == c.id {
+		k.counts.is[placeOf[kind]-1]++
+	}
+	n, err := decodeRecord(c.customer, Ref{kind, k.key.Key}, value)
+	if err != nil {
+		return k.malformed()
+	}
+	return k.need(ctx, "its resource", rowsOf(c.customer, n)[1:]...)
+}
+
+// named reports a row of an index that the record of its resource does not call for.
+func (k *checker) named(ctx context.Context, c *checkedCustomer, ref Ref) error {
+	rows, err := k.get(ctx, layout.Resource(c.id, byte(ref.Kind), ref.Key))
+	if err != nil {
+		return err
+	}
+	if rows[0] == nil {
+		k.damage(DamageDangling, "its resource is not there")
+		return nil
+	}
+	n, err := decodeRecord(c.customer, ref, rows[0])
+	if err != nil {
+		return nil // it is said at the record
+	}
+	for _, r := range rowsOf(c.customer, n) {
+		if bytes.Equal(r.key, k.at) {
+			return nil // its value is compared at the record
+		}
+	}
+	k.damage(DamageDangling, "its resource does not call for it")
+	return nil
+}
+
+func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+	kind, key, ok := layout.ParseEdge(k.key.Referrer, hasSpan)
+	switch {
+	case !ok:
+		k.damage(DamageUnknown, "its referrer does not read")
+		return nil
+	case kind == layout.ReferrerPortal:
+		id, err := uuid.FromBytes([]byte(key))
+		if err != nil {
+			k.damage(DamageUnknown, "its portal does not read")
+			return nil
+		}
+		return k.ofPortal(ctx, c, id)
+	case !Kind(kind).valid():
+		k.damage(DamageUnknown, "its referrer is of no kind")
+		return nil
+	}
+	return k.named(ctx, c, Ref{Kind(kind), key})
+}
+
+func (k *checker) timeRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+	if !Kind(k.key.Kind).valid() {
+		k.damage(DamageUnknown, "its kind is none")
+		return nil
+	}
+	return k.named(ctx, c, Ref{Kind(k.key.Kind), k.key.Key})
+}
+
+// ofPortal reports a row whose portal is not there.
+func (k *checker) ofPortal(ctx context.Context, c *checkedCustomer, id uuid.UUID) error {
+	rows, err := k.get(ctx, layout.Portal(c.id, id))
+	if err == nil && rows[0] == nil {
+		k.damage(DamageDangling, "its portal is not there")
+	}
+	return err
+}
+
+func (k *checker) portalRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+	to := append(c.id[:len(c.id):len(c.id)], layout.ReferrerPortal)
+	return k.need(ctx, "its portal", row{layout.ID(k.key.ID), to})
+}
+
+func (k *checker) ownLinkRow(ctx context.Context, c *checkedCustomer, value []byte) error {
+	id, err := uuid.FromBytes(value)
+	if err != nil {
+		return k.malformed()
+	}
+	if err := k.ofPortal(ctx, c, id); err != nil {
+		return err
+	}
+	to := append(c.id[:len(c.id):len(c.id)], id[:]...)
+	return k.need(ctx, "its customer's row of the link", row{layout.Link(k.key.Link), to})
+}
+
+func (k *checker) revokedRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+	return k.ofPortal(ctx, c, k.key.ID)
+}

@@ -1,0 +1,124 @@
+package layout
+
+import (
+	"bytes"
+
+	"github.com/google/uuid"
+)
+
+// Shape is what a key of the store is the key of.
+type Shape string
+
+// The shapes. A new kind of row is a shape here and a line in one of the two tables
+// below.
+const (
+	ShapeUnknown           Shape = "unknown"
+	ShapeHost              Shape = "host" // a row of the program that uses the library
+	ShapeCustomerKey       Shape = "customer_key"
+	ShapeDirectory         Shape = "directory"
+	ShapeID                Shape = "id"
+	ShapeLink              Shape = "link"
+	ShapeOperation         Shape = "operation"
+	ShapeOperationCustomer Shape = "operation_customer"
+	ShapeFeedBatch         Shape = "feed_batch"
+	ShapeFeedEnds          Shape = "feed_ends"
+	ShapeCustomer          Shape = "customer"
+	ShapeResource          Shape = "resource"
+	ShapeEdge              Shape = "edge"
+	ShapeTime              Shape = "time"
+	ShapePortal            Shape = "portal"
+	ShapeOwnLink           Shape = "own_link"
+	ShapeRevoked           Shape = "revoked"
+	ShapeJournal           Shape = "journal"
+)
+
+// Key is a key of the store, read. Which fields it has follows from its shape.
+type Key struct {
+	Shape     Shape
+	Workspace uuid.UUID
+	Customer  CustomerID
+	Class     byte
+	Kind      byte
+	Key       string    // of a customer or a resource; in an edge, of what is referred to
+	ID        uuid.UUID // derived, or a portal's
+	Link      LinkID
+	Operation OperationID
+	Partition byte
+	Position  uint64 // of a batch of the feed, or a part of a journal
+	Referrer  []byte // in an edge: what [ParseEdge] reads
+}
+
+// reading reads what follows the letter of a table or of a customer's row.
+type reading func(d *Decoder, k *Key)
+
+var tables = map[byte]reading{
+	tableCustomerKey: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Key = ShapeCustomerKey, d.UUID(), d.Rest()
+	},
+	tableDirectory: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Class, k.Key = ShapeDirectory, d.UUID(), d.Byte(), d.Rest()
+	},
+	tableID:   func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeID, d.UUID() },
+	tableLink: func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeLink, d.LinkID() },
+	tableOperation: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Operation = ShapeOperation, d.UUID(), d.OperationID()
+		if d.Byte() == 1 {
+			k.Shape, k.Customer = ShapeOperationCustomer, d.CustomerID()
+		}
+	},
+	tableFeed: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Partition, k.Position = ShapeFeedBatch, d.UUID(), d.Byte(), d.Uint64()
+	},
+	tableFeedPosition: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Partition = ShapeFeedEnds, d.UUID(), d.Byte()
+	},
+	tableCustomer: func(d *Decoder, k *Key) {
+		k.Customer = d.CustomerID()
+		if read := customerRows[d.Byte()]; read != nil {
+			read(d, k)
+		} else {
+			d.Fail()
+		}
+	},
+}
+
+var customerRows = map[byte]reading{
+	rowCustomer: func(_ *Decoder, k *Key) { k.Shape = ShapeCustomer },
+	rowResource: func(d *Decoder, k *Key) { k.Shape, k.Kind, k.Key = ShapeResource, d.Byte(), d.Rest() },
+	rowEdge: func(d *Decoder, k *Key) {
+		k.Shape, k.Class = ShapeEdge, d.Byte()
+		to, referrer, ok := bytes.Cut([]byte(d.Rest()), []byte{0})
+		if k.Key, k.Referrer = string(to), referrer; !ok {
+			d.Fail()
+		}
+	},
+	rowTime: func(d *Decoder, k *Key) {
+		d.next(SpanBytes)
+		k.Shape, k.Kind, k.Key = ShapeTime, d.Byte(), d.Rest()
+	},
+	rowPortal:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapePortal, d.UUID() },
+	rowLink:    func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeOwnLink, d.LinkID() },
+	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
+	rowJournal: func(d *Decoder, k *Key) {
+		k.Shape, k.Operation, k.Position = ShapeJournal, d.OperationID(), d.Uint64()
+	},
+}
+
+// Parse reads a key. One that is none of the library's is ShapeUnknown, with its
+// customer where it lies in the range of one, or, where it begins with a lower-case
+// letter, ShapeHost.
+func Parse(key []byte) Key {
+	d := NewDecoder(key)
+	letter := d.Byte()
+	if letter >= 'a' && letter <= 'z' {
+		return Key{Shape: ShapeHost}
+	}
+	var k Key
+	if read := tables[letter]; read != nil {
+		read(d, &k)
+	}
+	if d.Done() != nil || k.Shape == "" {
+		return Key{Shape: ShapeUnknown, Customer: k.Customer}
+	}
+	return k
+}

@@ -1,0 +1,53 @@
+package layout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+func TestParseReadsEveryKey(t *testing.T) {
+	t.Parallel()
+	ws, id := uuid.New(), uuid.New()
+	c, op, link := layout.CustomerID{1, 2, 0}, layout.OperationID{3, 0, 4}, layout.LinkID{5, 0, 6}
+	span := layout.Span(time.UnixMicro(1), time.UnixMicro(2))
+	for shape, row := range map[layout.Shape]struct {
+		key  []byte
+		want layout.Key
+	}{
+		layout.ShapeCustomerKey:       {layout.CustomerKey(ws, "acme"), layout.Key{Workspace: ws, Key: "acme"}},
+		layout.ShapeDirectory:         {layout.Directory(ws, 2, "k"), layout.Key{Workspace: ws, Class: 2, Key: "k"}},
+		layout.ShapeID:                {layout.ID(id), layout.Key{ID: id}},
+		layout.ShapeLink:              {layout.Link(link), layout.Key{Link: link}},
+		layout.ShapeOperation:         {layout.Operation(ws, op), layout.Key{Workspace: ws, Operation: op}},
+		layout.ShapeOperationCustomer: {layout.OperationCustomer(ws, op, c), layout.Key{Workspace: ws, Operation: op, Customer: c}},
+		layout.ShapeFeedBatch:         {layout.FeedBatch(ws, 7, 300), layout.Key{Workspace: ws, Partition: 7, Position: 300}},
+		layout.ShapeFeedEnds:          {layout.FeedEnds(ws, 7), layout.Key{Workspace: ws, Partition: 7}},
+		layout.ShapeCustomer:          {layout.CustomerRecord(c), layout.Key{Customer: c}},
+		layout.ShapeResource:          {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
+		layout.ShapeEdge: {
+			layout.Edge(c, 1, "to", 9, span, "from"),
+			layout.Key{Customer: c, Class: 1, Key: "to", Referrer: append(append([]byte{9}, span...), "from"...)},
+		},
+		layout.ShapeTime:    {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
+		layout.ShapePortal:  {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeOwnLink: {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
+		layout.ShapeRevoked: {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeJournal: {layout.JournalPart(c, op, 3), layout.Key{Customer: c, Operation: op, Position: 3}},
+	} {
+		row.want.Shape = shape
+		require.Equal(t, row.want, layout.Parse(row.key), shape)
+		for _, short := range [][]byte{row.key[:1], row.key[:len(row.key)/2]} {
+			require.NotPanics(t, func() { layout.Parse(short) })
+		}
+	}
+	require.Equal(t, layout.ShapeHost, layout.Parse([]byte("host/row")).Shape)
+	require.Equal(t, layout.Key{Shape: layout.ShapeUnknown, Customer: c}, layout.Parse(append(layout.Customer(c), '?')))
+	for _, key := range []string{"", "Z", "\x00", "\xff", "C", "I123", string(layout.Link(link)) + "x"} {
+		require.Equal(t, layout.ShapeUnknown, layout.Parse([]byte(key)).Shape, "%q", key)
+	}
+}
