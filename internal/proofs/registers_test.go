@@ -1,0 +1,3 @@
+package proofs
+
+func workOnRegisters(dir string, seed uint64) {}

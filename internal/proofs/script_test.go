@@ -1,0 +1,148 @@
+package proofs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
+
+// host is what a program has of the library.
+type host struct {
+	ws      *data.Workspace
+	portals *portal.Service
+}
+
+func newHost(store storage.Store) host {
+	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
+	if err != nil {
+		panic(err)
+	}
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys})
+	if err != nil {
+		panic(err)
+	}
+	return host{data.NewWorkspace(store, workspaceID, data.Options{}), portals}
+}
+
+// block is a customer with so many rooms in one site, each with a guest and a stay.
+// Two blocks of one customer differ by their names.
+func block(customer, name string, rooms int) data.CustomerData {
+	d := data.CustomerData{CustomerKey: customer}
+	d.Add(data.Site(customer+"/site", name))
+	for i := range rooms {
+		key := fmt.Sprintf("%s/%03d", customer, i)
+		d.Add(
+			data.Room(key, name).In(customer+"/site"),
+			data.Guest(key, name),
+			data.Reservation(key, data.Ref{Kind: data.KindGuest, Key: key}, data.Refs(data.KindRoom, key)...),
+		)
+	}
+	return d
+}
+
+// step is one thing that a worker does. Which ones follow one another depends on a seed
+// alone, so that whoever knows the seed and how far the worker got knows the outcome.
+type step struct {
+	what     string
+	customer string
+	name     string
+	size     int
+}
+
+// steps are the kinds of steps, each as often as it is here.
+var steps = []string{
+	"push", "push", "push", "sync", "sync", "delete site", "delete rooms", "delete customer",
+	"create", "create", "create with data", "revoke", "revoke",
+}
+
+// script is the steps of a worker.
+type script struct {
+	rng    *rand.Rand
+	worker int
+	n      int
+}
+
+func newScript(seed uint64, worker int) *script {
+	return &script{rng: rand.New(rand.NewPCG(seed, uint64(worker))), worker: worker}
+}
+
+// customersEach is how many customers a worker has to itself.
+const customersEach = 2
+
+func customersOf(worker int) (keys []string) {
+	for i := range customersEach {
+		keys = append(keys, fmt.Sprintf("customer-%d-%d", worker, i))
+	}
+	return keys
+}
+
+func (s *script) next() step {
+	s.n++
+	return step{
+		what:     steps[s.rng.IntN(len(steps))],
+		customer: customersOf(s.worker)[s.rng.IntN(customersEach)],
+		name:     fmt.Sprintf("%x", s.rng.Uint64()),
+		size:     1 + s.rng.IntN(30),
+	}
+}
+
+// opened is a portal that a worker has made.
+type opened struct {
+	customer string
+	id       uuid.UUID
+	code     string
+}
+
+// take makes a step. last is the newest portal that the worker has made in this life,
+// if any; a step that makes one gives it.
+func (h host) take(ctx context.Context, st step, last *opened) (*opened, error) {
+	var err error
+	switch st.what {
+	case "push":
+		_, err = h.ws.Push(ctx, block(st.customer, st.name, st.size))
+	case "sync":
+		_, err = h.ws.Sync(ctx, block(st.customer, st.name, st.size))
+	case "delete site":
+		_, err = h.ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindSite, st.customer+"/site")})
+	case "delete rooms":
+		var keys []string
+		for i := range st.size {
+			keys = append(keys, fmt.Sprintf("%s/%03d", st.customer, i))
+		}
+		_, err = h.ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, keys...)})
+	case "delete customer":
+		_, err = h.ws.Delete(ctx, data.Selection{CustomerKeys: []string{st.customer}})
+	case "create", "create with data":
+		req := portal.CreateRequest{CustomerKey: st.customer}
+		if st.what == "create with data" {
+			d := block(st.customer, st.name, st.size)
+			req.CustomerData = &d
+		}
+		p, err := h.portals.Create(ctx, h.ws, req)
+		if errors.Is(err, data.ErrCustomerNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &opened{st.customer, p.ID, portal.Code(p.URL.Reveal())}, nil
+	case "revoke":
+		if last == nil {
+			return nil, nil
+		}
+		err = h.portals.Revoke(ctx, h.ws, last.id)
+		if errors.Is(err, portal.ErrNotFound) { // it went with its customer
+			err = nil
+		}
+	}
+	return nil, err
+}
