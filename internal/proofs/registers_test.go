@@ -1,3 +1,200 @@
 package proofs
 
-func workOnRegisters(dir string, seed uint64) {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// registers is how many keys the transactions of a history share. They are few, so that
+// most transactions meet.
+const registers = 5
+
+// clients is how many goroutines run transactions at once.
+const clients = 4
+
+// values is what the registers hold; 0 is absent.
+type values [registers]int
+
+// transaction is what a client does: it reads a range of registers, deletes one, and
+// sets some.
+type transaction struct {
+	view     bool // a View: it only reads
+	abort    bool // fn returns an error
+	from, to int  // what it scans
+	gets     bool // by Get instead
+	drop     [2]int
+	puts     []assignment
+}
+
+type assignment struct{ register, value int }
+
+var errAbort = errors.New("of the client")
+
+// transactions are those of a client, which follow from a seed.
+type transactions struct {
+	rng    *rand.Rand
+	client int
+	n      int
+}
+
+func newTransactions(seed uint64, client int) *transactions {
+	return &transactions{rng: rand.New(rand.NewPCG(seed, uint64(client))), client: client}
+}
+
+func (s *transactions) span() (from, to int) {
+	from = s.rng.IntN(registers)
+	return from, from + 1 + s.rng.IntN(registers-from)
+}
+
+func (s *transactions) next() transaction {
+	s.n++
+	var tx transaction
+	tx.from, tx.to = s.span()
+	tx.gets = s.rng.IntN(2) == 0
+	if tx.view = s.rng.IntN(3) == 0; tx.view {
+		return tx
+	}
+	tx.abort = s.rng.IntN(8) == 0
+	if s.rng.IntN(3) == 0 {
+		tx.drop[0], tx.drop[1] = s.span()
+	}
+	for range 1 + s.rng.IntN(3) {
+		// No two values are the same, so that what is read tells who wrote it.
+		value := (s.n*clients+s.client)*registers + len(tx.puts) + 1 + int(s.rng.Uint32())*1_000_000
+		if s.rng.IntN(5) == 0 {
+			value = 0
+		}
+		tx.puts = append(tx.puts, assignment{s.rng.IntN(registers), value})
+	}
+	return tx
+}
+
+// step is the transaction on one copy of the registers: what it reads, and what is left.
+func (tx transaction) step(state values) (read, after values) {
+	copy(read[tx.from:tx.to], state[tx.from:tx.to])
+	if tx.view || tx.abort {
+		return read, state
+	}
+	for i := tx.drop[0]; i < tx.drop[1]; i++ {
+		state[i] = 0
+	}
+	for _, p := range tx.puts {
+		state[p.register] = p.value
+	}
+	return read, state
+}
+
+func register(i int) []byte { return []byte{'r', byte('a' + i)} }
+
+func span(from, to int) storage.Range {
+	return storage.Range{Start: register(from), End: register(to)}
+}
+
+// run runs the transaction on a store.
+func (tx transaction) run(ctx context.Context, store storage.Store) (found values, err error) {
+	if tx.view {
+		err = store.View(ctx, func(r storage.Reader) (err error) {
+			found, err = tx.read(ctx, r)
+			return err
+		})
+		return found, err
+	}
+	err = store.Update(ctx, func(w storage.Tx) (err error) {
+		if found, err = tx.read(ctx, w); err != nil {
+			return err
+		}
+		if tx.drop[1] > 0 {
+			if err := w.DeleteRange(ctx, span(tx.drop[0], tx.drop[1])); err != nil {
+				return err
+			}
+		}
+		for _, p := range tx.puts {
+			if p.value == 0 {
+				err = w.Delete(register(p.register))
+			} else {
+				err = w.Put(register(p.register), fmt.Append(nil, p.value))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if tx.abort {
+			return errAbort
+		}
+		return nil
+	})
+	if tx.abort && errors.Is(err, errAbort) {
+		err = nil
+	}
+	return found, err
+}
+
+func (tx transaction) read(ctx context.Context, r storage.Reader) (found values, err error) {
+	set := func(i int, value []byte) {
+		if value != nil && err == nil {
+			_, err = fmt.Sscan(string(value), &found[i])
+		}
+	}
+	if tx.gets {
+		var keys [][]byte
+		for i := tx.from; i < tx.to; i++ {
+			keys = append(keys, register(i))
+		}
+		got, getErr := r.Get(ctx, keys...)
+		if getErr != nil {
+			return found, getErr
+		}
+		for i, value := range got {
+			set(tx.from+i, value)
+		}
+		return found, err
+	}
+	for e, scanErr := range r.Scan(ctx, span(tx.from, tx.to), storage.ScanOptions{}) {
+		if scanErr != nil {
+			return found, scanErr
+		}
+		set(int(e.Key[1]-'a'), e.Value)
+	}
+	return found, err
+}
+
+func (v values) String() string { return strings.Trim(fmt.Sprint([registers]int(v)), "[]") }
+
+// runClients runs transactions from every client, so many each, and tells of each when
+// it is called and when it returns.
+func runClients(store storage.Store, seed uint64, each int, tell func(format string, args ...any)) error {
+	var all sync.WaitGroup
+	failed := make(chan error, clients)
+	for client := range clients {
+		all.Go(func() {
+			script := newTransactions(seed, client)
+			for range each {
+				tx := script.next()
+				tell("call %d %d", client, script.n)
+				found, err := tx.run(context.Background(), store)
+				if err != nil {
+					failed <- err
+					return
+				}
+				tell("return %d %d %v", client, script.n, found)
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	return <-failed
+}
+
+// workOnRegisters is the program that is killed while its clients run transactions.
+func workOnRegisters(dir string, seed uint64) {
+	say("opening")
+	store, err := openSmall(dir)
+	must(err)
+	must(runClients(store, seed, 1<<30, say))
+}

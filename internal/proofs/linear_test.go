@@ -1,0 +1,190 @@
+package proofs
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/backends"
+)
+
+// outcome is what a client was told of a transaction.
+type outcome struct {
+	known bool // else the process was killed before
+	read  values
+}
+
+// model is the registers as one copy, on which transactions run one after another.
+var model = porcupine.Model{
+	Init: func() any { return values{} },
+	Step: func(state, input, output any) (bool, any) {
+		read, after := input.(transaction).step(state.(values))
+		told := output.(outcome)
+		return !told.known || told.read == read, after
+	},
+	Equal: func(a, b any) bool { return a == b },
+	DescribeOperation: func(input, output any) string {
+		return fmt.Sprintf("%+v -> %+v", input, output)
+	},
+}
+
+// history is transactions in the order of their calls and returns, across lives of the
+// process.
+type history struct {
+	now int64
+	ops []porcupine.Operation
+}
+
+// add adds what was told of one life. A transaction that was called and did not return
+// may have happened at any time since, or never, which is as good as at the very end.
+func (h *history) add(t *testing.T, seed uint64, lines []string) {
+	t.Helper()
+	var scripts [clients]*transactions
+	var open [clients]int
+	for c := range scripts {
+		scripts[c] = newTransactions(seed, c)
+		open[c] = -1
+	}
+	for _, line := range lines {
+		var client, n int
+		var found values
+		switch verb, rest, _ := strings.Cut(line, " "); verb {
+		case "call":
+			_, err := fmt.Sscan(rest, &client, &n)
+			require.NoError(t, err)
+			tx := scripts[client].next()
+			require.Equal(t, scripts[client].n, n)
+			h.now++
+			open[client] = len(h.ops)
+			h.ops = append(h.ops, porcupine.Operation{
+				ClientId: client, Input: tx, Output: outcome{}, Call: h.now, Return: math.MaxInt64,
+			})
+		case "return":
+			_, err := fmt.Sscan(rest, &client, &n, &found[0], &found[1], &found[2], &found[3], &found[4])
+			require.NoError(t, err)
+			h.now++
+			op := &h.ops[open[client]]
+			op.Return, op.Output = h.now, outcome{true, found}
+		case "failed":
+			require.Fail(t, line)
+		}
+	}
+}
+
+// require holds that the history is one that some order of the transactions explains,
+// with each between its call and its return.
+func (h *history) require(t *testing.T, seed uint64) {
+	t.Helper()
+	for i := range h.ops {
+		h.ops[i].ClientId = i // those that never returned do not block their client's next life
+	}
+	require.Equal(t, porcupine.Ok, porcupine.CheckOperationsTimeout(model, h.ops, time.Minute),
+		"seed %d, %d transactions", seed, len(h.ops))
+}
+
+// TestTransactionsAreLinearizable records histories of concurrent transactions.
+func TestTransactionsAreLinearizable(t *testing.T) {
+	t.Parallel()
+	for _, backend := range backends.All {
+		t.Run(backend.Name, func(t *testing.T) {
+			t.Parallel()
+			seed := seedOf(t)
+			total := 0
+			for i := range number(t, "PROOFS_HISTORIES", 20) {
+				store, _ := backend.Open(t)
+				var mu sync.Mutex
+				var lines []string
+				err := runClients(store, seed+uint64(i), 100, func(format string, args ...any) {
+					mu.Lock()
+					defer mu.Unlock()
+					lines = append(lines, fmt.Sprintf(format, args...))
+				})
+				require.NoError(t, err)
+				require.NoError(t, store.Close())
+				var h history
+				h.add(t, seed+uint64(i), lines)
+				h.require(t, seed)
+				total += len(h.ops)
+			}
+			t.Logf("%d transactions", total)
+		})
+	}
+}
+
+// livesEach is how often a process is killed in one history.
+const livesEach = 3
+
+// TestTransactionsAreLinearizableAcrossKills records histories that go on, on the same
+// directory, after the process is killed.
+func TestTransactionsAreLinearizableAcrossKills(t *testing.T) {
+	t.Parallel()
+	seed := seedOf(t)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var total, unknown int
+	for range max(1, number(t, "PROOFS_HISTORIES", 20)/4) {
+		dir := t.TempDir()
+		var h history
+		for range livesEach {
+			life := rng.Uint64()
+			h.add(t, life, kill(t, roleRegisters, dir, life, 1+rng.IntN(400)))
+		}
+		store, err := openSmall(dir)
+		require.NoError(t, err)
+		all := transaction{view: true, to: registers}
+		found, err := all.run(t.Context(), store)
+		require.NoError(t, err)
+		require.NoError(t, store.Close())
+		h.now += 2
+		h.ops = append(h.ops, porcupine.Operation{Input: all, Output: outcome{true, found}, Call: h.now - 1, Return: h.now})
+		for _, op := range h.ops {
+			if !op.Output.(outcome).known {
+				unknown++
+			}
+		}
+		h.require(t, seed)
+		total += len(h.ops)
+	}
+	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, livesEach*max(1, number(t, "PROOFS_HISTORIES", 20)/4))
+	require.Positive(t, unknown)
+}
+
+// TestTheModelTellsWhatIsNotLinearizable holds that the check can fail: a lost update, a
+// write that comes late, and one that is lost.
+func TestTheModelTellsWhatIsNotLinearizable(t *testing.T) {
+	t.Parallel()
+	put := func(register, value int) transaction {
+		return transaction{from: register, to: register + 1, puts: []assignment{{register, value}}}
+	}
+	see := transaction{view: true, to: registers}
+	for name, ops := range map[string][]porcupine.Operation{
+		"lost update": {
+			{Input: put(0, 1), Output: outcome{true, values{}}, Call: 1, Return: 4},
+			{Input: put(0, 2), Output: outcome{true, values{}}, Call: 2, Return: 3},
+		},
+		"lost write": {
+			{Input: put(0, 1), Output: outcome{true, values{}}, Call: 1, Return: 2},
+			{Input: see, Output: outcome{true, values{}}, Call: 3, Return: 4},
+		},
+		"write with no answer, seen and gone": {
+			{Input: put(0, 1), Output: outcome{}, Call: 1, Return: math.MaxInt64},
+			{Input: see, Output: outcome{true, values{1}}, Call: 3, Return: 4},
+			{Input: see, Output: outcome{true, values{}}, Call: 5, Return: 6},
+		},
+		"skew": {
+			{Input: transaction{from: 0, to: 2, puts: []assignment{{0, 1}}}, Output: outcome{true, values{}}, Call: 1, Return: 4},
+			{Input: transaction{from: 0, to: 2, puts: []assignment{{1, 1}}}, Output: outcome{true, values{}}, Call: 2, Return: 3},
+		},
+	} {
+		for i := range ops {
+			ops[i].ClientId = i
+		}
+		require.Equal(t, porcupine.Illegal, porcupine.CheckOperationsTimeout(model, ops, time.Minute), name)
+	}
+}
