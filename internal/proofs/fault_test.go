@@ -1,0 +1,254 @@
+package proofs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+var farFuture = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// pointsEach is how many places of a call a fault is tried at; PROOFS_FAULTS=all is
+// every place.
+const pointsEach = 24
+
+// newWorld makes the store that every call begins with, as a backup.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	for steps := 1; ; steps++ {
+		store := memory.New()
+		h := newHost(store)
+		for _, customer := range []string{"a", "b"} {
+			_, err := h.ws.Push(t.Context(), block(customer, "first", 6))
+			require.NoError(t, err)
+		}
+		crash := backends.NewCrash(backends.Limit(store, backends.Smallest), steps)
+		_, err := newHost(crash).ws.Push(t.Context(), block("b", "second", 14))
+		require.True(t, crash.Crashed())
+		report, checkErr := data.Check(t.Context(), store)
+		require.NoError(t, checkErr)
+		require.Empty(t, report.Damage)
+		if err != nil || report.Unfinished == 0 {
+			continue
+		}
+		made, err := h.take(t.Context(), step{what: "create", customer: "a"}, nil)
+		require.NoError(t, err)
+		w := &world{portal: made}
+		require.NoError(t, h.ws.View(t.Context(), func(s *data.Snapshot) error {
+			room, err1 := s.Space(t.Context(), "a/001")
+			user, err2 := s.UserIdentity(t.Context(), "a/001")
+			stay, err3 := s.AccessGrant(t.Context(), "a/001")
+			a, err4 := s.Customer(t.Context(), "a")
+			w.roomID, w.userID, w.stayID, w.a = room.Meta.ID, user.Meta.ID, stay.Meta.ID, a.ID()
+			return errors.Join(err1, err2, err3, err4)
+		}))
+		var b bytes.Buffer
+		_, err = storage.Backup(t.Context(), store, &b)
+		require.NoError(t, err)
+		w.backup = b.Bytes()
+		return w
+	}
+}
+
+// open is a store of its own that holds the world.
+func (w *world) open(t *testing.T) *memory.Store {
+	t.Helper()
+	store := memory.New()
+	_, err := storage.Restore(t.Context(), store, bytes.NewReader(w.backup))
+	require.NoError(t, err)
+	return store
+}
+
+// state is all that a host can read, but for derived ids and times: customers with
+// their counts, the feed, portals, and the host's own row.
+func (w *world) state(t *testing.T, store storage.Store, withFeed bool) string {
+	t.Helper()
+	h := newHost(store)
+	var out strings.Builder
+	for _, key := range []string{"a", "b", "c"} {
+		d, err := h.ws.Export(t.Context(), key)
+		if !errors.Is(err, data.ErrCustomerNotFound) {
+			require.NoError(t, err)
+			text, err := json.Marshal(d)
+			require.NoError(t, err)
+			c, err := h.ws.Customer(t.Context(), key)
+			require.NoError(t, err)
+			fmt.Fprintf(&out, "%s %v\n", text, c.Counts)
+		}
+	}
+	_, err := h.portals.Resolve(t.Context(), w.portal.code)
+	require.True(t, err == nil || errors.Is(err, portal.ErrRevoked), "%v", err)
+	told := map[string]int{}
+	for c, err := range h.ws.Changes(t.Context(), data.Cursor{}) {
+		require.NoError(t, err)
+		told[fmt.Sprint(c.Change, c.CustomerKey, c.Kind, c.Key)]++
+	}
+	if withFeed {
+		for _, change := range slices.Sorted(maps.Keys(told)) {
+			fmt.Fprintln(&out, change, told[change])
+		}
+	}
+	_, recoverErr := h.ws.Recover(t.Context())
+	require.NoError(t, recoverErr)
+	report, checkErr := data.Check(t.Context(), store)
+	require.NoError(t, checkErr)
+	require.Zero(t, report.Damages+report.Unfinished+report.Abandoned, "%v", report)
+	fmt.Fprint(&out, err, report.Rows["portal"], report.Rows["own_link"], report.Rows["revoked"], report.Rows["host"])
+	return out.String()
+}
+
+// disorders are the ways in which calls of a store fail. errs is what a call of the
+// library then gives; one that it can live with may also succeed.
+var disorders = []struct {
+	name string
+	of   backends.Calls
+	err  error // nil: ctx is done
+	errs []error
+}{
+	{"error", backends.AllCalls, backends.ErrFault, []error{backends.ErrFault}},
+	{"conflict", backends.Commits | backends.Begins, storage.ErrConflict, []error{storage.ErrConflict}},
+	{"transaction cut", backends.Writes, storage.ErrTxTooLarge, []error{storage.ErrTxTooLarge}},
+	{"timeout", backends.AllCalls, nil, []error{context.DeadlineExceeded}},
+}
+
+// TestAFaultIsAnErrorOrNothing makes calls of the store fail, each at each place, under
+// every public method. The method gives an error that can be matched and the state is as
+// it was, or the method and its state are as without the fault.
+func TestAFaultIsAnErrorOrNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	seed := seedOf(t)
+	for _, small := range []bool{false, true} {
+		limit := func(s storage.Store) storage.Store {
+			if small {
+				return backends.Limit(s, backends.Smallest)
+			}
+			return s
+		}
+		for _, c := range calls {
+			for _, d := range disorders {
+				t.Run(fmt.Sprintf("%s, small %v, %s", c.name, small, d.name), func(t *testing.T) {
+					t.Parallel()
+					rng := rand.New(rand.NewPCG(seed, 0))
+					whole := w.open(t)
+					before := w.state(t, w.open(t), !c.inParts)
+					counting := backends.NewFault(limit(whole), backends.Fault{Of: d.of, After: 1 << 30})
+					require.NoError(t, c.do(t.Context(), newHost(counting), w))
+					after := w.state(t, whole, !c.inParts)
+					stride := 1
+					if os.Getenv("PROOFS_FAULTS") != "all" {
+						stride = 1 + counting.Made()/pointsEach
+					}
+					failed := 0
+					for n := rng.IntN(stride); n < counting.Made(); n += stride {
+						store := w.open(t)
+						ctx, cancel := context.WithCancelCause(t.Context())
+						deadline := &expiring{Context: ctx}
+						fault := backends.NewFault(limit(store), backends.Fault{Of: d.of, After: n, Err: func() error {
+							if d.err == nil {
+								deadline.expire(cancel)
+								return deadline.Err()
+							}
+							return d.err
+						}})
+						err := c.do(deadline, newHost(fault), w)
+						cancel(nil)
+						found := w.state(t, store, !c.inParts)
+						if err == nil {
+							require.Equal(t, after, found, "call %d", n)
+							continue
+						}
+						failed++
+						require.True(t, matches(err, d.errs), "call %d: %v", n, err)
+						if found != before { // where it is not ours to say: after its commit
+							require.Equal(t, before, found, "call %d: %v", n, err)
+						}
+					}
+					if d.err == backends.ErrFault {
+						require.Positive(t, failed)
+					}
+				})
+			}
+		}
+	}
+}
+
+// expiring is a context whose deadline comes when it is told.
+type expiring struct {
+	context.Context
+	over bool
+}
+
+func (e *expiring) expire(cancel context.CancelCauseFunc) {
+	e.over = true
+	cancel(context.DeadlineExceeded)
+}
+
+func (e *expiring) Err() error {
+	if e.over {
+		return context.DeadlineExceeded
+	}
+	return e.Context.Err()
+}
+
+// TestAStoreThatAlwaysConflicts holds that nobody tries for ever.
+func TestAStoreThatAlwaysConflicts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range calls {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // so that the waits cost no time
+				store := w.open(t)
+				before := w.state(t, w.open(t), true)
+				fault := backends.NewFault(store, backends.Fault{
+					Of: backends.Commits, Always: true, Err: func() error { return storage.ErrConflict },
+				})
+				err := c.do(t.Context(), newHost(fault), w)
+				if !fault.Failed() {
+					require.NoError(t, err, "it commits nothing")
+				} else {
+					require.ErrorIs(t, err, storage.ErrConflict)
+				}
+				require.Equal(t, before, w.state(t, store, true))
+			})
+		})
+	}
+}
+
+// TestEveryMethodIsCalled holds that the table of calls has every method that takes a
+// context.
+func TestEveryMethodIsCalled(t *testing.T) {
+	t.Parallel()
+	called := map[string]bool{}
+	for _, c := range calls {
+		called[c.name] = true
+	}
+	ws := reflect.TypeFor[*data.Workspace]()
+	ctx := reflect.TypeFor[context.Context]()
+	for i := range ws.NumMethod() {
+		m := ws.Method(i)
+		if m.Type.NumIn() > 1 && m.Type.In(1) == ctx {
+			require.True(t, called[m.Name], m.Name)
+		}
+	}
+}
