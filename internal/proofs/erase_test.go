@@ -1,0 +1,96 @@
+package proofs
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/badger"
+)
+
+// marked is a customer whose keys, names, addresses and metadata each hold a mark.
+var marks = []string{"markedcustomer", "markedkey", "markedname", "markedmail", "markedphone", "markedmeta", "markedcode"}
+
+func marked(customer string, rooms int) data.CustomerData {
+	d := block(customer, "markedname", rooms)
+	guest := data.Guest("markedkey", "markedname")
+	guest.EmailAddress, guest.PhoneNumber = "markedmail@example.com", "+markedphone"
+	stay := data.Reservation("markedkey", guest.Ref(), data.Refs(data.KindRoom, customer+"/000")...)
+	stay.PreferredCode = "markedcode"
+	stay.CustomMetadata = data.CustomMetadata{"markedmeta": "markedmeta"}
+	d.Add(guest, stay, data.StaffMember("markedkey/staff", "markedname", data.Refs(data.KindRoom, "markedkey/absent")...))
+	return d
+}
+
+// found is how often each mark is in the files of a directory.
+func found(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	count := map[string]int{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, mark := range marks {
+			if n := bytes.Count(text, []byte(mark)); n > 0 {
+				count[mark] += n
+			}
+		}
+		return err
+	}))
+	return count
+}
+
+// TestADeletedCustomerLeavesNoByte deletes a customer, drops what the change feed told
+// of it, erases, and looks at every byte of every file, in transactions of both sizes.
+func TestADeletedCustomerLeavesNoByte(t *testing.T) {
+	t.Parallel()
+	for name, small := range map[string]bool{"one transaction": false, "journals": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			engine, err := badger.Open(dir, badger.Options{MemTableBytes: smallTable})
+			require.NoError(t, err)
+			var store storage.Store = engine
+			if small {
+				store = backends.Limit(engine, backends.Smallest)
+			}
+			h := newHost(store)
+			_, err = h.ws.Push(t.Context(), block("stays", "stays", 200))
+			require.NoError(t, err)
+			for _, rooms := range []int{20, 40} { // what the second replaces is to go as well
+				_, err := h.ws.Push(t.Context(), marked("markedcustomer", rooms))
+				require.NoError(t, err)
+			}
+			p, err := h.portals.Create(t.Context(), h.ws, portal.CreateRequest{CustomerKey: "markedcustomer"})
+			require.NoError(t, err)
+			require.NoError(t, h.portals.Revoke(t.Context(), h.ws, p.ID))
+			require.Len(t, found(t, dir), len(marks))
+
+			_, err = h.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"markedcustomer"}})
+			require.NoError(t, err)
+			_, err = h.ws.TrimChanges(t.Context(), time.Now().Add(time.Hour))
+			require.NoError(t, err)
+			require.Len(t, found(t, dir), len(marks), "deleting alone leaves all of it")
+			require.NoError(t, engine.Erase(t.Context()))
+			require.Empty(t, found(t, dir))
+			c, err := h.ws.Customer(t.Context(), "stays")
+			require.NoError(t, err)
+			require.Equal(t, 200, c.Counts[data.KindRoom])
+			report, err := data.Check(t.Context(), store)
+			require.NoError(t, err)
+			require.Empty(t, report.Damage)
+			require.NoError(t, engine.Close())
+			require.Empty(t, found(t, dir))
+		})
+	}
+}
