@@ -108,7 +108,7 @@ func (s *Store) alone(ctx context.Context, fn func() error) error {
 // commitRow commits one row of this package's own. The caller is alone.
 func (s *Store) commitRow(row []byte) error {
 	ts := s.snaps.newest() + 1
-	halted, err := s.commit(ts, func(txn *engine.Txn) error { return txn.Set(row, seal(row, nil)) })
+	halted, err := s.commit(ts, engineCommit, func(txn *engine.Txn) error { return txn.Set(row, seal(row, nil)) })
 	if halted {
 		s.flusher.halt(err)
 	}

@@ -28,6 +28,10 @@ var (
 	// not known whether a restart will find it. Open the directory again to go on.
 	ErrHalted = errors.New("storage/badger: a commit failed half way; the store only reads until it is opened again")
 
+	// ErrDiskFull is returned by Open and Update where less of the disk is free than
+	// [Options].MinFreeBytes. Nothing was written.
+	ErrDiskFull = fmt.Errorf("storage/badger: too little of the disk is free to write safely: %w", syscall.ENOSPC)
+
 	// ErrReaders is returned by Erase where a View that was still open keeps what was
 	// deleted, or a file that holds it. Call it again when that View has ended.
 	ErrReaders = errors.New("storage/badger: an open View keeps deleted rows on disk")
@@ -51,7 +55,7 @@ func hide(doing string, err error) error {
 		return nil
 	}
 	switch {
-	case errors.Is(err, storage.ErrCorrupt):
+	case errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrDiskFull):
 		return err // of this package
 	case errors.Is(err, engine.ErrDBClosed):
 		return storage.ErrClosed

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -152,7 +153,7 @@ func (s *Store) flushAll() {
 		close(b.sealed)
 		f.mu.Unlock()
 		ts := s.snaps.newest() + 1
-		halted, err := s.commit(ts, b.fill)
+		halted, err := s.commit(ts, b.bytes, b.fill)
 		f.mu.Lock()
 		f.flushing = nil
 		if halted {
@@ -188,13 +189,17 @@ func (b *batch) fill(txn *engine.Txn) (err error) {
 
 // commit makes one transaction of the engine at ts. It says whether the store must
 // halt, because the engine failed but may have kept something.
-func (s *Store) commit(ts uint64, fill func(*engine.Txn) error) (halted bool, err error) {
+func (s *Store) commit(ts uint64, bytes int, fill func(*engine.Txn) error) (halted bool, err error) {
+	if err := s.space.check(int64(bytes)); err != nil {
+		return false, err
+	}
 	txn := s.db.NewTransactionAt(math.MaxUint64, true)
 	defer txn.Discard()
-	if err := fill(txn); err != nil {
+	if err := errors.Join(fill(txn), txn.Set(sequenceRow, seal(sequenceRow, nil))); err != nil {
 		return false, hide("commit", err)
 	}
 	if err = s.flusher.commitAt(txn, ts); err == nil {
+		s.tellMark(ts)
 		return false, nil
 	}
 	err = hide("commit", err)
@@ -204,6 +209,14 @@ func (s *Store) commit(ts uint64, fill func(*engine.Txn) error) (halted bool, er
 		return true, fmt.Errorf("%w: %w", ErrHalted, err)
 	}
 	return false, err
+}
+
+// tellMark says in the mark that a commit is on disk. Without it less is noticed later,
+// but nothing is wrong.
+func (s *Store) tellMark(ts uint64) {
+	if err := s.mark.set(ts); err != nil {
+		s.logger.Warn("storage/badger: the mark of commits cannot be written", "error", err)
+	}
 }
 
 // halt makes every Update fail from now on.

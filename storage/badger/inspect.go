@@ -16,13 +16,14 @@ import (
 const logHeader = 20
 
 // inspect looks at the files of dir before the engine does, for damage that makes
-// it end the process from one of its goroutines, or delete tables that a damaged
-// list no longer names. It returns the size of the table in memory that the logs
-// of a crash ask for.
+// it end the process from one of its goroutines, delete tables that a damaged
+// list no longer names, or cut a log short. It returns the size of the table in
+// memory that the logs of a crash ask for.
 //
-// It reads every table whole.
-func inspect(dir string) (memTable int64, err error) {
-	var tables, logs int
+// It reads every table and log whole.
+func inspect(dir string, m mark) (memTable int64, err error) {
+	var tables int
+	var logs []string
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, fmt.Errorf("storage/badger: %w", err)
@@ -40,7 +41,7 @@ func inspect(dir string) (memTable int64, err error) {
 				return 0, corrupt("a log is cut short")
 			}
 			if info.Size() > logHeader {
-				logs++
+				logs = append(logs, file.Name())
 			}
 			// The engine maps twice the size of the table.
 			memTable = max(memTable, min(info.Size()/2, maxMemTable))
@@ -48,20 +49,24 @@ func inspect(dir string) (memTable int64, err error) {
 	}
 	listed, err := readManifest(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && tables == 0:
+	case errors.Is(err, fs.ErrNotExist) && tables == 0 && !m.found:
 		return memTable, nil // new
 	case errors.Is(err, fs.ErrNotExist):
-		return 0, fmt.Errorf("storage/badger: tables without a MANIFEST: %w", storage.ErrCorrupt)
+		return 0, corrupt("MANIFEST is missing")
 	case err != nil:
 		return 0, err
 	}
 	// A crash can leave tables that are not listed, which the engine deletes. But the
 	// list is only empty before the first table is added to it, from a log that is
 	// still there then. Otherwise it has been cut, and nothing may be deleted.
-	if len(listed) == 0 && (tables > 1 || tables == 1 && logs == 0) {
+	if len(listed) == 0 && (tables > 1 || tables == 1 && len(logs) == 0) {
 		return 0, corrupt("MANIFEST is cut short")
 	}
-	return memTable, checkTables(dir, listed)
+	newest, err := checkTables(dir, listed)
+	if err != nil {
+		return 0, err
+	}
+	return memTable, checkLogs(dir, logs, newest, m)
 }
 
 func readManifest(dir string) (map[uint64]engine.TableManifest, error) {

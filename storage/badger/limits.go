@@ -20,8 +20,8 @@ const (
 	enginePerEntry = 12
 
 	// engineCommit is more than the weight of the row with which the engine ends a
-	// transaction, and than its bounds being exclusive.
-	engineCommit = 64
+	// transaction, of sequenceRow, and than its bounds being exclusive.
+	engineCommit = 128
 )
 
 // The space byte, the checksum and the engine's share must fit what EntryBytes
@@ -39,7 +39,7 @@ func inlineBound(memTable int64) int64 {
 func limitsOf(maxCount, maxSize, inline int64) storage.Limits {
 	l := storage.Limits{
 		KeyBytes: engineKeyBytes - 1,    // the space byte
-		TxWrites: int(maxCount - 1 - 1), // exclusive, and the row that ends a commit
+		TxWrites: int(maxCount - 1 - 2), // exclusive, sequenceRow, and the row that ends a commit
 		TxBytes:  int(maxSize - engineCommit),
 	}
 	largest := l.TxBytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)

@@ -93,8 +93,8 @@ func TestDefaultLimits(t *testing.T) {
 	require.Equal(t, storage.Limits{
 		KeyBytes:   64_999,
 		ValueBytes: 1<<20 - 5,
-		TxWrites:   104_855,
-		TxBytes:    10_066_265,
+		TxWrites:   104_854,
+		TxBytes:    10_066_201,
 	}, s.Limits())
 	require.NoError(t, s.Close())
 	require.NotZero(t, s.Limits(), "after Close")

@@ -40,7 +40,11 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	left, err := inspect(dir)
+	m, err := readMark(dir)
+	var left int64
+	if err == nil {
+		left, err = inspect(dir, m)
+	}
 	unlock()
 	if err != nil {
 		return nil, err
@@ -52,7 +56,16 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	s := &Store{writer: make(chan struct{}, 1)}
+	s := &Store{
+		writer: make(chan struct{}, 1),
+		logger: logger,
+		sync:   !o.NoSync,
+		mark:   m,
+		space:  space{dir: dir, fixed: o.MinFreeBytes, memTable: memTable, free: freeBytes},
+	}
+	if err := s.space.check(0); err != nil {
+		return nil, err
+	}
 	eo := engineOptions(dir, memTable, !o.NoSync, logger)
 	tune(&eo)
 	err = guard("open", func() error {
@@ -63,7 +76,7 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 		return nil, err
 	}
 	if err := s.start(memTable); err != nil {
-		return nil, errors.Join(err, guard("closing", s.db.Close))
+		return nil, errors.Join(err, guard("closing", s.db.Close), s.mark.close(0, false, false))
 	}
 	return s, nil
 }
@@ -79,6 +92,9 @@ func (s *Store) start(memTable int64) error {
 		err = s.writeFormat(newest)
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.mark.open(s.db.Opts().Dir, newest, s.sync); err != nil {
 		return err
 	}
 	s.snaps.advance(newest)

@@ -20,13 +20,17 @@
 // table, since a damaged block would make a compaction of the engine end the process.
 // What is left to the engine is a table that changes while the store is open: a block
 // damaged then can end a Scan early or, in a compaction, take the process down.
-// [Store.VerifyChecksum] finds it, by reading everything. A damaged write-ahead log
-// loses what came after the damage without a word. A full disk under a mapped file is
-// a signal that no Go program survives.
+// [Store.VerifyChecksum] finds it, by reading everything. A write-ahead log that has
+// lost a commit that was acknowledged is found as well, and left as it is, unless the
+// directory was written with NoSync.
+//
+// A full disk under a mapped file is a signal that no Go program survives, so commits
+// are refused before that: see [Options].MinFreeBytes.
 package badger
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -54,6 +58,16 @@ type Options struct {
 	// [storage.Limits]), and up to four of them can be in memory at once. A directory
 	// left by a crash under a larger one is opened with that.
 	MemTableBytes int64
+
+	// MinFreeBytes is how much of the disk must be free for Open and for each commit;
+	// below that they return [ErrDiskFull], Views go on, and Updates do when there is
+	// room again. The engine writes to mapped files: where one cannot grow the process
+	// ends by a signal that nothing can catch. 0 means four times MemTableBytes for what
+	// is on its way from memory to tables, and as much again as there is in tables, up to
+	// sixteen times MemTableBytes, for compactions: from 256 MiB to 1.25 GiB by default. A
+	// negative number turns it off. Who else fills the disk at that moment can still be
+	// faster.
+	MinFreeBytes int64
 }
 
 // Store is a [storage.Store] on disk. Open makes one. It may not be copied.
@@ -64,6 +78,10 @@ type Store struct {
 	writer  chan struct{} // holds one token while an Update runs its fn
 	snaps   snapshots
 	flusher flusher
+	logger  *slog.Logger
+	sync    bool
+	mark    mark
+	space   space
 
 	// The engine hangs or crashes when it is used after its Close: gate sees to that.
 	closing  sync.Once
@@ -155,7 +173,8 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.gate.Shut()
 		s.stopFlusher()
-		s.closeErr = guard("closing", s.db.Close)
+		err := guard("closing", s.db.Close)
+		s.closeErr = errors.Join(err, s.mark.close(s.snaps.newest(), err == nil, s.sync))
 	})
 	return s.closeErr
 }

@@ -27,22 +27,27 @@ const tableBuffer = 1 << 20
 // checkTables verifies every checksum of every table, several at a time. A block that
 // is not what was written makes a compaction of the engine panic, in a goroutine where
 // nobody can catch it, or drop the rest of its table without a word. So no block may
-// reach one unread.
-func checkTables(dir string, listed map[uint64]engine.TableManifest) error {
+// reach one unread. It returns the newest timestamp in them.
+func checkTables(dir string, listed map[uint64]engine.TableManifest) (newest uint64, err error) {
 	todo := make(chan uint64)
 	stop := make(chan struct{})
 	var (
 		all   sync.WaitGroup
-		once  sync.Once
+		mu    sync.Mutex
 		first error
 	)
 	for range min(runtime.GOMAXPROCS(0), 4, len(listed)) {
 		all.Go(func() {
 			for id := range todo {
 				plain := listed[id].Compression == options.None && listed[id].KeyID == 0
-				if err := checkTable(table.NewFilename(id, dir), plain); err != nil {
-					once.Do(func() { first = err; close(stop) })
+				ts, err := checkTable(table.NewFilename(id, dir), plain)
+				mu.Lock()
+				newest = max(newest, ts)
+				if err != nil && first == nil {
+					first = err
+					close(stop)
 				}
+				mu.Unlock()
 			}
 		})
 	}
@@ -56,28 +61,29 @@ feed:
 	}
 	close(todo)
 	all.Wait()
-	return first
+	return newest, first
 }
 
 // checkTable reads a table. From its end backwards, it holds the length of a checksum,
 // the checksum, the length of the index and the index, each length in four bytes; the
 // index says where the blocks are, which follow one another from the start. A block
-// ends with its checksum, and the length of that in four bytes.
-func checkTable(path string, plain bool) error {
+// ends with its checksum, and the length of that in four bytes. It returns the newest
+// timestamp in the table.
+func checkTable(path string, plain bool) (newest uint64, err error) {
 	name := "table " + filepath.Base(path)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return corrupt(name + " is missing")
+		return 0, corrupt(name + " is missing")
 	}
 	if err != nil {
-		return fmt.Errorf("storage/badger: %w", err)
+		return 0, fmt.Errorf("storage/badger: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("storage/badger: %w", err)
+		return 0, fmt.Errorf("storage/badger: %w", err)
 	}
-	return guard(name, func() error {
+	err = guard(name, func() error {
 		tail := &backwards{from: f, pos: info.Size()}
 		sum := tail.sized()
 		index := tail.sized()
@@ -89,6 +95,7 @@ func checkTable(path string, plain bool) error {
 			return nil // not ours, and refused later
 		}
 		list := fb.GetRootAsTableIndex(index, 0)
+		newest = list.MaxVersion()
 		if list.OffsetsLength() == 0 {
 			return corrupt(name)
 		}
@@ -114,6 +121,7 @@ func checkTable(path string, plain bool) error {
 		}
 		return nil
 	})
+	return newest, err
 }
 
 // blockMatches is whether a block is what its own checksum says.

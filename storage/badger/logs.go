@@ -1,0 +1,168 @@
+package badger
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// What the engine writes in the meta byte of an entry of a log.
+const (
+	entryOfTxn = 1 << 6
+	entryEnd   = 1 << 7 // of a transaction; its value is the timestamp in decimal
+)
+
+// checkLogs compares the logs and tables with how far commits had come. newest is the
+// newest timestamp in a table.
+func checkLogs(dir string, logs []string, newest uint64, m mark) error {
+	if !m.found || !m.strict {
+		return nil
+	}
+	slices.SortFunc(logs, func(a, b string) int { return logNumber(a) - logNumber(b) })
+	for _, name := range logs {
+		err := scanLog(filepath.Join(dir, name), func(ts uint64) error {
+			if ts > newest+1 {
+				return lostCommits(newest + 1)
+			}
+			newest = max(newest, ts)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if newest < m.ts {
+		return lostCommits(newest + 1)
+	}
+	return nil
+}
+
+func lostCommits(from uint64) error {
+	return fmt.Errorf("storage/badger: the log has lost commits from number %d on: %w", from, storage.ErrCorrupt)
+}
+
+func logNumber(name string) int {
+	n, err := strconv.Atoi(strings.TrimSuffix(name, ".mem"))
+	if err != nil {
+		return math.MaxInt // the engine refuses it
+	}
+	return n
+}
+
+// scanLog calls each for the timestamp of every transaction that is whole in a log, as
+// the engine reads it: up to the first entry that is not. An entry is a byte that says
+// what it is and one that is not used; the lengths of key and value and an expiry, as
+// varints; key and value; and a CRC-32C of all that.
+func scanLog(path string, each func(ts uint64) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("storage/badger: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("storage/badger: %w", err)
+	}
+	if info.Size() <= logHeader {
+		return nil
+	}
+	in := &logReader{from: bufio.NewReaderSize(io.NewSectionReader(f, logHeader, info.Size()-logHeader), tableBuffer)}
+	in.left = info.Size() - logHeader
+	var open uint64 // the transaction whose entries these are
+	for {
+		meta, key, value, ok := in.entry()
+		if !ok {
+			return in.failed
+		}
+		switch {
+		case meta&entryEnd > 0:
+			ts, err := strconv.ParseUint(string(value), 10, 64)
+			if err != nil || ts != open {
+				return nil
+			}
+			open = 0
+			if err := each(ts); err != nil {
+				return err
+			}
+		case meta&entryOfTxn > 0 && len(key) >= 8:
+			ts := math.MaxUint64 - binary.BigEndian.Uint64(key[len(key)-8:])
+			if open != 0 && open != ts {
+				return nil
+			}
+			open = ts
+		default:
+			return nil // we write none
+		}
+	}
+}
+
+type logReader struct {
+	from   *bufio.Reader
+	left   int64
+	buf    bytes.Buffer
+	failed error // other than that the log ends
+}
+
+// entry reads one entry, or says that there is none that is whole. Key and value are
+// valid until the next.
+func (r *logReader) entry() (meta byte, key, value []byte, ok bool) {
+	r.buf.Reset()
+	meta = r.byte()
+	r.byte()
+	keyLength, valueLength, _ := r.uvarint(), r.uvarint(), r.uvarint()
+	size := keyLength + valueLength + crc32.Size
+	if r.failed != nil || keyLength == 0 || keyLength > math.MaxUint16+1 || valueLength > math.MaxInt32 || int64(size) > r.left {
+		return 0, nil, nil, false
+	}
+	head := r.buf.Len()
+	r.left -= int64(size)
+	if _, err := io.CopyN(&r.buf, r.from, int64(size)); err != nil {
+		r.fail(err)
+		return 0, nil, nil, false
+	}
+	b := r.buf.Bytes()
+	body, sum := b[:len(b)-crc32.Size], b[len(b)-crc32.Size:]
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(sum) {
+		return 0, nil, nil, false
+	}
+	return meta, body[head : head+int(keyLength)], body[head+int(keyLength):], true
+}
+
+func (r *logReader) fail(err error) {
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
+		r.failed = fmt.Errorf("storage/badger: reading a log: %w", err)
+	}
+}
+
+func (r *logReader) byte() byte {
+	b, err := r.from.ReadByte()
+	if err != nil {
+		r.fail(err)
+		return 0
+	}
+	r.left--
+	r.buf.WriteByte(b)
+	return b
+}
+
+func (r *logReader) uvarint() (v uint64) {
+	for shift := 0; shift < 64; shift += 7 {
+		b := r.byte()
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			break
+		}
+	}
+	return v
+}

@@ -1,0 +1,205 @@
+package badger
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// crashed is a directory that a process has left with 2501 rows in a log, and that log.
+func crashed(t *testing.T) (dir, log string) {
+	t.Helper()
+	dir = t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), dier+"="+dir)
+	out, err := cmd.Output()
+	require.Error(t, err)
+	require.Equal(t, "written\n", string(out))
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	require.NoError(t, err)
+	require.Len(t, logs, 1)
+	return dir, logs[0]
+}
+
+// TestLogThatHasLostCommits damages a log at many places. The engine would open it and
+// have lost, without a word, what came after the damage.
+func TestLogThatHasLostCommits(t *testing.T) {
+	t.Parallel()
+	dir, log := crashed(t)
+	whole, err := os.ReadFile(log)
+	require.NoError(t, err)
+	used := len(bytes.TrimRight(whole, "\x00"))
+	require.Greater(t, used, 2501*1000)
+	for name, damage := range map[string]func(b []byte, at int) []byte{
+		"4 KiB zeroed":  func(b []byte, at int) []byte { clear(b[at:min(at+4096, len(b))]); return b },
+		"a bit flipped": func(b []byte, at int) []byte { b[at] ^= 0x20; return b },
+		"cut short":     func(b []byte, at int) []byte { return b[:at] },
+		"shifted":       func(b []byte, at int) []byte { return append(b[:at], b[at+1:]...) },
+	} {
+		for at := logHeader; at < used-4; at += used / 7 {
+			b := damage(bytes.Clone(whole), at)
+			require.NoError(t, os.WriteFile(log, b, 0o600))
+			_, err := Open(dir, Options{MemTableBytes: minMemTable})
+			require.ErrorIs(t, err, storage.ErrCorrupt, "%s at %d", name, at)
+			left, err := os.ReadFile(log)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(b, left), "it is left as it is, to be looked at")
+		}
+	}
+	require.NoError(t, os.Remove(log))
+	_, err = Open(dir, Options{MemTableBytes: minMemTable})
+	require.ErrorIs(t, err, storage.ErrCorrupt)
+
+	require.NoError(t, os.WriteFile(log, whole, 0o600))
+	s := setupDir(t, dir)
+	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+		require.Len(t, keys(t, r, storage.ScanOptions{}), 2501)
+		return nil
+	}))
+}
+
+// What follows the last commit that was acknowledged is not missed: a process that ends
+// while it writes leaves such.
+func TestLogWithATornEnd(t *testing.T) {
+	t.Parallel()
+	dir, log := crashed(t)
+	f, err := os.OpenFile(log, os.O_RDWR, 0)
+	require.NoError(t, err)
+	whole, err := os.ReadFile(log)
+	require.NoError(t, err)
+	used := len(bytes.TrimRight(whole, "\x00"))
+	_, err = f.WriteAt(whole[logHeader:logHeader+700], int64(used)+1)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, setupDir(t, dir).VerifyChecksum(t.Context()))
+}
+
+func TestMark(t *testing.T) {
+	t.Parallel()
+	open := func(dir string) error {
+		s, err := Open(dir, Options{MemTableBytes: minMemTable})
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	}
+	for name, c := range map[string]struct {
+		change func(b []byte) []byte
+		want   error
+	}{
+		"as it is":           {func(b []byte) []byte { return b }, nil},
+		"one slot torn":      {func(b []byte) []byte { b[7] ^= 1; return b }, nil},
+		"the other":          {func(b []byte) []byte { b[markSlot+7] ^= 1; return b }, nil},
+		"both":               {func(b []byte) []byte { b[7] ^= 1; b[markSlot+7] ^= 1; return b }, storage.ErrCorrupt},
+		"zeros":              {func(b []byte) []byte { return make([]byte, len(b)) }, storage.ErrCorrupt},
+		"empty":              {func([]byte) []byte { return nil }, nil}, // made, and not written to
+		"of a later state":   {func([]byte) []byte { return (&mark{strict: true}).encode(1000) }, storage.ErrCorrupt},
+		"later, and no sync": {func([]byte) []byte { return (&mark{}).encode(1000) }, nil},
+		"of an earlier one":  {func([]byte) []byte { return (&mark{strict: true}).encode(1) }, nil},
+	} {
+		dir := t.TempDir()
+		s := setupDir(t, dir)
+		for range 5 {
+			require.NoError(t, put(s, "a", "1"))
+		}
+		require.NoError(t, s.Close())
+		path := filepath.Join(dir, markName)
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, c.change(b), 0o600))
+		for range 2 {
+			if c.want == nil {
+				require.NoError(t, open(dir), name)
+			} else {
+				require.ErrorIs(t, open(dir), c.want, name)
+			}
+		}
+	}
+}
+
+// Tables that are made of nothing but deletions, and then of nothing, are no loss.
+func TestMarkOfAStoreThatIsEmptied(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 3 {
+		s := setupDir(t, dir)
+		setMarked(t, s, 200)
+		dropMarked(t, s, 200)
+		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
+			return tx.DeleteRange(t.Context(), storage.Range{})
+		}))
+		require.NoError(t, s.Erase(t.Context()))
+		require.NoError(t, s.Close())
+	}
+	requireOthers(t, setupDir(t, dir), 0)
+}
+
+// A directory that was once written with NoSync claims nothing until it was closed in
+// good order by a Store that syncs.
+func TestMarkAfterNoSync(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	strict := func() bool {
+		m, err := readMark(dir)
+		require.NoError(t, err)
+		return m.strict
+	}
+	for _, step := range []struct{ noSync, during, after bool }{
+		{false, true, true}, {true, false, false}, {false, false, true}, {false, true, true},
+	} {
+		s, err := Open(dir, Options{MemTableBytes: minMemTable, NoSync: step.noSync})
+		require.NoError(t, err)
+		require.NoError(t, put(s, "a", "1"))
+		require.Equal(t, step.during, strict())
+		require.NoError(t, s.Close())
+		require.Equal(t, step.after, strict())
+	}
+}
+
+func TestTooLittleOfTheDiskIsFree(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := setupDir(t, dir)
+	require.NoError(t, put(s, "a", "1"))
+	free := int64(0)
+	s.space.free = func(string) (int64, error) { return free, nil }
+	for range 2 {
+		err := put(s, "a", "2")
+		require.ErrorIs(t, err, ErrDiskFull)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+	}
+	require.ErrorIs(t, s.Erase(t.Context()), ErrDiskFull)
+	require.Equal(t, []string{"1"}, get(t, s, "a"))
+	free = 4*minMemTable - 1
+	require.ErrorIs(t, put(s, "a", "2"), ErrDiskFull)
+	free++
+	require.NoError(t, put(s, "a", "2"))
+	require.Equal(t, []string{"2"}, get(t, s, "a"))
+	require.NoError(t, s.Close())
+
+	_, err := Open(dir, Options{MinFreeBytes: 1 << 62})
+	require.ErrorIs(t, err, ErrDiskFull)
+	s, err = Open(dir, Options{MemTableBytes: minMemTable, MinFreeBytes: -1})
+	require.NoError(t, err)
+	s.space.free = func(string) (int64, error) { return 0, nil }
+	require.NoError(t, put(s, "a", "3"))
+	require.NoError(t, s.Close())
+}
+
+func TestRoomForTablesCounts(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	setMarked(t, s, 6000)
+	require.NoError(t, s.rotate(t.Context()))
+	require.NoError(t, s.space.look())
+	require.Greater(t, s.space.tables, int64(5*minMemTable))
+	s.space.free = func(string) (int64, error) { return 4*minMemTable + s.space.tables - 1, nil }
+	require.ErrorIs(t, put(s, "a", "1"), ErrDiskFull)
+}

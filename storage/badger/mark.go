@@ -1,0 +1,118 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A damaged log ends at the damage, and the engine takes that for the end of what was
+// committed: it cuts the rest off and says nothing. So a file beside the engine's says
+// how far commits have come. It is written after each commit that is on disk and before
+// anybody is told of it, and not synced: at a power loss it may be old, but it is never
+// ahead, and where the process alone ends it is exact.
+//
+// With it Open sees a log that ends too early before the engine does, and one that has
+// lost a part in the middle by the commits that it lacks: timestamps follow one another
+// with no gap, and every commit writes sequenceRow, so that the newest timestamp
+// is in a table or a log whatever else has been compacted away.
+const (
+	markName  = "COMMITS"
+	markSlot  = 512 // two slots, in turn, so that a torn write spoils only one
+	markBytes = 4 + 1 + 8 + crc32.Size
+	markMagic = "cpm1"
+)
+
+// sequenceRow is written by each commit.
+var sequenceRow = []byte{ownSpace, 's', 'e', 'q'}
+
+// mark is the file that says how far commits have come.
+type mark struct {
+	f      *os.File
+	to     mapping
+	strict bool   // commits were on disk before it said so
+	ts     uint64 // what it said when it was opened
+	found  bool
+}
+
+// readMark reads the file; one that is not there says nothing.
+func readMark(dir string) (m mark, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, markName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return m, fmt.Errorf("storage/badger: %w", err)
+	}
+	for at := 0; at+markBytes <= len(b); at += markSlot {
+		slot := b[at : at+markBytes]
+		body, sum := slot[:markBytes-crc32.Size], slot[markBytes-crc32.Size:]
+		if string(body[:4]) != markMagic || crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(sum) {
+			continue
+		}
+		if ts := binary.BigEndian.Uint64(body[5:]); !m.found || ts >= m.ts {
+			m.found, m.strict, m.ts = true, body[4] == 1, ts
+		}
+	}
+	if !m.found && len(b) > 0 {
+		return m, corrupt(markName)
+	}
+	return m, nil
+}
+
+// open opens the file for writing, and says in it what is true at ts. A directory that
+// was written without syncing stays as it is called until it is closed in good order.
+func (m *mark) open(dir string, ts uint64, sync bool) (err error) {
+	m.strict = sync && (m.strict || !m.found)
+	if m.f, err = os.OpenFile(filepath.Join(dir, markName), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return fmt.Errorf("storage/badger: %w", err)
+	}
+	// Both slots, so that none is left that says otherwise. Their blocks are on disk
+	// before the file is mapped: where they were not, a full disk would end the process.
+	b := make([]byte, 2*markSlot)
+	copy(b, m.encode(ts))
+	copy(b[markSlot:], m.encode(ts))
+	_, err = m.f.WriteAt(b, 0)
+	if err = errors.Join(err, m.f.Sync()); err == nil {
+		m.to, err = mapFile(m.f, len(b))
+	}
+	if err != nil {
+		err = fmt.Errorf("storage/badger: %s: %w", markName, err)
+		err = errors.Join(err, m.f.Close())
+		m.f = nil
+	}
+	return err
+}
+
+func (m *mark) encode(ts uint64) []byte {
+	b := append(make([]byte, 0, markBytes), markMagic...)
+	b = append(b, 0)
+	if m.strict {
+		b[4] = 1
+	}
+	b = binary.BigEndian.AppendUint64(b, ts)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// set says that all commits up to ts are on disk.
+func (m *mark) set(ts uint64) error {
+	return m.to.writeAt(m.encode(ts), int64(ts%2)*markSlot)
+}
+
+// close closes the file. whole is whether the engine has closed in good order, and so
+// everything is in tables that are on disk.
+func (m *mark) close(ts uint64, whole, sync bool) error {
+	if m.f == nil {
+		return nil
+	}
+	var err error
+	if whole && sync && !m.strict {
+		m.strict = true
+		err = errors.Join(m.to.writeAt(m.encode(ts), 0), m.to.writeAt(m.encode(ts), markSlot))
+	}
+	return errors.Join(err, m.to.close(), m.f.Close())
+}

@@ -1,0 +1,71 @@
+package badger
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// space is the room on the disk, without which the engine would end the process. What
+// is on its way from memory to tables needs a few times the size of the table in memory;
+// a compaction needs again what it reads, which is at most all tables, and in practice
+// the youngest level and what lies below it.
+type space struct {
+	dir      string
+	fixed    int64 // Options.MinFreeBytes
+	memTable int64
+	free     func(dir string) (int64, error) // freeBytes, and something else in tests
+
+	tables  int64 // bytes, when last looked at
+	written int64 // since then
+	looked  bool
+}
+
+const (
+	tablesOnTheirWay = 4  // in memory at once, with their logs
+	tablesCompacted  = 16 // that the engine lets the youngest level grow to, and one more
+)
+
+// check is [ErrDiskFull] where too little is free for so many bytes more. Only one
+// goroutine may call it at a time.
+func (s *space) check(bytes int64) error {
+	if s.fixed < 0 {
+		return nil
+	}
+	least := s.fixed
+	if least == 0 {
+		s.written += bytes
+		if !s.looked || s.written > s.memTable/4 {
+			if err := s.look(); err != nil {
+				return err
+			}
+		}
+		least = tablesOnTheirWay*s.memTable + min(s.tables, tablesCompacted*s.memTable)
+	}
+	free, err := s.free(s.dir)
+	if err != nil {
+		return fmt.Errorf("storage/badger: how much of the disk is free: %w", err)
+	}
+	if free < least {
+		return fmt.Errorf("%w: %d bytes are free, and %d are needed", ErrDiskFull, free, least)
+	}
+	return nil
+}
+
+// look adds the tables up.
+func (s *space) look() error {
+	s.tables, s.written, s.looked = 0, 0, true
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("storage/badger: %w", err)
+	}
+	for _, file := range files {
+		if filepath.Ext(file.Name()) != ".sst" {
+			continue
+		}
+		if info, err := file.Info(); err == nil { // else a compaction has just dropped it
+			s.tables += info.Size()
+		}
+	}
+	return nil
+}

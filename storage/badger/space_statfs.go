@@ -1,0 +1,14 @@
+//go:build darwin || linux
+
+package badger
+
+import "syscall"
+
+// freeBytes is how much a file in dir may still grow.
+func freeBytes(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
