@@ -24,6 +24,9 @@ import (
 const holder, dier = "BADGER_TEST_HOLD", "BADGER_TEST_DIE"
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(filler); dir != "" {
+		fillDisk(dir)
+	}
 	if dir := os.Getenv(holder); dir != "" {
 		s, err := Open(dir, Options{MemTableBytes: minMemTable})
 		if err != nil {

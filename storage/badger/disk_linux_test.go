@@ -1,0 +1,120 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// filler, in the environment, makes the test binary fill a small disk of its own that
+// it mounts on a directory.
+const filler = "BADGER_TEST_FILL"
+
+// diskBytes is the size of the disk.
+const diskBytes = 48 << 20
+
+// TestAFullDisk fills a disk, in a process that would die where the engine met its end:
+// writes are refused before, reads go on, and when there is room again so do writes. A
+// disk that is read-only is an error of Open.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), filler+"="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) || bytes.Contains(out, []byte("cannot mount")) {
+		t.Skipf("no disk of its own can be had here: %v %s", err, out)
+	}
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "refused\nread\nwritten again\nread again\nread-only\n", string(out))
+}
+
+func fillDisk(dir string) {
+	must := func(err error) {
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(diskBytes)); err != nil {
+		fmt.Println("cannot mount", err)
+		os.Exit(1)
+	}
+	ballast := filepath.Join(dir, "ballast")
+	must(os.WriteFile(ballast, make([]byte, diskBytes/4), 0o600))
+	data := filepath.Join(dir, "data")
+	o := Options{MemTableBytes: minMemTable}
+	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // to see that it is needed
+		o.MinFreeBytes = -1
+	}
+	s, err := Open(data, o)
+	must(err)
+	ctx := context.Background()
+	rows := 0
+	// Rows in no order, so that compactions touch all tables.
+	key := func(i int) []byte { return fmt.Appendf(nil, "%08x", uint32(i)*2654435761) }
+	fill := func() {
+		for {
+			err := s.Update(ctx, func(tx storage.Tx) error { return tx.Put(key(rows), make([]byte, 20_000)) })
+			if errors.Is(err, ErrDiskFull) {
+				return
+			}
+			must(err)
+			rows++
+		}
+	}
+	check := func() {
+		found := 0
+		must(s.View(ctx, func(r storage.Reader) error {
+			for _, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+				if err != nil {
+					return err
+				}
+				found++
+			}
+			return nil
+		}))
+		if found != rows || found == 0 {
+			must(fmt.Errorf("%d rows of %d", found, rows))
+		}
+		must(s.VerifyChecksum(ctx))
+	}
+	fill()
+	fmt.Println("refused")
+	check()
+	fmt.Println("read")
+	must(os.Remove(ballast))
+	before := rows
+	fill()
+	if rows == before {
+		must(errors.New("nothing was written where there was room again"))
+	}
+	fmt.Println("written again")
+	must(s.Close())
+	s, err = Open(data, Options{MemTableBytes: minMemTable, MinFreeBytes: -1})
+	must(err)
+	check()
+	must(s.Close())
+	fmt.Println("read again")
+	must(syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	if _, err := Open(data, o); !errors.Is(err, syscall.EROFS) {
+		must(fmt.Errorf("read-only: %w", err))
+	}
+	fmt.Println("read-only")
+	os.Exit(0)
+}
