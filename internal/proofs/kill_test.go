@@ -29,7 +29,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	for w := range world {
 		world[w] = newLife(w)
 	}
-	var acknowledged, pending, applied, inJournal int
+	var acknowledged, pending, applied, inJournal, erased int
 	for round := range number(t, "PROOFS_KILLS", 20) {
 		after := 1 // while it opens
 		if round%5 > 0 {
@@ -37,6 +37,11 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 		}
 		lifeSeed := rng.Uint64()
 		lines := kill(t, roleCustomers, dir, lifeSeed, after)
+		for _, line := range lines {
+			if line == "erased" {
+				erased++
+			}
+		}
 		for w, l := range world {
 			acknowledged += l.read(t, lifeSeed, w, lines)
 		}
@@ -68,8 +73,8 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 		require.Zero(t, report.Damages+report.Unfinished+report.Abandoned, "round %d: %v", round, report)
 		require.NoError(t, store.Close())
 	}
-	t.Logf("%d steps acknowledged, 0 lost; %d cut short, of which %d happened; %d kills in the midst of a journal",
-		acknowledged, pending, applied, inJournal)
+	t.Logf("%d steps acknowledged, 0 lost; %d cut short, of which %d happened; %d kills in the midst of a journal; %d erasures",
+		acknowledged, pending, applied, inJournal, erased)
 	require.Positive(t, acknowledged)
 	require.Positive(t, inJournal)
 }

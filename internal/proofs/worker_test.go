@@ -20,12 +20,18 @@ func openSmall(dir string) (storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return backends.Limit(s, backends.Smallest), nil
+	return eraser{backends.Limit(s, backends.Smallest), s}, nil
+}
+
+// eraser is a store with small transactions, and the one below it.
+type eraser struct {
+	storage.Store
+	below *badger.Store
 }
 
 // workOnCustomers is the program that is killed. It says "begin" before each step and
 // "done" after it, and a word around each transaction, so that it can be killed in the
-// midst of steps that take many.
+// midst of steps that take many. One life in three erases all the while.
 func workOnCustomers(dir string, seed uint64) {
 	say("opening")
 	store, err := openSmall(dir)
@@ -34,6 +40,14 @@ func workOnCustomers(dir string, seed uint64) {
 	_, err = h.ws.Recover(context.Background())
 	must(err)
 	var all sync.WaitGroup
+	if seed%3 == 0 {
+		all.Go(func() {
+			for {
+				must(store.(eraser).below.Erase(context.Background()))
+				say("erased")
+			}
+		})
+	}
 	for worker := range workers {
 		all.Go(func() {
 			script := newScript(seed, worker)
