@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -42,16 +43,32 @@ func furnish(t *testing.T, store storage.Store) {
 	require.NoError(t, err)
 	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys})
+	clock := clockStart
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys, Now: func() time.Time { return clock }})
 	require.NoError(t, err)
 	for range 2 {
-		p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: "a"})
+		p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: "a", MaxUses: 2})
 		require.NoError(t, err)
+		session, err := portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+		require.NoError(t, err)
+		clock = p.ExpiresAt
+		_, err = session.Counts(t.Context())
+		require.ErrorIs(t, err, portal.ErrExpired)
 		require.NoError(t, portals.Revoke(t.Context(), ws, p.ID))
 	}
+	_, err = portals.CreateProfile(t.Context(), ws, portal.Profile{Name: "P"})
+	require.NoError(t, err)
+	_, err = portals.UpdateSettings(t.Context(), ws, func(*portal.Settings) error { return nil })
+	require.NoError(t, err)
 	_, err = ws.TrimChanges(t.Context(), clockStart.Add(1))
 	require.NoError(t, err)
 	write(t, store, hostRow(ws), []byte("a host's own"))
+}
+
+// uncalled are the rows that nothing else calls for.
+var uncalled = []layout.Shape{
+	layout.ShapeHost, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses,
+	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
 }
 
 // write puts a row, or deletes it where value is nil.
@@ -93,6 +110,7 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 		for _, row := range []string{
 			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer", "resource", "edge", "time",
 			"portal", "own_link", "revoked", "host",
+			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings",
 		} {
 			require.Positive(t, report.Rows[row], row)
 		}
@@ -110,7 +128,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 	lost := map[layout.Shape]int{}
 	for _, row := range allRows(t, store) {
 		shape := layout.Parse(row.Key).Shape
-		if shape == layout.ShapeHost || shape == layout.ShapeRevoked { // nothing else calls for these
+		if slices.Contains(uncalled, shape) {
 			continue
 		}
 		write(t, store, row.Key, nil)
@@ -121,7 +139,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 		lost[shape]++
 	}
 	requireChecks(t, store)
-	require.Len(t, lost, 12)
+	require.Len(t, lost, 14)
 }
 
 // TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats
@@ -130,7 +148,8 @@ func TestCheckFindsEachRowThatIsChanged(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
-	content := []layout.Shape{layout.ShapePortal, layout.ShapeRevoked, layout.ShapeHost} // not data's to read
+	content := append(slices.Clip(uncalled), layout.ShapePortal, layout.ShapeOwnSession) // what is not data's to read
+	content = slices.DeleteFunc(content, func(s layout.Shape) bool { return s == layout.ShapeNewestPortal })
 	for _, row := range allRows(t, store) {
 		shape := layout.Parse(row.Key).Shape
 		if slices.Contains(content, shape) {
@@ -156,6 +175,8 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 	furnish(t, store)
 	a, err := workspace(store).Customer(t.Context(), "a")
 	require.NoError(t, err)
+	b, err := workspace(store).Customer(t.Context(), "b")
+	require.NoError(t, err)
 	ghost, op, id := data.CustomerID{'g'}, layout.OperationID{'o'}, uuid.New()
 	room := byte(data.KindRoom)
 	span := layout.Span(clockStart, clockStart)
@@ -177,6 +198,11 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"a link":                     {data.DamageDangling, "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
 		"a customer's link":          {data.DamageDangling, "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
 		"a revocation":               {data.DamageDangling, "revoked", layout.Revoked(a.ID(), id), []byte{}},
+		"an expiry":                  {data.DamageDangling, "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
+		"uses":                       {data.DamageDangling, "uses", layout.Uses(a.ID(), id), []byte{}},
+		"a session":                  {data.DamageDangling, "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
+		"a customer's session":       {data.DamageDangling, "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
+		"the newest portal":          {data.DamageDangling, "newest_portal", layout.NewestPortal(b.ID()), id[:]},
 		"a portal":                   {data.DamageMissing, "id", layout.Portal(a.ID(), id), []byte{}},
 		"an edge":                    {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
 		"an edge of another":         {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},

@@ -19,6 +19,9 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeDirectory:         (*checker).directoryRow,
 	layout.ShapeID:                (*checker).idRow,
 	layout.ShapeLink:              (*checker).linkRow,
+	layout.ShapeSession:           (*checker).sessionRow,
+	layout.ShapeProfile:           (*checker).ownRow,
+	layout.ShapeSettings:          (*checker).ownRow,
 	layout.ShapeOperation:         (*checker).operationRow,
 	layout.ShapeOperationCustomer: (*checker).operationCustomerRow,
 	layout.ShapeFeedBatch:         (*checker).feedBatchRow,
@@ -33,7 +36,12 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeTime:     (*checker).timeRow,
 	layout.ShapePortal:   (*checker).portalRow,
 	layout.ShapeOwnLink:  (*checker).ownLinkRow,
-	layout.ShapeRevoked:  (*checker).revokedRow,
+	layout.ShapeRevoked:  (*checker).portalsRow,
+
+	layout.ShapeNewestPortal: (*checker).newestPortalRow,
+	layout.ShapeOwnSession:   (*checker).ownSessionRow,
+	layout.ShapeUses:         (*checker).portalsRow,
+	layout.ShapeExpiryTold:   (*checker).portalsRow,
 }
 
 // need reports a row that is missing, or holds something else.
@@ -147,6 +155,19 @@ func (k *checker) linkRow(ctx context.Context, value []byte) error {
 	}
 	return k.need(ctx, "its link", row{layout.OwnLink(id, k.key.Link), portal[:]})
 }
+
+func (k *checker) sessionRow(ctx context.Context, value []byte) error {
+	d := layout.NewDecoder(value)
+	id, portal := d.CustomerID(), d.UUID()
+	if d.Done() != nil {
+		return k.malformed()
+	}
+	_, _, err := k.pointee(ctx, id, layout.OwnSession(id, portal, k.key.Session))
+	return err
+}
+
+// ownRow is of a row that stands by itself, and that package portal reads.
+func (k *checker) ownRow(context.Context, []byte) error { return nil }
 
 func (k *checker) operationRow(_ context.Context, value []byte) error {
 	st, err := decodeStanding(value)
@@ -352,6 +373,23 @@ func (k *checker) ownLinkRow(ctx context.Context, c *checkedCustomer, value []by
 	return k.need(ctx, "its customer's row of the link", row{layout.Link(k.key.Link), to})
 }
 
-func (k *checker) revokedRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+// portalsRow is of a row beside a portal.
+func (k *checker) portalsRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
 	return k.ofPortal(ctx, c, k.key.ID)
+}
+
+func (k *checker) newestPortalRow(ctx context.Context, c *checkedCustomer, value []byte) error {
+	id, err := uuid.FromBytes(value)
+	if err != nil {
+		return k.malformed()
+	}
+	return k.ofPortal(ctx, c, id)
+}
+
+func (k *checker) ownSessionRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+	if err := k.ofPortal(ctx, c, k.key.ID); err != nil {
+		return err
+	}
+	to := append(c.id[:len(c.id):len(c.id)], k.key.ID[:]...)
+	return k.need(ctx, "its session", row{layout.Session(k.key.Session), to})
 }

@@ -18,6 +18,9 @@ const (
 	ShapeDirectory         Shape = "directory"
 	ShapeID                Shape = "id"
 	ShapeLink              Shape = "link"
+	ShapeSession           Shape = "session"
+	ShapeProfile           Shape = "profile"
+	ShapeSettings          Shape = "settings"
 	ShapeOperation         Shape = "operation"
 	ShapeOperationCustomer Shape = "operation_customer"
 	ShapeFeedBatch         Shape = "feed_batch"
@@ -28,7 +31,11 @@ const (
 	ShapeTime              Shape = "time"
 	ShapePortal            Shape = "portal"
 	ShapeOwnLink           Shape = "own_link"
+	ShapeNewestPortal      Shape = "newest_portal"
+	ShapeOwnSession        Shape = "own_session"
+	ShapeUses              Shape = "uses"
 	ShapeRevoked           Shape = "revoked"
+	ShapeExpiryTold        Shape = "expiry_told"
 	ShapeJournal           Shape = "journal"
 )
 
@@ -40,8 +47,9 @@ type Key struct {
 	Class     byte
 	Kind      byte
 	Key       string    // of a customer or a resource; in an edge, of what is referred to
-	ID        uuid.UUID // derived, or a portal's
+	ID        uuid.UUID // derived, or a portal's or profile's
 	Link      LinkID
+	Session   SessionHash
 	Operation OperationID
 	Partition byte
 	Position  uint64 // of a batch of the feed, or a part of a journal
@@ -58,8 +66,11 @@ var tables = map[byte]reading{
 	tableDirectory: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Class, k.Key = ShapeDirectory, d.UUID(), d.Byte(), d.Rest()
 	},
-	tableID:   func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeID, d.UUID() },
-	tableLink: func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeLink, d.LinkID() },
+	tableID:       func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeID, d.UUID() },
+	tableLink:     func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeLink, d.LinkID() },
+	tableSession:  func(d *Decoder, k *Key) { k.Shape, k.Session = ShapeSession, d.SessionHash() },
+	tableProfile:  func(d *Decoder, k *Key) { k.Shape, k.Workspace, k.ID = ShapeProfile, d.UUID(), d.UUID() },
+	tableSettings: func(d *Decoder, k *Key) { k.Shape, k.Workspace = ShapeSettings, d.UUID() },
 	tableOperation: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Operation = ShapeOperation, d.UUID(), d.OperationID()
 		if d.Byte() == 1 {
@@ -98,7 +109,11 @@ var customerRows = map[byte]reading{
 	},
 	rowPortal:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapePortal, d.UUID() },
 	rowLink:    func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeOwnLink, d.LinkID() },
+	rowNewest:  func(_ *Decoder, k *Key) { k.Shape = ShapeNewestPortal },
+	rowSession: func(d *Decoder, k *Key) { k.Shape, k.ID, k.Session = ShapeOwnSession, d.UUID(), d.SessionHash() },
+	rowUses:    func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeUses, d.UUID() },
 	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
+	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryTold, d.UUID() },
 	rowJournal: func(d *Decoder, k *Key) {
 		k.Shape, k.Operation, k.Position = ShapeJournal, d.OperationID(), d.Uint64()
 	},

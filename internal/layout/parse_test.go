@@ -14,6 +14,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	t.Parallel()
 	ws, id := uuid.New(), uuid.New()
 	c, op, link := layout.CustomerID{1, 2, 0}, layout.OperationID{3, 0, 4}, layout.LinkID{5, 0, 6}
+	hash := layout.SessionHash{7, 0, 8}
 	span := layout.Span(time.UnixMicro(1), time.UnixMicro(2))
 	for shape, row := range map[layout.Shape]struct {
 		key  []byte
@@ -23,6 +24,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeDirectory:         {layout.Directory(ws, 2, "k"), layout.Key{Workspace: ws, Class: 2, Key: "k"}},
 		layout.ShapeID:                {layout.ID(id), layout.Key{ID: id}},
 		layout.ShapeLink:              {layout.Link(link), layout.Key{Link: link}},
+		layout.ShapeSession:           {layout.Session(hash), layout.Key{Session: hash}},
+		layout.ShapeProfile:           {layout.Profile(ws, id), layout.Key{Workspace: ws, ID: id}},
+		layout.ShapeSettings:          {layout.Settings(ws), layout.Key{Workspace: ws}},
 		layout.ShapeOperation:         {layout.Operation(ws, op), layout.Key{Workspace: ws, Operation: op}},
 		layout.ShapeOperationCustomer: {layout.OperationCustomer(ws, op, c), layout.Key{Workspace: ws, Operation: op, Customer: c}},
 		layout.ShapeFeedBatch:         {layout.FeedBatch(ws, 7, 300), layout.Key{Workspace: ws, Partition: 7, Position: 300}},
@@ -33,11 +37,15 @@ func TestParseReadsEveryKey(t *testing.T) {
 			layout.Edge(c, 1, "to", 9, span, "from"),
 			layout.Key{Customer: c, Class: 1, Key: "to", Referrer: append(append([]byte{9}, span...), "from"...)},
 		},
-		layout.ShapeTime:    {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
-		layout.ShapePortal:  {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeOwnLink: {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
-		layout.ShapeRevoked: {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeJournal: {layout.JournalPart(c, op, 3), layout.Key{Customer: c, Operation: op, Position: 3}},
+		layout.ShapeTime:         {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
+		layout.ShapePortal:       {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeOwnLink:      {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
+		layout.ShapeRevoked:      {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeNewestPortal: {layout.NewestPortal(c), layout.Key{Customer: c}},
+		layout.ShapeOwnSession:   {layout.OwnSession(c, id, hash), layout.Key{Customer: c, ID: id, Session: hash}},
+		layout.ShapeUses:         {layout.Uses(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeExpiryTold:   {layout.ExpiryTold(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeJournal:      {layout.JournalPart(c, op, 3), layout.Key{Customer: c, Operation: op, Position: 3}},
 	} {
 		row.want.Shape = shape
 		require.Equal(t, row.want, layout.Parse(row.key), shape)
