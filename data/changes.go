@@ -117,7 +117,7 @@ func (ch *changes) mutations() iter.Seq[mutation] {
 		}
 		revokedAt := layout.AppendTime(nil, ch.w.time())
 		for _, id := range ch.revoked {
-			told := &event{change: Closed, kind: KindCustomerPortal, id: id}
+			told := &event{change: PortalRevoked, kind: KindCustomerPortal, id: id}
 			if !yield(mutation{key: layout.Revoked(after.id, id), value: revokedAt, event: told}) {
 				return
 			}

@@ -46,7 +46,7 @@ type Detached struct {
 type Revoked struct {
 	CustomerKey string    `json:"customer_key"`
 	PortalID    uuid.UUID `json:"customer_portal_id"`
-	Because     *Ref      `json:"because,omitempty"` // the access grant that it was a deep link to; nil where the customer went
+	Because     *Ref      `json:"because,omitempty"` // what it was a deep link to; nil where the customer went
 }
 
 func (r *DeleteReport) add(n *node, because *Ref) {
@@ -68,7 +68,7 @@ func (r DeleteReport) DeletedByKind() map[Kind]int {
 //   - with a space, an access grant that names no other; one that names others,
 //     and a staff member, lose the reference;
 //   - with a user identity, its access grants;
-//   - with an access grant, the portals that are deep links to it are revoked.
+//   - with a space or an access grant, the portals that are deep links to it are revoked.
 //
 // A key that names nothing is in the report and is no error, so deleting twice is
 // fine. It returns an [InvalidError] for a key that cannot be one.

@@ -17,7 +17,7 @@ import (
 // FeedChange is an entry of the change feed: what a push, a sync, an import or a
 // delete did to one resource, or what became of a customer's portal.
 type FeedChange struct {
-	Change      Change    `json:"change"` // Created, Updated or Deleted; of a portal Opened, Expired and Closed too
+	Change      Change    `json:"change"` // Created, Updated or Deleted; of a portal PortalOpened and so on too
 	CustomerKey string    `json:"customer_key"`
 	Class       Class     `json:"class"` // of a portal ClassCustomerPortal
 	Kind        Kind      `json:"kind"`  // of a portal KindCustomerPortal
@@ -31,9 +31,9 @@ type FeedChange struct {
 
 // What the change feed tells of a portal beside its creation and deletion.
 const (
-	Opened  Change = "opened"  // a link began a session
-	Expired Change = "expired" // it was used after its time; told once
-	Closed  Change = "revoked" // it was revoked
+	PortalOpened  Change = "opened"  // a link began a session
+	PortalExpired Change = "expired" // a session was used after its time; told once
+	PortalRevoked Change = "revoked"
 )
 
 // Cursor is a place in the change feed. The zero Cursor is its start. As text it is
@@ -67,7 +67,7 @@ func (e edit) event() *event {
 }
 
 // feedChanges is the changes in the feed, by the letter that they are stored as.
-var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted, 'o': Opened, 'e': Expired, 'r': Closed}
+var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted, 'o': PortalOpened, 'e': PortalExpired, 'r': PortalRevoked}
 
 func (e event) append(b []byte) []byte {
 	b = append(b, e.change[0], byte(e.kind))

@@ -29,7 +29,7 @@ type Query struct {
 	CustomerKey string
 
 	Kinds []Kind   // of the class that is listed; none is all. Read from the records of these kinds.
-	Keys  []string // of the resources that can be listed, if not nil: read by key, and listed in that order
+	Keys  []string // of the resources that can be listed, if not nil, at most 10,000: read by key, in the order of keys
 
 	ParentSiteKey string // spaces in that site: read from the edges to it
 	SpaceKey      string // access grants to, or staff members of, that space: read from the edges to it
@@ -41,7 +41,7 @@ type Query struct {
 	// what ends before From is passed over by length class, and not read.
 	From, Until time.Time
 
-	Text           string         // in the name or the key, in any case: filters what is read
+	Text           string         // in the name or the key, in any case, at most 512 bytes: filters what is read
 	CustomMetadata CustomMetadata // all of these values: filters what is read
 
 	// Keep, where it is not nil, says whether a resource that passes all of these is to
@@ -50,6 +50,8 @@ type Query struct {
 
 	Limit  int    // of a page: 1 to 1000; 0 is 100
 	Cursor string // Page.Next of the page before, of the same query; empty is the start
+
+	text string // in lower case
 }
 
 // Page is a part of a list.
@@ -84,6 +86,9 @@ func (s *Snapshot) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant]
 func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, convert func(*node) T) (Page[T], error) {
 	limit, err := q.check(class)
 	if err != nil {
+		return Page[T]{}, err
+	}
+	if q.text, err = lowerText(q.Text); err != nil {
 		return Page[T]{}, err
 	}
 	l, err := s.open(ctx, q, class)
@@ -182,7 +187,7 @@ func (q Query) matches(n *node) bool {
 		q.UserKey != "" && n.user.Key != q.UserKey,
 		!q.Until.IsZero() && !n.startsAt.IsZero() && !n.startsAt.Before(q.Until),
 		!q.From.IsZero() && !n.endsAt.IsZero() && !n.endsAt.After(q.From),
-		q.Text != "" && !contains(n.name, q.Text) && !contains(n.key, q.Text):
+		q.Text != "" && !contains(n.name, q.text) && !contains(n.key, q.text):
 		return false
 	}
 	for key, want := range q.CustomMetadata {
@@ -193,9 +198,15 @@ func (q Query) matches(n *node) bool {
 	return true
 }
 
-// contains is whether text has a part, in any case.
-func contains(text, part string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
+// contains is whether text has a part, given in lower case, in any case.
+func contains(text, lower string) bool { return strings.Contains(strings.ToLower(text), lower) }
+
+// lowerText is a text to be looked for, in lower case.
+func lowerText(text string) (string, error) {
+	if len(text) > chars.MaxKeyBytes {
+		return "", fmt.Errorf("%w: Text has %d bytes, above %d", ErrInvalid, len(text), chars.MaxKeyBytes)
+	}
+	return strings.ToLower(text), nil
 }
 
 // listing reads candidates for a list from several indexes at once, in one order.
@@ -378,7 +389,7 @@ func parseCursor(order, cursor string) ([]byte, error) {
 
 // CustomerQuery says which customers to list.
 type CustomerQuery struct {
-	Text   string // in the key, in any case; filters what is read
+	Text   string // in the key, in any case, at most 512 bytes; filters what is read
 	Limit  int    // of a page: 1 to 1000; 0 is 100
 	Cursor string // Page.Next of the page before; empty is the start
 }
@@ -394,6 +405,10 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	if err != nil {
 		return Page[Customer]{}, err
 	}
+	text, err := lowerText(q.Text)
+	if err != nil {
+		return Page[Customer]{}, err
+	}
 	prefix := layout.Customers(s.w.id)
 	r := afterKey(prefix, after)
 	page := Page[Customer]{Items: []Customer{}}
@@ -406,7 +421,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 		if read++; read > maxRead {
 			return page, nil
 		}
-		if !contains(string(key), q.Text) {
+		if !contains(string(key), text) {
 			page.Next = formatCursor(orderByKey, key)
 			continue
 		}

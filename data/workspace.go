@@ -101,7 +101,7 @@ type CustomerTx struct {
 }
 
 // Tell adds what became of a portal of the customer to the change feed: Created,
-// Deleted, [Opened], [Expired] or [Closed].
+// Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked].
 func (tx CustomerTx) Tell(ctx context.Context, change Change, portalID uuid.UUID) error {
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
 	return appendFeed(ctx, tx.Tx, c, tx.w.time(), []event{{change: change, kind: KindCustomerPortal, id: portalID}})
@@ -137,6 +137,34 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 		ch.touched = true // what was planned for the customer meanwhile is then planned again
 		return &operation{changes: []*changes{ch}, within: fn}, nil
 	})
+}
+
+// BesideID is WithinID for rows that no operation on the customer goes by, such as those
+// of a visitor's session: a large operation that is being made meanwhile goes on, and
+// does not begin again.
+func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error) error {
+	for {
+		err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+			s := w.At(tx)
+			c, err := s.customerByID(ctx, id)
+			if err == nil && c == nil {
+				err = ErrCustomerNotFound
+			}
+			if err != nil {
+				return err
+			}
+			return fn(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
+		})
+		switch again, waitErr := await(ctx, err); {
+		case waitErr != nil:
+			return waitErr
+		case !again:
+			if err == nil {
+				w.news.tell()
+			}
+			return err
+		}
+	}
 }
 
 // Customer is a customer of the workspace.

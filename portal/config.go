@@ -143,7 +143,8 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 	}
 	c.read(o)
 	o.Rest()
-	c.notes = notes
+	c.notes.Faults = append(c.notes.Faults, notes.Faults...)
+	c.notes.Warnings = append(c.notes.Warnings, notes.Warnings...)
 	return nil
 }
 
@@ -183,7 +184,7 @@ func (f *Features) read(o *form.Object) {
 	})
 	// Where both names are given either excludes.
 	var old, now *bool
-	o.Object("manage_devices", func() {}, func(o *form.Object) {
+	o.Object("manage_devices", func() { old = new(bool) }, func(o *form.Object) {
 		old = new(bool)
 		o.Bool("exclude", old)
 		o.Rest()
@@ -239,6 +240,9 @@ func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
 			continue
 		}
 		ref = data.Ref{Kind: kind, Key: key}
+	}
+	if ref == (data.Ref{}) {
+		o.Missing("names no resource by its key, such as room_key")
 	}
 	o.Rest()
 	return ref

@@ -1,10 +1,12 @@
 package portal
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -16,11 +18,13 @@ import (
 const (
 	maxFilters      = 50
 	maxFilterText   = 500 // characters, as in custom_metadata
-	maxList         = 200 // providers, events
+	maxFilterField  = 40  // the same
+	maxList         = 100 // providers, events
+	maxListName     = 100 // bytes
 	maxOrigins      = 20
 	maxURLBytes     = 2048
 	maxLabelBytes   = 4096
-	maxConfigBytes  = 16 << 10 // as it is stored
+	maxConfigBytes  = 64 << 10 // as it is stored
 	operationEquals = "="
 )
 
@@ -65,18 +69,25 @@ func (c Config) checkFilters(notes *form.Notes) {
 	known := map[string]any{}
 	for i, f := range c.Filters {
 		path := fmt.Sprintf("customer_resources_filters[%d]", i)
+		if len(f.Field) > maxFilterField {
+			notes.Fault(path+".field", data.RuleRange, "has at most %d characters", maxFilterField)
+		}
 		if !filterField.MatchString(f.Field) {
 			notes.Fault(path+".field", data.RuleFormat, `must be a letter or "_", then letters, digits and "_"`)
 		}
 		switch v := f.Value.(type) {
 		case bool:
 		case string:
+			if v == "" {
+				notes.Fault(path+".value", data.RuleRequired, "is empty, which no custom_metadata holds")
+			}
 			if len([]rune(v)) > maxFilterText {
 				notes.Fault(path+".value", data.RuleRange, "has at most %d characters", maxFilterText)
 			}
 			checkText(notes, path+".value", v, 4*maxFilterText)
 		default:
 			notes.Fault(path+".value", data.RuleType, "must be a string or a boolean")
+			continue
 		}
 		if before, ok := known[f.Field]; ok && before != f.Value {
 			notes.Fault(path+".value", data.RuleFormat, "contradicts an earlier filter of the same field")
@@ -90,8 +101,7 @@ func (c Config) checkURLs(notes *form.Notes) {
 		notes.Fault("allowed_frame_origins", data.RuleTooMany, "at most %d", maxOrigins)
 	}
 	for i, origin := range c.FrameOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || !webURL(u) || u.Scheme+"://"+u.Host != origin || strings.ContainsAny(origin, " ;,'\"*") {
+		if u, err := url.Parse(origin); err != nil || !webURL(u) || !webOrigin.MatchString(origin) {
 			notes.Fault(fmt.Sprintf("allowed_frame_origins[%d]", i), data.RuleFormat, "is not an origin, such as https://app.example")
 		}
 	}
@@ -105,8 +115,13 @@ func (c Config) checkURLs(notes *form.Notes) {
 
 // webURL is whether a URL is of a web page, with nobody's password in it.
 func webURL(u *url.URL) bool {
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16)
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil &&
+		err == nil && (port > 0 || !strings.HasSuffix(u.Host, ":"+u.Port()))
 }
+
+// webOrigin is the form of an origin, which goes into a header.
+var webOrigin = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$`)
 
 // checkNames notes names of a list that are empty, too many, there twice, or not allowed.
 func checkNames(notes *form.Notes, path string, names []string, allowed func(string) bool, why string) {
@@ -124,7 +139,7 @@ func checkNames(notes *form.Notes, path string, names []string, allowed func(str
 		case allowed != nil && !allowed(name):
 			notes.Fault(at, data.RuleFormat, "%s", why)
 		default:
-			checkText(notes, at, name, 200)
+			checkText(notes, at, name, maxListName)
 		}
 	}
 }

@@ -82,7 +82,19 @@ func (s *Service) checkWorkspace(ws *data.Workspace) error {
 	case ws.Store() != s.store:
 		return fmt.Errorf("%w: the workspace is in another store than the service", ErrInvalid)
 	}
+	if known, _ := s.workspaces.Load(ws.ID()); known != ws {
+		s.workspaces.Store(ws.ID(), ws)
+	}
 	return nil
+}
+
+// workspace is the one of an id.
+func (s *Service) workspace(id uuid.UUID) *data.Workspace {
+	if ws, known := s.workspaces.Load(id); known {
+		return ws.(*data.Workspace)
+	}
+	ws, _ := s.workspaces.LoadOrStore(id, data.NewWorkspace(s.store, id, data.Options{Now: s.now, Rand: s.rand}))
+	return ws.(*data.Workspace)
 }
 
 func (s *Service) checkCreate(req CreateRequest) form.Notes {

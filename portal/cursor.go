@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
 )
@@ -43,7 +44,7 @@ func (k *Keys) sealCursor(cursor string, rand io.Reader) (string, error) {
 	if _, err := io.ReadFull(rand, b[1:]); err != nil {
 		return "", fmt.Errorf("portal: making a cursor: %w", err)
 	}
-	b = aead.Seal(b, b[1:], []byte(cursor), b[:1])
+	b = aead.Seal(b, b[1:], pad(cursor), b[:1])
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
@@ -65,5 +66,15 @@ func (k *Keys) openCursor(sealed string) (string, error) {
 	if err != nil {
 		return "", data.ErrInvalidCursor
 	}
-	return string(cursor), nil
+	return strings.TrimRight(string(cursor), padding), nil
+}
+
+// padding stands in no cursor of a list, and hides how long the key in one is.
+const (
+	padding  = "="
+	padBytes = 256
+)
+
+func pad(cursor string) []byte {
+	return append([]byte(cursor), strings.Repeat(padding, padBytes-len(cursor)%padBytes)...)
 }

@@ -17,10 +17,12 @@ import (
 type draft struct {
 	v       *view
 	action  Action
+	keys    []string // for what it creates
 	data    data.CustomerData
 	paths   []prefix
-	key     string   // of what it is about
-	newUser data.Ref // that it creates, and refers to
+	notes   form.Notes // what is wrong with the request, beside the push
+	key     string     // of what it is about
+	newUser data.Ref   // that it creates, and refers to
 }
 
 // prefix turns the path of a push into that of a request.
@@ -37,33 +39,64 @@ func (d *draft) add(r data.Resource, path string) {
 	d.paths = append(d.paths, prefix{r.Ref().Kind.Collection() + "[0].", path})
 }
 
-// rename gives the faults of a push the paths of the request.
-func (d *draft) rename(err error) error {
-	var push *data.InvalidError
-	if !errors.As(err, &push) {
-		return err
-	}
-	renamed := func(found []data.Finding) []data.Finding {
-		out := slices.Clone(found)
-		for i := range out {
-			for _, p := range d.paths {
-				if rest, ok := strings.CutPrefix(out[i].Path, p.from); ok {
-					out[i].Path = p.to + rest
-				}
-			}
-		}
-		return out
-	}
-	return &InvalidError{Faults: renamed(push.Faults), Warnings: renamed(push.Warnings), causes: []error{err}}
+// strict are the warnings of a push that a visitor is told of as faults. That a reference
+// leads nowhere is none: those that the visitor gives are looked for, and others may.
+var strict = []data.Rule{data.RuleEmailAddress, data.RulePreferredCode}
+
+// told refuses a push for such warnings.
+func (d *draft) told(_ context.Context, _ *data.Snapshot, report data.PushReport) error {
+	return d.faults(&data.InvalidError{Warnings: report.Warnings})
 }
 
-// newKey makes the key of a resource.
-func (s *Session) newKey() (string, error) {
-	var b [15]byte
-	if _, err := io.ReadFull(s.service.rand, b[:]); err != nil {
-		return "", fmt.Errorf("portal: making a key: %w", err)
+// faults is the error of all that is wrong with the request: what was noted, and the
+// faults of its push, by the paths of the request. Another error of a push is as it is.
+func (d *draft) faults(err error) error {
+	var push *data.InvalidError
+	if err != nil && !errors.As(err, &push) {
+		return err
 	}
-	return "portal-" + keyEncoding.EncodeToString(b[:]), nil
+	notes := form.Notes{Faults: slices.Clone(d.notes.Faults)}
+	if push == nil {
+		return invalid(notes)
+	}
+	for _, f := range push.Faults {
+		notes.Fault(d.path(f.Path), f.Rule, "%s", f.Message)
+	}
+	for _, f := range push.Warnings {
+		if slices.Contains(strict, f.Rule) {
+			notes.Fault(d.path(f.Path), f.Rule, "%s", f.Message)
+		}
+	}
+	return invalid(notes, err)
+}
+
+// path is the path that something of the push has in the request.
+func (d *draft) path(of string) string {
+	for _, p := range d.paths {
+		if rest, ok := strings.CutPrefix(of, p.from); ok {
+			return p.to + rest
+		}
+	}
+	return of
+}
+
+// newKeys makes keys for resources.
+func (s *Session) newKeys(n int) ([]string, error) {
+	keys := make([]string, n)
+	for i := range keys {
+		var b [15]byte
+		if _, err := io.ReadFull(s.service.rand, b[:]); err != nil {
+			return nil, fmt.Errorf("portal: making a key: %w", err)
+		}
+		keys[i] = "portal-" + keyEncoding.EncodeToString(b[:])
+	}
+	return keys, nil
+}
+
+// newKey is the next key for what it creates.
+func (d *draft) newKey() (key string) {
+	key, d.keys = d.keys[0], d.keys[1:]
+	return key
 }
 
 var keyEncoding = base32.NewEncoding(alphabet)
@@ -77,14 +110,21 @@ func (d *draft) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	return r, err
 }
 
-// references are spaces that the portal shows, each under the alias of its own kind.
-func (d *draft) references(ctx context.Context, path string, refs []data.Ref) ([]data.Ref, error) {
-	var out []data.Ref
-	var notes form.Notes
+// references are spaces that the portal shows, each under the alias of its own kind. One
+// that it does not show is noted.
+func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
+	keys := make([]data.Ref, len(refs))
 	for i, ref := range refs {
-		r, err := d.v.seen(ctx, data.Ref{Kind: data.KindSpace, Key: ref.Key})
+		keys[i] = data.Ref{Kind: data.KindSpace, Key: ref.Key}
+	}
+	if err := d.v.load(ctx, keys...); err != nil {
+		return nil, err
+	}
+	var out []data.Ref
+	for i, key := range keys {
+		r, err := d.v.seen(ctx, key)
 		if errors.Is(err, data.ErrResourceNotFound) {
-			notes.Fault(fmt.Sprintf("%s[%d]", path, i), data.RuleNotThereYet, "there is no space %q", ref.Key)
+			d.notes.Fault(fmt.Sprintf("spaces[%d]", i), data.RuleNotThereYet, "there is no space %q", key.Key)
 			continue
 		}
 		if err != nil {
@@ -94,13 +134,16 @@ func (d *draft) references(ctx context.Context, path string, refs []data.Ref) ([
 			out = append(out, r.Ref())
 		}
 	}
-	return out, invalid(notes)
+	return out, nil
 }
+
+// maxSpaces is how many spaces a resource may name, as data has it.
+const maxSpaces = 1000
 
 // replace is the references that a resource comes to have: those given, and those that
 // it has and the portal does not show.
 func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref, error) {
-	out, err := d.references(ctx, "spaces", given)
+	out, err := d.references(ctx, given)
 	if err != nil {
 		return nil, err
 	}
@@ -116,25 +159,24 @@ func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref,
 			out = append(out, ref)
 		}
 	}
+	if len(out) > maxSpaces { // how many of them are hidden is not to be said
+		d.notes.Fault("spaces", data.RuleTooMany, "are too many")
+		out = out[:maxSpaces]
+	}
 	return out, nil
 }
 
-// user is a user identity that the portal shows, under the alias of its kind.
+// user is a user identity that the portal shows, under the alias of its kind. One that
+// it does not show is noted.
 func (d *draft) user(ctx context.Context, ref data.Ref) (data.Ref, error) {
-	if ref.Key == "" {
-		return data.Ref{}, nil
-	}
-	if ref == d.newUser {
+	if ref.Key == "" || ref == d.newUser {
 		return ref, nil
 	}
-	r, err := d.v.seen(ctx, data.Ref{Kind: data.KindUserIdentity, Key: ref.Key})
-	if err == nil && r.Ref().Kind == data.KindStaffMember {
-		err = notFound(ref)
-	}
+	to := data.Ref{Kind: data.KindUserIdentity, Key: ref.Key}
+	r, err := d.seen(ctx, to)
 	if errors.Is(err, data.ErrResourceNotFound) {
-		var notes form.Notes
-		notes.Fault("user", data.RuleNotThereYet, "there is no user identity %q", ref.Key)
-		return data.Ref{}, invalid(notes, err)
+		d.notes.Fault("user", data.RuleNotThereYet, "there is no user identity %q", ref.Key)
+		return data.Ref{}, nil
 	}
 	if err != nil {
 		return data.Ref{}, err
@@ -148,21 +190,29 @@ func (d *draft) site(ctx context.Context, key string) error {
 		return nil
 	}
 	r, err := d.v.seen(ctx, data.Ref{Kind: data.KindSite, Key: key})
-	if err == nil && r.Ref().Kind != data.KindSite {
-		err = notFound(data.Ref{Kind: data.KindSite, Key: key})
-	}
-	if errors.Is(err, data.ErrResourceNotFound) {
-		var notes form.Notes
-		notes.Fault("parent_site_key", data.RuleNotThereYet, "there is no site %q", key)
-		return invalid(notes, err)
+	if errors.Is(err, data.ErrResourceNotFound) || err == nil && r.Ref().Kind != data.KindSite {
+		d.notes.Fault("parent_site_key", data.RuleNotThereYet, "there is no site %q", key)
+		return nil
 	}
 	return err
+}
+
+// kind is a kind of a class, or fallback where none is given; another is noted.
+func (d *draft) kind(path string, given, fallback data.Kind, class data.Class) data.Kind {
+	if given == 0 {
+		return fallback
+	}
+	if !slices.Contains(data.Kinds(class), given) {
+		d.notes.Fault(path, data.RuleNotAField, "is not a kind of %s", class)
+		return fallback
+	}
+	return given
 }
 
 // mustSee refuses what the portal would not show once it is made.
 func (d *draft) mustSee(ctx context.Context, r data.Resource) error {
 	shown, err := d.v.sees(ctx, r)
-	if err == nil && !shown {
+	if err == nil && !shown && len(d.notes.Faults) == 0 {
 		err = &RefusedError{d.action, ReasonHidden}
 	}
 	return err

@@ -24,56 +24,31 @@ type AccessGrantRequest struct {
 // grant and, for its user, begin with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest) (data.AccessGrant, error) {
 	key, err := s.change(ctx, ActionCreateAccessGrant, func(v *view, d *draft) error {
-		g := req.Grant
-		var notes form.Notes
-		if g.Key != "" {
-			notes.Fault("key", data.RuleNotAField, "is the portal's to give")
-		}
-		if len(g.Clear) > 0 {
-			notes.Fault("clear", data.RuleNotAField, "clears nothing of what is new")
-		}
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
 		}
-		if g.Kind == 0 {
-			g.Kind = words.grantKind
+		g := req.Grant
+		if g.Key != "" {
+			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
 		}
-		if g.Key, err = s.newKey(); err != nil {
-			return err
+		if len(g.Clear) > 0 {
+			d.notes.Fault("clear", data.RuleNotAField, "clears nothing of what is new")
 		}
 		if err := v.checkDetails(ActionCreateAccessGrant, g); err != nil {
 			return err
 		}
+		g.Kind, g.Key, g.Clear = d.kind("kind", g.Kind, words.grantKind, data.ClassAccessGrant), d.newKey(), nil
 		if req.NewUser != nil {
-			u := *req.NewUser
-			if u.Key != "" || g.User != (data.Ref{}) {
-				notes.Fault("new_user", data.RuleOneUser, "has no key, and is the only user")
-			}
-			if u.Kind == 0 {
-				u.Kind = words.userKind
-			}
-			if u.Kind == data.KindStaffMember {
-				notes.Fault("new_user.kind", data.RuleNotAField, "cannot be a staff member")
-			}
-			if u.Key, err = s.newKey(); err != nil {
-				return err
-			}
-			u.Spaces, u.Clear = nil, nil
-			g.User = data.Ref{Kind: u.Kind, Key: u.Key}
-			d.add(u, "new_user.")
-			d.newUser = g.User
+			g.User = d.addUser(*req.NewUser, g.User, words)
 		}
-		if g.Spaces, err = d.references(ctx, "spaces", g.Spaces); err != nil {
+		if g.Spaces, err = d.references(ctx, g.Spaces); err != nil {
 			return err
 		}
 		if g.User, err = d.user(ctx, g.User); err != nil {
 			return err
 		}
-		v.stamp(&notes, g.Kind, &g.CustomMetadata)
-		if err := invalid(notes); err != nil {
-			return err
-		}
+		v.stamp(&d.notes, g.Kind, &g.CustomMetadata)
 		d.about(g)
 		return d.mustSee(ctx, g)
 	})
@@ -82,6 +57,22 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest)
 	}
 	made, _, err := s.AccessGrant(ctx, key)
 	return made, err
+}
+
+// addUser adds the user that a grant is made with.
+func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.Ref {
+	if u.Key != "" || given != (data.Ref{}) {
+		d.notes.Fault("new_user", data.RuleOneUser, "has no key, and is the only user")
+	}
+	u.Kind = d.kind("new_user.kind", u.Kind, words.userKind, data.ClassUserIdentity)
+	if u.Kind == data.KindStaffMember {
+		d.notes.Fault("new_user.kind", data.RuleNotAField, "cannot be a staff member")
+		u.Kind = words.userKind
+	}
+	u.Key, u.Spaces, u.Clear = d.newKey(), nil, nil
+	d.add(u, "new_user.")
+	d.newUser = u.Ref()
+	return d.newUser
 }
 
 // EditAccessGrant changes an access grant that the portal shows, by its Key. Fields
@@ -99,26 +90,26 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant) (d
 		}
 		g := edit
 		g.Kind, g.Clear = old.Kind, nil
-		var notes form.Notes
 		for i, name := range edit.Clear {
 			switch name {
 			case "name", "starts_at", "ends_at", "preferred_code":
 				g.Clear = append(g.Clear, name)
 			case "user":
-				if old.User.Key != "" && g.User.Key == "" {
+				if to, err := v.resource(ctx, old.User); err != nil {
+					return err
+				} else if shown, err := v.sees(ctx, to); err != nil {
+					return err
+				} else if shown && g.User.Key == "" {
 					g.Clear = append(g.Clear, old.User.Kind.KeyField())
 				}
 			default:
-				notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
+				d.notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
 			}
 		}
 		for _, f := range v.config.Filters {
 			if value, given := g.CustomMetadata[f.Field]; given && value != f.Value && filtered(g.Kind) {
-				notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "has one value in this portal")
+				d.notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "has one value in this portal")
 			}
-		}
-		if err := invalid(notes); err != nil {
-			return err
 		}
 		if g.User, err = d.user(ctx, g.User); err != nil {
 			return err

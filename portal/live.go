@@ -54,7 +54,7 @@ func (s *Service) state(p *standing) State {
 }
 
 // live reads a portal that has neither expired nor been revoked, and whose customer is
-// there. An error that it has expired comes with the portal.
+// there. The portal comes with the error where it is still stored.
 func (s *Service) live(ctx context.Context, r storage.Reader, to pointer) (*standing, *data.Workspace, data.Customer, error) {
 	p, err := stand(ctx, r, to)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Service) live(ctx context.Context, r storage.Reader, to pointer) (*stan
 	if p == nil {
 		return nil, nil, data.Customer{}, ErrRevoked
 	}
-	ws := data.NewWorkspace(s.store, p.workspace, data.Options{Now: s.now, Rand: s.rand})
+	ws := s.workspace(p.workspace)
 	c, err := ws.At(r).CustomerByID(ctx, to.customer)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil, nil, c, ErrRevoked
@@ -73,7 +73,7 @@ func (s *Service) live(ctx context.Context, r storage.Reader, to pointer) (*stan
 	}
 	switch s.state(p) {
 	case StateRevoked:
-		return nil, nil, c, ErrRevoked
+		return p, ws, c, ErrRevoked
 	case StateExpired:
 		return p, ws, c, ErrExpired
 	}
@@ -85,13 +85,13 @@ func (s *Service) tellExpiry(ctx context.Context, p *standing, ws *data.Workspac
 	if p.told {
 		return nil
 	}
-	err := ws.WithinID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		now, err := stand(ctx, tx.Tx, pointer{p.customer, p.id})
 		if err != nil || now == nil || now.told {
 			return err
 		}
 		at := layout.AppendTime(nil, s.time())
-		return errors.Join(tx.Tx.Put(layout.ExpiryTold(p.customer, p.id), at), tx.Tell(ctx, data.Expired, p.id))
+		return errors.Join(tx.Tx.Put(layout.ExpiryTold(p.customer, p.id), at), tx.Tell(ctx, data.PortalExpired, p.id))
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil

@@ -210,9 +210,10 @@ func notInvalid(err error) error {
 	return err
 }
 
-// CreateDeepLink makes a portal that shows one reservation of a customer and nothing
-// else: embedded, restricted, revoked with the reservation. It lives as long as
-// Options.TTL. It returns an [InvalidError] where there is no such reservation.
+// CreateDeepLink makes a portal that shows one reservation of a customer, or another
+// access grant, by its key, and nothing else: embedded, restricted, revoked with it. It
+// lives as long as Options.TTL; Create makes others. It returns an [InvalidError] where
+// there is none of that key.
 func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, customerKey, reservationKey string) (CustomerPortal, error) {
 	return s.Create(ctx, ws, CreateRequest{CustomerKey: customerKey, Config: Config{
 		IsEmbedded: true, NavigationMode: NavigationRestricted,
@@ -222,7 +223,8 @@ func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, custom
 
 // UpdateConfig changes the configuration of a portal, of which its sessions take notice
 // with their next call. change is given the configuration as it is; it may run more
-// than once, and its error is returned. It returns [ErrNotFound], or an [InvalidError].
+// than once, and its error is returned. A deep link can be changed, but neither given nor
+// taken away. It returns [ErrNotFound], or an [InvalidError].
 func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
 	var out CustomerPortal
 	if err := s.checkWorkspace(ws); err != nil {
@@ -241,11 +243,23 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		if err := invalid(notes); err != nil {
 			return err
 		}
-		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, after, nil); err != nil {
+		if (before.DeepLink == data.Ref{}) != (after.DeepLink == data.Ref{}) {
+			notes.Fault(fieldDeepLink, data.RuleFormat, "a portal is made as a deep link, or is none")
+			return invalid(notes)
+		}
+		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, changed(before, after), nil); err != nil {
 			return err
 		}
+		was := p.stored
 		if err := p.setConfig(after); err != nil {
 			return err
+		}
+		if out, err = s.describe(p, tx.Customer.Key); err != nil {
+			return err
+		}
+		out.Warnings = notes.Warnings
+		if p.stored == was {
+			return nil
 		}
 		if edge := deepLinkEdge(p.record, before); edge != nil {
 			if err := tx.Tx.Delete(edge); err != nil {
@@ -260,14 +274,25 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		if err := tx.Tx.Put(layout.Portal(p.customer, p.id), p.encode()); err != nil {
 			return err
 		}
-		if err := tx.Tell(ctx, data.Updated, p.id); err != nil {
-			return err
-		}
-		out, err = s.describe(p, tx.Customer.Key)
-		out.Warnings = notes.Warnings
-		return err
+		return tx.Tell(ctx, data.Updated, p.id)
 	})
 	return out, err
+}
+
+// changed is what a configuration names that it did not name before. What it did may be
+// gone by now, as it may be at any time.
+func changed(before, after Config) Config {
+	var c Config
+	if after.LandingPage != before.LandingPage {
+		c.LandingPage = after.LandingPage
+	}
+	if after.DeepLink != before.DeepLink {
+		c.DeepLink = after.DeepLink
+	}
+	if after.CustomizationProfileID != before.CustomizationProfileID {
+		c.CustomizationProfileID = after.CustomizationProfileID
+	}
+	return c
 }
 
 // within runs fn in a transaction that holds the customer of a portal.

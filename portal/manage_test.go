@@ -123,7 +123,7 @@ func TestOpenDoesNotWidenARestrictedPortal(t *testing.T) {
 
 func TestUpdateConfigReachesOpenSessions(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		p, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
+		p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{LandingPage: ref(data.KindRoom, "102")}})
 		_, err := s.RenameSpace(t.Context(), "101", "One")
 		require.NoError(t, err)
 		updated, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
@@ -144,7 +144,23 @@ func TestUpdateConfigReachesOpenSessions(t *testing.T) {
 		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(*portal.Config) error { return mine })
 		require.ErrorIs(t, err, mine)
 
-		// The deep link that it gets, and loses, is what it is revoked with.
+		// What it named before may be gone by now, and does not keep it from being changed.
+		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "102")})
+		require.NoError(t, err)
+		told := len(f.lifecycle(t))
+		for range 2 {
+			_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.Locale = "de-DE"; return nil })
+			require.NoError(t, err)
+		}
+		require.Len(t, f.lifecycle(t), told+1, "the second changes nothing")
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
+			c.DeepLink = ref(data.KindReservation, "rn1")
+			return nil
+		})
+		require.Equal(t, []string{"deep_link format"}, faults(t, err), "it is none")
+
+		// The deep link that it gets is what it is revoked with, and the one that it loses is not.
+		p, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: portal.Config{DeepLink: ref(data.KindReservation, "rs1")}})
 		link := func(to data.Ref) {
 			_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.DeepLink = to; return nil })
 			require.NoError(t, err)

@@ -2,39 +2,27 @@ package portal
 
 import (
 	"context"
-	"errors"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 )
 
 // CreateSpace makes a space, of the kind that the workspace's vertical has where none is
 // given. The values that the portal's filters ask for are set.
 func (s *Session) CreateSpace(ctx context.Context, space data.Space) (data.Space, error) {
 	key, err := s.change(ctx, ActionCreateSpace, func(v *view, d *draft) error {
-		made := space
-		var notes form.Notes
-		if made.Key != "" {
-			notes.Fault("key", data.RuleNotAField, "is the portal's to give")
-		}
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
 		}
-		if made.Kind == 0 {
-			made.Kind = words.spaceKind
+		made := space
+		if made.Key != "" {
+			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
 		}
-		made.Clear = nil
-		if made.Key, err = s.newKey(); err != nil {
-			return err
-		}
+		made.Kind, made.Key, made.Clear = d.kind("kind", made.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
 		if err := d.site(ctx, made.ParentSiteKey); err != nil {
 			return err
 		}
-		v.stamp(&notes, made.Kind, &made.CustomMetadata)
-		if err := invalid(notes); err != nil {
-			return err
-		}
+		v.stamp(&d.notes, made.Kind, &made.CustomMetadata)
 		d.about(made)
 		return nil
 	})
@@ -48,12 +36,11 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space) (data.Space
 // RenameSpace gives a space that the portal shows another name.
 func (s *Session) RenameSpace(ctx context.Context, key, name string) (data.Space, error) {
 	return s.editSpace(ctx, ActionRenameSpace, key, func(d *draft, edit *data.Space) error {
-		var notes form.Notes
 		if name == "" {
-			notes.Fault("name", data.RuleRequired, "is required")
+			d.notes.Fault("name", data.RuleRequired, "is required")
 		}
 		edit.Name = name
-		return invalid(notes)
+		return nil
 	})
 }
 
@@ -64,11 +51,10 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string) (data.Spac
 		if edit.ParentSiteKey = siteKey; siteKey == "" {
 			edit.Clear = []string{"parent_site_key"}
 		}
-		var notes form.Notes
 		if siteKey == key {
-			notes.Fault("parent_site_key", data.RuleFormat, "cannot be the space itself")
+			d.notes.Fault("parent_site_key", data.RuleFormat, "cannot be the space itself")
 		}
-		return errors.Join(d.site(ctx, siteKey), invalid(notes))
+		return d.site(ctx, siteKey)
 	})
 }
 

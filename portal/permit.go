@@ -13,7 +13,10 @@ const (
 	ActionReadUserIdentities Action = "read_user_identities"
 	ActionReadStaff          Action = "read_staff"
 	ActionReadAccessGrants   Action = "read_access_grants"
+	ActionReadDetails        Action = "read_details" // codes, metadata and ids of access grants
 	ActionReadHistory        Action = "read_history"
+
+	ActionEditUserIdentity Action = "edit_user_identity"
 
 	ActionCreateAccessGrant Action = "create_access_grant"
 	ActionEditAccessGrant   Action = "edit_access_grant"
@@ -59,7 +62,9 @@ var rules = []rule{
 	{ActionReadUserIdentities, manages, false, true, true},
 	{ActionReadStaff, managesStaff, false, true, false},
 	{ActionReadAccessGrants, managesStays, false, true, true},
+	{ActionReadDetails, showsDetails, false, true, true},
 	{ActionReadHistory, showsDetails, false, true, true},
+	{ActionEditUserIdentity, manages, true, true, true},
 	{ActionCreateAccessGrant, managesStays, true, true, false},
 	{ActionEditAccessGrant, managesStays, true, true, true},
 	{ActionCancelAccessGrant, managesStays, true, true, true},

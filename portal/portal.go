@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,7 +38,8 @@ type Options struct {
 }
 
 // Service makes and opens the portals of any number of workspaces in one store. It
-// holds no state but its store and keys, and is safe for concurrent use.
+// holds no state but its store, its keys and the workspaces that it has met, and is safe
+// for concurrent use.
 type Service struct {
 	store  storage.Store
 	base   string
@@ -48,6 +50,10 @@ type Service struct {
 	maxAge time.Duration // of a session
 	now    func() time.Time
 	rand   io.Reader
+
+	// workspaces are by id: the host's own where it has given them, so that what a
+	// session writes waits for the host's large operations, and its Follow hears of it.
+	workspaces *sync.Map
 }
 
 const (
@@ -62,7 +68,7 @@ const (
 func New(store storage.Store, o Options) (*Service, error) {
 	s := &Service{
 		store: store, keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
-		now: o.Now, rand: o.Rand,
+		now: o.Now, rand: o.Rand, workspaces: &sync.Map{},
 	}
 	base, err := url.Parse(o.BaseURL)
 	switch {

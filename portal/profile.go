@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
@@ -43,7 +44,7 @@ type Theme struct {
 	PrimaryForegroundColor   string `json:"primary_foreground_color,omitempty"`
 	SecondaryColor           string `json:"secondary_color,omitempty"`
 	SecondaryForegroundColor string `json:"secondary_foreground_color,omitempty"`
-	FontFamily               string `json:"font_family,omitempty"`      // names, as in CSS
+	FontFamily               string `json:"font_family,omitempty"`      // names, with commas between them
 	MonoFontFamily           string `json:"mono_font_family,omitempty"` // the same
 }
 
@@ -69,21 +70,24 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// unmarshalProfile reads what MarshalJSON wrote to the store.
-func unmarshalProfile(b []byte) (Profile, error) {
+// UnmarshalJSON reads what MarshalJSON writes.
+func (p *Profile) UnmarshalJSON(b []byte) error {
 	var in profileJSON
-	err := json.Unmarshal(b, &in)
-	p := Profile(in.profileFields)
-	if in.Name != nil {
-		p.Name = *in.Name
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
 	}
-	if in.Theme != nil {
-		p.Theme = *in.Theme
-	}
-	if err == nil {
-		p.CreatedAt, err = time.Parse(time.RFC3339, in.CreatedAt)
-	}
+	createdAt, err := time.Parse(time.RFC3339, in.CreatedAt)
 	if err != nil {
+		return fmt.Errorf("%w: created_at: %w", ErrInvalid, err)
+	}
+	*p = Profile(in.profileFields)
+	p.CreatedAt, p.Name, p.Theme = createdAt, lo.FromPtr(in.Name), lo.FromPtr(in.Theme)
+	return nil
+}
+
+// storedProfile reads the row of a profile.
+func storedProfile(row []byte) (p Profile, err error) {
+	if err := json.Unmarshal(row, &p); err != nil {
 		return p, fmt.Errorf("%w: a customization profile: %w", storage.ErrCorrupt, err)
 	}
 	return p, nil
@@ -99,7 +103,7 @@ const (
 
 var (
 	color  = regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`)
-	fonts  = regexp.MustCompile(`^[\p{L}\p{N} ,_'"-]{1,200}$`)
+	fonts  = regexp.MustCompile(`^[\p{L}\p{N} ,_-]{1,200}$`)
 	wordID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 )
 
@@ -209,7 +213,7 @@ func readProfile(ctx context.Context, at *data.Snapshot, id uuid.UUID) (Profile,
 	if rows[0] == nil {
 		return Profile{}, fmt.Errorf("%w: %s", ErrProfileNotFound, id)
 	}
-	return unmarshalProfile(rows[0])
+	return storedProfile(rows[0])
 }
 
 // Profiles lists the customization profiles of a workspace, the oldest first.
@@ -223,7 +227,7 @@ func (s *Service) Profiles(ctx context.Context, ws *data.Workspace) (out []Profi
 			if err != nil {
 				return err
 			}
-			p, err := unmarshalProfile(e.Value)
+			p, err := storedProfile(e.Value)
 			if err != nil {
 				return err
 			}

@@ -19,13 +19,17 @@ type PurgeReport struct {
 	Sessions int
 }
 
-// Purge drops the portals and sessions of a workspace that were over before a time.
+// Purge drops the portals and sessions of a workspace that were over before a time, now
+// at the latest. The change feed does not tell of it.
 // Their links stay expired: a code says so by itself. The newest portal of a customer
 // stays, so that Open can renew it. It reads every customer, and works in bounded
 // transactions; where it fails, what it dropped stays dropped.
 func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Time) (report PurgeReport, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return report, err
+	}
+	if now := s.time(); before.After(now) {
+		before = now
 	}
 	for cursor := ""; ; {
 		page, err := ws.Customers(ctx, data.CustomerQuery{Limit: 1000, Cursor: cursor})
@@ -106,51 +110,70 @@ func (p purge) portal(ctx context.Context, r storage.Reader, rest, value []byte)
 	return rows, nil
 }
 
+// rowsOf says which rows to drop with an entry, or none.
+type rowsOf func(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error)
+
 // sweep drops what rows says of each entry under a prefix, in one transaction after
-// another, and says of how many entries.
-func (p purge) sweep(ctx context.Context, prefix []byte, rows func(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error)) (dropped int, err error) {
-	limits := p.s.store.Limits()
+// another, and says of how many entries. Where there is nothing to drop it only reads.
+func (p purge) sweep(ctx context.Context, prefix []byte, rows rowsOf) (dropped int, err error) {
 	r := storage.Prefix(prefix)
-	for more := true; more; {
-		count := 0
-		var next []byte
-		err := p.ws.WithinID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
-			count, next, more = 0, nil, false
-			writes, bytes := limits.TxWrites/2, limits.TxBytes/2 // the rest is for the customer's own row
-			read := 0
-			for e, err := range tx.Tx.Scan(ctx, r, storage.ScanOptions{}) {
-				if err != nil {
-					return err
-				}
-				gone, err := rows(ctx, tx.Tx, e.Key[len(prefix):], e.Value)
-				if err != nil {
-					return err
-				}
-				for _, key := range gone {
-					writes, bytes = writes-1, bytes-storage.EntryBytes(key, nil)
-				}
-				if read++; (writes < 0 || bytes < 0) && count > 0 || read > purgeRead {
-					next, more = e.Key, true
-					return nil
-				}
-				if gone != nil {
-					count++
-				}
-				if err := tx.Tx.Delete(gone...); err != nil {
-					return err
-				}
-			}
-			return nil
+	for {
+		var found batch
+		err := p.ws.View(ctx, func(at *data.Snapshot) (err error) {
+			found, err = p.collect(ctx, at.Reader(), prefix, r, rows)
+			return err
 		})
 		if err != nil {
 			return dropped, err
 		}
-		dropped += count
-		r.Start = next
+		if found.entries > 0 {
+			err := p.ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
+				if found, err = p.collect(ctx, tx.Tx, prefix, r, rows); err != nil {
+					return err
+				}
+				return tx.Tx.Delete(found.keys...)
+			})
+			if err != nil {
+				return dropped, err
+			}
+			dropped += found.entries
+		}
+		if found.next == nil {
+			return dropped, nil
+		}
+		r.Start = found.next
 	}
-	return dropped, nil
 }
 
-// purgeRead is how many rows a transaction of a purge looks at: nobody else writes
-// meanwhile.
-const purgeRead = 1000
+// batch is what one transaction drops.
+type batch struct {
+	keys    [][]byte
+	entries int
+	next    []byte // where the next begins; nil at the end
+}
+
+func (p purge) collect(ctx context.Context, at storage.Reader, prefix []byte, r storage.Range, rows rowsOf) (found batch, err error) {
+	limits := p.s.store.Limits()
+	writes, bytes := limits.TxWrites, limits.TxBytes
+	for e, err := range at.Scan(ctx, r, storage.ScanOptions{}) {
+		if err != nil {
+			return found, err
+		}
+		gone, err := rows(ctx, at, e.Key[len(prefix):], e.Value)
+		if err != nil {
+			return found, err
+		}
+		for _, key := range gone {
+			writes, bytes = writes-1, bytes-storage.EntryBytes(key, nil)
+		}
+		if (writes < 0 || bytes < 0) && found.entries > 0 {
+			found.next = e.Key
+			return found, nil
+		}
+		if gone != nil {
+			found.entries++
+			found.keys = append(found.keys, gone...)
+		}
+	}
+	return found, nil
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/samber/lo"
+
 	"github.com/customerportal-go/customerportal/data"
 )
 
@@ -72,7 +74,7 @@ func get[T data.Resource](ctx context.Context, s *Session, action Action, ref da
 
 func trimAs[T data.Resource](ctx context.Context, v *view, r data.Resource) (out T, _ Related, err error) {
 	related := Related{}
-	if err := v.load(ctx, references(r)...); err != nil {
+	if err := v.loadReferences(ctx, r); err != nil {
 		return out, nil, err
 	}
 	trimmed, err := v.trim(ctx, r, related)
@@ -122,7 +124,7 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		q := q
 		q.CustomerKey = v.customer.Key
 		q.Keep = func(r data.Resource) (bool, error) { return v.sees(ctx, r) }
-		hidden, err := v.hidesAny(ctx, q)
+		hidden, err := v.hidesAny(ctx, class, q)
 		if err != nil || hidden {
 			return err
 		}
@@ -136,11 +138,7 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		if page.Next, err = s.service.keys.sealCursor(found.Next, s.service.rand); err != nil {
 			return err
 		}
-		var refs []data.Ref
-		for _, r := range found.Items {
-			refs = append(refs, references(r)...)
-		}
-		if err := v.load(ctx, refs...); err != nil {
+		if err := v.loadReferences(ctx, lo.Map(found.Items, func(r T, _ int) data.Resource { return r })...); err != nil {
 			return err
 		}
 		for _, r := range found.Items {
@@ -157,7 +155,7 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 
 // hidesAny is whether a query names a resource that the portal does not show: what
 // refers to it would give it away.
-func (v *view) hidesAny(ctx context.Context, q data.Query) (bool, error) {
+func (v *view) hidesAny(ctx context.Context, class data.Class, q data.Query) (bool, error) {
 	for _, ref := range []data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},
 	} {
@@ -173,7 +171,7 @@ func (v *view) hidesAny(ctx context.Context, q data.Query) (bool, error) {
 		}
 	}
 	// Nor can it be asked what the details say that are not shown.
-	if len(q.CustomMetadata) > 0 && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
+	if class == data.ClassAccessGrant && len(q.CustomMetadata) > 0 && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 		return true, nil
 	}
 	return false, nil

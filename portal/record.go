@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -48,7 +50,9 @@ func (r *record) setConfig(c Config) error {
 		b = nil
 	}
 	if len(b) > maxConfigBytes {
-		return fmt.Errorf("%w: a configuration of %d bytes of JSON, above %d", ErrInvalid, len(b), maxConfigBytes)
+		var notes form.Notes
+		notes.Fault("features", data.RuleTooMany, "the configuration has %d bytes as JSON, and may have %d", len(b), maxConfigBytes)
+		return invalid(notes)
 	}
 	r.stored = string(b)
 	return nil

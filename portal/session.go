@@ -64,7 +64,8 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 }
 
 // Peek says what the link of a code opens, and uses nothing of it. Errors are those of
-// Resolve; where the portal is still stored it comes with the error.
+// Resolve; a portal that was revoked or used up comes with the error, as long as it is
+// stored.
 func (s *Service) Peek(ctx context.Context, code string) (CustomerPortal, error) {
 	session, _, err := s.look(ctx, code)
 	if session == nil {
@@ -143,7 +144,7 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 // token finds it, where there is one.
 func (s *Service) use(ctx context.Context, session *Session, hash *layout.SessionHash) error {
 	to := pointer{session.customer, session.portal.ID}
-	err := session.ws.WithinID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := session.ws.BesideID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		p, _, _, err := s.live(ctx, tx.Tx, to)
 		if err != nil {
 			return err
@@ -170,7 +171,7 @@ func (s *Service) use(ctx context.Context, session *Session, hash *layout.Sessio
 				return err
 			}
 		}
-		return tx.Tell(ctx, data.Opened, to.portal)
+		return tx.Tell(ctx, data.PortalOpened, to.portal)
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return ErrRevoked
@@ -180,7 +181,8 @@ func (s *Service) use(ctx context.Context, session *Session, hash *layout.Sessio
 
 // Session finds a session by its token, and notes that it was used. A session is over
 // when it was not used for Options.SessionIdle (give or take a thirtieth), after
-// Options.SessionTTL, and with its portal.
+// Options.SessionTTL, and with its portal. A session that is not good, and is still
+// stored, comes with the error, so that it can be said whose it was: its Portal reads.
 func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) != SessionBytes {
@@ -189,12 +191,17 @@ func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 	hash := layout.SessionHash(sha256.Sum256(raw))
 	session := &Session{service: s, hash: &hash, token: Secret(token)}
 	var row sessionRow
-	err = session.liveView(ctx, func(v *view) error {
+	known := false
+	err = session.liveViewOr(ctx, func(v *view, err error) error {
+		known = true
 		session.ws, session.portal, session.customer = v.ws, v.portal, v.customer.ID()
 		row = v.row
 		session.slot, session.expiresAt = row.slot, row.expiresAt
-		return nil
+		return err
 	})
+	if err != nil && known {
+		return session, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +214,7 @@ func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 // touch notes when the session was last used.
 func (s *Session) touch(ctx context.Context, now time.Time) error {
 	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
-	err := s.ws.WithinID(ctx, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := s.ws.BesideID(ctx, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, key)
 		if err != nil {
 			return err
@@ -218,6 +225,9 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 		row, err := decodeSession(rows[0])
 		if err != nil {
 			return err
+		}
+		if now.Before(row.seenAt) {
+			return nil // another clock is ahead
 		}
 		row.seenAt = now
 		return tx.Tx.Put(key, row.encode())
@@ -234,7 +244,7 @@ func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
 	}
-	err := s.ws.WithinID(ctx, s.customer, func(_ context.Context, tx data.CustomerTx) error {
+	err := s.ws.BesideID(ctx, s.customer, func(_ context.Context, tx data.CustomerTx) error {
 		return tx.Tx.Delete(layout.OwnSession(s.customer, s.portal.ID, *s.hash), layout.Session(*s.hash))
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) {

@@ -5,28 +5,20 @@ import (
 	"fmt"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 )
 
 // AddStaffMember makes a staff member.
 func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity) (data.UserIdentity, error) {
 	key, err := s.change(ctx, ActionAddStaff, func(_ *view, d *draft) (err error) {
-		var notes form.Notes
+		made := u
 		if u.Key != "" {
-			notes.Fault("key", data.RuleNotAField, "is the portal's to give")
+			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
 		}
 		if u.Kind != 0 && u.Kind != data.KindStaffMember {
-			notes.Fault("kind", data.RuleNotAField, "must be a staff member")
+			d.notes.Fault("kind", data.RuleNotAField, "must be a staff member")
 		}
-		if err := invalid(notes); err != nil {
-			return err
-		}
-		made := u
-		made.Kind, made.Clear = data.KindStaffMember, nil
-		if made.Key, err = s.newKey(); err != nil {
-			return err
-		}
-		if made.Spaces, err = d.references(ctx, "spaces", u.Spaces); err != nil {
+		made.Kind, made.Key, made.Clear = data.KindStaffMember, d.newKey(), nil
+		if made.Spaces, err = d.references(ctx, u.Spaces); err != nil {
 			return err
 		}
 		d.about(made)
@@ -43,29 +35,45 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity) (data
 // are zero stay; Clear may name "email_address" and "phone_number". Its spaces are for
 // AssignStaffMember.
 func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity) (data.UserIdentity, error) {
-	_, err := s.change(ctx, ActionEditStaff, func(_ *view, d *draft) error {
-		if _, err := d.seen(ctx, data.Ref{Kind: data.KindStaffMember, Key: edit.Key}); err != nil {
-			return err
-		}
-		var notes form.Notes
-		if edit.Spaces != nil {
-			notes.Fault("spaces", data.RuleNotAField, "are assigned")
-		}
-		for i, name := range edit.Clear {
-			if name != "email_address" && name != "phone_number" {
-				notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
-			}
-		}
-		u := edit
-		u.Kind = data.KindStaffMember
-		d.about(u)
-		return invalid(notes)
-	})
-	if err != nil {
+	if err := s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit); err != nil {
 		return data.UserIdentity{}, err
 	}
 	u, _, err := s.StaffMember(ctx, edit.Key)
 	return u, err
+}
+
+// EditUserIdentity changes a user identity that the portal shows and that is no staff
+// member, as EditStaffMember does.
+func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity) (data.UserIdentity, error) {
+	if err := s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit); err != nil {
+		return data.UserIdentity{}, err
+	}
+	u, _, err := s.UserIdentity(ctx, edit.Key)
+	return u, err
+}
+
+func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity) error {
+	_, err := s.change(ctx, action, func(_ *view, d *draft) error {
+		r, err := d.seen(ctx, data.Ref{Kind: as, Key: edit.Key})
+		if err != nil {
+			return err
+		}
+		if edit.Spaces != nil {
+			d.notes.Fault("spaces", data.RuleNotAField, "are assigned")
+		}
+		u := edit
+		u.Kind, u.Spaces, u.Clear = r.Ref().Kind, nil, nil
+		for i, name := range edit.Clear {
+			if name != "email_address" && name != "phone_number" {
+				d.notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
+				continue
+			}
+			u.Clear = append(u.Clear, name)
+		}
+		d.about(u)
+		return nil
+	})
+	return err
 }
 
 // AssignStaffMember makes some spaces those that a staff member serves, of those that

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,6 +14,7 @@ import (
 // view is what a session sees in one state of the store. Whether a resource is seen,
 // and what of it, is decided here and nowhere else.
 type view struct {
+	standing *standing
 	at       *data.Snapshot
 	ws       *data.Workspace
 	portal   CustomerPortal
@@ -29,70 +31,54 @@ type view struct {
 
 // liveView runs fn on a state in which the session is good.
 func (s *Session) liveView(ctx context.Context, fn func(*view) error) error {
-	var expired *standing
-	var ws *data.Workspace
-	err := data.View(ctx, s.service.store, func(r storage.Reader) (err error) {
-		var v *view
-		expired = nil
-		v, expired, err = s.view(ctx, r)
-		if v != nil {
-			ws = v.ws
-		}
+	return s.liveViewOr(ctx, func(v *view, err error) error {
 		if err != nil {
 			return err
 		}
 		return fn(v)
 	})
-	if expired != nil {
-		err = errors.Join(err, s.service.tellExpiry(ctx, expired, ws))
+}
+
+// liveViewOr runs fn on a state, with why the session is not good in it, if it is not
+// and is still stored. fn's error is returned. The change feed is told of an expiry.
+func (s *Session) liveViewOr(ctx context.Context, fn func(*view, error) error) error {
+	var v *view
+	err := data.View(ctx, s.service.store, func(r storage.Reader) (err error) {
+		if v, err = s.view(ctx, r); v == nil {
+			return err
+		}
+		return fn(v, err)
+	})
+	if v != nil && errors.Is(err, ErrExpired) {
+		err = errors.Join(err, s.service.tellExpiry(ctx, v.standing, v.ws))
 	}
 	return err
 }
 
-// view opens a state, or says why the session is not good in it. A portal that has
-// expired comes with the error.
-func (s *Session) view(ctx context.Context, r storage.Reader) (*view, *standing, error) {
+// view opens a state. Where the session is not good in it the error says why, and the
+// view comes with it as far as it is stored.
+func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 	to := pointer{s.customer, s.portal.ID}
 	if s.ws == nil { // it is known by its token alone
 		rows, err := r.Get(ctx, layout.Session(*s.hash))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if rows[0] == nil {
-			return nil, nil, ErrSessionOver
+			return nil, ErrSessionOver
 		}
 		if to, err = decodePointer(rows[0]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	p, ws, c, err := s.service.live(ctx, r, to)
-	if errors.Is(err, ErrExpired) {
-		return &view{ws: ws}, p, err
+	p, ws, c, stateErr := s.service.live(ctx, r, to)
+	if p == nil {
+		return nil, stateErr
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	v := &view{at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}}
-	if s.hash != nil {
-		rows, err := r.Get(ctx, layout.OwnSession(to.customer, to.portal, *s.hash))
-		if err != nil {
-			return nil, nil, err
-		}
-		if rows[0] == nil {
-			return nil, nil, ErrSessionOver
-		}
-		if v.row, err = decodeSession(rows[0]); err != nil {
-			return nil, nil, err
-		}
-		if now := s.service.now(); !now.Before(v.row.expiresAt) || !now.Before(v.row.seenAt.Add(s.service.idle)) {
-			return nil, nil, ErrSessionOver
-		}
-	}
-	if s.service.keys.slots[v.row.slot] == nil {
-		return nil, nil, ErrKeyRemoved
-	}
+	v := &view{standing: p, at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}}
+	var err error
 	if v.portal, err = s.service.describe(p, c.Key); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	v.config = &v.portal.Config
 	switch {
@@ -101,7 +87,25 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, *standing,
 	case v.config.navigation() == NavigationRestricted:
 		v.target = v.config.LandingPage
 	}
-	return v, nil, nil
+	if s.hash != nil {
+		rows, err := r.Get(ctx, layout.OwnSession(to.customer, to.portal, *s.hash))
+		if err != nil {
+			return nil, err
+		}
+		if rows[0] == nil {
+			return v, cmp.Or(stateErr, ErrSessionOver)
+		}
+		if v.row, err = decodeSession(rows[0]); err != nil {
+			return nil, err
+		}
+		if now := s.service.now(); stateErr == nil && (!now.Before(v.row.expiresAt) || !now.Before(v.row.seenAt.Add(s.service.idle))) {
+			stateErr = ErrSessionOver
+		}
+	}
+	if stateErr == nil && s.service.keys.slots[v.row.slot] == nil {
+		stateErr = ErrKeyRemoved
+	}
+	return v, stateErr
 }
 
 // do runs fn on a state in which the session is good and may do something.
@@ -170,7 +174,7 @@ func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
 		return true, nil
 	}
 	target, err := v.resource(ctx, v.target)
-	if err != nil || target == nil || !v.config.matches(target) {
+	if err != nil || target == nil || v.config.permit(readsOf(target)) != nil || !v.config.matches(target) {
 		return false, err // it is gone, or hidden, and nothing takes its place
 	}
 	if byClass(target.Ref()) == byClass(r.Ref()) {
@@ -182,39 +186,50 @@ func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
 	if v.config.DeepLink != (data.Ref{}) {
 		return false, nil
 	}
-	return v.belongs(ctx, r, target.Ref().Key)
+	return v.belongs(ctx, r, target.Ref())
 }
 
 // belongs is whether a resource belongs to the space of a landing page: it lies in it,
 // gives access to it or to what lies in it, serves it, or has access to it.
-func (v *view) belongs(ctx context.Context, r data.Resource, key string) (bool, error) {
+func (v *view) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
 	switch r := r.(type) {
 	case data.Space:
-		return r.ParentSiteKey == key, nil
+		return liesIn(r, to), nil
 	case data.AccessGrant:
-		return v.anyIn(ctx, r.Spaces, key)
+		return v.anyIn(ctx, r.Spaces, to)
 	case data.UserIdentity:
 		if r.Kind == data.KindStaffMember {
-			return v.anyIn(ctx, r.Spaces, key)
+			return v.anyIn(ctx, r.Spaces, to)
 		}
-		grants, err := v.at.AccessGrants(ctx, data.Query{
+		q := data.Query{
 			CustomerKey: v.customer.Key, UserKey: r.Key, Limit: 1,
 			Keep: func(g data.Resource) (bool, error) { return v.sees(ctx, g) },
-		})
-		return len(grants.Items) > 0, err
+		}
+		for {
+			grants, err := v.at.AccessGrants(ctx, q)
+			if err != nil || len(grants.Items) > 0 || grants.Next == "" {
+				return len(grants.Items) > 0, err
+			}
+			q.Cursor = grants.Next
+		}
 	}
 	return false, nil
 }
 
-// anyIn is whether any of some spaces is the one of that key or lies in it.
-func (v *view) anyIn(ctx context.Context, spaces []data.Ref, key string) (bool, error) {
+// anyIn is whether any of some spaces is another or lies in it.
+func (v *view) anyIn(ctx context.Context, spaces []data.Ref, to data.Ref) (bool, error) {
 	if err := v.load(ctx, spaces...); err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(spaces, func(ref data.Ref) bool {
 		space, ok := v.loaded[byClass(ref)].(data.Space)
-		return ok && (space.Key == key || space.ParentSiteKey == key)
+		return ok && (space.Key == to.Key || liesIn(space, to))
 	}), nil
+}
+
+// liesIn is whether a space lies in a site.
+func liesIn(s data.Space, site data.Ref) bool {
+	return site.Kind == data.KindSite && s.ParentSiteKey == site.Key
 }
 
 // refersTo is whether a grant names a resource.
@@ -278,6 +293,23 @@ func references(r data.Resource) []data.Ref {
 		return r.Spaces
 	}
 	return nil
+}
+
+// loadReferences loads what resources refer to, and the sites that lie behind it.
+func (v *view) loadReferences(ctx context.Context, resources ...data.Resource) error {
+	var refs, sites []data.Ref
+	for _, r := range resources {
+		refs = append(refs, references(r)...)
+	}
+	if err := v.load(ctx, refs...); err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		if to := v.loaded[byClass(ref)]; to != nil && to.Ref().Kind.Class() == data.ClassSpace {
+			sites = append(sites, references(to)...)
+		}
+	}
+	return v.load(ctx, sites...)
 }
 
 // trim takes from a resource what the portal does not show: references to what is

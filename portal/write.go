@@ -3,6 +3,9 @@ package portal
 import (
 	"context"
 	"errors"
+	"reflect"
+
+	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 )
@@ -16,92 +19,96 @@ import (
 // Spaces that is not nil takes the place of all that the portal shows. A resource that
 // is created has no Key yet, and its Kind may be left out.
 
-// change pushes what prepare makes of a state, in one step with the question whether the
-// session may. prepare may run more than once. It says the key of what the draft is about.
+// change pushes what prepare makes of a state. What is pushed has to be what prepare
+// makes of the very state that it is pushed to, in which the session may do it. It says
+// the key of what the draft is about.
 func (s *Session) change(ctx context.Context, action Action, prepare func(*view, *draft) error) (string, error) {
+	keys, err := s.newKeys(2)
+	if err != nil {
+		return "", err
+	}
+	drafted := func(v *view) (*draft, error) {
+		d := &draft{v: v, action: action, keys: keys}
+		d.data.CustomerKey = v.customer.Key
+		return d, prepare(v, d)
+	}
 	for attempt := 1; ; attempt++ {
 		var d *draft
-		err := s.do(ctx, action, func(v *view) error {
-			d = &draft{v: v, action: action}
-			d.data.CustomerKey = v.customer.Key
-			return prepare(v, d)
+		err := s.do(ctx, action, func(v *view) (err error) {
+			d, err = drafted(v)
+			return err
 		})
 		if err != nil {
 			return "", err
 		}
-		seen := d.v.loaded
+		if len(d.notes.Faults) > 0 {
+			_, err := s.ws.PushWith(ctx, d.data, data.PushOptions{DryRun: true, Guard: d.told})
+			return "", d.faults(err)
+		}
 		_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{
-			Strict: true, // a visitor is told of a code that is none, or a guest that has gone
 			Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
+				if err := d.told(ctx, at, report); err != nil {
+					return err
+				}
 				return s.guard(ctx, at, action, func(v *view) error {
-					if report.CustomerCreated {
-						return ErrRevoked
+					again, err := drafted(v)
+					if err == nil && !reflect.DeepEqual(d.data, again.data) {
+						err = ErrBusy
 					}
-					return v.unchanged(ctx, seen)
+					return err
 				})
 			},
 		})
 		if errors.Is(err, ErrBusy) && attempt < maxAttempts {
 			continue
 		}
-		return d.key, s.after(ctx, d.rename(err))
+		if errors.Is(err, data.ErrInvalid) {
+			err = d.faults(err)
+		}
+		return d.key, s.after(ctx, err)
 	}
 }
 
 // maxAttempts is how often a change is prepared, where others come first.
 const maxAttempts = 8
 
-// unchanged returns ErrBusy where a resource is not as it was seen.
-func (v *view) unchanged(ctx context.Context, seen map[data.Ref]data.Resource) error {
-	refs := make([]data.Ref, 0, len(seen))
-	for ref := range seen {
-		refs = append(refs, ref)
-	}
-	if err := v.load(ctx, refs...); err != nil {
+// remove deletes one resource that the portal shows. It is asked for before the delete is
+// planned, so that whoever may not delete it learns nothing of what it would take.
+func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool) (data.DeleteReport, error) {
+	shown := func(v *view) error {
+		r, err := v.seen(ctx, ref)
+		if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
+			err = notFound(ref)
+		}
 		return err
 	}
-	for ref, was := range seen {
-		now := v.loaded[ref]
-		if (was == nil) != (now == nil) || was != nil && metaOf(was) != metaOf(now) {
-			return ErrBusy
-		}
+	if err := s.do(ctx, action, shown); err != nil {
+		return data.DeleteReport{}, err
 	}
-	return nil
-}
-
-func metaOf(r data.Resource) data.Meta {
-	switch r := r.(type) {
-	case data.Space:
-		return r.Meta
-	case data.UserIdentity:
-		return r.Meta
-	case data.AccessGrant:
-		return r.Meta
-	}
-	return data.Meta{}
-}
-
-// remove deletes one resource that the portal shows.
-func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool) (data.DeleteReport, error) {
-	customer := s.portal.CustomerKey
-	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: customer, Resources: []data.Ref{ref}}, data.DeleteOptions{
+	withoutIDs := false
+	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: s.portal.CustomerKey, Resources: []data.Ref{ref}}, data.DeleteOptions{
 		DryRun: dryRun,
 		Guard: func(ctx context.Context, at *data.Snapshot, plan data.DeleteReport) error {
 			return s.guard(ctx, at, action, func(v *view) error {
-				r, err := v.seen(ctx, ref)
-				if err != nil {
+				withoutIDs = v.config.Features.Manage.ExcludeReservationTechnicalDetails
+				if err := shown(v); err != nil {
 					return err
-				}
-				if (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
-					return notFound(ref)
 				}
 				return v.seesAll(ctx, action, plan)
 			})
 		},
 	})
-	var given *data.InvalidError
-	if errors.As(err, &given) { // a key that is another customer's, or cannot be one
-		err = notFound(ref)
+	if errors.Is(err, data.ErrInvalid) { // meanwhile it has become another customer's
+		if err = s.do(ctx, action, shown); err == nil {
+			err = notFound(ref)
+		}
+	}
+	if withoutIDs {
+		for i := range report.Deleted {
+			if report.Deleted[i].Kind.Class() == data.ClassAccessGrant {
+				report.Deleted[i].ID = uuid.Nil
+			}
+		}
 	}
 	report.Revoked, report.NotFound = nil, nil
 	return report, s.after(ctx, err)
@@ -132,7 +139,7 @@ func (v *view) seesAll(ctx context.Context, action Action, plan data.DeleteRepor
 // guard runs fn on the state that a write is planned on, in which the session is good
 // and may do something.
 func (s *Session) guard(ctx context.Context, at *data.Snapshot, action Action, fn func(*view) error) error {
-	v, _, err := s.view(ctx, at.Reader())
+	v, err := s.view(ctx, at.Reader())
 	if err != nil {
 		return err
 	}

@@ -120,6 +120,9 @@ func (o *Object) Require(names ...string) {
 	}
 }
 
+// Missing notes that the object has nothing of what it is for.
+func (o *Object) Missing(message string) { o.notes.Fault(o.path, data.RuleRequired, "%s", message) }
+
 // member takes a member of a type. It is false where there is nothing of that type.
 func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
 	o.read[name] = true

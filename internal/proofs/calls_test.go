@@ -17,6 +17,8 @@ import (
 type world struct {
 	backup []byte
 	portal *opened
+	token  string // of a session of the portal
+	brand  uuid.UUID
 	roomID uuid.UUID
 	userID uuid.UUID
 	stayID uuid.UUID
@@ -27,6 +29,10 @@ type world struct {
 type call struct {
 	name string
 	do   func(ctx context.Context, h host, w *world) error
+
+	// readsAfter is whether a failure may come after all is done, from reading what it
+	// gives back, as its doc says.
+	readsAfter bool
 
 	// inParts is whether a failure may leave a part of what it does, as its doc says.
 	inParts bool
@@ -48,8 +54,22 @@ var hostRow = []byte("host/row")
 
 func putHostRow(_ context.Context, tx data.CustomerTx) error { return tx.Tx.Put(hostRow, []byte("1")) }
 
-// calls is every method of a Workspace that does I/O, and those of a portal's Service
-// whose form is settled.
+// session finds the world's session, and calls fn with it.
+func session(fn func(context.Context, *portal.Session) error) func(context.Context, host, *world) error {
+	return func(ctx context.Context, h host, w *world) error {
+		s, err := h.portals.Session(ctx, w.token)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, s)
+	}
+}
+
+// three is the error of a call of three answers.
+func three[T, U any](_ T, _ U, err error) error { return err }
+
+// calls is every method of a Workspace, of a portal's Service and of its Session that
+// does I/O.
 var calls = []call{
 	{name: "Customer", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Customer(ctx, "b")) }},
 	{name: "Space", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Space(ctx, "b/001")) }},
@@ -131,6 +151,111 @@ var calls = []call{
 	}},
 	{name: "portal Resolve", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Resolve(ctx, w.portal.code)) }},
 	{name: "portal Revoke", do: func(ctx context.Context, h host, w *world) error { return h.portals.Revoke(ctx, h.ws, w.portal.id) }},
+	{name: "DeleteWith", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.ws.DeleteWith(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "a/001")}, data.DeleteOptions{}))
+	}},
+	{name: "RevokePortals", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.ws.RevokePortals(ctx, w.a, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
+			return []uuid.UUID{w.portal.id}, nil
+		}))
+	}},
+	{name: "portal Peek", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Peek(ctx, w.portal.code)) }},
+	{name: "portal OpenSession", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.OpenSession(ctx, w.portal.code))
+	}},
+	{name: "portal Session", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Session(ctx, w.token)) }},
+	{name: "portal Get", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Get(ctx, h.ws, w.portal.id)) }},
+	{name: "portal List", do: func(ctx context.Context, h host, _ *world) error { return only(h.portals.List(ctx, h.ws, "a", 0, "")) }},
+	{name: "portal Open", do: func(ctx context.Context, h host, _ *world) error { return only(h.portals.Open(ctx, h.ws, "a")) }},
+	{name: "portal CreateDeepLink", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.portals.CreateDeepLink(ctx, h.ws, "a", "a/001"))
+	}},
+	{name: "portal UpdateConfig", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.UpdateConfig(ctx, h.ws, w.portal.id, func(c *portal.Config) error { c.ReadOnly = true; return nil }))
+	}},
+	{name: "portal RevokeAll", do: func(ctx context.Context, h host, _ *world) error { return only(h.portals.RevokeAll(ctx, h.ws, "a")) }},
+	{name: "portal Purge", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.portals.Purge(ctx, h.ws, farFuture))
+	}},
+	{name: "portal Settings", do: func(ctx context.Context, h host, _ *world) error { return only(h.portals.Settings(ctx, h.ws)) }},
+	{name: "portal UpdateSettings", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.portals.UpdateSettings(ctx, h.ws, func(s *portal.Settings) error { s.Slug = "a"; return nil }))
+	}},
+	{name: "portal CreateProfile", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.portals.CreateProfile(ctx, h.ws, portal.Profile{}))
+	}},
+	{name: "portal Profile", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Profile(ctx, h.ws, w.brand)) }},
+	{name: "portal Profiles", do: func(ctx context.Context, h host, _ *world) error { return only(h.portals.Profiles(ctx, h.ws)) }},
+	{name: "portal UpdateProfile", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.UpdateProfile(ctx, h.ws, w.brand, func(p *portal.Profile) error { p.Name = "x"; return nil }))
+	}},
+	{name: "portal DeleteProfile", do: func(ctx context.Context, h host, w *world) error {
+		return h.portals.DeleteProfile(ctx, h.ws, w.brand)
+	}},
+	{name: "session Counts", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Counts(ctx)) })},
+	{name: "session LandingPage", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.LandingPage(ctx)) })},
+	{name: "session Appearance", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Appearance(ctx, "")) })},
+	{name: "session Space", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.Space(ctx, "a/001")) })},
+	{name: "session Spaces", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Spaces(ctx, data.Query{})) })},
+	{name: "session UserIdentity", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.UserIdentity(ctx, "a/001")) })},
+	{name: "session UserIdentities", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.UserIdentities(ctx, data.Query{}))
+	})},
+	{name: "session StaffMember", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.StaffMember(ctx, "a/staff")) })},
+	{name: "session StaffMembers", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.StaffMembers(ctx, data.Query{}))
+	})},
+	{name: "session AccessGrant", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.AccessGrant(ctx, "a/001")) })},
+	{name: "session AccessGrants", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.AccessGrants(ctx, data.Query{SpaceKey: "a/001"}))
+	})},
+	{name: "session History", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.History(ctx, "a/001", 0)) })},
+	{name: "session CreateAccessGrant", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
+			Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, "a/001")}, NewUser: &data.UserIdentity{Name: "New"},
+		}))
+	})},
+	{name: "session EditAccessGrant", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.EditAccessGrant(ctx, data.AccessGrant{Key: "a/001", Spaces: data.Refs(data.KindRoom, "a/002")}))
+	})},
+	{name: "session PlanCancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.PlanCancelAccessGrant(ctx, "a/001"))
+	})},
+	{name: "session CancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.CancelAccessGrant(ctx, "a/001"))
+	})},
+	{name: "session AddStaffMember", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}))
+	})},
+	{name: "session EditStaffMember", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.EditStaffMember(ctx, data.UserIdentity{Key: "a/staff", Name: "Edited"}))
+	})},
+	{name: "session AssignStaffMember", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.AssignStaffMember(ctx, "a/staff", data.Refs(data.KindRoom, "a/002")))
+	})},
+	{name: "session EditUserIdentity", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.EditUserIdentity(ctx, data.UserIdentity{Key: "a/001", Name: "Edited"}))
+	})},
+	{name: "session PlanRemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.PlanRemoveStaffMember(ctx, "a/staff"))
+	})},
+	{name: "session RemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.RemoveStaffMember(ctx, "a/staff"))
+	})},
+	{name: "session CreateSpace", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: "a/site"}))
+	})},
+	{name: "session RenameSpace", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.RenameSpace(ctx, "a/001", "Renamed"))
+	})},
+	{name: "session MoveSpace", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.MoveSpace(ctx, "a/001", ""))
+	})},
+	{name: "session PlanDeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.PlanDeleteSpace(ctx, "a/site"))
+	})},
+	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.DeleteSpace(ctx, "a/site")) })},
+	{name: "session End", do: session(func(ctx context.Context, s *portal.Session) error { return s.End(ctx) })},
 	{name: "Check", do: func(ctx context.Context, h host, _ *world) error { return only(data.Check(ctx, h.ws.Store())) }},
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {
 		return only(storage.Backup(ctx, h.ws.Store(), discard{}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 
 	"github.com/google/uuid"
@@ -21,12 +22,15 @@ type host struct {
 	portals *portal.Service
 }
 
-func newHost(store storage.Store) host {
+func newHost(store storage.Store) host { return newHostWith(store, nil) }
+
+// newHostWith is a host whose portals take their ids and keys from rand.
+func newHostWith(store storage.Store, rand io.Reader) host {
 	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	if err != nil {
 		panic(err)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys, Rand: rand})
 	if err != nil {
 		panic(err)
 	}

@@ -1,0 +1,306 @@
+package portal_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Tests of what an attack found once, each named for that.
+
+// hook is a store that does something before the next Update.
+type hook struct {
+	storage.Store
+	before atomic.Pointer[func()]
+}
+
+func (h *hook) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	if f := h.before.Swap(nil); f != nil {
+		(*f)()
+	}
+	return h.Store.Update(ctx, fn)
+}
+
+// hooked is f on a hook over its store.
+func hooked(t *testing.T, f *fixture) (*fixture, *hook) {
+	t.Helper()
+	h := &hook{Store: f.ws.Store()}
+	return setup(t, h), h
+}
+
+// TestADeleteAsksBeforeItLooks: a session that may not delete learnt which keys are
+// another customer's.
+func TestADeleteAsksBeforeItLooks(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		other := data.CustomerData{CustomerKey: "other"}
+		other.Add(data.Room("secret", "Secret"))
+		_, err := f.ws.Push(t.Context(), other)
+		require.NoError(t, err)
+		s := f.session(t, portal.Config{ReadOnly: true})
+		revokedPortal, revoked := f.open(t, portal.CreateRequest{CustomerKey: "My Company"})
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, revokedPortal.ID))
+		for _, key := range []string{"secret", "absent", "101", " ", ""} {
+			_, err := s.DeleteSpace(t.Context(), key)
+			require.ErrorIs(t, err, portal.ErrRefused, "%q", key)
+			_, err = s.PlanDeleteSpace(t.Context(), key)
+			require.ErrorIs(t, err, portal.ErrRefused, "%q", key)
+			_, err = revoked.DeleteSpace(t.Context(), key)
+			require.ErrorIs(t, err, portal.ErrRevoked, "%q", key)
+		}
+	})
+}
+
+// TestAConfigurationThatChangesMeanwhileHolds: what a write was prepared from was not
+// looked at again as it was made.
+func TestAConfigurationThatChangesMeanwhileHolds(t *testing.T) {
+	for name, change := range map[string]func(*portal.Config){
+		"a filter":  func(c *portal.Config) { c.Filters = []portal.Filter{{Field: "region", Value: "south"}} },
+		"details":   func(c *portal.Config) { c.Features.Manage.ExcludeReservationTechnicalDetails = true },
+		"read-only": func(c *portal.Config) { c.ReadOnly = true },
+		"a feature": func(c *portal.Config) { c.Features.Manage.ExcludeReservationManagement = true },
+		"a page": func(c *portal.Config) {
+			c.NavigationMode, c.LandingPage = portal.NavigationRestricted, ref(data.KindRoom, "201")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				f, h := hooked(t, f)
+				p, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
+				before, err := f.ws.AccessGrant(t.Context(), "rn1")
+				require.NoError(t, err)
+				meanwhile := func() {
+					_, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { change(c); return nil })
+					require.NoError(t, err)
+				}
+				h.before.Store(&meanwhile)
+				_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "changed", PreferredCode: "4711"})
+				require.True(t, errors.Is(err, portal.ErrRefused) || errors.Is(err, data.ErrResourceNotFound), "%v", err)
+				after, err := f.ws.AccessGrant(t.Context(), "rn1")
+				require.NoError(t, err)
+				require.Equal(t, before, after)
+			})
+		})
+	}
+}
+
+// TestAResourceThatMovesOutOfSightIsNotWritten: with a clock that stands still the times
+// of a resource did not tell that it had changed.
+func TestAResourceThatMovesOutOfSightIsNotWritten(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f, h := hooked(t, f)
+		_, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}})
+		meanwhile := func() {
+			d := data.CustomerData{CustomerKey: "My Company"}
+			d.Add(data.AccessGrant{Kind: data.KindReservation, Key: "rn1", CustomMetadata: data.CustomMetadata{"region": "south"}})
+			_, err := f.ws.Push(t.Context(), d)
+			require.NoError(t, err)
+		}
+		h.before.Store(&meanwhile)
+		_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "mine"})
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		g, err := f.ws.AccessGrant(t.Context(), "rn1")
+		require.NoError(t, err)
+		require.Empty(t, g.Name)
+	})
+}
+
+// TestVisitorsDoNotDisturbALargePush: each visit made it begin again, until it gave up.
+func TestVisitorsDoNotDisturbALargePush(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: estate()})
+		done := make(chan struct{})
+		visits := make(chan error, 1)
+		go func() {
+			var err error
+			for err == nil {
+				var s *portal.Session
+				if s, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal())); err == nil {
+					err = s.End(t.Context())
+				}
+				select {
+				case <-done:
+					visits <- err
+					return
+				default:
+				}
+			}
+			visits <- err
+		}()
+		d := data.CustomerData{CustomerKey: "My Company"}
+		for n := range 1500 {
+			d.Add(data.Room(fmt.Sprint("large", n), "Room"))
+		}
+		_, err := f.ws.Push(t.Context(), d)
+		close(done)
+		require.NoError(t, err)
+		require.NoError(t, <-visits)
+	})
+}
+
+// TestAReferenceThatLeadsNowhereIsNotTold: it refused every edit, by its key.
+func TestAReferenceThatLeadsNowhereIsNotTold(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := estate()
+		d.Add(data.StaffMember("lou", "Lou", data.Refs(data.KindRoom, "101", "SECRET-GHOST")...))
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
+		u, err := s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "102"))
+		require.NoError(t, err)
+		require.Equal(t, data.Refs(data.KindRoom, "102"), u.Spaces)
+		stored, err := f.ws.UserIdentity(t.Context(), "lou")
+		require.NoError(t, err)
+		require.ElementsMatch(t, data.Refs(data.KindRoom, "102", "SECRET-GHOST"), stored.Spaces)
+	})
+}
+
+// TestHiddenSpacesAreNotCounted: the bound on references told how many were hidden.
+func TestHiddenSpacesAreNotCounted(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := estate()
+		lou := data.StaffMember("lou", "Lou")
+		for n := range 998 {
+			lou.Spaces = append(lou.Spaces, ref(data.KindRoom, fmt.Sprint("ghost", n)))
+		}
+		d.Add(lou)
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
+		_, err := s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "101", "102", "201"))
+		require.Equal(t, []string{"spaces too_many"}, faults(t, err))
+		require.NotContains(t, err.Error(), "1001")
+	})
+}
+
+// TestAReportHasNoIDsWhereDetailsAreLeftOut: the plan of a cancel had them.
+func TestAReportHasNoIDsWhereDetailsAreLeftOut(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
+		plan, err := s.PlanCancelAccessGrant(t.Context(), "rn1")
+		require.NoError(t, err)
+		require.Len(t, plan.Deleted, 1)
+		require.Zero(t, plan.Deleted[0].ID)
+		plan, err = s.PlanDeleteSpace(t.Context(), "101")
+		require.NoError(t, err)
+		for _, d := range plan.Deleted {
+			require.Equal(t, d.Kind.Class() == data.ClassAccessGrant, d.ID == [16]byte{})
+		}
+	})
+}
+
+// TestAnExcludedFeatureHidesWhatItsTargetRefersTo: a deep link to a reservation gave away
+// its guest and its rooms, with the reservation itself hidden.
+func TestAnExcludedFeatureHidesWhatItsTargetRefersTo(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{
+			DeepLink: ref(data.KindReservation, "rn1"),
+			Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationManagement: true}},
+		})
+		_, _, err := s.UserIdentity(t.Context(), "ada")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		require.Empty(t, spaces(t, s))
+	})
+}
+
+// TestALandingPageNeedsAKey: a typo in it left a restricted portal without a fence.
+func TestALandingPageNeedsAKey(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		for _, page := range []string{`{"manage": {"roomkey": "101"}}`, `{"manage": {}}`} {
+			var c portal.Config
+			require.NoError(t, json.Unmarshal([]byte(`{"navigation_mode": "restricted", "landing_page": `+page+`}`), &c))
+			require.NoError(t, json.Unmarshal([]byte(`{"locale": "de-DE"}`), &c), "what is wrong is not forgotten")
+			_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: estate(), Config: c})
+			require.Equal(t, []string{"landing_page.manage required"}, faults(t, err))
+		}
+	})
+}
+
+// TestWhatIsNoValueDoesNotPanic is of values that only Go can give.
+func TestWhatIsNoValueDoesNotPanic(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		list := []string{}
+		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{
+			Filters: []portal.Filter{{Field: "a", Value: list}, {Field: "a", Value: list}, {Field: "b", Value: ""}, {Field: strings.Repeat("c", 41), Value: true}},
+		}})
+		require.Equal(t, []string{
+			"customer_resources_filters[0].value type", "customer_resources_filters[1].value type",
+			"customer_resources_filters[2].value required", "customer_resources_filters[3].field range",
+		}, faults(t, err))
+		s := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101")})
+		for _, kind := range []data.Kind{200, 255, data.KindCustomerPortal, data.KindGuest} {
+			_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Kind: kind, Spaces: data.Refs(data.KindRoom, "101")}})
+			require.Equal(t, []string{"kind not_a_field"}, faults(t, err))
+		}
+	})
+}
+
+// TestAllFaultsOfARequestAreInOneAnswer: those of its spaces hid the others.
+func TestAllFaultsOfARequestAreInOneAnswer(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		_, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
+			Grant:   data.AccessGrant{Spaces: data.Refs(data.KindRoom, "nowhere"), PreferredCode: "1", StartsAt: start, EndsAt: start},
+			NewUser: &data.UserIdentity{EmailAddress: "nobody"},
+		})
+		require.ElementsMatch(t, []string{
+			"spaces[0] not_there_yet", "preferred_code preferred_code", "ends_at time_order", "new_user.name required", "new_user.email_address email_address",
+		}, faults(t, err))
+	})
+}
+
+// TestAGuestWithManyOtherStaysIsSeen: only the first page of a guest's stays was looked at.
+func TestAGuestWithManyOtherStaysIsSeen(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := estate()
+		for i := range d.AccessGrants { // the one in town comes last
+			d.AccessGrants[i] = d.AccessGrants[i].During(start, start.Add(time.Hour))
+		}
+		for n := range 10_050 {
+			d.Add(data.Booking(fmt.Sprintf("aa%05d", n), ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, "201")...).During(start.Add(-1000*time.Hour), start))
+		}
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindSite, "town")}})
+		_, _, err := s.UserIdentity(t.Context(), "bob")
+		require.NoError(t, err)
+	})
+}
+
+// TestAPortalThatIsOverSaysWhoseItWas, so that a page can lead back to its host.
+func TestAPortalThatIsOverSaysWhoseItWas(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		config := portal.Config{ReturnURL: "https://app.example/home"}
+		p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: config})
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
+		seen, err := f.portals.Peek(t.Context(), portal.Code(p.URL.Reveal()))
+		require.ErrorIs(t, err, portal.ErrRevoked)
+		require.Equal(t, config.ReturnURL, seen.Config.ReturnURL)
+		found, err := f.portals.Session(t.Context(), s.Token().Reveal())
+		require.ErrorIs(t, err, portal.ErrRevoked)
+		require.Equal(t, config.ReturnURL, found.Portal().Config.ReturnURL)
+
+		p, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: config, TTL: time.Minute})
+		f.clock.set(p.ExpiresAt)
+		found, err = f.portals.Session(t.Context(), s.Token().Reveal())
+		require.ErrorIs(t, err, portal.ErrExpired)
+		require.Equal(t, config.ReturnURL, found.Portal().Config.ReturnURL)
+		_, err = found.Spaces(t.Context(), data.Query{})
+		require.ErrorIs(t, err, portal.ErrExpired, "and opens nothing")
+	})
+}
+
+// TestALongTextIsNotLookedFor: it was made lower case again for every row.
+func TestALongTextIsNotLookedFor(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		_, err := s.Spaces(t.Context(), data.Query{Text: strings.Repeat("x", 513)})
+		require.ErrorIs(t, err, data.ErrInvalid)
+		_, err = f.ws.Customers(t.Context(), data.CustomerQuery{Text: strings.Repeat("x", 513)})
+		require.ErrorIs(t, err, data.ErrInvalid)
+	})
+}
