@@ -304,3 +304,24 @@ func TestALongTextIsNotLookedFor(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrInvalid)
 	})
 }
+
+// TestAnEditKeepsWhatIsHiddenMeanwhile: it put back the hidden spaces that it had read.
+func TestAnEditKeepsWhatIsHiddenMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f, h := hooked(t, f)
+		_, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}})
+		meanwhile := func() {
+			d := data.CustomerData{CustomerKey: "My Company"}
+			hidden := data.PropertyListing("s2", "Hidden")
+			d.Add(hidden, data.AccessGrant{Kind: data.KindReservation, Key: "rn2", Spaces: data.Refs(data.KindPropertyListing, "n2", "s1", "s2")})
+			_, err := f.ws.Push(t.Context(), d)
+			require.NoError(t, err)
+		}
+		h.before.Store(&meanwhile)
+		_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")})
+		require.NoError(t, err)
+		g, err := f.ws.AccessGrant(t.Context(), "rn2")
+		require.NoError(t, err)
+		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "s1", "s2"), g.Spaces)
+	})
+}

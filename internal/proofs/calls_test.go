@@ -138,6 +138,7 @@ var calls = []call{
 	}},
 	{name: "Within", do: func(ctx context.Context, h host, _ *world) error { return h.ws.Within(ctx, "b", putHostRow) }},
 	{name: "WithinID", do: func(ctx context.Context, h host, w *world) error { return h.ws.WithinID(ctx, w.a, putHostRow) }},
+	{name: "BesideID", do: func(ctx context.Context, h host, w *world) error { return h.ws.BesideID(ctx, w.a, putHostRow) }},
 	{name: "Recover", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Recover(ctx)) }},
 	{name: "TrimChanges", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
 		return only(h.ws.TrimChanges(ctx, farFuture))
