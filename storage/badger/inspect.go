@@ -20,8 +20,8 @@ const logHeader = 20
 // list no longer names, or cut a log short. It returns the size of the table in
 // memory that the logs of a crash ask for.
 //
-// It reads every table and log whole.
-func inspect(dir string, m mark) (memTable int64, err error) {
+// It reads every log and, unless it skims them, every table whole.
+func inspect(dir string, m mark, skim bool) (memTable int64, err error) {
 	var tables int
 	var logs []string
 	files, err := os.ReadDir(dir)
@@ -62,11 +62,30 @@ func inspect(dir string, m mark) (memTable int64, err error) {
 	if len(listed) == 0 && (tables > 1 || tables == 1 && len(logs) == 0) {
 		return 0, corrupt("MANIFEST is cut short")
 	}
-	newest, err := checkTables(dir, listed)
+	newest, err := checkTables(dir, listed, skim)
 	if err != nil {
 		return 0, err
 	}
 	return memTable, checkLogs(dir, logs, newest, m)
+}
+
+// dropUnborn removes logs that are empty: a crash came when they had just been made. The
+// engine would refuse to open them, once.
+func dropUnborn(dir string) error {
+	files, err := os.ReadDir(dir)
+	for _, file := range files {
+		if ext := filepath.Ext(file.Name()); err != nil || ext != ".mem" && ext != ".vlog" {
+			continue
+		}
+		var info fs.FileInfo
+		if info, err = file.Info(); err == nil && info.Size() == 0 {
+			err = os.Remove(filepath.Join(dir, file.Name()))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("storage/badger: %w", err)
+	}
+	return nil
 }
 
 func readManifest(dir string) (map[uint64]engine.TableManifest, error) {

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,4 +203,79 @@ func TestRoomForTablesCounts(t *testing.T) {
 	require.Greater(t, s.space.tables, int64(5*minMemTable))
 	s.space.free = func(string) (int64, error) { return 4*minMemTable + s.space.tables - 1, nil }
 	require.ErrorIs(t, put(s, "a", "1"), ErrDiskFull)
+}
+
+// A process that is killed when it has just made a log leaves it empty. The engine
+// refuses to open such a one, and gives it a size by that.
+func TestLogsThatACrashHasJustMade(t *testing.T) {
+	t.Parallel()
+	left, _ := crashed(t)
+	closed := t.TempDir()
+	require.NoError(t, setupDir(t, closed).Close())
+	for _, dir := range []string{left, closed} {
+		for _, name := range []string{"00099.mem", "000099.vlog"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+			s, err := Open(dir, Options{MemTableBytes: minMemTable})
+			require.NoError(t, err, name)
+			require.NoError(t, s.Close())
+		}
+	}
+}
+
+// TestEveryFileOfADirectory damages each file in turn, of a directory that was closed
+// and of one that a crash has left: Open refuses, or all rows are there.
+func TestEveryFileOfADirectory(t *testing.T) {
+	t.Parallel()
+	closed, _ := damaged(t)
+	left, _ := crashed(t)
+	for name, c := range map[string]struct {
+		dir  string
+		rows int
+	}{"closed": {closed, 3000}, "crashed": {left, 2501}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files, err := os.ReadDir(c.dir)
+			require.NoError(t, err)
+			var refused, sound int
+			for _, file := range files {
+				path := filepath.Join(c.dir, file.Name())
+				whole, err := os.ReadFile(path)
+				require.NoError(t, err)
+				used := len(bytes.TrimRight(whole, "\x00"))
+				for way, damage := range map[string]func(b []byte) []byte{
+					"gone":        nil,
+					"empty":       func([]byte) []byte { return nil },
+					"one byte":    func(b []byte) []byte { return b[:min(1, len(b))] },
+					"cut to half": func(b []byte) []byte { return b[:used/2] },
+					"zeros":       func(b []byte) []byte { clear(b); return b },
+					"other":       func(b []byte) []byte { return bytes.Repeat([]byte{0xa5}, max(used, 100)) },
+					"first byte":  func(b []byte) []byte { b = append(b, 0); b[0] ^= 0x40; return b },
+					"in it":       func(b []byte) []byte { b = append(b, 0); b[used/3] ^= 0x40; return b },
+					"longer":      func(b []byte) []byte { return append(b, "more"...) },
+				} {
+					copied := filepath.Join(t.TempDir(), "copy")
+					require.NoError(t, os.CopyFS(copied, os.DirFS(c.dir)))
+					at := filepath.Join(copied, file.Name())
+					require.NoError(t, os.Remove(at))
+					if damage != nil {
+						require.NoError(t, os.WriteFile(at, damage(bytes.Clone(whole)), 0o600))
+					}
+					s, err := Open(copied, Options{MemTableBytes: minMemTable, Logger: slog.New(slog.DiscardHandler)})
+					if err != nil {
+						refused++
+						require.ErrorContains(t, err, "storage/badger:", "%s: %s", file.Name(), way)
+						continue
+					}
+					sound++
+					require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+						require.Len(t, keys(t, r, storage.ScanOptions{}), c.rows, "%s: %s", file.Name(), way)
+						return nil
+					}))
+					require.NoError(t, put(s, "a", "1"))
+					require.NoError(t, s.Close())
+				}
+			}
+			t.Logf("%d refused, %d opened with every row", refused, sound)
+		})
+	}
 }

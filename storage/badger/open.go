@@ -15,7 +15,7 @@ import (
 // time has a directory open: otherwise the error is [ErrInUse]. It can also be
 // [ErrForeign] or [ErrVersion], and matches [storage.ErrCorrupt] where files of
 // the directory are damaged or missing: it reads every table whole, at about the
-// speed of the disk. Directories that it refuses are left as they are, but for what
+// speed of the disk (see [Options].SkimTables). Directories that it refuses are left as they are, but for what
 // the engine itself does when it opens one.
 func Open(dir string, o Options) (*Store, error) {
 	return open(dir, o, func(*engine.Options) {})
@@ -43,7 +43,10 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 	m, err := readMark(dir)
 	var left int64
 	if err == nil {
-		left, err = inspect(dir, m)
+		left, err = inspect(dir, m, o.SkimTables)
+	}
+	if err == nil {
+		err = dropUnborn(dir)
 	}
 	unlock()
 	if err != nil {

@@ -345,6 +345,17 @@ func TestOpenRefusesAFlippedByteOfATable(t *testing.T) {
 		_, err := Open(dir, Options{MemTableBytes: minMemTable})
 		require.ErrorIs(t, err, storage.ErrCorrupt, "at %d", at)
 	}
+	// Skimmed, the table opens. Nothing compacts it here.
+	data[len(data)/2] ^= 0x04
+	require.NoError(t, os.WriteFile(tables[0], data, 0o600))
+	data[len(data)/2] ^= 0x04
+	s, err := open(dir, Options{MemTableBytes: minMemTable, SkimTables: true}, func(o *engine.Options) {
+		o.NumCompactors, o.CompactL0OnClose = 0, false
+	})
+	require.NoError(t, err)
+	require.ErrorIs(t, s.VerifyChecksum(t.Context()), storage.ErrCorrupt)
+	require.NoError(t, s.Close())
+
 	require.NoError(t, os.WriteFile(tables[0], data, 0o600))
 	require.NoError(t, setupDir(t, dir).VerifyChecksum(t.Context()))
 }

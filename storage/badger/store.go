@@ -68,6 +68,11 @@ type Options struct {
 	// negative number turns it off. Who else fills the disk at that moment can still be
 	// faster.
 	MinFreeBytes int64
+
+	// SkimTables makes Open read only the index and the last block of each table, which
+	// takes no longer for a larger directory. A block that is damaged elsewhere can then
+	// end the process in a compaction, or take rows with it without a word.
+	SkimTables bool
 }
 
 // Store is a [storage.Store] on disk. Open makes one. It may not be copied.

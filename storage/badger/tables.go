@@ -28,7 +28,9 @@ const tableBuffer = 1 << 20
 // is not what was written makes a compaction of the engine panic, in a goroutine where
 // nobody can catch it, or drop the rest of its table without a word. So no block may
 // reach one unread. It returns the newest timestamp in them.
-func checkTables(dir string, listed map[uint64]engine.TableManifest) (newest uint64, err error) {
+//
+// With skim only the index and the last block are read, as the engine will do.
+func checkTables(dir string, listed map[uint64]engine.TableManifest, skim bool) (newest uint64, err error) {
 	todo := make(chan uint64)
 	stop := make(chan struct{})
 	var (
@@ -40,7 +42,7 @@ func checkTables(dir string, listed map[uint64]engine.TableManifest) (newest uin
 		all.Go(func() {
 			for id := range todo {
 				plain := listed[id].Compression == options.None && listed[id].KeyID == 0
-				ts, err := checkTable(table.NewFilename(id, dir), plain)
+				ts, err := checkTable(table.NewFilename(id, dir), plain, skim)
 				mu.Lock()
 				newest = max(newest, ts)
 				if err != nil && first == nil {
@@ -69,7 +71,7 @@ feed:
 // index says where the blocks are, which follow one another from the start. A block
 // ends with its checksum, and the length of that in four bytes. It returns the newest
 // timestamp in the table.
-func checkTable(path string, plain bool) (newest uint64, err error) {
+func checkTable(path string, plain, skim bool) (newest uint64, err error) {
 	name := "table " + filepath.Base(path)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,11 +101,15 @@ func checkTable(path string, plain bool) (newest uint64, err error) {
 		if list.OffsetsLength() == 0 {
 			return corrupt(name)
 		}
-		blocks := bufio.NewReaderSize(io.NewSectionReader(f, 0, tail.pos), tableBuffer)
 		var at fb.BlockOffset
 		var pos int64
 		var block []byte
-		for i := range list.OffsetsLength() {
+		first := 0
+		if skim && list.Offsets(&at, list.OffsetsLength()-1) {
+			first, pos = list.OffsetsLength()-1, int64(at.Offset())
+		}
+		blocks := bufio.NewReaderSize(io.NewSectionReader(f, pos, tail.pos-pos), tableBuffer)
+		for i := first; i < list.OffsetsLength(); i++ {
 			if !list.Offsets(&at, i) || int64(at.Offset()) != pos || int64(at.Len()) > tail.pos-pos {
 				return corrupt(name)
 			}
