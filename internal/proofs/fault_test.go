@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,10 @@ func TestAFaultIsAnErrorOrNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	seed := seedOf(t)
+	var tried, refused atomic.Int64
+	t.Cleanup(func() { // when all subtests are over
+		t.Logf("%d faults, %d of them an error and nothing changed, the others without consequence", tried.Load(), refused.Load())
+	})
 	for _, small := range []bool{false, true} {
 		limit := func(s storage.Store) storage.Store {
 			if small {
@@ -180,12 +185,14 @@ func TestAFaultIsAnErrorOrNothing(t *testing.T) {
 						}})
 						err := c.do(deadline, newHostWith(fault, rand.NewChaCha8([32]byte{1})), w)
 						cancel(nil)
+						tried.Add(1)
 						found := w.state(t, store, !c.inParts)
 						if err == nil {
 							require.Equal(t, after, found, "call %d", n)
 							continue
 						}
 						failed++
+						refused.Add(1)
 						require.True(t, matches(err, d.errs), "call %d: %v", n, err)
 						if found != before && !(c.readsAfter && found == after) {
 							require.Equal(t, before, found, "call %d: %v", n, err)

@@ -12,7 +12,8 @@ import (
 )
 
 // Open opens the store in dir, which it makes where it is absent. One Store at a
-// time has a directory open: otherwise the error is [ErrInUse]. It can also be
+// time has a directory open: otherwise the error is [ErrInUse], after half a second.
+// It can also be
 // [ErrForeign] or [ErrVersion], and matches [storage.ErrCorrupt] where files of
 // the directory are damaged or missing: it reads every table whole, at about the
 // speed of the disk (see [Options].SkimTables). Directories that it refuses are left as they are, but for what
