@@ -209,3 +209,33 @@ func (w *small) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// BenchmarkBackup writes 20,000 rows of 250 bytes, and restores them.
+func BenchmarkBackup(b *testing.B) {
+	s := memory.New()
+	require.NoError(b, s.Update(b.Context(), func(tx storage.Tx) error {
+		for i := range 20_000 {
+			if err := tx.Put(fmt.Appendf(nil, "%010d", i), make([]byte, 240)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	var whole bytes.Buffer
+	_, err := storage.Backup(b.Context(), s, &whole)
+	require.NoError(b, err)
+	b.Run("backup", func(b *testing.B) {
+		b.SetBytes(int64(whole.Len()))
+		for b.Loop() {
+			_, err := storage.Backup(b.Context(), s, io.Discard)
+			require.NoError(b, err)
+		}
+	})
+	b.Run("restore", func(b *testing.B) {
+		b.SetBytes(int64(whole.Len()))
+		for b.Loop() {
+			_, err := storage.Restore(b.Context(), memory.New(), bytes.NewReader(whole.Bytes()))
+			require.NoError(b, err)
+		}
+	})
+}

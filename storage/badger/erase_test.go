@@ -244,3 +244,32 @@ func TestEraseOfAStoreThatCannot(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, s.Erase(t.Context()), storage.ErrClosed)
 }
+
+// BenchmarkErase deletes a tenth of 64 MB and erases it.
+func BenchmarkErase(b *testing.B) {
+	s, err := Open(b.TempDir(), Options{})
+	require.NoError(b, err)
+	defer s.Close()
+	row := func(i, j int) []byte { return fmt.Appendf(nil, "%04d%04d", i, j) }
+	write := func(i, every int, do func(tx storage.Tx, key []byte) error) {
+		require.NoError(b, s.Update(b.Context(), func(tx storage.Tx) error {
+			for j := 0; j < 4096; j += every {
+				if err := do(tx, row(i, j)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	for b.Loop() {
+		b.StopTimer()
+		for i := range 64 {
+			write(i, 1, func(tx storage.Tx, key []byte) error { return tx.Put(key, make([]byte, 240)) })
+		}
+		for i := range 64 {
+			write(i, 10, func(tx storage.Tx, key []byte) error { return tx.Delete(key) })
+		}
+		b.StartTimer()
+		require.NoError(b, s.Erase(b.Context()))
+	}
+}
