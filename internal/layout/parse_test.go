@@ -59,3 +59,23 @@ func TestParseReadsEveryKey(t *testing.T) {
 		require.Equal(t, layout.ShapeUnknown, layout.Parse([]byte(key)).Shape, "%q", key)
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	c, id := layout.CustomerID{1}, uuid.UUID{2}
+	for _, key := range [][]byte{
+		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 1, 2), layout.JournalPart(c, layout.OperationID{3}, 4),
+		layout.Edge(c, 1, "to", 9, nil, "from"), layout.OperationCustomer(id, layout.OperationID{3}, c), []byte("host"),
+	} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key []byte) {
+		k := layout.Parse(key)
+		require.NotEmpty(t, k.Shape)
+		if k.Shape == layout.ShapeResource {
+			require.Equal(t, key, layout.Resource(k.Customer, k.Kind, k.Key))
+		}
+		if k.Shape == layout.ShapeDirectory {
+			require.Equal(t, key, layout.Directory(k.Workspace, k.Class, k.Key))
+		}
+	})
+}

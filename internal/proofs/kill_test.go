@@ -1,7 +1,6 @@
 package proofs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -196,17 +195,7 @@ func (l *life) state(t *testing.T, h host) string {
 	t.Helper()
 	var out strings.Builder
 	for _, key := range customersOf(l.worker) {
-		d, err := h.ws.Export(t.Context(), key)
-		if errors.Is(err, data.ErrCustomerNotFound) {
-			fmt.Fprintf(&out, "%s is not there\n", key)
-			continue
-		}
-		require.NoError(t, err)
-		text, err := json.Marshal(d)
-		require.NoError(t, err)
-		c, err := h.ws.Customer(t.Context(), key)
-		require.NoError(t, err)
-		fmt.Fprintf(&out, "%s %v\n", text, c.Counts)
+		fmt.Fprintln(&out, h.customer(t, key))
 	}
 	return out.String()
 }

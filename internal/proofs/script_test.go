@@ -2,12 +2,15 @@ package proofs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -35,6 +38,21 @@ func newHostWith(store storage.Store, rand io.Reader) host {
 		panic(err)
 	}
 	return host{data.NewWorkspace(store, workspaceID, data.Options{}), portals}
+}
+
+// customer is all that a customer has, but for derived ids and times.
+func (h host) customer(t *testing.T, key string) string {
+	t.Helper()
+	d, err := h.ws.Export(t.Context(), key)
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return key + " is not there"
+	}
+	require.NoError(t, err)
+	text, err := json.Marshal(d)
+	require.NoError(t, err)
+	c, err := h.ws.Customer(t.Context(), key)
+	require.NoError(t, err)
+	return fmt.Sprintf("%s %v", text, c.Counts)
 }
 
 // block is a customer with so many rooms in one site, each with a guest and a stay.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
@@ -243,6 +244,30 @@ func TestEraseOfAStoreThatCannot(t *testing.T) {
 	require.ErrorIs(t, s.Erase(t.Context()), ErrHalted)
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, s.Erase(t.Context()), storage.ErrClosed)
+}
+
+func ExampleStore_Erase() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := Open(dir, Options{MemTableBytes: 8 << 20})
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+
+	// After a delete that has to be the last of somebody's data, and TrimChanges:
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	switch err := store.Erase(ctx); {
+	case errors.Is(err, ErrReaders):
+		fmt.Println("try again later: a View is still open")
+	case err == nil:
+		fmt.Println("erased")
+	}
+	// Output: erased
 }
 
 // BenchmarkErase deletes a tenth of 64 MB and erases it.

@@ -2,6 +2,8 @@ package badger
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -278,4 +280,26 @@ func TestEveryFileOfADirectory(t *testing.T) {
 			t.Logf("%d refused, %d opened with every row", refused, sound)
 		})
 	}
+}
+
+// FuzzScanLog holds that no log makes the reading of it fail or give more than is there.
+func FuzzScanLog(f *testing.F) {
+	entry := func(meta byte, key, value string) []byte {
+		b := append([]byte{meta, 0, byte(len(key)), byte(len(value)), 0}, key+value...)
+		return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	}
+	one := append(entry(entryOfTxn, "key\xff\xff\xff\xff\xff\xff\xff\xfe", "value"), entry(entryEnd, "!", "1")...)
+	f.Add([]byte{})
+	f.Add(one)
+	f.Add(append(bytes.Clone(one), one[:len(one)-2]...))
+	f.Fuzz(func(t *testing.T, entries []byte) {
+		path := filepath.Join(t.TempDir(), "00001.mem")
+		require.NoError(t, os.WriteFile(path, append(make([]byte, logHeader), entries...), 0o600))
+		var found int
+		require.NoError(t, scanLog(path, func(uint64) error { found++; return nil }))
+		require.LessOrEqual(t, found, len(entries)/10)
+		if bytes.Equal(entries, one) {
+			require.Equal(t, 1, found)
+		}
+	})
 }
