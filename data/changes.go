@@ -27,8 +27,12 @@ type changes struct {
 }
 
 // edit is what becomes of one resource: old is nil where it is created, new where
-// it is deleted.
+// it is deleted. Where their kinds differ one is deleted and another is created under
+// its key.
 type edit struct{ old, new *node }
+
+// replaces is whether one resource is deleted and another created.
+func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kind != e.new.kind }
 
 // plan begins the changes to a customer that exists, or one that is created.
 func (s *Snapshot) plan(ctx context.Context, c *customer, created bool) (*changes, error) {
@@ -94,11 +98,14 @@ func (ch *changes) mutations() iter.Seq[mutation] {
 		after.seq++
 		after.fate, after.op = stays, layout.OperationID{}
 		for _, e := range ch.edits {
-			if e.old == nil {
+			if e.new != nil {
 				after.counts[placeOf[e.new.kind]-1]++
 			}
-			if e.new == nil {
+			if e.old != nil {
 				after.counts[placeOf[e.old.kind]-1]--
+			}
+			if e.replaces() && !yield(mutation{event: edit{old: e.old}.event()}) {
+				return
 			}
 			if !yield(mutation{event: e.event()}) {
 				return

@@ -58,7 +58,7 @@ type event struct {
 
 func (e edit) event() *event {
 	switch {
-	case e.old == nil:
+	case e.old == nil, e.replaces(): // of which the deletion is told before
 		return &event{Created, e.new.kind, e.new.key, e.new.meta.ID}
 	case e.new == nil:
 		return &event{Deleted, e.old.kind, e.old.key, e.old.meta.ID}

@@ -66,6 +66,14 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 	if err != nil || ch.created {
 		return ch, report, err
 	}
+	// A key that changes its kind stays the customer's: what goes and what comes are one
+	// edit, so that its row of the directory is written once, and never missing.
+	created := map[Ref]int{} // by class, the place in ch.edits
+	for i, e := range ch.edits {
+		if e.old == nil {
+			created[byClass(e.new.ref())] = i
+		}
+	}
 	p := &deletion{s: s, scale: scale}
 	var edits []edit
 	for _, row := range kinds {
@@ -79,14 +87,18 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 			if stays[n.ref()] {
 				continue
 			}
-			edits = append(edits, edit{old: n})
+			if i, again := created[byClass(n.ref())]; again {
+				ch.edits[i].old = n
+			} else {
+				edits = append(edits, edit{old: n})
+			}
 			p.report.add(n, nil)
 			if err := s.revokeDeepLinks(ctx, ch, n, &p.report); err != nil {
 				return nil, report, err
 			}
 		}
 	}
-	ch.edits = append(edits, ch.edits...) // first, so that their keys are free
+	ch.edits = append(edits, ch.edits...)
 	report.Deleted, report.Revoked = p.report.Deleted, p.report.Revoked
 	return ch, report, nil
 }

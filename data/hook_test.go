@@ -1,0 +1,34 @@
+package data_test
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// hooked is a store that calls back after each Update, with how many there were, and
+// after its first View.
+type hooked struct {
+	storage.Store
+	updates     atomic.Int64
+	afterUpdate func(n int64)
+	afterView   func()
+}
+
+func (h *hooked) Update(ctx context.Context, fn func(storage.Tx) error) error {
+	err := h.Store.Update(ctx, fn)
+	if n := h.updates.Add(1); h.afterUpdate != nil {
+		h.afterUpdate(n)
+	}
+	return err
+}
+
+func (h *hooked) View(ctx context.Context, fn func(storage.Reader) error) error {
+	err := h.Store.View(ctx, fn)
+	if then := h.afterView; then != nil {
+		h.afterView = nil
+		then()
+	}
+	return err
+}

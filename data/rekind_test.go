@@ -1,0 +1,163 @@
+package data_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// rekinded is a customer with so many spaces, each of the kind that space makes.
+func rekinded(customer string, n int, space func(key, name string) data.Space) data.CustomerData {
+	d := data.CustomerData{CustomerKey: customer}
+	for i := range n {
+		d.Add(space(fmt.Sprint(i), customer))
+	}
+	return d
+}
+
+// requireOneOwner holds that no space key is both customers'.
+func requireOneOwner(t *testing.T, ws *data.Workspace, a, b string) {
+	t.Helper()
+	owner := map[string]string{}
+	for _, customer := range []string{a, b} {
+		d, err := ws.Export(t.Context(), customer)
+		if errors.Is(err, data.ErrCustomerNotFound) {
+			continue
+		}
+		require.NoError(t, err)
+		for _, s := range d.Spaces {
+			require.Empty(t, owner[s.Key], "%s has %q too", customer, s.Key)
+			owner[s.Key] = customer
+			found, err := ws.Space(t.Context(), s.Key)
+			require.NoError(t, err)
+			require.Equal(t, s.Meta, found.Meta)
+		}
+	}
+}
+
+// TestAKeyThatChangesItsKindWasFreeMeanwhile comes between each two transactions of a
+// sync that turns rooms into units. The row of the directory used to be deleted in one
+// and written in another: a reader missed the key, and another customer could take it,
+// so that both had it.
+func TestAKeyThatChangesItsKindWasFreeMeanwhile(t *testing.T) {
+	t.Parallel()
+	const n = 30
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		store = backends.Limit(store, backends.Smallest)
+		at, more := int64(1), true
+		for ; more; at++ {
+			h := &hooked{Store: store}
+			ws, other := workspace(h), workspace(store)
+			_, err := ws.Push(t.Context(), rekinded("a", n, data.Room))
+			require.NoError(t, err)
+			h.updates.Store(0)
+			more = false
+			h.afterUpdate = func(n int64) {
+				if n != at {
+					return
+				}
+				more = true
+				for _, key := range []string{"0", "29"} {
+					s, err := other.Space(t.Context(), key)
+					require.NoError(t, err, "it is there before and after")
+					require.Equal(t, "a", s.Meta.CustomerKey)
+				}
+				_, err := other.Push(t.Context(), rekinded("b", 5, data.Room))
+				require.ErrorIs(t, err, data.ErrKeyConflict)
+			}
+			report, err := ws.Sync(t.Context(), rekinded("a", n, data.Unit))
+			require.NoError(t, err)
+			require.Equal(t, n, report.Created.Spaces)
+			require.Len(t, report.Deleted, n)
+			requireOneOwner(t, other, "a", "b")
+			c, err := other.Customer(t.Context(), "a")
+			require.NoError(t, err)
+			require.Equal(t, map[data.Kind]int{data.KindUnit: n}, c.Counts)
+			_, err = other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
+			require.NoError(t, err)
+		}
+		require.Greater(t, at, int64(5), "it takes several transactions")
+		require.Empty(t, dump(t, workspace(store)))
+	})
+}
+
+// TestAChangeOfKindIsToldAsTwo is of the change feed: the old resource goes, and a new
+// one with another id comes.
+func TestAChangeOfKindIsToldAsTwo(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "a", data.Room("1", "One"))
+		before := changes(t, ws, data.Cursor{})
+		_, err := ws.Sync(t.Context(), data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Unit("1", "One"), data.Unit("2", "Two")}})
+		require.NoError(t, err)
+		after := changes(t, ws, before[0].Cursor)
+		require.Equal(t, []string{"deleted room 1", "created unit 1", "created unit 2"}, told(after))
+		require.Equal(t, before[0].ID, after[0].ID)
+		require.NotEqual(t, before[0].ID, after[1].ID)
+		_, err = ws.SpaceByID(t.Context(), before[0].ID)
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		unit, err := ws.SpaceByID(t.Context(), after[1].ID)
+		require.NoError(t, err)
+		require.Equal(t, data.Ref{Kind: data.KindUnit, Key: "1"}, unit.Ref())
+	})
+}
+
+// TestAKeyThatChangedItsKindWasTakenAfterACrash stops such a sync at each of its steps,
+// and lets another customer push first.
+func TestAKeyThatChangedItsKindWasTakenAfterACrash(t *testing.T) {
+	t.Parallel()
+	for steps := 0; ; steps++ {
+		store := backends.Limit(memory.New(), backends.Smallest)
+		_, err := workspace(store).Push(t.Context(), rekinded("a", 30, data.Room))
+		require.NoError(t, err)
+		crash := backends.NewCrash(store, steps)
+		_, err = workspace(crash).Sync(t.Context(), rekinded("a", 30, data.Unit))
+		if !crash.Crashed() {
+			require.NoError(t, err)
+			require.Greater(t, steps, 100)
+			return
+		}
+		next := workspace(store)
+		_, err = next.Push(t.Context(), rekinded("b", 1, data.Room))
+		require.ErrorIs(t, err, data.ErrKeyConflict, "step %d", steps)
+		requireOneOwner(t, next, "a", "b")
+	}
+}
+
+// TestOneKeyOfTwoCustomersWhileKindsChange is the same with nothing but goroutines.
+func TestOneKeyOfTwoCustomersWhileKindsChange(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		ws := workspace(store)
+		_, err := ws.Push(t.Context(), rekinded("a", 40, data.Room))
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		failed := make(chan error, 1)
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer close(failed)
+			for i := range 12 {
+				kind := []func(key, name string) data.Space{data.Unit, data.Room}[i%2]
+				if _, err := ws.Sync(t.Context(), rekinded("a", 40, kind)); err != nil {
+					failed <- err
+					return
+				}
+			}
+		}()
+		for range 60 {
+			_, err := ws.Push(t.Context(), data.CustomerData{CustomerKey: "b", Spaces: []data.Space{data.Facility("3", "B")}})
+			require.ErrorIs(t, err, data.ErrKeyConflict)
+		}
+		wg.Wait()
+		require.NoError(t, <-failed)
+		requireOneOwner(t, ws, "a", "b")
+	})
+}
