@@ -72,7 +72,40 @@ func decodeStanding(row []byte) (standing, error) {
 	return st, nil
 }
 
-// pendingError says that an operation that has committed is to be finished first.
+// nextOperation finds a large operation whose id is not below from, and where it stands.
+func (s *Snapshot) nextOperation(ctx context.Context, from layout.OperationID) (op layout.OperationID, st standing, found bool, err error) {
+	r := storage.Prefix(layout.Operations(s.w.id))
+	r.Start = layout.Operation(s.w.id, from)
+	for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true, Limit: 1}) {
+		if err != nil {
+			return op, st, false, err
+		}
+		op, found = operationOf(s.w.id, e.Key), true
+	}
+	if found {
+		st, err = s.operation(ctx, op)
+	}
+	return op, st, found, err
+}
+
+// finished is a pendingError where a large operation of the workspace has committed
+// and may be not all applied. It is for reads that do not go by a customer's record.
+func (s *Snapshot) finished(ctx context.Context) error {
+	for op, more := (layout.OperationID{}), true; more; {
+		at, st, found, err := s.nextOperation(ctx, op)
+		if err != nil || !found {
+			return err
+		}
+		if st.phase == committed {
+			return &pendingError{w: s.w, op: at}
+		}
+		op, more = at.Next()
+	}
+	return nil
+}
+
+// pendingError says that an operation that has committed is to be finished first: for
+// one customer, or, where that is none, for all.
 type pendingError struct {
 	w        *Workspace
 	op       layout.OperationID
@@ -91,6 +124,8 @@ func await(ctx context.Context, err error) (again bool, _ error) {
 	var pending *pendingError
 	var busy *busyError
 	switch {
+	case errors.As(err, &pending) && pending.customer == (layout.CustomerID{}):
+		return true, pending.w.finishWhole(ctx, pending.op)
 	case errors.As(err, &pending):
 		return true, pending.w.finish(ctx, pending.op, pending.customer)
 	case errors.As(err, &busy):

@@ -56,20 +56,13 @@ func (w *Workspace) eachOperation(ctx context.Context, fn func(layout.OperationI
 	var ops []found
 	err := w.store.View(ctx, func(r storage.Reader) error {
 		ops = nil
-		s := w.At(r)
-		for e, err := range r.Scan(ctx, storage.Prefix(layout.Operations(w.id)), storage.ScanOptions{KeysOnly: true}) {
-			if err != nil {
+		for op, more := (layout.OperationID{}), true; more; {
+			at, st, there, err := w.At(r).nextOperation(ctx, op)
+			if err != nil || !there {
 				return err
 			}
-			op := operationOf(w.id, e.Key)
-			if len(ops) > 0 && ops[len(ops)-1].op == op {
-				continue
-			}
-			st, err := s.operation(ctx, op)
-			if err != nil {
-				return err
-			}
-			ops = append(ops, found{op, st})
+			ops = append(ops, found{at, st})
+			op, more = at.Next()
 		}
 		return nil
 	})

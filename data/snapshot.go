@@ -169,7 +169,13 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	if err != nil {
 		return nil, err
 	}
-	if value != nil {
+	if value == nil {
+		// The row is not there until its part of a large operation is applied, and it alone
+		// says whose record to look at.
+		if err := s.finished(ctx); err != nil {
+			return nil, err
+		}
+	} else {
 		d := layout.NewDecoder(value)
 		o := owner{customer: d.CustomerID(), kind: Kind(d.Byte())}
 		key := d.Rest()

@@ -52,6 +52,13 @@ type CustomerID [8]byte
 // OperationID names a large operation; the zero id is none.
 type OperationID [8]byte
 
+// Next is the least id above it, and false where there is none.
+func (op OperationID) Next() (OperationID, bool) {
+	n := binary.BigEndian.Uint64(op[:]) + 1
+	binary.BigEndian.PutUint64(op[:], n)
+	return op, n != 0
+}
+
 // LinkID is the id that a link's code carries.
 type LinkID [8]byte
 

@@ -1,0 +1,70 @@
+package data_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// committedOnly makes an operation of several transactions on each of many workspaces,
+// and cancels it after the first, the second and so on, until it has ended by itself.
+// Where it says that it is done it has committed, and parts of it are not applied. It
+// calls check with the workspace, as opened by the next process.
+func committedOnly(t *testing.T, store storage.Store, prepare, do func(context.Context, *data.Workspace) error, check func(*data.Workspace)) {
+	t.Helper()
+	unfinished := 0
+	for at, more := int64(1), true; more; at++ {
+		more = false
+		ctx, cancel := context.WithCancel(t.Context())
+		h := &hooked{Store: store}
+		ws, next := workspace(h), workspace(store)
+		require.NoError(t, prepare(t.Context(), next))
+		h.afterUpdate = func(n int64) {
+			if n == at {
+				more = true
+				cancel()
+			}
+		}
+		err := do(ctx, ws)
+		cancel()
+		if err == nil {
+			unfinished++
+			check(next)
+		}
+		_, err = next.Recover(t.Context())
+		require.NoError(t, err)
+		_, err = next.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
+		require.NoError(t, err)
+	}
+	require.Greater(t, unfinished, 1)
+	require.Empty(t, dump(t, workspace(store)))
+}
+
+// TestADerivedIDWasNotFoundAfterItsPush asks for the ids of a report right after a large
+// push that has committed. Each has a row that finds it, which was read as it was before
+// the push was applied.
+func TestADerivedIDWasNotFoundAfterItsPush(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		var report data.PushReport
+		nothing := func(context.Context, *data.Workspace) error { return nil }
+		push := func(ctx context.Context, ws *data.Workspace) (err error) {
+			report, err = ws.Push(ctx, block("a", "a", 20))
+			return err
+		}
+		committedOnly(t, backends.Limit(store, backends.Smallest), nothing, push, func(ws *data.Workspace) {
+			last := report.Resources[20]
+			room, err := ws.SpaceByID(t.Context(), last.ID)
+			require.NoError(t, err)
+			require.Equal(t, last.Key, room.Key)
+			guest, err := ws.UserIdentityByID(t.Context(), report.Resources[40].ID)
+			require.NoError(t, err)
+			require.Equal(t, report.Resources[40].Key, guest.Key)
+		})
+	})
+}
