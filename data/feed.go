@@ -181,13 +181,12 @@ const feedPage = 256
 // after it were trimmed. No snapshot is held while the caller works.
 func (w *Workspace) Changes(ctx context.Context, after Cursor) iter.Seq2[FeedChange, error] {
 	return func(yield func(FeedChange, error) bool) {
-		err := w.finishAll(ctx)
-		if err == nil && after == (Cursor{}) {
-			after, err = w.feedStart(ctx)
-		}
-		if err != nil {
-			yield(FeedChange{}, err)
-			return
+		if after == (Cursor{}) {
+			var err error
+			if after, err = w.feedStart(ctx); err != nil {
+				yield(FeedChange{}, err)
+				return
+			}
 		}
 		for {
 			batches, err := w.readFeed(ctx, after)
@@ -237,9 +236,13 @@ func (w *Workspace) feedStart(ctx context.Context) (Cursor, error) {
 	})
 }
 
-// readFeed reads the next rows of every partition, in the order of time.
+// readFeed reads the next rows of every partition, in the order of time. It reads a
+// snapshot that holds no part of an operation without the rest.
 func (w *Workspace) readFeed(ctx context.Context, after Cursor) ([]*feedBatch, error) {
 	return read(ctx, w, func(s *Snapshot) ([]*feedBatch, error) {
+		if err := s.finished(ctx); err != nil {
+			return nil, err
+		}
 		var heads [layout.FeedPartitions]*feedBatch
 		var nexts [layout.FeedPartitions]func() (*feedBatch, error, bool)
 		for p := range byte(layout.FeedPartitions) {

@@ -2,6 +2,7 @@ package data_test
 
 import (
 	"context"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,6 +66,79 @@ func TestADerivedIDWasNotFoundAfterItsPush(t *testing.T) {
 			guest, err := ws.UserIdentityByID(t.Context(), report.Resources[40].ID)
 			require.NoError(t, err)
 			require.Equal(t, report.Resources[40].Key, guest.Key)
+		})
+	})
+}
+
+// TestTheFeedToldHalfOfAnOperation has a reader that began before a large operation, and
+// reads on after each of its transactions.
+func TestTheFeedToldHalfOfAnOperation(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		store = backends.Limit(store, backends.Smallest)
+		const rooms = 20
+		some := 0
+		for at, more := int64(1), true; more; at++ {
+			more = false
+			h := &hooked{Store: store}
+			ws, reader := workspace(h), workspace(store)
+			push(t, reader, "a", data.Site("site", "Before"))
+			var end data.Cursor
+			for _, c := range changes(t, reader, data.Cursor{}) {
+				end = c.Cursor
+			}
+			push(t, reader, "a", data.Site("site", "After"))
+			next, stop := iter.Pull2(reader.Changes(t.Context(), end))
+			c, err, _ := next() // it stands at its first change, while the operation goes on
+			require.NoError(t, err)
+			require.Equal(t, data.Updated, c.Change)
+			h.afterUpdate = func(n int64) {
+				if n != at {
+					return
+				}
+				more = true
+				count := 0
+				for {
+					c, err, ok := next()
+					if !ok {
+						break
+					}
+					require.NoError(t, err)
+					require.Equal(t, "b", c.CustomerKey)
+					count++
+				}
+				require.Contains(t, []int{0, 3*rooms + 1}, count, "after transaction %d", at)
+				some += count
+			}
+			_, err = ws.Push(t.Context(), block("b", "b", rooms))
+			require.NoError(t, err)
+			stop()
+			_, err = reader.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
+			require.NoError(t, err)
+		}
+		require.Positive(t, some)
+	})
+}
+
+// TestHistoryToldHalfOfAnOperation asks for the history of a resource whose customer's
+// operation has committed, and is not all applied.
+func TestHistoryToldHalfOfAnOperation(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		var report data.PushReport
+		nothing := func(context.Context, *data.Workspace) error { return nil }
+		push := func(ctx context.Context, ws *data.Workspace) (err error) {
+			report, err = ws.Push(ctx, block("a", "a", 20))
+			return err
+		}
+		committedOnly(t, backends.Limit(store, backends.Smallest), nothing, push, func(ws *data.Workspace) {
+			require.NoError(t, ws.View(t.Context(), func(s *data.Snapshot) error {
+				told, err := s.History(t.Context(), "a", report.Resources[60].ID, 0)
+				if err == nil {
+					require.Len(t, told, 1)
+				}
+				return err
+			}))
 		})
 	})
 }
