@@ -231,12 +231,11 @@ func (n *node) dropReference(to Ref) {
 
 // finish adds what was planned to a customer's changes and to the report.
 func (cas *cascader) finish(ch *changes, report *DeleteReport) {
-	now := cas.s.w.time()
 	for _, t := range cas.order {
 		if t.new == nil {
 			report.add(t.old, t.because)
 		} else {
-			t.new.meta.UpdatedAt = now
+			t.new.meta.UpdatedAt = ch.at
 		}
 		ch.edits = append(ch.edits, edit{t.old, t.new})
 	}

@@ -15,6 +15,7 @@ import (
 type changes struct {
 	w        *Workspace
 	customer *customer // as it was
+	at       time.Time // when it happens
 	created  bool      // it is new
 	touched  bool      // its record is written, whatever else is
 	dies     bool      // it goes, with all that it owns
@@ -36,7 +37,7 @@ func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kin
 
 // plan begins the changes to a customer that exists, or one that is created.
 func (s *Snapshot) plan(ctx context.Context, c *customer, created bool) (*changes, error) {
-	ch := &changes{w: s.w, customer: c, created: created}
+	ch := &changes{w: s.w, customer: c, at: s.time(), created: created}
 	var err error
 	if created {
 		ch.wounds, err = s.unborn(ctx, c.key)
@@ -55,7 +56,6 @@ type claim struct {
 // put plans that a resource becomes new, and says what that changes.
 func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 	out := PushedResource{Kind: new.kind, Key: new.key}
-	now := ch.w.time()
 	switch {
 	case old == nil:
 		out.Change = Created
@@ -66,13 +66,13 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 			}
 			out.ID = id
 		}
-		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: now, UpdatedAt: now}
+		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: ch.at, UpdatedAt: ch.at}
 	case string(encodeFields(old)) == string(encodeFields(new)):
 		out.ID, out.Change = old.meta.ID, Unchanged
 		return out, nil
 	default:
 		out.ID, out.Change = old.meta.ID, Updated
-		new.meta.UpdatedAt = now
+		new.meta.UpdatedAt = ch.at
 	}
 	ch.edits = append(ch.edits, edit{old, new})
 	return out, nil
@@ -122,7 +122,7 @@ func (ch *changes) mutations() iter.Seq[mutation] {
 				}
 			}
 		}
-		revokedAt := layout.AppendTime(nil, ch.w.time())
+		revokedAt := layout.AppendTime(nil, ch.at)
 		for _, id := range ch.revoked {
 			told := &event{change: PortalRevoked, kind: KindCustomerPortal, id: id}
 			if !yield(mutation{key: layout.Revoked(after.id, id), value: revokedAt, event: told}) {
@@ -145,10 +145,10 @@ func (ch *changes) write(ctx context.Context, s *Snapshot, tx storage.Tx) error 
 		return err
 	}
 	if ch.dies {
-		_, err := newSweeper(ch.customer, ch.w.time()).step(ctx, s, tx, budget{unbounded, unbounded})
+		_, err := newSweeper(ch.customer, ch.at).step(ctx, s, tx, budget{unbounded, unbounded})
 		return err
 	}
-	return apply(ctx, tx, ch.customer, ch.w.time(), ch.mutations())
+	return apply(ctx, tx, ch.customer, ch.at, ch.mutations())
 }
 
 // apply writes mutations of one customer, and their events.

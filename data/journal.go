@@ -45,8 +45,8 @@ const (
 
 // standing is the row of a large operation.
 type standing struct {
-	phase phase // 0 where there is no row
-	at    time.Time
+	phase phase     // 0 where there is no row
+	at    time.Time // of the operation
 }
 
 func (st standing) encode() []byte { return layout.AppendTime([]byte{byte(st.phase)}, st.at) }
@@ -273,7 +273,7 @@ const smallRow = 96
 
 func (j *journal) begin(ctx context.Context) error {
 	err := storage.Run(ctx, j.w.store, func(tx storage.Tx) error {
-		return tx.Put(layout.Operation(j.w.id, j.id), standing{preparing, j.w.time()}.encode())
+		return tx.Put(layout.Operation(j.w.id, j.id), standing{preparing, j.op.at()}.encode())
 	})
 	if err != nil {
 		return err
@@ -435,12 +435,13 @@ func (j *journal) mark(ctx context.Context) error {
 
 func (j *journal) commit(ctx context.Context) error {
 	return j.update(ctx, func(s *Snapshot, tx storage.Tx) error {
+		s.at = j.op.at()
 		if j.op.within != nil {
 			if err := j.op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: j.op.changes[0].customer.public()}); err != nil {
 				return err
 			}
 		}
-		return tx.Put(layout.Operation(j.w.id, j.id), standing{committed, j.w.time()}.encode())
+		return tx.Put(layout.Operation(j.w.id, j.id), standing{committed, j.op.at()}.encode())
 	})
 }
 

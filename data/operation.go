@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
@@ -28,6 +29,9 @@ func (op *operation) empty() bool {
 	}
 	return op.within == nil
 }
+
+// at is when the operation happens, which changes something.
+func (op *operation) at() time.Time { return op.changes[0].at }
 
 // planner finds what to do. It may be called again, on a newer state. scale is how
 // many resources it may look at before it gives up with errTooLong.
@@ -102,6 +106,7 @@ func (w *Workspace) executeLong(ctx context.Context, plan planner) error {
 	}
 	err = w.store.Update(ctx, func(tx storage.Tx) error {
 		s := w.At(tx)
+		s.at = op.at()
 		for _, ch := range op.changes {
 			if err := ch.verify(ctx, s); err != nil {
 				return err

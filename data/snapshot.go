@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,6 +16,16 @@ import (
 type Snapshot struct {
 	w *Workspace
 	r storage.Reader
+
+	at time.Time // of the operation that is planned on it; zero before one asks
+}
+
+// time is when the operation that is planned here happens: one time for all of it.
+func (s *Snapshot) time() time.Time {
+	if s.at.IsZero() {
+		s.at = s.w.time()
+	}
+	return s.at
 }
 
 // WorkspaceID is the id of the workspace that is read.

@@ -75,7 +75,7 @@ func (w *Workspace) newID() (uuid.UUID, error) {
 
 // newCustomer plans a customer. In a dry run it has no id, and so no rows.
 func (s *Snapshot) newCustomer(ctx context.Context, key string, dryRun bool) (*customer, error) {
-	c := &customer{workspace: s.w.id, key: key, createdAt: s.w.time()}
+	c := &customer{workspace: s.w.id, key: key, createdAt: s.time()}
 	if dryRun {
 		return c, nil
 	}
@@ -104,7 +104,7 @@ type CustomerTx struct {
 // Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked].
 func (tx CustomerTx) Tell(ctx context.Context, change Change, portalID uuid.UUID) error {
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
-	return appendFeed(ctx, tx.Tx, c, tx.w.time(), []event{{change: change, kind: KindCustomerPortal, id: portalID}})
+	return appendFeed(ctx, tx.Tx, c, tx.time(), []event{{change: change, kind: KindCustomerPortal, id: portalID}})
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns

@@ -1,0 +1,91 @@
+package data_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// TestOneOperationHadSeveralTimes is of the times in the change feed, of customers and of
+// resources: all that one operation changes has one. The clock never gives one twice.
+func TestOneOperationHadSeveralTimes(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		for i, op := range largeOperations {
+			ws := workspaceOf(store, uuid.New())
+			for _, customer := range []string{"a", "b"} {
+				_, err := ws.PushWith(t.Context(), block(customer, customer, 6), data.PushOptions{Within: func(ctx context.Context, tx data.CustomerTx) error {
+					return tx.Tell(ctx, data.Created, uuid.New())
+				}})
+				require.NoError(t, err)
+			}
+			feed := changes(t, ws, data.Cursor{})
+			require.NoError(t, op.do(t.Context(), ws))
+			told := changes(t, ws, feed[len(feed)-1].Cursor)
+			require.NotEmpty(t, told)
+			for _, c := range told {
+				require.Equal(t, told[0].At, c.At, "%s: %v", op.name, c)
+			}
+			at := map[uuid.UUID]data.Change{}
+			for _, c := range told {
+				at[c.ID] = c.Change
+			}
+			seen := 0
+			for id, meta := range metas(t, ws) {
+				switch at[id] {
+				case data.Created:
+					require.Equal(t, told[0].At, meta.CreatedAt)
+					require.Equal(t, told[0].At, meta.UpdatedAt)
+					seen++
+				case data.Updated:
+					require.Equal(t, told[0].At, meta.UpdatedAt)
+					seen++
+				default:
+					require.True(t, meta.UpdatedAt.Before(told[0].At))
+				}
+			}
+			if i == 0 {
+				require.Positive(t, seen)
+			}
+			c, err := ws.Customer(t.Context(), "c")
+			if err == nil {
+				require.Equal(t, told[0].At, c.CreatedAt)
+			}
+			pushed := map[string]map[time.Time]bool{"a": {}, "b": {}}
+			for _, c := range feed {
+				pushed[c.CustomerKey][c.At] = true
+			}
+			require.Len(t, pushed["a"], 1, "what is told within a push has its time")
+			require.Len(t, pushed["b"], 1)
+		}
+	})
+}
+
+// metas is what is known of every resource of a workspace, by its derived id.
+func metas(t *testing.T, ws *data.Workspace) map[uuid.UUID]data.Meta {
+	t.Helper()
+	out := map[uuid.UUID]data.Meta{}
+	spaces, err := ws.Spaces(t.Context(), data.Query{Limit: 1000})
+	require.NoError(t, err)
+	for _, s := range spaces.Items {
+		out[s.Meta.ID] = s.Meta
+	}
+	people, err := ws.UserIdentities(t.Context(), data.Query{Limit: 1000})
+	require.NoError(t, err)
+	for _, u := range people.Items {
+		out[u.Meta.ID] = u.Meta
+	}
+	grants, err := ws.AccessGrants(t.Context(), data.Query{Limit: 1000})
+	require.NoError(t, err)
+	for _, g := range grants.Items {
+		out[g.Meta.ID] = g.Meta
+	}
+	return out
+}
