@@ -336,6 +336,10 @@ func (w *Workspace) Follow(ctx context.Context, after Cursor) iter.Seq2[FeedChan
 // TrimChanges drops the changes that are older than a time, and says how many it
 // dropped. It goes by rows of the feed, each the changes of one customer in one
 // commit, in bounded transactions; where it fails, what it dropped stays dropped.
+//
+// A change that is told of after one that stays, stays too, so that nobody who has read
+// that far misses it. An operation of several transactions is told of when it is applied,
+// under the time at which it was planned, and so it can stand behind what happened later.
 func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped int, err error) {
 	if err := w.finishAll(ctx); err != nil {
 		return 0, err

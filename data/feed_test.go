@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // changes reads the feed after a cursor.
@@ -245,5 +248,46 @@ func TestCursorText(t *testing.T) {
 		for _, err := range ws.Changes(t.Context(), c) {
 			require.ErrorIs(t, err, data.ErrInvalidCursor, "past the end")
 		}
+	})
+}
+
+// TestTrimStoppedAtARowOfALaterTime has a large operation of which the feed tells after
+// a later one of another customer: that it keeps a row behind one that stays is on
+// purpose, since who has read to there has not read it.
+func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		store = backends.Limit(store, backends.Smallest)
+		neighbour := "" // of the same partition
+		for i := 0; neighbour == ""; i++ {
+			if key := fmt.Sprint("n", i); layout.FeedPartition(key) == layout.FeedPartition("a") {
+				neighbour = key
+			}
+		}
+		clock := new(fakeClock)
+		h := &hooked{Store: store}
+		ws := data.NewWorkspace(h, workspaceID, data.Options{Now: clock.now})
+		other := data.NewWorkspace(store, workspaceID, data.Options{Now: clock.now})
+		h.afterUpdate = func(n int64) {
+			if n == 4 {
+				push(t, other, neighbour, data.Room("x", "X"))
+			}
+		}
+		_, err := ws.Push(t.Context(), block("a", "a", 20))
+		require.NoError(t, err)
+		all := changes(t, other, data.Cursor{})
+		require.Len(t, all, 62)
+		later := all[0]
+		require.Equal(t, neighbour, later.CustomerKey)
+		require.True(t, all[1].At.Before(later.At))
+
+		dropped, err := other.TrimChanges(t.Context(), later.At)
+		require.NoError(t, err)
+		require.Zero(t, dropped)
+		require.Equal(t, all, changes(t, other, data.Cursor{}), "what was told after it stays with it")
+		dropped, err = other.TrimChanges(t.Context(), later.At.Add(time.Second))
+		require.NoError(t, err)
+		require.Equal(t, len(all), dropped)
+		require.Empty(t, changes(t, other, all[len(all)-1].Cursor))
 	})
 }
