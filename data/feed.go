@@ -1,8 +1,8 @@
 package data
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -396,7 +397,7 @@ func (c Cursor) MarshalText() ([]byte, error) {
 		b = binary.AppendUvarint(b, place.batch)
 		b = binary.AppendUvarint(b, uint64(place.offset))
 	}
-	return base64.RawURLEncoding.AppendEncode(nil, b), nil
+	return []byte(opaque.Encode(b)), nil
 }
 
 // UnmarshalText reads what MarshalText wrote, or "" for the start. It returns
@@ -406,11 +407,11 @@ func (c *Cursor) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		return nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(string(text))
-	if err != nil || string(b[:1]) != cursorVersion {
+	b, ok := opaque.Decode(string(text))
+	if !ok || !bytes.HasPrefix(b, []byte(cursorVersion)) {
 		return ErrInvalidCursor
 	}
-	d := layout.NewDecoder(b[1:])
+	d := layout.NewDecoder(b[len(cursorVersion):])
 	for i := range c.at {
 		c.at[i] = feedPlace{d.Uvarint(), int(d.Uvarint() & (1<<31 - 1))}
 	}

@@ -3,7 +3,6 @@ package data
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -372,16 +372,16 @@ func (l *listing) parse(cursor string) ([]byte, error) {
 const cursorVersion = "1"
 
 func formatCursor(order string, at []byte) string {
-	return base64.RawURLEncoding.EncodeToString(append([]byte(cursorVersion+order), at...))
+	return opaque.Encode(append([]byte(cursorVersion+order), at...))
 }
 
 func parseCursor(order, cursor string) ([]byte, error) {
 	if cursor == "" {
 		return nil, nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	b, ok := opaque.Decode(cursor)
 	prefix := []byte(cursorVersion + order)
-	if err != nil || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*chars.MaxKeyBytes {
+	if !ok || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*chars.MaxKeyBytes {
 		return nil, ErrInvalidCursor
 	}
 	return b[len(prefix):], nil

@@ -5,12 +5,12 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/opaque"
 )
 
 const cursorInfo = "customerportal/cursor/v1"
@@ -45,7 +45,7 @@ func (k *Keys) sealCursor(cursor string, rand io.Reader) (string, error) {
 		return "", fmt.Errorf("portal: making a cursor: %w", err)
 	}
 	b = aead.Seal(b, b[1:], pad(cursor), b[:1])
-	return base64.RawURLEncoding.EncodeToString(b), nil
+	return opaque.Encode(b), nil
 }
 
 // openCursor returns [data.ErrInvalidCursor] for a cursor that no session gave.
@@ -53,8 +53,8 @@ func (k *Keys) openCursor(sealed string) (string, error) {
 	if sealed == "" {
 		return "", nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(b) == 0 || b[0] >= Slots || k.cursors[b[0]] == nil {
+	b, ok := opaque.Decode(sealed)
+	if !ok || len(b) == 0 || b[0] >= Slots || k.cursors[b[0]] == nil {
 		return "", data.ErrInvalidCursor
 	}
 	aead := k.cursors[b[0]]

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -64,8 +64,8 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 	if limit < 0 || limit > maxListLimit {
 		return page, fmt.Errorf("%w: a limit of %d is not from 1 to %d", ErrInvalid, limit, maxListLimit)
 	}
-	before, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(before) != 0 && len(before) != len(uuid.Nil) {
+	before, ok := opaque.Decode(cursor)
+	if !ok || len(before) != 0 && len(before) != len(uuid.Nil) {
 		return page, fmt.Errorf("%w: cursor", ErrInvalid)
 	}
 	err = ws.View(ctx, func(at *data.Snapshot) error {
@@ -89,7 +89,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			}
 			if len(page.Items) == limit {
 				last := page.Items[limit-1].ID
-				page.Next = base64.RawURLEncoding.EncodeToString(last[:])
+				page.Next = opaque.Encode(last[:])
 				break
 			}
 			p, err := stand(ctx, at.Reader(), pointer{c.ID(), id})

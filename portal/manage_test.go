@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -51,8 +52,10 @@ func TestGetAndListPortals(t *testing.T) {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", bad, "")
 			require.ErrorIs(t, err, portal.ErrInvalid)
 		}
-		_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, "?")
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		for _, bad := range []string{"?", "\n", opaque.Encode(made[3][:]) + "\r\n"} {
+			_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, bad)
+			require.ErrorIs(t, err, portal.ErrInvalid, "%q", bad)
+		}
 		elsewhere := data.NewWorkspace(f.ws.Store(), uuid.New(), data.Options{})
 		_, err = f.portals.Get(t.Context(), elsewhere, p.ID)
 		require.ErrorIs(t, err, portal.ErrNotFound)

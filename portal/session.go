@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -89,7 +89,7 @@ func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error
 	if err := s.use(ctx, session, &hash); err != nil {
 		return nil, err
 	}
-	session.hash, session.token = &hash, Secret(base64.RawURLEncoding.EncodeToString(token[:]))
+	session.hash, session.token = &hash, Secret(opaque.Encode(token[:]))
 	return session, nil
 }
 
@@ -184,15 +184,15 @@ func (s *Service) use(ctx context.Context, session *Session, hash *layout.Sessio
 // Options.SessionTTL, and with its portal. A session that is not good, and is still
 // stored, comes with the error, so that it can be said whose it was: its Portal reads.
 func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) != SessionBytes {
+	raw, ok := opaque.Decode(token)
+	if !ok || len(raw) != SessionBytes {
 		return nil, ErrSessionOver
 	}
 	hash := layout.SessionHash(sha256.Sum256(raw))
 	session := &Session{service: s, hash: &hash, token: Secret(token)}
 	var row sessionRow
 	known := false
-	err = session.liveViewOr(ctx, func(v *view, err error) error {
+	err := session.liveViewOr(ctx, func(v *view, err error) error {
 		known = true
 		session.ws, session.portal, session.customer = v.ws, v.portal, v.customer.ID()
 		row = v.row

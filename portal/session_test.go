@@ -54,7 +54,7 @@ func TestASessionIsFoundByItsToken(t *testing.T) {
 		_, _, err = found.Space(t.Context(), "101")
 		require.NoError(t, err)
 
-		for _, bad := range []string{"", token + "A", token[:21], strings.Repeat("A", 22), strings.ToLower(token), "?" + token[1:]} {
+		for _, bad := range []string{"", token + "A", token[:21], strings.Repeat("A", 22), strings.ToLower(token), "?" + token[1:], token + "\n", token[:9] + "\r\n" + token[9:]} {
 			_, err := f.portals.Session(t.Context(), bad)
 			require.ErrorIs(t, err, portal.ErrSessionOver, bad)
 		}

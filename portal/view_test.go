@@ -246,6 +246,8 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 			for _, key := range strings.Fields("rs1 rn1 rn2 b101") {
 				require.NotContains(t, string(raw), key)
 			}
+			_, err = s.AccessGrants(t.Context(), data.Query{Cursor: cursor + "\n"})
+			require.ErrorIs(t, err, data.ErrInvalidCursor)
 			for at := range raw {
 				raw[at] ^= 1
 				_, err := s.AccessGrants(t.Context(), data.Query{Cursor: base64.RawURLEncoding.EncodeToString(raw)})
