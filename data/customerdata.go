@@ -25,18 +25,37 @@ type CustomerData struct {
 	notes []Finding
 }
 
-// Add adds resources of any class.
+// Add adds resources of any class, which may be given as pointers. It panics for a nil
+// Resource and for a nil pointer.
 func (d *CustomerData) Add(resources ...Resource) {
 	for _, r := range resources {
-		switch r := r.(type) {
-		case Space:
-			d.Spaces = append(d.Spaces, r)
-		case UserIdentity:
-			d.UserIdentities = append(d.UserIdentities, r)
-		case AccessGrant:
-			d.AccessGrants = append(d.AccessGrants, r)
+		if !d.tryAdd(r) {
+			panic("data: CustomerData.Add of a nil Resource")
 		}
 	}
+}
+
+// tryAdd says false for a resource that is nil.
+func (d *CustomerData) tryAdd(r Resource) bool {
+	switch r := r.(type) {
+	case Space:
+		d.Spaces = append(d.Spaces, r)
+	case UserIdentity:
+		d.UserIdentities = append(d.UserIdentities, r)
+	case AccessGrant:
+		d.AccessGrants = append(d.AccessGrants, r)
+	case *Space:
+		return r != nil && d.tryAdd(*r)
+	case *UserIdentity:
+		return r != nil && d.tryAdd(*r)
+	case *AccessGrant:
+		return r != nil && d.tryAdd(*r)
+	case nil:
+		return false
+	default: // a type of the caller's that one of these is embedded in
+		d.add(r.node())
+	}
+	return true
 }
 
 func (d *CustomerData) add(n *node) {

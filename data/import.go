@@ -37,7 +37,8 @@ const defaultBatch = 1000
 // Each batch is all or nothing, and is durable before the next one is read; the whole
 // is not. Where a batch fails, or resources yields an error, the batches before it
 // stay, the report says how many, and the import can be run again: what is there
-// already is unchanged. The paths of a fault are those within its batch.
+// already is unchanged. A nil Resource is an [ErrInvalid], and its batch is not pushed.
+// The paths of a fault are those within its batch.
 //
 // A reference to what comes in a later batch is a warning, and links up there; give
 // spaces and user identities before access grants, and sites before their spaces.
@@ -69,7 +70,9 @@ func (w *Workspace) Import(ctx context.Context, customerKey string, resources it
 		if err != nil {
 			return report, fmt.Errorf("data: import: after %d resources: %w", report.Done(), err)
 		}
-		batch.Add(r)
+		if !batch.tryAdd(r) {
+			return report, fmt.Errorf("%w: import: after %d resources: a nil Resource", ErrInvalid, report.Done())
+		}
 		if batch.Len() == size {
 			if err := push(); err != nil {
 				return report, err

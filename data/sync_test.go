@@ -192,3 +192,36 @@ func TestImport(t *testing.T) {
 		require.True(t, report.CustomerCreated, "an import of nothing creates the customer, as a push does")
 	})
 }
+
+// TestAPointerWasDroppedSilently is of what the compiler takes for a Resource too.
+func TestAPointerWasDroppedSilently(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		room, guest := data.Room("1", "One"), data.Guest("g", "Ada")
+		stay := data.Reservation("r", data.Ref{Kind: data.KindGuest, Key: "g"}, data.Refs(data.KindRoom, "1")...)
+		type suite struct{ data.Space }
+		d := data.CustomerData{CustomerKey: "a"}
+		d.Add(&room, &guest, &stay, suite{data.Unit("2", "Two")})
+		require.Equal(t, data.CustomerData{
+			CustomerKey: "a", Spaces: []data.Space{room, data.Unit("2", "Two")},
+			UserIdentities: []data.UserIdentity{guest}, AccessGrants: []data.AccessGrant{stay},
+		}, d)
+		nothing := []data.Resource{nil, (*data.Space)(nil), (*data.UserIdentity)(nil), (*data.AccessGrant)(nil)}
+		for _, r := range nothing {
+			require.Panics(t, func() { d.Add(r) })
+		}
+		require.Equal(t, 4, d.Len())
+
+		report, err := ws.Import(t.Context(), "a", func(yield func(data.Resource, error) bool) {
+			_ = yield(&room, nil) && yield(&guest, nil) && yield(&stay, nil)
+		}, data.ImportOptions{BatchSize: 2})
+		require.NoError(t, err)
+		require.Equal(t, 3, report.Done())
+		for _, r := range nothing {
+			report, err = ws.Import(t.Context(), "b", func(yield func(data.Resource, error) bool) {
+				_ = yield(data.Room("b1", "One"), nil) && yield(data.Room("b2", "Two"), nil) && yield(data.Room("b3", "Three"), nil) && yield(r, nil)
+			}, data.ImportOptions{BatchSize: 2})
+			require.ErrorIs(t, err, data.ErrInvalid)
+			require.Equal(t, 2, report.Done(), "the batch before it stays")
+		}
+	})
+}
