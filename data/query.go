@@ -429,7 +429,8 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 		if err != nil {
 			return Page[Customer]{}, err
 		}
-		if c == nil {
+		if c == nil { // it is being deleted, or is not there yet
+			page.Next = formatCursor(orderByKey, key)
 			continue
 		}
 		if len(page.Items) == limit {

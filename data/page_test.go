@@ -1,0 +1,89 @@
+package data_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// putRows writes rows that the library writes, as many as it takes transactions.
+func putRows(t *testing.T, store storage.Store, n int, row func(i int) (key, value []byte)) {
+	t.Helper()
+	for from := 0; from < n; {
+		to := min(n, from+store.Limits().TxWrites/2, from+1000)
+		require.NoError(t, store.Update(t.Context(), func(tx storage.Tx) error {
+			for i := from; i < to; i++ {
+				key, value := row(i)
+				if err := tx.Put(key, value); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		from = to
+	}
+}
+
+// aPageReads is how many rows a page looks at before it ends.
+const aPageReads = 10_000
+
+// TestCustomersEndedAmongThoseThatGo lists behind more customers than a page reads of
+// which the directory has a row, and that are not there: they are being deleted, or
+// created by an operation that has not committed.
+func TestCustomersEndedAmongThoseThatGo(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		ws := workspace(store)
+		push(t, ws, "a", data.Room("1", "One"))
+		push(t, ws, "z", data.Room("2", "Two"))
+		putRows(t, store, 2*aPageReads, func(i int) (key, value []byte) {
+			return layout.CustomerKey(workspaceID, fmt.Sprintf("gone%05d", i)), []byte("some id.")
+		})
+		for text, want := range map[string][]string{"": {"a", "z"}, "z": {"z"}, "none": nil} {
+			var got []string
+			pages := 0
+			for cursor := ""; ; pages++ {
+				require.Less(t, pages, 10, "it does not end")
+				page, err := ws.Customers(t.Context(), data.CustomerQuery{Text: text, Cursor: cursor})
+				require.NoError(t, err)
+				for _, c := range page.Items {
+					got = append(got, c.Key)
+				}
+				if cursor = page.Next; cursor == "" {
+					break
+				}
+			}
+			require.Equal(t, want, got)
+			require.Equal(t, 2, pages, "a page ends where it has read enough")
+		}
+	})
+}
+
+// TestAListEndsItsPageAndGoesOn lists behind more rows of the directory of keys than a
+// page reads, which are nobody's.
+func TestAListEndsItsPageAndGoesOn(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		ws := workspace(store)
+		push(t, ws, "a", data.Room("a", "First"), data.Room("z", "Last"))
+		nobody := append([]byte("nobody.."), byte(data.KindRoom))
+		putRows(t, store, aPageReads+1, func(i int) (key, value []byte) {
+			return layout.Directory(workspaceID, byte(data.ClassSpace), fmt.Sprintf("k%05d", i)), nobody
+		})
+		first, err := ws.Spaces(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Len(t, first.Items, 1)
+		require.NotEmpty(t, first.Next, "there may be more")
+		second, err := ws.Spaces(t.Context(), data.Query{Cursor: first.Next})
+		require.NoError(t, err)
+		require.Len(t, second.Items, 1)
+		require.Equal(t, "z", second.Items[0].Key)
+		require.Empty(t, second.Next)
+	})
+}
