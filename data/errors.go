@@ -27,6 +27,9 @@ var (
 	// ErrUnknownKind is returned for a word that names no kind.
 	ErrUnknownKind = fmt.Errorf("%w: unknown kind", ErrInvalid)
 
+	// ErrUnknownClass is returned for a word that names no class.
+	ErrUnknownClass = fmt.Errorf("%w: unknown class", ErrInvalid)
+
 	// ErrInvalidCursor is returned for a cursor that is not one of this list's.
 	ErrInvalidCursor = fmt.Errorf("%w: cursor", ErrInvalid)
 

@@ -3,6 +3,7 @@ package data_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -289,5 +290,27 @@ func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, len(all), dropped)
 		require.Empty(t, changes(t, other, all[len(all)-1].Cursor))
+	})
+}
+
+// TestAChangeDidNotReadItsOwnJSON is of classes, and of what is told of portals.
+func TestAChangeDidNotReadItsOwnJSON(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		_, err := pushJSON(t, ws, everyKind(t))
+		require.NoError(t, err)
+		require.NoError(t, ws.Within(t.Context(), "Acme Hotels", func(ctx context.Context, tx data.CustomerTx) error {
+			return tx.Tell(ctx, data.Opened, uuid.New())
+		}))
+		all := changes(t, ws, data.Cursor{})
+		require.Equal(t, data.KindCustomerPortal, all[len(all)-1].Kind)
+		b, err := json.Marshal(all)
+		require.NoError(t, err)
+		var again []data.FeedChange
+		require.NoError(t, json.Unmarshal(b, &again))
+		require.Equal(t, all, again)
+		var c data.Class
+		require.ErrorIs(t, c.UnmarshalText([]byte("room")), data.ErrUnknownClass)
+		var k data.Kind
+		require.ErrorIs(t, k.UnmarshalText([]byte("colour")), data.ErrUnknownKind)
 	})
 }

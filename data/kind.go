@@ -44,6 +44,17 @@ func (c Class) String() string {
 // MarshalText writes the class as String does.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// UnmarshalText reads what String gives for a class, or returns [ErrUnknownClass].
+func (c *Class) UnmarshalText(b []byte) error {
+	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomerPortal} {
+		if class.String() == string(b) {
+			*c = class
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %q", ErrUnknownClass, clip(string(b)))
+}
+
 // Kind is what the partner calls a resource. The zero Kind is none.
 type Kind uint8
 
@@ -179,8 +190,13 @@ func (k Kind) KeysField() string { return k.String() + "_keys" }
 // MarshalText writes the kind as String does.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads the kind as ParseKind does.
+// UnmarshalText reads the kind as ParseKind does, and that of a portal, which the
+// change feed tells of.
 func (k *Kind) UnmarshalText(b []byte) (err error) {
+	if string(b) == customerPortal {
+		*k = KindCustomerPortal
+		return nil
+	}
 	*k, err = ParseKind(string(b))
 	return err
 }

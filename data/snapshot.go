@@ -32,7 +32,11 @@ func (s *Snapshot) time() time.Time {
 func (s *Snapshot) WorkspaceID() uuid.UUID { return s.w.id }
 
 // At reads the workspace in a snapshot, or transaction, of its store that the
-// caller has opened.
+// caller has opened. Where a read meets a large operation that has committed and is not
+// all applied it fails, with an error that says so: return that from the function, and
+// open with [View], [Workspace.View] or [Workspace.Within], which finish the operation and
+// run the function again. After a Store.View or Store.Update of the caller's own the next
+// read by way of a Workspace does so.
 func (w *Workspace) At(r storage.Reader) *Snapshot { return &Snapshot{w: w, r: r} }
 
 // Reader reads the same state of the whole store.
