@@ -125,7 +125,9 @@ func (cas *cascader) delete(ctx context.Context, nodes []*node) error {
 		}
 		wave = next
 	}
-	return nil
+	var err error
+	cas.revoked, err = cas.s.unrevoked(ctx, cas.c, cas.revoked)
+	return err
 }
 
 // touch is the record of a resource, as it stands so far.

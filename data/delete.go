@@ -17,7 +17,7 @@ type DeleteReport struct {
 	Customers         []string          `json:"customers,omitempty"` // deleted, with all that they owned
 	Deleted           []DeletedResource `json:"deleted,omitempty"`
 	Detached          []Detached        `json:"detached,omitempty"`            // references that what stays has lost
-	Revoked           []Revoked         `json:"revoked,omitempty"`             // portals that open no more
+	Revoked           []Revoked         `json:"revoked,omitempty"`             // portals that open no more, but for those revoked before
 	NotFound          []Ref             `json:"not_found,omitempty"`           // as they were given
 	CustomersNotFound []string          `json:"customers_not_found,omitempty"` // the same
 	Warnings          []Finding         `json:"warnings,omitempty"`
@@ -182,6 +182,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 	ch.dies = true
 	p.changes = append(p.changes, ch)
 	p.report.Customers = append(p.report.Customers, c.key)
+	var portals []Revoked
 	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.Customer(c.id)), storage.ScanOptions{}) {
 		if err != nil {
 			return err
@@ -201,10 +202,28 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 		case row.resource != nil:
 			p.report.add(row.resource, nil)
 		case row.portal != uuid.Nil:
-			p.report.Revoked = append(p.report.Revoked, Revoked{CustomerKey: c.key, PortalID: row.portal})
+			portals = append(portals, Revoked{CustomerKey: c.key, PortalID: row.portal})
 		}
 	}
-	return nil
+	portals, err = p.s.unrevoked(ctx, c, portals)
+	p.report.Revoked = append(p.report.Revoked, portals...)
+	return err
+}
+
+// unrevoked is those of a customer's portals that were not revoked before.
+func (s *Snapshot) unrevoked(ctx context.Context, c *customer, portals []Revoked) ([]Revoked, error) {
+	if len(portals) == 0 {
+		return nil, nil
+	}
+	keys := make([][]byte, len(portals))
+	for i, p := range portals {
+		keys[i] = layout.Revoked(c.id, p.PortalID)
+	}
+	rows, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return lo.Filter(portals, func(_ Revoked, i int) bool { return rows[i] == nil }), nil
 }
 
 // seed is what was named of one customer.

@@ -181,6 +181,58 @@ func TestDeletingAGrantRevokesItsDeepLinks(t *testing.T) {
 	})
 }
 
+// TestAPortalWasRevokedTwice has portals that are deep links, of which one was revoked
+// before: what deletes what they open reports and tells of the other alone.
+func TestAPortalWasRevokedTwice(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		before, now := uuid.New(), uuid.New()
+		for name, do := range map[string]func() ([]data.Revoked, error){
+			"a delete of the grant": func() ([]data.Revoked, error) {
+				r, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "r1")})
+				return r.Revoked, err
+			},
+			"a sync without it": func() ([]data.Revoked, error) {
+				r, err := ws.Sync(t.Context(), data.CustomerData{CustomerKey: "acme"})
+				return r.Revoked, err
+			},
+			"a delete of the customer": func() ([]data.Revoked, error) {
+				r, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+				return r.Revoked, err
+			},
+		} {
+			_, err := pushJSON(t, ws, hotel)
+			require.NoError(t, err, name)
+			var row []byte
+			require.NoError(t, ws.Within(t.Context(), "acme", func(_ context.Context, tx data.CustomerTx) error {
+				c := tx.Customer.ID()
+				row = layout.Revoked(c, before)
+				for _, id := range []uuid.UUID{before, now} {
+					if err := errors.Join(
+						tx.Tx.Put(layout.Portal(c, id), nil),
+						tx.Tx.Put(layout.Edge(c, byte(data.ClassAccessGrant), "r1", layout.ReferrerPortal, nil, string(id[:])), nil),
+					); err != nil {
+						return err
+					}
+				}
+				return tx.Tx.Put(row, []byte("as it was"))
+			}))
+			from := len(changes(t, ws, data.Cursor{}))
+			revoked, err := do()
+			require.NoError(t, err, name)
+			require.Len(t, revoked, 1, name)
+			require.Equal(t, now, revoked[0].PortalID, name)
+			for _, c := range changes(t, ws, data.Cursor{})[from:] {
+				require.False(t, c.Change == data.Closed && c.ID == before, name)
+			}
+			if value, there := dump(t, ws)[fmt.Sprintf("%q", row)]; there {
+				require.Equal(t, `"as it was"`, value, name)
+			}
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+			require.NoError(t, err, name)
+		}
+	})
+}
+
 // TestCorruptRowsAreErrors spoils each row in turn: a read gives an error or, where
 // the row is one that it does not read, the truth.
 func TestCorruptRowsAreErrors(t *testing.T) {

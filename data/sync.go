@@ -105,6 +105,7 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 
 // revokeDeepLinks plans to revoke the portals that are deep links to a resource.
 func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, n *node, report *DeleteReport) error {
+	var portals []Revoked
 	prefix := layout.EdgesFrom(ch.customer.id, byte(n.class()), n.key, byte(KindCustomerPortal))
 	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
 		if err != nil {
@@ -115,8 +116,12 @@ func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, n *node, re
 		if err != nil {
 			return err
 		}
-		ch.revoked = append(ch.revoked, revoked.PortalID)
-		report.Revoked = append(report.Revoked, revoked)
+		portals = append(portals, revoked)
 	}
-	return nil
+	portals, err := s.unrevoked(ctx, ch.customer, portals)
+	for _, revoked := range portals {
+		ch.revoked = append(ch.revoked, revoked.PortalID)
+	}
+	report.Revoked = append(report.Revoked, portals...)
+	return err
 }
