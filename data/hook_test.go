@@ -12,12 +12,16 @@ import (
 type hooked struct {
 	storage.Store
 	updates     atomic.Int64
+	failed      atomic.Int64 // of these
 	afterUpdate func(n int64)
 	afterView   func()
 }
 
 func (h *hooked) Update(ctx context.Context, fn func(storage.Tx) error) error {
 	err := h.Store.Update(ctx, fn)
+	if err != nil {
+		h.failed.Add(1)
+	}
 	if n := h.updates.Add(1); h.afterUpdate != nil {
 		h.afterUpdate(n)
 	}

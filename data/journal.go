@@ -192,7 +192,7 @@ func (s *Snapshot) wound(ctx context.Context, tx storage.Tx, ops []layout.Operat
 				return err
 			}
 		case committed:
-			return stale(nil)
+			return errStale
 		}
 	}
 	return nil
@@ -243,7 +243,7 @@ func (j *journal) update(ctx context.Context, fn func(*Snapshot, storage.Tx) err
 			return err
 		}
 		if st.phase != preparing {
-			return stale(nil)
+			return errStale
 		}
 		return fn(s, tx)
 	})

@@ -1,9 +1,11 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +57,11 @@ var (
 	errTooLarge = errors.New("data: internal: more than a transaction")
 )
 
+// errStale says that a plan no longer holds, or that its operation was aborted, since
+// another came first. It is no ErrConflict, so that nobody tries the transaction again:
+// it is to be planned again.
+var errStale = errors.New("data: internal: another operation came first")
+
 // execute makes an operation, all of it or nothing. What is short is planned and
 // written in one transaction. What takes long to plan is planned on a snapshot
 // before; then what fits in one transaction is one, that checks that nothing has
@@ -82,12 +89,31 @@ func (w *Workspace) execute(ctx context.Context, plan planner) error {
 		case waitErr != nil:
 			return waitErr
 		case again:
-		case !long || !errors.Is(err, storage.ErrConflict) || attempt == attempts:
+		case errors.Is(err, errStale) && attempt == attempts:
+			return fmt.Errorf("%w: other operations came first, %d times", storage.ErrConflict, attempt)
+		case errors.Is(err, errStale), long && errors.Is(err, storage.ErrConflict) && attempt < attempts:
+			if err := pause(ctx, attempt); err != nil {
+				return err
+			}
+		default:
 			if err == nil {
 				w.news.tell()
 			}
 			return err
 		}
+	}
+}
+
+// pause waits for a random part of a gap that doubles with each attempt, from 2 ms to
+// 256 ms, so that of those that come in each other's way one gets through.
+func pause(ctx context.Context, attempt int) error {
+	timer := time.NewTimer(rand.N(time.Millisecond << min(attempt, 8)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -179,7 +205,7 @@ func (b *budget) takes(m mutation) bool {
 	return b.left()
 }
 
-// verify is ErrConflict where the plan no longer holds.
+// verify is errStale where the plan no longer holds.
 func (ch *changes) verify(ctx context.Context, s *Snapshot) error {
 	if err := ch.verifyCustomer(ctx, s); err != nil {
 		return err
@@ -187,15 +213,15 @@ func (ch *changes) verify(ctx context.Context, s *Snapshot) error {
 	return s.verifyClaims(ctx, ch.claims)
 }
 
-// verifyCustomer is ErrConflict where the customer is no longer as it was.
+// verifyCustomer is errStale where the customer is no longer as it was.
 func (ch *changes) verifyCustomer(ctx context.Context, s *Snapshot) error {
 	if ch.created {
 		if _, err := s.customer(ctx, ch.customer.key); !errors.Is(err, ErrCustomerNotFound) {
-			return stale(err)
+			return cmp.Or(err, errStale)
 		}
 		wounds, err := s.unborn(ctx, ch.customer.key)
 		if err == nil && !slices.Equal(wounds, ch.wounds[:min(len(wounds), len(ch.wounds))]) {
-			err = stale(nil)
+			err = errStale
 		}
 		return err
 	}
@@ -204,12 +230,12 @@ func (ch *changes) verifyCustomer(ctx context.Context, s *Snapshot) error {
 		return err
 	}
 	if now == nil || now.seq != ch.customer.seq || now.op != ch.customer.op {
-		return stale(nil)
+		return errStale
 	}
 	return nil
 }
 
-// verifyClaims is ErrConflict where a row that was nobody's is no longer as it was.
+// verifyClaims is errStale where a row that was nobody's is no longer as it was.
 func (s *Snapshot) verifyClaims(ctx context.Context, claims []claim) error {
 	keys := make([][]byte, len(claims))
 	for i, c := range claims {
@@ -221,18 +247,10 @@ func (s *Snapshot) verifyClaims(ctx context.Context, claims []claim) error {
 	}
 	for i, row := range rows {
 		if string(row) != string(claims[i].seen) {
-			return stale(nil)
+			return errStale
 		}
 	}
 	return nil
-}
-
-// stale is the error of a plan that another operation came before.
-func stale(err error) error {
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: another operation came first", storage.ErrConflict)
 }
 
 // running is the large operations that a Workspace is making, so that others that
