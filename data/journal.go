@@ -252,7 +252,7 @@ func (j *journal) update(ctx context.Context, fn func(*Snapshot, storage.Tx) err
 // batches calls do for stretches of n things, each as long as a transaction takes.
 func (j *journal) batches(n int, weigh func(i int) (writes, bytes int), do func(from, to int) error) error {
 	for from := 0; from < n; {
-		b := budget{j.limits.TxWrites - roomWrites, j.limits.TxBytes - roomBytes}
+		b := budget{writes: j.limits.TxWrites - roomWrites, bytes: j.limits.TxBytes - roomBytes}
 		to := from
 		for to < n {
 			if b.take(weigh(to)); !b.left() && to > from {
@@ -345,7 +345,9 @@ func (j *journal) write(ctx context.Context) error {
 func (j *journal) parts(ch *changes) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		most := min(j.limits.ValueBytes, j.limits.TxBytes-smallRow-roomBytes)
-		full := func() budget { return budget{j.limits.TxWrites - roomWrites, j.limits.TxBytes - roomBytes} }
+		full := func() budget {
+			return budget{writes: j.limits.TxWrites - roomWrites, bytes: j.limits.TxBytes - roomBytes}
+		}
 		left := full()
 		var part []byte
 		for m := range ch.mutations() {

@@ -185,7 +185,10 @@ func (op *operation) fits(limits storage.Limits) bool {
 }
 
 // budget is what is left of a transaction.
-type budget struct{ writes, bytes int }
+type budget struct {
+	writes, bytes int
+	events        int // bytes of events so far
+}
 
 func (b *budget) take(writes, bytes int) {
 	b.writes -= writes
@@ -200,7 +203,9 @@ func (b *budget) takes(m mutation) bool {
 		b.take(1, storage.EntryBytes(m.key, m.value))
 	}
 	if m.event != nil {
-		b.take(0, len(m.event.key)+24)
+		rows := b.events / feedRowBytes
+		b.events += len(m.event.key) + 24
+		b.take(b.events/feedRowBytes-rows, len(m.event.key)+24) // of the feed; the last one is in the room left
 	}
 	return b.left()
 }

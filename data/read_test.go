@@ -222,7 +222,7 @@ func TestAPortalWasRevokedTwice(t *testing.T) {
 			require.Len(t, revoked, 1, name)
 			require.Equal(t, now, revoked[0].PortalID, name)
 			for _, c := range changes(t, ws, data.Cursor{})[from:] {
-				require.False(t, c.Change == data.Closed && c.ID == before, name)
+				require.False(t, c.Change == data.PortalRevoked && c.ID == before, name)
 			}
 			if value, there := dump(t, ws)[fmt.Sprintf("%q", row)]; there {
 				require.Equal(t, `"as it was"`, value, name)

@@ -145,7 +145,7 @@ func (w *Workspace) finish(ctx context.Context, op layout.OperationID, id layout
 					sweep = newSweeper(c, st.at)
 				}
 				limits := w.store.Limits()
-				done, err = sweep.step(ctx, s, tx, budget{limits.TxWrites - roomWrites, limits.TxBytes - roomBytes})
+				done, err = sweep.step(ctx, s, tx, budget{writes: limits.TxWrites - roomWrites, bytes: limits.TxBytes - roomBytes})
 				return err
 			}
 			parts := storage.Prefix(layout.Journal(id, op))
