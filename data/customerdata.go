@@ -75,26 +75,31 @@ func (d CustomerData) Len() int {
 }
 
 // nodes calls yield for each resource with its path, such as "rooms[3]": the
-// place among those of its kind, as JSON has it.
-func (d CustomerData) nodes(yield func(n *node, class Class, path string)) {
+// place among those of its kind, as JSON has it. It ends where yield says false.
+func (d CustomerData) nodes(yield func(n *node, class Class, path string) bool) {
 	var next [256]int
-	each := func(n *node, class Class, i int) {
+	each := func(n *node, class Class, i int) bool {
 		if n.kind.valid() && n.class() == class {
 			i = next[n.kind]
 			next[n.kind]++
-			yield(n, class, fmt.Sprintf("%s[%d]", n.kind.Collection(), i))
-			return
+			return yield(n, class, fmt.Sprintf("%s[%d]", n.kind.Collection(), i))
 		}
-		yield(n, class, fmt.Sprintf("%s[%d]", Kind(class<<4).Collection(), i)) // its place in the Go slice
+		return yield(n, class, fmt.Sprintf("%s[%d]", Kind(class<<4).Collection(), i)) // its place in the Go slice
 	}
 	for i, s := range d.Spaces {
-		each(s.node(), ClassSpace, i)
+		if !each(s.node(), ClassSpace, i) {
+			return
+		}
 	}
 	for i, u := range d.UserIdentities {
-		each(u.node(), ClassUserIdentity, i)
+		if !each(u.node(), ClassUserIdentity, i) {
+			return
+		}
 	}
 	for i, g := range d.AccessGrants {
-		each(g.node(), ClassAccessGrant, i)
+		if !each(g.node(), ClassAccessGrant, i) {
+			return
+		}
 	}
 }
 
@@ -105,13 +110,11 @@ type DecodeOptions struct {
 	MaxResources int   // entries of all collections; default 1,000,000
 }
 
-// maxNotes bounds the faults and warnings that reading keeps.
-const maxNotes = 10_000
-
 // Decode reads the API's object from r, a token at a time. It returns an error
 // that matches [ErrNotJSON] where r holds anything but one JSON value within the
-// bounds, with the names of each object all different and the text in UTF-8, or where
-// more than 10,000 things are wrong with it.
+// bounds, with the names of each object all different and the text in UTF-8. Of the
+// faults and warnings that reading finds it keeps 10,000, one fault of each resource
+// beyond them, and a warning of [RuleLeftOut].
 func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 	var d CustomerData
 	reader := newJSONReader(r, o)
@@ -122,6 +125,7 @@ func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 	if err != nil {
 		return CustomerData{}, reader.wrap(err)
 	}
+	d.notes = reader.listed(d.notes)
 	return d, nil
 }
 
@@ -173,7 +177,10 @@ func (d CustomerData) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	byKind := map[Kind][]*node{}
-	d.nodes(func(n *node, _ Class, _ string) { byKind[n.kind] = append(byKind[n.kind], n) })
+	d.nodes(func(n *node, _ Class, _ string) bool {
+		byKind[n.kind] = append(byKind[n.kind], n)
+		return true
+	})
 	for _, row := range kinds {
 		nodes := byKind[row.kind]
 		if len(nodes) == 0 {

@@ -112,7 +112,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 	if err != nil {
 		return DeleteReport{}, err
 	}
-	report.Warnings = found.warnings
+	report.Warnings = found.listed()
 	return report, nil
 }
 

@@ -69,6 +69,7 @@ const (
 	RulePreferredCode Rule = "preferred_code"  // not 4 to 9 digits
 	RuleSharedEmail   Rule = "shared_email"    // two user identities of the push have it
 	RuleRefTwice      Rule = "reference_twice" // one list names the same key twice
+	RuleLeftOut       Rule = "left_out"        // more was found than is listed; of no path
 )
 
 // Finding is a fault or a warning about what was given.
@@ -82,7 +83,8 @@ type Finding struct {
 
 func (f Finding) String() string { return f.Path + ": " + f.Message }
 
-// InvalidError lists every fault of what was given. Nothing was written.
+// InvalidError lists every fault of what was given, or, where there are more, the first
+// 10,000 and a warning of [RuleLeftOut]. Nothing was written.
 type InvalidError struct {
 	Faults   []Finding
 	Warnings []Finding

@@ -8,22 +8,44 @@ import (
 
 // warnings are the rules whose breach lets a push go ahead.
 var warnings = []Rule{
-	RuleNotThereYet, RuleUnknownField, RuleEmailAddress, RulePreferredCode, RuleSharedEmail, RuleRefTwice,
+	RuleNotThereYet, RuleUnknownField, RuleEmailAddress, RulePreferredCode, RuleSharedEmail, RuleRefTwice, RuleLeftOut,
 }
+
+// maxFindings bounds the faults that are listed, and the warnings, whatever was given.
+const maxFindings = 10_000
+
+// isFault is whether a finding refuses what it is about.
+func (f Finding) isFault() bool { return !slices.Contains(warnings, f.Rule) }
+
+// leftOut is the warning that more was found than is listed.
+var leftOut = Finding{Rule: RuleLeftOut, Message: "there are more faults or warnings than are listed"}
 
 // findings gathers what is wrong with what was given.
 type findings struct {
 	faults, warnings []Finding
 	at               map[string]Rule // the faults by path; one of those at a path
+	more             bool            // than are kept
 }
 
 func (f *findings) add(found Finding) {
-	if slices.Contains(warnings, found.Rule) {
+	if found.Rule == RuleLeftOut {
+		f.more = true
+		return
+	}
+	if !found.isFault() {
+		if len(f.warnings) == maxFindings {
+			f.more = true
+			return
+		}
 		f.warnings = append(f.warnings, found)
 		return
 	}
 	if found.Rule == RuleRequired && f.wrongAt(found.Path) {
 		return // it is there, or what it would be in is, and is wrong
+	}
+	if len(f.faults) == maxFindings {
+		f.more = true
+		return
 	}
 	f.faults = append(f.faults, found)
 	if f.at == nil {
@@ -58,14 +80,25 @@ func (f *findings) join(other findings) {
 	for _, found := range other.faults {
 		f.add(found)
 	}
-	f.warnings = append(f.warnings, other.warnings...)
+	for _, found := range other.warnings {
+		f.add(found)
+	}
+	f.more = f.more || other.more
+}
+
+// listed is the warnings, and whether there was more.
+func (f *findings) listed() []Finding {
+	if !f.more {
+		return f.warnings
+	}
+	return append(slices.Clip(f.warnings), leftOut)
 }
 
 // err is an InvalidError where there is a fault, or, if strict, a warning.
 func (f *findings) err(strict bool) error {
-	e := &InvalidError{Faults: f.faults, Warnings: f.warnings}
+	e := &InvalidError{Faults: f.faults, Warnings: f.listed()}
 	if strict {
-		e.Faults, e.Warnings = append(slices.Clip(f.faults), f.warnings...), nil
+		e.Faults, e.Warnings = append(slices.Clip(f.faults), e.Warnings...), nil
 	}
 	if len(e.Faults) == 0 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,6 +26,7 @@ type jsonReader struct {
 
 	resources int  // that may still come
 	notes     int  // that may still be made
+	more      bool // were made than may be
 	tooMany   bool // the object being read has more members than are kept
 }
 
@@ -33,7 +35,7 @@ func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {
 	if o.MaxBytes <= 0 {
 		in.limit = defaultBytes
 	}
-	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: maxNotes}
+	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: maxFindings}
 	if d.maxDepth <= 0 {
 		d.maxDepth = defaultDepth
 	}
@@ -76,7 +78,6 @@ func (d *jsonReader) end() error {
 var (
 	errTooDeep = errors.New("nested too deep")
 	errTooMany = errors.New("too many entries")
-	errNotes   = fmt.Errorf("more than %d faults and warnings", maxNotes)
 )
 
 // wrap says where err is, and makes it an ErrNotJSON, but for one of the reader below.
@@ -116,9 +117,6 @@ func (d *jsonReader) object(report reporter, member func(name string) error) (bo
 		if err := member(name.String()); err != nil {
 			return false, err
 		}
-		if d.notes < 0 {
-			return false, errNotes
-		}
 	}
 	_, err := d.dec.ReadToken()
 	return true, err
@@ -135,9 +133,6 @@ func (d *jsonReader) array(report reporter, element func(i int) error) error {
 	for i := 0; d.peek() != ']'; i++ {
 		if err := element(i); err != nil {
 			return err
-		}
-		if d.notes < 0 {
-			return errNotes
 		}
 	}
 	_, err := d.dec.ReadToken()
@@ -285,14 +280,26 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 	return nil
 }
 
-// noteIn is a reporter that appends to notes, as many as there may be.
+// noteIn is a reporter that appends to notes, as many as there may be. A fault is left
+// out only where there is one already, so that what is faulty is not taken for sound.
 func (d *jsonReader) noteIn(notes *[]Finding) reporter {
 	return func(part string, rule Rule, format string, args ...any) {
 		if d.notes--; d.notes < 0 {
-			return
+			d.more = true
+			if !(Finding{Rule: rule}).isFault() || slices.ContainsFunc(*notes, Finding.isFault) {
+				return
+			}
 		}
 		*notes = append(*notes, Finding{Path: part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
+}
+
+// listed is notes, and whether there was more.
+func (d *jsonReader) listed(notes []Finding) []Finding {
+	if !d.more {
+		return notes
+	}
+	return append(notes, leftOut)
 }
 
 func typeName(kind jsontext.Kind) string {

@@ -279,12 +279,9 @@ func TestNotJSON(t *testing.T) {
 		require.Less(t, len(err.Error()), 300, name)
 	}
 	for name, body := range map[string]string{
-		"too many resources":  `{"rooms": [` + strings.Repeat("{},", 2000) + `{}]}`,
-		"too many faults":     `{"guests": [` + strings.Repeat(`{"name": 1},`, 10_000) + `{"name": 1}]}`,
-		"too many to ignore":  `{` + manyFields(10_001) + `}`,
-		"too many for a list": `{"bookings": [` + strings.Repeat(`{"room_keys": [`+strings.Repeat("0,", 999)+`0]},`, 11) + `{}]}`,
+		"too many resources": `{"rooms": [` + strings.Repeat("{},", 2000) + `{}]}`,
 	} {
-		_, err := data.Decode(strings.NewReader(body), data.DecodeOptions{MaxResources: 2000 * strings.Count(name, "resources")})
+		_, err := data.Decode(strings.NewReader(body), data.DecodeOptions{MaxResources: 2000})
 		require.ErrorIs(t, err, data.ErrNotJSON, name)
 	}
 	_, err := data.Decode(strings.NewReader(`{}`), data.DecodeOptions{MaxBytes: math.MaxInt64})
@@ -299,14 +296,6 @@ func TestNotJSON(t *testing.T) {
 	_, err = data.Decode(io.MultiReader(strings.NewReader(`{"customer_key": `), iotest.ErrReader(broken)), data.DecodeOptions{})
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, data.ErrNotJSON)
-}
-
-func manyFields(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, `%q: 0,`, fmt.Sprint("x", i))
-	}
-	return strings.TrimSuffix(b.String(), ",")
 }
 
 func TestWrongTypesAreFaultsOfThePush(t *testing.T) {

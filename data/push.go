@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -57,7 +58,7 @@ type PushReport struct {
 	Resources []PushedResource `json:"resources"`
 
 	Warnings []Finding `json:"warnings,omitempty"`
-	Skipped  []Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of what was left out
+	Skipped  []Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of what was left out, as many as an InvalidError lists
 }
 
 // PushedResource is what a push did to one resource.
@@ -101,7 +102,10 @@ func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error
 
 // PushWith is Push with options.
 func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions) (PushReport, error) {
-	given := check(d)
+	given := check(d, o.SkipInvalid)
+	if given.full {
+		return PushReport{}, given.found.err(o.Strict)
+	}
 	var report PushReport
 	plan := func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		if len(given.items) > scale {
@@ -141,7 +145,9 @@ func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) err
 type given struct {
 	customerKey string
 	items       []*item
-	found       findings // about the customer, or the data as a whole
+	found       findings // about the customer, or the data as a whole; where full, about all
+	more        bool     // there are more faults than are listed
+	full        bool     // so it ended there
 }
 
 // item is a resource that was given.
@@ -151,8 +157,9 @@ type item struct {
 	found findings
 }
 
-// check looks at what was given, with no eye to what is stored.
-func check(d CustomerData) *given {
+// check looks at what was given, with no eye to what is stored. Where it finds more
+// faults than are listed it ends, or, to skip what is faulty, leaves that out.
+func check(d CustomerData, skip bool) *given {
 	g := &given{customerKey: d.CustomerKey}
 	for _, note := range d.notes {
 		g.found.add(note)
@@ -164,13 +171,12 @@ func check(d CustomerData) *given {
 	}
 	byKey := map[classKey]*item{}
 	byEmail := map[string]*item{}
-	d.nodes(func(n *node, class Class, path string) {
+	look := func(n *node, class Class, path string) *item {
 		it := &item{node: n, path: path}
-		g.items = append(g.items, it)
 		report := it.found.in(path)
 		if !n.kind.valid() || n.class() != class {
 			report(".kind", RuleNotAField, "%v is not a kind of %s", n.kind, class)
-			return
+			return it
 		}
 		checkNode(n, report)
 		if first := byKey[classKey{class, n.key}]; first != nil {
@@ -183,7 +189,26 @@ func check(d CustomerData) *given {
 		} else if n.email != "" {
 			byEmail[n.email] = it
 		}
+		return it
+	}
+	faults := 0
+	d.nodes(func(n *node, class Class, path string) bool {
+		it := look(n, class, path)
+		faults += len(it.found.faults)
+		if len(it.found.faults) > 0 && faults > maxFindings {
+			if g.more = true; skip {
+				return true
+			}
+			g.full = true
+		}
+		g.items = append(g.items, it)
+		return !g.full
 	})
+	if g.full {
+		for _, it := range g.items {
+			g.found.join(it.found)
+		}
+	}
 	return g
 }
 
@@ -192,6 +217,7 @@ func check(d CustomerData) *given {
 func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*changes, PushReport, error) {
 	var found findings
 	found.join(g.found)
+	more := g.more
 	report := PushReport{CustomerKey: g.customerKey, Resources: []PushedResource{}}
 	c, err := s.customer(ctx, g.customerKey)
 	switch {
@@ -217,10 +243,13 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 	for i, m := range merged {
 		refused := m.refused(o)
 		if refused && o.SkipInvalid {
-			report.Skipped = append(report.Skipped, m.found.faults...)
+			why := m.found.faults
 			if o.Strict {
-				report.Skipped = append(report.Skipped, m.found.warnings...)
+				why = append(slices.Clip(why), m.found.warnings...)
 			}
+			listed := min(len(why), maxFindings-len(report.Skipped))
+			report.Skipped = append(report.Skipped, why[:listed]...)
+			more = more || listed < len(why)
 			continue
 		}
 		found.join(m.found)
@@ -233,8 +262,10 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 		}
 		report.add(result, g.items[i].class())
 	}
-	report.Warnings = found.warnings
-	return ch, report, found.err(o.Strict)
+	err = found.err(o.Strict)
+	found.more = found.more || more
+	report.Warnings = found.listed()
+	return ch, report, err
 }
 
 func (r *PushReport) add(result PushedResource, class Class) {

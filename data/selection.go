@@ -61,6 +61,7 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return d.wrap(err)
 	}
+	out.notes = d.listed(out.notes)
 	*sel = out
 	return nil
 }

@@ -36,7 +36,10 @@ func (w *Workspace) Sync(ctx context.Context, d CustomerData) (SyncReport, error
 
 // SyncWith is Sync with options.
 func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions) (SyncReport, error) {
-	given := check(d)
+	given := check(d, false)
+	if given.full {
+		return SyncReport{}, given.found.err(o.Strict)
+	}
 	var report SyncReport
 	err := w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		ch, planned, err := s.planSync(ctx, given, o, scale)

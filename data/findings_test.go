@@ -1,0 +1,103 @@
+package data_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// mostFindings is how many faults, and how many warnings, are listed.
+const mostFindings = 10_000
+
+func manyFields(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `%q: 0,`, fmt.Sprint("x", i))
+	}
+	return strings.TrimSuffix(b.String(), ",")
+}
+
+// invalid is the InvalidError that err is.
+func invalid(t *testing.T, err error) *data.InvalidError {
+	t.Helper()
+	var e *data.InvalidError
+	require.True(t, errors.As(err, &e), "%.200v", err)
+	return e
+}
+
+// requireMore holds that findings are as many as are listed, and say that there is more.
+func requireMore(t *testing.T, findings []data.Finding, most int) {
+	t.Helper()
+	require.NotEmpty(t, findings)
+	require.LessOrEqual(t, len(findings), most+1)
+	require.Equal(t, data.RuleLeftOut, findings[len(findings)-1].Rule)
+}
+
+// TestTenThousandWarningsWereNotJSON is of more warnings than are listed: they are no
+// reason to refuse what was given.
+func TestTenThousandWarningsWereNotJSON(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		report, err := pushJSON(t, ws, `{"customer_key": "a", "rooms": [{"room_key": "1", "name": "One"}], `+manyFields(2*mostFindings)+`}`)
+		require.NoError(t, err)
+		requireMore(t, report.Warnings, mostFindings)
+		require.Len(t, report.Warnings, mostFindings+1)
+		require.Equal(t, 1, report.Created.Total())
+
+		body := `{"customer_key": "a", "rooms": [{"room_key": "1", "colour": "red"}], ` + manyFields(mostFindings) + `}`
+		_, err = ws.PushWith(t.Context(), decode(t, body), data.PushOptions{Strict: true})
+		require.NotEmpty(t, invalid(t, err).Faults)
+		_, err = ws.PushWith(t.Context(), decode(t, body), data.PushOptions{Strict: true, SkipInvalid: true})
+		require.NotEmpty(t, invalid(t, err).Faults, "a warning that was left out may be one of a resource")
+
+		var sel data.Selection
+		require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": ["1"], `+manyFields(2*mostFindings)+`}`)))
+		deleted, err := ws.Delete(t.Context(), sel)
+		require.NoError(t, err)
+		require.Len(t, deleted.Deleted, 1)
+		requireMore(t, deleted.Warnings, mostFindings)
+	})
+}
+
+// TestEachOfManyFaultsWasKept is of more faults than are listed, found in reading, in
+// checking and in merging: a push ends there, and one that skips what is faulty takes
+// the rest, and nothing else.
+func TestEachOfManyFaultsWasKept(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		const sound = `{"room_key": "sound", "name": "Sound"}`
+		for name, faulty := range map[string]func(i int) string{
+			"of reading":  func(i int) string { return fmt.Sprintf(`{"room_key": "r%d", "name": 1}`, i) },
+			"of checking": func(int) string { return `{}` },
+			"of merging":  func(i int) string { return fmt.Sprintf(`{"room_key": "r%d"}`, i) },
+		} {
+			var b strings.Builder
+			for i := range mostFindings + 500 {
+				b.WriteString(faulty(i) + ",")
+			}
+			d := decode(t, `{"customer_key": "a", "rooms": [`+b.String()+sound+`]}`)
+			_, err := ws.Push(t.Context(), d)
+			e := invalid(t, err)
+			require.Len(t, e.Faults, mostFindings, name)
+			requireMore(t, e.Warnings, 0)
+			require.Less(t, len(e.Error()), 5000)
+			_, err = ws.Sync(t.Context(), d)
+			require.Len(t, invalid(t, err).Faults, mostFindings, name)
+			_, err = ws.Customer(t.Context(), "a")
+			require.ErrorIs(t, err, data.ErrCustomerNotFound)
+
+			report, err := ws.PushWith(t.Context(), d, data.PushOptions{SkipInvalid: true})
+			require.NoError(t, err, name)
+			require.Equal(t, 1, report.Created.Total(), name)
+			require.Len(t, report.Resources, 1)
+			require.Len(t, report.Skipped, mostFindings, name)
+			requireMore(t, report.Warnings, 0)
+			require.JSONEq(t, `{"customer_key": "a", "rooms": [`+sound+`]}`, export(t, ws, "a"))
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+			require.NoError(t, err)
+		}
+	})
+}
