@@ -31,14 +31,15 @@ func newOracle() *oracle {
 }
 
 var oracleKinds = map[string][]string{
-	"space":         strings.Fields("space site room unit common_area property_listing"),
-	"user_identity": strings.Fields("guest tenant staff_member"),
+	"space":         strings.Fields("space site property room common_area unit facility building listing property_listing"),
+	"user_identity": strings.Fields("user_identity guest tenant resident user staff_member"),
 	"access_grant":  strings.Fields("reservation booking access_grant"),
 }
 
 var oracleCollections = map[string]string{
-	"space": "spaces", "site": "sites", "room": "rooms", "unit": "units", "common_area": "common_areas", "property_listing": "property_listings",
-	"guest": "guests", "tenant": "tenants", "staff_member": "staff_members",
+	"space": "spaces", "site": "sites", "property": "properties", "room": "rooms", "common_area": "common_areas", "unit": "units",
+	"facility": "facilities", "building": "buildings", "listing": "listings", "property_listing": "property_listings",
+	"user_identity": "user_identities", "guest": "guests", "tenant": "tenants", "resident": "residents", "user": "users", "staff_member": "staff_members",
 	"reservation": "reservations", "booking": "bookings", "access_grant": "access_grants",
 }
 
@@ -48,11 +49,11 @@ func classOf(kind string) string {
 			return class
 		}
 	}
-	if kind == "user" || kind == "user_identity" || kind == "resident" {
-		return "user_identity"
-	}
-	return "space"
+	panic("the oracle knows no kind " + kind)
 }
+
+// oracleUsers is the fields that name the user of an access grant.
+var oracleUsers = strings.Fields("guest_key tenant_key resident_key user_key user_identity_key")
 
 func place(kind, key string) string { return classOf(kind) + " " + key }
 
@@ -168,7 +169,6 @@ func merged(old *oracleResource, g given, replace bool) map[string]any {
 	if old != nil && !replace {
 		maps.Copy(out, old.fields)
 	}
-	users := strings.Fields("guest_key tenant_key user_key")
 	for name, v := range g.fields {
 		if name == "custom_metadata" {
 			if v == nil {
@@ -196,8 +196,8 @@ func merged(old *oracleResource, g given, replace bool) map[string]any {
 			delete(out, name)
 			continue
 		}
-		if slices.Contains(users, name) {
-			for _, other := range users {
+		if slices.Contains(oracleUsers, name) {
+			for _, other := range oracleUsers {
 				delete(out, other)
 			}
 		}
@@ -452,7 +452,7 @@ func afterLosses(r *oracleResource, has map[string]*oracleResource, gone func(at
 				}
 				delete(fields, name)
 			}
-			if slices.Contains(strings.Fields("guest_key tenant_key user_key"), name) && gone(place("user", v)) {
+			if slices.Contains(oracleUsers, name) && gone(place("user", v)) {
 				return nil, true
 			}
 		case []string:

@@ -75,7 +75,8 @@ type SpaceDetails struct {
 	Address             string
 }
 
-// Geolocation is a place on Earth, in degrees.
+// Geolocation is a place on Earth, in degrees. It is one value: a push replaces it, and
+// does not merge it, and JSON with one of the two alone is a fault.
 type Geolocation struct {
 	Latitude  float64 `json:"latitude"`  // -90 to 90
 	Longitude float64 `json:"longitude"` // -180 to 180
