@@ -1,0 +1,191 @@
+package data_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// requireConsistent holds that all that can be read of a workspace agrees: each key has
+// one owner, is found by key and by id, is counted, is in the indexes of its references
+// and times, and is what the change feed tells of.
+func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
+	t.Helper()
+	ctx := t.Context()
+	customers, err := ws.Customers(ctx, data.CustomerQuery{Limit: 1000})
+	require.NoError(t, err, when)
+	owner := map[string]string{}
+	there := map[uuid.UUID]string{}
+	for _, c := range customers.Items {
+		d, err := ws.Export(ctx, c.Key)
+		require.NoError(t, err, when)
+		counts := map[data.Kind]int{}
+		see := func(r data.Resource, meta data.Meta, byKey, byID data.Meta, err error) {
+			key := r.Ref().Kind.Class().String() + " " + r.Ref().Key
+			require.Empty(t, owner[key], "%s: %s of %s", when, key, c.Key)
+			owner[key] = c.Key
+			counts[r.Ref().Kind]++
+			there[meta.ID] = fmt.Sprintf("%s: %s", c.Key, r.Ref())
+			require.NoError(t, err, "%s: %s", when, key)
+			require.Equal(t, meta, byKey, when)
+			require.Equal(t, meta, byID, when)
+		}
+		inSite, ofSpace := map[string]int{}, map[string]int{}
+		for _, s := range d.Spaces {
+			byKey, err := ws.Space(ctx, s.Key)
+			byID, errID := ws.SpaceByID(ctx, s.Meta.ID)
+			see(s, s.Meta, byKey.Meta, byID.Meta, errors.Join(err, errID))
+			inSite[s.ParentSiteKey]++
+		}
+		for _, u := range d.UserIdentities {
+			byKey, err := ws.UserIdentity(ctx, u.Key)
+			byID, errID := ws.UserIdentityByID(ctx, u.Meta.ID)
+			see(u, u.Meta, byKey.Meta, byID.Meta, errors.Join(err, errID))
+		}
+		for _, g := range d.AccessGrants {
+			byKey, err := ws.AccessGrant(ctx, g.Key)
+			byID, errID := ws.AccessGrantByID(ctx, g.Meta.ID)
+			see(g, g.Meta, byKey.Meta, byID.Meta, errors.Join(err, errID))
+			require.NotEmpty(t, g.Spaces, "%s: %s has lost its last space", when, g.Key)
+			ofSpace[g.Spaces[0].Key]++
+		}
+		require.Equal(t, counts, c.Counts, when)
+		delete(inSite, "")
+		for site, n := range inSite {
+			page, err := ws.Spaces(ctx, data.Query{CustomerKey: c.Key, ParentSiteKey: site, Limit: 1000})
+			require.NoError(t, err, when)
+			require.Len(t, page.Items, n, when)
+		}
+		for space, n := range ofSpace {
+			page, err := ws.AccessGrants(ctx, data.Query{CustomerKey: c.Key, SpaceKey: space, Limit: 1000})
+			require.NoError(t, err, when)
+			require.Len(t, page.Items, n, when)
+		}
+		page, err := ws.AccessGrants(ctx, data.Query{CustomerKey: c.Key, From: clockStart.AddDate(-50, 0, 0), Limit: 1000})
+		require.NoError(t, err, when)
+		require.Len(t, page.Items, len(d.AccessGrants), when)
+	}
+	told := map[uuid.UUID]string{}
+	for c, err := range ws.Changes(ctx, data.Cursor{}) {
+		require.NoError(t, err, when)
+		line := fmt.Sprintf("%s: %s %s", c.CustomerKey, c.Kind, c.Key)
+		if c.Change == data.Created {
+			require.NotContains(t, told, c.ID, when)
+			told[c.ID] = line
+			continue
+		}
+		require.Equal(t, told[c.ID], line, when)
+		if c.Change == data.Deleted {
+			delete(told, c.ID)
+		}
+	}
+	require.Equal(t, there, told, when)
+}
+
+// TestAnotherOperationComesBetween makes each pair of operations, the second by another
+// Workspace after each transaction of the first: what there is afterwards agrees, and
+// nothing is left when it is deleted.
+func TestAnotherOperationComesBetween(t *testing.T) {
+	t.Parallel()
+	type operation struct {
+		name string
+		do   func(ctx context.Context, ws *data.Workspace) error
+	}
+	dated := func(customer, prefix string, rooms int) data.CustomerData {
+		d := block(customer, prefix, rooms)
+		for i := range d.AccessGrants {
+			d.AccessGrants[i] = d.AccessGrants[i].During(clockStart, clockStart.AddDate(0, 0, i+1))
+		}
+		return d
+	}
+	pushing := func(name string, d data.CustomerData) operation {
+		return operation{name, func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Push(ctx, d); return err }}
+	}
+	syncing := func(name string, d data.CustomerData) operation {
+		return operation{name, func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Sync(ctx, d); return err }}
+	}
+	deleting := func(name string, sel data.Selection) operation {
+		return operation{name, func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Delete(ctx, sel); return err }}
+	}
+	units := dated("a", "a", 14)
+	for i := range units.Spaces[1:] {
+		units.Spaces[i+1].Kind = data.KindUnit
+	}
+	large := []operation{
+		pushing("push", dated("a", "a", 14)),
+		pushing("push of a new customer", dated("c", "c", 14)),
+		syncing("sync", dated("a", "n", 14)),
+		syncing("sync to other kinds", units),
+		syncing("sync to nothing", data.CustomerData{CustomerKey: "a"}),
+		deleting("delete of two sites", data.Selection{Resources: data.Refs(data.KindSite, "asite", "bsite")}),
+		deleting("delete of two customers", data.Selection{CustomerKeys: []string{"a", "b"}}),
+		deleting("delete of a customer and a site", data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")}),
+	}
+	others := append([]operation{
+		pushing("small push", data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("q", "Q")}}),
+		pushing("push of a key that is there", data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("a001", "New name")}}),
+		pushing("push of the keys of another", dated("c", "a", 6)),
+		pushing("push of keys that come", dated("c", "n", 6)),
+		pushing("small push of such keys", data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("a001", "C"), data.Room("n003", "C")}}),
+		{"recover", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Recover(ctx); return err }},
+		{"trim", func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.TrimChanges(ctx, clockStart.AddDate(-9, 0, 0))
+			return err
+		}},
+		{"within", func(ctx context.Context, ws *data.Workspace) error {
+			return ws.Within(ctx, "a", func(context.Context, data.CustomerTx) error { return nil })
+		}},
+	}, large...)
+	stride := int64(1)
+	if testing.Short() || raceSlowness > 1 {
+		stride = 5
+	}
+	for _, first := range large {
+		t.Run(first.name, func(t *testing.T) {
+			t.Parallel()
+			for _, second := range others {
+				met := 0
+				for at, more := int64(1), true; more; at += stride {
+					more = false
+					when := fmt.Sprintf("%s after transaction %d", second.name, at)
+					store := backends.Limit(memory.New(), backends.Smallest)
+					h := &hooked{Store: store}
+					ws, other := workspace(h), workspace(store)
+					for _, customer := range []string{"a", "b"} {
+						_, err := other.Push(t.Context(), dated(customer, customer, 7))
+						require.NoError(t, err)
+					}
+					// What another has done can make either refuse; it cannot make it fail.
+					mayRefuse := func(err error) {
+						if !errors.Is(err, data.ErrKeyConflict) && !errors.Is(err, data.ErrCustomerNotFound) {
+							require.NoError(t, err, when)
+						}
+					}
+					h.afterUpdate = func(n int64) {
+						if n == at {
+							more = true
+							met++
+							mayRefuse(second.do(t.Context(), other))
+						}
+					}
+					mayRefuse(first.do(t.Context(), ws))
+					requireConsistent(t, other, when)
+					_, err := other.Recover(t.Context())
+					require.NoError(t, err, when)
+					_, err = other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b", "c"}})
+					require.NoError(t, err, when)
+					require.Empty(t, dump(t, workspace(store)), when)
+				}
+				require.Positive(t, met)
+			}
+		})
+	}
+}
