@@ -140,7 +140,7 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 	require.NoError(t, whole.Close())
 
 	stride := 1
-	if testing.Short() {
+	if testing.Short() || raceSlowness > 1 {
 		stride = 17
 	}
 	type crashed struct {

@@ -83,7 +83,7 @@ func TestGrantsByTime(t *testing.T) {
 			return strings.Compare(key(a), key(b))
 		}
 		sorted := slices.SortedFunc(slices.Values(d.AccessGrants), order)
-		for i := range 150 {
+		for i := range 150 / raceSlowness {
 			q := data.Query{CustomerKey: "acme", Limit: 1 + r.IntN(40)}
 			if r.IntN(4) > 0 {
 				q.From = moment()

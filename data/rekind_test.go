@@ -113,7 +113,7 @@ func TestAChangeOfKindIsToldAsTwo(t *testing.T) {
 // and lets another customer push first.
 func TestAKeyThatChangedItsKindWasTakenAfterACrash(t *testing.T) {
 	t.Parallel()
-	for steps := 0; ; steps++ {
+	for steps := 0; ; steps += raceSlowness {
 		store := backends.Limit(memory.New(), backends.Smallest)
 		_, err := workspace(store).Push(t.Context(), rekinded("a", 30, data.Room))
 		require.NoError(t, err)
