@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// laps is how long each part of a run took, in seconds.
+type laps map[string]float64
+
+func (l laps) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		parts = append(parts, name+" "+secondsText(l[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// contender does the work in one way. It gets a directory of its own for each run,
+// which is removed afterwards.
+type contender struct {
+	name string
+	run  func(dir string) (laps, error)
+}
+
+// times is the laps of each contender, by round.
+type times map[string][]laps
+
+// contest runs every contender once in each round, so that what else the machine
+// does falls on all of them; each round begins with another one.
+func (b *bench) contest(rounds int, contenders ...contender) (times, error) {
+	out := times{}
+	for round := range rounds {
+		for i := range contenders {
+			c := contenders[(round+i)%len(contenders)]
+			dir, err := os.MkdirTemp(b.dir, "run")
+			if err != nil {
+				return nil, err
+			}
+			runtime.GC()
+			l, err := c.run(dir)
+			if err := os.RemoveAll(dir); err != nil {
+				return nil, err
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			b.progress("  round %d of %d: %s: %s", round+1, rounds, c.name, l)
+			out[c.name] = append(out[c.name], l)
+		}
+	}
+	return out, nil
+}
+
+// ratios is, for each round, one contender's lap over another's.
+func (t times) ratios(over, lap, under, underLap string) []float64 {
+	var out []float64
+	for i, l := range t[over] {
+		out = append(out, l[lap]/t[under][i][underLap])
+	}
+	return out
+}
+
+// rate is the median of n over a contender's lap.
+func (t times) rate(name, lap string, n int) float64 { return float64(n) / t.seconds(name, lap) }
+
+// seconds is the median of a contender's lap.
+func (t times) seconds(name, lap string) float64 {
+	var all []float64
+	for _, l := range t[name] {
+		all = append(all, l[lap])
+	}
+	return median(all)
+}
+
+// timed is how many seconds fn takes, after a collection of garbage.
+func timed(fn func() error) (float64, error) {
+	runtime.GC()
+	start := time.Now()
+	err := fn()
+	return time.Since(start).Seconds(), err
+}
+
+// lap runs fn and keeps how long it took.
+func (l laps) lap(name string, fn func() error) error {
+	seconds, err := timed(fn)
+	l[name] = seconds
+	return err
+}
+
+// rateText writes so many a second.
+func rateText(perSecond float64) string {
+	if perSecond >= 10_000 {
+		return fmt.Sprintf("%.0fk/s", perSecond/1000)
+	}
+	return fmt.Sprintf("%.0f/s", perSecond)
+}
+
+func secondsText(s float64) string {
+	switch {
+	case s < 1e-3:
+		return fmt.Sprintf("%.1f us", s*1e6)
+	case s < 1:
+		return fmt.Sprintf("%.1f ms", s*1e3)
+	}
+	return fmt.Sprintf("%.2f s", s)
+}

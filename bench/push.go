@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// transactionSizes are those that the engine is tried with; the limits of a
+// transaction, of about 100 bytes a row, allow no more.
+var transactionSizes = []int{1000, 5000, 20_000, 50_000}
+
+// pushRows pushes a customer, pushes the same again, and deletes the customer.
+func pushRows(ctx context.Context, b *bench) ([]row, error) {
+	n := b.size(100_000, 2000)
+	blocks := hotelBlocks("acme", n)
+	rec := newRecorder()
+	if _, err := pushAll(ctx, data.NewWorkspace(rec, workspaceID, data.Options{}), blocks); err != nil {
+		return nil, err
+	}
+	rows := rec.finalRows()
+	perTxn, err := b.bestTransaction(rows)
+	if err != nil {
+		return nil, err
+	}
+	t, err := b.contest(b.size(5, 1),
+		contender{"library", func(dir string) (l laps, err error) {
+			store, err := openLibrary(dir)
+			if err != nil {
+				return nil, err
+			}
+			defer closeInto(&err, store)
+			return pushAndDelete(ctx, store, blocks)
+		}},
+		contender{"sqlite", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, blocks) }},
+		contender{"engine", rawPush(rows, perTxn)},
+		contender{"library, memory", func(string) (laps, error) { return pushAndDelete(ctx, memory.New(), blocks) }},
+		contender{"map", mapPush(rows)},
+	)
+	if err != nil {
+		return nil, err
+	}
+	push := fmt.Sprintf("push %s resources in pushes of %d, durable", count(n), pushSize)
+	again := "the same again, unchanged"
+	del := fmt.Sprintf("delete a customer of %s resources", count(n))
+	rates := func(a, b, lap string) string {
+		return fmt.Sprintf("%s against %s", rateText(t.rate(a, lap, n)), rateText(t.rate(b, lap, n)))
+	}
+	return []row{
+		{work: push, against: "SQLite", goal: atLeast(2), rounds: t.ratios("sqlite", "push", "library", "push"), detail: rates("library", "sqlite", "push")},
+		{work: push, against: fmt.Sprintf("Badger, the same %s rows, %d a transaction", count(len(rows)), perTxn), goal: atMost(2),
+			rounds: t.ratios("library", "push", "engine", "push"), detail: rates("library", "engine", "push")},
+		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
+			rounds: t.ratios("library, memory", "push", "map", "push"), detail: rates("library, memory", "map", "push")},
+		{work: again, against: "the first time", goal: atLeast(5), rounds: t.ratios("library", "push", "library", "again"),
+			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "again", n)), rateText(t.rate("library", "push", n)))},
+		{work: again, against: "SQLite", goal: none(), rounds: t.ratios("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
+		{work: del, against: "SQLite's cascade", goal: atLeast(3), rounds: t.ratios("sqlite", "delete", "library", "delete"), detail: rates("library", "sqlite", "delete") +
+			fmt.Sprintf("; the first read after it sees nothing, in %s", secondsText(t.seconds("library", "first read")))},
+		{work: del, against: "Badger, the same rows", goal: none(), rounds: t.ratios("library", "delete", "engine", "delete"), detail: rates("library", "engine", "delete")},
+		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
+			rounds: t.ratios("library, memory", "delete", "map", "delete"), detail: rates("library, memory", "map", "delete")},
+	}, nil
+}
+
+// bestTransaction is the size of a transaction with which the engine writes rows the
+// fastest.
+func (b *bench) bestTransaction(rows []write) (best int, err error) {
+	var contenders []contender
+	for _, size := range transactionSizes {
+		contenders = append(contenders, contender{fmt.Sprintf("engine, %d a transaction", size), rawPush(rows, size)})
+	}
+	t, err := b.contest(b.size(3, 1), contenders...)
+	if err != nil {
+		return 0, err
+	}
+	least := 0.0
+	for i, size := range transactionSizes {
+		if s := t.seconds(contenders[i].name, "push"); best == 0 || s < least {
+			best, least = size, s
+		}
+	}
+	return best, nil
+}
+
+// pushAll pushes, and says how many resources that created and left unchanged.
+func pushAll(ctx context.Context, ws *data.Workspace, pushes []data.CustomerData) (of data.PushReport, err error) {
+	for _, d := range pushes {
+		report, err := ws.Push(ctx, d)
+		if err != nil {
+			return of, err
+		}
+		if len(report.Warnings) > 0 {
+			return of, fmt.Errorf("the push warns: %s", report.Warnings[0].Message)
+		}
+		of.Created.Spaces += report.Created.Total()
+		of.Unchanged.Spaces += report.Unchanged.Total()
+	}
+	return of, nil
+}
+
+func total(pushes []data.CustomerData) (n int) {
+	for _, d := range pushes {
+		n += d.Len()
+	}
+	return n
+}
+
+func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.CustomerData) (laps, error) {
+	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	l, n := laps{}, total(blocks)
+	err := l.lap("push", func() error {
+		report, err := pushAll(ctx, ws, blocks)
+		return errors.Join(err, expect("created", report.Created.Total(), n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = l.lap("again", func() error {
+		report, err := pushAll(ctx, ws, blocks)
+		return errors.Join(err, expect("unchanged", report.Unchanged.Total(), n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	key := blocks[0].CustomerKey
+	err = l.lap("delete", func() error {
+		report, err := ws.Delete(ctx, data.Selection{CustomerKeys: []string{key}})
+		return errors.Join(err, expect("deleted", len(report.Deleted), n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l, l.lap("first read", func() error {
+		if _, err := ws.Customer(ctx, key); !errors.Is(err, data.ErrCustomerNotFound) {
+			return fmt.Errorf("the first read after the delete finds the customer: %w", err)
+		}
+		page, err := ws.Spaces(ctx, data.Query{})
+		return errors.Join(err, expect("left", len(page.Items), 0))
+	})
+}
+
+func sqlitePushAndDelete(ctx context.Context, dir string, blocks []data.CustomerData) (l laps, err error) {
+	db, err := openSQLite(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer closeInto(&err, db)
+	l = laps{}
+	n := total(blocks)
+	pushes := func(name string, created, unchanged int) error {
+		return l.lap(name, func() error {
+			var made, same int
+			for _, d := range blocks {
+				c, _, u, err := db.push(ctx, d)
+				if err != nil {
+					return err
+				}
+				made, same = made+c, same+u
+			}
+			return errors.Join(expect("created", made, created), expect("unchanged", same, unchanged))
+		})
+	}
+	if err := errors.Join(pushes("push", n, 0), pushes("again", 0, n)); err != nil {
+		return nil, err
+	}
+	if err := l.lap("delete", func() error { return db.deleteCustomer(ctx, blocks[0].CustomerKey) }); err != nil {
+		return nil, err
+	}
+	left, err := db.count(ctx, "grants")
+	return l, errors.Join(err, expect("left", left, 0))
+}
+
+// expect is an error where what was done is not what was to be measured.
+func expect(what string, got, want int) error {
+	if got != want {
+		return fmt.Errorf("%s: %d, not %d", what, got, want)
+	}
+	return nil
+}
+
+// count writes a number with its thousands apart.
+func count(n int) string {
+	s := fmt.Sprint(n)
+	for at := len(s) - 3; at > 0; at -= 3 {
+		s = s[:at] + "," + s[at:]
+	}
+	return s
+}

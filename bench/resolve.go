@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/badger"
+)
+
+// resolveRows opens live links out of many, and reads the same keys straight from the
+// engine. Only one of the two can have the directory open, so they open it in turn.
+func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
+	links, customers, sample := b.size(1_000_000, 2000), b.size(1000, 10), b.size(50_000, 500)
+	dir := filepath.Join(b.dir, "links")
+	codes, master, err := b.makeLinks(ctx, dir, links, customers, sample)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := resolvedKeys(ctx, dir, codes, master)
+	if err != nil {
+		return nil, err
+	}
+	t, err := b.contest(b.size(7, 1),
+		contender{"library", func(string) (l laps, err error) {
+			store, err := openLibrary(dir)
+			if err != nil {
+				return nil, err
+			}
+			defer closeInto(&err, store)
+			portals, err := portalsWith(store, master)
+			if err != nil {
+				return nil, err
+			}
+			resolve := func() error {
+				for _, code := range codes {
+					if _, err := portals.Resolve(ctx, code); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			l = laps{}
+			return l, errors.Join(resolve(), l.lap("resolve", resolve)) // once to warm up
+		}},
+		contender{"engine", func(string) (l laps, err error) {
+			db, err := engine.OpenManaged(engineOptions(dir))
+			if err != nil {
+				return nil, err
+			}
+			defer closeInto(&err, db)
+			read := func() error { return readRaw(db, keys) }
+			l = laps{}
+			return l, errors.Join(read(), l.lap("resolve", read))
+		}},
+	)
+	if err != nil {
+		return nil, err
+	}
+	each := func(name string) string { return secondsText(t.seconds(name, "resolve") / float64(sample)) }
+	return []row{{
+		work: fmt.Sprintf("Resolve of a live link, %s links", count(links)), against: fmt.Sprintf("Badger, the same %d keys", len(keys[0])),
+		goal: atMost(1.3), rounds: t.ratios("library", "resolve", "engine", "resolve"),
+		detail: fmt.Sprintf("%s against %s", each("library"), each("engine")),
+	}}, nil
+}
+
+// makeLinks fills a directory with portals, and returns the codes of some of them in
+// no order.
+func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sample int) (codes []string, master []byte, err error) {
+	if master, err = portal.NewMaster(); err != nil {
+		return nil, nil, err
+	}
+	store, err := badger.Open(dir, badger.Options{Logger: quietLogger, NoSync: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer closeInto(&err, store)
+	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	portals, err := portalsWith(store, master)
+	if err != nil {
+		return nil, nil, err
+	}
+	key := func(i int) string { return fmt.Sprintf("hotel-%04d", i) }
+	for i := range customers {
+		d := data.CustomerData{CustomerKey: key(i)}
+		d.Add(data.Site(key(i), "Hotel"))
+		if _, err := ws.Push(ctx, d); err != nil {
+			return nil, nil, err
+		}
+	}
+	var mu sync.Mutex
+	err = parallel(16, links, func(_, i int) error {
+		p, err := portals.Create(ctx, ws, portal.CreateRequest{CustomerKey: key(i % customers)})
+		if err != nil || i%(links/sample) != 0 {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		codes = append(codes, portal.Code(p.URL.Reveal()))
+		if len(codes)%(sample/5) == 0 {
+			b.progress("  made %s links", count(i))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	rand.Shuffle(len(codes), func(i, j int) { codes[i], codes[j] = codes[j], codes[i] })
+	return codes, master, expect("codes", len(codes), sample)
+}
+
+// resolvedKeys is the keys that the library reads to resolve each code.
+func resolvedKeys(ctx context.Context, dir string, codes []string, master []byte) (keys [][][]byte, err error) {
+	store, err := openLibrary(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer closeInto(&err, store)
+	rec := &recorder{Store: store}
+	portals, err := portalsWith(rec, master)
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range codes {
+		rec.reads = nil
+		if _, err := portals.Resolve(ctx, code); err != nil {
+			return nil, err
+		}
+		keys = append(keys, rec.reads)
+	}
+	if rec.scanned {
+		return nil, errors.New("the library resolves a code by a scan, which the raw reads do not do")
+	}
+	return keys, nil
+}
+
+// readRaw reads keys of a directory of storage/badger, one transaction for each set.
+func readRaw(db *engine.DB, sets [][][]byte) error {
+	for _, keys := range sets {
+		txn := db.NewTransactionAt(math.MaxUint64, false)
+		for _, key := range keys {
+			item, err := txn.Get(append([]byte{1}, key...)) // storage/badger's rows begin with that
+			if errors.Is(err, engine.ErrKeyNotFound) {
+				continue
+			}
+			if err == nil {
+				_, err = item.ValueCopy(nil)
+			}
+			if err != nil {
+				txn.Discard()
+				return err
+			}
+		}
+		txn.Discard()
+	}
+	return nil
+}
+
+// portalsWith is a service with that key.
+func portalsWith(store storage.Store, master []byte) (*portal.Service, error) {
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	if err != nil {
+		return nil, err
+	}
+	return portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+}
