@@ -31,6 +31,13 @@ func reportKey(key string, report reporter) {
 	}
 }
 
+// reportKeyOf is reportKey under a field's name.
+func reportKeyOf(name, key string, report reporter) {
+	if chars.CheckKey(key) != "" { // or else there is nothing to write a path for
+		reportKey(key, under("."+name, report))
+	}
+}
+
 // checkText says what is wrong with free text, or "".
 func checkText(s string) string { return chars.Check(s, maxTextBytes) }
 
@@ -123,11 +130,10 @@ func checkNode(n *node, report reporter) {
 	for _, note := range n.notes {
 		report(note.Path, note.Rule, "%s", note.Message)
 	}
-	reportKey(n.key, under("."+n.kind.KeyField(), report))
-	has := fieldsOf[n.kind]
-	for _, f := range has {
+	reportKeyOf(n.kind.KeyField(), n.key, report)
+	for _, f := range fieldsOf[n.kind] {
 		if !f.value.empty(n) {
-			f.value.check(n, under("."+f.name, report))
+			f.value.check(n, f.name, report)
 		}
 	}
 	for i := range fields {

@@ -74,17 +74,25 @@ func (d CustomerData) Len() int {
 	return len(d.Spaces) + len(d.UserIdentities) + len(d.AccessGrants)
 }
 
-// nodes calls yield for each resource with its path, such as "rooms[3]": the
-// place among those of its kind, as JSON has it. It ends where yield says false.
-func (d CustomerData) nodes(yield func(n *node, class Class, path string) bool) {
+// entry is where a resource stands in what was given, such as "rooms[3]": the place
+// among those of its kind, as JSON has it.
+type entry struct {
+	kind Kind
+	i    int
+}
+
+func (e entry) String() string { return fmt.Sprintf("%s[%d]", e.kind.Collection(), e.i) }
+
+// nodes calls yield for each resource with its place. It ends where yield says false.
+func (d CustomerData) nodes(yield func(n *node, class Class, at entry) bool) {
 	var next [256]int
 	each := func(n *node, class Class, i int) bool {
 		if n.kind.valid() && n.class() == class {
 			i = next[n.kind]
 			next[n.kind]++
-			return yield(n, class, fmt.Sprintf("%s[%d]", n.kind.Collection(), i))
+			return yield(n, class, entry{n.kind, i})
 		}
-		return yield(n, class, fmt.Sprintf("%s[%d]", Kind(class<<4).Collection(), i)) // its place in the Go slice
+		return yield(n, class, entry{Kind(class << 4), i}) // its place in the Go slice
 	}
 	for i, s := range d.Spaces {
 		if !each(s.node(), ClassSpace, i) {
@@ -177,7 +185,7 @@ func (d CustomerData) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	byKind := map[Kind][]*node{}
-	d.nodes(func(n *node, _ Class, _ string) bool {
+	d.nodes(func(n *node, _ Class, _ entry) bool {
 		byKind[n.kind] = append(byKind[n.kind], n)
 		return true
 	})

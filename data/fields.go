@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
@@ -28,8 +29,8 @@ type value interface {
 	clear(n *node)
 	// merge gives dst the value of patch, which is not empty.
 	merge(dst, patch *node)
-	// check reports what is wrong with a value that is not empty.
-	check(n *node, report reporter)
+	// check reports what is wrong with a value that is not empty, under the field's name.
+	check(n *node, name string, report reporter)
 	encode(e *jsontext.Encoder, n *node) error
 	decode(d *jsonReader, n *node, report reporter) error
 	append(b []byte, n *node) []byte
@@ -121,17 +122,17 @@ func (v text) empty(n *node) bool     { return *v.at(n) == "" }
 func (v text) clear(n *node)          { *v.at(n) = "" }
 func (v text) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
 
-func (v text) check(n *node, report reporter) {
+func (v text) check(n *node, name string, report reporter) {
 	s := *v.at(n)
 	if v.isKey {
-		reportKey(s, report)
+		reportKeyOf(name, s, report)
 		return
 	}
 	if fault := checkText(s); fault != "" {
-		report("", RuleTextFormat, "%s", fault)
+		report("."+name, RuleTextFormat, "%s", fault)
 	} else if v.rule != nil {
 		if rule, fault := v.rule(s); fault != "" {
-			report("", rule, "%s", fault)
+			report("."+name, rule, "%s", fault)
 		}
 	}
 }
@@ -155,9 +156,9 @@ func (v moment) empty(n *node) bool     { return v.at(n).IsZero() }
 func (v moment) clear(n *node)          { *v.at(n) = time.Time{} }
 func (v moment) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
 
-func (v moment) check(n *node, report reporter) {
+func (v moment) check(n *node, name string, report reporter) {
 	if year := v.at(n).Year(); year < 1 || year > 9999 {
-		report("", RuleRange, "must be in the years 1 to 9999")
+		report("."+name, RuleRange, "must be in the years 1 to 9999")
 	}
 }
 
@@ -189,9 +190,9 @@ func (minutes) empty(n *node) bool     { return n.durationMinutes == 0 }
 func (minutes) clear(n *node)          { n.durationMinutes = 0 }
 func (minutes) merge(dst, patch *node) { dst.durationMinutes = patch.durationMinutes }
 
-func (minutes) check(n *node, report reporter) {
+func (minutes) check(n *node, name string, report reporter) {
 	if n.durationMinutes < 0 || n.durationMinutes > math.MaxInt32 {
-		report("", RuleRange, "must be above 0 and at most %d", math.MaxInt32)
+		report("."+name, RuleRange, "must be above 0 and at most %d", math.MaxInt32)
 	}
 }
 
@@ -225,12 +226,12 @@ func (place) empty(n *node) bool     { return n.geolocation == nil }
 func (place) clear(n *node)          { n.geolocation = nil }
 func (place) merge(dst, patch *node) { g := *patch.geolocation; dst.geolocation = &g }
 
-func (place) check(n *node, report reporter) {
+func (place) check(n *node, name string, report reporter) {
 	if v := n.geolocation.Latitude; !(v >= -90 && v <= 90) {
-		report(".latitude", RuleRange, "must be from -90 to 90")
+		report("."+name+".latitude", RuleRange, "must be from -90 to 90")
 	}
 	if v := n.geolocation.Longitude; !(v >= -180 && v <= 180) {
-		report(".longitude", RuleRange, "must be from -180 to 180")
+		report("."+name+".longitude", RuleRange, "must be from -180 to 180")
 	}
 }
 
@@ -297,8 +298,8 @@ func (v userRef) clear(n *node) {
 	}
 }
 
-func (v userRef) check(n *node, report reporter) {
-	reportKey(n.user.Key, report)
+func (v userRef) check(n *node, name string, report reporter) {
+	reportKeyOf(name, n.user.Key, report)
 }
 
 func (v userRef) encode(e *jsontext.Encoder, n *node) error {
@@ -344,15 +345,19 @@ func (v spaceRefs) clear(n *node) {
 func (v spaceRefs) merge(dst, patch *node) {
 	v.clear(dst)
 	from, to := v.of(patch)
-	dst.spaces = byAlias(append(dst.spaces, uniqueRefs(patch.spaces[from:to])...))
+	dst.spaces = byAlias(appendUnique(dst.spaces, patch.spaces[from:to]))
 }
 
-func (v spaceRefs) check(n *node, report reporter) {
+func (v spaceRefs) check(n *node, name string, report reporter) {
 	from, to := v.of(n)
 	for i, ref := range n.spaces[from:to] {
-		part := under(fmt.Sprintf("[%d]", i), report)
+		again := ref.Key != "" && slices.Contains(n.spaces[from:from+i], ref)
+		if !again && chars.CheckKey(ref.Key) == "" {
+			continue
+		}
+		part := under(fmt.Sprintf(".%s[%d]", name, i), report)
 		reportKey(ref.Key, part)
-		if ref.Key != "" && slices.Contains(n.spaces[from:from+i], ref) {
+		if again {
 			part("", RuleRefTwice, "names %q a second time", ref.Key)
 		}
 	}
@@ -420,9 +425,9 @@ func (metadata) merge(dst, patch *node) {
 	dst.metadata = merged
 }
 
-func (metadata) check(n *node, report reporter) {
+func (metadata) check(n *node, name string, report reporter) {
 	for _, key := range slices.Sorted(maps.Keys(n.metadata)) {
-		checkMetadata(key, n.metadata[key], under("."+key, report))
+		checkMetadata(key, n.metadata[key], under("."+name+"."+key, report))
 	}
 }
 

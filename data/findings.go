@@ -75,6 +75,13 @@ func (f *findings) in(path string) reporter {
 	}
 }
 
+// about is a reporter whose paths begin with an entry.
+func (f *findings) about(at entry) reporter {
+	return func(part string, rule Rule, format string, args ...any) {
+		f.in(at.String())(part, rule, format, args...)
+	}
+}
+
 // join adds what another found.
 func (f *findings) join(other findings) {
 	for _, found := range other.faults {

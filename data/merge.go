@@ -1,18 +1,23 @@
 package data
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // merge is what becomes of old (nil where there is none) when patch is pushed, as
 // JSON Merge Patch (RFC 7396) has it: what patch does not name stays, what it
 // clears goes, lists are replaced and custom_metadata merges key by key. With
 // replace, patch is the whole of it.
 func merge(old, patch *node, replace bool) *node {
-	n := &node{kind: patch.kind, key: patch.key}
-	if old != nil {
-		n.meta = old.meta
-		if !replace {
-			n = old.clone()
-		}
+	var n *node
+	switch {
+	case old == nil:
+		n = &node{kind: patch.kind, key: patch.key}
+	case replace:
+		n = &node{kind: patch.kind, key: patch.key, meta: old.meta}
+	default:
+		n = old.clone()
 	}
 	for _, name := range patch.clear {
 		for _, f := range clearedFields(n.kind, name) {
@@ -42,15 +47,22 @@ func clearedFields(kind Kind, name string) []*field {
 	return within
 }
 
-// uniqueRefs leaves out each reference that stands earlier in the list.
-func uniqueRefs(refs []Ref) []Ref {
+// appendUnique appends the references, but for each that stands earlier in the list.
+func appendUnique(to, refs []Ref) []Ref {
+	if len(refs) <= 8 { // as good as all: a map would cost more than to look
+		for i, ref := range refs {
+			if !slices.Contains(refs[:i], ref) {
+				to = append(to, ref)
+			}
+		}
+		return to
+	}
 	seen := make(map[Ref]bool, len(refs))
-	out := make([]Ref, 0, len(refs))
 	for _, ref := range refs {
 		if !seen[ref] {
 			seen[ref] = true
-			out = append(out, ref)
+			to = append(to, ref)
 		}
 	}
-	return out
+	return to
 }

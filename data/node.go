@@ -26,6 +26,8 @@ type node struct {
 	clear []string
 	notes []Finding // what decoding found; paths begin after the resource
 	meta  Meta
+
+	stored []byte // its fields, as encodeFields gave them, where it was read from the store
 }
 
 func (n *node) ref() Ref     { return Ref{n.kind, n.key} }
@@ -90,7 +92,7 @@ func (n *node) public() Resource {
 func (n *node) clone() *node {
 	c := *n
 	c.spaces = slices.Clone(n.spaces)
-	c.clear, c.notes = nil, nil
+	c.clear, c.notes, c.stored = nil, nil, nil
 	return &c
 }
 

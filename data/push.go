@@ -153,14 +153,15 @@ type given struct {
 // item is a resource that was given.
 type item struct {
 	*node
-	path  string
+	at    entry
 	found findings
 }
 
 // check looks at what was given, with no eye to what is stored. Where it finds more
 // faults than are listed it ends, or, to skip what is faulty, leaves that out.
 func check(d CustomerData, skip bool) *given {
-	g := &given{customerKey: d.CustomerKey}
+	size := min(d.Len(), shortPlan) // a large one grows as it is found sound
+	g := &given{customerKey: d.CustomerKey, items: make([]*item, 0, size)}
 	for _, note := range d.notes {
 		g.found.add(note)
 	}
@@ -169,31 +170,31 @@ func check(d CustomerData, skip bool) *given {
 		class Class
 		key   string
 	}
-	byKey := map[classKey]*item{}
+	byKey := make(map[classKey]*item, size)
 	byEmail := map[string]*item{}
-	look := func(n *node, class Class, path string) *item {
-		it := &item{node: n, path: path}
-		report := it.found.in(path)
+	look := func(n *node, class Class, at entry) *item {
+		it := &item{node: n, at: at}
+		report := it.found.about(at)
 		if !n.kind.valid() || n.class() != class {
 			report(".kind", RuleNotAField, "%v is not a kind of %s", n.kind, class)
 			return it
 		}
 		checkNode(n, report)
 		if first := byKey[classKey{class, n.key}]; first != nil {
-			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", n.key, first.path)
+			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", n.key, first.at)
 		} else if n.key != "" {
 			byKey[classKey{class, n.key}] = it
 		}
 		if first := byEmail[n.email]; first != nil {
-			report(".email_address", RuleSharedEmail, "is also that of %s", first.path)
+			report(".email_address", RuleSharedEmail, "is also that of %s", first.at)
 		} else if n.email != "" {
 			byEmail[n.email] = it
 		}
 		return it
 	}
 	faults := 0
-	d.nodes(func(n *node, class Class, path string) bool {
-		it := look(n, class, path)
+	d.nodes(func(n *node, class Class, at entry) bool {
+		it := look(n, class, at)
 		faults += len(it.found.faults)
 		if len(it.found.faults) > 0 && faults > maxFindings {
 			if g.more = true; skip {
@@ -323,7 +324,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 		if conflict != nil {
 			it := g.items[newAt[j]]
 			merged[newAt[j]].found.add(Finding{
-				Path: it.path + "." + it.kind.KeyField(), Rule: RuleKeyConflict, cause: conflict,
+				Path: it.at.String() + "." + it.kind.KeyField(), Rule: RuleKeyConflict, cause: conflict,
 				Message: fmt.Sprintf("%q is %s, and cannot be %s", conflict.Key, conflict.Holder, conflict.Wanted),
 			})
 		}
@@ -332,7 +333,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 		if it.kind.valid() {
 			m := &merged[i]
 			m.new = merge(m.old, it.node, o.Replace)
-			checkWhole(m.new, m.found.in(it.path))
+			checkWhole(m.new, m.found.about(it.at))
 		}
 	}
 	return merged, nil
@@ -385,7 +386,8 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 	}
 	for again := true; again; {
 		again = false
-		has := maps.Clone(stored)
+		has := make(map[Ref]Kind, len(stored)+len(g.items))
+		maps.Copy(has, stored)
 		for i, it := range g.items {
 			if it.kind.valid() && applied(i) {
 				has[byClass(it.ref())] = it.kind
@@ -395,7 +397,7 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 			m := &merged[i]
 			was := m.refused(o)
 			var missing findings
-			it.warnOfMissing(has, missing.in(it.path))
+			it.warnOfMissing(has, missing.about(it.at))
 			m.missing = missing.warnings
 			again = again || spreads && m.refused(o) != was
 		}
@@ -409,7 +411,7 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 // storedTargets is what is stored and stays of what is referred to, by class. What is
 // given and sound for certain is not looked for.
 func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o PushOptions, sound func(i int) bool) (map[Ref]Kind, error) {
-	known := map[Ref]bool{}
+	known := make(map[Ref]bool, len(g.items))
 	for i, it := range g.items {
 		if it.kind.valid() && sound(i) {
 			known[byClass(it.ref())] = true
@@ -417,7 +419,7 @@ func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o P
 	}
 	var ask []Ref
 	for _, it := range g.items {
-		it.references(func(_ string, ref Ref) {
+		it.references(func(_ refPlace, ref Ref) {
 			if class := byClass(ref); ref.Kind.valid() && chars.CheckKey(ref.Key) == "" && !known[class] {
 				known[class] = true
 				ask = append(ask, class)
@@ -449,35 +451,52 @@ func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o P
 
 // warnOfMissing reports the references of one resource to what is not there.
 func (n *node) warnOfMissing(has map[Ref]Kind, report reporter) {
-	n.references(func(part string, ref Ref) {
+	n.references(func(at refPlace, ref Ref) {
 		if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" {
 			return
 		}
 		switch kind := has[byClass(ref)]; {
 		case kind == 0:
-			report(part, RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
-		case part == parentSitePart && kind != KindSite:
-			report(part, RuleNotThereYet, "there is no site %q yet, only a %s", ref.Key, kind)
+			report(at.part(ref), RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
+		case at.relation == inSite && kind != KindSite:
+			report(at.part(ref), RuleNotThereYet, "there is no site %q yet, only a %s", ref.Key, kind)
 		}
 	})
 }
 
-const parentSitePart = ".parent_site_key"
-
 // byClass is the reference that all references to the same resource share.
 func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
 
-// references calls yield with each reference as it was given, and its path.
-func (n *node) references(yield func(part string, ref Ref)) {
+// refPlace is where in a resource a reference stands.
+type refPlace struct {
+	relation relation
+	i        int // in the list of its alias
+}
+
+// part is the path of a reference that stands there.
+func (p refPlace) part(ref Ref) string {
+	switch p.relation {
+	case inSite:
+		return ".parent_site_key"
+	case ofUser:
+		return "." + ref.Kind.KeyField()
+	}
+	return fmt.Sprintf(".%s[%d]", ref.Kind.KeysField(), p.i)
+}
+
+// references calls yield with each reference as it was given, and its place.
+func (n *node) references(yield func(at refPlace, ref Ref)) {
 	if n.parentSite != "" {
-		yield(parentSitePart, Ref{KindSite, n.parentSite})
+		yield(refPlace{relation: inSite}, Ref{KindSite, n.parentSite})
 	}
 	if n.user.Key != "" {
-		yield("."+n.user.Kind.KeyField(), n.user)
+		yield(refPlace{relation: ofUser}, n.user)
 	}
-	var next [256]int
-	for _, ref := range n.spaces {
-		yield(fmt.Sprintf(".%s[%d]", ref.Kind.KeysField(), next[ref.Kind]), ref)
-		next[ref.Kind]++
+	at := refPlace{relation: atSpace}
+	for j, ref := range n.spaces { // which are in the order of aliases
+		if at.i++; j == 0 || ref.Kind != n.spaces[j-1].Kind {
+			at.i = 0
+		}
+		yield(at, ref)
 	}
 }

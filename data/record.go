@@ -17,14 +17,12 @@ import (
 // recordVersion is the first byte of the rows of customers and resources.
 const recordVersion = 1
 
-// encodeFields writes each field that n has: its tag, and its value with its length.
-func encodeFields(n *node) []byte {
-	var b, v []byte
+// encodeFields appends each field that n has: its tag, and its value with its length.
+func encodeFields(b []byte, n *node) []byte {
 	for _, f := range fieldsOf[n.kind] {
 		if !f.value.empty(n) {
 			b = binary.AppendUvarint(b, f.tag)
-			v = f.value.append(v[:0], n)
-			b = layout.AppendBytes(b, v)
+			b = layout.AppendSized(b, func(b []byte) []byte { return f.value.append(b, n) })
 		}
 	}
 	return b
@@ -35,7 +33,7 @@ func encodeRecord(n *node) []byte {
 	b = append(b, n.meta.ID[:]...)
 	b = layout.AppendTime(b, n.meta.CreatedAt)
 	b = layout.AppendTime(b, n.meta.UpdatedAt)
-	return append(b, encodeFields(n)...)
+	return encodeFields(b, n)
 }
 
 func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
@@ -45,9 +43,11 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 	}
 	n := &node{kind: ref.Kind, key: ref.Key}
 	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time()}
+	n.stored = d.Left()
+	value := new(layout.Decoder)
 	for d.More() {
 		f := fieldByTag[d.Uvarint()]
-		value := d.Value()
+		d.Value(value)
 		if f == nil || !f.kinds.has(n.kind) {
 			d.Fail()
 			break

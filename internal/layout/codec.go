@@ -3,6 +3,7 @@ package layout
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +17,20 @@ func AppendBytes[V []byte | string](b []byte, v V) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
 }
 
+// AppendSized appends what value appends, with its length before it.
+func AppendSized(b []byte, value func([]byte) []byte) []byte {
+	at := len(b)
+	b = value(append(b, 0)) // most lengths take one byte
+	size := uint64(len(b) - at - 1)
+	if size < 0x80 {
+		b[at] = byte(size)
+		return b
+	}
+	var length [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(length[:], size)
+	return slices.Replace(b, at, at+1, length[:n]...)
+}
+
 // AppendTime appends a time to the microsecond.
 func AppendTime(b []byte, t time.Time) []byte { return appendTime(b, t) }
 
@@ -26,7 +41,7 @@ type Decoder struct {
 	err  error
 }
 
-// NewDecoder reads b, and keeps no part of it in what it returns.
+// NewDecoder reads b, and keeps no part of it in what it returns but for [Decoder.Left].
 func NewDecoder(b []byte) *Decoder { return &Decoder{rest: b} }
 
 // Err is nil, or ErrMalformed where a read went past the end.
@@ -89,12 +104,14 @@ func (d *Decoder) Uint64() uint64 {
 // String reads what AppendBytes wrote.
 func (d *Decoder) String() string { return string(d.next(d.Uvarint())) }
 
-// Value reads what AppendBytes wrote, as a value of its own.
-func (d *Decoder) Value() *Decoder {
-	v := &Decoder{rest: d.next(d.Uvarint())}
+// Value makes v read what AppendBytes wrote.
+func (d *Decoder) Value(v *Decoder) {
+	v.rest = d.next(d.Uvarint())
 	v.err = d.err
-	return v
 }
+
+// Left is what is left, which aliases the value.
+func (d *Decoder) Left() []byte { return d.rest }
 
 // Rest reads all that is left.
 func (d *Decoder) Rest() string { return string(d.next(uint64(len(d.rest)))) }

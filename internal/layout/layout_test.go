@@ -120,7 +120,7 @@ func FuzzDecoder(f *testing.F) {
 			case 3:
 				require.LessOrEqual(t, len(d.String()), len(b))
 			case 4:
-				d.Value()
+				d.Value(new(Decoder))
 			case 5:
 				d.Time()
 			case 6:
