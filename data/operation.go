@@ -50,12 +50,8 @@ const shortPlan = 5000
 // short one is tried again by storage.Run.
 const attempts = 12
 
-// errTooLong and errTooLarge are answers to ourselves: plan it beforehand; write it
-// in more than one transaction.
-var (
-	errTooLong  = errors.New("data: internal: the plan takes too long")
-	errTooLarge = errors.New("data: internal: more than a transaction")
-)
+// errTooLong is an answer to ourselves: plan it beforehand.
+var errTooLong = errors.New("data: internal: the plan takes too long")
 
 // errStale says that a plan no longer holds, or that its operation was aborted, since
 // another came first. It is no ErrConflict, so that nobody tries the transaction again:
@@ -63,12 +59,12 @@ var (
 var errStale = errors.New("data: internal: another operation came first")
 
 // execute makes an operation, all of it or nothing. What is short is planned and
-// written in one transaction. What takes long to plan is planned on a snapshot
-// before; then what fits in one transaction is one, that checks that nothing has
-// changed since, and what does not is journaled.
+// written in one transaction. What takes long to plan, or turns out to be more than
+// that transaction holds, is planned on a snapshot before; then what
+// fits in one transaction is one, that checks that nothing has changed since, and
+// what does not is journaled.
 func (w *Workspace) execute(ctx context.Context, plan planner) error {
-	limits := w.store.Limits()
-	scale := min(shortPlan, limits.TxWrites)
+	scale := min(shortPlan, w.store.Limits().TxWrites)
 	for attempt := 1; ; attempt++ {
 		err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
 			s := w.At(tx)
@@ -76,12 +72,9 @@ func (w *Workspace) execute(ctx context.Context, plan planner) error {
 			if err != nil {
 				return err
 			}
-			if !op.fits(limits) {
-				return errTooLarge
-			}
 			return op.write(ctx, s, tx)
 		})
-		long := errors.Is(err, errTooLong) || errors.Is(err, errTooLarge) || errors.Is(err, storage.ErrTxTooLarge)
+		long := errors.Is(err, errTooLong) || errors.Is(err, storage.ErrTxTooLarge)
 		if long {
 			err = w.executeLong(ctx, plan)
 		}
