@@ -146,35 +146,38 @@ func rowsOf(c *customer, n *node) []row {
 		row{layout.ID(n.meta.ID), append(append(c.id[:len(c.id):len(c.id)], byte(n.kind)), n.key...)},
 	)
 	var span []byte
-	end := []byte{}
 	if n.class() == ClassAccessGrant {
 		span = layout.Span(n.startsAt, n.endsAt)
-		if !n.endsAt.IsZero() {
-			end = layout.AppendTime(nil, n.endsAt)
-		}
-		rows = append(rows, row{layout.Time(c.id, span, byte(n.kind), n.key), end})
+		rows = append(rows, row{layout.Time(c.id, span, byte(n.kind), n.key), present})
 	}
 	n.targets(func(_ relation, to Ref) {
 		rows = append(rows, row{
-			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), end,
+			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), present,
 		})
 	})
 	return rows
 }
 
+// present is the value of a row that says all by being there.
+var present = []byte{}
+
 // diff is what turns the rows of old into those of new; either may be nil.
 func diff(c *customer, old, new *node) (puts []row, deletes [][]byte) {
-	var before map[string][]byte
-	if old != nil {
-		before = lo.SliceToMap(rowsOf(c, old), func(r row) (string, []byte) { return string(r.key), r.value })
-	}
-	if new != nil {
-		for _, r := range rowsOf(c, new) {
-			if value, ok := before[string(r.key)]; !ok || string(value) != string(r.value) {
-				puts = append(puts, r)
-			}
-			delete(before, string(r.key))
+	if new == nil {
+		for _, r := range rowsOf(c, old) {
+			deletes = append(deletes, r.key)
 		}
+		return nil, deletes
+	}
+	if old == nil {
+		return rowsOf(c, new), nil
+	}
+	before := lo.SliceToMap(rowsOf(c, old), func(r row) (string, []byte) { return string(r.key), r.value })
+	for _, r := range rowsOf(c, new) {
+		if value, ok := before[string(r.key)]; !ok || string(value) != string(r.value) {
+			puts = append(puts, r)
+		}
+		delete(before, string(r.key))
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		deletes = append(deletes, []byte(key))

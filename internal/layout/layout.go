@@ -214,7 +214,9 @@ func EdgesFrom(c CustomerID, class byte, key string, referrer byte) []byte {
 // Edge is the row that says that a referrer names a resource. An access grant
 // has its span there, so that the grants of a space or of a user can be read by time.
 func Edge(c CustomerID, class byte, key string, referrer byte, span []byte, referrerKey string) []byte {
-	return append(append(EdgesFrom(c, class, key, referrer), span...), referrerKey...)
+	b := append(customerRow(c, rowEdge, 1+len(key)+1+1+len(span)+len(referrerKey)), class)
+	b = append(append(append(b, key...), 0), referrer)
+	return append(append(b, span...), referrerKey...)
 }
 
 // Times is the prefix of a customer's access grants by time.
