@@ -145,7 +145,7 @@ func (ch *changes) write(ctx context.Context, s *Snapshot, tx storage.Tx) error 
 		return err
 	}
 	if ch.dies {
-		_, err := newSweeper(ch.customer, ch.at).step(ctx, s, tx, budget{writes: unbounded, bytes: unbounded})
+		_, err := s.sweep(ctx, tx, ch.customer, ch.at, nil, budget{writes: unbounded, bytes: unbounded})
 		return err
 	}
 	return apply(ctx, tx, ch.customer, ch.at, ch.mutations())

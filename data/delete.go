@@ -182,8 +182,28 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 	ch.dies = true
 	p.changes = append(p.changes, ch)
 	p.report.Customers = append(p.report.Customers, c.key)
+	limits := p.s.w.store.Limits()
+	all := []storage.Range{storage.Prefix(layout.Customer(c.id))}
+	if c.total() > min(p.scale, limits.TxWrites) {
+		if err := p.look(c.total()); err != nil {
+			return err
+		}
+		// It is more than a transaction for certain: only what is reported is read.
+		ch.sweep.take(limits.TxWrites, limits.TxBytes)
+		all = []storage.Range{storage.Prefix(layout.Portals(c.id)), storage.Prefix(layout.AllResources(c.id))}
+	}
+	for _, rows := range all {
+		if err := p.reportOwned(ctx, c, ch, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportOwned reports the rows that go with a customer, and what that takes.
+func (p *deletion) reportOwned(ctx context.Context, c *customer, ch *changes, rows storage.Range) error {
 	var portals []Revoked
-	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.Customer(c.id)), storage.ScanOptions{}) {
+	for e, err := range p.s.r.Scan(ctx, rows, storage.ScanOptions{}) {
 		if err != nil {
 			return err
 		}
@@ -205,7 +225,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 			portals = append(portals, Revoked{CustomerKey: c.key, PortalID: row.portal})
 		}
 	}
-	portals, err = p.s.unrevoked(ctx, c, portals)
+	portals, err := p.s.unrevoked(ctx, c, portals)
 	p.report.Revoked = append(p.report.Revoked, portals...)
 	return err
 }

@@ -78,6 +78,14 @@ type customer struct {
 	op   layout.OperationID
 }
 
+// total is how many resources the customer has.
+func (c *customer) total() (n int) {
+	for _, count := range c.counts {
+		n += count
+	}
+	return n
+}
+
 // fate is what becomes of a customer.
 type fate byte
 

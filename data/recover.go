@@ -124,56 +124,56 @@ func (s *Snapshot) marked(ctx context.Context, op layout.OperationID, id layout.
 // finish applies an operation that has committed to one customer. It may be called
 // again, and by several at once.
 func (w *Workspace) finish(ctx context.Context, op layout.OperationID, id layout.CustomerID) error {
-	from := layout.Journal(id, op) // where to look for the next part: those before it are gone
-	var sweep *sweeper
+	var from []byte // where to look for more: what lies before it is gone; nil at first
 	for done := false; !done; {
-		err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
-			s := w.At(tx)
-			c, err := s.marked(ctx, op, id)
-			if err != nil {
-				return err
-			}
-			st, err := s.operation(ctx, op)
-			if err != nil {
-				return err
-			}
-			if done = c == nil || st.phase != committed; done {
-				return nil
-			}
-			if c.fate == dying {
-				if sweep == nil {
-					sweep = newSweeper(c, st.at)
-				}
-				limits := w.store.Limits()
-				done, err = sweep.step(ctx, s, tx, budget{writes: limits.TxWrites - roomWrites, bytes: limits.TxBytes - roomBytes})
-				return err
-			}
-			parts := storage.Prefix(layout.Journal(id, op))
-			parts.Start = from
-			for e, err := range tx.Scan(ctx, parts, storage.ScanOptions{Limit: 1}) {
-				if err != nil {
-					return err
-				}
-				mutations, err := decodeJournal(e.Value)
-				if err != nil {
-					return err
-				}
-				from = e.Key
-				return errors.Join(
-					apply(ctx, tx, c, st.at, slices.Values(mutations)),
-					tx.Delete(e.Key),
-				)
-			}
-			return fmt.Errorf("%w: a journal has lost its last part", storage.ErrCorrupt)
+		var next []byte
+		err := storage.Run(ctx, w.store, func(tx storage.Tx) (err error) {
+			next, done, err = w.finishSome(ctx, tx, op, id, from)
+			return err
 		})
 		if err != nil {
 			return err
 		}
-		if sweep != nil {
-			sweep.advance()
-		}
+		from = next
 	}
 	return nil
+}
+
+// finishSome does what one transaction can, and says where to go on, or that there is
+// no more.
+func (w *Workspace) finishSome(
+	ctx context.Context, tx storage.Tx, op layout.OperationID, id layout.CustomerID, from []byte,
+) (next []byte, done bool, err error) {
+	s := w.At(tx)
+	c, err := s.marked(ctx, op, id)
+	if err != nil {
+		return nil, false, err
+	}
+	st, err := s.operation(ctx, op)
+	if err != nil || c == nil || st.phase != committed {
+		return nil, true, err
+	}
+	if c.fate == dying {
+		limits := w.store.Limits()
+		next, err = s.sweep(ctx, tx, c, st.at, from, budget{writes: limits.TxWrites - roomWrites, bytes: limits.TxBytes - roomBytes})
+		return next, next == nil, err
+	}
+	parts := storage.Prefix(layout.Journal(id, op))
+	if from != nil {
+		parts.Start = from
+	}
+	for e, err := range tx.Scan(ctx, parts, storage.ScanOptions{Limit: 1}) {
+		if err != nil {
+			return nil, false, err
+		}
+		mutations, err := decodeJournal(e.Value)
+		if err != nil {
+			return nil, false, err
+		}
+		err = apply(ctx, tx, c, st.at, slices.Values(mutations))
+		return e.Key, false, errors.Join(err, tx.Delete(e.Key))
+	}
+	return nil, false, fmt.Errorf("%w: a journal has lost its last part", storage.ErrCorrupt)
 }
 
 // forget drops the rows of an operation that is over.

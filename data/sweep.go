@@ -16,7 +16,8 @@ type owned struct {
 	key      []byte
 	resource *node     // where it is one
 	portal   uuid.UUID // where it is one
-	pointers [][]byte
+	pointers [][]byte  // by an id, which is nobody else's ever
+	claimed  []byte    // the pointer by a key, which may be another's by now; nil for none
 }
 
 // readOwned reads a row of a customer's range. It says false for the record of the
@@ -33,7 +34,8 @@ func readOwned(c *customer, e storage.Entry) (owned, bool, error) {
 			return out, false, err
 		}
 		out.resource = n
-		out.pointers = [][]byte{layout.Directory(c.workspace, byte(n.class()), n.key), layout.ID(n.meta.ID)}
+		out.pointers = [][]byte{layout.ID(n.meta.ID)}
+		out.claimed = layout.Directory(c.workspace, byte(n.class()), n.key)
 	case layout.RowPortal:
 		id, err := uuid.FromBytes(rest)
 		if err != nil {
@@ -72,82 +74,73 @@ func (o owned) spend(b *budget) bool {
 	for _, key := range o.pointers {
 		b.take(1, storage.EntryBytes(key, nil))
 	}
+	if o.claimed != nil {
+		b.take(1, storage.EntryBytes(o.claimed, nil))
+	}
 	if e := o.event(); e != nil {
 		b.takes(mutation{event: e})
 	}
 	return b.left()
 }
 
-// sweeper deletes a customer with all that it owns, in one transaction or in many.
-// It never looks again at what it has deleted.
-type sweeper struct {
-	c        *customer
-	at       time.Time
-	from, to []byte // where the next step begins, before and after the one under way
-}
-
-func newSweeper(c *customer, at time.Time) *sweeper {
-	start := layout.Customer(c.id)
-	return &sweeper{c: c, at: at, from: start, to: start}
-}
-
-// advance says that the transaction of the last step has committed.
-func (sw *sweeper) advance() { sw.from = sw.to }
-
-// step deletes what a budget allows, and says whether that was the rest.
-func (sw *sweeper) step(ctx context.Context, s *Snapshot, tx storage.Tx, b budget) (done bool, err error) {
+// sweep deletes what a budget allows of a customer and all that it owns, from a key on,
+// or nil for the first; what lies before that is gone. It returns where to go on, or
+// nil where that was the rest. So it never looks again at what it has deleted.
+func (s *Snapshot) sweep(ctx context.Context, tx storage.Tx, c *customer, at time.Time, from []byte, b budget) (next []byte, err error) {
 	var rows []owned
-	r := storage.Prefix(layout.Customer(sw.c.id))
-	r.Start = sw.from
-	done = true
+	r := storage.Prefix(layout.Customer(c.id))
+	if from != nil {
+		r.Start = from
+	}
 	for e, err := range tx.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		row, deletable, err := readOwned(sw.c, e)
+		row, deletable, err := readOwned(c, e)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if !deletable {
 			continue
 		}
 		if !row.spend(&b) && len(rows) > 0 {
-			sw.to, done = e.Key, false
-			break
+			return e.Key, s.deleteOwned(ctx, tx, c, at, rows)
 		}
 		rows = append(rows, row)
 	}
-	if err := sw.delete(ctx, s, tx, rows); err != nil || !done {
-		return false, err
+	if err := s.deleteOwned(ctx, tx, c, at, rows); err != nil {
+		return nil, err
 	}
-	if err := s.dropCustomerKey(ctx, tx, sw.c); err != nil {
-		return false, err
+	if err := s.dropCustomerKey(ctx, tx, c); err != nil {
+		return nil, err
 	}
-	return true, tx.Delete(layout.CustomerRecord(sw.c.id))
+	return nil, tx.Delete(layout.CustomerRecord(c.id))
 }
 
-func (sw *sweeper) delete(ctx context.Context, s *Snapshot, tx storage.Tx, rows []owned) error {
+func (s *Snapshot) deleteOwned(ctx context.Context, tx storage.Tx, c *customer, at time.Time, rows []owned) error {
 	var events []event
-	var keys, pointers [][]byte
+	var keys, claimed [][]byte
 	for _, row := range rows {
-		keys = append(keys, row.key)
-		pointers = append(pointers, row.pointers...)
+		keys = append(append(keys, row.key), row.pointers...)
+		if row.claimed != nil {
+			claimed = append(claimed, row.claimed)
+		}
 		if e := row.event(); e != nil {
 			events = append(events, *e)
 		}
 	}
 	// Once the customer is gone to readers, its keys may be another's.
-	values, err := tx.Get(ctx, pointers...)
+	values, err := tx.Get(ctx, claimed...)
 	if err != nil {
 		return err
 	}
 	for i, value := range values {
-		if len(value) >= len(sw.c.id) && string(value[:len(sw.c.id)]) == string(sw.c.id[:]) {
-			keys = append(keys, pointers[i])
+		if len(value) >= len(c.id) && string(value[:len(c.id)]) == string(c.id[:]) {
+			keys = append(keys, claimed[i])
 		}
 	}
 	if err := tx.Delete(keys...); err != nil {
 		return err
 	}
-	return appendFeed(ctx, tx, sw.c, sw.at, events)
+	return appendFeed(ctx, tx, c, at, events)
 }

@@ -193,6 +193,9 @@ func customerRow(c CustomerID, row byte, size int) []byte {
 // CustomerRecord is the row of the customer itself.
 func CustomerRecord(c CustomerID) []byte { return customerRow(c, rowCustomer, 0) }
 
+// AllResources is the prefix of a customer's resources.
+func AllResources(c CustomerID) []byte { return customerRow(c, rowResource, 0) }
+
 // Resources is the prefix of a customer's resources of one kind.
 func Resources(c CustomerID, kind byte) []byte { return append(customerRow(c, rowResource, 1), kind) }
 
