@@ -69,7 +69,7 @@ func (b *bench) calls(ctx context.Context, work string, library func(storage.Sto
 		}},
 		contender{"engine", rawCommits(sets, goroutines)},
 		contender{"sqlite", func(dir string) (l laps, err error) {
-			db, err := openSQLite(ctx, dir)
+			db, err := openSQLite(ctx, dir, manyRows, false)
 			if err != nil {
 				return nil, err
 			}

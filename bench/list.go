@@ -27,7 +27,7 @@ func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 		q := data.Query{CustomerKey: customer, SpaceKey: roomByTime(customer, rooms/2), From: night(60), Until: night(300), Limit: 50}
 		return func(string) (laps, error) {
 			l := laps{}
-			return l, perOperation(l, queries, func() error {
+			return l, l.eachOf(queries, func(int) error {
 				page, err := ws.AccessGrants(ctx, q)
 				return errors.Join(err, expect("listed", len(page.Items), 50))
 			})

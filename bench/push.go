@@ -14,6 +14,8 @@ import (
 // transaction, of about 100 bytes a row, allow no more.
 var transactionSizes = []int{1000, 5000, 20_000, 50_000}
 
+const sqliteName = "SQLite, 50 rows a statement"
+
 // pushRows pushes a customer, pushes the same again, and deletes the customer.
 func pushRows(ctx context.Context, b *bench) ([]row, error) {
 	n := b.size(100_000, 2000)
@@ -36,7 +38,9 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 			defer closeInto(&err, store)
 			return pushAndDelete(ctx, store, blocks)
 		}},
-		contender{"sqlite", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, blocks) }},
+		contender{"sqlite", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, manyRows, false, blocks) }},
+		contender{"sqlite, feed", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, manyRows, true, blocks) }},
+		contender{"sqlite, row", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, 1, false, blocks) }},
 		contender{"engine", rawPush(rows, perTxn)},
 		contender{"library, memory", func(string) (laps, error) { return pushAndDelete(ctx, memory.New(), blocks) }},
 		contender{"map", mapPush(rows)},
@@ -51,16 +55,19 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 		return fmt.Sprintf("%s against %s", rateText(t.rate(a, lap, n)), rateText(t.rate(b, lap, n)))
 	}
 	return []row{
-		{work: push, against: "SQLite", goal: atLeast(2), rounds: t.ratios("sqlite", "push", "library", "push"), detail: rates("library", "sqlite", "push")},
+		{work: push, against: sqliteName, goal: atLeast(2), rounds: t.ratios("sqlite", "push", "library", "push"), detail: rates("library", "sqlite", "push")},
+		{work: push, against: sqliteName + ", with a change feed", goal: none(), rounds: t.ratios("sqlite, feed", "push", "library", "push"), detail: rates("library", "sqlite, feed", "push")},
+		{work: push, against: "SQLite, a row a statement", goal: none(), rounds: t.ratios("sqlite, row", "push", "library", "push"), detail: rates("library", "sqlite, row", "push")},
 		{work: push, against: fmt.Sprintf("Badger, the same %s rows, %d a transaction", count(len(rows)), perTxn), goal: atMost(2),
 			rounds: t.ratios("library", "push", "engine", "push"), detail: rates("library", "engine", "push")},
 		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
 			rounds: t.ratios("library, memory", "push", "map", "push"), detail: rates("library, memory", "map", "push")},
 		{work: again, against: "the first time", goal: atLeast(5), rounds: t.ratios("library", "push", "library", "again"),
 			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "again", n)), rateText(t.rate("library", "push", n)))},
-		{work: again, against: "SQLite", goal: none(), rounds: t.ratios("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
+		{work: again, against: sqliteName, goal: none(), rounds: t.ratios("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
 		{work: del, against: "SQLite's cascade", goal: atLeast(3), rounds: t.ratios("sqlite", "delete", "library", "delete"), detail: rates("library", "sqlite", "delete") +
 			fmt.Sprintf("; the first read after it sees nothing, in %s", secondsText(t.seconds("library", "first read")))},
+		{work: del, against: "SQLite's cascade, with a change feed", goal: none(), rounds: t.ratios("sqlite, feed", "delete", "library", "delete"), detail: rates("library", "sqlite, feed", "delete")},
 		{work: del, against: "Badger, the same rows", goal: none(), rounds: t.ratios("library", "delete", "engine", "delete"), detail: rates("library", "engine", "delete")},
 		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
 			rounds: t.ratios("library, memory", "delete", "map", "delete"), detail: rates("library, memory", "map", "delete")},
@@ -144,8 +151,8 @@ func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.Custo
 	})
 }
 
-func sqlitePushAndDelete(ctx context.Context, dir string, blocks []data.CustomerData) (l laps, err error) {
-	db, err := openSQLite(ctx, dir)
+func sqlitePushAndDelete(ctx context.Context, dir string, rowsPer int, feed bool, blocks []data.CustomerData) (l laps, err error) {
+	db, err := openSQLite(ctx, dir, rowsPer, feed)
 	if err != nil {
 		return nil, err
 	}

@@ -41,16 +41,12 @@ func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 			if err != nil {
 				return nil, err
 			}
-			resolve := func() error {
-				for _, code := range codes {
-					if _, err := portals.Resolve(ctx, code); err != nil {
-						return err
-					}
-				}
-				return nil
+			resolve := func(i int) error {
+				_, err := portals.Resolve(ctx, codes[i])
+				return err
 			}
 			l = laps{}
-			return l, errors.Join(resolve(), l.lap("resolve", resolve)) // once to warm up
+			return l, errors.Join(l.eachOf(sample, resolve), l.eachOf(sample, resolve)) // once to warm up
 		}},
 		contender{"engine", func(string) (l laps, err error) {
 			db, err := engine.OpenManaged(engineOptions(dir))
@@ -58,18 +54,18 @@ func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 				return nil, err
 			}
 			defer closeInto(&err, db)
-			read := func() error { return readRaw(db, keys) }
+			read := func(i int) error { return readRaw(db, keys[i]) }
 			l = laps{}
-			return l, errors.Join(read(), l.lap("resolve", read))
+			return l, errors.Join(l.eachOf(sample, read), l.eachOf(sample, read))
 		}},
 	)
 	if err != nil {
 		return nil, err
 	}
-	each := func(name string) string { return secondsText(t.seconds(name, "resolve") / float64(sample)) }
+	each := func(name string) string { return secondsText(t.seconds(name, "each")) }
 	return []row{{
 		work: fmt.Sprintf("Resolve of a live link, %s links", count(links)), against: fmt.Sprintf("Badger, the same %d keys", len(keys[0])),
-		goal: atMost(1.3), rounds: t.ratios("library", "resolve", "engine", "resolve"),
+		goal: atMost(1.3), rounds: t.ratios("library", "each", "engine", "each"),
 		detail: fmt.Sprintf("%s against %s", each("library"), each("engine")),
 	}}, nil
 }
@@ -144,24 +140,21 @@ func resolvedKeys(ctx context.Context, dir string, codes []string, master []byte
 	return keys, nil
 }
 
-// readRaw reads keys of a directory of storage/badger, one transaction for each set.
-func readRaw(db *engine.DB, sets [][][]byte) error {
-	for _, keys := range sets {
-		txn := db.NewTransactionAt(math.MaxUint64, false)
-		for _, key := range keys {
-			item, err := txn.Get(append([]byte{1}, key...)) // storage/badger's rows begin with that
-			if errors.Is(err, engine.ErrKeyNotFound) {
-				continue
-			}
-			if err == nil {
-				_, err = item.ValueCopy(nil)
-			}
-			if err != nil {
-				txn.Discard()
-				return err
-			}
+// readRaw reads keys of a directory of storage/badger, in one transaction.
+func readRaw(db *engine.DB, keys [][]byte) error {
+	txn := db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	for _, key := range keys {
+		item, err := txn.Get(append([]byte{1}, key...)) // storage/badger's rows begin with that
+		if errors.Is(err, engine.ErrKeyNotFound) {
+			continue
 		}
-		txn.Discard()
+		if err == nil {
+			_, err = item.ValueCopy(nil)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

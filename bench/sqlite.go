@@ -18,10 +18,12 @@ import (
 // synchronisation, one writing connection, prepared statements of many rows, one
 // transaction a call.
 //
-// It does less than the library: it keeps no change feed, checks nothing of what it
-// is given, and reports counts alone.
+// It does less than the library: it checks nothing of what it is given, reports counts
+// alone, and, without feed, nobody learns afterwards of what it changed.
 type sqlite struct {
-	db *sql.DB
+	db      *sql.DB
+	rowsPer int  // of a statement: more than manyRows are not faster
+	feed    bool // keep a table of what was created, updated and deleted
 
 	mu       sync.Mutex // of what follows
 	conn     *sql.Conn
@@ -68,9 +70,12 @@ CREATE TABLE portals (
 	uuid BLOB NOT NULL UNIQUE, link_id BLOB NOT NULL UNIQUE,
 	created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER);
 CREATE INDEX portals_customer ON portals (customer_id);
+CREATE TABLE changes (
+	id INTEGER PRIMARY KEY, at INTEGER NOT NULL, customer_id INTEGER NOT NULL,
+	change TEXT NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL, uuid BLOB NOT NULL);
 `
 
-func openSQLite(ctx context.Context, dir string) (*sqlite, error) {
+func openSQLite(ctx context.Context, dir string, rowsPer int, feed bool) (*sqlite, error) {
 	pragmas := []string{
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)",
 		"cache_size(-262144)", "mmap_size(1073741824)", "wal_autocheckpoint(4000)",
@@ -86,13 +91,13 @@ func openSQLite(ctx context.Context, dir string) (*sqlite, error) {
 	if _, err := conn.ExecContext(ctx, schema); err != nil {
 		return nil, err
 	}
-	return &sqlite{db: db, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
+	return &sqlite{db: db, rowsPer: rowsPer, feed: feed, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
 }
 
 func (s *sqlite) Close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
 
-// rowsPerStatement is how many rows a statement takes: more are not faster.
-const rowsPerStatement = 50
+// manyRows is how many rows a statement takes where it is to be fast.
+const manyRows = 50
 
 // values is a list of n rows of so many parameters each.
 func values(n, each int) string {

@@ -18,6 +18,7 @@ import (
 type found struct {
 	id       int64
 	customer int64
+	uuid     []byte
 	fields   []any // as they are stored
 }
 
@@ -49,7 +50,7 @@ func (s *sqlite) push(ctx context.Context, d data.CustomerData) (created, update
 		}
 		count := func(c, u, same int) { created, updated, unchanged = created+c, updated+u, unchanged+same }
 		upsert := func(t table, resources []resource, ids map[string]int64) error {
-			for chunk := range slices.Chunk(resources, rowsPerStatement) {
+			for chunk := range slices.Chunk(resources, s.rowsPer) {
 				c, u, same, err := s.upsert(ctx, t, customer, chunk, ids)
 				if err != nil {
 					return err
@@ -123,7 +124,7 @@ func (s *sqlite) customer(ctx context.Context, key string) (id int64, err error)
 // lookUp adds the ids of those keys that ids does not have.
 func (s *sqlite) lookUp(ctx context.Context, table string, keys []string, ids map[string]int64) error {
 	ask := lo.Filter(lo.Uniq(keys), func(key string, _ int) bool { _, has := ids[key]; return !has })
-	for chunk := range slices.Chunk(ask, rowsPerStatement) {
+	for chunk := range slices.Chunk(ask, s.rowsPer) {
 		err := s.query(ctx, "SELECT id, key FROM "+table+" WHERE workspace = 1 AND key IN "+in(len(chunk)), func(rows *sql.Rows) error {
 			var id int64
 			var key string
@@ -143,10 +144,10 @@ func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources 
 	stored := map[string]found{}
 	keys := lo.Map(resources, func(r resource, _ int) any { return r.key })
 	columns := strings.Join(t.fields, ", ")
-	err = s.query(ctx, "SELECT id, key, customer_id, "+columns+" FROM "+t.name+" WHERE workspace = 1 AND key IN "+in(len(keys)), func(rows *sql.Rows) error {
+	err = s.query(ctx, "SELECT id, key, customer_id, uuid, "+columns+" FROM "+t.name+" WHERE workspace = 1 AND key IN "+in(len(keys)), func(rows *sql.Rows) error {
 		var key string
 		f := found{fields: make([]any, len(t.fields))}
-		into := []any{&f.id, &key, &f.customer}
+		into := []any{&f.id, &key, &f.customer, &f.uuid}
 		for i := range f.fields {
 			into = append(into, &f.fields[i])
 		}
@@ -158,7 +159,7 @@ func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources 
 		return 0, 0, 0, err
 	}
 	now := time.Now().UnixMicro()
-	var fresh []any
+	var fresh, feed []any
 	for _, r := range resources {
 		switch f, there := stored[r.key]; {
 		case there && f.customer != customer:
@@ -171,10 +172,17 @@ func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources 
 			if err := s.exec(ctx, "UPDATE "+t.name+" SET ("+columns+", updated_at) = "+in(len(t.fields)+1)+" WHERE id = ?", args...); err != nil {
 				return 0, 0, 0, err
 			}
+			feed = append(feed, now, customer, "updated", r.fields[0], r.key, f.uuid)
 		default:
 			created++
 			id := uuid.Must(uuid.NewRandomFromReader(rand.Reader))
 			fresh = append(append(fresh, customer, r.key, id[:], now, now), r.fields...)
+			feed = append(feed, now, customer, "created", r.fields[0], r.key, id[:])
+		}
+	}
+	if s.feed && len(feed) > 0 {
+		if err := s.exec(ctx, "INSERT INTO changes (at, customer_id, change, kind, key, uuid) VALUES "+values(len(feed)/6, 6), feed...); err != nil {
+			return 0, 0, 0, err
 		}
 	}
 	if created > 0 {
@@ -192,7 +200,7 @@ func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources 
 
 // link makes the spaces of grants what is given.
 func (s *sqlite) link(ctx context.Context, grants []data.AccessGrant, grantIDs, spaceIDs map[string]int64) error {
-	for chunk := range slices.Chunk(grants, rowsPerStatement) {
+	for chunk := range slices.Chunk(grants, s.rowsPer) {
 		type pair struct{ grant, space int64 }
 		stored := map[pair]bool{}
 		ids := lo.Map(chunk, func(g data.AccessGrant, _ int) any { return grantIDs[g.Key] })
@@ -232,33 +240,55 @@ func (s *sqlite) link(ctx context.Context, grants []data.AccessGrant, grantIDs, 
 // deleteCustomer leaves the rest to the cascade.
 func (s *sqlite) deleteCustomer(ctx context.Context, key string) error {
 	return s.transaction(ctx, func(ctx context.Context) error {
+		for _, table := range []string{"spaces", "users", "grants"} {
+			if err := s.feedDeleted(ctx, table, "customer_id = (SELECT id FROM customers WHERE workspace = 1 AND key = ?1)", key); err != nil {
+				return err
+			}
+		}
 		return s.exec(ctx, "DELETE FROM customers WHERE workspace = 1 AND key = ?", key)
 	})
+}
+
+// feedDeleted says in the feed, if there is one, what of a table is about to go.
+func (s *sqlite) feedDeleted(ctx context.Context, table, where string, args ...any) error {
+	if !s.feed {
+		return nil
+	}
+	return s.exec(ctx, "INSERT INTO changes (at, customer_id, change, kind, key, uuid) SELECT unixepoch() * 1000000, customer_id, 'deleted', kind, key, uuid FROM "+
+		table+" WHERE "+where, args...)
 }
 
 // deleteSite deletes a site and what lies in it by the cascade, and then the grants
 // that have lost their last space by it.
 func (s *sqlite) deleteSite(ctx context.Context, key string) error {
 	return s.transaction(ctx, func(ctx context.Context) error {
-		for _, step := range []string{
-			"CREATE TEMP TABLE IF NOT EXISTS losing (id INTEGER PRIMARY KEY)",
-			"DELETE FROM losing",
-			`INSERT OR IGNORE INTO losing SELECT gs.grant_id FROM spaces site
+		for _, step := range []struct {
+			query string
+			args  []any
+		}{
+			{"CREATE TEMP TABLE IF NOT EXISTS losing (id INTEGER PRIMARY KEY)", nil},
+			{"DELETE FROM losing", nil},
+			{`INSERT OR IGNORE INTO losing SELECT gs.grant_id FROM spaces site
 				JOIN spaces s ON s.id = site.id OR s.parent_site_id = site.id
 				JOIN grant_spaces gs ON gs.space_id = s.id
-				WHERE site.workspace = 1 AND site.key = ?1`,
-			"DELETE FROM spaces WHERE workspace = 1 AND key = ?1",
-			"DELETE FROM grants WHERE id IN (SELECT id FROM losing) AND NOT EXISTS (SELECT 1 FROM grant_spaces WHERE grant_id = grants.id)",
+				WHERE site.workspace = 1 AND site.key = ?`, []any{key}},
 		} {
-			var args []any
-			if step[len(step)-1] == '1' {
-				args = append(args, key)
-			}
-			if err := s.exec(ctx, step, args...); err != nil {
+			if err := s.exec(ctx, step.query, step.args...); err != nil {
 				return err
 			}
 		}
-		return nil
+		site := "(SELECT id FROM spaces WHERE workspace = 1 AND key = ?1)"
+		if err := s.feedDeleted(ctx, "spaces", "id = "+site+" OR parent_site_id = "+site, key); err != nil {
+			return err
+		}
+		if err := s.exec(ctx, "DELETE FROM spaces WHERE workspace = 1 AND key = ?", key); err != nil {
+			return err
+		}
+		lost := "id IN (SELECT id FROM losing) AND NOT EXISTS (SELECT 1 FROM grant_spaces WHERE grant_id = grants.id)"
+		if err := s.feedDeleted(ctx, "grants", lost); err != nil {
+			return err
+		}
+		return s.exec(ctx, "DELETE FROM grants WHERE "+lost)
 	})
 }
 

@@ -44,7 +44,7 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 			if allocations := testing.AllocsPerRun(100, func() { _, _ = keys.Verify(code, now) }); allocations > 0 {
 				return nil, fmt.Errorf("verify allocates %v times", allocations)
 			}
-			return l, perOperation(l, n, func() error {
+			return l, l.eachOf(n, func(int) error {
 				if _, err := keys.Verify(code, now); !errors.Is(err, want) {
 					return fmt.Errorf("verify: %w", err)
 				}
@@ -57,7 +57,7 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 		contender{"expired", verify(code, time.Now().AddDate(1, 0, 0), portal.ErrExpired)},
 		contender{"hmac", func(string) (laps, error) {
 			l := laps{}
-			return l, perOperation(l, n, func() error {
+			return l, l.eachOf(n, func(int) error {
 				mac.Reset()
 				mac.Write(in[:])
 				mac.Sum(sum[:0])
@@ -76,18 +76,6 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 			rounds: t.ratios(name, "each", "hmac", "each"), detail: detail})
 	}
 	return rows, nil
-}
-
-// perOperation keeps how long one of n operations takes.
-func perOperation(l laps, n int, do func() error) error {
-	start := time.Now()
-	for range n {
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	l["each"] = time.Since(start).Seconds() / float64(n)
-	return nil
 }
 
 func someCode(ctx context.Context, master []byte) (string, error) {
