@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -58,25 +59,25 @@ func (b *bench) contest(rounds int, contenders ...contender) (times, error) {
 	return out, nil
 }
 
-// ratios is, for each round, one contender's lap over another's.
-func (t times) ratios(over, lap, under, underLap string) []float64 {
-	var out []float64
+// ratio is one contender's lap over another's.
+func (t times) ratio(over, lap, under, underLap string) measured {
+	m := measured{best: t.seconds(over, lap) / t.seconds(under, underLap)}
 	for i, l := range t[over] {
-		out = append(out, l[lap]/t[under][i][underLap])
+		m.rounds = append(m.rounds, l[lap]/t[under][i][underLap])
 	}
-	return out
+	return m
 }
 
-// rate is the median of n over a contender's lap.
+// rate is n over a contender's shortest lap.
 func (t times) rate(name, lap string, n int) float64 { return float64(n) / t.seconds(name, lap) }
 
-// seconds is the median of a contender's lap.
+// seconds is a contender's shortest lap.
 func (t times) seconds(name, lap string) float64 {
-	var all []float64
+	least := math.Inf(1)
 	for _, l := range t[name] {
-		all = append(all, l[lap])
+		least = min(least, l[lap])
 	}
-	return median(all)
+	return least
 }
 
 // timed is how many seconds fn takes, after a collection of garbage.

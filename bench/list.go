@@ -47,7 +47,7 @@ func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 	}
 	return []row{{
 		work:    fmt.Sprintf("list 50 of %s reservations by window of time and space", count(many)),
-		against: "the same of " + count(few), goal: atMost(1.5), rounds: t.ratios("large", "each", "small", "each"),
+		against: "the same of " + count(few), goal: atMost(1.5), measured: t.ratio("large", "each", "small", "each"),
 		detail: fmt.Sprintf("%s against %s", secondsText(t.seconds("large", "each")), secondsText(t.seconds("small", "each"))),
 	}}, nil
 }

@@ -4,8 +4,8 @@
 //	cd bench && go run .            # the whole table; under 15 minutes on two cores
 //	cd bench && go run . -short     # everything once, small: whether it works, not how fast
 //
-// The ratio of a row is the median over rounds in which the contenders take turns; the
-// spread is the least and the greatest of them.
+// The contenders take turns in several rounds. The ratio that counts is that of the best
+// run of either; beside it stand the median of the rounds, and the least and the greatest.
 package main
 
 import (

@@ -55,22 +55,22 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 		return fmt.Sprintf("%s against %s", rateText(t.rate(a, lap, n)), rateText(t.rate(b, lap, n)))
 	}
 	return []row{
-		{work: push, against: sqliteName, goal: atLeast(2), rounds: t.ratios("sqlite", "push", "library", "push"), detail: rates("library", "sqlite", "push")},
-		{work: push, against: sqliteName + ", with a change feed", goal: none(), rounds: t.ratios("sqlite, feed", "push", "library", "push"), detail: rates("library", "sqlite, feed", "push")},
-		{work: push, against: "SQLite, a row a statement", goal: none(), rounds: t.ratios("sqlite, row", "push", "library", "push"), detail: rates("library", "sqlite, row", "push")},
+		{work: push, against: sqliteName, goal: atLeast(2), measured: t.ratio("sqlite", "push", "library", "push"), detail: rates("library", "sqlite", "push")},
+		{work: push, against: sqliteName + ", with a change feed", goal: none(), measured: t.ratio("sqlite, feed", "push", "library", "push"), detail: rates("library", "sqlite, feed", "push")},
+		{work: push, against: "SQLite, a row a statement", goal: none(), measured: t.ratio("sqlite, row", "push", "library", "push"), detail: rates("library", "sqlite, row", "push")},
 		{work: push, against: fmt.Sprintf("Badger, the same %s rows, %d a transaction", count(len(rows)), perTxn), goal: atMost(2),
-			rounds: t.ratios("library", "push", "engine", "push"), detail: rates("library", "engine", "push")},
+			measured: t.ratio("library", "push", "engine", "push"), detail: rates("library", "engine", "push")},
 		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
-			rounds: t.ratios("library, memory", "push", "map", "push"), detail: rates("library, memory", "map", "push")},
-		{work: again, against: "the first time", goal: atLeast(5), rounds: t.ratios("library", "push", "library", "again"),
+			measured: t.ratio("library, memory", "push", "map", "push"), detail: rates("library, memory", "map", "push")},
+		{work: again, against: "the first time", goal: atLeast(5), measured: t.ratio("library", "push", "library", "again"),
 			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "again", n)), rateText(t.rate("library", "push", n)))},
-		{work: again, against: sqliteName, goal: none(), rounds: t.ratios("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
-		{work: del, against: "SQLite's cascade", goal: atLeast(3), rounds: t.ratios("sqlite", "delete", "library", "delete"), detail: rates("library", "sqlite", "delete") +
+		{work: again, against: sqliteName, goal: none(), measured: t.ratio("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
+		{work: del, against: "SQLite's cascade", goal: atLeast(3), measured: t.ratio("sqlite", "delete", "library", "delete"), detail: rates("library", "sqlite", "delete") +
 			fmt.Sprintf("; the first read after it sees nothing, in %s", secondsText(t.seconds("library", "first read")))},
-		{work: del, against: "SQLite's cascade, with a change feed", goal: none(), rounds: t.ratios("sqlite, feed", "delete", "library", "delete"), detail: rates("library", "sqlite, feed", "delete")},
-		{work: del, against: "Badger, the same rows", goal: none(), rounds: t.ratios("library", "delete", "engine", "delete"), detail: rates("library", "engine", "delete")},
+		{work: del, against: "SQLite's cascade, with a change feed", goal: none(), measured: t.ratio("sqlite, feed", "delete", "library", "delete"), detail: rates("library", "sqlite, feed", "delete")},
+		{work: del, against: "Badger, the same rows", goal: none(), measured: t.ratio("library", "delete", "engine", "delete"), detail: rates("library", "engine", "delete")},
 		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
-			rounds: t.ratios("library, memory", "delete", "map", "delete"), detail: rates("library, memory", "map", "delete")},
+			measured: t.ratio("library, memory", "delete", "map", "delete"), detail: rates("library, memory", "map", "delete")},
 	}, nil
 }
 

@@ -58,11 +58,11 @@ func siteRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	work := fmt.Sprintf("delete a site with %s rooms and %s reservations", count(rooms), count(reservations))
 	line := func(name, against string, g goal) row {
-		return row{work: work, against: against, goal: g, rounds: t.ratios(name, "delete", "library", "delete"),
+		return row{work: work, against: against, goal: g, measured: t.ratio(name, "delete", "library", "delete"),
 			detail: secondsText(t.seconds("library", "delete")) + " against " + secondsText(t.seconds(name, "delete"))}
 	}
 	raw := line("engine", fmt.Sprintf("Badger, the same %s writes", count(len(deletes))), none())
-	raw.rounds = t.ratios("library", "delete", "engine", "delete")
+	raw.measured = t.ratio("library", "delete", "engine", "delete")
 	return []row{
 		line("sqlite", "SQLite's cascade", atLeast(2)),
 		line("sqlite, feed", "SQLite's cascade, with a change feed", none()),

@@ -41,7 +41,7 @@ func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 	cost := func(lap string) row {
 		return row{
 			work: fmt.Sprintf("%s %s resources, %s in the store", lap, count(pushSize), large), against: "the same, " + small + " in the store",
-			goal: atMost(1.5), rounds: of.Times.ratios("large", lap, "small", lap),
+			goal: atMost(1.5), measured: of.Times.ratio("large", lap, "small", lap),
 			detail: fmt.Sprintf("%s against %s; while it filled, %s", rateText(of.Times.rate("large", lap, pushSize)),
 				rateText(of.Times.rate("small", lap, pushSize)), rateText(of.FillRate)),
 		}
@@ -50,7 +50,7 @@ func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 	return []row{
 		cost("push"), cost("delete"),
 		{work: "resident with " + large + " resources on Badger, after the push", against: "-",
-			goal: goal{atMost: 400, unit: "MiB"}, rounds: []float64{float64(of.Resident) / mib},
+			goal: goal{atMost: 400, unit: "MiB"}, measured: once(float64(of.Resident) / mib),
 			detail: fmt.Sprintf("of which %.0f MiB files mapped and %.0f MiB of the process itself; at its greatest %.0f MiB",
 				float64(of.Files)/mib, float64(of.Resident-of.Files)/mib, float64(of.Peak)/mib)},
 	}, nil
