@@ -72,8 +72,8 @@ func sortedBatches(writes []write, perTxn int) []write {
 	return out
 }
 
-// rawPush writes the rows, and then deletes them, in transactions of so many.
-func rawPush(rows []write, perTxn int) func(dir string) (laps, error) {
+// rawPush writes the rows, and then, if it should, deletes them, in transactions of so many.
+func rawPush(rows []write, perTxn int, thenDelete bool) func(dir string) (laps, error) {
 	puts := sortedBatches(rows, perTxn)
 	deletes := make([]write, len(puts))
 	for i, w := range puts {
@@ -86,8 +86,9 @@ func rawPush(rows []write, perTxn int) func(dir string) (laps, error) {
 		}
 		defer closeInto(&err, db)
 		l = laps{}
-		if err := l.lap("push", func() error { return writeRaw(db, puts, perTxn) }); err != nil {
-			return nil, err
+		err = l.lap("push", func() error { return writeRaw(db, puts, perTxn) })
+		if err != nil || !thenDelete {
+			return l, err
 		}
 		return l, l.lap("delete", func() error { return writeRaw(db, deletes, perTxn) })
 	}

@@ -41,7 +41,7 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 		contender{"sqlite", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, manyRows, false, blocks) }},
 		contender{"sqlite, feed", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, manyRows, true, blocks) }},
 		contender{"sqlite, row", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, 1, false, blocks) }},
-		contender{"engine", rawPush(rows, perTxn)},
+		contender{"engine", rawPush(rows, perTxn, true)},
 		contender{"library, memory", func(string) (laps, error) { return pushAndDelete(ctx, memory.New(), blocks) }},
 		contender{"map", mapPush(rows)},
 	)
@@ -79,7 +79,7 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 func (b *bench) bestTransaction(rows []write) (best int, err error) {
 	var contenders []contender
 	for _, size := range transactionSizes {
-		contenders = append(contenders, contender{fmt.Sprintf("engine, %d a transaction", size), rawPush(rows, size)})
+		contenders = append(contenders, contender{fmt.Sprintf("engine, %d a transaction", size), rawPush(rows, size, false)})
 	}
 	t, err := b.contest(b.size(3, 1), contenders...)
 	if err != nil {

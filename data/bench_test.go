@@ -44,6 +44,32 @@ func BenchmarkPush1000Unchanged(b *testing.B) {
 	})
 }
 
+func BenchmarkPushOneReservation(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		_, err := ws.Push(ctx, block("acme", "", 1))
+		require.NoError(b, err)
+		for i := 0; b.Loop(); i++ {
+			d := data.CustomerData{CustomerKey: "acme"}
+			d.Add(data.Reservation(fmt.Sprint("one-", i), data.Ref{}, data.Refs(data.KindRoom, "000")...).During(day(1), day(2)))
+			_, err := ws.Push(ctx, d)
+			require.NoError(b, err)
+		}
+	})
+}
+
+func BenchmarkDeleteCustomerOf1000(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		for b.Loop() {
+			b.StopTimer()
+			_, err := ws.Push(ctx, block("acme", "", 333))
+			require.NoError(b, err)
+			b.StartTimer()
+			_, err = ws.Delete(ctx, data.Selection{CustomerKeys: []string{"acme"}})
+			require.NoError(b, err)
+		}
+	})
+}
+
 func BenchmarkPlanDeleteOf1000(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		_, err := ws.Push(ctx, block("acme", "", 333))
