@@ -52,12 +52,7 @@ func (b *bench) calls(ctx context.Context, work string, library func(storage.Sto
 		return nil, err
 	}
 	t, err := b.contest(b.size(5, 1),
-		contender{"library", func(dir string) (l laps, err error) {
-			store, err := openLibrary(dir)
-			if err != nil {
-				return nil, err
-			}
-			defer closeInto(&err, store)
+		contender{"library", onLibrary(func(store storage.Store) (laps, error) {
 			if err := pushCallCustomers(ctx, store); err != nil {
 				return nil, err
 			}
@@ -66,21 +61,16 @@ func (b *bench) calls(ctx context.Context, work string, library func(storage.Sto
 				return nil, err
 			}
 			return perCall(libraryCalls, call)
-		}},
+		})},
 		contender{"engine", rawCommits(sets, goroutines)},
-		contender{"sqlite", func(dir string) (l laps, err error) {
-			db, err := openSQLite(ctx, dir, manyRows, false)
-			if err != nil {
-				return nil, err
-			}
-			defer closeInto(&err, db)
+		contender{"sqlite", onSQLite(ctx, manyRows, false, func(db *sqlite) (laps, error) {
 			for g := range goroutines {
 				if _, _, _, err := db.push(ctx, callHotel(g)); err != nil {
 					return nil, err
 				}
 			}
 			return perCall(sqliteCalls, other(db))
-		}},
+		})},
 	)
 	if err != nil {
 		return nil, err

@@ -8,12 +8,37 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 	"github.com/tidwall/btree"
 
+	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
 // openLibrary opens the library's own store on disk, as a host would.
 func openLibrary(dir string) (*badger.Store, error) {
 	return badger.Open(dir, badger.Options{Logger: quietLogger})
+}
+
+// onLibrary is a run on a store of its own.
+func onLibrary(run func(storage.Store) (laps, error)) func(dir string) (laps, error) {
+	return func(dir string) (l laps, err error) {
+		store, err := openLibrary(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer closeInto(&err, store)
+		return run(store)
+	}
+}
+
+// onEngine is a run on an engine of its own.
+func onEngine(run func(*engine.DB) (laps, error)) func(dir string) (laps, error) {
+	return func(dir string) (l laps, err error) {
+		db, err := engine.Open(engineOptions(dir))
+		if err != nil {
+			return nil, err
+		}
+		defer closeInto(&err, db)
+		return run(db)
+	}
 }
 
 // engineOptions is the engine as storage/badger opens it, so that a ratio shows what
@@ -79,19 +104,14 @@ func rawPush(rows []write, perTxn int, thenDelete bool) func(dir string) (laps, 
 	for i, w := range puts {
 		deletes[i] = write{key: w.key}
 	}
-	return func(dir string) (l laps, err error) {
-		db, err := engine.Open(engineOptions(dir))
-		if err != nil {
-			return nil, err
-		}
-		defer closeInto(&err, db)
-		l = laps{}
-		err = l.lap("push", func() error { return writeRaw(db, puts, perTxn) })
+	return onEngine(func(db *engine.DB) (laps, error) {
+		l := laps{}
+		err := l.lap("push", func() error { return writeRaw(db, puts, perTxn) })
 		if err != nil || !thenDelete {
 			return l, err
 		}
 		return l, l.lap("delete", func() error { return writeRaw(db, deletes, perTxn) })
-	}
+	})
 }
 
 // mapPush sets the rows in a bare ordered map, and then deletes them.
@@ -116,17 +136,12 @@ func mapPush(rows []write) func(dir string) (laps, error) {
 
 // rawCommits commits each write set by itself, from so many goroutines.
 func rawCommits(sets [][]write, goroutines int) func(dir string) (laps, error) {
-	return func(dir string) (l laps, err error) {
-		db, err := engine.Open(engineOptions(dir))
-		if err != nil {
-			return nil, err
-		}
-		defer closeInto(&err, db)
-		l = laps{}
+	return onEngine(func(db *engine.DB) (laps, error) {
+		l := laps{}
 		return l, l.lap("calls", func() error {
 			return parallel(goroutines, len(sets), func(_, i int) error { return commitRaw(db, sets[i]) })
 		})
-	}
+	})
 }
 
 // parallel calls do for 0 to n-1 from so many goroutines.

@@ -29,18 +29,12 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	inSQLite := func(db *sqlite) (laps, error) { return sqlitePushAndDelete(ctx, db, blocks) }
 	t, err := b.contest(b.size(5, 1),
-		contender{"library", func(dir string) (l laps, err error) {
-			store, err := openLibrary(dir)
-			if err != nil {
-				return nil, err
-			}
-			defer closeInto(&err, store)
-			return pushAndDelete(ctx, store, blocks)
-		}},
-		contender{"sqlite", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, manyRows, false, blocks) }},
-		contender{"sqlite, feed", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, manyRows, true, blocks) }},
-		contender{"sqlite, row", func(dir string) (laps, error) { return sqlitePushAndDelete(ctx, dir, 1, false, blocks) }},
+		contender{"library", onLibrary(func(store storage.Store) (laps, error) { return pushAndDelete(ctx, store, blocks) })},
+		contender{"sqlite", onSQLite(ctx, manyRows, false, inSQLite)},
+		contender{"sqlite, feed", onSQLite(ctx, manyRows, true, inSQLite)},
+		contender{"sqlite, row", onSQLite(ctx, 1, false, inSQLite)},
 		contender{"engine", rawPush(rows, perTxn, true)},
 		contender{"library, memory", func(string) (laps, error) { return pushAndDelete(ctx, memory.New(), blocks) }},
 		contender{"map", mapPush(rows)},
@@ -151,14 +145,8 @@ func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.Custo
 	})
 }
 
-func sqlitePushAndDelete(ctx context.Context, dir string, rowsPer int, feed bool, blocks []data.CustomerData) (l laps, err error) {
-	db, err := openSQLite(ctx, dir, rowsPer, feed)
-	if err != nil {
-		return nil, err
-	}
-	defer closeInto(&err, db)
-	l = laps{}
-	n := total(blocks)
+func sqlitePushAndDelete(ctx context.Context, db *sqlite, blocks []data.CustomerData) (laps, error) {
+	l, n := laps{}, total(blocks)
 	pushes := func(name string, created, unchanged int) error {
 		return l.lap(name, func() error {
 			var made, same int

@@ -31,22 +31,19 @@ func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 		return nil, err
 	}
 	t, err := b.contest(b.size(7, 1),
-		contender{"library", func(string) (l laps, err error) {
-			store, err := openLibrary(dir)
-			if err != nil {
-				return nil, err
-			}
-			defer closeInto(&err, store)
-			portals, err := portalsWith(store, master)
-			if err != nil {
-				return nil, err
-			}
-			resolve := func(i int) error {
-				_, err := portals.Resolve(ctx, codes[i])
-				return err
-			}
-			l = laps{}
-			return l, errors.Join(l.eachOf(sample, resolve), l.eachOf(sample, resolve)) // once to warm up
+		contender{"library", func(string) (laps, error) {
+			return onLibrary(func(store storage.Store) (laps, error) {
+				portals, err := portalsWith(store, master)
+				if err != nil {
+					return nil, err
+				}
+				resolve := func(i int) error {
+					_, err := portals.Resolve(ctx, codes[i])
+					return err
+				}
+				l := laps{}
+				return l, errors.Join(l.eachOf(sample, resolve), l.eachOf(sample, resolve)) // once to warm up
+			})(dir)
 		}},
 		contender{"engine", func(string) (l laps, err error) {
 			db, err := engine.OpenManaged(engineOptions(dir))

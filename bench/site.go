@@ -22,36 +22,22 @@ func siteRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	const perTxn = 5000 // of those of bestTransaction, none is better by more than the noise
+	inLibrary := func(store storage.Store) (laps, error) {
+		return deleteSite(ctx, store, pushes, site, 1+rooms+reservations)
+	}
+	inSQLite := func(db *sqlite) (laps, error) { return sqliteDeleteSite(ctx, db, pushes, site) }
 	t, err := b.contest(b.size(3, 1),
-		contender{"library", func(dir string) (l laps, err error) {
-			store, err := openLibrary(dir)
-			if err != nil {
-				return nil, err
-			}
-			defer closeInto(&err, store)
-			return deleteSite(ctx, store, pushes, site, 1+rooms+reservations)
-		}},
-		contender{"sqlite", func(dir string) (l laps, err error) {
-			return sqliteDeleteSite(ctx, dir, false, pushes, site)
-		}},
-		contender{"sqlite, feed", func(dir string) (l laps, err error) {
-			return sqliteDeleteSite(ctx, dir, true, pushes, site)
-		}},
-		contender{"engine", func(dir string) (l laps, err error) {
-			db, err := engine.Open(engineOptions(dir))
-			if err != nil {
-				return nil, err
-			}
-			defer closeInto(&err, db)
+		contender{"library", onLibrary(inLibrary)},
+		contender{"sqlite", onSQLite(ctx, manyRows, false, inSQLite)},
+		contender{"sqlite, feed", onSQLite(ctx, manyRows, true, inSQLite)},
+		contender{"engine", onEngine(func(db *engine.DB) (laps, error) {
 			if err := writeRaw(db, rows, perTxn); err != nil {
 				return nil, err
 			}
-			l = laps{}
+			l := laps{}
 			return l, l.lap("delete", func() error { return writeRaw(db, deletes, perTxn) })
-		}},
-		contender{"library, memory", func(string) (laps, error) {
-			return deleteSite(ctx, memory.New(), pushes, site, 1+rooms+reservations)
-		}},
+		})},
+		contender{"library, memory", func(string) (laps, error) { return inLibrary(memory.New()) }},
 	)
 	if err != nil {
 		return nil, err
@@ -103,19 +89,14 @@ func recordSite(ctx context.Context, pushes []data.CustomerData, site string) (r
 	return rows, writes, nil
 }
 
-func sqliteDeleteSite(ctx context.Context, dir string, feed bool, pushes []data.CustomerData, site string) (l laps, err error) {
-	db, err := openSQLite(ctx, dir, manyRows, feed)
-	if err != nil {
-		return nil, err
-	}
-	defer closeInto(&err, db)
+func sqliteDeleteSite(ctx context.Context, db *sqlite, pushes []data.CustomerData, site string) (laps, error) {
 	for _, d := range pushes {
 		if _, _, _, err := db.push(ctx, d); err != nil {
 			return nil, err
 		}
 	}
-	l = laps{}
-	err = l.lap("delete", func() error { return db.deleteSite(ctx, site) })
+	l := laps{}
+	err := l.lap("delete", func() error { return db.deleteSite(ctx, site) })
 	spaces, spacesErr := db.count(ctx, "spaces")
 	grants, grantsErr := db.count(ctx, "grants")
 	return l, errors.Join(err, spacesErr, grantsErr, expect("left", spaces+grants, 0))

@@ -94,6 +94,18 @@ func openSQLite(ctx context.Context, dir string, rowsPer int, feed bool) (*sqlit
 	return &sqlite{db: db, rowsPer: rowsPer, feed: feed, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
 }
 
+// onSQLite is a run on a database of its own.
+func onSQLite(ctx context.Context, rowsPer int, feed bool, run func(*sqlite) (laps, error)) func(dir string) (laps, error) {
+	return func(dir string) (l laps, err error) {
+		db, err := openSQLite(ctx, dir, rowsPer, feed)
+		if err != nil {
+			return nil, err
+		}
+		defer closeInto(&err, db)
+		return run(db)
+	}
+}
+
 func (s *sqlite) Close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
 
 // manyRows is how many rows a statement takes where it is to be fast.
