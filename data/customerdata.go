@@ -115,7 +115,7 @@ func (d CustomerData) nodes(yield func(n *node, class Class, at entry) bool) {
 type DecodeOptions struct {
 	MaxBytes     int64 // default 64 MiB
 	MaxDepth     int   // of objects and arrays in one another; default 32
-	MaxResources int   // entries of all collections; default 1,000,000
+	MaxResources int   // entries of all collections, each of which takes 300 bytes, however short it is; default 1,000,000
 }
 
 // Decode reads the API's object from r, a token at a time. It returns an error

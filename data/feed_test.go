@@ -128,25 +128,9 @@ func TestReplayingTheFeedRebuildsTheState(t *testing.T) {
 func resources(t *testing.T, ws *data.Workspace) map[uuid.UUID]string {
 	t.Helper()
 	out := map[uuid.UUID]string{}
-	add := func(r data.Resource, meta data.Meta) {
-		out[meta.ID] = fmt.Sprintf("%s: %s", meta.CustomerKey, r.Ref())
+	for ref, meta := range metas(t, ws) {
+		out[meta.ID] = fmt.Sprintf("%s: %s", meta.CustomerKey, ref)
 	}
-	spaces, err := ws.Spaces(t.Context(), data.Query{Limit: 1000})
-	require.NoError(t, err)
-	for _, s := range spaces.Items {
-		add(s, s.Meta)
-	}
-	people, err := ws.UserIdentities(t.Context(), data.Query{Limit: 1000})
-	require.NoError(t, err)
-	for _, u := range people.Items {
-		add(u, u.Meta)
-	}
-	grants, err := ws.AccessGrants(t.Context(), data.Query{Limit: 1000})
-	require.NoError(t, err)
-	for _, g := range grants.Items {
-		add(g, g.Meta)
-	}
-	require.Empty(t, spaces.Next+people.Next+grants.Next)
 	return out
 }
 

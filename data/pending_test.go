@@ -12,34 +12,32 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// committedOnly makes an operation of several transactions on each of many workspaces,
-// and cancels it after the first, the second and so on, until it has ended by itself.
-// Where it says that it is done it has committed, and parts of it are not applied. It
-// calls check with the workspace, as opened by the next process.
-func committedOnly(t *testing.T, store storage.Store, prepare, do func(context.Context, *data.Workspace) error, check func(*data.Workspace)) {
+// committedOnly pushes what takes several transactions, again and again, and cancels it
+// after the first, the second and so on, until it has ended by itself. Where it says that
+// it is done it has committed, and parts of it are not applied: then it calls check with
+// the workspace as the next process opens it.
+func committedOnly(t *testing.T, store storage.Store, d data.CustomerData, check func(*data.Workspace, data.PushReport)) {
 	t.Helper()
 	unfinished := 0
 	for at, more := int64(1), true; more; at++ {
 		more = false
 		ctx, cancel := context.WithCancel(t.Context())
-		h := &hooked{Store: store}
-		ws, next := workspace(h), workspace(store)
-		require.NoError(t, prepare(t.Context(), next))
-		h.afterUpdate = func(n int64) {
+		h := &hooked{Store: store, afterUpdate: func(n int64) {
 			if n == at {
 				more = true
 				cancel()
 			}
-		}
-		err := do(ctx, ws)
+		}}
+		report, err := workspace(h).Push(ctx, d)
 		cancel()
+		next := workspace(store)
 		if err == nil {
 			unfinished++
-			check(next)
+			check(next, report)
 		}
 		_, err = next.Recover(t.Context())
 		require.NoError(t, err)
-		_, err = next.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
+		_, err = next.Delete(t.Context(), data.Selection{CustomerKeys: []string{d.CustomerKey}})
 		require.NoError(t, err)
 	}
 	require.Greater(t, unfinished, 1)
@@ -52,13 +50,7 @@ func committedOnly(t *testing.T, store storage.Store, prepare, do func(context.C
 func TestADerivedIDWasNotFoundAfterItsPush(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		var report data.PushReport
-		nothing := func(context.Context, *data.Workspace) error { return nil }
-		push := func(ctx context.Context, ws *data.Workspace) (err error) {
-			report, err = ws.Push(ctx, block("a", "a", 20))
-			return err
-		}
-		committedOnly(t, backends.Limit(store, backends.Smallest), nothing, push, func(ws *data.Workspace) {
+		committedOnly(t, backends.Limit(store, backends.Smallest), block("a", "a", 20), func(ws *data.Workspace, report data.PushReport) {
 			last := report.Resources[20]
 			room, err := ws.SpaceByID(t.Context(), last.ID)
 			require.NoError(t, err)
@@ -125,13 +117,7 @@ func TestTheFeedToldHalfOfAnOperation(t *testing.T) {
 func TestHistoryToldHalfOfAnOperation(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		var report data.PushReport
-		nothing := func(context.Context, *data.Workspace) error { return nil }
-		push := func(ctx context.Context, ws *data.Workspace) (err error) {
-			report, err = ws.Push(ctx, block("a", "a", 20))
-			return err
-		}
-		committedOnly(t, backends.Limit(store, backends.Smallest), nothing, push, func(ws *data.Workspace) {
+		committedOnly(t, backends.Limit(store, backends.Smallest), block("a", "a", 20), func(ws *data.Workspace, report data.PushReport) {
 			require.NoError(t, ws.View(t.Context(), func(s *data.Snapshot) error {
 				told, err := s.History(t.Context(), "a", report.Resources[60].ID, 0)
 				if err == nil {

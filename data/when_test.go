@@ -38,8 +38,8 @@ func TestOneOperationHadSeveralTimes(t *testing.T) {
 				at[c.ID] = c.Change
 			}
 			seen := 0
-			for id, meta := range metas(t, ws) {
-				switch at[id] {
+			for _, meta := range metas(t, ws) {
+				switch at[meta.ID] {
 				case data.Created:
 					require.Equal(t, told[0].At, meta.CreatedAt)
 					require.Equal(t, told[0].At, meta.UpdatedAt)
@@ -68,24 +68,25 @@ func TestOneOperationHadSeveralTimes(t *testing.T) {
 	})
 }
 
-// metas is what is known of every resource of a workspace, by its derived id.
-func metas(t *testing.T, ws *data.Workspace) map[uuid.UUID]data.Meta {
+// metas is what is known of every resource of a workspace.
+func metas(t *testing.T, ws *data.Workspace) map[data.Ref]data.Meta {
 	t.Helper()
-	out := map[uuid.UUID]data.Meta{}
+	out := map[data.Ref]data.Meta{}
 	spaces, err := ws.Spaces(t.Context(), data.Query{Limit: 1000})
 	require.NoError(t, err)
 	for _, s := range spaces.Items {
-		out[s.Meta.ID] = s.Meta
+		out[s.Ref()] = s.Meta
 	}
 	people, err := ws.UserIdentities(t.Context(), data.Query{Limit: 1000})
 	require.NoError(t, err)
 	for _, u := range people.Items {
-		out[u.Meta.ID] = u.Meta
+		out[u.Ref()] = u.Meta
 	}
 	grants, err := ws.AccessGrants(t.Context(), data.Query{Limit: 1000})
 	require.NoError(t, err)
 	for _, g := range grants.Items {
-		out[g.Meta.ID] = g.Meta
+		out[g.Ref()] = g.Meta
 	}
+	require.Empty(t, spaces.Next+people.Next+grants.Next)
 	return out
 }
