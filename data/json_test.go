@@ -387,3 +387,32 @@ func FuzzDecode(f *testing.F) {
 		require.Equal(t, string(b), string(b2))
 	})
 }
+
+// TestAKindTellsItsFields holds that what Fields names is what a resource of every field
+// is written as.
+func TestAKindTellsItsFields(t *testing.T) {
+	t.Parallel()
+	everyKind, err := os.ReadFile("testdata/every_kind.json")
+	require.NoError(t, err)
+	var written map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(everyKind, &written))
+	for _, kind := range data.Kinds() {
+		var entries []map[string]any
+		require.NoError(t, json.Unmarshal(written[kind.Collection()], &entries))
+		require.NotEmpty(t, entries)
+		for _, entry := range entries {
+			delete(entry, kind.KeyField())
+			for name, value := range entry {
+				if object, ok := value.(map[string]any); ok && name == "customer_data" {
+					for inner := range object {
+						require.Contains(t, kind.Fields(), name+"."+inner)
+					}
+					continue
+				}
+				require.Contains(t, kind.Fields(), name)
+			}
+		}
+	}
+	require.Equal(t, []string{"name", "parent_site_key"}, data.KindRoom.Fields())
+	require.Empty(t, data.Kind(0).Fields())
+}

@@ -187,6 +187,12 @@ func (k Kind) KeyField() string { return k.String() + "_key" }
 // KeysField is the field that lists keys of this kind, such as "room_keys".
 func (k Kind) KeysField() string { return k.String() + "_keys" }
 
+// Fields lists the fields that a resource of this kind has beside its key, by their
+// names in the API; "customer_data.address" lies in an object of that name.
+func (k Kind) Fields() []string {
+	return lo.Map(fieldsOf[k], func(f *field, _ int) string { return f.name })
+}
+
 // MarshalText writes the kind as String does.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
