@@ -1,0 +1,190 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/url"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// dataFormat is the body of a push or a sync, which is read a token at a time.
+var dataFormat = &format{schema: customerDataSchema, read: func(c *call) error {
+	d, err := c.decode()
+	if err != nil {
+		return err
+	}
+	c.params[parsed] = d
+	return c.refused()
+}}
+
+func (c *call) decode() (data.CustomerData, error) {
+	// The body has its own bound, which answers as what it is.
+	return data.Decode(c.r.Body, data.DecodeOptions{MaxBytes: math.MaxInt64, MaxDepth: maxDepth, MaxResources: c.h.o.MaxResources})
+}
+
+var pushOptions = []param{dryRun, strictOption, {"replace", aFlag, false}, {"skip_invalid", aFlag, false}}
+
+func pushData(ctx context.Context, c *call) (fields, error) {
+	report, err := c.ws.PushWith(ctx, of[data.CustomerData](c.params, parsed), data.PushOptions{
+		Replace: c.params.flag("replace"), Strict: c.params.flag("strict"),
+		SkipInvalid: c.params.flag("skip_invalid"), DryRun: c.params.flag("dry_run"),
+	})
+	if err != nil {
+		return nil, atRoot(err, "customer_data")
+	}
+	c.found, report.Warnings = report.Warnings, nil
+	return fields{"report": report}, nil
+}
+
+func syncData(ctx context.Context, c *call) (fields, error) {
+	report, err := c.ws.SyncWith(ctx, of[data.CustomerData](c.params, parsed), data.SyncOptions{
+		Strict: c.params.flag("strict"), DryRun: c.params.flag("dry_run"),
+	})
+	if err != nil {
+		return nil, atRoot(err, "customer_data")
+	}
+	c.found, report.Warnings = report.Warnings, nil
+	return fields{"report": report}, nil
+}
+
+// atRoot is an error whose faults of the body as a whole have no path.
+func atRoot(err error, name string) error {
+	answer := answerTo(err)
+	if answer.faults == nil {
+		return err
+	}
+	faults := []data.Finding{}
+	for _, f := range answer.faults {
+		if f.Path == name {
+			f.Path = ""
+		}
+		faults = append(faults, f)
+	}
+	return invalid(faults)
+}
+
+// selectionFormat names what to delete, in a body or in a query.
+var selectionFormat = &format{
+	schema: selectionSchema,
+	read: func(c *call) error {
+		b, err := c.slurp()
+		if err != nil {
+			return err
+		}
+		return c.readSelection(b)
+	},
+	query: func(c *call, query url.Values) error {
+		b, err := json.Marshal(membersOf(selectionParams(), query, &c.notes))
+		if err != nil {
+			return err
+		}
+		if err := c.refused(); err != nil {
+			return err
+		}
+		return c.readSelection(b)
+	},
+}
+
+func (c *call) readSelection(b []byte) error {
+	var sel data.Selection
+	if err := sel.UnmarshalJSON(b); err != nil {
+		return err
+	}
+	c.params[parsed] = sel
+	return c.refused()
+}
+
+// selectionParams are the lists of keys of a selection, as a query has them.
+func selectionParams() []param {
+	keys := &paramKind{schema: func() schema { return listOf(keySchema()) }, ofText: asText, list: true}
+	out := []param{ofCustomer, {"customer_keys", keys, false}}
+	for _, kind := range data.Kinds() {
+		out = append(out, param{kind.KeysField(), keys, false})
+	}
+	return out
+}
+
+func deleteData(ctx context.Context, c *call) (fields, error) {
+	return selected(c, "report")(c.ws.Delete(ctx, of[data.Selection](c.params, parsed)))
+}
+
+func planDelete(ctx context.Context, c *call) (fields, error) {
+	return selected(c, "plan")(c.ws.PlanDelete(ctx, of[data.Selection](c.params, parsed)))
+}
+
+func selected(c *call, name string) func(data.DeleteReport, error) (fields, error) {
+	return func(report data.DeleteReport, err error) (fields, error) {
+		if err != nil {
+			return nil, atRoot(err, "selection")
+		}
+		c.found, report.Warnings = report.Warnings, nil
+		return fields{name: report}, nil
+	}
+}
+
+func exportData(ctx context.Context, c *call) (fields, error) {
+	d, err := c.ws.Export(ctx, c.params.text("customer_key"))
+	if err != nil {
+		return nil, err
+	}
+	return fields{"customer_data": d}, nil
+}
+
+func listCustomers(ctx context.Context, c *call) (fields, error) {
+	limit, cursor := c.page()
+	page, err := c.ws.Customers(ctx, data.CustomerQuery{Text: c.params.text("search"), Limit: limit, Cursor: cursor})
+	if err != nil {
+		return nil, err
+	}
+	customers := []fields{}
+	for _, customer := range page.Items {
+		counts := map[string]int{}
+		for kind, n := range customer.Counts {
+			counts[kind.Collection()] = n
+		}
+		customers = append(customers, fields{
+			"customer_key": customer.Key, "workspace_id": c.ws.ID(), "created_at": data.FormatTime(customer.CreatedAt), "counts": counts,
+		})
+	}
+	return fields{"customers": customers, "pagination": c.pagination(page.Next, page.Next != "")}, nil
+}
+
+// listChanges reads a page of the change feed. Its cursor is given even after the last
+// change: from there the next call goes on.
+func listChanges(ctx context.Context, c *call) (fields, error) {
+	limit, text := c.page()
+	var cursor data.Cursor
+	if err := cursor.UnmarshalText([]byte(text)); err != nil {
+		return nil, err
+	}
+	changes, more := []data.FeedChange{}, false
+	for change, err := range c.ws.Changes(ctx, cursor) {
+		if err != nil {
+			return nil, err
+		}
+		if len(changes) == limit {
+			more = true
+			break
+		}
+		changes = append(changes, change)
+		cursor = change.Cursor
+	}
+	next, err := cursor.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	return fields{"changes": changes, "pagination": c.pagination(string(next), more)}, nil
+}
+
+// under puts warnings under the path that they have in a request.
+func under(path string, found []data.Finding) []data.Finding {
+	out := make([]data.Finding, len(found))
+	for i, f := range found {
+		f.Path = strings.TrimSuffix(path+"."+f.Path, ".")
+		out[i] = f
+	}
+	return out
+}

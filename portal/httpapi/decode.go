@@ -1,0 +1,275 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+)
+
+// maxDepth bounds the objects and arrays in one another of a body.
+const maxDepth = 32
+
+// strictParam is added to every query by the official SDKs.
+const strictParam = "_strict"
+
+// call is one request on its way.
+type call struct {
+	h      *Handler
+	r      *http.Request
+	out    http.ResponseWriter
+	id     string
+	ws     *data.Workspace
+	route  *route
+	served Served
+
+	params parameters
+	notes  form.Notes     // of the parameters
+	found  []data.Finding // warnings of what was done
+}
+
+// warnings is what could not be used of the request.
+func (c *call) warnings() []data.Finding { return append([]data.Finding{}, c.notes.Warnings...) }
+
+// read reads the request's parameters: the query of a GET or DELETE, or the body,
+// which a route of its own format reads by itself.
+func (c *call) read() error {
+	c.params = parameters{}
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The query is not well formed"}
+	}
+	for name, values := range query {
+		if slices.ContainsFunc(append(values, name), func(s string) bool { return !utf8.ValidString(s) }) {
+			return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The query is not UTF-8"}
+		}
+	}
+	delete(query, strictParam)
+	switch c.r.Method {
+	case http.MethodGet, http.MethodDelete:
+		if c.route.body != nil {
+			return c.route.body.query(c, query)
+		}
+		c.params = readParams(c.route.params, form.New(membersOf(c.route.params, query, &c.notes), &c.notes), &c.notes)
+		return c.refused()
+	}
+	// The parameters of these lie in the body, beside the options of a few routes.
+	c.params = readParams(c.route.options, form.New(membersOf(c.route.options, query, &c.notes), &c.notes), &c.notes)
+	if err := c.bound(); err != nil {
+		return err
+	}
+	if c.route.body != nil {
+		return c.route.body.read(c)
+	}
+	b, err := c.slurp()
+	if err != nil {
+		return err
+	}
+	o, err := form.Parse(bytes.NewReader(b), &c.notes)
+	if err != nil {
+		return err
+	}
+	for name, v := range readParams(c.route.params, o, &c.notes) {
+		c.params[name] = v
+	}
+	return c.refused()
+}
+
+// refused is an error where a parameter has a fault.
+func (c *call) refused() error {
+	if len(c.notes.Faults) > 0 {
+		return invalid(c.notes.Faults)
+	}
+	return nil
+}
+
+// bound bounds the body and refuses one that is not JSON.
+func (c *call) bound() error {
+	most := int64(smallBodyBytes)
+	if c.route.body != nil {
+		most = c.h.o.MaxBodyBytes
+	}
+	if c.r.ContentLength > most {
+		return &http.MaxBytesError{Limit: most}
+	}
+	c.r.Body = &body{ReadCloser: http.MaxBytesReader(c.out, c.r.Body, most), read: &c.served.BytesIn}
+	if c.r.ContentLength == 0 {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" || params["charset"] != "" && !isUTF8(params["charset"]) || c.r.Header.Get("Content-Encoding") != "" {
+		return errMedia
+	}
+	return nil
+}
+
+func isUTF8(charset string) bool { return slices.Contains([]string{"utf-8", "UTF-8", "utf8"}, charset) }
+
+// body counts what is read, and tells a client that fails to send from a failure here.
+type body struct {
+	io.ReadCloser
+	read *int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	*b.read += int64(n)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil, errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &tooLarge):
+		return n, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, &failure{status: http.StatusRequestTimeout, kind: typeTimeout, message: "The body took too long"}
+	}
+	return n, &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body could not be read"}
+}
+
+// slurp reads a body that is one JSON value, or nothing, which is as an empty object.
+// It stops at the first byte that is beyond the bounds.
+func (c *call) slurp() ([]byte, error) {
+	var b bytes.Buffer
+	dec := jsontext.NewDecoder(io.TeeReader(c.r.Body, &b))
+	for values := 0; ; {
+		_, err := dec.ReadToken()
+		switch {
+		case errors.Is(err, io.EOF) && dec.StackDepth() == 0:
+			if values == 0 {
+				return []byte("{}"), nil
+			}
+			return b.Bytes(), nil
+		case err != nil:
+			return nil, notJSON(err, dec.InputOffset())
+		case dec.StackDepth() > maxDepth:
+			return nil, notJSON(errors.New("nested too deep"), dec.InputOffset())
+		}
+		if dec.StackDepth() == 0 {
+			if values++; values > 1 {
+				return nil, notJSON(errors.New("more than one value"), dec.InputOffset())
+			}
+		}
+	}
+}
+
+// notJSON says what is wrong with a body, unless the reading failed.
+func notJSON(err error, at int64) error {
+	var refused *failure
+	var tooLarge *http.MaxBytesError
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &refused), errors.As(err, &tooLarge):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: ends too early, at byte %d", data.ErrNotJSON, at)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w: byte %d: %w", data.ErrNotJSON, syntax.ByteOffset, syntax.Err)
+	}
+	return fmt.Errorf("%w: byte %d: %w", data.ErrNotJSON, at, err)
+}
+
+// members splits an object, whose JSON is known to be sound, into its members.
+func members(b []byte) (map[string]jsontext.Value, error) {
+	if jsontext.Value(b).Kind() != '{' {
+		return nil, invalid([]data.Finding{{Rule: data.RuleType, Message: "must be an object"}})
+	}
+	var out map[string]jsontext.Value
+	if err := json.Unmarshal(b, &out, json.DefaultOptionsV2()); err != nil {
+		return nil, fmt.Errorf("%w: %w", data.ErrNotJSON, err)
+	}
+	return out, nil
+}
+
+// membersOf makes members of a query as JSON would have them. A parameter that is
+// empty is an empty list, or null.
+func membersOf(known []param, query url.Values, notes *form.Notes) map[string]any {
+	out := map[string]any{}
+	for name, values := range query {
+		at := slices.IndexFunc(known, func(p param) bool { return p.name == name })
+		switch {
+		case at < 0:
+			out[name] = values // not known: a warning
+		case known[at].kind.list:
+			list := []any{}
+			for _, v := range values {
+				if v != "" || len(values) > 1 {
+					list = append(list, v)
+				}
+			}
+			out[name] = list
+		case len(values) > 1:
+			notes.Fault(name, data.RuleFormat, "is given %d times", len(values))
+		case values[0] == "":
+			out[name] = nil
+		default:
+			out[name] = known[at].kind.ofText(values[0])
+		}
+	}
+	return out
+}
+
+// asText leaves a value of a query as it is.
+func asText(s string) any { return s }
+
+// asNumber is a value of a query as a number, where it is one.
+func asNumber(s string) any {
+	if v, err := strconv.ParseFloat(s, 64); err == nil {
+		return v
+	}
+	return s
+}
+
+// asFlag is a value of a query as a boolean, where it is one.
+func asFlag(s string) any {
+	switch s {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return s
+}
+
+// patch changes what is there as a body says: what is absent stays, null clears.
+type patch[T any] func(into *T) error
+
+// patchFormat is the body of a patch, with parameters beside it. It is read at once for
+// what is wrong with it, and once more onto what it changes.
+func patchFormat[T any](of func() schema, beside []param, read func(o *form.Object, into *T)) *format {
+	return &format{schema: of, read: func(c *call) error {
+		b, err := c.slurp()
+		if err != nil {
+			return err
+		}
+		o, err := form.Parse(bytes.NewReader(b), &c.notes)
+		if err != nil {
+			return err
+		}
+		var first T
+		read(o, &first)
+		for name, v := range readParams(beside, o, &c.notes) {
+			c.params[name] = v
+		}
+		c.params[parsed] = patch[T](func(into *T) error {
+			var known form.Notes
+			o, err := form.Parse(bytes.NewReader(b), &known)
+			if err != nil {
+				return err
+			}
+			read(o, into)
+			return nil
+		})
+		return c.refused()
+	}}
+}

@@ -1,0 +1,221 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// The types of errors, as the API has them. What is not found has a type that says
+// what, such as "space_not_found".
+const (
+	typeInvalidInput = "invalid_input"
+	typeUnauthorized = "unauthorized"
+	typeNotFound     = "not_found"
+	typeConflict     = "conflict"
+	typeTooLarge     = "payload_too_large"
+	typeMethod       = "method_not_allowed"
+	typeMedia        = "unsupported_media_type"
+	typeTimeout      = "request_timeout"
+	typeUnavailable  = "service_unavailable"
+	typeInternal     = "internal_server_error"
+)
+
+// failure is an answer that is an error.
+type failure struct {
+	status  int
+	kind    string
+	message string
+	faults  []data.Finding
+}
+
+func (f *failure) Error() string { return "httpapi: " + f.kind + ": " + f.message }
+
+var (
+	errNoRoute     = &failure{status: http.StatusNotFound, kind: typeNotFound, message: "There is no such endpoint"}
+	errMethod      = &failure{status: http.StatusMethodNotAllowed, kind: typeMethod, message: "The endpoint does not take this method"}
+	errMedia       = &failure{status: http.StatusUnsupportedMediaType, kind: typeMedia, message: "The body must be application/json, with no encoding"}
+	errInternal    = &failure{status: http.StatusInternalServerError, kind: typeInternal, message: "Internal server error"}
+	errRevoked     = &failure{status: http.StatusConflict, kind: typeConflict, message: "The customer's portal was revoked: create a new one"}
+	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: begin again without a cursor"}
+	errBusy        = &failure{status: http.StatusConflict, kind: typeConflict, message: "Another request was in the way: try again"}
+	errUnavailable = &failure{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is going down: try again"}
+	errTimeout     = &failure{status: http.StatusServiceUnavailable, kind: typeTimeout, message: "The request took too long"}
+)
+
+// noSuch is the answer that something is not there.
+func noSuch(what string) *failure {
+	text := strings.ReplaceAll(what, "_", " ")
+	return &failure{status: http.StatusNotFound, kind: what + "_not_found", message: strings.ToUpper(text[:1]) + text[1:] + " not found"}
+}
+
+// answers is what becomes of the errors of the library, the first that matches.
+var answers = []struct {
+	is     error
+	answer *failure
+}{
+	{ErrUnauthorized, &failure{status: http.StatusUnauthorized, kind: typeUnauthorized, message: "Unauthorized"}},
+	{portal.ErrProfileNotFound, noSuch("customization_profile")},
+	{portal.ErrNotFound, noSuch("customer_portal")},
+	{portal.ErrRevoked, errRevoked},
+	{data.ErrCustomerNotFound, noSuch("customer")},
+	{data.ErrTrimmed, errTrimmed},
+	{storage.ErrConflict, errBusy},
+	{storage.ErrClosed, errUnavailable},
+	{context.DeadlineExceeded, errTimeout},
+}
+
+// answerTo is the answer to an error. What it cannot name gives nothing away.
+func answerTo(err error) *failure {
+	var answer *failure
+	if errors.As(err, &answer) {
+		return answer
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("The body is longer than %d bytes", tooLarge.Limit)}
+	}
+	var ofData *data.InvalidError
+	var ofPortal *portal.InvalidError
+	switch {
+	case errors.As(err, &ofPortal): // which holds one of data, with longer paths
+		return invalid(ofPortal.Faults)
+	case errors.As(err, &ofData):
+		return invalid(ofData.Faults)
+	case errors.Is(err, data.ErrNotJSON):
+		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body is not what it should be: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": ")}
+	case errors.Is(err, data.ErrInvalidCursor):
+		return invalid([]data.Finding{{Path: "page_cursor", Rule: data.RuleFormat, Message: "is not a cursor of this list"}})
+	}
+	for _, row := range answers {
+		if errors.Is(err, row.is) {
+			return row.answer
+		}
+	}
+	for _, parent := range []error{data.ErrInvalid, portal.ErrInvalid} {
+		if errors.Is(err, parent) {
+			return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: strings.TrimPrefix(err.Error(), parent.Error()+": ")}
+		}
+	}
+	return errInternal
+}
+
+// shownFaults bounds the message; validation_errors has them all.
+const shownFaults = 3
+
+// invalid is the answer to faults: a conflict where all of them are keys that are
+// somebody else's.
+func invalid(faults []data.Finding) *failure {
+	f := &failure{status: http.StatusConflict, kind: typeConflict, faults: faults}
+	var text []string
+	for _, fault := range faults {
+		if fault.Rule != data.RuleKeyConflict {
+			f.status, f.kind = http.StatusBadRequest, typeInvalidInput
+		}
+		if len(text) < shownFaults {
+			text = append(text, strings.TrimPrefix(fault.String(), ": "))
+		}
+	}
+	f.message = strings.Join(text, "; ")
+	if more := len(faults) - shownFaults; more > 0 {
+		f.message += fmt.Sprintf("; and %d more", more)
+	}
+	return f
+}
+
+// fail answers an error.
+func (c *call) fail(err error) {
+	answer := answerTo(err)
+	c.served.ErrorType = answer.kind
+	if c.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		c.served.Status = statusClientGone
+		return
+	}
+	if answer.status >= http.StatusInternalServerError {
+		c.h.o.Log.ErrorContext(c.r.Context(), "request failed", "request_id", c.id, "error", err.Error())
+	}
+	if answer.status == http.StatusUnauthorized {
+		c.out.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	body := fields{"type": answer.kind, "message": answer.message, "request_id": c.id}
+	if answer.faults != nil {
+		body["validation_errors"] = nest(answer.faults)
+	}
+	c.write(answer.status, fields{"ok": false, "error": body})
+}
+
+// statusClientGone is what is logged where nobody waits for the answer.
+const statusClientGone = 499
+
+// faultTree is faults by the path to them: a field, or a place in a list, below another.
+type faultTree struct {
+	errors []string
+	below  map[string]*faultTree
+}
+
+// maxNesting bounds the tree: the rest of a longer path is one name. A path can hold
+// names that a client made up.
+const maxNesting = 12
+
+const errorsField = "_errors"
+
+// nest makes a tree of faults: "rooms[3].name" is under rooms, 3, name.
+func nest(faults []data.Finding) *faultTree {
+	root := &faultTree{}
+	for _, f := range faults {
+		at := root
+		for _, name := range splitPath(f.Path) {
+			if name == errorsField { // it cannot be both
+				continue
+			}
+			if at.below == nil {
+				at.below = map[string]*faultTree{}
+			}
+			if at.below[name] == nil {
+				at.below[name] = &faultTree{}
+			}
+			at = at.below[name]
+		}
+		at.errors = append(at.errors, f.Message)
+	}
+	return root
+}
+
+func splitPath(path string) (names []string) {
+	for rest := path; rest != ""; {
+		if len(names) == maxNesting-1 {
+			return append(names, rest)
+		}
+		end := strings.IndexAny(rest, ".[")
+		if end < 0 {
+			return append(names, rest)
+		}
+		if end > 0 {
+			names = append(names, rest[:end])
+		}
+		sep := rest[end]
+		rest = rest[end+1:]
+		if sep == '[' {
+			index, after, _ := strings.Cut(rest, "]")
+			names = append(names, index)
+			rest = strings.TrimPrefix(after, ".")
+		}
+	}
+	return names
+}
+
+// MarshalJSON writes the API's validation_errors.
+func (t *faultTree) MarshalJSON() ([]byte, error) {
+	out := fields{errorsField: append([]string{}, t.errors...)}
+	for name, below := range t.below {
+		out[name] = below
+	}
+	return json.Marshal(out)
+}

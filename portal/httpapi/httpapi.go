@@ -1,0 +1,197 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// Options configures a Handler. Portals and Workspace are needed; the rest may be zero.
+type Options struct {
+	Portals *portal.Service
+
+	// Workspace gives the workspace of an id that Authenticate has given. A request for
+	// which it gives nil is unauthorized. One *data.Workspace for each id, shared by all
+	// who use it, is best; see [Only] for a host that has one workspace.
+	Workspace func(uuid.UUID) *data.Workspace
+
+	// Authenticate says whose a request is. Without it every request is unauthorized.
+	Authenticate Authenticator
+
+	// BaseURL is where the API is reached, such as "https://example.com/api", for the
+	// next_page_url of a list. Without it that is null.
+	BaseURL string
+
+	MaxBodyBytes int64         // of a request that brings data; default 64 MiB, others have 1 MiB
+	MaxResources int           // in such a request; default 1,000,000
+	Timeout      time.Duration // of a request, the reading of its body included; default 1 minute
+
+	Log     *slog.Logger // one line a request, with neither bodies nor keys nor links; default slog.Default
+	Metrics Metrics      // is told of each request; default none
+
+	// Both must be safe for concurrent use.
+	Now  func() time.Time // default time.Now
+	Rand io.Reader        // of request ids; default crypto/rand
+}
+
+const (
+	defaultBodyBytes = 64 << 20
+	smallBodyBytes   = 1 << 20
+	defaultTimeout   = time.Minute
+)
+
+// Handler serves the API. It takes the paths as they are: mount it at the root of a
+// host name, or below a prefix with http.StripPrefix. It is safe for concurrent use.
+type Handler struct {
+	o        Options
+	routes   map[string]*route
+	document []byte
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New returns a Handler, or an error that says what is missing in the options.
+func New(o Options) (*Handler, error) {
+	if o.Portals == nil || o.Workspace == nil {
+		return nil, errors.New("httpapi: Options.Portals and Options.Workspace are needed")
+	}
+	if base, err := url.Parse(o.BaseURL); o.BaseURL != "" && (err != nil || base.Scheme == "" || base.Host == "" || base.RawQuery != "" || base.Fragment != "") {
+		return nil, errors.New("httpapi: Options.BaseURL is not an absolute URL without a query")
+	}
+	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	if o.Authenticate == nil {
+		o.Authenticate = func(*http.Request) (uuid.UUID, error) { return uuid.Nil, ErrUnauthorized }
+	}
+	if o.MaxBodyBytes <= 0 {
+		o.MaxBodyBytes = defaultBodyBytes
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	h := &Handler{o: o, routes: map[string]*route{}, document: OpenAPI()}
+	for _, rt := range routes() {
+		h.routes[rt.path] = &rt
+	}
+	return h, nil
+}
+
+// Only is the Options.Workspace of a host that has one workspace.
+func Only(ws *data.Workspace) func(uuid.UUID) *data.Workspace {
+	return func(id uuid.UUID) *data.Workspace {
+		if id == ws.ID() {
+			return ws
+		}
+		return nil
+	}
+}
+
+// RequestIDHeader is the header of every answer that names its request, as the log does.
+const RequestIDHeader = "seam-request-id"
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun := h.o.Now()
+	c := &call{h: h, r: r, out: w}
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
+				panic(p)
+			}
+			h.o.Log.ErrorContext(r.Context(), "panic in the API", "request_id", c.id, "panic", panicText(p), "stack", string(debug.Stack()))
+			c.fail(errors.New("panic"))
+		}
+		h.told(c, begun)
+	}()
+	if id, err := uuid.NewRandomFromReader(h.o.Rand); err != nil {
+		c.fail(fmt.Errorf("httpapi: making a request id: %w", err))
+	} else {
+		c.id = id.String()
+		c.serve()
+	}
+}
+
+// serve finds the route, asks who it is, and hands over.
+func (c *call) serve() {
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.h.o.Timeout)
+	defer cancel()
+	// Where the connection cannot be told, the server's own timeouts are what there is.
+	_ = http.NewResponseController(c.out).SetReadDeadline(time.Now().Add(c.h.o.Timeout))
+
+	c.route = c.h.routes[c.r.URL.Path]
+	if c.route == nil {
+		c.fail(errNoRoute)
+		return
+	}
+	if !slices.Contains(c.route.methods, c.r.Method) {
+		c.out.Header().Set("Allow", strings.Join(c.route.methods, ", "))
+		c.fail(errMethod)
+		return
+	}
+	id, err := c.h.o.Authenticate(c.r)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if c.ws = c.h.o.Workspace(id); c.ws == nil {
+		c.fail(ErrUnauthorized)
+		return
+	}
+	answer, err := c.run(ctx)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.write(http.StatusOK, answer)
+}
+
+// run reads the request and does what it asks.
+func (c *call) run(ctx context.Context) (any, error) {
+	if c.route.document {
+		return c.h.document, nil
+	}
+	if err := c.read(); err != nil {
+		return nil, err
+	}
+	answer, err := c.route.serve(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if answer == nil {
+		answer = fields{}
+	}
+	answer["ok"] = true
+	answer["warnings"] = append(c.warnings(), c.found...)
+	return answer, nil
+}
+
+// panicText is what can be logged of a panic: a value of somebody else's may hold anything.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}

@@ -1,0 +1,123 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// OpenAPI is the OpenAPI 3.0 document of the API, as JSON. The handler serves it at
+// /openapi.json to who has a key; a host may serve it to anybody.
+func OpenAPI() []byte {
+	paths := map[string]map[string]any{}
+	for _, rt := range routes() {
+		paths[rt.path] = map[string]any{}
+		for _, method := range rt.methods {
+			paths[rt.path][strings.ToLower(method)] = rt.operation(method)
+		}
+	}
+	b, err := json.MarshalIndent(map[string]any{
+		"openapi":    "3.0.3",
+		"info":       map[string]any{"title": "Customer portals", "version": "1"},
+		"paths":      paths,
+		"security":   []any{map[string]any{"key": []string{}}},
+		"components": map[string]any{"schemas": components(), "securitySchemes": map[string]any{"key": map[string]any{"type": "http", "scheme": "bearer"}}},
+	}, "", "  ")
+	if err != nil {
+		panic("httpapi: the OpenAPI document: " + err.Error()) // it is made of maps, lists and words
+	}
+	return append(b, '\n')
+}
+
+// components are the schemas that others name.
+func components() map[string]schema {
+	out := map[string]schema{
+		"error": errorSchema(), "validation_errors": validationSchema(), "finding": findingSchema(), "pagination": paginationSchema(),
+		"customer_portal": linkSchema(), "customer_data": customerDataSchema(), "geolocation": geolocationSchema(),
+		"portal_configuration": configSchema(), "push_report": pushReportSchema(), "delete_report": deleteReportSchema(),
+	}
+	for _, kind := range data.Kinds() {
+		out["pushed_"+kind.String()] = resourceSchema(kind)
+	}
+	return out
+}
+
+// failures are the statuses of errors that any operation may answer with.
+var failures = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict,
+	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInternalServerError, http.StatusServiceUnavailable,
+}
+
+// operation is what the document says of a route and a method.
+func (rt *route) operation(method string) map[string]any {
+	responses := map[string]any{"200": response("Done", rt.answerSchema())}
+	for _, status := range failures {
+		responses[strconv.Itoa(status)] = response(http.StatusText(status), named("error"))
+	}
+	out := map[string]any{
+		"summary":     rt.summary,
+		"operationId": strings.ToLower(method) + strings.NewReplacer("/", "_", ".", "_").Replace(rt.path),
+		"responses":   responses,
+	}
+	inQuery, body := rt.options, rt.bodySchema()
+	if method == http.MethodGet || method == http.MethodDelete {
+		inQuery, body = rt.params, nil
+		if rt.body != nil {
+			inQuery = selectionParams()
+		}
+	}
+	var parameters []any
+	for _, p := range inQuery {
+		one := map[string]any{"name": p.name, "in": "query", "required": p.required, "schema": p.kind.schema()}
+		if p.kind.list {
+			one["style"], one["explode"] = "form", true
+		}
+		parameters = append(parameters, one)
+	}
+	if parameters != nil {
+		out["parameters"] = parameters
+	}
+	if body != nil {
+		out["requestBody"] = map[string]any{"content": map[string]any{"application/json": map[string]any{"schema": body}}}
+	}
+	return out
+}
+
+// bodySchema is the body of a POST or PATCH.
+func (rt *route) bodySchema() schema {
+	if rt.body != nil {
+		return rt.body.schema()
+	}
+	properties, required := map[string]schema{}, []string(nil)
+	for _, p := range rt.params {
+		properties[p.name] = p.kind.schema()
+		if p.required {
+			required = append(required, p.name)
+		}
+	}
+	return object(properties, required...)
+}
+
+// answerSchema is the answer that is no error. A name that ends in "?" may be absent.
+func (rt *route) answerSchema() schema {
+	if rt.document {
+		return typed("object")
+	}
+	members, optional := map[string]schema{"ok": {"type": "boolean", "enum": []bool{true}}, "warnings": listOf(named("finding"))}, []string(nil)
+	if rt.answer != nil {
+		for name, s := range rt.answer() {
+			name, isOptional := strings.CutSuffix(name, "?")
+			if members[name] = s; isOptional {
+				optional = append(optional, name)
+			}
+		}
+	}
+	return whole(members, optional...)
+}
+
+func response(text string, s schema) map[string]any {
+	return map[string]any{"description": text, "content": map[string]any{"application/json": map[string]any{"schema": s}}}
+}

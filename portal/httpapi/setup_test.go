@@ -1,0 +1,245 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/httpapi"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+var (
+	workspaceA = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
+	workspaceB = uuid.MustParse("0b0b0b0b-f148-4415-a63c-dc6c145c6b91")
+)
+
+// The keys of the workspaces, and a token of both.
+const (
+	keyA   = "seam_testkeyaaaaaaaaaaaaa"
+	keyB   = "seam_testkeybbbbbbbbbbbbb"
+	tokenX = "seam_at_testtokenxxxxxxxx"
+)
+
+// clock is a time that a test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
+// fixture is the API of two workspaces on one store.
+type fixture struct {
+	clock   *clock
+	store   storage.Store
+	a, b    *data.Workspace
+	portals *portal.Service
+	handler http.Handler
+	log     *lockedBuffer
+	own     document
+}
+
+// lockedBuffer is a log that tests read.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
+	t.Helper()
+	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, own: ownDocument(t)}
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(3, map[int][]byte{3: master})
+	require.NoError(t, err)
+	f.portals, err = portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: keys, Now: f.clock.now})
+	require.NoError(t, err)
+	f.a = data.NewWorkspace(store, workspaceA, data.Options{Now: f.clock.now})
+	f.b = data.NewWorkspace(store, workspaceB, data.Options{Now: f.clock.now})
+	authenticate, err := httpapi.Credentials{
+		APIKeys:      map[string]uuid.UUID{keyA: workspaceA, keyB: workspaceB},
+		AccessTokens: map[string][]uuid.UUID{tokenX: {workspaceA, workspaceB}},
+	}.Static()
+	require.NoError(t, err)
+	o := httpapi.Options{
+		Portals: f.portals, Authenticate: authenticate, Now: f.clock.now, BaseURL: "https://api.example/",
+		Workspace: func(id uuid.UUID) *data.Workspace {
+			return map[uuid.UUID]*data.Workspace{workspaceA: f.a, workspaceB: f.b}[id]
+		},
+		Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	f.handler, err = httpapi.New(o)
+	require.NoError(t, err)
+	return f
+}
+
+// onMemory is a fixture for what does not touch the store.
+func onMemory(t testing.TB, change ...func(*httpapi.Options)) *fixture {
+	t.Helper()
+	store := memory.New()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	return newFixture(t, store, change...)
+}
+
+// each runs test on every backend.
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, newFixture(t, store)) })
+}
+
+// reply is an answer of the API.
+type reply struct {
+	status int
+	header http.Header
+	raw    string
+	body   map[string]any
+}
+
+// send sends a request with a key and checks the answer against the API's own document.
+func (f *fixture) send(t testing.TB, key, method, target, body string) reply {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	return f.answer(t, r)
+}
+
+func (f *fixture) answer(t testing.TB, r *http.Request) reply {
+	t.Helper()
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	out := reply{status: w.Code, header: w.Header(), raw: w.Body.String()}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &out.body), out.raw)
+	_, err := uuid.Parse(w.Header().Get(httpapi.RequestIDHeader))
+	require.NoError(t, err, "every answer has the id of its request")
+	require.Equal(t, "application/json; charset=utf-8", w.Header().Get("Content-Type"))
+	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+
+	schema := f.own.answer(r.URL.Path, r.Method, strconv.Itoa(w.Code))
+	if w.Code != http.StatusOK {
+		schema = map[string]any{"$ref": "#/components/schemas/error"}
+		require.Equal(t, w.Header().Get(httpapi.RequestIDHeader), out.at("error", "request_id"))
+	}
+	require.NotNil(t, schema, "the document has no answer %d of %s %s", w.Code, r.Method, r.URL.Path)
+	require.Empty(t, f.own.check(schema, any(out.body), "$"), out.raw)
+	return out
+}
+
+// at follows names down the answer.
+func (r reply) at(names ...string) any { return document(r.body).at(names...) }
+
+// post sends JSON with the key of workspace A and expects that it is served.
+func (f *fixture) post(t testing.TB, path string, body any) reply {
+	t.Helper()
+	text, isText := body.(string)
+	if !isText {
+		b, err := json.Marshal(body)
+		require.NoError(t, err)
+		text = string(b)
+	}
+	out := f.send(t, keyA, http.MethodPost, path, text)
+	require.Equal(t, http.StatusOK, out.status, "%s %s", path, out.raw)
+	require.Equal(t, true, out.body["ok"])
+	return out
+}
+
+// refused expects an error of a status and a type.
+func (f *fixture) refused(t testing.TB, status int, kind, method, target, body string) reply {
+	t.Helper()
+	out := f.send(t, keyA, method, target, body)
+	require.Equal(t, status, out.status, out.raw)
+	require.Equal(t, kind, out.at("error", "type"), out.raw)
+	return out
+}
+
+func everyKind(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/every_kind.json")
+	require.NoError(t, err)
+	return string(b)
+}
+
+// rows is every row of the store, to see that nothing was written.
+func rows(t testing.TB, store storage.Store) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			out[string(e.Key)] = string(e.Value)
+		}
+		return nil
+	}))
+	return out
+}
+
+// repeat is a body that repeats a text, and is not held in memory.
+type repeat struct {
+	text string
+	left int64
+	read int64
+}
+
+func (r *repeat) Read(p []byte) (int, error) {
+	n := int64(len(p))
+	if r.left < n {
+		n = r.left
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	for i := range p[:n] {
+		p[i] = r.text[(r.read+int64(i))%int64(len(r.text))]
+	}
+	r.left, r.read = r.left-n, r.read+n
+	return int(n), nil
+}
