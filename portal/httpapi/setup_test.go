@@ -3,10 +3,12 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -242,4 +244,27 @@ func (r *repeat) Read(p []byte) (int, error) {
 	}
 	r.left, r.read = r.left-n, r.read+n
 	return int(n), nil
+}
+
+// queryOf is the members of a JSON object as a query, as the official SDKs write one.
+func queryOf(t testing.TB, body string) string {
+	t.Helper()
+	var members map[string]any
+	require.NoError(t, json.Unmarshal([]byte(body), &members))
+	query := url.Values{}
+	for name, v := range members {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				query.Add(name, fmt.Sprint(item))
+			}
+			if len(v) == 0 {
+				query.Set(name, "")
+			}
+		default:
+			query.Set(name, fmt.Sprint(v))
+		}
+	}
+	query.Set("_strict", "true")
+	return query.Encode()
 }
