@@ -90,7 +90,7 @@ func answerTo(err error) *failure {
 	case errors.As(err, &ofData):
 		return invalid(ofData.Faults)
 	case errors.Is(err, data.ErrNotJSON):
-		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body is not what it should be: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": ")}
+		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body is not sound JSON: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": ")}
 	case errors.Is(err, data.ErrInvalidCursor):
 		return invalid([]data.Finding{{Path: "page_cursor", Rule: data.RuleFormat, Message: "is not a cursor of this list"}})
 	}

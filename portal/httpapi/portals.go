@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -25,9 +26,6 @@ const (
 	fieldMaxUses = "max_uses"
 	fieldConfig  = "portal_configuration"
 )
-
-// maxSeconds is what a time.Duration holds.
-const maxSeconds = 1 << 33
 
 // portalFormat is the body of create_portal: a configuration, with the customer's data
 // and bounds of the link beside it.
@@ -85,10 +83,13 @@ func (c *call) readBounds(own map[string]jsontext.Value, req *portal.CreateReque
 		return err
 	}
 	req.CustomerKey, _ = aKey.read(o, fieldKey).(string)
+	// The portal has the bounds of both; only that no time is not the default is said here.
 	seconds := 0
-	o.Int(fieldTTL, &seconds, 1, maxSeconds)
-	o.Int(fieldMaxUses, &req.MaxUses, 0, maxSeconds)
-	req.TTL = time.Duration(seconds) * time.Second
+	o.Int(fieldTTL, &seconds, math.MinInt32, math.MaxInt32)
+	o.Int(fieldMaxUses, &req.MaxUses, math.MinInt32, math.MaxInt32)
+	if req.TTL = time.Duration(seconds) * time.Second; seconds == 0 && o.Has(fieldTTL) {
+		req.TTL = -time.Second
+	}
 	return nil
 }
 
