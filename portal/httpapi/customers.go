@@ -11,7 +11,7 @@ import (
 )
 
 // dataFormat is the body of a push or a sync, which is read a token at a time.
-var dataFormat = &format{schema: customerDataSchema, read: func(c *call) error {
+var dataFormat = &format{schema: customerDataSchema, large: true, read: func(c *call) error {
 	d, err := c.decode()
 	if err != nil {
 		return err
@@ -69,6 +69,7 @@ func atRoot(err error, name string) error {
 // selectionFormat names what to delete, in a body or in a query.
 var selectionFormat = &format{
 	schema: selectionSchema,
+	large:  true,
 	read: func(c *call) error {
 		b, err := c.slurp()
 		if err != nil {

@@ -99,7 +99,7 @@ func (c *call) refused() error {
 // bound bounds the body and refuses one that is not JSON.
 func (c *call) bound() error {
 	most := int64(smallBodyBytes)
-	if c.route.body != nil {
+	if c.route.body != nil && c.route.body.large {
 		most = c.h.o.MaxBodyBytes
 	}
 	if c.r.ContentLength > most {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"net/http"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -29,13 +31,16 @@ const (
 
 // portalFormat is the body of create_portal: a configuration, with the customer's data
 // and bounds of the link beside it.
-var portalFormat = &format{schema: createSchema, read: func(c *call) error {
+var portalFormat = &format{schema: createSchema, large: true, read: func(c *call) error {
 	b, err := c.slurp()
 	if err != nil {
 		return err
 	}
 	config, err := members(b)
 	if err != nil {
+		return err
+	}
+	if err := smallBeside(config); err != nil {
 		return err
 	}
 	var req portal.CreateRequest
@@ -71,6 +76,20 @@ var portalFormat = &format{schema: createSchema, read: func(c *call) error {
 	c.params[parsed] = req
 	return c.refused()
 }}
+
+// smallBeside bounds what is beside customer_data, which is held as more than its bytes.
+func smallBeside(members map[string]jsontext.Value) error {
+	size := 0
+	for name, v := range members {
+		if name != fieldData {
+			size += len(name) + len(v)
+		}
+	}
+	if size > smallBodyBytes {
+		return &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("What is beside customer_data is longer than %d bytes", smallBodyBytes)}
+	}
+	return nil
+}
 
 // readBounds reads what is our own of a request.
 func (c *call) readBounds(own map[string]jsontext.Value, req *portal.CreateRequest) error {
