@@ -80,7 +80,8 @@ func (a *app) demo(ctx context.Context) error {
 	a.print(`
 How to go on:
   run it again, and it finds its data and has nothing to change;
-  read the README for the same in a program of your own.
+  without -once it serves the API: the README has requests to try;
+  read there too for the same in a program of your own.
 `)
 	return nil
 }

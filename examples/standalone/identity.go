@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
 // identityFile holds the workspace's id and the keys that sign its links. Who can
@@ -31,10 +33,7 @@ type identityJSON struct {
 // loadIdentity reads the identity of a directory, and makes both on the first run.
 func loadIdentity(dir string) (identity, error) {
 	path := filepath.Join(dir, identityFile)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		b, err = makeIdentity(dir, path)
-	}
+	b, _, err := readOrMake(dir, identityFile, makeIdentity)
 	if err != nil {
 		return identity{}, err
 	}
@@ -49,31 +48,55 @@ func loadIdentity(dir string) (identity, error) {
 	return identity{file.WorkspaceID, keys}, nil
 }
 
-func makeIdentity(dir, path string) ([]byte, error) {
+func makeIdentity() ([]byte, error) {
 	master, err := portal.NewMaster()
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.MarshalIndent(identityJSON{WorkspaceID: uuid.New(), Masters: map[int][]byte{0: master}}, "", "  ")
-	if err != nil {
-		return nil, err
+	return json.MarshalIndent(identityJSON{WorkspaceID: uuid.New(), Masters: map[int][]byte{0: master}}, "", "  ")
+}
+
+// apiKeyFile holds the key of the API, where the environment gives none.
+const apiKeyFile = "api-key"
+
+// loadAPIKey reads the API key of a directory, and says whether it made it.
+func loadAPIKey(dir string) (key string, made bool, err error) {
+	b, made, err := readOrMake(dir, apiKeyFile, func() ([]byte, error) {
+		key, err := httpapi.NewAPIKey()
+		return []byte(key + "\n"), err
+	})
+	return strings.TrimSpace(string(b)), made, err
+}
+
+// readOrMake reads a file of a directory, and makes both on the first run.
+func readOrMake(dir, name string, contents func() ([]byte, error)) (b []byte, made bool, err error) {
+	path := filepath.Join(dir, name)
+	b, err = os.ReadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return b, false, err
+	}
+	if b, err = contents(); err != nil {
+		return nil, false, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// Written beside and linked into place, so that it is whole or not there, and two
 	// first runs at once do not replace each other's keys.
-	temp, err := os.CreateTemp(dir, identityFile+".*") // mode 0600
+	temp, err := os.CreateTemp(dir, name+".*") // mode 0600
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer os.Remove(temp.Name())
 	_, err = temp.Write(b)
 	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
+	if err := os.Link(temp.Name(), path); errors.Is(err, fs.ErrExist) {
+		b, err = os.ReadFile(path)
+		return b, false, err
+	} else if err != nil {
+		return nil, false, err
 	}
-	return os.ReadFile(path)
+	return b, true, nil
 }

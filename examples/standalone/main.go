@@ -1,25 +1,30 @@
 // Standalone is the library in one binary: a workspace on disk in a Badger
-// directory, with the keys that sign its links beside it.
+// directory, with the keys that sign its links beside it, and the API on one port.
 //
 //	go run ./examples/standalone -demo
 //
-// shows what the library does on a sample hotel group, then opens the links that
-// are typed. With -once it ends after the demo; without -demo or -once it starts
-// with what the directory has.
+// shows what the library does on a sample hotel group, then serves. With -once it ends
+// after the demo; without -demo or -once it serves what the directory has.
+//
+// CUSTOMERPORTAL_API_KEY is the key of the API, of the form "seam_..."; where it is not
+// set, one is made on the first run, printed, and kept in the directory.
+// CUSTOMERPORTAL_WORKSPACE_ID is the id of the workspace, in place of the directory's own.
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -29,7 +34,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "standalone:", err)
 		os.Exit(1)
 	}
@@ -39,14 +44,23 @@ func main() {
 type app struct {
 	ws      *data.Workspace
 	portals *portal.Service
+	apiKey  string
+	baseURL string // with no slash at its end
 	out     io.Writer
+	log     *slog.Logger
 }
 
-func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err error) {
+const (
+	apiKeyVariable    = "CUSTOMERPORTAL_API_KEY"
+	workspaceVariable = "CUSTOMERPORTAL_WORKSPACE_ID"
+)
+
+func run(ctx context.Context, args []string, env func(string) string, out, log io.Writer) (err error) {
 	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
 	flags.SetOutput(out)
-	dir := flags.String("dir", "customerportal-data", "directory that keeps the data and the signing keys")
-	baseURL := flags.String("base-url", "http://127.0.0.1:8080", "what comes before the code of a link")
+	addr := flags.String("addr", "127.0.0.1:8080", "address to serve on")
+	dir := flags.String("dir", "customerportal-data", "directory that keeps the data and the keys")
+	baseURL := flags.String("base-url", "", "URL that the address is reached by, and what comes before the code of a link; default http:// and the address")
 	demo := flags.Bool("demo", false, "push a sample hotel group and show what the library does with it")
 	once := flags.Bool("once", false, "the demo, then exit")
 	if err := flags.Parse(args); err != nil {
@@ -63,16 +77,35 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 	if err != nil {
 		return err
 	}
+	if given := env(workspaceVariable); given != "" {
+		if id.workspace, err = uuid.Parse(given); err != nil {
+			return fmt.Errorf("%s: %w", workspaceVariable, err)
+		}
+	}
 	store, err := badger.Open(filepath.Join(*dir, "store"), badger.Options{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	portals, err := portal.New(store, portal.Options{BaseURL: *baseURL, Keys: id.keys})
-	if err != nil {
+
+	a := &app{
+		ws: data.NewWorkspace(store, id.workspace, data.Options{}), out: out,
+		baseURL: *baseURL, log: slog.New(slog.NewTextHandler(log, nil)),
+	}
+	var listener net.Listener
+	if !*once {
+		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", *addr); err != nil {
+			return err
+		}
+		defer listener.Close() // which serve has closed already, where it came to that
+		*addr = listener.Addr().String()
+	}
+	if a.baseURL == "" {
+		a.baseURL = "http://" + *addr
+	}
+	if a.portals, err = portal.New(store, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
 		return err
 	}
-	a := &app{ws: data.NewWorkspace(store, id.workspace, data.Options{}), portals: portals, out: out}
 	if _, err := a.ws.Recover(ctx); err != nil { // what a crash has left
 		return err
 	}
@@ -84,47 +117,25 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) (err e
 	if *once {
 		return nil
 	}
-	return a.openLinks(ctx, in)
+	if err := a.findKey(*dir, env(apiKeyVariable)); err != nil {
+		return err
+	}
+	return a.serve(ctx, listener)
 }
 
-// openLinks shows what each link that is typed opens, until the input ends.
-func (a *app) openLinks(ctx context.Context, in io.Reader) error {
-	a.print("\nPaste a link to see what it opens; end with Ctrl-D or Ctrl-C.\n")
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for scanner := bufio.NewScanner(in); scanner.Scan(); {
-			select {
-			case lines <- strings.TrimSpace(scanner.Text()):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case line, more := <-lines:
-			if !more {
-				return nil
-			}
-			if line != "" {
-				a.showLink(ctx, line)
-			}
-		}
+// findKey is the API key that the environment gives, or that of the directory.
+func (a *app) findKey(dir, given string) error {
+	if a.apiKey = given; given != "" {
+		return nil
 	}
-}
-
-// showLink prints what a link opens, or why it does not.
-func (a *app) showLink(ctx context.Context, link string) {
-	session, err := a.portals.Resolve(ctx, portal.Code(link))
-	if err == nil {
-		err = a.showSession(ctx, session)
-	}
+	key, made, err := loadAPIKey(dir)
 	if err != nil {
-		a.print("It opens nothing: %v.\n", err)
+		return err
 	}
+	if a.apiKey = key; made {
+		a.print("\nMade an API key, which is kept in %s:\n  %s\n", filepath.Join(dir, apiKeyFile), key)
+	}
+	return nil
 }
 
 // print writes to the terminal, whose loss ends the program by itself.

@@ -3,27 +3,115 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-func standalone(t *testing.T, stdin string, args ...string) string {
+func noEnv(string) string { return "" }
+
+func env(variables map[string]string) func(string) string {
+	return func(name string) string { return variables[name] }
+}
+
+// once runs the demo, and gives what it printed.
+func once(t *testing.T, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), args, strings.NewReader(stdin), &out))
+	require.NoError(t, run(t.Context(), append(args, "-once"), noEnv, &out, io.Discard))
 	return out.String()
+}
+
+// output is what a program prints, to be waited for.
+type output struct {
+	mu      sync.Mutex
+	text    strings.Builder
+	written chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(p)
+	select {
+	case o.written <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// server is a program that serves.
+type server struct {
+	t    *testing.T
+	url  string
+	out  *output
+	log  *output
+	stop func() // ends it as a signal would
+}
+
+var servingOn = regexp.MustCompile(`Serving the API on (http://\S+);`)
+
+// serving runs the program on a port of its own until the test ends, or stop is called.
+func serving(t *testing.T, variables map[string]string, args ...string) *server {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &server{t: t, out: &output{written: make(chan struct{}, 1)}, log: &output{written: make(chan struct{}, 1)}}
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, append(args, "-addr", "127.0.0.1:0"), env(variables), s.out, s.log) }()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	t.Cleanup(s.stop)
+	for s.url == "" {
+		select {
+		case err := <-done:
+			done <- err
+			require.NoError(t, err)
+			t.Fatalf("it ended by itself: %s", s.out)
+		case <-s.out.written:
+			if found := servingOn.FindStringSubmatch(s.out.String()); found != nil {
+				s.url = found[1]
+			}
+		}
+	}
+	return s
+}
+
+// post asks the API, and gives the status and the answer.
+func (s *server) post(path, key, body string) (int, map[string]any) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	require.NoError(s.t, err)
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(s.t, err)
+	defer answer.Body.Close()
+	var out map[string]any
+	require.NoError(s.t, json.NewDecoder(answer.Body).Decode(&out))
+	return answer.StatusCode, out
 }
 
 func TestOnceTwice(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new")
-	first := standalone(t, "", "-once", "-dir", dir, "-base-url", "https://portal.example")
+	first := once(t, "-dir", dir, "-base-url", "https://portal.example")
 	require.Contains(t, first, "Pushed 374 resources")
 	require.Contains(t, first, "created     98 spaces  142 user identities  134 access grants")
 	require.NotContains(t, first, "Found customer")
@@ -31,7 +119,7 @@ func TestOnceTwice(t *testing.T) {
 	require.Regexp(t, `"url": "https://portal\.example/0[0-9a-z]{32}"`, first)
 	require.Contains(t, first, "would delete 1 space, 1 site, 40 rooms")
 
-	second := standalone(t, "", "-once", "-dir", dir)
+	second := once(t, "-dir", dir)
 	require.Contains(t, second, `Found customer "atlantic-hotels" with 3 spaces, 3 sites, 80 rooms`)
 	require.Contains(t, second, "unchanged   98 spaces  142 user identities  134 access grants")
 
@@ -40,54 +128,122 @@ func TestOnceTwice(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
-func TestLinksOpenInALaterRun(t *testing.T) {
+const testKey = "seam_standalonetestkey01"
+
+func TestItServesWhatItsDirectoryHas(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NotContains(t, standalone(t, "", "-dir", dir), "Pushed", "it starts empty")
-	first := standalone(t, "", "-demo", "-dir", dir)
-	link := regexp.MustCompile(`http://\S+/0[0-9a-z]{32}`).FindString(first)
-	require.NotEmpty(t, link)
-	later := standalone(t, "\n"+link+"\n"+link[:len(link)-1]+"?\n", "-dir", dir)
-	require.Contains(t, later, "134 reservations")
-	require.Contains(t, later, "It opens nothing: portal: not a link of this service.")
+	variables := map[string]string{apiKeyVariable: testKey, workspaceVariable: "67c58f1f-f148-4415-a63c-dc6c145c6b91"}
+	s := serving(t, variables, "-dir", dir)
+	require.NotContains(t, s.out.String(), testKey)
+	status, list := s.post("/seam/customer/v1/customers/list", testKey, "{}")
+	require.Equal(t, http.StatusOK, status)
+	require.Empty(t, list["customers"], "it starts empty")
+	status, made := s.post("/customers/create_portal", testKey, `{"customer_data": {"customer_key": "c", "rooms": [{"room_key": "1", "name": "One"}]}}`)
+	require.Equal(t, http.StatusOK, status, made)
+	portal := made["customer_portal"].(map[string]any)
+	require.Equal(t, variables[workspaceVariable], portal["workspace_id"])
+	require.True(t, strings.HasPrefix(portal["url"].(string), s.url+"/"), "the link is of this server")
+	s.stop()
+	require.Contains(t, s.out.String(), "Stopping.")
+	require.NotContains(t, s.log.String(), testKey)
+	require.NotContains(t, s.log.String(), portal["url"])
+	require.Contains(t, s.log.String(), "route=/customers/create_portal")
+
+	later := serving(t, variables, "-dir", dir)
+	status, list = later.post("/spaces/list", testKey, `{"customer_key": "c"}`)
+	require.Equal(t, http.StatusOK, status)
+	require.Len(t, list["spaces"], 1)
+	status, _ = later.post("/spaces/list", "seam_somebodyelseskey001", "{}")
+	require.Equal(t, http.StatusUnauthorized, status)
 }
 
-// interrupting cancels when it is read, and then has nothing to say.
-type interrupting struct {
-	cancel context.CancelFunc
-	never  chan struct{}
-}
-
-func (i interrupting) Read([]byte) (int, error) {
-	i.cancel()
-	<-i.never
-	return 0, io.EOF
-}
-
-func TestItStopsWithItsContext(t *testing.T) {
+func TestAKeyIsMadeOnceAndShownOnce(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	in := interrupting{cancel, make(chan struct{})}
-	defer close(in.never)
-	require.NoError(t, run(ctx, []string{"-dir", t.TempDir()}, in, new(bytes.Buffer)))
+	dir := t.TempDir()
+	first := serving(t, nil, "-dir", dir)
+	key := regexp.MustCompile(`seam_k[a-z2-7]{26}`).FindString(first.out.String())
+	require.NotEmpty(t, key)
+	status, _ := first.post("/spaces/list", key, "{}")
+	require.Equal(t, http.StatusOK, status)
+	first.stop()
+	info, err := os.Stat(filepath.Join(dir, apiKeyFile))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+
+	second := serving(t, nil, "-dir", dir)
+	require.NotContains(t, second.out.String(), key)
+	status, _ = second.post("/spaces/list", key, "{}")
+	require.Equal(t, http.StatusOK, status)
+}
+
+func TestTheDemoIsServed(t *testing.T) {
+	t.Parallel()
+	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-demo", "-dir", t.TempDir())
+	require.Contains(t, s.out.String(), "Pushed 374 resources")
+	status, list := s.post("/access_grants/list", testKey, `{"customer_key": "atlantic-hotels", "limit": 1000}`)
+	require.Equal(t, http.StatusOK, status)
+	require.Len(t, list["access_grants"], 134)
+}
+
+// TestARequestUnderWayIsServedToItsEnd holds that stopping is graceful.
+func TestARequestUnderWayIsServedToItsEnd(t *testing.T) {
+	t.Parallel()
+	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-dir", t.TempDir())
+	body, rest := io.Pipe()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/customers/push_data", body)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+testKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Expect", "100-continue") // so that the body is asked for by who reads it
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Hour}}
+	answers := make(chan *http.Response, 1)
+	go func() {
+		answer, err := client.Do(r)
+		if err == nil {
+			answers <- answer
+		}
+		close(answers)
+	}()
+	_, err = rest.Write([]byte(`{"customer_key": "c", "rooms": `))
+	require.NoError(t, err)
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); s.stop() }()
+	for !strings.Contains(s.out.String(), "Stopping.") {
+		<-s.out.written
+	}
+	_, err = rest.Write([]byte(`[{"room_key": "1", "name": "One"}]}`))
+	require.NoError(t, err)
+	require.NoError(t, rest.Close())
+	answer := <-answers
+	require.NotNil(t, answer)
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.NoError(t, answer.Body.Close())
+	<-stopped
 }
 
 func TestWrongUse(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
+	wrong := func(args []string, variables map[string]string) error {
+		return run(t.Context(), args, env(variables), &out, io.Discard)
+	}
 	for name, args := range map[string][]string{
 		"a flag that is not":    {"-nope"},
 		"an argument":           {"demo"},
-		"a base URL that isn't": {"-base-url", "nonsense", "-dir", t.TempDir()},
+		"a base URL that isn't": {"-once", "-base-url", "nonsense", "-dir", t.TempDir()},
 		"a file as directory":   {"-dir", "main.go"},
+		"an address that isn't": {"-addr", "nowhere", "-dir", t.TempDir()},
 	} {
-		require.Error(t, run(t.Context(), args, strings.NewReader(""), &out), name)
+		require.Error(t, wrong(args, nil), name)
 	}
-	require.NoError(t, run(t.Context(), []string{"-h"}, strings.NewReader(""), &out))
+	require.NoError(t, wrong([]string{"-h"}, nil))
+	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir()}, map[string]string{workspaceVariable: "x"}), workspaceVariable)
+	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir(), "-addr", "127.0.0.1:0"}, map[string]string{apiKeyVariable: "x"}), "API key")
 
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, identityFile), []byte(`{"active_slot": 1, "masters": {}}`), 0o600))
-	require.ErrorContains(t, run(t.Context(), []string{"-dir", dir}, strings.NewReader(""), &out), "the active slot 1 has no master")
+	require.ErrorContains(t, wrong([]string{"-dir", dir}, nil), "the active slot 1 has no master")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, identityFile), []byte(`{`), 0o600))
-	require.ErrorContains(t, run(t.Context(), []string{"-dir", dir}, strings.NewReader(""), &out), identityFile)
+	require.ErrorContains(t, wrong([]string{"-dir", dir}, nil), identityFile)
 }
