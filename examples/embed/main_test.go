@@ -1,0 +1,87 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+const testKey = "seam_embedtestkey0000001"
+
+// site is the backend, and a browser that follows no redirect.
+func site(t *testing.T) (*backend, string, *http.Client) {
+	t.Helper()
+	b, err := newBackend(t.Context(), "https://backend.example", testKey)
+	require.NoError(t, err)
+	server := httptest.NewServer(b.routes())
+	t.Cleanup(server.Close)
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return b, server.URL, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func send(t *testing.T, client *http.Client, method, target, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := client.Do(r)
+	require.NoError(t, err)
+	b, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	return answer, string(b)
+}
+
+const aForm = "application/x-www-form-urlencoded"
+
+func TestALoggedInUserGetsALinkToItsOwnCustomer(t *testing.T) {
+	t.Parallel()
+	b, base, browser := site(t)
+	_, page := send(t, browser, http.MethodGet, base+"/", "")
+	require.Contains(t, page, "Log in")
+	answer, _ := send(t, browser, http.MethodPost, base+"/portal-link", "")
+	require.Equal(t, "/", answer.Header.Get("Location"), "nobody has logged in")
+
+	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"eve"}}.Encode(), "Content-Type", aForm)
+	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", "")
+	require.Equal(t, "/", answer.Header.Get("Location"), "eve is no user")
+
+	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", aForm)
+	_, page = send(t, browser, http.MethodGet, base+"/", "")
+	require.Contains(t, page, "Open the customer portal")
+	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", url.Values{"customer": {"another"}}.Encode(), "Content-Type", aForm)
+	require.Equal(t, http.StatusSeeOther, answer.StatusCode)
+	link := answer.Header.Get("Location")
+	require.True(t, strings.HasPrefix(link, "https://backend.example/portal/"), link)
+	session, err := b.portals.Resolve(t.Context(), portal.Code(link))
+	require.NoError(t, err)
+	require.Equal(t, "seaside", session.Portal().CustomerKey)
+
+	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", "", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+	require.Equal(t, http.StatusForbidden, answer.StatusCode, "no other site asks for it")
+}
+
+func TestTheAPIIsBelowItsPrefixWithKeysOfItsOwn(t *testing.T) {
+	t.Parallel()
+	_, base, browser := site(t)
+	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", aForm)
+	answer, _ := send(t, browser, http.MethodGet, base+"/api/spaces/list", "")
+	require.Equal(t, http.StatusUnauthorized, answer.StatusCode, "a login is no key")
+	answer, body := send(t, browser, http.MethodGet, base+"/api/spaces/list?limit=1", "", "Authorization", "Bearer "+testKey)
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.Contains(t, body, `"space_key":"101"`)
+	require.Contains(t, body, `"next_page_url":"https://backend.example/api/spaces/list?`)
+	answer, _ = send(t, browser, http.MethodGet, base+"/spaces/list", "", "Authorization", "Bearer "+testKey)
+	require.Equal(t, http.StatusNotFound, answer.StatusCode)
+}
