@@ -1,0 +1,77 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/httpapi"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// newHost is what a host has before it mounts the API.
+func newHost() (*http.ServeMux, *data.Workspace, *portal.Service, string) {
+	store := memory.New()
+	master, err := portal.NewMaster()
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	if err != nil {
+		log.Fatal(err)
+	}
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return http.NewServeMux(), data.NewWorkspace(store, workspaceA, data.Options{}), portals, keyA
+}
+
+func Example() {
+	mux, ws, portals, key := newHost()
+
+	authenticate, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: ws.ID()}}.Static()
+	if err != nil {
+		log.Fatal(err)
+	}
+	api, err := httpapi.New(httpapi.Options{
+		Portals: portals, Workspace: httpapi.Only(ws), Authenticate: authenticate,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/api/", http.StripPrefix("/api", api))
+
+	r := httptest.NewRequest(http.MethodPost, "/api/customers/push_data", strings.NewReader(`{"customer_key": "acme-hotels", "rooms": [{"room_key": "101", "name": "Room 101"}]}`))
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), `"created":{"spaces":1`))
+	// Output:
+	// 200 true
+}
+
+// TestTheREADMEShowsTheExample holds that the README's Go is what the Example runs.
+func TestTheREADMEShowsTheExample(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(readme), "\n## The API\n")
+	require.True(t, found)
+	shown := regexp.MustCompile("(?s)```go\n(.*?\n)```").FindStringSubmatch(section)
+	require.NotNil(t, shown)
+	require.Contains(t, strings.ReplaceAll(string(source), "\n\t", "\n"), shown[1])
+}
