@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -273,7 +274,7 @@ func TestAWorkspaceThatTheHostDoesNotKnow(t *testing.T) {
 	})
 	f.refused(t, http.StatusUnauthorized, "unauthorized", http.MethodPost, "/spaces/list", "{}")
 	only := onMemory(t)
-	one, err := httpapi.New(httpapi.Options{Portals: only.portals, Workspace: httpapi.Only(only.a), Authenticate: func(*http.Request) (uuid.UUID, error) { return workspaceB, nil }})
+	one, err := httpapi.New(httpapi.Options{Portals: only.portals, Workspace: httpapi.Only(only.a), Authenticate: func(*http.Request) (uuid.UUID, error) { return workspaceB, nil }, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
 	one.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list", nil))

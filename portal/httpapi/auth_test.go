@@ -1,0 +1,124 @@
+package httpapi_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/portal/httpapi"
+)
+
+// TestStaticCredentials is a table of headers, and whose workspace they open.
+func TestStaticCredentials(t *testing.T) {
+	t.Parallel()
+	authenticate, err := httpapi.Credentials{
+		APIKeys:      map[string]uuid.UUID{keyA: workspaceA, keyB: workspaceB},
+		AccessTokens: map[string][]uuid.UUID{tokenX: {workspaceA, workspaceB}},
+	}.Static()
+	require.NoError(t, err)
+	for name, row := range map[string]struct {
+		header [][2]string
+		opens  uuid.UUID // zero: nothing
+	}{
+		"a key":                      {[][2]string{{"Authorization", "Bearer " + keyA}}, workspaceA},
+		"another key":                {[][2]string{{"Authorization", "Bearer " + keyB}}, workspaceB},
+		"the scheme in another case": {[][2]string{{"Authorization", "bearer " + keyA}}, workspaceA},
+		"a key with its workspace":   {[][2]string{{"Authorization", "Bearer " + keyA}, {"seam-workspace", workspaceA.String()}}, workspaceA},
+		"a key with another":         {[][2]string{{"Authorization", "Bearer " + keyA}, {"seam-workspace", workspaceB.String()}}, uuid.Nil},
+		"a token with a workspace":   {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", workspaceB.String()}}, workspaceB},
+		"a token with none":          {[][2]string{{"Authorization", "Bearer " + tokenX}}, uuid.Nil},
+		"a token with a third":       {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", uuid.NewString()}}, uuid.Nil},
+		"a token with nonsense":      {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", "a"}}, uuid.Nil},
+		"a token with two":           {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", workspaceA.String()}, {"seam-workspace", workspaceB.String()}}, uuid.Nil},
+		"nothing":                    {nil, uuid.Nil},
+		"an empty header":            {[][2]string{{"Authorization", ""}}, uuid.Nil},
+		"no scheme":                  {[][2]string{{"Authorization", keyA}}, uuid.Nil},
+		"another scheme":             {[][2]string{{"Authorization", "Basic " + keyA}}, uuid.Nil},
+		"an empty key":               {[][2]string{{"Authorization", "Bearer "}}, uuid.Nil},
+		"two headers":                {[][2]string{{"Authorization", "Bearer " + keyA}, {"Authorization", "Bearer " + keyA}}, uuid.Nil},
+		"two spaces":                 {[][2]string{{"Authorization", "Bearer  " + keyA}}, uuid.Nil},
+		"a part of a key":            {[][2]string{{"Authorization", "Bearer " + keyA[:len(keyA)-1]}}, uuid.Nil},
+		"more than a key":            {[][2]string{{"Authorization", "Bearer " + keyA + "a"}}, uuid.Nil},
+		"a key in another case":      {[][2]string{{"Authorization", "Bearer " + strings.ToUpper(keyA)}}, uuid.Nil},
+		"a key in the query":         {[][2]string{{"X-Api-Key", keyA}}, uuid.Nil},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list?api_key="+keyA, nil)
+		for _, h := range row.header {
+			r.Header.Add(h[0], h[1])
+		}
+		got, err := authenticate(r)
+		if row.opens == uuid.Nil {
+			require.ErrorIs(t, err, httpapi.ErrUnauthorized, name)
+			require.Equal(t, uuid.Nil, got, name)
+			continue
+		}
+		require.NoError(t, err, name)
+		require.Equal(t, row.opens, got, name)
+	}
+}
+
+// TestWhatCannotBeAKeyIsRefused holds that the error does not say what was given.
+func TestWhatCannotBeAKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"", "seam_", "seam_short", "otherkeyotherkeyotherkey", "seam_at_tokentokentoken", "seam_cst_tokentokentoken", "seam_pk_tokentokentoken"} {
+		_, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: workspaceA}}.Static()
+		require.ErrorContains(t, err, workspaceA.String(), key)
+		if len(key) > len("seam_") {
+			require.NotContains(t, err.Error(), key)
+		}
+	}
+	for _, token := range []string{"", "seam_at", "seam_at_short", keyA} {
+		_, err := httpapi.Credentials{AccessTokens: map[string][]uuid.UUID{token: {workspaceA}}}.Static()
+		require.ErrorContains(t, err, workspaceA.String(), token)
+	}
+}
+
+func TestAMadeKeyIsOneThatOpens(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 100 {
+		key, err := httpapi.NewAPIKey()
+		require.NoError(t, err)
+		require.Regexp(t, `^seam_k[a-z2-7]{26}$`, key)
+		require.False(t, seen[key])
+		seen[key] = true
+		_, err = httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: workspaceA}}.Static()
+		require.NoError(t, err)
+	}
+}
+
+func TestOptionsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	f := onMemory(t)
+	_, err := httpapi.New(httpapi.Options{})
+	require.ErrorContains(t, err, "are needed")
+	_, err = httpapi.New(httpapi.Options{Portals: f.portals})
+	require.ErrorContains(t, err, "are needed")
+	for _, base := range []string{"/api", "nonsense", "https://a.example?x=y", "https://", "https://a.example/#x", ":"} {
+		_, err = httpapi.New(httpapi.Options{Portals: f.portals, Workspace: httpapi.Only(f.a), BaseURL: base})
+		require.ErrorContains(t, err, "BaseURL", base)
+	}
+}
+
+// noRand is a source of randomness that fails.
+type noRand struct{}
+
+func (noRand) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
+
+// TestWithoutARequestIDNothingIsServed holds that an answer without an id is an error.
+func TestWithoutARequestIDNothingIsServed(t *testing.T) {
+	t.Parallel()
+	f := onMemory(t, func(o *httpapi.Options) { o.Rand = noRand{} })
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list", nil)
+	r.Header.Set("Authorization", "Bearer "+keyA)
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.NotContains(t, w.Body.String(), "entropy")
+	require.Contains(t, f.log.String(), "no entropy")
+}
