@@ -40,7 +40,7 @@ func TestABodyOfAGiBStaysSmall(t *testing.T) { //nolint:paralleltest // see abov
 	f := onMemory(t, func(o *httpapi.Options) { o.MaxBodyBytes = 8 << 20 })
 	before := rows(t, f.store)
 	asked := 0
-	for _, op := range operations(t) {
+	for _, op := range operations() {
 		if f.own.body(op.path, op.method) == nil {
 			continue
 		}
@@ -244,7 +244,7 @@ func TestAFailureGivesNothingAway(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	f := newFixture(t, broken{store})
 	failed := 0
-	for _, op := range operations(t) {
+	for _, op := range operations() {
 		out := f.probe(t, keyA, op, `{"customer_key": "c", "reservation_key": "r", "space_key": "s", "user_identity_key": "u", "access_grant_key": "a",
 			"customer_portal_id": "00000000-0000-4000-8000-000000000000", "customization_profile_id": "00000000-0000-4000-8000-000000000000", "portal_configuration": {}}`)
 		require.NotContains(t, out.raw, "fire")

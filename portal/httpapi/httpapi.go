@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,7 +61,7 @@ const (
 type Handler struct {
 	o        Options
 	routes   map[string]*route
-	document []byte
+	document func() []byte // made when it is first asked for
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -92,7 +93,7 @@ func New(o Options) (*Handler, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	h := &Handler{o: o, routes: map[string]*route{}, document: OpenAPI()}
+	h := &Handler{o: o, routes: map[string]*route{}, document: sync.OnceValue(OpenAPI)}
 	for _, rt := range routes() {
 		h.routes[rt.path] = &rt
 	}
@@ -171,7 +172,7 @@ func (c *call) serve() {
 // run reads the request and does what it asks.
 func (c *call) run(ctx context.Context) (any, error) {
 	if c.route.document {
-		return c.h.document, nil
+		return c.h.document(), nil
 	}
 	if err := c.read(); err != nil {
 		return nil, err

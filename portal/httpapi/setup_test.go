@@ -88,7 +88,7 @@ func (l *lockedBuffer) String() string {
 
 func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, own: ownDocument(t)}
+	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, own: ownDocument()}
 	master, err := portal.NewMaster()
 	require.NoError(t, err)
 	keys, err := portal.NewKeys(3, map[int][]byte{3: master})

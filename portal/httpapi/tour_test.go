@@ -175,7 +175,7 @@ func TestEveryOperationIsAsTheDocumentSays(t *testing.T) {
 // document has for it: none of them is unknown to what reads it.
 func TestTheHandlerReadsWhatTheDocumentNames(t *testing.T) {
 	t.Parallel()
-	own := ownDocument(t)
+	own := ownDocument()
 	asked := 0
 	for path, item := range own.paths() {
 		for method := range item.(map[string]any) {

@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+func nested(t testing.TB, paths ...string) string {
+	t.Helper()
+	var faults []data.Finding
+	for _, path := range paths {
+		faults = append(faults, data.Finding{Path: path, Message: "m"})
+	}
+	b, err := json.Marshal(nest(faults))
+	require.NoError(t, err)
+	return string(b)
+}
+
+// TestFaultsNestByField holds what the official SDKs parse.
+func TestFaultsNestByField(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"":                `{"_errors": ["m"]}`,
+		"a":               `{"_errors": [], "a": {"_errors": ["m"]}}`,
+		"a.b":             `{"_errors": [], "a": {"_errors": [], "b": {"_errors": ["m"]}}}`,
+		"rooms[3].name":   `{"_errors": [], "rooms": {"_errors": [], "3": {"_errors": [], "name": {"_errors": ["m"]}}}}`,
+		"keys[0]":         `{"_errors": [], "keys": {"_errors": [], "0": {"_errors": ["m"]}}}`,
+		"_errors":         `{"_errors": ["m"]}`,
+		"a._errors.b":     `{"_errors": [], "a": {"_errors": [], "b": {"_errors": ["m"]}}}`,
+		"a[":              `{"_errors": [], "a": {"_errors": [], "": {"_errors": ["m"]}}}`,
+		"..a":             `{"_errors": [], "a": {"_errors": ["m"]}}`,
+		"a.b.c.d.e.f.g.h": `{"_errors": [], "a": {"_errors": [], "b": {"_errors": [], "c": {"_errors": [], "d": {"_errors": [], "e": {"_errors": [], "f": {"_errors": [], "g": {"_errors": [], "h": {"_errors": ["m"]}}}}}}}}}`,
+	} {
+		require.JSONEq(t, want, nested(t, path), path)
+	}
+	require.JSONEq(t, `{"_errors": [], "a": {"_errors": ["m"], "b": {"_errors": ["m", "m"]}}}`, nested(t, "a.b", "a", "a.b"))
+}
+
+// FuzzNest holds that a path of a client's making makes no deep tree, and loses nothing.
+func FuzzNest(f *testing.F) {
+	f.Add("rooms[3].name")
+	f.Add(strings.Repeat("a.", 10_000))
+	f.Add(strings.Repeat("[", 1000))
+	f.Fuzz(func(t *testing.T, path string) {
+		require.LessOrEqual(t, len(splitPath(path)), maxNesting)
+		require.Equal(t, 1, strings.Count(nested(t, path), `["m"]`)-strings.Count(path, `["m"]`))
+	})
+}
