@@ -35,6 +35,7 @@ func (a *app) mux() (http.Handler, error) {
 // time of a request by itself.
 const (
 	headerTimeout   = 10 * time.Second
+	writeTimeout    = 5 * time.Minute
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 10 * time.Second
 	maxHeaderBytes  = 1 << 20 // delete_data names what to delete in its query
@@ -47,7 +48,8 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: handler, MaxHeaderBytes: maxHeaderBytes,
+		ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

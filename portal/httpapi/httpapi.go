@@ -40,7 +40,7 @@ type Options struct {
 
 	MaxBodyBytes int64         // of a request that brings data; default 64 MiB, others have 1 MiB
 	MaxResources int           // in such a request; default 1,000,000
-	Timeout      time.Duration // of a request, the reading of its body included; default 1 minute
+	Timeout      time.Duration // of a request, to the end of its work; to write the answer is the server's to bound; default 1 minute
 
 	Log     *slog.Logger // one line a request, with neither bodies nor keys nor links; default slog.Default
 	Metrics Metrics      // is told of each request; default none

@@ -19,13 +19,17 @@ func OpenAPI() []byte {
 			paths[rt.path][strings.ToLower(method)] = rt.operation(method)
 		}
 	}
-	b, err := json.MarshalIndent(map[string]any{
-		"openapi":    "3.0.3",
-		"info":       map[string]any{"title": "Customer portals", "version": "1"},
-		"paths":      paths,
-		"security":   []any{map[string]any{"key": []string{}}},
-		"components": map[string]any{"schemas": components(), "securitySchemes": map[string]any{"key": map[string]any{"type": "http", "scheme": "bearer"}}},
-	}, "", "  ")
+	b, err := json.Marshal(map[string]any{
+		"openapi":  "3.0.3",
+		"info":     map[string]any{"title": "Customer portals", "version": "1"},
+		"paths":    paths,
+		"security": []any{map[string]any{"key": []string{}}},
+		"components": map[string]any{
+			"schemas":         components(),
+			"responses":       map[string]any{"error": response("What is wrong", named("error"))},
+			"securitySchemes": map[string]any{"key": map[string]any{"type": "http", "scheme": "bearer"}},
+		},
+	})
 	if err != nil {
 		panic("httpapi: the OpenAPI document: " + err.Error()) // it is made of maps, lists and words
 	}
@@ -55,7 +59,7 @@ var failures = []int{
 func (rt *route) operation(method string) map[string]any {
 	responses := map[string]any{"200": response("Done", rt.answerSchema())}
 	for _, status := range failures {
-		responses[strconv.Itoa(status)] = response(http.StatusText(status), named("error"))
+		responses[strconv.Itoa(status)] = schema{"$ref": "#/components/responses/error"}
 	}
 	out := map[string]any{
 		"summary":     rt.summary,

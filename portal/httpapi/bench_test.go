@@ -1,0 +1,74 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal/httpapi"
+)
+
+// BenchmarkPush is a push of 100 bookings, each new, through the library and through
+// the API, both from JSON.
+func BenchmarkPush(b *testing.B) {
+	body := func(n int) string {
+		var s strings.Builder
+		s.WriteString(`{"customer_key": "c", "bookings": [`)
+		for i := range 100 {
+			if i > 0 {
+				s.WriteByte(',')
+			}
+			fmt.Fprintf(&s, `{"booking_key": "b-%d-%d", "name": "A stay", "starts_at": "2025-06-16T14:00:00Z", "ends_at": "2025-06-18T10:00:00Z"}`, n, i)
+		}
+		s.WriteString(`]}`)
+		return s.String()
+	}
+	b.Run("library", func(b *testing.B) {
+		f := onMemory(b)
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n++ {
+			d, err := data.Decode(strings.NewReader(body(n)), data.DecodeOptions{})
+			require.NoError(b, err)
+			_, err = f.a.Push(b.Context(), d)
+			require.NoError(b, err)
+		}
+	})
+	b.Run("API", func(b *testing.B) {
+		f := onMemory(b, func(o *httpapi.Options) { o.Log = slog.New(slog.DiscardHandler) })
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n++ {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/customers/push_data", strings.NewReader(body(n)))
+			r.Header.Set("Authorization", "Bearer "+keyA)
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			w.Body = nil
+			f.handler.ServeHTTP(w, r)
+			require.Equal(b, http.StatusOK, w.Code)
+		}
+	})
+	b.Run("API over a connection", func(b *testing.B) {
+		f := onMemory(b, func(o *httpapi.Options) { o.Log = slog.New(slog.DiscardHandler) })
+		server := httptest.NewServer(f.handler)
+		b.Cleanup(server.Close)
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n++ {
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, server.URL+"/customers/push_data", strings.NewReader(body(n)))
+			require.NoError(b, err)
+			r.Header.Set("Authorization", "Bearer "+keyA)
+			r.Header.Set("Content-Type", "application/json")
+			answer, err := server.Client().Do(r)
+			require.NoError(b, err)
+			_, err = io.Copy(io.Discard, answer.Body)
+			require.NoError(b, err)
+			require.NoError(b, answer.Body.Close())
+			require.Equal(b, http.StatusOK, answer.StatusCode)
+		}
+	})
+}
