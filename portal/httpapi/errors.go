@@ -190,7 +190,7 @@ func nest(faults []data.Finding) *faultTree {
 
 func splitPath(path string) (names []string) {
 	for rest := path; rest != ""; {
-		if len(names) == maxNesting-1 {
+		if len(names) > maxNesting-3 { // a round adds a name and an index
 			return append(names, rest)
 		}
 		end := strings.IndexAny(rest, ".[")

@@ -46,6 +46,7 @@ func FuzzNest(f *testing.F) {
 	f.Add("rooms[3].name")
 	f.Add(strings.Repeat("a.", 10_000))
 	f.Add(strings.Repeat("[", 1000))
+	f.Add(strings.Repeat("a[0].", 1000))
 	f.Fuzz(func(t *testing.T, path string) {
 		require.LessOrEqual(t, len(splitPath(path)), maxNesting)
 		require.Equal(t, 1, strings.Count(nested(t, path), `["m"]`)-strings.Count(path, `["m"]`))

@@ -159,7 +159,7 @@ func FuzzAuthorization(f *testing.F) {
 
 // FuzzCursor holds that a cursor of somebody's making is refused, or a place in the list.
 func FuzzCursor(f *testing.F) {
-	for _, cursor := range []string{"", "x", "AQ", "AWsAcm9vbS0xMDE", "////", strings.Repeat("A", 1000)} {
+	for _, cursor := range []string{"", "x", "\r", "AQ", "AWsAcm9vbS0xMDE", "////", strings.Repeat("A", 1000)} {
 		f.Add(cursor)
 	}
 	var z fuzzing
