@@ -199,10 +199,9 @@ func TestWorkStopsWhenTheClientLeaves(t *testing.T) {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/customers/push_data", strings.NewReader(everyKind(t)))
 		r.Header.Set("Authorization", "Bearer "+keyA)
 		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		f.handler.ServeHTTP(w, r)
-		require.Empty(t, w.Body.String())
-		require.Contains(t, f.log.String(), `"status":499`)
+		out := f.answer(t, r)
+		require.Equal(t, 499, out.status)
+		require.Contains(t, f.log.String(), `"error_type":"request_canceled"`)
 		require.Empty(t, rows(t, store))
 	})
 }

@@ -26,7 +26,12 @@ const (
 	typeTimeout      = "request_timeout"
 	typeUnavailable  = "service_unavailable"
 	typeInternal     = "internal_server_error"
+	typeGivenUp      = "request_canceled"
 )
+
+// statusGivenUp is the status where the client has gone, or the host's middleware has
+// given the request up. It is for the log: nobody waits for the answer.
+const statusGivenUp = 499
 
 // failure is an answer that is an error.
 type failure struct {
@@ -47,6 +52,7 @@ var (
 	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: begin again without a cursor"}
 	errBusy        = &failure{status: http.StatusConflict, kind: typeConflict, message: "Another request was in the way: try again"}
 	errUnavailable = &failure{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is going down: try again"}
+	errGivenUp     = &failure{status: statusGivenUp, kind: typeGivenUp, message: "The request was given up"}
 	errTimeout     = &failure{status: http.StatusServiceUnavailable, kind: typeTimeout, message: "The request took too long"}
 )
 
@@ -70,6 +76,7 @@ var answers = []struct {
 	{storage.ErrConflict, errBusy},
 	{storage.ErrClosed, errUnavailable},
 	{context.DeadlineExceeded, errTimeout},
+	{context.Canceled, errGivenUp},
 }
 
 // answerTo is the answer to an error. What it cannot name gives nothing away.
@@ -130,15 +137,11 @@ func invalid(faults []data.Finding) *failure {
 	return f
 }
 
-// fail answers an error.
+// fail answers an error, and logs one that the answer gives nothing away of.
 func (c *call) fail(err error) {
 	answer := answerTo(err)
 	c.served.ErrorType = answer.kind
-	if c.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		c.served.Status = statusClientGone
-		return
-	}
-	if answer.status >= http.StatusInternalServerError {
+	if answer.status >= http.StatusInternalServerError && err != error(answer) { //nolint:errorlint // it is this very one
 		c.h.o.Log.ErrorContext(c.r.Context(), "request failed", "request_id", c.id, "error", err.Error())
 	}
 	if answer.status == http.StatusUnauthorized {
@@ -150,9 +153,6 @@ func (c *call) fail(err error) {
 	}
 	c.write(answer.status, fields{"ok": false, "error": body})
 }
-
-// statusClientGone is what is logged where nobody waits for the answer.
-const statusClientGone = 499
 
 // faultTree is faults by the path to them: a field, or a place in a list, below another.
 type faultTree struct {

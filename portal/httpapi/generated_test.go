@@ -2,7 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
@@ -259,7 +260,9 @@ func probes(t testing.TB, d document, op operation, s secrets, cursors map[strin
 func TestAHostsOwnFailureIsNotTheClients(t *testing.T) {
 	t.Parallel()
 	f := onMemory(t, func(o *httpapi.Options) {
-		o.Authenticate = func(*http.Request) (uuid.UUID, error) { return uuid.Nil, errors.New("the database of keys is down") }
+		o.Authenticate = func(*http.Request) (uuid.UUID, error) {
+			return uuid.Nil, fmt.Errorf("the database of keys is down: %w", data.ErrCustomerNotFound)
+		}
 	})
 	out := f.refused(t, http.StatusInternalServerError, "internal_server_error", http.MethodPost, "/spaces/list", "{}")
 	require.NotContains(t, out.raw, "database")

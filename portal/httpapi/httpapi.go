@@ -123,7 +123,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				panic(p)
 			}
 			h.o.Log.ErrorContext(r.Context(), "panic in the API", "request_id", c.id, "panic", panicText(p), "stack", string(debug.Stack()))
-			c.fail(errors.New("panic"))
+			c.fail(errInternal)
 		}
 		h.told(c, begun)
 	}()
@@ -153,6 +153,9 @@ func (c *call) serve() {
 		return
 	}
 	id, err := c.h.o.Authenticate(c.r)
+	if err != nil && !errors.Is(err, ErrUnauthorized) {
+		err = fmt.Errorf("httpapi: authenticating: %v", err) //nolint:errorlint // whatever it is, it is no answer of the API's
+	}
 	if err != nil {
 		c.fail(err)
 		return
