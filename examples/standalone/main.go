@@ -45,7 +45,7 @@ type app struct {
 	ws      *data.Workspace
 	portals *portal.Service
 	apiKey  string
-	baseURL string // with no slash at its end
+	baseURL string
 	out     io.Writer
 	log     *slog.Logger
 }
@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 		*addr = listener.Addr().String()
 	}
 	if a.baseURL == "" {
-		a.baseURL = "http://" + *addr
+		a.baseURL = urlOf(*addr)
 	}
 	if a.portals, err = portal.New(store, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
 		return err
@@ -121,6 +121,18 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 		return err
 	}
 	return a.serve(ctx, listener)
+}
+
+// urlOf is the URL of an address. One of every interface is reached by this machine's own.
+func urlOf(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // findKey is the API key that the environment gives, or that of the directory.

@@ -222,6 +222,16 @@ func TestARequestUnderWayIsServedToItsEnd(t *testing.T) {
 	<-stopped
 }
 
+func TestTheURLOfAnAddress(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080", ":80": "http://127.0.0.1:80", "[::]:8080": "http://127.0.0.1:8080",
+		"0.0.0.0:1": "http://127.0.0.1:1", "[::1]:8080": "http://[::1]:8080", "portal.example:8080": "http://portal.example:8080", "x": "http://x",
+	} {
+		require.Equal(t, want, urlOf(addr), addr)
+	}
+}
+
 func TestWrongUse(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
