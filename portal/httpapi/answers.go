@@ -101,7 +101,7 @@ func customersAnswer() map[string]schema {
 func changesAnswer() map[string]schema {
 	return pageOf("changes", func() schema {
 		return whole(map[string]schema{
-			"change":       oneOf(data.Created, data.Updated, data.Deleted, data.Opened, data.Expired, data.Closed),
+			"change":       oneOf(data.Created, data.Updated, data.Deleted, data.PortalOpened, data.PortalExpired, data.PortalRevoked),
 			"customer_key": stringSchema(), "class": stringSchema(), "kind": stringSchema(), "key": stringSchema(), "id": idSchema(),
 			"at": timeSchema(), "cursor": stringSchema(),
 		})
