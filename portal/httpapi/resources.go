@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 )
@@ -129,6 +130,7 @@ func (r resourceReads[T]) shown(ctx context.Context, c *call, at *data.Snapshot,
 	}
 	related := map[string]map[data.Ref]data.Resource{}
 	for customer, of := range refs {
+		of = lo.Uniq(of) // a page of one guest's grants names it once
 		found, err := at.Resources(ctx, customer, of)
 		if err != nil {
 			return nil, err
