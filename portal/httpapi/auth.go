@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,6 +47,14 @@ type Credentials struct {
 	// workspaces that it opens. A request names one in the header "seam-workspace".
 	AccessTokens map[string][]uuid.UUID
 }
+
+// Format keeps the keys out of every kind of print.
+func (Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText keeps the keys out of JSON and slog.
+func (Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+const redacted = "[redacted]"
 
 // credential is a key or token as it is kept.
 type credential struct {

@@ -1,7 +1,11 @@
 package httpapi_test
 
 import (
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -76,6 +80,26 @@ func TestWhatCannotBeAKeyIsRefused(t *testing.T) {
 		_, err := httpapi.Credentials{AccessTokens: map[string][]uuid.UUID{token: {workspaceA}}}.Static()
 		require.ErrorContains(t, err, workspaceA.String(), token)
 	}
+}
+
+// TestCredentialsCannotBePrinted prints them in every way, alone and within something else.
+func TestCredentialsCannotBePrinted(t *testing.T) {
+	t.Parallel()
+	c := httpapi.Credentials{APIKeys: map[string]uuid.UUID{keyA: workspaceA}, AccessTokens: map[string][]uuid.UUID{tokenX: {workspaceB}}}
+	within := struct{ C httpapi.Credentials }{c}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "within", within)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "c", c, "within", within)
+	b, err := json.Marshal(within)
+	require.NoError(t, err)
+	printed := log.String() + string(b)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		printed += fmt.Sprintf(verb+verb+verb, c, &c, within)
+	}
+	require.Contains(t, printed, "[redacted]")
+	require.NotContains(t, printed, keyA)
+	require.NotContains(t, printed, tokenX)
+	require.NotContains(t, printed, hex.EncodeToString([]byte(keyA)))
 }
 
 func TestAMadeKeyIsOneThatOpens(t *testing.T) {
