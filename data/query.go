@@ -41,6 +41,11 @@ type Query struct {
 	// what ends before From is passed over by length class, and not read.
 	From, Until time.Time
 
+	// StartsFrom and EndsUntil narrow the window: access grants that start no earlier,
+	// and those that end before. Those without that time are not among them. They are read
+	// from the same indexes; with EndsUntil alone all that starts before it is.
+	StartsFrom, EndsUntil time.Time
+
 	Text           string         // in the name or the key, in any case, at most 512 bytes: filters what is read
 	CustomMetadata CustomMetadata // all of these values: filters what is read
 
@@ -162,7 +167,7 @@ func (q Query) check(class Class) (limit int, err error) {
 		{"ParentSiteKey", q.ParentSiteKey != "", []Class{ClassSpace}},
 		{"SpaceKey", q.SpaceKey != "", []Class{ClassUserIdentity, ClassAccessGrant}},
 		{"UserKey", q.UserKey != "", []Class{ClassAccessGrant}},
-		{"From and Until", !q.From.IsZero() || !q.Until.IsZero(), []Class{ClassAccessGrant}},
+		{"a window of time", q.timed(), []Class{ClassAccessGrant}},
 		{"CustomMetadata", len(q.CustomMetadata) > 0, []Class{ClassSpace, ClassAccessGrant}},
 	} {
 		if filter.set && !slices.Contains(filter.of, class) {
@@ -187,6 +192,8 @@ func (q Query) matches(n *node) bool {
 		q.UserKey != "" && n.user.Key != q.UserKey,
 		!q.Until.IsZero() && !n.startsAt.IsZero() && !n.startsAt.Before(q.Until),
 		!q.From.IsZero() && !n.endsAt.IsZero() && !n.endsAt.After(q.From),
+		!q.StartsFrom.IsZero() && (n.startsAt.IsZero() || n.startsAt.Before(q.StartsFrom)),
+		!q.EndsUntil.IsZero() && (n.endsAt.IsZero() || !n.endsAt.Before(q.EndsUntil)),
 		q.Text != "" && !contains(n.name, q.text) && !contains(n.key, q.text):
 		return false
 	}
@@ -196,6 +203,11 @@ func (q Query) matches(n *node) bool {
 		}
 	}
 	return true
+}
+
+// timed is whether a query asks for times.
+func (q Query) timed() bool {
+	return !q.From.IsZero() || !q.Until.IsZero() || !q.StartsFrom.IsZero() || !q.EndsUntil.IsZero()
 }
 
 // contains is whether text has a part, given in lower case, in any case.
@@ -229,7 +241,7 @@ type candidate struct {
 func (s *Snapshot) open(ctx context.Context, q Query, class Class) (*listing, error) {
 	l := &listing{s: s, customers: map[layout.CustomerID]*customer{}}
 	l.byTime = class == ClassAccessGrant && q.CustomerKey != "" &&
-		(q.SpaceKey != "" || q.UserKey != "" || !q.From.IsZero() || !q.Until.IsZero()) && q.Keys == nil
+		(q.SpaceKey != "" || q.UserKey != "" || q.timed()) && q.Keys == nil
 	after, err := l.parse(q.Cursor)
 	if err != nil {
 		return nil, err

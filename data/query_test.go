@@ -94,6 +94,12 @@ func TestGrantsByTime(t *testing.T) {
 					q.Until = moment()
 				}
 			}
+			if r.IntN(4) == 0 {
+				q.StartsFrom = moment()
+			}
+			if r.IntN(4) == 0 {
+				q.EndsUntil = moment()
+			}
 			switch r.IntN(3) {
 			case 0:
 				q.SpaceKey = fmt.Sprint("room", r.IntN(4))
@@ -103,13 +109,15 @@ func TestGrantsByTime(t *testing.T) {
 			if r.IntN(3) == 0 {
 				q.Kinds = []data.Kind{kinds[r.IntN(3)], kinds[r.IntN(3)]}
 			}
-			if q.From.IsZero() && q.Until.IsZero() && q.SpaceKey == "" && q.UserKey == "" {
+			if q.From.IsZero() && q.Until.IsZero() && q.StartsFrom.IsZero() && q.EndsUntil.IsZero() && q.SpaceKey == "" && q.UserKey == "" {
 				continue // in the order of keys
 			}
 			var want []string
 			for _, g := range sorted {
 				if (q.Until.IsZero() || g.StartsAt.IsZero() || g.StartsAt.Before(q.Until)) &&
 					(q.From.IsZero() || g.EndsAt.IsZero() || g.EndsAt.After(q.From)) &&
+					(q.StartsFrom.IsZero() || !g.StartsAt.IsZero() && !g.StartsAt.Before(q.StartsFrom)) &&
+					(q.EndsUntil.IsZero() || !g.EndsAt.IsZero() && g.EndsAt.Before(q.EndsUntil)) &&
 					(q.SpaceKey == "" || g.Spaces[0].Key == q.SpaceKey) && (q.UserKey == "" || g.User.Key == q.UserKey) &&
 					(len(q.Kinds) == 0 || slices.Contains(q.Kinds, g.Kind)) {
 					want = append(want, g.Key)

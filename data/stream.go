@@ -131,6 +131,22 @@ func spanRange(q Query, prefix []byte, class byte, kind Kind, after []byte) (sto
 	if !q.Until.IsZero() && class != layout.SpanOpenStart {
 		rows.End = layout.AppendTime(append([]byte(nil), under...), q.Until)
 	}
+	if !q.EndsUntil.IsZero() && class == layout.SpanOpenEnd {
+		return rows, false
+	}
+	if !q.EndsUntil.IsZero() { // what ends before it started before it
+		if end := layout.AppendTime(append([]byte(nil), under...), q.EndsUntil); rows.End == nil || string(end) < string(rows.End) {
+			rows.End = end
+		}
+	}
+	if !q.StartsFrom.IsZero() {
+		if class == layout.SpanOpenStart {
+			return rows, false
+		}
+		if start := layout.AppendTime(append([]byte(nil), under...), q.StartsFrom); string(start) > string(rows.Start) {
+			rows.Start = start
+		}
+	}
 	if after == nil {
 		return rows, true
 	}
