@@ -109,6 +109,9 @@ func New(store storage.Store, o Options) (*Service, error) {
 	return s, nil
 }
 
+// BaseURL is what comes before the code of every link, with a slash at its end.
+func (s *Service) BaseURL() string { return s.base }
+
 // time is now as portals keep it: in UTC, to the microsecond.
 func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
 
