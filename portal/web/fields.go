@@ -1,0 +1,220 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// form is what a visitor typed, and what is wrong with it.
+type form struct {
+	Values map[string]string
+	Faults map[string]string // by field
+	Spaces spacePick
+	Zone   *time.Location
+}
+
+// field is one field of a form, for its template.
+type field struct {
+	Name, Label, Type, Value, Fault, Hint, Complete string
+	Required                                        bool
+}
+
+// Field is a field of a form.
+func (v *visit) Field(of interface{ self() *form }, name, labelKey, kind string, options ...string) field {
+	f := of.self()
+	out := field{Name: name, Label: v.T(labelKey), Type: kind, Value: f.Values[name], Fault: f.Faults[name]}
+	for _, o := range options {
+		switch key, value, _ := strings.Cut(o, "="); key {
+		case "required":
+			out.Required = true
+		case "hint":
+			out.Hint = v.T(value)
+		case "complete":
+			out.Complete = value
+		}
+	}
+	return out
+}
+
+// self is the form of a page that has one.
+func (f *form) self() *form { return f }
+
+// Faulty is whether something is wrong.
+func (f *form) Faulty() bool { return len(f.Faults) > 0 }
+
+// typed is a form with what was typed.
+func (v *visit) typed(names ...string) *form {
+	f := &form{Values: map[string]string{}, Faults: map[string]string{}, Zone: v.h.o.Location}
+	for _, name := range names {
+		f.Values[name] = strings.TrimSpace(v.r.PostForm.Get(name))
+	}
+	return f
+}
+
+// filled is a form with what there is.
+func (v *visit) filled(pairs ...string) *form {
+	f := v.typed()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		f.Values[pairs[i]] = pairs[i+1]
+	}
+	return f
+}
+
+// inputTime is how a browser sends a day and a time of day.
+const inputTime = "2006-01-02T15:04"
+
+// time reads a time, in the form's zone; zero where nothing was typed.
+func (f *form) time(v *visit, name string) time.Time {
+	text := f.Values[name]
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation(inputTime, text, f.Zone)
+	if err != nil {
+		if t, err = time.ParseInLocation(time.DateTime[:16], text, f.Zone); err != nil {
+			f.Faults[name] = v.T("rule.time")
+		}
+	}
+	return t
+}
+
+// keep is time for a field that had a value: what was not touched stays to the
+// microsecond, and is zero here, which an edit leaves as it is.
+func (f *form) keep(v *visit, name string, had time.Time) time.Time {
+	t := f.time(v, name)
+	if !had.IsZero() && f.Values[name] == had.In(f.Zone).Format(inputTime) {
+		return time.Time{}
+	}
+	return t
+}
+
+func (f *form) setTime(name string, t time.Time) {
+	if !t.IsZero() {
+		f.Values[name] = t.In(f.Zone).Format(inputTime)
+	}
+}
+
+// ruleTexts are the rules that a visitor is told of in words of their own.
+var ruleTexts = []data.Rule{
+	data.RuleRequired, data.RuleTextFormat, data.RuleFormat, data.RuleRange, data.RuleTooMany, data.RuleTimeOrder,
+	data.RuleNotThereYet, data.RuleEmailAddress, data.RulePreferredCode, data.RuleSharedEmail,
+}
+
+// take puts the faults of an error to the fields of the form. fields maps the first
+// part of a path to a field, where they differ. It returns errors of another sort.
+func (f *form) take(v *visit, err error, fields map[string]string) error {
+	var invalid *portal.InvalidError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	for _, fault := range invalid.Faults {
+		name := fault.Path
+		if mapped, known := fields[name]; known {
+			name = mapped
+		} else if i := strings.IndexByte(name, '['); i >= 0 {
+			name = name[:i]
+		}
+		rule := "rule.other"
+		if slices.Contains(ruleTexts, fault.Rule) {
+			rule = "rule." + string(fault.Rule)
+		}
+		if _, known := f.Values[name]; !known && name != "spaces" {
+			name = "form" // a field that is not on the page
+		}
+		f.Faults[name] = v.T(rule)
+	}
+	return nil
+}
+
+// spacePick is the part of a form where spaces are chosen. A customer may have more of
+// them than a page holds: those are found by their names.
+type spacePick struct {
+	Options []spaceOption
+	Find    string // what was looked for
+	More    bool   // there are more than are shown
+}
+
+type spaceOption struct {
+	Key, Name, Site string
+	Kind            data.Kind
+	Chosen          bool
+}
+
+const pickLimit = 60
+
+// pick lists the spaces to choose from, those that are chosen first.
+func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePick, error) {
+	out := spacePick{Find: find}
+	if !v.can(portal.ActionReadSpaces) {
+		return out, nil
+	}
+	add := func(page portal.Page[data.Space], isChosen bool) {
+		for _, s := range page.Items {
+			if s.Kind == data.KindSite && !isChosen || !isChosen && slices.Contains(chosen, s.Key) {
+				continue
+			}
+			o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind, Chosen: isChosen}
+			if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
+				o.Site = site.Name
+			}
+			out.Options = append(out.Options, o)
+		}
+	}
+	if len(chosen) > 0 {
+		page, err := v.session.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
+		if err != nil {
+			return out, err
+		}
+		add(page, true)
+	}
+	page, err := v.session.Spaces(ctx, data.Query{Kinds: chosenKinds, Text: find, Limit: pickLimit})
+	if err != nil {
+		return out, err
+	}
+	add(page, false)
+	out.More = page.Next != ""
+	return out, nil
+}
+
+// chosenKinds are the spaces that are given access to one by one.
+var chosenKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kind) bool { return k == data.KindSite })
+
+// spaceRefs are references to spaces by their keys. A reference goes by class.
+func spaceRefs(keys []string) []data.Ref {
+	return append([]data.Ref{}, data.Refs(data.KindSpace, keys...)...)
+}
+
+// zone is the time zone of the first of some spaces that says its own.
+func (v *visit) zone(spaces []data.Ref, related portal.Related) *time.Location {
+	for _, ref := range spaces {
+		s, shown := related.Space(ref.Key)
+		if !shown || s.Details.TimeZone == "" {
+			continue
+		}
+		if zone, err := time.LoadLocation(s.Details.TimeZone); err == nil {
+			return zone
+		}
+	}
+	return v.h.o.Location
+}
+
+// Pages of what was done say so after a redirect.
+const doneParam = "done"
+
+// doneTexts are the texts that it can be.
+var doneTexts = map[string]string{
+	"created": "done.created", "saved": "done.saved", "cancelled": "done.cancelled", "added": "done.added",
+	"removed": "done.removed", "renamed": "done.renamed", "moved": "done.moved", "deleted": "done.deleted",
+	"connected": "done.connected", "disconnected": "done.disconnected",
+}
+
+// done leads to a page that says what was done.
+func (v *visit) done(what, path string, pairs ...string) error {
+	return v.to(path, append([]string{doneParam, what}, pairs...)...)
+}

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// Options configures a Handler. The zero value works.
+type Options struct {
+	// ReturnURL is where a visitor can go from a link that opens nothing and whose
+	// portal has no ReturnURL, or is forgotten: an absolute http or https URL. Empty is
+	// nowhere.
+	ReturnURL string
+
+	// TrustedProxies are the proxies in front whose X-Forwarded-For is believed when
+	// wrong guesses are counted. With none the address is that of the connection.
+	TrustedProxies []netip.Prefix
+
+	// Location is the time zone of the pages where no space says its own; default UTC.
+	Location *time.Location
+
+	Accounts    Accounts    // what the connect section offers; nil hides it
+	Automations Automations // and the configure section
+
+	// Rewrite, where it is not nil, has the last word on every text of the pages, by
+	// locale and key of the catalog. It must be safe for concurrent use.
+	Rewrite func(locale, key, text string) string
+
+	Now    func() time.Time // default time.Now; the same as the service's
+	Logger *slog.Logger     // told of errors that a visitor is only told the existence of; default none
+}
+
+// Handler serves the pages. It keeps nothing between requests but the count of wrong
+// guesses, and is safe for concurrent use.
+type Handler struct {
+	portals  *portal.Service
+	o        Options
+	prefix   string // of every path: that of the base URL, with a slash at its end
+	secure   bool   // the base URL is https
+	guesses  *guesses
+	views    *views
+	catalogs map[string]*catalog
+	pages    map[string]page
+	cross    *http.CrossOriginProtection
+}
+
+// New returns a Handler for the links of a service. It is to be mounted at the path of
+// the service's BaseURL, and takes that path off by itself.
+//
+// It returns an error that matches [ErrInvalid] for a BaseURL that is http and not of
+// this machine: a session's cookie is not for a wire that others read.
+func New(portals *portal.Service, o Options) (*Handler, error) {
+	base, err := url.Parse(portals.BaseURL())
+	if err != nil {
+		return nil, fmt.Errorf("%w: BaseURL: %w", ErrInvalid, err)
+	}
+	h := &Handler{portals: portals, o: o, prefix: base.EscapedPath(), secure: base.Scheme == "https", cross: http.NewCrossOriginProtection()}
+	if !h.secure && !loopback(base.Hostname()) {
+		return nil, fmt.Errorf("%w: BaseURL must be https, or of this machine", ErrInvalid)
+	}
+	if o.ReturnURL != "" {
+		u, err := url.Parse(o.ReturnURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return nil, fmt.Errorf("%w: ReturnURL must be an absolute http or https URL", ErrInvalid)
+		}
+	}
+	if h.o.Location == nil {
+		h.o.Location = time.UTC
+	}
+	if h.o.Now == nil {
+		h.o.Now = time.Now
+	}
+	if h.o.Logger == nil {
+		h.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if h.catalogs, err = loadCatalogs(); err != nil {
+		return nil, err
+	}
+	if h.views, err = loadViews(); err != nil {
+		return nil, err
+	}
+	h.pages = pages()
+	h.guesses = newGuesses(h.o.Now)
+	return h, nil
+}
+
+// loopback is whether a host is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// ServeHTTP answers one request.
+//
+// Under the path of the base URL lie "assets/", the portals that are open, each as
+// "p/" and a short name, and the codes of links.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	v := &visit{h: h, w: w, r: r}
+	rest, ours := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(h.prefix, "/")+"/")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		v.fail(http.StatusMethodNotAllowed, problem{Key: "method"})
+		return
+	}
+	if err := h.cross.Check(r); err != nil {
+		v.fail(http.StatusForbidden, problem{Key: "cross"})
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	name, isAsset := strings.CutPrefix(rest, "assets/")
+	inPortal, isPortal := strings.CutPrefix(rest, "p/")
+	switch {
+	case !ours:
+		v.notFound()
+	case isAsset:
+		v.asset(name)
+	case isPortal:
+		v.inPortal(inPortal)
+	default:
+		v.link(rest)
+	}
+}
+
+// maxFormBytes bounds what a form may send.
+const maxFormBytes = 256 << 10
+
+// tooLarge is whether a form was above that.
+func tooLarge(err error) bool {
+	var most *http.MaxBytesError
+	return errors.As(err, &most)
+}

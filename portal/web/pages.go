@@ -1,0 +1,191 @@
+package web
+
+import (
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// Paths of the pages of an open portal, each after its home. A key is in the query,
+// since it can be any text.
+const (
+	themePath = "theme.css"
+
+	pageStart       = ""
+	pageGrants      = "reservations"
+	pageGrant       = "reservations/view"
+	pageNewGrant    = "reservations/new"
+	pageEditGrant   = "reservations/edit"
+	pageCancelGrant = "reservations/cancel"
+	pageGuests      = "guests"
+	pageGuest       = "guests/view"
+	pageStaff       = "staff"
+	pageStaffMember = "staff/view"
+	pageNewStaff    = "staff/new"
+	pageEditStaff   = "staff/edit"
+	pageAssignStaff = "staff/spaces"
+	pageRemoveStaff = "staff/remove"
+	pageSpaces      = "spaces"
+	pageSpace       = "spaces/view"
+	pageNewSpace    = "spaces/new"
+	pageRenameSpace = "spaces/rename"
+	pageMoveSpace   = "spaces/move"
+	pageDeleteSpace = "spaces/delete"
+	pageAccounts    = "connect"
+	pageConnect     = "connect/start"
+	pageDisconnect  = "connect/remove"
+	pageAutomations = "configure"
+	pageEnd         = "end"
+)
+
+// Sections of the navigation.
+const (
+	sectionStart     = "start"
+	sectionGrants    = "grants"
+	sectionGuests    = "guests"
+	sectionStaff     = "staff"
+	sectionSpaces    = "spaces"
+	sectionConnect   = "connect"
+	sectionConfigure = "configure"
+)
+
+// pages is the table of pages.
+func pages() map[string]page {
+	return map[string]page{
+		pageStart:       {sectionStart, showStart, nil},
+		pageGrants:      {sectionGrants, showGrants, nil},
+		pageGrant:       {sectionGrants, showGrant, nil},
+		pageNewGrant:    {sectionGrants, showNewGrant, saveNewGrant},
+		pageEditGrant:   {sectionGrants, showEditGrant, saveEditGrant},
+		pageCancelGrant: {sectionGrants, showCancelGrant, saveCancelGrant},
+		pageGuests:      {sectionGuests, showGuests, nil},
+		pageGuest:       {sectionGuests, showGuest, nil},
+		pageStaff:       {sectionStaff, showStaff, nil},
+		pageStaffMember: {sectionStaff, showStaffMember, nil},
+		pageNewStaff:    {sectionStaff, showNewStaff, saveNewStaff},
+		pageEditStaff:   {sectionStaff, showEditStaff, saveEditStaff},
+		pageAssignStaff: {sectionStaff, showAssignStaff, saveAssignStaff},
+		pageRemoveStaff: {sectionStaff, showRemoveStaff, saveRemoveStaff},
+		pageSpaces:      {sectionSpaces, showSpaces, nil},
+		pageSpace:       {sectionSpaces, showSpace, nil},
+		pageNewSpace:    {sectionSpaces, showNewSpace, saveNewSpace},
+		pageRenameSpace: {sectionSpaces, showRenameSpace, saveRenameSpace},
+		pageMoveSpace:   {sectionSpaces, showMoveSpace, saveMoveSpace},
+		pageDeleteSpace: {sectionSpaces, showDeleteSpace, saveDeleteSpace},
+		pageAccounts:    {sectionConnect, showAccounts, nil},
+		pageConnect:     {sectionConnect, showAccounts, saveConnect},
+		pageDisconnect:  {sectionConnect, showDisconnect, saveDisconnect},
+		pageAutomations: {sectionConfigure, showAutomations, saveAutomations},
+		pageEnd:         {"", showEnd, end},
+	}
+}
+
+// pageOf is the page of a resource; empty for one that has none.
+func pageOf(ref data.Ref) string {
+	switch {
+	case ref.Kind.Class() == data.ClassSpace:
+		return pageSpace
+	case ref.Kind.Class() == data.ClassAccessGrant:
+		return pageGrant
+	case ref.Kind == data.KindStaffMember:
+		return pageStaffMember
+	case ref.Kind.Class() == data.ClassUserIdentity:
+		return pageGuest
+	}
+	return ""
+}
+
+// Of is the path of the page of a resource.
+func (v *visit) Of(ref data.Ref) string { return v.Link(pageOf(ref), "key", ref.Key) }
+
+// tab is an entry of the navigation.
+type tab struct {
+	Name    string
+	Path    string
+	Current bool
+}
+
+// Nav is the navigation: what the portal shows, and nothing for a single resource.
+func (v *visit) Nav() []tab {
+	c := v.config()
+	if c.DeepLink != (data.Ref{}) {
+		return nil
+	}
+	nouns := v.nouns()
+	var out []tab
+	for _, t := range []struct {
+		section, path, name string
+		shown               bool
+	}{
+		{sectionStart, pageStart, v.T("nav.start"), true},
+		{sectionGrants, pageGrants, nouns.grants(v), v.can(portal.ActionReadAccessGrants)},
+		{sectionGuests, pageGuests, nouns.guests(v), v.can(portal.ActionReadUserIdentities)},
+		{sectionStaff, pageStaff, v.T("nouns.staff_member"), v.can(portal.ActionReadStaff)},
+		{sectionSpaces, pageSpaces, nouns.spaces(v), v.can(portal.ActionReadSpaces)},
+		{sectionConnect, pageAccounts, v.T("nav.connect"), v.h.o.Accounts != nil && v.can(portal.ActionConnect)},
+		{sectionConfigure, pageAutomations, v.T("nav.configure"), v.h.o.Automations != nil && v.can(portal.ActionConfigure)},
+	} {
+		if t.shown {
+			out = append(out, tab{t.name, v.Link(t.path), v.section == t.section})
+		}
+	}
+	return out
+}
+
+func (v *visit) can(action portal.Action) bool { return v.session.Can(action) == nil }
+
+// nouns are what a vertical calls things, as names in the catalog.
+type nouns struct{ grant, guest, space string }
+
+var nounsOf = map[portal.Vertical]nouns{
+	portal.VerticalNeutral:         {"booking", "user_identity", "space"},
+	portal.VerticalShortTermRental: {"reservation", "guest", "property_listing"},
+	portal.VerticalHospitality:     {"booking", "guest", "room"},
+	portal.VerticalMultiFamily:     {"lease", "tenant", "unit"},
+	portal.VerticalGymManagement:   {"membership", "member", "facility"},
+	portal.VerticalPropertyTours:   {"booking", "visitor", "tour_space"},
+}
+
+func (v *visit) nouns() nouns {
+	if n, known := nounsOf[v.look.Vertical]; known {
+		return n
+	}
+	return nounsOf[portal.VerticalNeutral]
+}
+
+func (n nouns) grants(v *visit) string { return v.T("nouns." + n.grant) }
+func (n nouns) guests(v *visit) string { return v.T("nouns." + n.guest) }
+
+// spaces is the name of the section. Where a vertical has further kinds it is the general one.
+func (n nouns) spaces(v *visit) string {
+	if len(v.look.Aliases.AdditionalSpaces) > 0 {
+		return v.T("nouns.space")
+	}
+	return v.T("nouns." + n.space)
+}
+
+// Grant, Grants, NewGrant, Guest, Guests and Spaces are the words of the vertical.
+func (v *visit) Grant() string    { return v.T("noun." + v.nouns().grant) }
+func (v *visit) Grants() string   { return v.nouns().grants(v) }
+func (v *visit) NewGrant() string { return v.T("new." + v.nouns().grant) }
+func (v *visit) Guest() string    { return v.T("noun." + v.nouns().guest) }
+func (v *visit) Guests() string   { return v.nouns().guests(v) }
+func (v *visit) Spaces() string   { return v.nouns().spaces(v) }
+
+// KindName is what a kind is called, one of them.
+func (v *visit) KindName(kind data.Kind) string { return v.T("noun." + v.kindNoun(kind)) }
+
+// KindsName is what a kind is called, several of them.
+func (v *visit) KindsName(kind data.Kind) string { return v.T("nouns." + v.kindNoun(kind)) }
+
+func (v *visit) kindNoun(kind data.Kind) string {
+	n := v.nouns()
+	switch {
+	case kind.Class() == data.ClassAccessGrant:
+		return n.grant
+	case kind == data.KindSpace && n.space == "tour_space":
+		return n.space
+	case kind == data.KindUser && (n.guest == "member" || n.guest == "visitor"):
+		return n.guest
+	}
+	return kind.String()
+}

@@ -1,0 +1,81 @@
+package preview
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Workspace is the workspace of a vertical.
+func Workspace(store storage.Store, vertical portal.Vertical) *data.Workspace {
+	return data.NewWorkspace(store, workspaceID(vertical), data.Options{})
+}
+
+func workspaceID(vertical portal.Vertical) uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("customerportal/preview/"+string(vertical)))
+}
+
+// Customer is the key of a vertical's customer.
+func Customer(vertical portal.Vertical) string { return customerOf[vertical] }
+
+// Accounts are providers that connect nothing.
+type Accounts struct{}
+
+// Providers lists two.
+func (Accounts) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
+	return []web.Provider{
+		{Name: "brivo", Label: "Brivo", Text: "Doors and gates of offices and homes.", Accounts: []web.Account{
+			{ID: "1", Label: "keys@lusitana.example"}, {ID: "2", Label: "porto@lusitana.example", Trouble: "Its password was changed."}}},
+		{Name: "salto", Label: "SALTO", Text: "Locks of hotel rooms."},
+	}, nil
+}
+
+// Connect leads elsewhere.
+func (Accounts) Connect(_ context.Context, _ *portal.Session, provider string) (string, error) {
+	return "https://provider.example/connect/" + provider, nil
+}
+
+// Disconnect does nothing.
+func (Accounts) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
+
+// Automations are settings that are kept for as long as the process runs.
+type Automations struct {
+	mu       sync.Mutex
+	settings []web.Setting
+}
+
+// NewAutomations returns settings of every group.
+func NewAutomations() *Automations {
+	return &Automations{settings: []web.Setting{
+		{Name: "early", Group: web.GroupAccess, Label: "Open before check-in", Text: "How long before the check-in a code works.", Value: "0", Choices: []web.Choice{
+			{Value: "0", Label: "Not at all"}, {Value: "30", Label: "30 minutes"}, {Value: "60", Label: "One hour"}}},
+		{Name: "eco", Group: web.GroupClimate, Label: "Eco mode between guests", Text: "Heats and cools less while a room is empty.", Value: "true"},
+		{Name: "mobile", Group: web.GroupInstantKey, Label: "Send a mobile key", Text: "By email, the day before.", Value: "false"},
+	}}
+}
+
+// Settings lists them.
+func (a *Automations) Settings(context.Context, *portal.Session) ([]web.Setting, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.settings), nil
+}
+
+// Save keeps values.
+func (a *Automations) Save(_ context.Context, _ *portal.Session, values map[string]string) (map[string]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, s := range a.settings {
+		if value, given := values[s.Name]; given {
+			a.settings[i].Value = value
+		}
+	}
+	return nil, nil
+}

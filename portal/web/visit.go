@@ -1,0 +1,262 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// visit is one request and what is known of who makes it.
+type visit struct {
+	h *Handler
+	w http.ResponseWriter
+	r *http.Request
+
+	session *portal.Session // nil where none is open
+	look    portal.Appearance
+	speech  *speech
+	section string // of the navigation
+	home    string // the path of the portal's pages, with a slash at its end
+	notes   []note // at the head of the page
+}
+
+// note is what a page says before all else.
+type note struct {
+	Kind string // "done" or "fault"
+	Text string
+}
+
+// page is a page of an open portal.
+type page struct {
+	section string
+	show    func(*visit) error // GET
+	save    func(*visit) error // POST; nil takes none
+}
+
+// ctx is the context of the request.
+func (v *visit) ctx() context.Context { return v.r.Context() }
+
+// inPortal answers for a path under "p/".
+func (v *visit) inPortal(rest string) {
+	name, path, _ := strings.Cut(rest, "/")
+	v.home = v.h.prefix + "p/" + name + "/"
+	if err := v.find(name); err != nil {
+		v.refuse(err)
+		return
+	}
+	if path == themePath {
+		v.theme()
+		return
+	}
+	p, known := v.h.pages[path]
+	switch {
+	case !known:
+		v.refuse(errUnknownPage)
+		return
+	case v.r.Method != http.MethodPost:
+		v.section = p.section
+		v.refuse(p.show(v))
+		return
+	}
+	if err := v.r.ParseForm(); err != nil {
+		if tooLarge(err) {
+			v.fail(http.StatusRequestEntityTooLarge, problem{Key: "large"})
+		} else {
+			v.fail(http.StatusBadRequest, problem{Key: "form"})
+		}
+		return
+	}
+	if v.r.PostForm.Has("set_locale") {
+		v.chooseLocale()
+		return
+	}
+	if p.save == nil {
+		v.w.Header().Set("Allow", "GET, HEAD")
+		v.fail(http.StatusMethodNotAllowed, problem{Key: "method"})
+		return
+	}
+	v.section = p.section
+	v.refuse(p.save(v))
+}
+
+// find finds the session that the cookie of a portal says.
+func (v *visit) find(name string) error {
+	token := v.cookie(name)
+	if token == "" {
+		return portal.ErrSessionOver
+	}
+	session, err := v.h.portals.Session(v.ctx(), token)
+	if err != nil {
+		return err
+	}
+	p := session.Portal()
+	if shortName(p) != name {
+		return portal.ErrSessionOver
+	}
+	if p.Config.IsEmbedded {
+		allowFrame(v.w.Header(), p.Config)
+	} else if v.framed() {
+		return errWrongMode
+	}
+	if v.look, err = session.Appearance(v.ctx(), v.wantedLocale(p.Config.Locale)); err != nil {
+		return err
+	}
+	v.session = session
+	v.speech = v.h.speech(v.look.Locale, v.look.Messages)
+	return nil
+}
+
+// errWrongMode is a portal in a frame that is not made for one.
+var errWrongMode = errors.New("web: not made for a frame")
+
+// framed is whether the browser says that it asks for a page for a frame.
+func (v *visit) framed() bool {
+	return slices.Contains([]string{"iframe", "frame", "embed", "object"}, v.r.Header.Get("Sec-Fetch-Dest"))
+}
+
+// config is the configuration of the open portal.
+func (v *visit) config() portal.Config { return v.session.Portal().Config }
+
+// wantedLocale is what the visitor chose, or else the portal's own, or what the browser
+// asks for.
+func (v *visit) wantedLocale(own string) string {
+	if chosen := v.cookie(localeCookie); slices.Contains(portal.Locales(), chosen) {
+		return chosen
+	}
+	if own != "" {
+		return own
+	}
+	asked, _, err := language.ParseAcceptLanguage(v.r.Header.Get("Accept-Language"))
+	if err != nil {
+		return ""
+	}
+	_, i, confidence := localeMatcher.Match(asked...)
+	if confidence == language.No {
+		return ""
+	}
+	return portal.Locales()[i]
+}
+
+// chooseLocale keeps the locale that the visitor chose, and comes back to the page.
+func (v *visit) chooseLocale() {
+	chosen := v.r.PostForm.Get("set_locale")
+	if slices.Contains(portal.Locales(), chosen) && !v.config().ExcludeLocalePicker {
+		v.setCookie(localeCookie, chosen, v.h.o.Now().Add(365*24*time.Hour), v.config().IsEmbedded)
+	}
+	v.redirect(v.r.URL.EscapedPath() + query(v.r.URL.Query()))
+}
+
+// query is a query as it follows a path.
+func query(q url.Values) string {
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// redirect leads to a path of this handler.
+func (v *visit) redirect(path string) {
+	v.w.Header().Set("Location", path)
+	v.w.WriteHeader(http.StatusSeeOther)
+}
+
+// to leads to a page of the portal, with pairs of names and values as its query.
+func (v *visit) to(path string, pairs ...string) error {
+	v.redirect(v.Link(path, pairs...))
+	return nil
+}
+
+// Link is the path of a page of the portal.
+func (v *visit) Link(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return v.home + path + query(q)
+}
+
+// problem is a page that says what is wrong, and what can be done.
+type problem struct {
+	Key       string // of the catalog, after "problem."
+	ReturnURL string
+	TabURL    string // to be opened in a new tab; empty offers none
+	Minutes   int    // to wait; zero is none
+}
+
+// problems is the one table of which error is told how.
+var problems = []struct {
+	err    error
+	status int
+	key    string
+}{
+	{portal.ErrForged, http.StatusNotFound, "forged"},
+	{portal.ErrExpired, http.StatusGone, "expired"},
+	{portal.ErrUsedUp, http.StatusGone, "used"},
+	{portal.ErrGone, http.StatusGone, "revoked"},
+	{portal.ErrSessionOver, http.StatusForbidden, "over"},
+	{errWrongMode, http.StatusForbidden, "mode"},
+	{portal.ErrRefused, http.StatusForbidden, "refused"},
+	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
+	{errUnknownPage, http.StatusNotFound, "missing"},
+	{data.ErrInvalidCursor, http.StatusBadRequest, "cursor"},
+	{portal.ErrInvalid, http.StatusBadRequest, "form"},
+	{data.ErrInvalid, http.StatusBadRequest, "form"},
+}
+
+// refuse tells of an error; nil is none.
+func (v *visit) refuse(err error) {
+	if err == nil || v.ctx().Err() != nil {
+		return
+	}
+	for _, row := range problems {
+		if errors.Is(err, row.err) {
+			v.fail(row.status, problem{Key: row.key})
+			return
+		}
+	}
+	v.h.o.Logger.ErrorContext(v.ctx(), "a page failed", "error", err)
+	v.fail(http.StatusInternalServerError, problem{Key: "internal"})
+}
+
+// notFound is the one answer to whatever is not there outside of an open portal.
+func (v *visit) notFound() { v.refuse(portal.ErrForged) }
+
+// fail shows a problem. Where no session is open the page holds nothing of anybody's and
+// offers nothing to press, and so may be seen in a frame.
+func (v *visit) fail(status int, p problem) {
+	if v.session != nil && p.ReturnURL == "" {
+		p.ReturnURL = v.config().ReturnURL
+	}
+	if p.ReturnURL == "" {
+		p.ReturnURL = v.h.o.ReturnURL
+	}
+	if v.session != nil && slices.Contains([]string{"expired", "revoked", "over", "used"}, p.Key) {
+		v.session = nil // it ended as the page was made
+	} else if v.session == nil && v.framed() {
+		allowFrame(v.w.Header(), portal.Config{})
+	}
+	v.speak()
+	v.render(status, "problem", "problem."+p.Key+".title", p)
+}
+
+// speak makes sure that the page has a language.
+func (v *visit) speak() {
+	if v.speech == nil {
+		locale := v.wantedLocale("")
+		if locale == "" {
+			locale = portal.Locales()[0]
+		}
+		v.speech = v.h.speech(locale, nil)
+	}
+}

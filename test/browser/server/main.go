@@ -1,0 +1,160 @@
+// Server serves the hosted pages with the data of package preview, on Badger, for the
+// browser tests and for who wants to look at them. It prints its links as JSON.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/portal/web/preview"
+	"github.com/customerportal-go/customerportal/storage/badger"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	addr := flag.String("addr", "127.0.0.1:0", "where to listen")
+	dir := flag.String("dir", "", "directory for the data; a temporary one if empty")
+	host := flag.String("host", "", "host of the links; that of addr if empty")
+	prefix := flag.String("prefix", "/", "path of the links")
+	pseudo := flag.Bool("pseudo", false, "put every text of the catalogs in brackets")
+	flag.Parse()
+
+	if *dir == "" {
+		if *dir, err = os.MkdirTemp("", "portal-pages-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(*dir)) }()
+	}
+	store, err := badger.Open(filepath.Join(*dir, "store"), badger.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	master, err := portal.NewMaster()
+	if err != nil {
+		return err
+	}
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	origin := listener.Addr().String()
+	if *host != "" {
+		_, port, err := net.SplitHostPort(origin)
+		if err != nil {
+			return err
+		}
+		origin = net.JoinHostPort(*host, port)
+	}
+	portals, err := portal.New(store, portal.Options{BaseURL: "http://" + origin + *prefix, Keys: keys})
+	if err != nil {
+		return err
+	}
+	o := web.Options{ReturnURL: "https://host.example/", Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}
+	if *pseudo {
+		o.Rewrite = func(_, _, text string) string { return "⟦" + text + "⟧" }
+	}
+	pages, err := web.New(portals, o)
+	if err != nil {
+		return err
+	}
+	links, err := preview.Make(ctx, store, portals, preview.Options{})
+	if err != nil {
+		return err
+	}
+	printed := struct {
+		Base  string
+		Links map[string]preview.Link
+	}{portals.BaseURL(), map[string]preview.Link{}}
+	for _, l := range links {
+		printed.Links[l.Name] = l
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	mux.Handle("/-/", &control{store: store, portals: portals})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	if err := json.NewEncoder(os.Stdout).Encode(printed); err != nil {
+		return err
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	wait, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return server.Shutdown(wait)
+}
+
+// control is what a test does behind the pages' back: it reads what the API would show,
+// and makes portals of its own.
+type control struct {
+	store   *badger.Store
+	portals *portal.Service
+}
+
+func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	asked := r.URL.Query()
+	ws := preview.Workspace(c.store, portal.Vertical(asked.Get("vertical")))
+	var out any
+	var err error
+	switch strings.TrimPrefix(r.URL.Path, "/-/") {
+	case "grant":
+		out, err = ws.AccessGrant(r.Context(), asked.Get("key"))
+		if errors.Is(err, data.ErrResourceNotFound) {
+			out, err = nil, nil
+		}
+	case "portal": // with a configuration and seconds to live
+		var config portal.Config
+		if err = json.Unmarshal([]byte(asked.Get("config")), &config); err != nil {
+			break
+		}
+		var ttl time.Duration
+		if ttl, err = time.ParseDuration(asked.Get("ttl")); err != nil {
+			break
+		}
+		var p portal.CustomerPortal
+		p, err = c.portals.Create(r.Context(), ws, portal.CreateRequest{CustomerKey: preview.Customer(portal.Vertical(asked.Get("vertical"))), Config: config, TTL: ttl})
+		out = map[string]string{"url": p.URL.Reveal(), "id": p.ID.String()}
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(out); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+	}
+}
