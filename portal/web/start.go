@@ -16,7 +16,7 @@ type startPage struct {
 	Departures glance
 	InHouse    glance
 	Idle       glance // spaces that nobody has access to now
-	IdleSpaces []data.Space
+	IdleSpaces []spaceRow
 	Counts     []kindCount
 }
 
@@ -67,7 +67,7 @@ func showStart(v *visit) error {
 				return err
 			}
 			*part.to = glance{N: len(page.Items), More: page.Next != "", Path: part.path, Known: true}
-			if part.to == &out.InHouse && v.can(portal.ActionReadSpaces) {
+			if part.to == &out.InHouse && v.can(portal.ActionReadSpaces) && len(c.Filters) == 0 { // filters hide who is there
 				if err := v.idle(&out, page); err != nil {
 					return err
 				}
@@ -110,7 +110,11 @@ func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) erro
 			continue
 		}
 		if out.Idle.N++; len(out.IdleSpaces) < glanceRows {
-			out.IdleSpaces = append(out.IdleSpaces, s)
+			row := spaceRow{Space: s}
+			if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
+				row.Site = site.Name
+			}
+			out.IdleSpaces = append(out.IdleSpaces, row)
 		}
 	}
 	return nil

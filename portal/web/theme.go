@@ -10,7 +10,10 @@ import (
 
 // A profile's colours are the host's own, and any at all. What is read on them, and what
 // they are read on, is made to have the contrast that WCAG AA asks for.
-const readable = 4.5
+const (
+	readable = 4.5
+	lively   = 6.5 // on dark surfaces, where the least would look faded
+)
 
 // Surfaces that a colour is read on, light and dark; the stylesheet has the same.
 const (
@@ -107,12 +110,12 @@ func on(background rgb, wanted string) rgb {
 // against is a colour that can be read on a surface, no further from the one given than
 // it has to be.
 func against(c, surface rgb) rgb {
-	to := rgb{}
+	to, least := rgb{}, readable
 	if surface.luminance() < 0.18 {
-		to = white
+		to, least = white, lively
 	}
 	for step := 0.0; step <= 1; step += 0.02 {
-		if mixed := c.mix(to, step).rounded(); contrast(mixed, surface) >= readable {
+		if mixed := c.mix(to, step).rounded(); contrast(mixed, surface) >= least {
 			return mixed
 		}
 	}

@@ -146,7 +146,7 @@ type maker struct {
 // workspace makes a workspace of a vertical, with its settings, profile and data.
 func (m *maker) workspace(vertical portal.Vertical) error {
 
-	ws := data.NewWorkspace(m.store, workspaceID(vertical), data.Options{Now: m.o.Now})
+	ws := data.NewWorkspace(m.store, WorkspaceID(vertical), data.Options{Now: m.o.Now})
 	m.workspaces[vertical] = ws
 	if _, err := m.portals.UpdateSettings(m.ctx, ws, func(s *portal.Settings) error {
 		s.BusinessVertical = vertical

@@ -15,10 +15,11 @@ import (
 
 // Workspace is the workspace of a vertical.
 func Workspace(store storage.Store, vertical portal.Vertical) *data.Workspace {
-	return data.NewWorkspace(store, workspaceID(vertical), data.Options{})
+	return data.NewWorkspace(store, WorkspaceID(vertical), data.Options{})
 }
 
-func workspaceID(vertical portal.Vertical) uuid.UUID {
+// WorkspaceID is the id of that workspace.
+func WorkspaceID(vertical portal.Vertical) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("customerportal/preview/"+string(vertical)))
 }
 

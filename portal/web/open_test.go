@@ -1,0 +1,365 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+func TestALinkOpensItsPortal(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.portal(t, portal.CreateRequest{})
+		v := f.visitor(t)
+		first := v.get(p.URL.Reveal())
+		require.Equal(t, http.StatusSeeOther, first.StatusCode)
+		a := v.follow(first)
+		require.Equal(t, http.StatusOK, a.StatusCode)
+		require.Contains(t, a.body, "acme")
+		require.Contains(t, a.body, "This link works until")
+		require.NotContains(t, v.home, portal.Code(p.URL.Reveal()), "the code is in the address")
+
+		// The same browser goes on where it was, and begins no second session.
+		token := fmt.Sprint(v.cookies)
+		require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
+		require.Equal(t, token, fmt.Sprint(v.cookies))
+
+		other := f.visitor(t)
+		require.Equal(t, http.StatusForbidden, other.get(v.home).StatusCode, "without the cookie nothing is open")
+	})
+}
+
+func TestLookingAtALinkUsesNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.portal(t, portal.CreateRequest{MaxUses: 1})
+		v := f.visitor(t)
+		for range 3 {
+			require.Equal(t, http.StatusOK, v.do(http.MethodHead, p.URL.Reveal(), nil).StatusCode)
+			a := v.get(p.URL.Reveal())
+			require.Equal(t, http.StatusOK, a.StatusCode)
+			require.Contains(t, a.body, "Open your portal")
+		}
+		require.Empty(t, v.cookies)
+		require.Equal(t, http.StatusOK, v.follow(v.post(p.URL.Reveal())).StatusCode)
+
+		// It is used up for others, and goes on for who has it open.
+		require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
+		late := f.visitor(t).post(p.URL.Reveal())
+		require.Equal(t, http.StatusGone, late.StatusCode)
+		require.Contains(t, late.body, "used already")
+	})
+}
+
+func TestHeadOpensNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.portal(t, portal.CreateRequest{})
+		v := f.visitor(t)
+		a := v.do(http.MethodHead, p.URL.Reveal(), nil)
+		require.Equal(t, http.StatusOK, a.StatusCode)
+		require.Empty(t, a.body)
+		require.Empty(t, v.cookies)
+	})
+}
+
+func TestForgedAndUnknownAreOneAnswer(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.portal(t, portal.CreateRequest{})
+		v := f.visitor(t)
+		want := v.get("/" + strings.Repeat("0", 33))
+		require.Equal(t, http.StatusNotFound, want.StatusCode)
+		for _, path := range []string{"/", "/x", "/" + strings.Repeat("z", 33), "/a/b", "/assets/none.css", "/robots.txt"} {
+			got := v.get(path)
+			require.Equal(t, http.StatusNotFound, got.StatusCode, path)
+			require.Equal(t, want.body, got.body, path)
+			require.Equal(t, want.Header, got.Header, path)
+		}
+	})
+}
+
+func TestALinkThatOpensNothingMoreSaysWhatToDo(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		back := portal.Config{ReturnURL: "https://host.example/trips"}
+		revoked := f.portal(t, portal.CreateRequest{Config: back})
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws(), revoked.ID))
+		a := f.visitor(t).get(revoked.URL.Reveal())
+		require.Equal(t, http.StatusGone, a.StatusCode)
+		require.Contains(t, a.body, "withdrawn")
+
+		// Half a second is rounded up in the code: the portal's own time is over, and its row is read.
+		expired := f.portal(t, portal.CreateRequest{Config: back, TTL: 1500 * time.Millisecond})
+		f.clock.pass(1700 * time.Millisecond)
+		a = f.visitor(t).get(expired.URL.Reveal())
+		require.Equal(t, http.StatusGone, a.StatusCode)
+		require.Contains(t, a.body, "has expired")
+		require.Contains(t, a.body, back.ReturnURL)
+	})
+}
+
+func TestAnExpiredCodeCostsNoRead(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{ReturnURL: "https://host.example/"})
+	p := f.portal(t, portal.CreateRequest{TTL: time.Minute})
+	f.clock.pass(time.Hour)
+	f.store.gets.Store(0)
+	a := f.visitor(t).get(p.URL.Reveal())
+	require.Equal(t, http.StatusGone, a.StatusCode)
+	require.Contains(t, a.body, `href="https://host.example/"`, "the handler's own, since the portal's is not known")
+	require.Equal(t, http.StatusNotFound, f.visitor(t).get("/"+strings.Repeat("0", 33)).StatusCode)
+	require.Zero(t, f.store.gets.Load())
+}
+
+func TestAnOpenPortalEnds(t *testing.T) {
+	ends := map[string]struct {
+		end    func(*testing.T, *fixture, portal.CustomerPortal)
+		status int
+		says   string
+	}{
+		"expired": {func(_ *testing.T, f *fixture, _ portal.CustomerPortal) { f.clock.pass(25 * time.Minute) }, http.StatusGone, "has expired"},
+		"revoked": {func(t *testing.T, f *fixture, p portal.CustomerPortal) {
+			require.NoError(t, f.portals.Revoke(t.Context(), f.ws(), p.ID))
+		}, http.StatusGone, "withdrawn"},
+		"customer deleted": {func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
+			_, err := f.ws().Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+			require.NoError(t, err)
+		}, http.StatusForbidden, "Open your link again"},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *fixture) {
+				p := f.portal(t, portal.CreateRequest{TTL: 20 * time.Minute})
+				v := f.visitor(t)
+				require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
+				end.end(t, f, p)
+				for _, a := range []answer{v.get(v.home + "reservations"), v.post(v.home + "reservations/cancel?key=r1")} {
+					require.Equal(t, end.status, a.StatusCode)
+					require.Contains(t, a.body, end.says)
+					require.NotContains(t, a.body, "acme")
+				}
+			})
+		})
+	}
+}
+
+func TestASessionThatIsNotUsedIsOver(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.portal(t, portal.CreateRequest{})
+		v := f.visitor(t)
+		v.open(p.URL.Reveal())
+		f.clock.pass(31 * time.Minute)
+		a := v.get(v.home)
+		require.Equal(t, http.StatusForbidden, a.StatusCode)
+		require.Contains(t, a.body, "Open your link again")
+		require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode, "the link opens another")
+	})
+}
+
+func TestAVisitorClosesThePortal(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		v := f.visitor(t)
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		kept := map[string]string{}
+		for name, value := range v.cookies {
+			kept[name] = value
+		}
+		require.Equal(t, http.StatusOK, v.get(v.home+"end").StatusCode)
+		require.Contains(t, v.post(v.home+"end").body, "The portal is closed")
+		require.Empty(t, v.cookies)
+		v.cookies = kept
+		require.Equal(t, http.StatusForbidden, v.get(v.home).StatusCode, "the token opens nothing more")
+	})
+}
+
+func TestCookies(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		base, name, path string
+		embedded         bool
+		attributes       []string
+		not              []string
+	}{
+		{"https://portal.example", "__Host-portal-", "/", false, []string{"HttpOnly", "Secure", "SameSite=Lax"}, []string{"Domain", "Partitioned"}},
+		{"https://portal.example", "__Host-portal-", "/", true, []string{"HttpOnly", "Secure", "SameSite=None", "Partitioned"}, []string{"Domain"}},
+		{"https://portal.example/of/guests", "__Secure-portal-", "/of/guests/", false, []string{"HttpOnly", "Secure", "SameSite=Lax"}, []string{"Domain", "Partitioned"}},
+		{"https://portal.example/of/guests", "__Secure-portal-", "/of/guests/", true, []string{"HttpOnly", "Secure", "SameSite=None", "Partitioned"}, []string{"Domain"}},
+		{"http://127.0.0.1:8080", "portal-", "/", false, []string{"HttpOnly", "SameSite=Lax"}, []string{"Domain", "Partitioned", "Secure"}},
+		{"http://localhost:8080", "portal-", "/", true, []string{"HttpOnly", "Secure", "SameSite=None", "Partitioned"}, []string{"Domain"}},
+	} {
+		f := setup(t, memory.New(), row.base, web.Options{})
+		p := f.portal(t, portal.CreateRequest{Config: portal.Config{IsEmbedded: row.embedded}})
+		v := f.visitor(t)
+		cookie := v.get(p.URL.Reveal()).Header.Values("Set-Cookie")
+		require.Len(t, cookie, 1)
+		parts := strings.Split(cookie[0], "; ")
+		require.Regexp(t, "^"+row.name+"[0-9a-f]{12}=[A-Za-z0-9_-]{22}$", parts[0])
+		require.Contains(t, parts, "Path="+row.path)
+		for _, attribute := range row.attributes {
+			require.Contains(t, parts, attribute, row.base)
+		}
+		for _, attribute := range row.not {
+			require.NotContains(t, cookie[0], attribute, row.base)
+		}
+		require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode, row.base)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		base, back string
+	}{{"http://portal.example", ""}, {"http://192.0.2.7:8080", ""}, {"https://portal.example", "javascript:alert(1)"}, {"https://portal.example", "/here"}} {
+		f := setup(t, memory.New(), "https://portal.example", web.Options{})
+		master, err := portal.NewMaster()
+		require.NoError(t, err)
+		keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+		require.NoError(t, err)
+		portals, err := portal.New(f.store, portal.Options{BaseURL: row.base, Keys: keys})
+		require.NoError(t, err)
+		_, err = web.New(portals, web.Options{ReturnURL: row.back})
+		require.ErrorIs(t, err, web.ErrInvalid, "%+v", row)
+	}
+}
+
+func TestSeveralPortalsInOneBrowser(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	v := f.visitor(t)
+	var homes []string
+	for range 30 {
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		homes = append(homes, v.home)
+	}
+	require.LessOrEqual(t, len(v.cookies), 20, "a browser's room for cookies is bounded")
+	require.Equal(t, http.StatusOK, v.get(homes[29]).StatusCode)
+	require.NotEqual(t, homes[28], homes[29])
+}
+
+func TestGuessesAreCountedByAddress(t *testing.T) {
+	t.Parallel()
+	proxy := netip.MustParsePrefix("198.51.100.0/24")
+	f := setup(t, memory.New(), "https://portal.example", web.Options{TrustedProxies: []netip.Prefix{proxy}})
+	p := f.portal(t, portal.CreateRequest{})
+	old := f.portal(t, portal.CreateRequest{TTL: time.Second})
+	f.clock.pass(time.Minute)
+	guess := "/" + strings.Repeat("0", 33)
+
+	attacker := f.visitor(t)
+	attacker.from = "[2001:db8:1:2::7]:1"
+	for range 50 { // what was no guess is not counted
+		require.Equal(t, http.StatusNotFound, attacker.get("/favicon.ico").StatusCode)
+		require.Equal(t, http.StatusGone, attacker.get(old.URL.Reveal()).StatusCode)
+	}
+	for range 20 {
+		require.Equal(t, http.StatusNotFound, attacker.get(guess).StatusCode)
+	}
+	a := attacker.get(guess)
+	require.Equal(t, http.StatusTooManyRequests, a.StatusCode)
+	require.Equal(t, "6", a.Header.Get("Retry-After"))
+	attacker.from = "[2001:db8:1:2:ffff::9]:1"
+	require.Equal(t, http.StatusTooManyRequests, attacker.get(p.URL.Reveal()).StatusCode, "the same /64, whatever it asks for")
+	attacker.from = "[2001:db8:1:3::7]:1"
+	require.Equal(t, http.StatusNotFound, attacker.get(guess).StatusCode)
+
+	// Ten a minute come back, and no more than twenty.
+	attacker.from = "[2001:db8:1:2::7]:1"
+	f.clock.pass(6 * time.Second)
+	require.Equal(t, http.StatusNotFound, attacker.get(guess).StatusCode)
+	require.Equal(t, http.StatusTooManyRequests, attacker.get(guess).StatusCode)
+	f.clock.pass(time.Hour)
+	for range 20 {
+		require.Equal(t, http.StatusNotFound, attacker.get(guess).StatusCode)
+	}
+	require.Equal(t, http.StatusTooManyRequests, attacker.get(guess).StatusCode)
+
+	// A header is believed from a proxy alone, and there the hop that the proxy saw.
+	liar := f.visitor(t)
+	for i := range 21 {
+		liar.header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
+		a = liar.get(guess)
+	}
+	require.Equal(t, http.StatusTooManyRequests, a.StatusCode)
+	behind := f.visitor(t)
+	behind.from = "198.51.100.9:80"
+	for i := range 21 {
+		behind.header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d, 203.0.113.77, 198.51.100.8", i))
+		a = behind.get(guess)
+	}
+	require.Equal(t, http.StatusTooManyRequests, a.StatusCode)
+	behind.header.Set("X-Forwarded-For", "203.0.113.78")
+	require.Equal(t, http.StatusNotFound, behind.get(guess).StatusCode)
+	require.Equal(t, http.StatusOK, f.visitor(t).openFrom("192.0.2.44:5", p.URL.Reveal()).StatusCode)
+}
+
+func (v *visitor) openFrom(from, link string) answer { v.from = from; return v.open(link) }
+
+func TestHostsAndOriginsOfOthersChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example/of", web.Options{})
+	p := f.portal(t, portal.CreateRequest{})
+	v := f.visitor(t)
+	for _, name := range []string{"Host", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-Url", "X-Forwarded-Prefix", "Forwarded"} {
+		v.header.Set(name, "evil.example")
+	}
+	a := v.get(p.URL.Reveal() + "?next=https://evil.example&again=https://evil.example")
+	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
+	a = v.open(p.URL.Reveal())
+	require.Equal(t, http.StatusOK, a.StatusCode)
+	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
+	require.True(t, strings.HasPrefix(v.home, "/of/p/"))
+	require.Equal(t, http.StatusNotFound, v.get(strings.TrimPrefix(v.home, "/of")).StatusCode, "outside of its path it serves nothing")
+}
+
+func TestAPostOfAnotherSiteIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	p := f.portal(t, portal.CreateRequest{})
+	click := f.portal(t, portal.CreateRequest{MaxUses: 1})
+	v := f.visitor(t)
+	v.open(p.URL.Reveal())
+	for _, header := range []http.Header{
+		{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {"Origin": {"null"}},
+	} {
+		v.header = header
+		for _, path := range []string{v.home + "reservations/cancel?key=r1", v.home + "end", v.home + "nowhere", click.URL.Reveal()} {
+			a := v.post(path)
+			require.Equal(t, http.StatusForbidden, a.StatusCode, "%v %s", header, path)
+			require.Contains(t, a.body, "came from another site")
+		}
+	}
+	v.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}
+	require.Equal(t, http.StatusSeeOther, v.post(v.home+"reservations/cancel?key=r1").StatusCode)
+}
+
+func TestNoLogHoldsACode(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	p := f.portal(t, portal.CreateRequest{})
+	v := f.visitor(t)
+	v.open(p.URL.Reveal())
+	require.NoError(t, f.store.Close())
+	require.Equal(t, http.StatusInternalServerError, v.get(v.home).StatusCode)
+	require.Equal(t, http.StatusInternalServerError, f.visitor(t).get(p.URL.Reveal()).StatusCode)
+	require.Contains(t, f.logs.String(), "a page failed")
+	require.NotContains(t, f.logs.String(), portal.Code(p.URL.Reveal()))
+	for _, token := range v.cookies {
+		require.NotContains(t, f.logs.String(), token)
+	}
+}
+
+func TestAFormIsBounded(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	v := f.visitor(t)
+	v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+	a := v.do(http.MethodPost, v.home+"reservations/new", url.Values{"name": {strings.Repeat("x", 1<<20)}})
+	require.Equal(t, http.StatusRequestEntityTooLarge, a.StatusCode)
+}

@@ -1,0 +1,234 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/portal/web/preview"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// clock is a time that a test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// counting is a store that counts what is read.
+type counting struct {
+	storage.Store
+	gets, keys, rows atomic.Int64
+}
+
+type countingReader struct {
+	storage.Reader
+	c *counting
+}
+
+func (c *counting) View(ctx context.Context, fn func(storage.Reader) error) error {
+	return c.Store.View(ctx, func(r storage.Reader) error { return fn(countingReader{r, c}) })
+}
+
+func (r countingReader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
+	r.c.gets.Add(1)
+	r.c.keys.Add(int64(len(keys)))
+	return r.Reader.Get(ctx, keys...)
+}
+
+func (r countingReader) Scan(ctx context.Context, rows storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
+	r.c.gets.Add(1)
+	return func(yield func(storage.Entry, error) bool) {
+		for e, err := range r.Reader.Scan(ctx, rows, o) {
+			r.c.rows.Add(1)
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// fixture is the pages of one service, and what is behind them.
+type fixture struct {
+	clock   *clock
+	store   *counting
+	portals *portal.Service
+	pages   *web.Handler
+	logs    *bytes.Buffer
+	links   map[string]preview.Link
+}
+
+const hotel = portal.VerticalHospitality
+
+func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixture {
+	t.Helper()
+	f := &fixture{clock: &clock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &counting{Store: store}, logs: &bytes.Buffer{}}
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(3, map[int][]byte{3: master})
+	require.NoError(t, err)
+	f.portals, err = portal.New(f.store, portal.Options{BaseURL: base, Keys: keys, Now: f.clock.now})
+	require.NoError(t, err)
+	o.Now, o.Logger = f.clock.now, slog.New(slog.NewTextHandler(f.logs, nil))
+	f.pages, err = web.New(f.portals, o)
+	require.NoError(t, err)
+	return f
+}
+
+// previewed is the pages of the preview.
+func previewed(t *testing.T, o web.Options, change func(*portal.Config)) *fixture {
+	t.Helper()
+	f := setup(t, memory.New(), "https://portal.example", o)
+	links, err := preview.Make(t.Context(), f.store, f.portals, preview.Options{Now: f.clock.now, Change: change})
+	require.NoError(t, err)
+	f.links = map[string]preview.Link{}
+	for _, l := range links {
+		f.links[l.Name] = l
+	}
+	return f
+}
+
+func (f *fixture) ws() *data.Workspace {
+	return data.NewWorkspace(f.store, preview.WorkspaceID(hotel), data.Options{Now: f.clock.now})
+}
+
+// portal makes a portal of a small hotel.
+func (f *fixture) portal(t *testing.T, req portal.CreateRequest) portal.CustomerPortal {
+	t.Helper()
+	d := data.CustomerData{CustomerKey: "acme"}
+	d.Add(
+		data.Site("lisbon", "Lisbon"), data.Room("101", "Room 101").In("lisbon"), data.Room("102", "Room 102").In("lisbon"), data.Guest("ada", "Ada"),
+		data.StaffMember("eve", "Eve", data.Refs(data.KindRoom, "101")...),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).During(f.clock.now(), f.clock.now().Add(48*time.Hour)),
+	)
+	req.CustomerData = &d
+	p, err := f.portals.Create(t.Context(), f.ws(), req)
+	require.NoError(t, err)
+	return p
+}
+
+// visitor is a browser of a test: it keeps cookies, and follows nothing by itself.
+type visitor struct {
+	t       *testing.T
+	f       *fixture
+	cookies map[string]string
+	header  http.Header
+	from    string
+	home    string
+}
+
+func (f *fixture) visitor(t *testing.T) *visitor {
+	return &visitor{t: t, f: f, cookies: map[string]string{}, header: http.Header{}, from: "192.0.2.1:1234"}
+}
+
+// answer is a response and its body.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (v *visitor) do(method, path string, form url.Values) answer {
+	v.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	u, err := url.Parse(path)
+	require.NoError(v.t, err)
+	r := httptest.NewRequestWithContext(v.t.Context(), method, u.RequestURI(), body)
+	r.Host, r.RemoteAddr = "portal.example", v.from
+	for name, values := range v.header {
+		r.Header[name] = values
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	for name, value := range v.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := httptest.NewRecorder()
+	v.f.pages.ServeHTTP(w, r)
+	out := w.Result()
+	for _, c := range out.Cookies() {
+		if v.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(v.cookies, c.Name)
+		}
+	}
+	return answer{out, w.Body.String()}
+}
+
+func (v *visitor) get(path string) answer { v.t.Helper(); return v.do(http.MethodGet, path, nil) }
+
+func (v *visitor) post(path string, pairs ...string) answer {
+	v.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return v.do(http.MethodPost, path, form)
+}
+
+// follow gets what a redirect leads to, and so on.
+func (v *visitor) follow(a answer) answer {
+	v.t.Helper()
+	for range 5 {
+		if a.StatusCode != http.StatusSeeOther {
+			return a
+		}
+		to := a.Header.Get("Location")
+		require.True(v.t, strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//"), "leads elsewhere: %s", to)
+		if i := strings.Index(to, "/p/"); i >= 0 {
+			v.home = to[:i+len("/p/")+13]
+		}
+		a = v.get(to)
+	}
+	require.Fail(v.t, "it leads in a circle")
+	return a
+}
+
+// open opens a link.
+func (v *visitor) open(link string) answer {
+	v.t.Helper()
+	return v.follow(v.get(link))
+}
+
+// each runs test on the pages of every backend.
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		test(t, setup(t, store, "https://portal.example", web.Options{}))
+	})
+}

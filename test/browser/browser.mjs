@@ -1,0 +1,61 @@
+// What every browser test stands on: the server of this folder, built once and run on
+// Badger, and Debian's Chromium.
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const serverBinary = process.env.PORTAL_TEST_SERVER;
+const shots = process.env.PORTAL_SCREENSHOTS;
+
+/** Starts the server with some flags; `links` are those that it printed. */
+export async function serve(...flags) {
+  if (!serverBinary) throw new Error("PORTAL_TEST_SERVER must name the built server; see run");
+  const child = spawn(serverBinary, flags, { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  const line = await Promise.race([
+    new Promise((resolve) => createInterface({ input: child.stdout }).once("line", resolve)),
+    exited.then((code) => { throw new Error(`the server ended with ${code}`); }),
+  ]);
+  const { Base: base, Links: links } = JSON.parse(line);
+  return { base, links, origin: new URL(base).origin, stop: async () => { child.kill("SIGTERM"); await exited; } };
+}
+
+/** Starts Chromium. */
+export async function browse() {
+  const dir = mkdtempSync(join(tmpdir(), "portal-chromium-"));
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    env: { ...process.env, XDG_CONFIG_HOME: dir, XDG_CACHE_HOME: dir },
+  });
+  return { browser, close: async () => { await browser.close(); rmSync(dir, { recursive: true, force: true }); } };
+}
+
+/** Opens a portal's link, and returns the path of its pages. */
+export async function open(page, link) {
+  await page.goto(link.URL);
+  return home(page.url());
+}
+
+/** The path of the pages of the portal that a page is of. */
+export function home(url) {
+  const found = /^(.*?\/p\/[0-9a-f]+\/)/.exec(url);
+  if (!found) throw new Error(`no page of a portal: ${url}`);
+  return found[1];
+}
+
+/** Writes a screenshot of the whole page, where PORTAL_SCREENSHOTS names a directory. */
+export async function shoot(page, name) {
+  if (!shots) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name.replaceAll(/[^\w.-]+/g, "_")}.png`), fullPage: true });
+}
+
+/** A link's pages, as full URLs. */
+export function pagesOf(home, link) {
+  return (link.Pages ?? []).map((path) => home + path);
+}
