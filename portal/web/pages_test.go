@@ -1,0 +1,326 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/portal/web/preview"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+var (
+	inline  = regexp.MustCompile(`(?i)<style|<script(?:[^>]*)>[^<]|\sstyle=|\son[a-z]+=|javascript:`)
+	fetched = regexp.MustCompile(`(?:src|<link[^>]*href)="([^"]*)"`)
+)
+
+// TestEveryPageOfThePreview renders all of them, in every language.
+func TestEveryPageOfThePreview(t *testing.T) {
+	t.Parallel()
+	f := previewed(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
+	seen := 0
+	for name, link := range f.links {
+		if len(link.Pages) == 0 {
+			continue
+		}
+		v := f.visitor(t)
+		require.Equal(t, http.StatusOK, v.open(link.URL).StatusCode, name)
+		for _, path := range link.Pages {
+			a := v.follow(v.get(v.home + path))
+			want := http.StatusOK
+			if strings.Contains(path, "not-there") {
+				want = http.StatusNotFound
+			}
+			require.Equal(t, want, a.StatusCode, "%s: %s\n%s", name, path, f.logs)
+			require.NotRegexp(t, inline, attackless(a.body), "%s: %s", name, path)
+			for _, found := range fetched.FindAllStringSubmatch(a.body, -1) {
+				require.Regexp(t, `^/(assets|p)/`, found[1], "%s: %s", name, path)
+			}
+			require.Less(t, len(a.body), 100_000, "%s: %s", name, path)
+			require.NotContains(t, a.body, "ZgotmplZ", "%s: %s", name, path)
+			seen++
+		}
+	}
+	require.Greater(t, seen, 300)
+	require.Empty(t, f.logs.String())
+}
+
+// attackless is a page without what the hostile customer has in its text, escaped.
+func attackless(body string) string {
+	return strings.NewReplacer("onerror=alert", "", "onload=alert", "", "javascript:alert", "").Replace(body)
+}
+
+// fields are the values of the inputs of a page.
+var fields = regexp.MustCompile(`<input id="f-[a-z_]+" name="([a-z_]+)" type="[a-z-]+" value="([^"]*)"`)
+
+func valuesOf(body string) map[string]string {
+	out := map[string]string{}
+	for _, found := range fields.FindAllStringSubmatch(body, -1) {
+		out[found[1]] = found[2]
+	}
+	return out
+}
+
+func TestAReservationIsMadeChangedAndCancelled(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		v := f.visitor(t)
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+
+		a := v.post(v.home+"reservations/new", "guest_name", "Grace", "guest_email", "grace@mail.example", "starts_at", "2026-03-20T15:00", "ends_at", "2026-03-22T11:00",
+			"preferred_code", "1234", "space", "101", "space", "102")
+		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+		a = v.follow(a)
+		for _, text := range []string{"Created.", "Grace", "Room 101", "Room 102", "2 nights", "1234", "Fri, Mar 20, 2026", "3:00 PM"} {
+			require.Contains(t, a.body, text)
+		}
+
+		edit := v.home + "reservations/edit?key=r1"
+		before, err := f.ws().AccessGrant(t.Context(), "r1")
+		require.NoError(t, err)
+		values := valuesOf(v.get(edit).body)
+		require.Equal(t, "2026-03-14T16:00", values["starts_at"])
+		a = v.post(edit, "name", "Renamed", "starts_at", values["starts_at"], "ends_at", "2026-03-19T11:00", "preferred_code", "", "space", "102")
+		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+		require.Contains(t, v.follow(a).body, "Your changes are saved.")
+		after, err := f.ws().AccessGrant(t.Context(), "r1")
+		require.NoError(t, err)
+		require.Equal(t, "Renamed", after.Name)
+		require.Equal(t, before.StartsAt, after.StartsAt)
+		require.Equal(t, time.Date(2026, 3, 19, 11, 0, 0, 0, time.UTC), after.EndsAt)
+		require.Equal(t, data.Refs(data.KindRoom, "102"), after.Spaces)
+
+		a = v.get(v.home + "reservations/cancel?key=r1")
+		require.Contains(t, a.body, "Nothing else is deleted with it.")
+		_, err = f.ws().AccessGrant(t.Context(), "r1")
+		require.NoError(t, err, "looking at the plan cancels nothing")
+		require.Contains(t, v.follow(v.post(v.home+"reservations/cancel?key=r1")).body, "Cancelled. Access has ended.")
+		_, err = f.ws().AccessGrant(t.Context(), "r1")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+	})
+}
+
+func TestWhatIsClearedIsEmpty(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		v := f.visitor(t)
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		a := v.post(v.home+"reservations/edit?key=r1", "name", "", "starts_at", "2026-03-14T16:00", "ends_at", "", "preferred_code", "")
+		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+		g, err := f.ws().AccessGrant(t.Context(), "r1")
+		require.NoError(t, err)
+		require.Zero(t, g.EndsAt)
+		require.Empty(t, g.Spaces)
+	})
+}
+
+func TestAFormKeepsWhatWasTyped(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		v := f.visitor(t)
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		typed := map[string]string{
+			"name": "A & B", "starts_at": "2026-03-20T15:00", "ends_at": "2026-03-19T15:00", "preferred_code": "12x",
+			"guest_name": "Grace", "guest_email": "not an address", "guest_phone": "+1 5",
+		}
+		pairs := []string{"space", "102"}
+		for name, value := range typed {
+			pairs = append(pairs, name, value)
+		}
+		before, err := f.ws().Customer(t.Context(), "acme")
+		require.NoError(t, err)
+		a := v.post(v.home+"reservations/new", pairs...)
+		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
+		typed["name"], typed["guest_phone"] = "A &amp; B", "&#43;1 5"
+		require.Equal(t, typed, valuesOf(a.body))
+		require.Contains(t, a.body, `value="102" checked`)
+		for field, text := range map[string]string{
+			"ends_at": "The end must be after the start.", "preferred_code": "A code has 4 to 9 digits.", "guest_email": "This is not an email address.",
+		} {
+			require.Contains(t, a.body, `id="e-`+field+`">`+text)
+		}
+		after, err := f.ws().Customer(t.Context(), "acme")
+		require.NoError(t, err)
+		require.Equal(t, before.Counts, after.Counts)
+
+		// Looking for spaces keeps it too, and writes nothing.
+		a = v.post(v.home+"reservations/new", append(pairs, "find", "1", "find_text", "101")...)
+		typed["find_text"] = "101"
+		require.Equal(t, typed, valuesOf(a.body))
+		require.Contains(t, a.body, `value="102" checked`)
+		require.Contains(t, a.body, `value="101"`)
+
+		// A day that is none is told so, at its field.
+		a = v.post(v.home+"reservations/new", "starts_at", "tomorrow")
+		require.Contains(t, a.body, `id="e-starts_at">Give a day and a time.`)
+		require.Equal(t, "tomorrow", valuesOf(a.body)["starts_at"])
+	})
+}
+
+func TestStaffAndSpaces(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		v := f.visitor(t)
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		ws := f.ws()
+
+		a := v.post(v.home+"staff/new", "name", "Zoe", "email_address", "zoe@mail.example", "space", "101")
+		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+		require.Contains(t, v.follow(a).body, "Added to the staff.")
+		require.Equal(t, http.StatusUnprocessableEntity, v.post(v.home+"staff/new", "name", "").StatusCode)
+		require.Equal(t, http.StatusUnprocessableEntity, v.post(v.home+"staff/edit?key=eve", "name", "").StatusCode)
+		require.Equal(t, http.StatusSeeOther, v.post(v.home+"staff/edit?key=eve", "name", "Eva").StatusCode)
+		require.Equal(t, http.StatusSeeOther, v.post(v.home+"staff/spaces?key=eve", "space", "102").StatusCode)
+		eve, err := ws.UserIdentity(t.Context(), "eve")
+		require.NoError(t, err)
+		require.Equal(t, "Eva", eve.Name)
+		require.Equal(t, data.Refs(data.KindRoom, "102"), eve.Spaces)
+		require.Contains(t, v.follow(v.post(v.home+"staff/remove?key=eve")).body, "Removed from the staff.")
+
+		a = v.post(v.home+"spaces/new", "name", "Pool", "kind", "common_area", "parent_site_key", "lisbon")
+		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+		require.Contains(t, v.follow(a).body, "Pool")
+		require.Equal(t, http.StatusSeeOther, v.post(v.home+"spaces/rename?key=101", "name", "Suite").StatusCode)
+		require.Equal(t, http.StatusUnprocessableEntity, v.post(v.home+"spaces/rename?key=101", "name", "").StatusCode)
+		require.Equal(t, http.StatusSeeOther, v.post(v.home+"spaces/move?key=101", "parent_site_key", "").StatusCode)
+		a = v.post(v.home+"spaces/move?key=101", "parent_site_key", "gone")
+		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
+		require.Contains(t, a.body, `id="e-site">This is not here anymore.`)
+		space, err := ws.Space(t.Context(), "101")
+		require.NoError(t, err)
+		require.Equal(t, "Suite", space.Name)
+		require.Empty(t, space.ParentSiteKey)
+
+		a = v.get(v.home + "spaces/delete?key=lisbon")
+		require.Regexp(t, `<dt>Rooms</dt><dd>1</dd>`, a.body)
+		require.Contains(t, v.follow(v.post(v.home+"spaces/delete?key=lisbon")).body, "Deleted.")
+		_, err = ws.Space(t.Context(), "102")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+	})
+}
+
+// TestWhatCannotBeDoneIsNotOffered looks for a way to change something on every page of a
+// portal that allows none, and then tries them all.
+func TestWhatCannotBeDoneIsNotOffered(t *testing.T) {
+	t.Parallel()
+	f := previewed(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
+	v := f.visitor(t)
+	v.open(f.links["readonly"].URL)
+	writes := regexp.MustCompile(`/(new|edit|cancel|remove|rename|move|delete|connect|configure)\b`)
+	for _, path := range f.links["readonly"].Pages {
+		a := v.get(v.home + path)
+		require.NotRegexp(t, writes, a.body, path)
+		for _, form := range regexp.MustCompile(`<form method="post"[^>]*>`).FindAllString(a.body, -1) {
+			require.Contains(t, form, `class="locale"`, path)
+		}
+	}
+	tried := 0
+	for _, path := range f.links["full"].Pages {
+		if !writes.MatchString("/" + path) {
+			continue
+		}
+		require.Equal(t, http.StatusForbidden, v.get(v.home+path).StatusCode, path)
+		if path != "connect" {
+			require.Equal(t, http.StatusForbidden, v.post(v.home+path, "name", "x").StatusCode, path)
+		}
+		tried++
+	}
+	require.Greater(t, tried, 12)
+}
+
+func TestADeepLinkShowsOneReservation(t *testing.T) {
+	t.Parallel()
+	f := previewed(t, web.Options{}, nil)
+	v := f.visitor(t)
+	a := v.open(f.links["deeplink"].URL)
+	require.Contains(t, a.body, "Reservation 48203")
+	require.NotContains(t, a.body, "<nav")
+	for _, path := range []string{"reservations", "guests", "spaces"} {
+		require.NotContains(t, v.get(v.home+path).body, "Reservation 48204", path)
+	}
+	for _, path := range []string{"reservations/view?key=b-0-04", "guests/view?key=g-0-04", "spaces/view?key=chiado-09", "reservations/edit?key=b-0-04"} {
+		require.Equal(t, http.StatusNotFound, v.get(v.home+path).StatusCode, path)
+	}
+	for _, path := range []string{"staff", "reservations/new", "spaces/new"} {
+		require.Equal(t, http.StatusForbidden, v.get(v.home+path).StatusCode, path)
+	}
+	require.Contains(t, v.post(v.home+"reservations/cancel?key=b-0-03").body, "and this link with it")
+	require.Equal(t, http.StatusGone, v.get(v.home).StatusCode)
+}
+
+// TestAPageOfManyCostsNoMore makes a customer large and counts what its pages read.
+func TestAPageOfManyCostsNoMore(t *testing.T) {
+	many := 100_000
+	if testing.Short() {
+		many = 20_000
+	}
+	cost := func(t *testing.T, store storage.Store, n int) map[string][3]int64 {
+		f := setup(t, store, "https://portal.example", web.Options{})
+		push := func(yield func(data.Resource, error) bool) {
+			for i := range 500 {
+				if !yield(data.Room(fmt.Sprintf("room-%03d", i), fmt.Sprintf("Room %d", i)), nil) || !yield(data.Guest(fmt.Sprintf("guest-%03d", i), fmt.Sprintf("Guest %d", i)), nil) {
+					return
+				}
+			}
+			begin := f.clock.now().Add(-time.Duration(n/2) * 10 * time.Minute)
+			for i := range n {
+				from := begin.Add(time.Duration(i) * 10 * time.Minute)
+				g := data.Reservation(fmt.Sprintf("r-%06d", i), data.Ref{Kind: data.KindGuest, Key: fmt.Sprintf("guest-%03d", i%500)}, data.Refs(data.KindRoom, fmt.Sprintf("room-%03d", i%500))...)
+				if !yield(g.During(from, from.Add(16*time.Hour)), nil) {
+					return
+				}
+			}
+		}
+		_, err := f.ws().Import(context.Background(), "acme", push, data.ImportOptions{BatchSize: 5000})
+		require.NoError(t, err)
+		p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: "acme"})
+		require.NoError(t, err)
+		v := f.visitor(t)
+		v.open(p.URL.Reveal())
+		out := map[string][3]int64{}
+		for _, path := range []string{
+			"", "reservations", "reservations?state=current", "reservations?state=ended", "reservations?state=upcoming", "reservations?state=all",
+			"reservations?space=room-007", "guests", "guests/view?key=guest-007", "spaces", "spaces?view=all", "spaces/view?key=room-007",
+			"reservations/view?key=r-000500", "reservations/new", "staff",
+		} {
+			f.store.gets.Store(0)
+			f.store.keys.Store(0)
+			f.store.rows.Store(0)
+			a := v.get(v.home + path)
+			require.Equal(t, http.StatusOK, a.StatusCode, path)
+			require.Less(t, len(a.body), 100_000, path)
+			out[path] = [3]int64{f.store.gets.Load(), f.store.keys.Load(), f.store.rows.Load()}
+		}
+		page := v.get(v.home + "reservations")
+		require.Equal(t, 50, strings.Count(page.body, `<th scope="row">`))
+		next := regexp.MustCompile(`href="([^"]*cursor=[^"]*)"`).FindStringSubmatch(page.body)
+		require.NotNil(t, next)
+		second := v.get(strings.ReplaceAll(next[1], "&amp;", "&"))
+		require.Equal(t, 50, strings.Count(second.body, `<th scope="row">`))
+		require.NotEqual(t, page.body, second.body)
+		return out
+	}
+	for _, backend := range backends.All {
+		t.Run(backend.Name, func(t *testing.T) {
+			t.Parallel()
+			open := func() storage.Store {
+				store, _ := backend.Open(t)
+				t.Cleanup(func() { require.NoError(t, store.Close()) })
+				return store
+			}
+			few, lots := cost(t, open(), 4_000), cost(t, open(), many)
+			for path, n := range few {
+				for i, what := range []string{"calls", "keys", "rows"} {
+					require.LessOrEqual(t, lots[path][i], n[i]+n[i]/10+8, "%q: %s with %d reservations, and with 4000: %d", path, what, many, n[i])
+				}
+				t.Logf("%-32q %v with 4,000, %v with %d", path, n, lots[path], many)
+			}
+		})
+	}
+}
