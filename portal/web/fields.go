@@ -120,7 +120,7 @@ func (f *form) take(v *visit, err error, fields map[string]string) error {
 		} else if i := strings.IndexByte(name, '['); i >= 0 {
 			name = name[:i]
 		}
-		rule := "rule.other"
+		rule := "rule.unfit"
 		if slices.Contains(ruleTexts, fault.Rule) {
 			rule = "rule." + string(fault.Rule)
 		}

@@ -256,7 +256,7 @@ func saveAutomations(v *visit) error {
 		if len(s.Choices) == 0 {
 			value = map[bool]string{true: "true", false: "false"}[value != ""]
 		} else if !slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Value == value }) {
-			faults[s.Name] = v.T("rule.other")
+			faults[s.Name] = v.T("rule.unfit")
 			continue
 		}
 		values[s.Name], all[i].Value = value, value

@@ -1,0 +1,233 @@
+package web
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/feature/plural"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// pluralForm is the end of a key that depends on a number.
+var pluralForm = regexp.MustCompile(`\.(zero|one|two|few|many|other)$`)
+
+// formsOf are the plural forms that a language has for whole numbers.
+func formsOf(c *catalog) []string {
+	var out []string
+	for n := range 10_001 {
+		form := forms[plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0)]
+		if !slices.Contains(out, form) {
+			out = append(out, form)
+		}
+	}
+	return out
+}
+
+// bases are the keys of a catalog, plural forms as one.
+func bases(texts map[string]string) (plain, counted map[string]string) {
+	plain, counted = map[string]string{}, map[string]string{}
+	for key, text := range texts {
+		if pluralForm.MatchString(key) {
+			counted[pluralForm.ReplaceAllString(key, "")] = text
+		} else {
+			plain[key] = text
+		}
+	}
+	return plain, counted
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+
+func TestNoCatalogLacksAKey(t *testing.T) {
+	t.Parallel()
+	catalogs, err := loadCatalogs()
+	require.NoError(t, err)
+	english, counted := bases(catalogs["en-US"].texts)
+	require.NotEmpty(t, counted)
+	for locale, c := range catalogs {
+		plain, ofNumbers := bases(c.texts)
+		for key, text := range english {
+			require.NotEmpty(t, plain[key], "%s lacks %s", locale, key)
+			require.NotEmpty(t, strings.TrimSpace(plain[key]), "%s: %s", locale, key)
+			require.ElementsMatch(t, placeholder.FindAllString(text, -1), placeholder.FindAllString(plain[key], -1), "%s: %s", locale, key)
+		}
+		for key := range plain {
+			require.Contains(t, english, key, "%s has a key that no other has", locale)
+		}
+		for key := range counted {
+			for _, form := range formsOf(c) {
+				require.Contains(t, c.texts[key+"."+form], "{n}", "%s: %s.%s", locale, key, form)
+			}
+		}
+		for key := range ofNumbers {
+			require.Contains(t, counted, key, locale)
+		}
+	}
+}
+
+// TestCatalogsAreTranslated finds a text that was left in English. Words that are the
+// same in several languages, such as "Portal", are few.
+func TestCatalogsAreTranslated(t *testing.T) {
+	t.Parallel()
+	catalogs, err := loadCatalogs()
+	require.NoError(t, err)
+	for locale, c := range catalogs {
+		if locale == "en-US" {
+			continue
+		}
+		var same []string
+		for key, text := range catalogs["en-US"].texts {
+			if c.texts[key] == text && strings.Trim(placeholder.ReplaceAllString(text, ""), " ,") != "" {
+				same = append(same, key)
+			}
+		}
+		require.Less(t, len(same), 16, "%s: %v", locale, same)
+	}
+}
+
+// TestEveryTextThatIsAskedForIsThere reads the templates and the code for keys.
+func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
+	t.Parallel()
+	catalogs, err := loadCatalogs()
+	require.NoError(t, err)
+	texts := catalogs["en-US"].texts
+	plain, counted := bases(texts)
+	used := map[string]bool{}
+	use := func(key, where string) {
+		t.Helper()
+		_, known := plain[key]
+		if !known {
+			require.Contains(t, counted, key, where)
+		}
+		used[key] = true
+	}
+	asked := []*regexp.Regexp{
+		regexp.MustCompile(`\.T "([a-z_.]*[a-z_])"`), regexp.MustCompile(`\.N "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Key" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Empty" "([a-z_.]*[a-z_])"`),
+		regexp.MustCompile(`\$\.Field \. "[a-z_]+" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"hint=([a-z_.]*[a-z_])"`),
+		regexp.MustCompile(`v\.T\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`v\.N\("([a-z_.]*[a-z_])"`),
+		regexp.MustCompile(`(?:render|show)\((?:[0-9a-zA-Z.]+, )?"[a-z]+", "([a-z_.]*[a-z_])"`), regexp.MustCompile(`(?m)show(?:Space|Staff)Form\(.*, "([a-z_.]*[a-z_])"[,)]`),
+		regexp.MustCompile(`title :?= "([a-z_]+\.[a-z_]+)"\n`),
+	}
+	for _, pattern := range []string{"templates/*.html", "*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			require.NoError(t, err)
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, re := range asked {
+				for _, found := range re.FindAllStringSubmatch(string(b), -1) {
+					use(found[1], file)
+				}
+			}
+		}
+	}
+	// And those whose keys are made of parts.
+	for _, kind := range append(data.Kinds(data.ClassSpace), data.Kinds(data.ClassUserIdentity)...) {
+		use("noun."+kind.String(), "a kind")
+		use("nouns."+kind.String(), "a kind")
+	}
+	for _, n := range nounsOf {
+		for _, key := range []string{"noun." + n.grant, "nouns." + n.grant, "new." + n.grant, "noun." + n.guest, "nouns." + n.guest, "noun." + n.space, "nouns." + n.space} {
+			use(key, "a vertical")
+		}
+	}
+	for _, state := range []string{stateOpen, stateAll, string(stateCurrent), string(stateUpcoming), string(stateEnded)} {
+		use("state."+state, "a state")
+	}
+	for _, change := range []data.Change{data.Created, data.Updated, data.Deleted} {
+		use("history."+string(change), "a change")
+	}
+	for _, rule := range ruleTexts {
+		use("rule."+string(rule), "a rule")
+	}
+	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
+		use("configure."+string(group), "a group")
+	}
+	for _, key := range doneTexts {
+		use(key, "what was done")
+	}
+	for _, row := range problems {
+		use("problem."+row.key+".title", "a problem")
+		use("problem."+row.key+".text", "a problem")
+	}
+	for _, key := range []string{"method", "cross", "large", "slow", "internal", "frame", "cookies", "ended", "cancelled"} {
+		use("problem."+key+".title", "a problem")
+		use("problem."+key+".text", "a problem")
+	}
+	for _, all := range []map[string]string{plain, counted} {
+		for key := range all {
+			require.True(t, used[key], "nothing asks for %s", key)
+		}
+	}
+}
+
+// A catalog is written by people: no key is there twice.
+func TestNoKeyIsThereTwice(t *testing.T) {
+	t.Parallel()
+	key := regexp.MustCompile(`(?m)^\s*"([^"]+)":`)
+	for _, locale := range portal.Locales() {
+		b, err := catalogFiles.ReadFile("catalogs/" + locale + ".json")
+		require.NoError(t, err)
+		require.True(t, json.Valid(b))
+		seen := map[string]bool{}
+		for _, found := range key.FindAllSubmatch(b, -1) {
+			require.False(t, seen[string(found[1])], "%s: %s", locale, found[1])
+			seen[string(found[1])] = true
+		}
+	}
+}
+
+func TestPluralsDatesAndNumbers(t *testing.T) {
+	t.Parallel()
+	catalogs, err := loadCatalogs()
+	require.NoError(t, err)
+	h := &Handler{catalogs: catalogs}
+	at := time.Date(2026, 5, 3, 15, 4, 0, 0, time.UTC)
+	for locale, want := range map[string][]string{
+		"en-US": {"1 night", "2 nights", "1,234 nights", "Sun, May 3, 2026", "3:04 PM"},
+		"de-DE": {"1 Nacht", "2 Nächte", "1.234 Nächte", "So, 3. Mai 2026", "15:04"},
+		"fr-FR": {"1 nuit", "2 nuits", "1\u00a0234 nuits", "dim. 3 mai 2026", "15:04"},
+		"pl-PL": {"1 noc", "2 noce", "1234 noce", "niedz., 3 maj 2026", "15:04"},
+		"ru-RU": {"1 ночь", "2 ночи", "1\u00a0234 ночи", "вс, 3 мая 2026 г.", "15:04"},
+		"el-GR": {"1 νύχτα", "2 νύχτες", "1.234 νύχτες", "Κυρ 3 Μαΐ 2026", "15:04"},
+	} {
+		s := h.speech(locale, nil)
+		got := []string{s.count("nights", 1), s.count("nights", 2), s.count("nights", 1234), s.date(at), s.clock(at)}
+		if locale == "pl-PL" {
+			got[2], want[2] = strings.ReplaceAll(got[2], "\u00a0", ""), "1234 noce"
+		}
+		require.Equal(t, want, got, locale)
+	}
+	require.Equal(t, "5 ночей", h.speech("ru-RU", nil).count("nights", 5))
+	require.Equal(t, "21 ночь", h.speech("ru-RU", nil).count("nights", 21))
+	for locale := range catalogs {
+		d := dates[locale]
+		require.Len(t, strings.Fields(d.months), 12, locale)
+		require.Len(t, strings.Fields(d.days), 7, locale)
+	}
+}
+
+func TestAProfileHasTheLastWord(t *testing.T) {
+	t.Parallel()
+	catalogs, err := loadCatalogs()
+	require.NoError(t, err)
+	h := &Handler{catalogs: catalogs}
+	s := h.speech("de-DE", map[string]string{"start.title": "Servus", "nights.one": "{n} Nachterl"})
+	require.Equal(t, "Servus", s.text("start.title"))
+	require.Equal(t, "1 Nachterl", s.count("nights", 1))
+	require.Equal(t, "2 Nächte", s.count("nights", 2))
+	h.o.Rewrite = func(locale, key, text string) string { return locale + " " + key + " " + text }
+	require.Equal(t, "de-DE start.title Heute", h.speech("de-DE", nil).text("start.title"))
+}
