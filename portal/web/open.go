@@ -93,9 +93,13 @@ func (v *visit) open(code string, p portal.CustomerPortal) {
 		return
 	}
 	v.makeRoom(p.Config.IsEmbedded)
-	v.setCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt(), p.Config.IsEmbedded)
+	v.setCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt().Add(cookieGrace), p.Config.IsEmbedded)
 	v.redirect(v.h.prefix + code + "?" + againParam + "=1")
 }
+
+// cookieGrace is how much longer than a session its cookie is kept, so that a visitor is
+// told that the portal has expired, and not only that nothing is open.
+const cookieGrace = 24 * time.Hour
 
 // land leads to the page that the portal opens with.
 func (v *visit) land() error {

@@ -107,7 +107,7 @@ var table = func() []portalOf {
 			Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}}},
 		{name: "embedded", text: "made for a frame", vertical: hotel, config: portal.Config{IsEmbedded: true}, pages: readPages},
 		{name: "hostile", text: "names that try to be something else", vertical: hotel, customer: `<script>alert(1)</script> & "Sons"`, pages: fewPages},
-		{name: "soon", text: "about to close", vertical: hotel, ttl: 5 * time.Minute, pages: []string{""}},
+		{name: "soon", text: "about to close", vertical: hotel, ttl: 9 * time.Minute, pages: []string{""}},
 		{name: "click", text: "may be used twice: asks for a click", vertical: hotel, maxUses: 2},
 		{name: "used", text: "was used as often as it may be", vertical: hotel, maxUses: 1, after: func(m *maker, p portal.CustomerPortal) error {
 			_, err := m.portals.Resolve(m.ctx, portal.Code(p.URL.Reveal()))

@@ -1,0 +1,150 @@
+// Every page of the preview: found faultless by axe-core, in the browser and at the
+// sizes that it is made for, with script off and on, and loading nothing from elsewhere.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { browse, open, pagesOf, serve, shoot } from "./browser.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const desktop = { width: 1280, height: 900 };
+const phone = { width: 390, height: 844 };
+
+let server, chromium;
+before(async () => { server = await serve(); chromium = await browse(); });
+after(async () => { await chromium?.close(); await server?.stop(); });
+
+/** A page, in a browser context of its own, that fails the test on whatever goes wrong in it. */
+async function visit(options, work) {
+  const context = await chromium.browser.newContext(options);
+  const wrong = [];
+  const page = await context.newPage();
+  page.on("request", (r) => {
+    if (new URL(r.url()).origin !== server.origin && !r.url().startsWith("data:")) wrong.push(`asked for ${r.url()}`);
+  });
+  page.on("console", (m) => {
+    // The status of a page that is to fail is told on the console; all else is not to be there.
+    if (m.type() === "error" && !/status of 4\d\d/.test(m.text())) wrong.push(m.text());
+  });
+  page.on("pageerror", (e) => wrong.push(String(e)));
+  try {
+    await work(page);
+    assert.deepEqual(wrong, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Asks axe-core, with all of its rules. */
+async function check(page, what) {
+  // The page's own policy allows no inline script, so the browser's debugger runs it.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const told = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target} ${n.failureSummary}`));
+  assert.deepEqual(told, [], what);
+}
+
+/** Nothing is wider than the window. */
+async function fits(page, what) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(over <= 0, `${what} is ${over}px too wide`);
+}
+
+const looks = {
+  desktop: { viewport: desktop, colorScheme: "light" },
+  phone: { viewport: phone, colorScheme: "light", hasTouch: true },
+  dark: { viewport: desktop, colorScheme: "dark" },
+};
+const all = Object.keys(looks);
+
+// Which portals are looked at how. Those that differ by language alone are asked of axe once.
+const portals = {
+  soon: all, full: all, brand: ["desktop", "dark"], rental: ["desktop", "dark"], empty: ["desktop", "phone"], embedded: ["desktop", "phone"],
+  hostile: ["desktop", "phone"], deeplink: ["desktop", "phone"], readonly: ["desktop"], restricted: ["phone"], nodetails: ["desktop"],
+  organize: ["desktop"], homes: ["desktop"], gym: ["dark"], tours: ["desktop"], neutral: ["desktop"],
+  "de-DE": ["desktop", "phone"], "el-GR": ["desktop", "phone"], "ru-RU": ["phone"], "fr-FR": ["phone"],
+};
+
+for (const [name, how] of Object.entries(portals)) {
+  for (const look of how) {
+    test(`every page of ${name}, ${look}`, async () => {
+      await visit(looks[look], async (page) => {
+        const home = await open(page, server.links[name]);
+        for (const [i, url] of pagesOf(home, server.links[name]).entries()) {
+          await page.goto(url);
+          const what = `${name} ${look} ${url.slice(home.length)}`;
+          if (i === 0 || !name.includes("-")) await check(page, what);
+          await fits(page, what);
+          await shoot(page, what);
+        }
+      });
+    });
+  }
+}
+
+for (const name of ["forged", "expired", "revoked", "used", "click"]) {
+  test(`the page of a link that is ${name}`, async () => {
+    for (const [look, options] of Object.entries(looks)) {
+      await visit(options, async (page) => {
+        await page.goto(server.links[name].URL);
+        const expected = { forged: "does not exist", expired: "has expired", revoked: "withdrawn", used: "used already", click: "Open your portal" };
+        assert.match(await page.textContent("main"), new RegExp(expected[name]));
+        await check(page, `${name} ${look}`);
+        await fits(page, `${name} ${look}`);
+        await shoot(page, `${name} ${look}`);
+      });
+    }
+  });
+}
+
+test("a session that was never begun, and one that was closed", async () => {
+  await visit({ viewport: desktop }, async (page) => {
+    await page.goto(`${server.base}p/000000000000/`);
+    assert.match(await page.textContent("h1"), /away for a while/);
+    await check(page, "over");
+    await shoot(page, "over desktop");
+    const home = await open(page, server.links.full);
+    await page.goto(`${home}end`);
+    await page.click("main button");
+    assert.match(await page.textContent("h1"), /is closed/);
+    await check(page, "ended");
+    await page.goto(home);
+    assert.match(await page.textContent("h1"), /away for a while/);
+  });
+});
+
+test("what a form is told is wrong is read out with its field", async () => {
+  await visit({ viewport: desktop }, async (page) => {
+    const home = await open(page, server.links.full);
+    await page.goto(`${home}reservations/new`);
+    await page.fill("[name=starts_at]", "2030-01-02T15:00");
+    await page.fill("[name=ends_at]", "2030-01-01T15:00");
+    await page.fill("[name=preferred_code]", "12");
+    await page.fill("[name=guest_name]", "Grace");
+    await page.click("button.primary");
+    assert.equal(await page.inputValue("[name=ends_at]"), "2030-01-01T15:00");
+    const described = await page.getAttribute("[name=ends_at]", "aria-describedby");
+    assert.match(await page.textContent(`#${described.trim().split(" ")[0]}`), /after the start/);
+    await check(page, "faults");
+    await shoot(page, "faults desktop");
+  });
+});
+
+test("the names that try to be something else are only names", async () => {
+  await visit({ viewport: desktop }, async (page) => {
+    let ran = false;
+    page.on("dialog", (d) => { ran = true; return d.dismiss(); });
+    const home = await open(page, server.links.hostile);
+    for (const path of ["reservations", "guests", "staff", "spaces?view=all"]) {
+      await page.goto(home + path);
+      const links = await page.$$eval("main tbody th a", (all) => all.map((a) => a.href));
+      assert.ok(links.length > 0, path);
+      for (const link of links) {
+        assert.ok(link.startsWith(home), link);
+        const answer = await page.goto(link);
+        assert.equal(answer.status(), 200, link);
+      }
+    }
+    assert.equal(ran, false);
+  });
+});
