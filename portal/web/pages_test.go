@@ -20,6 +20,7 @@ import (
 )
 
 var (
+	rowHead = regexp.MustCompile(`<th scope="row">`)
 	inline  = regexp.MustCompile(`(?i)<style|<script(?:[^>]*)>[^<]|\sstyle=|\son[a-z]+=|javascript:`)
 	fetched = regexp.MustCompile(`(?:src|<link[^>]*href)="([^"]*)"`)
 )

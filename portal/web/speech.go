@@ -58,6 +58,7 @@ func loadCatalogs() (map[string]*catalog, error) {
 // speech is how one visit is spoken to.
 type speech struct {
 	*catalog
+	lasting   bool // access is no stay: it has no check-in, and nobody is in house
 	overrides map[string]string
 	rewrite   func(locale, key, text string) string
 }
@@ -67,12 +68,15 @@ func (h *Handler) speech(locale string, overrides map[string]string) *speech {
 	if c == nil {
 		c = h.catalogs[portal.Locales()[0]]
 	}
-	return &speech{c, overrides, h.o.Rewrite}
+	return &speech{catalog: c, overrides: overrides, rewrite: h.o.Rewrite}
 }
 
 // text is the text of a key, with the values of pairs of names and values in it.
 func (s *speech) text(key string, pairs ...any) string {
 	text, known := s.overrides[key]
+	if !known && s.lasting {
+		text, known = s.texts[lastingPrefix+key]
+	}
 	if !known {
 		text = s.texts[key]
 	}
@@ -88,6 +92,9 @@ func (s *speech) text(key string, pairs ...any) string {
 	}
 	return text
 }
+
+// lastingPrefix begins the keys of texts that take the place of others where access is no stay.
+const lastingPrefix = "lasting."
 
 // forms are the names of plural forms in the keys of a catalog.
 var forms = map[plural.Form]string{

@@ -104,6 +104,9 @@ func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) erro
 	if err != nil {
 		return err
 	}
+	if len(page.Items) == 0 {
+		return nil
+	}
 	out.Idle = glance{More: page.Next != "", Path: v.Link(pageSpaces), Known: true}
 	for _, s := range page.Items {
 		if open[s.Key] || open[s.ParentSiteKey] && s.ParentSiteKey != "" {

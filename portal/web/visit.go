@@ -112,6 +112,7 @@ func (v *visit) find(name string) error {
 	}
 	v.session = session
 	v.speech = v.h.speech(v.look.Locale, v.look.Messages)
+	v.speech.lasting = v.look.Vertical != portal.VerticalHospitality && v.look.Vertical != portal.VerticalShortTermRental
 	return nil
 }
 

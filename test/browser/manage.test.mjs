@@ -113,6 +113,31 @@ test("a whole reservation by keyboard alone", async () => {
   });
 });
 
+test("the keyboard reaches whatever can be used on every page, and the focus is seen", async () => {
+  await visit({ javaScriptEnabled: true }, async (page) => {
+    const home = await open(page, server.links.full);
+    for (const path of server.links.full.Pages) {
+      await page.goto(home + path);
+      const all = await page.evaluate(() => {
+        const usable = [...document.querySelectorAll("a[href], button, input, select, summary")].filter((e) => !e.disabled && e.type !== "hidden" && e.checkVisibility());
+        usable.forEach((e, i) => { e.dataset.at = i; });
+        return usable.length;
+      });
+      const reached = new Set();
+      for (let i = 0; i < 3 * all + 10 && reached.size < all; i++) {
+        await page.keyboard.press("Tab");
+        const [at, seen] = await page.evaluate(() => {
+          const e = document.activeElement;
+          return [e.dataset.at, e === document.body || getComputedStyle(e).outlineStyle !== "none"];
+        });
+        assert.ok(seen, `${path}: no focus is seen on ${at}`);
+        if (at !== undefined) reached.add(at);
+      }
+      assert.equal(reached.size, all, `of ${path}`);
+    }
+  });
+});
+
 test("spaces and staff, script off", async () => {
   await visit({ javaScriptEnabled: false }, async (page) => {
     const home = await open(page, server.links.full);
