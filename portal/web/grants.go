@@ -97,11 +97,25 @@ type grantFilter struct{ Text, From, Until, Space, State string }
 // set is whether anything was asked for.
 func (f grantFilter) Set() bool { return f != grantFilter{State: f.State} || f.State != stateOpen }
 
-// States to ask for beside those of a grant: what has not ended, and all.
+// States to ask for beside those of a grant: what has not ended, all, and what begins or
+// ends in the window, which is today where none is given.
 const (
-	stateOpen = "open"
-	stateAll  = "all"
+	stateOpen      = "open"
+	stateAll       = "all"
+	stateArriving  = "arriving"
+	stateDeparting = "departing"
 )
+
+// StateName is what a state is called.
+func (v *visit) StateName(state string) string {
+	switch state {
+	case stateArriving:
+		return v.T("start.arrivals")
+	case stateDeparting:
+		return v.T("start.departures")
+	}
+	return v.T("state." + state)
+}
 
 const (
 	pageLimit   = 50
@@ -116,6 +130,18 @@ func (f grantFilter) query(now time.Time, zone *time.Location) data.Query {
 	}
 	if until, err := time.ParseInLocation(time.DateOnly, f.Until, zone); err == nil {
 		q.Until = until.AddDate(0, 0, 1) // the day is part of the window
+	}
+	if f.State == stateArriving || f.State == stateDeparting {
+		if q.From.IsZero() {
+			q.From = midnight(now.In(zone))
+		}
+		if q.Until.IsZero() {
+			q.Until = q.From.AddDate(0, 0, 1)
+		}
+		if f.State == stateArriving {
+			return within(q, data.Query{StartsFrom: q.From, Until: q.Until})
+		}
+		return within(q, data.Query{From: q.From.Add(-time.Microsecond), EndsUntil: q.Until})
 	}
 	later := func(a, b time.Time) time.Time {
 		if a.After(b) {
@@ -146,13 +172,24 @@ func (f grantFilter) query(now time.Time, zone *time.Location) data.Query {
 	return q
 }
 
+// within is a query with the window of another.
+func within(q, window data.Query) data.Query {
+	q.From, q.Until, q.StartsFrom, q.EndsUntil = window.From, window.Until, window.StartsFrom, window.EndsUntil
+	return q
+}
+
+// midnight is when a day began.
+func midnight(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+}
+
 func showGrants(v *visit) error {
 	asked := v.r.URL.Query()
 	f := grantFilter{
 		Text: strings.TrimSpace(asked.Get("q")), From: asked.Get("from"), Until: asked.Get("until"),
 		Space: asked.Get("space"), State: asked.Get("state"),
 	}
-	out := grantsPage{States: []string{stateOpen, string(stateCurrent), string(stateUpcoming), string(stateEnded), stateAll}}
+	out := grantsPage{States: []string{stateOpen, string(stateCurrent), string(stateUpcoming), stateArriving, stateDeparting, string(stateEnded), stateAll}}
 	if !slices.Contains(out.States, f.State) {
 		f.State = stateOpen
 	}

@@ -241,6 +241,16 @@ func TestSeveralPortalsInOneBrowser(t *testing.T) {
 	require.LessOrEqual(t, len(v.cookies), 20, "a browser's room for cookies is bounded")
 	require.Equal(t, http.StatusOK, v.get(homes[29]).StatusCode)
 	require.NotEqual(t, homes[28], homes[29])
+
+	// The token of one does not open the pages of another.
+	var names []string
+	for name := range v.cookies {
+		names = append(names, name)
+	}
+	v.cookies[names[0]], v.cookies[names[1]] = v.cookies[names[1]], v.cookies[names[0]]
+	for _, name := range names[:2] {
+		require.Equal(t, http.StatusForbidden, v.get("/p/"+name[len("__Host-portal-"):]+"/").StatusCode)
+	}
 }
 
 func TestGuessesAreCountedByAddress(t *testing.T) {

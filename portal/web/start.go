@@ -48,25 +48,25 @@ func showStart(v *visit) error {
 		return data.ErrResourceNotFound // what it showed is gone
 	}
 	now := v.h.o.Now().In(v.h.o.Location)
-	begin := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
-	end := begin.AddDate(0, 0, 1)
-	day := begin.Format(time.DateOnly)
+	today := func(state string) data.Query { return grantFilter{State: state}.query(now, now.Location()) }
 	out := startPage{Today: now, Grants: v.can(portal.ActionReadAccessGrants)}
 	if out.Grants {
 		for _, part := range []struct {
-			to   *glance
-			q    data.Query
-			path string
+			to    *glance
+			q     data.Query
+			limit int
+			state string
 		}{
-			{&out.Arrivals, data.Query{StartsFrom: begin, Until: end, Limit: glanceLimit}, v.Link(pageGrants, "state", stateAll, "from", day, "until", day)},
-			{&out.Departures, data.Query{From: begin.Add(-time.Microsecond), EndsUntil: end, Limit: glanceLimit}, v.Link(pageGrants, "state", stateAll, "from", day, "until", day)},
-			{&out.InHouse, data.Query{From: now, Until: now.Add(time.Microsecond), Limit: idleLimit}, v.Link(pageGrants, "state", string(stateCurrent))},
+			{&out.Arrivals, today(stateArriving), glanceLimit, stateArriving},
+			{&out.Departures, today(stateDeparting), glanceLimit, stateDeparting},
+			{&out.InHouse, today(string(stateCurrent)), idleLimit, string(stateCurrent)},
 		} {
+			part.q.Limit = part.limit
 			page, err := v.session.AccessGrants(v.ctx(), part.q)
 			if err != nil {
 				return err
 			}
-			*part.to = glance{N: len(page.Items), More: page.Next != "", Path: part.path, Known: true}
+			*part.to = glance{N: len(page.Items), More: page.Next != "", Path: v.Link(pageGrants, "state", part.state), Known: true}
 			if part.to == &out.InHouse && v.can(portal.ActionReadSpaces) && len(c.Filters) == 0 { // filters hide who is there
 				if err := v.idle(&out, page); err != nil {
 					return err

@@ -128,7 +128,7 @@ func (f *fixture) portal(t *testing.T, req portal.CreateRequest) portal.Customer
 	d.Add(
 		data.Site("lisbon", "Lisbon"), data.Room("101", "Room 101").In("lisbon"), data.Room("102", "Room 102").In("lisbon"), data.Guest("ada", "Ada"),
 		data.StaffMember("eve", "Eve", data.Refs(data.KindRoom, "101")...),
-		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).During(f.clock.now(), f.clock.now().Add(48*time.Hour)),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).During(f.clock.now().Add(1500*time.Millisecond), f.clock.now().Add(48*time.Hour)),
 	)
 	req.CustomerData = &d
 	p, err := f.portals.Create(t.Context(), f.ws(), req)
