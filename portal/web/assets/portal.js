@@ -5,6 +5,15 @@
   const body = document.body;
   const framed = window.parent !== window;
 
+  // Enter would press the first button of a form, which may be the one that finds spaces.
+  for (const find of document.querySelectorAll("button[name=find]")) {
+    find.form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !event.target.matches("input:not([name=find_text], [type=checkbox])")) return;
+      event.preventDefault();
+      find.form.requestSubmit(find.form.querySelector("button.primary"));
+    });
+  }
+
   const tell = (type) => {
     if (!framed) return;
     for (const origin of (body.dataset.tell || "").split(" ").filter(Boolean)) {
