@@ -187,7 +187,7 @@ type cancelPage struct {
 	Back    string
 }
 
-// kindCount is how many of a kind there are, and the names of some.
+// kindCount is how many of a kind there are.
 type kindCount struct {
 	Name string
 	N    int

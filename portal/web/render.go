@@ -149,12 +149,12 @@ func (v *visit) Portal() portal.CustomerPortal { return v.session.Portal() }
 // Look is how the portal looks.
 func (v *visit) Look() portal.Appearance { return v.look }
 
-// Notes are what the page says before all else.
-func (v *visit) Notes() []note {
+// Done is what was done before the page was shown; empty is nothing.
+func (v *visit) Done() string {
 	if key, known := doneTexts[v.r.URL.Query().Get(doneParam)]; known {
-		return append(v.notes, note{"done", v.T(key)})
+		return v.T(key)
 	}
-	return v.notes
+	return ""
 }
 
 // Can is whether the portal allows an action.

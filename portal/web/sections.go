@@ -109,12 +109,12 @@ func (v *visit) provider(name string) (Provider, error) {
 	return all[i], nil
 }
 
-// confirmation is what the host has the visitor asked before devices are connected.
+// accountsPage is the providers, or the way to one.
 type accountsPage struct {
 	Providers []Provider
 	Leave     string // URL of the provider, to go to
 	Leaving   Provider
-	Confirm   portal.Confirmation
+	Confirm   portal.Confirmation // what the host says about devices
 }
 
 func showAccounts(v *visit) error {

@@ -24,7 +24,6 @@ type spacesPage struct {
 type siteBranch struct {
 	Site   data.Space
 	Spaces []data.Space
-	More   bool
 }
 
 type spaceRow struct {
@@ -69,7 +68,7 @@ func showSpaces(v *visit) error {
 		if err != nil {
 			return err
 		}
-		out.Sites = append(out.Sites, siteBranch{s, inside.Items, inside.Next != ""})
+		out.Sites = append(out.Sites, siteBranch{s, inside.Items})
 	}
 	pairs := []string{"q", out.Text}
 	if out.All {
@@ -99,7 +98,6 @@ type spacePage struct {
 	Space   data.Space
 	Site    *data.Space
 	Inside  []data.Space
-	More    bool   // there are more inside
 	Next    string // path of the next of those
 	Rows    []grantRow
 	RowsAll string // path of all of them

@@ -26,13 +26,6 @@ type visit struct {
 	speech  *speech
 	section string // of the navigation
 	home    string // the path of the portal's pages, with a slash at its end
-	notes   []note // at the head of the page
-}
-
-// note is what a page says before all else.
-type note struct {
-	Kind string // "done" or "fault"
-	Text string
 }
 
 // page is a page of an open portal.
@@ -192,7 +185,6 @@ type problem struct {
 	Key       string // of the catalog, after "problem."
 	ReturnURL string
 	TabURL    string // to be opened in a new tab; empty offers none
-	Minutes   int    // to wait; zero is none
 }
 
 // problems is the one table of which error is told how.

@@ -130,7 +130,7 @@ func userOf(grant, space data.Kind) data.Kind {
 // hostile is a customer whose every text tries to be something else.
 func hostile(today time.Time) data.CustomerData {
 	d := data.CustomerData{CustomerKey: `<script>alert(1)</script> & "Sons"`}
-	room := data.Room(`x"><img src=x onerror=alert(1)>`, `"><svg onload=alert(1)> ‮gnp.exe`)
+	room := data.Room(`x"><img src=x onerror=alert(1)>`, "\"><svg onload=alert(1)> \u202egnp.exe")
 	guest := data.Guest("../../{{.}}?a=b&c#d", "{{.Token}} 𝕬𝖉𝖆 👩‍🚀 "+"verylongnamewithoutanyspacebetweenitsletters")
 	guest.EmailAddress = "a+<b>@mail.example"
 	staff := data.StaffMember("javascript:alert(1)", "</title><script>alert(2)</script>", room.Ref())
