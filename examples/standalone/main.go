@@ -60,8 +60,8 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	flags.SetOutput(out)
 	addr := flags.String("addr", "127.0.0.1:8080", "address to serve on")
 	dir := flags.String("dir", "customerportal-data", "directory that keeps the data and the keys")
-	baseURL := flags.String("base-url", "", "URL that the address is reached by, and what comes before the code of a link; default http:// and the address")
-	demo := flags.Bool("demo", false, "push a sample hotel group and show what the library does with it")
+	baseURL := flags.String("base-url", "", "what comes before the code of a link; default http://, the address and /portal")
+	demo := flags.Bool("demo", false, "push a sample hotel group, show what the library does with it, and serve a preview of every page")
 	once := flags.Bool("once", false, "the demo, then exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 		*addr = listener.Addr().String()
 	}
 	if a.baseURL == "" {
-		a.baseURL = urlOf(*addr)
+		a.baseURL = urlOf(*addr) + "/portal"
 	}
 	if a.portals, err = portal.New(store, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
 		return err
@@ -120,7 +120,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	if err := a.findKey(*dir, env(apiKeyVariable)); err != nil {
 		return err
 	}
-	return a.serve(ctx, listener)
+	return a.serve(ctx, listener, *demo)
 }
 
 // urlOf is the URL of an address. One of every interface is reached by this machine's own.

@@ -94,6 +94,9 @@ func (c *call) readSelection(b []byte) error {
 	if err := sel.UnmarshalJSON(b); err != nil {
 		return err
 	}
+	if sel.CustomerKey != "" && len(sel.CustomerKeys)+len(sel.Resources) == 0 {
+		c.notes.Warn("customer_key", data.RuleRequired, "names nothing to delete: it bounds a selection, and there is none")
+	}
 	c.params[parsed] = sel
 	return c.refused()
 }

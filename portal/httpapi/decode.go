@@ -60,6 +60,9 @@ func (c *call) read() error {
 	delete(query, strictParam)
 	switch c.r.Method {
 	case http.MethodGet, http.MethodDelete:
+		if c.r.ContentLength != 0 {
+			return errBody
+		}
 		if c.route.body != nil {
 			return c.route.body.query(c, query)
 		}
@@ -210,7 +213,7 @@ func membersOf(known []param, query url.Values, notes *form.Notes) map[string]an
 			out[name] = list
 		case len(values) > 1:
 			notes.Fault(name, data.RuleFormat, "is given %d times", len(values))
-		case values[0] == "":
+		case values[0] == "" && known[at].kind != aFlag: // a flag with no value would read as false
 			out[name] = nil
 		default:
 			out[name] = known[at].kind.ofText(values[0])
@@ -224,8 +227,10 @@ func asText(s string) any { return s }
 
 // asNumber is a value of a query as a number, where it is one.
 func asNumber(s string) any {
-	if v, err := strconv.ParseFloat(s, 64); err == nil {
-		return v
+	if jsontext.Value(s).Kind() == '0' && jsontext.Value(s).IsValid() {
+		if v, err := strconv.ParseFloat(s, 64); err == nil {
+			return v
+		}
 	}
 	return s
 }

@@ -46,6 +46,7 @@ func (f *failure) Error() string { return "httpapi: " + f.kind + ": " + f.messag
 var (
 	errNoRoute     = &failure{status: http.StatusNotFound, kind: typeNotFound, message: "There is no such endpoint"}
 	errMethod      = &failure{status: http.StatusMethodNotAllowed, kind: typeMethod, message: "The endpoint does not take this method"}
+	errBody        = &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "A GET or DELETE has its parameters in the query, and no body"}
 	errMedia       = &failure{status: http.StatusUnsupportedMediaType, kind: typeMedia, message: "The body must be application/json, with no encoding"}
 	errInternal    = &failure{status: http.StatusInternalServerError, kind: typeInternal, message: "Internal server error"}
 	errRevoked     = &failure{status: http.StatusConflict, kind: typeConflict, message: "The customer's portal was revoked: create a new one"}

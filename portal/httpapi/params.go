@@ -53,6 +53,9 @@ var (
 	anID = &paramKind{schema: idSchema, ofText: asText, read: func(o *form.Object, name string) any {
 		var id uuid.UUID
 		o.UUID(name, &id)
+		if id == uuid.Nil && o.Has(name) { // which would read as if it were not given
+			o.Fault(name, data.RuleFormat, "is the nil UUID, which names nothing")
+		}
 		return id
 	}}
 	aCursor = &paramKind{schema: func() schema { return nullable(stringSchema()) }, ofText: asText, read: func(o *form.Object, name string) any {

@@ -188,6 +188,7 @@ func TestTheFeedGoesOnFromItsCursor(t *testing.T) {
 		cursor := any(nil)
 		read := func(limit int) bool {
 			page := f.post(t, "/customers/changes", object{"limit": limit, "page_cursor": cursor})
+			require.LessOrEqual(t, len(list(page.body["changes"])), limit)
 			for _, c := range list(page.body["changes"]) {
 				seen = append(seen, c.(object)["change"].(string)+" "+c.(object)["key"].(string))
 			}
