@@ -55,13 +55,9 @@ type row struct {
 	goal          goal
 	measured      measured
 	detail        string // in absolute figures, of the best runs
-	missing       string // why there is no value
 }
 
 func (r row) cells() []string {
-	if r.missing != "" {
-		return []string{r.work, r.against, r.goal.String(), "not measured", "", "", "-", r.missing}
-	}
 	m, unit := r.measured, r.goal.unit
 	spread := format(slices.Min(m.rounds), unit) + " to " + format(slices.Max(m.rounds), unit)
 	if len(m.rounds) == 1 {
