@@ -52,7 +52,13 @@ export function home(url) {
 export async function shoot(page, name) {
   if (!shots) return;
   mkdirSync(shots, { recursive: true });
-  await page.screenshot({ path: join(shots, `${name.replaceAll(/[^\w.-]+/g, "_")}.png`), fullPage: true });
+  const picture = { path: join(shots, `${name.replaceAll(/[^\w.-]+/g, "_")}.png`), fullPage: true };
+  try {
+    await page.screenshot(picture);
+  } catch (error) { // now and then Chromium cannot, on a tall page
+    if (!/Unable to capture/.test(error.message)) throw error;
+    await page.screenshot(picture);
+  }
 }
 
 /** A link's pages, as full URLs. */
