@@ -148,3 +148,31 @@ test("the names that try to be something else are only names", async () => {
     assert.equal(ran, false);
   });
 });
+
+/** What can be used on a page: its links, buttons and fields that are to be seen. */
+function controls(page) {
+  return page.$$eval("a[href], button, input:not([type=hidden]), select, textarea, summary", (all) => all
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 0)
+    .map((e) => `${e.tagName} ${e.name || e.textContent.trim()}`));
+}
+
+for (const name of Object.keys(portals)) {
+  test(`every page of ${name} has all of its controls without script`, async () => {
+    await visit({ ...looks.desktop, javaScriptEnabled: false }, async (plain) => {
+      await visit(looks.desktop, async (scripted) => {
+        const [plainHome, scriptedHome] = [await open(plain, server.links[name]), await open(scripted, server.links[name])];
+        let seen = 0;
+        for (const path of server.links[name].Pages ?? []) {
+          const status = (await plain.goto(plainHome + path)).status();
+          assert.equal(status, (await scripted.goto(scriptedHome + path)).status(), path);
+          assert.ok(await plain.isVisible("h1"), path);
+          const without = await controls(plain);
+          const missing = (await controls(scripted)).filter((control) => !without.includes(control));
+          assert.deepEqual(missing, [], path);
+          seen += without.length;
+        }
+        assert.ok(seen > 0);
+      });
+    });
+  });
+}
