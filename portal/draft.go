@@ -101,15 +101,6 @@ func (d *draft) newKey() (key string) {
 
 var keyEncoding = base32.NewEncoding(alphabet)
 
-// seen is a resource that the portal shows, to be changed.
-func (d *draft) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
-	r, err := d.v.seen(ctx, ref)
-	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
-		err = notFound(ref)
-	}
-	return r, err
-}
-
 // references are spaces that the portal shows, each under the alias of its own kind. One
 // that it does not show is noted.
 func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
@@ -173,7 +164,7 @@ func (d *draft) user(ctx context.Context, ref data.Ref) (data.Ref, error) {
 		return ref, nil
 	}
 	to := data.Ref{Kind: data.KindUserIdentity, Key: ref.Key}
-	r, err := d.seen(ctx, to)
+	r, err := d.v.seenAs(ctx, to)
 	if errors.Is(err, data.ErrResourceNotFound) {
 		d.notes.Fault("user", data.RuleNotThereYet, "there is no user identity %q", ref.Key)
 		return data.Ref{}, nil

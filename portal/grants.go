@@ -80,7 +80,7 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.R
 // and "user".
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant) (data.AccessGrant, error) {
 	_, err := s.change(ctx, ActionEditAccessGrant, func(v *view, d *draft) error {
-		r, err := d.seen(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key})
+		r, err := d.v.seenAs(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key})
 		if err != nil {
 			return err
 		}

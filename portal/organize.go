@@ -60,7 +60,7 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string) (data.Spac
 
 func (s *Session) editSpace(ctx context.Context, action Action, key string, fill func(*draft, *data.Space) error) (data.Space, error) {
 	_, err := s.change(ctx, action, func(_ *view, d *draft) error {
-		r, err := d.seen(ctx, data.Ref{Kind: data.KindSpace, Key: key})
+		r, err := d.v.seenAs(ctx, data.Ref{Kind: data.KindSpace, Key: key})
 		if err != nil {
 			return err
 		}

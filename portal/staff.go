@@ -54,7 +54,7 @@ func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity) 
 
 func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity) error {
 	_, err := s.change(ctx, action, func(_ *view, d *draft) error {
-		r, err := d.seen(ctx, data.Ref{Kind: as, Key: edit.Key})
+		r, err := d.v.seenAs(ctx, data.Ref{Kind: as, Key: edit.Key})
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 // the portal shows.
 func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref) (data.UserIdentity, error) {
 	_, err := s.change(ctx, ActionAssignStaff, func(_ *view, d *draft) error {
-		r, err := d.seen(ctx, data.Ref{Kind: data.KindStaffMember, Key: key})
+		r, err := d.v.seenAs(ctx, data.Ref{Kind: data.KindStaffMember, Key: key})
 		if err != nil {
 			return err
 		}

@@ -277,6 +277,16 @@ func (v *view) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	return r, nil
 }
 
+// seenAs is seen for what is to be changed: a staff member is no guest, and no guest is
+// one.
+func (v *view) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
+	r, err := v.seen(ctx, ref)
+	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
+		err = notFound(ref)
+	}
+	return r, err
+}
+
 // references is what a resource refers to.
 func references(r data.Resource) []data.Ref {
 	switch r := r.(type) {

@@ -76,10 +76,7 @@ const maxAttempts = 8
 // planned, so that whoever may not delete it learns nothing of what it would take.
 func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool) (data.DeleteReport, error) {
 	shown := func(v *view) error {
-		r, err := v.seen(ctx, ref)
-		if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
-			err = notFound(ref)
-		}
+		_, err := v.seenAs(ctx, ref)
 		return err
 	}
 	if err := s.do(ctx, action, shown); err != nil {
