@@ -65,6 +65,11 @@ var largeOperations = []struct {
 		_, err := ws.Delete(ctx, data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")})
 		return err
 	}},
+	{"delete of a customer, to be swept later, and of another's site", func(ctx context.Context, ws *data.Workspace) error {
+		sel := data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")}
+		_, err := ws.DeleteWith(ctx, sel, data.DeleteOptions{SweepLater: true})
+		return err
+	}},
 	{"sync", func(ctx context.Context, ws *data.Workspace) error {
 		d := block("a", "a", 3)
 		d.Add(block("a", "n", 6).Spaces[1], data.Unit("a005", "A room before"))

@@ -85,6 +85,13 @@ func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport
 type DeleteOptions struct {
 	DryRun bool // report, and change nothing
 
+	// SweepLater leaves the rows of a customer that is more than one transaction (see
+	// [storage.Limits]) to the next [Workspace.Recover]. It is gone all the same: nobody
+	// finds it or what it had, and its keys are free. Until then its rows are in the store,
+	// and whoever reads the change feed or a history, or creates a customer of its key,
+	// waits for their deletion, which comes first there.
+	SweepLater bool
+
 	// Guard is as in [PushOptions].
 	Guard func(context.Context, *Snapshot, DeleteReport) error
 }
@@ -107,7 +114,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 			}
 		}
 		report = p.report
-		return &operation{changes: p.changes}, nil
+		return &operation{changes: p.changes, sweepLater: o.SweepLater}, nil
 	})
 	if err != nil {
 		return DeleteReport{}, err

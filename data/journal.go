@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
@@ -28,9 +29,12 @@ import (
 //  5. Commit: its row says so. From here on it has happened.
 //  6. Finish: each customer's parts are applied and dropped; the last one holds
 //     the customer's record, without the mark.
+//  7. Sweep: the row says that nothing else is left, and the rows of customers that
+//     are gone are deleted; the last one is the customer's record.
 //
 // Whoever reads a marked customer looks at the operation's row. Until 5 the mark
-// means nothing; afterwards the reader does 6 for that customer first. Whoever
+// means nothing; afterwards the reader does 6 for that customer first, and takes one
+// that is to be swept for gone. Whoever
 // writes what an operation has marked or claimed before 5 aborts it in the same
 // transaction, and the operation begins again: so after 5 nothing can fail.
 
@@ -41,7 +45,11 @@ const (
 	preparing phase = 1
 	committed phase = 2
 	aborted   phase = 3
+	sweeping  phase = 4 // committed, and what it leaves of customers is what they are now
 )
+
+// happened is whether the operation has committed.
+func (p phase) happened() bool { return p == committed || p == sweeping }
 
 // standing is the row of a large operation.
 type standing struct {
@@ -66,7 +74,7 @@ func decodeStanding(row []byte) (standing, error) {
 	}
 	d := layout.NewDecoder(row)
 	st := standing{phase(d.Byte()), d.Time()}
-	if d.Done() != nil || st.phase < preparing || st.phase > aborted {
+	if d.Done() != nil || st.phase < preparing || st.phase > sweeping {
 		return standing{}, fmt.Errorf("%w: the row of an operation", storage.ErrCorrupt)
 	}
 	return st, nil
@@ -88,15 +96,24 @@ func (s *Snapshot) nextOperation(ctx context.Context, from layout.OperationID) (
 	return op, st, found, err
 }
 
+// applied is a pendingError where a large operation of the workspace has committed
+// and its journal may be not all applied. It is for reads that go by no customer's record.
+func (s *Snapshot) applied(ctx context.Context) error {
+	return s.without(ctx, func(p phase) bool { return p == committed })
+}
+
 // finished is a pendingError where a large operation of the workspace has committed
-// and may be not all applied. It is for reads that do not go by a customer's record.
-func (s *Snapshot) finished(ctx context.Context) error {
+// and may have rows to sweep, too.
+func (s *Snapshot) finished(ctx context.Context) error { return s.without(ctx, phase.happened) }
+
+// without is a pendingError where an operation of the workspace is in such a phase.
+func (s *Snapshot) without(ctx context.Context, in func(phase) bool) error {
 	for op, more := (layout.OperationID{}), true; more; {
 		at, st, found, err := s.nextOperation(ctx, op)
 		if err != nil || !found {
 			return err
 		}
-		if st.phase == committed {
+		if in(st.phase) {
 			return &pendingError{w: s.w, op: at}
 		}
 		op, more = at.Next()
@@ -191,7 +208,7 @@ func (s *Snapshot) wound(ctx context.Context, tx storage.Tx, ops []layout.Operat
 			if err := tx.Put(layout.Operation(s.w.id, op), st.encode()); err != nil {
 				return err
 			}
-		case committed:
+		case committed, sweeping:
 			return errStale
 		}
 	}
@@ -217,13 +234,40 @@ func (w *Workspace) journal(ctx context.Context, op *operation) error {
 	}
 	// It has happened. Where finishing it fails, whoever comes next does it, or gets
 	// the error.
-	for _, ch := range op.changes {
-		if w.finish(ctx, j.id, ch.customer.id) != nil {
-			return nil
+	_ = j.finish(ctx)
+	return nil
+}
+
+// finish is what is left to do after the commit.
+func (j *journal) finish(ctx context.Context) error {
+	swept, stay := lo.FilterReject(j.op.changes, func(ch *changes, _ int) bool { return ch.dies })
+	for _, ch := range stay {
+		if err := j.w.finish(ctx, j.id, ch.customer.id); err != nil {
+			return err
 		}
 	}
-	_ = w.forget(ctx, j.id)
-	return nil
+	if len(swept) > 0 && len(stay) > 0 {
+		err := storage.Run(ctx, j.w.store, func(tx storage.Tx) error {
+			st, err := j.w.At(tx).operation(ctx, j.id)
+			if err != nil || st.phase != committed { // another has finished it by now
+				return err
+			}
+			st.phase = sweeping
+			return tx.Put(layout.Operation(j.w.id, j.id), st.encode())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(swept) > 0 && j.op.sweepLater {
+		return nil
+	}
+	for _, ch := range swept {
+		if err := j.w.finish(ctx, j.id, ch.customer.id); err != nil {
+			return err
+		}
+	}
+	return j.w.forget(ctx, j.id)
 }
 
 // journal is a large operation that is being made.
@@ -443,7 +487,11 @@ func (j *journal) commit(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.Put(layout.Operation(j.w.id, j.id), standing{committed, j.op.at()}.encode())
+		st := standing{committed, j.op.at()}
+		if lo.EveryBy(j.op.changes, func(ch *changes) bool { return ch.dies }) {
+			st.phase = sweeping
+		}
+		return tx.Put(layout.Operation(j.w.id, j.id), st.encode())
 	})
 }
 

@@ -20,6 +20,8 @@ type operation struct {
 
 	// within is run in the transaction that commits, with the first customer.
 	within func(context.Context, CustomerTx) error
+
+	sweepLater bool // as in DeleteOptions
 }
 
 // empty is whether there is nothing to write.

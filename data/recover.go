@@ -19,12 +19,12 @@ type RecoverReport struct {
 // Recover finishes the large operations that a crash has left committed, and drops
 // what is left of those that had not. Nothing depends on it: whoever meets such an
 // operation finishes it first, and what has not committed is never seen. It is for
-// a program's start. A large operation that another process, or another Workspace
+// a program's start, and for after a delete with SweepLater. A large operation that another process, or another Workspace
 // value, is making meanwhile begins again.
 func (w *Workspace) Recover(ctx context.Context) (RecoverReport, error) {
 	var report RecoverReport
 	err := w.eachOperation(ctx, func(op layout.OperationID, st standing) error {
-		if st.phase == committed {
+		if st.phase.happened() {
 			report.Finished++
 			return w.finishWhole(ctx, op)
 		}
@@ -40,7 +40,7 @@ func (w *Workspace) Recover(ctx context.Context) (RecoverReport, error) {
 // finishAll finishes every operation that has committed.
 func (w *Workspace) finishAll(ctx context.Context) error {
 	return w.eachOperation(ctx, func(op layout.OperationID, st standing) error {
-		if st.phase == committed {
+		if st.phase.happened() {
 			return w.finishWhole(ctx, op)
 		}
 		return nil
@@ -150,7 +150,7 @@ func (w *Workspace) finishSome(
 		return nil, false, err
 	}
 	st, err := s.operation(ctx, op)
-	if err != nil || c == nil || st.phase != committed {
+	if err != nil || c == nil || !st.phase.happened() {
 		return nil, true, err
 	}
 	if c.fate == dying {
@@ -207,7 +207,7 @@ func (w *Workspace) abandon(ctx context.Context, op layout.OperationID) error {
 		if err != nil {
 			return err
 		}
-		if over = st.phase == committed; over || st.phase == aborted {
+		if over = st.phase.happened(); over || st.phase == aborted {
 			return nil
 		}
 		st.phase = aborted

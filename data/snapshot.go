@@ -83,9 +83,9 @@ func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*cus
 	switch st, err := s.operation(ctx, c.op); {
 	case err != nil:
 		return nil, err
-	case st.phase == committed && c.fate == dying:
+	case st.phase.happened() && c.fate == dying:
 		return nil, nil
-	case st.phase == committed:
+	case st.phase.happened():
 		return nil, &pendingError{s.w, c.op, id}
 	case c.fate == unborn:
 		return nil, nil
@@ -187,7 +187,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	if value == nil {
 		// The row is not there until its part of a large operation is applied, and it alone
 		// says whose record to look at.
-		if err := s.finished(ctx); err != nil {
+		if err := s.applied(ctx); err != nil {
 			return nil, err
 		}
 	} else {

@@ -47,10 +47,10 @@ type CheckReport struct {
 	Damages int
 	Damage  []Damage
 
-	// Unfinished and Abandoned are large operations that a crash has left, or that are
-	// under way: those that have committed and are not applied yet, and those that have
-	// not committed. Neither is damage, and [Workspace.Recover] leaves none. Rows of
-	// customers that the first kind changes are not compared.
+	// Unfinished and Abandoned are large operations that a crash or SweepLater has left,
+	// or that are under way: those that have committed and are not applied yet, and those
+	// that have not committed. Neither is damage, and [Workspace.Recover] leaves none.
+	// Rows of customers that the first kind changes are not compared.
 	Unfinished int
 	Abandoned  int
 }
@@ -188,7 +188,7 @@ func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedC
 		if err != nil {
 			return nil, err
 		}
-		c.moving = st == committed
+		c.moving = st.happened()
 		c.unborn = c.fate == unborn
 	}
 	if k.known == nil || len(k.known) == maxKnown {

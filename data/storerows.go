@@ -174,7 +174,7 @@ func (k *checker) operationRow(_ context.Context, value []byte) error {
 	switch {
 	case err != nil || st.phase == 0:
 		return k.malformed()
-	case st.phase == committed:
+	case st.phase.happened():
 		k.report.Unfinished++
 	default:
 		k.report.Abandoned++

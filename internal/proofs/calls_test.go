@@ -153,7 +153,8 @@ var calls = []call{
 	{name: "portal Resolve", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Resolve(ctx, w.portal.code)) }},
 	{name: "portal Revoke", do: func(ctx context.Context, h host, w *world) error { return h.portals.Revoke(ctx, h.ws, w.portal.id) }},
 	{name: "DeleteWith", do: func(ctx context.Context, h host, _ *world) error {
-		return only(h.ws.DeleteWith(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "a/001")}, data.DeleteOptions{}))
+		sel := data.Selection{CustomerKeys: []string{"b"}, Resources: data.Refs(data.KindRoom, "a/001")}
+		return only(h.ws.DeleteWith(ctx, sel, data.DeleteOptions{SweepLater: true}))
 	}},
 	{name: "RevokePortals", do: func(ctx context.Context, h host, w *world) error {
 		return only(h.ws.RevokePortals(ctx, w.a, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {

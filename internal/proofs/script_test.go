@@ -142,7 +142,8 @@ func (h host) take(ctx context.Context, st step, last *opened) (*opened, error) 
 		}
 		_, err = h.ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, keys...)})
 	case "delete customer":
-		_, err = h.ws.Delete(ctx, data.Selection{CustomerKeys: []string{st.customer}})
+		o := data.DeleteOptions{SweepLater: st.size%2 == 0}
+		_, err = h.ws.DeleteWith(ctx, data.Selection{CustomerKeys: []string{st.customer}}, o)
 	case "create", "create with data":
 		req := portal.CreateRequest{CustomerKey: st.customer}
 		if st.what == "create with data" {

@@ -1,0 +1,99 @@
+package data_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// TestSweepLater deletes a customer whose rows are left to Recover: nobody finds it, its
+// keys are free, what is looked for in vain sweeps nothing, and Recover leaves no row.
+func TestSweepLater(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		store = backends.Limit(store, backends.Smallest)
+		ws := workspace(store)
+		const rooms = 20
+		pushed, err := ws.Push(t.Context(), block("a", "k", rooms))
+		require.NoError(t, err)
+		rows := len(dump(t, ws))
+		sel := data.Selection{CustomerKeys: []string{"a"}}
+		plan, err := ws.PlanDelete(t.Context(), sel)
+		require.NoError(t, err)
+		report, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{SweepLater: true})
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.Len(t, report.Deleted, 3*rooms+1)
+
+		_, err = ws.Customer(t.Context(), "a")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		_, err = ws.Space(t.Context(), "k001")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		for _, id := range []uuid.UUID{pushed.Resources[1].ID, uuid.New()} {
+			_, err = ws.SpaceByID(t.Context(), id)
+			require.ErrorIs(t, err, data.ErrResourceNotFound)
+		}
+		page, err := ws.Spaces(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Empty(t, page.Items)
+		again, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{SweepLater: true})
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, again.CustomersNotFound)
+		require.Greater(t, len(dump(t, ws)), rows, "its rows are there, and those of the operation")
+
+		other := block("b", "k", rooms)
+		_, err = ws.Push(t.Context(), other)
+		require.NoError(t, err)
+		checked, err := data.Check(t.Context(), store)
+		require.NoError(t, err)
+		require.Empty(t, checked.Damage)
+		require.Equal(t, 1, checked.Unfinished)
+
+		recovered, err := ws.Recover(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, data.RecoverReport{Finished: 1}, recovered)
+		require.Len(t, dump(t, ws), rows)
+		require.JSONEq(t, exported(t, other), export(t, ws, "b"))
+		told := map[data.Change]int{}
+		for _, c := range changes(t, ws, data.Cursor{}) {
+			told[c.Change]++
+		}
+		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, told)
+	})
+}
+
+// TestWhoNeedsTheSweepMakesIt leaves the rows of a customer, and then reads the feed, or
+// creates the customer anew, which both tell of their deletion first.
+func TestWhoNeedsTheSweepMakesIt(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		ws := workspace(backends.Limit(store, backends.Smallest))
+		const rooms = 20
+		for _, need := range []func(){
+			func() { changes(t, ws, data.Cursor{}) },
+			func() { push(t, ws, "a") },
+		} {
+			_, err := ws.Push(t.Context(), block("a", "k", rooms))
+			require.NoError(t, err)
+			_, err = ws.DeleteWith(t.Context(), data.Selection{CustomerKeys: []string{"a"}}, data.DeleteOptions{SweepLater: true})
+			require.NoError(t, err)
+			need()
+			told := map[data.Change]int{}
+			for _, c := range changes(t, ws, data.Cursor{}) {
+				told[c.Change]++
+			}
+			require.Equal(t, told[data.Created], told[data.Deleted])
+			recovered, err := ws.Recover(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, recovered.Finished)
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+			require.NoError(t, err)
+			require.Len(t, dump(t, ws), 0)
+		}
+	})
+}
