@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -380,17 +379,29 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 	// refers to that.
 	spreads := o.Strict && o.SkipInvalid
 	applied := func(i int) bool { return !o.SkipInvalid || !merged[i].refused(o) }
-	stored, err := s.storedTargets(ctx, c, g, o, func(i int) bool { return !spreads && applied(i) })
-	if err != nil {
-		return err
-	}
-	for again := true; again; {
-		again = false
-		has := make(map[Ref]Kind, len(stored)+len(g.items))
-		maps.Copy(has, stored)
+	given := func() map[Ref]Kind {
+		has := make(map[Ref]Kind, len(g.items))
 		for i, it := range g.items {
 			if it.kind.valid() && applied(i) {
 				has[byClass(it.ref())] = it.kind
+			}
+		}
+		return has
+	}
+	has := given()
+	sound := has
+	if spreads {
+		sound = nil
+	}
+	stored, err := s.storedTargets(ctx, c, g, o, sound)
+	if err != nil {
+		return err
+	}
+	for again := true; again; has = given() {
+		again = false
+		for ref, kind := range stored {
+			if has[ref] == 0 {
+				has[ref] = kind
 			}
 		}
 		for i, it := range g.items {
@@ -410,20 +421,17 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 
 // storedTargets is what is stored and stays of what is referred to, by class. What is
 // given and sound for certain is not looked for.
-func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o PushOptions, sound func(i int) bool) (map[Ref]Kind, error) {
-	known := make(map[Ref]bool, len(g.items))
-	for i, it := range g.items {
-		if it.kind.valid() && sound(i) {
-			known[byClass(it.ref())] = true
-		}
-	}
+func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o PushOptions, sound map[Ref]Kind) (map[Ref]Kind, error) {
 	var ask []Ref
+	asked := map[Ref]bool{}
 	for _, it := range g.items {
 		it.references(func(_ refPlace, ref Ref) {
-			if class := byClass(ref); ref.Kind.valid() && chars.CheckKey(ref.Key) == "" && !known[class] {
-				known[class] = true
-				ask = append(ask, class)
+			class := byClass(ref)
+			if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" || sound[class] != 0 || asked[class] {
+				return
 			}
+			asked[class] = true
+			ask = append(ask, class)
 		})
 	}
 	owners, err := s.owners(ctx, ask)

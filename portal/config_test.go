@@ -3,6 +3,7 @@ package portal_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -211,6 +212,33 @@ func TestARequestListsTheFaultsOfItsPushToo(t *testing.T) {
 		_, err = f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d})
 		require.Equal(t, []string{"customer_data.rooms[1].name required"}, faults(t, err))
 		requireEmpty(t, f)
+	})
+}
+
+// TestAConfigurationIsBoundedAsAWhole has one of which each part is within its bounds.
+func TestAConfigurationIsBoundedAsAWhole(t *testing.T) {
+	var c portal.Config
+	for i := range 20 {
+		c.FrameOrigins = append(c.FrameOrigins, fmt.Sprintf("https://%02d.%s.example", i, strings.Repeat("a.", 900)))
+	}
+	label := strings.Repeat("x", 4000)
+	confirmation := &c.Features.Manage.DeviceManagementConfirmation
+	confirmation.Title, confirmation.Body = label, label
+	confirmation.ConfirmButtonLabel, confirmation.CancelButtonLabel = label, label
+	for i := range 100 {
+		name := fmt.Sprintf("%0100d", i)
+		c.Features.Connect.AcceptedProviders = append(c.Features.Connect.AcceptedProviders, name)
+		c.Features.Manage.Events.AllowedEvents = append(c.Features.Manage.Events.AllowedEvents, name)
+	}
+	each(t, func(t *testing.T, f *fixture) {
+		d := hotel()
+		d.Add(data.Room("102", ""))
+		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d, Config: c})
+		require.Equal(t, []string{"features too_many", "customer_data.rooms[1].name required"}, faults(t, err))
+		requireEmpty(t, f)
+		made := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, made.ID, func(to *portal.Config) error { *to = c; return nil })
+		require.Equal(t, []string{"features too_many"}, faults(t, err))
 	})
 }
 

@@ -51,16 +51,19 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 		return CustomerPortal{}, err
 	}
 	notes := s.checkCreate(req)
+	config, err := encodeConfig(req.Config, &notes)
+	if err != nil {
+		return CustomerPortal{}, err
+	}
 	if len(notes.Faults) > 0 {
 		return CustomerPortal{}, s.allFaults(ctx, ws, req, notes)
 	}
 	var made CustomerPortal
 	insert := func(ctx context.Context, tx data.CustomerTx) (err error) {
-		made, err = s.insert(ctx, ws, tx, req)
+		made, err = s.insert(ctx, ws, tx, req, config)
 		return err
 	}
 	var report data.PushReport
-	var err error
 	if req.CustomerData == nil {
 		err = ws.Within(ctx, req.CustomerKey, insert)
 	} else {
@@ -141,8 +144,8 @@ func underCustomerData(notes form.Notes, err error) error {
 	return invalid(notes, err)
 }
 
-// insert writes the rows of a new portal.
-func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest) (CustomerPortal, error) {
+// insert writes the rows of a new portal, with its configuration as encodeConfig gave it.
+func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest, config string) (CustomerPortal, error) {
 	if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, req.Config, req.CustomerData); err != nil {
 		return CustomerPortal{}, err
 	}
@@ -150,13 +153,10 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	if ttl == 0 {
 		ttl = s.ttl
 	}
-	r := &record{workspace: ws.ID(), customer: tx.Customer.ID(), createdAt: s.time(), maxUses: uint64(req.MaxUses)}
+	r := &record{workspace: ws.ID(), customer: tx.Customer.ID(), createdAt: s.time(), maxUses: uint64(req.MaxUses), stored: config}
 	r.expiresAt = r.createdAt.Add(ttl).Truncate(time.Microsecond)
 	expires, err := linkExpiry(r.expiresAt)
 	if err != nil {
-		return CustomerPortal{}, err
-	}
-	if err := r.setConfig(req.Config); err != nil {
 		return CustomerPortal{}, err
 	}
 	if r.id, err = s.newPortalID(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
@@ -138,7 +139,15 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 		if req.Config, err = s.stillThere(ctx, tx.Snapshot, tx.Customer.Key, req.Config); err != nil {
 			return err
 		}
-		out, err = s.insert(ctx, ws, tx, req)
+		var notes form.Notes
+		config, err := encodeConfig(req.Config, &notes)
+		if err == nil {
+			err = invalid(notes)
+		}
+		if err != nil {
+			return err
+		}
+		out, err = s.insert(ctx, ws, tx, req, config)
 		return err
 	})
 	return out, err
@@ -240,6 +249,10 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 			return err
 		}
 		notes := after.check()
+		stored, err := encodeConfig(after, &notes)
+		if err != nil {
+			return err
+		}
 		if err := invalid(notes); err != nil {
 			return err
 		}
@@ -251,9 +264,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 			return err
 		}
 		was := p.stored
-		if err := p.setConfig(after); err != nil {
-			return err
-		}
+		p.stored = stored
 		if out, err = s.describe(p, tx.Customer.Key); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,22 +41,20 @@ func (r *record) config() (c Config, err error) {
 	return c, nil
 }
 
-// setConfig writes the configuration, which was checked.
-func (r *record) setConfig(c Config) error {
+// encodeConfig is a configuration, which was checked, as a record stores it. It notes a
+// fault where that is too long.
+func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
+	if reflect.ValueOf(c).IsZero() {
+		return "", nil
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
-		return fmt.Errorf("portal: writing a configuration: %w", err)
-	}
-	if zero, err := json.Marshal(Config{}); err != nil || string(zero) == string(b) {
-		b = nil
+		return "", fmt.Errorf("portal: writing a configuration: %w", err)
 	}
 	if len(b) > maxConfigBytes {
-		var notes form.Notes
 		notes.Fault("features", data.RuleTooMany, "the configuration has %d bytes as JSON, and may have %d", len(b), maxConfigBytes)
-		return invalid(notes)
 	}
-	r.stored = string(b)
-	return nil
+	return string(b), nil
 }
 
 func (r *record) encode() []byte {
