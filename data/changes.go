@@ -67,7 +67,7 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 			out.ID = id
 		}
 		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: ch.at, UpdatedAt: ch.at}
-	case string(old.stored) == string(encodeFields(make([]byte, 0, 128), new)):
+	case old == new, string(old.stored) == string(encodeFields(make([]byte, 0, 128), new)):
 		out.ID, out.Change = old.meta.ID, Unchanged
 		return out, nil
 	default:

@@ -304,7 +304,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 			refs, at = append(refs, it.ref()), append(at, i)
 		}
 	}
-	stored, err := s.nodes(ctx, c, refs)
+	stored, err := s.heads(ctx, c, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -328,12 +328,24 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 			})
 		}
 	}
+	var fields []byte
 	for i, it := range g.items {
-		if it.kind.valid() {
-			m := &merged[i]
-			m.new = merge(m.old, it.node, o.Replace)
-			checkWhole(m.new, m.found.about(it.at))
+		if !it.kind.valid() {
+			continue
 		}
+		m := &merged[i]
+		fields = encodeFields(fields[:0], it.node)
+		if m.old != nil && len(it.clear) == 0 && string(fields) == string(m.old.stored) {
+			m.new = m.old // most of a push that is repeated
+			continue
+		}
+		if m.old != nil {
+			if err := m.old.decodeFields(); err != nil {
+				return nil, err
+			}
+		}
+		m.new = merge(m.old, it.node, o.Replace)
+		checkWhole(m.new, m.found.about(it.at))
 	}
 	return merged, nil
 }

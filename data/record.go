@@ -37,6 +37,15 @@ func encodeRecord(n *node) []byte {
 }
 
 func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
+	n, err := decodeHead(c, ref, b)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.decodeFields()
+}
+
+// decodeHead reads a record but for its fields, which it leaves in stored.
+func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
 	d := layout.NewDecoder(b)
 	if v := d.Byte(); v != recordVersion {
 		return nil, fmt.Errorf("%w: a %s has record version %d, not %d", storage.ErrCorrupt, ref.Kind, v, recordVersion)
@@ -44,7 +53,15 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 	n := &node{kind: ref.Kind, key: ref.Key}
 	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time()}
 	n.stored = d.Left()
-	value := new(layout.Decoder)
+	if err := d.Err(); err != nil {
+		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
+	}
+	return n, nil
+}
+
+// decodeFields reads what decodeHead left.
+func (n *node) decodeFields() error {
+	d, value := layout.NewDecoder(n.stored), new(layout.Decoder)
 	for d.More() {
 		f := fieldByTag[d.Uvarint()]
 		d.Value(value)
@@ -58,9 +75,9 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 		}
 	}
 	if err := d.Done(); err != nil {
-		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
+		return fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, n.kind, err)
 	}
-	return n, nil
+	return nil
 }
 
 // customer is the row of a customer.

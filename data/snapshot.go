@@ -96,6 +96,22 @@ func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*cus
 // nodes reads resources of a customer by their own kind and key: nil for one that
 // is absent.
 func (s *Snapshot) nodes(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
+	out, err := s.heads(ctx, c, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range out {
+		if n != nil {
+			if err := n.decodeFields(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// heads is nodes, but for their fields.
+func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
 	keys := make([][]byte, len(refs))
 	for i, ref := range refs {
 		keys[i] = layout.Resource(c.id, byte(ref.Kind), ref.Key)
@@ -107,7 +123,7 @@ func (s *Snapshot) nodes(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	out := make([]*node, len(refs))
 	for i, record := range records {
 		if record != nil {
-			if out[i], err = decodeRecord(c, refs[i], record); err != nil {
+			if out[i], err = decodeHead(c, refs[i], record); err != nil {
 				return nil, err
 			}
 		}

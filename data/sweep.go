@@ -14,7 +14,7 @@ import (
 // owned is a row of a customer's range, and what outside of it points to it.
 type owned struct {
 	key      []byte
-	resource *node     // where it is one
+	resource *node     // where it is one; but for its fields
 	portal   uuid.UUID // where it is one
 	pointers [][]byte  // by an id, which is nobody else's ever
 	claimed  []byte    // the pointer by a key, which may be another's by now; nil for none
@@ -29,7 +29,7 @@ func readOwned(c *customer, e storage.Entry) (owned, bool, error) {
 	case layout.RowCustomer:
 		return out, false, nil
 	case layout.RowResource:
-		n, err := decodeRecord(c, Ref{Kind(kind), string(rest)}, e.Value)
+		n, err := decodeHead(c, Ref{Kind(kind), string(rest)}, e.Value)
 		if err != nil {
 			return out, false, err
 		}
