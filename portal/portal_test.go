@@ -50,7 +50,7 @@ type fixture struct {
 	master  []byte // in slot 3
 }
 
-func setup(t *testing.T, store storage.Store) *fixture {
+func setup(t testing.TB, store storage.Store) *fixture {
 	t.Helper()
 	c := &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}
 	master, err := portal.NewMaster()
@@ -69,7 +69,7 @@ func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, setup(t, store)) })
 }
 
-func (f *fixture) create(t *testing.T, req portal.CreateRequest) portal.CustomerPortal {
+func (f *fixture) create(t testing.TB, req portal.CreateRequest) portal.CustomerPortal {
 	t.Helper()
 	p, err := f.portals.Create(t.Context(), f.ws, req)
 	require.NoError(t, err)
