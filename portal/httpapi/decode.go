@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -113,13 +114,17 @@ func (c *call) bound() error {
 		return nil
 	}
 	kind, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" || params["charset"] != "" && !isUTF8(params["charset"]) || c.r.Header.Get("Content-Encoding") != "" {
+	coding := c.r.Header.Get("Content-Encoding")
+	if err != nil || kind != "application/json" || !isOneOf(params["charset"], "utf-8", "utf8") || !isOneOf(coding, "identity") {
 		return errMedia
 	}
 	return nil
 }
 
-func isUTF8(charset string) bool { return slices.Contains([]string{"utf-8", "UTF-8", "utf8"}, charset) }
+// isOneOf is whether a parameter is left out or one of those, in any case.
+func isOneOf(given string, known ...string) bool {
+	return given == "" || slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(given, name) })
+}
 
 // body counts what is read, and tells a client that fails to send from a failure here.
 type body struct {

@@ -76,3 +76,20 @@ func TestMalformedRequestsHaveTheseAnswers(t *testing.T) {
 		}
 	})
 }
+
+// TestMediaTypesAreReadInAnyCase sends what says the same as "application/json".
+func TestMediaTypesAreReadInAnyCase(t *testing.T) {
+	t.Parallel()
+	f := onMemory(t)
+	for _, row := range []struct{ kind, coding string }{
+		{"application/json", ""},
+		{"Application/JSON; Charset=Utf-8", ""},
+		{`application/json; charset="UTF8"`, "Identity"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/customers/push_data", strings.NewReader(`{"customer_key": "c"}`))
+		r.Header.Set("Authorization", "Bearer "+keyA)
+		r.Header.Set("Content-Type", row.kind)
+		r.Header.Set("Content-Encoding", row.coding)
+		require.Equal(t, http.StatusOK, f.answer(t, r).status, row)
+	}
+}
