@@ -334,12 +334,12 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 			continue
 		}
 		m := &merged[i]
-		fields = encodeFields(fields[:0], it.node)
-		if m.old != nil && len(it.clear) == 0 && string(fields) == string(m.old.stored) {
-			m.new = m.old // most of a push that is repeated
-			continue
-		}
 		if m.old != nil {
+			fields = encodeFields(fields[:0], it.node)
+			if len(it.clear) == 0 && string(fields) == string(m.old.stored) {
+				m.new = m.old // most of a push that is repeated
+				continue
+			}
 			if err := m.old.decodeFields(); err != nil {
 				return nil, err
 			}
