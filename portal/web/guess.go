@@ -50,22 +50,35 @@ func (g *guesses) left(who netip.Prefix, now time.Time) float64 {
 	return min(guessBurst, b.left+float64(now.Sub(b.at))/float64(guessInterval))
 }
 
-// wait is how long an address has to wait until it may guess; zero is not at all.
-func (g *guesses) wait(who netip.Prefix) time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if left := g.left(who, g.now()); left < 1 {
-		return time.Duration((1 - left) * float64(guessInterval))
-	}
-	return 0
-}
-
-// wrong counts a wrong guess.
-func (g *guesses) wrong(who netip.Prefix) {
+// take takes a guess of an address before it is looked at, so that many at once are no
+// more than one after the other. It says how long the address has to wait where it has
+// none left; zero is not at all.
+func (g *guesses) take(who netip.Prefix) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	b := bucket{max(0, g.left(who, now)-1), now}
+	left := g.left(who, now)
+	if left < 1 {
+		return time.Duration((1 - left) * float64(guessInterval))
+	}
+	g.set(who, bucket{left - 1, now})
+	return 0
+}
+
+// back gives a guess back that was none. An address that has them all is forgotten.
+func (g *guesses) back(who netip.Prefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	if left := g.left(who, now) + 1; left < guessBurst {
+		g.set(who, bucket{left, now})
+		return
+	}
+	delete(g.recent, who)
+	delete(g.older, who)
+}
+
+func (g *guesses) set(who netip.Prefix, b bucket) {
 	if _, known := g.recent[who]; !known && len(g.recent) >= g.mostEach {
 		g.older, g.recent = g.recent, map[netip.Prefix]bucket{}
 	}
@@ -82,13 +95,16 @@ func visitor(r *http.Request, proxies []netip.Prefix) netip.Prefix {
 	trusted := func(a netip.Addr) bool {
 		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && trusted(addr); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
+	if trusted(addr) {
+		hops := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+		for trusted(addr) {
+			i := strings.LastIndexByte(hops, ',')
+			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i+1:]))
+			if err != nil {
+				break
+			}
+			addr, hops = hop.Unmap(), hops[:max(i, 0)]
 		}
-		addr = hop.Unmap()
 	}
 	bits := 32
 	if addr.Is6() {

@@ -21,17 +21,17 @@ func (v *visit) link(code string) {
 		return
 	}
 	who := visitor(v.r, v.h.o.TrustedProxies)
-	if wait := v.h.guesses.wait(who); wait > 0 {
+	if wait := v.h.guesses.take(who); wait > 0 {
 		v.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		v.fail(http.StatusTooManyRequests, problem{Key: "slow"})
 		return
 	}
 	p, err := v.h.portals.Peek(v.ctx(), code)
 	if errors.Is(err, portal.ErrForged) {
-		v.h.guesses.wrong(who)
 		v.notFound()
 		return
 	}
+	v.h.guesses.back(who)
 	found := p.WorkspaceID != [16]byte{}
 	if found && p.Config.IsEmbedded {
 		allowFrame(v.w.Header(), p.Config)

@@ -5,9 +5,6 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"testing"
-	"time"
-
-	"net/netip"
 
 	"github.com/stretchr/testify/require"
 )
@@ -64,16 +61,4 @@ func TestAFontIsAName(t *testing.T) {
 	} {
 		require.Equal(t, want, fontList(given))
 	}
-}
-
-// TestCountsOfGuessesAreBounded guesses from more addresses than are kept.
-func TestCountsOfGuessesAreBounded(t *testing.T) {
-	t.Parallel()
-	g := newGuesses(time.Now)
-	g.mostEach = 1000
-	for i := range 100_000 {
-		g.wrong(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32))
-		require.LessOrEqual(t, len(g.recent)+len(g.older), 2000)
-	}
-	require.NotEmpty(t, g.older)
 }

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+func address(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+}
+
+// TestCountsOfGuessesAreBounded guesses from more addresses than are kept.
+func TestCountsOfGuessesAreBounded(t *testing.T) {
+	t.Parallel()
+	g := newGuesses(time.Now)
+	for i := range 300_000 {
+		g.take(address(i))
+		if n := len(g.recent) + len(g.older); n > 2*maxGuessers {
+			require.LessOrEqual(t, n, 2*maxGuessers)
+		}
+	}
+	require.NotEmpty(t, g.older)
+}
+
+// TestWhatWasNoGuessIsForgotten: whoever opens a link that is right is counted nowhere.
+func TestWhatWasNoGuessIsForgotten(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	g := newGuesses(func() time.Time { return at })
+	for range 100 {
+		require.Zero(t, g.take(address(1)))
+		g.back(address(1))
+	}
+	require.Empty(t, g.recent)
+	for range guessBurst {
+		require.Zero(t, g.take(address(1)))
+	}
+	g.back(address(1))
+	require.Zero(t, g.take(address(1)))
+	require.Equal(t, guessInterval, g.take(address(1)), "and no guess comes back twice")
+}
+
+// TestGuessesAtOnceAreNoMoreThanOneByOne: a guess was counted after it was looked at, so
+// that all that were looked at in the same moment were one.
+func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
+	t.Parallel()
+	const attempts = 100
+	var there atomic.Int64 // that are looked at, or have their answer
+	all := make(chan struct{})
+	count := func() {
+		if there.Add(1) == attempts {
+			close(all)
+		}
+	}
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	require.NoError(t, err)
+	var looked atomic.Int64
+	portals, err := portal.New(memory.New(), portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: func() time.Time {
+		looked.Add(1)
+		count()
+		<-all // until every other one is here too
+		return time.Now()
+	}})
+	require.NoError(t, err)
+	pages, err := New(portals, Options{})
+	require.NoError(t, err)
+	statuses := make([]int, attempts)
+	var done sync.WaitGroup
+	for i := range attempts {
+		done.Go(func() {
+			w := httptest.NewRecorder()
+			pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+strings.Repeat("0", codeLength), nil))
+			if statuses[i] = w.Code; w.Code == http.StatusTooManyRequests {
+				count()
+			}
+		})
+	}
+	done.Wait()
+	found := map[int]int{}
+	for _, status := range statuses {
+		found[status]++
+	}
+	require.Equal(t, map[int]int{http.StatusNotFound: guessBurst, http.StatusTooManyRequests: attempts - guessBurst}, found)
+	require.EqualValues(t, guessBurst, looked.Load())
+}
+
+// TestAHeaderOfNobodyCostsNothing: a header of a megabyte of commas, which is believed
+// from a proxy alone, was taken apart into sixteen.
+func TestAHeaderOfNobodyCostsNothing(t *testing.T) { // and not in parallel, since it counts all that is allocated
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("X-Forwarded-For", strings.Repeat(",", 1<<20))
+	for _, proxies := range [][]netip.Prefix{nil, {netip.MustParsePrefix("192.0.2.0/24")}} {
+		require.Equal(t, netip.MustParsePrefix("192.0.2.1/32"), visitor(r, proxies))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		visitor(r, proxies)
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+	}
+}
