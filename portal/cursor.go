@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/opaque"
 )
@@ -16,7 +18,8 @@ import (
 const cursorInfo = "customerportal/cursor/v1"
 
 // A cursor of a session is the place in a list, which can be the key of a resource
-// that the portal hides. So it is sealed: the slot of the key, a nonce, and the place.
+// that the portal hides. So it is sealed: the slot of the key, a nonce, and the place. In
+// another portal it opens nothing: its list would go on where what is hidden there lies.
 
 func newCursorAEAD(master []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, master, nil, cursorInfo, sha256.Size)
@@ -34,7 +37,7 @@ func newCursorAEAD(master []byte) (cipher.AEAD, error) {
 	return aead, nil
 }
 
-func (k *Keys) sealCursor(cursor string, rand io.Reader) (string, error) {
+func (k *Keys) sealCursor(cursor string, of uuid.UUID, rand io.Reader) (string, error) {
 	if cursor == "" {
 		return "", nil
 	}
@@ -44,12 +47,12 @@ func (k *Keys) sealCursor(cursor string, rand io.Reader) (string, error) {
 	if _, err := io.ReadFull(rand, b[1:]); err != nil {
 		return "", fmt.Errorf("portal: making a cursor: %w", err)
 	}
-	b = aead.Seal(b, b[1:], pad(cursor), b[:1])
+	b = aead.Seal(b, b[1:], pad(cursor), beside(b[0], of))
 	return opaque.Encode(b), nil
 }
 
-// openCursor returns [data.ErrInvalidCursor] for a cursor that no session gave.
-func (k *Keys) openCursor(sealed string) (string, error) {
+// openCursor returns [data.ErrInvalidCursor] for a cursor that no session of that portal gave.
+func (k *Keys) openCursor(sealed string, of uuid.UUID) (string, error) {
 	if sealed == "" {
 		return "", nil
 	}
@@ -62,12 +65,15 @@ func (k *Keys) openCursor(sealed string) (string, error) {
 		return "", data.ErrInvalidCursor
 	}
 	nonce, rest := b[1:1+aead.NonceSize()], b[1+aead.NonceSize():]
-	cursor, err := aead.Open(nil, nonce, rest, b[:1])
+	cursor, err := aead.Open(nil, nonce, rest, beside(b[0], of))
 	if err != nil {
 		return "", data.ErrInvalidCursor
 	}
 	return strings.TrimRight(string(cursor), padding), nil
 }
+
+// beside is what a sealed cursor only opens beside.
+func beside(slot byte, of uuid.UUID) []byte { return append([]byte{slot}, of[:]...) }
 
 // padding stands in no cursor of a list, and hides how long the key in one is.
 const (

@@ -116,7 +116,7 @@ func (s *Session) AccessGrants(ctx context.Context, q data.Query) (Page[data.Acc
 }
 
 func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error)) (page Page[T], err error) {
-	if q.Cursor, err = s.service.keys.openCursor(q.Cursor); err != nil {
+	if q.Cursor, err = s.service.keys.openCursor(q.Cursor, s.portal.ID); err != nil {
 		return page, err
 	}
 	err = s.do(ctx, action, func(v *view) error {
@@ -135,7 +135,7 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		if err != nil {
 			return err
 		}
-		if page.Next, err = s.service.keys.sealCursor(found.Next, s.service.rand); err != nil {
+		if page.Next, err = s.service.keys.sealCursor(found.Next, s.portal.ID, s.service.rand); err != nil {
 			return err
 		}
 		if err := v.loadReferences(ctx, lo.Map(found.Items, func(r T, _ int) data.Resource { return r })...); err != nil {

@@ -263,6 +263,29 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 	})
 }
 
+// TestACursorIsOfItsPortal: in another one its list went on from the key of what is hidden
+// there, which told where among its own keys that lies.
+func TestACursorIsOfItsPortal(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		other := *estate()
+		other.CustomerKey, other.UserIdentities, other.AccessGrants = "other", nil, nil
+		for i := range other.Spaces {
+			other.Spaces[i].Key, other.Spaces[i].ParentSiteKey = "other"+other.Spaces[i].Key, ""
+		}
+		s := f.session(t, portal.Config{})
+		sameCustomer := f.session(t, portal.Config{})
+		_, stranger := f.open(t, portal.CreateRequest{CustomerData: &other})
+		page, err := s.Spaces(t.Context(), data.Query{Limit: 1})
+		require.NoError(t, err)
+		_, err = s.Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
+		require.NoError(t, err)
+		for _, s := range []*portal.Session{stranger, sameCustomer} {
+			_, err = s.Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
+			require.ErrorIs(t, err, data.ErrInvalidCursor)
+		}
+	})
+}
+
 func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), *estate())
