@@ -1,0 +1,574 @@
+package proofs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// Words that every text of a customer has, so that it is known where it turns up. They
+// are as long as one another, and as the word of what is nowhere.
+const (
+	attacker  = "indigo"
+	victim    = "zephyr" // of the same workspace
+	foreigner = "quartz" // of another
+	nowhere   = "absent"
+)
+
+var strangersTime = time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)
+
+func customerOf(word string) string { return "customer-" + word }
+
+// keyOf is the key of a customer's resource of a kind. No key is a part of another.
+func keyOf(word string, kind data.Kind) string {
+	return fmt.Sprintf("%02x-%s-%s", uint8(kind), kind, word)
+}
+
+func refOf(word string, kind data.Kind) data.Ref { return data.Ref{Kind: kind, Key: keyOf(word, kind)} }
+
+// codes are codes that a customer prefers, which say nothing of whose they are.
+var codes = map[string]string{attacker: "504417", victim: "718293", foreigner: "828374"}
+
+// estateOf is a customer with a resource of every kind.
+func estateOf(word string) data.CustomerData {
+	d := data.CustomerData{CustomerKey: customerOf(word)}
+	name := func(kind data.Kind) string { return fmt.Sprintf("Name %s %s", kind, word) }
+	guest, room := refOf(word, data.KindGuest), refOf(word, data.KindRoom)
+	for _, kind := range data.Kinds() {
+		key := keyOf(word, kind)
+		switch kind.Class() {
+		case data.ClassSpace:
+			s := data.Space{Kind: kind, Key: key, Name: name(kind)}
+			switch kind {
+			case data.KindRoom, data.KindUnit, data.KindCommonArea:
+				s.ParentSiteKey = keyOf(word, data.KindSite)
+			case data.KindSpace:
+				s.Details.Address = "Address " + word
+			case data.KindPropertyListing:
+				s.CustomMetadata = data.CustomMetadata{"note": word}
+			}
+			d.Add(s)
+		case data.ClassUserIdentity:
+			u := data.UserIdentity{Kind: kind, Key: key, Name: name(kind), EmailAddress: fmt.Sprintf("%s-%s@mail.example", kind, word)}
+			if kind == data.KindStaffMember {
+				u.Spaces = []data.Ref{room}
+			}
+			d.Add(u)
+		case data.ClassAccessGrant:
+			g := data.AccessGrant{
+				Kind: kind, Key: key, Name: name(kind), User: guest, Spaces: []data.Ref{room}, PreferredCode: codes[word],
+				StartsAt: strangersTime.Add(-time.Hour), EndsAt: strangersTime.Add(48 * time.Hour),
+			}
+			if kind == data.KindReservation {
+				g.CustomMetadata = data.CustomMetadata{"note": word}
+			}
+			d.Add(g)
+		}
+	}
+	return d
+}
+
+// dice are random bytes that are the same again after reset.
+type dice struct{ *rand.ChaCha8 }
+
+func (d *dice) reset() { d.Seed([32]byte{7}) }
+
+// strangers is a store with three customers, a session of one of them, and all by which
+// the others could be named.
+type strangers struct {
+	dice    *dice
+	writes  *backends.Faulty
+	store   storage.Store
+	portals *portal.Service
+	words   map[string]*data.Workspace // by the word of a customer in it
+	link    string                     // of the attacker's portal
+	session *portal.Session            // its own, which is kept
+	others  []identifier
+	secrets []string // what must be in no answer
+
+	rows   map[string][]byte // of the store, before anybody tries
+	theirs map[string]bool   // keys of those that say anything of the others
+	owners [][]byte          // the ids of the others in the store
+}
+
+// identifier is something that names a thing of another customer.
+type identifier struct {
+	what   string
+	id     string
+	absent string // of the same shape, and of nothing
+}
+
+// newStrangers fills a store.
+func newStrangers(t *testing.T, store storage.Store) *strangers {
+	t.Helper()
+	s := &strangers{dice: &dice{rand.NewChaCha8([32]byte{1})}, words: map[string]*data.Workspace{}}
+	s.writes = backends.NewFault(store, backends.Fault{Of: backends.Writes, After: 1 << 60}) // which counts
+	s.store = s.writes
+	now := func() time.Time { return strangersTime }
+	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
+	require.NoError(t, err)
+	s.portals, err = portal.New(s.store, portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: now, Rand: s.dice})
+	require.NoError(t, err)
+	here := data.NewWorkspace(s.store, workspaceID, data.Options{Now: now, Rand: s.dice})
+	s.words[attacker], s.words[victim] = here, here
+	s.words[foreigner] = data.NewWorkspace(s.store, uuid.MustParse("11111111-2222-4333-8444-555555555555"), data.Options{Now: now, Rand: s.dice})
+	for _, word := range []string{victim, attacker, foreigner} {
+		_, err := s.words[word].Push(t.Context(), estateOf(word))
+		require.NoError(t, err)
+		open := s.portal(t, word)
+		if word == attacker {
+			s.session, s.link = open.session, open.link
+			continue
+		}
+		s.collect(t, word, keys, open)
+	}
+	s.remember(t)
+	return s
+}
+
+// remember takes the rows that there are for those before anybody tries.
+func (s *strangers) remember(t *testing.T) {
+	t.Helper()
+	_, s.rows = s.read(t)
+	s.theirs = map[string]bool{}
+	for key, value := range s.rows {
+		row := key + string(value)
+		if strings.Contains(row, victim) || strings.Contains(row, foreigner) || slices.ContainsFunc(s.owners, func(id []byte) bool { return strings.Contains(row, string(id)) }) {
+			s.theirs[key] = true
+		}
+	}
+	require.Greater(t, len(s.theirs), 2*len(data.Kinds()))
+}
+
+// openPortal is a portal with what opens it.
+type openPortal struct {
+	link    string
+	session *portal.Session
+	ids     []uuid.UUID
+}
+
+// portal makes the portals of a customer: one that allows everything, and a deep link.
+func (s *strangers) portal(t *testing.T, word string) (out openPortal) {
+	t.Helper()
+	ws := s.words[word]
+	c := portal.Config{ReturnURL: "https://host.example/" + word}
+	c.Features.Configure.AllowAccessAutomationRuleCustomization = true
+	made, err := s.portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: customerOf(word), Config: c})
+	require.NoError(t, err)
+	deep, err := s.portals.CreateDeepLink(t.Context(), ws, customerOf(word), keyOf(word, data.KindReservation))
+	require.NoError(t, err)
+	out.link, out.ids = made.URL.Reveal(), []uuid.UUID{made.ID, deep.ID}
+	out.session, err = s.portals.OpenSession(t.Context(), portal.Code(out.link))
+	require.NoError(t, err)
+	return out
+}
+
+// collect gathers all by which a customer and what it has can be named.
+func (s *strangers) collect(t *testing.T, word string, keys *portal.Keys, open openPortal) {
+	t.Helper()
+	ctx, ws := t.Context(), s.words[word]
+	worded := func(what, id string) {
+		require.Contains(t, id, word)
+		s.others = append(s.others, identifier{what, id, strings.ReplaceAll(id, word, nowhere)})
+	}
+	// What has no word in it is told by itself, and in its place stands what a hash of it gives.
+	hashed := func(what, id, letters string) {
+		sum := sha256.Sum256([]byte(id))
+		absent := []byte(id)
+		for i, c := range absent {
+			if strings.IndexByte(letters, c) >= 0 && i < 64 {
+				absent[i] = letters[int(sum[i%len(sum)])%len(letters)]
+			}
+		}
+		require.NotEqual(t, id, string(absent))
+		s.others = append(s.others, identifier{what, id, string(absent)})
+		s.secrets = append(s.secrets, id)
+	}
+	const hexLetters, wide = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	worded("customer key", customerOf(word))
+	worded("its word", word)
+	worded("an account", "account-"+word)
+	worded("a setting", "setting-"+word)
+	worded("email address", fmt.Sprintf("%s-%s@mail.example", data.KindGuest, word))
+	hashed("preferred code", codes[word], "0123456789")
+	c, err := ws.Customer(ctx, customerOf(word))
+	require.NoError(t, err)
+	id := c.ID()
+	s.owners = append(s.owners, id[:])
+	hashed("customer id", hex.EncodeToString(id[:]), hexLetters)
+	export, err := ws.Export(ctx, customerOf(word))
+	require.NoError(t, err)
+	var resources []data.Resource
+	for _, r := range export.Spaces {
+		resources = append(resources, r)
+	}
+	for _, r := range export.UserIdentities {
+		resources = append(resources, r)
+	}
+	for _, r := range export.AccessGrants {
+		resources = append(resources, r)
+	}
+	require.Len(t, resources, len(data.Kinds()))
+	for _, r := range resources {
+		ref := r.Ref()
+		worded(ref.Kind.String()+" key", ref.Key)
+		var meta data.Meta
+		switch r := r.(type) {
+		case data.Space:
+			meta = r.Meta
+		case data.UserIdentity:
+			meta = r.Meta
+		case data.AccessGrant:
+			meta = r.Meta
+		}
+		require.NotZero(t, meta.ID)
+		hashed(ref.Kind.String()+" id", meta.ID.String(), hexLetters)
+	}
+	for _, id := range open.ids {
+		hashed("portal id", id.String(), hexLetters)
+		hashed("portal's short name", hex.EncodeToString(id[10:]), hexLetters)
+	}
+	link, err := keys.Verify(portal.Code(open.link), strangersTime)
+	require.NoError(t, err)
+	hashed("link id", hex.EncodeToString(link.ID[:]), hexLetters)
+	hashed("code", portal.Code(open.link), "0123456789abcdefghjkmnpqrstvwxyz")
+	hashed("token", open.session.Token().Reveal(), wide)
+	brand, err := s.portals.CreateProfile(ctx, ws, portal.Profile{Name: "Brand " + word})
+	require.NoError(t, err)
+	hashed("profile", brand.ID.String(), hexLetters)
+	hashed("workspace", ws.ID().String(), hexLetters)
+
+	sealed, err := open.session.Spaces(ctx, data.Query{Limit: 1})
+	require.NoError(t, err)
+	hashed("cursor of its session", sealed.Next, wide)
+	sealedGrants, err := open.session.AccessGrants(ctx, data.Query{SpaceKey: keyOf(word, data.KindRoom), Limit: 1})
+	require.NoError(t, err)
+	hashed("cursor of its session, by time", sealedGrants.Next, wide)
+	plain, err := ws.Spaces(ctx, data.Query{CustomerKey: customerOf(word), Limit: 1})
+	require.NoError(t, err)
+	hashed("cursor of its host", plain.Next, wide)
+	customers, err := ws.Customers(ctx, data.CustomerQuery{Limit: 1})
+	require.NoError(t, err)
+	if customers.Next != "" {
+		hashed("cursor of customers", customers.Next, wide)
+	}
+	for change, err := range ws.Changes(ctx, data.Cursor{}) {
+		require.NoError(t, err)
+		if change.CustomerKey == customerOf(word) {
+			text, err := change.Cursor.MarshalText()
+			require.NoError(t, err)
+			hashed("cursor of the feed", string(text), wide)
+			break
+		}
+	}
+}
+
+// read gives every row of the store.
+func (s *strangers) read(t *testing.T) (keys []string, rows map[string][]byte) {
+	t.Helper()
+	rows = map[string][]byte{}
+	require.NoError(t, data.View(t.Context(), s.store, func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			rows[string(e.Key)] = bytes.Clone(e.Value)
+			keys = append(keys, string(e.Key))
+		}
+		return nil
+	}))
+	return keys, rows
+}
+
+// requireUntouched holds that nothing of the others has changed, and puts back what the
+// attacker has changed of its own.
+func (s *strangers) requireUntouched(t *testing.T, by string) {
+	t.Helper()
+	_, now := s.read(t)
+	var put, drop []string
+	for key, value := range s.rows {
+		if found, there := now[key]; !there || !bytes.Equal(found, value) {
+			require.False(t, s.theirs[key], "%s changed a row of another customer: %q", by, key)
+			put = append(put, key)
+		}
+	}
+	for key, value := range now {
+		if _, there := s.rows[key]; !there {
+			for _, id := range s.owners {
+				require.NotContains(t, key+string(value), string(id), "%s made a row of another customer", by)
+			}
+			drop = append(drop, key)
+		}
+	}
+	for part := range slices.Chunk(put, 16) {
+		require.NoError(t, s.store.Update(t.Context(), func(tx storage.Tx) error {
+			for _, key := range part {
+				if err := tx.Put([]byte(key), s.rows[key]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	for part := range slices.Chunk(drop, 16) {
+		require.NoError(t, s.store.Update(t.Context(), func(tx storage.Tx) error {
+			for _, key := range part {
+				if err := tx.Delete([]byte(key)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+}
+
+// try makes an attempt with an identifier, and gives what it came to with the
+// identifier masked.
+func (s *strangers) try(t *testing.T, by, id string, do func() string) string {
+	t.Helper()
+	s.dice.reset()
+	writes := s.writes.Made()
+	answer := mask(do(), id)
+	if s.writes.Made() != writes {
+		s.requireUntouched(t, by)
+	}
+	return answer
+}
+
+// requireStranger holds that what is another customer's is answered as what is nowhere.
+func (s *strangers) requireStranger(t *testing.T, by string, of identifier, answer, absent string) {
+	t.Helper()
+	if answer != absent { // the formatting of a message costs more than the attempt
+		require.Equal(t, absent, answer, "%s with the %s %q", by, of.what, of.id)
+	}
+	for _, word := range []string{victim, foreigner} {
+		if strings.Contains(answer, word) && of.id != word {
+			require.NotContains(t, answer, word, "%s with the %s %q", by, of.what, of.id)
+		}
+	}
+	for _, secret := range s.secrets {
+		if strings.Contains(answer, secret) {
+			require.NotContains(t, answer, secret, "%s with the %s %q", by, of.what, of.id)
+		}
+	}
+}
+
+// exports is all that a host reads of the others.
+func (s *strangers) exports(t *testing.T) string {
+	t.Helper()
+	var out strings.Builder
+	for _, word := range []string{victim, foreigner} {
+		export, err := s.words[word].Export(t.Context(), customerOf(word))
+		require.NoError(t, err)
+		portals, err := s.portals.List(t.Context(), s.words[word], customerOf(word), 0, "")
+		require.NoError(t, err)
+		text, err := json.Marshal(export)
+		require.NoError(t, err)
+		fmt.Fprintf(&out, "%s %+v\n", text, portals)
+	}
+	return out.String()
+}
+
+// own is a call of every method of a session that takes more than a context, on what is
+// the attacker's own, so that each would do something.
+func own() map[string][][]any {
+	key := func(kind data.Kind) string { return keyOf(attacker, kind) }
+	ref := func(kind data.Kind) data.Ref { return refOf(attacker, kind) }
+	room, site, guest := ref(data.KindRoom), ref(data.KindSite), ref(data.KindGuest)
+	return map[string][][]any{
+		"Can":            {{portal.ActionReadSpaces}},
+		"Appearance":     {{""}},
+		"Space":          {{room.Key}},
+		"Spaces":         {{data.Query{}}, {data.Query{Limit: 3}}},
+		"UserIdentity":   {{guest.Key}},
+		"UserIdentities": {{data.Query{}}},
+		"StaffMember":    {{key(data.KindStaffMember)}},
+		"StaffMembers":   {{data.Query{}}},
+		"AccessGrant":    {{key(data.KindReservation)}},
+		"AccessGrants":   {{data.Query{}}, {data.Query{SpaceKey: room.Key}}},
+		"History":        {{key(data.KindReservation), 0}},
+		"CreateAccessGrant": {
+			{portal.AccessGrantRequest{Grant: data.AccessGrant{User: guest, Spaces: []data.Ref{room}}}},
+			{portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: []data.Ref{room}}, NewUser: &data.UserIdentity{Name: "New"}}},
+		},
+		"EditAccessGrant":       {{data.AccessGrant{Key: key(data.KindReservation), Name: "Edited"}}},
+		"PlanCancelAccessGrant": {{key(data.KindBooking)}},
+		"CancelAccessGrant":     {{key(data.KindBooking)}},
+		"AddStaffMember":        {{data.UserIdentity{Name: "New", Spaces: []data.Ref{room}}}},
+		"EditStaffMember":       {{data.UserIdentity{Key: key(data.KindStaffMember), Name: "Edited"}}},
+		"AssignStaffMember":     {{key(data.KindStaffMember), []data.Ref{ref(data.KindUnit)}}},
+		"EditUserIdentity":      {{data.UserIdentity{Key: guest.Key, Name: "Edited"}}},
+		"PlanRemoveStaffMember": {{key(data.KindStaffMember)}},
+		"RemoveStaffMember":     {{key(data.KindStaffMember)}},
+		"CreateSpace":           {{data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: site.Key}}, {data.Space{Kind: data.KindPropertyListing, Name: "New"}}},
+		"RenameSpace":           {{room.Key, "Renamed"}},
+		"MoveSpace":             {{key(data.KindSpace), site.Key}},
+		"PlanDeleteSpace":       {{room.Key}},
+		"DeleteSpace":           {{room.Key}},
+	}
+}
+
+// TestASessionCannotNameWhatIsAnothers puts everything that names something of another
+// customer, in the same workspace and in another, into every place of the arguments of every
+// method of a session. It is answered as what is nowhere, and changes nothing of theirs.
+func TestASessionCannotNameWhatIsAnothers(t *testing.T) {
+	t.Parallel()
+	calls := own()
+	for m := range reflect.TypeFor[*portal.Session]().Methods() {
+		takes := m.Type.NumIn() - 1
+		if takes > 0 && m.Type.In(1) == reflect.TypeFor[context.Context]() {
+			takes--
+		}
+		require.Equal(t, takes > 0 && m.Name != "Format", calls[m.Name] != nil, m.Name)
+	}
+	t.Run("memory, more of them", func(t *testing.T) {
+		t.Parallel()
+		callWithOthers(t, memory.New(), fewer(3*raceSlowness))
+	})
+	backends.Each(t, func(t *testing.T, store storage.Store) { callWithOthers(t, store, 23*raceSlowness) })
+}
+
+// callWithOthers makes one in so many of the attempts.
+func callWithOthers(t *testing.T, store storage.Store, stride int) {
+	s := newStrangers(t, store)
+	before := s.exports(t)
+	tried, n := 0, rand.IntN(stride)
+	for name, cases := range own() {
+		for i := range cases {
+			count := countPlaces(own()[name][i])
+			require.Positive(t, count, name)
+			for at := range count {
+				absent := map[string]string{}
+				for _, other := range s.others {
+					if n++; n%stride != 0 {
+						continue
+					}
+					by, usable := "", true
+					do := func(id string) string {
+						return s.try(t, name, id, func() (answer string) {
+							args := own()[name][i]
+							if by, usable = putAt(args, at, id); !usable {
+								return ""
+							}
+							return callSession(t, s.session, name, id, args)
+						})
+					}
+					answer := do(other.id)
+					if !usable {
+						continue
+					}
+					tried++
+					if _, known := absent[other.absent]; !known {
+						absent[other.absent] = do(other.absent)
+					}
+					s.requireStranger(t, name+" "+by, other, answer, absent[other.absent])
+				}
+			}
+		}
+	}
+	require.Equal(t, before, s.exports(t))
+	report, err := data.Check(t.Context(), s.store)
+	require.NoError(t, err)
+	require.Empty(t, report.Damage)
+	t.Logf("%d identifiers, %d attempts", len(s.others), tried)
+}
+
+// fewer is one attempt in so many, or every one where PROOFS_STRANGERS is all.
+func fewer(otherwise int) int {
+	if os.Getenv("PROOFS_STRANGERS") == "all" {
+		return 1
+	}
+	return otherwise
+}
+
+// callSession calls a method of a session, and shows all that it gives, with an identifier
+// masked.
+func callSession(t *testing.T, s *portal.Session, name, id string, args []any) string {
+	t.Helper()
+	method := reflect.ValueOf(s).MethodByName(name)
+	var in []reflect.Value
+	if method.Type().In(0) == reflect.TypeFor[context.Context]() {
+		in = append(in, reflect.ValueOf(t.Context()))
+	}
+	for _, arg := range args {
+		in = append(in, reflect.ValueOf(arg))
+	}
+	var out strings.Builder
+	for _, v := range method.Call(in) {
+		if err, isError := v.Interface().(error); isError {
+			fmt.Fprintf(&out, "error %v", err)
+			continue
+		}
+		show(&out, v, id)
+	}
+	return out.String()
+}
+
+// show writes a value as fmt does, and what pointers lead to. What is in maps is in the
+// order that it has with an identifier masked.
+func show(out *strings.Builder, v reflect.Value, id string) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			show(out, v.Elem(), id)
+		}
+	case reflect.Struct:
+		if t, isTime := v.Interface().(time.Time); isTime {
+			out.WriteString(t.String())
+			return
+		}
+		out.WriteByte('{')
+		for f, field := range v.Fields() {
+			if f.IsExported() {
+				fmt.Fprintf(out, "%s:", f.Name)
+				show(out, field, id)
+				out.WriteByte(' ')
+			}
+		}
+		out.WriteByte('}')
+	case reflect.Slice:
+		out.WriteByte('[')
+		for i := range v.Len() {
+			show(out, v.Index(i), id)
+			out.WriteByte(' ')
+		}
+		out.WriteByte(']')
+	case reflect.Map:
+		var entries []string
+		for key, value := range v.Seq2() {
+			var entry strings.Builder
+			show(&entry, key, id)
+			entry.WriteByte(':')
+			show(&entry, value, id)
+			entries = append(entries, mask(entry.String(), id))
+		}
+		slices.Sort(entries)
+		fmt.Fprint(out, entries)
+	default:
+		fmt.Fprint(out, v)
+	}
+}
+
+// mask hides an identifier in an answer, in all ways in which it is written.
+func mask(answer, id string) string {
+	return strings.NewReplacer(writings(id)...).Replace(answer)
+}

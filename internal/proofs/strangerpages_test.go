@@ -1,0 +1,250 @@
+package proofs
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+const webDir = "../../portal/web"
+
+// everyPage reads from the source of package web the paths of its pages, and the names
+// that it reads from a query or a form, so that none is left out.
+func everyPage(t *testing.T) (paths, names []string) {
+	t.Helper()
+	files, err := filepath.Glob(webDir + "/*.go")
+	require.NoError(t, err)
+	read := regexp.MustCompile(`(?:asked|Query\(\)|PostForm)\.(?:Get|Has)\("([^"]+)"|PostForm\["([^"]+)"\]`)
+	typed := regexp.MustCompile(`v\.typed\(([^)]*)\)`)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, found := range read.FindAllStringSubmatch(string(source), -1) {
+			names = append(names, found[1]+found[2])
+		}
+		for _, found := range typed.FindAllStringSubmatch(string(source), -1) {
+			names = append(names, regexp.MustCompile(`[a-z_]+`).FindAllString(found[1], -1)...)
+		}
+		if filepath.Base(file) == "pages.go" {
+			for _, found := range regexp.MustCompile(`\t(?:page[A-Z]\w*|themePath)\s*= "([^"]*)"`).FindAllStringSubmatch(string(source), -1) {
+				paths = append(paths, found[1])
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	require.Greater(t, len(paths), 25)
+	require.Subset(t, names, strings.Fields("key guest space site cursor q provider account parent_site_key kind name set_locale setting:"))
+	return paths, names
+}
+
+// offers is what a host offers every customer in the sections of its own: an account and a
+// setting, named for the customer.
+type offers struct{ told []string }
+
+func wordOf(s *portal.Session) string { return strings.TrimPrefix(s.Portal().CustomerKey, "customer-") }
+
+func (o *offers) Providers(_ context.Context, s *portal.Session) ([]web.Provider, error) {
+	return []web.Provider{{Name: "locks", Label: "Locks", Accounts: []web.Account{{ID: "account-" + wordOf(s), Label: "Account"}}}}, nil
+}
+
+func (o *offers) Connect(_ context.Context, s *portal.Session, provider string) (string, error) {
+	o.told = append(o.told, provider)
+	return "", nil
+}
+
+func (o *offers) Disconnect(_ context.Context, s *portal.Session, provider, account string) error {
+	o.told = append(o.told, provider, account)
+	return nil
+}
+
+func (o *offers) Settings(_ context.Context, s *portal.Session) ([]web.Setting, error) {
+	return []web.Setting{{Name: "setting-" + wordOf(s), Group: web.GroupAccess, Label: "Setting", Value: "false"}}, nil
+}
+
+func (o *offers) Save(_ context.Context, _ *portal.Session, values map[string]string) (map[string]string, error) {
+	for name := range values {
+		o.told = append(o.told, name)
+	}
+	return nil, nil
+}
+
+// attempt is a request of the attacker. Its place is where an identifier goes.
+type attempt struct {
+	by     string
+	method string
+	path   string
+	query  url.Values
+	form   url.Values
+	cookie func(name, value string) (string, string)
+}
+
+func with(of url.Values, name, value string) url.Values {
+	out := url.Values{}
+	for n, values := range of {
+		out[n] = values
+	}
+	out.Set(name, value)
+	return out
+}
+
+// attempts are the requests with an identifier in each place: of each page each name of a
+// query and of a form; the page's name and path; the code of a link; the cookie and its name.
+func attempts(home string, paths, names []string) (out []func(id string) attempt) {
+	key := func(kind data.Kind) string { return keyOf(attacker, kind) }
+	form := url.Values{
+		"name": {"New"}, "starts_at": {"2026-04-01T15:00"}, "ends_at": {"2026-04-02T11:00"}, "preferred_code": {"4321"}, "guest_name": {"New"},
+		"guest_email": {"new@mail.example"}, "email_address": {"new@mail.example"}, "space": {key(data.KindRoom)},
+		"parent_site_key": {key(data.KindSite)}, "kind": {"room"}, "provider": {"locks"}, "setting:setting-" + attacker: {"1"},
+	}
+	for _, path := range paths {
+		own := url.Values{"key": {key(data.KindSpace)}, "provider": {"locks"}, "account": {"account-" + attacker}}
+		switch section, _, _ := strings.Cut(path, "/"); section {
+		case "reservations":
+			own.Set("key", key(data.KindBooking))
+		case "guests":
+			own.Set("key", key(data.KindGuest))
+		case "staff":
+			own.Set("key", key(data.KindStaffMember))
+		}
+		for _, name := range names {
+			out = append(out, func(id string) attempt {
+				return attempt{"?" + name, http.MethodGet, home + path, with(own, name, id), nil, nil}
+			}, func(id string) attempt {
+				return attempt{"posted ?" + name, http.MethodPost, home + path, with(own, name, id), form, nil}
+			}, func(id string) attempt {
+				if strings.HasSuffix(name, ":") {
+					return attempt{"posted " + name, http.MethodPost, home + path, own, with(form, name+id, "1"), nil}
+				}
+				return attempt{"posted " + name, http.MethodPost, home + path, own, with(form, name, id), nil}
+			})
+		}
+		out = append(out, func(id string) attempt {
+			return attempt{"portal", http.MethodGet, "/p/" + url.PathEscape(id) + "/" + path, own, nil, nil}
+		}, func(id string) attempt {
+			return attempt{"cookie", http.MethodGet, home + path, own, nil, func(name, _ string) (string, string) { return name, id }}
+		}, func(id string) attempt {
+			return attempt{"portal and cookie's name", http.MethodGet, "/p/" + url.PathEscape(id) + "/" + path, own, nil,
+				func(_, value string) (string, string) { return "__Host-portal-" + url.PathEscape(id), value }}
+		}, func(id string) attempt {
+			return attempt{"below", http.MethodGet, home + path + "/" + url.PathEscape(id), own, nil, nil}
+		})
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		out = append(out, func(id string) attempt {
+			return attempt{"link", method, "/" + url.PathEscape(id), nil, url.Values{}, nil}
+		},
+			func(id string) attempt {
+				return attempt{"asset", method, "/assets/" + url.PathEscape(id), nil, url.Values{}, nil}
+			})
+	}
+	return out
+}
+
+// TestAPageCannotNameWhatIsAnothers asks every hosted page, from a browser that has a portal
+// open, for everything that names something of another customer, in every place of a
+// request.
+func TestAPageCannotNameWhatIsAnothers(t *testing.T) {
+	t.Parallel()
+	paths, names := everyPage(t)
+	t.Run("memory, more of them", func(t *testing.T) {
+		t.Parallel()
+		askWithOthers(t, memory.New(), fewer(97*raceSlowness), paths, names)
+	})
+	backends.Each(t, func(t *testing.T, store storage.Store) { askWithOthers(t, store, 601*raceSlowness, paths, names) })
+}
+
+func askWithOthers(t *testing.T, store storage.Store, stride int, paths, names []string) {
+	s := newStrangers(t, store)
+	o := &offers{}
+	pages, err := web.New(s.portals, web.Options{Now: func() time.Time { return strangersTime }, Accounts: o, Automations: o})
+	require.NoError(t, err)
+	code := portal.Code(s.link)
+	w := httptest.NewRecorder()
+	pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+code, nil))
+	require.Equal(t, http.StatusSeeOther, w.Code)
+	cookie := w.Result().Cookies()[0]
+	home := "/p/" + strings.TrimPrefix(cookie.Name, "__Host-portal-") + "/"
+	s.remember(t)
+	address := 0
+	ask := func(a attempt) string {
+		target := a.path
+		if a.query != nil {
+			target += "?" + a.query.Encode()
+		}
+		r := httptest.NewRequestWithContext(t.Context(), a.method, target, strings.NewReader(a.form.Encode()))
+		address++ // else most are refused as guesses
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", address>>16, address>>8&255, address&255)
+		if a.method == http.MethodPost {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		name, value := cookie.Name, cookie.Value
+		if a.cookie != nil {
+			name, value = a.cookie(name, value)
+		}
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, r)
+		require.NotEqual(t, http.StatusInternalServerError, w.Code, "%s %s", a.method, target)
+		return fmt.Sprint(w.Code, w.Header(), w.Body.String())
+	}
+	for _, at := range attempts(home, paths, []string{"unused"}) { // its own are answered
+		if a := at("x"); strings.Contains(a.by, "unused") {
+			s.try(t, a.by, "x", func() string {
+				answer := ask(a)
+				if !strings.HasPrefix(answer, "405") {
+					require.Regexp(t, "^(200|303)", answer, "%s %s", a.method, a.path)
+				}
+				return answer
+			})
+		}
+	}
+	before := s.exports(t)
+	tried, n, codesOf := 0, seedOf(t)%uint64(stride), "code"
+	for _, at := range attempts(home, paths, names) {
+		absent := map[string]string{}
+		for _, other := range s.others {
+			if n++; n%uint64(stride) != 0 {
+				continue
+			}
+			a := at(other.id)
+			if a.by == "link" && other.what == codesOf {
+				continue // who has a link has what it opens
+			}
+			by := fmt.Sprintf("%s %s %s", a.method, a.path, a.by)
+			do := func(id string) string { return s.try(t, by, id, func() string { return ask(at(id)) }) }
+			tried++
+			answer := do(other.id)
+			if _, known := absent[other.absent]; !known {
+				absent[other.absent] = do(other.absent)
+			}
+			s.requireStranger(t, by, other, answer, absent[other.absent])
+		}
+	}
+	for _, told := range o.told {
+		require.NotContains(t, []string{victim, foreigner}, told[max(0, len(told)-len(victim)):], "the host was told of what is not the attacker's")
+	}
+	require.Equal(t, before, s.exports(t))
+	t.Logf("%d pages, %d names of fields, %d identifiers, %d requests", len(paths), len(names), len(s.others), tried)
+}
