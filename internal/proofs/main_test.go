@@ -22,6 +22,7 @@ const (
 	seedVariable  = "PROOFS_SEED"
 	roleCustomers = "customers" // see worker_test.go
 	roleRegisters = "registers" // see registers_test.go
+	rolePages     = "pages"     // see guess_test.go
 )
 
 func TestMain(m *testing.M) {
@@ -32,6 +33,8 @@ func TestMain(m *testing.M) {
 		workOnCustomers(dir, seed)
 	case roleRegisters:
 		workOnRegisters(dir, seed)
+	case rolePages:
+		servePages()
 	default:
 		goleak.VerifyTestMain(m) // no test leaves a goroutine behind
 	}

@@ -1,0 +1,504 @@
+package proofs
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// What the pages promise: so many wrong guesses of an address, and then one in so long.
+const (
+	guessBurst    = 20
+	guessInterval = 6 * time.Second
+
+	guessers   = 8         // connections at once
+	guessBytes = 128 << 20 // that a server may grow by meanwhile, most of it garbage
+	countBytes = 12 << 20  // what it may keep of it: two generations of counts
+)
+
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// guess is a path that somebody tries in place of a code.
+type guess struct {
+	what string
+	code string
+}
+
+// guesser makes up codes.
+type guesser struct {
+	rng     *rand.Rand
+	live    string
+	expired string
+}
+
+func (g *guesser) random(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = alphabet[g.rng.IntN(len(alphabet))]
+	}
+	return string(b)
+}
+
+// next is a code that was made up in one of several ways; of those that are as long as a
+// code is, only "expired" is genuine.
+func (g *guesser) next() guess {
+	switch g.rng.IntN(8) {
+	case 0, 1:
+		return guess{"random", g.live[:1] + g.random(len(g.live)-1)}
+	case 2:
+		return guess{"random", g.random(len(g.live))}
+	case 3, 4:
+		at := g.rng.IntN(len(g.live))
+		others := strings.ReplaceAll(alphabet, g.live[at:at+1], "")
+		return guess{"changed", g.live[:at] + string(others[g.rng.IntN(len(others))]) + g.live[at+1:]}
+	case 5:
+		return guess{"expired", g.expired}
+	case 6:
+		return guess{"of other characters", strings.Repeat("%00", 16) + strings.Repeat("%c3%a9", 8) + "u"}
+	}
+	return guess{"of another length", []string{
+		"", "%2e%2e", g.live[1:], g.live + "0", g.live + "/", g.live + "%00", strings.Repeat("0", 8000), "x/" + g.live, "%2f" + g.live,
+	}[g.rng.IntN(9)]}
+}
+
+// wire is a kept-alive connection.
+type wire struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// dial connects from an address of this machine.
+func dial(t *testing.T, from, to string) *wire {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := d.DialContext(t.Context(), "tcp", to)
+	require.NoError(t, err)
+	return &wire{t, conn, bufio.NewReader(conn)}
+}
+
+// ask sends requests at once, and reads their answers; each with the body where it is read.
+func (w *wire) ask(requests []string, answered func(i int, r *http.Response)) error {
+	if _, err := io.WriteString(w.conn, strings.Join(requests, "")); err != nil {
+		return err
+	}
+	for i := range requests {
+		r, err := http.ReadResponse(w.in, nil)
+		if err != nil {
+			return err
+		}
+		answered(i, r)
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return err
+		}
+		if err := r.Body.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get asks for one path, and gives the answer and its body.
+func (w *wire) get(path, headers string) (*http.Response, string) {
+	w.t.Helper()
+	var out *http.Response
+	var body []byte
+	require.NoError(w.t, w.ask([]string{request(path, headers)}, func(_ int, r *http.Response) {
+		out = r
+		var err error
+		body, err = io.ReadAll(r.Body)
+		require.NoError(w.t, err)
+	}))
+	return out, string(body)
+}
+
+func request(path, headers string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: portal.example\r\n" + headers + "\r\n"
+}
+
+// program is a server in a process of its own.
+type program struct {
+	cmd  *exec.Cmd
+	addr string
+	read chan struct{} // closed when all that it printed is read
+}
+
+// start runs a program until the test ends, and waits for the address that it says.
+func start(t *testing.T, cmd *exec.Cmd, says *regexp.Regexp) *program {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var log strings.Builder
+	cmd.Stderr = &log
+	require.NoError(t, cmd.Start())
+	p := &program{cmd: cmd, read: make(chan struct{})}
+	in := bufio.NewReader(out)
+	for p.addr == "" {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			_ = cmd.Wait()
+			require.NoError(t, err, "it ended by itself: %s", log.String())
+		}
+		if found := says.FindStringSubmatch(line); found != nil {
+			p.addr = found[1]
+		}
+	}
+	go func() {
+		defer close(p.read)
+		_, _ = io.Copy(io.Discard, in)
+	}()
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		<-p.read
+		require.NoError(t, cmd.Wait(), log.String())
+	})
+	return p
+}
+
+// resident is how many bytes of a process are in memory.
+func (p *program) resident(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	require.NoError(t, err)
+	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(text)
+	require.NotNil(t, found)
+	kb, err := strconv.Atoi(string(found[1]))
+	require.NoError(t, err)
+	return kb << 10
+}
+
+// sockets is how many connections a process has, with what it listens on.
+func (p *program) sockets(t *testing.T) (n int) {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
+	open, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, fd := range open {
+		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+func onLinux(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("it reads /proc, and connects from 127.0.0.2")
+	}
+}
+
+// tally is what became of guesses, by what they were and their status.
+type tally struct {
+	mu sync.Mutex
+	of map[string]map[int]int
+}
+
+func (y *tally) add(what string, status int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.of[what] == nil {
+		y.of[what] = map[int]int{}
+	}
+	y.of[what][status]++
+}
+
+// TestGuessingOpensNothing guesses codes of a server that runs, as fast as that goes, while
+// who has the link opens it.
+func TestGuessingOpensNothing(t *testing.T) {
+	t.Parallel()
+	onLinux(t)
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "standalone")
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/standalone").CombinedOutput()
+	require.NoError(t, err, string(built))
+	const key = "seam_guessingatcodes0001"
+	cmd := exec.Command(binary, "-dir", filepath.Join(dir, "data"), "-addr", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "CUSTOMERPORTAL_API_KEY="+key)
+	server := start(t, cmd, regexp.MustCompile(`Serving the API on http://([^;]+);`))
+
+	const customer = `{"customer_data": {"customer_key": "guarded", "rooms": [{"room_key": "1", "name": "Guarded room"}]}}`
+	w := dial(t, "127.0.0.9", server.addr)
+	post := fmt.Sprintf("POST /customers/create_portal HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		key, len(customer), customer)
+	var made struct {
+		Portal struct {
+			URL string `json:"url"`
+		} `json:"customer_portal"`
+	}
+	require.NoError(t, w.ask([]string{post}, func(_ int, r *http.Response) {
+		require.Equal(t, http.StatusOK, r.StatusCode)
+		require.NoError(t, json.NewDecoder(r.Body).Decode(&made))
+	}))
+	live := portal.Code(made.Portal.URL)
+	require.Len(t, live, 33)
+	early := open(t, "127.0.0.1", server.addr, live) // before anybody guesses
+	expired := expiredCode(t, filepath.Join(dir, "data", "identity.json"))
+	refused, _ := w.get("/portal/"+expired, "")
+	require.Equal(t, http.StatusGone, refused.StatusCode)
+
+	total := number(t, "PROOFS_GUESSES", 4000)
+	seed := seedOf(t)
+	guessAll := func(n int, y *tally) (took time.Duration) {
+		began := time.Now()
+		var all sync.WaitGroup
+		errs := make([]error, guessers)
+		for i := range guessers {
+			w := dial(t, "127.0.0.1", server.addr)
+			all.Go(func() {
+				defer w.conn.Close()
+				g := &guesser{rand.New(rand.NewPCG(seed, uint64(i+n))), live, expired}
+				for left := n / guessers; left > 0 && errs[i] == nil; left -= 16 {
+					tried := make([]guess, 16)
+					requests := make([]string, len(tried))
+					for j := range tried {
+						tried[j] = g.next()
+						headers := ""
+						if g.rng.IntN(2) == 0 { // there is no proxy that it could be of
+							a := g.rng.Uint32()
+							headers = fmt.Sprintf("X-Forwarded-For: %d.%d.%d.%d\r\nX-Real-Ip: 10.0.0.%d\r\nForwarded: for=10.0.0.%d\r\n", a>>24, a>>16&255, a>>8&255, a&255, a&255, a&255)
+						}
+						requests[j] = request("/portal/"+tried[j].code, headers)
+					}
+					errs[i] = w.ask(requests, func(j int, r *http.Response) {
+						y.add(tried[j].what, r.StatusCode)
+						wait, err := strconv.Atoi(r.Header.Get("Retry-After"))
+						if limited := r.StatusCode == http.StatusTooManyRequests; limited != (err == nil) || limited && (wait < 1 || wait > int(guessInterval/time.Second)) {
+							errs[i] = fmt.Errorf("%d with Retry-After %q", r.StatusCode, r.Header.Get("Retry-After"))
+						}
+						if r.Header.Get("Set-Cookie") != "" {
+							errs[i] = fmt.Errorf("%q opened something: %d", tried[j].code, r.StatusCode)
+						}
+					})
+				}
+			})
+		}
+		all.Wait()
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		return time.Since(began)
+	}
+	y := &tally{of: map[string]map[int]int{}}
+	began := time.Now()
+	guessAll(total/4, y) // until the server has what it needs
+	before, sockets := server.resident(t), server.sockets(t)
+	took := guessAll(total-total/4, y)
+	elapsed := time.Since(began)
+	after := server.resident(t)
+
+	// Looked at is what was answered by anything else than that it is too fast.
+	examined, limited := 0, 0
+	for what, statuses := range y.of {
+		for status, n := range statuses {
+			switch {
+			case status == http.StatusTooManyRequests:
+				require.NotEqual(t, "of another length", what)
+				limited += n
+			case what == "expired":
+				require.Equal(t, http.StatusGone, status)
+			default:
+				require.Equal(t, http.StatusNotFound, status, what)
+				if what != "of another length" {
+					examined += n
+				}
+			}
+		}
+	}
+	require.Len(t, y.of, 5, slices.Collect(maps.Keys(y.of)))
+	most := guessBurst + int(elapsed/guessInterval)
+	t.Logf("%d guesses, %.0f a second; %d looked at, of %d at the most; %d refused; memory %+d KiB of %d MiB", total,
+		float64(total-total/4)/took.Seconds(), examined, most, limited, (after-before)>>10, before>>20)
+	require.Greater(t, limited, total/2)
+	require.GreaterOrEqual(t, examined, guessBurst)
+	require.LessOrEqual(t, examined, most)
+	require.Less(t, after-before, guessBytes)
+	require.Eventually(t, func() bool { return server.sockets(t) <= sockets }, time.Minute, 10*time.Millisecond, "connections pile up")
+
+	// Who has it open goes on, from that address too; who has the link is told when to come
+	// again there, and opens it from elsewhere.
+	page, body := early.get(early.home, early.cookie)
+	require.Equal(t, http.StatusOK, page.StatusCode)
+	require.Contains(t, body, "guarded")
+	again, _ := early.get("/portal/"+live, "")
+	require.Contains(t, []int{http.StatusTooManyRequests, http.StatusSeeOther}, again.StatusCode) // a guess came back meanwhile
+	if again.StatusCode == http.StatusTooManyRequests {
+		require.NotEmpty(t, again.Header.Get("Retry-After"))
+	}
+	elsewhere := open(t, "127.0.0.2", server.addr, live)
+	page, body = elsewhere.get(elsewhere.home, elsewhere.cookie)
+	require.Equal(t, http.StatusOK, page.StatusCode)
+	require.Contains(t, body, "guarded")
+	for _, w := range []*wire{w, early.wire, elsewhere.wire} {
+		require.NoError(t, w.conn.Close())
+	}
+}
+
+// visitor is a browser that has a portal open.
+type visitor struct {
+	*wire
+	home, cookie string
+}
+
+// open opens a link from an address.
+func open(t *testing.T, from, to, code string) visitor {
+	t.Helper()
+	w := dial(t, from, to)
+	a, _ := w.get("/portal/"+code, "")
+	require.Equal(t, http.StatusSeeOther, a.StatusCode)
+	require.Len(t, a.Cookies(), 1)
+	c := a.Cookies()[0]
+	v := visitor{wire: w, home: "/portal/p/" + strings.TrimPrefix(c.Name, "portal-") + "/", cookie: "Cookie: " + c.Name + "=" + c.Value + "\r\n"}
+	a, _ = w.get(a.Header.Get("Location"), v.cookie)
+	require.Equal(t, v.home, a.Header.Get("Location"))
+	return v
+}
+
+// expiredCode is a genuine code of a server whose time is over.
+func expiredCode(t *testing.T, identity string) string {
+	t.Helper()
+	text, err := os.ReadFile(identity)
+	require.NoError(t, err)
+	var file struct {
+		WorkspaceID uuid.UUID      `json:"workspace_id"`
+		ActiveSlot  int            `json:"active_slot"`
+		Masters     map[int][]byte `json:"masters"`
+	}
+	require.NoError(t, json.Unmarshal(text, &file))
+	keys, err := portal.NewKeys(file.ActiveSlot, file.Masters)
+	require.NoError(t, err)
+	long := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := memory.New()
+	portals, err := portal.New(s, portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: func() time.Time { return long }})
+	require.NoError(t, err)
+	h := newHost(s)
+	d := block("a", "a", 1)
+	p, err := portals.Create(t.Context(), h.ws, portal.CreateRequest{CustomerData: &d})
+	require.NoError(t, err)
+	return portal.Code(p.URL.Reveal())
+}
+
+// servePages is the program that is asked from many addresses: the pages behind a proxy that is
+// trusted, this machine. At "/held" it says what it holds.
+func servePages() {
+	h := newHost(memory.New())
+	pages, err := web.New(h.portals, web.Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	must(err)
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	mux.HandleFunc("/held", func(w http.ResponseWriter, _ *http.Request) {
+		debug.FreeOSMemory()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		_ = json.NewEncoder(w).Encode(held{int(m.HeapAlloc), runtime.NumGoroutine()})
+	})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	say("serving %s", listener.Addr())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	go func() {
+		<-interrupted
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); err != http.ErrServerClosed {
+		must(err)
+	}
+}
+
+// held is what a process holds.
+type held struct{ Heap, Goroutines int }
+
+// TestGuessesFromManyAddressesAreBounded guesses through a trusted proxy, each time from
+// another IPv4 address or another /64, so that nobody is refused.
+func TestGuessesFromManyAddressesAreBounded(t *testing.T) {
+	t.Parallel()
+	onLinux(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"="+rolePages)
+	server := start(t, cmd, regexp.MustCompile(`serving (\S+)`))
+	control := dial(t, "127.0.0.2", server.addr)
+	look := func() (out held) {
+		_, body := control.get("/held", "")
+		require.NoError(t, json.Unmarshal([]byte(body), &out))
+		return out
+	}
+	total := number(t, "PROOFS_GUESSES", 4000)
+	began := 0
+	guessAll := func(n int) time.Duration {
+		start := time.Now()
+		var all sync.WaitGroup
+		errs := make([]error, guessers)
+		for i := range guessers {
+			w := dial(t, "127.0.0.1", server.addr)
+			first := began + i*n/guessers
+			all.Go(func() {
+				defer w.conn.Close()
+				for at := first; at < began+(i+1)*n/guessers && errs[i] == nil; at += 16 {
+					requests := make([]string, min(16, began+(i+1)*n/guessers-at))
+					for j := range requests {
+						requests[j] = request("/"+strings.Repeat("0", 33), "X-Forwarded-For: 203.0.113.1, "+addressOf(at+j).String()+"\r\n")
+					}
+					errs[i] = w.ask(requests, func(_ int, r *http.Response) {
+						if r.StatusCode != http.StatusNotFound {
+							errs[i] = fmt.Errorf("status %d", r.StatusCode)
+						}
+					})
+				}
+			})
+		}
+		all.Wait()
+		began += n
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		return time.Since(start)
+	}
+	guessAll(total / 4)
+	guessAll(0) // connections alone
+	before := look()
+	resident := server.resident(t)
+	took := guessAll(total - total/4)
+	require.Eventually(t, func() bool { return look().Goroutines <= before.Goroutines }, time.Minute, 10*time.Millisecond, "goroutines pile up")
+	after := look()
+	t.Logf("%d addresses, %.0f guesses a second; held %+d KiB of %d KiB, resident %+d KiB; %d goroutines", total,
+		float64(total-total/4)/took.Seconds(), (after.Heap-before.Heap)>>10, before.Heap>>10, (server.resident(t)-resident)>>10, after.Goroutines)
+	require.Less(t, after.Heap-before.Heap, countBytes)
+	require.Less(t, server.resident(t)-resident, guessBytes)
+	require.NoError(t, control.conn.Close())
+}
+
+// addressOf is one of many addresses, each of another visitor.
+func addressOf(n int) netip.Addr {
+	if n%2 == 0 {
+		return netip.AddrFrom4([4]byte{100, byte(n >> 16), byte(n >> 8), byte(n)})
+	}
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n), 15: 1})
+}
