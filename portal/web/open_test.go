@@ -324,6 +324,19 @@ func TestHostsAndOriginsOfOthersChangeNothing(t *testing.T) {
 	a = v.open(p.URL.Reveal())
 	require.Equal(t, http.StatusOK, a.StatusCode)
 	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
+	for _, name := range []string{"next", "url", "to", "redirect", "return", "return_url", "back", "done", "code"} { // nor where it leads
+		asked := "?" + name + "=https://evil.example/"
+		other := f.visitor(t)
+		other.header = v.header
+		a = other.get(p.URL.Reveal() + asked)
+		require.Equal(t, http.StatusSeeOther, a.StatusCode)
+		require.NotContains(t, a.Header.Get("Location"), "evil", name)
+		require.Equal(t, http.StatusOK, other.follow(a).StatusCode)
+		a = other.post(other.home+"spaces/rename"+asked+"&key=102", "name", "Renamed", name, "https://evil.example/")
+		require.Equal(t, http.StatusSeeOther, a.StatusCode)
+		require.True(t, strings.HasPrefix(a.Header.Get("Location"), other.home), name)
+		require.NotContains(t, a.Header.Get("Location"), "evil", name)
+	}
 	require.True(t, strings.HasPrefix(v.home, "/of/p/"))
 	require.Equal(t, http.StatusNotFound, v.get(strings.TrimPrefix(v.home, "/of")).StatusCode, "outside of its path it serves nothing")
 }

@@ -132,9 +132,15 @@ func hostile(today time.Time) data.CustomerData {
 	d := data.CustomerData{CustomerKey: `<script>alert(1)</script> & "Sons"`}
 	room := data.Room(`x"><img src=x onerror=alert(1)>`, "\"><svg onload=alert(1)> \u202egnp.exe")
 	guest := data.Guest("../../{{.}}?a=b&c#d", "{{.Token}} 𝕬𝖉𝖆 👩‍🚀 "+"verylongnamewithoutanyspacebetweenitsletters")
-	guest.EmailAddress = "a+<b>@mail.example"
+	guest.EmailAddress, guest.PhoneNumber = "a+<b>@mail.example", `"><img src=x onerror=alert(3)>`
 	staff := data.StaffMember("javascript:alert(1)", "</title><script>alert(2)</script>", room.Ref())
-	d.Add(data.Site("a/b", "Site / with %2F and ?"), room, guest, staff,
+	staff.EmailAddress = "<svg/onload=alert(4)>@mail.example"
+	plain := data.PlainSpace("\u2067x", "<iframe srcdoc='<script>alert(5)</script>'>")
+	plain.Details.Address = "<img src=x onerror=alert(6)>\u2066𝕬"
+	stay := data.Reservation("'\"><b>", guest.Ref(), plain.Ref()).During(today, today.Add(3*day))
+	stay.Name, stay.PreferredCode = "<a href=javascript:alert(7)>stay</a>", "<u>1234"
+	stay.CustomMetadata = data.CustomMetadata{"<b onclick=alert(8)>": "<form action=https://evil.example><button>"}
+	d.Add(data.Site("a/b", "Site / with %2F and ?"), room, plain, guest, staff, stay,
 		data.Booking("%00/..;", guest.Ref(), room.Ref()).During(today, today.Add(3*day)))
 	return d
 }

@@ -1,0 +1,111 @@
+package web_test
+
+import (
+	"html"
+	"html/template"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/portal/web/preview"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// mark is markup for a field, which says which one it is where it is not escaped.
+func mark(field string) string { return `"'><svg/onload=` + field + `>` + "\u202e𝕬" }
+
+// pushed is a customer of whose every text field is markup.
+func pushed(now time.Time) (d data.CustomerData, fields []string) {
+	m := func(field string) string {
+		fields = append(fields, field)
+		return mark(field)
+	}
+	d.CustomerKey = m("customer_key")
+	site := data.Site(m("site_key"), m("site.name"))
+	room := data.Room(m("room_key"), m("room.name")).In(site.Key)
+	plain := data.PlainSpace(m("space_key"), m("space.name"))
+	plain.Details.Address = m("space.address")
+	listing := data.PropertyListing(m("listing_key"), m("listing.name"))
+	listing.CustomMetadata = data.CustomMetadata{"note": m("listing.metadata")}
+	guest := data.Guest(m("guest_key"), m("guest.name"))
+	guest.EmailAddress, guest.PhoneNumber = m("guest.email"), m("guest.phone")
+	staff := data.StaffMember(m("staff_key"), m("staff.name"), room.Ref())
+	staff.EmailAddress, staff.PhoneNumber = m("staff.email"), m("staff.phone")
+	stay := data.Reservation(m("reservation_key"), guest.Ref(), room.Ref(), plain.Ref()).During(now, now.Add(48*time.Hour))
+	stay.Name, stay.PreferredCode = m("reservation.name"), m("code")
+	stay.CustomMetadata = data.CustomMetadata{m("meta"): m("reservation.metadata")}
+	unnamed := data.Booking(m("booking_key"), data.Ref{}, room.Ref()).During(now, now.Add(time.Hour))
+	d.Add(site, room, plain, listing, guest, staff, stay, unnamed)
+	return d, fields
+}
+
+// TestWhatIsPushedIsOnlyText walks through every page of a customer of whose every text is
+// markup, and sends forms full of it.
+func TestWhatIsPushedIsOnlyText(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()})
+	d, fields := pushed(f.clock.now())
+	brand, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{
+		Name: mark("profile.name"), LogoURL: "https://host.example/" + `"'><svg/onload=logo>`,
+		MessageOverrides: map[string]map[string]string{"en-US": {"start.title": mark("message")}},
+	})
+	require.NoError(t, err)
+	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d, Config: portal.Config{
+		CustomizationProfileID: brand.ID, ReturnURL: "https://host.example/" + `"'><svg/onload=return_url>`,
+	}})
+	require.NoError(t, err)
+	v := f.visitor(t)
+	first := v.open(p.URL.Reveal())
+	require.Equal(t, http.StatusOK, first.StatusCode, first.body)
+	raw := regexp.MustCompile(`<svg/onload=([a-z_.]*)`)
+	link := regexp.MustCompile(`(?:href|action)="([^"]*)"`)
+	shown := map[string]bool{}
+	seen, todo := map[string]bool{}, []string{v.home}
+	look := func(path string, a answer) {
+		require.Less(t, a.StatusCode, 500, path)
+		require.Empty(t, raw.FindAllStringSubmatch(a.body, -1), path)
+		require.NotContains(t, a.body, "ZgotmplZ", path)
+		for _, field := range fields {
+			if strings.Contains(a.body, template.HTMLEscapeString(mark(field))) {
+				shown[field] = true
+			}
+		}
+		for _, found := range link.FindAllStringSubmatch(a.body, -1) {
+			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
+			if strings.HasPrefix(to, v.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") {
+				todo = append(todo, to)
+			}
+		}
+	}
+	for len(todo) > 0 {
+		path := todo[0]
+		todo, seen[path] = todo[1:], true
+		look(path, v.get(path))
+		page, _, _ := strings.Cut(path, "?")
+		if !slices.Contains([]string{"new", "edit", "rename", "move", "spaces"}, page[strings.LastIndexByte(page, '/')+1:]) {
+			continue
+		}
+		var typed []string
+		for _, name := range strings.Fields("name starts_at ends_at preferred_code guest_name guest_email guest_phone email_address phone_number parent_site_key kind space find_text") {
+			typed = append(typed, name, mark("typed."+name))
+		}
+		look("posted "+path, v.post(path, typed...))
+		look("posted "+path, v.post(path, append(typed, "find", "1")...))
+	}
+	require.Greater(t, len(seen), 50)
+	for _, field := range fields { // what no page shows
+		if !slices.Contains(strings.Fields("site_key room_key space_key listing_key listing.metadata guest_key staff_key"), field) {
+			require.True(t, shown[field], "%s is on no page", field)
+		}
+	}
+	v.header.Set("Accept-Language", mark("language"))
+	look("ended", v.post(v.home+"end"))
+}
