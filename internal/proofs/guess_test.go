@@ -355,6 +355,12 @@ func TestGuessingOpensNothing(t *testing.T) {
 	page, body = elsewhere.get(elsewhere.home, elsewhere.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, body, "guarded")
+	// The API takes neither a session nor a code.
+	_, token, _ := strings.Cut(strings.TrimSpace(early.cookie), "=")
+	for _, headers := range []string{early.cookie, "Authorization: Bearer " + token + "\r\n", "Authorization: Bearer " + live + "\r\n"} {
+		a, _ := w.get("/spaces/list", headers)
+		require.Equal(t, http.StatusUnauthorized, a.StatusCode, headers)
+	}
 	for _, w := range []*wire{w, early.wire, elsewhere.wire} {
 		require.NoError(t, w.conn.Close())
 	}

@@ -236,16 +236,22 @@ func askWithOthers(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 	before := s.exports(t)
 	rng := rand.New(rand.NewPCG(seedOf(t), 0))
 	tried, next := 0, map[bool]int{true: rng.IntN(ofLikely), false: rng.IntN(ofOthers)}
+	meantFor := map[string]bool{} // by place and what is put there
 	for _, at := range attempts(home, paths, asked, posted) {
-		absent := map[string]string{}
+		absent, place := map[string]string{}, at("").by
 		for _, other := range s.others {
-			a := at(other.id)
-			meant := likely.MatchString(a.by + " " + other.what)
+			pair := place + " " + other.what
+			meant, known := meantFor[pair]
+			if !known {
+				meant = likely.MatchString(pair)
+				meantFor[pair] = meant
+			}
 			if next[meant]--; next[meant] >= 0 {
 				continue
 			}
 			next[meant] = map[bool]int{true: ofLikely, false: ofOthers}[meant] - 1
-			if a.by == "link" && other.what == "code" {
+			a := at(other.id)
+			if place == "link" && other.what == "code" {
 				continue // who has a link has what it opens
 			}
 			by := fmt.Sprintf("%s %s %s", a.method, a.path, a.by)

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"html"
 	"html/template"
 	"net/http"
@@ -15,7 +16,6 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
-	"github.com/customerportal-go/customerportal/portal/web/preview"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -43,24 +43,63 @@ func pushed(now time.Time) (d data.CustomerData, fields []string) {
 	stay.Name, stay.PreferredCode = m("reservation.name"), m("code")
 	stay.CustomMetadata = data.CustomMetadata{m("meta"): m("reservation.metadata")}
 	unnamed := data.Booking(m("booking_key"), data.Ref{}, room.Ref()).During(now, now.Add(time.Hour))
-	d.Add(site, room, plain, listing, guest, staff, stay, unnamed)
+	idle := data.Room(m("idle_key"), m("idle.name")).In(site.Key)
+	d.Add(site, idle, room, plain, listing, guest, staff, stay, unnamed)
 	return d, fields
+}
+
+// markedSections is what a host offers, of which every text is markup.
+type markedSections struct{}
+
+func (markedSections) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
+	return []web.Provider{{Name: mark("provider"), Label: mark("provider.label"), Text: mark("provider.text"), Accounts: []web.Account{
+		{ID: mark("account"), Label: mark("account.label"), Trouble: mark("account.trouble")},
+	}}}, nil
+}
+
+func (markedSections) Connect(context.Context, *portal.Session, string) (string, error) {
+	return "https://provider.example/" + `"'><svg/onload=connect>`, nil
+}
+
+func (markedSections) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
+
+func (markedSections) Settings(context.Context, *portal.Session) ([]web.Setting, error) {
+	return []web.Setting{
+		{Name: mark("switch"), Group: web.GroupAccess, Label: mark("switch.label"), Text: mark("switch.text"), Value: "true"},
+		{Name: mark("choice"), Group: web.GroupAccess, Label: mark("choice.label"), Text: mark("choice.text"), Value: mark("one"), Choices: []web.Choice{
+			{Value: mark("one"), Label: mark("one.label")}, {Value: mark("two"), Label: mark("two.label")},
+		}},
+	}, nil
+}
+
+func (markedSections) Save(_ context.Context, _ *portal.Session, values map[string]string) (map[string]string, error) {
+	faults := map[string]string{}
+	for name := range values {
+		faults[name] = mark("fault")
+	}
+	return faults, nil
 }
 
 // TestWhatIsPushedIsOnlyText walks through every page of a customer of whose every text is
 // markup, and sends forms full of it.
 func TestWhatIsPushedIsOnlyText(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()})
+	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: markedSections{}, Automations: markedSections{}})
 	d, fields := pushed(f.clock.now())
 	brand, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{
 		Name: mark("profile.name"), LogoURL: "https://host.example/" + `"'><svg/onload=logo>`,
 		MessageOverrides: map[string]map[string]string{"en-US": {"start.title": mark("message")}},
 	})
 	require.NoError(t, err)
-	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d, Config: portal.Config{
-		CustomizationProfileID: brand.ID, ReturnURL: "https://host.example/" + `"'><svg/onload=return_url>`,
-	}})
+	c := portal.Config{CustomizationProfileID: brand.ID, ReturnURL: "https://host.example/" + `"'><svg/onload=return_url>`}
+	c.Features.Configure.AllowAccessAutomationRuleCustomization = true
+	c.Features.Manage.DeviceManagementConfirmation = portal.Confirmation{
+		Title: mark("confirm.title"), Body: mark("confirm.body"), ConfirmButtonLabel: mark("confirm.button"),
+	}
+	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d, Config: c})
+	require.NoError(t, err)
+	fields = append(fields, strings.Fields("provider.label provider.text account.label account.trouble switch.label choice.text two.label fault message confirm.title confirm.body")...)
+	click, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: d.CustomerKey, MaxUses: 1})
 	require.NoError(t, err)
 	v := f.visitor(t)
 	first := v.open(p.URL.Reveal())
@@ -68,7 +107,7 @@ func TestWhatIsPushedIsOnlyText(t *testing.T) {
 	raw := regexp.MustCompile(`<svg/onload=([a-z_.]*)`)
 	link := regexp.MustCompile(`(?:href|action)="([^"]*)"`)
 	shown := map[string]bool{}
-	seen, todo := map[string]bool{}, []string{v.home}
+	seen, todo := map[string]bool{}, []string{v.home, v.home + "reservations?q=onload"}
 	look := func(path string, a answer) {
 		require.Less(t, a.StatusCode, 500, path)
 		require.Empty(t, raw.FindAllStringSubmatch(a.body, -1), path)
@@ -85,6 +124,9 @@ func TestWhatIsPushedIsOnlyText(t *testing.T) {
 			}
 		}
 	}
+	look("click", f.visitor(t).get(click.URL.Reveal()))
+	look("connect", v.post(v.home+"connect/start", "provider", mark("provider")))
+	look("configure", v.post(v.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
 	for len(todo) > 0 {
 		path := todo[0]
 		todo, seen[path] = todo[1:], true
