@@ -119,31 +119,34 @@ func TestAnExpiredCodeCostsNoRead(t *testing.T) {
 }
 
 func TestAnOpenPortalEnds(t *testing.T) {
+	back := portal.Config{ReturnURL: "https://acme.example/back"}
 	ends := map[string]struct {
 		end    func(*testing.T, *fixture, portal.CustomerPortal)
 		status int
 		says   string
+		leads  string // back to the host; empty is nowhere
 	}{
-		"expired": {func(_ *testing.T, f *fixture, _ portal.CustomerPortal) { f.clock.pass(25 * time.Minute) }, http.StatusGone, "has expired"},
+		"expired": {func(_ *testing.T, f *fixture, _ portal.CustomerPortal) { f.clock.pass(25 * time.Minute) }, http.StatusGone, "has expired", back.ReturnURL},
 		"revoked": {func(t *testing.T, f *fixture, p portal.CustomerPortal) {
 			require.NoError(t, f.portals.Revoke(t.Context(), f.ws(), p.ID))
-		}, http.StatusGone, "withdrawn"},
+		}, http.StatusGone, "withdrawn", back.ReturnURL},
 		"customer deleted": {func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
 			_, err := f.ws().Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 			require.NoError(t, err)
-		}, http.StatusForbidden, "Open your link again"},
+		}, http.StatusForbidden, "Open your link again", ""},
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
-				p := f.portal(t, portal.CreateRequest{TTL: 20 * time.Minute})
+				p := f.portal(t, portal.CreateRequest{TTL: 20 * time.Minute, Config: back})
 				v := f.visitor(t)
 				require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
 				end.end(t, f, p)
 				for _, a := range []answer{v.get(v.home + "reservations"), v.post(v.home + "reservations/cancel?key=r1")} {
 					require.Equal(t, end.status, a.StatusCode)
 					require.Contains(t, a.body, end.says)
-					require.NotContains(t, a.body, "acme")
+					require.Equal(t, end.leads != "", strings.Contains(a.body, `href="https://acme.example/back"`))
+					require.NotContains(t, strings.ReplaceAll(a.body, "acme.example", ""), "acme")
 				}
 			})
 		})

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -26,6 +27,8 @@ type visit struct {
 	speech  *speech
 	section string // of the navigation
 	home    string // the path of the portal's pages, with a slash at its end
+
+	returnURL string // of a portal whose session is over
 }
 
 // page is a page of an open portal.
@@ -88,12 +91,16 @@ func (v *visit) find(name string) error {
 		return portal.ErrSessionOver
 	}
 	session, err := v.h.portals.Session(v.ctx(), token)
-	if err != nil {
+	if session == nil {
 		return err
 	}
 	p := session.Portal()
 	if shortName(p) != name {
 		return portal.ErrSessionOver
+	}
+	if err != nil {
+		v.returnURL = p.Config.ReturnURL
+		return err
 	}
 	if p.Config.IsEmbedded {
 		allowFrame(v.w.Header(), p.Config)
@@ -231,9 +238,7 @@ func (v *visit) fail(status int, p problem) {
 	if v.session != nil && p.ReturnURL == "" {
 		p.ReturnURL = v.config().ReturnURL
 	}
-	if p.ReturnURL == "" {
-		p.ReturnURL = v.h.o.ReturnURL
-	}
+	p.ReturnURL = cmp.Or(p.ReturnURL, v.returnURL, v.h.o.ReturnURL)
 	if v.session != nil && slices.Contains([]string{"expired", "revoked", "over", "used"}, p.Key) {
 		v.session = nil // it ended as the page was made
 	} else if v.session == nil && v.framed() {
