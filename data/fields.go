@@ -479,6 +479,8 @@ func (metadata) append(b []byte, n *node) []byte {
 			} else {
 				b = append(b, 'f')
 			}
+		default:
+			b = append(b, 'n') // of a push alone, so that it is not equal to what is stored
 		}
 	}
 	return b

@@ -206,6 +206,26 @@ func TestPushOfGoValuesClearsAndReplaces(t *testing.T) {
 	})
 }
 
+// TestANullIsNoTextOfTheSameBytes: a null had no mark in what a push is compared by, and so
+// could read as the text that was stored, which stayed.
+func TestANullIsNoTextOfTheSameBytes(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		text := strings.Repeat("€", 38) // 114 bytes, and 114 is "r"; "r" + text is 115, and 115 is 's', the mark of a text
+		listing := data.PropertyListing("p", "P")
+		listing.CustomMetadata = data.CustomMetadata{"a": text}
+		d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{listing}}
+		_, err := ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		d.Spaces[0].CustomMetadata = data.CustomMetadata{"a": nil, "r" + text: nil}
+		report, err := ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		require.Equal(t, data.Updated, report.Resources[0].Change)
+		stored, err := ws.Space(t.Context(), "p")
+		require.NoError(t, err)
+		require.Empty(t, stored.CustomMetadata)
+	})
+}
+
 func TestPushWarns(t *testing.T) {
 	const body = `{"customer_key": "acme", "spaceships": [], "_strict": true,
 		"rooms": [{"room_key": "1", "name": "One", "parent_site_key": "nowhere", "colour": "red", "duration_minutes": 5}],
