@@ -409,13 +409,13 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 	if err != nil {
 		return err
 	}
-	for again := true; again; has = given() {
-		again = false
+	for {
 		for ref, kind := range stored {
 			if has[ref] == 0 {
 				has[ref] = kind
 			}
 		}
+		again := false
 		for i, it := range g.items {
 			m := &merged[i]
 			was := m.refused(o)
@@ -424,6 +424,10 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 			m.missing = missing.warnings
 			again = again || spreads && m.refused(o) != was
 		}
+		if !again {
+			break
+		}
+		has = given()
 	}
 	for i := range merged {
 		merged[i].found.warnings = append(merged[i].found.warnings, merged[i].missing...)
