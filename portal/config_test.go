@@ -187,6 +187,39 @@ func TestAConfigurationThatIsNotJSON(t *testing.T) {
 	}
 }
 
+// TestAFaultyConfigurationNeedNotBeJSON: it was made to JSON before its faults were told,
+// and a value that has none was an error of ours.
+func TestAFaultyConfigurationNeedNotBeJSON(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		c := portal.Config{Filters: []portal.Filter{{Field: "region", Value: func() {}}}}
+		want := []string{"customer_resources_filters[0].value type"}
+		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel(), Config: c})
+		require.Equal(t, want, faults(t, err))
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(to *portal.Config) error { *to = c; return nil })
+		require.Equal(t, want, faults(t, err))
+	})
+}
+
+// TestWhatSaysTheSameIsNoUpdate spells out what a portal does without a word.
+func TestWhatSaysTheSameIsNoUpdate(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		for _, change := range []func(*portal.Config) error{
+			func(c *portal.Config) error { c.NavigationMode = portal.NavigationFull; return nil },
+			func(c *portal.Config) error { c.Filters = []portal.Filter{}; return nil },
+			func(c *portal.Config) error { return json.Unmarshal([]byte(`{"is_embedded": false, "unknown": 1}`), c) },
+		} {
+			_, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, change)
+			require.NoError(t, err)
+		}
+		for c, err := range f.ws.Changes(t.Context(), data.Cursor{}) {
+			require.NoError(t, err)
+			require.Equal(t, data.Created, c.Change)
+		}
+	})
+}
+
 func TestUnknownFieldsOfAConfigurationAreWarnings(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		var c portal.Config

@@ -41,15 +41,19 @@ func (r *record) config() (c Config, err error) {
 	return c, nil
 }
 
-// encodeConfig is a configuration, which was checked, as a record stores it. It notes a
-// fault where that is too long.
+// encodeConfig is a configuration as a record stores it. It notes a fault where that is too
+// long. One that was checked and is at fault may have no JSON, and is not encoded.
 func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
-	if reflect.ValueOf(c).IsZero() {
+	if len(notes.Faults) > 0 || reflect.ValueOf(c).IsZero() {
 		return "", nil
 	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("portal: writing a configuration: %w", err)
+	}
+	// What says the same as the zero one, such as NavigationFull, is stored as that.
+	if zero, err := json.Marshal(Config{}); err != nil || string(zero) == string(b) {
+		return "", err
 	}
 	if len(b) > maxConfigBytes {
 		notes.Fault("features", data.RuleTooMany, "the configuration has %d bytes as JSON, and may have %d", len(b), maxConfigBytes)
