@@ -63,6 +63,13 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 	return session, nil
 }
 
+// Verify says by a code alone, with no look at the store, whether it is a link of this
+// service, or returns [ErrForged], and whether its time is over, or [ErrExpired].
+func (s *Service) Verify(code string) error {
+	_, err := s.keys.Verify(code, s.now())
+	return err
+}
+
 // Peek says what the link of a code opens, and uses nothing of it. Errors are those of
 // Resolve; a portal that was revoked or used up comes with the error, as long as it is
 // stored.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -11,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -96,6 +100,60 @@ func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
 	}
 	require.Equal(t, map[int]int{http.StatusNotFound: guessBurst, http.StatusTooManyRequests: attempts - guessBurst}, found)
 	require.EqualValues(t, guessBurst, looked.Load())
+}
+
+// held is a store whose Views wait.
+type held struct {
+	storage.Store
+	wait func()
+}
+
+func (h *held) View(ctx context.Context, fn func(storage.Reader) error) error {
+	h.wait()
+	return h.Store.View(ctx, fn)
+}
+
+// TestRightLinksAtOnceAreNoGuesses: they were counted until the store had answered, so
+// that of many visitors at one address all but twenty were refused while it was slow.
+func TestRightLinksAtOnceAreNoGuesses(t *testing.T) {
+	t.Parallel()
+	const visitors = 5 * guessBurst
+	var there atomic.Int64
+	all := make(chan struct{})
+	count := func() {
+		if there.Add(1) == visitors {
+			close(all)
+		}
+	}
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	require.NoError(t, err)
+	store := &held{memory.New(), func() {
+		count()
+		<-all // until every other one is here too
+	}}
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	require.NoError(t, err)
+	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: &data.CustomerData{CustomerKey: "acme"}})
+	require.NoError(t, err)
+	pages, err := New(portals, Options{})
+	require.NoError(t, err)
+	var refused atomic.Int64
+	var done sync.WaitGroup
+	for range visitors {
+		done.Go(func() {
+			w := httptest.NewRecorder()
+			pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+portal.Code(p.URL.Reveal()), nil))
+			if w.Code == http.StatusTooManyRequests {
+				refused.Add(1)
+				count()
+			}
+		})
+	}
+	done.Wait()
+	require.Zero(t, refused.Load())
 }
 
 // TestAHeaderOfNobodyCostsNothing: a header of a megabyte of commas, which is believed

@@ -26,12 +26,12 @@ func (v *visit) link(code string) {
 		v.fail(http.StatusTooManyRequests, problem{Key: "slow"})
 		return
 	}
-	p, err := v.h.portals.Peek(v.ctx(), code)
-	if errors.Is(err, portal.ErrForged) {
+	if errors.Is(v.h.portals.Verify(code), portal.ErrForged) {
 		v.notFound()
 		return
 	}
-	v.h.guesses.back(who)
+	v.h.guesses.back(who) // before the store is read, for which many may wait at once
+	p, err := v.h.portals.Peek(v.ctx(), code)
 	found := p.WorkspaceID != [16]byte{}
 	if found && p.Config.IsEmbedded {
 		allowFrame(v.w.Header(), p.Config)
