@@ -28,15 +28,14 @@ import (
 //  4. Mark: each customer's record names the operation, and says its fate.
 //  5. Commit: its row says so. From here on it has happened.
 //  6. Finish: each customer's parts are applied and dropped; the last one holds
-//     the customer's record, without the mark.
-//  7. Sweep: the row says that nothing else is left, and the rows of customers that
-//     are gone are deleted; the last one is the customer's record.
+//     the customer's record, without the mark. Then the rows of customers that are
+//     deleted are swept; the last one is the customer's record.
 //
 // Whoever reads a marked customer looks at the operation's row. Until 5 the mark
-// means nothing; afterwards the reader does 6 for that customer first, and takes one
-// that is to be swept for gone. Whoever
-// writes what an operation has marked or claimed before 5 aborts it in the same
-// transaction, and the operation begins again: so after 5 nothing can fail.
+// means nothing; afterwards the reader does 6 for that customer first, or takes it for
+// gone where it is deleted. Whoever writes what an operation has marked or claimed
+// before 5 aborts it in the same transaction, and the operation begins again: so after 5
+// nothing can fail.
 
 // phase is the state of a large operation.
 type phase byte
@@ -45,11 +44,11 @@ const (
 	preparing phase = 1
 	committed phase = 2
 	aborted   phase = 3
-	sweeping  phase = 4 // committed, and what it leaves of customers is what they are now
+	deleting  phase = 4 // committed, and brings no derived id that was not there before
 )
 
 // happened is whether the operation has committed.
-func (p phase) happened() bool { return p == committed || p == sweeping }
+func (p phase) happened() bool { return p == committed || p == deleting }
 
 // standing is the row of a large operation.
 type standing struct {
@@ -74,7 +73,7 @@ func decodeStanding(row []byte) (standing, error) {
 	}
 	d := layout.NewDecoder(row)
 	st := standing{phase(d.Byte()), d.Time()}
-	if d.Done() != nil || st.phase < preparing || st.phase > sweeping {
+	if d.Done() != nil || st.phase < preparing || st.phase > deleting {
 		return standing{}, fmt.Errorf("%w: the row of an operation", storage.ErrCorrupt)
 	}
 	return st, nil
@@ -96,14 +95,14 @@ func (s *Snapshot) nextOperation(ctx context.Context, from layout.OperationID) (
 	return op, st, found, err
 }
 
-// applied is a pendingError where a large operation of the workspace has committed
-// and its journal may be not all applied. It is for reads that go by no customer's record.
-func (s *Snapshot) applied(ctx context.Context) error {
+// identified is a pendingError where a large operation of the workspace has committed
+// and may not have written all of its new derived ids. It is for a read by such an id.
+func (s *Snapshot) identified(ctx context.Context) error {
 	return s.without(ctx, func(p phase) bool { return p == committed })
 }
 
 // finished is a pendingError where a large operation of the workspace has committed
-// and may have rows to sweep, too.
+// and may be not all applied. It is for reads that go by no customer's record.
 func (s *Snapshot) finished(ctx context.Context) error { return s.without(ctx, phase.happened) }
 
 // without is a pendingError where an operation of the workspace is in such a phase.
@@ -208,7 +207,7 @@ func (s *Snapshot) wound(ctx context.Context, tx storage.Tx, ops []layout.Operat
 			if err := tx.Put(layout.Operation(s.w.id, op), st.encode()); err != nil {
 				return err
 			}
-		case committed, sweeping:
+		case committed, deleting:
 			return errStale
 		}
 	}
@@ -241,31 +240,17 @@ func (w *Workspace) journal(ctx context.Context, op *operation) error {
 // finish is what is left to do after the commit.
 func (j *journal) finish(ctx context.Context) error {
 	swept, stay := lo.FilterReject(j.op.changes, func(ch *changes, _ int) bool { return ch.dies })
-	for _, ch := range stay {
+	now := slices.Concat(stay, swept)
+	if j.op.sweepLater {
+		now = stay
+	}
+	for _, ch := range now {
 		if err := j.w.finish(ctx, j.id, ch.customer.id); err != nil {
 			return err
 		}
 	}
-	if len(swept) > 0 && len(stay) > 0 {
-		err := storage.Run(ctx, j.w.store, func(tx storage.Tx) error {
-			st, err := j.w.At(tx).operation(ctx, j.id)
-			if err != nil || st.phase != committed { // another has finished it by now
-				return err
-			}
-			st.phase = sweeping
-			return tx.Put(layout.Operation(j.w.id, j.id), st.encode())
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if len(swept) > 0 && j.op.sweepLater {
-		return nil
-	}
-	for _, ch := range swept {
-		if err := j.w.finish(ctx, j.id, ch.customer.id); err != nil {
-			return err
-		}
+	if len(now) < len(j.op.changes) {
+		return nil // the rest is for Recover
 	}
 	return j.w.forget(ctx, j.id)
 }
@@ -488,8 +473,8 @@ func (j *journal) commit(ctx context.Context) error {
 			}
 		}
 		st := standing{committed, j.op.at()}
-		if lo.EveryBy(j.op.changes, func(ch *changes) bool { return ch.dies }) {
-			st.phase = sweeping
+		if lo.SomeBy(j.op.changes, func(ch *changes) bool { return ch.dies }) { // a delete, whatever else it changes
+			st.phase = deleting
 		}
 		return tx.Put(layout.Operation(j.w.id, j.id), st.encode())
 	})

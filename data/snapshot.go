@@ -203,7 +203,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	if value == nil {
 		// The row is not there until its part of a large operation is applied, and it alone
 		// says whose record to look at.
-		if err := s.applied(ctx); err != nil {
+		if err := s.identified(ctx); err != nil {
 			return nil, err
 		}
 	} else {

@@ -67,6 +67,40 @@ func TestSweepLater(t *testing.T) {
 	})
 }
 
+// TestWhatIsLookedForInVainSweepsNothing deletes a customer, to be swept later, together
+// with another's site, which is gone at once.
+func TestWhatIsLookedForInVainSweepsNothing(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		store = backends.Limit(store, backends.Smallest)
+		ws := workspace(store)
+		const rooms = 20
+		var ids []uuid.UUID
+		for _, customer := range []string{"a", "b"} {
+			pushed, err := ws.Push(t.Context(), block(customer, customer, rooms))
+			require.NoError(t, err)
+			ids = append(ids, pushed.Resources[1].ID)
+		}
+		sel := data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")}
+		_, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{SweepLater: true})
+		require.NoError(t, err)
+		left, err := ws.Export(t.Context(), "b")
+		require.NoError(t, err)
+		require.Equal(t, rooms, left.Len(), "its guests")
+		for _, id := range append(ids, uuid.New()) {
+			_, err = ws.SpaceByID(t.Context(), id)
+			require.ErrorIs(t, err, data.ErrResourceNotFound)
+		}
+		checked, err := data.Check(t.Context(), store)
+		require.NoError(t, err)
+		require.Empty(t, checked.Damage)
+		require.Equal(t, 1, checked.Unfinished)
+		recovered, err := ws.Recover(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, data.RecoverReport{Finished: 1}, recovered)
+	})
+}
+
 // TestWhoNeedsTheSweepMakesIt leaves the rows of a customer, and then reads the feed, or
 // creates the customer anew, which both tell of their deletion first.
 func TestWhoNeedsTheSweepMakesIt(t *testing.T) {
