@@ -84,6 +84,9 @@ func TestWhatIsLookedForInVainSweepsNothing(t *testing.T) {
 		sel := data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")}
 		_, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{SweepLater: true})
 		require.NoError(t, err)
+		for key := range dump(t, ws) {
+			require.NotContains(t, key, "bsite", "what another has lost is not for later")
+		}
 		left, err := ws.Export(t.Context(), "b")
 		require.NoError(t, err)
 		require.Equal(t, rooms, left.Len(), "its guests")
@@ -101,6 +104,42 @@ func TestWhatIsLookedForInVainSweepsNothing(t *testing.T) {
 	})
 }
 
+// TestRecoverDropsNothingThatCommitsMeanwhile: between the look of a Recover and what it
+// drops a delete commits, and is left to be swept.
+func TestRecoverDropsNothingThatCommitsMeanwhile(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		store = backends.Limit(store, backends.Smallest)
+		_, err := workspace(store).Push(t.Context(), block("a", "k", 20))
+		require.NoError(t, err)
+		prepared, goOn, done := make(chan bool), make(chan bool), make(chan error, 1)
+		slow := &hooked{Store: store, afterUpdate: func(n int64) {
+			if n == 3 { // after what is too large, and the beginning
+				close(prepared)
+				<-goOn
+			}
+		}}
+		go func() {
+			_, err := workspace(slow).DeleteWith(t.Context(), data.Selection{CustomerKeys: []string{"a"}}, data.DeleteOptions{SweepLater: true})
+			done <- err
+		}()
+		<-prepared
+		ws := workspace(&hooked{Store: store, afterView: func() {
+			close(goOn)
+			require.NoError(t, <-done)
+		}})
+		recovered, err := ws.Recover(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, data.RecoverReport{Abandoned: 1}, recovered, "as it saw it")
+		_, err = ws.Customer(t.Context(), "a")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		recovered, err = ws.Recover(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, data.RecoverReport{Finished: 1}, recovered)
+		require.Empty(t, dump(t, ws))
+	})
+}
+
 // TestWhoNeedsTheSweepMakesIt leaves the rows of a customer, and then reads the feed, or
 // creates the customer anew, which both tell of their deletion first.
 func TestWhoNeedsTheSweepMakesIt(t *testing.T) {
@@ -110,7 +149,13 @@ func TestWhoNeedsTheSweepMakesIt(t *testing.T) {
 		const rooms = 20
 		for _, need := range []func(){
 			func() { changes(t, ws, data.Cursor{}) },
-			func() { push(t, ws, "a") },
+			func() {
+				push(t, ws, "a", data.Site("new", "New"))
+				all := changes(t, ws, data.Cursor{})
+				require.Equal(t, "new", all[len(all)-1].Key)
+				_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSite, "new")})
+				require.NoError(t, err)
+			},
 		} {
 			_, err := ws.Push(t.Context(), block("a", "k", rooms))
 			require.NoError(t, err)
