@@ -336,8 +336,8 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 		m := &merged[i]
 		if m.old != nil {
 			fields = encodeFields(fields[:0], it.node)
-			if len(it.clear) == 0 && string(fields) == string(m.old.stored) {
-				m.new = m.old // most of a push that is repeated
+			if string(fields) == string(m.old.stored) {
+				m.new = m.old // most of a push that is repeated; what it clears it gives again
 				continue
 			}
 			if err := m.old.decodeFields(); err != nil {

@@ -285,6 +285,20 @@ func TestPushSkipInvalid(t *testing.T) {
 	})
 }
 
+// TestWhatIsRefusedLeavesWhatIsStored: with Strict and SkipInvalid a room is refused for its
+// site, and is there all the same for what refers to it.
+func TestWhatIsRefusedLeavesWhatIsStored(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("101", "Room 101"), data.Guest("ada", "Ada"))
+		d := data.CustomerData{CustomerKey: "acme"}
+		d.Add(data.Room("101", "Other").In("nowhere"), data.Reservation("r", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...))
+		report, err := ws.PushWith(t.Context(), d, data.PushOptions{Strict: true, SkipInvalid: true})
+		require.NoError(t, err)
+		require.Len(t, report.Skipped, 1)
+		require.Equal(t, 1, report.Created.AccessGrants)
+	})
+}
+
 func TestPushDryRun(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("101", "Old name"), data.Room("102", "Room 102"))

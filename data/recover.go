@@ -19,8 +19,8 @@ type RecoverReport struct {
 // Recover finishes the large operations that a crash has left committed, and drops
 // what is left of those that had not. Nothing depends on it: whoever meets such an
 // operation finishes it first, and what has not committed is never seen. It is for
-// a program's start, and for after a delete with SweepLater. A large operation that another process, or another Workspace
-// value, is making meanwhile begins again.
+// a program's start, and for after a delete with SweepLater. A large operation that
+// another process, or another Workspace value, is making meanwhile begins again.
 func (w *Workspace) Recover(ctx context.Context) (RecoverReport, error) {
 	var report RecoverReport
 	err := w.eachOperation(ctx, func(op layout.OperationID, st standing) error {
