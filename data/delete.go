@@ -89,7 +89,9 @@ type DeleteOptions struct {
 	// [storage.Limits]) to the next [Workspace.Recover]. It is gone all the same: nobody
 	// finds it or what it had, and its keys are free. Until then its rows are in the store,
 	// and whoever reads the change feed or a history, or creates a customer of its key,
-	// waits for their deletion, which comes first there.
+	// waits for their deletion, which comes first there; but what another customer has
+	// since created under one of its keys can be told of before. Each read of a derived id
+	// that is not found looks past every delete that still waits, so there should be few.
 	SweepLater bool
 
 	// Guard is as in [PushOptions].
