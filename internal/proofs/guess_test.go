@@ -2,6 +2,7 @@ package proofs
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -214,6 +215,45 @@ func onLinux(t *testing.T) {
 	}
 }
 
+// guessing is a request, and what holds of its answer.
+type guessing struct {
+	request string
+	check   func(*http.Response) error
+}
+
+// guessAll makes n guesses from one address, over some connections at once and sixteen at a
+// time. by gives what a connection asks, whose first guess has that place among all.
+func guessAll(t *testing.T, to string, n int, by func(connection, first int) func() guessing) time.Duration {
+	t.Helper()
+	began := time.Now()
+	var all sync.WaitGroup
+	errs := make([]error, guessers)
+	for i := range guessers {
+		w := dial(t, "127.0.0.1", to)
+		first, end := i*n/guessers, (i+1)*n/guessers
+		next := by(i, first)
+		all.Go(func() {
+			defer w.conn.Close()
+			for at := first; at < end && errs[i] == nil; at += 16 {
+				batch := make([]guessing, min(16, end-at))
+				requests := make([]string, len(batch))
+				for j := range batch {
+					batch[j] = next()
+					requests[j] = batch[j].request
+				}
+				var wrong error
+				err := w.ask(requests, func(j int, r *http.Response) { wrong = cmp.Or(wrong, batch[j].check(r)) })
+				errs[i] = cmp.Or(err, wrong)
+			}
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	return time.Since(began)
+}
+
 // tally is what became of guesses, by what they were and their status.
 type tally struct {
 	mu sync.Mutex
@@ -265,51 +305,34 @@ func TestGuessingOpensNothing(t *testing.T) {
 
 	total := number(t, "PROOFS_GUESSES", 4000)
 	seed := seedOf(t)
-	guessAll := func(n int, y *tally) (took time.Duration) {
-		began := time.Now()
-		var all sync.WaitGroup
-		errs := make([]error, guessers)
-		for i := range guessers {
-			w := dial(t, "127.0.0.1", server.addr)
-			all.Go(func() {
-				defer w.conn.Close()
-				g := &guesser{rand.New(rand.NewPCG(seed, uint64(i+n))), live, expired}
-				for left := n / guessers; left > 0 && errs[i] == nil; left -= 16 {
-					tried := make([]guess, 16)
-					requests := make([]string, len(tried))
-					for j := range tried {
-						tried[j] = g.next()
-						headers := ""
-						if g.rng.IntN(2) == 0 { // there is no proxy that it could be of
-							a := g.rng.Uint32()
-							headers = fmt.Sprintf("X-Forwarded-For: %d.%d.%d.%d\r\nX-Real-Ip: 10.0.0.%d\r\nForwarded: for=10.0.0.%d\r\n", a>>24, a>>16&255, a>>8&255, a&255, a&255, a&255)
-						}
-						requests[j] = request("/portal/"+tried[j].code, headers)
-					}
-					errs[i] = w.ask(requests, func(j int, r *http.Response) {
-						y.add(tried[j].what, r.StatusCode)
-						wait, err := strconv.Atoi(r.Header.Get("Retry-After"))
-						if limited := r.StatusCode == http.StatusTooManyRequests; limited != (err == nil) || limited && (wait < 1 || wait > int(guessInterval/time.Second)) {
-							errs[i] = fmt.Errorf("%d with Retry-After %q", r.StatusCode, r.Header.Get("Retry-After"))
-						}
-						if r.Header.Get("Set-Cookie") != "" {
-							errs[i] = fmt.Errorf("%q opened something: %d", tried[j].code, r.StatusCode)
-						}
-					})
-				}
-			})
-		}
-		all.Wait()
-		for _, err := range errs {
-			require.NoError(t, err)
-		}
-		return time.Since(began)
-	}
 	y := &tally{of: map[string]map[int]int{}}
+	guess := func(n int) time.Duration {
+		return guessAll(t, server.addr, n, func(i, _ int) func() guessing {
+			g := &guesser{rand.New(rand.NewPCG(seed, uint64(i+n))), live, expired}
+			return func() guessing {
+				tried, headers := g.next(), ""
+				if g.rng.IntN(2) == 0 { // there is no proxy that it could be of
+					a := g.rng.Uint32()
+					headers = fmt.Sprintf("X-Forwarded-For: %d.%d.%d.%d\r\nX-Real-Ip: 10.0.0.%d\r\nForwarded: for=10.0.0.%d\r\n", a>>24, a>>16&255, a>>8&255, a&255, a&255, a&255)
+				}
+				return guessing{request("/portal/"+tried.code, headers), func(r *http.Response) error {
+					y.add(tried.what, r.StatusCode)
+					wait, err := strconv.Atoi(r.Header.Get("Retry-After"))
+					if limited := r.StatusCode == http.StatusTooManyRequests; limited != (err == nil) || limited && (wait < 1 || wait > int(guessInterval/time.Second)) {
+						return fmt.Errorf("%d with Retry-After %q", r.StatusCode, r.Header.Get("Retry-After"))
+					}
+					if r.Header.Get("Set-Cookie") != "" {
+						return fmt.Errorf("%q opened something: %d", tried.code, r.StatusCode)
+					}
+					return nil
+				}}
+			}
+		})
+	}
 	began := time.Now()
-	guessAll(total/4, y) // until the server has what it needs
+	guess(total / 4) // until the server has what it needs
 	before, sockets := server.resident(t), server.sockets(t)
-	took := guessAll(total-total/4, y)
+	took := guess(total - total/4)
 	elapsed := time.Since(began)
 	after := server.resident(t)
 
@@ -458,40 +481,27 @@ func TestGuessesFromManyAddressesAreBounded(t *testing.T) {
 	}
 	total := number(t, "PROOFS_GUESSES", 4000)
 	began := 0
-	guessAll := func(n int) time.Duration {
-		start := time.Now()
-		var all sync.WaitGroup
-		errs := make([]error, guessers)
-		for i := range guessers {
-			w := dial(t, "127.0.0.1", server.addr)
-			first := began + i*n/guessers
-			all.Go(func() {
-				defer w.conn.Close()
-				for at := first; at < began+(i+1)*n/guessers && errs[i] == nil; at += 16 {
-					requests := make([]string, min(16, began+(i+1)*n/guessers-at))
-					for j := range requests {
-						requests[j] = request("/"+strings.Repeat("0", 33), "X-Forwarded-For: 203.0.113.1, "+addressOf(at+j).String()+"\r\n")
+	guess := func(n int) time.Duration {
+		defer func() { began += n }()
+		return guessAll(t, server.addr, n, func(_, first int) func() guessing {
+			at := began + first
+			return func() guessing {
+				who := addressOf(at).String()
+				at++
+				return guessing{request("/"+strings.Repeat("0", 33), "X-Forwarded-For: 203.0.113.1, "+who+"\r\n"), func(r *http.Response) error {
+					if r.StatusCode != http.StatusNotFound {
+						return fmt.Errorf("status %d", r.StatusCode)
 					}
-					errs[i] = w.ask(requests, func(_ int, r *http.Response) {
-						if r.StatusCode != http.StatusNotFound {
-							errs[i] = fmt.Errorf("status %d", r.StatusCode)
-						}
-					})
-				}
-			})
-		}
-		all.Wait()
-		began += n
-		for _, err := range errs {
-			require.NoError(t, err)
-		}
-		return time.Since(start)
+					return nil
+				}}
+			}
+		})
 	}
-	guessAll(total / 4)
-	guessAll(0) // connections alone
+	guess(total / 4)
+	guess(0) // connections alone
 	before := look()
 	resident := server.resident(t)
-	took := guessAll(total - total/4)
+	took := guess(total - total/4)
 	require.Eventually(t, func() bool { return look().Goroutines <= before.Goroutines }, time.Minute, 10*time.Millisecond, "goroutines pile up")
 	after := look()
 	t.Logf("%d addresses, %.0f guesses a second; held %+d KiB of %d KiB, resident %+d KiB; %d goroutines", total,
