@@ -9,18 +9,12 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
-// benchmark runs a benchmark on every backend, with a store of its own.
+// benchmark runs a benchmark on every backend, with a workspace of its own.
 func benchmark(b *testing.B, run func(b *testing.B, ctx context.Context, ws *data.Workspace)) {
-	for _, backend := range backends.All {
-		b.Run(backend.Name, func(b *testing.B) {
-			store, _ := backend.Open(b)
-			defer func() { require.NoError(b, store.Close()) }()
-			b.ReportAllocs()
-			run(b, b.Context(), workspace(store))
-		})
-	}
+	backends.Benchmark(b, func(b *testing.B, store storage.Store) { run(b, b.Context(), workspace(store)) })
 }
 
 func BenchmarkPush1000New(b *testing.B) {

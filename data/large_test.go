@@ -23,8 +23,8 @@ func TestTwoHundredThousandInOnePush(t *testing.T) {
 	defer func() { require.NoError(t, store.Close()) }()
 	ws := workspace(store)
 
-	const total, rooms = 200_000 / raceSlowness, 50_000 / raceSlowness
-	const guests = total - 2*rooms - 2
+	total, rooms := 200_000/raceSlowness, 50_000/raceSlowness
+	guests := total - 2*rooms - 2
 	d := data.CustomerData{CustomerKey: "acme"}
 	d.Add(data.Site("large", "Large"), data.Site("small", "Small"))
 	for i := range rooms {

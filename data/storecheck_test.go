@@ -349,18 +349,14 @@ func ExampleCheck() {
 
 // BenchmarkCheck checks a customer of 3,000 resources.
 func BenchmarkCheck(b *testing.B) {
-	for _, backend := range backends.All {
-		b.Run(backend.Name, func(b *testing.B) {
-			store, _ := backend.Open(b)
-			defer store.Close()
-			_, err := workspace(store).Push(b.Context(), block("a", "a", 1000))
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		_, err := ws.Push(ctx, block("a", "a", 1000))
+		require.NoError(b, err)
+		for b.Loop() {
+			report, err := data.Check(ctx, ws.Store())
 			require.NoError(b, err)
-			for b.Loop() {
-				report, err := data.Check(b.Context(), store)
-				require.NoError(b, err)
-				require.Zero(b, report.Damages)
-			}
-			b.ReportMetric(3001*float64(b.N)/b.Elapsed().Seconds(), "resources/s")
-		})
-	}
+			require.Zero(b, report.Damages)
+		}
+		b.ReportMetric(3001*float64(b.N)/b.Elapsed().Seconds(), "resources/s")
+	})
 }

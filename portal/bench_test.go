@@ -7,21 +7,17 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
-// benchmark runs a benchmark on every backend, with a store of its own and a customer.
+// benchmark runs a benchmark on every backend, where there is a customer.
 func benchmark(b *testing.B, run func(b *testing.B, f *fixture)) {
-	for _, backend := range backends.All {
-		b.Run(backend.Name, func(b *testing.B) {
-			store, _ := backend.Open(b)
-			defer func() { require.NoError(b, store.Close()) }()
-			f := setup(b, store)
-			_, err := f.ws.Push(b.Context(), *hotel())
-			require.NoError(b, err)
-			b.ReportAllocs()
-			run(b, f)
-		})
-	}
+	backends.Benchmark(b, func(b *testing.B, store storage.Store) {
+		f := setup(b, store)
+		_, err := f.ws.Push(b.Context(), *hotel())
+		require.NoError(b, err)
+		run(b, f)
+	})
 }
 
 func BenchmarkCreate(b *testing.B) {

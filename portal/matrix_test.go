@@ -168,7 +168,7 @@ func manor() data.CustomerData {
 // backends it takes every eleventh configuration.
 func TestThePermissionMatrix(t *testing.T) {
 	t.Parallel()
-	if !portal.RaceEnabled { // with the race detector it takes minutes; CI runs it once without
+	if !backends.Race { // with the race detector it takes minutes; CI runs it once without
 		t.Run("every cell", func(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, 1<<len(excludable)*2*3*len(cells), matrix(t, setup(t, memory.New()), 1))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/backends"
 )
 
 // TestVerifyTakesAsLongForEveryTag compares, by Welch's t-test, how long Verify takes for
@@ -60,7 +62,7 @@ func differing(t *testing.T, k *Keys, code string) (early, late string) {
 // each, which something else has interrupted, is left out.
 func welch(of func(string) bool, a, b string) float64 {
 	samples, each := 4000, 100
-	if raceEnabled {
+	if backends.Race {
 		samples = 200 // each takes thirty times as long
 	}
 	inputs := [2]string{a, b}

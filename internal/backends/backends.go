@@ -66,5 +66,26 @@ func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	}
 }
 
+// Slowness is n under the race detector, by which a test does less there, and else 1.
+func Slowness(n int) int {
+	if Race {
+		return n
+	}
+	return 1
+}
+
+// Benchmark runs a benchmark on every backend, with a store of its own.
+func Benchmark(b *testing.B, run func(b *testing.B, store storage.Store)) {
+	b.Helper()
+	for _, backend := range All {
+		b.Run(backend.Name, func(b *testing.B) {
+			store, _ := backend.Open(b)
+			defer func() { require.NoError(b, store.Close()) }()
+			b.ReportAllocs()
+			run(b, store)
+		})
+	}
+}
+
 // Smallest is the least that a transaction of a store may hold.
 var Smallest = storage.Limits{TxWrites: 64, TxBytes: 32 << 10}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/customerportal-go/customerportal/internal/backends"
 )
 
 // The roles that the test binary has in another process.
@@ -97,6 +99,9 @@ func number(t *testing.T, variable string, otherwise int) int {
 	require.NoError(t, err, variable)
 	return n
 }
+
+// raceSlowness is how many times fewer attempts there are under the race detector.
+var raceSlowness = backends.Slowness(11)
 
 // seedOf is the seed of a test, which a failure prints.
 func seedOf(t *testing.T) uint64 {

@@ -258,7 +258,7 @@ func TestADeepLinkShowsOneReservation(t *testing.T) {
 // TestAPageOfManyCostsNoMore makes a customer large and counts what its pages read.
 func TestAPageOfManyCostsNoMore(t *testing.T) {
 	fewer, many := 25_000, 100_000 // enough for a page of every guest and room
-	if testing.Short() || raceEnabled {
+	if testing.Short() || backends.Race {
 		many = 40_000
 	}
 	cost := func(t *testing.T, store storage.Store, n int) map[string][3]int64 {

@@ -1,5 +1,0 @@
-//go:build race
-
-package portal
-
-const raceEnabled = true
