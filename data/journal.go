@@ -239,18 +239,18 @@ func (w *Workspace) journal(ctx context.Context, op *operation) error {
 
 // finish is what is left to do after the commit.
 func (j *journal) finish(ctx context.Context) error {
-	swept, stay := lo.FilterReject(j.op.changes, func(ch *changes, _ int) bool { return ch.dies })
-	now := slices.Concat(stay, swept)
-	if j.op.sweepLater {
-		now = stay
-	}
-	for _, ch := range now {
+	later := false
+	for _, ch := range j.op.changes {
+		if ch.dies && j.op.sweepLater {
+			later = true
+			continue
+		}
 		if err := j.w.finish(ctx, j.id, ch.customer.id); err != nil {
 			return err
 		}
 	}
-	if len(now) < len(j.op.changes) {
-		return nil // the rest is for Recover
+	if later {
+		return nil // which is for Recover
 	}
 	return j.w.forget(ctx, j.id)
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,10 +142,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 		}
 		var notes form.Notes
 		config, err := encodeConfig(req.Config, &notes)
-		if err == nil {
-			err = invalid(notes)
-		}
-		if err != nil {
+		if err := cmp.Or(err, invalid(notes)); err != nil {
 			return err
 		}
 		out, err = s.insert(ctx, ws, tx, req, config)
@@ -250,10 +248,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		}
 		notes := after.check()
 		stored, err := encodeConfig(after, &notes)
-		if err != nil {
-			return err
-		}
-		if err := invalid(notes); err != nil {
+		if err := cmp.Or(err, invalid(notes)); err != nil {
 			return err
 		}
 		if (before.DeepLink == data.Ref{}) != (after.DeepLink == data.Ref{}) {
