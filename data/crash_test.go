@@ -99,11 +99,7 @@ func state(t *testing.T, ws *data.Workspace) string {
 		require.NoError(t, err)
 		out += fmt.Sprintf("%s %v\n", b, c.Counts)
 	}
-	told := map[data.Change]int{}
-	for c, err := range ws.Changes(t.Context(), data.Cursor{}) {
-		require.NoError(t, err)
-		told[c.Change]++
-	}
+	told := toldOf(t, ws)
 	require.NoError(t, ws.Store().View(t.Context(), func(r storage.Reader) error {
 		rows, err := r.Get(t.Context(), hostRow(ws))
 		out += fmt.Sprintf("%v %q", told, rows)

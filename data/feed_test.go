@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -26,6 +27,12 @@ func changes(t *testing.T, ws *data.Workspace, after data.Cursor) (out []data.Fe
 		out = append(out, c)
 	}
 	return out
+}
+
+// toldOf counts what the whole feed tells, by change.
+func toldOf(t *testing.T, ws *data.Workspace) map[data.Change]int {
+	t.Helper()
+	return lo.CountValuesBy(changes(t, ws, data.Cursor{}), func(c data.FeedChange) data.Change { return c.Change })
 }
 
 // told writes changes as "created room 101".

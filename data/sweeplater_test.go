@@ -49,21 +49,10 @@ func TestSweepLater(t *testing.T) {
 		other := block("b", "k", rooms)
 		_, err = ws.Push(t.Context(), other)
 		require.NoError(t, err)
-		checked, err := data.Check(t.Context(), store)
-		require.NoError(t, err)
-		require.Empty(t, checked.Damage)
-		require.Equal(t, 1, checked.Unfinished)
-
-		recovered, err := ws.Recover(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, data.RecoverReport{Finished: 1}, recovered)
+		requireSwept(t, ws)
 		require.Len(t, dump(t, ws), rows)
 		require.JSONEq(t, exported(t, other), export(t, ws, "b"))
-		told := map[data.Change]int{}
-		for _, c := range changes(t, ws, data.Cursor{}) {
-			told[c.Change]++
-		}
-		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, told)
+		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, toldOf(t, ws))
 	})
 }
 
@@ -94,14 +83,20 @@ func TestWhatIsLookedForInVainSweepsNothing(t *testing.T) {
 			_, err = ws.SpaceByID(t.Context(), id)
 			require.ErrorIs(t, err, data.ErrResourceNotFound)
 		}
-		checked, err := data.Check(t.Context(), store)
-		require.NoError(t, err)
-		require.Empty(t, checked.Damage)
-		require.Equal(t, 1, checked.Unfinished)
-		recovered, err := ws.Recover(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, data.RecoverReport{Finished: 1}, recovered)
+		requireSwept(t, ws)
 	})
+}
+
+// requireSwept holds that one delete is left to be swept, and that Recover sweeps it.
+func requireSwept(t *testing.T, ws *data.Workspace) {
+	t.Helper()
+	checked, err := data.Check(t.Context(), ws.Store())
+	require.NoError(t, err)
+	require.Empty(t, checked.Damage)
+	require.Equal(t, 1, checked.Unfinished)
+	recovered, err := ws.Recover(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, data.RecoverReport{Finished: 1}, recovered)
 }
 
 // TestRecoverDropsNothingThatCommitsMeanwhile: between the look of a Recover and what it
@@ -162,10 +157,7 @@ func TestWhoNeedsTheSweepMakesIt(t *testing.T) {
 			_, err = ws.DeleteWith(t.Context(), data.Selection{CustomerKeys: []string{"a"}}, data.DeleteOptions{SweepLater: true})
 			require.NoError(t, err)
 			need()
-			told := map[data.Change]int{}
-			for _, c := range changes(t, ws, data.Cursor{}) {
-				told[c.Change]++
-			}
+			told := toldOf(t, ws)
 			require.Equal(t, told[data.Created], told[data.Deleted])
 			recovered, err := ws.Recover(t.Context())
 			require.NoError(t, err)

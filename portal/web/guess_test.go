@@ -56,32 +56,44 @@ func TestWhatWasNoGuessIsForgotten(t *testing.T) {
 	require.Equal(t, guessInterval, g.take(address(1)), "and no guess comes back twice")
 }
 
+// gathering is where n come together: all is closed when so many have arrived.
+func gathering(n int64) (arrive func(), all <-chan struct{}) {
+	var there atomic.Int64
+	complete := make(chan struct{})
+	return func() {
+		if there.Add(1) == n {
+			close(complete)
+		}
+	}, complete
+}
+
+// serving is the pages of a store.
+func serving(t *testing.T, store storage.Store, now func() time.Time) (*portal.Service, *Handler) {
+	t.Helper()
+	master, err := portal.NewMaster()
+	require.NoError(t, err)
+	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	require.NoError(t, err)
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: now})
+	require.NoError(t, err)
+	pages, err := New(portals, Options{})
+	require.NoError(t, err)
+	return portals, pages
+}
+
 // TestGuessesAtOnceAreNoMoreThanOneByOne: a guess was counted after it was looked at, so
 // that all that were looked at in the same moment were one.
 func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
 	t.Parallel()
 	const attempts = 100
-	var there atomic.Int64 // that are looked at, or have their answer
-	all := make(chan struct{})
-	count := func() {
-		if there.Add(1) == attempts {
-			close(all)
-		}
-	}
-	master, err := portal.NewMaster()
-	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
-	require.NoError(t, err)
+	count, all := gathering(attempts) // that are looked at, or have their answer
 	var looked atomic.Int64
-	portals, err := portal.New(memory.New(), portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: func() time.Time {
+	_, pages := serving(t, memory.New(), func() time.Time {
 		looked.Add(1)
 		count()
 		<-all // until every other one is here too
 		return time.Now()
-	}})
-	require.NoError(t, err)
-	pages, err := New(portals, Options{})
-	require.NoError(t, err)
+	})
 	statuses := make([]int, attempts)
 	var done sync.WaitGroup
 	for i := range attempts {
@@ -118,27 +130,14 @@ func (h *held) View(ctx context.Context, fn func(storage.Reader) error) error {
 func TestRightLinksAtOnceAreNoGuesses(t *testing.T) {
 	t.Parallel()
 	const visitors = 5 * guessBurst
-	var there atomic.Int64
-	all := make(chan struct{})
-	count := func() {
-		if there.Add(1) == visitors {
-			close(all)
-		}
-	}
-	master, err := portal.NewMaster()
-	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
-	require.NoError(t, err)
+	count, all := gathering(visitors)
 	store := &held{memory.New(), func() {
 		count()
 		<-all // until every other one is here too
 	}}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
-	require.NoError(t, err)
+	portals, pages := serving(t, store, time.Now)
 	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
 	p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: &data.CustomerData{CustomerKey: "acme"}})
-	require.NoError(t, err)
-	pages, err := New(portals, Options{})
 	require.NoError(t, err)
 	var refused atomic.Int64
 	var done sync.WaitGroup
