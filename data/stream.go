@@ -175,25 +175,29 @@ func spanRange(q Query, prefix []byte, class byte, kind Kind, after []byte) (sto
 	return rows, true
 }
 
-// timeStream reads rows that are in the order of time within a class of spans.
+// timeStream reads rows of a range in the order of time. prefix is the length of the
+// part of their keys that comes before the span. kind is the kind of all rows, or 0 if
+// each row holds its own.
 func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, prefix int, kind Kind) *stream {
 	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
-		rest := e.Key[prefix:]
-		of, key := kind, ""
-		if least := layout.SpanBytes + 1; len(rest) <= least {
+		of := byte(kind)
+		var span []byte
+		var key string
+		var ok bool
+		if kind == 0 {
+			span, of, key, ok = layout.ParseTime(e.Key[prefix:])
+		} else {
+			span, key, ok = layout.ParseTimeOfKind(e.Key[prefix:])
+		}
+		if !ok {
 			return candidate{}, fmt.Errorf("%w: a row of the index of times", storage.ErrCorrupt)
 		}
-		if of == 0 {
-			of, key = Kind(rest[layout.SpanBytes]), string(rest[layout.SpanBytes+1:])
-		} else {
-			key = string(rest[layout.SpanBytes:])
-		}
 		order := []byte{1}
-		if rest[0] == layout.SpanOpenStart {
+		if span[0] == layout.SpanOpenStart {
 			order[0] = 0
 		}
-		order = append(append(append(order, rest[1:layout.SpanBytes]...), byte(of)), key...)
-		return candidate{order: order, ref: Ref{of, key}}, nil
+		order = append(append(append(order, span[1:]...), of), key...)
+		return candidate{order: order, ref: Ref{Kind(of), key}}, nil
 	})
 }
 

@@ -125,6 +125,9 @@ func (d *Decoder) Time() time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
+// Span reads the bytes that [Span] returned. They alias the value.
+func (d *Decoder) Span() []byte { return d.next(SpanBytes) }
+
 // UUID reads sixteen bytes.
 func (d *Decoder) UUID() (id uuid.UUID) {
 	copy(id[:], d.next(16))

@@ -141,3 +141,34 @@ func FuzzDecoder(f *testing.F) {
 		require.Equal(t, d.Err(), d.Done())
 	})
 }
+
+func TestParseTime_KeysOfAnyLength_AreRead(t *testing.T) {
+	t.Parallel()
+	c := CustomerID{1}
+	span := Span(time.Unix(1, 0), time.Unix(2, 0))
+	for _, want := range []string{"7", "ab", string(bytes.Repeat([]byte("k"), 512))} {
+		gotSpan, kind, key, ok := ParseTime(Time(c, span, 0x31, want)[len(Times(c)):])
+		require.True(t, ok)
+		require.Equal(t, span, gotSpan)
+		require.Equal(t, byte(0x31), kind)
+		require.Equal(t, want, key)
+
+		gotSpan, key, ok = ParseTimeOfKind(Edge(c, 1, "r", 0x31, span, want)[len(EdgesFrom(c, 1, "r", 0x31)):])
+		require.True(t, ok)
+		require.Equal(t, span, gotSpan)
+		require.Equal(t, want, key)
+	}
+}
+
+func TestParseTime_RowsThatAreCutShort_AreRefused(t *testing.T) {
+	t.Parallel()
+	row := append(Span(time.Unix(1, 0), time.Unix(2, 0)), 0x31)
+	for n := range len(row) + 1 {
+		_, _, _, ok := ParseTime(row[:n])
+		require.False(t, ok)
+	}
+	for n := range SpanBytes + 1 {
+		_, _, ok := ParseTimeOfKind(row[:n])
+		require.False(t, ok)
+	}
+}

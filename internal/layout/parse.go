@@ -104,7 +104,7 @@ var customerRows = map[byte]reading{
 		}
 	},
 	rowTime: func(d *Decoder, k *Key) {
-		d.next(SpanBytes)
+		d.Span()
 		k.Shape, k.Kind, k.Key = ShapeTime, d.Byte(), d.Rest()
 	},
 	rowPortal:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapePortal, d.UUID() },
