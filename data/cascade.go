@@ -237,7 +237,7 @@ func (cas *cascader) finish(ch *changes, report *DeleteReport) {
 		if t.new == nil {
 			report.add(t.old, t.because)
 		} else {
-			t.new.meta.UpdatedAt = ch.at
+			t.new.meta.UpdatedAt, t.new.meta.Revision = ch.at, t.old.meta.Revision+1
 		}
 		ch.edits = append(ch.edits, edit{t.old, t.new})
 	}

@@ -66,13 +66,13 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 			}
 			out.ID = id
 		}
-		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: ch.at, UpdatedAt: ch.at}
+		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: ch.at, UpdatedAt: ch.at, Revision: 1}
 	case old == new, string(old.stored) == string(encodeFields(make([]byte, 0, 128), new)):
 		out.ID, out.Change = old.meta.ID, Unchanged
 		return out, nil
 	default:
 		out.ID, out.Change = old.meta.ID, Updated
-		new.meta.UpdatedAt = ch.at
+		new.meta.UpdatedAt, new.meta.Revision = ch.at, old.meta.Revision+1
 	}
 	ch.edits = append(ch.edits, edit{old, new})
 	return out, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // recordVersion is the first byte of the rows of customers and resources.
-const recordVersion = 1
+const recordVersion = 2
 
 // encodeFields appends each field that n has: its tag, and its value with its length.
 func encodeFields(b []byte, n *node) []byte {
@@ -33,6 +33,7 @@ func encodeRecord(n *node) []byte {
 	b = append(b, n.meta.ID[:]...)
 	b = layout.AppendTime(b, n.meta.CreatedAt)
 	b = layout.AppendTime(b, n.meta.UpdatedAt)
+	b = binary.AppendUvarint(b, n.meta.Revision)
 	return encodeFields(b, n)
 }
 
@@ -51,7 +52,7 @@ func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
 		return nil, fmt.Errorf("%w: a %s has record version %d, not %d", storage.ErrCorrupt, ref.Kind, v, recordVersion)
 	}
 	n := &node{kind: ref.Kind, key: ref.Key}
-	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time()}
+	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time(), Revision: d.Uvarint()}
 	n.stored = d.Left()
 	if err := d.Err(); err != nil {
 		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)

@@ -41,6 +41,11 @@ type Meta struct {
 	CustomerKey string
 	CreatedAt   time.Time // UTC, whole microseconds
 	UpdatedAt   time.Time // the same; when a push last changed it
+
+	// Revision counts the changes of the resource: 1 when it is created, and one more
+	// with each write that changes it. A write that leaves the resource as it was does
+	// not count. A resource that is deleted and created again begins at 1, with another ID.
+	Revision uint64
 }
 
 // Space is a place that access can be granted to. Kinds that have no such field
