@@ -14,12 +14,13 @@ import (
 // changes is what an operation does to one customer. It is a plan: it only reads.
 type changes struct {
 	w        *Workspace
-	customer *customer // as it was
-	at       time.Time // when it happens
-	created  bool      // it is new
-	touched  bool      // its record is written, whatever else is
-	dies     bool      // it goes, with all that it owns
-	sweep    budget    // what it takes to sweep it, below zero
+	customer *customer      // as it was
+	at       time.Time      // when it happens
+	created  bool           // it is new
+	fields   customerFields // of the customer, as they will be
+	touched  bool           // its record is written, whatever else is
+	dies     bool           // it goes, with all that it owns
+	sweep    budget         // what it takes to sweep it, below zero
 	edits    []edit
 	revoked  []uuid.UUID // portals
 
@@ -37,7 +38,7 @@ func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kin
 
 // plan begins the changes to a customer that exists, or one that is created.
 func (s *Snapshot) plan(ctx context.Context, c *customer, created bool) (*changes, error) {
-	ch := &changes{w: s.w, customer: c, at: s.time(), created: created}
+	ch := &changes{w: s.w, customer: c, at: s.time(), created: created, fields: c.customerFields}
 	var err error
 	if created {
 		ch.wounds, err = s.unborn(ctx, c.key)
@@ -80,7 +81,26 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 
 // empty is whether there is nothing to write.
 func (ch *changes) empty() bool {
-	return !ch.created && !ch.touched && !ch.dies && len(ch.edits) == 0 && len(ch.revoked) == 0
+	return !ch.created && !ch.touched && !ch.dies && !ch.renamed() && len(ch.edits) == 0 && len(ch.revoked) == 0
+}
+
+// renamed reports whether the customer's own name or time zone changes.
+func (ch *changes) renamed() bool { return ch.fields != ch.customer.customerFields }
+
+// event is the change of the customer's own fields, for the change feed.
+func (ch *changes) event() *event {
+	e := &event{change: Updated, kind: KindCustomer, key: ch.customer.key}
+	if ch.created {
+		e.change = Created
+	}
+	return e
+}
+
+// public is the customer as it will be, but for its counts.
+func (ch *changes) public() Customer {
+	after := *ch.customer
+	after.customerFields = ch.fields
+	return after.public()
 }
 
 // mutation is one write of a plan. event goes to the change feed in the same step;
@@ -97,6 +117,10 @@ func (ch *changes) mutations() iter.Seq[mutation] {
 		after := *ch.customer
 		after.seq++
 		after.fate, after.op = stays, layout.OperationID{}
+		after.customerFields = ch.fields
+		if ch.renamed() && !yield(mutation{event: ch.event()}) {
+			return
+		}
 		for _, e := range ch.edits {
 			if e.new != nil {
 				after.counts[placeOf[e.new.kind]-1]++

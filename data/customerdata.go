@@ -10,17 +10,30 @@ import (
 )
 
 // CustomerData is what a push or a sync gives for one customer. As JSON it is the
-// API's object: customer_key and the 19 collections, such as "rooms".
+// API's object: customer_key, customer_name, customer_time_zone and the 19 collections,
+// such as "rooms".
+//
+// A push merges the customer's own name and time zone as it merges the fields of a
+// resource: an empty one stays as it is, and one that Clear names becomes empty. That
+// holds with PushOptions.Replace too, which replaces resources. A sync makes them
+// exactly what is given.
 //
 // Read from JSON, it keeps null apart from absent, as JSON Merge Patch (RFC 7396)
 // does: a null, an empty string and an empty list are in the resource's Clear.
 // What is JSON but not as the API has it (a number for a name, a time that is
 // none) does not fail the reading; a push reports it with all else that is wrong.
 type CustomerData struct {
-	CustomerKey    string
+	CustomerKey      string
+	CustomerName     string // to show to people in place of the key; at most 200 bytes
+	CustomerTimeZone string // IANA name, such as "Europe/Lisbon", for spaces that have no zone of their own or of their site
+
 	Spaces         []Space
 	UserIdentities []UserIdentity
 	AccessGrants   []AccessGrant
+
+	// Clear names the fields of the customer itself that are to become empty:
+	// "customer_name" and "customer_time_zone".
+	Clear []string
 
 	notes []Finding
 }
@@ -156,6 +169,9 @@ func (d *CustomerData) decode(reader *jsonReader) error {
 			d.CustomerKey = key
 			return err
 		}
+		if f := customerFieldNamed(name); f != nil {
+			return f.decode(reader, d, report)
+		}
 		kind, ok := byCollection[name]
 		if !ok {
 			report("", RuleUnknownField, "is not a collection")
@@ -183,6 +199,11 @@ func (d CustomerData) MarshalJSON() ([]byte, error) {
 	e := jsontext.NewEncoder(&b)
 	if err := writeTokens(e, jsontext.BeginObject, jsontext.String("customer_key"), jsontext.String(d.CustomerKey)); err != nil {
 		return nil, err
+	}
+	for i := range customerFieldTable {
+		if err := customerFieldTable[i].encode(e, &d); err != nil {
+			return nil, err
+		}
 	}
 	byKind := map[Kind][]*node{}
 	d.nodes(func(n *node, _ Class, _ entry) bool {

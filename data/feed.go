@@ -16,14 +16,19 @@ import (
 )
 
 // FeedChange is an entry of the change feed: what a push, a sync, an import or a
-// delete did to one resource, or what became of a customer's portal.
+// delete did to one resource, a change of a customer's own name or time zone, or what
+// became of a customer's portal.
+//
+// A customer's own record is reported with KindCustomer and the customer's key, and
+// with no ID: Created if the customer was created with a name or a time zone, Updated
+// when one of the two changes.
 type FeedChange struct {
 	Change      Change    `json:"change"` // Created, Updated or Deleted; of a portal PortalOpened and so on too
 	CustomerKey string    `json:"customer_key"`
 	Class       Class     `json:"class"` // of a portal ClassCustomerPortal
 	Kind        Kind      `json:"kind"`  // of a portal KindCustomerPortal
 	Key         string    `json:"key"`   // of a portal empty
-	ID          uuid.UUID `json:"id"`    // the derived id, or the portal's own
+	ID          uuid.UUID `json:"id"`    // the derived id, or the portal's own; zero for a customer
 	At          time.Time `json:"at"`    // of the operation; the same for all that it changed
 
 	// Cursor is the place after this change: Changes(ctx, Cursor) goes on from there.
@@ -79,7 +84,7 @@ func (e event) append(b []byte) []byte {
 func decodeEvent(d *layout.Decoder) (event, bool) {
 	change, known := feedChanges[d.Byte()]
 	e := event{change: change, kind: Kind(d.Byte()), id: d.UUID(), key: d.String()}
-	return e, known && (e.kind.valid() || e.kind == KindCustomerPortal)
+	return e, known && (e.kind.valid() || e.kind == KindCustomer || e.kind == KindCustomerPortal)
 }
 
 // feedRowBytes bounds a row of the feed, unless one change is longer.

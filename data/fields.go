@@ -45,6 +45,7 @@ var (
 	allUsers    = setOf(Kinds(ClassUserIdentity)...)
 	allGrants   = setOf(Kinds(ClassAccessGrant)...)
 	onlySpaces  = setOf(KindSpace)
+	withDetails = setOf(KindSpace, KindSite)
 	insideSites = setOf(KindSpace, KindRoom, KindUnit, KindCommonArea)
 	withStays   = setOf(KindPropertyListing, KindReservation)
 	withSpaces  = allGrants | setOf(KindStaffMember)
@@ -62,9 +63,9 @@ func buildFields() []field {
 		{"name", 1, allSpaces | allUsers | allGrants, text{at: func(n *node) *string { return &n.name }}},
 		{"parent_site_key", 2, insideSites, text{at: func(n *node) *string { return &n.parentSite }, isKey: true}},
 		{"duration_minutes", 3, onlySpaces, minutes{}},
-		{"customer_data.time_zone", 4, onlySpaces, text{at: func(n *node) *string { return &n.details.TimeZone }, rule: checkTimeZone}},
-		{"customer_data.default_checkin_time", 5, onlySpaces, text{at: func(n *node) *string { return &n.details.DefaultCheckinTime }, rule: checkClock}},
-		{"customer_data.default_checkout_time", 6, onlySpaces, text{at: func(n *node) *string { return &n.details.DefaultCheckoutTime }, rule: checkClock}},
+		{"customer_data.time_zone", 4, withDetails, text{at: func(n *node) *string { return &n.details.TimeZone }, rule: checkTimeZone}},
+		{"customer_data.default_checkin_time", 5, withDetails, text{at: func(n *node) *string { return &n.details.DefaultCheckinTime }, rule: checkClock}},
+		{"customer_data.default_checkout_time", 6, withDetails, text{at: func(n *node) *string { return &n.details.DefaultCheckoutTime }, rule: checkClock}},
 		{"customer_data.address", 7, onlySpaces, text{at: func(n *node) *string { return &n.details.Address }}},
 		{"geolocation", 8, onlySpaces, place{}},
 		{"custom_metadata", 9, withStays, metadata{}},

@@ -434,7 +434,8 @@ func (j *journal) claim(ctx context.Context) error {
 // mark names the operation in the record of each customer.
 func (j *journal) mark(ctx context.Context) error {
 	weigh := func(i int) (int, int) {
-		return 2, 2 * (smallRow + len(j.op.changes[i].customer.key) + 8*len(kinds))
+		c := j.op.changes[i].customer
+		return 2, 2 * (smallRow + len(c.key) + len(c.name) + len(c.timeZone) + 8*len(kinds))
 	}
 	return j.batches(len(j.op.changes), weigh, func(from, to int) error {
 		return j.update(ctx, func(s *Snapshot, tx storage.Tx) error {
@@ -468,7 +469,7 @@ func (j *journal) commit(ctx context.Context) error {
 	return j.update(ctx, func(s *Snapshot, tx storage.Tx) error {
 		s.at = j.op.at()
 		if j.op.within != nil {
-			if err := j.op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: j.op.changes[0].customer.public()}); err != nil {
+			if err := j.op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: j.op.changes[0].public()}); err != nil {
 				return err
 			}
 		}

@@ -218,7 +218,7 @@ func (d *jsonReader) resource(kind Kind) (*node, error) {
 			key, err := d.text(under("."+name, report))
 			n.key = key
 			return err
-		case name == detailsObject && kind == KindSpace:
+		case name == detailsObject && withDetails.has(kind):
 			return d.details(n, report)
 		}
 		return d.field(n, "", name, report)
@@ -226,7 +226,7 @@ func (d *jsonReader) resource(kind Kind) (*node, error) {
 	return n, err
 }
 
-// detailsObject is the object within a space that holds some of its fields.
+// detailsObject is the object within a space or a site that holds some of its fields.
 const detailsObject = "customer_data"
 
 // path is the object that a field lies in ("" is the resource) and its name there.

@@ -18,11 +18,15 @@ const (
 	ClassAccessGrant  Class = 3
 )
 
-// A customer's portal is no resource, and yet the change feed tells of it.
+// Customers and their portals are no resources, but the change feed reports their
+// changes too.
 const (
+	ClassCustomer       Class = 0xe
+	KindCustomer              = Kind(ClassCustomer) << 4
 	ClassCustomerPortal Class = layout.ReferrerPortal >> 4
 	KindCustomerPortal  Kind  = layout.ReferrerPortal
 
+	customerWord   = "customer"
 	customerPortal = "customer_portal"
 )
 
@@ -35,6 +39,8 @@ func (c Class) String() string {
 		return "user_identity"
 	case ClassAccessGrant:
 		return "access_grant"
+	case ClassCustomer:
+		return customerWord
 	case ClassCustomerPortal:
 		return customerPortal
 	}
@@ -46,7 +52,7 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // UnmarshalText reads what String gives for a class, or returns [ErrUnknownClass].
 func (c *Class) UnmarshalText(b []byte) error {
-	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomerPortal} {
+	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomer, ClassCustomerPortal} {
 		if class.String() == string(b) {
 			*c = class
 			return nil
@@ -167,7 +173,10 @@ func (k Kind) String() string {
 	if k.valid() {
 		return kinds[placeOf[k]-1].name
 	}
-	if k == KindCustomerPortal {
+	switch k {
+	case KindCustomer:
+		return customerWord
+	case KindCustomerPortal:
 		return customerPortal
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
@@ -196,10 +205,14 @@ func (k Kind) Fields() []string {
 // MarshalText writes the kind as String does.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads the kind as ParseKind does, and that of a portal, which the
-// change feed tells of.
+// UnmarshalText reads the kind as ParseKind does, and also KindCustomer and
+// KindCustomerPortal, which appear in the change feed only.
 func (k *Kind) UnmarshalText(b []byte) (err error) {
-	if string(b) == customerPortal {
+	switch string(b) {
+	case customerWord:
+		*k = KindCustomer
+		return nil
+	case customerPortal:
 		*k = KindCustomerPortal
 		return nil
 	}

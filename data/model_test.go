@@ -229,6 +229,13 @@ func generate(r *rand.Rand, n int) []modelOp {
 			}
 			continue
 		}
+		op.Own = map[string]any{}
+		if chance(25) {
+			op.Own["customer_name"] = []any{nil, "", "A", "B"}[r.IntN(4)]
+		}
+		if chance(25) {
+			op.Own["customer_time_zone"] = []any{nil, "Europe/Lisbon", "Asia/Tokyo"}[r.IntN(3)]
+		}
 		for range 1 + r.IntN(8) {
 			op.Given = append(op.Given, resource())
 		}
@@ -327,6 +334,7 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	}
 	tallies := report.Created.Total() + report.Updated.Total() + report.Unchanged.Total()
 	if err := errors.Join(
+		sameSet("customer updated", []string{fmt.Sprint(want.updated)}, []string{fmt.Sprint(report.CustomerUpdated)}),
 		sameSet("faults", want.faults, got), sameSet("skipped", want.skipped, found(report.Skipped)),
 		sameSet("warnings", want.warnings, found(report.Warnings)), sameSet("changes", want.changes, changes),
 		sameSet("deleted", want.deleted, deleted), sameSet("tallies", []string{fmt.Sprint(len(changes))}, []string{fmt.Sprint(tallies)}),

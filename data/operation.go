@@ -151,8 +151,7 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 	if op.within == nil {
 		return nil
 	}
-	c := *op.changes[0].customer
-	return op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
+	return op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: op.changes[0].public()})
 }
 
 // room is what is left of a transaction for what an operation's within writes, and

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // The oracle says what the library should do, in maps and loops, with none of its
@@ -19,15 +21,17 @@ type oracleResource struct {
 	id        string // as the library first told it
 }
 
-// oracle is a workspace: for each customer its resources, by class and key.
+// oracle is a workspace: for each customer its resources, by class and key, and its own
+// fields, such as customer_name.
 type oracle struct {
 	customers map[string]map[string]*oracleResource
+	own       map[string]map[string]any
 	told      map[string][][]string // by customer, for each operation the changes in any order
 	ids       map[string]bool       // every id that was ever given
 }
 
 func newOracle() *oracle {
-	return &oracle{map[string]map[string]*oracleResource{}, map[string][][]string{}, map[string]bool{}}
+	return &oracle{map[string]map[string]*oracleResource{}, map[string]map[string]any{}, map[string][][]string{}, map[string]bool{}}
 }
 
 var oracleKinds = map[string][]string{
@@ -74,8 +78,9 @@ func (g given) MarshalJSON() ([]byte, error) {
 
 // modelOp is an operation.
 type modelOp struct {
-	What                       string // push, sync, delete
-	Customer                   string // of a push or sync; the bound of a delete
+	What                       string         // push, sync, delete
+	Customer                   string         // of a push or sync; the bound of a delete
+	Own                        map[string]any // of a push or sync: the customer's own fields
 	Given                      []given
 	Replace, Skip, Strict, Dry bool
 	Keys                       [][2]string // of a delete: alias and key
@@ -99,6 +104,7 @@ func (op modelOp) String() string {
 // wire is the API's object of a push.
 func (op modelOp) wire() string {
 	object := map[string]any{"customer_key": op.Customer}
+	maps.Copy(object, op.Own)
 	for _, g := range op.Given {
 		name := oracleCollections[g.kind]
 		list, _ := object[name].([]given)
@@ -114,6 +120,7 @@ func (op modelOp) wire() string {
 // expected is what an operation should report.
 type expected struct {
 	faults    []string // path and rule; where there is one nothing happens
+	updated   bool     // the customer's own fields
 	skipped   []string
 	warnings  []string
 	changes   []string // "created room 1", of what was given
@@ -300,6 +307,17 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			writes = append(writes, write{i, false})
 		}
 	}
+	own := map[string]any{}
+	if !sync {
+		maps.Copy(own, o.own[op.Customer])
+	}
+	for name, v := range op.Own {
+		if delete(own, name); !isEmpty(v) {
+			own[name] = v
+		}
+	}
+	renamed := !maps.Equal(own, o.own[op.Customer])
+	want.updated = mine != nil && renamed
 	if op.Strict {
 		want.faults, want.warnings = append(want.faults, want.warnings...), nil
 	}
@@ -314,11 +332,19 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		return expected{faults: want.faults}, nil
 	}
 	return want, func(ids map[string]string) {
+		var told []string
+		if renamed {
+			change := "updated"
+			if o.customers[op.Customer] == nil {
+				change = "created"
+			}
+			told = append(told, fmt.Sprintf("%s customer %s %s", change, op.Customer, uuid.Nil))
+			o.own[op.Customer] = own
+		}
 		if o.customers[op.Customer] == nil {
 			o.customers[op.Customer] = map[string]*oracleResource{}
 		}
 		mine := o.customers[op.Customer]
-		var told []string
 		for at, r := range mine {
 			if sync && !named[r.kind+" "+r.key] {
 				told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
@@ -434,6 +460,7 @@ func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 			o.tell(c, told)
 			if whole[c] {
 				delete(o.customers, c)
+				delete(o.own, c)
 			}
 		}
 	}
@@ -472,7 +499,7 @@ func (o *oracle) export(customer string) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	op := modelOp{Customer: customer}
+	op := modelOp{Customer: customer, Own: o.own[customer]}
 	for _, at := range slices.Sorted(maps.Keys(has)) {
 		op.Given = append(op.Given, given{has[at].kind, has[at].key, has[at].fields})
 	}

@@ -48,6 +48,7 @@ const (
 type PushReport struct {
 	CustomerKey     string `json:"customer_key"`
 	CustomerCreated bool   `json:"customer_created"`
+	CustomerUpdated bool   `json:"customer_updated"` // a customer that was there has another name or time zone now
 	Created         Tally  `json:"created"`
 	Updated         Tally  `json:"updated"`
 	Unchanged       Tally  `json:"unchanged"`
@@ -142,6 +143,7 @@ func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) err
 
 // given is a CustomerData whose resources were checked, each by itself.
 type given struct {
+	customer    CustomerData // without its resources
 	customerKey string
 	items       []*item
 	found       findings // about the customer, or the data as a whole; where full, about all
@@ -160,11 +162,13 @@ type item struct {
 // faults than are listed it ends, or, to skip what is faulty, leaves that out.
 func check(d CustomerData, skip bool) *given {
 	size := min(d.Len(), shortPlan) // a large one grows as it is found sound
-	g := &given{customerKey: d.CustomerKey, items: make([]*item, 0, size)}
+	g := &given{customer: d, customerKey: d.CustomerKey, items: make([]*item, 0, size)}
+	g.customer.Spaces, g.customer.UserIdentities, g.customer.AccessGrants = nil, nil, nil
 	for _, note := range d.notes {
 		g.found.add(note)
 	}
 	reportKey(d.CustomerKey, g.found.in("customer_key"))
+	checkCustomer(&g.customer, &g.found)
 	type classKey struct {
 		class Class
 		key   string
@@ -233,6 +237,8 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 	if err != nil {
 		return nil, report, err
 	}
+	ch.fields = c.customerFields.merge(&g.customer, o.sync != nil)
+	report.CustomerUpdated = !ch.created && ch.renamed()
 	merged, err := s.mergeGiven(ctx, ch, g, o)
 	if err != nil {
 		return nil, report, err

@@ -515,7 +515,7 @@ func (s *Snapshot) Export(ctx context.Context, customerKey string) (CustomerData
 	if err != nil {
 		return CustomerData{}, err
 	}
-	d := CustomerData{CustomerKey: c.key}
+	d := CustomerData{CustomerKey: c.key, CustomerName: c.name, CustomerTimeZone: c.timeZone}
 	for _, row := range kinds {
 		for n, err := range s.scanKind(ctx, c, row.kind) {
 			if err != nil {

@@ -89,6 +89,7 @@ type customer struct {
 	createdAt time.Time
 	seq       uint64          // how many commits have changed it
 	counts    [len(kinds)]int // of resources, by place in kinds
+	customerFields
 
 	// fate is what a large operation does to the customer once it is committed, and
 	// nothing until then.
@@ -119,6 +120,8 @@ func encodeCustomer(c *customer) []byte {
 	b = layout.AppendTime(b, c.createdAt)
 	b = binary.AppendUvarint(b, c.seq)
 	b = layout.AppendBytes(b, c.key)
+	b = layout.AppendBytes(b, c.name)
+	b = layout.AppendBytes(b, c.timeZone)
 	b = append(b, byte(c.fate))
 	if c.fate != stays {
 		b = append(b, c.op[:]...)
@@ -137,7 +140,9 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 	if v := d.Byte(); v != recordVersion {
 		return nil, fmt.Errorf("%w: a customer has record version %d, not %d", storage.ErrCorrupt, v, recordVersion)
 	}
-	c := &customer{id: id, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String(), fate: fate(d.Byte())}
+	c := &customer{id: id, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
+	c.name, c.timeZone = d.String(), d.String()
+	c.fate = fate(d.Byte())
 	if c.fate != stays {
 		c.op = d.OperationID()
 	}

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,7 +63,7 @@ type Space struct {
 
 	ParentSiteKey   string         // of a space, room, common area or unit: the key of a site
 	DurationMinutes int            // of a space: above 0
-	Details         SpaceDetails   // of a space: "customer_data" in the API
+	Details         SpaceDetails   // of a space or a site: "customer_data" in the API
 	Geolocation     *Geolocation   // of a space
 	CustomMetadata  CustomMetadata // of a property listing
 
@@ -72,12 +73,27 @@ type Space struct {
 	notes []Finding // faults and warnings of the JSON it came from
 }
 
-// SpaceDetails is the customer_data of a space.
+// SpaceDetails is the customer_data of a space or a site. The spaces in a site inherit
+// its time zone and default times; see [SpaceDetails.Inherit].
 type SpaceDetails struct {
 	TimeZone            string // IANA name, such as "Europe/Lisbon"
 	DefaultCheckinTime  string // HH:mm or HH:mm:ss
 	DefaultCheckoutTime string // the same
-	Address             string
+	Address             string // of a space only
+}
+
+// Inherit returns the details with an empty time zone, default check-in time and
+// default check-out time replaced by the first of from that has one. The address is
+// never inherited.
+//
+//	space.Details.Inherit(site.Details, data.SpaceDetails{TimeZone: customer.TimeZone})
+func (d SpaceDetails) Inherit(from ...SpaceDetails) SpaceDetails {
+	for _, next := range from {
+		d.TimeZone = cmp.Or(d.TimeZone, next.TimeZone)
+		d.DefaultCheckinTime = cmp.Or(d.DefaultCheckinTime, next.DefaultCheckinTime)
+		d.DefaultCheckoutTime = cmp.Or(d.DefaultCheckoutTime, next.DefaultCheckoutTime)
+	}
+	return d
 }
 
 // Geolocation is a place on Earth, in degrees. It is one value: a push replaces it, and

@@ -309,6 +309,43 @@ func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref
 	return out, nil
 }
 
+// InheritedDetails returns the details that hold for each of some spaces of one
+// customer: its own, else those of the site that it lies in, else the first of fallbacks
+// that has a value, as [SpaceDetails.Inherit] does. It reads all sites at once. A
+// ParentSiteKey that names no site of the customer gives nothing to inherit.
+//
+// The customer's own zone is not among the fallbacks unless the caller gives it:
+//
+//	details, err := s.InheritedDetails(ctx, customer.Key, spaces, data.SpaceDetails{TimeZone: customer.TimeZone})
+func (s *Snapshot) InheritedDetails(ctx context.Context, customerKey string, spaces []Space, fallbacks ...SpaceDetails) ([]SpaceDetails, error) {
+	var sites []Ref
+	at := map[string]int{} // by site key, the place in sites
+	for _, space := range spaces {
+		if _, known := at[space.ParentSiteKey]; !known && space.ParentSiteKey != "" {
+			at[space.ParentSiteKey] = len(sites)
+			sites = append(sites, Ref{KindSite, space.ParentSiteKey})
+		}
+	}
+	var found []Resource
+	if len(sites) > 0 {
+		var err error
+		if found, err = s.Resources(ctx, customerKey, sites); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]SpaceDetails, len(spaces))
+	for i, space := range spaces {
+		out[i] = space.Details
+		if j, named := at[space.ParentSiteKey]; named {
+			if site, ok := found[j].(Space); ok && site.Kind == KindSite {
+				out[i] = out[i].Inherit(site.Details)
+			}
+		}
+		out[i] = out[i].Inherit(fallbacks...)
+	}
+	return out, nil
+}
+
 // as turns the answer of a read into a public type.
 func as[T any](convert func(*node) T) func(*node, error) (T, error) {
 	return func(n *node, err error) (T, error) {

@@ -170,6 +170,8 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 // Customer is a customer of the workspace.
 type Customer struct {
 	Key       string
+	Name      string // to show to people; empty if the host has given none
+	TimeZone  string // IANA name of the zone that its spaces are in; empty if the host has given none
 	CreatedAt time.Time
 	Counts    map[Kind]int // of its resources; a kind it has none of is absent
 
@@ -184,7 +186,7 @@ type CustomerID = layout.CustomerID
 func (c Customer) ID() CustomerID { return c.id }
 
 func (c *customer) public() Customer {
-	out := Customer{Key: c.key, CreatedAt: c.createdAt, Counts: map[Kind]int{}, id: c.id}
+	out := Customer{Key: c.key, Name: c.name, TimeZone: c.timeZone, CreatedAt: c.createdAt, Counts: map[Kind]int{}, id: c.id}
 	for i, count := range c.counts {
 		if count > 0 {
 			out.Counts[kinds[i].kind] = count

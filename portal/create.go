@@ -192,7 +192,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	if err := tx.Tell(ctx, data.Created, r.id); err != nil {
 		return CustomerPortal{}, err
 	}
-	p := r.public(tx.Customer.Key, req.Config)
+	p := r.public(tx.Customer, req.Config)
 	p.State = StateLive
 	p.URL = s.url(r, expires)
 	return p, nil

@@ -32,19 +32,19 @@ func (s *Service) Get(ctx context.Context, ws *data.Workspace, portalID uuid.UUI
 		if err != nil {
 			return err
 		}
-		out, err = s.describe(p, c.Key)
+		out, err = s.describe(p, c)
 		return err
 	})
 	return out, err
 }
 
 // describe is a portal as it is at the moment.
-func (s *Service) describe(p *standing, customerKey string) (CustomerPortal, error) {
+func (s *Service) describe(p *standing, of data.Customer) (CustomerPortal, error) {
 	c, err := p.config()
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	out := p.public(customerKey, c)
+	out := p.public(of, c)
 	out.Uses, out.State = int(p.uses), s.state(p)
 	return out, nil
 }
@@ -98,7 +98,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			if err != nil {
 				return err
 			}
-			described, err := s.describe(p, c.Key)
+			described, err := s.describe(p, c)
 			if err != nil {
 				return err
 			}
@@ -172,7 +172,7 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 	if p == nil {
 		return nil, none, false, fmt.Errorf("%w: %s", storage.ErrCorrupt, id)
 	}
-	out, err := s.describe(p, c.Key)
+	out, err := s.describe(p, c)
 	if err != nil {
 		return nil, none, false, err
 	}
@@ -260,7 +260,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		}
 		was := p.stored
 		p.stored = stored
-		if out, err = s.describe(p, tx.Customer.Key); err != nil {
+		if out, err = s.describe(p, tx.Customer); err != nil {
 			return err
 		}
 		out.Warnings = notes.Warnings

@@ -139,6 +139,11 @@ type CustomerPortal struct {
 	// opened, by Create, CreateDeepLink and Open: the store does not hold it.
 	URL Secret
 
+	// CustomerName and CustomerTimeZone are the customer's own, as [data.Customer] has
+	// them; empty if the host has given none.
+	CustomerName     string
+	CustomerTimeZone string
+
 	Config  Config
 	State   State
 	MaxUses int // how often the link begins a session; zero is any number
@@ -173,10 +178,10 @@ func Code(link string) string {
 }
 
 // public is the portal with its configuration.
-func (r *record) public(customerKey string, c Config) CustomerPortal {
+func (r *record) public(of data.Customer, c Config) CustomerPortal {
 	c.notes, c.NavigationMode = form.Notes{}, c.navigation()
 	return CustomerPortal{
-		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customerKey,
+		ID: r.id, WorkspaceID: r.workspace, CustomerKey: of.Key, CustomerName: of.Name, CustomerTimeZone: of.TimeZone,
 		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),
 	}
 }

@@ -128,7 +128,7 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 		if p == nil {
 			return stateErr
 		}
-		described, err := s.describe(p, c.Key)
+		described, err := s.describe(p, c)
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 	}
 	v := &view{standing: p, at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}}
 	var err error
-	if v.portal, err = s.service.describe(p, c.Key); err != nil {
+	if v.portal, err = s.service.describe(p, c); err != nil {
 		return nil, err
 	}
 	v.config = &v.portal.Config

@@ -28,6 +28,16 @@ func CheckKey(key string) string {
 	return ""
 }
 
+// IsBlank reports whether a text shows nothing: it is empty, or consists only of white
+// space, control and format characters, combining marks with nothing to combine with,
+// and characters that fonts leave empty.
+func IsBlank(s string) bool { return !strings.ContainsFunc(s, isVisible) }
+
+func isVisible(r rune) bool {
+	const brailleBlank = '\u2800' // a symbol, with no dots
+	return r != brailleBlank && !unicode.In(r, unicode.Z, unicode.C, unicode.M, unicode.White_Space, unicode.Other_Default_Ignorable_Code_Point)
+}
+
 // Check says what is wrong with free text of at most so many bytes, or "".
 func Check(s string, most int) string {
 	switch {

@@ -50,7 +50,7 @@ func deepLinkAnswer() map[string]schema {
 func pushReport() map[string]schema {
 	tally := whole(map[string]schema{"spaces": integerSchema(), "user_identities": integerSchema(), "access_grants": integerSchema()})
 	return map[string]schema{
-		"customer_key": stringSchema(), "customer_created": boolSchema(), "created": tally, "updated": tally, "unchanged": tally,
+		"customer_key": stringSchema(), "customer_created": boolSchema(), "customer_updated": boolSchema(), "created": tally, "updated": tally, "unchanged": tally,
 		"resources": listOf(whole(map[string]schema{
 			"kind": kindSchema(), "key": stringSchema(), "id": idSchema(), "change": oneOf(data.Created, data.Updated, data.Unchanged),
 		})),
@@ -94,7 +94,10 @@ func exportAnswer() map[string]schema {
 
 func customersAnswer() map[string]schema {
 	return pageOf("customers", func() schema {
-		return whole(map[string]schema{"customer_key": stringSchema(), "workspace_id": idSchema(), "created_at": timeSchema(), "counts": mapOf(integerSchema())})
+		return whole(map[string]schema{
+			"customer_key": stringSchema(), "customer_name": nullable(stringSchema()), "customer_time_zone": nullable(stringSchema()),
+			"workspace_id": idSchema(), "created_at": timeSchema(), "counts": mapOf(integerSchema()),
+		})
 	})()
 }
 

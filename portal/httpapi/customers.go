@@ -150,7 +150,8 @@ func listCustomers(ctx context.Context, c *call) (fields, error) {
 			counts[kind.Collection()] = n
 		}
 		customers = append(customers, fields{
-			"customer_key": customer.Key, "workspace_id": c.ws.ID(), "created_at": data.FormatTime(customer.CreatedAt), "counts": counts,
+			"customer_key": customer.Key, "customer_name": orNull(customer.Name), "customer_time_zone": orNull(customer.TimeZone),
+			"workspace_id": c.ws.ID(), "created_at": data.FormatTime(customer.CreatedAt), "counts": counts,
 		})
 	}
 	return fields{"customers": customers, "pagination": c.pagination(page.Next, page.Next != "")}, nil

@@ -198,9 +198,9 @@ func TestTheFeedGoesOnFromItsCursor(t *testing.T) {
 		}
 		for read(5) {
 		}
-		require.Len(t, seen, 22)
+		require.Len(t, seen, 23) // the resources and the customer
 		slices.Sort(seen)
-		require.Len(t, slices.Compact(seen), 22)
+		require.Len(t, slices.Compact(seen), 23)
 		seen = nil
 		require.False(t, read(5))
 		require.Empty(t, seen)

@@ -127,7 +127,11 @@ func resourceSchema(kind data.Kind) schema {
 }
 
 func customerDataSchema() schema {
-	properties := map[string]schema{"customer_key": keySchema()}
+	properties := map[string]schema{
+		"customer_key":       keySchema(),
+		"customer_name":      nullable(described(with(stringSchema(), "maxLength", 200), "What people call the customer: the title of its pages. At most 200 bytes.")),
+		"customer_time_zone": nullable(described(textSchema(), "IANA time zone of the spaces that have none and lie in no site that has one.")),
+	}
 	for _, kind := range data.Kinds() {
 		properties[kind.Collection()] = nullable(listOf(named("pushed_" + kind.String())))
 	}

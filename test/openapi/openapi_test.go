@@ -51,13 +51,16 @@ var exchanges = []struct {
 	status               int
 	allowed              bool // by the document
 }{
-	{"POST", "/customers/push_data", `{"customer_key": "c", "sites": [{"site_key": "s", "name": "S"}], "rooms": [{"room_key": "1", "name": "One", "parent_site_key": "s"}],
+	{"POST", "/customers/push_data", `{"customer_key": "c", "customer_name": "C", "customer_time_zone": "Asia/Tokyo", "sites": [{"site_key": "s", "name": "S", "customer_data": {"time_zone": "Europe/Lisbon", "default_checkin_time": "15:00"}}], "rooms": [{"room_key": "1", "name": "One", "parent_site_key": "s"}],
 		"spaces": [{"space_key": "p", "name": "P", "duration_minutes": 30, "geolocation": {"latitude": 1.5, "longitude": 2}, "customer_data": {"time_zone": "Europe/Lisbon"}}],
 		"guests": [{"guest_key": "g", "name": "G", "email_address": "g@example.com"}],
 		"reservations": [{"reservation_key": "r", "guest_key": "g", "room_keys": ["1"], "starts_at": "2030-01-01T00:00:00Z", "ends_at": null, "custom_metadata": {"vip": true, "n": "x"}}]}`, 200, true},
 	{"POST", "/customers/push_data?dry_run=true", `{"customer_key": "c"}`, 200, true},
 	{"POST", "/customers/push_data", `{"customer_key": "c", "rooms": [{"name": "no key"}]}`, 400, false},
 	{"POST", "/customers/push_data", `{"customer_key": 7}`, 400, false},
+	{"POST", "/customers/push_data", `{"customer_key": "c", "customer_name": 7}`, 400, false},
+	{"POST", "/customers/push_data", `{"customer_key": "other", "customer_name": null}`, 200, true},
+	{"GET", "/seam/customer/v1/customers/list", ``, 200, true},
 	{"POST", "/customers/create_portal", `{"customer_data": {"customer_key": "c"}, "read_only": true, "locale": "el-GR", "features": {"manage": {"exclude": false}},
 		"landing_page": {"manage": {"site_key": "s"}}, "customer_resources_filters": [{"field": "vip", "operation": "=", "value": true}], "ttl_seconds": 60}`, 200, true},
 	{"POST", "/customers/create_portal", `{"customer_key": "c", "locale": "xx"}`, 400, false},
