@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // a time zone is valid or not whatever the machine has installed
 	"unicode/utf8"
 
 	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
 // Bounds of what a resource holds.
@@ -41,15 +41,9 @@ func reportKeyOf(name, key string, report reporter) {
 // checkText says what is wrong with free text, or "".
 func checkText(s string) string { return chars.Check(s, maxTextBytes) }
 
-// timeZone is the form of an IANA name. It leaves out what only some machines have,
-// such as posix/UTC and localtime, and "Local", which is the machine's own.
-var timeZone = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
-
 func checkTimeZone(s string) (Rule, string) {
-	if timeZone.MatchString(s) && s != "Local" {
-		if _, err := time.LoadLocation(s); err == nil {
-			return "", ""
-		}
+	if _, err := wallclock.Load(s); err == nil {
+		return "", ""
 	}
 	return RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
 }
