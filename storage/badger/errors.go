@@ -3,10 +3,14 @@ package badger
 import (
 	"errors"
 	"fmt"
+	"io"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
 	engine "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/y"
 
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -41,43 +45,82 @@ var (
 	ErrNotErased = errors.New("storage/badger: deleted rows are still on disk")
 )
 
-// systemErrors are those worth telling apart. The engine flattens them to text.
+// systemErrors are the errors of the operating system that keep their identity.
 var systemErrors = []syscall.Errno{
 	syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EPERM,
-	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ENOTDIR, syscall.ENOENT,
+	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ENOTDIR, syscall.EISDIR, syscall.ENOENT,
 }
 
-// hide turns an error of the engine into one that says what failed and never
-// holds a byte of a key or value: the engine quotes keys, and dumps values, in
-// the text of its errors.
+// engineErrors are the errors of the engine that have a counterpart here.
+var engineErrors = []struct{ from, to error }{
+	{engine.ErrDBClosed, storage.ErrClosed},
+	{engine.ErrTxnTooBig, storage.ErrTxTooLarge},
+	{engine.ErrEncryptionKeyMismatch, fmt.Errorf("%w: it is encrypted", ErrForeign)},
+}
+
+// The engine wraps an error by writing its text behind a message, so that errors.Is
+// finds it only if nothing was wrapped. It also writes paths and keys into its
+// messages, and any word can occur in those. The text of an error is therefore compared
+// only in the two places where the engine writes neither: at its beginning, and at the
+// end of a line, which is where the cause is.
+
+// damageCauses are causes that mean damaged files.
+var damageCauses = []string{
+	y.ErrChecksumMismatch.Error(), io.EOF.Error(), io.ErrUnexpectedEOF.Error(), y.ErrEOF.Error(),
+	"manifest has bad magic", "manifest has checksum mismatch", "MANIFEST file has invalid manifestChange op",
+	"block out of index", "checksum length less than zero. Data corrupted",
+	"invalid checksum length. Either the data is corrupted or the table options are incorrectly set",
+}
+
+// damageMessages are beginnings of messages that mean damaged files.
+var damageMessages = []string{
+	"file does not exist for table ", "Opening table: ", "Level validation err: ",
+	"Buffer length: ", "MANIFEST invalid, table ", "manifest has unsupported version: ", "cannot open DB because the external magic number",
+}
+
+const lockMessage = "Cannot acquire directory lock on "
+
+// caused reports whether an error of the engine is, or was caused by, one with the text
+// cause.
+func caused(err error, cause string) bool {
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == cause || strings.HasSuffix(line, ": "+cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// hide turns an error of the engine into an error that says what failed and holds no
+// byte of a key or value. The engine quotes keys, and dumps values, in the text of its
+// errors.
 func hide(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	switch {
-	case errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrDiskFull):
+	if errors.Is(err, storage.ErrCorrupt) || errors.Is(err, ErrDiskFull) {
 		return err // of this package
-	case errors.Is(err, engine.ErrDBClosed):
-		return storage.ErrClosed
-	case errors.Is(err, engine.ErrTxnTooBig):
-		return storage.ErrTxTooLarge
-	case errors.Is(err, engine.ErrEncryptionKeyMismatch):
-		return fmt.Errorf("%w: it is encrypted", ErrForeign)
+	}
+	for _, known := range engineErrors {
+		if errors.Is(err, known.from) || caused(err, known.from.Error()) {
+			return known.to
+		}
 	}
 	text := err.Error()
-	if strings.Contains(text, "Cannot acquire directory lock") || strings.Contains(text, "pid lock file") {
+	if strings.HasPrefix(text, lockMessage) {
 		return ErrInUse
 	}
 	for _, errno := range systemErrors {
-		if errors.Is(err, errno) || strings.Contains(text, errno.Error()) {
+		if errors.Is(err, errno) || caused(err, errno.Error()) {
 			return fmt.Errorf("storage/badger: %s: %w", doing, errno)
 		}
 	}
-	lower := strings.ToLower(text)
-	for _, sign := range []string{"checksum", "corrupt", "manifest", "does not exist for table", "eof", "opening table", "level validation"} {
-		if strings.Contains(lower, sign) {
-			return corrupt(doing)
-		}
+	isCause := func(cause string) bool { return caused(err, cause) }
+	begins := func(message string) bool { return strings.HasPrefix(text, message) }
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, y.ErrChecksumMismatch) ||
+		slices.ContainsFunc(damageCauses, isCause) || slices.ContainsFunc(damageMessages, begins) {
+		return corrupt(doing)
 	}
 	return fmt.Errorf("storage/badger: %s failed in the engine", doing)
 }
@@ -86,13 +129,68 @@ func corrupt(doing string) error {
 	return fmt.Errorf("storage/badger: %s: %w", doing, storage.ErrCorrupt)
 }
 
-// guard runs one call into the engine. Bytes that it cannot make sense of make it
-// index out of bounds rather than return an error.
+// PanicError is returned for a call into the engine that panicked, which is how the
+// engine ends many reads of bytes that it cannot make sense of. It matches
+// [storage.ErrCorrupt]. Its text holds no byte of a key or value.
+type PanicError struct {
+	doing string
+	value any
+	stack []runtime.Frame
+}
+
+// Value returns the value that the engine panicked with. It may hold bytes of keys and
+// values, so it should not be logged.
+func (e *PanicError) Value() any { return e.value }
+
+// Stack returns the calls that were active at the panic, innermost first, one a line:
+// the function, the file and the line. It holds no arguments.
+func (e *PanicError) Stack() string {
+	var b strings.Builder
+	for _, f := range e.stack {
+		fmt.Fprintf(&b, "%s %s:%d\n", f.Function, f.File, f.Line)
+	}
+	return b.String()
+}
+
+// Error returns what was being done, the value of the panic or, if that may hold stored
+// bytes, its type, and the function that panicked.
+func (e *PanicError) Error() string {
+	what := fmt.Sprintf("%T", e.value)
+	if fault, ok := e.value.(runtime.Error); ok { // made of numbers and types
+		what = fault.Error()
+	}
+	where := ""
+	for _, f := range e.stack {
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			where = fmt.Sprintf(" in %s at line %d", f.Function, f.Line)
+			break
+		}
+	}
+	return fmt.Sprintf("storage/badger: %s: the engine panicked%s: %s: %v", e.doing, where, what, storage.ErrCorrupt)
+}
+
+// Unwrap returns [storage.ErrCorrupt].
+func (e *PanicError) Unwrap() error { return storage.ErrCorrupt }
+
+// maxPanicFrames bounds [PanicError.Stack].
+const maxPanicFrames = 64
+
+// guard runs one call into the engine. It turns a panic into a [PanicError].
 func guard(doing string, call func() error) (err error) {
 	defer func() {
-		if recover() != nil {
-			err = fmt.Errorf("storage/badger: %s: the engine panicked: %w", doing, storage.ErrCorrupt)
+		value := recover()
+		if value == nil {
+			return
 		}
+		var at [maxPanicFrames]uintptr
+		frames := runtime.CallersFrames(at[:runtime.Callers(2, at[:])]) // without Callers and this function
+		fault := &PanicError{doing: doing, value: value}
+		for more := true; more; {
+			var f runtime.Frame
+			f, more = frames.Next()
+			fault.stack = append(fault.stack, f)
+		}
+		err = fault
 	}()
 	return hide(doing, call())
 }

@@ -1,0 +1,90 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	engine "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/y"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// misleading are names of directories, and keys, that hold words of the engine's errors.
+var misleading = []string{
+	"geoffrey", "corrupt", "checksum mismatch", "MANIFEST", "unexpected EOF", "opening table", "level validation", "DB Closed",
+	"permission denied", "no space left on device", "pid lock file", "Cannot acquire directory lock on x", "does not exist for table",
+}
+
+func TestHide_WordsInPathsAndKeys_DoNotDecide(t *testing.T) {
+	t.Parallel()
+	for _, word := range misleading {
+		path := filepath.Join("/home", word, "store", "00001.mem")
+		for _, err := range []error{
+			y.Wrapf(errors.New("something else"), "Open existing file: %q", path),
+			y.Wrapf(errors.Join(errors.New("something else"), fmt.Errorf("unable to open: %s", path)), "while opening memtables"),
+			y.Wrapf(errors.New("something else"), "DB::Get key: %q", word),
+			fmt.Errorf("File %s already exists", path),
+		} {
+			hidden := hide("open", err)
+			require.EqualError(t, hidden, "storage/badger: open failed in the engine", "%s", err)
+		}
+		denied := hide("open", y.Wrapf(&os.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "Opening file: %q", path))
+		require.ErrorIs(t, denied, syscall.EACCES, word)
+		require.NotErrorIs(t, denied, storage.ErrCorrupt, word)
+	}
+}
+
+func TestHide_Causes_AreRecognizedBehindMessages(t *testing.T) {
+	t.Parallel()
+	wrap := func(err error) error { return y.Wrapf(y.Wrapf(err, "while opening fid: 1"), "while opening memtables") }
+	for _, test := range []struct {
+		err  error
+		want error
+	}{
+		{io.EOF, storage.ErrCorrupt},
+		{io.ErrUnexpectedEOF, storage.ErrCorrupt},
+		{wrap(io.EOF), storage.ErrCorrupt},
+		{wrap(fmt.Errorf("reading a table: %w", io.ErrUnexpectedEOF)), storage.ErrCorrupt},
+		{wrap(y.ErrChecksumMismatch), storage.ErrCorrupt},
+		{fmt.Errorf("reading: %w", y.ErrChecksumMismatch), storage.ErrCorrupt},
+		{errors.New("file does not exist for table 7"), storage.ErrCorrupt},
+		{y.Wrapf(errors.New("anything"), "Opening table: %q", "/data/000001.sst"), storage.ErrCorrupt},
+		{y.Wrap(errors.New("Level 1, j=1 numTables=2"), "Level validation"), storage.ErrCorrupt},
+		{wrap(errors.Join(syscall.ENOSPC, errors.New("error while truncation"))), syscall.ENOSPC},
+		{wrap(&os.PathError{Op: "open", Path: "/x", Err: syscall.EMFILE}), syscall.EMFILE},
+		{fmt.Errorf("while sync file: %s, error: %v\n", "/x", syscall.EIO), syscall.EIO},
+		{wrap(engine.ErrDBClosed), storage.ErrClosed},
+		{wrap(engine.ErrTxnTooBig), storage.ErrTxTooLarge},
+		{wrap(engine.ErrEncryptionKeyMismatch), ErrForeign},
+	} {
+		require.ErrorIs(t, hide("open", test.err), test.want, "%v", test.err)
+	}
+}
+
+// TestOpen_InADirectoryWithAMisleadingName_TellsTheRealError opens stores below
+// directories whose names hold words of the engine's errors.
+func TestOpen_InADirectoryWithAMisleadingName_TellsTheRealError(t *testing.T) {
+	t.Parallel()
+	for _, word := range misleading {
+		dir := filepath.Join(t.TempDir(), word)
+		s := setupDir(t, dir)
+		require.NoError(t, put(s, "a", "1"))
+		_, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
+		require.ErrorIs(t, hide("open", err), ErrInUse, word)
+		require.NoError(t, s.Close())
+		registry := filepath.Join(dir, engine.KeyRegistryFileName)
+		require.NoError(t, os.Remove(registry))
+		require.NoError(t, os.Mkdir(registry, 0o700))
+		_, err = Open(dir, Options{})
+		require.ErrorIs(t, err, syscall.EISDIR, word)
+		require.NotErrorIs(t, err, storage.ErrCorrupt, word)
+	}
+}
