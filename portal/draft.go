@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
@@ -23,6 +25,7 @@ type draft struct {
 	notes   form.Notes // what is wrong with the request, beside the push
 	key     string     // of what it is about
 	newUser data.Ref   // that it creates, and refers to
+	repeats bool       // the resource that it creates exists: the same call was made before
 }
 
 // prefix turns the path of a push into that of a request.
@@ -84,19 +87,53 @@ func (d *draft) path(of string) string {
 func (s *Session) newKeys(n int) ([]string, error) {
 	keys := make([]string, n)
 	for i := range keys {
-		var b [15]byte
+		var b [keyBytes]byte
 		if _, err := io.ReadFull(s.service.rand, b[:]); err != nil {
 			return nil, fmt.Errorf("portal: making a key: %w", err)
 		}
-		keys[i] = "portal-" + keyEncoding.EncodeToString(b[:])
+		keys[i] = keyOf(b[:])
 	}
 	return keys, nil
 }
 
-// newKey is the next key for what it creates.
+const (
+	maxCreated = 2  // resources that one call creates
+	keyBytes   = 15 // of a key, before it is encoded
+)
+
+// keyOf returns the key that the first keyBytes of b make.
+func keyOf(b []byte) string { return "portal-" + keyEncoding.EncodeToString(b[:keyBytes]) }
+
+// newKey returns the next key for a resource that the draft creates.
 func (d *draft) newKey() (key string) {
 	key, d.keys = d.keys[0], d.keys[1:]
 	return key
+}
+
+// exists reports whether the customer has one of the resources that the draft creates, by
+// its key. What it has may be of another kind.
+func (d *draft) exists(ctx context.Context, key string) (bool, error) {
+	var ref data.Ref
+	for _, s := range d.data.Spaces {
+		if s.Key == key {
+			ref = s.Ref()
+		}
+	}
+	for _, u := range d.data.UserIdentities {
+		if u.Key == key {
+			ref = u.Ref()
+		}
+	}
+	for _, g := range d.data.AccessGrants {
+		if g.Key == key {
+			ref = g.Ref()
+		}
+	}
+	if ref == (data.Ref{}) {
+		return false, nil
+	}
+	r, err := d.v.resource(ctx, ref)
+	return r != nil, err
 }
 
 var keyEncoding = base32.NewEncoding(alphabet)
@@ -207,6 +244,47 @@ func (d *draft) mustSee(ctx context.Context, r data.Resource) error {
 		err = &RefusedError{d.action, ReasonHidden}
 	}
 	return err
+}
+
+// old returns the resource that an edit changes, as it is stored, if the portal shows it and
+// it is as the caller read it.
+func (d *draft) old(ctx context.Context, ref data.Ref, on conditions) (data.Resource, error) {
+	r, err := d.v.seenAs(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r, on.check(r)
+}
+
+// unlessSame returns the value that an edit gives to a field, or the zero value, which leaves
+// the field as it is, if that is the value that the field has. A value that does not change
+// is not pushed, and so not validated by rules that are newer than the value.
+func unlessSame[T comparable](given, old T) T {
+	if given == old {
+		var zero T
+		return zero
+	}
+	return given
+}
+
+// unlessSameTime is unlessSame for times, which are stored to the microsecond.
+func unlessSameTime(given, old time.Time) time.Time {
+	if given.Truncate(time.Microsecond).Equal(old) {
+		return time.Time{}
+	}
+	return given
+}
+
+// sameRefs reports whether two lists name the same resources.
+func sameRefs(a, b []data.Ref) bool {
+	set := func(refs []data.Ref) map[data.Ref]bool {
+		out := make(map[data.Ref]bool, len(refs))
+		for _, ref := range refs {
+			out[byClass(ref)] = true
+		}
+		return out
+	}
+	return maps.Equal(set(a), set(b))
 }
 
 // aliases are the fields that hold some references.

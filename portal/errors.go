@@ -48,6 +48,13 @@ var (
 	// again. Nothing was written; another attempt may succeed.
 	ErrBusy = errors.New("portal: others change the same")
 
+	// ErrChanged is returned by a write that is conditional, where the resource has changed
+	// since it was read. Nothing was written. The caller can read it again and decide.
+	ErrChanged = errors.New("portal: the resource has changed since it was read")
+
+	// ErrExists is the parent of an [ExistsError].
+	ErrExists = errors.New("portal: created already")
+
 	// ErrRefused is the parent of a [RefusedError].
 	ErrRefused = errors.New("portal: refused")
 
@@ -84,6 +91,19 @@ func (e *RefusedError) Error() string {
 
 // Unwrap makes errors.Is find ErrRefused.
 func (e *RefusedError) Unwrap() error { return ErrRefused }
+
+// ExistsError says that the token of [Once] has created a resource already, and that the
+// resource does not have the values that were given. Nothing was changed.
+type ExistsError struct {
+	Key string // of the resource
+}
+
+func (e *ExistsError) Error() string {
+	return fmt.Sprintf("portal: the token has created %q already, with other values", e.Key)
+}
+
+// Unwrap makes errors.Is find ErrExists.
+func (e *ExistsError) Unwrap() error { return ErrExists }
 
 // InvalidError lists every fault of what was given, each by its path as the API's
 // object has it, such as "features.manage.events.default_events[0]" or

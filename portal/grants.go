@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -22,8 +23,8 @@ type AccessGrantRequest struct {
 // that the workspace's vertical has where none is given. The values that the portal's
 // filters ask for are set. It returns an [InvalidError], whose paths are those of the
 // grant and, for its user, begin with "new_user.".
-func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest) (data.AccessGrant, error) {
-	key, err := s.change(ctx, ActionCreateAccessGrant, func(v *view, d *draft) error {
+func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, options ...CreateOption) (data.AccessGrant, error) {
+	key, err := s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *view, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -77,10 +78,11 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.R
 
 // EditAccessGrant changes an access grant that the portal shows, by its Key. Fields
 // that are zero stay; Clear may name "name", "starts_at", "ends_at", "preferred_code"
-// and "user".
-func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant) (data.AccessGrant, error) {
-	_, err := s.change(ctx, ActionEditAccessGrant, func(v *view, d *draft) error {
-		r, err := d.v.seenAs(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key})
+// and "user". A field that is given the value that it has is not validated again.
+func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, options ...EditOption) (data.AccessGrant, error) {
+	on := conditionsOf(options)
+	_, err := s.change(ctx, ActionEditAccessGrant, on, func(v *view, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, on)
 		if err != nil {
 			return err
 		}
@@ -119,9 +121,21 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant) (d
 			if g.Spaces, err = d.replace(ctx, old.Spaces, edit.Spaces); err != nil {
 				return err
 			}
-			g.Clear = append(g.Clear, aliases(old.Spaces)...)
-			after.Spaces = g.Spaces
+			if sameRefs(g.Spaces, old.Spaces) {
+				g.Spaces = nil
+			} else {
+				g.Clear = append(g.Clear, aliases(old.Spaces)...)
+				after.Spaces = g.Spaces
+			}
 		}
+		g.Name, g.PreferredCode = unlessSame(g.Name, old.Name), unlessSame(g.PreferredCode, old.PreferredCode)
+		g.StartsAt, g.EndsAt = unlessSameTime(g.StartsAt, old.StartsAt), unlessSameTime(g.EndsAt, old.EndsAt)
+		g.User = unlessSame(g.User, old.User)
+		g.CustomMetadata = maps.Clone(g.CustomMetadata)
+		maps.DeleteFunc(g.CustomMetadata, func(name string, value any) bool {
+			had, stored := old.CustomMetadata[name]
+			return stored && value == had
+		})
 		d.about(g)
 		return d.mustSee(ctx, after)
 	})
@@ -133,13 +147,13 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant) (d
 }
 
 // CancelAccessGrant deletes an access grant that the portal shows, and says what went.
-func (s *Session) CancelAccessGrant(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, false)
+func (s *Session) CancelAccessGrant(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, false, conditionsOf(options))
 }
 
 // PlanCancelAccessGrant says what CancelAccessGrant would do.
 func (s *Session) PlanCancelAccessGrant(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, true)
+	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, true, conditions{})
 }
 
 // stamp gives a new resource the values that the portal's filters ask for.

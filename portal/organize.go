@@ -8,8 +8,8 @@ import (
 
 // CreateSpace makes a space, of the kind that the workspace's vertical has where none is
 // given. The values that the portal's filters ask for are set.
-func (s *Session) CreateSpace(ctx context.Context, space data.Space) (data.Space, error) {
-	key, err := s.change(ctx, ActionCreateSpace, func(v *view, d *draft) error {
+func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...CreateOption) (data.Space, error) {
+	key, err := s.change(ctx, ActionCreateSpace, conditionsOf(options), func(v *view, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -34,20 +34,20 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space) (data.Space
 }
 
 // RenameSpace gives a space that the portal shows another name.
-func (s *Session) RenameSpace(ctx context.Context, key, name string) (data.Space, error) {
-	return s.editSpace(ctx, ActionRenameSpace, key, func(d *draft, edit *data.Space) error {
+func (s *Session) RenameSpace(ctx context.Context, key, name string, options ...EditOption) (data.Space, error) {
+	return s.editSpace(ctx, ActionRenameSpace, key, conditionsOf(options), func(d *draft, old data.Space, edit *data.Space) error {
 		if name == "" {
 			d.notes.Fault("name", data.RuleRequired, "is required")
 		}
-		edit.Name = name
+		edit.Name = unlessSame(name, old.Name)
 		return nil
 	})
 }
 
 // MoveSpace puts a space that the portal shows into a site that it shows, or, with an
 // empty key, into none.
-func (s *Session) MoveSpace(ctx context.Context, key, siteKey string) (data.Space, error) {
-	return s.editSpace(ctx, ActionMoveSpace, key, func(d *draft, edit *data.Space) error {
+func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, options ...EditOption) (data.Space, error) {
+	return s.editSpace(ctx, ActionMoveSpace, key, conditionsOf(options), func(d *draft, _ data.Space, edit *data.Space) error {
 		if edit.ParentSiteKey = siteKey; siteKey == "" {
 			edit.Clear = []string{"parent_site_key"}
 		}
@@ -58,14 +58,15 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string) (data.Spac
 	})
 }
 
-func (s *Session) editSpace(ctx context.Context, action Action, key string, fill func(*draft, *data.Space) error) (data.Space, error) {
-	_, err := s.change(ctx, action, func(_ *view, d *draft) error {
-		r, err := d.v.seenAs(ctx, data.Ref{Kind: data.KindSpace, Key: key})
+func (s *Session) editSpace(ctx context.Context, action Action, key string, on conditions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
+	_, err := s.change(ctx, action, on, func(_ *view, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: data.KindSpace, Key: key}, on)
 		if err != nil {
 			return err
 		}
-		edit := data.Space{Kind: r.Ref().Kind, Key: key}
-		if err := fill(d, &edit); err != nil {
+		old := r.(data.Space)
+		edit := data.Space{Kind: old.Kind, Key: key}
+		if err := fill(d, old, &edit); err != nil {
 			return err
 		}
 		d.about(edit)
@@ -80,11 +81,11 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, fill
 
 // DeleteSpace deletes a space that the portal shows and what cannot stand without it,
 // and says what went. Where that would change what the portal does not show it is refused.
-func (s *Session) DeleteSpace(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, false)
+func (s *Session) DeleteSpace(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, false, conditionsOf(options))
 }
 
 // PlanDeleteSpace says what DeleteSpace would do.
 func (s *Session) PlanDeleteSpace(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, true)
+	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, true, conditions{})
 }

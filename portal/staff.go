@@ -8,8 +8,8 @@ import (
 )
 
 // AddStaffMember makes a staff member.
-func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity) (data.UserIdentity, error) {
-	key, err := s.change(ctx, ActionAddStaff, func(_ *view, d *draft) (err error) {
+func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, options ...CreateOption) (data.UserIdentity, error) {
+	key, err := s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *view, d *draft) (err error) {
 		made := u
 		if u.Key != "" {
 			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
@@ -32,10 +32,10 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity) (data
 }
 
 // EditStaffMember changes a staff member that the portal shows, by its Key. Fields that
-// are zero stay; Clear may name "email_address" and "phone_number". Its spaces are for
-// AssignStaffMember.
-func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity) (data.UserIdentity, error) {
-	if err := s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit); err != nil {
+// are zero stay; Clear may name "email_address" and "phone_number". A field that is given
+// the value that it has is not validated again. Its spaces are for AssignStaffMember.
+func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, options ...EditOption) (data.UserIdentity, error) {
+	if err := s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, conditionsOf(options)); err != nil {
 		return data.UserIdentity{}, err
 	}
 	u, _, err := s.StaffMember(ctx, edit.Key)
@@ -44,25 +44,28 @@ func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity) (
 
 // EditUserIdentity changes a user identity that the portal shows and that is no staff
 // member, as EditStaffMember does.
-func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity) (data.UserIdentity, error) {
-	if err := s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit); err != nil {
+func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, options ...EditOption) (data.UserIdentity, error) {
+	if err := s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, conditionsOf(options)); err != nil {
 		return data.UserIdentity{}, err
 	}
 	u, _, err := s.UserIdentity(ctx, edit.Key)
 	return u, err
 }
 
-func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity) error {
-	_, err := s.change(ctx, action, func(_ *view, d *draft) error {
-		r, err := d.v.seenAs(ctx, data.Ref{Kind: as, Key: edit.Key})
+func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, on conditions) error {
+	_, err := s.change(ctx, action, on, func(_ *view, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: as, Key: edit.Key}, on)
 		if err != nil {
 			return err
 		}
+		old := r.(data.UserIdentity)
 		if edit.Spaces != nil {
 			d.notes.Fault("spaces", data.RuleNotAField, "are assigned")
 		}
 		u := edit
-		u.Kind, u.Spaces, u.Clear = r.Ref().Kind, nil, nil
+		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil
+		u.Name = unlessSame(u.Name, old.Name)
+		u.EmailAddress, u.PhoneNumber = unlessSame(u.EmailAddress, old.EmailAddress), unlessSame(u.PhoneNumber, old.PhoneNumber)
 		for i, name := range edit.Clear {
 			if name != "email_address" && name != "phone_number" {
 				d.notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
@@ -78,9 +81,10 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 
 // AssignStaffMember makes some spaces those that a staff member serves, of those that
 // the portal shows.
-func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref) (data.UserIdentity, error) {
-	_, err := s.change(ctx, ActionAssignStaff, func(_ *view, d *draft) error {
-		r, err := d.v.seenAs(ctx, data.Ref{Kind: data.KindStaffMember, Key: key})
+func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, options ...EditOption) (data.UserIdentity, error) {
+	on := conditionsOf(options)
+	_, err := s.change(ctx, ActionAssignStaff, on, func(_ *view, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, on)
 		if err != nil {
 			return err
 		}
@@ -101,11 +105,11 @@ func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []da
 }
 
 // RemoveStaffMember deletes a staff member that the portal shows, and says what went.
-func (s *Session) RemoveStaffMember(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, false)
+func (s *Session) RemoveStaffMember(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, false, conditionsOf(options))
 }
 
 // PlanRemoveStaffMember says what RemoveStaffMember would do.
 func (s *Session) PlanRemoveStaffMember(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, true)
+	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, true, conditions{})
 }

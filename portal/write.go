@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 )
 
 // What a session writes is a push or a delete as any other, in one step with the
@@ -19,18 +20,40 @@ import (
 // Spaces that is not nil takes the place of all that the portal shows. A resource that
 // is created has no Key yet, and its Kind may be left out.
 
-// change pushes what prepare makes of a state. What is pushed has to be what prepare
-// makes of the very state that it is pushed to, in which the session may do it. It says
-// the key of what the draft is about.
-func (s *Session) change(ctx context.Context, action Action, prepare func(*view, *draft) error) (string, error) {
-	keys, err := s.newKeys(2)
+// change pushes the draft that prepare makes of a state. The push is made in the very state
+// that prepare saw, in which the session may do it; prepare runs again when another write
+// came between. change returns the key of the resource that the draft is about.
+func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*view, *draft) error) (string, error) {
+	if on.token != "" && !tokenFormat.MatchString(on.token) {
+		return "", invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
+	}
+	random, err := s.newKeys(maxCreated)
 	if err != nil {
 		return "", err
 	}
-	drafted := func(v *view) (*draft, error) {
+	draftWith := func(v *view, keys []string) (*draft, error) {
 		d := &draft{v: v, action: action, keys: keys}
 		d.data.CustomerKey = v.customer.Key
 		return d, prepare(v, d)
+	}
+	drafted := func(v *view) (*draft, error) {
+		if on.token == "" {
+			return draftWith(v, random)
+		}
+		keys := s.derivedKeys(action, on.token)
+		d, err := draftWith(v, keys)
+		if err != nil {
+			return d, err
+		}
+		if d.repeats, err = d.exists(ctx, keys[0]); err != nil || d.repeats {
+			return d, err
+		}
+		// The resource was created and deleted since. The user that was created with it may
+		// still be there, and is left as it is.
+		if found, err := d.exists(ctx, keys[1]); err != nil || !found {
+			return d, err
+		}
+		return draftWith(v, []string{keys[0], random[1]})
 	}
 	for attempt := 1; ; attempt++ {
 		var d *draft
@@ -45,6 +68,9 @@ func (s *Session) change(ctx context.Context, action Action, prepare func(*view,
 			_, err := s.ws.PushWith(ctx, d.data, data.PushOptions{DryRun: true, Guard: d.told})
 			return "", d.faults(err)
 		}
+		if d.repeats {
+			return d.key, s.repeat(ctx, d)
+		}
 		_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{
 			Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
 				if err := d.told(ctx, at, report); err != nil {
@@ -52,7 +78,7 @@ func (s *Session) change(ctx context.Context, action Action, prepare func(*view,
 				}
 				return s.guard(ctx, at, action, func(v *view) error {
 					again, err := drafted(v)
-					if err == nil && !reflect.DeepEqual(d.data, again.data) {
+					if err == nil && (!reflect.DeepEqual(d.data, again.data) || again.repeats) {
 						err = ErrBusy
 					}
 					return err
@@ -74,10 +100,13 @@ const maxAttempts = 8
 
 // remove deletes one resource that the portal shows. It is asked for before the delete is
 // planned, so that whoever may not delete it learns nothing of what it would take.
-func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool) (data.DeleteReport, error) {
+func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool, on conditions) (data.DeleteReport, error) {
 	shown := func(v *view) error {
-		_, err := v.seenAs(ctx, ref)
-		return err
+		r, err := v.seenAs(ctx, ref)
+		if err != nil {
+			return err
+		}
+		return on.check(r)
 	}
 	if err := s.do(ctx, action, shown); err != nil {
 		return data.DeleteReport{}, err
@@ -91,7 +120,10 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRu
 				if err := shown(v); err != nil {
 					return err
 				}
-				return v.seesAll(ctx, action, plan)
+				if err := v.seesAll(ctx, action, plan); err != nil {
+					return err
+				}
+				return on.checkPlan(plan)
 			})
 		},
 	})
