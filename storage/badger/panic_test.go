@@ -22,7 +22,7 @@ func TestGuard_PanicOfTheRuntime_KeepsValueAndStack(t *testing.T) {
 	require.ErrorAs(t, err, &fault)
 	require.ErrorContains(t, fault.Value().(error), "index out of range")
 	require.Contains(t, fault.Stack(), "badger.indexed")
-	require.Contains(t, fault.Stack(), "errors_test.go:")
+	require.Contains(t, fault.Stack(), "panic_test.go:")
 	require.Contains(t, fault.Stack(), "TestGuard_PanicOfTheRuntime_KeepsValueAndStack")
 }
 
