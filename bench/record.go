@@ -28,12 +28,12 @@ func (r *recorder) View(ctx context.Context, fn func(storage.Reader) error) erro
 	return r.Store.View(ctx, func(rd storage.Reader) error { return fn(recordingReader{rd, r}) })
 }
 
-func (r *recorder) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (r *recorder) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	t := &recordingTx{last: map[string][]byte{}}
 	err := r.Store.Update(ctx, func(tx storage.Tx) error {
 		t.Tx = tx
 		return fn(t)
-	})
+	}, reads...)
 	if err != nil || len(t.last) == 0 {
 		return err
 	}

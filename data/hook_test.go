@@ -17,8 +17,8 @@ type hooked struct {
 	afterView   func()
 }
 
-func (h *hooked) Update(ctx context.Context, fn func(storage.Tx) error) error {
-	err := h.Store.Update(ctx, fn)
+func (h *hooked) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+	err := h.Store.Update(ctx, fn, reads...)
 	if err != nil {
 		h.failed.Add(1)
 	}

@@ -26,11 +26,11 @@ type hook struct {
 	before atomic.Pointer[func()]
 }
 
-func (h *hook) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (h *hook) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	if f := h.before.Swap(nil); f != nil {
 		(*f)()
 	}
-	return h.Store.Update(ctx, fn)
+	return h.Store.Update(ctx, fn, reads...)
 }
 
 // hooked is f on a hook over its store.

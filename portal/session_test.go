@@ -294,9 +294,9 @@ func (c *counting) View(ctx context.Context, fn func(storage.Reader) error) erro
 	return c.Store.View(ctx, fn)
 }
 
-func (c *counting) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (c *counting) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	c.transactions.Add(1)
-	return c.Store.Update(ctx, fn)
+	return c.Store.Update(ctx, fn, reads...)
 }
 
 func TestForgedCodesAreCountedAtNoRead(t *testing.T) {

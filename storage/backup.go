@@ -127,14 +127,21 @@ func Restore(ctx context.Context, s Store, from io.Reader) (rows int64, err erro
 	return b.rows, nil
 }
 
+// A restore writes and deletes in transactions of at most so many rows, and of at most
+// so many bytes unless one row is longer: other Updates do not have to wait long, and
+// the memory that it needs is bounded.
+const (
+	restoreRows  = 5_000
+	restoreBytes = 4 << 20
+)
+
 // empty deletes every row.
 func empty(ctx context.Context, s Store) error {
-	limits := s.Limits()
 	from := Range{}
 	for more := true; more; {
 		err := Run(ctx, s, func(tx Tx) error {
 			more = false
-			writes, bytes := limits.TxWrites, limits.TxBytes
+			writes, bytes := restoreRows, restoreBytes
 			for e, err := range tx.Scan(ctx, from, ScanOptions{KeysOnly: true}) {
 				if err != nil {
 					return err
@@ -258,14 +265,13 @@ func parseChunk(chunk []byte) (entries []Entry, err error) {
 	return entries, err
 }
 
-// put writes rows, in as many transactions as it takes.
+// put writes entries, in as many transactions as are needed.
 func (b *backupReader) put(ctx context.Context, entries []Entry) error {
-	limits := b.into.Limits()
 	for len(entries) > 0 {
 		n, bytes := 0, 0
-		for n < min(len(entries), limits.TxWrites) {
+		for n < min(len(entries), restoreRows) {
 			bytes += EntryBytes(entries[n].Key, entries[n].Value)
-			if bytes > limits.TxBytes && n > 0 {
+			if bytes > restoreBytes && n > 0 {
 				break
 			}
 			n++

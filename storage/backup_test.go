@@ -33,6 +33,19 @@ func rows(t *testing.T, s storage.Store) map[string]string {
 	return all
 }
 
+// each runs test on a fresh store of every backend.
+func each(t *testing.T, test func(t *testing.T, s storage.Store)) {
+	t.Helper()
+	for _, backend := range backends.All {
+		t.Run(backend.Name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := backend.Open(t)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			test(t, s)
+		})
+	}
+}
+
 func fill(t *testing.T, s storage.Store, want map[string]string) {
 	t.Helper()
 	for k, v := range want {
@@ -54,7 +67,7 @@ var odd = map[string]string{
 	"b": "1", "b\x00": "2", strings.Repeat("k", 2048): "v",
 }
 
-// many is more rows than a small transaction, and more bytes than a chunk.
+// many returns more bytes than a chunk contains.
 func many() map[string]string {
 	all := map[string]string{}
 	for i := range 700 {
@@ -65,7 +78,7 @@ func many() map[string]string {
 
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, s storage.Store) {
+	each(t, func(t *testing.T, s storage.Store) {
 		for name, want := range map[string]map[string]string{"nothing": {}, "odd": odd, "many": many()} {
 			whole := memory.New()
 			fill(t, whole, want)
@@ -83,7 +96,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 func TestBackupIsOneSnapshot(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, s storage.Store) {
+	each(t, func(t *testing.T, s storage.Store) {
 		fill(t, s, many())
 		r, w := io.Pipe()
 		done := make(chan error, 1)
@@ -133,7 +146,7 @@ func TestRestoreThatFailsLeavesNothing(t *testing.T) {
 	fill(t, whole, many())
 	b := backup(t, whole)
 	broken := errors.New("the network")
-	backends.Each(t, func(t *testing.T, s storage.Store) {
+	each(t, func(t *testing.T, s storage.Store) {
 		_, err := storage.Restore(t.Context(), s, bytes.NewReader(b[:len(b)-1]))
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		require.Empty(t, rows(t, s))
@@ -147,6 +160,67 @@ func TestRestoreThatFailsLeavesNothing(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.Empty(t, rows(t, s))
 	})
+}
+
+// counted counts Updates, and the writes of the largest one.
+type counted struct {
+	storage.Store
+	updates, most int
+}
+
+func (c *counted) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+	c.updates++
+	return c.Store.Update(ctx, func(tx storage.Tx) error {
+		t := &countedTx{Tx: tx}
+		defer func() { c.most = max(c.most, t.writes) }()
+		return fn(t)
+	}, reads...)
+}
+
+type countedTx struct {
+	storage.Tx
+	writes int
+}
+
+func (t *countedTx) Put(key, value []byte) error {
+	t.writes++
+	return t.Tx.Put(key, value)
+}
+
+func (t *countedTx) Delete(keys ...[]byte) error {
+	t.writes += len(keys)
+	return t.Tx.Delete(keys...)
+}
+
+// Other Updates wait for one that is running, so neither a restore nor the cleaning up
+// after one that failed may put everything into one transaction.
+func TestRestore_ManyRows_WorksInTransactionsOf5000Rows(t *testing.T) {
+	t.Parallel()
+	const n = 12_000
+	whole := memory.New()
+	require.NoError(t, whole.Update(t.Context(), func(tx storage.Tx) error {
+		for i := range n {
+			if err := tx.Put(fmt.Append(nil, i), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	b := backup(t, whole)
+	s := &counted{Store: memory.New()}
+	restored, err := storage.Restore(t.Context(), s, bytes.NewReader(b))
+	require.NoError(t, err)
+	require.EqualValues(t, n, restored)
+	require.Equal(t, rows(t, whole), rows(t, s))
+	require.LessOrEqual(t, s.most, 5000, "writes of one transaction")
+	require.GreaterOrEqual(t, s.updates, 3)
+
+	s = &counted{Store: memory.New()}
+	_, err = storage.Restore(t.Context(), s, bytes.NewReader(b[:len(b)-1]))
+	require.ErrorIs(t, err, storage.ErrCorrupt)
+	require.Empty(t, rows(t, s))
+	require.LessOrEqual(t, s.most, 5000, "writes of one transaction")
+	require.GreaterOrEqual(t, s.updates, 6)
 }
 
 // cancelling is an input that cancels where it is reached.

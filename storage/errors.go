@@ -12,14 +12,21 @@ var (
 	// ErrTxDone is returned by a Reader or Tx that outlived the function it was given to.
 	ErrTxDone = errors.New("storage: transaction is over")
 
-	// ErrConflict is returned by Update where this attempt could not be ordered with
+	// ErrConflict is returned by Update if this attempt could not be ordered with
 	// another transaction. Nothing was written; another attempt may succeed.
 	ErrConflict = errors.New("storage: conflict with another transaction")
+
+	// ErrUnknown is returned by Update if the outcome of a commit cannot be determined:
+	// the writes of fn may be visible, or become visible later, or be lost. A caller
+	// may repeat an Update whose effect is the same when it is applied twice.
+	ErrUnknown = errors.New("storage: the outcome of the commit is unknown")
 
 	// ErrTooLarge is the parent of the errors about [Limits].
 	ErrTooLarge = errors.New("storage: too large")
 
-	// ErrTxTooLarge is returned where a transaction holds more than Limits allow.
+	// ErrTxTooLarge is returned by wrappers that limit the size of a transaction.
+	//
+	// Deprecated: a store accepts a transaction of any size.
 	ErrTxTooLarge = fmt.Errorf("%w: transaction", ErrTooLarge)
 
 	// ErrKeyTooLarge is returned for a key longer than Limits().KeyBytes.

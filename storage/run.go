@@ -14,15 +14,15 @@ const (
 	runLastGap  = 250 * time.Millisecond
 )
 
-// Run runs fn in an Update, and again, up to 12 times in all, as long as Update
-// reports [ErrConflict]. It waits between attempts for a random part of a gap
-// that doubles from 1 ms to 250 ms, and stops when ctx is done. Any other error
-// is returned unchanged. fn runs anew each time, so it must set what it hands
-// out, not add to it.
-func Run(ctx context.Context, s Store, fn func(Tx) error) error {
+// Run calls [Store.Update] with fn and reads, and repeats it, up to 12 times in all,
+// as long as Update returns [ErrConflict]. Between two attempts it waits for a random
+// part of a gap that doubles from 1 ms to 250 ms; it stops when ctx is done. It returns
+// any other error unchanged, including [ErrUnknown]. fn runs again in each attempt, so
+// it must set its results instead of adding to them.
+func Run(ctx context.Context, s Store, fn func(Tx) error, reads ...[]byte) error {
 	gap := runFirstGap
 	for attempt := 1; ; attempt++ {
-		err := s.Update(ctx, fn)
+		err := s.Update(ctx, fn, reads...)
 		if err == nil || !errors.Is(err, ErrConflict) {
 			return err
 		}

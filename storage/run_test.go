@@ -22,7 +22,7 @@ type busy struct {
 	each          func(attempt int)
 }
 
-func (b *busy) Update(_ context.Context, fn func(storage.Tx) error) error {
+func (b *busy) Update(_ context.Context, fn func(storage.Tx) error, _ ...[]byte) error {
 	b.tried = append(b.tried, time.Now())
 	if b.each != nil {
 		b.each(len(b.tried))

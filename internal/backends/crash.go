@@ -45,7 +45,7 @@ func (c *Crash) View(ctx context.Context, fn func(storage.Reader) error) error {
 }
 
 // Update writes, until the crash.
-func (c *Crash) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (c *Crash) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	if c.Crashed() {
 		return ErrCrash
 	}
@@ -55,7 +55,7 @@ func (c *Crash) Update(ctx context.Context, fn func(storage.Tx) error) error {
 			return err
 		}
 		return c.step()
-	})
+	}, reads...)
 	if err == nil && c.left.Load() == 0 {
 		return c.step() // it has committed, and nobody is told
 	}

@@ -83,7 +83,7 @@ func (f *Faulty) View(ctx context.Context, fn func(storage.Reader) error) error 
 }
 
 // Update reads and writes, until the fault.
-func (f *Faulty) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (f *Faulty) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	if err := f.call(Begins); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (f *Faulty) Update(ctx context.Context, fn func(storage.Tx) error) error {
 			return t.doom
 		}
 		return f.call(Commits)
-	})
+	}, reads...)
 }
 
 type faultyReader struct {

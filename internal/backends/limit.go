@@ -24,14 +24,14 @@ type limited struct {
 
 func (l *limited) Limits() storage.Limits { return l.limits }
 
-func (l *limited) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (l *limited) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	return l.Store.Update(ctx, func(tx storage.Tx) error {
 		t := &limitedTx{Tx: tx, limits: l.limits, weights: map[string]int{}}
 		if err := fn(t); err != nil {
 			return err
 		}
 		return t.doom
-	})
+	}, reads...)
 }
 
 // limitedTx counts what a transaction writes.

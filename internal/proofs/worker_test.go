@@ -72,12 +72,12 @@ func workOnCustomers(dir string, seed uint64) {
 // loud is a store that says when a transaction begins and ends.
 type loud struct{ storage.Store }
 
-func (l loud) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (l loud) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	err := l.Store.Update(ctx, func(tx storage.Tx) error {
 		err := fn(tx)
 		say("committing")
 		return err
-	})
+	}, reads...)
 	say("committed")
 	return err
 }

@@ -185,9 +185,9 @@ func (l *leaving) View(ctx context.Context, fn func(storage.Reader) error) error
 	return l.Store.View(ctx, fn)
 }
 
-func (l *leaving) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (l *leaving) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	l.leave()
-	return l.Store.Update(ctx, fn)
+	return l.Store.Update(ctx, fn, reads...)
 }
 
 // TestWorkStopsWhenTheClientLeaves holds that nothing is written for who has gone.

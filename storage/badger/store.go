@@ -117,7 +117,7 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 //
 // While it waits for its turn it respects ctx. Once its writes have joined a
 // commit it waits for the outcome, whatever ctx says.
-func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]byte) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}

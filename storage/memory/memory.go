@@ -45,11 +45,11 @@ type Store struct {
 var _ storage.Store = (*Store)(nil)
 
 // New returns an empty store with limits like those of a store on disk: keys of
-// 65,000 bytes, values of 1 MiB, and 100,000 writes or 64 MiB in a transaction.
+// 65,000 bytes and values of 1 MiB.
 func New() *Store { return NewWithLimits(storage.Limits{}) }
 
-// NewWithLimits returns an empty store with limits of the caller's. A field that is
-// not above zero takes its value from [New].
+// NewWithLimits returns an empty store with the given limits. A field that is not
+// above zero takes its value from [New].
 func NewWithLimits(l storage.Limits) *Store {
 	s := &Store{
 		limits: withDefaults(l),
@@ -75,7 +75,7 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 }
 
 // Update implements [storage.Store].
-func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]byte) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/storagetest"
 )
 
-var small = storage.Limits{KeyBytes: 2048, ValueBytes: 200, TxWrites: 100, TxBytes: 8000}
+var small = storage.Limits{KeyBytes: 2048, ValueBytes: 64}
 
 func open(t *testing.T) storage.Store { return closing(t, memory.New()) }
 
@@ -23,15 +23,16 @@ func closing(t *testing.T, s *memory.Store) storage.Store {
 
 func TestStore(t *testing.T) { storagetest.Run(t, open) }
 
-// Small limits reach the same code where every transaction is near them.
-func TestStoreOfSmallLimits(t *testing.T) { storagetest.Run(t, openSmall) }
+func TestStore_LargeTransactions(t *testing.T) { storagetest.RunLarge(t, open) }
+
+func TestStore_SmallLimits(t *testing.T) { storagetest.Run(t, openSmall) }
 
 func TestPair(t *testing.T) { storagetest.RunPair(t, open, openSmall) }
 
 func TestLimitsLeftOutTakeTheirDefault(t *testing.T) {
 	t.Parallel()
 	want := memory.New().Limits()
-	require.Equal(t, want, memory.NewWithLimits(storage.Limits{TxWrites: -1}).Limits())
-	want.TxWrites = 7
-	require.Equal(t, want, memory.NewWithLimits(storage.Limits{TxWrites: 7}).Limits())
+	require.Equal(t, want, memory.NewWithLimits(storage.Limits{ValueBytes: -1}).Limits())
+	want.ValueBytes = 70
+	require.Equal(t, want, memory.NewWithLimits(storage.Limits{ValueBytes: 70}).Limits())
 }

@@ -10,16 +10,11 @@ import (
 // tx reads and writes a tree of its own.
 type tx struct {
 	reader
-	ledger ledger
-	doom   error // of the first write that failed
+	limits storage.Limits
+	doom   error // the error of the first write that failed
 }
 
-func newTx(t *tree, l storage.Limits) *tx {
-	return &tx{
-		reader: reader{tree: t},
-		ledger: ledger{limits: l, weight: make(map[string]int)},
-	}
-}
+func newTx(t *tree, l storage.Limits) *tx { return &tx{reader: reader{tree: t}, limits: l} }
 
 // Scan implements [storage.Reader]. It copies the tree as each loop begins, which
 // keeps the writes made during the loop out of it.
@@ -29,7 +24,7 @@ func (x *tx) Scan(ctx context.Context, r storage.Range, o storage.ScanOptions) i
 
 // Put implements [storage.Tx].
 func (x *tx) Put(key, value []byte) error {
-	if err := x.begin(key, value); err != nil {
+	if err := x.admit(key, value); err != nil {
 		return err
 	}
 	x.tree.Set(string(key), string(value))
@@ -42,7 +37,7 @@ func (x *tx) Delete(keys ...[]byte) error {
 		return storage.ErrTxDone
 	}
 	for _, key := range keys {
-		if err := x.begin(key, nil); err != nil {
+		if err := x.admit(key, nil); err != nil {
 			return err
 		}
 		x.tree.Delete(string(key))
@@ -66,16 +61,17 @@ func (x *tx) DeleteRange(ctx context.Context, r storage.Range) error {
 	return nil
 }
 
-// begin enters one write in the ledger, and says why it may not be made, if so.
-func (x *tx) begin(key, value []byte) error {
-	if x.done.Load() {
+// admit returns the reason why this write may not be made, or nil.
+func (x *tx) admit(key, value []byte) error {
+	switch {
+	case x.done.Load():
 		return storage.ErrTxDone
-	}
-	if x.doom != nil {
+	case x.doom != nil:
 		return x.doom
-	}
-	if err := x.ledger.add(key, value); err != nil {
-		return x.fail(err)
+	case len(key) > x.limits.KeyBytes:
+		return x.fail(storage.ErrKeyTooLarge)
+	case len(value) > x.limits.ValueBytes:
+		return x.fail(storage.ErrValueTooLarge)
 	}
 	return nil
 }

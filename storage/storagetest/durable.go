@@ -72,6 +72,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			watch(t)
 			dir := t.TempDir()
 			s := open(t, dir)
 			require.Empty(t, contents(t, s), "the directory is new")
@@ -86,6 +87,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 	}
 	t.Run("random transactions across openings", func(t *testing.T) {
 		t.Parallel()
+		watch(t)
 		seed := seedOf(t)
 		rng := rand.New(rand.NewPCG(seed, 1))
 		dir, want := t.TempDir(), newModel()

@@ -21,7 +21,7 @@ func (m *model) View(_ context.Context, fn func(storage.Reader) error) error {
 	return fn(&modelTx{entries: m.entries})
 }
 
-func (m *model) Update(_ context.Context, fn func(storage.Tx) error) error {
+func (m *model) Update(_ context.Context, fn func(storage.Tx) error, _ ...[]byte) error {
 	x := &modelTx{entries: maps.Clone(m.entries)}
 	if err := fn(x); err != nil {
 		return err

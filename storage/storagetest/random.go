@@ -23,6 +23,7 @@ const seedVariable = "STORAGETEST_SEED"
 func RunPair(t *testing.T, a, b func(t *testing.T) storage.Store) {
 	t.Run("the same random transactions give the same answers", func(t *testing.T) {
 		t.Parallel()
+		watch(t)
 		compare(t, a(t), b(t))
 	})
 }
@@ -135,7 +136,7 @@ type step struct {
 
 var (
 	readCalls  = []string{"get", "scan"}
-	writeCalls = []string{"get", "scan", "put", "put", "put", "delete", "delete range", "write while scanning"}
+	writeCalls = []string{"get", "scan", "scan", "put", "put", "put", "delete", "delete range", "delete range", "write while scanning"}
 )
 
 func (st step) read(ctx context.Context, r storage.Reader) string {
@@ -182,7 +183,7 @@ func (st step) write(ctx context.Context, tx storage.Tx) string {
 	}
 }
 
-// randomTx is a transaction that stays within the least limits.
+// randomTx is a random transaction.
 func randomTx(rng *rand.Rand) transaction {
 	x := transaction{view: rng.IntN(5) == 0, end: endsNil}
 	switch rng.IntN(8) {

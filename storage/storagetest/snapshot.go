@@ -2,7 +2,9 @@ package storagetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -27,13 +29,40 @@ var snapshotTests = []test{
 		})
 		require.Equal(t, changed, contents(t, s))
 	}},
-	{"a View that has read nothing yet has its snapshot already", func(t *testing.T, s storage.Store) {
+	{"a View takes its snapshot no later than its first read", func(t *testing.T, s storage.Store) {
+		firstReads := map[string]func(ctx context.Context, r storage.Reader) error{
+			"Get":                  func(ctx context.Context, r storage.Reader) error { _, err := r.Get(ctx, []byte("a")); return err },
+			"Get of an absent key": func(ctx context.Context, r storage.Reader) error { _, err := r.Get(ctx, []byte("x")); return err },
+			"Scan": func(ctx context.Context, r storage.Reader) error {
+				return firstOf(r.Scan(ctx, storage.Range{}, storage.ScanOptions{}))
+			},
+			"Scan of an empty range": func(ctx context.Context, r storage.Reader) error {
+				return firstOf(r.Scan(ctx, span("x", "y"), storage.ScanOptions{}))
+			},
+		}
+		for name, read := range firstReads {
+			update(t, s, func(ctx context.Context, tx storage.Tx) {
+				require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "deleting everything")
+			})
+			fill(t, s, before)
+			view(t, s, func(ctx context.Context, r storage.Reader) {
+				require.NoError(t, read(ctx, r), "the first read: %s", name)
+				changeBeside(t, ctx, s)
+				require.Equal(t, before, everything(t, ctx, r), "an Update after the first read (%s) is visible", name)
+			})
+		}
+	}},
+	{"a View before its first read sees a committed state from its call on", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			changeBeside(t, ctx, s)
-			require.Equal(t, before, everything(t, ctx, r))
+			first := everything(t, ctx, r)
+			require.Contains(t, []map[string]string{before, changed}, first, "the first read sees a mixture")
+			update(t, s, func(_ context.Context, tx storage.Tx) { put(t, tx, "later", "1") })
+			require.Equal(t, first, everything(t, ctx, r), "the snapshot changed after the first read")
 		})
 	}},
+	{"Updates become visible in the order in which they are serialized", orderTest},
 	{"a scan goes on over its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
 		entries := numbered(500)
 		fill(t, s, entries)
@@ -138,7 +167,7 @@ var snapshotTests = []test{
 		ctx := patient(t)
 		write := func(state int) error {
 			return s.Update(ctx, func(tx storage.Tx) error {
-				for i := range leastTxWrites / 2 {
+				for i := range fillRows {
 					if err := tx.Put(fmt.Appendf(nil, "%04d", i), strconv.AppendInt(nil, int64(state), 10)); err != nil {
 						return err
 					}
@@ -201,4 +230,77 @@ func changeBeside(t *testing.T, ctx context.Context, s storage.Store) {
 			return tx.DeleteRange(ctx, span("c", "d"))
 		})
 	}), "an Update beside a View"))
+}
+
+// firstOf runs a scan up to its first entry.
+func firstOf(seq iter.Seq2[storage.Entry, error]) error {
+	for _, err := range seq {
+		return err
+	}
+	return nil
+}
+
+// orderTest has a chain of Updates, each of which reads what the one before it wrote,
+// on other keys by each goroutine, while Views look for a link without the one before.
+func orderTest(t *testing.T, s storage.Store) {
+	const writers, viewers, each = 4, 3, 40
+	ctx := patient(t)
+	link := func(n int) []byte { return fmt.Appendf(nil, "link/%06d", n) }
+	var working atomic.Int32
+	working.Store(writers)
+	var longest atomic.Int64 // links that have been acknowledged
+	together(t, writers+viewers, func(i int) error {
+		if i < writers {
+			defer working.Add(-1)
+			for range each {
+				n := 0
+				ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
+					var err error
+					if n, err = number(ctx, tx, "next"); err != nil {
+						return err
+					}
+					return errors.Join(tx.Put(link(n), nil), tx.Put([]byte("next"), strconv.AppendInt(nil, int64(n+1), 10)))
+				}))
+				if err != nil {
+					return err
+				}
+				for done := longest.Load(); ok && int64(n+1) > done; done = longest.Load() {
+					if longest.CompareAndSwap(done, int64(n+1)) {
+						break
+					}
+				}
+			}
+			return nil
+		}
+		seen := 0
+		for working.Load() > 0 {
+			least := int(longest.Load())
+			err := s.View(ctx, func(r storage.Reader) error {
+				next, err := number(ctx, r, "next")
+				if err != nil {
+					return err
+				}
+				links := 0
+				for e, err := range r.Scan(ctx, storage.Prefix([]byte("link/")), storage.ScanOptions{}) {
+					if err != nil {
+						return err
+					}
+					if string(e.Key) != string(link(links)) {
+						return fmt.Errorf("a View sees %q, but not the Update before it, which wrote %q", e.Key, link(links))
+					}
+					links++
+				}
+				if links != next || links < seen || links < least {
+					return fmt.Errorf("a View sees %d links and the next number %d; an earlier View saw %d, and %d were acknowledged", links, next, seen, least)
+				}
+				seen = links
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.NotZero(t, longest.Load(), "no Update committed")
 }

@@ -1,14 +1,18 @@
 // Package storagetest holds the tests that every [storage.Store] must pass, each
 // named after what the contract promises. A backend's own test file is a factory
-// and three calls:
+// and four calls:
 //
 //	func TestStore(t *testing.T)   { storagetest.Run(t, open) }
+//	func TestLarge(t *testing.T)   { storagetest.RunLarge(t, open) }
 //	func TestDurable(t *testing.T) { storagetest.RunDurable(t, openDir) }
 //	func TestPair(t *testing.T)    { storagetest.RunPair(t, open, openMemory) }
 //
-// No test can be switched off. The tests fill transactions up to the store's
-// limits, so a backend whose limits can be chosen is best opened with ones that
-// take a fraction of a second to fill.
+// A backend must pass all four (RunDurable only if it is durable); no test can be
+// switched off.
+//
+// Each test has a watchdog: if the test has not ended after a few minutes, most
+// likely because the backend waits for itself, it prints all goroutines and ends the
+// process.
 //
 // The random tests print their seed when they fail, and take it from the
 // environment variable STORAGETEST_SEED when it is set.
@@ -29,17 +33,19 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// The least that a store must take for the tests that are not about limits.
+// The least that every store must accept.
 const (
 	leastKeyBytes   = 2048
 	leastValueBytes = 64
-	leastTxWrites   = 64
-	leastTxBytes    = 4096
 )
 
+// fillRows is the number of rows that fill writes in one Update.
+const fillRows = 32
+
 // patience bounds every wait, so that a store that blocks where it must not fails
-// its test and does not hang it.
-const patience = 30 * time.Second
+// its test and does not hang it. A store that ignores its context is stopped by the
+// watchdog.
+const patience = time.Minute
 
 // test is one promise. Its store is new and empty.
 type test struct {
@@ -47,13 +53,15 @@ type test struct {
 	run  func(t *testing.T, s storage.Store)
 }
 
+type group struct {
+	name  string
+	tests []test
+}
+
 // Run tests every promise of the contract, in parallel, each over a store of its
 // own. open returns a new, empty store, and has t.Cleanup close it.
 func Run(t *testing.T, open func(t *testing.T) storage.Store) {
-	groups := []struct {
-		name  string
-		tests []test
-	}{
+	runGroups(t, open, []group{
 		{"Read", readTests},
 		{"Scan", scanTests},
 		{"Write", writeTests},
@@ -63,14 +71,25 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"Snapshot", snapshotTests},
 		{"Limits", limitTests()},
 		{"Lifecycle", lifecycleTests},
+		{"Hints", hintTests},
 		{"Random", randomTests},
-	}
+	})
+}
+
+// RunLarge tests transactions of 200,000 rows, which take seconds. A backend that
+// divides a large transaction internally should open a store that does so here.
+func RunLarge(t *testing.T, open func(t *testing.T) storage.Store) {
+	runGroups(t, open, []group{{"Large", largeTests}})
+}
+
+func runGroups(t *testing.T, open func(t *testing.T) storage.Store, groups []group) {
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range g.tests {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
+					watch(t)
 					c.run(t, open(t))
 				})
 			}
@@ -109,7 +128,7 @@ func update(t *testing.T, s storage.Store, fn func(ctx context.Context, tx stora
 // fill puts entries, in as many transactions as they need.
 func fill(t *testing.T, s storage.Store, entries map[string]string) {
 	t.Helper()
-	for keys := range slices.Chunk(slices.Sorted(maps.Keys(entries)), leastTxWrites/2) {
+	for keys := range slices.Chunk(slices.Sorted(maps.Keys(entries)), fillRows) {
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			for _, k := range keys {
 				require.NoError(t, tx.Put([]byte(k), []byte(entries[k])))

@@ -1,8 +1,14 @@
 package storagetest
 
 import (
+	"context"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -41,4 +47,34 @@ func TestRunPair(t *testing.T) {
 	RunPair(t,
 		func(*testing.T) storage.Store { return memory.New() },
 		func(*testing.T) storage.Store { return newModel() })
+}
+
+func TestRunLarge(t *testing.T) {
+	t.Parallel()
+	RunLarge(t, func(t *testing.T) storage.Store {
+		s := memory.New()
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	})
+}
+
+// The clock of synctest advances as soon as all goroutines wait, as they do in a store
+// that waits for itself.
+func TestWatchdog_StoreThatWaitsForItself_PrintsGoroutines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var report string
+		watchFor(t, time.Hour, func(r string) {
+			report = r
+			cancel() // a test that can be ended, to look at what was printed
+		})
+		require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error {
+			return s.Update(ctx, func(storage.Tx) error { return nil })
+		}), context.Canceled)
+		require.Contains(t, report, t.Name()+" has not ended after 1h0m0s")
+		require.GreaterOrEqual(t, strings.Count(report, "memory.(*Store).Update"), 2, "the goroutines are in the report:\n%s", report)
+	})
 }

@@ -1,0 +1,291 @@
+package storagetest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// largeRows is the number of rows of a large transaction.
+const largeRows = 200_000
+
+// largeTests show that a transaction is atomic at any size.
+var largeTests = []test{
+	{"200,000 writes in one Update are visible together", func(t *testing.T, s storage.Store) {
+		// The Updates go from one state to the next; each changes, adds and removes rows.
+		states := []*largeState{
+			newLargeState(),
+			newLargeState().set(0, largeRows, 1),
+			newLargeState().set(0, largeRows/2, 2).set(largeRows*3/4, largeRows, 1).set(largeRows, largeRows*5/4, 2),
+			newLargeState(),
+		}
+		var reached atomic.Int64 // the number of Updates that have returned
+		var begun atomic.Int64   // the number of Updates that have begun
+		ctx := patient(t)
+		const readers = 3
+		together(t, readers+1, func(i int) error {
+			if i == readers {
+				defer reached.Store(int64(len(states) - 1))
+				for n := 1; n < len(states); n++ {
+					begun.Store(int64(n))
+					err := storage.Run(ctx, s, func(tx storage.Tx) error { return states[n].write(ctx, tx, states[n-1]) })
+					if err != nil {
+						return fmt.Errorf("large Update %d: %w", n, err)
+					}
+					reached.Store(int64(n))
+				}
+				return nil
+			}
+			for over := false; !over; {
+				low := reached.Load()
+				over = low == int64(len(states)-1)
+				err := s.View(ctx, func(r storage.Reader) error {
+					if err := states[low].isAt(ctx, r, i); err == nil {
+						return nil
+					} else if !errors.Is(err, errDiffers) {
+						return err
+					}
+					// A later Update has committed meanwhile. The snapshot stays the same.
+					var last error
+					for n := low + 1; n <= begun.Load(); n++ {
+						if last = states[n].isAt(ctx, r, i); last == nil || !errors.Is(last, errDiffers) {
+							return last
+						}
+					}
+					return fmt.Errorf("a View beside a large Update sees none of the committed states: %w", errors.Join(last, errDiffers))
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		require.Empty(t, contents(t, s), "the last Update deleted everything")
+	}},
+	{"a large Update that fails leaves nothing", func(t *testing.T, s storage.Store) {
+		fill(t, s, before)
+		ctx := patient(t)
+		for _, c := range []struct {
+			name string
+			end  func(tx storage.Tx) error
+			want error
+		}{
+			{"fn returns an error", func(storage.Tx) error { return errEnd }, errEnd},
+			{"the last write fails", func(tx storage.Tx) error {
+				_ = tx.Put(make([]byte, s.Limits().KeyBytes+1), nil)
+				return nil
+			}, storage.ErrKeyTooLarge},
+		} {
+			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
+				for i := range largeRows {
+					if err := tx.Put(largeKey(i), largeValue(i, 1)); err != nil {
+						return err
+					}
+				}
+				if err := tx.DeleteRange(ctx, storage.Range{}); err != nil {
+					return err
+				}
+				return c.end(tx)
+			}), c.want, c.name)
+			require.Equal(t, before, contents(t, s), "the contents after a large Update in which %s", c.name)
+		}
+	}},
+	{"a large DeleteRange is seen by its own Update and by the next", func(t *testing.T, s storage.Store) {
+		ctx := patient(t)
+		all := newLargeState().set(0, largeRows, 1)
+		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error { return all.write(ctx, tx, newLargeState()) }), "writing the rows")
+
+		const kept = 10 // rows at either end that the range leaves alone
+		low, high := largeKey(kept), largeKey(largeRows-kept)
+		written := []int{kept, kept + 1, largeRows / 2, largeRows - kept - 1}
+		deleted := newLargeState().set(0, kept, 1).set(largeRows-kept, largeRows, 1)
+		first := deleted.clone()
+		for _, i := range written {
+			first.set(i, i+1, 2)
+		}
+		second := first.clone().set(kept+5, kept+6, 3)
+		delete(second.rows, largeRows/2)
+		inFirst := func(tx storage.Tx) error {
+			if err := tx.DeleteRange(ctx, storage.Range{Start: low, End: high}); err != nil {
+				return err
+			}
+			if err := deleted.isEverywhere(ctx, tx); err != nil {
+				return fmt.Errorf("after DeleteRange, in the same Update: %w", err)
+			}
+			for _, i := range written {
+				if err := tx.Put(largeKey(i), largeValue(i, 2)); err != nil {
+					return err
+				}
+			}
+			if err := first.isEverywhere(ctx, tx); err != nil {
+				return fmt.Errorf("after DeleteRange and Put, in the same Update: %w", err)
+			}
+			return nil
+		}
+		ended := make(chan struct{})
+		one := background(func() error {
+			return s.Update(ctx, func(tx storage.Tx) error {
+				defer close(ended)
+				return inFirst(tx)
+			})
+		})
+		<-ended // the first may be on its way to the disk now
+		require.NoError(t, storage.Run(ctx, s, func(tx storage.Tx) error {
+			// Without the first, if this store runs them in the other order.
+			if got, err := tx.Get(ctx, largeKey(kept+2)); err != nil || got[0] != nil {
+				return errors.Join(err, storage.ErrConflict)
+			}
+			if err := first.isEverywhere(ctx, tx); err != nil {
+				return fmt.Errorf("in the next Update: %w", err)
+			}
+			if err := tx.Delete(largeKey(largeRows / 2)); err != nil {
+				return err
+			}
+			return tx.Put(largeKey(kept+5), largeValue(kept+5, 3))
+		}), "the Update after the one with the large DeleteRange")
+		require.NoError(t, await(t, ctx, one, "the Update with the large DeleteRange"), "the Update with the large DeleteRange")
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			require.NoError(t, second.isEverywhere(ctx, r), "after both Updates")
+		})
+	}},
+	{"two large Updates at once", func(t *testing.T, s storage.Store) {
+		ctx := patient(t)
+		var done [2]bool
+		together(t, 2, func(i int) error {
+			ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
+				if err := tx.DeleteRange(ctx, storage.Range{}); err != nil {
+					return err
+				}
+				return newLargeState().set(i*1000, i*1000+largeRows, i+1).write(ctx, tx, newLargeState())
+			}))
+			done[i] = ok
+			return err
+		})
+		require.True(t, done[0] || done[1], "neither of two large Updates committed")
+		view(t, s, func(ctx context.Context, r storage.Reader) {
+			var errs []error
+			for i, ok := range done {
+				if ok {
+					errs = append(errs, newLargeState().set(i*1000, i*1000+largeRows, i+1).isAt(ctx, r, 0))
+				}
+			}
+			require.True(t, slices.Contains(errs, nil), "the contents are those of neither Update: %v", errs)
+		})
+	}},
+}
+
+// largeState is the rows that a store should contain: for each number its generation.
+type largeState struct {
+	rows map[int]int
+}
+
+func newLargeState() *largeState { return &largeState{rows: map[int]int{}} }
+
+func (s *largeState) set(from, to, generation int) *largeState {
+	for i := from; i < to; i++ {
+		s.rows[i] = generation
+	}
+	return s
+}
+
+func (s *largeState) clone() *largeState {
+	c := newLargeState()
+	for i, generation := range s.rows {
+		c.rows[i] = generation
+	}
+	return c
+}
+
+func largeKey(i int) []byte { return binary.BigEndian.AppendUint32([]byte("large/"), uint32(i)) }
+
+func largeValue(i, generation int) []byte {
+	return fmt.Appendf(nil, "row %d in its generation %d", i, generation)
+}
+
+// write changes the rows of from into those of s. It deletes by ranges if there is much
+// to delete.
+func (s *largeState) write(ctx context.Context, tx storage.Tx, from *largeState) error {
+	if len(s.rows) == 0 {
+		return tx.DeleteRange(ctx, storage.Range{})
+	}
+	gone := -1
+	for i := range largeRows * 2 {
+		_, before := from.rows[i]
+		generation, after := s.rows[i]
+		if before && !after {
+			if gone < 0 {
+				gone = i
+			}
+			continue
+		}
+		if gone >= 0 {
+			if err := tx.DeleteRange(ctx, storage.Range{Start: largeKey(gone), End: largeKey(i)}); err != nil {
+				return err
+			}
+			gone = -1
+		}
+		if after && from.rows[i] != generation {
+			if err := tx.Put(largeKey(i), largeValue(i, generation)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var errDiffers = errors.New("the rows are not those of one committed state")
+
+// isAt compares everything that r sees with s: by a scan forward or in reverse,
+// depending on turn. It returns an error that matches errDiffers if it differs.
+func (s *largeState) isAt(ctx context.Context, r storage.Reader, turn int) error {
+	reverse := turn%2 == 1
+	found, last := 0, -1
+	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
+		if err != nil {
+			return err
+		}
+		if len(e.Key) != len(largeKey(0)) {
+			return fmt.Errorf("%w: there is a key %q", errDiffers, e.Key)
+		}
+		i := int(binary.BigEndian.Uint32(e.Key[len("large/"):]))
+		generation, ok := s.rows[i]
+		if want := largeValue(i, generation); !ok || string(e.Value) != string(want) {
+			return fmt.Errorf("%w: row %d is %q, expected in this state: %v, %q", errDiffers, i, e.Value, ok, want)
+		}
+		if found > 0 && (i > last) == reverse {
+			return fmt.Errorf("row %d comes after row %d, reverse: %v", i, last, reverse)
+		}
+		last = i
+		found++
+	}
+	if found != len(s.rows) {
+		return fmt.Errorf("%w: %d rows, expected in this state: %d", errDiffers, found, len(s.rows))
+	}
+	return nil
+}
+
+// isEverywhere compares r with s by scans in both directions and by Get.
+func (s *largeState) isEverywhere(ctx context.Context, r storage.Reader) error {
+	if err := errors.Join(s.isAt(ctx, r, 0), s.isAt(ctx, r, 1)); err != nil {
+		return err
+	}
+	for i := 0; i < largeRows; i += 37 {
+		got, err := r.Get(ctx, largeKey(i))
+		if err != nil {
+			return err
+		}
+		generation, ok := s.rows[i]
+		if ok != (got[0] != nil) || ok && string(got[0]) != string(largeValue(i, generation)) {
+			return fmt.Errorf("%w: Get of row %d gives %q", errDiffers, i, got[0])
+		}
+	}
+	return nil
+}
