@@ -232,7 +232,7 @@ func (broken) View(context.Context, func(storage.Reader) error) error {
 	return errors.New("disk /dev/secret is on fire")
 }
 
-func (broken) Update(context.Context, func(storage.Tx) error) error {
+func (broken) Update(context.Context, func(storage.Tx) error, ...[]byte) error {
 	return errors.New("disk /dev/secret is on fire")
 }
 
