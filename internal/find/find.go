@@ -1,0 +1,186 @@
+// Package find matches texts against what a person typed into a search box: words in
+// any order, whatever the case and the accents, and phone numbers by their digits.
+package find
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Query is a parsed search text. The zero Query has no words and matches everything.
+type Query struct {
+	words []word
+	phone []byte // the digits of a text that is a phone number as a whole; nil otherwise
+}
+
+// word is one word of a query.
+type word struct {
+	text   []byte // folded
+	digits []byte // of a word that consists of digits and the punctuation of phone numbers
+}
+
+// minPhoneDigits is the least number of digits of a phone number that is written in
+// several words, or with leading zeros.
+const minPhoneDigits = 5
+
+// Parse parses a search text. The words are separated by white space, commas and
+// semicolons. A word that consists of punctuation alone counts only where there is no
+// other word.
+func Parse(text string) Query {
+	var q Query
+	folded := AppendFold(nil, text)
+	var marks []word
+	isPhone := true
+	var digits []byte
+	for _, field := range bytes.FieldsFunc(folded, isSeparator) {
+		w := word{text: field}
+		if isPhoneText(field) {
+			w.digits = AppendDigits(nil, string(field))
+			digits = append(digits, w.digits...)
+		} else {
+			isPhone = false
+		}
+		if bytes.ContainsFunc(field, func(r rune) bool { return !unicode.IsPunct(r) }) {
+			q.words = append(q.words, w)
+		} else {
+			marks = append(marks, w)
+		}
+	}
+	if len(q.words) == 0 {
+		q.words = marks
+	}
+	if digits = bytes.TrimLeft(digits, "0"); isPhone && len(digits) >= minPhoneDigits {
+		q.phone = digits
+	}
+	return q
+}
+
+func isSeparator(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) }
+
+// isPhoneText reports whether a word has digits, and nothing else but the punctuation of
+// phone numbers.
+func isPhoneText(b []byte) bool {
+	return bytes.ContainsAny(b, "0123456789") && len(bytes.Trim(b, "0123456789+-()./")) == 0
+}
+
+// Empty reports whether the query has no words.
+func (q *Query) Empty() bool { return len(q.words) == 0 }
+
+// Texts are the texts that one resource is found by.
+type Texts struct {
+	text   []byte // folded, each followed by a line feed, which no word contains
+	digits []byte // of the phone numbers, in the same form
+}
+
+// Reset removes all texts.
+func (t *Texts) Reset() { t.text, t.digits = t.text[:0], t.digits[:0] }
+
+// Add adds some texts.
+func (t *Texts) Add(texts ...string) {
+	for _, s := range texts {
+		if s != "" {
+			t.text = append(AppendFold(t.text, s), '\n')
+		}
+	}
+}
+
+// AddPhone adds a phone number, which is found by its text and by its digits.
+func (t *Texts) AddPhone(s string) {
+	if s != "" {
+		t.Add(s)
+		t.digits = append(AppendDigits(t.digits, s), '\n')
+	}
+}
+
+// Match reports whether each word of the query is part of one of the texts. A word of
+// digits also matches a phone number that has these digits next to each other, whatever
+// the punctuation. So does a query that is a phone number as a whole: its digits count
+// without the leading zeros, which an international number does not have.
+func (q *Query) Match(of ...*Texts) bool {
+	return q.matchWords(of) || len(q.phone) > 0 && hasDigits(of, q.phone)
+}
+
+func (q *Query) matchWords(of []*Texts) bool {
+	for i := range q.words {
+		if !q.words[i].match(of) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *word) match(of []*Texts) bool {
+	for _, t := range of {
+		if bytes.Contains(t.text, w.text) {
+			return true
+		}
+	}
+	return len(w.digits) > 0 && hasDigits(of, w.digits)
+}
+
+func hasDigits(of []*Texts, digits []byte) bool {
+	for _, t := range of {
+		if bytes.Contains(t.digits, digits) {
+			return true
+		}
+	}
+	return false
+}
+
+// AppendDigits appends the ASCII digits of a text, those of other scripts and forms
+// included.
+func AppendDigits(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			b = append(b, c)
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			for _, c := range []byte(foldRune(r)) {
+				if '0' <= c && c <= '9' {
+					b = append(b, c)
+				}
+			}
+			i += size - 1
+		}
+	}
+	return b
+}
+
+// AppendFold appends a text in the form in which texts are compared: compatibility
+// decomposed (NFKD), without combining and invisible characters, and in one case. Some
+// letters that have no decomposition become the ASCII letters that people type for them,
+// such as "ł", "ø" and "ß".
+func AppendFold(b []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			b = append(b, lowerASCII[c])
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
+		case r < tableEnd:
+			b = append(b, table()[r]...)
+		case firstUnified <= r && r <= lastUnified:
+			b = append(b, s[i-size:i]...)
+		default:
+			b = append(b, foldRune(r)...)
+		}
+	}
+	return b
+}
+
+// Fold returns a text in the form of [AppendFold].
+func Fold(s string) string { return string(AppendFold(nil, s)) }
+
+var lowerASCII = func() (out [utf8.RuneSelf]byte) {
+	for i := range out {
+		out[i] = strings.ToLower(string(rune(i)))[0]
+	}
+	return out
+}()
