@@ -5,35 +5,43 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/samber/lo"
-
 	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/find"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Query says which resources to list. Every filter that is set must hold.
+// Query selects the resources of a list. Every filter that is set must hold.
 //
-// Lists are in the order of keys, but access grants by space, by user or by time
-// are in the order of their start; those without a start come first. Each page reads
-// from an index, as said below, and filters what it reads. Where the filters leave
-// little it ends after 10,000 resources: a page may hold fewer than Limit, or none,
-// and yet have a Next.
+// Lists are in the order of keys. Lists of the access grants of one customer by space, by
+// user or by time are in the order of their start; those without a start come first. A
+// search in the access grants of one customer (Text) first lists those that have not
+// ended, in the order of their start, and then those that have, the latest start first.
+//
+// Each page reads from an index, as described for the fields, and filters the resources
+// that it reads. It ends after it has read 10,000 of them, the resources that these refer
+// to included, as far as a filter needs them: a page may hold fewer than Limit, or none,
+// and yet have a Next. Page.Stopped reports this.
 type Query struct {
-	// CustomerKey is whose they are. Empty is every customer of the workspace: the
-	// directory of keys is then read, whatever else is asked.
+	// CustomerKey is the customer that owns the resources. If it is empty, the list is of
+	// all customers of the workspace, and is read from the directory of keys, whatever the
+	// other filters are.
 	CustomerKey string
 
-	Kinds []Kind   // of the class that is listed; none is all. Read from the records of these kinds.
-	Keys  []string // of the resources that can be listed, if not nil, at most 10,000: read by key, in the order of keys
+	Kinds []Kind   // kinds of the class that is listed; none is all kinds. Read from the records of these kinds.
+	Keys  []string // keys of the resources that can be listed, if not nil, at most 10,000: read by key, in the order of keys
 
 	ParentSiteKey string // spaces in that site: read from the edges to it
-	SpaceKey      string // access grants to, or staff members of, that space: read from the edges to it
 	UserKey       string // access grants of that user identity: read from the edges to it
+
+	// SpaceKey selects the access grants to a space, or the staff members of it. If the
+	// space is a site, the access grants and the staff members of the spaces in that site
+	// are selected too. They are read from the edges to these spaces; for a site with more
+	// than 50 spaces the index of times or the records of staff members are read, and filtered.
+	SpaceKey string
 
 	// From and Until bound a window of time: access grants that are good at some time
 	// in it, From included and Until not. A zero bound is open. Read from the index of
@@ -46,30 +54,64 @@ type Query struct {
 	// from the same indexes; with EndsUntil alone all that starts before it is.
 	StartsFrom, EndsUntil time.Time
 
-	Text           string         // in the name or the key, in any case, at most 512 bytes: filters what is read
+	// Text is a search text of at most 512 bytes: filters what is read. It holds words,
+	// separated by white space, commas or semicolons. Each word must be part of one of the
+	// texts of the resource, in any order. Case, accents and other marks, invisible
+	// characters and differences of Unicode normalization do not count; nor does the
+	// punctuation of phone numbers, if the word consists of digits and such punctuation. A
+	// text that is a phone number as a whole (at least 5 digits) also matches without its
+	// leading zeros. A text without words filters nothing. The texts are:
+	//
+	//   - of a space: name, key and customer key
+	//   - of a user identity: name, key, e-mail address, phone number and derived id
+	//   - of an access grant: name, key and preferred code; name, key, e-mail address and
+	//     phone number of its user identity; names and keys of its spaces
+	//
+	// With Show, texts are only those that a reader can see; see there.
+	Text string
+
+	// Now is the time at which a search decides which access grants have ended. Zero is
+	// the clock of the workspace. Later pages use the time of the first one.
+	Now time.Time
+
 	CustomMetadata CustomMetadata // all of these values: filters what is read
 
-	// Keep, where it is not nil, says whether a resource that passes all of these is to
+	// Keep, where it is not nil, reports whether a resource that passes all of these is to
 	// be listed: filters what is read. Its error ends the list.
 	Keep func(Resource) (bool, error)
 
+	// Show, where it is not nil, returns for each of some resources what a reader of the
+	// list can see of it, or nil if the resource is hidden; and how many resources it read
+	// for that, which count for the bound of a page. It is called with the resources that
+	// pass all filters, and, where Text is set, with the resources that these refer to. What
+	// it returns is listed. It must return the type that it was given, and add no text.
+	//
+	// Text is then matched against what Show returns: against the name, key, e-mail
+	// address, phone number and preferred code of the resource, and those of the resources
+	// that it refers to (also the site of a space, and the spaces of a staff member), but not
+	// against customer keys and derived ids. A search therefore cannot find a resource by
+	// what is hidden.
+	Show func([]Resource) (shown []Resource, read int, err error)
+
 	Limit  int    // of a page: 1 to 1000; 0 is 100
 	Cursor string // Page.Next of the page before, of the same query; empty is the start
-
-	text string // in lower case
 }
 
 // Page is a part of a list.
 type Page[T any] struct {
 	Items []T
 	Next  string // the cursor of the next page; empty after the last
+
+	// Stopped reports that the page ended because it had read as many resources as a page
+	// may read. There may be more items, which Next continues with.
+	Stopped bool
 }
 
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
 	maxRead      = 10_000 // resources that one page looks at
-	readAhead    = 256    // and how many at once
+	readAhead    = 256    // the most resources that are read at once
 	maxKeys      = maxRead
 )
 
@@ -93,49 +135,38 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 	if err != nil {
 		return Page[T]{}, err
 	}
-	if q.text, err = lowerText(q.Text); err != nil {
-		return Page[T]{}, err
-	}
-	l, err := s.open(ctx, q, class)
+	l, err := s.listing(ctx, q, class)
 	if err != nil {
 		return Page[T]{}, err
 	}
 	defer l.close()
+	public := func(n *node) Resource { return convert(n) }
 	page := Page[T]{Items: []T{}}
-	for read := 0; ; {
-		ahead := min(limit-len(page.Items)+1, readAhead)
-		candidates, err := l.next(ahead)
+	for ahead := min(limit+1, readAhead); ; ahead = min(2*ahead, readAhead) {
+		candidates, more, err := l.next(ctx, ahead)
 		if err != nil {
 			return Page[T]{}, err
 		}
-		nodes, err := l.load(ctx, candidates)
+		items, read, err := l.filter(ctx, candidates, public)
 		if err != nil {
 			return Page[T]{}, err
 		}
-		for i, n := range nodes {
-			if n == nil || !q.matches(n) {
+		for i, item := range items {
+			if item == nil {
 				continue
-			}
-			item := convert(n)
-			if q.Keep != nil {
-				if keep, err := q.Keep(item); err != nil {
-					return Page[T]{}, err
-				} else if !keep {
-					continue
-				}
 			}
 			if len(page.Items) == limit {
 				return page, nil
 			}
-			page.Items = append(page.Items, item)
+			page.Items = append(page.Items, item.(T))
 			page.Next = l.cursor(candidates[i])
 		}
-		if len(candidates) < ahead {
+		if !more && len(items) == len(candidates) {
 			page.Next = ""
 			return page, nil
 		}
-		if read += len(candidates); read >= maxRead {
-			page.Next = l.cursor(candidates[len(candidates)-1])
+		if l.read += read; l.read >= maxRead {
+			page.Next, page.Stopped = l.cursor(candidates[len(items)-1]), true
 			return page, nil
 		}
 	}
@@ -183,18 +214,16 @@ func (q Query) check(class Class) (limit int, err error) {
 	return pageLimit(q.Limit)
 }
 
-// matches is whether every filter holds.
-func (q Query) matches(n *node) bool {
+// matches reports whether the filters hold that take only the record of a resource.
+func (q *Query) matches(n *node) bool {
 	switch {
 	case len(q.Kinds) > 0 && !slices.Contains(q.Kinds, n.kind),
 		q.ParentSiteKey != "" && n.parentSite != q.ParentSiteKey,
-		q.SpaceKey != "" && !slices.ContainsFunc(n.spaces, func(r Ref) bool { return r.Key == q.SpaceKey }),
 		q.UserKey != "" && n.user.Key != q.UserKey,
 		!q.Until.IsZero() && !n.startsAt.IsZero() && !n.startsAt.Before(q.Until),
 		!q.From.IsZero() && !n.endsAt.IsZero() && !n.endsAt.After(q.From),
 		!q.StartsFrom.IsZero() && (n.startsAt.IsZero() || n.startsAt.Before(q.StartsFrom)),
-		!q.EndsUntil.IsZero() && (n.endsAt.IsZero() || !n.endsAt.Before(q.EndsUntil)),
-		q.Text != "" && !contains(n.name, q.text) && !contains(n.key, q.text):
+		!q.EndsUntil.IsZero() && (n.endsAt.IsZero() || !n.endsAt.Before(q.EndsUntil)):
 		return false
 	}
 	for key, want := range q.CustomMetadata {
@@ -210,178 +239,24 @@ func (q Query) timed() bool {
 	return !q.From.IsZero() || !q.Until.IsZero() || !q.StartsFrom.IsZero() || !q.EndsUntil.IsZero()
 }
 
-// contains is whether text has a part, given in lower case, in any case.
-func contains(text, lower string) bool { return strings.Contains(strings.ToLower(text), lower) }
-
-// lowerText is a text to be looked for, in lower case.
-func lowerText(text string) (string, error) {
+// parseText parses a search text.
+func parseText(text string) (find.Query, error) {
 	if len(text) > chars.MaxKeyBytes {
-		return "", fmt.Errorf("%w: Text has %d bytes, above %d", ErrInvalid, len(text), chars.MaxKeyBytes)
+		return find.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", ErrInvalid, len(text), chars.MaxKeyBytes)
 	}
-	return strings.ToLower(text), nil
-}
-
-// listing reads candidates for a list from several indexes at once, in one order.
-type listing struct {
-	s         *Snapshot
-	customer  *customer // nil: each candidate's own
-	customers map[layout.CustomerID]*customer
-	byTime    bool
-	streams   []*stream
-}
-
-// candidate is a resource that an index names, and its place in the order.
-type candidate struct {
-	order []byte
-	ref   Ref
-	owner owner // where the listing is of every customer
-}
-
-// open chooses the index that a query is read from.
-func (s *Snapshot) open(ctx context.Context, q Query, class Class) (*listing, error) {
-	l := &listing{s: s, customers: map[layout.CustomerID]*customer{}}
-	l.byTime = class == ClassAccessGrant && q.CustomerKey != "" &&
-		(q.SpaceKey != "" || q.UserKey != "" || q.timed()) && q.Keys == nil
-	after, err := l.parse(q.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	if q.CustomerKey != "" {
-		if l.customer, err = s.customer(ctx, q.CustomerKey); err != nil {
-			return nil, err
-		}
-	}
-	switch {
-	case q.Keys != nil:
-		named, err := s.namedStream(ctx, class, q.Keys, after)
-		l.streams = append(l.streams, named)
-		return l, err
-	case l.customer == nil:
-		l.streams = append(l.streams, s.directoryStream(ctx, class, after))
-		return l, nil
-	}
-	of := lo.Uniq(q.Kinds)
-	if len(of) == 0 {
-		of = Kinds(class)
-	}
-	var edges []byte
-	switch {
-	case q.SpaceKey != "":
-		edges = layout.Edges(l.customer.id, byte(ClassSpace), q.SpaceKey)
-	case q.UserKey != "":
-		edges = layout.Edges(l.customer.id, byte(ClassUserIdentity), q.UserKey)
-	case q.ParentSiteKey != "":
-		edges = layout.Edges(l.customer.id, byte(ClassSpace), q.ParentSiteKey)
-	}
-	switch {
-	case l.byTime && edges == nil:
-		err = l.openTimes(ctx, q, layout.Times(l.customer.id), 0, after)
-	case l.byTime:
-		for _, kind := range of {
-			if err == nil {
-				err = l.openTimes(ctx, q, append(slices.Clip(edges), byte(kind)), kind, after)
-			}
-		}
-	case edges != nil:
-		for _, kind := range of {
-			l.streams = append(l.streams, s.keyStream(ctx, append(slices.Clip(edges), byte(kind)), kind, after))
-		}
-	default:
-		for _, kind := range of {
-			l.streams = append(l.streams, s.keyStream(ctx, layout.Resources(l.customer.id, byte(kind)), kind, after))
-		}
-	}
-	if err != nil {
-		l.close()
-		return nil, err
-	}
-	return l, nil
-}
-
-// next is up to n more candidates, in order.
-func (l *listing) next(n int) ([]candidate, error) {
-	var out []candidate
-	for len(out) < n {
-		var first *stream
-		for _, st := range l.streams {
-			if err := st.fill(); err != nil {
-				return nil, err
-			}
-			if !st.ended && (first == nil || bytes.Compare(st.head.order, first.head.order) < 0) {
-				first = st
-			}
-		}
-		if first == nil {
-			break
-		}
-		out = append(out, first.head)
-		first.full = false
-	}
-	return out, nil
-}
-
-// load reads the candidates; nil for one that is no resource of this workspace.
-func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, error) {
-	if l.customer != nil {
-		refs := make([]Ref, len(candidates))
-		for i, c := range candidates {
-			refs[i] = c.ref
-		}
-		return l.s.nodes(ctx, l.customer, refs)
-	}
-	out := make([]*node, len(candidates))
-	for i, c := range candidates {
-		owner, known := l.customers[c.owner.customer]
-		if !known {
-			var err error
-			if owner, err = l.s.customerByID(ctx, c.owner.customer); err != nil {
-				return nil, err
-			}
-			l.customers[c.owner.customer] = owner
-		}
-		if owner != nil {
-			nodes, err := l.s.nodes(ctx, owner, []Ref{c.ref})
-			if err != nil {
-				return nil, err
-			}
-			out[i] = nodes[0]
-		}
-	}
-	return out, nil
-}
-
-func (l *listing) close() {
-	for _, st := range l.streams {
-		st.stop()
-	}
-}
-
-// Orders that a cursor can be of.
-const (
-	orderByKey  = "k"
-	orderByTime = "t"
-	orderByEdge = "e"
-)
-
-func (l *listing) order() string {
-	if l.byTime {
-		return orderByTime
-	}
-	return orderByKey
-}
-
-func (l *listing) cursor(c candidate) string { return formatCursor(l.order(), c.order) }
-
-func (l *listing) parse(cursor string) ([]byte, error) {
-	after, err := parseCursor(l.order(), cursor)
-	if err == nil && l.byTime && after != nil && (len(after) < 1+8+2 || after[0] > 1) {
-		err = ErrInvalidCursor
-	}
-	return after, err
+	return find.Parse(text), nil
 }
 
 // cursorVersion begins every cursor.
 const cursorVersion = "1"
+
+// Orders that a cursor can be of.
+const (
+	orderByKey    = "k"
+	orderByTime   = "t"
+	orderBySearch = "s"
+	orderByEdge   = "e"
+)
 
 func formatCursor(order string, at []byte) string {
 	return opaque.Encode(append([]byte(cursorVersion+order), at...))
@@ -401,13 +276,14 @@ func parseCursor(order, cursor string) ([]byte, error) {
 
 // CustomerQuery says which customers to list.
 type CustomerQuery struct {
-	Text   string // in the key, in any case, at most 512 bytes; filters what is read
+	Text   string // in the key, by the rules of [Query].Text, at most 512 bytes; filters what is read
 	Limit  int    // of a page: 1 to 1000; 0 is 100
 	Cursor string // Page.Next of the page before; empty is the start
 }
 
 // Customers lists the customers of the workspace in the order of their keys, with
-// their counts. A page reads at most 10,000 of them.
+// their counts. A page reads at most 10,000 of them, and has Stopped set if it ends
+// because of that.
 func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Customer], error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -417,7 +293,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	if err != nil {
 		return Page[Customer]{}, err
 	}
-	text, err := lowerText(q.Text)
+	text, err := parseText(q.Text)
 	if err != nil {
 		return Page[Customer]{}, err
 	}
@@ -425,15 +301,19 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	r := afterKey(prefix, after)
 	page := Page[Customer]{Items: []Customer{}}
 	read := 0
+	var texts find.Texts
 	for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return Page[Customer]{}, err
 		}
 		key := e.Key[len(prefix):]
 		if read++; read > maxRead {
+			page.Stopped = true
 			return page, nil
 		}
-		if !contains(string(key), text) {
+		texts.Reset()
+		texts.Add(string(key))
+		if !text.Match(&texts) {
 			page.Next = formatCursor(orderByKey, key)
 			continue
 		}

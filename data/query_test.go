@@ -244,7 +244,7 @@ func TestCustomers(t *testing.T) {
 			keys := list(data.CustomerQuery{Limit: limit})
 			require.Len(t, keys, 11)
 			require.True(t, slices.IsSorted(keys))
-			require.Equal(t, []string{"Customer 10", "Customer 11"}, list(data.CustomerQuery{Text: "CUSTOMER 1", Limit: limit}))
+			require.Equal(t, []string{"Customer 01", "Customer 10", "Customer 11"}, list(data.CustomerQuery{Text: "1 CUSTOMER", Limit: limit}))
 		}
 		_, err = ws.Customers(t.Context(), data.CustomerQuery{Limit: -1})
 		require.ErrorIs(t, err, data.ErrInvalid)

@@ -1,11 +1,13 @@
 package data
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
@@ -97,7 +99,7 @@ func (s *Snapshot) namedStream(ctx context.Context, class Class, keys []string, 
 // and lie as (span, key); else as (span, kind, key).
 
 // openTimes opens a stream for each class of spans that there is under a prefix.
-func (l *listing) openTimes(ctx context.Context, q Query, prefix []byte, kind Kind, after []byte) error {
+func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Kind) error {
 	for next := 0; next <= layout.SpanOpenStart; {
 		r := storage.Prefix(prefix)
 		r.Start = append(append([]byte(nil), prefix...), byte(next))
@@ -111,75 +113,88 @@ func (l *listing) openTimes(ctx context.Context, q Query, prefix []byte, kind Ki
 		if class < 0 {
 			return nil
 		}
-		if rows, some := spanRange(q, prefix, byte(class), kind, after); some {
-			l.streams = append(l.streams, l.s.timeStream(ctx, rows, len(prefix), kind))
+		if rows, some := p.spanRange(prefix, byte(class), kind); some {
+			if err := l.add(l.s.timeStream(ctx, rows, len(prefix), kind, p.reverse), nil); err != nil {
+				return err
+			}
 		}
 		next = class + 1
 	}
 	return nil
 }
 
-// spanRange is the rows of a class of spans that a query can want; false for none.
-func spanRange(q Query, prefix []byte, class byte, kind Kind, after []byte) (storage.Range, bool) {
+// spanRange returns the rows of a class of spans that a part may need, and false if it
+// needs none.
+func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, bool) {
+	q := &p.q
 	under := append(append([]byte(nil), prefix...), class)
+	at := func(t time.Time) []byte { return layout.AppendTime(append([]byte(nil), under...), t) }
 	rows := storage.Prefix(under)
+	from := func(start []byte) {
+		if bytes.Compare(start, rows.Start) > 0 {
+			rows.Start = start
+		}
+	}
+	until := func(end []byte) {
+		if rows.End == nil || bytes.Compare(end, rows.End) < 0 {
+			rows.End = end
+		}
+	}
 	if !q.From.IsZero() {
-		if from, bounded := layout.SpanFrom(class, q.From); bounded {
-			rows.Start = layout.AppendTime(append([]byte(nil), under...), from)
+		if first, bounded := layout.SpanFrom(class, q.From); bounded {
+			from(at(first))
 		}
 	}
 	if !q.Until.IsZero() && class != layout.SpanOpenStart {
-		rows.End = layout.AppendTime(append([]byte(nil), under...), q.Until)
+		until(at(q.Until))
 	}
-	if !q.EndsUntil.IsZero() && class == layout.SpanOpenEnd {
-		return rows, false
-	}
-	if !q.EndsUntil.IsZero() { // what ends before it started before it
-		if end := layout.AppendTime(append([]byte(nil), under...), q.EndsUntil); rows.End == nil || string(end) < string(rows.End) {
-			rows.End = end
+	if !q.EndsUntil.IsZero() {
+		if class == layout.SpanOpenEnd {
+			return rows, false
 		}
+		until(at(q.EndsUntil)) // what ends before it started before it
 	}
 	if !q.StartsFrom.IsZero() {
 		if class == layout.SpanOpenStart {
 			return rows, false
 		}
-		if start := layout.AppendTime(append([]byte(nil), under...), q.StartsFrom); string(start) > string(rows.Start) {
-			rows.Start = start
-		}
+		from(at(q.StartsFrom))
 	}
-	if after == nil {
+	if p.after == nil {
 		return rows, true
 	}
-	hasStart := class != layout.SpanOpenStart
-	switch afterStart := after[0] == 1; {
-	case hasStart && !afterStart:
-		return rows, true
-	case !hasStart && afterStart:
-		return rows, false
+	hasStart, afterStart := class != layout.SpanOpenStart, p.after[0] == 1
+	if hasStart != afterStart {
+		return rows, hasStart != p.reverse // all rows of the class are after, or none
 	}
-	sort, afterKind, key := after[1:9], Kind(after[9]), after[10:]
-	from := append([]byte(nil), under...)
+	sort, afterKind, key := p.after[1:9], Kind(p.after[9]), p.after[10:]
+	place, isRow := append([]byte(nil), under...), false // the first row that is not before after
 	switch {
 	case kind == 0:
-		from = append(append(from, after[1:]...), 0)
+		place, isRow = append(place, p.after[1:]...), true
 	case kind == afterKind:
-		from = append(append(append(from, sort...), key...), 0)
+		place, isRow = append(append(place, sort...), key...), true
 	case kind > afterKind:
-		from = append(from, sort...)
+		place = append(place, sort...)
 	default:
-		from = binary.BigEndian.AppendUint64(from, binary.BigEndian.Uint64(sort)+1)
+		place = binary.BigEndian.AppendUint64(place, binary.BigEndian.Uint64(sort)+1)
 	}
-	if string(from) > string(rows.Start) {
-		rows.Start = from
+	if p.reverse {
+		until(place)
+		return rows, true
 	}
+	if isRow {
+		place = append(place, 0)
+	}
+	from(place)
 	return rows, true
 }
 
-// timeStream reads rows of a range in the order of time. prefix is the length of the
-// part of their keys that comes before the span. kind is the kind of all rows, or 0 if
-// each row holds its own.
-func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, prefix int, kind Kind) *stream {
-	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
+// timeStream reads rows of a range in the order of time, or in reverse. prefix is the
+// length of the part of their keys that comes before the span. kind is the kind of all
+// rows, or 0 if each row holds its own.
+func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, prefix int, kind Kind, reverse bool) *stream {
+	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true, Reverse: reverse}, func(e storage.Entry) (candidate, error) {
 		of := byte(kind)
 		var span []byte
 		var key string

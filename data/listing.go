@@ -1,0 +1,350 @@
+package data
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/samber/lo"
+
+	"github.com/customerportal-go/customerportal/internal/find"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// listing reads the candidates of a list from one or several indexes, in one order, and
+// filters them.
+type listing struct {
+	s         *Snapshot
+	q         Query
+	class     Class
+	text      find.Query
+	customer  *customer // nil if the list is of all customers
+	customers map[layout.CustomerID]*customer
+	read      int // resources, so far
+
+	place     spacePlace
+	relations map[placeInCustomer]*related // the resources that candidates refer to
+	own       find.Texts                   // of one resource, for use again
+	texts     []*find.Texts                // those of one match, for use again
+
+	order string
+	parts []part
+	split time.Time // of a search: the time at which access grants have ended or not
+
+	part    int // the part whose streams are open
+	opened  bool
+	streams streams
+	last    []byte // order of the last candidate that next returned
+}
+
+// part is a part of a list that is read on its own. Most lists have one.
+type part struct {
+	q       Query
+	reverse bool   // the order is reversed
+	after   []byte // the order after which it begins; nil is the start
+}
+
+// candidate is a resource that an index names, and its place in the order.
+type candidate struct {
+	part  int
+	order []byte
+	ref   Ref
+	owner owner // of which the customer is always set
+}
+
+// listing prepares the list of a query.
+func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing, error) {
+	text, err := parseText(q.Text)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{
+		s: s, q: q, class: class, text: text,
+		customers: map[layout.CustomerID]*customer{}, relations: map[placeInCustomer]*related{},
+		order: orderByKey, parts: []part{{q: q}},
+	}
+	if class == ClassAccessGrant && q.CustomerKey != "" && q.Keys == nil {
+		switch {
+		case !text.Empty():
+			l.order = orderBySearch
+		case q.SpaceKey != "" || q.UserKey != "" || q.timed():
+			l.order = orderByTime
+		}
+	}
+	if err := l.startAt(q.Cursor); err != nil {
+		return nil, err
+	}
+	if q.CustomerKey != "" {
+		if l.customer, err = s.customer(ctx, q.CustomerKey); err != nil {
+			return nil, err
+		}
+	}
+	if q.SpaceKey != "" {
+		if l.place, err = s.spacePlace(ctx, l.customer, q.SpaceKey); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// startAt splits the list into parts, and starts it where a cursor is.
+func (l *listing) startAt(cursor string) error {
+	after, err := parseCursor(l.order, cursor)
+	if err != nil {
+		return err
+	}
+	if l.order == orderBySearch {
+		if l.split = l.q.Now; l.split.IsZero() {
+			l.split = l.s.time()
+		}
+		l.split = l.split.Truncate(time.Microsecond)
+		if after != nil {
+			if len(after) < 9 || after[8] > 1 {
+				return ErrInvalidCursor
+			}
+			l.split = time.UnixMicro(int64(binary.BigEndian.Uint64(after)))
+			l.part, after = int(after[8]), after[9:]
+		}
+		l.parts = searchParts(l.q, l.split)
+	}
+	if l.order != orderByKey && after != nil && (len(after) < 1+8+2 || after[0] > 1) {
+		return ErrInvalidCursor
+	}
+	l.parts[l.part].after = after
+	return nil
+}
+
+// searchParts are the two parts of a search: the access grants that have not ended, and
+// then those that have, in reverse order.
+func searchParts(q Query, split time.Time) []part {
+	current, ended := q, q
+	if current.From.Before(split) {
+		current.From = split
+	}
+	if end := split.Add(time.Microsecond); ended.EndsUntil.IsZero() || ended.EndsUntil.After(end) {
+		ended.EndsUntil = end
+	}
+	return []part{{q: current}, {q: ended, reverse: true}}
+}
+
+// void reports whether the window of a part is empty, so that nothing has to be read.
+func (p *part) void() bool {
+	// What ends after From and before EndsUntil, in whole microseconds.
+	return !p.q.From.IsZero() && !p.q.EndsUntil.IsZero() && !p.q.EndsUntil.After(p.q.From.Add(time.Microsecond))
+}
+
+// cursor is the cursor of the page that begins after a candidate.
+func (l *listing) cursor(c candidate) string {
+	if l.order != orderBySearch {
+		return formatCursor(l.order, c.order)
+	}
+	at := binary.BigEndian.AppendUint64(nil, uint64(l.split.UnixMicro()))
+	return formatCursor(l.order, append(append(at, byte(c.part)), c.order...))
+}
+
+// open opens the streams of a part, from the index that its query is read from.
+func (l *listing) open(ctx context.Context, p *part) error {
+	q := &p.q
+	if q.Keys != nil {
+		return l.add(l.s.namedStream(ctx, l.class, q.Keys, p.after))
+	}
+	if l.customer == nil {
+		return l.add(l.s.directoryStream(ctx, l.class, p.after), nil)
+	}
+	of := lo.Uniq(q.Kinds)
+	if len(of) == 0 {
+		of = Kinds(l.class)
+	}
+	of = slices.DeleteFunc(of, func(k Kind) bool { return l.customer.counts[placeOf[k]-1] == 0 })
+	var edges [][]byte // prefixes of the edges to read; none if another index is read
+	switch {
+	case q.SpaceKey != "" && !l.place.large:
+		for _, key := range l.place.keys {
+			edges = append(edges, layout.Edges(l.customer.id, byte(ClassSpace), key))
+		}
+	case q.UserKey != "":
+		edges = [][]byte{layout.Edges(l.customer.id, byte(ClassUserIdentity), q.UserKey)}
+	case q.ParentSiteKey != "":
+		edges = [][]byte{layout.Edges(l.customer.id, byte(ClassSpace), q.ParentSiteKey)}
+	}
+	if edges == nil && l.order != orderByKey {
+		return l.openTimes(ctx, p, layout.Times(l.customer.id), 0)
+	}
+	for _, kind := range of {
+		if edges == nil {
+			if err := l.add(l.s.keyStream(ctx, layout.Resources(l.customer.id, byte(kind)), kind, p.after), nil); err != nil {
+				return err
+			}
+		}
+		for _, prefix := range edges {
+			prefix = append(slices.Clip(prefix), byte(kind))
+			if l.order != orderByKey {
+				if err := l.openTimes(ctx, p, prefix, kind); err != nil {
+					return err
+				}
+			} else if err := l.add(l.s.keyStream(ctx, prefix, kind, p.after), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add reads the first candidate of a stream and adds it to those that are read.
+func (l *listing) add(st *stream, err error) error {
+	if err == nil {
+		err = st.fill()
+	}
+	if err != nil || st.ended {
+		return err
+	}
+	l.streams.of = append(l.streams.of, st)
+	return nil
+}
+
+// next returns up to n more candidates, in order, and whether there may be more of them.
+func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, err error) {
+	for {
+		if !l.opened {
+			l.streams, l.last, l.opened = streams{reverse: l.parts[l.part].reverse}, nil, true
+			if p := &l.parts[l.part]; !p.void() {
+				if err := l.open(ctx, p); err != nil {
+					return nil, false, err
+				}
+			}
+			heap.Init(&l.streams)
+		}
+		for len(l.streams.of) > 0 && len(out) < n {
+			st := l.streams.of[0]
+			// An access grant to several of the spaces of a site is in several streams.
+			if !bytes.Equal(st.head.order, l.last) {
+				l.last = st.head.order
+				st.head.part = l.part
+				if l.customer != nil {
+					st.head.owner.customer = l.customer.id
+				}
+				out = append(out, st.head)
+			}
+			st.full = false
+			if err := st.fill(); err != nil {
+				return nil, false, err
+			}
+			if st.ended {
+				heap.Pop(&l.streams)
+				st.stop()
+			} else {
+				heap.Fix(&l.streams, 0)
+			}
+		}
+		switch {
+		case len(l.streams.of) > 0:
+			return out, true, nil
+		case l.part == len(l.parts)-1:
+			return out, false, nil
+		}
+		l.part, l.opened = l.part+1, false
+		if len(out) == n {
+			return out, true, nil
+		}
+	}
+}
+
+func (l *listing) close() {
+	for _, st := range l.streams.of {
+		st.stop()
+	}
+}
+
+// streams is a heap of streams, by the place of their heads in the order.
+type streams struct {
+	of      []*stream
+	reverse bool
+}
+
+func (s *streams) Len() int { return len(s.of) }
+func (s *streams) Less(i, j int) bool {
+	order := bytes.Compare(s.of[i].head.order, s.of[j].head.order)
+	return order < 0 && !s.reverse || order > 0 && s.reverse
+}
+func (s *streams) Swap(i, j int) { s.of[i], s.of[j] = s.of[j], s.of[i] }
+func (s *streams) Push(st any)   { s.of = append(s.of, st.(*stream)) }
+func (s *streams) Pop() any {
+	last := len(s.of) - 1
+	st := s.of[last]
+	s.of = s.of[:last]
+	return st
+}
+
+// load reads the candidates; nil for one that is not a resource of this workspace.
+func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, error) {
+	if l.customer != nil {
+		refs := make([]Ref, len(candidates))
+		for i, c := range candidates {
+			refs[i] = c.ref
+		}
+		return l.s.nodes(ctx, l.customer, refs)
+	}
+	out := make([]*node, len(candidates))
+	refs := make(map[*customer][]Ref, 1)
+	at := make(map[*customer][]int, 1)
+	for i, c := range candidates {
+		owner, known := l.customers[c.owner.customer]
+		if !known {
+			var err error
+			if owner, err = l.s.customerByID(ctx, c.owner.customer); err != nil {
+				return nil, err
+			}
+			l.customers[c.owner.customer] = owner
+		}
+		if owner != nil {
+			refs[owner], at[owner] = append(refs[owner], c.ref), append(at[owner], i)
+		}
+	}
+	for owner, of := range refs {
+		nodes, err := l.s.nodes(ctx, owner, of)
+		if err != nil {
+			return nil, err
+		}
+		for j, i := range at[owner] {
+			out[i] = nodes[j]
+		}
+	}
+	return out, nil
+}
+
+// maxMerged is the number of spaces of a site whose edges are read side by side.
+const maxMerged = 50
+
+// spacePlace is the spaces that a SpaceKey stands for.
+type spacePlace struct {
+	keys  []string // the space itself and, if it is a site with few spaces, these
+	large bool     // it is a site with more
+}
+
+// spacePlace reads which spaces a key stands for.
+func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (spacePlace, error) {
+	p := spacePlace{keys: []string{key}}
+	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
+	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || of != nil && customers[0].id != of.id {
+		return p, err
+	}
+	prefix := layout.Edges(customers[0].id, byte(ClassSpace), key)
+	for _, kind := range Kinds(ClassSpace) {
+		prefix := append(slices.Clip(prefix), byte(kind))
+		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true, Limit: maxMerged + 1}) {
+			if err != nil {
+				return p, err
+			}
+			if len(p.keys) > maxMerged {
+				p.large = true
+				return p, nil
+			}
+			p.keys = append(p.keys, string(e.Key[len(prefix):]))
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,276 @@
+package data
+
+import (
+	"context"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/internal/find"
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+// A list filters its candidates in the order of what a filter costs: first by their own
+// records, then by the resources that they refer to, which are read for many candidates at
+// once and kept for the page, and then by what the caller's Keep and Show return.
+
+// placeInCustomer is a resource of a customer, by class and key.
+type placeInCustomer struct {
+	customer layout.CustomerID
+	class    Class
+	key      string
+}
+
+// related is a resource that candidates refer to; nil if it does not exist.
+type related struct {
+	node  *node
+	texts *find.Texts // of the node; nil until they are needed
+
+	asked bool        // Show was called for it
+	shown *find.Texts // of what Show returned; nil if it is hidden
+}
+
+// filter returns the candidates that pass all filters, nil for each that does not, and how
+// many resources it read. It may return fewer than it was given: the rest would exceed the
+// bound of the page.
+func (l *listing) filter(ctx context.Context, candidates []candidate, public func(*node) Resource) ([]Resource, int, error) {
+	nodes, err := l.load(ctx, candidates)
+	if err != nil {
+		return nil, 0, err
+	}
+	q := &l.q
+	for i, n := range nodes {
+		if n != nil && (!l.parts[candidates[i].part].q.matches(n) || q.SpaceKey != "" && !l.place.large && !l.place.has(n)) {
+			nodes[i] = nil
+		}
+	}
+	read := len(candidates)
+	if l.place.large || !l.text.Empty() {
+		var joined int
+		if nodes, joined, err = l.join(ctx, candidates, nodes); err != nil {
+			return nil, 0, err
+		}
+		read += joined
+		for i, n := range nodes {
+			if n != nil && (l.place.large && !l.inLargeSite(candidates[i], n) || !l.text.Empty() && !l.matchesText(candidates[i], n)) {
+				nodes[i] = nil
+			}
+		}
+	}
+	out := make([]Resource, len(nodes))
+	for i, n := range nodes {
+		if n == nil {
+			continue
+		}
+		item := public(n)
+		if q.Keep != nil {
+			if keep, err := q.Keep(item); err != nil {
+				return nil, 0, err
+			} else if !keep {
+				continue
+			}
+		}
+		out[i] = item
+	}
+	if q.Show != nil {
+		shown, err := l.show(candidates, nodes, out)
+		if err != nil {
+			return nil, 0, err
+		}
+		read += shown
+	}
+	return out, read, nil
+}
+
+// has reports whether a resource refers to one of the spaces.
+func (p *spacePlace) has(n *node) bool {
+	return slices.ContainsFunc(n.spaces, func(r Ref) bool { return slices.Contains(p.keys, r.Key) })
+}
+
+// inLargeSite reports whether a resource refers to the site of the query, or to a space in
+// it, which has been read.
+func (l *listing) inLargeSite(c candidate, n *node) bool {
+	return slices.ContainsFunc(n.spaces, func(r Ref) bool {
+		if r.Key == l.q.SpaceKey {
+			return true
+		}
+		space := l.relations[c.placeOf(r)].node
+		return space != nil && space.parentSite == l.q.SpaceKey
+	})
+}
+
+// placeOf is the place of a resource that a candidate refers to.
+func (c candidate) placeOf(ref Ref) placeInCustomer {
+	return placeInCustomer{c.owner.customer, ref.Kind.Class(), ref.Key}
+}
+
+// joins calls yield for the resources that the filters need beside a resource.
+func (l *listing) joins(n *node, yield func(Ref)) {
+	switch n.class() {
+	case ClassAccessGrant:
+		if n.user.Key != "" && !l.text.Empty() {
+			yield(n.user)
+		}
+		for _, ref := range n.spaces {
+			yield(ref)
+		}
+	case ClassUserIdentity:
+		if l.q.Show != nil || l.place.large {
+			for _, ref := range n.spaces {
+				yield(ref)
+			}
+		}
+	case ClassSpace:
+		if l.q.Show != nil && n.parentSite != "" {
+			yield(Ref{KindSite, n.parentSite})
+		}
+	}
+}
+
+// join reads the resources that nodes refer to, all at once, and returns how many it read.
+// It stops where the bound of the page is reached, but not before the first node, and
+// returns the nodes until there.
+func (l *listing) join(ctx context.Context, candidates []candidate, nodes []*node) ([]*node, int, error) {
+	var refs []Ref
+	var to []*related
+	var owners []layout.CustomerID
+	for i, n := range nodes {
+		if len(refs) > 0 && l.read+i+len(refs) >= maxRead {
+			nodes = nodes[:i]
+			break
+		}
+		if n == nil {
+			continue
+		}
+		l.joins(n, func(ref Ref) {
+			place := candidates[i].placeOf(ref)
+			if l.relations[place] == nil {
+				r := &related{}
+				l.relations[place] = r
+				refs, to, owners = append(refs, ref), append(to, r), append(owners, place.customer)
+			}
+		})
+	}
+	if len(refs) == 0 {
+		return nodes, 0, nil
+	}
+	found, customers, err := l.s.lookUp(ctx, refs)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, n := range found {
+		if n != nil && customers[i].id == owners[i] {
+			to[i].node = n
+		}
+	}
+	return nodes, len(refs), nil
+}
+
+// matchesText reports whether the texts of a resource, and of those that it refers to,
+// match the text of the query.
+func (l *listing) matchesText(c candidate, n *node) bool {
+	l.own.Reset()
+	addTexts(&l.own, n)
+	if l.q.Show == nil {
+		switch n.class() {
+		case ClassSpace:
+			l.own.Add(n.meta.CustomerKey)
+		case ClassUserIdentity:
+			l.own.Add(n.meta.ID.String())
+		}
+	}
+	l.texts = append(l.texts[:0], &l.own)
+	l.joins(n, func(ref Ref) {
+		r := l.relations[c.placeOf(ref)]
+		if r.node == nil {
+			return
+		}
+		if r.texts == nil {
+			r.texts = &find.Texts{}
+			addTexts(r.texts, r.node)
+		}
+		l.texts = append(l.texts, r.texts)
+	})
+	return l.text.Match(l.texts...)
+}
+
+// addTexts adds the texts that a search looks at in any case.
+func addTexts(t *find.Texts, n *node) {
+	t.Add(n.name, n.key, n.email, n.preferredCode)
+	t.AddPhone(n.phone)
+}
+
+// show replaces the resources by what the query's Show returns of them, and removes those
+// that are hidden and those that the query's text does not find by what is shown. It
+// returns how many resources Show read.
+func (l *listing) show(candidates []candidate, nodes []*node, items []Resource) (read int, err error) {
+	shown, read, err := l.shown(items)
+	if err != nil {
+		return 0, err
+	}
+	copy(items, shown)
+	if l.text.Empty() {
+		return read, nil
+	}
+	var ask []Resource
+	var to []*related
+	for i, item := range items {
+		if item == nil {
+			continue
+		}
+		l.joins(nodes[i], func(ref Ref) {
+			if r := l.relations[candidates[i].placeOf(ref)]; r.node != nil && !r.asked {
+				r.asked = true
+				ask, to = append(ask, r.node.public()), append(to, r)
+			}
+		})
+	}
+	shown, more, err := l.shown(ask)
+	if err != nil {
+		return 0, err
+	}
+	for i, item := range shown {
+		if item != nil {
+			to[i].shown = &find.Texts{}
+			addTexts(to[i].shown, item.node())
+		}
+	}
+	for i, item := range items {
+		if item == nil {
+			continue
+		}
+		l.own.Reset()
+		addTexts(&l.own, item.node())
+		l.texts = append(l.texts[:0], &l.own)
+		l.joins(nodes[i], func(ref Ref) {
+			if r := l.relations[candidates[i].placeOf(ref)]; r.shown != nil {
+				l.texts = append(l.texts, r.shown)
+			}
+		})
+		if !l.text.Match(l.texts...) {
+			items[i] = nil
+		}
+	}
+	return read + more, nil
+}
+
+// shown calls the query's Show for the resources that are not nil.
+func (l *listing) shown(items []Resource) (out []Resource, read int, err error) {
+	var ask []Resource
+	var at []int
+	for i, item := range items {
+		if item != nil {
+			ask, at = append(ask, item), append(at, i)
+		}
+	}
+	out = make([]Resource, len(items))
+	if len(ask) == 0 {
+		return out, 0, nil
+	}
+	shown, read, err := l.q.Show(ask)
+	if err != nil {
+		return nil, 0, err
+	}
+	for j, i := range at {
+		out[i] = shown[j]
+	}
+	return out, read, nil
+}
