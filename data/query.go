@@ -276,7 +276,7 @@ func parseCursor(order, cursor string) ([]byte, error) {
 
 // CustomerQuery says which customers to list.
 type CustomerQuery struct {
-	Text   string // in the key, by the rules of [Query].Text, at most 512 bytes; filters what is read
+	Text   string // in the key and the name, by the rules of [Query].Text, at most 512 bytes; filters what is read
 	Limit  int    // of a page: 1 to 1000; 0 is 100
 	Cursor string // Page.Next of the page before; empty is the start
 }
@@ -298,41 +298,47 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 		return Page[Customer]{}, err
 	}
 	prefix := layout.Customers(s.w.id)
-	r := afterKey(prefix, after)
 	page := Page[Customer]{Items: []Customer{}}
-	read := 0
 	var texts find.Texts
-	for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{}) {
+	for read, ahead := 0, min(limit+1, readAhead); ; ahead = min(2*ahead, readAhead) {
+		var keys []string
+		var ids []layout.CustomerID
+		for e, err := range s.r.Scan(ctx, afterKey(prefix, after), storage.ScanOptions{Limit: min(ahead, maxRead-read)}) {
+			if err != nil {
+				return Page[Customer]{}, err
+			}
+			keys = append(keys, string(e.Key[len(prefix):]))
+			ids = append(ids, layout.NewDecoder(e.Value).CustomerID())
+		}
+		if len(keys) == 0 {
+			page.Next = ""
+			return page, nil
+		}
+		customers, err := s.customersByID(ctx, ids)
 		if err != nil {
 			return Page[Customer]{}, err
 		}
-		key := e.Key[len(prefix):]
-		if read++; read > maxRead {
-			page.Stopped = true
+		for i, c := range customers {
+			if c == nil { // it is being deleted, or is not there yet
+				continue
+			}
+			texts.Reset()
+			texts.Add(c.key, c.name)
+			if !text.Match(&texts) {
+				continue
+			}
+			if len(page.Items) == limit {
+				return page, nil
+			}
+			page.Items = append(page.Items, c.public())
+			page.Next = formatCursor(orderByKey, []byte(keys[i]))
+		}
+		after = []byte(keys[len(keys)-1])
+		if read += len(keys); read == maxRead {
+			page.Next, page.Stopped = formatCursor(orderByKey, after), true
 			return page, nil
 		}
-		texts.Reset()
-		texts.Add(string(key))
-		if !text.Match(&texts) {
-			page.Next = formatCursor(orderByKey, key)
-			continue
-		}
-		c, err := s.customerByID(ctx, layout.NewDecoder(e.Value).CustomerID())
-		if err != nil {
-			return Page[Customer]{}, err
-		}
-		if c == nil { // it is being deleted, or is not there yet
-			page.Next = formatCursor(orderByKey, key)
-			continue
-		}
-		if len(page.Items) == limit {
-			return page, nil
-		}
-		page.Items = append(page.Items, c.public())
-		page.Next = formatCursor(orderByKey, key)
 	}
-	page.Next = ""
-	return page, nil
 }
 
 // Referrers lists the resources that refer to one, by kind, and then by key or, for

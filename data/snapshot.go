@@ -67,12 +67,41 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 	return c, err
 }
 
-// customerByID finds the customer of this workspace whose rows lie under id, or nil.
+// customerByID returns the customer of this workspace whose rows lie under id, or nil if
+// there is none.
 func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*customer, error) {
-	record, err := s.get(ctx, layout.CustomerRecord(id))
-	if err != nil || record == nil {
+	customers, err := s.customersByID(ctx, []layout.CustomerID{id})
+	if err != nil {
 		return nil, err
 	}
+	return customers[0], nil
+}
+
+// customersByID is customerByID for several customers, which are read at once.
+func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) ([]*customer, error) {
+	keys := make([][]byte, len(ids))
+	for i, id := range ids {
+		keys[i] = layout.CustomerRecord(id)
+	}
+	records, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*customer, len(ids))
+	for i, record := range records {
+		if record == nil {
+			continue
+		}
+		if out[i], err = s.visibleCustomer(ctx, ids[i], record); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// visibleCustomer decodes the record of a customer, and returns nil if the customer is of
+// another workspace, or does not exist before or after a large operation.
+func (s *Snapshot) visibleCustomer(ctx context.Context, id layout.CustomerID, record []byte) (*customer, error) {
 	c, err := decodeCustomer(id, record)
 	if err != nil || c.workspace != s.w.id {
 		return nil, err
