@@ -155,6 +155,20 @@ func checkRefAliases(n *node, report reporter) {
 	}
 }
 
+// dropBlank makes free text that shows nothing empty, as if it had been cleared.
+func (n *node) dropBlank() {
+	for _, f := range fieldsOf[n.kind] {
+		v, isText := f.value.(text)
+		if !isText || v.isKey || v.rule != nil {
+			continue
+		}
+		if s := v.at(n); *s != "" && chars.IsBlank(*s) {
+			*s = ""
+			n.clear = append(slices.Clip(n.clear), f.name)
+		}
+	}
+}
+
 // checkWhole reports what is wrong with a resource as it would be kept.
 func checkWhole(n *node, report reporter) {
 	if n.name == "" && nameRequired.has(n.kind) {

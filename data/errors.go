@@ -48,7 +48,7 @@ type Rule string
 // Rules whose breach refuses a resource.
 const (
 	RuleRequired     Rule = "required"      // must be there
-	RuleKeyFormat    Rule = "key_format"    // 1 to 512 bytes of UTF-8, not padded, no control characters
+	RuleKeyFormat    Rule = "key_format"    // 1 to 512 bytes of UTF-8 in NFC, not padded, no control or invisible characters
 	RuleTextFormat   Rule = "text_format"   // at most 4096 bytes of UTF-8, no control characters but tab and line ends
 	RuleType         Rule = "type"          // JSON of another type
 	RuleFormat       Rule = "format"        // does not match the field's pattern

@@ -183,6 +183,7 @@ func check(d CustomerData, skip bool) *given {
 			return it
 		}
 		checkNode(n, report)
+		n.dropBlank()
 		if first := byKey[classKey{class, n.key}]; first != nil {
 			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", n.key, first.at)
 		} else if n.key != "" {

@@ -59,7 +59,7 @@ type Meta struct {
 type Space struct {
 	Kind Kind // KindSpace and the nine others of ClassSpace
 	Key  string
-	Name string // required
+	Name string // required; one that shows nothing, such as " ", counts as empty
 
 	ParentSiteKey   string         // of a space, room, common area or unit: the key of a site
 	DurationMinutes int            // of a space: above 0

@@ -132,7 +132,7 @@ func checkNames(notes *form.Notes, path string, names []string, allowed func(str
 	for i, name := range names {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
-		case name == "":
+		case chars.IsBlank(name):
 			notes.Fault(at, data.RuleRequired, "is empty")
 		case slices.Contains(names[:i], name):
 			notes.Fault(at, data.RuleFormat, "is there twice")

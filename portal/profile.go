@@ -14,6 +14,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
@@ -281,6 +282,9 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 
 // Appearance is how a session looks and speaks.
 type Appearance struct {
+	// Name is what to call the portal: the customer's name, else the profile's; empty if
+	// neither has one. The customer's key is for programs, and no name.
+	Name     string
 	Locale   string // of [Locales]
 	Theme    Theme  // of the profile, its own colours where the theme has none
 	LogoURL  string
@@ -299,7 +303,7 @@ func (s *Session) Appearance(ctx context.Context, wanted string) (out Appearance
 			return err
 		}
 		out = Appearance{
-			Locale: v.config.locale(wanted), Vertical: settings.BusinessVertical,
+			Name: v.customer.Name, Locale: v.config.locale(wanted), Vertical: settings.BusinessVertical,
 			Aliases: settings.BusinessVertical.Aliases(), Messages: map[string]string{},
 		}
 		if v.config.CustomizationProfileID == uuid.Nil {
@@ -311,6 +315,9 @@ func (s *Session) Appearance(ctx context.Context, wanted string) (out Appearance
 		}
 		if err != nil {
 			return err
+		}
+		if out.Name == "" && !chars.IsBlank(p.Name) {
+			out.Name = p.Name
 		}
 		out.LogoURL, out.Theme = p.LogoURL, p.Theme
 		if out.Theme.PrimaryColor == "" {

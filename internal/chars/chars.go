@@ -1,4 +1,4 @@
-// Package chars is what a key and a text of a partner's may hold.
+// Package chars checks the characters of keys and of texts.
 package chars
 
 import (
@@ -6,12 +6,17 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // MaxKeyBytes bounds a resource key and a customer key.
 const MaxKeyBytes = 512
 
-// CheckKey says what is wrong with a resource or customer key, or "".
+// CheckKey returns what is wrong with a resource or customer key, or "".
+//
+// Two keys that look alike must not differ: a key has no invisible characters and is in
+// Unicode normalization form C.
 func CheckKey(key string) string {
 	switch {
 	case key == "":
@@ -24,8 +29,35 @@ func CheckKey(key string) string {
 		return "has a control character"
 	case strings.TrimSpace(key) != key:
 		return "begins or ends with white space"
+	case isASCII(key):
+		return ""
+	}
+	if i := strings.IndexFunc(key, isInvisible); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(key[i:])
+		return fmt.Sprintf("has an invisible character, %U", r)
+	}
+	if IsBlank(key) {
+		return "has no visible character"
+	}
+	if !norm.NFC.IsNormalString(key) {
+		return "is not in Unicode normalization form C (NFC)"
 	}
 	return ""
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// isInvisible reports whether a character is never shown: one of category Cf, or a filler
+// that fonts leave out.
+func isInvisible(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // IsBlank reports whether a text shows nothing: it is empty, or consists only of white
@@ -35,10 +67,10 @@ func IsBlank(s string) bool { return !strings.ContainsFunc(s, isVisible) }
 
 func isVisible(r rune) bool {
 	const brailleBlank = '\u2800' // a symbol, with no dots
-	return r != brailleBlank && !unicode.In(r, unicode.Z, unicode.C, unicode.M, unicode.White_Space, unicode.Other_Default_Ignorable_Code_Point)
+	return r != brailleBlank && !unicode.In(r, unicode.Z, unicode.Cc, unicode.Cf, unicode.M, unicode.White_Space, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// Check says what is wrong with free text of at most so many bytes, or "".
+// Check returns what is wrong with free text of at most so many bytes, or "".
 func Check(s string, most int) string {
 	switch {
 	case len(s) > most:

@@ -25,7 +25,7 @@ func TestALinkOpensItsPortal(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, first.StatusCode)
 		a := v.follow(first)
 		require.Equal(t, http.StatusOK, a.StatusCode)
-		require.Contains(t, a.body, "acme")
+		require.Contains(t, a.body, "Customer portal")
 		require.Contains(t, a.body, "This link works until")
 		require.NotContains(t, v.home, portal.Code(p.URL.Reveal()), "the code is in the address")
 

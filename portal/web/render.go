@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -146,6 +148,16 @@ func (v *visit) Open() bool { return v.session != nil }
 // Portal is the portal that is open.
 func (v *visit) Portal() portal.CustomerPortal { return v.session.Portal() }
 
+// Named reports whether there is a name to call the portal by.
+func (v *visit) Named() bool { return v.name() != "" }
+
+// Brand is the title of the portal: its name, or words that fit any portal.
+func (v *visit) Brand() string { return cmp.Or(v.name(), v.T("brand")) }
+
+// name is the name of the portal, or "". Once its session is over that is the customer's
+// name only.
+func (v *visit) name() string { return cmp.Or(v.look.Name, v.customer) }
+
 // Look is how the portal looks.
 func (v *visit) Look() portal.Appearance { return v.look }
 
@@ -247,10 +259,12 @@ func (v *visit) Single() bool { return v.config().DeepLink != (data.Ref{}) }
 // Home is the path of the portal's start page.
 func (v *visit) Home() string { return v.home }
 
-// Initial is the first letter of a name, for a portal that has no logo.
+// Initial returns the first letter or digit of a name, for a portal that has no logo.
 func (v *visit) Initial(name string) string {
 	for _, r := range name {
-		return strings.ToUpper(string(r))
+		if unicode.IsLetter(r) || unicode.IsNumber(r) {
+			return strings.ToUpper(string(r))
+		}
 	}
 	return ""
 }

@@ -29,6 +29,7 @@ type visit struct {
 	home    string // the path of the portal's pages, with a slash at its end
 
 	returnURL string // of a portal whose session is over
+	customer  string // name of the customer whose session the browser has, open or over
 }
 
 // page is a page of an open portal.
@@ -98,6 +99,7 @@ func (v *visit) find(name string) error {
 	if shortName(p) != name {
 		return portal.ErrSessionOver
 	}
+	v.customer = p.CustomerName
 	if err != nil {
 		v.returnURL = p.Config.ReturnURL
 		return err

@@ -53,7 +53,7 @@ const day = 24 * time.Hour
 func fixtures(vertical portal.Vertical, now time.Time) []data.CustomerData {
 	kinds := kindsOf[vertical]
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
-	d := data.CustomerData{CustomerKey: customerOf[vertical]}
+	d := data.CustomerData{CustomerKey: customerOf[vertical], CustomerName: customerOf[vertical]}
 	for i, site := range sites {
 		if kinds.inSite {
 			d.Add(data.Site(site.key, site.name))
@@ -87,7 +87,7 @@ func fixtures(vertical portal.Vertical, now time.Time) []data.CustomerData {
 	}
 	out := []data.CustomerData{d}
 	if vertical == portal.VerticalHospitality {
-		out = append(out, data.CustomerData{CustomerKey: "Newcomer Inns"}, hostile(today))
+		out = append(out, data.CustomerData{CustomerKey: "Newcomer Inns", CustomerName: "Newcomer Inns"}, hostile(today))
 	}
 	return out
 }
@@ -129,13 +129,13 @@ func userOf(grant, space data.Kind) data.Kind {
 
 // hostile is a customer whose every text tries to be something else.
 func hostile(today time.Time) data.CustomerData {
-	d := data.CustomerData{CustomerKey: `<script>alert(1)</script> & "Sons"`}
+	d := data.CustomerData{CustomerKey: `<script>alert(1)</script> & "Sons"`, CustomerName: "<script>alert(1)</script> & \u202e\"Sons\""}
 	room := data.Room(`x"><img src=x onerror=alert(1)>`, "\"><svg onload=alert(1)> \u202egnp.exe")
 	guest := data.Guest("../../{{.}}?a=b&c#d", "{{.Token}} 𝕬𝖉𝖆 👩‍🚀 "+"verylongnamewithoutanyspacebetweenitsletters")
 	guest.EmailAddress, guest.PhoneNumber = "a+<b>@mail.example", `"><img src=x onerror=alert(3)>`
 	staff := data.StaffMember("javascript:alert(1)", "</title><script>alert(2)</script>", room.Ref())
 	staff.EmailAddress = "<svg/onload=alert(4)>@mail.example"
-	plain := data.PlainSpace("\u2067x", "<iframe srcdoc='<script>alert(5)</script>'>")
+	plain := data.PlainSpace("'x", "<iframe srcdoc='<script>alert(5)</script>'>")
 	plain.Details.Address = "<img src=x onerror=alert(6)>\u2066𝕬"
 	stay := data.Reservation("'\"><b>", guest.Ref(), plain.Ref()).During(today, today.Add(3*day))
 	stay.Name, stay.PreferredCode = "<a href=javascript:alert(7)>stay</a>", "<u>1234"

@@ -1,0 +1,78 @@
+package web_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// uuidKey is a customer's key that means nothing to a person.
+const uuidKey = "0b7d4a1c-9f3e-4c55-8a53-0d0e6c1f2a3b"
+
+// customerData reads the API's object of a push.
+func customerData(t *testing.T, body string) *data.CustomerData {
+	t.Helper()
+	var d data.CustomerData
+	require.NoError(t, json.Unmarshal([]byte(body), &d))
+	return &d
+}
+
+func TestBrand_CustomerNameThenProfileNameThenNeutral(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		named, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{Name: "Casa Lusitana"})
+		require.NoError(t, err)
+		blank, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{Name: " \u200b"})
+		require.NoError(t, err)
+		for _, test := range []struct {
+			body  string
+			c     portal.Config
+			brand string
+		}{
+			{`{"customer_key": "` + uuidKey + `", "customer_name": "Hotel Ada"}`, portal.Config{}, "Hotel Ada"},
+			{`{"customer_key": "` + uuidKey + `"}`, portal.Config{CustomizationProfileID: named.ID}, "Hotel Ada"},
+			{`{"customer_key": "` + uuidKey + `", "customer_name": null}`, portal.Config{CustomizationProfileID: named.ID}, "Casa Lusitana"},
+			{`{"customer_key": "` + uuidKey + `"}`, portal.Config{CustomizationProfileID: blank.ID}, "Customer portal"},
+			{`{"customer_key": "` + uuidKey + `"}`, portal.Config{}, "Customer portal"},
+			{`{"customer_key": "` + uuidKey + `"}`, portal.Config{Locale: "pl-PL"}, "Portal klienta"},
+		} {
+			p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: customerData(t, test.body), Config: test.c})
+			require.NoError(t, err)
+			v := f.visitor(t)
+			for _, a := range []answer{v.open(p.URL.Reveal()), v.get(v.home + "nothing-here")} {
+				require.Contains(t, a.body, " · "+test.brand+"</title>", "%+v", test)
+				require.Regexp(t, `<span class="customer"[^>]*>`+test.brand+`</span>`, a.body)
+				require.NotContains(t, a.body, uuidKey)
+			}
+			require.NotContains(t, v.get(v.home+"reservations/view?key=none").body, uuidKey)
+		}
+	})
+}
+
+func TestBrand_OnPagesOutsideOfAnOpenPortal(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{
+			CustomerData: customerData(t, `{"customer_key": "`+uuidKey+`", "customer_name": "Hotel Ada"}`), MaxUses: 5, TTL: time.Hour,
+		})
+		require.NoError(t, err)
+		click := f.visitor(t).get(p.URL.Reveal())
+		require.Contains(t, click.body, "Hotel Ada")
+		require.NotContains(t, click.body, uuidKey)
+
+		v := f.visitor(t)
+		v.follow(v.post(p.URL.Reveal()))
+		f.clock.pass(2 * time.Hour)
+		gone := v.get(v.home)
+		require.Equal(t, http.StatusGone, gone.StatusCode)
+		require.Contains(t, gone.body, " · Hotel Ada</title>", "the browser had the portal open")
+		require.NotContains(t, gone.body, uuidKey)
+		stranger := f.visitor(t).get(v.home)
+		require.NotContains(t, stranger.body, "Hotel Ada", "a stranger does not learn whose it was")
+		require.NotContains(t, stranger.body, uuidKey)
+	})
+}
