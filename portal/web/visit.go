@@ -99,7 +99,9 @@ func (v *visit) find(name string) error {
 	if shortName(p) != name {
 		return portal.ErrSessionOver
 	}
-	v.customer = p.CustomerName
+	if p.Config.IsEmbedded || !v.framed() {
+		v.customer = p.CustomerName // a page in a frame that is not made for one shows nobody's name
+	}
 	if err != nil {
 		v.returnURL = p.Config.ReturnURL
 		return err
