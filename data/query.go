@@ -142,8 +142,8 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 	defer l.close()
 	public := func(n *node) Resource { return convert(n) }
 	page := Page[T]{Items: []T{}}
-	for ahead := min(limit+1, readAhead); ; ahead = min(2*ahead, readAhead) {
-		candidates, more, err := l.next(ctx, ahead)
+	for ahead := limit + 1; ; {
+		candidates, more, err := l.next(ctx, min(ahead, readAhead))
 		if err != nil {
 			return Page[T]{}, err
 		}
@@ -151,6 +151,7 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 		if err != nil {
 			return Page[T]{}, err
 		}
+		had := len(page.Items)
 		for i, item := range items {
 			if item == nil {
 				continue
@@ -168,6 +169,12 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 		if l.read += read; l.read >= maxRead {
 			page.Next, page.Stopped = l.cursor(candidates[len(items)-1]), true
 			return page, nil
+		}
+		// As many as are missing, or more and more where the filters let few through.
+		if missing := limit + 1 - len(page.Items); len(page.Items)-had > len(items)/2 {
+			ahead = missing
+		} else {
+			ahead = max(missing, 2*len(candidates))
 		}
 	}
 }
@@ -300,7 +307,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	prefix := layout.Customers(s.w.id)
 	page := Page[Customer]{Items: []Customer{}}
 	var texts find.Texts
-	for read, ahead := 0, min(limit+1, readAhead); ; ahead = min(2*ahead, readAhead) {
+	for read, ahead := 0, min(limit+1, readAhead); ; ahead = readAhead {
 		var keys []string
 		var ids []layout.CustomerID
 		for e, err := range s.r.Scan(ctx, afterKey(prefix, after), storage.ScanOptions{Limit: min(ahead, maxRead-read)}) {
