@@ -33,6 +33,10 @@ type Config struct {
 	Locale              string // of [Locales]; empty is the visitor's own
 	ExcludeLocalePicker bool
 
+	// TimeZone is the IANA name, such as "Europe/Lisbon", of the time zone of spaces that
+	// have none, and whose site has none, and of the pages. Empty is the customer's.
+	TimeZone string
+
 	CustomizationProfileID uuid.UUID // zero is none
 
 	// Filters leave, of the property listings and the reservations, those that match
@@ -128,6 +132,7 @@ const (
 	fieldDeepLink    = "deep_link"
 	fieldProfile     = "customization_profile_id"
 	fieldDevice      = "device"
+	fieldTimeZone    = "time_zone"
 )
 
 // landingKinds are the kinds that a landing page can be of.
@@ -161,6 +166,7 @@ func (c *Config) read(o *form.Object) {
 	o.Object("deep_link", func() { c.DeepLink = data.Ref{} }, func(o *form.Object) { c.DeepLink = readDeepLink(o) })
 	o.Text("locale", &c.Locale)
 	o.Bool("exclude_locale_picker", &c.ExcludeLocalePicker)
+	o.Text(fieldTimeZone, &c.TimeZone)
 	o.UUID("customization_profile_id", &c.CustomizationProfileID)
 	filters := []Filter{}
 	if o.Objects("customer_resources_filters", func() { c.Filters = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
@@ -293,6 +299,7 @@ type configJSON struct {
 	DeepLink     *deepLinkJSON  `json:"deep_link,omitempty"`
 	Locale       string         `json:"locale,omitempty"`
 	NoPicker     bool           `json:"exclude_locale_picker"`
+	TimeZone     string         `json:"time_zone,omitempty"`
 	Profile      *uuid.UUID     `json:"customization_profile_id,omitempty"`
 	Filters      []filterJSON   `json:"customer_resources_filters,omitempty"`
 	FrameOrigins []string       `json:"allowed_frame_origins,omitempty"`
@@ -349,7 +356,7 @@ type filterJSON struct {
 func (c Config) MarshalJSON() ([]byte, error) {
 	out := configJSON{
 		IsEmbedded: c.IsEmbedded, Navigation: c.navigation(), ReadOnly: c.ReadOnly,
-		Locale: c.Locale, NoPicker: c.ExcludeLocalePicker, FrameOrigins: c.FrameOrigins, ReturnURL: c.ReturnURL,
+		Locale: c.Locale, NoPicker: c.ExcludeLocalePicker, TimeZone: c.TimeZone, FrameOrigins: c.FrameOrigins, ReturnURL: c.ReturnURL,
 	}
 	f, w := c.Features, &out.Features
 	w.Connect.Exclude, w.Connect.Accepted, w.Connect.Excluded = f.Connect.Exclude, f.Connect.AcceptedProviders, f.Connect.ExcludedProviders

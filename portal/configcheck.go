@@ -12,6 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
 // Bounds of a configuration.
@@ -40,6 +41,11 @@ func (c Config) check() (notes form.Notes) {
 	}
 	if c.Locale != "" && !slices.Contains(locales, c.Locale) {
 		fault("locale", data.RuleFormat, "must be one of %s", strings.Join(locales, ", "))
+	}
+	if c.TimeZone != "" {
+		if _, err := wallclock.Load(c.TimeZone); err != nil {
+			fault(fieldTimeZone, data.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon")
+		}
 	}
 	checkNames(&notes, "features.connect.accepted_providers", c.Features.Connect.AcceptedProviders, nil, "")
 	checkNames(&notes, "features.connect.excluded_providers", c.Features.Connect.ExcludedProviders,

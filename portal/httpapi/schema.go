@@ -190,6 +190,7 @@ func configProperties() map[string]schema {
 		"deep_link":                nullable(deepLinkSchema()),
 		"locale":                   nullable(oneOf(portal.Locales()...)),
 		"exclude_locale_picker":    flag(),
+		"time_zone":                nullable(described(textSchema(), "The IANA name, such as Europe/Lisbon, of the time zone of spaces that have none and whose site has none, and of the pages. Absent, the customer's is used.")),
 		"customization_profile_id": nullable(idSchema()),
 		"customer_resources_filters": nullable(with(listOf(whole(map[string]schema{
 			"field": matching(`^[a-zA-Z_]\w*$`), "operation": oneOf("="), "value": {"oneOf": []schema{{"type": "string", "maxLength": 500}, boolSchema()}},
