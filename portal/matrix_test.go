@@ -59,6 +59,9 @@ var cells = []cell{
 	{"StaffMembers", "manage staff", false, true, false, func(ctx context.Context, s *portal.Session) error { return drop(s.StaffMembers(ctx, data.Query{})) }},
 	{"AccessGrant", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error { return dropBoth(s.AccessGrant(ctx, "r1")) }},
 	{"AccessGrants", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.AccessGrants(ctx, data.Query{})) }},
+	{"AccessGrantsByPlace", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.AccessGrantsByPlace(ctx, data.Query{}, func(portal.Place) portal.Window { return portal.Window{} }))
+	}},
 	{"History", "manage reservations details", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(s.History(ctx, "r1", 0)) }},
 	{"EditUserIdentity", "manage", true, true, true, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Ada L"}))

@@ -289,6 +289,7 @@ type Appearance struct {
 	Theme    Theme  // of the profile, its own colours where the theme has none
 	LogoURL  string
 	Vertical Vertical
+	TimeZone string            // IANA name, of the pages: that of the one resource that the portal shows, else the portal's, else the customer's; empty if none has one
 	Aliases  Aliases           // what the vertical calls things, in English
 	Messages map[string]string // the profile's overrides for the locale
 }
@@ -305,6 +306,9 @@ func (s *Session) Appearance(ctx context.Context, wanted string) (out Appearance
 		out = Appearance{
 			Name: v.customer.Name, Locale: v.config.locale(wanted), Vertical: settings.BusinessVertical,
 			Aliases: settings.BusinessVertical.Aliases(), Messages: map[string]string{},
+		}
+		if out.TimeZone, err = v.pageZone(ctx); err != nil {
+			return err
 		}
 		if v.config.CustomizationProfileID == uuid.Nil {
 			return nil

@@ -17,21 +17,32 @@ type Page[T any] struct {
 	Related Related
 }
 
-// Related is what resources refer to and the portal shows, so that a page needs no
-// more reads to name a guest or a room.
-type Related map[data.Ref]data.Resource
+// Related holds the resources that others refer to and the portal shows, so that a page
+// needs no more reads to name a guest or a room, and the places of both.
+type Related struct {
+	resources map[data.Ref]data.Resource
+	places    map[data.Ref]Place
+}
 
-// Space is the space of that key, whatever kind a reference calls it.
+func newRelated() Related {
+	return Related{map[data.Ref]data.Resource{}, map[data.Ref]Place{}}
+}
+
+// Space returns the space of that key, whatever kind a reference calls it.
 func (r Related) Space(key string) (data.Space, bool) {
-	s, ok := r[byClass(data.Ref{Kind: data.KindSpace, Key: key})].(data.Space)
+	s, ok := r.resources[byClass(data.Ref{Kind: data.KindSpace, Key: key})].(data.Space)
 	return s, ok
 }
 
-// UserIdentity is the user identity of that key.
+// UserIdentity returns the user identity of that key.
 func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
-	u, ok := r[byClass(data.Ref{Kind: data.KindUserIdentity, Key: key})].(data.UserIdentity)
+	u, ok := r.resources[byClass(data.Ref{Kind: data.KindUserIdentity, Key: key})].(data.UserIdentity)
 	return u, ok
 }
+
+// Place returns the place of a space or an access grant that was read, or of a space that
+// one refers to. It is zero for others.
+func (r Related) Place(of data.Ref) Place { return r.places[byClass(of)] }
 
 func notFound(ref data.Ref) error {
 	return fmt.Errorf("%w: %s %q", data.ErrResourceNotFound, ref.Kind.Class(), ref.Key)
@@ -73,9 +84,9 @@ func get[T data.Resource](ctx context.Context, s *Session, action Action, ref da
 }
 
 func trimAs[T data.Resource](ctx context.Context, v *view, r data.Resource) (out T, _ Related, err error) {
-	related := Related{}
+	related := newRelated()
 	if err := v.loadReferences(ctx, r); err != nil {
-		return out, nil, err
+		return out, related, err
 	}
 	trimmed, err := v.trim(ctx, r, related)
 	if err == nil {
@@ -87,7 +98,7 @@ func trimAs[T data.Resource](ctx context.Context, v *view, r data.Resource) (out
 // Spaces lists spaces. CustomerKey and Keep of the query are the session's own, here
 // and below; a key in it that the portal does not show finds nothing.
 func (s *Session) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
-	return list(ctx, s, ActionReadSpaces, data.ClassSpace, q, (*data.Snapshot).Spaces)
+	return list(ctx, s, ActionReadSpaces, data.ClassSpace, q, (*data.Snapshot).Spaces, nil)
 }
 
 // UserIdentities lists the user identities that are no staff members.
@@ -99,7 +110,7 @@ func (s *Session) UserIdentities(ctx context.Context, q data.Query) (Page[data.U
 	if slices.Contains(q.Kinds, data.KindStaffMember) {
 		return Page[data.UserIdentity]{}, fmt.Errorf("%w: StaffMembers lists staff members", ErrInvalid)
 	}
-	return list(ctx, s, ActionReadUserIdentities, data.ClassUserIdentity, q, (*data.Snapshot).UserIdentities)
+	return list(ctx, s, ActionReadUserIdentities, data.ClassUserIdentity, q, (*data.Snapshot).UserIdentities, nil)
 }
 
 var staffOnly = []data.Kind{data.KindStaffMember}
@@ -107,23 +118,30 @@ var staffOnly = []data.Kind{data.KindStaffMember}
 // StaffMembers lists staff members.
 func (s *Session) StaffMembers(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
 	q.Kinds = staffOnly
-	return list(ctx, s, ActionReadStaff, data.ClassUserIdentity, q, (*data.Snapshot).UserIdentities)
+	return list(ctx, s, ActionReadStaff, data.ClassUserIdentity, q, (*data.Snapshot).UserIdentities, nil)
 }
 
 // AccessGrants lists access grants.
 func (s *Session) AccessGrants(ctx context.Context, q data.Query) (Page[data.AccessGrant], error) {
-	return list(ctx, s, ActionReadAccessGrants, data.ClassAccessGrant, q, (*data.Snapshot).AccessGrants)
+	return list(ctx, s, ActionReadAccessGrants, data.ClassAccessGrant, q, (*data.Snapshot).AccessGrants, nil)
 }
 
-func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error)) (page Page[T], err error) {
+// list reads a page. keep, if it is not nil, reports whether a resource that the portal
+// shows is to be listed.
+func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error), keep func(*view, T) (bool, error)) (page Page[T], err error) {
 	if q.Cursor, err = s.service.keys.openCursor(q.Cursor, s.portal.ID); err != nil {
 		return page, err
 	}
 	err = s.do(ctx, action, func(v *view) error {
-		page = Page[T]{Items: []T{}, Related: Related{}}
+		page = Page[T]{Items: []T{}, Related: newRelated()}
 		q := q
 		q.CustomerKey = v.customer.Key
-		q.Keep = func(r data.Resource) (bool, error) { return v.sees(ctx, r) }
+		q.Keep = func(r data.Resource) (bool, error) {
+			if shown, err := v.sees(ctx, r); err != nil || !shown || keep == nil {
+				return shown, err
+			}
+			return keep(v, r.(T))
+		}
 		hidden, err := v.hidesAny(ctx, class, q)
 		if err != nil || hidden {
 			return err

@@ -332,7 +332,8 @@ func (v *view) trim(ctx context.Context, r data.Resource, related Related) (data
 		}
 		ok, err := v.sees(ctx, to)
 		if ok && err == nil {
-			related[byClass(ref)], err = v.alone(ctx, to)
+			v.addPlace(related, to)
+			related.resources[byClass(ref)], err = v.alone(ctx, to)
 		}
 		return ok, err
 	}
@@ -348,6 +349,7 @@ func (v *view) trim(ctx context.Context, r data.Resource, related Related) (data
 		}
 		return out, nil
 	}
+	v.addPlace(related, r)
 	var err error
 	switch r := v.withoutDetails(r).(type) {
 	case data.Space:

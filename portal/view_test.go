@@ -396,7 +396,8 @@ func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
 					room, related, err := s.Space(t.Context(), "101")
 					require.NoError(t, err)
 					require.Empty(t, room.ParentSiteKey, "the site is hidden")
-					require.Empty(t, related)
+					_, shown := related.Space("lisbon")
+					require.False(t, shown)
 					_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "elsewhere"}})
 					require.ErrorIs(t, err, portal.ErrRefused, "it would not be seen")
 				}

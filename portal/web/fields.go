@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -50,7 +51,7 @@ func (f *form) Faulty() bool { return len(f.Faults) > 0 }
 
 // typed is a form with what was typed.
 func (v *visit) typed(names ...string) *form {
-	f := &form{Values: map[string]string{}, Faults: map[string]string{}, Zone: v.h.o.Location}
+	f := &form{Values: map[string]string{}, Faults: map[string]string{}, Zone: v.pageZone()}
 	for _, name := range names {
 		f.Values[name] = strings.TrimSpace(v.r.PostForm.Get(name))
 	}
@@ -66,20 +67,16 @@ func (v *visit) filled(pairs ...string) *form {
 	return f
 }
 
-// inputTime is how a browser sends a day and a time of day.
-const inputTime = "2006-01-02T15:04"
-
-// time reads a time, in the form's zone; zero where nothing was typed.
+// time reads a time in the form's zone. It is zero if nothing was typed.
 func (f *form) time(v *visit, name string) time.Time {
 	text := f.Values[name]
 	if text == "" {
 		return time.Time{}
 	}
-	t, err := time.ParseInLocation(inputTime, text, f.Zone)
+	t, err := wallclock.Parse(text, f.Zone)
 	if err != nil {
-		if t, err = time.ParseInLocation(time.DateTime[:16], text, f.Zone); err != nil {
-			f.Faults[name] = v.T("rule.time")
-		}
+		f.Faults[name] = v.T("rule.time")
+		return time.Time{}
 	}
 	return t
 }
@@ -88,7 +85,7 @@ func (f *form) time(v *visit, name string) time.Time {
 // microsecond, and is zero here, which an edit leaves as it is.
 func (f *form) keep(v *visit, name string, had time.Time) time.Time {
 	t := f.time(v, name)
-	if !had.IsZero() && f.Values[name] == had.In(f.Zone).Format(inputTime) {
+	if !had.IsZero() && f.Values[name] == wallclock.Format(had, f.Zone) {
 		return time.Time{}
 	}
 	return t
@@ -96,7 +93,7 @@ func (f *form) keep(v *visit, name string, had time.Time) time.Time {
 
 func (f *form) setTime(name string, t time.Time) {
 	if !t.IsZero() {
-		f.Values[name] = t.In(f.Zone).Format(inputTime)
+		f.Values[name] = wallclock.Format(t, f.Zone)
 	}
 }
 
@@ -136,8 +133,10 @@ func (f *form) take(v *visit, err error, fields map[string]string) error {
 // them than a page holds: those are found by their names.
 type spacePick struct {
 	Options []spaceOption
-	Find    string // what was looked for
-	More    bool   // there are more than are shown
+	Find    string       // what was looked for
+	More    bool         // there are more than are shown
+	Place   portal.Place // what the places of all that are shown have in common
+	Chosen  portal.Place // of an access grant to those that are chosen
 }
 
 type spaceOption struct {
@@ -151,6 +150,7 @@ const pickLimit = 60
 // pick lists the spaces to choose from, those that are chosen first.
 func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePick, error) {
 	out := spacePick{Find: find}
+	var places []portal.Place
 	if !v.can(portal.ActionReadSpaces) {
 		return out, nil
 	}
@@ -164,6 +164,7 @@ func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePi
 				o.Site = site.Name
 			}
 			out.Options = append(out.Options, o)
+			places = append(places, page.Related.Place(s.Ref()))
 		}
 	}
 	if len(chosen) > 0 {
@@ -171,6 +172,7 @@ func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePi
 		if err != nil {
 			return out, err
 		}
+		out.Chosen = page.Related.GrantPlace(spaceRefs(chosen))
 		add(page, true)
 	}
 	page, err := v.session.Spaces(ctx, data.Query{Kinds: chosenKinds, Text: find, Limit: pickLimit})
@@ -178,7 +180,7 @@ func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePi
 		return out, err
 	}
 	add(page, false)
-	out.More = page.Next != ""
+	out.More, out.Place = page.Next != "", commonPlace(places)
 	return out, nil
 }
 
@@ -188,20 +190,6 @@ var chosenKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kin
 // spaceRefs are references to spaces by their keys. A reference goes by class.
 func spaceRefs(keys []string) []data.Ref {
 	return append([]data.Ref{}, data.Refs(data.KindSpace, keys...)...)
-}
-
-// zone is the time zone of the first of some spaces that says its own.
-func (v *visit) zone(spaces []data.Ref, related portal.Related) *time.Location {
-	for _, ref := range spaces {
-		s, shown := related.Space(ref.Key)
-		if !shown || s.Details.TimeZone == "" {
-			continue
-		}
-		if zone, err := time.LoadLocation(s.Details.TimeZone); err == nil {
-			return zone
-		}
-	}
-	return v.h.o.Location
 }
 
 // Pages of what was done say so after a redirect.

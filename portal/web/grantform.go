@@ -15,6 +15,9 @@ type grantForm struct {
 	Guest   *data.UserIdentity // that it is for; nil where a new one can be named
 	Details bool
 	Back    string
+
+	blank bool         // nothing was typed yet
+	place portal.Place // of the grant that is changed
 }
 
 // grantFaults says which field a fault of a grant belongs to.
@@ -42,6 +45,17 @@ func (v *visit) showGrantForm(f *grantForm, chosen []string) (err error) {
 	if f.Spaces, err = v.pick(v.ctx(), chosen, f.Spaces.Find); err != nil {
 		return err
 	}
+	if f.blank {
+		place := f.Spaces.Place
+		if len(chosen) > 0 {
+			place = f.Spaces.Chosen
+		}
+		f.Zone = v.pageZone()
+		if place.TimeZone != "" {
+			f.Zone = v.zone(place)
+		}
+		f.propose(v, place)
+	}
 	title := "grantform.edit"
 	if f.New {
 		title = "new." + v.nouns().grant
@@ -60,6 +74,7 @@ func showNewGrant(v *visit) error {
 	if err != nil {
 		return err
 	}
+	f.blank = true
 	var chosen []string
 	if space := asked.Get("space"); space != "" {
 		chosen = []string{space}
@@ -74,6 +89,17 @@ func saveNewGrant(v *visit) error {
 		return err
 	}
 	chosen := v.r.PostForm["space"]
+	place, known, err := v.placeOf(chosen)
+	if err != nil {
+		return err
+	}
+	carried := v.carriedZone()
+	switch {
+	case carried != nil:
+		f.Zone = carried
+	case known:
+		f.Zone = v.zone(place)
+	}
 	if v.finding(f) {
 		return v.showGrantForm(page, chosen)
 	}
@@ -86,6 +112,9 @@ func saveNewGrant(v *visit) error {
 		req.Grant.User = page.Guest.Ref()
 	case f.Values["guest_name"] != "" || f.Values["guest_email"] != "" || f.Values["guest_phone"] != "":
 		req.NewUser = &data.UserIdentity{Name: f.Values["guest_name"], EmailAddress: f.Values["guest_email"], PhoneNumber: f.Values["guest_phone"]}
+	}
+	if known && (!req.Grant.StartsAt.IsZero() || !req.Grant.EndsAt.IsZero()) {
+		f.moveTo(v, v.zone(place))
 	}
 	if f.Faulty() {
 		return v.showGrantForm(page, chosen)
@@ -116,7 +145,8 @@ func (v *visit) editGrant(f *form) (*grantForm, data.AccessGrant, []string, erro
 		return nil, g, nil, err
 	}
 	out := &grantForm{form: f, Row: v.row(g, related), Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrant, "key", g.Key)}
-	f.Zone = v.zone(g.Spaces, related)
+	out.place = related.Place(g.Ref())
+	f.Zone = v.zone(out.place)
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u
 	}
@@ -145,12 +175,29 @@ func saveEditGrant(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if carried := v.carriedZone(); carried != nil {
+		f.Zone = carried
+	}
 	chosen := v.r.PostForm["space"]
 	if v.finding(f) {
 		return v.showGrantForm(page, chosen)
 	}
 	edit := data.AccessGrant{Key: g.Key, Name: f.Values["name"], PreferredCode: f.Values["preferred_code"]}
 	edit.StartsAt, edit.EndsAt = f.keep(v, "starts_at", g.StartsAt), f.keep(v, "ends_at", g.EndsAt)
+	newSpaces := v.can(portal.ActionReadSpaces) && !slices.Equal(slices.Sorted(slices.Values(had)), slices.Sorted(slices.Values(chosen)))
+	if newSpaces || !edit.StartsAt.IsZero() || !edit.EndsAt.IsZero() {
+		place := page.place
+		if newSpaces {
+			if of, known, err := v.placeOf(chosen); err != nil {
+				return err
+			} else if known {
+				place = of
+			}
+		}
+		if f.Values["starts_at"] != "" || f.Values["ends_at"] != "" {
+			f.moveTo(v, v.zone(place))
+		}
+	}
 	if f.Faulty() {
 		return v.showGrantForm(page, chosen)
 	}
@@ -165,7 +212,7 @@ func saveEditGrant(v *visit) error {
 			edit.Clear = append(edit.Clear, field.name)
 		}
 	}
-	if v.can(portal.ActionReadSpaces) && !slices.Equal(slices.Sorted(slices.Values(had)), slices.Sorted(slices.Values(chosen))) {
+	if newSpaces {
 		edit.Spaces = spaceRefs(chosen)
 	}
 	if _, err := v.session.EditAccessGrant(v.ctx(), edit); err != nil {

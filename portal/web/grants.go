@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -15,9 +16,12 @@ type grantRow struct {
 	Name         string // its own, or the guest's, or its key
 	Guest        string
 	Spaces       []string
-	More         int // spaces beyond those
-	Starts, Ends time.Time
+	More         int       // spaces beyond those
+	Starts, Ends time.Time // in its time zone
 	State        grantState
+	Zone         string // the name of that, if it is not clear from the list
+
+	zone *time.Location
 }
 
 // grantState is what a grant is at the moment.
@@ -43,8 +47,8 @@ func stateOf(g data.AccessGrant, now time.Time) grantState {
 const shownSpaces = 3
 
 func (v *visit) row(g data.AccessGrant, related portal.Related) grantRow {
-	zone := v.zone(g.Spaces, related)
-	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, v.h.o.Now())}
+	zone := v.zone(related.Place(g.Ref()))
+	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, v.h.o.Now()), zone: zone}
 	if !g.StartsAt.IsZero() {
 		out.Starts = g.StartsAt.In(zone)
 	}
@@ -72,11 +76,13 @@ func (v *visit) row(g data.AccessGrant, related portal.Related) grantRow {
 	return out
 }
 
+// rows returns the rows of a list. Where they are in different time zones each names its.
 func (v *visit) rows(page portal.Page[data.AccessGrant]) []grantRow {
 	out := make([]grantRow, len(page.Items))
 	for i, g := range page.Items {
 		out[i] = v.row(g, page.Related)
 	}
+	nameZones(out)
 	return out
 }
 
@@ -122,27 +128,86 @@ const (
 	endedWindow = 90 * 24 * time.Hour // of what has ended, where no window is given
 )
 
-// query is what the list asks the session for.
-func (f grantFilter) query(now time.Time, zone *time.Location) data.Query {
-	q := data.Query{Text: f.Text, SpaceKey: f.Space, Limit: pageLimit}
-	if from, err := time.ParseInLocation(time.DateOnly, f.From, zone); err == nil {
-		q.From = from
+// maxZone is more than the difference between the same day in any time zone and in UTC.
+const maxZone = 26 * time.Hour
+
+// grants lists what the filter asks for. Days are those of each access grant's own time
+// zone, so that the list reads what is in the window anywhere, and leaves out the rest.
+func (v *visit) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
+	now := v.h.o.Now()
+	q := data.Query{Text: f.Text, SpaceKey: f.Space, Limit: limit, Cursor: cursor}
+	var w portal.Window
+	days := f.days(now, time.UTC)
+	if days == nil {
+		w = f.window(now, time.Time{}, time.Time{})
+	} else {
+		w = f.window(now, days.from(time.UTC, -maxZone), days.until(time.UTC, maxZone))
 	}
-	if until, err := time.ParseInLocation(time.DateOnly, f.Until, zone); err == nil {
-		q.Until = until.AddDate(0, 0, 1) // the day is part of the window
+	if w.Empty() {
+		q.Keys, w = []string{}, portal.Window{}
+	}
+	q.From, q.Until, q.StartsFrom, q.EndsUntil = w.From, w.Until, w.StartsFrom, w.EndsUntil
+	if days == nil {
+		return v.session.AccessGrants(v.ctx(), q)
+	}
+	return v.session.AccessGrantsByPlace(v.ctx(), q, func(p portal.Place) portal.Window {
+		zone := v.zone(p)
+		days := f.days(now, zone)
+		return f.window(now, days.from(zone, 0), days.until(zone, 0))
+	})
+}
+
+// dayWindow is a window of days, both of which are in it. nil is an open end.
+type dayWindow struct{ first, last *wallclock.Day }
+
+// from returns when the window begins in a time zone, moved by slack; zero if it is open.
+func (d dayWindow) from(zone *time.Location, slack time.Duration) time.Time {
+	if d.first == nil {
+		return time.Time{}
+	}
+	at := d.first.Start(zone).Add(slack)
+	if at.IsZero() {
+		at = at.Add(time.Microsecond) // the zero time is an open end
+	}
+	return at
+}
+
+// until returns when the window ends, as from does.
+func (d dayWindow) until(zone *time.Location, slack time.Duration) time.Time {
+	if d.last == nil {
+		return time.Time{}
+	}
+	return d.last.Add(1).Start(zone).Add(slack)
+}
+
+// days returns the days that the filter asks for, or nil if it asks for none. Today is the
+// day in a time zone.
+func (f grantFilter) days(now time.Time, zone *time.Location) *dayWindow {
+	var out dayWindow
+	if from, err := wallclock.ParseDay(f.From); err == nil {
+		out.first = &from
+	}
+	if until, err := wallclock.ParseDay(f.Until); err == nil {
+		out.last = &until
 	}
 	if f.State == stateArriving || f.State == stateDeparting {
-		if q.From.IsZero() {
-			q.From = midnight(now.In(zone))
+		if out.first == nil {
+			today := wallclock.DayOf(now, zone)
+			out.first = &today
 		}
-		if q.Until.IsZero() {
-			q.Until = q.From.AddDate(0, 0, 1)
+		if out.last == nil {
+			out.last = out.first
 		}
-		if f.State == stateArriving {
-			return within(q, data.Query{StartsFrom: q.From, Until: q.Until})
-		}
-		return within(q, data.Query{From: q.From.Add(-time.Microsecond), EndsUntil: q.Until})
 	}
+	if out == (dayWindow{}) {
+		return nil
+	}
+	return &out
+}
+
+// window returns the window of the filter's state, within a window of its days.
+func (f grantFilter) window(now, from, until time.Time) portal.Window {
+	w := portal.Window{From: from, Until: until}
 	later := func(a, b time.Time) time.Time {
 		if a.After(b) {
 			return a
@@ -150,37 +215,32 @@ func (f grantFilter) query(now time.Time, zone *time.Location) data.Query {
 		return b
 	}
 	switch f.State {
+	case stateArriving:
+		if w.Empty() {
+			return w
+		}
+		return portal.Window{StartsFrom: w.From, Until: w.Until}
+	case stateDeparting:
+		if w.Empty() {
+			return w
+		}
+		return portal.Window{From: w.From.Add(-time.Microsecond), EndsUntil: w.Until}
 	case stateOpen:
-		q.From = later(q.From, now)
+		w.From = later(w.From, now)
 	case string(stateCurrent):
-		q.From = later(q.From, now)
-		if q.Until.IsZero() || q.Until.After(now) {
-			q.Until = now.Add(time.Microsecond)
+		w.From = later(w.From, now)
+		if w.Until.IsZero() || w.Until.After(now) {
+			w.Until = now.Add(time.Microsecond)
 		}
 	case string(stateUpcoming):
-		q.StartsFrom = now.Add(time.Microsecond)
+		w.StartsFrom = now.Add(time.Microsecond)
 	case string(stateEnded):
-		q.EndsUntil = now.Add(time.Microsecond)
-		if q.From.IsZero() {
-			q.From = now.Add(-endedWindow)
+		w.EndsUntil = now.Add(time.Microsecond)
+		if w.From.IsZero() {
+			w.From = now.Add(-endedWindow)
 		}
 	}
-	if !q.Until.IsZero() && !q.Until.After(q.From) { // a window that is none finds nothing
-		q.Keys = []string{}
-		q.From, q.Until = time.Time{}, time.Time{}
-	}
-	return q
-}
-
-// within is a query with the window of another.
-func within(q, window data.Query) data.Query {
-	q.From, q.Until, q.StartsFrom, q.EndsUntil = window.From, window.Until, window.StartsFrom, window.EndsUntil
-	return q
-}
-
-// midnight is when a day began.
-func midnight(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+	return w
 }
 
 func showGrants(v *visit) error {
@@ -194,9 +254,8 @@ func showGrants(v *visit) error {
 		f.State = stateOpen
 	}
 	out.Filter = f
-	q := f.query(v.h.o.Now(), v.h.o.Location)
-	q.Cursor = asked.Get("cursor")
-	page, err := v.session.AccessGrants(v.ctx(), q)
+	cursor := asked.Get("cursor")
+	page, err := v.grants(f, pageLimit, cursor)
 	if err != nil {
 		return err
 	}
@@ -205,7 +264,7 @@ func showGrants(v *visit) error {
 	if page.Next != "" {
 		out.Next = v.Link(pageGrants, append(pairs, "cursor", page.Next)...)
 	}
-	if q.Cursor != "" {
+	if cursor != "" {
 		out.First = v.Link(pageGrants, pairs...)
 	}
 	var chosen []string
@@ -235,6 +294,7 @@ type grantPage struct {
 	Spaces  []data.Space
 	Sites   map[string]string // the names of the sites that the spaces lie in
 	Zone    string
+	Mixed   bool // its spaces are in different time zones
 	Nights  int
 	Details bool
 	Meta    []pair
@@ -253,8 +313,9 @@ func showGrant(v *visit) error {
 	if err != nil {
 		return err
 	}
-	zone := v.zone(g.Spaces, related)
-	out := grantPage{Row: v.row(g, related), Grant: g, Sites: map[string]string{}, Zone: zone.String(), Details: v.can(portal.ActionReadHistory)}
+	place := related.Place(g.Ref())
+	zone := v.zone(place)
+	out := grantPage{Row: v.row(g, related), Grant: g, Sites: map[string]string{}, Zone: zone.String(), Mixed: place.Mixed, Details: v.can(portal.ActionReadHistory)}
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u
 	}
@@ -277,7 +338,7 @@ func showGrant(v *visit) error {
 		}
 	}
 	if !g.StartsAt.IsZero() && !g.EndsAt.IsZero() {
-		out.Nights = nights(g.StartsAt.In(zone), g.EndsAt.In(zone))
+		out.Nights = wallclock.Nights(g.StartsAt, g.EndsAt, zone)
 	}
 	if out.Details {
 		for name, value := range g.CustomMetadata {
@@ -287,13 +348,10 @@ func showGrant(v *visit) error {
 		if out.History, err = v.session.History(v.ctx(), g.Key, historyLimit); err != nil {
 			return err
 		}
+		for i := range out.History {
+			out.History[i].At = out.History[i].At.In(zone)
+		}
 	}
 	v.render(200, "grant", "grant.title", out, "name", out.Row.Name)
 	return nil
-}
-
-// nights is how many midnights lie between two times.
-func nights(from, until time.Time) int {
-	day := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
-	return int(day(until).Sub(day(from)) / (24 * time.Hour))
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -25,7 +26,9 @@ type Options struct {
 	// wrong guesses are counted. With none the address is that of the connection.
 	TrustedProxies []netip.Prefix
 
-	// Location is the time zone of the pages where no space says its own; default UTC.
+	// Location is the time zone of spaces and pages for which neither the spaces and
+	// their sites nor the portal nor the customer has one. It must have an IANA name, as
+	// those of [time.LoadLocation] have, and so cannot be [time.Local]. Default UTC.
 	Location *time.Location
 
 	Accounts    Accounts    // what the connect section offers; nil hides it
@@ -57,7 +60,8 @@ type Handler struct {
 // the service's BaseURL, and takes that path off by itself.
 //
 // It returns an error that matches [ErrInvalid] for a BaseURL that is http and not of
-// this machine: a session's cookie is not for a wire that others read.
+// this machine, since a session's cookie must not be sent in the clear, and for a
+// ReturnURL or a Location that cannot be used.
 func New(portals *portal.Service, o Options) (*Handler, error) {
 	base, err := url.Parse(portals.BaseURL())
 	if err != nil {
@@ -75,6 +79,9 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	}
 	if h.o.Location == nil {
 		h.o.Location = time.UTC
+	}
+	if h.o.Location, err = wallclock.Load(h.o.Location.String()); err != nil {
+		return nil, fmt.Errorf("%w: Location: %w", ErrInvalid, err)
 	}
 	if h.o.Now == nil {
 		h.o.Now = time.Now

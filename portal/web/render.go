@@ -189,9 +189,6 @@ func (v *visit) Moment(t time.Time) string {
 	return v.T("moment", "date", v.speech.date(t), "time", v.speech.clock(t))
 }
 
-// Local is a time in the time zone of the pages.
-func (v *visit) Local(t time.Time) time.Time { return t.In(v.h.o.Location) }
-
 // Machine writes a time for a machine.
 func (v *visit) Machine(t time.Time) string { return data.FormatTime(t) }
 

@@ -97,6 +97,8 @@ func showSpaces(v *visit) error {
 type spacePage struct {
 	Space   data.Space
 	Site    *data.Space
+	Place   portal.Place
+	Zone    string // the name of its time zone
 	Inside  []data.Space
 	Next    string // path of the next of those
 	Rows    []grantRow
@@ -113,6 +115,8 @@ func showSpace(v *visit) error {
 		return err
 	}
 	out := spacePage{Space: s, Grants: v.can(portal.ActionReadAccessGrants), CanUse: v.can(portal.ActionCreateAccessGrant)}
+	out.Place = related.Place(s.Ref())
+	out.Zone = v.zone(out.Place).String()
 	if site, shown := related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
 		out.Site = &site
 	}

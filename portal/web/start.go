@@ -11,7 +11,8 @@ import (
 // same whatever a customer has.
 type startPage struct {
 	Today      time.Time
-	Grants     bool // they are shown
+	Zone       string // of today, if the lists are in different time zones
+	Grants     bool   // they are shown
 	Arrivals   glance
 	Departures glance
 	InHouse    glance
@@ -47,22 +48,19 @@ func showStart(v *visit) error {
 		}
 		return data.ErrResourceNotFound // what it showed is gone
 	}
-	now := v.h.o.Now().In(v.h.o.Location)
-	today := func(state string) data.Query { return grantFilter{State: state}.query(now, now.Location()) }
-	out := startPage{Today: now, Grants: v.can(portal.ActionReadAccessGrants)}
+	out := startPage{Grants: v.can(portal.ActionReadAccessGrants)}
+	var places []portal.Place
 	if out.Grants {
 		for _, part := range []struct {
 			to    *glance
-			q     data.Query
 			limit int
 			state string
 		}{
-			{&out.Arrivals, today(stateArriving), glanceLimit, stateArriving},
-			{&out.Departures, today(stateDeparting), glanceLimit, stateDeparting},
-			{&out.InHouse, today(string(stateCurrent)), idleLimit, string(stateCurrent)},
+			{&out.Arrivals, glanceLimit, stateArriving},
+			{&out.Departures, glanceLimit, stateDeparting},
+			{&out.InHouse, idleLimit, string(stateCurrent)},
 		} {
-			part.q.Limit = part.limit
-			page, err := v.session.AccessGrants(v.ctx(), part.q)
+			page, err := v.grants(grantFilter{State: part.state}, part.limit, "")
 			if err != nil {
 				return err
 			}
@@ -72,9 +70,21 @@ func showStart(v *visit) error {
 					return err
 				}
 			}
+			for _, g := range page.Items {
+				places = append(places, page.Related.Place(g.Ref()))
+			}
 			page.Items = page.Items[:min(glanceRows, len(page.Items))]
 			part.to.Rows = v.rows(page)
 		}
+	}
+	// Where the portal has no time zone, today is that of what it shows.
+	zone := v.pageZone()
+	if common := commonPlace(places); v.look.TimeZone == "" && common.TimeZone != "" {
+		zone = v.zone(common)
+	}
+	out.Today = v.h.o.Now().In(zone)
+	if nameZones(out.Arrivals.Rows, out.Departures.Rows, out.InHouse.Rows) {
+		out.Zone = zone.String()
 	}
 	counts, err := v.session.Counts(v.ctx())
 	if err != nil {
