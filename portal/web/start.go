@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -49,7 +50,7 @@ func showStart(v *visit) error {
 		return data.ErrResourceNotFound // what it showed is gone
 	}
 	out := startPage{Grants: v.can(portal.ActionReadAccessGrants)}
-	var places []portal.Place
+	var places, idlePlaces []portal.Place
 	if out.Grants {
 		for _, part := range []struct {
 			to    *glance
@@ -66,9 +67,11 @@ func showStart(v *visit) error {
 			}
 			*part.to = glance{N: len(page.Items), More: page.Next != "", Path: v.Link(pageGrants, "state", part.state), Known: true}
 			if part.to == &out.InHouse && v.can(portal.ActionReadSpaces) && len(c.Filters) == 0 { // filters hide who is there
-				if err := v.idle(&out, page); err != nil {
+				of, err := v.idle(&out, page)
+				if err != nil {
 					return err
 				}
+				idlePlaces = of
 			}
 			for _, g := range page.Items {
 				places = append(places, page.Related.Place(g.Ref()))
@@ -77,13 +80,13 @@ func showStart(v *visit) error {
 			part.to.Rows = v.rows(page)
 		}
 	}
-	// Where the portal has no time zone, today is that of what it shows.
+	// If the portal has no time zone, today is that of what the page shows.
 	zone := v.pageZone()
-	if common := commonPlace(places); v.look.TimeZone == "" && common.TimeZone != "" {
-		zone = v.zone(common)
+	if v.look.TimeZone == "" {
+		zone = v.zone(portal.Place{TimeZone: cmp.Or(commonPlace(places).TimeZone, commonPlace(idlePlaces).TimeZone)})
 	}
 	out.Today = v.h.o.Now().In(zone)
-	if nameZones(out.Arrivals.Rows, out.Departures.Rows, out.InHouse.Rows) {
+	if nameZones([]grantRow{{zone: zone, Starts: out.Today}}, out.Arrivals.Rows, out.Departures.Rows, out.InHouse.Rows) {
 		out.Zone = zone.String()
 	}
 	counts, err := v.session.Counts(v.ctx())
@@ -98,11 +101,12 @@ func showStart(v *visit) error {
 	return v.show("start", "nav.start", out)
 }
 
-// idle finds the spaces that none of the grants of the moment opens. It says nothing
-// where there are more of those than were read.
-func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) error {
+// idle finds the spaces that none of the grants of the moment opens, and returns the
+// places of all spaces that it read. It finds nothing if there are more grants than were
+// read.
+func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) (places []portal.Place, err error) {
 	if inHouse.Next != "" {
-		return nil
+		return nil, nil
 	}
 	open := map[string]bool{}
 	for _, g := range inHouse.Items {
@@ -111,14 +115,12 @@ func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) erro
 		}
 	}
 	page, err := v.session.Spaces(v.ctx(), data.Query{Kinds: idleKinds, Limit: idleLimit})
-	if err != nil {
-		return err
-	}
-	if len(page.Items) == 0 {
-		return nil
+	if err != nil || len(page.Items) == 0 {
+		return nil, err
 	}
 	out.Idle = glance{More: page.Next != "", Path: v.Link(pageSpaces), Known: true}
 	for _, s := range page.Items {
+		places = append(places, page.Related.Place(s.Ref()))
 		if open[s.Key] || open[s.ParentSiteKey] && s.ParentSiteKey != "" {
 			continue
 		}
@@ -130,7 +132,7 @@ func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) erro
 			out.IdleSpaces = append(out.IdleSpaces, row)
 		}
 	}
-	return nil
+	return places, nil
 }
 
 // idleKinds are the spaces that a guest has for its own.

@@ -1,0 +1,445 @@
+package web_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// zoned returns the pages of a service whose clock stands at a time, and a visitor of a
+// portal of a customer. pushed is the API's customer_data, config its configuration.
+func zoned(t *testing.T, now, pushed, config string, o web.Options) (*fixture, *visitor) {
+	t.Helper()
+	f := setup(t, memory.New(), "https://portal.example", o)
+	f.clock.pass(utc(t, now).Sub(f.clock.now()))
+	f.push(t, pushed)
+	return f, f.visit(t, config)
+}
+
+// push pushes the API's customer_data.
+func (f *fixture) push(t *testing.T, pushed string) {
+	t.Helper()
+	d, err := data.Decode(strings.NewReader(pushed), data.DecodeOptions{})
+	require.NoError(t, err)
+	_, err = f.ws().Push(t.Context(), d)
+	require.NoError(t, err)
+}
+
+// visit opens a new portal of the customer "acme".
+func (f *fixture) visit(t *testing.T, config string) *visitor {
+	t.Helper()
+	req := portal.CreateRequest{CustomerKey: "acme"}
+	require.NoError(t, json.Unmarshal([]byte(config), &req.Config))
+	p, err := f.portals.Create(t.Context(), f.ws(), req)
+	require.NoError(t, err)
+	v := f.visitor(t)
+	require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
+	return v
+}
+
+func utc(t *testing.T, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, text)
+	require.NoError(t, err)
+	return at
+}
+
+// made returns the access grant that the page after a form is about.
+func (v *visitor) made(a answer) data.AccessGrant {
+	v.t.Helper()
+	require.Equal(v.t, http.StatusSeeOther, a.StatusCode, a.body)
+	location, err := a.Location()
+	require.NoError(v.t, err)
+	g, err := v.f.ws().AccessGrant(v.t.Context(), location.Query().Get("key"))
+	require.NoError(v.t, err)
+	return g
+}
+
+var (
+	hiddenField  = regexp.MustCompile(`<input type="hidden" name="([a-z_]+)" value="([^"]*)"`)
+	checkedSpace = regexp.MustCompile(`<input type="checkbox" name="space" value="([^"]*)" checked`)
+)
+
+// send posts the form of a page as a browser does: with the fields that it shows, of which
+// pairs take the place. Unlike the values of other fields, those of "space" add up.
+func (v *visitor) send(path string, pairs ...string) answer {
+	v.t.Helper()
+	body := v.get(path).body
+	var out []string
+	given := map[string]bool{}
+	for i := 0; i < len(pairs); i += 2 {
+		given[pairs[i]] = true
+		if pairs[i+1] != "" {
+			out = append(out, pairs[i], pairs[i+1])
+		}
+	}
+	for name, value := range valuesOf(body) {
+		if !given[name] {
+			out = append(out, name, value)
+		}
+	}
+	for _, hidden := range hiddenField.FindAllStringSubmatch(body, -1) {
+		if !given[hidden[1]] {
+			out = append(out, hidden[1], hidden[2])
+		}
+	}
+	if !given["space"] {
+		for _, box := range checkedSpace.FindAllStringSubmatch(body, -1) {
+			out = append(out, "space", box[1])
+		}
+	}
+	return v.post(path, out...)
+}
+
+// places are spaces whose own time zones differ, and a guest.
+const places = `"guests": [{"guest_key": "ada", "name": "Ada"}], "spaces": [
+	{"space_key": "tokyo", "name": "Tokyo loft", "customer_data": {"time_zone": "Asia/Tokyo"}},
+	{"space_key": "lisbon", "name": "Lisbon loft", "customer_data": {"time_zone": "Europe/Lisbon"}},
+	{"space_key": "new-york", "name": "New York loft", "customer_data": {"time_zone": "America/New_York"}},
+	{"space_key": "berlin", "name": "Berlin loft", "customer_data": {"time_zone": "Europe/Berlin"}},
+	{"space_key": "sydney", "name": "Sydney loft", "customer_data": {"time_zone": "Australia/Sydney"}},
+	{"space_key": "lord-howe", "name": "Lord Howe loft", "customer_data": {"time_zone": "Australia/Lord_Howe"}},
+	{"space_key": "apia", "name": "Apia loft", "customer_data": {"time_zone": "Pacific/Apia"}},
+	{"space_key": "sao-paulo", "name": "Sao Paulo loft", "customer_data": {"time_zone": "America/Sao_Paulo"}},
+	{"space_key": "plain", "name": "Plain loft"}]`
+
+func TestNewGrant_TimesAreInTheZoneOfTheSpace(t *testing.T) {
+	t.Parallel()
+	_, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`}`, `{}`, web.Options{})
+	form := v.home + "reservations/new?guest=ada&space=tokyo"
+	require.Contains(t, v.get(form).body, "Times are in Asia/Tokyo")
+	a := v.send(form, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00")
+	g := v.made(a)
+	require.Equal(t, "2026-06-10T06:00:00Z", g.StartsAt.Format(time.RFC3339))
+	require.Equal(t, "2026-06-11T02:00:00Z", g.EndsAt.Format(time.RFC3339))
+	body := v.follow(a).body
+	for _, text := range []string{"3:00 PM", "11:00 AM", "1 night", "Asia/Tokyo", "Wed, Jun 10, 2026"} {
+		require.Contains(t, body, text)
+	}
+	require.Equal(t, "2026-06-10T15:00", valuesOf(v.get(v.home + "reservations/edit?key=" + g.Key).body)["starts_at"])
+	// A browser that kept the page from before forms carried a zone, or a program.
+	g = v.made(v.post(form, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
+	require.Equal(t, "2026-06-10T06:00:00Z", g.StartsAt.Format(time.RFC3339))
+}
+
+func TestNewGrant_ChangeOfClocks(t *testing.T) {
+	t.Parallel()
+	_, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`}`, `{}`, web.Options{})
+	for _, c := range []struct{ space, local, want, shown string }{
+		{"new-york", "2027-03-14T02:30", "2027-03-14T07:30:00Z", "2027-03-14T03:30"},
+		{"berlin", "2026-10-25T02:30", "2026-10-25T00:30:00Z", "2026-10-25T02:30"},
+		{"sydney", "2027-04-04T02:30", "2027-04-03T15:30:00Z", "2027-04-04T02:30"},
+		{"lord-howe", "2026-10-04T02:15", "2026-10-03T15:45:00Z", "2026-10-04T02:45"},
+		{"apia", "2011-12-30T12:00", "2011-12-30T22:00:00Z", "2011-12-31T12:00"},
+		{"sao-paulo", "2018-11-04T00:00", "2018-11-04T03:00:00Z", "2018-11-04T01:00"},
+		{"tokyo", "9999-12-31T23:59", "9999-12-31T14:59:00Z", "9999-12-31T23:59"},
+		{"plain", "0001-01-01T00:01", "0001-01-01T00:01:00Z", "0001-01-01T00:01"},
+	} {
+		g := v.made(v.send(v.home+"reservations/new?guest=ada&space="+c.space, "starts_at", c.local, "ends_at", ""))
+		require.Equal(t, c.want, g.StartsAt.Format(time.RFC3339), c.space)
+		edit := v.home + "reservations/edit?key=" + g.Key
+		require.Equal(t, c.shown, valuesOf(v.get(edit).body)["starts_at"], c.space)
+		// What is shown can be saved as it is.
+		require.Equal(t, g.StartsAt, v.made(v.send(edit, "name", "Saved again")).StartsAt, c.space)
+	}
+	// Beyond the years that can be stored.
+	for space, local := range map[string]string{"new-york": "9999-12-31T23:59", "tokyo": "0001-01-01T00:01"} {
+		a := v.send(v.home+"reservations/new?guest=ada&space="+space, "starts_at", local, "ends_at", "")
+		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
+		require.Equal(t, local, valuesOf(a.body)["starts_at"])
+	}
+}
+
+func TestEditGrant_SecondOfARepeatedHourIsKept(t *testing.T) {
+	t.Parallel()
+	f, v := zoned(t, "2026-10-01T08:00:00Z", `{"customer_key": "acme", `+places+`, "bookings": [
+		{"booking_key": "b1", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-24T13:00:00Z", "ends_at": "2026-10-25T01:30:15.5Z"}]}`, `{}`, web.Options{})
+	edit := v.home + "reservations/edit?key=b1"
+	require.Equal(t, "2026-10-25T02:30", valuesOf(v.get(edit).body)["ends_at"])
+	g := v.made(v.send(edit, "name", "Renamed"))
+	require.Equal(t, "Renamed", g.Name)
+	require.Equal(t, utc(t, "2026-10-25T01:30:15.5Z"), g.EndsAt)
+	require.Equal(t, utc(t, "2026-10-24T12:00:00Z"), v.made(v.send(edit, "starts_at", "2026-10-24T14:00")).StartsAt)
+	g, err := f.ws().AccessGrant(t.Context(), "b1")
+	require.NoError(t, err)
+	require.Equal(t, utc(t, "2026-10-25T01:30:15.5Z"), g.EndsAt)
+}
+
+// hotels are two hotels, one of which says nothing of clocks.
+const hotels = `"guests": [{"guest_key": "ada", "name": "Ada"}],
+	"sites": [
+		{"site_key": "ginza", "name": "Ginza", "customer_data": {"time_zone": "Asia/Tokyo", "default_checkin_time": "15:00", "default_checkout_time": "10:30"}},
+		{"site_key": "other", "name": "Other"}],
+	"rooms": [{"room_key": "g-1", "name": "G 1", "parent_site_key": "ginza"}, {"room_key": "o-1", "name": "O 1", "parent_site_key": "other"}],
+	"spaces": [{"space_key": "g-2", "name": "G 2", "parent_site_key": "ginza", "customer_data": {"time_zone": "Pacific/Honolulu", "default_checkin_time": "18:00"}}]`
+
+func TestTimeZone_IsInherited(t *testing.T) {
+	t.Parallel()
+	lisbon, err := time.LoadLocation("Europe/Lisbon")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		name, customer, config string
+		o                      web.Options
+		room, want             string
+	}{
+		{"the site's", "", `{"time_zone": "America/New_York"}`, web.Options{}, "g-1", "Asia/Tokyo"},
+		{"its own", "", `{"time_zone": "America/New_York"}`, web.Options{}, "g-2", "Pacific/Honolulu"},
+		{"the portal's", `"customer_time_zone": "Asia/Kolkata",`, `{"time_zone": "America/New_York"}`, web.Options{Location: lisbon}, "o-1", "America/New_York"},
+		{"the customer's", `"customer_time_zone": "Asia/Kolkata",`, `{}`, web.Options{Location: lisbon}, "o-1", "Asia/Kolkata"},
+		{"the host's", "", `{}`, web.Options{Location: lisbon}, "o-1", "Europe/Lisbon"},
+		{"UTC", "", `{}`, web.Options{}, "o-1", "UTC"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			zone, err := time.LoadLocation(c.want)
+			require.NoError(t, err)
+			_, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+c.customer+hotels+`, "bookings": [
+				{"booking_key": "b1", "guest_key": "ada", "space_keys": ["`+c.room+`"], "starts_at": "2026-06-10T06:00:00Z", "ends_at": "2026-06-11T02:00:00Z"}]}`, c.config, c.o)
+			at := utc(t, "2026-06-10T06:00:00Z").In(zone)
+			body := v.get(v.home + "reservations/view?key=b1").body
+			require.Contains(t, body, "Times are in "+c.want)
+			require.Contains(t, body, at.Format("Mon, Jan 2, 2006"))
+			require.Contains(t, body, at.Format("3:04 PM"))
+			for _, list := range []string{"reservations", "guests/view?key=ada", "spaces/view?key=" + c.room} {
+				require.Contains(t, v.get(v.home+list).body, at.Format("3:04 PM"), list)
+			}
+			require.Contains(t, v.get(v.home+"spaces/view?key="+c.room).body, c.want)
+			require.Equal(t, at.Format("2006-01-02T15:04"), valuesOf(v.get(v.home + "reservations/edit?key=b1").body)["starts_at"])
+			require.Contains(t, v.get(v.home+"reservations/new?space="+c.room).body, "Times are in "+c.want)
+			require.Equal(t, at.UTC(), v.made(v.send(v.home+"reservations/new?guest=ada&space="+c.room, "starts_at", at.Format("2006-01-02T15:04"), "ends_at", "")).StartsAt)
+		})
+	}
+}
+
+func TestTimeZone_DeepLinkAndLandingPage(t *testing.T) {
+	t.Parallel()
+	f, _ := zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", `+hotels+`, "reservations": [
+		{"reservation_key": "r1", "guest_key": "ada", "room_keys": ["g-1"], "starts_at": "2026-06-10T06:00:00Z", "ends_at": "2026-06-11T02:00:00Z"}]}`, `{}`, web.Options{})
+	// The site of the room is not shown, and its time zone counts.
+	v := f.visit(t, `{"deep_link": {"resource_type": "reservation", "resource_key": "r1"}}`)
+	body := v.get(v.home + "reservations/view?key=r1").body
+	require.NotContains(t, body, "Ginza")
+	require.Contains(t, body, "Times are in Asia/Tokyo")
+	require.Contains(t, body, "3:00 PM")
+	require.Contains(t, body, "1 night")
+	require.Regexp(t, `This link works until Wed, Jun 3, 2026, 1:00 AM .*Asia/Tokyo`, body)
+	v = f.visit(t, `{"navigation_mode": "restricted", "landing_page": {"manage": {"site_key": "ginza"}}}`)
+	require.Regexp(t, `This link works until Wed, Jun 3, 2026, 1:00 AM .*Asia/Tokyo`, v.get(v.home+"spaces/view?key=ginza").body)
+}
+
+func TestCheckinTimes_AreInheritedAndProposed(t *testing.T) {
+	t.Parallel()
+	// It is June 2 in Tokyo, and June 1 in Honolulu.
+	_, v := zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", `+hotels+`}`, `{}`, web.Options{})
+	for path, want := range map[string][2]string{
+		"reservations/new?space=g-1":           {"2026-06-02T15:00", "2026-06-03T10:30"},
+		"reservations/new?space=g-2":           {"2026-06-01T18:00", "2026-06-02T10:30"},
+		"reservations/new?space=o-1":           {"", ""},
+		"reservations/new?guest=ada&space=g-1": {"2026-06-02T15:00", "2026-06-03T10:30"},
+		"reservations/new":                     {"", ""}, // the spaces to choose from differ
+	} {
+		values := valuesOf(v.get(v.home + path).body)
+		require.Equal(t, want, [2]string{values["starts_at"], values["ends_at"]}, path)
+	}
+	body := v.get(v.home + "spaces/view?key=g-2").body
+	for _, text := range []string{"Pacific/Honolulu", "18:00", "10:30"} {
+		require.Contains(t, body, text)
+	}
+	require.Contains(t, v.get(v.home+"spaces/view?key=ginza").body, "15:00")
+
+	_, v = zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", "sites": [{"site_key": "s", "name": "S", "customer_data": {"time_zone": "Asia/Tokyo", "default_checkin_time": "15:00"}}],
+		"rooms": [{"room_key": "1", "name": "1", "parent_site_key": "s"}, {"room_key": "2", "name": "2", "parent_site_key": "s"}]}`, `{}`, web.Options{})
+	body = v.get(v.home + "reservations/new").body
+	require.Contains(t, body, "Times are in Asia/Tokyo", "all spaces that can be chosen are there")
+	require.Equal(t, "2026-06-02T15:00", valuesOf(body)["starts_at"])
+}
+
+func TestGrantForm_SpacesInAnotherZoneThanTheForm(t *testing.T) {
+	t.Parallel()
+	f, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", "customer_time_zone": "Europe/Lisbon", `+places+`}`, `{}`, web.Options{})
+	form := v.home + "reservations/new?guest=ada"
+	require.Contains(t, v.get(form).body, "Times are in Europe/Lisbon")
+	a := v.send(form, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo")
+	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
+	require.Contains(t, a.body, "These times are now in Asia/Tokyo")
+	require.Contains(t, a.body, `name="zone" value="Asia/Tokyo"`)
+	require.Contains(t, a.body, `value="tokyo" checked`)
+	require.Equal(t, "2026-06-10T15:00", valuesOf(a.body)["starts_at"], "what was typed stays")
+	g := v.made(v.post(form, "zone", "Asia/Tokyo", "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
+	require.Equal(t, utc(t, "2026-06-10T06:00:00Z"), g.StartsAt)
+	page, err := f.ws().AccessGrants(t.Context(), data.Query{CustomerKey: "acme"})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+
+	// The visitor moves it.
+	edit := v.home + "reservations/edit?key=" + g.Key
+	a = v.send(edit, "space", "new-york")
+	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
+	require.Contains(t, a.body, "These times are now in America/New_York")
+	g = v.made(v.post(edit, "zone", "America/New_York", "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "new-york"))
+	require.Equal(t, utc(t, "2026-06-10T19:00:00Z"), g.StartsAt)
+
+	// The host moves it while a form is open, of which only the name changes.
+	f.push(t, `{"customer_key": "acme", "bookings": [{"booking_key": "`+g.Key+`", "space_keys": ["tokyo"]}]}`)
+	after := v.made(v.post(edit, "zone", "America/New_York", "name", "Renamed", "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
+	require.Equal(t, g.StartsAt, after.StartsAt)
+	require.Equal(t, g.EndsAt, after.EndsAt)
+
+	// A zone that the form cannot have carried is as none.
+	for _, zone := range []string{"Local", "", "../etc/passwd", "Mars/Olympus"} {
+		g := v.made(v.post(form, "zone", zone, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
+		require.Equal(t, utc(t, "2026-06-10T06:00:00Z"), g.StartsAt, zone)
+	}
+}
+
+func TestGrant_SpacesInSeveralZones(t *testing.T) {
+	t.Parallel()
+	_, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`, "bookings": [
+		{"booking_key": "b1", "guest_key": "ada", "space_keys": ["plain", "tokyo", "lisbon"], "starts_at": "2026-06-10T06:00:00Z"},
+		{"booking_key": "b2", "guest_key": "ada", "space_keys": ["lisbon"], "starts_at": "2026-06-10T06:00:00Z"}]}`, `{}`, web.Options{})
+	body := v.get(v.home + "reservations/view?key=b1").body
+	require.Contains(t, body, "Times are in Asia/Tokyo. Other spaces here are in another time zone.", "it is the first that has one")
+	require.NotContains(t, v.get(v.home+"reservations/view?key=b2").body, "Other spaces")
+	for _, list := range []string{"reservations", "guests/view?key=ada", "spaces/view?key=lisbon"} {
+		body = v.get(v.home + list).body
+		require.Contains(t, body, "Asia/Tokyo", list)
+		require.Contains(t, body, "Europe/Lisbon", list)
+	}
+	require.NotContains(t, v.get(v.home+"spaces/view?key=tokyo").body, "Europe/Lisbon", "a list in one time zone does not name it")
+}
+
+func TestStartPage_TodayIsThatOfTheSite(t *testing.T) {
+	t.Parallel()
+	// It is 01:00 on June 2 in Tokyo, and 06:00 on June 1 in Honolulu.
+	const now = "2026-06-01T16:00:00Z"
+	bookings := `, "bookings": [
+		{"booking_key": "tokyo-first", "guest_key": "ada", "name": "Tokyo June 1", "space_keys": ["g-1"], "starts_at": "2026-06-01T06:00:00Z", "ends_at": "2026-06-01T14:59:00Z"},
+		{"booking_key": "tokyo-second", "guest_key": "ada", "name": "Tokyo June 2", "space_keys": ["g-1"], "starts_at": "2026-06-02T14:59:00Z", "ends_at": "2026-06-03T01:00:00Z"},
+		{"booking_key": "tokyo-third", "guest_key": "ada", "name": "Tokyo June 3", "space_keys": ["g-1"], "starts_at": "2026-06-02T15:00:00Z"}`
+	honolulu := `,
+		{"booking_key": "honolulu-before", "guest_key": "ada", "name": "Honolulu May 31", "space_keys": ["g-2"], "starts_at": "2026-06-01T09:59:00Z", "ends_at": "2026-06-02T09:59:00Z"},
+		{"booking_key": "honolulu-first", "guest_key": "ada", "name": "Honolulu June 1", "space_keys": ["g-2"], "starts_at": "2026-06-01T10:00:00Z"},
+		{"booking_key": "honolulu-second", "guest_key": "ada", "name": "Honolulu June 2", "space_keys": ["g-2"], "starts_at": "2026-06-02T10:00:00Z"}`
+	shown := func(body string) (names []string) {
+		for _, name := range []string{"Tokyo June 1", "Tokyo June 2", "Tokyo June 3", "Honolulu May 31", "Honolulu June 1", "Honolulu June 2"} {
+			if strings.Contains(body, ">"+name+"<") {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	_, v := zoned(t, now, `{"customer_key": "acme", `+hotels+bookings+`]}`, `{}`, web.Options{})
+	body := v.get(v.home).body
+	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Tue, Jun 2, 2026</time></p>`, body)
+	require.Contains(t, body, `<span class="figure">1</span> <span>Starting today</span>`)
+	require.Contains(t, body, `<span class="figure">0</span> <span>Ending today</span>`)
+	require.Equal(t, []string{"Tokyo June 2"}, shown(body))
+
+	_, v = zoned(t, now, `{"customer_key": "acme", "sites": [{"site_key": "s", "name": "S", "customer_data": {"time_zone": "Asia/Tokyo"}}],
+		"rooms": [{"room_key": "1", "name": "1", "parent_site_key": "s"}]}`, `{}`, web.Options{})
+	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Tue, Jun 2, 2026</time></p>`, v.get(v.home).body, "without bookings, that of the spaces")
+
+	_, v = zoned(t, now, `{"customer_key": "acme", `+hotels+bookings+honolulu+`]}`, `{"time_zone": "Pacific/Honolulu"}`, web.Options{})
+	body = v.get(v.home).body
+	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Mon, Jun 1, 2026</time> <span translate="no">Pacific/Honolulu</span></p>`, body)
+	require.Contains(t, body, `<span class="figure">2</span> <span>Starting today</span>`)
+	require.Contains(t, body, `<span class="figure">1</span> <span>Ending today</span>`, "at 23:59 in Honolulu")
+	for _, zone := range []string{"Asia/Tokyo", "Pacific/Honolulu"} {
+		require.Contains(t, body, zone, "the lists name their time zones")
+	}
+	require.Equal(t, []string{"Tokyo June 2", "Honolulu June 1"}, shown(v.get(v.home+"reservations?state=arriving").body))
+	require.Equal(t, []string{"Honolulu May 31"}, shown(v.get(v.home+"reservations?state=departing").body))
+	require.Equal(t, []string{"Tokyo June 2", "Honolulu June 1", "Honolulu June 2"}, shown(v.get(v.home+"reservations?state=all&from=2026-06-02&until=2026-06-02").body))
+	require.Equal(t, []string{"Tokyo June 3"}, shown(v.get(v.home+"reservations?state=arriving&from=2026-06-03&until=2026-06-03").body))
+	require.Equal(t, []string{"Honolulu May 31"}, shown(v.get(v.home+"reservations?state=all&until=2026-05-31").body))
+}
+
+func TestGrants_DaysAtAChangeOfClocks(t *testing.T) {
+	t.Parallel()
+	// The first and the last minute of a day of 23 hours, one of 25, one that begins at
+	// 01:00, and one that did not take place, with the minutes around them.
+	_, v := zoned(t, "2011-01-01T08:00:00Z", `{"customer_key": "acme", `+places+`, "bookings": [
+		{"booking_key": "ny-0", "guest_key": "ada", "space_keys": ["new-york"], "starts_at": "2027-03-14T04:59:00Z", "ends_at": "2027-03-14T05:00:00Z"},
+		{"booking_key": "ny-1", "guest_key": "ada", "space_keys": ["new-york"], "starts_at": "2027-03-14T05:00:00Z", "ends_at": "2027-03-14T05:01:00Z"},
+		{"booking_key": "ny-2", "guest_key": "ada", "space_keys": ["new-york"], "starts_at": "2027-03-15T03:59:00Z", "ends_at": "2027-03-15T04:00:00Z"},
+		{"booking_key": "ny-3", "guest_key": "ada", "space_keys": ["new-york"], "starts_at": "2027-03-15T04:00:00Z", "ends_at": "2027-03-15T04:01:00Z"},
+		{"booking_key": "be-0", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-24T21:59:00Z", "ends_at": "2026-10-24T22:00:00Z"},
+		{"booking_key": "be-1", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-24T22:00:00Z", "ends_at": "2026-10-24T22:01:00Z"},
+		{"booking_key": "be-2", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-25T22:59:00Z", "ends_at": "2026-10-25T23:00:00Z"},
+		{"booking_key": "be-3", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-25T23:00:00Z", "ends_at": "2026-10-25T23:01:00Z"},
+		{"booking_key": "sp-0", "guest_key": "ada", "space_keys": ["sao-paulo"], "starts_at": "2018-11-04T02:59:00Z", "ends_at": "2018-11-04T03:00:00Z"},
+		{"booking_key": "sp-1", "guest_key": "ada", "space_keys": ["sao-paulo"], "starts_at": "2018-11-04T03:00:00Z", "ends_at": "2018-11-04T03:01:00Z"},
+		{"booking_key": "ap-0", "guest_key": "ada", "space_keys": ["apia"], "starts_at": "2011-12-30T09:59:00Z", "ends_at": "2011-12-30T10:00:00Z"},
+		{"booking_key": "ap-1", "guest_key": "ada", "space_keys": ["apia"], "starts_at": "2011-12-30T10:00:00Z", "ends_at": "2011-12-30T10:01:00Z"}]}`, `{}`, web.Options{})
+	row := regexp.MustCompile(`<th scope="row"><a href="[^"]*key=([a-z0-9-]+)`)
+	for _, c := range []struct{ query, want string }{
+		{"state=all&from=2027-03-14&until=2027-03-14", "ny-1 ny-2"},
+		{"state=arriving&from=2027-03-14", "ny-1 ny-2"},
+		{"state=departing&from=2027-03-14", "ny-0 ny-1"}, // ny-0 ends as the day begins, and ny-2 as the next one does
+		{"state=all&from=2026-10-25&until=2026-10-25", "be-1 be-2"},
+		{"state=all&from=2018-11-04&until=2018-11-04", "sp-1"},
+		{"state=all&from=2018-11-03&until=2018-11-03", "sp-0"},
+		{"state=all&from=2011-12-29&until=2011-12-29", "ap-0"},
+		{"state=all&from=2011-12-30&until=2011-12-30", ""},
+		{"state=arriving&from=2011-12-30", ""},
+		{"state=departing&from=2011-12-30", ""},
+		{"state=all&from=2011-12-31&until=2011-12-31", "ap-1"},
+		{"state=all&from=2011-12-31&until=2011-12-29", ""},
+		{"state=arriving&from=2011-12-31&until=2011-12-29", ""},
+		{"state=departing&until=2000-01-01", ""},
+		{"state=all&from=0001-01-01&until=2011-12-29", "ap-0"},
+		{"state=arriving&from=0001-01-01&until=2011-12-29", "ap-0"},
+		{"state=all&from=2027-03-15&until=9999-12-31", "ny-3"},
+		{"state=upcoming&from=2027-03-15&until=9999-12-31", "ny-3"},
+	} {
+		a := v.get(v.home + "reservations?" + c.query)
+		require.Equal(t, http.StatusOK, a.StatusCode, c.query)
+		var got []string
+		for _, found := range row.FindAllStringSubmatch(a.body, -1) {
+			got = append(got, found[1])
+		}
+		require.ElementsMatch(t, strings.Fields(c.want), got, c.query)
+	}
+}
+
+func TestGrant_NightsAreDaysOfTheCalendar(t *testing.T) {
+	t.Parallel()
+	_, v := zoned(t, "2011-01-01T08:00:00Z", `{"customer_key": "acme", `+places+`, "bookings": [
+		{"booking_key": "b1", "guest_key": "ada", "space_keys": ["tokyo"], "starts_at": "2026-06-10T06:00:00Z", "ends_at": "2026-06-11T02:00:00Z"},
+		{"booking_key": "b2", "guest_key": "ada", "space_keys": ["new-york"], "starts_at": "2027-03-13T20:00:00Z", "ends_at": "2027-03-14T15:00:00Z"},
+		{"booking_key": "b3", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-24T09:00:00Z", "ends_at": "2026-10-25T11:00:00Z"},
+		{"booking_key": "b4", "guest_key": "ada", "space_keys": ["apia"], "starts_at": "2011-12-30T01:00:00Z", "ends_at": "2011-12-30T21:00:00Z"}]}`, `{}`, web.Options{})
+	for _, key := range []string{"b1", "b2", "b3", "b4"} {
+		require.Contains(t, v.get(v.home+"reservations/view?key="+key).body, ">1 night<", key)
+	}
+}
+
+func TestHistory_TimesAreInTheZoneOfTheGrant(t *testing.T) {
+	t.Parallel()
+	_, v := zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", `+hotels+`, "bookings": [
+		{"booking_key": "b1", "guest_key": "ada", "room_keys": ["g-1"], "starts_at": "2026-06-10T06:00:00Z"}]}`, `{}`, web.Options{})
+	require.Contains(t, v.get(v.home+"reservations/view?key=b1").body, "Tue, Jun 2, 2026, 1:00 AM")
+}
+
+func TestNew_LocationWithoutAName(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	for _, zone := range []*time.Location{time.Local, time.FixedZone("", 3600), time.FixedZone("my zone", 3600)} {
+		if zone.String() == "UTC" {
+			continue // time.Local of a machine in UTC
+		}
+		_, err := web.New(f.portals, web.Options{Location: zone})
+		require.ErrorIs(t, err, web.ErrInvalid)
+		require.ErrorContains(t, err, "Location")
+	}
+}
