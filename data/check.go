@@ -138,7 +138,7 @@ func checkNode(n *node, report reporter) {
 	checkRefAliases(n, report)
 	for _, name := range n.clear {
 		if len(clearedFields(n.kind, name)) == 0 {
-			report(".clear", RuleNotAField, "%q is not a field of a %s", clip(name), n.kind)
+			report(".clear", RuleNotAField, "%q is not a field of a %s", chars.Clip(name), n.kind)
 		}
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
 // CustomerData is what a push or a sync gives for one customer. As JSON it is the
@@ -35,7 +38,8 @@ type CustomerData struct {
 	// "customer_name" and "customer_time_zone".
 	Clear []string
 
-	notes []Finding
+	notes   []Finding // of the JSON that it was read from
+	omitted leftout.Counts
 }
 
 // Add adds resources of any class, which may be given as pointers. It panics for a nil
@@ -135,7 +139,7 @@ type DecodeOptions struct {
 // that matches [ErrNotJSON] where r holds anything but one JSON value within the
 // bounds, with the names of each object all different and the text in UTF-8. Of the
 // faults and warnings that reading finds it keeps 10,000, one fault of each resource
-// beyond them, and a warning of [RuleLeftOut].
+// beyond them, and the number of the others.
 func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 	var d CustomerData
 	reader := newJSONReader(r, o)
@@ -146,7 +150,7 @@ func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 	if err != nil {
 		return CustomerData{}, reader.wrap(err)
 	}
-	d.notes = reader.listed(d.notes)
+	d.omitted = reader.omitted
 	return d, nil
 }
 
@@ -163,7 +167,7 @@ func (d *CustomerData) UnmarshalJSON(b []byte) error {
 func (d *CustomerData) decode(reader *jsonReader) error {
 	report := reader.noteIn(&d.notes)
 	_, err := reader.object(under("customer_data", report), func(name string) error {
-		report := under(name, report)
+		report := under(chars.Clip(name), report)
 		if name == "customer_key" {
 			key, err := reader.text(report)
 			d.CustomerKey = key

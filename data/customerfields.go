@@ -80,7 +80,7 @@ func (f *customerField) encode(e *jsontext.Encoder, d *CustomerData) error {
 func checkCustomer(d *CustomerData, found *findings) {
 	for _, name := range d.Clear {
 		if customerFieldNamed(name) == nil {
-			found.in("clear")("", RuleNotAField, "%q is not a field of a customer", clip(name))
+			found.in("clear")("", RuleNotAField, "%q is not a field of a customer", chars.Clip(name))
 		}
 	}
 	for i := range customerFieldTable {

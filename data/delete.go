@@ -100,12 +100,15 @@ type DeleteOptions struct {
 
 // DeleteWith is Delete with options.
 func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptions) (DeleteReport, error) {
-	found := sel.check()
+	found, err := sel.check(ctx)
+	if err != nil {
+		return DeleteReport{}, err
+	}
 	if err := found.err(false); err != nil {
 		return DeleteReport{}, err
 	}
 	var report DeleteReport
-	err := w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err = w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		p := &deletion{s: s, scale: scale}
 		if err := p.plan(ctx, sel); err != nil {
 			return nil, err
@@ -270,7 +273,9 @@ func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteRe
 	var seeds []*seed
 	bySeed := map[layout.CustomerID]*seed{}
 	var paths []string
-	sel.paths(func(path string, _ Ref) { paths = append(paths, path) })
+	for path := range sel.paths() {
+		paths = append(paths, path)
+	}
 	var found findings
 	for i, ref := range sel.Resources {
 		n, c := nodes[i], customers[i]

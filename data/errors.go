@@ -69,7 +69,7 @@ const (
 	RulePreferredCode Rule = "preferred_code"  // not 4 to 9 digits
 	RuleSharedEmail   Rule = "shared_email"    // two user identities of the push have it
 	RuleRefTwice      Rule = "reference_twice" // one list names the same key twice
-	RuleLeftOut       Rule = "left_out"        // more was found than is listed; of no path
+	RuleLeftOut       Rule = "left_out"        // more was found than is listed, and how much; of no path
 )
 
 // Finding is a fault or a warning about what was given.
@@ -83,25 +83,28 @@ type Finding struct {
 
 func (f Finding) String() string { return f.Path + ": " + f.Message }
 
-// InvalidError lists every fault of what was given, or, where there are more, the first
-// 10,000 and a warning of [RuleLeftOut]. Nothing was written.
+// InvalidError lists the faults of what was given: all of them, or the first 10,000 and
+// the number of the others. Nothing was written.
 type InvalidError struct {
 	Faults   []Finding
-	Warnings []Finding
+	Warnings []Finding // likewise; if anything was left out, the last one has RuleLeftOut and says how much
+
+	OmittedFaults int // faults that were found and are not in Faults
 }
 
-// shownFaults bounds the text of the error; Faults has them all.
+// shownFaults bounds the text of the error.
 const shownFaults = 20
 
 func (e *InvalidError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "data: invalid: %d fault", len(e.Faults))
-	if len(e.Faults) != 1 {
+	total := len(e.Faults) + e.OmittedFaults
+	fmt.Fprintf(&b, "data: invalid: %d fault", total)
+	if total != 1 {
 		b.WriteByte('s')
 	}
 	for i, f := range e.Faults {
 		if i == shownFaults {
-			fmt.Fprintf(&b, "; and %d more", len(e.Faults)-i)
+			fmt.Fprintf(&b, "; and %d more", total-i)
 			break
 		}
 		b.WriteString([]string{": ", "; "}[min(i, 1)])

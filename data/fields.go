@@ -351,15 +351,23 @@ func (v spaceRefs) merge(dst, patch *node) {
 
 func (v spaceRefs) check(n *node, name string, report reporter) {
 	from, to := v.of(n)
-	for i, ref := range n.spaces[from:to] {
-		again := ref.Key != "" && slices.Contains(n.spaces[from:from+i], ref)
+	refs := n.spaces[from:to]
+	var seen map[string]bool
+	if len(refs) > 1 { // most have one
+		seen = make(map[string]bool, len(refs))
+	}
+	for i, ref := range refs {
+		again := ref.Key != "" && seen[ref.Key]
+		if seen != nil {
+			seen[ref.Key] = true
+		}
 		if !again && chars.CheckKey(ref.Key) == "" {
 			continue
 		}
 		part := under(fmt.Sprintf(".%s[%d]", name, i), report)
 		reportKey(ref.Key, part)
 		if again {
-			part("", RuleRefTwice, "names %q a second time", ref.Key)
+			part("", RuleRefTwice, "names %q a second time", chars.Clip(ref.Key))
 		}
 	}
 }
@@ -428,7 +436,7 @@ func (metadata) merge(dst, patch *node) {
 
 func (metadata) check(n *node, name string, report reporter) {
 	for _, key := range slices.Sorted(maps.Keys(n.metadata)) {
-		checkMetadata(key, n.metadata[key], under("."+name+"."+key, report))
+		checkMetadata(key, n.metadata[key], under("."+name+"."+chars.Clip(key), report))
 	}
 }
 
@@ -451,15 +459,16 @@ func (metadata) encode(e *jsontext.Encoder, n *node) error {
 func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 	n.metadata = CustomMetadata{}
 	d.tooMany = false
+	named := 0
 	_, err := d.object(report, func(name string) error {
-		if len(n.metadata) == maxMetadataPatch {
+		if named++; named > maxMetadataPatch {
 			if !d.tooMany {
 				report("", RuleTooMany, "at most %d keys at once", maxMetadataPatch)
 			}
 			d.tooMany = true
 			return d.skip()
 		}
-		v, ok, err := d.scalar(under("."+name, report))
+		v, ok, err := d.scalar(under("."+chars.Clip(name), report))
 		if ok {
 			n.metadata[name] = v
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
 // warnings are the rules whose breach lets a push go ahead.
@@ -11,40 +13,41 @@ var warnings = []Rule{
 	RuleNotThereYet, RuleUnknownField, RuleEmailAddress, RulePreferredCode, RuleSharedEmail, RuleRefTwice, RuleLeftOut,
 }
 
-// maxFindings bounds the faults that are listed, and the warnings, whatever was given.
-const maxFindings = 10_000
+// isFault reports whether a finding refuses the value that it is about.
+func (f Finding) isFault() bool { return isFault(f.Rule) }
 
-// isFault is whether a finding refuses what it is about.
-func (f Finding) isFault() bool { return !slices.Contains(warnings, f.Rule) }
+func isFault(rule Rule) bool { return !slices.Contains(warnings, rule) }
 
-// leftOut is the warning that more was found than is listed.
-var leftOut = Finding{Rule: RuleLeftOut, Message: "there are more faults or warnings than are listed"}
-
-// findings gathers what is wrong with what was given.
+// findings collects faults and warnings: the first [leftout.Max] of each, and the number
+// of the others. Adding one takes constant time.
 type findings struct {
 	faults, warnings []Finding
 	at               map[string]Rule // the faults by path; one of those at a path
-	more             bool            // than are kept
+	omitted          leftout.Counts
+}
+
+// full reports whether another finding of a rule would only be counted.
+func (f *findings) full(rule Rule) bool {
+	if isFault(rule) {
+		return len(f.faults) >= leftout.Max
+	}
+	return len(f.warnings) >= leftout.Max
 }
 
 func (f *findings) add(found Finding) {
-	if found.Rule == RuleLeftOut {
-		f.more = true
-		return
-	}
-	if !found.isFault() {
-		if len(f.warnings) == maxFindings {
-			f.more = true
-			return
-		}
-		f.warnings = append(f.warnings, found)
-		return
-	}
-	if found.Rule == RuleRequired && f.wrongAt(found.Path) {
+	fault := found.isFault()
+	if fault && found.Rule == RuleRequired && f.wrongAt(found.Path) {
 		return // it is there, or what it would be in is, and is wrong
 	}
-	if len(f.faults) == maxFindings {
-		f.more = true
+	switch {
+	case f.full(found.Rule) && fault:
+		f.omitted.Faults++
+		return
+	case f.full(found.Rule):
+		f.omitted.Warnings++
+		return
+	case !fault:
+		f.warnings = append(f.warnings, found)
 		return
 	}
 	f.faults = append(f.faults, found)
@@ -54,8 +57,8 @@ func (f *findings) add(found Finding) {
 	f.at[found.Path] = found.Rule
 }
 
-// wrongAt is whether there is a fault at a path, or something of the wrong type that
-// it would be in.
+// wrongAt reports whether there is a fault at a path, or a value of the wrong type at a
+// path above it.
 func (f *findings) wrongAt(path string) bool {
 	if f.at[path] != "" {
 		return true
@@ -82,7 +85,7 @@ func (f *findings) about(at entry) reporter {
 	}
 }
 
-// join adds what another found.
+// join adds the findings of another collector.
 func (f *findings) join(other findings) {
 	for _, found := range other.faults {
 		f.add(found)
@@ -90,22 +93,24 @@ func (f *findings) join(other findings) {
 	for _, found := range other.warnings {
 		f.add(found)
 	}
-	f.more = f.more || other.more
+	f.omitted.Add(other.omitted)
 }
 
-// listed is the warnings, and whether there was more.
+// listed returns the warnings, with one of [RuleLeftOut] at the end if any fault or
+// warning was left out.
 func (f *findings) listed() []Finding {
-	if !f.more {
+	if !f.omitted.Any() {
 		return f.warnings
 	}
-	return append(slices.Clip(f.warnings), leftOut)
+	return append(slices.Clip(f.warnings), Finding{Rule: RuleLeftOut, Message: f.omitted.Text()})
 }
 
-// err is an InvalidError where there is a fault, or, if strict, a warning.
+// err returns an InvalidError if there is a fault or, if strict, a warning.
 func (f *findings) err(strict bool) error {
-	e := &InvalidError{Faults: f.faults, Warnings: f.listed()}
+	e := &InvalidError{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults}
 	if strict {
 		e.Faults, e.Warnings = append(slices.Clip(f.faults), e.Warnings...), nil
+		e.OmittedFaults += f.omitted.Warnings
 	}
 	if len(e.Faults) == 0 {
 		return nil

@@ -1,6 +1,7 @@
 package data_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // mostFindings is how many faults, and how many warnings, are listed.
@@ -100,4 +102,68 @@ func TestEachOfManyFaultsWasKept(t *testing.T) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// TestPush_100000Faults_ListsTenThousandAndCountsTheRest is of faults that are found in
+// reading, in checking and in merging, and of a selection.
+func TestPush_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
+	t.Parallel()
+	const given = 100_000
+	ws := workspace(memory.New())
+	rooms := func(room string) data.CustomerData {
+		return decode(t, `{"customer_key": "a", "rooms": [`+strings.Repeat(room+",", given-1)+room+`]}`)
+	}
+	for name, d := range map[string]data.CustomerData{
+		"in reading":  rooms(`0`),
+		"in checking": rooms(`{"name": "x"}`),
+	} {
+		_, err := ws.Push(t.Context(), d)
+		e := invalid(t, err)
+		require.Len(t, e.Faults, mostFindings, name)
+		require.Equal(t, given-mostFindings, e.OmittedFaults, name)
+		require.Contains(t, err.Error(), "100000 faults", name)
+		require.Contains(t, err.Error(), "and 99980 more", name)
+		require.Equal(t, []data.Finding{{Rule: data.RuleLeftOut, Message: "90000 more faults were found and are not listed"}}, e.Warnings, name)
+
+		report, err := ws.PushWith(t.Context(), d, data.PushOptions{SkipInvalid: true, DryRun: true})
+		require.NoError(t, err)
+		require.Len(t, report.Skipped, mostFindings, name)
+		require.Equal(t, e.Warnings, report.Warnings, name)
+	}
+	var sel data.Selection
+	require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": [`+strings.Repeat(`"",`, given-1)+`""]}`)))
+	_, err := ws.Delete(t.Context(), sel)
+	require.Equal(t, given-mostFindings, invalid(t, err).OmittedFaults)
+}
+
+// TestCheck_ContextDone_ReturnsItsError checks faulty data and a faulty selection for a
+// caller that has gone: they are not looked through.
+func TestCheck_ContextDone_ReturnsItsError(t *testing.T) {
+	t.Parallel()
+	ws := workspace(memory.New())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d := decode(t, `{"customer_key": "a", "rooms": [`+strings.Repeat("{},", 10_000)+`{}]}`)
+	_, err := ws.Push(ctx, d)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = ws.Sync(ctx, d)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = ws.Delete(ctx, data.Selection{CustomerKeys: make([]string, 10_000)})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestFindings_NamesOfAnyLength_AreCutShort puts names that a client made up into paths
+// and messages.
+func TestFindings_NamesOfAnyLength_AreCutShort(t *testing.T) {
+	t.Parallel()
+	ws := workspace(memory.New())
+	long := strings.Repeat("x", 1<<20)
+	room := `{"room_key": "` + long + `", "` + long + `": 0, "name": 0}`
+	_, err := ws.Push(t.Context(), decode(t, `{"customer_key": "a", "`+long+`": 0, "rooms": [`+room+`, `+room+`],
+		"reservations": [{"reservation_key": "1", "custom_metadata": {"`+long+`": 0}}, {"reservation_key": "2", "custom_metadata": {"`+long+`": "x"}, "room_keys": ["`+long+`", "`+long+`"]}]}`))
+	e := invalid(t, err)
+	require.Greater(t, len(e.Faults), 8)
+	for _, f := range append(e.Faults, e.Warnings...) {
+		require.Less(t, len(f.Path)+len(f.Message), 500, "%.200s", f)
+	}
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
 const (
@@ -24,10 +26,10 @@ type jsonReader struct {
 	dec      *jsontext.Decoder
 	maxDepth int
 
-	resources int  // that may still come
-	notes     int  // that may still be made
-	more      bool // were made than may be
-	tooMany   bool // the object being read has more members than are kept
+	resources int            // that may still come
+	notes     int            // that may still be made
+	omitted   leftout.Counts // made beyond that number
+	tooMany   bool           // the object being read has more members than are kept
 }
 
 func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {
@@ -35,7 +37,7 @@ func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {
 	if o.MaxBytes <= 0 {
 		in.limit = defaultBytes
 	}
-	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: maxFindings}
+	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: leftout.Max}
 	if d.maxDepth <= 0 {
 		d.maxDepth = defaultDepth
 	}
@@ -93,7 +95,7 @@ func (d *jsonReader) wrap(err error) error {
 	case errors.As(err, &syntax):
 		at := ""
 		if syntax.JSONPointer != "" {
-			at = " at " + clip(string(syntax.JSONPointer))
+			at = " at " + chars.Clip(string(syntax.JSONPointer))
 		}
 		return fmt.Errorf("%w: byte %d%s: %w", ErrNotJSON, syntax.ByteOffset, at, syntax.Err)
 	}
@@ -262,7 +264,7 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 		}
 	}
 	if f == nil || !f.kinds.has(n.kind) {
-		report("."+clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
+		report("."+chars.Clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
 		return d.skip()
 	}
 	if d.peek() == 'n' {
@@ -280,26 +282,25 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 	return nil
 }
 
-// noteIn is a reporter that appends to notes, as many as there may be. A fault is left
-// out only where there is one already, so that what is faulty is not taken for sound.
+// noteIn returns a reporter that appends to notes, as many as there may be. A fault is
+// left out only if notes has one already, so that a faulty value is not taken for sound.
 func (d *jsonReader) noteIn(notes *[]Finding) reporter {
+	faulty := false
 	return func(part string, rule Rule, format string, args ...any) {
+		fault := isFault(rule)
 		if d.notes--; d.notes < 0 {
-			d.more = true
-			if !(Finding{Rule: rule}).isFault() || slices.ContainsFunc(*notes, Finding.isFault) {
+			switch {
+			case !fault:
+				d.omitted.Warnings++
+				return
+			case faulty:
+				d.omitted.Faults++
 				return
 			}
 		}
+		faulty = faulty || fault
 		*notes = append(*notes, Finding{Path: part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
-}
-
-// listed is notes, and whether there was more.
-func (d *jsonReader) listed(notes []Finding) []Finding {
-	if !d.more {
-		return notes
-	}
-	return append(notes, leftOut)
 }
 
 func typeName(kind jsontext.Kind) string {
@@ -316,15 +317,6 @@ func typeName(kind jsontext.Kind) string {
 		return "an object"
 	}
 	return "an array"
-}
-
-// clip bounds a name that goes into a message.
-func clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
 // boundedReader fails, rather than ends, past its limit.

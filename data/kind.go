@@ -5,6 +5,7 @@ import (
 
 	"github.com/samber/lo"
 
+	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
@@ -58,7 +59,7 @@ func (c *Class) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %q", ErrUnknownClass, clip(string(b)))
+	return fmt.Errorf("%w: %q", ErrUnknownClass, chars.Clip(string(b)))
 }
 
 // Kind is what the partner calls a resource. The zero Kind is none.

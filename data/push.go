@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
 // PushOptions changes what a push does. The zero value merges, and refuses the
@@ -102,7 +103,10 @@ func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error
 
 // PushWith is Push with options.
 func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions) (PushReport, error) {
-	given := check(d, o.SkipInvalid)
+	given, err := check(ctx, d, o.SkipInvalid)
+	if err != nil {
+		return PushReport{}, err
+	}
 	if given.full {
 		return PushReport{}, given.found.err(o.Strict)
 	}
@@ -124,7 +128,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		ch.touched = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
 	}
-	if err := w.carryOut(ctx, o.DryRun, plan); err != nil {
+	if err = w.carryOut(ctx, o.DryRun, plan); err != nil {
 		return PushReport{}, err
 	}
 	return report, nil
@@ -146,9 +150,9 @@ type given struct {
 	customer    CustomerData // without its resources
 	customerKey string
 	items       []*item
-	found       findings // about the customer, or the data as a whole; where full, about all
-	more        bool     // there are more faults than are listed
-	full        bool     // so it ended there
+	found       findings // about the customer, or the data as a whole; if full, about all of it
+	skipped     leftout.Counts
+	full        bool // there are more faults than are listed, and no plan is needed
 }
 
 // item is a resource that was given.
@@ -158,15 +162,20 @@ type item struct {
 	found findings
 }
 
-// check looks at what was given, with no eye to what is stored. Where it finds more
-// faults than are listed it ends, or, to skip what is faulty, leaves that out.
-func check(d CustomerData, skip bool) *given {
+// checkEvery is the number of entries between two looks at the context of a check.
+const checkEvery = 1024
+
+// check checks what was given, without reading the store. Once it has found more faults
+// than are listed, it counts the further ones. If skip is set, it leaves out the faulty
+// resources from there on. It returns the error of ctx once that is done.
+func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 	size := min(d.Len(), shortPlan) // a large one grows as it is found sound
 	g := &given{customer: d, customerKey: d.CustomerKey, items: make([]*item, 0, size)}
 	g.customer.Spaces, g.customer.UserIdentities, g.customer.AccessGrants = nil, nil, nil
 	for _, note := range d.notes {
 		g.found.add(note)
 	}
+	g.found.omitted.Add(d.omitted)
 	reportKey(d.CustomerKey, g.found.in("customer_key"))
 	checkCustomer(&g.customer, &g.found)
 	type classKey struct {
@@ -185,7 +194,7 @@ func check(d CustomerData, skip bool) *given {
 		checkNode(n, report)
 		n.dropBlank()
 		if first := byKey[classKey{class, n.key}]; first != nil {
-			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", n.key, first.at)
+			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", chars.Clip(n.key), first.at)
 		} else if n.key != "" {
 			byKey[classKey{class, n.key}] = it
 		}
@@ -196,25 +205,31 @@ func check(d CustomerData, skip bool) *given {
 		}
 		return it
 	}
-	faults := 0
+	seen, faults := 0, 0
 	d.nodes(func(n *node, class Class, at entry) bool {
+		if seen++; seen%checkEvery == 0 && ctx.Err() != nil {
+			return false
+		}
 		it := look(n, class, at)
 		faults += len(it.found.faults)
-		if len(it.found.faults) > 0 && faults > maxFindings {
-			if g.more = true; skip {
-				return true
-			}
+		switch {
+		case g.full:
+			g.found.join(it.found)
+		case len(it.found.faults) == 0 || faults <= leftout.Max:
+			g.items = append(g.items, it)
+		case skip:
+			g.skipped.Faults += len(it.found.faults)
+		default:
 			g.full = true
-		}
-		g.items = append(g.items, it)
-		return !g.full
-	})
-	if g.full {
-		for _, it := range g.items {
+			for _, before := range g.items {
+				g.found.join(before.found)
+			}
+			g.items = nil
 			g.found.join(it.found)
 		}
-	}
-	return g
+		return true
+	})
+	return g, ctx.Err()
 }
 
 // planPush finds what a push would change, and reports it. It only reads. The
@@ -222,7 +237,7 @@ func check(d CustomerData, skip bool) *given {
 func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*changes, PushReport, error) {
 	var found findings
 	found.join(g.found)
-	more := g.more
+	skipped := g.skipped
 	report := PushReport{CustomerKey: g.customerKey, Resources: []PushedResource{}}
 	c, err := s.customer(ctx, g.customerKey)
 	switch {
@@ -254,9 +269,9 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 			if o.Strict {
 				why = append(slices.Clip(why), m.found.warnings...)
 			}
-			listed := min(len(why), maxFindings-len(report.Skipped))
+			listed := min(len(why), leftout.Max-len(report.Skipped))
 			report.Skipped = append(report.Skipped, why[:listed]...)
-			more = more || listed < len(why)
+			skipped.Faults += len(why) - listed
 			continue
 		}
 		found.join(m.found)
@@ -270,7 +285,7 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 		report.add(result, g.items[i].class())
 	}
 	err = found.err(o.Strict)
-	found.more = found.more || more
+	found.omitted.Add(skipped)
 	report.Warnings = found.listed()
 	return ch, report, err
 }

@@ -2,10 +2,15 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
 // Selection names what to delete. As JSON it is the API's object: customer_keys,
@@ -18,7 +23,8 @@ type Selection struct {
 	// error. It is "customer_key" as JSON. Empty is no bound.
 	CustomerKey string
 
-	notes []Finding
+	notes   []Finding // of the JSON that it was read from
+	omitted leftout.Counts
 }
 
 // UnmarshalJSON reads the API's object. It errs, and keeps what it could not
@@ -28,7 +34,7 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 	d := newJSONReader(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
 	report := d.noteIn(&out.notes)
 	_, err := d.object(under("selection", report), func(name string) error {
-		report := under(name, report)
+		report := under(chars.Clip(name), report)
 		if name == "customer_key" {
 			key, err := d.text(report)
 			out.CustomerKey = key
@@ -61,7 +67,7 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return d.wrap(err)
 	}
-	out.notes = d.listed(out.notes)
+	out.omitted = d.omitted
 	*sel = out
 	return nil
 }
@@ -97,9 +103,9 @@ func (sel Selection) MarshalJSON() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// check lists what is wrong with the selection by itself.
-func (sel Selection) check() findings {
-	var found findings
+// check lists the faults and warnings of the selection itself.
+func (sel Selection) check(ctx context.Context) (findings, error) {
+	found := findings{omitted: sel.omitted}
 	for _, note := range sel.notes {
 		found.add(note)
 	}
@@ -107,28 +113,39 @@ func (sel Selection) check() findings {
 		reportKey(sel.CustomerKey, found.in("customer_key"))
 	}
 	for i, key := range sel.CustomerKeys {
+		if i%checkEvery == 0 && ctx.Err() != nil {
+			break
+		}
 		report := found.in(fmt.Sprintf("customer_keys[%d]", i))
 		reportKey(key, report)
 		if sel.CustomerKey != "" && key != sel.CustomerKey {
-			report("", RuleKeyConflict, "%q is not the customer %q", clip(key), clip(sel.CustomerKey))
+			report("", RuleKeyConflict, "%q is not the customer %q", chars.Clip(key), chars.Clip(sel.CustomerKey))
 		}
 	}
-	sel.paths(func(path string, ref Ref) {
+	i := 0
+	for path, ref := range sel.paths() {
+		if i++; i%checkEvery == 0 && ctx.Err() != nil {
+			break
+		}
 		if !ref.Kind.valid() {
 			found.in(path)("", RuleNotAField, "%v is not a kind", ref.Kind)
-			return
+			continue
 		}
 		reportKey(ref.Key, found.in(path))
-	})
-	return found
+	}
+	return found, ctx.Err()
 }
 
-// paths calls yield for each resource with its path, such as "room_keys[3]".
-func (sel Selection) paths(yield func(path string, ref Ref)) {
-	var next [256]int
-	for _, ref := range sel.Resources {
-		yield(fmt.Sprintf("%s[%d]", ref.Kind.KeysField(), next[ref.Kind]), ref)
-		next[ref.Kind]++
+// paths returns an iterator over the resources with their paths, such as "room_keys[3]".
+func (sel Selection) paths() iter.Seq2[string, Ref] {
+	return func(yield func(string, Ref) bool) {
+		var next [256]int
+		for _, ref := range sel.Resources {
+			if !yield(fmt.Sprintf("%s[%d]", ref.Kind.KeysField(), next[ref.Kind]), ref) {
+				return
+			}
+			next[ref.Kind]++
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -58,11 +59,11 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 		return nil, err
 	}
 	if id == nil {
-		return nil, fmt.Errorf("%w: %q", ErrCustomerNotFound, clip(key))
+		return nil, fmt.Errorf("%w: %q", ErrCustomerNotFound, chars.Clip(key))
 	}
 	c, err := s.customerByID(ctx, layout.NewDecoder(id).CustomerID())
 	if err == nil && c == nil {
-		err = fmt.Errorf("%w: %q", ErrCustomerNotFound, clip(key))
+		err = fmt.Errorf("%w: %q", ErrCustomerNotFound, chars.Clip(key))
 	}
 	return c, err
 }
@@ -220,7 +221,7 @@ func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
 	if n, err := s.owned(ctx, owners[0], ref.Key); n != nil || err != nil {
 		return n, err
 	}
-	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), clip(ref.Key))
+	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), chars.Clip(ref.Key))
 }
 
 // findID reads a resource by class and derived id.

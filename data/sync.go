@@ -36,12 +36,15 @@ func (w *Workspace) Sync(ctx context.Context, d CustomerData) (SyncReport, error
 
 // SyncWith is Sync with options.
 func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions) (SyncReport, error) {
-	given := check(d, false)
+	given, err := check(ctx, d, false)
+	if err != nil {
+		return SyncReport{}, err
+	}
 	if given.full {
 		return SyncReport{}, given.found.err(o.Strict)
 	}
 	var report SyncReport
-	err := w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err = w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		ch, planned, err := s.planSync(ctx, given, o, scale)
 		if err != nil {
 			return nil, err

@@ -148,8 +148,10 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 	}
 	c.read(o)
 	o.Rest()
-	c.notes.Faults = append(c.notes.Faults, notes.Faults...)
-	c.notes.Warnings = append(c.notes.Warnings, notes.Warnings...)
+	var all form.Notes // rather than c.notes, which a copy of c shares
+	all.Join(c.notes)
+	all.Join(notes)
+	c.notes = all
 	return nil
 }
 
@@ -169,10 +171,10 @@ func (c *Config) read(o *form.Object) {
 	o.Text(fieldTimeZone, &c.TimeZone)
 	o.UUID("customization_profile_id", &c.CustomizationProfileID)
 	filters := []Filter{}
-	if o.Objects("customer_resources_filters", func() { c.Filters = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
+	if o.Objects("customer_resources_filters", maxFilters, func() { c.Filters = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
 		c.Filters = filters
 	}
-	o.Strings("allowed_frame_origins", &c.FrameOrigins)
+	o.Strings("allowed_frame_origins", maxOrigins, &c.FrameOrigins)
 	o.Text("return_url", &c.ReturnURL)
 	o.Ignore("_dev")
 }
@@ -180,8 +182,8 @@ func (c *Config) read(o *form.Object) {
 func (f *Features) read(o *form.Object) {
 	o.Object("connect", func() { f.Connect = ConnectFeature{} }, func(o *form.Object) {
 		o.Bool("exclude", &f.Connect.Exclude)
-		o.Strings("accepted_providers", &f.Connect.AcceptedProviders)
-		o.Strings("excluded_providers", &f.Connect.ExcludedProviders)
+		o.Strings("accepted_providers", maxList, &f.Connect.AcceptedProviders)
+		o.Strings("excluded_providers", maxList, &f.Connect.ExcludedProviders)
 		o.Rest()
 	})
 	o.Object("organize", func() { f.Organize = OrganizeFeature{} }, func(o *form.Object) {
@@ -218,8 +220,8 @@ func (f *ManageFeature) read(o *form.Object, exclude *bool) {
 	o.Bool("exclude_reservation_technical_details", &f.ExcludeReservationTechnicalDetails)
 	o.Bool("exclude_staff_management", &f.ExcludeStaffManagement)
 	o.Object("events", func() { f.Events = Events{} }, func(o *form.Object) {
-		o.Strings("allowed_events", &f.Events.AllowedEvents)
-		o.Strings("default_events", &f.Events.DefaultEvents)
+		o.Strings("allowed_events", maxList, &f.Events.AllowedEvents)
+		o.Strings("default_events", maxList, &f.Events.DefaultEvents)
 		o.Rest()
 	})
 	o.Object("device_management_confirmation", func() { f.DeviceManagementConfirmation = Confirmation{} }, func(o *form.Object) {

@@ -31,10 +31,10 @@ const (
 
 var filterField = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 
-// check notes what is wrong with a configuration by itself.
+// check notes the faults and warnings of the configuration itself, those of the JSON that
+// it was read from included.
 func (c Config) check() (notes form.Notes) {
-	notes.Faults = append(notes.Faults, c.notes.Faults...)
-	notes.Warnings = append(notes.Warnings, c.notes.Warnings...)
+	notes.Join(c.notes)
 	fault := notes.Fault
 	if c.navigation() != NavigationFull && c.navigation() != NavigationRestricted {
 		fault("navigation_mode", data.RuleFormat, "must be full or restricted")
@@ -49,11 +49,16 @@ func (c Config) check() (notes form.Notes) {
 	}
 	checkNames(&notes, "features.connect.accepted_providers", c.Features.Connect.AcceptedProviders, nil, "")
 	checkNames(&notes, "features.connect.excluded_providers", c.Features.Connect.ExcludedProviders,
-		func(s string) bool { return !slices.Contains(c.Features.Connect.AcceptedProviders, s) }, "is also in accepted_providers")
+		func(s string) bool {
+			accepted := c.Features.Connect.AcceptedProviders
+			return len(accepted) > maxList || !slices.Contains(accepted, s)
+		}, "is also in accepted_providers")
 	events := c.Features.Manage.Events
 	checkNames(&notes, "features.manage.events.allowed_events", events.AllowedEvents, nil, "")
 	checkNames(&notes, "features.manage.events.default_events", events.DefaultEvents,
-		func(s string) bool { return events.AllowedEvents == nil || slices.Contains(events.AllowedEvents, s) }, "is not in allowed_events")
+		func(s string) bool {
+			return events.AllowedEvents == nil || len(events.AllowedEvents) > maxList || slices.Contains(events.AllowedEvents, s)
+		}, "is not in allowed_events")
 	confirmation := c.Features.Manage.DeviceManagementConfirmation
 	for _, label := range []struct{ name, text string }{
 		{"title", confirmation.Title}, {"body", confirmation.Body},
@@ -71,6 +76,7 @@ func (c Config) check() (notes form.Notes) {
 func (c Config) checkFilters(notes *form.Notes) {
 	if len(c.Filters) > maxFilters {
 		notes.Fault("customer_resources_filters", data.RuleTooMany, "at most %d", maxFilters)
+		return
 	}
 	known := map[string]any{}
 	for i, f := range c.Filters {
@@ -106,7 +112,7 @@ func (c Config) checkURLs(notes *form.Notes) {
 	if len(c.FrameOrigins) > maxOrigins {
 		notes.Fault("allowed_frame_origins", data.RuleTooMany, "at most %d", maxOrigins)
 	}
-	for i, origin := range c.FrameOrigins {
+	for i, origin := range c.FrameOrigins[:min(len(c.FrameOrigins), maxOrigins)] {
 		if u, err := url.Parse(origin); err != nil || !webURL(u) || !webOrigin.MatchString(origin) {
 			notes.Fault(fmt.Sprintf("allowed_frame_origins[%d]", i), data.RuleFormat, "is not an origin, such as https://app.example")
 		}

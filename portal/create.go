@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/leftout"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -74,7 +75,7 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 		return CustomerPortal{}, err
 	}
 	made.Push = report
-	made.Warnings = notes.Warnings
+	made.Warnings = notes.Listed()
 	return made, nil
 }
 
@@ -139,8 +140,10 @@ func underCustomerData(notes form.Notes, err error) error {
 	if !errors.As(err, &push) {
 		return err
 	}
-	notes.Faults = append(notes.Faults, under("customer_data", push.Faults)...)
-	notes.Warnings = append(notes.Warnings, under("customer_data", push.Warnings)...)
+	notes.Join(form.Notes{
+		Faults: under("customer_data", push.Faults), Warnings: under("customer_data", push.Warnings),
+		Omitted: leftout.Counts{Faults: push.OmittedFaults},
+	})
 	return invalid(notes, err)
 }
 

@@ -58,7 +58,8 @@ func (d *draft) faults(err error) error {
 	if err != nil && !errors.As(err, &push) {
 		return err
 	}
-	notes := form.Notes{Faults: slices.Clone(d.notes.Faults)}
+	var notes form.Notes
+	notes.Join(d.notes)
 	if push == nil {
 		return invalid(notes)
 	}
@@ -141,6 +142,10 @@ var keyEncoding = base32.NewEncoding(alphabet)
 // references are spaces that the portal shows, each under the alias of its own kind. One
 // that it does not show is noted.
 func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
+	if len(refs) > maxSpaces {
+		d.notes.Fault("spaces", data.RuleTooMany, "are too many")
+		return nil, nil
+	}
 	keys := make([]data.Ref, len(refs))
 	for i, ref := range refs {
 		keys[i] = data.Ref{Kind: data.KindSpace, Key: ref.Key}

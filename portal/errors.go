@@ -105,36 +105,39 @@ func (e *ExistsError) Error() string {
 // Unwrap makes errors.Is find ErrExists.
 func (e *ExistsError) Unwrap() error { return ErrExists }
 
-// InvalidError lists every fault of what was given, each by its path as the API's
-// object has it, such as "features.manage.events.default_events[0]" or
-// "customer_data.rooms[3].name". Nothing was written.
+// InvalidError lists the faults of what was given, each by its path as the API's object
+// has it, such as "features.manage.events.default_events[0]" or
+// "customer_data.rooms[3].name": all of them, or the first 10,000 and the number of the
+// others. Nothing was written.
 type InvalidError struct {
 	Faults   []data.Finding
-	Warnings []data.Finding
+	Warnings []data.Finding // likewise; if anything was left out, the last one has data.RuleLeftOut and says how much
+
+	OmittedFaults int // faults that were found and are not in Faults
 
 	causes []error // what errors.Is and errors.As find beside ErrInvalid
 }
 
 func (e *InvalidError) Error() string {
-	return "portal" + strings.TrimPrefix((&data.InvalidError{Faults: e.Faults}).Error(), "data")
+	return "portal" + strings.TrimPrefix((&data.InvalidError{Faults: e.Faults, OmittedFaults: e.OmittedFaults}).Error(), "data")
 }
 
 // Unwrap makes errors.Is find ErrInvalid and the cause of each fault that has one.
 func (e *InvalidError) Unwrap() []error { return append([]error{ErrInvalid}, e.causes...) }
 
-// invalid is an InvalidError where there is a fault.
+// invalid returns an InvalidError if there is a fault.
 func invalid(notes form.Notes, causes ...error) error {
 	if len(notes.Faults) == 0 {
 		return nil
 	}
-	return &InvalidError{Faults: notes.Faults, Warnings: notes.Warnings, causes: causes}
+	return &InvalidError{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, causes: causes}
 }
 
 // under puts findings under a path.
 func under(path string, found []data.Finding) []data.Finding {
 	out := make([]data.Finding, len(found))
 	for i, f := range found {
-		f.Path = path + "." + f.Path
+		f.Path = strings.TrimSuffix(path+"."+f.Path, ".")
 		out[i] = f
 	}
 	return out

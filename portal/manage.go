@@ -263,7 +263,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		if out, err = s.describe(p, tx.Customer); err != nil {
 			return err
 		}
-		out.Warnings = notes.Warnings
+		out.Warnings = notes.Listed()
 		if p.stored == was {
 			return nil
 		}

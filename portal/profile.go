@@ -134,21 +134,24 @@ func (p Profile) check() (notes form.Notes) {
 		}
 	}
 	total := 0
+	for _, messages := range p.MessageOverrides {
+		total += len(messages)
+	}
+	if len(p.MessageOverrides) > maxOverrides || total > maxOverrides {
+		notes.Fault("message_overrides", data.RuleTooMany, "at most %d", maxOverrides)
+		return notes
+	}
 	for locale, messages := range p.MessageOverrides {
 		if !slices.Contains(locales, locale) {
-			notes.Fault("message_overrides."+locale, data.RuleFormat, "is not a locale")
+			notes.Fault("message_overrides."+chars.Clip(locale), data.RuleFormat, "is not a locale")
 		}
 		for key, message := range messages {
-			total++
-			path := "message_overrides." + locale + "." + key
+			path := "message_overrides." + chars.Clip(locale) + "." + chars.Clip(key)
 			if !wordID.MatchString(key) {
 				notes.Fault(path, data.RuleFormat, "is not the key of a message")
 			}
 			checkText(&notes, path, message, maxOverrideText)
 		}
-	}
-	if total > maxOverrides {
-		notes.Fault("message_overrides", data.RuleTooMany, "at most %d", maxOverrides)
 	}
 	return notes
 }

@@ -82,3 +82,15 @@ func Check(s string, most int) string {
 	}
 	return ""
 }
+
+// maxShown bounds a name that is quoted in a path or a message.
+const maxShown = 80
+
+// Clip shortens a name of any length, such as one that a client made up, so that it can be
+// quoted in a path or a message.
+func Clip(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + "..."
+}

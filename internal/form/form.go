@@ -1,6 +1,10 @@
 // Package form reads the small objects of the API, such as the configuration of a
-// portal or the parameters of a request, member by member. What is wrong with one is
-// noted by its path and does not stop the reading, so that one answer lists every fault.
+// portal or the parameters of a request, member by member. A fault of a member is noted
+// by its path and does not stop the reading, so that one answer lists every fault.
+//
+// The cost of a faulty object grows with its length as that of a valid one does: noting a
+// fault takes constant time, a list that is too long is one fault and its elements are not
+// looked at, and what is kept is bounded.
 package form
 
 import (
@@ -8,32 +12,84 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
-// Notes gathers faults and warnings.
+// Notes collects faults and warnings: the first [leftout.Max] of each, and the number of
+// the others. The zero value is empty. Its lists are for reading only. A copy shares them
+// with the original: to add to both, make the copy with Join.
 type Notes struct {
-	Faults   []data.Finding
+	Faults   []data.Finding // one of each path
 	Warnings []data.Finding
+	Omitted  leftout.Counts
+
+	paths map[string]struct{} // of Faults
 }
 
-// Fault notes what refuses the whole: the first thing that is wrong at a path.
+// Fault notes a fault, unless one is noted at its path.
 func (n *Notes) Fault(path string, rule data.Rule, format string, args ...any) {
-	if slices.ContainsFunc(n.Faults, func(f data.Finding) bool { return f.Path == path }) {
+	if n.has(path) {
 		return
 	}
-	n.Faults = append(n.Faults, data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	if len(n.Faults) >= leftout.Max {
+		n.Omitted.Faults++
+		return
+	}
+	n.addFault(data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
-// Warn notes what does not.
+func (n *Notes) has(path string) bool {
+	_, has := n.paths[path]
+	return has
+}
+
+func (n *Notes) addFault(f data.Finding) {
+	if n.paths == nil {
+		n.paths = map[string]struct{}{}
+	}
+	n.paths[f.Path] = struct{}{}
+	n.Faults = append(n.Faults, f)
+}
+
+// Warn notes a warning.
 func (n *Notes) Warn(path string, rule data.Rule, format string, args ...any) {
+	if len(n.Warnings) >= leftout.Max {
+		n.Omitted.Warnings++
+		return
+	}
 	n.Warnings = append(n.Warnings, data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+}
+
+// Join notes faults and warnings that were noted elsewhere.
+func (n *Notes) Join(other Notes) {
+	for _, f := range other.Faults {
+		switch {
+		case len(n.Faults) >= leftout.Max:
+			n.Omitted.Faults++
+		case !n.has(f.Path):
+			n.addFault(f)
+		}
+	}
+	kept := min(len(other.Warnings), leftout.Max-len(n.Warnings))
+	n.Warnings = append(n.Warnings, other.Warnings[:kept]...)
+	n.Omitted.Warnings += len(other.Warnings) - kept
+	n.Omitted.Add(other.Omitted)
+}
+
+// Listed returns the warnings, with one of [data.RuleLeftOut] at the end if any fault or
+// warning was left out.
+func (n *Notes) Listed() []data.Finding {
+	if !n.Omitted.Any() {
+		return n.Warnings
+	}
+	return append(slices.Clip(n.Warnings), data.Finding{Rule: data.RuleLeftOut, Message: n.Omitted.Text()})
 }
 
 // Object is an object whose members are read by name. A member that is absent leaves
@@ -79,8 +135,10 @@ func ParseValue(v jsontext.Value, path string, notes *Notes) (*Object, error) {
 	return o, nil
 }
 
-// At is the path of a member, such as "features.connect".
+// At is the path of a member, such as "features.connect". A name that is no field's can be
+// of any length, and is cut short.
 func (o *Object) At(name string) string {
+	name = chars.Clip(name)
 	if o.path == "" {
 		return name
 	}
@@ -99,7 +157,7 @@ func (o *Object) Fault(name string, rule data.Rule, format string, args ...any) 
 func (o *Object) Rest() {
 	for _, name := range slices.Sorted(maps.Keys(o.members)) {
 		if !o.read[name] {
-			o.notes.Warn(o.At(clip(name)), data.RuleUnknownField, "is not a field")
+			o.notes.Warn(o.At(name), data.RuleUnknownField, "is not a field")
 		}
 	}
 }
@@ -182,9 +240,20 @@ func (o *Object) UUID(name string, into *uuid.UUID) {
 	*into = id
 }
 
-// Strings reads a list of strings.
-func (o *Object) Strings(name string, into *[]string) {
-	list, ok := member[[]any](o, name, "a list", func() { *into = nil })
+// list reads a list of at most so many elements. It does not give the elements of a longer
+// one.
+func (o *Object) list(name string, most int, clear func()) ([]any, bool) {
+	list, ok := member[[]any](o, name, "a list", clear)
+	if ok && len(list) > most {
+		o.Fault(name, data.RuleTooMany, "at most %d", most)
+		return nil, false
+	}
+	return list, ok
+}
+
+// Strings reads a list of at most so many strings.
+func (o *Object) Strings(name string, most int, into *[]string) {
+	list, ok := o.list(name, most, func() { *into = nil })
 	if !ok {
 		return
 	}
@@ -218,9 +287,10 @@ func (o *Object) Object(name string, clear func(), fn func(*Object)) {
 	}
 }
 
-// Objects reads a list of objects, calling fn with each. It is false where there is no list.
-func (o *Object) Objects(name string, clear func(), fn func(*Object)) bool {
-	list, ok := member[[]any](o, name, "a list", clear)
+// Objects reads a list of at most so many objects, calling fn with each. It returns false
+// if there is no such list.
+func (o *Object) Objects(name string, most int, clear func(), fn func(*Object)) bool {
+	list, ok := o.list(name, most, clear)
 	for i, v := range list {
 		path := fmt.Sprintf("%s[%d]", o.At(name), i)
 		members, isObject := v.(map[string]any)
@@ -235,12 +305,3 @@ func (o *Object) Objects(name string, clear func(), fn func(*Object)) bool {
 
 // Names is the names of the members, sorted.
 func (o *Object) Names() []string { return slices.Sorted(maps.Keys(o.members)) }
-
-// clip keeps what is quoted short.
-func clip(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
-}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -206,14 +207,65 @@ func TestWorkStopsWhenTheClientLeaves(t *testing.T) {
 	})
 }
 
-// TestWorkStopsAtTheTimeout is the same of a request that takes too long.
-func TestWorkStopsAtTheTimeout(t *testing.T) {
-	t.Parallel()
-	f := onMemory(t, func(o *httpapi.Options) { o.Timeout = time.Nanosecond })
-	for _, path := range []string{"/customers/push_data", "/customers/sync_data"} {
-		f.refused(t, http.StatusServiceUnavailable, "request_timeout", http.MethodPost, path, everyKind(t))
+// expiring is a context whose deadline passes when expire is called. The contexts made from
+// it have passed too when expire returns.
+type expiring struct {
+	context.Context
+	mu    sync.Mutex
+	done  chan struct{}
+	after []func()
+}
+
+func newExpiring(ctx context.Context) *expiring {
+	return &expiring{Context: ctx, done: make(chan struct{})}
+}
+
+func (e *expiring) expire() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Err() == nil {
+		close(e.done)
+		for _, f := range e.after {
+			f()
+		}
 	}
-	require.Empty(t, rows(t, f.store))
+}
+
+// AfterFunc is what package context registers a child with.
+func (e *expiring) AfterFunc(f func()) (stop func() bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.after = append(e.after, f)
+	return func() bool { return false }
+}
+
+func (e *expiring) Done() <-chan struct{} { return e.done }
+
+func (e *expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// TestTimeout_AfterTheBody_StopsTheWork lets the time of a request pass while it is served.
+func TestTimeout_AfterTheBody_StopsTheWork(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/customers/push_data", "/customers/sync_data"} {
+		store := memory.New()
+		t.Cleanup(func() { require.NoError(t, store.Close()) })
+		ctx := newExpiring(t.Context())
+		f := newFixture(t, &leaving{store, ctx.expire})
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(everyKind(t)))
+		r.Header.Set("Authorization", "Bearer "+keyA)
+		r.Header.Set("Content-Type", "application/json")
+		out := f.answer(t, r)
+		require.Equal(t, http.StatusServiceUnavailable, out.status, out.raw)
+		require.Equal(t, "request_timeout", out.at("error", "type"))
+		require.Empty(t, rows(t, store))
+	}
 }
 
 // TestAClosedStoreIsAnAnswer is of a server that goes down.

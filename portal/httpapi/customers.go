@@ -11,7 +11,7 @@ import (
 )
 
 // dataFormat is the body of a push or a sync, which is read a token at a time.
-var dataFormat = &format{schema: customerDataSchema, large: true, read: func(c *call) error {
+var dataFormat = &format{schema: customerDataSchema, large: true, read: func(_ context.Context, c *call) error {
 	d, err := c.decode()
 	if err != nil {
 		return err
@@ -50,34 +50,28 @@ func syncData(ctx context.Context, c *call) (fields, error) {
 	return fields{"report": report}, nil
 }
 
-// atRoot is an error whose faults of the body as a whole have no path.
+// atRoot returns an error whose faults of the body as a whole have no path.
 func atRoot(err error, name string) error {
-	answer := answerTo(err)
-	if answer.faults == nil {
-		return err
-	}
-	faults := []data.Finding{}
-	for _, f := range answer.faults {
-		if f.Path == name {
-			f.Path = ""
+	return repath(err, func(path string) string {
+		if path == name {
+			return ""
 		}
-		faults = append(faults, f)
-	}
-	return invalid(faults)
+		return path
+	})
 }
 
 // selectionFormat names what to delete, in a body or in a query.
 var selectionFormat = &format{
 	schema: selectionSchema,
 	large:  true,
-	read: func(c *call) error {
+	read: func(_ context.Context, c *call) error {
 		b, err := c.slurp()
 		if err != nil {
 			return err
 		}
 		return c.readSelection(b)
 	},
-	query: func(c *call, query url.Values) error {
+	query: func(_ context.Context, c *call, query url.Values) error {
 		b, err := json.Marshal(membersOf(selectionParams(), query, &c.notes))
 		if err != nil {
 			return err
@@ -184,11 +178,14 @@ func listChanges(ctx context.Context, c *call) (fields, error) {
 	return fields{"changes": changes, "pagination": c.pagination(string(next), more)}, nil
 }
 
+// below returns the path, in a request, of what is at a path of one of its members.
+func below(member, path string) string { return strings.TrimSuffix(member+"."+path, ".") }
+
 // under puts warnings under the path that they have in a request.
-func under(path string, found []data.Finding) []data.Finding {
+func under(member string, found []data.Finding) []data.Finding {
 	out := make([]data.Finding, len(found))
 	for i, f := range found {
-		f.Path = strings.TrimSuffix(path+"."+f.Path, ".")
+		f.Path = below(member, f.Path)
 		out[i] = f
 	}
 	return out

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,12 +43,12 @@ type call struct {
 	found  []data.Finding // warnings of what was done
 }
 
-// warnings is what could not be used of the request.
-func (c *call) warnings() []data.Finding { return append([]data.Finding{}, c.notes.Warnings...) }
+// warnings returns what could not be used of the request.
+func (c *call) warnings() []data.Finding { return append([]data.Finding{}, c.notes.Listed()...) }
 
 // read reads the request's parameters: the query of a GET or DELETE, or the body,
-// which a route of its own format reads by itself.
-func (c *call) read() error {
+// which a route of its own format reads by itself. It ends when ctx is done.
+func (c *call) read(ctx context.Context) error {
 	c.params = parameters{}
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
@@ -65,18 +66,18 @@ func (c *call) read() error {
 			return errBody
 		}
 		if c.route.body != nil {
-			return c.route.body.query(c, query)
+			return c.route.body.query(ctx, c, query)
 		}
 		c.params = readParams(c.route.params, form.New(membersOf(c.route.params, query, &c.notes), &c.notes), &c.notes)
 		return c.refused()
 	}
 	// The parameters of these lie in the body, beside the options of a few routes.
 	c.params = readParams(c.route.options, form.New(membersOf(c.route.options, query, &c.notes), &c.notes), &c.notes)
-	if err := c.bound(); err != nil {
+	if err := c.bound(ctx); err != nil {
 		return err
 	}
 	if c.route.body != nil {
-		return c.route.body.read(c)
+		return c.route.body.read(ctx, c)
 	}
 	b, err := c.slurp()
 	if err != nil {
@@ -92,16 +93,16 @@ func (c *call) read() error {
 	return c.refused()
 }
 
-// refused is an error where a parameter has a fault.
+// refused returns an error if a parameter has a fault.
 func (c *call) refused() error {
 	if len(c.notes.Faults) > 0 {
-		return invalid(c.notes.Faults)
+		return invalid(c.notes.Faults, c.notes.Omitted.Faults)
 	}
 	return nil
 }
 
 // bound bounds the body and refuses one that is not JSON.
-func (c *call) bound() error {
+func (c *call) bound(ctx context.Context) error {
 	most := int64(smallBodyBytes)
 	if c.route.body != nil && c.route.body.large {
 		most = c.h.o.MaxBodyBytes
@@ -109,7 +110,7 @@ func (c *call) bound() error {
 	if c.r.ContentLength > most {
 		return &http.MaxBytesError{Limit: most}
 	}
-	c.r.Body = &body{ReadCloser: http.MaxBytesReader(c.out, c.r.Body, most), read: &c.served.BytesIn}
+	c.r.Body = &body{ReadCloser: http.MaxBytesReader(c.out, c.r.Body, most), ctx: ctx, read: &c.served.BytesIn}
 	if c.r.ContentLength == 0 {
 		return nil
 	}
@@ -126,23 +127,55 @@ func isOneOf(given string, known ...string) bool {
 	return given == "" || slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(given, name) })
 }
 
-// body counts what is read, and tells a client that fails to send from a failure here.
+// timed is a reader that fails once ctx is done, so that the timeout of a request also
+// ends the decoding of its body.
+type timed struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (t timed) Read(p []byte) (int, error) {
+	switch err := t.ctx.Err(); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return 0, errSlowBody
+	case err != nil:
+		return 0, answerTo(err)
+	}
+	return t.r.Read(p)
+}
+
+// body counts what is read, and tells a client that fails to send from a failure here. Its
+// first error is its last: a decoder may read again after one, and the context is done then.
 type body struct {
 	io.ReadCloser
+	ctx  context.Context
 	read *int64
+	err  error
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	*b.read += int64(n)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case err == nil, errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &tooLarge):
-		return n, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, &failure{status: http.StatusRequestTimeout, kind: typeTimeout, message: "The body took too long"}
+	if b.err != nil {
+		return 0, b.err
 	}
-	return n, &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body could not be read"}
+	n, err := timed{b.ctx, b.ReadCloser}.Read(p)
+	*b.read += int64(n)
+	b.err = bodyError(err)
+	return n, b.err
+}
+
+// bodyError is the answer to an error of reading a body.
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	var refused *failure
+	switch {
+	case errors.As(err, &refused):
+		return err
+	case err == nil, errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &tooLarge):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlowBody
+	}
+	return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body could not be read"}
 }
 
 // slurp reads a body that is one JSON value, or nothing, which is as an empty object.
@@ -190,7 +223,7 @@ func notJSON(err error, at int64) error {
 // members splits an object, whose JSON is known to be sound, into its members.
 func members(b []byte) (map[string]jsontext.Value, error) {
 	if jsontext.Value(b).Kind() != '{' {
-		return nil, invalid([]data.Finding{{Rule: data.RuleType, Message: "must be an object"}})
+		return nil, faulty(data.Finding{Rule: data.RuleType, Message: "must be an object"})
 	}
 	var out map[string]jsontext.Value
 	if err := json.Unmarshal(b, &out, json.DefaultOptionsV2()); err != nil {
@@ -257,7 +290,7 @@ type patch[T any] func(into *T) error
 // patchFormat is the body of a patch, with parameters beside it. It is read at once for
 // what is wrong with it, and once more onto what it changes.
 func patchFormat[T any](of func() schema, beside []param, read func(o *form.Object, into *T)) *format {
-	return &format{schema: of, read: func(c *call) error {
+	return &format{schema: of, read: func(_ context.Context, c *call) error {
 		b, err := c.slurp()
 		if err != nil {
 			return err

@@ -2,11 +2,14 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -39,6 +42,7 @@ type failure struct {
 	kind    string
 	message string
 	faults  []data.Finding
+	omitted int // faults that were found beside these
 }
 
 func (f *failure) Error() string { return "httpapi: " + f.kind + ": " + f.message }
@@ -48,6 +52,7 @@ var (
 	errMethod      = &failure{status: http.StatusMethodNotAllowed, kind: typeMethod, message: "The endpoint does not take this method"}
 	errBody        = &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "A GET or DELETE has its parameters in the query, and no body"}
 	errMedia       = &failure{status: http.StatusUnsupportedMediaType, kind: typeMedia, message: "The body must be application/json, with no encoding"}
+	errSlowBody    = &failure{status: http.StatusRequestTimeout, kind: typeTimeout, message: "The body took too long"}
 	errInternal    = &failure{status: http.StatusInternalServerError, kind: typeInternal, message: "Internal server error"}
 	errRevoked     = &failure{status: http.StatusConflict, kind: typeConflict, message: "The customer's portal was revoked: create a new one"}
 	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: begin again without a cursor"}
@@ -94,13 +99,13 @@ func answerTo(err error) *failure {
 	var ofPortal *portal.InvalidError
 	switch {
 	case errors.As(err, &ofPortal): // which holds one of data, with longer paths
-		return invalid(ofPortal.Faults)
+		return invalid(ofPortal.Faults, ofPortal.OmittedFaults)
 	case errors.As(err, &ofData):
-		return invalid(ofData.Faults)
+		return invalid(ofData.Faults, ofData.OmittedFaults)
 	case errors.Is(err, data.ErrNotJSON):
 		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body is not sound JSON: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": ")}
 	case errors.Is(err, data.ErrInvalidCursor):
-		return invalid([]data.Finding{{Path: "page_cursor", Rule: data.RuleFormat, Message: "is not a cursor of this list"}})
+		return faulty(data.Finding{Path: "page_cursor", Rule: data.RuleFormat, Message: "is not a cursor of this list"})
 	}
 	for _, row := range answers {
 		if errors.Is(err, row.is) {
@@ -115,13 +120,30 @@ func answerTo(err error) *failure {
 	return errInternal
 }
 
-// shownFaults bounds the message; validation_errors has them all.
+// shownFaults bounds the message; validation_errors lists more of them.
 const shownFaults = 3
 
-// invalid is the answer to faults: a conflict where all of them are keys that are
-// somebody else's.
-func invalid(faults []data.Finding) *failure {
-	f := &failure{status: http.StatusConflict, kind: typeConflict, faults: faults}
+// faulty is the answer to one fault.
+func faulty(fault data.Finding) *failure { return invalid([]data.Finding{fault}, 0) }
+
+// repath returns an error whose faults have the paths that the request has for them.
+func repath(err error, path func(string) string) error {
+	answer := answerTo(err)
+	if answer.faults == nil {
+		return err
+	}
+	faults := make([]data.Finding, len(answer.faults))
+	for i, f := range answer.faults {
+		f.Path = path(f.Path)
+		faults[i] = f
+	}
+	return invalid(faults, answer.omitted)
+}
+
+// invalid is the answer to faults, and to so many that are not listed: a conflict if all
+// that are listed are keys that another customer has.
+func invalid(faults []data.Finding, omitted int) *failure {
+	f := &failure{status: http.StatusConflict, kind: typeConflict, faults: faults, omitted: omitted}
 	var text []string
 	for _, fault := range faults {
 		if fault.Rule != data.RuleKeyConflict {
@@ -132,8 +154,11 @@ func invalid(faults []data.Finding) *failure {
 		}
 	}
 	f.message = strings.Join(text, "; ")
-	if more := len(faults) - shownFaults; more > 0 {
+	if more := len(faults) + omitted - shownFaults; more > 0 {
 		f.message += fmt.Sprintf("; and %d more", more)
+	}
+	if omitted > 0 {
+		f.message += fmt.Sprintf(" (validation_errors lists the first %d, and leaves out %d)", len(faults), omitted)
 	}
 	return f
 }
@@ -212,11 +237,28 @@ func splitPath(path string) (names []string) {
 	return names
 }
 
-// MarshalJSON writes the API's validation_errors.
-func (t *faultTree) MarshalJSON() ([]byte, error) {
-	out := fields{errorsField: append([]string{}, t.errors...)}
-	for name, below := range t.below {
-		out[name] = below
+// MarshalJSON writes the API's validation_errors. It writes the whole tree at once: with
+// a MarshalJSON of each node, a fault would be copied once for each level above it.
+func (t *faultTree) MarshalJSON() ([]byte, error) { return t.append(nil) }
+
+func (t *faultTree) append(b []byte) (_ []byte, err error) {
+	b = append(b, `{"`+errorsField+`":[`...)
+	for i, message := range t.errors {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = jsontext.AppendQuote(b, message); err != nil {
+			return nil, err
+		}
 	}
-	return json.Marshal(out)
+	b = append(b, ']')
+	for _, name := range slices.Sorted(maps.Keys(t.below)) {
+		if b, err = jsontext.AppendQuote(append(b, ','), name); err != nil {
+			return nil, err
+		}
+		if b, err = t.below[name].append(append(b, ':')); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
 }

@@ -177,7 +177,7 @@ func (c *call) run(ctx context.Context) (any, error) {
 	if c.route.document {
 		return c.h.document(), nil
 	}
-	if err := c.read(); err != nil {
+	if err := c.read(ctx); err != nil {
 		return nil, err
 	}
 	answer, err := c.route.serve(ctx, c)

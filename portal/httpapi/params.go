@@ -90,11 +90,7 @@ var (
 	}}
 	someIDs = &paramKind{schema: func() schema { return listOf(idSchema()) }, ofText: asText, list: true, read: func(o *form.Object, name string) any {
 		var texts []string
-		o.Strings(name, &texts)
-		if len(texts) > maxIDs {
-			o.Fault(name, data.RuleTooMany, "at most %d", maxIDs)
-			return []uuid.UUID(nil)
-		}
+		o.Strings(name, maxIDs, &texts)
 		var ids []uuid.UUID
 		if texts != nil {
 			ids = []uuid.UUID{}

@@ -31,7 +31,7 @@ const (
 
 // portalFormat is the body of create_portal: a configuration, with the customer's data
 // and bounds of the link beside it.
-var portalFormat = &format{schema: createSchema, large: true, read: func(c *call) error {
+var portalFormat = &format{schema: createSchema, large: true, read: func(ctx context.Context, c *call) error {
 	b, err := c.slurp()
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ var portalFormat = &format{schema: createSchema, large: true, read: func(c *call
 		if given.Kind() != '{' {
 			c.notes.Fault(fieldData, data.RuleType, "must be an object")
 		} else {
-			d, err := data.Decode(bytes.NewReader(given), data.DecodeOptions{MaxBytes: int64(len(given)), MaxDepth: maxDepth, MaxResources: c.h.o.MaxResources})
+			d, err := data.Decode(timed{ctx, bytes.NewReader(given)}, data.DecodeOptions{MaxBytes: int64(len(given)), MaxDepth: maxDepth, MaxResources: c.h.o.MaxResources})
 			if err != nil {
 				return err
 			}
@@ -115,7 +115,12 @@ func (c *call) readBounds(own map[string]jsontext.Value, req *portal.CreateReque
 func createPortal(ctx context.Context, c *call) (fields, error) {
 	p, err := c.h.o.Portals.Create(ctx, c.ws, of[portal.CreateRequest](c.params, parsed))
 	if err != nil {
-		return nil, renamed(err, map[string]string{"ttl": fieldTTL})
+		return nil, repath(err, func(path string) string {
+			if path == "ttl" {
+				return fieldTTL
+			}
+			return path
+		})
 	}
 	c.found = append(p.Warnings, under(fieldData, p.Push.Warnings)...)
 	p.Push.Warnings = nil
@@ -124,22 +129,6 @@ func createPortal(ctx context.Context, c *call) (fields, error) {
 		out["report"] = p.Push
 	}
 	return out, nil
-}
-
-// renamed is an error whose faults have the paths that the API has for them.
-func renamed(err error, names map[string]string) error {
-	var ofPortal *portal.InvalidError
-	if !errors.As(err, &ofPortal) {
-		return err
-	}
-	faults := make([]data.Finding, len(ofPortal.Faults))
-	for i, f := range ofPortal.Faults {
-		if name, ok := names[f.Path]; ok {
-			f.Path = name
-		}
-		faults[i] = f
-	}
-	return invalid(faults)
 }
 
 func createDeepLink(ctx context.Context, c *call) (fields, error) {
@@ -208,7 +197,7 @@ type portalUpdate struct {
 	patch []byte
 }
 
-var updateFormat = &format{schema: updateSchema, read: func(c *call) error {
+var updateFormat = &format{schema: updateSchema, read: func(_ context.Context, c *call) error {
 	b, err := c.slurp()
 	if err != nil {
 		return err
@@ -234,12 +223,8 @@ var updateFormat = &format{schema: updateSchema, read: func(c *call) error {
 func updatePortal(ctx context.Context, c *call) (fields, error) {
 	update := of[portalUpdate](c.params, parsed)
 	p, err := c.h.o.Portals.UpdateConfig(ctx, c.ws, update.id, func(config *portal.Config) error { return config.UnmarshalJSON(update.patch) })
-	var refused *portal.InvalidError
-	if errors.As(err, &refused) {
-		return nil, invalid(under(fieldConfig, refused.Faults))
-	}
 	if err != nil {
-		return nil, err
+		return nil, repath(err, func(path string) string { return below(fieldConfig, path) })
 	}
 	c.found = under(fieldConfig, p.Warnings)
 	return nil, nil

@@ -65,7 +65,7 @@ func getGrant(ctx context.Context, c *call) (fields, error) { return grants.get(
 func (r resourceReads[T]) get(ctx context.Context, c *call) (out fields, err error) {
 	id, key := c.params.id(r.name+"_id"), c.params.text(r.name+"_key")
 	if (id == uuid.Nil) == (key == "") {
-		return nil, invalid([]data.Finding{{Rule: data.RuleRequired, Message: "give either " + r.name + "_id or " + r.name + "_key"}})
+		return nil, faulty(data.Finding{Rule: data.RuleRequired, Message: "give either " + r.name + "_id or " + r.name + "_key"})
 	}
 	err = c.ws.View(ctx, func(at *data.Snapshot) error {
 		v, err := r.find(ctx, at, id, key)

@@ -26,9 +26,10 @@ type route struct {
 // format is a body of a format of its own.
 type format struct {
 	schema func() schema
-	large  bool                                  // it brings data, and may have Options.MaxBodyBytes
-	read   func(c *call) error                   // leaves what it reads in c.params
-	query  func(c *call, query url.Values) error // the same of a query, where the route takes one
+	large  bool // it brings data, and may have Options.MaxBodyBytes
+
+	read  func(context.Context, *call) error                         // leaves what it reads in c.params
+	query func(ctx context.Context, c *call, query url.Values) error // the same of a query, if the route takes one
 }
 
 // parsed is where a format leaves what it read.

@@ -1,0 +1,95 @@
+package form_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+)
+
+const most = 10_000 // faults, and warnings, that are listed
+
+// paths makes paths of faults, all different.
+func paths(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("list[%d]", i)
+	}
+	return out
+}
+
+// TestNotes_100000Faults_ListsTenThousandAndCountsTheRest notes the same faults twice.
+func TestNotes_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
+	t.Parallel()
+	all := paths(100_000)
+	var notes form.Notes
+	for _, path := range all {
+		notes.Fault(path, data.RuleType, "must be a string")
+		notes.Warn(path, data.RuleUnknownField, "is not a field")
+	}
+	require.Len(t, notes.Faults, most)
+	require.Equal(t, len(all)-most, notes.Omitted.Faults)
+	require.Len(t, notes.Listed(), most+1)
+	require.Equal(t, data.Finding{Rule: data.RuleLeftOut, Message: "90000 more faults and 90000 more warnings were found and are not listed"}, notes.Listed()[most])
+
+	for _, path := range all[:most] {
+		notes.Fault(path, data.RuleRequired, "is required")
+	}
+	require.Equal(t, len(all)-most, notes.Omitted.Faults, "there is one fault of a path")
+	require.Equal(t, data.RuleType, notes.Faults[0].Rule)
+
+	var joined form.Notes
+	joined.Join(notes)
+	joined.Join(notes)
+	require.Equal(t, notes.Faults, joined.Faults)
+	require.Len(t, joined.Warnings, most)
+}
+
+// TestNotes_TwiceTheFaults_AllocateTwice counts the allocations of noting faults: no more
+// for each than one for its message, and none once only the number is kept.
+func TestNotes_TwiceTheFaults_AllocateTwice(t *testing.T) { //nolint:paralleltest // AllocsPerRun runs alone
+	all := paths(200_000)
+	allocs := func(n int) float64 {
+		return testing.AllocsPerRun(1, func() {
+			var notes form.Notes
+			for _, path := range all[:n] {
+				notes.Fault(path, data.RuleType, "must be a string")
+			}
+		})
+	}
+	few, twice := allocs(most/2), allocs(most)
+	require.LessOrEqual(t, twice, 2.5*few)
+	require.LessOrEqual(t, allocs(200_000), 1.1*twice, "what is not listed is only counted")
+}
+
+// TestObject_ListThatIsTooLong_IsOneFault does not look at the elements.
+func TestObject_ListThatIsTooLong_IsOneFault(t *testing.T) {
+	t.Parallel()
+	body := fmt.Sprintf(`{"texts": [%s0], "objects": [%[1]s0]}`, strings.Repeat("0,", 100_000))
+	var notes form.Notes
+	o, err := form.Parse(strings.NewReader(body), &notes)
+	require.NoError(t, err)
+	var texts []string
+	o.Strings("texts", 20, &texts)
+	require.False(t, o.Objects("objects", 30, func() {}, func(*form.Object) { require.Fail(t, "an element was read") }))
+	require.Empty(t, texts)
+	require.Equal(t, []data.Finding{
+		{Path: "texts", Rule: data.RuleTooMany, Message: "at most 20"},
+		{Path: "objects", Rule: data.RuleTooMany, Message: "at most 30"},
+	}, notes.Faults)
+}
+
+// TestObject_LongName_IsCutShortInItsPath reads a member that a client made up.
+func TestObject_LongName_IsCutShortInItsPath(t *testing.T) {
+	t.Parallel()
+	var notes form.Notes
+	o, err := form.Parse(strings.NewReader(`{"`+strings.Repeat("x", 100_000)+`": 0}`), &notes)
+	require.NoError(t, err)
+	o.Rest()
+	require.Len(t, notes.Warnings, 1)
+	require.Less(t, len(notes.Warnings[0].Path), 100)
+}
