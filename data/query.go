@@ -63,7 +63,8 @@ type Query struct {
 	// leading zeros. A text without words filters nothing. The texts are:
 	//
 	//   - of a space: name, key and customer key
-	//   - of a user identity: name, key, e-mail address, phone number and derived id
+	//   - of a user identity: name, key, e-mail address, phone number and derived id, the id
+	//     by words of at least 4 characters
 	//   - of an access grant: name, key and preferred code; name, key, e-mail address and
 	//     phone number of its user identity; names and keys of its spaces
 	//

@@ -174,7 +174,7 @@ func (l *listing) matchesText(c candidate, n *node) bool {
 		case ClassSpace:
 			l.own.Add(n.meta.CustomerKey)
 		case ClassUserIdentity:
-			l.own.Add(n.meta.ID.String())
+			l.own.AddID(n.meta.ID.String())
 		}
 	}
 	l.texts = append(l.texts[:0], &l.own)

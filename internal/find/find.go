@@ -72,10 +72,15 @@ func (q *Query) Empty() bool { return len(q.words) == 0 }
 type Texts struct {
 	text   []byte // folded, each followed by a line feed, which no word contains
 	digits []byte // of the phone numbers, in the same form
+	ids    []byte // in the same form
 }
 
+// minIDBytes is the least length of a word that is looked for in ids: nearly every id has
+// any one digit.
+const minIDBytes = 4
+
 // Reset removes all texts.
-func (t *Texts) Reset() { t.text, t.digits = t.text[:0], t.digits[:0] }
+func (t *Texts) Reset() { t.text, t.digits, t.ids = t.text[:0], t.digits[:0], t.ids[:0] }
 
 // Add adds some texts.
 func (t *Texts) Add(texts ...string) {
@@ -93,6 +98,9 @@ func (t *Texts) AddPhone(s string) {
 		t.digits = append(AppendDigits(t.digits, s), '\n')
 	}
 }
+
+// AddID adds a random id, which is found by words of at least four characters.
+func (t *Texts) AddID(s string) { t.ids = append(AppendFold(t.ids, s), '\n') }
 
 // Match reports whether each word of the query is part of one of the texts. A word of
 // digits also matches a phone number that has these digits next to each other, whatever
@@ -113,7 +121,7 @@ func (q *Query) matchWords(of []*Texts) bool {
 
 func (w *word) match(of []*Texts) bool {
 	for _, t := range of {
-		if bytes.Contains(t.text, w.text) {
+		if bytes.Contains(t.text, w.text) || len(w.text) >= minIDBytes && bytes.Contains(t.ids, w.text) {
 			return true
 		}
 	}

@@ -118,6 +118,17 @@ func TestMatch_PhoneNumbers_IgnorePunctuation(t *testing.T) {
 	require.True(t, name.Match(&texts))
 }
 
+func TestMatch_IDs_ByPartsOfFourCharacters(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]bool{"67C5": true, "67c58f1f-f148": true, "67c": false, "7": false, "67c5 ada": true, "9999": false} {
+		q := find.Parse(typed)
+		var texts find.Texts
+		texts.Add("Ada")
+		texts.AddID("67c58f1f-f148-4415-a63c-dc6c145c6b91")
+		require.Equal(t, want, q.Match(&texts), typed)
+	}
+}
+
 // iotaBelow is a mark, which does not count here, that the case folding of Unicode makes
 // a letter.
 const iotaBelow = '\u0345'
