@@ -15,21 +15,31 @@ import (
 // form is what a visitor typed, and what is wrong with it.
 type form struct {
 	Values map[string]string
-	Faults map[string]string // by field
+	Faults map[string]string // by field, and "form" for what belongs to no field
 	Spaces spacePick
-	Zone   *time.Location
+	Zone   *time.Location // of its times
+
+	fields    []fieldSpec       // in the order of the page
+	creates   bool              // it creates a resource
+	zoned     bool              // it has times
+	token     string            // of a form that creates
+	shown     map[string]string // fingerprints of the values that it showed, by field
+	current   map[string]string // the values that the resource has
+	changed   map[string]bool   // the fields that the visitor changed
+	conflicts []string          // the fields that somebody else changed too
+	guestText string            // what the visitor looks for among the guests
 }
 
 // field is one field of a form, for its template.
 type field struct {
 	Name, Label, Type, Value, Fault, Hint, Complete string
-	Required                                        bool
+	Required, First                                 bool
 }
 
 // Field is a field of a form.
 func (v *visit) Field(of interface{ self() *form }, name, labelKey, kind string, options ...string) field {
 	f := of.self()
-	out := field{Name: name, Label: v.T(labelKey), Type: kind, Value: f.Values[name], Fault: f.Faults[name]}
+	out := field{Name: name, Label: v.T(labelKey), Type: kind, Value: f.Values[name], Fault: f.Faults[name], First: f.First(name)}
 	for _, o := range options {
 		switch key, value, _ := strings.Cut(o, "="); key {
 		case "required":
@@ -46,23 +56,43 @@ func (v *visit) Field(of interface{ self() *form }, name, labelKey, kind string,
 // self is the form of a page that has one.
 func (f *form) self() *form { return f }
 
-// Faulty is whether something is wrong.
+// Faulty reports whether something is wrong.
 func (f *form) Faulty() bool { return len(f.Faults) > 0 }
 
-// typed is a form with what was typed.
-func (v *visit) typed(names ...string) *form {
-	f := &form{Values: map[string]string{}, Faults: map[string]string{}, Zone: v.pageZone()}
-	for _, name := range names {
-		f.Values[name] = strings.TrimSpace(v.r.PostForm.Get(name))
+// status returns the status of the page that shows the form.
+func (f *form) status() int {
+	if f.Faulty() {
+		return 422
 	}
-	return f
+	return 200
 }
 
-// filled is a form with what there is.
-func (v *visit) filled(pairs ...string) *form {
-	f := v.typed()
-	for i := 0; i+1 < len(pairs); i += 2 {
-		f.Values[pairs[i]] = pairs[i+1]
+// require notes a fault at each of some fields that is empty.
+func (f *form) require(v *visit, names ...string) {
+	for _, name := range names {
+		if f.Values[name] == "" {
+			f.Faults[name] = v.T("rule." + string(data.RuleRequired))
+		}
+	}
+}
+
+// form returns an empty form.
+func (v *visit) form(fields []fieldSpec) *form {
+	return &form{
+		Values: map[string]string{}, Faults: map[string]string{}, Zone: v.pageZone(), fields: fields,
+		shown: map[string]string{}, changed: map[string]bool{},
+	}
+}
+
+// typed returns a form with what the visitor typed.
+func (v *visit) typed(fields []fieldSpec) *form {
+	f := v.form(fields)
+	for _, s := range fields {
+		if s.name == spacesField {
+			f.Values[s.name] = joinKeys(v.r.PostForm[spaceInput])
+			continue
+		}
+		f.Values[s.name] = plainValue(v.r.PostForm.Get(s.name))
 	}
 	return f
 }
@@ -81,20 +111,25 @@ func (f *form) time(v *visit, name string) time.Time {
 	return t
 }
 
-// keep is time for a field that had a value: what was not touched stays to the
-// microsecond, and is zero here, which an edit leaves as it is.
-func (f *form) keep(v *visit, name string, had time.Time) time.Time {
-	t := f.time(v, name)
-	if !had.IsZero() && f.Values[name] == wallclock.Format(had, f.Zone) {
+// changedTime returns the time of a field that the visitor changed, and the zero time for
+// another, which an edit leaves as it is to the microsecond.
+func (f *form) changedTime(v *visit, name string) time.Time {
+	if !f.changed[name] {
 		return time.Time{}
 	}
-	return t
+	return f.time(v, name)
 }
 
-func (f *form) setTime(name string, t time.Time) {
-	if !t.IsZero() {
-		f.Values[name] = wallclock.Format(t, f.Zone)
+// setTime puts a time into a field.
+func (f *form) setTime(name string, t time.Time) { f.Values[name] = f.inputOf(t) }
+
+// inputOf returns a time as an input shows it: empty for none, and for one of a year that an
+// input cannot have.
+func (f *form) inputOf(t time.Time) string {
+	if year := t.In(f.Zone).Year(); t.IsZero() || year < 1 || year > 9999 {
+		return ""
 	}
+	return wallclock.Format(t, f.Zone)
 }
 
 // ruleTexts are the rules that a visitor is told of in words of their own.
@@ -121,7 +156,7 @@ func (f *form) take(v *visit, err error, fields map[string]string) error {
 		if slices.Contains(ruleTexts, fault.Rule) {
 			rule = "rule." + string(fault.Rule)
 		}
-		if _, known := f.Values[name]; !known && name != "spaces" {
+		if _, known := f.Values[name]; !known {
 			name = "form" // a field that is not on the page
 		}
 		f.Faults[name] = v.T(rule)

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -12,7 +15,10 @@ type grantForm struct {
 	*form
 	Row     grantRow // of the grant that is changed
 	New     bool
-	Guest   *data.UserIdentity // that it is for; nil where a new one can be named
+	Guest   *data.UserIdentity // that it is for; nil if one can be chosen or named
+	Guests  []guestOption      // to choose from
+	Find    string             // what was looked for among the guests
+	Ends    bool               // it must have an end
 	Details bool
 	Back    string
 
@@ -20,9 +26,25 @@ type grantForm struct {
 	place portal.Place // of the grant that is changed
 }
 
+// guestOption is a guest that a new access grant can be for.
+type guestOption struct {
+	data.UserIdentity
+	Chosen bool
+}
+
+// The fields of an access grant, in the order of the page.
+var (
+	editGrantFields = []fieldSpec{
+		{"starts_at", "column.starts"}, {"ends_at", "column.ends"}, {spacesField, "column.spaces"},
+		{"name", "grantform.name"}, {"preferred_code", "field.code"},
+	}
+	newGrantFields = slices.Insert(slices.Clone(editGrantFields), 2,
+		fieldSpec{"guest", "grantform.guest"}, fieldSpec{"guest_name", "field.name"}, fieldSpec{"guest_email", "field.email"}, fieldSpec{"guest_phone", "field.phone"})
+)
+
 // grantFaults says which field a fault of a grant belongs to.
 var grantFaults = map[string]string{
-	"new_user.name": "guest_name", "new_user.email_address": "guest_email", "new_user.phone_number": "guest_phone",
+	"new_user.name": "guest_name", "new_user.email_address": "guest_email", "new_user.phone_number": "guest_phone", "user": "guest",
 }
 
 // newGrant is the form for a new grant.
@@ -30,7 +52,8 @@ func (v *visit) newGrant(f *form, guestKey string) (*grantForm, error) {
 	if err := v.session.Can(portal.ActionCreateAccessGrant); err != nil {
 		return nil, err
 	}
-	out := &grantForm{form: f, New: true, Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrants)}
+	f.creates, f.zoned = true, true
+	out := &grantForm{form: f, New: true, Ends: !v.speech.lasting, Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrants)}
 	if guestKey != "" {
 		u, _, err := v.session.UserIdentity(v.ctx(), guestKey)
 		if err != nil {
@@ -41,13 +64,13 @@ func (v *visit) newGrant(f *form, guestKey string) (*grantForm, error) {
 	return out, nil
 }
 
-func (v *visit) showGrantForm(f *grantForm, chosen []string) (err error) {
-	if f.Spaces, err = v.pick(v.ctx(), chosen, f.Spaces.Find); err != nil {
+func (v *visit) showGrantForm(f *grantForm) (err error) {
+	if f.Spaces, err = v.pick(v.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
 		return err
 	}
 	if f.blank {
 		place := f.Spaces.Place
-		if len(chosen) > 0 {
+		if f.Values[spacesField] != "" {
 			place = f.Spaces.Chosen
 		}
 		f.Zone = v.pageZone()
@@ -56,39 +79,74 @@ func (v *visit) showGrantForm(f *grantForm, chosen []string) (err error) {
 		}
 		f.propose(v, place)
 	}
+	if f.New && f.Guest == nil {
+		if err := v.guestOptions(f); err != nil {
+			return err
+		}
+	}
 	title := "grantform.edit"
 	if f.New {
 		title = "new." + v.nouns().grant
 	}
-	status := 200
-	if f.Faulty() {
-		status = 422
+	v.render(f.status(), "grantform", title, f)
+	return nil
+}
+
+// guestLimit is how many guests a search in a form shows.
+const guestLimit = 20
+
+// guestOptions lists the guests to choose from: the one that is chosen, and those that the
+// visitor looks for.
+func (v *visit) guestOptions(f *grantForm) error {
+	if !v.can(portal.ActionReadUserIdentities) {
+		return nil
 	}
-	v.render(status, "grantform", title, f)
+	f.Find = f.guestText
+	chosen := f.Values["guest"]
+	if chosen != "" {
+		u, _, err := v.session.UserIdentity(v.ctx(), chosen)
+		if err != nil && !errors.Is(err, data.ErrResourceNotFound) {
+			return err
+		}
+		if err == nil {
+			f.Guests = append(f.Guests, guestOption{u, true})
+		}
+	}
+	if f.Find == "" {
+		return nil
+	}
+	found, err := v.session.UserIdentities(v.ctx(), data.Query{Text: f.Find, Limit: guestLimit})
+	if err != nil {
+		return err
+	}
+	for _, u := range found.Items {
+		if u.Key != chosen {
+			f.Guests = append(f.Guests, guestOption{u, false})
+		}
+	}
 	return nil
 }
 
 func showNewGrant(v *visit) error {
 	asked := v.r.URL.Query()
-	f, err := v.newGrant(v.filled(), asked.Get("guest"))
+	f := v.form(newGrantFields)
+	page, err := v.newGrant(f, asked.Get("guest"))
 	if err != nil {
 		return err
 	}
-	f.blank = true
-	var chosen []string
-	if space := asked.Get("space"); space != "" {
-		chosen = []string{space}
-	}
-	return v.showGrantForm(f, chosen)
+	page.blank = true
+	f.Values[spacesField] = asked.Get("space")
+	return v.showGrantForm(page)
 }
 
 func saveNewGrant(v *visit) error {
-	f := v.typed("name", "starts_at", "ends_at", "preferred_code", "guest_name", "guest_email", "guest_phone")
+	f := v.typed(newGrantFields)
+	f.begin(v)
 	page, err := v.newGrant(f, v.r.URL.Query().Get("guest"))
 	if err != nil {
 		return err
 	}
-	chosen := v.r.PostForm["space"]
+	chosen := splitKeys(f.Values[spacesField])
 	place, known, err := v.placeOf(chosen)
 	if err != nil {
 		return err
@@ -100,43 +158,62 @@ func saveNewGrant(v *visit) error {
 	case known:
 		f.Zone = v.zone(place)
 	}
-	if v.finding(f) {
-		return v.showGrantForm(page, chosen)
+	if v.redrawing(f) {
+		return v.showGrantForm(page)
 	}
 	req := portal.AccessGrantRequest{Grant: data.AccessGrant{
 		Name: f.Values["name"], StartsAt: f.time(v, "starts_at"), EndsAt: f.time(v, "ends_at"),
 		PreferredCode: f.Values["preferred_code"], Spaces: spaceRefs(chosen),
 	}}
+	required := []string{"starts_at", spacesField}
+	if page.Ends {
+		required = append(required, "ends_at")
+	}
 	switch {
 	case page.Guest != nil:
 		req.Grant.User = page.Guest.Ref()
-	case f.Values["guest_name"] != "" || f.Values["guest_email"] != "" || f.Values["guest_phone"] != "":
+	case f.Values["guest"] != "":
+		req.Grant.User = data.Ref{Kind: data.KindUserIdentity, Key: f.Values["guest"]}
+	default:
 		req.NewUser = &data.UserIdentity{Name: f.Values["guest_name"], EmailAddress: f.Values["guest_email"], PhoneNumber: f.Values["guest_phone"]}
+		required = append(required, "guest_name")
 	}
 	if known && (!req.Grant.StartsAt.IsZero() || !req.Grant.EndsAt.IsZero()) {
 		f.moveTo(v, v.zone(place))
 	}
+	f.require(v, required...)
 	if f.Faulty() {
-		return v.showGrantForm(page, chosen)
+		return v.showGrantForm(page)
 	}
-	made, err := v.session.CreateAccessGrant(v.ctx(), req)
-	if err == nil {
+	made, err := v.session.CreateAccessGrant(v.ctx(), req, f.once()...)
+	var exists *portal.ExistsError
+	switch {
+	case err == nil:
 		return v.done("created", pageGrant, "key", made.Key)
+	case errors.As(err, &exists):
+		g, related, err := v.session.AccessGrant(v.ctx(), exists.Key)
+		if err != nil {
+			return err
+		}
+		return v.showExists(f, v.row(g, related).Name, v.Link(pageGrant, "key", g.Key), v.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
 	}
 	if err := f.take(v, err, grantFaults); err != nil {
 		return err
 	}
-	return v.showGrantForm(page, chosen)
+	return v.showGrantForm(page)
 }
 
-// finding is whether the visitor only looks for spaces; what was typed is kept.
-func (v *visit) finding(f *form) bool {
-	f.Spaces.Find = v.r.PostForm.Get("find_text")
-	return v.r.PostForm.Has("find")
+// editLink returns the path of a page that changes a resource, or "" if the portal does not
+// allow that.
+func (v *visit) editLink(action portal.Action, path, key string) string {
+	if !v.can(action) {
+		return ""
+	}
+	return v.Link(path, "key", key)
 }
 
-// editGrant is the form for a grant, as it is, and the keys of its spaces.
-func (v *visit) editGrant(f *form) (*grantForm, data.AccessGrant, []string, error) {
+// editGrant is the form for a grant as it is, and the values that the grant has.
+func (v *visit) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant, map[string]string, error) {
 	if err := v.session.Can(portal.ActionEditAccessGrant); err != nil {
 		return nil, data.AccessGrant{}, nil, err
 	}
@@ -144,84 +221,122 @@ func (v *visit) editGrant(f *form) (*grantForm, data.AccessGrant, []string, erro
 	if err != nil {
 		return nil, g, nil, err
 	}
+	f.zoned = true
 	out := &grantForm{form: f, Row: v.row(g, related), Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrant, "key", g.Key)}
 	out.place = related.Place(g.Ref())
 	f.Zone = v.zone(out.place)
+	if carried := v.carriedZone(); posted && carried != nil {
+		f.Zone = carried
+	}
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u
 	}
-	var chosen []string
-	for _, ref := range g.Spaces {
-		chosen = append(chosen, ref.Key)
+	current := map[string]string{"name": g.Name, "starts_at": f.inputOf(g.StartsAt), "ends_at": f.inputOf(g.EndsAt)}
+	if out.Details || f.Values["preferred_code"] != "" { // what is not offered is for the session to refuse
+		current["preferred_code"] = g.PreferredCode
 	}
-	return out, g, chosen, nil
+	if v.can(portal.ActionReadSpaces) {
+		keys := make([]string, len(g.Spaces))
+		for i, ref := range g.Spaces {
+			keys[i] = ref.Key
+		}
+		current[spacesField] = joinKeys(keys)
+	}
+	return out, g, current, nil
 }
 
 func showEditGrant(v *visit) error {
-	f := v.filled()
-	page, g, chosen, err := v.editGrant(f)
+	f := v.form(editGrantFields)
+	page, _, current, err := v.editGrant(f, false)
 	if err != nil {
 		return err
 	}
-	f.Values["name"], f.Values["preferred_code"] = g.Name, g.PreferredCode
-	f.setTime("starts_at", g.StartsAt)
-	f.setTime("ends_at", g.EndsAt)
-	return v.showGrantForm(page, chosen)
+	f.shows(current)
+	return v.showGrantForm(page)
 }
 
 func saveEditGrant(v *visit) error {
-	f := v.typed("name", "starts_at", "ends_at", "preferred_code")
-	page, g, had, err := v.editGrant(f)
-	if err != nil {
-		return err
-	}
-	if carried := v.carriedZone(); carried != nil {
-		f.Zone = carried
-	}
-	chosen := v.r.PostForm["space"]
-	if v.finding(f) {
-		return v.showGrantForm(page, chosen)
-	}
-	edit := data.AccessGrant{Key: g.Key, Name: f.Values["name"], PreferredCode: f.Values["preferred_code"]}
-	edit.StartsAt, edit.EndsAt = f.keep(v, "starts_at", g.StartsAt), f.keep(v, "ends_at", g.EndsAt)
-	newSpaces := v.can(portal.ActionReadSpaces) && !slices.Equal(slices.Sorted(slices.Values(had)), slices.Sorted(slices.Values(chosen)))
-	if newSpaces || !edit.StartsAt.IsZero() || !edit.EndsAt.IsZero() {
-		place := page.place
-		if newSpaces {
-			if of, known, err := v.placeOf(chosen); err != nil {
-				return err
-			} else if known {
-				place = of
-			}
-		}
-		if f.Values["starts_at"] != "" || f.Values["ends_at"] != "" {
-			f.moveTo(v, v.zone(place))
-		}
-	}
-	if f.Faulty() {
-		return v.showGrantForm(page, chosen)
-	}
-	for _, field := range []struct {
-		name         string
-		had, offered bool
-	}{
-		{"name", g.Name != "", true}, {"starts_at", !g.StartsAt.IsZero(), true}, {"ends_at", !g.EndsAt.IsZero(), true},
-		{"preferred_code", g.PreferredCode != "", page.Details},
-	} {
-		if field.had && field.offered && f.Values[field.name] == "" {
-			edit.Clear = append(edit.Clear, field.name)
-		}
-	}
-	if newSpaces {
-		edit.Spaces = spaceRefs(chosen)
-	}
-	if _, err := v.session.EditAccessGrant(v.ctx(), edit); err != nil {
-		if err := f.take(v, err, grantFaults); err != nil {
+	return v.editing(func() error {
+		f := v.typed(editGrantFields)
+		page, g, current, err := v.editGrant(f, true)
+		if err != nil {
 			return err
 		}
-		return v.showGrantForm(page, chosen)
+		f.compare(v, current)
+		if v.redrawing(f) {
+			return v.showGrantForm(page)
+		}
+		if len(f.conflicts) > 0 {
+			return v.showConflicts(f, page.Row.Name, page.Back, func(name, value string) ([]string, error) {
+				switch name {
+				case spacesField:
+					return v.spaceNames(splitKeys(value))
+				case "starts_at", "ends_at":
+					if t, err := wallclock.Parse(value, f.Zone); err == nil {
+						value = v.Moment(t)
+					}
+				}
+				return asText(name, value)
+			})
+		}
+		edit := data.AccessGrant{
+			Key: g.Key, Name: f.give("name"), PreferredCode: f.give("preferred_code"),
+			StartsAt: f.changedTime(v, "starts_at"), EndsAt: f.changedTime(v, "ends_at"),
+			Clear: f.clears("name", "starts_at", "ends_at", "preferred_code"),
+		}
+		if f.changed[spacesField] {
+			edit.Spaces = spaceRefs(splitKeys(f.Values[spacesField]))
+		}
+		if err := v.confirmZone(page, g); err != nil {
+			return err
+		}
+		if f.Faulty() {
+			return v.showGrantForm(page)
+		}
+		if len(f.changed) > 0 {
+			if _, err := v.session.EditAccessGrant(v.ctx(), edit, portal.IfUnchanged(g.Meta)); err != nil {
+				if err := f.take(v, err, grantFaults); err != nil {
+					return err
+				}
+				return v.showGrantForm(page)
+			}
+		}
+		return v.done("saved", pageGrant, "key", g.Key)
+	})
+}
+
+// confirmZone asks the visitor to confirm the times of an edit, as moveTo does, if the grant
+// or the spaces that were chosen for it are in another time zone than the form. A time that
+// the visitor did not change is the same moment in the other zone, unless the visitor chose
+// the spaces: then both times are as they were typed.
+func (v *visit) confirmZone(page *grantForm, g data.AccessGrant) error {
+	f := page.form
+	moved := f.changed[spacesField]
+	if !moved && !f.changed["starts_at"] && !f.changed["ends_at"] || f.Values["starts_at"] == "" && f.Values["ends_at"] == "" {
+		return nil
 	}
-	return v.done("saved", pageGrant, "key", g.Key)
+	place := page.place
+	if moved {
+		of, known, err := v.placeOf(splitKeys(f.Values[spacesField]))
+		if err != nil {
+			return err
+		}
+		if known {
+			place = of
+		}
+	}
+	was := f.Zone
+	f.moveTo(v, v.zone(place))
+	if f.Zone == was {
+		return nil
+	}
+	for name, t := range map[string]time.Time{"starts_at": g.StartsAt, "ends_at": g.EndsAt} {
+		if !moved && !f.changed[name] {
+			f.setTime(name, t)
+		}
+		f.shown[name] = fingerprint(f.inputOf(t))
+	}
+	return nil
 }
 
 // cancelPage asks whether to delete something, and says what goes with it.
@@ -232,6 +347,8 @@ type cancelPage struct {
 	Deleted []kindCount // besides it
 	Kept    []kindCount // what stays, and loses a reference
 	Back    string
+	Planned string // fingerprint of what the page says; "" for what has no plan
+	Changed bool   // that is not what the page said before
 }
 
 // kindCount is how many of a kind there are.
@@ -272,29 +389,29 @@ func (v *visit) plan(report data.DeleteReport, itself data.Ref) (deleted, kept [
 	return count(gone), count(stays)
 }
 
-func showCancelGrant(v *visit) error {
-	g, related, err := v.session.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
-	if err != nil {
+// cancelGrant is the page that cancels an access grant.
+var cancelGrant = deletion{
+	titleKey: "cancel.title",
+	page: func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error) {
+		g, related, err := v.session.AccessGrant(v.ctx(), key)
+		if err != nil {
+			return cancelPage{}, g.Meta, data.DeleteReport{}, err
+		}
+		report, err := v.session.PlanCancelAccessGrant(v.ctx(), g.Key)
+		out := cancelPage{Name: v.row(g, related).Name, Text: v.T("cancel.grant"), Button: v.T("cancel.grant.button"), Back: v.Link(pageGrant, "key", g.Key)}
+		out.Deleted, out.Kept = v.plan(report, g.Ref())
+		return out, g.Meta, report, err
+	},
+	remove: func(v *visit, key string, options ...portal.DeleteOption) error {
+		_, err := v.session.CancelAccessGrant(v.ctx(), key, options...)
 		return err
-	}
-	report, err := v.session.PlanCancelAccessGrant(v.ctx(), g.Key)
-	if err != nil {
-		return err
-	}
-	row := v.row(g, related)
-	out := cancelPage{Name: row.Name, Text: v.T("cancel.grant"), Button: v.T("cancel.grant.button"), Back: v.Link(pageGrant, "key", g.Key)}
-	out.Deleted, out.Kept = v.plan(report, g.Ref())
-	return v.show("cancel", "cancel.title", out)
-}
-
-func saveCancelGrant(v *visit) error {
-	if _, err := v.session.CancelAccessGrant(v.ctx(), v.r.URL.Query().Get("key")); err != nil {
-		return err
-	}
-	if v.config().DeepLink != (data.Ref{}) { // the portal went with it
-		v.session = nil
-		v.fail(200, problem{Key: "cancelled"})
-		return nil
-	}
-	return v.done("cancelled", pageGrants)
+	},
+	done: func(v *visit) error {
+		if v.config().DeepLink != (data.Ref{}) { // the portal went with it
+			v.session = nil
+			v.fail(200, problem{Key: "cancelled"})
+			return nil
+		}
+		return v.done("cancelled", pageGrants)
+	},
 }

@@ -247,6 +247,15 @@ var localeNames = map[string]string{
 // LocaleName is what a language calls itself.
 func (v *visit) LocaleName(locale string) string { return localeNames[locale] }
 
+// Visit returns the visit, for what takes one.
+func (s screen) Visit() *visit { return s.visit }
+
+// HasForm reports whether the page has a form that the change of its language sends along.
+func (s screen) HasForm() bool {
+	_, has := s.Data.(interface{ self() *form })
+	return has
+}
+
 // Embedded is whether the portal is in a host's page.
 func (v *visit) Embedded() bool { return v.session != nil && v.config().IsEmbedded }
 

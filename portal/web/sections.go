@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -21,7 +23,8 @@ type Accounts interface {
 
 	// Connect begins to connect an account. The visitor is led to the absolute https URL
 	// that it returns, by a link that opens outside of a frame; empty where there is
-	// nothing more to do.
+	// nothing more to do. A form that is sent twice, as by a double click, may call it
+	// twice; both calls should begin to connect the same account.
 	Connect(ctx context.Context, s *portal.Session, provider string) (string, error)
 
 	// Disconnect forgets an account.
@@ -49,8 +52,9 @@ type Automations interface {
 	// Settings lists them, with their values.
 	Settings(ctx context.Context, s *portal.Session) ([]Setting, error)
 
-	// Save sets all values of the settings that were shown, by their names: "true" or
-	// "false" for a switch, or one of the choices. It returns faults by name.
+	// Save sets the values of the settings that the visitor changed, by their names:
+	// "true" or "false" for a switch, or one of the choices. The other settings keep their
+	// values. It returns faults by name. A form that is sent twice may call it twice.
 	Save(ctx context.Context, s *portal.Session, values map[string]string) (faults map[string]string, err error)
 }
 
@@ -149,12 +153,17 @@ func showDisconnect(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show("cancel", "connect.remove", cancelPage{Name: a.Label, Text: v.T("connect.remove.text"), Button: v.T("connect.remove"), Back: v.Link(pageAccounts)})
+	return v.show("cancel", "connect.remove", cancelPage{
+		Name: a.Label, Text: v.T("connect.remove.text"), Button: v.T("connect.remove"), Back: v.Link(pageAccounts), Planned: fingerprint(a.ID),
+	})
 }
 
 func saveDisconnect(v *visit) error {
 	asked := v.r.URL.Query()
 	p, a, err := v.account(asked.Get("provider"), asked.Get("account"))
+	if errors.Is(err, errUnknownAccount) && v.r.PostForm.Has(plannedField) {
+		return v.done("disconnected", pageAccounts) // the page was sent twice
+	}
 	if err != nil {
 		return err
 	}
@@ -164,6 +173,9 @@ func saveDisconnect(v *visit) error {
 	return v.done("disconnected", pageAccounts)
 }
 
+// errUnknownAccount is returned for an account that its provider does not have.
+var errUnknownAccount = fmt.Errorf("%w: an account", errUnknownPage)
+
 func (v *visit) account(provider, id string) (Provider, Account, error) {
 	p, err := v.provider(provider)
 	if err != nil {
@@ -171,7 +183,7 @@ func (v *visit) account(provider, id string) (Provider, Account, error) {
 	}
 	i := slices.IndexFunc(p.Accounts, func(a Account) bool { return a.ID == id })
 	if i < 0 {
-		return p, Account{}, errUnknownPage
+		return p, Account{}, errUnknownAccount
 	}
 	return p, p.Accounts[i], nil
 }
@@ -186,8 +198,8 @@ func (v *visit) chosen(err error) error {
 
 // automationsPage is the settings, by group.
 type automationsPage struct {
+	*form
 	Groups []settingGroup
-	Faults map[string]string
 }
 
 type settingGroup struct {
@@ -215,12 +227,34 @@ func (v *visit) settings() ([]Setting, error) {
 	return slices.DeleteFunc(slices.Clone(all), func(s Setting) bool { return !allowed[s.Group] }), nil
 }
 
-func (v *visit) showSettings(all []Setting, faults map[string]string) error {
-	out := automationsPage{Faults: faults}
+// settingFields returns the fields of the form, one for each setting.
+func settingFields(all []Setting) (out []fieldSpec) {
+	for _, s := range all {
+		out = append(out, fieldSpec{settingPrefix + s.Name, hostLabel + s.Label})
+	}
+	return out
+}
+
+const settingPrefix = "setting:"
+
+// settingValues returns the values of settings, as the form shows them.
+func settingValues(all []Setting) map[string]string {
+	out := map[string]string{}
+	for _, s := range all {
+		if out[settingPrefix+s.Name] = s.Value; len(s.Choices) == 0 && s.Value != "true" {
+			out[settingPrefix+s.Name] = "false"
+		}
+	}
+	return out
+}
+
+func (v *visit) showSettings(all []Setting, f *form) error {
+	out := automationsPage{form: f}
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		g := settingGroup{Group: group}
 		for _, s := range all {
 			if s.Group == group {
+				s.Value = f.Values[settingPrefix+s.Name]
 				g.Settings = append(g.Settings, s)
 			}
 		}
@@ -228,11 +262,7 @@ func (v *visit) showSettings(all []Setting, faults map[string]string) error {
 			out.Groups = append(out.Groups, g)
 		}
 	}
-	status := 200
-	if len(faults) > 0 {
-		status = 422
-	}
-	v.render(status, "automations", "nav.configure", out)
+	v.render(f.status(), "automations", "nav.configure", out)
 	return nil
 }
 
@@ -241,7 +271,9 @@ func showAutomations(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.showSettings(all, nil)
+	f := v.form(settingFields(all))
+	f.shows(settingValues(all))
+	return v.showSettings(all, f)
 }
 
 func saveAutomations(v *visit) error {
@@ -249,25 +281,60 @@ func saveAutomations(v *visit) error {
 	if err != nil {
 		return err
 	}
+	f := v.typed(settingFields(all))
+	for _, s := range all {
+		if len(s.Choices) == 0 { // a switch that is off sends nothing
+			f.Values[settingPrefix+s.Name] = strconv.FormatBool(v.r.PostForm.Get(settingPrefix+s.Name) == "true")
+		}
+	}
+	f.compare(v, settingValues(all))
+	if v.redrawing(f) {
+		return v.showSettings(all, f)
+	}
+	if len(f.conflicts) > 0 {
+		return v.showConflicts(f, v.T("nav.configure"), v.Link(pageAutomations), func(name, value string) ([]string, error) {
+			return v.settingText(all, name, value), nil
+		})
+	}
 	values := map[string]string{}
-	faults := map[string]string{}
-	for i, s := range all {
-		value := v.r.PostForm.Get("setting:" + s.Name)
-		if len(s.Choices) == 0 {
-			value = map[bool]string{true: "true", false: "false"}[value != ""]
-		} else if !slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Value == value }) {
-			faults[s.Name] = v.T("rule.unfit")
+	for _, s := range all {
+		name := settingPrefix + s.Name
+		if !f.changed[name] {
 			continue
 		}
-		values[s.Name], all[i].Value = value, value
-	}
-	if len(faults) == 0 {
-		if faults, err = v.h.o.Automations.Save(v.ctx(), v.session, values); err != nil {
-			return v.chosen(err)
+		if values[s.Name] = f.Values[name]; len(s.Choices) > 0 && !slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Value == f.Values[name] }) {
+			f.Faults[name] = v.T("rule.unfit")
 		}
 	}
-	if len(faults) == 0 {
-		return v.done("saved", pageAutomations)
+	if !f.Faulty() && len(values) > 0 {
+		faults, err := v.h.o.Automations.Save(v.ctx(), v.session, values)
+		if err != nil {
+			return v.chosen(err)
+		}
+		for name, text := range faults {
+			f.Faults[settingPrefix+name] = text
+		}
 	}
-	return v.showSettings(all, faults)
+	if f.Faulty() {
+		return v.showSettings(all, f)
+	}
+	return v.done("saved", pageAutomations)
+}
+
+// settingText returns a value of a setting as a page shows it.
+func (v *visit) settingText(all []Setting, name, value string) []string {
+	for _, s := range all {
+		if settingPrefix+s.Name != name {
+			continue
+		}
+		for _, c := range s.Choices {
+			if c.Value == value {
+				return []string{c.Label}
+			}
+		}
+		if len(s.Choices) == 0 {
+			return []string{v.T(map[bool]string{true: "switch.on", false: "switch.off"}[value == "true"])}
+		}
+	}
+	return []string{value}
 }

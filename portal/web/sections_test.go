@@ -217,7 +217,7 @@ func TestAReservationForAGuestWhoIsThere(t *testing.T) {
 		require.Contains(t, a.body, "Ada")
 		require.Contains(t, a.body, `value="102" checked`)
 		require.NotContains(t, a.body, "guest_name")
-		a = v.follow(v.post(path, "space", "102"))
+		a = v.follow(v.post(path, "space", "102", "starts_at", "2026-03-20T15:00"))
 		require.Contains(t, a.body, "Created.")
 		require.Contains(t, v.get(v.home+"guests/view?key=ada").body, "Room 102")
 		require.Equal(t, http.StatusNotFound, v.get(v.home+"reservations/new?guest=nobody").StatusCode)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -167,6 +168,13 @@ type spaceKind struct {
 	Chosen bool
 }
 
+// The fields of a space, in the order of the page.
+var (
+	renameFields   = []fieldSpec{{"name", "field.name"}}
+	moveFields     = []fieldSpec{{"parent_site_key", "noun.site"}}
+	newSpaceFields = slices.Concat(renameFields, []fieldSpec{{"kind", "column.kind"}}, moveFields)
+)
+
 const siteLimit = 200
 
 func (v *visit) showSpaceForm(f spaceForm, title string) error {
@@ -177,11 +185,7 @@ func (v *visit) showSpaceForm(f spaceForm, title string) error {
 		}
 		f.Sites, f.More = sites.Items, sites.Next != ""
 	}
-	status := 200
-	if f.Faulty() {
-		status = 422
-	}
-	v.render(status, "spaceform", title, f)
+	v.render(f.status(), "spaceform", title, f)
 	return nil
 }
 
@@ -200,16 +204,32 @@ func (v *visit) newKinds(chosen string) (out []spaceKind) {
 	return out
 }
 
+func (v *visit) showNewSpaceForm(f *form) error {
+	f.creates = true
+	return v.showSpaceForm(spaceForm{
+		form: f, What: "new", Kinds: v.newKinds(f.Values["kind"]), Button: v.T("space.add"), Back: v.Link(pageSpaces),
+	}, "space.add")
+}
+
 func showNewSpace(v *visit) error {
 	if err := v.session.Can(portal.ActionCreateSpace); err != nil {
 		return err
 	}
-	f := v.filled("parent_site_key", v.r.URL.Query().Get("site"))
-	return v.showSpaceForm(spaceForm{form: f, What: "new", Kinds: v.newKinds(""), Button: v.T("space.add"), Back: v.Link(pageSpaces)}, "space.add")
+	f := v.form(newSpaceFields)
+	f.Values["parent_site_key"] = v.r.URL.Query().Get("site")
+	return v.showNewSpaceForm(f)
 }
 
 func saveNewSpace(v *visit) error {
-	f := v.typed("name", "parent_site_key", "kind")
+	if err := v.session.Can(portal.ActionCreateSpace); err != nil {
+		return err
+	}
+	f := v.typed(newSpaceFields)
+	f.begin(v)
+	if v.redrawing(f) {
+		return v.showNewSpaceForm(f)
+	}
+	f.creates = true
 	kinds := v.newKinds(f.Values["kind"])
 	space := data.Space{Name: f.Values["name"], ParentSiteKey: f.Values["parent_site_key"]}
 	if i := slices.IndexFunc(kinds, func(k spaceKind) bool { return k.Chosen }); i >= 0 {
@@ -218,14 +238,22 @@ func saveNewSpace(v *visit) error {
 	if !movable(space.Kind) {
 		space.ParentSiteKey = "" // it lies in no site
 	}
-	made, err := v.session.CreateSpace(v.ctx(), space)
-	if err == nil {
+	made, err := v.session.CreateSpace(v.ctx(), space, f.once()...)
+	var exists *portal.ExistsError
+	switch {
+	case err == nil:
 		return v.done("created", pageSpace, "key", made.Key)
+	case errors.As(err, &exists):
+		s, _, err := v.session.Space(v.ctx(), exists.Key)
+		if err != nil {
+			return err
+		}
+		return v.showExists(f, s.Name, v.Link(pageSpace, "key", s.Key), v.editLink(portal.ActionRenameSpace, pageRenameSpace, s.Key))
 	}
 	if err := f.take(v, err, nil); err != nil {
 		return err
 	}
-	return v.showSpaceForm(spaceForm{form: f, What: "new", Kinds: kinds, Button: v.T("space.add"), Back: v.Link(pageSpaces)}, "space.add")
+	return v.showNewSpaceForm(f)
 }
 
 // space is the space that a page is about, where an action is allowed.
@@ -237,50 +265,81 @@ func (v *visit) space(action portal.Action) (data.Space, string, error) {
 	return s, v.Link(pageSpace, "key", s.Key), err
 }
 
-func showRenameSpace(v *visit) error {
-	s, back, err := v.space(portal.ActionRenameSpace)
-	if err != nil {
-		return err
-	}
-	return v.showSpaceForm(spaceForm{form: v.filled("name", s.Name), What: "rename", Name: s.Name, Button: v.T("save"), Back: back}, "space.rename")
+// spaceEdit is a page that changes one field of a space.
+type spaceEdit struct {
+	action         portal.Action
+	what, title    string
+	button, done   string
+	fields         []fieldSpec
+	value          func(data.Space) string
+	write          func(v *visit, key, value string, option portal.EditOption) error
+	valueOnThePage func(v *visit, value string) ([]string, error)
 }
 
-func saveRenameSpace(v *visit) error {
-	s, back, err := v.space(portal.ActionRenameSpace)
-	if err != nil {
-		return err
-	}
-	f := v.typed("name")
-	if _, err = v.session.RenameSpace(v.ctx(), s.Key, f.Values["name"]); err == nil {
-		return v.done("renamed", pageSpace, "key", s.Key)
-	}
-	if err := f.take(v, err, nil); err != nil {
-		return err
-	}
-	return v.showSpaceForm(spaceForm{form: f, What: "rename", Name: s.Name, Button: v.T("save"), Back: back}, "space.rename")
+func (e spaceEdit) page(v *visit, f *form, s data.Space, back string) error {
+	return v.showSpaceForm(spaceForm{form: f, What: e.what, Name: s.Name, Button: v.T(e.button), Back: back}, e.title)
 }
 
-func showMoveSpace(v *visit) error {
-	s, back, err := v.space(portal.ActionMoveSpace)
+func (e spaceEdit) show(v *visit) error {
+	s, back, err := v.space(e.action)
 	if err != nil {
 		return err
 	}
-	return v.showSpaceForm(spaceForm{form: v.filled("parent_site_key", s.ParentSiteKey), What: "move", Name: s.Name, Button: v.T("space.move"), Back: back}, "space.move")
+	f := v.form(e.fields)
+	f.shows(map[string]string{e.fields[0].name: e.value(s)})
+	return e.page(v, f, s, back)
 }
 
-func saveMoveSpace(v *visit) error {
-	s, back, err := v.space(portal.ActionMoveSpace)
-	if err != nil {
+func (e spaceEdit) save(v *visit) error {
+	return v.editing(func() error {
+		s, back, err := v.space(e.action)
+		if err != nil {
+			return err
+		}
+		name := e.fields[0].name
+		f := v.typed(e.fields)
+		f.compare(v, map[string]string{name: e.value(s)})
+		if v.redrawing(f) {
+			return e.page(v, f, s, back)
+		}
+		if len(f.conflicts) > 0 {
+			return v.showConflicts(f, s.Name, back, func(_, value string) ([]string, error) { return e.valueOnThePage(v, value) })
+		}
+		if f.changed[name] {
+			if err := e.write(v, s.Key, f.Values[name], portal.IfUnchanged(s.Meta)); err != nil {
+				if err := f.take(v, err, nil); err != nil {
+					return err
+				}
+				return e.page(v, f, s, back)
+			}
+		}
+		return v.done(e.done, pageSpace, "key", s.Key)
+	})
+}
+
+var renameSpace = spaceEdit{
+	action: portal.ActionRenameSpace, what: "rename", title: "space.rename", button: "save", done: "renamed", fields: renameFields,
+	value: func(s data.Space) string { return s.Name },
+	write: func(v *visit, key, value string, option portal.EditOption) error {
+		_, err := v.session.RenameSpace(v.ctx(), key, value, option)
 		return err
-	}
-	f := v.typed("parent_site_key")
-	if _, err = v.session.MoveSpace(v.ctx(), s.Key, f.Values["parent_site_key"]); err == nil {
-		return v.done("moved", pageSpace, "key", s.Key)
-	}
-	if err := f.take(v, err, nil); err != nil {
+	},
+	valueOnThePage: func(_ *visit, value string) ([]string, error) { return asText("", value) },
+}
+
+var moveSpace = spaceEdit{
+	action: portal.ActionMoveSpace, what: "move", title: "space.move", button: "space.move", done: "moved", fields: moveFields,
+	value: func(s data.Space) string { return s.ParentSiteKey },
+	write: func(v *visit, key, value string, option portal.EditOption) error {
+		_, err := v.session.MoveSpace(v.ctx(), key, value, option)
 		return err
-	}
-	return v.showSpaceForm(spaceForm{form: f, What: "move", Name: s.Name, Button: v.T("space.move"), Back: back}, "space.move")
+	},
+	valueOnThePage: func(v *visit, value string) ([]string, error) {
+		if value == "" {
+			return []string{v.T("space.nosite")}, nil
+		}
+		return v.spaceNames([]string{value})
+	},
 }
 
 // movable is whether spaces of a kind can lie in a site.
@@ -291,23 +350,22 @@ func movable(kind data.Kind) bool {
 // Movable is whether a space can lie in a site.
 func (v *visit) Movable(s data.Space) bool { return movable(s.Kind) }
 
-func showDeleteSpace(v *visit) error {
-	s, back, err := v.space(portal.ActionDeleteSpace)
-	if err != nil {
+// deleteSpace is the page that deletes a space.
+var deleteSpace = deletion{
+	titleKey: "cancel.space.title",
+	page: func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error) {
+		s, back, err := v.space(portal.ActionDeleteSpace)
+		if err != nil {
+			return cancelPage{}, s.Meta, data.DeleteReport{}, err
+		}
+		report, err := v.session.PlanDeleteSpace(v.ctx(), key)
+		out := cancelPage{Name: s.Name, Text: v.T("cancel.space"), Button: v.T("cancel.space.button"), Back: back}
+		out.Deleted, out.Kept = v.plan(report, s.Ref())
+		return out, s.Meta, report, err
+	},
+	remove: func(v *visit, key string, options ...portal.DeleteOption) error {
+		_, err := v.session.DeleteSpace(v.ctx(), key, options...)
 		return err
-	}
-	report, err := v.session.PlanDeleteSpace(v.ctx(), s.Key)
-	if err != nil {
-		return err
-	}
-	out := cancelPage{Name: s.Name, Text: v.T("cancel.space"), Button: v.T("cancel.space.button"), Back: back}
-	out.Deleted, out.Kept = v.plan(report, s.Ref())
-	return v.show("cancel", "cancel.space.title", out)
-}
-
-func saveDeleteSpace(v *visit) error {
-	if _, err := v.session.DeleteSpace(v.ctx(), v.r.URL.Query().Get("key")); err != nil {
-		return err
-	}
-	return v.done("deleted", pageSpaces)
+	},
+	done: func(v *visit) error { return v.done("deleted", pageSpaces) },
 }

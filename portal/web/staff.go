@@ -1,6 +1,9 @@
 package web
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -46,42 +49,64 @@ type staffForm struct {
 	Back   string
 }
 
-func (v *visit) showStaffForm(f staffForm, title string, chosen []string) (err error) {
+// The fields of a staff member, in the order of the page.
+var (
+	staffFields       = []fieldSpec{{"name", "field.name"}, {"email_address", "field.email"}, {"phone_number", "field.phone"}}
+	staffSpacesFields = []fieldSpec{{spacesField, "staff.serves"}}
+	newStaffFields    = slices.Concat(staffFields, staffSpacesFields)
+)
+
+func (v *visit) showStaffForm(f staffForm, title string) (err error) {
 	if f.Picks {
-		if f.Spaces, err = v.pick(v.ctx(), chosen, f.Spaces.Find); err != nil {
+		if f.Spaces, err = v.pick(v.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
 			return err
 		}
 	}
-	status := 200
-	if f.Faulty() {
-		status = 422
-	}
-	v.render(status, "staffform", title, f)
+	v.render(f.status(), "staffform", title, f)
 	return nil
+}
+
+func (v *visit) showNewStaffForm(f *form) error {
+	f.creates = true
+	return v.showStaffForm(staffForm{f, true, true, v.T("staff.add"), v.Link(pageStaff)}, "staff.add")
 }
 
 func showNewStaff(v *visit) error {
 	if err := v.session.Can(portal.ActionAddStaff); err != nil {
 		return err
 	}
-	return v.showStaffForm(staffForm{v.filled(), true, true, v.T("staff.add"), v.Link(pageStaff)}, "staff.add", nil)
+	return v.showNewStaffForm(v.form(newStaffFields))
 }
 
 func saveNewStaff(v *visit) error {
-	f := v.typed("name", "email_address", "phone_number")
-	chosen := v.r.PostForm["space"]
-	if !v.finding(f) {
-		made, err := v.session.AddStaffMember(v.ctx(), data.UserIdentity{
-			Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"], Spaces: spaceRefs(chosen),
-		})
-		if err == nil {
-			return v.done("added", pageStaffMember, "key", made.Key)
-		}
-		if err := f.take(v, err, nil); err != nil {
+	if err := v.session.Can(portal.ActionAddStaff); err != nil {
+		return err
+	}
+	f := v.typed(newStaffFields)
+	f.begin(v)
+	if v.redrawing(f) {
+		return v.showNewStaffForm(f)
+	}
+	f.creates = true
+	made, err := v.session.AddStaffMember(v.ctx(), data.UserIdentity{
+		Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"],
+		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
+	}, f.once()...)
+	var exists *portal.ExistsError
+	switch {
+	case err == nil:
+		return v.done("added", pageStaffMember, "key", made.Key)
+	case errors.As(err, &exists):
+		u, _, err := v.session.StaffMember(v.ctx(), exists.Key)
+		if err != nil {
 			return err
 		}
+		return v.showExists(f, u.Name, v.Link(pageStaffMember, "key", u.Key), v.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
 	}
-	return v.showStaffForm(staffForm{f, true, true, v.T("staff.add"), v.Link(pageStaff)}, "staff.add", chosen)
+	if err := f.take(v, err, nil); err != nil {
+		return err
+	}
+	return v.showNewStaffForm(f)
 }
 
 // member is the staff member that a page is about, where an action is allowed.
@@ -93,35 +118,72 @@ func (v *visit) member(action portal.Action) (data.UserIdentity, error) {
 	return u, err
 }
 
+// staffValues returns the values of a staff member, as its form shows them.
+func staffValues(u data.UserIdentity) map[string]string {
+	return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
+}
+
+func (v *visit) showEditStaffForm(f *form, u data.UserIdentity) error {
+	return v.showStaffForm(staffForm{f, true, false, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.edit")
+}
+
 func showEditStaff(v *visit) error {
 	u, err := v.member(portal.ActionEditStaff)
 	if err != nil {
 		return err
 	}
-	f := v.filled("name", u.Name, "email_address", u.EmailAddress, "phone_number", u.PhoneNumber)
-	return v.showStaffForm(staffForm{f, true, false, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.edit", nil)
+	f := v.form(staffFields)
+	f.shows(staffValues(u))
+	return v.showEditStaffForm(f, u)
 }
 
 func saveEditStaff(v *visit) error {
-	u, err := v.member(portal.ActionEditStaff)
-	if err != nil {
-		return err
-	}
-	f := v.typed("name", "email_address", "phone_number")
-	edit := data.UserIdentity{Key: u.Key, Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"]}
-	for _, field := range []struct{ name, had string }{{"email_address", u.EmailAddress}, {"phone_number", u.PhoneNumber}} {
-		if field.had != "" && f.Values[field.name] == "" {
-			edit.Clear = append(edit.Clear, field.name)
+	return v.editing(func() error {
+		u, err := v.member(portal.ActionEditStaff)
+		if err != nil {
+			return err
 		}
-	}
-	if edit.Name == "" { // an edit leaves what is empty as it is
-		f.Faults["name"] = v.T("rule." + string(data.RuleRequired))
-	} else if _, err = v.session.EditStaffMember(v.ctx(), edit); err == nil {
+		f := v.typed(staffFields)
+		f.compare(v, staffValues(u))
+		if v.redrawing(f) {
+			return v.showEditStaffForm(f, u)
+		}
+		if len(f.conflicts) > 0 {
+			return v.showConflicts(f, u.Name, v.Link(pageStaffMember, "key", u.Key), asText)
+		}
+		if f.changed["name"] {
+			f.require(v, "name")
+		}
+		if f.Faulty() {
+			return v.showEditStaffForm(f, u)
+		}
+		if len(f.changed) > 0 {
+			edit := data.UserIdentity{
+				Key: u.Key, Name: f.give("name"), EmailAddress: f.give("email_address"), PhoneNumber: f.give("phone_number"),
+				Clear: f.clears("email_address", "phone_number"),
+			}
+			if _, err := v.session.EditStaffMember(v.ctx(), edit, portal.IfUnchanged(u.Meta)); err != nil {
+				if err := f.take(v, err, nil); err != nil {
+					return err
+				}
+				return v.showEditStaffForm(f, u)
+			}
+		}
 		return v.done("saved", pageStaffMember, "key", u.Key)
-	} else if err := f.take(v, err, nil); err != nil {
-		return err
+	})
+}
+
+// servedKeys returns the keys of the spaces that a staff member serves and the portal shows.
+func servedKeys(u data.UserIdentity) map[string]string {
+	keys := make([]string, len(u.Spaces))
+	for i, ref := range u.Spaces {
+		keys[i] = ref.Key
 	}
-	return v.showStaffForm(staffForm{f, true, false, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.edit", nil)
+	return map[string]string{spacesField: joinKeys(keys)}
+}
+
+func (v *visit) showAssignForm(f *form, u data.UserIdentity) error {
+	return v.showStaffForm(staffForm{f, false, true, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.assign")
 }
 
 func showAssignStaff(v *visit) error {
@@ -129,50 +191,58 @@ func showAssignStaff(v *visit) error {
 	if err != nil {
 		return err
 	}
-	var chosen []string
-	for _, ref := range u.Spaces {
-		chosen = append(chosen, ref.Key)
-	}
-	return v.showStaffForm(staffForm{v.filled(), false, true, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.assign", chosen)
+	f := v.form(staffSpacesFields)
+	f.shows(servedKeys(u))
+	return v.showAssignForm(f, u)
 }
 
 func saveAssignStaff(v *visit) error {
-	u, err := v.member(portal.ActionAssignStaff)
-	if err != nil {
-		return err
-	}
-	f := v.typed()
-	chosen := v.r.PostForm["space"]
-	if !v.finding(f) {
-		if _, err = v.session.AssignStaffMember(v.ctx(), u.Key, spaceRefs(chosen)); err == nil {
-			return v.done("saved", pageStaffMember, "key", u.Key)
-		}
-		if err := f.take(v, err, nil); err != nil {
+	return v.editing(func() error {
+		u, err := v.member(portal.ActionAssignStaff)
+		if err != nil {
 			return err
 		}
-	}
-	return v.showStaffForm(staffForm{f, false, true, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.assign", chosen)
+		f := v.typed(staffSpacesFields)
+		f.compare(v, servedKeys(u))
+		if v.redrawing(f) {
+			return v.showAssignForm(f, u)
+		}
+		if len(f.conflicts) > 0 {
+			return v.showConflicts(f, u.Name, v.Link(pageStaffMember, "key", u.Key), func(_, value string) ([]string, error) {
+				return v.spaceNames(splitKeys(value))
+			})
+		}
+		if len(f.changed) > 0 {
+			chosen := spaceRefs(splitKeys(f.Values[spacesField]))
+			if _, err := v.session.AssignStaffMember(v.ctx(), u.Key, chosen, portal.IfUnchanged(u.Meta)); err != nil {
+				if err := f.take(v, err, nil); err != nil {
+					return err
+				}
+				return v.showAssignForm(f, u)
+			}
+		}
+		return v.done("saved", pageStaffMember, "key", u.Key)
+	})
 }
 
-func showRemoveStaff(v *visit) error {
-	u, err := v.member(portal.ActionRemoveStaff)
-	if err != nil {
+// removeStaff is the page that removes a staff member.
+var removeStaff = deletion{
+	titleKey: "cancel.staff.title",
+	page: func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error) {
+		u, err := v.member(portal.ActionRemoveStaff)
+		if err != nil {
+			return cancelPage{}, u.Meta, data.DeleteReport{}, err
+		}
+		report, err := v.session.PlanRemoveStaffMember(v.ctx(), key)
+		out := cancelPage{Name: u.Name, Text: v.T("cancel.staff"), Button: v.T("cancel.staff.button"), Back: v.Link(pageStaffMember, "key", u.Key)}
+		out.Deleted, out.Kept = v.plan(report, u.Ref())
+		return out, u.Meta, report, err
+	},
+	remove: func(v *visit, key string, options ...portal.DeleteOption) error {
+		_, err := v.session.RemoveStaffMember(v.ctx(), key, options...)
 		return err
-	}
-	report, err := v.session.PlanRemoveStaffMember(v.ctx(), u.Key)
-	if err != nil {
-		return err
-	}
-	out := cancelPage{Name: u.Name, Text: v.T("cancel.staff"), Button: v.T("cancel.staff.button"), Back: v.Link(pageStaffMember, "key", u.Key)}
-	out.Deleted, out.Kept = v.plan(report, u.Ref())
-	return v.show("cancel", "cancel.staff.title", out)
-}
-
-func saveRemoveStaff(v *visit) error {
-	if _, err := v.session.RemoveStaffMember(v.ctx(), v.r.URL.Query().Get("key")); err != nil {
-		return err
-	}
-	return v.done("removed", pageStaff)
+	},
+	done: func(v *visit) error { return v.done("removed", pageStaff) },
 }
 
 // showEnd asks whether to close the portal in this browser.

@@ -28,8 +28,11 @@ type visit struct {
 	section string // of the navigation
 	home    string // the path of the portal's pages, with a slash at its end
 
-	returnURL string // of a portal whose session is over
-	customer  string // name of the customer whose session the browser has, open or over
+	returnURL    string  // of a portal whose session is over
+	customer     string  // name of the customer whose session the browser has, open or over
+	resending    []input // of a form that was sent to it
+	chosenLocale string  // by this request
+	relocaled    bool    // the visitor changed the language of a form
 }
 
 // page is a page of an open portal.
@@ -47,6 +50,9 @@ func (v *visit) inPortal(rest string) {
 	name, path, _ := strings.Cut(rest, "/")
 	v.home = v.h.prefix + "p/" + name + "/"
 	if err := v.find(name); err != nil {
+		if errors.Is(err, portal.ErrSessionOver) {
+			v.resending = v.resend(path)
+		}
 		v.refuse(err)
 		return
 	}
@@ -82,6 +88,12 @@ func (v *visit) inPortal(rest string) {
 		return
 	}
 	v.section = p.section
+	if v.r.PostForm.Has(relocaleField) && slices.Contains(formPages, path) {
+		if err := v.relocale(); err != nil {
+			v.refuse(err)
+			return
+		}
+	}
 	v.refuse(p.save(v))
 }
 
@@ -111,13 +123,19 @@ func (v *visit) find(name string) error {
 	} else if v.framed() {
 		return errWrongMode
 	}
-	if v.look, err = session.Appearance(v.ctx(), v.wantedLocale(p.Config.Locale)); err != nil {
+	look, err := session.Appearance(v.ctx(), v.wantedLocale(p.Config.Locale))
+	if err != nil {
 		return err
 	}
 	v.session = session
-	v.speech = v.h.speech(v.look.Locale, v.look.Messages)
-	v.speech.lasting = v.look.Vertical != portal.VerticalHospitality && v.look.Vertical != portal.VerticalShortTermRental
+	v.setLook(look)
 	return nil
+}
+
+// setLook sets how the page looks and speaks.
+func (v *visit) setLook(look portal.Appearance) {
+	v.look, v.speech = look, v.h.speech(look.Locale, look.Messages)
+	v.speech.lasting = look.Vertical != portal.VerticalHospitality && look.Vertical != portal.VerticalShortTermRental
 }
 
 // errWrongMode is a portal in a frame that is not made for one.
@@ -134,7 +152,7 @@ func (v *visit) config() portal.Config { return v.session.Portal().Config }
 // wantedLocale is what the visitor chose, or else the portal's own, or what the browser
 // asks for.
 func (v *visit) wantedLocale(own string) string {
-	if chosen := v.cookie(localeCookie); slices.Contains(portal.Locales(), chosen) {
+	if chosen := cmp.Or(v.chosenLocale, v.cookie(localeCookie)); slices.Contains(portal.Locales(), chosen) {
 		return chosen
 	}
 	if own != "" {
@@ -153,11 +171,16 @@ func (v *visit) wantedLocale(own string) string {
 
 // chooseLocale keeps the locale that the visitor chose, and comes back to the page.
 func (v *visit) chooseLocale() {
-	chosen := v.r.PostForm.Get("set_locale")
+	v.keepLocale(v.r.PostForm.Get("set_locale"))
+	v.redirect(v.r.URL.EscapedPath() + query(v.r.URL.Query()))
+}
+
+// keepLocale keeps the locale that the visitor chose, if the portal offers it.
+func (v *visit) keepLocale(chosen string) {
 	if slices.Contains(portal.Locales(), chosen) && !v.config().ExcludeLocalePicker {
+		v.chosenLocale = chosen
 		v.setCookie(localeCookie, chosen, v.h.o.Now().Add(365*24*time.Hour), v.config().IsEmbedded)
 	}
-	v.redirect(v.r.URL.EscapedPath() + query(v.r.URL.Query()))
 }
 
 // query is a query as it follows a path.
@@ -195,7 +218,8 @@ func (v *visit) Link(path string, pairs ...string) string {
 type problem struct {
 	Key       string // of the catalog, after "problem."
 	ReturnURL string
-	TabURL    string // to be opened in a new tab; empty offers none
+	TabURL    string  // to be opened in a new tab; empty offers none
+	Resend    []input // what was typed, to be sent again
 }
 
 // problems is the one table of which error is told how.
@@ -211,6 +235,8 @@ var problems = []struct {
 	{portal.ErrSessionOver, http.StatusForbidden, "over"},
 	{errWrongMode, http.StatusForbidden, "mode"},
 	{portal.ErrRefused, http.StatusForbidden, "refused"},
+	{portal.ErrChanged, http.StatusConflict, "busy"},
+	{portal.ErrBusy, http.StatusConflict, "busy"},
 	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
 	{errUnknownPage, http.StatusNotFound, "missing"},
 	{data.ErrInvalidCursor, http.StatusBadRequest, "cursor"},
@@ -248,6 +274,7 @@ func (v *visit) fail(status int, p problem) {
 	} else if v.session == nil && v.framed() {
 		allowFrame(v.w.Header(), portal.Config{})
 	}
+	p.Resend = v.resending
 	v.speak()
 	v.render(status, "problem", "problem."+p.Key+".title", p)
 }

@@ -89,6 +89,10 @@ test("a whole reservation by keyboard alone", async () => {
     await tabTo("New booking");
     await page.keyboard.press("Enter");
     await page.waitForURL(/reservations\/new/);
+    await tabTo("starts_at");
+    await page.keyboard.type("02032031\t0300PM");
+    await tabTo("ends_at");
+    await page.keyboard.type("02042031\t1100AM");
     await tabTo("guest_name");
     await page.keyboard.type("Katherine Johnson");
     await tabTo("space");
