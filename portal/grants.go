@@ -53,7 +53,7 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 		d.about(g)
 		return d.mustSee(ctx, g)
 	})
-	if err != nil {
+	if err != nil || key == "" {
 		return data.AccessGrant{}, err
 	}
 	made, _, err := s.AccessGrant(ctx, key)

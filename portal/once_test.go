@@ -250,3 +250,21 @@ func TestIfPlanned_PlanOrResourceChanged_DeletesNothing(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+func TestDryRun_Creation_ReportsFaultsAndWritesNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		before, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		g, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "Weekend"}}, portal.DryRun())
+		require.NoError(t, err)
+		require.Zero(t, g)
+		err = drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou"}, portal.DryRun()))
+		require.Equal(t, []string{"email_address email_address"}, faults(t, err))
+		err = drop(s.CreateSpace(t.Context(), data.Space{}, portal.DryRun()))
+		require.Equal(t, []string{"name required"}, faults(t, err))
+		after, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	})
+}

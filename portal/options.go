@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// CreateOption changes how a session creates a resource. See [Once].
+// CreateOption changes how a session creates a resource. See [Once] and [DryRun].
 type CreateOption func(*conditions)
 
 // EditOption makes an edit of a session conditional. See [IfUnchanged].
@@ -26,6 +26,7 @@ type conditions struct {
 	token   string // of Once
 	read    *data.Meta
 	planned *data.DeleteReport
+	dryRun  bool
 }
 
 // Once makes a call that creates a resource safe to repeat. The key of the resource is
@@ -37,6 +38,10 @@ type conditions struct {
 // A token has 16 to 64 ASCII letters, digits, "-" and "_", and should be random: a front
 // end makes one for each form that it shows. Another token is an [InvalidError] at "token".
 func Once(token string) CreateOption { return func(c *conditions) { c.token = token } }
+
+// DryRun makes a call that creates a resource check what it is given, and write nothing. The
+// call returns the faults that it would return, or the zero resource.
+func DryRun() CreateOption { return func(c *conditions) { c.dryRun = true } }
 
 // IfUnchanged makes an edit conditional: the call returns [ErrChanged], and changes
 // nothing, unless the resource still has the Revision of meta. meta is that of the resource

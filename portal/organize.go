@@ -26,7 +26,7 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...
 		d.about(made)
 		return nil
 	})
-	if err != nil {
+	if err != nil || key == "" {
 		return data.Space{}, err
 	}
 	made, _, err := s.Space(ctx, key)

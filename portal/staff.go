@@ -24,7 +24,7 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, optio
 		d.about(made)
 		return d.mustSee(ctx, made)
 	})
-	if err != nil {
+	if err != nil || key == "" {
 		return data.UserIdentity{}, err
 	}
 	made, _, err := s.StaffMember(ctx, key)

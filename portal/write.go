@@ -22,7 +22,8 @@ import (
 
 // change pushes the draft that prepare makes of a state. The push is made in the very state
 // that prepare saw, in which the session may do it; prepare runs again when another write
-// came between. change returns the key of the resource that the draft is about.
+// came between. change returns the key of the resource that the draft is about, or "" for a
+// dry run.
 func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*view, *draft) error) (string, error) {
 	if on.token != "" && !tokenFormat.MatchString(on.token) {
 		return "", invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
@@ -64,7 +65,7 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 		if err != nil {
 			return "", err
 		}
-		if len(d.notes.Faults) > 0 {
+		if len(d.notes.Faults) > 0 || on.dryRun {
 			_, err := s.ws.PushWith(ctx, d.data, data.PushOptions{DryRun: true, Guard: d.told})
 			return "", d.faults(err)
 		}

@@ -159,7 +159,9 @@ func (f *form) take(v *visit, err error, fields map[string]string) error {
 		if _, known := f.Values[name]; !known {
 			name = "form" // a field that is not on the page
 		}
-		f.Faults[name] = v.T(rule)
+		if f.Faults[name] == "" {
+			f.Faults[name] = v.T(rule)
+		}
 	}
 	return nil
 }

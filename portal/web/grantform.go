@@ -182,10 +182,14 @@ func saveNewGrant(v *visit) error {
 		f.moveTo(v, v.zone(place))
 	}
 	f.require(v, required...)
-	if f.Faulty() {
+	options := f.once()
+	if f.Faulty() { // the others are told together with these
+		options = []portal.CreateOption{portal.DryRun()}
+	}
+	made, err := v.session.CreateAccessGrant(v.ctx(), req, options...)
+	if err == nil && f.Faulty() {
 		return v.showGrantForm(page)
 	}
-	made, err := v.session.CreateAccessGrant(v.ctx(), req, f.once()...)
 	var exists *portal.ExistsError
 	switch {
 	case err == nil:
