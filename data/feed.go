@@ -368,7 +368,7 @@ func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped 
 					if !b.at.Before(before) {
 						break
 					}
-					if ends.first-first == uint64(limits.TxWrites/2) || int(ends.first-first+2)*rowWeight > limits.TxBytes {
+					if ends.first-first >= uint64(limits.TxWrites/2) || int(ends.first-first+2)*rowWeight > limits.TxBytes {
 						more = true
 						break
 					}

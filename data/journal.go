@@ -135,6 +135,27 @@ type busyError struct{ done <-chan struct{} }
 
 func (*busyError) Error() string { return "data: internal: an operation is under way" }
 
+// maxWaits is how often a call waits for large operations of others, or finishes them, before
+// it gives up.
+const maxWaits = 1000
+
+// errWaits is returned by a call that met large operations of others again and again.
+var errWaits = fmt.Errorf("%w: large operations of others came first, %d times", storage.ErrConflict, maxWaits)
+
+// awaiting calls do, and calls it again each time that it met a large operation, after that
+// has ended. It returns errWaits after maxWaits calls.
+func awaiting(ctx context.Context, do func() error) error {
+	for range maxWaits {
+		err := do()
+		if again, waitErr := await(ctx, err); waitErr != nil {
+			return waitErr
+		} else if !again {
+			return err
+		}
+	}
+	return errWaits
+}
+
 // await does what an error asks for, and says whether to try again then.
 func await(ctx context.Context, err error) (again bool, _ error) {
 	var pending *pendingError

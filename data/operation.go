@@ -49,7 +49,8 @@ const unbounded = int(^uint(0) >> 1)
 const shortPlan = 5000
 
 // attempts is how often a long operation begins at most, where others come first. A
-// short one is tried again by storage.Run.
+// short one is tried again by storage.Run. A begin that had to wait for another operation
+// does not count; see maxWaits.
 const attempts = 12
 
 // errTooLong is an answer to ourselves: plan it beforehand.
@@ -60,33 +61,39 @@ var errTooLong = errors.New("data: internal: the plan takes too long")
 // it is to be planned again.
 var errStale = errors.New("data: internal: another operation came first")
 
-// execute makes an operation, all of it or nothing. What is short is planned and
-// written in one transaction. What takes long to plan, or turns out to be more than
-// that transaction holds, is planned on a snapshot before; then what
-// fits in one transaction is one, that checks that nothing has changed since, and
-// what does not is journaled.
+// execute makes an operation, all of it or nothing. A short operation is planned and
+// written in one transaction. One that takes long to plan, or turns out to be more than
+// that transaction holds, is planned on a snapshot before. If it then fits in one
+// transaction, it is written in one that verifies that nothing has changed since; else it
+// is journaled.
+//
+// The callbacks of the caller run with a context that makes each write of the same store
+// return storage.ErrNested.
 func (w *Workspace) execute(ctx context.Context, plan planner) error {
+	plan, end := w.inside(ctx, plan)
+	defer end()
 	scale := min(shortPlan, w.store.Limits().TxWrites)
 	for attempt := 1; ; attempt++ {
-		err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
-			s := w.At(tx)
-			op, err := plan(ctx, s, scale)
-			if err != nil {
-				return err
+		long := false
+		err := awaiting(ctx, func() error {
+			err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+				s := w.At(tx)
+				op, err := plan(ctx, s, scale)
+				if err != nil {
+					return err
+				}
+				return op.write(ctx, s, tx)
+			})
+			if long = errors.Is(err, errTooLong) || errors.Is(err, storage.ErrTxTooLarge); long {
+				err = w.executeLong(ctx, plan)
 			}
-			return op.write(ctx, s, tx)
+			return err
 		})
-		long := errors.Is(err, errTooLong) || errors.Is(err, storage.ErrTxTooLarge)
-		if long {
-			err = w.executeLong(ctx, plan)
-		}
-		switch again, waitErr := await(ctx, err); {
-		case waitErr != nil:
-			return waitErr
-		case again:
-		case errors.Is(err, errStale) && attempt == attempts:
+		stale := errors.Is(err, errStale)
+		switch {
+		case stale && attempt >= attempts:
 			return fmt.Errorf("%w: other operations came first, %d times", storage.ErrConflict, attempt)
-		case errors.Is(err, errStale), long && errors.Is(err, storage.ErrConflict) && attempt < attempts:
+		case stale, long && errors.Is(err, storage.ErrConflict) && !errors.Is(err, errWaits) && attempt < attempts:
 			if err := pause(ctx, attempt); err != nil {
 				return err
 			}
@@ -97,6 +104,20 @@ func (w *Workspace) execute(ctx context.Context, plan planner) error {
 			return err
 		}
 	}
+}
+
+// inside returns a planner that calls plan, and the operation's within, with a context that
+// is marked as inside of a write of the workspace's store until end is called.
+func (w *Workspace) inside(ctx context.Context, plan planner) (marked planner, end func()) {
+	inner, end := storage.Inside(ctx, w.store)
+	return func(_ context.Context, s *Snapshot, scale int) (*operation, error) {
+		op, err := plan(inner, s, scale)
+		if err == nil && op.within != nil {
+			within := op.within
+			op.within = func(_ context.Context, tx CustomerTx) error { return within(inner, tx) }
+		}
+		return op, err
+	}, end
 }
 
 // pause waits for a random part of a gap that doubles with each attempt, from 2 ms to

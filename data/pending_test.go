@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -125,6 +126,27 @@ func TestHistoryToldHalfOfAnOperation(t *testing.T) {
 				}
 				return err
 			}))
+		})
+	})
+}
+
+// TestNestedReads_ThatMeetAPendingOperation_FinishItWithTheWrite reads inside of a write what a
+// large operation has committed and not applied. The write finishes that operation, and
+// runs the callback again.
+func TestNestedReads_ThatMeetAPendingOperation_FinishItWithTheWrite(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		committedOnly(t, backends.Limit(store, backends.Smallest), block("a", "a", 20), func(ws *data.Workspace, report data.PushReport) {
+			push(t, ws, "z", data.Room("z", "Z"))
+			err := ws.Within(t.Context(), "z", func(ctx context.Context, _ data.CustomerTx) error {
+				ctx, cancel := context.WithTimeout(ctx, 20*time.Second) // a read that waits for its own write ends with this
+				defer cancel()
+				_, err := ws.SpaceByID(ctx, report.Resources[20].ID)
+				return err
+			})
+			require.NoError(t, err)
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"z"}})
+			require.NoError(t, err)
 		})
 	})
 }

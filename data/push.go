@@ -23,12 +23,15 @@ type PushOptions struct {
 
 	// Guard sees the state that the push was planned on, and what it would report: its
 	// error refuses the push. Nothing comes between that state and the push. It may run
-	// more than once, and runs in a dry run too.
+	// more than once, and runs in a dry run too. It can read, from the Workspace as well; a
+	// write of the same store with the context that it is given, or one derived from it,
+	// returns [storage.ErrNested].
 	Guard func(context.Context, *Snapshot, PushReport) error
 
 	// Within runs in the transaction that makes the push, after its own writes: what
 	// it writes commits with the push, and its error rolls back both. It may run more
-	// than once, and a dry run leaves it out.
+	// than once, and a dry run leaves it out. It writes by way of CustomerTx.Tx alone: any
+	// other write of the same store with its context returns [storage.ErrNested].
 	Within func(context.Context, CustomerTx) error
 
 	sync map[Ref]bool // in a sync: what stays; the keys of all else are free
@@ -139,6 +142,8 @@ func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) err
 	if !dryRun {
 		return w.execute(ctx, plan)
 	}
+	plan, end := w.inside(ctx, plan)
+	defer end()
 	return w.View(ctx, func(s *Snapshot) error {
 		_, err := plan(ctx, s, unbounded)
 		return err

@@ -17,15 +17,15 @@ func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
 
 // View is [Workspace.View] for who does not know the workspace yet: fn reads it with
 // [Workspace.At].
+//
+// Inside of a write, with the context of its callback, View finishes nothing: a read that
+// meets such an operation fails. If the callback returns that error, the write finishes the
+// operation and runs the callback again.
 func View(ctx context.Context, store storage.Store, fn func(storage.Reader) error) error {
-	for {
-		err := store.View(ctx, fn)
-		if again, waitErr := await(ctx, err); waitErr != nil {
-			return waitErr
-		} else if !again {
-			return err
-		}
+	if storage.CheckNested(ctx, store) != nil {
+		return store.View(ctx, fn)
 	}
+	return awaiting(ctx, func() error { return store.View(ctx, fn) })
 }
 
 // read is View for a function of one answer.

@@ -108,7 +108,9 @@ func (tx CustomerTx) Tell(ctx context.Context, change Change, portalID uuid.UUID
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
-// [ErrCustomerNotFound]. fn may run more than once.
+// [ErrCustomerNotFound]. fn may run more than once. It writes by way of CustomerTx.Tx alone:
+// any other write of the same store with the context that fn is given, or one derived from
+// it, such as a Push, returns [storage.ErrNested]. Reads are possible.
 func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error) error {
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) })
 }
@@ -143,8 +145,10 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 // of a visitor's session: a large operation that is being made meanwhile goes on, and
 // does not begin again.
 func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error) error {
-	for {
-		err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+	inner, end := storage.Inside(ctx, w.store)
+	defer end()
+	err := awaiting(ctx, func() error {
+		return storage.Run(ctx, w.store, func(tx storage.Tx) error {
 			s := w.At(tx)
 			c, err := s.customerByID(ctx, id)
 			if err == nil && c == nil {
@@ -153,18 +157,13 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 			if err != nil {
 				return err
 			}
-			return fn(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
+			return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
 		})
-		switch again, waitErr := await(ctx, err); {
-		case waitErr != nil:
-			return waitErr
-		case !again:
-			if err == nil {
-				w.news.tell()
-			}
-			return err
-		}
+	})
+	if err == nil {
+		w.news.tell()
 	}
+	return err
 }
 
 // Customer is a customer of the workspace.

@@ -83,8 +83,8 @@ func (s *Service) checkWorkspace(ws *data.Workspace) error {
 	switch {
 	case ws == nil:
 		return fmt.Errorf("%w: a workspace is needed", ErrInvalid)
-	case ws.Store() != s.store:
-		return fmt.Errorf("%w: the workspace is in another store than the service", ErrInvalid)
+	case !storage.Same(ws.Store(), s.store):
+		return fmt.Errorf("%w: the workspace is in another store than the service; open both on one Store value", ErrInvalid)
 	}
 	if known, _ := s.workspaces.Load(ws.ID()); known != ws {
 		s.workspaces.Store(ws.ID(), ws)

@@ -146,19 +146,21 @@ func restoreSize(s Store) (rows, bytes int) {
 func empty(ctx context.Context, s Store) error {
 	rows, size := restoreSize(s)
 	from := Range{}
-	for more := true; more; {
+	for {
+		var next []byte // the first row that is left, or nil
 		err := Run(ctx, s, func(tx Tx) error {
-			more = false
+			next = nil
 			writes, bytes := rows, size
 			for e, err := range tx.Scan(ctx, from, ScanOptions{KeysOnly: true}) {
 				if err != nil {
 					return err
 				}
-				writes--
-				if bytes -= EntryBytes(e.Key, nil); writes < 0 || bytes < 0 {
-					from.Start, more = e.Key, true
-					break
+				bytes -= EntryBytes(e.Key, nil)
+				if writes < rows && (writes == 0 || bytes < 0) {
+					next = e.Key
+					return nil
 				}
+				writes--
 				if err := tx.Delete(e.Key); err != nil {
 					return err
 				}
@@ -168,8 +170,11 @@ func empty(ctx context.Context, s Store) error {
 		if err != nil {
 			return fmt.Errorf("storage: emptying what was half restored: %w", err)
 		}
+		if next == nil {
+			return nil
+		}
+		from.Start = next
 	}
-	return nil
 }
 
 type backupReader struct {

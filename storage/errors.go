@@ -21,6 +21,13 @@ var (
 	// may repeat an Update whose effect is the same when it is applied twice.
 	ErrUnknown = errors.New("storage: the outcome of the commit is unknown")
 
+	// ErrNested is returned for a write that is called inside of another write of the same
+	// store, with the context that the outer write gave to its function, or one derived from
+	// it. It would wait for the outer write, which waits for it. Nothing was written. The
+	// caller can write in the transaction that the function was given, or after the outer
+	// write has returned. Reads, and writes of another store, are possible inside of a write.
+	ErrNested = errors.New("storage: a write inside of another write of the same store")
+
 	// ErrTooLarge is the parent of the errors about [Limits].
 	ErrTooLarge = errors.New("storage: too large")
 

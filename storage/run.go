@@ -18,8 +18,12 @@ const (
 // as long as Update returns [ErrConflict]. Between two attempts it waits for a random
 // part of a gap that doubles from 1 ms to 250 ms; it stops when ctx is done. It returns
 // any other error unchanged, including [ErrUnknown]. fn runs again in each attempt, so
-// it must set its results instead of adding to them.
+// it must set its results instead of adding to them. Run returns [ErrNested], and does
+// not call fn, if [Inside] has marked ctx for s.
 func Run(ctx context.Context, s Store, fn func(Tx) error, reads ...[]byte) error {
+	if err := CheckNested(ctx, s); err != nil {
+		return err
+	}
 	gap := runFirstGap
 	for attempt := 1; ; attempt++ {
 		err := s.Update(ctx, fn, reads...)

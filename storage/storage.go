@@ -27,8 +27,8 @@ import (
 //
 // The fn of an Update must not call Update on the same store, and no fn may call
 // Close: a backend may allow only one writer at a time, and the call would wait for
-// itself. An fn may call View, which sees the state before the Update that it runs
-// in.
+// itself ([Run] detects this if [Inside] has marked its context). An fn may call View,
+// which sees the state before the Update that it runs in.
 //
 // # Order
 //
