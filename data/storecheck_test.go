@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/lease"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -63,11 +64,15 @@ func furnish(t *testing.T, store storage.Store) {
 	_, err = ws.TrimChanges(t.Context(), clockStart.Add(1))
 	require.NoError(t, err)
 	write(t, store, hostRow(ws), []byte("a host's own"))
+	leases, err := lease.New(store, lease.Options{})
+	require.NoError(t, err)
+	_, err = leases.Acquire(t.Context(), "sweep")
+	require.NoError(t, err)
 }
 
 // uncalled are the rows that nothing else calls for.
 var uncalled = []layout.Shape{
-	layout.ShapeHost, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses,
+	layout.ShapeHost, layout.ShapeLease, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses,
 	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
 }
 
@@ -109,7 +114,7 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 		require.Len(t, allRows(t, store), total, "every row is looked at")
 		for _, row := range []string{
 			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer", "resource", "edge", "time",
-			"portal", "own_link", "revoked", "host",
+			"portal", "own_link", "revoked", "host", "lease",
 			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings",
 		} {
 			require.Positive(t, report.Rows[row], row)

@@ -19,6 +19,7 @@
 //	O      workspace  operation id  1  customer id   whom it changes
 //	F      workspace  partition  position            change feed: the changes of one customer in one commit
 //	N      workspace  partition                      the partition's first and next position
+//	H      name                                      a lease: its holder's token, a counter and a duration
 //
 //	C      customer id  0                            the customer
 //	C      customer id  r  kind  key                 a resource
@@ -76,6 +77,7 @@ const (
 	tableOperation    = 'O'
 	tableFeed         = 'F'
 	tableFeedPosition = 'N'
+	tableLease        = 'H'
 	tableCustomer     = 'C'
 
 	rowCustomer = 0
@@ -179,6 +181,9 @@ func FeedBatch(workspace uuid.UUID, partition byte, position uint64) []byte {
 func FeedEnds(workspace uuid.UUID, partition byte) []byte {
 	return append(append([]byte{tableFeedPosition}, workspace[:]...), partition)
 }
+
+// Lease returns the key of the lease with the given name, which belongs to no workspace.
+func Lease(name string) []byte { return append([]byte{tableLease}, name...) }
 
 // Customer is the prefix of all that a customer owns.
 func Customer(c CustomerID) []byte { return append([]byte{tableCustomer}, c[:]...) }

@@ -25,6 +25,7 @@ const (
 	ShapeOperationCustomer Shape = "operation_customer"
 	ShapeFeedBatch         Shape = "feed_batch"
 	ShapeFeedEnds          Shape = "feed_ends"
+	ShapeLease             Shape = "lease"
 	ShapeCustomer          Shape = "customer"
 	ShapeResource          Shape = "resource"
 	ShapeEdge              Shape = "edge"
@@ -46,7 +47,7 @@ type Key struct {
 	Customer  CustomerID
 	Class     byte
 	Kind      byte
-	Key       string    // of a customer or a resource; in an edge, of what is referred to
+	Key       string    // of a customer or a resource; in an edge, of what is referred to; the name of a lease
 	ID        uuid.UUID // derived, or a portal's or profile's
 	Link      LinkID
 	Session   SessionHash
@@ -83,6 +84,7 @@ var tables = map[byte]reading{
 	tableFeedPosition: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Partition = ShapeFeedEnds, d.UUID(), d.Byte()
 	},
+	tableLease: func(d *Decoder, k *Key) { k.Shape, k.Key = ShapeLease, d.Rest() },
 	tableCustomer: func(d *Decoder, k *Key) {
 		k.Customer = d.CustomerID()
 		if read := customerRows[d.Byte()]; read != nil {

@@ -31,6 +31,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeOperationCustomer: {layout.OperationCustomer(ws, op, c), layout.Key{Workspace: ws, Operation: op, Customer: c}},
 		layout.ShapeFeedBatch:         {layout.FeedBatch(ws, 7, 300), layout.Key{Workspace: ws, Partition: 7, Position: 300}},
 		layout.ShapeFeedEnds:          {layout.FeedEnds(ws, 7), layout.Key{Workspace: ws, Partition: 7}},
+		layout.ShapeLease:             {layout.Lease("name"), layout.Key{Key: "name"}},
 		layout.ShapeCustomer:          {layout.CustomerRecord(c), layout.Key{Customer: c}},
 		layout.ShapeResource:          {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
 		layout.ShapeEdge: {
