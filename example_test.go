@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -19,15 +20,15 @@ func Example() {
 	workspaceID := uuid.New() // once: keep it, and use the same at the next start
 	ws := data.NewWorkspace(store, workspaceID, data.Options{})
 
-	master, err := portal.NewMaster() // the same, where you keep your secrets
+	master, err := keys.NewMaster() // the same, where you keep your secrets
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {
 		log.Fatal(err)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -142,7 +143,7 @@ func pushCallCustomers(ctx context.Context, store storage.Store) error {
 func portalCaller(ctx context.Context) func(storage.Store) (caller, error) {
 	return func(store storage.Store) (caller, error) {
 		ws := data.NewWorkspace(store, workspaceID, data.Options{})
-		master, err := portal.NewMaster()
+		master, err := keys.NewMaster()
 		if err != nil {
 			return nil, err
 		}

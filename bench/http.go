@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -65,7 +65,7 @@ func httpRows(ctx context.Context, b *bench) ([]row, error) {
 }
 
 func apiOn(store *memory.Store) (http.Handler, string, error) {
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		return nil, "", err
 	}

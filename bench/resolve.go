@@ -12,6 +12,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
@@ -70,7 +71,7 @@ func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 // makeLinks fills a directory with portals, and returns the codes of some of them in
 // no order.
 func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sample int) (codes []string, master []byte, err error) {
-	if master, err = portal.NewMaster(); err != nil {
+	if master, err = keys.NewMaster(); err != nil {
 		return nil, nil, err
 	}
 	store, err := badger.Open(dir, badger.Options{Logger: quietLogger, NoSync: true})
@@ -158,9 +159,9 @@ func readRaw(db *engine.DB, keys [][]byte) error {
 
 // portalsWith is a service with that key.
 func portalsWith(store storage.Store, master []byte) (*portal.Service, error) {
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {
 		return nil, err
 	}
-	return portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	return portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -18,11 +20,15 @@ import (
 // bytes with a hash that is kept.
 func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 	n := b.size(500_000, 1000)
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		return nil, err
 	}
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
+	if err != nil {
+		return nil, err
+	}
+	signer, err := link.NewSigner(ring)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +47,11 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 	verify := func(code string, now time.Time, want error) func(string) (laps, error) {
 		return func(string) (laps, error) {
 			l := laps{}
-			if allocations := testing.AllocsPerRun(100, func() { _, _ = keys.Verify(code, now) }); allocations > 0 {
+			if allocations := testing.AllocsPerRun(100, func() { _, _ = signer.Verify(code, now) }); allocations > 0 {
 				return nil, fmt.Errorf("verify allocates %v times", allocations)
 			}
 			return l, l.eachOf(n, func(int) error {
-				if _, err := keys.Verify(code, now); !errors.Is(err, want) {
+				if _, err := signer.Verify(code, now); !errors.Is(err, want) {
 					return fmt.Errorf("verify: %w", err)
 				}
 				return nil
@@ -53,8 +59,8 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 		}
 	}
 	t, err := b.contest(b.size(9, 1),
-		contender{"forged", verify(string(forged), time.Now(), portal.ErrForged)},
-		contender{"expired", verify(code, time.Now().AddDate(1, 0, 0), portal.ErrExpired)},
+		contender{"forged", verify(string(forged), time.Now(), link.ErrForged)},
+		contender{"expired", verify(code, time.Now().AddDate(1, 0, 0), link.ErrExpired)},
 		contender{"hmac", func(string) (laps, error) {
 			l := laps{}
 			return l, l.eachOf(n, func(int) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/lease"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -42,10 +43,10 @@ func furnish(t *testing.T, store storage.Store) {
 	}
 	_, err := workspaceOf(store, otherWorkspace).Push(t.Context(), block("a", "a", 2))
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
+	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
 	clock := clockStart
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys, Now: func() time.Time { return clock }})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: ring, Now: func() time.Time { return clock }})
 	require.NoError(t, err)
 	for range 2 {
 		p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: "a", MaxUses: 2})

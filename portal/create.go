@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -218,7 +219,7 @@ func (s *Service) newPortalID() (uuid.UUID, error) {
 // url is the link of a portal, which is made anew where it is asked for: the store
 // holds neither its code nor its tag.
 func (s *Service) url(r *record, expires time.Time) Secret {
-	return Secret(s.base + s.keys.code(Link{ID: r.link, ExpiresAt: expires}))
+	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires}))
 }
 
 // deepLinkEdge is the row by which a portal is revoked with what it is a deep link to.

@@ -3,7 +3,8 @@
 //
 // [Service.Create] makes a portal and its link. [Service.Resolve] turns the code
 // of a link into a [Session], which reads the customer's data for as long as the
-// portal lives. [Keys.Verify] checks a code by itself, with no store.
+// portal lives. Package
+// [github.com/customerportal-go/customerportal/portal/link] verifies a code by itself, without a store.
 //
 // No code is stored or logged: the URL of a portal that was just made is a
 // [Secret], which prints as "[redacted]" wherever it is not revealed.

@@ -137,7 +137,7 @@ func (d *draft) exists(ctx context.Context, key string) (bool, error) {
 	return r != nil, err
 }
 
-var keyEncoding = base32.NewEncoding(alphabet)
+var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz") // Crockford's alphabet
 
 // references are spaces that the portal shows, each under the alias of its own kind. One
 // that it does not show is noted.

@@ -61,9 +61,6 @@ var (
 	// ErrInvalid is the parent of the errors about what was given. Those that can name
 	// a path are an [InvalidError].
 	ErrInvalid = errors.New("portal: invalid")
-
-	// ErrInvalidKey is returned for a master key or slot that cannot be one.
-	ErrInvalidKey = fmt.Errorf("%w: key", ErrInvalid)
 )
 
 // Reason is why a portal refuses something, as a stable word.

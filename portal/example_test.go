@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -24,8 +25,8 @@ func must[T any](v T, err error) T {
 
 func newPortals() (context.Context, *data.Workspace, *portal.Service) {
 	store := memory.New()
-	keys := must(portal.NewKeys(0, map[int][]byte{0: must(portal.NewMaster())}))
-	portals := must(portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys}))
+	ring := must(keys.New(0, map[int][]byte{0: must(keys.NewMaster())}))
+	portals := must(portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring}))
 	return context.Background(), data.NewWorkspace(store, uuid.New(), data.Options{}), portals
 }
 
@@ -68,19 +69,6 @@ func ExampleService_Revoke() {
 	fmt.Println(err)
 	// Output:
 	// portal: the link opens no more: revoked
-}
-
-func ExampleNewKeys_rotation() {
-	first, second := must(portal.NewMaster()), must(portal.NewMaster())
-	// 1. The new master is everywhere, and signs nothing yet.
-	_ = must(portal.NewKeys(0, map[int][]byte{0: first, 1: second}))
-	// 2. It signs new links; old ones go on.
-	_ = must(portal.NewKeys(1, map[int][]byte{0: first, 1: second}))
-	// 3. When the last old link has expired, the old master goes.
-	keys := must(portal.NewKeys(1, map[int][]byte{1: second}))
-	fmt.Println(keys)
-	// Output:
-	// [redacted]
 }
 
 func ExampleService_OpenSession() {

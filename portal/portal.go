@@ -15,6 +15,8 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -24,7 +26,7 @@ type Options struct {
 	// URL with no query, such as "https://se.am" or "https://example.com/portal".
 	BaseURL string
 
-	Keys *Keys // sign and verify the links
+	Keys *keys.Ring // sign and verify the links
 
 	TTL    time.Duration // of a portal whose request names none, at least 1 second; default 24 hours
 	MaxTTL time.Duration // that a request may name; default 7 days
@@ -43,7 +45,8 @@ type Options struct {
 type Service struct {
 	store  storage.Store
 	base   string
-	keys   *Keys
+	keys   *keys.Ring
+	signer *link.Signer
 	ttl    time.Duration
 	maxTTL time.Duration
 	idle   time.Duration // of a session
@@ -76,10 +79,13 @@ func New(store storage.Store, o Options) (*Service, error) {
 		return nil, fmt.Errorf("%w: BaseURL must be an absolute http or https URL", ErrInvalid)
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
 		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", ErrInvalid)
-	case o.Keys == nil || o.Keys.slots[o.Keys.active] == nil:
-		return nil, fmt.Errorf("%w: Keys are needed; see NewKeys", ErrInvalid)
+	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
+		return nil, fmt.Errorf("%w: Keys are required; make them with keys.New", ErrInvalid)
 	case store == nil:
 		return nil, fmt.Errorf("%w: a store is needed", ErrInvalid)
+	}
+	if s.signer, err = link.NewSigner(o.Keys); err != nil {
+		return nil, err
 	}
 	s.base = strings.TrimRight(base.String(), "/") + "/"
 	if s.maxTTL == 0 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -46,20 +47,20 @@ type fixture struct {
 	clock   *clock
 	ws      *data.Workspace
 	portals *portal.Service
-	keys    *portal.Keys
+	keys    *keys.Ring
 	master  []byte // in slot 3
 }
 
 func setup(t testing.TB, store storage.Store) *fixture {
 	t.Helper()
 	c := &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(3, map[int][]byte{3: master})
+	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: keys, Now: c.now})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: ring, Now: c.now})
 	require.NoError(t, err)
-	return &fixture{c, data.NewWorkspace(store, workspaceID, data.Options{Now: c.now}), portals, keys, master}
+	return &fixture{c, data.NewWorkspace(store, workspaceID, data.Options{Now: c.now}), portals, ring, master}
 }
 
 // each runs test on every backend.
@@ -201,22 +202,22 @@ func TestCreateRequestsAreChecked(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
 	for name, o := range map[string]portal.Options{
-		"no URL":           {Keys: keys},
-		"a path":           {Keys: keys, BaseURL: "/portal"},
-		"another scheme":   {Keys: keys, BaseURL: "javascript://x"},
-		"a query":          {Keys: keys, BaseURL: "https://se.am/?x=1"},
-		"an empty query":   {Keys: keys, BaseURL: "https://se.am/?"},
-		"a fragment":       {Keys: keys, BaseURL: "https://se.am/#x"},
-		"a user":           {Keys: keys, BaseURL: "https://me@se.am/"},
-		"not a URL":        {Keys: keys, BaseURL: "https://se.am/%zz"},
+		"no URL":           {Keys: ring},
+		"a path":           {Keys: ring, BaseURL: "/portal"},
+		"another scheme":   {Keys: ring, BaseURL: "javascript://x"},
+		"a query":          {Keys: ring, BaseURL: "https://se.am/?x=1"},
+		"an empty query":   {Keys: ring, BaseURL: "https://se.am/?"},
+		"a fragment":       {Keys: ring, BaseURL: "https://se.am/#x"},
+		"a user":           {Keys: ring, BaseURL: "https://me@se.am/"},
+		"not a URL":        {Keys: ring, BaseURL: "https://se.am/%zz"},
 		"no keys":          {BaseURL: "https://se.am"},
-		"a negative TTL":   {Keys: keys, BaseURL: "https://se.am", TTL: -1},
-		"a TTL over the M": {Keys: keys, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
+		"a negative TTL":   {Keys: ring, BaseURL: "https://se.am", TTL: -1},
+		"a TTL over the M": {Keys: ring, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
 	} {
 		_, err := portal.New(nil, o)
 		require.ErrorIs(t, err, portal.ErrInvalid, name)
@@ -275,7 +276,7 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := portal.New(nil, portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.ErrorIs(t, err, portal.ErrInvalid)
-		_, err = portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: &portal.Keys{}})
+		_, err = portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: &keys.Ring{}})
 		require.ErrorIs(t, err, portal.ErrInvalid)
 		_, err = f.portals.Create(t.Context(), nil, portal.CreateRequest{CustomerKey: "a"})
 		require.ErrorIs(t, err, portal.ErrInvalid)

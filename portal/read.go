@@ -8,6 +8,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal/link"
 )
 
 // Page is a part of a list of what a portal shows.
@@ -129,8 +130,8 @@ func (s *Session) AccessGrants(ctx context.Context, q data.Query) (Page[data.Acc
 // list reads a page. keep, if it is not nil, reports whether a resource that the portal
 // shows is to be listed.
 func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error), keep func(*view, T) (bool, error)) (page Page[T], err error) {
-	if q.Cursor, err = s.service.keys.openCursor(q.Cursor, s.portal.ID); err != nil {
-		return page, err
+	if q.Cursor, err = link.OpenCursor(s.service.keys, s.portal.ID, q.Cursor); err != nil {
+		return page, data.ErrInvalidCursor
 	}
 	err = s.do(ctx, action, func(v *view) error {
 		page = Page[T]{Items: []T{}, Related: newRelated()}
@@ -153,7 +154,7 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		if err != nil {
 			return err
 		}
-		if page.Next, err = s.service.keys.sealCursor(found.Next, s.portal.ID, s.service.rand); err != nil {
+		if page.Next, err = link.SealCursor(s.service.keys, s.portal.ID, found.Next, s.service.rand); err != nil {
 			return err
 		}
 		if err := v.loadReferences(ctx, lo.Map(found.Items, func(r T, _ int) data.Resource { return r })...); err != nil {

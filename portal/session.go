@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -66,7 +67,7 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 // Verify says by a code alone, with no look at the store, whether it is a link of this
 // service, or returns [ErrForged], and whether its time is over, or [ErrExpired].
 func (s *Service) Verify(code string) error {
-	_, err := s.keys.Verify(code, s.now())
+	_, err := s.verify(code)
 	return err
 }
 
@@ -102,7 +103,7 @@ func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error
 
 // look reads what the link of a code opens.
 func (s *Service) look(ctx context.Context, code string) (*Session, *standing, error) {
-	link, err := s.keys.Verify(code, s.now())
+	verified, err := s.verify(code)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,7 +112,7 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 	var stateErr error
 	err = data.View(ctx, s.store, func(r storage.Reader) error {
 		session, p = nil, nil
-		rows, err := r.Get(ctx, layout.Link(link.ID))
+		rows, err := r.Get(ctx, layout.Link(verified.ID))
 		if err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 		if stateErr == nil && described.State == StateUsedUp {
 			stateErr = ErrUsedUp
 		}
-		session = &Session{service: s, ws: ws, portal: described, customer: p.customer, slot: values[code[0]]}
+		session = &Session{service: s, ws: ws, portal: described, customer: p.customer, slot: byte(verified.Slot)}
 		return nil
 	})
 	if err != nil {
@@ -293,7 +294,7 @@ func decodeSession(b []byte) (sessionRow, error) {
 	d := layout.NewDecoder(b)
 	version := d.Byte()
 	r := sessionRow{slot: d.Byte(), seenAt: d.Time(), expiresAt: d.Time()}
-	if d.Done() != nil || version != sessionVersion || r.slot >= Slots {
+	if d.Done() != nil || version != sessionVersion || r.slot >= keys.Slots {
 		return r, fmt.Errorf("%w: the row of a session", storage.ErrCorrupt)
 	}
 	return r, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -179,12 +180,12 @@ func TestASessionDiesWithTheKeyOfItsLink(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token, code := session.Token().Reveal(), portal.Code(p.URL.Reveal())
-		fresh, err := portal.NewMaster()
+		fresh, err := keys.NewMaster()
 		require.NoError(t, err)
 		service := func(active int, masters map[int][]byte) *portal.Service {
-			keys, err := portal.NewKeys(active, masters)
+			ring, err := keys.New(active, masters)
 			require.NoError(t, err)
-			s, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: keys, Now: f.clock.now})
+			s, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: ring, Now: f.clock.now})
 			require.NoError(t, err)
 			return s
 		}

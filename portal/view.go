@@ -102,7 +102,7 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 			stateErr = ErrSessionOver
 		}
 	}
-	if stateErr == nil && s.service.keys.slots[v.row.slot] == nil {
+	if stateErr == nil && !s.service.keys.Has(int(v.row.slot)) {
 		stateErr = ErrKeyRemoved
 	}
 	return v, stateErr

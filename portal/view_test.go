@@ -50,7 +50,7 @@ func (f *fixture) session(t *testing.T, c portal.Config) *portal.Session {
 	return session
 }
 
-func keys[T data.Resource](items []T) (out []string) {
+func keysOf[T data.Resource](items []T) (out []string) {
 	for _, r := range items {
 		out = append(out, r.Ref().Key)
 	}
@@ -61,14 +61,14 @@ func spaces(t *testing.T, s *portal.Session) []string {
 	t.Helper()
 	page, err := s.Spaces(t.Context(), data.Query{})
 	require.NoError(t, err)
-	return keys(page.Items)
+	return keysOf(page.Items)
 }
 
 func grants(t *testing.T, s *portal.Session, q data.Query) []string {
 	t.Helper()
 	page, err := s.AccessGrants(t.Context(), q)
 	require.NoError(t, err)
-	return keys(page.Items)
+	return keysOf(page.Items)
 }
 
 func TestFilters(t *testing.T) {
@@ -237,7 +237,7 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 		for cursor := ""; ; {
 			page, err := s.AccessGrants(t.Context(), data.Query{Limit: 1, Cursor: cursor})
 			require.NoError(t, err)
-			got = append(got, keys(page.Items)...)
+			got = append(got, keysOf(page.Items)...)
 			if cursor = page.Next; cursor == "" {
 				break
 			}
@@ -303,7 +303,7 @@ func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 		require.Equal(t, []string{"n2", "s1"}, spaces(t, s))
 		people, err := s.UserIdentities(t.Context(), data.Query{})
 		require.NoError(t, err)
-		require.Equal(t, []string{"bob"}, keys(people.Items))
+		require.Equal(t, []string{"bob"}, keysOf(people.Items))
 		_, _, err = s.UserIdentity(t.Context(), "ada")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, _, err = s.Space(t.Context(), "101")
@@ -384,10 +384,10 @@ func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
 				require.ElementsMatch(t, strings.Fields(test.grants), grants(t, s, data.Query{}))
 				people, err := s.UserIdentities(t.Context(), data.Query{})
 				require.NoError(t, err)
-				require.ElementsMatch(t, strings.Fields(test.people), keys(people.Items))
+				require.ElementsMatch(t, strings.Fields(test.people), keysOf(people.Items))
 				staff, err := s.StaffMembers(t.Context(), data.Query{})
 				require.NoError(t, err)
-				require.ElementsMatch(t, strings.Fields(test.staff), keys(staff.Items))
+				require.ElementsMatch(t, strings.Fields(test.staff), keysOf(staff.Items))
 				for _, space := range estate().Spaces {
 					_, _, err := s.Space(t.Context(), space.Key)
 					require.Equal(t, strings.Contains(" "+test.spaces+" ", " "+space.Key+" "), err == nil, space.Key)

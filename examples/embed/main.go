@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -50,15 +51,15 @@ type backend struct {
 func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
 	store := memory.New() // a real one would use badger.Open
 	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		return nil, err
 	}
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {
 		return nil, err
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: baseURL + "/portal", Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: baseURL + "/portal", Keys: ring})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
@@ -21,7 +21,7 @@ const identityFile = "identity.json"
 
 type identity struct {
 	workspace uuid.UUID
-	keys      *portal.Keys
+	keys      *keys.Ring
 }
 
 type identityJSON struct {
@@ -41,15 +41,15 @@ func loadIdentity(dir string) (identity, error) {
 	if err := json.Unmarshal(b, &file); err != nil {
 		return identity{}, fmt.Errorf("%s: %w", path, err)
 	}
-	keys, err := portal.NewKeys(file.ActiveSlot, file.Masters)
+	ring, err := keys.New(file.ActiveSlot, file.Masters)
 	if err != nil {
 		return identity{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return identity{file.WorkspaceID, keys}, nil
+	return identity{file.WorkspaceID, ring}, nil
 }
 
 func makeIdentity() ([]byte, error) {
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		return nil, err
 	}

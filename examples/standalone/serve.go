@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/portal/web"
@@ -56,16 +57,16 @@ func (a *app) mux() (*http.ServeMux, error) {
 // and prints their links.
 func (a *app) preview(ctx context.Context, mux *http.ServeMux, origin string) error {
 	const path = "/preview/"
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		return err
 	}
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {
 		return err
 	}
 	store := memory.New()
-	portals, err := portal.New(store, portal.Options{BaseURL: origin + path, Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: origin + path, Keys: ring})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -21,11 +22,11 @@ func newDesk(t *testing.T) (*Desk, *clock) {
 	now := func() time.Time { return c.now }
 	store := memory.New()
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://stay.example", Keys: keys, Now: now})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://stay.example", Keys: ring, Now: now})
 	require.NoError(t, err)
 	return &Desk{data.NewWorkspace(store, uuid.New(), data.Options{Now: now}), portals}, c
 }

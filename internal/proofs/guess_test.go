@@ -28,6 +28,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -420,11 +421,11 @@ func expiredCode(t *testing.T, identity string) string {
 		Masters     map[int][]byte `json:"masters"`
 	}
 	require.NoError(t, json.Unmarshal(text, &file))
-	keys, err := portal.NewKeys(file.ActiveSlot, file.Masters)
+	ring, err := keys.New(file.ActiveSlot, file.Masters)
 	require.NoError(t, err)
 	long := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := memory.New()
-	portals, err := portal.New(s, portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: func() time.Time { return long }})
+	portals, err := portal.New(s, portal.Options{BaseURL: "https://portal.example", Keys: ring, Now: func() time.Time { return long }})
 	require.NoError(t, err)
 	h := newHost(s)
 	d := block("a", "a", 1)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -29,11 +30,11 @@ func newHost(store storage.Store) host { return newHostWith(store, nil) }
 
 // newHostWith is a host whose portals take their ids and keys from rand.
 func newHostWith(store storage.Store, rand io.Reader) host {
-	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
+	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	if err != nil {
 		panic(err)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: keys, Rand: rand})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: ring, Rand: rand})
 	if err != nil {
 		panic(err)
 	}

@@ -20,7 +20,9 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -124,9 +126,9 @@ func newStrangers(t *testing.T, store storage.Store) *strangers {
 	s.writes = backends.NewFault(store, backends.Fault{Of: backends.Writes, After: 1 << 60}) // which counts
 	s.store = s.writes
 	now := func() time.Time { return strangersTime }
-	keys, err := portal.NewKeys(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
+	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
-	s.portals, err = portal.New(s.store, portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: now, Rand: s.dice})
+	s.portals, err = portal.New(s.store, portal.Options{BaseURL: "https://portal.example", Keys: ring, Now: now, Rand: s.dice})
 	require.NoError(t, err)
 	here := data.NewWorkspace(s.store, workspaceID, data.Options{Now: now, Rand: s.dice})
 	s.words[attacker], s.words[victim] = here, here
@@ -139,7 +141,7 @@ func newStrangers(t *testing.T, store storage.Store) *strangers {
 			s.session, s.link = open.session, open.link
 			continue
 		}
-		s.collect(t, word, keys, open)
+		s.collect(t, word, ring, open)
 	}
 	s.remember(t)
 	return s
@@ -183,7 +185,7 @@ func (s *strangers) portal(t *testing.T, word string) (out openPortal) {
 }
 
 // collect gathers all by which a customer and what it has can be named.
-func (s *strangers) collect(t *testing.T, word string, keys *portal.Keys, open openPortal) {
+func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open openPortal) {
 	t.Helper()
 	ctx, ws := t.Context(), s.words[word]
 	worded := func(what, id string) {
@@ -247,9 +249,11 @@ func (s *strangers) collect(t *testing.T, word string, keys *portal.Keys, open o
 		hashed("portal id", id.String(), hexLetters)
 		hashed("portal's short name", hex.EncodeToString(id[10:]), hexLetters)
 	}
-	link, err := keys.Verify(portal.Code(open.link), strangersTime)
+	signer, err := link.NewSigner(ring)
 	require.NoError(t, err)
-	hashed("link id", hex.EncodeToString(link.ID[:]), hexLetters)
+	verified, err := signer.Verify(portal.Code(open.link), strangersTime)
+	require.NoError(t, err)
+	hashed("link id", hex.EncodeToString(verified.ID[:]), hexLetters)
 	hashed("code", portal.Code(open.link), "0123456789abcdefghjkmnpqrstvwxyz")
 	hashed("token", open.session.Token().Reveal(), wide)
 	brand, err := s.portals.CreateProfile(ctx, ws, portal.Profile{Name: "Brand " + word})

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -22,15 +23,15 @@ import (
 // newHost is what a host has before it mounts the API.
 func newHost() (*http.ServeMux, *data.Workspace, *portal.Service, string) {
 	store := memory.New()
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {
 		log.Fatal(err)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // keys are the keys of a list.
-func keys(r reply, many, field string) (out []string) {
+func keysOf(r reply, many, field string) (out []string) {
 	for _, item := range list(r.body[many]) {
 		out = append(out, item.(object)[field].(string))
 	}
@@ -76,7 +76,7 @@ func TestEveryPageOfEveryList(t *testing.T) {
 			{"/seam/customer/v1/customers/list", "customers", "customer_key", object{"search": "B"}, 1},
 		} {
 			whole := f.post(t, row.path, row.filter)
-			want := keys(whole, row.many, row.field)
+			want := keysOf(whole, row.many, row.field)
 			require.Len(t, want, row.count, "%s %v", row.path, row.filter)
 			require.Equal(t, false, whole.at("pagination", "has_next_page"))
 			require.Nil(t, whole.at("pagination", "next_page_cursor"))
@@ -91,7 +91,7 @@ func TestEveryPageOfEveryList(t *testing.T) {
 					}
 					page := f.post(t, row.path, ask)
 					require.LessOrEqual(t, len(list(page.body[row.many])), limit)
-					got = append(got, keys(page, row.many, row.field)...)
+					got = append(got, keysOf(page, row.many, row.field)...)
 					if cursor = page.at("pagination", "next_page_cursor"); cursor == nil {
 						break
 					}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage"
@@ -89,11 +90,11 @@ func (l *lockedBuffer) String() string {
 func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
 	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, own: ownDocument()}
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(3, map[int][]byte{3: master})
+	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	f.portals, err = portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: keys, Now: f.clock.now})
+	f.portals, err = portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: ring, Now: f.clock.now})
 	require.NoError(t, err)
 	f.a = data.NewWorkspace(store, workspaceA, data.Options{Now: f.clock.now})
 	f.b = data.NewWorkspace(store, workspaceB, data.Options{Now: f.clock.now})

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -70,11 +71,11 @@ func gathering(n int64) (arrive func(), all <-chan struct{}) {
 // serving is the pages of a store.
 func serving(t *testing.T, store storage.Store, now func() time.Time) (*portal.Service, *Handler) {
 	t.Helper()
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys, Now: now})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring, Now: now})
 	require.NoError(t, err)
 	pages, err := New(portals, Options{})
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -221,11 +222,11 @@ func TestNewRefuses(t *testing.T) {
 		base, back string
 	}{{"http://portal.example", ""}, {"http://192.0.2.7:8080", ""}, {"https://portal.example", "javascript:alert(1)"}, {"https://portal.example", "/here"}} {
 		f := setup(t, memory.New(), "https://portal.example", web.Options{})
-		master, err := portal.NewMaster()
+		master, err := keys.NewMaster()
 		require.NoError(t, err)
-		keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+		ring, err := keys.New(0, map[int][]byte{0: master})
 		require.NoError(t, err)
-		portals, err := portal.New(f.store, portal.Options{BaseURL: row.base, Keys: keys})
+		portals, err := portal.New(f.store, portal.Options{BaseURL: row.base, Keys: ring})
 		require.NoError(t, err)
 		_, err = web.New(portals, web.Options{ReturnURL: row.back})
 		require.ErrorIs(t, err, web.ErrInvalid, "%+v", row)

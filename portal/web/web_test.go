@@ -19,6 +19,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/portal/web/preview"
@@ -92,11 +93,11 @@ const hotel = portal.VerticalHospitality
 func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixture {
 	t.Helper()
 	f := &fixture{clock: &clock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &counting{Store: store}, logs: &bytes.Buffer{}}
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(3, map[int][]byte{3: master})
+	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	f.portals, err = portal.New(f.store, portal.Options{BaseURL: base, Keys: keys, Now: f.clock.now})
+	f.portals, err = portal.New(f.store, portal.Options{BaseURL: base, Keys: ring, Now: f.clock.now})
 	require.NoError(t, err)
 	o.Now, o.Logger = f.clock.now, slog.New(slog.NewTextHandler(f.logs, nil))
 	f.pages, err = web.New(f.portals, o)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -30,11 +31,11 @@ func handler(t *testing.T) http.Handler {
 	t.Helper()
 	store := memory.New()
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	require.NoError(t, err)
 	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
 	authenticate, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: ws.ID()}}.Static()

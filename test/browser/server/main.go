@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/portal/web/preview"
@@ -52,11 +53,11 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	master, err := portal.NewMaster()
+	master, err := keys.NewMaster()
 	if err != nil {
 		return err
 	}
-	keys, err := portal.NewKeys(0, map[int][]byte{0: master})
+	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func run(ctx context.Context) (err error) {
 		}
 		origin = net.JoinHostPort(*host, port)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "http://" + origin + *prefix, Keys: keys})
+	portals, err := portal.New(store, portal.Options{BaseURL: "http://" + origin + *prefix, Keys: ring})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package portal
+package link
 
 import (
 	"math"
@@ -12,13 +12,12 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 )
 
-// TestVerifyTakesAsLongForEveryTag compares, by Welch's t-test, how long Verify takes for
-// codes whose tag differs from the genuine one in its first byte and in its last. It
-// asserts no time: the two are measured in turns, in one run, and a comparison that
-// ends at the first difference, measured in the same way, has to be told apart.
-func TestVerifyTakesAsLongForEveryTag(t *testing.T) {
+// TestVerify_EveryForgedTag_TakesAsLong compares, with Welch's t-test, how long Verify takes for codes whose tags differ
+// from the genuine one in the first and in the last byte. It asserts no duration: both are measured in turns in one run,
+// and the test must be able to detect a comparison that ends at the first difference.
+func TestVerify_EveryForgedTag_TakesAsLong(t *testing.T) {
 	v := vectors(t)[0]
-	k := v.keys(t)
+	k := v.signer(t)
 	early, late := differing(t, k, v.Code)
 	verify := func(code string) bool {
 		_, err := k.Verify(code, longAgo)
@@ -32,7 +31,7 @@ func TestVerifyTakesAsLongForEveryTag(t *testing.T) {
 		}
 		return true
 	}
-	// Noise can make one run look like a leak, or hide one; a leak is there in every run.
+	// Noise can look like a leak in a single run, or hide one. A real leak shows in every run.
 	const runs, apart = 5, 10
 	least, most := math.Inf(1), 0.0
 	for range runs {
@@ -40,13 +39,12 @@ func TestVerifyTakesAsLongForEveryTag(t *testing.T) {
 		most = max(most, math.Abs(welch(leaky, early, late)))
 	}
 	t.Logf("|t| of Verify %.1f, of a comparison that leaks %.1f", least, most)
-	require.Greater(t, most, float64(apart), "the test sees what leaks")
+	require.Greater(t, most, float64(apart), "the test detects a leak")
 	require.Less(t, least, float64(apart))
 }
 
-// differing are codes whose tags differ from that of a genuine code in the first and in
-// the last character alone.
-func differing(t *testing.T, k *Keys, code string) (early, late string) {
+// differing returns codes whose tags differ from that of a genuine code only in the first and only in the last character.
+func differing(t *testing.T, k *Signer, code string) (early, late string) {
 	t.Helper()
 	change := func(at int) string {
 		b := []byte(code)
@@ -55,11 +53,11 @@ func differing(t *testing.T, k *Keys, code string) (early, late string) {
 		require.ErrorIs(t, err, ErrForged)
 		return string(b)
 	}
-	return change(codeLength - tagBytes*8/5), change(codeLength - 1)
+	return change(CodeLength - tagBytes*8/5), change(CodeLength - 1)
 }
 
-// welch is the t of two kinds of input, measured in random turns. The slowest tenth of
-// each, which something else has interrupted, is left out.
+// welch returns the t statistic of the times for two inputs, measured in random turns. It ignores the slowest tenth of each,
+// which other programs interrupted.
 func welch(of func(string) bool, a, b string) float64 {
 	samples, each := 4000, 100
 	if backends.Race {
@@ -73,7 +71,7 @@ func welch(of func(string) bool, a, b string) float64 {
 		start := time.Now()
 		for range each {
 			if of(input) {
-				panic("a forged code was taken")
+				panic("a forged code was accepted")
 			}
 		}
 		took[class] = append(took[class], float64(time.Since(start)))

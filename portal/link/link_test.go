@@ -1,4 +1,4 @@
-package portal
+package link
 
 import (
 	"encoding/binary"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/backends"
-	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/keys"
 )
 
 type vector struct {
@@ -43,21 +43,29 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-func (v vector) keys(t testing.TB) *Keys {
+// signer returns a Signer with the given masters.
+func signer(t testing.TB, active int, masters map[int][]byte) *Signer {
 	t.Helper()
-	k, err := NewKeys(v.Slot, map[int][]byte{v.Slot: unhex(t, v.Master)})
+	ring, err := keys.New(active, masters)
 	require.NoError(t, err)
-	return k
+	s, err := NewSigner(ring)
+	require.NoError(t, err)
+	return s
+}
+
+func (v vector) signer(t testing.TB) *Signer {
+	t.Helper()
+	return signer(t, v.Slot, map[int][]byte{v.Slot: unhex(t, v.Master)})
 }
 
 var longAgo = time.Unix(-1, 0) // before every expiry that a code can have
 
-func TestKnownAnswers(t *testing.T) {
+func TestSign_KnownAnswers(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t) {
-		k := v.keys(t)
-		l := Link{ID: layout.LinkID(unhex(t, v.ID)), ExpiresAt: time.Unix(v.Expires, 0).UTC()}
-		require.Equal(t, v.Code, k.code(l))
+		k := v.signer(t)
+		l := Link{ID: ID(unhex(t, v.ID)), ExpiresAt: time.Unix(v.Expires, 0).UTC(), Slot: v.Slot}
+		require.Equal(t, v.Code, k.Sign(l))
 		tag := k.slots[v.Slot].tag(byte(v.Slot), l)
 		require.Equal(t, v.Tag, hex.EncodeToString(tag[:]))
 		got, err := k.Verify(v.Code, longAgo)
@@ -66,16 +74,15 @@ func TestKnownAnswers(t *testing.T) {
 	}
 }
 
-// canonical is the code as it is written, where every character is of the alphabet
-// or one that is read as it.
+// canonical returns a code in the alphabet of the encoder: lower case, with digits for the letters mistaken for them.
 func canonical(code string) string {
 	return strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(strings.ToLower(code))
 }
 
-func TestEverySubstitutionOfACharacter(t *testing.T) {
+func TestVerify_EverySubstitutedCharacter_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t) {
-		k := v.keys(t)
+		k := v.signer(t)
 		for at := range len(v.Code) {
 			for c := range 256 {
 				b := []byte(v.Code)
@@ -95,7 +102,7 @@ func TestEverySubstitutionOfACharacter(t *testing.T) {
 	}
 }
 
-// signBody writes a code of any slot and body.
+// signBody encodes a slot and a body, without signing them.
 func signBody(slot byte, body []byte) string {
 	code := []byte{alphabet[slot]}
 	for i := 0; i < len(body); i += 5 {
@@ -107,15 +114,14 @@ func signBody(slot byte, body []byte) string {
 	return string(code)
 }
 
-func TestEveryBitFlipSlotAndExpiry(t *testing.T) {
+func TestVerify_EveryFlippedBitSlotAndExpiry_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t) {
 		masters := map[int][]byte{}
-		for slot := range Slots {
+		for slot := range keys.Slots {
 			masters[slot] = unhex(t, v.Master)
 		}
-		k, err := NewKeys(v.Slot, masters) // every slot has the very key
-		require.NoError(t, err)
+		k := signer(t, v.Slot, masters) // the same key in every slot
 		body := append(unhex(t, v.ID), binary.BigEndian.AppendUint32(nil, uint32(v.Expires))...)
 		body = append(body, unhex(t, v.Tag)...)
 		require.Equal(t, v.Code, signBody(byte(v.Slot), body))
@@ -125,7 +131,7 @@ func TestEveryBitFlipSlotAndExpiry(t *testing.T) {
 			_, err := k.Verify(signBody(byte(v.Slot), flipped), longAgo)
 			require.ErrorIs(t, err, ErrForged, "bit %d", bit)
 		}
-		for slot := range Slots {
+		for slot := range keys.Slots {
 			if slot != v.Slot {
 				_, err := k.Verify(signBody(byte(slot), body), longAgo)
 				require.ErrorIs(t, err, ErrForged, "slot %d", slot)
@@ -142,41 +148,36 @@ func TestEveryBitFlipSlotAndExpiry(t *testing.T) {
 	}
 }
 
-func randomKeys(t testing.TB, active int, slots ...int) *Keys {
+// randomSigner returns a Signer with a random master in one slot.
+func randomSigner(t testing.TB, slot int) *Signer {
 	t.Helper()
-	masters := map[int][]byte{}
-	for _, slot := range slots {
-		master, err := NewMaster()
-		require.NoError(t, err)
-		masters[slot] = master
-	}
-	k, err := NewKeys(active, masters)
+	master, err := keys.NewMaster()
 	require.NoError(t, err)
-	return k
+	return signer(t, slot, map[int][]byte{slot: master})
 }
 
-func TestAMillionLinksRoundTrip(t *testing.T) {
+func TestVerify_AMillionLinks_ReturnsWhatWasSigned(t *testing.T) {
 	t.Parallel()
-	k := randomKeys(t, 7, 7)
+	k := randomSigner(t, 7)
 	r := rand.New(rand.NewPCG(1, 2))
 	n := 1_000_000
 	if testing.Short() {
 		n /= 100
 	}
 	for range n {
-		var l Link
+		l := Link{Slot: 7}
 		binary.BigEndian.PutUint64(l.ID[:], r.Uint64())
 		l.ExpiresAt = time.Unix(int64(r.Uint32()), 0).UTC()
-		got, err := k.Verify(k.code(l), longAgo)
+		got, err := k.Verify(k.Sign(l), longAgo)
 		if err != nil || got != l {
 			t.Fatalf("%v %v: %v", l, got, err)
 		}
 	}
 }
 
-func TestVerifyAllocatesNothing(t *testing.T) {
-	k := randomKeys(t, 0, 0)
-	code := k.code(Link{ExpiresAt: time.Unix(1<<31, 0)})
+func TestVerify_AllocatesNothing(t *testing.T) {
+	k := randomSigner(t, 0)
+	code := k.Sign(Link{ExpiresAt: time.Unix(1<<31, 0)})
 	forged := code[:32] + "0"
 	if forged == code {
 		forged = code[:32] + "1"
@@ -197,21 +198,20 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestExpiryToTheMicrosecond(t *testing.T) {
+func TestVerify_ExpiresAtTheExactMicrosecond(t *testing.T) {
 	t.Parallel()
-	k := randomKeys(t, 0, 0)
+	k := randomSigner(t, 0)
 	at := time.Unix(1750179258, 0)
-	code := k.code(Link{ExpiresAt: at})
+	code := k.Sign(Link{ExpiresAt: at})
 	_, err := k.Verify(code, at.Add(-time.Microsecond))
 	require.NoError(t, err)
 	for _, now := range []time.Time{at, at.Add(time.Microsecond), at.Add(1000 * time.Hour)} {
 		_, err = k.Verify(code, now)
 		require.ErrorIs(t, err, ErrExpired)
-		require.ErrorIs(t, err, ErrGone)
 	}
 }
 
-func TestLinkExpiryRoundsUp(t *testing.T) {
+func TestExpiry_RoundsUp(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		at   time.Time
@@ -219,58 +219,30 @@ func TestLinkExpiryRoundsUp(t *testing.T) {
 	}{
 		{time.Unix(10, 0), 10}, {time.Unix(10, 1000), 11}, {time.Unix(10, 999999000), 11}, {time.Unix(1<<32-1, 0), 1<<32 - 1},
 	} {
-		got, err := linkExpiry(test.at)
+		got, err := Expiry(test.at)
 		require.NoError(t, err)
 		require.Equal(t, test.want, got.Unix())
 	}
 	for _, at := range []time.Time{time.Unix(1<<32-1, 1), time.Unix(-5, 0)} {
-		_, err := linkExpiry(at)
-		require.ErrorIs(t, err, ErrInvalid)
+		_, err := Expiry(at)
+		require.ErrorIs(t, err, ErrExpiry)
 	}
 }
 
-func TestKeysAreChecked(t *testing.T) {
+func TestVerify_RotatedMaster_AcceptsBothSlots(t *testing.T) {
 	t.Parallel()
-	good, err := NewMaster()
+	first, err := keys.NewMaster()
 	require.NoError(t, err)
-	for name, test := range map[string]struct {
-		active  int
-		masters map[int][]byte
-	}{
-		"none":            {0, nil},
-		"active is none":  {1, map[int][]byte{0: good}},
-		"short":           {0, map[int][]byte{0: good[:31]}},
-		"long":            {0, map[int][]byte{0: append(good[:32:32], 1)}},
-		"all zero":        {0, map[int][]byte{0: make([]byte, 32)}},
-		"one byte":        {0, map[int][]byte{0: []byte(strings.Repeat("k", 32))}},
-		"beyond the last": {32, map[int][]byte{32: good}},
-		"below the first": {-1, map[int][]byte{-1: good}},
-		"another is bad":  {0, map[int][]byte{0: good, 5: nil}},
-	} {
-		_, err := NewKeys(test.active, test.masters)
-		require.ErrorIs(t, err, ErrInvalidKey, name)
-	}
-}
-
-func TestRotation(t *testing.T) {
-	t.Parallel()
-	first, err := NewMaster()
+	second, err := keys.NewMaster()
 	require.NoError(t, err)
-	second, err := NewMaster()
-	require.NoError(t, err)
-	only := func(active int, masters map[int][]byte) *Keys {
-		k, err := NewKeys(active, masters)
-		require.NoError(t, err)
-		return k
-	}
 	l := Link{ExpiresAt: time.Unix(1<<31, 0).UTC()}
-	before := only(0, map[int][]byte{0: first})
-	added := only(0, map[int][]byte{0: first, 1: second})
-	switched := only(1, map[int][]byte{0: first, 1: second})
-	after := only(1, map[int][]byte{1: second})
-	old, fresh := before.code(l), switched.code(l)
-	require.Equal(t, old, added.code(l))
-	for _, k := range []*Keys{added, switched} {
+	before := signer(t, 0, map[int][]byte{0: first})
+	added := signer(t, 0, map[int][]byte{0: first, 1: second})
+	switched := signer(t, 1, map[int][]byte{0: first, 1: second})
+	after := signer(t, 1, map[int][]byte{1: second})
+	old, fresh := before.Sign(l), switched.Sign(l)
+	require.Equal(t, old, added.Sign(l))
+	for _, k := range []*Signer{added, switched} {
 		for _, code := range []string{old, fresh} {
 			_, err := k.Verify(code, longAgo)
 			require.NoError(t, err)
@@ -282,10 +254,9 @@ func TestRotation(t *testing.T) {
 	require.ErrorIs(t, err, ErrForged)
 }
 
-// FuzzVerify holds that only a code of the very keys verifies, and that it is then
-// the code of what it says.
+// FuzzVerify checks that only codes of the same key verify, and that signing the result gives the same code.
 func FuzzVerify(f *testing.F) {
-	k := vectors(f)[0].keys(f)
+	k := vectors(f)[0].signer(f)
 	for _, v := range vectors(f) {
 		f.Add(v.Code)
 	}
@@ -295,13 +266,13 @@ func FuzzVerify(f *testing.F) {
 			require.ErrorIs(t, err, ErrForged)
 			return
 		}
-		require.Equal(t, k.code(l), canonical(code))
+		require.Equal(t, k.Sign(l), canonical(code))
 	})
 }
 
 func BenchmarkVerify(b *testing.B) {
-	k := randomKeys(b, 0, 0)
-	code := k.code(Link{ExpiresAt: time.Unix(1<<31, 0)})
+	k := randomSigner(b, 0)
+	code := k.Sign(Link{ExpiresAt: time.Unix(1<<31, 0)})
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _ = k.Verify(code, longAgo)

@@ -1,0 +1,53 @@
+package link
+
+import (
+	"io"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/keys"
+)
+
+// The cursor of a list can contain the key of a resource that the portal hides, so it is sealed before a browser gets it.
+// A cursor of another portal does not open: it would tell where the keys of that portal lie in the list of this one.
+
+// SealCursor seals a cursor for a portal. An empty cursor stays empty. The nonce is read from random, which is
+// crypto/rand.Reader outside of tests.
+func SealCursor(ring *keys.Ring, portal uuid.UUID, cursor string, random io.Reader) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
+	sealed, err := ring.Seal(keys.PurposeCursor, portal[:], pad(cursor), random)
+	if err != nil {
+		return "", err
+	}
+	return opaque.Encode(sealed), nil
+}
+
+// OpenCursor returns a cursor that [SealCursor] sealed for the same portal, and [ErrCursor] for every other text.
+func OpenCursor(ring *keys.Ring, portal uuid.UUID, sealed string) (string, error) {
+	if sealed == "" {
+		return "", nil
+	}
+	b, ok := opaque.Decode(sealed)
+	if !ok {
+		return "", ErrCursor
+	}
+	cursor, err := ring.Open(keys.PurposeCursor, portal[:], b)
+	if err != nil {
+		return "", ErrCursor
+	}
+	return strings.TrimRight(string(cursor), padding), nil
+}
+
+// padding does not occur in a cursor. It hides the length of the key in one.
+const (
+	padding  = "="
+	padBytes = 256
+)
+
+func pad(cursor string) []byte {
+	return append([]byte(cursor), strings.Repeat(padding, padBytes-len(cursor)%padBytes)...)
+}
