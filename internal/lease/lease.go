@@ -110,7 +110,7 @@ func (l *Leases) Acquire(ctx context.Context, name string) (*Lease, error) {
 		}
 		acquired.counter = current.counter + 1
 		return tx.Put(key, row{acquired.token, acquired.counter, l.duration}.encode())
-	})
+	}, key)
 	switch {
 	case errors.Is(err, ErrHeld):
 		l.observe(name, current)
@@ -214,7 +214,7 @@ func (l *Leases) renewBatch(ctx context.Context, batch []*Lease) error {
 			}
 		}
 		return nil
-	})
+	}, keys...)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (l *Lease) Release(ctx context.Context) error {
 			return err
 		}
 		return tx.Delete(key)
-	})
+	}, key)
 	if err != nil {
 		return fmt.Errorf("lease: releasing %q: %w", l.name, err)
 	}

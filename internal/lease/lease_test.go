@@ -342,12 +342,12 @@ func (s *failingStore) fail(err error) {
 	s.err = err
 }
 
-func (s *failingStore) Update(ctx context.Context, fn func(storage.Tx) error) error {
+func (s *failingStore) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	s.mu.Lock()
 	err := s.err
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return s.Store.Update(ctx, fn)
+	return s.Store.Update(ctx, fn, reads...)
 }
