@@ -15,6 +15,7 @@ import (
 type Page[T any] struct {
 	Items   []T
 	Next    string // the cursor of the next page; empty after the last
+	Stopped bool   // the page ended because it had read as much as a page may read; Next continues
 	Related Related
 }
 
@@ -96,8 +97,9 @@ func trimAs[T data.Resource](ctx context.Context, v *view, r data.Resource) (out
 	return out, related, err
 }
 
-// Spaces lists spaces. CustomerKey and Keep of the query are the session's own, here
-// and below; a key in it that the portal does not show finds nothing.
+// Spaces lists spaces. CustomerKey, Keep and Show of the query are the session's own, here
+// and below; a key in it that the portal does not show finds nothing. Text is matched
+// against what the portal shows only, see [data.Query.Show].
 func (s *Session) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
 	return list(ctx, s, ActionReadSpaces, data.ClassSpace, q, (*data.Snapshot).Spaces, nil)
 }
@@ -137,11 +139,23 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		page = Page[T]{Items: []T{}, Related: newRelated()}
 		q := q
 		q.CustomerKey = v.customer.Key
-		q.Keep = func(r data.Resource) (bool, error) {
-			if shown, err := v.sees(ctx, r); err != nil || !shown || keep == nil {
-				return shown, err
+		if q.Now.IsZero() {
+			q.Now = s.service.now()
+		}
+		q.Keep = nil
+		q.Show = func(resources []data.Resource) ([]data.Resource, int, error) {
+			shown, read, err := v.show(ctx, resources)
+			for i, r := range resources {
+				of, listed := r.(T)
+				if err != nil || shown[i] == nil || keep == nil || !listed {
+					continue
+				}
+				var kept bool
+				if kept, err = keep(v, of); !kept {
+					shown[i] = nil
+				}
 			}
-			return keep(v, r.(T))
+			return shown, read, err
 		}
 		hidden, err := v.hidesAny(ctx, class, q)
 		if err != nil || hidden {
@@ -154,6 +168,7 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		if err != nil {
 			return err
 		}
+		page.Stopped = found.Stopped
 		if page.Next, err = link.SealCursor(s.service.keys, s.portal.ID, found.Next, s.service.rand); err != nil {
 			return err
 		}
@@ -215,7 +230,7 @@ func (v *view) narrow(ctx context.Context, class data.Class, q data.Query) (data
 		if v.config.DeepLink != (data.Ref{}) || class == data.ClassSpace && target.Kind != data.KindSite {
 			break
 		}
-		if target.Kind != data.KindSite && q.SpaceKey == "" && (class == data.ClassAccessGrant || slices.Equal(q.Kinds, staffOnly)) {
+		if q.SpaceKey == "" && (class == data.ClassAccessGrant || slices.Equal(q.Kinds, staffOnly)) {
 			q.SpaceKey = target.Key
 		}
 		return q, nil
@@ -230,8 +245,8 @@ func (v *view) narrow(ctx context.Context, class data.Class, q data.Query) (data
 	return q, nil
 }
 
-// Counts counts what the portal shows, by kind. A kind of which it shows only some is
-// left out, since that would count what is hidden.
+// Counts counts what the portal shows, by kind. Kinds of which it shows only some are left
+// out, since that would count what is hidden: in a portal with filters also those of people.
 func (s *Session) Counts(ctx context.Context) (counts map[data.Kind]int, err error) {
 	err = s.liveView(ctx, func(v *view) error {
 		counts = map[data.Kind]int{}
@@ -239,7 +254,7 @@ func (s *Session) Counts(ctx context.Context) (counts map[data.Kind]int, err err
 			return nil
 		}
 		for kind, n := range v.customer.Counts {
-			if v.config.permit(readsOf(ofKind(kind))) == nil && (!filtered(kind) || len(v.config.Filters) == 0) {
+			if v.config.permit(readsOf(ofKind(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity) {
 				counts[kind] = n
 			}
 		}

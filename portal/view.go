@@ -27,6 +27,11 @@ type view struct {
 	// to it as well.
 	target data.Ref
 	loaded map[data.Ref]data.Resource // by class and key; nil for what is not there
+
+	// granted reports for user identities, by key, whether they have an access grant that
+	// the portal shows. It is filled as far as it was needed.
+	granted map[string]bool
+	read    int // resources that were read
 }
 
 // liveView runs fn on a state in which the session is good.
@@ -75,7 +80,7 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 	if p == nil {
 		return nil, stateErr
 	}
-	v := &view{standing: p, at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}}
+	v := &view{standing: p, at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}, granted: map[string]bool{}}
 	var err error
 	if v.portal, err = s.service.describe(p, c); err != nil {
 		return nil, err
@@ -136,6 +141,7 @@ func (v *view) load(ctx context.Context, refs ...data.Ref) error {
 	if len(ask) == 0 {
 		return nil
 	}
+	v.read += len(ask)
 	found, err := v.at.Resources(ctx, v.customer.Key, ask)
 	if err != nil {
 		return err
@@ -165,13 +171,24 @@ func readsOf(r data.Resource) Action {
 	return ActionReadAccessGrants
 }
 
-// sees is whether the portal shows a resource of the customer.
+// sees reports whether the portal shows a resource of the customer.
 func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
+	shown, err := v.shows(ctx, r)
+	if g, ok := r.(data.AccessGrant); ok && shown && g.User.Key != "" {
+		v.granted[g.User.Key] = true
+	}
+	return shown, err
+}
+
+func (v *view) shows(ctx context.Context, r data.Resource) (bool, error) {
 	if r == nil || v.config.permit(readsOf(r)) != nil || !v.config.matches(r) {
 		return false, nil
 	}
 	if v.target == (data.Ref{}) {
-		return true, nil
+		if len(v.config.Filters) == 0 {
+			return true, nil
+		}
+		return v.belongsToShown(ctx, r)
 	}
 	target, err := v.resource(ctx, v.target)
 	if err != nil || target == nil || v.config.permit(readsOf(target)) != nil || !v.config.matches(target) {
@@ -189,7 +206,31 @@ func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
 	return v.belongs(ctx, r, target.Ref())
 }
 
-// belongs is whether a resource belongs to the space of a landing page: it lies in it,
+// belongsToShown reports whether a resource that passes the filters belongs to a resource
+// that the portal shows. A user identity belongs to its access grants, and a staff member
+// that serves spaces to these; others belong to none, and are shown.
+func (v *view) belongsToShown(ctx context.Context, r data.Resource) (bool, error) {
+	u, ok := r.(data.UserIdentity)
+	switch {
+	case !ok:
+		return true, nil
+	case u.Kind != data.KindStaffMember:
+		return v.isGranted(ctx, u.Key)
+	case len(u.Spaces) == 0:
+		return true, nil
+	}
+	if err := v.load(ctx, u.Spaces...); err != nil {
+		return false, err
+	}
+	for _, ref := range u.Spaces {
+		if shown, err := v.sees(ctx, v.loaded[byClass(ref)]); shown || err != nil {
+			return shown, err
+		}
+	}
+	return false, nil
+}
+
+// belongs reports whether a resource belongs to the space of a landing page: it lies in it,
 // gives access to it or to what lies in it, serves it, or has access to it.
 func (v *view) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
 	switch r := r.(type) {
@@ -201,19 +242,99 @@ func (v *view) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool,
 		if r.Kind == data.KindStaffMember {
 			return v.anyIn(ctx, r.Spaces, to)
 		}
-		q := data.Query{
-			CustomerKey: v.customer.Key, UserKey: r.Key, Limit: 1,
-			Keep: func(g data.Resource) (bool, error) { return v.sees(ctx, g) },
-		}
-		for {
-			grants, err := v.at.AccessGrants(ctx, q)
-			if err != nil || len(grants.Items) > 0 || grants.Next == "" {
-				return len(grants.Items) > 0, err
-			}
-			q.Cursor = grants.Next
-		}
+		return v.isGranted(ctx, r.Key)
 	}
 	return false, nil
+}
+
+// isGranted reports whether a user identity has an access grant that the portal shows.
+func (v *view) isGranted(ctx context.Context, key string) (bool, error) {
+	err := v.learnGranted(ctx, key)
+	return v.granted[key], err
+}
+
+// learnGranted finds out which user identities have an access grant that the portal shows,
+// for all that are not known yet at once.
+func (v *view) learnGranted(ctx context.Context, keys ...string) error {
+	keys = slices.DeleteFunc(keys, func(key string) bool { _, known := v.granted[key]; return known })
+	if len(keys) == 0 || v.config.permit(ActionReadAccessGrants) != nil {
+		return nil
+	}
+	granted, read, err := v.at.Granted(ctx, v.customer.Key, keys, func(grants []data.AccessGrant) ([]bool, error) {
+		if err := v.loadSpaces(ctx, grants); err != nil {
+			return nil, err
+		}
+		out := make([]bool, len(grants))
+		for i, g := range grants {
+			var err error
+			if out[i], err = v.sees(ctx, g); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	})
+	v.read += read
+	for _, key := range keys {
+		v.granted[key] = granted[key]
+	}
+	return err
+}
+
+// loadSpaces loads the spaces of access grants, where it takes them to know which are shown.
+func (v *view) loadSpaces(ctx context.Context, grants []data.AccessGrant) error {
+	if v.target == (data.Ref{}) {
+		return nil
+	}
+	var refs []data.Ref
+	for _, g := range grants {
+		refs = append(refs, g.Spaces...)
+	}
+	return v.load(ctx, refs...)
+}
+
+// show returns what the portal shows of resources, nil for each that it hides, and how many
+// resources it read for that. It reads for all of them at once.
+func (v *view) show(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
+	before := v.read
+	var grants []data.AccessGrant
+	var people []string
+	var serves []data.Ref
+	for _, r := range resources {
+		switch r := r.(type) {
+		case data.AccessGrant:
+			grants = append(grants, r)
+		case data.UserIdentity:
+			if r.Kind == data.KindStaffMember {
+				serves = append(serves, r.Spaces...)
+			} else {
+				people = append(people, r.Key)
+			}
+		}
+	}
+	if err := v.loadSpaces(ctx, grants); err != nil {
+		return nil, 0, err
+	}
+	if v.target != (data.Ref{}) || len(v.config.Filters) > 0 {
+		if err := v.load(ctx, serves...); err != nil {
+			return nil, 0, err
+		}
+	}
+	if v.target == (data.Ref{}) && len(v.config.Filters) > 0 || v.target.Kind.Class() == data.ClassSpace && v.config.DeepLink == (data.Ref{}) {
+		if err := v.learnGranted(ctx, people...); err != nil {
+			return nil, 0, err
+		}
+	}
+	out = make([]data.Resource, len(resources))
+	for i, r := range resources {
+		shown, err := v.sees(ctx, r)
+		if err != nil {
+			return nil, 0, err
+		}
+		if shown {
+			out[i] = v.withoutDetails(r)
+		}
+	}
+	return out, v.read - before, nil
 }
 
 // anyIn is whether any of some spaces is another or lies in it.

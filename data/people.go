@@ -1,0 +1,101 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// skipped is the number of rows after which a scan for some keys starts again at the next
+// of them: about what a new scan costs.
+const skipped = 16
+
+// Granted returns which of some user identities of a customer, by their keys, have an
+// access grant that keep reports true for, and how many access grants it read. It reads
+// the access grants of many user identities at once, those of one until keep reports true.
+// keep returns one value for each access grant.
+func (s *Snapshot) Granted(ctx context.Context, customerKey string, keys []string, keep func([]AccessGrant) ([]bool, error)) (granted map[string]bool, read int, err error) {
+	c, err := s.customer(ctx, customerKey)
+	if err != nil {
+		return nil, 0, err
+	}
+	granted = map[string]bool{}
+	var refs []Ref
+	var users []string
+	flush := func() error {
+		nodes, err := s.nodes(ctx, c, refs)
+		if err != nil {
+			return err
+		}
+		var grants []AccessGrant
+		var of []string
+		for i, n := range nodes {
+			if n != nil {
+				grants, of = append(grants, n.accessGrant()), append(of, users[i])
+			}
+		}
+		kept, err := keep(grants)
+		if err != nil {
+			return err
+		}
+		for i, yes := range kept {
+			granted[of[i]] = granted[of[i]] || yes
+		}
+		read += len(refs)
+		refs, users = refs[:0], users[:0]
+		return nil
+	}
+	prefix := layout.EdgesOfClass(c.id, byte(ClassUserIdentity))
+	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
+	for len(keys) > 0 {
+		r := storage.Range{
+			Start: layout.Edges(c.id, byte(ClassUserIdentity), keys[0]),
+			End:   storage.Prefix(layout.Edges(c.id, byte(ClassUserIdentity), keys[len(keys)-1])).End,
+		}
+		passed, again := 0, false
+		for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return nil, read, err
+			}
+			key, rest, ok := bytes.Cut(e.Key[len(prefix):], []byte{0})
+			if !ok {
+				return nil, read, errEdge
+			}
+			user := string(key)
+			for keys[0] < user {
+				keys = keys[1:] // the range ends with the last key, so one is left
+			}
+			if keys[0] != user || granted[user] {
+				if passed++; passed == skipped {
+					again = true
+					if granted[user] {
+						keys = keys[1:]
+					}
+					break
+				}
+				continue
+			}
+			kind, grant, ok := layout.ParseEdge(rest, hasSpan)
+			if !ok {
+				return nil, read, errEdge
+			}
+			if Kind(kind).Class() != ClassAccessGrant {
+				continue
+			}
+			refs, users = append(refs, Ref{Kind(kind), grant}), append(users, user)
+			if passed = 0; len(refs) == readAhead {
+				if err := flush(); err != nil {
+					return nil, read, err
+				}
+			}
+		}
+		if !again {
+			break
+		}
+	}
+	err = flush()
+	return granted, read, err
+}
