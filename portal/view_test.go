@@ -134,12 +134,18 @@ func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
 		all, err := f.ws.AccessGrant(t.Context(), "rn2")
 		require.NoError(t, err)
 		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "s1"), all.Spaces)
-		assigned, err := s.AssignStaffMember(t.Context(), "sam", nil)
+		assigned, err := s.AssignStaffMember(t.Context(), "sam", data.Refs(data.KindRoom, "101"))
 		require.NoError(t, err)
-		require.Empty(t, assigned.Spaces)
+		require.Equal(t, data.Refs(data.KindRoom, "101"), assigned.Spaces)
 		staff, err := f.ws.UserIdentity(t.Context(), "sam")
 		require.NoError(t, err)
-		require.Equal(t, data.Refs(data.KindPropertyListing, "s1"), staff.Spaces)
+		require.ElementsMatch(t, append(data.Refs(data.KindPropertyListing, "s1"), data.Refs(data.KindRoom, "101")...), staff.Spaces)
+
+		// Somebody who would serve hidden spaces only would be hidden.
+		_, err = s.AssignStaffMember(t.Context(), "sam", nil)
+		var refused *portal.RefusedError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, portal.ReasonHidden, refused.Reason)
 	})
 }
 
