@@ -77,7 +77,7 @@ func everyKey[T data.Resource](t *testing.T, q data.Query, read func(data.Query)
 	for range 100 {
 		page, err := read(q)
 		require.NoError(t, err)
-		out = append(out, keys(page.Items)...)
+		out = append(out, keysOf(page.Items)...)
 		if q.Cursor = page.Next; q.Cursor == "" {
 			return out
 		}
@@ -174,7 +174,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		people := func(c portal.Config, text string) []string {
 			page, err := northern(t, f, c).UserIdentities(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
-			return keys(page.Items)
+			return keysOf(page.Items)
 		}
 		ada, err := f.ws.UserIdentity(t.Context(), "ada")
 		require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		members := func(c portal.Config, text string) []string {
 			page, err := northern(t, f, c).StaffMembers(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
-			return keys(page.Items)
+			return keysOf(page.Items)
 		}
 		require.Equal(t, []string{"lars", "sam"}, members(portal.Config{}, "Listing s1"))
 		require.Empty(t, members(north, "Listing s1"), "sam serves it too, which is hidden")
@@ -193,7 +193,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		rooms := func(c portal.Config, text string) []string {
 			page, err := northern(t, f, c).Spaces(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
-			return keys(page.Items)
+			return keysOf(page.Items)
 		}
 		require.Equal(t, []string{"101", "102", "town"}, rooms(portal.Config{}, "town"), "the site is shown with its rooms")
 		require.Equal(t, []string{"s1"}, rooms(portal.Config{}, "s1"))
@@ -246,7 +246,7 @@ func TestSpaceKey_Site_IncludesTheRoomsInside(t *testing.T) {
 			require.Equal(t, []string{"b101"}, grants(t, s, data.Query{SpaceKey: "town", From: start}))
 			page, err := s.StaffMembers(t.Context(), data.Query{SpaceKey: "town"})
 			require.NoError(t, err)
-			require.Equal(t, []string{"kim"}, keys(page.Items))
+			require.Equal(t, []string{"kim"}, keysOf(page.Items))
 		}
 		deep := northern(t, f, portal.Config{DeepLink: ref(data.KindReservation, "rn1")})
 		require.Empty(t, grants(t, deep, data.Query{SpaceKey: "town"}))
