@@ -35,7 +35,7 @@ const everyField = `{
 	"is_embedded": true, "navigation_mode": "restricted", "read_only": true,
 	"landing_page": {"manage": {"room_key": "101"}},
 	"deep_link": {"resource_type": "reservation", "resource_key": "r1"},
-	"locale": "de-DE", "exclude_locale_picker": true,
+	"locale": "de-DE", "exclude_locale_picker": true, "time_zone": "Asia/Tokyo",
 	"customization_profile_id": "67c58f1f-f148-4415-a63c-dc6c145c6b91",
 	"customer_resources_filters": [
 		{"field": "region", "operation": "=", "value": "north"}, {"field": "vip", "operation": "=", "value": true}
@@ -73,7 +73,7 @@ func TestAConfigurationIsPatched(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(everyField), &c))
 	require.NoError(t, json.Unmarshal([]byte(`{
 		"features": {"manage": {"exclude_staff_management": false}, "connect": null},
-		"locale": null, "customer_resources_filters": [], "landing_page": null, "deep_link": null,
+		"locale": null, "time_zone": null, "customer_resources_filters": [], "landing_page": null, "deep_link": null,
 		"customization_profile_id": null, "read_only": false
 	}`), &c))
 	require.False(t, c.Features.Manage.ExcludeStaffManagement)
@@ -81,6 +81,7 @@ func TestAConfigurationIsPatched(t *testing.T) {
 	require.True(t, c.Features.Manage.Exclude)
 	require.Zero(t, c.Features.Connect)
 	require.True(t, c.Features.Organize.Exclude)
+	require.Empty(t, c.TimeZone)
 	require.Empty(t, c.Filters)
 	require.Zero(t, c.LandingPage)
 	require.Zero(t, c.DeepLink)
@@ -126,6 +127,10 @@ func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
 	for _, test := range []struct{ config, want string }{
 		{`{"locale": "xx"}`, "locale format"},
 		{`{"locale": 5}`, "locale type"},
+		{`{"time_zone": "Lisbon"}`, "time_zone format"},
+		{`{"time_zone": "Local"}`, "time_zone format"},
+		{`{"time_zone": "../Europe/Lisbon"}`, "time_zone format"},
+		{`{"time_zone": 1}`, "time_zone type"},
 		{`{"is_embedded": "yes"}`, "is_embedded type"},
 		{`{"features": []}`, "features type"},
 		{`{"features": {"manage": {"exclude": 1}}}`, "features.manage.exclude type"},

@@ -46,19 +46,39 @@ func Load(name string) (*time.Location, error) {
 // clocks show twice is the first of the two instants, and a time that they skip is
 // interpreted with the offset from UTC before the gap.
 func Instant(local time.Time, zone *time.Location) time.Time {
+	first, _ := instants(local, zone)
+	return first
+}
+
+// Repeated reports whether clocks in the location of t show the local time of t at two
+// instants, of which t is one.
+func Repeated(t time.Time) bool {
+	_, second := instants(t, t.Location())
+	return !second.IsZero()
+}
+
+// instants returns the first and, if there is one, the second instant at which clocks in
+// zone show a local time, or the instant for a local time that they skip.
+func instants(local time.Time, zone *time.Location) (first, second time.Time) {
 	_, shift := local.Zone()
 	wall := local.Add(time.Duration(shift) * time.Second).UTC() // the same fields, in UTC
-	var before time.Time
+	last := wall.Add(maxOffset)
+	var before time.Time // with the offset before at
 	for at := wall.Add(-maxOffset); ; {
 		end := constantUntil(at, zone)
 		_, seconds := at.In(zone).Zone()
-		offset := time.Duration(seconds) * time.Second
-		instant := wall.Add(-offset)
-		if instant.Before(at) { // clocks jumped over it when this offset began
-			return before.In(zone)
+		instant := wall.Add(-time.Duration(seconds) * time.Second)
+		switch {
+		case !instant.Before(at) && (end.IsZero() || instant.Before(end)):
+			if !first.IsZero() {
+				return first, instant.In(zone)
+			}
+			first = instant.In(zone)
+		case instant.Before(at) && first.IsZero(): // skipped when this offset began
+			return before.In(zone), second
 		}
-		if end.IsZero() || instant.Before(end) {
-			return instant.In(zone)
+		if end.IsZero() || end.After(last) {
+			return first, second
 		}
 		at, before = end, instant
 	}

@@ -84,6 +84,23 @@ func TestParse_NotALocalTime(t *testing.T) {
 	}
 }
 
+func TestRepeated(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		zone, at string
+		want     bool
+	}{
+		{"Europe/Berlin", "2026-10-24T23:59:00Z", false}, {"Europe/Berlin", "2026-10-25T00:00:00Z", true}, {"Europe/Berlin", "2026-10-25T00:30:00Z", true},
+		{"Europe/Berlin", "2026-10-25T01:30:00Z", true}, {"Europe/Berlin", "2026-10-25T02:00:00Z", false}, {"Europe/Berlin", "2026-03-29T01:00:00Z", false},
+		{"Australia/Lord_Howe", "2026-04-04T14:45:00Z", true}, {"Australia/Lord_Howe", "2026-04-04T15:15:00Z", true}, {"Australia/Lord_Howe", "2026-04-04T15:30:00Z", false},
+		{"UTC", "2026-10-25T01:30:00Z", false}, {"America/New_York", "2040-12-31T12:00:00Z", false}, {"Pacific/Apia", "2011-12-30T10:00:00Z", false},
+	} {
+		at, err := time.Parse(time.RFC3339, c.at)
+		require.NoError(t, err)
+		require.Equal(t, c.want, wallclock.Repeated(at.In(load(t, c.zone))), "%s %s", c.zone, c.at)
+	}
+}
+
 func TestDay_Start(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, day, want string }{
@@ -174,11 +191,11 @@ func TestFormat_ReadBack(t *testing.T) {
 	for _, name := range strings.Fields(someZones) {
 		zone := load(t, name)
 		check := func(at time.Time) {
+			at = at.Truncate(time.Minute)
 			_, offset := at.In(zone).Zone()
 			if offset%60 != 0 {
 				return // local mean time has seconds, which Format leaves out
 			}
-			at = at.Truncate(time.Minute)
 			if at.Before(first) || at.After(last) || at.In(zone).Year() < 1 {
 				return
 			}
@@ -187,6 +204,8 @@ func TestFormat_ReadBack(t *testing.T) {
 			require.NoError(t, err, "%s %s", name, text)
 			require.Equal(t, text, wallclock.Format(back, zone), "%s %v", name, at)
 			if !back.Equal(at) {
+				require.True(t, wallclock.Repeated(at.In(zone)), "%s %v", name, at)
+				require.True(t, wallclock.Repeated(back), "%s %v", name, at)
 				require.True(t, back.Before(at), "%s %v: not the first of two instants, %v", name, at, back)
 				require.LessOrEqual(t, at.Sub(back), 24*time.Hour, "%s %v", name, at)
 				repeated++

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
 // golang.org/x/text has no dates, so this is the table of them, after CLDR. In a
@@ -47,10 +49,15 @@ func (s *speech) shortDate(t time.Time) string {
 	return d.format(d.date, t)
 }
 
-// clock writes a time of day.
+// clock writes a time of day. One that clocks show twice on its day, when they are set
+// back, also says which of the two it is, as in "02:30 CET".
 func (s *speech) clock(t time.Time) string {
+	form := "15:04"
 	if dates[s.locale].hour12 {
-		return t.Format("3:04 PM")
+		form = "3:04 PM"
 	}
-	return t.Format("15:04")
+	if wallclock.Repeated(t) {
+		form += " MST"
+	}
+	return t.Format(form)
 }

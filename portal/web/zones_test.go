@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strings"
@@ -441,5 +442,50 @@ func TestNew_LocationWithoutAName(t *testing.T) {
 		_, err := web.New(f.portals, web.Options{Location: zone})
 		require.ErrorIs(t, err, web.ErrInvalid)
 		require.ErrorContains(t, err, "Location")
+	}
+}
+
+func TestClock_RepeatedTimeSaysWhich(t *testing.T) {
+	t.Parallel()
+	_, v := zoned(t, "2026-10-01T08:00:00Z", `{"customer_key": "acme", `+places+`, "bookings": [
+		{"booking_key": "b1", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-25T00:30:00Z", "ends_at": "2026-10-25T01:30:00Z"}]}`, `{}`, web.Options{})
+	body := v.get(v.home + "reservations/view?key=b1").body
+	require.Contains(t, body, ">2:30 AM CEST<")
+	require.Contains(t, body, ">2:30 AM CET<")
+}
+
+// TestEditGrant_SavedAsShown_KeepsEveryInstant posts back forms of access grants of many
+// zones and times, of which only the name is changed.
+func TestEditGrant_SavedAsShown_KeepsEveryInstant(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	f, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`}`, `{}`, web.Options{})
+	changes := map[string][]string{ // of clocks
+		"berlin": {"2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"}, "new-york": {"2027-03-14T07:00:00Z", "2027-11-07T06:00:00Z"},
+		"lord-howe": {"2026-04-04T15:00:00Z", "2026-10-03T15:30:00Z"}, "apia": {"2011-12-30T10:00:00Z"}, "sao-paulo": {"2018-11-04T03:00:00Z", "2018-02-18T02:00:00Z"},
+		"sydney": {"2027-04-03T16:00:00Z"}, "tokyo": {"0001-01-01T00:00:01Z", "9999-12-31T22:00:00Z"}, "plain": {"1800-06-01T12:34:56.789Z"},
+	}
+	for space, times := range changes {
+		for _, text := range times {
+			for range 4 {
+				at := utc(t, text).Add(time.Duration(random.IntN(240)) * 13 * time.Second)
+				if at.Year() == 2011 || at.Year() == 2018 || at.Year() > 2020 {
+					at = at.Add(-time.Duration(random.IntN(240)) * 13 * time.Second)
+				}
+				d := data.CustomerData{CustomerKey: "acme"}
+				g := data.Booking("b1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindSpace, space)...)
+				g.StartsAt, g.EndsAt = at, at.Add(time.Hour)
+				d.Add(g)
+				_, err := f.ws().Push(t.Context(), d)
+				require.NoError(t, err)
+				name := "Saved " + at.String()
+				after := v.made(v.send(v.home+"reservations/edit?key=b1", "name", name))
+				require.Equal(t, name, after.Name)
+				require.Equal(t, at.UTC(), after.StartsAt.UTC(), space)
+				require.Equal(t, g.EndsAt.UTC(), after.EndsAt.UTC(), space)
+			}
+		}
 	}
 }

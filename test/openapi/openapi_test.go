@@ -62,7 +62,7 @@ var exchanges = []struct {
 	{"POST", "/customers/push_data", `{"customer_key": "c", "customer_name": 7}`, 400, false},
 	{"POST", "/customers/push_data", `{"customer_key": "other", "customer_name": null}`, 200, true},
 	{"GET", "/seam/customer/v1/customers/list", ``, 200, true},
-	{"POST", "/customers/create_portal", `{"customer_data": {"customer_key": "c"}, "read_only": true, "locale": "el-GR", "features": {"manage": {"exclude": false}},
+	{"POST", "/customers/create_portal", `{"customer_data": {"customer_key": "c"}, "read_only": true, "locale": "el-GR", "time_zone": "Europe/Athens", "features": {"manage": {"exclude": false}},
 		"landing_page": {"manage": {"site_key": "s"}}, "customer_resources_filters": [{"field": "vip", "operation": "=", "value": true}], "ttl_seconds": 60}`, 200, true},
 	{"POST", "/customers/create_portal", `{"customer_key": "c", "locale": "xx"}`, 400, false},
 	{"POST", "/customers/create_portal", `{"customer_key": "nobody"}`, 404, true},

@@ -1,0 +1,164 @@
+package portal_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// chain is a customer with sites and spaces that have a time zone or not.
+func chain() *data.CustomerData {
+	d := &data.CustomerData{CustomerKey: "My Company", CustomerTimeZone: "Asia/Kolkata"}
+	ginza := data.Site("ginza", "Ginza")
+	ginza.Details = data.SpaceDetails{TimeZone: "Asia/Tokyo", DefaultCheckinTime: "15:00", DefaultCheckoutTime: "10:30"}
+	own := data.PlainSpace("own", "Own").In("ginza")
+	own.Details = data.SpaceDetails{TimeZone: "Pacific/Honolulu", DefaultCheckinTime: "18:00"}
+	d.Add(ginza, data.Site("bare", "Bare"), own, data.Room("g1", "G 1").In("ginza"), data.Room("b1", "B 1").In("bare"), data.Room("none", "None"),
+		data.Booking("one", data.Ref{}, data.Refs(data.KindRoom, "g1")...),
+		data.Booking("several", data.Ref{}, data.Refs(data.KindRoom, "b1", "g1", "own")...),
+		data.Booking("default", data.Ref{}, data.Refs(data.KindRoom, "b1", "none")...),
+		data.Booking("nowhere", data.Ref{}),
+	)
+	return d
+}
+
+func TestPlace_IsInherited(t *testing.T) {
+	tokyo := portal.Place{TimeZone: "Asia/Tokyo", CheckinTime: "15:00", CheckoutTime: "10:30"}
+	honolulu := portal.Place{TimeZone: "Pacific/Honolulu", CheckinTime: "18:00", CheckoutTime: "10:30"}
+	each(t, func(t *testing.T, f *fixture) {
+		for _, c := range []struct {
+			config portal.Config
+			rest   string // the zone of what has none
+		}{
+			{portal.Config{}, "Asia/Kolkata"},
+			{portal.Config{TimeZone: "America/New_York"}, "America/New_York"},
+			{portal.Config{Features: portal.Features{Organize: portal.OrganizeFeature{Exclude: true}}}, "Asia/Kolkata"},
+		} {
+			_, s := f.open(t, portal.CreateRequest{CustomerData: chain(), Config: c.config})
+			rest := portal.Place{TimeZone: c.rest, Default: true}
+			mixed := tokyo
+			mixed.Mixed = true
+			for key, want := range map[string]portal.Place{"g1": tokyo, "own": honolulu, "b1": rest, "none": rest, "ginza": tokyo, "bare": rest} {
+				space, related, err := s.Space(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, want, related.Place(space.Ref()), key)
+			}
+			for key, want := range map[string]portal.Place{"one": tokyo, "several": mixed, "default": rest, "nowhere": rest} {
+				g, related, err := s.AccessGrant(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, want, related.Place(g.Ref()), key)
+				if len(g.Spaces) > 0 {
+					require.Equal(t, want, related.GrantPlace(g.Spaces), key)
+				}
+			}
+			page, err := s.AccessGrants(t.Context(), data.Query{})
+			require.NoError(t, err)
+			require.Equal(t, tokyo, page.Related.Place(data.Ref{Kind: data.KindBooking, Key: "one"}))
+			require.Equal(t, honolulu, page.Related.Place(data.Ref{Kind: data.KindSpace, Key: "own"}))
+			require.Zero(t, page.Related.Place(data.Ref{Kind: data.KindSpace, Key: "other"}))
+			require.Zero(t, page.Related.GrantPlace(data.Refs(data.KindSpace, "other")))
+			look, err := s.Appearance(t.Context(), "")
+			require.NoError(t, err)
+			require.Equal(t, c.rest, look.TimeZone)
+		}
+	})
+}
+
+func TestPlace_OfWhatAPortalShowsAlone(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.create(t, portal.CreateRequest{CustomerData: chain()})
+		for _, c := range []struct {
+			config portal.Config
+			want   string
+		}{
+			{portal.Config{DeepLink: ref(data.KindSpace, "g1")}, "Asia/Tokyo"}, // of its site, which is hidden
+			{portal.Config{DeepLink: ref(data.KindSpace, "g1"), TimeZone: "America/New_York"}, "Asia/Tokyo"},
+			{portal.Config{DeepLink: ref(data.KindSpace, "none"), TimeZone: "America/New_York"}, "America/New_York"},
+			{portal.Config{LandingPage: ref(data.KindBooking, "one"), NavigationMode: portal.NavigationRestricted}, "Asia/Tokyo"},
+			{portal.Config{LandingPage: ref(data.KindSite, "ginza"), NavigationMode: portal.NavigationRestricted}, "Asia/Tokyo"},
+			{portal.Config{LandingPage: ref(data.KindSite, "ginza")}, "Asia/Kolkata"}, // which shows everything
+		} {
+			_, s := f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: c.config})
+			look, err := s.Appearance(t.Context(), "")
+			require.NoError(t, err)
+			require.Equal(t, c.want, look.TimeZone)
+		}
+	})
+}
+
+func TestPlace_Zone(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "Asia/Tokyo", portal.Place{TimeZone: "Asia/Tokyo"}.Zone(time.UTC).String())
+	require.Equal(t, time.UTC, portal.Place{}.Zone(time.UTC))
+	require.Equal(t, time.UTC, portal.Place{TimeZone: "Mars/Olympus"}.Zone(time.UTC))
+}
+
+// TestAccessGrantsByPlace_EqualsAFilterOfAll compares days in the zones of the spaces with a
+// filter of all access grants, page by page.
+func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
+	seed := rand.Uint64()
+	zones := []string{"Pacific/Kiritimati", "Pacific/Apia", "Asia/Tokyo", "Asia/Kathmandu", "Europe/Berlin", "America/New_York", "America/St_Johns", "Pacific/Honolulu", "Etc/GMT+12", ""}
+	each(t, func(t *testing.T, f *fixture) {
+		t.Logf("seed %d", seed)
+		random := rand.New(rand.NewPCG(seed, 0))
+		d := &data.CustomerData{CustomerKey: "My Company"}
+		for i, zone := range zones {
+			s := data.PlainSpace(fmt.Sprint(i), "Space")
+			s.Details.TimeZone = zone
+			d.Add(s)
+		}
+		first := time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC)
+		for i := range 120 {
+			g := data.Booking(fmt.Sprint("g", i), data.Ref{}, data.Refs(data.KindSpace, fmt.Sprint(random.IntN(len(zones))))...)
+			g.StartsAt = first.Add(time.Duration(random.IntN(6*24*4)) * 15 * time.Minute)
+			g.EndsAt = g.StartsAt.Add(time.Duration(1+random.IntN(48*4)) * 15 * time.Minute)
+			switch random.IntN(8) {
+			case 0:
+				g.StartsAt = time.Time{}
+			case 1:
+				g.EndsAt = time.Time{}
+			}
+			d.Add(g)
+		}
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
+		all, err := s.AccessGrants(t.Context(), data.Query{Limit: 1000})
+		require.NoError(t, err)
+		for offset := -1; offset < 8; offset++ {
+			from := wallclock.DayOf(first, time.UTC).Add(offset)
+			until := from.Add(1 + random.IntN(2))
+			window := func(p portal.Place) portal.Window {
+				zone := p.Zone(time.UTC)
+				return portal.Window{From: from.Start(zone), Until: until.Start(zone)}
+			}
+			var want []string
+			for _, g := range all.Items {
+				w := window(all.Related.Place(g.Ref()))
+				if (g.StartsAt.IsZero() || g.StartsAt.Before(w.Until)) && (g.EndsAt.IsZero() || g.EndsAt.After(w.From)) {
+					want = append(want, g.Key)
+				}
+			}
+			slices.Sort(want)
+			q := data.Query{From: from.Start(time.UTC).Add(-26 * time.Hour), Until: until.Start(time.UTC).Add(26 * time.Hour), Limit: 1 + random.IntN(20)}
+			var got []string
+			for {
+				page, err := s.AccessGrantsByPlace(t.Context(), q, window)
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(page.Items), q.Limit)
+				got = append(got, keys(page.Items)...)
+				if q.Cursor = page.Next; q.Cursor == "" {
+					break
+				}
+			}
+			slices.Sort(got)
+			require.Equal(t, want, got, "%v to %v", from, until)
+		}
+	})
+}
