@@ -152,7 +152,7 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 				page, err := s.AccessGrantsByPlace(t.Context(), q, window)
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(page.Items), q.Limit)
-				got = append(got, keys(page.Items)...)
+				got = append(got, keysOf(page.Items)...)
 				if q.Cursor = page.Next; q.Cursor == "" {
 					break
 				}
