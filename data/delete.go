@@ -84,6 +84,7 @@ func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport
 // DeleteOptions changes what a delete does.
 type DeleteOptions struct {
 	DryRun bool // report, and change nothing
+	Strict bool // a warning, such as of a list in the JSON that is not known, refuses the delete
 
 	// SweepLater leaves the rows of a customer that is more than one transaction (see
 	// [storage.Limits]) to the next [Workspace.Recover]. It is gone all the same: nobody
@@ -104,7 +105,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 	if err != nil {
 		return DeleteReport{}, err
 	}
-	if err := found.err(false); err != nil {
+	if err := found.err(o.Strict); err != nil {
 		return DeleteReport{}, err
 	}
 	var report DeleteReport

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -35,18 +36,20 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 	report := d.noteIn(&out.notes)
 	_, err := d.object(under("selection", report), func(name string) error {
 		report := under(chars.Clip(name), report)
-		if name == "customer_key" {
-			key, err := d.text(report)
-			out.CustomerKey = key
-			return err
-		}
 		kind, isKind := byKeysField[name]
-		if !isKind && name != "customer_keys" {
-			report("", RuleUnknownField, "is not a list of keys")
+		if !isKind && name != "customer_key" && name != "customer_keys" {
+			report("", RuleUnknownField, "is not a list of keys%s", meant(name))
 			return d.skip()
 		}
 		if d.peek() == 'n' {
 			return d.skip()
+		}
+		if name == "customer_key" {
+			key, err := d.text(report)
+			if out.CustomerKey = key; key == "" { // which must not be taken for no bound
+				report("", RuleRequired, "is empty: it bounds the selection to one customer")
+			}
+			return err
 		}
 		return d.array(report, func(i int) error {
 			if d.resources--; d.resources < 0 {
@@ -70,6 +73,23 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 	out.omitted = d.omitted
 	*sel = out
 	return nil
+}
+
+// meant suggests the list of keys that a name was probably meant for: that of a collection
+// or of a key, or of a query that marks lists with brackets.
+func meant(name string) string {
+	name = strings.TrimSuffix(name, "[]")
+	kind, known := byCollection[name]
+	if !known {
+		kind, known = byName[strings.TrimSuffix(strings.TrimSuffix(name, "s"), "_key")]
+	}
+	switch {
+	case known:
+		return ": use " + kind.KeysField()
+	case name == "customer" || name == "customers" || name == "customer_keys":
+		return ": use customer_keys"
+	}
+	return ""
 }
 
 // MarshalJSON writes the API's object.

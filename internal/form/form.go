@@ -148,17 +148,30 @@ func (o *Object) At(name string) string {
 // Has is whether a member is there, and not null.
 func (o *Object) Has(name string) bool { return o.members[name] != nil }
 
+// IsEmpty reports whether a member is an empty string.
+func (o *Object) IsEmpty(name string) bool { return o.members[name] == "" }
+
 // Fault notes what is wrong with a member.
 func (o *Object) Fault(name string, rule data.Rule, format string, args ...any) {
 	o.notes.Fault(o.At(name), rule, format, args...)
 }
 
-// Rest warns of the members that nobody has read.
-func (o *Object) Rest() {
-	for _, name := range slices.Sorted(maps.Keys(o.members)) {
+// Unread returns the names of the members that were not read, sorted.
+func (o *Object) Unread() []string {
+	var out []string
+	for name := range o.members {
 		if !o.read[name] {
-			o.notes.Warn(o.At(name), data.RuleUnknownField, "is not a field")
+			out = append(out, name)
 		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Rest warns of the members that were not read.
+func (o *Object) Rest() {
+	for _, name := range o.Unread() {
+		o.notes.Warn(o.At(name), data.RuleUnknownField, "is not a field")
 	}
 }
 

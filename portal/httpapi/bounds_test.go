@@ -296,8 +296,10 @@ func TestAFailureGivesNothingAway(t *testing.T) {
 	f := newFixture(t, broken{store})
 	failed := 0
 	for _, op := range operations() {
-		out := f.probe(t, keyA, op, `{"customer_key": "c", "reservation_key": "r", "space_key": "s", "user_identity_key": "u", "access_grant_key": "a",
-			"customer_portal_id": "00000000-0000-4000-8000-000000000000", "customization_profile_id": "00000000-0000-4000-8000-000000000000", "portal_configuration": {}}`)
+		out := f.probe(t, keyA, op, f.known(t, op, object{
+			"customer_key": "c", "reservation_key": "r", "space_key": "s", "user_identity_key": "u", "access_grant_key": "a", "room_keys": []string{"r"},
+			"customer_portal_id": "00000000-0000-4000-8000-000000000000", "customization_profile_id": "00000000-0000-4000-8000-000000000000", "portal_configuration": object{},
+		}))
 		require.NotContains(t, out.raw, "fire")
 		require.NotContains(t, out.raw, "secret")
 		if out.status == http.StatusInternalServerError {

@@ -3,9 +3,12 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/url"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/data"
 )
@@ -88,11 +91,57 @@ func (c *call) readSelection(b []byte) error {
 	if err := sel.UnmarshalJSON(b); err != nil {
 		return err
 	}
-	if sel.CustomerKey != "" && len(sel.CustomerKeys)+len(sel.Resources) == 0 {
-		c.notes.Warn("customer_key", data.RuleRequired, "names nothing to delete: it bounds a selection, and there is none")
+	if len(sel.CustomerKeys)+len(sel.Resources) == 0 {
+		lists, err := givenLists(b)
+		if err != nil {
+			return err
+		}
+		c.params[noLists] = !lists
+		if lists {
+			c.notes.Warn("", data.RuleRequired, "every list of keys is empty, so nothing is selected")
+		}
 	}
 	c.params[parsed] = sel
 	return c.refused()
+}
+
+// noLists is where a selection leaves whether it was given without a list of keys.
+const noLists = "(no lists)"
+
+// givenLists reports whether a selection in JSON has a list of keys, be it empty. It returns
+// true for a value that is no object, which is a fault of its own.
+func givenLists(b []byte) (bool, error) {
+	if jsontext.Value(b).Kind() != '{' {
+		return true, nil
+	}
+	given, err := members(b)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range selectionParams() {
+		if v, there := given[p.name]; there && p.kind.list && v.Kind() != 'n' {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// selection carries out a delete of what the request selects. A request without a list of
+// keys selects nothing, and is refused: together with the faults of the names that are not
+// known, among which the one that was meant may be.
+func (c *call) selection(ctx context.Context, dryRun bool) (data.DeleteReport, error) {
+	report, err := c.ws.DeleteWith(ctx, of[data.Selection](c.params, parsed), data.DeleteOptions{DryRun: dryRun || c.params.flag(noLists), Strict: true})
+	if !c.params.flag(noLists) {
+		return report, err
+	}
+	nothing := data.Finding{Rule: data.RuleRequired, Message: "selects nothing: give customer_keys, or a list of keys such as room_keys"}
+	var invalidErr *data.InvalidError
+	if errors.As(err, &invalidErr) {
+		return report, invalid(append([]data.Finding{nothing}, invalidErr.Faults...), invalidErr.OmittedFaults)
+	} else if err != nil {
+		return report, err
+	}
+	return report, faulty(nothing)
 }
 
 // selectionParams are the lists of keys of a selection, as a query has them.
@@ -106,11 +155,11 @@ func selectionParams() []param {
 }
 
 func deleteData(ctx context.Context, c *call) (fields, error) {
-	return selected(c, "report")(c.ws.Delete(ctx, of[data.Selection](c.params, parsed)))
+	return selected(c, "report")(c.selection(ctx, false))
 }
 
 func planDelete(ctx context.Context, c *call) (fields, error) {
-	return selected(c, "plan")(c.ws.PlanDelete(ctx, of[data.Selection](c.params, parsed)))
+	return selected(c, "plan")(c.selection(ctx, true))
 }
 
 func selected(c *call, name string) func(data.DeleteReport, error) (fields, error) {

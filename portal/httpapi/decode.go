@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -68,11 +69,11 @@ func (c *call) read(ctx context.Context) error {
 		if c.route.body != nil {
 			return c.route.body.query(ctx, c, query)
 		}
-		c.params = readParams(c.route.params, form.New(membersOf(c.route.params, query, &c.notes), &c.notes), &c.notes)
+		c.params = c.readQuery(c.route.params, query)
 		return c.refused()
 	}
 	// The parameters of these lie in the body, beside the options of a few routes.
-	c.params = readParams(c.route.options, form.New(membersOf(c.route.options, query, &c.notes), &c.notes), &c.notes)
+	c.params = c.readQuery(c.route.options, query)
 	if err := c.bound(ctx); err != nil {
 		return err
 	}
@@ -87,10 +88,13 @@ func (c *call) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, v := range readParams(c.route.params, o, &c.notes) {
-		c.params[name] = v
-	}
+	maps.Copy(c.params, onlyParams(c.route.params, o, takes(c.route.params, "body")))
 	return c.refused()
+}
+
+// readQuery reads the parameters of a query.
+func (c *call) readQuery(known []param, query url.Values) parameters {
+	return onlyParams(known, form.New(membersOf(known, query, &c.notes), &c.notes), takes(known, "query"))
 }
 
 // refused returns an error if a parameter has a fault.
@@ -232,15 +236,15 @@ func members(b []byte) (map[string]jsontext.Value, error) {
 	return out, nil
 }
 
-// membersOf makes members of a query as JSON would have them. A parameter that is
-// empty is an empty list, or null.
+// membersOf makes members of a query as JSON would have them. An empty parameter is an
+// empty list, or null if it may be empty.
 func membersOf(known []param, query url.Values, notes *form.Notes) map[string]any {
 	out := map[string]any{}
 	for name, values := range query {
 		at := slices.IndexFunc(known, func(p param) bool { return p.name == name })
 		switch {
 		case at < 0:
-			out[name] = values // not known: a warning
+			out[name] = values // not known: a fault
 		case known[at].kind.list:
 			list := []any{}
 			for _, v := range values {
@@ -251,7 +255,7 @@ func membersOf(known []param, query url.Values, notes *form.Notes) map[string]an
 			out[name] = list
 		case len(values) > 1:
 			notes.Fault(name, data.RuleFormat, "is given %d times", len(values))
-		case values[0] == "" && known[at].kind != aFlag: // a flag with no value would read as false
+		case values[0] == "" && known[at].kind.mayBeEmpty:
 			out[name] = nil
 		default:
 			out[name] = known[at].kind.ofText(values[0])
@@ -301,9 +305,8 @@ func patchFormat[T any](of func() schema, beside []param, read func(o *form.Obje
 		}
 		var first T
 		read(o, &first)
-		for name, v := range readParams(beside, o, &c.notes) {
-			c.params[name] = v
-		}
+		maps.Copy(c.params, readParams(beside, o))
+		o.Rest()
 		c.params[parsed] = patch[T](func(into *T) error {
 			var known form.Notes
 			o, err := form.Parse(bytes.NewReader(b), &known)

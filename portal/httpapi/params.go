@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,24 +26,26 @@ type param struct {
 // paramKind is how a parameter is read, and what the OpenAPI document says of it.
 type paramKind struct {
 	schema func() schema
-	list   bool             // which a query repeats
-	ofText func(string) any // a value of a query, as JSON would have it
-	read   func(o *form.Object, name string) any
+	list   bool // which a query repeats
+	// mayBeEmpty is set if an empty text is as none at all. Any other parameter filters, and
+	// one that is empty by mistake must not select everything.
+	mayBeEmpty bool
+	ofText     func(string) any // a value of a query, as JSON would have it
+	read       func(o *form.Object, name string) any
 }
 
 // The kinds of parameters.
 var (
 	aKey = &paramKind{schema: keySchema, ofText: asText, read: func(o *form.Object, name string) any {
-		var key string
-		o.Text(name, &key)
-		if o.Has(name) {
+		key := filled(o, name)
+		if key != "" {
 			if fault := chars.CheckKey(key); fault != "" {
 				o.Fault(name, data.RuleKeyFormat, "%s", fault)
 			}
 		}
 		return key
 	}}
-	aText = &paramKind{schema: textSchema, ofText: asText, read: func(o *form.Object, name string) any {
+	aText = &paramKind{schema: textSchema, mayBeEmpty: true, ofText: asText, read: func(o *form.Object, name string) any {
 		var s string
 		o.Text(name, &s)
 		if fault := chars.Check(s, maxTextBytes); fault != "" {
@@ -51,6 +54,9 @@ var (
 		return s
 	}}
 	anID = &paramKind{schema: idSchema, ofText: asText, read: func(o *form.Object, name string) any {
+		if filled(o, name); o.IsEmpty(name) {
+			return uuid.Nil
+		}
 		var id uuid.UUID
 		o.UUID(name, &id)
 		if id == uuid.Nil && o.Has(name) { // which would read as if it were not given
@@ -58,7 +64,7 @@ var (
 		}
 		return id
 	}}
-	aCursor = &paramKind{schema: func() schema { return nullable(stringSchema()) }, ofText: asText, read: func(o *form.Object, name string) any {
+	aCursor = &paramKind{schema: func() schema { return nullable(stringSchema()) }, mayBeEmpty: true, ofText: asText, read: func(o *form.Object, name string) any {
 		var s string
 		o.Text(name, &s)
 		return s
@@ -77,8 +83,7 @@ var (
 		return v
 	}}
 	aTime = &paramKind{schema: timeSchema, ofText: asText, read: func(o *form.Object, name string) any {
-		var s string
-		o.Text(name, &s)
+		s := filled(o, name)
 		if s == "" {
 			return time.Time{}
 		}
@@ -113,11 +118,22 @@ const (
 	maxTextBytes = 4096
 )
 
+// filled reads a text that must not be empty.
+func filled(o *form.Object, name string) string {
+	var s string
+	if o.Text(name, &s); o.IsEmpty(name) {
+		o.Fault(name, data.RuleRequired, emptyParam)
+	}
+	return s
+}
+
+const emptyParam = "is empty: give a value, or leave the parameter out"
+
 // parameters are those of a request, by name, each of the type that its kind reads.
 type parameters map[string]any
 
-// readParams reads the parameters of a table, and warns of all others.
-func readParams(known []param, o *form.Object, notes *form.Notes) parameters {
+// readParams reads the parameters of a table.
+func readParams(known []param, o *form.Object) parameters {
 	out := parameters{}
 	for _, p := range known {
 		out[p.name] = p.kind.read(o, p.name)
@@ -125,8 +141,29 @@ func readParams(known []param, o *form.Object, notes *form.Notes) parameters {
 			o.Require(p.name)
 		}
 	}
-	o.Rest()
 	return out
+}
+
+// onlyParams reads the parameters of a table. Any other is a fault: it may be a filter
+// whose name is misspelled, without which the request would mean something else.
+func onlyParams(known []param, o *form.Object, why string) parameters {
+	out := readParams(known, o)
+	for _, name := range o.Unread() {
+		o.Fault(name, data.RuleUnknownField, "%s", why)
+	}
+	return out
+}
+
+// takes says which parameters there are, to a client that has given another.
+func takes(known []param, where string) string {
+	if len(known) == 0 {
+		return "is not a parameter: this endpoint has none in the " + where
+	}
+	names := make([]string, len(known))
+	for i, p := range known {
+		names[i] = p.name
+	}
+	return "is not a parameter: this endpoint has, in the " + where + ", " + strings.Join(names, ", ")
 }
 
 // of is a parameter; the zero value where the route has none of that name.
