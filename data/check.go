@@ -80,7 +80,7 @@ func checkMetadata(key string, v any, report reporter) {
 	case utf8.RuneCountInString(key) > maxMetadataKey:
 		report("", RuleRange, "a key of custom_metadata has at most %d characters", maxMetadataKey)
 	case strings.Contains(key, "."):
-		report("", RuleFormat, `a key of custom_metadata has no "."`)
+		report("", RuleFormat, `a key of custom_metadata must not contain "."`)
 	case checkText(key) != "":
 		report("", RuleTextFormat, "its key %s", checkText(key))
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Options configures a Service. BaseURL and Keys are needed; the rest may be zero.
+// Options configures a Service. BaseURL and Keys are required; the rest may be zero.
 type Options struct {
 	// BaseURL is what comes before the code of every link: an absolute http or https
 	// URL with no query, such as "https://se.am" or "https://example.com/portal".
@@ -80,9 +80,9 @@ func New(store storage.Store, o Options) (*Service, error) {
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
 		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", ErrInvalid)
 	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
-		return nil, fmt.Errorf("%w: Keys are required; make them with keys.New", ErrInvalid)
+		return nil, fmt.Errorf("%w: Options.Keys is required: make them with keys.New", ErrInvalid)
 	case store == nil:
-		return nil, fmt.Errorf("%w: a store is needed", ErrInvalid)
+		return nil, fmt.Errorf("%w: a store is required", ErrInvalid)
 	}
 	if s.signer, err = link.NewSigner(o.Keys); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 			notes.Fault("business_vertical", data.RuleFormat, "is not a business vertical")
 		}
 		if out.Slug != "" && !slug.MatchString(out.Slug) {
-			notes.Fault("slug", data.RuleFormat, `must be 1 to 63 of a-z, 0-9 and "-", not at an end`)
+			notes.Fault("slug", data.RuleFormat, `must be 1 to 63 characters of a-z, 0-9 and "-", and start and end with a letter or a digit`)
 		}
 		if err := invalid(notes); err != nil {
 			return err

@@ -6,8 +6,8 @@
 // shows what the library does on a sample hotel group, then serves. With -once it ends
 // after the demo; without -demo or -once it serves what the directory has.
 //
-// CUSTOMERPORTAL_API_KEY is the key of the API, of the form "seam_..."; where it is not
-// set, one is made on the first run, printed, and kept in the directory.
+// CUSTOMERPORTAL_API_KEY is the key of the API: "seam_" followed by at least 16 characters.
+// If it is not set, one is made on the first run, printed, and kept in the directory.
 // CUSTOMERPORTAL_WORKSPACE_ID is the id of the workspace, in place of the directory's own.
 package main
 
@@ -28,6 +28,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
@@ -137,7 +138,11 @@ func urlOf(addr string) string {
 
 // findKey is the API key that the environment gives, or that of the directory.
 func (a *app) findKey(dir, given string) error {
-	if a.apiKey = given; given != "" {
+	if given != "" {
+		if err := httpapi.CheckAPIKey(given); err != nil {
+			return fmt.Errorf("%s %w", apiKeyVariable, err)
+		}
+		a.apiKey = given
 		return nil
 	}
 	key, made, err := loadAPIKey(dir)

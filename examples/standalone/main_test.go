@@ -249,7 +249,8 @@ func TestWrongUse(t *testing.T) {
 	}
 	require.NoError(t, wrong([]string{"-h"}, nil))
 	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir()}, map[string]string{workspaceVariable: "x"}), workspaceVariable)
-	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir(), "-addr", "127.0.0.1:0"}, map[string]string{apiKeyVariable: "x"}), "API key")
+	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir(), "-addr", "127.0.0.1:0"}, map[string]string{apiKeyVariable: "x"}),
+		`CUSTOMERPORTAL_API_KEY must start with "seam_" followed by at least 16 characters`)
 
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, identityFile), []byte(`{"active_slot": 1, "masters": {}}`), 0o600))

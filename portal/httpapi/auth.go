@@ -40,11 +40,12 @@ const minSecret = 16
 
 // Credentials are the static keys of an API.
 type Credentials struct {
-	// APIKeys are keys that begin with "seam_", each with the one workspace that it opens.
+	// APIKeys are keys as CheckAPIKey has them, each with the one workspace that it opens.
 	APIKeys map[string]uuid.UUID
 
-	// AccessTokens are personal access tokens, which begin with "seam_at", each with the
-	// workspaces that it opens. A request names one in the header "seam-workspace".
+	// AccessTokens are personal access tokens, which start with "seam_at" followed by at least
+	// 16 characters, each with the workspaces that it opens. A request names one in the
+	// header "seam-workspace".
 	AccessTokens map[string][]uuid.UUID
 }
 
@@ -63,22 +64,36 @@ type credential struct {
 	isToken    bool // which names its workspace in the header
 }
 
-// Static is the Authenticator of credentials that do not change. It keeps their
+// CheckAPIKey returns an error if a text cannot be an API key: it must start with "seam_"
+// followed by at least 16 characters. The official SDKs take what starts with "seam_at",
+// "seam_cst" or "seam_pk" for tokens of other kinds, so those are refused too. The error
+// says what the rule is, and not what the key is. [NewAPIKey] makes a key.
+func CheckAPIKey(key string) error {
+	if !strings.HasPrefix(key, keyPrefix) || len(key) < len(keyPrefix)+minSecret {
+		return fmt.Errorf("must start with %q followed by at least %d characters", keyPrefix, minSecret)
+	}
+	for _, prefix := range notKeys {
+		if strings.HasPrefix(key, prefix) {
+			return fmt.Errorf("starts with %q, which the SDKs take for another kind of token: continue %q with other letters", prefix, keyPrefix)
+		}
+	}
+	return nil
+}
+
+// Static returns the Authenticator of credentials that do not change. It keeps their
 // hashes. With no credentials it refuses every request. The error says which key cannot
 // be one, and not what it is.
 func (c Credentials) Static() (Authenticator, error) {
 	var known []credential
 	for key, workspace := range c.APIKeys {
-		if !strings.HasPrefix(key, keyPrefix) || len(key) < len(keyPrefix)+minSecret ||
-			slices.ContainsFunc(notKeys, func(p string) bool { return strings.HasPrefix(key, p) }) {
-			return nil, fmt.Errorf("httpapi: the API key of workspace %s: it begins with %q, then not with at, cst or pk, and has %d characters or more after that",
-				workspace, keyPrefix, minSecret)
+		if err := CheckAPIKey(key); err != nil {
+			return nil, fmt.Errorf("httpapi: the API key of workspace %s %w", workspace, err)
 		}
 		known = append(known, credential{sha256.Sum256([]byte(key)), []uuid.UUID{workspace}, false})
 	}
 	for token, workspaces := range c.AccessTokens {
 		if !strings.HasPrefix(token, accessTokenPrefix) || len(token) < len(accessTokenPrefix)+minSecret {
-			return nil, fmt.Errorf("httpapi: the access token of workspaces %v: it begins with %q, and has %d characters or more after that",
+			return nil, fmt.Errorf("httpapi: the access token of workspaces %v must start with %q followed by at least %d characters",
 				workspaces, accessTokenPrefix, minSecret)
 		}
 		known = append(known, credential{sha256.Sum256([]byte(token)), slices.Clone(workspaces), true})

@@ -116,17 +116,51 @@ func TestAMadeKeyIsOneThatOpens(t *testing.T) {
 	}
 }
 
-func TestOptionsThatCannotBe(t *testing.T) {
+// TestNew_RequiredOptionMissing_IsNamed leaves out each option without which the handler
+// would refuse every request, or fail.
+func TestNew_RequiredOptionMissing_IsNamed(t *testing.T) {
 	t.Parallel()
 	f := onMemory(t)
-	_, err := httpapi.New(httpapi.Options{})
-	require.ErrorContains(t, err, "are needed")
-	_, err = httpapi.New(httpapi.Options{Portals: f.portals})
-	require.ErrorContains(t, err, "are needed")
+	authenticate, err := httpapi.Credentials{}.Static()
+	require.NoError(t, err)
+	whole := httpapi.Options{Portals: f.portals, Workspace: httpapi.Only(f.a), Authenticate: authenticate}
+	_, err = httpapi.New(whole)
+	require.NoError(t, err)
+	for name, without := range map[string]func(*httpapi.Options){
+		"Options.Portals":      func(o *httpapi.Options) { o.Portals = nil },
+		"Options.Workspace":    func(o *httpapi.Options) { o.Workspace = nil },
+		"Options.Authenticate": func(o *httpapi.Options) { o.Authenticate = nil },
+	} {
+		o := whole
+		without(&o)
+		_, err = httpapi.New(o)
+		require.ErrorContains(t, err, name+" is required")
+	}
 	for _, base := range []string{"/api", "nonsense", "https://a.example?x=y", "https://", "https://a.example/#x", ":"} {
-		_, err = httpapi.New(httpapi.Options{Portals: f.portals, Workspace: httpapi.Only(f.a), BaseURL: base})
+		_, err = httpapi.New(httpapi.Options{Portals: f.portals, Workspace: httpapi.Only(f.a), Authenticate: authenticate, BaseURL: base})
 		require.ErrorContains(t, err, "BaseURL", base)
 	}
+}
+
+// TestStatic_KeyOfAnotherForm_SaysTheRule gives keys that the official SDKs do not take.
+func TestStatic_KeyOfAnotherForm_SaysTheRule(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"":                         `must start with "seam_" followed by at least 16 characters`,
+		"secret-key-of-my-service": `must start with "seam_" followed by at least 16 characters`,
+		"seam_short":               `must start with "seam_" followed by at least 16 characters`,
+		"seam_at_0123456789abcdef": `starts with "seam_at", which the SDKs take for another kind of token`,
+		"seam_cst0123456789abcdef": `starts with "seam_cst", which the SDKs take for another kind of token`,
+		"seam_pk_0123456789abcdef": `starts with "seam_pk", which the SDKs take for another kind of token`,
+	} {
+		_, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: workspaceA}}.Static()
+		require.ErrorContains(t, err, want)
+		if key != "" {
+			require.NotContains(t, err.Error(), key)
+		}
+	}
+	_, err := httpapi.Credentials{AccessTokens: map[string][]uuid.UUID{"seam_0123456789abcdef": {workspaceA}}}.Static()
+	require.ErrorContains(t, err, `must start with "seam_at" followed by at least 16 characters`)
 }
 
 // noRand is a source of randomness that fails.

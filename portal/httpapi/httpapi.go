@@ -22,7 +22,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Options configures a Handler. Portals and Workspace are needed; the rest may be zero.
+// Options configures a Handler. Portals, Workspace and Authenticate are required; the rest
+// may be zero.
 type Options struct {
 	Portals *portal.Service
 
@@ -31,7 +32,8 @@ type Options struct {
 	// who use it, is best; see [Only] for a host that has one workspace.
 	Workspace func(uuid.UUID) *data.Workspace
 
-	// Authenticate says whose a request is. Without it every request is unauthorized.
+	// Authenticate says which workspace a request is for. [Credentials.Static] is one for
+	// keys that do not change.
 	Authenticate Authenticator
 
 	// BaseURL is where the API is reached, such as "https://example.com/api", for the
@@ -66,18 +68,20 @@ type Handler struct {
 
 var _ http.Handler = (*Handler)(nil)
 
-// New returns a Handler, or an error that says what is missing in the options.
+// New returns a Handler, or an error that names the option that is missing or wrong.
 func New(o Options) (*Handler, error) {
-	if o.Portals == nil || o.Workspace == nil {
-		return nil, errors.New("httpapi: Options.Portals and Options.Workspace are needed")
+	switch {
+	case o.Portals == nil:
+		return nil, errors.New("httpapi: Options.Portals is required")
+	case o.Workspace == nil:
+		return nil, errors.New("httpapi: Options.Workspace is required: for one workspace, give httpapi.Only")
+	case o.Authenticate == nil:
+		return nil, errors.New("httpapi: Options.Authenticate is required: for fixed keys, give that of httpapi.Credentials.Static")
 	}
 	if base, err := url.Parse(o.BaseURL); o.BaseURL != "" && (err != nil || base.Scheme == "" || base.Host == "" || base.RawQuery != "" || base.Fragment != "") {
 		return nil, errors.New("httpapi: Options.BaseURL is not an absolute URL without a query")
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	if o.Authenticate == nil {
-		o.Authenticate = func(*http.Request) (uuid.UUID, error) { return uuid.Nil, ErrUnauthorized }
-	}
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = defaultBodyBytes
 	}

@@ -63,6 +63,9 @@ type Handler struct {
 // this machine, since a session's cookie must not be sent in the clear, and for a
 // ReturnURL or a Location that cannot be used.
 func New(portals *portal.Service, o Options) (*Handler, error) {
+	if portals == nil {
+		return nil, fmt.Errorf("%w: a portal.Service is required", ErrInvalid)
+	}
 	base, err := url.Parse(portals.BaseURL())
 	if err != nil {
 		return nil, fmt.Errorf("%w: BaseURL: %w", ErrInvalid, err)

@@ -218,6 +218,9 @@ func TestCookies(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
+	_, err := web.New(nil, web.Options{})
+	require.ErrorIs(t, err, web.ErrInvalid)
+	require.ErrorContains(t, err, "portal.Service is required")
 	for _, row := range []struct {
 		base, back string
 	}{{"http://portal.example", ""}, {"http://192.0.2.7:8080", ""}, {"https://portal.example", "javascript:alert(1)"}, {"https://portal.example", "/here"}} {
