@@ -266,7 +266,7 @@ func TestCustomersAndWorkspacesDoNotSeeEachOther(t *testing.T) {
 		t.Run("references", func(t *testing.T) {
 			report := push(t, mine, "b", data.Reservation("br", data.Ref{Kind: data.KindGuest, Key: "001"}, data.Refs(data.KindRoom, "001", "secret")...))
 			require.Equal(t, []string{
-				"reservations[0].guest_key not_there_yet", "reservations[0].room_keys[0] not_there_yet", "reservations[0].room_keys[1] not_there_yet",
+				"reservations[0].guest_key other_customer", "reservations[0].room_keys[0] other_customer", "reservations[0].room_keys[1] not_there_yet",
 			}, found(report.Warnings))
 			for _, f := range report.Warnings {
 				require.NotContains(t, f.Message, `"a"`, "whether another has it is not told")

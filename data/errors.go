@@ -42,6 +42,17 @@ var (
 	ErrNotJSON = fmt.Errorf("%w: JSON", ErrInvalid)
 )
 
+// TooManyDeletesError says that a sync was refused since it would delete more resources
+// than SyncOptions.MaxDeletes allows. An [InvalidError] wraps it.
+type TooManyDeletesError struct {
+	Deletes    int // that the sync would make
+	MaxDeletes int // that it may make
+}
+
+func (e *TooManyDeletesError) Error() string {
+	return fmt.Sprintf("data: the sync would delete %d resources, and may delete %d", e.Deletes, e.MaxDeletes)
+}
+
 // Rule is the rule that a finding is about, as a stable word.
 type Rule string
 
@@ -59,6 +70,7 @@ const (
 	RuleDuplicateKey Rule = "duplicate_key" // the same key twice in one push
 	RuleNotAField    Rule = "not_a_field"   // a field that this kind does not have
 	RuleKeyConflict  Rule = "key_conflict"  // the key is another customer's or another kind's
+	RuleMaxDeletes   Rule = "max_deletes"   // a sync would delete more resources than it may
 )
 
 // Rules whose breach is a warning, and refuses only a strict push.
@@ -67,8 +79,11 @@ const (
 	RuleUnknownField  Rule = "unknown_field"   // a field or collection that is not known
 	RuleEmailAddress  Rule = "email_address"   // does not parse as an address
 	RulePreferredCode Rule = "preferred_code"  // not 4 to 9 digits
-	RuleSharedEmail   Rule = "shared_email"    // two user identities of the push have it
-	RuleRefTwice      Rule = "reference_twice" // one list names the same key twice
+	RuleSharedEmail   Rule = "shared_email"    // another user identity of the customer has it, in any case
+	RuleRefTwice      Rule = "reference_twice" // a list of spaces names the same key twice
+	RuleOtherCustomer Rule = "other_customer"  // a reference to a resource of another customer, which never resolves
+	RuleNoSpaces      Rule = "no_spaces"       // an access grant that names no space, and so opens nothing
+	RuleDeletesAll    Rule = "deletes_all"     // a sync deletes every resource that the customer had
 	RuleLeftOut       Rule = "left_out"        // more was found than is listed, and how much; of no path
 )
 

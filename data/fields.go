@@ -323,7 +323,8 @@ func (v userRef) decode(d *jsonReader, n *node, report reporter) error {
 func (v userRef) append(b []byte, n *node) []byte  { return append(b, n.user.Key...) }
 func (v userRef) parse(d *layout.Decoder, n *node) { n.user = Ref{v.alias, d.Rest()} }
 
-// spaceRefs is the references to spaces under one alias.
+// spaceRefs is the references to spaces under one alias. A resource has one list of
+// spaces, whatever the aliases: to give or to clear any of them replaces the whole list.
 type spaceRefs struct{ alias Kind }
 
 // of is the part of n.spaces, which is ordered by alias, that has this alias.
@@ -339,28 +340,14 @@ func (v spaceRefs) of(n *node) (from, to int) {
 
 func (v spaceRefs) empty(n *node) bool { from, to := v.of(n); return from == to }
 
-func (v spaceRefs) clear(n *node) {
-	n.spaces = slices.DeleteFunc(n.spaces, func(r Ref) bool { return r.Kind == v.alias })
-}
-
-func (v spaceRefs) merge(dst, patch *node) {
-	v.clear(dst)
-	from, to := v.of(patch)
-	dst.spaces = byAlias(appendUnique(dst.spaces, patch.spaces[from:to]))
-}
+func (spaceRefs) clear(n *node)          { n.spaces = nil }
+func (spaceRefs) merge(dst, patch *node) { dst.spaces = uniqueKeys(patch.spaces) }
 
 func (v spaceRefs) check(n *node, name string, report reporter) {
 	from, to := v.of(n)
-	refs := n.spaces[from:to]
-	var seen map[string]bool
-	if len(refs) > 1 { // most have one
-		seen = make(map[string]bool, len(refs))
-	}
-	for i, ref := range refs {
-		again := ref.Key != "" && seen[ref.Key]
-		if seen != nil {
-			seen[ref.Key] = true
-		}
+	repeated := repeatedKeys(n.spaces[:to]) // under this alias and those before it
+	for i, ref := range n.spaces[from:to] {
+		again := ref.Key != "" && repeated[from+i]
 		if !again && chars.CheckKey(ref.Key) == "" {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 // warnings are the rules whose breach lets a push go ahead.
 var warnings = []Rule{
 	RuleNotThereYet, RuleUnknownField, RuleEmailAddress, RulePreferredCode, RuleSharedEmail, RuleRefTwice, RuleLeftOut,
+	RuleOtherCustomer, RuleNoSpaces, RuleDeletesAll,
 }
 
 // isFault reports whether a finding refuses the value that it is about.

@@ -7,8 +7,9 @@ import (
 
 // merge is what becomes of old (nil where there is none) when patch is pushed, as
 // JSON Merge Patch (RFC 7396) has it: what patch does not name stays, what it
-// clears goes, lists are replaced and custom_metadata merges key by key. With
-// replace, patch is the whole of it.
+// clears goes, lists are replaced and custom_metadata merges key by key. The spaces are
+// one list, whatever the aliases that patch gives them under. With replace, patch is the
+// whole of it.
 func merge(old, patch *node, replace bool) *node {
 	var n *node
 	switch {
@@ -47,22 +48,44 @@ func clearedFields(kind Kind, name string) []*field {
 	return within
 }
 
-// appendUnique appends the references, but for each that stands earlier in the list.
-func appendUnique(to, refs []Ref) []Ref {
-	if len(refs) <= 8 { // as good as all: a map would cost more than to look
+// uniqueKeys returns the references without those whose key stands earlier in the list.
+func uniqueKeys(refs []Ref) []Ref {
+	again := repeatedKeys(refs)
+	if again == nil {
+		return refs
+	}
+	out := make([]Ref, 0, len(refs))
+	for i, ref := range refs {
+		if !again[i] {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// repeatedKeys returns the places of the references whose key stands earlier in the list,
+// or nil if each key is there once.
+func repeatedKeys(refs []Ref) (again map[int]bool) {
+	mark := func(i int) {
+		if again == nil {
+			again = map[int]bool{}
+		}
+		again[i] = true
+	}
+	if len(refs) <= 8 { // nearly all lists: a map would cost more than to look
 		for i, ref := range refs {
-			if !slices.Contains(refs[:i], ref) {
-				to = append(to, ref)
+			if slices.ContainsFunc(refs[:i], func(r Ref) bool { return r.Key == ref.Key }) {
+				mark(i)
 			}
 		}
-		return to
+		return again
 	}
-	seen := make(map[Ref]bool, len(refs))
-	for _, ref := range refs {
-		if !seen[ref] {
-			seen[ref] = true
-			to = append(to, ref)
+	seen := make(map[string]bool, len(refs))
+	for i, ref := range refs {
+		if seen[ref.Key] {
+			mark(i)
 		}
+		seen[ref.Key] = true
 	}
-	return to
+	return again
 }

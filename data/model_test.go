@@ -173,6 +173,7 @@ func generate(r *rand.Rand, n int) []modelOp {
 			}
 		case "user_identity":
 			set(30, "phone_number", text)
+			set(40, "email_address", func() any { return []string{"", "a@x.example", "A@x.example", "a@X.EXAMPLE", "b@x.example"}[r.IntN(5)] })
 			if g.kind == "staff_member" {
 				for _, alias := range []string{"site_keys", "room_keys", "unit_keys"} {
 					set(40, alias, func() any { return keys() })
@@ -216,6 +217,10 @@ func generate(r *rand.Rand, n int) []modelOp {
 			op.Strict = !op.Skip && chance(5)
 		case p < 78:
 			op.What, op.Customer, op.Dry = "sync", customer(), chance(15)
+			if chance(30) {
+				most := r.IntN(8)
+				op.Most = &most
+			}
 		default:
 			op.What, op.Dry = "delete", chance(15)
 			for range 1 + r.IntN(3) {
@@ -300,7 +305,7 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	var report data.SyncReport
 	var err error
 	if op.What == "sync" {
-		report, err = ws.SyncWith(ctx, d, data.SyncOptions{DryRun: op.Dry})
+		report, err = ws.SyncWith(ctx, d, data.SyncOptions{DryRun: op.Dry, MaxDeletes: op.Most})
 	} else {
 		report.PushReport, err = ws.PushWith(ctx, d, data.PushOptions{Replace: op.Replace, SkipInvalid: op.Skip, Strict: op.Strict, DryRun: op.Dry})
 	}

@@ -83,6 +83,7 @@ type modelOp struct {
 	Own                        map[string]any // of a push or sync: the customer's own fields
 	Given                      []given
 	Replace, Skip, Strict, Dry bool
+	Most                       *int        // of a sync: how many it may delete, or nil
 	Keys                       [][2]string // of a delete: alias and key
 	Customers                  []string    // of a delete
 }
@@ -93,6 +94,9 @@ func (op modelOp) String() string {
 		if set {
 			flags = append(flags, name)
 		}
+	}
+	if op.Most != nil {
+		flags = append(flags, fmt.Sprint("at most ", *op.Most, " deletes"))
 	}
 	slices.Sort(flags)
 	if op.What == "delete" {
@@ -176,6 +180,11 @@ func merged(old *oracleResource, g given, replace bool) map[string]any {
 	if old != nil && !replace {
 		maps.Copy(out, old.fields)
 	}
+	for name := range g.fields {
+		if strings.HasSuffix(name, "_keys") { // one list, whatever the alias
+			maps.DeleteFunc(out, func(name string, _ any) bool { return strings.HasSuffix(name, "_keys") })
+		}
+	}
 	for name, v := range g.fields {
 		if name == "custom_metadata" {
 			if v == nil {
@@ -210,7 +219,46 @@ func merged(old *oracleResource, g given, replace bool) map[string]any {
 		}
 		out[name] = v
 	}
+	listed := map[string]bool{} // by the first of the aliases, in the order of the kinds
+	for _, kind := range oracleKinds["space"] {
+		list, _ := out[kind+"_keys"].([]string)
+		var once []string
+		for _, key := range list {
+			if !listed[key] {
+				once = append(once, key)
+			}
+			listed[key] = true
+		}
+		if delete(out, kind+"_keys"); len(once) > 0 {
+			out[kind+"_keys"] = once
+		}
+	}
 	return out
+}
+
+// twice is the paths of the keys that a resource names a second time.
+func twice(fields map[string]any) (paths []string) {
+	listed := map[string]bool{}
+	for _, kind := range oracleKinds["space"] {
+		list, _ := fields[kind+"_keys"].([]string)
+		for i, key := range list {
+			if listed[key] {
+				paths = append(paths, fmt.Sprintf(".%s_keys[%d]", kind, i))
+			}
+			listed[key] = true
+		}
+	}
+	return paths
+}
+
+// namesSpace is whether a resource names any space.
+func namesSpace(fields map[string]any) bool {
+	for name := range fields {
+		if strings.HasSuffix(name, "_keys") {
+			return true
+		}
+	}
+	return false
 }
 
 // push is what a push or sync does; apply makes it so.
@@ -274,10 +322,46 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 	for i, g := range op.Given {
 		refs(g.fields, func(path, alias, key string) {
 			kind, ok := there[place(alias, key)]
+			rule := " not_there_yet"
+			for customer, has := range o.customers {
+				if !ok && customer != op.Customer && has[place(alias, key)] != nil {
+					rule = " other_customer"
+				}
+			}
 			if !ok || path == ".parent_site_key" && kind != "site" {
-				warnings[i] = append(warnings[i], paths[i]+path+" not_there_yet")
+				warnings[i] = append(warnings[i], paths[i]+path+rule)
 			}
 		})
+		for _, path := range twice(g.fields) {
+			warnings[i] = append(warnings[i], paths[i]+path+" reference_twice")
+		}
+		if classOf(g.kind) == "access_grant" && !namesSpace(results[i]) {
+			warnings[i] = append(warnings[i], paths[i]+" no_spaces")
+		}
+	}
+	for i, g := range op.Given { // an address that is given, and that another one has then
+		address, _ := g.fields["email_address"].(string)
+		if address == "" {
+			continue
+		}
+		shared := false
+		byPush := map[string]bool{}
+		for j, other := range op.Given {
+			if classOf(other.kind) != "user_identity" || op.Skip && len(faults[j]) > 0 {
+				continue
+			}
+			byPush[other.kind+" "+other.key] = true
+			has, _ := results[j]["email_address"].(string)
+			gives, _ := other.fields["email_address"].(string)
+			shared = shared || j != i && strings.EqualFold(has, address) && (j < i || gives == "")
+		}
+		for _, r := range mine {
+			has, _ := r.fields["email_address"].(string)
+			shared = shared || !sync && !byPush[r.kind+" "+r.key] && !(r.kind == g.kind && r.key == g.key) && strings.EqualFold(has, address)
+		}
+		if shared {
+			warnings[i] = append(warnings[i], paths[i]+".email_address shared_email")
+		}
 	}
 	type write struct {
 		i       int
@@ -325,6 +409,14 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		for _, r := range mine {
 			if !named[r.kind+" "+r.key] {
 				want.deleted = append(want.deleted, op.Customer+" "+r.kind+" "+r.key)
+			}
+		}
+		if len(want.faults) == 0 {
+			if op.Most != nil && len(want.deleted) > *op.Most {
+				want.faults = append(want.faults, "max_deletes max_deletes")
+			}
+			if len(mine) > 0 && len(want.deleted) == len(mine) {
+				want.warnings = append(want.warnings, "customer_key deletes_all")
 			}
 		}
 	}

@@ -188,7 +188,6 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		key   string
 	}
 	byKey := make(map[classKey]*item, size)
-	byEmail := map[string]*item{}
 	look := func(n *node, class Class, at entry) *item {
 		it := &item{node: n, at: at}
 		report := it.found.about(at)
@@ -202,11 +201,6 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", chars.Clip(n.key), first.at)
 		} else if n.key != "" {
 			byKey[classKey{class, n.key}] = it
-		}
-		if first := byEmail[n.email]; first != nil {
-			report(".email_address", RuleSharedEmail, "is also that of %s", first.at)
-		} else if n.email != "" {
-			byEmail[n.email] = it
 		}
 		return it
 	}
@@ -262,6 +256,9 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 	report.CustomerUpdated = !ch.created && ch.renamed()
 	merged, err := s.mergeGiven(ctx, ch, g, o)
 	if err != nil {
+		return nil, report, err
+	}
+	if err := s.warnOfSharedEmails(ctx, c, g, merged, o); err != nil {
 		return nil, report, err
 	}
 	if err := s.warnOfMissing(ctx, c, g, merged, o); err != nil {
@@ -365,6 +362,7 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 			fields = encodeFields(fields[:0], it.node)
 			if string(fields) == string(m.old.stored) {
 				m.new = m.old // most of a push that is repeated; what it clears it gives again
+				warnOfNoSpaces(it.node, m.found.about(it.at))
 				continue
 			}
 			if err := m.old.decodeFields(); err != nil {
@@ -373,8 +371,17 @@ func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o Push
 		}
 		m.new = merge(m.old, it.node, o.Replace)
 		checkWhole(m.new, m.found.about(it.at))
+		warnOfNoSpaces(m.new, m.found.about(it.at))
 	}
 	return merged, nil
+}
+
+// warnOfNoSpaces reports an access grant that names no space. A push reports it for each
+// grant that is given, whether the push changes it or not.
+func warnOfNoSpaces(n *node, report reporter) {
+	if n.class() == ClassAccessGrant && len(n.spaces) == 0 {
+		report("", RuleNoSpaces, "names no space: it opens nothing")
+	}
 }
 
 // conflicts says, for each resource that the customer does not have, who else has
@@ -432,7 +439,7 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 	if spreads {
 		sound = nil
 	}
-	stored, err := s.storedTargets(ctx, c, g, o, sound)
+	stored, foreign, err := s.storedTargets(ctx, c, g, o, sound)
 	if err != nil {
 		return err
 	}
@@ -447,7 +454,7 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 			m := &merged[i]
 			was := m.refused(o)
 			var missing findings
-			it.warnOfMissing(has, missing.about(it.at))
+			it.warnOfMissing(has, foreign, missing.about(it.at))
 			m.missing = missing.warnings
 			again = again || spreads && m.refused(o) != was
 		}
@@ -462,9 +469,12 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 	return nil
 }
 
-// storedTargets is what is stored and stays of what is referred to, by class. What is
-// given and sound for certain is not looked for.
-func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o PushOptions, sound map[Ref]Kind) (map[Ref]Kind, error) {
+// storedTargets returns what is stored and stays of the resources that are referred to,
+// by class, and those that belong to another customer, with their owners. It does not
+// look for what is given and sound for certain.
+func (s *Snapshot) storedTargets(
+	ctx context.Context, c *customer, g *given, o PushOptions, sound map[Ref]Kind,
+) (has map[Ref]Kind, foreign map[Ref]Owner, err error) {
 	var ask []Ref
 	asked := map[Ref]bool{}
 	for _, it := range g.items {
@@ -479,17 +489,21 @@ func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o P
 	}
 	owners, err := s.owners(ctx, ask)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	has := map[Ref]Kind{}
+	has = map[Ref]Kind{}
+	var others []Ref
 	for i, owner := range owners {
+		if owner.kind != 0 && owner.customer != c.id {
+			others = append(others, ask[i])
+		}
 		if owner.kind == 0 || owner.customer != c.id || o.sync != nil && !o.sync[Ref{owner.kind, ask[i].Key}] {
 			continue
 		}
 		if owner.op != (layout.OperationID{}) { // which may not have committed
 			n, err := s.owned(ctx, owner, ask[i].Key)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if n == nil {
 				continue
@@ -497,16 +511,33 @@ func (s *Snapshot) storedTargets(ctx context.Context, c *customer, g *given, o P
 		}
 		has[ask[i]] = owner.kind
 	}
-	return has, nil
+	if len(others) == 0 {
+		return has, nil, nil
+	}
+	nodes, customers, err := s.lookUp(ctx, others)
+	if err != nil {
+		return nil, nil, err
+	}
+	foreign = map[Ref]Owner{}
+	for i, n := range nodes {
+		if n != nil {
+			foreign[others[i]] = Owner{customers[i].key, n.kind}
+		}
+	}
+	return has, foreign, nil
 }
 
-// warnOfMissing reports the references of one resource to what is not there.
-func (n *node) warnOfMissing(has map[Ref]Kind, report reporter) {
+// warnOfMissing reports the references of one resource to what is not there, and to
+// resources of other customers.
+func (n *node) warnOfMissing(has map[Ref]Kind, foreign map[Ref]Owner, report reporter) {
 	n.references(func(at refPlace, ref Ref) {
 		if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" {
 			return
 		}
+		owner, isForeign := foreign[byClass(ref)]
 		switch kind := has[byClass(ref)]; {
+		case kind == 0 && isForeign:
+			report(at.part(ref), RuleOtherCustomer, "%q is %s: the reference never resolves", chars.Clip(ref.Key), owner)
 		case kind == 0:
 			report(at.part(ref), RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
 		case at.relation == inSite && kind != KindSite:

@@ -176,6 +176,9 @@ func rowsOf(c *customer, n *node) []row {
 		row{layout.Directory(c.workspace, class, n.key), owner{customer: c.id, kind: n.kind}.encode()},
 		row{layout.ID(n.meta.ID), append(append(c.id[:len(c.id):len(c.id)], byte(n.kind)), n.key...)},
 	)
+	if n.class() == ClassUserIdentity && n.email != "" {
+		rows = append(rows, row{layout.Email(c.id, hashEmail(foldCase(n.email)), byte(n.kind), n.key), present})
+	}
 	var span []byte
 	if n.class() == ClassAccessGrant {
 		span = layout.Span(n.startsAt, n.endsAt)

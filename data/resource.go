@@ -116,8 +116,9 @@ type UserIdentity struct {
 	EmailAddress string
 	PhoneNumber  string
 
-	// Spaces are those that a staff member serves. A push replaces the list of each
-	// alias that is named.
+	// Spaces are those that a staff member serves, each once, under the alias that the
+	// partner used. A push that names any replaces the list, whatever the aliases, and
+	// one whose Clear names an alias, such as "room_keys", empties it.
 	Spaces []Ref
 
 	Clear []string
@@ -137,8 +138,8 @@ type AccessGrant struct {
 	// tenant, resident, user or user identity. A push that names one replaces it.
 	User Ref
 
-	// Spaces are those that it opens. A push replaces the list of each alias that
-	// is named.
+	// Spaces are those that it opens, as for [UserIdentity]. A push warns of a grant
+	// that names none, since it opens nothing.
 	Spaces []Ref
 
 	StartsAt       time.Time      // kept in UTC to the microsecond; zero is none

@@ -38,6 +38,9 @@ func furnish(t *testing.T, store storage.Store) {
 	ws := workspace(store)
 	for _, d := range []data.CustomerData{block("a", "a", 6), block("b", "b", 3)} {
 		d.Add(data.StaffMember(d.CustomerKey+"staff", "Staff", data.Refs(data.KindRoom, d.CustomerKey+"001", "absent")...))
+		for i := range d.UserIdentities {
+			d.UserIdentities[i].EmailAddress = fmt.Sprint("somebody", i/2, "@mail.example")
+		}
 		_, err := ws.Push(t.Context(), d)
 		require.NoError(t, err)
 	}
@@ -114,7 +117,7 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 		}
 		require.Len(t, allRows(t, store), total, "every row is looked at")
 		for _, row := range []string{
-			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer", "resource", "edge", "time",
+			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer", "resource", "edge", "time", "email",
 			"portal", "own_link", "revoked", "host", "lease",
 			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings",
 		} {
@@ -145,7 +148,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 		lost[shape]++
 	}
 	requireChecks(t, store)
-	require.Len(t, lost, 14)
+	require.Len(t, lost, 15)
 }
 
 // TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats

@@ -33,7 +33,8 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
 	layout.ShapeResource: (*checker).resourceRow,
 	layout.ShapeEdge:     (*checker).edgeRow,
-	layout.ShapeTime:     (*checker).timeRow,
+	layout.ShapeTime:     (*checker).indexRow,
+	layout.ShapeEmail:    (*checker).indexRow,
 	layout.ShapePortal:   (*checker).portalRow,
 	layout.ShapeOwnLink:  (*checker).ownLinkRow,
 	layout.ShapeRevoked:  (*checker).portalsRow,
@@ -339,7 +340,8 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 	return k.named(ctx, c, Ref{Kind(kind), key})
 }
 
-func (k *checker) timeRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+// indexRow checks a row whose key ends in the kind and the key of its resource.
+func (k *checker) indexRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
 	if !Kind(k.key.Kind).valid() {
 		k.damage(DamageUnknown, "its kind is none")
 		return nil

@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
@@ -11,6 +12,14 @@ import (
 type SyncOptions struct {
 	Strict bool // a warning refuses the sync as a fault does
 	DryRun bool // report, and write nothing
+
+	// MaxDeletes refuses a sync that would delete more resources, with an [InvalidError]
+	// that wraps a [TooManyDeletesError]; then nothing changes. It counts what
+	// SyncReport.Deleted lists. Nil is no limit, and 0 allows no deletion.
+	MaxDeletes *int
+
+	// Guard is as in [PushOptions].
+	Guard func(context.Context, *Snapshot, SyncReport) error
 
 	// Within is as in [PushOptions].
 	Within func(context.Context, CustomerTx) error
@@ -27,6 +36,11 @@ type SyncReport struct {
 // given is the whole of each resource, as in a push with Replace, and what is not
 // given is deleted. Where nothing is to change nothing is written. A key that is
 // there under another kind than it is given is deleted and created again.
+//
+// A wrong customer key or a partial list deletes what should have stayed: MaxDeletes and
+// Guard of [SyncOptions] refuse such a sync, a warning of [RuleDeletesAll] reports one
+// that deletes every resource that the customer had, and CustomerCreated one that
+// created its customer.
 //
 // A resource that stays is as it is given, so a reference to one that is deleted
 // stays too, with a warning. Errors are those of a push.
@@ -48,6 +62,11 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 		ch, planned, err := s.planSync(ctx, given, o, scale)
 		if err != nil {
 			return nil, err
+		}
+		if o.Guard != nil {
+			if err := o.Guard(ctx, s, planned); err != nil {
+				return nil, err
+			}
 		}
 		report = planned
 		ch.touched = o.Within != nil
@@ -106,7 +125,31 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale 
 	}
 	ch.edits = append(edits, ch.edits...)
 	report.Deleted, report.Revoked = p.report.Deleted, p.report.Revoked
+	if err := checkDeletes(ch.customer, &report, o); err != nil {
+		return nil, SyncReport{}, err
+	}
 	return ch, report, nil
+}
+
+// checkDeletes returns an InvalidError if the sync deletes more than it may, and warns if
+// it deletes all that the customer had.
+func checkDeletes(c *customer, report *SyncReport, o SyncOptions) error {
+	n := len(report.Deleted)
+	var found findings
+	if o.MaxDeletes != nil && n > *o.MaxDeletes {
+		found.add(Finding{
+			Path: "max_deletes", Rule: RuleMaxDeletes, cause: &TooManyDeletesError{n, *o.MaxDeletes},
+			Message: fmt.Sprintf("the sync would delete %d resources, and may delete %d", n, *o.MaxDeletes),
+		})
+	}
+	if n > 0 && n == c.total() {
+		found.add(Finding{Path: "customer_key", Rule: RuleDeletesAll, Message: fmt.Sprintf("deletes all %d resources that the customer had", n)})
+	}
+	if err := found.err(o.Strict); err != nil {
+		return err
+	}
+	report.Warnings = append(report.Warnings, found.warnings...)
+	return nil
 }
 
 // revokeDeepLinks plans to revoke the portals that are deep links to a resource.

@@ -152,6 +152,12 @@ func (d *Decoder) LinkID() (id LinkID) {
 	return id
 }
 
+// EmailHash reads 16 bytes.
+func (d *Decoder) EmailHash() (hash EmailHash) {
+	copy(hash[:], d.next(uint64(len(hash))))
+	return hash
+}
+
 // SessionHash reads 32 bytes.
 func (d *Decoder) SessionHash() (hash SessionHash) {
 	copy(hash[:], d.next(uint64(len(hash))))

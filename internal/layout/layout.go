@@ -25,6 +25,7 @@
 //	C      customer id  r  kind  key                 a resource
 //	C      customer id  e  class  key  0  referrer   an edge: referrer -> (class, key)
 //	C      customer id  t  span  kind  key           an access grant by its time
+//	C      customer id  m  hash  kind  key           a user identity by its e-mail address
 //	C      customer id  p  portal id                 a portal
 //	C      customer id  l  link id                   portal id: its row of table L is to go with it
 //	C      customer id  o                            portal id: the newest that is not a deep link
@@ -66,6 +67,9 @@ type LinkID [8]byte
 // SessionHash is the SHA-256 of a session's token.
 type SessionHash [32]byte
 
+// EmailHash is the first half of the SHA-256 of an e-mail address in one case.
+type EmailHash [16]byte
+
 const (
 	tableCustomerKey  = 'K'
 	tableDirectory    = 'D'
@@ -84,6 +88,7 @@ const (
 	rowResource = 'r'
 	rowEdge     = 'e'
 	rowTime     = 't'
+	rowEmail    = 'm'
 	rowPortal   = 'p'
 	rowLink     = 'l'
 	rowNewest   = 'o'
@@ -237,6 +242,17 @@ func Times(c CustomerID) []byte { return customerRow(c, rowTime, 64) }
 // Time is the row of an access grant in the order of time.
 func Time(c CustomerID, span []byte, kind byte, key string) []byte {
 	return append(append(append(Times(c), span...), kind), key...)
+}
+
+// Emails is the prefix of a customer's user identities by e-mail address.
+func Emails(c CustomerID) []byte { return customerRow(c, rowEmail, 32) }
+
+// EmailsOf is the part of [Emails] that are of one address.
+func EmailsOf(c CustomerID, address EmailHash) []byte { return append(Emails(c), address[:]...) }
+
+// Email is the row of a user identity under its e-mail address.
+func Email(c CustomerID, address EmailHash, kind byte, key string) []byte {
+	return append(append(EmailsOf(c, address), kind), key...)
 }
 
 // Portals is the prefix of a customer's portals.

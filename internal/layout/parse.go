@@ -30,6 +30,7 @@ const (
 	ShapeResource          Shape = "resource"
 	ShapeEdge              Shape = "edge"
 	ShapeTime              Shape = "time"
+	ShapeEmail             Shape = "email"
 	ShapePortal            Shape = "portal"
 	ShapeOwnLink           Shape = "own_link"
 	ShapeNewestPortal      Shape = "newest_portal"
@@ -51,6 +52,7 @@ type Key struct {
 	ID        uuid.UUID // derived, or a portal's or profile's
 	Link      LinkID
 	Session   SessionHash
+	Email     EmailHash
 	Operation OperationID
 	Partition byte
 	Position  uint64 // of a batch of the feed, or a part of a journal
@@ -108,6 +110,9 @@ var customerRows = map[byte]reading{
 	rowTime: func(d *Decoder, k *Key) {
 		d.Span()
 		k.Shape, k.Kind, k.Key = ShapeTime, d.Byte(), d.Rest()
+	},
+	rowEmail: func(d *Decoder, k *Key) {
+		k.Shape, k.Email, k.Kind, k.Key = ShapeEmail, d.EmailHash(), d.Byte(), d.Rest()
 	},
 	rowPortal:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapePortal, d.UUID() },
 	rowLink:    func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeOwnLink, d.LinkID() },

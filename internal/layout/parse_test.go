@@ -14,7 +14,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	t.Parallel()
 	ws, id := uuid.New(), uuid.New()
 	c, op, link := layout.CustomerID{1, 2, 0}, layout.OperationID{3, 0, 4}, layout.LinkID{5, 0, 6}
-	hash := layout.SessionHash{7, 0, 8}
+	hash, email := layout.SessionHash{7, 0, 8}, layout.EmailHash{9, 0, 10}
 	span := layout.Span(time.UnixMicro(1), time.UnixMicro(2))
 	for shape, row := range map[layout.Shape]struct {
 		key  []byte
@@ -39,6 +39,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			layout.Key{Customer: c, Class: 1, Key: "to", Referrer: append(append([]byte{9}, span...), "from"...)},
 		},
 		layout.ShapeTime:         {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
+		layout.ShapeEmail:        {layout.Email(c, email, 9, "k"), layout.Key{Customer: c, Email: email, Kind: 9, Key: "k"}},
 		layout.ShapePortal:       {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeOwnLink:      {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
 		layout.ShapeRevoked:      {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},

@@ -42,9 +42,11 @@ func pushData(ctx context.Context, c *call) (fields, error) {
 	return fields{"report": report}, nil
 }
 
+var syncOptions = []param{dryRun, strictOption, {"max_deletes", aCount, false}}
+
 func syncData(ctx context.Context, c *call) (fields, error) {
 	report, err := c.ws.SyncWith(ctx, of[data.CustomerData](c.params, parsed), data.SyncOptions{
-		Strict: c.params.flag("strict"), DryRun: c.params.flag("dry_run"),
+		Strict: c.params.flag("strict"), DryRun: c.params.flag("dry_run"), MaxDeletes: of[*int](c.params, "max_deletes"),
 	})
 	if err != nil {
 		return nil, atRoot(err, "customer_data")

@@ -62,3 +62,44 @@ func TestKeys_Invisible_AreRefusedByEveryParameter(t *testing.T) {
 	}
 	require.Greater(t, asked, 30)
 }
+
+func TestSync_MaxDeletes_OverTheAPI(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "One"}, {"room_key": "2", "name": "Two"}]}`)
+		before := rows(t, f.store)
+		for _, limit := range []string{"0", "1"} {
+			out := f.send(t, keyA, "POST", "/customers/sync_data?max_deletes="+limit, `{"customer_key": "c"}`)
+			require.Equal(t, 400, out.status)
+			require.Equal(t, []any{"the sync would delete 2 resources, and may delete " + limit}, out.at("error", "validation_errors", "max_deletes", "_errors"))
+			require.Equal(t, before, rows(t, f.store))
+		}
+		for _, bad := range []string{"-1", "1.5", "x", "1&max_deletes=2"} {
+			require.Equal(t, 400, f.send(t, keyA, "POST", "/customers/sync_data?max_deletes="+bad, `{"customer_key": "c"}`).status, bad)
+			require.Equal(t, before, rows(t, f.store))
+		}
+		out := f.send(t, keyA, "POST", "/customers/sync_data?max_deletes=2", `{"customer_key": "c"}`)
+		require.Equal(t, 200, out.status)
+		require.Len(t, list(out.at("report", "deleted")), 2)
+		require.Equal(t, "deletes_all", list(out.body["warnings"])[0].(object)["rule"])
+		out = f.send(t, keyA, "POST", "/customers/sync_data", `{"customer_key": "typo"}`)
+		require.Equal(t, true, out.at("report", "customer_created"))
+	})
+}
+
+// TestWarnings_OfReferences names what belongs to another customer to the partner, whose
+// both customers are.
+func TestWarnings_OfReferences(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.post(t, "/customers/push_data", `{"customer_key": "first", "rooms": [{"room_key": "101", "name": "R"}]}`)
+		rulesOf := func(out reply) (rules []string) {
+			for _, w := range list(out.body["warnings"]) {
+				rules = append(rules, w.(object)["path"].(string)+" "+w.(object)["rule"].(string))
+			}
+			return rules
+		}
+		out := f.post(t, "/customers/push_data", `{"customer_key": "second", "bookings": [{"booking_key": "b", "space_keys": ["101"]}, {"booking_key": "empty", "room_keys": []}]}`)
+		require.Equal(t, []string{"bookings[0].space_keys[0] other_customer", "bookings[1] no_spaces"}, rulesOf(out))
+		out = f.post(t, "/customers/create_portal", `{"customer_data": {"customer_key": "second", "bookings": [{"booking_key": "c", "space_keys": ["101"]}]}}`)
+		require.Equal(t, []string{"customer_data.bookings[0].space_keys[0] other_customer"}, rulesOf(out))
+	})
+}

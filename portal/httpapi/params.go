@@ -77,6 +77,15 @@ var (
 		}
 		return min(limit, maxPage)
 	}}
+	// aCount is a whole number of things, or nil if it is not given.
+	aCount = &paramKind{schema: func() schema { return with(integerSchema(), "minimum", 0) }, ofText: asNumber, read: func(o *form.Object, name string) any {
+		var n int
+		o.Int(name, &n, 0, math.MaxInt32)
+		if !o.Has(name) {
+			return (*int)(nil)
+		}
+		return &n
+	}}
 	aFlag = &paramKind{schema: boolSchema, ofText: asFlag, read: func(o *form.Object, name string) any {
 		var v bool
 		o.Bool(name, &v)

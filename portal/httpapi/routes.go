@@ -112,7 +112,7 @@ func routes() []route {
 
 		{path: "/workspaces/customization_profiles/delete", methods: deletePost, params: []param{profileID}, serve: deleteProfile,
 			summary: "Delete a customization profile"},
-		{path: "/customers/sync_data", methods: post, body: dataFormat, options: []param{dryRun, strictOption}, answer: syncAnswer, serve: syncData,
+		{path: "/customers/sync_data", methods: post, body: dataFormat, options: syncOptions, answer: syncAnswer, serve: syncData,
 			summary: "Make a customer's resources exactly those that are given"},
 		{path: "/customers/plan_delete", methods: getPost, body: selectionFormat, answer: planAnswer, serve: planDelete,
 			summary: "Report what delete_data would do"},
