@@ -250,6 +250,9 @@ func (v *visit) LocaleName(locale string) string { return localeNames[locale] }
 // Visit returns the visit, for what takes one.
 func (s screen) Visit() *visit { return s.visit }
 
+// Posted reports whether the page answers a form that was sent, and so shows what was typed.
+func (s screen) Posted() bool { return s.r.Method == http.MethodPost }
+
 // HasForm reports whether the page has a form that the change of its language sends along.
 func (s screen) HasForm() bool {
 	_, has := s.Data.(interface{ self() *form })

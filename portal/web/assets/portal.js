@@ -14,6 +14,71 @@
     });
   }
 
+  // Browsers forget what was typed on a page that they may not store, such as these. So that
+  // it is there again on the way back to a form, the tab keeps it, with what the form showed,
+  // until the form is opened anew or the portal is closed.
+  const storage = (() => {
+    try {
+      return window.sessionStorage;
+    } catch {
+      return null; // the browser keeps nothing in this frame
+    }
+  })();
+  const problem = document.querySelector("[data-problem].problem")?.dataset.problem;
+  if (storage && /^(ended|expired|revoked)/.test(problem ?? "")) {
+    for (const key of Object.keys(storage)) {
+      if (key.startsWith("draft ")) storage.removeItem(key);
+    }
+  }
+  const form = document.querySelector("form#form");
+  if (form && storage) {
+    const key = `draft ${location.pathname}${location.search}`;
+    const choice = (e) => e.type === "checkbox" || e.type === "radio";
+    const controls = () => [...form.elements].filter((e) => e.name && e.name !== "new_locale" && e.matches("input, select"));
+    const dirty = (e) => {
+      if (choice(e)) return e.checked !== e.defaultChecked;
+      if (e.matches("select")) return [...e.options].some((o, i) => o.selected !== (o.defaultSelected || i === 0 && ![...e.options].some((p) => p.defaultSelected)));
+      return e.value !== e.defaultValue;
+    };
+    const restore = (draft) => {
+      for (const e of controls()) {
+        if (choice(e)) e.checked = draft.some((d) => d.checked && d.name === e.name && d.value === e.value);
+      }
+      for (const d of draft) {
+        const same = controls().filter((e) => e.name === d.name);
+        if (d.label === undefined) {
+          if (same[0]) same[0].value = d.value;
+        } else if (d.checked && !same.some((e) => e.value === d.value)) { // found by a search, and not on this page
+          const input = Object.assign(document.createElement("input"), { type: d.type, name: d.name, value: d.value, checked: true });
+          const label = document.createElement("label");
+          label.append(input, d.label);
+          (same[0]?.closest("ul, fieldset") ?? document.getElementById(`f-${d.name}`) ?? form).append(label);
+        }
+      }
+    };
+    const entry = performance.getEntriesByType("navigation")[0];
+    const saved = storage.getItem(key);
+    if (entry?.type !== "back_forward") {
+      if (!("typed" in form.dataset)) storage.removeItem(key);
+    } else if (saved) {
+      restore(JSON.parse(saved));
+    }
+    window.addEventListener("pagehide", () => {
+      if (!("typed" in form.dataset) && !controls().some(dirty)) {
+        storage.removeItem(key);
+        return;
+      }
+      const draft = controls().map((e) => ({
+        name: e.name, type: e.type, value: e.value, checked: e.checked, label: choice(e) ? e.closest("label")?.textContent.trim() : undefined,
+      }));
+      try {
+        storage.setItem(key, JSON.stringify(draft));
+      } catch {
+        storage.removeItem(key); // there is no room for it
+      }
+    });
+  }
+
   const tell = (type) => {
     if (!framed) return;
     for (const origin of (body.dataset.tell || "").split(" ").filter(Boolean)) {

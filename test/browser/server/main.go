@@ -134,6 +134,19 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, data.ErrResourceNotFound) {
 			out, err = nil, nil
 		}
+	case "push": // what a host pushes meanwhile
+		var d data.CustomerData
+		if d, err = data.Decode(r.Body, data.DecodeOptions{}); err == nil {
+			out, err = ws.Push(r.Context(), d)
+		}
+	case "counts": // resources of the vertical's customer, by kind
+		var customer data.Customer
+		customer, err = ws.Customer(r.Context(), preview.Customer(portal.Vertical(asked.Get("vertical"))))
+		counts := map[string]int{}
+		for kind, n := range customer.Counts {
+			counts[kind.String()] = n
+		}
+		out = counts
 	case "portal": // with a configuration and seconds to live
 		var config portal.Config
 		if err = json.Unmarshal([]byte(asked.Get("config")), &config); err != nil {
