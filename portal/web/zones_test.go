@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"regexp"
@@ -488,4 +489,28 @@ func TestEditGrant_SavedAsShown_KeepsEveryInstant(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGrants_DayFilterReadsPlacesAtOnce holds that a list of days reads the spaces of its
+// rows together: more rows take no more round trips to the store.
+func TestGrants_DayFilterReadsPlacesAtOnce(t *testing.T) {
+	t.Parallel()
+	gets := func(n int) int64 {
+		f, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme"}`, `{}`, web.Options{})
+		d := data.CustomerData{CustomerKey: "acme"}
+		for i := range n {
+			key := fmt.Sprintf("%03d", i)
+			d.Add(data.Site("site-"+key, "Site"), data.Room("room-"+key, "Room").In("site-"+key),
+				data.Booking("b-"+key, data.Ref{}, data.Refs(data.KindRoom, "room-"+key)...).During(utc(t, "2026-06-01T15:00:00Z"), time.Time{}))
+		}
+		_, err := f.ws().Push(t.Context(), d)
+		require.NoError(t, err)
+		before := f.store.gets.Load()
+		a := v.get(v.home + "reservations?state=arriving")
+		require.Len(t, rowHead.FindAllString(a.body, -1), n)
+		return f.store.gets.Load() - before
+	}
+	few, many := gets(5), gets(45)
+	t.Logf("%d calls for 5 rows, %d for 45", few, many)
+	require.LessOrEqual(t, many, few+5)
 }
