@@ -156,10 +156,7 @@ func (w Window) holds(g data.AccessGrant) bool {
 // the window of its own place, such as the day that it is there. The query's own times
 // must hold whatever any of these windows holds.
 func (s *Session) AccessGrantsByPlace(ctx context.Context, q data.Query, window func(Place) Window) (Page[data.AccessGrant], error) {
-	return list(ctx, s, ActionReadAccessGrants, data.ClassAccessGrant, q, (*data.Snapshot).AccessGrants, func(v *view, g data.AccessGrant) (bool, error) {
-		if err := v.loadReferences(ctx, g); err != nil {
-			return false, err
-		}
-		return window(v.grantPlace(g)).holds(g), nil
+	return list(ctx, s, ActionReadAccessGrants, data.ClassAccessGrant, q, (*data.Snapshot).AccessGrants, func(v *view, g data.AccessGrant) bool {
+		return window(v.grantPlace(g)).holds(g)
 	})
 }

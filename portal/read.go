@@ -130,8 +130,8 @@ func (s *Session) AccessGrants(ctx context.Context, q data.Query) (Page[data.Acc
 }
 
 // list reads a page. keep, if it is not nil, reports whether a resource that the portal
-// shows is to be listed.
-func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error), keep func(*view, T) (bool, error)) (page Page[T], err error) {
+// shows is to be listed. What that refers to, and the sites behind that, are loaded.
+func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error), keep func(*view, T) bool) (page Page[T], err error) {
 	if q.Cursor, err = link.OpenCursor(s.service.keys, s.portal.ID, q.Cursor); err != nil {
 		return page, data.ErrInvalidCursor
 	}
@@ -144,18 +144,20 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 		}
 		q.Keep = nil
 		q.Show = func(resources []data.Resource) ([]data.Resource, int, error) {
+			before := v.read
 			shown, read, err := v.show(ctx, resources)
+			if err != nil || keep == nil {
+				return shown, read, err
+			}
+			if err := v.loadReferences(ctx, lo.Filter(resources, func(_ data.Resource, i int) bool { return shown[i] != nil })...); err != nil {
+				return nil, 0, err
+			}
 			for i, r := range resources {
-				of, listed := r.(T)
-				if err != nil || shown[i] == nil || keep == nil || !listed {
-					continue
-				}
-				var kept bool
-				if kept, err = keep(v, of); !kept {
+				if of, listed := r.(T); listed && shown[i] != nil && !keep(v, of) {
 					shown[i] = nil
 				}
 			}
-			return shown, read, err
+			return shown, v.read - before, nil
 		}
 		hidden, err := v.hidesAny(ctx, class, q)
 		if err != nil || hidden {
