@@ -36,9 +36,9 @@ func Example() {
 	hotel := data.CustomerData{CustomerKey: "acme-hotels"}
 	hotel.Add(
 		data.Site("lisbon", "Acme Lisbon"),
-		data.Room("101", "Room 101").In("lisbon"),
-		data.Guest("ada", "Ada"),
-		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...),
+		data.Room("lisbon-101", "Room 101").In("lisbon"),
+		data.Guest("guest-ada", "Ada"),
+		data.Reservation("stay-1", data.Ref{Kind: data.KindGuest, Key: "guest-ada"}, data.Refs(data.KindRoom, "lisbon-101")...),
 	)
 	p, err := portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel})
 	if err != nil {
@@ -60,6 +60,6 @@ func Example() {
 	// Output:
 	// acme-hotels has 4 new resources
 	// would delete site lisbon
-	// would delete room 101
-	// would delete reservation r1
+	// would delete room lisbon-101
+	// would delete reservation stay-1
 }

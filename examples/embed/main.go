@@ -1,6 +1,7 @@
 // Embed shows a net/http backend that has a login and pages of its own, and gives its
-// customers a portal: the API is mounted below a prefix, for the integrations that
-// the backend has keys for, and one of its pages hands out the link.
+// customers a portal: the API is mounted below one prefix, for the integrations that
+// the backend has keys for, the pages below another, and one of its own pages hands out
+// the link.
 //
 //	go run ./examples/embed
 //
@@ -11,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
+	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -46,6 +49,7 @@ type backend struct {
 	ws      *data.Workspace
 	portals *portal.Service
 	api     http.Handler
+	pages   http.Handler // that the links open
 }
 
 func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
@@ -73,18 +77,24 @@ func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	hotel := data.CustomerData{CustomerKey: "seaside"}
-	hotel.Add(data.Room("101", "Room 101"), data.Room("102", "Room 102"))
+	pages, err := web.New(portals, web.Options{Logger: slog.Default()})
+	if err != nil {
+		return nil, err
+	}
+	hotel := data.CustomerData{CustomerKey: "seaside", CustomerName: "Seaside Hotel", CustomerTimeZone: "Europe/Lisbon"}
+	hotel.Add(data.Room("seaside-101", "Room 101"), data.Room("seaside-102", "Room 102"))
 	if _, err := ws.Push(ctx, hotel); err != nil {
 		return nil, err
 	}
-	return &backend{map[string]string{"ada": "seaside"}, newLogins(), ws, portals, api}, nil
+	return &backend{map[string]string{"ada": "seaside"}, newLogins(), ws, portals, api, pages}, nil
 }
 
-// routes is the backend's own mux. Its pages are behind its login; the API has keys.
+// routes is the backend's own mux. Its own pages are behind its login, the API has keys, and
+// the portal's pages open with a link. They lie at the path of the service's BaseURL.
 func (b *backend) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", b.api))
+	mux.Handle("/portal/", b.pages)
 	mux.HandleFunc("POST /login", b.login)
 	mux.Handle("POST /portal-link", b.loggedIn(b.portalLink))
 	mux.HandleFunc("GET /{$}", b.start)

@@ -6,6 +6,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -80,8 +81,40 @@ func TestTheAPIIsBelowItsPrefixWithKeysOfItsOwn(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, answer.StatusCode, "a login is no key")
 	answer, body := send(t, browser, http.MethodGet, base+"/api/spaces/list?limit=1", "", "Authorization", "Bearer "+testKey)
 	require.Equal(t, http.StatusOK, answer.StatusCode)
-	require.Contains(t, body, `"space_key":"101"`)
+	require.Contains(t, body, `"space_key":"seaside-101"`)
 	require.Contains(t, body, `"next_page_url":"https://backend.example/api/spaces/list?`)
 	answer, _ = send(t, browser, http.MethodGet, base+"/spaces/list", "", "Authorization", "Bearer "+testKey)
 	require.Equal(t, http.StatusNotFound, answer.StatusCode)
+}
+
+// TestPerson_LogsInAndOpensThePortal takes the way of a person, from the backend's start page
+// to a room in the portal, and follows each link that it is given.
+func TestPerson_LogsInAndOpensThePortal(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(nil)
+	base := "http://" + server.Listener.Addr().String()
+	b, err := newBackend(t.Context(), base, testKey)
+	require.NoError(t, err)
+	server.Config.Handler = b.routes()
+	server.Start()
+	t.Cleanup(server.Close)
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser := &http.Client{Jar: jar} // which follows redirects
+
+	answer, page := send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", aForm)
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.Contains(t, page, "Open the customer portal")
+	answer, page = send(t, browser, http.MethodPost, base+"/portal-link", "")
+	require.Equal(t, http.StatusOK, answer.StatusCode, "%s", answer.Request.URL)
+	require.Contains(t, page, "Seaside Hotel")
+	spaces := regexp.MustCompile(`href="([^"]+/spaces)"`).FindStringSubmatch(page)
+	require.NotNil(t, spaces, "the portal leads to its spaces")
+	answer, page = send(t, browser, http.MethodGet, base+spaces[1], "")
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.Contains(t, page, "Room 101")
+	for _, asset := range regexp.MustCompile(`(?:href|src)="(/portal/[^"]+\.(?:css|js|svg)[^"]*)"`).FindAllStringSubmatch(page, -1) {
+		answer, _ = send(t, browser, http.MethodGet, base+asset[1], "")
+		require.Equal(t, http.StatusOK, answer.StatusCode, asset[1])
+	}
 }

@@ -85,14 +85,14 @@ func run(ctx context.Context, out io.Writer) error {
 	v := &vendor{out: out, has: map[uuid.UUID]bool{}}
 	var after data.Cursor
 
-	ada := data.Ref{Kind: data.KindGuest, Key: "ada"}
+	ada := data.Ref{Kind: data.KindGuest, Key: "guest-ada"}
 	from := time.Date(2030, 6, 1, 15, 0, 0, 0, time.UTC)
-	stay := data.Reservation("r1", ada, data.Refs(data.KindRoom, "101", "102")...).During(from, from.Add(44*time.Hour))
+	stay := data.Reservation("stay-1", ada, data.Refs(data.KindRoom, "lisbon-101", "lisbon-102")...).During(from, from.Add(44*time.Hour))
 	hotel := data.CustomerData{CustomerKey: "acme"}
-	hotel.Add(data.Site("lisbon", "Lisbon"), data.Room("101", "101").In("lisbon"), data.Room("102", "102").In("lisbon"), data.Guest("ada", "Ada"), stay)
+	hotel.Add(data.Site("lisbon", "Lisbon"), data.Room("lisbon-101", "Room 101").In("lisbon"), data.Room("lisbon-102", "Room 102").In("lisbon"), data.Guest("guest-ada", "Ada"), stay)
 
 	longer := data.CustomerData{CustomerKey: "acme"}
-	longer.Add(data.AccessGrant{Kind: data.KindReservation, Key: "r1", EndsAt: from.Add(68 * time.Hour)})
+	longer.Add(data.AccessGrant{Kind: data.KindReservation, Key: "stay-1", EndsAt: from.Add(68 * time.Hour)})
 
 	for _, step := range []struct {
 		what string
@@ -102,7 +102,7 @@ func run(ctx context.Context, out io.Writer) error {
 		{"the guest stays a day longer", func() error { _, err := ws.Push(ctx, longer); return err }},
 		{"the same is pushed again", func() error { _, err := ws.Push(ctx, longer); return err }},
 		{"a room is closed", func() error {
-			_, err := ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "102")})
+			_, err := ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "lisbon-102")})
 			return err
 		}},
 		{"the guest leaves", func() error {

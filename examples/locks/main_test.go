@@ -13,17 +13,17 @@ func TestWhatTheVendorIsTold(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out))
 	require.Equal(t, `
 a reservation of two rooms comes in:
-issue   reservation r1  doors 101, 102  from 2030-06-01T15:00:00.000000Z to 2030-06-03T11:00:00.000000Z
+issue   reservation stay-1  doors lisbon-101, lisbon-102  from 2030-06-01T15:00:00.000000Z to 2030-06-03T11:00:00.000000Z
 
 the guest stays a day longer:
-change  reservation r1  doors 101, 102  from 2030-06-01T15:00:00.000000Z to 2030-06-04T11:00:00.000000Z
+change  reservation stay-1  doors lisbon-101, lisbon-102  from 2030-06-01T15:00:00.000000Z to 2030-06-04T11:00:00.000000Z
 
 the same is pushed again:
 
 a room is closed:
-change  reservation r1  doors 101  from 2030-06-01T15:00:00.000000Z to 2030-06-04T11:00:00.000000Z
+change  reservation stay-1  doors lisbon-101  from 2030-06-01T15:00:00.000000Z to 2030-06-04T11:00:00.000000Z
 
 the guest leaves:
-revoke  reservation r1
+revoke  reservation stay-1
 `, out.String())
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -16,30 +18,58 @@ import (
 // hotel is a hotel group as a partner would push it: the API's push_data object.
 //
 //go:embed hotel.json
-var hotel embed.FS
+var hotel []byte
 
-// demo pushes the hotel group, creates a portal and opens its link, and plans to
-// delete a site.
-func (a *app) demo(ctx context.Context) error {
-	file, err := hotel.Open("hotel.json")
-	if err != nil {
-		return err
+// busyDay is the day of the file with the most arrivals, which is today in the demo.
+const busyDay = "2030-06-04"
+
+// loadHotel reads the hotel group, with its days moved so that busyDay is today.
+func loadHotel(now time.Time) (data.CustomerData, error) {
+	var group data.CustomerData
+	if err := group.UnmarshalJSON(hotel); err != nil {
+		return group, err
 	}
-	defer file.Close()
-	group, err := data.Decode(file, data.DecodeOptions{})
+	zone, err := time.LoadLocation(group.CustomerTimeZone)
 	if err != nil {
-		return err
+		return group, err
+	}
+	busy, err := time.ParseInLocation(time.DateOnly, busyDay, zone)
+	if err != nil {
+		return group, err
+	}
+	year, month, day := now.In(zone).Date()
+	days := int(math.Round(time.Date(year, month, day, 0, 0, 0, 0, zone).Sub(busy).Hours() / 24))
+	for i := range group.AccessGrants {
+		for _, at := range []*time.Time{&group.AccessGrants[i].StartsAt, &group.AccessGrants[i].EndsAt} {
+			if !at.IsZero() {
+				*at = at.In(zone).AddDate(0, 0, days)
+			}
+		}
+	}
+	return group, nil
+}
+
+// pushHotel pushes the hotel group, in a workspace that speaks of guests and rooms.
+func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
+	group, err := loadHotel(time.Now())
+	if err != nil {
+		return group, err
 	}
 	switch found, err := a.ws.Customer(ctx, group.CustomerKey); {
 	case err == nil:
 		a.print("Found customer %q with %s, as the last run left it.\n\n", found.Key, kinds(found.Counts))
 	case !errors.Is(err, data.ErrCustomerNotFound):
-		return err
+		return group, err
 	}
-
+	if _, err := a.portals.UpdateSettings(ctx, a.ws, func(s *portal.Settings) error {
+		s.BusinessVertical = portal.VerticalHospitality
+		return nil
+	}); err != nil {
+		return group, err
+	}
 	report, err := a.ws.Push(ctx, group)
 	if err != nil {
-		return err
+		return group, err
 	}
 	a.print("Pushed %d resources of customer %q.\n", group.Len(), report.CustomerKey)
 	for _, line := range []struct {
@@ -52,7 +82,21 @@ func (a *app) demo(ctx context.Context) error {
 	for _, warning := range report.Warnings {
 		a.print("  warning    %s\n", warning)
 	}
+	return group, nil
+}
 
+// openHotel returns the link of a customer's portal: of the newest one if it stays open for
+// an hour, or of a new one.
+func (a *app) openHotel(ctx context.Context, customer string) (string, error) {
+	p, err := a.portals.Open(ctx, a.ws, customer)
+	if errors.Is(err, portal.ErrNotFound) || errors.Is(err, portal.ErrGone) || err == nil && time.Until(p.ExpiresAt) < time.Hour {
+		p, err = a.portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: customer})
+	}
+	return p.URL.Reveal(), err
+}
+
+// demo creates a portal of the hotel group, opens its link, and plans to delete a site.
+func (a *app) demo(ctx context.Context, group data.CustomerData) error {
 	p, err := a.portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: group.CustomerKey})
 	if err != nil {
 		return err

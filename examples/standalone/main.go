@@ -3,8 +3,10 @@
 //
 //	go run ./examples/standalone -demo
 //
-// shows what the library does on a sample hotel group, then serves. With -once it ends
-// after the demo; without -demo or -once it serves what the directory has.
+// pushes a sample hotel group whose arrivals are those of today, serves its portal, and
+// prints the link to open. With -once it shows what the library does with the data, and
+// ends; with -previews it serves portals of every kind; with none of these it serves what
+// the directory has.
 //
 // CUSTOMERPORTAL_API_KEY is the key of the API: "seam_" followed by at least 16 characters.
 // If it is not set, one is made on the first run, printed, and kept in the directory.
@@ -62,8 +64,9 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	addr := flags.String("addr", "127.0.0.1:8080", "address to serve on")
 	dir := flags.String("dir", "customerportal-data", "directory that keeps the data and the keys")
 	baseURL := flags.String("base-url", "", "what comes before the code of a link; default http://, the address and /portal")
-	demo := flags.Bool("demo", false, "push a sample hotel group, show what the library does with it, and serve a preview of every page")
-	once := flags.Bool("once", false, "the demo, then exit")
+	demo := flags.Bool("demo", false, "push a sample hotel group, and serve its portal")
+	once := flags.Bool("once", false, "push the sample hotel group, show what the library does with it, and exit")
+	previews := flags.Bool("previews", false, "serve portals of every kind too, and print their links")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -110,18 +113,19 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	if _, err := a.ws.Recover(ctx); err != nil { // what a crash has left
 		return err
 	}
+	var group data.CustomerData
 	if *demo || *once {
-		if err := a.demo(ctx); err != nil {
+		if group, err = a.pushHotel(ctx); err != nil {
 			return err
 		}
 	}
 	if *once {
-		return nil
+		return a.demo(ctx, group)
 	}
 	if err := a.findKey(*dir, env(apiKeyVariable)); err != nil {
 		return err
 	}
-	return a.serve(ctx, listener, *demo)
+	return a.serve(ctx, listener, group.CustomerKey, *previews)
 }
 
 // urlOf is the URL of an address. One of every interface is reached by this machine's own.

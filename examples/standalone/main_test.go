@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -177,13 +178,82 @@ func TestAKeyIsMadeOnceAndShownOnce(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-func TestTheDemoIsServed(t *testing.T) {
+// TestDemo_LastLineOpensTodaysArrivals takes the way of a person who runs the demo: it opens
+// the address that the last line names, and follows the links from there.
+func TestDemo_LastLineOpensTodaysArrivals(t *testing.T) {
 	t.Parallel()
-	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-demo", "-dir", t.TempDir())
-	require.Contains(t, s.out.String(), "Pushed 374 resources")
+	dir := t.TempDir()
+	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-demo", "-dir", dir)
+	link := regexp.MustCompile(`\nOpen this in a browser:\n  (http://\S+)\n$`)
+	for !link.MatchString(s.out.String()) {
+		<-s.out.written
+	}
+	printed := s.out.String()
+	require.Contains(t, printed, "Pushed 374 resources")
+	require.LessOrEqual(t, strings.Count(printed, "\n"), 15, printed)
+	require.Len(t, regexp.MustCompile(`http://\S+`).FindAllString(printed, -1), 2, "the API's address, and the one to open")
+
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser := &http.Client{Jar: jar}
+	get := func(target string) string {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+		require.NoError(t, err)
+		r.Header.Set("User-Agent", "Mozilla/5.0")
+		answer, err := browser.Do(r)
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		b, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, answer.StatusCode, target)
+		return string(b)
+	}
+	home := get(link.FindStringSubmatch(printed)[1])
+	for _, want := range []string{"Atlantic Hotels", "Arrivals", "Bookings", "Guests", "Rita F.", "Suite 101"} {
+		require.Contains(t, home, want)
+	}
+	require.NotContains(t, home, "User identities")
+	links := regexp.MustCompile(`href="(/portal/p/[^"#]+)"`).FindAllStringSubmatch(home, -1)
+	require.Greater(t, len(links), 10)
+	for _, to := range links {
+		get(s.url + to[1])
+	}
+	start := get(s.url + "/")
+	button := regexp.MustCompile(`<a href="([^"]+)">Open the portal`).FindStringSubmatch(start)
+	require.NotNil(t, button, start)
+	require.Contains(t, get(button[1]), "Arrivals")
+
 	status, list := s.post("/access_grants/list", testKey, `{"customer_key": "atlantic-hotels", "limit": 1000}`)
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, list["access_grants"], 134)
+}
+
+// TestPreviews_ArePrintedOnlyIfAskedFor counts the links of the previews.
+func TestPreviews_ArePrintedOnlyIfAskedFor(t *testing.T) {
+	t.Parallel()
+	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-previews", "-dir", t.TempDir())
+	require.Greater(t, strings.Count(s.out.String(), s.url+"/preview/"), 20)
+}
+
+// TestLoadHotel_AnyDay_HasArrivals moves the hotel group to days of other years and offsets.
+func TestLoadHotel_AnyDay_HasArrivals(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Lisbon")
+	require.NoError(t, err)
+	for _, day := range []string{"2026-01-01", "2026-03-29", "2026-10-25", "2028-02-29", "2030-06-04", "2031-12-31"} {
+		now, err := time.ParseInLocation(time.DateOnly, day, zone)
+		require.NoError(t, err)
+		group, err := loadHotel(now.Add(30 * time.Minute))
+		require.NoError(t, err)
+		arrivals := 0
+		for _, g := range group.AccessGrants {
+			require.Equal(t, 15, g.StartsAt.In(zone).Hour(), g.Key)
+			if g.StartsAt.In(zone).Format(time.DateOnly) == day {
+				arrivals++
+			}
+		}
+		require.Equal(t, 28, arrivals, day)
+	}
 }
 
 // TestARequestUnderWayIsServedToItsEnd holds that stopping is graceful.

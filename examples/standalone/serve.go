@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,9 +20,20 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
+// start is the page at "/", for a person who opens the address of the server.
+var start = template.Must(template.New("start").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Customer portals</title>
+<h1>Customer portals</h1>
+{{if .Link}}<p><a href="{{.Link}}">Open the portal of the sample hotel group</a></p>
+{{else}}<p>A customer opens its portal with a link that the API makes: POST /customers/create_portal.</p>
+{{end}}<p>The API is served at this address, to clients that have its key. GET /openapi.json describes it.</p>
+</html>
+`))
+
 // mux is everything that the program serves, on one port: the pages where the links
-// point to, and the API at every path that nothing else has.
-func (a *app) mux() (*http.ServeMux, error) {
+// point to, a page at "/", and the API at every path that nothing else has. That page leads
+// to the portal of the demo's customer, if there is one.
+func (a *app) mux(demo string) (*http.ServeMux, error) {
 	authenticate, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{a.apiKey: a.ws.ID()}}.Static()
 	if err != nil {
 		return nil, err
@@ -45,6 +57,20 @@ func (a *app) mux() (*http.ServeMux, error) {
 	mux.Handle(base.Path, pages)
 	if base.Path != "/" {
 		mux.Handle("/", api)
+		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+			var link string
+			if demo != "" {
+				var err error
+				if link, err = a.openHotel(r.Context(), demo); err != nil {
+					a.log.ErrorContext(r.Context(), "opening the demo's portal", "error", err)
+					http.Error(w, "The portal cannot be opened at the moment.", http.StatusInternalServerError)
+					return
+				}
+			}
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-store")
+			_ = start.Execute(w, struct{ Link string }{link}) // the visitor may have gone
+		})
 		return mux, nil
 	}
 	for _, path := range []string{"/customers/", "/seam/", "/spaces/", "/user_identities/", "/access_grants/", "/workspaces/", "/openapi.json"} {
@@ -96,10 +122,15 @@ const (
 	maxHeaderBytes  = 1 << 20 // delete_data names what to delete in its query
 )
 
-// serve serves until ctx is done, and then lets the requests that it has come to an end.
-func (a *app) serve(ctx context.Context, listener net.Listener, demo bool) error {
-	handler, err := a.mux()
-	if err == nil && demo {
+// serve serves until ctx is done, and then lets the requests that it has come to an end. Its
+// last line is the address to open, if there is one.
+func (a *app) serve(ctx context.Context, listener net.Listener, demo string, previews bool) error {
+	handler, err := a.mux(demo)
+	var link string
+	if err == nil && demo != "" {
+		link, err = a.openHotel(ctx, demo)
+	}
+	if err == nil && previews {
 		err = a.preview(ctx, handler, urlOf(listener.Addr().String()))
 	}
 	if err != nil {
@@ -111,7 +142,10 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo bool) error
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	a.print("\nServing the API on http://%s; portals open at %s; end with Ctrl-C.\n", listener.Addr(), a.portals.BaseURL())
+	a.print("\nServing the API on http://%s; end with Ctrl-C.\n", listener.Addr())
+	if link != "" {
+		a.print("\nOpen this in a browser:\n  %s\n", link)
+	}
 	select {
 	case err := <-failed:
 		return err

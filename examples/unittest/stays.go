@@ -18,13 +18,15 @@ type Desk struct {
 	Portals   *portal.Service
 }
 
-// CheckIn records a stay and returns the link to send to the hotel's manager.
+// CheckIn records a stay and returns the link to send to the hotel's manager. Keys are unique
+// in a workspace, so they name the hotel: every hotel may have a room 101.
 func (d *Desk) CheckIn(ctx context.Context, hotel, room, guest string, from, until time.Time) (link string, err error) {
+	roomKey, guestKey := key(hotel, room), key(hotel, guest)
 	stay := data.CustomerData{CustomerKey: hotel}
 	stay.Add(
-		data.Room(room, "Room "+room),
-		data.Guest(guest, guest),
-		data.Reservation(guest+"@"+room, data.Ref{Kind: data.KindGuest, Key: guest}, data.Refs(data.KindRoom, room)...).
+		data.Room(roomKey, "Room "+room),
+		data.Guest(guestKey, guest),
+		data.Reservation(guestKey+"@"+room, data.Ref{Kind: data.KindGuest, Key: guestKey}, data.Refs(data.KindRoom, roomKey)...).
 			During(from, until),
 	)
 	p, err := d.Portals.Create(ctx, d.Workspace, portal.CreateRequest{CustomerData: &stay})
@@ -34,9 +36,12 @@ func (d *Desk) CheckIn(ctx context.Context, hotel, room, guest string, from, unt
 	return p.URL.Reveal(), nil
 }
 
+// key is the key of a room or a guest of a hotel.
+func key(hotel, name string) string { return hotel + "-" + name }
+
 // Leave deletes a guest, and with the guest what it had access to.
-func (d *Desk) Leave(ctx context.Context, guest string) (staysEnded int, err error) {
-	report, err := d.Workspace.Delete(ctx, data.Selection{Resources: data.Refs(data.KindGuest, guest)})
+func (d *Desk) Leave(ctx context.Context, hotel, guest string) (staysEnded int, err error) {
+	report, err := d.Workspace.Delete(ctx, data.Selection{Resources: data.Refs(data.KindGuest, key(hotel, guest))})
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,8 @@
 package unittest
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -42,7 +45,7 @@ func TestAGuestComesAndGoes(t *testing.T) {
 	require.True(t, open)
 	require.Equal(t, 1, stays)
 
-	ended, err := desk.Leave(t.Context(), "ada")
+	ended, err := desk.Leave(t.Context(), "Seaside", "ada")
 	require.NoError(t, err)
 	require.Equal(t, 1, ended)
 	stays, _, err = desk.Visit(t.Context(), link)
@@ -81,4 +84,50 @@ func TestALinkOfSomebodyElseOpensNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = desk.Visit(t.Context(), link)
 	require.ErrorIs(t, err, portal.ErrForged)
+}
+
+func TestCheckIn_SameRoomAndGuestInTwoHotels(t *testing.T) {
+	t.Parallel()
+	desk, clock := newDesk(t)
+	for _, hotel := range []string{"Seaside", "Hillside"} {
+		link, err := desk.CheckIn(t.Context(), hotel, "101", "ada", clock.now, clock.now.Add(48*time.Hour))
+		require.NoError(t, err, hotel)
+		stays, open, err := desk.Visit(t.Context(), link)
+		require.NoError(t, err)
+		require.True(t, open)
+		require.Equal(t, 1, stays, hotel)
+	}
+}
+
+// TestCheckIn_LinkIsFollowed opens the link as the manager's browser does, by calling the
+// pages' handler.
+func TestCheckIn_LinkIsFollowed(t *testing.T) {
+	t.Parallel()
+	desk, clock := newDesk(t)
+	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
+	require.NoError(t, err)
+	pages, err := web.New(desk.Portals, web.Options{Now: func() time.Time { return clock.now }})
+	require.NoError(t, err)
+	var cookies []*http.Cookie
+	get := func(target string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+		r.Header.Set("User-Agent", "Mozilla/5.0")
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, r)
+		cookies = append(cookies, w.Result().Cookies()...)
+		return w
+	}
+	w := get(link)
+	for range 5 {
+		to, err := w.Result().Location()
+		if err != nil {
+			break
+		}
+		w = get("https://stay.example" + to.Path + "?" + to.RawQuery)
+	}
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.Contains(t, w.Body.String(), "Room 101")
 }
