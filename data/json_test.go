@@ -371,6 +371,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(hotel)
 	f.Add(estate)
 	f.Add(`{"customer_key": null, "spaces": [{"customer_data": null, "geolocation": {"latitude": 1, "x": []}}], "x": {}}`)
+	f.Add(`{"customer_key": "c", "customer_name": "\u200b", "customer_time_zone": null, "sites": [{"site_key": "s", "customer_data": {"time_zone": "UTC"}}]}`)
+	f.Add(`{"customer_key": "c", "bookings": [{"booking_key": "b", "room_keys": ["1", "1"], "space_keys": ["1"], "unit_keys": null}]}`)
 	f.Add(`{"reservations": [{"reservation_key": "", "custom_metadata": {"a": {"b": [1]}}, "room_keys": [1, null]}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		d, err := data.Decode(strings.NewReader(body), data.DecodeOptions{})

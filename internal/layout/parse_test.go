@@ -67,6 +67,7 @@ func FuzzParse(f *testing.F) {
 	for _, key := range [][]byte{
 		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 1, 2), layout.JournalPart(c, layout.OperationID{3}, 4),
 		layout.Edge(c, 1, "to", 9, nil, "from"), layout.OperationCustomer(id, layout.OperationID{3}, c), []byte("host"),
+		layout.Email(c, layout.EmailHash{4}, 9, "k"),
 	} {
 		f.Add(key)
 	}

@@ -76,3 +76,27 @@ func TestBrand_OnPagesOutsideOfAnOpenPortal(t *testing.T) {
 		require.NotContains(t, stranger.body, uuidKey)
 	})
 }
+
+// TestForms_SpaceOfAnotherCustomer_IsNotNamed sends a form that names a space of another
+// customer: the page says neither whose it is nor that it is there.
+func TestForms_SpaceOfAnotherCustomer_IsNotNamed(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		_, err := f.ws().Push(t.Context(), *customerData(t, `{"customer_key": "rival-inns", "customer_name": "Rival Inns", "rooms": [{"room_key": "r-1", "name": "Secret suite"}]}`))
+		require.NoError(t, err)
+		v := f.visitor(t)
+		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		for path, pairs := range map[string][]string{
+			"staff/spaces?key=eve":     {"space", "r-1"},
+			"reservations/new":         {"guest_name", "Grace", "starts_at", "2026-03-20T15:00", "ends_at", "2026-03-22T11:00", "space", "r-1"},
+			"reservations/edit?key=r1": {"starts_at", "2026-03-20T15:00", "ends_at", "2026-03-22T11:00", "space", "r-1"},
+		} {
+			a := v.post(v.home+path, pairs...)
+			for _, secret := range []string{"rival", "Rival", "Secret suite"} {
+				require.NotContains(t, a.body, secret, path)
+			}
+		}
+		staff, err := f.ws().UserIdentity(t.Context(), "eve")
+		require.NoError(t, err)
+		require.Equal(t, data.Refs(data.KindRoom, "101"), staff.Spaces)
+	})
+}
