@@ -67,7 +67,7 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referr
 		}
 		kind, key, ok := layout.ParseEdge(e.Key[len(prefix):], hasSpan)
 		if !ok {
-			return nil, fmt.Errorf("%w: an edge", storage.ErrCorrupt)
+			return nil, errEdge
 		}
 		r := referrer{Ref: Ref{Kind(kind), key}}
 		switch from := r.Kind.Class(); {
@@ -84,6 +84,9 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referr
 	}
 	return out, nil
 }
+
+// errEdge is returned for an edge that cannot be read.
+var errEdge = fmt.Errorf("%w: an edge", storage.ErrCorrupt)
 
 func hasSpan(kind byte) bool { return Kind(kind).Class() == ClassAccessGrant }
 

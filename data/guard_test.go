@@ -85,7 +85,7 @@ func TestListsByKey(t *testing.T) {
 		require.Equal(t, "a b c", list(data.Query{CustomerKey: "acme", Keys: all, Limit: 1}))
 		require.Equal(t, "a b c x", list(data.Query{Keys: all, Limit: 1}))
 		require.Equal(t, "b", list(data.Query{CustomerKey: "acme", Keys: all, Kinds: []data.Kind{data.KindRoom}}))
-		require.Equal(t, "a", list(data.Query{Keys: all, Text: "a"}))
+		require.Equal(t, "x", list(data.Query{Keys: all, Text: "x"}))
 		require.Empty(t, list(data.Query{CustomerKey: "acme", Keys: []string{}}))
 		require.Equal(t, "b c", list(data.Query{CustomerKey: "acme", Keep: func(r data.Resource) (bool, error) {
 			return r.Ref().Key != "a", nil

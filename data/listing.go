@@ -62,6 +62,7 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 	if err != nil {
 		return nil, err
 	}
+	q.wholeMicroseconds()
 	l := &listing{
 		s: s, q: q, class: class, text: text,
 		customers: map[layout.CustomerID]*customer{}, relations: map[placeInCustomer]*related{},
@@ -111,11 +112,21 @@ func (l *listing) startAt(cursor string) error {
 		}
 		l.parts = searchParts(l.q, l.split)
 	}
-	if l.order != orderByKey && after != nil && (len(after) < 1+8+2 || after[0] > 1) {
+	if l.order != orderByKey && after != nil && !isTimeOrder(after) {
 		return ErrInvalidCursor
 	}
 	l.parts[l.part].after = after
 	return nil
+}
+
+// isTimeOrder reports whether a cursor holds a place in the order of time, as timeStream
+// writes it: whether there is a start, a time, a kind and a key.
+func isTimeOrder(place []byte) bool {
+	d := layout.NewDecoder(place)
+	hasStart := d.Byte()
+	d.Time()
+	kind := Kind(d.Byte())
+	return d.More() && hasStart <= 1 && kind.Class() == ClassAccessGrant
 }
 
 // searchParts are the two parts of a search: the access grants that have not ended, and

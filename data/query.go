@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -247,6 +248,19 @@ func (q Query) timed() bool {
 	return !q.From.IsZero() || !q.Until.IsZero() || !q.StartsFrom.IsZero() || !q.EndsUntil.IsZero()
 }
 
+// wholeMicroseconds moves the bounds of time to whole microseconds, which all stored times
+// are, without a change of what they select. The indexes hold no finer times.
+func (q *Query) wholeMicroseconds() {
+	up := func(t time.Time) time.Time {
+		if down := t.Truncate(time.Microsecond); !down.Equal(t) {
+			return down.Add(time.Microsecond)
+		}
+		return t
+	}
+	q.From, q.Until = q.From.Truncate(time.Microsecond), up(q.Until)
+	q.StartsFrom, q.EndsUntil = up(q.StartsFrom), up(q.EndsUntil)
+}
+
 // parseText parses a search text.
 func parseText(text string) (find.Query, error) {
 	if len(text) > chars.MaxKeyBytes {
@@ -350,7 +364,9 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 }
 
 // Referrers lists the resources that refer to one, by kind, and then by key or, for
-// access grants, by time. The key is found by class, as in every reference.
+// access grants, by time as in a list of them. The key is found by class, as in every
+// reference. A page has at most limit (1 to 1000; 0 is 100) of them; cursor is Page.Next of
+// the page before, or empty for the first one.
 func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor string) (Page[Ref], error) {
 	limit, err := pageLimit(limit)
 	if err != nil {
@@ -368,31 +384,58 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 	if err != nil {
 		return Page[Ref]{}, err
 	}
-	prefix := layout.Edges(c.id, byte(n.class()), n.key)
 	page := Page[Ref]{Items: []Ref{}}
-	for e, err := range s.r.Scan(ctx, afterKey(prefix, after), storage.ScanOptions{KeysOnly: true}) {
+	for _, kind := range Kinds() {
+		var place []byte // after which this kind begins; nil is its start
+		if len(after) > 0 {
+			if byte(kind) < after[0] {
+				continue
+			}
+			if byte(kind) == after[0] {
+				place = after[1:]
+			}
+		}
+		if c.counts[placeOf[kind]-1] == 0 {
+			continue
+		}
+		candidates, err := s.referrersOfKind(ctx, c, n, kind, place, limit-len(page.Items)+1)
 		if err != nil {
 			return Page[Ref]{}, err
 		}
-		rest := e.Key[len(prefix):]
-		kind, key, ok := layout.ParseEdge(rest, hasSpan)
-		if !ok {
-			return Page[Ref]{}, errEdge
+		for _, found := range candidates {
+			if len(page.Items) == limit {
+				return page, nil
+			}
+			page.Items = append(page.Items, found.ref)
+			page.Next = formatCursor(orderByEdge, append([]byte{byte(kind)}, found.order...))
 		}
-		if Kind(kind) == KindCustomerPortal {
-			continue
-		}
-		if len(page.Items) == limit {
-			return page, nil
-		}
-		page.Items = append(page.Items, Ref{Kind(kind), key})
-		page.Next = formatCursor(orderByEdge, rest)
 	}
 	page.Next = ""
 	return page, nil
 }
 
-var errEdge = fmt.Errorf("%w: an edge", storage.ErrCorrupt)
+// referrersOfKind returns up to limit of the resources of a kind that refer to one, after a
+// place in their order.
+func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, kind Kind, after []byte, limit int) ([]candidate, error) {
+	l := &listing{s: s, customer: c, parts: []part{{after: after}}, opened: true}
+	defer l.close()
+	prefix := layout.EdgesFrom(c.id, byte(to.class()), to.key, byte(kind))
+	var err error
+	switch {
+	case !hasSpan(byte(kind)):
+		err = l.add(s.keyStream(ctx, prefix, kind, after), nil)
+	case after != nil && !isTimeOrder(after):
+		err = ErrInvalidCursor
+	default:
+		err = l.openTimes(ctx, &l.parts[0], prefix, kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	heap.Init(&l.streams)
+	candidates, _, err := l.next(ctx, limit)
+	return candidates, err
+}
 
 // afterKey is the rows under a prefix after one; nil is all.
 func afterKey(prefix, after []byte) storage.Range {

@@ -178,6 +178,9 @@ func (l *listing) matchesText(c candidate, n *node) bool {
 		}
 	}
 	l.texts = append(l.texts[:0], &l.own)
+	if n.class() == ClassUserIdentity && l.q.Show == nil {
+		return l.text.Match(l.texts...) // its spaces are read for the filter by a site alone
+	}
 	l.joins(n, func(ref Ref) {
 		r := l.relations[c.placeOf(ref)]
 		if r.node == nil {

@@ -1,0 +1,159 @@
+package web_test
+
+import (
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/web"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// legalKeys are keys of the shortest and the greatest length, and keys with characters that
+// mean something in a path, a query, a form or a page.
+var legalKeys = []string{
+	"7", "0", "a", "ab", "/", ".", "..", "é", "ÿ", "a b", "a+b", "%2F", "a?b=c&d#e", `"<&'`, "{{.}}", "\U0003134A",
+	strings.Repeat("k", 511), strings.Repeat("k", 512), strings.Repeat("ÿ", 256),
+}
+
+// everyKey is a customer that has resources of every kind under legal keys, of which one kind
+// follows another from key to key.
+func everyKey(customer string, shift int, now time.Time) (data.CustomerData, []data.Ref) {
+	d := data.CustomerData{CustomerKey: customer}
+	d.Add(data.Site("*", "Site"))
+	refs := data.Refs(data.KindSite, "*")
+	pick := func(class data.Class, i int) data.Kind {
+		kinds := data.Kinds(class)
+		return kinds[(i+shift)%len(kinds)]
+	}
+	for i, key := range legalKeys {
+		space := data.Space{Kind: pick(data.ClassSpace, i), Key: key, Name: "Space"}
+		switch space.Kind {
+		case data.KindSpace, data.KindRoom, data.KindCommonArea, data.KindUnit:
+			space.ParentSiteKey = "*"
+		}
+		user := data.UserIdentity{Kind: pick(data.ClassUserIdentity, i), Key: key, Name: "User"}
+		grant := data.AccessGrant{Kind: pick(data.ClassAccessGrant, i), Key: key, Spaces: data.Refs(data.KindSpace, key)}
+		if user.Kind == data.KindStaffMember {
+			user.Spaces = data.Refs(data.KindSpace, key)
+		} else {
+			grant.User = data.Ref{Kind: user.Kind, Key: key}
+		}
+		grant = grant.During(now.Add(time.Duration(i)*time.Hour), now.Add(time.Duration(i+24)*time.Hour))
+		d.Add(space, user, grant)
+		refs = append(refs, space.Ref(), user.Ref(), grant.Ref())
+	}
+	return d, refs
+}
+
+var hrefs = regexp.MustCompile(`href="([^"]*)"`)
+
+// crawl gets every page that the pages of a portal lead to, and returns their paths after its
+// home. Each must answer 200.
+func (v *visitor) crawl() []string {
+	v.t.Helper()
+	seen := []string{v.home}
+	for i := 0; i < len(seen); i++ {
+		a := v.get(seen[i])
+		require.Equal(v.t, http.StatusOK, a.StatusCode, "%.300s\n%s", seen[i], v.f.logs)
+		for _, found := range hrefs.FindAllStringSubmatch(a.body, -1) {
+			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
+			if strings.HasPrefix(to, v.home) && !strings.Contains(to, "theme.css") && !slices.Contains(seen, to) {
+				seen = append(seen, to)
+			}
+		}
+	}
+	for i := range seen {
+		seen[i] = strings.TrimPrefix(seen[i], v.home)
+	}
+	return seen
+}
+
+// TestKeys_OfEveryLegalForm_HavePages visits every page of a portal whose customer and
+// resources have such keys, of every kind.
+func TestKeys_OfEveryLegalForm_HavePages(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		f := setup(t, store, "https://portal.example", web.Options{})
+		shifts := []int{0, 3, 5}
+		if backends.Slowness(10) > 1 {
+			shifts = shifts[:1]
+		}
+		for round, shift := range shifts {
+			customer := []string{"c", "/?&", strings.Repeat("c", 512)}[round]
+			d, refs := everyKey(customer, shift, f.clock.now())
+			p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d})
+			require.NoError(t, err)
+			v := f.visitor(t)
+			require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
+			visited := v.crawl()
+			for _, ref := range refs {
+				page := map[data.Class]string{data.ClassSpace: "spaces", data.ClassUserIdentity: "guests", data.ClassAccessGrant: "reservations"}[ref.Kind.Class()]
+				if ref.Kind == data.KindStaffMember {
+					page = "staff"
+				}
+				require.Condition(t, func() bool {
+					return slices.ContainsFunc(visited, func(path string) bool {
+						u, err := url.Parse(path)
+						return err == nil && u.Path == page+"/view" && u.Query().Get("key") == ref.Key
+					})
+				}, "no page leads to %s %.60q", ref.Kind, ref.Key)
+			}
+			// A form carries the key back.
+			for _, key := range legalKeys {
+				a := v.follow(v.post(v.home+"spaces/rename?key="+url.QueryEscape(key), "name", "New name"))
+				require.Equal(t, http.StatusOK, a.StatusCode, "%.60q: %s", key, a.body)
+				space, err := f.ws().Space(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, "New name", space.Name, "%.60q", key)
+			}
+			_, err = f.ws().Delete(t.Context(), data.Selection{CustomerKeys: []string{customer}})
+			require.NoError(t, err)
+		}
+		require.Empty(t, f.logs.String())
+	})
+}
+
+// TestKeys_OfEveryLegalForm_AreLandingPagesAndDeepLinks opens portals that begin with, or show
+// only, a resource with such a key.
+func TestKeys_OfEveryLegalForm_AreLandingPagesAndDeepLinks(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d, refs := everyKey("c", 1, f.clock.now())
+		_, err := f.ws().Push(t.Context(), d)
+		require.NoError(t, err)
+		for _, ref := range refs {
+			alias := data.Ref{Kind: data.KindSpace, Key: ref.Key}
+			switch ref.Kind.Class() {
+			case data.ClassUserIdentity:
+				continue
+			case data.ClassAccessGrant:
+				alias.Kind = data.KindReservation
+			}
+			configs := []portal.Config{{DeepLink: alias}, {LandingPage: ref}, {LandingPage: ref, NavigationMode: portal.NavigationRestricted}}
+			for _, config := range configs {
+				p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: "c", Config: config})
+				require.NoError(t, err, "%.60s", ref)
+				v := f.visitor(t)
+				require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode, "%.60s", ref)
+				require.NotEmpty(t, v.home)
+				a := v.follow(v.get(v.home))
+				require.Equal(t, http.StatusOK, a.StatusCode, "%.60s", ref)
+			}
+		}
+		deleted, err := f.ws().Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSpace, legalKeys...)})
+		require.NoError(t, err)
+		require.Len(t, deleted.Deleted, 2*len(legalKeys))
+		require.Len(t, deleted.Revoked, 2*len(legalKeys), "the portals that were deep links to these spaces and their access grants")
+		require.Empty(t, f.logs.String())
+	})
+}
