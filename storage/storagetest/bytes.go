@@ -18,46 +18,46 @@ var bytesTests = []test{
 			key, value := []byte("k?"), []byte("v?")
 			for i := range byte(3) {
 				key[1], value[1] = '0'+i, '0'+i
-				require.NoError(t, tx.Put(key, value))
+				require.NoError(t, tx.Put(key, value), "Put")
 			}
 			key[0], value[0] = 'X', 'X'
-			require.Equal(t, want, everything(t, ctx, tx))
-			require.Equal(t, "v1", get(t, ctx, tx, "k1"))
+			require.Equal(t, want, everything(t, ctx, tx), "rows within the Update, whose slices were reused for other keys")
+			require.Equal(t, "v1", get(t, ctx, tx, "k1"), "Get within the Update")
 		})
-		require.Equal(t, want, contents(t, s))
+		require.Equal(t, want, contents(t, s), "rows after the Update, whose slices were reused")
 	}},
 	{"slices given to Delete may be reused", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"k0": "0", "k1": "1", "k2": "2"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			key := []byte("k0")
-			require.NoError(t, tx.Delete(key))
+			require.NoError(t, tx.Delete(key), "Delete")
 			key[1] = '1'
-			require.NoError(t, tx.Delete(key))
+			require.NoError(t, tx.Delete(key), "Delete with a reused slice")
 			key[1] = '2'
-			require.Equal(t, map[string]string{"k2": "2"}, everything(t, ctx, tx))
+			require.Equal(t, map[string]string{"k2": "2"}, everything(t, ctx, tx), "rows within the Update")
 		})
-		require.Equal(t, map[string]string{"k2": "2"}, contents(t, s))
+		require.Equal(t, map[string]string{"k2": "2"}, contents(t, s), "rows after the Update")
 	}},
 	{"slices given to DeleteRange may be reused", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "1", "c": "1", "d": "1"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			r := span("a", "c")
-			require.NoError(t, tx.DeleteRange(ctx, r))
+			require.NoError(t, tx.DeleteRange(ctx, r), "DeleteRange")
 			r.Start[0], r.End[0] = 'c', 'z'
-			require.Equal(t, map[string]string{"c": "1", "d": "1"}, everything(t, ctx, tx))
+			require.Equal(t, map[string]string{"c": "1", "d": "1"}, everything(t, ctx, tx), "rows within the Update, after the bounds were overwritten")
 		})
-		require.Equal(t, map[string]string{"c": "1", "d": "1"}, contents(t, s))
+		require.Equal(t, map[string]string{"c": "1", "d": "1"}, contents(t, s), "rows after the Update, after the bounds were overwritten")
 	}},
 	{"slices given to Get may be reused", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"k0": "0", "k1": "1"})
 		both(t, s, func(ctx context.Context, r storage.Reader) {
 			key := []byte("k0")
 			first, err := r.Get(ctx, key)
-			require.NoError(t, err)
+			require.NoError(t, err, "the first Get")
 			key[1] = '1'
 			second, err := r.Get(ctx, key)
-			require.NoError(t, err)
-			require.Equal(t, []string{"0", "1"}, []string{string(first[0]), string(second[0])})
+			require.NoError(t, err, "Get with a reused slice")
+			require.Equal(t, []string{"0", "1"}, []string{string(first[0]), string(second[0])}, "values of two Gets that used one slice")
 		})
 	}},
 	{"bounds given to Scan may be reused", func(t *testing.T, s storage.Store) {
@@ -69,7 +69,7 @@ var bytesTests = []test{
 				bounds.Start[0], bounds.End[0] = 'c', 'd' // before the loop
 				got := map[string]bool{}
 				for e, err := range seq {
-					require.NoError(t, err)
+					require.NoError(t, err, "Scan")
 					got[string(e.Key)] = true
 					bounds.Start[0], bounds.End[0] = 'd', 'c' // and during it
 				}
@@ -83,14 +83,14 @@ var bytesTests = []test{
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "c", "value of c") // a write that is pending may be held elsewhere
 			spoilGot(t, ctx, tx)
-			require.Equal(t, want, everything(t, ctx, tx))
-			require.Equal(t, "value of c", get(t, ctx, tx, "c"))
+			require.Equal(t, want, everything(t, ctx, tx), "rows within the Update, after the caller overwrote what Get returned")
+			require.Equal(t, "value of c", get(t, ctx, tx, "c"), "Get again within the Update")
 		})
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			spoilGot(t, ctx, r)
-			require.Equal(t, want, everything(t, ctx, r))
+			require.Equal(t, want, everything(t, ctx, r), "rows within the View, after the caller overwrote what Get returned")
 		})
-		require.Equal(t, want, contents(t, s))
+		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
 	{"what Scan yields is the caller's", func(t *testing.T, s storage.Store) {
 		want := map[string]string{"a": "value of a", "b": "", "c": "value of c", "d": "value of d"}
@@ -98,14 +98,14 @@ var bytesTests = []test{
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "c", "value of c")
 			spoilScanned(t, ctx, tx, want)
-			require.Equal(t, want, everything(t, ctx, tx))
-			require.Equal(t, "value of c", get(t, ctx, tx, "c"))
+			require.Equal(t, want, everything(t, ctx, tx), "rows within the Update, after the caller overwrote what Scan yielded")
+			require.Equal(t, "value of c", get(t, ctx, tx, "c"), "Get within the Update, after the caller overwrote what Scan yielded")
 		})
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			spoilScanned(t, ctx, r, want)
-			require.Equal(t, want, everything(t, ctx, r))
+			require.Equal(t, want, everything(t, ctx, r), "rows within the View, after the caller overwrote what Scan yielded")
 		})
-		require.Equal(t, want, contents(t, s))
+		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
 	{"what was read outlives the transaction", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "2"})
@@ -114,20 +114,20 @@ var bytesTests = []test{
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			var err error
 			values, err = r.Get(ctx, []byte("a"), []byte("b"))
-			require.NoError(t, err)
+			require.NoError(t, err, "Get")
 			for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
-				require.NoError(t, err)
+				require.NoError(t, err, "Scan")
 				entries = append(entries, e)
 			}
 		})
 		for range 20 {
 			fill(t, s, map[string]string{"a": "x", "b": "y", "c": "z"})
 		}
-		require.NoError(t, s.Close())
-		require.Equal(t, [][]byte{[]byte("1"), []byte("2")}, values)
+		require.NoError(t, s.Close(), "Close")
+		require.Equal(t, [][]byte{[]byte("1"), []byte("2")}, values, "values of Get after the store was closed")
 		require.Equal(t, []storage.Entry{
 			{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("b"), Value: []byte("2")},
-		}, entries)
+		}, entries, "entries of Scan after the store was closed")
 	}},
 }
 
@@ -135,14 +135,14 @@ var bytesTests = []test{
 func spoilGot(t *testing.T, ctx context.Context, r storage.Reader) {
 	t.Helper()
 	got, err := r.Get(ctx, []byte("a"), []byte("c"), []byte("a"), []byte("b"))
-	require.NoError(t, err)
-	require.Len(t, got, 4)
+	require.NoError(t, err, "Get")
+	require.Len(t, got, 4, "Get returns one value for each key")
 	spoil(got[0])
 	require.Equal(t, []string{"value of c", "value of a", ""}, []string{string(got[1]), string(got[2]), string(got[3])},
 		"the results of one Get share no memory")
 	spoil(got[3])
 	spoil(got[1])
-	require.Equal(t, "value of a", string(got[2]))
+	require.Equal(t, "value of a", string(got[2]), "a value changed when another one was overwritten")
 	spoil(got[2])
 }
 
@@ -152,14 +152,14 @@ func spoilScanned(t *testing.T, ctx context.Context, r storage.Reader, want map[
 	for _, reverse := range []bool{false, true} {
 		var kept []storage.Entry
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
-			require.NoError(t, err)
+			require.NoError(t, err, "Scan")
 			value := want[string(e.Key)]
 			spoil(e.Key)
 			require.Equal(t, value, string(e.Value), "a key and its value share no memory")
 			spoil(e.Value)
 		}
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
-			require.NoError(t, err)
+			require.NoError(t, err, "Scan")
 			kept = append(kept, e)
 		}
 		got := map[string]string{}

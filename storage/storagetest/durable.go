@@ -40,7 +40,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 			fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3", "d": "4"})
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				put(t, tx, "bb", "1")
-				require.NoError(t, tx.DeleteRange(ctx, span("b", "d")))
+				require.NoError(t, tx.DeleteRange(ctx, span("b", "d")), "DeleteRange")
 				put(t, tx, "c", "again")
 			})
 		}, map[string]string{"a": "1", "c": "again", "d": "4"}},
@@ -49,24 +49,24 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 			require.Error(t, s.Update(patient(t), func(tx storage.Tx) error {
 				writeAll(t, patient(t), tx)
 				return errors.New("of the caller")
-			}))
+			}), "Update returns the error of fn")
 			require.Panics(t, func() {
 				_ = s.Update(patient(t), func(tx storage.Tx) error {
 					writeAll(t, patient(t), tx)
 					panic("of the caller")
 				})
-			})
+			}, "Update lets a panic of fn pass")
 			ctx, cancel := context.WithCancel(patient(t))
 			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
 				writeAll(t, patient(t), tx)
 				cancel()
 				return nil
-			}), context.Canceled)
+			}), context.Canceled, "Update whose context is done before it commits")
 			require.ErrorIs(t, s.Update(patient(t), func(tx storage.Tx) error {
 				writeAll(t, patient(t), tx)
 				_ = tx.Put(make([]byte, s.Limits().KeyBytes+1), nil)
 				return nil
-			}), storage.ErrKeyTooLarge)
+			}), storage.ErrKeyTooLarge, "Update in which a write failed")
 		}, before},
 		{"nothing at all", func(*testing.T, storage.Store) {}, map[string]string{}},
 	} {
@@ -78,11 +78,11 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 			require.Empty(t, contents(t, s), "the directory is new")
 			c.write(t, s)
 			for range 2 { // what survives one opening may be lost by the next
-				require.Equal(t, c.want, contents(t, s))
-				require.NoError(t, s.Close())
+				require.Equal(t, c.want, contents(t, s), "rows before the store is closed")
+				require.NoError(t, s.Close(), "Close")
 				s = open(t, dir)
 			}
-			require.Equal(t, c.want, contents(t, s))
+			require.Equal(t, c.want, contents(t, s), "rows after the store was opened again")
 		})
 	}
 	t.Run("random transactions across openings", func(t *testing.T) {
@@ -96,7 +96,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 			for range 20 {
 				sameAnswers(t, seed, randomTx(rng), s, want)
 			}
-			require.NoError(t, s.Close())
+			require.NoError(t, s.Close(), "Close")
 		}
 		require.Equal(t, want.entries, contents(t, open(t, dir)), "seed %d", seed)
 	})

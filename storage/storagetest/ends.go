@@ -28,19 +28,19 @@ var endTests = []test{
 				writeAll(t, patient(t), tx)
 				return want
 			})
-			require.Same(t, want, got)
+			require.Same(t, want, got, "the error that Update returns")
 			got = s.View(patient(t), func(storage.Reader) error { return want })
-			require.Same(t, want, got)
-			require.Equal(t, before, contents(t, s))
+			require.Same(t, want, got, "the error that View returns")
+			require.Equal(t, before, contents(t, s), "rows after an Update that failed")
 		}
 	}},
 	{"fn's error comes out even where a write failed too", func(t *testing.T, s storage.Store) {
 		want := errors.New("of the caller")
 		got := s.Update(patient(t), func(tx storage.Tx) error {
-			require.Error(t, tx.Put(make([]byte, s.Limits().KeyBytes+1), nil))
+			require.Error(t, tx.Put(make([]byte, s.Limits().KeyBytes+1), nil), "Put of a key that is too large")
 			return want
 		})
-		require.Same(t, want, got)
+		require.Same(t, want, got, "the error that Update returns")
 	}},
 	{"a panic rolls back and passes through", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
@@ -49,10 +49,10 @@ var endTests = []test{
 				writeAll(t, patient(t), tx)
 				panic("of the caller")
 			})
-		})
+		}, "Update lets a panic of fn pass")
 		require.PanicsWithValue(t, "of the caller", func() {
 			_ = s.View(patient(t), func(storage.Reader) error { panic("of the caller") })
-		})
+		}, "View lets a panic of fn pass")
 		stillWorks(t, s)
 	}},
 	{"runtime.Goexit rolls back and holds nothing", func(t *testing.T, s storage.Store) {
@@ -69,7 +69,7 @@ var endTests = []test{
 				return s.View(patient(t), func(storage.Reader) error { exit(); return nil })
 			},
 		} {
-			require.True(t, goexits(run))
+			require.True(t, goexits(run), "runtime.Goexit in fn ends the goroutine of the call")
 		}
 		stillWorks(t, s)
 	}},
@@ -82,8 +82,8 @@ var endTests = []test{
 		for want, ctx := range map[error]context.Context{context.Canceled: canceled, context.DeadlineExceeded: late} {
 			for range 10 { // a select over the context and something else that is ready takes either
 				ran := false
-				require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), want)
-				require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), want)
+				require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), want, "View with a context that is done")
+				require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), want, "Update with a context that is done")
 				require.False(t, ran, "fn was run")
 			}
 		}
@@ -100,7 +100,7 @@ var endTests = []test{
 			_ = tx.Delete([]byte("a"))
 			return nil // and though fn does not care
 		})
-		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, context.Canceled, "Update whose context is done during fn")
 		stillWorks(t, s)
 	}},
 	{"a context that is done as fn ends rolls back", func(t *testing.T, s storage.Store) {
@@ -111,7 +111,7 @@ var endTests = []test{
 			cancel()
 			return nil
 		})
-		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, context.Canceled, "Update whose context is done as fn ends")
 		stillWorks(t, s)
 	}},
 	{"a context that is done frees an Update that waits for another", func(t *testing.T, s storage.Store) {
@@ -129,7 +129,7 @@ var endTests = []test{
 			})
 			<-begun
 			cancel()
-			require.ErrorIs(t, await(t, ctx, waiting, "an Update whose context is done"), context.Canceled)
+			require.ErrorIs(t, await(t, ctx, waiting, "an Update whose context is done"), context.Canceled, "Update whose context is done while it waits")
 		})
 		stillWorks(t, s)
 	}},
@@ -138,13 +138,13 @@ var endTests = []test{
 		view(t, s, func(context.Context, storage.Reader) { views++ })
 		update(t, s, func(context.Context, storage.Tx) { updates++ })
 		_ = s.Update(patient(t), func(storage.Tx) error { updates++; return storage.ErrConflict })
-		require.Equal(t, []int{1, 2}, []int{views, updates})
+		require.Equal(t, []int{1, 2}, []int{views, updates}, "how often fn ran in the View and in the two Updates")
 	}},
 	{"handles are dead after a View", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		for _, result := range []error{nil, errors.New("of the caller")} {
 			var leaked storage.Reader
-			require.Equal(t, result, s.View(patient(t), func(r storage.Reader) error { leaked = r; return result }))
+			require.Equal(t, result, s.View(patient(t), func(r storage.Reader) error { leaked = r; return result }), "the error that View returns")
 			deadReader(t, leaked)
 		}
 	}},
@@ -152,7 +152,7 @@ var endTests = []test{
 		fill(t, s, before)
 		for _, result := range []error{nil, errors.New("of the caller")} {
 			var leaked storage.Tx
-			require.Equal(t, result, s.Update(patient(t), func(tx storage.Tx) error { leaked = tx; return result }))
+			require.Equal(t, result, s.Update(patient(t), func(tx storage.Tx) error { leaked = tx; return result }), "the error that Update returns")
 			deadReader(t, leaked)
 			deadTx(t, leaked)
 		}
@@ -163,7 +163,7 @@ var endTests = []test{
 		var leaked storage.Tx
 		require.Panics(t, func() {
 			_ = s.Update(patient(t), func(tx storage.Tx) error { leaked = tx; panic("of the caller") })
-		})
+		}, "Update lets a panic of fn pass")
 		deadReader(t, leaked)
 		deadTx(t, leaked)
 		stillWorks(t, s)
@@ -175,7 +175,7 @@ var endTests = []test{
 			sequences = append(sequences, r.Scan(ctx, storage.Range{}, storage.ScanOptions{}))
 		})
 		for _, seq := range sequences {
-			require.Equal(t, fmt.Sprintf("error %v;", storage.ErrTxDone), answer(seq))
+			require.Equal(t, fmt.Sprintf("error %v;", storage.ErrTxDone), answer(seq), "a sequence that is used after its transaction")
 		}
 	}},
 }
@@ -189,18 +189,18 @@ func writeAll(t *testing.T, ctx context.Context, tx storage.Tx) {
 	put(t, tx, "new", "1")
 	put(t, tx, "a", "changed")
 	del(t, tx, "b")
-	require.NoError(t, tx.DeleteRange(ctx, span("c", "d")))
-	require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, everything(t, ctx, tx))
+	require.NoError(t, tx.DeleteRange(ctx, span("c", "d")), "DeleteRange")
+	require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, everything(t, ctx, tx), "rows within the Update after all writes")
 }
 
 // stillWorks shows that the store is as it was before, and can be written.
 func stillWorks(t *testing.T, s storage.Store) {
 	t.Helper()
-	require.Equal(t, before, contents(t, s))
+	require.Equal(t, before, contents(t, s), "rows must be as they were before")
 	update(t, s, func(_ context.Context, tx storage.Tx) { put(t, tx, "later", "1") })
-	require.Len(t, contents(t, s), len(before)+1)
+	require.Len(t, contents(t, s), len(before)+1, "rows after one more Put")
 	update(t, s, func(_ context.Context, tx storage.Tx) { del(t, tx, "later") })
-	require.Equal(t, before, contents(t, s))
+	require.Equal(t, before, contents(t, s), "rows after the Delete of that row")
 }
 
 // goexits reports whether run, given something that ends its goroutine, lets it end.
@@ -219,20 +219,20 @@ func deadReader(t *testing.T, r storage.Reader) {
 	t.Helper()
 	ctx := patient(t)
 	_, err := r.Get(ctx, []byte("a"))
-	require.ErrorIs(t, err, storage.ErrTxDone)
+	require.ErrorIs(t, err, storage.ErrTxDone, "Get on a handle that is over")
 	_, err = r.Get(ctx)
-	require.ErrorIs(t, err, storage.ErrTxDone)
+	require.ErrorIs(t, err, storage.ErrTxDone, "Get of no keys on a handle that is over")
 	for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}, {Limit: 1}} {
-		require.Equal(t, fmt.Sprintf("error %v;", storage.ErrTxDone), answer(r.Scan(ctx, storage.Range{}, o)))
+		require.Equal(t, fmt.Sprintf("error %v;", storage.ErrTxDone), answer(r.Scan(ctx, storage.Range{}, o)), "Scan on a handle that is over")
 	}
 }
 
 func deadTx(t *testing.T, tx storage.Tx) {
 	t.Helper()
 	ctx := patient(t)
-	require.ErrorIs(t, tx.Put([]byte("a"), []byte("x")), storage.ErrTxDone)
-	require.ErrorIs(t, tx.Delete([]byte("a")), storage.ErrTxDone)
-	require.ErrorIs(t, tx.Delete(), storage.ErrTxDone)
-	require.ErrorIs(t, tx.DeleteRange(ctx, storage.Range{}), storage.ErrTxDone)
-	require.ErrorIs(t, tx.DeleteRange(ctx, span("x", "a")), storage.ErrTxDone)
+	require.ErrorIs(t, tx.Put([]byte("a"), []byte("x")), storage.ErrTxDone, "Put on a handle that is over")
+	require.ErrorIs(t, tx.Delete([]byte("a")), storage.ErrTxDone, "Delete on a handle that is over")
+	require.ErrorIs(t, tx.Delete(), storage.ErrTxDone, "Delete of no keys on a handle that is over")
+	require.ErrorIs(t, tx.DeleteRange(ctx, storage.Range{}), storage.ErrTxDone, "DeleteRange on a handle that is over")
+	require.ErrorIs(t, tx.DeleteRange(ctx, span("x", "a")), storage.ErrTxDone, "DeleteRange of an inverted range on a handle that is over")
 }

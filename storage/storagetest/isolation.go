@@ -179,7 +179,7 @@ func (a anomaly) test(t *testing.T, s storage.Store) {
 		left := map[string]string{}
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			for e, err := range r.Scan(ctx, storage.Prefix([]byte(prefix)), storage.ScanOptions{}) {
-				require.NoError(t, err)
+				require.NoError(t, err, "Scan of what the two transactions left")
 				left[string(e.Key[len(prefix):])] = string(e.Value)
 			}
 		})
@@ -298,8 +298,8 @@ func counterTest(t *testing.T, s storage.Store) {
 		}
 		return nil
 	})
-	require.NotZero(t, done.Load())
-	require.Equal(t, map[string]string{"counter": strconv.FormatInt(done.Load(), 10)}, contents(t, s))
+	require.NotZero(t, done.Load(), "no increment was committed")
+	require.Equal(t, map[string]string{"counter": strconv.FormatInt(done.Load(), 10)}, contents(t, s), "the counter differs from the number of increments that were committed")
 }
 
 func greatestTest(t *testing.T, s storage.Store) {
@@ -333,11 +333,11 @@ func greatestTest(t *testing.T, s storage.Store) {
 		}
 		return nil
 	})
-	require.NotZero(t, done.Load())
+	require.NotZero(t, done.Load(), "no insert was committed")
 	got := contents(t, s)
 	require.Len(t, got, int(done.Load()), "one key for each Update that returned nil")
 	for k := range numbered(int(done.Load())) {
-		require.Contains(t, got, k)
+		require.Contains(t, got, k, "a number is missing among the inserted keys")
 	}
 }
 
@@ -361,9 +361,9 @@ func onceTest(t *testing.T, s storage.Store) {
 		}
 		return nil
 	})
-	require.LessOrEqual(t, runs.Load(), int64(goroutines*each))
-	require.GreaterOrEqual(t, runs.Load(), done.Load())
-	require.Equal(t, map[string]string{"counter": strconv.FormatInt(done.Load(), 10)}, contents(t, s))
+	require.LessOrEqual(t, runs.Load(), int64(goroutines*each), "fn ran more often than Update was called")
+	require.GreaterOrEqual(t, runs.Load(), done.Load(), "fn ran less often than Updates committed")
+	require.Equal(t, map[string]string{"counter": strconv.FormatInt(done.Load(), 10)}, contents(t, s), "the counter differs from the number of Updates that committed")
 }
 
 // add adds n to the number at a key, which is 0 where the key is absent.

@@ -16,7 +16,7 @@ var lifecycleTests = []test{
 	{"Close may be called again", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		for range 3 {
-			require.NoError(t, s.Close())
+			require.NoError(t, s.Close(), "Close, called several times")
 		}
 	}},
 	{"Close may be called by many at once", func(t *testing.T, s storage.Store) {
@@ -26,16 +26,16 @@ var lifecycleTests = []test{
 	}},
 	{"a closed store runs nothing", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
-		require.NoError(t, s.Close())
+		require.NoError(t, s.Close(), "Close")
 		refused(t, s)
 		refused(t, s)
 	}},
 	{"a closed store says so even where the context is done", func(t *testing.T, s storage.Store) {
-		require.NoError(t, s.Close())
+		require.NoError(t, s.Close(), "Close")
 		ctx, cancel := context.WithCancel(patient(t))
 		cancel()
-		require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { return nil }), storage.ErrClosed)
-		require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { return nil }), storage.ErrClosed)
+		require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { return nil }), storage.ErrClosed, "View on a closed store with a context that is done")
+		require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { return nil }), storage.ErrClosed, "Update on a closed store with a context that is done")
 	}},
 	{"handles that outlive the store are dead", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
@@ -43,7 +43,7 @@ var lifecycleTests = []test{
 		var tx storage.Tx
 		view(t, s, func(_ context.Context, got storage.Reader) { r = got })
 		update(t, s, func(_ context.Context, got storage.Tx) { tx = got })
-		require.NoError(t, s.Close())
+		require.NoError(t, s.Close(), "Close")
 		deadReader(t, r)
 		deadReader(t, tx)
 		deadTx(t, tx)
@@ -54,13 +54,13 @@ var lifecycleTests = []test{
 		var closing <-chan error
 		require.NoError(t, s.View(ctx, func(r storage.Reader) error {
 			closing = closeBeside(t, ctx, s)
-			require.Equal(t, before, everything(t, ctx, r))
-			require.Equal(t, "2", get(t, ctx, r, "b"))
+			require.Equal(t, before, everything(t, ctx, r), "rows in a View during which Close was called")
+			require.Equal(t, "2", get(t, ctx, r, "b"), "Get in a View during which Close was called")
 			refused(t, s)
 			stillWaits(t, closing)
 			return nil
-		}))
-		require.NoError(t, await(t, ctx, closing, "Close after the View"))
+		}), "a View during which Close was called")
+		require.NoError(t, await(t, ctx, closing, "Close after the View"), "Close after the View")
 		refused(t, s)
 	}},
 	{"Close waits for an Update, which commits", func(t *testing.T, s storage.Store) {
@@ -70,12 +70,12 @@ var lifecycleTests = []test{
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
 			put(t, tx, "a", "early")
 			closing = closeBeside(t, ctx, s)
-			require.Equal(t, "early", get(t, ctx, tx, "a"))
+			require.Equal(t, "early", get(t, ctx, tx, "a"), "Get in an Update during which Close was called")
 			writeAll(t, ctx, tx)
 			stillWaits(t, closing)
 			return nil
-		}))
-		require.NoError(t, await(t, ctx, closing, "Close after the Update"))
+		}), "an Update during which Close was called")
+		require.NoError(t, await(t, ctx, closing, "Close after the Update"), "Close after the Update")
 	}},
 	{"a panic in the last transaction lets Close end", func(t *testing.T, s storage.Store) {
 		ctx := patient(t)
@@ -85,8 +85,8 @@ var lifecycleTests = []test{
 				closing = closeBeside(t, ctx, s)
 				panic("of the caller")
 			})
-		})
-		require.NoError(t, await(t, ctx, closing, "Close after the panic"))
+		}, "Update lets a panic of fn pass")
+		require.NoError(t, await(t, ctx, closing, "Close after the panic"), "Close after the panic")
 	}},
 	{"Close beside many transactions: each runs whole or is refused", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
@@ -107,8 +107,8 @@ var lifecycleTests = []test{
 		for range goroutines {
 			<-begun
 		}
-		require.NoError(t, s.Close())
-		require.NoError(t, await(t, ctx, done, "transactions beside Close"))
+		require.NoError(t, s.Close(), "Close beside transactions")
+		require.NoError(t, await(t, ctx, done, "transactions beside Close"), "transactions beside Close")
 		refused(t, s)
 	}},
 }
@@ -117,8 +117,8 @@ var lifecycleTests = []test{
 func refused(t *testing.T, s storage.Store) {
 	t.Helper()
 	ctx, ran := patient(t), false
-	require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), storage.ErrClosed)
-	require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), storage.ErrClosed)
+	require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), storage.ErrClosed, "View on a closed store")
+	require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), storage.ErrClosed, "Update on a closed store")
 	require.False(t, ran, "fn was run")
 }
 
@@ -132,7 +132,7 @@ func closeBeside(t *testing.T, ctx context.Context, s storage.Store) <-chan erro
 		if errors.Is(err, storage.ErrClosed) {
 			return closing
 		}
-		require.NoError(t, err) // the context's error, where Close never takes effect
+		require.NoError(t, err, "View while Close begins") // the context's error, where Close never takes effect
 		runtime.Gosched()
 	}
 }

@@ -21,10 +21,10 @@ var oddKeys = []string{
 var readTests = []test{
 	{"an empty store has no keys", func(t *testing.T, s storage.Store) {
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Empty(t, everything(t, ctx, r))
+			require.Empty(t, everything(t, ctx, r), "rows of an empty store")
 			got, err := r.Get(ctx, []byte(""), []byte("a"))
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{nil, nil}, got)
+			require.NoError(t, err, "Get in an empty store")
+			require.Equal(t, [][]byte{nil, nil}, got, "values in an empty store")
 		})
 	}},
 	{"keys are any bytes, the empty key too", func(t *testing.T, s storage.Store) {
@@ -44,23 +44,23 @@ var readTests = []test{
 		for _, v := range values {
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				put(t, tx, "k", v)
-				require.Equal(t, v, get(t, ctx, tx, "k"))
+				require.Equal(t, v, get(t, ctx, tx, "k"), "a value within the Update")
 			})
-			require.Equal(t, map[string]string{"k": v}, contents(t, s))
+			require.Equal(t, map[string]string{"k": v}, contents(t, s), "a value after the Update")
 		}
 	}},
 	{"Get answers in the order of its arguments, repeats included", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3"})
 		both(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx, slices.Collect(bytesOf([]string{"c", "a", "x", "c", "b", "x", "a"}))...)
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{[]byte("3"), []byte("1"), nil, []byte("3"), []byte("2"), nil, []byte("1")}, got)
+			require.NoError(t, err, "Get with repeated keys")
+			require.Equal(t, [][]byte{[]byte("3"), []byte("1"), nil, []byte("3"), []byte("2"), nil, []byte("1")}, got, "values in the order of the arguments")
 		})
 	}},
 	{"an absent value is nil and an empty one is not", func(t *testing.T, s storage.Store) {
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "empty", "")
-			require.NoError(t, tx.Put([]byte("nil"), nil))
+			require.NoError(t, tx.Put([]byte("nil"), nil), "Put of a nil value")
 			absentAndEmpty(t, ctx, tx)
 		})
 		both(t, s, func(ctx context.Context, r storage.Reader) { absentAndEmpty(t, ctx, r) })
@@ -69,16 +69,16 @@ var readTests = []test{
 		fill(t, s, map[string]string{"": "x"})
 		both(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx)
-			require.NoError(t, err)
-			require.Empty(t, got)
+			require.NoError(t, err, "Get of no keys")
+			require.Empty(t, got, "values of no keys")
 		})
 	}},
 	{"Get of a key longer than any is absent", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
 		both(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx, bytes.Repeat([]byte("a"), s.Limits().KeyBytes+1), []byte("a"))
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{nil, []byte("1")}, got)
+			require.NoError(t, err, "Get of a key that is too long")
+			require.Equal(t, [][]byte{nil, []byte("1")}, got, "values of a key that is too long and of another one")
 		})
 	}},
 	{"Get sees its transaction's own writes", func(t *testing.T, s storage.Store) {
@@ -90,10 +90,10 @@ var readTests = []test{
 			del(t, tx, "gone", "new and gone", "never there")
 			got, err := tx.Get(ctx, slices.Collect(bytesOf(
 				[]string{"kept", "changed", "gone", "new", "new and gone", "never there"}))...)
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{[]byte("1"), []byte("2"), nil, []byte("2"), nil, nil}, got)
+			require.NoError(t, err, "Get of the keys that the Update has written")
+			require.Equal(t, [][]byte{[]byte("1"), []byte("2"), nil, []byte("2"), nil, nil}, got, "values within the Update")
 		})
-		require.Equal(t, map[string]string{"kept": "1", "changed": "2", "new": "2"}, contents(t, s))
+		require.Equal(t, map[string]string{"kept": "1", "changed": "2", "new": "2"}, contents(t, s), "rows after the Update")
 	}},
 	{"reads under a context that is done give its error", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
@@ -101,10 +101,10 @@ var readTests = []test{
 		cancel()
 		both(t, s, func(_ context.Context, r storage.Reader) {
 			_, err := r.Get(done, []byte("a"))
-			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, context.Canceled, "Get with a context that is done")
 			yields := 0
 			for _, err := range r.Scan(done, storage.Range{}, storage.ScanOptions{}) {
-				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, context.Canceled, "Scan with a context that is done")
 				yields++
 			}
 			require.Equal(t, 1, yields, "a scan yields its error once")
@@ -115,17 +115,17 @@ var readTests = []test{
 func absentAndEmpty(t *testing.T, ctx context.Context, r storage.Reader) {
 	t.Helper()
 	got, err := r.Get(ctx, []byte("absent"), []byte("empty"), []byte("nil"))
-	require.NoError(t, err)
-	require.Len(t, got, 3)
-	require.Nil(t, got[0])
+	require.NoError(t, err, "Get")
+	require.Len(t, got, 3, "Get returns one value for each key")
+	require.Nil(t, got[0], "the value of an absent key is nil")
 	for _, v := range got[1:] {
-		require.NotNil(t, v)
-		require.Empty(t, v)
+		require.NotNil(t, v, "the value of a key with an empty value is not nil")
+		require.Empty(t, v, "the value of a key with an empty value is empty")
 	}
 	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
-		require.NoError(t, err)
+		require.NoError(t, err, "Scan")
 		require.NotNil(t, e.Value, "value of key %q", e.Key)
-		require.Empty(t, e.Value)
+		require.Empty(t, e.Value, "the value in an entry is empty")
 	}
 }
 

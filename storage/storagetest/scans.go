@@ -24,8 +24,8 @@ var scanTests = []test{
 		backward := slices.Clone(oddKeys)
 		slices.Reverse(backward)
 		both(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, oddKeys, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{}))
-			require.Equal(t, backward, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{Reverse: true}))
+			require.Equal(t, oddKeys, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{}), "keys of a forward scan")
+			require.Equal(t, backward, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{Reverse: true}), "keys of a reverse scan")
 		})
 	}},
 	{"a prefix has the keys that begin with it, all 0xff too", func(t *testing.T, s storage.Store) {
@@ -82,8 +82,8 @@ var scanTests = []test{
 		fill(t, s, map[string]string{"a": "1", "b": "1"})
 		long := strings.Repeat("a", s.Limits().KeyBytes+1)
 		both(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, []string{"b"}, keysOf(t, ctx, r, span(long, ""), storage.ScanOptions{}))
-			require.Equal(t, []string{"a"}, keysOf(t, ctx, r, span("", long), storage.ScanOptions{Reverse: true}))
+			require.Equal(t, []string{"b"}, keysOf(t, ctx, r, span(long, ""), storage.ScanOptions{}), "keys from a bound that is too long")
+			require.Equal(t, []string{"a"}, keysOf(t, ctx, r, span("", long), storage.ScanOptions{Reverse: true}), "keys up to a bound that is too long")
 		})
 	}},
 	{"a sequence may be ranged over again, and scans anew", func(t *testing.T, s storage.Store) {
@@ -91,16 +91,16 @@ var scanTests = []test{
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			seq := r.Scan(ctx, storage.Range{}, storage.ScanOptions{Limit: 2})
 			for range 3 {
-				require.Equal(t, []string{"a", "c"}, keysIn(t, seq))
+				require.Equal(t, []string{"a", "c"}, keysIn(t, seq), "keys of a sequence that is used several times")
 			}
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			seq := tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: true})
-			require.Equal(t, []string{"c", "a"}, keysIn(t, seq))
+			require.Equal(t, []string{"c", "a"}, keysIn(t, seq), "keys in reverse, before the writes")
 			put(t, tx, "b", "1")
 			require.Equal(t, []string{"c", "b", "a"}, keysIn(t, seq), "it scans as of when its loop begins")
 			del(t, tx, "c")
-			require.Equal(t, []string{"b", "a"}, keysIn(t, seq))
+			require.Equal(t, []string{"b", "a"}, keysIn(t, seq), "keys in reverse, after the Delete")
 		})
 	}},
 	{"a scan does not see the writes of its loop", func(t *testing.T, s storage.Store) {
@@ -112,7 +112,7 @@ var scanTests = []test{
 				entries["0010"] = "own"
 				seen := map[string]string{}
 				for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
-					require.NoError(t, err)
+					require.NoError(t, err, "Scan")
 					seen[string(e.Key)] = string(e.Value)
 					switch len(seen) {
 					case 3:
@@ -122,13 +122,13 @@ var scanTests = []test{
 						put(t, tx, "0025", "changed")
 						del(t, tx, "0010", "0016", "0026", string(e.Key))
 					case 8:
-						require.NoError(t, tx.DeleteRange(ctx, storage.Range{}))
+						require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "DeleteRange during a scan")
 						require.Empty(t, everything(t, ctx, tx), "a new scan does see them")
 					}
 				}
 				require.Equal(t, entries, seen, "reverse: %v", reverse)
 			})
-			require.Empty(t, contents(t, s))
+			require.Empty(t, contents(t, s), "rows after everything was deleted")
 		}
 	}},
 	{"scans may run inside one another", func(t *testing.T, s storage.Store) {
@@ -137,14 +137,14 @@ var scanTests = []test{
 			put(t, tx, "0005", "own")
 			pairs := 0
 			for outer, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
-				require.NoError(t, err)
+				require.NoError(t, err, "the outer scan")
 				for inner, err := range tx.Scan(ctx, storage.Range{Start: outer.Key}, storage.ScanOptions{Reverse: true}) {
-					require.NoError(t, err)
-					require.GreaterOrEqual(t, string(inner.Key), string(outer.Key))
+					require.NoError(t, err, "the inner scan")
+					require.GreaterOrEqual(t, string(inner.Key), string(outer.Key), "the inner scan begins at the key of the outer one")
 					pairs++
 				}
 			}
-			require.Equal(t, 6+5+4+3+2+1, pairs)
+			require.Equal(t, 6+5+4+3+2+1, pairs, "number of pairs")
 		})
 	}},
 	{"a scan may be left early", func(t *testing.T, s storage.Store) {
@@ -152,20 +152,20 @@ var scanTests = []test{
 		both(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}, {Limit: 5}} {
 				for _, err := range r.Scan(ctx, storage.Range{}, o) {
-					require.NoError(t, err)
+					require.NoError(t, err, "Scan")
 					break
 				}
 			}
-			require.Len(t, everything(t, ctx, r), 10)
+			require.Len(t, everything(t, ctx, r), 10, "rows after scans that were left early")
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
-				require.NoError(t, err)
-				require.NoError(t, tx.Delete(e.Key))
+				require.NoError(t, err, "Scan")
+				require.NoError(t, tx.Delete(e.Key), "Delete during a scan")
 				break
 			}
 		})
-		require.Len(t, contents(t, s), 9)
+		require.Len(t, contents(t, s), 9, "rows after the Delete during a scan that was left early")
 	}},
 	{"a scan that is still in iter.Pull when fn ends", func(t *testing.T, s storage.Store) {
 		fill(t, s, numbered(10))
@@ -188,13 +188,13 @@ var scanTests = []test{
 					next, stop = iter.Pull2(r.Scan(ctx, storage.Range{}, o))
 					t.Cleanup(stop)
 					_, err, ok := next()
-					require.NoError(t, err)
-					require.True(t, ok)
+					require.NoError(t, err, "the first entry")
+					require.True(t, ok, "there is a first entry")
 				})
 				require.Len(t, contents(t, s), 10, "the store goes on, after %s with %+v", c.name, o)
 				_, err, ok := next()
 				require.True(t, ok, "it says that it is over, after %s with %+v", c.name, o)
-				require.ErrorIs(t, err, storage.ErrTxDone)
+				require.ErrorIs(t, err, storage.ErrTxDone, "the error of a scan that is used after its transaction")
 				_, _, ok = next()
 				require.False(t, ok, "nothing comes after an error")
 			}
@@ -209,7 +209,7 @@ var scanTests = []test{
 				read, failed := 0, 0
 				for _, err := range r.Scan(ctx, storage.Range{}, o) {
 					if err != nil {
-						require.ErrorIs(t, err, context.Canceled)
+						require.ErrorIs(t, err, context.Canceled, "the error of a scan whose context is done")
 						failed++
 						continue
 					}
@@ -218,8 +218,8 @@ var scanTests = []test{
 					cancel()
 				}
 				cancel()
-				require.Equal(t, 1, failed)
-				require.LessOrEqual(t, read, slack)
+				require.Equal(t, 1, failed, "a scan yields its error once")
+				require.LessOrEqual(t, read, slack, "entries that were read after the context was done")
 			}
 		})
 	}},
@@ -272,7 +272,7 @@ func keysIn(t *testing.T, seq iter.Seq2[storage.Entry, error]) []string {
 	t.Helper()
 	keys := []string{}
 	for e, err := range seq {
-		require.NoError(t, err)
+		require.NoError(t, err, "Scan")
 		keys = append(keys, string(e.Key))
 	}
 	return keys

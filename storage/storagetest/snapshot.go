@@ -19,15 +19,15 @@ var snapshotTests = []test{
 	{"a View keeps its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, before, everything(t, ctx, r))
+			require.Equal(t, before, everything(t, ctx, r), "rows in the View before the other Update")
 			changeBeside(t, ctx, s)
-			require.Equal(t, before, everything(t, ctx, r))
-			require.Equal(t, "1", get(t, ctx, r, "a"))
+			require.Equal(t, before, everything(t, ctx, r), "rows in the View after the other Update")
+			require.Equal(t, "1", get(t, ctx, r, "a"), "Get in the View after the other Update")
 			got, err := r.Get(ctx, []byte("new"), []byte("b"))
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{nil, []byte("2")}, got)
+			require.NoError(t, err, "Get in the View after the other Update")
+			require.Equal(t, [][]byte{nil, []byte("2")}, got, "values in the View after the other Update")
 		})
-		require.Equal(t, changed, contents(t, s))
+		require.Equal(t, changed, contents(t, s), "rows after the View")
 	}},
 	{"a View takes its snapshot no later than its first read", func(t *testing.T, s storage.Store) {
 		firstReads := map[string]func(ctx context.Context, r storage.Reader) error{
@@ -70,7 +70,7 @@ var snapshotTests = []test{
 			view(t, s, func(ctx context.Context, r storage.Reader) {
 				seen := map[string]string{}
 				for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
-					require.NoError(t, err)
+					require.NoError(t, err, "Scan beside an Update")
 					seen[string(e.Key)] = string(e.Value)
 					if len(seen) == 10 || len(seen) == 250 {
 						require.NoError(t, await(t, ctx, background(func() error {
@@ -82,7 +82,7 @@ var snapshotTests = []test{
 								}
 								return tx.Put([]byte("0300"), []byte("changed"))
 							})
-						}), "an Update beside a scan"))
+						}), "an Update beside a scan"), "an Update beside a scan")
 					}
 				}
 				require.Equal(t, entries, seen, "reverse: %v", reverse)
@@ -94,9 +94,9 @@ var snapshotTests = []test{
 		fill(t, s, before)
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			writeAll(t, ctx, tx)
-			require.Equal(t, before, contents(t, s))
+			require.Equal(t, before, contents(t, s), "rows in a View inside of an Update")
 		})
-		require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, contents(t, s))
+		require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, contents(t, s), "rows after the Update")
 	}},
 	{"a View runs beside an Update that is not done", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
@@ -110,7 +110,7 @@ var snapshotTests = []test{
 					}
 					return err
 				})
-			}), "a View beside an Update"))
+			}), "a View beside an Update"), "a View beside an Update")
 		})
 	}},
 	{"an Update that returned is seen by every later View and Update", func(t *testing.T, s storage.Store) {
@@ -175,7 +175,7 @@ var snapshotTests = []test{
 				return nil
 			})
 		}
-		require.NoError(t, write(0))
+		require.NoError(t, write(0), "the first Update")
 		var written atomic.Bool
 		together(t, views+1, func(i int) error {
 			if i == views {
@@ -229,7 +229,7 @@ func changeBeside(t *testing.T, ctx context.Context, s storage.Store) {
 			}
 			return tx.DeleteRange(ctx, span("c", "d"))
 		})
-	}), "an Update beside a View"))
+	}), "an Update beside a View"), "an Update beside a View")
 }
 
 // firstOf runs a scan up to its first entry.

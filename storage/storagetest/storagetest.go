@@ -112,7 +112,7 @@ func view(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.
 	require.NoError(t, s.View(ctx, func(r storage.Reader) error {
 		fn(ctx, r)
 		return nil
-	}))
+	}), "View")
 }
 
 // update runs fn in an Update that must succeed.
@@ -122,7 +122,7 @@ func update(t *testing.T, s storage.Store, fn func(ctx context.Context, tx stora
 	require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
 		fn(ctx, tx)
 		return nil
-	}))
+	}), "Update")
 }
 
 // fill puts entries, in as many transactions as they need.
@@ -131,7 +131,7 @@ func fill(t *testing.T, s storage.Store, entries map[string]string) {
 	for keys := range slices.Chunk(slices.Sorted(maps.Keys(entries)), fillRows) {
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			for _, k := range keys {
-				require.NoError(t, tx.Put([]byte(k), []byte(entries[k])))
+				require.NoError(t, tx.Put([]byte(k), []byte(entries[k])), "Put")
 			}
 		})
 	}
@@ -159,7 +159,7 @@ func everything(t *testing.T, ctx context.Context, r storage.Reader) map[string]
 	t.Helper()
 	all := map[string]string{}
 	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
-		require.NoError(t, err)
+		require.NoError(t, err, "Scan of everything")
 		all[string(e.Key)] = string(e.Value)
 	}
 	return all
@@ -170,7 +170,7 @@ func keysOf(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Rang
 	t.Helper()
 	keys := []string{}
 	for e, err := range r.Scan(ctx, rg, o) {
-		require.NoError(t, err)
+		require.NoError(t, err, "Scan")
 		keys = append(keys, string(e.Key))
 	}
 	return keys
@@ -180,20 +180,20 @@ func keysOf(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Rang
 func get(t *testing.T, ctx context.Context, r storage.Reader, key string) string {
 	t.Helper()
 	got, err := r.Get(ctx, []byte(key))
-	require.NoError(t, err)
-	require.Len(t, got, 1)
+	require.NoError(t, err, "Get")
+	require.Len(t, got, 1, "Get returns one value for each key")
 	require.NotNil(t, got[0], "no value at key %q", key)
 	return string(got[0])
 }
 
 func put(t *testing.T, tx storage.Tx, key, value string) {
 	t.Helper()
-	require.NoError(t, tx.Put([]byte(key), []byte(value)))
+	require.NoError(t, tx.Put([]byte(key), []byte(value)), "Put")
 }
 
 func del(t *testing.T, tx storage.Tx, keys ...string) {
 	t.Helper()
-	require.NoError(t, tx.Delete(slices.Collect(bytesOf(keys))...))
+	require.NoError(t, tx.Delete(slices.Collect(bytesOf(keys))...), "Delete")
 }
 
 func bytesOf(keys []string) func(yield func([]byte) bool) {
@@ -225,7 +225,7 @@ func await(t *testing.T, ctx context.Context, done <-chan error, what string) er
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		require.FailNow(t, "waited in vain for "+what)
+		require.FailNow(t, "waited in vain for "+what, "the store blocks where it must not")
 		return nil
 	}
 }
@@ -240,7 +240,7 @@ func together(t *testing.T, n int, fn func(i int) error) {
 		all.Go(func() { errs[i] = fn(i) })
 	}
 	all.Wait()
-	require.NoError(t, errors.Join(errs...))
+	require.NoError(t, errors.Join(errs...), "a goroutine of the test failed")
 }
 
 // committed sorts the outcome of storage.Run into committed, beaten by others too

@@ -63,7 +63,9 @@ func transferTest(t *testing.T, s storage.Store) {
 		}
 		return nil
 	})
-	view(t, s, func(ctx context.Context, r storage.Reader) { require.NoError(t, sumIs(ctx, r, total)) })
+	view(t, s, func(ctx context.Context, r storage.Reader) {
+		require.NoError(t, sumIs(ctx, r, total), "the sum of all accounts in the end")
+	})
 }
 
 func account(i int) string { return fmt.Sprintf("account/%02d", i) }

@@ -16,12 +16,12 @@ var writeTests = []test{
 			put(t, tx, "b", "a long value at first")
 			put(t, tx, "b", "2")
 		})
-		require.Equal(t, map[string]string{"a": "1", "b": "2"}, contents(t, s))
+		require.Equal(t, map[string]string{"a": "1", "b": "2"}, contents(t, s), "rows after the first Update")
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			put(t, tx, "a", "")
 			put(t, tx, "b", "3")
 		})
-		require.Equal(t, map[string]string{"a": "", "b": "3"}, contents(t, s))
+		require.Equal(t, map[string]string{"a": "", "b": "3"}, contents(t, s), "rows after the second Update")
 	}},
 	{"Delete removes, and absent keys are no error", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"": "0", "a": "1", "b": "2", "c": "3"})
@@ -29,9 +29,9 @@ var writeTests = []test{
 			del(t, tx)
 			del(t, tx, "never there")
 			del(t, tx, "a", "never there", "c", "a", "")
-			require.Equal(t, map[string]string{"b": "2"}, everything(t, ctx, tx))
+			require.Equal(t, map[string]string{"b": "2"}, everything(t, ctx, tx), "rows within the Update")
 		})
-		require.Equal(t, map[string]string{"b": "2"}, contents(t, s))
+		require.Equal(t, map[string]string{"b": "2"}, contents(t, s), "rows after the Update")
 	}},
 	{"the last write to a key is the one that counts", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"put last": "0", "deleted last": "0", "ranged last": "0", "put after range": "0"})
@@ -44,11 +44,11 @@ var writeTests = []test{
 				del(t, tx, k)
 			}
 			put(t, tx, "ranged last", "1")
-			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("ranged"))))
-			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("put after"))))
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("ranged"))), "DeleteRange of rows that were put in the same Update")
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("put after"))), "DeleteRange of a row that is put later in the same Update")
 			put(t, tx, "put after range", "1")
 		})
-		require.Equal(t, map[string]string{"put last": "1", "new put last": "1", "put after range": "1"}, contents(t, s))
+		require.Equal(t, map[string]string{"put last": "1", "new put last": "1", "put after range": "1"}, contents(t, s), "rows after the Update")
 	}},
 	{"DeleteRange takes what Scan would yield", func(t *testing.T, s storage.Store) {
 		bounds := []string{"", "a", "b", "b\x00", "cc", "dd", "e", "f", "f\x00", "\xff"}
@@ -59,9 +59,9 @@ var writeTests = []test{
 				for k, v := range ranged {
 					want.entries[k] = v
 				}
-				require.NoError(t, want.DeleteRange(t.Context(), span(start, end)))
+				require.NoError(t, want.DeleteRange(t.Context(), span(start, end)), "DeleteRange of the model")
 				update(t, s, func(ctx context.Context, tx storage.Tx) {
-					require.NoError(t, tx.DeleteRange(ctx, span(start, end)))
+					require.NoError(t, tx.DeleteRange(ctx, span(start, end)), "DeleteRange")
 					require.Equal(t, want.entries, everything(t, ctx, tx), "from %q to %q", start, end)
 				})
 				require.Equal(t, want.entries, contents(t, s), "from %q to %q", start, end)
@@ -75,8 +75,8 @@ var writeTests = []test{
 			}
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
-			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("a"))))
-			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("\xff\xff"))))
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("a"))), "DeleteRange of the prefix a")
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("\xff\xff"))), "DeleteRange of the prefix of two 0xff")
 		})
 		want := map[string]string{}
 		for _, k := range oddKeys {
@@ -84,7 +84,7 @@ var writeTests = []test{
 				want[k] = "x"
 			}
 		}
-		require.Equal(t, want, contents(t, s))
+		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
 	{"DeleteRange sees its transaction's own writes", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"r/old": "0", "r/deleted": "0", "r/changed": "0", "s": "0"})
@@ -92,14 +92,14 @@ var writeTests = []test{
 			put(t, tx, "r/new", "1")
 			put(t, tx, "r/changed", "1")
 			del(t, tx, "r/deleted")
-			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("r/"))))
-			require.Equal(t, map[string]string{"s": "0"}, everything(t, ctx, tx))
+			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("r/"))), "DeleteRange")
+			require.Equal(t, map[string]string{"s": "0"}, everything(t, ctx, tx), "rows within the Update")
 			put(t, tx, "r/newer", "1")
 			got, err := tx.Get(ctx, []byte("r/new"), []byte("r/old"), []byte("r/newer"))
-			require.NoError(t, err)
-			require.Equal(t, [][]byte{nil, nil, []byte("1")}, got)
+			require.NoError(t, err, "Get within the Update")
+			require.Equal(t, [][]byte{nil, nil, []byte("1")}, got, "values within the Update")
 		})
-		require.Equal(t, map[string]string{"s": "0", "r/newer": "1"}, contents(t, s))
+		require.Equal(t, map[string]string{"s": "0", "r/newer": "1"}, contents(t, s), "rows after the Update")
 	}},
 	{"DeleteRange under a context that is done dooms", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
@@ -108,15 +108,15 @@ var writeTests = []test{
 		cancel()
 		err := s.Update(ctx, func(tx storage.Tx) error {
 			put(t, tx, "b", "1")
-			require.ErrorIs(t, tx.DeleteRange(done, storage.Range{}), context.Canceled)
+			require.ErrorIs(t, tx.DeleteRange(done, storage.Range{}), context.Canceled, "DeleteRange with a context that is done")
 			return nil
 		})
-		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, map[string]string{"a": "1"}, contents(t, s))
+		require.ErrorIs(t, err, context.Canceled, "Update in which DeleteRange failed")
+		require.Equal(t, map[string]string{"a": "1"}, contents(t, s), "rows after the Update that failed")
 	}},
 	{"an Update that writes nothing commits", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
 		update(t, s, func(context.Context, storage.Tx) {})
-		require.Equal(t, map[string]string{"a": "1"}, contents(t, s))
+		require.Equal(t, map[string]string{"a": "1"}, contents(t, s), "rows after an Update that writes nothing")
 	}},
 }
