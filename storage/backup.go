@@ -135,28 +135,20 @@ const (
 	restoreBytes = 4 << 20
 )
 
-// restoreSize returns restoreRows and restoreBytes, or less for a store that still has
-// limits of its own.
-func restoreSize(s Store) (rows, bytes int) {
-	l := s.Limits()
-	return min(restoreRows, l.TxWrites), min(restoreBytes, l.TxBytes)
-}
-
 // empty deletes every row.
 func empty(ctx context.Context, s Store) error {
-	rows, size := restoreSize(s)
 	from := Range{}
 	for {
 		var next []byte // the first row that is left, or nil
 		err := Run(ctx, s, func(tx Tx) error {
 			next = nil
-			writes, bytes := rows, size
+			writes, bytes := restoreRows, restoreBytes
 			for e, err := range tx.Scan(ctx, from, ScanOptions{KeysOnly: true}) {
 				if err != nil {
 					return err
 				}
 				bytes -= EntryBytes(e.Key, nil)
-				if writes < rows && (writes == 0 || bytes < 0) {
+				if writes < restoreRows && (writes == 0 || bytes < 0) {
 					next = e.Key
 					return nil
 				}
@@ -280,12 +272,11 @@ func parseChunk(chunk []byte) (entries []Entry, err error) {
 
 // put writes entries, in as many transactions as are needed.
 func (b *backupReader) put(ctx context.Context, entries []Entry) error {
-	rows, size := restoreSize(b.into)
 	for len(entries) > 0 {
 		n, bytes := 0, 0
-		for n < min(len(entries), rows) {
+		for n < min(len(entries), restoreRows) {
 			bytes += EntryBytes(entries[n].Key, entries[n].Value)
-			if bytes > size && n > 0 {
+			if bytes > restoreBytes && n > 0 {
 				break
 			}
 			n++

@@ -161,9 +161,8 @@ type Limits struct {
 	ValueBytes int // longest value; at least 64
 
 	// TxWrites and TxBytes are the size by which package data still divides its work:
-	// a number of writes, and a sum of [EntryBytes]. A store does not enforce them.
-	//
-	// Deprecated: Update accepts a transaction of any size. Both fields will be removed.
+	// a number of writes, and a sum of [EntryBytes]. A store does not enforce them. They
+	// will be removed, because Update accepts a transaction of any size.
 	TxWrites, TxBytes int
 }
 

@@ -29,12 +29,21 @@ var All = []Backend{
 	{"badger", func(t testing.TB) (storage.Store, func() storage.Store) {
 		dir := t.TempDir()
 		open := func() storage.Store {
-			s, err := badger.Open(dir, badger.Options{MemTableBytes: 8 << 20})
+			s, err := badger.Open(dir, badger.Options{MemTableBytes: 8 << 20, PartRows: partRows(t)})
 			require.NoError(t, err)
 			return s
 		}
 		return open(), open
 	}},
+}
+
+// partRows makes Badger write every Update of more than 64 rows in several parts, unless
+// it is measured.
+func partRows(t testing.TB) int {
+	if _, measured := t.(*testing.B); measured {
+		return 0
+	}
+	return 64
 }
 
 // keep is a memory store that Close leaves as it is, to be opened again.

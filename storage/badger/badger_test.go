@@ -14,13 +14,25 @@ import (
 // The smallest table fills soon, so that the suite sees rows in files as well.
 var small = badger.Options{MemTableBytes: 1 << 20}
 
+// Parts of a few rows, so that most Updates of the suite take several.
+func openSmallParts(t *testing.T) storage.Store {
+	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 1 << 20, PartRows: 8})
+}
+
 func open(t *testing.T) storage.Store { return openDir(t, t.TempDir()) }
 
-func openDir(t *testing.T, dir string) storage.Store {
-	s, err := badger.Open(dir, small)
+func openDir(t *testing.T, dir string) storage.Store { return openWith(t, dir, small) }
+
+func openWith(t *testing.T, dir string, o badger.Options) storage.Store {
+	s, err := badger.Open(dir, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
+}
+
+// A new log every few parts, and tables within one Update.
+func openLarge(t *testing.T) storage.Store {
+	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 4 << 20})
 }
 
 func openMemory(t *testing.T) storage.Store {
@@ -29,6 +41,7 @@ func openMemory(t *testing.T) storage.Store {
 	return s
 }
 
-func TestStore(t *testing.T)   { storagetest.Run(t, open) }
+func TestStore(t *testing.T)   { storagetest.Run(t, openSmallParts) }
 func TestDurable(t *testing.T) { storagetest.RunDurable(t, openDir) }
+func TestLarge(t *testing.T)   { storagetest.RunLarge(t, openLarge) }
 func TestPair(t *testing.T)    { storagetest.RunPair(t, open, openMemory) }

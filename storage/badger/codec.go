@@ -21,7 +21,7 @@ const (
 
 // formatVersion names the layout of rows that this file describes.
 const (
-	formatVersion = 1
+	formatVersion = 2
 	formatName    = "customerportal storage/badger "
 )
 

@@ -44,7 +44,7 @@ func TestAFullDisk(t *testing.T) {
 		t.Skipf("no disk of its own can be had here: %v %s", err, out)
 	}
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, "refused\nread\nwritten again\nread again\nread-only\n", string(out))
+	require.Equal(t, "refused\nread\nwritten again\nread again\nlarge Updates\nread-only\n", string(out))
 }
 
 func fillDisk(dir string) {
@@ -114,10 +114,83 @@ func fillDisk(dir string) {
 	check()
 	must(s.Close())
 	fmt.Println("read again")
+	must(os.RemoveAll(data))
+	fillWithLargeUpdates(must, filepath.Join(dir, "large"), ballast)
+	fmt.Println("large Updates")
 	must(syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
-	if _, err := Open(data, o); !errors.Is(err, syscall.EROFS) {
+	if _, err := Open(filepath.Join(dir, "large"), o); !errors.Is(err, syscall.EROFS) {
 		must(fmt.Errorf("read-only: %w", err))
 	}
 	fmt.Println("read-only")
 	os.Exit(0)
+}
+
+// fillWithLargeUpdates fills the disk with Updates of many parts, which add and replace
+// rows, until they are refused, and again when there is more room.
+func fillWithLargeUpdates(must func(error), dir, ballast string) {
+	ctx := context.Background()
+	o := Options{MemTableBytes: minMemTable, PartRows: 40}
+	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // to see that it is needed
+		o.MinFreeBytes = -1
+	}
+	must(os.WriteFile(ballast, make([]byte, diskBytes/4), 0o600))
+	const each = 300
+	written := 0 // Updates
+	check := func(s *Store) {
+		found := 0
+		must(s.View(ctx, func(r storage.Reader) error {
+			for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
+				if err != nil {
+					return err
+				}
+				if string(e.Key) != "last" {
+					found++
+				} else if last := fmt.Sprint(written); string(e.Value) != last {
+					return fmt.Errorf("the last Update is %s, expected %s", e.Value, last)
+				}
+			}
+			return nil
+		}))
+		if found != written*each {
+			must(fmt.Errorf("%d rows, expected %d", found, written*each))
+		}
+	}
+	for range 2 {
+		s, err := Open(dir, o)
+		must(err)
+		before := written
+		for {
+			err := s.Update(ctx, func(tx storage.Tx) error {
+				for i := range each {
+					key := fmt.Appendf(nil, "%08x", uint32(written*each+i)*2654435761)
+					if err := tx.Put(key, make([]byte, 5_000)); err != nil {
+						return err
+					}
+				}
+				return tx.Put([]byte("last"), fmt.Append(nil, written+1))
+			})
+			if err != nil && !errors.Is(err, ErrDiskFull) {
+				must(err)
+			}
+			if err == nil {
+				written++
+			}
+			check(s)
+			if err != nil {
+				break
+			}
+		}
+		if written < before+2 {
+			must(fmt.Errorf("%d large Updates had room", written-before))
+		}
+		must(s.VerifyChecksum(ctx))
+		must(s.Close())
+		if err := os.Remove(ballast); err != nil && !errors.Is(err, os.ErrNotExist) {
+			must(err)
+		}
+	}
+	s, err := Open(dir, Options{MemTableBytes: minMemTable, MinFreeBytes: -1})
+	must(err)
+	check(s)
+	must(s.Close())
 }

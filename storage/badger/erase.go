@@ -107,16 +107,22 @@ func (s *Store) alone(ctx context.Context, fn func() error) error {
 
 // commitRow commits one row of this package's own. The caller is alone.
 func (s *Store) commitRow(row []byte) error {
-	ts := s.snaps.newest() + 1
-	halted, err := s.commit(ts, engineCommit, func(txn *engine.Txn) error { return txn.Set(row, seal(row, nil)) })
-	if halted {
-		s.flusher.halt(err)
+	if err := s.space.check(engineCommit, 0); err != nil {
+		return err
 	}
-	if err == nil {
-		s.snaps.advance(ts)
+	reached, halted, err := s.commit(func(w *partWriter) error { return w.write(row, seal(row, nil)) })
+	if halted != nil {
+		s.flusher.halt(halted)
 	}
+	s.snaps.advance(reached)
 	return err
 }
+
+// Erase rewrites rows in Updates of at most so many rows and bytes.
+const (
+	eraseRows  = 5_000
+	eraseBytes = 4 << 20
+)
 
 // rewriteStale looks for rows that were deleted or replaced at ts or before, writes
 // their keys again, so that the next compaction finds them, and says how many.
@@ -145,14 +151,12 @@ func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err err
 			return nil
 		})
 	}
-	// A value may be as long as half a transaction.
-	room := s.limits.TxBytes / 2
 	ofEngine := guard("erase", func() error {
 		it := txn.NewIterator(engine.IteratorOptions{AllVersions: true, Prefix: []byte{dataSpace}})
 		defer it.Close()
 		for key, weight := range staleKeys(ctx, it, ts) {
 			found++
-			if len(batch) == s.limits.TxWrites || len(batch) > 0 && bytes+weight > room {
+			if len(batch) == eraseRows || len(batch) > 0 && bytes+weight > eraseBytes {
 				if err = flush(); err != nil {
 					return nil
 				}

@@ -28,8 +28,9 @@ var (
 	// package's format.
 	ErrVersion = errors.New("storage/badger: the directory has another format")
 
-	// ErrHalted is returned by Update once a commit failed half way, so that it is
-	// not known whether a restart will find it. Open the directory again to go on.
+	// ErrHalted is returned by Update once a commit has failed in the engine half way.
+	// Open the directory again to go on. The Update whose own commit failed gets an
+	// error that also matches [storage.ErrUnknown] if its writes may be there then.
 	ErrHalted = errors.New("storage/badger: a commit failed half way; the store only reads until it is opened again")
 
 	// ErrDiskFull is returned by Open and Update where less of the disk is free than

@@ -3,22 +3,34 @@ package badger
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"sync"
 
 	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/customerportal-go/customerportal/storage"
 )
 
-// batch is the writes of some Updates, which are committed together. Its own
-// fields are guarded by flusher.mu until it is sealed, and do not change after.
+// A batch is full when it reaches one of these bounds: then no further Update joins it.
+// They keep the time short for which the Updates of one batch wait for one another. The
+// writes of one Update may exceed them.
+const (
+	fullRows  = 100_000
+	fullBytes = 8 << 20
+)
+
+// batch is the writes of some Updates, which are committed together. The flusher's mu
+// guards writes until the batch is sealed; they do not change afterwards.
 type batch struct {
 	writes  *layer
-	bytes   int
-	sealed  chan struct{} // closed when no Update joins any more
-	settled chan struct{} // closed when err is the outcome
-	err     error
+	sealed  chan struct{} // closed when no further Update joins
+	settled chan struct{} // closed when err and lost are the outcome
+
+	err  error // the outcome for the Updates of the batch
+	lost error // the outcome for those that ran on top of it: not nil if err is not
 }
+
+// full reports whether no further Update may join. The flusher's mu is held.
+func (b *batch) full() bool { return b.writes.len() >= fullRows || b.writes.bytes >= fullBytes }
 
 // flusher commits batches, one at a time and in order. While one is on its way to
 // the disk the next one gathers, so a commit carries whatever finished meanwhile.
@@ -33,15 +45,15 @@ type flusher struct {
 	stopping  bool
 	stopped   chan struct{}
 
-	// commitAt is CommitAt of the engine, and something else in tests.
+	// commitAt is CommitAt of the engine, and syncLog its Sync. Tests replace them.
 	commitAt func(txn *engine.Txn, ts uint64) error
+	syncLog  func() error
 }
 
 func (s *Store) startFlusher() {
 	f := &s.flusher
 	f.wake = sync.NewCond(&f.mu)
 	f.stopped = make(chan struct{})
-	f.commitAt = func(txn *engine.Txn, ts uint64) error { return txn.CommitAt(ts, nil) }
 	go s.flushAll()
 }
 
@@ -73,63 +85,58 @@ func (s *Store) stand() (*snapshot, []*batch, error) {
 	return s.snaps.acquire(), bases, nil
 }
 
-// join adds the writes of an Update that ran on bases to the gathering batch, and
-// returns that. Where it is too full it waits until it is sealed. The caller has
-// the writer token.
-func (s *Store) join(ctx context.Context, own *layer, bytes int, bases []*batch) (*batch, error) {
-	f := &s.flusher
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// awaitRoom returns when the gathering batch is not full. The caller must not have the
+// writer token: while a full batch waits for the one before it, everybody else can go on.
+func (f *flusher) awaitRoom(ctx context.Context) error {
 	for {
-		// What this Update read may just have failed to become true.
-		for _, b := range bases {
-			if b.failed() {
-				return nil, b.err
-			}
-		}
-		b := f.gathering
+		b := f.withoutRoom()
 		if b == nil {
-			b = &batch{
-				writes:  own,
-				bytes:   bytes,
-				sealed:  make(chan struct{}),
-				settled: make(chan struct{}),
-			}
-			f.gathering = b
-			f.wake.Signal()
-			return b, nil
+			return nil
 		}
-		if b.writes.Len()+own.Len() <= s.limits.TxWrites && b.bytes+bytes <= s.limits.TxBytes {
-			b.add(own)
-			return b, nil
-		}
-		f.mu.Unlock()
 		select {
 		case <-b.sealed:
-			f.mu.Lock()
 		case <-ctx.Done():
-			f.mu.Lock()
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
 
-// add runs with the flusher's mu held.
-func (b *batch) add(own *layer) {
-	own.Scan(func(key string, w write) bool {
-		if old, had := b.writes.Set(key, w); had {
-			b.bytes -= old.weight(key)
+// withoutRoom returns the gathering batch if it is full, or nil.
+func (f *flusher) withoutRoom() *batch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b := f.gathering; b != nil && b.full() {
+		return b
+	}
+	return nil
+}
+
+// join adds the writes of an Update that ran on bases to the gathering batch, and
+// returns that. The caller has had the writer token since the batch had room.
+func (s *Store) join(own *layer, bases []*batch) (*batch, error) {
+	f := &s.flusher
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// A batch that this Update has read may have failed meanwhile.
+	for _, b := range bases {
+		if b.failed() {
+			return nil, b.lost
 		}
-		b.bytes += w.weight(key)
-		return true
-	})
+	}
+	if f.gathering != nil {
+		f.gathering.writes.add(own)
+		return f.gathering, nil
+	}
+	f.gathering = &batch{writes: own, sealed: make(chan struct{}), settled: make(chan struct{})}
+	f.wake.Signal()
+	return f.gathering, nil
 }
 
 // failed runs with the flusher's mu held.
 func (b *batch) failed() bool {
 	select {
 	case <-b.settled:
-		return b.err != nil
+		return b.lost != nil
 	default:
 		return false
 	}
@@ -152,67 +159,132 @@ func (s *Store) flushAll() {
 		f.gathering, f.flushing = nil, b
 		close(b.sealed)
 		f.mu.Unlock()
-		ts := s.snaps.newest() + 1
-		halted, err := s.commit(ts, b.bytes, b.fill)
+		reached, halted, err := s.flush(b)
 		f.mu.Lock()
 		f.flushing = nil
-		if halted {
-			f.halted = err
+		if halted != nil {
+			f.halted = halted
 		}
-		if err == nil {
-			// Before anybody who waits for this batch goes on: they must see it.
-			s.snaps.advance(ts)
-		} else if next := f.gathering; next != nil {
-			// All in it ran on top of what has just been lost.
+		// Before anybody who waits for this batch goes on: they must see it.
+		s.snaps.advance(reached)
+		b.err, b.lost = err, err
+		if halted != nil {
+			b.lost = halted
+		}
+		if next := f.gathering; next != nil && err != nil {
+			// All Updates in it ran on top of one that has just been lost.
 			f.gathering = nil
-			next.err = err
+			next.err, next.lost = b.lost, b.lost
 			close(next.sealed)
 			close(next.settled)
 		}
-		b.err = err
 		close(b.settled)
 	}
 }
 
-// fill puts the writes of b into a transaction of the engine.
-func (b *batch) fill(txn *engine.Txn) (err error) {
-	b.writes.Scan(func(key string, w write) bool {
-		if w.deleted() {
-			err = txn.Delete(dataRow(key))
-		} else {
-			err = txn.Set(dataRow(key), w.sealed)
+// flush commits b: see [Store.commit].
+func (s *Store) flush(b *batch) (reached uint64, halted, err error) {
+	at := s.snaps.newest()
+	if err := s.reserve(b.writes, at); err != nil {
+		return at, nil, err
+	}
+	return s.commit(func(w *partWriter) error { return s.writeLayer(w, b.writes, at) })
+}
+
+// writeLayer hands over the rows of l. Everything below l is durable at the timestamp at,
+// so the keys of a deleted range are those of the engine. Each key is handed over once.
+func (s *Store) writeLayer(w *partWriter, l *layer, at uint64) (err error) {
+	l.points.Scan(func(key string, one write) bool {
+		err = w.write(dataRow(key), one.sealed)
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.eachDeleted(l, at, func(row []byte, _ int) error { return w.write(clone(row), nil) })
+}
+
+// eachDeleted calls each for every row that is there at the timestamp at and that a
+// range of l deletes, with the size of its content. It reads no contents. Row is valid
+// during the call.
+func (s *Store) eachDeleted(l *layer, at uint64, each func(row []byte, size int) error) (err error) {
+	if l.ranges.Len() == 0 {
+		return nil
+	}
+	txn := s.db.NewTransactionAt(at, false)
+	defer txn.Discard()
+	l.ranges.Scan(func(start, end string) bool {
+		var rows *rowSource
+		if rows, err = newRowSource(txn, span{Range: storage.Range{Start: []byte(start), End: []byte(end)}}); err != nil {
+			return false
 		}
+		var failed error // by each, which guard must not see
+		err = guard("deleting a range", func() error {
+			for row, ok := rows.row(); ok && failed == nil; row, ok = rows.row() {
+				if _, written := l.points.Get(string(row[1:])); !written {
+					failed = each(row, int(rows.it.Item().ValueSize()))
+				}
+			}
+			return nil
+		})
+		err = errors.Join(err, failed, rows.close())
 		return err == nil
 	})
 	return err
 }
 
-// commit makes one transaction of the engine at ts. It says whether the store must
-// halt, because the engine failed but may have kept something.
-func (s *Store) commit(ts uint64, bytes int, fill func(*engine.Txn) error) (halted bool, err error) {
-	if err := s.space.check(int64(bytes)); err != nil {
-		return false, err
+// reserve returns [ErrDiskFull] unless there is room for l on the disk. If it takes
+// several parts there must be room to undo them too, so that a batch that was begun
+// never lacks the space to be finished or undone.
+func (s *Store) reserve(l *layer, at uint64) error {
+	if l.ranges.Len() == 0 && l.points.Len() <= s.part.rows && l.bytes <= s.part.bytes {
+		return s.space.check(int64(l.bytes), 0)
 	}
-	txn := s.db.NewTransactionAt(math.MaxUint64, true)
+	// Most often there is room whatever the ranges and the old contents amount to.
+	all, err := s.space.all()
+	if err != nil {
+		return err
+	}
+	batch, old := int64(l.bytes), all
+	if l.ranges.Len() > 0 {
+		batch += all
+	}
+	if err := s.space.check(batch, undoable(batch, old)); !errors.Is(err, ErrDiskFull) {
+		return err
+	}
+	batch, old = int64(l.bytes), 0
+	txn := s.db.NewTransactionAt(at, false)
 	defer txn.Discard()
-	if err := errors.Join(fill(txn), txn.Set(sequenceRow, seal(sequenceRow, nil))); err != nil {
-		return false, hide("commit", err)
+	err = guard("measuring a commit", func() (err error) {
+		l.points.Scan(func(key string, _ write) bool {
+			row := dataRow(key)
+			item, e := txn.Get(row)
+			if e == nil {
+				old += int64(storage.EntryBytes(row, nil)) + item.ValueSize()
+			} else if !errors.Is(e, engine.ErrKeyNotFound) {
+				err = e
+			}
+			return err == nil
+		})
+		return err
+	})
+	err = errors.Join(err, s.eachDeleted(l, at, func(row []byte, size int) error {
+		batch += int64(storage.EntryBytes(row, nil))
+		old += int64(storage.EntryBytes(row, nil) + size)
+		return nil
+	}))
+	if err != nil {
+		return err
 	}
-	if err = s.flusher.commitAt(txn, ts); err == nil {
-		s.tellMark(ts)
-		return false, nil
-	}
-	err = hide("commit", err)
-	// A commit that never reached the engine's tables left no version. Otherwise the
-	// next timestamp would show it, so there can be none.
-	if s.db.MaxVersion() >= ts {
-		return true, fmt.Errorf("%w: %w", ErrHalted, err)
-	}
-	return false, err
+	return s.space.check(batch, undoable(batch, old))
 }
 
-// tellMark says in the mark that a commit is on disk. Without it less is noticed later,
-// but nothing is wrong.
+// undoable returns the room that a batch needs together with its undoing: each is in a
+// log and in a table at once.
+func undoable(batch, old int64) int64 { return 4*batch + 2*old }
+
+// tellMark writes to the mark that everything up to ts is on disk. If it cannot, Open
+// notices less damage, but nothing is wrong.
 func (s *Store) tellMark(ts uint64) {
 	if err := s.mark.set(ts); err != nil {
 		s.logger.Warn("storage/badger: the mark of commits cannot be written", "error", err)

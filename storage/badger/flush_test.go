@@ -113,7 +113,7 @@ func (s *Store) gathered(n int) {
 	for {
 		s.flusher.mu.Lock()
 		b := s.flusher.gathering
-		enough := b != nil && b.writes.Len() == n
+		enough := b != nil && b.writes.len() == n
 		s.flusher.mu.Unlock()
 		if enough {
 			return
@@ -378,8 +378,11 @@ func TestCommitThatFailedHalfWayHaltsTheStore(t *testing.T) {
 	}
 	err := put(s, "a", "unknown")
 	require.ErrorIs(t, err, ErrHalted)
+	require.ErrorIs(t, err, storage.ErrUnknown)
 	require.ErrorIs(t, err, syscall.EIO)
-	require.ErrorIs(t, put(s, "b", "refused"), ErrHalted)
+	err = put(s, "b", "refused")
+	require.ErrorIs(t, err, ErrHalted)
+	require.NotErrorIs(t, err, storage.ErrUnknown, "nothing of it was written")
 	require.Equal(t, []string{"durable", "-"}, get(t, s, "a", "b"), "Views go on")
 	require.NoError(t, s.Close())
 
@@ -388,70 +391,81 @@ func TestCommitThatFailedHalfWayHaltsTheStore(t *testing.T) {
 	require.NoError(t, put(s, "b", "again"))
 }
 
-func TestFullBatchMakesTheNextUpdateWait(t *testing.T) {
+// A third Update behind two large ones waits until there is room for it, and does so
+// before it takes the turn of a writer: others can still leave, and Erase can wait too.
+func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 	t.Parallel()
-	for _, limit := range []string{"writes", "bytes"} {
+	for _, limit := range []string{"rows", "bytes"} {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
-			fill := func(tx storage.Tx, prefix byte) error {
-				if limit == "bytes" {
-					l := s.Limits()
-					return tx.Put([]byte{prefix}, make([]byte, min(l.ValueBytes, l.TxBytes*2/3)))
-				}
-				for i := range s.limits.TxWrites/2 + 1 {
-					if err := tx.Put([]byte{prefix, byte(i), byte(i >> 8)}, nil); err != nil {
-						return err
+			fill := func(prefix byte) error {
+				return s.Update(context.Background(), func(tx storage.Tx) error {
+					if limit == "bytes" {
+						value := make([]byte, s.limits.ValueBytes)
+						for i := range fullBytes/len(value) + 1 {
+							if err := tx.Put([]byte{prefix, byte(i)}, value); err != nil {
+								return err
+							}
+						}
+						return nil
 					}
+					for i := range fullRows {
+						if err := tx.Put([]byte{prefix, byte(i >> 16), byte(i >> 8), byte(i)}, nil); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			hold, release := make(chan struct{}), make(chan struct{})
+			through, first := s.flusher.commitAt, true
+			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+				if first {
+					first = false
+					close(hold)
+					<-release
 				}
-				return nil
+				return through(txn, ts)
 			}
-			v := s.valve(t)
-			first := background(func() error { return put(s, "first", "1") })
-			<-v.arrived
-			half := background(func() error {
-				return s.Update(context.Background(), func(tx storage.Tx) error { return fill(tx, 'a') })
-			})
-			if limit == "bytes" {
-				s.gathered(1)
-			} else {
-				s.gathered(s.limits.TxWrites/2 + 1)
+			one := background(func() error { return fill('a') })
+			<-hold
+			two := background(func() error { return fill('b') })
+			for s.flusher.withoutRoom() == nil {
+				runtime.Gosched()
 			}
+			s.writer <- struct{}{} // the second one has given its turn back
+			<-s.writer
 
 			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan struct{})
-			cancelled := background(func() error {
-				return s.Update(ctx, func(tx storage.Tx) error {
-					defer close(ended)
-					return fill(tx, 'x')
+			ran := false
+			three := background(func() error {
+				return s.Update(context.Background(), func(tx storage.Tx) error {
+					ran = true
+					return tx.Put([]byte("three"), nil)
 				})
 			})
-			<-ended
+			cancelled := background(func() error {
+				return s.Update(ctx, func(storage.Tx) error { return errors.New("it must not run") })
+			})
 			for range 100 {
 				runtime.Gosched()
 			}
-			cancel()               // most likely while it waits for room
-			s.writer <- struct{}{} // it has given up its turn
-			<-s.writer
-			ended = make(chan struct{})
-			more := background(func() error {
-				return s.Update(context.Background(), func(tx storage.Tx) error {
-					defer close(ended)
-					return fill(tx, 'b')
-				})
-			})
-			<-ended
-			pending(t, more)
-			v.outcome <- nil
-			require.NoError(t, <-first)
-			<-v.arrived
-			v.outcome <- nil
-			require.NoError(t, <-half)
-			<-v.arrived
-			v.outcome <- nil
-			require.NoError(t, <-more)
+			select {
+			case s.writer <- struct{}{}:
+				<-s.writer
+			case err := <-one:
+				require.FailNow(t, "the first one returned too early", "%v", err)
+			}
+			cancel()
 			require.ErrorIs(t, <-cancelled, context.Canceled)
-			require.Equal(t, uint64(4), s.snaps.newest())
+			pending(t, three)
+			require.Equal(t, []string{"-"}, get(t, s, "three"), "a View does not wait")
+			close(release)
+			require.NoError(t, errors.Join(<-one, <-two, <-three))
+			require.True(t, ran)
+			require.Equal(t, []string{""}, get(t, s, "three"))
+			require.Equal(t, uint64(4), s.snaps.newest(), "three batches after the format")
 		})
 	}
 }

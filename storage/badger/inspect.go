@@ -15,18 +15,24 @@ import (
 // logHeader is the size of the header of the engine's logs.
 const logHeader = 20
 
+// findings is what inspect has found out.
+type findings struct {
+	memTable int64  // size of the table in memory that the logs of a crash ask for
+	newest   uint64 // newest timestamp in a table
+	first    part   // the first part in the logs; the zero part if there is none
+}
+
 // inspect looks at the files of dir before the engine does, for damage that makes
 // it end the process from one of its goroutines, delete tables that a damaged
-// list no longer names, or cut a log short. It returns the size of the table in
-// memory that the logs of a crash ask for.
+// list no longer names, or cut a log short.
 //
 // It reads every log and, unless it skims them, every table whole.
-func inspect(dir string, m mark, skim bool) (memTable int64, err error) {
+func inspect(dir string, m mark, skim bool) (found findings, err error) {
 	var tables int
 	var logs []string
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return 0, fmt.Errorf("storage/badger: %w", err)
+		return found, fmt.Errorf("storage/badger: %w", err)
 	}
 	for _, file := range files {
 		switch filepath.Ext(file.Name()) {
@@ -35,38 +41,38 @@ func inspect(dir string, m mark, skim bool) (memTable int64, err error) {
 		case ".mem":
 			info, err := file.Info()
 			if err != nil {
-				return 0, fmt.Errorf("storage/badger: %w", err)
+				return found, fmt.Errorf("storage/badger: %w", err)
 			}
 			if size := info.Size(); size > 0 && size < logHeader {
-				return 0, corrupt("a log is cut short")
+				return found, corrupt("a log is cut short")
 			}
 			if info.Size() > logHeader {
 				logs = append(logs, file.Name())
 			}
 			// The engine maps twice the size of the table.
-			memTable = max(memTable, min(info.Size()/2, maxMemTable))
+			found.memTable = max(found.memTable, min(info.Size()/2, maxMemTable))
 		}
 	}
 	listed, err := readManifest(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && tables == 0 && !m.found:
-		return memTable, nil // new
+		return found, nil // new
 	case errors.Is(err, fs.ErrNotExist):
-		return 0, corrupt("MANIFEST is missing")
+		return found, corrupt("MANIFEST is missing")
 	case err != nil:
-		return 0, err
+		return found, err
 	}
 	// A crash can leave tables that are not listed, which the engine deletes. But the
 	// list is only empty before the first table is added to it, from a log that is
 	// still there then. Otherwise it has been cut, and nothing may be deleted.
 	if len(listed) == 0 && (tables > 1 || tables == 1 && len(logs) == 0) {
-		return 0, corrupt("MANIFEST is cut short")
+		return found, corrupt("MANIFEST is cut short")
 	}
-	newest, err := checkTables(dir, listed, skim)
-	if err != nil {
-		return 0, err
+	if found.newest, err = checkTables(dir, listed, skim); err != nil {
+		return found, err
 	}
-	return memTable, checkLogs(dir, logs, newest, m)
+	found.first, err = checkLogs(dir, logs, found.newest, m)
+	return found, err
 }
 
 // dropUnborn removes logs that are empty: a crash came when they had just been made. The

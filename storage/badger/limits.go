@@ -20,12 +20,12 @@ const (
 	enginePerEntry = 12
 
 	// engineCommit is more than the weight of the row with which the engine ends a
-	// transaction, of sequenceRow, and than its bounds being exclusive.
+	// transaction and of the row of a part, and one more because its bound is exclusive.
 	engineCommit = 128
 )
 
 // The space byte, the checksum and the engine's share must fit what EntryBytes
-// adds to each entry; then a transaction within Limits is within the engine's.
+// adds to each entry; then a part within partLimit is within the engine's bounds.
 const _ = uint(32 - (1 + crcBytes + enginePerEntry))
 
 // inlineBound is the engine's ValueThreshold: values shorter than it stay inline.
@@ -34,15 +34,15 @@ func inlineBound(memTable int64) int64 {
 	return min(engineInline, memTable*15/100)
 }
 
-// limitsOf derives the limits from the engine's bounds for one transaction, both
-// exclusive, and the bound for inline values, exclusive too.
-func limitsOf(maxCount, maxSize, inline int64) storage.Limits {
-	l := storage.Limits{
-		KeyBytes: engineKeyBytes - 1,    // the space byte
-		TxWrites: int(maxCount - 1 - 2), // exclusive, sequenceRow, and the row that ends a commit
-		TxBytes:  int(maxSize - engineCommit),
+// limitsOf derives the limits of the store and of a part from the engine's bounds for
+// one transaction, both exclusive, and the bound for inline values, exclusive too.
+func limitsOf(maxCount, maxSize, inline int64) (storage.Limits, partLimit) {
+	part := partLimit{
+		rows:  int(maxCount - 1 - 2), // exclusive, the row of the part, and the row that ends a commit
+		bytes: int(maxSize - engineCommit),
 	}
-	largest := l.TxBytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)
+	l := storage.Limits{KeyBytes: engineKeyBytes - 1, TxWrites: part.rows, TxBytes: part.bytes} // the space byte
+	largest := part.bytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)
 	l.ValueBytes = min(int(inline)-1-crcBytes, largest)
-	return l
+	return l, part
 }

@@ -23,29 +23,42 @@ const (
 	entryEnd   = 1 << 7 // of a transaction; its value is the timestamp in decimal
 )
 
-// checkLogs compares the logs and tables with how far commits had come. newest is the
-// newest timestamp in a table.
-func checkLogs(dir string, logs []string, newest uint64, m mark) error {
+// checkLogs compares the logs and tables with the mark, before the engine cuts a damaged
+// log off where the damage begins. newest is the newest timestamp in a table. It returns
+// the first part in the logs, or the zero part if there is none.
+func checkLogs(dir string, logs []string, newest uint64, m mark) (first part, err error) {
 	if !m.found || !m.strict {
-		return nil
+		return part{}, nil
 	}
 	slices.SortFunc(logs, func(a, b string) int { return logNumber(a) - logNumber(b) })
-	for _, name := range logs {
-		err := scanLog(filepath.Join(dir, name), func(ts uint64) error {
-			if ts > newest+1 {
+	var last part
+	for i, name := range logs {
+		parts := 0
+		err := scanLog(filepath.Join(dir, name), func(p part) error {
+			parts++
+			switch {
+			case first.number == 0 && (p.ts > newest+1 || p.ts == newest+1 && p.number > 1):
 				return lostCommits(newest + 1)
+			case first.number == 0:
+				first = p
+			case !p.follows(last):
+				return lostCommits(last.ts)
 			}
-			newest = max(newest, ts)
+			last = p
 			return nil
 		})
 		if err != nil {
-			return err
+			return part{}, err
+		}
+		if parts == 0 && i < len(logs)-1 {
+			// The engine begins a new log when one is full.
+			return part{}, lostCommits(max(newest, last.ts))
 		}
 	}
-	if newest < m.ts {
-		return lostCommits(newest + 1)
+	if max(newest, last.ts) < m.ts || last.ts >= newest && last.complete() < m.ts {
+		return part{}, lostCommits(max(newest, last.complete()) + 1)
 	}
-	return nil
+	return first, nil
 }
 
 func lostCommits(from uint64) error {
@@ -60,11 +73,11 @@ func logNumber(name string) int {
 	return n
 }
 
-// scanLog calls each for the timestamp of every transaction that is whole in a log, as
-// the engine reads it: up to the first entry that is not. An entry is a byte that says
+// scanLog calls each for the part that every transaction in a log contains, as far as the
+// engine reads the log: up to the first transaction that is not whole. An entry is a byte that says
 // what it is and one that is not used; the lengths of key and value and an expiry, as
 // varints; key and value; and a CRC-32C of all that.
-func scanLog(path string, each func(ts uint64) error) error {
+func scanLog(path string, each func(part) error) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("storage/badger: %w", err)
@@ -79,7 +92,8 @@ func scanLog(path string, each func(ts uint64) error) error {
 	}
 	in := &logReader{from: bufio.NewReaderSize(io.NewSectionReader(f, logHeader, info.Size()-logHeader), tableBuffer)}
 	in.left = info.Size() - logHeader
-	var open uint64 // the transaction whose entries these are
+	var open uint64   // the timestamp of the transaction whose entries these are
+	var contains part // by its entries so far
 	for {
 		meta, key, value, ok := in.entry()
 		if !ok {
@@ -88,19 +102,22 @@ func scanLog(path string, each func(ts uint64) error) error {
 		switch {
 		case meta&entryEnd > 0:
 			ts, err := strconv.ParseUint(string(value), 10, 64)
-			if err != nil || ts != open {
+			if err != nil || ts != open || contains.number == 0 {
 				return nil
 			}
-			open = 0
-			if err := each(ts); err != nil {
+			if err := each(contains); err != nil {
 				return err
 			}
+			open, contains = 0, part{}
 		case meta&entryOfTxn > 0 && len(key) >= 8:
 			ts := math.MaxUint64 - binary.BigEndian.Uint64(key[len(key)-8:])
 			if open != 0 && open != ts {
 				return nil
 			}
 			open = ts
+			if p, ok := parsePart(key[:len(key)-8], value, ts); ok {
+				contains = p
+			}
 		default:
 			return nil // we write none
 		}

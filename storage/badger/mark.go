@@ -13,22 +13,20 @@ import (
 // A damaged log ends at the damage, and the engine takes that for the end of what was
 // committed: it cuts the rest off and says nothing. So a file beside the engine's says
 // how far commits have come. It is written after each commit that is on disk and before
-// anybody is told of it, and not synced: at a power loss it may be old, but it is never
-// ahead, and where the process alone ends it is exact.
+// anybody is told of it.
 //
-// With it Open sees a log that ends too early before the engine does, and one that has
-// lost a part in the middle by the commits that it lacks: timestamps follow one another
-// with no gap, and every commit writes sequenceRow, so that the newest timestamp
-// is in a table or a log whatever else has been compacted away.
+// It is only a check, and decides nothing. It is not synced: after a power loss it may be
+// older than commits that were acknowledged. It is never ahead of them, so a newest commit
+// that is older than the mark has been lost. Open sees a log that ends too early before
+// the engine does, and one that has lost something in the middle by the parts that are
+// missing: see parts.go.
 const (
 	markName  = "COMMITS"
 	markSlot  = 512 // two slots, in turn, so that a torn write spoils only one
 	markBytes = 4 + 1 + 8 + crc32.Size
-	markMagic = "cpm1"
+	markMagic = "cpm2"
+	markOld   = "cpm1" // of format version 1, whose logs this package cannot read
 )
-
-// sequenceRow is written by each commit.
-var sequenceRow = []byte{ownSpace, 's', 'e', 'q'}
 
 // mark is the file that says how far commits have come.
 type mark struct {
@@ -51,6 +49,9 @@ func readMark(dir string) (m mark, err error) {
 	for at := 0; at+markBytes <= len(b); at += markSlot {
 		slot := b[at : at+markBytes]
 		body, sum := slot[:markBytes-crc32.Size], slot[markBytes-crc32.Size:]
+		if string(body[:4]) == markOld && crc32.Checksum(body, castagnoli) == binary.BigEndian.Uint32(sum) {
+			return m, fmt.Errorf("%w: it has version 1, this package reads version %d", ErrVersion, formatVersion)
+		}
 		if string(body[:4]) != markMagic || crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(sum) {
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // Open opens the store in dir, which it makes where it is absent. One Store at a
@@ -19,17 +21,21 @@ import (
 // speed of the disk (see [Options].SkimTables). Directories that it refuses are left as they are, but for what
 // the engine itself does when it opens one.
 func Open(dir string, o Options) (*Store, error) {
-	return open(dir, o, func(*engine.Options) {})
+	return open(dir, o, func(*engine.Options, *Store) {})
 }
 
-// open is Open with other options of the engine.
-func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
+// open is Open with a function that may change the options of the engine, and functions
+// of the store that tests replace.
+func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, error) {
 	memTable := o.MemTableBytes
 	if memTable == 0 {
 		memTable = defaultMemTable
 	}
 	if memTable < minMemTable || memTable > maxMemTable {
 		return nil, fmt.Errorf("storage/badger: MemTableBytes must be from %d to %d", minMemTable, maxMemTable)
+	}
+	if o.PartRows < 0 {
+		return nil, errors.New("storage/badger: PartRows must not be negative")
 	}
 	if dir == "" {
 		return nil, errors.New("storage/badger: no directory given")
@@ -42,9 +48,9 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 		return nil, err
 	}
 	m, err := readMark(dir)
-	var left int64
+	var found findings
 	if err == nil {
-		left, err = inspect(dir, m, o.SkimTables)
+		found, err = inspect(dir, m, o.SkimTables)
 	}
 	if err == nil {
 		err = dropUnborn(dir)
@@ -54,7 +60,7 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 		return nil, err
 	}
 	// The engine ends the process when a log left by a crash does not fit its table.
-	memTable = max(memTable, left)
+	memTable = max(memTable, found.memTable)
 
 	logger := o.Logger
 	if logger == nil {
@@ -67,11 +73,13 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 		mark:   m,
 		space:  space{dir: dir, fixed: o.MinFreeBytes, memTable: memTable, free: freeBytes},
 	}
-	if err := s.space.check(0); err != nil {
+	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { return txn.CommitAt(ts, nil) }
+	s.flusher.syncLog = func() error { return s.db.Sync() }
+	eo := engineOptions(dir, memTable, !o.NoSync, logger)
+	tune(&eo, s)
+	if err := s.space.check(0, 0); err != nil {
 		return nil, err
 	}
-	eo := engineOptions(dir, memTable, !o.NoSync, logger)
-	tune(&eo)
 	err = guard("open", func() error {
 		s.db, err = engine.OpenManaged(eo)
 		return err
@@ -79,21 +87,26 @@ func open(dir string, o Options, tune func(*engine.Options)) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.start(memTable); err != nil {
+	s.limits, s.part = limitsOf(s.db.MaxBatchCount(), s.db.MaxBatchSize(), inlineBound(memTable))
+	if o.PartRows > 0 {
+		s.part.rows = min(s.part.rows, o.PartRows)
+	}
+	if err := s.start(found); err != nil {
 		return nil, errors.Join(err, guard("closing", s.db.Close), s.mark.close(0, false, false))
 	}
 	return s, nil
 }
 
-// start makes a store of the engine that it has just opened.
-func (s *Store) start(memTable int64) error {
-	s.limits = limitsOf(s.db.MaxBatchCount(), s.db.MaxBatchSize(), inlineBound(memTable))
+// start makes a store of the engine that it has just opened. Until it calls advance the
+// engine discards no version of a row.
+func (s *Store) start(found findings) error {
 	s.snaps.discard = s.db.SetDiscardTs
 	newest := s.db.MaxVersion()
 	err := s.readFormat(newest)
 	if errors.Is(err, errNew) {
-		newest++
-		err = s.writeFormat(newest)
+		newest, err = 1, s.writeFormat()
+	} else if err == nil {
+		newest, err = s.restore(newest, found)
 	}
 	if err != nil {
 		return err
@@ -103,6 +116,58 @@ func (s *Store) start(memTable int64) error {
 	}
 	s.snaps.advance(newest)
 	s.startFlusher()
+	return nil
+}
+
+// restore returns the timestamp of the newest batch that is complete, after it has
+// undone one that is not. newest is that of the newest version in the engine.
+func (s *Store) restore(newest uint64, found findings) (uint64, error) {
+	whole, err := s.sequence(newest)
+	if err != nil {
+		return 0, err
+	}
+	if s.mark.found && s.mark.strict && whole.ts < s.mark.ts {
+		return 0, lostCommits(whole.ts + 1)
+	}
+	if err := s.requireParts(whole.ts, whole.number-1); err != nil {
+		return 0, err
+	}
+	if err := s.requireBefore(found); err != nil {
+		return 0, err
+	}
+	if whole.ts == newest {
+		return newest, nil
+	}
+	// Nothing is written unless all of it has room.
+	var batch int64
+	err = s.changedSince(whole.ts, newest, func(row, sealed []byte) error {
+		batch += int64(storage.EntryBytes(row, sealed))
+		return nil
+	})
+	if err == nil {
+		err = s.space.check(batch, undoable(batch, 0))
+	}
+	if err != nil {
+		return 0, err
+	}
+	s.logger.Info("storage/badger: a commit that was interrupted is undone", "commit", whole.ts+1)
+	return s.rollBack(whole.ts)
+}
+
+// requireBefore returns an error that matches [storage.ErrCorrupt] if parts are missing
+// between the tables and the first log.
+func (s *Store) requireBefore(found findings) error {
+	first := found.first
+	switch {
+	case first.number > 1 && first.ts >= found.newest:
+		return s.requireParts(first.ts, first.number-1)
+	case first.number == 1 && first.ts > found.newest && first.base > 0:
+		before, err := s.sequence(first.base)
+		if err == nil && before.ts != first.base {
+			err = lostCommits(before.ts + 1)
+		}
+		return err
+	}
 	return nil
 }
 
@@ -133,21 +198,17 @@ func (s *Store) readFormat(newest uint64) error {
 	return errors.Join(err, verdict)
 }
 
-func (s *Store) writeFormat(ts uint64) error {
-	return guard("open", func() error {
-		txn := s.db.NewTransactionAt(ts, true)
-		defer txn.Discard()
-		sealed := seal(formatRow, []byte(formatName+strconv.Itoa(formatVersion)))
-		if err := txn.Set(formatRow, sealed); err != nil {
-			return err
-		}
-		if err := txn.CommitAt(ts, nil); err != nil {
-			return err
-		}
-		// With NoSync this row could be lost where later ones are not, and the directory
-		// would look foreign. It is the only one so far, so there is just one log to sync.
-		return s.db.Sync()
+// writeFormat writes the first batch, whose timestamp is 1.
+func (s *Store) writeFormat() error {
+	_, _, _, err := s.writeParts(1, 0, func(w *partWriter) error {
+		return w.write(formatRow, seal(formatRow, []byte(formatName+strconv.Itoa(formatVersion))))
 	})
+	if err != nil {
+		return err
+	}
+	// With NoSync this row could be lost where later ones are not, and the directory
+	// would look foreign. It is the only one so far, so there is just one log to sync.
+	return guard("open", s.flusher.syncLog)
 }
 
 func engineOptions(dir string, memTable int64, sync bool, logger *slog.Logger) engine.Options {

@@ -9,20 +9,132 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// layer is writes that are not durable, in the order of their keys.
-type layer = btree.Map[string, write]
+// layer is writes that are not durable: writes to single keys, and deleted ranges. A
+// write to a key is newer than the range of the same layer that contains the key.
+type layer struct {
+	points *btree.Map[string, write]
 
-// write is what happens to one key.
+	// ranges has the start and the end of each deleted range. They do not overlap or
+	// touch one another. An empty end is past the last key.
+	ranges *btree.Map[string, string]
+
+	bytes int // an estimate of the memory that it needs
+}
+
+func newLayer() *layer {
+	return &layer{points: new(btree.Map[string, write]), ranges: new(btree.Map[string, string])}
+}
+
+// copy returns a copy, which shares its nodes until one of the two changes.
+func (l *layer) copy() *layer {
+	return &layer{points: l.points.Copy(), ranges: l.ranges.Copy(), bytes: l.bytes}
+}
+
+// len returns the number of keys and ranges.
+func (l *layer) len() int { return l.points.Len() + l.ranges.Len() }
+
+// write is a write to one key.
 type write struct {
 	sealed []byte // as stored, with its checksum; nil: the key is deleted
 }
 
 func (w write) deleted() bool { return w.sealed == nil }
 
-// weight is storage.EntryBytes of this write to key.
+// weight returns the size of this write to key, as in storage.EntryBytes.
 func (w write) weight(key string) int {
 	value, _ := trim(w.sealed)
 	return len(key) + storage.EntryBytes(nil, value)
+}
+
+func rangeWeight(start, end string) int { return len(start) + len(end) + storage.EntryBytes(nil, nil) }
+
+func (l *layer) set(key string, w write) {
+	if old, had := l.points.Set(key, w); had {
+		l.bytes -= old.weight(key)
+	}
+	l.bytes += w.weight(key)
+}
+
+// deleteRange deletes the keys from start up to and not including end.
+func (l *layer) deleteRange(start, end string) {
+	if end != "" && start >= end {
+		return
+	}
+	var gone []string
+	l.points.Ascend(start, func(key string, w write) bool {
+		if end != "" && key >= end {
+			return false
+		}
+		gone = append(gone, key)
+		l.bytes -= w.weight(key)
+		return true
+	})
+	for _, key := range gone {
+		l.points.Delete(key)
+	}
+	// One range takes the place of all that overlap or touch it.
+	l.ranges.Descend(start, func(s, e string) bool {
+		if e == "" || e >= start {
+			start, end = s, later(e, end)
+		}
+		return false
+	})
+	gone = gone[:0]
+	l.ranges.Ascend(start, func(s, e string) bool {
+		if end != "" && s > end {
+			return false
+		}
+		gone = append(gone, s)
+		l.bytes -= rangeWeight(s, e)
+		end = later(e, end)
+		return true
+	})
+	for _, s := range gone {
+		l.ranges.Delete(s)
+	}
+	l.ranges.Set(start, end)
+	l.bytes += rangeWeight(start, end)
+}
+
+// later returns the later of two ends of ranges.
+func later(a, b string) string {
+	if a == "" || b == "" {
+		return ""
+	}
+	return max(a, b)
+}
+
+// covering returns the deleted range that contains key.
+func (l *layer) covering(key string) (start, end string, ok bool) {
+	if l.ranges.Len() == 0 {
+		return "", "", false
+	}
+	l.ranges.Descend(key, func(s, e string) bool {
+		start, end, ok = s, e, e == "" || key < e
+		return false
+	})
+	return start, end, ok
+}
+
+// get returns the write to key. ok is false if the layer has none.
+func (l *layer) get(key string) (w write, ok bool) {
+	if w, ok = l.points.Get(key); ok {
+		return w, true
+	}
+	_, _, ok = l.covering(key)
+	return write{}, ok
+}
+
+// add applies the writes of a newer layer.
+func (l *layer) add(newer *layer) {
+	newer.ranges.Scan(func(start, end string) bool {
+		l.deleteRange(start, end)
+		return true
+	})
+	newer.points.Scan(func(key string, w write) bool {
+		l.set(key, w)
+		return true
+	})
 }
 
 // entry is what a source has for one key.
@@ -33,9 +145,13 @@ type entry struct {
 }
 
 // source yields the entries of one range in one direction, each key once. Key and
-// value belong to whoever gets them.
+// value belong to the caller.
 type source interface {
 	next() (e entry, ok bool, err error)
+
+	// skip makes next go on with the first key at or after to, or in reverse with the
+	// last key before to.
+	skip(to string)
 }
 
 // span is a half-open range of keys as a source reads it.
@@ -49,9 +165,10 @@ func (s span) contains(key []byte) bool {
 	return bytes.Compare(key, s.Start) >= 0 && (len(s.End) == 0 || bytes.Compare(key, s.End) < 0)
 }
 
-// merge lays sources over one another: where several have a key, the first one
-// counts. It yields deletions too, so that its caller can stop between them, and
-// reads no source further than it must.
+// merge lays sources over one another: if several have a key, the first one counts,
+// and the deleted ranges of a layer hide what the sources after it have there. It
+// yields deletions too, so that its caller can stop between them, and reads no source
+// further than it must.
 type merge struct {
 	reverse bool
 	inputs  []input
@@ -59,16 +176,19 @@ type merge struct {
 
 type input struct {
 	source
+	hides *layer // hides keys of the inputs after this one; nil for none
 	head  entry
 	taken bool // head is used up, or was never read
 	ended bool
 }
 
-func newMerge(reverse bool, newestFirst ...source) *merge {
-	m := &merge{reverse: reverse, inputs: make([]input, len(newestFirst))}
-	for i, s := range newestFirst {
-		m.inputs[i] = input{source: s, taken: true}
+// newMerge returns a merge of layers, newest first, over rows.
+func newMerge(s span, newestFirst []*layer, rows source) *merge {
+	m := &merge{reverse: s.reverse}
+	for _, l := range newestFirst {
+		m.inputs = append(m.inputs, input{source: newLayerSource(l, s), hides: l, taken: true})
 	}
+	m.inputs = append(m.inputs, input{source: rows, taken: true})
 	return m
 }
 
@@ -94,6 +214,9 @@ func (m *merge) next() (entry, bool, error) {
 		return entry{}, false, nil
 	}
 	e := m.inputs[first].head
+	if m.skipHidden(first, string(e.key)) {
+		return entry{key: e.key, deleted: true}, true, nil
+	}
 	for i := first; i < len(m.inputs); i++ {
 		in := &m.inputs[i]
 		if !in.ended && bytes.Equal(in.head.key, e.key) {
@@ -103,6 +226,43 @@ func (m *merge) next() (entry, bool, error) {
 	return e, true, nil
 }
 
+// skipHidden reports whether a deleted range of an input before first contains key. If
+// so, it moves all inputs after that one past the range.
+func (m *merge) skipHidden(first int, key string) bool {
+	for i := range first {
+		l := m.inputs[i].hides
+		if l == nil {
+			continue
+		}
+		start, end, ok := l.covering(key)
+		if !ok {
+			continue
+		}
+		past := end
+		if m.reverse {
+			past = start
+		}
+		for j := i + 1; j < len(m.inputs); j++ {
+			in := &m.inputs[j]
+			if in.ended || in.taken || !inRange(in.head.key, start, end) {
+				continue
+			}
+			if past == "" {
+				in.ended = true
+				continue
+			}
+			in.source.skip(past)
+			in.taken = true
+		}
+		return true
+	}
+	return false
+}
+
+func inRange(key []byte, start, end string) bool {
+	return string(key) >= start && (end == "" || string(key) < end)
+}
+
 func (m *merge) before(a, b []byte) bool {
 	if m.reverse {
 		return bytes.Compare(a, b) > 0
@@ -110,15 +270,20 @@ func (m *merge) before(a, b []byte) bool {
 	return bytes.Compare(a, b) < 0
 }
 
-// layerSource reads a layer that nobody changes.
+// layerSource reads the writes to single keys of a layer that nobody changes.
 type layerSource struct {
 	span
-	it      btree.MapIter[string, write]
-	started bool
+	it     btree.MapIter[string, write]
+	seek   string // where next begins, if seeking
+	moving bool   // next has been called since the last seek
 }
 
 func newLayerSource(l *layer, s span) *layerSource {
-	return &layerSource{span: s, it: l.Iter()}
+	from := string(s.Start)
+	if s.reverse {
+		from = string(s.End)
+	}
+	return &layerSource{span: s, it: l.points.Iter(), seek: from}
 }
 
 func (s *layerSource) next() (entry, bool, error) {
@@ -137,19 +302,21 @@ func (s *layerSource) next() (entry, bool, error) {
 	return e, true, nil
 }
 
+func (s *layerSource) skip(to string) { s.seek, s.moving = to, false }
+
 func (s *layerSource) step() bool {
 	switch {
-	case s.started && s.reverse:
+	case s.moving && s.reverse:
 		return s.it.Prev()
-	case s.started:
+	case s.moving:
 		return s.it.Next()
 	}
-	s.started = true
+	s.moving = true
 	switch {
 	case !s.reverse:
-		return s.it.Seek(string(s.Start))
-	case len(s.End) > 0 && s.it.Seek(string(s.End)):
-		return s.it.Prev() // End itself is outside
+		return s.it.Seek(s.seek)
+	case s.seek != "" && s.it.Seek(s.seek):
+		return s.it.Prev() // the end itself is outside
 	default:
 		return s.it.Last()
 	}
@@ -158,19 +325,24 @@ func (s *layerSource) step() bool {
 // rowSource reads what is durable, in a transaction of the engine.
 type rowSource struct {
 	span
-	it         *engine.Iterator
-	low, above []byte // rows of the first key of the range, and past its last
-	started    bool
+	it     *engine.Iterator
+	seek   []byte // where next begins, if not moving: the end itself is outside
+	moving bool   // next has been called since the last seek
 }
 
 // newRowSource opens an iterator, which must be closed before txn is discarded.
 func newRowSource(txn *engine.Txn, s span) (*rowSource, error) {
-	src := &rowSource{span: s, low: dataRow(s.Start), above: []byte{pastData}}
+	src := &rowSource{span: s}
+	low, above := dataRow(s.Start), []byte{pastData}
 	// Tables that hold nothing with the common prefix of the bounds are not opened.
-	prefix := src.low[:1]
+	prefix := low[:1]
 	if len(s.End) > 0 {
-		src.above = dataRow(s.End)
-		prefix = src.low[:common(src.low, src.above)]
+		above = dataRow(s.End)
+		prefix = low[:common(low, above)]
+	}
+	src.seek = low
+	if s.reverse {
+		src.seek = above
 	}
 	err := guard("scan", func() error {
 		src.it = txn.NewIterator(engine.IteratorOptions{Prefix: prefix, Reverse: s.reverse})
@@ -190,18 +362,13 @@ func common(a, b []byte) int {
 
 func (s *rowSource) next() (e entry, ok bool, err error) {
 	err = guard("scan", func() error {
-		s.step()
-		if !s.it.Valid() {
-			return nil
-		}
-		item := s.it.Item()
-		row := item.Key()
-		if row[0] != dataSpace || !s.contains(row[1:]) {
+		row, there := s.row()
+		if !there {
 			return nil
 		}
 		ok = true
 		e.key = clone(row[1:])
-		return item.Value(func(sealed []byte) error {
+		return s.it.Item().Value(func(sealed []byte) error {
 			// Checked even where only the key is wanted: the checksum covers that too.
 			value, bad := unseal(row, sealed)
 			if bad == nil && !s.keysOnly {
@@ -213,19 +380,28 @@ func (s *rowSource) next() (e entry, ok bool, err error) {
 	return e, ok && err == nil, err
 }
 
+// row moves on by one row and returns its key, which is valid until the next move. It
+// may panic, as the engine does.
+func (s *rowSource) row() (row []byte, ok bool) {
+	s.step()
+	if !s.it.Valid() {
+		return nil, false
+	}
+	row = s.it.Item().Key()
+	return row, row[0] == dataSpace && s.contains(row[1:])
+}
+
+func (s *rowSource) skip(to string) { s.seek, s.moving = dataRow(to), false }
+
 func (s *rowSource) step() {
-	if s.started {
+	if s.moving {
 		s.it.Next()
 		return
 	}
-	s.started = true
-	if !s.reverse {
-		s.it.Seek(s.low)
-		return
-	}
-	// The engine finds the last row at or before the one it is given.
-	s.it.Seek(s.above)
-	if s.it.Valid() && bytes.Equal(s.it.Item().Key(), s.above) {
+	s.moving = true
+	s.it.Seek(s.seek)
+	// In reverse the engine finds the last row at or before the one it is given.
+	if s.reverse && s.it.Valid() && bytes.Equal(s.it.Item().Key(), s.seek) {
 		s.it.Next()
 	}
 }

@@ -26,9 +26,16 @@ const (
 	tablesCompacted  = 16 // that the engine lets the youngest level grow to, and one more
 )
 
-// check is [ErrDiskFull] where too little is free for so many bytes more. Only one
-// goroutine may call it at a time.
-func (s *space) check(bytes int64) error {
+// all returns an upper bound of the bytes of all rows. Only one goroutine may call the
+// methods of space at a time.
+func (s *space) all() (int64, error) {
+	err := s.look()
+	return s.tables + tablesOnTheirWay*s.memTable, err
+}
+
+// check returns [ErrDiskFull] if too little of the disk is free to write so many bytes.
+// reserve is what must be free beyond the minimum.
+func (s *space) check(bytes, reserve int64) error {
 	if s.fixed < 0 {
 		return nil
 	}
@@ -46,7 +53,7 @@ func (s *space) check(bytes int64) error {
 	if err != nil {
 		return fmt.Errorf("storage/badger: how much of the disk is free: %w", err)
 	}
-	if free < least {
+	if least += reserve; free < least {
 		return fmt.Errorf("%w: %d bytes are free, and %d are needed", ErrDiskFull, free, least)
 	}
 	return nil

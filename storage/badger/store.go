@@ -7,11 +7,17 @@
 // that finish while the disk is busy go out together in the next commit, so many
 // goroutines share one sync. View never waits for an Update or a commit.
 //
-// A commit that the engine refuses before anything of it was kept fails the
-// Updates in it, and the store goes on. After one that it gave up half way (a
-// sync that failed) nobody can know what a restart will find: every Update then
-// gives [ErrHalted], Views go on reading what was durable, and opening the
-// directory again shows the outcome.
+// An Update of any size is atomic. If it does not fit into one transaction of the
+// engine it is written in several parts, and is committed when the last part is on
+// disk. Views go on meanwhile and see nothing of it; other Updates run, but return only
+// after it. Open undoes an Update of which a crash has left only some parts.
+//
+// A commit that fails before the engine has kept anything, or between two parts, leaves
+// nothing behind, and the store goes on. If the engine gives up within a commit (a sync
+// that failed), nobody can know what it has kept: every Update then returns [ErrHalted],
+// Views go on reading what was durable, and opening the directory again completes or
+// undoes the commit. The Updates of that commit get [storage.ErrUnknown] as well if it
+// may turn out to be complete.
 //
 // # Damage
 //
@@ -54,19 +60,25 @@ type Options struct {
 	Logger *slog.Logger
 
 	// MemTableBytes is the size of the engine's table in memory, from 1 MiB to 512
-	// MiB; 0 means 64 MiB. A transaction holds at most 15 % of it (see
-	// [storage.Limits]), and up to four of them can be in memory at once. A directory
-	// left by a crash under a larger one is opened with that.
+	// MiB; 0 means 64 MiB. Up to four of them can be in memory at once. A transaction of
+	// the engine holds at most 15 % of it; an Update that is larger is written in several
+	// parts, and is atomic all the same. A directory left by a crash under a larger size
+	// is opened with that size.
 	MemTableBytes int64
+
+	// PartRows is the largest number of rows that one part contains; 0 means as many as
+	// the engine takes. A small number makes large Updates slower. It is of use in tests.
+	PartRows int
 
 	// MinFreeBytes is how much of the disk must be free for Open and for each commit;
 	// below that they return [ErrDiskFull], Views go on, and Updates do when there is
 	// room again. The engine writes to mapped files: where one cannot grow the process
 	// ends by a signal that nothing can catch. 0 means four times MemTableBytes for what
 	// is on its way from memory to tables, and as much again as there is in tables, up to
-	// sixteen times MemTableBytes, for compactions: from 256 MiB to 1.25 GiB by default. A
-	// negative number turns it off. Who else fills the disk at that moment can still be
-	// faster.
+	// sixteen times MemTableBytes, for compactions: from 256 MiB to 1.25 GiB by default.
+	// An Update of several parts needs room to be undone as well: about four times its
+	// size, and twice that of the rows that it replaces. A negative number turns all of
+	// this off. Another program that fills the disk at that moment can still be faster.
 	MinFreeBytes int64
 
 	// SkimTables makes Open read only the index and the last block of each table, which
@@ -79,6 +91,7 @@ type Options struct {
 type Store struct {
 	db      *engine.DB
 	limits  storage.Limits
+	part    partLimit
 	gate    gate.Gate
 	writer  chan struct{} // holds one token while an Update runs its fn
 	snaps   snapshots
@@ -113,7 +126,8 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 	return fn(r)
 }
 
-// Update implements [storage.Store]. It never returns [storage.ErrConflict].
+// Update implements [storage.Store]. It never returns [storage.ErrConflict], and it
+// ignores reads.
 //
 // While it waits for its turn it respects ctx. Once its writes have joined a
 // commit it waits for the outcome, whatever ctx says.
@@ -122,33 +136,52 @@ func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]by
 		return storage.ErrClosed
 	}
 	defer s.gate.Leave()
-	if err := ctx.Err(); err != nil {
+	if err := s.takeTurn(ctx); err != nil {
 		return err
 	}
-	select {
-	case s.writer <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	joined, bases, err := s.attempt(ctx, fn)
+	if joined != nil {
+		<-joined.settled
+		return joined.err
 	}
-	waitFor, err := s.attempt(ctx, fn)
-	for _, b := range waitFor {
-		<-b.settled
-		if b.err != nil {
-			return b.err
+	for _, b := range bases {
+		if <-b.settled; b.lost != nil {
+			return b.lost
 		}
 	}
 	return err
 }
 
-// attempt runs fn with the writer token, which it gives back. It returns the
-// batches whose outcome decides about this Update: the one that carries its
-// writes, or, where there are none to carry, those that fn could read from. What
-// fn saw there is not durable yet, and must not leave before it is.
-func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) ([]*batch, error) {
+// takeTurn takes the writer token, at a moment when the gathering batch has room.
+func (s *Store) takeTurn(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.flusher.awaitRoom(ctx); err != nil {
+			return err
+		}
+		select {
+		case s.writer <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if s.flusher.withoutRoom() == nil {
+			return nil
+		}
+		<-s.writer
+	}
+}
+
+// attempt runs fn with the writer token, which it gives back. It returns the batch that
+// the writes of fn have joined. If there are none, or the Update has failed, it returns
+// the batches that fn could read from instead: what fn saw there is not durable yet, and
+// the caller must not return before it is.
+func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined *batch, bases []*batch, err error) {
 	defer func() { <-s.writer }()
 	snap, bases, err := s.stand()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t := &tx{}
 	t.begin(s, snap, bases)
@@ -162,14 +195,10 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) ([]*batc
 	default:
 		err = ctx.Err()
 	}
-	if err != nil || t.own.Len() == 0 {
-		return bases, err
+	if err == nil && t.own.len() > 0 {
+		joined, err = s.join(t.own, bases)
 	}
-	joined, err := s.join(ctx, t.own, t.bytes, bases)
-	if err != nil {
-		return bases, err
-	}
-	return []*batch{joined}, nil
+	return joined, bases, err
 }
 
 // Close implements [storage.Store]. A second caller waits for the first, and

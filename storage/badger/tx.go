@@ -88,12 +88,12 @@ func (r *reader) get(key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if r.own != nil {
-		if w, ok := r.own.Get(string(key)); ok {
+		if w, ok := r.own.get(string(key)); ok {
 			return w.value(), nil
 		}
 	}
 	for _, l := range r.bases {
-		if w, ok := l.Get(string(key)); ok {
+		if w, ok := l.get(string(key)); ok {
 			return w.value(), nil
 		}
 	}
@@ -169,19 +169,16 @@ func (r *reader) open(s span) (*cursor, error) {
 	if r.over {
 		return nil, storage.ErrTxDone
 	}
-	var sources []source
-	if r.own != nil && r.own.Len() > 0 {
-		// A copy shares its nodes until one of the two changes.
-		sources = append(sources, newLayerSource(r.own.Copy(), s))
+	var layers []*layer
+	if r.own != nil && r.own.len() > 0 {
+		layers = append(layers, r.own.copy()) // the loop must not see later writes
 	}
-	for _, l := range r.bases {
-		sources = append(sources, newLayerSource(l, s))
-	}
+	layers = append(layers, r.bases...)
 	rows, err := newRowSource(r.txn, s)
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{r: r, rows: rows, merge: newMerge(s.reverse, append(sources, rows)...)}
+	c := &cursor{r: r, rows: rows, merge: newMerge(s, layers, rows)}
 	if r.cursors == nil {
 		r.cursors = make(map[*cursor]struct{})
 	}
@@ -227,15 +224,14 @@ func (c *cursor) release() {
 // tx is the handle of an Update.
 type tx struct {
 	reader
-	bytes int   // sum of the weights in own
-	doom  error // the first write that failed
+	doom error // the error of the first write that failed
 }
 
 var _ storage.Tx = (*tx)(nil)
 
 func (t *tx) begin(s *Store, snap *snapshot, bases []*batch) {
 	t.reader.begin(s, snap, bases)
-	t.own = &layer{}
+	t.own = newLayer()
 }
 
 // Put implements [storage.Tx].
@@ -247,7 +243,8 @@ func (t *tx) Put(key, value []byte) error {
 		case len(value) > t.store.limits.ValueBytes:
 			return storage.ErrValueTooLarge
 		}
-		return t.set(key, write{sealed: seal(dataRow(key), value)})
+		t.own.set(string(key), write{sealed: seal(dataRow(key), value)})
+		return nil
 	})
 }
 
@@ -258,25 +255,22 @@ func (t *tx) Delete(keys ...[]byte) error {
 			if len(key) > t.store.limits.KeyBytes {
 				return storage.ErrKeyTooLarge
 			}
-			if err := t.set(key, write{}); err != nil {
-				return err
-			}
+			t.own.set(string(key), write{})
 		}
 		return nil
 	})
 }
 
-// DeleteRange implements [storage.Tx].
+// DeleteRange implements [storage.Tx]. It reads nothing: the keys of the range are
+// looked up when the Update is committed.
 func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
-	for e, err := range t.Scan(ctx, rng, storage.ScanOptions{KeysOnly: true}) {
-		if err == nil {
-			err = t.Delete(e.Key)
+	return t.write(func() error {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		if err != nil {
-			return t.write(func() error { return err })
-		}
-	}
-	return nil
+		t.own.deleteRange(string(rng.Start), string(rng.End))
+		return nil
+	})
 }
 
 // write runs one write, and dooms the transaction where it fails.
@@ -290,18 +284,4 @@ func (t *tx) write(do func() error) error {
 		t.doom = do()
 	}
 	return t.doom
-}
-
-// set runs with mu held.
-func (t *tx) set(key []byte, w write) error {
-	name := string(key)
-	old, had := t.own.Set(name, w)
-	if had {
-		t.bytes -= old.weight(name)
-	}
-	t.bytes += w.weight(name)
-	if t.own.Len() > t.store.limits.TxWrites || t.bytes > t.store.limits.TxBytes {
-		return storage.ErrTxTooLarge
-	}
-	return nil
 }

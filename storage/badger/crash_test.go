@@ -1,0 +1,668 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	engine "github.com/dgraph-io/badger/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// crasher, in the environment, makes the test binary run a plan and kill itself.
+const crasher = "BADGER_TEST_CRASH"
+
+// fullSizes, in the environment, makes the crash tests run at their full sizes, which
+// takes many minutes: BADGER_TEST_FULL=1 go test -run Crash -timeout 2h.
+const fullSizes = "BADGER_TEST_FULL"
+
+// crashPlan is what a process does with a directory before it ends.
+type crashPlan struct {
+	Dir      string
+	Op       string // a key of crashOps, or "" to open the directory only
+	Rows     int
+	PartRows int
+	MemTable int64
+	NoSync   bool
+	KillAt   int // the engine call before or after which it is killed, counted from 0
+	Flushes  int // if above 0, the engine can only write so many tables: the rest stays in logs
+	Then     int // small Updates after Op
+	SaveMark int // if above 0, the commit after which COMMITS is copied to COMMITS.old
+}
+
+// rowsAt returns the rows of a store after crashOps of the given name, from rows
+// of generation 1.
+type rowsAt map[string]string
+
+func crashKey(i int) string { return fmt.Sprintf("%08d", i) }
+
+func crashValue(i, generation int) string {
+	return fmt.Sprintf("%d/%d/%s", i, generation, strings.Repeat("v", 150+i%100))
+}
+
+func firstRows(n int) rowsAt {
+	rows := rowsAt{}
+	for i := range n {
+		rows[crashKey(i)] = crashValue(i, 1)
+	}
+	return rows
+}
+
+// crashOps are large Updates, on rows 0 to n-1 in generation 1.
+var crashOps = map[string]struct {
+	run  func(ctx context.Context, tx storage.Tx, n int) error
+	want func(n int) rowsAt
+}{
+	// Half of the rows overwritten, a quarter deleted by a range and some of those written
+	// again, a quarter left alone, and as many new ones.
+	"mixed": {
+		func(ctx context.Context, tx storage.Tx, n int) error {
+			for i := range n / 2 {
+				if err := tx.Put([]byte(crashKey(i)), []byte(crashValue(i, 2))); err != nil {
+					return err
+				}
+			}
+			err := tx.DeleteRange(ctx, storage.Range{Start: []byte(crashKey(n / 2)), End: []byte(crashKey(3 * n / 4))})
+			for i := n / 2; i < 3*n/4 && err == nil; i += 10 {
+				err = tx.Put([]byte(crashKey(i)), []byte(crashValue(i, 2)))
+			}
+			for i := n; i < n+n/4 && err == nil; i++ {
+				err = tx.Put([]byte(crashKey(i)), []byte(crashValue(i, 2)))
+			}
+			return err
+		},
+		func(n int) rowsAt {
+			rows := firstRows(n)
+			for i := n / 2; i < 3*n/4; i++ {
+				delete(rows, crashKey(i))
+			}
+			for i := range n + n/4 {
+				if i < n/2 || i >= n || i < 3*n/4 && (i-n/2)%10 == 0 {
+					rows[crashKey(i)] = crashValue(i, 2)
+				}
+			}
+			return rows
+		},
+	},
+	"deletes": {
+		func(_ context.Context, tx storage.Tx, n int) error {
+			for i := range n {
+				if err := tx.Delete([]byte(crashKey(i))); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func(int) rowsAt { return rowsAt{} },
+	},
+	"a deleted range": {
+		func(ctx context.Context, tx storage.Tx, _ int) error { return tx.DeleteRange(ctx, storage.Range{}) },
+		func(int) rowsAt { return rowsAt{} },
+	},
+	"small Updates": { // and see runPlan
+		func(_ context.Context, tx storage.Tx, n int) error {
+			return tx.Put([]byte(crashKey(n)), []byte(crashValue(n, 1)))
+		},
+		func(n int) rowsAt { return firstRows(n + 1) },
+	},
+}
+
+// runPlan is the process that crashes. It prints what it has reached, and the number
+// of calls of the engine if it was not killed before.
+func runPlan(text string) {
+	must := func(err error) {
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
+	var p crashPlan
+	must(json.Unmarshal([]byte(text), &p))
+	if p.Flushes > 0 {
+		tables, err := filepath.Glob(filepath.Join(p.Dir, "*.sst"))
+		must(err)
+		next := 0
+		for _, path := range tables {
+			id, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".sst"))
+			must(err)
+			next = max(next, id)
+		}
+		for id := next + 1 + p.Flushes; id < next+100; id++ {
+			// The engine cannot make a table where there is a directory. It tries again later.
+			must(os.Mkdir(filepath.Join(p.Dir, fmt.Sprintf("%06d.sst", id)), 0o700))
+		}
+	}
+	calls := 0
+	call := func() {
+		if calls == p.KillAt {
+			must(syscall.Kill(os.Getpid(), syscall.SIGKILL))
+			select {}
+		}
+		calls++
+	}
+	o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)}
+	s, err := open(p.Dir, o, func(eo *engine.Options, s *Store) {
+		if p.Flushes > 0 {
+			eo.NumMemtables = 40
+		}
+		commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+			call()
+			err := commitAt(txn, ts)
+			call()
+			return err
+		}
+		s.flusher.syncLog = func() error {
+			call()
+			err := syncLog()
+			call()
+			return err
+		}
+	})
+	must(err)
+	if p.Op != "" {
+		times := 1
+		if p.Op == "small Updates" {
+			times = p.Rows
+		}
+		for i := range times {
+			n := p.Rows
+			if times > 1 {
+				n = i
+			}
+			must(s.Update(context.Background(), func(tx storage.Tx) error {
+				return crashOps[p.Op].run(context.Background(), tx, n)
+			}))
+			if i+1 == p.SaveMark {
+				mark, err := os.ReadFile(filepath.Join(p.Dir, markName))
+				must(err)
+				must(os.WriteFile(filepath.Join(p.Dir, markName+".old"), mark, 0o600))
+			}
+		}
+		for i := range p.Then {
+			must(put(s, fmt.Sprint("then ", i), "1"))
+		}
+		fmt.Println("acknowledged")
+	}
+	fmt.Println("calls", calls)
+	must(syscall.Kill(os.Getpid(), syscall.SIGKILL))
+	select {}
+}
+
+// never is a KillAt that is not reached: the process is killed at its end.
+const never = 1 << 30
+
+// crash runs a plan, and returns what the process printed before it was killed.
+func crash(t *testing.T, p crashPlan) string {
+	t.Helper()
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crasher+"="+string(text))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%+v printed %s", p, out)
+	require.True(t, exit.Sys().(syscall.WaitStatus).Signaled(), "%+v printed %s", p, out)
+	if p.Flushes > 0 {
+		tables, err := filepath.Glob(filepath.Join(p.Dir, "*.sst"))
+		require.NoError(t, err)
+		for _, path := range tables {
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				require.NoError(t, os.Remove(path))
+			}
+		}
+	}
+	return string(out)
+}
+
+// callsOf returns the number of calls of the engine that a plan makes.
+func callsOf(t *testing.T, p crashPlan) int {
+	t.Helper()
+	p.KillAt = never
+	_, number, ok := strings.Cut(crash(t, p), "calls ")
+	require.True(t, ok)
+	calls, err := strconv.Atoi(strings.TrimSpace(number))
+	require.NoError(t, err)
+	return calls
+}
+
+// prepare makes a directory with n rows in generation 1, and closes it in good order.
+func prepare(t *testing.T, p crashPlan) {
+	t.Helper()
+	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, NoSync: p.NoSync, MinFreeBytes: -1})
+	require.NoError(t, err)
+	require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
+		for i := range p.Rows {
+			if err := tx.Put([]byte(crashKey(i)), []byte(crashValue(i, 1))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.NoError(t, s.Close())
+}
+
+// copyDir copies a directory of files, most of which are mostly holes.
+func copyDir(t *testing.T, from string) string {
+	t.Helper()
+	to := t.TempDir()
+	files, err := os.ReadDir(from)
+	require.NoError(t, err)
+	for _, file := range files {
+		path := filepath.Join(to, file.Name())
+		info, err := file.Info()
+		require.NoError(t, err)
+		in, err := os.Open(filepath.Join(from, file.Name()))
+		require.NoError(t, err)
+		var data []byte
+		if filepath.Ext(path) == ".vlog" {
+			data = make([]byte, min(info.Size(), 4096)) // the engine writes only a header there
+			_, err = io.ReadFull(in, data)
+		} else {
+			data, err = io.ReadAll(in)
+		}
+		require.NoError(t, errors.Join(err, in.Close()))
+		require.NoError(t, os.WriteFile(path, bytes.TrimRight(data, "\x00"), 0o600))
+		require.NoError(t, os.Truncate(path, info.Size()))
+	}
+	return to
+}
+
+// rowsIn returns all rows of a store.
+func rowsIn(t *testing.T, s *Store) rowsAt {
+	t.Helper()
+	rows := rowsAt{}
+	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			rows[string(e.Key)] = string(e.Value)
+		}
+		return nil
+	}))
+	return rows
+}
+
+// requireRows compares row by row, and does not print thousands of them.
+func requireRows(t *testing.T, want, got rowsAt, what string) {
+	t.Helper()
+	if maps.Equal(want, got) {
+		return
+	}
+	missing, extra, different := 0, 0, 0
+	for k, v := range want {
+		if w, ok := got[k]; !ok {
+			missing++
+		} else if v != w {
+			different++
+		}
+	}
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			extra++
+		}
+	}
+	require.FailNow(t, what, "of %d rows %d are missing, %d different, %d are too many", len(want), missing, different, extra)
+}
+
+// requireOpens opens the directory, compares its rows, and shows that it can be written,
+// closed and opened again.
+func requireOpens(t *testing.T, p crashPlan, want rowsAt, what string) {
+	t.Helper()
+	o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)}
+	s, err := Open(p.Dir, o)
+	require.NoError(t, err, what)
+	requireRows(t, want, rowsIn(t, s), what)
+	require.NoError(t, put(s, "later", "1"), what)
+	require.NoError(t, s.VerifyChecksum(t.Context()), what)
+	require.NoError(t, s.Close(), what)
+	s, err = Open(p.Dir, o)
+	require.NoError(t, err, what)
+	want = maps.Clone(want)
+	want["later"] = "1"
+	requireRows(t, want, rowsIn(t, s), what+", opened again")
+	require.NoError(t, s.Close(), what)
+}
+
+// TestCrash_AtEveryEngineCall_AllOrNothing kills a process before and after each call of
+// the engine that a large Update makes, and then processes that open what it left, before
+// and after each call that undoes it. What is found is compared row by row.
+func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
+	t.Parallel()
+	sizes := crashPlan{Rows: 1500, PartRows: 500, MemTable: minMemTable}
+	full := os.Getenv(fullSizes) != ""
+	if full {
+		sizes = crashPlan{Rows: 100_000, MemTable: 8 << 20}
+	}
+	for op := range crashOps {
+		if op == "small Updates" {
+			continue
+		}
+		for _, noSync := range []bool{false, true} {
+			if noSync && op != "mixed" && !full {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, NoSync %v", op, noSync), func(t *testing.T) {
+				t.Parallel()
+				base := sizes
+				base.Dir, base.Op, base.NoSync = t.TempDir(), op, noSync
+				prepare(t, base)
+				before, after := firstRows(base.Rows), crashOps[op].want(base.Rows)
+				whole := base
+				whole.Dir = copyDir(t, base.Dir)
+				calls := callsOf(t, whole)
+				require.Greater(t, calls, 5, "the Update takes several parts")
+				requireOpens(t, whole, after, "killed after it was acknowledged")
+				// The last part is complete after its commit; with NoSync a sync follows.
+				complete := calls - 1
+				if noSync {
+					complete = calls - 3
+				}
+				var kills, restores int
+				for at := range calls {
+					p := base
+					p.Dir, p.KillAt = copyDir(t, base.Dir), at
+					require.NotContains(t, crash(t, p), "acknowledged")
+					kills++
+					want := before
+					if at >= complete {
+						want = after
+					}
+					what := fmt.Sprintf("killed at call %d of %d", at, calls)
+					// The more of it there is, the longer the restore takes.
+					if at >= 2 && at < complete && (full || at == complete-1 && op != "deletes") {
+						restores += crashRestore(t, p, want, what)
+					}
+					requireOpens(t, p, want, what)
+				}
+				t.Logf("%d kills in the Update, %d in the restore", kills, restores)
+			})
+		}
+	}
+}
+
+// crashRestore kills the process that opens p.Dir at each of its calls, the next one on
+// what the one before has left, and then on a fresh copy, and returns how often.
+func crashRestore(t *testing.T, p crashPlan, want rowsAt, what string) (kills int) {
+	t.Helper()
+	p.Op = ""
+	once := p
+	once.Dir = copyDir(t, p.Dir)
+	calls := callsOf(t, once)
+	requireOpens(t, once, want, what+", restored, killed afterwards")
+	repeated := p
+	repeated.Dir = copyDir(t, p.Dir)
+	for at := range calls {
+		fresh := p
+		fresh.Dir, fresh.KillAt = copyDir(t, p.Dir), at
+		crash(t, fresh)
+		s, err := Open(fresh.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err, what)
+		requireRows(t, want, rowsIn(t, s), fmt.Sprintf("%s, its restore at call %d of %d", what, at, calls))
+		require.NoError(t, s.Close())
+		repeated.KillAt = at
+		crash(t, repeated)
+		kills += 2
+	}
+	requireOpens(t, repeated, want, what+", its restore killed again and again")
+	return kills
+}
+
+// A power loss may leave the mark as it was long before: it is not synced.
+func TestCrash_OldMark_EveryAcknowledgedCommitIsThere(t *testing.T) {
+	t.Parallel()
+	const n = 150
+	p := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: never, SaveMark: n - 100}
+	require.Contains(t, crash(t, p), "acknowledged")
+	useOld := func() {
+		require.NoError(t, os.Rename(filepath.Join(p.Dir, markName+".old"), filepath.Join(p.Dir, markName)))
+	}
+	useOld()
+	requireOpens(t, p, firstRows(n), "with a mark that is 100 commits old")
+
+	large := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 2000, PartRows: 100, MemTable: minMemTable, KillAt: never}
+	prepare(t, large)
+	old, err := os.ReadFile(filepath.Join(large.Dir, markName))
+	require.NoError(t, err)
+	require.Contains(t, crash(t, large), "acknowledged")
+	require.NoError(t, os.WriteFile(filepath.Join(large.Dir, markName), old, 0o600))
+	requireOpens(t, large, crashOps["mixed"].want(large.Rows), "a large Update with the mark of the time before it")
+}
+
+// An incomplete batch is undone only if nobody was told that it is complete.
+func TestCrash_MarkOfABatchThatIsIncomplete_IsCorrupt(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 100, MemTable: minMemTable}
+	prepare(t, p)
+	p.KillAt = callsOf(t, crashPlan{Dir: copyDir(t, p.Dir), Op: p.Op, Rows: p.Rows, PartRows: p.PartRows, MemTable: p.MemTable}) - 2
+	crash(t, p)
+	m, err := readMark(p.Dir)
+	require.NoError(t, err)
+	claims := p
+	claims.Dir = copyDir(t, p.Dir)
+	require.NoError(t, os.WriteFile(filepath.Join(claims.Dir, markName), (&mark{strict: true}).encode(m.ts+1), 0o600))
+	for range 2 {
+		_, err = Open(claims.Dir, Options{MemTableBytes: p.MemTable})
+		require.ErrorIs(t, err, storage.ErrCorrupt)
+	}
+	requireOpens(t, p, firstRows(p.Rows), "with the mark as it was")
+}
+
+// A block of zeros in a log of a batch that was acknowledged, or a log that is missing,
+// is reported, wherever it is, and the log is left as it is.
+func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
+	t.Parallel()
+	for _, flushed := range []int{1, 2} { // tables that the engine could write meanwhile
+		for _, then := range []int{0, 5} {
+			t.Run(fmt.Sprintf("%d tables, %d small Updates afterwards", flushed, then), func(t *testing.T) {
+				t.Parallel()
+				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: never, Flushes: flushed, Then: then}
+				s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable})
+				require.NoError(t, err)
+				require.NoError(t, s.Close())
+				want := rowsAt{}
+				for k, v := range crashOps["mixed"].want(p.Rows) {
+					if strings.Contains(v, "/2/") {
+						want[k] = v // there were no rows before
+					}
+				}
+				for i := range then {
+					want[fmt.Sprint("then ", i)] = "1"
+				}
+				require.Contains(t, crash(t, p), "acknowledged")
+				logs, err := filepath.Glob(filepath.Join(p.Dir, "*.mem"))
+				require.NoError(t, err)
+				slices.Sort(logs)
+				require.GreaterOrEqual(t, len(logs), 2, "the batch is in several logs")
+				whole := p
+				whole.Dir = copyDir(t, p.Dir)
+				requireOpens(t, whole, want, "not damaged")
+				reported := 0
+				for i, log := range logs {
+					data, err := os.ReadFile(log)
+					require.NoError(t, err)
+					used := len(bytes.TrimRight(data, "\x00"))
+					if used <= logHeader {
+						continue // made, and not written to
+					}
+					for _, at := range []int{0, used / 3, used / 2, used - 5000, used - 50, -1} {
+						if at >= used || at < -1 {
+							continue
+						}
+						what := fmt.Sprintf("log %d of %d, a block of zeros at %d of %d (-1: no log)", i+1, len(logs), at, used)
+						dir := copyDir(t, p.Dir)
+						path := filepath.Join(dir, filepath.Base(log))
+						damaged := bytes.Clone(data)
+						if at < 0 {
+							require.NoError(t, os.Remove(path))
+						} else {
+							clear(damaged[at:min(at+4096, len(damaged))])
+							require.NoError(t, os.WriteFile(path, damaged, 0o600))
+						}
+						_, err := Open(dir, Options{MemTableBytes: p.MemTable, Logger: slog.New(slog.DiscardHandler)})
+						require.ErrorIs(t, err, storage.ErrCorrupt, what)
+						reported++
+						if at >= 0 {
+							left, err := os.ReadFile(path)
+							require.NoError(t, err)
+							require.True(t, bytes.Equal(damaged, left), "%s is left as it is", what)
+						}
+					}
+				}
+				t.Logf("%d logs, %d damages reported", len(logs), reported)
+			})
+		}
+	}
+}
+
+// injected is the error of a call of the engine that fails.
+var errInjected = errors.New("injected")
+
+// TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing fails each commit of the engine in
+// turn, before and after it took effect.
+func TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing(t *testing.T) {
+	t.Parallel()
+	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable}
+	prepare(t, base)
+	before, after := firstRows(base.Rows), crashOps["mixed"].want(base.Rows)
+	o := Options{MemTableBytes: base.MemTable, PartRows: base.PartRows}
+	run := func(t *testing.T, dir string, at int, late bool) (s *Store, parts int, err error) {
+		s, openErr := Open(dir, o)
+		require.NoError(t, openErr)
+		through := s.flusher.commitAt
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+			requireRows(t, before, rowsIn(t, s), "a View beside the batch sees a part of it")
+			parts++
+			if parts-1 == at && !late {
+				return errInjected
+			}
+			err := through(txn, ts)
+			requireRows(t, before, rowsIn(t, s), "a View beside the batch sees a part of it")
+			if parts-1 == at {
+				err = errors.Join(err, errInjected)
+			}
+			return err
+		}
+		err = s.Update(t.Context(), func(tx storage.Tx) error { return crashOps["mixed"].run(t.Context(), tx, base.Rows) })
+		s.flusher.commitAt = through
+		return s, parts, err
+	}
+	s, parts, err := run(t, copyDir(t, base.Dir), -1, false)
+	require.NoError(t, err)
+	require.Greater(t, parts, 5)
+	requireRows(t, after, rowsIn(t, s), "after the Update")
+	require.NoError(t, s.Close())
+	for at := range parts {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("part %d of %d, late %v", at+1, parts, late), func(t *testing.T) {
+				t.Parallel()
+				p := base
+				p.Dir = copyDir(t, base.Dir)
+				s, _, err := run(t, p.Dir, at, late)
+				require.Error(t, err)
+				last := at == parts-1
+				require.Equal(t, last, errors.Is(err, storage.ErrUnknown), "the outcome is unknown only if the last part failed: %v", err)
+				halts := at > 0 || late
+				require.Equal(t, halts, errors.Is(err, ErrHalted), "%v", err)
+				requireRows(t, before, rowsIn(t, s), "after the failure")
+				if halts {
+					err := put(s, "refused", "1")
+					require.ErrorIs(t, err, ErrHalted)
+					require.NotErrorIs(t, err, storage.ErrUnknown)
+				}
+				require.NoError(t, s.Close())
+				want := before
+				if last && late {
+					want = after
+				}
+				requireOpens(t, p, want, "opened after the failure")
+			})
+		}
+	}
+}
+
+// A failure while an incomplete batch is undone leaves it to be undone by the next Open.
+func TestEngineFailure_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable, KillAt: 9}
+	prepare(t, p)
+	crash(t, p)
+	o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows}
+	for _, late := range []bool{false, true} {
+		failed := 0
+		for at := 0; ; at++ {
+			q := p
+			q.Dir = copyDir(t, p.Dir)
+			calls := 0
+			s, err := open(q.Dir, o, func(_ *engine.Options, s *Store) {
+				through := s.flusher.commitAt
+				s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+					calls++
+					if calls-1 == at && !late {
+						return errInjected
+					}
+					err := through(txn, ts)
+					if calls-1 == at {
+						err = errors.Join(err, errInjected)
+					}
+					return err
+				}
+			})
+			if err == nil {
+				require.NoError(t, s.Close())
+				requireOpens(t, q, firstRows(p.Rows), "restored")
+				break
+			}
+			failed++
+			requireOpens(t, q, firstRows(p.Rows), fmt.Sprintf("call %d of the restore failed, late %v", at, late))
+		}
+		require.Greater(t, failed, 2, "the restore takes several parts")
+	}
+}
+
+// Neither the restore nor Open begins to write if there is no room to end it.
+func TestDiskFull_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable, KillAt: 9}
+	prepare(t, p)
+	crash(t, p)
+	free := int64(0)
+	try := func() (*Store, error) {
+		return open(p.Dir, Options{MemTableBytes: p.MemTable}, func(_ *engine.Options, s *Store) {
+			s.space.free = func(string) (int64, error) { return free, nil }
+			through := s.flusher.commitAt
+			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+				require.Greater(t, free, int64(tablesOnTheirWay*minMemTable), "it writes although there is no room")
+				return through(txn, ts)
+			}
+		})
+	}
+	_, err := try()
+	require.ErrorIs(t, err, ErrDiskFull, "at Open")
+	found := space{dir: p.Dir}
+	require.NoError(t, found.look())
+	free = tablesOnTheirWay*minMemTable + found.tables + 1000
+	_, err = try()
+	require.ErrorIs(t, err, ErrDiskFull, "in the restore")
+	free = 1 << 40
+	s, err := try()
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	requireOpens(t, p, firstRows(p.Rows), "restored when there was room")
+}

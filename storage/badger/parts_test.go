@@ -1,0 +1,539 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	engine "github.com/dgraph-io/badger/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// setupParts opens a store whose parts contain so many rows.
+func setupParts(t *testing.T, rows int) *Store {
+	t.Helper()
+	s, err := Open(t.TempDir(), Options{MemTableBytes: minMemTable, PartRows: rows})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func putMany(s *Store, n int, value string) error {
+	return s.Update(context.Background(), func(tx storage.Tx) error {
+		for i := range n {
+			if err := tx.Put([]byte(crashKey(i)), []byte(value)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// The engine is told to discard old versions while readers and batches go on, also with
+// all tables rewritten between two parts. It must keep what an incomplete batch replaces.
+func TestParts_DiscardTimestampStaysBehindIncompleteBatch(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Rows: 600, PartRows: 100, MemTable: minMemTable}
+	prepare(t, p)
+	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var complete, told uint64
+	discard := s.snaps.discard
+	s.snaps.discard = func(ts uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = max(told, ts)
+		require.LessOrEqual(t, ts, complete, "the discard timestamp has passed the last complete batch")
+		discard(ts)
+	}
+	complete = s.snaps.newest()
+	through, parts := s.flusher.commitAt, 0
+	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+		if parts++; parts == 6 {
+			return errInjected // the last part is lost, and the process with it
+		}
+		if err := through(txn, ts); err != nil {
+			return err
+		}
+		require.NoError(t, s.View(context.Background(), func(storage.Reader) error { return nil })) // tells the engine
+		// Everything goes to tables, which are then compacted.
+		flush := s.db.NewTransactionAt(ts, true)
+		require.NoError(t, flush.Set(sentinelRow, seal(sentinelRow, nil)))
+		require.NoError(t, flush.CommitAt(ts, nil))
+		require.NoError(t, s.db.DropPrefix(sentinelRow))
+		require.NoError(t, s.db.Flatten(1))
+		return nil
+	}
+	require.ErrorIs(t, s.Update(t.Context(), func(tx storage.Tx) error {
+		return tx.DeleteRange(t.Context(), storage.Range{})
+	}), ErrHalted)
+	require.Equal(t, 6, parts)
+	require.NoError(t, s.Close())
+	require.Equal(t, complete, told)
+	requireOpens(t, p, firstRows(p.Rows), "after an incomplete batch whose parts were compacted one by one")
+}
+
+// An error between two parts, which is not one of the engine's commits, undoes the batch
+// at once, and the store goes on.
+func TestParts_FailureBetweenTwoParts_UndoesAndGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, full := range []bool{false, true} { // the disk, from the first part on
+		s := setupParts(t, 50)
+		require.NoError(t, putMany(s, 500, "old"))
+		before := rowsIn(t, s)
+		require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+			require.NoError(t, s.alone(t.Context(), func() error {
+				if full {
+					s.space.free = func(string) (int64, error) { return 0, nil }
+				}
+				reached, halted, err := s.commit(func(w *partWriter) error {
+					for i := range 300 {
+						row := dataRow(crashKey(i * 2))
+						if err := w.write(row, seal(row, []byte(marker))); err != nil {
+							return err
+						}
+					}
+					return errInjected
+				})
+				require.ErrorIs(t, err, errInjected)
+				require.NoError(t, halted)
+				require.Equal(t, s.snaps.newest()+2, reached, "the batch, and its undoing")
+				s.snaps.advance(reached)
+				return nil
+			}))
+			require.Len(t, keys(t, r, storage.ScanOptions{}), 500, "an older View sees what it saw")
+			return nil
+		}))
+		requireRows(t, before, rowsIn(t, s), "after the batch was undone")
+		s.space.free = func(string) (int64, error) { return 1 << 50, nil }
+		require.NoError(t, put(s, "later", "1"))
+		require.Positive(t, holding(t, s.db.Opts().Dir, marker), "its rows are still in the files")
+		require.NoError(t, s.Erase(t.Context()))
+		require.Zero(t, holding(t, s.db.Opts().Dir, marker), "Erase has removed them")
+		dir := s.db.Opts().Dir
+		require.NoError(t, s.Close())
+		before["later"] = "1"
+		requireRows(t, before, rowsIn(t, setupDir(t, dir)), "opened again")
+	}
+}
+
+// If the undoing fails as well, the store halts, and the next Open undoes the batch.
+func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Rows: 400, PartRows: 50, MemTable: minMemTable}
+	prepare(t, p)
+	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
+	require.NoError(t, err)
+	require.NoError(t, s.alone(t.Context(), func() error {
+		base := s.snaps.newest()
+		through := s.flusher.commitAt
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+			if ts > base+1 {
+				return errInjected
+			}
+			return through(txn, ts)
+		}
+		reached, halted, err := s.commit(func(w *partWriter) error {
+			for i := range 200 {
+				if err := w.write(dataRow(crashKey(i)), nil); err != nil {
+					return err
+				}
+			}
+			return errors.New("between two parts")
+		})
+		require.Equal(t, base, reached)
+		require.ErrorIs(t, halted, ErrHalted)
+		require.ErrorIs(t, err, ErrHalted)
+		require.NotErrorIs(t, err, storage.ErrUnknown)
+		s.flusher.halt(halted)
+		return nil
+	}))
+	require.ErrorIs(t, put(s, "a", "1"), ErrHalted)
+	requireRows(t, firstRows(p.Rows), rowsIn(t, s), "Views go on")
+	require.NoError(t, s.Close())
+	requireOpens(t, p, firstRows(p.Rows), "opened again")
+}
+
+// The Updates that are gathered behind a large one run on top of it, and fail with it.
+func TestParts_LargeUpdateFails_GatheredUpdatesFailWithIt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		failAt int // part
+		halts  bool
+	}{{1, false}, {3, true}} {
+		s := setupParts(t, 50)
+		require.NoError(t, putMany(s, 200, "old"))
+		before := rowsIn(t, s)
+		arrived, goOn := make(chan struct{}), make(chan struct{})
+		through, parts := s.flusher.commitAt, 0
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+			if parts++; parts == c.failAt {
+				close(arrived)
+				<-goOn
+				return errInjected
+			}
+			return through(txn, ts)
+		}
+		large := background(func() error { return putMany(s, 200, "new") })
+		<-arrived
+		const n = 10
+		var small []chan error
+		for i := range n {
+			small = append(small, background(func() error {
+				return s.Update(context.Background(), func(tx storage.Tx) error {
+					found, err := read(tx, crashKey(7))
+					if err == nil && found[0] != "new" {
+						err = fmt.Errorf("it does not run on top of the large Update: %q", found)
+					}
+					return errors.Join(err, tx.Put(fmt.Append(nil, "small", i), nil))
+				})
+			}))
+		}
+		s.gathered(n)
+		close(goOn)
+		require.Error(t, <-large)
+		for _, done := range small {
+			err := <-done
+			require.Error(t, err)
+			require.NotErrorIs(t, err, storage.ErrUnknown, "nothing of a gathered Update was written")
+			require.Equal(t, c.halts, errors.Is(err, ErrHalted), "%v", err)
+		}
+		requireRows(t, before, rowsIn(t, s), "after the failure")
+		if !c.halts {
+			require.NoError(t, putMany(s, 200, "newer"))
+			require.Equal(t, []string{"newer"}, get(t, s, crashKey(7)))
+		}
+	}
+}
+
+// A large Update is refused before its first part, if there is no room for all of it and
+// for undoing it, and once begun it is not refused any more.
+func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
+	t.Parallel()
+	large := map[string]func(tx storage.Tx) error{
+		"puts": func(tx storage.Tx) error {
+			for i := range 2000 {
+				if err := tx.Put([]byte(crashKey(i)), []byte(crashValue(i, 2))); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"deletes": func(tx storage.Tx) error {
+			for i := range 2000 {
+				if err := tx.Delete([]byte(crashKey(i))); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"range": func(tx storage.Tx) error { return tx.DeleteRange(context.Background(), storage.Range{}) },
+	}
+	for name, fn := range large {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setupParts(t, 300)
+			require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
+				for i := range 2000 {
+					if err := tx.Put([]byte(crashKey(i)), []byte(crashValue(i, 1))); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			before := rowsIn(t, s)
+			require.NoError(t, s.space.look())
+			minimum := tablesOnTheirWay*s.space.memTable + min(s.space.tables, tablesCompacted*s.space.memTable)
+			free, commits := int64(0), 0
+			s.space.free = func(string) (int64, error) { return free, nil }
+			through := s.flusher.commitAt
+			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { commits++; return through(txn, ts) }
+			for _, room := range []int64{0, -1, 1000, 400_000} {
+				free = minimum + room
+				err := s.Update(t.Context(), fn)
+				require.ErrorIs(t, err, ErrDiskFull, "room for %d bytes above the minimum", room)
+				require.Zero(t, commits, "nothing was written")
+				requireRows(t, before, rowsIn(t, s), "after it was refused")
+			}
+			free = minimum + 1000
+			require.NoError(t, put(s, "small", "1"), "a small Update has room")
+
+			// Enough by the exact figures, though not by the upper bound of all rows.
+			free = minimum + 5_000_000
+			all, err := s.space.all()
+			require.NoError(t, err)
+			require.Less(t, free, minimum+all*2)
+			commits = 0
+			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+				commits++
+				free = 0 // others fill the disk
+				return through(txn, ts)
+			}
+			require.NoError(t, s.Update(t.Context(), fn))
+			require.Greater(t, commits, 5)
+		})
+	}
+}
+
+// With NoSync each part must be on disk before the next one, or a power loss could leave
+// the last part alone.
+func TestParts_NoSync_SyncsEachPartInOrder(t *testing.T) {
+	t.Parallel()
+	for _, noSync := range []bool{false, true} {
+		s, err := Open(t.TempDir(), Options{MemTableBytes: minMemTable, PartRows: 50, NoSync: noSync})
+		require.NoError(t, err)
+		var did []string
+		commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { did = append(did, "commit"); return commitAt(txn, ts) }
+		s.flusher.syncLog = func() error { did = append(did, "sync"); return syncLog() }
+		require.NoError(t, putMany(s, 120, "1"))
+		want := []string{"commit", "commit", "commit"}
+		if noSync {
+			want = []string{"commit", "sync", "commit", "sync", "commit", "sync"}
+		}
+		require.Equal(t, want, did)
+		did = nil
+		require.NoError(t, putMany(s, 20, "2"))
+		require.Equal(t, []string{"commit"}, did, "one part alone need not be on disk")
+		require.NoError(t, s.Close())
+	}
+}
+
+// A deleted range is skipped, whatever it contains, in both directions, in the Update
+// itself and in one on top of it.
+func TestScan_DeletedRange_IsSkipped(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	s := setupParts(t, 0)
+	require.NoError(t, putMany(s, n, "1"))
+	scan := func(x storage.Tx, want ...string) {
+		for _, reverse := range []bool{false, true} {
+			c, err := x.(*tx).open(span{reverse: reverse})
+			require.NoError(t, err)
+			var found []string
+			for {
+				e, ok, err := c.next(context.Background())
+				require.NoError(t, err)
+				if !ok {
+					break
+				}
+				found = append(found, string(e.key))
+			}
+			if reverse {
+				slices.Reverse(found)
+			}
+			require.Equal(t, want, found, "reverse: %v", reverse)
+			require.Less(t, c.steps, 30, "steps, reverse: %v", reverse)
+			c.close()
+		}
+	}
+	middle := storage.Range{Start: []byte(crashKey(2)), End: []byte(crashKey(n - 2))}
+	first, last := []string{crashKey(0), crashKey(1)}, []string{crashKey(n - 2), crashKey(n - 1)}
+	v := s.valve(t)
+	one := background(func() error {
+		return s.Update(context.Background(), func(x storage.Tx) error {
+			require.NoError(t, x.DeleteRange(context.Background(), middle))
+			scan(x, slices.Concat(first, last)...)
+			require.NoError(t, x.Put([]byte(crashKey(50)), nil))
+			scan(x, slices.Concat(first, []string{crashKey(50)}, last)...)
+			return nil
+		})
+	})
+	<-v.arrived
+	two := background(func() error {
+		return s.Update(context.Background(), func(x storage.Tx) error {
+			scan(x, slices.Concat(first, []string{crashKey(50)}, last)...)
+			require.NoError(t, x.DeleteRange(context.Background(), storage.Range{Start: []byte(crashKey(40))}))
+			scan(x, first...)
+			return nil
+		})
+	})
+	s.gathered(1)
+	v.outcome <- nil
+	for range n { // each part of the first one, and of the second
+		select {
+		case <-v.arrived:
+			v.outcome <- nil
+			continue
+		case err := <-two:
+			require.NoError(t, err)
+		}
+		break
+	}
+	require.NoError(t, <-one)
+	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+		require.Equal(t, first, keys(t, r, storage.ScanOptions{}))
+		return nil
+	}))
+}
+
+// TestOverlay_RandomUpdatesOnTopOfOneAnother runs Updates on top of others that are not
+// durable yet, with deleted ranges in each layer, and compares all that they read with a
+// plain map.
+func TestOverlay_RandomUpdatesOnTopOfOneAnother(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	s := setupParts(t, 5)
+	gate := make(chan struct{}, 1<<20)
+	through := s.flusher.commitAt
+	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+		<-gate
+		return through(txn, ts)
+	}
+	t.Cleanup(func() { close(gate) })
+	key := func() string {
+		return strings.Repeat(string(rune('a'+rng.IntN(4))), 1+rng.IntN(3)) + string(rune('a'+rng.IntN(4)))
+	}
+	model := rowsAt{}
+	for round := range 60 {
+		var pendingUpdates []chan error
+		for range 1 + rng.IntN(4) {
+			ended := make(chan error, 1)
+			next := maps.Clone(model)
+			fail := rng.IntN(8) == 0
+			pendingUpdates = append(pendingUpdates, background(func() error {
+				err := s.Update(context.Background(), func(x storage.Tx) error {
+					err := randomSteps(x, rng, key, next)
+					if err == nil && fail {
+						err = errInjected
+					}
+					ended <- err
+					return err
+				})
+				if fail && errors.Is(err, errInjected) {
+					return nil
+				}
+				return err
+			}))
+			err := <-ended
+			if fail {
+				require.ErrorIs(t, err, errInjected, "seed %d, round %d", seed, round)
+				continue
+			}
+			require.NoError(t, err, "seed %d, round %d", seed, round)
+			model = next
+		}
+		for _, done := range pendingUpdates {
+			for over := false; !over; {
+				select {
+				case gate <- struct{}{}:
+					continue
+				case err := <-done:
+					require.NoError(t, err, "seed %d, round %d", seed, round)
+					over = true
+				}
+			}
+		}
+		for len(gate) > 0 { // what was not needed
+			<-gate
+		}
+		requireRows(t, model, rowsIn(t, s), fmt.Sprintf("seed %d, round %d", seed, round))
+	}
+}
+
+func randomSteps(x storage.Tx, rng *rand.Rand, key func() string, model rowsAt) error {
+	ctx := context.Background()
+	for range 1 + rng.IntN(12) {
+		start, end := key(), key()
+		switch rng.IntN(10) {
+		case 0:
+			start = ""
+		case 1:
+			end = ""
+		}
+		r := storage.Range{Start: []byte(start), End: []byte(end)}
+		inside := func(k string) bool { return k >= start && (end == "" || k < end) }
+		switch rng.IntN(6) {
+		case 0, 1:
+			value := fmt.Sprint(rng.IntN(1000))
+			model[start] = value
+			if err := x.Put([]byte(start), []byte(value)); err != nil {
+				return err
+			}
+		case 2:
+			delete(model, end)
+			if err := x.Delete([]byte(end)); err != nil {
+				return err
+			}
+		case 3:
+			maps.DeleteFunc(model, func(k, _ string) bool { return inside(k) })
+			if err := x.DeleteRange(ctx, r); err != nil {
+				return err
+			}
+		case 4:
+			got, err := read(x, start)
+			if want, ok := model[start]; err != nil || ok && got[0] != want || !ok && got[0] != "-" {
+				return fmt.Errorf("Get of %q gives %q, %v, expected %q", start, got, err, want)
+			}
+		default:
+			want := slices.Sorted(maps.Keys(model))
+			want = slices.DeleteFunc(want, func(k string) bool { return !inside(k) })
+			reverse := rng.IntN(2) == 0
+			if reverse {
+				slices.Reverse(want)
+			}
+			var got []string
+			for e, err := range x.Scan(ctx, r, storage.ScanOptions{Reverse: reverse}) {
+				if err != nil {
+					return err
+				}
+				if string(e.Value) != model[string(e.Key)] {
+					return fmt.Errorf("Scan gives %q at %q, expected %q", e.Value, e.Key, model[string(e.Key)])
+				}
+				got = append(got, string(e.Key))
+			}
+			if !slices.Equal(want, got) {
+				return fmt.Errorf("Scan from %q to %q, reverse %v, gives %q, expected %q", start, end, reverse, got, want)
+			}
+		}
+	}
+	return nil
+}
+
+func TestLayer_RangesDoNotOverlap(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 200 {
+		l, model := newLayer(), map[string]bool{} // deleted or not
+		for range 20 {
+			start, end := string(rune('a'+rng.IntN(20))), string(rune('a'+rng.IntN(20)))
+			if rng.IntN(10) == 0 {
+				end = ""
+			}
+			l.deleteRange(start, end)
+			for c := 'a'; c < 'a'+22; c++ {
+				if k := string(c); k >= start && (end == "" || k < end) {
+					model[k] = true
+				}
+			}
+			last, bytes := "", 0
+			l.ranges.Scan(func(s, e string) bool {
+				require.True(t, e == "" || s < e, "seed %d: from %q to %q", seed, s, e)
+				require.True(t, last == "" || last < s, "seed %d: ranges overlap or touch at %q", seed, s)
+				last = e
+				if e == "" {
+					last = "\xff"
+				}
+				bytes += rangeWeight(s, e)
+				return true
+			})
+			require.Equal(t, bytes, l.bytes, "seed %d", seed)
+			for c := 'a'; c < 'a'+22; c++ {
+				_, _, ok := l.covering(string(c))
+				require.Equal(t, model[string(c)], ok, "seed %d: %q", seed, c)
+			}
+		}
+	}
+}
