@@ -161,7 +161,7 @@ for (const script of [false, true]) {
       await page.fill("[name=preferred_code]", "12");
       await page.click("button.primary");
       await page.waitForSelector("[name=ends_at]:focus");
-      await page.click(".notice.fault >> a >> nth=1");
+      await page.click("main a[href='#f-preferred_code']");
       await page.waitForSelector("[name=preferred_code]:focus");
     });
   });
