@@ -316,7 +316,7 @@ func TestBoundsToTheLast(t *testing.T) {
 		_, err := ws.Push(t.Context(), data.CustomerData{CustomerKey: "acme", AccessGrants: []data.AccessGrant{many(1001)}})
 		require.Equal(t, []string{"bookings[0] too_many"}, faults(t, err))
 		for code, warned := range map[string]bool{"123": true, "1234": false, "12345678": false, "123456789": false, "1234567890": true, "12a4": true, "１２３４": true} {
-			report := push(t, ws, "acme", data.AccessGrant{Kind: data.KindBooking, Key: "code", PreferredCode: code, Spaces: data.Refs(data.KindRoom, "0")})
+			report := push(t, ws, "acme", data.Room("0", "R"), data.AccessGrant{Kind: data.KindBooking, Key: "code", PreferredCode: code, Spaces: data.Refs(data.KindRoom, "0")})
 			require.Equal(t, warned, len(report.Warnings) == 1, code)
 		}
 		for clock, good := range map[string]bool{"00:00": true, "23:59": true, "23:59:59": true, "24:00": false, "12:60": false, "1:00": false, "12:00:60": false, "12": false} {
