@@ -54,7 +54,7 @@ func furnish(t *testing.T, store storage.Store) {
 	for range 2 {
 		p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: "a", MaxUses: 2})
 		require.NoError(t, err)
-		session, err := portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+		session, err := portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), "sixteen bytes or more")
 		require.NoError(t, err)
 		clock = p.ExpiresAt
 		_, err = session.Counts(t.Context())
@@ -76,7 +76,7 @@ func furnish(t *testing.T, store storage.Store) {
 
 // uncalled are the rows that nothing else calls for.
 var uncalled = []layout.Shape{
-	layout.ShapeHost, layout.ShapeLease, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses,
+	layout.ShapeHost, layout.ShapeLease, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses, layout.ShapeHolder,
 	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
 }
 
@@ -219,6 +219,7 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"a revocation":               {data.DamageDangling, "revoked", layout.Revoked(a.ID(), id), []byte{}},
 		"an expiry":                  {data.DamageDangling, "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
 		"uses":                       {data.DamageDangling, "uses", layout.Uses(a.ID(), id), []byte{}},
+		"a holder":                   {data.DamageDangling, "holder", layout.Holder(a.ID(), id, layout.HolderHash{1}), []byte{}},
 		"a session":                  {data.DamageDangling, "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
 		"a customer's session":       {data.DamageDangling, "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
 		"the newest portal":          {data.DamageDangling, "newest_portal", layout.NewestPortal(b.ID()), id[:]},

@@ -42,6 +42,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeNewestPortal: (*checker).newestPortalRow,
 	layout.ShapeOwnSession:   (*checker).ownSessionRow,
 	layout.ShapeUses:         (*checker).portalsRow,
+	layout.ShapeHolder:       (*checker).portalsRow,
 	layout.ShapeExpiryTold:   (*checker).portalsRow,
 }
 

@@ -23,8 +23,11 @@ var (
 	ErrExpired = fmt.Errorf("%w: expired", ErrGone)
 
 	// ErrRevoked is returned for a genuine link, or a session, whose portal was
-	// revoked or went with its customer.
+	// revoked or was deleted with its customer.
 	ErrRevoked = fmt.Errorf("%w: revoked", ErrGone)
+
+	// ErrDeleted is the ErrRevoked of a session whose portal was deleted with its customer.
+	ErrDeleted = fmt.Errorf("%w: deleted with its customer", ErrRevoked)
 
 	// ErrUsedUp is returned for a genuine link that was used as often as it may be.
 	ErrUsedUp = fmt.Errorf("%w: used up", ErrGone)
@@ -33,9 +36,22 @@ var (
 	// service no longer has.
 	ErrKeyRemoved = fmt.Errorf("%w: its key was removed", ErrGone)
 
-	// ErrSessionOver is returned for a token whose session has ended, by itself or by
-	// [Session.End], and for one that never was.
+	// ErrSessionOver is the parent of the errors about a session that is over while its
+	// portal may still be open.
 	ErrSessionOver = errors.New("portal: the session is over")
+
+	// ErrSessionIdle is returned for a session that was not used for Options.SessionIdle.
+	ErrSessionIdle = fmt.Errorf("%w: it was not used for too long", ErrSessionOver)
+
+	// ErrSessionAged is returned for a session that began Options.SessionTTL ago.
+	ErrSessionAged = fmt.Errorf("%w: it reached its maximum age", ErrSessionOver)
+
+	// ErrSessionEnded is returned for a session after [Session.End].
+	ErrSessionEnded = fmt.Errorf("%w: it was ended", ErrSessionOver)
+
+	// ErrSessionUnknown is returned for a token that finds no session: it was made up, or
+	// the session was purged or deleted with its customer.
+	ErrSessionUnknown = fmt.Errorf("%w: no session has this token", ErrSessionOver)
 
 	// ErrNotFound is returned where a workspace has no such portal, and is the parent
 	// of the errors about what else is not there.

@@ -53,20 +53,20 @@ func (s *Service) state(p *standing) State {
 	return StateLive
 }
 
-// live reads a portal that has neither expired nor been revoked, and whose customer is
-// there. The portal comes with the error where it is still stored.
+// live reads a portal, and returns ErrExpired, ErrRevoked or ErrDeleted if it opens
+// nothing anymore. It returns the portal along with ErrExpired and ErrRevoked.
 func (s *Service) live(ctx context.Context, r storage.Reader, to pointer) (*standing, *data.Workspace, data.Customer, error) {
 	p, err := stand(ctx, r, to)
 	if err != nil {
 		return nil, nil, data.Customer{}, err
 	}
 	if p == nil {
-		return nil, nil, data.Customer{}, ErrRevoked
+		return nil, nil, data.Customer{}, ErrDeleted
 	}
 	ws := s.workspace(p.workspace)
 	c, err := ws.At(r).CustomerByID(ctx, to.customer)
 	if errors.Is(err, data.ErrCustomerNotFound) {
-		return nil, nil, c, ErrRevoked
+		return nil, nil, c, ErrDeleted
 	}
 	if err != nil {
 		return nil, nil, c, err

@@ -4,12 +4,14 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -177,9 +179,15 @@ func (p CustomerPortal) LogValue() slog.Value {
 		slog.String("customer_key", p.CustomerKey), slog.Time("expires_at", p.ExpiresAt))
 }
 
-// Code is the code in a link's URL, or the code itself: what follows the last slash.
+// Code returns the code of a link, given as its URL or as the code itself. It drops a
+// query and a fragment, and characters after the code that are neither letters nor
+// digits: mail programs often make the full stop, bracket or quote after a URL part of
+// it. Code checks nothing; see [Service.Verify].
 func Code(link string) string {
-	link = strings.TrimSuffix(link, "/")
+	if i := strings.IndexAny(link, "?#"); i >= 0 {
+		link = link[:i]
+	}
+	link = strings.TrimRightFunc(html.UnescapeString(link), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	return link[strings.LastIndexByte(link, '/')+1:]
 }
 

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,11 +58,14 @@ type purge struct {
 	before   time.Time
 }
 
-// run drops sessions first: none outlives its portal.
+// run drops sessions and holders before portals, so that none outlives its portal.
 func (p purge) run(ctx context.Context, report *PurgeReport) error {
 	sessions, err := p.sweep(ctx, layout.Sessions(p.customer), p.session)
 	report.Sessions += sessions
 	if err != nil {
+		return err
+	}
+	if _, err := p.sweep(ctx, layout.Holders(p.customer), p.holder); err != nil {
 		return err
 	}
 	portals, err := p.sweep(ctx, layout.Portals(p.customer), p.portal)
@@ -80,6 +84,19 @@ func (p purge) session(_ context.Context, _ storage.Reader, rest, value []byte) 
 		return nil, err
 	}
 	return [][]byte{layout.OwnSession(p.customer, id, hash), layout.Session(hash)}, nil
+}
+
+// holder returns the row to drop with a holder, or none.
+func (p purge) holder(_ context.Context, _ storage.Reader, rest, value []byte) ([][]byte, error) {
+	key, at := layout.NewDecoder(rest), layout.NewDecoder(value)
+	id, hash, expiresAt := key.UUID(), key.HolderHash(), at.Time()
+	if err := cmp.Or(key.Done(), at.Done()); err != nil {
+		return nil, fmt.Errorf("%w: a holder of portal %s: %w", storage.ErrCorrupt, id, err)
+	}
+	if !expiresAt.Before(p.before) {
+		return nil, nil
+	}
+	return [][]byte{layout.Holder(p.customer, id, hash)}, nil
 }
 
 // portal is the rows to drop with a portal, or none.

@@ -37,6 +37,8 @@ type Session struct {
 	slot     byte // of the key that signed the link
 
 	hash      *layout.SessionHash // of the token; nil for a session that is not kept
+	holder    *layout.HolderHash  // that the use was counted for; nil if there is none
+	held      bool                // the holder had a use as the link was looked at
 	token     Secret
 	expiresAt time.Time
 }
@@ -51,14 +53,14 @@ const SessionBytes = 16
 // [ErrExpired] for one whose time is over, both with no look at the store,
 // [ErrRevoked] where the portal was revoked or went with its customer, and [ErrUsedUp].
 func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
-	session, p, err := s.look(ctx, code)
+	session, p, err := s.look(ctx, code, "")
 	if err != nil {
 		return nil, err
 	}
 	if p.maxUses == 0 {
 		return session, nil
 	}
-	if err := s.use(ctx, session, nil); err != nil {
+	if err := s.use(ctx, session); err != nil {
 		return nil, err
 	}
 	return session, nil
@@ -75,17 +77,42 @@ func (s *Service) Verify(code string) error {
 // Resolve; a portal that was revoked or used up comes with the error, as long as it is
 // stored.
 func (s *Service) Peek(ctx context.Context, code string) (CustomerPortal, error) {
-	session, _, err := s.look(ctx, code)
-	if session == nil {
-		return CustomerPortal{}, err
-	}
-	return session.portal, err
+	p, _, err := s.PeekAs(ctx, code, "")
+	return p, err
 }
 
-// OpenSession begins a session with the link of a code, and uses that. Its Token
-// finds it again, and is to be had here only. Errors are those of Resolve.
+// PeekAs is Peek for a holder, which may have a use of the link already; see
+// [Service.OpenSessionAs]. held reports whether it has: the link then opens for it again,
+// and PeekAs does not return ErrUsedUp.
+func (s *Service) PeekAs(ctx context.Context, code string, holder Secret) (p CustomerPortal, held bool, err error) {
+	session, _, err := s.look(ctx, code, holder)
+	if session == nil {
+		return CustomerPortal{}, false, err
+	}
+	return session.portal, session.held, err
+}
+
+// OpenSession begins a session with the link of a code. If the link has a MaxUses, it
+// counts one use. The session's Token finds it again; only this Session has it. Errors
+// are those of Resolve.
 func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error) {
-	session, _, err := s.look(ctx, code)
+	return s.OpenSessionAs(ctx, code, "")
+}
+
+// OpenSessionAs is OpenSession for a holder: a secret of at least 16 random bytes that
+// the caller keeps with one browser, such as in a cookie. A link with a MaxUses counts
+// each holder once, so a holder opens the link again after its session is over, without
+// another use, until the portal expires or [Session.End] is called. Two calls at once
+// with one holder count one use. Without a holder, which is empty, every call counts.
+//
+// A holder opens nothing by itself: the code is needed too. The store keeps its SHA-256
+// together with the portal's id, so the rows of two portals do not show that they have
+// the same holder.
+//
+// It returns an error that matches [ErrInvalid] for a holder that is too short; other
+// errors are those of Resolve.
+func (s *Service) OpenSessionAs(ctx context.Context, code string, holder Secret) (*Session, error) {
+	session, _, err := s.look(ctx, code, holder)
 	if err != nil {
 		return nil, err
 	}
@@ -94,15 +121,21 @@ func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error
 		return nil, fmt.Errorf("portal: making a token: %w", err)
 	}
 	hash := layout.SessionHash(sha256.Sum256(token[:]))
-	if err := s.use(ctx, session, &hash); err != nil {
+	session.hash, session.token = &hash, Secret(opaque.Encode(token[:]))
+	if err := s.use(ctx, session); err != nil {
 		return nil, err
 	}
-	session.hash, session.token = &hash, Secret(opaque.Encode(token[:]))
 	return session, nil
 }
 
-// look reads what the link of a code opens.
-func (s *Service) look(ctx context.Context, code string) (*Session, *standing, error) {
+// minHolder is the least length of a holder.
+const minHolder = 16
+
+// look reads the portal that the link of a code opens, for a holder or for none.
+func (s *Service) look(ctx context.Context, code string, holder Secret) (*Session, *standing, error) {
+	if holder != "" && len(holder) < minHolder {
+		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", ErrInvalid, minHolder)
+	}
 	verified, err := s.verify(code)
 	if err != nil {
 		return nil, nil, err
@@ -126,6 +159,9 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 		var ws *data.Workspace
 		var c data.Customer
 		p, ws, c, stateErr = s.live(ctx, r, to)
+		if errors.Is(stateErr, ErrDeleted) {
+			return ErrRevoked // as after its row is gone too
+		}
 		if p == nil {
 			return stateErr
 		}
@@ -133,10 +169,18 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 		if err != nil {
 			return err
 		}
-		if stateErr == nil && described.State == StateUsedUp {
+		session = &Session{service: s, ws: ws, portal: described, customer: p.customer, slot: byte(verified.Slot)}
+		if holder != "" && p.maxUses > 0 {
+			session.holder = holderHash(p.id, holder)
+			rows, err := r.Get(ctx, layout.Holder(p.customer, p.id, *session.holder))
+			if err != nil {
+				return err
+			}
+			session.held = rows[0] != nil
+		}
+		if stateErr == nil && described.State == StateUsedUp && !session.held {
 			stateErr = ErrUsedUp
 		}
-		session = &Session{service: s, ws: ws, portal: described, customer: p.customer, slot: byte(verified.Slot)}
 		return nil
 	})
 	if err != nil {
@@ -148,9 +192,36 @@ func (s *Service) look(ctx context.Context, code string) (*Session, *standing, e
 	return session, p, stateErr
 }
 
-// use begins a session: one more of the uses that a link has, and the rows by which a
-// token finds it, where there is one.
-func (s *Service) use(ctx context.Context, session *Session, hash *layout.SessionHash) error {
+// holderHash returns the hash that the row of a holder has.
+func holderHash(portal uuid.UUID, holder Secret) *layout.HolderHash {
+	hash := layout.HolderHash(sha256.Sum256(append(portal[:], holder...)))
+	return &hash
+}
+
+// countUse counts one use of a link that has a MaxUses, unless it was counted before for
+// the same holder.
+func countUse(ctx context.Context, tx storage.Tx, p *standing, holder *layout.HolderHash) error {
+	if holder != nil {
+		key := layout.Holder(p.customer, p.id, *holder)
+		rows, err := tx.Get(ctx, key)
+		if err != nil || rows[0] != nil {
+			return err
+		}
+		if p.uses < p.maxUses {
+			if err := tx.Put(key, layout.AppendTime(nil, p.expiresAt)); err != nil {
+				return err
+			}
+		}
+	}
+	if p.uses >= p.maxUses {
+		return ErrUsedUp
+	}
+	return tx.Put(layout.Uses(p.customer, p.id), binary.AppendUvarint(nil, p.uses+1))
+}
+
+// use counts a use of the session's link, and writes the rows by which a token finds the
+// session if it has a token.
+func (s *Service) use(ctx context.Context, session *Session) error {
 	to := pointer{session.customer, session.portal.ID}
 	err := session.ws.BesideID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		p, _, _, err := s.live(ctx, tx.Tx, to)
@@ -158,16 +229,13 @@ func (s *Service) use(ctx context.Context, session *Session, hash *layout.Sessio
 			return err
 		}
 		if p.maxUses > 0 {
-			if p.uses >= p.maxUses {
-				return ErrUsedUp
-			}
-			if err := tx.Tx.Put(layout.Uses(to.customer, to.portal), binary.AppendUvarint(nil, p.uses+1)); err != nil {
+			if err := countUse(ctx, tx.Tx, p, session.holder); err != nil {
 				return err
 			}
 		}
-		if hash != nil {
+		if hash := session.hash; hash != nil {
 			now := s.time()
-			row := sessionRow{slot: session.slot, seenAt: now, expiresAt: now.Add(s.maxAge).Truncate(time.Microsecond)}
+			row := sessionRow{slot: session.slot, seenAt: now, expiresAt: now.Add(s.maxAge).Truncate(time.Microsecond), holder: session.holder}
 			if row.expiresAt.After(p.expiresAt) {
 				row.expiresAt = p.expiresAt
 			}
@@ -189,12 +257,14 @@ func (s *Service) use(ctx context.Context, session *Session, hash *layout.Sessio
 
 // Session finds a session by its token, and notes that it was used. A session is over
 // when it was not used for Options.SessionIdle (give or take a thirtieth), after
-// Options.SessionTTL, and with its portal. A session that is not good, and is still
-// stored, comes with the error, so that it can be said whose it was: its Portal reads.
+// Options.SessionTTL, after [Session.End], and with its portal: the errors are
+// [ErrSessionIdle], [ErrSessionAged], [ErrSessionEnded] and those of [ErrGone]. If the
+// session is still stored it comes with the error, and its Portal method works.
+// [ErrSessionUnknown] and [ErrDeleted] come without one.
 func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 	raw, ok := opaque.Decode(token)
 	if !ok || len(raw) != SessionBytes {
-		return nil, ErrSessionOver
+		return nil, ErrSessionUnknown
 	}
 	hash := layout.SessionHash(sha256.Sum256(raw))
 	session := &Session{service: s, hash: &hash, token: Secret(token)}
@@ -228,11 +298,14 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 			return err
 		}
 		if rows[0] == nil {
-			return ErrSessionOver
+			return ErrSessionUnknown
 		}
 		row, err := decodeSession(rows[0])
 		if err != nil {
 			return err
+		}
+		if row.ended {
+			return ErrSessionEnded
 		}
 		if now.Before(row.seenAt) {
 			return nil // another clock is ahead
@@ -246,14 +319,30 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// End ends the session. Ending one twice is fine. A session that is not kept, as
-// Resolve gives, has nothing to end.
+// End ends the session, and its holder gives back the right to open the link again
+// without a use. The use stays counted. Ending a session twice is fine. A session that is
+// not kept, as Resolve returns, has nothing to end.
 func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
 	}
-	err := s.ws.BesideID(ctx, s.customer, func(_ context.Context, tx data.CustomerTx) error {
-		return tx.Tx.Delete(layout.OwnSession(s.customer, s.portal.ID, *s.hash), layout.Session(*s.hash))
+	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
+	err := s.ws.BesideID(ctx, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		rows, err := tx.Tx.Get(ctx, key)
+		if err != nil || rows[0] == nil {
+			return err
+		}
+		row, err := decodeSession(rows[0])
+		if err != nil || row.ended {
+			return err
+		}
+		if row.holder != nil {
+			if err := tx.Tx.Delete(layout.Holder(s.customer, s.portal.ID, *row.holder)); err != nil {
+				return err
+			}
+		}
+		row.ended, row.holder = true, nil
+		return tx.Tx.Put(key, row.encode())
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil
@@ -281,20 +370,55 @@ type sessionRow struct {
 	slot      byte
 	seenAt    time.Time
 	expiresAt time.Time
+	ended     bool               // by Session.End; the row stays until it is purged
+	holder    *layout.HolderHash // nil if there is none
 }
 
-const sessionVersion = 1
+const (
+	sessionVersion = 2
+
+	sessionEnded = 1 << 0
+	sessionHeld  = 1 << 1
+)
 
 func (r sessionRow) encode() []byte {
-	b := layout.AppendTime([]byte{sessionVersion, r.slot}, r.seenAt)
-	return layout.AppendTime(b, r.expiresAt)
+	var flags byte
+	if r.ended {
+		flags |= sessionEnded
+	}
+	if r.holder != nil {
+		flags |= sessionHeld
+	}
+	b := layout.AppendTime([]byte{sessionVersion, flags, r.slot}, r.seenAt)
+	b = layout.AppendTime(b, r.expiresAt)
+	if r.holder != nil {
+		b = append(b, r.holder[:]...)
+	}
+	return b
+}
+
+// over returns the error of a session that is over at a time, or nil.
+func (r sessionRow) over(now time.Time, idle time.Duration) error {
+	switch {
+	case r.ended:
+		return ErrSessionEnded
+	case !now.Before(r.expiresAt):
+		return ErrSessionAged
+	case !now.Before(r.seenAt.Add(idle)):
+		return ErrSessionIdle
+	}
+	return nil
 }
 
 func decodeSession(b []byte) (sessionRow, error) {
 	d := layout.NewDecoder(b)
-	version := d.Byte()
-	r := sessionRow{slot: d.Byte(), seenAt: d.Time(), expiresAt: d.Time()}
-	if d.Done() != nil || version != sessionVersion || r.slot >= keys.Slots {
+	version, flags := d.Byte(), d.Byte()
+	r := sessionRow{slot: d.Byte(), seenAt: d.Time(), expiresAt: d.Time(), ended: flags&sessionEnded != 0}
+	if flags&sessionHeld != 0 {
+		holder := d.HolderHash()
+		r.holder = &holder
+	}
+	if d.Done() != nil || version != sessionVersion || flags&^(sessionEnded|sessionHeld) != 0 || r.slot >= keys.Slots {
 		return r, fmt.Errorf("%w: the row of a session", storage.ErrCorrupt)
 	}
 	return r, nil

@@ -70,7 +70,7 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 			return nil, err
 		}
 		if rows[0] == nil {
-			return nil, ErrSessionOver
+			return nil, ErrSessionUnknown
 		}
 		if to, err = decodePointer(rows[0]); err != nil {
 			return nil, err
@@ -98,14 +98,12 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 			return nil, err
 		}
 		if rows[0] == nil {
-			return v, cmp.Or(stateErr, ErrSessionOver)
+			return v, cmp.Or(stateErr, ErrSessionUnknown)
 		}
 		if v.row, err = decodeSession(rows[0]); err != nil {
 			return nil, err
 		}
-		if now := s.service.now(); stateErr == nil && (!now.Before(v.row.expiresAt) || !now.Before(v.row.seenAt.Add(s.service.idle))) {
-			stateErr = ErrSessionOver
-		}
+		stateErr = cmp.Or(stateErr, v.row.over(s.service.now(), s.service.idle))
 	}
 	if stateErr == nil && !s.service.keys.Has(int(v.row.slot)) {
 		stateErr = ErrKeyRemoved

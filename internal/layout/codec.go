@@ -158,6 +158,12 @@ func (d *Decoder) EmailHash() (hash EmailHash) {
 	return hash
 }
 
+// HolderHash reads 32 bytes.
+func (d *Decoder) HolderHash() (hash HolderHash) {
+	copy(hash[:], d.next(uint64(len(hash))))
+	return hash
+}
+
 // SessionHash reads 32 bytes.
 func (d *Decoder) SessionHash() (hash SessionHash) {
 	copy(hash[:], d.next(uint64(len(hash))))

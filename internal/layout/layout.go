@@ -31,6 +31,7 @@
 //	C      customer id  o                            portal id: the newest that is not a deep link
 //	C      customer id  s  portal id  hash           a session: its row of table S is to go with it
 //	C      customer id  u  portal id                 how often that portal's link was used, where that is bounded
+//	C      customer id  h  portal id  hash           a holder: a browser that one of those uses was counted for
 //	C      customer id  x  portal id                 when that portal was revoked
 //	C      customer id  z  portal id                 when the change feed told that it had expired
 //	C      customer id  j  operation id  part        writes of a large operation, to be applied
@@ -70,6 +71,9 @@ type SessionHash [32]byte
 // EmailHash is the first half of the SHA-256 of an e-mail address in one case.
 type EmailHash [16]byte
 
+// HolderHash is the SHA-256 of a portal's id and the secret of a holder of one of its uses.
+type HolderHash [32]byte
+
 const (
 	tableCustomerKey  = 'K'
 	tableDirectory    = 'D'
@@ -94,6 +98,7 @@ const (
 	rowNewest   = 'o'
 	rowSession  = 's'
 	rowUses     = 'u'
+	rowHolder   = 'h'
 	rowRevoked  = 'x'
 	rowExpired  = 'z'
 	rowJournal  = 'j'
@@ -283,6 +288,14 @@ func OwnSession(c CustomerID, portal uuid.UUID, hash SessionHash) []byte {
 
 // Uses is the row of how often a portal's link was used.
 func Uses(c CustomerID, id uuid.UUID) []byte { return append(customerRow(c, rowUses, 16), id[:]...) }
+
+// Holders is the prefix of the holders of all of a customer's portals.
+func Holders(c CustomerID) []byte { return customerRow(c, rowHolder, 16+32) }
+
+// Holder is the row of one holder of a portal's uses.
+func Holder(c CustomerID, portal uuid.UUID, hash HolderHash) []byte {
+	return append(append(Holders(c), portal[:]...), hash[:]...)
+}
 
 // Revoked is the row whose presence revokes a portal.
 func Revoked(c CustomerID, id uuid.UUID) []byte {

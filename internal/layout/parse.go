@@ -36,6 +36,7 @@ const (
 	ShapeNewestPortal      Shape = "newest_portal"
 	ShapeOwnSession        Shape = "own_session"
 	ShapeUses              Shape = "uses"
+	ShapeHolder            Shape = "holder"
 	ShapeRevoked           Shape = "revoked"
 	ShapeExpiryTold        Shape = "expiry_told"
 	ShapeJournal           Shape = "journal"
@@ -53,6 +54,7 @@ type Key struct {
 	Link      LinkID
 	Session   SessionHash
 	Email     EmailHash
+	Holder    HolderHash
 	Operation OperationID
 	Partition byte
 	Position  uint64 // of a batch of the feed, or a part of a journal
@@ -119,6 +121,7 @@ var customerRows = map[byte]reading{
 	rowNewest:  func(_ *Decoder, k *Key) { k.Shape = ShapeNewestPortal },
 	rowSession: func(d *Decoder, k *Key) { k.Shape, k.ID, k.Session = ShapeOwnSession, d.UUID(), d.SessionHash() },
 	rowUses:    func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeUses, d.UUID() },
+	rowHolder:  func(d *Decoder, k *Key) { k.Shape, k.ID, k.Holder = ShapeHolder, d.UUID(), d.HolderHash() },
 	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
 	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryTold, d.UUID() },
 	rowJournal: func(d *Decoder, k *Key) {

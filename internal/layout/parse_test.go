@@ -46,6 +46,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeNewestPortal: {layout.NewestPortal(c), layout.Key{Customer: c}},
 		layout.ShapeOwnSession:   {layout.OwnSession(c, id, hash), layout.Key{Customer: c, ID: id, Session: hash}},
 		layout.ShapeUses:         {layout.Uses(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeHolder:       {layout.Holder(c, id, layout.HolderHash(hash)), layout.Key{Customer: c, ID: id, Holder: layout.HolderHash(hash)}},
 		layout.ShapeExpiryTold:   {layout.ExpiryTold(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeJournal:      {layout.JournalPart(c, op, 3), layout.Key{Customer: c, Operation: op, Position: 3}},
 	} {

@@ -203,10 +203,13 @@ func askWithOthers(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 	pages, err := web.New(s.portals, web.Options{Now: func() time.Time { return strangersTime }, Accounts: o, Automations: o})
 	require.NoError(t, err)
 	code := portal.Code(s.link)
-	w := httptest.NewRecorder()
-	pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+code, nil))
-	require.Equal(t, http.StatusSeeOther, w.Code)
-	cookie := w.Result().Cookies()[0]
+	first, opened := httptest.NewRecorder(), httptest.NewRecorder()
+	pages.ServeHTTP(first, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+code, nil))
+	again := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+code, nil)
+	again.AddCookie(first.Result().Cookies()[0])
+	pages.ServeHTTP(opened, again)
+	require.Equal(t, http.StatusSeeOther, opened.Code)
+	cookie := opened.Result().Cookies()[0]
 	home := "/p/" + strings.TrimPrefix(cookie.Name, "__Host-portal-") + "/"
 	s.remember(t)
 	address := 0

@@ -176,7 +176,7 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 		use("problem."+row.key+".title", "a problem")
 		use("problem."+row.key+".text", "a problem")
 	}
-	for _, key := range []string{"method", "cross", "large", "slow", "internal", "frame", "cookies", "ended", "cancelled"} {
+	for _, key := range []string{"method", "cross", "large", "slow", "internal", "frame", "cookies", "ended_used", "cancelled"} {
 		use("problem."+key+".title", "a problem")
 		use("problem."+key+".text", "a problem")
 	}

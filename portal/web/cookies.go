@@ -1,11 +1,14 @@
 package web
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -18,9 +21,9 @@ import (
 func shortName(p portal.CustomerPortal) string { return hex.EncodeToString(p.ID[10:]) }
 
 const (
-	localeCookie = "locale"
-	probeCookie  = "probe"
-	maxPortals   = 20 // open in one browser at once
+	localeCookie  = "locale"
+	browserCookie = "browser"
+	maxPortals    = 20 // open in one browser at once
 )
 
 // cookieName is a name with what makes browsers hold to the cookie's attributes.
@@ -58,13 +61,64 @@ func (v *visit) setCookie(name, value string, until time.Time, embedded bool) {
 	http.SetCookie(v.w, c)
 }
 
+// A cookie with a time holds a secret and, after a point, when that ends, in unix seconds
+// to base 36. The time says what happened to a secret that the store does not know
+// anymore. It is not signed: a visitor who changes it is told something else, and opens
+// nothing.
+
+// timedCookie reads the secret and the time of a cookie. Both are zero if the browser
+// sends no such cookie or one that this handler did not set; a cookie without a time has
+// the zero time.
+func (v *visit) timedCookie(name string) (secret string, until time.Time) {
+	secret, end, timed := strings.Cut(v.cookie(name), ".")
+	if b, ok := opaque.Decode(secret); !ok || len(b) != portal.SessionBytes {
+		return "", time.Time{}
+	}
+	if seconds, err := strconv.ParseInt(end, 36, 64); timed && err == nil && seconds > 0 {
+		until = time.Unix(seconds, 0)
+	}
+	return secret, until
+}
+
+// setTimedCookie sets a cookie with a secret and its end, and keeps it for some time more.
+func (v *visit) setTimedCookie(name, secret string, until time.Time, grace time.Duration, embedded bool) {
+	v.setCookie(name, secret+"."+strconv.FormatInt(until.Unix(), 36), until.Add(grace), embedded)
+}
+
+// browser is what the handler knows a browser by: the secret shows that it keeps cookies,
+// and is the holder of the uses of links that were counted for it. It opens nothing
+// without the code of a link.
+type browser struct {
+	secret string // empty for a browser that sent none
+	until  time.Time
+}
+
+// browser reads what the handler knows the browser by.
+func (v *visit) browser() (b browser) {
+	b.secret, b.until = v.timedCookie(browserCookie)
+	return b
+}
+
+// keepBrowser makes the browser known until a portal expires, or longer if it is known
+// for longer already.
+func (v *visit) keepBrowser(b browser, p portal.CustomerPortal) {
+	if b.secret == "" {
+		var random [portal.SessionBytes]byte
+		_, _ = rand.Read(random[:]) // never fails
+		b = browser{secret: opaque.Encode(random[:])}
+	}
+	if b.until.Before(p.ExpiresAt) {
+		v.setTimedCookie(browserCookie, b.secret, p.ExpiresAt, 0, p.Config.IsEmbedded)
+	}
+}
+
 // makeRoom takes away cookies of other portals where there are too many.
 func (v *visit) makeRoom(embedded bool) {
 	prefix := v.h.cookieName("")
 	open := 0
 	for _, c := range v.r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, prefix)
-		if !ours || name == localeCookie || name == probeCookie {
+		if !ours || name == localeCookie || name == browserCookie {
 			continue
 		}
 		if open++; open >= maxPortals {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/customerportal-go/customerportal/portal"
@@ -13,10 +14,18 @@ import (
 // codeLength is that of every code. What is not so long was no guess.
 const codeLength = 33
 
-// link answers for what may be the code of a link. Looking at a link uses nothing of it:
-// one that may be used so and so often asks for a click.
-func (v *visit) link(code string) {
-	if len(code) != codeLength {
+// link answers for a path that may be the code of a link.
+//
+// A session begins only for a browser that has shown that it keeps cookies, by sending
+// back the one that [visit.keepBrowser] sets: so a browser without cookies loses no use
+// of a link, and a program that follows links without keeping cookies opens nothing. A
+// link without a MaxUses opens at once, with one redirect to itself for the cookie. One
+// with a MaxUses shows a page that asks for a click, since programs that scan mail follow
+// links but submit no forms; its use is counted for the browser, which may open the link
+// again until the portal expires. A preview gets a page with a button, and no cookie.
+func (v *visit) link(path string) {
+	code := portal.Code(path)
+	if len(code) != codeLength || !strings.HasPrefix(path, code) {
 		v.notFound()
 		return
 	}
@@ -31,7 +40,13 @@ func (v *visit) link(code string) {
 		return
 	}
 	v.h.guesses.back(who) // before the store is read, for which many may wait at once
-	p, err := v.h.portals.Peek(v.ctx(), code)
+	isPost := v.r.Method == http.MethodPost
+	if path != code && !isPost { // something follows the code that is not part of it
+		v.redirect(v.h.prefix + code)
+		return
+	}
+	browser := v.browser()
+	p, held, err := v.h.portals.PeekAs(v.ctx(), code, portal.Secret(browser.secret))
 	found := p.WorkspaceID != [16]byte{}
 	if found && p.Config.IsEmbedded {
 		allowFrame(v.w.Header(), p.Config)
@@ -40,36 +55,57 @@ func (v *visit) link(code string) {
 		return
 	}
 	v.speech = v.h.speech(v.errorLocale(p), nil)
-	again := v.r.URL.Query().Has(againParam)
+	known := browser.secret != ""
+	asksForClick := p.MaxUses > 0 && !held
 	switch {
 	case found && !p.Config.IsEmbedded && v.framed():
 		allowFrame(v.w.Header(), portal.Config{}) // there is nothing on the page but a way out
 		v.fail(http.StatusForbidden, problem{Key: "mode", TabURL: v.h.prefix + code})
-	case found && again && (err == nil || errors.Is(err, portal.ErrUsedUp)):
-		v.noCookie(code, p)
 	case err != nil:
 		v.refuseLink(err, p)
+	case !known && (v.wasSentBack() || isPost && asksForClick && v.r.PostFormValue(previewField) == ""):
+		v.noCookie(code, p)
 	case v.r.Method == http.MethodHead:
 		v.w.Header().Set("Content-Type", contentType)
 		v.w.WriteHeader(http.StatusOK)
-	case v.r.Method == http.MethodPost && p.Config.IsEmbedded && p.MaxUses > 0 && v.cookie(probeCookie) == "":
-		v.noCookie(code, p) // before a use is lost
-	case v.r.Method == http.MethodGet && p.MaxUses > 0:
-		if p.Config.IsEmbedded {
-			v.setCookie(probeCookie, "1", v.h.o.Now().Add(time.Hour), true)
-		}
+	case !isPost && (isPrefetch(v.r) || !known && isPreviewAgent(v.r)):
+		v.render(http.StatusOK, "preview", "click.title", nil)
+	case asksForClick && !(isPost && known):
+		v.keepBrowser(browser, p)
 		v.render(http.StatusOK, "click", "click.title", p)
+	case !known:
+		v.keepBrowser(browser, p)
+		v.redirect(v.h.prefix + code + "?" + againParam + "=" + strconv.FormatInt(v.h.o.Now().Unix(), 10))
 	default:
-		v.open(code, p)
+		v.open(code, p, portal.Secret(browser.secret))
 	}
 }
 
-// againParam marks the request that finds out whether the browser kept the cookie.
-const againParam = "again"
+const (
+	// againParam says when the request was redirected to find out whether the browser keeps
+	// cookies, in unix seconds. The URL may be copied or kept: after againTime the parameter
+	// has no meaning, so a link with it opens as one without it.
+	againParam = "again"
+	againTime  = time.Minute
+
+	// previewField is in the form of the page for previews, which sets no cookie.
+	previewField = "preview"
+)
+
+// wasSentBack reports whether the request is the one that finds out whether the browser
+// keeps cookies.
+func (v *visit) wasSentBack() bool {
+	at, err := strconv.ParseInt(v.r.URL.Query().Get(againParam), 10, 64)
+	if err != nil {
+		return false
+	}
+	age := v.h.o.Now().Sub(time.Unix(at, 0))
+	return age >= 0 && age < againTime
+}
 
 // goOn leads to the portal where the browser has it open.
 func (v *visit) goOn(p portal.CustomerPortal) bool {
-	token := v.cookie(shortName(p))
+	token, _ := v.timedCookie(shortName(p))
 	if token == "" {
 		return false
 	}
@@ -77,28 +113,33 @@ func (v *visit) goOn(p portal.CustomerPortal) bool {
 	if err != nil || session.Portal().ID != p.ID {
 		return false // it is over; the link may open another
 	}
-	v.session, v.home = session, v.h.prefix+"p/"+shortName(p)+"/"
-	if err := v.land(); err != nil {
-		v.session = nil
-		v.refuse(err)
-	}
+	v.enter(session)
 	return true
 }
 
-// open begins a session.
-func (v *visit) open(code string, p portal.CustomerPortal) {
-	session, err := v.h.portals.OpenSession(v.ctx(), code)
+// open begins a session for a browser that keeps cookies.
+func (v *visit) open(code string, p portal.CustomerPortal, holder portal.Secret) {
+	session, err := v.h.portals.OpenSessionAs(v.ctx(), code, holder)
 	if err != nil {
 		v.refuseLink(err, p)
 		return
 	}
 	v.makeRoom(p.Config.IsEmbedded)
-	v.setCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt().Add(cookieGrace), p.Config.IsEmbedded)
-	v.redirect(v.h.prefix + code + "?" + againParam + "=1")
+	v.setTimedCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt(), cookieGrace, p.Config.IsEmbedded)
+	v.enter(session)
+}
+
+// enter leads to the first page of a session.
+func (v *visit) enter(session *portal.Session) {
+	v.session, v.home = session, v.h.prefix+"p/"+shortName(session.Portal())+"/"
+	if err := v.land(); err != nil {
+		v.session = nil
+		v.refuse(err)
+	}
 }
 
 // cookieGrace is how much longer than a session its cookie is kept, so that a visitor is
-// told that the portal has expired, and not only that nothing is open.
+// told why the session is over, and not only that nothing is open.
 const cookieGrace = 24 * time.Hour
 
 // land leads to the page that the portal opens with.
@@ -113,13 +154,14 @@ func (v *visit) land() error {
 	return v.to("")
 }
 
-// noCookie tells of a browser that keeps no cookie here. In a new tab it may.
+// noCookie tells of a browser that keeps no cookie here. In a new tab, or after its
+// settings were changed, it may: the page offers the link again.
 func (v *visit) noCookie(code string, p portal.CustomerPortal) {
 	if p.Config.IsEmbedded {
 		v.fail(http.StatusForbidden, problem{Key: "frame", TabURL: v.h.prefix + code, ReturnURL: p.Config.ReturnURL})
 		return
 	}
-	v.fail(http.StatusForbidden, problem{Key: "cookies", ReturnURL: p.Config.ReturnURL})
+	v.fail(http.StatusForbidden, problem{Key: "cookies", LinkURL: v.h.prefix + code, ReturnURL: p.Config.ReturnURL})
 }
 
 // refuseLink tells why a link opens nothing. Its portal, where that is known still, says
@@ -142,14 +184,31 @@ func (v *visit) errorLocale(p portal.CustomerPortal) string {
 	return portal.Locales()[0]
 }
 
-// end ends the session.
+// endPage is what the page that asks before a session is ended needs to know.
+type endPage struct {
+	UsedUp bool // the link does not open again
+}
+
+func showEnd(v *visit) error {
+	return v.show("end", "end.title", endPage{UsedUp: v.session.Portal().State == portal.StateUsedUp})
+}
+
+// end ends the session. The cookie stays until it expires: a page that is open in another
+// tab is told by it that the portal was closed.
 func end(v *visit) error {
 	if err := v.session.End(v.ctx()); err != nil {
 		return err
 	}
-	c := v.config()
-	v.setCookie(shortName(v.session.Portal()), "", time.Time{}, c.IsEmbedded)
+	p := v.session.Portal()
 	v.session = nil
-	v.fail(http.StatusOK, problem{Key: "ended", ReturnURL: c.ReturnURL})
+	v.fail(http.StatusOK, problem{Key: endedKey(p), ReturnURL: p.Config.ReturnURL})
 	return nil
+}
+
+// endedKey is the key of the problem page of a session that its visitor ended.
+func endedKey(p portal.CustomerPortal) string {
+	if p.State == portal.StateUsedUp {
+		return "ended_used"
+	}
+	return "ended"
 }

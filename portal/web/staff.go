@@ -246,4 +246,3 @@ var removeStaff = deletion{
 }
 
 // showEnd asks whether to close the portal in this browser.
-func showEnd(v *visit) error { return v.show("end", "end.title", nil) }

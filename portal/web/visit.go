@@ -28,11 +28,11 @@ type visit struct {
 	section string // of the navigation
 	home    string // the path of the portal's pages, with a slash at its end
 
-	returnURL    string  // of a portal whose session is over
-	customer     string  // name of the customer whose session the browser has, open or over
-	resending    []input // of a form that was sent to it
-	chosenLocale string  // by this request
-	relocaled    bool    // the visitor changed the language of a form
+	customer     string                // name of the customer whose session the browser has, open or over
+	ended        portal.CustomerPortal // whose session was found over; zero if none was
+	resending    []input               // of a form that was sent to it
+	chosenLocale string                // by this request
+	relocaled    bool                  // the visitor changed the language of a form
 }
 
 // page is a page of an open portal.
@@ -99,23 +99,28 @@ func (v *visit) inPortal(rest string) {
 
 // find finds the session that the cookie of a portal says.
 func (v *visit) find(name string) error {
-	token := v.cookie(name)
+	token, until := v.timedCookie(name)
 	if token == "" {
-		return portal.ErrSessionOver
+		return portal.ErrSessionUnknown
 	}
 	session, err := v.h.portals.Session(v.ctx(), token)
-	if session == nil {
+	switch {
+	case errors.Is(err, portal.ErrSessionUnknown) && v.h.o.Now().Before(until):
+		return portal.ErrDeleted // or its row would still be there
+	case errors.Is(err, portal.ErrSessionUnknown) && !until.IsZero():
+		return portal.ErrSessionAged
+	case session == nil:
 		return err
 	}
 	p := session.Portal()
 	if shortName(p) != name {
-		return portal.ErrSessionOver
+		return portal.ErrSessionUnknown
 	}
 	if p.Config.IsEmbedded || !v.framed() {
 		v.customer = p.CustomerName // a page in a frame that is not made for one shows nobody's name
 	}
 	if err != nil {
-		v.returnURL = p.Config.ReturnURL
+		v.ended = p
 		return err
 	}
 	if p.Config.IsEmbedded {
@@ -220,6 +225,7 @@ type problem struct {
 	ReturnURL string
 	TabURL    string  // to be opened in a new tab; empty offers none
 	Resend    []input // what was typed, to be sent again
+	LinkURL   string  // a link to open again; empty offers none
 }
 
 // problems is the one table of which error is told how.
@@ -231,8 +237,12 @@ var problems = []struct {
 	{portal.ErrForged, http.StatusNotFound, "forged"},
 	{portal.ErrExpired, http.StatusGone, "expired"},
 	{portal.ErrUsedUp, http.StatusGone, "used"},
+	{portal.ErrDeleted, http.StatusGone, "deleted"},
 	{portal.ErrGone, http.StatusGone, "revoked"},
-	{portal.ErrSessionOver, http.StatusForbidden, "over"},
+	{portal.ErrSessionIdle, http.StatusForbidden, "over"},
+	{portal.ErrSessionAged, http.StatusForbidden, "aged"},
+	{portal.ErrSessionEnded, http.StatusForbidden, "ended"},
+	{portal.ErrSessionOver, http.StatusForbidden, "closed"},
 	{errWrongMode, http.StatusForbidden, "mode"},
 	{portal.ErrRefused, http.StatusForbidden, "refused"},
 	{portal.ErrChanged, http.StatusConflict, "busy"},
@@ -249,9 +259,16 @@ func (v *visit) refuse(err error) {
 	if err == nil || v.ctx().Err() != nil {
 		return
 	}
+	if v.session != nil && (errors.Is(err, portal.ErrGone) || errors.Is(err, portal.ErrSessionOver)) {
+		v.session, v.ended = nil, v.session.Portal() // it ended as the page was made
+	}
 	for _, row := range problems {
 		if errors.Is(err, row.err) {
-			v.fail(row.status, problem{Key: row.key})
+			p := problem{Key: row.key, ReturnURL: v.ended.Config.ReturnURL}
+			if errors.Is(err, portal.ErrSessionEnded) {
+				p.Key = endedKey(v.ended)
+			}
+			v.fail(row.status, p)
 			return
 		}
 	}
@@ -268,10 +285,8 @@ func (v *visit) fail(status int, p problem) {
 	if v.session != nil && p.ReturnURL == "" {
 		p.ReturnURL = v.config().ReturnURL
 	}
-	p.ReturnURL = cmp.Or(p.ReturnURL, v.returnURL, v.h.o.ReturnURL)
-	if v.session != nil && slices.Contains([]string{"expired", "revoked", "over", "used"}, p.Key) {
-		v.session = nil // it ended as the page was made
-	} else if v.session == nil && v.framed() {
+	p.ReturnURL = cmp.Or(p.ReturnURL, v.h.o.ReturnURL)
+	if v.session == nil && v.framed() {
 		allowFrame(v.w.Header(), portal.Config{})
 	}
 	p.Resend = v.resending
