@@ -49,8 +49,10 @@ type app struct {
 	portals *portal.Service
 	apiKey  string
 	baseURL string
-	out     io.Writer
-	log     *slog.Logger
+
+	privateHTTP bool // accept a base URL that is http on a private network
+	out         io.Writer
+	log         *slog.Logger
 }
 
 const (
@@ -64,6 +66,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	addr := flags.String("addr", "127.0.0.1:8080", "address to serve on")
 	dir := flags.String("dir", "customerportal-data", "directory that keeps the data and the keys")
 	baseURL := flags.String("base-url", "", "what comes before the code of a link; default http://, the address and /portal")
+	privateHTTP := flags.Bool("allow-private-http", false, "accept a -base-url that is http on a private network, for development: everybody there can read the pages and take over sessions")
 	demo := flags.Bool("demo", false, "push a sample hotel group, and serve its portal")
 	once := flags.Bool("once", false, "push the sample hotel group, show what the library does with it, and exit")
 	previews := flags.Bool("previews", false, "serve portals of every kind too, and print their links")
@@ -94,7 +97,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 
 	a := &app{
 		ws: data.NewWorkspace(store, id.workspace, data.Options{}), out: out,
-		baseURL: *baseURL, log: slog.New(slog.NewTextHandler(log, nil)),
+		baseURL: *baseURL, privateHTTP: *privateHTTP, log: slog.New(slog.NewTextHandler(log, nil)),
 	}
 	var listener net.Listener
 	if !*once {

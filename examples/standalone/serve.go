@@ -49,7 +49,7 @@ func (a *app) mux(demo string) (*http.ServeMux, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := web.New(a.portals, web.Options{Logger: a.log})
+	pages, err := web.New(a.portals, web.Options{Logger: a.log, AllowPrivateHTTP: a.privateHTTP})
 	if err != nil {
 		return nil, err
 	}

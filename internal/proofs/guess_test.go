@@ -400,13 +400,15 @@ type visitor struct {
 func open(t *testing.T, from, to, code string) visitor {
 	t.Helper()
 	w := dial(t, from, to)
+	header := func(c *http.Cookie) string { return "Cookie: " + c.Name + "=" + c.Value + "\r\n" }
 	a, _ := w.get("/portal/"+code, "")
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	require.Len(t, a.Cookies(), 1)
-	c := a.Cookies()[0]
-	v := visitor{wire: w, home: "/portal/p/" + strings.TrimPrefix(c.Name, "portal-") + "/", cookie: "Cookie: " + c.Name + "=" + c.Value + "\r\n"}
-	a, _ = w.get(a.Header.Get("Location"), v.cookie)
-	require.Equal(t, v.home, a.Header.Get("Location"))
+	a, _ = w.get(a.Header.Get("Location"), header(a.Cookies()[0]))
+	require.Equal(t, http.StatusSeeOther, a.StatusCode)
+	require.Len(t, a.Cookies(), 1)
+	v := visitor{wire: w, home: a.Header.Get("Location"), cookie: header(a.Cookies()[0])}
+	require.Regexp(t, `^/portal/p/[0-9a-f]{12}/$`, v.home)
 	return v
 }
 

@@ -29,7 +29,7 @@ const (
 // cookieName is a name with what makes browsers hold to the cookie's attributes.
 func (h *Handler) cookieName(name string) string {
 	switch {
-	case !h.secure: // on this machine alone
+	case !h.secure: // on this machine, or on a private network for development
 		return "portal-" + name
 	case h.prefix == "/":
 		return "__Host-portal-" + name

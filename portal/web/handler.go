@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,18 @@ type Options struct {
 	// TrustedProxies are the proxies in front whose X-Forwarded-For is believed when
 	// wrong guesses are counted. With none the address is that of the connection.
 	TrustedProxies []netip.Prefix
+
+	// AllowPrivateHTTP lets the BaseURL of the service be http on a private network, for
+	// development: to try the pages on a telephone, say. Without it New accepts https, and
+	// http on this machine. It covers private and link-local addresses such as 192.168.1.5,
+	// names without a dot, and names under .local, .lan, .internal, .home.arpa and .test,
+	// but no public address or other name.
+	//
+	// Everybody on that network can read the pages and take over the sessions of their
+	// visitors: the connection is not encrypted, and browsers accept neither the Secure
+	// attribute nor the __Host- prefix of a cookie there, so the cookies have neither.
+	// Embedded portals do not work, since their cookies need Secure.
+	AllowPrivateHTTP bool
 
 	// Location is the time zone of spaces and pages for which neither the spaces and
 	// their sites nor the portal nor the customer has one. It must have an IANA name, as
@@ -59,9 +72,9 @@ type Handler struct {
 // New returns a Handler for the links of a service. It is to be mounted at the path of
 // the service's BaseURL, and takes that path off by itself.
 //
-// It returns an error that matches [ErrInvalid] for a BaseURL that is http and not of
-// this machine, since a session's cookie must not be sent in the clear, and for a
-// ReturnURL or a Location that cannot be used.
+// It returns an error that matches [ErrInvalid] for a BaseURL that is http and not on
+// this machine, unless Options.AllowPrivateHTTP allows it, since others could read the
+// cookie of a session, and for a ReturnURL or a Location that cannot be used.
 func New(portals *portal.Service, o Options) (*Handler, error) {
 	if portals == nil {
 		return nil, fmt.Errorf("%w: a portal.Service is required", ErrInvalid)
@@ -71,8 +84,8 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 		return nil, fmt.Errorf("%w: BaseURL: %w", ErrInvalid, err)
 	}
 	h := &Handler{portals: portals, o: o, prefix: base.EscapedPath(), secure: base.Scheme == "https", cross: http.NewCrossOriginProtection()}
-	if !h.secure && !loopback(base.Hostname()) {
-		return nil, fmt.Errorf("%w: BaseURL must be https, or of this machine", ErrInvalid)
+	if err := checkHTTP(base, o.AllowPrivateHTTP); err != nil {
+		return nil, err
 	}
 	if o.ReturnURL != "" {
 		u, err := url.Parse(o.ReturnURL)
@@ -103,10 +116,34 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	return h, nil
 }
 
-// loopback is whether a host is this machine.
+// checkHTTP returns an error for a base URL that is http on a network that others read.
+func checkHTTP(base *url.URL, allowPrivate bool) error {
+	host := strings.ToLower(strings.TrimSuffix(base.Hostname(), "."))
+	switch {
+	case base.Scheme == "https" || loopback(host):
+		return nil
+	case !privateHost(host):
+		return fmt.Errorf("%w: BaseURL %q is http on a public host: use https", ErrInvalid, base)
+	case !allowPrivate:
+		return fmt.Errorf("%w: BaseURL %q is http: use https, an address of this machine such as http://127.0.0.1, or, for development, Options.AllowPrivateHTTP", ErrInvalid, base)
+	}
+	return nil
+}
+
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// privateHost reports whether a host can only be on a private network.
+func privateHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsPrivate() || addr.IsLinkLocalUnicast()
+	}
+	return !strings.Contains(host, ".") || slices.ContainsFunc([]string{".local", ".lan", ".internal", ".home.arpa", ".test"}, func(suffix string) bool {
+		return strings.HasSuffix(host, suffix)
+	})
 }
 
 // ServeHTTP answers one request.
