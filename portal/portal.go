@@ -180,14 +180,16 @@ func (p CustomerPortal) LogValue() slog.Value {
 }
 
 // Code returns the code of a link, given as its URL or as the code itself. It drops a
-// query and a fragment, and characters after the code that are neither letters nor
-// digits: mail programs often make the full stop, bracket or quote after a URL part of
-// it. Code checks nothing; see [Service.Verify].
+// query and a fragment, and punctuation, symbols and space after the code: mail programs
+// often make the full stop, bracket or quote after a URL part of it. Code checks nothing;
+// see [Service.Verify].
 func Code(link string) string {
 	if i := strings.IndexAny(link, "?#"); i >= 0 {
 		link = link[:i]
 	}
-	link = strings.TrimRightFunc(html.UnescapeString(link), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	link = strings.TrimRightFunc(html.UnescapeString(link), func(r rune) bool {
+		return unicode.IsPunct(r) || unicode.IsSymbol(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
+	})
 	return link[strings.LastIndexByte(link, '/')+1:]
 }
 

@@ -85,7 +85,7 @@ func (g *guesser) next() guess {
 		return guess{"of other characters", strings.Repeat("%00", 16) + strings.Repeat("%c3%a9", 8) + "u"}
 	}
 	return guess{"of another length", []string{
-		"", "%2e%2e", g.live[1:], g.live + "0", g.live + "/", g.live + "%00", strings.Repeat("0", 8000), "x/" + g.live, "%2f" + g.live,
+		"", "%2e%2e", g.live[1:], g.live + "0", g.live + "/x", g.live + "%00", strings.Repeat("0", 8000), "x/" + g.live, "%2f" + g.live,
 	}[g.rng.IntN(9)]}
 }
 

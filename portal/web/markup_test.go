@@ -27,14 +27,20 @@ func markKey(field string) string { return `"'><svg/onload=` + field + `>` }
 
 // pushed is a customer of whose every text field is markup.
 func pushed(now time.Time) (d data.CustomerData, fields []string) {
+	return pushedWith(now, mark, markKey)
+}
+
+// pushedWith is a customer of whose every text field is what text returns and every key
+// what key returns, and the names of those fields.
+func pushedWith(now time.Time, text, key func(field string) string) (d data.CustomerData, fields []string) {
 	m := func(field string) string {
 		fields = append(fields, field)
 		if strings.HasSuffix(field, "_key") {
-			return markKey(field)
+			return key(field)
 		}
-		return mark(field)
+		return text(field)
 	}
-	d.CustomerKey = markKey("customer_key") // which no page shows
+	d.CustomerKey = key("customer_key") // which no page shows
 	d.CustomerName = m("customer_name")
 	site := data.Site(m("site_key"), m("site.name"))
 	room := data.Room(m("room_key"), m("room.name")).In(site.Key)
@@ -87,6 +93,39 @@ func (markedSections) Save(_ context.Context, _ *portal.Session, values map[stri
 	return faults, nil
 }
 
+var linked = regexp.MustCompile(`(?:href|action)="([^"]*)"`)
+
+// walk gets every page that the pages of an open portal link to, and sends each form of
+// them with typed texts in all of its fields. It returns the number of pages.
+func (v *visitor) walk(typed func(field string) string, look func(path string, a answer)) int {
+	seen, todo := map[string]bool{}, []string{v.home, v.home + "reservations?q=onload"}
+	visit := func(path string, a answer) {
+		look(path, a)
+		for _, found := range linked.FindAllStringSubmatch(a.body, -1) {
+			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
+			if strings.HasPrefix(to, v.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") {
+				todo = append(todo, to)
+			}
+		}
+	}
+	for len(todo) > 0 {
+		path := todo[0]
+		todo, seen[path] = todo[1:], true
+		visit(path, v.get(path))
+		page, _, _ := strings.Cut(path, "?")
+		if !slices.Contains([]string{"new", "edit", "rename", "move", "spaces"}, page[strings.LastIndexByte(page, '/')+1:]) {
+			continue
+		}
+		var form []string
+		for _, name := range strings.Fields("name starts_at ends_at preferred_code guest_name guest_email guest_phone email_address phone_number parent_site_key kind space find_text") {
+			form = append(form, name, typed("typed."+name))
+		}
+		visit("posted "+path, v.post(path, form...))
+		visit("posted "+path, v.post(path, append(form, "find", "1")...))
+	}
+	return len(seen)
+}
+
 // TestWhatIsPushedIsOnlyText walks through every page of a customer of whose every text is
 // markup, and sends forms full of it.
 func TestWhatIsPushedIsOnlyText(t *testing.T) {
@@ -112,9 +151,7 @@ func TestWhatIsPushedIsOnlyText(t *testing.T) {
 	first := v.open(p.URL.Reveal())
 	require.Equal(t, http.StatusOK, first.StatusCode, first.body)
 	raw := regexp.MustCompile(`<svg/onload=([a-z_.]*)`)
-	link := regexp.MustCompile(`(?:href|action)="([^"]*)"`)
 	shown := map[string]bool{}
-	seen, todo := map[string]bool{}, []string{v.home, v.home + "reservations?q=onload"}
 	look := func(path string, a answer) {
 		require.Less(t, a.StatusCode, 500, path)
 		require.Empty(t, raw.FindAllStringSubmatch(a.body, -1), path)
@@ -128,32 +165,11 @@ func TestWhatIsPushedIsOnlyText(t *testing.T) {
 				shown[field] = true
 			}
 		}
-		for _, found := range link.FindAllStringSubmatch(a.body, -1) {
-			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
-			if strings.HasPrefix(to, v.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") {
-				todo = append(todo, to)
-			}
-		}
 	}
 	look("click", f.visitor(t).get(click.URL.Reveal()))
 	look("connect", v.post(v.home+"connect/start", "provider", mark("provider")))
 	look("configure", v.post(v.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
-	for len(todo) > 0 {
-		path := todo[0]
-		todo, seen[path] = todo[1:], true
-		look(path, v.get(path))
-		page, _, _ := strings.Cut(path, "?")
-		if !slices.Contains([]string{"new", "edit", "rename", "move", "spaces"}, page[strings.LastIndexByte(page, '/')+1:]) {
-			continue
-		}
-		var typed []string
-		for _, name := range strings.Fields("name starts_at ends_at preferred_code guest_name guest_email guest_phone email_address phone_number parent_site_key kind space find_text") {
-			typed = append(typed, name, mark("typed."+name))
-		}
-		look("posted "+path, v.post(path, typed...))
-		look("posted "+path, v.post(path, append(typed, "find", "1")...))
-	}
-	require.Greater(t, len(seen), 50)
+	require.Greater(t, v.walk(mark, look), 50)
 	for _, field := range fields { // what no page shows
 		if !slices.Contains(strings.Fields("site_key room_key space_key listing_key listing.metadata guest_key staff_key"), field) {
 			require.True(t, shown[field], "%s is on no page", field)

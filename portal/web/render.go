@@ -14,7 +14,6 @@ import (
 	"path"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -36,7 +35,7 @@ type views struct {
 
 // loadViews parses every page with the layout and the parts that pages share.
 func loadViews() (*views, error) {
-	shared, err := template.New("").Funcs(template.FuncMap{"args": args}).ParseFS(templateFiles, "templates/_*.html")
+	shared, err := template.New("").Funcs(template.FuncMap{"args": args, "bdi": isolated, "plain": isolatedPlain, "tel": phoneLink, "mailto": mailLink}).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
@@ -88,9 +87,13 @@ type screen struct {
 	Data  any
 }
 
-// render writes a page. It is made whole before it is sent, so that an error is told as one.
+// render writes a page. titlePairs are the names and values of the texts of people that
+// the title has. The page is made whole before it is sent, so that an error is told as one.
 func (v *visit) render(status int, name, titleKey string, content any, titlePairs ...any) {
 	var b bytes.Buffer
+	for i := 1; i < len(titlePairs); i += 2 {
+		titlePairs[i] = isolatedPlain(titlePairs[i])
+	}
 	s := screen{v, name, v.speech.text(titleKey, titlePairs...), content}
 	if err := v.h.views.pages[name].ExecuteTemplate(&b, "layout", s); err != nil {
 		v.h.o.Logger.ErrorContext(v.ctx(), "a page could not be made", "page", name, "error", err)
@@ -269,14 +272,7 @@ func (v *visit) Single() bool { return v.config().DeepLink != (data.Ref{}) }
 func (v *visit) Home() string { return v.home }
 
 // Initial returns the first letter or digit of a name, for a portal that has no logo.
-func (v *visit) Initial(name string) string {
-	for _, r := range name {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) {
-			return strings.ToUpper(string(r))
-		}
-	}
-	return ""
-}
+func (v *visit) Initial(name string) string { return initial(name) }
 
 // SiteKind is the kind of what other spaces lie in.
 func (v *visit) SiteKind() data.Kind { return data.KindSite }
