@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -205,49 +204,6 @@ func TestWorkStopsWhenTheClientLeaves(t *testing.T) {
 		require.Contains(t, f.log.String(), `"error_type":"request_canceled"`)
 		require.Empty(t, rows(t, store))
 	})
-}
-
-// expiring is a context whose deadline passes when expire is called. The contexts made from
-// it have passed too when expire returns.
-type expiring struct {
-	context.Context
-	mu    sync.Mutex
-	done  chan struct{}
-	after []func()
-}
-
-func newExpiring(ctx context.Context) *expiring {
-	return &expiring{Context: ctx, done: make(chan struct{})}
-}
-
-func (e *expiring) expire() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.Err() == nil {
-		close(e.done)
-		for _, f := range e.after {
-			f()
-		}
-	}
-}
-
-// AfterFunc is what package context registers a child with.
-func (e *expiring) AfterFunc(f func()) (stop func() bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.after = append(e.after, f)
-	return func() bool { return false }
-}
-
-func (e *expiring) Done() <-chan struct{} { return e.done }
-
-func (e *expiring) Err() error {
-	select {
-	case <-e.done:
-		return context.DeadlineExceeded
-	default:
-		return nil
-	}
 }
 
 // TestTimeout_AfterTheBody_StopsTheWork lets the time of a request pass while it is served.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -342,5 +343,48 @@ func TestTimeout_BeforeTheRequest_ReadsNothing(t *testing.T) {
 		} else {
 			require.GreaterOrEqual(t, out.status, 400, "%s %s: %s", op.method, op.path, out.raw)
 		}
+	}
+}
+
+// expiring is a context whose deadline passes when expire is called. The contexts made from
+// it have passed too when expire returns.
+type expiring struct {
+	context.Context
+	mu    sync.Mutex
+	done  chan struct{}
+	after []func()
+}
+
+func newExpiring(ctx context.Context) *expiring {
+	return &expiring{Context: ctx, done: make(chan struct{})}
+}
+
+func (e *expiring) expire() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Err() == nil {
+		close(e.done)
+		for _, f := range e.after {
+			f()
+		}
+	}
+}
+
+// AfterFunc is what package context registers a child with.
+func (e *expiring) AfterFunc(f func()) (stop func() bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.after = append(e.after, f)
+	return func() bool { return false }
+}
+
+func (e *expiring) Done() <-chan struct{} { return e.done }
+
+func (e *expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
 	}
 }
