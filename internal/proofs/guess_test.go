@@ -369,7 +369,7 @@ func TestGuessingOpensNothing(t *testing.T) {
 	// again there, and opens it from elsewhere.
 	page, body := early.get(early.home, early.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
-	require.Contains(t, body, "guarded")
+	require.Contains(t, body, "Guarded room")
 	again, _ := early.get("/portal/"+live, "")
 	require.Contains(t, []int{http.StatusTooManyRequests, http.StatusSeeOther}, again.StatusCode) // a guess came back meanwhile
 	if again.StatusCode == http.StatusTooManyRequests {
