@@ -89,10 +89,12 @@ test("a whole reservation by keyboard alone", async () => {
     await tabTo("New booking");
     await page.keyboard.press("Enter");
     await page.waitForURL(/reservations\/new/);
-    await tabTo("starts_at");
-    await page.keyboard.type("02032031\t0300PM");
-    await tabTo("ends_at");
-    await page.keyboard.type("02042031\t1100AM");
+    for (const [name, day, time] of [["starts_at", "02032031", "0300PM"], ["ends_at", "02042031", "1100AM"]]) {
+      await tabTo(name);
+      await page.keyboard.type(day);
+      await page.keyboard.press("Tab"); // from the year to the hour
+      await page.keyboard.type(time);
+    }
     await tabTo("guest_name");
     await page.keyboard.type("Katherine Johnson");
     await tabTo("space");
