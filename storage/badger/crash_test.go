@@ -346,7 +346,7 @@ func requireOpens(t *testing.T, p crashPlan, want rowsAt, what string) {
 func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
 	t.Parallel()
 	sizes := crashPlan{Rows: 1500, PartRows: 500, MemTable: minMemTable}
-	full := os.Getenv(fullSizes) != ""
+	full := os.Getenv(fullSizes) != "" // then also a restore from the middle, and of each Op with NoSync
 	if full {
 		sizes = crashPlan{Rows: 100_000, MemTable: 8 << 20}
 	}
@@ -386,7 +386,7 @@ func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
 					}
 					what := fmt.Sprintf("killed at call %d of %d", at, calls)
 					// The more of it there is, the longer the restore takes.
-					if at >= 2 && at < complete && (full || at == complete-1 && op != "deletes") {
+					if at >= 2 && at < complete && (at == complete-1 && (full || op != "deletes") || full && at == complete/2) {
 						restores += crashRestore(t, p, want, what)
 					}
 					requireOpens(t, p, want, what)
@@ -531,7 +531,85 @@ func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
 	}
 }
 
-// injected is the error of a call of the engine that fails.
+// With NoSync nothing says which commits were acknowledged, but each is there as a whole
+// or not at all, whichever log is lost.
+func TestCrash_NoSync_LostLog_AllOrNothing(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, NoSync: true, KillAt: never, Flushes: 1}
+	o := Options{MemTableBytes: p.MemTable, NoSync: true, Logger: slog.New(slog.DiscardHandler)}
+	s, err := Open(p.Dir, o)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.Contains(t, crash(t, p), "acknowledged")
+	whole := p
+	whole.Dir = copyDir(t, p.Dir)
+	s, err = Open(whole.Dir, o)
+	require.NoError(t, err)
+	after := rowsIn(t, s)
+	require.Greater(t, len(after), p.Rows/2)
+	require.NoError(t, s.Close())
+	logs, err := filepath.Glob(filepath.Join(p.Dir, "*.mem"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(logs), 3)
+	outcomes := map[string]int{}
+	for lost := range 1 << len(logs) {
+		dir := copyDir(t, p.Dir)
+		for i, log := range logs {
+			if lost&(1<<i) != 0 {
+				require.NoError(t, os.Remove(filepath.Join(dir, filepath.Base(log))))
+			}
+		}
+		s, err := Open(dir, o)
+		if err != nil {
+			require.ErrorIs(t, err, storage.ErrCorrupt, "lost logs %b", lost)
+			outcomes["reported"]++
+			continue
+		}
+		rows := rowsIn(t, s)
+		if len(rows) == 0 {
+			outcomes["nothing"]++
+		} else {
+			requireRows(t, after, rows, fmt.Sprintf("lost logs %b", lost))
+			outcomes["all"]++
+		}
+		require.NoError(t, s.Close())
+	}
+	t.Logf("%d logs: %v", len(logs), outcomes)
+	require.Len(t, outcomes, 3)
+}
+
+// The tables contain all parts but the last, whose log is missing: that looks like a batch
+// that was interrupted, but for the mark.
+func TestCrash_LogOfTheLastPartIsMissing_IsCorrupt(t *testing.T) {
+	t.Parallel()
+	s := setupParts(t, 100)
+	require.NoError(t, put(s, "first", "1"))
+	through, parts := s.flusher.commitAt, 0
+	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+		if parts++; parts == 5 {
+			flush := s.db.NewTransactionAt(ts, true)
+			require.NoError(t, flush.Set(sentinelRow, seal(sentinelRow, nil)))
+			require.NoError(t, flush.CommitAt(ts, nil))
+			require.NoError(t, s.db.DropPrefix(sentinelRow))
+		}
+		return through(txn, ts)
+	}
+	require.NoError(t, putMany(s, 500, "large"))
+	require.Equal(t, 5, parts)
+	dir := copyDir(t, s.db.Opts().Dir)
+	requireRows(t, rowsIn(t, s), rowsIn(t, setupDir(t, copyDir(t, dir))), "with its log")
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	require.NoError(t, err)
+	for _, log := range logs {
+		require.NoError(t, os.Remove(log))
+	}
+	for range 2 {
+		_, err = Open(dir, Options{MemTableBytes: minMemTable})
+		require.ErrorIs(t, err, storage.ErrCorrupt)
+	}
+}
+
+// errInjected is the error of a call of the engine that fails.
 var errInjected = errors.New("injected")
 
 // TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing fails each commit of the engine in

@@ -169,7 +169,7 @@ func TestParts_LargeUpdateFails_GatheredUpdatesFailWithIt(t *testing.T) {
 	for _, c := range []struct {
 		failAt int // part
 		halts  bool
-	}{{1, false}, {3, true}} {
+	}{{1, false}, {3, true}, {4, true}} { // of four
 		s := setupParts(t, 50)
 		require.NoError(t, putMany(s, 200, "old"))
 		before := rowsIn(t, s)
@@ -200,7 +200,9 @@ func TestParts_LargeUpdateFails_GatheredUpdatesFailWithIt(t *testing.T) {
 		}
 		s.gathered(n)
 		close(goOn)
-		require.Error(t, <-large)
+		err := <-large
+		require.Error(t, err)
+		require.Equal(t, c.failAt == 4, errors.Is(err, storage.ErrUnknown), "%v", err)
 		for _, done := range small {
 			err := <-done
 			require.Error(t, err)
