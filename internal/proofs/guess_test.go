@@ -378,7 +378,7 @@ func TestGuessingOpensNothing(t *testing.T) {
 	elsewhere := open(t, "127.0.0.2", server.addr, live)
 	page, body = elsewhere.get(elsewhere.home, elsewhere.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
-	require.Contains(t, body, "guarded")
+	require.Contains(t, body, "Guarded room")
 	// The API takes neither a session nor a code.
 	_, token, _ := strings.Cut(strings.TrimSpace(early.cookie), "=")
 	for _, headers := range []string{early.cookie, "Authorization: Bearer " + token + "\r\n", "Authorization: Bearer " + live + "\r\n"} {
