@@ -85,6 +85,8 @@ const (
 	RuleNoSpaces      Rule = "no_spaces"       // an access grant that names no space, and so opens nothing
 	RuleDeletesAll    Rule = "deletes_all"     // a sync deletes every resource that the customer had
 	RuleLeftOut       Rule = "left_out"        // more was found than is listed, and how much; of no path
+
+	RuleSearchStopped Rule = "search_stopped" // a page ended before the whole list was searched: its cursor continues
 )
 
 // Finding is a fault or a warning about what was given.

@@ -188,6 +188,7 @@ func listCustomers(ctx context.Context, c *call) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.stopped(page.Stopped)
 	customers := []fields{}
 	for _, customer := range page.Items {
 		counts := map[string]int{}

@@ -223,6 +223,16 @@ func (c *call) page() (limit int, cursor string) {
 	return c.params.limit(), c.params.text("page_cursor")
 }
 
+// stopped warns that a page ended before all that could match was read.
+func (c *call) stopped(stopped bool) {
+	if stopped {
+		c.found = append(c.found, data.Finding{
+			Path: "page_cursor", Rule: data.RuleSearchStopped,
+			Message: "the page ended before the whole list was searched: continue with next_page_cursor",
+		})
+	}
+}
+
 // pagination is the API's object, of a list whose next page is at a cursor.
 func (c *call) pagination(next string, more bool) fields {
 	out := fields{"next_page_cursor": nil, "has_next_page": more, "next_page_url": nil}

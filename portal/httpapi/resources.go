@@ -112,6 +112,7 @@ func (r resourceReads[T]) pages(ctx context.Context, c *call, narrow func(at *da
 			return err
 		}
 		next = page.Next
+		c.stopped(page.Stopped)
 		shown, err = r.shown(ctx, c, at, page.Items)
 		return err
 	})

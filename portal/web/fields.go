@@ -224,6 +224,24 @@ func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePi
 // chosenKinds are the spaces that are given access to one by one.
 var chosenKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kind) bool { return k == data.KindSite })
 
+// withSites puts sites before some spaces to filter by: a site stands for what lies in it.
+func (v *visit) withSites(spaces []spaceOption) ([]spaceOption, error) {
+	if !v.can(portal.ActionReadSpaces) {
+		return spaces, nil
+	}
+	page, err := v.session.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickLimit})
+	if err != nil {
+		return nil, err
+	}
+	var out []spaceOption
+	for _, s := range page.Items {
+		if !slices.ContainsFunc(spaces, func(o spaceOption) bool { return o.Key == s.Key }) {
+			out = append(out, spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind})
+		}
+	}
+	return append(out, spaces...), nil
+}
+
 // spaceRefs are references to spaces by their keys. A reference goes by class.
 func spaceRefs(keys []string) []data.Ref {
 	return append([]data.Ref{}, data.Refs(data.KindSpace, keys...)...)

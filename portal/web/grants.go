@@ -88,13 +88,14 @@ func (v *visit) rows(page portal.Page[data.AccessGrant]) []grantRow {
 
 // grantsPage is the list of access grants.
 type grantsPage struct {
-	Rows   []grantRow
-	Next   string // path of the next page
-	First  string // path of the first, where this is not it
-	Filter grantFilter
-	Spaces []spaceOption
-	States []string
-	Guests []data.UserIdentity // that the search finds
+	Rows    []grantRow
+	Next    string // path of the next page
+	Stopped bool   // the page ended before all was searched; Next continues
+	First   string // path of the first, where this is not it
+	Filter  grantFilter
+	Spaces  []spaceOption
+	States  []string
+	Guests  []data.UserIdentity // that the search finds
 }
 
 // grantFilter is what the list was asked for.
@@ -135,7 +136,7 @@ const maxZone = 26 * time.Hour
 // zone, so that the list reads what is in the window anywhere, and leaves out the rest.
 func (v *visit) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
 	now := v.h.o.Now()
-	q := data.Query{Text: f.Text, SpaceKey: f.Space, Limit: limit, Cursor: cursor}
+	q := data.Query{Text: f.Text, SpaceKey: f.Space, Now: now, Limit: limit, Cursor: cursor}
 	var w portal.Window
 	days := f.days(now, time.UTC)
 	if days == nil {
@@ -259,7 +260,7 @@ func showGrants(v *visit) error {
 	if err != nil {
 		return err
 	}
-	out.Rows = v.rows(page)
+	out.Rows, out.Stopped = v.rows(page), page.Stopped
 	pairs := []string{"q", f.Text, "from", f.From, "until", f.Until, "space", f.Space, "state", f.State}
 	if page.Next != "" {
 		out.Next = v.Link(pageGrants, append(pairs, "cursor", page.Next)...)
@@ -275,7 +276,9 @@ func showGrants(v *visit) error {
 	if err != nil {
 		return err
 	}
-	out.Spaces = pick.Options
+	if out.Spaces, err = v.withSites(pick.Options); err != nil {
+		return err
+	}
 	if f.Text != "" && v.can(portal.ActionReadUserIdentities) {
 		guests, err := v.session.UserIdentities(v.ctx(), data.Query{Text: f.Text, Limit: 5})
 		if err != nil {

@@ -9,13 +9,14 @@ import (
 
 // peoplePage is a list of guests, or of the staff.
 type peoplePage struct {
-	Rows   []personRow
-	Text   string
-	Next   string
-	First  string
-	Path   string
-	CanAdd bool
-	CanUse bool // a grant can be made for one
+	Rows    []personRow
+	Text    string
+	Next    string
+	Stopped bool // the page ended before all was searched; Next continues
+	First   string
+	Path    string
+	CanAdd  bool
+	CanUse  bool // a grant can be made for one
 }
 
 type personRow struct {
@@ -44,7 +45,7 @@ func (v *visit) people(path string, read func(data.Query) (portal.Page[data.User
 		}
 		out.Rows = append(out.Rows, row)
 	}
-	if page.Next != "" {
+	if out.Stopped = page.Stopped; page.Next != "" {
 		out.Next = v.Link(path, "q", out.Text, "cursor", page.Next)
 	}
 	if asked.Get("cursor") != "" {
@@ -69,6 +70,7 @@ type guestPage struct {
 	Guest          data.UserIdentity
 	Rows           []grantRow
 	Next           string
+	Stopped        bool // the page ended before all was searched; Next continues
 	CanUse, Grants bool
 }
 
@@ -83,7 +85,7 @@ func showGuest(v *visit) error {
 		if err != nil {
 			return err
 		}
-		out.Rows = v.rows(page)
+		out.Rows, out.Stopped = v.rows(page), page.Stopped
 		if page.Next != "" {
 			out.Next = v.Link(pageGuest, "key", u.Key, "cursor", page.Next)
 		}

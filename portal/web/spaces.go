@@ -11,14 +11,15 @@ import (
 
 // spacesPage is the tree of sites and spaces, or a list of what was looked for.
 type spacesPage struct {
-	Text   string
-	All    bool // a list of all, not the tree
-	Sites  []siteBranch
-	Rows   []spaceRow
-	Next   string
-	First  string
-	Counts []kindCount
-	CanAdd bool
+	Text    string
+	All     bool // a list of all, not the tree
+	Sites   []siteBranch
+	Rows    []spaceRow
+	Next    string
+	Stopped bool // the page ended before all was searched; Next continues
+	First   string
+	Counts  []kindCount
+	CanAdd  bool
 }
 
 // siteBranch is a site and some of what lies in it.
@@ -75,7 +76,7 @@ func showSpaces(v *visit) error {
 	if out.All {
 		pairs = append(pairs, "view", "all")
 	}
-	if page.Next != "" {
+	if out.Stopped = page.Stopped; page.Next != "" {
 		out.Next = v.Link(pageSpaces, append(pairs, "cursor", page.Next)...)
 	}
 	if cursor != "" {
@@ -104,6 +105,7 @@ type spacePage struct {
 	Next    string // path of the next of those
 	Rows    []grantRow
 	RowsAll string // path of all of them
+	Stopped bool   // Rows ended before all was searched
 	Staff   []data.UserIdentity
 	Grants  bool
 	CanUse  bool
@@ -136,7 +138,7 @@ func showSpace(v *visit) error {
 		if err != nil {
 			return err
 		}
-		out.Rows = v.rows(page)
+		out.Rows, out.Stopped = v.rows(page), page.Stopped
 		out.RowsAll = v.Link(pageGrants, "space", s.Key, "state", stateAll)
 	}
 	if v.can(portal.ActionReadStaff) {
