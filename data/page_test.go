@@ -88,7 +88,7 @@ func TestAListEndsItsPageAndGoesOn(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"a", "z"}, got)
-		require.Equal(t, 1, pages, "a page ends where it has read enough")
+		require.Equal(t, 2, pages, "a page ends where it has read enough: 10,000 rows")
 	})
 }
 

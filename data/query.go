@@ -145,7 +145,7 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 	public := func(n *node) Resource { return convert(n) }
 	page := Page[T]{Items: []T{}}
 	for ahead := limit + 1; ; {
-		candidates, more, err := l.next(ctx, min(ahead, readAhead))
+		candidates, more, err := l.next(ctx, min(ahead, readAhead, maxRead-l.read))
 		if err != nil {
 			return Page[T]{}, err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/samber/lo"
+
 	"github.com/customerportal-go/customerportal/internal/find"
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
@@ -152,16 +154,37 @@ func (l *listing) join(ctx context.Context, candidates []candidate, nodes []*nod
 	if len(refs) == 0 {
 		return nodes, 0, nil
 	}
-	found, customers, err := l.s.lookUp(ctx, refs)
+	read, rest := len(refs), make([]int, 0, len(refs)) // rest is those that have not been found
+	if l.customer == nil {
+		for i := range refs {
+			rest = append(rest, i)
+		}
+	} else {
+		// The alias of a reference is nearly always the kind of the resource, so that it
+		// takes no look into the directory.
+		found, err := l.s.nodes(ctx, l.customer, refs)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, n := range found {
+			if to[i].node = n; n == nil {
+				rest = append(rest, i)
+			}
+		}
+	}
+	if len(rest) == 0 {
+		return nodes, read, nil
+	}
+	found, customers, err := l.s.lookUp(ctx, lo.Map(rest, func(i, _ int) Ref { return refs[i] }))
 	if err != nil {
 		return nil, 0, err
 	}
-	for i, n := range found {
-		if n != nil && customers[i].id == owners[i] {
-			to[i].node = n
+	for j, i := range rest {
+		if found[j] != nil && customers[j].id == owners[i] {
+			to[i].node = found[j]
 		}
 	}
-	return nodes, len(refs), nil
+	return nodes, read, nil
 }
 
 // matchesText reports whether the texts of a resource, and of those that it refers to,
