@@ -727,7 +727,7 @@ func TestForms_HiddenSpaces_AreNowhereOnThePages(t *testing.T) {
 	}
 	stay := data.Reservation("n", data.Ref{}, data.Refs(data.KindPropertyListing, "north-1", "secret-1")...)
 	stay.CustomMetadata = data.CustomMetadata{"region": "north"}
-	f.pushInn(t, listing("north-1", "north"), listing("north-2", "north"), listing("secret-1", "south"), listing("secret-2", "south"), stay,
+	f.pushInn(t, listing("north-1", "north"), listing("north-2", "north"), listing("north-3", "north"), listing("secret-1", "south"), listing("secret-2", "south"), stay,
 		data.StaffMember("eve", "Eve", data.Refs(data.KindPropertyListing, "north-1", "secret-1")...))
 	for _, path := range []string{"reservations/edit?key=n", "staff/spaces?key=eve"} {
 		a := v.get(v.home + path)
@@ -735,7 +735,7 @@ func TestForms_HiddenSpaces_AreNowhereOnThePages(t *testing.T) {
 		form := sends(t, a)
 		form["space"] = []string{"north-2", "secret-2"}
 		if strings.HasPrefix(path, "staff") {
-			f.pushInn(t, data.StaffMember("eve", "Eve", data.Refs(data.KindPropertyListing, "secret-1", "secret-2")...))
+			f.pushInn(t, data.StaffMember("eve", "Eve", data.Refs(data.KindPropertyListing, "north-3", "secret-1", "secret-2")...)) // with hidden ones only she would be hidden
 		} else {
 			f.pushInn(t, data.AccessGrant{Kind: data.KindReservation, Key: "n", Spaces: data.Refs(data.KindPropertyListing, "secret-1", "secret-2")})
 		}
@@ -747,7 +747,7 @@ func TestForms_HiddenSpaces_AreNowhereOnThePages(t *testing.T) {
 	// What only the hidden part changed is no conflict.
 	form := sends(t, v.get(v.home+"staff/spaces?key=eve"))
 	form["space"] = []string{"north-2"}
-	f.pushInn(t, data.StaffMember("eve", "Eve", data.Refs(data.KindPropertyListing, "secret-2")...))
+	f.pushInn(t, data.StaffMember("eve", "Eve", data.Refs(data.KindPropertyListing, "north-3", "secret-2")...))
 	a := v.submit(v.home+"staff/spaces?key=eve", form)
 	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
 	u, err := f.ws().UserIdentity(t.Context(), "eve")
