@@ -108,8 +108,8 @@ func TestMark(t *testing.T) {
 		"of an earlier one":  {func([]byte) []byte { return (&mark{strict: true}).encode(1) }, nil},
 		"of another version": {func(b []byte) []byte {
 			for at := 0; at < len(b); at += markSlot {
-				slot := append(b[at:at:at+markBytes], markOld...)
-				slot = b[at : at+markBytes-crc32.Size : at+markBytes]
+				copy(b[at:], markOld)
+				slot := b[at : at+markBytes-crc32.Size : at+markBytes]
 				binary.BigEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
 			}
 			return b
