@@ -125,7 +125,7 @@ for (const script of [false, true]) {
       const was = await counts();
       await context.clearCookies();
       await page.click("button.primary");
-      assert.match(await page.textContent("h1"), /away for a while/);
+      assert.match(await page.textContent("h1"), /No portal is open in this browser/);
       assert.deepEqual(await counts(), was);
       const other = await context.newPage();
       await open(other, server.links.full);
@@ -236,6 +236,7 @@ test("what was typed is forgotten when the portal is closed", async () => {
     await page.goto(`${home}end`);
     assert.ok(await page.evaluate(() => Object.keys(sessionStorage).length) > 0);
     await page.click("main button");
-    assert.equal(await page.evaluate(() => Object.keys(sessionStorage).length), 0);
+    await page.waitForSelector("[data-problem=ended]");
+    await page.waitForFunction(() => Object.keys(sessionStorage).length === 0);
   });
 });
