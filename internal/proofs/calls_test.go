@@ -165,6 +165,9 @@ var calls = []call{
 	{name: "portal OpenSession", do: func(ctx context.Context, h host, w *world) error {
 		return only(h.portals.OpenSession(ctx, w.portal.code))
 	}},
+	{name: "portal OpenSessionAs", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.OpenSessionAs(ctx, w.portal.code, "a browser's secret"))
+	}},
 	{name: "portal Session", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Session(ctx, w.token)) }},
 	{name: "portal Get", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Get(ctx, h.ws, w.portal.id)) }},
 	{name: "portal List", do: func(ctx context.Context, h host, _ *world) error { return only(h.portals.List(ctx, h.ws, "a", 0, "")) }},
@@ -210,6 +213,9 @@ var calls = []call{
 	{name: "session AccessGrant", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.AccessGrant(ctx, "a/001")) })},
 	{name: "session AccessGrants", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.AccessGrants(ctx, data.Query{SpaceKey: "a/001"}))
+	})},
+	{name: "session AccessGrantsByPlace", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(portal.Place) portal.Window { return portal.Window{} }))
 	})},
 	{name: "session History", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.History(ctx, "a/001", 0)) })},
 	{name: "session CreateAccessGrant", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {

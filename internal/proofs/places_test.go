@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/chars"
 )
 
 // refKinds are the kinds of references that an identifier is put into.
@@ -110,11 +111,14 @@ func putAt(args []any, at int, id string) (path string, usable bool) {
 	return path, usable
 }
 
-// writings are the ways in which an identifier is written, each with what masks it.
+// writings returns the ways in which an identifier is written, a message that clips it included, each followed by
+// the text that masks it.
 func writings(id string) (pairs []string) {
-	query := url.QueryEscape(id)
-	for _, text := range []string{id, query, strings.ToLower(query), html.EscapeString(id)} {
-		pairs = append(pairs, text, "<id>")
+	for _, id := range []string{id, chars.Clip(id)} {
+		query := url.QueryEscape(id)
+		for _, text := range []string{id, query, strings.ToLower(query), html.EscapeString(id)} {
+			pairs = append(pairs, text, "<id>")
+		}
 	}
 	return pairs
 }

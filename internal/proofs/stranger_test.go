@@ -409,7 +409,10 @@ func own() map[string][][]any {
 		"StaffMembers":   {{data.Query{}}},
 		"AccessGrant":    {{key(data.KindReservation)}},
 		"AccessGrants":   {{data.Query{}}, {data.Query{SpaceKey: room.Key}}},
-		"History":        {{key(data.KindReservation), 0}},
+		"AccessGrantsByPlace": {
+			{data.Query{}, anyTime}, {data.Query{SpaceKey: room.Key}, anyTime},
+		},
+		"History": {{key(data.KindReservation), 0}},
 		"CreateAccessGrant": {
 			{portal.AccessGrantRequest{Grant: data.AccessGrant{User: guest, Spaces: []data.Ref{room}}}},
 			{portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: []data.Ref{room}}, NewUser: &data.UserIdentity{Name: "New"}}},
@@ -430,6 +433,9 @@ func own() map[string][][]any {
 		"DeleteSpace":           {{room.Key}},
 	}
 }
+
+// anyTime is the window of AccessGrantsByPlace that holds everything.
+func anyTime(portal.Place) portal.Window { return portal.Window{} }
 
 // TestASessionCannotNameWhatIsAnothers puts everything that names something of another
 // customer, in the same workspace and in another, into every place of the arguments of every
