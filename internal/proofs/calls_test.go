@@ -162,6 +162,9 @@ var calls = []call{
 		}))
 	}},
 	{name: "portal Peek", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Peek(ctx, w.portal.code)) }},
+	{name: "portal PeekAs", do: func(ctx context.Context, h host, w *world) error {
+		return three(h.portals.PeekAs(ctx, w.portal.code, "a browser's secret"))
+	}},
 	{name: "portal OpenSession", do: func(ctx context.Context, h host, w *world) error {
 		return only(h.portals.OpenSession(ctx, w.portal.code))
 	}},
