@@ -289,7 +289,6 @@ func digits(text string) string {
 type random struct {
 	*rand.Rand
 	keys []string // all keys of the world
-	next int
 }
 
 // textsOfNames are parts of names.
