@@ -133,6 +133,11 @@ type DecodeOptions struct {
 	MaxBytes     int64 // default 64 MiB
 	MaxDepth     int   // of objects and arrays in one another; default 32
 	MaxResources int   // entries of all collections, each of which takes 300 bytes, however short it is; default 1,000,000
+
+	// Unknown, if not nil, is called with the name of each member of the object that is not
+	// null, a collection or another field of CustomerData. Such a member is left out, with a
+	// warning.
+	Unknown func(name string)
 }
 
 // Decode reads the API's object from r, a token at a time. It returns an error
@@ -143,6 +148,7 @@ type DecodeOptions struct {
 func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
 	var d CustomerData
 	reader := newJSONReader(r, o)
+	reader.unknown = o.Unknown
 	err := d.decode(reader)
 	if err == nil {
 		err = reader.end()
@@ -179,6 +185,9 @@ func (d *CustomerData) decode(reader *jsonReader) error {
 		kind, ok := byCollection[name]
 		if !ok {
 			report("", RuleUnknownField, "is not a collection")
+			if reader.unknown != nil && reader.peek() != 'n' {
+				reader.unknown(name)
+			}
 			return reader.skip()
 		}
 		if reader.peek() == 'n' {

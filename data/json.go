@@ -30,6 +30,8 @@ type jsonReader struct {
 	notes     int            // that may still be made
 	omitted   leftout.Counts // made beyond that number
 	tooMany   bool           // the object being read has more members than are kept
+
+	unknown func(name string) // DecodeOptions.Unknown
 }
 
 func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,9 +24,19 @@ var dataFormat = &format{schema: customerDataSchema, large: true, read: func(_ c
 	return c.refused()
 }}
 
+// decode reads data. A member of it that is an option of the query is a fault, not a warning
+// as other unknown members are: without a dry_run or max_deletes that was meant, the request
+// would write or delete what it must not.
 func (c *call) decode() (data.CustomerData, error) {
-	// The body has its own bound, which answers as what it is.
-	return data.Decode(c.r.Body, data.DecodeOptions{MaxBytes: math.MaxInt64, MaxDepth: maxDepth, MaxResources: c.h.o.MaxResources})
+	return data.Decode(c.r.Body, data.DecodeOptions{
+		MaxBytes: math.MaxInt64, // the body has its own bound, which answers as what it is
+		MaxDepth: maxDepth, MaxResources: c.h.o.MaxResources,
+		Unknown: func(name string) {
+			if slices.ContainsFunc(c.route.options, func(p param) bool { return p.name == name }) {
+				c.notes.Fault(name, data.RuleUnknownField, "belongs in the query, as in ?%s=..., not in the body", name)
+			}
+		},
+	})
 }
 
 var pushOptions = []param{dryRun, strictOption, {"replace", aFlag, false}, {"skip_invalid", aFlag, false}}

@@ -256,3 +256,30 @@ func TestDelete_SelectsNothing_IsRefused(t *testing.T) {
 		require.Equal(t, before, rows(t, f.store))
 	})
 }
+
+// TestOptions_InTheBody_AreRefused sends the options of a push and a sync in the body. A sync
+// that leaves out the dry_run or the max_deletes that was meant would delete what it must not.
+func TestOptions_InTheBody_AreRefused(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.post(t, "/customers/push_data", everyKind(t))
+		before := rows(t, f.store)
+		asked := 0
+		for _, path := range []string{"/customers/push_data", "/customers/sync_data"} {
+			for _, p := range f.parameters(operation{method: http.MethodPost, path: path}) {
+				v, _ := p.value()
+				for _, v := range []any{v, false, 0, "x", []any{}} {
+					body, err := json.Marshal(object{"customer_key": "Acme Hotels", p.name: v})
+					require.NoError(t, err)
+					out := f.refused(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, string(body))
+					require.Contains(t, out.at("error", "message"), p.name+": belongs in the query, as in ?"+p.name+"=..., not in the body", path)
+					asked++
+				}
+			}
+		}
+		require.Greater(t, asked, 30)
+		require.Equal(t, before, rows(t, f.store))
+
+		out := f.post(t, "/customers/push_data", `{"customer_key": "Acme Hotels", "dry_run": null, "elsewhere": 1}`)
+		require.Len(t, out.body["warnings"], 2, "a null is as if absent, and another unknown member is a warning")
+	})
+}
