@@ -190,7 +190,7 @@ func (w *partWriter) finish() error {
 	if err := w.txn.Set(w.next.row(), w.next.seal()); err != nil {
 		return hide("commit", err)
 	}
-	if w.failed = w.commit(w.txn, w.next.number > 1); w.failed != nil {
+	if w.failed = w.commit(w.txn, w.next.number > 1 || w.undoes()); w.failed != nil {
 		w.failedLast = true
 		return w.failed
 	}
@@ -198,13 +198,19 @@ func (w *partWriter) finish() error {
 	return nil
 }
 
+// undoes reports whether the batch undoes an incomplete one, which is then between it and
+// its base.
+func (w *partWriter) undoes() bool { return w.next.ts > w.next.base+1 }
+
 // commit commits one transaction of the engine. If the store does not sync, several
 // parts must reach the disk in their order all the same: otherwise a power loss could
-// leave the last one without an earlier one. The engine syncs the log that is being
-// written, and that is the one that contains txn, since nobody else writes.
-func (w *partWriter) commit(txn *engine.Txn, oneOfMany bool) error {
+// leave the last one without an earlier one. For the same reason a batch that undoes an
+// incomplete one must be on disk before the next batch is: Open takes everything up to
+// the newest complete batch for complete. The engine syncs the log that is being written,
+// and that is the one that contains txn, since nobody else writes.
+func (w *partWriter) commit(txn *engine.Txn, ordered bool) error {
 	err := w.s.flusher.commitAt(txn, w.next.ts)
-	if err == nil && oneOfMany && !w.s.sync {
+	if err == nil && ordered && !w.s.sync {
 		err = w.s.flusher.syncLog()
 	}
 	return hide("commit", err)

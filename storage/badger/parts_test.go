@@ -310,6 +310,43 @@ func TestParts_NoSync_SyncsEachPartInOrder(t *testing.T) {
 	}
 }
 
+// With NoSync the batch that undoes an incomplete one must be on disk before a later batch,
+// even if it is a single part: a power loss could otherwise keep the later batch and lose
+// the undoing, and the incomplete batch, whose parts are on disk, would become visible.
+func TestParts_NoSync_SyncsTheUndoing(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.TempDir(), Options{MemTableBytes: minMemTable, PartRows: 50, NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.NoError(t, putMany(s, 10, "old"))
+	before := rowsIn(t, s)
+	var did []string
+	commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
+	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+		did = append(did, fmt.Sprint("commit ", ts))
+		return commitAt(txn, ts)
+	}
+	s.flusher.syncLog = func() error { did = append(did, "sync"); return syncLog() }
+	base := s.snaps.newest()
+	require.NoError(t, s.alone(t.Context(), func() error {
+		reached, halted, err := s.commit(func(w *partWriter) error {
+			for i := range 60 {
+				row := dataRow(crashKey(i))
+				if err := w.write(row, seal(row, []byte("new"))); err != nil {
+					return err
+				}
+			}
+			return errInjected
+		})
+		require.ErrorIs(t, err, errInjected)
+		require.NoError(t, halted)
+		s.snaps.advance(reached)
+		return nil
+	}))
+	require.Equal(t, []string{fmt.Sprint("commit ", base+1), "sync", fmt.Sprint("commit ", base+2), "sync"}, did)
+	requireRows(t, before, rowsIn(t, s), "after the batch was undone")
+}
+
 // A deleted range is skipped, whatever it contains, in both directions, in the Update
 // itself and in one on top of it.
 func TestScan_DeletedRange_IsSkipped(t *testing.T) {

@@ -129,8 +129,9 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 // Update implements [storage.Store]. It never returns [storage.ErrConflict], and it
 // ignores reads.
 //
-// While it waits for its turn it respects ctx. Once its writes have joined a
-// commit it waits for the outcome, whatever ctx says.
+// While it waits for its turn it respects ctx. Once fn has returned it waits for the
+// outcome of the commit that its writes have joined, whatever ctx says. An Update that
+// writes nothing, or fails, waits for the commits whose writes fn could read.
 func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]byte) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
