@@ -125,7 +125,7 @@ func (c Config) checkURLs(notes *form.Notes) {
 	}
 }
 
-// webURL is whether a URL is of a web page, with nobody's password in it.
+// webURL reports whether a URL is of a web page, with nobody's password in it.
 func webURL(u *url.URL) bool {
 	port, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16)
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil &&

@@ -261,7 +261,7 @@ func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, customerKey
 	return invalid(notes, causes...)
 }
 
-// gives is whether a push gives a resource, by class and key.
+// gives reports whether a push gives a resource, by class and key.
 func gives(d *data.CustomerData, ref data.Ref) bool {
 	if ref.Kind.Class() == data.ClassSpace {
 		return slices.ContainsFunc(d.Spaces, func(s data.Space) bool { return s.Key == ref.Key })

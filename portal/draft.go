@@ -42,8 +42,9 @@ func (d *draft) add(r data.Resource, path string) {
 	d.paths = append(d.paths, prefix{r.Ref().Kind.Collection() + "[0].", path})
 }
 
-// strict are the warnings of a push that a visitor is told of as faults. That a reference
-// leads nowhere is none: those that the visitor gives are looked for, and others may.
+// strict are the warnings of a push that are faults for a visitor. The warning about a
+// reference that leads nowhere is not among them: the draft looks up the references that the
+// visitor gives, and others may lead nowhere.
 var strict = []data.Rule{data.RuleEmailAddress, data.RulePreferredCode}
 
 // told refuses a push for such warnings.

@@ -189,8 +189,8 @@ func list[T data.Resource](ctx context.Context, s *Session, action Action, class
 	return page, err
 }
 
-// hidesAny is whether a query names a resource that the portal does not show: what
-// refers to it would give it away.
+// hidesAny reports whether a query names a resource that the portal does not show. The
+// resources that refer to it would give it away.
 func (v *view) hidesAny(ctx context.Context, class data.Class, q data.Query) (bool, error) {
 	for _, ref := range []data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},

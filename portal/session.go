@@ -66,16 +66,16 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 	return session, nil
 }
 
-// Verify says by a code alone, with no look at the store, whether it is a link of this
-// service, or returns [ErrForged], and whether its time is over, or [ErrExpired].
+// Verify checks a code without reading the store. It returns [ErrForged] if the code is not
+// that of a link of this service, and [ErrExpired] if its time is over.
 func (s *Service) Verify(code string) error {
 	_, err := s.verify(code)
 	return err
 }
 
-// Peek says what the link of a code opens, and uses nothing of it. Errors are those of
-// Resolve; a portal that was revoked or used up comes with the error, as long as it is
-// stored.
+// Peek returns the portal that the link of a code opens, and does not count a use. Errors are
+// those of Resolve; a portal that was revoked or used up is returned along with the error, as
+// long as it is stored.
 func (s *Service) Peek(ctx context.Context, code string) (CustomerPortal, error) {
 	p, _, err := s.PeekAs(ctx, code, "")
 	return p, err

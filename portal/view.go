@@ -150,7 +150,7 @@ func (v *view) load(ctx context.Context, refs ...data.Ref) error {
 	return nil
 }
 
-// resource reads a resource of the customer by class and key; nil where there is none.
+// resource reads a resource of the customer by class and key. It returns nil if there is none.
 func (v *view) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	err := v.load(ctx, ref)
 	return v.loaded[byClass(ref)], err
@@ -278,7 +278,7 @@ func (v *view) learnGranted(ctx context.Context, keys ...string) error {
 	return err
 }
 
-// loadSpaces loads the spaces of access grants, where it takes them to know which are shown.
+// loadSpaces loads the spaces of access grants if they decide which grants are shown.
 func (v *view) loadSpaces(ctx context.Context, grants []data.AccessGrant) error {
 	if v.target == (data.Ref{}) {
 		return nil
@@ -335,7 +335,7 @@ func (v *view) show(ctx context.Context, resources []data.Resource) (out []data.
 	return out, v.read - before, nil
 }
 
-// anyIn is whether any of some spaces is another or lies in it.
+// anyIn reports whether one of spaces is the space to, or lies in it.
 func (v *view) anyIn(ctx context.Context, spaces []data.Ref, to data.Ref) (bool, error) {
 	if err := v.load(ctx, spaces...); err != nil {
 		return false, err
@@ -346,12 +346,12 @@ func (v *view) anyIn(ctx context.Context, spaces []data.Ref, to data.Ref) (bool,
 	}), nil
 }
 
-// liesIn is whether a space lies in a site.
+// liesIn reports whether a space lies in a site.
 func liesIn(s data.Space, site data.Ref) bool {
 	return site.Kind == data.KindSite && s.ParentSiteKey == site.Key
 }
 
-// refersTo is whether a grant names a resource.
+// refersTo reports whether a grant names a resource.
 func refersTo(g data.AccessGrant, to data.Ref) bool {
 	switch to.Kind.Class() {
 	case data.ClassSpace:
@@ -362,8 +362,8 @@ func refersTo(g data.AccessGrant, to data.Ref) bool {
 	return false
 }
 
-// matches is whether a resource passes the filters, which are of property listings and
-// reservations.
+// matches reports whether a resource passes the filters. They apply to property listings and
+// reservations only.
 func (c *Config) matches(r data.Resource) bool {
 	var metadata data.CustomMetadata
 	switch r := r.(type) {
@@ -379,8 +379,8 @@ func filtered(kind data.Kind) bool {
 	return kind == data.KindPropertyListing || kind == data.KindReservation
 }
 
-// seen is the resource of the customer with that class and key, as it is shown. What is
-// hidden is not found, as what is not there.
+// seen returns the resource of the customer with that class and key. A resource that the
+// portal hides is not found, like one that does not exist.
 func (v *view) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.resource(ctx, ref)
 	if err != nil {
@@ -396,8 +396,8 @@ func (v *view) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	return r, nil
 }
 
-// seenAs is seen for what is to be changed: a staff member is no guest, and no guest is
-// one.
+// seenAs is seen for a resource that is to be changed: it does not find a staff member as
+// a guest, or a guest as a staff member.
 func (v *view) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.seen(ctx, ref)
 	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
@@ -406,7 +406,7 @@ func (v *view) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) 
 	return r, err
 }
 
-// references is what a resource refers to.
+// references returns what a resource refers to.
 func references(r data.Resource) []data.Ref {
 	switch r := r.(type) {
 	case data.Space:
@@ -424,7 +424,7 @@ func references(r data.Resource) []data.Ref {
 	return nil
 }
 
-// loadReferences loads what resources refer to, and the sites that lie behind it.
+// loadReferences loads what resources refer to, and the sites of the spaces among that.
 func (v *view) loadReferences(ctx context.Context, resources ...data.Resource) error {
 	var refs, sites []data.Ref
 	for _, r := range resources {

@@ -99,8 +99,8 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 // maxAttempts is how often a change is prepared, where others come first.
 const maxAttempts = 8
 
-// remove deletes one resource that the portal shows. It is asked for before the delete is
-// planned, so that whoever may not delete it learns nothing of what it would take.
+// remove deletes one resource that the portal shows. Permission is checked before the delete
+// is planned, so that a session without it learns nothing about what the delete would take.
 func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool, on conditions) (data.DeleteReport, error) {
 	shown := func(v *view) error {
 		r, err := v.seenAs(ctx, ref)

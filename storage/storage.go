@@ -123,7 +123,7 @@ type Entry struct {
 	Value []byte // nil with ScanOptions.KeysOnly, else not nil
 }
 
-// ScanOptions changes how a Scan goes. The zero value is a forward scan of everything.
+// ScanOptions configures a Scan. The zero value is a forward scan of the whole range.
 type ScanOptions struct {
 	Reverse  bool // from the last key of the range to the first
 	Limit    int  // at most so many entries; 0 or less means all
@@ -142,7 +142,7 @@ func Prefix(p []byte) Range {
 }
 
 // after returns the smallest key greater than every key that begins with p, or
-// nil where there is none.
+// nil if there is none.
 func after(p []byte) []byte {
 	for i := len(p) - 1; i >= 0; i-- {
 		if p[i] < 0xff {

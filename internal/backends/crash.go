@@ -26,7 +26,7 @@ func NewCrash(store storage.Store, steps int) *Crash {
 	return c
 }
 
-// Crashed is whether it has.
+// Crashed reports whether it has.
 func (c *Crash) Crashed() bool { return c.left.Load() < 0 }
 
 func (c *Crash) step() error {

@@ -53,7 +53,7 @@ func NewFault(store storage.Store, fault Fault) *Faulty {
 	return f
 }
 
-// Failed is whether a call has failed.
+// Failed reports whether a call has failed.
 func (f *Faulty) Failed() bool { return f.left.Load() < 0 }
 
 // Made is how many of the calls in question there were.

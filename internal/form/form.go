@@ -145,7 +145,7 @@ func (o *Object) At(name string) string {
 	return o.path + "." + name
 }
 
-// Has is whether a member is there, and not null.
+// Has reports whether a member is there, and not null.
 func (o *Object) Has(name string) bool { return o.members[name] != nil }
 
 // IsEmpty reports whether a member is an empty string.

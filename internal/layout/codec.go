@@ -55,7 +55,7 @@ func (d *Decoder) Done() error {
 	return d.err
 }
 
-// More is whether bytes are left to read.
+// More reports whether bytes are left to read.
 func (d *Decoder) More() bool { return d.err == nil && len(d.rest) > 0 }
 
 // Fail makes the value malformed.

@@ -317,7 +317,7 @@ func JournalPart(c CustomerID, op OperationID, part uint64) []byte {
 	return binary.BigEndian.AppendUint64(Journal(c, op), part)
 }
 
-// IsDirectory is whether a row is one of [Directory].
+// IsDirectory reports whether a row is one of [Directory].
 func IsDirectory(key []byte) bool { return len(key) > 0 && key[0] == tableDirectory }
 
 // ParseCustomerRow reads which kind of row of a customer's range a key is, and what

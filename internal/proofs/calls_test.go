@@ -30,11 +30,11 @@ type call struct {
 	name string
 	do   func(ctx context.Context, h host, w *world) error
 
-	// readsAfter is whether a failure may come after all is done, from reading what it
+	// readsAfter reports whether a failure may come after all is done, from reading what it
 	// gives back, as its doc says.
 	readsAfter bool
 
-	// inParts is whether a failure may leave a part of what it does, as its doc says.
+	// inParts reports whether a failure may leave a part of what it does, as its doc says.
 	inParts bool
 }
 
@@ -277,7 +277,7 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// matches is whether an error is one of those that a fault may give.
+// matches reports whether an error is one of those that a fault may give.
 func matches(err error, any []error) bool {
 	return slices.ContainsFunc(any, func(want error) bool { return errors.Is(err, want) })
 }

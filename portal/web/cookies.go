@@ -37,7 +37,7 @@ func (h *Handler) cookieName(name string) string {
 	return "__Secure-portal-" + name
 }
 
-// cookie reads a cookie; empty where there is none.
+// cookie returns the value of a cookie, or "" if there is none.
 func (v *visit) cookie(name string) string {
 	c, err := v.r.Cookie(v.h.cookieName(name))
 	if err != nil {

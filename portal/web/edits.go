@@ -17,17 +17,18 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// An edit writes only the fields that the visitor changed. To know which these are, a form
-// carries in a hidden input for each field a fingerprint of the value that it showed. When the form is sent, each field has three values: the one that
-// the form showed, the one that was typed, and the current one.
+// An edit writes only the fields that the visitor changed. To find them, a form carries a
+// hidden input for each field, with a fingerprint of the value that it showed. When the form
+// is sent, each field has three values: the one that the form showed, the one that was typed,
+// and the current one.
 //
 //   - Typed is as shown: the field keeps its current value, whatever that is.
 //   - Current is as shown, or as typed: the typed value is written, or is there already.
 //   - Otherwise somebody else changed the field meanwhile. A page shows both values, and the
 //     visitor chooses; nothing is written until then.
 //
-// The hidden inputs are not signed: whoever changes them can only make the portal take a
-// field for changed or unchanged, and could as well have typed the value. They hold nothing
+// The hidden inputs are not signed: a visitor who changes them can only make the portal take
+// a field for changed or unchanged, and could as well have typed the value. They hold nothing
 // that the form does not show.
 
 // The names of hidden inputs, and the prefixes of those that there is one of for each field.

@@ -242,7 +242,8 @@ func (v *visit) withSites(spaces []spaceOption) ([]spaceOption, error) {
 	return append(out, spaces...), nil
 }
 
-// spaceRefs are references to spaces by their keys. A reference goes by class.
+// spaceRefs returns references to spaces by their keys. The kind of a reference only gives
+// its class.
 func spaceRefs(keys []string) []data.Ref {
 	return append([]data.Ref{}, data.Refs(data.KindSpace, keys...)...)
 }

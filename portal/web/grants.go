@@ -101,7 +101,7 @@ type grantsPage struct {
 // grantFilter is what the list was asked for.
 type grantFilter struct{ Text, From, Until, Space, State string }
 
-// Set is whether anything was asked for.
+// Set reports whether the visitor gave a filter.
 func (f grantFilter) Set() bool { return f != grantFilter{State: f.State} || f.State != stateOpen }
 
 // States to ask for beside those of a grant: what has not ended, all, and what begins or

@@ -183,7 +183,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // maxFormBytes bounds what a form may send.
 const maxFormBytes = 256 << 10
 
-// tooLarge is whether a form was above that.
+// tooLarge reports whether a form exceeded maxFormBytes.
 func tooLarge(err error) bool {
 	var most *http.MaxBytesError
 	return errors.As(err, &most)

@@ -11,7 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// codeLength is that of every code. What is not so long was no guess.
+// codeLength is the length of every code. A path of another length is no guess of a code.
 const codeLength = 33
 
 // link answers for a path that may be the code of a link.
@@ -103,7 +103,7 @@ func (v *visit) wasSentBack() bool {
 	return age >= 0 && age < againTime
 }
 
-// goOn leads to the portal where the browser has it open.
+// goOn redirects to the portal if the browser has it open already, and reports whether it did.
 func (v *visit) goOn(p portal.CustomerPortal) bool {
 	token, _ := v.timedCookie(shortName(p))
 	if token == "" {
@@ -154,8 +154,8 @@ func (v *visit) land() error {
 	return v.to("")
 }
 
-// noCookie tells of a browser that keeps no cookie here. In a new tab, or after its
-// settings were changed, it may: the page offers the link again.
+// noCookie shows the page for a browser that does not keep cookies here. It may keep them in
+// a new tab or with other settings, so the page offers the link again.
 func (v *visit) noCookie(code string, p portal.CustomerPortal) {
 	if p.Config.IsEmbedded {
 		v.fail(http.StatusForbidden, problem{Key: "frame", TabURL: v.h.prefix + code, ReturnURL: p.Config.ReturnURL})
@@ -164,8 +164,8 @@ func (v *visit) noCookie(code string, p portal.CustomerPortal) {
 	v.fail(http.StatusForbidden, problem{Key: "cookies", LinkURL: v.h.prefix + code, ReturnURL: p.Config.ReturnURL})
 }
 
-// refuseLink tells why a link opens nothing. Its portal, where that is known still, says
-// where to go.
+// refuseLink shows why a link does not open. If its portal is still known, the page offers
+// the portal's return URL.
 func (v *visit) refuseLink(err error, p portal.CustomerPortal) {
 	for _, row := range problems {
 		if errors.Is(err, row.err) {
@@ -184,7 +184,7 @@ func (v *visit) errorLocale(p portal.CustomerPortal) string {
 	return portal.Locales()[0]
 }
 
-// endPage is what the page that asks before a session is ended needs to know.
+// endPage is the content of the page that asks before a session is ended.
 type endPage struct {
 	UsedUp bool // the link does not open again
 }

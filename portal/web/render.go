@@ -145,7 +145,7 @@ func (v *visit) Asset(name string) string {
 // Locale is the language of the page.
 func (v *visit) Locale() string { return v.speech.locale }
 
-// Open is whether the page is of an open portal.
+// Open reports whether the page is of an open portal.
 func (v *visit) Open() bool { return v.session != nil }
 
 // Portal is the portal that is open.
@@ -172,7 +172,7 @@ func (v *visit) Done() string {
 	return ""
 }
 
-// Can is whether the portal allows an action.
+// Can reports whether the portal allows an action.
 func (v *visit) Can(action string) bool { return v.session.Can(portal.Action(action)) == nil }
 
 // Theme is the path of the portal's own colours.
@@ -207,7 +207,7 @@ func (v *visit) Left() string {
 	return v.N("left.minutes", max(1, int(left/time.Minute)))
 }
 
-// Soon is whether the portal is about to close.
+// Soon reports whether the portal is about to close.
 func (v *visit) Soon() bool { return v.Portal().ExpiresAt.Sub(v.h.o.Now()) <= soon }
 
 // soon is when a visitor is warned.
@@ -262,10 +262,10 @@ func (s screen) HasForm() bool {
 	return has
 }
 
-// Embedded is whether the portal is in a host's page.
+// Embedded reports whether the portal is in a host's page.
 func (v *visit) Embedded() bool { return v.session != nil && v.config().IsEmbedded }
 
-// Single is whether the portal shows one resource and has no other pages.
+// Single reports whether the portal shows one resource and has no other pages.
 func (v *visit) Single() bool { return v.config().DeepLink != (data.Ref{}) }
 
 // Home is the path of the portal's start page.

@@ -82,7 +82,7 @@ const (
 	GroupInstantKey SettingGroup = "instant_key"
 )
 
-// providers are those that the portal leaves.
+// providers returns the host's providers that the portal's configuration accepts.
 func (v *visit) providers() ([]Provider, error) {
 	if v.h.o.Accounts == nil {
 		return nil, errUnknownPage
@@ -100,7 +100,7 @@ func (v *visit) providers() ([]Provider, error) {
 	}), nil
 }
 
-// provider is the one of those that a form names.
+// provider returns the one of the providers that a form names.
 func (v *visit) provider(name string) (Provider, error) {
 	all, err := v.providers()
 	if err != nil {
@@ -188,7 +188,7 @@ func (v *visit) account(provider, id string) (Provider, Account, error) {
 	return p, p.Accounts[i], nil
 }
 
-// chosen is the error of a host about what was chosen.
+// chosen makes a host's ErrInvalid an error that the page shows as a fault of the choice.
 func (v *visit) chosen(err error) error {
 	if errors.Is(err, ErrInvalid) {
 		return errors.Join(portal.ErrInvalid, err)
@@ -207,7 +207,7 @@ type settingGroup struct {
 	Settings []Setting
 }
 
-// settings are those that the portal lets a visitor change.
+// settings returns the settings that the portal lets a visitor change.
 func (v *visit) settings() ([]Setting, error) {
 	if v.h.o.Automations == nil {
 		return nil, errUnknownPage

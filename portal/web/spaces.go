@@ -344,12 +344,12 @@ var moveSpace = spaceEdit{
 	},
 }
 
-// movable is whether spaces of a kind can lie in a site.
+// movable reports whether spaces of a kind can lie in a site.
 func movable(kind data.Kind) bool {
 	return slices.Contains([]data.Kind{data.KindSpace, data.KindRoom, data.KindUnit, data.KindCommonArea}, kind)
 }
 
-// Movable is whether a space can lie in a site.
+// Movable reports whether a space can lie in a site.
 func (v *visit) Movable(s data.Space) bool { return movable(s.Kind) }
 
 // deleteSpace is the page that deletes a space.

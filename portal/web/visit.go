@@ -16,7 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// visit is one request and what is known of who makes it.
+// visit is one request and what is known about the visitor.
 type visit struct {
 	h *Handler
 	w http.ResponseWriter
@@ -97,7 +97,7 @@ func (v *visit) inPortal(rest string) {
 	v.refuse(p.save(v))
 }
 
-// find finds the session that the cookie of a portal says.
+// find finds the session by the cookie of a portal.
 func (v *visit) find(name string) error {
 	token, until := v.timedCookie(name)
 	if token == "" {
@@ -143,10 +143,10 @@ func (v *visit) setLook(look portal.Appearance) {
 	v.speech.lasting = look.Vertical != portal.VerticalHospitality && look.Vertical != portal.VerticalShortTermRental
 }
 
-// errWrongMode is a portal in a frame that is not made for one.
+// errWrongMode is the error for a portal in a frame whose configuration does not allow it.
 var errWrongMode = errors.New("web: not made for a frame")
 
-// framed is whether the browser says that it asks for a page for a frame.
+// framed reports whether the browser says that it asks for a page for a frame.
 func (v *visit) framed() bool {
 	return slices.Contains([]string{"iframe", "frame", "embed", "object"}, v.r.Header.Get("Sec-Fetch-Dest"))
 }
@@ -228,7 +228,7 @@ type problem struct {
 	LinkURL   string  // a link to open again; empty offers none
 }
 
-// problems is the one table of which error is told how.
+// problems maps errors to the status and the text of their page. The first match counts.
 var problems = []struct {
 	err    error
 	status int
@@ -254,7 +254,7 @@ var problems = []struct {
 	{data.ErrInvalid, http.StatusBadRequest, "form"},
 }
 
-// refuse tells of an error; nil is none.
+// refuse answers with the page for an error. It does nothing if err is nil.
 func (v *visit) refuse(err error) {
 	if err == nil || v.ctx().Err() != nil {
 		return
@@ -276,11 +276,11 @@ func (v *visit) refuse(err error) {
 	v.fail(http.StatusInternalServerError, problem{Key: "internal"})
 }
 
-// notFound is the one answer to whatever is not there outside of an open portal.
+// notFound answers for every path outside of an open portal that does not exist.
 func (v *visit) notFound() { v.refuse(portal.ErrForged) }
 
-// fail shows a problem. Where no session is open the page holds nothing of anybody's and
-// offers nothing to press, and so may be seen in a frame.
+// fail shows a problem. Without an open session the page holds no data of a customer and
+// nothing to press but the visitor's own form, so it may be seen in a frame.
 func (v *visit) fail(status int, p problem) {
 	if v.session != nil && p.ReturnURL == "" {
 		p.ReturnURL = v.config().ReturnURL

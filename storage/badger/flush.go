@@ -67,8 +67,8 @@ func (s *Store) stopFlusher() {
 	<-f.stopped
 }
 
-// stand gives an Update its ground: a durable snapshot and the batches above it,
-// newest first. The caller has the writer token, so that neither changes under it.
+// stand returns the state that an Update runs on: a durable snapshot and the batches above
+// it, newest first. The caller has the writer token, so that no batch is added meanwhile.
 func (s *Store) stand() (*snapshot, []*batch, error) {
 	f := &s.flusher
 	f.mu.Lock()
@@ -165,7 +165,7 @@ func (s *Store) flushAll() {
 		if halted != nil {
 			f.halted = halted
 		}
-		// Before anybody who waits for this batch goes on: they must see it.
+		// Before the Updates that wait for this batch return: a View after one must see it.
 		s.snaps.advance(reached)
 		b.err, b.lost = err, err
 		if halted != nil {
@@ -298,7 +298,7 @@ func (f *flusher) halt(err error) {
 	f.halted = err
 }
 
-// haltedBy is what made the store halt, or nil.
+// haltedBy returns the error that made the store halt, or nil.
 func (f *flusher) haltedBy() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

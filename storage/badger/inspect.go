@@ -15,7 +15,7 @@ import (
 // logHeader is the size of the header of the engine's logs.
 const logHeader = 20
 
-// findings is what inspect has found out.
+// findings is the result of inspect.
 type findings struct {
 	memTable int64  // size of the table in memory that the logs of a crash ask for
 	newest   uint64 // newest timestamp in a table

@@ -74,9 +74,9 @@ func logNumber(name string) int {
 }
 
 // scanLog calls each for the part that every transaction in a log contains, as far as the
-// engine reads the log: up to the first transaction that is not whole. An entry is a byte that says
-// what it is and one that is not used; the lengths of key and value and an expiry, as
-// varints; key and value; and a CRC-32C of all that.
+// engine reads the log: up to the first transaction that is incomplete. An entry is a meta
+// byte and an unused byte; the lengths of key and value and an expiry, as varints; key and
+// value; and a CRC-32C of all that.
 func scanLog(path string, each func(part) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -131,8 +131,8 @@ type logReader struct {
 	failed error // other than that the log ends
 }
 
-// entry reads one entry, or says that there is none that is whole. Key and value are
-// valid until the next.
+// entry reads one entry. ok is false if there is no complete one. Key and value are valid
+// until the next call.
 func (r *logReader) entry() (meta byte, key, value []byte, ok bool) {
 	r.buf.Reset()
 	meta = r.byte()

@@ -104,7 +104,7 @@ func (m *mark) set(ts uint64) error {
 	return m.to.writeAt(m.encode(ts), int64(ts%2)*markSlot)
 }
 
-// close closes the file. whole is whether the engine has closed in good order, and so
+// close closes the file. whole reports whether the engine has closed in good order, and so
 // everything is in tables that are on disk.
 func (m *mark) close(ts uint64, whole, sync bool) error {
 	if m.f == nil {

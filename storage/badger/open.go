@@ -13,13 +13,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Open opens the store in dir, which it makes where it is absent. One Store at a
-// time has a directory open: otherwise the error is [ErrInUse], after half a second.
-// It can also be
-// [ErrForeign] or [ErrVersion], and matches [storage.ErrCorrupt] where files of
-// the directory are damaged or missing: it reads every table whole, at about the
-// speed of the disk (see [Options].SkimTables). Directories that it refuses are left as they are, but for what
-// the engine itself does when it opens one.
+// Open opens the store in dir, and creates dir if it does not exist. Only one Store at a
+// time can have a directory open: another Open returns [ErrInUse] after half a second. Open
+// returns [ErrForeign] or [ErrVersion] for a directory that it cannot read, and an error that
+// matches [storage.ErrCorrupt] if files of the directory are damaged or missing. To find
+// damage it reads every table whole, at about the speed of the disk (see
+// [Options].SkimTables). It changes nothing in a directory that it refuses, except for the
+// changes that the engine itself makes when it opens one.
 func Open(dir string, o Options) (*Store, error) {
 	return open(dir, o, func(*engine.Options, *Store) {})
 }
@@ -138,7 +138,7 @@ func (s *Store) restore(newest uint64, found findings) (uint64, error) {
 	if whole.ts == newest {
 		return newest, nil
 	}
-	// Nothing is written unless all of it has room.
+	// Check that there is room for all of it before anything is written.
 	var batch int64
 	err = s.changedSince(whole.ts, newest, func(row, sealed []byte) error {
 		batch += int64(storage.EntryBytes(row, sealed))
@@ -171,7 +171,7 @@ func (s *Store) requireBefore(found findings) error {
 	return nil
 }
 
-// errNew says that the engine has just been made.
+// errNew is returned for an engine that was just created and holds nothing.
 var errNew = errors.New("storage/badger: new directory")
 
 func (s *Store) readFormat(newest uint64) error {

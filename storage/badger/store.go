@@ -46,7 +46,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/internal/gate"
 )
 
-// Options changes how Open goes. The zero value is a good one.
+// Options configures Open. The zero value is ready to use.
 type Options struct {
 	// NoSync leaves it to the operating system when writes reach the disk. Update
 	// is then many times faster for a single goroutine, and survives the end of the
