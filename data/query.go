@@ -58,10 +58,11 @@ type Query struct {
 	// Text is a search text of at most 512 bytes: filters what is read. It holds words,
 	// separated by white space, commas or semicolons. Each word must be part of one of the
 	// texts of the resource, in any order. Case, accents and other marks, invisible
-	// characters and differences of Unicode normalization do not count; nor does the
-	// punctuation of phone numbers, if the word consists of digits and such punctuation. A
-	// text that is a phone number as a whole (at least 5 digits) also matches without its
-	// leading zeros. A text without words filters nothing. The texts are:
+	// characters, the shape of apostrophes and hyphens, and differences of Unicode
+	// normalization do not count; nor does the punctuation of phone numbers, if the word
+	// consists of digits and such punctuation. A text that is a phone number as a whole (at
+	// least 5 digits) also matches without its leading zeros. A text without words filters
+	// nothing. The texts are:
 	//
 	//   - of a space: name, key and customer key
 	//   - of a user identity: name, key, e-mail address, phone number and derived id, the id

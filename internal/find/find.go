@@ -160,7 +160,7 @@ func AppendDigits(b []byte, s string) []byte {
 // AppendFold appends a text in the form in which texts are compared: compatibility
 // decomposed (NFKD), without combining and invisible characters, and in one case. Some
 // letters that have no decomposition become the ASCII letters that people type for them,
-// such as "ł", "ø" and "ß".
+// such as "ł", "ø" and "ß"; so do apostrophes and hyphens.
 func AppendFold(b []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]

@@ -26,10 +26,12 @@ var table = sync.OnceValue(func() *[tableEnd]string {
 	return &out
 })
 
-// spelled are the letters that Unicode does not decompose, in lower case, and what
-// people type who do not have them on their keyboard.
+// spelled are the letters that Unicode does not decompose, in lower case, the apostrophes and
+// the hyphens, and what people type who do not have them on their keyboard.
 var spelled = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th", 'ħ': "h", 'ı': "i", 'ŧ': "t", 'ŋ': "n", 'ĸ': "k",
+	'’': "'", '‘': "'", 'ʼ': "'", 'ʻ': "'", '′': "'",
+	'‐': "-", '‒': "-", '–': "-", '−': "-",
 }
 
 // foldRune returns the fold of one character. That of a text is the folds of its

@@ -11,5 +11,6 @@
 // filter a request would mean something else: only search and page_cursor may be empty, and
 // a list may have no elements. A null in a body is as if it were absent. In data and in
 // configurations an unknown member is a warning, unless it is an option that belongs in the
-// query. A delete or its plan that selects nothing is a fault. An answer lists at most 10,000 faults, and says how many it leaves out.
+// query. A delete or its plan that selects nothing is a fault. An answer lists at most 10,000
+// faults, and says how many it leaves out.
 package httpapi
