@@ -52,8 +52,8 @@ func (d *draft) told(_ context.Context, _ *data.Snapshot, report data.PushReport
 	return d.faults(&data.InvalidError{Warnings: report.Warnings})
 }
 
-// faults is the error of all that is wrong with the request: what was noted, and the
-// faults of its push, by the paths of the request. Another error of a push is as it is.
+// faults returns an error with all faults of the request: those that were noted, and those
+// of its push, by the paths of the request. It returns any other error of a push unchanged.
 func (d *draft) faults(err error) error {
 	var push *data.InvalidError
 	if err != nil && !errors.As(err, &push) {
@@ -75,7 +75,7 @@ func (d *draft) faults(err error) error {
 	return invalid(notes, err)
 }
 
-// path is the path that something of the push has in the request.
+// path returns the path in the request for a path in the push.
 func (d *draft) path(of string) string {
 	for _, p := range d.paths {
 		if rest, ok := strings.CutPrefix(of, p.from); ok {
@@ -140,11 +140,11 @@ func (d *draft) exists(ctx context.Context, key string) (bool, error) {
 
 var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz") // Crockford's alphabet
 
-// references are spaces that the portal shows, each under the alias of its own kind. One
-// that it does not show is noted.
+// references returns references to spaces that the portal shows, each under the alias of its
+// own kind. It notes a fault for a space that the portal does not show.
 func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
 	if len(refs) > maxSpaces {
-		d.notes.Fault("spaces", data.RuleTooMany, "are too many")
+		d.notes.Fault("spaces", data.RuleTooMany, "at most %d", maxSpaces)
 		return nil, nil
 	}
 	keys := make([]data.Ref, len(refs))
@@ -174,8 +174,8 @@ func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, er
 // maxSpaces is how many spaces a resource may name, as data has it.
 const maxSpaces = 1000
 
-// replace is the references that a resource comes to have: those given, and those that
-// it has and the portal does not show.
+// replace returns the new references of a resource: those given, and those that it has and
+// the portal does not show.
 func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref, error) {
 	out, err := d.references(ctx, given)
 	if err != nil {
@@ -200,8 +200,8 @@ func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref,
 	return out, nil
 }
 
-// user is a user identity that the portal shows, under the alias of its kind. One that
-// it does not show is noted.
+// user returns a reference to a user identity that the portal shows, under the alias of its
+// kind. It notes a fault for one that the portal does not show.
 func (d *draft) user(ctx context.Context, ref data.Ref) (data.Ref, error) {
 	if ref.Key == "" || ref == d.newUser {
 		return ref, nil
@@ -231,7 +231,8 @@ func (d *draft) site(ctx context.Context, key string) error {
 	return err
 }
 
-// kind is a kind of a class, or fallback where none is given; another is noted.
+// kind returns the kind that was given, or fallback if none was. It notes a fault for a kind
+// of another class.
 func (d *draft) kind(path string, given, fallback data.Kind, class data.Class) data.Kind {
 	if given == 0 {
 		return fallback

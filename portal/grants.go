@@ -31,10 +31,10 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 		}
 		g := req.Grant
 		if g.Key != "" {
-			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
+			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		if len(g.Clear) > 0 {
-			d.notes.Fault("clear", data.RuleNotAField, "clears nothing of what is new")
+			d.notes.Fault("clear", data.RuleNotAField, "must be empty: a new access grant has nothing to clear")
 		}
 		if err := v.checkDetails(ActionCreateAccessGrant, g); err != nil {
 			return err
@@ -63,7 +63,7 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 // addUser adds the user that a grant is made with.
 func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.Ref {
 	if u.Key != "" || given != (data.Ref{}) {
-		d.notes.Fault("new_user", data.RuleOneUser, "has no key, and is the only user")
+		d.notes.Fault("new_user", data.RuleOneUser, "must have no key, and cannot be given together with user")
 	}
 	u.Kind = d.kind("new_user.kind", u.Kind, words.userKind, data.ClassUserIdentity)
 	if u.Kind == data.KindStaffMember {
@@ -110,7 +110,7 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, op
 		}
 		for _, f := range v.config.Filters {
 			if value, given := g.CustomMetadata[f.Field]; given && value != f.Value && filtered(g.Kind) {
-				d.notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "has one value in this portal")
+				d.notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "must be the value that this portal filters by")
 			}
 		}
 		if g.User, err = d.user(ctx, g.User); err != nil {
@@ -167,7 +167,7 @@ func (v *view) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMet
 	}
 	for _, f := range v.config.Filters {
 		if value, given := stamped[f.Field]; given && value != f.Value {
-			notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "has one value in this portal")
+			notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "must be the value that this portal filters by")
 		}
 		stamped[f.Field] = f.Value
 	}

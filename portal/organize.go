@@ -16,7 +16,7 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...
 		}
 		made := space
 		if made.Key != "" {
-			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
+			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		made.Kind, made.Key, made.Clear = d.kind("kind", made.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
 		if err := d.site(ctx, made.ParentSiteKey); err != nil {

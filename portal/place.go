@@ -41,7 +41,7 @@ func (p Place) Zone(host *time.Location) *time.Location {
 	return zone
 }
 
-// defaultZone returns the time zone of what has none of its own.
+// defaultZone returns the time zone of resources that have none of their own.
 func (v *view) defaultZone() string { return cmp.Or(v.config.TimeZone, v.customer.TimeZone) }
 
 // spacePlace returns the place of a space, whose site must be loaded.
@@ -114,8 +114,8 @@ func (v *view) addPlace(related Related, r data.Resource) {
 	}
 }
 
-// pageZone returns the time zone of what has no place of its own, such as "today": that
-// of the one resource that the portal shows, else the default.
+// pageZone returns the time zone of dates that belong to no place, such as "today": that of
+// the one resource that the portal shows, else the default.
 func (v *view) pageZone(ctx context.Context) (string, error) {
 	if v.target == (data.Ref{}) {
 		return v.defaultZone(), nil

@@ -30,13 +30,13 @@ func newRelated() Related {
 	return Related{map[data.Ref]data.Resource{}, map[data.Ref]Place{}}
 }
 
-// Space returns the space of that key, whatever kind a reference calls it.
+// Space returns the space with that key. Its kind need not be that of the reference to it.
 func (r Related) Space(key string) (data.Space, bool) {
 	s, ok := r.resources[byClass(data.Ref{Kind: data.KindSpace, Key: key})].(data.Space)
 	return s, ok
 }
 
-// UserIdentity returns the user identity of that key.
+// UserIdentity returns the user identity with that key.
 func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 	u, ok := r.resources[byClass(data.Ref{Kind: data.KindUserIdentity, Key: key})].(data.UserIdentity)
 	return u, ok

@@ -18,8 +18,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Session is what an open link gives access to: one customer's portal, as far as its
-// configuration goes. It is all that a front end needs.
+// Session gives access to one customer's portal, as its configuration allows. A front end
+// needs nothing else.
 //
 // Each of its calls finds out again, in the state that it reads or writes, that the
 // portal has not expired and is not revoked, that its customer is there, and what its

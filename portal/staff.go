@@ -12,7 +12,7 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, optio
 	key, err := s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *view, d *draft) (err error) {
 		made := u
 		if u.Key != "" {
-			d.notes.Fault("key", data.RuleNotAField, "is the portal's to give")
+			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		if u.Kind != 0 && u.Kind != data.KindStaffMember {
 			d.notes.Fault("kind", data.RuleNotAField, "must be a staff member")
@@ -60,7 +60,7 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 		}
 		old := r.(data.UserIdentity)
 		if edit.Spaces != nil {
-			d.notes.Fault("spaces", data.RuleNotAField, "are assigned")
+			d.notes.Fault("spaces", data.RuleNotAField, "cannot be edited here: AssignStaffMember assigns them")
 		}
 		u := edit
 		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil

@@ -160,7 +160,7 @@ func empty(ctx context.Context, s Store) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("storage: emptying what was half restored: %w", err)
+			return fmt.Errorf("storage: deleting the rows of an incomplete restore: %w", err)
 		}
 		if next == nil {
 			return nil

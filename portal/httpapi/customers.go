@@ -118,7 +118,7 @@ func (c *call) readSelection(b []byte) error {
 	return c.refused()
 }
 
-// noLists is where a selection leaves whether it was given without a list of keys.
+// noLists is the parameter that reports whether a selection was given without a list of keys.
 const noLists = "(no lists)"
 
 // givenLists reports whether a selection in JSON has a list of keys, be it empty. It returns
@@ -241,7 +241,7 @@ func listChanges(ctx context.Context, c *call) (fields, error) {
 	return fields{"changes": changes, "pagination": c.pagination(string(next), more)}, nil
 }
 
-// below returns the path, in a request, of what is at a path of one of its members.
+// below returns the path in a request for a path inside one of its members.
 func below(member, path string) string { return strings.TrimSuffix(member+"."+path, ".") }
 
 // under puts warnings under the path that they have in a request.

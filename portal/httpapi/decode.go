@@ -126,7 +126,7 @@ func (c *call) bound(ctx context.Context) error {
 	return nil
 }
 
-// isOneOf reports whether a parameter is left out or one of those, in any case.
+// isOneOf reports whether a parameter is left out or is one of the known values, ignoring case.
 func isOneOf(given string, known ...string) bool {
 	return given == "" || slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(given, name) })
 }

@@ -85,22 +85,22 @@ func (v *visit) setTimedCookie(name, secret string, until time.Time, grace time.
 	v.setCookie(name, secret+"."+strconv.FormatInt(until.Unix(), 36), until.Add(grace), embedded)
 }
 
-// browser is what the handler knows a browser by: the secret shows that it keeps cookies,
-// and is the holder of the uses of links that were counted for it. It opens nothing
-// without the code of a link.
+// browser identifies a browser. The secret shows that the browser keeps cookies, and is the
+// holder of the uses of links that were counted for it. It opens nothing without the code of
+// a link.
 type browser struct {
 	secret string // empty for a browser that sent none
 	until  time.Time
 }
 
-// browser reads what the handler knows the browser by.
+// browser reads the cookie that identifies the browser.
 func (v *visit) browser() (b browser) {
 	b.secret, b.until = v.timedCookie(browserCookie)
 	return b
 }
 
-// keepBrowser makes the browser known until a portal expires, or longer if it is known
-// for longer already.
+// keepBrowser sets the cookie that identifies the browser, so that it lasts at least until a
+// portal expires.
 func (v *visit) keepBrowser(b browser, p portal.CustomerPortal) {
 	if b.secret == "" {
 		var random [portal.SessionBytes]byte

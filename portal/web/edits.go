@@ -22,7 +22,7 @@ import (
 // is sent, each field has three values: the one that the form showed, the one that was typed,
 // and the current one.
 //
-//   - Typed is as shown: the field keeps its current value, whatever that is.
+//   - Typed is as shown: the field keeps its current value.
 //   - Current is as shown, or as typed: the typed value is written, or is there already.
 //   - Otherwise somebody else changed the field meanwhile. A page shows both values, and the
 //     visitor chooses; nothing is written until then.
@@ -31,7 +31,7 @@ import (
 // a field for changed or unchanged, and could as well have typed the value. They hold nothing
 // that the form does not show.
 
-// The names of hidden inputs, and the prefixes of those that there is one of for each field.
+// The names of hidden inputs, and the prefixes of the names of those for single fields.
 const (
 	tokenField    = "token"      // of a form that creates a resource; see [portal.Once]
 	shownField    = "shown."     // fingerprint of the value that a field had

@@ -98,7 +98,7 @@ type grantsPage struct {
 	Guests  []data.UserIdentity // that the search finds
 }
 
-// grantFilter is what the list was asked for.
+// grantFilter is the filter that the visitor gave for the list.
 type grantFilter struct{ Text, From, Until, Space, State string }
 
 // Set reports whether the visitor gave a filter.
@@ -113,7 +113,7 @@ const (
 	stateDeparting = "departing"
 )
 
-// StateName is what a state is called.
+// StateName returns the name of a state.
 func (v *visit) StateName(state string) string {
 	switch state {
 	case stateArriving:

@@ -23,7 +23,7 @@ const (
 	pdi          = '\u2069'
 )
 
-// maxMarks is how many combining marks in a row are shown. Languages use fewer; more
+// maxMarks is the largest number of combining marks in a row that is shown. Languages use fewer; more
 // cover the lines above and below.
 const maxMarks = 6
 

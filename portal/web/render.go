@@ -126,7 +126,7 @@ func (v *visit) asset(name string) {
 	}
 }
 
-// What templates ask. T and N speak; the others say what there is.
+// The methods from here on are called by templates.
 
 // T is a text of the catalog.
 func (v *visit) T(key string, pairs ...any) string { return v.speech.text(key, pairs...) }
@@ -221,7 +221,7 @@ func (v *visit) SecondsLeft() int {
 	return max(0, int(v.Portal().ExpiresAt.Sub(v.h.o.Now())/time.Second))
 }
 
-// Origins are who is told of the portal's end, for the script; "*" is anybody.
+// Origins returns the origins that the script tells when the portal ends; "*" is any origin.
 func (v *visit) Origins() string {
 	c := v.config()
 	switch {
@@ -241,16 +241,16 @@ func (v *visit) Locales() []string {
 	return portal.Locales()
 }
 
-// localeNames are what the languages call themselves.
+// localeNames are the names of the languages, each in its own language.
 var localeNames = map[string]string{
 	"en-US": "English", "pt-PT": "Português", "fr-FR": "Français", "it-IT": "Italiano", "es-ES": "Español",
 	"de-DE": "Deutsch", "nl-NL": "Nederlands", "el-GR": "Ελληνικά", "pl-PL": "Polski", "ru-RU": "Русский",
 }
 
-// LocaleName is what a language calls itself.
+// LocaleName returns the name of a language in that language.
 func (v *visit) LocaleName(locale string) string { return localeNames[locale] }
 
-// Visit returns the visit, for what takes one.
+// Visit returns the visit, for methods that take one.
 func (s screen) Visit() *visit { return s.visit }
 
 // Posted reports whether the page answers a form that was sent, and so shows what was typed.

@@ -9,10 +9,10 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Times on the pages are in the time zone of what they belong to: those of an access grant
-// in the zone of its spaces, and everything else in the zone of the portal.
+// The times of an access grant are shown in the time zone of its spaces, and all others in
+// the time zone of the portal.
 
-// pageZone returns the time zone of what belongs to no space: the portal's, else the
+// pageZone returns the time zone of times that belong to no space: the portal's, else the
 // host's.
 func (v *visit) pageZone() *time.Location {
 	return portal.Place{TimeZone: v.look.TimeZone}.Zone(v.h.o.Location)
@@ -70,7 +70,7 @@ func nameZones(lists ...[]grantRow) bool {
 }
 
 // The zone of a form. A form says which time zone its times are in, and carries it. Its
-// times are read in that zone, whatever has happened to the spaces since. If the visitor
+// times are read in that zone, even if the zone of the spaces has changed since. If the visitor
 // gives times and spaces that are in another zone, nothing is saved: the form is shown
 // again in the zone of the spaces, with the times as they were typed, to be confirmed.
 

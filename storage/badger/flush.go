@@ -240,7 +240,7 @@ func (s *Store) reserve(l *layer, at uint64) error {
 	if l.ranges.Len() == 0 && l.points.Len() <= s.part.rows && l.bytes <= s.part.bytes {
 		return s.space.check(int64(l.bytes), 0)
 	}
-	// Most often there is room whatever the ranges and the old contents amount to.
+	// Usually there is room even for the most that the ranges and old contents can amount to.
 	all, err := s.space.all()
 	if err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 
 // A damaged log ends at the damage, and the engine takes that for the end of what was
 // committed: it cuts the rest off and says nothing. So a file beside the engine's says
-// how far commits have come. It is written after each commit that is on disk and before
-// anybody is told of it.
+// how far commits have come. It is written after each commit that is on disk, before
+// the Updates of that commit return.
 //
 // It is only a check, and decides nothing. It is not synced: after a power loss it may be
 // older than commits that were acknowledged. It is never ahead of them, so a newest commit
