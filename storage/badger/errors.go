@@ -31,7 +31,11 @@ var (
 	// ErrHalted is returned by Update once a commit has failed in the engine half way.
 	// Open the directory again to go on. The Update whose own commit failed gets an
 	// error that also matches [storage.ErrUnknown] if its writes may be there then.
-	ErrHalted = errors.New("storage/badger: a commit failed half way; the store only reads until it is opened again")
+	ErrHalted = errors.New("storage/badger: a commit failed half way; nothing can be written until the directory is opened again")
+
+	// errNoLog is returned by reads if the engine could not make a new log. It has no table
+	// in memory then, and panics.
+	errNoLog = fmt.Errorf("%w: the engine could not make a new log, and cannot read without one", ErrHalted)
 
 	// ErrDiskFull is returned by Open and Update where less of the disk is free than
 	// [Options].MinFreeBytes. Nothing was written.

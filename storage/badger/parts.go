@@ -234,8 +234,35 @@ func (s *Store) writeParts(ts, base uint64, fill func(*partWriter) error) (kept,
 	if err == nil {
 		return true, true, nil, nil
 	}
-	// A commit that never reached the engine's tables has left no version.
-	return s.db.MaxVersion() >= ts, w.failedLast, w.failed, err
+	return s.mayKeep(ts), w.failedLast, w.failed, err
+}
+
+// mayKeep reports whether the engine may have kept something of a batch that has failed: a
+// commit that never reached the engine's table in memory has left no version. If the engine
+// could not make a new log it has no such table, and nothing is known. Its MaxVersion would
+// then panic with a lock held, and another write would end the process.
+func (s *Store) mayKeep(ts uint64) bool {
+	txn := s.db.NewTransactionAt(ts, false)
+	defer txn.Discard()
+	err := guard("looking for an incomplete commit", func() error {
+		if _, err := txn.Get(sequenceRow); !errors.Is(err, engine.ErrKeyNotFound) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		s.noLog.Store(true)
+	}
+	return err != nil || s.db.MaxVersion() >= ts
+}
+
+// readError returns the error of a read that failed in the engine with err.
+func (s *Store) readError(err error) error {
+	var fault *PanicError
+	if errors.As(err, &fault) && s.noLog.Load() {
+		return errNoLog
+	}
+	return err
 }
 
 // commit commits a batch on top of the newest complete one. It returns the timestamp up

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -574,5 +577,56 @@ func TestLayer_RangesDoNotOverlap(t *testing.T) {
 				require.Equal(t, model[string(c)], ok, "seed %d: %q", seed, c)
 			}
 		}
+	}
+}
+
+// If the engine cannot make the next log, it has no table in memory anymore: another write
+// would end the process. The store halts instead, and keeps every acknowledged Update.
+func TestEngineFailure_NextLogCannotBeMade_Halts(t *testing.T) {
+	t.Parallel()
+	for _, rows := range []int{1, 30} { // of an Update: one part, and several
+		t.Run(fmt.Sprint(rows, " rows"), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			o := Options{MemTableBytes: minMemTable, PartRows: 10, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)}
+			s, err := Open(dir, o)
+			require.NoError(t, err)
+			inTheWay := filepath.Join(dir, "00002.mem")
+			require.NoError(t, os.Mkdir(inTheWay, 0o700))
+			want := rowsAt{}
+			value := strings.Repeat("v", 10_000)
+			for i := 0; err == nil && i < 1000; i++ {
+				err = s.Update(t.Context(), func(tx storage.Tx) error {
+					for n := range rows {
+						if err := tx.Put([]byte(crashKey(i*rows+n)), []byte(value)); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				for n := 0; err == nil && n < rows; n++ {
+					want[crashKey(i*rows+n)] = value
+				}
+			}
+			require.ErrorIs(t, err, ErrHalted)
+			require.NotEmpty(t, want)
+			require.ErrorIs(t, put(s, "later", "1"), ErrHalted)
+			require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+				_, err := r.Get(t.Context(), []byte(crashKey(0)))
+				require.ErrorIs(t, err, ErrHalted)
+				require.NotErrorIs(t, err, storage.ErrCorrupt)
+				for _, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+					require.ErrorIs(t, err, ErrHalted)
+					require.NotErrorIs(t, err, storage.ErrCorrupt)
+				}
+				return nil
+			}))
+			require.NoError(t, s.Close())
+			require.NoError(t, os.Remove(inTheWay))
+			again, err := Open(dir, o)
+			require.NoError(t, err)
+			requireRows(t, want, rowsIn(t, again), "opened again")
+			require.NoError(t, again.Close())
+		})
 	}
 }

@@ -15,9 +15,9 @@
 // A commit that fails before the engine has kept anything, or between two parts, leaves
 // nothing behind, and the store goes on. If the engine gives up within a commit (a sync
 // that failed), nobody can know what it has kept: every Update then returns [ErrHalted],
-// Views go on reading what was durable, and opening the directory again completes or
-// undoes the commit. The Updates of that commit get [storage.ErrUnknown] as well if it
-// may turn out to be complete.
+// Views go on reading what was durable (unless the engine could not make a new log: it then
+// cannot read either), and opening the directory again completes or undoes the commit. The
+// Updates of that commit get [storage.ErrUnknown] as well if it may turn out to be complete.
 //
 // # Damage
 //
@@ -39,6 +39,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	engine "github.com/dgraph-io/badger/v4"
 
@@ -100,6 +101,7 @@ type Store struct {
 	sync    bool
 	mark    mark
 	space   space
+	noLog   atomic.Bool // the engine could not make a new log: see mayKeep
 
 	// The engine hangs or crashes when it is used after its Close: gate sees to that.
 	closing  sync.Once

@@ -115,7 +115,7 @@ func (r *reader) get(key []byte) ([]byte, error) {
 			return err
 		})
 	})
-	return value, err
+	return value, r.store.readError(err)
 }
 
 // value is a copy of what w puts, or nil where it deletes.
@@ -176,7 +176,7 @@ func (r *reader) open(s span) (*cursor, error) {
 	layers = append(layers, r.bases...)
 	rows, err := newRowSource(r.txn, s)
 	if err != nil {
-		return nil, err
+		return nil, r.store.readError(err)
 	}
 	c := &cursor{r: r, rows: rows, merge: newMerge(s, layers, rows)}
 	if r.cursors == nil {
