@@ -197,7 +197,7 @@ func nest(faults []data.Finding) *faultTree {
 	root := &faultTree{}
 	for _, f := range faults {
 		at := root
-		for _, name := range splitPath(f.Path) {
+		for _, name := range splitPath(asUTF8(f.Path)) {
 			if name == errorsField { // it cannot be both
 				continue
 			}
@@ -209,10 +209,13 @@ func nest(faults []data.Finding) *faultTree {
 			}
 			at = at.below[name]
 		}
-		at.errors = append(at.errors, f.Message)
+		at.errors = append(at.errors, asUTF8(f.Message))
 	}
 	return root
 }
+
+// asUTF8 returns s with each run of bytes that are not UTF-8 replaced by U+FFFD, so that every fault can be written as JSON.
+func asUTF8(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
 func splitPath(path string) (names []string) {
 	for rest := path; rest != ""; {

@@ -38,6 +38,7 @@ func TestFaultsNestByField(t *testing.T) {
 	} {
 		require.JSONEq(t, want, nested(t, path), path)
 	}
+	require.JSONEq(t, "{\"_errors\": [], \"a\ufffd\": {\"_errors\": [], \"b\": {\"_errors\": [\"m\"]}}}", nested(t, "a\xf7\x86.b"), "not UTF-8")
 	require.JSONEq(t, `{"_errors": [], "a": {"_errors": ["m"], "b": {"_errors": ["m", "m"]}}}`, nested(t, "a.b", "a", "a.b"))
 }
 
