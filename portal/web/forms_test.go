@@ -550,6 +550,47 @@ func TestNewReservation_Empty_NamesEachMissingField(t *testing.T) {
 	}
 }
 
+// TestEditReservation_RequiredFieldCleared_IsRefused clears what a new reservation must have:
+// without its end, access would never end. A tenancy can be without an end, and a reservation
+// that never had what is required can still be edited.
+func TestEditReservation_RequiredFieldCleared_IsRefused(t *testing.T) {
+	t.Parallel()
+	for vertical, required := range map[portal.Vertical][]string{
+		portal.VerticalHospitality: {"starts_at", "ends_at", "spaces"},
+		portal.VerticalMultiFamily: {"starts_at", "spaces"},
+	} {
+		f, v, _ := innAt(t, portal.Config{})
+		_, err := f.portals.UpdateSettings(t.Context(), f.ws(), func(s *portal.Settings) error {
+			s.BusinessVertical = vertical
+			return nil
+		})
+		require.NoError(t, err)
+		path := v.home + "reservations/edit?key=b1"
+		stored := f.export(t)
+		form := sends(t, v.get(path))
+		for _, field := range required {
+			cleared := maps.Clone(form)
+			if field == "spaces" {
+				cleared.Del("space")
+			} else {
+				cleared.Set(field, "")
+			}
+			a := v.submit(path, cleared)
+			require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, "%s: %s", vertical, field)
+			require.Regexp(t, `<a href="#f-`+field+`">[^<]*: This is needed\.`, a.body, "%s: %s", vertical, field)
+			require.Equal(t, stored, f.export(t), "%s: %s", vertical, field)
+		}
+
+		f.pushInn(t, data.AccessGrant{Kind: data.KindBooking, Key: "open", Name: "Open"})
+		path = v.home + "reservations/edit?key=open"
+		require.Equal(t, http.StatusSeeOther, v.submit(path, clone(sends(t, v.get(path)), "name", "Renamed")).StatusCode, vertical)
+		if vertical == portal.VerticalMultiFamily {
+			path = v.home + "reservations/edit?key=b1"
+			require.Equal(t, http.StatusSeeOther, v.submit(path, clone(sends(t, v.get(path)), "ends_at", "")).StatusCode)
+		}
+	}
+}
+
 // TestForms_ChangeOfLanguage_KeepsWhatWasTyped changes the language on each page with a form.
 func TestForms_ChangeOfLanguage_KeepsWhatWasTyped(t *testing.T) {
 	t.Parallel()

@@ -127,6 +127,14 @@ func (v *visit) guestOptions(f *grantForm) error {
 	return nil
 }
 
+// required returns the fields that a grant must have.
+func (f *grantForm) required() []string {
+	if f.Ends {
+		return []string{"starts_at", "ends_at", spacesField}
+	}
+	return []string{"starts_at", spacesField}
+}
+
 func showNewGrant(v *visit) error {
 	asked := v.r.URL.Query()
 	f := v.form(newGrantFields)
@@ -165,10 +173,7 @@ func saveNewGrant(v *visit) error {
 		Name: f.Values["name"], StartsAt: f.time(v, "starts_at"), EndsAt: f.time(v, "ends_at"),
 		PreferredCode: f.Values["preferred_code"], Spaces: spaceRefs(chosen),
 	}}
-	required := []string{"starts_at", spacesField}
-	if page.Ends {
-		required = append(required, "ends_at")
-	}
+	required := page.required()
 	switch {
 	case page.Guest != nil:
 		req.Grant.User = page.Guest.Ref()
@@ -226,7 +231,7 @@ func (v *visit) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant, m
 		return nil, g, nil, err
 	}
 	f.zoned = true
-	out := &grantForm{form: f, Row: v.row(g, related), Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrant, "key", g.Key)}
+	out := &grantForm{form: f, Row: v.row(g, related), Ends: !v.speech.lasting, Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrant, "key", g.Key)}
 	out.place = related.Place(g.Ref())
 	f.Zone = v.zone(out.place)
 	if carried := v.carriedZone(); posted && carried != nil {
@@ -282,6 +287,11 @@ func saveEditGrant(v *visit) error {
 				}
 				return asText(name, value)
 			})
+		}
+		for _, name := range page.required() {
+			if f.changed[name] { // a grant that never had one can be edited
+				f.require(v, name)
+			}
 		}
 		edit := data.AccessGrant{
 			Key: g.Key, Name: f.give("name"), PreferredCode: f.give("preferred_code"),

@@ -114,12 +114,15 @@ func TestWhatIsClearedIsEmpty(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		v := f.visitor(t)
 		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
-		a := v.post(v.home+"reservations/edit?key=r1", "name", "", "starts_at", "2026-03-14T16:00", "ends_at", "", "preferred_code", "")
-		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
-		g, err := f.ws().AccessGrant(t.Context(), "r1")
-		require.NoError(t, err)
-		require.Zero(t, g.EndsAt)
-		require.Empty(t, g.Spaces)
+		path := v.home + "reservations/edit?key=r1"
+		for _, typed := range [][2]string{{"Anniversary", "4711"}, {"", ""}} {
+			a := v.submit(path, clone(sends(t, v.get(path)), "name", typed[0], "preferred_code", typed[1]))
+			require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+			g, err := f.ws().AccessGrant(t.Context(), "r1")
+			require.NoError(t, err)
+			require.Equal(t, typed, [2]string{g.Name, g.PreferredCode})
+			require.NotEmpty(t, g.Spaces)
+		}
 	})
 }
 
