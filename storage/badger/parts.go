@@ -218,7 +218,7 @@ func (w *partWriter) commit(txn *engine.Txn, ordered bool) error {
 
 // discard waits until the engine has let go of everything.
 func (w *partWriter) discard() {
-	_ = w.await() // the caller has its error, or gets it from failed
+	_ = w.await() // the error is in w.failed
 	w.txn.Discard()
 }
 
@@ -233,6 +233,9 @@ func (s *Store) writeParts(ts, base uint64, fill func(*partWriter) error) (kept,
 	w.discard()
 	if err == nil {
 		return true, true, nil, nil
+	}
+	if w.failed != nil && !errors.Is(err, w.failed) {
+		err = errors.Join(err, w.failed) // fill failed by itself while a part was being committed
 	}
 	return s.mayKeep(ts), w.failedLast, w.failed, err
 }

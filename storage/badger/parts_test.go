@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	engine "github.com/dgraph-io/badger/v4"
@@ -577,6 +578,38 @@ func TestLayer_RangesDoNotOverlap(t *testing.T) {
 				require.Equal(t, model[string(c)], ok, "seed %d: %q", seed, c)
 			}
 		}
+	}
+}
+
+// If filling a batch fails while the commit of one of its parts fails too, the error tells
+// both: the first is the reason why the Update failed, the second why the store halts.
+func TestParts_FillAndCommitFail_BothErrorsAreReturned(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []bool{false, true} { // whether the engine has kept the part
+		s := setupParts(t, 50)
+		commitAt := s.flusher.commitAt
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+			if kept {
+				require.NoError(t, commitAt(txn, ts))
+			}
+			return syscall.EIO
+		}
+		require.NoError(t, s.alone(t.Context(), func() error {
+			_, halted, err := s.commit(func(w *partWriter) error {
+				for i := range 60 {
+					row := dataRow(crashKey(i))
+					if err := w.write(row, seal(row, nil)); err != nil {
+						return err
+					}
+				}
+				return errInjected
+			})
+			require.ErrorIs(t, err, errInjected)
+			require.ErrorIs(t, err, syscall.EIO)
+			require.Equal(t, kept, halted != nil)
+			return nil
+		}))
+		s.flusher.commitAt = commitAt
 	}
 }
 
