@@ -33,6 +33,9 @@ var sentinelRow = []byte{ownSpace, 'e', 'r', 'a', 's', 'e'}
 // Views go on. It rewrites what holds deleted rows and reads every key, so it takes up
 // to as long as reading and writing the whole directory, and as much space again.
 //
+// If the engine fails while it flushes, the store halts: Erase and all later Updates return
+// [ErrHalted].
+//
 // Blocks that the file system has freed, and backups, are beyond it.
 func (s *Store) Erase(ctx context.Context) error {
 	if !s.gate.Enter() {
@@ -79,7 +82,15 @@ func (s *Store) rotate(ctx context.Context) error {
 		if err := s.commitRow(sentinelRow); err != nil {
 			return err
 		}
-		return guard("erase", func() error { return s.db.DropPrefix(sentinelRow) })
+		err := guard("erase", func() error { return s.db.DropPrefix(sentinelRow) })
+		if err != nil {
+			// The engine may have no table in memory now, or one that it has given up. A
+			// write would then end the process. All commits are in logs and tables.
+			s.unreadable.Store(true)
+			err = fmt.Errorf("%w: %w", ErrHalted, err)
+			s.flusher.halt(err)
+		}
+		return err
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -297,4 +298,30 @@ func BenchmarkErase(b *testing.B) {
 		b.StartTimer()
 		require.NoError(b, s.Erase(b.Context()))
 	}
+}
+
+// If the engine cannot make the log that Erase begins, another write would end the process.
+func TestErase_NextLogCannotBeMade_Halts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := Options{MemTableBytes: minMemTable, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)}
+	s, err := Open(dir, o)
+	require.NoError(t, err)
+	require.NoError(t, put(s, "a", "1"))
+	inTheWay := filepath.Join(dir, "00002.mem")
+	require.NoError(t, os.Mkdir(inTheWay, 0o700))
+	require.ErrorIs(t, s.Erase(t.Context()), ErrHalted)
+	require.ErrorIs(t, put(s, "b", "2"), ErrHalted)
+	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
+		_, err := r.Get(t.Context(), []byte("a"))
+		require.ErrorIs(t, err, ErrHalted)
+		require.NotErrorIs(t, err, storage.ErrCorrupt)
+		return nil
+	}))
+	require.NoError(t, s.Close())
+	require.NoError(t, os.Remove(inTheWay))
+	again, err := Open(dir, o)
+	require.NoError(t, err)
+	require.Equal(t, rowsAt{"a": "1"}, rowsIn(t, again))
+	require.NoError(t, again.Close())
 }

@@ -33,9 +33,9 @@ var (
 	// error that also matches [storage.ErrUnknown] if its writes may be there then.
 	ErrHalted = errors.New("storage/badger: a commit failed half way; nothing can be written until the directory is opened again")
 
-	// errNoLog is returned by reads if the engine could not make a new log. It has no table
-	// in memory then, and panics.
-	errNoLog = fmt.Errorf("%w: the engine could not make a new log, and cannot read without one", ErrHalted)
+	// errUnreadable is returned for a read that panics because the engine has lost its table
+	// in memory, as where it could not make a new log.
+	errUnreadable = fmt.Errorf("%w: the engine has lost its table in memory, and cannot read without it", ErrHalted)
 
 	// ErrDiskFull is returned by Open and Update where less of the disk is free than
 	// [Options].MinFreeBytes. Nothing was written.

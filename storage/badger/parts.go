@@ -254,7 +254,7 @@ func (s *Store) mayKeep(ts uint64) bool {
 		return nil
 	})
 	if err != nil {
-		s.noLog.Store(true)
+		s.unreadable.Store(true)
 	}
 	return err != nil || s.db.MaxVersion() >= ts
 }
@@ -262,8 +262,8 @@ func (s *Store) mayKeep(ts uint64) bool {
 // readError returns the error of a read that failed in the engine with err.
 func (s *Store) readError(err error) error {
 	var fault *PanicError
-	if errors.As(err, &fault) && s.noLog.Load() {
-		return errNoLog
+	if errors.As(err, &fault) && s.unreadable.Load() {
+		return errUnreadable
 	}
 	return err
 }

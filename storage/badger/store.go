@@ -101,7 +101,8 @@ type Store struct {
 	sync    bool
 	mark    mark
 	space   space
-	noLog   atomic.Bool // the engine could not make a new log: see mayKeep
+
+	unreadable atomic.Bool // the engine has lost its table in memory, so that reads panic
 
 	// The engine hangs or crashes when it is used after its Close: gate sees to that.
 	closing  sync.Once
