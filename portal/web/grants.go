@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,7 @@ type grantsPage struct {
 	Stopped bool   // the page ended before all was searched; Next continues
 	First   string // path of the first, where this is not it
 	Filter  grantFilter
+	Faults  map[string]string // of the filter, by field
 	Spaces  []spaceOption
 	States  []string
 	Guests  []data.UserIdentity // that the search finds
@@ -254,11 +256,19 @@ func showGrants(v *visit) error {
 	if !slices.Contains(out.States, f.State) {
 		f.State = stateOpen
 	}
-	out.Filter = f
+	out.Filter, out.Faults = f, map[string]string{}
+	for name, day := range map[string]string{"from": f.From, "until": f.Until} {
+		if _, err := wallclock.ParseDay(day); day != "" && err != nil {
+			out.Faults[name] = v.T("rule.day")
+		}
+	}
 	cursor := asked.Get("cursor")
-	page, err := v.grants(f, pageLimit, cursor)
-	if err != nil {
-		return err
+	var page portal.Page[data.AccessGrant]
+	if len(out.Faults) == 0 { // else the list would show what the filter was meant to leave out
+		var err error
+		if page, err = v.grants(f, pageLimit, cursor); err != nil {
+			return err
+		}
 	}
 	out.Rows, out.Stopped = v.rows(page), page.Stopped
 	pairs := []string{"q", f.Text, "from", f.From, "until", f.Until, "space", f.Space, "state", f.State}
@@ -286,7 +296,12 @@ func showGrants(v *visit) error {
 		}
 		out.Guests = guests.Items
 	}
-	return v.show("grants", "nouns."+v.nouns().grant, out)
+	status := http.StatusOK
+	if len(out.Faults) > 0 {
+		status = http.StatusUnprocessableEntity
+	}
+	v.render(status, "grants", "nouns."+v.nouns().grant, out)
+	return nil
 }
 
 // grantPage is one access grant.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,7 +244,7 @@ func TestListsAreAskedByTimeSpaceStateAndText(t *testing.T) {
 	require.Equal(t, 2, count("state=all&space=chiado-05"))
 	require.Zero(t, count("state=all&from=2030-01-01&until=2030-01-02")-countOpenEnded(count))
 	require.Zero(t, count("from=2030-01-02&until=2030-01-01"), "a window that is none")
-	require.Equal(t, open, count("from=yesterday&state=whatever"), "what is no day or state asks nothing")
+	require.Equal(t, open, count("state=whatever"), "an unknown state is the default, which the page shows as selected")
 	require.Equal(t, http.StatusBadRequest, v.get(v.home+"reservations?cursor=made-up").StatusCode)
 	require.Contains(t, v.get(v.home+"reservations?q=Lovelace").body, "Ada Lovelace", "guests are found by name")
 }
@@ -297,4 +298,19 @@ func TestTodayAtAGlance(t *testing.T) {
 	// Where filters hide who is there it is not said which spaces are free.
 	v = f.visitor(t)
 	require.NotContains(t, v.open(f.links["rental"].URL).body, "Without access")
+}
+
+// A filter that cannot be read must not show everything, as if there were no filter.
+func TestGrants_FilterDayIsNoDay_ShowsTheFault(t *testing.T) {
+	t.Parallel()
+	_, v, _ := innAt(t, portal.Config{})
+	all := v.get(v.home + "reservations?state=all&from=&until=")
+	require.Equal(t, http.StatusOK, all.StatusCode)
+	require.Contains(t, all.body, "reservations/view?key=b1")
+	for _, filter := range []string{"from=xx", "until=2026-02-30", "from=2026-01-01&until=1"} {
+		a := v.get(v.home + "reservations?state=all&" + filter)
+		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, filter)
+		require.Equal(t, 1, strings.Count(a.body, "Give a day."), filter)
+		require.NotContains(t, a.body, "reservations/view?key=b1", filter)
+	}
 }
