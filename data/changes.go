@@ -96,7 +96,7 @@ func (ch *changes) event() *event {
 	return e
 }
 
-// public is the customer as it will be, but for its counts.
+// public returns the customer as it will be, without its counts.
 func (ch *changes) public() Customer {
 	after := *ch.customer
 	after.customerFields = ch.fields

@@ -87,7 +87,7 @@ func (q question) String() string {
 	return b.String()
 }
 
-// answer is what a list should give: an error, or keys in order.
+// answer is the expected result of a list: an error, or keys in order.
 type answer struct {
 	err  string
 	keys []string

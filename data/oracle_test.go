@@ -251,7 +251,7 @@ func twice(fields map[string]any) (paths []string) {
 	return paths
 }
 
-// namesSpace is whether a resource names any space.
+// namesSpace reports whether a resource names any space.
 func namesSpace(fields map[string]any) bool {
 	for name := range fields {
 		if strings.HasSuffix(name, "_keys") {

@@ -154,7 +154,7 @@ func (l *listing) join(ctx context.Context, candidates []candidate, nodes []*nod
 	if len(refs) == 0 {
 		return nodes, 0, nil
 	}
-	read, rest := len(refs), make([]int, 0, len(refs)) // rest is those that have not been found
+	read, rest := len(refs), make([]int, 0, len(refs)) // rest: the indexes of those not found yet
 	if l.customer == nil {
 		for i := range refs {
 			rest = append(rest, i)

@@ -370,7 +370,7 @@ func (e *expiring) expire() {
 	}
 }
 
-// AfterFunc is what package context registers a child with.
+// AfterFunc is called by package context to register a child.
 func (e *expiring) AfterFunc(f func()) (stop func() bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -250,7 +250,7 @@ func TestDelete_SelectsNothing_IsRefused(t *testing.T) {
 		}
 		require.Equal(t, before, rows(t, f.store))
 
-		// A list that is given and is empty is what a program has that found nothing to delete.
+		// A program that found nothing to delete sends an empty list.
 		out := f.post(t, "/customers/delete_data", `{"room_keys": [], "customer_key": null}`)
 		require.Len(t, out.body["warnings"], 1)
 		require.Equal(t, before, rows(t, f.store))

@@ -109,7 +109,7 @@ func requireIsolatedPage(t *testing.T, path, body string) (isolates int) {
 	}
 }
 
-// reorderingSections is what a host offers with names that people gave.
+// reorderingSections is the sections of a host whose names come from people.
 type reorderingSections struct{ markedSections }
 
 func TestPages_TextsOfPeople_AreIsolated(t *testing.T) {

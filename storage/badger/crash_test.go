@@ -31,7 +31,7 @@ const crasher = "BADGER_TEST_CRASH"
 // takes many minutes: BADGER_TEST_FULL=1 go test -run Crash -timeout 2h.
 const fullSizes = "BADGER_TEST_FULL"
 
-// crashPlan is what a process does with a directory before it ends.
+// crashPlan describes the work of a process on a directory before it is killed.
 type crashPlan struct {
 	Dir      string
 	Op       string // a key of crashOps, or "" to open the directory only
@@ -241,7 +241,7 @@ func callsOf(t *testing.T, p crashPlan) int {
 	return calls
 }
 
-// prepare makes a directory with n rows in generation 1, and closes it in good order.
+// prepare makes a directory with n rows in generation 1, and closes it.
 func prepare(t *testing.T, p crashPlan) {
 	t.Helper()
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, NoSync: p.NoSync, MinFreeBytes: -1})

@@ -34,7 +34,7 @@ func (s *space) all() (int64, error) {
 }
 
 // check returns [ErrDiskFull] if too little of the disk is free to write so many bytes.
-// reserve is what must be free beyond the minimum.
+// reserve is the number of bytes that must be free beyond the minimum.
 func (s *space) check(bytes, reserve int64) error {
 	if s.fixed < 0 {
 		return nil
