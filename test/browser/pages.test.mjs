@@ -100,7 +100,7 @@ for (const name of ["forged", "expired", "revoked", "used", "click"]) {
 test("a session that was never begun, and one that was closed", async () => {
   await visit({ viewport: desktop }, async (page) => {
     await page.goto(`${server.base}p/000000000000/`);
-    assert.match(await page.textContent("h1"), /away for a while/);
+    assert.match(await page.textContent("h1"), /No portal is open in this browser/);
     await check(page, "over");
     await shoot(page, "over desktop");
     const home = await open(page, server.links.full);
@@ -109,7 +109,7 @@ test("a session that was never begun, and one that was closed", async () => {
     assert.match(await page.textContent("h1"), /is closed/);
     await check(page, "ended");
     await page.goto(home);
-    assert.match(await page.textContent("h1"), /away for a while/);
+    assert.match(await page.textContent("h1"), /closed/);
   });
 });
 
