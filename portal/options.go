@@ -51,7 +51,7 @@ func IfUnchanged(meta data.Meta) EditOption { return func(c *conditions) { c.rea
 
 // IfPlanned makes a delete conditional: the call returns [ErrChanged], and deletes nothing,
 // unless the resource is unchanged, as for [IfUnchanged], and the delete would do what plan
-// says. plan is what the Plan method of the delete returned.
+// says. plan is the report that the Plan method of the delete returned.
 func IfPlanned(meta data.Meta, plan data.DeleteReport) DeleteOption {
 	return func(c *conditions) { c.read, c.planned = &meta, &plan }
 }

@@ -285,7 +285,7 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 
 // Appearance is how a session looks and speaks.
 type Appearance struct {
-	// Name is what to call the portal: the customer's name, else the profile's; empty if
+	// Name is the title of the portal: the customer's name, else the profile's; empty if
 	// neither has one. The customer's key is for programs, and no name.
 	Name     string
 	Locale   string // of [Locales]

@@ -14,7 +14,7 @@ import (
 // characters that control direction. Each is isolated where it is shown, so that it
 // cannot reorder the text beside it: with bdi in the content of an element, and with
 // plain where there can be no element, which is in an attribute, an option or a title.
-// Templates use nothing else for such texts, but for the value of a field of a form.
+// Templates use nothing else for such texts, except in the value of a form's field.
 
 // Characters that control direction; see Unicode Standard Annex 9.
 const (

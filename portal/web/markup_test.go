@@ -30,8 +30,8 @@ func pushed(now time.Time) (d data.CustomerData, fields []string) {
 	return pushedWith(now, mark, markKey)
 }
 
-// pushedWith is a customer of whose every text field is what text returns and every key
-// what key returns, and the names of those fields.
+// pushedWith returns a customer whose text fields come from text and whose keys come from key,
+// and the names of those fields.
 func pushedWith(now time.Time, text, key func(field string) string) (d data.CustomerData, fields []string) {
 	m := func(field string) string {
 		fields = append(fields, field)

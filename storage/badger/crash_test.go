@@ -578,8 +578,8 @@ func TestCrash_NoSync_LostLog_AllOrNothing(t *testing.T) {
 	require.Len(t, outcomes, 3)
 }
 
-// The tables contain all parts but the last, whose log is missing: that looks like a batch
-// that was interrupted, but for the mark.
+// The tables contain all parts but the last, whose log is missing: only the mark tells that
+// from a batch that was interrupted.
 func TestCrash_LogOfTheLastPartIsMissing_IsCorrupt(t *testing.T) {
 	t.Parallel()
 	s := setupParts(t, 100)

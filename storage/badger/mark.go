@@ -104,8 +104,8 @@ func (m *mark) set(ts uint64) error {
 	return m.to.writeAt(m.encode(ts), int64(ts%2)*markSlot)
 }
 
-// close closes the file. whole reports whether the engine has closed in good order, and so
-// everything is in tables that are on disk.
+// close closes the file. whole reports whether the engine closed without an error, so that
+// everything is in tables on disk.
 func (m *mark) close(ts uint64, whole, sync bool) error {
 	if m.f == nil {
 		return nil
