@@ -103,6 +103,7 @@ func TestAReadThatFailsIsAnError(t *testing.T) {
 					store := open()
 					faulty := backends.NewFaulty(store, n)
 					err := op.do(t.Context(), workspace(faulty))
+					require.Zero(t, faulty.Scanning(), "read %d: a scan was not stopped", n)
 					if !faulty.Failed() {
 						require.NoError(t, err)
 						require.Positive(t, n)

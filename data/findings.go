@@ -106,12 +106,14 @@ func (f *findings) listed() []Finding {
 	return append(slices.Clip(f.warnings), Finding{Rule: RuleLeftOut, Message: f.omitted.Text()})
 }
 
-// err returns an InvalidError if there is a fault or, if strict, a warning.
+// err returns an InvalidError if there is a fault or, if strict, a warning. If strict, the
+// warnings are faults, and count towards the faults that are listed.
 func (f *findings) err(strict bool) error {
 	e := &InvalidError{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults}
 	if strict {
-		e.Faults, e.Warnings = append(slices.Clip(f.faults), e.Warnings...), nil
-		e.OmittedFaults += f.omitted.Warnings
+		all := append(slices.Clip(f.faults), f.warnings...)
+		e.Faults, e.Warnings = all[:min(len(all), leftout.Max)], nil
+		e.OmittedFaults += f.omitted.Warnings + len(all) - len(e.Faults)
 	}
 	if len(e.Faults) == 0 {
 		return nil

@@ -136,6 +136,47 @@ func TestPush_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 	require.Equal(t, given-mostFindings, invalid(t, err).OmittedFaults)
 }
 
+// TestStrict_100000Findings_ListsTenThousandAndCountsTheRest refuses warnings: they count
+// towards the faults that are listed, and none of these says that others were left out.
+func TestStrict_100000Findings_ListsTenThousandAndCountsTheRest(t *testing.T) {
+	t.Parallel()
+	const given = 100_000
+	ws := workspace(memory.New())
+	many := func(element string, n int) string { return strings.Repeat(element+",", n-1) + element }
+	strict := data.PushOptions{Strict: true}
+	for name, row := range map[string]struct{ faults, warnings int }{
+		"faults":                 {faults: given},
+		"warnings":               {warnings: given},
+		"both":                   {faults: given, warnings: given},
+		"few faults":             {faults: 1, warnings: given},
+		"both fill the list":     {faults: mostFindings - 1, warnings: 1},
+		"together they are more": {faults: mostFindings, warnings: 1},
+	} {
+		var rooms []string
+		if row.faults > 0 {
+			rooms = append(rooms, many(`{"room_key": "", "name": "x"}`, row.faults))
+		}
+		if row.warnings > 0 {
+			rooms = append(rooms, many(`{"room_key": "r", "name": "x", "color": "red"}`, row.warnings))
+		}
+		d := decode(t, `{"customer_key": "a", "rooms": [`+strings.Join(rooms, ",")+`]}`)
+		_, err := ws.PushWith(t.Context(), d, strict)
+		e := invalid(t, err)
+		require.Len(t, e.Faults, min(mostFindings, row.faults+row.warnings), name)
+		require.Empty(t, e.Warnings, name)
+		for _, f := range e.Faults {
+			require.NotEqual(t, data.RuleLeftOut, f.Rule, name)
+		}
+		require.GreaterOrEqual(t, len(e.Faults)+e.OmittedFaults, row.faults+row.warnings, name)
+	}
+	var sel data.Selection
+	require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": [`+many(`""`, given)+`]}`)))
+	_, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{Strict: true})
+	e := invalid(t, err)
+	require.Len(t, e.Faults, mostFindings)
+	require.Equal(t, given-mostFindings, e.OmittedFaults)
+}
+
 // TestCheck_ContextDone_ReturnsItsError checks faulty data and a faulty selection for a
 // caller that has gone: they are not looked through.
 func TestCheck_ContextDone_ReturnsItsError(t *testing.T) {

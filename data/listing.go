@@ -246,7 +246,6 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 			}
 			if st.ended {
 				heap.Pop(&l.streams)
-				st.stop()
 			} else {
 				heap.Fix(&l.streams, 0)
 			}

@@ -38,12 +38,16 @@ func newStream(ctx context.Context, r storage.Reader, rows storage.Range, o stor
 	return &stream{pull: pull, stop: stop}
 }
 
-// fill reads the head, where there is none.
+// fill reads the next candidate into head if there is none. At the end of the rows, and
+// after an error, it stops the stream.
 func (st *stream) fill() error {
 	if st.full || st.ended {
 		return nil
 	}
 	head, err, more := st.pull()
+	if err != nil || !more {
+		st.stop()
+	}
 	if err != nil {
 		return err
 	}

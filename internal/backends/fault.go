@@ -39,6 +39,7 @@ type Faulty struct {
 	storage.Store
 	fault Fault
 	left  atomic.Int64
+	scans atomic.Int64 // scans that have begun and have not ended
 }
 
 // NewFaulty returns a store that reads so many times, and fails at the next one.
@@ -55,6 +56,10 @@ func NewFault(store storage.Store, fault Fault) *Faulty {
 
 // Failed reports whether a call has failed.
 func (f *Faulty) Failed() bool { return f.left.Load() < 0 }
+
+// Scanning returns the number of scans that have begun and have not ended. After an operation
+// it is zero, unless the operation left a scan in iter.Pull, and with it a goroutine.
+func (f *Faulty) Scanning() int { return int(f.scans.Load()) }
 
 // Made is how many of the calls in question there were.
 func (f *Faulty) Made() int { return f.fault.After - int(f.left.Load()) }
@@ -113,6 +118,8 @@ func (r faultyReader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error)
 
 func (r faultyReader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
 	return func(yield func(storage.Entry, error) bool) {
+		r.faulty.scans.Add(1)
+		defer r.faulty.scans.Add(-1)
 		for e, err := range r.Reader.Scan(ctx, rng, o) {
 			if err == nil {
 				err = r.faulty.call(Reads)

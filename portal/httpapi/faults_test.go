@@ -253,6 +253,8 @@ func TestFaults_BeyondTheListed_AreCounted(t *testing.T) {
 		"/workspaces/customization_profiles/create": {`{"message_overrides": {"en-US": {` + strings.Join(members, ",") + `}}}`, "; and 59997 more (validation_errors lists the first 10000, and leaves out 50000)"},
 		"/customers/push_data":                      {`{"customer_key": "c", "rooms": [` + rooms + `]}`, "; and 99997 more (validation_errors lists the first 10000, and leaves out 90000)"},
 		"/customers/create_portal":                  {`{"customer_data": {"customer_key": "c", "rooms": [` + rooms + `]}}`, "; and 99997 more (validation_errors lists the first 10000, and leaves out 90000)"},
+		"/customers/plan_delete":                    {`{"room_keys": [` + strings.TrimSuffix(strings.Repeat(`"",`, 100_000), ",") + `]}`, "; and 99997 more (validation_errors lists the first 10000, and leaves out 90000)"},
+		"/customers/delete_data":                    {`{` + strings.Join(members, ",") + `}`, "; and 59998 more (validation_errors lists the first 10000, and leaves out 50001)"},
 	} {
 		out := f.refused(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, row.body)
 		message := out.at("error", "message").(string)
