@@ -112,7 +112,7 @@ func state(t *testing.T, ws *data.Workspace) string {
 // commits, opens the store again, and looks.
 func TestACrashLeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
-	for _, backend := range backends.All {
+	for _, backend := range backends.All(t) {
 		for _, op := range largeOperations {
 			t.Run(backend.Name+"/"+op.name, func(t *testing.T) {
 				t.Parallel()

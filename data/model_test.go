@@ -45,7 +45,7 @@ func TestModel(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("DATA_MODEL_SEED=%d DATA_MODEL_OPS=%d", seed, ops)
-	for b, backend := range backends.All {
+	for b, backend := range backends.All(t) {
 		for small := range 2 {
 			t.Run(fmt.Sprintf("%s, small transactions %v", backend.Name, small == 1), func(t *testing.T) {
 				t.Parallel()

@@ -118,7 +118,7 @@ func TestALongPlanLostWhatCameMeanwhile(t *testing.T) {
 // and by a key that another customer takes.
 func TestALongPlanInOneTransactionLostWhatCameMeanwhile(t *testing.T) {
 	t.Parallel()
-	for _, backend := range backends.All {
+	for _, backend := range backends.All(t) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			store, _ := backend.Open(t)

@@ -3,6 +3,8 @@
 package backends
 
 import (
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,13 +17,36 @@ import (
 // Backend is a way to open a store.
 type Backend struct {
 	Name string
-
-	// Open opens a fresh store. Reopen of it, after Close, finds what was there.
-	Open func(t testing.TB) (store storage.Store, reopen func() storage.Store)
+	Open Open
 }
 
-// All is every backend.
-var All = []Backend{
+// Open opens a new, empty store. reopen opens it again after Close, with the same contents.
+type Open func(t testing.TB) (store storage.Store, reopen func() storage.Store)
+
+// Only names the environment variable with the name of the backend to run the tests on. If
+// it is not set, they run on all backends.
+const Only = "BACKENDS_ONLY"
+
+// All returns the backends to run a test on. It fails the test if the variable [Only] names a
+// backend that is not registered.
+func All(t testing.TB) []Backend {
+	t.Helper()
+	only := os.Getenv(Only)
+	if only == "" {
+		return registered
+	}
+	i := slices.IndexFunc(registered, func(b Backend) bool { return b.Name == only })
+	require.NotEqual(t, -1, i, "%s is %q, but no backend of this name is registered", Only, only)
+	return registered[i : i+1]
+}
+
+// Register adds a backend. A backend outside of this module is registered by the file that
+// test/backends/run adds to this package.
+func Register(name string, open Open) {
+	registered = append(registered, Backend{name, open})
+}
+
+var registered = []Backend{
 	{"memory", func(testing.TB) (storage.Store, func() storage.Store) {
 		s := memory.New()
 		return keep{s}, func() storage.Store { return keep{s} }
@@ -56,7 +81,7 @@ func (keep) Close() error { return nil }
 // of rows takes several.
 func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	t.Helper()
-	for _, backend := range All {
+	for _, backend := range All(t) {
 		for _, small := range []bool{false, true} {
 			name := backend.Name
 			if small {
@@ -86,7 +111,7 @@ func Slowness(n int) int {
 // Benchmark runs a benchmark on every backend, with a store of its own.
 func Benchmark(b *testing.B, run func(b *testing.B, store storage.Store)) {
 	b.Helper()
-	for _, backend := range All {
+	for _, backend := range All(b) {
 		b.Run(backend.Name, func(b *testing.B) {
 			store, _ := backend.Open(b)
 			defer func() { require.NoError(b, store.Close()) }()

@@ -92,7 +92,7 @@ func (h *history) require(t *testing.T, seed uint64) {
 // TestTransactionsAreLinearizable records histories of concurrent transactions.
 func TestTransactionsAreLinearizable(t *testing.T) {
 	t.Parallel()
-	for _, backend := range backends.All {
+	for _, backend := range backends.All(t) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			seed := seedOf(t)

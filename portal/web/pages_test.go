@@ -310,7 +310,7 @@ func TestAPageOfManyCostsNoMore(t *testing.T) {
 		require.NotEqual(t, page.body, second.body)
 		return out
 	}
-	for _, backend := range backends.All {
+	for _, backend := range backends.All(t) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			open := func() storage.Store {

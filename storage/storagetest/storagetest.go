@@ -42,10 +42,11 @@ const (
 // fillRows is the number of rows that fill writes in one Update.
 const fillRows = 32
 
-// patience bounds every wait, so that a store that blocks where it must not fails
-// its test and does not hang it. A store that ignores its context is stopped by the
-// watchdog.
-const patience = time.Minute
+// patience bounds every wait, so that a store that blocks forever fails its test with a
+// message. It is long, because a large transaction takes a minute where the race detector
+// shares the processors with other work, and shorter than watchdogWait. A store that ignores
+// its context is stopped by the watchdog.
+const patience = 3 * time.Minute
 
 // test is one promise. Its store is new and empty.
 type test struct {

@@ -1,0 +1,59 @@
+package backends_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// failing records the failure of a test instead of failing it.
+type failing struct {
+	testing.TB
+	message string
+}
+
+func (f *failing) Errorf(format string, args ...any) { f.message += fmt.Sprintf(format, args...) }
+func (f *failing) FailNow()                          { runtime.Goexit() }
+
+func names(t testing.TB) (names []string) {
+	for _, b := range backends.All(t) {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+func TestAll_BackendThatIsNotRegistered_FailsTheTest(t *testing.T) {
+	t.Setenv(backends.Only, "mislaid")
+	f := &failing{TB: t}
+	ended := make(chan struct{})
+	returned := false
+	go func() {
+		defer close(ended)
+		names(f)
+		returned = true
+	}()
+	<-ended
+	require.False(t, returned)
+	require.Contains(t, f.message, "mislaid")
+}
+
+func TestAll_VariableNamesABackend_ReturnsOnlyThatBackend(t *testing.T) {
+	t.Setenv(backends.Only, "")
+	require.Equal(t, []string{"memory", "badger"}, names(t))
+	backends.Register("third", func(testing.TB) (storage.Store, func() storage.Store) {
+		s := memory.New()
+		return s, func() storage.Store { return s }
+	})
+	require.Equal(t, []string{"memory", "badger", "third"}, names(t))
+	for _, only := range names(t) {
+		t.Setenv(backends.Only, only)
+		require.Equal(t, []string{only}, names(t))
+		t.Setenv(backends.Only, "")
+	}
+}
