@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,21 +10,31 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// changes is what an operation does to one customer. It is a plan: it only reads.
+// changes is what an operation does to one customer. It is a plan, and writes nothing until
+// write is called.
 type changes struct {
 	w        *Workspace
 	customer *customer      // as it was
-	at       time.Time      // when it happens
-	created  bool           // it is new
+	at       time.Time      // of the operation
+	created  bool           // the customer is new
 	fields   customerFields // of the customer, as they will be
-	touched  bool           // its record is written, whatever else is
-	dies     bool           // it goes, with all that it owns
-	sweep    budget         // what it takes to sweep it, below zero
+	touched  bool           // the record of the customer is written, even if nothing else is
+	deleted  *deletedRows   // the customer is deleted with everything that it owns; or nil
 	edits    []edit
 	revoked  []uuid.UUID // portals
 
-	claims []claim              // rows of the directory that its new keys take
-	wounds []layout.OperationID // that have not been committed, and now cannot be
+	// seen are rows that the plan depends on, as they were read; a nil value means absent.
+	// While they are the same, the plan holds.
+	seen []row
+
+	rows   []row   // to be written, by prepare; a nil value deletes the row
+	events []event // for the change feed, by prepare
+}
+
+// deletedRows is what a deleted customer owned, as far as others are told.
+type deletedRows struct {
+	resources []DeletedResource
+	portals   []uuid.UUID
 }
 
 // edit is what becomes of one resource: old is nil where it is created, new where
@@ -36,22 +45,15 @@ type edit struct{ old, new *node }
 // replaces is whether one resource is deleted and another created.
 func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kind != e.new.kind }
 
-// plan begins the changes to a customer that exists, or one that is created.
-func (s *Snapshot) plan(ctx context.Context, c *customer, created bool) (*changes, error) {
+// plan begins the changes to a customer that exists, or to one that is created.
+func (s *Snapshot) plan(c *customer, created bool) *changes {
 	ch := &changes{w: s.w, customer: c, at: s.time(), created: created, fields: c.customerFields}
-	var err error
 	if created {
-		ch.wounds, err = s.unborn(ctx, c.key)
-	} else if c.fate != stays {
-		ch.wounds, err = s.toWound(ctx, c.op)
+		ch.seen = append(ch.seen, row{key: layout.CustomerKey(c.workspace, c.key)})
+	} else {
+		ch.seen = append(ch.seen, row{layout.CustomerRecord(c.id), c.stored})
 	}
-	return ch, err
-}
-
-// claim is a row of the directory that was nobody's when the plan was made.
-type claim struct {
-	ref  Ref
-	seen []byte // what the row held then
+	return ch
 }
 
 // put plans that a resource becomes new, and says what that changes.
@@ -79,17 +81,17 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 	return out, nil
 }
 
-// empty is whether there is nothing to write.
+// empty reports whether there is nothing to write.
 func (ch *changes) empty() bool {
-	return !ch.created && !ch.touched && !ch.dies && !ch.renamed() && len(ch.edits) == 0 && len(ch.revoked) == 0
+	return !ch.created && !ch.touched && ch.deleted == nil && !ch.renamed() && len(ch.edits) == 0 && len(ch.revoked) == 0
 }
 
 // renamed reports whether the customer's own name or time zone changes.
 func (ch *changes) renamed() bool { return ch.fields != ch.customer.customerFields }
 
 // event is the change of the customer's own fields, for the change feed.
-func (ch *changes) event() *event {
-	e := &event{change: Updated, kind: KindCustomer, key: ch.customer.key}
+func (ch *changes) event() event {
+	e := event{change: Updated, kind: KindCustomer, key: ch.customer.key}
 	if ch.created {
 		e.change = Created
 	}
@@ -103,96 +105,85 @@ func (ch *changes) public() Customer {
 	return after.public()
 }
 
-// mutation is one write of a plan. event goes to the change feed in the same step;
-// a mutation may be an event alone, with no key.
-type mutation struct {
-	key, value []byte // no value: the key is deleted
-	event      *event
-}
-
-// mutations is every write of the plan but the deletion of a customer, which is
-// found as it goes. The record of the customer comes last.
-func (ch *changes) mutations() iter.Seq[mutation] {
-	return func(yield func(mutation) bool) {
-		after := *ch.customer
-		after.seq++
-		after.fate, after.op = stays, layout.OperationID{}
-		after.customerFields = ch.fields
-		if ch.renamed() && !yield(mutation{event: ch.event()}) {
-			return
-		}
-		for _, e := range ch.edits {
-			if e.new != nil {
-				after.counts[placeOf[e.new.kind]-1]++
-			}
-			if e.old != nil {
-				after.counts[placeOf[e.old.kind]-1]--
-			}
-			if e.replaces() && !yield(mutation{event: edit{old: e.old}.event()}) {
-				return
-			}
-			if !yield(mutation{event: e.event()}) {
-				return
-			}
-			puts, deletes := diff(ch.customer, e.old, e.new)
-			for _, key := range deletes {
-				if !yield(mutation{key: key}) {
-					return
-				}
-			}
-			for _, r := range puts {
-				if !yield(mutation{key: r.key, value: r.value}) {
-					return
-				}
-			}
-		}
-		revokedAt := layout.AppendTime(nil, ch.at)
-		for _, id := range ch.revoked {
-			told := &event{change: PortalRevoked, kind: KindCustomerPortal, id: id}
-			if !yield(mutation{key: layout.Revoked(after.id, id), value: revokedAt, event: told}) {
-				return
-			}
-		}
-		if ch.created && !yield(mutation{key: layout.CustomerKey(after.workspace, after.key), value: after.id[:]}) {
-			return
-		}
-		yield(mutation{key: layout.CustomerRecord(after.id), value: encodeCustomer(&after)})
+// prepare computes the rows and the events of the plan.
+func (ch *changes) prepare() {
+	ch.rows, ch.events = nil, nil
+	switch {
+	case ch.empty():
+	case ch.deleted != nil:
+		ch.prepareDelete()
+	default:
+		ch.prepareEdits()
 	}
 }
 
-// write makes the changes, in one transaction.
-func (ch *changes) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
-	if ch.empty() {
-		return nil
+// prepareDelete makes the customer unreachable: its record goes, so that nothing that it
+// owns counts any more, and a row says that Sweep is to remove its rows.
+func (ch *changes) prepareDelete() {
+	c := ch.customer
+	ch.rows = []row{
+		{key: layout.CustomerKey(c.workspace, c.key)},
+		{key: layout.CustomerRecord(c.id)},
+		{layout.DeletedCustomer(c.id), deletedCustomer{workspace: c.workspace, resources: c.total(), at: ch.at}.encode()},
 	}
-	if err := s.wound(ctx, tx, ch.wounds); err != nil {
-		return err
+	ch.events = make([]event, 0, len(ch.deleted.resources)+len(ch.deleted.portals))
+	for _, id := range ch.deleted.portals {
+		ch.events = append(ch.events, event{change: Deleted, kind: KindCustomerPortal, id: id})
 	}
-	if ch.dies {
-		_, err := s.sweep(ctx, tx, ch.customer, ch.at, nil, budget{writes: unbounded, bytes: unbounded})
-		return err
+	for _, r := range ch.deleted.resources {
+		ch.events = append(ch.events, event{Deleted, r.Kind, r.Key, r.ID})
 	}
-	return apply(ctx, tx, ch.customer, ch.at, ch.mutations())
 }
 
-// apply writes mutations of one customer, and their events.
-func apply(ctx context.Context, tx storage.Tx, c *customer, at time.Time, mutations iter.Seq[mutation]) error {
-	var events []event
-	for m := range mutations {
+// prepareEdits computes the rows of the resources, of the revoked portals, and of the
+// customer itself.
+func (ch *changes) prepareEdits() {
+	after := *ch.customer
+	after.seq++
+	after.customerFields = ch.fields
+	if ch.renamed() {
+		ch.events = append(ch.events, ch.event())
+	}
+	for _, e := range ch.edits {
+		if e.new != nil {
+			after.counts[placeOf[e.new.kind]-1]++
+		}
+		if e.old != nil {
+			after.counts[placeOf[e.old.kind]-1]--
+		}
+		if e.replaces() {
+			ch.events = append(ch.events, edit{old: e.old}.event())
+		}
+		ch.events = append(ch.events, e.event())
+		puts, deletes := diff(ch.customer, e.old, e.new)
+		for _, key := range deletes {
+			ch.rows = append(ch.rows, row{key: key})
+		}
+		ch.rows = append(ch.rows, puts...)
+	}
+	revokedAt := layout.AppendTime(nil, ch.at)
+	for _, id := range ch.revoked {
+		ch.rows = append(ch.rows, row{layout.Revoked(after.id, id), revokedAt})
+		ch.events = append(ch.events, event{change: PortalRevoked, kind: KindCustomerPortal, id: id})
+	}
+	if ch.created {
+		ch.rows = append(ch.rows, row{layout.CustomerKey(after.workspace, after.key), after.id[:]})
+	}
+	ch.rows = append(ch.rows, row{layout.CustomerRecord(after.id), encodeCustomer(&after)})
+}
+
+// write writes what prepare has computed.
+func (ch *changes) write(ctx context.Context, tx storage.Tx) error {
+	for _, r := range ch.rows {
 		var err error
-		switch {
-		case m.key == nil:
-		case m.value == nil:
-			err = tx.Delete(m.key)
-		default:
-			err = tx.Put(m.key, m.value)
+		if r.value == nil {
+			err = tx.Delete(r.key)
+		} else {
+			err = tx.Put(r.key, r.value)
 		}
 		if err != nil {
 			return err
 		}
-		if m.event != nil {
-			events = append(events, *m.event)
-		}
 	}
-	return appendFeed(ctx, tx, c, at, events)
+	return appendFeed(ctx, tx, ch.customer, ch.at, ch.events)
 }

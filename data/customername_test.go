@@ -93,7 +93,7 @@ func TestCustomerName_Faulty_ChangesNothing(t *testing.T) {
 			for _, o := range []data.PushOptions{{}, {SkipInvalid: strings.HasPrefix(body, `"customer`)}} {
 				_, err := ws.PushWith(t.Context(), decode(t, `{"customer_key": "c", `+body+`}`), o)
 				require.Equal(t, []string{want}, faults(t, err), body)
-				require.Empty(t, dump(t, ws))
+				require.Empty(t, swept(t, ws))
 			}
 		}
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "customer_name": "`+strings.Repeat("x", 200)+`"}`)

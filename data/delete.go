@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/samber/lo"
@@ -63,7 +64,8 @@ func (r DeleteReport) DeletedByKind() map[Kind]int {
 // Delete deletes what is selected and what cannot stand without it, all of it or
 // none:
 //
-//   - with a customer, everything that it owns: resources, portals, links;
+//   - with a customer, everything that it owns: resources, portals, links. It returns when
+//     nobody can find the customer any more, and leaves its rows to [Sweep];
 //   - with a site, the spaces whose parent_site_key it is;
 //   - with a space, an access grant that names no other; one that names others,
 //     and a staff member, lose the reference;
@@ -85,15 +87,6 @@ func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport
 type DeleteOptions struct {
 	DryRun bool // report, and change nothing
 	Strict bool // a warning, such as of a list in the JSON that is not known, refuses the delete
-
-	// SweepLater leaves the rows of a customer that is more than one transaction (see
-	// [storage.Limits]) to the next [Workspace.Recover]. It is gone all the same: nobody
-	// finds it or what it had, and its keys are free. Until then its rows are in the store,
-	// and whoever reads the change feed or a history, or creates a customer of its key,
-	// waits for their deletion, which comes first there; but what another customer has
-	// since created under one of its keys can be told of before. Each read of a derived id
-	// that is not found looks past every delete that still waits, so there should be few.
-	SweepLater bool
 
 	// Guard is as in [PushOptions].
 	Guard func(context.Context, *Snapshot, DeleteReport) error
@@ -120,7 +113,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 			}
 		}
 		report = p.report
-		return &operation{changes: p.changes, sweepLater: o.SweepLater}, nil
+		return &operation{changes: p.changes}, nil
 	})
 	if err != nil {
 		return DeleteReport{}, err
@@ -172,10 +165,7 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 		if gone[seed.customer.id] {
 			continue
 		}
-		ch, err := p.s.plan(ctx, seed.customer, false)
-		if err != nil {
-			return err
-		}
+		ch := p.s.plan(seed.customer, false)
 		cas := newCascader(p.s, seed.customer, p.look)
 		if err := cas.delete(ctx, seed.nodes); err != nil {
 			return err
@@ -186,61 +176,49 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 	return nil
 }
 
-// planCustomer plans that a customer goes with all that it owns.
+// planCustomer plans that a customer goes with everything that it owns.
 func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
-	ch, err := p.s.plan(ctx, c, false)
+	if err := p.look(c.total()); err != nil {
+		return err
+	}
+	ch := p.s.plan(c, false)
+	ch.deleted = &deletedRows{}
+	p.changes = append(p.changes, ch)
+	p.report.Customers = append(p.report.Customers, c.key)
+
+	var revoked []Revoked
+	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.Portals(c.id)), storage.ScanOptions{KeysOnly: true}) {
+		if err == nil {
+			err = p.look(1)
+		}
+		if err != nil {
+			return err
+		}
+		id := layout.Parse(e.Key).ID
+		ch.deleted.portals = append(ch.deleted.portals, id)
+		revoked = append(revoked, Revoked{CustomerKey: c.key, PortalID: id})
+	}
+	revoked, err := p.s.unrevoked(ctx, c, revoked)
 	if err != nil {
 		return err
 	}
-	ch.dies = true
-	p.changes = append(p.changes, ch)
-	p.report.Customers = append(p.report.Customers, c.key)
-	limits := p.s.w.store.Limits()
-	all := []storage.Range{storage.Prefix(layout.Customer(c.id))}
-	if c.total() > min(p.scale, limits.TxWrites) {
-		if err := p.look(c.total()); err != nil {
-			return err
-		}
-		// It is more than a transaction for certain: only what is reported is read.
-		ch.sweep.take(limits.TxWrites, limits.TxBytes)
-		all = []storage.Range{storage.Prefix(layout.Portals(c.id)), storage.Prefix(layout.AllResources(c.id))}
-	}
-	for _, rows := range all {
-		if err := p.reportOwned(ctx, c, ch, rows); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+	p.report.Revoked = append(p.report.Revoked, revoked...)
 
-// reportOwned reports the rows that go with a customer, and what that takes.
-func (p *deletion) reportOwned(ctx context.Context, c *customer, ch *changes, rows storage.Range) error {
-	var portals []Revoked
-	for e, err := range p.s.r.Scan(ctx, rows, storage.ScanOptions{}) {
+	first := len(p.report.Deleted)
+	p.report.Deleted = slices.Grow(p.report.Deleted, c.total())
+	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.AllResources(c.id)), storage.ScanOptions{}) {
 		if err != nil {
 			return err
 		}
-		row, deletable, err := readOwned(c, e)
+		k := layout.Parse(e.Key)
+		n, err := decodeHead(c, Ref{Kind(k.Kind), k.Key}, e.Value)
 		if err != nil {
 			return err
 		}
-		if !deletable {
-			continue
-		}
-		if err := p.look(1); err != nil {
-			return err
-		}
-		row.spend(&ch.sweep)
-		switch {
-		case row.resource != nil:
-			p.report.add(row.resource, nil)
-		case row.portal != uuid.Nil:
-			portals = append(portals, Revoked{CustomerKey: c.key, PortalID: row.portal})
-		}
+		p.report.add(n, nil)
 	}
-	portals, err := p.s.unrevoked(ctx, c, portals)
-	p.report.Revoked = append(p.report.Revoked, portals...)
-	return err
+	ch.deleted.resources = p.report.Deleted[first:]
+	return nil
 }
 
 // unrevoked is those of a customer's portals that were not revoked before.

@@ -99,7 +99,7 @@ func TestCascade(t *testing.T) {
 		for _, test := range tests {
 			_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 			require.NoError(t, err)
-			require.Empty(t, dump(t, ws), "a customer takes everything with it")
+			require.Empty(t, swept(t, ws), "a customer takes everything with it")
 			_, err = pushJSON(t, ws, estate)
 			require.NoError(t, err)
 
@@ -148,7 +148,7 @@ func TestCascade(t *testing.T) {
 			require.NoError(t, err)
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{other}})
 			require.NoError(t, err)
-			require.Empty(t, dump(t, ws))
+			require.Empty(t, swept(t, ws))
 		}
 	})
 }
@@ -186,7 +186,7 @@ func TestDeleteCustomer(t *testing.T) {
 		require.NotEqual(t, room.Meta.ID, taken.Meta.ID)
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"other"}})
 		require.NoError(t, err)
-		require.Empty(t, dump(t, ws), "nothing is left behind")
+		require.Empty(t, swept(t, ws), "nothing is left behind")
 	})
 }
 

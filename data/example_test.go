@@ -339,10 +339,12 @@ func ExampleWorkspace_TrimChanges() {
 	// 5 changes dropped
 }
 
-func ExampleWorkspace_Recover() {
+func ExampleSweep() {
 	ctx, ws := newWorkspace()
-	// At a program's start: finish what a crash has left committed, drop the rest.
-	fmt.Printf("%+v\n", must(ws.Recover(ctx)))
+	must(ws.Delete(ctx, data.Selection{CustomerKeys: []string{"acme"}}))
+	// Now and then: remove the rows of deleted customers.
+	report := must(data.Sweep(ctx, ws.Store()))
+	fmt.Println(report.Customers, "deleted customer swept")
 	// Output:
-	// {Finished:0 Abandoned:0}
+	// 1 deleted customer swept
 }

@@ -81,7 +81,7 @@ func TestAReadThatFailsIsAnError(t *testing.T) {
 		}{op.name, op.do})
 	}
 	for _, op := range reads {
-		for _, small := range []bool{false, true} {
+		for _, planned := range []bool{false, true} {
 			t.Run(op.name, func(t *testing.T) {
 				t.Parallel()
 				open := func() storage.Store {
@@ -90,19 +90,23 @@ func TestAReadThatFailsIsAnError(t *testing.T) {
 						_, err := workspace(store).Push(t.Context(), d)
 						require.NoError(t, err)
 					}
-					if small {
-						return backends.Limit(store, backends.Smallest)
-					}
 					return store
+				}
+				on := func(store storage.Store) *data.Workspace {
+					ws := workspace(store)
+					if planned {
+						ws.PlanOnSnapshots()
+					}
+					return ws
 				}
 				whole := open()
 				before := state(t, workspace(whole))
-				require.NoError(t, op.do(t.Context(), workspace(whole)))
+				require.NoError(t, op.do(t.Context(), on(whole)))
 				after := state(t, workspace(whole))
 				for n := 0; ; n++ {
 					store := open()
 					faulty := backends.NewFaulty(store, n)
-					err := op.do(t.Context(), workspace(faulty))
+					err := op.do(t.Context(), on(faulty))
 					require.Zero(t, faulty.Scanning(), "read %d: a scan was not stopped", n)
 					if !faulty.Failed() {
 						require.NoError(t, err)
@@ -110,7 +114,7 @@ func TestAReadThatFailsIsAnError(t *testing.T) {
 						break
 					}
 					found := state(t, workspace(store))
-					if err == nil { // the fault came when it had committed, and another finishes it
+					if err == nil {
 						require.Equal(t, after, found, "read %d", n)
 						continue
 					}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,14 +63,16 @@ type event struct {
 	id     uuid.UUID
 }
 
-func (e edit) event() *event {
+// event returns the change of one resource. For an edit that replaces one resource by
+// another, that is the creation; its deletion comes before.
+func (e edit) event() event {
 	switch {
-	case e.old == nil, e.replaces(): // of which the deletion is told before
-		return &event{Created, e.new.kind, e.new.key, e.new.meta.ID}
+	case e.old == nil, e.replaces():
+		return event{Created, e.new.kind, e.new.key, e.new.meta.ID}
 	case e.new == nil:
-		return &event{Deleted, e.old.kind, e.old.key, e.old.meta.ID}
+		return event{Deleted, e.old.kind, e.old.key, e.old.meta.ID}
 	}
-	return &event{Updated, e.new.kind, e.new.key, e.new.meta.ID}
+	return event{Updated, e.new.kind, e.new.key, e.new.meta.ID}
 }
 
 // feedChanges is the changes in the feed, by the letter that they are stored as.
@@ -242,13 +245,9 @@ func (w *Workspace) feedStart(ctx context.Context) (Cursor, error) {
 	})
 }
 
-// readFeed reads the next rows of every partition, in the order of time. It reads a
-// snapshot that holds no part of an operation without the rest.
+// readFeed reads the next rows of every partition, in the order of time.
 func (w *Workspace) readFeed(ctx context.Context, after Cursor) ([]*feedBatch, error) {
 	return read(ctx, w, func(s *Snapshot) ([]*feedBatch, error) {
-		if err := s.finished(ctx); err != nil {
-			return nil, err
-		}
 		var heads [layout.FeedPartitions]*feedBatch
 		var nexts [layout.FeedPartitions]func() (*feedBatch, error, bool)
 		for p := range byte(layout.FeedPartitions) {
@@ -313,6 +312,30 @@ func (s *Snapshot) scanFeed(ctx context.Context, partition byte, from uint64) it
 	}
 }
 
+// news tells those who follow the change feed that there may be more.
+type news struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (n *news) listen() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}
+
 // Follow reads the change feed as Changes does, and waits for more, until ctx is
 // done: then it yields ctx's error. It learns at once of what this Workspace
 // commits, and within FollowInterval of [Options] of what others do.
@@ -339,49 +362,19 @@ func (w *Workspace) Follow(ctx context.Context, after Cursor) iter.Seq2[FeedChan
 	}
 }
 
-// TrimChanges drops the changes that are older than a time, and says how many it
-// dropped. It goes by rows of the feed, each the changes of one customer in one
-// commit, in bounded transactions; where it fails, what it dropped stays dropped.
+// TrimChanges drops the changes that are older than a time, and returns how many it has
+// dropped. It works in Updates of at most 5,000 rows of the feed, each the changes of one
+// customer in one commit. If it fails, the rows that it has dropped stay dropped.
 //
-// A change that is told of after one that stays, stays too, so that nobody who has read
-// that far misses it. An operation of several transactions is told of when it is applied,
-// under the time at which it was planned, and so it can stand behind what happened later.
+// A change that the feed reports after one that stays, stays too, so that no reader that
+// has come that far misses it.
 func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped int, err error) {
-	if err := w.finishAll(ctx); err != nil {
-		return 0, err
-	}
-	limits := w.store.Limits()
 	for p := range byte(layout.FeedPartitions) {
 		for more := true; more; {
 			var count int
-			err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
-				count, more = 0, false
-				ends, err := readFeedEnds(ctx, tx, w.id, p)
-				if err != nil {
-					return err
-				}
-				first := ends.first
-				for b, err := range w.At(tx).scanFeed(ctx, p, ends.first) {
-					if err != nil {
-						return err
-					}
-					if !b.at.Before(before) {
-						break
-					}
-					if ends.first-first >= uint64(limits.TxWrites/2) || int(ends.first-first+2)*rowWeight > limits.TxBytes {
-						more = true
-						break
-					}
-					if err := tx.Delete(layout.FeedBatch(w.id, p, b.position)); err != nil {
-						return err
-					}
-					ends.first = b.position + 1
-					count += len(b.events)
-				}
-				if ends.first == first {
-					return nil
-				}
-				return tx.Put(layout.FeedEnds(w.id, p), ends.encode())
+			err := storage.Run(ctx, w.store, func(tx storage.Tx) (err error) {
+				count, more, err = w.trimSome(ctx, tx, p, before)
+				return err
 			})
 			if err != nil {
 				return dropped, err
@@ -392,8 +385,35 @@ func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped 
 	return dropped, nil
 }
 
-// rowWeight is no less than what the deletion of a row of the feed weighs.
-const rowWeight = 80
+// trimSome drops changes of one partition in one Update. It returns how many, and whether
+// there may be more.
+func (w *Workspace) trimSome(ctx context.Context, tx storage.Tx, partition byte, before time.Time) (count int, more bool, err error) {
+	ends, err := readFeedEnds(ctx, tx, w.id, partition)
+	if err != nil {
+		return 0, false, err
+	}
+	first := ends.first
+	for b, err := range w.At(tx).scanFeed(ctx, partition, first) {
+		if err != nil {
+			return 0, false, err
+		}
+		if more = ends.first-first == maintenanceRows; more || !b.at.Before(before) {
+			break
+		}
+		ends.first = b.position + 1
+		count += len(b.events)
+	}
+	if ends.first == first {
+		return 0, false, nil
+	}
+	err = tx.DeleteRange(ctx, storage.Range{
+		Start: layout.FeedBatch(w.id, partition, first), End: layout.FeedBatch(w.id, partition, ends.first),
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	return count, more, tx.Put(layout.FeedEnds(w.id, partition), ends.encode())
+}
 
 // MarshalText writes the cursor.
 func (c Cursor) MarshalText() ([]byte, error) {

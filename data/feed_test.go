@@ -249,7 +249,6 @@ func TestCursorText(t *testing.T) {
 func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		store = backends.Limit(store, backends.Smallest)
 		neighbour := "" // of the same partition
 		for i := 0; neighbour == ""; i++ {
 			if key := fmt.Sprint("n", i); layout.FeedPartition(key) == layout.FeedPartition("a") {
@@ -258,13 +257,9 @@ func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
 		}
 		clock := new(fakeClock)
 		h := &hooked{Store: store}
-		ws := data.NewWorkspace(h, workspaceID, data.Options{Now: clock.now})
+		ws := data.NewWorkspace(h, workspaceID, data.Options{Now: clock.now}).PlanOnSnapshots()
 		other := data.NewWorkspace(store, workspaceID, data.Options{Now: clock.now})
-		h.afterUpdate = func(n int64) {
-			if n == 4 {
-				push(t, other, neighbour, data.Room("x", "X"))
-			}
-		}
+		h.afterView = func() { push(t, other, neighbour, data.Room("x", "X")) }
 		_, err := ws.Push(t.Context(), block("a", "a", 20))
 		require.NoError(t, err)
 		all := changes(t, other, data.Cursor{})

@@ -23,9 +23,6 @@ func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID
 	if err != nil {
 		return nil, err
 	}
-	if err := s.finished(ctx); err != nil {
-		return nil, err
-	}
 	partition := layout.FeedPartition(customerKey)
 	prefix := layout.Feed(s.w.id, partition)
 	out := []FeedChange{}

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -90,10 +89,10 @@ func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 	require.Equal(t, there, told, when)
 }
 
-// TestAnotherOperationComesBetween makes each pair of operations, the second by another
-// Workspace after each transaction of the first: what there is afterwards agrees, and
-// nothing is left when it is deleted.
-func TestAnotherOperationComesBetween(t *testing.T) {
+// TestExecute_AnotherOperationBetweenPlanAndUpdate makes each pair of operations, the second by
+// another Workspace after the first is planned and before it is written: the state afterwards
+// is consistent, and nothing is left when it is deleted.
+func TestExecute_AnotherOperationBetweenPlanAndUpdate(t *testing.T) {
 	t.Parallel()
 	type operation struct {
 		name string
@@ -135,7 +134,7 @@ func TestAnotherOperationComesBetween(t *testing.T) {
 		pushing("push of the keys of another", dated("c", "a", 6)),
 		pushing("push of keys that come", dated("c", "n", 6)),
 		pushing("small push of such keys", data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("a001", "C"), data.Room("n003", "C")}}),
-		{"recover", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Recover(ctx); return err }},
+		{"sweep", func(ctx context.Context, ws *data.Workspace) error { _, err := data.Sweep(ctx, ws.Store()); return err }},
 		{"trim", func(ctx context.Context, ws *data.Workspace) error {
 			_, err := ws.TrimChanges(ctx, clockStart.AddDate(-9, 0, 0))
 			return err
@@ -144,47 +143,35 @@ func TestAnotherOperationComesBetween(t *testing.T) {
 			return ws.Within(ctx, "a", func(context.Context, data.CustomerTx) error { return nil })
 		}},
 	}, large...)
-	stride := int64(1)
-	if testing.Short() || raceSlowness > 1 {
-		stride = 5
-	}
 	for _, first := range large {
 		t.Run(first.name, func(t *testing.T) {
 			t.Parallel()
 			for _, second := range others {
-				met := 0
-				for at, more := int64(1), true; more; at += stride {
-					more = false
-					when := fmt.Sprintf("%s after transaction %d", second.name, at)
-					store := backends.Limit(memory.New(), backends.Smallest)
-					h := &hooked{Store: store}
-					ws, other := workspace(h), workspace(store)
-					for _, customer := range []string{"a", "b"} {
-						_, err := other.Push(t.Context(), dated(customer, customer, 7))
-						require.NoError(t, err)
-					}
-					// What another has done can make either refuse; it cannot make it fail.
-					mayRefuse := func(err error) {
-						if !errors.Is(err, data.ErrKeyConflict) && !errors.Is(err, data.ErrCustomerNotFound) {
-							require.NoError(t, err, when)
-						}
-					}
-					h.afterUpdate = func(n int64) {
-						if n == at {
-							more = true
-							met++
-							mayRefuse(second.do(t.Context(), other))
-						}
-					}
-					mayRefuse(first.do(t.Context(), ws))
-					requireConsistent(t, other, when)
-					_, err := other.Recover(t.Context())
-					require.NoError(t, err, when)
-					_, err = other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b", "c"}})
-					require.NoError(t, err, when)
-					require.Empty(t, dump(t, workspace(store)), when)
+				store := memory.New()
+				h, ws, other := betweenPlanAndWrite(store)
+				for _, customer := range []string{"a", "b"} {
+					_, err := other.Push(t.Context(), dated(customer, customer, 7))
+					require.NoError(t, err)
 				}
-				require.Positive(t, met)
+				// What the other operation has done can make either refuse, and nothing else fail.
+				mayRefuse := func(err error) {
+					if !errors.Is(err, data.ErrKeyConflict) && !errors.Is(err, data.ErrCustomerNotFound) {
+						require.NoError(t, err, second.name)
+					}
+				}
+				met := false
+				h.afterView = func() {
+					met = true
+					mayRefuse(second.do(t.Context(), other))
+				}
+				mayRefuse(first.do(t.Context(), ws))
+				require.True(t, met, second.name)
+				requireConsistent(t, other, second.name)
+				swept(t, other)
+				requireConsistent(t, other, second.name)
+				_, err := other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b", "c"}})
+				require.NoError(t, err)
+				require.Empty(t, swept(t, other), second.name)
 			}
 		})
 	}

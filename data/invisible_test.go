@@ -36,7 +36,7 @@ func TestPush_BlankRequiredName_IsRequired(t *testing.T) {
 				require.Equal(t, []string{kind.Collection() + "[0].name required"}, faults(t, err), "%q", name)
 			}
 		}
-		require.Empty(t, dump(t, ws))
+		require.Empty(t, swept(t, ws))
 		push(t, ws, "c", data.Room("1", "One"))
 		before := dump(t, ws)
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "\u200b"}]}`)
@@ -95,7 +95,7 @@ func TestKeys_InvisibleOrNotNormalized_AreRefused(t *testing.T) {
 				require.Equal(t, []string{want + " key_format"}, faults(t, err), body)
 			}
 		}
-		require.Empty(t, dump(t, ws))
+		require.Empty(t, swept(t, ws))
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "rooms": [{"room_key": "a\u200bb", "name": "R"}]}`)
 		require.True(t, strings.Contains(err.Error(), "rooms[0].room_key: has an invisible character, U+200B"), err)
 		_, err = pushJSON(t, ws, `{"customer_key": "é", "rooms": [{"room_key": "部屋 1", "name": "R"}]}`)

@@ -46,18 +46,18 @@ func TestModel(t *testing.T) {
 	}
 	t.Logf("DATA_MODEL_SEED=%d DATA_MODEL_OPS=%d", seed, ops)
 	for b, backend := range backends.All(t) {
-		for small := range 2 {
-			t.Run(fmt.Sprintf("%s, small transactions %v", backend.Name, small == 1), func(t *testing.T) {
+		for planned := range 2 {
+			t.Run(fmt.Sprintf("%s, planned on snapshots %v", backend.Name, planned == 1), func(t *testing.T) {
 				t.Parallel()
 				store, _ := backend.Open(t)
 				t.Cleanup(func() { require.NoError(t, store.Close()) })
 				for sequence := range max(1, (ops+2*sequenceLength-1)/(2*sequenceLength)) {
-					operations := generate(rand.New(rand.NewPCG(seed, uint64(sequence*4+b*2+small))), sequenceLength)
-					err := runModel(t.Context(), limit(store, small == 1), operations)
+					operations := generate(rand.New(rand.NewPCG(seed, uint64(sequence*4+b*2+planned))), sequenceLength)
+					err := runModel(t.Context(), store, planned == 1, operations)
 					if err == nil {
 						continue
 					}
-					shortest, shortErr := shrink(t.Context(), operations, small == 1)
+					shortest, shortErr := shrink(t.Context(), operations, planned == 1)
 					if shortErr == nil { // only this backend fails
 						shortest, shortErr = operations, err
 					}
@@ -73,16 +73,9 @@ func TestModel(t *testing.T) {
 	}
 }
 
-func limit(store storage.Store, small bool) storage.Store {
-	if small {
-		return backends.Limit(store, backends.Smallest)
-	}
-	return store
-}
-
 // shrink looks for a short part of the operations that fails too.
-func shrink(ctx context.Context, ops []modelOp, small bool) ([]modelOp, error) {
-	fails := func(ops []modelOp) error { return runModel(ctx, limit(memory.New(), small), ops) }
+func shrink(ctx context.Context, ops []modelOp, planned bool) ([]modelOp, error) {
+	fails := func(ops []modelOp) error { return runModel(ctx, memory.New(), planned, ops) }
 	err := fails(ops)
 	if err == nil {
 		return nil, nil
@@ -253,8 +246,11 @@ func generate(r *rand.Rand, n int) []modelOp {
 }
 
 // runModel makes operations on a new workspace, and says where it differs from the oracle.
-func runModel(ctx context.Context, store storage.Store, ops []modelOp) error {
+func runModel(ctx context.Context, store storage.Store, planned bool, ops []modelOp) error {
 	ws, o := workspaceOf(store, uuid.New()), newOracle()
+	if planned {
+		ws.PlanOnSnapshots()
+	}
 	for i, op := range ops {
 		var err error
 		if op.What == "delete" {

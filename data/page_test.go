@@ -16,7 +16,7 @@ import (
 func putRows(t *testing.T, store storage.Store, n int, row func(i int) (key, value []byte)) {
 	t.Helper()
 	for from := 0; from < n; {
-		to := min(n, from+store.Limits().TxWrites/2, from+1000)
+		to := min(n, from+1000)
 		require.NoError(t, store.Update(t.Context(), func(tx storage.Tx) error {
 			for i := from; i < to; i++ {
 				key, value := row(i)

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/leftout"
 )
 
@@ -137,19 +136,6 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 	return report, nil
 }
 
-// carryOut makes an operation, or only plans it.
-func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) error {
-	if !dryRun {
-		return w.execute(ctx, plan)
-	}
-	plan, end := w.inside(ctx, plan)
-	defer end()
-	return w.View(ctx, func(s *Snapshot) error {
-		_, err := plan(ctx, s, unbounded)
-		return err
-	})
-}
-
 // given is a CustomerData whose resources were checked, each by itself.
 type given struct {
 	customer    CustomerData // without its resources
@@ -248,10 +234,7 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*chan
 	case err != nil:
 		return nil, report, err
 	}
-	ch, err := s.plan(ctx, c, report.CustomerCreated)
-	if err != nil {
-		return nil, report, err
-	}
+	ch := s.plan(c, report.CustomerCreated)
 	ch.fields = c.customerFields.merge(&g.customer, o.sync != nil)
 	report.CustomerUpdated = !ch.created && ch.renamed()
 	merged, err := s.mergeGiven(ctx, ch, g, o)
@@ -384,8 +367,8 @@ func warnOfNoSpaces(n *node, report reporter) {
 	}
 }
 
-// conflicts says, for each resource that the customer does not have, who else has
-// its key. A key that nobody has is claimed.
+// conflicts returns, for each resource that the customer does not have, the conflict with
+// the resource that has its key, or nil if none has it.
 func (s *Snapshot) conflicts(ctx context.Context, ch *changes, refs []Ref, sync map[Ref]bool) ([]*ConflictError, error) {
 	owners, err := s.owners(ctx, refs)
 	if err != nil {
@@ -408,12 +391,7 @@ func (s *Snapshot) conflicts(ctx context.Context, ch *changes, refs []Ref, sync 
 			}
 			continue
 		}
-		wounds, err := s.toWound(ctx, o.op)
-		if err != nil {
-			return nil, err
-		}
-		ch.claims = append(ch.claims, claim{refs[i], o.row})
-		ch.wounds = append(ch.wounds, wounds...)
+		ch.seen = append(ch.seen, o.row)
 	}
 	return out, nil
 }
@@ -499,15 +477,6 @@ func (s *Snapshot) storedTargets(
 		}
 		if owner.kind == 0 || owner.customer != c.id || o.sync != nil && !o.sync[Ref{owner.kind, ask[i].Key}] {
 			continue
-		}
-		if owner.op != (layout.OperationID{}) { // which may not have committed
-			n, err := s.owned(ctx, owner, ask[i].Key)
-			if err != nil {
-				return nil, nil, err
-			}
-			if n == nil {
-				continue
-			}
 		}
 		has[ask[i]] = owner.kind
 	}

@@ -251,7 +251,7 @@ func TestPushWarns(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := ws.PushWith(t.Context(), decode(t, body), data.PushOptions{Strict: true})
 		require.ElementsMatch(t, want, faults(t, err), "strict")
-		require.Empty(t, dump(t, ws))
+		require.Empty(t, swept(t, ws))
 
 		report, err := pushJSON(t, ws, body)
 		require.NoError(t, err)

@@ -8,24 +8,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// View runs fn on one consistent snapshot of the workspace. Where it meets a large
-// operation that a crash has left unfinished it finishes that, and runs fn again. fn's
-// error is returned unchanged.
+// View runs fn on one consistent snapshot of the workspace. It returns fn's error unchanged.
 func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
-	return View(ctx, w.store, func(r storage.Reader) error { return fn(w.At(r)) })
-}
-
-// View is [Workspace.View] for who does not know the workspace yet: fn reads it with
-// [Workspace.At].
-//
-// Inside of a write, with the context of its callback, View finishes nothing: a read that
-// meets such an operation fails. If the callback returns that error, the write finishes the
-// operation and runs the callback again.
-func View(ctx context.Context, store storage.Store, fn func(storage.Reader) error) error {
-	if storage.CheckNested(ctx, store) != nil {
-		return store.View(ctx, fn)
-	}
-	return awaiting(ctx, func() error { return store.View(ctx, fn) })
+	return w.store.View(ctx, func(r storage.Reader) error { return fn(w.At(r)) })
 }
 
 // read is View for a function of one answer.

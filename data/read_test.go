@@ -146,7 +146,7 @@ func TestWithinCommitsAndRollsBack(t *testing.T) {
 		d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("1", "One")}}
 		_, err := ws.PushWith(t.Context(), d, within(broken))
 		require.ErrorIs(t, err, broken)
-		require.Empty(t, dump(t, ws))
+		require.Empty(t, swept(t, ws))
 		_, err = ws.PushWith(t.Context(), d, within(nil))
 		require.NoError(t, err)
 		require.Contains(t, dump(t, ws), fmt.Sprintf("%q", mine))

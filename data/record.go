@@ -91,10 +91,7 @@ type customer struct {
 	counts    [len(kinds)]int // of resources, by place in kinds
 	customerFields
 
-	// fate is what a large operation does to the customer once it is committed, and
-	// nothing until then.
-	fate fate
-	op   layout.OperationID
+	stored []byte // the record as it was read; nil for a new customer
 }
 
 // total is how many resources the customer has.
@@ -105,16 +102,6 @@ func (c *customer) total() (n int) {
 	return n
 }
 
-// fate is what becomes of a customer.
-type fate byte
-
-const (
-	stays    fate = iota // as it is: there is no operation
-	changing             // its journal is applied
-	dying                // it is deleted
-	unborn               // it is created, and its journal applied
-)
-
 func encodeCustomer(c *customer) []byte {
 	b := append([]byte{recordVersion}, c.workspace[:]...)
 	b = layout.AppendTime(b, c.createdAt)
@@ -122,10 +109,6 @@ func encodeCustomer(c *customer) []byte {
 	b = layout.AppendBytes(b, c.key)
 	b = layout.AppendBytes(b, c.name)
 	b = layout.AppendBytes(b, c.timeZone)
-	b = append(b, byte(c.fate))
-	if c.fate != stays {
-		b = append(b, c.op[:]...)
-	}
 	for i, count := range c.counts {
 		if count > 0 {
 			b = append(b, byte(kinds[i].kind))
@@ -140,15 +123,8 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 	if v := d.Byte(); v != recordVersion {
 		return nil, fmt.Errorf("%w: a customer has record version %d, not %d", storage.ErrCorrupt, v, recordVersion)
 	}
-	c := &customer{id: id, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
+	c := &customer{id: id, stored: b, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
 	c.name, c.timeZone = d.String(), d.String()
-	c.fate = fate(d.Byte())
-	if c.fate != stays {
-		c.op = d.OperationID()
-	}
-	if c.fate > unborn {
-		d.Fail()
-	}
 	for d.More() {
 		kind, count := Kind(d.Byte()), d.Uvarint()
 		if !kind.valid() {
@@ -169,13 +145,9 @@ type row struct{ key, value []byte }
 // rowsOf is every row that a resource has in the store: all that finds it and all
 // that it is found by. A change of a resource is the difference of its rows.
 func rowsOf(c *customer, n *node) []row {
-	class := byte(n.class())
 	rows := make([]row, 0, 8)
-	rows = append(rows,
-		row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)},
-		row{layout.Directory(c.workspace, class, n.key), owner{customer: c.id, kind: n.kind}.encode()},
-		row{layout.ID(n.meta.ID), append(append(c.id[:len(c.id):len(c.id)], byte(n.kind)), n.key...)},
-	)
+	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)})
+	rows = append(rows, resourcePointers(c.workspace, c.id, n.kind, n.key, n.meta.ID)...)
 	if n.class() == ClassUserIdentity && n.email != "" {
 		rows = append(rows, row{layout.Email(c.id, hashEmail(foldCase(n.email)), byte(n.kind), n.key), present})
 	}
@@ -190,6 +162,43 @@ func rowsOf(c *customer, n *node) []row {
 		})
 	})
 	return rows
+}
+
+// resourcePointers returns the rows outside of the customer's range that point to a
+// resource: by its key and by its derived id.
+func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
+	return []row{
+		{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
+		{layout.ID(id), append(append(c[:len(c):len(c)], byte(kind)), key...)},
+	}
+}
+
+// pointersTo returns the rows outside of a customer's range that point to a row in it, as
+// they are while the customer has it. Most rows have none.
+func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
+	k := layout.Parse(e.Key)
+	switch k.Shape {
+	case layout.ShapeResource:
+		n, err := decodeHead(&customer{}, Ref{Kind(k.Kind), k.Key}, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		return resourcePointers(workspace, k.Customer, n.kind, n.key, n.meta.ID), nil
+	case layout.ShapePortal:
+		key, value := layout.PortalPointer(k.Customer, k.ID)
+		return []row{{key, value}}, nil
+	case layout.ShapeOwnLink:
+		portal, err := uuid.FromBytes(e.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the row of a link: %w", storage.ErrCorrupt, err)
+		}
+		key, value := layout.LinkPointer(k.Customer, portal, k.Link)
+		return []row{{key, value}}, nil
+	case layout.ShapeOwnSession:
+		key, value := layout.SessionPointer(k.Customer, k.ID, k.Session)
+		return []row{{key, value}}, nil
+	}
+	return nil, nil
 }
 
 // present is the value of a row that says all by being there.

@@ -11,7 +11,6 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // rekinded is a customer with so many spaces, each of the kind that space makes.
@@ -43,49 +42,30 @@ func requireOneOwner(t *testing.T, ws *data.Workspace, a, b string) {
 	}
 }
 
-// TestAKeyThatChangesItsKindWasFreeMeanwhile comes between each two transactions of a
-// sync that turns rooms into units. The row of the directory used to be deleted in one
-// and written in another: a reader missed the key, and another customer could take it,
-// so that both had it.
-func TestAKeyThatChangesItsKindWasFreeMeanwhile(t *testing.T) {
+// TestSync_KeyThatChangesItsKind_IsNeverFree reads and pushes as another customer between the
+// plan of a sync that turns rooms into units and its Update.
+func TestSync_KeyThatChangesItsKind_IsNeverFree(t *testing.T) {
 	t.Parallel()
 	const n = 30
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		store = backends.Limit(store, backends.Smallest)
-		at, more := int64(1), true
-		for ; more; at++ {
-			h := &hooked{Store: store}
-			ws, other := workspace(h), workspace(store)
-			_, err := ws.Push(t.Context(), rekinded("a", n, data.Room))
-			require.NoError(t, err)
-			h.updates.Store(0)
-			more = false
-			h.afterUpdate = func(n int64) {
-				if n != at {
-					return
-				}
-				more = true
-				for _, key := range []string{"0", "29"} {
-					s, err := other.Space(t.Context(), key)
-					require.NoError(t, err, "it is there before and after")
-					require.Equal(t, "a", s.Meta.CustomerKey)
-				}
-				_, err := other.Push(t.Context(), rekinded("b", 5, data.Room))
-				require.ErrorIs(t, err, data.ErrKeyConflict)
-			}
-			report, err := ws.Sync(t.Context(), rekinded("a", n, data.Unit))
-			require.NoError(t, err)
-			require.Equal(t, n, report.Created.Spaces)
-			require.Len(t, report.Deleted, n)
-			requireOneOwner(t, other, "a", "b")
-			c, err := other.Customer(t.Context(), "a")
-			require.NoError(t, err)
-			require.Equal(t, map[data.Kind]int{data.KindUnit: n}, c.Counts)
-			_, err = other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
-			require.NoError(t, err)
+		h, ws, other := betweenPlanAndWrite(store)
+		_, err := other.Push(t.Context(), rekinded("a", n, data.Room))
+		require.NoError(t, err)
+		h.afterView = func() {
+			_, err := other.Push(t.Context(), rekinded("b", 5, data.Room))
+			require.ErrorIs(t, err, data.ErrKeyConflict)
 		}
-		require.Greater(t, at, int64(5), "it takes several transactions")
-		require.Empty(t, dump(t, workspace(store)))
+		report, err := ws.Sync(t.Context(), rekinded("a", n, data.Unit))
+		require.NoError(t, err)
+		require.Equal(t, n, report.Created.Spaces)
+		require.Len(t, report.Deleted, n)
+		requireOneOwner(t, other, "a", "b")
+		c, err := other.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, map[data.Kind]int{data.KindUnit: n}, c.Counts)
+		_, err = other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
+		require.NoError(t, err)
+		require.Empty(t, swept(t, other))
 	})
 }
 
@@ -107,28 +87,6 @@ func TestAChangeOfKindIsToldAsTwo(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, data.Ref{Kind: data.KindUnit, Key: "1"}, unit.Ref())
 	})
-}
-
-// TestAKeyThatChangedItsKindWasTakenAfterACrash stops such a sync at each of its steps,
-// and lets another customer push first.
-func TestAKeyThatChangedItsKindWasTakenAfterACrash(t *testing.T) {
-	t.Parallel()
-	for steps := 0; ; steps += raceSlowness {
-		store := backends.Limit(memory.New(), backends.Smallest)
-		_, err := workspace(store).Push(t.Context(), rekinded("a", 30, data.Room))
-		require.NoError(t, err)
-		crash := backends.NewCrash(store, steps)
-		_, err = workspace(crash).Sync(t.Context(), rekinded("a", 30, data.Unit))
-		if !crash.Crashed() {
-			require.NoError(t, err)
-			require.Greater(t, steps, 100)
-			return
-		}
-		next := workspace(store)
-		_, err = next.Push(t.Context(), rekinded("b", 1, data.Room))
-		require.ErrorIs(t, err, data.ErrKeyConflict, "step %d", steps)
-		requireOneOwner(t, next, "a", "b")
-	}
 }
 
 // TestOneKeyOfTwoCustomersWhileKindsChange is the same with nothing but goroutines.

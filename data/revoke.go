@@ -19,10 +19,7 @@ func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, choose fun
 		if c == nil {
 			return nil, ErrCustomerNotFound
 		}
-		ch, err := s.plan(ctx, c, false)
-		if err != nil {
-			return nil, err
-		}
+		ch := s.plan(c, false)
 		if ch.revoked, err = choose(ctx, s); err != nil {
 			return nil, err
 		}

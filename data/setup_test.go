@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
@@ -37,11 +38,16 @@ func workspaceOf(store storage.Store, id uuid.UUID) *data.Workspace {
 	return data.NewWorkspace(store, id, data.Options{Now: new(fakeClock).now})
 }
 
-// each runs test on a workspace on every backend.
+// each runs test on a workspace on every backend, and once more on one that plans each
+// operation on a snapshot.
 func each(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
 	t.Helper()
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, workspace(store)) })
+	t.Run("planned on snapshots", func(t *testing.T) {
+		t.Parallel()
+		test(t, workspace(memory.New()).PlanOnSnapshots())
+	})
 }
 
 // push pushes, and fails the test on an error.
@@ -94,8 +100,16 @@ func found(findings []data.Finding) []string {
 	return out
 }
 
-// dump is every row of the store but those of the change feed, which stays when
-// what it tells of is gone.
+// swept removes the rows of deleted customers, and returns every row of the store but those
+// of the change feed, which stays when the resources that it names are deleted.
+func swept(t *testing.T, ws *data.Workspace) map[string]string {
+	t.Helper()
+	_, err := data.Sweep(t.Context(), ws.Store())
+	require.NoError(t, err)
+	return dump(t, ws)
+}
+
+// dump returns every row of the store but those of the change feed.
 func dump(t *testing.T, ws *data.Workspace) map[string]string {
 	t.Helper()
 	rows := map[string]string{}

@@ -32,12 +32,8 @@ func (s *Snapshot) time() time.Time {
 // WorkspaceID is the id of the workspace that is read.
 func (s *Snapshot) WorkspaceID() uuid.UUID { return s.w.id }
 
-// At reads the workspace in a snapshot, or transaction, of its store that the
-// caller has opened. Where a read meets a large operation that has committed and is not
-// all applied it fails, with an error that says so: return that from the function, and
-// open with [View], [Workspace.View] or [Workspace.Within], which finish the operation and
-// run the function again. After a Store.View or Store.Update of the caller's own the next
-// read by way of a Workspace does so.
+// At reads the workspace in a snapshot or transaction of its store that the caller has
+// opened.
 func (w *Workspace) At(r storage.Reader) *Snapshot { return &Snapshot{w: w, r: r} }
 
 // Reader reads the same state of the whole store.
@@ -93,34 +89,15 @@ func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) (
 		if record == nil {
 			continue
 		}
-		if out[i], err = s.visibleCustomer(ctx, ids[i], record); err != nil {
+		c, err := decodeCustomer(ids[i], record)
+		if err != nil {
 			return nil, err
+		}
+		if c.workspace == s.w.id {
+			out[i] = c
 		}
 	}
 	return out, nil
-}
-
-// visibleCustomer decodes the record of a customer, and returns nil if the customer is of
-// another workspace, or does not exist before or after a large operation.
-func (s *Snapshot) visibleCustomer(ctx context.Context, id layout.CustomerID, record []byte) (*customer, error) {
-	c, err := decodeCustomer(id, record)
-	if err != nil || c.workspace != s.w.id {
-		return nil, err
-	}
-	if c.fate == stays {
-		return c, nil
-	}
-	switch st, err := s.operation(ctx, c.op); {
-	case err != nil:
-		return nil, err
-	case st.phase.happened() && c.fate == dying:
-		return nil, nil
-	case st.phase.happened():
-		return nil, &pendingError{s.w, c.op, id}
-	case c.fate == unborn:
-		return nil, nil
-	}
-	return c, nil
 }
 
 // nodes reads resources of a customer by their own kind and key: nil for one that
@@ -161,21 +138,17 @@ func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	return out, nil
 }
 
-// owner is what the directory says of a resource key. A kind of zero is nobody. What
-// it says counts where the customer has that resource.
+// owner is what the directory says of a resource key; its kind is zero if it says nothing.
+// It counts only if the record of the customer exists: the rows of a deleted customer stay
+// until Sweep removes them.
 type owner struct {
 	customer layout.CustomerID
 	kind     Kind
-	op       layout.OperationID // that claims the key, or none
-	row      []byte
+	row      row // as it was read
 }
 
 func (o owner) encode() []byte {
-	b := append(o.customer[:len(o.customer):len(o.customer)], byte(o.kind))
-	if o.op != (layout.OperationID{}) {
-		b = append(b, o.op[:]...)
-	}
-	return b
+	return append(o.customer[:len(o.customer):len(o.customer)], byte(o.kind))
 }
 
 func decodeOwner(row []byte) (owner, error) {
@@ -183,10 +156,7 @@ func decodeOwner(row []byte) (owner, error) {
 		return owner{}, nil
 	}
 	d := layout.NewDecoder(row)
-	o := owner{customer: d.CustomerID(), kind: Kind(d.Byte()), row: row}
-	if d.More() {
-		o.op = d.OperationID()
-	}
+	o := owner{customer: d.CustomerID(), kind: Kind(d.Byte())}
 	if d.Done() != nil || !o.kind.valid() {
 		return owner{}, fmt.Errorf("%w: a row of the directory of keys", storage.ErrCorrupt)
 	}
@@ -208,6 +178,7 @@ func (s *Snapshot) owners(ctx context.Context, refs []Ref) ([]owner, error) {
 		if out[i], err = decodeOwner(value); err != nil {
 			return nil, err
 		}
+		out[i].row = row{keys[i], value}
 	}
 	return out, nil
 }
@@ -230,13 +201,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	if err != nil {
 		return nil, err
 	}
-	if value == nil {
-		// The row is not there until its part of a large operation is applied, and it alone
-		// says whose record to look at.
-		if err := s.identified(ctx); err != nil {
-			return nil, err
-		}
-	} else {
+	if value != nil {
 		d := layout.NewDecoder(value)
 		o := owner{customer: d.CustomerID(), kind: Kind(d.Byte())}
 		key := d.Rest()

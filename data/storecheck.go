@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -47,20 +45,17 @@ type CheckReport struct {
 	Damages int
 	Damage  []Damage
 
-	// Unfinished and Abandoned are large operations that a crash or SweepLater has left,
-	// or that are under way: those that have committed and are not applied yet, and those
-	// that have not committed. Neither is damage, and [Workspace.Recover] leaves none.
-	// Rows of customers that the first kind changes are not compared.
-	Unfinished int
-	Abandoned  int
+	// Deleted counts the deleted customers whose rows wait for [Sweep]. Those rows are no
+	// damage, and are not compared.
+	Deleted int
 }
 
 // maxDamage bounds CheckReport.Damage.
 const maxDamage = 1000
 
 // Check walks a whole store, every workspace in it, and reports each disagreement
-// between records, indexes, edges, directories, ids, portals, links, counts, the change
-// feed and journals. It reads one snapshot, so it may run while others write, and uses
+// between records, indexes, edges, directories, ids, portals, links, counts and the change
+// feed. It reads one snapshot, so it may run while others write, and uses
 // no more memory for a larger store. It reads about seven rows for each resource.
 //
 // It is for a host to run now and then, after a crash, or on a restored backup. That
@@ -108,16 +103,13 @@ type checker struct {
 		ends feedEnds
 		next uint64
 	}
-
-	operations map[layout.OperationID]bool // that there are; nil: not read yet
 }
 
 // checkedCustomer is what the record of a customer says.
 type checkedCustomer struct {
 	*customer      // nil where there is none that reads
 	present   bool // there is one, whether it reads or not
-	moving    bool // a large operation has committed and is not applied yet
-	unborn    bool // a large operation that has not committed is creating it
+	waiting   bool // it is deleted, and its rows wait for the sweep
 }
 
 // maxKnown bounds the customers that are kept in memory.
@@ -156,10 +148,12 @@ func (k *checker) row(ctx context.Context, value []byte) error {
 	switch {
 	case err != nil:
 		return err
+	case c.waiting:
+		return nil
 	case !c.present:
 		k.damage(DamageDangling, "its customer is not there")
 		return nil
-	case c.customer == nil || c.moving: // said at the record; not to be compared
+	case c.customer == nil: // reported at the record
 		return nil
 	}
 	return check(k, ctx, c, value)
@@ -175,21 +169,13 @@ func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedC
 	if c := k.known[id]; c != nil {
 		return c, nil
 	}
-	rows, err := k.get(ctx, layout.CustomerRecord(id))
+	rows, err := k.get(ctx, layout.CustomerRecord(id), layout.DeletedCustomer(id))
 	if err != nil {
 		return nil, err
 	}
-	c := &checkedCustomer{present: rows[0] != nil}
+	c := &checkedCustomer{present: rows[0] != nil, waiting: rows[0] == nil && rows[1] != nil}
 	if c.present {
 		c.customer, _ = decodeCustomer(id, rows[0])
-	}
-	if c.customer != nil && c.fate != stays {
-		st, err := k.standing(ctx, c.workspace, c.op)
-		if err != nil {
-			return nil, err
-		}
-		c.moving = st.happened()
-		c.unborn = c.fate == unborn
 	}
 	if k.known == nil || len(k.known) == maxKnown {
 		k.known = map[layout.CustomerID]*checkedCustomer{}
@@ -198,19 +184,9 @@ func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedC
 	return c, nil
 }
 
-// standing is the phase of a large operation: 0 where there is none that reads.
-func (k *checker) standing(ctx context.Context, workspace uuid.UUID, op layout.OperationID) (phase, error) {
-	rows, err := k.get(ctx, layout.Operation(workspace, op))
-	if err != nil {
-		return 0, err
-	}
-	st, _ := decodeStanding(rows[0])
-	return st.phase, nil
-}
-
 // endCustomer compares the counts of the customer whose rows have been read.
 func (k *checker) endCustomer() {
-	if c := k.counts.of; c != nil && !c.moving && k.counts.is != c.counts {
+	if c := k.counts.of; c != nil && k.counts.is != c.counts {
 		k.damageAt(k.counts.key, DamageCount, "it counts %v, and has %v", c.counts, k.counts.is)
 	}
 	k.counts.of = nil

@@ -196,7 +196,7 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 	require.NoError(t, err)
 	b, err := workspace(store).Customer(t.Context(), "b")
 	require.NoError(t, err)
-	ghost, op, id := data.CustomerID{'g'}, layout.OperationID{'o'}, uuid.New()
+	ghost, id := data.CustomerID{'g'}, uuid.New()
 	room := byte(data.KindRoom)
 	span := layout.Span(clockStart, clockStart)
 	for name, c := range map[string]struct {
@@ -204,41 +204,38 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		row        string
 		key, value []byte
 	}{
-		"another table":              {data.DamageUnknown, "unknown", []byte("Zoo"), []byte{}},
-		"another row of a customer":  {data.DamageUnknown, "unknown", append(layout.Customer(a.ID()), '?'), []byte{}},
-		"a customer key":             {data.DamageDangling, "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
-		"a second customer key":      {data.DamageDiffers, "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
-		"a directory row":            {data.DamageDangling, "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
-		"one of another workspace":   {data.DamageDiffers, "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
-		"a claim":                    {data.DamageDangling, "directory", layout.Directory(workspaceID, 1, "g"), append(append(idOf(a), room), op[:]...)},
-		"a derived id":               {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "g"...)},
-		"a second derived id":        {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
-		"a portal's id":              {data.DamageDangling, "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
-		"a link":                     {data.DamageDangling, "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
-		"a customer's link":          {data.DamageDangling, "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
-		"a revocation":               {data.DamageDangling, "revoked", layout.Revoked(a.ID(), id), []byte{}},
-		"an expiry":                  {data.DamageDangling, "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
-		"uses":                       {data.DamageDangling, "uses", layout.Uses(a.ID(), id), []byte{}},
-		"a holder":                   {data.DamageDangling, "holder", layout.Holder(a.ID(), id, layout.HolderHash{1}), []byte{}},
-		"a session":                  {data.DamageDangling, "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
-		"a customer's session":       {data.DamageDangling, "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
-		"the newest portal":          {data.DamageDangling, "newest_portal", layout.NewestPortal(b.ID()), id[:]},
-		"a portal":                   {data.DamageMissing, "id", layout.Portal(a.ID(), id), []byte{}},
-		"an edge":                    {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
-		"an edge of another":         {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},
-		"an edge of a portal":        {data.DamageDangling, "edge", layout.Edge(a.ID(), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
-		"a time":                     {data.DamageDangling, "time", layout.Time(a.ID(), span, byte(data.KindReservation), "a001"), []byte{}},
-		"a resource of no customer":  {data.DamageDangling, "resource", layout.Resource(ghost, room, "g"), []byte{}},
-		"a resource of no kind":      {data.DamageUnknown, "resource", layout.Resource(a.ID(), 0xee, "g"), []byte{}},
-		"a resource that is none":    {data.DamageMalformed, "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
-		"a journal":                  {data.DamageDangling, "journal", layout.JournalPart(ghost, op, 1), []byte{}},
-		"a journal that is none":     {data.DamageMalformed, "journal", layout.JournalPart(a.ID(), op, 1), []byte("?")},
-		"whom an operation changes":  {data.DamageDangling, "operation_customer", layout.OperationCustomer(workspaceID, op, a.ID()), []byte{}},
-		"an operation that is none":  {data.DamageMalformed, "operation", layout.Operation(workspaceID, op), []byte{9}},
-		"a batch of the feed":        {data.DamageFeedGap, "feed_batch", layout.FeedBatch(workspaceID, layout.FeedPartition("a"), 99), feedRow(t, store)},
-		"a batch with no ends":       {data.DamageFeedGap, "feed_ends", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a"), 0), feedRow(t, store)},
-		"a batch of another's":       {data.DamageDiffers, "feed_batch", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a")^1, 0), feedRow(t, store)},
-		"ends of the feed with none": {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}, 0), []byte{3, 4}},
+		"another table":                    {data.DamageUnknown, "unknown", []byte("Zoo"), []byte{}},
+		"another row of a customer":        {data.DamageUnknown, "unknown", append(layout.Customer(a.ID()), '?'), []byte{}},
+		"a customer key":                   {data.DamageDangling, "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
+		"a second customer key":            {data.DamageDiffers, "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
+		"a directory row":                  {data.DamageDangling, "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
+		"one of another workspace":         {data.DamageDiffers, "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
+		"a derived id":                     {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "g"...)},
+		"a second derived id":              {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
+		"a portal's id":                    {data.DamageDangling, "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
+		"a link":                           {data.DamageDangling, "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
+		"a customer's link":                {data.DamageDangling, "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
+		"a revocation":                     {data.DamageDangling, "revoked", layout.Revoked(a.ID(), id), []byte{}},
+		"an expiry":                        {data.DamageDangling, "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
+		"uses":                             {data.DamageDangling, "uses", layout.Uses(a.ID(), id), []byte{}},
+		"a holder":                         {data.DamageDangling, "holder", layout.Holder(a.ID(), id, layout.HolderHash{1}), []byte{}},
+		"a session":                        {data.DamageDangling, "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
+		"a customer's session":             {data.DamageDangling, "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
+		"the newest portal":                {data.DamageDangling, "newest_portal", layout.NewestPortal(b.ID()), id[:]},
+		"a portal":                         {data.DamageMissing, "id", layout.Portal(a.ID(), id), []byte{}},
+		"an edge":                          {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
+		"an edge of another":               {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},
+		"an edge of a portal":              {data.DamageDangling, "edge", layout.Edge(a.ID(), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
+		"a time":                           {data.DamageDangling, "time", layout.Time(a.ID(), span, byte(data.KindReservation), "a001"), []byte{}},
+		"a resource of no customer":        {data.DamageDangling, "resource", layout.Resource(ghost, room, "g"), []byte{}},
+		"a resource of no kind":            {data.DamageUnknown, "resource", layout.Resource(a.ID(), 0xee, "g"), []byte{}},
+		"a resource that is none":          {data.DamageMalformed, "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
+		"a deleted customer that is none":  {data.DamageMalformed, "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
+		"a deleted customer that is there": {data.DamageDiffers, "deleted_customer", layout.DeletedCustomer(a.ID()), deletedRow(t)},
+		"a batch of the feed":              {data.DamageFeedGap, "feed_batch", layout.FeedBatch(workspaceID, layout.FeedPartition("a"), 99), feedRow(t, store)},
+		"a batch with no ends":             {data.DamageFeedGap, "feed_ends", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a"), 0), feedRow(t, store)},
+		"a batch of another's":             {data.DamageDiffers, "feed_batch", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a")^1, 0), feedRow(t, store)},
+		"ends of the feed with none":       {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}, 0), []byte{3, 4}},
 	} {
 		write(t, store, c.key, c.value)
 		report, err := data.Check(t.Context(), store)
@@ -249,6 +246,24 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		write(t, store, c.key, nil)
 	}
 	requireChecks(t, store)
+}
+
+// deletedRow returns the value of the row of a deleted customer.
+func deletedRow(t *testing.T) []byte {
+	t.Helper()
+	store := memory.New()
+	push(t, workspace(store), "a", data.Room("1", "One"))
+	_, err := workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+	require.NoError(t, err)
+	var row []byte
+	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Prefix(layout.DeletedCustomers()), storage.ScanOptions{}) {
+			require.NoError(t, err)
+			row = e.Value
+		}
+		return nil
+	}))
+	return row
 }
 
 func idOf(c data.Customer) []byte {
@@ -298,36 +313,6 @@ func TestCheckReportsManyWithinBounds(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3000, report.Damages)
 	require.Len(t, report.Damage, 1000)
-}
-
-// TestCheckDuringLargeOperations stops large operations at each step: what they have
-// left so far is not damage, and is counted.
-func TestCheckDuringLargeOperations(t *testing.T) {
-	t.Parallel()
-	var unfinished, abandoned int // of some operation: one that is a transaction leaves nothing
-	for _, op := range largeOperations {
-		t.Run(op.name, func(t *testing.T) {
-			for steps := 0; ; steps += 5 {
-				store := memory.New()
-				furnish(t, store)
-				crash := backends.NewCrash(backends.Limit(store, backends.Smallest), steps)
-				err := op.do(t.Context(), workspace(crash))
-				if !crash.Crashed() {
-					require.NoError(t, err)
-					break
-				}
-				report := requireChecks(t, store)
-				unfinished += report.Unfinished
-				abandoned += report.Abandoned
-				_, err = workspace(store).Recover(t.Context())
-				require.NoError(t, err)
-				report = requireChecks(t, store)
-				require.Zero(t, report.Unfinished+report.Abandoned)
-			}
-		})
-	}
-	require.Positive(t, unfinished)
-	require.Positive(t, abandoned)
 }
 
 func TestCheckPassesErrorsOn(t *testing.T) {

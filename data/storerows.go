@@ -15,19 +15,17 @@ import (
 // and those of a range that need no record; customerRowChecks is that of all others.
 // Each kind of row of the library's is in one of the two.
 var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
-	layout.ShapeCustomerKey:       (*checker).customerKeyRow,
-	layout.ShapeDirectory:         (*checker).directoryRow,
-	layout.ShapeID:                (*checker).idRow,
-	layout.ShapeLink:              (*checker).linkRow,
-	layout.ShapeSession:           (*checker).sessionRow,
-	layout.ShapeProfile:           (*checker).ownRow,
-	layout.ShapeSettings:          (*checker).ownRow,
-	layout.ShapeOperation:         (*checker).operationRow,
-	layout.ShapeOperationCustomer: (*checker).operationCustomerRow,
-	layout.ShapeFeedBatch:         (*checker).feedBatchRow,
-	layout.ShapeFeedEnds:          (*checker).feedEndsRow,
-	layout.ShapeCustomer:          (*checker).customerRow,
-	layout.ShapeJournal:           (*checker).journalRow,
+	layout.ShapeCustomerKey:     (*checker).customerKeyRow,
+	layout.ShapeDirectory:       (*checker).directoryRow,
+	layout.ShapeID:              (*checker).idRow,
+	layout.ShapeLink:            (*checker).linkRow,
+	layout.ShapeSession:         (*checker).sessionRow,
+	layout.ShapeProfile:         (*checker).ownRow,
+	layout.ShapeSettings:        (*checker).ownRow,
+	layout.ShapeDeletedCustomer: (*checker).deletedCustomerRow,
+	layout.ShapeFeedBatch:       (*checker).feedBatchRow,
+	layout.ShapeFeedEnds:        (*checker).feedEndsRow,
+	layout.ShapeCustomer:        (*checker).customerRow,
 }
 
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
@@ -67,11 +65,11 @@ func (k *checker) need(ctx context.Context, by string, want ...row) error {
 	return nil
 }
 
-// pointee reads what a pointer points to; where that is not there it reports so. It
-// gives nil as well where there is nothing to compare.
+// pointee reads the row that a pointer points to, and reports one that is not there. It
+// returns nil as well if there is nothing to compare.
 func (k *checker) pointee(ctx context.Context, id layout.CustomerID, key []byte) (*checkedCustomer, []byte, error) {
 	c, err := k.customer(ctx, id)
-	if err != nil || c.moving || c.present && c.customer == nil {
+	if err != nil || c.waiting || c.present && c.customer == nil {
 		return nil, nil, err
 	}
 	values, err := k.get(ctx, key)
@@ -96,6 +94,12 @@ func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {
 	if d.Done() != nil {
 		return k.malformed()
 	}
+	if c, err := k.customer(ctx, id); err != nil {
+		return err
+	} else if c.waiting {
+		k.damage(DamageDangling, "its customer is deleted")
+		return nil
+	}
 	c, _, err := k.pointee(ctx, id, layout.CustomerRecord(id))
 	if c != nil && (c.workspace != k.key.Workspace || c.key != k.key.Key) {
 		k.damage(DamageDiffers, "its customer has another key")
@@ -107,12 +111,6 @@ func (k *checker) directoryRow(ctx context.Context, value []byte) error {
 	o, err := decodeOwner(value)
 	if err != nil || byte(o.kind.Class()) != k.key.Class {
 		return k.malformed()
-	}
-	if o.op != (layout.OperationID{}) {
-		// A claim is somebody's as long as its operation is there.
-		if st, err := k.standing(ctx, k.key.Workspace, o.op); err != nil || st != 0 {
-			return err
-		}
 	}
 	c, _, err := k.pointee(ctx, o.customer, layout.Resource(o.customer, byte(o.kind), k.key.Key))
 	if c != nil && c.workspace != k.key.Workspace {
@@ -171,40 +169,16 @@ func (k *checker) sessionRow(ctx context.Context, value []byte) error {
 // ownRow is of a row that stands by itself, and that package portal reads.
 func (k *checker) ownRow(context.Context, []byte) error { return nil }
 
-func (k *checker) operationRow(_ context.Context, value []byte) error {
-	st, err := decodeStanding(value)
-	switch {
-	case err != nil || st.phase == 0:
+func (k *checker) deletedCustomerRow(ctx context.Context, value []byte) error {
+	k.report.Deleted++
+	if _, err := decodeDeletedCustomer(value); err != nil {
 		return k.malformed()
-	case st.phase.happened():
-		k.report.Unfinished++
-	default:
-		k.report.Abandoned++
 	}
-	return nil
-}
-
-func (k *checker) operationCustomerRow(ctx context.Context, _ []byte) error {
-	return k.ofOperation(ctx)
-}
-
-// ofOperation reports a row whose operation is not there.
-func (k *checker) ofOperation(ctx context.Context) error {
-	if k.operations == nil {
-		k.operations = map[layout.OperationID]bool{}
-		for e, err := range k.r.Scan(ctx, storage.Prefix(layout.AllOperations()), storage.ScanOptions{KeysOnly: true}) {
-			if err != nil {
-				return err
-			}
-			if key := layout.Parse(e.Key); key.Shape == layout.ShapeOperation {
-				k.operations[key.Operation] = true
-			}
-		}
+	c, err := k.customer(ctx, k.key.Customer)
+	if err == nil && c.present {
+		k.damage(DamageDiffers, "its customer is there")
 	}
-	if !k.operations[k.key.Operation] {
-		k.damage(DamageDangling, "its operation is not there")
-	}
-	return nil
+	return err
 }
 
 // feedBatchRow holds that each partition is a run of positions.
@@ -260,26 +234,7 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 		return k.malformed()
 	}
 	k.counts.of, k.counts.key, k.counts.is = c, k.at, [len(kinds)]int{}
-	if c.fate != stays {
-		st, err := k.standing(ctx, c.workspace, c.op)
-		if err != nil {
-			return err
-		}
-		if st == 0 {
-			k.damage(DamageDangling, "the operation that it names is not there")
-		}
-	}
-	if c.moving || c.unborn { // then its key may be another's
-		return nil
-	}
 	return k.need(ctx, "its customer", row{layout.CustomerKey(c.workspace, c.key), c.id[:]})
-}
-
-func (k *checker) journalRow(ctx context.Context, value []byte) error {
-	if _, err := decodeJournal(value); err != nil {
-		return k.malformed()
-	}
-	return k.ofOperation(ctx)
 }
 
 func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []byte) error {
@@ -360,8 +315,8 @@ func (k *checker) ofPortal(ctx context.Context, c *checkedCustomer, id uuid.UUID
 }
 
 func (k *checker) portalRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
-	to := append(c.id[:len(c.id):len(c.id)], layout.ReferrerPortal)
-	return k.need(ctx, "its portal", row{layout.ID(k.key.ID), to})
+	key, value := layout.PortalPointer(c.id, k.key.ID)
+	return k.need(ctx, "its portal", row{key, value})
 }
 
 func (k *checker) ownLinkRow(ctx context.Context, c *checkedCustomer, value []byte) error {
@@ -372,8 +327,8 @@ func (k *checker) ownLinkRow(ctx context.Context, c *checkedCustomer, value []by
 	if err := k.ofPortal(ctx, c, id); err != nil {
 		return err
 	}
-	to := append(c.id[:len(c.id):len(c.id)], id[:]...)
-	return k.need(ctx, "its customer's row of the link", row{layout.Link(k.key.Link), to})
+	key, value := layout.LinkPointer(c.id, id, k.key.Link)
+	return k.need(ctx, "its customer's row of the link", row{key, value})
 }
 
 // portalsRow is of a row beside a portal.
@@ -393,6 +348,6 @@ func (k *checker) ownSessionRow(ctx context.Context, c *checkedCustomer, _ []byt
 	if err := k.ofPortal(ctx, c, k.key.ID); err != nil {
 		return err
 	}
-	to := append(c.id[:len(c.id):len(c.id)], k.key.ID[:]...)
-	return k.need(ctx, "its session", row{layout.Session(k.key.Session), to})
+	key, value := layout.SessionPointer(c.id, k.key.ID, k.key.Session)
+	return k.need(ctx, "its session", row{key, value})
 }

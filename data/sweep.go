@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -11,136 +12,212 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// owned is a row of a customer's range, and what outside of it points to it.
-type owned struct {
-	key      []byte
-	resource *node     // where it is one; but for its fields
-	portal   uuid.UUID // where it is one
-	pointers [][]byte  // by an id, which is nobody else's ever
-	claimed  []byte    // the pointer by a key, which may be another's by now; nil for none
+// maintenanceRows bounds the rows that one Update of maintenance writes, so that other
+// writers do not wait long for it.
+const maintenanceRows = 5000
+
+// SweepReport is what Sweep removed.
+type SweepReport struct {
+	Customers int // whose last row is removed
+	Rows      int // of the store
 }
 
-// readOwned reads a row of a customer's range. It says false for the record of the
-// customer, which goes last.
-func readOwned(c *customer, e storage.Entry) (owned, bool, error) {
-	out := owned{key: e.Key}
-	row, kind, rest := layout.ParseCustomerRow(c.id, e.Key)
-	switch row {
-	case layout.RowCustomer:
-		return out, false, nil
-	case layout.RowResource:
-		n, err := decodeHead(c, Ref{Kind(kind), string(rest)}, e.Value)
-		if err != nil {
-			return out, false, err
-		}
-		out.resource = n
-		out.pointers = [][]byte{layout.ID(n.meta.ID)}
-		out.claimed = layout.Directory(c.workspace, byte(n.class()), n.key)
-	case layout.RowPortal:
-		id, err := uuid.FromBytes(rest)
-		if err != nil {
-			return out, false, fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
-		}
-		out.portal = id
-		out.pointers = [][]byte{layout.ID(id)}
-	case layout.RowLink:
-		if len(rest) != len(layout.LinkID{}) {
-			return out, false, fmt.Errorf("%w: the key of a link", storage.ErrCorrupt)
-		}
-		out.pointers = [][]byte{layout.Link(layout.LinkID(rest))}
-	case layout.RowSession:
-		if len(rest) != len(uuid.UUID{})+len(layout.SessionHash{}) {
-			return out, false, fmt.Errorf("%w: the key of a session", storage.ErrCorrupt)
-		}
-		out.pointers = [][]byte{layout.Session(layout.SessionHash(rest[len(uuid.UUID{}):]))}
+// Sweep removes the rows of deleted customers, of every workspace in the store. A delete of
+// a customer returns as soon as nobody can find the customer or anything that it owned, and
+// leaves its rows to Sweep. A program calls Sweep now and then, for example every minute and
+// at its start; until then the rows only take space.
+//
+// Sweep works in Updates of at most 5,000 rows, and may run in several processes at once.
+// If it fails, the rows that it has removed stay removed, and the next call goes on.
+func Sweep(ctx context.Context, store storage.Store) (SweepReport, error) {
+	var report SweepReport
+	waiting, err := deletedCustomers(ctx, store)
+	if err != nil {
+		return report, err
 	}
-	return out, true, nil
+	for id, deleted := range waiting {
+		if err := sweepCustomer(ctx, store, id, deleted.workspace, &report); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
 }
 
-// event is what the change feed tells of the row's deletion, or nil.
-func (o owned) event() *event {
-	switch {
-	case o.resource != nil:
-		return edit{old: o.resource}.event()
-	case o.portal != uuid.Nil:
-		return &event{change: Deleted, kind: KindCustomerPortal, id: o.portal}
+// Stats counts what waits for maintenance in a store.
+type Stats struct {
+	DeletedCustomers int       // whose rows wait for Sweep
+	DeletedResources int       // that they had, when nothing of them was swept yet
+	OldestDelete     time.Time // of those customers; zero if there are none
+}
+
+// ReadStats counts what waits for maintenance in a store, in every workspace.
+func ReadStats(ctx context.Context, store storage.Store) (Stats, error) {
+	var stats Stats
+	waiting, err := deletedCustomers(ctx, store)
+	for _, deleted := range waiting {
+		stats.DeletedCustomers++
+		stats.DeletedResources += deleted.resources
+		if stats.OldestDelete.IsZero() || deleted.at.Before(stats.OldestDelete) {
+			stats.OldestDelete = deleted.at
+		}
+	}
+	return stats, err
+}
+
+// EraseOptions changes what Erase does. The zero value keeps the change feed.
+type EraseOptions struct {
+	// TrimBefore drops the changes of every workspace's feed that are older, as
+	// [Workspace.TrimChanges] does. The feed names the resources that were deleted, by key,
+	// so nothing of a deleted customer remains only if TrimBefore is after its delete.
+	// Zero drops none.
+	TrimBefore time.Time
+}
+
+// Erase makes deleted data leave the store: it sweeps, trims the change feed as requested,
+// and calls the store's own Erase(ctx) error if it has one, such as that of storage/badger,
+// which removes the deleted bytes from its files.
+func Erase(ctx context.Context, store storage.Store, o EraseOptions) error {
+	if _, err := Sweep(ctx, store); err != nil {
+		return err
+	}
+	if !o.TrimBefore.IsZero() {
+		workspaces, err := feedWorkspaces(ctx, store)
+		if err != nil {
+			return err
+		}
+		for _, id := range workspaces {
+			if _, err := NewWorkspace(store, id, Options{}).TrimChanges(ctx, o.TrimBefore); err != nil {
+				return err
+			}
+		}
+	}
+	if eraser, ok := store.(interface{ Erase(context.Context) error }); ok {
+		return eraser.Erase(ctx)
 	}
 	return nil
 }
 
-// spend takes from a budget what the deletion of the row costs.
-func (o owned) spend(b *budget) bool {
-	b.take(1, storage.EntryBytes(o.key, nil))
-	for _, key := range o.pointers {
-		b.take(1, storage.EntryBytes(key, nil))
-	}
-	if o.claimed != nil {
-		b.take(1, storage.EntryBytes(o.claimed, nil))
-	}
-	if e := o.event(); e != nil {
-		b.takes(mutation{event: e})
-	}
-	return b.left()
+// feedWorkspaces returns the workspaces that have a change feed.
+func feedWorkspaces(ctx context.Context, store storage.Store) (ids []uuid.UUID, err error) {
+	err = store.View(ctx, func(r storage.Reader) error {
+		ids = nil
+		for e, err := range r.Scan(ctx, storage.Prefix(layout.AllFeedEnds()), storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			if k := layout.Parse(e.Key); len(ids) == 0 || ids[len(ids)-1] != k.Workspace {
+				ids = append(ids, k.Workspace)
+			}
+		}
+		return nil
+	})
+	return ids, err
 }
 
-// sweep deletes what a budget allows of a customer and all that it owns, from a key on,
-// or nil for the first; what lies before that is gone. It returns where to go on, or
-// nil where that was the rest. So it never looks again at what it has deleted.
-func (s *Snapshot) sweep(ctx context.Context, tx storage.Tx, c *customer, at time.Time, from []byte, b budget) (next []byte, err error) {
-	var rows []owned
-	r := storage.Prefix(layout.Customer(c.id))
-	if from != nil {
-		r.Start = from
+// deletedCustomer is the row of a deleted customer whose rows wait for Sweep.
+type deletedCustomer struct {
+	workspace uuid.UUID
+	resources int // that it had
+	at        time.Time
+}
+
+func (d deletedCustomer) encode() []byte {
+	b := append([]byte{recordVersion}, d.workspace[:]...)
+	return binary.AppendUvarint(layout.AppendTime(b, d.at), uint64(d.resources))
+}
+
+func decodeDeletedCustomer(row []byte) (deletedCustomer, error) {
+	d := layout.NewDecoder(row)
+	version := d.Byte()
+	out := deletedCustomer{workspace: d.UUID(), at: d.Time(), resources: int(d.Uvarint())}
+	if version != recordVersion || d.Done() != nil {
+		return deletedCustomer{}, fmt.Errorf("%w: the row of a deleted customer", storage.ErrCorrupt)
 	}
+	return out, nil
+}
+
+// deletedCustomers returns the customers whose rows wait for Sweep.
+func deletedCustomers(ctx context.Context, store storage.Store) (map[layout.CustomerID]deletedCustomer, error) {
+	out := map[layout.CustomerID]deletedCustomer{}
+	err := store.View(ctx, func(r storage.Reader) error {
+		clear(out)
+		for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomers()), storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			if out[layout.Parse(e.Key).Customer], err = decodeDeletedCustomer(e.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// sweepCustomer removes the rows of one deleted customer, and the row that says that they
+// wait.
+func sweepCustomer(ctx context.Context, store storage.Store, id layout.CustomerID, workspace uuid.UUID, report *SweepReport) error {
+	rest := storage.Prefix(layout.Customer(id)) // the rows before it are removed, and never read again
+	for {
+		var rows int
+		var next []byte
+		err := storage.Run(ctx, store, func(tx storage.Tx) (err error) {
+			if rows, next, err = sweepSome(ctx, tx, workspace, rest); err != nil || next != nil {
+				return err
+			}
+			return tx.Delete(layout.DeletedCustomer(id))
+		}, layout.DeletedCustomer(id))
+		if err != nil {
+			return err
+		}
+		report.Rows += rows
+		if next == nil {
+			report.Customers++
+			return nil
+		}
+		rest.Start = next
+	}
+}
+
+// sweepSome removes the first rows of a range of a deleted customer, and the rows elsewhere
+// that point to them. It returns how many, and where the rest begins, or nil at the end.
+func sweepSome(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
+	var pointers []row
 	for e, err := range tx.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
-		row, deletable, err := readOwned(c, e)
+		if rows+len(pointers) > maintenanceRows-4 { // a row has at most two pointers, and the last Update one row more
+			next = e.Key
+			break
+		}
+		more, err := pointersTo(workspace, e)
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
-		if !deletable {
-			continue
-		}
-		if !row.spend(&b) && len(rows) > 0 {
-			return e.Key, s.deleteOwned(ctx, tx, c, at, rows)
-		}
-		rows = append(rows, row)
+		pointers = append(pointers, more...)
+		rows++
 	}
-	if err := s.deleteOwned(ctx, tx, c, at, rows); err != nil {
-		return nil, err
+	// The keys of a deleted customer are free, so a row of the directory may point to a
+	// resource of another customer by now.
+	keys := make([][]byte, len(pointers))
+	for i, p := range pointers {
+		keys[i] = p.key
 	}
-	if err := s.dropCustomerKey(ctx, tx, c); err != nil {
-		return nil, err
-	}
-	return nil, tx.Delete(layout.CustomerRecord(c.id))
-}
-
-func (s *Snapshot) deleteOwned(ctx context.Context, tx storage.Tx, c *customer, at time.Time, rows []owned) error {
-	var events []event
-	var keys, claimed [][]byte
-	for _, row := range rows {
-		keys = append(append(keys, row.key), row.pointers...)
-		if row.claimed != nil {
-			claimed = append(claimed, row.claimed)
-		}
-		if e := row.event(); e != nil {
-			events = append(events, *e)
-		}
-	}
-	// Once the customer is gone to readers, its keys may be another's.
-	values, err := tx.Get(ctx, claimed...)
+	values, err := tx.Get(ctx, keys...)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	for i, value := range values {
-		if len(value) >= len(c.id) && string(value[:len(c.id)]) == string(c.id[:]) {
-			keys = append(keys, claimed[i])
+		if value != nil && string(value) == string(pointers[i].value) {
+			if err := tx.Delete(pointers[i].key); err != nil {
+				return 0, nil, err
+			}
+			rows++
 		}
 	}
-	if err := tx.Delete(keys...); err != nil {
-		return err
+	if next != nil {
+		r.End = next
 	}
-	return appendFeed(ctx, tx, c, at, events)
+	return rows, next, tx.DeleteRange(ctx, r)
 }

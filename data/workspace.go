@@ -18,33 +18,31 @@ import (
 type Options struct {
 	// Both must be safe for concurrent use, and Rand must never repeat itself.
 	Now  func() time.Time // default time.Now
-	Rand io.Reader        // of derived ids, customer ids and operation ids; default crypto/rand
+	Rand io.Reader        // of derived ids and customer ids; default crypto/rand
 
 	// FollowInterval is how often Follow looks for what was committed by way of another
 	// Workspace value; default 1 second.
 	FollowInterval time.Duration
 }
 
-// Workspace is the customers of one workspace and their resources. All that it
-// knows is in its store, so that any number of them may use one store at once, in
-// one process or in several. One that is shared is better: there an operation that
-// meets a large one under way waits for it, and does not make it begin again. It is
-// safe for concurrent use.
+// Workspace is the customers of one workspace and their resources. Its state is in its
+// store, so any number of Workspace values may use one store at the same time, in one
+// process or in several. It is safe for concurrent use.
 type Workspace struct {
 	store          storage.Store
 	id             uuid.UUID
 	now            func() time.Time
 	rand           io.Reader
 	followInterval time.Duration
+	shortPlan      int // resources that a plan may look at in the transaction that carries it out
 
-	running running
-	news    news
+	news news
 }
 
 // NewWorkspace opens the workspace of that id in the store. It does no I/O: a
 // workspace is there as soon as it has a customer.
 func NewWorkspace(store storage.Store, id uuid.UUID, o Options) *Workspace {
-	w := &Workspace{store: store, id: id, now: o.Now, rand: o.Rand, followInterval: o.FollowInterval}
+	w := &Workspace{store: store, id: id, now: o.Now, rand: o.Rand, followInterval: o.FollowInterval, shortPlan: shortPlan}
 	if w.followInterval <= 0 {
 		w.followInterval = time.Second
 	}
@@ -82,8 +80,12 @@ func (s *Snapshot) newCustomer(ctx context.Context, key string, dryRun bool) (*c
 	if _, err := io.ReadFull(s.w.rand, c.id[:]); err != nil {
 		return nil, fmt.Errorf("data: making a customer id: %w", err)
 	}
-	if taken, err := s.get(ctx, layout.CustomerRecord(c.id)); err != nil || taken != nil {
-		return nil, errors.Join(err, errors.New("data: Rand gave a customer id that is taken"))
+	rows, err := s.r.Get(ctx, layout.CustomerRecord(c.id), layout.DeletedCustomer(c.id))
+	if err != nil {
+		return nil, err
+	}
+	if rows[0] != nil || rows[1] != nil {
+		return nil, errors.New("data: Rand gave a customer id that is taken")
 	}
 	return c, nil
 }
@@ -91,7 +93,7 @@ func (s *Snapshot) newCustomer(ctx context.Context, key string, dryRun bool) (*c
 // CustomerTx is a transaction that holds one customer. What it writes commits
 // with the rest of the transaction, or not at all.
 type CustomerTx struct {
-	*Snapshot // sees what the transaction wrote; where that takes several, the state before
+	*Snapshot // sees what the transaction has written
 
 	// Tx is for rows of the caller's own. Their keys begin with a lower-case letter:
 	// the library's begin with an upper-case one.
@@ -132,33 +134,27 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 		if err != nil {
 			return nil, err
 		}
-		ch, err := s.plan(ctx, c, false)
-		if err != nil {
-			return nil, err
-		}
-		ch.touched = true // what was planned for the customer meanwhile is then planned again
+		ch := s.plan(c, false)
+		ch.touched = true // so that long operations on the customer are planned again
 		return &operation{changes: []*changes{ch}, within: fn}, nil
 	})
 }
 
-// BesideID is WithinID for rows that no operation on the customer goes by, such as those
-// of a visitor's session: a large operation that is being made meanwhile goes on, and
-// does not begin again.
+// BesideID is WithinID for rows that no operation on the customer depends on, such as those
+// of a visitor's session: a large operation on the customer need not be planned again.
 func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error) error {
 	inner, end := storage.Inside(ctx, w.store)
 	defer end()
-	err := awaiting(ctx, func() error {
-		return storage.Run(ctx, w.store, func(tx storage.Tx) error {
-			s := w.At(tx)
-			c, err := s.customerByID(ctx, id)
-			if err == nil && c == nil {
-				err = ErrCustomerNotFound
-			}
-			if err != nil {
-				return err
-			}
-			return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
-		})
+	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		s := w.At(tx)
+		c, err := s.customerByID(ctx, id)
+		if err == nil && c == nil {
+			err = ErrCustomerNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
 	})
 	if err == nil {
 		w.news.tell()

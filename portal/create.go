@@ -176,16 +176,8 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	if taken[0] != nil || taken[1] != nil {
 		return CustomerPortal{}, fmt.Errorf("portal: Rand gave an id that is taken")
 	}
-	to := pointer{r.customer, r.id}
-	rows := []storage.Entry{
-		{Key: layout.Portal(r.customer, r.id), Value: r.encode()},
-		{Key: layout.ID(r.id), Value: append(to.customer[:len(to.customer):len(to.customer)], layout.ReferrerPortal)},
-		{Key: layout.Link(r.link), Value: to.encode()},
-		{Key: layout.OwnLink(r.customer, r.link), Value: r.id[:]},
-	}
-	if edge := deepLinkEdge(r, req.Config); edge != nil {
-		rows = append(rows, storage.Entry{Key: edge})
-	} else {
+	rows := rowsOf(r, req.Config)
+	if req.Config.DeepLink == (data.Ref{}) {
 		rows = append(rows, storage.Entry{Key: layout.NewestPortal(r.customer), Value: r.id[:]})
 	}
 	for _, row := range rows {
@@ -220,14 +212,6 @@ func (s *Service) newPortalID() (uuid.UUID, error) {
 // holds neither its code nor its tag.
 func (s *Service) url(r *record, expires time.Time) Secret {
 	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires}))
-}
-
-// deepLinkEdge is the row by which a portal is revoked with what it is a deep link to.
-func deepLinkEdge(r *record, c Config) []byte {
-	if c.DeepLink == (data.Ref{}) {
-		return nil
-	}
-	return layout.Edge(r.customer, byte(c.DeepLink.Kind.Class()), c.DeepLink.Key, layout.ReferrerPortal, nil, string(r.id[:]))
 }
 
 // checkThere returns an InvalidError where a configuration names what is not there. What

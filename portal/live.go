@@ -114,6 +114,11 @@ func find(ctx context.Context, at *data.Snapshot, workspace, portalID uuid.UUID)
 	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the row of a portal's id: %w", storage.ErrCorrupt, err)
 	}
+	if _, err := at.CustomerByID(ctx, customer); errors.Is(err, data.ErrCustomerNotFound) {
+		return nil, notFound // the customer is deleted, or of another workspace
+	} else if err != nil {
+		return nil, err
+	}
 	p, err := stand(ctx, at.Reader(), pointer{customer, portalID})
 	if err == nil && (p == nil || p.workspace != workspace) {
 		return nil, notFound

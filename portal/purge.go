@@ -14,6 +14,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
+// maintenanceRows bounds the rows that one Update of Purge deletes, give or take the rows
+// of one portal, so that other writers do not wait long for it.
+const maintenanceRows = 5000
+
 // PurgeReport is what Purge dropped.
 type PurgeReport struct {
 	Portals  int
@@ -117,22 +121,19 @@ func (p purge) portal(ctx context.Context, r storage.Reader, rest, value []byte)
 	if err != nil {
 		return nil, err
 	}
-	rows := [][]byte{
-		layout.Portal(p.customer, id), layout.ID(id), layout.Link(row.link), layout.OwnLink(p.customer, row.link),
-		layout.Uses(p.customer, id), layout.Revoked(p.customer, id), layout.ExpiryTold(p.customer, id),
-	}
-	if edge := deepLinkEdge(row, c); edge != nil {
-		rows = append(rows, edge)
+	rows := laterRows(row)
+	for _, r := range rowsOf(row, c) {
+		rows = append(rows, r.Key)
 	}
 	return rows, nil
 }
 
-// rowsOf says which rows to drop with an entry, or none.
-type rowsOf func(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error)
+// selectRows returns the keys of the rows to delete with an entry, or none.
+type selectRows func(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error)
 
 // sweep drops what rows says of each entry under a prefix, in one transaction after
 // another, and says of how many entries. Where there is nothing to drop it only reads.
-func (p purge) sweep(ctx context.Context, prefix []byte, rows rowsOf) (dropped int, err error) {
+func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropped int, err error) {
 	r := storage.Prefix(prefix)
 	for {
 		var found batch
@@ -169,9 +170,7 @@ type batch struct {
 	next    []byte // where the next begins; nil at the end
 }
 
-func (p purge) collect(ctx context.Context, at storage.Reader, prefix []byte, r storage.Range, rows rowsOf) (found batch, err error) {
-	limits := p.s.store.Limits()
-	writes, bytes := limits.TxWrites, limits.TxBytes
+func (p purge) collect(ctx context.Context, at storage.Reader, prefix []byte, r storage.Range, rows selectRows) (found batch, err error) {
 	for e, err := range at.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return found, err
@@ -180,10 +179,7 @@ func (p purge) collect(ctx context.Context, at storage.Reader, prefix []byte, r 
 		if err != nil {
 			return found, err
 		}
-		for _, key := range gone {
-			writes, bytes = writes-1, bytes-storage.EntryBytes(key, nil)
-		}
-		if (writes < 0 || bytes < 0) && found.entries > 0 {
+		if len(found.keys) >= maintenanceRows {
 			found.next = e.Key
 			return found, nil
 		}

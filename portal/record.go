@@ -85,14 +85,41 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 	return r, nil
 }
 
+// rowsOf returns the rows that a portal has from its creation on: its record, the rows that
+// find it, and the edge to the resource that it is a deep link to.
+func rowsOf(r *record, c Config) []storage.Entry {
+	rows := []storage.Entry{
+		{Key: layout.Portal(r.customer, r.id), Value: r.encode()},
+		{Key: layout.OwnLink(r.customer, r.link), Value: r.id[:]},
+	}
+	byID, value := layout.PortalPointer(r.customer, r.id)
+	rows = append(rows, storage.Entry{Key: byID, Value: value})
+	byLink, value := layout.LinkPointer(r.customer, r.id, r.link)
+	rows = append(rows, storage.Entry{Key: byLink, Value: value})
+	if edge := deepLinkEdge(r, c); edge != nil {
+		rows = append(rows, storage.Entry{Key: edge})
+	}
+	return rows
+}
+
+// laterRows returns the keys of the rows that a portal may have beside [rowsOf].
+func laterRows(r *record) [][]byte {
+	return [][]byte{layout.Uses(r.customer, r.id), layout.Revoked(r.customer, r.id), layout.ExpiryTold(r.customer, r.id)}
+}
+
+// deepLinkEdge returns the row by which a portal is revoked when the resource that it is a
+// deep link to is deleted, or nil if it is no deep link.
+func deepLinkEdge(r *record, c Config) []byte {
+	if c.DeepLink == (data.Ref{}) {
+		return nil
+	}
+	return layout.Edge(r.customer, byte(c.DeepLink.Kind.Class()), c.DeepLink.Key, layout.ReferrerPortal, nil, string(r.id[:]))
+}
+
 // pointer is what the rows that find a portal hold.
 type pointer struct {
 	customer layout.CustomerID
 	portal   uuid.UUID
-}
-
-func (p pointer) encode() []byte {
-	return append(p.customer[:len(p.customer):len(p.customer)], p.portal[:]...)
 }
 
 func decodePointer(b []byte) (pointer, error) {

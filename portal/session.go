@@ -143,7 +143,7 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 	var session *Session
 	var p *standing
 	var stateErr error
-	err = data.View(ctx, s.store, func(r storage.Reader) error {
+	err = s.store.View(ctx, func(r storage.Reader) error {
 		session, p = nil, nil
 		rows, err := r.Get(ctx, layout.Link(verified.ID))
 		if err != nil {
@@ -243,7 +243,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 			if err := tx.Tx.Put(layout.OwnSession(to.customer, to.portal, *hash), row.encode()); err != nil {
 				return err
 			}
-			if err := tx.Tx.Put(layout.Session(*hash), to.encode()); err != nil {
+			if err := tx.Tx.Put(layout.SessionPointer(to.customer, to.portal, *hash)); err != nil {
 				return err
 			}
 		}

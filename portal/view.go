@@ -48,7 +48,7 @@ func (s *Session) liveView(ctx context.Context, fn func(*view) error) error {
 // and is still stored. fn's error is returned. The change feed is told of an expiry.
 func (s *Session) liveViewOr(ctx context.Context, fn func(*view, error) error) error {
 	var v *view
-	err := data.View(ctx, s.service.store, func(r storage.Reader) (err error) {
+	err := s.service.store.View(ctx, func(r storage.Reader) (err error) {
 		if v, err = s.view(ctx, r); v == nil {
 			return err
 		}

@@ -31,10 +31,6 @@ var (
 	// ErrTooLarge is the parent of the errors about [Limits].
 	ErrTooLarge = errors.New("storage: too large")
 
-	// ErrTxTooLarge is returned by wrappers that limit the size of a transaction. It will
-	// be removed, because a store accepts a transaction of any size.
-	ErrTxTooLarge = fmt.Errorf("%w: transaction", ErrTooLarge)
-
 	// ErrKeyTooLarge is returned for a key longer than Limits().KeyBytes.
 	ErrKeyTooLarge = fmt.Errorf("%w: key", ErrTooLarge)
 

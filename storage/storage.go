@@ -159,11 +159,6 @@ func after(p []byte) []byte {
 type Limits struct {
 	KeyBytes   int // longest key; at least 2048
 	ValueBytes int // longest value; at least 64
-
-	// TxWrites and TxBytes are the size by which package data still divides its work:
-	// a number of writes, and a sum of [EntryBytes]. A store does not enforce them. They
-	// will be removed, because Update accepts a transaction of any size.
-	TxWrites, TxBytes int
 }
 
 // entryOverhead is added to the length of key and value by [EntryBytes].

@@ -33,7 +33,7 @@ func TestPrefixDoesNotWriteToItsArgument(t *testing.T) {
 
 func TestEveryLimitErrorIsTooLarge(t *testing.T) {
 	t.Parallel()
-	kinds := []error{storage.ErrKeyTooLarge, storage.ErrValueTooLarge, storage.ErrTxTooLarge}
+	kinds := []error{storage.ErrKeyTooLarge, storage.ErrValueTooLarge}
 	for i, err := range kinds {
 		require.ErrorIs(t, err, storage.ErrTooLarge)
 		require.NotErrorIs(t, err, kinds[(i+1)%len(kinds)])

@@ -76,27 +76,16 @@ type keep struct{ *memory.Store }
 
 func (keep) Close() error { return nil }
 
-// Each runs test as a parallel subtest on a fresh store of every backend, and once
-// more on every backend with transactions so small that what is more than a handful
-// of rows takes several.
+// Each runs test as a parallel subtest on a fresh store of every backend.
 func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	t.Helper()
 	for _, backend := range All(t) {
-		for _, small := range []bool{false, true} {
-			name := backend.Name
-			if small {
-				name += ", small transactions"
-			}
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				store, _ := backend.Open(t)
-				t.Cleanup(func() { require.NoError(t, store.Close()) })
-				if small {
-					store = Limit(store, Smallest)
-				}
-				test(t, store)
-			})
-		}
+		t.Run(backend.Name, func(t *testing.T) {
+			t.Parallel()
+			store, _ := backend.Open(t)
+			t.Cleanup(func() { require.NoError(t, store.Close()) })
+			test(t, store)
+		})
 	}
 }
 
@@ -120,6 +109,3 @@ func Benchmark(b *testing.B, run func(b *testing.B, store storage.Store)) {
 		})
 	}
 }
-
-// Smallest is the least that a transaction of a store may hold.
-var Smallest = storage.Limits{TxWrites: 64, TxBytes: 32 << 10}

@@ -140,12 +140,6 @@ func (d *Decoder) CustomerID() (id CustomerID) {
 	return id
 }
 
-// OperationID reads eight bytes.
-func (d *Decoder) OperationID() (id OperationID) {
-	copy(id[:], d.next(uint64(len(id))))
-	return id
-}
-
 // LinkID reads eight bytes.
 func (d *Decoder) LinkID() (id LinkID) {
 	copy(id[:], d.next(uint64(len(id))))

@@ -9,14 +9,13 @@
 //	table  key after the table's letter              value
 //
 //	K      workspace  customer key                   customer id
-//	D      workspace  class  resource key            customer id, kind, operation or none
+//	D      workspace  class  resource key            customer id, kind
 //	I      derived id or portal id                   customer id, kind or [ReferrerPortal], resource key
 //	L      link id                                   customer id, portal id
 //	S      hash of a session's token                 customer id, portal id
 //	P      workspace  profile id                     a customization profile
 //	W      workspace                                 the workspace's settings
-//	O      workspace  operation id  0                the state of a large operation
-//	O      workspace  operation id  1  customer id   whom it changes
+//	X      customer id                               a deleted customer, whose rows wait for the sweep
 //	F      workspace  partition  position            change feed: the changes of one customer in one commit
 //	N      workspace  partition                      the partition's first and next position
 //	H      name                                      a lease: its holder's token, a counter and a duration
@@ -34,7 +33,6 @@
 //	C      customer id  h  portal id  hash           a holder: a browser that one of those uses was counted for
 //	C      customer id  x  portal id                 when that portal was revoked
 //	C      customer id  z  portal id                 when the change feed told that it had expired
-//	C      customer id  j  operation id  part        writes of a large operation, to be applied
 //
 // Ids are raw bytes and numbers big-endian. Keys of partners are 1 to 512 bytes
 // with no control characters, so a zero byte ends one wherever more follows it.
@@ -51,16 +49,6 @@ import (
 
 // CustomerID is the id under which a customer's rows lie.
 type CustomerID [8]byte
-
-// OperationID names a large operation; the zero id is none.
-type OperationID [8]byte
-
-// Next is the least id above it, and false where there is none.
-func (op OperationID) Next() (OperationID, bool) {
-	n := binary.BigEndian.Uint64(op[:]) + 1
-	binary.BigEndian.PutUint64(op[:], n)
-	return op, n != 0
-}
 
 // LinkID is the id that a link's code carries.
 type LinkID [8]byte
@@ -82,7 +70,7 @@ const (
 	tableSession      = 'S'
 	tableProfile      = 'P'
 	tableSettings     = 'W'
-	tableOperation    = 'O'
+	tableDeleted      = 'X'
 	tableFeed         = 'F'
 	tableFeedPosition = 'N'
 	tableLease        = 'H'
@@ -101,7 +89,6 @@ const (
 	rowHolder   = 'h'
 	rowRevoked  = 'x'
 	rowExpired  = 'z'
-	rowJournal  = 'j'
 )
 
 // Customers is the prefix of the directory of a workspace's customers.
@@ -132,6 +119,21 @@ func Link(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
 // Session is the row that finds a portal by a session's token.
 func Session(hash SessionHash) []byte { return append([]byte{tableSession}, hash[:]...) }
 
+// PortalPointer returns the row that finds a portal by its id, and its value.
+func PortalPointer(c CustomerID, portal uuid.UUID) (key, value []byte) {
+	return ID(portal), append(c[:len(c):len(c)], ReferrerPortal)
+}
+
+// LinkPointer returns the row that finds a portal by the id in a link's code, and its value.
+func LinkPointer(c CustomerID, portal uuid.UUID, link LinkID) (key, value []byte) {
+	return Link(link), append(c[:len(c):len(c)], portal[:]...)
+}
+
+// SessionPointer returns the row that finds a portal by a session's token, and its value.
+func SessionPointer(c CustomerID, portal uuid.UUID, session SessionHash) (key, value []byte) {
+	return Session(session), append(c[:len(c):len(c)], portal[:]...)
+}
+
 // Profiles is the prefix of a workspace's customization profiles.
 func Profiles(workspace uuid.UUID) []byte {
 	return append([]byte{tableProfile}, workspace[:]...)
@@ -145,28 +147,12 @@ func Settings(workspace uuid.UUID) []byte {
 	return append([]byte{tableSettings}, workspace[:]...)
 }
 
-// AllOperations is the prefix of the large operations of every workspace.
-func AllOperations() []byte { return []byte{tableOperation} }
+// DeletedCustomers is the prefix of the deleted customers of every workspace whose rows
+// wait for the sweep.
+func DeletedCustomers() []byte { return []byte{tableDeleted} }
 
-// Operations is the prefix of a workspace's large operations.
-func Operations(workspace uuid.UUID) []byte {
-	return append([]byte{tableOperation}, workspace[:]...)
-}
-
-// Operation is the row of a large operation's state.
-func Operation(workspace uuid.UUID, op OperationID) []byte {
-	return append(append(Operations(workspace), op[:]...), 0)
-}
-
-// OperationCustomers is the prefix of the rows that list whom it changes.
-func OperationCustomers(workspace uuid.UUID, op OperationID) []byte {
-	return append(append(Operations(workspace), op[:]...), 1)
-}
-
-// OperationCustomer is the row that says that it changes a customer.
-func OperationCustomer(workspace uuid.UUID, op OperationID, c CustomerID) []byte {
-	return append(OperationCustomers(workspace, op), c[:]...)
-}
+// DeletedCustomer is the row of a deleted customer whose rows wait for the sweep.
+func DeletedCustomer(c CustomerID) []byte { return append(DeletedCustomers(), c[:]...) }
 
 // FeedPartitions is how many parts the change feed of a workspace has. A customer
 // key is in one of them, whoever has it: within it the feed is in the order of commits.
@@ -186,6 +172,9 @@ func Feed(workspace uuid.UUID, partition byte) []byte {
 func FeedBatch(workspace uuid.UUID, partition byte, position uint64) []byte {
 	return binary.BigEndian.AppendUint64(Feed(workspace, partition), position)
 }
+
+// AllFeedEnds is the prefix of the ends of every workspace's change feed.
+func AllFeedEnds() []byte { return []byte{tableFeedPosition} }
 
 // FeedEnds is the row of the first and the next position of a partition.
 func FeedEnds(workspace uuid.UUID, partition byte) []byte {
@@ -306,51 +295,6 @@ func Revoked(c CustomerID, id uuid.UUID) []byte {
 func ExpiryTold(c CustomerID, id uuid.UUID) []byte {
 	return append(customerRow(c, rowExpired, 16), id[:]...)
 }
-
-// Journal is the prefix of the parts of a large operation.
-func Journal(c CustomerID, op OperationID) []byte {
-	return append(customerRow(c, rowJournal, 16), op[:]...)
-}
-
-// JournalPart is one part of a large operation.
-func JournalPart(c CustomerID, op OperationID, part uint64) []byte {
-	return binary.BigEndian.AppendUint64(Journal(c, op), part)
-}
-
-// IsDirectory reports whether a row is one of [Directory].
-func IsDirectory(key []byte) bool { return len(key) > 0 && key[0] == tableDirectory }
-
-// ParseCustomerRow reads which kind of row of a customer's range a key is, and what
-// follows. A record is a resource's, with its kind and key.
-func ParseCustomerRow(c CustomerID, key []byte) (row Row, kind byte, rest []byte) {
-	rest = key[1+len(c)+1:]
-	switch key[1+len(c)] {
-	case rowCustomer:
-		return RowCustomer, 0, nil
-	case rowResource:
-		return RowResource, rest[0], rest[1:]
-	case rowPortal:
-		return RowPortal, 0, rest
-	case rowLink:
-		return RowLink, 0, rest
-	case rowSession:
-		return RowSession, 0, rest
-	}
-	return RowOther, 0, rest
-}
-
-// Row is a kind of row of a customer's range.
-type Row int
-
-// The kinds of rows that something outside the range points to, and all others.
-const (
-	RowOther Row = iota
-	RowCustomer
-	RowResource
-	RowPortal
-	RowLink
-	RowSession
-)
 
 // ReferrerPortal stands in the place of a referrer's kind in the edge from a portal to the
 // resource that it is a deep link to, whose key is the portal's id, and in the change feed.

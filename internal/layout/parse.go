@@ -12,34 +12,32 @@ type Shape string
 // The shapes. A new kind of row is a shape here and a line in one of the two tables
 // below.
 const (
-	ShapeUnknown           Shape = "unknown"
-	ShapeHost              Shape = "host" // a row of the program that uses the library
-	ShapeCustomerKey       Shape = "customer_key"
-	ShapeDirectory         Shape = "directory"
-	ShapeID                Shape = "id"
-	ShapeLink              Shape = "link"
-	ShapeSession           Shape = "session"
-	ShapeProfile           Shape = "profile"
-	ShapeSettings          Shape = "settings"
-	ShapeOperation         Shape = "operation"
-	ShapeOperationCustomer Shape = "operation_customer"
-	ShapeFeedBatch         Shape = "feed_batch"
-	ShapeFeedEnds          Shape = "feed_ends"
-	ShapeLease             Shape = "lease"
-	ShapeCustomer          Shape = "customer"
-	ShapeResource          Shape = "resource"
-	ShapeEdge              Shape = "edge"
-	ShapeTime              Shape = "time"
-	ShapeEmail             Shape = "email"
-	ShapePortal            Shape = "portal"
-	ShapeOwnLink           Shape = "own_link"
-	ShapeNewestPortal      Shape = "newest_portal"
-	ShapeOwnSession        Shape = "own_session"
-	ShapeUses              Shape = "uses"
-	ShapeHolder            Shape = "holder"
-	ShapeRevoked           Shape = "revoked"
-	ShapeExpiryTold        Shape = "expiry_told"
-	ShapeJournal           Shape = "journal"
+	ShapeUnknown         Shape = "unknown"
+	ShapeHost            Shape = "host" // a row of the program that uses the library
+	ShapeCustomerKey     Shape = "customer_key"
+	ShapeDirectory       Shape = "directory"
+	ShapeID              Shape = "id"
+	ShapeLink            Shape = "link"
+	ShapeSession         Shape = "session"
+	ShapeProfile         Shape = "profile"
+	ShapeSettings        Shape = "settings"
+	ShapeDeletedCustomer Shape = "deleted_customer"
+	ShapeFeedBatch       Shape = "feed_batch"
+	ShapeFeedEnds        Shape = "feed_ends"
+	ShapeLease           Shape = "lease"
+	ShapeCustomer        Shape = "customer"
+	ShapeResource        Shape = "resource"
+	ShapeEdge            Shape = "edge"
+	ShapeTime            Shape = "time"
+	ShapeEmail           Shape = "email"
+	ShapePortal          Shape = "portal"
+	ShapeOwnLink         Shape = "own_link"
+	ShapeNewestPortal    Shape = "newest_portal"
+	ShapeOwnSession      Shape = "own_session"
+	ShapeUses            Shape = "uses"
+	ShapeHolder          Shape = "holder"
+	ShapeRevoked         Shape = "revoked"
+	ShapeExpiryTold      Shape = "expiry_told"
 )
 
 // Key is a key of the store, read. Which fields it has follows from its shape.
@@ -55,9 +53,8 @@ type Key struct {
 	Session   SessionHash
 	Email     EmailHash
 	Holder    HolderHash
-	Operation OperationID
 	Partition byte
-	Position  uint64 // of a batch of the feed, or a part of a journal
+	Position  uint64 // of a batch of the feed
 	Referrer  []byte // in an edge: what [ParseEdge] reads
 }
 
@@ -76,12 +73,7 @@ var tables = map[byte]reading{
 	tableSession:  func(d *Decoder, k *Key) { k.Shape, k.Session = ShapeSession, d.SessionHash() },
 	tableProfile:  func(d *Decoder, k *Key) { k.Shape, k.Workspace, k.ID = ShapeProfile, d.UUID(), d.UUID() },
 	tableSettings: func(d *Decoder, k *Key) { k.Shape, k.Workspace = ShapeSettings, d.UUID() },
-	tableOperation: func(d *Decoder, k *Key) {
-		k.Shape, k.Workspace, k.Operation = ShapeOperation, d.UUID(), d.OperationID()
-		if d.Byte() == 1 {
-			k.Shape, k.Customer = ShapeOperationCustomer, d.CustomerID()
-		}
-	},
+	tableDeleted:  func(d *Decoder, k *Key) { k.Shape, k.Customer = ShapeDeletedCustomer, d.CustomerID() },
 	tableFeed: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Partition, k.Position = ShapeFeedBatch, d.UUID(), d.Byte(), d.Uint64()
 	},
@@ -124,9 +116,6 @@ var customerRows = map[byte]reading{
 	rowHolder:  func(d *Decoder, k *Key) { k.Shape, k.ID, k.Holder = ShapeHolder, d.UUID(), d.HolderHash() },
 	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
 	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryTold, d.UUID() },
-	rowJournal: func(d *Decoder, k *Key) {
-		k.Shape, k.Operation, k.Position = ShapeJournal, d.OperationID(), d.Uint64()
-	},
 }
 
 // Parse reads a key. One that is none of the library's is ShapeUnknown, with its

@@ -290,7 +290,7 @@ func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open ope
 func (s *strangers) read(t *testing.T) (keys []string, rows map[string][]byte) {
 	t.Helper()
 	rows = map[string][]byte{}
-	require.NoError(t, data.View(t.Context(), s.store, func(r storage.Reader) error {
+	require.NoError(t, s.store.View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			if err != nil {
 				return err

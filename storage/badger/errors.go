@@ -59,7 +59,6 @@ var systemErrors = []syscall.Errno{
 // engineErrors are the errors of the engine that have a counterpart here.
 var engineErrors = []struct{ from, to error }{
 	{engine.ErrDBClosed, storage.ErrClosed},
-	{engine.ErrTxnTooBig, storage.ErrTxTooLarge},
 	{engine.ErrEncryptionKeyMismatch, fmt.Errorf("%w: it is encrypted", ErrForeign)},
 }
 

@@ -41,7 +41,7 @@ func limitsOf(maxCount, maxSize, inline int64) (storage.Limits, partLimit) {
 		rows:  int(maxCount - 1 - 2), // exclusive, the row of the part, and the row that ends a commit
 		bytes: int(maxSize - engineCommit),
 	}
-	l := storage.Limits{KeyBytes: engineKeyBytes - 1, TxWrites: part.rows, TxBytes: part.bytes} // the space byte
+	l := storage.Limits{KeyBytes: engineKeyBytes - 1} // the space byte
 	largest := part.bytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)
 	l.ValueBytes = min(int(inline)-1-crcBytes, largest)
 	return l, part

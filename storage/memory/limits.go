@@ -11,17 +11,11 @@ import (
 const (
 	defaultKeyBytes   = 65_000
 	defaultValueBytes = 1 << 20
-
-	// Not enforced: see storage.Limits.
-	defaultTxWrites = 100_000
-	defaultTxBytes  = 64 << 20
 )
 
 func withDefaults(l storage.Limits) storage.Limits {
 	return storage.Limits{
 		KeyBytes:   cmp.Or(max(l.KeyBytes, 0), defaultKeyBytes),
 		ValueBytes: cmp.Or(max(l.ValueBytes, 0), defaultValueBytes),
-		TxWrites:   cmp.Or(max(l.TxWrites, 0), defaultTxWrites),
-		TxBytes:    cmp.Or(max(l.TxBytes, 0), defaultTxBytes),
 	}
 }

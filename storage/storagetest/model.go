@@ -32,7 +32,7 @@ func (m *model) Update(_ context.Context, fn func(storage.Tx) error, _ ...[]byte
 
 func (m *model) Limits() storage.Limits {
 	const large = 1 << 40
-	return storage.Limits{KeyBytes: large, ValueBytes: large, TxWrites: large, TxBytes: large}
+	return storage.Limits{KeyBytes: large, ValueBytes: large}
 }
 
 func (m *model) Close() error { return nil }

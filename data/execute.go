@@ -1,0 +1,191 @@
+package data
+
+import (
+	"context"
+	"errors"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// operation is what a push, a sync or a delete writes. All of it is one Update.
+type operation struct {
+	changes []*changes // one for each customer
+
+	// within runs in the transaction that commits, with the first customer.
+	within func(context.Context, CustomerTx) error
+}
+
+// empty reports whether there is nothing to write.
+func (op *operation) empty() bool {
+	for _, ch := range op.changes {
+		if !ch.empty() {
+			return false
+		}
+	}
+	return op.within == nil
+}
+
+// planner computes an operation from the state that s reads. It may run again, on a newer
+// state. It returns errTooLong when it has looked at more than scale resources.
+type planner func(ctx context.Context, s *Snapshot, scale int) (*operation, error)
+
+// unbounded is the scale of a plan that may look at any number of resources.
+const unbounded = int(^uint(0) >> 1)
+
+// shortPlan is how many resources a plan may look at in the transaction that carries it
+// out. Other writers wait meanwhile, so a longer plan is made on a snapshot beforehand.
+const shortPlan = 5000
+
+// snapshotPlans is how often a long operation is planned on a snapshot. If its customers
+// have changed each time before it could be written, it is planned in the transaction
+// that writes it, which nothing can come before.
+const snapshotPlans = 4
+
+// errTooLong is returned by a planner that exceeds its scale.
+var errTooLong = errors.New("data: internal: the plan takes too long")
+
+// errStale is returned if a plan no longer holds because another operation came first. It
+// does not match ErrConflict: the same plan must not be tried again.
+var errStale = errors.New("data: internal: another operation came first")
+
+// execute carries out an operation, all of it or nothing, in one Update. A short operation
+// is planned in that Update. A long one is planned on a snapshot before, and the Update
+// verifies that nothing it depends on has changed since.
+//
+// reads are keys that a short plan will read, a hint for the store.
+//
+// The callbacks of the caller run with a context that makes each write of the same store
+// return storage.ErrNested.
+func (w *Workspace) execute(ctx context.Context, plan planner, reads ...[]byte) error {
+	plan, end := w.inside(ctx, plan)
+	defer end()
+	err := w.planAndWrite(ctx, plan, w.shortPlan, reads...)
+	if errors.Is(err, errTooLong) {
+		for range snapshotPlans {
+			if err = w.writePlanned(ctx, plan); !errors.Is(err, errStale) {
+				break
+			}
+		}
+		if errors.Is(err, errStale) {
+			err = w.planAndWrite(ctx, plan, unbounded)
+		}
+	}
+	if err == nil {
+		w.news.tell()
+	}
+	return err
+}
+
+// inside returns a planner that calls plan, and the operation's within, with a context that
+// is marked as inside of a write of the workspace's store until end is called.
+func (w *Workspace) inside(ctx context.Context, plan planner) (marked planner, end func()) {
+	inner, end := storage.Inside(ctx, w.store)
+	return func(_ context.Context, s *Snapshot, scale int) (*operation, error) {
+		op, err := plan(inner, s, scale)
+		if err == nil && op.within != nil {
+			within := op.within
+			op.within = func(_ context.Context, tx CustomerTx) error { return within(inner, tx) }
+		}
+		return op, err
+	}, end
+}
+
+// planAndWrite plans an operation and writes it in the same Update.
+func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, reads ...[]byte) error {
+	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		s := w.At(tx)
+		op, err := plan(ctx, s, scale)
+		if err != nil {
+			return err
+		}
+		for _, ch := range op.changes {
+			ch.prepare()
+		}
+		return op.write(ctx, s, tx)
+	}, reads...)
+}
+
+// writePlanned plans an operation on a snapshot, and writes it in an Update that verifies
+// the plan. It returns errStale if the plan no longer holds.
+func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
+	var op *operation
+	err := w.store.View(ctx, func(r storage.Reader) (err error) {
+		op, err = plan(ctx, w.At(r), unbounded)
+		return err
+	})
+	if err != nil || op.empty() {
+		return err
+	}
+	for _, ch := range op.changes {
+		ch.prepare() // now, so that other writers do not wait for it
+	}
+	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		s := w.At(tx)
+		s.at = op.changes[0].at
+		if err := op.verify(ctx, s); err != nil {
+			return err
+		}
+		return op.write(ctx, s, tx)
+	}, op.reads()...)
+}
+
+// verify returns errStale if a row that the plan depends on has changed since.
+func (op *operation) verify(ctx context.Context, s *Snapshot) error {
+	var seen []row
+	for _, ch := range op.changes {
+		seen = append(seen, ch.seen...)
+	}
+	keys := make([][]byte, len(seen))
+	for i, r := range seen {
+		keys[i] = r.key
+	}
+	values, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for i, value := range values {
+		if (value == nil) != (seen[i].value == nil) || string(value) != string(seen[i].value) {
+			return errStale
+		}
+	}
+	return nil
+}
+
+// reads returns the keys that verify and write read.
+func (op *operation) reads() [][]byte {
+	var keys [][]byte
+	for _, ch := range op.changes {
+		for _, r := range ch.seen {
+			keys = append(keys, r.key)
+		}
+		keys = append(keys, layout.FeedEnds(ch.customer.workspace, layout.FeedPartition(ch.customer.key)))
+	}
+	return keys
+}
+
+// write writes the operation.
+func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
+	for _, ch := range op.changes {
+		if err := ch.write(ctx, tx); err != nil {
+			return err
+		}
+	}
+	if op.within == nil {
+		return nil
+	}
+	return op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: op.changes[0].public()})
+}
+
+// carryOut executes an operation, or only plans it.
+func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) error {
+	if !dryRun {
+		return w.execute(ctx, plan)
+	}
+	plan, end := w.inside(ctx, plan)
+	defer end()
+	return w.View(ctx, func(s *Snapshot) error {
+		_, err := plan(ctx, s, unbounded)
+		return err
+	})
+}

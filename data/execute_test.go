@@ -1,0 +1,165 @@
+package data_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// betweenPlanAndWrite returns a workspace that plans on snapshots and calls then once, after
+// its next plan and before the Update that writes it, and another workspace of the same store.
+func betweenPlanAndWrite(store storage.Store) (h *hooked, planned, other *data.Workspace) {
+	h = &hooked{Store: store}
+	return h, workspace(h).PlanOnSnapshots(), workspace(store)
+}
+
+func TestExecute_PlanChangedBeforeItsUpdate_IsPlannedAgain(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		_, err := ws.Push(t.Context(), block("a", "a", 3))
+		require.NoError(t, err)
+		h.afterView = func() { push(t, other, "a", data.Room("between", "B")) }
+		report, err := ws.Sync(t.Context(), block("a", "n", 30))
+		require.NoError(t, err)
+		_, err = ws.Space(t.Context(), "between")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "the sync came after it, and did not name it")
+		require.Len(t, report.Deleted, 11)
+		require.JSONEq(t, exported(t, block("a", "n", 30)), export(t, ws, "a"))
+		c, err := ws.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, map[data.Kind]int{data.KindSite: 1, data.KindRoom: 30, data.KindGuest: 30, data.KindReservation: 30}, c.Counts)
+	})
+}
+
+func TestExecute_KeyTakenBeforeItsUpdate_Conflicts(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		h.afterView = func() { push(t, other, "b", data.Unit("a003", "Theirs")) }
+		_, err := ws.Push(t.Context(), block("a", "a", 14))
+		require.ErrorIs(t, err, data.ErrKeyConflict)
+		requireOneOwner(t, other, "a", "b")
+		_, err = ws.Customer(t.Context(), "a")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound, "nothing of the push was written")
+	})
+}
+
+func TestExecute_CustomerCreatedBeforeTheUpdate_IsMerged(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		h.afterView = func() { push(t, other, "a", data.Room("a003", "Theirs"), data.Room("between", "B")) }
+		report, err := ws.Push(t.Context(), block("a", "a", 14))
+		require.NoError(t, err)
+		require.False(t, report.CustomerCreated)
+		require.Equal(t, 1, report.Updated.Total())
+		c, err := ws.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, 15, c.Counts[data.KindRoom])
+	})
+}
+
+func TestExecute_CustomerDeletedBeforeTheUpdate_IsCreatedAgain(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		_, err := ws.Push(t.Context(), block("a", "a", 3))
+		require.NoError(t, err)
+		h.afterView = func() {
+			_, err := other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+			require.NoError(t, err)
+		}
+		report, err := ws.Push(t.Context(), block("a", "a", 14))
+		require.NoError(t, err)
+		require.True(t, report.CustomerCreated)
+		require.Equal(t, 3*14+1, report.Created.Total())
+		swept(t, ws)
+		require.JSONEq(t, exported(t, block("a", "a", 14)), export(t, ws, "a"))
+	})
+}
+
+// TestExecute_PlanAlwaysChanged_IsMadeInItsUpdate has another push after each snapshot that
+// the operation is planned on.
+func TestExecute_PlanAlwaysChanged_IsMadeInItsUpdate(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		push(t, other, "a", data.Room("between", "0"))
+		views := 0
+		var again func()
+		again = func() {
+			views++
+			push(t, other, "a", data.Room("between", fmt.Sprint(views)))
+			h.afterView = again
+		}
+		h.afterView = again
+		report, err := ws.Push(t.Context(), block("a", "a", 14))
+		h.afterView = nil
+		require.NoError(t, err)
+		require.Equal(t, 3*14+1, report.Created.Total())
+		require.Greater(t, views, 1)
+		require.Less(t, views, 10)
+		c, err := ws.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, 15, c.Counts[data.KindRoom], "neither has lost the other")
+		room, err := ws.Space(t.Context(), "between")
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(views), room.Name)
+	})
+}
+
+// TestExecute_SmallRowsBesideACustomer_DoNotChangeAPlan writes rows of a visitor between the
+// plan of an operation and its Update.
+func TestExecute_SmallRowsBesideACustomer_DoNotChangeAPlan(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		push(t, other, "a", data.Room("1", "One"))
+		c, err := other.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		h.afterView = func() {
+			require.NoError(t, other.BesideID(t.Context(), c.ID(), func(_ context.Context, tx data.CustomerTx) error {
+				return tx.Tx.Put([]byte("visitor"), nil)
+			}))
+		}
+		before := h.updates.Load()
+		push(t, ws, "a", data.Room("2", "Two"))
+		require.Equal(t, before+2, h.updates.Load(), "one that is too long to plan, and one that writes")
+	})
+}
+
+// TestExecute_MoreThanAShortPlan_IsPlannedOnASnapshot pushes more than an Update plans by
+// itself, and writes beside it what a host writes.
+func TestExecute_MoreThanAShortPlan_IsPlannedOnASnapshot(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h := &hooked{Store: store}
+		ws, other := workspace(h), workspace(store)
+		many := data.CustomerData{CustomerKey: "a"}
+		for i := range 5001 {
+			many.Add(data.Guest(fmt.Sprint(i), "G"))
+		}
+		h.afterView = func() { push(t, other, "a", data.Room("between", "B")) }
+		report, err := ws.PushWith(t.Context(), many, data.PushOptions{Within: func(ctx context.Context, tx data.CustomerTx) error {
+			guest, err := tx.UserIdentity(ctx, "5000")
+			if err != nil {
+				return err
+			}
+			return tx.Tx.Put([]byte("host"), []byte(guest.Key))
+		}})
+		require.NoError(t, err)
+		require.Equal(t, 5001, report.Created.Total())
+		require.Equal(t, int64(3), h.updates.Load(), "one that is too long to plan, one that came too late, and one that writes")
+		c, err := ws.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, map[data.Kind]int{data.KindGuest: 5001, data.KindRoom: 1}, c.Counts)
+		require.Equal(t, `"5000"`, dump(t, ws)[`"host"`])
+	})
+}

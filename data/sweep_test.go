@@ -1,0 +1,243 @@
+package data_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// TestDelete_CustomerBeforeItsSweep_CannotBeFound looks for a deleted customer whose rows
+// are still in the store in every way that there is.
+func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		const rooms = 20
+		pushed, err := ws.Push(t.Context(), block("a", "k", rooms))
+		require.NoError(t, err)
+		c, err := ws.Customer(t.Context(), "a")
+		require.NoError(t, err)
+		rows := len(dump(t, ws))
+		sel := data.Selection{CustomerKeys: []string{"a"}}
+		plan, err := ws.PlanDelete(t.Context(), sel)
+		require.NoError(t, err)
+		report, err := ws.Delete(t.Context(), sel)
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.Len(t, report.Deleted, 3*rooms+1)
+		require.Len(t, dump(t, ws), rows-1, "but for two rows of the customer, and one that says what to sweep")
+
+		_, err = ws.Customer(t.Context(), "a")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		require.ErrorIs(t, ws.WithinID(t.Context(), c.ID(), nil), data.ErrCustomerNotFound)
+		require.ErrorIs(t, ws.BesideID(t.Context(), c.ID(), nil), data.ErrCustomerNotFound)
+		_, err = ws.Space(t.Context(), "k001")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		for _, id := range []uuid.UUID{pushed.Resources[1].ID, uuid.New()} {
+			_, err = ws.SpaceByID(t.Context(), id)
+			require.ErrorIs(t, err, data.ErrResourceNotFound)
+		}
+		for _, q := range []data.Query{{}, {Keys: []string{"k001"}}, {Text: "room"}} {
+			page, err := ws.Spaces(t.Context(), q)
+			require.NoError(t, err)
+			require.Empty(t, page.Items)
+		}
+		refs, err := ws.Referrers(t.Context(), data.Ref{Kind: data.KindSite, Key: "ksite"}, 0, "")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
+		require.Empty(t, refs.Items)
+		again, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindRoom, "k001")})
+		require.NoError(t, err)
+		require.Equal(t, data.DeleteReport{CustomersNotFound: []string{"a"}, NotFound: data.Refs(data.KindRoom, "k001")}, again)
+		require.Equal(t, map[data.Change]int{data.Created: 3*rooms + 1, data.Deleted: 3*rooms + 1}, toldOf(t, ws))
+
+		// Its keys are free, and the references to them are to the new resources.
+		other := block("b", "k", rooms)
+		reused, err := ws.Push(t.Context(), other)
+		require.NoError(t, err)
+		require.Empty(t, reused.Warnings)
+		checked, err := data.Check(t.Context(), ws.Store())
+		require.NoError(t, err)
+		require.Empty(t, checked.Damage)
+		require.Equal(t, 1, checked.Deleted)
+		stats, err := data.ReadStats(t.Context(), ws.Store())
+		require.NoError(t, err)
+		require.Equal(t, 1, stats.DeletedCustomers)
+		require.Equal(t, 3*rooms+1, stats.DeletedResources)
+		require.False(t, stats.OldestDelete.IsZero())
+
+		swept, err := data.Sweep(t.Context(), ws.Store())
+		require.NoError(t, err)
+		require.Equal(t, 1, swept.Customers)
+		require.Len(t, dump(t, ws), rows, "those of the other customer")
+		require.JSONEq(t, exported(t, other), export(t, ws, "b"))
+		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, toldOf(t, ws))
+		stats, err = data.ReadStats(t.Context(), ws.Store())
+		require.NoError(t, err)
+		require.Zero(t, stats)
+		swept, err = data.Sweep(t.Context(), ws.Store())
+		require.NoError(t, err)
+		require.Zero(t, swept)
+	})
+}
+
+// TestSweep_CustomerCreatedAgainUnderTheSameKeys_Stays deletes and creates one customer
+// again and again while the rows of those before wait.
+func TestSweep_CustomerCreatedAgainUnderTheSameKeys_Stays(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for range 3 {
+			_, err := ws.Push(t.Context(), block("a", "k", 5))
+			require.NoError(t, err)
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+			require.NoError(t, err)
+		}
+		_, err := ws.Push(t.Context(), block("a", "k", 7))
+		require.NoError(t, err)
+		rows := len(swept(t, ws))
+		require.JSONEq(t, exported(t, block("a", "k", 7)), export(t, ws, "a"))
+		requireConsistent(t, ws, "after the sweep")
+		require.Len(t, dump(t, ws), rows)
+		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+		require.NoError(t, err)
+		require.Empty(t, swept(t, ws))
+	})
+}
+
+// TestSweep_LargeCustomer_WorksInBoundedUpdates counts the rows that each Update removes.
+func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	_, err := workspace(store).Push(t.Context(), block("a", "a", 1500))
+	require.NoError(t, err)
+	_, err = workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+	require.NoError(t, err)
+	left := len(dump(t, workspace(store)))
+	total := left
+	h := &hooked{Store: store}
+	h.afterUpdate = func(int64) {
+		now := len(dump(t, workspace(store)))
+		require.LessOrEqual(t, left-now, 5000)
+		left = now
+	}
+	report, err := data.Sweep(t.Context(), h)
+	require.NoError(t, err)
+	require.Zero(t, left)
+	require.Equal(t, data.SweepReport{Customers: 1, Rows: total - 1}, report)
+	require.Greater(t, h.updates.Load(), int64(3))
+}
+
+// TestSweep_StoppedAnywhere_GoesOn crashes a sweep at each of its steps.
+func TestSweep_StoppedAnywhere_GoesOn(t *testing.T) {
+	t.Parallel()
+	for steps := 0; ; steps++ {
+		store := memory.New()
+		ws := workspace(store)
+		for _, customer := range []string{"a", "b"} {
+			_, err := ws.Push(t.Context(), block(customer, customer, 3))
+			require.NoError(t, err)
+		}
+		_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+		require.NoError(t, err)
+		crash := backends.NewCrash(store, steps)
+		_, err = data.Sweep(t.Context(), crash)
+		report, checkErr := data.Check(t.Context(), store)
+		require.NoError(t, checkErr)
+		require.Empty(t, report.Damage, "step %d", steps)
+		require.JSONEq(t, exported(t, block("b", "b", 3)), export(t, ws, "b"))
+		if !crash.Crashed() {
+			require.NoError(t, err)
+			require.Positive(t, steps)
+			require.Zero(t, report.Deleted)
+			return
+		}
+		require.ErrorIs(t, err, backends.ErrCrash)
+		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"b"}})
+		require.NoError(t, err)
+		require.Empty(t, swept(t, ws), "step %d", steps)
+	}
+}
+
+// TestSweep_SeveralAtOnce_RemoveEachRowOnce sweeps in several goroutines while customers of
+// the same keys are created and deleted.
+func TestSweep_SeveralAtOnce_RemoveEachRowOnce(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		ws := workspace(store)
+		done := make(chan struct{})
+		failed := make(chan error, 3)
+		var sweepers sync.WaitGroup
+		for range 3 {
+			sweepers.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						if _, err := data.Sweep(context.WithoutCancel(t.Context()), store); err != nil {
+							failed <- err
+							return
+						}
+					}
+				}
+			})
+		}
+		for i := range 30 {
+			d := block("a", "k", 3+i%7)
+			_, err := ws.Push(t.Context(), d)
+			require.NoError(t, err)
+			require.JSONEq(t, exported(t, d), export(t, ws, "a"))
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+			require.NoError(t, err)
+		}
+		close(done)
+		sweepers.Wait()
+		close(failed)
+		for err := range failed {
+			require.NoError(t, err)
+		}
+		require.Empty(t, swept(t, ws))
+	})
+}
+
+// erasing is a store that counts the calls of its Erase.
+type erasing struct {
+	storage.Store
+	erased int
+	err    error
+}
+
+func (e *erasing) Erase(context.Context) error {
+	e.erased++
+	return e.err
+}
+
+func TestErase_SweepsTrimsAndErases(t *testing.T) {
+	t.Parallel()
+	store := &erasing{Store: memory.New()}
+	all := []*data.Workspace{workspace(store), workspaceOf(store, otherWorkspace)}
+	for _, ws := range all {
+		_, err := ws.Push(t.Context(), block("a", "a", 3))
+		require.NoError(t, err)
+		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+		require.NoError(t, err)
+	}
+	require.NoError(t, data.Erase(t.Context(), store, data.EraseOptions{}))
+	require.Equal(t, 1, store.erased)
+	for _, ws := range all {
+		require.Empty(t, dump(t, ws))
+		require.Len(t, changes(t, ws, data.Cursor{}), 20, "the feed is kept")
+	}
+	require.NoError(t, data.Erase(t.Context(), store, data.EraseOptions{TrimBefore: clockStart.AddDate(1, 0, 0)}))
+	for _, ws := range all {
+		require.Empty(t, changes(t, ws, data.Cursor{}))
+	}
+	store.err = fmt.Errorf("the disk: %w", backends.ErrFault)
+	require.ErrorIs(t, data.Erase(t.Context(), store, data.EraseOptions{}), backends.ErrFault)
+	require.NoError(t, data.Erase(t.Context(), memory.New(), data.EraseOptions{}), "a store without an Erase of its own")
+}
