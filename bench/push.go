@@ -31,13 +31,12 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 	}
 	inSQLite := func(db *sqlite) (laps, error) { return sqlitePushAndDelete(ctx, db, blocks) }
 	t, err := b.contest(b.size(5, 1),
-		contender{"library", onLibrary(func(store storage.Store) (laps, error) { return pushAndDelete(ctx, store, blocks, false) })},
-		contender{"library, swept later", onLibrary(func(store storage.Store) (laps, error) { return pushAndDelete(ctx, store, blocks, true) })},
+		contender{"library", onLibrary(func(store storage.Store) (laps, error) { return pushAndDelete(ctx, store, blocks) })},
 		contender{"sqlite", onSQLite(ctx, manyRows, false, inSQLite)},
 		contender{"sqlite, feed", onSQLite(ctx, manyRows, true, inSQLite)},
 		contender{"sqlite, row", onSQLite(ctx, 1, false, inSQLite)},
 		contender{"engine", rawPush(rows, perTxn, true)},
-		contender{"library, memory", func(string) (laps, error) { return pushAndDelete(ctx, memory.New(), blocks, false) }},
+		contender{"library, memory", func(string) (laps, error) { return pushAndDelete(ctx, memory.New(), blocks) }},
 		contender{"map", mapPush(rows)},
 	)
 	if err != nil {
@@ -60,16 +59,13 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 		{work: again, against: "the first time", goal: atLeast(5), measured: t.ratio("library", "push", "library", "again"),
 			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "again", n)), rateText(t.rate("library", "push", n)))},
 		{work: again, against: sqliteName, goal: none(), measured: t.ratio("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
-		{work: del + ", its rows left to Recover", against: "SQLite's cascade", goal: atLeast(3),
-			measured: t.ratio("sqlite", "delete", "library, swept later", "delete"), detail: rates("library, swept later", "sqlite", "delete") +
-				fmt.Sprintf("; the first read after it sees nothing, in %s; Recover takes %s",
-					secondsText(t.seconds("library, swept later", "first read")), secondsText(t.seconds("library, swept later", "sweep")))},
 		{work: del, against: "SQLite's cascade", goal: atLeast(3), measured: t.ratio("sqlite", "delete", "library", "delete"), detail: rates("library", "sqlite", "delete") +
-			fmt.Sprintf("; the first read after it sees nothing, in %s", secondsText(t.seconds("library", "first read")))},
+			fmt.Sprintf("; the first read after it sees nothing, in %s; Sweep takes %s", secondsText(t.seconds("library", "first read")), secondsText(t.seconds("library", "sweep")))},
 		{work: del, against: "SQLite's cascade, with a change feed", goal: none(), measured: t.ratio("sqlite, feed", "delete", "library", "delete"), detail: rates("library", "sqlite, feed", "delete")},
-		{work: del, against: "Badger, the same rows", goal: none(), measured: t.ratio("library", "delete", "engine", "delete"), detail: rates("library", "engine", "delete")},
-		{work: "the same in memory", against: "ordered map, the same rows", goal: none(),
-			measured: t.ratio("library, memory", "delete", "map", "delete"), detail: rates("library, memory", "map", "delete")},
+		{work: "sweep of it", against: "Badger, the same rows deleted", goal: none(), measured: t.ratio("library", "sweep", "engine", "delete"),
+			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "sweep", n)), rateText(t.rate("engine", "delete", n)))},
+		{work: "the same in memory", against: "ordered map, the same rows", goal: none(), measured: t.ratio("library, memory", "sweep", "map", "delete"),
+			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library, memory", "sweep", n)), rateText(t.rate("map", "delete", n)))},
 	}, nil
 }
 
@@ -116,7 +112,7 @@ func total(pushes []data.CustomerData) (n int) {
 	return n
 }
 
-func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.CustomerData, sweepLater bool) (laps, error) {
+func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.CustomerData) (laps, error) {
 	ws := data.NewWorkspace(store, workspaceID, data.Options{})
 	l, n := laps{}, total(blocks)
 	err := l.lap("push", func() error {
@@ -135,7 +131,7 @@ func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.Custo
 	}
 	key := blocks[0].CustomerKey
 	err = l.lap("delete", func() error {
-		report, err := ws.DeleteWith(ctx, data.Selection{CustomerKeys: []string{key}}, data.DeleteOptions{SweepLater: sweepLater})
+		report, err := ws.Delete(ctx, data.Selection{CustomerKeys: []string{key}})
 		return errors.Join(err, expect("deleted", len(report.Deleted), n))
 	})
 	if err != nil {
@@ -148,16 +144,12 @@ func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.Custo
 		page, err := ws.Spaces(ctx, data.Query{})
 		return errors.Join(err, expect("left", len(page.Items), 0))
 	})
-	if err != nil || !sweepLater {
+	if err != nil {
 		return l, err
 	}
 	return l, l.lap("sweep", func() error {
-		later := 0 // what is one transaction, as in a short run, is not left
-		if n > store.Limits().TxWrites {
-			later = 1
-		}
-		report, err := ws.Recover(ctx)
-		return errors.Join(err, expect("swept", report.Finished, later))
+		report, err := data.Sweep(ctx, store)
+		return errors.Join(err, expect("swept", report.Customers, 1))
 	})
 }
 

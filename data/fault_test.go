@@ -105,7 +105,7 @@ func TestAReadThatFailsIsAnError(t *testing.T) {
 				after := state(t, workspace(whole))
 				for n := 0; ; n++ {
 					store := open()
-					faulty := backends.NewFaulty(store, n)
+					faulty := backends.NewFault(store, backends.Fault{Of: backends.AllCalls, After: n})
 					err := op.do(t.Context(), on(faulty))
 					require.Zero(t, faulty.Scanning(), "read %d: a scan was not stopped", n)
 					if !faulty.Failed() {
@@ -115,11 +115,11 @@ func TestAReadThatFailsIsAnError(t *testing.T) {
 					}
 					found := state(t, workspace(store))
 					if err == nil {
-						require.Equal(t, after, found, "read %d", n)
+						require.Equal(t, after, found, "call %d", n)
 						continue
 					}
-					require.ErrorIs(t, err, backends.ErrFault, "read %d", n)
-					require.Equal(t, before, found, "read %d", n)
+					require.ErrorIs(t, err, backends.ErrFault, "call %d", n)
+					require.Equal(t, before, found, "call %d", n)
 				}
 			})
 		}

@@ -185,7 +185,7 @@ func TestRevokeAllOfMany(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.RevokeAll(t.Context(), f.ws, "My Company")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
-		const many = 150 // more than the smallest transaction
+		const many = 150
 		var codes []string
 		for range many {
 			p := f.create(t, portal.CreateRequest{CustomerData: hotel(), TTL: time.Hour})
@@ -268,24 +268,23 @@ func TestACustomersDeleteLeavesNoSession(t *testing.T) {
 	})
 }
 
-// TestALargePushAndItsPortalAreOne: with small transactions the push is journaled, and
-// the portal commits with it.
-func TestALargePushAndItsPortalAreOne(t *testing.T) {
+// TestCreate_WithALargePush_CommitsBothOrNeither pushes more than is planned in one Update.
+func TestCreate_WithALargePush_CommitsBothOrNeither(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
-		for n := range 200 {
+		for n := range 5200 {
 			d.Add(data.Room(fmt.Sprint("room", n), "Room"))
 		}
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d, Config: portal.Config{LandingPage: ref(data.KindRoom, "nowhere")}})
 		require.Equal(t, []string{"landing_page.manage.room_key not_there_yet"}, faults(t, err))
 		requireEmpty(t, f)
-		_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: portal.Config{LandingPage: ref(data.KindRoom, "room199")}})
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: portal.Config{LandingPage: ref(data.KindRoom, "room5199")}})
 		landing, err := s.LandingPage(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, ref(data.KindRoom, "room199"), landing)
+		require.Equal(t, ref(data.KindRoom, "room5199"), landing)
 		counts, err := s.Counts(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, 203, counts[data.KindRoom])
+		require.Equal(t, 5203, counts[data.KindRoom])
 	})
 }
 

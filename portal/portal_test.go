@@ -167,6 +167,8 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 
 func requireEmpty(t *testing.T, f *fixture) {
 	t.Helper()
+	_, err := data.Sweep(t.Context(), f.ws.Store())
+	require.NoError(t, err)
 	require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			if err != nil {

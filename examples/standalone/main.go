@@ -113,7 +113,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	if a.portals, err = portal.New(store, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
 		return err
 	}
-	if _, err := a.ws.Recover(ctx); err != nil { // what a crash has left
+	if _, err := data.Sweep(ctx, store); err != nil { // rows of customers deleted before the program ended
 		return err
 	}
 	var group data.CustomerData

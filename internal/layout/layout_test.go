@@ -17,7 +17,7 @@ func TestACustomersRowsAreOneRange(t *testing.T) {
 	id := uuid.New()
 	rows := [][]byte{
 		CustomerRecord(c), Resource(c, 0x13, "key"), Edge(c, 1, "key", 0x31, make([]byte, SpanBytes), "other"),
-		Time(c, make([]byte, SpanBytes), 0x31, "key"), Portal(c, id), OwnLink(c, LinkID{9}), Revoked(c, id), JournalPart(c, OperationID{7}, 1),
+		Time(c, make([]byte, SpanBytes), 0x31, "key"), Portal(c, id), OwnLink(c, LinkID{9}), Revoked(c, id),
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {
@@ -25,29 +25,6 @@ func TestACustomersRowsAreOneRange(t *testing.T) {
 		require.False(t, bytes.HasPrefix(row, Customer(next)))
 		require.False(t, seen[string(row)])
 		seen[string(row)] = true
-	}
-}
-
-func TestParseCustomerRow(t *testing.T) {
-	t.Parallel()
-	c := CustomerID{1}
-	id := uuid.New()
-	for _, test := range []struct {
-		key  []byte
-		row  Row
-		kind byte
-		rest string
-	}{
-		{CustomerRecord(c), RowCustomer, 0, ""},
-		{Resource(c, 0x13, "key"), RowResource, 0x13, "key"},
-		{Portal(c, id), RowPortal, 0, string(id[:])},
-		{OwnLink(c, LinkID{9}), RowLink, 0, string([]byte{9, 0, 0, 0, 0, 0, 0, 0})},
-		{Revoked(c, id), RowOther, 0, string(id[:])},
-	} {
-		row, kind, rest := ParseCustomerRow(c, test.key)
-		require.Equal(t, test.row, row)
-		require.Equal(t, test.kind, kind)
-		require.Equal(t, test.rest, string(rest))
 	}
 }
 
@@ -110,7 +87,7 @@ func FuzzDecoder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b, reads []byte) {
 		d := NewDecoder(b)
 		for _, read := range reads {
-			switch read % 10 {
+			switch read % 9 {
 			case 0:
 				d.Uvarint()
 			case 1:
@@ -129,8 +106,6 @@ func FuzzDecoder(f *testing.F) {
 				d.CustomerID()
 			case 8:
 				d.LinkID()
-			case 9:
-				d.OperationID()
 			}
 			if d.Err() != nil {
 				require.False(t, d.More())

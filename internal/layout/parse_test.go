@@ -13,27 +13,26 @@ import (
 func TestParseReadsEveryKey(t *testing.T) {
 	t.Parallel()
 	ws, id := uuid.New(), uuid.New()
-	c, op, link := layout.CustomerID{1, 2, 0}, layout.OperationID{3, 0, 4}, layout.LinkID{5, 0, 6}
+	c, link := layout.CustomerID{1, 2, 0}, layout.LinkID{5, 0, 6}
 	hash, email := layout.SessionHash{7, 0, 8}, layout.EmailHash{9, 0, 10}
 	span := layout.Span(time.UnixMicro(1), time.UnixMicro(2))
 	for shape, row := range map[layout.Shape]struct {
 		key  []byte
 		want layout.Key
 	}{
-		layout.ShapeCustomerKey:       {layout.CustomerKey(ws, "acme"), layout.Key{Workspace: ws, Key: "acme"}},
-		layout.ShapeDirectory:         {layout.Directory(ws, 2, "k"), layout.Key{Workspace: ws, Class: 2, Key: "k"}},
-		layout.ShapeID:                {layout.ID(id), layout.Key{ID: id}},
-		layout.ShapeLink:              {layout.Link(link), layout.Key{Link: link}},
-		layout.ShapeSession:           {layout.Session(hash), layout.Key{Session: hash}},
-		layout.ShapeProfile:           {layout.Profile(ws, id), layout.Key{Workspace: ws, ID: id}},
-		layout.ShapeSettings:          {layout.Settings(ws), layout.Key{Workspace: ws}},
-		layout.ShapeOperation:         {layout.Operation(ws, op), layout.Key{Workspace: ws, Operation: op}},
-		layout.ShapeOperationCustomer: {layout.OperationCustomer(ws, op, c), layout.Key{Workspace: ws, Operation: op, Customer: c}},
-		layout.ShapeFeedBatch:         {layout.FeedBatch(ws, 7, 300), layout.Key{Workspace: ws, Partition: 7, Position: 300}},
-		layout.ShapeFeedEnds:          {layout.FeedEnds(ws, 7), layout.Key{Workspace: ws, Partition: 7}},
-		layout.ShapeLease:             {layout.Lease("name"), layout.Key{Key: "name"}},
-		layout.ShapeCustomer:          {layout.CustomerRecord(c), layout.Key{Customer: c}},
-		layout.ShapeResource:          {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
+		layout.ShapeCustomerKey:     {layout.CustomerKey(ws, "acme"), layout.Key{Workspace: ws, Key: "acme"}},
+		layout.ShapeDirectory:       {layout.Directory(ws, 2, "k"), layout.Key{Workspace: ws, Class: 2, Key: "k"}},
+		layout.ShapeID:              {layout.ID(id), layout.Key{ID: id}},
+		layout.ShapeLink:            {layout.Link(link), layout.Key{Link: link}},
+		layout.ShapeSession:         {layout.Session(hash), layout.Key{Session: hash}},
+		layout.ShapeProfile:         {layout.Profile(ws, id), layout.Key{Workspace: ws, ID: id}},
+		layout.ShapeSettings:        {layout.Settings(ws), layout.Key{Workspace: ws}},
+		layout.ShapeDeletedCustomer: {layout.DeletedCustomer(c), layout.Key{Customer: c}},
+		layout.ShapeFeedBatch:       {layout.FeedBatch(ws, 7, 300), layout.Key{Workspace: ws, Partition: 7, Position: 300}},
+		layout.ShapeFeedEnds:        {layout.FeedEnds(ws, 7), layout.Key{Workspace: ws, Partition: 7}},
+		layout.ShapeLease:           {layout.Lease("name"), layout.Key{Key: "name"}},
+		layout.ShapeCustomer:        {layout.CustomerRecord(c), layout.Key{Customer: c}},
+		layout.ShapeResource:        {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
 		layout.ShapeEdge: {
 			layout.Edge(c, 1, "to", 9, span, "from"),
 			layout.Key{Customer: c, Class: 1, Key: "to", Referrer: append(append([]byte{9}, span...), "from"...)},
@@ -48,7 +47,6 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeUses:         {layout.Uses(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeHolder:       {layout.Holder(c, id, layout.HolderHash(hash)), layout.Key{Customer: c, ID: id, Holder: layout.HolderHash(hash)}},
 		layout.ShapeExpiryTold:   {layout.ExpiryTold(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeJournal:      {layout.JournalPart(c, op, 3), layout.Key{Customer: c, Operation: op, Position: 3}},
 	} {
 		row.want.Shape = shape
 		require.Equal(t, row.want, layout.Parse(row.key), shape)
@@ -66,8 +64,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	c, id := layout.CustomerID{1}, uuid.UUID{2}
 	for _, key := range [][]byte{
-		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 1, 2), layout.JournalPart(c, layout.OperationID{3}, 4),
-		layout.Edge(c, 1, "to", 9, nil, "from"), layout.OperationCustomer(id, layout.OperationID{3}, c), []byte("host"),
+		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 1, 2), layout.DeletedCustomer(c),
+		layout.Edge(c, 1, "to", 9, nil, "from"), []byte("host"),
 		layout.Email(c, layout.EmailHash{4}, 9, "k"),
 	} {
 		f.Add(key)

@@ -12,8 +12,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// world is a store that calls find: customers "a" and "b", an operation on "b" that has
-// committed and is not applied, and a portal of "a".
+// world is a store that calls find: customers "a" and "b", a deleted customer whose rows wait
+// for the sweep, and a portal of "a".
 type world struct {
 	backup []byte
 	portal *opened
@@ -139,7 +139,11 @@ var calls = []call{
 	{name: "Within", do: func(ctx context.Context, h host, _ *world) error { return h.ws.Within(ctx, "b", putHostRow) }},
 	{name: "WithinID", do: func(ctx context.Context, h host, w *world) error { return h.ws.WithinID(ctx, w.a, putHostRow) }},
 	{name: "BesideID", do: func(ctx context.Context, h host, w *world) error { return h.ws.BesideID(ctx, w.a, putHostRow) }},
-	{name: "Recover", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Recover(ctx)) }},
+	{name: "Sweep", inParts: true, do: func(ctx context.Context, h host, _ *world) error { return only(data.Sweep(ctx, h.ws.Store())) }},
+	{name: "ReadStats", do: func(ctx context.Context, h host, _ *world) error { return only(data.ReadStats(ctx, h.ws.Store())) }},
+	{name: "Erase", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
+		return data.Erase(ctx, h.ws.Store(), data.EraseOptions{TrimBefore: farFuture})
+	}},
 	{name: "TrimChanges", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
 		return only(h.ws.TrimChanges(ctx, farFuture))
 	}},
@@ -154,7 +158,7 @@ var calls = []call{
 	{name: "portal Revoke", do: func(ctx context.Context, h host, w *world) error { return h.portals.Revoke(ctx, h.ws, w.portal.id) }},
 	{name: "DeleteWith", do: func(ctx context.Context, h host, _ *world) error {
 		sel := data.Selection{CustomerKeys: []string{"b"}, Resources: data.Refs(data.KindRoom, "a/001")}
-		return only(h.ws.DeleteWith(ctx, sel, data.DeleteOptions{SweepLater: true}))
+		return only(h.ws.DeleteWith(ctx, sel, data.DeleteOptions{}))
 	}},
 	{name: "RevokePortals", do: func(ctx context.Context, h host, w *world) error {
 		return only(h.ws.RevokePortals(ctx, w.a, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {

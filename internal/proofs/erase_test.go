@@ -11,9 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/portal"
-	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
@@ -50,20 +48,16 @@ func found(t *testing.T, dir string) map[string]int {
 	return count
 }
 
-// TestADeletedCustomerLeavesNoByte deletes a customer, drops what the change feed told
-// of it, erases, and looks at every byte of every file, in transactions of both sizes.
-func TestADeletedCustomerLeavesNoByte(t *testing.T) {
+// TestErase_DeletedCustomer_LeavesNoByte deletes a customer, erases with the change feed
+// trimmed, and looks at every byte of every file.
+func TestErase_DeletedCustomer_LeavesNoByte(t *testing.T) {
 	t.Parallel()
-	for name, small := range map[string]bool{"one transaction": false, "journals": true} {
+	for name, rows := range map[string]int{"one part": 0, "many parts": smallPart} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			engine, err := badger.Open(dir, badger.Options{MemTableBytes: smallTable})
+			store, err := badger.Open(dir, badger.Options{MemTableBytes: smallTable, PartRows: rows})
 			require.NoError(t, err)
-			var store storage.Store = engine
-			if small {
-				store = backends.Limit(engine, backends.Smallest)
-			}
 			h := newHost(store)
 			_, err = h.ws.Push(t.Context(), block("stays", "stays", 200))
 			require.NoError(t, err)
@@ -78,10 +72,8 @@ func TestADeletedCustomerLeavesNoByte(t *testing.T) {
 
 			_, err = h.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"markedcustomer"}})
 			require.NoError(t, err)
-			_, err = h.ws.TrimChanges(t.Context(), time.Now().Add(time.Hour))
-			require.NoError(t, err)
 			require.Len(t, found(t, dir), len(marks), "deleting alone leaves all of it")
-			require.NoError(t, engine.Erase(t.Context()))
+			require.NoError(t, data.Erase(t.Context(), store, data.EraseOptions{TrimBefore: time.Now().Add(time.Hour)}))
 			require.Empty(t, found(t, dir))
 			c, err := h.ws.Customer(t.Context(), "stays")
 			require.NoError(t, err)
@@ -89,7 +81,7 @@ func TestADeletedCustomerLeavesNoByte(t *testing.T) {
 			report, err := data.Check(t.Context(), store)
 			require.NoError(t, err)
 			require.Empty(t, report.Damage)
-			require.NoError(t, engine.Close())
+			require.NoError(t, store.Close())
 			require.Empty(t, found(t, dir))
 		})
 	}

@@ -143,8 +143,9 @@ func (h host) take(ctx context.Context, st step, last *opened) (*opened, error) 
 		}
 		_, err = h.ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, keys...)})
 	case "delete customer":
-		o := data.DeleteOptions{SweepLater: st.size%2 == 0}
-		_, err = h.ws.DeleteWith(ctx, data.Selection{CustomerKeys: []string{st.customer}}, o)
+		if _, err = h.ws.Delete(ctx, data.Selection{CustomerKeys: []string{st.customer}}); err == nil && st.size%2 == 0 {
+			_, err = data.Sweep(ctx, h.ws.Store())
+		}
 	case "create", "create with data":
 		req := portal.CreateRequest{CustomerKey: st.customer}
 		if st.what == "create with data" {

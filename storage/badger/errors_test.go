@@ -62,7 +62,6 @@ func TestHide_Causes_AreRecognizedBehindMessages(t *testing.T) {
 		{wrap(&os.PathError{Op: "open", Path: "/x", Err: syscall.EMFILE}), syscall.EMFILE},
 		{fmt.Errorf("while sync file: %s, error: %v\n", "/x", syscall.EIO), syscall.EIO},
 		{wrap(engine.ErrDBClosed), storage.ErrClosed},
-		{wrap(engine.ErrTxnTooBig), storage.ErrTxTooLarge},
 		{wrap(engine.ErrEncryptionKeyMismatch), ErrForeign},
 	} {
 		require.ErrorIs(t, hide("open", test.err), test.want, "%v", test.err)

@@ -77,9 +77,8 @@ func TestDefaultLimits(t *testing.T) {
 	require.Equal(t, storage.Limits{
 		KeyBytes:   64_999,
 		ValueBytes: 1<<20 - 5,
-		TxWrites:   104_854,
-		TxBytes:    10_066_201,
 	}, s.Limits())
+	require.Equal(t, partLimit{rows: 104_854, bytes: 10_066_201}, s.part)
 	require.NoError(t, s.Close())
 	require.NotZero(t, s.Limits(), "after Close")
 }
