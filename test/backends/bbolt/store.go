@@ -29,7 +29,6 @@ const (
 var limits = storage.Limits{
 	KeyBytes:   bolt.MaxKeySize - 1,
 	ValueBytes: 1 << 20,
-	TxWrites:   100_000, TxBytes: 64 << 20, // not enforced: see storage.Limits
 }
 
 // bucket is the name of the bucket that contains all rows.
