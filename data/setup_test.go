@@ -12,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -21,7 +22,7 @@ var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 var otherWorkspace = uuid.MustParse("11111111-f148-4415-a63c-dc6c145c6b91")
 
 // raceSlowness is how many times less the longest tests do under the race detector.
-var raceSlowness = backends.Slowness(10)
+var raceSlowness = race.Slowness(10)
 
 // fakeClock gives times a second apart, so that no two operations share one.
 type fakeClock struct{ seconds atomic.Int64 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -171,7 +172,7 @@ func manor() data.CustomerData {
 // backends it takes every eleventh configuration.
 func TestThePermissionMatrix(t *testing.T) {
 	t.Parallel()
-	if !backends.Race { // with the race detector it takes minutes; CI runs it once without
+	if !race.Enabled { // with the race detector it takes minutes; CI runs it once without
 		t.Run("every cell", func(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, 1<<len(excludable)*2*3*len(cells), matrix(t, setup(t, memory.New()), 1))

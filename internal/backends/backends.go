@@ -89,14 +89,6 @@ func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	}
 }
 
-// Slowness is n under the race detector, by which a test does less there, and else 1.
-func Slowness(n int) int {
-	if Race {
-		return n
-	}
-	return 1
-}
-
 // Benchmark runs a benchmark on every backend, with a store of its own.
 func Benchmark(b *testing.B, run func(b *testing.B, store storage.Store)) {
 	b.Helper()

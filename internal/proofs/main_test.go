@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 )
 
 // The roles that the test binary has in another process.
@@ -101,7 +101,7 @@ func number(t *testing.T, variable string, otherwise int) int {
 }
 
 // raceSlowness is how many times fewer attempts there are under the race detector.
-var raceSlowness = backends.Slowness(11)
+var raceSlowness = race.Slowness(11)
 
 // seedOf is the seed of a test, which a failure prints.
 func seedOf(t *testing.T) uint64 {

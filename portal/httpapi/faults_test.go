@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
@@ -182,7 +182,7 @@ func TestFaultyBodies_EveryRoute_CostAsMuchAsAValidPush(t *testing.T) { //nolint
 func TestFaultyBodies_AtTheSizeLimit_HaveBoundedAnswers(t *testing.T) { //nolint:paralleltest // it measures what the process allocates
 	const small, entry = 1 << 20, 64
 	large := 4 << 20
-	if backends.Race {
+	if race.Enabled {
 		large = 2 << 20
 	}
 	f := onMemory(t, func(o *httpapi.Options) { o.MaxBodyBytes, o.MaxResources = int64(large), large/entry })

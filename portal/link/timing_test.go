@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 )
 
 // TestVerify_EveryForgedTag_TakesAsLong compares, with Welch's t-test, how long Verify takes for codes whose tags differ
@@ -60,7 +60,7 @@ func differing(t *testing.T, k *Signer, code string) (early, late string) {
 // which other programs interrupted.
 func welch(of func(string) bool, a, b string) float64 {
 	samples, each := 4000, 100
-	if backends.Race {
+	if race.Enabled {
 		samples = 200 // each takes thirty times as long
 	}
 	inputs := [2]string{a, b}

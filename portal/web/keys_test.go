@@ -14,6 +14,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage"
@@ -86,7 +87,7 @@ func TestKeys_OfEveryLegalForm_HavePages(t *testing.T) {
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		f := setup(t, store, "https://portal.example", web.Options{})
 		shifts := []int{0, 3, 5}
-		if backends.Slowness(10) > 1 {
+		if race.Slowness(10) > 1 {
 			shifts = shifts[:1]
 		}
 		for round, shift := range shifts {

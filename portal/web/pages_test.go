@@ -13,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/portal/web/preview"
@@ -261,7 +262,7 @@ func TestADeepLinkShowsOneReservation(t *testing.T) {
 // TestAPageOfManyCostsNoMore makes a customer large and counts what its pages read.
 func TestAPageOfManyCostsNoMore(t *testing.T) {
 	fewer, many := 25_000, 100_000 // enough for a page of every guest and room
-	if testing.Short() || backends.Race {
+	if testing.Short() || race.Enabled {
 		many = 40_000
 	}
 	cost := func(t *testing.T, store storage.Store, n int) map[string][3]int64 {

@@ -11,15 +11,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
 // largeRows is the number of rows of a large transaction.
-const largeRows = 200_000
+var largeRows = 200_000 / race.Slowness(10)
 
 // largeTests show that a transaction is atomic at any size.
 var largeTests = []test{
-	{"200,000 writes in one Update are visible together", func(t *testing.T, s storage.Store) {
+	{"all writes of a large Update are visible together", func(t *testing.T, s storage.Store) {
 		// The Updates go from one state to the next; each changes, adds and removes rows.
 		states := []*largeState{
 			newLargeState(),
@@ -29,7 +30,7 @@ var largeTests = []test{
 		}
 		var reached atomic.Int64 // the number of Updates that have returned
 		var begun atomic.Int64   // the number of Updates that have begun
-		ctx := patient(t)
+		ctx := patientFor(t, largePatience)
 		const readers = 3
 		together(t, readers+1, func(i int) error {
 			if i == readers {
@@ -72,7 +73,7 @@ var largeTests = []test{
 	}},
 	{"a large Update that fails leaves nothing", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
-		ctx := patient(t)
+		ctx := patientFor(t, largePatience)
 		for _, c := range []struct {
 			name string
 			end  func(tx storage.Tx) error
@@ -99,7 +100,7 @@ var largeTests = []test{
 		}
 	}},
 	{"a large DeleteRange is seen by its own Update and by the next", func(t *testing.T, s storage.Store) {
-		ctx := patient(t)
+		ctx := patientFor(t, largePatience)
 		all := newLargeState().set(0, largeRows, 1)
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error { return all.write(ctx, tx, newLargeState()) }), "writing the rows")
 
@@ -157,7 +158,7 @@ var largeTests = []test{
 		})
 	}},
 	{"two large Updates at once", func(t *testing.T, s storage.Store) {
-		ctx := patient(t)
+		ctx := patientFor(t, largePatience)
 		var done [2]bool
 		together(t, 2, func(i int) error {
 			ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
