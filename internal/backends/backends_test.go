@@ -45,12 +45,13 @@ func TestAll_BackendThatIsNotRegistered_FailsTheTest(t *testing.T) {
 
 func TestAll_VariableNamesABackend_ReturnsOnlyThatBackend(t *testing.T) {
 	t.Setenv(backends.Only, "")
-	require.Equal(t, []string{"memory", "badger"}, names(t))
+	before := names(t)
+	require.Subset(t, before, []string{"memory", "badger"})
 	backends.Register("third", func(testing.TB) (storage.Store, func() storage.Store) {
 		s := memory.New()
 		return s, func() storage.Store { return s }
 	})
-	require.Equal(t, []string{"memory", "badger", "third"}, names(t))
+	require.Equal(t, append(before, "third"), names(t))
 	for _, only := range names(t) {
 		t.Setenv(backends.Only, only)
 		require.Equal(t, []string{only}, names(t))
