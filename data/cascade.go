@@ -65,11 +65,11 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referr
 		if err != nil {
 			return nil, err
 		}
-		kind, key, ok := layout.ParseEdge(e.Key[len(prefix):], hasSpan)
-		if !ok {
-			return nil, errEdge
+		k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
+		if err != nil {
+			return nil, err
 		}
-		r := referrer{Ref: Ref{Kind(kind), key}}
+		r := referrer{Ref: Ref{Kind(k.ReferrerKind), k.ReferrerKey}}
 		switch from := r.Kind.Class(); {
 		case r.Kind == KindCustomerPortal:
 			r.relation = deepLink
@@ -84,11 +84,6 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referr
 	}
 	return out, nil
 }
-
-// errEdge is returned for an edge that cannot be read.
-var errEdge = fmt.Errorf("%w: an edge", storage.ErrCorrupt)
-
-func hasSpan(kind byte) bool { return Kind(kind).Class() == ClassAccessGrant }
 
 // cascader finds what follows from deleting resources of one customer. It only reads.
 type cascader struct {

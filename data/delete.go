@@ -194,7 +194,11 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 		if err != nil {
 			return err
 		}
-		id := layout.Parse(e.Key).ID
+		k, err := layout.ParseAs(layout.ShapePortal, e.Key)
+		if err != nil {
+			return err
+		}
+		id := k.ID
 		ch.deleted.portals = append(ch.deleted.portals, id)
 		revoked = append(revoked, Revoked{CustomerKey: c.key, PortalID: id})
 	}
@@ -210,7 +214,10 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 		if err != nil {
 			return err
 		}
-		k := layout.Parse(e.Key)
+		k, err := layout.ParseAs(layout.ShapeResource, e.Key)
+		if err != nil {
+			return err
+		}
 		n, err := decodeHead(c, Ref{Kind(k.Kind), k.Key}, e.Value)
 		if err != nil {
 			return err

@@ -297,14 +297,17 @@ func (w *Workspace) readFeed(ctx context.Context, after Cursor) ([]*feedBatch, e
 func (s *Snapshot) scanFeed(ctx context.Context, partition byte, from uint64) iter.Seq2[*feedBatch, error] {
 	return func(yield func(*feedBatch, error) bool) {
 		r := storage.Prefix(layout.Feed(s.w.id, partition))
-		prefix := len(r.Start)
 		r.Start = layout.FeedBatch(s.w.id, partition, from)
 		for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{}) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			b, err := decodeFeedBatch(partition, binary.BigEndian.Uint64(e.Key[prefix:]), e.Value)
+			k, err := layout.ParseAs(layout.ShapeFeedBatch, e.Key)
+			var b *feedBatch
+			if err == nil {
+				b, err = decodeFeedBatch(partition, k.Position, e.Value)
+			}
 			if !yield(b, err) || err != nil {
 				return
 			}

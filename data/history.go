@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 
 	"github.com/google/uuid"
@@ -30,7 +29,11 @@ func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID
 		if err != nil {
 			return nil, err
 		}
-		b, err := decodeFeedBatch(partition, binary.BigEndian.Uint64(e.Key[len(prefix):]), e.Value)
+		k, err := layout.ParseAs(layout.ShapeFeedBatch, e.Key)
+		if err != nil {
+			return nil, err
+		}
+		b, err := decodeFeedBatch(partition, k.Position, e.Value)
 		if err != nil {
 			return nil, err
 		}

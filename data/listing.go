@@ -353,7 +353,11 @@ func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (sp
 				p.large = true
 				return p, nil
 			}
-			p.keys = append(p.keys, string(e.Key[len(prefix):]))
+			k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
+			if err != nil {
+				return p, err
+			}
+			p.keys = append(p.keys, k.ReferrerKey)
 		}
 	}
 	return p, nil

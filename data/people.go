@@ -1,7 +1,6 @@
 package data
 
 import (
-	"bytes"
 	"context"
 	"slices"
 
@@ -48,7 +47,6 @@ func (s *Snapshot) Granted(ctx context.Context, customerKey string, keys []strin
 		refs, users = refs[:0], users[:0]
 		return nil
 	}
-	prefix := layout.EdgesOfClass(c.id, byte(ClassUserIdentity))
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	for len(keys) > 0 {
 		r := storage.Range{
@@ -60,11 +58,11 @@ func (s *Snapshot) Granted(ctx context.Context, customerKey string, keys []strin
 			if err != nil {
 				return nil, read, err
 			}
-			key, rest, ok := bytes.Cut(e.Key[len(prefix):], []byte{0})
-			if !ok {
-				return nil, read, errEdge
+			k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
+			if err != nil {
+				return nil, read, err
 			}
-			user := string(key)
+			user := k.Key
 			for keys[0] < user {
 				keys = keys[1:] // the range ends with the last key, so one is left
 			}
@@ -78,14 +76,11 @@ func (s *Snapshot) Granted(ctx context.Context, customerKey string, keys []strin
 				}
 				continue
 			}
-			kind, grant, ok := layout.ParseEdge(rest, hasSpan)
-			if !ok {
-				return nil, read, errEdge
-			}
-			if Kind(kind).Class() != ClassAccessGrant {
+			grant := Ref{Kind(k.ReferrerKind), k.ReferrerKey}
+			if grant.Kind.Class() != ClassAccessGrant {
 				continue
 			}
-			refs, users = append(refs, Ref{Kind(kind), grant}), append(users, user)
+			refs, users = append(refs, grant), append(users, user)
 			if passed = 0; len(refs) == readAhead {
 				if err := flush(); err != nil {
 					return nil, read, err

@@ -330,7 +330,11 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 			if err != nil {
 				return Page[Customer]{}, err
 			}
-			keys = append(keys, string(e.Key[len(prefix):]))
+			k, err := layout.ParseAs(layout.ShapeCustomerKey, e.Key)
+			if err != nil {
+				return Page[Customer]{}, err
+			}
+			keys = append(keys, k.Key)
 			ids = append(ids, layout.NewDecoder(e.Value).CustomerID())
 		}
 		if len(keys) == 0 {
@@ -423,7 +427,7 @@ func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, k
 	prefix := layout.EdgesFrom(c.id, byte(to.class()), to.key, byte(kind))
 	var err error
 	switch {
-	case !hasSpan(byte(kind)):
+	case kind.Class() != ClassAccessGrant:
 		err = l.add(s.keyStream(ctx, prefix, kind, after), nil)
 	case after != nil && !isTimeOrder(after):
 		err = ErrInvalidCursor

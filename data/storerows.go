@@ -277,11 +277,8 @@ func (k *checker) named(ctx context.Context, c *checkedCustomer, ref Ref) error 
 }
 
 func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
-	kind, key, ok := layout.ParseEdge(k.key.Referrer, hasSpan)
+	kind, key := k.key.ReferrerKind, k.key.ReferrerKey
 	switch {
-	case !ok:
-		k.damage(DamageUnknown, "its referrer does not read")
-		return nil
 	case kind == layout.ReferrerPortal:
 		id, err := uuid.FromBytes([]byte(key))
 		if err != nil {

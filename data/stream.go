@@ -118,7 +118,7 @@ func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Ki
 			return nil
 		}
 		if rows, some := p.spanRange(prefix, byte(class), kind); some {
-			if err := l.add(l.s.timeStream(ctx, rows, len(prefix), kind, p.reverse), nil); err != nil {
+			if err := l.add(l.s.timeStream(ctx, rows, p.reverse), nil); err != nil {
 				return err
 			}
 		}
@@ -194,29 +194,24 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 	return rows, true
 }
 
-// timeStream reads rows of a range in the order of time, or in reverse. prefix is the
-// length of the part of their keys that comes before the span. kind is the kind of all
-// rows, or 0 if each row holds its own.
-func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, prefix int, kind Kind, reverse bool) *stream {
+// timeStream reads access grants in the order of time, or in reverse, from rows of the index
+// of times, or from the edges of one resource.
+func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, reverse bool) *stream {
 	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true, Reverse: reverse}, func(e storage.Entry) (candidate, error) {
-		of := byte(kind)
-		var span []byte
-		var key string
-		var ok bool
-		if kind == 0 {
-			span, of, key, ok = layout.ParseTime(e.Key[prefix:])
-		} else {
-			span, key, ok = layout.ParseTimeOfKind(e.Key[prefix:])
+		k := layout.Parse(e.Key)
+		ref := Ref{Kind(k.Kind), k.Key}
+		if k.Shape == layout.ShapeEdge {
+			ref = Ref{Kind(k.ReferrerKind), k.ReferrerKey}
 		}
-		if !ok {
+		if len(k.Span) != layout.SpanBytes {
 			return candidate{}, fmt.Errorf("%w: a row of the index of times", storage.ErrCorrupt)
 		}
-		order := []byte{1}
-		if span[0] == layout.SpanOpenStart {
-			order[0] = 0
+		order := make([]byte, 1, 1+layout.SpanBytes+len(ref.Key))
+		if k.Span[0] != layout.SpanOpenStart {
+			order[0] = 1
 		}
-		order = append(append(append(order, span[1:]...), of), key...)
-		return candidate{order: order, ref: Ref{Kind(of), key}}, nil
+		order = append(append(append(order, k.Span[1:]...), byte(ref.Kind)), ref.Key...)
+		return candidate{order: order, ref: ref}, nil
 	})
 }
 

@@ -160,7 +160,7 @@ func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, n *node, re
 		if err != nil {
 			return err
 		}
-		r := referrer{Ref{KindCustomerPortal, string(e.Key[len(prefix):])}, deepLink}
+		r := referrer{Ref{KindCustomerPortal, layout.Parse(e.Key).ReferrerKey}, deepLink}
 		revoked, err := r.revokes(ch.customer, n.ref())
 		if err != nil {
 			return err

@@ -85,16 +85,16 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			if err != nil {
 				return err
 			}
-			id, err := uuid.FromBytes(e.Key[len(prefix):])
+			k, err := layout.ParseAs(layout.ShapePortal, e.Key)
 			if err != nil {
-				return fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
+				return err
 			}
 			if len(page.Items) == limit {
 				last := page.Items[limit-1].ID
 				page.Next = opaque.Encode(last[:])
 				break
 			}
-			p, err := stand(ctx, at.Reader(), pointer{c.ID(), id})
+			p, err := stand(ctx, at.Reader(), pointer{c.ID(), k.ID})
 			if err != nil {
 				return err
 			}

@@ -1,13 +1,10 @@
 package portal
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
@@ -78,43 +75,43 @@ func (p purge) run(ctx context.Context, report *PurgeReport) error {
 }
 
 // session is the rows to drop with a session, or none.
-func (p purge) session(_ context.Context, _ storage.Reader, rest, value []byte) ([][]byte, error) {
-	id, hash, err := parseSessionKey(rest)
+func (p purge) session(_ context.Context, _ storage.Reader, e storage.Entry) ([][]byte, error) {
+	k, err := layout.ParseAs(layout.ShapeOwnSession, e.Key)
 	if err != nil {
 		return nil, err
 	}
-	row, err := decodeSession(value)
+	row, err := decodeSession(e.Value)
 	if err != nil || !row.expiresAt.Before(p.before) {
 		return nil, err
 	}
-	return [][]byte{layout.OwnSession(p.customer, id, hash), layout.Session(hash)}, nil
+	return [][]byte{e.Key, layout.Session(k.Session)}, nil
 }
 
 // holder returns the row to drop with a holder, or none.
-func (p purge) holder(_ context.Context, _ storage.Reader, rest, value []byte) ([][]byte, error) {
-	key, at := layout.NewDecoder(rest), layout.NewDecoder(value)
-	id, hash, expiresAt := key.UUID(), key.HolderHash(), at.Time()
-	if err := cmp.Or(key.Done(), at.Done()); err != nil {
-		return nil, fmt.Errorf("%w: a holder of portal %s: %w", storage.ErrCorrupt, id, err)
+func (p purge) holder(_ context.Context, _ storage.Reader, e storage.Entry) ([][]byte, error) {
+	at := layout.NewDecoder(e.Value)
+	expiresAt := at.Time()
+	if err := at.Done(); err != nil {
+		return nil, fmt.Errorf("%w: the row of a holder: %w", storage.ErrCorrupt, err)
 	}
 	if !expiresAt.Before(p.before) {
 		return nil, nil
 	}
-	return [][]byte{layout.Holder(p.customer, id, hash)}, nil
+	return [][]byte{e.Key}, nil
 }
 
 // portal is the rows to drop with a portal, or none.
-func (p purge) portal(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error) {
-	id, err := uuid.FromBytes(rest)
+func (p purge) portal(ctx context.Context, r storage.Reader, e storage.Entry) ([][]byte, error) {
+	k, err := layout.ParseAs(layout.ShapePortal, e.Key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
+		return nil, err
 	}
-	row, err := decodeRecord(p.customer, id, value)
+	row, err := decodeRecord(p.customer, k.ID, e.Value)
 	if err != nil || !row.expiresAt.Before(p.before) {
 		return nil, err
 	}
 	newest, err := r.Get(ctx, layout.NewestPortal(p.customer))
-	if err != nil || string(newest[0]) == string(id[:]) {
+	if err != nil || string(newest[0]) == string(k.ID[:]) {
 		return nil, err
 	}
 	c, err := row.config()
@@ -129,7 +126,7 @@ func (p purge) portal(ctx context.Context, r storage.Reader, rest, value []byte)
 }
 
 // selectRows returns the keys of the rows to delete with an entry, or none.
-type selectRows func(ctx context.Context, r storage.Reader, rest, value []byte) ([][]byte, error)
+type selectRows func(ctx context.Context, r storage.Reader, e storage.Entry) ([][]byte, error)
 
 // sweep drops what rows says of each entry under a prefix, in one transaction after
 // another, and says of how many entries. Where there is nothing to drop it only reads.
@@ -138,7 +135,7 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropp
 	for {
 		var found batch
 		err := p.ws.View(ctx, func(at *data.Snapshot) (err error) {
-			found, err = p.collect(ctx, at.Reader(), prefix, r, rows)
+			found, err = p.collect(ctx, at.Reader(), r, rows)
 			return err
 		})
 		if err != nil {
@@ -146,7 +143,7 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropp
 		}
 		if found.entries > 0 {
 			err := p.ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
-				if found, err = p.collect(ctx, tx.Tx, prefix, r, rows); err != nil {
+				if found, err = p.collect(ctx, tx.Tx, r, rows); err != nil {
 					return err
 				}
 				return tx.Tx.Delete(found.keys...)
@@ -170,12 +167,12 @@ type batch struct {
 	next    []byte // where the next begins; nil at the end
 }
 
-func (p purge) collect(ctx context.Context, at storage.Reader, prefix []byte, r storage.Range, rows selectRows) (found batch, err error) {
+func (p purge) collect(ctx context.Context, at storage.Reader, r storage.Range, rows selectRows) (found batch, err error) {
 	for e, err := range at.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return found, err
 		}
-		gone, err := rows(ctx, at, e.Key[len(prefix):], e.Value)
+		gone, err := rows(ctx, at, e)
 		if err != nil {
 			return found, err
 		}

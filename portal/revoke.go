@@ -56,16 +56,16 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 			if err != nil {
 				return nil, err
 			}
-			id, err := uuid.FromBytes(e.Key[len(prefix):])
+			k, err := layout.ParseAs(layout.ShapePortal, e.Key)
 			if err != nil {
-				return nil, fmt.Errorf("%w: the key of a portal: %w", storage.ErrCorrupt, err)
+				return nil, err
 			}
-			p, err := stand(ctx, at.Reader(), pointer{c.ID(), id})
+			p, err := stand(ctx, at.Reader(), pointer{c.ID(), k.ID})
 			if err != nil {
 				return nil, err
 			}
 			if state := s.state(p); state == StateLive || state == StateUsedUp {
-				ids = append(ids, id)
+				ids = append(ids, k.ID)
 			}
 		}
 		return ids, nil

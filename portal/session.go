@@ -423,13 +423,3 @@ func decodeSession(b []byte) (sessionRow, error) {
 	}
 	return r, nil
 }
-
-// parseSessionKey reads what follows [layout.Sessions] in the key of a session.
-func parseSessionKey(rest []byte) (portal uuid.UUID, hash layout.SessionHash, err error) {
-	d := layout.NewDecoder(rest)
-	portal, hash = d.UUID(), d.SessionHash()
-	if d.Done() != nil {
-		err = fmt.Errorf("%w: the key of a session", storage.ErrCorrupt)
-	}
-	return portal, hash, err
-}

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -112,6 +113,18 @@ func (d *Decoder) Value(v *Decoder) {
 
 // Left is what is left, which aliases the value.
 func (d *Decoder) Left() []byte { return d.rest }
+
+// terminated reads the bytes before the next zero byte, and that byte.
+func (d *Decoder) terminated() string {
+	i := bytes.IndexByte(d.rest, 0)
+	if i < 0 {
+		d.Fail()
+		return ""
+	}
+	s := string(d.rest[:i])
+	d.rest = d.rest[i+1:]
+	return s
+}
 
 // Rest reads all that is left.
 func (d *Decoder) Rest() string { return string(d.next(uint64(len(d.rest)))) }

@@ -300,35 +300,6 @@ func ExpiryTold(c CustomerID, id uuid.UUID) []byte {
 // resource that it is a deep link to, whose key is the portal's id, and in the change feed.
 const ReferrerPortal = 0xf0
 
-// ParseEdge reads the referrer from the part of an edge's key that follows [Edges]: its
-// kind, its span if referrers of that kind have one, and its key. hasSpan reports
-// whether they do. ParseEdge reports false if the bytes are not a referrer.
-func ParseEdge(rest []byte, hasSpan func(kind byte) bool) (kind byte, key string, ok bool) {
-	d := NewDecoder(rest)
-	kind = d.Byte()
-	if hasSpan(kind) {
-		d.Span()
-	}
-	key = d.Rest()
-	return kind, key, d.Err() == nil && key != ""
-}
-
-// ParseTime reads the part of a key that follows [Times]: a span, a kind and a key. It
-// reports false if the bytes are not these.
-func ParseTime(rest []byte) (span []byte, kind byte, key string, ok bool) {
-	d := NewDecoder(rest)
-	span, kind, key = d.Span(), d.Byte(), d.Rest()
-	return span, kind, key, d.Err() == nil && key != ""
-}
-
-// ParseTimeOfKind reads the part of a key that follows [EdgesFrom], for a kind of
-// referrer that has a span: a span and a key. It reports false if the bytes are not these.
-func ParseTimeOfKind(rest []byte) (span []byte, key string, ok bool) {
-	d := NewDecoder(rest)
-	span, key = d.Span(), d.Rest()
-	return span, key, d.Err() == nil && key != ""
-}
-
 // SpanBytes is the length of a span.
 const SpanBytes = 9
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/customerportal-go/customerportal/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
@@ -28,25 +29,25 @@ func TestACustomersRowsAreOneRange(t *testing.T) {
 	}
 }
 
-func TestParseEdge(t *testing.T) {
+func TestParse_Edge_IsRead(t *testing.T) {
 	t.Parallel()
-	hasSpan := func(kind byte) bool { return kind == 0x31 }
 	c := CustomerID{1}
-	prefix := len(Edges(c, 1, "room"))
-	for _, kind := range []byte{0x13, 0x31} {
-		var span []byte
-		if hasSpan(kind) {
-			span = Span(time.Unix(1, 0), time.Unix(2, 0))
+	span := Span(time.Unix(1, 0), time.Unix(2, 0))
+	for _, kind := range []byte{0x13, 0x31, ReferrerPortal} {
+		want := Key{Shape: ShapeEdge, Customer: c, Class: 1, Key: "room", ReferrerKind: kind, ReferrerKey: "who"}
+		if kind == 0x31 {
+			want.Span = span
 		}
-		got, key, ok := ParseEdge(Edge(c, 1, "room", kind, span, "who")[prefix:], hasSpan)
-		require.True(t, ok)
-		require.Equal(t, kind, got)
-		require.Equal(t, "who", key)
+		require.Equal(t, want, Parse(Edge(c, 1, "room", kind, want.Span, "who")))
 	}
-	for _, bad := range [][]byte{nil, {0x13}, {0x31, 1, 2}, append([]byte{0x31}, make([]byte, SpanBytes)...)} {
-		_, _, ok := ParseEdge(bad, hasSpan)
-		require.False(t, ok)
+	for _, rest := range [][]byte{nil, {0x13}, {0x31, 1, 2}, append([]byte{0x31}, make([]byte, SpanBytes)...)} {
+		row := append(Edges(c, 1, "room"), rest...)
+		require.Equal(t, ShapeUnknown, Parse(row).Shape)
+		_, err := ParseAs(ShapeEdge, row)
+		require.ErrorIs(t, err, storage.ErrCorrupt)
 	}
+	_, err := ParseAs(ShapeTime, Edge(c, 1, "room", 0x13, nil, "who"))
+	require.ErrorIs(t, err, storage.ErrCorrupt, "another shape")
 }
 
 // TestSpansFindWhatOverlaps holds that what ends after a time sorts at or after
@@ -117,33 +118,23 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-func TestParseTime_KeysOfAnyLength_AreRead(t *testing.T) {
+func TestParse_KeysOfAnyLength_AreRead(t *testing.T) {
 	t.Parallel()
 	c := CustomerID{1}
 	span := Span(time.Unix(1, 0), time.Unix(2, 0))
-	for _, want := range []string{"7", "ab", string(bytes.Repeat([]byte("k"), 512))} {
-		gotSpan, kind, key, ok := ParseTime(Time(c, span, 0x31, want)[len(Times(c)):])
-		require.True(t, ok)
-		require.Equal(t, span, gotSpan)
-		require.Equal(t, byte(0x31), kind)
-		require.Equal(t, want, key)
-
-		gotSpan, key, ok = ParseTimeOfKind(Edge(c, 1, "r", 0x31, span, want)[len(EdgesFrom(c, 1, "r", 0x31)):])
-		require.True(t, ok)
-		require.Equal(t, span, gotSpan)
-		require.Equal(t, want, key)
+	for _, key := range []string{"7", "ab", string(bytes.Repeat([]byte("k"), 512))} {
+		require.Equal(t, Key{Shape: ShapeTime, Customer: c, Span: span, Kind: 0x31, Key: key}, Parse(Time(c, span, 0x31, key)))
+		require.Equal(t,
+			Key{Shape: ShapeEdge, Customer: c, Class: 1, Key: key, ReferrerKind: 0x31, Span: span, ReferrerKey: key},
+			Parse(Edge(c, 1, key, 0x31, span, key)))
 	}
 }
 
-func TestParseTime_RowsThatAreCutShort_AreRefused(t *testing.T) {
+func TestParse_TimeCutShort_IsUnknown(t *testing.T) {
 	t.Parallel()
-	row := append(Span(time.Unix(1, 0), time.Unix(2, 0)), 0x31)
-	for n := range len(row) + 1 {
-		_, _, _, ok := ParseTime(row[:n])
-		require.False(t, ok)
+	row := Time(CustomerID{1}, Span(time.Unix(1, 0), time.Unix(2, 0)), 0x31, "")
+	for n := range len(row) {
+		require.NotEqual(t, ShapeTime, Parse(row[:n]).Shape)
 	}
-	for n := range SpanBytes + 1 {
-		_, _, ok := ParseTimeOfKind(row[:n])
-		require.False(t, ok)
-	}
+	require.Equal(t, ShapeUnknown, Parse(row).Shape)
 }

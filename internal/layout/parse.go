@@ -1,9 +1,11 @@
 package layout
 
 import (
-	"bytes"
+	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // Shape is what a key of the store is the key of.
@@ -47,7 +49,7 @@ type Key struct {
 	Customer  CustomerID
 	Class     byte
 	Kind      byte
-	Key       string    // of a customer or a resource; in an edge, of what is referred to; the name of a lease
+	Key       string    // of a customer or a resource; in an edge, of the resource that is referred to; the name of a lease
 	ID        uuid.UUID // derived, or a portal's or profile's
 	Link      LinkID
 	Session   SessionHash
@@ -55,8 +57,17 @@ type Key struct {
 	Holder    HolderHash
 	Partition byte
 	Position  uint64 // of a batch of the feed
-	Referrer  []byte // in an edge: what [ParseEdge] reads
+	Span      []byte // of an access grant, in the index of times and in its edges; aliases the key
+
+	// Of the resource that an edge is from. Of a portal that is a deep link, the kind is
+	// [ReferrerPortal] and the key its id as 16 bytes.
+	ReferrerKind byte
+	ReferrerKey  string
 }
+
+// spanClass is the class, the upper half of the kind, of the resources that have a span:
+// the access grants.
+const spanClass = 3
 
 // reading reads what follows the letter of a table or of a customer's row.
 type reading func(d *Decoder, k *Key)
@@ -95,15 +106,19 @@ var customerRows = map[byte]reading{
 	rowCustomer: func(_ *Decoder, k *Key) { k.Shape = ShapeCustomer },
 	rowResource: func(d *Decoder, k *Key) { k.Shape, k.Kind, k.Key = ShapeResource, d.Byte(), d.Rest() },
 	rowEdge: func(d *Decoder, k *Key) {
-		k.Shape, k.Class = ShapeEdge, d.Byte()
-		to, referrer, ok := bytes.Cut([]byte(d.Rest()), []byte{0})
-		if k.Key, k.Referrer = string(to), referrer; !ok {
+		k.Shape, k.Class, k.Key = ShapeEdge, d.Byte(), d.terminated()
+		if k.ReferrerKind = d.Byte(); k.ReferrerKind>>4 == spanClass {
+			k.Span = d.Span()
+		}
+		if k.ReferrerKey = d.Rest(); k.ReferrerKey == "" {
 			d.Fail()
 		}
 	},
 	rowTime: func(d *Decoder, k *Key) {
-		d.Span()
-		k.Shape, k.Kind, k.Key = ShapeTime, d.Byte(), d.Rest()
+		k.Shape, k.Span, k.Kind, k.Key = ShapeTime, d.Span(), d.Byte(), d.Rest()
+		if k.Key == "" {
+			d.Fail()
+		}
 	},
 	rowEmail: func(d *Decoder, k *Key) {
 		k.Shape, k.Email, k.Kind, k.Key = ShapeEmail, d.EmailHash(), d.Byte(), d.Rest()
@@ -135,4 +150,14 @@ func Parse(key []byte) Key {
 		return Key{Shape: ShapeUnknown, Customer: k.Customer}
 	}
 	return k
+}
+
+// ParseAs reads the key of a row of one shape. It returns an error that matches
+// [storage.ErrCorrupt] for any other key.
+func ParseAs(shape Shape, key []byte) (Key, error) {
+	k := Parse(key)
+	if k.Shape != shape {
+		return Key{}, fmt.Errorf("%w: the key of a row of shape %q", storage.ErrCorrupt, shape)
+	}
+	return k, nil
 }

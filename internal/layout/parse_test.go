@@ -34,10 +34,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeCustomer:        {layout.CustomerRecord(c), layout.Key{Customer: c}},
 		layout.ShapeResource:        {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
 		layout.ShapeEdge: {
-			layout.Edge(c, 1, "to", 9, span, "from"),
-			layout.Key{Customer: c, Class: 1, Key: "to", Referrer: append(append([]byte{9}, span...), "from"...)},
+			layout.Edge(c, 1, "to", 0x31, span, "from"),
+			layout.Key{Customer: c, Class: 1, Key: "to", ReferrerKind: 0x31, Span: span, ReferrerKey: "from"},
 		},
-		layout.ShapeTime:         {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
+		layout.ShapeTime:         {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Span: span, Kind: 9, Key: "k"}},
 		layout.ShapeEmail:        {layout.Email(c, email, 9, "k"), layout.Key{Customer: c, Email: email, Kind: 9, Key: "k"}},
 		layout.ShapePortal:       {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeOwnLink:      {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
