@@ -94,6 +94,9 @@ func (w *Workspace) inside(ctx context.Context, plan planner) (marked planner, e
 // planAndWrite plans an operation and writes it in the same Update.
 func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, reads ...[]byte) error {
 	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		if err := w.checkFormat(ctx, tx); err != nil {
+			return err
+		}
 		s := w.At(tx)
 		op, err := plan(ctx, s, scale)
 		if err != nil {
@@ -103,15 +106,15 @@ func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, r
 			ch.prepare()
 		}
 		return op.write(ctx, s, tx)
-	}, reads...)
+	}, append(reads, layout.Format())...)
 }
 
 // writePlanned plans an operation on a snapshot, and writes it in an Update that verifies
 // the plan. It returns errStale if the plan no longer holds.
 func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 	var op *operation
-	err := w.store.View(ctx, func(r storage.Reader) (err error) {
-		op, err = plan(ctx, w.At(r), unbounded)
+	err := w.View(ctx, func(s *Snapshot) (err error) {
+		op, err = plan(ctx, s, unbounded)
 		return err
 	})
 	if err != nil || op.empty() {
@@ -166,6 +169,9 @@ func (op *operation) reads() [][]byte {
 
 // write writes the operation.
 func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
+	if err := s.w.recordFormat(ctx, tx); err != nil {
+		return err
+	}
 	for _, ch := range op.changes {
 		if err := ch.write(ctx, tx); err != nil {
 			return err

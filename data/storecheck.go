@@ -78,6 +78,9 @@ func Check(ctx context.Context, store storage.Store) (CheckReport, error) {
 		}
 		k.endCustomer()
 		k.endFeed()
+		if k.report.Rows[string(layout.ShapeCustomer)] > 0 && k.report.Rows[string(layout.ShapeFormat)] == 0 {
+			k.damageAt(layout.Format(), DamageMissing, "customers call for it")
+		}
 		return nil
 	})
 	return report, err

@@ -15,6 +15,7 @@ import (
 // and those of a range that need no record; customerRowChecks is that of all others.
 // Each kind of row of the library's is in one of the two.
 var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
+	layout.ShapeFormat:          (*checker).formatRow,
 	layout.ShapeCustomerKey:     (*checker).customerKeyRow,
 	layout.ShapeDirectory:       (*checker).directoryRow,
 	layout.ShapeID:              (*checker).idRow,
@@ -85,6 +86,16 @@ func (k *checker) pointee(ctx context.Context, id layout.CustomerID, key []byte)
 
 func (k *checker) malformed() error {
 	k.damage(DamageMalformed, "its value does not read")
+	return nil
+}
+
+func (k *checker) formatRow(_ context.Context, value []byte) error {
+	d := layout.NewDecoder(value)
+	if version := d.Uvarint(); d.Done() != nil {
+		return k.malformed()
+	} else if version != formatVersion {
+		k.damage(DamageDiffers, "it is version %d, and this library reads version %d", version, formatVersion)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +37,8 @@ type Workspace struct {
 	followInterval time.Duration
 	shortPlan      int // resources that a plan may look at in the transaction that carries it out
 
-	news news
+	formatChecked atomic.Bool // whether the format of the store is known to be right
+	news          news
 }
 
 // NewWorkspace opens the workspace of that id in the store. It does no I/O: a
@@ -146,6 +148,9 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 	inner, end := storage.Inside(ctx, w.store)
 	defer end()
 	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
+		if err := w.checkFormat(ctx, tx); err != nil {
+			return err
+		}
 		s := w.At(tx)
 		c, err := s.customerByID(ctx, id)
 		if err == nil && c == nil {

@@ -8,6 +8,7 @@
 //
 //	table  key after the table's letter              value
 //
+//	V                                                the version of the format
 //	K      workspace  customer key                   customer id
 //	D      workspace  class  resource key            customer id, kind
 //	I      derived id or portal id                   customer id, kind or [ReferrerPortal], resource key
@@ -63,6 +64,7 @@ type EmailHash [16]byte
 type HolderHash [32]byte
 
 const (
+	tableFormat       = 'V'
 	tableCustomerKey  = 'K'
 	tableDirectory    = 'D'
 	tableID           = 'I'
@@ -90,6 +92,12 @@ const (
 	rowRevoked  = 'x'
 	rowExpired  = 'z'
 )
+
+// Format is the row of the version of the format.
+func Format() []byte { return []byte{tableFormat} }
+
+// AllCustomers is the prefix of the rows that customers own.
+func AllCustomers() []byte { return []byte{tableCustomer} }
 
 // Customers is the prefix of the directory of a workspace's customers.
 func Customers(workspace uuid.UUID) []byte {

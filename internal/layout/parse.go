@@ -16,6 +16,7 @@ type Shape string
 const (
 	ShapeUnknown         Shape = "unknown"
 	ShapeHost            Shape = "host" // a row of the program that uses the library
+	ShapeFormat          Shape = "format"
 	ShapeCustomerKey     Shape = "customer_key"
 	ShapeDirectory       Shape = "directory"
 	ShapeID              Shape = "id"
@@ -73,6 +74,7 @@ const spanClass = 3
 type reading func(d *Decoder, k *Key)
 
 var tables = map[byte]reading{
+	tableFormat: func(_ *Decoder, k *Key) { k.Shape = ShapeFormat },
 	tableCustomerKey: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Key = ShapeCustomerKey, d.UUID(), d.Rest()
 	},

@@ -20,6 +20,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		key  []byte
 		want layout.Key
 	}{
+		layout.ShapeFormat:          {layout.Format(), layout.Key{}},
 		layout.ShapeCustomerKey:     {layout.CustomerKey(ws, "acme"), layout.Key{Workspace: ws, Key: "acme"}},
 		layout.ShapeDirectory:       {layout.Directory(ws, 2, "k"), layout.Key{Workspace: ws, Class: 2, Key: "k"}},
 		layout.ShapeID:              {layout.ID(id), layout.Key{ID: id}},
