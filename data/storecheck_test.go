@@ -148,7 +148,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 		lost[shape]++
 	}
 	requireChecks(t, store)
-	require.Len(t, lost, 15)
+	require.Len(t, lost, 16)
 }
 
 // TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats
