@@ -1,8 +1,20 @@
 package data
 
+import (
+	"context"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
 // PlanOnSnapshots makes the workspace plan each push, sync and delete on a snapshot, as it
 // does with large ones.
 func (w *Workspace) PlanOnSnapshots() *Workspace {
 	w.shortPlan = 0
 	return w
+}
+
+// SweepPart is Sweep for a number of Updates, each of which removes a few rows.
+func SweepPart(ctx context.Context, store storage.Store, updates int) error {
+	_, err := sweep(ctx, store, 8, updates)
+	return err
 }

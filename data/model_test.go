@@ -203,6 +203,7 @@ func generate(r *rand.Rand, n int) []modelOp {
 	ops := make([]modelOp, n)
 	for i := range ops {
 		op := &ops[i]
+		op.Sweep = max(0, r.IntN(12)-6)
 		switch p := r.IntN(100); {
 		case p < 70:
 			op.What, op.Customer = "push", customer()
@@ -222,7 +223,7 @@ func generate(r *rand.Rand, n int) []modelOp {
 			switch {
 			case chance(10):
 				op.Customer = customer()
-			case chance(15):
+			case chance(25):
 				op.Customers = []string{customer()}
 			}
 			continue
@@ -258,6 +259,13 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 		} else {
 			err = modelPush(ctx, ws, o, op)
 		}
+		switch {
+		case err != nil:
+		case op.Sweep == 5:
+			_, err = data.Sweep(ctx, store)
+		case op.Sweep > 0:
+			err = data.SweepPart(ctx, store, op.Sweep)
+		}
 		if err == nil && (i%10 == 9 || i == len(ops)-1) {
 			err = modelState(ctx, ws, o)
 		}
@@ -265,7 +273,22 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 			return fmt.Errorf("operation %d, %s: %w", i, op, err)
 		}
 	}
-	return modelFeed(ctx, ws, o)
+	if err := modelFeed(ctx, ws, o); err != nil {
+		return err
+	}
+	for range 2 {
+		report, err := data.Check(ctx, store)
+		if err != nil {
+			return err
+		}
+		if report.Damages > 0 {
+			return fmt.Errorf("the store is damaged: %v", report.Damage[0])
+		}
+		if _, err := data.Sweep(ctx, store); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sameSet(what string, want, got []string) error {

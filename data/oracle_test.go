@@ -86,6 +86,7 @@ type modelOp struct {
 	Most                       *int        // of a sync: how many it may delete, or nil
 	Keys                       [][2]string // of a delete: alias and key
 	Customers                  []string    // of a delete
+	Sweep                      int         // Updates of a sweep after the operation; 5 is a whole one
 }
 
 func (op modelOp) String() string {
@@ -97,6 +98,9 @@ func (op modelOp) String() string {
 	}
 	if op.Most != nil {
 		flags = append(flags, fmt.Sprint("at most ", *op.Most, " deletes"))
+	}
+	if op.Sweep > 0 {
+		flags = append(flags, fmt.Sprint("sweep ", op.Sweep))
 	}
 	slices.Sort(flags)
 	if op.What == "delete" {

@@ -30,17 +30,30 @@ type SweepReport struct {
 // Sweep works in Updates of at most 5,000 rows, and may run in several processes at once.
 // If it fails, the rows that it has removed stay removed, and the next call goes on.
 func Sweep(ctx context.Context, store storage.Store) (SweepReport, error) {
-	var report SweepReport
+	return sweep(ctx, store, maintenanceRows, unbounded)
+}
+
+// sweep is Sweep with bounds for the rows of an Update and for the number of Updates.
+func sweep(ctx context.Context, store storage.Store, rows, updates int) (SweepReport, error) {
+	s := sweeper{store: store, rows: rows, updates: updates}
 	waiting, err := deletedCustomers(ctx, store)
 	if err != nil {
-		return report, err
+		return s.report, err
 	}
 	for id, deleted := range waiting {
-		if err := sweepCustomer(ctx, store, id, deleted.workspace, &report); err != nil {
-			return report, err
+		if err := s.customer(ctx, id, deleted.workspace); err != nil {
+			return s.report, err
 		}
 	}
-	return report, nil
+	return s.report, nil
+}
+
+// sweeper removes the rows of deleted customers.
+type sweeper struct {
+	store   storage.Store
+	rows    int // that one Update removes at most
+	updates int // that it may still make
+	report  SweepReport
 }
 
 // Stats counts what waits for maintenance in a store.
@@ -154,15 +167,14 @@ func deletedCustomers(ctx context.Context, store storage.Store) (map[layout.Cust
 	return out, err
 }
 
-// sweepCustomer removes the rows of one deleted customer, and the row that says that they
-// wait.
-func sweepCustomer(ctx context.Context, store storage.Store, id layout.CustomerID, workspace uuid.UUID, report *SweepReport) error {
+// customer removes the rows of one deleted customer, and the row that says that they wait.
+func (s *sweeper) customer(ctx context.Context, id layout.CustomerID, workspace uuid.UUID) error {
 	rest := storage.Prefix(layout.Customer(id)) // the rows before it are removed, and never read again
-	for {
+	for ; s.updates > 0; s.updates-- {
 		var rows int
 		var next []byte
-		err := storage.Run(ctx, store, func(tx storage.Tx) (err error) {
-			if rows, next, err = sweepSome(ctx, tx, workspace, rest); err != nil || next != nil {
+		err := storage.Run(ctx, s.store, func(tx storage.Tx) (err error) {
+			if rows, next, err = s.some(ctx, tx, workspace, rest); err != nil || next != nil {
 				return err
 			}
 			return tx.Delete(layout.DeletedCustomer(id))
@@ -170,24 +182,25 @@ func sweepCustomer(ctx context.Context, store storage.Store, id layout.CustomerI
 		if err != nil {
 			return err
 		}
-		report.Rows += rows
+		s.report.Rows += rows
 		if next == nil {
-			report.Customers++
+			s.report.Customers++
 			return nil
 		}
 		rest.Start = next
 	}
+	return nil
 }
 
-// sweepSome removes the first rows of a range of a deleted customer, and the rows elsewhere
+// some removes the first rows of a range of a deleted customer, and the rows elsewhere
 // that point to them. It returns how many, and where the rest begins, or nil at the end.
-func sweepSome(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
+func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
 	var pointers []row
 	for e, err := range tx.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if rows+len(pointers) > maintenanceRows-4 { // a row has at most two pointers, and the last Update one row more
+		if rows > 0 && rows+len(pointers) > s.rows-4 { // a row has at most two pointers, and the last Update one row more
 			next = e.Key
 			break
 		}
