@@ -113,9 +113,6 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	if a.portals, err = portal.New(store, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
 		return err
 	}
-	if _, err := data.Sweep(ctx, store); err != nil { // rows of customers deleted before the program ended
-		return err
-	}
 	var group data.CustomerData
 	if *demo || *once {
 		if group, err = a.pushHotel(ctx); err != nil {

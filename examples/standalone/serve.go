@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
@@ -140,8 +141,17 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 		Handler: handler, MaxHeaderBytes: maxHeaderBytes,
 		ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	}
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()
+	maintaining, stop := context.WithCancel(ctx)
+	maintained := make(chan struct{})
+	go func() {
+		defer close(maintained)
+		if err := a.maintain(maintaining); err != nil {
+			failed <- err
+		}
+	}()
+	defer func() { stop(); <-maintained }()
 	a.print("\nServing the API on http://%s; end with Ctrl-C.\n", listener.Addr())
 	if link != "" {
 		a.print("\nOpen this in a browser:\n  %s\n", link)
@@ -158,4 +168,22 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
 	}
 	return nil
+}
+
+// maintain removes the rows of deleted customers, now and every minute until ctx is done.
+func (a *app) maintain(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		if _, err := data.Sweep(ctx, a.ws.Store()); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("removing the rows of deleted customers: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
