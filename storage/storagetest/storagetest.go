@@ -43,10 +43,8 @@ const (
 const fillRows = 32
 
 // patience bounds every wait, so that a store that blocks forever fails its test with a
-// message. It is long, because a large transaction takes a minute where the race detector
-// shares the processors with other work, and shorter than watchdogWait. A store that ignores
-// its context is stopped by the watchdog.
-const patience = 3 * time.Minute
+// message. A store that ignores its context is stopped by the watchdog.
+const patience = time.Minute
 
 // largePatience is the same for the tests of large transactions. It is shorter than the
 // wait of the watchdog.
