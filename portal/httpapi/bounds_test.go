@@ -233,6 +233,17 @@ func TestAClosedStoreIsAnAnswer(t *testing.T) {
 	f.refused(t, http.StatusServiceUnavailable, "service_unavailable", http.MethodPost, "/customers/push_data", everyKind(t))
 }
 
+// TestUnknownOutcome_IsReported makes the store unable to determine the outcome of a commit.
+func TestUnknownOutcome_IsReported(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	f := newFixture(t, backends.NewFault(store, backends.Fault{
+		Of: backends.Commits, Always: true, Err: func() error { return fmt.Errorf("%w: %w", storage.ErrUnknown, context.DeadlineExceeded) },
+	}))
+	f.refused(t, http.StatusServiceUnavailable, "outcome_unknown", http.MethodPost, "/customers/push_data", everyKind(t))
+}
+
 // broken is a store that fails.
 type broken struct{ storage.Store }
 

@@ -29,6 +29,7 @@ const (
 	typeMedia        = "unsupported_media_type"
 	typeTimeout      = "request_timeout"
 	typeUnavailable  = "service_unavailable"
+	typeUnknown      = "outcome_unknown"
 	typeInternal     = "internal_server_error"
 	typeGivenUp      = "request_canceled"
 )
@@ -59,6 +60,7 @@ var (
 	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: begin again without a cursor"}
 	errBusy        = &failure{status: http.StatusConflict, kind: typeConflict, message: "Another request was in the way: try again"}
 	errUnavailable = &failure{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is going down: try again"}
+	errUnknown     = &failure{status: http.StatusServiceUnavailable, kind: typeUnknown, message: "The outcome is unknown: the request may have taken effect, now or later; look before you repeat it"}
 	errGivenUp     = &failure{status: statusGivenUp, kind: typeGivenUp, message: "The request was given up"}
 	errTimeout     = &failure{status: http.StatusServiceUnavailable, kind: typeTimeout, message: "The request took too long"}
 )
@@ -80,6 +82,7 @@ var answers = []struct {
 	{portal.ErrRevoked, errRevoked},
 	{data.ErrCustomerNotFound, noSuch("customer")},
 	{data.ErrTrimmed, errTrimmed},
+	{storage.ErrUnknown, errUnknown},
 	{storage.ErrConflict, errBusy},
 	{storage.ErrClosed, errUnavailable},
 	{context.DeadlineExceeded, errTimeout},
