@@ -73,7 +73,8 @@ func (r DeleteReport) DeletedByKind() map[Kind]int {
 //   - with a space or an access grant, the portals that are deep links to it are revoked.
 //
 // A key that names nothing is in the report and is no error, so deleting twice is
-// fine. It returns an [InvalidError] for a key that cannot be one.
+// fine. It returns an [InvalidError] for a key that cannot be one. An error that matches
+// [storage.ErrUnknown] means that the delete may have taken effect.
 func (w *Workspace) Delete(ctx context.Context, sel Selection) (DeleteReport, error) {
 	return w.DeleteWith(ctx, sel, DeleteOptions{})
 }

@@ -98,7 +98,8 @@ func (t *Tally) add(class Class) {
 // what is already there changes nothing.
 //
 // It returns an [InvalidError] with every fault where anything is wrong, which
-// also matches [ErrKeyConflict] where a key is another customer's or another kind's.
+// also matches [ErrKeyConflict] where a key is another customer's or another kind's. An
+// error that matches [storage.ErrUnknown] means that the push may have taken effect.
 func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error) {
 	return w.PushWith(ctx, d, PushOptions{})
 }
