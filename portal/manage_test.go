@@ -13,7 +13,6 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/portal"
-	"github.com/customerportal-go/customerportal/storage"
 )
 
 func TestGetAndListPortals(t *testing.T) {
@@ -287,5 +286,3 @@ func TestCreate_WithALargePush_CommitsBothOrNeither(t *testing.T) {
 		require.Equal(t, 5203, counts[data.KindRoom])
 	})
 }
-
-var _ storage.Store = (*counting)(nil)

@@ -218,7 +218,7 @@ func TestLink_PunctuationAfterAForgedCode_IsNotFound(t *testing.T) {
 	p := f.portal(t, portal.CreateRequest{})
 	code := portal.Code(p.URL.Reveal())
 	want := f.visitor(t).get("/" + strings.Repeat("0", 33))
-	f.store.gets.Store(0)
+	f.store.Reset()
 	guesses := 0
 	for at := range code {
 		for _, c := range "0123456789abcdefghjkmnpqrstvwxyz" {
@@ -234,7 +234,7 @@ func TestLink_PunctuationAfterAForgedCode_IsNotFound(t *testing.T) {
 			guesses++
 		}
 	}
-	require.Zero(t, f.store.gets.Load())
+	require.Zero(t, f.store.Trips.Load())
 
 	// They are counted as guesses.
 	v := f.visitor(t)

@@ -113,12 +113,12 @@ func TestAnExpiredCodeCostsNoRead(t *testing.T) {
 	f := setup(t, memory.New(), "https://portal.example", web.Options{ReturnURL: "https://host.example/"})
 	p := f.portal(t, portal.CreateRequest{TTL: time.Minute})
 	f.clock.pass(time.Hour)
-	f.store.gets.Store(0)
+	f.store.Reset()
 	a := f.visitor(t).get(p.URL.Reveal())
 	require.Equal(t, http.StatusGone, a.StatusCode)
 	require.Contains(t, a.body, `href="https://host.example/"`, "the handler's own, since the portal's is not known")
 	require.Equal(t, http.StatusNotFound, f.visitor(t).get("/"+strings.Repeat("0", 33)).StatusCode)
-	require.Zero(t, f.store.gets.Load())
+	require.Zero(t, f.store.Trips.Load())
 }
 
 func TestAnOpenPortalEnds(t *testing.T) {

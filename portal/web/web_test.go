@@ -2,16 +2,13 @@ package web_test
 
 import (
 	"bytes"
-	"context"
 	"io"
-	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,43 +42,10 @@ func (c *clock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// counting is a store that counts what is read.
-type counting struct {
-	storage.Store
-	gets, keys, rows atomic.Int64
-}
-
-type countingReader struct {
-	storage.Reader
-	c *counting
-}
-
-func (c *counting) View(ctx context.Context, fn func(storage.Reader) error) error {
-	return c.Store.View(ctx, func(r storage.Reader) error { return fn(countingReader{r, c}) })
-}
-
-func (r countingReader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
-	r.c.gets.Add(1)
-	r.c.keys.Add(int64(len(keys)))
-	return r.Reader.Get(ctx, keys...)
-}
-
-func (r countingReader) Scan(ctx context.Context, rows storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
-	r.c.gets.Add(1)
-	return func(yield func(storage.Entry, error) bool) {
-		for e, err := range r.Reader.Scan(ctx, rows, o) {
-			r.c.rows.Add(1)
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
-}
-
 // fixture is the pages of one service, and what is behind them.
 type fixture struct {
 	clock   *clock
-	store   *counting
+	store   *backends.Counted
 	portals *portal.Service
 	pages   *web.Handler
 	logs    *bytes.Buffer
@@ -92,7 +56,7 @@ const hotel = portal.VerticalHospitality
 
 func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &counting{Store: store}, logs: &bytes.Buffer{}}
+	f := &fixture{clock: &clock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &backends.Counted{Store: store}, logs: &bytes.Buffer{}}
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})

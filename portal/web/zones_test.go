@@ -505,10 +505,10 @@ func TestGrants_DayFilterReadsPlacesAtOnce(t *testing.T) {
 		}
 		_, err := f.ws().Push(t.Context(), d)
 		require.NoError(t, err)
-		before := f.store.gets.Load()
+		f.store.Reset()
 		a := v.get(v.home + "reservations?state=arriving")
 		require.Len(t, rowHead.FindAllString(a.body, -1), n)
-		return f.store.gets.Load() - before
+		return f.store.Gets.Load() + f.store.Scans.Load()
 	}
 	few, many := gets(5), gets(45)
 	t.Logf("%d calls for 5 rows, %d for 45", few, many)
