@@ -100,3 +100,17 @@ func BenchmarkDecode(b *testing.B) {
 		require.NoError(b, d.UnmarshalJSON(body))
 	}
 }
+
+func BenchmarkChanges1000(b *testing.B) {
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		for i := range 1000 {
+			_, err := ws.Push(ctx, block(fmt.Sprint("customer-", i%100), fmt.Sprint(i, "-"), 1))
+			require.NoError(b, err)
+		}
+		for b.Loop() {
+			for _, err := range ws.Changes(ctx, data.Cursor{}) {
+				require.NoError(b, err)
+			}
+		}
+	})
+}

@@ -2,10 +2,12 @@ package data
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,10 +143,36 @@ func (e feedEnds) encode() []byte {
 
 func readFeedEnds(ctx context.Context, r storage.Reader, workspace uuid.UUID, partition byte) (feedEnds, error) {
 	rows, err := r.Get(ctx, layout.FeedEnds(workspace, partition))
-	if err != nil || rows[0] == nil {
+	if err != nil {
 		return feedEnds{}, err
 	}
-	d := layout.NewDecoder(rows[0])
+	return decodeFeedEnds(rows[0])
+}
+
+// readAllFeedEnds reads the ends of all partitions in one call.
+func readAllFeedEnds(ctx context.Context, r storage.Reader, workspace uuid.UUID) (all [layout.FeedPartitions]feedEnds, err error) {
+	keys := make([][]byte, len(all))
+	for p := range all {
+		keys[p] = layout.FeedEnds(workspace, byte(p))
+	}
+	rows, err := r.Get(ctx, keys...)
+	if err != nil {
+		return all, err
+	}
+	for p := range all {
+		if all[p], err = decodeFeedEnds(rows[p]); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// decodeFeedEnds decodes a row of ends. A partition that has no such row has no changes.
+func decodeFeedEnds(row []byte) (feedEnds, error) {
+	if row == nil {
+		return feedEnds{}, nil
+	}
+	d := layout.NewDecoder(row)
 	ends := feedEnds{first: d.Uvarint(), next: d.Uvarint()}
 	if d.Done() != nil {
 		return feedEnds{}, fmt.Errorf("%w: the ends of the change feed", storage.ErrCorrupt)
@@ -190,19 +218,13 @@ const feedPage = 256
 // after it were trimmed. No snapshot is held while the caller works.
 func (w *Workspace) Changes(ctx context.Context, after Cursor) iter.Seq2[FeedChange, error] {
 	return func(yield func(FeedChange, error) bool) {
-		if after == (Cursor{}) {
-			var err error
-			if after, err = w.feedStart(ctx); err != nil {
-				yield(FeedChange{}, err)
-				return
-			}
-		}
 		for {
-			batches, err := w.readFeed(ctx, after)
+			batches, from, err := w.readFeed(ctx, after)
 			if err != nil {
 				yield(FeedChange{}, err)
 				return
 			}
+			after = from
 			if len(batches) == 0 {
 				return
 			}
@@ -231,66 +253,125 @@ func (w *Workspace) Changes(ctx context.Context, after Cursor) iter.Seq2[FeedCha
 	}
 }
 
-// feedStart is the place of the first change that was not trimmed.
-func (w *Workspace) feedStart(ctx context.Context) (Cursor, error) {
-	return read(ctx, w, func(s *Snapshot) (start Cursor, err error) {
-		for p := range byte(layout.FeedPartitions) {
-			ends, err := readFeedEnds(ctx, s.r, w.id, p)
-			if err != nil {
-				return start, err
-			}
-			start.at[p].batch = ends.first
+// readFeed reads the next rows of all partitions, in the order of time, and returns with them
+// the place that they are read from: after or, if after is the start, the place of the first
+// change that was not trimmed.
+func (w *Workspace) readFeed(ctx context.Context, after Cursor) (batches []*feedBatch, from Cursor, err error) {
+	err = w.View(ctx, func(s *Snapshot) error {
+		all, err := readAllFeedEnds(ctx, s.r, w.id)
+		if err != nil {
+			return err
 		}
-		return start, nil
+		from = after
+		var queues []*feedQueue
+		for p, ends := range all {
+			if after == (Cursor{}) {
+				from.at[p].batch = ends.first
+			}
+			switch at := from.at[p].batch; {
+			case at < ends.first:
+				return ErrTrimmed
+			case at > ends.next:
+				return fmt.Errorf("%w: it is past the end of the change feed", ErrInvalidCursor)
+			case at < ends.next:
+				queues = append(queues, &feedQueue{partition: byte(p), next: at, end: ends.next})
+			}
+		}
+		batches, err = s.mergeFeed(ctx, queues)
+		return err
 	})
+	return batches, from, err
 }
 
-// readFeed reads the next rows of every partition, in the order of time.
-func (w *Workspace) readFeed(ctx context.Context, after Cursor) ([]*feedBatch, error) {
-	return read(ctx, w, func(s *Snapshot) ([]*feedBatch, error) {
-		var heads [layout.FeedPartitions]*feedBatch
-		var nexts [layout.FeedPartitions]func() (*feedBatch, error, bool)
-		for p := range byte(layout.FeedPartitions) {
-			ends, err := readFeedEnds(ctx, s.r, w.id, p)
-			if err != nil {
+// feedQueue is the rows of a partition that are to be merged into a page.
+type feedQueue struct {
+	partition byte
+	head      *feedBatch // the next row; nil if it is not read, or if there is none
+	rows      [][]byte   // those after it that are read
+	next, end uint64     // positions: of the first of rows, and of the end of the partition
+}
+
+// unread returns the number of rows that are not read.
+func (q *feedQueue) unread() uint64 { return q.end - q.next - uint64(len(q.rows)) }
+
+// advance makes the next row that is read the head.
+func (q *feedQueue) advance() (err error) {
+	if q.head = nil; len(q.rows) == 0 {
+		return nil
+	}
+	if q.rows[0] == nil {
+		return fmt.Errorf("%w: row %d of the change feed is missing", storage.ErrCorrupt, q.next)
+	}
+	q.head, err = decodeFeedBatch(q.partition, q.next, q.rows[0])
+	q.rows, q.next = q.rows[1:], q.next+1
+	return err
+}
+
+// mergeFeed returns rows of several partitions in the order of time: at most feedPage of
+// them, and at least one if there is one.
+func (s *Snapshot) mergeFeed(ctx context.Context, queues []*feedQueue) ([]*feedBatch, error) {
+	out := make([]*feedBatch, 0, feedPage)
+	for len(out) < feedPage {
+		var first *feedQueue
+		behind := false // the next row of a partition is not read
+		for _, q := range queues {
+			switch {
+			case q.head == nil:
+				behind = behind || q.unread() > 0
+			case first == nil || q.head.at.Before(first.head.at):
+				first = q
+			}
+		}
+		switch {
+		case behind && len(out) >= feedPage/2:
+			return out, nil // a short page costs less than to read more for this one
+		case behind:
+			if err := s.fillQueues(ctx, queues, feedPage-len(out)); err != nil {
 				return nil, err
 			}
-			from := after.at[p]
-			if from.batch < ends.first {
-				return nil, ErrTrimmed
-			}
-			if from.batch > ends.next {
-				return nil, fmt.Errorf("%w: it is past the end of the change feed", ErrInvalidCursor)
-			}
-			if from.batch == ends.next {
-				continue
-			}
-			next, stop := iter.Pull2(s.scanFeed(ctx, p, from.batch))
-			defer stop()
-			nexts[p] = next
-			if heads[p], err, _ = next(); err != nil {
+		case first == nil:
+			return out, nil
+		default:
+			out = append(out, first.head)
+			if err := first.advance(); err != nil {
 				return nil, err
 			}
 		}
-		var out []*feedBatch
-		for len(out) < feedPage {
-			var first *feedBatch
-			for _, head := range heads {
-				if head != nil && (first == nil || head.at.Before(first.at)) {
-					first = head
-				}
-			}
-			if first == nil {
-				break
-			}
-			out = append(out, first)
-			var err error
-			if heads[first.partition], err, _ = nexts[first.partition](); err != nil {
-				return nil, err
-			}
+	}
+	return out, nil
+}
+
+// fillQueues reads about so many rows in one call, for the queues of which no row is read:
+// the same number for each, as far as it has them. The positions of a partition have no gaps,
+// so the keys of its rows are known.
+func (s *Snapshot) fillQueues(ctx context.Context, queues []*feedQueue, rows int) error {
+	var empty []*feedQueue
+	for _, q := range queues {
+		if q.head == nil && q.unread() > 0 {
+			empty = append(empty, q)
 		}
-		return out, nil
-	})
+	}
+	slices.SortFunc(empty, func(a, b *feedQueue) int { return cmp.Compare(a.unread(), b.unread()) })
+	keys := make([][]byte, 0, rows)
+	counts := make([]int, len(empty))
+	for i, q := range empty {
+		share := max(1, (rows-len(keys))/(len(empty)-i))
+		counts[i] = int(min(uint64(share), q.unread()))
+		for n := range counts[i] {
+			keys = append(keys, layout.FeedBatch(s.w.id, q.partition, q.next+uint64(n)))
+		}
+	}
+	values, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for i, q := range empty {
+		q.rows, values = values[:counts[i]], values[counts[i]:]
+		if err := q.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // scanFeed reads the rows of a partition from a position on.

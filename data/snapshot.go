@@ -48,20 +48,51 @@ func (s *Snapshot) get(ctx context.Context, key []byte) ([]byte, error) {
 	return values[0], nil
 }
 
-// customer finds a customer, or returns ErrCustomerNotFound.
+// customer returns the customer with that key, or ErrCustomerNotFound. It reads the row of
+// the key and the record of the customer in one call if the workspace remembers the id, and
+// else in two.
 func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) {
-	id, err := s.get(ctx, layout.CustomerKey(s.w.id, key))
+	keys, guess := s.w.customerRows(key)
+	rows, err := s.r.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	if id == nil {
-		return nil, fmt.Errorf("%w: %q", ErrCustomerNotFound, chars.Clip(key))
+	notFound := func() error { return fmt.Errorf("%w: %q", ErrCustomerNotFound, chars.Clip(key)) }
+	if rows[0] == nil {
+		return nil, notFound()
 	}
-	c, err := s.customerByID(ctx, layout.NewDecoder(id).CustomerID())
+	d := layout.NewDecoder(rows[0])
+	id := d.CustomerID()
+	if err := d.Done(); err != nil {
+		return nil, fmt.Errorf("%w: the row of a customer key: %w", storage.ErrCorrupt, err)
+	}
+	var record []byte
+	if len(rows) > 1 && guess == id {
+		record = rows[1]
+	} else {
+		s.w.ids.remember(key, id)
+		if record, err = s.get(ctx, layout.CustomerRecord(id)); err != nil {
+			return nil, err
+		}
+	}
+	c, err := s.storedCustomer(id, record)
 	if err == nil && c == nil {
-		err = fmt.Errorf("%w: %q", ErrCustomerNotFound, chars.Clip(key))
+		err = notFound()
 	}
 	return c, err
+}
+
+// storedCustomer decodes the record of a customer. It returns nil if there is no record, or
+// if it is of a customer of another workspace.
+func (s *Snapshot) storedCustomer(id layout.CustomerID, record []byte) (*customer, error) {
+	if record == nil {
+		return nil, nil
+	}
+	c, err := decodeCustomer(id, record)
+	if err != nil || c.workspace != s.w.id {
+		return nil, err
+	}
+	return c, nil
 }
 
 // customerByID returns the customer of this workspace whose rows lie under id, or nil if
@@ -86,15 +117,8 @@ func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) (
 	}
 	out := make([]*customer, len(ids))
 	for i, record := range records {
-		if record == nil {
-			continue
-		}
-		c, err := decodeCustomer(ids[i], record)
-		if err != nil {
+		if out[i], err = s.storedCustomer(ids[i], record); err != nil {
 			return nil, err
-		}
-		if c.workspace == s.w.id {
-			out[i] = c
 		}
 	}
 	return out, nil
@@ -243,6 +267,20 @@ func (s *Snapshot) Customer(ctx context.Context, key string) (Customer, error) {
 	return c.public(), nil
 }
 
+// StoredCustomer returns the customer with that id from its record, which the caller has read
+// in the state that s reads, with other rows of its own. record is nil if there was none. It
+// returns [ErrCustomerNotFound] if the workspace has no such customer.
+func (s *Snapshot) StoredCustomer(id CustomerID, record []byte) (Customer, error) {
+	c, err := s.storedCustomer(id, record)
+	if err != nil {
+		return Customer{}, err
+	}
+	if c == nil {
+		return Customer{}, ErrCustomerNotFound
+	}
+	return c.public(), nil
+}
+
 // CustomerByID reads a customer by the id that [Customer.ID] gives, or returns
 // [ErrCustomerNotFound].
 func (s *Snapshot) CustomerByID(ctx context.Context, id CustomerID) (Customer, error) {
@@ -299,6 +337,39 @@ func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref
 	for i, n := range nodes {
 		if n != nil && customers[i].key == customerKey {
 			out[i] = n.public()
+		}
+	}
+	return out, nil
+}
+
+// ResourcesOf is [Snapshot.Resources] for a customer that was read in the state that s reads.
+// It need not read the customer again.
+func (s *Snapshot) ResourcesOf(ctx context.Context, of Customer, refs []Ref) ([]Resource, error) {
+	out := make([]Resource, len(refs))
+	if len(refs) == 0 {
+		return out, nil
+	}
+	owners, err := s.owners(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	var own []Ref
+	var at []int
+	for i, o := range owners {
+		if o.kind != 0 && o.customer == of.id {
+			own, at = append(own, Ref{o.kind, refs[i].Key}), append(at, i)
+		}
+	}
+	if len(own) == 0 {
+		return out, nil
+	}
+	nodes, err := s.nodes(ctx, &customer{id: of.id, workspace: s.w.id, key: of.Key}, own)
+	if err != nil {
+		return nil, err
+	}
+	for j, n := range nodes {
+		if n != nil {
+			out[at[j]] = n.public()
 		}
 	}
 	return out, nil

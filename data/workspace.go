@@ -39,6 +39,7 @@ type Workspace struct {
 
 	formatChecked atomic.Bool // whether the format of the store is known to be right
 	news          news
+	ids           customerIDs
 }
 
 // NewWorkspace opens the workspace of that id in the store. It does no I/O: a
@@ -115,22 +116,29 @@ func (tx CustomerTx) Tell(ctx context.Context, change Change, portalID uuid.UUID
 // [ErrCustomerNotFound]. fn may run more than once. It writes by way of CustomerTx.Tx alone:
 // any other write of the same store with the context that fn is given, or one derived from
 // it, such as a Push, returns [storage.ErrNested]. Reads are possible.
-func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error) error {
-	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) })
+//
+// reads are keys that fn will probably read, a hint for the store as in
+// [storage.Store].Update. The customer's own rows, and those that Tell reads, need not be
+// among them.
+func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
+	reads = append(w.customerReads(customerKey), reads...)
+	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) }, reads)
 }
 
-// WithinID is Within for the id that [Customer.ID] gives.
-func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error) error {
+// WithinID is Within for the id that [Customer.ID] gives. Tell reads the row of
+// layout.FeedEndsOf, which can be among reads.
+func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
+	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) {
 		c, err := s.customerByID(ctx, id)
 		if err == nil && c == nil {
 			err = ErrCustomerNotFound
 		}
 		return c, err
-	})
+	}, reads)
 }
 
-func (w *Workspace) within(ctx context.Context, fn func(context.Context, CustomerTx) error, find func(*Snapshot) (*customer, error)) error {
+func (w *Workspace) within(ctx context.Context, fn func(context.Context, CustomerTx) error, find func(*Snapshot) (*customer, error), reads [][]byte) error {
 	return w.execute(ctx, func(ctx context.Context, s *Snapshot, _ int) (*operation, error) {
 		c, err := find(s)
 		if err != nil {
@@ -139,12 +147,13 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 		ch := s.plan(c, false)
 		ch.touched = true // so that long operations on the customer are planned again
 		return &operation{changes: []*changes{ch}, within: fn}, nil
-	})
+	}, reads...)
 }
 
 // BesideID is WithinID for rows that no operation on the customer depends on, such as those
 // of a visitor's session: a large operation on the customer need not be planned again.
-func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error) error {
+func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
+	reads = append([][]byte{layout.Format(), layout.CustomerRecord(id)}, reads...)
 	inner, end := storage.Inside(ctx, w.store)
 	defer end()
 	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
@@ -160,7 +169,7 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 			return err
 		}
 		return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
-	})
+	}, reads...)
 	if err == nil {
 		w.news.tell()
 	}

@@ -60,14 +60,18 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 	if len(notes.Faults) > 0 {
 		return CustomerPortal{}, s.allFaults(ctx, ws, req, notes)
 	}
+	ids, err := s.newIDs()
+	if err != nil {
+		return CustomerPortal{}, err
+	}
 	var made CustomerPortal
 	insert := func(ctx context.Context, tx data.CustomerTx) (err error) {
-		made, err = s.insert(ctx, ws, tx, req, config)
+		made, err = s.insert(ctx, ws, tx, req, config, ids)
 		return err
 	}
 	var report data.PushReport
 	if req.CustomerData == nil {
-		err = ws.Within(ctx, req.CustomerKey, insert)
+		err = ws.Within(ctx, req.CustomerKey, insert, append(ids.reads(), req.Config.reads(ws.ID())...)...)
 	} else {
 		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert})
 		err = underCustomerData(notes, err)
@@ -148,28 +152,65 @@ func underCustomerData(notes form.Notes, err error) error {
 	return invalid(notes, err)
 }
 
-// insert writes the rows of a new portal, with its configuration as encodeConfig gave it.
-func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest, config string) (CustomerPortal, error) {
-	if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, req.Config, req.CustomerData); err != nil {
+// portalIDs are the ids of a new portal and the time that it is created at. They are chosen
+// before the transaction that writes the portal, so that the store can be told what the
+// transaction reads.
+type portalIDs struct {
+	portal uuid.UUID
+	link   layout.LinkID
+	at     time.Time
+}
+
+// newIDs returns ids for a new portal.
+func (s *Service) newIDs() (ids portalIDs, err error) {
+	ids.at = s.time()
+	if ids.portal, err = s.newTimedID(ids.at); err != nil {
+		return ids, err
+	}
+	if _, err := io.ReadFull(s.rand, ids.link[:]); err != nil {
+		return ids, fmt.Errorf("portal: making a link id: %w", err)
+	}
+	return ids, nil
+}
+
+// newTimedID returns an id that sorts by time (UUID version 7), so that the newest portals of
+// a customer are together.
+func (s *Service) newTimedID(at time.Time) (uuid.UUID, error) {
+	id, err := uuid.NewRandomFromReader(s.rand)
+	if err != nil {
+		return id, fmt.Errorf("portal: making an id: %w", err)
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = id[6]&0x0f | 0x70
+	return id, nil
+}
+
+// reads returns the keys of the rows that exist if another portal has one of the ids.
+func (ids portalIDs) reads() [][]byte {
+	return [][]byte{layout.Link(ids.link), layout.ID(ids.portal)}
+}
+
+// insert writes the rows of a new portal, with its configuration as encodeConfig returned it.
+func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest, config string, ids portalIDs) (CustomerPortal, error) {
+	if err := s.checkThere(ctx, tx.Snapshot, tx.Customer, req.Config, req.CustomerData); err != nil {
 		return CustomerPortal{}, err
 	}
 	ttl := req.TTL
 	if ttl == 0 {
 		ttl = s.ttl
 	}
-	r := &record{workspace: ws.ID(), customer: tx.Customer.ID(), createdAt: s.time(), maxUses: uint64(req.MaxUses), stored: config}
+	r := &record{
+		id: ids.portal, link: ids.link, workspace: ws.ID(), customer: tx.Customer.ID(),
+		createdAt: ids.at, maxUses: uint64(req.MaxUses), stored: config,
+	}
 	r.expiresAt = r.createdAt.Add(ttl).Truncate(time.Microsecond)
 	expires, err := linkExpiry(r.expiresAt)
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	if r.id, err = s.newPortalID(); err != nil {
-		return CustomerPortal{}, err
-	}
-	if _, err := io.ReadFull(s.rand, r.link[:]); err != nil {
-		return CustomerPortal{}, fmt.Errorf("portal: making a link id: %w", err)
-	}
-	taken, err := tx.Tx.Get(ctx, layout.Link(r.link), layout.ID(r.id))
+	taken, err := tx.Tx.Get(ctx, ids.reads()...)
 	if err != nil {
 		return CustomerPortal{}, err
 	}
@@ -194,44 +235,52 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	return p, nil
 }
 
-// newPortalID makes an id that sorts by time (UUID version 7), so that the newest
-// portals of a customer are together.
-func (s *Service) newPortalID() (uuid.UUID, error) {
-	id, err := uuid.NewRandomFromReader(s.rand)
-	if err != nil {
-		return id, fmt.Errorf("portal: making a portal id: %w", err)
-	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(s.now().UnixMilli()))
-	copy(id[:6], ms[2:])
-	id[6] = id[6]&0x0f | 0x70
-	return id, nil
-}
-
 // url is the link of a portal, which is made anew where it is asked for: the store
 // holds neither its code nor its tag.
 func (s *Service) url(r *record, expires time.Time) Secret {
 	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires}))
 }
 
-// checkThere returns an InvalidError where a configuration names what is not there. What
-// is pushed in the same step is given.
-func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, customerKey string, c Config, given *data.CustomerData) error {
+// named returns the resources that a configuration names, with their fields.
+func (c *Config) named() (refs []data.Ref, fields []string) {
+	for _, named := range []struct {
+		field string
+		ref   data.Ref
+	}{{fieldLandingPage, c.LandingPage}, {fieldDeepLink, c.DeepLink}} {
+		if named.ref != (data.Ref{}) {
+			refs, fields = append(refs, named.ref), append(fields, named.field)
+		}
+	}
+	return refs, fields
+}
+
+// reads returns the keys of the rows that checkThere reads first.
+func (c *Config) reads(workspace uuid.UUID) [][]byte {
+	refs, _ := c.named()
+	keys := make([][]byte, 0, len(refs)+1)
+	for _, ref := range refs {
+		keys = append(keys, layout.Directory(workspace, byte(ref.Kind.Class()), ref.Key))
+	}
+	if c.CustomizationProfileID != uuid.Nil {
+		keys = append(keys, layout.Profile(workspace, c.CustomizationProfileID))
+	}
+	return keys
+}
+
+// checkThere returns an InvalidError if a configuration names something that does not exist.
+// Resources that are pushed in the same step are given.
+func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config, given *data.CustomerData) error {
 	var notes form.Notes
 	var causes []error
-	for _, field := range []struct {
-		path string
-		ref  data.Ref
-	}{{fieldLandingPage, c.LandingPage}, {fieldDeepLink, c.DeepLink}} {
-		if field.ref == (data.Ref{}) || given != nil && gives(given, field.ref) {
-			continue
-		}
-		_, err := lookUp(ctx, at, customerKey, field.ref)
-		if errors.Is(err, data.ErrResourceNotFound) {
-			notes.Fault(refPath(field.path, field.ref), data.RuleNotThereYet, "names nothing of this customer")
-			causes = append(causes, err)
-		} else if err != nil {
-			return err
+	refs, fields := c.named()
+	found, err := at.ResourcesOf(ctx, of, refs)
+	if err != nil {
+		return err
+	}
+	for i, ref := range refs {
+		if found[i] == nil && (given == nil || !gives(given, ref)) {
+			notes.Fault(refPath(fields[i], ref), data.RuleNotThereYet, "names nothing of this customer")
+			causes = append(causes, notFound(ref))
 		}
 	}
 	if c.CustomizationProfileID != uuid.Nil {
@@ -251,32 +300,4 @@ func gives(d *data.CustomerData, ref data.Ref) bool {
 		return slices.ContainsFunc(d.Spaces, func(s data.Space) bool { return s.Key == ref.Key })
 	}
 	return slices.ContainsFunc(d.AccessGrants, func(g data.AccessGrant) bool { return g.Key == ref.Key })
-}
-
-// lookUp reads a resource of a customer by class and key.
-func lookUp(ctx context.Context, at *data.Snapshot, customerKey string, ref data.Ref) (data.Resource, error) {
-	var found data.Resource
-	var meta data.Meta
-	var err error
-	switch ref.Kind.Class() {
-	case data.ClassSpace:
-		var v data.Space
-		v, err = at.Space(ctx, ref.Key)
-		found, meta = v, v.Meta
-	case data.ClassUserIdentity:
-		var v data.UserIdentity
-		v, err = at.UserIdentity(ctx, ref.Key)
-		found, meta = v, v.Meta
-	default:
-		var v data.AccessGrant
-		v, err = at.AccessGrant(ctx, ref.Key)
-		found, meta = v, v.Meta
-	}
-	if err == nil && meta.CustomerKey != customerKey {
-		err = fmt.Errorf("%w: %s %q", data.ErrResourceNotFound, ref.Kind.Class(), ref.Key)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// standing is a portal as it is stored, and what else says whether it opens.
+// standing is the record of a portal with the other rows that decide whether it opens.
 type standing struct {
 	*record
 	uses    uint64
@@ -20,14 +20,24 @@ type standing struct {
 	told    bool // the change feed told that it had expired
 }
 
-// stand reads a portal; nil where there is none.
-func stand(ctx context.Context, r storage.Reader, to pointer) (*standing, error) {
-	rows, err := r.Get(ctx, layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
-		layout.Uses(to.customer, to.portal), layout.ExpiryTold(to.customer, to.portal))
-	if err != nil || rows[0] == nil {
-		return nil, err
+// standingRows is the number of rows of a standing.
+const standingRows = 4
+
+// rows returns the keys of the rows of a standing, in the order that decodeStanding expects.
+func (to pointer) rows() [][]byte {
+	return [][]byte{
+		layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
+		layout.Uses(to.customer, to.portal), layout.ExpiryTold(to.customer, to.portal),
+	}
+}
+
+// decodeStanding decodes the rows of a standing. It returns nil if there is no such portal.
+func decodeStanding(to pointer, rows [][]byte) (*standing, error) {
+	if rows[0] == nil {
+		return nil, nil
 	}
 	p := &standing{revoked: rows[1] != nil, told: rows[3] != nil}
+	var err error
 	if p.record, err = decodeRecord(to.customer, to.portal, rows[0]); err != nil {
 		return nil, err
 	}
@@ -40,7 +50,56 @@ func stand(ctx context.Context, r storage.Reader, to pointer) (*standing, error)
 	return p, nil
 }
 
-// state is what a portal is at the moment.
+// stand reads portals of a customer in one call, nil for each that does not exist.
+func stand(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*standing, error) {
+	keys := make([][]byte, 0, standingRows*len(ids))
+	for _, id := range ids {
+		keys = append(keys, pointer{customer, id}.rows()...)
+	}
+	rows, err := r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*standing, len(ids))
+	for i, id := range ids {
+		if out[i], err = decodeStanding(pointer{customer, id}, rows[standingRows*i:]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// opened is a portal with its workspace, its customer, and the rows that were read along
+// with it.
+type opened struct {
+	*standing
+	ws    *data.Workspace
+	owner data.Customer
+	along [][]byte
+}
+
+// open reads a portal, its customer, and the rows of the keys along, in one call. It returns
+// nil if the portal or its customer does not exist.
+func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along ...[]byte) (*opened, error) {
+	keys := make([][]byte, 0, standingRows+1+len(along))
+	keys = append(append(append(keys, to.rows()...), layout.CustomerRecord(to.customer)), along...)
+	rows, err := r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	p, err := decodeStanding(to, rows)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	o := &opened{standing: p, ws: s.workspace(p.workspace), along: rows[standingRows+1:]}
+	o.owner, err = o.ws.At(r).StoredCustomer(to.customer, rows[standingRows])
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return nil, nil
+	}
+	return o, err
+}
+
+// state returns the state of a portal at the moment.
 func (s *Service) state(p *standing) State {
 	switch {
 	case p.revoked:
@@ -53,54 +112,52 @@ func (s *Service) state(p *standing) State {
 	return StateLive
 }
 
-// live reads a portal, and returns ErrExpired, ErrRevoked or ErrDeleted if it opens
-// nothing anymore. It returns the portal along with ErrExpired and ErrRevoked.
-func (s *Service) live(ctx context.Context, r storage.Reader, to pointer) (*standing, *data.Workspace, data.Customer, error) {
-	p, err := stand(ctx, r, to)
-	if err != nil {
-		return nil, nil, data.Customer{}, err
+// live is open for a caller that needs the portal to open something. It returns ErrDeleted
+// if the portal does not exist; with ErrExpired and ErrRevoked it returns the portal too.
+func (s *Service) live(ctx context.Context, r storage.Reader, to pointer, along ...[]byte) (*opened, error) {
+	p, err := s.open(ctx, r, to, along...)
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nil:
+		return nil, ErrDeleted
 	}
-	if p == nil {
-		return nil, nil, data.Customer{}, ErrDeleted
-	}
-	ws := s.workspace(p.workspace)
-	c, err := ws.At(r).CustomerByID(ctx, to.customer)
-	if errors.Is(err, data.ErrCustomerNotFound) {
-		return nil, nil, c, ErrDeleted
-	}
-	if err != nil {
-		return nil, nil, c, err
-	}
-	switch s.state(p) {
+	switch s.state(p.standing) {
 	case StateRevoked:
-		return p, ws, c, ErrRevoked
+		return p, ErrRevoked
 	case StateExpired:
-		return p, ws, c, ErrExpired
+		return p, ErrExpired
 	}
-	return p, ws, c, nil
+	return p, nil
 }
 
 // tellExpiry adds to the change feed, once, that a portal was used after its time.
-func (s *Service) tellExpiry(ctx context.Context, p *standing, ws *data.Workspace) error {
+func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
 	if p.told {
 		return nil
 	}
-	err := ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		now, err := stand(ctx, tx.Tx, pointer{p.customer, p.id})
-		if err != nil || now == nil || now.told {
+	told := layout.ExpiryTold(p.customer, p.id)
+	record := layout.Portal(p.customer, p.id)
+	err := p.ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		rows, err := tx.Tx.Get(ctx, record, told)
+		if err != nil || rows[0] == nil || rows[1] != nil {
 			return err
 		}
-		at := layout.AppendTime(nil, s.time())
-		return errors.Join(tx.Tx.Put(layout.ExpiryTold(p.customer, p.id), at), tx.Tell(ctx, data.PortalExpired, p.id))
-	})
+		return errors.Join(tx.Tx.Put(told, layout.AppendTime(nil, s.time())), tx.Tell(ctx, data.PortalExpired, p.id))
+	}, record, told, p.feedEnds())
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil
 	}
 	return err
 }
 
-// find reads a portal of a workspace by its id.
-func find(ctx context.Context, at *data.Snapshot, workspace, portalID uuid.UUID) (*standing, error) {
+// feedEnds returns the key of the row that is read when a change of the portal is added to
+// the feed.
+func (p *opened) feedEnds() []byte { return layout.FeedEndsOf(p.workspace, p.owner.Key) }
+
+// find reads a portal of a workspace by its id. It returns [ErrNotFound] if the workspace
+// has no such portal.
+func (s *Service) find(ctx context.Context, at *data.Snapshot, portalID uuid.UUID) (*opened, error) {
 	notFound := fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	rows, err := at.Reader().Get(ctx, layout.ID(portalID))
 	if err != nil {
@@ -114,13 +171,8 @@ func find(ctx context.Context, at *data.Snapshot, workspace, portalID uuid.UUID)
 	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the row of a portal's id: %w", storage.ErrCorrupt, err)
 	}
-	if _, err := at.CustomerByID(ctx, customer); errors.Is(err, data.ErrCustomerNotFound) {
-		return nil, notFound // the customer is deleted, or of another workspace
-	} else if err != nil {
-		return nil, err
-	}
-	p, err := stand(ctx, at.Reader(), pointer{customer, portalID})
-	if err == nil && (p == nil || p.workspace != workspace) {
+	p, err := s.open(ctx, at.Reader(), pointer{customer, portalID})
+	if err == nil && (p == nil || p.workspace != at.WorkspaceID()) {
 		return nil, notFound
 	}
 	return p, err

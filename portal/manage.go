@@ -21,18 +21,11 @@ func (s *Service) Get(ctx context.Context, ws *data.Workspace, portalID uuid.UUI
 		return out, err
 	}
 	err = ws.View(ctx, func(at *data.Snapshot) error {
-		p, err := find(ctx, at, ws.ID(), portalID)
+		p, err := s.find(ctx, at, portalID)
 		if err != nil {
 			return err
 		}
-		c, err := at.CustomerByID(ctx, p.customer)
-		if errors.Is(err, data.ErrCustomerNotFound) {
-			return fmt.Errorf("%w: %s", ErrNotFound, portalID)
-		}
-		if err != nil {
-			return err
-		}
-		out, err = s.describe(p, c)
+		out, err = s.describe(p.standing, p.owner)
 		return err
 	})
 	return out, err
@@ -81,6 +74,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 		if len(before) > 0 {
 			r.End = append(prefix[:len(prefix):len(prefix)], before...)
 		}
+		var ids []uuid.UUID
 		for e, err := range at.Reader().Scan(ctx, r, storage.ScanOptions{Reverse: true, Limit: limit + 1, KeysOnly: true}) {
 			if err != nil {
 				return err
@@ -89,15 +83,17 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			if err != nil {
 				return err
 			}
-			if len(page.Items) == limit {
-				last := page.Items[limit-1].ID
-				page.Next = opaque.Encode(last[:])
-				break
-			}
-			p, err := stand(ctx, at.Reader(), pointer{c.ID(), k.ID})
-			if err != nil {
-				return err
-			}
+			ids = append(ids, k.ID)
+		}
+		if len(ids) > limit {
+			ids = ids[:limit]
+			page.Next = opaque.Encode(ids[limit-1][:])
+		}
+		found, err := stand(ctx, at.Reader(), c.ID(), ids...)
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
 			described, err := s.describe(p, c)
 			if err != nil {
 				return err
@@ -118,18 +114,25 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 		return CustomerPortal{}, err
 	}
 	var out CustomerPortal
+	var p *standing
 	var found bool
 	err := ws.View(ctx, func(at *data.Snapshot) error {
 		c, err := at.Customer(ctx, customerKey)
 		if err != nil {
 			return err
 		}
-		_, out, found, err = s.newest(ctx, at.Reader(), c)
+		p, out, found, err = s.newest(ctx, at.Reader(), c)
 		return err
 	})
 	if err != nil || found {
 		return out, err
 	}
+	ids, err := s.newIDs()
+	if err != nil {
+		return CustomerPortal{}, err
+	}
+	reads := append(ids.reads(), layout.NewestPortal(p.customer))
+	reads = append(append(reads, pointer{p.customer, p.id}.rows()...), out.Config.reads(ws.ID())...)
 	err = ws.Within(ctx, customerKey, func(ctx context.Context, tx data.CustomerTx) error {
 		p, live, found, err := s.newest(ctx, tx.Tx, tx.Customer)
 		if err != nil || found {
@@ -137,7 +140,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 			return err
 		}
 		req := CreateRequest{Config: live.Config, MaxUses: live.MaxUses, TTL: min(p.expiresAt.Sub(p.createdAt), s.maxTTL)}
-		if req.Config, err = s.stillThere(ctx, tx.Snapshot, tx.Customer.Key, req.Config); err != nil {
+		if req.Config, err = s.stillThere(ctx, tx.Snapshot, tx.Customer, req.Config); err != nil {
 			return err
 		}
 		var notes form.Notes
@@ -145,9 +148,9 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 		if err := cmp.Or(err, invalid(notes)); err != nil {
 			return err
 		}
-		out, err = s.insert(ctx, ws, tx, req, config)
+		out, err = s.insert(ctx, ws, tx, req, config, ids)
 		return err
-	})
+	}, reads...)
 	return out, err
 }
 
@@ -165,10 +168,11 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 	if err != nil {
 		return nil, none, false, fmt.Errorf("%w: the row of the newest portal: %w", storage.ErrCorrupt, err)
 	}
-	p, err := stand(ctx, r, pointer{c.ID(), id})
+	portals, err := stand(ctx, r, c.ID(), id)
 	if err != nil {
 		return nil, none, false, err
 	}
+	p := portals[0]
 	if p == nil {
 		return nil, none, false, fmt.Errorf("%w: %s", storage.ErrCorrupt, id)
 	}
@@ -189,9 +193,9 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 
 // stillThere is a configuration without what it names and is gone: a portal that is
 // made anew opens with the start page then, in the look of the workspace.
-func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, customerKey string, c Config) (Config, error) {
+func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config) (Config, error) {
 	gone := func(part Config) (bool, error) {
-		err := s.checkThere(ctx, at, customerKey, part, nil)
+		err := s.checkThere(ctx, at, of, part, nil)
 		return errors.Is(err, ErrInvalid), notInvalid(err)
 	}
 	// A restricted portal would show more without its landing page, and keeps it.
@@ -255,7 +259,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 			notes.Fault(fieldDeepLink, data.RuleFormat, "a portal is made as a deep link, or is none")
 			return invalid(notes)
 		}
-		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer.Key, changed(before, after), nil); err != nil {
+		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer, changed(before, after), nil); err != nil {
 			return err
 		}
 		was := p.stored
@@ -303,21 +307,22 @@ func changed(before, after Config) Config {
 
 // within runs fn in a transaction that holds the customer of a portal.
 func (s *Service) within(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, fn func(context.Context, data.CustomerTx, *standing) error) error {
-	var p *standing
+	var p *opened
 	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
-		p, err = find(ctx, at, ws.ID(), portalID)
+		p, err = s.find(ctx, at, portalID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = ws.WithinID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		now, err := find(ctx, tx.Snapshot, ws.ID(), portalID)
+	to := pointer{p.customer, portalID}
+	err = ws.WithinID(ctx, to.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		now, err := s.find(ctx, tx.Snapshot, portalID)
 		if err != nil {
 			return err
 		}
-		return fn(ctx, tx, now)
-	})
+		return fn(ctx, tx, now.standing)
+	}, append(to.rows(), layout.ID(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	}

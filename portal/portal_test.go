@@ -157,13 +157,34 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrInvalid)
 		requireEmpty(t, f)
 
-		// The portal fails after the push was planned: its id cannot be made.
 		broken, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Rand: bytes.NewReader(nil)})
 		require.NoError(t, err)
 		_, err = broken.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
-		require.ErrorContains(t, err, "making a portal id")
+		require.ErrorContains(t, err, "making an id")
 		requireEmpty(t, f)
+
+		// The second portal fails in the transaction of its push: another one has its id.
+		repeats, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Rand: zeros{}, Now: f.clock.now})
+		require.NoError(t, err)
+		_, err = repeats.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+		require.NoError(t, err)
+		other := &data.CustomerData{CustomerKey: "Other"}
+		other.Add(data.Room("201", "Room 201"))
+		_, err = repeats.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: other})
+		require.ErrorContains(t, err, "taken")
+		_, err = f.ws.Customer(t.Context(), "Other")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound)
+		_, err = f.ws.Space(t.Context(), "201")
+		require.ErrorIs(t, err, data.ErrResourceNotFound)
 	})
+}
+
+// zeros is a source of random bytes that repeats itself.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }
 
 func requireEmpty(t *testing.T, f *fixture) {

@@ -166,10 +166,10 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 		return Profile{}, err
 	}
 	var err error
-	if p.ID, err = s.newPortalID(); err != nil {
+	p.WorkspaceID, p.CreatedAt = ws.ID(), s.time()
+	if p.ID, err = s.newTimedID(p.CreatedAt); err != nil {
 		return Profile{}, err
 	}
-	p.WorkspaceID, p.CreatedAt = ws.ID(), s.time()
 	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
 		there := 0
 		for _, err := range tx.Scan(ctx, storage.Prefix(layout.Profiles(ws.ID())), storage.ScanOptions{KeysOnly: true}) {
@@ -265,7 +265,7 @@ func (s *Service) UpdateProfile(ctx context.Context, ws *data.Workspace, id uuid
 			return err
 		}
 		return putProfile(tx, out)
-	})
+	}, layout.Profile(ws.ID(), id))
 	return out, err
 }
 
@@ -280,7 +280,7 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 			return err
 		}
 		return tx.Delete(layout.Profile(ws.ID(), id))
-	})
+	}, layout.Profile(ws.ID(), id))
 }
 
 // Appearance is how a session looks and speaks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -74,8 +75,8 @@ func (p purge) run(ctx context.Context, report *PurgeReport) error {
 	return err
 }
 
-// session is the rows to drop with a session, or none.
-func (p purge) session(_ context.Context, _ storage.Reader, e storage.Entry) ([][]byte, error) {
+// session returns the rows to drop with a session, or none.
+func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
 	k, err := layout.ParseAs(layout.ShapeOwnSession, e.Key)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (p purge) session(_ context.Context, _ storage.Reader, e storage.Entry) ([]
 }
 
 // holder returns the row to drop with a holder, or none.
-func (p purge) holder(_ context.Context, _ storage.Reader, e storage.Entry) ([][]byte, error) {
+func (p purge) holder(_ newest, e storage.Entry) ([][]byte, error) {
 	at := layout.NewDecoder(e.Value)
 	expiresAt := at.Time()
 	if err := at.Done(); err != nil {
@@ -100,8 +101,8 @@ func (p purge) holder(_ context.Context, _ storage.Reader, e storage.Entry) ([][
 	return [][]byte{e.Key}, nil
 }
 
-// portal is the rows to drop with a portal, or none.
-func (p purge) portal(ctx context.Context, r storage.Reader, e storage.Entry) ([][]byte, error) {
+// portal returns the rows to drop with a portal, or none.
+func (p purge) portal(newest newest, e storage.Entry) ([][]byte, error) {
 	k, err := layout.ParseAs(layout.ShapePortal, e.Key)
 	if err != nil {
 		return nil, err
@@ -110,8 +111,7 @@ func (p purge) portal(ctx context.Context, r storage.Reader, e storage.Entry) ([
 	if err != nil || !row.expiresAt.Before(p.before) {
 		return nil, err
 	}
-	newest, err := r.Get(ctx, layout.NewestPortal(p.customer))
-	if err != nil || string(newest[0]) == string(k.ID[:]) {
+	if kept, err := newest(); err != nil || string(kept) == string(k.ID[:]) {
 		return nil, err
 	}
 	c, err := row.config()
@@ -125,8 +125,11 @@ func (p purge) portal(ctx context.Context, r storage.Reader, e storage.Entry) ([
 	return rows, nil
 }
 
+// newest returns the row of the customer's newest portal, which it reads in the first call.
+type newest func() ([]byte, error)
+
 // selectRows returns the keys of the rows to delete with an entry, or none.
-type selectRows func(ctx context.Context, r storage.Reader, e storage.Entry) ([][]byte, error)
+type selectRows func(newest newest, e storage.Entry) ([][]byte, error)
 
 // sweep drops what rows says of each entry under a prefix, in one transaction after
 // another, and says of how many entries. Where there is nothing to drop it only reads.
@@ -168,11 +171,18 @@ type batch struct {
 }
 
 func (p purge) collect(ctx context.Context, at storage.Reader, r storage.Range, rows selectRows) (found batch, err error) {
+	newest := sync.OnceValues(func() ([]byte, error) {
+		row, err := at.Get(ctx, layout.NewestPortal(p.customer))
+		if err != nil {
+			return nil, err
+		}
+		return row[0], nil
+	})
 	for e, err := range at.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return found, err
 		}
-		gone, err := rows(ctx, at, e)
+		gone, err := rows(newest, e)
 		if err != nil {
 			return found, err
 		}

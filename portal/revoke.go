@@ -18,16 +18,16 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	if err := s.checkWorkspace(ws); err != nil {
 		return err
 	}
-	var p *standing
+	var p *opened
 	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
-		p, err = find(ctx, at, ws.ID(), portalID)
+		p, err = s.find(ctx, at, portalID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	_, err = ws.RevokePortals(ctx, p.customer, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
-		p, err := find(ctx, at, ws.ID(), portalID)
+		p, err := s.find(ctx, at, portalID)
 		if err != nil || p.revoked {
 			return nil, err
 		}
@@ -38,6 +38,9 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	}
 	return err
 }
+
+// readAtOnce is the number of portals that RevokeAll reads in one call.
+const readAtOnce = 1024
 
 // RevokeAll closes every portal of a customer that is not closed, all at once however
 // many, and says how many it closed. It returns [data.ErrCustomerNotFound].
@@ -50,7 +53,17 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 		return 0, err
 	}
 	revoked, err := ws.RevokePortals(ctx, c.ID(), func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
-		var ids []uuid.UUID
+		var ids, found []uuid.UUID
+		choose := func() error {
+			portals, err := stand(ctx, at.Reader(), c.ID(), found...)
+			for _, p := range portals {
+				if state := s.state(p); state == StateLive || state == StateUsedUp {
+					ids = append(ids, p.id)
+				}
+			}
+			found = found[:0]
+			return err
+		}
 		prefix := layout.Portals(c.ID())
 		for e, err := range at.Reader().Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
@@ -60,15 +73,14 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 			if err != nil {
 				return nil, err
 			}
-			p, err := stand(ctx, at.Reader(), pointer{c.ID(), k.ID})
-			if err != nil {
-				return nil, err
-			}
-			if state := s.state(p); state == StateLive || state == StateUsedUp {
-				ids = append(ids, k.ID)
+			if found = append(found, k.ID); len(found) == readAtOnce {
+				if err := choose(); err != nil {
+					return nil, err
+				}
 			}
 		}
-		return ids, nil
+		err := choose()
+		return ids, err
 	})
 	return len(revoked), err
 }

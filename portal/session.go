@@ -141,7 +141,7 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 		return nil, nil, err
 	}
 	var session *Session
-	var p *standing
+	var p *opened
 	var stateErr error
 	err = s.store.View(ctx, func(r storage.Reader) error {
 		session, p = nil, nil
@@ -156,27 +156,26 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 		if err != nil {
 			return err
 		}
-		var ws *data.Workspace
-		var c data.Customer
-		p, ws, c, stateErr = s.live(ctx, r, to)
+		var along [][]byte
+		var held *layout.HolderHash
+		if holder != "" {
+			held = holderHash(to.portal, holder)
+			along = append(along, layout.Holder(to.customer, to.portal, *held))
+		}
+		p, stateErr = s.live(ctx, r, to, along...)
 		if errors.Is(stateErr, ErrDeleted) {
 			return ErrRevoked // as after its row is gone too
 		}
 		if p == nil {
 			return stateErr
 		}
-		described, err := s.describe(p, c)
+		described, err := s.describe(p.standing, p.owner)
 		if err != nil {
 			return err
 		}
-		session = &Session{service: s, ws: ws, portal: described, customer: p.customer, slot: byte(verified.Slot)}
-		if holder != "" && p.maxUses > 0 {
-			session.holder = holderHash(p.id, holder)
-			rows, err := r.Get(ctx, layout.Holder(p.customer, p.id, *session.holder))
-			if err != nil {
-				return err
-			}
-			session.held = rows[0] != nil
+		session = &Session{service: s, ws: p.ws, portal: described, customer: to.customer, slot: byte(verified.Slot)}
+		if held != nil && p.maxUses > 0 {
+			session.holder, session.held = held, p.along[0] != nil
 		}
 		if stateErr == nil && described.State == StateUsedUp && !session.held {
 			stateErr = ErrUsedUp
@@ -187,9 +186,9 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 		return nil, nil, err
 	}
 	if errors.Is(stateErr, ErrExpired) {
-		stateErr = errors.Join(stateErr, s.tellExpiry(ctx, p, session.ws))
+		stateErr = errors.Join(stateErr, s.tellExpiry(ctx, p))
 	}
-	return session, p, stateErr
+	return session, p.standing, stateErr
 }
 
 // holderHash returns the hash that the row of a holder has.
@@ -199,18 +198,15 @@ func holderHash(portal uuid.UUID, holder Secret) *layout.HolderHash {
 }
 
 // countUse counts one use of a link that has a MaxUses, unless it was counted before for
-// the same holder.
-func countUse(ctx context.Context, tx storage.Tx, p *standing, holder *layout.HolderHash) error {
-	if holder != nil {
-		key := layout.Holder(p.customer, p.id, *holder)
-		rows, err := tx.Get(ctx, key)
-		if err != nil || rows[0] != nil {
+// the same holder. holder is the key of the holder's row, or nil if there is no holder, and
+// held reports whether that row exists.
+func countUse(tx storage.Tx, p *standing, holder []byte, held bool) error {
+	if held {
+		return nil
+	}
+	if holder != nil && p.uses < p.maxUses {
+		if err := tx.Put(holder, layout.AppendTime(nil, p.expiresAt)); err != nil {
 			return err
-		}
-		if p.uses < p.maxUses {
-			if err := tx.Put(key, layout.AppendTime(nil, p.expiresAt)); err != nil {
-				return err
-			}
 		}
 	}
 	if p.uses >= p.maxUses {
@@ -223,13 +219,20 @@ func countUse(ctx context.Context, tx storage.Tx, p *standing, holder *layout.Ho
 // session if it has a token.
 func (s *Service) use(ctx context.Context, session *Session) error {
 	to := pointer{session.customer, session.portal.ID}
+	var holder []byte
+	var along [][]byte
+	if session.holder != nil {
+		holder = layout.Holder(to.customer, to.portal, *session.holder)
+		along = append(along, holder)
+	}
+	reads := append(append(to.rows(), layout.FeedEndsOf(session.ws.ID(), session.portal.CustomerKey)), along...)
 	err := session.ws.BesideID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		p, _, _, err := s.live(ctx, tx.Tx, to)
+		p, err := s.live(ctx, tx.Tx, to, along...)
 		if err != nil {
 			return err
 		}
 		if p.maxUses > 0 {
-			if err := countUse(ctx, tx.Tx, p, session.holder); err != nil {
+			if err := countUse(tx.Tx, p.standing, holder, holder != nil && p.along[0] != nil); err != nil {
 				return err
 			}
 		}
@@ -248,7 +251,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 			}
 		}
 		return tx.Tell(ctx, data.PortalOpened, to.portal)
-	})
+	}, reads...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return ErrRevoked
 	}
@@ -312,7 +315,7 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 		}
 		row.seenAt = now
 		return tx.Tx.Put(key, row.encode())
-	})
+	}, key)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return ErrRevoked
 	}
@@ -343,7 +346,7 @@ func (s *Session) End(ctx context.Context) error {
 		}
 		row.ended, row.holder = true, nil
 		return tx.Tx.Put(key, row.encode())
-	})
+	}, key)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil
 	}

@@ -64,7 +64,7 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 			return fmt.Errorf("portal: writing settings: %w", err)
 		}
 		return tx.Put(layout.Settings(ws.ID()), row)
-	})
+	}, layout.Settings(ws.ID()))
 	return out, err
 }
 

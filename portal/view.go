@@ -14,7 +14,7 @@ import (
 // view is what a session sees in one state of the store. Whether a resource is seen,
 // and what of it, is decided here and nowhere else.
 type view struct {
-	standing *standing
+	opened   *opened
 	at       *data.Snapshot
 	ws       *data.Workspace
 	portal   CustomerPortal
@@ -55,7 +55,7 @@ func (s *Session) liveViewOr(ctx context.Context, fn func(*view, error) error) e
 		return fn(v, err)
 	})
 	if v != nil && errors.Is(err, ErrExpired) {
-		err = errors.Join(err, s.service.tellExpiry(ctx, v.standing, v.ws))
+		err = errors.Join(err, s.service.tellExpiry(ctx, v.opened))
 	}
 	return err
 }
@@ -76,13 +76,20 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 			return nil, err
 		}
 	}
-	p, ws, c, stateErr := s.service.live(ctx, r, to)
+	var along [][]byte
+	if s.hash != nil {
+		along = append(along, layout.OwnSession(to.customer, to.portal, *s.hash))
+	}
+	p, stateErr := s.service.live(ctx, r, to, along...)
 	if p == nil {
 		return nil, stateErr
 	}
-	v := &view{standing: p, at: ws.At(r), ws: ws, customer: c, row: sessionRow{slot: s.slot}, loaded: map[data.Ref]data.Resource{}, granted: map[string]bool{}}
+	v := &view{
+		opened: p, at: p.ws.At(r), ws: p.ws, customer: p.owner, row: sessionRow{slot: s.slot},
+		loaded: map[data.Ref]data.Resource{}, granted: map[string]bool{},
+	}
 	var err error
-	if v.portal, err = s.service.describe(p, c); err != nil {
+	if v.portal, err = s.service.describe(p.standing, p.owner); err != nil {
 		return nil, err
 	}
 	v.config = &v.portal.Config
@@ -93,14 +100,10 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 		v.target = v.config.LandingPage
 	}
 	if s.hash != nil {
-		rows, err := r.Get(ctx, layout.OwnSession(to.customer, to.portal, *s.hash))
-		if err != nil {
-			return nil, err
-		}
-		if rows[0] == nil {
+		if p.along[0] == nil {
 			return v, cmp.Or(stateErr, ErrSessionUnknown)
 		}
-		if v.row, err = decodeSession(rows[0]); err != nil {
+		if v.row, err = decodeSession(p.along[0]); err != nil {
 			return nil, err
 		}
 		stateErr = cmp.Or(stateErr, v.row.over(s.service.now(), s.service.idle))
@@ -140,7 +143,7 @@ func (v *view) load(ctx context.Context, refs ...data.Ref) error {
 		return nil
 	}
 	v.read += len(ask)
-	found, err := v.at.Resources(ctx, v.customer.Key, ask)
+	found, err := v.at.ResourcesOf(ctx, v.customer, ask)
 	if err != nil {
 		return err
 	}

@@ -173,7 +173,8 @@ func FeedPartition(customerKey string) byte {
 
 // Feed is the prefix of a partition of the change feed.
 func Feed(workspace uuid.UUID, partition byte) []byte {
-	return append(append([]byte{tableFeed}, workspace[:]...), partition)
+	b := make([]byte, 0, 1+len(workspace)+1+8)
+	return append(append(append(b, tableFeed), workspace[:]...), partition)
 }
 
 // FeedBatch is a row of the change feed.
@@ -187,6 +188,11 @@ func AllFeedEnds() []byte { return []byte{tableFeedPosition} }
 // FeedEnds is the row of the first and the next position of a partition.
 func FeedEnds(workspace uuid.UUID, partition byte) []byte {
 	return append(append([]byte{tableFeedPosition}, workspace[:]...), partition)
+}
+
+// FeedEndsOf returns the key of the row of the ends of the partition that a customer is in.
+func FeedEndsOf(workspace uuid.UUID, customerKey string) []byte {
+	return FeedEnds(workspace, FeedPartition(customerKey))
 }
 
 // Lease returns the key of the lease with the given name, which belongs to no workspace.

@@ -1,0 +1,60 @@
+package data
+
+import (
+	"sync"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+// customerIDs remembers the ids of customers by their keys. An id may be wrong, because a
+// customer that is deleted and created again has another one, in this process or in another.
+// A read by key therefore asks for the row of the key and for the record of the remembered id
+// at once, and goes by the row of the key.
+type customerIDs struct {
+	mu  sync.RWMutex
+	ids map[string]layout.CustomerID
+}
+
+// maxCustomerIDs is the number of ids that a Workspace remembers.
+const maxCustomerIDs = 4096
+
+// lookUp returns the id that is remembered for a key.
+func (m *customerIDs) lookUp(key string) (id layout.CustomerID, known bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	id, known = m.ids[key]
+	return id, known
+}
+
+// remember remembers the id of a key. If there are too many, it forgets another one.
+func (m *customerIDs) remember(key string, id layout.CustomerID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ids == nil {
+		m.ids = map[string]layout.CustomerID{}
+	}
+	if _, known := m.ids[key]; !known && len(m.ids) >= maxCustomerIDs {
+		for other := range m.ids {
+			delete(m.ids, other)
+			break
+		}
+	}
+	m.ids[key] = id
+}
+
+// customerRows returns the keys of the rows of a customer that are read to find it by its
+// key: the row of the key and, if the id is remembered, the record.
+func (w *Workspace) customerRows(key string) (rows [][]byte, guess layout.CustomerID) {
+	rows = append(make([][]byte, 0, 3), layout.CustomerKey(w.id, key))
+	guess, known := w.ids.lookUp(key)
+	if known {
+		rows = append(rows, layout.CustomerRecord(guess))
+	}
+	return rows, guess
+}
+
+// customerReads returns the keys that an Update of a customer reads in any case.
+func (w *Workspace) customerReads(key string) [][]byte {
+	rows, _ := w.customerRows(key)
+	return append(rows, layout.FeedEndsOf(w.id, key))
+}

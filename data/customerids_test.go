@@ -1,0 +1,28 @@
+package data
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+func TestCustomerIDs_MoreThanTheBound_ForgetOthers(t *testing.T) {
+	t.Parallel()
+	var ids customerIDs
+	_, known := ids.lookUp("acme")
+	require.False(t, known)
+	for n := range 2 * maxCustomerIDs {
+		ids.remember(fmt.Sprint(n), layout.CustomerID{byte(n)})
+		id, known := ids.lookUp(fmt.Sprint(n))
+		require.True(t, known)
+		require.Equal(t, layout.CustomerID{byte(n)}, id)
+	}
+	require.Len(t, ids.ids, maxCustomerIDs)
+	for key := range ids.ids { // one that is known takes no room
+		ids.remember(key, layout.CustomerID{255})
+	}
+	require.Len(t, ids.ids, maxCustomerIDs)
+}

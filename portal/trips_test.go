@@ -1,0 +1,168 @@
+package portal_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// stocked is a service on a store with n more customers than one, which has n reservations
+// and n portals.
+func stocked(t *testing.T, n int) (*fixture, *backends.Counted) {
+	t.Helper()
+	store := &backends.Counted{Store: memory.New()}
+	f := setup(t, store)
+	d := hotel()
+	for i := range n {
+		d.Add(data.Reservation(fmt.Sprint("more-", i), ref(data.KindGuest, "ada"), data.Refs(data.KindRoom, "101")...))
+	}
+	_, err := f.ws.Push(t.Context(), *d)
+	require.NoError(t, err)
+	for i := range n {
+		f.create(t, portal.CreateRequest{CustomerKey: "My Company"})
+		_, err := f.ws.Push(t.Context(), data.CustomerData{CustomerKey: fmt.Sprint("customer-", i)})
+		require.NoError(t, err)
+	}
+	return f, store
+}
+
+// restarted is the service in a process that has read nothing from the store yet.
+func (f *fixture) restarted(t *testing.T) *fixture {
+	t.Helper()
+	store := f.ws.Store()
+	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now})
+	require.NoError(t, err)
+	return &fixture{f.clock, data.NewWorkspace(store, workspaceID, data.Options{Now: f.clock.now}), portals, f.keys, f.master}
+}
+
+// TestTrips_OfPortals_DoNotGrowWithTheData counts the round trips of operations with few and
+// with many resources, portals and customers. A rollback, which no caller waits for, counts.
+func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 1000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			f, store := stocked(t, n)
+			trips := func(want int, name string, do func() error) {
+				t.Helper()
+				store.Reset()
+				require.NoError(t, do(), name)
+				require.EqualValues(t, want, store.Trips.Load(), name)
+			}
+			ctx := t.Context()
+			create := func(f *fixture, req portal.CreateRequest) func() error {
+				req.CustomerKey = "My Company"
+				return func() error {
+					_, err := f.portals.Create(ctx, f.ws, req)
+					return err
+				}
+			}
+			plain := portal.CreateRequest{CustomerKey: "My Company"}
+			trips(3, "Create, in a process that does not know the customer", create(f.restarted(t), plain))
+			trips(2, "Create", create(f, plain))
+			profile, err := f.portals.CreateProfile(ctx, f.ws, portal.Profile{Name: "Blue"})
+			require.NoError(t, err)
+			landing := portal.CreateRequest{Config: portal.Config{LandingPage: ref(data.KindSite, "lisbon"), CustomizationProfileID: profile.ID}}
+			trips(4, "Create with a landing page, in a process that does not know the customer", create(f.restarted(t), landing))
+			trips(3, "Create with a landing page", create(f, landing))
+			trips(3, "CreateDeepLink", func() error {
+				_, err := f.portals.CreateDeepLink(ctx, f.ws, "My Company", "r1")
+				return err
+			})
+
+			p := f.create(t, plain)
+			code := portal.Code(p.URL.Reveal())
+			for _, f := range []*fixture{f, f.restarted(t)} {
+				trips(3, "Resolve", func() error {
+					_, err := f.portals.Resolve(ctx, code)
+					return err
+				})
+			}
+			trips(3, "Peek", func() error {
+				_, err := f.portals.Peek(ctx, code)
+				return err
+			})
+			bounded := f.create(t, portal.CreateRequest{CustomerKey: "My Company", MaxUses: 5})
+			code = portal.Code(bounded.URL.Reveal())
+			trips(5, "Resolve of a link with a MaxUses", func() error {
+				_, err := f.portals.Resolve(ctx, code)
+				return err
+			})
+			trips(3, "PeekAs", func() error {
+				_, held, err := f.portals.PeekAs(ctx, code, "a holder's secret")
+				require.False(t, held)
+				return err
+			})
+			var session *portal.Session
+			trips(5, "OpenSessionAs", func() (err error) {
+				session, err = f.portals.OpenSessionAs(ctx, code, "a holder's secret")
+				return err
+			})
+			find := func() error {
+				_, err := f.portals.Session(ctx, session.Token().Reveal())
+				return err
+			}
+			trips(3, "Session", find)
+			f.clock.set(f.clock.now().Add(10 * time.Minute))
+			trips(5, "Session, which notes the use", find)
+			trips(6, "Space of a session", func() error {
+				_, _, err := session.Space(ctx, "101")
+				return err
+			})
+			trips(2, "End", func() error { return session.End(ctx) })
+
+			trips(3, "Get", func() error {
+				_, err := f.portals.Get(ctx, f.ws, p.ID)
+				return err
+			})
+			trips(4, "List", func() error {
+				page, err := f.portals.List(ctx, f.ws, "My Company", 1000, "")
+				require.Len(t, page.Items, min(n+7, 1000))
+				return err
+			})
+			trips(5, "UpdateConfig", func() error {
+				_, err := f.portals.UpdateConfig(ctx, f.ws, p.ID, func(c *portal.Config) error {
+					c.ReadOnly = true
+					return nil
+				})
+				return err
+			})
+			open := func() error {
+				_, err := f.portals.Open(ctx, f.ws, "My Company")
+				return err
+			}
+			trips(4, "Open of a portal that is live", open)
+			f.clock.set(f.clock.now().Add(30 * time.Hour))
+			trips(6, "Open that makes a portal anew", open)
+		})
+	}
+}
+
+// TestTrips_OfAPurge_DoNotGrowWithThePortals counts the round trips of a purge of one customer
+// that drops few and many portals.
+func TestTrips_OfAPurge_DoNotGrowWithThePortals(t *testing.T) {
+	t.Parallel()
+	counts := map[int]int64{}
+	for _, n := range []int{1, 100} {
+		store := &backends.Counted{Store: memory.New()}
+		f := setup(t, store)
+		f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		for range n {
+			f.create(t, portal.CreateRequest{CustomerKey: "My Company"})
+		}
+		f.clock.set(f.clock.now().Add(30 * time.Hour))
+		store.Reset()
+		report, err := f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		require.NoError(t, err)
+		require.Equal(t, n, report.Portals)
+		counts[n] = store.Trips.Load()
+	}
+	require.Equal(t, counts[1], counts[100])
+}
