@@ -23,12 +23,14 @@ type standing struct {
 // standingRows is the number of rows of a standing.
 const standingRows = 4
 
-// rows returns the keys of the rows of a standing, in the order that decodeStanding expects.
-func (to pointer) rows() [][]byte {
-	return [][]byte{
-		layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
-		layout.Uses(to.customer, to.portal), layout.ExpiryTold(to.customer, to.portal),
-	}
+// rows returns the keys of the rows of a standing.
+func (to pointer) rows() [][]byte { return to.appendRows(make([][]byte, 0, standingRows)) }
+
+// appendRows appends the keys of the rows of a standing, in the order that decodeStanding
+// expects.
+func (to pointer) appendRows(keys [][]byte) [][]byte {
+	return append(keys, layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
+		layout.Uses(to.customer, to.portal), layout.ExpiryTold(to.customer, to.portal))
 }
 
 // decodeStanding decodes the rows of a standing. It returns nil if there is no such portal.
@@ -54,7 +56,7 @@ func decodeStanding(to pointer, rows [][]byte) (*standing, error) {
 func stand(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*standing, error) {
 	keys := make([][]byte, 0, standingRows*len(ids))
 	for _, id := range ids {
-		keys = append(keys, pointer{customer, id}.rows()...)
+		keys = pointer{customer, id}.appendRows(keys)
 	}
 	rows, err := r.Get(ctx, keys...)
 	if err != nil {
@@ -82,7 +84,7 @@ type opened struct {
 // nil if the portal or its customer does not exist.
 func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along ...[]byte) (*opened, error) {
 	keys := make([][]byte, 0, standingRows+1+len(along))
-	keys = append(append(append(keys, to.rows()...), layout.CustomerRecord(to.customer)), along...)
+	keys = append(append(to.appendRows(keys), layout.CustomerRecord(to.customer)), along...)
 	rows, err := r.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
