@@ -30,6 +30,8 @@ func TestTrips_OfTheFeed_DoNotGrowWithTheCustomers(t *testing.T) {
 				_, err := ws.Push(t.Context(), d)
 				require.NoError(t, err)
 			}
+			_, err := ws.Customer(t.Context(), "customer-0") // the first read of a process checks the format
+			require.NoError(t, err)
 			store.Reset()
 			read := 0
 			var last data.Cursor
