@@ -300,6 +300,8 @@ func TestAPageByTimeReadsAsMuchOfManyAsOfFew(t *testing.T) {
 			}
 			_, err := ws.Push(t.Context(), d)
 			require.NoError(t, err)
+			_, err = ws.Customer(t.Context(), "acme") // the first read of a process checks the format
+			require.NoError(t, err)
 			counted.Reset()
 			page, err := ws.AccessGrants(t.Context(), data.Query{CustomerKey: "acme", SpaceKey: "3", From: day(5), Until: day(8)})
 			require.NoError(t, err)
