@@ -184,9 +184,9 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 }
 
 // carryOut executes an operation, or only plans it.
-func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner) error {
+func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner, reads ...[]byte) error {
 	if !dryRun {
-		return w.execute(ctx, plan)
+		return w.execute(ctx, plan, reads...)
 	}
 	plan, end := w.inside(ctx, plan)
 	defer end()

@@ -18,13 +18,12 @@ import (
 // listing reads the candidates of a list from one or several indexes, in one order, and
 // filters them.
 type listing struct {
-	s         *Snapshot
-	q         Query
-	class     Class
-	text      find.Query
-	customer  *customer // nil if the list is of all customers
-	customers map[layout.CustomerID]*customer
-	read      int // resources, so far
+	s        *Snapshot
+	q        Query
+	class    Class
+	text     find.Query
+	customer *customer // nil if the list is of all customers
+	read     int       // resources, so far
 
 	place     spacePlace
 	relations map[placeInCustomer]*related // the resources that candidates refer to
@@ -65,8 +64,8 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 	q.wholeMicroseconds()
 	l := &listing{
 		s: s, q: q, class: class, text: text,
-		customers: map[layout.CustomerID]*customer{}, relations: map[placeInCustomer]*related{},
-		order: orderByKey, parts: []part{{q: q}},
+		relations: map[placeInCustomer]*related{},
+		order:     orderByKey, parts: []part{{q: q}},
 	}
 	if class == ClassAccessGrant && q.CustomerKey != "" && q.Keys == nil {
 		switch {
@@ -289,7 +288,7 @@ func (s *streams) Pop() any {
 	return st
 }
 
-// load reads the candidates; nil for one that is not a resource of this workspace.
+// load reads the candidates in one call; nil for one that is not a resource of this workspace.
 func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, error) {
 	if l.customer != nil {
 		refs := make([]Ref, len(candidates))
@@ -298,32 +297,15 @@ func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, er
 		}
 		return l.s.nodes(ctx, l.customer, refs)
 	}
-	out := make([]*node, len(candidates))
-	refs := make(map[*customer][]Ref, 1)
-	at := make(map[*customer][]int, 1)
+	owners, keys := make([]owner, len(candidates)), make([]string, len(candidates))
 	for i, c := range candidates {
-		owner, known := l.customers[c.owner.customer]
-		if !known {
-			var err error
-			if owner, err = l.s.customerByID(ctx, c.owner.customer); err != nil {
-				return nil, err
-			}
-			l.customers[c.owner.customer] = owner
-		}
-		if owner != nil {
-			refs[owner], at[owner] = append(refs[owner], c.ref), append(at[owner], i)
-		}
+		owners[i], keys[i] = c.owner, c.ref.Key
 	}
-	for owner, of := range refs {
-		nodes, err := l.s.nodes(ctx, owner, of)
-		if err != nil {
-			return nil, err
-		}
-		for j, i := range at[owner] {
-			out[i] = nodes[j]
-		}
+	nodes, _, _, err := l.s.allOwned(ctx, owners, keys)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return nodes, decodeAllFields(nodes)
 }
 
 // maxMerged is the number of spaces of a site whose edges are read side by side.

@@ -1,8 +1,8 @@
 package data
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -32,6 +32,10 @@ type PushOptions struct {
 	// than once, and a dry run leaves it out. It writes by way of CustomerTx.Tx alone: any
 	// other write of the same store with its context returns [storage.ErrNested].
 	Within func(context.Context, CustomerTx) error
+
+	// Reads are keys that Guard and Within will probably read, a hint for the store as in
+	// [storage.Store].Update. The rows that Tell reads need not be among them.
+	Reads [][]byte
 
 	sync map[Ref]bool // in a sync: what stays; the keys of all else are free
 }
@@ -114,11 +118,13 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		return PushReport{}, given.found.err(o.Strict)
 	}
 	var report PushReport
+	var id CustomerID
+	l := w.lookUps(given, o)
 	plan := func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		if len(given.items) > scale {
 			return nil, errTooLong
 		}
-		ch, planned, err := s.planPush(ctx, given, o)
+		ch, planned, err := s.planPush(ctx, given, l, o)
 		if err != nil {
 			return nil, err
 		}
@@ -127,12 +133,15 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 				return nil, err
 			}
 		}
-		report = planned
+		report, id = planned, ch.customer.id
 		ch.touched = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
 	}
-	if err = w.carryOut(ctx, o.DryRun, plan); err != nil {
+	if err = w.carryOut(ctx, o.DryRun, plan, w.pushReads(given, l, o.Reads)...); err != nil {
 		return PushReport{}, err
+	}
+	if report.CustomerCreated && !o.DryRun {
+		w.ids.remember(d.CustomerKey, id)
 	}
 	return report, nil
 }
@@ -142,7 +151,8 @@ type given struct {
 	customer    CustomerData // without its resources
 	customerKey string
 	items       []*item
-	found       findings // about the customer, or the data as a whole; if full, about all of it
+	byKey       map[Ref]*item // the items by class and key; the last of two with one key
+	found       findings      // about the customer, or the data as a whole; if full, about all of it
 	skipped     leftout.Counts
 	full        bool // there are more faults than are listed, and no plan is needed
 }
@@ -151,6 +161,7 @@ type given struct {
 type item struct {
 	*node
 	at    entry
+	first *item // the first one with the same key, if that is another one
 	found findings
 }
 
@@ -170,11 +181,7 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 	g.found.omitted.Add(d.omitted)
 	reportKey(d.CustomerKey, g.found.in("customer_key"))
 	checkCustomer(&g.customer, &g.found)
-	type classKey struct {
-		class Class
-		key   string
-	}
-	byKey := make(map[classKey]*item, size)
+	g.byKey = make(map[Ref]*item, size)
 	look := func(n *node, class Class, at entry) *item {
 		it := &item{node: n, at: at}
 		report := it.found.about(at)
@@ -184,11 +191,14 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		}
 		checkNode(n, report)
 		n.dropBlank()
-		if first := byKey[classKey{class, n.key}]; first != nil {
-			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", chars.Clip(n.key), first.at)
-		} else if n.key != "" {
-			byKey[classKey{class, n.key}] = it
+		if n.key == "" {
+			return it
 		}
+		if before := g.byKey[byClass(n.ref())]; before != nil {
+			it.first = cmp.Or(before.first, before)
+			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", chars.Clip(n.key), it.first.at)
+		}
+		g.byKey[byClass(n.ref())] = it
 		return it
 	}
 	seen, faults := 0, 0
@@ -220,34 +230,28 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 
 // planPush finds what a push would change, and reports it. It only reads. The
 // changes count only where the error is nil.
-func (s *Snapshot) planPush(ctx context.Context, g *given, o PushOptions) (*changes, PushReport, error) {
+func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOptions) (*changes, PushReport, error) {
 	var found findings
 	found.join(g.found)
 	skipped := g.skipped
 	report := PushReport{CustomerKey: g.customerKey, Resources: []PushedResource{}}
-	c, err := s.customer(ctx, g.customerKey)
-	switch {
-	case errors.Is(err, ErrCustomerNotFound):
-		if c, err = s.newCustomer(ctx, g.customerKey, o.DryRun); err != nil {
-			return nil, report, err
-		}
-		report.CustomerCreated = true
-	case err != nil:
+	st, err := s.readPush(ctx, g, l, o.DryRun)
+	if err != nil {
 		return nil, report, err
 	}
-	ch := s.plan(c, report.CustomerCreated)
+	c := st.customer
+	report.CustomerCreated = st.created
+	ch := s.plan(c, st.created)
 	ch.fields = c.customerFields.merge(&g.customer, o.sync != nil)
 	report.CustomerUpdated = !ch.created && ch.renamed()
-	merged, err := s.mergeGiven(ctx, ch, g, o)
+	merged, err := mergeGiven(ch, g, l, st, o)
 	if err != nil {
 		return nil, report, err
 	}
 	if err := s.warnOfSharedEmails(ctx, c, g, merged, o); err != nil {
 		return nil, report, err
 	}
-	if err := s.warnOfMissing(ctx, c, g, merged, o); err != nil {
-		return nil, report, err
-	}
+	warnOfMissing(c, g, l, st, merged, o)
 	for i, m := range merged {
 		refused := m.refused(o)
 		if refused && o.SkipInvalid {
@@ -300,37 +304,19 @@ func (m *mergedItem) refused(o PushOptions) bool {
 	return len(m.found.faults) > 0 || o.Strict && len(m.found.warnings)+len(m.missing) > 0
 }
 
-// mergeGiven reads the resources that are given as they are stored, and merges.
-func (s *Snapshot) mergeGiven(ctx context.Context, ch *changes, g *given, o PushOptions) ([]mergedItem, error) {
-	c := ch.customer
+// mergeGiven merges what is given into what is stored.
+func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions) ([]mergedItem, error) {
 	merged := make([]mergedItem, len(g.items))
-	var refs []Ref // of those that have a key to be found by
-	var at []int
 	for i, it := range g.items {
 		merged[i].found.join(it.found)
-		if it.kind.valid() && chars.CheckKey(it.key) == "" {
-			refs, at = append(refs, it.ref()), append(at, i)
-		}
 	}
-	stored, err := s.heads(ctx, c, refs)
-	if err != nil {
-		return nil, err
+	for place, n := range st.stored {
+		merged[l.at[place]].old = n
 	}
-	var newRefs []Ref
-	var newAt []int
-	for j, n := range stored {
-		if merged[at[j]].old = n; n == nil {
-			newRefs, newAt = append(newRefs, refs[j]), append(newAt, at[j])
-		}
-	}
-	conflicts, err := s.conflicts(ctx, ch, newRefs, o.sync)
-	if err != nil {
-		return nil, err
-	}
-	for j, conflict := range conflicts {
+	for place, conflict := range conflicts(ch, l, st, o.sync) {
 		if conflict != nil {
-			it := g.items[newAt[j]]
-			merged[newAt[j]].found.add(Finding{
+			it := g.items[l.at[place]]
+			merged[l.at[place]].found.add(Finding{
 				Path: it.at.String() + "." + it.kind.KeyField(), Rule: RuleKeyConflict, cause: conflict,
 				Message: fmt.Sprintf("%q is %s, and cannot be %s", conflict.Key, conflict.Holder, conflict.Wanted),
 			})
@@ -368,65 +354,52 @@ func warnOfNoSpaces(n *node, report reporter) {
 	}
 }
 
-// conflicts returns, for each resource that the customer does not have, the conflict with
-// the resource that has its key, or nil if none has it.
-func (s *Snapshot) conflicts(ctx context.Context, ch *changes, refs []Ref, sync map[Ref]bool) ([]*ConflictError, error) {
-	owners, err := s.owners(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]*ConflictError, len(refs))
-	for i, o := range owners {
-		holder, err := s.owned(ctx, o, refs[i].Key)
-		if err != nil {
-			return nil, err
-		}
-		if holder != nil && o.customer == ch.customer.id && sync != nil && !sync[holder.ref()] {
-			continue // its key is the customer's already, and becomes free in the same step
-		}
-		if holder != nil {
-			out[i] = &ConflictError{
-				Key:    refs[i].Key,
-				Wanted: Owner{ch.customer.key, refs[i].Kind},
-				Holder: Owner{holder.meta.CustomerKey, holder.kind},
-			}
+// conflicts returns, for each resource that is looked up, the conflict with the resource that
+// has its key, or nil if there is none. The plan depends on the rows that say so.
+func conflicts(ch *changes, l *lookups, st *pushState, sync map[Ref]bool) []*ConflictError {
+	out := make([]*ConflictError, len(l.refs))
+	for place, ref := range l.refs {
+		if st.stored[place] != nil {
 			continue
 		}
-		ch.seen = append(ch.seen, o.row)
+		switch holder := st.holder(place); {
+		case holder == nil:
+			ch.seen = append(ch.seen, st.owners[place].row)
+		case sync != nil && st.owners[place].customer == ch.customer.id && !sync[holder.ref()]:
+			// The key is the customer's already, and becomes free in the same step.
+		default:
+			out[place] = &ConflictError{
+				Key:    ref.Key,
+				Wanted: Owner{ch.customer.key, ref.Kind},
+				Holder: Owner{holder.meta.CustomerKey, holder.kind},
+			}
+		}
 	}
-	return out, nil
+	return out
 }
 
 // warnOfMissing reports the references of what is given to what will not be there:
 // it is neither given nor stored, or it does not stay, or is refused itself.
-func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, merged []mergedItem, o PushOptions) error {
+func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []mergedItem, o PushOptions) {
 	// With both of these a reference that is missing refuses what refers, and so what
 	// refers to that.
 	spreads := o.Strict && o.SkipInvalid
-	applied := func(i int) bool { return !o.SkipInvalid || !merged[i].refused(o) }
-	given := func() map[Ref]Kind {
-		has := make(map[Ref]Kind, len(g.items))
-		for i, it := range g.items {
-			if it.kind.valid() && applied(i) {
-				has[byClass(it.ref())] = it.kind
-			}
+	stored, foreign := st.targets(c, l, o.sync)
+	has := func(ref Ref) Kind {
+		if it := g.byKey[ref]; it != nil {
+			return it.kind
 		}
-		return has
-	}
-	has := given()
-	sound := has
-	if spreads {
-		sound = nil
-	}
-	stored, foreign, err := s.storedTargets(ctx, c, g, o, sound)
-	if err != nil {
-		return err
+		return stored[ref]
 	}
 	for {
-		for ref, kind := range stored {
-			if has[ref] == 0 {
-				has[ref] = kind
+		if o.SkipInvalid {
+			applied := make(map[Ref]Kind, len(g.items))
+			for i, it := range g.items {
+				if it.kind.valid() && !merged[i].refused(o) {
+					applied[byClass(it.ref())] = it.kind
+				}
 			}
+			has = func(ref Ref) Kind { return cmp.Or(applied[ref], stored[ref]) }
 		}
 		again := false
 		for i, it := range g.items {
@@ -440,72 +413,44 @@ func (s *Snapshot) warnOfMissing(ctx context.Context, c *customer, g *given, mer
 		if !again {
 			break
 		}
-		has = given()
 	}
 	for i := range merged {
 		merged[i].found.warnings = append(merged[i].found.warnings, merged[i].missing...)
 	}
-	return nil
 }
 
-// storedTargets returns what is stored and stays of the resources that are referred to,
-// by class, and those that belong to another customer, with their owners. It does not
-// look for what is given and sound for certain.
-func (s *Snapshot) storedTargets(
-	ctx context.Context, c *customer, g *given, o PushOptions, sound map[Ref]Kind,
-) (has map[Ref]Kind, foreign map[Ref]Owner, err error) {
-	var ask []Ref
-	asked := map[Ref]bool{}
-	for _, it := range g.items {
-		it.references(func(_ refPlace, ref Ref) {
-			class := byClass(ref)
-			if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" || sound[class] != 0 || asked[class] {
-				return
-			}
-			asked[class] = true
-			ask = append(ask, class)
-		})
-	}
-	owners, err := s.owners(ctx, ask)
-	if err != nil {
-		return nil, nil, err
-	}
+// targets returns the resources that are referred to and stored, by class: the customer's own
+// that stay, and the owners of those that belong to other customers.
+func (st *pushState) targets(c *customer, l *lookups, sync map[Ref]bool) (has map[Ref]Kind, foreign map[Ref]Owner) {
 	has = map[Ref]Kind{}
-	var others []Ref
-	for i, owner := range owners {
-		if owner.kind != 0 && owner.customer != c.id {
-			others = append(others, ask[i])
-		}
-		if owner.kind == 0 || owner.customer != c.id || o.sync != nil && !o.sync[Ref{owner.kind, ask[i].Key}] {
-			continue
-		}
-		has[ask[i]] = owner.kind
-	}
-	if len(others) == 0 {
-		return has, nil, nil
-	}
-	nodes, customers, err := s.lookUp(ctx, others)
-	if err != nil {
-		return nil, nil, err
-	}
-	foreign = map[Ref]Owner{}
-	for i, n := range nodes {
-		if n != nil {
-			foreign[others[i]] = Owner{customers[i].key, n.kind}
+	for i, target := range l.targets {
+		place := len(l.refs) + i
+		owner := st.owners[place]
+		switch {
+		case owner.kind == 0:
+		case owner.customer != c.id:
+			if holder := st.holder(place); holder != nil {
+				if foreign == nil {
+					foreign = map[Ref]Owner{}
+				}
+				foreign[target] = Owner{holder.meta.CustomerKey, holder.kind}
+			}
+		case sync == nil || sync[Ref{owner.kind, target.Key}]:
+			has[target] = owner.kind
 		}
 	}
-	return has, foreign, nil
+	return has, foreign
 }
 
 // warnOfMissing reports the references of one resource to what is not there, and to
 // resources of other customers.
-func (n *node) warnOfMissing(has map[Ref]Kind, foreign map[Ref]Owner, report reporter) {
+func (n *node) warnOfMissing(has func(byClass Ref) Kind, foreign map[Ref]Owner, report reporter) {
 	n.references(func(at refPlace, ref Ref) {
 		if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" {
 			return
 		}
 		owner, isForeign := foreign[byClass(ref)]
-		switch kind := has[byClass(ref)]; {
+		switch kind := has(byClass(ref)); {
 		case kind == 0 && isForeign:
 			report(at.part(ref), RuleOtherCustomer, "%q is %s: the reference never resolves", chars.Clip(ref.Key), owner)
 		case kind == 0:

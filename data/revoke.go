@@ -3,13 +3,16 @@ package data
 import (
 	"context"
 
+	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/google/uuid"
 )
 
 // RevokePortals revokes those portals of a customer that choose names, on the state
 // that it is given; all of them or none, however many. A customer that is not there
-// is [ErrCustomerNotFound]. choose may run more than once.
-func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, choose func(context.Context, *Snapshot) ([]uuid.UUID, error)) ([]Revoked, error) {
+// is [ErrCustomerNotFound]. choose may run more than once. reads are keys that it will
+// probably read, as in [Workspace.WithinID].
+func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, choose func(context.Context, *Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]Revoked, error) {
+	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
 	var report []Revoked
 	err := w.execute(ctx, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		c, err := s.customerByID(ctx, id)
@@ -31,7 +34,7 @@ func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, choose fun
 			report = append(report, Revoked{CustomerKey: c.key, PortalID: portal})
 		}
 		return &operation{changes: []*changes{ch}}, nil
-	})
+	}, reads...)
 	if err != nil {
 		return nil, err
 	}

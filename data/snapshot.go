@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,10 +62,9 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 	if rows[0] == nil {
 		return nil, notFound()
 	}
-	d := layout.NewDecoder(rows[0])
-	id := d.CustomerID()
-	if err := d.Done(); err != nil {
-		return nil, fmt.Errorf("%w: the row of a customer key: %w", storage.ErrCorrupt, err)
+	id, _, err := decodeCustomerKey(rows[0])
+	if err != nil {
+		return nil, err
 	}
 	var record []byte
 	if len(rows) > 1 && guess == id {
@@ -80,6 +80,18 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 		err = notFound()
 	}
 	return c, err
+}
+
+// decodeCustomerKey decodes the row of a customer key, and reports whether there is one.
+func decodeCustomerKey(row []byte) (id layout.CustomerID, found bool, err error) {
+	if row == nil {
+		return id, false, nil
+	}
+	d := layout.NewDecoder(row)
+	if id = d.CustomerID(); d.Done() != nil {
+		return id, true, fmt.Errorf("%w: the row of a customer key", storage.ErrCorrupt)
+	}
+	return id, true, nil
 }
 
 // storedCustomer decodes the record of a customer. It returns nil if there is no record, or
@@ -131,27 +143,34 @@ func (s *Snapshot) nodes(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range out {
+	return out, decodeAllFields(out)
+}
+
+// decodeAllFields decodes the fields of the nodes that are not nil.
+func decodeAllFields(nodes []*node) error {
+	for _, n := range nodes {
 		if n != nil {
 			if err := n.decodeFields(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // heads is nodes, but for their fields.
 func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
-	keys := make([][]byte, len(refs))
-	for i, ref := range refs {
-		keys[i] = layout.Resource(c.id, byte(ref.Kind), ref.Key)
-	}
-	records, err := s.r.Get(ctx, keys...)
+	records, err := s.r.Get(ctx, resourceKeys(c.id, refs)...)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*node, len(refs))
+	return decodeHeads(c, refs, records)
+}
+
+// decodeHeads decodes the records of resources, but for their fields; nil for one that is
+// absent.
+func decodeHeads(c *customer, refs []Ref, records [][]byte) (out []*node, err error) {
+	out = make([]*node, len(refs))
 	for i, record := range records {
 		if record != nil {
 			if out[i], err = decodeHead(c, refs[i], record); err != nil {
@@ -187,17 +206,55 @@ func decodeOwner(row []byte) (owner, error) {
 	return o, nil
 }
 
+// keyRoom is the length of the keys of resources and of the directory without the key of the
+// resource, or more.
+const keyRoom = 24
+
+// packKeys makes the keys that add appends for each of some references, all in one piece of
+// memory.
+func packKeys(refs []Ref, add func([]byte, Ref) []byte) [][]byte {
+	size := len(refs) * keyRoom
+	for _, ref := range refs {
+		size += len(ref.Key)
+	}
+	b, keys := make([]byte, 0, size), make([][]byte, len(refs))
+	for i, ref := range refs {
+		start := len(b)
+		b = add(b, ref)
+		keys[i] = b[start:len(b):len(b)]
+	}
+	return keys
+}
+
+// resourceKeys returns the keys of the rows of a customer's resources.
+func resourceKeys(c layout.CustomerID, refs []Ref) [][]byte {
+	return packKeys(refs, func(b []byte, ref Ref) []byte {
+		return layout.AppendResource(b, c, byte(ref.Kind), ref.Key)
+	})
+}
+
+// directoryKeys returns the keys of the rows of the directory for references by class.
+func (w *Workspace) directoryKeys(refs []Ref) [][]byte {
+	return packKeys(refs, func(b []byte, ref Ref) []byte {
+		return layout.AppendDirectory(b, w.id, byte(ref.Kind.Class()), ref.Key)
+	})
+}
+
 // owners reads the directory for references by class.
 func (s *Snapshot) owners(ctx context.Context, refs []Ref) ([]owner, error) {
-	keys := make([][]byte, len(refs))
-	for i, ref := range refs {
-		keys[i] = layout.Directory(s.w.id, byte(ref.Kind.Class()), ref.Key)
+	return s.ownersAt(ctx, s.w.directoryKeys(refs))
+}
+
+// ownersAt reads rows of the directory.
+func (s *Snapshot) ownersAt(ctx context.Context, keys [][]byte) ([]owner, error) {
+	if len(keys) == 0 {
+		return nil, nil
 	}
 	values, err := s.r.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]owner, len(refs))
+	out := make([]owner, len(keys))
 	for i, value := range values {
 		if out[i], err = decodeOwner(value); err != nil {
 			return nil, err
@@ -241,21 +298,76 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	return nil, fmt.Errorf("%w: %s %s", ErrResourceNotFound, class, id)
 }
 
-// owned reads the resource that a pointer names, or nil where it names none of
-// this workspace.
+// owned reads the resource that a pointer names. It returns nil if there is none in this
+// workspace.
 func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error) {
-	if o.kind == 0 {
-		return nil, nil
-	}
-	c, err := s.customerByID(ctx, o.customer)
-	if err != nil || c == nil {
+	nodes, _, _, err := s.allOwned(ctx, []owner{o}, []string{key})
+	if err != nil || nodes[0] == nil {
 		return nil, err
 	}
-	nodes, err := s.nodes(ctx, c, []Ref{{o.kind, key}})
+	return nodes[0], nodes[0].decodeFields()
+}
+
+// allOwned reads the resources that pointers name, but for their fields, and their customers,
+// all in one call, and the rows of the keys along. A resource is nil if there is none in this
+// workspace.
+func (s *Snapshot) allOwned(ctx context.Context, owners []owner, resources []string, along ...[]byte) (nodes []*node, customers []*customer, rows [][]byte, err error) {
+	nodes, customers = make([]*node, len(owners)), make([]*customer, len(owners))
+	keys := slices.Clip(along)
+	records := map[layout.CustomerID]int{} // places among keys
+	at := make([]int, len(owners))
+	for i, o := range owners {
+		if o.kind == 0 {
+			continue
+		}
+		if _, asked := records[o.customer]; !asked {
+			records[o.customer] = len(keys)
+			keys = append(keys, layout.CustomerRecord(o.customer))
+		}
+		at[i] = len(keys)
+		keys = append(keys, layout.Resource(o.customer, byte(o.kind), resources[i]))
+	}
+	if len(keys) == 0 {
+		return nodes, customers, nil, nil
+	}
+	values, err := s.r.Get(ctx, keys...)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	return nodes[0], nil
+	known := make(map[layout.CustomerID]*customer, len(records))
+	for id, place := range records {
+		if known[id], err = s.storedCustomer(id, values[place]); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	for i, o := range owners {
+		if o.kind == 0 || known[o.customer] == nil || values[at[i]] == nil {
+			continue
+		}
+		customers[i] = known[o.customer]
+		if nodes[i], err = decodeHead(customers[i], Ref{o.kind, resources[i]}, values[at[i]]); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return nodes, customers, values[:len(along)], nil
+}
+
+// lookUp reads resources by class and key, and their customers. Both are nil for one that
+// does not exist.
+func (s *Snapshot) lookUp(ctx context.Context, refs []Ref) ([]*node, []*customer, error) {
+	owners, err := s.owners(ctx, refs)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys := make([]string, len(refs))
+	for i, ref := range refs {
+		keys[i] = ref.Key
+	}
+	nodes, customers, _, err := s.allOwned(ctx, owners, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	return nodes, customers, decodeAllFields(nodes)
 }
 
 // Customer reads a customer by its key, or returns [ErrCustomerNotFound].

@@ -21,8 +21,9 @@ type SyncOptions struct {
 	// Guard is as in [PushOptions].
 	Guard func(context.Context, *Snapshot, SyncReport) error
 
-	// Within is as in [PushOptions].
+	// Within and Reads are as in [PushOptions].
 	Within func(context.Context, CustomerTx) error
+	Reads  [][]byte
 }
 
 // SyncReport is what a sync did.
@@ -57,9 +58,16 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	if given.full {
 		return SyncReport{}, given.found.err(o.Strict)
 	}
+	stays := make(map[Ref]bool, len(given.items))
+	for _, it := range given.items {
+		stays[it.ref()] = true
+	}
+	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, sync: stays}
+	l := w.lookUps(given, po)
 	var report SyncReport
+	var id CustomerID
 	err = w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
-		ch, planned, err := s.planSync(ctx, given, o, scale)
+		ch, planned, err := s.planSync(ctx, given, l, o, po, scale)
 		if err != nil {
 			return nil, err
 		}
@@ -68,25 +76,25 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 				return nil, err
 			}
 		}
-		report = planned
+		report, id = planned, ch.customer.id
 		ch.touched = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
-	})
+	}, w.pushReads(given, l, o.Reads)...)
 	if err != nil {
 		return SyncReport{}, err
+	}
+	if report.CustomerCreated && !o.DryRun {
+		w.ids.remember(d.CustomerKey, id)
 	}
 	return report, nil
 }
 
-func (s *Snapshot) planSync(ctx context.Context, g *given, o SyncOptions, scale int) (*changes, SyncReport, error) {
+func (s *Snapshot) planSync(ctx context.Context, g *given, l *lookups, o SyncOptions, po PushOptions, scale int) (*changes, SyncReport, error) {
 	if scale -= len(g.items); scale < 0 {
 		return nil, SyncReport{}, errTooLong
 	}
-	stays := make(map[Ref]bool, len(g.items))
-	for _, it := range g.items {
-		stays[it.ref()] = true
-	}
-	ch, pushed, err := s.planPush(ctx, g, PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, sync: stays})
+	stays := po.sync
+	ch, pushed, err := s.planPush(ctx, g, l, po)
 	report := SyncReport{PushReport: pushed}
 	if err != nil || ch.created {
 		return ch, report, err

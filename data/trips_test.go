@@ -118,3 +118,113 @@ func TestCustomer_RecreatedElsewhere_IsReadAnew(t *testing.T) {
 		require.Len(t, page.Items, 2)
 	})
 }
+
+// TestTrips_OfAPush_DoNotGrowWithTheData counts the round trips of pushes of few and of many
+// resources, to few and to many that are stored. A rollback, which no caller waits for, counts.
+func TestTrips_OfAPush_DoNotGrowWithTheData(t *testing.T) {
+	t.Parallel()
+	for _, of := range []struct{ stored, rooms int }{{1, 1}, {1, 333}, {1000, 1}, {1000, 333}} {
+		t.Run(fmt.Sprint(of), func(t *testing.T) {
+			t.Parallel()
+			store := &backends.Counted{Store: memory.New()}
+			ws := workspace(store)
+			_, err := ws.Push(t.Context(), block("acme", "stored-", of.stored))
+			require.NoError(t, err)
+			_, err = ws.Push(t.Context(), block("other", "other-", of.rooms))
+			require.NoError(t, err)
+			restarted := func() *data.Workspace {
+				ws := workspace(store)
+				_, err := ws.Customer(t.Context(), "nobody") // the first read of a process checks the format
+				require.ErrorIs(t, err, data.ErrCustomerNotFound)
+				return ws
+			}
+			trips := func(want int, name string, do func() error) {
+				t.Helper()
+				store.Reset()
+				require.NoError(t, do(), name)
+				require.EqualValues(t, want, store.Trips.Load(), name)
+			}
+			push := func(ws *data.Workspace, d data.CustomerData) func() error {
+				return func() error {
+					_, err := ws.Push(t.Context(), d)
+					return err
+				}
+			}
+			stranger := restarted()
+			trips(3, "new resources, in a process that does not know the customer", push(stranger, block("acme", "a", of.rooms)))
+			trips(2, "new resources", push(ws, block("acme", "b", of.rooms)))
+			stranger = restarted()
+			trips(3, "unchanged, in a process that does not know the customer", push(stranger, block("acme", "b", of.rooms)))
+			trips(2, "unchanged", push(ws, block("acme", "b", of.rooms)))
+			trips(3, "a new customer", push(ws, block("new", "c", of.rooms)))
+			trips(2, "a customer that the process has created", push(ws, block("new", "d", of.rooms)))
+
+			renamed := block("acme", "b", of.rooms)
+			for i := range renamed.Spaces {
+				renamed.Spaces[i].Name = "Renamed"
+			}
+			trips(2, "changed resources", push(ws, renamed))
+			dangling := block("acme", "e", of.rooms)
+			for i := range dangling.AccessGrants {
+				g := &dangling.AccessGrants[i]
+				g.Spaces = append(g.Spaces, data.Ref{Kind: data.KindRoom, Key: fmt.Sprintf("other-%03d", i)}, data.Ref{Kind: data.KindRoom, Key: fmt.Sprintf("nowhere-%03d", i)})
+			}
+			trips(3, "references to resources of another customer and to none", push(ws, dangling))
+			stranger = restarted()
+			trips(3, "the same again, in a process that does not know the customer", push(stranger, dangling))
+
+			var invalid *data.InvalidError
+			trips(3, "keys of another customer", func() error {
+				_, err := ws.Push(t.Context(), block("acme", "other-", of.rooms))
+				require.ErrorAs(t, err, &invalid)
+				require.Len(t, invalid.Faults, 3*of.rooms+1)
+				return nil
+			})
+			trips(3, "units where there are rooms", func() error {
+				d := data.CustomerData{CustomerKey: "acme"}
+				for i := range of.rooms {
+					d.Add(data.Unit(fmt.Sprintf("b%03d", i), "Unit"))
+				}
+				_, err := ws.Push(t.Context(), d)
+				require.ErrorAs(t, err, &invalid)
+				require.Len(t, invalid.Faults, of.rooms)
+				return nil
+			})
+
+			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"new"}})
+			require.NoError(t, err)
+			trips(3, "keys of a customer that was deleted and not swept", push(ws, block("acme", "d", of.rooms)))
+			trips(3, "a customer that was deleted and is created again", push(ws, block("new", "c", of.rooms)))
+
+			trips(3, "a dry run", func() error {
+				_, err := ws.PushWith(t.Context(), block("acme", "f", of.rooms), data.PushOptions{DryRun: true})
+				return err
+			})
+		})
+	}
+}
+
+// TestTrips_OfAList_DoNotGrowWithTheCustomers lists resources of few and of many customers.
+func TestTrips_OfAList_DoNotGrowWithTheCustomers(t *testing.T) {
+	t.Parallel()
+	for _, customers := range []int{1, 100} {
+		store := &backends.Counted{Store: memory.New()}
+		ws := workspace(store)
+		var refs []data.Ref
+		for i := range customers {
+			key := fmt.Sprintf("%03d", i)
+			push(t, ws, "customer-"+key, data.Room(key, "Room"))
+			refs = append(refs, data.Ref{Kind: data.KindRoom, Key: key})
+		}
+		store.Reset()
+		page, err := ws.Spaces(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, customers)
+		require.EqualValues(t, 3, store.Trips.Load(), "the directory, the resources with their customers, a rollback")
+		store.Reset()
+		report, err := ws.PlanDelete(t.Context(), data.Selection{Resources: refs})
+		require.NoError(t, err)
+		require.Len(t, report.Deleted, customers)
+		require.EqualValues(t, 3+customers, store.Trips.Load(), "a scan for what refers to each")
+	}
+}

@@ -74,23 +74,27 @@ func (w *Workspace) newID() (uuid.UUID, error) {
 	return id, nil
 }
 
-// newCustomer plans a customer. In a dry run it has no id, and so no rows.
-func (s *Snapshot) newCustomer(ctx context.Context, key string, dryRun bool) (*customer, error) {
-	c := &customer{workspace: s.w.id, key: key, createdAt: s.time()}
+// newCustomer plans a customer. It returns with it the keys of the rows that are there if its
+// id is taken; see checkFree. In a dry run the customer has no id, and so no rows.
+func (s *Snapshot) newCustomer(key string, dryRun bool) (c *customer, taken [][]byte, err error) {
+	c = &customer{workspace: s.w.id, key: key, createdAt: s.time()}
 	if dryRun {
-		return c, nil
+		return c, nil, nil
 	}
 	if _, err := io.ReadFull(s.w.rand, c.id[:]); err != nil {
-		return nil, fmt.Errorf("data: making a customer id: %w", err)
+		return nil, nil, fmt.Errorf("data: making a customer id: %w", err)
 	}
-	rows, err := s.r.Get(ctx, layout.CustomerRecord(c.id), layout.DeletedCustomer(c.id))
-	if err != nil {
-		return nil, err
+	return c, [][]byte{layout.CustomerRecord(c.id), layout.DeletedCustomer(c.id)}, nil
+}
+
+// checkFree returns an error if one of the rows of a new customer is there.
+func checkFree(rows [][]byte) error {
+	for _, row := range rows {
+		if row != nil {
+			return errors.New("data: Rand gave a customer id that is taken")
+		}
 	}
-	if rows[0] != nil || rows[1] != nil {
-		return nil, errors.New("data: Rand gave a customer id that is taken")
-	}
-	return c, nil
+	return nil
 }
 
 // CustomerTx is a transaction that holds one customer. What it writes commits

@@ -73,7 +73,7 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 	if req.CustomerData == nil {
 		err = ws.Within(ctx, req.CustomerKey, insert, append(ids.reads(), req.Config.reads(ws.ID())...)...)
 	} else {
-		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert})
+		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert, Reads: append(ids.reads(), req.Config.reads(ws.ID())...)})
 		err = underCustomerData(notes, err)
 	}
 	if err != nil {

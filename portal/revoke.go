@@ -32,7 +32,7 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 			return nil, err
 		}
 		return []uuid.UUID{portalID}, nil
-	})
+	}, append(pointer{p.customer, portalID}.rows(), layout.ID(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	}
@@ -81,6 +81,6 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 		}
 		err := choose()
 		return ids, err
-	})
+	}, layout.FeedEndsOf(ws.ID(), customerKey))
 	return len(revoked), err
 }

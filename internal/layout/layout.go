@@ -111,7 +111,11 @@ func CustomerKey(workspace uuid.UUID, key string) []byte {
 
 // Directory is the row that says whose a resource key is.
 func Directory(workspace uuid.UUID, class byte, key string) []byte {
-	b := make([]byte, 0, 1+16+1+len(key))
+	return AppendDirectory(make([]byte, 0, 1+16+1+len(key)), workspace, class, key)
+}
+
+// AppendDirectory appends the key of [Directory] to b.
+func AppendDirectory(b []byte, workspace uuid.UUID, class byte, key string) []byte {
 	b = append(b, tableDirectory)
 	b = append(b, workspace[:]...)
 	b = append(b, class)
@@ -219,7 +223,15 @@ func Resources(c CustomerID, kind byte) []byte { return append(customerRow(c, ro
 
 // Resource is the row of a resource.
 func Resource(c CustomerID, kind byte, key string) []byte {
-	return append(append(customerRow(c, rowResource, 1+len(key)), kind), key...)
+	return AppendResource(make([]byte, 0, 1+len(c)+1+1+len(key)), c, kind, key)
+}
+
+// AppendResource appends the key of [Resource] to b.
+func AppendResource(b []byte, c CustomerID, kind byte, key string) []byte {
+	b = append(b, tableCustomer)
+	b = append(b, c[:]...)
+	b = append(b, rowResource, kind)
+	return append(b, key...)
 }
 
 // EdgesOfClass is the prefix of what refers to the resources of a class, in the order of

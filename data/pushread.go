@@ -1,0 +1,235 @@
+package data
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// lookups is what a push looks up in the store, as far as that does not depend on the state of
+// the store.
+type lookups struct {
+	refs    []Ref // the given resources that have a key to be found by
+	at      []int // their places among the given items
+	targets []Ref // by class: the resources that are referred to and may be stored
+
+	directory [][]byte // the keys of the rows of the directory, of refs and then of targets
+
+	resources [][]byte          // the keys of the rows of refs, if they are a customer's
+	of        layout.CustomerID // which customer's resources has
+}
+
+// lookUps returns what a push looks up. References to what is given are looked up only if what
+// is given may be left out.
+func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
+	l := &lookups{refs: make([]Ref, 0, len(g.items)), at: make([]int, 0, len(g.items))}
+	for i, it := range g.items {
+		if it.kind.valid() && chars.CheckKey(it.key) == "" {
+			l.refs, l.at = append(l.refs, it.ref()), append(l.at, i)
+		}
+	}
+	asked := map[Ref]bool{}
+	for _, it := range g.items {
+		it.references(func(_ refPlace, ref Ref) {
+			class := byClass(ref)
+			isGiven := !o.SkipInvalid && g.byKey[class] != nil
+			if ref.Kind.valid() && !isGiven && !asked[class] && chars.CheckKey(ref.Key) == "" {
+				asked[class] = true
+				l.targets = append(l.targets, class)
+			}
+		})
+	}
+	l.directory = w.directoryKeys(append(l.refs[:len(l.refs):len(l.refs)], l.targets...))
+	return l
+}
+
+// key returns the key of the resource at a place of the directory.
+func (l *lookups) key(place int) string {
+	if place < len(l.refs) {
+		return l.refs[place].Key
+	}
+	return l.targets[place-len(l.refs)].Key
+}
+
+// resourcesOf returns the keys of the rows of the given resources of a customer.
+func (l *lookups) resourcesOf(c layout.CustomerID) [][]byte {
+	if l.of != c || l.resources == nil {
+		l.of, l.resources = c, resourceKeys(c, l.refs)
+	}
+	return l.resources
+}
+
+// pushReads returns the keys that a push reads, as far as they are known beforehand.
+func (w *Workspace) pushReads(g *given, l *lookups, more [][]byte) [][]byte {
+	if len(g.items) > w.shortPlan {
+		return nil // it is planned on a snapshot
+	}
+	rows, guess := w.customerRows(g.customerKey)
+	known := len(rows) > 1
+	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.directory)+len(more)) // execute adds one
+	reads = append(append(reads, rows...), layout.FeedEndsOf(w.id, g.customerKey))
+	if known {
+		reads = append(reads, l.resourcesOf(guess)...)
+	}
+	return append(append(reads, l.directory...), more...)
+}
+
+// pushState is the state that a push is planned on, as far as it is about what is given.
+type pushState struct {
+	customer *customer
+	created  bool    // by the push
+	stored   []*node // by place in lookups.refs, but for their fields; nil if the customer has none
+
+	// By place in the directory of lookups. Those of resources that are stored are not read;
+	// nil if all are.
+	owners []owner
+
+	// By the same places: the resources of other customers, and those of this one whose kind
+	// is not the given one. Nil if there are none.
+	holders []*node
+}
+
+// readPush reads what a push needs in at most three calls, the last of which it seldom makes.
+// If the id of the customer is remembered, the first call reads the customer with its resources,
+// and the second the rows of the directory for all other keys. Else the first call finds the
+// customer, the second reads the directory, and the third the customer and its resources. The
+// last call reads the resources that the directory says to be other customers', with those.
+func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bool) (*pushState, error) {
+	keys, guess := s.w.customerRows(g.customerKey)
+	known := len(keys) > 1
+	if known {
+		keys = append(keys, l.resourcesOf(guess)...)
+	}
+	rows, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	id, found, err := decodeCustomerKey(rows[0])
+	if err != nil {
+		return nil, err
+	}
+	st := &pushState{}
+	if found && known && id == guess {
+		if st.customer, err = s.storedCustomer(id, rows[1]); err != nil {
+			return nil, err
+		}
+		if st.customer != nil {
+			if st.stored, err = decodeHeads(st.customer, l.refs, rows[2:]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if st.stored == nil {
+		st.stored = make([]*node, len(l.refs))
+	}
+	if err := s.readOwners(ctx, l, st); err != nil {
+		return nil, err
+	}
+
+	// The rest: of a customer that was not known, its record and its resources.
+	var along [][]byte
+	var own []int // places in lookups.refs of these resources
+	switch {
+	case st.customer != nil:
+	case found:
+		s.w.ids.remember(g.customerKey, id)
+		along = append(along, layout.CustomerRecord(id))
+		for place, ref := range l.refs {
+			if o := st.owners[place]; o.customer == id && o.kind == ref.Kind {
+				own, along = append(own, place), append(along, l.resourcesOf(id)[place])
+			}
+		}
+	default:
+		st.created = true
+		if st.customer, along, err = s.newCustomer(g.customerKey, dryRun); err != nil {
+			return nil, err
+		}
+	}
+	if rows, err = s.readHolders(ctx, l, st, id, along); err != nil {
+		return nil, err
+	}
+	if st.created {
+		return st, checkFree(rows)
+	}
+	if st.customer != nil {
+		return st, nil
+	}
+	if st.customer, err = s.storedCustomer(id, rows[0]); err != nil {
+		return nil, err
+	}
+	if st.customer == nil {
+		return nil, fmt.Errorf("%w: the row of customer key %q names a customer that does not exist", storage.ErrCorrupt, chars.Clip(g.customerKey))
+	}
+	for i, place := range own {
+		if record := rows[1+i]; record != nil {
+			if st.stored[place], err = decodeHead(st.customer, l.refs[place], record); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return st, nil
+}
+
+// readOwners reads the rows of the directory for what is not known to be stored.
+func (s *Snapshot) readOwners(ctx context.Context, l *lookups, st *pushState) error {
+	var keys [][]byte
+	var at []int
+	for place, key := range l.directory {
+		if place >= len(l.refs) || st.stored[place] == nil {
+			keys, at = append(keys, key), append(at, place)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	owners, err := s.ownersAt(ctx, keys)
+	if len(at) == len(l.directory) {
+		st.owners = owners
+		return err
+	}
+	st.owners = make([]owner, len(l.directory))
+	for i, o := range owners {
+		st.owners[at[i]] = o
+	}
+	return err
+}
+
+// readHolders reads what the directory says to be other customers', or of another kind than
+// is given, and the rows of the keys along. id is that of the customer, or zero if it is new.
+func (s *Snapshot) readHolders(ctx context.Context, l *lookups, st *pushState, id layout.CustomerID, along [][]byte) ([][]byte, error) {
+	var owners []owner
+	var keys []string
+	var at []int
+	for place, o := range st.owners {
+		if o.kind == 0 || o.customer == id && (place >= len(l.refs) || o.kind == l.refs[place].Kind) {
+			continue
+		}
+		owners, keys, at = append(owners, o), append(keys, l.key(place)), append(at, place)
+	}
+	if len(owners) == 0 && len(along) == 0 {
+		return nil, nil
+	}
+	nodes, _, rows, err := s.allOwned(ctx, owners, keys, along...)
+	if err != nil {
+		return nil, err
+	}
+	if len(at) > 0 {
+		st.holders = make([]*node, len(l.directory))
+	}
+	for i, place := range at {
+		st.holders[place] = nodes[i]
+	}
+	return rows, nil
+}
+
+// holder returns the resource that another customer, or this one under another kind, has at a
+// place of the directory, or nil if there is none.
+func (st *pushState) holder(place int) *node {
+	if st.holders == nil {
+		return nil
+	}
+	return st.holders[place]
+}
