@@ -57,15 +57,23 @@ type referrer struct {
 	relation relation
 }
 
-// referrers reads what refers to a resource.
-func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referrer, error) {
-	var out []referrer
-	prefix := layout.Edges(c.id, byte(to.Kind.Class()), to.Key)
-	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
+// referrers reads what refers to some resources, by these resources by class. If portals is
+// set, it reads only the portals that are deep links to them.
+func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals bool) (map[Ref][]referrer, error) {
+	prefixes := make([][]byte, len(to))
+	for i, ref := range to {
+		if portals {
+			prefixes[i] = layout.EdgesFrom(c.id, byte(ref.Kind.Class()), ref.Key, byte(KindCustomerPortal))
+		} else {
+			prefixes[i] = layout.Edges(c.id, byte(ref.Kind.Class()), ref.Key)
+		}
+	}
+	out := map[Ref][]referrer{}
+	for key, err := range s.scanPrefixes(ctx, prefixes) {
 		if err != nil {
 			return nil, err
 		}
-		k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
+		k, err := layout.ParseAs(layout.ShapeEdge, key)
 		if err != nil {
 			return nil, err
 		}
@@ -73,14 +81,15 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to Ref) ([]referr
 		switch from := r.Kind.Class(); {
 		case r.Kind == KindCustomerPortal:
 			r.relation = deepLink
-		case to.Kind.Class() == ClassUserIdentity:
+		case Class(k.Class) == ClassUserIdentity:
 			r.relation = ofUser
 		case from == ClassSpace:
 			r.relation = inSite
 		default:
 			r.relation = atSpace
 		}
-		out = append(out, r)
+		named := byClass(Ref{Kind(k.Class) << 4, k.Key})
+		out[named] = append(out[named], r)
 	}
 	return out, nil
 }
@@ -149,13 +158,16 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 	var edges []edge
 	var load []Ref
 	asked := map[Ref]bool{}
-	for _, n := range wave {
-		to := n.ref()
-		referrers, err := cas.s.referrers(ctx, cas.c, to)
-		if err != nil {
-			return nil, err
-		}
-		for _, from := range referrers {
+	to := make([]Ref, len(wave))
+	for i, n := range wave {
+		to[i] = n.ref()
+	}
+	referrers, err := cas.s.referrers(ctx, cas.c, to, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, to := range to {
+		for _, from := range referrers[byClass(to)] {
 			edges = append(edges, edge{from, to})
 			if from.relation != deepLink && cas.touched[from.Ref] == nil && !asked[from.Ref] {
 				asked[from.Ref] = true

@@ -115,12 +115,24 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 		}
 		report = p.report
 		return &operation{changes: p.changes}, nil
-	})
+	}, w.deleteReads(sel)...)
 	if err != nil {
 		return DeleteReport{}, err
 	}
 	report.Warnings = found.listed()
 	return report, nil
+}
+
+// deleteReads returns the keys that a delete reads, as far as they are known beforehand.
+func (w *Workspace) deleteReads(sel Selection) [][]byte {
+	if len(sel.CustomerKeys)+len(sel.Resources) > w.shortPlan {
+		return nil // it is planned on a snapshot
+	}
+	reads := w.directoryKeys(sel.Resources)
+	for _, key := range sel.CustomerKeys {
+		reads = append(reads, w.customerReads(key)...)
+	}
+	return reads
 }
 
 // deletion is the plan of a delete.

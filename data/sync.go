@@ -3,9 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
-
-	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/storage"
+	"slices"
 )
 
 // SyncOptions changes what a sync does.
@@ -109,6 +107,7 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, l *lookups, o SyncOpt
 	}
 	p := &deletion{s: s, scale: scale}
 	var edits []edit
+	var deleted []Ref
 	for _, row := range kinds {
 		for n, err := range s.scanKind(ctx, ch.customer, row.kind) {
 			if err == nil {
@@ -126,10 +125,11 @@ func (s *Snapshot) planSync(ctx context.Context, g *given, l *lookups, o SyncOpt
 				edits = append(edits, edit{old: n})
 			}
 			p.report.add(n, nil)
-			if err := s.revokeDeepLinks(ctx, ch, n, &p.report); err != nil {
-				return nil, report, err
-			}
+			deleted = append(deleted, n.ref())
 		}
+	}
+	if err := s.revokeDeepLinks(ctx, ch, deleted, &p.report); err != nil {
+		return nil, report, err
 	}
 	ch.edits = append(edits, ch.edits...)
 	report.Deleted, report.Revoked = p.report.Deleted, p.report.Revoked
@@ -160,25 +160,29 @@ func checkDeletes(c *customer, report *SyncReport, o SyncOptions) error {
 	return nil
 }
 
-// revokeDeepLinks plans to revoke the portals that are deep links to a resource.
-func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, n *node, report *DeleteReport) error {
-	var portals []Revoked
-	prefix := layout.EdgesFrom(ch.customer.id, byte(n.class()), n.key, byte(KindCustomerPortal))
-	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
-		if err != nil {
-			return err
-		}
-		r := referrer{Ref{KindCustomerPortal, layout.Parse(e.Key).ReferrerKey}, deepLink}
-		revoked, err := r.revokes(ch.customer, n.ref())
-		if err != nil {
-			return err
-		}
-		portals = append(portals, revoked)
+// revokeDeepLinks plans to revoke the portals that are deep links to deleted resources.
+func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, deleted []Ref, report *DeleteReport) error {
+	targets := slices.DeleteFunc(slices.Clone(deleted), func(ref Ref) bool { return ref.Kind.Class() == ClassUserIdentity }) // no portal is a deep link to a user
+	links, err := s.referrers(ctx, ch.customer, targets, true)
+	if err != nil || len(links) == 0 {
+		return err
 	}
-	portals, err := s.unrevoked(ctx, ch.customer, portals)
+	var portals []Revoked
+	for _, ref := range targets {
+		for _, link := range links[byClass(ref)] {
+			revoked, err := link.revokes(ch.customer, ref)
+			if err != nil {
+				return err
+			}
+			portals = append(portals, revoked)
+		}
+	}
+	if portals, err = s.unrevoked(ctx, ch.customer, portals); err != nil {
+		return err
+	}
 	for _, revoked := range portals {
 		ch.revoked = append(ch.revoked, revoked.PortalID)
 	}
 	report.Revoked = append(report.Revoked, portals...)
-	return err
+	return nil
 }

@@ -223,3 +223,40 @@ func TestTrips_OfAList_DoNotGrowWithTheCustomers(t *testing.T) {
 		require.EqualValues(t, 3, store.Trips.Load(), "the directory, the resources with their customers, a rollback")
 	}
 }
+
+// TestTrips_OfADelete_DoNotGrowWithWhatIsDeleted deletes sites with few and with many rooms and
+// stays. What grows is the number of pages of a scan alone.
+func TestTrips_OfADelete_DoNotGrowWithWhatIsDeleted(t *testing.T) {
+	t.Parallel()
+	for _, of := range []struct{ rooms, sync, site, customer int }{{1, 21, 9, 4}, {30, 21, 9, 4}, {333, 24, 11, 6}} {
+		store := &backends.Counted{Store: memory.New()}
+		ws := workspace(store)
+		for _, prefix := range []string{"a", "b"} {
+			_, err := ws.Push(t.Context(), block("acme", prefix, of.rooms))
+			require.NoError(t, err)
+		}
+		trips := func(want int, name string, do func() error) {
+			t.Helper()
+			store.Reset()
+			require.NoError(t, do(), name)
+			require.EqualValues(t, want, store.Trips.Load(), "%s, %d rooms", name, of.rooms)
+		}
+		_, err := ws.Sync(t.Context(), block("acme", "b", of.rooms))
+		require.NoError(t, err)
+		trips(of.sync, "a sync that changes nothing", func() error {
+			_, err := ws.Sync(t.Context(), block("acme", "b", of.rooms))
+			return err
+		})
+		_, err = ws.Push(t.Context(), block("acme", "a", of.rooms))
+		require.NoError(t, err)
+		trips(of.site, "a site", func() error {
+			report, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSite, "bsite")})
+			require.Len(t, report.Deleted, 2*of.rooms+1)
+			return err
+		})
+		trips(of.customer, "a customer", func() error {
+			_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
+			return err
+		})
+	}
+}
