@@ -19,7 +19,7 @@ const logHeader = 20
 type findings struct {
 	memTable int64  // size of the table in memory that the logs of a crash ask for
 	newest   uint64 // newest timestamp in a table
-	first    part   // the first part in the logs; the zero part if there is none
+	first    part   // result of checkLogs
 }
 
 // inspect looks at the files of dir before the engine does, for damage that makes

@@ -24,25 +24,40 @@ const (
 )
 
 // checkLogs compares the logs and tables with the mark, before the engine cuts a damaged
-// log off where the damage begins. newest is the newest timestamp in a table. It returns
-// the first part in the logs, or the zero part if there is none.
+// log off where the damage begins. newest is the newest timestamp in a table.
+//
+// Logs can be missing between others: the engine removes a log when its rows are in tables,
+// oldest first, but keeps one that an iterator still reads, and a crash may come then. So
+// everything before a gap must be in tables. checkLogs returns the first part after the last
+// gap, for [Store.requireBefore], or the zero part if there are no parts in the logs.
 func checkLogs(dir string, logs []string, newest uint64, m mark) (first part, err error) {
 	if !m.found || !m.strict {
 		return part{}, nil
 	}
 	slices.SortFunc(logs, func(a, b string) int { return logNumber(a) - logNumber(b) })
 	var last part
+	before, end := "", int64(0) // the log before, and where its transactions end
 	for i, name := range logs {
+		path := filepath.Join(dir, name)
 		parts := 0
-		err := scanLog(filepath.Join(dir, name), func(p part) error {
+		ended, err := scanLog(path, func(p part) error {
 			parts++
 			switch {
-			case first.number == 0 && (p.ts > newest+1 || p.ts == newest+1 && p.number > 1):
-				return lostCommits(newest + 1)
-			case first.number == 0:
-				first = p
-			case !p.follows(last):
+			case last.number > 0 && p.follows(last):
+			case p.ts > newest+1 || p.ts == newest+1 && p.number > 1:
+				return lostCommits(max(newest+1, last.ts))
+			case parts > 1:
 				return lostCommits(last.ts)
+			default:
+				if last.number > 0 {
+					// A log is only followed by another one when it is full or was cut off.
+					if clean, err := isZero(before, end); err != nil {
+						return err
+					} else if !clean {
+						return lostCommits(last.ts)
+					}
+				}
+				first = p
 			}
 			last = p
 			return nil
@@ -54,11 +69,35 @@ func checkLogs(dir string, logs []string, newest uint64, m mark) (first part, er
 			// The engine begins a new log when one is full.
 			return part{}, lostCommits(max(newest, last.ts))
 		}
+		before, end = path, ended
 	}
 	if max(newest, last.ts) < m.ts || last.ts >= newest && last.complete() < m.ts {
 		return part{}, lostCommits(max(newest, last.complete()) + 1)
 	}
 	return first, nil
+}
+
+// isZero reports whether a file contains only zeros from an offset on.
+func isZero(path string, from int64) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("storage/badger: %w", err)
+	}
+	defer f.Close()
+	buf := make([]byte, tableBuffer)
+	for {
+		n, err := f.ReadAt(buf, from)
+		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			return false, nil
+		}
+		from += int64(n)
+		switch {
+		case err == io.EOF:
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("storage/badger: reading a log: %w", err)
+		}
+	}
 }
 
 func lostCommits(from uint64) error {
@@ -76,19 +115,21 @@ func logNumber(name string) int {
 // scanLog calls each for the part that every transaction in a log contains, as far as the
 // engine reads the log: up to the first transaction that is incomplete. An entry is a meta
 // byte and an unused byte; the lengths of key and value and an expiry, as varints; key and
-// value; and a CRC-32C of all that.
-func scanLog(path string, each func(part) error) error {
+// value; and a CRC-32C of all that. It returns the offset at which the last complete
+// transaction ends.
+func scanLog(path string, each func(part) error) (end int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("storage/badger: %w", err)
+		return 0, fmt.Errorf("storage/badger: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("storage/badger: %w", err)
+		return 0, fmt.Errorf("storage/badger: %w", err)
 	}
+	end = logHeader
 	if info.Size() <= logHeader {
-		return nil
+		return end, nil
 	}
 	in := &logReader{from: bufio.NewReaderSize(io.NewSectionReader(f, logHeader, info.Size()-logHeader), tableBuffer)}
 	in.left = info.Size() - logHeader
@@ -97,29 +138,30 @@ func scanLog(path string, each func(part) error) error {
 	for {
 		meta, key, value, ok := in.entry()
 		if !ok {
-			return in.failed
+			return end, in.failed
 		}
 		switch {
 		case meta&entryEnd > 0:
 			ts, err := strconv.ParseUint(string(value), 10, 64)
 			if err != nil || ts != open || contains.number == 0 {
-				return nil
+				return end, nil
 			}
 			if err := each(contains); err != nil {
-				return err
+				return end, err
 			}
 			open, contains = 0, part{}
+			end = info.Size() - in.left
 		case meta&entryOfTxn > 0 && len(key) >= 8:
 			ts := math.MaxUint64 - binary.BigEndian.Uint64(key[len(key)-8:])
 			if open != 0 && open != ts {
-				return nil
+				return end, nil
 			}
 			open = ts
 			if p, ok := parsePart(key[:len(key)-8], value, ts); ok {
 				contains = p
 			}
 		default:
-			return nil // we write none
+			return end, nil // we write none
 		}
 	}
 }

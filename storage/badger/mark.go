@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // A damaged log ends at the damage, and the engine takes that for the end of what was
@@ -26,6 +29,10 @@ const (
 	markBytes = 4 + 1 + 8 + crc32.Size
 	markMagic = "cpm2"
 	markOld   = "cpm1" // of format version 1, whose logs this package cannot read
+
+	// markDamaged in place of a timestamp: an Open has found that commits are missing. The
+	// engine has moved the logs into tables meanwhile, and the gap cannot be seen there.
+	markDamaged = math.MaxUint64
 )
 
 // mark is the file that says how far commits have come.
@@ -62,26 +69,49 @@ func readMark(dir string) (m mark, err error) {
 	if !m.found && len(b) > 0 {
 		return m, corrupt(markName)
 	}
+	if m.ts == markDamaged {
+		return m, fmt.Errorf("storage/badger: commits are missing, as Open has found before: %w", storage.ErrCorrupt)
+	}
 	return m, nil
+}
+
+// condemn makes every later Open of dir report that commits are missing.
+func condemn(dir string) error {
+	m := mark{strict: true}
+	if err := m.write(dir, markDamaged); err != nil {
+		return err
+	}
+	return m.f.Close()
 }
 
 // open opens the file for writing, and says in it what is true at ts. A directory that
 // was written without syncing stays as it is called until it is closed in good order.
 func (m *mark) open(dir string, ts uint64, sync bool) (err error) {
 	m.strict = sync && (m.strict || !m.found)
+	// The blocks are on disk before the file is mapped: where they were not, a full disk
+	// would end the process.
+	if err := m.write(dir, ts); err != nil {
+		return err
+	}
+	if m.to, err = mapFile(m.f, 2*markSlot); err != nil {
+		err = fmt.Errorf("storage/badger: %s: %w", markName, err)
+		err = errors.Join(err, m.f.Close())
+		m.f = nil
+	}
+	return err
+}
+
+// write opens the file, and writes both of its slots to the disk, so that none is left that
+// says otherwise.
+func (m *mark) write(dir string, ts uint64) (err error) {
 	if m.f, err = os.OpenFile(filepath.Join(dir, markName), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return fmt.Errorf("storage/badger: %w", err)
 	}
-	// Both slots, so that none is left that says otherwise. Their blocks are on disk
-	// before the file is mapped: where they were not, a full disk would end the process.
 	b := make([]byte, 2*markSlot)
 	copy(b, m.encode(ts))
 	copy(b[markSlot:], m.encode(ts))
 	_, err = m.f.WriteAt(b, 0)
-	if err = errors.Join(err, m.f.Sync()); err == nil {
-		m.to, err = mapFile(m.f, len(b))
-	}
-	if err != nil {
+	if err = errors.Join(err, m.f.Sync()); err != nil {
 		err = fmt.Errorf("storage/badger: %s: %w", markName, err)
 		err = errors.Join(err, m.f.Close())
 		m.f = nil

@@ -19,7 +19,8 @@ import (
 // matches [storage.ErrCorrupt] if files of the directory are damaged or missing. To find
 // damage it reads every table whole, at about the speed of the disk (see
 // [Options].SkimTables). It changes nothing in a directory that it refuses, except for the
-// changes that the engine itself makes when it opens one.
+// changes that the engine itself makes when it opens one. If it finds damage that those
+// changes would conceal, it records in the directory that every later Open must report it.
 func Open(dir string, o Options) (*Store, error) {
 	return open(dir, o, func(*engine.Options, *Store) {})
 }
@@ -133,6 +134,9 @@ func (s *Store) restore(newest uint64, found findings) (uint64, error) {
 		return 0, err
 	}
 	if err := s.requireBefore(found); err != nil {
+		if errors.Is(err, storage.ErrCorrupt) {
+			err = errors.Join(err, condemn(s.db.Opts().Dir))
+		}
 		return 0, err
 	}
 	if whole.ts == newest {
@@ -155,7 +159,7 @@ func (s *Store) restore(newest uint64, found findings) (uint64, error) {
 }
 
 // requireBefore returns an error that matches [storage.ErrCorrupt] if parts are missing
-// between the tables and the first log.
+// between the tables and the logs: see checkLogs.
 func (s *Store) requireBefore(found findings) error {
 	first := found.first
 	switch {

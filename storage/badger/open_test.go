@@ -56,6 +56,8 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	// The stores that these tests open warn about what the tests break on purpose.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
 }
 
