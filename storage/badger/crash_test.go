@@ -18,10 +18,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	engine "github.com/dgraph-io/badger/v4"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/storage"
@@ -49,6 +51,8 @@ type crashPlan struct {
 	NoSync   bool
 	KillAt   int  // the call at which it is killed: see calls.at
 	Ask      bool // at each point it prints a line, and waits until it may read a byte
+	Second   bool // another large Update is ready when the first one begins to be written
+	Trace    bool // it prints each point
 	Hold     bool // a View is in the middle of a Scan at all times, as of one that began before Op
 	Watch    bool // Views compare the rows with the states before and after Op at all times
 	Flushes  int  // if above 0, the engine can only write so many tables: the rest stays in logs
@@ -175,6 +179,9 @@ func runPlan(text string) {
 			end()
 		}
 		calls++
+		if p.Trace {
+			fmt.Println("point", calls)
+		}
 		if p.Ask {
 			fmt.Println(askLine)
 			_, err := os.Stdin.Read(make([]byte, 1))
@@ -201,6 +208,22 @@ func runPlan(text string) {
 		}
 	})
 	must(err)
+	second := make(chan error, 1)
+	if p.Second {
+		commitAt := s.flusher.commitAt
+		var once sync.Once
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+			once.Do(func() {
+				go func() {
+					second <- s.Update(context.Background(), func(tx storage.Tx) error {
+						return tx.DeleteRange(context.Background(), storage.Range{})
+					})
+				}()
+				s.gathered(1)
+			})
+			return commitAt(txn, ts)
+		}
+	}
 	if p.Hold {
 		holds = s
 		begun := make(chan struct{})
@@ -238,6 +261,9 @@ func runPlan(text string) {
 				must(err)
 				must(os.WriteFile(filepath.Join(p.Dir, markName+".old"), mark, 0o600))
 			}
+		}
+		if p.Second {
+			must(<-second)
 		}
 		for i := range p.Then {
 			must(put(s, fmt.Sprint("then ", i), "1"))
@@ -657,6 +683,39 @@ func crashRestore(t *testing.T, p crashPlan, want rowsAt, what string) (kills, s
 	return 2 * calls, states + 2
 }
 
+// Two large Updates are written one after the other, the second on top of the first. After a
+// crash neither of them, the first or both are there.
+func TestCrash_TwoLargeUpdatesAtOnce_EachIsAtomic(t *testing.T) {
+	t.Parallel()
+	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 900, PartRows: 300, MemTable: minMemTable}
+	prepare(t, base)
+	one := base
+	one.Dir = copyDir(t, base.Dir)
+	first := callsOf(t, one)
+	base.Second = true
+	both := base
+	both.Dir = copyDir(t, base.Dir)
+	calls := callsOf(t, both)
+	require.Greater(t, calls, first+5, "the second Update takes several parts")
+	requireOpens(t, both, rowsAt{}, "killed after both")
+	outcomes := map[string]int{}
+	eachCrash(t, base, calls, func(at int, dir string) {
+		p := base
+		p.Dir = dir
+		name, want := "neither", firstRows(p.Rows)
+		switch {
+		case at >= calls-1:
+			name, want = "both", rowsAt{}
+		case at >= first-1:
+			name, want = "the first", crashOps["mixed"].want(p.Rows)
+		}
+		requireOpens(t, p, want, fmt.Sprintf("killed at point %d of %d, the first Update ends at %d", at, calls, first))
+		outcomes[name]++
+	})
+	t.Logf("%d points: %v", calls, outcomes)
+	require.Len(t, outcomes, 3)
+}
+
 // A power loss may leave the mark as it was long before: it is not synced.
 func TestCrash_OldMark_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	t.Parallel()
@@ -668,6 +727,18 @@ func TestCrash_OldMark_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	}
 	useOld()
 	requireOpens(t, p, firstRows(n), "with a mark that is 100 commits old")
+
+	// Acknowledged commits, 100 of them after the mark, and then a batch that is incomplete.
+	again := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: never, SaveMark: n - 100}
+	require.Contains(t, crash(t, again), "acknowledged")
+	again.Op, again.PartRows, again.SaveMark = "mixed", 20, 0
+	again.KillAt = callsOf(t, crashPlan{Dir: copyDir(t, again.Dir), Op: "mixed", Rows: n, PartRows: 20, MemTable: minMemTable}) - 2
+	crash(t, again)
+	require.NoError(t, os.Rename(filepath.Join(again.Dir, markName+".old"), filepath.Join(again.Dir, markName)))
+	m, err := readMark(again.Dir)
+	require.NoError(t, err)
+	require.Equal(t, uint64(1+n-100), m.ts, "the format and the commits up to the mark")
+	requireOpens(t, again, firstRows(n), "with a mark that is 100 commits old, and an incomplete batch")
 
 	large := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 2000, PartRows: 100, MemTable: minMemTable, KillAt: never}
 	prepare(t, large)
@@ -726,7 +797,7 @@ func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
 				whole := p
 				whole.Dir = copyDir(t, p.Dir)
 				requireOpens(t, whole, want, "not damaged")
-				reported := 0
+				reported, blocks := 0, 0
 				for i, log := range logs {
 					data, err := os.ReadFile(log)
 					require.NoError(t, err)
@@ -734,6 +805,7 @@ func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
 					if used <= logHeader {
 						continue // made, and not written to
 					}
+					blocks += requireEveryBlockReported(t, p, log, data[:used])
 					for _, at := range []int{0, used / 3, used / 2, used - 5000, used - 50, -1} {
 						if at >= used || at < -1 {
 							continue
@@ -760,10 +832,49 @@ func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
 						reported++
 					}
 				}
-				t.Logf("%d logs, %d damages reported", len(logs), reported)
+				t.Logf("%d logs; Open reports %d damages, twice each; %d single blocks reported", len(logs), reported, blocks)
 			})
 		}
 	}
+}
+
+// requireEveryBlockReported zeroes one block after another of a log, whose content up to the
+// last byte in use is data, and returns their number. Not at the full sizes it leaves some
+// blocks out.
+func requireEveryBlockReported(t *testing.T, p crashPlan, log string, data []byte) (blocks int) {
+	t.Helper()
+	const block = 4096
+	dir := copyDir(t, p.Dir)
+	step := block
+	if !atFullSize() {
+		step = 7 * block
+	}
+	m, err := readMark(dir)
+	require.NoError(t, err)
+	f, err := os.OpenFile(filepath.Join(dir, filepath.Base(log)), os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer f.Close()
+	for at := 0; at < len(data); at += step {
+		end := min(at+block, len(data))
+		_, err := f.WriteAt(make([]byte, end-at), int64(at))
+		require.NoError(t, err)
+		if _, err := inspect(dir, m, true); err == nil {
+			// Open must find it, which takes longer.
+			s, err := Open(copyDir(t, dir), Options{MemTableBytes: p.MemTable})
+			if err == nil {
+				require.NoError(t, s.Close())
+			}
+			require.ErrorIs(t, err, storage.ErrCorrupt, "%s, zeros from %d to %d", filepath.Base(log), at, end)
+		} else {
+			require.ErrorIs(t, err, storage.ErrCorrupt)
+		}
+		_, err = f.WriteAt(data[at:end], int64(at))
+		require.NoError(t, err)
+		blocks++
+	}
+	_, err = inspect(dir, m, true)
+	require.NoError(t, err, "repaired")
+	return blocks
 }
 
 // A Scan that goes on keeps the log of the time when it began, while later logs are removed
@@ -875,105 +986,158 @@ func TestCrash_LogOfTheLastPartIsMissing_IsCorrupt(t *testing.T) {
 // errInjected is the error of a call of the engine that fails.
 var errInjected = errors.New("injected")
 
-// TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing fails each commit of the engine in
-// turn, before and after it took effect.
+// failingCalls counts the calls of the engine that a store makes, and makes one of them fail.
+type failingCalls struct {
+	made   int
+	failAt int  // the call that fails, counted from 0
+	late   bool // it fails after it took effect
+	beside func()
+}
+
+// attach makes the calls of s go through c. The error is that of a full disk.
+func (c *failingCalls) attach(s *Store) {
+	call := func(engine func() error) (err error) {
+		if c.beside != nil {
+			c.beside()
+			defer c.beside()
+		}
+		fails := c.made == c.failAt
+		c.made++
+		if fails && !c.late {
+			return syscall.ENOSPC
+		}
+		if err = engine(); fails {
+			err = errors.Join(err, syscall.ENOSPC)
+		}
+		return err
+	}
+	commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
+	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+		return call(func() error { return commitAt(txn, ts) })
+	}
+	s.flusher.syncLog = func() error { return call(syncLog) }
+}
+
+// failurePlans returns the Updates whose calls of the engine are made to fail.
+func failurePlans() []crashPlan {
+	if atFullSize() {
+		return []crashPlan{
+			{Op: "deletes", Rows: 100_000, MemTable: 16 << 20},
+			{Op: "a deleted range", Rows: 100_000, MemTable: 16 << 20},
+		}
+	}
+	return []crashPlan{
+		{Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable},
+		{Op: "mixed", Rows: 500, PartRows: 150, MemTable: minMemTable, NoSync: true},
+		{Op: "deletes", Rows: 500, PartRows: 150, MemTable: minMemTable},
+		{Op: "a deleted range", Rows: 500, PartRows: 150, MemTable: minMemTable},
+	}
+}
+
+// TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing fails each call of the engine in turn,
+// as with a full disk, before and after it took effect.
 func TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing(t *testing.T) {
 	t.Parallel()
-	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable}
-	prepare(t, base)
-	before, after := firstRows(base.Rows), crashOps["mixed"].want(base.Rows)
-	o := Options{MemTableBytes: base.MemTable, PartRows: base.PartRows}
-	run := func(t *testing.T, dir string, at int, late bool) (s *Store, parts int, err error) {
-		s, openErr := Open(dir, o)
-		require.NoError(t, openErr)
-		through := s.flusher.commitAt
-		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-			requireRows(t, before, rowsIn(t, s), "a View beside the batch sees a part of it")
-			parts++
-			if parts-1 == at && !late {
-				return errInjected
+	for _, base := range failurePlans() {
+		t.Run(fmt.Sprintf("%s, NoSync %v", base.Op, base.NoSync), func(t *testing.T) {
+			t.Parallel()
+			base.Dir = t.TempDir()
+			prepare(t, base)
+			before, after := firstRows(base.Rows), crashOps[base.Op].want(base.Rows)
+			o := Options{MemTableBytes: base.MemTable, PartRows: base.PartRows, NoSync: base.NoSync, MinFreeBytes: -1}
+			views := 0
+			run := func(dir string, at int, late bool) (*Store, int, error) {
+				s, err := Open(dir, o)
+				require.NoError(t, err)
+				calls := failingCalls{failAt: at, late: late, beside: func() {
+					assert.NoError(t, differs(s, before), "a View beside the batch sees a part of it")
+					views++
+				}}
+				commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
+				calls.attach(s)
+				err = s.Update(t.Context(), func(tx storage.Tx) error { return crashOps[base.Op].run(t.Context(), tx, base.Rows) })
+				s.flusher.commitAt, s.flusher.syncLog = commitAt, syncLog
+				return s, calls.made, err
 			}
-			err := through(txn, ts)
-			requireRows(t, before, rowsIn(t, s), "a View beside the batch sees a part of it")
-			if parts-1 == at {
-				err = errors.Join(err, errInjected)
+			s, calls, err := run(copyDir(t, base.Dir), never, false)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, calls, 4)
+			require.NoError(t, differs(s, after), "after the Update")
+			require.NoError(t, s.Close())
+			lastCommit := calls - 1
+			if base.NoSync {
+				lastCommit = calls - 2 // a sync follows
 			}
-			return err
-		}
-		err = s.Update(t.Context(), func(tx storage.Tx) error { return crashOps["mixed"].run(t.Context(), tx, base.Rows) })
-		s.flusher.commitAt = through
-		return s, parts, err
-	}
-	s, parts, err := run(t, copyDir(t, base.Dir), -1, false)
-	require.NoError(t, err)
-	require.Greater(t, parts, 5)
-	requireRows(t, after, rowsIn(t, s), "after the Update")
-	require.NoError(t, s.Close())
-	for at := range parts {
-		for _, late := range []bool{false, true} {
-			t.Run(fmt.Sprintf("part %d of %d, late %v", at+1, parts, late), func(t *testing.T) {
-				t.Parallel()
-				p := base
-				p.Dir = copyDir(t, base.Dir)
-				s, _, err := run(t, p.Dir, at, late)
-				require.Error(t, err)
-				last := at == parts-1
-				require.Equal(t, last, errors.Is(err, storage.ErrUnknown), "the outcome is unknown only if the last part failed: %v", err)
-				halts := at > 0 || late
-				require.Equal(t, halts, errors.Is(err, ErrHalted), "%v", err)
-				requireRows(t, before, rowsIn(t, s), "after the failure")
-				if halts {
-					err := put(s, "refused", "1")
-					require.ErrorIs(t, err, ErrHalted)
-					require.NotErrorIs(t, err, storage.ErrUnknown)
+			failures := 0
+			for at := range calls {
+				for _, late := range []bool{false, true} {
+					what := fmt.Sprintf("call %d of %d fails, late %v", at+1, calls, late)
+					p := base
+					p.Dir = copyDir(t, base.Dir)
+					s, _, err := run(p.Dir, at, late)
+					require.ErrorIs(t, err, syscall.ENOSPC, what)
+					require.Equal(t, at >= lastCommit, errors.Is(err, storage.ErrUnknown), "the outcome is unknown only if the last part failed: %s, %v", what, err)
+					halts := at > 0 || late
+					require.Equal(t, halts, errors.Is(err, ErrHalted), "%s, %v", what, err)
+					require.NoError(t, differs(s, before), what)
+					if halts {
+						err := put(s, "refused", "1")
+						require.ErrorIs(t, err, ErrHalted, what)
+						require.NotErrorIs(t, err, storage.ErrUnknown, what)
+					}
+					require.NoError(t, s.Close())
+					want := before
+					if at > lastCommit || at == lastCommit && late {
+						want = after
+					}
+					requireOpens(t, p, want, what+", opened again")
+					require.NoError(t, os.RemoveAll(p.Dir))
+					failures++
 				}
-				require.NoError(t, s.Close())
-				want := before
-				if last && late {
-					want = after
-				}
-				requireOpens(t, p, want, "opened after the failure")
-			})
-		}
+			}
+			t.Logf("%d calls of the engine, %d failures, %d states compared after them; %d Views beside the batches; partial states: 0", calls, failures, 3*failures, views)
+		})
 	}
 }
 
 // A failure while an incomplete batch is undone leaves it to be undone by the next Open.
 func TestEngineFailure_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
 	t.Parallel()
-	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable, KillAt: 9}
-	prepare(t, p)
-	crash(t, p)
-	o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows}
-	for _, late := range []bool{false, true} {
-		failed := 0
-		for at := 0; ; at++ {
-			q := p
-			q.Dir = copyDir(t, p.Dir)
-			calls := 0
-			s, err := open(q.Dir, o, func(_ *engine.Options, s *Store) {
-				through := s.flusher.commitAt
-				s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-					calls++
-					if calls-1 == at && !late {
-						return errInjected
-					}
-					err := through(txn, ts)
-					if calls-1 == at {
-						err = errors.Join(err, errInjected)
-					}
-					return err
-				}
-			})
-			if err == nil {
-				require.NoError(t, s.Close())
-				requireOpens(t, q, firstRows(p.Rows), "restored")
-				break
+	for _, p := range failurePlans() {
+		t.Run(fmt.Sprintf("%s, NoSync %v", p.Op, p.NoSync), func(t *testing.T) {
+			t.Parallel()
+			p.Dir = t.TempDir()
+			prepare(t, p)
+			whole := p
+			whole.Dir = copyDir(t, p.Dir)
+			p.KillAt = callsOf(t, whole) - 2
+			if p.NoSync {
+				p.KillAt -= 2 // before the commit of the last part, not before its sync
 			}
-			failed++
-			requireOpens(t, q, firstRows(p.Rows), fmt.Sprintf("call %d of the restore failed, late %v", at, late))
-		}
-		require.Greater(t, failed, 2, "the restore takes several parts")
+			crash(t, p)
+			o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1}
+			failed := 0
+			for _, late := range []bool{false, true} {
+				for at := 0; ; at++ {
+					q := p
+					q.Dir = copyDir(t, p.Dir)
+					calls := failingCalls{failAt: at, late: late}
+					s, err := open(q.Dir, o, func(_ *engine.Options, s *Store) { calls.attach(s) })
+					if err == nil {
+						require.Equal(t, at, calls.made)
+						require.GreaterOrEqual(t, at, 3, "the restore takes several parts")
+						require.NoError(t, s.Close())
+						requireOpens(t, q, firstRows(p.Rows), "restored")
+						break
+					}
+					require.ErrorIs(t, err, syscall.ENOSPC)
+					failed++
+					requireOpens(t, q, firstRows(p.Rows), fmt.Sprintf("call %d of the restore failed, late %v", at, late))
+					require.NoError(t, os.RemoveAll(q.Dir))
+				}
+			}
+			t.Logf("%d failures, %d states compared; partial states: 0", failed, 2*failed+2)
+		})
 	}
 }
 

@@ -69,13 +69,7 @@ func TestParts_DiscardTimestampStaysBehindIncompleteBatch(t *testing.T) {
 			return err
 		}
 		require.NoError(t, s.View(context.Background(), func(storage.Reader) error { return nil })) // tells the engine
-		// Everything goes to tables, which are then compacted.
-		flush := s.db.NewTransactionAt(ts, true)
-		require.NoError(t, flush.Set(sentinelRow, seal(sentinelRow, nil)))
-		require.NoError(t, flush.CommitAt(ts, nil))
-		require.NoError(t, s.db.DropPrefix(sentinelRow))
-		require.NoError(t, s.db.Flatten(1))
-		return nil
+		return s.rewriteTables(ts)
 	}
 	require.ErrorIs(t, s.Update(t.Context(), func(tx storage.Tx) error {
 		return tx.DeleteRange(t.Context(), storage.Range{})
@@ -84,6 +78,54 @@ func TestParts_DiscardTimestampStaysBehindIncompleteBatch(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.Equal(t, complete, told)
 	requireOpens(t, p, firstRows(p.Rows), "after an incomplete batch whose parts were compacted one by one")
+}
+
+// The same while Open undoes a batch: between two parts of that all tables are rewritten, and
+// the process is lost before its last part.
+func TestParts_DiscardTimestampStaysBehindTheRestore(t *testing.T) {
+	t.Parallel()
+	p := crashPlan{Dir: t.TempDir(), Op: "a deleted range", Rows: 600, PartRows: 100, MemTable: minMemTable, KillAt: 9}
+	prepare(t, p)
+	crash(t, p)
+	for at := 2; at <= 5; at++ { // the part of the restore that is lost
+		parts, told := 0, false
+		_, err := open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, MinFreeBytes: -1}, func(_ *engine.Options, s *Store) {
+			through := s.flusher.commitAt
+			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
+				if parts++; parts == at {
+					return errInjected
+				}
+				if parts == 1 { // the store has it when it begins to undo the batch
+					s.snaps.discard = func(uint64) { told = true }
+				}
+				if err := through(txn, ts); err != nil {
+					return err
+				}
+				return s.rewriteTables(ts)
+			}
+		})
+		require.Error(t, err)
+		require.Equal(t, at, parts)
+		require.False(t, told, "the engine may discard versions before the restore is complete")
+	}
+	requireOpens(t, p, firstRows(p.Rows), "after restores whose parts were compacted one by one")
+}
+
+// rewriteTables moves everything into tables, which are then compacted.
+func (s *Store) rewriteTables(ts uint64) error {
+	flush := s.db.NewTransactionAt(ts, true)
+	defer flush.Discard()
+	err := flush.Set(sentinelRow, seal(sentinelRow, nil))
+	if err == nil {
+		err = flush.CommitAt(ts, nil)
+	}
+	if err == nil {
+		err = s.db.DropPrefix(sentinelRow)
+	}
+	if err == nil {
+		err = s.db.Flatten(1)
+	}
+	return err
 }
 
 // An error between two parts, which is not one of the engine's commits, undoes the batch
