@@ -416,8 +416,8 @@ func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir strin
 		_, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
 		require.NoError(t, err)
 		require.True(t, status.Stopped())
-		dir := copyDir(t, p.Dir)
-		if sum := digest(t, dir); sum != last || at == 0 {
+		dir, sum := copyDirSum(t, p.Dir)
+		if sum != last || at == 0 {
 			last = sum
 			different++
 			each(at, dir)
@@ -431,22 +431,6 @@ func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir strin
 	require.NoError(t, said.Err())
 	require.Equal(t, calls, at, "the number of calls is not always the same")
 	return different
-}
-
-// digest returns a hash of the names, sizes and contents of the files of a directory.
-func digest(t *testing.T, dir string) (sum [sha256.Size]byte) {
-	t.Helper()
-	h := sha256.New()
-	files, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	for _, file := range files {
-		data, err := os.ReadFile(filepath.Join(dir, file.Name()))
-		require.NoError(t, err)
-		fmt.Fprintf(h, "%q %d\n", file.Name(), len(data))
-		h.Write(bytes.TrimRight(data, "\x00"))
-	}
-	h.Sum(sum[:0])
-	return sum
 }
 
 // prepare makes a directory with n rows in generation 1, and closes it.
@@ -468,27 +452,38 @@ func prepare(t *testing.T, p crashPlan) {
 // copyDir copies a directory of files, most of which are mostly holes.
 func copyDir(t *testing.T, from string) string {
 	t.Helper()
-	to := t.TempDir()
+	to, _ := copyDirSum(t, from)
+	return to
+}
+
+// copyDirSum is copyDir, and returns a hash of the names, sizes and contents of the files too.
+func copyDirSum(t *testing.T, from string) (to string, sum [sha256.Size]byte) {
+	t.Helper()
+	to = t.TempDir()
+	h := sha256.New()
 	files, err := os.ReadDir(from)
 	require.NoError(t, err)
 	for _, file := range files {
 		path := filepath.Join(to, file.Name())
 		info, err := file.Info()
 		require.NoError(t, err)
+		size := info.Size()
+		if filepath.Ext(path) == ".vlog" {
+			size = min(size, 4096) // the engine writes only a header there
+		}
 		in, err := os.Open(filepath.Join(from, file.Name()))
 		require.NoError(t, err)
-		var data []byte
-		if filepath.Ext(path) == ".vlog" {
-			data = make([]byte, min(info.Size(), 4096)) // the engine writes only a header there
-			_, err = io.ReadFull(in, data)
-		} else {
-			data, err = io.ReadAll(in)
-		}
+		data := make([]byte, size)
+		_, err = io.ReadFull(in, data)
 		require.NoError(t, errors.Join(err, in.Close()))
-		require.NoError(t, os.WriteFile(path, bytes.TrimRight(data, "\x00"), 0o600))
+		data = bytes.TrimRight(data, "\x00")
+		require.NoError(t, os.WriteFile(path, data, 0o600))
 		require.NoError(t, os.Truncate(path, info.Size()))
+		fmt.Fprintf(h, "%q %d %d\n", file.Name(), info.Size(), len(data))
+		h.Write(data)
 	}
-	return to
+	h.Sum(sum[:0])
+	return to, sum
 }
 
 // rowsIn returns all rows of a store.
@@ -584,13 +579,21 @@ func requireOpens(t *testing.T, p crashPlan, want rowsAt, what string) {
 	require.NoError(t, s.Close(), what)
 }
 
-// crashSizes returns a plan for a large Update of a few parts: with 100,000 rows at the full
+// crashPlans returns large Updates of a few parts: batches of 100,000 deletes at the full
 // sizes.
-func crashSizes() crashPlan {
-	if atFullSize() {
-		return crashPlan{Rows: 100_000, MemTable: 8 << 20}
+func crashPlans() (plans []crashPlan) {
+	for _, noSync := range []bool{false, true} {
+		for _, op := range []string{"deletes", "a deleted range", "mixed"} {
+			p := crashPlan{Op: op, NoSync: noSync, Rows: 1500, PartRows: 500, MemTable: minMemTable}
+			if atFullSize() && op == "mixed" {
+				p.Rows, p.PartRows = 20_000, 3_000
+			} else if atFullSize() {
+				p.Rows, p.PartRows, p.MemTable = 100_000, 0, 8<<20
+			}
+			plans = append(plans, p)
+		}
 	}
-	return crashPlan{Rows: 1500, PartRows: 500, MemTable: minMemTable}
+	return plans
 }
 
 // TestCrash_AtEveryEngineCall_AllOrNothing kills a process before and after each call of
@@ -598,51 +601,48 @@ func crashSizes() crashPlan {
 // and after each call that undoes it. What is found is compared row by row.
 func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
 	t.Parallel()
-	for _, op := range []string{"deletes", "a deleted range", "mixed"} {
-		for _, noSync := range []bool{false, true} {
-			if noSync && op != "mixed" && !atFullSize() {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s, NoSync %v", op, noSync), func(t *testing.T) {
-				t.Parallel()
-				base := crashSizes()
-				base.Dir, base.Op, base.NoSync = t.TempDir(), op, noSync
-				prepare(t, base)
-				before, after := firstRows(base.Rows), crashOps[op].want(base.Rows)
-				whole := base
-				whole.Dir, whole.KillAt, whole.Watch = copyDir(t, base.Dir), never, true
-				out := crash(t, whole)
-				calls, views := printed(t, out, "calls"), printed(t, out, "views")
-				require.Greater(t, calls, 5, "the Update takes several parts")
-				require.Positive(t, views)
-				requireOpens(t, whole, after, "killed after it was acknowledged")
-				// The last part is complete after its commit; with NoSync a sync follows.
-				complete := calls - 1
-				if noSync {
-					complete = calls - 3
-				}
-				compared, restores, restored := 1, 0, 0
-				different := eachCrash(t, base, calls, func(at int, dir string) {
-					p := base
-					p.Dir = dir
-					want := before
-					if at >= complete {
-						want = after
-					}
-					what := fmt.Sprintf("killed at point %d of %d", at, calls)
-					// The more of the batch there is, the longer the restore takes.
-					if at == lastIncomplete(complete, noSync) {
-						kills, states := crashRestore(t, p, want, what)
-						restores += kills
-						restored += states
-					}
-					requireOpens(t, p, want, what)
-					compared++
-				})
-				t.Logf("the Update: killed at %d points, %d different directories; its restore: %d kills; states compared: %d; Views beside it: %d; partial states: 0",
-					calls, different, restores, compared+restored, views)
-			})
+	for _, base := range crashPlans() {
+		if base.NoSync && base.Op != "mixed" && testing.Short() {
+			continue
 		}
+		t.Run(fmt.Sprintf("%s, NoSync %v", base.Op, base.NoSync), func(t *testing.T) {
+			t.Parallel()
+			base.Dir = t.TempDir()
+			prepare(t, base)
+			before, after := firstRows(base.Rows), crashOps[base.Op].want(base.Rows)
+			whole := base
+			whole.Dir, whole.KillAt, whole.Watch = copyDir(t, base.Dir), never, true
+			out := crash(t, whole)
+			calls, views := printed(t, out, "calls"), printed(t, out, "views")
+			require.Greater(t, calls, 5, "the Update takes several parts")
+			require.Positive(t, views)
+			requireOpens(t, whole, after, "killed after it was acknowledged")
+			// The last part is complete after its commit; with NoSync a sync follows.
+			complete := calls - 1
+			if base.NoSync {
+				complete = calls - 3
+			}
+			compared, restores, restored := 1, 0, 0
+			different := eachCrash(t, base, calls, func(at int, dir string) {
+				p := base
+				p.Dir = dir
+				want := before
+				if at >= complete {
+					want = after
+				}
+				what := fmt.Sprintf("killed at point %d of %d", at, calls)
+				// The more of the batch there is, the longer the restore takes.
+				if at == lastIncomplete(complete, base.NoSync) {
+					kills, states := crashRestore(t, p, want, what)
+					restores += kills
+					restored += states
+				}
+				requireOpens(t, p, want, what)
+				compared++
+			})
+			t.Logf("the Update: killed at %d points, %d different directories; its restore: %d kills; states compared: %d; Views beside it: %d; partial states: 0",
+				calls, different, restores, compared+restored, views)
+		})
 	}
 }
 
@@ -675,12 +675,17 @@ func crashRestore(t *testing.T, p crashPlan, want rowsAt, what string) (kills, s
 	})
 	repeated := p
 	repeated.Dir = copyDir(t, p.Dir)
-	for at := range calls {
+	step := 1
+	if atFullSize() {
+		step = max(1, calls/6) // each leaves as much again for the next one
+	}
+	for at := 0; at < calls; at += step {
 		repeated.KillAt = at
 		crash(t, repeated)
+		kills++
 	}
 	requireOpens(t, repeated, want, what+", its restore killed again and again")
-	return 2 * calls, states + 2
+	return calls + kills, states + 2
 }
 
 // Two large Updates are written one after the other, the second on top of the first. After a
