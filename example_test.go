@@ -7,31 +7,39 @@ import (
 
 	"github.com/google/uuid"
 
+	customerportal "github.com/customerportal-go/customerportal"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
+
+// These are made once and kept, the keys where the program keeps its secrets.
+var (
+	workspaceID = uuid.New()
+	master      = must(keys.NewMaster())
+	apiKey      = must(httpapi.NewAPIKey())
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
 
 func Example() {
 	ctx := context.Background()
 	store := memory.New() // or badger.Open(dir, badger.Options{})
 	defer store.Close()
-	workspaceID := uuid.New() // once: keep it, and use the same at the next start
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
-
-	master, err := keys.NewMaster() // the same, where you keep your secrets
+	app, err := customerportal.New(customerportal.Options{
+		Store: store, BaseURL: "https://portal.example", Master: master, WorkspaceID: workspaceID, APIKey: apiKey,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	ring, err := keys.New(0, map[int][]byte{0: master})
-	if err != nil {
-		log.Fatal(err)
-	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
-	if err != nil {
-		log.Fatal(err)
-	}
+	// A program serves app.Handler(), the API and the pages, and calls app.Run(ctx) for maintenance.
 
 	hotel := data.CustomerData{CustomerKey: "acme-hotels"}
 	hotel.Add(
@@ -40,15 +48,12 @@ func Example() {
 		data.Guest("guest-ada", "Ada"),
 		data.Reservation("stay-1", data.Ref{Kind: data.KindGuest, Key: "guest-ada"}, data.Refs(data.KindRoom, "lisbon-101")...),
 	)
-	p, err := portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel})
+	ws := app.DB.Workspace(workspaceID)
+	p, err := app.Portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel})
 	if err != nil {
 		log.Fatal(err) // lists every fault, and nothing was written
 	}
-	session, err := portals.Resolve(ctx, portal.Code(p.URL.Reveal()))
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(session.Portal().CustomerKey, "has", p.Push.Created.Total(), "new resources")
+	fmt.Println(p.CustomerKey, "has", p.Push.Created.Total(), "new resources") // p.URL is the link
 
 	plan, err := ws.PlanDelete(ctx, data.Selection{Resources: data.Refs(data.KindSite, "lisbon")})
 	if err != nil {

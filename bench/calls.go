@@ -131,7 +131,7 @@ func oneReservation(g, i int) data.CustomerData {
 }
 
 func pushCallCustomers(ctx context.Context, store storage.Store) error {
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	for g := range goroutines {
 		if _, err := ws.Push(ctx, callHotel(g)); err != nil {
 			return err
@@ -142,14 +142,13 @@ func pushCallCustomers(ctx context.Context, store storage.Store) error {
 
 func portalCaller(ctx context.Context) func(storage.Store) (caller, error) {
 	return func(store storage.Store) (caller, error) {
-		ws := data.NewWorkspace(store, workspaceID, data.Options{})
 		master, err := keys.NewMaster()
 		if err != nil {
 			return nil, err
 		}
 		portals, err := portalsWith(store, master)
 		return func(g, _ int) error {
-			_, err := portals.Create(ctx, ws, portal.CreateRequest{CustomerKey: callCustomer(g)})
+			_, err := portals.Create(ctx, portals.DB().Workspace(workspaceID), portal.CreateRequest{CustomerKey: callCustomer(g)})
 			return err
 		}, err
 	}
@@ -157,7 +156,7 @@ func portalCaller(ctx context.Context) func(storage.Store) (caller, error) {
 
 func pushCaller(ctx context.Context) func(storage.Store) (caller, error) {
 	return func(store storage.Store) (caller, error) {
-		ws := data.NewWorkspace(store, workspaceID, data.Options{})
+		ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 		return func(g, i int) error {
 			report, err := ws.Push(ctx, oneReservation(g, i))
 			return errors.Join(err, expect("created", report.Created.AccessGrants, 1))

@@ -21,7 +21,7 @@ func heapRows(ctx context.Context, b *bench) ([]row, error) {
 	n := total(blocks)
 	store := memory.New()
 	defer store.Close()
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	held, err := heapOf(func() (any, error) {
 		_, err := pushAll(ctx, ws, blocks)
 		return store, err
@@ -30,7 +30,7 @@ func heapRows(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	rec := newRecorder()
-	if _, err := pushAll(ctx, data.NewWorkspace(rec, workspaceID, data.Options{}), blocks); err != nil {
+	if _, err := pushAll(ctx, data.Open(rec, data.Options{}).Workspace(workspaceID), blocks); err != nil {
 		return nil, err
 	}
 	rows := rec.finalRows()

@@ -46,7 +46,7 @@ func httpRows(ctx context.Context, b *bench) ([]row, error) {
 		contender{"library", func(string) (laps, error) {
 			store := memory.New()
 			defer store.Close()
-			ws := data.NewWorkspace(store, workspaceID, data.Options{})
+			ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 			l := laps{}
 			return l, l.eachOf(n, func(i int) error {
 				_, err := ws.Push(ctx, pushes[i])
@@ -81,8 +81,7 @@ func apiOn(store *memory.Store) (http.Handler, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
-	api, err := httpapi.New(httpapi.Options{Portals: portals, Workspace: httpapi.Only(ws), Authenticate: authenticate})
+	api, err := httpapi.New(httpapi.Options{Portals: portals, Authenticate: authenticate})
 	return api, key, err
 }
 

@@ -18,7 +18,7 @@ func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 		return nil, err
 	}
 	defer closeInto(&err, store)
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	list := func(customer string, reservations int) (func(string) (laps, error), error) {
 		rooms := reservations / 100 // so that a room has a hundred either way
 		if _, err := pushAll(ctx, ws, roomsByTime(customer, rooms, reservations)); err != nil {

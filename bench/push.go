@@ -21,7 +21,7 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 	n := b.size(100_000, 2000)
 	blocks := hotelBlocks("acme", n)
 	rec := newRecorder()
-	if _, err := pushAll(ctx, data.NewWorkspace(rec, workspaceID, data.Options{}), blocks); err != nil {
+	if _, err := pushAll(ctx, data.Open(rec, data.Options{}).Workspace(workspaceID), blocks); err != nil {
 		return nil, err
 	}
 	rows := rec.finalRows()
@@ -113,7 +113,7 @@ func total(pushes []data.CustomerData) (n int) {
 }
 
 func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.CustomerData) (laps, error) {
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	l, n := laps{}, total(blocks)
 	err := l.lap("push", func() error {
 		report, err := pushAll(ctx, ws, blocks)
@@ -148,7 +148,7 @@ func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.Custo
 		return l, err
 	}
 	return l, l.lap("sweep", func() error {
-		report, err := data.Sweep(ctx, store)
+		report, err := data.Open(store, data.Options{}).Sweep(ctx)
 		return errors.Join(err, expect("swept", report.Customers, 1))
 	})
 }

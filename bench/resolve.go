@@ -79,11 +79,11 @@ func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sam
 		return nil, nil, err
 	}
 	defer closeInto(&err, store)
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
 	portals, err := portalsWith(store, master)
 	if err != nil {
 		return nil, nil, err
 	}
+	ws := portals.DB().Workspace(workspaceID)
 	key := func(i int) string { return fmt.Sprintf("hotel-%04d", i) }
 	for i := range customers {
 		d := data.CustomerData{CustomerKey: key(i)}
@@ -163,5 +163,5 @@ func portalsWith(store storage.Store, master []byte) (*portal.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
+	return portal.New(data.Open(store, data.Options{}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 }

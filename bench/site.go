@@ -61,7 +61,7 @@ func siteRows(ctx context.Context, b *bench) ([]row, error) {
 // them in the end.
 func recordSite(ctx context.Context, pushes []data.CustomerData, site string) (rows, writes []write, err error) {
 	rec := newRecorder()
-	ws := data.NewWorkspace(rec, workspaceID, data.Options{})
+	ws := data.Open(rec, data.Options{}).Workspace(workspaceID)
 	if _, err := pushAll(ctx, ws, pushes); err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +103,7 @@ func sqliteDeleteSite(ctx context.Context, db *sqlite, pushes []data.CustomerDat
 }
 
 func deleteSite(ctx context.Context, store storage.Store, pushes []data.CustomerData, site string, deletes int) (laps, error) {
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	if _, err := pushAll(ctx, ws, pushes); err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func measureSizes(ctx context.Context, dir string, resources, rounds int) (of si
 		return of, err
 	}
 	defer closeInto(&err, large)
-	ws := data.NewWorkspace(large, workspaceID, data.Options{})
+	ws := data.Open(large, data.Options{}).Workspace(workspaceID)
 	seconds, err := timed(func() error {
 		for i := range resources / customerSize {
 			for block := range customerSize / pushSize {
@@ -122,7 +122,7 @@ func measureSizes(ctx context.Context, dir string, resources, rounds int) (of si
 		return of, err
 	}
 	defer closeInto(&err, little)
-	wsLittle := data.NewWorkspace(little, workspaceID, data.Options{})
+	wsLittle := data.Open(little, data.Options{}).Workspace(workspaceID)
 	if _, err := wsLittle.Push(ctx, hotelBlock("hotel", 0)); err != nil {
 		return of, err
 	}

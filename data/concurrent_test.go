@@ -200,7 +200,7 @@ func TestCustomersAndWorkspacesDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ctx := t.Context()
-		mine, theirs := workspace(store), data.NewWorkspace(store, otherWorkspace, data.Options{})
+		mine, theirs := workspace(store), data.Open(store, data.Options{}).Workspace(otherWorkspace)
 		for _, ws := range []*data.Workspace{mine, theirs} {
 			_, err := ws.Push(ctx, block("a", "", 5)) // the very same keys in both
 			require.NoError(t, err)

@@ -12,41 +12,41 @@ import (
 // at once, and goes by the row of the key.
 type customerIDs struct {
 	mu  sync.RWMutex
-	ids map[string]layout.CustomerID
+	ids map[customerName]layout.CustomerID
 }
 
-// maxCustomerIDs is the number of ids that a Workspace remembers.
+// maxCustomerIDs is the number of ids that a DB remembers.
 const maxCustomerIDs = 4096
 
 // lookUp returns the id that is remembered for a key.
-func (m *customerIDs) lookUp(key string) (id layout.CustomerID, known bool) {
+func (m *customerIDs) lookUp(name customerName) (id layout.CustomerID, known bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	id, known = m.ids[key]
+	id, known = m.ids[name]
 	return id, known
 }
 
 // remember remembers the id of a key. If there are too many, it forgets another one.
-func (m *customerIDs) remember(key string, id layout.CustomerID) {
+func (m *customerIDs) remember(name customerName, id layout.CustomerID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ids == nil {
-		m.ids = map[string]layout.CustomerID{}
+		m.ids = map[customerName]layout.CustomerID{}
 	}
-	if _, known := m.ids[key]; !known && len(m.ids) >= maxCustomerIDs {
+	if _, known := m.ids[name]; !known && len(m.ids) >= maxCustomerIDs {
 		for other := range m.ids {
 			delete(m.ids, other)
 			break
 		}
 	}
-	m.ids[key] = id
+	m.ids[name] = id
 }
 
 // customerRows returns the keys of the rows of a customer that are read to find it by its
 // key: the row of the key and, if the id is remembered, the record.
 func (w *Workspace) customerRows(key string) (rows [][]byte, guess layout.CustomerID) {
 	rows = append(make([][]byte, 0, 3), layout.CustomerKey(w.id, key))
-	guess, known := w.ids.lookUp(key)
+	guess, known := w.db.ids.lookUp(customerName{w.id, key})
 	if known {
 		rows = append(rows, layout.CustomerRecord(guess))
 	}

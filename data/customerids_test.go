@@ -12,17 +12,17 @@ import (
 func TestCustomerIDs_MoreThanTheBound_ForgetOthers(t *testing.T) {
 	t.Parallel()
 	var ids customerIDs
-	_, known := ids.lookUp("acme")
+	_, known := ids.lookUp(customerName{key: "acme"})
 	require.False(t, known)
 	for n := range 2 * maxCustomerIDs {
-		ids.remember(fmt.Sprint(n), layout.CustomerID{byte(n)})
-		id, known := ids.lookUp(fmt.Sprint(n))
+		ids.remember(customerName{key: fmt.Sprint(n)}, layout.CustomerID{byte(n)})
+		id, known := ids.lookUp(customerName{key: fmt.Sprint(n)})
 		require.True(t, known)
 		require.Equal(t, layout.CustomerID{byte(n)}, id)
 	}
 	require.Len(t, ids.ids, maxCustomerIDs)
-	for key := range ids.ids { // one that is known takes no room
-		ids.remember(key, layout.CustomerID{255})
+	for name := range ids.ids { // one that is known takes no room
+		ids.remember(name, layout.CustomerID{255})
 	}
 	require.Len(t, ids.ids, maxCustomerIDs)
 }

@@ -25,7 +25,7 @@ func must[T any](v T, err error) T {
 // newWorkspace is a workspace with a small hotel in it.
 func newWorkspace() (context.Context, *data.Workspace) {
 	ctx := context.Background()
-	ws := data.NewWorkspace(memory.New(), uuid.New(), data.Options{})
+	ws := data.Open(memory.New(), data.Options{}).Workspace(uuid.New())
 	d := data.CustomerData{CustomerKey: "acme"}
 	d.Add(
 		data.Site("lisbon", "Acme Lisbon"),
@@ -41,7 +41,7 @@ func newWorkspace() (context.Context, *data.Workspace) {
 
 func ExampleWorkspace_Push() {
 	ctx := context.Background()
-	ws := data.NewWorkspace(memory.New(), uuid.New(), data.Options{})
+	ws := data.Open(memory.New(), data.Options{}).Workspace(uuid.New())
 
 	var d data.CustomerData
 	err := json.Unmarshal([]byte(`{
@@ -339,11 +339,11 @@ func ExampleWorkspace_TrimChanges() {
 	// 5 changes dropped
 }
 
-func ExampleSweep() {
+func ExampleDB_Sweep() {
 	ctx, ws := newWorkspace()
 	must(ws.Delete(ctx, data.Selection{CustomerKeys: []string{"acme"}}))
 	// Now and then: remove the rows of deleted customers.
-	report := must(data.Sweep(ctx, ws.Store()))
+	report := must(ws.DB().Sweep(ctx))
 	fmt.Println(report.Customers, "deleted customer swept")
 	// Output:
 	// 1 deleted customer swept

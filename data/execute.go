@@ -60,7 +60,7 @@ var errStale = errors.New("data: internal: another operation came first")
 func (w *Workspace) execute(ctx context.Context, plan planner, reads ...[]byte) error {
 	plan, end := w.inside(ctx, plan)
 	defer end()
-	err := w.planAndWrite(ctx, plan, w.shortPlan, reads...)
+	err := w.planAndWrite(ctx, plan, w.db.shortPlan, reads...)
 	if errors.Is(err, errTooLong) {
 		for range snapshotPlans {
 			if err = w.writePlanned(ctx, plan); !errors.Is(err, errStale) {
@@ -72,7 +72,7 @@ func (w *Workspace) execute(ctx context.Context, plan planner, reads ...[]byte) 
 		}
 	}
 	if err == nil {
-		w.news.tell()
+		w.db.news.tell(w.id)
 	}
 	return err
 }
@@ -80,7 +80,7 @@ func (w *Workspace) execute(ctx context.Context, plan planner, reads ...[]byte) 
 // inside returns a planner that calls plan, and the operation's within, with a context that
 // is marked as inside of a write of the workspace's store until end is called.
 func (w *Workspace) inside(ctx context.Context, plan planner) (marked planner, end func()) {
-	inner, end := storage.Inside(ctx, w.store)
+	inner, end := storage.Inside(ctx, w.db.store)
 	return func(_ context.Context, s *Snapshot, scale int) (*operation, error) {
 		op, err := plan(inner, s, scale)
 		if err == nil && op.within != nil {
@@ -93,8 +93,8 @@ func (w *Workspace) inside(ctx context.Context, plan planner) (marked planner, e
 
 // planAndWrite plans an operation and writes it in the same Update.
 func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, reads ...[]byte) error {
-	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
-		if err := w.checkFormat(ctx, tx); err != nil {
+	return storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
+		if err := w.db.checkFormat(ctx, tx); err != nil {
 			return err
 		}
 		s := w.At(tx)
@@ -123,7 +123,7 @@ func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 	for _, ch := range op.changes {
 		ch.prepare() // now, so that other writers do not wait for it
 	}
-	return storage.Run(ctx, w.store, func(tx storage.Tx) error {
+	return storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
 		s := w.At(tx)
 		s.at = op.changes[0].at
 		if err := op.verify(ctx, s); err != nil {
@@ -169,7 +169,7 @@ func (op *operation) reads() [][]byte {
 
 // write writes the operation.
 func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
-	if err := s.w.recordFormat(ctx, tx); err != nil {
+	if err := s.w.db.recordFormat(ctx, tx); err != nil {
 		return err
 	}
 	for _, ch := range op.changes {

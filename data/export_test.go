@@ -6,15 +6,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// PlanOnSnapshots makes the workspace plan each push, sync and delete on a snapshot, as it
+// PlanOnSnapshots makes the DB of the workspace plan each push, sync and delete on a snapshot, as it
 // does with large ones.
 func (w *Workspace) PlanOnSnapshots() *Workspace {
-	w.shortPlan = 0
+	w.db.shortPlan = 0
 	return w
 }
 
 // SweepPart is Sweep for a number of Updates, each of which removes a few rows.
 func SweepPart(ctx context.Context, store storage.Store, updates int) error {
-	_, err := sweep(ctx, store, 8, updates)
+	_, err := Open(store, Options{}).sweep(ctx, 8, updates)
 	return err
 }

@@ -396,27 +396,31 @@ func (s *Snapshot) scanFeed(ctx context.Context, partition byte, from uint64) it
 	}
 }
 
-// news tells those who follow the change feed that there may be more.
+// news tells those who follow the change feed of a workspace that there may be more.
 type news struct {
-	mu sync.Mutex
-	ch chan struct{}
+	mu        sync.Mutex
+	listeners map[uuid.UUID]chan struct{} // by workspace, while somebody listens
 }
 
-func (n *news) listen() <-chan struct{} {
+// listen returns a channel that the next tell closes.
+func (n *news) listen(workspace uuid.UUID) <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ch == nil {
-		n.ch = make(chan struct{})
+	if n.listeners == nil {
+		n.listeners = map[uuid.UUID]chan struct{}{}
 	}
-	return n.ch
+	if n.listeners[workspace] == nil {
+		n.listeners[workspace] = make(chan struct{})
+	}
+	return n.listeners[workspace]
 }
 
-func (n *news) tell() {
+func (n *news) tell(workspace uuid.UUID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ch != nil {
-		close(n.ch)
-		n.ch = nil
+	if ch := n.listeners[workspace]; ch != nil {
+		close(ch)
+		delete(n.listeners, workspace)
 	}
 }
 
@@ -425,10 +429,10 @@ func (n *news) tell() {
 // commits, and within FollowInterval of [Options] of what others do.
 func (w *Workspace) Follow(ctx context.Context, after Cursor) iter.Seq2[FeedChange, error] {
 	return func(yield func(FeedChange, error) bool) {
-		timer := time.NewTicker(w.followInterval)
+		timer := time.NewTicker(w.db.followInterval)
 		defer timer.Stop()
 		for {
-			news := w.news.listen()
+			news := w.db.news.listen(w.id)
 			for c, err := range w.Changes(ctx, after) {
 				if !yield(c, err) || err != nil {
 					return
@@ -456,7 +460,7 @@ func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped 
 	for p := range byte(layout.FeedPartitions) {
 		for more := true; more; {
 			var count int
-			err := storage.Run(ctx, w.store, func(tx storage.Tx) (err error) {
+			err := storage.Run(ctx, w.db.store, func(tx storage.Tx) (err error) {
 				count, more, err = w.trimSome(ctx, tx, p, before)
 				return err
 			})

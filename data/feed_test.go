@@ -159,7 +159,7 @@ func TestFollowWaitsForMore(t *testing.T) {
 				continue
 			}
 			// By the same Workspace, which tells at once, and by another.
-			other := []*data.Workspace{ws, data.NewWorkspace(ws.Store(), workspaceID, data.Options{})}[seen%2]
+			other := []*data.Workspace{ws, data.Open(ws.Store(), data.Options{}).Workspace(workspaceID)}[seen%2]
 			push(t, other, "acme", data.Room(fmt.Sprint(seen), "Room"))
 		}
 		t.Fatal("Follow ended by itself")
@@ -257,8 +257,8 @@ func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
 		}
 		clock := new(fakeClock)
 		h := &hooked{Store: store}
-		ws := data.NewWorkspace(h, workspaceID, data.Options{Now: clock.now}).PlanOnSnapshots()
-		other := data.NewWorkspace(store, workspaceID, data.Options{Now: clock.now})
+		ws := data.Open(h, data.Options{Now: clock.now}).Workspace(workspaceID).PlanOnSnapshots()
+		other := data.Open(store, data.Options{Now: clock.now}).Workspace(workspaceID)
 		h.afterView = func() { push(t, other, neighbour, data.Room("x", "X")) }
 		_, err := ws.Push(t.Context(), block("a", "a", 20))
 		require.NoError(t, err)

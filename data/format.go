@@ -14,13 +14,13 @@ import (
 // write to a store records it.
 const formatVersion = 2
 
-// ErrFormat is returned by the reads and writes of a [Workspace] if its store was written in
+// ErrFormat is returned by the reads and writes of a [DB] if its store was written in
 // a format that this version of the library does not read. Nothing was written.
 var ErrFormat = errors.New("data: the store has another format")
 
 // checkFormat returns ErrFormat if the rows of the store have another format.
-func (w *Workspace) checkFormat(ctx context.Context, r storage.Reader) error {
-	if w.formatChecked.Load() {
+func (db *DB) checkFormat(ctx context.Context, r storage.Reader) error {
+	if db.formatChecked.Load() {
 		return nil
 	}
 	rows, err := r.Get(ctx, layout.Format())
@@ -36,14 +36,14 @@ func (w *Workspace) checkFormat(ctx context.Context, r storage.Reader) error {
 		return fmt.Errorf("%w: it has version %d and this library reads version %d; use the release of the library that wrote it, and export its customers from there",
 			ErrFormat, version, formatVersion)
 	}
-	w.formatChecked.Store(true)
+	db.formatChecked.Store(true)
 	return nil
 }
 
 // recordFormat is checkFormat for a transaction that writes. In a store that was never
 // written to, it records the version.
-func (w *Workspace) recordFormat(ctx context.Context, tx storage.Tx) error {
-	if err := w.checkFormat(ctx, tx); err != nil || w.formatChecked.Load() {
+func (db *DB) recordFormat(ctx context.Context, tx storage.Tx) error {
+	if err := db.checkFormat(ctx, tx); err != nil || db.formatChecked.Load() {
 		return err
 	}
 	for _, err := range tx.Scan(ctx, storage.Prefix(layout.AllCustomers()), storage.ScanOptions{KeysOnly: true, Limit: 1}) {

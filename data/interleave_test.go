@@ -134,7 +134,7 @@ func TestExecute_AnotherOperationBetweenPlanAndUpdate(t *testing.T) {
 		pushing("push of the keys of another", dated("c", "a", 6)),
 		pushing("push of keys that come", dated("c", "n", 6)),
 		pushing("small push of such keys", data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("a001", "C"), data.Room("n003", "C")}}),
-		{"sweep", func(ctx context.Context, ws *data.Workspace) error { _, err := data.Sweep(ctx, ws.Store()); return err }},
+		{"sweep", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.DB().Sweep(ctx); return err }},
 		{"trim", func(ctx context.Context, ws *data.Workspace) error {
 			_, err := ws.TrimChanges(ctx, clockStart.AddDate(-9, 0, 0))
 			return err

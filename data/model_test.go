@@ -262,7 +262,7 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 		switch {
 		case err != nil:
 		case op.Sweep == 5:
-			_, err = data.Sweep(ctx, store)
+			_, err = data.Open(store, data.Options{}).Sweep(ctx)
 		case op.Sweep > 0:
 			err = data.SweepPart(ctx, store, op.Sweep)
 		}
@@ -277,14 +277,14 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 		return err
 	}
 	for range 2 {
-		report, err := data.Check(ctx, store)
+		report, err := data.Open(store, data.Options{}).Check(ctx)
 		if err != nil {
 			return err
 		}
 		if report.Damages > 0 {
 			return fmt.Errorf("the store is damaged: %v", report.Damage[0])
 		}
-		if _, err := data.Sweep(ctx, store); err != nil {
+		if _, err := data.Open(store, data.Options{}).Sweep(ctx); err != nil {
 			return err
 		}
 	}

@@ -290,7 +290,7 @@ func TestAPageByTimeReadsAsMuchOfManyAsOfFew(t *testing.T) {
 		counts := map[int]int64{}
 		for _, rooms := range []int{5, 100} {
 			counted := &backends.Counted{Store: store}
-			ws := data.NewWorkspace(counted, uuid.New(), data.Options{})
+			ws := data.Open(counted, data.Options{}).Workspace(uuid.New())
 			d := data.CustomerData{CustomerKey: "acme"}
 			for room := range rooms {
 				for n := range 20 {

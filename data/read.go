@@ -10,8 +10,8 @@ import (
 
 // View runs fn on one consistent snapshot of the workspace. It returns fn's error unchanged.
 func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
-	return w.store.View(ctx, func(r storage.Reader) error {
-		if err := w.checkFormat(ctx, r); err != nil {
+	return w.db.store.View(ctx, func(r storage.Reader) error {
+		if err := w.db.checkFormat(ctx, r); err != nil {
 			return err
 		}
 		return fn(w.At(r))

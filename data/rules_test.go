@@ -335,7 +335,7 @@ func TestBoundsToTheLast(t *testing.T) {
 
 func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		same := data.NewWorkspace(ws.Store(), ws.ID(), data.Options{Rand: repeating{}})
+		same := data.Open(ws.Store(), data.Options{Rand: repeating{}}).Workspace(ws.ID())
 		push(t, same, "a", data.Room("1", "One"))
 		_, err := same.Push(t.Context(), data.CustomerData{CustomerKey: "b"})
 		require.ErrorContains(t, err, "customer id that is taken")
@@ -356,7 +356,7 @@ func (repeating) Read(p []byte) (int, error) {
 // TestADryRunDrawsNoRandomness has a source that must not be read by several at once.
 func TestADryRunDrawsNoRandomness(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		unsafe := data.NewWorkspace(ws.Store(), ws.ID(), data.Options{Rand: rand.New(rand.NewSource(1))})
+		unsafe := data.Open(ws.Store(), data.Options{Rand: rand.New(rand.NewSource(1))}).Workspace(ws.ID())
 		var wg sync.WaitGroup
 		errs := make(chan error, 8)
 		for range 8 {

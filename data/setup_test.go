@@ -37,7 +37,7 @@ func (c *fakeClock) now() time.Time {
 func workspace(store storage.Store) *data.Workspace { return workspaceOf(store, workspaceID) }
 
 func workspaceOf(store storage.Store, id uuid.UUID) *data.Workspace {
-	return data.NewWorkspace(store, id, data.Options{Now: new(fakeClock).now})
+	return data.Open(store, data.Options{Now: new(fakeClock).now}).Workspace(id)
 }
 
 // each runs test on a workspace on every backend, and once more on one that plans each
@@ -106,7 +106,7 @@ func found(findings []data.Finding) []string {
 // of the change feed, which stays when the resources that it names are deleted.
 func swept(t *testing.T, ws *data.Workspace) map[string]string {
 	t.Helper()
-	_, err := data.Sweep(t.Context(), ws.Store())
+	_, err := ws.DB().Sweep(t.Context())
 	require.NoError(t, err)
 	return dump(t, ws)
 }

@@ -70,7 +70,7 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 	if len(rows) > 1 && guess == id {
 		record = rows[1]
 	} else {
-		s.w.ids.remember(key, id)
+		s.w.db.ids.remember(customerName{s.w.id, key}, id)
 		if record, err = s.get(ctx, layout.CustomerRecord(id)); err != nil {
 			return nil, err
 		}

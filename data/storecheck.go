@@ -61,9 +61,9 @@ const maxDamage = 1000
 // It is for a host to run now and then, after a crash, or on a restored backup. That
 // values are those that were written is the store's to say: of Badger see
 // VerifyChecksum. An error of the store ends it, with what it found so far.
-func Check(ctx context.Context, store storage.Store) (CheckReport, error) {
+func (db *DB) Check(ctx context.Context) (CheckReport, error) {
 	var report CheckReport
-	err := store.View(ctx, func(r storage.Reader) error {
+	err := db.store.View(ctx, func(r storage.Reader) error {
 		k := &checker{r: r, report: CheckReport{Rows: map[string]int{}}}
 		defer func() { report = k.report }()
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {

@@ -25,7 +25,7 @@ import (
 // requireChecks holds that nothing in a store disagrees.
 func requireChecks(t *testing.T, store storage.Store) data.CheckReport {
 	t.Helper()
-	report, err := data.Check(t.Context(), store)
+	report, err := data.Open(store, data.Options{}).Check(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	require.Zero(t, report.Damages)
@@ -49,21 +49,22 @@ func furnish(t *testing.T, store storage.Store) {
 	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
 	clock := clockStart
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: ring, Now: func() time.Time { return clock }})
+	portals, err := portal.New(data.Open(store, data.Options{Now: func() time.Time { return clock }}), portal.Options{BaseURL: "https://example.com", Keys: ring})
 	require.NoError(t, err)
+	there := portals.DB().Workspace(workspaceID)
 	for range 2 {
-		p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerKey: "a", MaxUses: 2})
+		p, err := portals.Create(t.Context(), there, portal.CreateRequest{CustomerKey: "a", MaxUses: 2})
 		require.NoError(t, err)
 		session, err := portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), "sixteen bytes or more")
 		require.NoError(t, err)
 		clock = p.ExpiresAt
 		_, err = session.Counts(t.Context())
 		require.ErrorIs(t, err, portal.ErrExpired)
-		require.NoError(t, portals.Revoke(t.Context(), ws, p.ID))
+		require.NoError(t, portals.Revoke(t.Context(), there, p.ID))
 	}
-	_, err = portals.CreateProfile(t.Context(), ws, portal.Profile{Name: "P"})
+	_, err = portals.CreateProfile(t.Context(), there, portal.Profile{Name: "P"})
 	require.NoError(t, err)
-	_, err = portals.UpdateSettings(t.Context(), ws, func(*portal.Settings) error { return nil })
+	_, err = portals.UpdateSettings(t.Context(), there, func(*portal.Settings) error { return nil })
 	require.NoError(t, err)
 	_, err = ws.TrimChanges(t.Context(), clockStart.Add(1))
 	require.NoError(t, err)
@@ -141,7 +142,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 			continue
 		}
 		write(t, store, row.Key, nil)
-		report, err := data.Check(t.Context(), store)
+		report, err := data.Open(store, data.Options{}).Check(t.Context())
 		require.NoError(t, err)
 		require.Positive(t, report.Damages, "%s %q", shape, row.Key)
 		write(t, store, row.Key, row.Value)
@@ -168,7 +169,7 @@ func TestCheckFindsEachRowThatIsChanged(t *testing.T) {
 			"longer": append(bytes.Clone(row.Value), 0xff), "other": otherFirstByte(row.Value),
 		} {
 			write(t, store, row.Key, value)
-			report, err := data.Check(t.Context(), store)
+			report, err := data.Open(store, data.Options{}).Check(t.Context())
 			require.NoError(t, err)
 			require.Positive(t, report.Damages, "%s, %s %q", name, shape, row.Key)
 		}
@@ -238,7 +239,7 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"ends of the feed with none":       {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}, 0), []byte{3, 4}},
 	} {
 		write(t, store, c.key, c.value)
-		report, err := data.Check(t.Context(), store)
+		report, err := data.Open(store, data.Options{}).Check(t.Context())
 		require.NoError(t, err)
 		require.True(t, slices.ContainsFunc(report.Damage, func(d data.Damage) bool {
 			return d.Rule == c.rule && d.Row == c.row && d.String() != ""
@@ -296,7 +297,7 @@ func TestCheckFindsCountsThatAreWrong(t *testing.T) {
 			write(t, store, record, row.Value)
 		}
 	}
-	report, err := data.Check(t.Context(), store)
+	report, err := data.Open(store, data.Options{}).Check(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Damages)
 	require.Equal(t, data.DamageCount, report.Damage[0].Rule)
@@ -309,7 +310,7 @@ func TestCheckReportsManyWithinBounds(t *testing.T) {
 	for i := range 3000 {
 		write(t, store, fmt.Appendf(nil, "Z%d", i), []byte{})
 	}
-	report, err := data.Check(t.Context(), store)
+	report, err := data.Open(store, data.Options{}).Check(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 3000, report.Damages)
 	require.Len(t, report.Damage, 1000)
@@ -321,7 +322,7 @@ func TestCheckPassesErrorsOn(t *testing.T) {
 	furnish(t, store)
 	for n := 0; ; n++ {
 		faulty := backends.NewFaulty(store, n)
-		report, err := data.Check(t.Context(), faulty)
+		report, err := data.Open(faulty, data.Options{}).Check(t.Context())
 		require.Empty(t, report.Damage)
 		if !faulty.Failed() {
 			require.NoError(t, err)
@@ -331,15 +332,15 @@ func TestCheckPassesErrorsOn(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := data.Check(ctx, store)
+	_, err := data.Open(store, data.Options{}).Check(ctx)
 	require.True(t, errors.Is(err, context.Canceled))
 }
 
-func ExampleCheck() {
+func ExampleDB_Check() {
 	store := memory.New()
 	defer store.Close()
 	ctx := context.Background()
-	ws := data.NewWorkspace(store, workspaceID, data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	_, err := ws.Push(ctx, data.CustomerData{
 		CustomerKey: "acme-hotels",
 		Spaces:      []data.Space{data.Site("harbour", "Harbour"), data.Room("101", "Room 101").In("harbour")},
@@ -347,7 +348,7 @@ func ExampleCheck() {
 	if err != nil {
 		panic(err)
 	}
-	report, err := data.Check(ctx, store)
+	report, err := data.Open(store, data.Options{}).Check(ctx)
 	fmt.Println(report.Rows["resource"], report.Rows["edge"], report.Damages, err)
 	// Output: 2 1 0 <nil>
 }
@@ -358,7 +359,7 @@ func BenchmarkCheck(b *testing.B) {
 		_, err := ws.Push(ctx, block("a", "a", 1000))
 		require.NoError(b, err)
 		for b.Loop() {
-			report, err := data.Check(ctx, ws.Store())
+			report, err := ws.DB().Check(ctx)
 			require.NoError(b, err)
 			require.Zero(b, report.Damages)
 		}

@@ -29,14 +29,14 @@ type SweepReport struct {
 //
 // Sweep works in Updates of at most 5,000 rows, and may run in several processes at once.
 // If it fails, the rows that it has removed stay removed, and the next call goes on.
-func Sweep(ctx context.Context, store storage.Store) (SweepReport, error) {
-	return sweep(ctx, store, maintenanceRows, unbounded)
+func (db *DB) Sweep(ctx context.Context) (SweepReport, error) {
+	return db.sweep(ctx, maintenanceRows, unbounded)
 }
 
 // sweep is Sweep with bounds for the rows of an Update and for the number of Updates.
-func sweep(ctx context.Context, store storage.Store, rows, updates int) (SweepReport, error) {
-	s := sweeper{store: store, rows: rows, updates: updates}
-	waiting, err := deletedCustomers(ctx, store)
+func (db *DB) sweep(ctx context.Context, rows, updates int) (SweepReport, error) {
+	s := sweeper{db: db, rows: rows, updates: updates}
+	waiting, err := db.deletedCustomers(ctx)
 	if err != nil {
 		return s.report, err
 	}
@@ -50,7 +50,7 @@ func sweep(ctx context.Context, store storage.Store, rows, updates int) (SweepRe
 
 // sweeper removes the rows of deleted customers.
 type sweeper struct {
-	store   storage.Store
+	db      *DB
 	rows    int // that one Update removes at most
 	updates int // that it may still make
 	report  SweepReport
@@ -63,10 +63,10 @@ type Stats struct {
 	OldestDelete     time.Time // of those customers; zero if there are none
 }
 
-// ReadStats counts what waits for maintenance in a store, in every workspace.
-func ReadStats(ctx context.Context, store storage.Store) (Stats, error) {
+// Stats counts what waits for maintenance in a store, in every workspace.
+func (db *DB) Stats(ctx context.Context) (Stats, error) {
 	var stats Stats
-	waiting, err := deletedCustomers(ctx, store)
+	waiting, err := db.deletedCustomers(ctx)
 	for _, deleted := range waiting {
 		stats.DeletedCustomers++
 		stats.DeletedResources += deleted.resources
@@ -89,36 +89,48 @@ type EraseOptions struct {
 // Erase makes deleted data leave the store: it sweeps, trims the change feed as requested,
 // and calls the store's own Erase(ctx) error if it has one, such as that of storage/badger,
 // which removes the deleted bytes from its files.
-func Erase(ctx context.Context, store storage.Store, o EraseOptions) error {
-	if _, err := Sweep(ctx, store); err != nil {
+func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
+	if _, err := db.Sweep(ctx); err != nil {
 		return err
 	}
 	if !o.TrimBefore.IsZero() {
-		workspaces, err := feedWorkspaces(ctx, store)
-		if err != nil {
+		if err := db.trim(ctx, o.TrimBefore); err != nil {
 			return err
 		}
-		for _, id := range workspaces {
-			if _, err := NewWorkspace(store, id, Options{}).TrimChanges(ctx, o.TrimBefore); err != nil {
-				return err
-			}
-		}
 	}
-	if eraser, ok := store.(interface{ Erase(context.Context) error }); ok {
+	if eraser, ok := db.store.(interface{ Erase(context.Context) error }); ok {
 		return eraser.Erase(ctx)
 	}
 	return nil
 }
 
-// feedWorkspaces returns the workspaces that have a change feed.
-func feedWorkspaces(ctx context.Context, store storage.Store) (ids []uuid.UUID, err error) {
-	err = store.View(ctx, func(r storage.Reader) error {
+// trim drops the changes of every workspace that are older than a time.
+func (db *DB) trim(ctx context.Context, before time.Time) error {
+	workspaces, err := db.Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range workspaces {
+		if _, err := db.Workspace(id).TrimChanges(ctx, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Workspaces returns the ids of the workspaces in the store that have, or had, a customer.
+func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
+	err = db.store.View(ctx, func(r storage.Reader) error {
 		ids = nil
 		for e, err := range r.Scan(ctx, storage.Prefix(layout.AllFeedEnds()), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
-			if k := layout.Parse(e.Key); len(ids) == 0 || ids[len(ids)-1] != k.Workspace {
+			k, err := layout.ParseAs(layout.ShapeFeedEnds, e.Key)
+			if err != nil {
+				return err
+			}
+			if len(ids) == 0 || ids[len(ids)-1] != k.Workspace {
 				ids = append(ids, k.Workspace)
 			}
 		}
@@ -150,9 +162,9 @@ func decodeDeletedCustomer(row []byte) (deletedCustomer, error) {
 }
 
 // deletedCustomers returns the customers whose rows wait for Sweep.
-func deletedCustomers(ctx context.Context, store storage.Store) (map[layout.CustomerID]deletedCustomer, error) {
+func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]deletedCustomer, error) {
 	out := map[layout.CustomerID]deletedCustomer{}
-	err := store.View(ctx, func(r storage.Reader) error {
+	err := db.store.View(ctx, func(r storage.Reader) error {
 		clear(out)
 		for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomers()), storage.ScanOptions{}) {
 			if err != nil {
@@ -173,7 +185,7 @@ func (s *sweeper) customer(ctx context.Context, id layout.CustomerID, workspace 
 	for ; s.updates > 0; s.updates-- {
 		var rows int
 		var next []byte
-		err := storage.Run(ctx, s.store, func(tx storage.Tx) (err error) {
+		err := storage.Run(ctx, s.db.store, func(tx storage.Tx) (err error) {
 			if rows, next, err = s.some(ctx, tx, workspace, rest); err != nil || next != nil {
 				return err
 			}

@@ -62,26 +62,26 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 		reused, err := ws.Push(t.Context(), other)
 		require.NoError(t, err)
 		require.Empty(t, reused.Warnings)
-		checked, err := data.Check(t.Context(), ws.Store())
+		checked, err := ws.DB().Check(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, checked.Damage)
 		require.Equal(t, 1, checked.Deleted)
-		stats, err := data.ReadStats(t.Context(), ws.Store())
+		stats, err := ws.DB().Stats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, stats.DeletedCustomers)
 		require.Equal(t, 3*rooms+1, stats.DeletedResources)
 		require.False(t, stats.OldestDelete.IsZero())
 
-		swept, err := data.Sweep(t.Context(), ws.Store())
+		swept, err := ws.DB().Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, swept.Customers)
 		require.Len(t, dump(t, ws), rows, "those of the other customer")
 		require.JSONEq(t, exported(t, other), export(t, ws, "b"))
 		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, toldOf(t, ws))
-		stats, err = data.ReadStats(t.Context(), ws.Store())
+		stats, err = ws.DB().Stats(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, stats)
-		swept, err = data.Sweep(t.Context(), ws.Store())
+		swept, err = ws.DB().Sweep(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, swept)
 	})
@@ -125,7 +125,7 @@ func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
 		require.LessOrEqual(t, left-now, 5000)
 		left = now
 	}
-	report, err := data.Sweep(t.Context(), h)
+	report, err := data.Open(h, data.Options{}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, left)
 	require.Equal(t, data.SweepReport{Customers: 1, Rows: total - 1}, report)
@@ -145,8 +145,8 @@ func TestSweep_StoppedAnywhere_GoesOn(t *testing.T) {
 		_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 		require.NoError(t, err)
 		crash := backends.NewCrash(store, steps)
-		_, err = data.Sweep(t.Context(), crash)
-		report, checkErr := data.Check(t.Context(), store)
+		_, err = data.Open(crash, data.Options{}).Sweep(t.Context())
+		report, checkErr := data.Open(store, data.Options{}).Check(t.Context())
 		require.NoError(t, checkErr)
 		require.Empty(t, report.Damage, "step %d", steps)
 		require.JSONEq(t, exported(t, block("b", "b", 3)), export(t, ws, "b"))
@@ -179,7 +179,7 @@ func TestSweep_SeveralAtOnce_RemoveEachRowOnce(t *testing.T) {
 					case <-done:
 						return
 					default:
-						if _, err := data.Sweep(context.WithoutCancel(t.Context()), store); err != nil {
+						if _, err := data.Open(store, data.Options{}).Sweep(context.WithoutCancel(t.Context())); err != nil {
 							failed <- err
 							return
 						}
@@ -227,17 +227,17 @@ func TestErase_SweepsTrimsAndErases(t *testing.T) {
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 		require.NoError(t, err)
 	}
-	require.NoError(t, data.Erase(t.Context(), store, data.EraseOptions{}))
+	require.NoError(t, data.Open(store, data.Options{}).Erase(t.Context(), data.EraseOptions{}))
 	require.Equal(t, 1, store.erased)
 	for _, ws := range all {
 		require.Empty(t, dump(t, ws))
 		require.Len(t, changes(t, ws, data.Cursor{}), 20, "the feed is kept")
 	}
-	require.NoError(t, data.Erase(t.Context(), store, data.EraseOptions{TrimBefore: clockStart.AddDate(1, 0, 0)}))
+	require.NoError(t, data.Open(store, data.Options{}).Erase(t.Context(), data.EraseOptions{TrimBefore: clockStart.AddDate(1, 0, 0)}))
 	for _, ws := range all {
 		require.Empty(t, changes(t, ws, data.Cursor{}))
 	}
 	store.err = fmt.Errorf("the disk: %w", backends.ErrFault)
-	require.ErrorIs(t, data.Erase(t.Context(), store, data.EraseOptions{}), backends.ErrFault)
-	require.NoError(t, data.Erase(t.Context(), memory.New(), data.EraseOptions{}), "a store without an Erase of its own")
+	require.ErrorIs(t, data.Open(store, data.Options{}).Erase(t.Context(), data.EraseOptions{}), backends.ErrFault)
+	require.NoError(t, data.Open(memory.New(), data.Options{}).Erase(t.Context(), data.EraseOptions{}), "a store without an Erase of its own")
 }

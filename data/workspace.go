@@ -2,11 +2,9 @@ package data
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,59 +13,26 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Options configures a Workspace. The zero value works.
-type Options struct {
-	// Both must be safe for concurrent use, and Rand must never repeat itself.
-	Now  func() time.Time // default time.Now
-	Rand io.Reader        // of derived ids and customer ids; default crypto/rand
-
-	// FollowInterval is how often Follow looks for what was committed by way of another
-	// Workspace value; default 1 second.
-	FollowInterval time.Duration
-}
-
-// Workspace is the customers of one workspace and their resources. Its state is in its
-// store, so any number of Workspace values may use one store at the same time, in one
-// process or in several. It is safe for concurrent use.
+// Workspace is the customers of one workspace and their resources. It is a handle: its state
+// is in the store of its DB. It is safe for concurrent use.
 type Workspace struct {
-	store          storage.Store
-	id             uuid.UUID
-	now            func() time.Time
-	rand           io.Reader
-	followInterval time.Duration
-	shortPlan      int // resources that a plan may look at in the transaction that carries it out
-
-	formatChecked atomic.Bool // whether the format of the store is known to be right
-	news          news
-	ids           customerIDs
-}
-
-// NewWorkspace opens the workspace of that id in the store. It does no I/O: a
-// workspace is there as soon as it has a customer.
-func NewWorkspace(store storage.Store, id uuid.UUID, o Options) *Workspace {
-	w := &Workspace{store: store, id: id, now: o.Now, rand: o.Rand, followInterval: o.FollowInterval, shortPlan: shortPlan}
-	if w.followInterval <= 0 {
-		w.followInterval = time.Second
-	}
-	if w.now == nil {
-		w.now = time.Now
-	}
-	if w.rand == nil {
-		w.rand = rand.Reader
-	}
-	return w
+	db *DB
+	id uuid.UUID
 }
 
 // ID is the id of the workspace.
 func (w *Workspace) ID() uuid.UUID { return w.id }
 
-// Store is where the workspace lies.
-func (w *Workspace) Store() storage.Store { return w.store }
+// DB returns the DB of the workspace.
+func (w *Workspace) DB() *DB { return w.db }
 
-func (w *Workspace) time() time.Time { return utcMicro(w.now()) }
+// Store returns the store of the workspace's DB.
+func (w *Workspace) Store() storage.Store { return w.db.store }
+
+func (w *Workspace) time() time.Time { return utcMicro(w.db.now()) }
 
 func (w *Workspace) newID() (uuid.UUID, error) {
-	id, err := uuid.NewRandomFromReader(w.rand)
+	id, err := uuid.NewRandomFromReader(w.db.rand)
 	if err != nil {
 		return id, fmt.Errorf("data: making a derived id: %w", err)
 	}
@@ -81,7 +46,7 @@ func (s *Snapshot) newCustomer(key string, dryRun bool) (c *customer, taken [][]
 	if dryRun {
 		return c, nil, nil
 	}
-	if _, err := io.ReadFull(s.w.rand, c.id[:]); err != nil {
+	if _, err := io.ReadFull(s.w.db.rand, c.id[:]); err != nil {
 		return nil, nil, fmt.Errorf("data: making a customer id: %w", err)
 	}
 	return c, [][]byte{layout.CustomerRecord(c.id), layout.DeletedCustomer(c.id)}, nil
@@ -129,8 +94,7 @@ func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(cont
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) }, reads)
 }
 
-// WithinID is Within for the id that [Customer.ID] gives. Tell reads the row of
-// layout.FeedEndsOf, which can be among reads.
+// WithinID is Within for the id that [Customer.ID] gives.
 func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) {
@@ -158,10 +122,10 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 // of a visitor's session: a large operation on the customer need not be planned again.
 func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append([][]byte{layout.Format(), layout.CustomerRecord(id)}, reads...)
-	inner, end := storage.Inside(ctx, w.store)
+	inner, end := storage.Inside(ctx, w.db.store)
 	defer end()
-	err := storage.Run(ctx, w.store, func(tx storage.Tx) error {
-		if err := w.checkFormat(ctx, tx); err != nil {
+	err := storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
+		if err := w.db.checkFormat(ctx, tx); err != nil {
 			return err
 		}
 		s := w.At(tx)
@@ -175,7 +139,7 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 		return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
 	}, reads...)
 	if err == nil {
-		w.news.tell()
+		w.db.news.tell(w.id)
 	}
 	return err
 }

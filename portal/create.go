@@ -88,22 +88,10 @@ func (s *Service) checkWorkspace(ws *data.Workspace) error {
 	switch {
 	case ws == nil:
 		return fmt.Errorf("%w: a workspace is needed", ErrInvalid)
-	case !storage.Same(ws.Store(), s.store):
-		return fmt.Errorf("%w: the workspace is in another store than the service; open both on one Store value", ErrInvalid)
-	}
-	if known, _ := s.workspaces.Load(ws.ID()); known != ws {
-		s.workspaces.Store(ws.ID(), ws)
+	case ws.DB() != s.db:
+		return fmt.Errorf("%w: the workspace is of another DB than the service; make both from one data.Open", ErrInvalid)
 	}
 	return nil
-}
-
-// workspace is the one of an id.
-func (s *Service) workspace(id uuid.UUID) *data.Workspace {
-	if ws, known := s.workspaces.Load(id); known {
-		return ws.(*data.Workspace)
-	}
-	ws, _ := s.workspaces.LoadOrStore(id, data.NewWorkspace(s.store, id, data.Options{Now: s.now, Rand: s.rand}))
-	return ws.(*data.Workspace)
 }
 
 func (s *Service) checkCreate(req CreateRequest) form.Notes {

@@ -26,8 +26,8 @@ func must[T any](v T, err error) T {
 func newPortals() (context.Context, *data.Workspace, *portal.Service) {
 	store := memory.New()
 	ring := must(keys.New(0, map[int][]byte{0: must(keys.NewMaster())}))
-	portals := must(portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring}))
-	return context.Background(), data.NewWorkspace(store, uuid.New(), data.Options{}), portals
+	portals := must(portal.New(data.Open(store, data.Options{}), portal.Options{BaseURL: "https://portal.example", Keys: ring}))
+	return context.Background(), portals.DB().Workspace(uuid.New()), portals
 }
 
 func ExampleService_Create() {

@@ -93,7 +93,7 @@ func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along 
 	if err != nil || p == nil {
 		return nil, err
 	}
-	o := &opened{standing: p, ws: s.workspace(p.workspace), along: rows[standingRows+1:]}
+	o := &opened{standing: p, ws: s.db.Workspace(p.workspace), along: rows[standingRows+1:]}
 	o.owner, err = o.ws.At(r).StoredCustomer(to.customer, rows[standingRows])
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil, nil

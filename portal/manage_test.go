@@ -55,7 +55,7 @@ func TestGetAndListPortals(t *testing.T) {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, bad)
 			require.ErrorIs(t, err, portal.ErrInvalid, "%q", bad)
 		}
-		elsewhere := data.NewWorkspace(f.ws.Store(), uuid.New(), data.Options{})
+		elsewhere := f.ws.DB().Workspace(uuid.New())
 		_, err = f.portals.Get(t.Context(), elsewhere, p.ID)
 		require.ErrorIs(t, err, portal.ErrNotFound)
 		_, err = f.portals.UpdateConfig(t.Context(), elsewhere, p.ID, func(*portal.Config) error { return nil })

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -35,16 +33,12 @@ type Options struct {
 
 	SessionIdle time.Duration // a session that is not used for so long is over; default 30 minutes
 	SessionTTL  time.Duration // a session is over after so long, or with its portal; default 12 hours
-
-	// Both must be safe for concurrent use.
-	Now  func() time.Time // default time.Now
-	Rand io.Reader        // of portal ids, link ids, tokens and keys of resources; default crypto/rand
 }
 
-// Service makes and opens the portals of any number of workspaces in one store. It
-// holds no state but its store, its keys and the workspaces that it has met, and is safe
-// for concurrent use.
+// Service makes and opens the portals of any number of workspaces in one DB. Its state is in
+// the DB's store. It is safe for concurrent use.
 type Service struct {
+	db     *data.DB
 	store  storage.Store
 	base   string
 	keys   *keys.Ring
@@ -55,10 +49,6 @@ type Service struct {
 	maxAge time.Duration // of a session
 	now    func() time.Time
 	rand   io.Reader
-
-	// workspaces are by id: the host's own where it has given them, so that what a
-	// session writes waits for the host's large operations, and its Follow hears of it.
-	workspaces *sync.Map
 }
 
 const (
@@ -70,10 +60,13 @@ const (
 )
 
 // New returns a Service, or an error that matches [ErrInvalid]. It does no I/O.
-func New(store storage.Store, o Options) (*Service, error) {
+func New(db *data.DB, o Options) (*Service, error) {
+	if db == nil {
+		return nil, fmt.Errorf("%w: a DB is required: make it with data.Open", ErrInvalid)
+	}
 	s := &Service{
-		store: store, keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
-		now: o.Now, rand: o.Rand, workspaces: &sync.Map{},
+		db: db, store: db.Store(), keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
+		now: db.Now, rand: db.Rand(),
 	}
 	base, err := url.Parse(o.BaseURL)
 	switch {
@@ -83,8 +76,6 @@ func New(store storage.Store, o Options) (*Service, error) {
 		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", ErrInvalid)
 	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
 		return nil, fmt.Errorf("%w: Options.Keys is required: make them with keys.New", ErrInvalid)
-	case store == nil:
-		return nil, fmt.Errorf("%w: a store is required", ErrInvalid)
 	}
 	if s.signer, err = link.NewSigner(o.Keys); err != nil {
 		return nil, err
@@ -108,14 +99,11 @@ func New(store storage.Store, o Options) (*Service, error) {
 	if s.idle < minTTL || s.maxAge < minTTL {
 		return nil, fmt.Errorf("%w: SessionIdle and SessionTTL must be at least %v", ErrInvalid, minTTL)
 	}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	if s.rand == nil {
-		s.rand = rand.Reader
-	}
 	return s, nil
 }
+
+// DB returns the DB of the service.
+func (s *Service) DB() *data.DB { return s.db }
 
 // BaseURL is what comes before the code of every link, with a slash at its end.
 func (s *Service) BaseURL() string { return s.base }

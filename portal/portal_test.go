@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
@@ -59,9 +61,10 @@ func setup(t testing.TB, store storage.Store) *fixture {
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: ring, Now: c.now})
+	db := data.Open(store, data.Options{Now: c.now})
+	portals, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
 	require.NoError(t, err)
-	return &fixture{c, data.NewWorkspace(store, workspaceID, data.Options{Now: c.now}), portals, ring, master}
+	return &fixture{c, db.Workspace(workspaceID), portals, ring, master}
 }
 
 // each runs test on every backend.
@@ -157,20 +160,25 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrInvalid)
 		requireEmpty(t, f)
 
-		broken, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Rand: bytes.NewReader(nil)})
+		broken, err := portal.New(data.Open(f.ws.Store(), data.Options{Rand: bytes.NewReader(nil)}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
-		_, err = broken.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
-		require.ErrorContains(t, err, "making an id")
+		_, err = broken.Create(t.Context(), broken.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
+		require.ErrorContains(t, err, "making a")
 		requireEmpty(t, f)
 
 		// The second portal fails in the transaction of its push: another one has its id.
-		repeats, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Rand: zeros{}, Now: f.clock.now})
-		require.NoError(t, err)
-		_, err = repeats.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+		repeating := func() *portal.Service {
+			rand := &zerosFirst{left: 2} // the ids of the portal and of its link
+			s, err := portal.New(data.Open(f.ws.Store(), data.Options{Rand: rand, Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+			require.NoError(t, err)
+			return s
+		}
+		first, second := repeating(), repeating()
+		_, err = first.Create(t.Context(), first.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
 		require.NoError(t, err)
 		other := &data.CustomerData{CustomerKey: "Other"}
 		other.Add(data.Room("201", "Room 201"))
-		_, err = repeats.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: other})
+		_, err = second.Create(t.Context(), second.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: other})
 		require.ErrorContains(t, err, "taken")
 		_, err = f.ws.Customer(t.Context(), "Other")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
@@ -179,17 +187,20 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 	})
 }
 
-// zeros is a source of random bytes that repeats itself.
-type zeros struct{}
+// zerosFirst is a source of random bytes whose first reads give zeros.
+type zerosFirst struct{ left int }
 
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
+func (z *zerosFirst) Read(b []byte) (int, error) {
+	if z.left--; z.left >= 0 {
+		clear(b)
+		return len(b), nil
+	}
+	return rand.Read(b)
 }
 
 func requireEmpty(t *testing.T, f *fixture) {
 	t.Helper()
-	_, err := data.Sweep(t.Context(), f.ws.Store())
+	_, err := f.ws.DB().Sweep(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
@@ -243,7 +254,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"a negative TTL":   {Keys: ring, BaseURL: "https://se.am", TTL: -1},
 		"a TTL over the M": {Keys: ring, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
 	} {
-		_, err := portal.New(nil, o)
+		_, err := portal.New(data.Open(memory.New(), data.Options{}), o)
 		require.ErrorIs(t, err, portal.ErrInvalid, name)
 	}
 }
@@ -261,8 +272,8 @@ func TestTheDefaultTTLIsWithinItsMaximum(t *testing.T) {
 			{portal.Options{TTL: time.Minute, MaxTTL: time.Hour}, time.Minute, time.Hour},
 		} {
 			o := test.o
-			o.BaseURL, o.Keys, o.Now = "https://se.am", f.keys, f.clock.now
-			portals, err := portal.New(f.ws.Store(), o)
+			o.BaseURL, o.Keys = "https://se.am", f.keys
+			portals, err := portal.New(f.ws.DB(), o)
 			require.NoError(t, err)
 			p, err := portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
 			require.NoError(t, err)
@@ -287,11 +298,11 @@ func (same) Read(p []byte) (int, error) {
 
 func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		portals, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now, Rand: same{}})
+		portals, err := portal.New(data.Open(f.ws.Store(), data.Options{Now: f.clock.now, Rand: same{}}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
-		_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+		_, err = portals.Create(t.Context(), portals.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
 		require.NoError(t, err)
-		_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerKey: "My Company"})
+		_, err = portals.Create(t.Context(), portals.DB().Workspace(workspaceID), portal.CreateRequest{CustomerKey: "My Company"})
 		require.ErrorContains(t, err, "an id that is taken")
 	})
 }
@@ -300,7 +311,7 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := portal.New(nil, portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.ErrorIs(t, err, portal.ErrInvalid)
-		_, err = portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: &keys.Ring{}})
+		_, err = portal.New(f.ws.DB(), portal.Options{BaseURL: "https://se.am", Keys: &keys.Ring{}})
 		require.ErrorIs(t, err, portal.ErrInvalid)
 		_, err = f.portals.Create(t.Context(), nil, portal.CreateRequest{CustomerKey: "a"})
 		require.ErrorIs(t, err, portal.ErrInvalid)
@@ -316,7 +327,7 @@ func TestCodeOfALink(t *testing.T) {
 
 func TestTheBaseURLMayHaveAPath(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		portals, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "http://127.0.0.1:8080/portal/", Keys: f.keys})
+		portals, err := portal.New(f.ws.DB(), portal.Options{BaseURL: "http://127.0.0.1:8080/portal/", Keys: f.keys})
 		require.NoError(t, err)
 		p, err := portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
 		require.NoError(t, err)
@@ -350,7 +361,7 @@ func TestRevoke(t *testing.T) {
 		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 		require.NoError(t, err)
 
-		elsewhere := data.NewWorkspace(f.ws.Store(), uuid.New(), data.Options{})
+		elsewhere := f.ws.DB().Workspace(uuid.New())
 		require.ErrorIs(t, f.portals.Revoke(t.Context(), elsewhere, p.ID), portal.ErrNotFound)
 		require.ErrorIs(t, f.portals.Revoke(t.Context(), f.ws, uuid.New()), portal.ErrNotFound)
 		room, err := f.ws.Space(t.Context(), "101")
@@ -407,7 +418,7 @@ func TestForgedAndExpiredCodesCostNoRead(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
-		blind, err := portal.New(closedStore{}, portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now})
+		blind, err := portal.New(data.Open(closedStore{}, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		require.Panics(t, func() { _, _ = blind.Resolve(t.Context(), code) }, "a good code is looked up")
 		n := 1_000_000
@@ -436,7 +447,7 @@ func TestForgedAndExpiredCodesCostNoRead(t *testing.T) {
 
 func TestAWorkspaceOfAnotherStoreIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		other := data.NewWorkspace(closedStore{}, workspaceID, data.Options{})
+		other := data.Open(closedStore{}, data.Options{}).Workspace(workspaceID)
 		_, err := f.portals.Create(t.Context(), other, portal.CreateRequest{CustomerData: hotel()})
 		require.ErrorIs(t, err, portal.ErrInvalid)
 	})

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -53,7 +52,7 @@ func TestProfiles(t *testing.T) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, []portal.Profile{updated, plain}, all)
 
-		elsewhere := data.NewWorkspace(f.ws.Store(), uuid.New(), data.Options{})
+		elsewhere := f.ws.DB().Workspace(uuid.New())
 		_, err = f.portals.Profile(t.Context(), elsewhere, made.ID)
 		require.ErrorIs(t, err, portal.ErrProfileNotFound)
 		require.ErrorIs(t, f.portals.DeleteProfile(t.Context(), elsewhere, made.ID), portal.ErrProfileNotFound)

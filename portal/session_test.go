@@ -185,7 +185,7 @@ func TestASessionDiesWithTheKeyOfItsLink(t *testing.T) {
 		service := func(active int, masters map[int][]byte) *portal.Service {
 			ring, err := keys.New(active, masters)
 			require.NoError(t, err)
-			s, err := portal.New(f.ws.Store(), portal.Options{BaseURL: "https://se.am", Keys: ring, Now: f.clock.now})
+			s, err := portal.New(f.ws.DB(), portal.Options{BaseURL: "https://se.am", Keys: ring})
 			require.NoError(t, err)
 			return s
 		}
@@ -289,7 +289,7 @@ func TestForgedCodesAreCountedAtNoRead(t *testing.T) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
 		store := &backends.Counted{Store: f.ws.Store()}
-		portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now})
+		portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		for at := range code {
 			for _, c := range "0123456789abcdefghjkmnpqrstvwxyz" {

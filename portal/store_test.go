@@ -38,7 +38,7 @@ func TestService_OnAStoreThatCannotBeCompared_Works(t *testing.T) {
 		"the store that it wraps":    store.Store,
 		"another store":              memory.New(),
 	} {
-		ws := data.NewWorkspace(other, uuid.New(), data.Options{})
+		ws := data.Open(other, data.Options{}).Workspace(uuid.New())
 		_, err := f.portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: hotel()})
 		require.ErrorIs(t, err, portal.ErrInvalid, name)
 	}

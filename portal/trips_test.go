@@ -37,9 +37,9 @@ func stocked(t *testing.T, n int) (*fixture, *backends.Counted) {
 func (f *fixture) restarted(t *testing.T) *fixture {
 	t.Helper()
 	store := f.ws.Store()
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: f.keys, Now: f.clock.now})
+	portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 	require.NoError(t, err)
-	return &fixture{f.clock, data.NewWorkspace(store, workspaceID, data.Options{Now: f.clock.now}), portals, f.keys, f.master}
+	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}
 }
 
 // TestTrips_OfPortals_DoNotGrowWithTheData counts the round trips of operations with few and

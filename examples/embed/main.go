@@ -12,7 +12,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -54,7 +53,8 @@ type backend struct {
 
 func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
 	store := memory.New() // a real one would use badger.Open
-	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	db := data.Open(store, data.Options{})
+	ws := db.Workspace(uuid.New())
 	master, err := keys.NewMaster()
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: baseURL + "/portal", Keys: ring})
+	portals, err := portal.New(db, portal.Options{BaseURL: baseURL + "/portal", Keys: ring})
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +72,12 @@ func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
 		return nil, err
 	}
 	api, err := httpapi.New(httpapi.Options{
-		Portals: portals, Workspace: httpapi.Only(ws), Authenticate: authenticate, BaseURL: baseURL + "/api",
+		Portals: portals, Authenticate: authenticate, BaseURL: baseURL + "/api",
 	})
 	if err != nil {
 		return nil, err
 	}
-	pages, err := web.New(portals, web.Options{Logger: slog.Default()})
+	pages, err := web.New(portals, web.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func tell(ctx context.Context, ws *data.Workspace, v *vendor, after data.Cursor)
 func run(ctx context.Context, out io.Writer) error {
 	store := memory.New()
 	defer store.Close()
-	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	ws := data.Open(store, data.Options{}).Workspace(uuid.New())
 	v := &vendor{out: out, has: map[uuid.UUID]bool{}}
 	var after data.Cursor
 

@@ -95,9 +95,11 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	db := data.Open(store, data.Options{Logger: logger})
 	a := &app{
-		ws: data.NewWorkspace(store, id.workspace, data.Options{}), out: out,
-		baseURL: *baseURL, privateHTTP: *privateHTTP, log: slog.New(slog.NewTextHandler(log, nil)),
+		ws: db.Workspace(id.workspace), out: out,
+		baseURL: *baseURL, privateHTTP: *privateHTTP, log: logger,
 	}
 	var listener net.Listener
 	if !*once {
@@ -110,7 +112,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	if a.baseURL == "" {
 		a.baseURL = urlOf(*addr) + "/portal"
 	}
-	if a.portals, err = portal.New(store, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
+	if a.portals, err = portal.New(db, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
 		return err
 	}
 	var group data.CustomerData

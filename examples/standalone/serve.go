@@ -44,13 +44,13 @@ func (a *app) mux(demo string) (*http.ServeMux, error) {
 		return nil, err
 	}
 	api, err := httpapi.New(httpapi.Options{
-		Portals: a.portals, Workspace: httpapi.Only(a.ws), Authenticate: authenticate,
-		BaseURL: (&url.URL{Scheme: base.Scheme, Host: base.Host}).String(), Log: a.log,
+		Portals: a.portals, Authenticate: authenticate,
+		BaseURL: (&url.URL{Scheme: base.Scheme, Host: base.Host}).String(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	pages, err := web.New(a.portals, web.Options{Logger: a.log, AllowPrivateHTTP: a.privateHTTP})
+	pages, err := web.New(a.portals, web.Options{AllowPrivateHTTP: a.privateHTTP})
 	if err != nil {
 		return nil, err
 	}
@@ -92,16 +92,15 @@ func (a *app) preview(ctx context.Context, mux *http.ServeMux, origin string) er
 	if err != nil {
 		return err
 	}
-	store := memory.New()
-	portals, err := portal.New(store, portal.Options{BaseURL: origin + path, Keys: ring})
+	portals, err := portal.New(data.Open(memory.New(), data.Options{Logger: a.log}), portal.Options{BaseURL: origin + path, Keys: ring})
 	if err != nil {
 		return err
 	}
-	pages, err := web.New(portals, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations(), Logger: a.log})
+	pages, err := web.New(portals, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()})
 	if err != nil {
 		return err
 	}
-	links, err := preview.Make(ctx, store, portals, preview.Options{})
+	links, err := preview.Make(ctx, portals, preview.Options{})
 	if err != nil {
 		return err
 	}
@@ -141,16 +140,11 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 		Handler: handler, MaxHeaderBytes: maxHeaderBytes,
 		ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	maintaining, stop := context.WithCancel(ctx)
-	maintained := make(chan struct{})
-	go func() {
-		defer close(maintained)
-		if err := a.maintain(maintaining); err != nil {
-			failed <- err
-		}
-	}()
+	maintained := make(chan error, 1)
+	go func() { maintained <- a.portals.Run(maintaining) }()
 	defer func() { stop(); <-maintained }()
 	a.print("\nServing the API on http://%s; end with Ctrl-C.\n", listener.Addr())
 	if link != "" {
@@ -168,22 +162,4 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
 	}
 	return nil
-}
-
-// maintain removes the rows of deleted customers, now and every minute until ctx is done.
-func (a *app) maintain(ctx context.Context) error {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		if _, err := data.Sweep(ctx, a.ws.Store()); ctx.Err() != nil {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("removing the rows of deleted customers: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }

@@ -29,9 +29,9 @@ func newDesk(t *testing.T) (*Desk, *clock) {
 	require.NoError(t, err)
 	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://stay.example", Keys: ring, Now: now})
+	portals, err := portal.New(data.Open(store, data.Options{Now: now}), portal.Options{BaseURL: "https://stay.example", Keys: ring})
 	require.NoError(t, err)
-	return &Desk{data.NewWorkspace(store, uuid.New(), data.Options{Now: now}), portals}, c
+	return &Desk{portals.DB().Workspace(uuid.New()), portals}, c
 }
 
 func TestAGuestComesAndGoes(t *testing.T) {
@@ -106,7 +106,7 @@ func TestCheckIn_LinkIsFollowed(t *testing.T) {
 	desk, clock := newDesk(t)
 	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
 	require.NoError(t, err)
-	pages, err := web.New(desk.Portals, web.Options{Now: func() time.Time { return clock.now }})
+	pages, err := web.New(desk.Portals, web.Options{})
 	require.NoError(t, err)
 	var cookies []*http.Cookie
 	get := func(target string) *httptest.ResponseRecorder {

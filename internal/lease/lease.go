@@ -90,8 +90,8 @@ type Lease struct {
 // Acquire tries once to acquire a lease. A name has 1 to 1024 bytes. It returns [ErrHeld] if another process holds the
 // lease, or this one does; call it again later. A caller that waits for a lease calls it at least once per duration.
 func (l *Leases) Acquire(ctx context.Context, name string) (*Lease, error) {
-	if name == "" || len(name) > MaxNameBytes {
-		return nil, fmt.Errorf("lease: a name of %d bytes is not from 1 to %d bytes long", len(name), MaxNameBytes)
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
 	acquired := &Lease{leases: l, name: name, done: make(chan struct{})}
 	if _, err := rand.Read(acquired.token[:]); err != nil {
@@ -124,6 +124,14 @@ func (l *Leases) Acquire(ctx context.Context, name string) (*Lease, error) {
 	delete(l.seen, name)
 	l.held[name] = acquired
 	return acquired, nil
+}
+
+// checkName returns an error if a lease cannot have the name.
+func checkName(name string) error {
+	if name == "" || len(name) > MaxNameBytes {
+		return fmt.Errorf("lease: a name of %d bytes is not from 1 to %d bytes long", len(name), MaxNameBytes)
+	}
+	return nil
 }
 
 // abandoned reports whether this process has seen a holder's row unchanged for the duration that the row states.

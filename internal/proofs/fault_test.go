@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		_, err := h.ws.Push(t.Context(), d)
 		require.NoError(t, err)
 	}
-	report, err := data.Check(t.Context(), store)
+	report, err := data.Open(store, data.Options{}).Check(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	require.Equal(t, 1, report.Deleted)
@@ -99,9 +99,9 @@ func (w *world) state(t *testing.T, store storage.Store, withFeed bool) string {
 		require.NoError(t, err)
 		told[fmt.Sprint(c.Change, c.CustomerKey, c.Kind, c.Key)]++
 	}
-	_, sweepErr := data.Sweep(t.Context(), store)
+	_, sweepErr := data.Open(store, data.Options{}).Sweep(t.Context())
 	require.NoError(t, sweepErr)
-	report, checkErr := data.Check(t.Context(), store)
+	report, checkErr := data.Open(store, data.Options{}).Check(t.Context())
 	require.NoError(t, checkErr)
 	require.Zero(t, report.Damages+report.Deleted, "%v", report)
 	if withFeed {

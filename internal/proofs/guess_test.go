@@ -28,6 +28,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
@@ -427,7 +428,7 @@ func expiredCode(t *testing.T, identity string) string {
 	require.NoError(t, err)
 	long := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := memory.New()
-	portals, err := portal.New(s, portal.Options{BaseURL: "https://portal.example", Keys: ring, Now: func() time.Time { return long }})
+	portals, err := portal.New(data.Open(s, data.Options{Now: func() time.Time { return long }}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	require.NoError(t, err)
 	h := newHost(s)
 	d := block("a", "a", 1)

@@ -47,7 +47,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 
 		store, err := openSmall(dir)
 		require.NoError(t, err, "round %d", round)
-		report, err := data.Check(t.Context(), store)
+		report, err := data.Open(store, data.Options{}).Check(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, report.Damage, "round %d, seed %d", round, seed)
 		waiting += min(1, report.Deleted)
@@ -61,9 +61,9 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 			}
 		}
 		requireFeed(t, h)
-		_, err = data.Sweep(t.Context(), store)
+		_, err = data.Open(store, data.Options{}).Sweep(t.Context())
 		require.NoError(t, err)
-		report, err = data.Check(t.Context(), store)
+		report, err = data.Open(store, data.Options{}).Check(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, report.Damages+report.Deleted, "round %d: %v", round, report)
 		require.NoError(t, store.Close())

@@ -34,11 +34,11 @@ func newHostWith(store storage.Store, rand io.Reader) host {
 	if err != nil {
 		panic(err)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://example.com", Keys: ring, Rand: rand})
+	portals, err := portal.New(data.Open(store, data.Options{Rand: rand}), portal.Options{BaseURL: "https://example.com", Keys: ring})
 	if err != nil {
 		panic(err)
 	}
-	return host{data.NewWorkspace(store, workspaceID, data.Options{}), portals}
+	return host{portals.DB().Workspace(workspaceID), portals}
 }
 
 // customer is all that a customer has, but for derived ids and times.
@@ -144,7 +144,7 @@ func (h host) take(ctx context.Context, st step, last *opened) (*opened, error) 
 		_, err = h.ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, keys...)})
 	case "delete customer":
 		if _, err = h.ws.Delete(ctx, data.Selection{CustomerKeys: []string{st.customer}}); err == nil && st.size%2 == 0 {
-			_, err = data.Sweep(ctx, h.ws.Store())
+			_, err = h.ws.DB().Sweep(ctx)
 		}
 	case "create", "create with data":
 		req := portal.CreateRequest{CustomerKey: st.customer}

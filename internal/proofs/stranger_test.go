@@ -128,11 +128,11 @@ func newStrangers(t *testing.T, store storage.Store) *strangers {
 	now := func() time.Time { return strangersTime }
 	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
-	s.portals, err = portal.New(s.store, portal.Options{BaseURL: "https://portal.example", Keys: ring, Now: now, Rand: s.dice})
+	s.portals, err = portal.New(data.Open(s.store, data.Options{Now: now, Rand: s.dice}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	require.NoError(t, err)
-	here := data.NewWorkspace(s.store, workspaceID, data.Options{Now: now, Rand: s.dice})
+	here := s.portals.DB().Workspace(workspaceID)
 	s.words[attacker], s.words[victim] = here, here
-	s.words[foreigner] = data.NewWorkspace(s.store, uuid.MustParse("11111111-2222-4333-8444-555555555555"), data.Options{Now: now, Rand: s.dice})
+	s.words[foreigner] = s.portals.DB().Workspace(uuid.MustParse("11111111-2222-4333-8444-555555555555"))
 	for _, word := range []string{victim, attacker, foreigner} {
 		_, err := s.words[word].Push(t.Context(), estateOf(word))
 		require.NoError(t, err)
@@ -496,7 +496,7 @@ func callWithOthers(t *testing.T, store storage.Store, stride int) {
 		}
 	}
 	require.Equal(t, before, s.exports(t))
-	report, err := data.Check(t.Context(), s.store)
+	report, err := data.Open(s.store, data.Options{}).Check(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	t.Logf("%d identifiers, %d attempts", len(s.others), tried)

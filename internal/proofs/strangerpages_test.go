@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -200,7 +199,7 @@ func askWithOthers(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 	paths, asked, posted := everyPage(t)
 	s := newStrangers(t, store)
 	o := &offers{}
-	pages, err := web.New(s.portals, web.Options{Now: func() time.Time { return strangersTime }, Accounts: o, Automations: o})
+	pages, err := web.New(s.portals, web.Options{Accounts: o, Automations: o})
 	require.NoError(t, err)
 	code := portal.Code(s.link)
 	first, opened := httptest.NewRecorder(), httptest.NewRecorder()

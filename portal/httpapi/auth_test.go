@@ -14,7 +14,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // TestStaticCredentials is a table of headers, and whose workspace they open.
@@ -123,12 +127,11 @@ func TestNew_RequiredOptionMissing_IsNamed(t *testing.T) {
 	f := onMemory(t)
 	authenticate, err := httpapi.Credentials{}.Static()
 	require.NoError(t, err)
-	whole := httpapi.Options{Portals: f.portals, Workspace: httpapi.Only(f.a), Authenticate: authenticate}
+	whole := httpapi.Options{Portals: f.portals, Authenticate: authenticate}
 	_, err = httpapi.New(whole)
 	require.NoError(t, err)
 	for name, without := range map[string]func(*httpapi.Options){
 		"Options.Portals":      func(o *httpapi.Options) { o.Portals = nil },
-		"Options.Workspace":    func(o *httpapi.Options) { o.Workspace = nil },
 		"Options.Authenticate": func(o *httpapi.Options) { o.Authenticate = nil },
 	} {
 		o := whole
@@ -137,7 +140,7 @@ func TestNew_RequiredOptionMissing_IsNamed(t *testing.T) {
 		require.ErrorContains(t, err, name+" is required")
 	}
 	for _, base := range []string{"/api", "nonsense", "https://a.example?x=y", "https://", "https://a.example/#x", ":"} {
-		_, err = httpapi.New(httpapi.Options{Portals: f.portals, Workspace: httpapi.Only(f.a), Authenticate: authenticate, BaseURL: base})
+		_, err = httpapi.New(httpapi.Options{Portals: f.portals, Authenticate: authenticate, BaseURL: base})
 		require.ErrorContains(t, err, "BaseURL", base)
 	}
 }
@@ -171,7 +174,15 @@ func (noRand) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
 // TestWithoutARequestIDNothingIsServed holds that an answer without an id is an error.
 func TestWithoutARequestIDNothingIsServed(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t, func(o *httpapi.Options) { o.Rand = noRand{} })
+	f := onMemory(t, func(o *httpapi.Options) {
+		db := data.Open(memory.New(), data.Options{Rand: noRand{}, Logger: o.Portals.DB().Logger()})
+		master, err := keys.NewMaster()
+		require.NoError(t, err)
+		ring, err := keys.New(0, map[int][]byte{0: master})
+		require.NoError(t, err)
+		o.Portals, err = portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
+		require.NoError(t, err)
+	})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list", nil)
 	r.Header.Set("Authorization", "Bearer "+keyA)
 	w := httptest.NewRecorder()

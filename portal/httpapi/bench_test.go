@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
 // BenchmarkPush is a push of 100 bookings, each new, through the library and through
@@ -41,7 +39,7 @@ func BenchmarkPush(b *testing.B) {
 		}
 	})
 	b.Run("API", func(b *testing.B) {
-		f := onMemory(b, func(o *httpapi.Options) { o.Log = slog.New(slog.DiscardHandler) })
+		f := onMemory(b)
 		b.ReportAllocs()
 		for n := 0; b.Loop(); n++ {
 			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/customers/push_data", strings.NewReader(body(n)))
@@ -54,7 +52,7 @@ func BenchmarkPush(b *testing.B) {
 		}
 	})
 	b.Run("API over a connection", func(b *testing.B) {
-		f := onMemory(b, func(o *httpapi.Options) { o.Log = slog.New(slog.DiscardHandler) })
+		f := onMemory(b)
 		server := httptest.NewServer(f.handler)
 		b.Cleanup(server.Close)
 		b.ReportAllocs()

@@ -16,7 +16,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage"
@@ -284,7 +283,7 @@ func TestAFailureGivesNothingAway(t *testing.T) {
 func TestAPanicIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	f := onMemory(t, func(o *httpapi.Options) {
-		o.Workspace = func(uuid.UUID) *data.Workspace { panic("the secret of a panic") }
+		o.Authenticate = func(*http.Request) (uuid.UUID, error) { panic("the secret of a panic") }
 	})
 	out := f.refused(t, http.StatusInternalServerError, "internal_server_error", http.MethodPost, "/spaces/list", "{}")
 	require.NotContains(t, out.raw, "panic")
@@ -292,7 +291,7 @@ func TestAPanicIsAnAnswer(t *testing.T) {
 	require.NotContains(t, f.log.String(), "the secret of a panic")
 
 	aborts := onMemory(t, func(o *httpapi.Options) {
-		o.Workspace = func(uuid.UUID) *data.Workspace { panic(http.ErrAbortHandler) }
+		o.Authenticate = func(*http.Request) (uuid.UUID, error) { panic(http.ErrAbortHandler) }
 	})
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		aborts.send(t, keyA, http.MethodPost, "/spaces/list", "{}")

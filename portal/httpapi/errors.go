@@ -176,7 +176,7 @@ func (c *call) fail(err error) {
 	answer := answerTo(err)
 	c.served.ErrorType = answer.kind
 	if answer.status >= http.StatusInternalServerError && err != error(answer) { //nolint:errorlint // it is this very one
-		c.h.o.Log.ErrorContext(c.r.Context(), "request failed", "request_id", c.id, "error", err.Error())
+		c.h.db.Logger().ErrorContext(c.r.Context(), "request failed", "request_id", c.id, "error", err.Error())
 	}
 	if answer.status == http.StatusUnauthorized {
 		c.out.Header().Set("WWW-Authenticate", "Bearer")

@@ -31,11 +31,11 @@ func newHost() (*http.ServeMux, *data.Workspace, *portal.Service, string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
+	portals, err := portal.New(data.Open(store, data.Options{}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	if err != nil {
 		log.Fatal(err)
 	}
-	return http.NewServeMux(), data.NewWorkspace(store, workspaceA, data.Options{}), portals, keyA
+	return http.NewServeMux(), portals.DB().Workspace(workspaceA), portals, keyA
 }
 
 func Example() {
@@ -46,7 +46,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	api, err := httpapi.New(httpapi.Options{
-		Portals: portals, Workspace: httpapi.Only(ws), Authenticate: authenticate,
+		Portals: portals, Authenticate: authenticate,
 	})
 	if err != nil {
 		log.Fatal(err)

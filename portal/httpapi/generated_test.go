@@ -3,9 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -266,19 +264,4 @@ func TestAHostsOwnFailureIsNotTheClients(t *testing.T) {
 	out := f.refused(t, http.StatusInternalServerError, "internal_server_error", http.MethodPost, "/spaces/list", "{}")
 	require.NotContains(t, out.raw, "database")
 	require.Contains(t, f.log.String(), "the database of keys is down")
-}
-
-// TestAWorkspaceThatTheHostDoesNotKnow is unauthorized, whatever the authenticator says.
-func TestAWorkspaceThatTheHostDoesNotKnow(t *testing.T) {
-	t.Parallel()
-	f := onMemory(t, func(o *httpapi.Options) {
-		o.Authenticate = func(*http.Request) (uuid.UUID, error) { return uuid.New(), nil }
-	})
-	f.refused(t, http.StatusUnauthorized, "unauthorized", http.MethodPost, "/spaces/list", "{}")
-	only := onMemory(t)
-	one, err := httpapi.New(httpapi.Options{Portals: only.portals, Workspace: httpapi.Only(only.a), Authenticate: func(*http.Request) (uuid.UUID, error) { return workspaceB, nil }, Log: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	w := httptest.NewRecorder()
-	one.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list", nil))
-	require.Equal(t, http.StatusUnauthorized, w.Code)
 }

@@ -2,11 +2,8 @@ package httpapi
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -27,11 +24,6 @@ import (
 type Options struct {
 	Portals *portal.Service
 
-	// Workspace gives the workspace of an id that Authenticate has given. A request for
-	// which it gives nil is unauthorized. One *data.Workspace for each id, shared by all
-	// who use it, is best; see [Only] for a host that has one workspace.
-	Workspace func(uuid.UUID) *data.Workspace
-
 	// Authenticate says which workspace a request is for. [Credentials.Static] is one for
 	// keys that do not change.
 	Authenticate Authenticator
@@ -44,12 +36,7 @@ type Options struct {
 	MaxResources int           // in such a request; default 1,000,000
 	Timeout      time.Duration // of a request, to the end of its work; to write the answer is the server's to bound; default 1 minute
 
-	Log     *slog.Logger // one line a request, with neither bodies nor keys nor links; default slog.Default
-	Metrics Metrics      // is told of each request; default none
-
-	// Both must be safe for concurrent use.
-	Now  func() time.Time // default time.Now
-	Rand io.Reader        // of request ids; default crypto/rand
+	Metrics Metrics // is told of each request; default none
 }
 
 const (
@@ -62,6 +49,7 @@ const (
 // host name, or below a prefix with http.StripPrefix. It is safe for concurrent use.
 type Handler struct {
 	o        Options
+	db       *data.DB
 	routes   map[string]*route
 	document func() []byte // made when it is first asked for
 }
@@ -73,8 +61,6 @@ func New(o Options) (*Handler, error) {
 	switch {
 	case o.Portals == nil:
 		return nil, errors.New("httpapi: Options.Portals is required")
-	case o.Workspace == nil:
-		return nil, errors.New("httpapi: Options.Workspace is required: for one workspace, give httpapi.Only")
 	case o.Authenticate == nil:
 		return nil, errors.New("httpapi: Options.Authenticate is required: for fixed keys, give that of httpapi.Credentials.Static")
 	}
@@ -88,30 +74,11 @@ func New(o Options) (*Handler, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Rand == nil {
-		o.Rand = rand.Reader
-	}
-	h := &Handler{o: o, routes: map[string]*route{}, document: sync.OnceValue(OpenAPI)}
+	h := &Handler{o: o, db: o.Portals.DB(), routes: map[string]*route{}, document: sync.OnceValue(OpenAPI)}
 	for _, rt := range routes() {
 		h.routes[rt.path] = &rt
 	}
 	return h, nil
-}
-
-// Only is the Options.Workspace of a host that has one workspace.
-func Only(ws *data.Workspace) func(uuid.UUID) *data.Workspace {
-	return func(id uuid.UUID) *data.Workspace {
-		if id == ws.ID() {
-			return ws
-		}
-		return nil
-	}
 }
 
 // RequestIDHeader is the header of every answer that names its request, as the log does.
@@ -119,19 +86,19 @@ const RequestIDHeader = "seam-request-id"
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begun := h.o.Now()
+	begun := h.db.Now()
 	c := &call{h: h, r: r, out: w}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
 				panic(p)
 			}
-			h.o.Log.ErrorContext(r.Context(), "panic in the API", "request_id", c.id, "panic", panicText(p), "stack", string(debug.Stack()))
+			h.db.Logger().ErrorContext(r.Context(), "panic in the API", "request_id", c.id, "panic", panicText(p), "stack", string(debug.Stack()))
 			c.fail(errInternal)
 		}
 		h.told(c, begun)
 	}()
-	if id, err := uuid.NewRandomFromReader(h.o.Rand); err != nil {
+	if id, err := uuid.NewRandomFromReader(h.db.Rand()); err != nil {
 		c.fail(fmt.Errorf("httpapi: making a request id: %w", err))
 	} else {
 		c.id = id.String()
@@ -164,10 +131,7 @@ func (c *call) serve() {
 		c.fail(err)
 		return
 	}
-	if c.ws = c.h.o.Workspace(id); c.ws == nil {
-		c.fail(ErrUnauthorized)
-		return
-	}
+	c.ws = c.h.db.Workspace(id)
 	answer, err := c.run(ctx)
 	if err != nil {
 		c.fail(err)

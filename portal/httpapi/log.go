@@ -51,7 +51,7 @@ func (s Served) LogValue() slog.Value {
 // told logs a request and tells the metrics of it.
 func (h *Handler) told(c *call, begun time.Time) {
 	s := c.served
-	s.RequestID, s.Method, s.Duration = c.id, c.r.Method, h.o.Now().Sub(begun)
+	s.RequestID, s.Method, s.Duration = c.id, c.r.Method, h.db.Now().Sub(begun)
 	if c.route != nil {
 		s.Route = c.route.path
 	}
@@ -62,7 +62,7 @@ func (h *Handler) told(c *call, begun time.Time) {
 	if s.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	h.o.Log.LogAttrs(c.r.Context(), level, "request", s.LogValue().Group()...)
+	h.db.Logger().LogAttrs(c.r.Context(), level, "request", s.LogValue().Group()...)
 	if h.o.Metrics != nil {
 		h.o.Metrics.ServedRequest(c.r.Context(), s)
 	}

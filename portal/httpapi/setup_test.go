@@ -94,21 +94,17 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	f.portals, err = portal.New(store, portal.Options{BaseURL: "https://se.am", Keys: ring, Now: f.clock.now})
+	f.portals, err = portal.New(data.Open(store, data.Options{Now: f.clock.now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))}), portal.Options{BaseURL: "https://se.am", Keys: ring})
 	require.NoError(t, err)
-	f.a = data.NewWorkspace(store, workspaceA, data.Options{Now: f.clock.now})
-	f.b = data.NewWorkspace(store, workspaceB, data.Options{Now: f.clock.now})
+	f.a = f.portals.DB().Workspace(workspaceA)
+	f.b = f.portals.DB().Workspace(workspaceB)
 	authenticate, err := httpapi.Credentials{
 		APIKeys:      map[string]uuid.UUID{keyA: workspaceA, keyB: workspaceB},
 		AccessTokens: map[string][]uuid.UUID{tokenX: {workspaceA, workspaceB}},
 	}.Static()
 	require.NoError(t, err)
 	o := httpapi.Options{
-		Portals: f.portals, Authenticate: authenticate, Now: f.clock.now, BaseURL: "https://api.example/",
-		Workspace: func(id uuid.UUID) *data.Workspace {
-			return map[uuid.UUID]*data.Workspace{workspaceA: f.a, workspaceB: f.b}[id]
-		},
-		Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		Portals: f.portals, Authenticate: authenticate, BaseURL: "https://api.example/",
 	}
 	for _, c := range change {
 		c(&o)

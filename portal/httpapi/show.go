@@ -103,7 +103,7 @@ func showGrant(c *call, g data.AccessGrant, related map[data.Ref]data.Resource) 
 
 // status is where a grant stands in time.
 func (c *call) status(g data.AccessGrant) string {
-	switch now := c.h.o.Now(); {
+	switch now := c.h.db.Now(); {
 	case !g.EndsAt.IsZero() && !now.Before(g.EndsAt):
 		return "ended"
 	case now.Before(g.StartsAt):

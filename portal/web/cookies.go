@@ -53,7 +53,7 @@ func (v *visit) setCookie(name, value string, until time.Time, embedded bool) {
 		Secure: v.h.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1,
 	}
 	if !until.IsZero() {
-		c.MaxAge = max(1, int(until.Sub(v.h.o.Now())/time.Second))
+		c.MaxAge = max(1, int(until.Sub(v.h.db.Now())/time.Second))
 	}
 	if embedded { // browsers take such a cookie with Secure only, and from this machine too
 		c.Secure, c.SameSite, c.Partitioned = true, http.SameSiteNoneMode, true

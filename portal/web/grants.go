@@ -49,7 +49,7 @@ const shownSpaces = 3
 
 func (v *visit) row(g data.AccessGrant, related portal.Related) grantRow {
 	zone := v.zone(related.Place(g.Ref()))
-	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, v.h.o.Now()), zone: zone}
+	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, v.h.db.Now()), zone: zone}
 	if !g.StartsAt.IsZero() {
 		out.Starts = g.StartsAt.In(zone)
 	}
@@ -137,7 +137,7 @@ const maxZone = 26 * time.Hour
 // grants lists what the filter asks for. Days are those of each access grant's own time
 // zone, so that the list reads what is in the window anywhere, and leaves out the rest.
 func (v *visit) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
-	now := v.h.o.Now()
+	now := v.h.db.Now()
 	q := data.Query{Text: f.Text, SpaceKey: f.Space, Now: now, Limit: limit, Cursor: cursor}
 	var w portal.Window
 	days := f.days(now, time.UTC)

@@ -75,7 +75,7 @@ func serving(t *testing.T, store storage.Store, now func() time.Time) (*portal.S
 	require.NoError(t, err)
 	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring, Now: now})
+	portals, err := portal.New(data.Open(store, data.Options{Now: now}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	require.NoError(t, err)
 	pages, err := New(portals, Options{})
 	require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestRightLinksAtOnceAreNoGuesses(t *testing.T) {
 		<-all // until every other one is here too
 	}}
 	portals, pages := serving(t, store, time.Now)
-	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	ws := portals.DB().Workspace(uuid.New())
 	p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: &data.CustomerData{CustomerKey: "acme"}})
 	require.NoError(t, err)
 	var refused atomic.Int64

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -50,15 +50,13 @@ type Options struct {
 	// Rewrite, where it is not nil, has the last word on every text of the pages, by
 	// locale and key of the catalog. It must be safe for concurrent use.
 	Rewrite func(locale, key, text string) string
-
-	Now    func() time.Time // default time.Now; the same as the service's
-	Logger *slog.Logger     // told of errors that a visitor is only told the existence of; default none
 }
 
 // Handler serves the pages. It keeps nothing between requests but the count of wrong
 // guesses, and is safe for concurrent use.
 type Handler struct {
 	portals  *portal.Service
+	db       *data.DB
 	o        Options
 	prefix   string // of every path: that of the base URL, with a slash at its end
 	secure   bool   // the base URL is https
@@ -83,7 +81,7 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: BaseURL: %w", ErrInvalid, err)
 	}
-	h := &Handler{portals: portals, o: o, prefix: base.EscapedPath(), secure: base.Scheme == "https", cross: http.NewCrossOriginProtection()}
+	h := &Handler{portals: portals, db: portals.DB(), o: o, prefix: base.EscapedPath(), secure: base.Scheme == "https", cross: http.NewCrossOriginProtection()}
 	if err := checkHTTP(base, o.AllowPrivateHTTP); err != nil {
 		return nil, err
 	}
@@ -99,12 +97,6 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	if h.o.Location, err = wallclock.Load(h.o.Location.String()); err != nil {
 		return nil, fmt.Errorf("%w: Location: %w", ErrInvalid, err)
 	}
-	if h.o.Now == nil {
-		h.o.Now = time.Now
-	}
-	if h.o.Logger == nil {
-		h.o.Logger = slog.New(slog.DiscardHandler)
-	}
 	if h.catalogs, err = loadCatalogs(); err != nil {
 		return nil, err
 	}
@@ -112,7 +104,7 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 		return nil, err
 	}
 	h.pages = pages()
-	h.guesses = newGuesses(h.o.Now)
+	h.guesses = newGuesses(h.db.Now)
 	return h, nil
 }
 

@@ -75,7 +75,7 @@ func (v *visit) link(path string) {
 		v.render(http.StatusOK, "click", "click.title", p)
 	case !known:
 		v.keepBrowser(browser, p)
-		v.redirect(v.h.prefix + code + "?" + againParam + "=" + strconv.FormatInt(v.h.o.Now().Unix(), 10))
+		v.redirect(v.h.prefix + code + "?" + againParam + "=" + strconv.FormatInt(v.h.db.Now().Unix(), 10))
 	default:
 		v.open(code, p, portal.Secret(browser.secret))
 	}
@@ -99,7 +99,7 @@ func (v *visit) wasSentBack() bool {
 	if err != nil {
 		return false
 	}
-	age := v.h.o.Now().Sub(time.Unix(at, 0))
+	age := v.h.db.Now().Sub(time.Unix(at, 0))
 	return age >= 0 && age < againTime
 }
 

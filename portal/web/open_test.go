@@ -242,7 +242,7 @@ func TestNewRefuses(t *testing.T) {
 		require.NoError(t, err)
 		ring, err := keys.New(0, map[int][]byte{0: master})
 		require.NoError(t, err)
-		portals, err := portal.New(f.store, portal.Options{BaseURL: row.base, Keys: ring})
+		portals, err := portal.New(data.Open(f.store, data.Options{}), portal.Options{BaseURL: row.base, Keys: ring})
 		require.NoError(t, err)
 		_, err = web.New(portals, web.Options{ReturnURL: row.back})
 		require.ErrorIs(t, err, web.ErrInvalid, "%+v", row)

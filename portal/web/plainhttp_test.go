@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
@@ -24,7 +25,7 @@ func TestNew_PlainHTTP_NeedsAllowPrivateHTTP(t *testing.T) {
 		"[fd00::5]:8080": {false, true}, "[fe80::1]": {false, true}, "devbox": {false, true}, "devbox.local": {false, true}, "devbox.lan:8080": {false, true}, "portal.test": {false, true},
 		"172.32.0.9": {}, "192.0.2.7": {}, "8.8.8.8": {}, "[2001:db8::1]": {}, "portal.example": {}, "localhost.example": {}, "192.168.1.5.example.com": {}, "127.0.0.1.nip.io": {}, "0.0.0.0": {},
 	} {
-		portals, err := portal.New(memory.New(), portal.Options{BaseURL: "http://" + host, Keys: ring})
+		portals, err := portal.New(data.Open(memory.New(), data.Options{}), portal.Options{BaseURL: "http://" + host, Keys: ring})
 		require.NoError(t, err)
 		for allow, accepted := range map[bool]bool{false: want.always, true: want.allowed} {
 			_, err = web.New(portals, web.Options{AllowPrivateHTTP: allow})

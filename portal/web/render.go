@@ -96,7 +96,7 @@ func (v *visit) render(status int, name, titleKey string, content any, titlePair
 	}
 	s := screen{v, name, v.speech.text(titleKey, titlePairs...), content}
 	if err := v.h.views.pages[name].ExecuteTemplate(&b, "layout", s); err != nil {
-		v.h.o.Logger.ErrorContext(v.ctx(), "a page could not be made", "page", name, "error", err)
+		v.h.db.Logger().ErrorContext(v.ctx(), "a page could not be made", "page", name, "error", err)
 		http.Error(v.w, "", http.StatusInternalServerError)
 		return
 	}
@@ -197,7 +197,7 @@ func (v *visit) Machine(t time.Time) string { return data.FormatTime(t) }
 
 // Left is how long the portal is open still, in words.
 func (v *visit) Left() string {
-	left := v.Portal().ExpiresAt.Sub(v.h.o.Now())
+	left := v.Portal().ExpiresAt.Sub(v.h.db.Now())
 	switch {
 	case left >= 48*time.Hour:
 		return v.N("left.days", int(left/(24*time.Hour)))
@@ -208,7 +208,7 @@ func (v *visit) Left() string {
 }
 
 // Soon reports whether the portal is about to close.
-func (v *visit) Soon() bool { return v.Portal().ExpiresAt.Sub(v.h.o.Now()) <= soon }
+func (v *visit) Soon() bool { return v.Portal().ExpiresAt.Sub(v.h.db.Now()) <= soon }
 
 // soon is when a visitor is warned.
 const soon = 10 * time.Minute
@@ -218,7 +218,7 @@ func (v *visit) SoonSeconds() int { return int(soon / time.Second) }
 
 // SecondsLeft is how long the portal is open still.
 func (v *visit) SecondsLeft() int {
-	return max(0, int(v.Portal().ExpiresAt.Sub(v.h.o.Now())/time.Second))
+	return max(0, int(v.Portal().ExpiresAt.Sub(v.h.db.Now())/time.Second))
 }
 
 // Origins returns the origins that the script tells when the portal ends; "*" is any origin.

@@ -258,7 +258,7 @@ func countOpenEnded(count func(string) int) int {
 func TestTodayAtAGlance(t *testing.T) {
 	t.Parallel()
 	f := previewed(t, web.Options{}, nil)
-	d, err := preview.Workspace(f.store, hotel).Export(t.Context(), preview.Customer(hotel))
+	d, err := preview.Workspace(f.portals.DB(), hotel).Export(t.Context(), preview.Customer(hotel))
 	require.NoError(t, err)
 	now := f.clock.now()
 	today := func(at time.Time) bool { return at.Format(time.DateOnly) == now.Format(time.DateOnly) }

@@ -134,7 +134,7 @@ func showSpace(v *visit) error {
 		}
 	}
 	if out.Grants {
-		page, err := v.session.AccessGrants(v.ctx(), data.Query{SpaceKey: s.Key, From: v.h.o.Now(), Limit: 10})
+		page, err := v.session.AccessGrants(v.ctx(), data.Query{SpaceKey: s.Key, From: v.h.db.Now(), Limit: 10})
 		if err != nil {
 			return err
 		}

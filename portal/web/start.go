@@ -85,7 +85,7 @@ func showStart(v *visit) error {
 	if v.look.TimeZone == "" {
 		zone = v.zone(portal.Place{TimeZone: cmp.Or(commonPlace(places).TimeZone, commonPlace(idlePlaces).TimeZone)})
 	}
-	out.Today = v.h.o.Now().In(zone)
+	out.Today = v.h.db.Now().In(zone)
 	if nameZones([]grantRow{{zone: zone, Starts: out.Today}}, out.Arrivals.Rows, out.Departures.Rows, out.InHouse.Rows) {
 		out.Zone = zone.String()
 	}

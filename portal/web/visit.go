@@ -105,7 +105,7 @@ func (v *visit) find(name string) error {
 	}
 	session, err := v.h.portals.Session(v.ctx(), token)
 	switch {
-	case errors.Is(err, portal.ErrSessionUnknown) && v.h.o.Now().Before(until):
+	case errors.Is(err, portal.ErrSessionUnknown) && v.h.db.Now().Before(until):
 		return portal.ErrDeleted // or its row would still be there
 	case errors.Is(err, portal.ErrSessionUnknown) && !until.IsZero():
 		return portal.ErrSessionAged
@@ -184,7 +184,7 @@ func (v *visit) chooseLocale() {
 func (v *visit) keepLocale(chosen string) {
 	if slices.Contains(portal.Locales(), chosen) && !v.config().ExcludeLocalePicker {
 		v.chosenLocale = chosen
-		v.setCookie(localeCookie, chosen, v.h.o.Now().Add(365*24*time.Hour), v.config().IsEmbedded)
+		v.setCookie(localeCookie, chosen, v.h.db.Now().Add(365*24*time.Hour), v.config().IsEmbedded)
 	}
 }
 
@@ -272,7 +272,7 @@ func (v *visit) refuse(err error) {
 			return
 		}
 	}
-	v.h.o.Logger.ErrorContext(v.ctx(), "a page failed", "error", err)
+	v.h.db.Logger().ErrorContext(v.ctx(), "a page failed", "error", err)
 	v.fail(http.StatusInternalServerError, problem{Key: "internal"})
 }
 

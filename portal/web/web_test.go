@@ -61,9 +61,8 @@ func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixtu
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	f.portals, err = portal.New(f.store, portal.Options{BaseURL: base, Keys: ring, Now: f.clock.now})
+	f.portals, err = portal.New(data.Open(f.store, data.Options{Now: f.clock.now, Logger: slog.New(slog.NewTextHandler(f.logs, nil))}), portal.Options{BaseURL: base, Keys: ring})
 	require.NoError(t, err)
-	o.Now, o.Logger = f.clock.now, slog.New(slog.NewTextHandler(f.logs, nil))
 	f.pages, err = web.New(f.portals, o)
 	require.NoError(t, err)
 	return f
@@ -73,7 +72,7 @@ func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixtu
 func previewed(t *testing.T, o web.Options, change func(*portal.Config)) *fixture {
 	t.Helper()
 	f := setup(t, memory.New(), "https://portal.example", o)
-	links, err := preview.Make(t.Context(), f.store, f.portals, preview.Options{Now: f.clock.now, Change: change})
+	links, err := preview.Make(t.Context(), f.portals, preview.Options{Change: change})
 	require.NoError(t, err)
 	f.links = map[string]preview.Link{}
 	for _, l := range links {
@@ -83,7 +82,7 @@ func previewed(t *testing.T, o web.Options, change func(*portal.Config)) *fixtur
 }
 
 func (f *fixture) ws() *data.Workspace {
-	return data.NewWorkspace(f.store, preview.WorkspaceID(hotel), data.Options{Now: f.clock.now})
+	return f.portals.DB().Workspace(preview.WorkspaceID(hotel))
 }
 
 // portal makes a portal of a small hotel.

@@ -116,7 +116,7 @@ func (f *form) moveTo(v *visit, zone *time.Location) {
 
 // propose fills in the times at which a stay that begins today would begin and end.
 func (f *form) propose(v *visit, place portal.Place) {
-	today := wallclock.DayOf(v.h.o.Now(), f.Zone)
+	today := wallclock.DayOf(v.h.db.Now(), f.Zone)
 	if at, err := today.At(place.CheckinTime, f.Zone); err == nil {
 		f.setTime("starts_at", at)
 	}

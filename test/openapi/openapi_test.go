@@ -6,7 +6,6 @@ package openapi
 import (
 	"bytes"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,12 +34,12 @@ func handler(t *testing.T) http.Handler {
 	require.NoError(t, err)
 	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
-	portals, err := portal.New(store, portal.Options{BaseURL: "https://portal.example", Keys: ring})
+	portals, err := portal.New(data.Open(store, data.Options{}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	require.NoError(t, err)
-	ws := data.NewWorkspace(store, uuid.New(), data.Options{})
+	ws := portals.DB().Workspace(uuid.New())
 	authenticate, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: ws.ID()}}.Static()
 	require.NoError(t, err)
-	h, err := httpapi.New(httpapi.Options{Portals: portals, Workspace: httpapi.Only(ws), Authenticate: authenticate, Log: slog.New(slog.DiscardHandler)})
+	h, err := httpapi.New(httpapi.Options{Portals: portals, Authenticate: authenticate})
 	require.NoError(t, err)
 	return h
 }

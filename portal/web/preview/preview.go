@@ -13,7 +13,6 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
-	"github.com/customerportal-go/customerportal/storage"
 )
 
 // Link is a portal to look at.
@@ -29,20 +28,16 @@ type Link struct {
 // Options changes what is made. The zero value works.
 type Options struct {
 	ReturnURL string               // of every portal; default "https://host.example/"
-	Now       func() time.Time     // default time.Now
 	Change    func(*portal.Config) // has the last word on every configuration
 }
 
 // Make pushes the data, and makes the portals. Made again, it leaves the data as it is
 // but for its days, which are those around now, and makes new portals.
-func Make(ctx context.Context, store storage.Store, portals *portal.Service, o Options) ([]Link, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+func Make(ctx context.Context, portals *portal.Service, o Options) ([]Link, error) {
 	if o.ReturnURL == "" {
 		o.ReturnURL = "https://host.example/"
 	}
-	m := &maker{ctx: ctx, store: store, portals: portals, o: o, workspaces: map[portal.Vertical]*data.Workspace{}, profiles: map[portal.Vertical]uuid.UUID{}}
+	m := &maker{ctx: ctx, portals: portals, o: o, workspaces: map[portal.Vertical]*data.Workspace{}, profiles: map[portal.Vertical]uuid.UUID{}}
 	for _, vertical := range portal.Verticals() {
 		if err := m.workspace(vertical); err != nil {
 			return nil, err
@@ -135,7 +130,6 @@ var table = func() []portalOf {
 // maker is one Make under way.
 type maker struct {
 	ctx        context.Context
-	store      storage.Store
 	portals    *portal.Service
 	o          Options
 	workspaces map[portal.Vertical]*data.Workspace
@@ -145,8 +139,7 @@ type maker struct {
 
 // workspace makes a workspace of a vertical, with its settings, profile and data.
 func (m *maker) workspace(vertical portal.Vertical) error {
-
-	ws := data.NewWorkspace(m.store, WorkspaceID(vertical), data.Options{Now: m.o.Now})
+	ws := Workspace(m.portals.DB(), vertical)
 	m.workspaces[vertical] = ws
 	if _, err := m.portals.UpdateSettings(m.ctx, ws, func(s *portal.Settings) error {
 		s.BusinessVertical = vertical
@@ -159,7 +152,7 @@ func (m *maker) workspace(vertical portal.Vertical) error {
 		return err
 	}
 	m.profiles[vertical] = profile.ID
-	for _, d := range fixtures(vertical, m.o.Now().UTC()) {
+	for _, d := range fixtures(vertical, m.portals.DB().Now().UTC()) {
 		if _, err := ws.Push(m.ctx, d); err != nil {
 			return err
 		}

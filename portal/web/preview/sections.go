@@ -10,12 +10,11 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
-	"github.com/customerportal-go/customerportal/storage"
 )
 
 // Workspace is the workspace of a vertical.
-func Workspace(store storage.Store, vertical portal.Vertical) *data.Workspace {
-	return data.NewWorkspace(store, WorkspaceID(vertical), data.Options{})
+func Workspace(db *data.DB, vertical portal.Vertical) *data.Workspace {
+	return db.Workspace(WorkspaceID(vertical))
 }
 
 // WorkspaceID is the id of that workspace.

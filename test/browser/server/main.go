@@ -73,7 +73,7 @@ func run(ctx context.Context) (err error) {
 		}
 		origin = net.JoinHostPort(*host, port)
 	}
-	portals, err := portal.New(store, portal.Options{BaseURL: "http://" + origin + *prefix, Keys: ring})
+	portals, err := portal.New(data.Open(store, data.Options{}), portal.Options{BaseURL: "http://" + origin + *prefix, Keys: ring})
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	links, err := preview.Make(ctx, store, portals, preview.Options{})
+	links, err := preview.Make(ctx, portals, preview.Options{})
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func run(ctx context.Context) (err error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
-	mux.Handle("/-/", &control{store: store, portals: portals})
+	mux.Handle("/-/", &control{portals})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -119,13 +119,12 @@ func run(ctx context.Context) (err error) {
 // control is what a test does behind the pages' back: it reads what the API would show,
 // and makes portals of its own.
 type control struct {
-	store   *badger.Store
 	portals *portal.Service
 }
 
 func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	asked := r.URL.Query()
-	ws := preview.Workspace(c.store, portal.Vertical(asked.Get("vertical")))
+	ws := preview.Workspace(c.portals.DB(), portal.Vertical(asked.Get("vertical")))
 	var out any
 	var err error
 	switch strings.TrimPrefix(r.URL.Path, "/-/") {

@@ -1,0 +1,158 @@
+package customerportal_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	customerportal "github.com/customerportal-go/customerportal"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+func options() customerportal.Options {
+	return customerportal.Options{
+		Store: memory.New(), BaseURL: "https://portal.example", Master: master, WorkspaceID: workspaceID, APIKey: apiKey,
+	}
+}
+
+func TestNew_OptionMissingOrWrong_IsNamed(t *testing.T) {
+	t.Parallel()
+	ring, err := keys.New(0, map[int][]byte{0: master})
+	require.NoError(t, err)
+	for want, change := range map[string]func(*customerportal.Options){
+		"Options.Store is required":                  func(o *customerportal.Options) { o.Store = nil },
+		`Options.BaseURL, "/portal"`:                 func(o *customerportal.Options) { o.BaseURL = "/portal" },
+		`Options.BaseURL, ""`:                        func(o *customerportal.Options) { o.BaseURL = "" },
+		`Options.PortalPath, "x"`:                    func(o *customerportal.Options) { o.PortalPath = "x" },
+		"Options.Master or Options.Keys is required": func(o *customerportal.Options) { o.Master = nil },
+		"Options.Master and Options.Keys are both":   func(o *customerportal.Options) { o.Keys = ring },
+		"keys:":                                      func(o *customerportal.Options) { o.Master = []byte("short") },
+		"belong together":                            func(o *customerportal.Options) { o.WorkspaceID = uuid.Nil },
+		"Options.APIKey and Options.Authenticate are both": func(o *customerportal.Options) {
+			o.Authenticate = func(*http.Request) (uuid.UUID, error) { return workspaceID, nil }
+		},
+		"Options.APIKey:": func(o *customerportal.Options) { o.APIKey = "short" },
+		"TTL":             func(o *customerportal.Options) { o.Portal.TTL = -1 },
+		"ReturnURL":       func(o *customerportal.Options) { o.Pages.ReturnURL = "no URL" },
+	} {
+		o := options()
+		change(&o)
+		_, err := customerportal.New(o)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestHandler_ServesTheAPIAndThePages makes a portal with the API, below a path, and opens it.
+func TestHandler_ServesTheAPIAndThePages(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{"https://portal.example", "https://host.example/access"} {
+		o := options()
+		o.BaseURL = base
+		app, err := customerportal.New(o)
+		require.NoError(t, err)
+		serve := func(method, path, body string, header http.Header) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+			r.Header = header
+			w := httptest.NewRecorder()
+			app.Handler().ServeHTTP(w, r)
+			return w
+		}
+		path := strings.TrimPrefix(strings.TrimPrefix(base, "https://portal.example"), "https://host.example")
+		made := serve(http.MethodPost, path+"/customers/create_portal", `{"customer_data": {"customer_key": "acme"}}`,
+			http.Header{"Authorization": {"Bearer " + apiKey}, "Content-Type": {"application/json"}})
+		require.Equal(t, http.StatusOK, made.Code, made.Body.String())
+		refused := serve(http.MethodPost, path+"/customers/create_portal", `{}`, http.Header{"Content-Type": {"application/json"}})
+		require.Equal(t, http.StatusUnauthorized, refused.Code)
+
+		p, err := app.Portals.Create(t.Context(), app.DB.Workspace(workspaceID), portal.CreateRequest{CustomerKey: "acme"})
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(p.URL.Reveal(), base+"/portal/"), p.URL.Reveal())
+		page := serve(http.MethodGet, path+"/portal/"+portal.Code(p.URL.Reveal()), "", http.Header{"User-Agent": {"Mozilla/5.0"}})
+		require.Contains(t, []int{http.StatusOK, http.StatusSeeOther}, page.Code, page.Body.String())
+		forged := serve(http.MethodGet, path+"/portal/"+strings.Repeat("0", 33), "", http.Header{})
+		require.Equal(t, http.StatusNotFound, forged.Code)
+	}
+}
+
+func TestNew_WithoutAPIKey_ServesThePagesOnly(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.APIKey, o.WorkspaceID = "", uuid.Nil
+	app, err := customerportal.New(o)
+	require.NoError(t, err)
+	require.Nil(t, app.API)
+	w := httptest.NewRecorder()
+	app.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list", nil))
+	require.Equal(t, http.StatusNotFound, w.Code)
+}
+
+// TestRun_DoesAllMaintenance runs two Apps on one store, as two processes would.
+func TestRun_DoesAllMaintenance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		app, err := customerportal.New(o)
+		require.NoError(t, err)
+		run := func() {
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 2)
+			for range 2 {
+				running, err := customerportal.New(o)
+				require.NoError(t, err)
+				go func() { ended <- running.Run(ctx) }()
+			}
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			stop()
+			for range 2 {
+				require.ErrorIs(t, <-ended, context.Canceled)
+			}
+		}
+		ws := app.DB.Workspace(workspaceID)
+		for _, key := range []string{"stays", "goes"} {
+			d := data.CustomerData{CustomerKey: key}
+			d.Add(data.Room(key, "Room"))
+			for range 2 { // the newest one is kept, to be renewed
+				_, err := app.Portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: &d, TTL: time.Hour})
+				require.NoError(t, err)
+			}
+		}
+		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"goes"}})
+		require.NoError(t, err)
+		changes := func() (n int) {
+			for _, err := range ws.Changes(t.Context(), data.Cursor{}) {
+				require.NoError(t, err)
+				n++
+			}
+			return n
+		}
+		check := func() data.CheckReport {
+			report, err := app.DB.Check(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, report.Damages)
+			return report
+		}
+		require.Equal(t, 1, check().Deleted)
+		run()
+		require.Zero(t, check().Deleted, "the deleted customer is swept")
+		require.Equal(t, 2, check().Rows["portal"])
+		require.Equal(t, 9, changes())
+		time.Sleep(31 * 24 * time.Hour)
+		run()
+		require.Equal(t, 1, check().Rows["portal"], "a portal that was over 30 days ago is purged")
+		require.Equal(t, 9, changes())
+		time.Sleep(60 * 24 * time.Hour)
+		run()
+		require.Zero(t, changes(), "changes older than 90 days are trimmed")
+	})
+}

@@ -1,0 +1,22 @@
+package data
+
+import (
+	"context"
+	"time"
+
+	"github.com/customerportal-go/customerportal/internal/lease"
+)
+
+// Run maintains the store until ctx is done: at once and every minute it removes the rows of
+// deleted customers, as [DB.Sweep] does, and drops changes of the feeds that are older than
+// Options.FeedRetention. Several processes may run it on one store; one at a time works.
+//
+// Run reports errors to the logger and tries again. It returns ctx's error.
+func (db *DB) Run(ctx context.Context) error {
+	return lease.Work(ctx, db.store, db.log, "customerportal/data", time.Minute, func(ctx context.Context) error {
+		if _, err := db.Sweep(ctx); err != nil || db.feedRetention < 0 {
+			return err
+		}
+		return db.trim(ctx, db.now().Add(-db.feedRetention))
+	})
+}
