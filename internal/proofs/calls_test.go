@@ -139,9 +139,10 @@ var calls = []call{
 	{name: "Within", do: func(ctx context.Context, h host, _ *world) error { return h.ws.Within(ctx, "b", putHostRow) }},
 	{name: "WithinID", do: func(ctx context.Context, h host, w *world) error { return h.ws.WithinID(ctx, w.a, putHostRow) }},
 	{name: "BesideID", do: func(ctx context.Context, h host, w *world) error { return h.ws.BesideID(ctx, w.a, putHostRow) }},
-	{name: "Sweep", inParts: true, do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Sweep(ctx)) }},
-	{name: "ReadStats", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Stats(ctx)) }},
-	{name: "Erase", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
+	{name: "DB Sweep", inParts: true, do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Sweep(ctx)) }},
+	{name: "DB Stats", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Stats(ctx)) }},
+	{name: "DB Workspaces", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Workspaces(ctx)) }},
+	{name: "DB Erase", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
 		return h.ws.DB().Erase(ctx, data.EraseOptions{TrimBefore: farFuture})
 	}},
 	{name: "TrimChanges", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
@@ -271,7 +272,7 @@ var calls = []call{
 	})},
 	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.DeleteSpace(ctx, "a/site")) })},
 	{name: "session End", do: session(func(ctx context.Context, s *portal.Session) error { return s.End(ctx) })},
-	{name: "Check", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Check(ctx)) }},
+	{name: "DB Check", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Check(ctx)) }},
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {
 		return only(storage.Backup(ctx, h.ws.Store(), discard{}))
 	}},

@@ -430,9 +430,8 @@ func expiredCode(t *testing.T, identity string) string {
 	s := memory.New()
 	portals, err := portal.New(data.Open(s, data.Options{Now: func() time.Time { return long }}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
 	require.NoError(t, err)
-	h := newHost(s)
 	d := block("a", "a", 1)
-	p, err := portals.Create(t.Context(), h.ws, portal.CreateRequest{CustomerData: &d})
+	p, err := portals.Create(t.Context(), portals.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: &d})
 	require.NoError(t, err)
 	return portal.Code(p.URL.Reveal())
 }
