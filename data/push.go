@@ -141,7 +141,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		return PushReport{}, err
 	}
 	if report.CustomerCreated && !o.DryRun {
-		w.ids.remember(d.CustomerKey, id)
+		w.db.ids.remember(customerName{w.id, d.CustomerKey}, id)
 	}
 	return report, nil
 }

@@ -64,7 +64,7 @@ func (l *lookups) resourcesOf(c layout.CustomerID) [][]byte {
 
 // pushReads returns the keys that a push reads, as far as they are known beforehand.
 func (w *Workspace) pushReads(g *given, l *lookups, more [][]byte) [][]byte {
-	if len(g.items) > w.shortPlan {
+	if len(g.items) > w.db.shortPlan {
 		return nil // it is planned on a snapshot
 	}
 	rows, guess := w.customerRows(g.customerKey)
@@ -135,7 +135,7 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 	switch {
 	case st.customer != nil:
 	case found:
-		s.w.ids.remember(g.customerKey, id)
+		s.w.db.ids.remember(customerName{s.w.id, g.customerKey}, id)
 		along = append(along, layout.CustomerRecord(id))
 		for place, ref := range l.refs {
 			if o := st.owners[place]; o.customer == id && o.kind == ref.Kind {

@@ -82,7 +82,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 		return SyncReport{}, err
 	}
 	if report.CustomerCreated && !o.DryRun {
-		w.ids.remember(d.CustomerKey, id)
+		w.db.ids.remember(customerName{w.id, d.CustomerKey}, id)
 	}
 	return report, nil
 }
