@@ -36,8 +36,8 @@ func TestNew_OptionMissingOrWrong_IsNamed(t *testing.T) {
 		`Options.PortalPath, "x"`:                    func(o *customerportal.Options) { o.PortalPath = "x" },
 		"Options.Master or Options.Keys is required": func(o *customerportal.Options) { o.Master = nil },
 		"Options.Master and Options.Keys are both":   func(o *customerportal.Options) { o.Keys = ring },
-		"keys:":                                      func(o *customerportal.Options) { o.Master = []byte("short") },
-		"belong together":                            func(o *customerportal.Options) { o.WorkspaceID = uuid.Nil },
+		"keys:":           func(o *customerportal.Options) { o.Master = []byte("short") },
+		"belong together": func(o *customerportal.Options) { o.WorkspaceID = uuid.Nil },
 		"Options.APIKey and Options.Authenticate are both": func(o *customerportal.Options) {
 			o.Authenticate = func(*http.Request) (uuid.UUID, error) { return workspaceID, nil }
 		},
