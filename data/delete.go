@@ -125,7 +125,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 
 // deleteReads returns the keys that a delete reads, as far as they are known beforehand.
 func (w *Workspace) deleteReads(sel Selection) [][]byte {
-	if len(sel.CustomerKeys)+len(sel.Resources) > w.shortPlan {
+	if len(sel.CustomerKeys)+len(sel.Resources) > w.db.shortPlan {
 		return nil // it is planned on a snapshot
 	}
 	reads := w.directoryKeys(sel.Resources)
