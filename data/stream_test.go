@@ -49,7 +49,7 @@ func TestScanPrefixes_RandomKeys_FindsAllUnderThePrefixes(t *testing.T) {
 			rng.Shuffle(len(prefixes), func(i, j int) { prefixes[i], prefixes[j] = prefixes[j], prefixes[i] })
 			require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
 				var got [][]byte
-				for key, err := range NewWorkspace(store, uuid.New(), Options{}).At(r).scanPrefixes(t.Context(), prefixes) {
+				for key, err := range Open(store, Options{}).Workspace(uuid.New()).At(r).scanPrefixes(t.Context(), prefixes) {
 					if err != nil {
 						return err
 					}
