@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -39,9 +40,12 @@ func TestABodyOfAGiBStaysSmall(t *testing.T) { //nolint:paralleltest // see abov
 	const gib = 1 << 30
 	f := onMemory(t, func(o *httpapi.Options) { o.MaxBodyBytes = 8 << 20 })
 	before := rows(t, f.store)
-	asked := 0
+	asked, all, stride := 0, 0, race.Slowness(7)
 	for _, op := range operations() {
 		if f.own.body(op.path, op.method) == nil {
+			continue
+		}
+		if all++; (all-1)%stride != 0 {
 			continue
 		}
 		for _, row := range []struct {
@@ -82,7 +86,7 @@ func TestABodyOfAGiBStaysSmall(t *testing.T) { //nolint:paralleltest // see abov
 			asked++
 		}
 	}
-	require.Greater(t, asked, 200)
+	require.Greater(t, asked, 200/stride)
 	require.Equal(t, before, rows(t, f.store))
 
 	// What is no data has to be small, since it is held as more than its bytes.

@@ -30,14 +30,17 @@ var (
 func TestEveryPageOfThePreview(t *testing.T) {
 	t.Parallel()
 	f := previewed(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
-	seen := 0
+	seen, stride := 0, race.Slowness(5)
 	for name, link := range f.links {
 		if len(link.Pages) == 0 {
 			continue
 		}
 		v := f.visitor(t)
 		require.Equal(t, http.StatusOK, v.open(link.URL).StatusCode, name)
-		for _, path := range link.Pages {
+		for i, path := range link.Pages {
+			if i%stride != 0 {
+				continue
+			}
 			a := v.follow(v.get(v.home + path))
 			want := http.StatusOK
 			if strings.Contains(path, "not-there") {
@@ -53,7 +56,7 @@ func TestEveryPageOfThePreview(t *testing.T) {
 			seen++
 		}
 	}
-	require.Greater(t, seen, 300)
+	require.Greater(t, seen, 300/stride)
 	require.Empty(t, f.logs.String())
 }
 
