@@ -91,7 +91,7 @@ func someCode(ctx context.Context, master []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
+	ws := portals.DB().Workspace(workspaceID)
 	p, err := portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &data.CustomerData{CustomerKey: "acme"}})
 	return portal.Code(p.URL.Reveal()), err
 }
