@@ -71,9 +71,7 @@ func block(customer string, from, n int) data.CustomerData {
 		case 0:
 			d.Add(data.Room(key, "Room "+key).In(customer + "-site"))
 		case 1:
-			g := data.Guest(key, "Ada Lovelace "+key)
-			g.EmailAddress = key + "@guests.example.com"
-			d.Add(g)
+			d.Add(data.Guest(key, "Ada Lovelace "+key)) // without an address, whose index is newer than some commits
 		case 2:
 			stay := data.Reservation(key, data.Ref{Kind: data.KindGuest, Key: key}, data.Refs(data.KindRoom, key)...)
 			d.Add(stay.During(begin.AddDate(0, 0, i%365), begin.AddDate(0, 0, i%365+1+i%7)))
