@@ -208,6 +208,7 @@ func (s *sweeper) customer(ctx context.Context, id layout.CustomerID, workspace 
 // that point to them. It returns how many, and where the rest begins, or nil at the end.
 func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
 	var pointers []row
+	var own [][]byte
 	for e, err := range tx.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return 0, nil, err
@@ -221,6 +222,7 @@ func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, 
 			return 0, nil, err
 		}
 		pointers = append(pointers, more...)
+		own = append(own, e.Key)
 		rows++
 	}
 	// The keys of a deleted customer are free, so a row of the directory may point to a
@@ -241,8 +243,5 @@ func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, 
 			rows++
 		}
 	}
-	if next != nil {
-		r.End = next
-	}
-	return rows, next, tx.DeleteRange(ctx, r)
+	return rows, next, tx.Delete(own...)
 }
