@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const serverBinary = process.env.PORTAL_TEST_SERVER;
 const shots = process.env.PORTAL_SCREENSHOTS;
 
-/** Starts the server with some flags; `links` are those that it printed. */
+/** Starts the server with some flags; `links` are those that it printed, and `link` gives one that is still open. */
 export async function serve(...flags) {
   if (!serverBinary) throw new Error("PORTAL_TEST_SERVER must name the built server; see run");
   const child = spawn(serverBinary, flags, { stdio: ["ignore", "pipe", "inherit"] });
@@ -20,7 +20,10 @@ export async function serve(...flags) {
     exited.then((code) => { throw new Error(`the server ended with ${code}`); }),
   ]);
   const { Base: base, Links: links } = JSON.parse(line);
-  return { base, links, origin: new URL(base).origin, stop: async () => { child.kill("SIGTERM"); await exited; } };
+  const origin = new URL(base).origin;
+  // A portal that is about to close is made anew for each test, since it may have closed by then.
+  const link = async (name) => (name === "soon" ? (await (await fetch(`${origin}/-/again`)).json())[name] : links[name]);
+  return { base, links, link, origin, stop: async () => { child.kill("SIGTERM"); await exited; } };
 }
 
 /** Starts Chromium. */

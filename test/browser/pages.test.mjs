@@ -69,8 +69,9 @@ for (const [name, how] of Object.entries(portals)) {
   for (const look of how) {
     test(`every page of ${name}, ${look}`, async () => {
       await visit(looks[look], async (page) => {
-        const home = await open(page, server.links[name]);
-        for (const url of pagesOf(home, server.links[name])) {
+        const link = await server.link(name);
+        const home = await open(page, link);
+        for (const url of pagesOf(home, link)) {
           await page.goto(url);
           const what = `${name} ${look} ${url.slice(home.length)}`;
           await check(page, what);
@@ -171,9 +172,10 @@ for (const name of Object.keys(portals)) {
   test(`every page of ${name} has all of its controls without script`, async () => {
     await visit({ ...looks.desktop, javaScriptEnabled: false }, async (plain) => {
       await visit(looks.desktop, async (scripted) => {
-        const [plainHome, scriptedHome] = [await open(plain, server.links[name]), await open(scripted, server.links[name])];
+        const link = await server.link(name);
+        const [plainHome, scriptedHome] = [await open(plain, link), await open(scripted, link)];
         let seen = 0;
-        for (const path of server.links[name].Pages ?? []) {
+        for (const path of link.Pages ?? []) {
           const status = (await plain.goto(plainHome + path)).status();
           assert.equal(status, (await scripted.goto(scriptedHome + path)).status(), path);
           assert.ok(await plain.isVisible("h1"), path);

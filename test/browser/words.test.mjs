@@ -42,8 +42,9 @@ for (const name of ["full", "readonly", "empty", "soon", "rental", "homes", "dee
   test(`no page of ${name} has a text of its own`, async () => {
     const context = await chromium.browser.newContext();
     const page = await context.newPage();
-    const home = await open(page, server.links[name]);
-    for (const url of pagesOf(home, server.links[name])) {
+    const link = await server.link(name);
+    const home = await open(page, link);
+    for (const url of pagesOf(home, link)) {
       await page.goto(url);
       assert.deepEqual(await page.evaluate(strays), [], url.slice(home.length));
     }

@@ -92,10 +92,7 @@ func run(ctx context.Context) (err error) {
 	printed := struct {
 		Base  string
 		Links map[string]preview.Link
-	}{portals.BaseURL(), map[string]preview.Link{}}
-	for _, l := range links {
-		printed.Links[l.Name] = l
-	}
+	}{portals.BaseURL(), byName(links)}
 
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
@@ -116,6 +113,15 @@ func run(ctx context.Context) (err error) {
 	return server.Shutdown(wait)
 }
 
+// byName returns the links by their names.
+func byName(links []preview.Link) map[string]preview.Link {
+	out := map[string]preview.Link{}
+	for _, l := range links {
+		out[l.Name] = l
+	}
+	return out
+}
+
 // control is what a test does behind the pages' back: it reads what the API would show,
 // and makes portals of its own.
 type control struct {
@@ -133,6 +139,10 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, data.ErrResourceNotFound) {
 			out, err = nil, nil
 		}
+	case "again": // the portals of the preview, made anew
+		var links []preview.Link
+		links, err = preview.Make(r.Context(), c.portals, preview.Options{})
+		out = byName(links)
 	case "push": // what a host pushes meanwhile
 		var d data.CustomerData
 		if d, err = data.Decode(r.Body, data.DecodeOptions{}); err == nil {
