@@ -33,7 +33,8 @@ import (
 const crasher = "BADGER_TEST_CRASH"
 
 // fullSizes, in the environment, makes the tests of crashes and failures run with 100,000
-// rows, which takes about a quarter of an hour: BADGER_TEST_FULL=1 go test -timeout 1h.
+// rows, which takes about 20 minutes on two busy processors:
+// BADGER_TEST_FULL=1 go test -run 'TestCrash|TestEngineFailure' -timeout 1h.
 const fullSizes = "BADGER_TEST_FULL"
 
 func atFullSize() bool { return os.Getenv(fullSizes) != "" }
@@ -394,6 +395,8 @@ func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir strin
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crasher+"="+string(text))
+	// In a group of its own the system ends it if it is stopped and this process has gone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
