@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// changes is what an operation does to one customer. It is a plan, and writes nothing until
+// changes are the planned changes of an operation to one customer. Nothing is written until
 // write is called.
 type changes struct {
 	w        *Workspace
@@ -31,7 +31,7 @@ type changes struct {
 	events []event // for the change feed, by prepare
 }
 
-// deletedRows is what a deleted customer owned, as far as others are told.
+// deletedRows are the resources and portals of a deleted customer, for the change feed.
 type deletedRows struct {
 	resources []DeletedResource
 	portals   []uuid.UUID

@@ -4,15 +4,22 @@ import (
 	"sync"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/google/uuid"
 )
 
 // customerIDs remembers the ids of customers by their keys. An id may be wrong, because a
 // customer that is deleted and created again has another one, in this process or in another.
 // A read by key therefore asks for the row of the key and for the record of the remembered id
-// at once, and goes by the row of the key.
+// at once, and trusts the row of the key.
 type customerIDs struct {
 	mu  sync.RWMutex
 	ids map[customerName]layout.CustomerID
+}
+
+// customerName names a customer by its workspace and key.
+type customerName struct {
+	workspace uuid.UUID
+	key       string
 }
 
 // maxCustomerIDs is the number of ids that a DB remembers.

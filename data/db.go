@@ -88,9 +88,3 @@ func (db *DB) Rand() io.Reader { return db.rand }
 
 // Logger returns the DB's logger.
 func (db *DB) Logger() *slog.Logger { return db.log }
-
-// customerName names a customer by its workspace and key.
-type customerName struct {
-	workspace uuid.UUID
-	key       string
-}

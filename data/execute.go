@@ -8,7 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// operation is what a push, a sync or a delete writes. All of it is one Update.
+// operation is the writes of a push, a sync or a delete, all in one Update.
 type operation struct {
 	changes []*changes // one for each customer
 
@@ -102,9 +102,7 @@ func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, r
 		if err != nil {
 			return err
 		}
-		for _, ch := range op.changes {
-			ch.prepare()
-		}
+		op.prepare()
 		return op.write(ctx, s, tx)
 	}, append(reads, layout.Format())...)
 }
@@ -120,9 +118,7 @@ func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 	if err != nil || op.empty() {
 		return err
 	}
-	for _, ch := range op.changes {
-		ch.prepare() // now, so that other writers do not wait for it
-	}
+	op.prepare() // now, so that other writers do not wait for it
 	return storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
 		s := w.At(tx)
 		s.at = op.changes[0].at
@@ -139,11 +135,7 @@ func (op *operation) verify(ctx context.Context, s *Snapshot) error {
 	for _, ch := range op.changes {
 		seen = append(seen, ch.seen...)
 	}
-	keys := make([][]byte, len(seen))
-	for i, r := range seen {
-		keys[i] = r.key
-	}
-	values, err := s.r.Get(ctx, keys...)
+	values, err := s.r.Get(ctx, keysOf(seen)...)
 	if err != nil {
 		return err
 	}
@@ -159,12 +151,17 @@ func (op *operation) verify(ctx context.Context, s *Snapshot) error {
 func (op *operation) reads() [][]byte {
 	var keys [][]byte
 	for _, ch := range op.changes {
-		for _, r := range ch.seen {
-			keys = append(keys, r.key)
-		}
-		keys = append(keys, layout.FeedEnds(ch.customer.workspace, layout.FeedPartition(ch.customer.key)))
+		keys = append(keys, keysOf(ch.seen)...)
+		keys = append(keys, layout.FeedEndsOf(ch.customer.workspace, ch.customer.key))
 	}
 	return keys
+}
+
+// prepare computes what write writes.
+func (op *operation) prepare() {
+	for _, ch := range op.changes {
+		ch.prepare()
+	}
 }
 
 // write writes the operation.

@@ -286,7 +286,7 @@ func (w *Workspace) readFeed(ctx context.Context, after Cursor) (batches []*feed
 // feedQueue is the rows of a partition that are to be merged into a page.
 type feedQueue struct {
 	partition byte
-	head      *feedBatch // the next row; nil if it is not read, or if there is none
+	head      *feedBatch // the next row; nil if it has not been read, or at the end
 	rows      [][]byte   // those after it that are read
 	next, end uint64     // positions: of the first of rows, and of the end of the partition
 }

@@ -355,7 +355,8 @@ func warnOfNoSpaces(n *node, report reporter) {
 }
 
 // conflicts returns, for each resource that is looked up, the conflict with the resource that
-// has its key, or nil if there is none. The plan depends on the rows that say so.
+// has its key, or nil if no other resource has it. The plan then depends on the rows of the
+// directory that show this.
 func conflicts(ch *changes, l *lookups, st *pushState, sync map[Ref]bool) []*ConflictError {
 	out := make([]*ConflictError, len(l.refs))
 	for place, ref := range l.refs {

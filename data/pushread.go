@@ -9,8 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// lookups is what a push looks up in the store, as far as that does not depend on the state of
-// the store.
+// lookups are the keys that a push looks up in the store, whatever the state of the store.
 type lookups struct {
 	refs    []Ref // the given resources that have a key to be found by
 	at      []int // their places among the given items
@@ -77,18 +76,18 @@ func (w *Workspace) pushReads(g *given, l *lookups, more [][]byte) [][]byte {
 	return append(append(reads, l.directory...), more...)
 }
 
-// pushState is the state that a push is planned on, as far as it is about what is given.
+// pushState is the part of the stored state that a push is planned on.
 type pushState struct {
 	customer *customer
 	created  bool    // by the push
-	stored   []*node // by place in lookups.refs, but for their fields; nil if the customer has none
+	stored   []*node // by place in lookups.refs, without their fields; nil for a resource that the customer does not have
 
 	// By place in the directory of lookups. Those of resources that are stored are not read;
 	// nil if all are.
 	owners []owner
 
 	// By the same places: the resources of other customers, and those of this one whose kind
-	// is not the given one. Nil if there are none.
+	// is not the given one. The slice is nil if no such resource exists.
 	holders []*node
 }
 
@@ -226,7 +225,7 @@ func (s *Snapshot) readHolders(ctx context.Context, l *lookups, st *pushState, i
 }
 
 // holder returns the resource that another customer, or this one under another kind, has at a
-// place of the directory, or nil if there is none.
+// place of the directory, or nil if nobody else has the key.
 func (st *pushState) holder(place int) *node {
 	if st.holders == nil {
 		return nil

@@ -142,6 +142,11 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 // row is a key of the store and its value.
 type row struct{ key, value []byte }
 
+// keysOf returns the keys of rows.
+func keysOf(rows []row) [][]byte {
+	return lo.Map(rows, func(r row, _ int) []byte { return r.key })
+}
+
 // rowsOf is every row that a resource has in the store: all that finds it and all
 // that it is found by. A change of a resource is the difference of its rows.
 func rowsOf(c *customer, n *node) []row {

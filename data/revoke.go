@@ -19,9 +19,6 @@ func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, choose fun
 		if err != nil {
 			return nil, err
 		}
-		if c == nil {
-			return nil, ErrCustomerNotFound
-		}
 		ch := s.plan(c, false)
 		if ch.revoked, err = choose(ctx, s); err != nil {
 			return nil, err

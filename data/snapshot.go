@@ -107,17 +107,20 @@ func (s *Snapshot) storedCustomer(id layout.CustomerID, record []byte) (*custome
 	return c, nil
 }
 
-// customerByID returns the customer of this workspace whose rows lie under id, or nil if
-// there is none.
+// customerByID returns the customer of this workspace whose rows lie under id, or
+// ErrCustomerNotFound.
 func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*customer, error) {
 	customers, err := s.customersByID(ctx, []layout.CustomerID{id})
 	if err != nil {
 		return nil, err
 	}
+	if customers[0] == nil {
+		return nil, ErrCustomerNotFound
+	}
 	return customers[0], nil
 }
 
-// customersByID is customerByID for several customers, which are read at once.
+// customersByID reads several customers at once. A customer is nil if it does not exist.
 func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) ([]*customer, error) {
 	keys := make([][]byte, len(ids))
 	for i, id := range ids {
@@ -158,7 +161,7 @@ func decodeAllFields(nodes []*node) error {
 	return nil
 }
 
-// heads is nodes, but for their fields.
+// heads is nodes without their fields.
 func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
 	records, err := s.r.Get(ctx, resourceKeys(c.id, refs)...)
 	if err != nil {
@@ -167,8 +170,8 @@ func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	return decodeHeads(c, refs, records)
 }
 
-// decodeHeads decodes the records of resources, but for their fields; nil for one that is
-// absent.
+// decodeHeads decodes the records of resources without their fields. A node is nil if its
+// record is absent.
 func decodeHeads(c *customer, refs []Ref, records [][]byte) (out []*node, err error) {
 	out = make([]*node, len(refs))
 	for i, record := range records {
@@ -181,7 +184,7 @@ func decodeHeads(c *customer, refs []Ref, records [][]byte) (out []*node, err er
 	return out, nil
 }
 
-// owner is what the directory says of a resource key; its kind is zero if it says nothing.
+// owner is the owner of a resource key by the directory. Its kind is zero if the key has none.
 // It counts only if the record of the customer exists: the rows of a deleted customer stay
 // until Sweep removes them.
 type owner struct {
@@ -298,8 +301,8 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	return nil, fmt.Errorf("%w: %s %s", ErrResourceNotFound, class, id)
 }
 
-// owned reads the resource that a pointer names. It returns nil if there is none in this
-// workspace.
+// owned reads the resource that a pointer names. It returns nil if the resource does not exist
+// in this workspace.
 func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error) {
 	nodes, _, _, err := s.allOwned(ctx, []owner{o}, []string{key})
 	if err != nil || nodes[0] == nil {
@@ -308,9 +311,9 @@ func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error
 	return nodes[0], nodes[0].decodeFields()
 }
 
-// allOwned reads the resources that pointers name, but for their fields, and their customers,
-// all in one call, and the rows of the keys along. A resource is nil if there is none in this
-// workspace.
+// allOwned reads the resources that pointers name, without their fields, their customers, and
+// the rows of the keys along, all in one call. A resource that does not exist in this
+// workspace is nil.
 func (s *Snapshot) allOwned(ctx context.Context, owners []owner, resources []string, along ...[]byte) (nodes []*node, customers []*customer, rows [][]byte, err error) {
 	nodes, customers = make([]*node, len(owners)), make([]*customer, len(owners))
 	keys := slices.Clip(along)
@@ -399,9 +402,6 @@ func (s *Snapshot) CustomerByID(ctx context.Context, id CustomerID) (Customer, e
 	c, err := s.customerByID(ctx, id)
 	if err != nil {
 		return Customer{}, err
-	}
-	if c == nil {
-		return Customer{}, ErrCustomerNotFound
 	}
 	return c.public(), nil
 }

@@ -47,11 +47,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 
 // need reports a row that is missing, or holds something else.
 func (k *checker) need(ctx context.Context, by string, want ...row) error {
-	keys := make([][]byte, len(want))
-	for i, r := range want {
-		keys[i] = r.key
-	}
-	values, err := k.get(ctx, keys...)
+	values, err := k.get(ctx, keysOf(want)...)
 	if err != nil {
 		return err
 	}

@@ -38,8 +38,8 @@ func newStream(ctx context.Context, r storage.Reader, rows storage.Range, o stor
 	return &stream{pull: pull, stop: stop}
 }
 
-// fill reads the next candidate into head if there is none. At the end of the rows, and
-// after an error, it stops the stream.
+// fill reads the next candidate into head unless head has one. It stops the stream at the end
+// of the rows and after an error.
 func (st *stream) fill() error {
 	if st.full || st.ended {
 		return nil

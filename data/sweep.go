@@ -16,7 +16,7 @@ import (
 // writers do not wait long for it.
 const maintenanceRows = 5000
 
-// SweepReport is what Sweep removed.
+// SweepReport counts what Sweep has removed.
 type SweepReport struct {
 	Customers int // whose last row is removed
 	Rows      int // of the store
@@ -60,7 +60,7 @@ type sweeper struct {
 type Stats struct {
 	DeletedCustomers int       // whose rows wait for Sweep
 	DeletedResources int       // that they had, when nothing of them was swept yet
-	OldestDelete     time.Time // of those customers; zero if there are none
+	OldestDelete     time.Time // of those customers; zero if no customer waits
 }
 
 // Stats counts what waits for maintenance in a store, in every workspace.
@@ -170,7 +170,11 @@ func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]delet
 			if err != nil {
 				return err
 			}
-			if out[layout.Parse(e.Key).Customer], err = decodeDeletedCustomer(e.Value); err != nil {
+			k, err := layout.ParseAs(layout.ShapeDeletedCustomer, e.Key)
+			if err != nil {
+				return err
+			}
+			if out[k.Customer], err = decodeDeletedCustomer(e.Value); err != nil {
 				return err
 			}
 		}
@@ -227,11 +231,7 @@ func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, 
 	}
 	// The keys of a deleted customer are free, so a row of the directory may point to a
 	// resource of another customer by now.
-	keys := make([][]byte, len(pointers))
-	for i, p := range pointers {
-		keys[i] = p.key
-	}
-	values, err := tx.Get(ctx, keys...)
+	values, err := tx.Get(ctx, keysOf(pointers)...)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -97,13 +97,7 @@ func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(cont
 // WithinID is Within for the id that [Customer.ID] gives.
 func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
-	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) {
-		c, err := s.customerByID(ctx, id)
-		if err == nil && c == nil {
-			err = ErrCustomerNotFound
-		}
-		return c, err
-	}, reads)
+	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customerByID(ctx, id) }, reads)
 }
 
 func (w *Workspace) within(ctx context.Context, fn func(context.Context, CustomerTx) error, find func(*Snapshot) (*customer, error), reads [][]byte) error {
@@ -130,9 +124,6 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 		}
 		s := w.At(tx)
 		c, err := s.customerByID(ctx, id)
-		if err == nil && c == nil {
-			err = ErrCustomerNotFound
-		}
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 //
 //   - The first read of a transaction also begins it, and the keys that an Update declares
 //     are fetched then. A Get of which all keys were declared is therefore free.
-//   - Every other Get is one trip, whatever the number of its keys. A Get of no keys is none.
+//   - Every other Get is one trip, whatever the number of its keys. A Get without keys costs nothing.
 //   - A Scan is one trip for each page of rows: 128 rows, then four times as many as before,
 //     up to 4,096. With a Limit the first page has that many rows, up to 4,096.
 //   - The writes of an Update and its commit are one trip.

@@ -234,10 +234,6 @@ func AppendResource(b []byte, c CustomerID, kind byte, key string) []byte {
 	return append(b, key...)
 }
 
-// EdgesOfClass is the prefix of what refers to the resources of a class, in the order of
-// their keys, each followed by a zero byte.
-func EdgesOfClass(c CustomerID, class byte) []byte { return append(customerRow(c, rowEdge, 64), class) }
-
 // Edges is the prefix of what refers to a resource.
 func Edges(c CustomerID, class byte, key string) []byte {
 	return append(append(append(customerRow(c, rowEdge, 64+len(key)), class), key...), 0)

@@ -36,7 +36,7 @@ type Options struct {
 	MaxResources int           // in such a request; default 1,000,000
 	Timeout      time.Duration // of a request, to the end of its work; to write the answer is the server's to bound; default 1 minute
 
-	Metrics Metrics // is told of each request; default none
+	Metrics Metrics // receives the figures of each request; nil means nowhere
 }
 
 const (
