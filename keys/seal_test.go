@@ -21,7 +21,7 @@ func TestSeal_AnyLength_OpensForItsRow(t *testing.T) {
 		sealed, err := ring.Seal(keys.PurposePIN, []byte("row"), plaintext, rand.Reader)
 		require.NoError(t, err)
 		require.Len(t, sealed, size+keys.SealedOverhead)
-		if size > 0 {
+		if size >= 16 { // a byte of the plaintext can be in the ciphertext by chance
 			require.NotContains(t, string(sealed[13:]), string(plaintext))
 		}
 		slot, err := keys.SealedSlot(sealed)
