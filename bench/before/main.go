@@ -55,8 +55,8 @@ func run(n int, noSync bool, measure func(context.Context, *data.Workspace, int,
 	return measure(context.Background(), open(store), n, store.Close)
 }
 
-// block returns resources of a customer: a site, and then rooms, each with a guest and a
-// stay.
+// block returns resources of a customer: a site, and then rooms, each with a guest and three
+// stays.
 func block(customer string, from, n int) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
 	if from == 0 {
@@ -66,14 +66,15 @@ func block(customer string, from, n int) data.CustomerData {
 	}
 	begin := time.Date(2026, 1, 1, 15, 0, 0, 0, time.UTC)
 	for i := from; i < from+n; i++ {
-		key := fmt.Sprintf("%s-%07d", customer, i/3)
-		switch i % 3 {
+		key := fmt.Sprintf("%s-%07d", customer, i/5)
+		switch i % 5 {
 		case 0:
 			d.Add(data.Room(key, "Room "+key).In(customer + "-site"))
 		case 1:
 			d.Add(data.Guest(key, "Ada Lovelace "+key)) // without an address, whose index is newer than some commits
-		case 2:
-			stay := data.Reservation(key, data.Ref{Kind: data.KindGuest, Key: key}, data.Refs(data.KindRoom, key)...)
+		default:
+			guest := data.Ref{Kind: data.KindGuest, Key: key}
+			stay := data.Reservation(fmt.Sprintf("%s-%d", key, i%5), guest, data.Refs(data.KindRoom, key)...)
 			d.Add(stay.During(begin.AddDate(0, 0, i%365), begin.AddDate(0, 0, i%365+1+i%7)))
 		}
 	}
@@ -106,7 +107,7 @@ func push(ctx context.Context, ws *data.Workspace, n int, _ func() error) error 
 	return timed("seconds", func() error { _, err := ws.Push(ctx, d); return err })
 }
 
-// site deletes a site with a third of the resources as its rooms, which takes the stays too.
+// site deletes a site with a fifth of the resources as its rooms, which deletes their stays too.
 // It prints how many bytes the process has dirtied until the store is closed.
 func site(ctx context.Context, ws *data.Workspace, n int, closeStore func() error) error {
 	if err := fill(ctx, ws, "acme", n); err != nil {
