@@ -36,7 +36,8 @@ type Options struct {
 	BaseURL string
 
 	// PortalPath is the path of the hosted pages below BaseURL; default "/portal". Every link
-	// begins with it. The API has all other paths.
+	// begins with it. The API has all other paths. With "/", which makes the links shortest,
+	// the API has the paths of its operations and the pages have all others.
 	PortalPath string
 
 	Master []byte     // the master key, of 32 bytes: see keys.NewMaster
@@ -97,17 +98,36 @@ func New(o Options) (*App, error) {
 	if o.API.Authenticate, err = o.authenticator(); err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle(strings.TrimRight(base.Path+o.PortalPath, "/")+"/", a.Pages)
 	if o.API.Authenticate != nil {
 		o.API.Portals, o.API.BaseURL = a.Portals, base.String()
 		if a.API, err = httpapi.New(o.API); err != nil {
 			return nil, err
 		}
-		mux.Handle("/", http.StripPrefix(strings.TrimRight(base.Path, "/"), a.API))
 	}
-	a.handler = mux
+	a.handler = a.route(strings.TrimRight(base.Path, "/"), strings.TrimRight(base.Path+o.PortalPath, "/"))
 	return a, nil
+}
+
+// route returns the handler of the pages at a path, and of the API at the paths below base.
+func (a *App) route(base, pages string) http.Handler {
+	if a.API == nil {
+		return a.Pages
+	}
+	mux := http.NewServeMux()
+	api := http.StripPrefix(base, a.API)
+	if pages != base {
+		mux.Handle(pages+"/", a.Pages)
+		mux.Handle("/", api)
+		return mux
+	}
+	mux.HandleFunc(base+"/", func(w http.ResponseWriter, r *http.Request) {
+		if a.API.Serves(strings.TrimPrefix(r.URL.Path, base)) {
+			api.ServeHTTP(w, r)
+			return
+		}
+		a.Pages.ServeHTTP(w, r)
+	})
+	return mux
 }
 
 // ring returns the keys.

@@ -55,31 +55,37 @@ func TestNew_OptionMissingOrWrong_IsNamed(t *testing.T) {
 // TestHandler_ServesTheAPIAndThePages makes a portal with the API, below a path, and opens it.
 func TestHandler_ServesTheAPIAndThePages(t *testing.T) {
 	t.Parallel()
-	for _, base := range []string{"https://portal.example", "https://host.example/access"} {
+	for _, at := range []struct{ origin, path, portalPath, links string }{
+		{"https://portal.example", "", "", "/portal/"},
+		{"https://host.example", "/access", "", "/portal/"},
+		{"https://portal.example", "", "/", "/"},
+		{"https://host.example", "/access", "/", "/"},
+	} {
 		o := options()
-		o.BaseURL = base
+		o.BaseURL, o.PortalPath = at.origin+at.path, at.portalPath
 		app, err := customerportal.New(o)
 		require.NoError(t, err)
 		serve := func(method, path, body string, header http.Header) *httptest.ResponseRecorder {
-			r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+			r := httptest.NewRequestWithContext(t.Context(), method, at.path+path, strings.NewReader(body))
 			r.Header = header
 			w := httptest.NewRecorder()
 			app.Handler().ServeHTTP(w, r)
 			return w
 		}
-		path := strings.TrimPrefix(strings.TrimPrefix(base, "https://portal.example"), "https://host.example")
-		made := serve(http.MethodPost, path+"/customers/create_portal", `{"customer_data": {"customer_key": "acme"}}`,
-			http.Header{"Authorization": {"Bearer " + apiKey}, "Content-Type": {"application/json"}})
+		client := http.Header{"Authorization": {"Bearer " + apiKey}, "Content-Type": {"application/json"}}
+		made := serve(http.MethodPost, "/customers/create_portal", `{"customer_data": {"customer_key": "acme"}}`, client)
 		require.Equal(t, http.StatusOK, made.Code, made.Body.String())
-		refused := serve(http.MethodPost, path+"/customers/create_portal", `{}`, http.Header{"Content-Type": {"application/json"}})
+		refused := serve(http.MethodPost, "/customers/create_portal", `{}`, http.Header{"Content-Type": {"application/json"}})
 		require.Equal(t, http.StatusUnauthorized, refused.Code)
+		document := serve(http.MethodGet, "/openapi.json", "", client)
+		require.Equal(t, http.StatusOK, document.Code, document.Body.String())
 
 		p, err := app.Portals.Create(t.Context(), app.DB.Workspace(workspaceID), portal.CreateRequest{CustomerKey: "acme"})
 		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(p.URL.Reveal(), base+"/portal/"), p.URL.Reveal())
-		page := serve(http.MethodGet, path+"/portal/"+portal.Code(p.URL.Reveal()), "", http.Header{"User-Agent": {"Mozilla/5.0"}})
+		require.Equal(t, o.BaseURL+at.links+portal.Code(p.URL.Reveal()), p.URL.Reveal())
+		page := serve(http.MethodGet, at.links+portal.Code(p.URL.Reveal()), "", http.Header{"User-Agent": {"Mozilla/5.0"}})
 		require.Contains(t, []int{http.StatusOK, http.StatusSeeOther}, page.Code, page.Body.String())
-		forged := serve(http.MethodGet, path+"/portal/"+strings.Repeat("0", 33), "", http.Header{})
+		forged := serve(http.MethodGet, at.links+strings.Repeat("0", 33), "", http.Header{})
 		require.Equal(t, http.StatusNotFound, forged.Code)
 	}
 }

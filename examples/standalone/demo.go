@@ -61,7 +61,7 @@ func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 	case !errors.Is(err, data.ErrCustomerNotFound):
 		return group, err
 	}
-	if _, err := a.portals.UpdateSettings(ctx, a.ws, func(s *portal.Settings) error {
+	if _, err := a.Portals.UpdateSettings(ctx, a.ws, func(s *portal.Settings) error {
 		s.BusinessVertical = portal.VerticalHospitality
 		return nil
 	}); err != nil {
@@ -88,16 +88,16 @@ func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 // openHotel returns the link of a customer's portal: of the newest one if it stays open for
 // an hour, or of a new one.
 func (a *app) openHotel(ctx context.Context, customer string) (string, error) {
-	p, err := a.portals.Open(ctx, a.ws, customer)
+	p, err := a.Portals.Open(ctx, a.ws, customer)
 	if errors.Is(err, portal.ErrNotFound) || errors.Is(err, portal.ErrGone) || err == nil && time.Until(p.ExpiresAt) < time.Hour {
-		p, err = a.portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: customer})
+		p, err = a.Portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: customer})
 	}
 	return p.URL.Reveal(), err
 }
 
 // demo creates a portal of the hotel group, opens its link, and plans to delete a site.
 func (a *app) demo(ctx context.Context, group data.CustomerData) error {
-	p, err := a.portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: group.CustomerKey})
+	p, err := a.Portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: group.CustomerKey})
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (a *app) demo(ctx context.Context, group data.CustomerData) error {
 		return err
 	}
 	a.print("\nCreated a portal:\n  %s\n\nOpened its link:\n", object)
-	session, err := a.portals.Resolve(ctx, portal.Code(p.URL.Reveal()))
+	session, err := a.Portals.Resolve(ctx, portal.Code(p.URL.Reveal()))
 	if err != nil {
 		return err
 	}

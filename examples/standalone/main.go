@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,6 +22,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -28,9 +30,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal"
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
+	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
@@ -45,14 +48,11 @@ func main() {
 
 // app is what the program works with.
 type app struct {
+	*customerportal.App
 	ws      *data.Workspace
-	portals *portal.Service
-	apiKey  string
-	baseURL string
-
-	privateHTTP bool // accept a base URL that is http on a private network
-	out         io.Writer
-	log         *slog.Logger
+	pagesAt string // the path of the pages
+	out     io.Writer
+	log     *slog.Logger
 }
 
 const (
@@ -95,26 +95,30 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	db := data.Open(store, data.Options{Logger: logger})
-	a := &app{
-		ws: db.Workspace(id.workspace), out: out,
-		baseURL: *baseURL, privateHTTP: *privateHTTP, log: logger,
+	a := &app{out: out, log: slog.New(slog.NewTextHandler(log, nil))}
+	o := customerportal.Options{
+		Store: store, Keys: id.keys,
+		Data: data.Options{Logger: a.log}, Pages: web.Options{AllowPrivateHTTP: *privateHTTP},
 	}
 	var listener net.Listener
 	if !*once {
+		o.WorkspaceID = id.workspace
+		if o.APIKey, err = a.findKey(*dir, env(apiKeyVariable)); err != nil {
+			return err
+		}
 		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", *addr); err != nil {
 			return err
 		}
 		defer listener.Close() // which serve has closed already, where it came to that
 		*addr = listener.Addr().String()
 	}
-	if a.baseURL == "" {
-		a.baseURL = urlOf(*addr) + "/portal"
-	}
-	if a.portals, err = portal.New(db, portal.Options{BaseURL: a.baseURL, Keys: id.keys}); err != nil {
+	if o.BaseURL, o.PortalPath, err = split(cmp.Or(*baseURL, urlOf(*addr)+"/portal")); err != nil {
 		return err
 	}
+	if a.App, err = customerportal.New(o); err != nil {
+		return err
+	}
+	a.ws, a.pagesAt = a.DB.Workspace(id.workspace), o.PortalPath
 	var group data.CustomerData
 	if *demo || *once {
 		if group, err = a.pushHotel(ctx); err != nil {
@@ -124,10 +128,18 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	if *once {
 		return a.demo(ctx, group)
 	}
-	if err := a.findKey(*dir, env(apiKeyVariable)); err != nil {
-		return err
-	}
 	return a.serve(ctx, listener, group.CustomerKey, *previews)
+}
+
+// split returns the origin and the path of a base URL. The API is at the origin.
+func split(baseURL string) (origin, path string, err error) {
+	base, err := url.Parse(baseURL)
+	if err != nil {
+		return "", "", fmt.Errorf("-base-url: %w", err)
+	}
+	path = cmp.Or(base.Path, "/")
+	base.Path = ""
+	return base.String(), path, nil
 }
 
 // urlOf is the URL of an address. One of every interface is reached by this machine's own.
@@ -142,23 +154,19 @@ func urlOf(addr string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// findKey is the API key that the environment gives, or that of the directory.
-func (a *app) findKey(dir, given string) error {
+// findKey returns the API key that the environment gives, or that of the directory.
+func (a *app) findKey(dir, given string) (string, error) {
 	if given != "" {
 		if err := httpapi.CheckAPIKey(given); err != nil {
-			return fmt.Errorf("%s %w", apiKeyVariable, err)
+			return "", fmt.Errorf("%s %w", apiKeyVariable, err)
 		}
-		a.apiKey = given
-		return nil
+		return given, nil
 	}
 	key, made, err := loadAPIKey(dir)
-	if err != nil {
-		return err
+	if made && err == nil {
+		a.print("Made an API key, which is kept in %s:\n  %s\n\n", filepath.Join(dir, apiKeyFile), key)
 	}
-	if a.apiKey = key; made {
-		a.print("\nMade an API key, which is kept in %s:\n  %s\n", filepath.Join(dir, apiKeyFile), key)
-	}
-	return nil
+	return key, err
 }
 
 // print writes to the terminal, whose loss ends the program by itself.

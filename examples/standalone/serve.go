@@ -7,15 +7,11 @@ import (
 	"html/template"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
-	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/portal/web/preview"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -31,53 +27,29 @@ var start = template.Must(template.New("start").Parse(`<!doctype html>
 </html>
 `))
 
-// mux is everything that the program serves, on one port: the pages where the links
-// point to, a page at "/", and the API at every path that nothing else has. That page leads
-// to the portal of the demo's customer, if there is one.
-func (a *app) mux(demo string) (*http.ServeMux, error) {
-	authenticate, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{a.apiKey: a.ws.ID()}}.Static()
-	if err != nil {
-		return nil, err
-	}
-	base, err := url.Parse(a.portals.BaseURL())
-	if err != nil {
-		return nil, err
-	}
-	api, err := httpapi.New(httpapi.Options{
-		Portals: a.portals, Authenticate: authenticate,
-		BaseURL: (&url.URL{Scheme: base.Scheme, Host: base.Host}).String(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	pages, err := web.New(a.portals, web.Options{AllowPrivateHTTP: a.privateHTTP})
-	if err != nil {
-		return nil, err
-	}
+// mux returns what the program serves, on one port: the pages, the API, and at "/" a page
+// that leads to the portal of the demo's customer, if there is one.
+func (a *app) mux(demo string) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle(base.Path, pages)
-	if base.Path != "/" {
-		mux.Handle("/", api)
-		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-			var link string
-			if demo != "" {
-				var err error
-				if link, err = a.openHotel(r.Context(), demo); err != nil {
-					a.log.ErrorContext(r.Context(), "opening the demo's portal", "error", err)
-					http.Error(w, "The portal cannot be opened at the moment.", http.StatusInternalServerError)
-					return
-				}
+	mux.Handle("/", a.Handler())
+	if a.pagesAt == "/" { // the pages have that path themselves
+		return mux
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		var link string
+		if demo != "" {
+			var err error
+			if link, err = a.openHotel(r.Context(), demo); err != nil {
+				a.log.ErrorContext(r.Context(), "opening the demo's portal", "error", err)
+				http.Error(w, "The portal cannot be opened at the moment.", http.StatusInternalServerError)
+				return
 			}
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.Header().Set("Cache-Control", "no-store")
-			_ = start.Execute(w, struct{ Link string }{link}) // the visitor may have gone
-		})
-		return mux, nil
-	}
-	for _, path := range []string{"/customers/", "/seam/", "/spaces/", "/user_identities/", "/access_grants/", "/workspaces/", "/openapi.json"} {
-		mux.Handle(path, api)
-	}
-	return mux, nil
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = start.Execute(w, struct{ Link string }{link}) // the visitor may have gone
+	})
+	return mux
 }
 
 // preview serves portals of every kind, with data of their own that is kept in memory,
@@ -125,9 +97,10 @@ const (
 // serve serves until ctx is done, and then lets the requests that it has come to an end. Its
 // last line is the address to open, if there is one.
 func (a *app) serve(ctx context.Context, listener net.Listener, demo string, previews bool) error {
-	handler, err := a.mux(demo)
+	handler := a.mux(demo)
 	var link string
-	if err == nil && demo != "" {
+	var err error
+	if demo != "" {
 		link, err = a.openHotel(ctx, demo)
 	}
 	if err == nil && previews {
@@ -144,7 +117,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 	go func() { failed <- server.Serve(listener) }()
 	maintaining, stop := context.WithCancel(ctx)
 	maintained := make(chan error, 1)
-	go func() { maintained <- a.portals.Run(maintaining) }()
+	go func() { maintained <- a.Run(maintaining) }()
 	defer func() { stop(); <-maintained }()
 	a.print("\nServing the API on http://%s; end with Ctrl-C.\n", listener.Addr())
 	if link != "" {

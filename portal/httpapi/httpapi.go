@@ -84,6 +84,9 @@ func New(o Options) (*Handler, error) {
 // RequestIDHeader is the header of every answer that names its request, as the log does.
 const RequestIDHeader = "seam-request-id"
 
+// Serves reports whether the path is that of an operation of the API.
+func (h *Handler) Serves(path string) bool { return h.routes[path] != nil }
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := h.db.Now()
