@@ -172,8 +172,8 @@ func (ch *changes) prepareEdits() {
 	ch.rows = append(ch.rows, row{layout.CustomerRecord(after.id), encodeCustomer(&after)})
 }
 
-// write writes what prepare has computed.
-func (ch *changes) write(ctx context.Context, tx storage.Tx) error {
+// write writes the rows and the events that prepare has computed.
+func (ch *changes) write(ctx context.Context, tx storage.Tx, actor Actor) error {
 	for _, r := range ch.rows {
 		var err error
 		if r.value == nil {
@@ -185,5 +185,5 @@ func (ch *changes) write(ctx context.Context, tx storage.Tx) error {
 			return err
 		}
 	}
-	return appendFeed(ctx, tx, ch.customer, ch.at, ch.events)
+	return appendFeed(ctx, tx, ch.customer, ch.at, actor, ch.events)
 }

@@ -89,6 +89,8 @@ type DeleteOptions struct {
 	DryRun bool // report, and change nothing
 	Strict bool // a warning, such as of a list in the JSON that is not known, refuses the delete
 
+	Actor Actor // as in PushOptions
+
 	// Guard is as in [PushOptions].
 	Guard func(context.Context, *Snapshot, DeleteReport) error
 }
@@ -103,7 +105,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 		return DeleteReport{}, err
 	}
 	var report DeleteReport
-	err = w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err = w.carryOut(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		p := &deletion{s: s, scale: scale}
 		if err := p.plan(ctx, sel); err != nil {
 			return nil, err

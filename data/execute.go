@@ -11,6 +11,7 @@ import (
 // operation is the writes of a push, a sync or a delete, all in one Update.
 type operation struct {
 	changes []*changes // one for each customer
+	actor   Actor      // who makes them
 
 	// within runs in the transaction that commits, with the first customer.
 	within func(context.Context, CustomerTx) error
@@ -57,8 +58,11 @@ var errStale = errors.New("data: internal: another operation came first")
 //
 // The callbacks of the caller run with a context that makes each write of the same store
 // return storage.ErrNested.
-func (w *Workspace) execute(ctx context.Context, plan planner, reads ...[]byte) error {
-	plan, end := w.inside(ctx, plan)
+func (w *Workspace) execute(ctx context.Context, actor Actor, plan planner, reads ...[]byte) error {
+	if err := actor.check(); err != nil {
+		return err
+	}
+	plan, end := w.inside(ctx, actor, plan)
 	defer end()
 	err := w.planAndWrite(ctx, plan, w.db.shortPlan, reads...)
 	if errors.Is(err, errTooLong) {
@@ -78,16 +82,20 @@ func (w *Workspace) execute(ctx context.Context, plan planner, reads ...[]byte) 
 }
 
 // inside returns a planner that calls plan, and the operation's within, with a context that
-// is marked as inside of a write of the workspace's store until end is called.
-func (w *Workspace) inside(ctx context.Context, plan planner) (marked planner, end func()) {
+// is marked as inside of a write of the workspace's store until end is called. The operation
+// that it plans has the actor.
+func (w *Workspace) inside(ctx context.Context, actor Actor, plan planner) (marked planner, end func()) {
 	inner, end := storage.Inside(ctx, w.db.store)
 	return func(_ context.Context, s *Snapshot, scale int) (*operation, error) {
 		op, err := plan(inner, s, scale)
-		if err == nil && op.within != nil {
-			within := op.within
+		if err != nil {
+			return nil, err
+		}
+		op.actor = actor
+		if within := op.within; within != nil {
 			op.within = func(_ context.Context, tx CustomerTx) error { return within(inner, tx) }
 		}
-		return op, err
+		return op, nil
 	}, end
 }
 
@@ -170,7 +178,7 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 		return err
 	}
 	for _, ch := range op.changes {
-		if err := ch.write(ctx, tx); err != nil {
+		if err := ch.write(ctx, tx, op.actor); err != nil {
 			return err
 		}
 	}
@@ -181,11 +189,14 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 }
 
 // carryOut executes an operation, or only plans it.
-func (w *Workspace) carryOut(ctx context.Context, dryRun bool, plan planner, reads ...[]byte) error {
+func (w *Workspace) carryOut(ctx context.Context, dryRun bool, actor Actor, plan planner, reads ...[]byte) error {
 	if !dryRun {
-		return w.execute(ctx, plan, reads...)
+		return w.execute(ctx, actor, plan, reads...)
 	}
-	plan, end := w.inside(ctx, plan)
+	if err := actor.check(); err != nil {
+		return err
+	}
+	plan, end := w.inside(ctx, actor, plan)
 	defer end()
 	return w.View(ctx, func(s *Snapshot) error {
 		_, err := plan(ctx, s, unbounded)

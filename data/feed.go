@@ -33,6 +33,7 @@ type FeedChange struct {
 	Key         string    `json:"key"`   // of a portal empty
 	ID          uuid.UUID `json:"id"`    // the derived id, or the portal's own; zero for a customer
 	At          time.Time `json:"at"`    // of the operation; the same for all that it changed
+	Actor       Actor     `json:"actor"` // who made the change
 
 	// Cursor is the place after this change: Changes(ctx, Cursor) goes on from there.
 	Cursor Cursor `json:"cursor"`
@@ -95,14 +96,14 @@ func decodeEvent(d *layout.Decoder) (event, bool) {
 // feedRowBytes bounds a row of the feed, unless one change is longer.
 const feedRowBytes = 64 << 10
 
-// feedHead is what a row of the feed begins with.
-func feedHead(c *customer, at time.Time) []byte {
+// feedHead returns the bytes that a row of the feed begins with.
+func feedHead(c *customer, at time.Time, actor Actor) []byte {
 	b := layout.AppendTime([]byte{recordVersion}, at)
-	return layout.AppendBytes(b, c.key)
+	return actor.append(layout.AppendBytes(b, c.key))
 }
 
 // appendFeed adds events of one customer to the feed.
-func appendFeed(ctx context.Context, tx storage.Tx, c *customer, at time.Time, events []event) error {
+func appendFeed(ctx context.Context, tx storage.Tx, c *customer, at time.Time, actor Actor, events []event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -116,7 +117,7 @@ func appendFeed(ctx context.Context, tx storage.Tx, c *customer, at time.Time, e
 		ends.next++
 		return tx.Put(key, row)
 	}
-	row := feedHead(c, at)
+	row := feedHead(c, at, actor)
 	head := len(row)
 	for _, e := range events {
 		if len(row) > head && len(row) > feedRowBytes {
@@ -186,13 +187,14 @@ type feedBatch struct {
 	position  uint64
 	at        time.Time
 	customer  string
+	actor     Actor
 	events    []event
 }
 
 func decodeFeedBatch(partition byte, position uint64, b []byte) (*feedBatch, error) {
 	d := layout.NewDecoder(b)
 	version := d.Byte()
-	batch := &feedBatch{partition: partition, position: position, at: d.Time(), customer: d.String()}
+	batch := &feedBatch{partition: partition, position: position, at: d.Time(), customer: d.String(), actor: decodeActor(d)}
 	for d.More() {
 		e, ok := decodeEvent(d)
 		if !ok {

@@ -56,6 +56,6 @@ func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID
 func (e event) at(b *feedBatch) FeedChange {
 	return FeedChange{
 		Change: e.change, CustomerKey: b.customer, Class: e.kind.Class(), Kind: e.kind,
-		Key: e.key, ID: e.id, At: b.at,
+		Key: e.key, ID: e.id, At: b.at, Actor: b.actor,
 	}
 }

@@ -13,6 +13,8 @@ type ImportOptions struct {
 	Replace bool // as in PushOptions
 	Strict  bool // the same
 
+	Actor Actor // as in PushOptions
+
 	// Progress is told what was done so far after each batch.
 	Progress func(ImportReport)
 }
@@ -50,7 +52,7 @@ func (w *Workspace) Import(ctx context.Context, customerKey string, resources it
 	report := ImportReport{CustomerKey: customerKey}
 	batch := CustomerData{CustomerKey: customerKey}
 	push := func() error {
-		pushed, err := w.PushWith(ctx, batch, PushOptions{Replace: o.Replace, Strict: o.Strict})
+		pushed, err := w.PushWith(ctx, batch, PushOptions{Replace: o.Replace, Strict: o.Strict, Actor: o.Actor})
 		if err != nil {
 			return fmt.Errorf("data: import: batch %d, after %d resources: %w", report.Batches+1, report.Done(), err)
 		}

@@ -70,7 +70,7 @@ func callbacks(ws *data.Workspace, customer data.CustomerID, rooms int, laterKey
 			return ws.BesideID(ctx, customer, within(fn))
 		},
 		"choice of portals to revoke": func(ctx context.Context, fn func(context.Context) error) error {
-			_, err := ws.RevokePortals(ctx, customer, func(ctx context.Context, _ *data.Snapshot) ([]uuid.UUID, error) { return nil, fn(ctx) })
+			_, err := ws.RevokePortals(ctx, customer, data.Actor{}, func(ctx context.Context, _ *data.Snapshot) ([]uuid.UUID, error) { return nil, fn(ctx) })
 			return err
 		},
 		"Keep of a list within": func(ctx context.Context, fn func(context.Context) error) error {
@@ -100,7 +100,7 @@ func writes(ws *data.Workspace, customer data.CustomerID) map[string]func(ctx co
 		"Within":   func(ctx context.Context) error { return ws.Within(ctx, "acme", nothing) },
 		"BesideID": func(ctx context.Context) error { return ws.BesideID(ctx, customer, nothing) },
 		"RevokePortals": func(ctx context.Context) error {
-			_, err := ws.RevokePortals(ctx, customer, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) { return nil, nil })
+			_, err := ws.RevokePortals(ctx, customer, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) { return nil, nil })
 			return err
 		},
 		"TrimChanges": func(ctx context.Context) error { _, err := ws.TrimChanges(ctx, time.Now()); return err },

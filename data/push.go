@@ -20,6 +20,8 @@ type PushOptions struct {
 	SkipInvalid bool // apply the resources without a fault; the report has the faults of the others
 	DryRun      bool // report, and write nothing
 
+	Actor Actor // who makes the push, for the change feed; zero is the host
+
 	// Guard sees the state that the push was planned on, and what it would report: its
 	// error refuses the push. Nothing comes between that state and the push. It may run
 	// more than once, and runs in a dry run too. It can read, from the Workspace as well; a
@@ -137,7 +139,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		ch.touched = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
 	}
-	if err = w.carryOut(ctx, o.DryRun, plan, w.pushReads(given, l, o.Reads)...); err != nil {
+	if err = w.carryOut(ctx, o.DryRun, o.Actor, plan, w.pushReads(given, l, o.Reads)...); err != nil {
 		return PushReport{}, err
 	}
 	if report.CustomerCreated && !o.DryRun {

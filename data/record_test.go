@@ -59,14 +59,14 @@ func FuzzCustomerRecord(f *testing.F) {
 }
 
 func FuzzFeedBatch(f *testing.F) {
-	f.Add(event{Created, KindRoom, "101", [16]byte{1}}.append(feedHead(&customer{key: "acme"}, utcMicro(time.Unix(1, 0)))))
+	f.Add(event{Created, KindRoom, "101", [16]byte{1}}.append(feedHead(&customer{key: "acme"}, utcMicro(time.Unix(1, 0)), Actor{Type: ActorConnector, Name: "ical"})))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		batch, err := decodeFeedBatch(0, 0, b)
 		if err != nil {
 			require.ErrorIs(t, err, storage.ErrCorrupt)
 			return
 		}
-		row := feedHead(&customer{key: batch.customer}, batch.at)
+		row := feedHead(&customer{key: batch.customer}, batch.at, batch.actor)
 		for _, e := range batch.events {
 			row = e.append(row)
 		}

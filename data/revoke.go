@@ -7,14 +7,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// RevokePortals revokes those portals of a customer that choose names, on the state
-// that it is given; all of them or none, however many. A customer that is not there
-// is [ErrCustomerNotFound]. choose may run more than once. reads are keys that it will
-// probably read, as in [Workspace.WithinID].
-func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, choose func(context.Context, *Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]Revoked, error) {
+// RevokePortals revokes the portals of a customer whose ids choose returns, on the state
+// that choose is given: all of them or none, however many. It returns [ErrCustomerNotFound]
+// if there is no such customer. choose may run more than once. reads are keys that choose
+// will probably read, as in [Workspace.WithinID].
+func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, actor Actor, choose func(context.Context, *Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]Revoked, error) {
 	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
 	var report []Revoked
-	err := w.execute(ctx, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err := w.execute(ctx, actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		c, err := s.customerByID(ctx, id)
 		if err != nil {
 			return nil, err

@@ -11,6 +11,8 @@ type SyncOptions struct {
 	Strict bool // a warning refuses the sync as a fault does
 	DryRun bool // report, and write nothing
 
+	Actor Actor // as in PushOptions
+
 	// MaxDeletes refuses a sync that would delete more resources, with an [InvalidError]
 	// that wraps a [TooManyDeletesError]; then nothing changes. It counts what
 	// SyncReport.Deleted lists. Nil is no limit, and 0 allows no deletion.
@@ -60,11 +62,11 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	for _, it := range given.items {
 		stays[it.ref()] = true
 	}
-	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, sync: stays}
+	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, Actor: o.Actor, sync: stays}
 	l := w.lookUps(given, po)
 	var report SyncReport
 	var id CustomerID
-	err = w.carryOut(ctx, o.DryRun, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err = w.carryOut(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		ch, planned, err := s.planSync(ctx, given, l, o, po, scale)
 		if err != nil {
 			return nil, err

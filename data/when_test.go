@@ -22,7 +22,7 @@ func TestOneOperationHadSeveralTimes(t *testing.T) {
 			ws := workspaceOf(store, uuid.New())
 			for _, customer := range []string{"a", "b"} {
 				_, err := ws.PushWith(t.Context(), block(customer, customer, 6), data.PushOptions{Within: func(ctx context.Context, tx data.CustomerTx) error {
-					return tx.Tell(ctx, data.Created, uuid.New())
+					return tx.Tell(ctx, data.Actor{}, data.Created, uuid.New())
 				}})
 				require.NoError(t, err)
 			}

@@ -74,11 +74,15 @@ type CustomerTx struct {
 	Customer Customer
 }
 
-// Tell adds what became of a portal of the customer to the change feed: Created,
-// Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked].
-func (tx CustomerTx) Tell(ctx context.Context, change Change, portalID uuid.UUID) error {
+// Tell adds a change of a portal of the customer to the change feed: Created, Updated,
+// Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked]. It returns an [InvalidError]
+// for an actor that breaks the rules of [Actor].
+func (tx CustomerTx) Tell(ctx context.Context, actor Actor, change Change, portalID uuid.UUID) error {
+	if err := actor.check(); err != nil {
+		return err
+	}
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
-	return appendFeed(ctx, tx.Tx, c, tx.time(), []event{{change: change, kind: KindCustomerPortal, id: portalID}})
+	return appendFeed(ctx, tx.Tx, c, tx.time(), actor, []event{{change: change, kind: KindCustomerPortal, id: portalID}})
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
@@ -101,7 +105,7 @@ func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context
 }
 
 func (w *Workspace) within(ctx context.Context, fn func(context.Context, CustomerTx) error, find func(*Snapshot) (*customer, error), reads [][]byte) error {
-	return w.execute(ctx, func(ctx context.Context, s *Snapshot, _ int) (*operation, error) {
+	return w.execute(ctx, Actor{}, func(ctx context.Context, s *Snapshot, _ int) (*operation, error) {
 		c, err := find(s)
 		if err != nil {
 			return nil, err

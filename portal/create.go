@@ -214,7 +214,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 			return CustomerPortal{}, err
 		}
 	}
-	if err := tx.Tell(ctx, data.Created, r.id); err != nil {
+	if err := tx.Tell(ctx, data.Actor{}, data.Created, r.id); err != nil {
 		return CustomerPortal{}, err
 	}
 	p := r.public(tx.Customer, req.Config)

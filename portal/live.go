@@ -145,7 +145,7 @@ func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
 		if err != nil || rows[0] == nil || rows[1] != nil {
 			return err
 		}
-		return errors.Join(tx.Tx.Put(told, layout.AppendTime(nil, s.time())), tx.Tell(ctx, data.PortalExpired, p.id))
+		return errors.Join(tx.Tx.Put(told, layout.AppendTime(nil, s.time())), tx.Tell(ctx, portalActor(p.id), data.PortalExpired, p.id))
 	}, record, told, p.feedEnds())
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil

@@ -284,7 +284,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		if err := tx.Tx.Put(layout.Portal(p.customer, p.id), p.encode()); err != nil {
 			return err
 		}
-		return tx.Tell(ctx, data.Updated, p.id)
+		return tx.Tell(ctx, data.Actor{}, data.Updated, p.id)
 	})
 	return out, err
 }

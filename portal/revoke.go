@@ -26,7 +26,7 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	if err != nil {
 		return err
 	}
-	_, err = ws.RevokePortals(ctx, p.customer, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
+	_, err = ws.RevokePortals(ctx, p.customer, data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
 		p, err := s.find(ctx, at, portalID)
 		if err != nil || p.revoked {
 			return nil, err
@@ -52,7 +52,7 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 	if err != nil {
 		return 0, err
 	}
-	revoked, err := ws.RevokePortals(ctx, c.ID(), func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
+	revoked, err := ws.RevokePortals(ctx, c.ID(), data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
 		var ids, found []uuid.UUID
 		choose := func() error {
 			portals, err := stand(ctx, at.Reader(), c.ID(), found...)

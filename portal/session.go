@@ -250,7 +250,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 				return err
 			}
 		}
-		return tx.Tell(ctx, data.PortalOpened, to.portal)
+		return tx.Tell(ctx, portalActor(to.portal), data.PortalOpened, to.portal)
 	}, reads...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return ErrRevoked

@@ -34,6 +34,11 @@ func (f *fixture) lifecycle(t *testing.T) (out []string) {
 		require.NoError(t, err)
 		if c.Kind == data.KindCustomerPortal {
 			require.Equal(t, data.ClassCustomerPortal, c.Class)
+			actor := data.Actor{Type: data.ActorHost}
+			if c.Change == data.PortalOpened || c.Change == data.PortalExpired {
+				actor = data.Actor{Type: data.ActorPortal, PortalID: c.ID}
+			}
+			require.Equal(t, actor, c.Actor, "%s", c.Change)
 			require.Equal(t, "My Company", c.CustomerKey)
 			out = append(out, string(c.Change))
 		}

@@ -73,6 +73,7 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 			return d.key, s.repeat(ctx, d)
 		}
 		_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{
+			Actor: portalActor(s.portal.ID),
 			Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
 				if err := d.told(ctx, at, report); err != nil {
 					return err
@@ -96,6 +97,11 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 	}
 }
 
+// portalActor returns the actor of the changes that the visitors of a portal make.
+func portalActor(id uuid.UUID) data.Actor {
+	return data.Actor{Type: data.ActorPortal, PortalID: id}
+}
+
 // maxAttempts is how often a change is prepared, where others come first.
 const maxAttempts = 8
 
@@ -114,7 +120,7 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRu
 	}
 	withoutIDs := false
 	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: s.portal.CustomerKey, Resources: []data.Ref{ref}}, data.DeleteOptions{
-		DryRun: dryRun,
+		DryRun: dryRun, Actor: portalActor(s.portal.ID),
 		Guard: func(ctx context.Context, at *data.Snapshot, plan data.DeleteReport) error {
 			return s.guard(ctx, at, action, func(v *view) error {
 				withoutIDs = v.config.Features.Manage.ExcludeReservationTechnicalDetails

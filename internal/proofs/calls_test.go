@@ -162,7 +162,7 @@ var calls = []call{
 		return only(h.ws.DeleteWith(ctx, sel, data.DeleteOptions{}))
 	}},
 	{name: "RevokePortals", do: func(ctx context.Context, h host, w *world) error {
-		return only(h.ws.RevokePortals(ctx, w.a, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
+		return only(h.ws.RevokePortals(ctx, w.a, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
 			return []uuid.UUID{w.portal.id}, nil
 		}))
 	}},

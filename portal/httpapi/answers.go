@@ -106,9 +106,18 @@ func changesAnswer() map[string]schema {
 		return whole(map[string]schema{
 			"change":       oneOf(data.Created, data.Updated, data.Deleted, data.PortalOpened, data.PortalExpired, data.PortalRevoked),
 			"customer_key": stringSchema(), "class": stringSchema(), "kind": stringSchema(), "key": stringSchema(), "id": idSchema(),
-			"at": timeSchema(), "cursor": stringSchema(),
+			"at": timeSchema(), "actor": actorSchema(), "cursor": stringSchema(),
 		})
 	})()
+}
+
+// actorSchema is data.Actor.
+func actorSchema() schema {
+	return whole(map[string]schema{
+		"type":               oneOf(data.ActorHost, data.ActorPortal, data.ActorAutomation, data.ActorConnector),
+		"customer_portal_id": described(idSchema(), "Of the portal whose visitor made the change."),
+		"name":               described(stringSchema(), "Of the automation or connector that made the change."),
+	}, "customer_portal_id", "name")
 }
 
 // portalSchema is a portal as it is told of: without its link.

@@ -1,0 +1,83 @@
+package data
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+// ActorType is the type of an [Actor].
+type ActorType string
+
+// The types of actors.
+const (
+	ActorHost       ActorType = "host"       // the program that uses the library, or a caller of its API
+	ActorPortal     ActorType = "portal"     // a visitor of a customer portal
+	ActorAutomation ActorType = "automation" // a rule that acts by itself
+	ActorConnector  ActorType = "connector"  // an import from another service, such as a calendar
+)
+
+// Actor is who made a change. The zero Actor is the host.
+type Actor struct {
+	Type     ActorType `json:"type"`                        // empty is ActorHost; a change that is read always has a type
+	PortalID uuid.UUID `json:"customer_portal_id,omitzero"` // required for ActorPortal, zero for all other types
+	Name     string    `json:"name,omitempty"`              // required for ActorAutomation and ActorConnector, empty for all other types
+}
+
+// maxActorName is the length of the longest name of an actor in bytes. A name is otherwise as
+// a key of a resource.
+const maxActorName = 200
+
+// check returns an [InvalidError] if the actor breaks a rule of its type.
+func (a Actor) check() error {
+	var found findings
+	report := found.in("actor")
+	portal, named := a.Type == ActorPortal, a.Type == ActorAutomation || a.Type == ActorConnector
+	if !portal && !named && a.Type != "" && a.Type != ActorHost {
+		report(".type", RuleFormat, "%q must be %q, %q, %q or %q", chars.Clip(string(a.Type)), ActorHost, ActorPortal, ActorAutomation, ActorConnector)
+	}
+	switch {
+	case portal && a.PortalID == uuid.Nil:
+		report(".customer_portal_id", RuleRequired, "is required for the type %q", ActorPortal)
+	case !portal && a.PortalID != uuid.Nil:
+		report(".customer_portal_id", RuleNotAField, "must be zero: only the type %q has a portal", ActorPortal)
+	}
+	switch {
+	case !named && a.Name != "":
+		report(".name", RuleNotAField, "must be empty: only the types %q and %q have a name", ActorAutomation, ActorConnector)
+	case named && len(a.Name) > maxActorName:
+		report(".name", RuleKeyFormat, "is %d bytes long, and may have %d", len(a.Name), maxActorName)
+	case named:
+		reportKey(a.Name, under(".name", report))
+	}
+	return found.err(false)
+}
+
+// actorTypes maps the byte that a type is stored as to the type.
+var actorTypes = map[byte]ActorType{'h': ActorHost, 'p': ActorPortal, 'a': ActorAutomation, 'c': ActorConnector}
+
+// append appends the stored form of an actor that check accepts.
+func (a Actor) append(b []byte) []byte {
+	switch a.Type {
+	case ActorPortal:
+		return append(append(b, a.Type[0]), a.PortalID[:]...)
+	case ActorAutomation, ActorConnector:
+		return layout.AppendBytes(append(b, a.Type[0]), a.Name)
+	}
+	return append(b, ActorHost[0])
+}
+
+// decodeActor reads the bytes that [Actor.append] wrote.
+func decodeActor(d *layout.Decoder) Actor {
+	a := Actor{Type: actorTypes[d.Byte()]}
+	switch a.Type {
+	case "":
+		d.Fail()
+	case ActorPortal:
+		a.PortalID = d.UUID()
+	case ActorAutomation, ActorConnector:
+		a.Name = d.String()
+	}
+	return a
+}
