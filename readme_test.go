@@ -11,37 +11,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheREADMEShowsTheExample holds that the README's Go is what the Example runs.
-func TestTheREADMEShowsTheExample(t *testing.T) {
+// TestREADME_Program_IsThatOfQuickstart compares the README's program and its output with examples/quickstart.
+func TestREADME_Program_IsThatOfQuickstart(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("example_test.go")
+	source, err := os.ReadFile("examples/quickstart/main.go")
 	require.NoError(t, err)
+	_, program, found := strings.Cut(string(source), "\npackage main\n")
+	require.True(t, found)
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	body := regexp.MustCompile(`(?s)func Example\(\) \{\n(.*?)\n\t// Output:`).FindSubmatch(source)
-	require.NotNil(t, body)
-	lines := strings.Split(string(body[1]), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimPrefix(line, "\t")
-	}
-	shown := regexp.MustCompile("(?s)```go\n(.*?)\n```").FindSubmatch(readme)
-	require.NotNil(t, shown)
-	require.Equal(t, strings.Join(lines, "\n"), string(shown[1]))
+	_, shown, found := strings.Cut(string(readme), "```go\npackage main\n"+program+"```\n\n")
+	require.True(t, found, "the README shows another program")
+	out, err := exec.CommandContext(t.Context(), "go", "run", "./examples/quickstart").Output()
+	require.NoError(t, err)
+	indented := "    " + strings.ReplaceAll(strings.TrimSuffix(string(out), "\n"), "\n", "\n    ") + "\n\n"
+	require.True(t, strings.HasPrefix(shown, indented), "the README shows another output:\n%s", out)
 }
 
-// TestTheREADMENamesEveryPackage holds that the map of the folders is whole.
-func TestTheREADMENamesEveryPackage(t *testing.T) {
+// TestREADME_Length_AtMost250Lines keeps it short.
+func TestREADME_Length_AtMost250Lines(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}", "./...").Output()
+	require.LessOrEqual(t, strings.Count(string(readme), "\n"), 250)
+}
+
+// TestCONTRIBUTING_Packages_ListsEveryFolder compares the list of packages with the module.
+func TestCONTRIBUTING_Packages_ListsEveryFolder(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("CONTRIBUTING.md")
+	require.NoError(t, err)
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}", "./...").Output()
 	require.NoError(t, err)
 	packages := strings.Fields(string(out))
 	require.Greater(t, len(packages), 8)
 	for _, name := range packages {
 		_, folder, _ := strings.Cut(name, "customerportal-go/customerportal")
 		if folder = path.Base(folder); folder != "." && !strings.Contains(name, "/internal/") {
-			require.True(t, regexp.MustCompile(`(?m)^ +`+folder+`/ `).Match(readme), "the map has no %s/", folder)
+			require.True(t, regexp.MustCompile(`(?m)^ +`+folder+`/ `).Match(document), "the list has no %s/", folder)
 		}
 	}
 }
