@@ -91,6 +91,11 @@ type DeleteOptions struct {
 
 	Actor Actor // as in PushOptions
 
+	// Prepare, if it is not nil, runs before the delete is planned, in the state that it is
+	// planned on. Its error refuses the delete. It may run more than once. It can read and
+	// must not write, as Guard.
+	Prepare func(context.Context, *Snapshot) error
+
 	// Guard is as in [PushOptions].
 	Guard func(context.Context, *Snapshot, DeleteReport) error
 }
@@ -106,6 +111,11 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 	}
 	var report DeleteReport
 	err = w.carryOut(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+		if o.Prepare != nil {
+			if err := o.Prepare(ctx, s); err != nil {
+				return nil, err
+			}
+		}
 		p := &deletion{s: s, scale: scale}
 		if err := p.plan(ctx, sel); err != nil {
 			return nil, err

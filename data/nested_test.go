@@ -36,6 +36,14 @@ func callbacks(ws *data.Workspace, customer data.CustomerID, rooms int, laterKey
 	}
 	all := data.Selection{CustomerKeys: []string{"acme"}}
 	return map[string]func(ctx context.Context, fn func(context.Context) error) error{
+		"Prepare of a push": func(ctx context.Context, fn func(context.Context) error) error {
+			_, err := ws.PushWith(ctx, d, data.PushOptions{Prepare: func(ctx context.Context, _ *data.Snapshot, _ *data.CustomerData) error { return fn(ctx) }})
+			return err
+		},
+		"Prepare of a delete": func(ctx context.Context, fn func(context.Context) error) error {
+			_, err := ws.DeleteWith(ctx, all, data.DeleteOptions{Prepare: func(ctx context.Context, _ *data.Snapshot) error { return fn(ctx) }})
+			return err
+		},
 		"Guard of a push": func(ctx context.Context, fn func(context.Context) error) error {
 			_, err := ws.PushWith(ctx, d, data.PushOptions{Guard: guard(fn)})
 			return err

@@ -22,6 +22,12 @@ type PushOptions struct {
 
 	Actor Actor // who makes the push, for the change feed; zero is the host
 
+	// Prepare, if it is not nil, completes the data in the state that the push is planned
+	// on: it gets a copy of the data that was given, to which it can add resources; the
+	// customer stays the same. Its error refuses the push. It may run more than once, each
+	// time with a new copy. It can read and must not write, as Guard.
+	Prepare func(context.Context, *Snapshot, *CustomerData) error
+
 	// Guard sees the state that the push was planned on, and what it would report: its
 	// error refuses the push. Nothing comes between that state and the push. It may run
 	// more than once, and runs in a dry run too. It can read, from the Workspace as well; a
@@ -123,6 +129,12 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 	var id CustomerID
 	l := w.lookUps(given, o)
 	plan := func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+		if o.Prepare != nil {
+			if given, err = d.prepared(ctx, s, o); err != nil {
+				return nil, err
+			}
+			l = w.lookUps(given, o)
+		}
 		if len(given.items) > scale {
 			return nil, errTooLong
 		}
@@ -131,6 +143,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 			return nil, err
 		}
 		if o.Guard != nil {
+			s.planned = ch
 			if err := o.Guard(ctx, s, planned); err != nil {
 				return nil, err
 			}
@@ -146,6 +159,21 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		w.db.ids.remember(customerName{w.id, d.CustomerKey}, id)
 	}
 	return report, nil
+}
+
+// prepared returns the data as Prepare completes it, checked.
+func (d CustomerData) prepared(ctx context.Context, s *Snapshot, o PushOptions) (*given, error) {
+	d.Spaces, d.UserIdentities, d.AccessGrants = slices.Clip(d.Spaces), slices.Clip(d.UserIdentities), slices.Clip(d.AccessGrants)
+	key := d.CustomerKey
+	if err := o.Prepare(ctx, s, &d); err != nil {
+		return nil, err
+	}
+	d.CustomerKey = key
+	g, err := check(ctx, d, o.SkipInvalid)
+	if err == nil && g.full {
+		err = g.found.err(o.Strict)
+	}
+	return g, err
 }
 
 // given is a CustomerData whose resources were checked, each by itself.

@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -19,7 +20,35 @@ type Snapshot struct {
 	w *Workspace
 	r storage.Reader
 
-	at time.Time // of the operation that is planned on it; zero before one asks
+	at      time.Time // of the operation that is planned on it; zero before one asks
+	planned *changes  // by the push that a Guard is asked about; nil for other snapshots
+}
+
+// Planned yields each resource that the push creates or updates, as the push leaves it, in
+// the order of the report. It is for the Guard of a push, with the Snapshot that the Guard
+// was given, and yields nothing elsewhere. In a dry run a resource that would be created has
+// no ID.
+func (s *Snapshot) Planned() iter.Seq2[Resource, error] {
+	return func(yield func(Resource, error) bool) {
+		if s.planned == nil {
+			return
+		}
+		for _, e := range s.planned.edits {
+			if e.new == nil {
+				continue // deleted by a sync
+			}
+			// Encoded and decoded again, it is what a later read returns, and shares no memory
+			// with the plan.
+			n, err := decodeRecord(s.planned.customer, e.new.ref(), encodeRecord(e.new))
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(n.public(), nil) {
+				return
+			}
+		}
+	}
 }
 
 // time is when the operation that is planned here happens: one time for all of it.

@@ -23,9 +23,8 @@ type draft struct {
 	data    data.CustomerData
 	paths   []prefix
 	notes   form.Notes // what is wrong with the request, beside the push
-	key     string     // of what it is about
+	ref     data.Ref   // of the resource that it is about
 	newUser data.Ref   // that it creates, and refers to
-	repeats bool       // the resource that it creates exists: the same call was made before
 }
 
 // prefix turns the path of a push into that of a request.
@@ -33,7 +32,7 @@ type prefix struct{ from, to string }
 
 // about adds the resource that the request is about.
 func (d *draft) about(r data.Resource) {
-	d.key = r.Ref().Key
+	d.ref = r.Ref()
 	d.add(r, "")
 }
 
@@ -47,9 +46,24 @@ func (d *draft) add(r data.Resource, path string) {
 // visitor gives, and others may lead nowhere.
 var strict = []data.Rule{data.RuleEmailAddress, data.RulePreferredCode}
 
-// told refuses a push for such warnings.
-func (d *draft) told(_ context.Context, _ *data.Snapshot, report data.PushReport) error {
+// check returns an error if the request has a fault, or its push a warning that is one.
+func (d *draft) check(report data.PushReport) error {
 	return d.faults(&data.InvalidError{Warnings: report.Warnings})
+}
+
+// result returns the resource that the draft is about as the portal shows it after the push
+// that is planned on at.
+func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, error) {
+	for r, err := range at.Planned() {
+		if err != nil {
+			return nil, err
+		}
+		d.v.loaded[byClass(r.Ref())] = r
+		if _, ok := r.(data.AccessGrant); ok {
+			d.v.granted = map[string]bool{} // the grant may be another user's now
+		}
+	}
+	return d.v.shown(ctx, d.ref)
 }
 
 // faults returns an error with all faults of the request: those that were noted, and those

@@ -60,10 +60,6 @@ var (
 	// ErrProfileNotFound is returned where a workspace has no such customization profile.
 	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
 
-	// ErrBusy is returned by a write of a session that others came before, again and
-	// again. Nothing was written; another attempt may succeed.
-	ErrBusy = errors.New("portal: others change the same")
-
 	// ErrChanged is returned by a write that is conditional, where the resource has changed
 	// since it was read. Nothing was written. The caller can read it again and decide.
 	ErrChanged = errors.New("portal: the resource has changed since it was read")

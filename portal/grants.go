@@ -24,7 +24,7 @@ type AccessGrantRequest struct {
 // filters ask for are set. It returns an [InvalidError], whose paths are those of the
 // grant and, for its user, begin with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, options ...CreateOption) (data.AccessGrant, error) {
-	key, err := s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *view, d *draft) error {
+	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *view, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -52,12 +52,7 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 		v.stamp(&d.notes, g.Kind, &g.CustomMetadata)
 		d.about(g)
 		return d.mustSee(ctx, g)
-	})
-	if err != nil || key == "" {
-		return data.AccessGrant{}, err
-	}
-	made, _, err := s.AccessGrant(ctx, key)
-	return made, err
+	}))
 }
 
 // addUser adds the user that a grant is made with.
@@ -81,7 +76,7 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.R
 // and "user". A field that is given the value that it has is not validated again.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, options ...EditOption) (data.AccessGrant, error) {
 	on := conditionsOf(options)
-	_, err := s.change(ctx, ActionEditAccessGrant, on, func(v *view, d *draft) error {
+	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, on, func(v *view, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, on)
 		if err != nil {
 			return err
@@ -138,12 +133,7 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, op
 		})
 		d.about(g)
 		return d.mustSee(ctx, after)
-	})
-	if err != nil {
-		return data.AccessGrant{}, err
-	}
-	g, _, err := s.AccessGrant(ctx, edit.Key)
-	return g, err
+	}))
 }
 
 // CancelAccessGrant deletes an access grant that the portal shows, and says what went.

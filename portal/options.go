@@ -120,21 +120,34 @@ func (s *Session) derivedKeys(action Action, token string) []string {
 	return keys
 }
 
-// repeat returns the answer to a call whose token has created a resource already: nil if
-// that has the values that the draft gives, and an [ExistsError] if not. It writes nothing.
-func (s *Session) repeat(ctx context.Context, d *draft) error {
-	exists := &ExistsError{Key: d.key}
-	report, err := s.ws.PushWith(ctx, d.data, data.PushOptions{DryRun: true, Replace: true, Guard: d.told})
+// repeat answers a call whose token has created a resource already: with that resource if it
+// has the values that the draft gives, and otherwise with an [ExistsError]. It writes nothing.
+func (s *Session) repeat(ctx context.Context, d *draft) (result data.Resource, err error) {
+	exists := &ExistsError{Key: d.ref.Key}
+	_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{
+		DryRun: true, Replace: true,
+		Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
+			if err := d.check(report); err != nil {
+				return err
+			}
+			for _, r := range report.Resources {
+				if r.Change != data.Unchanged {
+					return exists
+				}
+			}
+			v, err := s.permitted(ctx, at, d.action)
+			if err != nil {
+				return err
+			}
+			result, err = v.shown(ctx, d.ref)
+			return err
+		},
+	})
 	if errors.Is(err, data.ErrKeyConflict) {
-		return exists // it is of another kind
+		return nil, exists // it is of another kind
 	}
 	if err != nil {
-		return d.faults(err)
+		return nil, d.faults(err)
 	}
-	for _, r := range report.Resources {
-		if r.Change != data.Unchanged {
-			return exists
-		}
-	}
-	return nil
+	return result, nil
 }

@@ -9,7 +9,7 @@ import (
 // CreateSpace makes a space, of the kind that the workspace's vertical has where none is
 // given. The values that the portal's filters ask for are set.
 func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...CreateOption) (data.Space, error) {
-	key, err := s.change(ctx, ActionCreateSpace, conditionsOf(options), func(v *view, d *draft) error {
+	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, conditionsOf(options), func(v *view, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -25,12 +25,7 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...
 		v.stamp(&d.notes, made.Kind, &made.CustomMetadata)
 		d.about(made)
 		return nil
-	})
-	if err != nil || key == "" {
-		return data.Space{}, err
-	}
-	made, _, err := s.Space(ctx, key)
-	return made, err
+	}))
 }
 
 // RenameSpace gives a space that the portal shows another name.
@@ -59,7 +54,7 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, options ..
 }
 
 func (s *Session) editSpace(ctx context.Context, action Action, key string, on conditions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
-	_, err := s.change(ctx, action, on, func(_ *view, d *draft) error {
+	return resultAs[data.Space](s.change(ctx, action, on, func(_ *view, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: data.KindSpace, Key: key}, on)
 		if err != nil {
 			return err
@@ -71,12 +66,7 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, on c
 		}
 		d.about(edit)
 		return nil
-	})
-	if err != nil {
-		return data.Space{}, err
-	}
-	space, _, err := s.Space(ctx, key)
-	return space, err
+	}))
 }
 
 // DeleteSpace deletes a space that the portal shows and what cannot stand without it,

@@ -9,7 +9,7 @@ import (
 
 // AddStaffMember makes a staff member.
 func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, options ...CreateOption) (data.UserIdentity, error) {
-	key, err := s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *view, d *draft) (err error) {
+	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *view, d *draft) (err error) {
 		made := u
 		if u.Key != "" {
 			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
@@ -23,37 +23,24 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, optio
 		}
 		d.about(made)
 		return d.mustSee(ctx, made)
-	})
-	if err != nil || key == "" {
-		return data.UserIdentity{}, err
-	}
-	made, _, err := s.StaffMember(ctx, key)
-	return made, err
+	}))
 }
 
 // EditStaffMember changes a staff member that the portal shows, by its Key. Fields that
 // are zero stay; Clear may name "email_address" and "phone_number". A field that is given
 // the value that it has is not validated again. Its spaces are for AssignStaffMember.
 func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, options ...EditOption) (data.UserIdentity, error) {
-	if err := s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, conditionsOf(options)); err != nil {
-		return data.UserIdentity{}, err
-	}
-	u, _, err := s.StaffMember(ctx, edit.Key)
-	return u, err
+	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, conditionsOf(options))
 }
 
 // EditUserIdentity changes a user identity that the portal shows and that is no staff
 // member, as EditStaffMember does.
 func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, options ...EditOption) (data.UserIdentity, error) {
-	if err := s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, conditionsOf(options)); err != nil {
-		return data.UserIdentity{}, err
-	}
-	u, _, err := s.UserIdentity(ctx, edit.Key)
-	return u, err
+	return s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, conditionsOf(options))
 }
 
-func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, on conditions) error {
-	_, err := s.change(ctx, action, on, func(_ *view, d *draft) error {
+func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, on conditions) (data.UserIdentity, error) {
+	return resultAs[data.UserIdentity](s.change(ctx, action, on, func(_ *view, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: as, Key: edit.Key}, on)
 		if err != nil {
 			return err
@@ -75,15 +62,14 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 		}
 		d.about(u)
 		return nil
-	})
-	return err
+	}))
 }
 
 // AssignStaffMember makes some spaces those that a staff member serves, of those that
 // the portal shows.
 func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, options ...EditOption) (data.UserIdentity, error) {
 	on := conditionsOf(options)
-	_, err := s.change(ctx, ActionAssignStaff, on, func(_ *view, d *draft) error {
+	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, on, func(_ *view, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, on)
 		if err != nil {
 			return err
@@ -96,12 +82,7 @@ func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []da
 		d.about(u)
 		old.Spaces = u.Spaces
 		return d.mustSee(ctx, old)
-	})
-	if err != nil {
-		return data.UserIdentity{}, err
-	}
-	u, _, err := s.StaffMember(ctx, key)
-	return u, err
+	}))
 }
 
 // RemoveStaffMember deletes a staff member that the portal shows, and says what went.

@@ -409,6 +409,18 @@ func (v *view) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) 
 	return r, err
 }
 
+// shown returns a resource that the portal shows, without what it does not show.
+func (v *view) shown(ctx context.Context, ref data.Ref) (data.Resource, error) {
+	r, err := v.seenAs(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.loadReferences(ctx, r); err != nil {
+		return nil, err
+	}
+	return v.trim(ctx, r, newRelated())
+}
+
 // references returns what a resource refers to.
 func references(r data.Resource) []data.Ref {
 	switch r := r.(type) {

@@ -3,12 +3,12 @@ package portal
 import (
 	"context"
 	"errors"
-	"reflect"
 
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
 // What a session writes is a push or a delete as any other, in one step with the
@@ -20,81 +20,83 @@ import (
 // Spaces that is not nil takes the place of all that the portal shows. A resource that
 // is created has no Key yet, and its Kind may be left out.
 
-// change pushes the draft that prepare makes of a state. The push is made in the very state
-// that prepare saw, in which the session may do it; prepare runs again when another write
-// came between. change returns the key of the resource that the draft is about, or "" for a
-// dry run.
-func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*view, *draft) error) (string, error) {
+// change pushes the draft that prepare makes, in the state that prepare sees and in which the
+// session may do it. It returns the resource that the draft is about, as the portal shows it
+// after the push, or nil for a dry run. An error means that nothing was written, unless it
+// matches [storage.ErrUnknown].
+func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*view, *draft) error) (data.Resource, error) {
 	if on.token != "" && !tokenFormat.MatchString(on.token) {
-		return "", invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
+		return nil, invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
 	}
 	random, err := s.newKeys(maxCreated)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	draftWith := func(v *view, keys []string) (*draft, error) {
 		d := &draft{v: v, action: action, keys: keys}
 		d.data.CustomerKey = v.customer.Key
 		return d, prepare(v, d)
 	}
-	drafted := func(v *view) (*draft, error) {
+	drafted := func(ctx context.Context, v *view) (*draft, error) {
 		if on.token == "" {
 			return draftWith(v, random)
 		}
 		keys := s.derivedKeys(action, on.token)
 		d, err := draftWith(v, keys)
+		if err != nil || len(d.notes.Faults) > 0 {
+			return d, err
+		}
+		found, err := d.exists(ctx, keys[0])
 		if err != nil {
 			return d, err
 		}
-		if d.repeats, err = d.exists(ctx, keys[0]); err != nil || d.repeats {
-			return d, err
+		if found {
+			return d, errRepeated
 		}
 		// The resource was created and deleted since. The user that was created with it may
 		// still be there, and is left as it is.
-		if found, err := d.exists(ctx, keys[1]); err != nil || !found {
+		if found, err = d.exists(ctx, keys[1]); err != nil || !found {
 			return d, err
 		}
 		return draftWith(v, []string{keys[0], random[1]})
 	}
-	for attempt := 1; ; attempt++ {
-		var d *draft
-		err := s.do(ctx, action, func(v *view) (err error) {
-			d, err = drafted(v)
+	var d *draft
+	var result data.Resource
+	_, err = s.ws.PushWith(ctx, data.CustomerData{CustomerKey: s.portal.CustomerKey}, data.PushOptions{
+		DryRun: on.dryRun, Actor: portalActor(s.portal.ID),
+		Prepare: func(ctx context.Context, at *data.Snapshot, given *data.CustomerData) error {
+			v, err := s.permitted(ctx, at, action)
+			if err != nil {
+				return err
+			}
+			if d, err = drafted(ctx, v); err != nil {
+				return err
+			}
+			*given = d.data
+			return nil
+		},
+		Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) (err error) {
+			if err := d.check(report); err != nil || on.dryRun {
+				return err
+			}
+			result, err = d.result(ctx, at)
 			return err
-		})
-		if err != nil {
-			return "", err
-		}
-		if len(d.notes.Faults) > 0 || on.dryRun {
-			_, err := s.ws.PushWith(ctx, d.data, data.PushOptions{DryRun: true, Guard: d.told})
-			return "", d.faults(err)
-		}
-		if d.repeats {
-			return d.key, s.repeat(ctx, d)
-		}
-		_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{
-			Actor: portalActor(s.portal.ID),
-			Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
-				if err := d.told(ctx, at, report); err != nil {
-					return err
-				}
-				return s.guard(ctx, at, action, func(v *view) error {
-					again, err := drafted(v)
-					if err == nil && (!reflect.DeepEqual(d.data, again.data) || again.repeats) {
-						err = ErrBusy
-					}
-					return err
-				})
-			},
-		})
-		if errors.Is(err, ErrBusy) && attempt < maxAttempts {
-			continue
-		}
-		if errors.Is(err, data.ErrInvalid) {
-			err = d.faults(err)
-		}
-		return d.key, s.after(ctx, err)
+		},
+		Reads: s.rows(),
+	})
+	switch {
+	case errors.Is(err, errRepeated):
+		result, err = s.repeat(ctx, d)
+	case errors.Is(err, data.ErrInvalid):
+		err = d.faults(err)
 	}
+	if err != nil {
+		return nil, s.after(ctx, err)
+	}
+	if on.dryRun {
+		return nil, nil
+	}
+	return result, nil
 }
 
 // portalActor returns the actor of the changes that the visitors of a portal make.
@@ -102,52 +104,71 @@ func portalActor(id uuid.UUID) data.Actor {
 	return data.Actor{Type: data.ActorPortal, PortalID: id}
 }
 
-// maxAttempts is how often a change is prepared, where others come first.
-const maxAttempts = 8
+// errRepeated is returned for the draft of a call whose token has created a resource already.
+var errRepeated = errors.New("portal: internal: the token has created a resource already")
+
+// resultAs returns the result of change as its type: the zero value for a dry run and with an
+// error.
+func resultAs[T data.Resource](r data.Resource, err error) (out T, _ error) {
+	if r != nil && err == nil {
+		out = r.(T)
+	}
+	return out, err
+}
+
+// rows returns the keys of the rows that permitted reads.
+func (s *Session) rows() [][]byte {
+	to := pointer{s.customer, s.portal.ID}
+	rows := append(to.rows(), layout.CustomerRecord(to.customer))
+	if s.hash != nil {
+		rows = append(rows, layout.OwnSession(to.customer, to.portal, *s.hash))
+	}
+	return rows
+}
 
 // remove deletes one resource that the portal shows. Permission is checked before the delete
 // is planned, so that a session without it learns nothing about what the delete would take.
 func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool, on conditions) (data.DeleteReport, error) {
-	shown := func(v *view) error {
-		r, err := v.seenAs(ctx, ref)
-		if err != nil {
-			return err
-		}
-		return on.check(r)
-	}
-	if err := s.do(ctx, action, shown); err != nil {
-		return data.DeleteReport{}, err
-	}
-	withoutIDs := false
+	var v *view
 	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: s.portal.CustomerKey, Resources: []data.Ref{ref}}, data.DeleteOptions{
 		DryRun: dryRun, Actor: portalActor(s.portal.ID),
-		Guard: func(ctx context.Context, at *data.Snapshot, plan data.DeleteReport) error {
-			return s.guard(ctx, at, action, func(v *view) error {
-				withoutIDs = v.config.Features.Manage.ExcludeReservationTechnicalDetails
-				if err := shown(v); err != nil {
-					return err
-				}
-				if err := v.seesAll(ctx, action, plan); err != nil {
-					return err
-				}
-				return on.checkPlan(plan)
-			})
+		Prepare: func(ctx context.Context, at *data.Snapshot) (err error) {
+			if v, err = s.permitted(ctx, at, action); err != nil {
+				return err
+			}
+			r, err := v.seenAs(ctx, ref)
+			if err != nil {
+				return err
+			}
+			return on.check(r)
+		},
+		Guard: func(ctx context.Context, _ *data.Snapshot, plan data.DeleteReport) error {
+			if err := v.seesAll(ctx, action, plan); err != nil {
+				return err
+			}
+			return on.checkPlan(plan)
 		},
 	})
-	if errors.Is(err, data.ErrInvalid) { // meanwhile it has become another customer's
-		if err = s.do(ctx, action, shown); err == nil {
+	if errors.Is(err, data.ErrInvalid) { // the key cannot be one, and names nothing
+		if err = s.do(ctx, action, func(*view) error { return nil }); err == nil {
 			err = notFound(ref)
 		}
 	}
-	if withoutIDs {
-		for i := range report.Deleted {
-			if report.Deleted[i].Kind.Class() == data.ClassAccessGrant {
-				report.Deleted[i].ID = uuid.Nil
-			}
+	if err != nil {
+		return data.DeleteReport{}, s.after(ctx, err)
+	}
+	v.trimReport(&report)
+	return report, nil
+}
+
+// trimReport removes from the report of a delete what the portal does not show.
+func (v *view) trimReport(report *data.DeleteReport) {
+	for i, d := range report.Deleted {
+		if d.Kind.Class() == data.ClassAccessGrant && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
+			report.Deleted[i].ID = uuid.Nil
 		}
 	}
 	report.Revoked, report.NotFound = nil, nil
-	return report, s.after(ctx, err)
 }
 
 // seesAll refuses a delete that would change what the portal does not show.
@@ -172,17 +193,13 @@ func (v *view) seesAll(ctx context.Context, action Action, plan data.DeleteRepor
 	return nil
 }
 
-// guard runs fn on the state that a write is planned on, in which the session is good
-// and may do something.
-func (s *Session) guard(ctx context.Context, at *data.Snapshot, action Action, fn func(*view) error) error {
+// permitted returns the view of a state in which the session may do something.
+func (s *Session) permitted(ctx context.Context, at *data.Snapshot, action Action) (*view, error) {
 	v, err := s.view(ctx, at.Reader())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := v.config.permit(action); err != nil {
-		return err
-	}
-	return fn(v)
+	return v, v.config.permit(action)
 }
 
 // after is the error of a write. Where the portal has expired the change feed is told.

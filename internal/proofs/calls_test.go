@@ -30,10 +30,6 @@ type call struct {
 	name string
 	do   func(ctx context.Context, h host, w *world) error
 
-	// readsAfter reports whether a failure may come after all is done, from reading what it
-	// gives back, as its doc says.
-	readsAfter bool
-
 	// inParts reports whether a failure may leave a part of what it does, as its doc says.
 	inParts bool
 }
@@ -226,12 +222,12 @@ var calls = []call{
 		return only(s.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(portal.Place) portal.Window { return portal.Window{} }))
 	})},
 	{name: "session History", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.History(ctx, "a/001", 0)) })},
-	{name: "session CreateAccessGrant", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session CreateAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
 			Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, "a/001")}, NewUser: &data.UserIdentity{Name: "New"},
 		}))
 	})},
-	{name: "session EditAccessGrant", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session EditAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.EditAccessGrant(ctx, data.AccessGrant{Key: "a/001", Spaces: data.Refs(data.KindRoom, "a/002")}))
 	})},
 	{name: "session PlanCancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
@@ -240,16 +236,16 @@ var calls = []call{
 	{name: "session CancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CancelAccessGrant(ctx, "a/001"))
 	})},
-	{name: "session AddStaffMember", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session AddStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}))
 	})},
-	{name: "session EditStaffMember", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session EditStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.EditStaffMember(ctx, data.UserIdentity{Key: "a/staff", Name: "Edited"}))
 	})},
-	{name: "session AssignStaffMember", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session AssignStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.AssignStaffMember(ctx, "a/staff", data.Refs(data.KindRoom, "a/002")))
 	})},
-	{name: "session EditUserIdentity", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session EditUserIdentity", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.EditUserIdentity(ctx, data.UserIdentity{Key: "a/001", Name: "Edited"}))
 	})},
 	{name: "session PlanRemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
@@ -258,13 +254,13 @@ var calls = []call{
 	{name: "session RemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.RemoveStaffMember(ctx, "a/staff"))
 	})},
-	{name: "session CreateSpace", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session CreateSpace", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: "a/site"}))
 	})},
-	{name: "session RenameSpace", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session RenameSpace", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.RenameSpace(ctx, "a/001", "Renamed"))
 	})},
-	{name: "session MoveSpace", readsAfter: true, do: session(func(ctx context.Context, s *portal.Session) error {
+	{name: "session MoveSpace", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.MoveSpace(ctx, "a/001", ""))
 	})},
 	{name: "session PlanDeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error {

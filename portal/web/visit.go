@@ -246,7 +246,6 @@ var problems = []struct {
 	{errWrongMode, http.StatusForbidden, "mode"},
 	{portal.ErrRefused, http.StatusForbidden, "refused"},
 	{portal.ErrChanged, http.StatusConflict, "busy"},
-	{portal.ErrBusy, http.StatusConflict, "busy"},
 	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
 	{errUnknownPage, http.StatusNotFound, "missing"},
 	{data.ErrInvalidCursor, http.StatusBadRequest, "cursor"},
