@@ -27,6 +27,11 @@ type changes struct {
 	// While they are the same, the plan holds.
 	seen []row
 
+	// emails are the rows of e-mail addresses as they were read, with a zero value for an
+	// address that no stored user identity has. They are in the customer's range, so that
+	// they cannot change while the record of the customer, which is in seen, does not.
+	emails map[layout.EmailHash]emailUsers
+
 	rows   []row   // to be written, by prepare; a nil value deletes the row
 	events []event // for the change feed, by prepare
 }
@@ -105,8 +110,9 @@ func (ch *changes) public() Customer {
 	return after.public()
 }
 
-// prepare computes the rows and the events of the plan.
-func (ch *changes) prepare() {
+// prepare computes the rows and the events of the plan. emails are the rows of e-mail
+// addresses that it changes.
+func (ch *changes) prepare(emails []row) {
 	ch.rows, ch.events = nil, nil
 	switch {
 	case ch.empty():
@@ -114,6 +120,7 @@ func (ch *changes) prepare() {
 		ch.prepareDelete()
 	default:
 		ch.prepareEdits()
+		ch.rows = append(ch.rows, emails...)
 	}
 }
 

@@ -1,13 +1,17 @@
 package data
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
-	"maps"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
@@ -32,132 +36,272 @@ func foldCase(s string) string {
 	}, s)
 }
 
-// hashEmail returns the key of an address, as foldCase returns it, in the index of
-// addresses.
-func hashEmail(folded string) layout.EmailHash {
-	sum := sha256.Sum256([]byte(folded))
-	return layout.EmailHash(sum[:])
+// emailHash returns the hash of the e-mail address of a user identity, which is the same for
+// addresses that differ in case only. It returns false if n is nil, is of another class or has
+// no address.
+func (n *node) emailHash() (layout.EmailHash, bool) {
+	if n == nil || n.email == "" || !n.kind.valid() || n.class() != ClassUserIdentity {
+		return layout.EmailHash{}, false
+	}
+	sum := sha256.Sum256([]byte(foldCase(n.email)))
+	return layout.EmailHash(sum[:]), true
 }
 
-// sharers are the given user identities that have an address once the push is applied, by
-// their places among what is given, or -1 for none.
+// emailUsers is the value of the row of an e-mail address: the user identities of one customer
+// that have the address. It takes the same space for any number of them, and adding or removing
+// one needs no other row. It names a user identity only while no other one has the address,
+// which is what a warning about a shared address nearly always needs.
+type emailUsers struct {
+	count int
+	refs  []byte // the XOR of their kinds and keys, without the zero bytes at the end
+}
+
+// add adds a user identity that does not have the address yet.
+func (u *emailUsers) add(ref Ref) {
+	u.count++
+	u.toggle(ref)
+}
+
+// remove removes a user identity that has the address.
+func (u *emailUsers) remove(ref Ref) {
+	u.count--
+	u.toggle(ref)
+}
+
+func (u *emailUsers) toggle(ref Ref) {
+	if missing := 1 + len(ref.Key) - len(u.refs); missing > 0 {
+		u.refs = append(u.refs, make([]byte, missing)...)
+	}
+	u.refs[0] ^= byte(ref.Kind)
+	for i := range len(ref.Key) {
+		u.refs[1+i] ^= ref.Key[i]
+	}
+	u.refs = bytes.TrimRight(u.refs, "\x00") // no key has a zero byte
+}
+
+// clone returns a copy that shares no memory with u.
+func (u *emailUsers) clone() *emailUsers {
+	return &emailUsers{u.count, slices.Clone(u.refs)}
+}
+
+// equal reports whether two values are the same.
+func (u *emailUsers) equal(other *emailUsers) bool {
+	return u.count == other.count && bytes.Equal(u.refs, other.refs)
+}
+
+// String describes the user identities, for a warning.
+func (u *emailUsers) String() string {
+	if u.count == 1 && len(u.refs) > 1 {
+		return fmt.Sprintf("the %s %q", Kind(u.refs[0]), chars.Clip(string(u.refs[1:])))
+	}
+	return fmt.Sprintf("%d other user identities", u.count)
+}
+
+// encode returns the value of the row, or nil if there is no row because no user identity has
+// the address. It returns an error that matches [storage.ErrCorrupt] if the row that was read
+// did not count a user identity that was removed.
+func (u *emailUsers) encode() ([]byte, error) {
+	switch {
+	case u.count < 0 || u.count == 0 && len(u.refs) > 0:
+		return nil, errEmailRow
+	case u.count == 0:
+		return nil, nil
+	}
+	return append(binary.AppendUvarint(nil, uint64(u.count)), u.refs...), nil
+}
+
+// errEmailRow is returned for a row of an e-mail address that is malformed, or that does not
+// agree with the user identities that have the address.
+var errEmailRow = fmt.Errorf("%w: the row of an e-mail address", storage.ErrCorrupt)
+
+// decodeEmail decodes the row of an e-mail address. The result shares memory with the row. A
+// row that is nil gives the zero value: no user identity has the address.
+func decodeEmail(row []byte) (emailUsers, error) {
+	if row == nil {
+		return emailUsers{}, nil
+	}
+	d := layout.NewDecoder(row)
+	u := emailUsers{count: int(d.Uvarint()), refs: d.Left()}
+	if d.Err() != nil || u.count <= 0 {
+		return emailUsers{}, errEmailRow
+	}
+	return u, nil
+}
+
+// emailKeys returns the keys of the rows of e-mail addresses.
+func emailKeys(c layout.CustomerID, addresses []layout.EmailHash) [][]byte {
+	return lo.Map(addresses, func(hash layout.EmailHash, _ int) []byte { return layout.Email(c, hash) })
+}
+
+// decodeEmails decodes the rows of e-mail addresses, in the same order.
+func decodeEmails(addresses []layout.EmailHash, rows [][]byte) (map[layout.EmailHash]emailUsers, error) {
+	out := make(map[layout.EmailHash]emailUsers, len(addresses))
+	for i, hash := range addresses {
+		u, err := decodeEmail(rows[i])
+		if err != nil {
+			return nil, err
+		}
+		out[hash] = u
+	}
+	return out, nil
+}
+
+// emailRows returns, for each of some plans, the rows of e-mail addresses that its edits change.
+// It reads all rows that the plans have not read yet in one call.
+func emailRows(ctx context.Context, r storage.Reader, plans []*changes) ([][]row, error) {
+	type plannedRow struct {
+		plan  int
+		hash  layout.EmailHash
+		edits []edit // that give or take the address
+	}
+	var planned []*plannedRow
+	var unread []*plannedRow
+	var keys [][]byte
+	for i, ch := range plans {
+		byHash := map[layout.EmailHash]*plannedRow{}
+		change := func(hash layout.EmailHash, e edit) {
+			p := byHash[hash]
+			if p == nil {
+				p = &plannedRow{plan: i, hash: hash}
+				byHash[hash], planned = p, append(planned, p)
+				if _, known := ch.emails[hash]; !known && !ch.created {
+					unread, keys = append(unread, p), append(keys, layout.Email(ch.customer.id, hash))
+				}
+			}
+			p.edits = append(p.edits, e)
+		}
+		for _, e := range ch.edits {
+			before, had := e.old.emailHash()
+			after, has := e.new.emailHash()
+			if had && has && before == after && !e.replaces() {
+				continue
+			}
+			if had {
+				change(before, edit{old: e.old})
+			}
+			if has {
+				change(after, edit{new: e.new})
+			}
+		}
+	}
+	if len(keys) > 0 {
+		values, err := r.Get(ctx, keys...)
+		if err != nil {
+			return nil, err
+		}
+		for i, p := range unread {
+			u, err := decodeEmail(values[i])
+			if err != nil {
+				return nil, err
+			}
+			ch := plans[p.plan]
+			if ch.emails == nil {
+				ch.emails = map[layout.EmailHash]emailUsers{}
+			}
+			ch.emails[p.hash] = u
+		}
+	}
+	out := make([][]row, len(plans))
+	for _, p := range planned {
+		ch := plans[p.plan]
+		before := ch.emails[p.hash]
+		after := before.clone()
+		for _, e := range p.edits {
+			if e.old != nil {
+				after.remove(e.old.ref())
+			} else {
+				after.add(e.new.ref())
+			}
+		}
+		if after.equal(&before) {
+			continue
+		}
+		value, err := after.encode()
+		if err != nil {
+			return nil, err
+		}
+		out[p.plan] = append(out[p.plan], row{layout.Email(ch.customer.id, p.hash), value})
+	}
+	return out, nil
+}
+
+// sharers are the given user identities that have an e-mail address after the push, by their
+// places among the given items, or -1 if there is none.
 type sharers struct {
 	first  int // the first of them
-	silent int // the first to which the push does not give the address, since it had it before
+	silent int // the first that had the address before, and is given without it
 }
 
-// warnOfSharedEmails reports the addresses that a push gives to a user identity while
-// another one of the customer has the same, ignoring case: one that is given too, or one
-// that is stored and stays as it is. Of two that are given an address the later is
-// reported.
-func (s *Snapshot) warnOfSharedEmails(ctx context.Context, c *customer, g *given, merged []mergedItem, o PushOptions) error {
-	isUser := func(i int) bool { return g.items[i].kind.valid() && g.items[i].class() == ClassUserIdentity }
-	given := map[string]sharers{} // by address
+// warnOfSharedEmails reports the e-mail addresses that a push gives to a user identity while
+// another one of the customer has the same address, ignoring case: one that is given as well,
+// or one that is stored and that the push does not change. If two of the given have an address,
+// the later one is reported.
+func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem, o PushOptions) {
+	given := map[layout.EmailHash]sharers{}
+	others := map[layout.EmailHash]*emailUsers{} // the stored ones that the push does not change
+	for hash, u := range st.emails {
+		if u.count > 0 {
+			others[hash] = u.clone()
+		}
+	}
+	had := make([]layout.EmailHash, len(g.items)) // by place, the address of the stored resource
 	applied := map[Ref]bool{}
-	asked := map[layout.EmailHash]string{}
 	for i, it := range g.items {
-		if !isUser(i) {
+		if !it.kind.valid() || it.class() != ClassUserIdentity {
 			continue
 		}
-		if it.email != "" {
-			folded := foldCase(it.email)
-			asked[hashEmail(folded)] = folded
+		m := &merged[i]
+		after, has := l.emails[i], it.email != ""
+		if m.new != m.old { // else the fields of the stored one are not decoded, and are those of the given one
+			had[i], _ = m.old.emailHash()
+			after, has = m.new.emailHash()
+		} else {
+			had[i] = after
 		}
-		if o.SkipInvalid && merged[i].refused(o) {
+		if o.SkipInvalid && m.refused(o) {
 			continue
+		}
+		if u := others[had[i]]; u != nil && !applied[it.ref()] {
+			u.remove(it.ref())
 		}
 		applied[it.ref()] = true
-		after := it.email
-		if m := &merged[i]; m.new != m.old { // else the fields of the stored one are not read
-			after = m.new.email
-		}
-		if after == "" {
+		if !has {
 			continue
 		}
-		folded := foldCase(after)
-		has, known := given[folded]
+		s, known := given[after]
 		if !known {
-			has = sharers{first: i, silent: -1}
+			s = sharers{first: i, silent: -1}
 		}
-		if it.email == "" && has.silent < 0 {
-			has.silent = i
+		if it.email == "" && s.silent < 0 {
+			s.silent = i
 		}
-		given[folded] = has
-	}
-	if len(asked) == 0 {
-		return nil
-	}
-	stored := map[string]Ref{}
-	if o.sync == nil { // else no other one stays
-		var err error
-		if stored, err = s.storedEmails(ctx, c, asked, applied); err != nil {
-			return err
-		}
+		given[after] = s
 	}
 	for i, it := range g.items {
-		if !isUser(i) || it.email == "" {
+		hash := l.emails[i]
+		if hash == (layout.EmailHash{}) {
 			continue
 		}
 		report := merged[i].found.about(it.at)
-		folded := foldCase(it.email)
-		has, known := given[folded]
-		ref, isStored := stored[folded]
+		s, known := given[hash]
 		switch {
-		case known && has.first < i:
-			report(".email_address", RuleSharedEmail, "is also that of %s", g.items[has.first].at)
-		case known && has.silent >= 0 && has.silent != i:
-			report(".email_address", RuleSharedEmail, "is also that of %s", g.items[has.silent].at)
-		case isStored:
-			report(".email_address", RuleSharedEmail, "is also that of the %s %q", ref.Kind, chars.Clip(ref.Key))
+		case known && s.first < i:
+			report(".email_address", RuleSharedEmail, "is also that of %s", g.items[s.first].at)
+			continue
+		case known && s.silent >= 0 && s.silent != i:
+			report(".email_address", RuleSharedEmail, "is also that of %s", g.items[s.silent].at)
+			continue
+		}
+		u := others[hash]
+		if u == nil {
+			continue
+		}
+		if had[i] == hash && !applied[it.ref()] { // it is left out, and stays as it is stored
+			u = u.clone()
+			u.remove(it.ref())
+		}
+		if u.count > 0 {
+			report(".email_address", RuleSharedEmail, "is also that of %s", u)
 		}
 	}
-	return nil
-}
-
-// rowsPerEmail is how many rows of the index of addresses are read at most for each
-// address that is looked for, to find all of them in one scan.
-const rowsPerEmail = 8
-
-// storedEmails returns a stored user identity for each of some addresses that one has,
-// other than those that are left out. It reads a number of rows that does not depend on
-// how many user identities the customer has: where the index is small beside the number
-// of addresses it is read in one scan, else there is a scan for each address.
-func (s *Snapshot) storedEmails(ctx context.Context, c *customer, addresses map[layout.EmailHash]string, leaveOut map[Ref]bool) (map[string]Ref, error) {
-	out := map[string]Ref{}
-	users := 0
-	for _, kind := range Kinds(ClassUserIdentity) {
-		users += c.counts[placeOf[kind]-1]
-	}
-	if users == 0 {
-		return out, nil
-	}
-	look := func(prefix []byte) error {
-		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
-			if err != nil {
-				return err
-			}
-			k := layout.Parse(e.Key)
-			ref := Ref{Kind(k.Kind), k.Key}
-			address, wanted := addresses[k.Email]
-			if !wanted || leaveOut[ref] {
-				continue
-			}
-			if _, known := out[address]; !known {
-				out[address] = ref
-			}
-			if len(prefix) == len(layout.EmailsOf(c.id, k.Email)) {
-				return nil // it is a scan for this address only
-			}
-		}
-		return nil
-	}
-	if users <= rowsPerEmail*len(addresses) {
-		return out, look(layout.Emails(c.id))
-	}
-	for _, hash := range slices.SortedFunc(maps.Keys(addresses), func(a, b layout.EmailHash) int { return slices.Compare(a[:], b[:]) }) {
-		if err := look(layout.EmailsOf(c.id, hash)); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }

@@ -1,15 +1,18 @@
 package data_test
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"iter"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -50,7 +53,10 @@ func TestPush_SharedEmail_WarnsOfStoredOnes(t *testing.T) {
 		}
 		report, err := pushJSON(t, ws, `{"customer_key": "c", "guests": [`+guest("d", "x@mail.example")+`]}`)
 		require.NoError(t, err)
-		require.Equal(t, `is also that of the guest "b"`, report.Warnings[0].Message)
+		require.Equal(t, "is also that of 2 other user identities", report.Warnings[0].Message)
+		report, err = pushJSON(t, ws, `{"customer_key": "c", "guests": [`+guest("f", "É@mail.example")+`], "users": [{"user_key": "u", "phone_number": "1", "email_address": null}]}`)
+		require.NoError(t, err)
+		require.Equal(t, `is also that of the staff_member "s"`, report.Warnings[0].Message)
 
 		before := dump(t, ws)
 		_, err = ws.PushWith(t.Context(), decode(t, `{"customer_key": "c", "guests": [`+guest("e", "x@mail.example")+`]}`), data.PushOptions{Strict: true})
@@ -75,68 +81,141 @@ func TestSync_SharedEmail_LooksAtWhatStays(t *testing.T) {
 	})
 }
 
-// rowCounter counts the rows and calls of reads.
-type rowCounter struct {
-	storage.Store
-	calls, rows atomic.Int64
+// withEmails returns n guests of the customer "acme". Each has an e-mail address of its own, or all
+// have the same.
+func withEmails(prefix string, n int, same bool) data.CustomerData {
+	d := data.CustomerData{CustomerKey: "acme"}
+	for i := range n {
+		g := data.Guest(fmt.Sprint(prefix, i), "Guest")
+		g.EmailAddress = emailOf(i, same)
+		d.Add(g)
+	}
+	return d
 }
 
-type countedReader struct {
-	storage.Reader
-	c *rowCounter
+func emailOf(i int, same bool) string {
+	if same {
+		i = 0
+	}
+	return fmt.Sprintf("guest%d@mail.example", i)
 }
 
-func (c *rowCounter) View(ctx context.Context, fn func(storage.Reader) error) error {
-	return c.Store.View(ctx, func(r storage.Reader) error { return fn(countedReader{r, c}) })
-}
-
-func (c *rowCounter) scan(rows iter.Seq2[storage.Entry, error]) iter.Seq2[storage.Entry, error] {
-	c.calls.Add(1)
-	return func(yield func(storage.Entry, error) bool) {
-		for e, err := range rows {
-			c.rows.Add(1)
-			if !yield(e, err) {
-				return
+// TestPush_SharedEmail_ReadsOneRowForEachAddress pushes one guest, and as many as the customer has.
+func TestPush_SharedEmail_ReadsOneRowForEachAddress(t *testing.T) {
+	t.Parallel()
+	const many = 3000
+	for _, same := range []bool{false, true} {
+		store := &backends.Counted{Store: memory.New()}
+		ws := workspace(store)
+		_, err := ws.Push(t.Context(), withEmails("stored", many, same))
+		require.NoError(t, err)
+		_, err = ws.Customer(t.Context(), "acme") // the first read of a process checks the format
+		require.NoError(t, err)
+		for _, n := range []int{1, many} {
+			for _, given := range []string{"stored", "new"} {
+				d := withEmails(given, n, same)
+				addresses := n
+				if same {
+					addresses = 1
+				}
+				warnings := n
+				switch {
+				case given == "stored" && !same:
+					warnings = 0
+				case given == "stored" && n == many:
+					warnings-- // the first of those that share their address
+				}
+				store.Reset()
+				report, err := ws.PushWith(t.Context(), d, data.PushOptions{DryRun: true})
+				require.NoError(t, err)
+				require.Equal(t, warnings, len(report.Warnings))
+				directory := 0
+				if given == "new" {
+					directory = n
+				}
+				require.EqualValues(t, 2+n+directory+addresses, store.Keys.Load(), "%d %s guests, same address: %v", n, given, same)
+				require.Zero(t, store.Scans.Load())
 			}
 		}
 	}
 }
 
-func (r countedReader) Scan(ctx context.Context, rows storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
-	return r.c.scan(r.Reader.Scan(ctx, rows, o))
+// TestEmails_AddressOfMany_TakesOneBoundedRow gives one e-mail address to more and more guests, whose
+// keys have the greatest length, and takes it from them again.
+func TestEmails_AddressOfMany_TakesOneBoundedRow(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	ws := workspace(store)
+	prefix := strings.Repeat("k", 500)
+	row := func() (value []byte) {
+		rows := 0
+		for _, r := range allRows(t, store) {
+			if layout.Parse(r.Key).Shape == layout.ShapeEmail {
+				rows, value = rows+1, r.Value
+			}
+		}
+		require.LessOrEqual(t, rows, 1)
+		return value
+	}
+	for i := range 10 {
+		_, err := ws.Push(t.Context(), withEmails(fmt.Sprint(prefix, i, "-"), 100, true))
+		require.NoError(t, err)
+		require.NotNil(t, row())
+		require.LessOrEqual(t, len(row()), 1+512+2)
+		requireChecks(t, store)
+	}
+	var guests []string
+	for i := range 10 {
+		for j := range 100 {
+			guests = append(guests, fmt.Sprint(prefix, i, "-", j))
+		}
+	}
+	_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindGuest, guests[1:]...)})
+	require.NoError(t, err)
+	require.NotNil(t, row())
+	requireChecks(t, store)
+	other := data.Guest("other", "Other")
+	other.EmailAddress = strings.ToUpper(emailOf(0, true))
+	report := push(t, ws, "acme", other)
+	require.Len(t, report.Warnings, 1)
+	require.Contains(t, report.Warnings[0].Message, prefix[:20], "the one guest that still has the address")
+	_, err = ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindGuest, guests[0], "other")})
+	require.NoError(t, err)
+	require.Nil(t, row())
+	requireChecks(t, store)
 }
 
-// TestPush_SharedEmail_ReadsFewRows pushes one guest to a customer that has many, and all
-// of them again.
-func TestPush_SharedEmail_ReadsFewRows(t *testing.T) {
+// TestPush_SharedEmailsAtTheSameTime_AreAllCounted pushes guests with one address from several
+// goroutines, to one customer. Each push but the first must see the one before it.
+func TestPush_SharedEmailsAtTheSameTime_AreAllCounted(t *testing.T) {
 	t.Parallel()
-	const many = 3000
-	store := &rowCounter{Store: memory.New()}
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	ws := workspace(store)
-	all := data.CustomerData{CustomerKey: "c"}
-	for i := range many {
-		g := data.Guest(fmt.Sprint("g", i), "G")
-		g.EmailAddress = fmt.Sprintf("g%d@mail.example", i)
-		all.Add(g)
-	}
-	_, err := ws.Push(t.Context(), all)
-	require.NoError(t, err)
-
-	reads := func(d data.CustomerData) (calls, rows int64) {
-		store.calls.Store(0)
-		store.rows.Store(0)
-		report, err := ws.PushWith(t.Context(), d, data.PushOptions{DryRun: true})
-		require.NoError(t, err)
-		require.Len(t, report.Warnings, d.Len()%2, "the one that is pushed alone shares its address")
-		return store.calls.Load(), store.rows.Load()
-	}
-	one := data.Guest("new", "New")
-	one.EmailAddress = "G7@MAIL.EXAMPLE"
-	calls, rows := reads(data.CustomerData{CustomerKey: "c", UserIdentities: []data.UserIdentity{one}})
-	require.LessOrEqual(t, rows, int64(4))
-	require.LessOrEqual(t, calls, int64(4))
-	calls, rows = reads(all)
-	require.LessOrEqual(t, rows, int64(many+4))
-	require.LessOrEqual(t, calls, int64(4), "all addresses are looked for in one scan")
+	const pushes = 8
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		for round, plan := range []func(*data.Workspace) *data.Workspace{
+			func(ws *data.Workspace) *data.Workspace { return ws },
+			(*data.Workspace).PlanOnSnapshots,
+		} {
+			customer := fmt.Sprint("customer-", round)
+			push(t, workspace(store), customer, data.Room(fmt.Sprint("room-", round), "Room"))
+			ws := plan(workspace(store))
+			var group sync.WaitGroup
+			var warnings atomic.Int64
+			errs := make([]error, pushes)
+			for i := range pushes {
+				group.Go(func() {
+					g := data.Guest(fmt.Sprint("guest-", round, "-", i), "Guest")
+					g.EmailAddress = "same@mail.example"
+					d := data.CustomerData{CustomerKey: customer}
+					d.Add(g)
+					report, err := ws.Push(t.Context(), d)
+					warnings.Add(int64(len(report.Warnings)))
+					errs[i] = err
+				})
+			}
+			group.Wait()
+			require.NoError(t, errors.Join(errs...))
+			require.EqualValues(t, pushes-1, warnings.Load())
+		}
+		requireChecks(t, store)
+	})
 }

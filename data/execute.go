@@ -110,7 +110,9 @@ func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, r
 		if err != nil {
 			return err
 		}
-		op.prepare()
+		if err := op.prepare(ctx, tx); err != nil {
+			return err
+		}
 		return op.write(ctx, s, tx)
 	}, append(reads, layout.Format())...)
 }
@@ -120,13 +122,14 @@ func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, r
 func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 	var op *operation
 	err := w.View(ctx, func(s *Snapshot) (err error) {
-		op, err = plan(ctx, s, unbounded)
-		return err
+		if op, err = plan(ctx, s, unbounded); err != nil {
+			return err
+		}
+		return op.prepare(ctx, s.r) // now, so that other writers do not wait for it
 	})
 	if err != nil || op.empty() {
 		return err
 	}
-	op.prepare() // now, so that other writers do not wait for it
 	return storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
 		s := w.At(tx)
 		s.at = op.changes[0].at
@@ -165,11 +168,16 @@ func (op *operation) reads() [][]byte {
 	return keys
 }
 
-// prepare computes what write writes.
-func (op *operation) prepare() {
-	for _, ch := range op.changes {
-		ch.prepare()
+// prepare computes the rows and the events that write writes. It makes at most one read.
+func (op *operation) prepare(ctx context.Context, r storage.Reader) error {
+	emails, err := emailRows(ctx, r, op.changes)
+	if err != nil {
+		return err
 	}
+	for i, ch := range op.changes {
+		ch.prepare(emails[i])
+	}
+	return nil
 }
 
 // write writes the operation.

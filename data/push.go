@@ -278,9 +278,8 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 	if err != nil {
 		return nil, report, err
 	}
-	if err := s.warnOfSharedEmails(ctx, c, g, merged, o); err != nil {
-		return nil, report, err
-	}
+	ch.emails = st.emails
+	warnOfSharedEmails(g, l, st, merged, o)
 	warnOfMissing(c, g, l, st, merged, o)
 	for i, m := range merged {
 		refused := m.refused(o)

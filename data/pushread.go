@@ -17,8 +17,11 @@ type lookups struct {
 
 	directory [][]byte // the keys of the rows of the directory, of refs and then of targets
 
-	resources [][]byte          // the keys of the rows of refs, if they are a customer's
-	of        layout.CustomerID // which customer's resources has
+	emails    []layout.EmailHash // by place among the given items: the e-mail address of a user identity, or zero
+	addresses []layout.EmailHash // each address that is looked up, once; a sync looks up none
+
+	rows [][]byte          // the keys of the rows of refs and of addresses in the range of a customer
+	of   layout.CustomerID // the customer of these keys
 }
 
 // lookUps returns what a push looks up. References to what is given are looked up only if what
@@ -42,6 +45,16 @@ func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
 		})
 	}
 	l.directory = w.directoryKeys(append(l.refs[:len(l.refs):len(l.refs)], l.targets...))
+	l.emails = make([]layout.EmailHash, len(g.items))
+	seen := map[layout.EmailHash]bool{}
+	for i, it := range g.items {
+		hash, has := it.emailHash()
+		l.emails[i] = hash
+		if has && !seen[hash] && o.sync == nil { // after a sync no other resource is left
+			seen[hash] = true
+			l.addresses = append(l.addresses, hash)
+		}
+	}
 	return l
 }
 
@@ -53,12 +66,13 @@ func (l *lookups) key(place int) string {
 	return l.targets[place-len(l.refs)].Key
 }
 
-// resourcesOf returns the keys of the rows of the given resources of a customer.
-func (l *lookups) resourcesOf(c layout.CustomerID) [][]byte {
-	if l.of != c || l.resources == nil {
-		l.of, l.resources = c, resourceKeys(c, l.refs)
+// rowsOf returns the keys of the rows in the range of a customer: of the given resources, by
+// place, and then of the e-mail addresses that are looked up.
+func (l *lookups) rowsOf(c layout.CustomerID) [][]byte {
+	if l.of != c || l.rows == nil {
+		l.of, l.rows = c, append(resourceKeys(c, l.refs), emailKeys(c, l.addresses)...)
 	}
-	return l.resources
+	return l.rows
 }
 
 // pushReads returns the keys that a push reads, as far as they are known beforehand.
@@ -68,10 +82,10 @@ func (w *Workspace) pushReads(g *given, l *lookups, more [][]byte) [][]byte {
 	}
 	rows, guess := w.customerRows(g.customerKey)
 	known := len(rows) > 1
-	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.directory)+len(more)) // execute adds one
+	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.addresses)+len(l.directory)+len(more)) // execute adds one
 	reads = append(append(reads, rows...), layout.FeedEndsOf(w.id, g.customerKey))
 	if known {
-		reads = append(reads, l.resourcesOf(guess)...)
+		reads = append(reads, l.rowsOf(guess)...)
 	}
 	return append(append(reads, l.directory...), more...)
 }
@@ -81,6 +95,10 @@ type pushState struct {
 	customer *customer
 	created  bool    // by the push
 	stored   []*node // by place in lookups.refs, without their fields; nil for a resource that the customer does not have
+
+	// By address, the stored user identities of the customer that have one of
+	// lookups.addresses. It is nil for a new customer.
+	emails map[layout.EmailHash]emailUsers
 
 	// By place in the directory of lookups. Those of resources that are stored are not read;
 	// nil if all are.
@@ -92,15 +110,16 @@ type pushState struct {
 }
 
 // readPush reads what a push needs in at most three calls, the last of which it seldom makes.
-// If the id of the customer is remembered, the first call reads the customer with its resources,
-// and the second the rows of the directory for all other keys. Else the first call finds the
-// customer, the second reads the directory, and the third the customer and its resources. The
-// last call reads the resources that the directory says to be other customers', with those.
+// If the id of the customer is remembered, the first call reads the customer with its resources
+// and the rows of e-mail addresses, and the second call reads the rows of the directory for all
+// other keys. Otherwise the first call finds the customer, the second reads the directory, and
+// the third reads the customer, its resources and the rows of e-mail addresses. The last call
+// also reads the resources that belong to other customers according to the directory.
 func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bool) (*pushState, error) {
 	keys, guess := s.w.customerRows(g.customerKey)
 	known := len(keys) > 1
 	if known {
-		keys = append(keys, l.resourcesOf(guess)...)
+		keys = append(keys, l.rowsOf(guess)...)
 	}
 	rows, err := s.r.Get(ctx, keys...)
 	if err != nil {
@@ -116,7 +135,11 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 			return nil, err
 		}
 		if st.customer != nil {
-			if st.stored, err = decodeHeads(st.customer, l.refs, rows[2:]); err != nil {
+			own, emails := rows[2:2+len(l.refs)], rows[2+len(l.refs):]
+			if st.stored, err = decodeHeads(st.customer, l.refs, own); err != nil {
+				return nil, err
+			}
+			if st.emails, err = decodeEmails(l.addresses, emails); err != nil {
 				return nil, err
 			}
 		}
@@ -128,7 +151,8 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 		return nil, err
 	}
 
-	// The rest: of a customer that was not known, its record and its resources.
+	// The rest: of a customer that was not known, its record, its resources, and the rows of
+	// e-mail addresses.
 	var along [][]byte
 	var own []int // places in lookups.refs of these resources
 	switch {
@@ -138,9 +162,10 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 		along = append(along, layout.CustomerRecord(id))
 		for place, ref := range l.refs {
 			if o := st.owners[place]; o.customer == id && o.kind == ref.Kind {
-				own, along = append(own, place), append(along, l.resourcesOf(id)[place])
+				own, along = append(own, place), append(along, l.rowsOf(id)[place])
 			}
 		}
+		along = append(along, l.rowsOf(id)[len(l.refs):]...)
 	default:
 		st.created = true
 		if st.customer, along, err = s.newCustomer(g.customerKey, dryRun); err != nil {
@@ -169,7 +194,8 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 			}
 		}
 	}
-	return st, nil
+	st.emails, err = decodeEmails(l.addresses, rows[1+len(own):])
+	return st, err
 }
 
 // readOwners reads the rows of the directory for what is not known to be stored.

@@ -147,15 +147,13 @@ func keysOf(rows []row) [][]byte {
 	return lo.Map(rows, func(r row, _ int) []byte { return r.key })
 }
 
-// rowsOf is every row that a resource has in the store: all that finds it and all
-// that it is found by. A change of a resource is the difference of its rows.
+// rowsOf returns the rows that a resource has for itself: its record, and the rows that it is
+// found by. A change of a resource is the difference of its rows. The rows of e-mail addresses,
+// which resources share, are not among them: see [emailUsers].
 func rowsOf(c *customer, n *node) []row {
 	rows := make([]row, 0, 8)
 	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)})
 	rows = append(rows, resourcePointers(c.workspace, c.id, n.kind, n.key, n.meta.ID)...)
-	if n.class() == ClassUserIdentity && n.email != "" {
-		rows = append(rows, row{layout.Email(c.id, hashEmail(foldCase(n.email)), byte(n.kind), n.key), present})
-	}
 	var span []byte
 	if n.class() == ClassAccessGrant {
 		span = layout.Span(n.startsAt, n.endsAt)

@@ -56,15 +56,19 @@ const maxDamage = 1000
 // Check walks a whole store, every workspace in it, and reports each disagreement
 // between records, indexes, edges, directories, ids, portals, links, counts and the change
 // feed. It reads one snapshot, so it may run while others write, and uses
-// no more memory for a larger store. It reads about seven rows for each resource.
+// no more memory for a larger store. It reads about seven rows for each resource, and all
+// user identities of a customer once more for each 65,536 e-mail addresses that they have.
 //
 // It is for a host to run now and then, after a crash, or on a restored backup. That
 // values are those that were written is the store's to say: of Badger see
 // VerifyChecksum. An error of the store ends it, with what it found so far.
-func (db *DB) Check(ctx context.Context) (CheckReport, error) {
+func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, maxEmails) }
+
+// check is Check with a bound for the e-mail addresses that are compared at once.
+func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 	var report CheckReport
 	err := db.store.View(ctx, func(r storage.Reader) error {
-		k := &checker{r: r, report: CheckReport{Rows: map[string]int{}}}
+		k := &checker{r: r, maxEmails: maxEmails, report: CheckReport{Rows: map[string]int{}}}
 		defer func() { report = k.report }()
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
 			if err != nil {
@@ -78,6 +82,9 @@ func (db *DB) Check(ctx context.Context) (CheckReport, error) {
 		}
 		k.endCustomer()
 		k.endFeed()
+		if err := k.endEmails(ctx); err != nil {
+			return err
+		}
 		if k.report.Rows[string(layout.ShapeCustomer)] > 0 && k.report.Rows[string(layout.ShapeFormat)] == 0 {
 			k.damageAt(layout.Format(), DamageMissing, "customers call for it")
 		}
@@ -101,7 +108,9 @@ type checker struct {
 		key []byte // of its record
 		is  [len(kinds)]int
 	}
-	feed struct {
+	maxEmails int
+	emails    checkedEmails
+	feed      struct {
 		key  []byte // of the ends of the partition that is being read
 		ends feedEnds
 		next uint64

@@ -33,7 +33,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeResource: (*checker).resourceRow,
 	layout.ShapeEdge:     (*checker).edgeRow,
 	layout.ShapeTime:     (*checker).indexRow,
-	layout.ShapeEmail:    (*checker).indexRow,
+	layout.ShapeEmail:    (*checker).emailRow,
 	layout.ShapePortal:   (*checker).portalRow,
 	layout.ShapeOwnLink:  (*checker).ownLinkRow,
 	layout.ShapeRevoked:  (*checker).portalsRow,
@@ -257,7 +257,11 @@ func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []b
 	if err != nil {
 		return k.malformed()
 	}
-	return k.need(ctx, "its resource", rowsOf(c.customer, n)[1:]...)
+	want := rowsOf(c.customer, n)[1:]
+	if hash, has := n.emailHash(); has {
+		want = append(want, row{key: layout.Email(c.id, hash)}) // its value is compared at that row
+	}
+	return k.need(ctx, "its resource", want...)
 }
 
 // named reports a row of an index that the record of its resource does not call for.

@@ -260,3 +260,68 @@ func TestTrips_OfADelete_DoNotGrowWithWhatIsDeleted(t *testing.T) {
 		})
 	}
 }
+
+// TestTrips_OfAPushWithEmails_DoNotGrowWithTheData pushes few and many guests with e-mail addresses
+// that no, one and many stored guests have.
+func TestTrips_OfAPushWithEmails_DoNotGrowWithTheData(t *testing.T) {
+	t.Parallel()
+	for _, guests := range []int{1, 1000} {
+		for _, stored := range []int{0, 1, 20} { // guests that have an address
+			for _, same := range []bool{false, true} { // all have the same address
+				t.Run(fmt.Sprintf("%d guests, %d stored for each address, the same address %v", guests, stored, same), func(t *testing.T) {
+					t.Parallel()
+					store := &backends.Counted{Store: memory.New()}
+					ws := workspace(store)
+					push(t, ws, "acme", data.Guest("no address", "Guest"))
+					for i := range stored {
+						_, err := ws.Push(t.Context(), withEmails(fmt.Sprint("stored", i, "-"), guests, same))
+						require.NoError(t, err)
+					}
+					trips := func(want int, name string, do func() error) {
+						t.Helper()
+						store.Reset()
+						require.NoError(t, do(), name)
+						require.EqualValues(t, want, store.Trips.Load(), name)
+						require.Zero(t, store.Rows.Load(), "rows read by scans, %s", name)
+					}
+					restarted := func() *data.Workspace {
+						ws := workspace(store)
+						_, err := ws.Customer(t.Context(), "nobody") // the first read of a process checks the format
+						require.ErrorIs(t, err, data.ErrCustomerNotFound)
+						return ws
+					}
+					push := func(ws *data.Workspace, d data.CustomerData) func() error {
+						return func() error {
+							report, err := ws.Push(t.Context(), d)
+							if stored > 0 {
+								require.Equal(t, d.Len(), len(report.Warnings))
+							}
+							return err
+						}
+					}
+					stranger := restarted()
+					trips(3, "new guests, in a process that does not know the customer", push(stranger, withEmails("a", guests, same)))
+					trips(2, "new guests", push(ws, withEmails("b", guests, same)))
+					stranger = restarted()
+					trips(3, "unchanged, in a process that does not know the customer", push(stranger, withEmails("b", guests, same)))
+					trips(2, "unchanged", push(ws, withEmails("b", guests, same)))
+
+					moved := func(prefix string) func() error {
+						d := withEmails("b", guests, same)
+						for i := range d.UserIdentities {
+							d.UserIdentities[i].EmailAddress = prefix + emailOf(i, same)
+						}
+						return func() error {
+							_, err := ws.Push(t.Context(), d)
+							return err
+						}
+					}
+					trips(3, "other addresses", moved("moved-"))
+					ws = restarted()
+					trips(4, "other addresses, in a process that does not know the customer", moved("again-"))
+					requireChecks(t, store)
+				})
+			}
+		}
+	}
+}

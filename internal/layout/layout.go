@@ -25,7 +25,7 @@
 //	C      customer id  r  kind  key                 a resource
 //	C      customer id  e  class  key  0  referrer   an edge: referrer -> (class, key)
 //	C      customer id  t  span  kind  key           an access grant by its time
-//	C      customer id  m  hash  kind  key           a user identity by its e-mail address
+//	C      customer id  m  hash                      an e-mail address: how many user identities have it, and their XOR
 //	C      customer id  p  portal id                 a portal
 //	C      customer id  l  link id                   portal id: its row of table L is to go with it
 //	C      customer id  o                            portal id: the newest that is not a deep link
@@ -260,15 +260,10 @@ func Time(c CustomerID, span []byte, kind byte, key string) []byte {
 	return append(append(append(Times(c), span...), kind), key...)
 }
 
-// Emails is the prefix of a customer's user identities by e-mail address.
-func Emails(c CustomerID) []byte { return customerRow(c, rowEmail, 32) }
-
-// EmailsOf is the part of [Emails] that are of one address.
-func EmailsOf(c CustomerID, address EmailHash) []byte { return append(Emails(c), address[:]...) }
-
-// Email is the row of a user identity under its e-mail address.
-func Email(c CustomerID, address EmailHash, kind byte, key string) []byte {
-	return append(append(EmailsOf(c, address), kind), key...)
+// Email returns the key of the row of an e-mail address that user identities of a customer
+// have.
+func Email(c CustomerID, address EmailHash) []byte {
+	return append(customerRow(c, rowEmail, len(address)), address[:]...)
 }
 
 // Portals is the prefix of a customer's portals.

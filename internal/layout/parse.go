@@ -122,9 +122,7 @@ var customerRows = map[byte]reading{
 			d.Fail()
 		}
 	},
-	rowEmail: func(d *Decoder, k *Key) {
-		k.Shape, k.Email, k.Kind, k.Key = ShapeEmail, d.EmailHash(), d.Byte(), d.Rest()
-	},
+	rowEmail:   func(d *Decoder, k *Key) { k.Shape, k.Email = ShapeEmail, d.EmailHash() },
 	rowPortal:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapePortal, d.UUID() },
 	rowLink:    func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeOwnLink, d.LinkID() },
 	rowNewest:  func(_ *Decoder, k *Key) { k.Shape = ShapeNewestPortal },

@@ -39,7 +39,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			layout.Key{Customer: c, Class: 1, Key: "to", ReferrerKind: 0x31, Span: span, ReferrerKey: "from"},
 		},
 		layout.ShapeTime:         {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Span: span, Kind: 9, Key: "k"}},
-		layout.ShapeEmail:        {layout.Email(c, email, 9, "k"), layout.Key{Customer: c, Email: email, Kind: 9, Key: "k"}},
+		layout.ShapeEmail:        {layout.Email(c, email), layout.Key{Customer: c, Email: email}},
 		layout.ShapePortal:       {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeOwnLink:      {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
 		layout.ShapeRevoked:      {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},
@@ -67,7 +67,7 @@ func FuzzParse(f *testing.F) {
 	for _, key := range [][]byte{
 		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 1, 2), layout.DeletedCustomer(c),
 		layout.Edge(c, 1, "to", 9, nil, "from"), []byte("host"),
-		layout.Email(c, layout.EmailHash{4}, 9, "k"),
+		layout.Email(c, layout.EmailHash{4}),
 	} {
 		f.Add(key)
 	}

@@ -1,0 +1,79 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// checkedEmails are rows of e-mail addresses of one customer that the check has read, and has
+// not compared yet with the user identities.
+type checkedEmails struct {
+	of   *checkedCustomer
+	rows map[layout.EmailHash]checkedEmail
+}
+
+type checkedEmail struct {
+	row   []byte
+	users emailUsers // that have the address
+}
+
+// maxEmails bounds the rows of e-mail addresses that are compared at once. Each time the check
+// reads all user identities of the customer.
+const maxEmails = 1 << 16
+
+func (k *checker) emailRow(ctx context.Context, c *checkedCustomer, value []byte) error {
+	if k.emails.of == nil || k.emails.of.id != c.id || len(k.emails.rows) == k.maxEmails {
+		if err := k.endEmails(ctx); err != nil {
+			return err
+		}
+		k.emails = checkedEmails{c, map[layout.EmailHash]checkedEmail{}}
+	}
+	if _, err := decodeEmail(value); err != nil {
+		return k.malformed()
+	}
+	k.emails.rows[k.key.Email] = checkedEmail{row: value}
+	return nil
+}
+
+// endEmails compares the rows of e-mail addresses that have been read with the user identities
+// of their customer.
+func (k *checker) endEmails(ctx context.Context) error {
+	emails := k.emails
+	k.emails = checkedEmails{}
+	if len(emails.rows) == 0 {
+		return nil
+	}
+	for _, kind := range Kinds(ClassUserIdentity) {
+		for e, err := range k.r.Scan(ctx, storage.Prefix(layout.Resources(emails.of.id, byte(kind))), storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			n, err := decodeRecord(emails.of.customer, Ref{kind, layout.Parse(e.Key).Key}, e.Value)
+			if err != nil {
+				continue // it is reported at the record
+			}
+			hash, has := n.emailHash()
+			if row, known := emails.rows[hash]; has && known {
+				row.users.add(n.ref())
+				emails.rows[hash] = row
+			}
+		}
+	}
+	for _, hash := range slices.SortedFunc(maps.Keys(emails.rows), func(a, b layout.EmailHash) int { return bytes.Compare(a[:], b[:]) }) {
+		found := emails.rows[hash]
+		key := layout.Email(emails.of.id, hash)
+		if found.users.count == 0 {
+			k.damageAt(key, DamageDangling, "no user identity has its address")
+			continue
+		}
+		if value, err := found.users.encode(); err != nil || !bytes.Equal(value, found.row) {
+			k.damageAt(key, DamageDiffers, "it counts other user identities than have its address")
+		}
+	}
+	return nil
+}
