@@ -3,6 +3,8 @@ package data_test
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -112,5 +114,33 @@ func BenchmarkChanges1000(b *testing.B) {
 				require.NoError(b, err)
 			}
 		}
+	})
+}
+
+// BenchmarkPush_ParallelCustomers pushes one reservation at a time to 16 customers of one
+// workspace, from 16 goroutines.
+func BenchmarkPush_ParallelCustomers(b *testing.B) {
+	const customers = 16
+	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
+		for c := range customers {
+			_, err := ws.Push(ctx, block(fmt.Sprint("customer-", c), fmt.Sprint(c, "-"), 1))
+			require.NoError(b, err)
+		}
+		var left atomic.Int64
+		left.Store(int64(b.N))
+		var work sync.WaitGroup
+		b.ResetTimer()
+		for c := range customers {
+			work.Go(func() {
+				for i := 0; left.Add(-1) >= 0; i++ {
+					d := data.CustomerData{CustomerKey: fmt.Sprint("customer-", c)}
+					d.Add(data.Reservation(fmt.Sprint(c, "-one-", i), data.Ref{}, data.Refs(data.KindRoom, fmt.Sprint(c, "-000"))...).During(day(1), day(2)))
+					if _, err := ws.Push(ctx, d); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		work.Wait()
 	})
 }

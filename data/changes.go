@@ -1,7 +1,6 @@
 package data
 
 import (
-	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -94,11 +93,16 @@ func (ch *changes) empty() bool {
 // renamed reports whether the customer's own name or time zone changes.
 func (ch *changes) renamed() bool { return ch.fields != ch.customer.customerFields }
 
-// event is the change of the customer's own fields, for the change feed.
+// event returns the change of the customer's own fields, for the change feed.
 func (ch *changes) event() event {
-	e := event{change: Updated, kind: KindCustomer, key: ch.customer.key}
 	if ch.created {
-		e.change = Created
+		return event{change: Created, kind: KindCustomer, key: ch.customer.key}
+	}
+	e := event{change: Updated, kind: KindCustomer, key: ch.customer.key}
+	for _, f := range customerFieldTable {
+		if *f.kept(&ch.fields) != *f.kept(&ch.customer.customerFields) {
+			e.fields |= 1 << f.tag
+		}
 	}
 	return e
 }
@@ -138,7 +142,7 @@ func (ch *changes) prepareDelete() {
 		ch.events = append(ch.events, event{change: Deleted, kind: KindCustomerPortal, id: id})
 	}
 	for _, r := range ch.deleted.resources {
-		ch.events = append(ch.events, event{Deleted, r.Kind, r.Key, r.ID})
+		ch.events = append(ch.events, event{change: Deleted, kind: r.Kind, key: r.Key, id: r.ID})
 	}
 }
 
@@ -179,8 +183,8 @@ func (ch *changes) prepareEdits() {
 	ch.rows = append(ch.rows, row{layout.CustomerRecord(after.id), encodeCustomer(&after)})
 }
 
-// write writes the rows and the events that prepare has computed.
-func (ch *changes) write(ctx context.Context, tx storage.Tx, actor Actor) error {
+// write writes the rows that prepare has computed.
+func (ch *changes) write(tx storage.Tx) error {
 	for _, r := range ch.rows {
 		var err error
 		if r.value == nil {
@@ -192,5 +196,10 @@ func (ch *changes) write(ctx context.Context, tx storage.Tx, actor Actor) error 
 			return err
 		}
 	}
-	return appendFeed(ctx, tx, ch.customer, ch.at, actor, ch.events)
+	return nil
+}
+
+// news returns the events that prepare has computed.
+func (ch *changes) news() news {
+	return news{customer: ch.customer, at: ch.at, events: ch.events, deleted: ch.deleted != nil}
 }

@@ -15,6 +15,7 @@ type customerFields struct{ name, timeZone string }
 // in a push and in the record, and the rule that its value must follow.
 type customerField struct {
 	name  string
+	tag   uint64 // in the change feed, below 64; never changes
 	given func(*CustomerData) *string
 	kept  func(*customerFields) *string
 	check func(string) (Rule, string)
@@ -26,13 +27,13 @@ const maxCustomerName = 200
 // customerFieldTable is the one list of the customer's own fields.
 var customerFieldTable = []customerField{
 	{
-		"customer_name",
+		"customer_name", 1,
 		func(d *CustomerData) *string { return &d.CustomerName },
 		func(f *customerFields) *string { return &f.name },
 		func(s string) (Rule, string) { return RuleTextFormat, chars.Check(s, maxCustomerName) },
 	},
 	{
-		"customer_time_zone",
+		"customer_time_zone", 2,
 		func(d *CustomerData) *string { return &d.CustomerTimeZone },
 		func(f *customerFields) *string { return &f.timeZone },
 		checkTimeZone,

@@ -63,5 +63,5 @@ func (w *Workspace) customerRows(key string) (rows [][]byte, guess layout.Custom
 // customerReads returns the keys that an Update of a customer reads in any case.
 func (w *Workspace) customerReads(key string) [][]byte {
 	rows, _ := w.customerRows(key)
-	return append(rows, layout.FeedEndsOf(w.id, key))
+	return append(rows, layout.FeedEnds(w.id))
 }

@@ -26,8 +26,8 @@ type Options struct {
 	// such as that of another process; default 1 second.
 	FollowInterval time.Duration
 
-	// FeedRetention is how long Run keeps changes in the change feeds; default 90 days. Less
-	// than zero keeps them all.
+	// FeedRetention is how long Run keeps changes in the change feeds at least; default 90
+	// days. Less than zero keeps them all. See [DB.Run].
 	FeedRetention time.Duration
 }
 
@@ -49,7 +49,7 @@ type DB struct {
 	shortPlan      int // resources that a plan may look at in the transaction that carries it out
 
 	formatChecked atomic.Bool // whether the format of the store is known to be right
-	news          news
+	bell          bell
 	ids           customerIDs
 }
 

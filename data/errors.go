@@ -33,9 +33,14 @@ var (
 	// ErrInvalidCursor is returned for a cursor that is not one of this list's.
 	ErrInvalidCursor = fmt.Errorf("%w: cursor", ErrInvalid)
 
-	// ErrTrimmed is returned for a cursor of the change feed before which changes were
-	// trimmed that it has not read.
-	ErrTrimmed = errors.New("data: changes after the cursor were trimmed")
+	// ErrTrimmed is returned for a cursor of the change feed if changes after it were trimmed.
+	// The caller reads what it needs in a [Snapshot], and continues after [Snapshot.Cursor].
+	ErrTrimmed = errors.New("data: changes after the cursor were trimmed from the feed: read the data again in a Snapshot, and continue from its Cursor")
+
+	// ErrEpoch is returned for a cursor of the change feed that has read changes which the
+	// store does not have: the store was replaced by an older state, such as a backup. The
+	// caller reads what it needs in a [Snapshot], and continues after [Snapshot.Cursor].
+	ErrEpoch = errors.New("data: the store does not have the changes before the cursor, so it was restored from an older state: read the data again in a Snapshot, and continue from its Cursor")
 
 	// ErrNotJSON is returned for input that is not JSON as RFC 8259 has it, with no
 	// name twice in an object, or that passes a bound of [DecodeOptions].

@@ -76,7 +76,7 @@ func (w *Workspace) execute(ctx context.Context, actor Actor, plan planner, read
 		}
 	}
 	if err == nil {
-		w.db.news.tell(w.id)
+		w.db.bell.ring(w.id)
 	}
 	return err
 }
@@ -160,10 +160,9 @@ func (op *operation) verify(ctx context.Context, s *Snapshot) error {
 
 // reads returns the keys that verify and write read.
 func (op *operation) reads() [][]byte {
-	var keys [][]byte
+	keys := [][]byte{layout.FeedEnds(op.changes[0].customer.workspace)}
 	for _, ch := range op.changes {
 		keys = append(keys, keysOf(ch.seen)...)
-		keys = append(keys, layout.FeedEndsOf(ch.customer.workspace, ch.customer.key))
 	}
 	return keys
 }
@@ -185,10 +184,15 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 	if err := s.w.db.recordFormat(ctx, tx); err != nil {
 		return err
 	}
-	for _, ch := range op.changes {
-		if err := ch.write(ctx, tx, op.actor); err != nil {
+	news := make([]news, len(op.changes))
+	for i, ch := range op.changes {
+		if err := ch.write(tx); err != nil {
 			return err
 		}
+		news[i] = ch.news()
+	}
+	if err := s.w.appendFeed(ctx, tx, op.actor, news...); err != nil {
+		return err
 	}
 	if op.within == nil {
 		return nil

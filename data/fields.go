@@ -18,7 +18,7 @@ import (
 // hold and what is checked all go by the table of fields.
 type field struct {
 	name  string  // in the API; "customer_data.address" lies in an object
-	tag   uint64  // in the store; never changes
+	tag   uint64  // in the store, below 64; never changes
 	kinds kindSet // the kinds that have it
 	value value
 }

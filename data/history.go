@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -10,52 +11,62 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// maxHistoryRows is how many rows of the change feed History looks at.
-const maxHistoryRows = 2000
+const (
+	maxHistoryRows = 2000 // rows of the change feed that History reads
+	historyPage    = 250  // of which it reads so many in one call
+)
 
-// History is what the change feed tells of one resource of a customer, by its
-// derived id, the newest first; at most limit changes (1 to 1000; 0 is 100). It looks
-// at the newest 2,000 rows of the feed's partition, each the changes of one customer in
-// one commit, and not beyond. The changes have no cursor.
+// History returns the changes of one resource of a customer, by its derived id, the newest
+// first; at most limit changes (1 to 1000; 0 is 100). It reads the newest 2,000 rows that the
+// customer has in the change feed, each the changes of one commit, and no older ones. The
+// changes have no cursor. It returns [ErrCustomerNotFound] if there is no such customer.
 func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID, limit int) ([]FeedChange, error) {
 	limit, err := pageLimit(limit)
 	if err != nil {
 		return nil, err
 	}
-	partition := layout.FeedPartition(customerKey)
-	prefix := layout.Feed(s.w.id, partition)
+	c, err := s.customer(ctx, customerKey)
+	if err != nil {
+		return nil, err
+	}
+	var positions []uint64
+	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.CustomerFeed(c.id)), storage.ScanOptions{Reverse: true, KeysOnly: true, Limit: maxHistoryRows}) {
+		if err != nil {
+			return nil, err
+		}
+		k, err := layout.ParseAs(layout.ShapeCustomerFeed, e.Key)
+		if err != nil {
+			return nil, err
+		}
+		positions = append(positions, k.Position)
+	}
 	out := []FeedChange{}
-	for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{Reverse: true, Limit: maxHistoryRows}) {
+	for page := range slices.Chunk(positions, historyPage) {
+		keys := make([][]byte, len(page))
+		for i, position := range page {
+			keys[i] = layout.FeedBatch(s.w.id, position)
+		}
+		rows, err := s.r.Get(ctx, keys...)
 		if err != nil {
 			return nil, err
 		}
-		k, err := layout.ParseAs(layout.ShapeFeedBatch, e.Key)
-		if err != nil {
-			return nil, err
-		}
-		b, err := decodeFeedBatch(partition, k.Position, e.Value)
-		if err != nil {
-			return nil, err
-		}
-		if b.customer != customerKey {
-			continue
-		}
-		for _, told := range slices.Backward(b.events) {
-			if told.id == id && len(out) < limit {
-				out = append(out, told.at(b))
+		for i, row := range rows {
+			if row == nil {
+				return nil, fmt.Errorf("%w: row %d of the change feed is missing", storage.ErrCorrupt, page[i])
 			}
-		}
-		if len(out) == limit {
-			break
+			b, err := decodeFeedBatch(page[i], row)
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range slices.Backward(b.events) {
+				if e.id != id {
+					continue
+				}
+				if out = append(out, e.at(b)); len(out) == limit {
+					return out, nil
+				}
+			}
 		}
 	}
 	return out, nil
-}
-
-// at is the change as it is told, without a cursor.
-func (e event) at(b *feedBatch) FeedChange {
-	return FeedChange{
-		Change: e.change, CustomerKey: b.customer, Class: e.kind.Class(), Kind: e.kind,
-		Key: e.key, ID: e.id, At: b.at, Actor: b.actor,
-	}
 }

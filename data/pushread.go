@@ -83,7 +83,7 @@ func (w *Workspace) pushReads(g *given, l *lookups, more [][]byte) [][]byte {
 	rows, guess := w.customerRows(g.customerKey)
 	known := len(rows) > 1
 	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.addresses)+len(l.directory)+len(more)) // execute adds one
-	reads = append(append(reads, rows...), layout.FeedEndsOf(w.id, g.customerKey))
+	reads = append(append(reads, rows...), layout.FeedEnds(w.id))
 	if known {
 		reads = append(reads, l.rowsOf(guess)...)
 	}

@@ -59,18 +59,19 @@ func FuzzCustomerRecord(f *testing.F) {
 }
 
 func FuzzFeedBatch(f *testing.F) {
-	f.Add(event{Created, KindRoom, "101", [16]byte{1}}.append(feedHead(&customer{key: "acme"}, utcMicro(time.Unix(1, 0)), Actor{Type: ActorConnector, Name: "ical"})))
+	head := feedBatch{commit: commitID{1}, customer: [8]byte{2}, key: "acme", at: utcMicro(time.Unix(1, 0)), actor: Actor{Type: ActorConnector, Name: "ical"}}
+	f.Add(event{Updated, KindRoom, "101", [16]byte{1}, 3 << 1}.append(head.encodeHead()))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		batch, err := decodeFeedBatch(0, 0, b)
+		batch, err := decodeFeedBatch(7, b)
 		if err != nil {
 			require.ErrorIs(t, err, storage.ErrCorrupt)
 			return
 		}
-		row := feedHead(&customer{key: batch.customer}, batch.at, batch.actor)
+		row := batch.encodeHead()
 		for _, e := range batch.events {
 			row = e.append(row)
 		}
-		again, err := decodeFeedBatch(0, 0, row)
+		again, err := decodeFeedBatch(7, row)
 		require.NoError(t, err)
 		require.Equal(t, batch, again)
 	})

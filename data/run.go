@@ -9,7 +9,8 @@ import (
 
 // Run maintains the store until ctx is done: at once and every minute it removes the rows of
 // deleted customers, as [DB.Sweep] does, and drops changes of the feeds that are older than
-// Options.FeedRetention. Several processes may run it on one store; one at a time works.
+// Options.FeedRetention, except those after the stored place of a [Consumer] that has read
+// within 30 days. Several processes may run it on one store; one at a time works.
 //
 // Run reports errors to the logger and tries again. It returns ctx's error.
 func (db *DB) Run(ctx context.Context) error {
@@ -17,6 +18,6 @@ func (db *DB) Run(ctx context.Context) error {
 		if _, err := db.Sweep(ctx); err != nil || db.feedRetention < 0 {
 			return err
 		}
-		return db.trim(ctx, db.now().Add(-db.feedRetention))
+		return db.trim(ctx, db.now().Add(-db.feedRetention), true)
 	})
 }

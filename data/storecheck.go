@@ -93,7 +93,7 @@ func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 	return report, err
 }
 
-// checker walks a store. Rows of one customer, and of one partition of the feed, come
+// checker walks a store. Rows of one customer, and of one feed, come
 // together.
 type checker struct {
 	r      storage.Reader
@@ -111,7 +111,7 @@ type checker struct {
 	maxEmails int
 	emails    checkedEmails
 	feed      struct {
-		key  []byte // of the ends of the partition that is being read
+		key  []byte // of the ends of the feed that is being read
 		ends feedEnds
 		next uint64
 	}
@@ -204,7 +204,7 @@ func (k *checker) endCustomer() {
 	k.counts.of = nil
 }
 
-// endFeed compares the end of the partition that has been read.
+// endFeed compares the end of the feed that has been read.
 func (k *checker) endFeed() {
 	if k.feed.key != nil && k.feed.next != k.feed.ends.next {
 		k.damageAt(k.feed.key, DamageFeedGap, "its rows end before %d, and it says %d", k.feed.next, k.feed.ends.next)

@@ -73,11 +73,12 @@ func furnish(t *testing.T, store storage.Store) {
 	require.NoError(t, err)
 	_, err = leases.Acquire(t.Context(), "sweep")
 	require.NoError(t, err)
+	require.NoError(t, ws.Consumer("events").Seek(t.Context(), data.Cursor{}))
 }
 
 // uncalled are the rows that nothing else calls for.
 var uncalled = []layout.Shape{
-	layout.ShapeHost, layout.ShapeLease, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses, layout.ShapeHolder,
+	layout.ShapeHost, layout.ShapeLease, layout.ShapeConsumer, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses, layout.ShapeHolder,
 	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
 }
 
@@ -118,7 +119,7 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 		}
 		require.Len(t, allRows(t, store), total, "every row is looked at")
 		for _, row := range []string{
-			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer", "resource", "edge", "time", "email",
+			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
 			"portal", "own_link", "revoked", "host", "lease",
 			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings",
 		} {
@@ -149,7 +150,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 		lost[shape]++
 	}
 	requireChecks(t, store)
-	require.Len(t, lost, 16)
+	require.Len(t, lost, 17)
 }
 
 // TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats
@@ -233,10 +234,15 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"a resource that is none":          {data.DamageMalformed, "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
 		"a deleted customer that is none":  {data.DamageMalformed, "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
 		"a deleted customer that is there": {data.DamageDiffers, "deleted_customer", layout.DeletedCustomer(a.ID()), deletedRow(t)},
-		"a batch of the feed":              {data.DamageFeedGap, "feed_batch", layout.FeedBatch(workspaceID, layout.FeedPartition("a"), 99), feedRow(t, store)},
-		"a batch with no ends":             {data.DamageFeedGap, "feed_ends", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a"), 0), feedRow(t, store)},
-		"a batch of another's":             {data.DamageDiffers, "feed_batch", layout.FeedBatch(uuid.UUID{1}, layout.FeedPartition("a")^1, 0), feedRow(t, store)},
-		"ends of the feed with none":       {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}, 0), []byte{3, 4}},
+		"a batch of the feed":              {data.DamageFeedGap, "feed_batch", layout.FeedBatch(workspaceID, 99), feedRow(t, store)},
+		"a batch with no ends":             {data.DamageFeedGap, "feed_ends", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
+		"a batch of another's":             {data.DamageDiffers, "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
+		"ends of the feed with none":       {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
+		"ends that do not read":            {data.DamageMalformed, "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
+		"a position of no row":             {data.DamageDangling, "customer_feed", layout.CustomerFeedAt(a.ID(), 99), []byte{}},
+		"a position of another's row":      {data.DamageDiffers, "customer_feed", layout.CustomerFeedAt(b.ID(), feedPosition(t, store)), []byte{}},
+		"a consumer that does not read":    {data.DamageMalformed, "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
+		"a consumer past the end":          {data.DamageDangling, "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
 		write(t, store, c.key, c.value)
 		report, err := data.Open(store, data.Options{}).Check(t.Context())
@@ -272,16 +278,29 @@ func idOf(c data.Customer) []byte {
 	return bytes.Clone(id[:])
 }
 
-// feedRow is a row of the feed of customer "a".
+// feedRow returns the newest row of the feed, which is one of customer "a".
 func feedRow(t *testing.T, store storage.Store) []byte {
 	t.Helper()
+	var value []byte
 	for _, row := range allRows(t, store) {
-		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Partition == layout.FeedPartition("a") {
-			return row.Value
+		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Workspace == workspaceID {
+			value = row.Value
 		}
 	}
-	require.Fail(t, "there is none")
-	return nil
+	require.NotNil(t, value)
+	return value
+}
+
+// feedPosition returns the position of feedRow.
+func feedPosition(t *testing.T, store storage.Store) (position uint64) {
+	t.Helper()
+	for _, row := range allRows(t, store) {
+		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Workspace == workspaceID {
+			position = k.Position
+		}
+	}
+	require.NotZero(t, position)
+	return position
 }
 
 func TestCheckFindsCountsThatAreWrong(t *testing.T) {

@@ -26,6 +26,7 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeDeletedCustomer: (*checker).deletedCustomerRow,
 	layout.ShapeFeedBatch:       (*checker).feedBatchRow,
 	layout.ShapeFeedEnds:        (*checker).feedEndsRow,
+	layout.ShapeConsumer:        (*checker).consumerRow,
 	layout.ShapeCustomer:        (*checker).customerRow,
 }
 
@@ -38,6 +39,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeOwnLink:  (*checker).ownLinkRow,
 	layout.ShapeRevoked:  (*checker).portalsRow,
 
+	layout.ShapeCustomerFeed: (*checker).customerFeedRow,
 	layout.ShapeNewestPortal: (*checker).newestPortalRow,
 	layout.ShapeOwnSession:   (*checker).ownSessionRow,
 	layout.ShapeUses:         (*checker).portalsRow,
@@ -188,12 +190,13 @@ func (k *checker) deletedCustomerRow(ctx context.Context, value []byte) error {
 	return err
 }
 
-// feedBatchRow holds that each partition is a run of positions.
+// feedBatchRow checks that the positions of each feed have no gap, and that a customer that
+// exists has the position in its index.
 func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
-	key := layout.FeedEnds(k.key.Workspace, k.key.Partition)
+	key := layout.FeedEnds(k.key.Workspace)
 	if !bytes.Equal(key, k.feed.key) {
 		k.endFeed()
-		ends, err := readFeedEnds(ctx, k.r, k.key.Workspace, k.key.Partition)
+		ends, err := k.feedEnds(ctx)
 		if err != nil && !errors.Is(err, storage.ErrCorrupt) {
 			return err
 		}
@@ -203,32 +206,76 @@ func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 		k.damage(DamageFeedGap, "there is none at position %d", k.feed.next)
 	}
 	k.feed.next = k.key.Position + 1
-	b, err := decodeFeedBatch(k.key.Partition, k.key.Position, value)
-	switch {
-	case err != nil:
+	b, err := decodeFeedBatch(k.key.Position, value)
+	if err != nil {
 		return k.malformed()
-	case layout.FeedPartition(b.customer) != k.key.Partition:
-		k.damage(DamageDiffers, "its customer is of another partition")
 	}
-	return nil
-}
-
-func (k *checker) feedEndsRow(ctx context.Context, _ []byte) error {
-	ends, err := readFeedEnds(ctx, k.r, k.key.Workspace, k.key.Partition)
-	if err != nil && !errors.Is(err, storage.ErrCorrupt) {
+	if b.position+1 == k.feed.ends.next && b.commit != k.feed.ends.last {
+		k.damage(DamageDiffers, "the ends of the feed have another id of its last commit")
+	}
+	c, err := k.customer(ctx, b.customer)
+	if err != nil || c.customer == nil {
 		return err
 	}
-	if err != nil || ends.first > ends.next {
+	if c.workspace != k.key.Workspace || c.key != b.key {
+		k.damage(DamageDiffers, "its customer has another key")
+	}
+	return k.need(ctx, "its customer's changes in the feed", row{layout.CustomerFeedAt(b.customer, b.position), present})
+}
+
+func (k *checker) feedEnds(ctx context.Context) (feedEnds, error) {
+	rows, err := k.get(ctx, layout.FeedEnds(k.key.Workspace))
+	if err != nil {
+		return feedEnds{}, err
+	}
+	return decodeFeedEnds(rows[0])
+}
+
+func (k *checker) feedEndsRow(ctx context.Context, value []byte) error {
+	ends, err := decodeFeedEnds(value)
+	if err != nil {
 		return k.malformed()
 	}
 	if ends.first == ends.next {
 		return nil
 	}
-	rows, err := k.get(ctx, layout.FeedBatch(k.key.Workspace, k.key.Partition, ends.first))
+	rows, err := k.get(ctx, layout.FeedBatch(k.key.Workspace, ends.first))
 	if err == nil && rows[0] == nil {
 		k.damage(DamageFeedGap, "there is no row at its first position")
 	}
 	return err
+}
+
+func (k *checker) consumerRow(ctx context.Context, value []byte) error {
+	consumer, err := decodeConsumer(value)
+	if err != nil {
+		return k.malformed()
+	}
+	ends, err := k.feedEnds(ctx)
+	if err != nil && !errors.Is(err, storage.ErrCorrupt) {
+		return err
+	}
+	if err == nil && consumer.cursor.position >= ends.next {
+		k.damage(DamageDangling, "it is past the end of the change feed")
+	}
+	return nil
+}
+
+// customerFeedRow checks that the feed has changes of the customer at the position.
+func (k *checker) customerFeedRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
+	rows, err := k.get(ctx, layout.FeedBatch(c.workspace, k.key.Position))
+	switch {
+	case err != nil:
+		return err
+	case rows[0] == nil:
+		k.damage(DamageDangling, "the change feed has no such position")
+		return nil
+	}
+	b, err := decodeFeedHead(k.key.Position, layout.NewDecoder(rows[0]))
+	if err == nil && b.customer != c.id { // else it is reported at the row of the feed
+		k.damage(DamageDiffers, "the change feed has another customer there")
+	}
+	return nil
 }
 
 func (k *checker) customerRow(ctx context.Context, _ []byte) error {

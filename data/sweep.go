@@ -80,7 +80,7 @@ func (db *DB) Stats(ctx context.Context) (Stats, error) {
 // EraseOptions changes what Erase does. The zero value keeps the change feed.
 type EraseOptions struct {
 	// TrimBefore drops the changes of every workspace's feed that are older, as
-	// [Workspace.TrimChanges] does. The feed names the resources that were deleted, by key,
+	// [Workspace.TrimChanges] does, whether a [Consumer] has read them or not. The feed names the resources that were deleted, by key,
 	// so nothing of a deleted customer remains only if TrimBefore is after its delete.
 	// Zero drops none.
 	TrimBefore time.Time
@@ -94,7 +94,7 @@ func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
 		return err
 	}
 	if !o.TrimBefore.IsZero() {
-		if err := db.trim(ctx, o.TrimBefore); err != nil {
+		if err := db.trim(ctx, o.TrimBefore, false); err != nil {
 			return err
 		}
 	}
@@ -104,14 +104,15 @@ func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
 	return nil
 }
 
-// trim drops the changes of every workspace that are older than a time.
-func (db *DB) trim(ctx context.Context, before time.Time) error {
+// trim drops the changes of every workspace that are older than a time. If spare is set, it
+// keeps the changes that a Consumer still needs.
+func (db *DB) trim(ctx context.Context, before time.Time, spare bool) error {
 	workspaces, err := db.Workspaces(ctx)
 	if err != nil {
 		return err
 	}
 	for _, id := range workspaces {
-		if _, err := db.Workspace(id).TrimChanges(ctx, before); err != nil {
+		if _, err := db.Workspace(id).trim(ctx, before, spare); err != nil {
 			return err
 		}
 	}
@@ -130,9 +131,7 @@ func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
 			if err != nil {
 				return err
 			}
-			if len(ids) == 0 || ids[len(ids)-1] != k.Workspace {
-				ids = append(ids, k.Workspace)
-			}
+			ids = append(ids, k.Workspace)
 		}
 		return nil
 	})

@@ -128,7 +128,8 @@ func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
 	report, err := data.Open(h, data.Options{}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, left)
-	require.Equal(t, data.SweepReport{Customers: 1, Rows: total - 1}, report)
+	const positions = 2 // of the customer in the feed, which dump leaves out
+	require.Equal(t, data.SweepReport{Customers: 1, Rows: total - 1 + positions}, report)
 	require.Greater(t, h.updates.Load(), int64(3))
 }
 

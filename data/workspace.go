@@ -82,7 +82,8 @@ func (tx CustomerTx) Tell(ctx context.Context, actor Actor, change Change, porta
 		return err
 	}
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
-	return appendFeed(ctx, tx.Tx, c, tx.time(), actor, []event{{change: change, kind: KindCustomerPortal, id: portalID}})
+	told := event{change: change, kind: KindCustomerPortal, id: portalID}
+	return tx.w.appendFeed(ctx, tx.Tx, actor, news{customer: c, at: tx.time(), events: []event{told}})
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
@@ -134,7 +135,7 @@ func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context
 		return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
 	}, reads...)
 	if err == nil {
-		w.db.news.tell(w.id)
+		w.db.bell.ring(w.id)
 	}
 	return err
 }

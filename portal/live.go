@@ -155,7 +155,7 @@ func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
 
 // feedEnds returns the key of the row that is read when a change of the portal is added to
 // the feed.
-func (p *opened) feedEnds() []byte { return layout.FeedEndsOf(p.workspace, p.owner.Key) }
+func (p *opened) feedEnds() []byte { return layout.FeedEnds(p.workspace) }
 
 // find reads a portal of a workspace by its id. It returns [ErrNotFound] if the workspace
 // has no such portal.

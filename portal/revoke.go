@@ -81,6 +81,6 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 		}
 		err := choose()
 		return ids, err
-	}, layout.FeedEndsOf(ws.ID(), customerKey))
+	}, layout.FeedEnds(ws.ID()))
 	return len(revoked), err
 }

@@ -225,7 +225,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 		holder = layout.Holder(to.customer, to.portal, *session.holder)
 		along = append(along, holder)
 	}
-	reads := append(append(to.rows(), layout.FeedEndsOf(session.ws.ID(), session.portal.CustomerKey)), along...)
+	reads := append(append(to.rows(), layout.FeedEnds(session.ws.ID())), along...)
 	err := session.ws.BesideID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		p, err := s.live(ctx, tx.Tx, to, along...)
 		if err != nil {

@@ -17,8 +17,9 @@
 //	P      workspace  profile id                     a customization profile
 //	W      workspace                                 the workspace's settings
 //	X      customer id                               a deleted customer, whose rows wait for the sweep
-//	F      workspace  partition  position            change feed: the changes of one customer in one commit
-//	N      workspace  partition                      the partition's first and next position
+//	F      workspace  position                       change feed: the changes of one customer in one commit
+//	N      workspace                                 the feed's first and next position
+//	R      workspace  name                           a consumer of the feed: its cursor
 //	H      name                                      a lease: its holder's token, a counter and a duration
 //
 //	C      customer id  0                            the customer
@@ -32,6 +33,7 @@
 //	C      customer id  s  portal id  hash           a session: its row of table S is to go with it
 //	C      customer id  u  portal id                 how often that portal's link was used, where that is bounded
 //	C      customer id  h  portal id  hash           a holder: a browser that one of those uses was counted for
+//	C      customer id  f  position                  the customer has changes in the feed at this position
 //	C      customer id  x  portal id                 when that portal was revoked
 //	C      customer id  z  portal id                 when the change feed told that it had expired
 //
@@ -41,7 +43,6 @@ package layout
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"math/bits"
 	"time"
 
@@ -75,6 +76,7 @@ const (
 	tableDeleted      = 'X'
 	tableFeed         = 'F'
 	tableFeedPosition = 'N'
+	tableConsumer     = 'R'
 	tableLease        = 'H'
 	tableCustomer     = 'C'
 
@@ -89,6 +91,7 @@ const (
 	rowSession  = 's'
 	rowUses     = 'u'
 	rowHolder   = 'h'
+	rowFeed     = 'f'
 	rowRevoked  = 'x'
 	rowExpired  = 'z'
 )
@@ -166,38 +169,32 @@ func DeletedCustomers() []byte { return []byte{tableDeleted} }
 // DeletedCustomer is the row of a deleted customer whose rows wait for the sweep.
 func DeletedCustomer(c CustomerID) []byte { return append(DeletedCustomers(), c[:]...) }
 
-// FeedPartitions is how many parts the change feed of a workspace has. A customer
-// key is in one of them, whoever has it: within it the feed is in the order of commits.
-const FeedPartitions = 16
-
-// FeedPartition is the partition that a customer key is in.
-func FeedPartition(customerKey string) byte {
-	return byte(crc32.ChecksumIEEE([]byte(customerKey)) % FeedPartitions)
+// Feed is the prefix of the change feed of a workspace.
+func Feed(workspace uuid.UUID) []byte {
+	return append(append(make([]byte, 0, 1+len(workspace)+8), tableFeed), workspace[:]...)
 }
 
-// Feed is the prefix of a partition of the change feed.
-func Feed(workspace uuid.UUID, partition byte) []byte {
-	b := make([]byte, 0, 1+len(workspace)+1+8)
-	return append(append(append(b, tableFeed), workspace[:]...), partition)
-}
-
-// FeedBatch is a row of the change feed.
-func FeedBatch(workspace uuid.UUID, partition byte, position uint64) []byte {
-	return binary.BigEndian.AppendUint64(Feed(workspace, partition), position)
+// FeedBatch is the row at a position of the change feed.
+func FeedBatch(workspace uuid.UUID, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(Feed(workspace), position)
 }
 
 // AllFeedEnds is the prefix of the ends of every workspace's change feed.
 func AllFeedEnds() []byte { return []byte{tableFeedPosition} }
 
-// FeedEnds is the row of the first and the next position of a partition.
-func FeedEnds(workspace uuid.UUID, partition byte) []byte {
-	return append(append([]byte{tableFeedPosition}, workspace[:]...), partition)
+// FeedEnds is the row of the first and the next position of the change feed of a workspace.
+// Each transaction that adds to the feed reads and writes it.
+func FeedEnds(workspace uuid.UUID) []byte {
+	return append([]byte{tableFeedPosition}, workspace[:]...)
 }
 
-// FeedEndsOf returns the key of the row of the ends of the partition that a customer is in.
-func FeedEndsOf(workspace uuid.UUID, customerKey string) []byte {
-	return FeedEnds(workspace, FeedPartition(customerKey))
+// Consumers is the prefix of the consumers of the change feed of a workspace.
+func Consumers(workspace uuid.UUID) []byte {
+	return append([]byte{tableConsumer}, workspace[:]...)
 }
+
+// Consumer is the row of a consumer of the change feed.
+func Consumer(workspace uuid.UUID, name string) []byte { return append(Consumers(workspace), name...) }
 
 // Lease returns the key of the lease with the given name, which belongs to no workspace.
 func Lease(name string) []byte { return append([]byte{tableLease}, name...) }
@@ -301,6 +298,16 @@ func Holders(c CustomerID) []byte { return customerRow(c, rowHolder, 16+32) }
 // Holder is the row of one holder of a portal's uses.
 func Holder(c CustomerID, portal uuid.UUID, hash HolderHash) []byte {
 	return append(append(Holders(c), portal[:]...), hash[:]...)
+}
+
+// CustomerFeed is the prefix of the positions of the change feed that have changes of a
+// customer.
+func CustomerFeed(c CustomerID) []byte { return customerRow(c, rowFeed, 8) }
+
+// CustomerFeedAt is the row whose presence says that a position of the change feed has changes
+// of a customer.
+func CustomerFeedAt(c CustomerID, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(CustomerFeed(c), position)
 }
 
 // Revoked is the row whose presence revokes a portal.

@@ -27,6 +27,7 @@ const (
 	ShapeDeletedCustomer Shape = "deleted_customer"
 	ShapeFeedBatch       Shape = "feed_batch"
 	ShapeFeedEnds        Shape = "feed_ends"
+	ShapeConsumer        Shape = "consumer"
 	ShapeLease           Shape = "lease"
 	ShapeCustomer        Shape = "customer"
 	ShapeResource        Shape = "resource"
@@ -39,6 +40,7 @@ const (
 	ShapeOwnSession      Shape = "own_session"
 	ShapeUses            Shape = "uses"
 	ShapeHolder          Shape = "holder"
+	ShapeCustomerFeed    Shape = "customer_feed"
 	ShapeRevoked         Shape = "revoked"
 	ShapeExpiryTold      Shape = "expiry_told"
 )
@@ -50,14 +52,13 @@ type Key struct {
 	Customer  CustomerID
 	Class     byte
 	Kind      byte
-	Key       string    // of a customer or a resource; in an edge, of the resource that is referred to; the name of a lease
+	Key       string    // of a customer or a resource; in an edge, of the resource that is referred to; the name of a lease or of a consumer
 	ID        uuid.UUID // derived, or a portal's or profile's
 	Link      LinkID
 	Session   SessionHash
 	Email     EmailHash
 	Holder    HolderHash
-	Partition byte
-	Position  uint64 // of a batch of the feed
+	Position  uint64 // of the feed
 	Span      []byte // of an access grant, in the index of times and in its edges; aliases the key
 
 	// Of the resource that an edge is from. Of a portal that is a deep link, the kind is
@@ -88,10 +89,11 @@ var tables = map[byte]reading{
 	tableSettings: func(d *Decoder, k *Key) { k.Shape, k.Workspace = ShapeSettings, d.UUID() },
 	tableDeleted:  func(d *Decoder, k *Key) { k.Shape, k.Customer = ShapeDeletedCustomer, d.CustomerID() },
 	tableFeed: func(d *Decoder, k *Key) {
-		k.Shape, k.Workspace, k.Partition, k.Position = ShapeFeedBatch, d.UUID(), d.Byte(), d.Uint64()
+		k.Shape, k.Workspace, k.Position = ShapeFeedBatch, d.UUID(), d.Uint64()
 	},
-	tableFeedPosition: func(d *Decoder, k *Key) {
-		k.Shape, k.Workspace, k.Partition = ShapeFeedEnds, d.UUID(), d.Byte()
+	tableFeedPosition: func(d *Decoder, k *Key) { k.Shape, k.Workspace = ShapeFeedEnds, d.UUID() },
+	tableConsumer: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Key = ShapeConsumer, d.UUID(), d.Rest()
 	},
 	tableLease: func(d *Decoder, k *Key) { k.Shape, k.Key = ShapeLease, d.Rest() },
 	tableCustomer: func(d *Decoder, k *Key) {
@@ -129,6 +131,7 @@ var customerRows = map[byte]reading{
 	rowSession: func(d *Decoder, k *Key) { k.Shape, k.ID, k.Session = ShapeOwnSession, d.UUID(), d.SessionHash() },
 	rowUses:    func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeUses, d.UUID() },
 	rowHolder:  func(d *Decoder, k *Key) { k.Shape, k.ID, k.Holder = ShapeHolder, d.UUID(), d.HolderHash() },
+	rowFeed:    func(d *Decoder, k *Key) { k.Shape, k.Position = ShapeCustomerFeed, d.Uint64() },
 	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
 	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryTold, d.UUID() },
 }

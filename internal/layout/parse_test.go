@@ -29,8 +29,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeProfile:         {layout.Profile(ws, id), layout.Key{Workspace: ws, ID: id}},
 		layout.ShapeSettings:        {layout.Settings(ws), layout.Key{Workspace: ws}},
 		layout.ShapeDeletedCustomer: {layout.DeletedCustomer(c), layout.Key{Customer: c}},
-		layout.ShapeFeedBatch:       {layout.FeedBatch(ws, 7, 300), layout.Key{Workspace: ws, Partition: 7, Position: 300}},
-		layout.ShapeFeedEnds:        {layout.FeedEnds(ws, 7), layout.Key{Workspace: ws, Partition: 7}},
+		layout.ShapeFeedBatch:       {layout.FeedBatch(ws, 300), layout.Key{Workspace: ws, Position: 300}},
+		layout.ShapeFeedEnds:        {layout.FeedEnds(ws), layout.Key{Workspace: ws}},
+		layout.ShapeConsumer:        {layout.Consumer(ws, "name"), layout.Key{Workspace: ws, Key: "name"}},
+		layout.ShapeCustomerFeed:    {layout.CustomerFeedAt(c, 300), layout.Key{Customer: c, Position: 300}},
 		layout.ShapeLease:           {layout.Lease("name"), layout.Key{Key: "name"}},
 		layout.ShapeCustomer:        {layout.CustomerRecord(c), layout.Key{Customer: c}},
 		layout.ShapeResource:        {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
@@ -65,7 +67,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	c, id := layout.CustomerID{1}, uuid.UUID{2}
 	for _, key := range [][]byte{
-		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 1, 2), layout.DeletedCustomer(c),
+		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 2), layout.CustomerFeedAt(c, 2), layout.Consumer(id, "k"), layout.DeletedCustomer(c),
 		layout.Edge(c, 1, "to", 9, nil, "from"), []byte("host"),
 		layout.Email(c, layout.EmailHash{4}),
 	} {

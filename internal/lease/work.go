@@ -26,13 +26,7 @@ func Work(ctx context.Context, store storage.Store, log *slog.Logger, name strin
 			log.ErrorContext(ctx, "background work failed", "work", name, "error", err)
 		}
 	}
-	renewing, stop := context.WithCancel(ctx)
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		_ = leases.Run(renewing, report) // the error of the context
-	}()
-	defer func() { stop(); <-renewed }()
+	defer leases.keep(ctx, report)()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
@@ -54,15 +48,32 @@ func (l *Leases) once(ctx context.Context, name string, do func(context.Context)
 	if err != nil {
 		return err
 	}
-	working, cancel := context.WithCancel(ctx)
+	working, cancel := held.during(ctx)
 	defer cancel()
+	err = do(working)
+	return errors.Join(err, held.Release(context.WithoutCancel(ctx)))
+}
+
+// keep renews the leases in the background until stop is called, which waits for the end of it.
+func (l *Leases) keep(ctx context.Context, report func(error)) (stop func()) {
+	renewing, cancel := context.WithCancel(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		_ = l.Run(renewing, report) // the error of the context
+	}()
+	return func() { cancel(); <-renewed }
+}
+
+// during returns a context that ends with ctx, and when the lease has ended.
+func (l *Lease) during(ctx context.Context) (working context.Context, cancel func()) {
+	working, cancel = context.WithCancel(ctx)
 	go func() {
 		select {
-		case <-held.Done():
+		case <-l.done:
 			cancel()
 		case <-working.Done():
 		}
 	}()
-	err = do(working)
-	return errors.Join(err, held.Release(context.WithoutCancel(ctx)))
+	return working, cancel
 }

@@ -107,7 +107,8 @@ func changesAnswer() map[string]schema {
 			"change":       oneOf(data.Created, data.Updated, data.Deleted, data.PortalOpened, data.PortalExpired, data.PortalRevoked),
 			"customer_key": stringSchema(), "class": stringSchema(), "kind": stringSchema(), "key": stringSchema(), "id": idSchema(),
 			"at": timeSchema(), "actor": actorSchema(), "cursor": stringSchema(),
-		})
+			"changed_fields": described(listOf(stringSchema()), "Of an update: the fields that have another value since."),
+		}, "changed_fields")
 	})()
 }
 

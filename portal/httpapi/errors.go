@@ -57,7 +57,8 @@ var (
 	errSlowBody    = &failure{status: http.StatusRequestTimeout, kind: typeTimeout, message: "The body took too long"}
 	errInternal    = &failure{status: http.StatusInternalServerError, kind: typeInternal, message: "Internal server error"}
 	errRevoked     = &failure{status: http.StatusConflict, kind: typeConflict, message: "The customer's portal was revoked: create a new one"}
-	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: begin again without a cursor"}
+	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: continue without a cursor, and then read the data again"}
+	errEpoch       = &failure{status: http.StatusConflict, kind: typeConflict, message: "The cursor is not of this state of the data, which was restored from a backup: continue without a cursor, and then read the data again"}
 	errBusy        = &failure{status: http.StatusConflict, kind: typeConflict, message: "Another request was in the way: try again"}
 	errUnavailable = &failure{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is going down: try again"}
 	errUnknown     = &failure{status: http.StatusServiceUnavailable, kind: typeUnknown, message: "The outcome is unknown: the request may have taken effect, now or later; look before you repeat it"}
@@ -82,6 +83,7 @@ var answers = []struct {
 	{portal.ErrRevoked, errRevoked},
 	{data.ErrCustomerNotFound, noSuch("customer")},
 	{data.ErrTrimmed, errTrimmed},
+	{data.ErrEpoch, errEpoch},
 	{storage.ErrUnknown, errUnknown},
 	{storage.ErrConflict, errBusy},
 	{storage.ErrClosed, errUnavailable},

@@ -1,0 +1,219 @@
+package data
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// The change feed of a workspace is one sequence of rows. The row at a position holds the
+// changes of one customer in one commit, and the random id of the commit. A position of two
+// states of a store, such as a store and its restored backup, has the same id if and only if
+// it has the same changes.
+
+// commitID is the random id of a commit that added to the feed.
+type commitID [8]byte
+
+// feedOrigin stands for the id at position 0, before the first row of every feed.
+var feedOrigin = commitID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// event is a change as the feed stores it.
+type event struct {
+	change Change
+	kind   Kind
+	key    string
+	id     uuid.UUID
+	fields fieldSet // that changed; only of Updated
+}
+
+// event returns the change of one resource. For an edit that replaces one resource by
+// another, that is the creation; its deletion comes before.
+func (e edit) event() event {
+	switch {
+	case e.old == nil, e.replaces():
+		return event{change: Created, kind: e.new.kind, key: e.new.key, id: e.new.meta.ID}
+	case e.new == nil:
+		return event{change: Deleted, kind: e.old.kind, key: e.old.key, id: e.old.meta.ID}
+	}
+	return event{Updated, e.new.kind, e.new.key, e.new.meta.ID, changedFields(e.old, e.new)}
+}
+
+// feedChanges maps the byte that a change is stored as to the change.
+var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted, 'o': PortalOpened, 'e': PortalExpired, 'r': PortalRevoked}
+
+func (e event) append(b []byte) []byte {
+	b = append(b, e.change[0], byte(e.kind))
+	b = append(b, e.id[:]...)
+	b = layout.AppendBytes(b, e.key)
+	if e.change == Updated {
+		b = binary.AppendUvarint(b, uint64(e.fields))
+	}
+	return b
+}
+
+func decodeEvent(d *layout.Decoder) (event, bool) {
+	change, known := feedChanges[d.Byte()]
+	e := event{change: change, kind: Kind(d.Byte()), id: d.UUID(), key: d.String()}
+	if change == Updated {
+		e.fields = fieldSet(d.Uvarint())
+	}
+	return e, known && (e.kind.valid() || e.kind == KindCustomer || e.kind == KindCustomerPortal) && e.fields.knownFor(e.kind)
+}
+
+// feedBatch is a row of the feed.
+type feedBatch struct {
+	position uint64
+	commit   commitID
+	at       time.Time
+	customer layout.CustomerID
+	key      string // of the customer
+	actor    Actor
+	events   []event
+}
+
+// encodeHead returns the stored form of the batch without its events.
+func (b *feedBatch) encodeHead() []byte {
+	out := append([]byte{recordVersion}, b.commit[:]...)
+	out = append(layout.AppendTime(out, b.at), b.customer[:]...)
+	return b.actor.append(layout.AppendBytes(out, b.key))
+}
+
+// decodeFeedHead decodes a row of the feed without its events. The rest of d is its events.
+func decodeFeedHead(position uint64, d *layout.Decoder) (*feedBatch, error) {
+	version := d.Byte()
+	b := &feedBatch{position: position, commit: decodeCommitID(d), at: d.Time(), customer: d.CustomerID(), key: d.String(), actor: decodeActor(d)}
+	if version != recordVersion || d.Err() != nil {
+		return nil, fmt.Errorf("%w: row %d of the change feed", storage.ErrCorrupt, position)
+	}
+	return b, nil
+}
+
+func decodeFeedBatch(position uint64, row []byte) (*feedBatch, error) {
+	d := layout.NewDecoder(row)
+	b, err := decodeFeedHead(position, d)
+	if err != nil {
+		return nil, err
+	}
+	for d.More() {
+		e, ok := decodeEvent(d)
+		if !ok {
+			d.Fail()
+		}
+		b.events = append(b.events, e)
+	}
+	if d.Done() != nil {
+		return nil, fmt.Errorf("%w: row %d of the change feed", storage.ErrCorrupt, position)
+	}
+	return b, nil
+}
+
+func decodeCommitID(d *layout.Decoder) (id commitID) {
+	binary.BigEndian.PutUint64(id[:], d.Uint64())
+	return id
+}
+
+// feedEnds is the row of the ends of the feed of a workspace.
+type feedEnds struct {
+	first, next   uint64   // the first position that was not trimmed, and the next to be written; they begin at 1
+	trimmed, last commitID // of the rows before first and before next
+}
+
+func (e feedEnds) encode() []byte {
+	b := binary.AppendUvarint(binary.AppendUvarint(nil, e.first), e.next)
+	return append(append(b, e.trimmed[:]...), e.last[:]...)
+}
+
+// decodeFeedEnds decodes a row of ends. A workspace without such a row has no changes.
+func decodeFeedEnds(row []byte) (feedEnds, error) {
+	if row == nil {
+		return feedEnds{first: 1, next: 1, trimmed: feedOrigin, last: feedOrigin}, nil
+	}
+	d := layout.NewDecoder(row)
+	ends := feedEnds{first: d.Uvarint(), next: d.Uvarint(), trimmed: decodeCommitID(d), last: decodeCommitID(d)}
+	if d.Done() != nil || ends.first < 1 || ends.first > ends.next {
+		return feedEnds{}, fmt.Errorf("%w: the ends of the change feed", storage.ErrCorrupt)
+	}
+	return ends, nil
+}
+
+func (s *Snapshot) feedEnds(ctx context.Context) (feedEnds, error) {
+	row, err := s.get(ctx, layout.FeedEnds(s.w.id))
+	if err != nil {
+		return feedEnds{}, err
+	}
+	return decodeFeedEnds(row)
+}
+
+// news is what an operation adds to the feed about one customer.
+type news struct {
+	customer *customer
+	at       time.Time
+	events   []event
+	deleted  bool // the customer, which then has no index any more
+}
+
+// feedRowBytes bounds a row of the feed, unless one change is longer.
+const feedRowBytes = 64 << 10
+
+// appendFeed adds the events of an operation to the feed, and their positions to the indexes
+// of their customers.
+//
+// It takes the next positions in the transaction of the operation itself, which also writes
+// them back. Updates are visible in the order in which they are serialized, so the positions
+// that a reader sees have no gap: it never passes one that another transaction is still to
+// commit.
+func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, all ...news) error {
+	var ends feedEnds
+	var id commitID
+	flush := func(n news, row []byte) error {
+		if !n.deleted {
+			if err := tx.Put(layout.CustomerFeedAt(n.customer.id, ends.next), present); err != nil {
+				return err
+			}
+		}
+		err := tx.Put(layout.FeedBatch(w.id, ends.next), row)
+		ends.next++
+		return err
+	}
+	for _, n := range all {
+		if len(n.events) == 0 {
+			continue
+		}
+		if ends.next == 0 {
+			var err error
+			if ends, err = w.At(tx).feedEnds(ctx); err != nil {
+				return err
+			}
+			if _, err = io.ReadFull(w.db.rand, id[:]); err != nil {
+				return fmt.Errorf("data: making the id of a commit: %w", err)
+			}
+			ends.last = id
+		}
+		batch := feedBatch{commit: id, at: n.at, customer: n.customer.id, key: n.customer.key, actor: actor}
+		row := batch.encodeHead()
+		head := len(row)
+		for _, e := range n.events {
+			if len(row) > head && len(row) > feedRowBytes {
+				if err := flush(n, row); err != nil {
+					return err
+				}
+				row = row[:head]
+			}
+			row = e.append(row)
+		}
+		if err := flush(n, row); err != nil {
+			return err
+		}
+	}
+	if ends.next == 0 {
+		return nil
+	}
+	return tx.Put(layout.FeedEnds(w.id), ends.encode())
+}

@@ -1,0 +1,56 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Hold waits for the lease with the given name, calls do while it holds it, releases it, and returns do's error. The
+// context of do ends when the lease is lost; if do returns that context's error then, Hold returns [ErrLost]. Hold returns
+// ctx's error if ctx is done before it has acquired the lease. It reports to log that the lease could not be renewed.
+func Hold(ctx context.Context, store storage.Store, log *slog.Logger, name string, do func(context.Context, *Lease) error) error {
+	leases, err := New(store, Options{})
+	if err != nil {
+		return err
+	}
+	return leases.hold(ctx, log, name, do)
+}
+
+func (l *Leases) hold(ctx context.Context, log *slog.Logger, name string, do func(context.Context, *Lease) error) error {
+	held, err := l.wait(ctx, name)
+	if err != nil {
+		return err
+	}
+	stop := l.keep(ctx, func(err error) {
+		log.ErrorContext(ctx, "renewing a lease failed", "lease", name, "error", err)
+	})
+	defer stop()
+	working, cancel := held.during(ctx)
+	defer cancel()
+	err = do(working, held)
+	if held.Remaining() <= 0 && ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		err = ErrLost // working was canceled because of it
+	}
+	return errors.Join(err, held.Release(context.WithoutCancel(ctx)))
+}
+
+// wait acquires a lease as soon as no other holder has it.
+func (l *Leases) wait(ctx context.Context, name string) (*Lease, error) {
+	for {
+		held, err := l.Acquire(ctx, name)
+		if !errors.Is(err, ErrHeld) {
+			return held, err
+		}
+		timer := time.NewTimer(l.duration / 6)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
