@@ -3,8 +3,8 @@ package data
 import (
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // ActorType is the type of an [Actor].
@@ -35,7 +35,7 @@ func (a Actor) check() error {
 	report := found.in("actor")
 	portal, named := a.Type == ActorPortal, a.Type == ActorAutomation || a.Type == ActorConnector
 	if !portal && !named && a.Type != "" && a.Type != ActorHost {
-		report(".type", RuleFormat, "%q must be %q, %q, %q or %q", chars.Clip(string(a.Type)), ActorHost, ActorPortal, ActorAutomation, ActorConnector)
+		report(".type", RuleFormat, "%q must be %q, %q, %q or %q", textrules.Clip(string(a.Type)), ActorHost, ActorPortal, ActorAutomation, ActorConnector)
 	}
 	switch {
 	case portal && a.PortalID == uuid.Nil:

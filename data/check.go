@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
@@ -26,20 +26,20 @@ const (
 func reportKey(key string, report reporter) {
 	if key == "" {
 		report("", RuleRequired, "is required")
-	} else if fault := chars.CheckKey(key); fault != "" {
+	} else if fault := textrules.CheckKey(key); fault != "" {
 		report("", RuleKeyFormat, "%s", fault)
 	}
 }
 
 // reportKeyOf is reportKey under a field's name.
 func reportKeyOf(name, key string, report reporter) {
-	if chars.CheckKey(key) != "" { // or else there is nothing to write a path for
+	if textrules.CheckKey(key) != "" { // or else there is nothing to write a path for
 		reportKey(key, under("."+name, report))
 	}
 }
 
 // checkText says what is wrong with free text, or "".
-func checkText(s string) string { return chars.Check(s, maxTextBytes) }
+func checkText(s string) string { return textrules.Check(s, maxTextBytes) }
 
 func checkTimeZone(s string) (Rule, string) {
 	if _, err := wallclock.Load(s); err == nil {
@@ -138,7 +138,7 @@ func checkNode(n *node, report reporter) {
 	checkRefAliases(n, report)
 	for _, name := range n.clear {
 		if len(clearedFields(n.kind, name)) == 0 {
-			report(".clear", RuleNotAField, "%q is not a field of a %s", chars.Clip(name), n.kind)
+			report(".clear", RuleNotAField, "%q is not a field of a %s", textrules.Clip(name), n.kind)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func (n *node) dropBlank() {
 		if !isText || v.isKey || v.rule != nil {
 			continue
 		}
-		if s := v.at(n); *s != "" && chars.IsBlank(*s) {
+		if s := v.at(n); *s != "" && textrules.IsBlank(*s) {
 			*s = ""
 			n.clear = append(slices.Clip(n.clear), f.name)
 		}

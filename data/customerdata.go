@@ -8,8 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // CustomerData is what a push or a sync gives for one customer. As JSON it is the
@@ -39,7 +39,7 @@ type CustomerData struct {
 	Clear []string
 
 	notes   []Finding // of the JSON that it was read from
-	omitted leftout.Counts
+	omitted reportlimit.Omitted
 }
 
 // Add adds resources of any class, which may be given as pointers. It panics for a nil
@@ -173,7 +173,7 @@ func (d *CustomerData) UnmarshalJSON(b []byte) error {
 func (d *CustomerData) decode(reader *jsonReader) error {
 	report := reader.noteIn(&d.notes)
 	_, err := reader.object(under("customer_data", report), func(name string) error {
-		report := under(chars.Clip(name), report)
+		report := under(textrules.Clip(name), report)
 		if name == "customer_key" {
 			key, err := reader.text(report)
 			d.CustomerKey = key

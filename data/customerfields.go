@@ -5,7 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // customerFields are the fields that a customer itself has beside its key.
@@ -30,7 +30,7 @@ var customerFieldTable = []customerField{
 		"customer_name", 1,
 		func(d *CustomerData) *string { return &d.CustomerName },
 		func(f *customerFields) *string { return &f.name },
-		func(s string) (Rule, string) { return RuleTextFormat, chars.Check(s, maxCustomerName) },
+		func(s string) (Rule, string) { return RuleTextFormat, textrules.Check(s, maxCustomerName) },
 	},
 	{
 		"customer_time_zone", 2,
@@ -81,7 +81,7 @@ func (f *customerField) encode(e *jsontext.Encoder, d *CustomerData) error {
 func checkCustomer(d *CustomerData, found *findings) {
 	for _, name := range d.Clear {
 		if customerFieldNamed(name) == nil {
-			found.in("clear")("", RuleNotAField, "%q is not a field of a customer", chars.Clip(name))
+			found.in("clear")("", RuleNotAField, "%q is not a field of a customer", textrules.Clip(name))
 		}
 	}
 	for i := range customerFieldTable {
@@ -94,7 +94,7 @@ func checkCustomer(d *CustomerData, found *findings) {
 			found.in(f.name)("", rule, "%s", fault)
 		}
 	}
-	if d.CustomerName != "" && chars.IsBlank(d.CustomerName) {
+	if d.CustomerName != "" && textrules.IsBlank(d.CustomerName) {
 		d.CustomerName = ""
 		d.Clear = append(slices.Clip(d.Clear), "customer_name")
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/samber/lo"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -92,7 +92,7 @@ func (u *emailUsers) equal(other *emailUsers) bool {
 // String describes the user identities, for a warning.
 func (u *emailUsers) String() string {
 	if u.count == 1 && len(u.refs) > 1 {
-		return fmt.Sprintf("the %s %q", Kind(u.refs[0]), chars.Clip(string(u.refs[1:])))
+		return fmt.Sprintf("the %s %q", Kind(u.refs[0]), textrules.Clip(string(u.refs[1:])))
 	}
 	return fmt.Sprintf("%d other user identities", u.count)
 }

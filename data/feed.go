@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -64,7 +64,7 @@ type Cursor struct {
 
 // MarshalText writes the cursor.
 func (c Cursor) MarshalText() ([]byte, error) {
-	return []byte(opaque.Encode(c.append([]byte(cursorVersion)))), nil
+	return []byte(base64url.Encode(c.append([]byte(cursorVersion)))), nil
 }
 
 func (c Cursor) append(b []byte) []byte {
@@ -87,7 +87,7 @@ func (c *Cursor) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		return nil
 	}
-	b, ok := opaque.Decode(string(text))
+	b, ok := base64url.Decode(string(text))
 	if !ok || !bytes.HasPrefix(b, []byte(cursorVersion)) {
 		return ErrInvalidCursor
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // field is one field of the API. What a push merges, what JSON and the store
@@ -348,13 +348,13 @@ func (v spaceRefs) check(n *node, name string, report reporter) {
 	repeated := repeatedKeys(n.spaces[:to]) // under this alias and those before it
 	for i, ref := range n.spaces[from:to] {
 		again := ref.Key != "" && repeated[from+i]
-		if !again && chars.CheckKey(ref.Key) == "" {
+		if !again && textrules.CheckKey(ref.Key) == "" {
 			continue
 		}
 		part := under(fmt.Sprintf(".%s[%d]", name, i), report)
 		reportKey(ref.Key, part)
 		if again {
-			part("", RuleRefTwice, "names %q a second time", chars.Clip(ref.Key))
+			part("", RuleRefTwice, "names %q a second time", textrules.Clip(ref.Key))
 		}
 	}
 }
@@ -423,7 +423,7 @@ func (metadata) merge(dst, patch *node) {
 
 func (metadata) check(n *node, name string, report reporter) {
 	for _, key := range slices.Sorted(maps.Keys(n.metadata)) {
-		checkMetadata(key, n.metadata[key], under("."+name+"."+chars.Clip(key), report))
+		checkMetadata(key, n.metadata[key], under("."+name+"."+textrules.Clip(key), report))
 	}
 }
 
@@ -455,7 +455,7 @@ func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 			d.tooMany = true
 			return d.skip()
 		}
-		v, ok, err := d.scalar(under("."+chars.Clip(name), report))
+		v, ok, err := d.scalar(under("."+textrules.Clip(name), report))
 		if ok {
 			n.metadata[name] = v
 		}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
 )
 
 // warnings are the rules whose breach lets a push go ahead.
@@ -19,20 +19,20 @@ func (f Finding) isFault() bool { return isFault(f.Rule) }
 
 func isFault(rule Rule) bool { return !slices.Contains(warnings, rule) }
 
-// findings collects faults and warnings: the first [leftout.Max] of each, and the number
+// findings collects faults and warnings: the first [reportlimit.Max] of each, and the number
 // of the others. Adding one takes constant time.
 type findings struct {
 	faults, warnings []Finding
 	at               map[string]Rule // the faults by path; one of those at a path
-	omitted          leftout.Counts
+	omitted          reportlimit.Omitted
 }
 
 // full reports whether another finding of a rule would only be counted.
 func (f *findings) full(rule Rule) bool {
 	if isFault(rule) {
-		return len(f.faults) >= leftout.Max
+		return len(f.faults) >= reportlimit.Max
 	}
-	return len(f.warnings) >= leftout.Max
+	return len(f.warnings) >= reportlimit.Max
 }
 
 func (f *findings) add(found Finding) {
@@ -112,7 +112,7 @@ func (f *findings) err(strict bool) error {
 	e := &InvalidError{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults}
 	if strict {
 		all := append(slices.Clip(f.faults), f.warnings...)
-		e.Faults, e.Warnings = all[:min(len(all), leftout.Max)], nil
+		e.Faults, e.Warnings = all[:min(len(all), reportlimit.Max)], nil
 		e.OmittedFaults += f.omitted.Warnings + len(all) - len(e.Faults)
 	}
 	if len(e.Faults) == 0 {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 const (
@@ -26,10 +26,10 @@ type jsonReader struct {
 	dec      *jsontext.Decoder
 	maxDepth int
 
-	resources int            // that may still come
-	notes     int            // that may still be made
-	omitted   leftout.Counts // made beyond that number
-	tooMany   bool           // the object being read has more members than are kept
+	resources int                 // that may still come
+	notes     int                 // that may still be made
+	omitted   reportlimit.Omitted // made beyond that number
+	tooMany   bool                // the object being read has more members than are kept
 
 	unknown func(name string) // DecodeOptions.Unknown
 }
@@ -39,7 +39,7 @@ func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {
 	if o.MaxBytes <= 0 {
 		in.limit = defaultBytes
 	}
-	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: leftout.Max}
+	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: reportlimit.Max}
 	if d.maxDepth <= 0 {
 		d.maxDepth = defaultDepth
 	}
@@ -97,7 +97,7 @@ func (d *jsonReader) wrap(err error) error {
 	case errors.As(err, &syntax):
 		at := ""
 		if syntax.JSONPointer != "" {
-			at = " at " + chars.Clip(string(syntax.JSONPointer))
+			at = " at " + textrules.Clip(string(syntax.JSONPointer))
 		}
 		return fmt.Errorf("%w: byte %d%s: %w", ErrNotJSON, syntax.ByteOffset, at, syntax.Err)
 	}
@@ -266,7 +266,7 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 		}
 	}
 	if f == nil || !f.kinds.has(n.kind) {
-		report("."+chars.Clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
+		report("."+textrules.Clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
 		return d.skip()
 	}
 	if d.peek() == 'n' {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/samber/lo"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // Class is what a resource is to access control.
@@ -59,7 +59,7 @@ func (c *Class) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %q", ErrUnknownClass, chars.Clip(string(b)))
+	return fmt.Errorf("%w: %q", ErrUnknownClass, textrules.Clip(string(b)))
 }
 
 // Kind is what the partner calls a resource. The zero Kind is none.

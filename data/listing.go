@@ -10,8 +10,8 @@ import (
 
 	"github.com/samber/lo"
 
-	"github.com/customerportal-go/customerportal/internal/find"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textsearch"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -21,14 +21,14 @@ type listing struct {
 	s        *Snapshot
 	q        Query
 	class    Class
-	text     find.Query
+	text     textsearch.Query
 	customer *customer // nil if the list is of all customers
 	read     int       // resources, so far
 
 	place     spacePlace
 	relations map[placeInCustomer]*related // the resources that candidates refer to
-	own       find.Texts                   // of one resource, for use again
-	texts     []*find.Texts                // those of one match, for use again
+	own       textsearch.Texts             // of one resource, for use again
+	texts     []*textsearch.Texts          // those of one match, for use again
 
 	order string
 	parts []part

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // PushOptions changes what a push does. The zero value merges, and refuses the
@@ -183,7 +183,7 @@ type given struct {
 	items       []*item
 	byKey       map[Ref]*item // the items by class and key; the last of two with one key
 	found       findings      // about the customer, or the data as a whole; if full, about all of it
-	skipped     leftout.Counts
+	skipped     reportlimit.Omitted
 	full        bool // there are more faults than are listed, and no plan is needed
 }
 
@@ -226,7 +226,7 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		}
 		if before := g.byKey[byClass(n.ref())]; before != nil {
 			it.first = cmp.Or(before.first, before)
-			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", chars.Clip(n.key), it.first.at)
+			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", textrules.Clip(n.key), it.first.at)
 		}
 		g.byKey[byClass(n.ref())] = it
 		return it
@@ -241,7 +241,7 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		switch {
 		case g.full:
 			g.found.join(it.found)
-		case len(it.found.faults) == 0 || faults <= leftout.Max:
+		case len(it.found.faults) == 0 || faults <= reportlimit.Max:
 			g.items = append(g.items, it)
 		case skip:
 			g.skipped.Faults += len(it.found.faults)
@@ -288,7 +288,7 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 			if o.Strict {
 				why = append(slices.Clip(why), m.found.warnings...)
 			}
-			listed := min(len(why), leftout.Max-len(report.Skipped))
+			listed := min(len(why), reportlimit.Max-len(report.Skipped))
 			report.Skipped = append(report.Skipped, why[:listed]...)
 			skipped.Faults += len(why) - listed
 			continue
@@ -476,13 +476,13 @@ func (st *pushState) targets(c *customer, l *lookups, sync map[Ref]bool) (has ma
 // resources of other customers.
 func (n *node) warnOfMissing(has func(byClass Ref) Kind, foreign map[Ref]Owner, report reporter) {
 	n.references(func(at refPlace, ref Ref) {
-		if !ref.Kind.valid() || chars.CheckKey(ref.Key) != "" {
+		if !ref.Kind.valid() || textrules.CheckKey(ref.Key) != "" {
 			return
 		}
 		owner, isForeign := foreign[byClass(ref)]
 		switch kind := has(byClass(ref)); {
 		case kind == 0 && isForeign:
-			report(at.part(ref), RuleOtherCustomer, "%q is %s: the reference never resolves", chars.Clip(ref.Key), owner)
+			report(at.part(ref), RuleOtherCustomer, "%q is %s: the reference never resolves", textrules.Clip(ref.Key), owner)
 		case kind == 0:
 			report(at.part(ref), RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
 		case at.relation == inSite && kind != KindSite:

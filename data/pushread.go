@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -29,7 +29,7 @@ type lookups struct {
 func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
 	l := &lookups{refs: make([]Ref, 0, len(g.items)), at: make([]int, 0, len(g.items))}
 	for i, it := range g.items {
-		if it.kind.valid() && chars.CheckKey(it.key) == "" {
+		if it.kind.valid() && textrules.CheckKey(it.key) == "" {
 			l.refs, l.at = append(l.refs, it.ref()), append(l.at, i)
 		}
 	}
@@ -38,7 +38,7 @@ func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
 		it.references(func(_ refPlace, ref Ref) {
 			class := byClass(ref)
 			isGiven := !o.SkipInvalid && g.byKey[class] != nil
-			if ref.Kind.valid() && !isGiven && !asked[class] && chars.CheckKey(ref.Key) == "" {
+			if ref.Kind.valid() && !isGiven && !asked[class] && textrules.CheckKey(ref.Key) == "" {
 				asked[class] = true
 				l.targets = append(l.targets, class)
 			}
@@ -185,7 +185,7 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 		return nil, err
 	}
 	if st.customer == nil {
-		return nil, fmt.Errorf("%w: the row of customer key %q names a customer that does not exist", storage.ErrCorrupt, chars.Clip(g.customerKey))
+		return nil, fmt.Errorf("%w: the row of customer key %q names a customer that does not exist", storage.ErrCorrupt, textrules.Clip(g.customerKey))
 	}
 	for i, place := range own {
 		if record := rows[1+i]; record != nil {

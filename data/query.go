@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/find"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/internal/textsearch"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -263,11 +263,11 @@ func (q *Query) wholeMicroseconds() {
 }
 
 // parseText parses a search text.
-func parseText(text string) (find.Query, error) {
-	if len(text) > chars.MaxKeyBytes {
-		return find.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", ErrInvalid, len(text), chars.MaxKeyBytes)
+func parseText(text string) (textsearch.Query, error) {
+	if len(text) > textrules.MaxKeyBytes {
+		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", ErrInvalid, len(text), textrules.MaxKeyBytes)
 	}
-	return find.Parse(text), nil
+	return textsearch.Parse(text), nil
 }
 
 // cursorVersion begins every cursor.
@@ -282,16 +282,16 @@ const (
 )
 
 func formatCursor(order string, at []byte) string {
-	return opaque.Encode(append([]byte(cursorVersion+order), at...))
+	return base64url.Encode(append([]byte(cursorVersion+order), at...))
 }
 
 func parseCursor(order, cursor string) ([]byte, error) {
 	if cursor == "" {
 		return nil, nil
 	}
-	b, ok := opaque.Decode(cursor)
+	b, ok := base64url.Decode(cursor)
 	prefix := []byte(cursorVersion + order)
-	if !ok || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*chars.MaxKeyBytes {
+	if !ok || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*textrules.MaxKeyBytes {
 		return nil, ErrInvalidCursor
 	}
 	return b[len(prefix):], nil
@@ -322,7 +322,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	}
 	prefix := layout.Customers(s.w.id)
 	page := Page[Customer]{Items: []Customer{}}
-	var texts find.Texts
+	var texts textsearch.Texts
 	for read, ahead := 0, min(limit+1, readAhead); ; ahead = readAhead {
 		var keys []string
 		var ids []layout.CustomerID

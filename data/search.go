@@ -6,8 +6,8 @@ import (
 
 	"github.com/samber/lo"
 
-	"github.com/customerportal-go/customerportal/internal/find"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textsearch"
 )
 
 // A list filters its candidates in the order of what a filter costs: first by their own
@@ -24,10 +24,10 @@ type placeInCustomer struct {
 // related is a resource that candidates refer to; nil if it does not exist.
 type related struct {
 	node  *node
-	texts *find.Texts // of the node; nil until they are needed
+	texts *textsearch.Texts // of the node; nil until they are needed
 
-	asked bool        // Show was called for it
-	shown *find.Texts // of what Show returned; nil if it is hidden
+	asked bool              // Show was called for it
+	shown *textsearch.Texts // of what Show returned; nil if it is hidden
 }
 
 // filter returns the candidates that pass all filters, nil for each that does not, and how
@@ -210,7 +210,7 @@ func (l *listing) matchesText(c candidate, n *node) bool {
 			return
 		}
 		if r.texts == nil {
-			r.texts = &find.Texts{}
+			r.texts = &textsearch.Texts{}
 			addTexts(r.texts, r.node)
 		}
 		l.texts = append(l.texts, r.texts)
@@ -219,7 +219,7 @@ func (l *listing) matchesText(c candidate, n *node) bool {
 }
 
 // addTexts adds the texts that a search looks at in any case.
-func addTexts(t *find.Texts, n *node) {
+func addTexts(t *textsearch.Texts, n *node) {
 	t.Add(n.name, n.key, n.email, n.preferredCode)
 	t.AddPhone(n.phone)
 }
@@ -255,7 +255,7 @@ func (l *listing) show(candidates []candidate, nodes []*node, items []Resource) 
 	}
 	for i, item := range shown {
 		if item != nil {
-			to[i].shown = &find.Texts{}
+			to[i].shown = &textsearch.Texts{}
 			addTexts(to[i].shown, item.node())
 		}
 	}

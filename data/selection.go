@@ -10,8 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // Selection names what to delete. As JSON it is the API's object: customer_keys,
@@ -25,7 +25,7 @@ type Selection struct {
 	CustomerKey string
 
 	notes   []Finding // of the JSON that it was read from
-	omitted leftout.Counts
+	omitted reportlimit.Omitted
 }
 
 // UnmarshalJSON reads the API's object. It errs, and keeps what it could not
@@ -35,7 +35,7 @@ func (sel *Selection) UnmarshalJSON(b []byte) error {
 	d := newJSONReader(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
 	report := d.noteIn(&out.notes)
 	_, err := d.object(under("selection", report), func(name string) error {
-		report := under(chars.Clip(name), report)
+		report := under(textrules.Clip(name), report)
 		kind, isKind := byKeysField[name]
 		if !isKind && name != "customer_key" && name != "customer_keys" {
 			report("", RuleUnknownField, "is not a list of keys%s", meant(name))
@@ -139,7 +139,7 @@ func (sel Selection) check(ctx context.Context) (findings, error) {
 		report := found.in(fmt.Sprintf("customer_keys[%d]", i))
 		reportKey(key, report)
 		if sel.CustomerKey != "" && key != sel.CustomerKey {
-			report("", RuleKeyConflict, "%q is not the customer %q", chars.Clip(key), chars.Clip(sel.CustomerKey))
+			report("", RuleKeyConflict, "%q is not the customer %q", textrules.Clip(key), textrules.Clip(sel.CustomerKey))
 		}
 	}
 	i := 0

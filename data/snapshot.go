@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -87,7 +87,7 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 	if err != nil {
 		return nil, err
 	}
-	notFound := func() error { return fmt.Errorf("%w: %q", ErrCustomerNotFound, chars.Clip(key)) }
+	notFound := func() error { return fmt.Errorf("%w: %q", ErrCustomerNotFound, textrules.Clip(key)) }
 	if rows[0] == nil {
 		return nil, notFound()
 	}
@@ -305,7 +305,7 @@ func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
 	if n, err := s.owned(ctx, owners[0], ref.Key); n != nil || err != nil {
 		return n, err
 	}
-	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), chars.Clip(ref.Key))
+	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), textrules.Clip(ref.Key))
 }
 
 // findID reads a resource by class and derived id.

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
@@ -144,7 +144,7 @@ func checkNames(notes *form.Notes, path string, names []string, allowed func(str
 	for i, name := range names {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
-		case chars.IsBlank(name):
+		case textrules.IsBlank(name):
 			notes.Fault(at, data.RuleRequired, "is empty")
 		case slices.Contains(names[:i], name):
 			notes.Fault(at, data.RuleFormat, "is there twice")
@@ -157,7 +157,7 @@ func checkNames(notes *form.Notes, path string, names []string, allowed func(str
 }
 
 func checkText(notes *form.Notes, path, text string, most int) {
-	if fault := chars.Check(text, most); fault != "" {
+	if fault := textrules.Check(text, most); fault != "" {
 		notes.Fault(path, data.RuleTextFormat, "%s", fault)
 	}
 }
@@ -170,7 +170,7 @@ func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
 		notes.Fault(path, data.RuleFormat, "cannot be a %v", ref.Kind)
 		return
 	}
-	if fault := chars.CheckKey(ref.Key); fault != "" {
+	if fault := textrules.CheckKey(ref.Key); fault != "" {
 		notes.Fault(refPath(path, ref), data.RuleKeyFormat, "%s", fault)
 	}
 }

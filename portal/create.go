@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -135,7 +135,7 @@ func underCustomerData(notes form.Notes, err error) error {
 	}
 	notes.Join(form.Notes{
 		Faults: under("customer_data", push.Faults), Warnings: under("customer_data", push.Warnings),
-		Omitted: leftout.Counts{Faults: push.OmittedFaults},
+		Omitted: reportlimit.Omitted{Faults: push.OmittedFaults},
 	})
 	return invalid(notes, err)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -59,7 +59,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 	if limit < 0 || limit > maxListLimit {
 		return page, fmt.Errorf("%w: a limit of %d is not from 1 to %d", ErrInvalid, limit, maxListLimit)
 	}
-	before, ok := opaque.Decode(cursor)
+	before, ok := base64url.Decode(cursor)
 	if !ok || len(before) != 0 && len(before) != len(uuid.Nil) {
 		return page, fmt.Errorf("%w: cursor", ErrInvalid)
 	}
@@ -87,7 +87,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 		}
 		if len(ids) > limit {
 			ids = ids[:limit]
-			page.Next = opaque.Encode(ids[limit-1][:])
+			page.Next = base64url.Encode(ids[limit-1][:])
 		}
 		found, err := stand(ctx, at.Reader(), c.ID(), ids...)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -51,7 +51,7 @@ func TestGetAndListPortals(t *testing.T) {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", bad, "")
 			require.ErrorIs(t, err, portal.ErrInvalid)
 		}
-		for _, bad := range []string{"?", "\n", opaque.Encode(made[3][:]) + "\r\n"} {
+		for _, bad := range []string{"?", "\n", base64url.Encode(made[3][:]) + "\r\n"} {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, bad)
 			require.ErrorIs(t, err, portal.ErrInvalid, "%q", bad)
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -143,10 +143,10 @@ func (p Profile) check() (notes form.Notes) {
 	}
 	for locale, messages := range p.MessageOverrides {
 		if !slices.Contains(locales, locale) {
-			notes.Fault("message_overrides."+chars.Clip(locale), data.RuleFormat, "is not a locale")
+			notes.Fault("message_overrides."+textrules.Clip(locale), data.RuleFormat, "is not a locale")
 		}
 		for key, message := range messages {
-			path := "message_overrides." + chars.Clip(locale) + "." + chars.Clip(key)
+			path := "message_overrides." + textrules.Clip(locale) + "." + textrules.Clip(key)
 			if !wordID.MatchString(key) {
 				notes.Fault(path, data.RuleFormat, "is not the key of a message")
 			}
@@ -323,7 +323,7 @@ func (s *Session) Appearance(ctx context.Context, wanted string) (out Appearance
 		if err != nil {
 			return err
 		}
-		if out.Name == "" && !chars.IsBlank(p.Name) {
+		if out.Name == "" && !textrules.IsBlank(p.Name) {
 			out.Name = p.Name
 		}
 		out.LogoURL, out.Theme = p.LogoURL, p.Theme

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/internal/opaque"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -121,7 +121,7 @@ func (s *Service) OpenSessionAs(ctx context.Context, code string, holder Secret)
 		return nil, fmt.Errorf("portal: making a token: %w", err)
 	}
 	hash := layout.SessionHash(sha256.Sum256(token[:]))
-	session.hash, session.token = &hash, Secret(opaque.Encode(token[:]))
+	session.hash, session.token = &hash, Secret(base64url.Encode(token[:]))
 	if err := s.use(ctx, session); err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 // session is still stored it comes with the error, and its Portal method works.
 // [ErrSessionUnknown] and [ErrDeleted] come without one.
 func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
-	raw, ok := opaque.Decode(token)
+	raw, ok := base64url.Decode(token)
 	if !ok || len(raw) != SessionBytes {
 		return nil, ErrSessionUnknown
 	}

@@ -18,17 +18,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
-// Notes collects faults and warnings: the first [leftout.Max] of each, and the number of
+// Notes collects faults and warnings: the first [reportlimit.Max] of each, and the number of
 // the others. The zero value is empty. Its lists are for reading only. A copy shares them
 // with the original: to add to both, make the copy with Join.
 type Notes struct {
 	Faults   []data.Finding // one of each path
 	Warnings []data.Finding
-	Omitted  leftout.Counts
+	Omitted  reportlimit.Omitted
 
 	paths map[string]struct{} // of Faults
 }
@@ -38,7 +38,7 @@ func (n *Notes) Fault(path string, rule data.Rule, format string, args ...any) {
 	if n.has(path) {
 		return
 	}
-	if len(n.Faults) >= leftout.Max {
+	if len(n.Faults) >= reportlimit.Max {
 		n.Omitted.Faults++
 		return
 	}
@@ -60,7 +60,7 @@ func (n *Notes) addFault(f data.Finding) {
 
 // Warn notes a warning.
 func (n *Notes) Warn(path string, rule data.Rule, format string, args ...any) {
-	if len(n.Warnings) >= leftout.Max {
+	if len(n.Warnings) >= reportlimit.Max {
 		n.Omitted.Warnings++
 		return
 	}
@@ -71,13 +71,13 @@ func (n *Notes) Warn(path string, rule data.Rule, format string, args ...any) {
 func (n *Notes) Join(other Notes) {
 	for _, f := range other.Faults {
 		switch {
-		case len(n.Faults) >= leftout.Max:
+		case len(n.Faults) >= reportlimit.Max:
 			n.Omitted.Faults++
 		case !n.has(f.Path):
 			n.addFault(f)
 		}
 	}
-	kept := min(len(other.Warnings), leftout.Max-len(n.Warnings))
+	kept := min(len(other.Warnings), reportlimit.Max-len(n.Warnings))
 	n.Warnings = append(n.Warnings, other.Warnings[:kept]...)
 	n.Omitted.Warnings += len(other.Warnings) - kept
 	n.Omitted.Add(other.Omitted)
@@ -138,7 +138,7 @@ func ParseValue(v jsontext.Value, path string, notes *Notes) (*Object, error) {
 // At is the path of a member, such as "features.connect". A name that is no field's can be
 // of any length, and is cut short.
 func (o *Object) At(name string) string {
-	name = chars.Clip(name)
+	name = textrules.Clip(name)
 	if o.path == "" {
 		return name
 	}

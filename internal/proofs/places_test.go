@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // refKinds are the kinds of references that an identifier is put into.
@@ -114,7 +114,7 @@ func putAt(args []any, at int, id string) (path string, usable bool) {
 // writings returns the ways in which an identifier is written, a message that clips it included, each followed by
 // the text that masks it.
 func writings(id string) (pairs []string) {
-	for _, id := range []string{id, chars.Clip(id)} {
+	for _, id := range []string{id, textrules.Clip(id)} {
 		query := url.QueryEscape(id)
 		for _, text := range []string{id, query, strings.ToLower(query), html.EscapeString(id)} {
 			pairs = append(pairs, text, "<id>")

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/leftout"
+	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -146,12 +146,12 @@ func repath(err error, path func(string) string) error {
 	return invalid(faults, answer.omitted)
 }
 
-// invalid returns the answer that lists the first [leftout.Max] faults. omitted is the number
+// invalid returns the answer that lists the first [reportlimit.Max] faults. omitted is the number
 // of further faults. The answer is a conflict if each listed fault is a key that another
 // customer has.
 func invalid(faults []data.Finding, omitted int) *failure {
-	if more := len(faults) - leftout.Max; more > 0 {
-		faults, omitted = faults[:leftout.Max], omitted+more
+	if more := len(faults) - reportlimit.Max; more > 0 {
+		faults, omitted = faults[:reportlimit.Max], omitted+more
 	}
 	f := &failure{status: http.StatusConflict, kind: typeConflict, faults: faults, omitted: omitted}
 	var text []string

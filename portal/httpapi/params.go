@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // param is a parameter of a route.
@@ -39,7 +39,7 @@ var (
 	aKey = &paramKind{schema: keySchema, ofText: asText, read: func(o *form.Object, name string) any {
 		key := filled(o, name)
 		if key != "" {
-			if fault := chars.CheckKey(key); fault != "" {
+			if fault := textrules.CheckKey(key); fault != "" {
 				o.Fault(name, data.RuleKeyFormat, "%s", fault)
 			}
 		}
@@ -48,7 +48,7 @@ var (
 	aText = &paramKind{schema: textSchema, mayBeEmpty: true, ofText: asText, read: func(o *form.Object, name string) any {
 		var s string
 		o.Text(name, &s)
-		if fault := chars.Check(s, maxTextBytes); fault != "" {
+		if fault := textrules.Check(s, maxTextBytes); fault != "" {
 			o.Fault(name, data.RuleTextFormat, "%s", fault)
 		}
 		return s

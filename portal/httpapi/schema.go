@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -22,7 +22,7 @@ func idSchema() schema         { return schema{"type": "string", "format": "uuid
 func timeSchema() schema       { return schema{"type": "string", "format": "date-time"} }
 func urlSchema() schema        { return schema{"type": "string", "format": "uri"} }
 func keySchema() schema {
-	return schema{"type": "string", "minLength": 1, "maxLength": chars.MaxKeyBytes}
+	return schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
 }
 func textSchema() schema  { return schema{"type": "string", "maxLength": maxTextBytes} }
 func colorSchema() schema { return matching(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`) }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/keys"
 )
 
@@ -23,7 +23,7 @@ func SealCursor(ring *keys.Ring, portal uuid.UUID, cursor string, random io.Read
 	if err != nil {
 		return "", err
 	}
-	return opaque.Encode(sealed), nil
+	return base64url.Encode(sealed), nil
 }
 
 // OpenCursor returns a cursor that [SealCursor] sealed for the same portal, and [ErrCursor] for every other text.
@@ -31,7 +31,7 @@ func OpenCursor(ring *keys.Ring, portal uuid.UUID, sealed string) (string, error
 	if sealed == "" {
 		return "", nil
 	}
-	b, ok := opaque.Decode(sealed)
+	b, ok := base64url.Decode(sealed)
 	if !ok {
 		return "", ErrCursor
 	}

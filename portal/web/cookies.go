@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -71,7 +71,7 @@ func (v *visit) setCookie(name, value string, until time.Time, embedded bool) {
 // the zero time.
 func (v *visit) timedCookie(name string) (secret string, until time.Time) {
 	secret, end, timed := strings.Cut(v.cookie(name), ".")
-	if b, ok := opaque.Decode(secret); !ok || len(b) != portal.SessionBytes {
+	if b, ok := base64url.Decode(secret); !ok || len(b) != portal.SessionBytes {
 		return "", time.Time{}
 	}
 	if seconds, err := strconv.ParseInt(end, 36, 64); timed && err == nil && seconds > 0 {
@@ -105,7 +105,7 @@ func (v *visit) keepBrowser(b browser, p portal.CustomerPortal) {
 	if b.secret == "" {
 		var random [portal.SessionBytes]byte
 		_, _ = rand.Read(random[:]) // never fails
-		b = browser{secret: opaque.Encode(random[:])}
+		b = browser{secret: base64url.Encode(random[:])}
 	}
 	if b.until.Before(p.ExpiresAt) {
 		v.setTimedCookie(browserCookie, b.secret, p.ExpiresAt, 0, p.Config.IsEmbedded)

@@ -1,6 +1,6 @@
-// Package find matches texts against what a person typed into a search box: words in
+// Package textsearch matches texts against what a person typed into a search box: words in
 // any order, whatever the case and the accents, and phone numbers by their digits.
-package find
+package textsearch
 
 import (
 	"bytes"

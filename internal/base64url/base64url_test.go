@@ -1,4 +1,4 @@
-package opaque_test
+package base64url_test
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/internal/opaque"
+	"github.com/customerportal-go/customerportal/internal/base64url"
 )
 
 func TestThereIsOneTextForTheSameBytes(t *testing.T) {
@@ -17,10 +17,10 @@ func TestThereIsOneTextForTheSameBytes(t *testing.T) {
 		"TR", "TWF", "A", // bits that are left over
 		"T+Fu", "T/Fu", "TW Fu", " TWFu", "TW\x00u", "TWFü", // other characters
 	} {
-		_, ok := opaque.Decode(text)
+		_, ok := base64url.Decode(text)
 		require.False(t, ok, "%q", text)
 	}
-	b, ok := opaque.Decode("")
+	b, ok := base64url.Decode("")
 	require.True(t, ok)
 	require.Empty(t, b)
 }
@@ -30,10 +30,10 @@ func FuzzDecode(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if b, ok := opaque.Decode(text); ok {
-			require.Equal(t, text, opaque.Encode(b))
+		if b, ok := base64url.Decode(text); ok {
+			require.Equal(t, text, base64url.Encode(b))
 		}
-		b, ok := opaque.Decode(opaque.Encode([]byte(text)))
+		b, ok := base64url.Decode(base64url.Encode([]byte(text)))
 		require.True(t, ok)
 		require.True(t, bytes.Equal([]byte(text), b))
 	})

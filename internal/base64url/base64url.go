@@ -1,6 +1,6 @@
-// Package opaque is the one form of bytes as text in cursors and tokens: base64url
+// Package base64url is the one form of bytes as text in cursors and tokens: base64url
 // without padding.
-package opaque
+package base64url
 
 import (
 	"encoding/base64"

@@ -1,4 +1,4 @@
-package find_test
+package textsearch_test
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/customerportal-go/customerportal/internal/find"
+	"github.com/customerportal-go/customerportal/internal/textsearch"
 )
 
 func TestMatch_NamesAsPeopleTypeThem_AreFound(t *testing.T) {
@@ -64,8 +64,8 @@ func TestMatch_NamesAsPeopleTypeThem_AreFound(t *testing.T) {
 		{"100 €", "€", true},
 		{"100 $", "€", false},
 	} {
-		q := find.Parse(row.typed)
-		var texts find.Texts
+		q := textsearch.Parse(row.typed)
+		var texts textsearch.Texts
 		texts.Add(row.text)
 		require.Equal(t, row.want, q.Match(&texts), "%q in %q", row.typed, row.text)
 	}
@@ -73,7 +73,7 @@ func TestMatch_NamesAsPeopleTypeThem_AreFound(t *testing.T) {
 
 func TestMatch_WordsInDifferentTexts_AreFoundTogether(t *testing.T) {
 	t.Parallel()
-	var grant, guest find.Texts
+	var grant, guest textsearch.Texts
 	grant.Add("stay-17", "")
 	guest.Add("Ada Lovelace")
 	guest.AddPhone("(541)639-5376x7242")
@@ -81,10 +81,10 @@ func TestMatch_WordsInDifferentTexts_AreFoundTogether(t *testing.T) {
 		"ada 17": true, "stay ada": true, "lovelace stay-17": true, "ada 18": false,
 		"17 Ada": true, "17Ada": false, "lace\nstay": true,
 	} {
-		q := find.Parse(typed)
+		q := textsearch.Parse(typed)
 		require.Equal(t, want, q.Match(&grant, &guest), typed)
 	}
-	typed := find.Parse("17ada") // no word goes from one text into the next
+	typed := textsearch.Parse("17ada") // no word goes from one text into the next
 	require.False(t, typed.Match(&grant, &guest))
 }
 
@@ -112,13 +112,13 @@ func TestMatch_PhoneNumbers_IgnorePunctuation(t *testing.T) {
 		{"N/A", "n/a", true},
 		{"N/A", "-", false},
 	} {
-		q := find.Parse(row.typed)
-		var texts find.Texts
+		q := textsearch.Parse(row.typed)
+		var texts textsearch.Texts
 		texts.AddPhone(row.phone)
 		require.Equal(t, row.want, q.Match(&texts), "%q in %q", row.typed, row.phone)
 	}
-	name := find.Parse("541 639 Ada")
-	var texts find.Texts
+	name := textsearch.Parse("541 639 Ada")
+	var texts textsearch.Texts
 	texts.Add("Ada")
 	texts.AddPhone("(541)639-5376")
 	require.True(t, name.Match(&texts))
@@ -127,8 +127,8 @@ func TestMatch_PhoneNumbers_IgnorePunctuation(t *testing.T) {
 func TestMatch_IDs_ByPartsOfFourCharacters(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]bool{"67C5": true, "67c58f1f-f148": true, "67c": false, "7": false, "67c5 ada": true, "9999": false} {
-		q := find.Parse(typed)
-		var texts find.Texts
+		q := textsearch.Parse(typed)
+		var texts textsearch.Texts
 		texts.Add("Ada")
 		texts.AddID("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 		require.Equal(t, want, q.Match(&texts), typed)
@@ -151,13 +151,13 @@ func TestFold_EveryCharacter_AgreesWithUnicode(t *testing.T) {
 		if strings.ContainsRune(norm.NFD.String(string(r)), iotaBelow) || len(norm.NFKD.String(string(r))) == len(string(r)) && unicode.In(r, unicode.Han, unicode.Hangul) {
 			continue
 		}
-		s, want := string(r), find.Fold(string(r))
+		s, want := string(r), textsearch.Fold(string(r))
 		for _, other := range []string{
 			norm.NFC.String(s), norm.NFD.String(s), norm.NFKC.String(s), norm.NFKD.String(s),
 			strings.ToUpper(s), strings.ToLower(s), strings.ToTitle(s), fold.String(s),
-			find.Fold(s),
+			textsearch.Fold(s),
 		} {
-			if got := find.Fold(other); got != want {
+			if got := textsearch.Fold(other); got != want {
 				t.Errorf("%U: %q folds to %q, and %q to %q", r, s, want, other, got)
 			}
 		}
@@ -171,7 +171,7 @@ func TestFold_DigitsOfEveryScript_AreASCII(t *testing.T) {
 	t.Parallel()
 	for _, zero := range []rune{'0', 0x660, 0x6f0, 0x7c0, 0x966, 0xe50, 0xff10, 0x1d7ce, 0x1d7d8, 0x1fbf0} {
 		for value := range rune(10) {
-			require.Equal(t, string('0'+value), find.Fold(string(zero+value)), "%U", zero+value)
+			require.Equal(t, string('0'+value), textsearch.Fold(string(zero+value)), "%U", zero+value)
 		}
 	}
 }
@@ -181,11 +181,11 @@ func FuzzMatch_TextFindsItself(f *testing.F) {
 	f.Add("(541)639-5376x7242")
 	f.Add("\xff\u0345ᾳ")
 	f.Fuzz(func(t *testing.T, text string) {
-		var texts find.Texts
+		var texts textsearch.Texts
 		texts.Add(text)
-		q := find.Parse(text)
+		q := textsearch.Parse(text)
 		require.True(t, q.Match(&texts))
-		decomposed := find.Parse(norm.NFD.String(strings.ToLower(text)))
+		decomposed := textsearch.Parse(norm.NFD.String(strings.ToLower(text)))
 		require.True(t, decomposed.Match(&texts))
 	})
 }
@@ -196,7 +196,7 @@ func BenchmarkAppendFold(b *testing.B) {
 			b.ReportAllocs()
 			var buf []byte
 			for b.Loop() {
-				buf = find.AppendFold(buf[:0], s)
+				buf = textsearch.AppendFold(buf[:0], s)
 			}
 		})
 	}

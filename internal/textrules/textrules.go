@@ -1,5 +1,5 @@
-// Package chars checks the characters of keys and of texts.
-package chars
+// Package textrules checks the characters of keys and of texts.
+package textrules
 
 import (
 	"fmt"

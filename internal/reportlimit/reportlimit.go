@@ -1,25 +1,25 @@
-// Package leftout bounds lists of faults and warnings, and counts what they leave out.
-package leftout
+// Package reportlimit bounds lists of faults and warnings, and counts what they leave out.
+package reportlimit
 
 import "fmt"
 
 // Max is the number of faults, and of warnings, that an answer lists.
 const Max = 10_000
 
-// Counts is the number of faults and of warnings that were found and are not listed.
-type Counts struct{ Faults, Warnings int }
+// Omitted is the number of faults and of warnings that were found and are not listed.
+type Omitted struct{ Faults, Warnings int }
 
 // Any reports whether anything was left out.
-func (c Counts) Any() bool { return c != Counts{} }
+func (c Omitted) Any() bool { return c != Omitted{} }
 
 // Add counts what another collector left out.
-func (c *Counts) Add(other Counts) {
+func (c *Omitted) Add(other Omitted) {
 	c.Faults += other.Faults
 	c.Warnings += other.Warnings
 }
 
 // Text is the message of the warning that something was left out.
-func (c Counts) Text() string {
+func (c Omitted) Text() string {
 	switch {
 	case c.Warnings == 0:
 		return fmt.Sprintf("%s not listed", more(c.Faults, "fault"))

@@ -1,4 +1,4 @@
-package chars_test
+package textrules_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/internal/chars"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 func TestCheckKey(t *testing.T) {
@@ -34,19 +34,19 @@ func TestCheckKey(t *testing.T) {
 		"\u212b":                 "is not in Unicode normalization form C (NFC)", // the sign for angstrom
 		"\u1100\u1161":           "is not in Unicode normalization form C (NFC)",
 	} {
-		require.Equal(t, want, chars.CheckKey(key), "%q", key)
+		require.Equal(t, want, textrules.CheckKey(key), "%q", key)
 	}
 	for _, key := range []string{"1", "lisbon-101", "é", "Å", "가", "Room 1", "Ελλάδα", "部屋", "مرحبا", "नमस्ते", "a\u00a0b", "☂️", strings.Repeat("x", 512)} {
-		require.Empty(t, chars.CheckKey(key), "%q", key)
+		require.Empty(t, textrules.CheckKey(key), "%q", key)
 	}
 }
 
 func TestIsBlank(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", " ", "\t\r\n", "\u00a0", "\u200b", "\ufeff", "\u2060\u200d", "\u3000", "\u2028", "\u0301", "\u034f", "\u3164", "\u2800", "\u202e \u200f", "\ufe0f", "\U000e0020"} {
-		require.True(t, chars.IsBlank(s), "%q", s)
+		require.True(t, textrules.IsBlank(s), "%q", s)
 	}
 	for _, s := range []string{"a", "\u200bx", "é", "-", "0", "😀", "部", "\u0301a", "."} {
-		require.False(t, chars.IsBlank(s), "%q", s)
+		require.False(t, textrules.IsBlank(s), "%q", s)
 	}
 }
