@@ -134,7 +134,7 @@ func TestNestedWrites_ReturnAnErrorAtOnce(t *testing.T) {
 						err := run(t.Context(), func(ctx context.Context) error {
 							ran = true
 							// A write that waits for itself ends with this, and the test fails.
-							ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+							ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 							defer cancel()
 							err := write(ctx)
 							return errors.Join(err, errRefused)
