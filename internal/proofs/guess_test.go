@@ -367,7 +367,15 @@ func TestGuessingOpensNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return server.sockets(t) <= sockets }, time.Minute, 10*time.Millisecond, "connections pile up")
 
 	// Who has it open goes on, from that address too; who has the link is told when to come
-	// again there, and opens it from elsewhere.
+	// again there, and opens it from elsewhere. The connections are new, because the server
+	// may have closed those that were idle for long.
+	for _, from := range []struct {
+		w       *wire
+		address string
+	}{{w, "127.0.0.9"}, {early.wire, "127.0.0.1"}} {
+		require.NoError(t, from.w.conn.Close())
+		*from.w = *dial(t, from.address, server.addr)
+	}
 	page, body := early.get(early.home, early.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, body, "Guarded room")

@@ -105,6 +105,7 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	require.NoError(t, err)
 	o := httpapi.Options{
 		Portals: f.portals, Authenticate: authenticate, BaseURL: "https://api.example/",
+		Timeout: time.Hour, // a large body takes long on a slow machine
 	}
 	for _, c := range change {
 		c(&o)

@@ -10,9 +10,9 @@
 // A backend must pass all four (RunDurable only if it is durable); no test can be
 // switched off.
 //
-// Each test has a watchdog: if the test has not ended after a few minutes, most
-// likely because the backend waits for itself, it prints all goroutines and ends the
-// process.
+// Each test has a watchdog: if the test has not ended after 20 minutes, or shortly before
+// the timeout of go test, most likely because the backend waits for itself, it prints all
+// goroutines and ends the process.
 //
 // The random tests print their seed when they fail, and take it from the
 // environment variable STORAGETEST_SEED when it is set.
@@ -43,12 +43,13 @@ const (
 const fillRows = 32
 
 // patience bounds every wait, so that a store that blocks forever fails its test with a
-// message. A store that ignores its context is stopped by the watchdog.
-const patience = time.Minute
+// message. A store that ignores its context is stopped by the watchdog. It is long enough
+// for a machine that is slow, and runs other tests at the same time.
+const patience = 5 * time.Minute
 
 // largePatience is the same for the tests of large transactions. It is shorter than the
 // wait of the watchdog.
-const largePatience = 3 * time.Minute
+const largePatience = 15 * time.Minute
 
 // test is one promise. Its store is new and empty.
 type test struct {

@@ -10,14 +10,19 @@ import (
 )
 
 // watchdogWait is how long one test may take, including the Close of its store.
-const watchdogWait = 4 * time.Minute
+const watchdogWait = 20 * time.Minute
 
-// watch ends the process if t, including its cleanup, has not ended after watchdogWait.
+// watch ends the process if t, including its cleanup, has not ended after watchdogWait, or
+// shortly before the timeout of go test.
 // The test itself cannot end then: it waits for the store, and the store for itself.
 // It must be called before the store is opened.
 func watch(t *testing.T) {
 	t.Helper()
-	watchFor(t, watchdogWait, func(report string) {
+	limit := watchdogWait
+	if deadline, ok := t.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)*19/20)
+	}
+	watchFor(t, limit, func(report string) {
 		fmt.Fprintln(os.Stderr, report)
 		panic("storagetest: a test does not end; its goroutines are printed above")
 	})

@@ -26,16 +26,25 @@ export async function serve(...flags) {
   return { base, links, link, origin, stop: async () => { child.kill("SIGTERM"); await exited; } };
 }
 
-/** Starts Chromium. */
+/** How long a step may take, in milliseconds. It only ends a test that hangs, also on a slow machine. */
+const patience = 300_000;
+
+/** Starts Chromium; `context` makes a browser context of its own. */
 export async function browse() {
   const dir = mkdtempSync(join(tmpdir(), "portal-chromium-"));
   const browser = await chromium.launch({
+    timeout: patience,
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync"],
     env: { ...process.env, XDG_CONFIG_HOME: dir, XDG_CACHE_HOME: dir },
   });
-  return { browser, close: async () => { await browser.close(); rmSync(dir, { recursive: true, force: true }); } };
+  const context = async (options) => {
+    const made = await browser.newContext(options);
+    made.setDefaultTimeout(patience);
+    return made;
+  };
+  return { context, close: async () => { await browser.close(); rmSync(dir, { recursive: true, force: true }); } };
 }
 
 /** Opens a portal's link, and returns the path of its pages. */

@@ -10,7 +10,7 @@ after(async () => { await chromium?.close(); await server?.stop(); });
 
 /** Runs work in a browser of its own, with the home of an open portal. */
 async function visit(javaScriptEnabled, work) {
-  const context = await chromium.browser.newContext({ viewport: { width: 1280, height: 900 }, javaScriptEnabled, locale: "en-US" });
+  const context = await chromium.context({ viewport: { width: 1280, height: 900 }, javaScriptEnabled, locale: "en-US" });
   try {
     const page = await context.newPage();
     await work(page, await open(page, server.links.full), context);

@@ -12,7 +12,7 @@ before(async () => {
 after(async () => { await chromium?.close(); await server?.stop(); });
 
 async function visit(work) {
-  const context = await chromium.browser.newContext();
+  const context = await chromium.context();
   try { await work(await context.newPage(), context); } finally { await context.close(); }
 }
 

@@ -9,7 +9,7 @@ before(async () => { server = await serve(); chromium = await browse(); });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
 async function visit(options, work) {
-  const context = await chromium.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await chromium.context({ viewport: { width: 1280, height: 900 }, ...options });
   try { await work(await context.newPage()); } finally { await context.close(); }
 }
 

@@ -16,7 +16,7 @@ after(async () => { await chromium?.close(); await server?.stop(); });
 
 /** A page, in a browser context of its own, that fails the test on whatever goes wrong in it. */
 async function visit(options, work) {
-  const context = await chromium.browser.newContext(options);
+  const context = await chromium.context(options);
   const wrong = [];
   const page = await context.newPage();
   page.on("request", (r) => {

@@ -25,7 +25,7 @@ async function api(path, body) {
 async function visit(config, work) {
   const made = await api("/customers/create_portal", { customer_data: { customer_key: "hotel" }, ...config });
   assert.equal(made.status, 200, JSON.stringify(made.body));
-  const context = await chromium.browser.newContext();
+  const context = await chromium.context();
   try {
     const page = await context.newPage();
     const home = await open(page, { URL: made.body.customer_portal.url });

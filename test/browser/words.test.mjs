@@ -40,7 +40,7 @@ function strays() {
 
 for (const name of ["full", "readonly", "empty", "soon", "rental", "homes", "deeplink", "nodetails", "de-DE"]) {
   test(`no page of ${name} has a text of its own`, async () => {
-    const context = await chromium.browser.newContext();
+    const context = await chromium.context();
     const page = await context.newPage();
     const link = await server.link(name);
     const home = await open(page, link);
@@ -62,7 +62,7 @@ for (const name of ["full", "readonly", "empty", "soon", "rental", "homes", "dee
 }
 
 test("nor has a page that tells what is wrong", async () => {
-  const context = await chromium.browser.newContext();
+  const context = await chromium.context();
   const page = await context.newPage();
   for (const name of ["forged", "revoked", "used", "expired", "click"]) {
     await page.goto(server.links[name].URL);
