@@ -9,9 +9,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// bytesTests show that no slice is shared between the store and its callers: what
+// aliasingTests show that no slice is shared between the store and its callers: what
 // either side does to its own must not reach the other.
-var bytesTests = []test{
+var aliasingTests = []test{
 	{"slices given to Put may be reused", func(t *testing.T, s storage.Store) {
 		want := map[string]string{"k0": "v0", "k1": "v1", "k2": "v2"}
 		update(t, s, func(ctx context.Context, tx storage.Tx) {

@@ -14,9 +14,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// endTests show what is left when a transaction does not end with a commit, and
+// rollbackTests show what is left when a transaction does not end with a commit, and
 // when its handles are used after its end.
-var endTests = []test{
+var rollbackTests = []test{
 	{"fn's error rolls back and comes out unchanged", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		for _, want := range []error{
