@@ -17,10 +17,10 @@ import (
 // value with their lengths before them. An empty chunk is the end; after it come the
 // number of rows, in eight bytes, and the SHA-256 of all that came before.
 const (
-	backupMagic = "customerportal backup 1\n"
-	chunkBytes  = 256 << 10 // of a payload, unless one row is longer
-	chunkMost   = 1 << 30
-	chunkHead   = 4 + 4
+	backupMagic      = "customerportal backup 1\n"
+	chunkBytes       = 256 << 10 // of a payload, unless one row is longer
+	maxChunkBytes    = 1 << 30
+	chunkHeaderBytes = 4 + 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -110,7 +110,7 @@ func (b *backupWriter) end() error {
 // It takes many transactions. Until it returns nil nothing else may use the store, and
 // after a crash the store holds a part, which is good for nothing: make it anew. For a
 // directory of Badger there is a Restore beside its Open that has no such state.
-func Restore(ctx context.Context, s Store, from io.Reader) (rows int64, err error) {
+func Restore(ctx context.Context, s Store, input io.Reader) (rows int64, err error) {
 	err = s.View(ctx, func(r Reader) error {
 		for _, err := range r.Scan(ctx, Range{}, ScanOptions{Limit: 1, KeysOnly: true}) {
 			return errors.Join(err, ErrNotEmpty)
@@ -120,9 +120,9 @@ func Restore(ctx context.Context, s Store, from io.Reader) (rows int64, err erro
 	if err != nil {
 		return 0, err
 	}
-	b := &backupReader{from: bufio.NewReaderSize(from, chunkBytes), sum: sha256.New(), into: s}
+	b := &backupReader{input: bufio.NewReaderSize(input, chunkBytes), sum: sha256.New(), store: s}
 	if err := b.read(ctx); err != nil {
-		return 0, errors.Join(err, empty(context.WithoutCancel(ctx), s))
+		return 0, errors.Join(err, deleteAll(context.WithoutCancel(ctx), s))
 	}
 	return b.rows, nil
 }
@@ -136,14 +136,14 @@ const (
 )
 
 // empty deletes every row.
-func empty(ctx context.Context, s Store) error {
-	from := Range{}
+func deleteAll(ctx context.Context, s Store) error {
+	remaining := Range{}
 	for {
 		var next []byte // the first row that is left, or nil
 		err := Run(ctx, s, func(tx Tx) error {
 			next = nil
 			writes, bytes := restoreRows, restoreBytes
-			for e, err := range tx.Scan(ctx, from, ScanOptions{KeysOnly: true}) {
+			for e, err := range tx.Scan(ctx, remaining, ScanOptions{KeysOnly: true}) {
 				if err != nil {
 					return err
 				}
@@ -165,40 +165,40 @@ func empty(ctx context.Context, s Store) error {
 		if next == nil {
 			return nil
 		}
-		from.Start = next
+		remaining.Start = next
 	}
 }
 
 type backupReader struct {
-	from *bufio.Reader
-	sum  hash.Hash
-	into Store
-	rows int64
+	input *bufio.Reader
+	sum   hash.Hash
+	store Store
+	rows  int64
 }
 
 func (b *backupReader) read(ctx context.Context) error {
-	magic, err := b.take(len(backupMagic))
+	magic, err := b.next(len(backupMagic))
 	if err != nil {
 		return err
 	}
 	if string(magic) != backupMagic {
-		return backupCorrupt("it is none, or of another version")
+		return corruptBackup("it is none, or of another version")
 	}
 	for {
-		head, err := b.take(chunkHead)
+		head, err := b.next(chunkHeaderBytes)
 		if err != nil {
 			return err
 		}
 		length := binary.BigEndian.Uint32(head)
-		if length > chunkMost {
-			return backupCorrupt("a chunk")
+		if length > maxChunkBytes {
+			return corruptBackup("a chunk")
 		}
-		chunk, err := b.take(int(length))
+		chunk, err := b.next(int(length))
 		if err != nil {
 			return err
 		}
 		if binary.BigEndian.Uint32(head[4:]) != crc32.Checksum(chunk, castagnoli) {
-			return backupCorrupt("a chunk")
+			return corruptBackup("a chunk")
 		}
 		if length == 0 {
 			return b.end()
@@ -214,21 +214,21 @@ func (b *backupReader) read(ctx context.Context) error {
 }
 
 func (b *backupReader) end() error {
-	count, err := b.take(8)
+	count, err := b.next(8)
 	if err != nil {
 		return err
 	}
 	want := b.sum.Sum(nil)
-	sum, err := b.take(len(want))
+	sum, err := b.next(len(want))
 	if err != nil {
 		return err
 	}
 	if binary.BigEndian.Uint64(count) != uint64(b.rows) || string(sum) != string(want) {
-		return backupCorrupt("its end does not match its rows")
+		return corruptBackup("its end does not match its rows")
 	}
-	switch _, err := b.from.ReadByte(); {
+	switch _, err := b.input.ReadByte(); {
 	case err == nil:
-		return backupCorrupt("there is more after its end")
+		return corruptBackup("there is more after its end")
 	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("storage: reading a backup: %w", err)
 	}
@@ -236,14 +236,14 @@ func (b *backupReader) end() error {
 }
 
 // take reads n bytes. It holds no more than twice what there is of them.
-func (b *backupReader) take(n int) ([]byte, error) {
+func (b *backupReader) next(n int) ([]byte, error) {
 	var out []byte
 	for len(out) < n {
 		at := len(out)
 		out = append(out, make([]byte, min(n-at, max(chunkBytes, at)))...)
-		switch _, err := io.ReadFull(b.from, out[at:]); {
+		switch _, err := io.ReadFull(b.input, out[at:]); {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, backupCorrupt("it is cut short")
+			return nil, corruptBackup("it is cut short")
 		case err != nil:
 			return nil, fmt.Errorf("storage: reading a backup: %w", err)
 		}
@@ -256,7 +256,7 @@ func parseChunk(chunk []byte) (entries []Entry, err error) {
 	part := func() []byte {
 		length, n := binary.Uvarint(chunk)
 		if n <= 0 || length > uint64(len(chunk)-n) {
-			err = backupCorrupt("a row")
+			err = corruptBackup("a row")
 			chunk = nil
 			return nil
 		}
@@ -281,7 +281,7 @@ func (b *backupReader) put(ctx context.Context, entries []Entry) error {
 			}
 			n++
 		}
-		err := Run(ctx, b.into, func(tx Tx) error {
+		err := Run(ctx, b.store, func(tx Tx) error {
 			for _, e := range entries[:n] {
 				if err := tx.Put(e.Key, e.Value); err != nil {
 					return err
@@ -298,4 +298,4 @@ func (b *backupReader) put(ctx context.Context, entries []Entry) error {
 	return nil
 }
 
-func backupCorrupt(what string) error { return fmt.Errorf("%w: a backup: %s", ErrCorrupt, what) }
+func corruptBackup(what string) error { return fmt.Errorf("%w: a backup: %s", ErrCorrupt, what) }

@@ -7,30 +7,30 @@ import (
 )
 
 // inside marks a context as belonging to a function that runs inside of an Update.
-type inside struct {
+type updateMark struct {
 	store Store
-	over  atomic.Bool // the Update has ended
-	outer *inside     // the mark that the context had before, or nil
+	ended atomic.Bool // the Update has ended
+	outer *updateMark // the mark that the context had before, or nil
 }
 
-type insideKey struct{}
+type updateMarkKey struct{}
 
 // Inside returns a copy of ctx for a function that runs inside of an Update of s. As long
 // as the Update runs, [Run] returns [ErrNested] for s and that copy, or a context derived
 // from it, where it would wait for itself for ever. The caller calls end when the Update has
 // ended.
 func Inside(ctx context.Context, s Store) (marked context.Context, end func()) {
-	outer, _ := ctx.Value(insideKey{}).(*inside)
-	mark := &inside{store: s, outer: outer}
-	return context.WithValue(ctx, insideKey{}, mark), func() { mark.over.Store(true) }
+	outer, _ := ctx.Value(updateMarkKey{}).(*updateMark)
+	mark := &updateMark{store: s, outer: outer}
+	return context.WithValue(ctx, updateMarkKey{}, mark), func() { mark.ended.Store(true) }
 }
 
 // CheckNested returns [ErrNested] if ctx belongs to a function that runs inside of an Update
 // of s, as far as [Inside] was told of it.
 func CheckNested(ctx context.Context, s Store) error {
-	mark, _ := ctx.Value(insideKey{}).(*inside)
+	mark, _ := ctx.Value(updateMarkKey{}).(*updateMark)
 	for ; mark != nil; mark = mark.outer {
-		if !mark.over.Load() && Same(mark.store, s) {
+		if !mark.ended.Load() && Same(mark.store, s) {
 			return ErrNested
 		}
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	runAttempts = 12
-	runFirstGap = time.Millisecond
-	runLastGap  = 250 * time.Millisecond
+	maxAttempts = 12
+	minDelay    = time.Millisecond
+	maxDelay    = 250 * time.Millisecond
 )
 
 // Run calls [Store.Update] with fn and reads, and repeats it, up to 12 times in all,
@@ -24,22 +24,22 @@ func Run(ctx context.Context, s Store, fn func(Tx) error, reads ...[]byte) error
 	if err := CheckNested(ctx, s); err != nil {
 		return err
 	}
-	gap := runFirstGap
+	delay := minDelay
 	for attempt := 1; ; attempt++ {
 		err := s.Update(ctx, fn, reads...)
 		if err == nil || !errors.Is(err, ErrConflict) {
 			return err
 		}
-		if attempt == runAttempts {
+		if attempt == maxAttempts {
 			return fmt.Errorf("storage: gave up after %d attempts: %w", attempt, err)
 		}
-		timer := time.NewTimer(rand.N(gap) + 1)
+		timer := time.NewTimer(rand.N(delay) + 1)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return errors.Join(ctx.Err(), err)
 		case <-timer.C:
 		}
-		gap = min(2*gap, runLastGap)
+		delay = min(2*delay, maxDelay)
 	}
 }

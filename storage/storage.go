@@ -138,12 +138,12 @@ type Range struct {
 
 // Prefix is the range of all keys that begin with p.
 func Prefix(p []byte) Range {
-	return Range{Start: p, End: after(p)}
+	return Range{Start: p, End: prefixEnd(p)}
 }
 
 // after returns the smallest key greater than every key that begins with p, or
 // nil if there is none.
-func after(p []byte) []byte {
+func prefixEnd(p []byte) []byte {
 	for i := len(p) - 1; i >= 0; i-- {
 		if p[i] < 0xff {
 			end := append([]byte(nil), p[:i+1]...)

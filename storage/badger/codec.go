@@ -14,9 +14,9 @@ import (
 // empty key is not empty to the engine, and one that begins with "!badger!" is
 // not taken for the engine's own.
 const (
-	ownSpace  byte = 0x00 // rows of this package
-	dataSpace byte = 0x01 // rows of the store
-	pastData  byte = 0x02 // greater than every key in dataSpace
+	internalSpace byte = 0x00 // rows of this package
+	dataSpace     byte = 0x01 // rows of the store
+	dataSpaceEnd  byte = 0x02 // greater than every key in dataSpace
 )
 
 // formatVersion names the layout of rows that this file describes.
@@ -26,7 +26,7 @@ const (
 )
 
 // formatRow holds formatName and the version in decimal, sealed like any row.
-var formatRow = []byte{ownSpace, 'f', 'o', 'r', 'm', 'a', 't'}
+var formatRow = []byte{internalSpace, 'f', 'o', 'r', 'm', 'a', 't'}
 
 const crcBytes = crc32.Size
 
@@ -50,7 +50,7 @@ func seal(row, value []byte) []byte {
 
 // unseal returns the value in sealed, without copying it.
 func unseal(row, sealed []byte) ([]byte, error) {
-	value, ok := trim(sealed)
+	value, ok := stripChecksum(sealed)
 	if !ok || checksum(row, value) != binary.BigEndian.Uint32(sealed[len(value):]) {
 		return nil, fmt.Errorf("storage/badger: a row does not match its checksum: %w", storage.ErrCorrupt)
 	}
@@ -58,7 +58,7 @@ func unseal(row, sealed []byte) ([]byte, error) {
 }
 
 // trim cuts the checksum off.
-func trim(sealed []byte) ([]byte, bool) {
+func stripChecksum(sealed []byte) ([]byte, bool) {
 	n := len(sealed) - crcBytes
 	if n < 0 {
 		return nil, false

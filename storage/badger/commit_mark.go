@@ -36,7 +36,7 @@ const (
 )
 
 // mark is the file that says how far commits have come.
-type mark struct {
+type commitMark struct {
 	f      *os.File
 	to     mapping
 	strict bool   // commits were on disk before it said so
@@ -45,7 +45,7 @@ type mark struct {
 }
 
 // readMark reads the file; one that is not there says nothing.
-func readMark(dir string) (m mark, err error) {
+func readMark(dir string) (m commitMark, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, markName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -76,8 +76,8 @@ func readMark(dir string) (m mark, err error) {
 }
 
 // condemn makes every later Open of dir report that commits are missing.
-func condemn(dir string) error {
-	m := mark{strict: true}
+func recordDamage(dir string) error {
+	m := commitMark{strict: true}
 	if err := m.write(dir, markDamaged); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func condemn(dir string) error {
 
 // open opens the file for writing, and says in it what is true at ts. A directory that
 // was written without syncing stays as it is called until it is closed in good order.
-func (m *mark) open(dir string, ts uint64, sync bool) (err error) {
+func (m *commitMark) open(dir string, ts uint64, sync bool) (err error) {
 	m.strict = sync && (m.strict || !m.found)
 	// The blocks are on disk before the file is mapped: where they were not, a full disk
 	// would end the process.
@@ -103,7 +103,7 @@ func (m *mark) open(dir string, ts uint64, sync bool) (err error) {
 
 // write opens the file, and writes both of its slots to the disk, so that none is left that
 // says otherwise.
-func (m *mark) write(dir string, ts uint64) (err error) {
+func (m *commitMark) write(dir string, ts uint64) (err error) {
 	if m.f, err = os.OpenFile(filepath.Join(dir, markName), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return fmt.Errorf("storage/badger: %w", err)
 	}
@@ -119,7 +119,7 @@ func (m *mark) write(dir string, ts uint64) (err error) {
 	return err
 }
 
-func (m *mark) encode(ts uint64) []byte {
+func (m *commitMark) encode(ts uint64) []byte {
 	b := append(make([]byte, 0, markBytes), markMagic...)
 	b = append(b, 0)
 	if m.strict {
@@ -130,13 +130,13 @@ func (m *mark) encode(ts uint64) []byte {
 }
 
 // set says that all commits up to ts are on disk.
-func (m *mark) set(ts uint64) error {
+func (m *commitMark) record(ts uint64) error {
 	return m.to.writeAt(m.encode(ts), int64(ts%2)*markSlot)
 }
 
 // close closes the file. whole reports whether the engine closed without an error, so that
 // everything is in tables on disk.
-func (m *mark) close(ts uint64, whole, sync bool) error {
+func (m *commitMark) close(ts uint64, whole, sync bool) error {
 	if m.f == nil {
 		return nil
 	}

@@ -768,7 +768,7 @@ func TestCrash_MarkOfABatchThatIsIncomplete_IsCorrupt(t *testing.T) {
 	require.NoError(t, err)
 	claims := p
 	claims.Dir = copyDir(t, p.Dir)
-	require.NoError(t, os.WriteFile(filepath.Join(claims.Dir, markName), (&mark{strict: true}).encode(m.ts+1), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(claims.Dir, markName), (&commitMark{strict: true}).encode(m.ts+1), 0o600))
 	for range 2 {
 		_, err = Open(claims.Dir, Options{MemTableBytes: p.MemTable})
 		require.ErrorIs(t, err, storage.ErrCorrupt)
@@ -1161,7 +1161,7 @@ func TestDiskFull_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
 			s.space.free = func(string) (int64, error) { return free, nil }
 			through := s.flusher.commitAt
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-				require.Greater(t, free, int64(tablesOnTheirWay*minMemTable), "it writes although there is no room")
+				require.Greater(t, free, int64(tablesInFlight*minMemTable), "it writes although there is no room")
 				return through(txn, ts)
 			}
 		})
@@ -1169,8 +1169,8 @@ func TestDiskFull_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
 	_, err := try()
 	require.ErrorIs(t, err, ErrDiskFull, "at Open")
 	found := space{dir: p.Dir}
-	require.NoError(t, found.look())
-	free = tablesOnTheirWay*minMemTable + found.tables + 1000
+	require.NoError(t, found.measure())
+	free = tablesInFlight*minMemTable + found.tables + 1000
 	_, err = try()
 	require.ErrorIs(t, err, ErrDiskFull, "in the restore")
 	free = 1 << 40

@@ -16,21 +16,21 @@ type space struct {
 	memTable int64
 	free     func(dir string) (int64, error) // freeBytes, and something else in tests
 
-	tables  int64 // bytes, when last looked at
-	written int64 // since then
-	looked  bool
+	tables   int64 // bytes, when last looked at
+	written  int64 // since then
+	measured bool
 }
 
 const (
-	tablesOnTheirWay = 4  // in memory at once, with their logs
-	tablesCompacted  = 16 // that the engine lets the youngest level grow to, and one more
+	tablesInFlight   = 4  // in memory at once, with their logs
+	compactionTables = 16 // that the engine lets the youngest level grow to, and one more
 )
 
 // all returns an upper bound of the bytes of all rows. Only one goroutine may call the
 // methods of space at a time.
-func (s *space) all() (int64, error) {
-	err := s.look()
-	return s.tables + tablesOnTheirWay*s.memTable, err
+func (s *space) rowBytesBound() (int64, error) {
+	err := s.measure()
+	return s.tables + tablesInFlight*s.memTable, err
 }
 
 // check returns [ErrDiskFull] if too little of the disk is free to write so many bytes.
@@ -42,12 +42,12 @@ func (s *space) check(bytes, reserve int64) error {
 	least := s.fixed
 	if least == 0 {
 		s.written += bytes
-		if !s.looked || s.written > s.memTable/4 {
-			if err := s.look(); err != nil {
+		if !s.measured || s.written > s.memTable/4 {
+			if err := s.measure(); err != nil {
 				return err
 			}
 		}
-		least = tablesOnTheirWay*s.memTable + min(s.tables, tablesCompacted*s.memTable)
+		least = tablesInFlight*s.memTable + min(s.tables, compactionTables*s.memTable)
 	}
 	free, err := s.free(s.dir)
 	if err != nil {
@@ -60,8 +60,8 @@ func (s *space) check(bytes, reserve int64) error {
 }
 
 // look adds the tables up.
-func (s *space) look() error {
-	s.tables, s.written, s.looked = 0, 0, true
+func (s *space) measure() error {
+	s.tables, s.written, s.measured = 0, 0, true
 	files, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("storage/badger: %w", err)

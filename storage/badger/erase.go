@@ -20,7 +20,7 @@ import (
 const eraseRounds = 3
 
 // sentinelRow is written and dropped to make the engine flush its table in memory.
-var sentinelRow = []byte{ownSpace, 'e', 'r', 'a', 's', 'e'}
+var sentinelRow = []byte{internalSpace, 'e', 'r', 'a', 's', 'e'}
 
 // Erase makes what was deleted or replaced by Updates that returned before it leave
 // the files of the directory: keys as well as values, from tables and logs. Without it
@@ -43,22 +43,22 @@ func (s *Store) Erase(ctx context.Context) error {
 	}
 	defer s.gate.Leave()
 	for range eraseRounds {
-		gone := s.snaps.newest()
-		if err := s.awaitReaders(ctx, gone); err != nil {
+		cutoff := s.snaps.newest()
+		if err := s.awaitReaders(ctx, cutoff); err != nil {
 			return err
 		}
 		if err := s.rotate(ctx); err != nil {
 			return err
 		}
-		if err := guard("erase", func() error { return s.db.Flatten(1) }); err != nil {
+		if err := catchPanic("erase", func() error { return s.db.Flatten(1) }); err != nil {
 			return err
 		}
-		left, err := s.rewriteStale(ctx, gone)
+		left, err := s.rewriteStale(ctx, cutoff)
 		if err != nil {
 			return err
 		}
 		if left == 0 {
-			return s.dropFiles(ctx)
+			return s.awaitFileRemoval(ctx)
 		}
 	}
 	return ErrNotErased
@@ -67,7 +67,7 @@ func (s *Store) Erase(ctx context.Context) error {
 // awaitReaders returns when nobody reads below ts any more.
 func (s *Store) awaitReaders(ctx context.Context, ts uint64) error {
 	select {
-	case <-s.snaps.passed(ts):
+	case <-s.snaps.readersPast(ts):
 		return ctx.Err()
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrReaders, ctx.Err())
@@ -78,11 +78,11 @@ func (s *Store) awaitReaders(ctx context.Context, ts uint64) error {
 // tables, to older ones. Dropping a prefix is the engine's one way to do so while it
 // is open.
 func (s *Store) rotate(ctx context.Context) error {
-	return s.alone(ctx, func() error {
-		if err := s.commitRow(sentinelRow); err != nil {
+	return s.exclusively(ctx, func() error {
+		if err := s.commitInternalRow(sentinelRow); err != nil {
 			return err
 		}
-		err := guard("erase", func() error { return s.db.DropPrefix(sentinelRow) })
+		err := catchPanic("erase", func() error { return s.db.DropPrefix(sentinelRow) })
 		if err != nil {
 			// The engine may have no table in memory now, or one that it has given up. A
 			// write would then end the process. All commits are in logs and tables.
@@ -95,30 +95,30 @@ func (s *Store) rotate(ctx context.Context) error {
 }
 
 // alone runs fn while no Update runs and no batch is on its way.
-func (s *Store) alone(ctx context.Context, fn func() error) error {
+func (s *Store) exclusively(ctx context.Context, fn func() error) error {
 	select {
 	case s.writer <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-s.writer }()
-	snap, bases, err := s.stand()
+	snap, bases, err := s.baseState()
 	if err != nil {
 		return err
 	}
 	s.snaps.release(snap)
 	for _, b := range bases {
-		<-b.settled
+		<-b.done
 	}
-	if err := s.flusher.haltedBy(); err != nil {
+	if err := s.flusher.haltError(); err != nil {
 		return err
 	}
 	return fn()
 }
 
 // commitRow commits one row of this package's own. The caller is alone.
-func (s *Store) commitRow(row []byte) error {
-	if err := s.space.check(engineCommit, 0); err != nil {
+func (s *Store) commitInternalRow(row []byte) error {
+	if err := s.space.check(engineCommitOverhead, 0); err != nil {
 		return err
 	}
 	reached, halted, err := s.commit(func(w *partWriter) error { return w.write(row, seal(row, nil)) })
@@ -162,7 +162,7 @@ func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err err
 			return nil
 		})
 	}
-	ofEngine := guard("erase", func() error {
+	engineErr := catchPanic("erase", func() error {
 		it := txn.NewIterator(engine.IteratorOptions{AllVersions: true, Prefix: []byte{dataSpace}})
 		defer it.Close()
 		for key, weight := range staleKeys(ctx, it, ts) {
@@ -177,7 +177,7 @@ func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err err
 		}
 		return nil
 	})
-	if err = errors.Join(ofEngine, err, ctx.Err()); err == nil && len(batch) > 0 {
+	if err = errors.Join(engineErr, err, ctx.Err()); err == nil && len(batch) > 0 {
 		err = flush()
 	}
 	return found, err
@@ -189,7 +189,7 @@ func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err err
 func staleKeys(ctx context.Context, it *engine.Iterator, ts uint64) func(yield func([]byte, int) bool) {
 	return func(yield func([]byte, int) bool) {
 		var row []byte
-		var seen, told bool // a version at ts or before; that the key is stale
+		var superseded, reported bool // a version at ts or before; that the key is stale
 		weight := 0
 		steps := 0
 		for it.Rewind(); it.Valid(); it.Next() {
@@ -199,27 +199,27 @@ func staleKeys(ctx context.Context, it *engine.Iterator, ts uint64) func(yield f
 			item := it.Item()
 			if !bytes.Equal(item.Key(), row) {
 				row = item.KeyCopy(row)
-				seen, told, weight = false, false, 0
+				superseded, reported, weight = false, false, 0
 			}
 			weight = max(weight, int(item.ValueSize()))
-			if item.Version() > ts || told {
+			if item.Version() > ts || reported {
 				continue
 			}
-			if seen || item.IsDeletedOrExpired() {
-				told = true
+			if superseded || item.IsDeletedOrExpired() {
+				reported = true
 				if !yield(clone(row[1:]), storage.EntryBytes(row, nil)+weight) {
 					return
 				}
 			}
-			seen = true
+			superseded = true
 		}
 	}
 }
 
 // dropFiles waits until nobody holds a file open that the engine no longer lists. A
 // View keeps those that were there when it began to read.
-func (s *Store) dropFiles(ctx context.Context) error {
-	if err := s.alone(ctx, func() error { return s.commitRow(sentinelRow) }); err != nil {
+func (s *Store) awaitFileRemoval(ctx context.Context) error {
+	if err := s.exclusively(ctx, func() error { return s.commitInternalRow(sentinelRow) }); err != nil {
 		return err
 	}
 	if err := s.awaitReaders(ctx, s.snaps.newest()); err != nil {

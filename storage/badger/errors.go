@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -86,7 +85,7 @@ const lockMessage = "Cannot acquire directory lock on "
 
 // caused reports whether an error of the engine is, or was caused by, one with the text
 // cause.
-func caused(err error, cause string) bool {
+func causedBy(err error, cause string) bool {
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimSuffix(line, "\n")
 		if line == cause || strings.HasSuffix(line, ": "+cause) {
@@ -99,7 +98,7 @@ func caused(err error, cause string) bool {
 // hide turns an error of the engine into an error that says what failed and holds no
 // byte of a key or value. The engine quotes keys, and dumps values, in the text of its
 // errors.
-func hide(doing string, err error) error {
+func sanitizeError(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -107,7 +106,7 @@ func hide(doing string, err error) error {
 		return err // of this package
 	}
 	for _, known := range engineErrors {
-		if errors.Is(err, known.from) || caused(err, known.from.Error()) {
+		if errors.Is(err, known.from) || causedBy(err, known.from.Error()) {
 			return known.to
 		}
 	}
@@ -116,11 +115,11 @@ func hide(doing string, err error) error {
 		return ErrInUse
 	}
 	for _, errno := range systemErrors {
-		if errors.Is(err, errno) || caused(err, errno.Error()) {
+		if errors.Is(err, errno) || causedBy(err, errno.Error()) {
 			return fmt.Errorf("storage/badger: %s: %w", doing, errno)
 		}
 	}
-	isCause := func(cause string) bool { return caused(err, cause) }
+	isCause := func(cause string) bool { return causedBy(err, cause) }
 	begins := func(message string) bool { return strings.HasPrefix(text, message) }
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, y.ErrChecksumMismatch) ||
 		slices.ContainsFunc(damageCauses, isCause) || slices.ContainsFunc(damageMessages, begins) {
@@ -131,70 +130,4 @@ func hide(doing string, err error) error {
 
 func corrupt(doing string) error {
 	return fmt.Errorf("storage/badger: %s: %w", doing, storage.ErrCorrupt)
-}
-
-// PanicError is returned for a call into the engine that panicked, which is how the
-// engine ends many reads of bytes that it cannot make sense of. It matches
-// [storage.ErrCorrupt]. Its text holds no byte of a key or value.
-type PanicError struct {
-	doing string
-	value any
-	stack []runtime.Frame
-}
-
-// Value returns the value that the engine panicked with. It may hold bytes of keys and
-// values, so it should not be logged.
-func (e *PanicError) Value() any { return e.value }
-
-// Stack returns the calls that were active at the panic, innermost first, one a line:
-// the function, the file and the line. It holds no arguments.
-func (e *PanicError) Stack() string {
-	var b strings.Builder
-	for _, f := range e.stack {
-		fmt.Fprintf(&b, "%s %s:%d\n", f.Function, f.File, f.Line)
-	}
-	return b.String()
-}
-
-// Error returns what was being done, the value of the panic or, if that may hold stored
-// bytes, its type, and the function that panicked.
-func (e *PanicError) Error() string {
-	what := fmt.Sprintf("%T", e.value)
-	if fault, ok := e.value.(runtime.Error); ok { // made of numbers and types
-		what = fault.Error()
-	}
-	where := ""
-	for _, f := range e.stack {
-		if !strings.HasPrefix(f.Function, "runtime.") {
-			where = fmt.Sprintf(" in %s at line %d", f.Function, f.Line)
-			break
-		}
-	}
-	return fmt.Sprintf("storage/badger: %s: the engine panicked%s: %s: %v", e.doing, where, what, storage.ErrCorrupt)
-}
-
-// Unwrap returns [storage.ErrCorrupt].
-func (e *PanicError) Unwrap() error { return storage.ErrCorrupt }
-
-// maxPanicFrames bounds [PanicError.Stack].
-const maxPanicFrames = 64
-
-// guard runs one call into the engine. It turns a panic into a [PanicError].
-func guard(doing string, call func() error) (err error) {
-	defer func() {
-		value := recover()
-		if value == nil {
-			return
-		}
-		var at [maxPanicFrames]uintptr
-		frames := runtime.CallersFrames(at[:runtime.Callers(2, at[:])]) // without Callers and this function
-		fault := &PanicError{doing: doing, value: value}
-		for more := true; more; {
-			var f runtime.Frame
-			f, more = frames.Next()
-			fault.stack = append(fault.stack, f)
-		}
-		err = fault
-	}()
-	return hide(doing, call())
 }

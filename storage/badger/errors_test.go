@@ -33,10 +33,10 @@ func TestHide_WordsInPathsAndKeys_DoNotDecide(t *testing.T) {
 			y.Wrapf(errors.New("something else"), "DB::Get key: %q", word),
 			fmt.Errorf("File %s already exists", path),
 		} {
-			hidden := hide("open", err)
+			hidden := sanitizeError("open", err)
 			require.EqualError(t, hidden, "storage/badger: open failed in the engine", "%s", err)
 		}
-		denied := hide("open", y.Wrapf(&os.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "Opening file: %q", path))
+		denied := sanitizeError("open", y.Wrapf(&os.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "Opening file: %q", path))
 		require.ErrorIs(t, denied, syscall.EACCES, word)
 		require.NotErrorIs(t, denied, storage.ErrCorrupt, word)
 	}
@@ -64,7 +64,7 @@ func TestHide_Causes_AreRecognizedBehindMessages(t *testing.T) {
 		{wrap(engine.ErrDBClosed), storage.ErrClosed},
 		{wrap(engine.ErrEncryptionKeyMismatch), ErrForeign},
 	} {
-		require.ErrorIs(t, hide("open", test.err), test.want, "%v", test.err)
+		require.ErrorIs(t, sanitizeError("open", test.err), test.want, "%v", test.err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestOpen_InADirectoryWithAMisleadingName_TellsTheRealError(t *testing.T) {
 		s := setupDir(t, dir)
 		require.NoError(t, put(s, "a", "1"))
 		_, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
-		require.ErrorIs(t, hide("open", err), ErrInUse, word)
+		require.ErrorIs(t, sanitizeError("open", err), ErrInUse, word)
 		require.NoError(t, s.Close())
 		registry := filepath.Join(dir, engine.KeyRegistryFileName)
 		require.NoError(t, os.Remove(registry))

@@ -14,36 +14,36 @@ import (
 // They keep the time short for which the Updates of one batch wait for one another. The
 // writes of one Update may exceed them.
 const (
-	fullRows  = 100_000
-	fullBytes = 8 << 20
+	maxBatchRows  = 100_000
+	maxBatchBytes = 8 << 20
 )
 
 // batch is the writes of some Updates, which are committed together. The flusher's mu
 // guards writes until the batch is sealed; they do not change afterwards.
 type batch struct {
 	writes  *layer
-	sealed  chan struct{} // closed when no further Update joins
-	settled chan struct{} // closed when err and lost are the outcome
+	started chan struct{} // closed when no further Update joins
+	done    chan struct{} // closed when err and lost are the outcome
 
-	err  error // the outcome for the Updates of the batch
-	lost error // the outcome for those that ran on top of it: not nil if err is not
+	err          error // the outcome for the Updates of the batch
+	dependentErr error // the outcome for those that ran on top of it: not nil if err is not
 }
 
 // full reports whether no further Update may join. The flusher's mu is held.
-func (b *batch) full() bool { return b.writes.len() >= fullRows || b.writes.bytes >= fullBytes }
+func (b *batch) full() bool { return b.writes.len() >= maxBatchRows || b.writes.bytes >= maxBatchBytes }
 
 // flusher commits batches, one at a time and in order. While one is on its way to
 // the disk the next one gathers, so a commit carries whatever finished meanwhile.
 // An Update runs on top of both: it sees them before they are durable, and so
 // shares their fate.
 type flusher struct {
-	mu        sync.Mutex
-	wake      *sync.Cond
-	gathering *batch // takes new writes; nil: none yet
-	flushing  *batch // is being committed; nil: nothing is
-	halted    error
-	stopping  bool
-	stopped   chan struct{}
+	mu         sync.Mutex
+	wake       *sync.Cond
+	pending    *batch // takes new writes; nil: none yet
+	committing *batch // is being committed; nil: nothing is
+	halted     error
+	stopping   bool
+	stopped    chan struct{}
 
 	// commitAt is CommitAt of the engine, and syncLog its Sync. Tests replace them.
 	commitAt func(txn *engine.Txn, ts uint64) error
@@ -69,7 +69,7 @@ func (s *Store) stopFlusher() {
 
 // stand returns the state that an Update runs on: a durable snapshot and the batches above
 // it, newest first. The caller has the writer token, so that no batch is added meanwhile.
-func (s *Store) stand() (*snapshot, []*batch, error) {
+func (s *Store) baseState() (*snapshot, []*batch, error) {
 	f := &s.flusher
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *Store) stand() (*snapshot, []*batch, error) {
 		return nil, nil, f.halted
 	}
 	var bases []*batch
-	for _, b := range []*batch{f.gathering, f.flushing} {
+	for _, b := range []*batch{f.pending, f.committing} {
 		if b != nil {
 			bases = append(bases, b)
 		}
@@ -89,12 +89,12 @@ func (s *Store) stand() (*snapshot, []*batch, error) {
 // writer token: while a full batch waits for the one before it, everybody else can go on.
 func (f *flusher) awaitRoom(ctx context.Context) error {
 	for {
-		b := f.withoutRoom()
+		b := f.fullBatch()
 		if b == nil {
 			return nil
 		}
 		select {
-		case <-b.sealed:
+		case <-b.started:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -102,10 +102,10 @@ func (f *flusher) awaitRoom(ctx context.Context) error {
 }
 
 // withoutRoom returns the gathering batch if it is full, or nil.
-func (f *flusher) withoutRoom() *batch {
+func (f *flusher) fullBatch() *batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.gathering; b != nil && b.full() {
+	if b := f.pending; b != nil && b.full() {
 		return b
 	}
 	return nil
@@ -113,30 +113,30 @@ func (f *flusher) withoutRoom() *batch {
 
 // join adds the writes of an Update that ran on bases to the gathering batch, and
 // returns that. The caller has had the writer token since the batch had room.
-func (s *Store) join(own *layer, bases []*batch) (*batch, error) {
+func (s *Store) joinBatch(own *layer, bases []*batch) (*batch, error) {
 	f := &s.flusher
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// A batch that this Update has read may have failed meanwhile.
 	for _, b := range bases {
 		if b.failed() {
-			return nil, b.lost
+			return nil, b.dependentErr
 		}
 	}
-	if f.gathering != nil {
-		f.gathering.writes.add(own)
-		return f.gathering, nil
+	if f.pending != nil {
+		f.pending.writes.add(own)
+		return f.pending, nil
 	}
-	f.gathering = &batch{writes: own, sealed: make(chan struct{}), settled: make(chan struct{})}
+	f.pending = &batch{writes: own, started: make(chan struct{}), done: make(chan struct{})}
 	f.wake.Signal()
-	return f.gathering, nil
+	return f.pending, nil
 }
 
 // failed runs with the flusher's mu held.
 func (b *batch) failed() bool {
 	select {
-	case <-b.settled:
-		return b.lost != nil
+	case <-b.done:
+		return b.dependentErr != nil
 	default:
 		return false
 	}
@@ -149,36 +149,36 @@ func (s *Store) flushAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for {
-		for f.gathering == nil && !f.stopping {
+		for f.pending == nil && !f.stopping {
 			f.wake.Wait()
 		}
-		b := f.gathering
+		b := f.pending
 		if b == nil {
 			return
 		}
-		f.gathering, f.flushing = nil, b
-		close(b.sealed)
+		f.pending, f.committing = nil, b
+		close(b.started)
 		f.mu.Unlock()
 		reached, halted, err := s.flush(b)
 		f.mu.Lock()
-		f.flushing = nil
+		f.committing = nil
 		if halted != nil {
 			f.halted = halted
 		}
 		// Before the Updates that wait for this batch return: a View after one must see it.
 		s.snaps.advance(reached)
-		b.err, b.lost = err, err
+		b.err, b.dependentErr = err, err
 		if halted != nil {
-			b.lost = halted
+			b.dependentErr = halted
 		}
-		if next := f.gathering; next != nil && err != nil {
+		if next := f.pending; next != nil && err != nil {
 			// All Updates in it ran on top of one that has just been lost.
-			f.gathering = nil
-			next.err, next.lost = b.lost, b.lost
-			close(next.sealed)
-			close(next.settled)
+			f.pending = nil
+			next.err, next.dependentErr = b.dependentErr, b.dependentErr
+			close(next.started)
+			close(next.done)
 		}
-		close(b.settled)
+		close(b.done)
 	}
 }
 
@@ -193,15 +193,15 @@ func (s *Store) flush(b *batch) (reached uint64, halted, err error) {
 
 // writeLayer hands over the rows of l. Everything below l is durable at the timestamp at,
 // so the keys of a deleted range are those of the engine. Each key is handed over once.
-func (s *Store) writeLayer(w *partWriter, l *layer, at uint64) (err error) {
-	l.points.Scan(func(key string, one write) bool {
-		err = w.write(dataRow(key), one.sealed)
+func (s *Store) writeLayer(pw *partWriter, l *layer, at uint64) (err error) {
+	l.points.Scan(func(key string, w write) bool {
+		err = pw.write(dataRow(key), w.sealed)
 		return err == nil
 	})
 	if err != nil {
 		return err
 	}
-	return s.eachDeleted(l, at, func(row []byte, _ int) error { return w.write(clone(row), nil) })
+	return s.eachDeleted(l, at, func(row []byte, _ int) error { return pw.write(clone(row), nil) })
 }
 
 // eachDeleted calls each for every row that is there at the timestamp at and that a
@@ -219,7 +219,7 @@ func (s *Store) eachDeleted(l *layer, at uint64, each func(row []byte, size int)
 			return false
 		}
 		var failed error // by each, which guard must not see
-		err = guard("deleting a range", func() error {
+		err = catchPanic("deleting a range", func() error {
 			for row, ok := rows.row(); ok && failed == nil; row, ok = rows.row() {
 				if _, written := l.points.Get(string(row[1:])); !written {
 					failed = each(row, int(rows.it.Item().ValueSize()))
@@ -241,7 +241,7 @@ func (s *Store) reserve(l *layer, at uint64) error {
 		return s.space.check(int64(l.bytes), 0)
 	}
 	// Usually there is room even for the most that the ranges and old contents can amount to.
-	all, err := s.space.all()
+	all, err := s.space.rowBytesBound()
 	if err != nil {
 		return err
 	}
@@ -249,13 +249,13 @@ func (s *Store) reserve(l *layer, at uint64) error {
 	if l.ranges.Len() > 0 {
 		batch += all
 	}
-	if err := s.space.check(batch, undoable(batch, old)); !errors.Is(err, ErrDiskFull) {
+	if err := s.space.check(batch, undoBytes(batch, old)); !errors.Is(err, ErrDiskFull) {
 		return err
 	}
 	batch, old = int64(l.bytes), 0
 	txn := s.db.NewTransactionAt(at, false)
 	defer txn.Discard()
-	err = guard("measuring a commit", func() (err error) {
+	err = catchPanic("measuring a commit", func() (err error) {
 		l.points.Scan(func(key string, _ write) bool {
 			row := dataRow(key)
 			item, e := txn.Get(row)
@@ -276,17 +276,17 @@ func (s *Store) reserve(l *layer, at uint64) error {
 	if err != nil {
 		return err
 	}
-	return s.space.check(batch, undoable(batch, old))
+	return s.space.check(batch, undoBytes(batch, old))
 }
 
 // undoable returns the room that a batch needs together with its undoing: each is in a
 // log and in a table at once.
-func undoable(batch, old int64) int64 { return 4*batch + 2*old }
+func undoBytes(batch, old int64) int64 { return 4*batch + 2*old }
 
 // tellMark writes to the mark that everything up to ts is on disk. If it cannot, Open
 // notices less damage, but nothing is wrong.
-func (s *Store) tellMark(ts uint64) {
-	if err := s.mark.set(ts); err != nil {
+func (s *Store) recordMark(ts uint64) {
+	if err := s.mark.record(ts); err != nil {
 		s.logger.Warn("storage/badger: the mark of commits cannot be written", "error", err)
 	}
 }
@@ -299,7 +299,7 @@ func (f *flusher) halt(err error) {
 }
 
 // haltedBy returns the error that made the store halt, or nil.
-func (f *flusher) haltedBy() error {
+func (f *flusher) haltError() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.halted

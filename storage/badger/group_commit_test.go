@@ -112,7 +112,7 @@ func background(fn func() error) chan error {
 func (s *Store) gathered(n int) {
 	for {
 		s.flusher.mu.Lock()
-		b := s.flusher.gathering
+		b := s.flusher.pending
 		enough := b != nil && b.writes.len() == n
 		s.flusher.mu.Unlock()
 		if enough {
@@ -403,14 +403,14 @@ func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 				return s.Update(context.Background(), func(tx storage.Tx) error {
 					if limit == "bytes" {
 						value := make([]byte, s.limits.ValueBytes)
-						for i := range fullBytes/len(value) + 1 {
+						for i := range maxBatchBytes/len(value) + 1 {
 							if err := tx.Put([]byte{prefix, byte(i)}, value); err != nil {
 								return err
 							}
 						}
 						return nil
 					}
-					for i := range fullRows {
+					for i := range maxBatchRows {
 						if err := tx.Put([]byte{prefix, byte(i >> 16), byte(i >> 8), byte(i)}, nil); err != nil {
 							return err
 						}
@@ -431,7 +431,7 @@ func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 			one := background(func() error { return fill('a') })
 			<-hold
 			two := background(func() error { return fill('b') })
-			for s.flusher.withoutRoom() == nil {
+			for s.flusher.fullBatch() == nil {
 				runtime.Gosched()
 			}
 			s.writer <- struct{}{} // the second one has given its turn back
@@ -532,9 +532,9 @@ func TestPanicAndGoexitGiveTheTurnBack(t *testing.T) {
 
 func BenchmarkDurableUpdates(b *testing.B) {
 	for _, c := range []struct {
-		name    string
-		writers int
-		alone   bool
+		name        string
+		writers     int
+		exclusively bool
 	}{{"1 writer", 1, false}, {"64 writers", 64, false}, {"64 writers, one commit each", 64, true}} {
 		b.Run(c.name, func(b *testing.B) {
 			s, err := Open(b.TempDir(), Options{})
@@ -546,7 +546,7 @@ func BenchmarkDurableUpdates(b *testing.B) {
 			for range c.writers {
 				all.Go(func() {
 					for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
-						if c.alone {
+						if c.exclusively {
 							turn.Lock()
 						}
 						err := s.Update(context.Background(), func(tx storage.Tx) error {
@@ -557,7 +557,7 @@ func BenchmarkDurableUpdates(b *testing.B) {
 							}
 							return nil
 						})
-						if c.alone {
+						if c.exclusively {
 							turn.Unlock()
 						}
 						if err != nil {

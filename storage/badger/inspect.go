@@ -27,7 +27,7 @@ type findings struct {
 // list no longer names, or cut a log short.
 //
 // It reads every log and, unless it skims them, every table whole.
-func inspect(dir string, m mark, skim bool) (found findings, err error) {
+func inspect(dir string, m commitMark, indexOnly bool) (found findings, err error) {
 	var tables int
 	var logs []string
 	files, err := os.ReadDir(dir)
@@ -68,7 +68,7 @@ func inspect(dir string, m mark, skim bool) (found findings, err error) {
 	if len(listed) == 0 && (tables > 1 || tables == 1 && len(logs) == 0) {
 		return found, corrupt("MANIFEST is cut short")
 	}
-	if found.newest, err = checkTables(dir, listed, skim); err != nil {
+	if found.newest, err = checkTables(dir, listed, indexOnly); err != nil {
 		return found, err
 	}
 	found.first, err = checkLogs(dir, logs, found.newest, m)
@@ -77,7 +77,7 @@ func inspect(dir string, m mark, skim bool) (found findings, err error) {
 
 // dropUnborn removes logs that are empty: a crash came when they had just been made. The
 // engine would refuse to open them, once.
-func dropUnborn(dir string) error {
+func removeEmptyLogs(dir string) error {
 	files, err := os.ReadDir(dir)
 	for _, file := range files {
 		if ext := filepath.Ext(file.Name()); err != nil || ext != ".mem" && ext != ".vlog" {
@@ -104,7 +104,7 @@ func readManifest(dir string) (map[uint64]engine.TableManifest, error) {
 	}
 	defer f.Close()
 	var m engine.Manifest
-	err = guard("MANIFEST", func() error {
+	err = catchPanic("MANIFEST", func() error {
 		m, _, err = engine.ReplayManifestFile(f, 0, engine.Options{})
 		return err
 	})

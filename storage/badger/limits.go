@@ -17,20 +17,20 @@ const (
 
 	// enginePerEntry is what the engine adds to a key and value when it weighs a
 	// transaction: two bytes of meta data and ten for the version (Txn.checkSize).
-	enginePerEntry = 12
+	engineEntryOverhead = 12
 
 	// engineCommit is more than the weight of the row with which the engine ends a
 	// transaction and of the row of a part, and one more because its bound is exclusive.
-	engineCommit = 128
+	engineCommitOverhead = 128
 )
 
 // The space byte, the checksum and the engine's share must fit what EntryBytes
 // adds to each entry; then a part within partLimit is within the engine's bounds.
-const _ = uint(32 - (1 + crcBytes + enginePerEntry))
+const _ = uint(32 - (1 + crcBytes + engineEntryOverhead))
 
 // inlineBound is the engine's ValueThreshold: values shorter than it stay inline.
 // The engine refuses one above the size of its largest transaction.
-func inlineBound(memTable int64) int64 {
+func inlineLimit(memTable int64) int64 {
 	return min(engineInline, memTable*15/100)
 }
 
@@ -39,7 +39,7 @@ func inlineBound(memTable int64) int64 {
 func limitsOf(maxCount, maxSize, inline int64) (storage.Limits, partLimit) {
 	part := partLimit{
 		rows:  int(maxCount - 1 - 2), // exclusive, the row of the part, and the row that ends a commit
-		bytes: int(maxSize - engineCommit),
+		bytes: int(maxSize - engineCommitOverhead),
 	}
 	l := storage.Limits{KeyBytes: engineKeyBytes - 1} // the space byte
 	largest := part.bytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)

@@ -13,16 +13,16 @@ import (
 // else at debug, where the engine says a dozen lines at each Open and Close. Only
 // arguments that cannot hold a key or value are passed, since its messages about
 // compactions and reads print both.
-type quiet struct{ to *slog.Logger }
+type redactingLogger struct{ to *slog.Logger }
 
-var _ engine.Logger = quiet{}
+var _ engine.Logger = redactingLogger{}
 
-func (q quiet) Errorf(format string, args ...any)   { q.log(slog.LevelError, format, args) }
-func (q quiet) Warningf(format string, args ...any) { q.log(slog.LevelWarn, format, args) }
-func (q quiet) Infof(format string, args ...any)    { q.log(slog.LevelDebug, format, args) }
-func (q quiet) Debugf(format string, args ...any)   { q.log(slog.LevelDebug, format, args) }
+func (q redactingLogger) Errorf(format string, args ...any)   { q.log(slog.LevelError, format, args) }
+func (q redactingLogger) Warningf(format string, args ...any) { q.log(slog.LevelWarn, format, args) }
+func (q redactingLogger) Infof(format string, args ...any)    { q.log(slog.LevelDebug, format, args) }
+func (q redactingLogger) Debugf(format string, args ...any)   { q.log(slog.LevelDebug, format, args) }
 
-func (q quiet) log(level slog.Level, format string, args []any) {
+func (q redactingLogger) log(level slog.Level, format string, args []any) {
 	ctx := context.Background()
 	if !q.to.Enabled(ctx, level) {
 		return
@@ -34,7 +34,7 @@ func (q quiet) log(level slog.Level, format string, args []any) {
 	for _, arg := range args {
 		switch v := arg.(type) {
 		case error:
-			safe = append(safe, hide("background work", v).Error())
+			safe = append(safe, sanitizeError("background work", v).Error())
 		case bool, int, int32, int64, uint, uint32, uint64, time.Duration:
 			safe = append(safe, v)
 		}

@@ -54,7 +54,7 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 		found, err = inspect(dir, m, o.SkimTables)
 	}
 	if err == nil {
-		err = dropUnborn(dir)
+		err = removeEmptyLogs(dir)
 	}
 	unlock()
 	if err != nil {
@@ -81,19 +81,19 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 	if err := s.space.check(0, 0); err != nil {
 		return nil, err
 	}
-	err = guard("open", func() error {
+	err = catchPanic("open", func() error {
 		s.db, err = engine.OpenManaged(eo)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.limits, s.part = limitsOf(s.db.MaxBatchCount(), s.db.MaxBatchSize(), inlineBound(memTable))
+	s.limits, s.part = limitsOf(s.db.MaxBatchCount(), s.db.MaxBatchSize(), inlineLimit(memTable))
 	if o.PartRows > 0 {
 		s.part.rows = min(s.part.rows, o.PartRows)
 	}
 	if err := s.start(found); err != nil {
-		return nil, errors.Join(err, guard("closing", s.db.Close), s.mark.close(0, false, false))
+		return nil, errors.Join(err, catchPanic("closing", s.db.Close), s.mark.close(0, false, false))
 	}
 	return s, nil
 }
@@ -107,7 +107,7 @@ func (s *Store) start(found findings) error {
 	if errors.Is(err, errNew) {
 		newest, err = 1, s.writeFormat()
 	} else if err == nil {
-		newest, err = s.restore(newest, found)
+		newest, err = s.recoverBatches(newest, found)
 	}
 	if err != nil {
 		return err
@@ -122,51 +122,51 @@ func (s *Store) start(found findings) error {
 
 // restore returns the timestamp of the newest batch that is complete, after it has
 // undone one that is not. newest is that of the newest version in the engine.
-func (s *Store) restore(newest uint64, found findings) (uint64, error) {
-	whole, err := s.sequence(newest)
+func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
+	complete, err := s.lastCompletePart(newest)
 	if err != nil {
 		return 0, err
 	}
-	if s.mark.found && s.mark.strict && whole.ts < s.mark.ts {
-		return 0, lostCommits(whole.ts + 1)
+	if s.mark.found && s.mark.strict && complete.ts < s.mark.ts {
+		return 0, lostCommits(complete.ts + 1)
 	}
-	if err := s.requireParts(whole.ts, whole.number-1); err != nil {
+	if err := s.requireParts(complete.ts, complete.number-1); err != nil {
 		return 0, err
 	}
-	if err := s.requireBefore(found); err != nil {
+	if err := s.requirePartsBeforeLogs(found); err != nil {
 		if errors.Is(err, storage.ErrCorrupt) {
-			err = errors.Join(err, condemn(s.db.Opts().Dir))
+			err = errors.Join(err, recordDamage(s.db.Opts().Dir))
 		}
 		return 0, err
 	}
-	if whole.ts == newest {
+	if complete.ts == newest {
 		return newest, nil
 	}
 	// Check that there is room for all of it before anything is written.
 	var batch int64
-	err = s.changedSince(whole.ts, newest, func(row, sealed []byte) error {
+	err = s.changedSince(complete.ts, newest, func(row, sealed []byte) error {
 		batch += int64(storage.EntryBytes(row, sealed))
 		return nil
 	})
 	if err == nil {
-		err = s.space.check(batch, undoable(batch, 0))
+		err = s.space.check(batch, undoBytes(batch, 0))
 	}
 	if err != nil {
 		return 0, err
 	}
-	s.logger.Info("storage/badger: a commit that was interrupted is undone", "commit", whole.ts+1)
-	return s.rollBack(whole.ts)
+	s.logger.Info("storage/badger: a commit that was interrupted is undone", "commit", complete.ts+1)
+	return s.rollBack(complete.ts)
 }
 
 // requireBefore returns an error that matches [storage.ErrCorrupt] if parts are missing
 // between the tables and the logs: see checkLogs.
-func (s *Store) requireBefore(found findings) error {
+func (s *Store) requirePartsBeforeLogs(found findings) error {
 	first := found.first
 	switch {
 	case first.number > 1 && first.ts >= found.newest:
 		return s.requireParts(first.ts, first.number-1)
 	case first.number == 1 && first.ts > found.newest && first.base > 0:
-		before, err := s.sequence(first.base)
+		before, err := s.lastCompletePart(first.base)
 		if err == nil && before.ts != first.base {
 			err = lostCommits(before.ts + 1)
 		}
@@ -182,7 +182,7 @@ func (s *Store) readFormat(newest uint64) error {
 	txn := s.db.NewTransactionAt(newest, false)
 	defer txn.Discard()
 	var verdict error
-	err := guard("open", func() error {
+	err := catchPanic("open", func() error {
 		item, err := txn.Get(formatRow)
 		switch {
 		case errors.Is(err, engine.ErrKeyNotFound) && newest > 0:
@@ -212,12 +212,12 @@ func (s *Store) writeFormat() error {
 	}
 	// With NoSync this row could be lost where later ones are not, and the directory
 	// would look foreign. It is the only one so far, so there is just one log to sync.
-	return guard("open", s.flusher.syncLog)
+	return catchPanic("open", s.flusher.syncLog)
 }
 
 func engineOptions(dir string, memTable int64, sync bool, logger *slog.Logger) engine.Options {
 	o := engine.DefaultOptions(dir)
-	o.Logger = quiet{to: logger}
+	o.Logger = redactingLogger{to: logger}
 	o.SyncWrites = sync
 	o.DetectConflicts = false // one writer at a time
 	o.MemTableSize = memTable
@@ -228,7 +228,7 @@ func engineOptions(dir string, memTable int64, sync bool, logger *slog.Logger) e
 
 	// Values stay beside their keys (see limits.go), so the value log stays empty and
 	// never needs collecting. Its file is made nonetheless, as a sparse one.
-	o.ValueThreshold = inlineBound(memTable)
+	o.ValueThreshold = inlineLimit(memTable)
 	o.ValueLogFileSize = 16 << 20
 
 	// Not compressed. A byte that went bad then spoils one row, which our checksum

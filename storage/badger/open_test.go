@@ -101,7 +101,7 @@ func TestInUseAsTheEngineSaysIt(t *testing.T) {
 	dir := t.TempDir()
 	setupDir(t, dir)
 	_, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
-	require.ErrorIs(t, hide("open", err), ErrInUse)
+	require.ErrorIs(t, sanitizeError("open", err), ErrInUse)
 }
 
 // A log left by a crash under a large table does not fit into a small one, where
@@ -463,7 +463,7 @@ func TestQuiet(t *testing.T) {
 	require.NotContains(t, debug.text.String(), strings.Trim(fmt.Sprint([]byte(secret)), "[]"))
 
 	var loud records
-	q := quiet{to: slog.New(slog.NewTextHandler(&loud, nil))}
+	q := redactingLogger{to: slog.New(slog.NewTextHandler(&loud, nil))}
 	q.Warningf("a warning about %s, %d\n", secret, 7)
 	q.Errorf("an error about %v: %v", []byte(secret), fmt.Errorf("key %q: checksum mismatch", secret))
 	require.Contains(t, loud.text.String(), "level=WARN")
@@ -483,12 +483,12 @@ func TestErrorsHoldNoData(t *testing.T) {
 		fmt.Errorf("%w: %s", engine.ErrTxnTooBig, secret),
 		fmt.Errorf("%w: %s", engine.ErrDBClosed, secret),
 	} {
-		hidden := hide("get", err)
+		hidden := sanitizeError("get", err)
 		require.Error(t, hidden)
 		require.NotContains(t, hidden.Error(), secret)
 		require.NotErrorIs(t, hidden, err)
 	}
-	require.NoError(t, hide("get", nil))
+	require.NoError(t, sanitizeError("get", nil))
 }
 
 func TestNoSync(t *testing.T) {
@@ -505,7 +505,7 @@ func TestNoSync(t *testing.T) {
 
 func TestGuardCatchesPanicsOfTheEngine(t *testing.T) {
 	t.Parallel()
-	err := guard("get", func() error { panic("with a key in it") })
+	err := catchPanic("get", func() error { panic("with a key in it") })
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.NotContains(t, err.Error(), "key")
 }

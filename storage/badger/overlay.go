@@ -42,7 +42,7 @@ func (w write) deleted() bool { return w.sealed == nil }
 
 // weight returns the size of this write to key, as in storage.EntryBytes.
 func (w write) weight(key string) int {
-	value, _ := trim(w.sealed)
+	value, _ := stripChecksum(w.sealed)
 	return len(key) + storage.EntryBytes(nil, value)
 }
 
@@ -75,7 +75,7 @@ func (l *layer) deleteRange(start, end string) {
 	// One range takes the place of all that overlap or touch it.
 	l.ranges.Descend(start, func(s, e string) bool {
 		if e == "" || e >= start {
-			start, end = s, later(e, end)
+			start, end = s, laterEnd(e, end)
 		}
 		return false
 	})
@@ -86,7 +86,7 @@ func (l *layer) deleteRange(start, end string) {
 		}
 		gone = append(gone, s)
 		l.bytes -= rangeWeight(s, e)
-		end = later(e, end)
+		end = laterEnd(e, end)
 		return true
 	})
 	for _, s := range gone {
@@ -97,7 +97,7 @@ func (l *layer) deleteRange(start, end string) {
 }
 
 // later returns the later of two ends of ranges.
-func later(a, b string) string {
+func laterEnd(a, b string) string {
 	if a == "" || b == "" {
 		return ""
 	}
@@ -105,7 +105,7 @@ func later(a, b string) string {
 }
 
 // covering returns the deleted range that contains key.
-func (l *layer) covering(key string) (start, end string, ok bool) {
+func (l *layer) rangeContaining(key string) (start, end string, ok bool) {
 	if l.ranges.Len() == 0 {
 		return "", "", false
 	}
@@ -121,7 +121,7 @@ func (l *layer) get(key string) (w write, ok bool) {
 	if w, ok = l.points.Get(key); ok {
 		return w, true
 	}
-	_, _, ok = l.covering(key)
+	_, _, ok = l.rangeContaining(key)
 	return write{}, ok
 }
 
@@ -176,19 +176,19 @@ type merge struct {
 
 type input struct {
 	source
-	hides *layer // hides keys of the inputs after this one; nil for none
-	head  entry
-	taken bool // head is used up, or was never read
-	ended bool
+	layer    *layer // hides keys of the inputs after this one; nil for none
+	head     entry
+	consumed bool // head is used up, or was never read
+	ended    bool
 }
 
 // newMerge returns a merge of layers, newest first, over rows.
 func newMerge(s span, newestFirst []*layer, rows source) *merge {
 	m := &merge{reverse: s.reverse}
 	for _, l := range newestFirst {
-		m.inputs = append(m.inputs, input{source: newLayerSource(l, s), hides: l, taken: true})
+		m.inputs = append(m.inputs, input{source: newLayerSource(l, s), layer: l, consumed: true})
 	}
-	m.inputs = append(m.inputs, input{source: rows, taken: true})
+	m.inputs = append(m.inputs, input{source: rows, consumed: true})
 	return m
 }
 
@@ -196,12 +196,12 @@ func (m *merge) next() (entry, bool, error) {
 	first := -1
 	for i := range m.inputs {
 		in := &m.inputs[i]
-		if in.taken && !in.ended {
+		if in.consumed && !in.ended {
 			head, ok, err := in.source.next()
 			if err != nil {
 				return entry{}, false, err
 			}
-			in.head, in.taken, in.ended = head, false, !ok
+			in.head, in.consumed, in.ended = head, false, !ok
 		}
 		if in.ended {
 			continue
@@ -214,13 +214,13 @@ func (m *merge) next() (entry, bool, error) {
 		return entry{}, false, nil
 	}
 	e := m.inputs[first].head
-	if m.skipHidden(first, string(e.key)) {
+	if m.skipDeletedRange(first, string(e.key)) {
 		return entry{key: e.key, deleted: true}, true, nil
 	}
 	for i := first; i < len(m.inputs); i++ {
 		in := &m.inputs[i]
 		if !in.ended && bytes.Equal(in.head.key, e.key) {
-			in.taken = true
+			in.consumed = true
 		}
 	}
 	return e, true, nil
@@ -228,13 +228,13 @@ func (m *merge) next() (entry, bool, error) {
 
 // skipHidden reports whether a deleted range of an input before first contains key. If
 // so, it moves all inputs after that one past the range.
-func (m *merge) skipHidden(first int, key string) bool {
+func (m *merge) skipDeletedRange(first int, key string) bool {
 	for i := range first {
-		l := m.inputs[i].hides
+		l := m.inputs[i].layer
 		if l == nil {
 			continue
 		}
-		start, end, ok := l.covering(key)
+		start, end, ok := l.rangeContaining(key)
 		if !ok {
 			continue
 		}
@@ -244,7 +244,7 @@ func (m *merge) skipHidden(first int, key string) bool {
 		}
 		for j := i + 1; j < len(m.inputs); j++ {
 			in := &m.inputs[j]
-			if in.ended || in.taken || !inRange(in.head.key, start, end) {
+			if in.ended || in.consumed || !inRange(in.head.key, start, end) {
 				continue
 			}
 			if past == "" {
@@ -252,7 +252,7 @@ func (m *merge) skipHidden(first int, key string) bool {
 				continue
 			}
 			in.source.skip(past)
-			in.taken = true
+			in.consumed = true
 		}
 		return true
 	}
@@ -296,7 +296,7 @@ func (s *layerSource) next() (entry, bool, error) {
 	}
 	w := s.it.Value()
 	e := entry{key: key, deleted: w.deleted()}
-	if value, ok := trim(w.sealed); ok && !s.keysOnly {
+	if value, ok := stripChecksum(w.sealed); ok && !s.keysOnly {
 		e.value = clone(value)
 	}
 	return e, true, nil
@@ -333,7 +333,7 @@ type rowSource struct {
 // newRowSource opens an iterator, which must be closed before txn is discarded.
 func newRowSource(txn *engine.Txn, s span) (*rowSource, error) {
 	src := &rowSource{span: s}
-	low, above := dataRow(s.Start), []byte{pastData}
+	low, above := dataRow(s.Start), []byte{dataSpaceEnd}
 	// Tables that hold nothing with the common prefix of the bounds are not opened.
 	prefix := low[:1]
 	if len(s.End) > 0 {
@@ -344,7 +344,7 @@ func newRowSource(txn *engine.Txn, s span) (*rowSource, error) {
 	if s.reverse {
 		src.seek = above
 	}
-	err := guard("scan", func() error {
+	err := catchPanic("scan", func() error {
 		src.it = txn.NewIterator(engine.IteratorOptions{Prefix: prefix, Reverse: s.reverse})
 		return nil
 	})
@@ -361,7 +361,7 @@ func common(a, b []byte) int {
 }
 
 func (s *rowSource) next() (e entry, ok bool, err error) {
-	err = guard("scan", func() error {
+	err = catchPanic("scan", func() error {
 		row, there := s.row()
 		if !there {
 			return nil
@@ -407,7 +407,7 @@ func (s *rowSource) step() {
 }
 
 func (s *rowSource) close() error {
-	return guard("scan", func() error {
+	return catchPanic("scan", func() error {
 		s.it.Close()
 		return nil
 	})

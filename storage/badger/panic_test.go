@@ -14,7 +14,7 @@ import (
 func TestGuard_PanicOfTheRuntime_KeepsValueAndStack(t *testing.T) {
 	t.Parallel()
 	var none []int
-	err := guard("get", func() error { return indexed(none, 7) })
+	err := catchPanic("get", func() error { return indexed(none, 7) })
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.ErrorContains(t, err, "index out of range [7] with length 0")
 	require.ErrorContains(t, err, "badger.indexed")
@@ -33,7 +33,7 @@ func TestGuard_PanicWithStoredBytes_KeepsThemOutOfTheText(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	for _, value := range []any{secret, []byte(secret), errors.New(secret), fmt.Errorf("key %q", secret)} {
-		err := guard("get", func() error { panic(value) })
+		err := catchPanic("get", func() error { panic(value) })
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		var fault *PanicError
 		require.ErrorAs(t, err, &fault)

@@ -26,9 +26,9 @@ import (
 //
 // No key occurs in two parts: the engine does not define which of two entries with the
 // same key and version it keeps.
-var sequenceRow = []byte{ownSpace, 's', 'e', 'q'}
+var sequenceRow = []byte{internalSpace, 's', 'e', 'q'}
 
-var partPrefix = []byte{ownSpace, 'p', 'a', 'r', 't'}
+var partPrefix = []byte{internalSpace, 'p', 'a', 'r', 't'}
 
 func partRow(number int) []byte {
 	return binary.BigEndian.AppendUint32(bytes.Clone(partPrefix), uint32(number))
@@ -111,8 +111,8 @@ type partWriter struct {
 	rows int // in txn
 	size int // of the rows in txn
 
-	onWay chan error // receives the outcome of the part that is being committed; nil if none is
-	kept  int        // parts that are on disk
+	inFlight chan error // receives the outcome of the part that is being committed; nil if none is
+	kept     int        // parts that are on disk
 
 	// failed is the error of a commit of the engine, if one has failed. It has a field of
 	// its own because an error that is returned may have come from elsewhere as well.
@@ -131,7 +131,7 @@ func (s *Store) newPartWriter(ts, base uint64) *partWriter {
 // write adds one row to the batch: sealed is its content, or nil to delete it. The
 // engine keeps both slices until the part is committed.
 func (w *partWriter) write(row, sealed []byte) error {
-	value, _ := trim(sealed)
+	value, _ := stripChecksum(sealed)
 	size := storage.EntryBytes(row[1:], value) // as in layer: see limits.go
 	if w.rows > 0 && (w.rows >= w.s.part.rows || w.size+size > w.s.part.bytes) {
 		if err := w.send(); err != nil {
@@ -141,9 +141,9 @@ func (w *partWriter) write(row, sealed []byte) error {
 	w.rows++
 	w.size += size
 	if sealed == nil {
-		return hide("commit", w.txn.Delete(row))
+		return sanitizeError("commit", w.txn.Delete(row))
 	}
-	return hide("commit", w.txn.Set(row, sealed))
+	return sanitizeError("commit", w.txn.Set(row, sealed))
 }
 
 // send starts the commit of a part that is not the last, once the one before it is on
@@ -153,14 +153,14 @@ func (w *partWriter) send() error {
 		return err
 	}
 	if err := w.txn.Set(w.next.row(), w.next.seal()); err != nil {
-		return hide("commit", err)
+		return sanitizeError("commit", err)
 	}
 	txn, done := w.txn, make(chan error, 1)
 	go func() {
 		defer txn.Discard()
 		done <- w.commit(txn, true)
 	}()
-	w.onWay = done
+	w.inFlight = done
 	w.next.number++
 	w.txn, w.rows, w.size = w.s.db.NewTransactionAt(math.MaxUint64, true), 0, 0
 	return nil
@@ -168,11 +168,11 @@ func (w *partWriter) send() error {
 
 // await waits for the part that is being committed, if any.
 func (w *partWriter) await() error {
-	if w.onWay == nil {
+	if w.inFlight == nil {
 		return w.failed
 	}
-	err := <-w.onWay
-	w.onWay = nil
+	err := <-w.inFlight
+	w.inFlight = nil
 	if err != nil {
 		w.failed = err
 	} else {
@@ -188,7 +188,7 @@ func (w *partWriter) finish() error {
 	}
 	w.next.last = true
 	if err := w.txn.Set(w.next.row(), w.next.seal()); err != nil {
-		return hide("commit", err)
+		return sanitizeError("commit", err)
 	}
 	if w.failed = w.commit(w.txn, w.next.number > 1 || w.undoes()); w.failed != nil {
 		w.failedLast = true
@@ -213,7 +213,7 @@ func (w *partWriter) commit(txn *engine.Txn, ordered bool) error {
 	if err == nil && ordered && !w.s.sync {
 		err = w.s.flusher.syncLog()
 	}
-	return hide("commit", err)
+	return sanitizeError("commit", err)
 }
 
 // discard waits until the engine has let go of everything.
@@ -237,17 +237,17 @@ func (s *Store) writeParts(ts, base uint64, fill func(*partWriter) error) (kept,
 	if w.failed != nil && !errors.Is(err, w.failed) {
 		err = errors.Join(err, w.failed) // fill failed by itself while a part was being committed
 	}
-	return s.mayKeep(ts), w.failedLast, w.failed, err
+	return s.mayHaveKept(ts), w.failedLast, w.failed, err
 }
 
 // mayKeep reports whether the engine may have kept something of a batch that has failed: a
 // commit that never reached the engine's table in memory has left no version. If the engine
 // could not make a new log it has no such table, and nothing is known. Its MaxVersion would
 // then panic with a lock held, and another write would end the process.
-func (s *Store) mayKeep(ts uint64) bool {
+func (s *Store) mayHaveKept(ts uint64) bool {
 	txn := s.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
-	err := guard("looking for an incomplete commit", func() error {
+	err := catchPanic("looking for an incomplete commit", func() error {
 		if _, err := txn.Get(sequenceRow); !errors.Is(err, engine.ErrKeyNotFound) {
 			return err
 		}
@@ -279,7 +279,7 @@ func (s *Store) commit(fill func(*partWriter) error) (reached uint64, halted, er
 	kept, last, engineErr, err := s.writeParts(ts, base, fill)
 	switch {
 	case err == nil:
-		s.tellMark(ts)
+		s.recordMark(ts)
 		return ts, nil, nil
 	case !kept:
 		return base, nil, err
@@ -287,7 +287,7 @@ func (s *Store) commit(fill func(*partWriter) error) (reached uint64, halted, er
 		// Every part that was sent is on disk as a whole, and the last one was not sent.
 		undone, undoErr := s.rollBack(base)
 		if undoErr == nil {
-			s.tellMark(undone)
+			s.recordMark(undone)
 			return undone, nil, err
 		}
 		halted = fmt.Errorf("%w: %w", ErrHalted, errors.Join(err, undoErr))
@@ -320,7 +320,7 @@ func (s *Store) changedSince(base, newest uint64, each func(row, sealed []byte) 
 	txn := s.db.NewTransactionAt(newest, false)
 	defer txn.Discard()
 	var failed error // by each, which guard must not see
-	err := guard("undoing an incomplete commit", func() error {
+	err := catchPanic("undoing an incomplete commit", func() error {
 		it := txn.NewIterator(engine.IteratorOptions{AllVersions: true, SinceTs: base, Prefix: []byte{dataSpace}})
 		defer it.Close()
 		var row []byte
@@ -350,10 +350,10 @@ func (s *Store) changedSince(base, newest uint64, each func(row, sealed []byte) 
 }
 
 // sequence returns the newest part that completed a batch at or before ts.
-func (s *Store) sequence(ts uint64) (p part, err error) {
+func (s *Store) lastCompletePart(ts uint64) (p part, err error) {
 	txn := s.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
-	err = guard("reading the number of the last commit", func() error {
+	err = catchPanic("reading the number of the last commit", func() error {
 		item, err := txn.Get(sequenceRow)
 		if err != nil {
 			if errors.Is(err, engine.ErrKeyNotFound) {
@@ -377,7 +377,7 @@ func (s *Store) sequence(ts uint64) (p part, err error) {
 func (s *Store) requireParts(ts uint64, n int) error {
 	txn := s.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
-	return guard("looking for the parts of a commit", func() error {
+	return catchPanic("looking for the parts of a commit", func() error {
 		for i := 1; i <= n; i++ {
 			item, err := txn.Get(partRow(i))
 			if err != nil && !errors.Is(err, engine.ErrKeyNotFound) {

@@ -138,7 +138,7 @@ func TestParts_FailureBetweenTwoParts_UndoesAndGoesOn(t *testing.T) {
 		require.NoError(t, putMany(s, 500, "old"))
 		before := rowsIn(t, s)
 		require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
-			require.NoError(t, s.alone(t.Context(), func() error {
+			require.NoError(t, s.exclusively(t.Context(), func() error {
 				if full {
 					s.space.free = func(string) (int64, error) { return 0, nil }
 				}
@@ -180,7 +180,7 @@ func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
 	prepare(t, p)
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
 	require.NoError(t, err)
-	require.NoError(t, s.alone(t.Context(), func() error {
+	require.NoError(t, s.exclusively(t.Context(), func() error {
 		base := s.snaps.newest()
 		through := s.flusher.commitAt
 		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
@@ -300,8 +300,8 @@ func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
 				return nil
 			}))
 			before := rowsIn(t, s)
-			require.NoError(t, s.space.look())
-			minimum := tablesOnTheirWay*s.space.memTable + min(s.space.tables, tablesCompacted*s.space.memTable)
+			require.NoError(t, s.space.measure())
+			minimum := tablesInFlight*s.space.memTable + min(s.space.tables, compactionTables*s.space.memTable)
 			free, commits := int64(0), 0
 			s.space.free = func(string) (int64, error) { return free, nil }
 			through := s.flusher.commitAt
@@ -318,7 +318,7 @@ func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
 
 			// Enough by the exact figures, though not by the upper bound of all rows.
 			free = minimum + 5_000_000
-			all, err := s.space.all()
+			all, err := s.space.rowBytesBound()
 			require.NoError(t, err)
 			require.Less(t, free, minimum+all*2)
 			commits = 0
@@ -375,7 +375,7 @@ func TestParts_NoSync_SyncsTheUndoing(t *testing.T) {
 	}
 	s.flusher.syncLog = func() error { did = append(did, "sync"); return syncLog() }
 	base := s.snaps.newest()
-	require.NoError(t, s.alone(t.Context(), func() error {
+	require.NoError(t, s.exclusively(t.Context(), func() error {
 		reached, halted, err := s.commit(func(w *partWriter) error {
 			for i := range 60 {
 				row := dataRow(crashKey(i))
@@ -617,7 +617,7 @@ func TestLayer_RangesDoNotOverlap(t *testing.T) {
 			})
 			require.Equal(t, bytes, l.bytes, "seed %d", seed)
 			for c := 'a'; c < 'a'+22; c++ {
-				_, _, ok := l.covering(string(c))
+				_, _, ok := l.rangeContaining(string(c))
 				require.Equal(t, model[string(c)], ok, "seed %d: %q", seed, c)
 			}
 		}
@@ -637,7 +637,7 @@ func TestParts_FillAndCommitFail_BothErrorsAreReturned(t *testing.T) {
 			}
 			return syscall.EIO
 		}
-		require.NoError(t, s.alone(t.Context(), func() error {
+		require.NoError(t, s.exclusively(t.Context(), func() error {
 			_, halted, err := s.commit(func(w *partWriter) error {
 				for i := range 60 {
 					row := dataRow(crashKey(i))

@@ -32,17 +32,17 @@ type waiter struct {
 }
 
 // passed is closed when nobody reads below ts any more.
-func (s *snapshots) passed(ts uint64) <-chan struct{} {
+func (s *snapshots) readersPast(ts uint64) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := waiter{ts, make(chan struct{})}
 	s.waiting = append(s.waiting, w)
-	s.wake()
+	s.notifyWaiters()
 	return w.done
 }
 
 // wake runs with mu held.
-func (s *snapshots) wake() {
+func (s *snapshots) notifyWaiters() {
 	s.waiting = slices.DeleteFunc(s.waiting, func(w waiter) bool {
 		over := len(s.live) == 0 || s.live[0].ts >= w.ts
 		if over {
@@ -66,16 +66,16 @@ func (s *snapshots) acquire() *snapshot {
 		s.live[n-1].readers++
 		return s.live[n-1]
 	}
-	one := &snapshot{ts: s.durable, readers: 1}
-	s.live = append(s.live, one)
-	return one
+	snap := &snapshot{ts: s.durable, readers: 1}
+	s.live = append(s.live, snap)
+	return snap
 }
 
 // release ends one reading at one.
-func (s *snapshots) release(one *snapshot) {
+func (s *snapshots) release(snap *snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one.readers--
+	snap.readers--
 	gone := 0
 	for gone < len(s.live) && s.live[gone].readers == 0 {
 		s.live[gone] = nil
@@ -83,8 +83,8 @@ func (s *snapshots) release(one *snapshot) {
 	}
 	if gone > 0 {
 		s.live = s.live[gone:]
-		s.tell()
-		s.wake()
+		s.updateDiscardTs()
+		s.notifyWaiters()
 	}
 }
 
@@ -93,11 +93,11 @@ func (s *snapshots) advance(ts uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.durable = ts
-	s.tell()
+	s.updateDiscardTs()
 }
 
 // tell runs with mu held.
-func (s *snapshots) tell() {
+func (s *snapshots) updateDiscardTs() {
 	if len(s.live) > 0 {
 		s.discard(s.live[0].ts)
 		return

@@ -99,7 +99,7 @@ type Store struct {
 	flusher flusher
 	logger  *slog.Logger
 	sync    bool
-	mark    mark
+	mark    commitMark
 	space   space
 
 	unreadable atomic.Bool // the engine has lost its table in memory, so that reads panic
@@ -145,12 +145,12 @@ func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]by
 	}
 	joined, bases, err := s.attempt(ctx, fn)
 	if joined != nil {
-		<-joined.settled
+		<-joined.done
 		return joined.err
 	}
 	for _, b := range bases {
-		if <-b.settled; b.lost != nil {
-			return b.lost
+		if <-b.done; b.dependentErr != nil {
+			return b.dependentErr
 		}
 	}
 	return err
@@ -170,7 +170,7 @@ func (s *Store) takeTurn(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if s.flusher.withoutRoom() == nil {
+		if s.flusher.fullBatch() == nil {
 			return nil
 		}
 		<-s.writer
@@ -183,7 +183,7 @@ func (s *Store) takeTurn(ctx context.Context) error {
 // the caller must not return before it is.
 func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined *batch, bases []*batch, err error) {
 	defer func() { <-s.writer }()
-	snap, bases, err := s.stand()
+	snap, bases, err := s.baseState()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -194,13 +194,13 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 	t.end()
 	switch {
 	case err != nil:
-	case t.doom != nil:
-		err = t.doom
+	case t.writeErr != nil:
+		err = t.writeErr
 	default:
 		err = ctx.Err()
 	}
 	if err == nil && t.own.len() > 0 {
-		joined, err = s.join(t.own, bases)
+		joined, err = s.joinBatch(t.own, bases)
 	}
 	return joined, bases, err
 }
@@ -209,9 +209,9 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 // gets the same error.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.gate.Shut()
+		s.gate.Close()
 		s.stopFlusher()
-		err := guard("closing", s.db.Close)
+		err := catchPanic("closing", s.db.Close)
 		s.closeErr = errors.Join(err, s.mark.close(s.snaps.newest(), err == nil, s.sync))
 	})
 	return s.closeErr
@@ -233,7 +233,7 @@ func (s *Store) VerifyChecksum(ctx context.Context) error {
 	tables := make(chan error, 1)
 	go func() {
 		defer s.gate.Leave()
-		tables <- guard("verifying tables", s.db.VerifyChecksum)
+		tables <- catchPanic("verifying tables", s.db.VerifyChecksum)
 	}()
 	select {
 	case err := <-tables:

@@ -30,7 +30,7 @@ const tableBuffer = 1 << 20
 // reach one unread. It returns the newest timestamp in them.
 //
 // With skim only the index and the last block are read, as the engine will do.
-func checkTables(dir string, listed map[uint64]engine.TableManifest, skim bool) (newest uint64, err error) {
+func checkTables(dir string, listed map[uint64]engine.TableManifest, indexOnly bool) (newest uint64, err error) {
 	todo := make(chan uint64)
 	stop := make(chan struct{})
 	var (
@@ -42,7 +42,7 @@ func checkTables(dir string, listed map[uint64]engine.TableManifest, skim bool) 
 		all.Go(func() {
 			for id := range todo {
 				plain := listed[id].Compression == options.None && listed[id].KeyID == 0
-				ts, err := checkTable(table.NewFilename(id, dir), plain, skim)
+				ts, err := checkTable(table.NewFilename(id, dir), plain, indexOnly)
 				mu.Lock()
 				newest = max(newest, ts)
 				if err != nil && first == nil {
@@ -71,7 +71,7 @@ feed:
 // index says where the blocks are, which follow one another from the start. A block
 // ends with its checksum, and the length of that in four bytes. It returns the newest
 // timestamp in the table.
-func checkTable(path string, plain, skim bool) (newest uint64, err error) {
+func checkTable(path string, plain, indexOnly bool) (newest uint64, err error) {
 	name := "table " + filepath.Base(path)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -85,12 +85,12 @@ func checkTable(path string, plain, skim bool) (newest uint64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("storage/badger: %w", err)
 	}
-	err = guard(name, func() error {
-		tail := &backwards{from: f, pos: info.Size()}
-		sum := tail.sized()
-		index := tail.sized()
+	err = catchPanic(name, func() error {
+		tail := &reverseReader{from: f, pos: info.Size()}
+		sum := tail.lengthPrefixed()
+		index := tail.lengthPrefixed()
 		// The checksum of nothing is zero, so a file of zeros agrees with itself.
-		if tail.err != nil || len(index) == 0 || !sumMatches(sum, index) {
+		if tail.err != nil || len(index) == 0 || !checksumMatches(sum, index) {
 			return corrupt(name)
 		}
 		if !plain {
@@ -105,7 +105,7 @@ func checkTable(path string, plain, skim bool) (newest uint64, err error) {
 		var pos int64
 		var block []byte
 		first := 0
-		if skim && list.Offsets(&at, list.OffsetsLength()-1) {
+		if indexOnly && list.Offsets(&at, list.OffsetsLength()-1) {
 			first, pos = list.OffsetsLength()-1, int64(at.Offset())
 		}
 		blocks := bufio.NewReaderSize(io.NewSectionReader(f, pos, tail.pos-pos), tableBuffer)
@@ -117,7 +117,7 @@ func checkTable(path string, plain, skim bool) (newest uint64, err error) {
 			if _, err := io.ReadFull(blocks, block); err != nil {
 				return fmt.Errorf("reading a table: %w", err)
 			}
-			if !blockMatches(block) {
+			if !blockValid(block) {
 				return corrupt(name)
 			}
 			pos += int64(at.Len())
@@ -131,7 +131,7 @@ func checkTable(path string, plain, skim bool) (newest uint64, err error) {
 }
 
 // blockMatches is whether a block is what its own checksum says.
-func blockMatches(block []byte) bool {
+func blockValid(block []byte) bool {
 	end := len(block) - 4
 	if end < 0 {
 		return false
@@ -141,18 +141,18 @@ func blockMatches(block []byte) bool {
 		return false
 	}
 	end -= int(length)
-	return sumMatches(block[end:len(block)-4], block[:end])
+	return checksumMatches(block[end:len(block)-4], block[:end])
 }
 
 // backwards reads a file from pos towards its start.
-type backwards struct {
+type reverseReader struct {
 	from io.ReaderAt
 	pos  int64
 	err  error
 }
 
 // sized reads a length and, before it, so many bytes.
-func (b *backwards) sized() []byte {
+func (b *reverseReader) lengthPrefixed() []byte {
 	length := b.bytes(4)
 	if b.err != nil {
 		return nil
@@ -160,7 +160,7 @@ func (b *backwards) sized() []byte {
 	return b.bytes(int64(binary.BigEndian.Uint32(length)))
 }
 
-func (b *backwards) bytes(n int64) []byte {
+func (b *reverseReader) bytes(n int64) []byte {
 	if b.err == nil && (n < 0 || n > b.pos) {
 		b.err = io.ErrUnexpectedEOF
 	}
@@ -175,7 +175,7 @@ func (b *backwards) bytes(n int64) []byte {
 
 // sumMatches compares data with the engine's checksum message: field 1 is the
 // algorithm, left out for CRC-32C, and field 2 the sum, both varints.
-func sumMatches(message, data []byte) bool {
+func checksumMatches(message, data []byte) bool {
 	var sum uint64
 	for len(message) > 0 {
 		field := message[0]

@@ -23,7 +23,7 @@ type reader struct {
 	bases []*layer // not durable yet, newest first
 
 	mu      sync.Mutex
-	over    bool
+	ended   bool
 	txn     *engine.Txn
 	own     *layer // writes of this transaction; nil in a View
 	cursors map[*cursor]struct{}
@@ -43,16 +43,16 @@ func (r *reader) begin(s *Store, snap *snapshot, bases []*batch) {
 func (r *reader) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
+	if r.ended {
 		return
 	}
-	r.over = true
+	r.ended = true
 	for c := range r.cursors {
 		c.release()
 	}
 	// With an iterator that could not be closed the engine panics here. It holds
 	// nothing else.
-	_ = guard("end of a transaction", func() error {
+	_ = catchPanic("end of a transaction", func() error {
 		r.txn.Discard()
 		return nil
 	})
@@ -63,7 +63,7 @@ func (r *reader) end() {
 func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
+	if r.ended {
 		return nil, storage.ErrTxDone
 	}
 	values := make([][]byte, len(keys))
@@ -99,7 +99,7 @@ func (r *reader) get(key []byte) ([]byte, error) {
 	}
 	var value []byte
 	row := dataRow(key)
-	err := guard("get", func() error {
+	err := catchPanic("get", func() error {
 		item, err := r.txn.Get(row)
 		if errors.Is(err, engine.ErrKeyNotFound) {
 			return nil
@@ -120,7 +120,7 @@ func (r *reader) get(key []byte) ([]byte, error) {
 
 // value is a copy of what w puts, or nil where it deletes.
 func (w write) value() []byte {
-	value, ok := trim(w.sealed)
+	value, ok := stripChecksum(w.sealed)
 	if !ok {
 		return nil
 	}
@@ -166,7 +166,7 @@ type cursor struct {
 func (r *reader) open(s span) (*cursor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
+	if r.ended {
 		return nil, storage.ErrTxDone
 	}
 	var layers []*layer
@@ -189,7 +189,7 @@ func (r *reader) open(s span) (*cursor, error) {
 func (c *cursor) next(ctx context.Context) (entry, bool, error) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	if c.r.over {
+	if c.r.ended {
 		return entry{}, false, storage.ErrTxDone
 	}
 	for {
@@ -224,7 +224,7 @@ func (c *cursor) release() {
 // tx is the handle of an Update.
 type tx struct {
 	reader
-	doom error // the error of the first write that failed
+	writeErr error // the error of the first write that failed
 }
 
 var _ storage.Tx = (*tx)(nil)
@@ -277,11 +277,11 @@ func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
 func (t *tx) write(do func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.over {
+	if t.ended {
 		return storage.ErrTxDone
 	}
-	if t.doom == nil {
-		t.doom = do()
+	if t.writeErr == nil {
+		t.writeErr = do()
 	}
-	return t.doom
+	return t.writeErr
 }

@@ -19,8 +19,8 @@ import (
 
 // What the engine writes in the meta byte of an entry of a log.
 const (
-	entryOfTxn = 1 << 6
-	entryEnd   = 1 << 7 // of a transaction; its value is the timestamp in decimal
+	metaTxn    = 1 << 6
+	metaTxnEnd = 1 << 7 // of a transaction; its value is the timestamp in decimal
 )
 
 // checkLogs compares the logs and tables with the mark, before the engine cuts a damaged
@@ -30,7 +30,7 @@ const (
 // oldest first, but keeps one that an iterator still reads, and a crash may come then. So
 // everything before a gap must be in tables. checkLogs returns the first part after the last
 // gap, for [Store.requireBefore], or the zero part if there are no parts in the logs.
-func checkLogs(dir string, logs []string, newest uint64, m mark) (first part, err error) {
+func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first part, err error) {
 	if !m.found || !m.strict {
 		return part{}, nil
 	}
@@ -141,7 +141,7 @@ func scanLog(path string, each func(part) error) (end int64, err error) {
 			return end, in.failed
 		}
 		switch {
-		case meta&entryEnd > 0:
+		case meta&metaTxnEnd > 0:
 			ts, err := strconv.ParseUint(string(value), 10, 64)
 			if err != nil || ts != open || contains.number == 0 {
 				return end, nil
@@ -151,7 +151,7 @@ func scanLog(path string, each func(part) error) (end int64, err error) {
 			}
 			open, contains = 0, part{}
 			end = info.Size() - in.left
-		case meta&entryOfTxn > 0 && len(key) >= 8:
+		case meta&metaTxn > 0 && len(key) >= 8:
 			ts := math.MaxUint64 - binary.BigEndian.Uint64(key[len(key)-8:])
 			if open != 0 && open != ts {
 				return end, nil

@@ -103,9 +103,9 @@ func TestMark(t *testing.T) {
 		"both":               {func(b []byte) []byte { b[7] ^= 1; b[markSlot+7] ^= 1; return b }, storage.ErrCorrupt},
 		"zeros":              {func(b []byte) []byte { return make([]byte, len(b)) }, storage.ErrCorrupt},
 		"empty":              {func([]byte) []byte { return nil }, nil}, // made, and not written to
-		"of a later state":   {func([]byte) []byte { return (&mark{strict: true}).encode(1000) }, storage.ErrCorrupt},
-		"later, and no sync": {func([]byte) []byte { return (&mark{}).encode(1000) }, nil},
-		"of an earlier one":  {func([]byte) []byte { return (&mark{strict: true}).encode(1) }, nil},
+		"of a later state":   {func([]byte) []byte { return (&commitMark{strict: true}).encode(1000) }, storage.ErrCorrupt},
+		"later, and no sync": {func([]byte) []byte { return (&commitMark{}).encode(1000) }, nil},
+		"of an earlier one":  {func([]byte) []byte { return (&commitMark{strict: true}).encode(1) }, nil},
 		"of another version": {func(b []byte) []byte {
 			for at := 0; at < len(b); at += markSlot {
 				copy(b[at:], markOld)
@@ -209,7 +209,7 @@ func TestRoomForTablesCounts(t *testing.T) {
 	s := setup(t)
 	setMarked(t, s, 6000)
 	require.NoError(t, s.rotate(t.Context()))
-	require.NoError(t, s.space.look())
+	require.NoError(t, s.space.measure())
 	require.Greater(t, s.space.tables, int64(5*minMemTable))
 	s.space.free = func(string) (int64, error) { return 4*minMemTable + s.space.tables - 1, nil }
 	require.ErrorIs(t, put(s, "a", "1"), ErrDiskFull)
@@ -297,10 +297,10 @@ func FuzzScanLog(f *testing.F) {
 		return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	}
 	at := "\xff\xff\xff\xff\xff\xff\xff\xfe" // 1, as the engine writes it
-	one := entry(entryOfTxn, "key"+at, "value")
+	one := entry(metaTxn, "key"+at, "value")
 	all := part{ts: 1, number: 1, last: true}
-	one = append(one, entry(entryOfTxn, string(all.row())+at, string(all.seal()))...)
-	one = append(one, entry(entryEnd, "!", "1")...)
+	one = append(one, entry(metaTxn, string(all.row())+at, string(all.seal()))...)
+	one = append(one, entry(metaTxnEnd, "!", "1")...)
 	f.Add([]byte{})
 	f.Add(one)
 	f.Add(append(bytes.Clone(one), one[:len(one)-2]...))

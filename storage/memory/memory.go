@@ -39,7 +39,7 @@ type Store struct {
 
 	// shown is the newest state too, under a header of its own. Copying a tree
 	// writes to its header, so only head is ever copied, and this one is only read.
-	shown atomic.Pointer[tree]
+	visible atomic.Pointer[tree]
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -56,7 +56,7 @@ func NewWithLimits(l storage.Limits) *Store {
 		writer: make(chan struct{}, 1),
 		head:   new(tree),
 	}
-	s.shown.Store(s.head.Copy())
+	s.visible.Store(s.head.Copy())
 	return s
 }
 
@@ -69,7 +69,7 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &reader{tree: s.shown.Load()}
+	r := &reader{tree: s.visible.Load()}
 	defer r.end()
 	return fn(r)
 }
@@ -97,14 +97,14 @@ func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]by
 		return err
 	}
 	x.end()
-	if x.doom != nil {
-		return x.doom
+	if x.writeErr != nil {
+		return x.writeErr
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.head = x.tree
-	s.shown.Store(x.tree.Copy())
+	s.visible.Store(x.tree.Copy())
 	return nil
 }
 
@@ -114,9 +114,9 @@ func (s *Store) Limits() storage.Limits { return s.limits }
 // Close implements [storage.Store]. It always returns nil.
 func (s *Store) Close() error {
 	s.close.Do(func() {
-		s.gate.Shut()
+		s.gate.Close()
 		s.head = nil
-		s.shown.Store(nil)
+		s.visible.Store(nil)
 	})
 	return nil
 }

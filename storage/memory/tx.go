@@ -10,8 +10,8 @@ import (
 // tx reads and writes a tree of its own.
 type tx struct {
 	reader
-	limits storage.Limits
-	doom   error // the error of the first write that failed
+	limits   storage.Limits
+	writeErr error // the error of the first write that failed
 }
 
 func newTx(t *tree, l storage.Limits) *tx { return &tx{reader: reader{tree: t}, limits: l} }
@@ -24,7 +24,7 @@ func (x *tx) Scan(ctx context.Context, r storage.Range, o storage.ScanOptions) i
 
 // Put implements [storage.Tx].
 func (x *tx) Put(key, value []byte) error {
-	if err := x.admit(key, value); err != nil {
+	if err := x.checkWrite(key, value); err != nil {
 		return err
 	}
 	x.tree.Set(string(key), string(value))
@@ -37,7 +37,7 @@ func (x *tx) Delete(keys ...[]byte) error {
 		return storage.ErrTxDone
 	}
 	for _, key := range keys {
-		if err := x.admit(key, nil); err != nil {
+		if err := x.checkWrite(key, nil); err != nil {
 			return err
 		}
 		x.tree.Delete(string(key))
@@ -62,12 +62,12 @@ func (x *tx) DeleteRange(ctx context.Context, r storage.Range) error {
 }
 
 // admit returns the reason why this write may not be made, or nil.
-func (x *tx) admit(key, value []byte) error {
+func (x *tx) checkWrite(key, value []byte) error {
 	switch {
 	case x.done.Load():
 		return storage.ErrTxDone
-	case x.doom != nil:
-		return x.doom
+	case x.writeErr != nil:
+		return x.writeErr
 	case len(key) > x.limits.KeyBytes:
 		return x.fail(storage.ErrKeyTooLarge)
 	case len(value) > x.limits.ValueBytes:
@@ -78,8 +78,8 @@ func (x *tx) admit(key, value []byte) error {
 
 // fail dooms the transaction with the error of a write.
 func (x *tx) fail(err error) error {
-	if x.doom == nil {
-		x.doom = err
+	if x.writeErr == nil {
+		x.writeErr = err
 	}
 	return err
 }

@@ -21,7 +21,7 @@ var aliasingTests = []test{
 				require.NoError(t, tx.Put(key, value), "Put")
 			}
 			key[0], value[0] = 'X', 'X'
-			require.Equal(t, want, everything(t, ctx, tx), "rows within the Update, whose slices were reused for other keys")
+			require.Equal(t, want, readAll(t, ctx, tx), "rows within the Update, whose slices were reused for other keys")
 			require.Equal(t, "v1", get(t, ctx, tx, "k1"), "Get within the Update")
 		})
 		require.Equal(t, want, contents(t, s), "rows after the Update, whose slices were reused")
@@ -34,7 +34,7 @@ var aliasingTests = []test{
 			key[1] = '1'
 			require.NoError(t, tx.Delete(key), "Delete with a reused slice")
 			key[1] = '2'
-			require.Equal(t, map[string]string{"k2": "2"}, everything(t, ctx, tx), "rows within the Update")
+			require.Equal(t, map[string]string{"k2": "2"}, readAll(t, ctx, tx), "rows within the Update")
 		})
 		require.Equal(t, map[string]string{"k2": "2"}, contents(t, s), "rows after the Update")
 	}},
@@ -44,13 +44,13 @@ var aliasingTests = []test{
 			r := span("a", "c")
 			require.NoError(t, tx.DeleteRange(ctx, r), "DeleteRange")
 			r.Start[0], r.End[0] = 'c', 'z'
-			require.Equal(t, map[string]string{"c": "1", "d": "1"}, everything(t, ctx, tx), "rows within the Update, after the bounds were overwritten")
+			require.Equal(t, map[string]string{"c": "1", "d": "1"}, readAll(t, ctx, tx), "rows within the Update, after the bounds were overwritten")
 		})
 		require.Equal(t, map[string]string{"c": "1", "d": "1"}, contents(t, s), "rows after the Update, after the bounds were overwritten")
 	}},
 	{"slices given to Get may be reused", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"k0": "0", "k1": "1"})
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			key := []byte("k0")
 			first, err := r.Get(ctx, key)
 			require.NoError(t, err, "the first Get")
@@ -62,7 +62,7 @@ var aliasingTests = []test{
 	}},
 	{"bounds given to Scan may be reused", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "1", "c": "1", "d": "1", "e": "1"})
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, reverse := range []bool{false, true} {
 				bounds := span("b", "e")
 				seq := r.Scan(ctx, bounds, storage.ScanOptions{Reverse: reverse})
@@ -82,13 +82,13 @@ var aliasingTests = []test{
 		fill(t, s, map[string]string{"a": "value of a", "b": ""})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "c", "value of c") // a write that is pending may be held elsewhere
-			spoilGot(t, ctx, tx)
-			require.Equal(t, want, everything(t, ctx, tx), "rows within the Update, after the caller overwrote what Get returned")
+			overwriteGetResults(t, ctx, tx)
+			require.Equal(t, want, readAll(t, ctx, tx), "rows within the Update, after the caller overwrote what Get returned")
 			require.Equal(t, "value of c", get(t, ctx, tx, "c"), "Get again within the Update")
 		})
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			spoilGot(t, ctx, r)
-			require.Equal(t, want, everything(t, ctx, r), "rows within the View, after the caller overwrote what Get returned")
+			overwriteGetResults(t, ctx, r)
+			require.Equal(t, want, readAll(t, ctx, r), "rows within the View, after the caller overwrote what Get returned")
 		})
 		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
@@ -97,13 +97,13 @@ var aliasingTests = []test{
 		fill(t, s, map[string]string{"a": "value of a", "b": "", "d": "value of d"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "c", "value of c")
-			spoilScanned(t, ctx, tx, want)
-			require.Equal(t, want, everything(t, ctx, tx), "rows within the Update, after the caller overwrote what Scan yielded")
+			overwriteScanResults(t, ctx, tx, want)
+			require.Equal(t, want, readAll(t, ctx, tx), "rows within the Update, after the caller overwrote what Scan yielded")
 			require.Equal(t, "value of c", get(t, ctx, tx, "c"), "Get within the Update, after the caller overwrote what Scan yielded")
 		})
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			spoilScanned(t, ctx, r, want)
-			require.Equal(t, want, everything(t, ctx, r), "rows within the View, after the caller overwrote what Scan yielded")
+			overwriteScanResults(t, ctx, r, want)
+			require.Equal(t, want, readAll(t, ctx, r), "rows within the View, after the caller overwrote what Scan yielded")
 		})
 		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
@@ -132,31 +132,31 @@ var aliasingTests = []test{
 }
 
 // spoilGot writes over and behind everything that Get returns.
-func spoilGot(t *testing.T, ctx context.Context, r storage.Reader) {
+func overwriteGetResults(t *testing.T, ctx context.Context, r storage.Reader) {
 	t.Helper()
 	got, err := r.Get(ctx, []byte("a"), []byte("c"), []byte("a"), []byte("b"))
 	require.NoError(t, err, "Get")
 	require.Len(t, got, 4, "Get returns one value for each key")
-	spoil(got[0])
+	overwrite(got[0])
 	require.Equal(t, []string{"value of c", "value of a", ""}, []string{string(got[1]), string(got[2]), string(got[3])},
 		"the results of one Get share no memory")
-	spoil(got[3])
-	spoil(got[1])
+	overwrite(got[3])
+	overwrite(got[1])
 	require.Equal(t, "value of a", string(got[2]), "a value changed when another one was overwritten")
-	spoil(got[2])
+	overwrite(got[2])
 }
 
 // spoilScanned writes over and behind each entry as it comes, and then over all.
-func spoilScanned(t *testing.T, ctx context.Context, r storage.Reader, want map[string]string) {
+func overwriteScanResults(t *testing.T, ctx context.Context, r storage.Reader, want map[string]string) {
 	t.Helper()
 	for _, reverse := range []bool{false, true} {
 		var kept []storage.Entry
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
 			require.NoError(t, err, "Scan")
 			value := want[string(e.Key)]
-			spoil(e.Key)
+			overwrite(e.Key)
 			require.Equal(t, value, string(e.Value), "a key and its value share no memory")
-			spoil(e.Value)
+			overwrite(e.Value)
 		}
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
 			require.NoError(t, err, "Scan")
@@ -168,14 +168,14 @@ func spoilScanned(t *testing.T, ctx context.Context, r storage.Reader, want map[
 		}
 		require.Equal(t, want, got, "an entry that is kept stays as it was")
 		for _, e := range kept {
-			spoil(e.Value)
-			spoil(e.Key)
+			overwrite(e.Value)
+			overwrite(e.Key)
 		}
 	}
 }
 
 // spoil writes over all of b, and appends to it within what it has room for.
-func spoil(b []byte) {
+func overwrite(b []byte) {
 	b = b[:cap(b)]
 	for i := range b {
 		b[i] = '!'

@@ -20,8 +20,8 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 		write func(t *testing.T, s storage.Store)
 		want  map[string]string
 	}{
-		{"puts", func(t *testing.T, s storage.Store) { fill(t, s, numbered(200)) }, numbered(200)},
-		{"odd keys", func(t *testing.T, s storage.Store) { fill(t, s, odd()) }, odd()},
+		{"puts", func(t *testing.T, s storage.Store) { fill(t, s, numberedEntries(200)) }, numberedEntries(200)},
+		{"odd keys", func(t *testing.T, s storage.Store) { fill(t, s, oddEntries()) }, oddEntries()},
 		{"empty values", func(t *testing.T, s storage.Store) {
 			fill(t, s, map[string]string{"": "", "a": ""})
 		}, map[string]string{"": "", "a": ""}},
@@ -46,24 +46,24 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 		}, map[string]string{"a": "1", "c": "again", "d": "4"}},
 		{"what was rolled back does not come back", func(t *testing.T, s storage.Store) {
 			fill(t, s, before)
-			require.Error(t, s.Update(patient(t), func(tx storage.Tx) error {
-				writeAll(t, patient(t), tx)
+			require.Error(t, s.Update(testContext(t), func(tx storage.Tx) error {
+				writeAll(t, testContext(t), tx)
 				return errors.New("of the caller")
 			}), "Update returns the error of fn")
 			require.Panics(t, func() {
-				_ = s.Update(patient(t), func(tx storage.Tx) error {
-					writeAll(t, patient(t), tx)
+				_ = s.Update(testContext(t), func(tx storage.Tx) error {
+					writeAll(t, testContext(t), tx)
 					panic("of the caller")
 				})
 			}, "Update lets a panic of fn pass")
-			ctx, cancel := context.WithCancel(patient(t))
+			ctx, cancel := context.WithCancel(testContext(t))
 			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
-				writeAll(t, patient(t), tx)
+				writeAll(t, testContext(t), tx)
 				cancel()
 				return nil
 			}), context.Canceled, "Update whose context is done before it commits")
-			require.ErrorIs(t, s.Update(patient(t), func(tx storage.Tx) error {
-				writeAll(t, patient(t), tx)
+			require.ErrorIs(t, s.Update(testContext(t), func(tx storage.Tx) error {
+				writeAll(t, testContext(t), tx)
 				_ = tx.Put(make([]byte, s.Limits().KeyBytes+1), nil)
 				return nil
 			}), storage.ErrKeyTooLarge, "Update in which a write failed")
@@ -94,7 +94,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 		for range 5 {
 			s := open(t, dir)
 			for range 20 {
-				sameAnswers(t, seed, randomTx(rng), s, want)
+				requireSameResults(t, seed, randomTx(rng), s, want)
 			}
 			require.NoError(t, s.Close(), "Close")
 		}
@@ -102,7 +102,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 	})
 }
 
-func odd() map[string]string {
+func oddEntries() map[string]string {
 	entries := map[string]string{}
 	for _, k := range oddKeys {
 		entries[k] = "value of " + k

@@ -16,10 +16,10 @@ var hintTests = []test{
 	{"no hint changes what an Update reads, writes or returns", func(t *testing.T, s storage.Store) {
 		for name, hints := range hintSets(s.Limits()) {
 			fill(t, s, before)
-			ctx := patient(t)
+			ctx := testContext(t)
 			require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
 				for _, h := range hints {
-					spoil(h[:len(h):len(h)]) // a hint is copied or not kept
+					overwrite(h[:len(h):len(h)]) // a hint is copied or not kept
 				}
 				got, err := tx.Get(ctx, []byte("a"), []byte("absent"), []byte("a"), []byte("d"))
 				require.NoError(t, err, "Get with hints: %s", name)
@@ -34,8 +34,8 @@ var hintTests = []test{
 
 			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
 				put(t, tx, "a", "rolled back")
-				return errEnd
-			}, hints...), errEnd, "Update that fails, with hints: %s", name)
+				return errRollback
+			}, hints...), errRollback, "Update that fails, with hints: %s", name)
 			require.Equal(t, changed, contents(t, s), "after an Update that failed, with hints: %s", name)
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "deleting everything")
@@ -44,7 +44,7 @@ var hintTests = []test{
 	}},
 	{"Run passes hints on", func(t *testing.T, s storage.Store) {
 		for name, hints := range hintSets(s.Limits()) {
-			ctx := patient(t)
+			ctx := testContext(t)
 			require.NoError(t, storage.Run(ctx, s, func(tx storage.Tx) error { return add(ctx, tx, "n", 1) }, hints...),
 				"Run with hints: %s", name)
 		}
@@ -52,9 +52,9 @@ var hintTests = []test{
 	}},
 	{"hints do not hide the writes of others", func(t *testing.T, s storage.Store) {
 		const goroutines, each = 3, 20
-		ctx := patient(t)
+		ctx := testContext(t)
 		done := make([]int, goroutines)
-		together(t, goroutines, func(i int) error {
+		runConcurrently(t, goroutines, func(i int) error {
 			for range each {
 				ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
 					return add(ctx, tx, "n", 1)
@@ -72,12 +72,12 @@ var hintTests = []test{
 			"a counter whose key is declared as read lost an increment")
 	}},
 	{"hints do not matter when the context is done or the store is closed", func(t *testing.T, s storage.Store) {
-		ctx, cancel := context.WithCancel(patient(t))
+		ctx, cancel := context.WithCancel(testContext(t))
 		cancel()
 		nothing := func(storage.Tx) error { return nil }
 		require.ErrorIs(t, s.Update(ctx, nothing, []byte("a")), context.Canceled, "Update with hints, context done")
 		require.NoError(t, s.Close(), "closing the store")
-		require.ErrorIs(t, s.Update(patient(t), nothing, []byte("a")), storage.ErrClosed, "Update with hints, store closed")
+		require.ErrorIs(t, s.Update(testContext(t), nothing, []byte("a")), storage.ErrClosed, "Update with hints, store closed")
 	}},
 }
 

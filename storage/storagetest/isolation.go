@@ -160,7 +160,7 @@ func isolationTests() []test {
 
 func (a anomaly) test(t *testing.T, s storage.Store) {
 	const rounds = 15
-	ctx := patient(t)
+	ctx := testContext(t)
 	for round := range rounds {
 		prefix := fmt.Sprintf("%02d/", round)
 		update(t, s, func(_ context.Context, tx storage.Tx) {
@@ -169,7 +169,7 @@ func (a anomaly) test(t *testing.T, s storage.Store) {
 			}
 		})
 		m := newMeeting(2)
-		together(t, 2, func(i int) error {
+		runConcurrently(t, 2, func(i int) error {
 			return storage.Run(ctx, s, func(tx storage.Tx) error {
 				x := &actor{ctx: ctx, tx: tx, prefix: prefix, meeting: m}
 				[]func(*actor){a.one, a.two}[i](x)
@@ -282,9 +282,9 @@ func (a *actor) fail(err error) {
 
 func counterTest(t *testing.T, s storage.Store) {
 	const goroutines, increments = 2, 100
-	ctx := patient(t)
+	ctx := testContext(t)
 	var done atomic.Int64
-	together(t, goroutines, func(int) error {
+	runConcurrently(t, goroutines, func(int) error {
 		for range increments {
 			ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
 				return add(ctx, tx, "counter", 1)
@@ -304,10 +304,10 @@ func counterTest(t *testing.T, s storage.Store) {
 
 func greatestTest(t *testing.T, s storage.Store) {
 	const goroutines, inserts = 4, 20
-	ctx := patient(t)
+	ctx := testContext(t)
 	m := newMeeting(goroutines)
 	var done atomic.Int64
-	together(t, goroutines, func(int) error {
+	runConcurrently(t, goroutines, func(int) error {
 		for range inserts {
 			ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
 				next := 0
@@ -336,16 +336,16 @@ func greatestTest(t *testing.T, s storage.Store) {
 	require.NotZero(t, done.Load(), "no insert was committed")
 	got := contents(t, s)
 	require.Len(t, got, int(done.Load()), "one key for each Update that returned nil")
-	for k := range numbered(int(done.Load())) {
+	for k := range numberedEntries(int(done.Load())) {
 		require.Contains(t, got, k, "a number is missing among the inserted keys")
 	}
 }
 
 func onceTest(t *testing.T, s storage.Store) {
 	const goroutines, each = 4, 25
-	ctx := patient(t)
+	ctx := testContext(t)
 	var runs, done atomic.Int64
-	together(t, goroutines, func(int) error {
+	runConcurrently(t, goroutines, func(int) error {
 		for range each {
 			err := s.Update(ctx, func(tx storage.Tx) error {
 				runs.Add(1)

@@ -30,9 +30,9 @@ var largeTests = []test{
 		}
 		var reached atomic.Int64 // the number of Updates that have returned
 		var begun atomic.Int64   // the number of Updates that have begun
-		ctx := patientFor(t, largePatience)
+		ctx := testContextFor(t, largeTestTimeout)
 		const readers = 3
-		together(t, readers+1, func(i int) error {
+		runConcurrently(t, readers+1, func(i int) error {
 			if i == readers {
 				defer reached.Store(int64(len(states) - 1))
 				for n := 1; n < len(states); n++ {
@@ -49,7 +49,7 @@ var largeTests = []test{
 				low := reached.Load()
 				over = low == int64(len(states)-1)
 				err := s.View(ctx, func(r storage.Reader) error {
-					if err := states[low].isAt(ctx, r, i); err == nil {
+					if err := states[low].matches(ctx, r, i); err == nil {
 						return nil
 					} else if !errors.Is(err, errDiffers) {
 						return err
@@ -57,7 +57,7 @@ var largeTests = []test{
 					// A later Update has committed meanwhile. The snapshot stays the same.
 					var last error
 					for n := low + 1; n <= begun.Load(); n++ {
-						if last = states[n].isAt(ctx, r, i); last == nil || !errors.Is(last, errDiffers) {
+						if last = states[n].matches(ctx, r, i); last == nil || !errors.Is(last, errDiffers) {
 							return last
 						}
 					}
@@ -73,13 +73,13 @@ var largeTests = []test{
 	}},
 	{"a large Update that fails leaves nothing", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
-		ctx := patientFor(t, largePatience)
+		ctx := testContextFor(t, largeTestTimeout)
 		for _, c := range []struct {
 			name string
 			end  func(tx storage.Tx) error
 			want error
 		}{
-			{"fn returns an error", func(storage.Tx) error { return errEnd }, errEnd},
+			{"fn returns an error", func(storage.Tx) error { return errRollback }, errRollback},
 			{"the last write fails", func(tx storage.Tx) error {
 				_ = tx.Put(make([]byte, s.Limits().KeyBytes+1), nil)
 				return nil
@@ -100,7 +100,7 @@ var largeTests = []test{
 		}
 	}},
 	{"a large DeleteRange is seen by its own Update and by the next", func(t *testing.T, s storage.Store) {
-		ctx := patientFor(t, largePatience)
+		ctx := testContextFor(t, largeTestTimeout)
 		all := newLargeState().set(0, largeRows, 1)
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error { return all.write(ctx, tx, newLargeState()) }), "writing the rows")
 
@@ -118,7 +118,7 @@ var largeTests = []test{
 			if err := tx.DeleteRange(ctx, storage.Range{Start: low, End: high}); err != nil {
 				return err
 			}
-			if err := deleted.isEverywhere(ctx, tx); err != nil {
+			if err := deleted.matchesAllReads(ctx, tx); err != nil {
 				return fmt.Errorf("after DeleteRange, in the same Update: %w", err)
 			}
 			for _, i := range written {
@@ -126,7 +126,7 @@ var largeTests = []test{
 					return err
 				}
 			}
-			if err := first.isEverywhere(ctx, tx); err != nil {
+			if err := first.matchesAllReads(ctx, tx); err != nil {
 				return fmt.Errorf("after DeleteRange and Put, in the same Update: %w", err)
 			}
 			return nil
@@ -144,7 +144,7 @@ var largeTests = []test{
 			if got, err := tx.Get(ctx, largeKey(kept+2)); err != nil || got[0] != nil {
 				return errors.Join(err, storage.ErrConflict)
 			}
-			if err := first.isEverywhere(ctx, tx); err != nil {
+			if err := first.matchesAllReads(ctx, tx); err != nil {
 				return fmt.Errorf("in the next Update: %w", err)
 			}
 			if err := tx.Delete(largeKey(largeRows / 2)); err != nil {
@@ -154,13 +154,13 @@ var largeTests = []test{
 		}), "the Update after the one with the large DeleteRange")
 		require.NoError(t, await(t, ctx, one, "the Update with the large DeleteRange"), "the Update with the large DeleteRange")
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			require.NoError(t, second.isEverywhere(ctx, r), "after both Updates")
+			require.NoError(t, second.matchesAllReads(ctx, r), "after both Updates")
 		})
 	}},
 	{"two large Updates at once", func(t *testing.T, s storage.Store) {
-		ctx := patientFor(t, largePatience)
+		ctx := testContextFor(t, largeTestTimeout)
 		var done [2]bool
-		together(t, 2, func(i int) error {
+		runConcurrently(t, 2, func(i int) error {
 			ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
 				if err := tx.DeleteRange(ctx, storage.Range{}); err != nil {
 					return err
@@ -175,7 +175,7 @@ var largeTests = []test{
 			var errs []error
 			for i, ok := range done {
 				if ok {
-					errs = append(errs, newLargeState().set(i*1000, i*1000+largeRows, i+1).isAt(ctx, r, 0))
+					errs = append(errs, newLargeState().set(i*1000, i*1000+largeRows, i+1).matches(ctx, r, 0))
 				}
 			}
 			require.True(t, slices.Contains(errs, nil), "the contents are those of neither Update: %v", errs)
@@ -246,7 +246,7 @@ var errDiffers = errors.New("the rows are not those of one committed state")
 
 // isAt compares everything that r sees with s: by a scan forward or in reverse,
 // depending on turn. It returns an error that matches errDiffers if it differs.
-func (s *largeState) isAt(ctx context.Context, r storage.Reader, turn int) error {
+func (s *largeState) matches(ctx context.Context, r storage.Reader, turn int) error {
 	reverse := turn%2 == 1
 	found, last := 0, -1
 	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
@@ -274,8 +274,8 @@ func (s *largeState) isAt(ctx context.Context, r storage.Reader, turn int) error
 }
 
 // isEverywhere compares r with s by scans in both directions and by Get.
-func (s *largeState) isEverywhere(ctx context.Context, r storage.Reader) error {
-	if err := errors.Join(s.isAt(ctx, r, 0), s.isAt(ctx, r, 1)); err != nil {
+func (s *largeState) matchesAllReads(ctx context.Context, r storage.Reader) error {
+	if err := errors.Join(s.matches(ctx, r, 0), s.matches(ctx, r, 1)); err != nil {
 		return err
 	}
 	for i := 0; i < largeRows; i += 37 {

@@ -21,18 +21,18 @@ var lifecycleTests = []test{
 	}},
 	{"Close may be called by many at once", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
-		together(t, 8, func(int) error { return s.Close() })
-		refused(t, s)
+		runConcurrently(t, 8, func(int) error { return s.Close() })
+		requireClosed(t, s)
 	}},
 	{"a closed store runs nothing", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		require.NoError(t, s.Close(), "Close")
-		refused(t, s)
-		refused(t, s)
+		requireClosed(t, s)
+		requireClosed(t, s)
 	}},
 	{"a closed store says so even where the context is done", func(t *testing.T, s storage.Store) {
 		require.NoError(t, s.Close(), "Close")
-		ctx, cancel := context.WithCancel(patient(t))
+		ctx, cancel := context.WithCancel(testContext(t))
 		cancel()
 		require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { return nil }), storage.ErrClosed, "View on a closed store with a context that is done")
 		require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { return nil }), storage.ErrClosed, "Update on a closed store with a context that is done")
@@ -44,45 +44,45 @@ var lifecycleTests = []test{
 		view(t, s, func(_ context.Context, got storage.Reader) { r = got })
 		update(t, s, func(_ context.Context, got storage.Tx) { tx = got })
 		require.NoError(t, s.Close(), "Close")
-		deadReader(t, r)
-		deadReader(t, tx)
-		deadTx(t, tx)
+		requireReaderDone(t, r)
+		requireReaderDone(t, tx)
+		requireTxDone(t, tx)
 	}},
 	{"Close waits for a View, whose reads go on", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
-		ctx := patient(t)
+		ctx := testContext(t)
 		var closing <-chan error
 		require.NoError(t, s.View(ctx, func(r storage.Reader) error {
-			closing = closeBeside(t, ctx, s)
-			require.Equal(t, before, everything(t, ctx, r), "rows in a View during which Close was called")
+			closing = closeConcurrently(t, ctx, s)
+			require.Equal(t, before, readAll(t, ctx, r), "rows in a View during which Close was called")
 			require.Equal(t, "2", get(t, ctx, r, "b"), "Get in a View during which Close was called")
-			refused(t, s)
-			stillWaits(t, closing)
+			requireClosed(t, s)
+			requireBlocked(t, closing)
 			return nil
 		}), "a View during which Close was called")
 		require.NoError(t, await(t, ctx, closing, "Close after the View"), "Close after the View")
-		refused(t, s)
+		requireClosed(t, s)
 	}},
 	{"Close waits for an Update, which commits", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
-		ctx := patient(t)
+		ctx := testContext(t)
 		var closing <-chan error
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
 			put(t, tx, "a", "early")
-			closing = closeBeside(t, ctx, s)
+			closing = closeConcurrently(t, ctx, s)
 			require.Equal(t, "early", get(t, ctx, tx, "a"), "Get in an Update during which Close was called")
 			writeAll(t, ctx, tx)
-			stillWaits(t, closing)
+			requireBlocked(t, closing)
 			return nil
 		}), "an Update during which Close was called")
 		require.NoError(t, await(t, ctx, closing, "Close after the Update"), "Close after the Update")
 	}},
 	{"a panic in the last transaction lets Close end", func(t *testing.T, s storage.Store) {
-		ctx := patient(t)
+		ctx := testContext(t)
 		var closing <-chan error
 		require.Panics(t, func() {
 			_ = s.Update(ctx, func(storage.Tx) error {
-				closing = closeBeside(t, ctx, s)
+				closing = closeConcurrently(t, ctx, s)
 				panic("of the caller")
 			})
 		}, "Update lets a panic of fn pass")
@@ -91,12 +91,12 @@ var lifecycleTests = []test{
 	{"Close beside many transactions: each runs whole or is refused", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		const goroutines = 6
-		ctx := patient(t)
+		ctx := testContext(t)
 		begun := make(chan struct{}, goroutines)
 		done := background(func() error {
 			errs := make(chan error, goroutines)
 			for i := range goroutines {
-				go func() { errs <- untilClosed(ctx, s, i, begun) }()
+				go func() { errs <- runUntilClosed(ctx, s, i, begun) }()
 			}
 			var all error
 			for range goroutines {
@@ -109,14 +109,14 @@ var lifecycleTests = []test{
 		}
 		require.NoError(t, s.Close(), "Close beside transactions")
 		require.NoError(t, await(t, ctx, done, "transactions beside Close"), "transactions beside Close")
-		refused(t, s)
+		requireClosed(t, s)
 	}},
 }
 
 // refused shows that the store takes no new transaction.
-func refused(t *testing.T, s storage.Store) {
+func requireClosed(t *testing.T, s storage.Store) {
 	t.Helper()
-	ctx, ran := patient(t), false
+	ctx, ran := testContext(t), false
 	require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), storage.ErrClosed, "View on a closed store")
 	require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), storage.ErrClosed, "Update on a closed store")
 	require.False(t, ran, "fn was run")
@@ -124,7 +124,7 @@ func refused(t *testing.T, s storage.Store) {
 
 // closeBeside closes the store from another goroutine, and returns once it refuses
 // new transactions. Close itself waits for that of the caller.
-func closeBeside(t *testing.T, ctx context.Context, s storage.Store) <-chan error {
+func closeConcurrently(t *testing.T, ctx context.Context, s storage.Store) <-chan error {
 	t.Helper()
 	closing := background(s.Close)
 	for {
@@ -138,7 +138,7 @@ func closeBeside(t *testing.T, ctx context.Context, s storage.Store) <-chan erro
 }
 
 // stillWaits fails where Close has returned. It cannot see one that is about to.
-func stillWaits(t *testing.T, closing <-chan error) {
+func requireBlocked(t *testing.T, closing <-chan error) {
 	t.Helper()
 	select {
 	case err := <-closing:
@@ -149,7 +149,7 @@ func stillWaits(t *testing.T, closing <-chan error) {
 
 // untilClosed runs transactions until they are refused, and tells begun once the
 // first is done.
-func untilClosed(ctx context.Context, s storage.Store, i int, begun chan<- struct{}) error {
+func runUntilClosed(ctx context.Context, s storage.Store, i int, begun chan<- struct{}) error {
 	for n := 0; ; n++ {
 		finished := false
 		var err error

@@ -11,7 +11,7 @@ import (
 )
 
 // overruns are the ways to exceed a limit.
-var overruns = []struct {
+var limitViolations = []struct {
 	name string
 	want error
 	run  func(tx storage.Tx, l storage.Limits) error
@@ -31,8 +31,8 @@ func limitTests() []test {
 	tests := []test{
 		{"limits are large enough and constant", func(t *testing.T, s storage.Store) {
 			l := s.Limits()
-			require.GreaterOrEqual(t, l.KeyBytes, leastKeyBytes, "Limits().KeyBytes is below what every store must accept")
-			require.GreaterOrEqual(t, l.ValueBytes, leastValueBytes, "Limits().ValueBytes is below what every store must accept")
+			require.GreaterOrEqual(t, l.KeyBytes, minKeyBytes, "Limits().KeyBytes is below what every store must accept")
+			require.GreaterOrEqual(t, l.ValueBytes, minValueBytes, "Limits().ValueBytes is below what every store must accept")
 			fill(t, s, before)
 			require.Equal(t, l, s.Limits(), "Limits() changed after an Update")
 			update(t, s, func(context.Context, storage.Tx) {
@@ -65,11 +65,11 @@ func limitTests() []test {
 			require.True(t, contents(t, s)[key] == value, "the longest value of the longest key has changed")
 		}},
 	}
-	for _, c := range overruns {
+	for _, c := range limitViolations {
 		tests = append(tests, test{c.name + " fails the Update", func(t *testing.T, s storage.Store) {
 			fill(t, s, map[string]string{"committed": "1"})
 			for _, swallowed := range []bool{true, false} {
-				ctx := patient(t)
+				ctx := testContext(t)
 				err := s.Update(ctx, func(tx storage.Tx) error {
 					err := c.run(tx, s.Limits())
 					require.ErrorIs(t, err, c.want, "the error of the write")

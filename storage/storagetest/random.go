@@ -40,7 +40,7 @@ func compare(t *testing.T, a, b storage.Store) {
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range transactions {
-		sameAnswers(t, seed, randomTx(rng), a, b)
+		requireSameResults(t, seed, randomTx(rng), a, b)
 	}
 }
 
@@ -57,9 +57,9 @@ func seedOf(t *testing.T) uint64 {
 }
 
 // sameAnswers runs one transaction on both stores, and then compares what they hold.
-func sameAnswers(t *testing.T, seed uint64, x transaction, a, b storage.Store) {
+func requireSameResults(t *testing.T, seed uint64, x transaction, a, b storage.Store) {
 	t.Helper()
-	require.Equal(t, x.run(patient(t), b), x.run(patient(t), a), "set %s=%d to repeat this:\n%v", seedVariable, seed, x)
+	require.Equal(t, x.run(testContext(t), b), x.run(testContext(t), a), "set %s=%d to repeat this:\n%v", seedVariable, seed, x)
 	require.Equal(t, contents(t, b), contents(t, a), "set %s=%d to repeat this, which left:\n%v", seedVariable, seed, x)
 }
 
@@ -78,21 +78,21 @@ const (
 	endsPanic ending = "panic"
 )
 
-var errEnd = errors.New("the end of a random transaction")
+var errRollback = errors.New("the end of a random transaction")
 
 // run returns the answer to every step, and how the transaction ended.
-func (x transaction) run(ctx context.Context, s storage.Store) (answers []string) {
+func (x transaction) run(ctx context.Context, s storage.Store) (results []string) {
 	defer func() {
 		if p := recover(); p != nil {
-			answers = append(answers, fmt.Sprint("panic: ", p))
+			results = append(results, fmt.Sprint("panic: ", p))
 		}
 	}()
 	finish := func() error {
 		switch x.end {
 		case endsError:
-			return errEnd
+			return errRollback
 		case endsPanic:
-			panic(errEnd)
+			panic(errRollback)
 		default:
 			return nil
 		}
@@ -101,19 +101,19 @@ func (x transaction) run(ctx context.Context, s storage.Store) (answers []string
 	if x.view {
 		err = s.View(ctx, func(r storage.Reader) error {
 			for _, st := range x.steps {
-				answers = append(answers, st.read(ctx, r))
+				results = append(results, st.read(ctx, r))
 			}
 			return finish()
 		})
 	} else {
 		err = s.Update(ctx, func(tx storage.Tx) error {
 			for _, st := range x.steps {
-				answers = append(answers, st.write(ctx, tx))
+				results = append(results, st.write(ctx, tx))
 			}
 			return finish()
 		})
 	}
-	return append(answers, fmt.Sprint("returned ", err))
+	return append(results, fmt.Sprint("returned ", err))
 }
 
 func (x transaction) String() string {
@@ -141,7 +141,7 @@ var (
 
 func (st step) read(ctx context.Context, r storage.Reader) string {
 	if st.call == "scan" {
-		return answer(r.Scan(ctx, span(st.start, st.end), st.options))
+		return render(r.Scan(ctx, span(st.start, st.end), st.options))
 	}
 	var keys [][]byte
 	for k := range bytesOf(st.keys) {
@@ -150,7 +150,7 @@ func (st step) read(ctx context.Context, r storage.Reader) string {
 	values, err := r.Get(ctx, keys...)
 	var b strings.Builder
 	for _, v := range values {
-		b.WriteString(optional(v) + ";")
+		b.WriteString(renderValue(v) + ";")
 	}
 	return fmt.Sprint(b.String(), err)
 }
@@ -171,7 +171,7 @@ func (st step) write(ctx context.Context, tx storage.Tx) string {
 		var b strings.Builder
 		todo := st.keys
 		for e, err := range tx.Scan(ctx, span(st.start, st.end), st.options) {
-			fmt.Fprintf(&b, "%q=%s,%v;", e.Key, optional(e.Value), err)
+			fmt.Fprintf(&b, "%q=%s,%v;", e.Key, renderValue(e.Value), err)
 			if len(todo) > 0 {
 				fmt.Fprint(&b, tx.Put([]byte(todo[0]), []byte(st.value)), tx.Delete(e.Key))
 				todo = todo[1:]

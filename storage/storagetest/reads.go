@@ -21,7 +21,7 @@ var oddKeys = []string{
 var readTests = []test{
 	{"an empty store has no keys", func(t *testing.T, s storage.Store) {
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Empty(t, everything(t, ctx, r), "rows of an empty store")
+			require.Empty(t, readAll(t, ctx, r), "rows of an empty store")
 			got, err := r.Get(ctx, []byte(""), []byte("a"))
 			require.NoError(t, err, "Get in an empty store")
 			require.Equal(t, [][]byte{nil, nil}, got, "values in an empty store")
@@ -40,7 +40,7 @@ var readTests = []test{
 		})
 	}},
 	{"values are any bytes", func(t *testing.T, s storage.Store) {
-		values := append(slices.Clone(oddKeys), string(bytes.Repeat([]byte{0}, leastValueBytes)))
+		values := append(slices.Clone(oddKeys), string(bytes.Repeat([]byte{0}, minValueBytes)))
 		for _, v := range values {
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				put(t, tx, "k", v)
@@ -51,7 +51,7 @@ var readTests = []test{
 	}},
 	{"Get answers in the order of its arguments, repeats included", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3"})
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx, slices.Collect(bytesOf([]string{"c", "a", "x", "c", "b", "x", "a"}))...)
 			require.NoError(t, err, "Get with repeated keys")
 			require.Equal(t, [][]byte{[]byte("3"), []byte("1"), nil, []byte("3"), []byte("2"), nil, []byte("1")}, got, "values in the order of the arguments")
@@ -63,11 +63,11 @@ var readTests = []test{
 			require.NoError(t, tx.Put([]byte("nil"), nil), "Put of a nil value")
 			absentAndEmpty(t, ctx, tx)
 		})
-		both(t, s, func(ctx context.Context, r storage.Reader) { absentAndEmpty(t, ctx, r) })
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) { absentAndEmpty(t, ctx, r) })
 	}},
 	{"Get of nothing is nothing", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"": "x"})
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx)
 			require.NoError(t, err, "Get of no keys")
 			require.Empty(t, got, "values of no keys")
@@ -75,7 +75,7 @@ var readTests = []test{
 	}},
 	{"Get of a key longer than any is absent", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx, bytes.Repeat([]byte("a"), s.Limits().KeyBytes+1), []byte("a"))
 			require.NoError(t, err, "Get of a key that is too long")
 			require.Equal(t, [][]byte{nil, []byte("1")}, got, "values of a key that is too long and of another one")
@@ -97,9 +97,9 @@ var readTests = []test{
 	}},
 	{"reads under a context that is done give its error", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
-		done, cancel := context.WithCancel(patient(t))
+		done, cancel := context.WithCancel(testContext(t))
 		cancel()
-		both(t, s, func(_ context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(_ context.Context, r storage.Reader) {
 			_, err := r.Get(done, []byte("a"))
 			require.ErrorIs(t, err, context.Canceled, "Get with a context that is done")
 			yields := 0
@@ -130,7 +130,7 @@ func absentAndEmpty(t *testing.T, ctx context.Context, r storage.Reader) {
 }
 
 // both runs fn in a View and in an Update, which reads by other means.
-func both(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.Reader)) {
+func inViewAndUpdate(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.Reader)) {
 	t.Helper()
 	view(t, s, fn)
 	update(t, s, func(ctx context.Context, tx storage.Tx) { fn(ctx, tx) })

@@ -23,9 +23,9 @@ var scanTests = []test{
 		})
 		backward := slices.Clone(oddKeys)
 		slices.Reverse(backward)
-		both(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, oddKeys, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{}), "keys of a forward scan")
-			require.Equal(t, backward, keysOf(t, ctx, r, storage.Range{}, storage.ScanOptions{Reverse: true}), "keys of a reverse scan")
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
+			require.Equal(t, oddKeys, scanKeys(t, ctx, r, storage.Range{}, storage.ScanOptions{}), "keys of a forward scan")
+			require.Equal(t, backward, scanKeys(t, ctx, r, storage.Range{}, storage.ScanOptions{Reverse: true}), "keys of a reverse scan")
 		})
 	}},
 	{"a prefix has the keys that begin with it, all 0xff too", func(t *testing.T, s storage.Store) {
@@ -34,7 +34,7 @@ var scanTests = []test{
 				put(t, tx, k, "x")
 			}
 		})
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, p := range append(slices.Clone(oddKeys), "absent") {
 				want := []string{}
 				for _, k := range oddKeys {
@@ -42,24 +42,24 @@ var scanTests = []test{
 						want = append(want, k)
 					}
 				}
-				got := keysOf(t, ctx, r, storage.Prefix([]byte(p)), storage.ScanOptions{})
+				got := scanKeys(t, ctx, r, storage.Prefix([]byte(p)), storage.ScanOptions{})
 				require.Equal(t, want, got, "prefix %q", p)
 				slices.Reverse(want)
-				got = keysOf(t, ctx, r, storage.Prefix([]byte(p)), storage.ScanOptions{Reverse: true})
+				got = scanKeys(t, ctx, r, storage.Prefix([]byte(p)), storage.ScanOptions{Reverse: true})
 				require.Equal(t, want, got, "prefix %q in reverse", p)
 			}
 		})
 	}},
 	{"every range and option over committed entries", func(t *testing.T, s storage.Store) {
-		fill(t, s, ranged)
-		view(t, s, func(ctx context.Context, r storage.Reader) { everyScan(t, ctx, r) })
+		fill(t, s, scanEntries)
+		view(t, s, func(ctx context.Context, r storage.Reader) { checkAllScans(t, ctx, r) })
 	}},
 	{"every range and option over the transaction's own entries", func(t *testing.T, s storage.Store) {
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
-			for k, v := range ranged {
+			for k, v := range scanEntries {
 				put(t, tx, k, v)
 			}
-			everyScan(t, ctx, tx)
+			checkAllScans(t, ctx, tx)
 		})
 	}},
 	{"every range and option over committed and own entries at once", func(t *testing.T, s storage.Store) {
@@ -67,23 +67,23 @@ var scanTests = []test{
 			"a": "1", "b": "an old value", "bb": "1", "c": "1", "c\x00": "1", "d": "1", "dd": "1", "f": "1", "ff": "1",
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
-			put(t, tx, "b", ranged["b"])
+			put(t, tx, "b", scanEntries["b"])
 			put(t, tx, "e", "put and deleted")
 			put(t, tx, "dd", "overwritten and deleted")
 			del(t, tx, "a", "bb", "c\x00", "ff", "e", "dd", "d", "g")
-			for k, v := range ranged {
+			for k, v := range scanEntries {
 				put(t, tx, k, v)
 			}
-			everyScan(t, ctx, tx)
+			checkAllScans(t, ctx, tx)
 		})
-		view(t, s, func(ctx context.Context, r storage.Reader) { everyScan(t, ctx, r) })
+		view(t, s, func(ctx context.Context, r storage.Reader) { checkAllScans(t, ctx, r) })
 	}},
 	{"bounds may be longer than any key", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "1"})
 		long := strings.Repeat("a", s.Limits().KeyBytes+1)
-		both(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, []string{"b"}, keysOf(t, ctx, r, span(long, ""), storage.ScanOptions{}), "keys from a bound that is too long")
-			require.Equal(t, []string{"a"}, keysOf(t, ctx, r, span("", long), storage.ScanOptions{Reverse: true}), "keys up to a bound that is too long")
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
+			require.Equal(t, []string{"b"}, scanKeys(t, ctx, r, span(long, ""), storage.ScanOptions{}), "keys from a bound that is too long")
+			require.Equal(t, []string{"a"}, scanKeys(t, ctx, r, span("", long), storage.ScanOptions{Reverse: true}), "keys up to a bound that is too long")
 		})
 	}},
 	{"a sequence may be ranged over again, and scans anew", func(t *testing.T, s storage.Store) {
@@ -91,21 +91,21 @@ var scanTests = []test{
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			seq := r.Scan(ctx, storage.Range{}, storage.ScanOptions{Limit: 2})
 			for range 3 {
-				require.Equal(t, []string{"a", "c"}, keysIn(t, seq), "keys of a sequence that is used several times")
+				require.Equal(t, []string{"a", "c"}, collectKeys(t, seq), "keys of a sequence that is used several times")
 			}
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			seq := tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: true})
-			require.Equal(t, []string{"c", "a"}, keysIn(t, seq), "keys in reverse, before the writes")
+			require.Equal(t, []string{"c", "a"}, collectKeys(t, seq), "keys in reverse, before the writes")
 			put(t, tx, "b", "1")
-			require.Equal(t, []string{"c", "b", "a"}, keysIn(t, seq), "it scans as of when its loop begins")
+			require.Equal(t, []string{"c", "b", "a"}, collectKeys(t, seq), "it scans as of when its loop begins")
 			del(t, tx, "c")
-			require.Equal(t, []string{"b", "a"}, keysIn(t, seq), "keys in reverse, after the Delete")
+			require.Equal(t, []string{"b", "a"}, collectKeys(t, seq), "keys in reverse, after the Delete")
 		})
 	}},
 	{"a scan does not see the writes of its loop", func(t *testing.T, s storage.Store) {
 		for _, reverse := range []bool{false, true} {
-			entries := numbered(40)
+			entries := numberedEntries(40)
 			fill(t, s, entries)
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				put(t, tx, "0010", "own") // so that committed and own entries are mixed
@@ -123,7 +123,7 @@ var scanTests = []test{
 						del(t, tx, "0010", "0016", "0026", string(e.Key))
 					case 8:
 						require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "DeleteRange during a scan")
-						require.Empty(t, everything(t, ctx, tx), "a new scan does see them")
+						require.Empty(t, readAll(t, ctx, tx), "a new scan does see them")
 					}
 				}
 				require.Equal(t, entries, seen, "reverse: %v", reverse)
@@ -132,7 +132,7 @@ var scanTests = []test{
 		}
 	}},
 	{"scans may run inside one another", func(t *testing.T, s storage.Store) {
-		fill(t, s, numbered(5))
+		fill(t, s, numberedEntries(5))
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "0005", "own")
 			pairs := 0
@@ -148,15 +148,15 @@ var scanTests = []test{
 		})
 	}},
 	{"a scan may be left early", func(t *testing.T, s storage.Store) {
-		fill(t, s, numbered(10))
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		fill(t, s, numberedEntries(10))
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}, {Limit: 5}} {
 				for _, err := range r.Scan(ctx, storage.Range{}, o) {
 					require.NoError(t, err, "Scan")
 					break
 				}
 			}
-			require.Len(t, everything(t, ctx, r), 10, "rows after scans that were left early")
+			require.Len(t, readAll(t, ctx, r), 10, "rows after scans that were left early")
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
@@ -168,7 +168,7 @@ var scanTests = []test{
 		require.Len(t, contents(t, s), 9, "rows after the Delete during a scan that was left early")
 	}},
 	{"a scan that is still in iter.Pull when fn ends", func(t *testing.T, s storage.Store) {
-		fill(t, s, numbered(10))
+		fill(t, s, numberedEntries(10))
 		for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
 			for _, c := range []struct {
 				name string
@@ -202,8 +202,8 @@ var scanTests = []test{
 	}},
 	{"a scan ends when its context is done", func(t *testing.T, s storage.Store) {
 		const entries, slack = 1500, 1000 // a store may read so far before it looks
-		fill(t, s, numbered(entries))
-		both(t, s, func(ctx context.Context, r storage.Reader) {
+		fill(t, s, numberedEntries(entries))
+		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
 				ctx, cancel := context.WithCancel(ctx)
 				read, failed := 0, 0
@@ -226,20 +226,20 @@ var scanTests = []test{
 }
 
 // ranged is what everyScan expects to find.
-var ranged = map[string]string{"b": "1", "c": "", "d": "3", "dd": "4", "f": "5"}
+var scanEntries = map[string]string{"b": "1", "c": "", "d": "3", "dd": "4", "f": "5"}
 
 // everyScan compares every kind of scan over ranged with what the model answers.
-func everyScan(t *testing.T, ctx context.Context, r storage.Reader) {
+func checkAllScans(t *testing.T, ctx context.Context, r storage.Reader) {
 	t.Helper()
-	want := &modelTx{entries: ranged}
+	want := &modelTx{entries: scanEntries}
 	bounds := []string{"", "\x00", "a", "b", "b\x00", "c", "cc", "d", "dd", "dd\x00", "e", "f", "f\x00", "g", "\xff"}
 	for _, start := range bounds {
 		for _, end := range bounds { // inverted and empty ranges included
-			for limit := range len(ranged) + 2 {
+			for limit := range len(scanEntries) + 2 {
 				for flags := range 4 {
 					o := storage.ScanOptions{Limit: limit, Reverse: flags&1 != 0, KeysOnly: flags&2 != 0}
 					require.Equal(t,
-						answer(want.Scan(ctx, span(start, end), o)), answer(r.Scan(ctx, span(start, end), o)),
+						render(want.Scan(ctx, span(start, end), o)), render(r.Scan(ctx, span(start, end), o)),
 						"from %q to %q with %+v", start, end, o)
 				}
 			}
@@ -248,27 +248,27 @@ func everyScan(t *testing.T, ctx context.Context, r storage.Reader) {
 }
 
 // answer renders what a scan yields, so that two can be compared.
-func answer(seq iter.Seq2[storage.Entry, error]) string {
+func render(seq iter.Seq2[storage.Entry, error]) string {
 	var b bytes.Buffer
 	for e, err := range seq {
 		if err != nil {
 			fmt.Fprintf(&b, "error %v;", err)
 			continue
 		}
-		fmt.Fprintf(&b, "%q=%s;", e.Key, optional(e.Value))
+		fmt.Fprintf(&b, "%q=%s;", e.Key, renderValue(e.Value))
 	}
 	return b.String()
 }
 
 // optional renders a value, and nil unlike an empty one.
-func optional(v []byte) string {
+func renderValue(v []byte) string {
 	if v == nil {
 		return "nil"
 	}
 	return fmt.Sprintf("%q", v)
 }
 
-func keysIn(t *testing.T, seq iter.Seq2[storage.Entry, error]) []string {
+func collectKeys(t *testing.T, seq iter.Seq2[storage.Entry, error]) []string {
 	t.Helper()
 	keys := []string{}
 	for e, err := range seq {

@@ -19,9 +19,9 @@ var snapshotTests = []test{
 	{"a View keeps its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, before, everything(t, ctx, r), "rows in the View before the other Update")
-			changeBeside(t, ctx, s)
-			require.Equal(t, before, everything(t, ctx, r), "rows in the View after the other Update")
+			require.Equal(t, before, readAll(t, ctx, r), "rows in the View before the other Update")
+			updateConcurrently(t, ctx, s)
+			require.Equal(t, before, readAll(t, ctx, r), "rows in the View after the other Update")
 			require.Equal(t, "1", get(t, ctx, r, "a"), "Get in the View after the other Update")
 			got, err := r.Get(ctx, []byte("new"), []byte("b"))
 			require.NoError(t, err, "Get in the View after the other Update")
@@ -34,10 +34,10 @@ var snapshotTests = []test{
 			"Get":                  func(ctx context.Context, r storage.Reader) error { _, err := r.Get(ctx, []byte("a")); return err },
 			"Get of an absent key": func(ctx context.Context, r storage.Reader) error { _, err := r.Get(ctx, []byte("x")); return err },
 			"Scan": func(ctx context.Context, r storage.Reader) error {
-				return firstOf(r.Scan(ctx, storage.Range{}, storage.ScanOptions{}))
+				return firstError(r.Scan(ctx, storage.Range{}, storage.ScanOptions{}))
 			},
 			"Scan of an empty range": func(ctx context.Context, r storage.Reader) error {
-				return firstOf(r.Scan(ctx, span("x", "y"), storage.ScanOptions{}))
+				return firstError(r.Scan(ctx, span("x", "y"), storage.ScanOptions{}))
 			},
 		}
 		for name, read := range firstReads {
@@ -47,24 +47,24 @@ var snapshotTests = []test{
 			fill(t, s, before)
 			view(t, s, func(ctx context.Context, r storage.Reader) {
 				require.NoError(t, read(ctx, r), "the first read: %s", name)
-				changeBeside(t, ctx, s)
-				require.Equal(t, before, everything(t, ctx, r), "an Update after the first read (%s) is visible", name)
+				updateConcurrently(t, ctx, s)
+				require.Equal(t, before, readAll(t, ctx, r), "an Update after the first read (%s) is visible", name)
 			})
 		}
 	}},
 	{"a View before its first read sees a committed state from its call on", func(t *testing.T, s storage.Store) {
 		fill(t, s, before)
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			changeBeside(t, ctx, s)
-			first := everything(t, ctx, r)
+			updateConcurrently(t, ctx, s)
+			first := readAll(t, ctx, r)
 			require.Contains(t, []map[string]string{before, changed}, first, "the first read sees a mixture")
 			update(t, s, func(_ context.Context, tx storage.Tx) { put(t, tx, "later", "1") })
-			require.Equal(t, first, everything(t, ctx, r), "the snapshot changed after the first read")
+			require.Equal(t, first, readAll(t, ctx, r), "the snapshot changed after the first read")
 		})
 	}},
 	{"Updates become visible in the order in which they are serialized", orderTest},
 	{"a scan goes on over its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
-		entries := numbered(500)
+		entries := numberedEntries(500)
 		fill(t, s, entries)
 		for _, reverse := range []bool{false, true} {
 			view(t, s, func(ctx context.Context, r storage.Reader) {
@@ -115,7 +115,7 @@ var snapshotTests = []test{
 	}},
 	{"an Update that returned is seen by every later View and Update", func(t *testing.T, s storage.Store) {
 		const goroutines, each = 6, 30
-		ctx := patient(t)
+		ctx := testContext(t)
 		var returned [goroutines]atomic.Int64 // by goroutine, the last number it committed
 		key := func(i int) string { return "key of " + strconv.Itoa(i) }
 		check := func(ctx context.Context, r storage.Reader, floor [goroutines]int64) error {
@@ -136,7 +136,7 @@ var snapshotTests = []test{
 			}
 			return floor
 		}
-		together(t, goroutines, func(i int) error {
+		runConcurrently(t, goroutines, func(i int) error {
 			for n := range each {
 				floor := committedSoFar()
 				ok, err := committed(storage.Run(ctx, s, func(tx storage.Tx) error {
@@ -164,7 +164,7 @@ var snapshotTests = []test{
 	}},
 	{"many Views at once see one committed state each", func(t *testing.T, s storage.Store) {
 		const views, states = 4, 40
-		ctx := patient(t)
+		ctx := testContext(t)
 		write := func(state int) error {
 			return s.Update(ctx, func(tx storage.Tx) error {
 				for i := range fillRows {
@@ -177,7 +177,7 @@ var snapshotTests = []test{
 		}
 		require.NoError(t, write(0), "the first Update")
 		var written atomic.Bool
-		together(t, views+1, func(i int) error {
+		runConcurrently(t, views+1, func(i int) error {
 			if i == views {
 				defer written.Store(true)
 				for state := range states {
@@ -214,7 +214,7 @@ var changed = map[string]string{"a": "changed", "d": "4", "new": "1"}
 
 // changeBeside commits an Update from another goroutine, while the caller is in a
 // transaction of its own that must not hold it up.
-func changeBeside(t *testing.T, ctx context.Context, s storage.Store) {
+func updateConcurrently(t *testing.T, ctx context.Context, s storage.Store) {
 	t.Helper()
 	require.NoError(t, await(t, ctx, background(func() error {
 		return s.Update(ctx, func(tx storage.Tx) error {
@@ -233,7 +233,7 @@ func changeBeside(t *testing.T, ctx context.Context, s storage.Store) {
 }
 
 // firstOf runs a scan up to its first entry.
-func firstOf(seq iter.Seq2[storage.Entry, error]) error {
+func firstError(seq iter.Seq2[storage.Entry, error]) error {
 	for _, err := range seq {
 		return err
 	}
@@ -244,12 +244,12 @@ func firstOf(seq iter.Seq2[storage.Entry, error]) error {
 // on other keys by each goroutine, while Views look for a link without the one before.
 func orderTest(t *testing.T, s storage.Store) {
 	const writers, viewers, each = 4, 3, 40
-	ctx := patient(t)
+	ctx := testContext(t)
 	link := func(n int) []byte { return fmt.Appendf(nil, "link/%06d", n) }
 	var working atomic.Int32
 	working.Store(writers)
 	var longest atomic.Int64 // links that have been acknowledged
-	together(t, writers+viewers, func(i int) error {
+	runConcurrently(t, writers+viewers, func(i int) error {
 		if i < writers {
 			defer working.Add(-1)
 			for range each {

@@ -35,8 +35,8 @@ import (
 
 // The least that every store must accept.
 const (
-	leastKeyBytes   = 2048
-	leastValueBytes = 64
+	minKeyBytes   = 2048
+	minValueBytes = 64
 )
 
 // fillRows is the number of rows that fill writes in one Update.
@@ -45,11 +45,11 @@ const fillRows = 32
 // patience bounds every wait, so that a store that blocks forever fails its test with a
 // message. A store that ignores its context is stopped by the watchdog. It is long enough
 // for a machine that is slow, and runs other tests at the same time.
-const patience = 5 * time.Minute
+const testTimeout = 5 * time.Minute
 
-// largePatience is the same for the tests of large transactions. It is shorter than the
+// largeTestTimeout is the same for the tests of large transactions. It is shorter than the
 // wait of the watchdog.
-const largePatience = 15 * time.Minute
+const largeTestTimeout = 15 * time.Minute
 
 // test is one promise. Its store is new and empty.
 type test struct {
@@ -103,9 +103,9 @@ func runGroups(t *testing.T, open func(t *testing.T) storage.Store, groups []gro
 }
 
 // patient is a context that ends well after any test should.
-func patient(t *testing.T) context.Context { return patientFor(t, patience) }
+func testContext(t *testing.T) context.Context { return testContextFor(t, testTimeout) }
 
-func patientFor(t *testing.T, wait time.Duration) context.Context {
+func testContextFor(t *testing.T, wait time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	t.Cleanup(cancel)
@@ -115,7 +115,7 @@ func patientFor(t *testing.T, wait time.Duration) context.Context {
 // view runs fn in a View that must succeed.
 func view(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.Reader)) {
 	t.Helper()
-	ctx := patient(t)
+	ctx := testContext(t)
 	require.NoError(t, s.View(ctx, func(r storage.Reader) error {
 		fn(ctx, r)
 		return nil
@@ -125,7 +125,7 @@ func view(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.
 // update runs fn in an Update that must succeed.
 func update(t *testing.T, s storage.Store, fn func(ctx context.Context, tx storage.Tx)) {
 	t.Helper()
-	ctx := patient(t)
+	ctx := testContext(t)
 	require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
 		fn(ctx, tx)
 		return nil
@@ -145,7 +145,7 @@ func fill(t *testing.T, s storage.Store, entries map[string]string) {
 }
 
 // numbered is n entries, whose keys and values are four digits.
-func numbered(n int) map[string]string {
+func numberedEntries(n int) map[string]string {
 	entries := make(map[string]string, n)
 	for i := range n {
 		entries[fmt.Sprintf("%04d", i)] = fmt.Sprintf("%04d", i)
@@ -157,12 +157,12 @@ func numbered(n int) map[string]string {
 func contents(t *testing.T, s storage.Store) map[string]string {
 	t.Helper()
 	var all map[string]string
-	view(t, s, func(ctx context.Context, r storage.Reader) { all = everything(t, ctx, r) })
+	view(t, s, func(ctx context.Context, r storage.Reader) { all = readAll(t, ctx, r) })
 	return all
 }
 
 // everything is all that a transaction sees.
-func everything(t *testing.T, ctx context.Context, r storage.Reader) map[string]string {
+func readAll(t *testing.T, ctx context.Context, r storage.Reader) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
@@ -173,7 +173,7 @@ func everything(t *testing.T, ctx context.Context, r storage.Reader) map[string]
 }
 
 // keysOf is the keys of a scan, in the order in which it yields them.
-func keysOf(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Range, o storage.ScanOptions) []string {
+func scanKeys(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Range, o storage.ScanOptions) []string {
 	t.Helper()
 	keys := []string{}
 	for e, err := range r.Scan(ctx, rg, o) {
@@ -239,7 +239,7 @@ func await(t *testing.T, ctx context.Context, done <-chan error, what string) er
 
 // together runs n copies of fn, each on its own goroutine, and returns when all
 // have ended and none has failed. fn must not use t.
-func together(t *testing.T, n int, fn func(i int) error) {
+func runConcurrently(t *testing.T, n int, fn func(i int) error) {
 	t.Helper()
 	errs := make([]error, n)
 	var all sync.WaitGroup

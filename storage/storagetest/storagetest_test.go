@@ -16,16 +16,16 @@ import (
 
 // shelf keeps memory stores by directory, so that RunDurable has something to run
 // over here. Only its stores' Close differs: what they hold stays on the shelf.
-type shelf struct {
+type storesByDir struct {
 	mu     sync.Mutex
 	stores map[string]storage.Store
 }
 
-type shelved struct{ storage.Store }
+type withoutClose struct{ storage.Store }
 
-func (shelved) Close() error { return nil }
+func (withoutClose) Close() error { return nil }
 
-func (s *shelf) open(t *testing.T, dir string) storage.Store {
+func (s *storesByDir) open(t *testing.T, dir string) storage.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stores[dir] == nil {
@@ -33,12 +33,12 @@ func (s *shelf) open(t *testing.T, dir string) storage.Store {
 		t.Cleanup(func() { _ = m.Close() })
 		s.stores[dir] = m
 	}
-	return shelved{s.stores[dir]}
+	return withoutClose{s.stores[dir]}
 }
 
 func TestRunDurable(t *testing.T) {
 	t.Parallel()
-	s := &shelf{stores: map[string]storage.Store{}}
+	s := &storesByDir{stores: map[string]storage.Store{}}
 	RunDurable(t, s.open)
 }
 

@@ -26,13 +26,13 @@ func transferTest(t *testing.T, s storage.Store) {
 	fill(t, s, entries)
 
 	seed := seedOf(t)
-	ctx := patient(t)
+	ctx := testContext(t)
 	var working atomic.Int32
 	working.Store(writers)
-	together(t, writers+viewers, func(i int) error {
+	runConcurrently(t, writers+viewers, func(i int) error {
 		if i >= writers {
 			for working.Load() > 0 {
-				if err := s.View(ctx, func(r storage.Reader) error { return sumIs(ctx, r, total) }); err != nil {
+				if err := s.View(ctx, func(r storage.Reader) error { return checkSum(ctx, r, total) }); err != nil {
 					return err
 				}
 			}
@@ -43,18 +43,18 @@ func transferTest(t *testing.T, s storage.Store) {
 		for range each {
 			from, to, amount, undo := account(rng.IntN(accounts)), account(rng.IntN(accounts)), rng.IntN(opening), rng.IntN(5) == 0
 			err := storage.Run(ctx, s, func(tx storage.Tx) error {
-				if err := sumIs(ctx, tx, total); err != nil {
+				if err := checkSum(ctx, tx, total); err != nil {
 					return err
 				}
 				if err := transfer(ctx, tx, from, to, amount); err != nil {
 					return err
 				}
 				if undo {
-					return errEnd
+					return errRollback
 				}
-				return sumIs(ctx, tx, total)
+				return checkSum(ctx, tx, total)
 			})
-			if undo && errors.Is(err, errEnd) {
+			if undo && errors.Is(err, errRollback) {
 				continue
 			}
 			if _, err := committed(err); err != nil {
@@ -64,7 +64,7 @@ func transferTest(t *testing.T, s storage.Store) {
 		return nil
 	})
 	view(t, s, func(ctx context.Context, r storage.Reader) {
-		require.NoError(t, sumIs(ctx, r, total), "the sum of all accounts in the end")
+		require.NoError(t, checkSum(ctx, r, total), "the sum of all accounts in the end")
 	})
 }
 
@@ -90,7 +90,7 @@ func transfer(ctx context.Context, tx storage.Tx, from, to string, amount int) e
 }
 
 // sumIs adds up all accounts, by a scan and by a Get of each.
-func sumIs(ctx context.Context, r storage.Reader, want int) error {
+func checkSum(ctx context.Context, r storage.Reader, want int) error {
 	scanned, keys := 0, [][]byte{}
 	for e, err := range r.Scan(ctx, storage.Prefix([]byte("account/")), storage.ScanOptions{}) {
 		if err != nil {

@@ -29,12 +29,12 @@ func watch(t *testing.T) {
 }
 
 // watchFor calls bark with all goroutines if t has not ended after limit.
-func watchFor(t testing.TB, limit time.Duration, bark func(report string)) {
+func watchFor(t testing.TB, limit time.Duration, fire func(report string)) {
 	timer := time.AfterFunc(limit, func() {
 		var all strings.Builder
 		fmt.Fprintf(&all, "storagetest: %s has not ended after %v. The backend probably waits for itself. All goroutines:\n\n", t.Name(), limit)
 		_ = pprof.Lookup("goroutine").WriteTo(&all, 2) // a Builder does not fail
-		bark(all.String())
+		fire(all.String())
 	})
 	t.Cleanup(func() { timer.Stop() }) // cleanups run last in, first out: after the Close of the store
 }

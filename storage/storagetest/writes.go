@@ -29,7 +29,7 @@ var writeTests = []test{
 			del(t, tx)
 			del(t, tx, "never there")
 			del(t, tx, "a", "never there", "c", "a", "")
-			require.Equal(t, map[string]string{"b": "2"}, everything(t, ctx, tx), "rows within the Update")
+			require.Equal(t, map[string]string{"b": "2"}, readAll(t, ctx, tx), "rows within the Update")
 		})
 		require.Equal(t, map[string]string{"b": "2"}, contents(t, s), "rows after the Update")
 	}},
@@ -54,15 +54,15 @@ var writeTests = []test{
 		bounds := []string{"", "a", "b", "b\x00", "cc", "dd", "e", "f", "f\x00", "\xff"}
 		for _, start := range bounds {
 			for _, end := range bounds {
-				fill(t, s, ranged)
+				fill(t, s, scanEntries)
 				want := &modelTx{entries: map[string]string{}}
-				for k, v := range ranged {
+				for k, v := range scanEntries {
 					want.entries[k] = v
 				}
 				require.NoError(t, want.DeleteRange(t.Context(), span(start, end)), "DeleteRange of the model")
 				update(t, s, func(ctx context.Context, tx storage.Tx) {
 					require.NoError(t, tx.DeleteRange(ctx, span(start, end)), "DeleteRange")
-					require.Equal(t, want.entries, everything(t, ctx, tx), "from %q to %q", start, end)
+					require.Equal(t, want.entries, readAll(t, ctx, tx), "from %q to %q", start, end)
 				})
 				require.Equal(t, want.entries, contents(t, s), "from %q to %q", start, end)
 			}
@@ -93,7 +93,7 @@ var writeTests = []test{
 			put(t, tx, "r/changed", "1")
 			del(t, tx, "r/deleted")
 			require.NoError(t, tx.DeleteRange(ctx, storage.Prefix([]byte("r/"))), "DeleteRange")
-			require.Equal(t, map[string]string{"s": "0"}, everything(t, ctx, tx), "rows within the Update")
+			require.Equal(t, map[string]string{"s": "0"}, readAll(t, ctx, tx), "rows within the Update")
 			put(t, tx, "r/newer", "1")
 			got, err := tx.Get(ctx, []byte("r/new"), []byte("r/old"), []byte("r/newer"))
 			require.NoError(t, err, "Get within the Update")
@@ -103,7 +103,7 @@ var writeTests = []test{
 	}},
 	{"DeleteRange under a context that is done dooms", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
-		ctx := patient(t)
+		ctx := testContext(t)
 		done, cancel := context.WithCancel(ctx)
 		cancel()
 		err := s.Update(ctx, func(tx storage.Tx) error {

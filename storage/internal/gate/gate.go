@@ -8,7 +8,7 @@ import "sync"
 // turned away at once, not wait.
 type Gate struct {
 	mu      sync.Mutex // orders Add against Wait
-	isShut  bool
+	closed  bool
 	running sync.WaitGroup
 }
 
@@ -16,7 +16,7 @@ type Gate struct {
 func (g *Gate) Enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.isShut {
+	if g.closed {
 		return false
 	}
 	g.running.Add(1)
@@ -27,9 +27,9 @@ func (g *Gate) Enter() bool {
 func (g *Gate) Leave() { g.running.Done() }
 
 // Shut turns away whoever comes from now on, and waits for those within.
-func (g *Gate) Shut() {
+func (g *Gate) Close() {
 	g.mu.Lock()
-	g.isShut = true
+	g.closed = true
 	g.mu.Unlock()
 	g.running.Wait()
 }
