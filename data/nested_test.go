@@ -17,7 +17,7 @@ import (
 )
 
 // nestedText is in the text of storage.ErrNested.
-const nestedText = "inside of another write of the same store"
+const nestedText = "nested write: use the transaction of the outer write"
 
 // callbacks are the calls that run a function of the caller inside of a write.
 func callbacks(ws *data.Workspace, customer data.CustomerID, rooms int, laterKey string) map[string]func(ctx context.Context, fn func(context.Context) error) error {

@@ -12,24 +12,27 @@ import (
 	"io"
 )
 
-// A backup is a line that says what it is, and chunks: the length of the payload and
-// its CRC-32C, in four bytes each, and the payload. That is rows, each a key and a
-// value with their lengths before them. An empty chunk is the end; after it come the
-// number of rows, in eight bytes, and the SHA-256 of all that came before.
+// A backup consists of a header line and a sequence of chunks. A chunk is the length of its
+// payload and the CRC-32C of the payload, four bytes each, followed by the payload. The
+// payload contains rows; each is a key and a value, both prefixed with their length. An
+// empty chunk marks the end. It is followed by the number of rows in eight bytes, and the
+// SHA-256 of everything before it.
 const (
 	backupMagic      = "customerportal backup 1\n"
-	chunkBytes       = 256 << 10 // of a payload, unless one row is longer
+	chunkBytes       = 256 << 10 // size of a payload, unless a single row is longer
 	maxChunkBytes    = 1 << 30
 	chunkHeaderBytes = 4 + 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Backup writes every row of a store to w, and says how many there are. It reads one
-// snapshot: Updates go on meanwhile and are not in it. A w that is slow keeps that
-// snapshot open, and on disk what is deleted meanwhile.
+// Backup writes every row of a store to w and returns the number of rows. It reads one
+// snapshot; Updates can run at the same time and are not included. While w is slow, the
+// snapshot stays open and the store cannot reclaim the space of rows that are deleted
+// meanwhile.
 //
-// What was deleted before is not in a backup, what is deleted later still is.
+// A backup does not contain rows that were deleted before, but it still contains rows that
+// are deleted later.
 func Backup(ctx context.Context, s Store, w io.Writer) (rows int64, err error) {
 	b := &backupWriter{to: w, sum: sha256.New()}
 	err = s.View(ctx, func(r Reader) error {
@@ -52,7 +55,7 @@ func Backup(ctx context.Context, s Store, w io.Writer) (rows int64, err error) {
 type backupWriter struct {
 	to    io.Writer
 	sum   hash.Hash
-	chunk []byte // the payload that gathers
+	chunk []byte // the payload that is being filled
 	rows  int64
 }
 
@@ -102,14 +105,14 @@ func (b *backupWriter) end() error {
 	return b.write(b.sum.Sum(nil))
 }
 
-// Restore fills an empty store with what [Backup] wrote, and says how many rows that
-// is. It returns [ErrNotEmpty] where the store holds anything, and an error that
-// matches [ErrCorrupt] where the backup is not whole and unchanged, to its last byte;
-// the store is then empty again. A row longer than the store takes is [ErrTooLarge].
+// Restore writes the rows of a [Backup] to an empty store and returns their number. It
+// returns [ErrNotEmpty] if the store contains data. If the backup is incomplete or was
+// modified, the error matches [ErrCorrupt]. If a row exceeds the limits of the store, the
+// error matches [ErrTooLarge]. After an error Restore deletes the rows that it has written.
 //
-// It takes many transactions. Until it returns nil nothing else may use the store, and
-// after a crash the store holds a part, which is good for nothing: make it anew. For a
-// directory of Badger there is a Restore beside its Open that has no such state.
+// Restore uses many transactions. Until it returns nil, nothing else may use the store.
+// After a crash the store contains a part of the rows and must be created again. The
+// Restore of the badger package avoids this by renaming a complete directory.
 func Restore(ctx context.Context, s Store, input io.Reader) (rows int64, err error) {
 	err = s.View(ctx, func(r Reader) error {
 		for _, err := range r.Scan(ctx, Range{}, ScanOptions{Limit: 1, KeysOnly: true}) {
@@ -127,19 +130,19 @@ func Restore(ctx context.Context, s Store, input io.Reader) (rows int64, err err
 	return b.rows, nil
 }
 
-// A restore writes and deletes in transactions of at most so many rows, and of at most
-// so many bytes unless one row is longer: other Updates do not have to wait long, and
-// the memory that it needs is bounded.
+// A restore writes and deletes in transactions of at most restoreRows rows and restoreBytes
+// bytes (or a single row if that is longer), so that other Updates do not wait long and
+// memory use is bounded.
 const (
 	restoreRows  = 5_000
 	restoreBytes = 4 << 20
 )
 
-// empty deletes every row.
+// deleteAll deletes every row of s.
 func deleteAll(ctx context.Context, s Store) error {
 	remaining := Range{}
 	for {
-		var next []byte // the first row that is left, or nil
+		var next []byte // the first row that was not deleted, or nil
 		err := Run(ctx, s, func(tx Tx) error {
 			next = nil
 			writes, bytes := restoreRows, restoreBytes
@@ -160,7 +163,7 @@ func deleteAll(ctx context.Context, s Store) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("storage: deleting the rows of an incomplete restore: %w", err)
+			return fmt.Errorf("storage: cannot delete the rows of a failed restore; create the store again: %w", err)
 		}
 		if next == nil {
 			return nil
@@ -182,7 +185,7 @@ func (b *backupReader) read(ctx context.Context) error {
 		return err
 	}
 	if string(magic) != backupMagic {
-		return corruptBackup("it is none, or of another version")
+		return corruptBackup("not a backup, or a backup of an unsupported version")
 	}
 	for {
 		head, err := b.next(chunkHeaderBytes)
@@ -191,14 +194,14 @@ func (b *backupReader) read(ctx context.Context) error {
 		}
 		length := binary.BigEndian.Uint32(head)
 		if length > maxChunkBytes {
-			return corruptBackup("a chunk")
+			return corruptBackup("a chunk is too long")
 		}
 		chunk, err := b.next(int(length))
 		if err != nil {
 			return err
 		}
 		if binary.BigEndian.Uint32(head[4:]) != crc32.Checksum(chunk, castagnoli) {
-			return corruptBackup("a chunk")
+			return corruptBackup("a chunk does not match its checksum")
 		}
 		if length == 0 {
 			return b.end()
@@ -224,18 +227,18 @@ func (b *backupReader) end() error {
 		return err
 	}
 	if binary.BigEndian.Uint64(count) != uint64(b.rows) || string(sum) != string(want) {
-		return corruptBackup("its end does not match its rows")
+		return corruptBackup("the number of rows or the checksum does not match")
 	}
 	switch _, err := b.input.ReadByte(); {
 	case err == nil:
-		return corruptBackup("there is more after its end")
+		return corruptBackup("unexpected data after the end")
 	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("storage: reading a backup: %w", err)
 	}
 	return nil
 }
 
-// take reads n bytes. It holds no more than twice what there is of them.
+// next reads n bytes. It allocates at most twice the number of bytes that the input has.
 func (b *backupReader) next(n int) ([]byte, error) {
 	var out []byte
 	for len(out) < n {
@@ -243,7 +246,7 @@ func (b *backupReader) next(n int) ([]byte, error) {
 		out = append(out, make([]byte, min(n-at, max(chunkBytes, at)))...)
 		switch _, err := io.ReadFull(b.input, out[at:]); {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, corruptBackup("it is cut short")
+			return nil, corruptBackup("unexpected end of file")
 		case err != nil:
 			return nil, fmt.Errorf("storage: reading a backup: %w", err)
 		}
@@ -256,7 +259,7 @@ func parseChunk(chunk []byte) (entries []Entry, err error) {
 	part := func() []byte {
 		length, n := binary.Uvarint(chunk)
 		if n <= 0 || length > uint64(len(chunk)-n) {
-			err = corruptBackup("a row")
+			err = corruptBackup("a row has an invalid length")
 			chunk = nil
 			return nil
 		}
@@ -270,7 +273,7 @@ func parseChunk(chunk []byte) (entries []Entry, err error) {
 	return entries, err
 }
 
-// put writes entries, in as many transactions as are needed.
+// put writes entries in as many transactions as needed.
 func (b *backupReader) put(ctx context.Context, entries []Entry) error {
 	for len(entries) > 0 {
 		n, bytes := 0, 0
@@ -298,4 +301,4 @@ func (b *backupReader) put(ctx context.Context, entries []Entry) error {
 	return nil
 }
 
-func corruptBackup(what string) error { return fmt.Errorf("%w: a backup: %s", ErrCorrupt, what) }
+func corruptBackup(reason string) error { return fmt.Errorf("%w: backup: %s", ErrCorrupt, reason) }

@@ -17,7 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// rows is every row of a store.
+// rows returns all rows of a store.
 func rows(t *testing.T, s storage.Store) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -33,8 +33,8 @@ func rows(t *testing.T, s storage.Store) map[string]string {
 	return all
 }
 
-// each runs test on a fresh store of every backend.
-func each(t *testing.T, test func(t *testing.T, s storage.Store)) {
+// eachBackend runs test on a new store of every backend.
+func eachBackend(t *testing.T, test func(t *testing.T, s storage.Store)) {
 	t.Helper()
 	for _, backend := range backends.All(t) {
 		t.Run(backend.Name, func(t *testing.T) {
@@ -62,13 +62,13 @@ func backup(t *testing.T, s storage.Store) []byte {
 	return b.Bytes()
 }
 
-var odd = map[string]string{
+var oddRows = map[string]string{
 	"": "the empty key", "empty": "", "\x00": "\x00", "\xff\xff": "\xff", "a": strings.Repeat("long", 5000),
 	"b": "1", "b\x00": "2", strings.Repeat("k", 2048): "v",
 }
 
-// many returns more bytes than a chunk contains.
-func many() map[string]string {
+// manyRows returns rows with more bytes than one chunk.
+func manyRows() map[string]string {
 	all := map[string]string{}
 	for i := range 700 {
 		all[fmt.Sprint(i)] = strings.Repeat("v", i)
@@ -76,17 +76,17 @@ func many() map[string]string {
 	return all
 }
 
-func TestBackupAndRestore(t *testing.T) {
+func TestRestore_Backup_HasTheSameRows(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s storage.Store) {
-		for name, want := range map[string]map[string]string{"nothing": {}, "odd": odd, "many": many()} {
+	eachBackend(t, func(t *testing.T, s storage.Store) {
+		for name, want := range map[string]map[string]string{"no rows": {}, "odd": oddRows, "many": manyRows()} {
 			whole := memory.New()
 			fill(t, whole, want)
 			n, err := storage.Restore(t.Context(), s, iotest.OneByteReader(bytes.NewReader(backup(t, whole))))
 			require.NoError(t, err, name)
 			require.Len(t, want, int(n))
 			require.Equal(t, want, rows(t, s))
-			require.Equal(t, backup(t, whole), backup(t, s), "a backup tells nothing of its store")
+			require.Equal(t, backup(t, whole), backup(t, s), "backups of equal stores are equal")
 			for k := range want {
 				require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error { return tx.Delete([]byte(k)) }))
 			}
@@ -94,10 +94,10 @@ func TestBackupAndRestore(t *testing.T) {
 	})
 }
 
-func TestBackupIsOneSnapshot(t *testing.T) {
+func TestBackup_ConcurrentUpdates_AreNotIncluded(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s storage.Store) {
-		fill(t, s, many())
+	eachBackend(t, func(t *testing.T, s storage.Store) {
+		fill(t, s, manyRows())
 		r, w := io.Pipe()
 		done := make(chan error, 1)
 		go func() {
@@ -112,17 +112,17 @@ func TestBackupIsOneSnapshot(t *testing.T) {
 		_, err = storage.Restore(t.Context(), restored, io.MultiReader(bytes.NewReader(first), r))
 		require.NoError(t, err)
 		require.NoError(t, <-done)
-		require.Equal(t, many(), rows(t, restored))
+		require.Equal(t, manyRows(), rows(t, restored))
 	})
 }
 
-func TestRestoreRefusesABackupThatIsNotWhole(t *testing.T) {
+func TestRestore_DamagedBackup_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
 	whole := memory.New()
 	fill(t, whole, map[string]string{"": "1", "a": "", "b": "22", "ccc": "3"})
 	b := backup(t, whole)
 	bad := map[string][]byte{
-		"nothing": {}, "another file": []byte("PK\x03\x04"), "more": append(bytes.Clone(b), 0), "twice": append(bytes.Clone(b), b...),
+		"empty file": {}, "other file type": []byte("PK\x03\x04"), "trailing byte": append(bytes.Clone(b), 0), "twice": append(bytes.Clone(b), b...),
 	}
 	for i := range b {
 		bad[fmt.Sprintf("cut at %d", i)] = b[:i]
@@ -140,13 +140,13 @@ func TestRestoreRefusesABackupThatIsNotWhole(t *testing.T) {
 	}
 }
 
-func TestRestoreThatFailsLeavesNothing(t *testing.T) {
+func TestRestore_Fails_StoreIsEmpty(t *testing.T) {
 	t.Parallel()
 	whole := memory.New()
-	fill(t, whole, many())
+	fill(t, whole, manyRows())
 	b := backup(t, whole)
-	broken := errors.New("the network")
-	each(t, func(t *testing.T, s storage.Store) {
+	broken := errors.New("network failed")
+	eachBackend(t, func(t *testing.T, s storage.Store) {
 		_, err := storage.Restore(t.Context(), s, bytes.NewReader(b[:len(b)-1]))
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		require.Empty(t, rows(t, s))
@@ -156,45 +156,45 @@ func TestRestoreThatFailsLeavesNothing(t *testing.T) {
 		require.Empty(t, rows(t, s))
 
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err = storage.Restore(ctx, s, io.MultiReader(bytes.NewReader(b[:len(b)/2]), cancelling{cancel}, bytes.NewReader(b[len(b)/2:])))
+		_, err = storage.Restore(ctx, s, io.MultiReader(bytes.NewReader(b[:len(b)/2]), cancelReader{cancel}, bytes.NewReader(b[len(b)/2:])))
 		require.ErrorIs(t, err, context.Canceled)
 		require.Empty(t, rows(t, s))
 	})
 }
 
-// counted counts Updates, and the writes of the largest one.
-type counted struct {
+// updateCounter counts Updates and the writes of the largest one.
+type updateCounter struct {
 	storage.Store
-	updates, most int
+	updates, maxWrites int
 }
 
-func (c *counted) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+func (c *updateCounter) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	c.updates++
 	return c.Store.Update(ctx, func(tx storage.Tx) error {
-		t := &countedTx{Tx: tx}
-		defer func() { c.most = max(c.most, t.writes) }()
+		t := &countingTx{Tx: tx}
+		defer func() { c.maxWrites = max(c.maxWrites, t.writes) }()
 		return fn(t)
 	}, reads...)
 }
 
-type countedTx struct {
+type countingTx struct {
 	storage.Tx
 	writes int
 }
 
-func (t *countedTx) Put(key, value []byte) error {
+func (t *countingTx) Put(key, value []byte) error {
 	t.writes++
 	return t.Tx.Put(key, value)
 }
 
-func (t *countedTx) Delete(keys ...[]byte) error {
+func (t *countingTx) Delete(keys ...[]byte) error {
 	t.writes += len(keys)
 	return t.Tx.Delete(keys...)
 }
 
-// Other Updates wait for one that is running, so neither a restore nor the cleaning up
-// after one that failed may put everything into one transaction.
-func TestRestore_ManyRows_WorksInTransactionsOf5000Rows(t *testing.T) {
+// Other Updates wait for a running one, so neither a restore nor the cleanup after a failed
+// one may use a single transaction for everything.
+func TestRestore_ManyRows_UsesTransactionsOf5000Rows(t *testing.T) {
 	t.Parallel()
 	const n = 12_000
 	whole := memory.New()
@@ -207,33 +207,33 @@ func TestRestore_ManyRows_WorksInTransactionsOf5000Rows(t *testing.T) {
 		return nil
 	}))
 	b := backup(t, whole)
-	s := &counted{Store: memory.New()}
+	s := &updateCounter{Store: memory.New()}
 	restored, err := storage.Restore(t.Context(), s, bytes.NewReader(b))
 	require.NoError(t, err)
 	require.EqualValues(t, n, restored)
 	require.Equal(t, rows(t, whole), rows(t, s))
-	require.LessOrEqual(t, s.most, 5000, "writes of one transaction")
+	require.LessOrEqual(t, s.maxWrites, 5000, "number of writes in one transaction")
 	require.GreaterOrEqual(t, s.updates, 3)
 
-	s = &counted{Store: memory.New()}
+	s = &updateCounter{Store: memory.New()}
 	_, err = storage.Restore(t.Context(), s, bytes.NewReader(b[:len(b)-1]))
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.Empty(t, rows(t, s))
-	require.LessOrEqual(t, s.most, 5000, "writes of one transaction")
+	require.LessOrEqual(t, s.maxWrites, 5000, "number of writes in one transaction")
 	require.GreaterOrEqual(t, s.updates, 6)
 }
 
-// cancelling is an input that cancels where it is reached.
-type cancelling struct{ cancel func() }
+// cancelReader is an input that calls cancel when it is read.
+type cancelReader struct{ cancel func() }
 
-func (c cancelling) Read([]byte) (int, error) {
+func (c cancelReader) Read([]byte) (int, error) {
 	c.cancel()
 	return 0, io.EOF
 }
 
-func TestRestoreOfARowThatIsTooLong(t *testing.T) {
+func TestRestore_RowTooLargeForTheStore_ReturnsErrValueTooLarge(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, store storage.Store) {
+	eachBackend(t, func(t *testing.T, store storage.Store) {
 		tooLong := store.Limits().ValueBytes + 1
 		whole := memory.NewWithLimits(storage.Limits{ValueBytes: tooLong})
 		fill(t, whole, map[string]string{"a": "1", "b": strings.Repeat("v", tooLong)})
@@ -243,7 +243,7 @@ func TestRestoreOfARowThatIsTooLong(t *testing.T) {
 	})
 }
 
-func TestRestoreNeedsAnEmptyStore(t *testing.T) {
+func TestRestore_StoreWithData_ReturnsErrNotEmpty(t *testing.T) {
 	t.Parallel()
 	s := memory.New()
 	b := backup(t, s)
@@ -253,13 +253,13 @@ func TestRestoreNeedsAnEmptyStore(t *testing.T) {
 	require.Equal(t, map[string]string{"": "1"}, rows(t, s))
 }
 
-func TestBackupPassesErrorsOn(t *testing.T) {
+func TestBackup_WriterOrStoreFails_ReturnsItsError(t *testing.T) {
 	t.Parallel()
 	s := memory.New()
-	fill(t, s, many())
-	full := errors.New("full")
+	fill(t, s, manyRows())
+	full := errors.New("disk full")
 	for room := range 40 {
-		_, err := storage.Backup(t.Context(), s, &small{room: room, err: full})
+		_, err := storage.Backup(t.Context(), s, &limitedWriter{room: room, err: full})
 		require.ErrorIs(t, err, full)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -271,20 +271,20 @@ func TestBackupPassesErrorsOn(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrClosed)
 }
 
-// small takes so many bytes.
-type small struct {
+// limitedWriter accepts only room bytes.
+type limitedWriter struct {
 	room int
 	err  error
 }
 
-func (w *small) Write(p []byte) (int, error) {
+func (w *limitedWriter) Write(p []byte) (int, error) {
 	if w.room -= len(p); w.room < 0 {
 		return 0, w.err
 	}
 	return len(p), nil
 }
 
-// BenchmarkBackup writes 20,000 rows of 250 bytes, and restores them.
+// BenchmarkBackup backs up and restores 20,000 rows of 250 bytes.
 func BenchmarkBackup(b *testing.B) {
 	s := memory.New()
 	require.NoError(b, s.Update(b.Context(), func(tx storage.Tx) error {
@@ -314,8 +314,8 @@ func BenchmarkBackup(b *testing.B) {
 	})
 }
 
-// FuzzRestore holds that no input is restored but one that a backup could be, and that
-// one that is refused leaves nothing.
+// FuzzRestore checks that Restore accepts only input with the correct number of rows, and
+// that the store is empty after a failed restore.
 func FuzzRestore(f *testing.F) {
 	for _, want := range []map[string]string{{}, {"": "1", "a": "", "b": "22"}} {
 		whole := memory.New()
@@ -350,7 +350,7 @@ func ExampleBackup() {
 	saved, err := storage.Backup(ctx, live, &file)
 	fmt.Println(saved, err)
 
-	// badger.Restore makes a directory instead, whole or not at all.
+	// badger.Restore creates a directory instead, completely or not at all.
 	other := memory.New()
 	defer other.Close()
 	restored, err := storage.Restore(ctx, other, &file)
@@ -360,13 +360,13 @@ func ExampleBackup() {
 	// 1 <nil>
 }
 
-// conflicting is a store whose every second Update cannot be ordered with another one.
-type conflicting struct {
+// alternatingConflicts is a store of which every second Update returns ErrConflict.
+type alternatingConflicts struct {
 	storage.Store
 	updates int
 }
 
-func (c *conflicting) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+func (c *alternatingConflicts) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	if c.updates++; c.updates%2 == 0 {
 		return c.Store.Update(ctx, fn, reads...)
 	}
@@ -378,9 +378,9 @@ func (c *conflicting) Update(ctx context.Context, fn func(storage.Tx) error, rea
 	}, reads...)
 }
 
-// TestRestore_CutShortAmongConflicts_LeavesNothing holds that a transaction that is repeated
-// while a half restored store is emptied skips no rows.
-func TestRestore_CutShortAmongConflicts_LeavesNothing(t *testing.T) {
+// If a transaction is retried while the rows of a failed restore are deleted, no row may be
+// skipped.
+func TestRestore_FailsWithConflictsDuringCleanup_StoreIsEmpty(t *testing.T) {
 	t.Parallel()
 	from := memory.New()
 	require.NoError(t, from.Update(t.Context(), func(tx storage.Tx) error {
@@ -395,12 +395,12 @@ func TestRestore_CutShortAmongConflicts_LeavesNothing(t *testing.T) {
 	_, err := storage.Backup(t.Context(), from, &backup)
 	require.NoError(t, err)
 	into := memory.New()
-	_, err = storage.Restore(t.Context(), &conflicting{Store: into}, bytes.NewReader(backup.Bytes()[:backup.Len()-1]))
+	_, err = storage.Restore(t.Context(), &alternatingConflicts{Store: into}, bytes.NewReader(backup.Bytes()[:backup.Len()-1]))
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.NoError(t, into.View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			require.NoError(t, err)
-			require.Fail(t, "a row is left", "%q", e.Key)
+			require.Fail(t, "a row was not deleted", "%q", e.Key)
 		}
 		return nil
 	}))

@@ -6,27 +6,26 @@ import (
 	"sync/atomic"
 )
 
-// inside marks a context as belonging to a function that runs inside of an Update.
+// updateMark marks the context of a function that runs inside an Update.
 type updateMark struct {
 	store Store
 	ended atomic.Bool // the Update has ended
-	outer *updateMark // the mark that the context had before, or nil
+	outer *updateMark // the previous mark of the context, or nil
 }
 
 type updateMarkKey struct{}
 
-// Inside returns a copy of ctx for a function that runs inside of an Update of s. As long
-// as the Update runs, [Run] returns [ErrNested] for s and that copy, or a context derived
-// from it, where it would wait for itself for ever. The caller calls end when the Update has
-// ended.
+// Inside returns a copy of ctx for a function that runs inside an Update of s. Until the
+// caller calls end, [Run] returns [ErrNested] for s and that context, or a context derived
+// from it, instead of a deadlock. The caller must call end when the Update has ended.
 func Inside(ctx context.Context, s Store) (marked context.Context, end func()) {
 	outer, _ := ctx.Value(updateMarkKey{}).(*updateMark)
 	mark := &updateMark{store: s, outer: outer}
 	return context.WithValue(ctx, updateMarkKey{}, mark), func() { mark.ended.Store(true) }
 }
 
-// CheckNested returns [ErrNested] if ctx belongs to a function that runs inside of an Update
-// of s, as far as [Inside] was told of it.
+// CheckNested returns [ErrNested] if ctx, or a context it was derived from, was marked by
+// [Inside] for a running Update of s.
 func CheckNested(ctx context.Context, s Store) error {
 	mark, _ := ctx.Value(updateMarkKey{}).(*updateMark)
 	for ; mark != nil; mark = mark.outer {
@@ -37,10 +36,10 @@ func CheckNested(ctx context.Context, s Store) error {
 	return nil
 }
 
-// Same reports whether two values are the same Store. Unlike the operator == it does not
-// panic for values of a type that cannot be compared, such as a struct with a map. Those
-// are the same if their fields are; slices, maps and functions are the same if they point to
-// the same memory.
+// Same reports whether a and b are the same Store. Unlike the operator ==, it does not
+// panic if their type is not comparable, such as a struct that contains a map. Such values
+// are the same if all of their fields are the same; slices, maps and functions are the same
+// if they refer to the same memory.
 func Same(a, b Store) bool { return same(reflect.ValueOf(a), reflect.ValueOf(b)) }
 
 func same(a, b reflect.Value) bool {

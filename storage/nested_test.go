@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// Wrappers of stores whose types cannot be compared with the operator ==.
+// Wrappers of stores whose types are not comparable.
 type (
 	withMap struct {
 		storage.Store
@@ -22,7 +22,7 @@ type (
 	}
 	withFunc struct {
 		storage.Store
-		told func()
+		notify func()
 	}
 	withAny struct {
 		storage.Store
@@ -34,11 +34,11 @@ type (
 	}
 )
 
-func TestSame(t *testing.T) {
+func TestSame_IncomparableTypes_ComparesFields(t *testing.T) {
 	t.Parallel()
 	a, b := memory.New(), memory.New()
 	tags, list := map[string]string{"a": "b"}, []string{"a", "b"}
-	told := func() {}
+	notify := func() {}
 	for name, test := range map[string]struct {
 		a, b storage.Store
 		want bool
@@ -55,7 +55,7 @@ func TestSame(t *testing.T) {
 		"one slice":              {withSlice{a, list}, withSlice{a, list}, true},
 		"parts of one slice":     {withSlice{a, list}, withSlice{a, list[:1]}, false},
 		"two equal slices":       {withSlice{a, list}, withSlice{a, []string{"a", "b"}}, false},
-		"one function":           {withFunc{a, told}, withFunc{a, told}, true},
+		"one function":           {withFunc{a, notify}, withFunc{a, notify}, true},
 		"a slice in a field":     {withAny{a, list}, withAny{a, list}, true},
 		"other types in a field": {withAny{a, list}, withAny{a, "a"}, false},
 		"arrays of slices":       {withArray{a, [2][]string{list, nil}}, withArray{a, [2][]string{list, nil}}, true},
@@ -67,9 +67,9 @@ func TestSame(t *testing.T) {
 	}
 }
 
-func TestRun_InsideOfAWriteOfTheSameStore_ReturnsErrNested(t *testing.T) {
+func TestRun_InsideWriteOfSameStore_ReturnsErrNested(t *testing.T) {
 	t.Parallel()
-	for name, store := range map[string]storage.Store{"pointer": memory.New(), "type that cannot be compared": withMap{memory.New(), map[string]string{}}} {
+	for name, store := range map[string]storage.Store{"pointer": memory.New(), "incomparable type": withMap{memory.New(), map[string]string{}}} {
 		other := memory.New()
 		type key struct{}
 		ctx, end := storage.Inside(t.Context(), store)
@@ -88,7 +88,7 @@ func TestRun_InsideOfAWriteOfTheSameStore_ReturnsErrNested(t *testing.T) {
 		require.NoError(t, run(ctx, other))
 		require.NoError(t, run(t.Context(), store))
 
-		end() // of the outer write: the context outlives it
+		end() // the outer write has ended, and its context is still used
 		require.NoError(t, run(ctx, store), name)
 		require.NoError(t, run(both, store), name)
 		require.ErrorIs(t, run(both, other), storage.ErrNested, name)

@@ -14,12 +14,12 @@ const (
 	maxDelay    = 250 * time.Millisecond
 )
 
-// Run calls [Store.Update] with fn and reads, and repeats it, up to 12 times in all,
-// as long as Update returns [ErrConflict]. Between two attempts it waits for a random
-// part of a gap that doubles from 1 ms to 250 ms; it stops when ctx is done. It returns
-// any other error unchanged, including [ErrUnknown]. fn runs again in each attempt, so
-// it must set its results instead of adding to them. Run returns [ErrNested], and does
-// not call fn, if [Inside] has marked ctx for s.
+// Run calls [Store.Update] with fn and reads, and retries as long as Update returns
+// [ErrConflict], up to 12 attempts in total. Before each retry it sleeps for a random
+// duration below a limit that doubles from 1 ms to 250 ms. It stops when ctx is done. Any
+// other error, including [ErrUnknown], is returned unchanged. Because fn runs once per
+// attempt, it must assign its results and not add to them. If ctx was marked by [Inside]
+// for s, Run returns [ErrNested] and does not call fn.
 func Run(ctx context.Context, s Store, fn func(Tx) error, reads ...[]byte) error {
 	if err := CheckNested(ctx, s); err != nil {
 		return err

@@ -1,14 +1,13 @@
-// Package storage is the contract between the library and the place where its
-// data lives: an ordered, transactional key-value store.
+// Package storage defines the contract between the library and its database: an ordered,
+// transactional key-value store.
 //
-// All of the domain is written once, above this contract, in the packages data
-// and portal. A backend is therefore small. Two come with the library:
+// The packages data and portal contain the domain and use only this contract, so a backend
+// is small. The library includes two:
 // [github.com/customerportal-go/customerportal/storage/memory] and
-// [github.com/customerportal-go/customerportal/storage/badger]. A third party
-// writes another by implementing [Store] and running the suite in
-// [github.com/customerportal-go/customerportal/storage/storagetest] over it:
-// every promise below has a test of its name there, and nothing is promised
-// without one.
+// [github.com/customerportal-go/customerportal/storage/badger]. To add another backend,
+// implement [Store] and run the conformance tests of
+// [github.com/customerportal-go/customerportal/storage/storagetest] on it. They test every
+// guarantee that is documented here.
 package storage
 
 import (
@@ -16,91 +15,88 @@ import (
 	"iter"
 )
 
-// Store is an ordered map of keys to values with transactions. Keys are compared
-// bytewise. Every key of 0 to Limits().KeyBytes bytes is allowed, including the
-// empty key.
+// Store is an ordered map of keys to values with transactions. Keys are compared bytewise.
+// A key has 0 to Limits().KeyBytes bytes of any value; the empty key is allowed.
 //
-// A Store is safe for concurrent use. fn runs on the goroutine of the call, and a
-// panic or runtime.Goexit in fn passes through it; either leaves nothing written
-// and no lock held. Every method returns ctx's error when ctx is done, and a closed
-// store returns [ErrClosed] even then.
+// A Store is safe for concurrent use. fn runs on the calling goroutine. If fn panics or
+// calls runtime.Goexit, the panic or exit propagates to the caller, nothing is written and
+// no lock stays held. Every method returns the error of ctx if ctx is done. A closed store
+// returns [ErrClosed], even if ctx is done.
 //
-// The fn of an Update must not call Update on the same store, and no fn may call
-// Close: a backend may allow only one writer at a time, and the call would wait for
-// itself ([Run] detects this if [Inside] has marked its context). An fn may call View,
-// which sees the state before the Update that it runs in.
+// The fn of an Update must not call Update on the same store, and no fn may call Close. A
+// backend may allow only one writer at a time, and such a call would deadlock. ([Run]
+// detects a nested write if the context was marked with [Inside].) An fn may call View,
+// which does not see the writes of the surrounding Update.
 //
 // # Order
 //
-// The committed Updates of a store have one order, and they become visible in that
-// order: a View that sees an Update also sees every Update before it. A View or
-// Update that is called after an Update has returned nil sees that Update.
+// The committed Updates of a store have one order, and they become visible in that order: a
+// View that sees an Update also sees every Update before it. A View or Update that is
+// called after an Update has returned nil sees that Update.
 type Store interface {
-	// View runs fn on one consistent snapshot, which contains every Update that
-	// returned before View was called. The store takes the snapshot no later than
-	// at the first read of fn; an Update that commits between the call of View and
-	// that read may or may not be part of it. A View blocks no writer, and no writer
-	// changes what it sees. View returns fn's error unchanged, even if ctx is done.
+	// View runs fn on a consistent snapshot that contains every Update that returned before
+	// View was called. The snapshot is taken no later than the first read of fn. An Update
+	// that commits between the call of View and the first read may or may not be included.
+	// A View does not block writers, and does not see writes that are committed later. View
+	// returns the error of fn unchanged, even if ctx is done.
 	View(ctx context.Context, fn func(Reader) error) error
 
-	// Update runs fn once, in one serializable transaction: the result is as if the
-	// committed Updates had run one after another. This includes reads of absent keys
-	// and of empty ranges (no lost update, no write skew, no phantom).
+	// Update runs fn once, in a serializable transaction: the result is the same as if the
+	// committed Updates had run one after another. This includes reads of absent keys and
+	// of empty ranges, so there are no lost updates, write skews or phantoms.
 	//
-	// A transaction may contain any number of writes that fits in memory, and is
-	// atomic at any size: a reader, and a store that is opened again after a crash,
-	// sees either all of its writes or none. Other Updates may have to wait while a
-	// large one is written.
+	// A transaction may contain any number of writes that fits in memory, and is atomic at
+	// any size: readers see all of its writes or none, also after a crash. Other Updates
+	// may have to wait while a large transaction is written.
 	//
-	// reads are keys that fn will probably read, so that a backend across a network
-	// can fetch them together. They are a hint, which never changes a result: fn may
-	// read other keys, and keys that are absent, repeated or too long are allowed. A
-	// backend may ignore them.
+	// reads are the keys that fn will probably read, so that a networked backend can fetch
+	// them in one round trip. They are a hint and never change the result. fn may read
+	// other keys. The keys in reads may be absent, repeated or too long. A backend may
+	// ignore them.
 	//
-	// Update commits if and only if fn returns nil and ctx is not done by then. If fn
-	// returns an error or panics, or if ctx is done, none of its writes ever becomes
-	// visible. If Update returns nil, the writes are as durable as the backend makes
-	// them. Update returns fn's error unchanged, even if a write has failed.
+	// Update commits if fn returns nil and ctx is not done at that time. If fn returns an
+	// error or panics, or if ctx is done, none of its writes ever becomes visible. If
+	// Update returns nil, the writes are as durable as the backend guarantees. Update
+	// returns the error of fn unchanged, even if a write has failed.
 	//
-	// If the commit itself fails and the store cannot determine whether it took effect,
-	// the error matches [ErrUnknown]. With every other error nothing has been written.
+	// If the commit fails and the store cannot determine whether it took effect, the error
+	// matches [ErrUnknown]. Any other error means that nothing was written.
 	//
-	// Update never runs fn a second time. If a backend cannot order this transaction
-	// with another one it returns [ErrConflict]; [Run] repeats the Update in that case.
+	// Update never runs fn a second time. If a backend cannot serialize the transaction
+	// with a concurrent one, it returns [ErrConflict]; [Run] then repeats the Update.
 	Update(ctx context.Context, fn func(Tx) error, reads ...[]byte) error
 
-	// Limits returns the size of the largest key and value. It is constant for the
-	// life of the store, and may be called after Close.
+	// Limits returns the size of the largest key and of the largest value. It never
+	// changes, and may be called after Close.
 	Limits() Limits
 
-	// Close refuses new transactions with [ErrClosed], waits for the running ones, and
-	// releases the resources of the store. It may be called more than once: a later call
-	// waits for the first one and does nothing else.
+	// Close rejects new transactions with [ErrClosed], waits for the running ones, and
+	// releases the resources of the store. Later calls wait for the first one and return.
 	Close() error
 }
 
-// Reader reads one snapshot. It belongs to the goroutine that runs fn, and it ends
-// with fn: afterwards every method, and every sequence that it returned, gives
-// [ErrTxDone]. The store does not keep slices that it is given, and slices that it
-// returns belong to the caller. Each method returns ctx's error once ctx is done. A
-// key to be read may be longer than any key that can be written.
+// Reader reads one snapshot. It must only be used on the goroutine of fn, and is valid
+// until fn returns. Afterwards every method, and every sequence that it returned, fails
+// with [ErrTxDone]. The store does not retain the slices that it is given, and the caller
+// owns the slices that it returns. Every method returns the error of ctx once ctx is done.
+// The keys to read may be longer than any key that can be written.
 type Reader interface {
-	// Get returns the values of keys, in the order of the arguments: nil for a key
-	// that is absent, and an empty, non-nil slice for a key whose value is empty. It
-	// takes many keys so that a backend across a network needs one round trip.
+	// Get returns the values of keys, in the order of the arguments: nil for an absent key,
+	// and a non-nil empty slice for a key with an empty value. It accepts many keys so that
+	// a networked backend needs only one round trip.
 	Get(ctx context.Context, keys ...[]byte) ([][]byte, error)
 
-	// Scan yields the entries of a range in bytewise order of their keys, reading
-	// them while the loop runs. It yields at most one error, and nothing after it.
-	// In a Tx it sees the writes made before its loop began, and none made during the
-	// loop. A sequence may be used in several loops; each loop scans again.
+	// Scan yields the entries of a range in bytewise order of their keys, and reads them
+	// while the loop runs. It yields at most one error, as the last element. In a Tx, a
+	// loop sees the writes made before it began, and none of those made while it runs. A
+	// sequence may be used in several loops; each loop scans again.
 	Scan(ctx context.Context, r Range, o ScanOptions) iter.Seq2[Entry, error]
 }
 
 // Tx reads and writes in one transaction. Its reads see its own writes.
 //
-// A write that fails dooms the transaction: Update then returns that error and
-// writes nothing, even if fn ignores the error and returns nil.
+// If a write fails, the transaction cannot be committed anymore: Update returns the error
+// of that write, even if fn returns nil.
 type Tx interface {
 	Reader
 
@@ -112,31 +108,32 @@ type Tx interface {
 	// [ErrKeyTooLarge].
 	Delete(keys ...[]byte) error
 
-	// DeleteRange removes every key of the range that the transaction can see. Later
-	// writes of the same transaction to keys of the range are kept.
+	// DeleteRange removes every key of the range that is visible to the transaction. Keys
+	// of the range that the transaction writes later are kept.
 	DeleteRange(ctx context.Context, r Range) error
 }
 
-// Entry is a key and its value.
+// Entry is a key with its value.
 type Entry struct {
 	Key   []byte
-	Value []byte // nil with ScanOptions.KeysOnly, else not nil
+	Value []byte // nil with ScanOptions.KeysOnly, otherwise never nil
 }
 
-// ScanOptions configures a Scan. The zero value is a forward scan of the whole range.
+// ScanOptions configures a Scan. The zero value scans the whole range forward.
 type ScanOptions struct {
-	Reverse  bool // from the last key of the range to the first
-	Limit    int  // at most so many entries; 0 or less means all
+	Reverse  bool // scan from the last key to the first
+	Limit    int  // maximum number of entries; 0 or less means no limit
 	KeysOnly bool // leave Entry.Value nil, which is cheaper
 }
 
-// Range is the keys from Start up to and not including End. An empty Start is
-// the first key; an empty End is past the last one. The zero Range is every key.
+// Range is the set of keys from Start, inclusive, to End, exclusive. If Start is empty, the
+// range begins at the first key; if End is empty, it extends to the last key. The zero
+// Range contains every key.
 type Range struct {
 	Start, End []byte
 }
 
-// Prefix is the range of all keys that begin with p.
+// Prefix returns the range of all keys that begin with p.
 func Prefix(p []byte) Range {
 	return Range{Start: p, End: prefixEnd(p)}
 }
@@ -154,16 +151,16 @@ func prefixEnd(p []byte) []byte {
 	return nil
 }
 
-// Limits contains the largest key and value that a store accepts. A store without a
-// bound of its own names one that a test can reach.
+// Limits contains the size of the largest key and of the largest value that a store
+// accepts. A store that has no such limit must still set limits that a test can reach.
 type Limits struct {
-	KeyBytes   int // longest key; at least 2048
-	ValueBytes int // longest value; at least 64
+	KeyBytes   int // size of the longest key; at least 2048
+	ValueBytes int // size of the longest value; at least 64
 }
 
-// entryOverhead is added to the length of key and value by [EntryBytes].
+// entryOverhead is the fixed part of [EntryBytes].
 const entryOverhead = 32
 
-// EntryBytes returns the size of one write for an estimate of the memory that a
-// transaction needs: its key, its value (nil for a delete) and a fixed overhead.
+// EntryBytes returns an estimate of the memory that a transaction needs for one write: the
+// size of its key, its value (nil for a delete) and a fixed overhead.
 func EntryBytes(key, value []byte) int { return len(key) + len(value) + entryOverhead }

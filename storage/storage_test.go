@@ -9,7 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-func TestPrefixIsTheRangeOfItsKeys(t *testing.T) {
+func TestPrefix_AnyKey_IsInRangeIfItHasThePrefix(t *testing.T) {
 	t.Parallel()
 	words := []string{"", "\x00", "a", "a\x00", "a\xfe", "a\xff", "a\xff\xff", "a\xffb", "b", "\xfe", "\xff", "\xff\x00", "\xff\xff"}
 	for _, p := range words {
@@ -21,7 +21,7 @@ func TestPrefixIsTheRangeOfItsKeys(t *testing.T) {
 	}
 }
 
-func TestPrefixDoesNotWriteToItsArgument(t *testing.T) {
+func TestPrefix_CallerChangesEnd_ArgumentIsUnchanged(t *testing.T) {
 	t.Parallel()
 	p := []byte("ab\xff")
 	end := storage.Prefix(p).End
@@ -31,7 +31,7 @@ func TestPrefixDoesNotWriteToItsArgument(t *testing.T) {
 	require.Equal(t, "ab\xff", string(p))
 }
 
-func TestEveryLimitErrorIsTooLarge(t *testing.T) {
+func TestErrTooLarge_KeyAndValueErrors_Match(t *testing.T) {
 	t.Parallel()
 	kinds := []error{storage.ErrKeyTooLarge, storage.ErrValueTooLarge}
 	for i, err := range kinds {
@@ -40,7 +40,7 @@ func TestEveryLimitErrorIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestEntryBytesCountsKeyValueAndOverhead(t *testing.T) {
+func TestEntryBytes_KeyAndValue_AddsOverhead(t *testing.T) {
 	t.Parallel()
 	overhead := storage.EntryBytes(nil, nil)
 	require.Positive(t, overhead)

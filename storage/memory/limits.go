@@ -6,8 +6,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// The limits of New. The map itself has no bound. These are close to those of the
-// Badger backend, so that a program meets its limits in its tests.
+// The default limits. The tree itself has no limit. They are similar to those of the badger
+// package, so that a program also reaches them in its tests.
 const (
 	defaultKeyBytes   = 65_000
 	defaultValueBytes = 1 << 20

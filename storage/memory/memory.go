@@ -1,16 +1,15 @@
-// Package memory keeps a [storage.Store] in the memory of the process: for a
-// host's own tests, for demonstrations, and for data that may go with the process.
+// Package memory implements [storage.Store] in memory, for tests, demonstrations and data
+// that need not outlive the process.
 //
-// It keeps the whole contract but durability: nothing is written anywhere, and
-// Close lets go of everything. Transactions are the same as those of a store on
-// disk, so what passes over this one is not passing because the store is weaker.
+// It meets the whole contract except for durability: Close discards all data. Its
+// transactions have the same guarantees as those of an on-disk store, so code that works
+// with this store also works with the others.
 //
-// A snapshot costs two small allocations however much the store holds, because the
-// tree behind it is copied on write: an Update copies the nodes on the way to the
-// keys it writes, and an open View keeps alive the nodes that were replaced since
-// it began. Readers wait for nobody. Updates run one after another; one that
-// waits its turn leaves when its context is done. Update never returns
-// [storage.ErrConflict].
+// The tree is copied on write. A snapshot takes two small allocations, independent of the
+// size of the store. An Update copies the nodes on the path to the keys that it writes, and
+// an open View keeps alive the nodes that were replaced since it began. Readers never wait.
+// Updates run one after another; an Update that waits for its turn returns when its context
+// is done. Update never returns [storage.ErrConflict].
 package memory
 
 import (
@@ -24,32 +23,32 @@ import (
 	"github.com/customerportal-go/customerportal/storage/internal/gate"
 )
 
-// tree holds strings because they cannot change: no slice of a caller is ever
-// kept, and none that is handed out leads back into the store.
+// tree holds strings because they are immutable: the store keeps no slice of a caller, and
+// returns no slice of its own.
 type tree = btree.Map[string, string]
 
-// Store is an ordered map in memory. Make one with [New] or [NewWithLimits].
+// Store is an ordered map in memory. Create one with [New] or [NewWithLimits].
 type Store struct {
 	limits storage.Limits
 	gate   gate.Gate
 	close  sync.Once
 
 	writer chan struct{} // holds one token while an Update runs
-	head   *tree         // the newest state, touched only by the holder of the token
+	head   *tree         // the newest state; used only by the holder of the token
 
-	// shown is the newest state too, under a header of its own. Copying a tree
-	// writes to its header, so only head is ever copied, and this one is only read.
+	// visible is a copy of head for readers. Copying a tree writes to its header, so only
+	// head is copied, and visible is only read.
 	visible atomic.Pointer[tree]
 }
 
 var _ storage.Store = (*Store)(nil)
 
-// New returns an empty store with limits like those of a store on disk: keys of
-// 65,000 bytes and values of 1 MiB.
+// New returns an empty store with limits that are similar to those of an on-disk store:
+// keys of 65,000 bytes and values of 1 MiB.
 func New() *Store { return NewWithLimits(storage.Limits{}) }
 
-// NewWithLimits returns an empty store with the given limits. A field that is not
-// above zero takes its value from [New].
+// NewWithLimits returns an empty store with the given limits. A field that is 0 or negative
+// is set to the default of [New].
 func NewWithLimits(l storage.Limits) *Store {
 	s := &Store{
 		limits: withDefaults(l),
@@ -88,7 +87,7 @@ func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]by
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	// Deferred, as everything here, so that a panic or t.FailNow in fn frees it too.
+	// Deferred, so that a panic or runtime.Goexit in fn also releases the token.
 	defer func() { <-s.writer }()
 
 	x := newTx(s.head.Copy(), s.limits)

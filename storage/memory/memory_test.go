@@ -10,13 +10,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage/storagetest"
 )
 
-var small = storage.Limits{KeyBytes: 2048, ValueBytes: 64}
+var smallLimits = storage.Limits{KeyBytes: 2048, ValueBytes: 64}
 
-func open(t *testing.T) storage.Store { return closing(t, memory.New()) }
+func open(t *testing.T) storage.Store { return closeAtEnd(t, memory.New()) }
 
-func openSmall(t *testing.T) storage.Store { return closing(t, memory.NewWithLimits(small)) }
+func openWithSmallLimits(t *testing.T) storage.Store {
+	return closeAtEnd(t, memory.NewWithLimits(smallLimits))
+}
 
-func closing(t *testing.T, s *memory.Store) storage.Store {
+func closeAtEnd(t *testing.T, s *memory.Store) storage.Store {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
@@ -25,11 +27,11 @@ func TestStore(t *testing.T) { storagetest.Run(t, open) }
 
 func TestStore_LargeTransactions(t *testing.T) { storagetest.RunLarge(t, open) }
 
-func TestStore_SmallLimits(t *testing.T) { storagetest.Run(t, openSmall) }
+func TestStore_SmallLimits(t *testing.T) { storagetest.Run(t, openWithSmallLimits) }
 
-func TestPair(t *testing.T) { storagetest.RunPair(t, open, openSmall) }
+func TestPair(t *testing.T) { storagetest.RunPair(t, open, openWithSmallLimits) }
 
-func TestLimitsLeftOutTakeTheirDefault(t *testing.T) {
+func TestNewWithLimits_MissingOrNegativeField_UsesDefault(t *testing.T) {
 	t.Parallel()
 	want := memory.New().Limits()
 	require.Equal(t, want, memory.NewWithLimits(storage.Limits{ValueBytes: -1}).Limits())

@@ -8,18 +8,18 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// entriesPerCheck is how many entries a scan yields between two looks at its context.
+// entriesPerCheck is the number of entries after which a scan checks its context again.
 const entriesPerCheck = 64
 
-// reader reads a tree until it is ended.
+// reader reads a tree until end is called.
 type reader struct {
 	tree *tree
-	done atomic.Bool // atomic, because a handle that leaked may be on any goroutine
+	done atomic.Bool // atomic because a leaked reader may be used on another goroutine
 }
 
 func (r *reader) end() { r.done.Store(true) }
 
-// check says why the reader may not be used now, if so.
+// check returns an error if the reader has ended or ctx is done.
 func (r *reader) check(ctx context.Context) error {
 	if r.done.Load() {
 		return storage.ErrTxDone
@@ -35,7 +35,7 @@ func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	values := make([][]byte, len(keys))
 	for i, key := range keys {
 		if v, ok := r.tree.Get(string(key)); ok {
-			values[i] = []byte(v) // not nil, even for an empty v
+			values[i] = []byte(v) // not nil, even if v is empty
 		}
 	}
 	return values, nil
@@ -46,8 +46,8 @@ func (r *reader) Scan(ctx context.Context, rg storage.Range, o storage.ScanOptio
 	return r.scan(ctx, func() *tree { return r.tree }, rg, o)
 }
 
-// scan is Scan over the tree that snapshot returns when a loop begins. Nobody may
-// write to that tree.
+// scan is Scan over the tree that snapshot returns at the start of each loop. That tree
+// must not be modified.
 func (r *reader) scan(
 	ctx context.Context, snapshot func() *tree, rg storage.Range, o storage.ScanOptions,
 ) iter.Seq2[storage.Entry, error] {
@@ -60,7 +60,7 @@ func (r *reader) scan(
 		yielded := 0
 		visit := func(k, v string) bool {
 			if end != "" && k >= end {
-				return o.Reverse // which comes upon End itself before its first key
+				return o.Reverse // Descend starts at End itself, which is excluded
 			}
 			if k < start {
 				return false
@@ -68,7 +68,7 @@ func (r *reader) scan(
 			var err error
 			if yielded%entriesPerCheck == 0 {
 				err = r.check(ctx)
-			} else if r.done.Load() { // a loop that was kept in iter.Pull
+			} else if r.done.Load() { // the loop may be suspended in iter.Pull
 				err = storage.ErrTxDone
 			}
 			if err != nil {

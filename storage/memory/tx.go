@@ -7,7 +7,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// tx reads and writes a tree of its own.
+// tx reads and writes its own copy of the tree.
 type tx struct {
 	reader
 	limits   storage.Limits
@@ -16,8 +16,8 @@ type tx struct {
 
 func newTx(t *tree, l storage.Limits) *tx { return &tx{reader: reader{tree: t}, limits: l} }
 
-// Scan implements [storage.Reader]. It copies the tree as each loop begins, which
-// keeps the writes made during the loop out of it.
+// Scan implements [storage.Reader]. Each loop reads a copy of the tree, so that it does not
+// see the writes made while it runs.
 func (x *tx) Scan(ctx context.Context, r storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
 	return x.scan(ctx, x.tree.Copy, r, o)
 }
@@ -61,7 +61,8 @@ func (x *tx) DeleteRange(ctx context.Context, r storage.Range) error {
 	return nil
 }
 
-// admit returns the reason why this write may not be made, or nil.
+// checkWrite returns an error if the transaction has ended or failed, or if key or value is
+// too large.
 func (x *tx) checkWrite(key, value []byte) error {
 	switch {
 	case x.done.Load():
@@ -76,7 +77,7 @@ func (x *tx) checkWrite(key, value []byte) error {
 	return nil
 }
 
-// fail dooms the transaction with the error of a write.
+// fail records the error of a write. Update then returns it.
 func (x *tx) fail(err error) error {
 	if x.writeErr == nil {
 		x.writeErr = err

@@ -1,18 +1,18 @@
-// Package gate is how a backend closes: no new calls, and none cut short.
+// Package gate lets a backend close: it rejects new calls and waits for the running ones.
 package gate
 
 import "sync"
 
-// Gate counts the calls that run, and lets in no more once it is shut. The zero Gate
-// is open. It is not an RWMutex because those who come while it is being shut must be
-// turned away at once, not wait.
+// Gate counts running calls, and rejects new ones after Close. The zero Gate is open. It is
+// not an RWMutex because a call that arrives during Close must be rejected immediately
+// instead of waiting.
 type Gate struct {
-	mu      sync.Mutex // orders Add against Wait
+	mu      sync.Mutex // running.Add must not run concurrently with running.Wait
 	closed  bool
 	running sync.WaitGroup
 }
 
-// Enter reports whether a call may run. One that may must Leave.
+// Enter reports whether a call may run. If it returns true, the caller must call Leave.
 func (g *Gate) Enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -23,10 +23,10 @@ func (g *Gate) Enter() bool {
 	return true
 }
 
-// Leave ends a call that entered.
+// Leave ends a call that Enter has admitted.
 func (g *Gate) Leave() { g.running.Done() }
 
-// Shut turns away whoever comes from now on, and waits for those within.
+// Close rejects all later calls and waits for the running ones.
 func (g *Gate) Close() {
 	g.mu.Lock()
 	g.closed = true
