@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
@@ -133,11 +134,6 @@ type DecodeOptions struct {
 	MaxBytes     int64 // default 64 MiB
 	MaxDepth     int   // of objects and arrays in one another; default 32
 	MaxResources int   // entries of all collections, each of which takes 300 bytes, however short it is; default 1,000,000
-
-	// Unknown, if not nil, is called with the name of each member of the object that is not
-	// null, a collection or another field of CustomerData. Such a member is left out, with a
-	// warning.
-	Unknown func(name string)
 }
 
 // Decode reads the API's object from r, a token at a time. It returns an error
@@ -145,18 +141,11 @@ type DecodeOptions struct {
 // bounds, with the names of each object all different and the text in UTF-8. Of the
 // faults and warnings that reading finds it keeps 10,000, one fault of each resource
 // beyond them, and the number of the others.
-func Decode(r io.Reader, o DecodeOptions) (CustomerData, error) {
-	var d CustomerData
-	reader := newJSONReader(r, o)
-	reader.unknown = o.Unknown
-	err := d.decode(reader)
-	if err == nil {
-		err = reader.end()
-	}
+func Decode(r io.Reader, o DecodeOptions) (d CustomerData, err error) {
+	err = readJSON(r, o, func(reader *strictjson.Reader) error { return decodeCustomerData(reader, &d) })
 	if err != nil {
-		return CustomerData{}, reader.wrap(err)
+		return CustomerData{}, err
 	}
-	d.omitted = reader.omitted
 	return d, nil
 }
 
@@ -170,7 +159,12 @@ func (d *CustomerData) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func (d *CustomerData) decode(reader *jsonReader) error {
+var _ = strictjson.Register(decodeCustomerData)
+
+// decodeCustomerData reads the API's object within a larger document, or as one.
+func decodeCustomerData(r *strictjson.Reader, d *CustomerData) error {
+	*d = CustomerData{}
+	reader := newJSONReader(r)
 	report := reader.noteIn(&d.notes)
 	_, err := reader.object(under("customer_data", report), func(name string) error {
 		report := under(textrules.Clip(name), report)
@@ -185,23 +179,24 @@ func (d *CustomerData) decode(reader *jsonReader) error {
 		kind, ok := byCollection[name]
 		if !ok {
 			report("", RuleUnknownField, "is not a collection")
-			if reader.unknown != nil && reader.peek() != 'n' {
-				reader.unknown(name)
+			if r.Unknown != nil && reader.Peek() != 'n' {
+				r.Unknown(name)
 			}
-			return reader.skip()
+			return reader.Skip()
 		}
-		if reader.peek() == 'n' {
-			return reader.skip()
+		if reader.Peek() == 'n' {
+			return reader.Skip()
 		}
 		return reader.array(report, func(int) error {
-			if reader.resources--; reader.resources < 0 {
-				return errTooMany
+			if err := reader.Entry(); err != nil {
+				return err
 			}
 			n, err := reader.resource(kind)
 			d.add(n)
 			return err
 		})
 	})
+	d.omitted = reader.omitted
 	return err
 }
 

@@ -52,9 +52,9 @@ func customerFieldNamed(name string) *customerField {
 
 // decode reads the field from JSON. Null and an empty string clear it.
 func (f *customerField) decode(r *jsonReader, d *CustomerData, report reporter) error {
-	if r.peek() == 'n' {
+	if r.Peek() == 'n' {
 		d.Clear = append(d.Clear, f.name)
-		return r.skip()
+		return r.Skip()
 	}
 	found := len(d.notes)
 	value, err := r.text(report)

@@ -255,7 +255,7 @@ func (place) decode(d *jsonReader, n *node, report reporter) error {
 		at := missing[name]
 		if at == nil {
 			note("."+name, RuleUnknownField, "is not a field of geolocation")
-			return d.skip()
+			return d.Skip()
 		}
 		delete(missing, name)
 		v, _, err := d.number(under("."+name, note))
@@ -377,7 +377,7 @@ func (v spaceRefs) decode(d *jsonReader, n *node, report reporter) error {
 				part("", RuleTooMany, "at most %d references", maxRefs)
 			}
 			d.tooMany = true
-			return d.skip()
+			return d.Skip()
 		}
 		key, err := d.text(part)
 		n.spaces = append(n.spaces, Ref{v.alias, key})
@@ -453,7 +453,7 @@ func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 				report("", RuleTooMany, "at most %d keys at once", maxMetadataPatch)
 			}
 			d.tooMany = true
-			return d.skip()
+			return d.Skip()
 		}
 		v, ok, err := d.scalar(under("."+textrules.Clip(name), report))
 		if ok {

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
@@ -19,169 +19,91 @@ const (
 	defaultResources = 1_000_000
 )
 
-// jsonReader reads JSON as the API has it. What is JSON of the wrong type is
-// reported and passed over; only what is not JSON, or beyond the bounds, is an error.
+// jsonReader reads JSON values of the API. A value of the wrong type is reported and skipped.
+// Only what is not JSON, or is beyond the bounds, is an error.
 type jsonReader struct {
-	in       *boundedReader
-	dec      *jsontext.Decoder
-	maxDepth int
-
-	resources int                 // that may still come
-	notes     int                 // that may still be made
-	omitted   reportlimit.Omitted // made beyond that number
-	tooMany   bool                // the object being read has more members than are kept
-
-	unknown func(name string) // DecodeOptions.Unknown
+	*strictjson.Reader
+	notes   int                 // that may still be made
+	omitted reportlimit.Omitted // made beyond that number
+	tooMany bool                // the object being read has more members than are kept
 }
 
-func newJSONReader(r io.Reader, o DecodeOptions) *jsonReader {
-	in := &boundedReader{r: r, limit: min(o.MaxBytes, math.MaxInt64-1)}
-	if o.MaxBytes <= 0 {
-		in.limit = defaultBytes
-	}
-	d := &jsonReader{in: in, dec: jsontext.NewDecoder(in), maxDepth: o.MaxDepth, resources: o.MaxResources, notes: reportlimit.Max}
-	if d.maxDepth <= 0 {
-		d.maxDepth = defaultDepth
-	}
-	if d.resources <= 0 {
-		d.resources = defaultResources
-	}
-	return d
+func newJSONReader(r *strictjson.Reader) *jsonReader {
+	return &jsonReader{Reader: r, notes: reportlimit.Max}
 }
 
-// peek is the kind of the next token, as jsontext has it: 'n' for null, and so on.
-func (d *jsonReader) peek() jsontext.Kind { return d.dec.PeekKind() }
-
-// skip passes over a value.
-func (d *jsonReader) skip() error {
-	for depth := d.dec.StackDepth(); ; {
-		if _, err := d.dec.ReadToken(); err != nil {
-			return err
-		}
-		switch now := d.dec.StackDepth(); {
-		case now > d.maxDepth:
-			return errTooDeep
-		case now <= depth:
-			return nil
-		}
+// readJSON reads one JSON value from r within the bounds of o.
+func readJSON(r io.Reader, o DecodeOptions, decode func(*strictjson.Reader) error) error {
+	bounds := strictjson.Bounds{Bytes: o.MaxBytes, Depth: o.MaxDepth, Entries: o.MaxResources}
+	if bounds.Bytes <= 0 {
+		bounds.Bytes = defaultBytes
 	}
+	if bounds.Depth <= 0 {
+		bounds.Depth = defaultDepth
+	}
+	if bounds.Entries <= 0 {
+		bounds.Entries = defaultResources
+	}
+	reader := strictjson.New(r, bounds)
+	err := decode(reader)
+	if err == nil {
+		err = reader.End()
+	}
+	if err != nil {
+		return reader.Wrap(err, ErrNotJSON)
+	}
+	return nil
 }
 
-// end is an error where anything follows the value.
-func (d *jsonReader) end() error {
-	_, err := d.dec.ReadToken()
-	switch {
-	case err == nil:
-		return errors.New("more than one value")
-	case errors.Is(err, io.EOF):
-		return nil
-	}
-	return err
-}
-
-var (
-	errTooDeep = errors.New("nested too deep")
-	errTooMany = errors.New("too many entries")
-)
-
-// wrap says where err is, and makes it an ErrNotJSON, but for one of the reader below.
-func (d *jsonReader) wrap(err error) error {
-	var syntax *jsontext.SyntacticError
-	switch {
-	case d.in.err != nil:
-		return fmt.Errorf("data: reading JSON: %w", d.in.err)
-	case d.in.past:
-		return fmt.Errorf("%w: longer than %d bytes", ErrNotJSON, d.in.limit)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: ends too early, at byte %d", ErrNotJSON, d.dec.InputOffset())
-	case errors.As(err, &syntax):
-		at := ""
-		if syntax.JSONPointer != "" {
-			at = " at " + textrules.Clip(string(syntax.JSONPointer))
-		}
-		return fmt.Errorf("%w: byte %d%s: %w", ErrNotJSON, syntax.ByteOffset, at, syntax.Err)
-	}
-	return fmt.Errorf("%w: byte %d: %w", ErrNotJSON, d.dec.InputOffset(), err)
-}
-
-// object reads an object, handing each name to member, which reads its value. Where
-// something else is there it reports that, and says false.
+// object reads an object. It calls member with each name, to read the value. It returns false
+// for a value that is not an object, and reports that.
 func (d *jsonReader) object(report reporter, member func(name string) error) (bool, error) {
-	if d.peek() != '{' {
+	if d.Peek() != '{' {
 		return false, d.wrongType(report, "an object")
 	}
-	if err := d.enter(); err != nil {
-		return false, err
-	}
-	for d.peek() != '}' {
-		name, err := d.dec.ReadToken()
-		if err != nil {
-			return false, err
-		}
-		if err := member(name.String()); err != nil {
-			return false, err
-		}
-	}
-	_, err := d.dec.ReadToken()
-	return true, err
+	return true, d.Object(member)
 }
 
-// array reads an array, calling element to read each value.
+// array reads an array. It calls element with each index, to read the value. It reports a
+// value that is not an array.
 func (d *jsonReader) array(report reporter, element func(i int) error) error {
-	if d.peek() != '[' {
+	if d.Peek() != '[' {
 		return d.wrongType(report, "an array")
 	}
-	if err := d.enter(); err != nil {
-		return err
-	}
-	for i := 0; d.peek() != ']'; i++ {
-		if err := element(i); err != nil {
-			return err
-		}
-	}
-	_, err := d.dec.ReadToken()
-	return err
+	return d.Array(element)
 }
 
-func (d *jsonReader) enter() error {
-	_, err := d.dec.ReadToken()
-	if err == nil && d.dec.StackDepth() > d.maxDepth {
-		return errTooDeep
-	}
-	return err
-}
-
-// wrongType reports a value that is not what, and passes over it.
+// wrongType skips a value that is not what the API wants there, and reports it.
 func (d *jsonReader) wrongType(report reporter, what string) error {
-	kind := d.peek()
-	if kind == 0 { // not JSON: the read below says why
-		return d.skip()
+	kind := d.Peek()
+	if kind == 0 { // not JSON: Skip returns the error
+		return d.Skip()
 	}
-	if err := d.skip(); err != nil {
+	if err := d.Skip(); err != nil {
 		return err
 	}
 	report("", RuleType, "must be %s, not %s", what, typeName(kind))
 	return nil
 }
 
-// text reads a string. Where something else is there it reports that, and gives "".
+// text reads a string. It reports a value that is not a string, and returns "".
 func (d *jsonReader) text(report reporter) (string, error) {
-	if d.peek() != '"' {
+	if d.Peek() != '"' {
 		return "", d.wrongType(report, "a string")
 	}
-	token, err := d.dec.ReadToken()
+	token, err := d.Token()
 	if err != nil {
 		return "", err
 	}
 	return token.String(), nil
 }
 
-// number reads a number. It says false where something else was there.
+// number reads a number. It returns false for a value that is not a number, and reports that.
 func (d *jsonReader) number(report reporter) (float64, bool, error) {
-	if d.peek() != '0' {
+	if d.Peek() != '0' {
 		return 0, false, d.wrongType(report, "a number")
 	}
-	token, err := d.dec.ReadToken()
+	token, err := d.Token()
 	if err != nil {
 		return 0, false, err
 	}
@@ -194,12 +116,12 @@ func (d *jsonReader) number(report reporter) (float64, bool, error) {
 
 // scalar reads a string, a boolean or null.
 func (d *jsonReader) scalar(report reporter) (any, bool, error) {
-	switch d.peek() {
+	switch d.Peek() {
 	case '"', 't', 'f', 'n':
 	default:
 		return nil, false, d.wrongType(report, "a string or a boolean")
 	}
-	token, err := d.dec.ReadToken()
+	token, err := d.Token()
 	if err != nil {
 		return nil, false, err
 	}
@@ -242,11 +164,11 @@ func (f *field) path() (object, name string) {
 }
 
 func (d *jsonReader) details(n *node, report reporter) error {
-	if d.peek() == 'n' {
+	if d.Peek() == 'n' {
 		for _, f := range clearedFields(n.kind, detailsObject) {
 			n.clear = append(n.clear, f.name)
 		}
-		return d.skip()
+		return d.Skip()
 	}
 	_, err := d.object(under("."+detailsObject, report), func(name string) error {
 		return d.field(n, detailsObject, name, report)
@@ -267,11 +189,11 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 	}
 	if f == nil || !f.kinds.has(n.kind) {
 		report("."+textrules.Clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
-		return d.skip()
+		return d.Skip()
 	}
-	if d.peek() == 'n' {
+	if d.Peek() == 'n' {
 		n.clear = append(n.clear, name)
-		return d.skip()
+		return d.Skip()
 	}
 	found := len(n.notes)
 	if err := f.value.decode(d, n, under("."+name, report)); err != nil {
@@ -319,26 +241,4 @@ func typeName(kind jsontext.Kind) string {
 		return "an object"
 	}
 	return "an array"
-}
-
-// boundedReader fails, rather than ends, past its limit.
-type boundedReader struct {
-	r     io.Reader
-	limit int64
-	read  int64
-	past  bool  // there was more than limit
-	err   error // of r, but for io.EOF
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p[:min(int64(len(p)), b.limit+1-b.read)])
-	b.read += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
-	}
-	if b.read > b.limit {
-		b.past = true
-		return 0, io.ErrUnexpectedEOF
-	}
-	return n, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
@@ -28,51 +29,66 @@ type Selection struct {
 	omitted reportlimit.Omitted
 }
 
-// UnmarshalJSON reads the API's object. It errs, and keeps what it could not
-// read, as CustomerData does.
+// UnmarshalJSON reads the API's object. Its errors, and what it keeps of values that it cannot
+// use, are those of [CustomerData.UnmarshalJSON]. A list that is given is not nil, even if it
+// is empty.
 func (sel *Selection) UnmarshalJSON(b []byte) error {
 	var out Selection
-	d := newJSONReader(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
-	report := d.noteIn(&out.notes)
-	_, err := d.object(under("selection", report), func(name string) error {
+	err := readJSON(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))}, func(r *strictjson.Reader) error { return decodeSelection(r, &out) })
+	if err != nil {
+		return err
+	}
+	*sel = out
+	return nil
+}
+
+var _ = strictjson.Register(decodeSelection)
+
+// decodeSelection reads the API's object.
+func decodeSelection(r *strictjson.Reader, sel *Selection) error {
+	*sel = Selection{}
+	d := newJSONReader(r)
+	report := d.noteIn(&sel.notes)
+	isObject, err := d.object(under("selection", report), func(name string) error {
 		report := under(textrules.Clip(name), report)
 		kind, isKind := byKeysField[name]
 		if !isKind && name != "customer_key" && name != "customer_keys" {
 			report("", RuleUnknownField, "is not a list of keys%s", meant(name))
-			return d.skip()
+			return d.Skip()
 		}
-		if d.peek() == 'n' {
-			return d.skip()
+		if d.Peek() == 'n' {
+			return d.Skip()
 		}
 		if name == "customer_key" {
 			key, err := d.text(report)
-			if out.CustomerKey = key; key == "" { // which must not be taken for no bound
+			if sel.CustomerKey = key; key == "" { // which must not be taken for no bound
 				report("", RuleRequired, "is empty: it bounds the selection to one customer")
 			}
 			return err
 		}
+		if isKind && sel.Resources == nil {
+			sel.Resources = []Ref{}
+		} else if !isKind {
+			sel.CustomerKeys = []string{}
+		}
 		return d.array(report, func(i int) error {
-			if d.resources--; d.resources < 0 {
-				return errTooMany
+			if err := d.Entry(); err != nil {
+				return err
 			}
 			key, err := d.text(under(fmt.Sprintf("[%d]", i), report))
 			if isKind {
-				out.Resources = append(out.Resources, Ref{kind, key})
+				sel.Resources = append(sel.Resources, Ref{kind, key})
 			} else {
-				out.CustomerKeys = append(out.CustomerKeys, key)
+				sel.CustomerKeys = append(sel.CustomerKeys, key)
 			}
 			return err
 		})
 	})
-	if err == nil {
-		err = d.end()
+	if !isObject {
+		sel.Resources = []Ref{} // the fault is that it is no object, not that it has no list
 	}
-	if err != nil {
-		return d.wrap(err)
-	}
-	out.omitted = d.omitted
-	*sel = out
-	return nil
+	sel.omitted = d.omitted
+	return err
 }
 
 // meant suggests the list of keys that a name was probably meant for: that of a collection

@@ -1,12 +1,10 @@
 package portal
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 
 	"github.com/google/uuid"
-	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
@@ -89,10 +87,10 @@ type Events struct {
 
 // Confirmation is the text of a question.
 type Confirmation struct {
-	Title              string `json:"title,omitempty"`
-	Body               string `json:"body,omitempty"`
-	ConfirmButtonLabel string `json:"confirm_button_label,omitempty"`
-	CancelButtonLabel  string `json:"cancel_button_label,omitempty"`
+	Title              string
+	Body               string
+	ConfirmButtonLabel string
+	CancelButtonLabel  string
 }
 
 // ConfigureFeature is where a customer sets up automations.
@@ -116,8 +114,8 @@ const (
 
 // Filter is a value that custom_metadata must have.
 type Filter struct {
-	Field string `json:"field"` // a letter or "_", then letters, digits and "_"
-	Value any    `json:"value"` // a string or a boolean
+	Field string // a letter or "_", then letters, digits and "_"
+	Value any    // a string or a boolean
 }
 
 // locales are the languages that a portal speaks, the default first.
@@ -126,112 +124,38 @@ var locales = []string{"en-US", "pt-PT", "fr-FR", "it-IT", "es-ES", "de-DE", "nl
 // Locales lists the locales of a portal, the default first.
 func Locales() []string { return slices.Clone(locales) }
 
-// Where a Ref lies in the JSON of a configuration.
+// Names and paths of the JSON of a configuration that are used in more than one place.
 const (
-	fieldLandingPage = "landing_page.manage"
-	fieldDeepLink    = "deep_link"
-	fieldProfile     = "customization_profile_id"
-	fieldDevice      = "device"
-	fieldTimeZone    = "time_zone"
+	fieldManage       = "manage"
+	fieldLandingPage  = "landing_page.manage"
+	fieldDeepLink     = "deep_link"
+	fieldResourceType = "resource_type"
+	fieldResourceKey  = "resource_key"
+	fieldProfile      = "customization_profile_id"
+	fieldDevice       = "device"
+	fieldField        = "field"
+	fieldOperation    = "operation"
+	fieldValue        = "value"
 )
 
 // landingKinds are the kinds that a landing page can be of.
 var landingKinds = slices.Concat(data.Kinds(data.ClassSpace), data.Kinds(data.ClassAccessGrant))
 
-// UnmarshalJSON reads the API's object onto c. What is JSON but not as the API has
-// it does not fail the reading: it is a fault of whoever uses the Config.
+// UnmarshalJSON reads the API's object onto c. JSON that is not as the API has it does not
+// fail the reading: Create and UpdateConfig report it as faults and warnings.
 func (c *Config) UnmarshalJSON(b []byte) error {
 	var notes form.Notes
-	o, err := form.Parse(bytes.NewReader(b), &notes)
+	o, err := form.Parse(b, &notes)
 	if err != nil {
 		return err
 	}
-	c.read(o)
+	o.Read(c.fields())
 	o.Rest()
 	var all form.Notes // rather than c.notes, which a copy of c shares
 	all.Join(c.notes)
 	all.Join(notes)
 	c.notes = all
 	return nil
-}
-
-// read takes the members of the API's object.
-func (c *Config) read(o *form.Object) {
-	o.Object("features", func() { c.Features = Features{} }, c.Features.read)
-	o.Bool("is_embedded", &c.IsEmbedded)
-	o.Text("navigation_mode", (*string)(&c.NavigationMode))
-	o.Bool("read_only", &c.ReadOnly)
-	o.Object("landing_page", func() { c.LandingPage = data.Ref{} }, func(o *form.Object) {
-		o.Object("manage", func() { c.LandingPage = data.Ref{} }, func(o *form.Object) { c.LandingPage = readKey(o, landingKinds) })
-		o.Rest()
-	})
-	o.Object("deep_link", func() { c.DeepLink = data.Ref{} }, func(o *form.Object) { c.DeepLink = readDeepLink(o) })
-	o.Text("locale", &c.Locale)
-	o.Bool("exclude_locale_picker", &c.ExcludeLocalePicker)
-	o.Text(fieldTimeZone, &c.TimeZone)
-	o.UUID("customization_profile_id", &c.CustomizationProfileID)
-	filters := []Filter{}
-	if o.Objects("customer_resources_filters", maxFilters, func() { c.Filters = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
-		c.Filters = filters
-	}
-	o.Strings("allowed_frame_origins", maxOrigins, &c.FrameOrigins)
-	o.Text("return_url", &c.ReturnURL)
-	o.Ignore("_dev")
-}
-
-func (f *Features) read(o *form.Object) {
-	o.Object("connect", func() { f.Connect = ConnectFeature{} }, func(o *form.Object) {
-		o.Bool("exclude", &f.Connect.Exclude)
-		o.Strings("accepted_providers", maxList, &f.Connect.AcceptedProviders)
-		o.Strings("excluded_providers", maxList, &f.Connect.ExcludedProviders)
-		o.Rest()
-	})
-	o.Object("organize", func() { f.Organize = OrganizeFeature{} }, func(o *form.Object) {
-		o.Bool("exclude", &f.Organize.Exclude)
-		o.Rest()
-	})
-	// Where both names are given either excludes.
-	var old, now *bool
-	o.Object("manage_devices", func() { old = new(bool) }, func(o *form.Object) {
-		old = new(bool)
-		o.Bool("exclude", old)
-		o.Rest()
-	})
-	o.Object("manage", func() { f.Manage = ManageFeature{} }, func(o *form.Object) {
-		now = lo.ToPtr(f.Manage.Exclude)
-		f.Manage.read(o, now)
-	})
-	if now != nil || old != nil {
-		f.Manage.Exclude = now != nil && *now || old != nil && *old
-	}
-	o.Object("configure", func() { f.Configure = ConfigureFeature{} }, func(o *form.Object) {
-		o.Bool("exclude", &f.Configure.Exclude)
-		o.Bool("allow_access_automation_rule_customization", &f.Configure.AllowAccessAutomationRuleCustomization)
-		o.Bool("allow_climate_automation_rule_customization", &f.Configure.AllowClimateAutomationRuleCustomization)
-		o.Bool("allow_instant_key_customization", &f.Configure.AllowInstantKeyCustomization)
-		o.Rest()
-	})
-	o.Rest()
-}
-
-func (f *ManageFeature) read(o *form.Object, exclude *bool) {
-	o.Bool("exclude", exclude)
-	o.Bool("exclude_reservation_management", &f.ExcludeReservationManagement)
-	o.Bool("exclude_reservation_technical_details", &f.ExcludeReservationTechnicalDetails)
-	o.Bool("exclude_staff_management", &f.ExcludeStaffManagement)
-	o.Object("events", func() { f.Events = Events{} }, func(o *form.Object) {
-		o.Strings("allowed_events", maxList, &f.Events.AllowedEvents)
-		o.Strings("default_events", maxList, &f.Events.DefaultEvents)
-		o.Rest()
-	})
-	o.Object("device_management_confirmation", func() { f.DeviceManagementConfirmation = Confirmation{} }, func(o *form.Object) {
-		o.Text("title", &f.DeviceManagementConfirmation.Title)
-		o.Text("body", &f.DeviceManagementConfirmation.Body)
-		o.Text("confirm_button_label", &f.DeviceManagementConfirmation.ConfirmButtonLabel)
-		o.Text("cancel_button_label", &f.DeviceManagementConfirmation.CancelButtonLabel)
-		o.Rest()
-	})
-	o.Rest()
 }
 
 // readKey reads the one member that names a resource by a key of one of the kinds.
@@ -258,21 +182,21 @@ func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
 
 func readDeepLink(o *form.Object) (ref data.Ref) {
 	var resourceType string
-	o.Require("resource_type")
-	o.Text("resource_type", &resourceType)
+	o.Require(fieldResourceType)
+	o.Text(fieldResourceType, &resourceType)
 	switch resourceType {
 	case "":
 	case fieldDevice:
 		o.Ignore("resource_id")
 		o.Fault("resource_id", data.RuleNotThereYet, "names nothing: a portal has no devices of its own")
 	case data.KindSpace.String(), data.KindReservation.String():
-		o.Require("resource_key")
-		o.Text("resource_key", &ref.Key)
+		o.Require(fieldResourceKey)
+		o.Text(fieldResourceKey, &ref.Key)
 		if err := ref.Kind.UnmarshalText([]byte(resourceType)); err != nil {
-			o.Fault("resource_type", data.RuleFormat, "%v", err)
+			o.Fault(fieldResourceType, data.RuleFormat, "%v", err)
 		}
 	default:
-		o.Fault("resource_type", data.RuleFormat, "must be reservation, space or device")
+		o.Fault(fieldResourceType, data.RuleFormat, "must be reservation, space or device")
 	}
 	o.Rest()
 	return ref
@@ -280,117 +204,19 @@ func readDeepLink(o *form.Object) (ref data.Ref) {
 
 func readFilter(o *form.Object) (f Filter) {
 	var operation string
-	o.Require("field", "operation", "value")
-	o.Text("field", &f.Field)
-	o.Text("operation", &operation)
-	if operation != operationEquals && o.Has("operation") {
-		o.Fault("operation", data.RuleFormat, `must be "="`)
+	o.Require(fieldField, fieldOperation, fieldValue)
+	o.Text(fieldField, &f.Field)
+	o.Text(fieldOperation, &operation)
+	if operation != operationEquals && o.Has(fieldOperation) {
+		o.Fault(fieldOperation, data.RuleFormat, `must be "="`)
 	}
-	f.Value = o.Value("value")
+	f.Value = o.Value(fieldValue)
 	o.Rest()
 	return f
 }
 
-// configJSON is the API's object, as it is written.
-type configJSON struct {
-	Features     featuresJSON   `json:"features"`
-	IsEmbedded   bool           `json:"is_embedded"`
-	Navigation   NavigationMode `json:"navigation_mode"`
-	ReadOnly     bool           `json:"read_only"`
-	LandingPage  map[string]any `json:"landing_page,omitempty"`
-	DeepLink     *deepLinkJSON  `json:"deep_link,omitempty"`
-	Locale       string         `json:"locale,omitempty"`
-	NoPicker     bool           `json:"exclude_locale_picker"`
-	TimeZone     string         `json:"time_zone,omitempty"`
-	Profile      *uuid.UUID     `json:"customization_profile_id,omitempty"`
-	Filters      []filterJSON   `json:"customer_resources_filters,omitempty"`
-	FrameOrigins []string       `json:"allowed_frame_origins,omitempty"`
-	ReturnURL    string         `json:"return_url,omitempty"`
-}
-
-type featuresJSON struct {
-	Connect struct {
-		Exclude  bool     `json:"exclude"`
-		Accepted []string `json:"accepted_providers,omitzero"`
-		Excluded []string `json:"excluded_providers,omitzero"`
-	} `json:"connect"`
-	Organize  excludeJSON `json:"organize"`
-	Manage    manageJSON  `json:"manage"`
-	Devices   excludeJSON `json:"manage_devices"`
-	Configure struct {
-		Exclude    bool `json:"exclude"`
-		Access     bool `json:"allow_access_automation_rule_customization"`
-		Climate    bool `json:"allow_climate_automation_rule_customization"`
-		InstantKey bool `json:"allow_instant_key_customization"`
-	} `json:"configure"`
-}
-
-type excludeJSON struct {
-	Exclude bool `json:"exclude"`
-}
-
-type manageJSON struct {
-	Exclude      bool          `json:"exclude"`
-	Reservations bool          `json:"exclude_reservation_management"`
-	Technical    bool          `json:"exclude_reservation_technical_details"`
-	Staff        bool          `json:"exclude_staff_management"`
-	Events       *eventsJSON   `json:"events,omitempty"`
-	Confirmation *Confirmation `json:"device_management_confirmation,omitempty"`
-}
-
-type eventsJSON struct {
-	Allowed []string `json:"allowed_events,omitzero"`
-	Default []string `json:"default_events,omitzero"`
-}
-
-type deepLinkJSON struct {
-	ResourceType string `json:"resource_type"`
-	ResourceKey  string `json:"resource_key"`
-}
-
-type filterJSON struct {
-	Field     string `json:"field"`
-	Operation string `json:"operation"`
-	Value     any    `json:"value"`
-}
-
 // MarshalJSON writes the API's object.
-func (c Config) MarshalJSON() ([]byte, error) {
-	out := configJSON{
-		IsEmbedded: c.IsEmbedded, Navigation: c.navigation(), ReadOnly: c.ReadOnly,
-		Locale: c.Locale, NoPicker: c.ExcludeLocalePicker, TimeZone: c.TimeZone, FrameOrigins: c.FrameOrigins, ReturnURL: c.ReturnURL,
-	}
-	f, w := c.Features, &out.Features
-	w.Connect.Exclude, w.Connect.Accepted, w.Connect.Excluded = f.Connect.Exclude, f.Connect.AcceptedProviders, f.Connect.ExcludedProviders
-	w.Organize.Exclude, w.Devices.Exclude = f.Organize.Exclude, f.Manage.Exclude
-	w.Manage = manageJSON{
-		Exclude: f.Manage.Exclude, Reservations: f.Manage.ExcludeReservationManagement,
-		Technical: f.Manage.ExcludeReservationTechnicalDetails, Staff: f.Manage.ExcludeStaffManagement,
-	}
-	if e := f.Manage.Events; e.AllowedEvents != nil || e.DefaultEvents != nil {
-		w.Manage.Events = &eventsJSON{e.AllowedEvents, e.DefaultEvents}
-	}
-	if f.Manage.DeviceManagementConfirmation != (Confirmation{}) {
-		w.Manage.Confirmation = &f.Manage.DeviceManagementConfirmation
-	}
-	w.Configure.Exclude = f.Configure.Exclude
-	w.Configure.Access = f.Configure.AllowAccessAutomationRuleCustomization
-	w.Configure.Climate = f.Configure.AllowClimateAutomationRuleCustomization
-	w.Configure.InstantKey = f.Configure.AllowInstantKeyCustomization
-	if c.LandingPage != (data.Ref{}) {
-		out.LandingPage = map[string]any{"manage": map[string]string{c.LandingPage.Kind.KeyField(): c.LandingPage.Key}}
-	}
-	if c.DeepLink != (data.Ref{}) {
-		out.DeepLink = &deepLinkJSON{c.DeepLink.Kind.String(), c.DeepLink.Key}
-	}
-	if c.CustomizationProfileID != uuid.Nil {
-		out.Profile = &c.CustomizationProfileID
-	}
-	for _, filter := range c.Filters {
-		out.Filters = append(out.Filters, filterJSON{filter.Field, operationEquals, filter.Value})
-	}
-	return json.Marshal(out)
-}
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(form.Write(c.fields())) }
 
 func (c Config) navigation() NavigationMode {
 	if c.NavigationMode == "" {

@@ -12,7 +12,6 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
-	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
 // Bounds of a configuration.
@@ -35,93 +34,43 @@ var filterField = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 // it was read from included.
 func (c Config) check() (notes form.Notes) {
 	notes.Join(c.notes)
-	fault := notes.Fault
-	if c.navigation() != NavigationFull && c.navigation() != NavigationRestricted {
-		fault("navigation_mode", data.RuleFormat, "must be full or restricted")
-	}
-	if c.Locale != "" && !slices.Contains(locales, c.Locale) {
-		fault("locale", data.RuleFormat, "must be one of %s", strings.Join(locales, ", "))
-	}
-	if c.TimeZone != "" {
-		if _, err := wallclock.Load(c.TimeZone); err != nil {
-			fault(fieldTimeZone, data.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon")
-		}
-	}
-	checkNames(&notes, "features.connect.accepted_providers", c.Features.Connect.AcceptedProviders, nil, "")
-	checkNames(&notes, "features.connect.excluded_providers", c.Features.Connect.ExcludedProviders,
-		func(s string) bool {
-			accepted := c.Features.Connect.AcceptedProviders
-			return len(accepted) > maxList || !slices.Contains(accepted, s)
-		}, "is also in accepted_providers")
-	events := c.Features.Manage.Events
-	checkNames(&notes, "features.manage.events.allowed_events", events.AllowedEvents, nil, "")
-	checkNames(&notes, "features.manage.events.default_events", events.DefaultEvents,
-		func(s string) bool {
-			return events.AllowedEvents == nil || len(events.AllowedEvents) > maxList || slices.Contains(events.AllowedEvents, s)
-		}, "is not in allowed_events")
-	confirmation := c.Features.Manage.DeviceManagementConfirmation
-	for _, label := range []struct{ name, text string }{
-		{"title", confirmation.Title}, {"body", confirmation.Body},
-		{"confirm_button_label", confirmation.ConfirmButtonLabel}, {"cancel_button_label", confirmation.CancelButtonLabel},
-	} {
-		checkText(&notes, "features.manage.device_management_confirmation."+label.name, label.text, maxLabelBytes)
-	}
-	checkRef(&notes, fieldLandingPage, c.LandingPage, landingKinds)
-	checkRef(&notes, fieldDeepLink, c.DeepLink, []data.Kind{data.KindSpace, data.KindReservation})
-	c.checkFilters(&notes)
-	c.checkURLs(&notes)
+	form.Check(&notes, "", c.fields())
 	return notes
 }
 
-func (c Config) checkFilters(notes *form.Notes) {
-	if len(c.Filters) > maxFilters {
-		notes.Fault("customer_resources_filters", data.RuleTooMany, "at most %d", maxFilters)
+func checkFilters(notes *form.Notes, path string, filters []Filter) {
+	if len(filters) > maxFilters {
+		notes.Fault(path, data.RuleTooMany, "at most %d", maxFilters)
 		return
 	}
 	known := map[string]any{}
-	for i, f := range c.Filters {
-		path := fmt.Sprintf("customer_resources_filters[%d]", i)
+	for i, f := range filters {
+		path := fmt.Sprintf("%s[%d]", path, i)
 		if len(f.Field) > maxFilterField {
-			notes.Fault(path+".field", data.RuleRange, "has at most %d characters", maxFilterField)
+			notes.Fault(path+"."+fieldField, data.RuleRange, "has at most %d characters", maxFilterField)
 		}
 		if !filterField.MatchString(f.Field) {
-			notes.Fault(path+".field", data.RuleFormat, `must be a letter or "_", then letters, digits and "_"`)
+			notes.Fault(path+"."+fieldField, data.RuleFormat, `must be a letter or "_", then letters, digits and "_"`)
 		}
+		at := path + "." + fieldValue
 		switch v := f.Value.(type) {
 		case bool:
 		case string:
 			if v == "" {
-				notes.Fault(path+".value", data.RuleRequired, "is empty, which no custom_metadata holds")
+				notes.Fault(at, data.RuleRequired, "is empty, which no custom_metadata holds")
 			}
 			if len([]rune(v)) > maxFilterText {
-				notes.Fault(path+".value", data.RuleRange, "has at most %d characters", maxFilterText)
+				notes.Fault(at, data.RuleRange, "has at most %d characters", maxFilterText)
 			}
-			checkText(notes, path+".value", v, 4*maxFilterText)
+			checkText(notes, at, v, 4*maxFilterText)
 		default:
-			notes.Fault(path+".value", data.RuleType, "must be a string or a boolean")
+			notes.Fault(at, data.RuleType, "must be a string or a boolean")
 			continue
 		}
 		if before, ok := known[f.Field]; ok && before != f.Value {
-			notes.Fault(path+".value", data.RuleFormat, "contradicts an earlier filter of the same field")
+			notes.Fault(at, data.RuleFormat, "contradicts an earlier filter of the same field")
 		}
 		known[f.Field] = f.Value
-	}
-}
-
-func (c Config) checkURLs(notes *form.Notes) {
-	if len(c.FrameOrigins) > maxOrigins {
-		notes.Fault("allowed_frame_origins", data.RuleTooMany, "at most %d", maxOrigins)
-	}
-	for i, origin := range c.FrameOrigins[:min(len(c.FrameOrigins), maxOrigins)] {
-		if u, err := url.Parse(origin); err != nil || !webURL(u) || !webOrigin.MatchString(origin) {
-			notes.Fault(fmt.Sprintf("allowed_frame_origins[%d]", i), data.RuleFormat, "is not an origin, such as https://app.example")
-		}
-	}
-	if c.ReturnURL != "" {
-		u, err := url.Parse(c.ReturnURL)
-		if err != nil || !webURL(u) || len(c.ReturnURL) > maxURLBytes {
-			notes.Fault("return_url", data.RuleFormat, "is not an absolute http or https URL of at most %d bytes", maxURLBytes)
-		}
 	}
 }
 
@@ -135,21 +84,24 @@ func webURL(u *url.URL) bool {
 // webOrigin is the form of an origin, which goes into a header.
 var webOrigin = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$`)
 
-// checkNames notes names of a list that are empty, too many, there twice, or not allowed.
-func checkNames(notes *form.Notes, path string, names []string, allowed func(string) bool, why string) {
+// checkNames notes names of a list that are empty, too many, there twice, or at fault.
+func checkNames(notes *form.Notes, path string, names []string, fault func(string) string) {
 	if len(names) > maxList {
 		notes.Fault(path, data.RuleTooMany, "at most %d", maxList)
 		return
 	}
 	for i, name := range names {
-		at := fmt.Sprintf("%s[%d]", path, i)
+		at, wrong := fmt.Sprintf("%s[%d]", path, i), ""
+		if fault != nil {
+			wrong = fault(name)
+		}
 		switch {
 		case textrules.IsBlank(name):
 			notes.Fault(at, data.RuleRequired, "is empty")
 		case slices.Contains(names[:i], name):
 			notes.Fault(at, data.RuleFormat, "is there twice")
-		case allowed != nil && !allowed(name):
-			notes.Fault(at, data.RuleFormat, "%s", why)
+		case wrong != "":
+			notes.Fault(at, data.RuleFormat, "%s", wrong)
 		default:
 			checkText(notes, at, name, maxListName)
 		}
@@ -178,7 +130,7 @@ func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
 // refPath is where the key of a reference of a configuration lies.
 func refPath(path string, ref data.Ref) string {
 	if path == fieldDeepLink {
-		return path + ".resource_key"
+		return path + "." + fieldResourceKey
 	}
 	return path + "." + ref.Kind.KeyField()
 }

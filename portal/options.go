@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"regexp"
 	"slices"
 
 	"github.com/google/uuid"
@@ -102,8 +101,6 @@ func metaOf(r data.Resource) data.Meta {
 	}
 	return data.Meta{}
 }
-
-var tokenFormat = regexp.MustCompile(`^[0-9A-Za-z_-]{16,64}$`)
 
 // derivedKeys returns the keys for the resources that a call with a token creates. They
 // cannot be chosen to be those of other resources, since they are hashes.

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
@@ -23,72 +21,56 @@ import (
 // Profile is how portals look and speak. As JSON it is the API's
 // customization_profile.
 type Profile struct {
-	ID          uuid.UUID `json:"customization_profile_id"`
-	WorkspaceID uuid.UUID `json:"workspace_id"`
-	CreatedAt   time.Time `json:"-"` // UTC, whole microseconds
+	ID          uuid.UUID
+	WorkspaceID uuid.UUID
+	CreatedAt   time.Time // UTC, whole microseconds
 
-	Name           string `json:"-"`                         // at most 200 bytes; may be empty
-	LogoURL        string `json:"logo_url,omitempty"`        // absolute https URL of at most 2048 bytes
-	PrimaryColor   string `json:"primary_color,omitempty"`   // "#rgb" or "#rrggbb"
-	SecondaryColor string `json:"secondary_color,omitempty"` // the same
-	Theme          Theme  `json:"-"`
+	Name           string // at most 200 bytes; may be empty
+	LogoURL        string // absolute https URL of at most 2048 bytes
+	PrimaryColor   string // "#rgb" or "#rrggbb"
+	SecondaryColor string // the same
+	Theme          Theme
 
 	// MessageOverrides are words to use in place of the portal's own, by locale and
 	// key; at most 500 in all, of at most 1000 bytes.
-	MessageOverrides map[string]map[string]string `json:"message_overrides,omitempty"`
+	MessageOverrides map[string]map[string]string
 }
 
 // Theme is the colours, as "#rgb" or "#rrggbb", and the fonts of a portal. What is
 // empty is left to the profile's own colours and the portal's defaults.
 type Theme struct {
-	PrimaryColor             string `json:"primary_color,omitempty"`
-	PrimaryForegroundColor   string `json:"primary_foreground_color,omitempty"`
-	SecondaryColor           string `json:"secondary_color,omitempty"`
-	SecondaryForegroundColor string `json:"secondary_foreground_color,omitempty"`
-	FontFamily               string `json:"font_family,omitempty"`      // names, with commas between them
-	MonoFontFamily           string `json:"mono_font_family,omitempty"` // the same
+	PrimaryColor             string
+	PrimaryForegroundColor   string
+	SecondaryColor           string
+	SecondaryForegroundColor string
+	FontFamily               string // names, with commas between them
+	MonoFontFamily           string // the same
 }
-
-// profileJSON is a Profile as JSON has it.
-type profileJSON struct {
-	profileFields
-	CreatedAt string  `json:"created_at"`
-	Name      *string `json:"name"`
-	Theme     *Theme  `json:"customer_portal_theme,omitempty"`
-}
-
-type profileFields Profile
 
 // MarshalJSON writes the API's object.
 func (p Profile) MarshalJSON() ([]byte, error) {
-	out := profileJSON{profileFields: profileFields(p), CreatedAt: data.FormatTime(p.CreatedAt)}
-	if p.Name != "" {
-		out.Name = &p.Name
-	}
-	if p.Theme != (Theme{}) {
-		out.Theme = &p.Theme
+	out := form.Write(append(p.fields(), p.own()...))
+	if p.Name == "" {
+		out["name"] = nil
 	}
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes. Its errors match [ErrInvalid].
 func (p *Profile) UnmarshalJSON(b []byte) error {
-	var in profileJSON
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
-	}
-	createdAt, err := time.Parse(time.RFC3339, in.CreatedAt)
+	var notes form.Notes
+	o, err := form.Parse(b, &notes)
 	if err != nil {
-		return fmt.Errorf("%w: created_at: %w", ErrInvalid, err)
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	*p = Profile(in.profileFields)
-	p.CreatedAt, p.Name, p.Theme = createdAt, lo.FromPtr(in.Name), lo.FromPtr(in.Theme)
-	return nil
+	*p = Profile{}
+	o.Read(append(p.fields(), p.own()...))
+	return invalid(notes)
 }
 
 // storedProfile reads the row of a profile.
 func storedProfile(row []byte) (p Profile, err error) {
-	if err := json.Unmarshal(row, &p); err != nil {
+	if err := p.UnmarshalJSON(row); err != nil {
 		return p, fmt.Errorf("%w: a customization profile: %w", storage.ErrCorrupt, err)
 	}
 	return p, nil
@@ -109,50 +91,7 @@ var (
 )
 
 func (p Profile) check() (notes form.Notes) {
-	checkText(&notes, "name", p.Name, maxNameBytes)
-	if p.LogoURL != "" {
-		if u, err := url.Parse(p.LogoURL); err != nil || !webURL(u) || u.Scheme != "https" || len(p.LogoURL) > maxURLBytes {
-			notes.Fault("logo_url", data.RuleFormat, "is not an absolute https URL of at most %d bytes", maxURLBytes)
-		}
-	}
-	for _, given := range []struct{ path, value string }{
-		{"primary_color", p.PrimaryColor}, {"secondary_color", p.SecondaryColor},
-		{"customer_portal_theme.primary_color", p.Theme.PrimaryColor},
-		{"customer_portal_theme.primary_foreground_color", p.Theme.PrimaryForegroundColor},
-		{"customer_portal_theme.secondary_color", p.Theme.SecondaryColor},
-		{"customer_portal_theme.secondary_foreground_color", p.Theme.SecondaryForegroundColor},
-	} {
-		if given.value != "" && !color.MatchString(given.value) {
-			notes.Fault(given.path, data.RuleFormat, `is not a color, "#rgb" or "#rrggbb"`)
-		}
-	}
-	for _, given := range []struct{ path, value string }{
-		{"customer_portal_theme.font_family", p.Theme.FontFamily}, {"customer_portal_theme.mono_font_family", p.Theme.MonoFontFamily},
-	} {
-		if given.value != "" && !fonts.MatchString(given.value) {
-			notes.Fault(given.path, data.RuleFormat, "is not a list of font names")
-		}
-	}
-	total := 0
-	for _, messages := range p.MessageOverrides {
-		total += len(messages)
-	}
-	if len(p.MessageOverrides) > maxOverrides || total > maxOverrides {
-		notes.Fault("message_overrides", data.RuleTooMany, "at most %d", maxOverrides)
-		return notes
-	}
-	for locale, messages := range p.MessageOverrides {
-		if !slices.Contains(locales, locale) {
-			notes.Fault("message_overrides."+textrules.Clip(locale), data.RuleFormat, "is not a locale")
-		}
-		for key, message := range messages {
-			path := "message_overrides." + textrules.Clip(locale) + "." + textrules.Clip(key)
-			if !wordID.MatchString(key) {
-				notes.Fault(path, data.RuleFormat, "is not the key of a message")
-			}
-			checkText(&notes, path, message, maxOverrideText)
-		}
-	}
+	form.Check(&notes, "", p.fields())
 	return notes
 }
 

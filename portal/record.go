@@ -35,7 +35,7 @@ func (r *record) config() (c Config, err error) {
 	if r.stored == "" {
 		return c, nil
 	}
-	if err := json.Unmarshal([]byte(r.stored), &c); err != nil {
+	if err := c.UnmarshalJSON([]byte(r.stored)); err != nil {
 		return c, fmt.Errorf("%w: the configuration of portal %s: %w", storage.ErrCorrupt, r.id, err)
 	}
 	return c, nil

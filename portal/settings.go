@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -49,13 +48,11 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 		if err := change(&out); err != nil {
 			return err
 		}
+		if out.BusinessVertical == "" {
+			out.BusinessVertical = VerticalNeutral
+		}
 		var notes form.Notes
-		if !slices.Contains(Verticals(), out.BusinessVertical) {
-			notes.Fault("business_vertical", data.RuleFormat, "is not a business vertical")
-		}
-		if out.Slug != "" && !slug.MatchString(out.Slug) {
-			notes.Fault("slug", data.RuleFormat, `must be 1 to 63 characters of a-z, 0-9 and "-", and start and end with a letter or a digit`)
-		}
+		form.Check(&notes, "", out.fields())
 		if err := invalid(notes); err != nil {
 			return err
 		}

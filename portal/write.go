@@ -9,6 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // What a session writes is a push or a delete as any other, in one step with the
@@ -25,7 +26,7 @@ import (
 // after the push, or nil for a dry run. An error means that nothing was written, unless it
 // matches [storage.ErrUnknown].
 func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*view, *draft) error) (data.Resource, error) {
-	if on.token != "" && !tokenFormat.MatchString(on.token) {
+	if on.token != "" && !textrules.IsToken(on.token) {
 		return nil, invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
 	}
 	random, err := s.newKeys(maxCreated)

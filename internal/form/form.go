@@ -8,17 +8,16 @@
 package form
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
@@ -35,7 +34,7 @@ type Notes struct {
 
 // Fault notes a fault, unless one is noted at its path.
 func (n *Notes) Fault(path string, rule data.Rule, format string, args ...any) {
-	if n.has(path) {
+	if n.Has(path) {
 		return
 	}
 	if len(n.Faults) >= reportlimit.Max {
@@ -45,7 +44,8 @@ func (n *Notes) Fault(path string, rule data.Rule, format string, args ...any) {
 	n.addFault(data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
-func (n *Notes) has(path string) bool {
+// Has reports whether a fault is noted at a path.
+func (n *Notes) Has(path string) bool {
 	_, has := n.paths[path]
 	return has
 }
@@ -73,7 +73,7 @@ func (n *Notes) Join(other Notes) {
 		switch {
 		case len(n.Faults) >= reportlimit.Max:
 			n.Omitted.Faults++
-		case !n.has(f.Path):
+		case !n.Has(f.Path):
 			n.addFault(f)
 		}
 	}
@@ -101,48 +101,78 @@ type Object struct {
 	notes   *Notes
 }
 
-// New is an object that was read already, by something else than JSON.
-func New(members map[string]any, notes *Notes) *Object {
-	return &Object{members: members, read: map[string]bool{}, notes: notes}
+// New returns an object with members that are as [strictjson.Reader.Value] returns them.
+func New(members map[string]any, notes *Notes) *Object { return newObject("", members, notes) }
+
+func newObject(path string, members map[string]any, notes *Notes) *Object {
+	return &Object{path: path, members: members, read: map[string]bool{}, notes: notes}
 }
 
-// Parse reads one JSON object: names all different, text in UTF-8, nothing after it.
-// The error matches [data.ErrNotJSON].
-func Parse(r io.Reader, notes *Notes) (*Object, error) {
-	var v any
-	if err := json.UnmarshalRead(r, &v, json.DefaultOptionsV2()); err != nil {
-		return nil, fmt.Errorf("%w: %w", data.ErrNotJSON, err)
-	}
-	members, ok := v.(map[string]any)
-	if !ok {
-		notes.Fault("", data.RuleType, "must be an object")
-	}
-	return New(members, notes), nil
-}
+// Again returns the object with no member read, and as a document of its own: paths begin at
+// the object. notes receives what the reading finds.
+func (o *Object) Again(notes *Notes) *Object { return New(o.members, notes) }
 
-// ParseValue is Parse of a JSON value at a path.
-func ParseValue(v jsontext.Value, path string, notes *Notes) (*Object, error) {
-	var members any
-	if err := json.Unmarshal(v, &members, json.DefaultOptionsV2()); err != nil {
-		return nil, fmt.Errorf("%w: %w", data.ErrNotJSON, err)
+// maxDepth bounds the objects and arrays in one another.
+const maxDepth = 32
+
+// Parse reads a document that is one JSON object. The error matches [data.ErrNotJSON].
+func Parse(b []byte, notes *Notes) (*Object, error) {
+	r := strictjson.New(bytes.NewReader(b), strictjson.Bounds{Bytes: int64(len(b)), Depth: maxDepth})
+	o, err := Decode(r, nil, notes)
+	if err == nil {
+		err = r.End()
 	}
-	o := New(nil, notes)
-	o.path = path
-	o.members, _ = members.(map[string]any)
-	if o.members == nil && members != nil {
-		notes.Fault(path, data.RuleType, "must be an object")
+	if err != nil {
+		return nil, r.Wrap(err, data.ErrNotJSON)
 	}
 	return o, nil
+}
+
+// Decode reads the next value of a document, an object. Fields whose value is a [Streamer] are
+// read at once. The others are kept, for [Object.Read].
+func Decode(r *strictjson.Reader, fields []Field, notes *Notes) (*Object, error) {
+	o := New(map[string]any{}, notes)
+	if r.Peek() != '{' {
+		if err := r.Skip(); err != nil {
+			return nil, err
+		}
+		notes.Fault("", data.RuleType, "must be an object")
+		return o, nil
+	}
+	streams := map[string]Streamer{}
+	for _, f := range fields {
+		if s, ok := f.Value.(Streamer); ok {
+			streams[f.Name] = s
+		}
+	}
+	err := r.Object(func(name string) (err error) {
+		if s := streams[name]; s != nil {
+			return s.Stream(r, o.At(name), notes)
+		}
+		o.members[name], err = r.Value()
+		return err
+	})
+	return o, err
+}
+
+// join returns the path of a member of the object at a path.
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }
 
 // At is the path of a member, such as "features.connect". A name that is no field's can be
 // of any length, and is cut short.
 func (o *Object) At(name string) string {
-	name = textrules.Clip(name)
-	if o.path == "" {
-		return name
-	}
-	return o.path + "." + name
+	return join(o.path, textrules.Clip(name))
+}
+
+// Given reports whether a member is there, be it null.
+func (o *Object) Given(name string) bool {
+	_, given := o.members[name]
+	return given
 }
 
 // Has reports whether a member is there, and not null.
@@ -155,6 +185,9 @@ func (o *Object) IsEmpty(name string) bool { return o.members[name] == "" }
 func (o *Object) Fault(name string, rule data.Rule, format string, args ...any) {
 	o.notes.Fault(o.At(name), rule, format, args...)
 }
+
+// Faulty reports whether a fault of a member is noted.
+func (o *Object) Faulty(name string) bool { return o.notes.Has(o.At(name)) }
 
 // Unread returns the names of the members that were not read, sorted.
 func (o *Object) Unread() []string {
@@ -296,7 +329,7 @@ func (o *Object) Value(name string) any {
 // called where it is null.
 func (o *Object) Object(name string, clear func(), fn func(*Object)) {
 	if members, ok := member[map[string]any](o, name, "an object", clear); ok {
-		fn(&Object{path: o.At(name), members: members, read: map[string]bool{}, notes: o.notes})
+		fn(newObject(o.At(name), members, o.notes))
 	}
 }
 
@@ -311,7 +344,7 @@ func (o *Object) Objects(name string, most int, clear func(), fn func(*Object)) 
 			o.notes.Fault(path, data.RuleType, "must be an object")
 			continue
 		}
-		fn(&Object{path: path, members: members, read: map[string]bool{}, notes: o.notes})
+		fn(newObject(path, members, o.notes))
 	}
 	return ok
 }

@@ -71,7 +71,7 @@ func TestObject_ListThatIsTooLong_IsOneFault(t *testing.T) {
 	t.Parallel()
 	body := fmt.Sprintf(`{"texts": [%s0], "objects": [%[1]s0]}`, strings.Repeat("0,", 100_000))
 	var notes form.Notes
-	o, err := form.Parse(strings.NewReader(body), &notes)
+	o, err := form.Parse([]byte(body), &notes)
 	require.NoError(t, err)
 	var texts []string
 	o.Strings("texts", 20, &texts)
@@ -87,7 +87,7 @@ func TestObject_ListThatIsTooLong_IsOneFault(t *testing.T) {
 func TestObject_LongName_IsCutShortInItsPath(t *testing.T) {
 	t.Parallel()
 	var notes form.Notes
-	o, err := form.Parse(strings.NewReader(`{"`+strings.Repeat("x", 100_000)+`": 0}`), &notes)
+	o, err := form.Parse([]byte(`{"`+strings.Repeat("x", 100_000)+`": 0}`), &notes)
 	require.NoError(t, err)
 	o.Rest()
 	require.Len(t, notes.Warnings, 1)

@@ -3,6 +3,7 @@ package textrules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -94,3 +95,9 @@ func Clip(s string) string {
 	}
 	return strings.ToValidUTF8(s[:maxShown], "") + "..."
 }
+
+var token = regexp.MustCompile(`^[0-9A-Za-z_-]{16,64}$`)
+
+// IsToken reports whether s can be the token of a request that is made only once: 16 to 64
+// ASCII letters, digits, "-" and "_".
+func IsToken(s string) bool { return token.MatchString(s) }

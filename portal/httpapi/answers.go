@@ -123,7 +123,7 @@ func actorSchema() schema {
 
 // portalSchema is a portal as it is told of: without its link.
 func portalSchema() schema {
-	properties := configProperties()
+	properties := propertiesOf[portal.Config]()
 	required := map[string]schema{
 		"customer_portal_id": idSchema(), "customer_key": stringSchema(), "workspace_id": idSchema(), "created_at": timeSchema(), "expires_at": timeSchema(),
 		"state":    oneOf(portal.StateLive, portal.StateUsedUp, portal.StateExpired, portal.StateRevoked),
@@ -156,9 +156,9 @@ func aliasesAnswer() map[string]schema {
 }
 
 func profileSchema() schema {
-	properties := profileProperties()
-	maps.Copy(properties, map[string]schema{profileID.name: idSchema(), "workspace_id": idSchema(), "created_at": timeSchema()})
-	return object(properties, profileID.name, "workspace_id", "created_at", "name")
+	properties := propertiesOf[portal.Profile]()
+	maps.Copy(properties, map[string]schema{fieldProfile: idSchema(), "workspace_id": idSchema(), "created_at": timeSchema()})
+	return object(properties, fieldProfile, "workspace_id", "created_at", "name")
 }
 
 func profilesAnswer() map[string]schema {

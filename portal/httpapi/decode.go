@@ -3,10 +3,10 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -16,11 +16,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 )
 
 // maxDepth bounds the objects and arrays in one another of a body.
@@ -39,18 +39,17 @@ type call struct {
 	route  *route
 	served Served
 
-	params parameters
-	notes  form.Notes     // of the parameters
-	found  []data.Finding // warnings of what was done
+	request request
+	input   input          // of the request
+	notes   form.Notes     // of the parameters
+	found   []data.Finding // warnings of what was done
 }
 
 // warnings returns what could not be used of the request.
 func (c *call) warnings() []data.Finding { return append([]data.Finding{}, c.notes.Listed()...) }
 
-// read reads the request's parameters: the query of a GET or DELETE, or the body,
-// which a route of its own format reads by itself. It ends when ctx is done.
+// read reads the request: the query of a GET or DELETE, or the body. It ends when ctx is done.
 func (c *call) read(ctx context.Context) error {
-	c.params = parameters{}
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
 		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The query is not well formed"}
@@ -61,40 +60,98 @@ func (c *call) read(ctx context.Context) error {
 		}
 	}
 	delete(query, strictParam)
+	c.request = c.route.endpoint.request()
+	c.input = c.request.input()
 	switch c.r.Method {
 	case http.MethodGet, http.MethodDelete:
 		if c.r.ContentLength != 0 {
 			return errBody
 		}
-		if c.route.body != nil {
-			return c.route.body.query(ctx, c, query)
+		if c.input.data != nil {
+			return c.readDataQuery(query)
 		}
-		c.params = c.readQuery(c.route.params, query)
+		c.readQuery(c.input.params, query)
 		return c.refused()
 	}
-	// The parameters of these lie in the body, beside the options of a few routes.
-	c.params = c.readQuery(c.route.options, query)
+	c.readQuery(c.input.options, query)
 	if err := c.bound(ctx); err != nil {
 		return err
 	}
-	if c.route.body != nil {
-		return c.route.body.read(ctx, c)
-	}
-	b, err := c.slurp()
-	if err != nil {
-		return err
-	}
-	o, err := form.Parse(bytes.NewReader(b), &c.notes)
-	if err != nil {
-		return err
-	}
-	maps.Copy(c.params, onlyParams(c.route.params, o, takes(c.route.params, "body")))
-	return c.refused()
+	return c.readBody(c.r.Body)
 }
 
 // readQuery reads the parameters of a query.
-func (c *call) readQuery(known []param, query url.Values) parameters {
-	return onlyParams(known, form.New(membersOf(known, query, &c.notes), &c.notes), takes(known, "query"))
+func (c *call) readQuery(known []form.Field, query url.Values) {
+	onlyFields(known, form.New(membersOf(known, query, &c.notes), &c.notes), "query")
+}
+
+// readDataQuery reads a body that is given as a query.
+func (c *call) readDataQuery(query url.Values) error {
+	b, err := json.Marshal(membersOf(c.input.data.query(), query, &c.notes))
+	if err != nil {
+		return err
+	}
+	if err := c.refused(); err != nil {
+		return err
+	}
+	return c.readBody(bytes.NewReader(b))
+}
+
+// readBody reads a body, in one pass.
+func (c *call) readBody(body io.Reader) error {
+	r := strictjson.New(body, strictjson.Bounds{
+		Bytes: math.MaxInt64, // the body has its own bound, which answers as what it is
+		Depth: maxDepth, Entries: c.h.o.MaxResources, Values: smallBodyBytes,
+	})
+	read := c.readObject
+	if d := c.input.data; d != nil {
+		read = d.read
+	}
+	if c.input.data == nil || c.input.data.orNothing {
+		if r.Empty() { // as an empty object
+			r = strictjson.New(strings.NewReader("{}"), strictjson.Bounds{Bytes: 2, Depth: 1})
+		}
+	}
+	r.Unknown = c.unknownData
+	err := read(r)
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return r.Wrap(err, data.ErrNotJSON)
+	}
+	return c.refused()
+}
+
+// readObject reads a body that is made of parameters.
+func (c *call) readObject(r *strictjson.Reader) error {
+	notes := c.input.notes
+	if notes == nil {
+		notes = &c.notes
+	}
+	o, err := form.Decode(r, c.input.params, notes)
+	if err != nil {
+		return err
+	}
+	if c.input.lenient {
+		o.Read(c.input.params)
+		o.Rest()
+	} else {
+		onlyFields(c.input.params, o, "body")
+	}
+	if c.input.body != nil {
+		c.input.body(o)
+	}
+	return nil
+}
+
+// unknownData notes a fault for a member of data that is an option of the query. Other unknown
+// members are warnings, but without a dry_run or max_deletes that was meant, the request would
+// write or delete what it must not.
+func (c *call) unknownData(name string) {
+	if slices.ContainsFunc(c.input.options, func(f form.Field) bool { return f.Name == name }) {
+		c.notes.Fault(name, data.RuleUnknownField, "belongs in the query, as in ?%s=..., not in the body", name)
+	}
 }
 
 // refused returns an error if a parameter has a fault.
@@ -108,7 +165,7 @@ func (c *call) refused() error {
 // bound bounds the body and refuses one that is not JSON.
 func (c *call) bound(ctx context.Context) error {
 	most := int64(smallBodyBytes)
-	if c.route.body != nil && c.route.body.large {
+	if c.input.large {
 		most = c.h.o.MaxBodyBytes
 	}
 	if c.r.ContentLength > most {
@@ -131,23 +188,6 @@ func isOneOf(given string, known ...string) bool {
 	return given == "" || slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(given, name) })
 }
 
-// timed is a reader that fails once ctx is done, so that the timeout of a request also
-// ends the decoding of its body.
-type timed struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (t timed) Read(p []byte) (int, error) {
-	switch err := t.ctx.Err(); {
-	case errors.Is(err, context.DeadlineExceeded):
-		return 0, errSlowBody
-	case err != nil:
-		return 0, answerTo(err)
-	}
-	return t.r.Read(p)
-}
-
 // body counts what is read, and tells a client that fails to send from a failure here. Its
 // first error is its last: a decoder may read again after one, and the context is done then.
 type body struct {
@@ -161,7 +201,15 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	n, err := timed{b.ctx, b.ReadCloser}.Read(p)
+	switch err := b.ctx.Err(); {
+	case errors.Is(err, context.DeadlineExceeded):
+		b.err = errSlowBody
+		return 0, b.err
+	case err != nil:
+		b.err = answerTo(err)
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p)
 	*b.read += int64(n)
 	b.err = bodyError(err)
 	return n, b.err
@@ -182,70 +230,19 @@ func bodyError(err error) error {
 	return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body could not be read"}
 }
 
-// slurp reads a body that is one JSON value, or nothing, which is as an empty object.
-// It stops at the first byte that is beyond the bounds.
-func (c *call) slurp() ([]byte, error) {
-	var b bytes.Buffer
-	dec := jsontext.NewDecoder(io.TeeReader(c.r.Body, &b))
-	for values := 0; ; {
-		_, err := dec.ReadToken()
-		switch {
-		case errors.Is(err, io.EOF) && dec.StackDepth() == 0:
-			if values == 0 {
-				return []byte("{}"), nil
-			}
-			return b.Bytes(), nil
-		case err != nil:
-			return nil, notJSON(err, dec.InputOffset())
-		case dec.StackDepth() > maxDepth:
-			return nil, notJSON(errors.New("nested too deep"), dec.InputOffset())
-		}
-		if dec.StackDepth() == 0 {
-			if values++; values > 1 {
-				return nil, notJSON(errors.New("more than one value"), dec.InputOffset())
-			}
-		}
-	}
-}
-
-// notJSON says what is wrong with a body, unless the reading failed.
-func notJSON(err error, at int64) error {
-	var refused *failure
-	var tooLarge *http.MaxBytesError
-	var syntax *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &refused), errors.As(err, &tooLarge):
-		return err
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: ends too early, at byte %d", data.ErrNotJSON, at)
-	case errors.As(err, &syntax):
-		return fmt.Errorf("%w: byte %d: %w", data.ErrNotJSON, syntax.ByteOffset, syntax.Err)
-	}
-	return fmt.Errorf("%w: byte %d: %w", data.ErrNotJSON, at, err)
-}
-
-// members splits an object, whose JSON is known to be sound, into its members.
-func members(b []byte) (map[string]jsontext.Value, error) {
-	if jsontext.Value(b).Kind() != '{' {
-		return nil, faulty(data.Finding{Rule: data.RuleType, Message: "must be an object"})
-	}
-	var out map[string]jsontext.Value
-	if err := json.Unmarshal(b, &out, json.DefaultOptionsV2()); err != nil {
-		return nil, fmt.Errorf("%w: %w", data.ErrNotJSON, err)
-	}
-	return out, nil
-}
-
-// membersOf makes members of a query as JSON would have them. An empty parameter is an
-// empty list, or null if it may be empty.
-func membersOf(known []param, query url.Values, notes *form.Notes) map[string]any {
+// membersOf returns the members that a query has as JSON would have them, each of the type
+// that its schema has. A list parameter that is empty is an empty list.
+func membersOf(known []form.Field, query url.Values, notes *form.Notes) map[string]any {
 	out := map[string]any{}
 	for name, values := range query {
-		at := slices.IndexFunc(known, func(p param) bool { return p.name == name })
-		switch {
-		case at < 0:
+		at := slices.IndexFunc(known, func(f form.Field) bool { return f.Name == name })
+		if at < 0 {
 			out[name] = values // not known: a fault
-		case known[at].kind.list:
+			continue
+		}
+		kind := known[at].Value.Schema()["type"]
+		switch {
+		case kind == "array":
 			list := []any{}
 			for _, v := range values {
 				if v != "" || len(values) > 1 {
@@ -255,17 +252,16 @@ func membersOf(known []param, query url.Values, notes *form.Notes) map[string]an
 			out[name] = list
 		case len(values) > 1:
 			notes.Fault(name, data.RuleFormat, "is given %d times", len(values))
-		case values[0] == "" && known[at].kind.mayBeEmpty:
-			out[name] = nil
+		case kind == "integer":
+			out[name] = asNumber(values[0])
+		case kind == "boolean":
+			out[name] = asFlag(values[0])
 		default:
-			out[name] = known[at].kind.ofText(values[0])
+			out[name] = values[0]
 		}
 	}
 	return out
 }
-
-// asText leaves a value of a query as it is.
-func asText(s string) any { return s }
 
 // asNumber is a value of a query as a number, where it is one.
 func asNumber(s string) any {
@@ -286,36 +282,4 @@ func asFlag(s string) any {
 		return false
 	}
 	return s
-}
-
-// patch changes what is there as a body says: what is absent stays, null clears.
-type patch[T any] func(into *T) error
-
-// patchFormat is the body of a patch, with parameters beside it. It is read at once for
-// what is wrong with it, and once more onto what it changes.
-func patchFormat[T any](of func() schema, beside []param, read func(o *form.Object, into *T)) *format {
-	return &format{schema: of, read: func(_ context.Context, c *call) error {
-		b, err := c.slurp()
-		if err != nil {
-			return err
-		}
-		o, err := form.Parse(bytes.NewReader(b), &c.notes)
-		if err != nil {
-			return err
-		}
-		var first T
-		read(o, &first)
-		maps.Copy(c.params, readParams(beside, o))
-		o.Rest()
-		c.params[parsed] = patch[T](func(into *T) error {
-			var known form.Notes
-			o, err := form.Parse(bytes.NewReader(b), &known)
-			if err != nil {
-				return err
-			}
-			read(o, into)
-			return nil
-		})
-		return c.refused()
-	}}
 }

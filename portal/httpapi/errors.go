@@ -13,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -84,6 +85,7 @@ var answers = []struct {
 	{data.ErrCustomerNotFound, noSuch("customer")},
 	{data.ErrTrimmed, errTrimmed},
 	{data.ErrEpoch, errEpoch},
+	{strictjson.ErrLarge, &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("What is beside customer_data is longer than %d bytes", smallBodyBytes)}},
 	{storage.ErrUnknown, errUnknown},
 	{storage.ErrConflict, errBusy},
 	{storage.ErrClosed, errUnavailable},

@@ -42,6 +42,7 @@ type Options struct {
 const (
 	defaultBodyBytes = 64 << 20
 	smallBodyBytes   = 1 << 20
+	defaultResources = 1_000_000
 	defaultTimeout   = time.Minute
 )
 
@@ -70,6 +71,9 @@ func New(o Options) (*Handler, error) {
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = defaultBodyBytes
+	}
+	if o.MaxResources <= 0 {
+		o.MaxResources = defaultResources
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
@@ -151,7 +155,7 @@ func (c *call) run(ctx context.Context) (any, error) {
 	if err := c.read(ctx); err != nil {
 		return nil, err
 	}
-	answer, err := c.route.serve(ctx, c)
+	answer, err := c.route.endpoint.serve(ctx, c, c.request)
 	if err != nil {
 		return nil, err
 	}

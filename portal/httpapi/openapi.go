@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal"
 )
 
 // OpenAPI is the OpenAPI 3.0 document of the API, as JSON. The handler serves it at
@@ -41,7 +43,7 @@ func components() map[string]schema {
 	out := map[string]schema{
 		"error": errorSchema(), "validation_errors": validationSchema(), "finding": findingSchema(), "pagination": paginationSchema(),
 		"customer_portal": linkSchema(), "customer_data": customerDataSchema(), "geolocation": geolocationSchema(),
-		"portal_configuration": configSchema(), "push_report": pushReportSchema(), "delete_report": deleteReportSchema(),
+		fieldConfig: object(propertiesOf[portal.Config]()), "push_report": pushReportSchema(), "delete_report": deleteReportSchema(),
 	}
 	for _, kind := range data.Kinds() {
 		out["pushed_"+kind.String()] = resourceSchema(kind)
@@ -66,17 +68,22 @@ func (rt *route) operation(method string) map[string]any {
 		"operationId": strings.ToLower(method) + strings.NewReplacer("/", "_", ".", "_").Replace(rt.path),
 		"responses":   responses,
 	}
-	inQuery, body := rt.options, rt.bodySchema()
+	if rt.document {
+		return out
+	}
+	in := rt.endpoint.request().input()
+	inQuery, body := in.options, in.schema()
 	if method == http.MethodGet || method == http.MethodDelete {
-		inQuery, body = rt.params, nil
-		if rt.body != nil {
-			inQuery = selectionParams()
+		inQuery, body = in.params, nil
+		if in.data != nil {
+			inQuery = in.data.query()
 		}
 	}
 	var parameters []any
-	for _, p := range inQuery {
-		one := map[string]any{"name": p.name, "in": "query", "required": p.required, "schema": p.kind.schema()}
-		if p.kind.list {
+	for _, f := range inQuery {
+		s := f.Value.Schema()
+		one := map[string]any{"name": f.Name, "in": "query", "required": f.Required, "schema": s}
+		if s["type"] == "array" {
 			one["style"], one["explode"] = "form", true
 		}
 		parameters = append(parameters, one)
@@ -90,19 +97,12 @@ func (rt *route) operation(method string) map[string]any {
 	return out
 }
 
-// bodySchema is the body of a POST or PATCH.
-func (rt *route) bodySchema() schema {
-	if rt.body != nil {
-		return rt.body.schema()
+// schema describes the body of a POST or PATCH.
+func (in input) schema() schema {
+	if in.data != nil {
+		return in.data.schema()
 	}
-	properties, required := map[string]schema{}, []string(nil)
-	for _, p := range rt.params {
-		properties[p.name] = p.kind.schema()
-		if p.required {
-			required = append(required, p.name)
-		}
-	}
-	return object(properties, required...)
+	return form.SchemaOf(in.params)
 }
 
 // answerSchema is the answer that is no error. A name that ends in "?" may be absent.

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,27 +15,48 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
-// param is a parameter of a route.
-type param struct {
-	name     string
-	kind     *paramKind
-	required bool
-}
-
-// paramKind is how a parameter is read, and what the OpenAPI document says of it.
-type paramKind struct {
+// kind is how a parameter is read into a T, and how the OpenAPI document describes it.
+type kind[T any] struct {
 	schema func() schema
-	list   bool // which a query repeats
-	// mayBeEmpty is set if an empty text is as none at all. Any other parameter filters, and
-	// one that is empty by mistake must not select everything.
-	mayBeEmpty bool
-	ofText     func(string) any // a value of a query, as JSON would have it
-	read       func(o *form.Object, name string) any
+	read   func(o *form.Object, name string) T
+	query  func(T) any // the value for the query of another page, or nil if there is none
 }
 
-// The kinds of parameters.
+// bind returns the parameter of a name that is read into a variable. To add a parameter to an
+// endpoint, add a field to the struct of its request, and a call of bind to the input method
+// of the struct.
+func bind[T any](name string, into *T, k kind[T]) form.Field {
+	return form.Field{Name: name, Value: parameter[T]{into, k}}
+}
+
+// required returns a parameter without which a request is refused.
+func required(f form.Field) form.Field {
+	f.Required = true
+	return f
+}
+
+// parameter is the [form.Value] of a parameter.
+type parameter[T any] struct {
+	into *T
+	kind kind[T]
+}
+
+func (p parameter[T]) Read(o *form.Object, name string) { *p.into = p.kind.read(o, name) }
+func (p parameter[T]) Write() any                       { return p.kind.query(*p.into) }
+func (p parameter[T]) Schema() schema                   { return p.kind.schema() }
+
+// given returns a value for a query, or nil if it is the zero value.
+func given[T comparable](v T) any {
+	if v == *new(T) {
+		return nil
+	}
+	return v
+}
+
+// The kinds of parameters. A text that filters must not be empty: one that is empty by
+// mistake would select everything.
 var (
-	aKey = &paramKind{schema: keySchema, ofText: asText, read: func(o *form.Object, name string) any {
+	aKey = kind[string]{keySchema, func(o *form.Object, name string) string {
 		key := filled(o, name)
 		if key != "" {
 			if fault := textrules.CheckKey(key); fault != "" {
@@ -44,54 +64,51 @@ var (
 			}
 		}
 		return key
-	}}
-	aText = &paramKind{schema: textSchema, mayBeEmpty: true, ofText: asText, read: func(o *form.Object, name string) any {
+	}, given[string]}
+	aText = kind[string]{textSchema, func(o *form.Object, name string) string {
 		var s string
 		o.Text(name, &s)
 		if fault := textrules.Check(s, maxTextBytes); fault != "" {
 			o.Fault(name, data.RuleTextFormat, "%s", fault)
 		}
 		return s
-	}}
-	anID = &paramKind{schema: idSchema, ofText: asText, read: func(o *form.Object, name string) any {
+	}, given[string]}
+	anID = kind[uuid.UUID]{idSchema, func(o *form.Object, name string) (id uuid.UUID) {
 		if filled(o, name); o.IsEmpty(name) {
 			return uuid.Nil
 		}
-		var id uuid.UUID
 		o.UUID(name, &id)
 		if id == uuid.Nil && o.Has(name) { // which would read as if it were not given
 			o.Fault(name, data.RuleFormat, "is the nil UUID, which names nothing")
 		}
 		return id
-	}}
-	aCursor = &paramKind{schema: func() schema { return nullable(stringSchema()) }, mayBeEmpty: true, ofText: asText, read: func(o *form.Object, name string) any {
-		var s string
+	}, given[uuid.UUID]}
+	aCursor = kind[string]{func() schema { return nullable(stringSchema()) }, func(o *form.Object, name string) (s string) {
 		o.Text(name, &s)
 		return s
-	}}
-	aLimit = &paramKind{schema: limitSchema, ofText: asNumber, read: func(o *form.Object, name string) any {
+	}, given[string]}
+	aLimit = kind[int]{limitSchema, func(o *form.Object, name string) int {
 		limit := defaultPage
 		o.Int(name, &limit, 1, math.MaxInt32)
 		if !o.Has(name) {
 			return defaultPage
 		}
 		return min(limit, maxPage)
-	}}
-	// aCount is a whole number of things, or nil if it is not given.
-	aCount = &paramKind{schema: func() schema { return with(integerSchema(), "minimum", 0) }, ofText: asNumber, read: func(o *form.Object, name string) any {
+	}, given[int]}
+	// aCount reads a number of things, or nil if none is given.
+	aCount = kind[*int]{func() schema { return with(integerSchema(), "minimum", 0) }, func(o *form.Object, name string) *int {
 		var n int
 		o.Int(name, &n, 0, math.MaxInt32)
 		if !o.Has(name) {
-			return (*int)(nil)
+			return nil
 		}
 		return &n
-	}}
-	aFlag = &paramKind{schema: boolSchema, ofText: asFlag, read: func(o *form.Object, name string) any {
-		var v bool
+	}, given[*int]}
+	aFlag = kind[bool]{boolSchema, func(o *form.Object, name string) (v bool) {
 		o.Bool(name, &v)
 		return v
-	}}
-	aTime = &paramKind{schema: timeSchema, ofText: asText, read: func(o *form.Object, name string) any {
+	}, given[bool]}
+	aTime = kind[time.Time]{timeSchema, func(o *form.Object, name string) time.Time {
 		s := filled(o, name)
 		if s == "" {
 			return time.Time{}
@@ -101,8 +118,13 @@ var (
 			o.Fault(name, data.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
 		}
 		return t
+	}, func(t time.Time) any {
+		if t.IsZero() {
+			return nil
+		}
+		return t.Format(time.RFC3339Nano)
 	}}
-	someIDs = &paramKind{schema: func() schema { return listOf(idSchema()) }, ofText: asText, list: true, read: func(o *form.Object, name string) any {
+	someIDs = kind[[]uuid.UUID]{func() schema { return listOf(idSchema()) }, func(o *form.Object, name string) []uuid.UUID {
 		var texts []string
 		o.Strings(name, maxIDs, &texts)
 		var ids []uuid.UUID
@@ -117,8 +139,19 @@ var (
 			ids = append(ids, id)
 		}
 		return ids
-	}}
+	}, func(ids []uuid.UUID) any { return ids }}
+	// aForeignID reads the id of something that this library does not have, such as a device.
+	aForeignID = kind[foreignID]{idSchema, func(o *form.Object, name string) foreignID {
+		return foreignID{name, anID.read(o, name)}
+	}, func(f foreignID) any { return given(f.id) }}
 )
+
+// foreignID is an id of something that this library does not have, with the name of its
+// parameter. The id is zero if it was not given.
+type foreignID struct {
+	name string
+	id   uuid.UUID
+}
 
 const (
 	defaultPage  = 500
@@ -138,89 +171,52 @@ func filled(o *form.Object, name string) string {
 
 const emptyParam = "is empty: give a value, or leave the parameter out"
 
-// parameters are those of a request, by name, each of the type that its kind reads.
-type parameters map[string]any
-
-// readParams reads the parameters of a table.
-func readParams(known []param, o *form.Object) parameters {
-	out := parameters{}
-	for _, p := range known {
-		out[p.name] = p.kind.read(o, p.name)
-		if p.required {
-			o.Require(p.name)
-		}
-	}
-	return out
-}
-
-// onlyParams reads the parameters of a table. Any other is a fault: it may be a filter
+// onlyFields reads the fields of an object. Any other member is a fault: it may be a filter
 // whose name is misspelled, without which the request would mean something else.
-func onlyParams(known []param, o *form.Object, why string) parameters {
-	out := readParams(known, o)
+func onlyFields(known []form.Field, o *form.Object, where string) {
+	o.Read(known)
 	for _, name := range o.Unread() {
-		o.Fault(name, data.RuleUnknownField, "%s", why)
+		o.Fault(name, data.RuleUnknownField, "%s", takes(known, where))
 	}
-	return out
 }
 
-// takes says which parameters there are, to a client that has given another.
-func takes(known []param, where string) string {
+// takes says which parameters an endpoint has, to a client that has given another.
+func takes(known []form.Field, where string) string {
 	if len(known) == 0 {
 		return "is not a parameter: this endpoint has none in the " + where
 	}
 	names := make([]string, len(known))
-	for i, p := range known {
-		names[i] = p.name
+	for i, f := range known {
+		names[i] = f.Name
 	}
 	return "is not a parameter: this endpoint has, in the " + where + ", " + strings.Join(names, ", ")
 }
 
-// of is a parameter; the zero value where the route has none of that name.
-func of[T any](p parameters, name string) T {
-	v, _ := p[name].(T)
-	return v
-}
-
-func (p parameters) text(name string) string  { return of[string](p, name) }
-func (p parameters) id(name string) uuid.UUID { return of[uuid.UUID](p, name) }
-func (p parameters) flag(name string) bool    { return of[bool](p, name) }
-func (p parameters) limit() int               { return of[int](p, "limit") }
-
-// query is the parameters that were given, as a query has them.
-func (p parameters) query() url.Values {
+// query returns the parameters that were given, as a query has them.
+func query(fields []form.Field) url.Values {
 	out := url.Values{}
-	for name, v := range p {
-		switch v := v.(type) {
-		case string:
-			if v != "" {
-				out.Set(name, v)
-			}
-		case int:
-			out.Set(name, strconv.Itoa(v))
-		case bool:
-			if v {
-				out.Set(name, "true")
-			}
-		case uuid.UUID:
-			if v != uuid.Nil {
-				out.Set(name, v.String())
-			}
-		case time.Time:
-			if !v.IsZero() {
-				out.Set(name, v.Format(time.RFC3339Nano))
-			}
+	for _, f := range fields {
+		switch v := f.Value.Write().(type) {
+		case nil:
 		case []uuid.UUID:
 			for _, id := range v {
-				out.Add(name, id.String())
+				out.Add(f.Name, id.String())
 			}
+		default:
+			out.Set(f.Name, fmt.Sprint(v))
 		}
 	}
 	return out
 }
 
-// page is the page of a list that a request asks for.
-func (c *call) page() (limit int, cursor string) {
-	return c.params.limit(), c.params.text("page_cursor")
+// pageRequest is the page of a list that a request asks for.
+type pageRequest struct {
+	Limit  int
+	Cursor string
+}
+
+func (p *pageRequest) fields() []form.Field {
+	return []form.Field{bind("limit", &p.Limit, aLimit), bind("page_cursor", &p.Cursor, aCursor)}
 }
 
 // stopped warns that a page ended before all that could match was read.
@@ -233,7 +229,7 @@ func (c *call) stopped(stopped bool) {
 	}
 }
 
-// pagination is the API's object, of a list whose next page is at a cursor.
+// pagination returns the API's object for a list whose next page is at a cursor.
 func (c *call) pagination(next string, more bool) fields {
 	out := fields{"next_page_cursor": nil, "has_next_page": more, "next_page_url": nil}
 	if next == "" {
@@ -241,9 +237,9 @@ func (c *call) pagination(next string, more bool) fields {
 	}
 	out["next_page_cursor"] = next
 	if more && c.h.o.BaseURL != "" && slices.Contains(c.route.methods, "GET") {
-		query := c.params.query()
-		query.Set("page_cursor", next)
-		out["next_page_url"] = c.h.o.BaseURL + c.route.path + "?" + query.Encode()
+		values := query(c.input.params)
+		values.Set("page_cursor", next)
+		out["next_page_url"] = c.h.o.BaseURL + c.route.path + "?" + values.Encode()
 	}
 	return out
 }

@@ -1,119 +1,81 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"math"
-	"net/http"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Members of the body of create_portal that are not its configuration. All but
-// customer_data are our own.
 const (
-	fieldData    = "customer_data"
-	fieldKey     = "customer_key"
-	fieldTTL     = "ttl_seconds"
-	fieldMaxUses = "max_uses"
-	fieldConfig  = "portal_configuration"
+	fieldData   = "customer_data"
+	fieldTTL    = "ttl_seconds"
+	fieldConfig = "portal_configuration"
+
+	fieldProfile = "customization_profile_id"
 )
 
-// portalFormat is the body of create_portal: a configuration, with the customer's data
-// and bounds of the link beside it.
-var portalFormat = &format{schema: createSchema, large: true, read: func(ctx context.Context, c *call) error {
-	b, err := c.slurp()
-	if err != nil {
-		return err
-	}
-	config, err := members(b)
-	if err != nil {
-		return err
-	}
-	if err := smallBeside(config); err != nil {
-		return err
-	}
-	var req portal.CreateRequest
-	if given := config[fieldData]; given != nil && given.Kind() != 'n' {
-		if given.Kind() != '{' {
-			c.notes.Fault(fieldData, data.RuleType, "must be an object")
-		} else {
-			d, err := data.Decode(timed{ctx, bytes.NewReader(given)}, data.DecodeOptions{MaxBytes: int64(len(given)), MaxDepth: maxDepth, MaxResources: c.h.o.MaxResources})
-			if err != nil {
-				return err
-			}
-			req.CustomerData = &d
-		}
-	}
-	own := map[string]jsontext.Value{}
-	for _, name := range []string{fieldKey, fieldTTL, fieldMaxUses} {
-		if v, there := config[name]; there {
-			own[name] = v
-			delete(config, name)
-		}
-	}
-	delete(config, fieldData)
-	if err := c.readBounds(own, &req); err != nil {
-		return err
-	}
-	rest, err := jsonv2.Marshal(config)
-	if err != nil {
-		return err
-	}
-	if err := req.Config.UnmarshalJSON(rest); err != nil {
-		return err
-	}
-	c.params[parsed] = req
-	return c.refused()
-}}
+// createPortalRequest is a configuration, with the customer's data and the bounds of the link
+// beside it. All but customer_data are our own.
+type createPortalRequest struct{ portal.CreateRequest }
 
-// smallBeside bounds what is beside customer_data, which is held as more than its bytes.
-func smallBeside(members map[string]jsontext.Value) error {
-	size := 0
-	for name, v := range members {
-		if name != fieldData {
-			size += len(name) + len(v)
-		}
-	}
-	if size > smallBodyBytes {
-		return &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("What is beside customer_data is longer than %d bytes", smallBodyBytes)}
-	}
-	return nil
+func (r *createPortalRequest) input() input {
+	config := form.BodyOf(&r.Config)
+	return input{lenient: true, large: true, notes: config.Notes, params: append(config.Fields,
+		form.Field{Name: fieldData, Value: customerData{&r.CustomerData}},
+		describe("Of a customer that is there, in place of customer_data.", bind("customer_key", &r.CustomerKey, aKey)),
+		describe("How long the portal opens.", bind(fieldTTL, &r.TTL, aTTL)),
+		describe("How often the link begins a session; 0 is any number.", bind("max_uses", &r.MaxUses, aMaxUses)),
+	)}
 }
 
-// readBounds reads what is our own of a request.
-func (c *call) readBounds(own map[string]jsontext.Value, req *portal.CreateRequest) error {
-	b, err := jsonv2.Marshal(own)
-	if err != nil {
-		return err
+// The kinds of the bounds of a link. The portal has the bounds of both values.
+var (
+	aTTL = kind[time.Duration]{func() schema { return with(integerSchema(), "minimum", 1) }, func(o *form.Object, name string) time.Duration {
+		seconds := 0
+		o.Int(name, &seconds, math.MinInt32, math.MaxInt32)
+		if seconds == 0 && o.Has(name) && !o.Faulty(name) { // zero would mean the default
+			return -time.Second
+		}
+		return time.Duration(seconds) * time.Second
+	}, given[time.Duration]}
+	aMaxUses = kind[int]{func() schema { return with(with(integerSchema(), "minimum", 0), "maximum", 1_000_000) }, func(o *form.Object, name string) (n int) {
+		o.Int(name, &n, math.MinInt32, math.MaxInt32)
+		return n
+	}, given[int]}
+)
+
+// customerData is the customer_data of create_portal, which is read as it comes.
+type customerData struct{ into **data.CustomerData }
+
+func (v customerData) Stream(r *strictjson.Reader, path string, notes *form.Notes) error {
+	switch r.Peek() {
+	case '{':
+		*v.into = new(data.CustomerData)
+		return strictjson.Decode(r, *v.into)
+	case 'n':
+	default:
+		notes.Fault(path, data.RuleType, "must be an object")
 	}
-	o, err := form.Parse(bytes.NewReader(b), &c.notes)
-	if err != nil {
-		return err
-	}
-	req.CustomerKey, _ = aKey.read(o, fieldKey).(string)
-	// The portal has the bounds of both; only that no time is not the default is said here.
-	seconds := 0
-	o.Int(fieldTTL, &seconds, math.MinInt32, math.MaxInt32)
-	o.Int(fieldMaxUses, &req.MaxUses, math.MinInt32, math.MaxInt32)
-	if req.TTL = time.Duration(seconds) * time.Second; seconds == 0 && o.Has(fieldTTL) {
-		req.TTL = -time.Second
-	}
-	return nil
+	return r.Skip()
 }
 
-func createPortal(ctx context.Context, c *call) (fields, error) {
-	p, err := c.h.o.Portals.Create(ctx, c.ws, of[portal.CreateRequest](c.params, parsed))
+func (v customerData) Read(*form.Object, string) {}
+func (v customerData) Write() any                { return *v.into }
+func (v customerData) Schema() schema {
+	return schema{"nullable": true, "allOf": []schema{named(fieldData)}}
+}
+
+func createPortal(ctx context.Context, c *call, r *createPortalRequest) (fields, error) {
+	p, err := c.h.o.Portals.Create(ctx, c.ws, r.CreateRequest)
 	if err != nil {
 		return nil, repath(err, func(path string) string {
 			if path == "ttl" {
@@ -131,8 +93,16 @@ func createPortal(ctx context.Context, c *call) (fields, error) {
 	return out, nil
 }
 
-func createDeepLink(ctx context.Context, c *call) (fields, error) {
-	p, err := c.h.o.Portals.CreateDeepLink(ctx, c.ws, c.params.text("customer_key"), c.params.text("reservation_key"))
+type deepLinkRequest struct{ CustomerKey, ReservationKey string }
+
+func (r *deepLinkRequest) input() input {
+	return input{params: []form.Field{
+		required(bind("customer_key", &r.CustomerKey, aKey)), required(bind("reservation_key", &r.ReservationKey, aKey)),
+	}}
+}
+
+func createDeepLink(ctx context.Context, c *call, r *deepLinkRequest) (fields, error) {
+	p, err := c.h.o.Portals.CreateDeepLink(ctx, c.ws, r.CustomerKey, r.ReservationKey)
 	if errors.Is(err, data.ErrResourceNotFound) {
 		return nil, noSuch("reservation")
 	}
@@ -144,16 +114,16 @@ func createDeepLink(ctx context.Context, c *call) (fields, error) {
 	}}, nil
 }
 
-func openPortal(ctx context.Context, c *call) (fields, error) {
-	p, err := c.h.o.Portals.Open(ctx, c.ws, c.params.text("customer_key"))
+func openPortal(ctx context.Context, c *call, r *customerRequest) (fields, error) {
+	p, err := c.h.o.Portals.Open(ctx, c.ws, r.CustomerKey)
 	if err != nil {
 		return nil, err
 	}
 	return fields{"magic_link": p, "customer_portal": p, "customer_portal_id": p.ID}, nil
 }
 
-func getPortal(ctx context.Context, c *call) (fields, error) {
-	p, err := c.h.o.Portals.Get(ctx, c.ws, c.params.id("customer_portal_id"))
+func getPortal(ctx context.Context, c *call, r *portalRequest) (fields, error) {
+	p, err := c.h.o.Portals.Get(ctx, c.ws, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -161,68 +131,46 @@ func getPortal(ctx context.Context, c *call) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := describe(p)
-	if err != nil {
-		return nil, err
-	}
+	out := portalOf(p)
 	out["business_vertical"] = settings.BusinessVertical
 	return fields{"customer_portal": out}, nil
 }
 
-// describe is a portal as get and list give it: its configuration, with what else
-// there is to say of it beside that. Its link is only given where it is made.
-func describe(p portal.CustomerPortal) (fields, error) {
-	b, err := json.Marshal(p.Config)
-	if err != nil {
-		return nil, err
-	}
-	var config map[string]json.RawMessage
-	if err := json.Unmarshal(b, &config); err != nil {
-		return nil, err
-	}
-	out := fields{
+// portalOf returns a portal as get and list answer it: its configuration, with the other
+// properties beside it, and without its link.
+func portalOf(p portal.CustomerPortal) fields {
+	out := fields(form.Write(form.BodyOf(&p.Config).Fields))
+	maps.Copy(out, fields{
 		"customer_portal_id": p.ID, "customer_key": p.CustomerKey, "workspace_id": p.WorkspaceID,
 		"created_at": data.FormatTime(p.CreatedAt), "expires_at": data.FormatTime(p.ExpiresAt),
 		"state": p.State, "max_uses": p.MaxUses, "uses": p.Uses,
-	}
-	for name, v := range config {
-		out[name] = v
-	}
-	return out, nil
+	})
+	return out
 }
 
-// portalUpdate is a patch of a portal's configuration.
-type portalUpdate struct {
-	id    uuid.UUID
-	patch []byte
+// updatePortalRequest is a patch of a portal's configuration.
+type updatePortalRequest struct {
+	ID     uuid.UUID
+	Config patch[portal.Config]
 }
 
-var updateFormat = &format{schema: updateSchema, read: func(_ context.Context, c *call) error {
-	b, err := c.slurp()
-	if err != nil {
-		return err
-	}
-	given, err := members(b)
-	if err != nil {
-		return err
-	}
-	patch := given[fieldConfig]
-	o, err := form.Parse(bytes.NewReader(b), &c.notes)
-	if err != nil {
-		return err
-	}
-	o.Require(fieldConfig)
-	o.Object(fieldConfig, func() {}, func(*form.Object) {}) // that it is one
-	id, _ := anID.read(o, portalID.name).(uuid.UUID)
-	o.Require(portalID.name)
-	o.Rest()
-	c.params[parsed] = portalUpdate{id, patch}
-	return c.refused()
-}}
+func (r *updatePortalRequest) input() input {
+	return input{lenient: true, params: []form.Field{
+		{Name: fieldConfig, Required: true, Value: configPatch{&r.Config}},
+		portalID(&r.ID),
+	}}
+}
 
-func updatePortal(ctx context.Context, c *call) (fields, error) {
-	update := of[portalUpdate](c.params, parsed)
-	p, err := c.h.o.Portals.UpdateConfig(ctx, c.ws, update.id, func(config *portal.Config) error { return config.UnmarshalJSON(update.patch) })
+// configPatch is a patch of a configuration. What is wrong with the patch is reported when it
+// is applied.
+type configPatch struct{ into *patch[portal.Config] }
+
+func (v configPatch) Read(o *form.Object, name string) { o.Object(name, func() {}, v.into.read) }
+func (v configPatch) Write() any                       { return nil }
+func (v configPatch) Schema() schema                   { return named(fieldConfig) }
+
+func updatePortal(ctx context.Context, c *call, r *updatePortalRequest) (fields, error) {
+	p, err := c.h.o.Portals.UpdateConfig(ctx, c.ws, r.ID, r.Config.apply)
 	if err != nil {
 		return nil, repath(err, func(path string) string { return below(fieldConfig, path) })
 	}
@@ -230,9 +178,17 @@ func updatePortal(ctx context.Context, c *call) (fields, error) {
 	return nil, nil
 }
 
-func listPortals(ctx context.Context, c *call) (fields, error) {
-	limit, cursor := c.page()
-	page, err := c.h.o.Portals.List(ctx, c.ws, c.params.text("customer_key"), limit, cursor)
+type listPortalsRequest struct {
+	customerRequest
+	pageRequest
+}
+
+func (r *listPortalsRequest) input() input {
+	return input{params: append(r.customerRequest.input().params, r.pageRequest.fields()...)}
+}
+
+func listPortals(ctx context.Context, c *call, r *listPortalsRequest) (fields, error) {
+	page, err := c.h.o.Portals.List(ctx, c.ws, r.CustomerKey, r.Limit, r.Cursor)
 	if errors.Is(err, portal.ErrInvalid) { // the limit is within bounds
 		return nil, data.ErrInvalidCursor
 	}
@@ -241,20 +197,16 @@ func listPortals(ctx context.Context, c *call) (fields, error) {
 	}
 	portals := []fields{}
 	for _, p := range page.Items {
-		described, err := describe(p)
-		if err != nil {
-			return nil, err
-		}
-		portals = append(portals, described)
+		portals = append(portals, portalOf(p))
 	}
 	return fields{"customer_portals": portals, "pagination": c.pagination(page.Next, page.Next != "")}, nil
 }
 
-func revokePortal(ctx context.Context, c *call) (fields, error) {
-	return nil, c.h.o.Portals.Revoke(ctx, c.ws, c.params.id("customer_portal_id"))
+func revokePortal(ctx context.Context, c *call, r *portalRequest) (fields, error) {
+	return nil, c.h.o.Portals.Revoke(ctx, c.ws, r.ID)
 }
 
-func revokeAll(ctx context.Context, c *call) (fields, error) {
-	n, err := c.h.o.Portals.RevokeAll(ctx, c.ws, c.params.text("customer_key"))
+func revokeAll(ctx context.Context, c *call, r *customerRequest) (fields, error) {
+	n, err := c.h.o.Portals.RevokeAll(ctx, c.ws, r.CustomerKey)
 	return fields{"revoked": n}, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 )
 
 // resourceReads is how the resources of a class are read and shown.
@@ -57,13 +58,40 @@ func ofClass(ref data.Ref) data.Ref {
 	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
 }
 
-func getSpace(ctx context.Context, c *call) (fields, error) { return spaces.get(ctx, c) }
-func getUser(ctx context.Context, c *call) (fields, error)  { return users.get(ctx, c) }
-func getGrant(ctx context.Context, c *call) (fields, error) { return grants.get(ctx, c) }
+// resourceRequest names a resource, by its id or by its key.
+type resourceRequest struct {
+	ID  uuid.UUID
+	Key string
+}
+
+func (r *resourceRequest) of(name string) input {
+	return input{params: []form.Field{bind(name+"_id", &r.ID, anID), bind(name+"_key", &r.Key, aKey)}}
+}
+
+type (
+	spaceRequest struct{ resourceRequest }
+	userRequest  struct{ resourceRequest }
+	grantRequest struct{ resourceRequest }
+)
+
+func (r *spaceRequest) input() input { return r.of(spaces.name) }
+func (r *userRequest) input() input  { return r.of(users.name) }
+func (r *grantRequest) input() input { return r.of(grants.name) }
+
+func getSpace(ctx context.Context, c *call, r *spaceRequest) (fields, error) {
+	return spaces.get(ctx, c, r.ID, r.Key)
+}
+
+func getUser(ctx context.Context, c *call, r *userRequest) (fields, error) {
+	return users.get(ctx, c, r.ID, r.Key)
+}
+
+func getGrant(ctx context.Context, c *call, r *grantRequest) (fields, error) {
+	return grants.get(ctx, c, r.ID, r.Key)
+}
 
 // get reads the resource of an id or of a key.
-func (r resourceReads[T]) get(ctx context.Context, c *call) (out fields, err error) {
-	id, key := c.params.id(r.name+"_id"), c.params.text(r.name+"_key")
+func (r resourceReads[T]) get(ctx context.Context, c *call, id uuid.UUID, key string) (out fields, err error) {
 	if (id == uuid.Nil) == (key == "") {
 		return nil, faulty(data.Finding{Rule: data.RuleRequired, Message: "give either " + r.name + "_id or " + r.name + "_key"})
 	}
@@ -95,13 +123,12 @@ func (r resourceReads[T]) find(ctx context.Context, at *data.Snapshot, id uuid.U
 // errNothing ends a list whose filters leave nothing.
 var errNothing = errors.New("httpapi: a filter names nothing")
 
-// pages answers a page of what a query finds. narrow completes that from the filters.
-func (r resourceReads[T]) pages(ctx context.Context, c *call, narrow func(at *data.Snapshot, q *data.Query) error) (fields, error) {
+// pages answers with a page of what a query finds. narrow adds the filters to the query.
+func (r resourceReads[T]) pages(ctx context.Context, c *call, wanted data.Query, narrow func(at *data.Snapshot, q *data.Query) error) (fields, error) {
 	shown, next := []fields{}, ""
 	err := c.ws.View(ctx, func(at *data.Snapshot) error {
 		shown, next = []fields{}, ""
-		q := data.Query{CustomerKey: c.params.text("customer_key"), Text: c.params.text("search")}
-		q.Limit, q.Cursor = c.page()
+		q := wanted
 		if err := narrow(at, &q); errors.Is(err, errNothing) || errors.Is(err, data.ErrResourceNotFound) {
 			return nil
 		} else if err != nil {
@@ -171,56 +198,89 @@ func only[T data.Resource](ctx context.Context, r resourceReads[T], at *data.Sna
 	return nil
 }
 
-// foreign warns of filters by what this library has none of: they leave nothing.
-func (c *call) foreign(names ...string) error {
+// foreign warns of filters by something that this library does not have. They match nothing.
+func (c *call) foreign(filters ...foreignID) error {
 	var err error
-	for _, name := range names {
-		if c.params.id(name) != uuid.Nil {
-			c.found = append(c.found, data.Finding{Path: name, Rule: data.RuleNotThereYet, Message: "names nothing: there are no devices or accounts here"})
+	for _, f := range filters {
+		if f.id != uuid.Nil {
+			c.found = append(c.found, data.Finding{Path: f.name, Rule: data.RuleNotThereYet, Message: "names nothing: there are no devices or accounts here"})
 			err = errNothing
 		}
 	}
 	return err
 }
 
-func listSpaces(ctx context.Context, c *call) (fields, error) {
-	return spaces.pages(ctx, c, func(at *data.Snapshot, q *data.Query) error {
+type listSpacesRequest struct {
+	CustomerKey, Search string
+	ConnectedAccountID  foreignID
+	Key                 string
+	ParentID            uuid.UUID
+	ParentKey           string
+	pageRequest
+}
+
+func (r *listSpacesRequest) input() input {
+	return input{params: append([]form.Field{
+		bind("customer_key", &r.CustomerKey, aKey), bind("search", &r.Search, aText), bind("connected_account_id", &r.ConnectedAccountID, aForeignID),
+		bind("space_key", &r.Key, aKey), bind("parent_space_id", &r.ParentID, anID), bind("parent_space_key", &r.ParentKey, aKey),
+	}, r.pageRequest.fields()...)}
+}
+
+func listSpaces(ctx context.Context, c *call, r *listSpacesRequest) (fields, error) {
+	wanted := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
+	return spaces.pages(ctx, c, wanted, func(at *data.Snapshot, q *data.Query) error {
 		c.found = nil
-		if err := c.foreign("connected_account_id"); err != nil {
+		if err := c.foreign(r.ConnectedAccountID); err != nil {
 			return err
 		}
-		if key := c.params.text("space_key"); key != "" {
-			if err := only(ctx, spaces, at, uuid.Nil, key, q, func(key string) { q.Keys = []string{key} }); err != nil {
+		if r.Key != "" {
+			if err := only(ctx, spaces, at, uuid.Nil, r.Key, q, func(key string) { q.Keys = []string{key} }); err != nil {
 				return err
 			}
 		}
-		id, key := c.params.id("parent_space_id"), c.params.text("parent_space_key")
 		inside := func(key string) { q.ParentSiteKey = key }
-		if id != uuid.Nil {
-			if err := only(ctx, spaces, at, id, "", q, inside); err != nil {
+		if r.ParentID != uuid.Nil {
+			if err := only(ctx, spaces, at, r.ParentID, "", q, inside); err != nil {
 				return err
 			}
 		}
-		if key == "" {
+		if r.ParentKey == "" {
 			return nil
 		}
-		if q.ParentSiteKey != "" && q.ParentSiteKey != key {
+		if q.ParentSiteKey != "" && q.ParentSiteKey != r.ParentKey {
 			return errNothing
 		}
-		return only(ctx, spaces, at, uuid.Nil, key, q, inside)
+		return only(ctx, spaces, at, uuid.Nil, r.ParentKey, q, inside)
 	})
 }
 
-func listUsers(ctx context.Context, c *call) (fields, error) {
-	return users.pages(ctx, c, func(at *data.Snapshot, q *data.Query) error {
+type listUsersRequest struct {
+	CustomerKey               string
+	IDs                       []uuid.UUID
+	Search                    string
+	CredentialManagerSystemID foreignID
+	CreatedBefore             time.Time
+	pageRequest
+}
+
+func (r *listUsersRequest) input() input {
+	return input{params: append([]form.Field{
+		bind("customer_key", &r.CustomerKey, aKey), bind("user_identity_ids", &r.IDs, someIDs), bind("search", &r.Search, aText),
+		bind("credential_manager_acs_system_id", &r.CredentialManagerSystemID, aForeignID), bind("created_before", &r.CreatedBefore, aTime),
+	}, r.pageRequest.fields()...)}
+}
+
+func listUsers(ctx context.Context, c *call, r *listUsersRequest) (fields, error) {
+	wanted := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
+	return users.pages(ctx, c, wanted, func(at *data.Snapshot, q *data.Query) error {
 		c.found = nil
-		if before := of[time.Time](c.params, "created_before"); !before.IsZero() {
+		if before := r.CreatedBefore; !before.IsZero() {
 			q.Keep = func(r data.Resource) (bool, error) { return r.(data.UserIdentity).Meta.CreatedAt.Before(before), nil }
 		}
-		if err := users.withIDs(ctx, at, of[[]uuid.UUID](c.params, "user_identity_ids"), q); err != nil {
+		if err := users.withIDs(ctx, at, r.IDs, q); err != nil {
 			return err
 		}
-		return c.foreign("credential_manager_acs_system_id")
+		return c.foreign(r.CredentialManagerSystemID)
 	})
 }
 
@@ -243,34 +303,53 @@ func (r resourceReads[T]) withIDs(ctx context.Context, at *data.Snapshot, ids []
 	return nil
 }
 
-func listGrants(ctx context.Context, c *call) (fields, error) {
-	return grants.pages(ctx, c, func(at *data.Snapshot, q *data.Query) error {
+type listGrantsRequest struct {
+	CustomerKey                                              string
+	IDs                                                      []uuid.UUID
+	UserIdentityID, SpaceID                                  uuid.UUID
+	Key, ReservationKey                                      string
+	SystemID, EntranceID, DeviceID, LocationID, AccessCodeID foreignID
+	pageRequest
+}
+
+func (r *listGrantsRequest) input() input {
+	return input{params: append([]form.Field{
+		bind("customer_key", &r.CustomerKey, aKey), bind("access_grant_ids", &r.IDs, someIDs),
+		bind("user_identity_id", &r.UserIdentityID, anID), bind("space_id", &r.SpaceID, anID),
+		bind("access_grant_key", &r.Key, aKey), bind("reservation_key", &r.ReservationKey, aKey),
+		bind("acs_system_id", &r.SystemID, aForeignID), bind("acs_entrance_id", &r.EntranceID, aForeignID),
+		bind("device_id", &r.DeviceID, aForeignID), bind("location_id", &r.LocationID, aForeignID), bind("access_code_id", &r.AccessCodeID, aForeignID),
+	}, r.pageRequest.fields()...)}
+}
+
+func listGrants(ctx context.Context, c *call, r *listGrantsRequest) (fields, error) {
+	wanted := data.Query{CustomerKey: r.CustomerKey, Limit: r.Limit, Cursor: r.Cursor}
+	return grants.pages(ctx, c, wanted, func(at *data.Snapshot, q *data.Query) error {
 		c.found = nil
-		if err := c.foreign("acs_system_id", "acs_entrance_id", "device_id", "location_id", "access_code_id"); err != nil {
+		if err := c.foreign(r.SystemID, r.EntranceID, r.DeviceID, r.LocationID, r.AccessCodeID); err != nil {
 			return err
 		}
-		if err := grants.withIDs(ctx, at, of[[]uuid.UUID](c.params, "access_grant_ids"), q); err != nil {
+		if err := grants.withIDs(ctx, at, r.IDs, q); err != nil {
 			return err
 		}
-		for _, name := range []string{"access_grant_key", "reservation_key"} {
-			key := c.params.text(name)
+		if r.ReservationKey != "" {
+			q.Kinds = []data.Kind{data.KindReservation}
+		}
+		for _, key := range []string{r.Key, r.ReservationKey} {
 			if key == "" {
 				continue
-			}
-			if name == "reservation_key" {
-				q.Kinds = []data.Kind{data.KindReservation}
 			}
 			if err := only(ctx, grants, at, uuid.Nil, key, q, func(key string) { q.Keys = both(q.Keys, key) }); err != nil {
 				return err
 			}
 		}
-		if id := c.params.id("user_identity_id"); id != uuid.Nil {
-			if err := only(ctx, users, at, id, "", q, func(key string) { q.UserKey = key }); err != nil {
+		if r.UserIdentityID != uuid.Nil {
+			if err := only(ctx, users, at, r.UserIdentityID, "", q, func(key string) { q.UserKey = key }); err != nil {
 				return err
 			}
 		}
-		if id := c.params.id("space_id"); id != uuid.Nil {
-			return only(ctx, spaces, at, id, "", q, func(key string) { q.SpaceKey = key })
+		if r.SpaceID != uuid.Nil {
+			return only(ctx, spaces, at, r.SpaceID, "", q, func(key string) { q.SpaceKey = key })
 		}
 		return nil
 	})

@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
-	"github.com/customerportal-go/customerportal/portal"
 )
 
 // schema is a schema of OpenAPI 3.0.
-type schema map[string]any
+type schema = form.Schema
 
 func typed(name string) schema { return schema{"type": name} }
 func stringSchema() schema     { return typed("string") }
@@ -138,14 +138,6 @@ func customerDataSchema() schema {
 	return object(properties, "customer_key")
 }
 
-func selectionSchema() schema {
-	properties := map[string]schema{}
-	for _, p := range selectionParams() {
-		properties[p.name] = p.kind.schema()
-	}
-	return object(properties)
-}
-
 func refSchema() schema {
 	return whole(map[string]schema{"kind": kindSchema(), "key": stringSchema()})
 }
@@ -158,105 +150,7 @@ func kindSchema() schema {
 	return oneOf(names...)
 }
 
-// Configuration, as create_portal and portals/update take it: null clears.
-
-func configProperties() map[string]schema {
-	flag := func() schema { return nullable(boolSchema()) }
-	texts := func() schema { return nullable(listOf(stringSchema())) }
-	section := func(members map[string]schema) schema {
-		members["exclude"] = flag()
-		return nullable(object(members))
-	}
-	return map[string]schema{
-		"features": nullable(object(map[string]schema{
-			"connect":        section(map[string]schema{"accepted_providers": texts(), "excluded_providers": texts()}),
-			"organize":       section(map[string]schema{}),
-			"manage_devices": section(map[string]schema{}),
-			"manage": section(map[string]schema{
-				"exclude_reservation_management": flag(), "exclude_reservation_technical_details": flag(), "exclude_staff_management": flag(),
-				"events": nullable(object(map[string]schema{"allowed_events": texts(), "default_events": texts()})),
-				"device_management_confirmation": nullable(object(map[string]schema{
-					"title": nullable(textSchema()), "body": nullable(textSchema()), "confirm_button_label": nullable(textSchema()), "cancel_button_label": nullable(textSchema()),
-				})),
-			}),
-			"configure": section(map[string]schema{
-				"allow_access_automation_rule_customization": flag(), "allow_climate_automation_rule_customization": flag(), "allow_instant_key_customization": flag(),
-			}),
-		})),
-		"is_embedded":              flag(),
-		"navigation_mode":          nullable(oneOf(portal.NavigationFull, portal.NavigationRestricted)),
-		"read_only":                flag(),
-		"landing_page":             nullable(landingSchema()),
-		"deep_link":                nullable(deepLinkSchema()),
-		"locale":                   nullable(oneOf(portal.Locales()...)),
-		"exclude_locale_picker":    flag(),
-		"time_zone":                nullable(described(textSchema(), "The IANA name, such as Europe/Lisbon, of the time zone of spaces that have none and whose site has none, and of the pages. Absent, the customer's is used.")),
-		"customization_profile_id": nullable(idSchema()),
-		"customer_resources_filters": nullable(with(listOf(whole(map[string]schema{
-			"field": matching(`^[a-zA-Z_]\w*$`), "operation": oneOf("="), "value": {"oneOf": []schema{{"type": "string", "maxLength": 500}, boolSchema()}},
-		})), "maxItems", 50)),
-		"allowed_frame_origins": nullable(with(listOf(stringSchema()), "maxItems", 20)),
-		"return_url":            nullable(urlSchema()),
-	}
-}
-
-// landingSchema names one space or access grant by a key of its kind.
-func landingSchema() schema {
-	keys := map[string]schema{}
-	for _, class := range []data.Class{data.ClassSpace, data.ClassAccessGrant} {
-		for _, kind := range data.Kinds(class) {
-			keys[kind.KeyField()] = nullable(keySchema())
-		}
-	}
-	return object(map[string]schema{"manage": nullable(with(object(keys), "maxProperties", len(keys)))})
-}
-
-func deepLinkSchema() schema {
-	return object(map[string]schema{"resource_type": oneOf("reservation", "space"), "resource_key": keySchema()}, "resource_type", "resource_key")
-}
-
-func configSchema() schema {
-	return object(configProperties())
-}
-
-func createSchema() schema {
-	properties := configProperties()
-	properties[fieldData] = schema{"nullable": true, "allOf": []schema{named("customer_data")}}
-	properties["_dev"] = described(boolSchema(), "Has no effect.")
-	properties[fieldKey] = described(keySchema(), "Of a customer that is there, in place of customer_data.")
-	properties[fieldTTL] = described(schema{"type": "integer", "minimum": 1}, "How long the portal opens.")
-	properties[fieldMaxUses] = described(schema{"type": "integer", "minimum": 0, "maximum": 1_000_000}, "How often the link begins a session; 0 is any number.")
-	return object(properties)
-}
-
-func updateSchema() schema {
-	return whole(map[string]schema{portalID.name: idSchema(), fieldConfig: named("portal_configuration")})
-}
-
-func settingsSchema() schema {
-	return object(map[string]schema{"business_vertical": nullable(oneOf(portal.Verticals()...)), "slug": nullable(matching(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$`))})
-}
-
-func profileProperties() map[string]schema {
-	theme := map[string]schema{}
-	for _, f := range themeFields(new(portal.Theme)) {
-		theme[f.name] = nullable(colorSchema())
-		if strings.HasSuffix(f.name, "font_family") {
-			theme[f.name] = nullable(textSchema())
-		}
-	}
-	return map[string]schema{
-		"name": nullable(textSchema()), "logo_url": nullable(urlSchema()),
-		"primary_color": nullable(colorSchema()), "secondary_color": nullable(colorSchema()),
-		"customer_portal_theme": nullable(object(theme)),
-		"message_overrides":     nullable(mapOf(nullable(mapOf(nullable(stringSchema()))))),
-	}
-}
-
-func profileBody() schema { return object(profileProperties()) }
-
-func profileUpdateSchema() schema {
-	properties := profileProperties()
-	properties[profileID.name] = idSchema()
-	return object(properties, profileID.name)
+// propertiesOf returns the properties of a registered type, as a body has them: null clears.
+func propertiesOf[T any]() map[string]schema {
+	return form.SchemaOf(form.BodyOf(new(T)).Fields)["properties"].(map[string]schema)
 }

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -83,13 +83,11 @@ func splitKeys(value string) []string {
 	return strings.Split(value, "\x00")
 }
 
-var tokenFormat = regexp.MustCompile(`^[0-9A-Za-z_-]{16,64}$`)
-
 // begin makes the form one that creates a resource. The form keeps the token that it came
 // with, so that it creates one resource however often it is sent.
 func (f *form) begin(v *visit) {
 	f.token = v.r.PostForm.Get(tokenField)
-	if !tokenFormat.MatchString(f.token) {
+	if !textrules.IsToken(f.token) {
 		f.token = ""
 	}
 }

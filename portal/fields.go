@@ -1,0 +1,417 @@
+package portal
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/internal/wallclock"
+)
+
+// The tables in this file are the only lists of the fields of a configuration, a profile and
+// the settings. Reading, checking and writing JSON use them, and so does the OpenAPI document.
+// To add a field, add it to the struct and to its table.
+
+var (
+	_ = form.Register(func(c *Config) form.Body { return form.Body{Fields: c.fields(), Notes: &c.notes} })
+	_ = form.Register(func(p *Profile) form.Body { return form.Body{Fields: p.fields()} })
+	_ = form.Register(func(s *Settings) form.Body { return form.Body{Fields: s.fields()} })
+)
+
+func (c *Config) fields() []form.Field {
+	return []form.Field{
+		{Name: "features", Value: form.Group(&c.Features, c.Features.fields()...)},
+		{Name: "is_embedded", Value: form.Bool(&c.IsEmbedded)},
+		{Name: "navigation_mode", Value: form.Word(&c.NavigationMode, NavigationFull, "must be full or restricted", NavigationFull, NavigationRestricted)},
+		{Name: "read_only", Value: form.Bool(&c.ReadOnly)},
+		{Name: "landing_page", Value: landingValue{&c.LandingPage}},
+		{Name: fieldDeepLink, Value: deepLinkValue{&c.DeepLink}},
+		{Name: "locale", Value: form.Word(&c.Locale, "", "must be one of "+strings.Join(locales, ", "), locales...)},
+		{Name: "exclude_locale_picker", Value: form.Bool(&c.ExcludeLocalePicker)},
+		{Name: "time_zone", Value: form.Text(&c.TimeZone, form.Schema{
+			"type": "string", "maxLength": maxLabelBytes,
+			"description": "The IANA name, such as Europe/Lisbon, of the time zone of spaces that have none and whose site has none, and of the pages. Absent, the customer's is used.",
+		}, zoneRule)},
+		{Name: fieldProfile, Value: form.UUID(&c.CustomizationProfileID)},
+		{Name: "customer_resources_filters", Value: filtersValue{&c.Filters}},
+		{Name: "allowed_frame_origins", Value: originsValue{&c.FrameOrigins}},
+		{Name: "return_url", Value: form.Text(&c.ReturnURL, aURL, pageRule)},
+		{Name: "_dev", Value: form.Ignored(form.Schema{"type": "boolean", "description": "Has no effect.", "writeOnly": true})},
+	}
+}
+
+func (f *Features) fields() []form.Field {
+	m := &f.Manage
+	return []form.Field{
+		{Name: "connect", Value: form.Group(&f.Connect,
+			form.Field{Name: "exclude", Value: form.Bool(&f.Connect.Exclude)},
+			form.Field{Name: "accepted_providers", Value: namesValue{into: &f.Connect.AcceptedProviders}},
+			form.Field{Name: "excluded_providers", Value: namesValue{&f.Connect.ExcludedProviders, func(name string) string {
+				if accepted := f.Connect.AcceptedProviders; len(accepted) <= maxList && slices.Contains(accepted, name) {
+					return "is also in accepted_providers"
+				}
+				return ""
+			}}},
+		)},
+		{Name: "organize", Value: form.Group(&f.Organize, form.Field{Name: "exclude", Value: form.Bool(&f.Organize.Exclude)})},
+		{Name: fieldManage, Value: form.Group(m,
+			form.Field{Name: "exclude", Value: form.Bool(&m.Exclude)},
+			form.Field{Name: "exclude_reservation_management", Value: form.Bool(&m.ExcludeReservationManagement)},
+			form.Field{Name: "exclude_reservation_technical_details", Value: form.Bool(&m.ExcludeReservationTechnicalDetails)},
+			form.Field{Name: "exclude_staff_management", Value: form.Bool(&m.ExcludeStaffManagement)},
+			form.Field{Name: "events", Value: form.Group(&m.Events,
+				form.Field{Name: "allowed_events", Value: namesValue{into: &m.Events.AllowedEvents}},
+				form.Field{Name: "default_events", Value: namesValue{&m.Events.DefaultEvents, func(name string) string {
+					if allowed := m.Events.AllowedEvents; allowed != nil && len(allowed) <= maxList && !slices.Contains(allowed, name) {
+						return "is not in allowed_events"
+					}
+					return ""
+				}}},
+			)},
+			form.Field{Name: "device_management_confirmation", Value: form.Group(&m.DeviceManagementConfirmation,
+				form.Field{Name: "title", Value: form.Text(&m.DeviceManagementConfirmation.Title, aLabel, labelRule)},
+				form.Field{Name: "body", Value: form.Text(&m.DeviceManagementConfirmation.Body, aLabel, labelRule)},
+				form.Field{Name: "confirm_button_label", Value: form.Text(&m.DeviceManagementConfirmation.ConfirmButtonLabel, aLabel, labelRule)},
+				form.Field{Name: "cancel_button_label", Value: form.Text(&m.DeviceManagementConfirmation.CancelButtonLabel, aLabel, labelRule)},
+			)},
+		)},
+		{Name: "manage_devices", Value: oldManageValue{&m.Exclude}},
+		{Name: "configure", Value: form.Group(&f.Configure,
+			form.Field{Name: "exclude", Value: form.Bool(&f.Configure.Exclude)},
+			form.Field{Name: "allow_access_automation_rule_customization", Value: form.Bool(&f.Configure.AllowAccessAutomationRuleCustomization)},
+			form.Field{Name: "allow_climate_automation_rule_customization", Value: form.Bool(&f.Configure.AllowClimateAutomationRuleCustomization)},
+			form.Field{Name: "allow_instant_key_customization", Value: form.Bool(&f.Configure.AllowInstantKeyCustomization)},
+		)},
+	}
+}
+
+func (p *Profile) fields() []form.Field {
+	return []form.Field{
+		{Name: "name", Value: form.Text(&p.Name, aLabel, func(s string) (data.Rule, string) { return data.RuleTextFormat, textrules.Check(s, maxNameBytes) })},
+		{Name: "logo_url", Value: form.Text(&p.LogoURL, aURL, logoRule)},
+		{Name: "primary_color", Value: form.Text(&p.PrimaryColor, aColor, colorRule)},
+		{Name: "secondary_color", Value: form.Text(&p.SecondaryColor, aColor, colorRule)},
+		{Name: "customer_portal_theme", Value: form.Group(&p.Theme,
+			form.Field{Name: "primary_color", Value: form.Text(&p.Theme.PrimaryColor, aColor, colorRule)},
+			form.Field{Name: "primary_foreground_color", Value: form.Text(&p.Theme.PrimaryForegroundColor, aColor, colorRule)},
+			form.Field{Name: "secondary_color", Value: form.Text(&p.Theme.SecondaryColor, aColor, colorRule)},
+			form.Field{Name: "secondary_foreground_color", Value: form.Text(&p.Theme.SecondaryForegroundColor, aColor, colorRule)},
+			form.Field{Name: "font_family", Value: form.Text(&p.Theme.FontFamily, aLabel, fontRule)},
+			form.Field{Name: "mono_font_family", Value: form.Text(&p.Theme.MonoFontFamily, aLabel, fontRule)},
+		)},
+		{Name: "message_overrides", Value: messagesValue{&p.MessageOverrides}},
+	}
+}
+
+// own returns the fields of a profile that the library sets.
+func (p *Profile) own() []form.Field {
+	return []form.Field{
+		{Name: fieldProfile, Value: form.UUID(&p.ID), Required: true},
+		{Name: "workspace_id", Value: form.UUID(&p.WorkspaceID), Required: true},
+		{Name: "created_at", Value: timeValue{&p.CreatedAt}, Required: true},
+	}
+}
+
+func (s *Settings) fields() []form.Field {
+	return []form.Field{
+		{Name: "business_vertical", Value: form.Word(&s.BusinessVertical, VerticalNeutral, "is not a business vertical", Verticals()...)},
+		{Name: "slug", Value: form.Text(&s.Slug, form.Schema{"type": "string", "pattern": `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$`}, func(s string) (data.Rule, string) {
+			return matching(slug, s, `must be 1 to 63 characters of a-z, 0-9 and "-", and start and end with a letter or a digit`)
+		})},
+	}
+}
+
+// Schemas of several fields.
+var (
+	aLabel = form.Schema{"type": "string", "maxLength": maxLabelBytes}
+	aURL   = form.Schema{"type": "string", "format": "uri"}
+	aColor = form.Schema{"type": "string", "pattern": color.String()}
+	aKey   = form.Schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
+)
+
+// The rules of texts. Each returns what is wrong with a text that is not empty, or "".
+
+func zoneRule(s string) (data.Rule, string) {
+	if _, err := wallclock.Load(s); err != nil {
+		return data.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
+	}
+	return "", ""
+}
+
+func labelRule(s string) (data.Rule, string) {
+	return data.RuleTextFormat, textrules.Check(s, maxLabelBytes)
+}
+
+func pageRule(s string) (data.Rule, string) {
+	if u, err := url.Parse(s); err != nil || !webURL(u) || len(s) > maxURLBytes {
+		return data.RuleFormat, fmt.Sprintf("is not an absolute http or https URL of at most %d bytes", maxURLBytes)
+	}
+	return "", ""
+}
+
+func logoRule(s string) (data.Rule, string) {
+	if _, fault := pageRule(s); fault != "" || !strings.HasPrefix(strings.ToLower(s), "https:") {
+		return data.RuleFormat, fmt.Sprintf("is not an absolute https URL of at most %d bytes", maxURLBytes)
+	}
+	return "", ""
+}
+
+func colorRule(s string) (data.Rule, string) {
+	return matching(color, s, `is not a color, "#rgb" or "#rrggbb"`)
+}
+
+func fontRule(s string) (data.Rule, string) { return matching(fonts, s, "is not a list of font names") }
+
+func matching(pattern interface{ MatchString(string) bool }, s, fault string) (data.Rule, string) {
+	if pattern.MatchString(s) {
+		return "", ""
+	}
+	return data.RuleFormat, fault
+}
+
+// timeValue is a time.
+type timeValue struct{ into *time.Time }
+
+func (v timeValue) Read(o *form.Object, name string) {
+	var s string
+	o.Text(name, &s)
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		o.Fault(name, data.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
+	}
+	*v.into = t
+}
+
+func (v timeValue) Write() any          { return data.FormatTime(*v.into) }
+func (v timeValue) Schema() form.Schema { return form.Schema{"type": "string", "format": "date-time"} }
+
+// namesValue is a list of names that are all different. fault returns what is wrong with one
+// beside the others, or "".
+type namesValue struct {
+	into  *[]string
+	fault func(name string) string
+}
+
+func (v namesValue) Read(o *form.Object, name string) { o.Strings(name, maxList, v.into) }
+
+func (v namesValue) Write() any {
+	if *v.into == nil {
+		return nil
+	}
+	return *v.into
+}
+
+func (v namesValue) Check(notes *form.Notes, path string) { checkNames(notes, path, *v.into, v.fault) }
+
+func (v namesValue) Schema() form.Schema {
+	return form.Schema{"type": "array", "items": form.Schema{"type": "string"}, "nullable": true}
+}
+
+// oldManageValue is manage_devices, the old name of manage: if both are given, either excludes.
+type oldManageValue struct{ exclude *bool }
+
+func (v oldManageValue) Read(o *form.Object, name string) {
+	var exclude bool
+	if !o.Given(name) {
+		return
+	}
+	v.group(&exclude).Read(o, name)
+	*v.exclude = exclude || o.Has(fieldManage) && *v.exclude
+}
+
+func (v oldManageValue) Write() any          { return v.group(v.exclude).Write() }
+func (v oldManageValue) Schema() form.Schema { return v.group(v.exclude).Schema() }
+
+func (v oldManageValue) group(exclude *bool) form.Value {
+	return form.Group(exclude, form.Field{Name: "exclude", Value: form.Bool(exclude)})
+}
+
+// landingValue is the landing page.
+type landingValue struct{ into *data.Ref }
+
+func (v landingValue) Read(o *form.Object, name string) {
+	none := func() { *v.into = data.Ref{} }
+	o.Object(name, none, func(o *form.Object) {
+		o.Object("manage", none, func(o *form.Object) { *v.into = readKey(o, landingKinds) })
+		o.Rest()
+	})
+}
+
+func (v landingValue) Write() any {
+	if *v.into == (data.Ref{}) {
+		return nil
+	}
+	return map[string]any{"manage": map[string]string{v.into.Kind.KeyField(): v.into.Key}}
+}
+
+func (v landingValue) Check(notes *form.Notes, _ string) {
+	checkRef(notes, fieldLandingPage, *v.into, landingKinds)
+}
+
+func (v landingValue) Schema() form.Schema {
+	keys := map[string]form.Schema{}
+	for _, kind := range landingKinds {
+		keys[kind.KeyField()] = form.Nullable(aKey)
+	}
+	return form.Schema{"type": "object", "nullable": true, "additionalProperties": false, "properties": map[string]form.Schema{
+		"manage": {"type": "object", "nullable": true, "additionalProperties": false, "properties": keys, "maxProperties": len(keys)},
+	}}
+}
+
+// deepLinkValue is the deep link.
+type deepLinkValue struct{ into *data.Ref }
+
+var deepLinkKinds = []data.Kind{data.KindReservation, data.KindSpace}
+
+func (v deepLinkValue) Read(o *form.Object, name string) {
+	o.Object(name, func() { *v.into = data.Ref{} }, func(o *form.Object) { *v.into = readDeepLink(o) })
+}
+
+func (v deepLinkValue) Write() any {
+	if *v.into == (data.Ref{}) {
+		return nil
+	}
+	return map[string]string{fieldResourceType: v.into.Kind.String(), fieldResourceKey: v.into.Key}
+}
+
+func (v deepLinkValue) Check(notes *form.Notes, _ string) {
+	checkRef(notes, fieldDeepLink, *v.into, deepLinkKinds)
+}
+
+func (v deepLinkValue) Schema() form.Schema {
+	return form.Schema{
+		"type": "object", "nullable": true, "additionalProperties": false, "required": []string{fieldResourceKey, fieldResourceType},
+		"properties": map[string]form.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: aKey},
+	}
+}
+
+// filtersValue is the list of filters.
+type filtersValue struct{ into *[]Filter }
+
+func (v filtersValue) Read(o *form.Object, name string) {
+	filters := []Filter{}
+	if o.Objects(name, maxFilters, func() { *v.into = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
+		*v.into = filters
+	}
+}
+
+func (v filtersValue) Write() any {
+	if len(*v.into) == 0 {
+		return nil
+	}
+	out := make([]any, len(*v.into))
+	for i, f := range *v.into {
+		out[i] = map[string]any{fieldField: f.Field, fieldOperation: operationEquals, fieldValue: f.Value}
+	}
+	return out
+}
+
+func (v filtersValue) Check(notes *form.Notes, path string) { checkFilters(notes, path, *v.into) }
+
+func (v filtersValue) Schema() form.Schema {
+	return form.Schema{"type": "array", "nullable": true, "maxItems": maxFilters, "items": form.Schema{
+		"type": "object", "additionalProperties": false, "required": []string{fieldField, fieldOperation, fieldValue},
+		"properties": map[string]form.Schema{
+			fieldField:     {"type": "string", "pattern": filterField.String()},
+			fieldOperation: {"type": "string", "enum": []string{operationEquals}},
+			fieldValue:     {"oneOf": []form.Schema{{"type": "string", "maxLength": maxFilterText}, {"type": "boolean"}}},
+		},
+	}}
+}
+
+// originsValue is the list of origins that may frame the portal.
+type originsValue struct{ into *[]string }
+
+func (v originsValue) Read(o *form.Object, name string) { o.Strings(name, maxOrigins, v.into) }
+
+func (v originsValue) Write() any {
+	if len(*v.into) == 0 {
+		return nil
+	}
+	return *v.into
+}
+
+func (v originsValue) Check(notes *form.Notes, path string) {
+	if len(*v.into) > maxOrigins {
+		notes.Fault(path, data.RuleTooMany, "at most %d", maxOrigins)
+	}
+	for i, origin := range (*v.into)[:min(len(*v.into), maxOrigins)] {
+		if u, err := url.Parse(origin); err != nil || !webURL(u) || !webOrigin.MatchString(origin) {
+			notes.Fault(fmt.Sprintf("%s[%d]", path, i), data.RuleFormat, "is not an origin, such as https://app.example")
+		}
+	}
+}
+
+func (v originsValue) Schema() form.Schema {
+	return form.Schema{"type": "array", "nullable": true, "maxItems": maxOrigins, "items": form.Schema{"type": "string"}}
+}
+
+// messagesValue is the words of a profile by locale and key.
+type messagesValue struct {
+	into *map[string]map[string]string
+}
+
+func (v messagesValue) Read(o *form.Object, name string) {
+	o.Object(name, func() { *v.into = nil }, func(o *form.Object) {
+		for _, locale := range o.Names() {
+			o.Object(locale, func() { delete(*v.into, locale) }, func(o *form.Object) { v.readLocale(o, locale) })
+		}
+	})
+}
+
+func (v messagesValue) readLocale(o *form.Object, locale string) {
+	for _, key := range o.Names() {
+		var message string
+		if o.Text(key, &message); !o.Has(key) {
+			delete((*v.into)[locale], key)
+			continue
+		}
+		if *v.into == nil {
+			*v.into = map[string]map[string]string{}
+		}
+		if (*v.into)[locale] == nil {
+			(*v.into)[locale] = map[string]string{}
+		}
+		(*v.into)[locale][key] = message
+	}
+}
+
+func (v messagesValue) Write() any {
+	if len(*v.into) == 0 {
+		return nil
+	}
+	return *v.into
+}
+
+func (v messagesValue) Check(notes *form.Notes, path string) {
+	total := 0
+	for _, messages := range *v.into {
+		total += len(messages)
+	}
+	if len(*v.into) > maxOverrides || total > maxOverrides {
+		notes.Fault(path, data.RuleTooMany, "at most %d", maxOverrides)
+		return
+	}
+	for locale, messages := range *v.into {
+		at := path + "." + textrules.Clip(locale)
+		if !slices.Contains(locales, locale) {
+			notes.Fault(at, data.RuleFormat, "is not a locale")
+		}
+		for key, message := range messages {
+			if !wordID.MatchString(key) {
+				notes.Fault(at+"."+textrules.Clip(key), data.RuleFormat, "is not the key of a message")
+			}
+			checkText(notes, at+"."+textrules.Clip(key), message, maxOverrideText)
+		}
+	}
+}
+
+func (v messagesValue) Schema() form.Schema {
+	texts := form.Schema{"type": "object", "nullable": true, "additionalProperties": form.Schema{"type": "string", "nullable": true}}
+	return form.Schema{"type": "object", "nullable": true, "additionalProperties": texts}
+}
