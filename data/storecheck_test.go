@@ -340,7 +340,7 @@ func TestCheckPassesErrorsOn(t *testing.T) {
 	store := memory.New()
 	furnish(t, store)
 	for n := 0; ; n++ {
-		faulty := backends.NewFaulty(store, n)
+		faulty := backends.NewFault(store, backends.Fault{Of: backends.Reads, After: n})
 		report, err := data.Open(faulty, data.Options{}).Check(t.Context())
 		require.Empty(t, report.Damage)
 		if !faulty.Failed() {

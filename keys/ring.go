@@ -18,7 +18,7 @@ const (
 	Slots = 32
 )
 
-// Purpose says what a derived key is for. It is the info of the key derivation, so a purpose never changes its text.
+// Purpose identifies the use of a derived key. It is the info of the key derivation, so the text of a purpose never changes.
 type Purpose string
 
 // The purposes of the library.

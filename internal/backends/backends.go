@@ -1,5 +1,5 @@
-// Package backends is the table of stores that the tests of the domain run on, so
-// that every test body runs on each. Only tests import it.
+// Package backends lists the stores that tests run on, and provides stores that count calls, fail and crash. Only tests
+// import it.
 package backends
 
 import (
@@ -14,34 +14,34 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// Backend is a way to open a store.
+// Backend is a named way to open a store.
 type Backend struct {
 	Name string
 	Open Open
 }
 
-// Open opens a new, empty store. reopen opens it again after Close, with the same contents.
+// Open opens a new, empty store. reopen opens it again with the same contents after Close.
 type Open func(t testing.TB) (store storage.Store, reopen func() storage.Store)
 
-// Only names the environment variable with the name of the backend to run the tests on. If
-// it is not set, they run on all backends.
-const Only = "BACKENDS_ONLY"
+// EnvOnly is an environment variable that contains the name of the only backend to run the tests on. If it is not set,
+// tests run on all backends.
+const EnvOnly = "BACKENDS_ONLY"
 
-// All returns the backends to run a test on. It fails the test if the variable [Only] names a
-// backend that is not registered.
+// All returns the backends to run a test on. It fails the test if [EnvOnly] contains a name that
+// is not registered.
 func All(t testing.TB) []Backend {
 	t.Helper()
-	only := os.Getenv(Only)
+	only := os.Getenv(EnvOnly)
 	if only == "" {
 		return registered
 	}
 	i := slices.IndexFunc(registered, func(b Backend) bool { return b.Name == only })
-	require.NotEqual(t, -1, i, "%s is %q, but no backend of this name is registered", Only, only)
+	require.NotEqual(t, -1, i, "%s is %q, but no backend of this name is registered", EnvOnly, only)
 	return registered[i : i+1]
 }
 
-// Register adds a backend. A backend outside of this module is registered by the file that
-// test/backends/run adds to this package.
+// Register adds a backend. The script test/backends/run adds a file to this package that calls
+// Register for a backend in another module.
 func Register(name string, open Open) {
 	registered = append(registered, Backend{name, open})
 }
@@ -49,7 +49,7 @@ func Register(name string, open Open) {
 var registered = []Backend{
 	{"memory", func(testing.TB) (storage.Store, func() storage.Store) {
 		s := memory.New()
-		return keep{s}, func() storage.Store { return keep{s} }
+		return noClose{s}, func() storage.Store { return noClose{s} }
 	}},
 	{"badger", func(t testing.TB) (storage.Store, func() storage.Store) {
 		dir := t.TempDir()
@@ -62,19 +62,19 @@ var registered = []Backend{
 	}},
 }
 
-// partRows makes Badger write every Update of more than 64 rows in several parts, unless
-// it is measured.
+// partRows returns a small PartRows for tests, so that an Update of more than 64 rows is written
+// in several parts, and the default for benchmarks.
 func partRows(t testing.TB) int {
-	if _, measured := t.(*testing.B); measured {
+	if _, isBenchmark := t.(*testing.B); isBenchmark {
 		return 0
 	}
 	return 64
 }
 
-// keep is a memory store that Close leaves as it is, to be opened again.
-type keep struct{ *memory.Store }
+// noClose is a memory store that stays usable after Close, so that it can be reopened.
+type noClose struct{ *memory.Store }
 
-func (keep) Close() error { return nil }
+func (noClose) Close() error { return nil }
 
 // Each runs test as a parallel subtest on a fresh store of every backend.
 func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
@@ -89,7 +89,7 @@ func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	}
 }
 
-// Benchmark runs a benchmark on every backend, with a store of its own.
+// Benchmark runs a benchmark on a fresh store of every backend.
 func Benchmark(b *testing.B, run func(b *testing.B, store storage.Store)) {
 	b.Helper()
 	for _, backend := range All(b) {

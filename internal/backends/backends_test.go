@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// failing records the failure of a test instead of failing it.
+// failing records the failure message of a test and does not fail it.
 type failing struct {
 	testing.TB
 	message string
@@ -29,7 +29,7 @@ func names(t testing.TB) (names []string) {
 }
 
 func TestAll_BackendThatIsNotRegistered_FailsTheTest(t *testing.T) {
-	t.Setenv(backends.Only, "mislaid")
+	t.Setenv(backends.EnvOnly, "unknown")
 	f := &failing{TB: t}
 	ended := make(chan struct{})
 	returned := false
@@ -40,11 +40,11 @@ func TestAll_BackendThatIsNotRegistered_FailsTheTest(t *testing.T) {
 	}()
 	<-ended
 	require.False(t, returned)
-	require.Contains(t, f.message, "mislaid")
+	require.Contains(t, f.message, "unknown")
 }
 
 func TestAll_VariableNamesABackend_ReturnsOnlyThatBackend(t *testing.T) {
-	t.Setenv(backends.Only, "")
+	t.Setenv(backends.EnvOnly, "")
 	before := names(t)
 	require.Subset(t, before, []string{"memory", "badger"})
 	backends.Register("third", func(testing.TB) (storage.Store, func() storage.Store) {
@@ -53,8 +53,8 @@ func TestAll_VariableNamesABackend_ReturnsOnlyThatBackend(t *testing.T) {
 	})
 	require.Equal(t, append(before, "third"), names(t))
 	for _, only := range names(t) {
-		t.Setenv(backends.Only, only)
+		t.Setenv(backends.EnvOnly, only)
 		require.Equal(t, []string{only}, names(t))
-		t.Setenv(backends.Only, "")
+		t.Setenv(backends.EnvOnly, "")
 	}
 }

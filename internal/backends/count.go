@@ -8,29 +8,27 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Counted is a store that counts the transactions and reads of another one, and the round
-// trips that these would take on a database server. Reset it between the operations that are
-// compared. A count must not be read while a transaction runs.
+// Counted wraps a store and counts its transactions and reads, and the round trips that they would take on a database
+// server. Call Reset between the operations that are compared. Do not read a count while a transaction runs.
 //
-// Trips are counted for a backend with these properties:
+// Trips is the count for a backend with these properties:
 //
-//   - The first read of a transaction also begins it, and the keys that an Update declares
-//     are fetched then. A Get of which all keys were declared is therefore free.
-//   - Every other Get is one trip, whatever the number of its keys. A Get without keys costs nothing.
-//   - A Scan is one trip for each page of rows: 128 rows, then four times as many as before,
-//     up to 4,096. With a Limit the first page has that many rows, up to 4,096.
+//   - The first read of a transaction also begins it and fetches the keys that an Update
+//     declared. A Get is therefore free if all its keys were declared.
+//   - Every other Get is one trip, regardless of the number of its keys. A Get without keys is free.
+//   - A Scan is one trip for each page of rows. The first page has 128 rows, or Limit rows, and
+//     each following page has four times as many as the previous page. A page has at most 4,096.
 //   - The writes of an Update and its commit are one trip.
-//   - A View, and an Update that writes nothing, ends with a rollback, which is one trip if
-//     anything was read. A backend need not wait for it, so that the time that an operation
-//     takes is that of one trip less.
+//   - A View, or an Update that writes nothing, ends with a rollback. That is one trip if
+//     anything was read. A backend does not have to wait for this trip.
 type Counted struct {
 	storage.Store
 	Views   atomic.Int64
 	Updates atomic.Int64
 	Gets    atomic.Int64 // calls of Get
-	Keys    atomic.Int64 // keys of these calls
-	Scans   atomic.Int64 // loops over a Scan
-	Rows    atomic.Int64 // entries that scans yielded
+	Keys    atomic.Int64 // keys in these calls
+	Scans   atomic.Int64 // iterations over a Scan
+	Rows    atomic.Int64 // entries yielded by scans
 	Trips   atomic.Int64
 }
 
@@ -41,7 +39,7 @@ func (c *Counted) Reset() {
 	}
 }
 
-// View runs fn on a reader that counts.
+// View implements [storage.Store].
 func (c *Counted) View(ctx context.Context, fn func(storage.Reader) error) error {
 	c.Views.Add(1)
 	return c.Store.View(ctx, func(r storage.Reader) error {
@@ -51,7 +49,7 @@ func (c *Counted) View(ctx context.Context, fn func(storage.Reader) error) error
 	})
 }
 
-// Update runs fn in a transaction that counts.
+// Update implements [storage.Store].
 func (c *Counted) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	c.Updates.Add(1)
 	return c.Store.Update(ctx, func(tx storage.Tx) error {
@@ -74,13 +72,13 @@ type countedReader struct {
 	begun    bool
 }
 
-// trip counts a round trip.
+// trip counts one round trip.
 func (r *countedReader) trip() {
 	r.begun = true
 	r.to.Trips.Add(1)
 }
 
-// end counts the end of the transaction.
+// end counts the trip that ends a transaction, if there is one.
 func (r *countedReader) end(wrote bool) {
 	if r.begun || wrote {
 		r.trip()
@@ -99,7 +97,7 @@ func (r *countedReader) Get(ctx context.Context, keys ...[]byte) ([][]byte, erro
 	return r.Reader.Get(ctx, keys...)
 }
 
-// The numbers of rows in the first and in the largest page of a scan.
+// The number of rows in the first and in the largest page of a scan.
 const (
 	firstPage   = 128
 	largestPage = 4096
@@ -113,7 +111,7 @@ func (r *countedReader) Scan(ctx context.Context, rows storage.Range, o storage.
 			page = min(o.Limit, largestPage)
 		}
 		r.trip()
-		read, left := 0, page // left: rows of the page that were not read
+		read, left := 0, page // left is the number of rows of the page that were not read yet
 		nextPage := func() {
 			r.trip()
 			page = min(4*page, largestPage)
@@ -130,7 +128,7 @@ func (r *countedReader) Scan(ctx context.Context, rows storage.Range, o storage.
 			}
 		}
 		if left == 0 && (o.Limit <= 0 || read < o.Limit) {
-			nextPage() // which has no rows
+			nextPage() // an empty page
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestCounted_Trips_AreThoseOfAServer runs transactions on a store with 1,000 rows.
-func TestCounted_Trips_AreThoseOfAServer(t *testing.T) {
+// TestCounted_Trips_MatchADatabaseServer runs transactions on a store with 1,000 rows.
+func TestCounted_Trips_MatchADatabaseServer(t *testing.T) {
 	t.Parallel()
 	key := func(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
 	store := &backends.Counted{Store: memory.New()}
@@ -35,7 +35,7 @@ func TestCounted_Trips_AreThoseOfAServer(t *testing.T) {
 			return err
 		}
 	}
-	// scan reads a range, and stops after some rows unless stop is 0.
+	// scan reads a range and stops after stop rows, or at the end if stop is 0.
 	scan := func(rows storage.Range, o storage.ScanOptions, stop int) func(context.Context, storage.Reader) error {
 		return func(ctx context.Context, r storage.Reader) error {
 			read := 0
@@ -53,10 +53,10 @@ func TestCounted_Trips_AreThoseOfAServer(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		reads    reads
-		write    func(storage.Tx) error // nil for a View, and an Update that only reads
-		declared [][]byte               // of the Update
-		view     int                    // trips of a View; none if write or declared is set
-		update   int
+		write    func(storage.Tx) error // nil for a View or an Update that only reads
+		declared [][]byte               // keys that the Update declares
+		view     int                    // trips of a View; not used if write or declared is set
+		update   int                    // trips of an Update
 	}{
 		{"nothing", nil, nil, nil, 0, 0},
 		{"no keys", reads{get()}, nil, nil, 0, 0},
@@ -107,7 +107,7 @@ func TestCounted_Trips_AreThoseOfAServer(t *testing.T) {
 	}
 }
 
-func TestCounted_FailedTransactions_AreCountedAndPassTheError(t *testing.T) {
+func TestCounted_FailedTransaction_IsCountedAndReturnsTheError(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
 	broken := errors.New("broken")

@@ -8,25 +8,25 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// ErrCrash is what a store that has crashed answers.
+// ErrCrash is returned by every call of a [Crash] store after it has crashed.
 var ErrCrash = errors.New("backends: the process has crashed")
 
-// Crash is a store that stops for good at one of its steps: each write, and the
-// moments before and after each commit, are one. What had committed is in the store
-// below.
+// Crash wraps a store and simulates the crash of the process at a given step. Each write, the
+// moment before each commit and the moment after it are steps. After the crash every call fails.
+// The wrapped store contains the committed transactions.
 type Crash struct {
 	storage.Store
 	left atomic.Int64
 }
 
-// NewCrash returns a store that makes so many steps, and crashes at the next one.
+// NewCrash returns a store that crashes after the given number of steps.
 func NewCrash(store storage.Store, steps int) *Crash {
 	c := &Crash{Store: store}
 	c.left.Store(int64(steps))
 	return c
 }
 
-// Crashed reports whether it has.
+// Crashed reports whether the store has crashed.
 func (c *Crash) Crashed() bool { return c.left.Load() < 0 }
 
 func (c *Crash) step() error {
@@ -36,7 +36,7 @@ func (c *Crash) step() error {
 	return nil
 }
 
-// View reads, until the crash.
+// View implements [storage.Store].
 func (c *Crash) View(ctx context.Context, fn func(storage.Reader) error) error {
 	if c.Crashed() {
 		return ErrCrash
@@ -44,7 +44,7 @@ func (c *Crash) View(ctx context.Context, fn func(storage.Reader) error) error {
 	return c.Store.View(ctx, fn)
 }
 
-// Update writes, until the crash.
+// Update implements [storage.Store].
 func (c *Crash) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	if c.Crashed() {
 		return ErrCrash
@@ -57,7 +57,7 @@ func (c *Crash) Update(ctx context.Context, fn func(storage.Tx) error, reads ...
 		return c.step()
 	}, reads...)
 	if err == nil && c.left.Load() == 0 {
-		return c.step() // it has committed, and nobody is told
+		return c.step() // the transaction has committed, but the caller gets an error
 	}
 	return err
 }

@@ -9,45 +9,39 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// ErrFault is what a call answers that fails.
+// ErrFault is returned by a call that fails because of a [Fault] without an Err.
 var ErrFault = errors.New("backends: the call has failed")
 
-// Calls is a set of calls of a store that can fail.
+// Calls is a set of kinds of calls that can fail.
 type Calls int
 
-// The calls: a Get or a step of a Scan; a Put, each key of a Delete, a DeleteRange; the
-// beginning of a View or Update; its end, before it commits.
+// The kinds of calls.
 const (
-	Reads Calls = 1 << iota
-	Writes
-	Begins
-	Commits
+	Reads   Calls = 1 << iota // a Get, or one step of a Scan
+	Writes                    // a Put, each key of a Delete, or a DeleteRange
+	Begins                    // the beginning of a View or Update
+	Commits                   // the end of an Update, before it commits
 
 	AllCalls = Reads | Writes | Begins | Commits
 )
 
-// Fault says which call of a store fails, and how.
+// Fault describes the call of a store that fails.
 type Fault struct {
-	Of     Calls
-	After  int          // so many of those calls go well
-	Always bool         // all that come later fail as well
-	Err    func() error // what it answers; nil means ErrFault
+	Of     Calls        // the kinds of calls that are counted and can fail
+	After  int          // the number of calls that succeed before the failing one
+	Always bool         // all later calls fail too
+	Err    func() error // returns the error of the call; nil means ErrFault
 }
 
-// Faulty is a store of which calls fail.
+// Faulty wraps a store and makes calls fail.
 type Faulty struct {
 	storage.Store
 	fault Fault
-	left  atomic.Int64
-	scans atomic.Int64 // scans that have begun and have not ended
+	left  atomic.Int64 // calls until the failing one; negative after it
+	scans atomic.Int64 // active scans
 }
 
-// NewFaulty returns a store that reads so many times, and fails at the next one.
-func NewFaulty(store storage.Store, reads int) *Faulty {
-	return NewFault(store, Fault{Of: Reads, After: reads})
-}
-
-// NewFault returns a store with a fault.
+// NewFault wraps a store and gives it a fault.
 func NewFault(store storage.Store, fault Fault) *Faulty {
 	f := &Faulty{Store: store, fault: fault}
 	f.left.Store(int64(fault.After))
@@ -57,14 +51,14 @@ func NewFault(store storage.Store, fault Fault) *Faulty {
 // Failed reports whether a call has failed.
 func (f *Faulty) Failed() bool { return f.left.Load() < 0 }
 
-// Scanning returns the number of scans that have begun and have not ended. After an operation
-// it is zero, unless the operation left a scan in iter.Pull, and with it a goroutine.
+// Scanning returns the number of active scans. It is not zero after an operation that did not
+// stop an iterator from iter.Pull, which leaks a goroutine.
 func (f *Faulty) Scanning() int { return int(f.scans.Load()) }
 
-// Made is how many of the calls in question there were.
-func (f *Faulty) Made() int { return f.fault.After - int(f.left.Load()) }
+// Calls returns the number of calls of the fault's kinds, including the failed ones.
+func (f *Faulty) Calls() int { return f.fault.After - int(f.left.Load()) }
 
-// call is one call of a kind.
+// call counts a call of a kind and returns its error if it fails.
 func (f *Faulty) call(of Calls) error {
 	if f.fault.Of&of == 0 {
 		return nil
@@ -79,7 +73,7 @@ func (f *Faulty) call(of Calls) error {
 	return nil
 }
 
-// View reads, until the fault.
+// View implements [storage.Store].
 func (f *Faulty) View(ctx context.Context, fn func(storage.Reader) error) error {
 	if err := f.call(Begins); err != nil {
 		return err
@@ -87,7 +81,7 @@ func (f *Faulty) View(ctx context.Context, fn func(storage.Reader) error) error 
 	return f.Store.View(ctx, func(r storage.Reader) error { return fn(faultyReader{r, f}) })
 }
 
-// Update reads and writes, until the fault.
+// Update implements [storage.Store].
 func (f *Faulty) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	if err := f.call(Begins); err != nil {
 		return err
@@ -131,7 +125,7 @@ func (r faultyReader) Scan(ctx context.Context, rng storage.Range, o storage.Sca
 	}
 }
 
-// faultyTx is a transaction that a write which fails dooms, as the contract has it.
+// faultyTx is a transaction that cannot commit after a failed write, as the contract of [storage.Tx] requires.
 type faultyTx struct {
 	storage.Tx
 	reader faultyReader

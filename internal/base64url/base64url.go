@@ -1,5 +1,5 @@
-// Package base64url is the one form of bytes as text in cursors and tokens: base64url
-// without padding.
+// Package base64url encodes bytes as text in cursors and tokens: base64url without padding (RFC 4648, section 5).
+// The encoding is canonical: each sequence of bytes has exactly one text.
 package base64url
 
 import (
@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// Encode writes bytes as text.
+// Encode returns the text of b.
 func Encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// Decode reads what Encode writes, and says false for any other text, so that there is
-// one text for the same bytes.
+// Decode returns the bytes of a text that Encode returned. It returns false for every other text.
 func Decode(text string) ([]byte, bool) {
-	if strings.ContainsAny(text, "\r\n") { // which package base64 passes over
+	if strings.ContainsAny(text, "\r\n") { // which package base64 ignores
 		return nil, false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)

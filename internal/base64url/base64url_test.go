@@ -9,12 +9,12 @@ import (
 	"github.com/customerportal-go/customerportal/internal/base64url"
 )
 
-func TestThereIsOneTextForTheSameBytes(t *testing.T) {
+func TestDecode_TextsThatAreNotCanonical_ReturnsFalse(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"\n", "\r", "\r\n", "TW\nFu", "TWFu\n", "\nTWFu", // line ends
 		"TQ==", "TWFu=", "=", // padding
-		"TR", "TWF", "A", // bits that are left over
+		"TR", "TWF", "A", // nonzero trailing bits, incomplete groups
 		"T+Fu", "T/Fu", "TW Fu", " TWFu", "TW\x00u", "TWFü", // other characters
 	} {
 		_, ok := base64url.Decode(text)

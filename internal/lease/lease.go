@@ -43,7 +43,7 @@ var (
 
 // Options configures Leases. The zero value is ready to use.
 type Options struct {
-	// Duration is how long a holder keeps a lease without renewing it: at least 3 ms; 0 means DefaultDuration.
+	// Duration is the time for which a holder keeps a lease without renewing it, at least 3 ms. 0 means DefaultDuration.
 	Duration time.Duration
 }
 
@@ -142,8 +142,8 @@ func (l *Leases) abandoned(name string, current row, now time.Time) bool {
 	return ok && first.row == current && now.Sub(first.since) >= current.duration
 }
 
-// observe remembers a row from now on, unless it is the row that was seen before. It is called after the row was read, so
-// the remembered time is never too early.
+// observe records that a row was seen now, unless the same row was seen before. It is called after the row was read, so
+// the recorded time is never too early.
 func (l *Leases) observe(name string, current row) {
 	now := time.Now()
 	l.mu.Lock()

@@ -107,12 +107,12 @@ func TestAcquire_HolderStoppedRenewing_TakesOverAfterTheDuration(t *testing.T) {
 
 		defer run(t, a)()
 		time.Sleep(duration / 2)
-		require.True(t, isDone(held), "the old holder learns of it when it renews")
+		require.True(t, isDone(held), "the old holder notices at its next renewal")
 		require.False(t, isDone(taken))
 	})
 }
 
-// A process that first looks at a lease knows nothing of its age, even if the holder died long ago.
+// A process that reads a lease for the first time does not know its age, even if the holder stopped long ago.
 func TestAcquire_FirstSeenLate_WaitsForTheWholeDuration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAcquire_FirstSeenLate_WaitsForTheWholeDuration(t *testing.T) {
 	})
 }
 
-// The duration that counts is the holder's, not that of the process that waits.
+// The holder's duration applies, not that of the waiting process.
 func TestAcquire_HolderHasALongerDuration_WaitsForIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -254,8 +254,8 @@ func TestAcquire_DamagedRow_ReturnsErrCorrupt(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 }
 
-// Processes acquire, are paused, crash and release at random. At no moment do two of them pass the check of one lease, and
-// a lease never stays without a holder for longer than two durations while a process asks for it that does not crash.
+// Processes acquire, pause, crash and release at random. Two processes never pass Check for the same lease at the same
+// time. A lease that is requested by a process that does not crash is never without a holder for longer than two durations.
 func TestLeases_RandomPausesAndCrashes_OneHolderAtATime(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -291,13 +291,13 @@ func TestLeases_RandomPausesAndCrashes_OneHolderAtATime(t *testing.T) {
 					require.NoError(t, p.held.Release(t.Context()))
 					p.held = nil
 				}
-			case 3: // it crashes, and its successor knows nothing
+			case 3: // it crashes, and the new process has no memory of leases
 				if p.stop != nil {
 					p.stop()
 				}
 				*p = process{leases: leasesOn(t, store), since: time.Now()}
 			}
-			for i := range processes { // everybody asks, so the lease cannot stay free for long
+			for i := range processes { // every process tries, so the lease is not free for long
 				p := &processes[i]
 				held, err := p.leases.Acquire(t.Context(), "sweep")
 				if err == nil {
@@ -318,7 +318,7 @@ func TestLeases_RandomPausesAndCrashes_OneHolderAtATime(t *testing.T) {
 				idleSince = time.Now()
 			}
 			oldest := slices.MinFunc(processes, func(a, b process) int { return a.since.Compare(b.since) })
-			require.LessOrEqual(t, min(time.Since(idleSince), time.Since(oldest.since)), 2*duration, "step %d: nobody holds the lease", step)
+			require.LessOrEqual(t, min(time.Since(idleSince), time.Since(oldest.since)), 2*duration, "step %d: no process holds the lease", step)
 			time.Sleep(time.Duration(random.Int64N(int64(duration / 4))))
 		}
 		require.Greater(t, takeovers, 100)

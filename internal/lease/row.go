@@ -9,9 +9,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// row is the stored state of a lease. The zero row is a lease that nobody holds, and is not stored.
+// row is the stored state of a lease. The zero row means that no process holds the lease; it is not stored.
 type row struct {
-	token    [16]byte // random, of one acquisition
+	token    [16]byte // random for each acquisition
 	counter  uint64   // incremented by each renewal
 	duration time.Duration
 }

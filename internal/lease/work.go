@@ -10,9 +10,9 @@ import (
 )
 
 // Work calls do at once and then at each interval until ctx is done, each time while it holds the lease with the given
-// name. If another process holds it, Work leaves that time out. The context of do ends when the lease is lost.
+// name. If another process holds the lease, Work skips the call. The context of do ends when the lease is lost.
 //
-// Work reports errors to log and continues. It returns ctx's error, or at once that of a name that is not valid.
+// Work logs errors and continues. It returns the error of ctx. It returns an error at once if the name is invalid.
 func Work(ctx context.Context, store storage.Store, log *slog.Logger, name string, interval time.Duration, do func(context.Context) error) error {
 	leases, err := New(store, Options{})
 	if err != nil {
@@ -39,7 +39,7 @@ func Work(ctx context.Context, store storage.Store, log *slog.Logger, name strin
 	}
 }
 
-// once calls do while it holds a lease. If another holder has it, once does nothing.
+// once acquires the lease, calls do and releases the lease. It does nothing if another process holds the lease.
 func (l *Leases) once(ctx context.Context, name string, do func(context.Context) error) error {
 	held, err := l.Acquire(ctx, name)
 	if errors.Is(err, ErrHeld) {

@@ -16,9 +16,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestWork_SeveralProcesses_OneAtATimeWorks runs the same work in three processes, each call
-// of which takes longer than the lease lasts without renewing.
-func TestWork_SeveralProcesses_OneAtATimeWorks(t *testing.T) {
+// TestWork_SeveralProcesses_OneWorksAtATime runs the same work in three processes. Each call takes longer than a lease
+// lasts without renewal.
+func TestWork_SeveralProcesses_OneWorksAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
@@ -46,7 +46,6 @@ func TestWork_SeveralProcesses_OneAtATimeWorks(t *testing.T) {
 	})
 }
 
-// TestWork_Fails_IsReportedAndRepeated returns errors from the work.
 func TestWork_Fails_IsReportedAndRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -57,11 +56,11 @@ func TestWork_Fails_IsReportedAndRepeated(t *testing.T) {
 			if calls++; calls == 3 {
 				cancel()
 			}
-			return errors.New("out of order")
+			return errors.New("disk full")
 		})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 3, calls)
-		require.Equal(t, 2, strings.Count(log.String(), "out of order"), "%s", log.String())
+		require.Equal(t, 2, strings.Count(log.String(), "disk full"), "%s", log.String())
 	})
 }
 

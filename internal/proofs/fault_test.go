@@ -152,10 +152,10 @@ func TestAFaultIsAnErrorOrNothing(t *testing.T) {
 				after := w.state(t, whole, !c.inParts)
 				stride := 1
 				if os.Getenv("PROOFS_FAULTS") != "all" {
-					stride = 1 + counting.Made()/pointsEach
+					stride = 1 + counting.Calls()/pointsEach
 				}
 				failed := 0
-				for n := rng.IntN(stride); n < counting.Made(); n += stride {
+				for n := rng.IntN(stride); n < counting.Calls(); n += stride {
 					store := w.open(t)
 					ctx, cancel := context.WithCancelCause(t.Context())
 					deadline := &expiring{Context: ctx}

@@ -350,9 +350,9 @@ func (s *strangers) requireUntouched(t *testing.T, by string) {
 func (s *strangers) try(t *testing.T, by, id string, do func() string) string {
 	t.Helper()
 	s.dice.reset()
-	writes := s.writes.Made()
+	writes := s.writes.Calls()
 	answer := mask(do(), id)
-	if s.writes.Made() != writes {
+	if s.writes.Calls() != writes {
 		s.requireUntouched(t, by)
 	}
 	return answer

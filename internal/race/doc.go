@@ -1,10 +1,10 @@
-// Package race tells tests whether the race detector is on. With it a test takes five to
-// twenty times as long, so those that take long do less with it: fewer rows, fewer rounds.
-// CI runs every test twice, with the race detector and without, so that all of them run at
-// full size once. Only tests import it.
+// Package race reports whether the race detector is enabled. Only tests import it.
+//
+// A test takes five to twenty times as long with the race detector. Long tests therefore use
+// smaller sizes with it. CI also runs every test without it, at full size.
 package race
 
-// Slowness returns n with the race detector and 1 without, as a divisor of the size of a test.
+// Slowness returns n if the race detector is enabled and 1 otherwise. Tests divide their sizes by it.
 func Slowness(n int) int {
 	if Enabled {
 		return n

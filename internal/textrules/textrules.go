@@ -1,4 +1,4 @@
-// Package textrules checks the characters of keys and of texts.
+// Package textrules defines which characters keys and texts may have.
 package textrules
 
 import (
@@ -11,19 +11,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxKeyBytes bounds a resource key and a customer key.
+// MaxKeyBytes is the maximum length of a resource key or customer key, in bytes.
 const MaxKeyBytes = 512
 
-// CheckKey returns what is wrong with a resource or customer key, or "".
+// CheckKey validates a resource or customer key. It returns the rule that the key breaks, to be
+// appended to its path, or "" if the key is valid.
 //
-// Two keys that look alike must not differ: a key has no invisible characters and is in
+// Two different keys must not look the same, so a key has no invisible characters and is in
 // Unicode normalization form C.
 func CheckKey(key string) string {
 	switch {
 	case key == "":
 		return "is required"
 	case len(key) > MaxKeyBytes:
-		return fmt.Sprintf("is %d bytes long, and may have %d", len(key), MaxKeyBytes)
+		return fmt.Sprintf("is %d bytes long; the maximum is %d", len(key), MaxKeyBytes)
 	case !utf8.ValidString(key):
 		return "is not UTF-8"
 	case strings.ContainsFunc(key, unicode.IsControl):
@@ -55,27 +56,26 @@ func isASCII(s string) bool {
 	return true
 }
 
-// isInvisible reports whether a character is never shown: one of category Cf, or a filler
-// that fonts leave out.
+// isInvisible reports whether a character is never displayed. Such characters are those of
+// category Cf and the default-ignorable code points.
 func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// IsBlank reports whether a text shows nothing: it is empty, or consists only of white
-// space, control and format characters, combining marks with nothing to combine with,
-// and characters that fonts leave empty.
+// IsBlank reports whether a text has no visible character. White space, control and format
+// characters, default-ignorable code points and combining marks on their own are not visible.
 func IsBlank(s string) bool { return !strings.ContainsFunc(s, isVisible) }
 
 func isVisible(r rune) bool {
-	const brailleBlank = '\u2800' // a symbol, with no dots
+	const brailleBlank = '\u2800' // category So, but displayed as a space
 	return r != brailleBlank && !unicode.In(r, unicode.Z, unicode.Cc, unicode.Cf, unicode.M, unicode.White_Space, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// Check returns what is wrong with free text of at most so many bytes, or "".
-func Check(s string, most int) string {
+// Check validates free text of at most the given number of bytes. It returns the rule that the text breaks, or "".
+func Check(s string, maxBytes int) string {
 	switch {
-	case len(s) > most:
-		return fmt.Sprintf("is %d bytes long, and may have %d", len(s), most)
+	case len(s) > maxBytes:
+		return fmt.Sprintf("is %d bytes long; the maximum is %d", len(s), maxBytes)
 	case !utf8.ValidString(s):
 		return "is not UTF-8"
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }):
@@ -84,10 +84,10 @@ func Check(s string, most int) string {
 	return ""
 }
 
-// maxShown bounds a name that is quoted in a path or a message.
+// maxShown is the maximum length of a name that is quoted in a path or a message, in bytes.
 const maxShown = 80
 
-// Clip shortens a name of any length, such as one that a client made up, so that it can be
+// Clip shortens a name of unknown length, for example one from a request, so that it can be
 // quoted in a path or a message.
 func Clip(s string) string {
 	if len(s) <= maxShown {

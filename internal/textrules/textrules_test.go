@@ -9,11 +9,11 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
-func TestCheckKey(t *testing.T) {
+func TestCheckKey_InvalidKeys_ReturnsTheBrokenRule(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
 		"":                       "is required",
-		strings.Repeat("x", 513): "is 513 bytes long, and may have 512",
+		strings.Repeat("x", 513): "is 513 bytes long; the maximum is 512",
 		"\xff":                   "is not UTF-8",
 		"a\x00b":                 "has a control character",
 		"a\u0085b":               "has a control character",
@@ -31,7 +31,7 @@ func TestCheckKey(t *testing.T) {
 		"\u2800":                 "has no visible character",
 		"\u0301":                 "has no visible character",
 		"e\u0301":                "is not in Unicode normalization form C (NFC)",
-		"\u212b":                 "is not in Unicode normalization form C (NFC)", // the sign for angstrom
+		"\u212b":                 "is not in Unicode normalization form C (NFC)", // angstrom sign
 		"\u1100\u1161":           "is not in Unicode normalization form C (NFC)",
 	} {
 		require.Equal(t, want, textrules.CheckKey(key), "%q", key)
@@ -41,7 +41,7 @@ func TestCheckKey(t *testing.T) {
 	}
 }
 
-func TestIsBlank(t *testing.T) {
+func TestIsBlank_InvisibleCharactersOnly_IsTrue(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", " ", "\t\r\n", "\u00a0", "\u200b", "\ufeff", "\u2060\u200d", "\u3000", "\u2028", "\u0301", "\u034f", "\u3164", "\u2800", "\u202e \u200f", "\ufe0f", "\U000e0020"} {
 		require.True(t, textrules.IsBlank(s), "%q", s)

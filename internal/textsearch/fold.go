@@ -8,11 +8,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// tableEnd is the end of the characters whose folds are kept in a table: those of the
-// Latin, Greek, Cyrillic, Armenian and Hebrew scripts, and the combining marks.
+// tableEnd is the exclusive end of the characters whose folded forms are cached in a table. They
+// include the Latin, Greek, Cyrillic, Armenian and Hebrew scripts and the combining marks.
 const tableEnd = 0x600
 
-// The CJK unified ideographs, which have no decomposition and no case.
+// The range of the CJK unified ideographs, which have no decomposition and no case.
 const (
 	firstUnified = 0x4e00
 	lastUnified  = 0x9fff
@@ -26,23 +26,24 @@ var table = sync.OnceValue(func() *[tableEnd]string {
 	return &out
 })
 
-// spelled are the letters that Unicode does not decompose, in lower case, the apostrophes and
-// the hyphens, and what people type who do not have them on their keyboard.
+// spelled maps letters that Unicode does not decompose (in lower case), apostrophes and hyphens
+// to the ASCII characters that people type if their keyboard does not have them.
 var spelled = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th", 'ħ': "h", 'ı': "i", 'ŧ': "t", 'ŋ': "n", 'ĸ': "k",
 	'’': "'", '‘': "'", 'ʼ': "'", 'ʻ': "'", '′': "'",
 	'‐': "-", '‒': "-", '–': "-", '−': "-",
 }
 
-// foldRune returns the fold of one character. That of a text is the folds of its
-// characters, since decomposition only reorders marks, which are left out.
+// foldRune returns the folded form of one character. The folded form of a text is the
+// concatenation of those of its characters: decomposition reorders only marks, and marks are
+// removed.
 func foldRune(r rune) string {
 	var b strings.Builder
 	for _, d := range norm.NFKD.String(string(r)) {
 		if ignored(d) {
 			continue
 		}
-		// Upper case first, for letters with two lower cases, such as the Greek sigma.
+		// Convert to upper case first: some letters, such as the Greek sigma, have two lower-case forms.
 		for _, d := range norm.NFKD.String(string(unicode.ToLower(unicode.ToUpper(d)))) {
 			if ignored(d) {
 				continue
@@ -59,17 +60,17 @@ func foldRune(r rune) string {
 	return b.String()
 }
 
-// ignored reports whether a character does not count: a mark that is combined with the
-// letter before it, or one that is not visible.
+// ignored reports whether folding removes a character: a combining mark or an invisible
+// character.
 func ignored(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) }
 
-// decimal returns the ASCII digit of a decimal digit of any script.
+// decimal returns the ASCII digit for a decimal digit of any script, and false for other characters.
 func decimal(r rune) (byte, bool) {
 	if !unicode.Is(unicode.Nd, r) {
 		return 0, false
 	}
-	// The digits of a script are ten characters in a row, whose zero follows no digit, or
-	// the nine of another row.
+	// The digits of a script are ten consecutive characters. The character before the zero is
+	// not a digit, or it is the nine of another script.
 	value := byte(0)
 	for prev := r - 1; unicode.Is(unicode.Nd, prev) && r-prev <= 0x40; prev-- {
 		value++

@@ -1,5 +1,5 @@
-// Package textsearch matches texts against what a person typed into a search box: words in
-// any order, whatever the case and the accents, and phone numbers by their digits.
+// Package textsearch matches texts against the query that a person typed into a search box. Words match in any order and
+// regardless of case and accents. Phone numbers match by their digits.
 package textsearch
 
 import (
@@ -12,22 +12,21 @@ import (
 // Query is a parsed search text. The zero Query has no words and matches everything.
 type Query struct {
 	words []word
-	phone []byte // the digits of a text that is a phone number as a whole; nil otherwise
+	phone []byte // the digits, if the whole query is a phone number; nil otherwise
 }
 
 // word is one word of a query.
 type word struct {
 	text   []byte // folded
-	digits []byte // of a word that consists of digits and the punctuation of phone numbers
+	digits []byte // set if the word consists of digits and the punctuation of phone numbers
 }
 
-// minPhoneDigits is the least number of digits of a phone number that is written in
-// several words, or with leading zeros.
+// minPhoneDigits is the minimum number of digits of a phone number that is written in several
+// words or with leading zeros.
 const minPhoneDigits = 5
 
-// Parse parses a search text. The words are separated by white space, commas and
-// semicolons. A word that consists of punctuation alone counts only where there is no
-// other word.
+// Parse parses a search text. Words are separated by white space, commas and semicolons. Words
+// that consist of punctuation are ignored unless the text has no other word.
 func Parse(text string) Query {
 	var q Query
 	folded := AppendFold(nil, text)
@@ -59,8 +58,8 @@ func Parse(text string) Query {
 
 func isSeparator(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) }
 
-// isPhoneText reports whether a word has digits, and nothing else but the punctuation of
-// phone numbers.
+// isPhoneText reports whether a word has at least one digit and otherwise only the punctuation
+// of phone numbers.
 func isPhoneText(b []byte) bool {
 	return bytes.ContainsAny(b, "0123456789") && len(bytes.Trim(b, "0123456789+-()./")) == 0
 }
@@ -68,21 +67,21 @@ func isPhoneText(b []byte) bool {
 // Empty reports whether the query has no words.
 func (q *Query) Empty() bool { return len(q.words) == 0 }
 
-// Texts are the texts that one resource is found by.
+// Texts are the searchable texts of one resource.
 type Texts struct {
-	text   []byte // folded, each followed by a line feed, which no word contains
-	digits []byte // of the phone numbers, in the same form
-	ids    []byte // in the same form
+	text   []byte // folded, each followed by a line feed, which never occurs in a word
+	digits []byte // the digits of the phone numbers, in the same form
+	ids    []byte // the ids, in the same form
 }
 
-// minIDBytes is the least length of a word that is looked for in ids: nearly every id has
-// any one digit.
+// minIDBytes is the minimum length of a word that is searched in ids. A shorter word, such as
+// one digit, occurs in nearly every id.
 const minIDBytes = 4
 
 // Reset removes all texts.
 func (t *Texts) Reset() { t.text, t.digits, t.ids = t.text[:0], t.digits[:0], t.ids[:0] }
 
-// Add adds some texts.
+// Add adds texts. It ignores empty ones.
 func (t *Texts) Add(texts ...string) {
 	for _, s := range texts {
 		if s != "" {
@@ -91,7 +90,7 @@ func (t *Texts) Add(texts ...string) {
 	}
 }
 
-// AddPhone adds a phone number, which is found by its text and by its digits.
+// AddPhone adds a phone number, which matches by its text and by its digits.
 func (t *Texts) AddPhone(s string) {
 	if s != "" {
 		t.Add(s)
@@ -99,13 +98,13 @@ func (t *Texts) AddPhone(s string) {
 	}
 }
 
-// AddID adds a random id, which is found by words of at least four characters.
+// AddID adds a random id, which matches words of at least four characters.
 func (t *Texts) AddID(s string) { t.ids = append(AppendFold(t.ids, s), '\n') }
 
-// Match reports whether each word of the query is part of one of the texts. A word of
-// digits also matches a phone number that has these digits next to each other, whatever
-// the punctuation. So does a query that is a phone number as a whole: its digits count
-// without the leading zeros, which an international number does not have.
+// Match reports whether each word of the query is part of one of the texts. A word of digits
+// also matches a phone number that contains the same digits in sequence, with any punctuation.
+// A query that is one phone number matches in the same way, without its leading zeros, because
+// an international number does not have them.
 func (q *Query) Match(of ...*Texts) bool {
 	return q.matchWords(of) || len(q.phone) > 0 && hasDigits(of, q.phone)
 }
@@ -137,8 +136,8 @@ func hasDigits(of []*Texts, digits []byte) bool {
 	return false
 }
 
-// AppendDigits appends the ASCII digits of a text, those of other scripts and forms
-// included.
+// AppendDigits appends the decimal digits of a text to b, as ASCII. It converts the digits of
+// other scripts.
 func AppendDigits(b []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -157,10 +156,10 @@ func AppendDigits(b []byte, s string) []byte {
 	return b
 }
 
-// AppendFold appends a text in the form in which texts are compared: compatibility
-// decomposed (NFKD), without combining and invisible characters, and in one case. Some
-// letters that have no decomposition become the ASCII letters that people type for them,
-// such as "ł", "ø" and "ß"; so do apostrophes and hyphens.
+// AppendFold appends the folded form of a text to b. Texts are compared in this form: it is
+// compatibility decomposed (NFKD), has no combining or invisible characters, and is in lower
+// case. Some letters that have no decomposition, such as "ł", "ø" and "ß", apostrophes and
+// hyphens are replaced with the ASCII characters that people type for them.
 func AppendFold(b []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -183,7 +182,7 @@ func AppendFold(b []byte, s string) []byte {
 	return b
 }
 
-// Fold returns a text in the form of [AppendFold].
+// Fold returns the folded form of a text; see [AppendFold].
 func Fold(s string) string { return string(AppendFold(nil, s)) }
 
 var lowerASCII = func() (out [utf8.RuneSelf]byte) {

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textsearch"
 )
 
-func TestMatch_NamesAsPeopleTypeThem_AreFound(t *testing.T) {
+func TestMatch_CaseAccentsAndPunctuation_AreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		text, typed string
@@ -71,7 +71,7 @@ func TestMatch_NamesAsPeopleTypeThem_AreFound(t *testing.T) {
 	}
 }
 
-func TestMatch_WordsInDifferentTexts_AreFoundTogether(t *testing.T) {
+func TestMatch_WordsInDifferentTexts_Matches(t *testing.T) {
 	t.Parallel()
 	var grant, guest textsearch.Texts
 	grant.Add("stay-17", "")
@@ -84,7 +84,7 @@ func TestMatch_WordsInDifferentTexts_AreFoundTogether(t *testing.T) {
 		q := textsearch.Parse(typed)
 		require.Equal(t, want, q.Match(&grant, &guest), typed)
 	}
-	typed := textsearch.Parse("17ada") // no word goes from one text into the next
+	typed := textsearch.Parse("17ada") // a word does not match across two texts
 	require.False(t, typed.Match(&grant, &guest))
 }
 
@@ -105,7 +105,7 @@ func TestMatch_PhoneNumbers_IgnorePunctuation(t *testing.T) {
 		{"+33612345678", "06 12 34 56 78", true},
 		{"+33612345678", "0033 6 12 34 56 78", true},
 		{"+49 170 1234567", "0170/1234567", true},
-		{"+49 170 1234567", "0170", false}, // too short to leave the zero out
+		{"+49 170 1234567", "0170", false}, // too short for the leading zero to be removed
 		{"06 12 34 56 78", "0612", true},
 		{"+33612345678", "00", false},
 		{"٠٥٤١-٦٣٩", "541639", true},
@@ -124,7 +124,7 @@ func TestMatch_PhoneNumbers_IgnorePunctuation(t *testing.T) {
 	require.True(t, name.Match(&texts))
 }
 
-func TestMatch_IDs_ByPartsOfFourCharacters(t *testing.T) {
+func TestMatch_IDs_NeedWordsOfFourCharacters(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]bool{"67C5": true, "67c58f1f-f148": true, "67c": false, "7": false, "67c5 ada": true, "9999": false} {
 		q := textsearch.Parse(typed)
@@ -135,12 +135,12 @@ func TestMatch_IDs_ByPartsOfFourCharacters(t *testing.T) {
 	}
 }
 
-// iotaBelow is a mark, which does not count here, that the case folding of Unicode makes
-// a letter.
+// iotaBelow is a combining mark, which AppendFold removes, but Unicode case folding turns it
+// into a letter.
 const iotaBelow = '\u0345'
 
-// TestFold_EveryCharacter_AgreesWithUnicode compares the fold of every character with
-// that of each form that Unicode says differs in case, decomposition or marks only.
+// TestFold_EveryCharacter_AgreesWithUnicode compares the folded form of every character with
+// those of the characters that, by the Unicode tables, differ only in case or decomposition.
 func TestFold_EveryCharacter_AgreesWithUnicode(t *testing.T) {
 	t.Parallel()
 	fold := cases.Fold()
@@ -176,7 +176,7 @@ func TestFold_DigitsOfEveryScript_AreASCII(t *testing.T) {
 	}
 }
 
-func FuzzMatch_TextFindsItself(f *testing.F) {
+func FuzzMatch_TextMatchesItself(f *testing.F) {
 	f.Add("Renée, Dupont")
 	f.Add("(541)639-5376x7242")
 	f.Add("\xff\u0345ᾳ")

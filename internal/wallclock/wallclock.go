@@ -1,6 +1,5 @@
-// Package wallclock converts between instants and the dates and times of day that
-// clocks on a wall show in a time zone. Every place that reads or shows local times
-// uses it, so that all of them agree at a change of clocks.
+// Package wallclock converts between instants and the local dates and times of a time zone. All
+// code that parses or formats local times uses it, so that results agree when clocks change.
 package wallclock
 
 import (
@@ -10,22 +9,22 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // a time zone is valid or not, whatever the machine has installed
+	_ "time/tzdata" // the set of valid time zones does not depend on the machine
 )
 
-// maxOffset is more than the offset from UTC that any time zone ever had.
+// maxOffset is greater than the offset from UTC of any time zone at any time.
 const maxOffset = 26 * time.Hour
 
-// zoneName is the form of an IANA name. It excludes names that only some machines have,
-// such as posix/UTC and localtime, and everything that looks like a path.
+// zoneName matches IANA names. It excludes names that exist only on some machines, such as
+// posix/UTC and localtime, and everything that looks like a path.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
 
-// locations holds the time zones that Load has found, by name. There are about 600.
+// locations caches the time zones that Load has returned, by name. There are about 600.
 var locations sync.Map
 
-// Load returns the time zone of an IANA name, such as "Europe/Lisbon" or "UTC". It
-// refuses the empty name, "Local" and paths, which time.LoadLocation accepts. It is
-// safe for concurrent use.
+// Load returns the time zone with an IANA name, such as "Europe/Lisbon" or "UTC". Unlike
+// time.LoadLocation, it returns an error for the empty name, "Local" and paths. It is safe for
+// concurrent use.
 func Load(name string) (*time.Location, error) {
 	if known, ok := locations.Load(name); ok {
 		return known.(*time.Location), nil
@@ -41,29 +40,28 @@ func Load(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// Instant returns the instant at which clocks in zone show the date and the time of day
-// that local shows in its own location. As in RFC 5545, section 3.3.5, a time that
-// clocks show twice is the first of the two instants, and a time that they skip is
+// Instant returns the instant with the same local date and time of day in zone as local has in
+// its own location. RFC 5545, section 3.3.5, applies when clocks change: a local time that
+// occurs twice is the first of the two instants, and a local time that is skipped is
 // interpreted with the offset from UTC before the gap.
 func Instant(local time.Time, zone *time.Location) time.Time {
 	first, _ := instants(local, zone)
 	return first
 }
 
-// Repeated reports whether clocks in the location of t show the local time of t at two
-// instants, of which t is one.
+// Repeated reports whether the local time of t occurs twice in its location.
 func Repeated(t time.Time) bool {
 	_, second := instants(t, t.Location())
 	return !second.IsZero()
 }
 
-// instants returns the first and, if there is one, the second instant at which clocks in
-// zone show a local time, or the instant for a local time that they skip.
+// instants returns the instants at which a local time occurs in zone. second is the zero time if
+// it occurs once. For a local time that is skipped, first is the instant that [Instant] defines.
 func instants(local time.Time, zone *time.Location) (first, second time.Time) {
 	_, shift := local.Zone()
 	wall := local.Add(time.Duration(shift) * time.Second).UTC() // the same fields, in UTC
 	last := wall.Add(maxOffset)
-	var before time.Time // with the offset before at
+	var before time.Time // the instant by the offset before at
 	for at := wall.Add(-maxOffset); ; {
 		end := constantUntil(at, zone)
 		_, seconds := at.In(zone).Zone()
@@ -74,7 +72,7 @@ func instants(local time.Time, zone *time.Location) (first, second time.Time) {
 				return first, instant.In(zone)
 			}
 			first = instant.In(zone)
-		case instant.Before(at) && first.IsZero(): // skipped when this offset began
+		case instant.Before(at) && first.IsZero(): // the local time was skipped when this offset began
 			return before.In(zone), second
 		}
 		if end.IsZero() || end.After(last) {
@@ -84,10 +82,10 @@ func instants(local time.Time, zone *time.Location) (first, second time.Time) {
 	}
 }
 
-// constantUntil returns a time after at, up to which the offset from UTC is that of at, or
-// the zero time if it never changes again. It is not always the time of the next change:
-// for years without recorded changes ZoneBounds ends at the end of a year, and on the last
-// day of a leap year it even ends in the past.
+// constantUntil returns a time after at until which the offset from UTC does not change, or the
+// zero time if it never changes again. The offset may stay the same after that time: for years
+// without recorded changes, ZoneBounds ends at the end of a year, and on the last day of a leap
+// year its end is even in the past.
 func constantUntil(at time.Time, zone *time.Location) time.Time {
 	_, end := at.In(zone).ZoneBounds()
 	if !end.IsZero() && !end.After(at) {
@@ -96,11 +94,11 @@ func constantUntil(at time.Time, zone *time.Location) time.Time {
 	return end
 }
 
-// The forms in which Parse reads a local time: those of an HTML datetime-local input.
+// forms are the layouts that Parse accepts: the values of an HTML datetime-local input.
 var forms = []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05"}
 
-// Parse reads a local time, such as "2026-10-25T02:30", with or without seconds, as
-// Instant does. Years have four digits or, from 10000, more.
+// Parse parses a local time, such as "2026-10-25T02:30", with or without seconds, and returns
+// its [Instant]. Years have four digits, or more from 10000.
 func Parse(text string, zone *time.Location) (time.Time, error) {
 	years, rest := cutYear(text)
 	for _, form := range forms {
@@ -111,8 +109,8 @@ func Parse(text string, zone *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("wallclock: %q is not a date and a time of day, such as 2026-10-25T14:30", text)
 }
 
-// cutYear takes from a text that begins with a year of five or six digits as many
-// multiples of 400 years as leave four digits. The calendar repeats after 400 years.
+// cutYear reduces a leading year of five or six digits to four digits by subtracting a multiple
+// of 400 years, after which the calendar repeats. It returns that multiple and the new text.
 func cutYear(text string) (years int, rest string) {
 	year, day, _ := strings.Cut(text, "-")
 	n, err := strconv.Atoi(year)
@@ -123,25 +121,25 @@ func cutYear(text string) (years int, rest string) {
 	return years, fmt.Sprintf("%04d-%s", n-years, day)
 }
 
-// Format writes the local time of an instant to the minute, as Parse reads it. The
-// seconds of the instant, and which of two instants it is that clocks show alike, are
-// not in the text: a form whose text did not change must keep the instant that it has.
+// Format returns the local time of an instant to the minute, in the first form that [Parse] accepts. The text does not
+// contain the seconds, and it does not tell which of two instants with the same local time is meant. A form whose text was
+// not changed must therefore keep its instant.
 func Format(t time.Time, zone *time.Location) string { return t.In(zone).Format(forms[0]) }
 
-// Day is a day of the calendar, in no time zone.
+// Day is a calendar day without a time zone.
 type Day struct {
 	Year  int
 	Month time.Month
 	Day   int
 }
 
-// DayOf returns the day that the calendar shows at an instant.
+// DayOf returns the local day of an instant in a time zone.
 func DayOf(t time.Time, zone *time.Location) Day {
 	year, month, day := t.In(zone).Date()
 	return Day{year, month, day}
 }
 
-// ParseDay reads a day, such as "2026-10-25", of the years 1 to 9999.
+// ParseDay parses a day of the years 1 to 9999, such as "2026-10-25".
 func ParseDay(text string) (Day, error) {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil || t.Year() < 1 {
@@ -150,35 +148,34 @@ func ParseDay(text string) (Day, error) {
 	return DayOf(t, time.UTC), nil
 }
 
-// Add returns the day that is a number of days later.
+// Add returns the day that is the given number of days later.
 func (d Day) Add(days int) Day { return DayOf(d.utc().AddDate(0, 0, days), time.UTC) }
 
 func (d Day) utc() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }
 
-// String writes the day as ParseDay reads it.
+// String returns the day in the form that [ParseDay] accepts.
 func (d Day) String() string { return d.utc().Format(time.DateOnly) }
 
-// Start returns the first instant of the day in a time zone. Where clocks skip midnight
-// that is the instant after the gap, and where they skip the whole day it is the start
-// of the next.
+// Start returns the first instant of the day in a time zone. If midnight is skipped, it is the
+// instant after the gap. If the whole day is skipped, it is the start of the next day.
 func (d Day) Start(zone *time.Location) time.Time {
 	midnight := Instant(d.utc(), zone)
 	if DayOf(midnight, zone) == d && midnight.Hour() == 0 && midnight.Minute() == 0 && midnight.Second() == 0 {
 		return midnight
 	}
 	if start, _ := midnight.ZoneBounds(); !start.IsZero() {
-		return start.In(zone) // clocks skip midnight
+		return start.In(zone) // midnight is skipped
 	}
 	return midnight
 }
 
-// At returns the instant of a time of day, "15:04" or "15:04:05", of the day.
+// At returns the instant of a time of day, "15:04" or "15:04:05", on the day.
 func (d Day) At(clock string, zone *time.Location) (time.Time, error) {
 	return Parse(d.String()+"T"+clock, zone)
 }
 
-// Nights returns how many nights lie between two instants in a time zone: days of the
-// calendar, not multiples of 24 hours. It is 0 if both are on one day.
+// Nights returns the number of nights between two instants in a time zone. It counts calendar
+// days, not multiples of 24 hours, and is 0 if both instants are on the same day.
 func Nights(from, until time.Time, zone *time.Location) int {
 	from, until = from.In(zone), until.In(zone)
 	days := int(DayOf(until, zone).utc().Sub(DayOf(from, zone).utc()) / (24 * time.Hour))

@@ -18,7 +18,7 @@ func load(t *testing.T, name string) *time.Location {
 	return zone
 }
 
-func TestLoad(t *testing.T) {
+func TestLoad_OnlyIANANames_AreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"UTC", "Europe/Lisbon", "Etc/GMT+5", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "EST5EDT"} {
 		require.Equal(t, name, load(t, name).String())
@@ -34,7 +34,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-func TestParse_ChangesOfClocks(t *testing.T) {
+func TestParse_SkippedAndRepeatedTimes_FollowRFC5545(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, local, want string }{
 		// A gap is interpreted with the offset before it.
@@ -61,11 +61,11 @@ func TestParse_ChangesOfClocks(t *testing.T) {
 		{"Asia/Kathmandu", "2026-06-01T15:00", "2026-06-01T09:15:00Z"},
 		{"Asia/Tokyo", "2026-06-01T15:00:30", "2026-06-01T06:00:30Z"},
 		{"Asia/Tokyo", "2026-06-01 15:00", "2026-06-01T06:00:00Z"},
-		// The ends of time.
+		// The first and last years.
 		{"UTC", "0001-01-01T00:01", "0001-01-01T00:01:00Z"},
 		{"Asia/Tokyo", "9999-12-31T23:59", "9999-12-31T14:59:00Z"},
 		{"Asia/Tokyo", "10000-01-01T08:59", "9999-12-31T23:59:00Z"},
-		{"America/New_York", "2400-12-31T12:00", "2400-12-31T17:00:00Z"}, // leap years, without recorded changes
+		{"America/New_York", "2400-12-31T12:00", "2400-12-31T17:00:00Z"}, // a leap year without recorded changes
 		{"America/Santiago", "2040-12-31T00:30", "2040-12-31T03:30:00Z"},
 		{"Europe/Berlin", "2999-03-31T02:30", "2999-03-31T01:30:00Z"},
 	} {
@@ -76,7 +76,7 @@ func TestParse_ChangesOfClocks(t *testing.T) {
 	}
 }
 
-func TestParse_NotALocalTime(t *testing.T) {
+func TestParse_InvalidText_ReturnsError(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "2026-06-01", "15:00", "2026-06-01T25:00", "2026-02-30T10:00", "2026-06-01T15:00Z", "026-06-01T15:00", "0010000-01-01T00:00", "x0000-01-01T00:00", "2026-06-01T15:00:61"} {
 		_, err := wallclock.Parse(text, time.UTC)
@@ -84,7 +84,7 @@ func TestParse_NotALocalTime(t *testing.T) {
 	}
 }
 
-func TestRepeated(t *testing.T) {
+func TestRepeated_BothInstantsOfALocalTime_AreReported(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		zone, at string
@@ -101,7 +101,7 @@ func TestRepeated(t *testing.T) {
 	}
 }
 
-func TestDay_Start(t *testing.T) {
+func TestDayStart_SkippedOrRepeatedMidnight_IsTheFirstInstant(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, day, want string }{
 		{"Europe/Lisbon", "2026-06-01", "2026-05-31T23:00:00Z"},
@@ -109,9 +109,9 @@ func TestDay_Start(t *testing.T) {
 		{"Asia/Beirut", "2026-03-29", "2026-03-28T22:00:00Z"},
 		{"America/Havana", "2026-03-08", "2026-03-08T05:00:00Z"},
 		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"}, // midnight occurs twice
-		{"Asia/Beirut", "2026-10-25", "2026-10-24T22:00:00Z"},    // 23:00 occurs twice the evening before
+		{"Asia/Beirut", "2026-10-25", "2026-10-24T22:00:00Z"},    // 23:00 occurs twice on the evening before
 		{"America/Toronto", "1919-03-31", "1919-03-31T04:30:00Z"},
-		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"}, // a day that did not take place
+		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"}, // a day that was skipped
 		{"Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00Z"},
 		{"Asia/Tokyo", "0001-01-01", "0000-12-31T14:41:01Z"},
 		{"UTC", "9999-12-31", "9999-12-31T00:00:00Z"},
@@ -127,7 +127,7 @@ func TestDay_Start(t *testing.T) {
 	}
 }
 
-func TestDay_LengthAtAChangeOfClocks(t *testing.T) {
+func TestDayStart_ClocksChange_DayIsShorterOrLonger(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		zone, day string
@@ -143,7 +143,7 @@ func TestDay_LengthAtAChangeOfClocks(t *testing.T) {
 	}
 }
 
-func TestNights(t *testing.T) {
+func TestNights_CountsCalendarDays(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		zone, from, until string
@@ -169,8 +169,8 @@ func TestNights(t *testing.T) {
 	}
 }
 
-// someZones have rules of every sort: half hours, quarter hours, changes at midnight, of
-// 30 minutes, of a day, winter time that is the exception, and rules for every year.
+// someZones covers all kinds of rules: offsets of half and quarter hours, changes at midnight, by
+// 30 minutes and by a day, negative daylight saving time, and rules that repeat every year.
 const someZones = `UTC Africa/Abidjan Africa/Cairo Africa/Casablanca Africa/Monrovia Africa/Windhoek America/Anchorage America/Asuncion
 America/Bogota America/Caracas America/Goose_Bay America/Havana America/Los_Angeles America/Mexico_City America/New_York America/Nuuk America/Santiago
 America/Sao_Paulo America/St_Johns America/Toronto Antarctica/Troll Asia/Amman Asia/Beirut Asia/Dhaka Asia/Gaza Asia/Jerusalem Asia/Kathmandu Asia/Kolkata
@@ -178,9 +178,9 @@ Asia/Manila Asia/Pyongyang Asia/Tehran Asia/Tokyo Atlantic/Azores Australia/Adel
 Europe/Amsterdam Europe/Berlin Europe/Dublin Europe/Lisbon Europe/London Europe/Moscow Pacific/Apia Pacific/Auckland Pacific/Chatham Pacific/Easter
 Pacific/Honolulu Pacific/Kiritimati Pacific/Kwajalein Pacific/Norfolk`
 
-// TestFormat_ReadBack checks that the shown text of an instant is read as that instant, or
-// as the first of the two that clocks show alike.
-func TestFormat_ReadBack(t *testing.T) {
+// TestFormat_Parsed_ReturnsTheInstant checks that Parse returns the formatted instant, or the first of two instants with
+// the same local time.
+func TestFormat_Parsed_ReturnsTheInstant(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -194,7 +194,7 @@ func TestFormat_ReadBack(t *testing.T) {
 			at = at.Truncate(time.Minute)
 			_, offset := at.In(zone).Zone()
 			if offset%60 != 0 {
-				return // local mean time has seconds, which Format leaves out
+				return // local mean time has seconds, which Format omits
 			}
 			if at.Before(first) || at.After(last) || at.In(zone).Year() < 1 {
 				return
@@ -210,7 +210,7 @@ func TestFormat_ReadBack(t *testing.T) {
 				require.LessOrEqual(t, at.Sub(back), 24*time.Hour, "%s %v", name, at)
 				repeated++
 			}
-			// The instant is in its day, and days of one zone follow each other.
+			// The day starts at or before the instant, and the next day does not start before it.
 			day := wallclock.DayOf(at, zone)
 			require.False(t, day.Start(zone).After(at), "%s %v", name, at)
 			require.False(t, day.Add(1).Start(zone).Before(day.Start(zone)), "%s %v", name, at)
@@ -219,7 +219,7 @@ func TestFormat_ReadBack(t *testing.T) {
 			check(time.Unix(first.Unix()+random.Int64N(last.Unix()-first.Unix()), 0))
 			check(time.Date(1900+random.IntN(200), time.Month(1+random.IntN(12)), 1+random.IntN(28), random.IntN(24), random.IntN(60), 0, 0, zone))
 		}
-		// Around every change of clocks of 150 years.
+		// Times around every change of clocks in 150 years.
 		for at := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).In(zone); at.Year() < 2050; {
 			_, end := at.ZoneBounds()
 			if end.IsZero() {
@@ -235,11 +235,11 @@ func TestFormat_ReadBack(t *testing.T) {
 			at = end.In(zone)
 		}
 	}
-	require.NotZero(t, repeated, "no repeated hour was tried")
+	require.NotZero(t, repeated, "no repeated hour was tested")
 }
 
-// TestInstant_EveryLocalTimeHasOne compares Instant with the two offsets around a change.
-func TestInstant_EveryLocalTimeHasOne(t *testing.T) {
+// TestInstant_EveryChangeOfClocks_FollowsRFC5545 computes the expected instant from the two offsets around each change.
+func TestInstant_EveryChangeOfClocks_FollowsRFC5545(t *testing.T) {
 	t.Parallel()
 	gaps, twice := 0, 0
 	for _, name := range strings.Fields(someZones) {

@@ -11,7 +11,7 @@ import (
 )
 
 // The cursor of a list can contain the key of a resource that the portal hides, so it is sealed before a browser gets it.
-// A cursor of another portal does not open: it would tell where the keys of that portal lie in the list of this one.
+// A cursor of another portal does not open, because it would reveal the position of that portal's keys in this list.
 
 // SealCursor seals a cursor for a portal. An empty cursor stays empty. The nonce is read from random, which is
 // crypto/rand.Reader outside of tests.
@@ -42,7 +42,7 @@ func OpenCursor(ring *keys.Ring, portal uuid.UUID, sealed string) (string, error
 	return strings.TrimRight(string(cursor), padding), nil
 }
 
-// padding does not occur in a cursor. It hides the length of the key in one.
+// padding is a character that does not occur in a cursor. It hides the length of the key in the cursor.
 const (
 	padding  = "="
 	padBytes = 256

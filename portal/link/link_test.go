@@ -156,7 +156,7 @@ func randomSigner(t testing.TB, slot int) *Signer {
 	return signer(t, slot, map[int][]byte{slot: master})
 }
 
-func TestVerify_AMillionLinks_ReturnsWhatWasSigned(t *testing.T) {
+func TestVerify_AMillionLinks_ReturnsTheSignedLinks(t *testing.T) {
 	t.Parallel()
 	k := randomSigner(t, 7)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -192,7 +192,7 @@ func TestVerify_AllocatesNothing(t *testing.T) {
 		"malformed": {"?" + code[1:], longAgo},
 	} {
 		allocs := testing.AllocsPerRun(1000, func() { _, _ = k.Verify(test.code, test.now) })
-		if !race.Enabled { // a sync.Pool drops what it holds at random under the race detector
+		if !race.Enabled { // a sync.Pool drops items at random under the race detector
 			require.Zero(t, allocs, name)
 		}
 	}

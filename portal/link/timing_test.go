@@ -12,11 +12,11 @@ import (
 	"github.com/customerportal-go/customerportal/internal/race"
 )
 
-// TestVerify_EveryForgedTag_TakesAsLong compares, with Welch's t-test, how long Verify takes for codes whose tags differ
-// from the genuine one in the first and in the last byte. It asserts no duration: a comparison that ends at the first
-// difference is measured in turns with Verify, and only a run that detects that one counts. A real leak of Verify shows in
-// every such run; other programs on the machine can only make a run useless, which is then repeated.
-func TestVerify_EveryForgedTag_TakesAsLong(t *testing.T) {
+// TestVerify_ForgedTags_TakeEquallyLong compares the times of Verify, with Welch's t-test, for codes whose tags differ from
+// the genuine one in the first and in the last character. It asserts no absolute duration. Each run also measures a
+// comparison that stops at the first difference, and counts only if it detects that comparison. A real leak of Verify shows
+// in every such run. Other programs on the machine can only make a run useless, and the test then repeats it.
+func TestVerify_ForgedTags_TakeEquallyLong(t *testing.T) {
 	v := vectors(t)[0]
 	k := v.signer(t)
 	early, late := differing(t, k, v.Code)
@@ -25,7 +25,7 @@ func TestVerify_EveryForgedTag_TakesAsLong(t *testing.T) {
 		return err == nil
 	}
 	leaky := func(code string) bool {
-		for i := range code { // to the first difference
+		for i := range code { // stops at the first difference
 			if code[i] != v.Code[i] {
 				return false
 			}
@@ -50,7 +50,7 @@ func TestVerify_EveryForgedTag_TakesAsLong(t *testing.T) {
 	require.Fail(t, "no run detected the comparison that leaks")
 }
 
-// differing returns codes whose tags differ from that of a genuine code only in the first and only in the last character.
+// differing returns two codes whose tags differ from that of a genuine code in one character: the first and the last.
 func differing(t *testing.T, k *Signer, code string) (early, late string) {
 	t.Helper()
 	change := func(at int) string {
@@ -63,8 +63,8 @@ func differing(t *testing.T, k *Signer, code string) (early, late string) {
 	return change(CodeLength - tagBytes*8/5), change(CodeLength - 1)
 }
 
-// welch returns, for each function, the absolute t statistic of its times for two inputs. The functions and the inputs are
-// measured in random turns. The slowest tenth of the times is left out, which other programs interrupted.
+// welch returns, for each function, the absolute t statistic of its times for two inputs. It measures the functions and
+// inputs in random order. It ignores the slowest tenth of the times, because other programs may have interrupted those calls.
 func welch(of []func(string) bool, a, b string) []float64 {
 	samples, each := 4000, 100
 	if race.Enabled {
