@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// logins is the backend's own login, as simple as it can be: it asks for no password.
+// logins is the login of the host program. To keep the example short, it does not check a password.
 type logins struct {
 	mu    sync.Mutex
-	users map[string]string // by the token in the cookie
+	users map[string]string // user names, by the token in the cookie
 }
 
 const loginCookie = "backend_login"
 
 func newLogins() *logins { return &logins{users: map[string]string{}} }
 
-// user is who asks; empty is nobody who has logged in.
+// user returns the name of the user who sent a request, or "" if the user is not logged in.
 func (l *logins) user(r *http.Request) string {
 	cookie, err := r.Cookie(loginCookie)
 	if err != nil {
@@ -28,6 +28,7 @@ func (l *logins) user(r *http.Request) string {
 	return l.users[cookie.Value]
 }
 
+// begin logs a user in and returns the cookie to set.
 func (l *logins) begin(user string) *http.Cookie {
 	token := rand.Text()
 	l.mu.Lock()
@@ -36,6 +37,7 @@ func (l *logins) begin(user string) *http.Cookie {
 	return &http.Cookie{Name: loginCookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
+// login handles the login form.
 func (b *backend) login(w http.ResponseWriter, r *http.Request) {
 	if name := r.PostFormValue("name"); b.users[name] != "" {
 		http.SetCookie(w, b.logins.begin(name))
@@ -51,8 +53,8 @@ var page = template.Must(template.New("start").Parse(`<!doctype html>
 {{end}}</html>
 `))
 
-// start is the backend's own page.
+// start serves the start page of the host program.
 func (b *backend) start(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = page.Execute(w, b.logins.user(r)) // the visitor may have gone
+	_ = page.Execute(w, b.logins.user(r)) // fails only if the client has disconnected
 }

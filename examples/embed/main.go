@@ -1,11 +1,11 @@
-// Embed shows a net/http backend that has a login and pages of its own, and gives its
-// customers a portal: the API is mounted below one prefix, for the integrations that
-// the backend has keys for, the pages below another, and one of its own pages hands out
-// the link.
+// Embed mounts the customer portal in an existing net/http program that has its own login and pages.
+//
+// The API is mounted at /api and requires an API key. The hosted pages are mounted at /portal. A page of the program
+// itself creates a portal for the logged-in user and redirects to its link.
 //
 //	go run ./examples/embed
 //
-// then open http://127.0.0.1:8081 and log in as "ada", whose hotel it is.
+// Then open http://127.0.0.1:8081 and log in as "ada".
 package main
 
 import (
@@ -36,23 +36,23 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Fprintf(os.Stdout, "Serving on http://%s; the API below /api has the key %s\n", addr, key)
+	fmt.Fprintf(os.Stdout, "Serving on http://%s; the API is at /api, its key is %s\n", addr, key)
 	server := &http.Server{Addr: addr, Handler: backend.routes(), ReadHeaderTimeout: 10 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }
 
-// backend is a host program: it knows its users, and whose hotel is whose.
+// backend is the host program. It knows its users and their customers.
 type backend struct {
-	users   map[string]string // name -> the customer that the user works for
+	users   map[string]string // user name -> customer key
 	logins  *logins
 	ws      *data.Workspace
 	portals *portal.Service
 	api     http.Handler
-	pages   http.Handler // that the links open
+	pages   http.Handler // the hosted pages
 }
 
 func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
-	store := memory.New() // a real one would use badger.Open
+	store := memory.New() // a production program uses badger.Open
 	db := data.Open(store, data.Options{})
 	ws := db.Workspace(uuid.New())
 	master, err := keys.NewMaster()
@@ -89,8 +89,8 @@ func newBackend(ctx context.Context, baseURL, apiKey string) (*backend, error) {
 	return &backend{map[string]string{"ada": "seaside"}, newLogins(), ws, portals, api, pages}, nil
 }
 
-// routes is the backend's own mux. Its own pages are behind its login, the API has keys, and
-// the portal's pages open with a link. They lie at the path of the service's BaseURL.
+// routes returns the handler of the whole program. Its own pages require a login, the API requires a key, and the hosted
+// pages require a link. The path of the hosted pages must be that of the portal service's BaseURL.
 func (b *backend) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", b.api))
@@ -101,7 +101,7 @@ func (b *backend) routes() http.Handler {
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// loggedIn is the backend's own middleware: it finds out who asks.
+// loggedIn is a middleware that finds the customer of the logged-in user.
 func (b *backend) loggedIn(next func(w http.ResponseWriter, r *http.Request, customer string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		customer := b.users[b.logins.user(r)]
@@ -113,13 +113,13 @@ func (b *backend) loggedIn(next func(w http.ResponseWriter, r *http.Request, cus
 	})
 }
 
-// portalLink makes a portal of the user's own customer, and leads there. The backend
-// knows whose hotel it is: the browser does not say.
+// portalLink creates a portal for the user's customer and redirects to it. The customer comes from the login, never from
+// the request.
 func (b *backend) portalLink(w http.ResponseWriter, r *http.Request, customer string) {
 	p, err := b.portals.Create(r.Context(), b.ws, portal.CreateRequest{CustomerKey: customer, TTL: time.Hour})
 	if err != nil {
-		log.Printf("making a portal of %s: %v", customer, err)
-		http.Error(w, "The portal cannot be opened at the moment.", http.StatusInternalServerError)
+		log.Printf("creating a portal for customer %s: %v", customer, err)
+		http.Error(w, "The portal cannot be opened at the moment. Try again later.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -17,7 +17,7 @@ import (
 
 const testKey = "seam_embedtestkey0000001"
 
-// site is the backend, and a browser that follows no redirect.
+// site starts the backend and returns it with its URL and a browser that does not follow redirects.
 func site(t *testing.T) (*backend, string, *http.Client) {
 	t.Helper()
 	b, err := newBackend(t.Context(), "https://backend.example", testKey)
@@ -44,24 +44,24 @@ func send(t *testing.T, client *http.Client, method, target, body string, header
 	return answer, string(b)
 }
 
-const aForm = "application/x-www-form-urlencoded"
+const formType = "application/x-www-form-urlencoded"
 
-func TestALoggedInUserGetsALinkToItsOwnCustomer(t *testing.T) {
+func TestPortalLink_LoggedInUser_OpensTheUsersCustomer(t *testing.T) {
 	t.Parallel()
 	b, base, browser := site(t)
 	_, page := send(t, browser, http.MethodGet, base+"/", "")
 	require.Contains(t, page, "Log in")
 	answer, _ := send(t, browser, http.MethodPost, base+"/portal-link", "")
-	require.Equal(t, "/", answer.Header.Get("Location"), "nobody has logged in")
+	require.Equal(t, "/", answer.Header.Get("Location"), "no user is logged in")
 
-	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"eve"}}.Encode(), "Content-Type", aForm)
+	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"eve"}}.Encode(), "Content-Type", formType)
 	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", "")
-	require.Equal(t, "/", answer.Header.Get("Location"), "eve is no user")
+	require.Equal(t, "/", answer.Header.Get("Location"), "eve is not a user")
 
-	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", aForm)
+	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", formType)
 	_, page = send(t, browser, http.MethodGet, base+"/", "")
 	require.Contains(t, page, "Open the customer portal")
-	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", url.Values{"customer": {"another"}}.Encode(), "Content-Type", aForm)
+	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", url.Values{"customer": {"another"}}.Encode(), "Content-Type", formType)
 	require.Equal(t, http.StatusSeeOther, answer.StatusCode)
 	link := answer.Header.Get("Location")
 	require.True(t, strings.HasPrefix(link, "https://backend.example/portal/"), link)
@@ -70,15 +70,15 @@ func TestALoggedInUserGetsALinkToItsOwnCustomer(t *testing.T) {
 	require.Equal(t, "seaside", session.Portal().CustomerKey)
 
 	answer, _ = send(t, browser, http.MethodPost, base+"/portal-link", "", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
-	require.Equal(t, http.StatusForbidden, answer.StatusCode, "no other site asks for it")
+	require.Equal(t, http.StatusForbidden, answer.StatusCode, "cross-site requests are refused")
 }
 
-func TestTheAPIIsBelowItsPrefixWithKeysOfItsOwn(t *testing.T) {
+func TestAPI_WithPrefix_RequiresAPIKey(t *testing.T) {
 	t.Parallel()
 	_, base, browser := site(t)
-	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", aForm)
+	send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", formType)
 	answer, _ := send(t, browser, http.MethodGet, base+"/api/spaces/list", "")
-	require.Equal(t, http.StatusUnauthorized, answer.StatusCode, "a login is no key")
+	require.Equal(t, http.StatusUnauthorized, answer.StatusCode, "a login does not replace an API key")
 	answer, body := send(t, browser, http.MethodGet, base+"/api/spaces/list?limit=1", "", "Authorization", "Bearer "+testKey)
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.Contains(t, body, `"space_key":"seaside-101"`)
@@ -87,9 +87,9 @@ func TestTheAPIIsBelowItsPrefixWithKeysOfItsOwn(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, answer.StatusCode)
 }
 
-// TestPerson_LogsInAndOpensThePortal takes the way of a person, from the backend's start page
-// to a room in the portal, and follows each link that it is given.
-func TestPerson_LogsInAndOpensThePortal(t *testing.T) {
+// TestPortalLink_FollowedInABrowser_ShowsTheSpaces goes from the login to a list of rooms in the portal. It finds each URL
+// in the page before.
+func TestPortalLink_FollowedInABrowser_ShowsTheSpaces(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(nil)
 	base := "http://" + server.Listener.Addr().String()
@@ -100,16 +100,16 @@ func TestPerson_LogsInAndOpensThePortal(t *testing.T) {
 	t.Cleanup(server.Close)
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	browser := &http.Client{Jar: jar} // which follows redirects
+	browser := &http.Client{Jar: jar} // follows redirects
 
-	answer, page := send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", aForm)
+	answer, page := send(t, browser, http.MethodPost, base+"/login", url.Values{"name": {"ada"}}.Encode(), "Content-Type", formType)
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.Contains(t, page, "Open the customer portal")
 	answer, page = send(t, browser, http.MethodPost, base+"/portal-link", "")
 	require.Equal(t, http.StatusOK, answer.StatusCode, "%s", answer.Request.URL)
 	require.Contains(t, page, "Seaside Hotel")
 	spaces := regexp.MustCompile(`href="([^"]+/spaces)"`).FindStringSubmatch(page)
-	require.NotNil(t, spaces, "the portal leads to its spaces")
+	require.NotNil(t, spaces, "the portal has a link to its spaces")
 	answer, page = send(t, browser, http.MethodGet, base+spaces[1], "")
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.Contains(t, page, "Room 101")

@@ -1,5 +1,5 @@
-// Locks shows how a host issues and revokes real access: it follows the change
-// feed, and prints what it would tell a lock vendor.
+// Locks shows how a host program issues and revokes access to doors. It follows the change feed
+// and prints the calls that it would make to the API of a lock vendor.
 //
 //	go run ./examples/locks
 package main
@@ -26,13 +26,14 @@ func main() {
 	}
 }
 
-// vendor is a lock vendor's API, as a host would wrap it. It knows access by the id
-// of the access grant, so that being told twice does no harm.
+// vendor is a client of a lock vendor's API. It identifies access by the id of the access grant,
+// so its calls are idempotent.
 type vendor struct {
 	out io.Writer
-	has map[uuid.UUID]bool
+	has map[uuid.UUID]bool // issued access, by the id of the access grant
 }
 
+// grant issues access, or changes access that was issued before.
 func (v *vendor) grant(id uuid.UUID, g data.AccessGrant) {
 	verb := "issue "
 	if v.has[id] {
@@ -47,6 +48,7 @@ func (v *vendor) grant(id uuid.UUID, g data.AccessGrant) {
 		strings.Join(doors, ", "), data.FormatTime(g.StartsAt), data.FormatTime(g.EndsAt))
 }
 
+// revoke revokes access. It does nothing if there is none.
 func (v *vendor) revoke(id uuid.UUID, ref data.Ref) {
 	if v.has[id] {
 		delete(v.has, id)
@@ -54,16 +56,16 @@ func (v *vendor) revoke(id uuid.UUID, ref data.Ref) {
 	}
 }
 
-// tell reads the feed after a cursor and tells the vendor of every access grant that
-// changed. It returns the cursor to go on from, to be kept beside the vendor's data.
-func tell(ctx context.Context, ws *data.Workspace, v *vendor, after data.Cursor) (data.Cursor, error) {
+// syncGrants reads the feed after a cursor and sends every changed access grant to the vendor. It returns the cursor for
+// the next call. A program stores the cursor durably.
+func syncGrants(ctx context.Context, ws *data.Workspace, v *vendor, after data.Cursor) (data.Cursor, error) {
 	for c, err := range ws.Changes(ctx, after) {
 		if err != nil {
 			return after, err
 		}
 		if c.Class == data.ClassAccessGrant {
-			// The feed says that the grant changed; what it is now is read. Where it is
-			// gone by now its deletion comes later in the feed.
+			// The feed tells that the grant changed, not its contents, so read the grant. If it
+			// was deleted since, its deletion follows later in the feed.
 			switch g, err := ws.AccessGrantByID(ctx, c.ID); {
 			case c.Change == data.Deleted, errors.Is(err, data.ErrResourceNotFound):
 				v.revoke(c.ID, data.Ref{Kind: c.Kind, Key: c.Key})
@@ -95,12 +97,12 @@ func run(ctx context.Context, out io.Writer) error {
 	longer.Add(data.AccessGrant{Kind: data.KindReservation, Key: "stay-1", EndsAt: from.Add(68 * time.Hour)})
 
 	for _, step := range []struct {
-		what string
-		do   func() error
+		title string
+		do    func() error
 	}{
-		{"a reservation of two rooms comes in", func() error { _, err := ws.Push(ctx, hotel); return err }},
+		{"a reservation of two rooms is pushed", func() error { _, err := ws.Push(ctx, hotel); return err }},
 		{"the guest stays a day longer", func() error { _, err := ws.Push(ctx, longer); return err }},
-		{"the same is pushed again", func() error { _, err := ws.Push(ctx, longer); return err }},
+		{"the same reservation is pushed again", func() error { _, err := ws.Push(ctx, longer); return err }},
 		{"a room is closed", func() error {
 			_, err := ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "lisbon-102")})
 			return err
@@ -113,9 +115,9 @@ func run(ctx context.Context, out io.Writer) error {
 		if err := step.do(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n%s:\n", step.what)
+		fmt.Fprintf(out, "\n%s:\n", step.title)
 		var err error
-		if after, err = tell(ctx, ws, v, after); err != nil {
+		if after, err = syncGrants(ctx, ws, v, after); err != nil {
 			return err
 		}
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// hotel is a hotel group as a partner would push it: the API's push_data object.
+// hotel is a hotel group as the JSON object of a push_data request.
 //
 //go:embed hotel.json
 var hotel []byte
 
-// busyDay is the day of the file with the most arrivals, which is today in the demo.
+// busyDay is the day of hotel with the most arrivals. The demo moves it to today.
 const busyDay = "2030-06-04"
 
-// loadHotel reads the hotel group, with its days moved so that busyDay is today.
+// loadHotel decodes the hotel group and moves its dates so that busyDay is today.
 func loadHotel(now time.Time) (data.CustomerData, error) {
 	var group data.CustomerData
 	if err := group.UnmarshalJSON(hotel); err != nil {
@@ -49,7 +49,7 @@ func loadHotel(now time.Time) (data.CustomerData, error) {
 	return group, nil
 }
 
-// pushHotel pushes the hotel group, in a workspace that speaks of guests and rooms.
+// pushHotel configures the workspace for hospitality and pushes the hotel group.
 func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 	group, err := loadHotel(time.Now())
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 	}
 	switch found, err := a.ws.Customer(ctx, group.CustomerKey); {
 	case err == nil:
-		a.print("Found customer %q with %s, as the last run left it.\n\n", found.Key, kinds(found.Counts))
+		a.print("Found customer %q with %s from an earlier run.\n\n", found.Key, kinds(found.Counts))
 	case !errors.Is(err, data.ErrCustomerNotFound):
 		return group, err
 	}
@@ -73,11 +73,11 @@ func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 	}
 	a.print("Pushed %d resources of customer %q.\n", group.Len(), report.CustomerKey)
 	for _, line := range []struct {
-		what  string
+		label string
 		tally data.Tally
 	}{{"created", report.Created}, {"updated", report.Updated}, {"unchanged", report.Unchanged}} {
 		a.print("  %-9s  %3d spaces  %3d user identities  %3d access grants\n",
-			line.what, line.tally.Spaces, line.tally.UserIdentities, line.tally.AccessGrants)
+			line.label, line.tally.Spaces, line.tally.UserIdentities, line.tally.AccessGrants)
 	}
 	for _, warning := range report.Warnings {
 		a.print("  warning    %s\n", warning)
@@ -85,8 +85,8 @@ func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 	return group, nil
 }
 
-// openHotel returns the link of a customer's portal: of the newest one if it stays open for
-// an hour, or of a new one.
+// openHotel returns the link of a customer's newest portal. If that portal expires within an
+// hour, or there is none, openHotel creates a portal.
 func (a *app) openHotel(ctx context.Context, customer string) (string, error) {
 	p, err := a.Portals.Open(ctx, a.ws, customer)
 	if errors.Is(err, portal.ErrNotFound) || errors.Is(err, portal.ErrGone) || err == nil && time.Until(p.ExpiresAt) < time.Hour {
@@ -95,7 +95,7 @@ func (a *app) openHotel(ctx context.Context, customer string) (string, error) {
 	return p.URL.Reveal(), err
 }
 
-// demo creates a portal of the hotel group, opens its link, and plans to delete a site.
+// demo creates a portal for the hotel group, opens its link and plans the deletion of a site.
 func (a *app) demo(ctx context.Context, group data.CustomerData) error {
 	p, err := a.Portals.Create(ctx, a.ws, portal.CreateRequest{CustomerKey: group.CustomerKey})
 	if err != nil {
@@ -119,18 +119,18 @@ func (a *app) demo(ctx context.Context, group data.CustomerData) error {
 	if err != nil {
 		return err
 	}
-	a.print("\nTo delete the site %q would delete %s,\nand take %d references from what stays. Nothing was deleted.\n",
+	a.print("\nDeleting the site %q would delete %s,\nand remove %d references from other resources. Nothing was deleted.\n",
 		site.Name, kinds(plan.DeletedByKind()), len(plan.Detached))
 	a.print(`
-How to go on:
-  run it again, and it finds its data and has nothing to change;
-  without -once it serves the API: the README has requests to try;
-  read there too for the same in a program of your own.
+Next steps:
+  run the program again: the push then changes nothing;
+  run it without -once to serve the API, and try the requests in the README;
+  see the README for how to use the library in your own program.
 `)
 	return nil
 }
 
-// showSession prints what a session gives to see.
+// showSession prints the contents of a portal session.
 func (a *app) showSession(ctx context.Context, session *portal.Session) error {
 	counts, err := session.Counts(ctx)
 	if err != nil {
@@ -155,7 +155,7 @@ func (a *app) showSession(ctx context.Context, session *portal.Session) error {
 	return nil
 }
 
-// kinds writes counts by kind, in the order of the API: "3 sites, 80 rooms".
+// kinds formats counts by kind, such as "3 sites, 80 rooms".
 func kinds(counts map[data.Kind]int) string {
 	var parts []string
 	for _, kind := range data.Kinds() {

@@ -15,8 +15,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
-// identityFile holds the workspace's id and the keys that sign its links. Who can
-// read it can make links, so it is for its owner alone.
+// identityFile contains the id of the workspace and the master keys. Everyone who can read it
+// can create links, so only its owner has access.
 const identityFile = "identity.json"
 
 type identity struct {
@@ -30,7 +30,7 @@ type identityJSON struct {
 	Masters     map[int][]byte `json:"masters"` // by slot
 }
 
-// loadIdentity reads the identity of a directory, and makes both on the first run.
+// loadIdentity reads the identity in a directory. It creates the identity and the directory on the first run.
 func loadIdentity(dir string) (identity, error) {
 	path := filepath.Join(dir, identityFile)
 	b, _, err := readOrMake(dir, identityFile, makeIdentity)
@@ -56,10 +56,10 @@ func makeIdentity() ([]byte, error) {
 	return json.MarshalIndent(identityJSON{WorkspaceID: uuid.New(), Masters: map[int][]byte{0: master}}, "", "  ")
 }
 
-// apiKeyFile holds the key of the API, where the environment gives none.
+// apiKeyFile contains the API key that is used if the environment does not set one.
 const apiKeyFile = "api-key"
 
-// loadAPIKey reads the API key of a directory, and says whether it made it.
+// loadAPIKey reads the API key in a directory. It creates the key on the first run and reports whether it did.
 func loadAPIKey(dir string) (key string, made bool, err error) {
 	b, made, err := readOrMake(dir, apiKeyFile, func() ([]byte, error) {
 		key, err := httpapi.NewAPIKey()
@@ -68,7 +68,8 @@ func loadAPIKey(dir string) (key string, made bool, err error) {
 	return strings.TrimSpace(string(b)), made, err
 }
 
-// readOrMake reads a file of a directory, and makes both on the first run.
+// readOrMake reads a file in a directory. If the file does not exist, readOrMake creates it with
+// the given contents, and the directory if necessary.
 func readOrMake(dir, name string, contents func() ([]byte, error)) (b []byte, made bool, err error) {
 	path := filepath.Join(dir, name)
 	b, err = os.ReadFile(path)
@@ -81,8 +82,8 @@ func readOrMake(dir, name string, contents func() ([]byte, error)) (b []byte, ma
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, err
 	}
-	// Written beside and linked into place, so that it is whole or not there, and two
-	// first runs at once do not replace each other's keys.
+	// Write a temporary file and link it to the final name. The file then never exists in part,
+	// and two first runs at the same time do not replace each other's keys.
 	temp, err := os.CreateTemp(dir, name+".*") // mode 0600
 	if err != nil {
 		return nil, false, err

@@ -1,16 +1,14 @@
-// Standalone is the library in one binary: a workspace on disk in a Badger
-// directory, with the keys that sign its links beside it, and the API on one port.
+// Standalone is a complete server with the API and the hosted pages on one port. It stores one workspace in a directory
+// with Badger, and its master keys beside it.
 //
-//	go run ./examples/standalone -demo
+//	go run ./examples/standalone           # serve the data in the directory
+//	go run ./examples/standalone -demo     # push a sample hotel group with arrivals today, serve its portal, print the link
+//	go run ./examples/standalone -once     # push the sample hotel group, print the results of some calls, and exit
+//	go run ./examples/standalone -previews # also serve sample portals of every kind
 //
-// pushes a sample hotel group whose arrivals are those of today, serves its portal, and
-// prints the link to open. With -once it shows what the library does with the data, and
-// ends; with -previews it serves portals of every kind; with none of these it serves what
-// the directory has.
-//
-// CUSTOMERPORTAL_API_KEY is the key of the API: "seam_" followed by at least 16 characters.
-// If it is not set, one is made on the first run, printed, and kept in the directory.
-// CUSTOMERPORTAL_WORKSPACE_ID is the id of the workspace, in place of the directory's own.
+// The environment variable CUSTOMERPORTAL_API_KEY sets the API key: "seam_" followed by at least 16 characters. If it is
+// not set, the first run creates a key, prints it and stores it in the directory. CUSTOMERPORTAL_WORKSPACE_ID sets the id of
+// the workspace, instead of the id that the first run creates.
 package main
 
 import (
@@ -46,11 +44,11 @@ func main() {
 	}
 }
 
-// app is what the program works with.
+// app is the running program.
 type app struct {
 	*customerportal.App
 	ws      *data.Workspace
-	pagesAt string // the path of the pages
+	pagesAt string // the path of the hosted pages
 	out     io.Writer
 	log     *slog.Logger
 }
@@ -64,12 +62,12 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
 	flags.SetOutput(out)
 	addr := flags.String("addr", "127.0.0.1:8080", "address to serve on")
-	dir := flags.String("dir", "customerportal-data", "directory that keeps the data and the keys")
-	baseURL := flags.String("base-url", "", "what comes before the code of a link; default http://, the address and /portal")
-	privateHTTP := flags.Bool("allow-private-http", false, "accept a -base-url that is http on a private network, for development: everybody there can read the pages and take over sessions")
-	demo := flags.Bool("demo", false, "push a sample hotel group, and serve its portal")
-	once := flags.Bool("once", false, "push the sample hotel group, show what the library does with it, and exit")
-	previews := flags.Bool("previews", false, "serve portals of every kind too, and print their links")
+	dir := flags.String("dir", "customerportal-data", "directory of the data and the keys")
+	baseURL := flags.String("base-url", "", "base URL of portal links; default http://ADDRESS/portal")
+	privateHTTP := flags.Bool("allow-private-http", false, "for development: accept a -base-url with http on a private network; everyone on that network can read the pages and take over sessions")
+	demo := flags.Bool("demo", false, "push a sample hotel group and serve its portal")
+	once := flags.Bool("once", false, "push the sample hotel group, print the results of some calls, and exit")
+	previews := flags.Bool("previews", false, "also serve sample portals of every kind, and print their links")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -77,7 +75,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is not a flag", flags.Arg(0))
+		return fmt.Errorf("unexpected argument %q; run with -h for the flags", flags.Arg(0))
 	}
 
 	id, err := loadIdentity(*dir)
@@ -109,7 +107,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", *addr); err != nil {
 			return err
 		}
-		defer listener.Close() // which serve has closed already, where it came to that
+		defer listener.Close() // if serve did not close it
 		*addr = listener.Addr().String()
 	}
 	if o.BaseURL, o.PortalPath, err = split(cmp.Or(*baseURL, urlOf(*addr)+"/portal")); err != nil {
@@ -131,7 +129,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	return a.serve(ctx, listener, group.CustomerKey, *previews)
 }
 
-// split returns the origin and the path of a base URL. The API is at the origin.
+// split returns the origin of a base URL, where the API is served, and its path.
 func split(baseURL string) (origin, path string, err error) {
 	base, err := url.Parse(baseURL)
 	if err != nil {
@@ -142,7 +140,7 @@ func split(baseURL string) (origin, path string, err error) {
 	return base.String(), path, nil
 }
 
-// urlOf is the URL of an address. One of every interface is reached by this machine's own.
+// urlOf returns the URL of a listen address. For an address of all interfaces it is the loopback address.
 func urlOf(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -154,7 +152,7 @@ func urlOf(addr string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// findKey returns the API key that the environment gives, or that of the directory.
+// findKey returns the API key from the environment, or else the key in the directory.
 func (a *app) findKey(dir, given string) (string, error) {
 	if given != "" {
 		if err := httpapi.CheckAPIKey(given); err != nil {
@@ -164,10 +162,10 @@ func (a *app) findKey(dir, given string) (string, error) {
 	}
 	key, made, err := loadAPIKey(dir)
 	if made && err == nil {
-		a.print("Made an API key, which is kept in %s:\n  %s\n\n", filepath.Join(dir, apiKeyFile), key)
+		a.print("Created an API key and stored it in %s:\n  %s\n\n", filepath.Join(dir, apiKeyFile), key)
 	}
 	return key, err
 }
 
-// print writes to the terminal, whose loss ends the program by itself.
+// print writes to the terminal. Errors are ignored: a program that loses its terminal is terminated anyway.
 func (a *app) print(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format, args...) }

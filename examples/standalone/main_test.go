@@ -24,7 +24,7 @@ func env(variables map[string]string) func(string) string {
 	return func(name string) string { return variables[name] }
 }
 
-// once runs the demo, and gives what it printed.
+// once runs the program with -once and returns its output.
 func once(t *testing.T, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -32,7 +32,7 @@ func once(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-// output is what a program prints, to be waited for.
+// output collects the output of a program and signals each write.
 type output struct {
 	mu      sync.Mutex
 	text    strings.Builder
@@ -56,18 +56,18 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// server is a program that serves.
+// server is a running program that serves.
 type server struct {
 	t    *testing.T
 	url  string
 	out  *output
 	log  *output
-	stop func() // ends it as a signal would
+	stop func() // stops it like a signal
 }
 
 var servingOn = regexp.MustCompile(`Serving the API on (http://\S+);`)
 
-// serving runs the program on a port of its own until the test ends, or stop is called.
+// serving runs the program on a free port until the test ends or stop is called.
 func serving(t *testing.T, variables map[string]string, args ...string) *server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -84,7 +84,7 @@ func serving(t *testing.T, variables map[string]string, args ...string) *server 
 		case err := <-done:
 			done <- err
 			require.NoError(t, err)
-			t.Fatalf("it ended by itself: %s", s.out)
+			t.Fatalf("the program ended by itself: %s", s.out)
 		case <-s.out.written:
 			if found := servingOn.FindStringSubmatch(s.out.String()); found != nil {
 				s.url = found[1]
@@ -94,7 +94,7 @@ func serving(t *testing.T, variables map[string]string, args ...string) *server 
 	return s
 }
 
-// post asks the API, and gives the status and the answer.
+// post sends a request to the API and returns the status and the response.
 func (s *server) post(path, key, body string) (int, map[string]any) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
@@ -122,7 +122,7 @@ func onOneDay(t *testing.T, run func()) {
 	}
 }
 
-func TestOnceTwice(t *testing.T) {
+func TestOnce_SecondRun_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	var dir, first, second string
 	onOneDay(t, func() {
@@ -147,7 +147,7 @@ func TestOnceTwice(t *testing.T) {
 
 const testKey = "seam_standalonetestkey01"
 
-func TestItServesWhatItsDirectoryHas(t *testing.T) {
+func TestServe_SecondRun_ServesTheDataInTheDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	variables := map[string]string{apiKeyVariable: testKey, workspaceVariable: "67c58f1f-f148-4415-a63c-dc6c145c6b91"}
@@ -155,12 +155,12 @@ func TestItServesWhatItsDirectoryHas(t *testing.T) {
 	require.NotContains(t, s.out.String(), testKey)
 	status, list := s.post("/seam/customer/v1/customers/list", testKey, "{}")
 	require.Equal(t, http.StatusOK, status)
-	require.Empty(t, list["customers"], "it starts empty")
+	require.Empty(t, list["customers"], "the workspace starts empty")
 	status, made := s.post("/customers/create_portal", testKey, `{"customer_data": {"customer_key": "c", "rooms": [{"room_key": "1", "name": "One"}]}}`)
 	require.Equal(t, http.StatusOK, status, made)
 	portal := made["customer_portal"].(map[string]any)
 	require.Equal(t, variables[workspaceVariable], portal["workspace_id"])
-	require.True(t, strings.HasPrefix(portal["url"].(string), s.url+"/"), "the link is of this server")
+	require.True(t, strings.HasPrefix(portal["url"].(string), s.url+"/"), "the link opens at this server")
 	s.stop()
 	require.Contains(t, s.out.String(), "Stopping.")
 	require.NotContains(t, s.log.String(), testKey)
@@ -175,7 +175,7 @@ func TestItServesWhatItsDirectoryHas(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, status)
 }
 
-func TestAKeyIsMadeOnceAndShownOnce(t *testing.T) {
+func TestAPIKey_NotSet_IsCreatedAndPrintedOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := serving(t, nil, "-dir", dir)
@@ -194,9 +194,9 @@ func TestAKeyIsMadeOnceAndShownOnce(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-// TestDemo_LastLineOpensTodaysArrivals takes the way of a person who runs the demo: it opens
-// the address that the last line names, and follows the links from there.
-func TestDemo_LastLineOpensTodaysArrivals(t *testing.T) {
+// TestDemo_LinkInTheLastLine_OpensTodaysArrivals opens the link in the last line of the output and follows the links on the
+// page.
+func TestDemo_LinkInTheLastLine_OpensTodaysArrivals(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\nOpen this in a browser:\n  (http://\S+)\n$`)
 	jar, err := cookiejar.New(nil)
@@ -229,7 +229,7 @@ func TestDemo_LastLineOpensTodaysArrivals(t *testing.T) {
 	})
 	require.Contains(t, printed, "Pushed 374 resources")
 	require.LessOrEqual(t, strings.Count(printed, "\n"), 15, printed)
-	require.Len(t, regexp.MustCompile(`http://\S+`).FindAllString(printed, -1), 2, "the API's address, and the one to open")
+	require.Len(t, regexp.MustCompile(`http://\S+`).FindAllString(printed, -1), 2, "the address of the API and the link")
 	for _, want := range []string{"Atlantic Hotels", "Arrivals", "Bookings", "Guests", "Rita F.", "Suite 101"} {
 		require.Contains(t, home, want)
 	}
@@ -249,14 +249,13 @@ func TestDemo_LastLineOpensTodaysArrivals(t *testing.T) {
 	require.Len(t, list["access_grants"], 134)
 }
 
-// TestPreviews_ArePrintedOnlyIfAskedFor counts the links of the previews.
-func TestPreviews_ArePrintedOnlyIfAskedFor(t *testing.T) {
+func TestPreviews_FlagIsSet_PrintsTheirLinks(t *testing.T) {
 	t.Parallel()
 	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-previews", "-dir", t.TempDir())
 	require.Greater(t, strings.Count(s.out.String(), s.url+"/preview/"), 20)
 }
 
-// TestLoadHotel_AnyDay_HasArrivals moves the hotel group to days of other years and offsets.
+// TestLoadHotel_AnyDay_HasArrivals moves the hotel group to days in other years and with other offsets from UTC.
 func TestLoadHotel_AnyDay_HasArrivals(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Europe/Lisbon")
@@ -277,8 +276,7 @@ func TestLoadHotel_AnyDay_HasArrivals(t *testing.T) {
 	}
 }
 
-// TestARequestUnderWayIsServedToItsEnd holds that stopping is graceful.
-func TestARequestUnderWayIsServedToItsEnd(t *testing.T) {
+func TestServe_StoppedDuringARequest_CompletesTheRequest(t *testing.T) {
 	t.Parallel()
 	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-dir", t.TempDir())
 	body, rest := io.Pipe()
@@ -286,7 +284,7 @@ func TestARequestUnderWayIsServedToItsEnd(t *testing.T) {
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+testKey)
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Expect", "100-continue") // so that the body is asked for by who reads it
+	r.Header.Set("Expect", "100-continue") // so that the body is sent when the handler reads it
 	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Hour}}
 	answers := make(chan *http.Response, 1)
 	go func() {
@@ -313,7 +311,7 @@ func TestARequestUnderWayIsServedToItsEnd(t *testing.T) {
 	<-stopped
 }
 
-func TestTheURLOfAnAddress(t *testing.T) {
+func TestURLOf_AllInterfaces_IsTheLoopbackAddress(t *testing.T) {
 	t.Parallel()
 	for addr, want := range map[string]string{
 		"127.0.0.1:8080": "http://127.0.0.1:8080", ":80": "http://127.0.0.1:80", "[::]:8080": "http://127.0.0.1:8080",
@@ -323,29 +321,29 @@ func TestTheURLOfAnAddress(t *testing.T) {
 	}
 }
 
-func TestWrongUse(t *testing.T) {
+func TestRun_WrongUse_ReturnsError(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	wrong := func(args []string, variables map[string]string) error {
+	try := func(args []string, variables map[string]string) error {
 		return run(t.Context(), args, env(variables), &out, io.Discard)
 	}
 	for name, args := range map[string][]string{
-		"a flag that is not":    {"-nope"},
-		"an argument":           {"demo"},
-		"a base URL that isn't": {"-once", "-base-url", "nonsense", "-dir", t.TempDir()},
-		"a file as directory":   {"-dir", "main.go"},
-		"an address that isn't": {"-addr", "nowhere", "-dir", t.TempDir()},
+		"unknown flag":      {"-nope"},
+		"argument":          {"demo"},
+		"invalid base URL":  {"-once", "-base-url", "nonsense", "-dir", t.TempDir()},
+		"file as directory": {"-dir", "main.go"},
+		"invalid address":   {"-addr", "nowhere", "-dir", t.TempDir()},
 	} {
-		require.Error(t, wrong(args, nil), name)
+		require.Error(t, try(args, nil), name)
 	}
-	require.NoError(t, wrong([]string{"-h"}, nil))
-	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir()}, map[string]string{workspaceVariable: "x"}), workspaceVariable)
-	require.ErrorContains(t, wrong([]string{"-dir", t.TempDir(), "-addr", "127.0.0.1:0"}, map[string]string{apiKeyVariable: "x"}),
+	require.NoError(t, try([]string{"-h"}, nil))
+	require.ErrorContains(t, try([]string{"-dir", t.TempDir()}, map[string]string{workspaceVariable: "x"}), workspaceVariable)
+	require.ErrorContains(t, try([]string{"-dir", t.TempDir(), "-addr", "127.0.0.1:0"}, map[string]string{apiKeyVariable: "x"}),
 		`CUSTOMERPORTAL_API_KEY must start with "seam_" followed by at least 16 characters`)
 
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, identityFile), []byte(`{"active_slot": 1, "masters": {}}`), 0o600))
-	require.ErrorContains(t, wrong([]string{"-dir", dir}, nil), "the active slot 1 has no master")
+	require.ErrorContains(t, try([]string{"-dir", dir}, nil), "the active slot 1 has no master")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, identityFile), []byte(`{`), 0o600))
-	require.ErrorContains(t, wrong([]string{"-dir", dir}, nil), identityFile)
+	require.ErrorContains(t, try([]string{"-dir", dir}, nil), identityFile)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheREADMEsRequestsWork runs every curl of the README's section on the API, as it
-// is printed, against a server of its own.
-func TestTheREADMEsRequestsWork(t *testing.T) {
+// TestREADME_RequestsInTheAPISection_Succeed runs every curl command of the section as it is printed. Only the address of
+// the server is different.
+func TestREADME_RequestsInTheAPISection_Succeed(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestTheREADMEsRequestsWork(t *testing.T) {
 	s := serving(t, map[string]string{apiKeyVariable: key}, "-dir", t.TempDir())
 
 	setup, requests, _ := strings.Cut(blocks[1][1], "\n")
-	require.Equal(t, "export API=http://127.0.0.1:8080 KEY="+key, setup, "only the port is another here")
+	require.Equal(t, "export API=http://127.0.0.1:8080 KEY="+key, setup, "the test replaces the address")
 	commands := regexp.MustCompile(`(?m)^curl `).Split(requests, -1)[1:]
 	require.GreaterOrEqual(t, len(commands), 13)
 	for _, command := range commands {

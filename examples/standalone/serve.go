@@ -17,22 +17,22 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// start is the page at "/", for a person who opens the address of the server.
+// start is the page at "/", for people who open the address of the server in a browser.
 var start = template.Must(template.New("start").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Customer portals</title>
 <h1>Customer portals</h1>
 {{if .Link}}<p><a href="{{.Link}}">Open the portal of the sample hotel group</a></p>
-{{else}}<p>A customer opens its portal with a link that the API makes: POST /customers/create_portal.</p>
-{{end}}<p>The API is served at this address, to clients that have its key. GET /openapi.json describes it.</p>
+{{else}}<p>Customers open their portal with a link. Create one with POST /customers/create_portal.</p>
+{{end}}<p>The API is served at this address and requires its key. See its description at /openapi.json.</p>
 </html>
 `))
 
-// mux returns what the program serves, on one port: the pages, the API, and at "/" a page
-// that leads to the portal of the demo's customer, if there is one.
+// mux returns the handler of the program: the hosted pages, the API, and a start page at "/". If demo is the key of a
+// customer, the start page has a link to the portal of that customer.
 func (a *app) mux(demo string) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("/", a.Handler())
-	if a.pagesAt == "/" { // the pages have that path themselves
+	if a.pagesAt == "/" { // the hosted pages use this path
 		return mux
 	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -40,20 +40,19 @@ func (a *app) mux(demo string) *http.ServeMux {
 		if demo != "" {
 			var err error
 			if link, err = a.openHotel(r.Context(), demo); err != nil {
-				a.log.ErrorContext(r.Context(), "opening the demo's portal", "error", err)
-				http.Error(w, "The portal cannot be opened at the moment.", http.StatusInternalServerError)
+				a.log.ErrorContext(r.Context(), "opening the demo portal failed", "error", err)
+				http.Error(w, "The portal cannot be opened at the moment. Try again later.", http.StatusInternalServerError)
 				return
 			}
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
-		_ = start.Execute(w, struct{ Link string }{link}) // the visitor may have gone
+		_ = start.Execute(w, struct{ Link string }{link}) // fails only if the client has disconnected
 	})
 	return mux
 }
 
-// preview serves portals of every kind, with data of their own that is kept in memory,
-// and prints their links.
+// preview adds sample portals of every kind to mux and prints their links. Their data is stored in memory only.
 func (a *app) preview(ctx context.Context, mux *http.ServeMux, origin string) error {
 	const path = "/preview/"
 	master, err := keys.NewMaster()
@@ -77,25 +76,25 @@ func (a *app) preview(ctx context.Context, mux *http.ServeMux, origin string) er
 		return err
 	}
 	mux.Handle(path, pages)
-	a.print("\nTo look at every page, open one of these in a browser:\n")
+	a.print("\nOpen one of these sample portals in a browser:\n")
 	for _, link := range links {
 		a.print("  %-14s %s\n                 %s\n", link.Name, link.Text, link.URL)
 	}
 	return nil
 }
 
-// Bounds of a server that faces clients of all kinds. The API bounds bodies and the
-// time of a request by itself.
+// Limits for a server with untrusted clients. The API itself limits the size of bodies and the
+// time of requests.
 const (
 	headerTimeout   = 10 * time.Second
 	writeTimeout    = 5 * time.Minute
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 10 * time.Second
-	maxHeaderBytes  = 1 << 20 // delete_data names what to delete in its query
+	maxHeaderBytes  = 1 << 20 // delete_data has its parameters in the query
 )
 
-// serve serves until ctx is done, and then lets the requests that it has come to an end. Its
-// last line is the address to open, if there is one.
+// serve serves until ctx is done and then completes the active requests. If demo is the key of a
+// customer, the last line of the output is the link to its portal.
 func (a *app) serve(ctx context.Context, listener net.Listener, demo string, previews bool) error {
 	handler := a.mux(demo)
 	var link string
@@ -119,7 +118,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 	maintained := make(chan error, 1)
 	go func() { maintained <- a.Run(maintaining) }()
 	defer func() { stop(); <-maintained }()
-	a.print("\nServing the API on http://%s; end with Ctrl-C.\n", listener.Addr())
+	a.print("\nServing the API on http://%s; stop it with Ctrl-C.\n", listener.Addr())
 	if link != "" {
 		a.print("\nOpen this in a browser:\n  %s\n", link)
 	}
@@ -132,7 +131,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ending); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
+		return errors.Join(fmt.Errorf("closing connections with active requests: %w", err), server.Close())
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package unittest shows how a host program tests what it does with the library:
-// with the memory store, a clock of the test's own and no network.
+// Package unittest shows how a host program tests its use of the library: with the memory store, a fake clock and no
+// network.
 package unittest
 
 import (
@@ -12,14 +12,14 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Desk is a host program's own code: the front desk of a hotel.
+// Desk is code of a host program: the front desk of a hotel group.
 type Desk struct {
 	Workspace *data.Workspace
 	Portals   *portal.Service
 }
 
-// CheckIn records a stay and returns the link to send to the hotel's manager. Keys are unique
-// in a workspace, so they name the hotel: every hotel may have a room 101.
+// CheckIn pushes a stay and returns a portal link for the manager of the hotel. Keys are unique
+// in a workspace, so they contain the hotel: every hotel can have a room 101.
 func (d *Desk) CheckIn(ctx context.Context, hotel, room, guest string, from, until time.Time) (link string, err error) {
 	roomKey, guestKey := key(hotel, room), key(hotel, guest)
 	stay := data.CustomerData{CustomerKey: hotel}
@@ -36,10 +36,10 @@ func (d *Desk) CheckIn(ctx context.Context, hotel, room, guest string, from, unt
 	return p.URL.Reveal(), nil
 }
 
-// key is the key of a room or a guest of a hotel.
+// key returns the key of a room or guest of a hotel.
 func key(hotel, name string) string { return hotel + "-" + name }
 
-// Leave deletes a guest, and with the guest what it had access to.
+// Leave deletes a guest and the guest's stays, and returns the number of stays.
 func (d *Desk) Leave(ctx context.Context, hotel, guest string) (staysEnded int, err error) {
 	report, err := d.Workspace.Delete(ctx, data.Selection{Resources: data.Refs(data.KindGuest, key(hotel, guest))})
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *Desk) Leave(ctx context.Context, hotel, guest string) (staysEnded int, 
 	return report.DeletedByKind()[data.KindReservation], nil
 }
 
-// Visit counts the stays that a link shows, and says whether it still opens.
+// Visit returns the number of stays that a link shows. open is false if the portal has expired or was revoked.
 func (d *Desk) Visit(ctx context.Context, link string) (stays int, open bool, err error) {
 	session, err := d.Portals.Resolve(ctx, portal.Code(link))
 	if errors.Is(err, portal.ErrGone) {

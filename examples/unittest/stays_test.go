@@ -16,7 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// clock is the time that the library is told.
+// clock is the fake clock of the library.
 type clock struct{ now time.Time }
 
 func newDesk(t *testing.T) (*Desk, *clock) {
@@ -34,7 +34,7 @@ func newDesk(t *testing.T) (*Desk, *clock) {
 	return &Desk{portals.DB().Workspace(uuid.New()), portals}, c
 }
 
-func TestAGuestComesAndGoes(t *testing.T) {
+func TestLeave_GuestWithAStay_DeletesTheStay(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
@@ -53,7 +53,7 @@ func TestAGuestComesAndGoes(t *testing.T) {
 	require.Zero(t, stays)
 }
 
-func TestALinkIsGoodForADay(t *testing.T) {
+func TestVisit_AfterADay_LinkHasExpired(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
@@ -68,7 +68,7 @@ func TestALinkIsGoodForADay(t *testing.T) {
 	require.False(t, open)
 }
 
-func TestAStayThatEndsBeforeItBeginsIsRefused(t *testing.T) {
+func TestCheckIn_StayWithoutDuration_IsRefused(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	_, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now)
@@ -76,7 +76,7 @@ func TestAStayThatEndsBeforeItBeginsIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "reservations[0].ends_at")
 }
 
-func TestALinkOfSomebodyElseOpensNothing(t *testing.T) {
+func TestVisit_LinkOfAnotherService_IsForged(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	other, _ := newDesk(t)
@@ -86,7 +86,7 @@ func TestALinkOfSomebodyElseOpensNothing(t *testing.T) {
 	require.ErrorIs(t, err, portal.ErrForged)
 }
 
-func TestCheckIn_SameRoomAndGuestInTwoHotels(t *testing.T) {
+func TestCheckIn_SameRoomAndGuestInTwoHotels_AreDifferentResources(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	for _, hotel := range []string{"Seaside", "Hillside"} {
@@ -99,9 +99,8 @@ func TestCheckIn_SameRoomAndGuestInTwoHotels(t *testing.T) {
 	}
 }
 
-// TestCheckIn_LinkIsFollowed opens the link as the manager's browser does, by calling the
-// pages' handler.
-func TestCheckIn_LinkIsFollowed(t *testing.T) {
+// TestCheckIn_LinkInABrowser_ShowsTheRoom opens the link by calling the handler of the hosted pages, without a server.
+func TestCheckIn_LinkInABrowser_ShowsTheRoom(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	link, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now.Add(48*time.Hour))
