@@ -101,7 +101,8 @@ func (c *Consumer) work(ctx context.Context, held *lease.Lease, handle func(cont
 			if err != nil {
 				return err
 			}
-			if err := c.advance(ctx, held, stored, changes[len(changes)-1].Cursor); err != nil {
+			// They are handled, so the place is stored even if ctx is done by now.
+			if err := c.advance(context.WithoutCancel(ctx), held, stored, changes[len(changes)-1].Cursor); err != nil {
 				return err
 			}
 			continue

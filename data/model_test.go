@@ -204,6 +204,12 @@ func generate(r *rand.Rand, n int) []modelOp {
 	for i := range ops {
 		op := &ops[i]
 		op.Sweep = max(0, r.IntN(12)-6)
+		if chance(30) {
+			op.Actor = []data.Actor{
+				{Type: data.ActorPortal, PortalID: uuid.UUID{byte(1 + r.IntN(2))}},
+				{Type: data.ActorAutomation, Name: "tidy"}, {Type: data.ActorConnector, Name: "ical"},
+			}[r.IntN(3)]
+		}
 		switch p := r.IntN(100); {
 		case p < 70:
 			op.What, op.Customer = "push", customer()
@@ -324,9 +330,9 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	var report data.SyncReport
 	var err error
 	if op.What == "sync" {
-		report, err = ws.SyncWith(ctx, d, data.SyncOptions{DryRun: op.Dry, MaxDeletes: op.Most})
+		report, err = ws.SyncWith(ctx, d, data.SyncOptions{DryRun: op.Dry, MaxDeletes: op.Most, Actor: op.Actor})
 	} else {
-		report.PushReport, err = ws.PushWith(ctx, d, data.PushOptions{Replace: op.Replace, SkipInvalid: op.Skip, Strict: op.Strict, DryRun: op.Dry})
+		report.PushReport, err = ws.PushWith(ctx, d, data.PushOptions{Replace: op.Replace, SkipInvalid: op.Skip, Strict: op.Strict, DryRun: op.Dry, Actor: op.Actor})
 	}
 	got, known := faultsOf(err)
 	if !known {
@@ -384,7 +390,7 @@ func modelDelete(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp)
 	plan, err := ws.PlanDelete(ctx, sel)
 	report := plan
 	if !op.Dry && err == nil {
-		if report, err = ws.Delete(ctx, sel); !reflect.DeepEqual(plan, report) {
+		if report, err = ws.DeleteWith(ctx, sel, data.DeleteOptions{Actor: op.Actor}); !reflect.DeepEqual(plan, report) {
 			return fmt.Errorf("planned %+v and did %+v", plan, report)
 		}
 	}
@@ -495,7 +501,12 @@ func modelFeed(ctx context.Context, ws *data.Workspace, o *oracle) error {
 		if err != nil {
 			return err
 		}
-		got[c.CustomerKey] = append(got[c.CustomerKey], fmt.Sprintf("%s %s %s %s", c.Change, c.Kind, c.Key, c.ID))
+		line := fmt.Sprintf("%s %s %s %s", c.Change, c.Kind, c.Key, c.ID)
+		if c.Change == data.Updated {
+			slices.Sort(c.ChangedFields)
+			line += " " + strings.Join(c.ChangedFields, ",")
+		}
+		got[c.CustomerKey] = append(got[c.CustomerKey], line+" by "+actorText(c.Actor))
 	}
 	for customer, operations := range o.told {
 		for i, want := range operations {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
 )
 
 // The oracle says what the library should do, in maps and loops, with none of its
@@ -87,6 +89,7 @@ type modelOp struct {
 	Keys                       [][2]string // of a delete: alias and key
 	Customers                  []string    // of a delete
 	Sweep                      int         // Updates of a sweep after the operation; 5 is a whole one
+	Actor                      data.Actor
 }
 
 func (op modelOp) String() string {
@@ -99,6 +102,9 @@ func (op modelOp) String() string {
 	if op.Most != nil {
 		flags = append(flags, fmt.Sprint("at most ", *op.Most, " deletes"))
 	}
+	if op.Actor != (data.Actor{}) {
+		flags = append(flags, "by "+actorText(op.Actor))
+	}
 	if op.Sweep > 0 {
 		flags = append(flags, fmt.Sprint("sweep ", op.Sweep))
 	}
@@ -107,6 +113,30 @@ func (op modelOp) String() string {
 		return fmt.Sprintf("delete %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
 	}
 	return fmt.Sprintf("%s %v %s", op.What, flags, op.wire())
+}
+
+// actorText returns an actor as the feed's lines of the model have it.
+func actorText(a data.Actor) string {
+	switch a.Type {
+	case "":
+		return "host"
+	case data.ActorPortal:
+		return "portal " + a.PortalID.String()
+	}
+	return strings.TrimSpace(string(a.Type) + " " + a.Name)
+}
+
+// changedNames returns the names of the fields that differ.
+func changedNames(before, after map[string]any) string {
+	names := map[string]bool{}
+	for _, fields := range []map[string]any{before, after} {
+		for name := range fields {
+			if !reflect.DeepEqual(before[name], after[name]) {
+				names[name] = true
+			}
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Keys(names)), ",")
 }
 
 // wire is the API's object of a push.
@@ -434,7 +464,11 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			if o.customers[op.Customer] == nil {
 				change = "created"
 			}
-			told = append(told, fmt.Sprintf("%s customer %s %s", change, op.Customer, uuid.Nil))
+			line := fmt.Sprintf("%s customer %s %s", change, op.Customer, uuid.Nil)
+			if change == "updated" {
+				line += " " + changedNames(o.own[op.Customer], own)
+			}
+			told = append(told, line)
 			o.own[op.Customer] = own
 		}
 		if o.customers[op.Customer] == nil {
@@ -450,19 +484,23 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		for _, w := range writes {
 			g := op.Given[w.i]
 			at := place(g.kind, g.key)
-			change := "updated "
 			if w.created {
-				change = "created "
 				mine[at] = &oracleResource{kind: g.kind, key: g.key, id: ids[g.kind+" "+g.key]}
+				told = append(told, "created "+g.kind+" "+g.key+" "+mine[at].id)
+			} else {
+				told = append(told, "updated "+g.kind+" "+g.key+" "+mine[at].id+" "+changedNames(mine[at].fields, results[w.i]))
 			}
 			mine[at].fields = results[w.i]
-			told = append(told, change+g.kind+" "+g.key+" "+mine[at].id)
 		}
-		o.tell(op.Customer, told)
+		o.tell(op, op.Customer, told)
 	}
 }
 
-func (o *oracle) tell(customer string, told []string) {
+// tell adds the lines of an operation on a customer to the feed, with its actor.
+func (o *oracle) tell(op modelOp, customer string, told []string) {
+	for i := range told {
+		told[i] += " by " + actorText(op.Actor)
+	}
 	if len(told) > 0 {
 		o.told[customer] = append(o.told[customer], told)
 	}
@@ -549,11 +587,11 @@ func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 					told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
 					delete(has, at)
 				case !reflect.DeepEqual(fields, r.fields):
-					told = append(told, "updated "+r.kind+" "+r.key+" "+r.id)
+					told = append(told, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
 					r.fields = fields
 				}
 			}
-			o.tell(c, told)
+			o.tell(op, c, told)
 			if whole[c] {
 				delete(o.customers, c)
 				delete(o.own, c)
