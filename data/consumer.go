@@ -70,6 +70,14 @@ func (c *Consumer) Run(ctx context.Context, handle func(context.Context, []FeedC
 // check returns an error if the name is not valid, or if a write of the store with ctx is not
 // possible.
 func (c *Consumer) check(ctx context.Context) error {
+	if err := c.checkName(); err != nil {
+		return err
+	}
+	return storage.CheckNested(ctx, c.w.db.store)
+}
+
+// checkName returns an error if the name is not valid.
+func (c *Consumer) checkName() error {
 	var found findings
 	report := found.in("consumer")
 	if len(c.name) > maxActorName {
@@ -77,10 +85,7 @@ func (c *Consumer) check(ctx context.Context) error {
 	} else {
 		reportKey(c.name, report)
 	}
-	if err := found.err(false); err != nil {
-		return err
-	}
-	return storage.CheckNested(ctx, c.w.db.store)
+	return found.err(false)
 }
 
 // work hands over changes while it holds the lease. It returns lease.ErrLost if it has lost it.
@@ -167,7 +172,7 @@ func (c *Consumer) advance(ctx context.Context, held *lease.Lease, stored consum
 
 // Cursor returns the stored place, or the zero Cursor if none is stored.
 func (c *Consumer) Cursor(ctx context.Context) (Cursor, error) {
-	if err := c.check(ctx); err != nil {
+	if err := c.checkName(); err != nil {
 		return Cursor{}, err
 	}
 	var stored consumerRow

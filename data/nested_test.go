@@ -111,7 +111,12 @@ func writes(ws *data.Workspace, customer data.CustomerID) map[string]func(ctx co
 			_, err := ws.RevokePortals(ctx, customer, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) { return nil, nil })
 			return err
 		},
-		"TrimChanges": func(ctx context.Context) error { _, err := ws.TrimChanges(ctx, time.Now()); return err },
+		"Consumer.Run": func(ctx context.Context) error {
+			return ws.Consumer("events").Run(ctx, func(context.Context, []data.FeedChange) error { return nil })
+		},
+		"Consumer.Seek":   func(ctx context.Context) error { return ws.Consumer("events").Seek(ctx, data.Cursor{}) },
+		"Consumer.Remove": func(ctx context.Context) error { return ws.Consumer("events").Remove(ctx) },
+		"TrimChanges":     func(ctx context.Context) error { _, err := ws.TrimChanges(ctx, time.Now()); return err },
 	}
 }
 

@@ -35,7 +35,10 @@ func (l *Leases) hold(ctx context.Context, log *slog.Logger, name string, do fun
 	if held.Remaining() <= 0 && ctx.Err() == nil && errors.Is(err, context.Canceled) {
 		err = ErrLost // working was canceled because of it
 	}
-	return errors.Join(err, held.Release(context.WithoutCancel(ctx)))
+	if failed := held.Release(context.WithoutCancel(ctx)); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
 }
 
 // wait acquires a lease as soon as no other holder has it.

@@ -144,6 +144,28 @@ var calls = []call{
 	{name: "TrimChanges", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
 		return only(h.ws.TrimChanges(ctx, farFuture))
 	}},
+	{name: "View of the Cursor", do: func(ctx context.Context, h host, _ *world) error {
+		return h.ws.View(ctx, func(s *data.Snapshot) error { return only(s.Cursor(ctx)) })
+	}},
+	{name: "consumer Cursor", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.ws.Consumer("events").Cursor(ctx))
+	}},
+	{name: "consumer Seek", do: func(ctx context.Context, h host, _ *world) error {
+		return h.ws.Consumer("events").Seek(ctx, data.Cursor{})
+	}},
+	{name: "consumer Remove", do: func(ctx context.Context, h host, _ *world) error { return h.ws.Consumer("events").Remove(ctx) }},
+	{name: "consumer Run", inParts: true, do: func(ctx context.Context, h host, _ *world) error {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		err := h.ws.Consumer("events").Run(ctx, func(context.Context, []data.FeedChange) error {
+			stop()
+			return nil
+		})
+		if err == context.Canceled { //nolint:errorlint // and no other error beside it
+			return nil
+		}
+		return err
+	}},
 	{name: "portal Create", do: func(ctx context.Context, h host, _ *world) error {
 		return only(h.portals.Create(ctx, h.ws, portal.CreateRequest{CustomerKey: "b"}))
 	}},

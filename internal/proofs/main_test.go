@@ -26,6 +26,7 @@ const (
 	roleCustomers = "customers" // see worker_test.go
 	roleRegisters = "registers" // see registers_test.go
 	rolePages     = "pages"     // see guess_test.go
+	roleConsumer  = "consumer"  // see consumer_test.go
 )
 
 func TestMain(m *testing.M) {
@@ -36,6 +37,8 @@ func TestMain(m *testing.M) {
 		workOnCustomers(dir, seed)
 	case roleRegisters:
 		workOnRegisters(dir, seed)
+	case roleConsumer:
+		workOnConsumer(dir, seed)
 	case rolePages:
 		servePages()
 	default:
