@@ -81,7 +81,24 @@ func (w *Workspace) Delete(ctx context.Context, sel Selection) (DeleteReport, er
 
 // PlanDelete reports what Delete would do, and changes nothing.
 func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport, error) {
-	return w.DeleteWith(ctx, sel, DeleteOptions{DryRun: true})
+	return read(ctx, w, func(s *Snapshot) (DeleteReport, error) { return s.PlanDelete(ctx, sel) })
+}
+
+// PlanDelete reports what a Delete would do in the state that s reads.
+func (s *Snapshot) PlanDelete(ctx context.Context, sel Selection) (DeleteReport, error) {
+	found, err := sel.check(ctx)
+	if err == nil {
+		err = found.err(false)
+	}
+	if err != nil {
+		return DeleteReport{}, err
+	}
+	p := &deletion{s: s, scale: unbounded}
+	if err := p.plan(ctx, sel); err != nil {
+		return DeleteReport{}, err
+	}
+	p.report.Warnings = found.listed()
+	return p.report, nil
 }
 
 // DeleteOptions changes what a delete does.

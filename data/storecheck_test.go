@@ -58,7 +58,7 @@ func furnish(t *testing.T, store storage.Store) {
 		session, err := portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), "sixteen bytes or more")
 		require.NoError(t, err)
 		clock = p.ExpiresAt
-		_, err = session.Counts(t.Context())
+		err = session.View(t.Context(), func(*portal.View) error { return nil })
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.NoError(t, portals.Revoke(t.Context(), there, p.ID))
 	}

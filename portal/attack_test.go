@@ -54,7 +54,7 @@ func TestADeleteAsksBeforeItLooks(t *testing.T) {
 		for _, key := range []string{"secret", "absent", "101", " ", ""} {
 			_, err := s.DeleteSpace(t.Context(), key)
 			require.ErrorIs(t, err, portal.ErrRefused, "%q", key)
-			_, err = s.PlanDeleteSpace(t.Context(), key)
+			_, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, key))
 			require.ErrorIs(t, err, portal.ErrRefused, "%q", key)
 			_, err = revoked.DeleteSpace(t.Context(), key)
 			require.ErrorIs(t, err, portal.ErrRevoked, "%q", key)
@@ -184,11 +184,11 @@ func TestHiddenSpacesAreNotCounted(t *testing.T) {
 func TestAReportHasNoIDsWhereDetailsAreLeftOut(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
-		plan, err := s.PlanCancelAccessGrant(t.Context(), "rn1")
+		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindAccessGrant, "rn1"))
 		require.NoError(t, err)
 		require.Len(t, plan.Deleted, 1)
 		require.Zero(t, plan.Deleted[0].ID)
-		plan, err = s.PlanDeleteSpace(t.Context(), "101")
+		plan, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, "101"))
 		require.NoError(t, err)
 		for _, d := range plan.Deleted {
 			require.Equal(t, d.Kind.Class() == data.ClassAccessGrant, d.ID == [16]byte{})
@@ -204,7 +204,7 @@ func TestAnExcludedFeatureHidesWhatItsTargetRefersTo(t *testing.T) {
 			DeepLink: ref(data.KindReservation, "rn1"),
 			Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationManagement: true}},
 		})
-		_, _, err := s.UserIdentity(t.Context(), "ada")
+		_, _, err := one(s).UserIdentity(t.Context(), "ada")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		require.Empty(t, spaces(t, s))
 	})
@@ -268,7 +268,7 @@ func TestAGuestWithManyOtherStaysIsSeen(t *testing.T) {
 		d.Add(data.Booking(fmt.Sprintf("aa%05d", n), ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, "201")...).During(start.Add(-1000*time.Hour), start))
 	}
 	_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindSite, "town")}})
-	_, _, err := s.UserIdentity(t.Context(), "bob")
+	_, _, err := one(s).UserIdentity(t.Context(), "bob")
 	require.NoError(t, err)
 }
 
@@ -290,7 +290,7 @@ func TestAPortalThatIsOverSaysWhoseItWas(t *testing.T) {
 		found, err = f.portals.Session(t.Context(), s.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.Equal(t, config.ReturnURL, found.Portal().Config.ReturnURL)
-		_, err = found.Spaces(t.Context(), data.Query{})
+		_, err = one(found).Spaces(t.Context(), data.Query{})
 		require.ErrorIs(t, err, portal.ErrExpired, "and opens nothing")
 	})
 }
@@ -299,7 +299,7 @@ func TestAPortalThatIsOverSaysWhoseItWas(t *testing.T) {
 func TestALongTextIsNotLookedFor(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
-		_, err := s.Spaces(t.Context(), data.Query{Text: strings.Repeat("x", 513)})
+		_, err := one(s).Spaces(t.Context(), data.Query{Text: strings.Repeat("x", 513)})
 		require.ErrorIs(t, err, data.ErrInvalid)
 		_, err = f.ws.Customers(t.Context(), data.CustomerQuery{Text: strings.Repeat("x", 513)})
 		require.ErrorIs(t, err, data.ErrInvalid)

@@ -17,7 +17,7 @@ import (
 
 // draft is a push that a session prepares.
 type draft struct {
-	v       *view
+	v       *View
 	action  Action
 	keys    []string // for what it creates
 	data    data.CustomerData
@@ -63,7 +63,8 @@ func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, e
 			d.v.granted = map[string]bool{} // the grant may be another user's now
 		}
 	}
-	return d.v.shown(ctx, d.ref)
+	r, _, err := d.v.shown(ctx, d.ref)
+	return r, err
 }
 
 // faults returns an error with all faults of the request: those that were noted, and those

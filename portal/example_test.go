@@ -49,14 +49,44 @@ func ExampleService_Resolve() {
 	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel}))
 
 	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
-	for _, room := range must(session.Spaces(ctx, data.Query{})).Items {
-		fmt.Println(room.Key, room.Name)
+	err := session.View(ctx, func(v *portal.View) error {
+		for _, room := range must(v.Spaces(ctx, data.Query{})).Items {
+			fmt.Println(room.Key, room.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		panic(err)
 	}
-	_, err := portals.Resolve(ctx, "304hmasw9nf6yyt2hkpx8n29qy8jnp5kh")
+	_, err = portals.Resolve(ctx, "304hmasw9nf6yyt2hkpx8n29qy8jnp5kh")
 	fmt.Println(errors.Is(err, portal.ErrForged))
 	// Output:
 	// 101 Sea view
 	// true
+}
+
+func ExampleSession_View() {
+	ctx, ws, portals := newPortals()
+	hotel := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("101", "Sea view")}}
+	hotel.Add(data.Booking("b1", data.Ref{}, data.Refs(data.KindRoom, "101")...))
+	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel}))
+	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
+	err := session.View(ctx, func(v *portal.View) error { // one state: the counts are those of the list
+		counts, err := v.Counts()
+		if err != nil {
+			return err
+		}
+		bookings, err := v.AccessGrants(ctx, data.Query{})
+		if err != nil {
+			return err
+		}
+		fmt.Println(counts[data.KindBooking], len(bookings.Items))
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	// Output: 1 1
 }
 
 func ExampleService_Revoke() {
@@ -109,10 +139,13 @@ func ExampleConfig() {
 		Filters:  []portal.Filter{{Field: "region", Value: "north"}},
 	}}))
 	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
-	for _, villa := range must(session.Spaces(ctx, data.Query{})).Items {
-		fmt.Println(villa.Name)
-	}
-	_, _, err := session.Space(ctx, "v2")
+	err := session.View(ctx, func(v *portal.View) error {
+		for _, villa := range must(v.Spaces(ctx, data.Query{})).Items {
+			fmt.Println(villa.Name)
+		}
+		_, _, err := v.Space(ctx, "v2")
+		return err
+	})
 	fmt.Println(err)
 	_, err = session.RenameSpace(ctx, "v1", "Mine")
 	fmt.Println(err)
@@ -129,12 +162,17 @@ func ExampleService_CreateDeepLink() {
 	must(ws.Push(ctx, hotel))
 	p := must(portals.CreateDeepLink(ctx, ws, "acme", "r1"))
 	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
-	for _, stay := range must(session.AccessGrants(ctx, data.Query{})).Items {
-		fmt.Println(stay.Key)
+	list := func(v *portal.View) error {
+		for _, stay := range must(v.AccessGrants(ctx, data.Query{})).Items {
+			fmt.Println(stay.Key)
+		}
+		return nil
+	}
+	if err := session.View(ctx, list); err != nil {
+		panic(err)
 	}
 	must(ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindReservation, "r1")}))
-	_, err := session.AccessGrants(ctx, data.Query{})
-	fmt.Println(errors.Is(err, portal.ErrRevoked))
+	fmt.Println(errors.Is(session.View(ctx, list), portal.ErrRevoked))
 	// Output:
 	// r1
 	// true
@@ -165,7 +203,13 @@ func ExampleService_CreateProfile() {
 		Config:       portal.Config{CustomizationProfileID: brand.ID},
 	}))
 	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
-	look := must(session.Appearance(ctx, ""))
-	fmt.Println(look.Locale, look.Theme.PrimaryColor, look.Messages["start.title"], look.Aliases.Space.CollectionLabel)
+	err := session.View(ctx, func(v *portal.View) error {
+		look := must(v.Appearance(ctx, ""))
+		fmt.Println(look.Locale, look.Theme.PrimaryColor, look.Messages["start.title"], look.Aliases.Space.CollectionLabel)
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
 	// Output: en-US #0b5 Welcome to Acme Rooms
 }

@@ -24,7 +24,7 @@ type AccessGrantRequest struct {
 // filters ask for are set. It returns an [InvalidError], whose paths are those of the
 // grant and, for its user, begin with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, options ...CreateOption) (data.AccessGrant, error) {
-	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *view, d *draft) error {
+	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *View, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.R
 // and "user". A field that is given the value that it has is not validated again.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, options ...EditOption) (data.AccessGrant, error) {
 	on := conditionsOf(options)
-	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, on, func(v *view, d *draft) error {
+	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, on, func(v *View, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, on)
 		if err != nil {
 			return err
@@ -138,16 +138,11 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, op
 
 // CancelAccessGrant deletes an access grant that the portal shows, and says what went.
 func (s *Session) CancelAccessGrant(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, false, conditionsOf(options))
-}
-
-// PlanCancelAccessGrant says what CancelAccessGrant would do.
-func (s *Session) PlanCancelAccessGrant(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, true, conditions{})
+	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, conditionsOf(options))
 }
 
 // stamp gives a new resource the values that the portal's filters ask for.
-func (v *view) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
+func (v *View) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
 	if !filtered(kind) || len(v.config.Filters) == 0 {
 		return
 	}
@@ -165,7 +160,7 @@ func (v *view) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMet
 }
 
 // checkDetails refuses to set what the portal leaves out.
-func (v *view) checkDetails(action Action, g data.AccessGrant) error {
+func (v *View) checkDetails(action Action, g data.AccessGrant) error {
 	if v.config.Features.Manage.ExcludeReservationTechnicalDetails &&
 		(g.PreferredCode != "" || len(g.CustomMetadata) > 0 || slices.Contains(g.Clear, "preferred_code")) {
 		return &RefusedError{action, ReasonFeature}

@@ -117,7 +117,7 @@ func TestOnce_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) {
 		s := f.session(t, portal.Config{})
 		key, err := creations["access grant"](t.Context(), s, "Grace", token)
 		require.NoError(t, err)
-		g, _, err := s.AccessGrant(t.Context(), key)
+		g, _, err := one(s).AccessGrant(t.Context(), key)
 		require.NoError(t, err)
 		guest := g.User.Key
 		push := data.CustomerData{CustomerKey: "My Company"}
@@ -130,7 +130,7 @@ func TestOnce_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) {
 		again, err := creations["access grant"](t.Context(), s, "Grace", token)
 		require.NoError(t, err)
 		require.Equal(t, key, again)
-		g, related, err := s.AccessGrant(t.Context(), key)
+		g, related, err := one(s).AccessGrant(t.Context(), key)
 		require.NoError(t, err)
 		made, _ := related.UserIdentity(g.User.Key)
 		require.Equal(t, "Grace", made.Name)
@@ -228,9 +228,9 @@ func TestIfUnchanged_ResourceChangedSince_IsRefused(t *testing.T) {
 func TestIfPlanned_PlanOrResourceChanged_DeletesNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
-		site, _, err := s.Space(t.Context(), "town")
+		site, _, err := one(s).Space(t.Context(), "town")
 		require.NoError(t, err)
-		plan, err := s.PlanDeleteSpace(t.Context(), "town")
+		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindSpace, "town"))
 		require.NoError(t, err)
 		push := data.CustomerData{CustomerKey: "My Company"}
 		push.Add(data.Room("900", "Room 900").In("town"))
@@ -238,13 +238,13 @@ func TestIfPlanned_PlanOrResourceChanged_DeletesNothing(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.DeleteSpace(t.Context(), "town", portal.IfPlanned(site.Meta, plan))
 		require.ErrorIs(t, err, portal.ErrChanged, "a room was added to the site")
-		plan, err = s.PlanDeleteSpace(t.Context(), "town")
+		plan, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, "town"))
 		require.NoError(t, err)
 		_, err = s.RenameSpace(t.Context(), "town", "City")
 		require.NoError(t, err)
 		_, err = s.DeleteSpace(t.Context(), "town", portal.IfPlanned(site.Meta, plan))
 		require.ErrorIs(t, err, portal.ErrChanged, "the site was renamed")
-		site, _, err = s.Space(t.Context(), "town")
+		site, _, err = one(s).Space(t.Context(), "town")
 		require.NoError(t, err)
 		_, err = s.DeleteSpace(t.Context(), "town", portal.IfPlanned(site.Meta, plan))
 		require.NoError(t, err)

@@ -50,7 +50,7 @@ func IfUnchanged(meta data.Meta) EditOption { return func(c *conditions) { c.rea
 
 // IfPlanned makes a delete conditional: the call returns [ErrChanged], and deletes nothing,
 // unless the resource is unchanged, as for [IfUnchanged], and the delete would do what plan
-// says. plan is the report that the Plan method of the delete returned.
+// says. plan is the report that [View.PlanDelete] returned.
 func IfPlanned(meta data.Meta, plan data.DeleteReport) DeleteOption {
 	return func(c *conditions) { c.read, c.planned = &meta, &plan }
 }
@@ -136,7 +136,7 @@ func (s *Session) repeat(ctx context.Context, d *draft) (result data.Resource, e
 			if err != nil {
 				return err
 			}
-			result, err = v.shown(ctx, d.ref)
+			result, _, err = v.shown(ctx, d.ref)
 			return err
 		},
 	})

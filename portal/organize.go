@@ -9,7 +9,7 @@ import (
 // CreateSpace makes a space, of the kind that the workspace's vertical has where none is
 // given. The values that the portal's filters ask for are set.
 func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...CreateOption) (data.Space, error) {
-	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, conditionsOf(options), func(v *view, d *draft) error {
+	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, conditionsOf(options), func(v *View, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, options ..
 }
 
 func (s *Session) editSpace(ctx context.Context, action Action, key string, on conditions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
-	return resultAs[data.Space](s.change(ctx, action, on, func(_ *view, d *draft) error {
+	return resultAs[data.Space](s.change(ctx, action, on, func(_ *View, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: data.KindSpace, Key: key}, on)
 		if err != nil {
 			return err
@@ -72,10 +72,5 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, on c
 // DeleteSpace deletes a space that the portal shows and what cannot stand without it,
 // and says what went. Where that would change what the portal does not show it is refused.
 func (s *Session) DeleteSpace(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, false, conditionsOf(options))
-}
-
-// PlanDeleteSpace says what DeleteSpace would do.
-func (s *Session) PlanDeleteSpace(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, true, conditions{})
+	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, conditionsOf(options))
 }

@@ -47,21 +47,21 @@ func TestFilters_PeopleOfHiddenGrants_AreHidden(t *testing.T) {
 			s := northern(t, f, test.config)
 			for _, limit := range []int{1, 2, 100} {
 				require.Equal(t, strings.Fields(test.people), everyKey(t, data.Query{Limit: limit}, func(q data.Query) (portal.Page[data.UserIdentity], error) {
-					return s.UserIdentities(t.Context(), q)
+					return one(s).UserIdentities(t.Context(), q)
 				}))
 				require.Equal(t, strings.Fields(test.staff), everyKey(t, data.Query{Limit: limit}, func(q data.Query) (portal.Page[data.UserIdentity], error) {
-					return s.StaffMembers(t.Context(), q)
+					return one(s).StaffMembers(t.Context(), q)
 				}))
 			}
 			for _, key := range strings.Fields("ada bob cleo dora zoe") {
-				_, _, err := s.UserIdentity(t.Context(), key)
+				_, _, err := one(s).UserIdentity(t.Context(), key)
 				if strings.Contains(test.people, key) {
 					require.NoError(t, err, key)
 				} else {
 					require.ErrorIs(t, err, data.ErrResourceNotFound, key)
 				}
 			}
-			counts, err := s.Counts(t.Context())
+			counts, err := one(s).Counts(t.Context())
 			require.NoError(t, err)
 			for _, kind := range data.Kinds(data.ClassUserIdentity) {
 				_, counted := counts[kind]
@@ -90,11 +90,11 @@ func TestFilters_PeopleOfHiddenGrants_AreReachedByNoPath(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := northern(t, f, north)
 		for _, text := range []string{"dora", "hidden", "dora@hidden.example", "999", "zoe", "Dora Hidden"} {
-			page, err := s.UserIdentities(t.Context(), data.Query{Text: text})
+			page, err := one(s).UserIdentities(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
 			require.Empty(t, page.Items, text)
 			require.Empty(t, grants(t, s, data.Query{Text: text}), text)
-			staff, err := s.StaffMembers(t.Context(), data.Query{Text: text})
+			staff, err := one(s).StaffMembers(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
 			require.Empty(t, staff.Items, text)
 		}
@@ -103,15 +103,15 @@ func TestFilters_PeopleOfHiddenGrants_AreReachedByNoPath(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: "lars", Name: "Taken"})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, err = s.PlanRemoveStaffMember(t.Context(), "lars")
+		_, err = one(s).PlanDelete(t.Context(), ref(data.KindStaffMember, "lars"))
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{User: ref(data.KindGuest, "dora"), Spaces: data.Refs(data.KindPropertyListing, "n1")}})
 		require.Equal(t, []string{"user not_there_yet"}, faults(t, err))
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", User: ref(data.KindGuest, "dora")})
 		require.Equal(t, []string{"user not_there_yet"}, faults(t, err))
-		_, _, err = s.AccessGrant(t.Context(), "hidden")
+		_, _, err = one(s).AccessGrant(t.Context(), "hidden")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, err = s.History(t.Context(), "hidden", 0)
+		_, err = one(s).History(t.Context(), "hidden", 0)
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 	})
 }
@@ -122,7 +122,7 @@ func TestFilters_WithoutAccessGrants_ShowNobody(t *testing.T) {
 		c := north
 		c.Features.Manage.ExcludeReservationManagement = true
 		s := northern(t, f, c)
-		page, err := s.UserIdentities(t.Context(), data.Query{})
+		page, err := one(s).UserIdentities(t.Context(), data.Query{})
 		require.NoError(t, err)
 		require.Empty(t, page.Items)
 	})
@@ -136,7 +136,7 @@ func TestFilters_NewGuestOfANewReservation_IsShown(t *testing.T) {
 			NewUser: &data.UserIdentity{Kind: data.KindGuest, Name: "Nora"},
 		})
 		require.NoError(t, err)
-		u, _, err := s.UserIdentity(t.Context(), g.User.Key)
+		u, _, err := one(s).UserIdentity(t.Context(), g.User.Key)
 		require.NoError(t, err)
 		require.Equal(t, "Nora", u.Name)
 	})
@@ -172,7 +172,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 			require.ElementsMatch(t, strings.Fields(test.shown), grants(t, s, data.Query{Text: test.text}), test.name)
 		}
 		people := func(c portal.Config, text string) []string {
-			page, err := northern(t, f, c).UserIdentities(t.Context(), data.Query{Text: text})
+			page, err := one(northern(t, f, c)).UserIdentities(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
 			return keysOf(page.Items)
 		}
@@ -183,7 +183,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		require.Equal(t, []string{"dora"}, people(portal.Config{}, "1999000"))
 		require.Empty(t, people(north, "1999000"))
 		members := func(c portal.Config, text string) []string {
-			page, err := northern(t, f, c).StaffMembers(t.Context(), data.Query{Text: text})
+			page, err := one(northern(t, f, c)).StaffMembers(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
 			return keysOf(page.Items)
 		}
@@ -191,7 +191,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		require.Empty(t, members(north, "Listing s1"), "sam serves it too, which is hidden")
 		require.Equal(t, []string{"sam"}, members(north, "n1"))
 		rooms := func(c portal.Config, text string) []string {
-			page, err := northern(t, f, c).Spaces(t.Context(), data.Query{Text: text})
+			page, err := one(northern(t, f, c)).Spaces(t.Context(), data.Query{Text: text})
 			require.NoError(t, err)
 			return keysOf(page.Items)
 		}
@@ -232,7 +232,7 @@ func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
 		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
 		for _, limit := range []int{1, 2, 3, 100} {
 			require.Equal(t, strings.Fields("now next p3 p2 p1"), everyKey(t, data.Query{Text: "room 102", Limit: limit}, func(q data.Query) (portal.Page[data.AccessGrant], error) {
-				return s.AccessGrants(t.Context(), q)
+				return one(s).AccessGrants(t.Context(), q)
 			}))
 		}
 	})
@@ -244,7 +244,7 @@ func TestSpaceKey_Site_IncludesTheRoomsInside(t *testing.T) {
 		for _, c := range []portal.Config{{}, north, {NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindSite, "town")}} {
 			s := northern(t, f, c)
 			require.Equal(t, []string{"b101"}, grants(t, s, data.Query{SpaceKey: "town", From: start}))
-			page, err := s.StaffMembers(t.Context(), data.Query{SpaceKey: "town"})
+			page, err := one(s).StaffMembers(t.Context(), data.Query{SpaceKey: "town"})
 			require.NoError(t, err)
 			require.Equal(t, []string{"kim"}, keysOf(page.Items))
 		}
@@ -269,14 +269,14 @@ func TestFilters_ListsOfPeople_ReadManyAtOnce(t *testing.T) {
 		_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: north})
 		for _, text := range []string{"", "many"} {
 			counted.Reset()
-			page, err := s.UserIdentities(t.Context(), data.Query{Limit: 200, Text: text})
+			page, err := one(s).UserIdentities(t.Context(), data.Query{Limit: 200, Text: text})
 			require.NoError(t, err)
 			require.Len(t, page.Items, 200)
 			require.LessOrEqual(t, counted.Gets.Load(), int64(30), "calls of Get")
 			require.LessOrEqual(t, counted.Scans.Load(), int64(20), "scans")
 			require.LessOrEqual(t, counted.Keys.Load()+counted.Rows.Load(), int64(4*450), "rows: the index and the record of a user, its edge and its reservation")
 			counted.Reset()
-			stays, err := s.AccessGrants(t.Context(), data.Query{Limit: 200, Text: text})
+			stays, err := one(s).AccessGrants(t.Context(), data.Query{Limit: 200, Text: text})
 			require.NoError(t, err)
 			require.Len(t, stays.Items, 200)
 			require.LessOrEqual(t, counted.Gets.Load(), int64(30), "calls of Get")

@@ -42,10 +42,10 @@ func (p Place) Zone(host *time.Location) *time.Location {
 }
 
 // defaultZone returns the time zone of resources that have none of their own.
-func (v *view) defaultZone() string { return cmp.Or(v.config.TimeZone, v.customer.TimeZone) }
+func (v *View) defaultZone() string { return cmp.Or(v.config.TimeZone, v.customer.TimeZone) }
 
 // spacePlace returns the place of a space, whose site must be loaded.
-func (v *view) spacePlace(s data.Space) Place {
+func (v *View) spacePlace(s data.Space) Place {
 	details := s.Details
 	if s.ParentSiteKey != "" {
 		if site, ok := v.loaded[byClass(data.Ref{Kind: data.KindSite, Key: s.ParentSiteKey})].(data.Space); ok && site.Kind == data.KindSite {
@@ -60,7 +60,7 @@ func (v *view) spacePlace(s data.Space) Place {
 
 // grantPlace returns the place of an access grant, whose spaces and their sites must be
 // loaded.
-func (v *view) grantPlace(g data.AccessGrant) Place {
+func (v *View) grantPlace(g data.AccessGrant) Place {
 	var places []Place
 	for _, ref := range g.Spaces {
 		if s, ok := v.loaded[byClass(ref)].(data.Space); ok {
@@ -97,7 +97,7 @@ func (r Related) GrantPlace(spaces []data.Ref) Place {
 
 // place returns the place of a resource. What it refers to, and the sites behind that,
 // must be loaded.
-func (v *view) place(r data.Resource) Place {
+func (v *View) place(r data.Resource) Place {
 	switch r := r.(type) {
 	case data.Space:
 		return v.spacePlace(r)
@@ -108,7 +108,7 @@ func (v *view) place(r data.Resource) Place {
 }
 
 // addPlace adds the place of a space or an access grant.
-func (v *view) addPlace(related Related, r data.Resource) {
+func (v *View) addPlace(related Related, r data.Resource) {
 	if r.Ref().Kind.Class() != data.ClassUserIdentity {
 		related.places[byClass(r.Ref())] = v.place(r)
 	}
@@ -116,7 +116,7 @@ func (v *view) addPlace(related Related, r data.Resource) {
 
 // pageZone returns the time zone of dates that belong to no place, such as "today": that of
 // the one resource that the portal shows, else the default.
-func (v *view) pageZone(ctx context.Context) (string, error) {
+func (v *View) pageZone(ctx context.Context) (string, error) {
 	if v.target == (data.Ref{}) {
 		return v.defaultZone(), nil
 	}
@@ -155,8 +155,8 @@ func (w Window) holds(g data.AccessGrant) bool {
 // AccessGrantsByPlace lists access grants as AccessGrants does, but each must also be in
 // the window of its own place, such as the day that it is there. The query's own times
 // must hold whatever any of these windows holds.
-func (s *Session) AccessGrantsByPlace(ctx context.Context, q data.Query, window func(Place) Window) (Page[data.AccessGrant], error) {
-	return list(ctx, s, ActionReadAccessGrants, data.ClassAccessGrant, q, (*data.Snapshot).AccessGrants, func(v *view, g data.AccessGrant) bool {
+func (v *View) AccessGrantsByPlace(ctx context.Context, q data.Query, window func(Place) Window) (Page[data.AccessGrant], error) {
+	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, func(g data.AccessGrant) bool {
 		return window(v.grantPlace(g)).holds(g)
 	})
 }

@@ -47,25 +47,25 @@ func TestPlace_IsInherited(t *testing.T) {
 			mixed := tokyo
 			mixed.Mixed = true
 			for key, want := range map[string]portal.Place{"g1": tokyo, "own": honolulu, "b1": rest, "none": rest, "ginza": tokyo, "bare": rest} {
-				space, related, err := s.Space(t.Context(), key)
+				space, related, err := one(s).Space(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, want, related.Place(space.Ref()), key)
 			}
 			for key, want := range map[string]portal.Place{"one": tokyo, "several": mixed, "default": rest, "nowhere": rest} {
-				g, related, err := s.AccessGrant(t.Context(), key)
+				g, related, err := one(s).AccessGrant(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, want, related.Place(g.Ref()), key)
 				if len(g.Spaces) > 0 {
 					require.Equal(t, want, related.GrantPlace(g.Spaces), key)
 				}
 			}
-			page, err := s.AccessGrants(t.Context(), data.Query{})
+			page, err := one(s).AccessGrants(t.Context(), data.Query{})
 			require.NoError(t, err)
 			require.Equal(t, tokyo, page.Related.Place(data.Ref{Kind: data.KindBooking, Key: "one"}))
 			require.Equal(t, honolulu, page.Related.Place(data.Ref{Kind: data.KindSpace, Key: "own"}))
 			require.Zero(t, page.Related.Place(data.Ref{Kind: data.KindSpace, Key: "other"}))
 			require.Zero(t, page.Related.GrantPlace(data.Refs(data.KindSpace, "other")))
-			look, err := s.Appearance(t.Context(), "")
+			look, err := one(s).Appearance(t.Context(), "")
 			require.NoError(t, err)
 			require.Equal(t, c.rest, look.TimeZone)
 		}
@@ -87,7 +87,7 @@ func TestPlace_OfWhatAPortalShowsAlone(t *testing.T) {
 			{portal.Config{LandingPage: ref(data.KindSite, "ginza")}, "Asia/Kolkata"}, // which shows everything
 		} {
 			_, s := f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: c.config})
-			look, err := s.Appearance(t.Context(), "")
+			look, err := one(s).Appearance(t.Context(), "")
 			require.NoError(t, err)
 			require.Equal(t, c.want, look.TimeZone)
 		}
@@ -129,7 +129,7 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 			d.Add(g)
 		}
 		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
-		all, err := s.AccessGrants(t.Context(), data.Query{Limit: 1000})
+		all, err := one(s).AccessGrants(t.Context(), data.Query{Limit: 1000})
 		require.NoError(t, err)
 		for offset := -1; offset < 8; offset++ {
 			from := wallclock.DayOf(first, time.UTC).Add(offset)
@@ -149,7 +149,7 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 			q := data.Query{From: from.Start(time.UTC).Add(-26 * time.Hour), Until: until.Start(time.UTC).Add(26 * time.Hour), Limit: 1 + random.IntN(20)}
 			var got []string
 			for {
-				page, err := s.AccessGrantsByPlace(t.Context(), q, window)
+				page, err := one(s).AccessGrantsByPlace(t.Context(), q, window)
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(page.Items), q.Limit)
 				got = append(got, keysOf(page.Items)...)

@@ -222,7 +222,7 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 	}, layout.Profile(ws.ID(), id))
 }
 
-// Appearance is how a session looks and speaks.
+// Appearance is how a portal looks and speaks.
 type Appearance struct {
 	// Name is the title of the portal: the customer's name, else the profile's; empty if
 	// neither has one. The customer's key is for programs, and no name.
@@ -236,48 +236,48 @@ type Appearance struct {
 	Messages map[string]string // the profile's overrides for the locale
 }
 
-// Appearance reads how the session looks and speaks. wanted is what the visitor chose
-// or its browser asks for; the portal's own locale comes first where it leaves no
-// choice, and takes its place where wanted is empty or none that there is.
-func (s *Session) Appearance(ctx context.Context, wanted string) (out Appearance, err error) {
-	err = s.liveView(ctx, func(v *view) error {
-		settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
-		if err != nil {
-			return err
-		}
-		out = Appearance{
-			Name: v.customer.Name, Locale: v.config.locale(wanted), Vertical: settings.BusinessVertical,
-			Aliases: settings.BusinessVertical.Aliases(), Messages: map[string]string{},
-		}
-		if out.TimeZone, err = v.pageZone(ctx); err != nil {
-			return err
-		}
-		if v.config.CustomizationProfileID == uuid.Nil {
-			return nil
-		}
-		p, err := readProfile(ctx, v.at, v.config.CustomizationProfileID)
-		if errors.Is(err, ErrProfileNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if out.Name == "" && !textrules.IsBlank(p.Name) {
-			out.Name = p.Name
-		}
-		out.LogoURL, out.Theme = p.LogoURL, p.Theme
-		if out.Theme.PrimaryColor == "" {
-			out.Theme.PrimaryColor = p.PrimaryColor
-		}
-		if out.Theme.SecondaryColor == "" {
-			out.Theme.SecondaryColor = p.SecondaryColor
-		}
-		if messages := p.MessageOverrides[out.Locale]; messages != nil {
-			out.Messages = messages
-		}
-		return nil
-	})
-	return out, err
+// Appearance reads how the portal looks and speaks. wanted is the locale that the visitor
+// chose or its browser asks for, or empty. If wanted is not one of [Locales], or the portal
+// allows only its own locale, that locale is used.
+func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error) {
+	if err := v.alive(); err != nil {
+		return Appearance{}, err
+	}
+	settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
+	if err != nil {
+		return Appearance{}, err
+	}
+	out := Appearance{
+		Name: v.customer.Name, Locale: v.config.locale(wanted), Vertical: settings.BusinessVertical,
+		Aliases: settings.BusinessVertical.Aliases(), Messages: map[string]string{},
+	}
+	if out.TimeZone, err = v.pageZone(ctx); err != nil {
+		return Appearance{}, err
+	}
+	if v.config.CustomizationProfileID == uuid.Nil {
+		return out, nil
+	}
+	p, err := readProfile(ctx, v.at, v.config.CustomizationProfileID)
+	if errors.Is(err, ErrProfileNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return Appearance{}, err
+	}
+	if out.Name == "" && !textrules.IsBlank(p.Name) {
+		out.Name = p.Name
+	}
+	out.LogoURL, out.Theme = p.LogoURL, p.Theme
+	if out.Theme.PrimaryColor == "" {
+		out.Theme.PrimaryColor = p.PrimaryColor
+	}
+	if out.Theme.SecondaryColor == "" {
+		out.Theme.SecondaryColor = p.SecondaryColor
+	}
+	if messages := p.MessageOverrides[out.Locale]; messages != nil {
+		out.Messages = messages
+	}
+	return out, nil
 }
 
 func (c *Config) locale(wanted string) string {

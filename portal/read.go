@@ -51,61 +51,47 @@ func notFound(ref data.Ref) error {
 }
 
 // Space reads a space by its key.
-func (s *Session) Space(ctx context.Context, key string) (data.Space, Related, error) {
-	return get[data.Space](ctx, s, ActionReadSpaces, data.Ref{Kind: data.KindSpace, Key: key})
+func (v *View) Space(ctx context.Context, key string) (data.Space, Related, error) {
+	return get[data.Space](ctx, v, ActionReadSpaces, data.Ref{Kind: data.KindSpace, Key: key})
 }
 
-// UserIdentity reads a user identity that is no staff member, by its key.
-func (s *Session) UserIdentity(ctx context.Context, key string) (data.UserIdentity, Related, error) {
-	return get[data.UserIdentity](ctx, s, ActionReadUserIdentities, data.Ref{Kind: data.KindUserIdentity, Key: key})
+// UserIdentity reads a user identity that is not a staff member, by its key.
+func (v *View) UserIdentity(ctx context.Context, key string) (data.UserIdentity, Related, error) {
+	return get[data.UserIdentity](ctx, v, ActionReadUserIdentities, data.Ref{Kind: data.KindUserIdentity, Key: key})
 }
 
 // StaffMember reads a staff member by its key.
-func (s *Session) StaffMember(ctx context.Context, key string) (data.UserIdentity, Related, error) {
-	return get[data.UserIdentity](ctx, s, ActionReadStaff, data.Ref{Kind: data.KindStaffMember, Key: key})
+func (v *View) StaffMember(ctx context.Context, key string) (data.UserIdentity, Related, error) {
+	return get[data.UserIdentity](ctx, v, ActionReadStaff, data.Ref{Kind: data.KindStaffMember, Key: key})
 }
 
 // AccessGrant reads an access grant by its key.
-func (s *Session) AccessGrant(ctx context.Context, key string) (data.AccessGrant, Related, error) {
-	return get[data.AccessGrant](ctx, s, ActionReadAccessGrants, data.Ref{Kind: data.KindAccessGrant, Key: key})
+func (v *View) AccessGrant(ctx context.Context, key string) (data.AccessGrant, Related, error) {
+	return get[data.AccessGrant](ctx, v, ActionReadAccessGrants, data.Ref{Kind: data.KindAccessGrant, Key: key})
 }
 
-func get[T data.Resource](ctx context.Context, s *Session, action Action, ref data.Ref) (out T, related Related, err error) {
-	err = s.do(ctx, action, func(v *view) error {
-		r, err := v.seen(ctx, ref)
-		if err != nil {
-			return err
-		}
-		if readsOf(r) != action { // a staff member is no guest
-			return notFound(ref)
-		}
-		out, related, err = trimAs[T](ctx, v, r)
-		return err
-	})
-	return out, related, err
-}
-
-func trimAs[T data.Resource](ctx context.Context, v *view, r data.Resource) (out T, _ Related, err error) {
-	related := newRelated()
-	if err := v.loadReferences(ctx, r); err != nil {
+// get reads a resource. A staff member is found only as one, and other user identities only
+// as such.
+func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.Ref) (out T, related Related, err error) {
+	if err := v.permit(action); err != nil {
 		return out, related, err
 	}
-	trimmed, err := v.trim(ctx, r, related)
+	r, related, err := v.shown(ctx, ref)
 	if err == nil {
-		out = trimmed.(T)
+		out = r.(T)
 	}
 	return out, related, err
 }
 
-// Spaces lists spaces. CustomerKey, Keep and Show of the query are the session's own, here
-// and below; a key in it that the portal does not show finds nothing. Text is matched
-// against what the portal shows only, see [data.Query.Show].
-func (s *Session) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
-	return list(ctx, s, ActionReadSpaces, data.ClassSpace, q, (*data.Snapshot).Spaces, nil)
+// Spaces lists spaces. The query's CustomerKey, Keep and Show are replaced, here and in the
+// other lists; a key in it that the portal does not show finds nothing. Text is matched
+// only against what the portal shows, see [data.Query.Show].
+func (v *View) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
+	return list(ctx, v, ActionReadSpaces, data.ClassSpace, q, v.at.Spaces, nil)
 }
 
-// UserIdentities lists the user identities that are no staff members.
-func (s *Session) UserIdentities(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
+// UserIdentities lists the user identities that are not staff members.
+func (v *View) UserIdentities(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
 	people := slices.DeleteFunc(data.Kinds(data.ClassUserIdentity), func(k data.Kind) bool { return k == data.KindStaffMember })
 	if len(q.Kinds) == 0 {
 		q.Kinds = people
@@ -113,85 +99,85 @@ func (s *Session) UserIdentities(ctx context.Context, q data.Query) (Page[data.U
 	if slices.Contains(q.Kinds, data.KindStaffMember) {
 		return Page[data.UserIdentity]{}, fmt.Errorf("%w: StaffMembers lists staff members", ErrInvalid)
 	}
-	return list(ctx, s, ActionReadUserIdentities, data.ClassUserIdentity, q, (*data.Snapshot).UserIdentities, nil)
+	return list(ctx, v, ActionReadUserIdentities, data.ClassUserIdentity, q, v.at.UserIdentities, nil)
 }
 
 var staffOnly = []data.Kind{data.KindStaffMember}
 
 // StaffMembers lists staff members.
-func (s *Session) StaffMembers(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
+func (v *View) StaffMembers(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
 	q.Kinds = staffOnly
-	return list(ctx, s, ActionReadStaff, data.ClassUserIdentity, q, (*data.Snapshot).UserIdentities, nil)
+	return list(ctx, v, ActionReadStaff, data.ClassUserIdentity, q, v.at.UserIdentities, nil)
 }
 
 // AccessGrants lists access grants.
-func (s *Session) AccessGrants(ctx context.Context, q data.Query) (Page[data.AccessGrant], error) {
-	return list(ctx, s, ActionReadAccessGrants, data.ClassAccessGrant, q, (*data.Snapshot).AccessGrants, nil)
+func (v *View) AccessGrants(ctx context.Context, q data.Query) (Page[data.AccessGrant], error) {
+	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, nil)
 }
 
 // list reads a page. keep, if it is not nil, reports whether a resource that the portal
-// shows is to be listed. What that refers to, and the sites behind that, are loaded.
-func list[T data.Resource](ctx context.Context, s *Session, action Action, class data.Class, q data.Query, read func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error), keep func(*view, T) bool) (page Page[T], err error) {
-	if q.Cursor, err = link.OpenCursor(s.service.keys, s.portal.ID, q.Cursor); err != nil {
-		return page, data.ErrInvalidCursor
+// shows is to be listed; it is called once the resources that this one refers to, and the
+// sites of those, are loaded.
+func list[T data.Resource](ctx context.Context, v *View, action Action, class data.Class, q data.Query, read func(context.Context, data.Query) (data.Page[T], error), keep func(T) bool) (Page[T], error) {
+	if err := v.permit(action); err != nil {
+		return Page[T]{}, err
 	}
-	err = s.do(ctx, action, func(v *view) error {
-		page = Page[T]{Items: []T{}, Related: newRelated()}
-		q := q
-		q.CustomerKey = v.customer.Key
-		if q.Now.IsZero() {
-			q.Now = s.service.now()
+	page := Page[T]{Items: []T{}, Related: newRelated()}
+	var err error
+	if q.Cursor, err = link.OpenCursor(v.service.keys, v.portal.ID, q.Cursor); err != nil {
+		return Page[T]{}, data.ErrInvalidCursor
+	}
+	q.CustomerKey = v.customer.Key
+	if q.Now.IsZero() {
+		q.Now = v.service.now()
+	}
+	q.Keep = nil
+	q.Show = func(resources []data.Resource) ([]data.Resource, int, error) {
+		before := v.read
+		shown, read, err := v.show(ctx, resources)
+		if err != nil || keep == nil {
+			return shown, read, err
 		}
-		q.Keep = nil
-		q.Show = func(resources []data.Resource) ([]data.Resource, int, error) {
-			before := v.read
-			shown, read, err := v.show(ctx, resources)
-			if err != nil || keep == nil {
-				return shown, read, err
+		if err := v.loadReferences(ctx, lo.Filter(resources, func(_ data.Resource, i int) bool { return shown[i] != nil })...); err != nil {
+			return nil, 0, err
+		}
+		for i, r := range resources {
+			if of, listed := r.(T); listed && shown[i] != nil && !keep(of) {
+				shown[i] = nil
 			}
-			if err := v.loadReferences(ctx, lo.Filter(resources, func(_ data.Resource, i int) bool { return shown[i] != nil })...); err != nil {
-				return nil, 0, err
-			}
-			for i, r := range resources {
-				if of, listed := r.(T); listed && shown[i] != nil && !keep(v, of) {
-					shown[i] = nil
-				}
-			}
-			return shown, v.read - before, nil
 		}
-		hidden, err := v.hidesAny(ctx, class, q)
-		if err != nil || hidden {
-			return err
-		}
-		if q, err = v.narrow(ctx, class, q); err != nil {
-			return err
-		}
-		found, err := read(v.at, ctx, q)
+		return shown, v.read - before, nil
+	}
+	if hidden, err := v.hidesAny(ctx, class, q); err != nil || hidden {
+		return page, err
+	}
+	if q, err = v.narrow(ctx, class, q); err != nil {
+		return Page[T]{}, err
+	}
+	found, err := read(ctx, q)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	page.Stopped = found.Stopped
+	if page.Next, err = link.SealCursor(v.service.keys, v.portal.ID, found.Next, v.service.rand); err != nil {
+		return Page[T]{}, err
+	}
+	if err := v.loadReferences(ctx, lo.Map(found.Items, func(r T, _ int) data.Resource { return r })...); err != nil {
+		return Page[T]{}, err
+	}
+	for _, r := range found.Items {
+		trimmed, err := v.trim(ctx, r, page.Related)
 		if err != nil {
-			return err
+			return Page[T]{}, err
 		}
-		page.Stopped = found.Stopped
-		if page.Next, err = link.SealCursor(s.service.keys, s.portal.ID, found.Next, s.service.rand); err != nil {
-			return err
-		}
-		if err := v.loadReferences(ctx, lo.Map(found.Items, func(r T, _ int) data.Resource { return r })...); err != nil {
-			return err
-		}
-		for _, r := range found.Items {
-			trimmed, err := v.trim(ctx, r, page.Related)
-			if err != nil {
-				return err
-			}
-			page.Items = append(page.Items, trimmed.(T))
-		}
-		return nil
-	})
-	return page, err
+		page.Items = append(page.Items, trimmed.(T))
+	}
+	return page, nil
 }
 
 // hidesAny reports whether a query names a resource that the portal does not show. The
 // resources that refer to it would give it away.
-func (v *view) hidesAny(ctx context.Context, class data.Class, q data.Query) (bool, error) {
+func (v *View) hidesAny(ctx context.Context, class data.Class, q data.Query) (bool, error) {
 	for _, ref := range []data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},
 	} {
@@ -215,7 +201,7 @@ func (v *view) hidesAny(ctx context.Context, class data.Class, q data.Query) (bo
 
 // narrow makes a query read no more than it has to where the portal shows only what
 // belongs to one resource. What it shows is still for sees to say.
-func (v *view) narrow(ctx context.Context, class data.Class, q data.Query) (data.Query, error) {
+func (v *View) narrow(ctx context.Context, class data.Class, q data.Query) (data.Query, error) {
 	if v.target == (data.Ref{}) {
 		return q, nil
 	}
@@ -247,22 +233,23 @@ func (v *view) narrow(ctx context.Context, class data.Class, q data.Query) (data
 	return q, nil
 }
 
-// Counts counts what the portal shows, by kind. Kinds of which it shows only some are left
-// out, since that would count what is hidden: in a portal with filters also those of people.
-func (s *Session) Counts(ctx context.Context) (counts map[data.Kind]int, err error) {
-	err = s.liveView(ctx, func(v *view) error {
-		counts = map[data.Kind]int{}
-		if v.target != (data.Ref{}) {
-			return nil
+// Counts counts what the portal shows, by kind. A kind of which the portal shows only some
+// resources is left out, since its count would include hidden ones; in a portal with filters
+// that includes the kinds of people.
+func (v *View) Counts() (map[data.Kind]int, error) {
+	if err := v.alive(); err != nil {
+		return nil, err
+	}
+	counts := map[data.Kind]int{}
+	if v.target != (data.Ref{}) {
+		return counts, nil
+	}
+	for kind, n := range v.customer.Counts {
+		if v.config.permit(readsOf(ofKind(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity) {
+			counts[kind] = n
 		}
-		for kind, n := range v.customer.Counts {
-			if v.config.permit(readsOf(ofKind(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity) {
-				counts[kind] = n
-			}
-		}
-		return nil
-	})
-	return counts, err
+	}
+	return counts, nil
 }
 
 // ofKind is a resource of a kind, for what goes by kind alone.
@@ -276,49 +263,50 @@ func ofKind(kind data.Kind) data.Resource {
 	return data.AccessGrant{Kind: kind}
 }
 
-// History is what became of an access grant, the newest first, as far as
-// Events.AllowedEvents has it: an event is named for its kind and change, such as
-// "reservation.created". See [data.Snapshot.History] for how far it goes back.
-func (s *Session) History(ctx context.Context, key string, limit int) (changes []data.FeedChange, err error) {
-	err = s.do(ctx, ActionReadHistory, func(v *view) error {
-		r, err := v.seen(ctx, data.Ref{Kind: data.KindAccessGrant, Key: key})
-		if err != nil {
-			return err
-		}
-		if changes, err = v.at.History(ctx, v.customer.Key, r.(data.AccessGrant).Meta.ID, limit); err != nil {
-			return err
-		}
-		if allowed := v.config.Features.Manage.Events.AllowedEvents; allowed != nil {
-			changes = slices.DeleteFunc(changes, func(c data.FeedChange) bool {
-				return !slices.Contains(allowed, c.Kind.String()+"."+string(c.Change))
-			})
-		}
-		return nil
-	})
-	return changes, err
+// History returns the changes of an access grant, the newest first. If the portal's
+// Events.AllowedEvents is not nil, it returns only the changes that this list names, by kind
+// and change, such as "reservation.created". See [data.Snapshot.History] for how far it goes
+// back.
+func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedChange, error) {
+	if err := v.permit(ActionReadHistory); err != nil {
+		return nil, err
+	}
+	r, err := v.seen(ctx, data.Ref{Kind: data.KindAccessGrant, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	changes, err := v.at.History(ctx, v.customer.Key, r.(data.AccessGrant).Meta.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	if allowed := v.config.Features.Manage.Events.AllowedEvents; allowed != nil {
+		changes = slices.DeleteFunc(changes, func(c data.FeedChange) bool {
+			return !slices.Contains(allowed, c.Kind.String()+"."+string(c.Change))
+		})
+	}
+	return changes, nil
 }
 
-// LandingPage is the resource that the portal opens with: its deep link, or the landing
-// page; the zero Ref is the start page, as where that is gone or is not shown.
-func (s *Session) LandingPage(ctx context.Context) (ref data.Ref, err error) {
-	err = s.liveView(ctx, func(v *view) error {
-		ref = v.config.LandingPage
-		if v.config.DeepLink != (data.Ref{}) {
-			ref = v.config.DeepLink
-		}
-		if ref == (data.Ref{}) {
-			return nil
-		}
-		r, err := v.resource(ctx, ref)
-		if err != nil {
-			return err
-		}
-		if shown, err := v.sees(ctx, r); err != nil || !shown {
-			ref = data.Ref{}
-			return err
-		}
-		ref = r.Ref()
-		return nil
-	})
-	return ref, err
+// LandingPage returns the resource that the portal opens with: that of its deep link, or else
+// of its landing page. It returns the zero Ref, for the start page, if the portal has neither,
+// or does not show the resource.
+func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
+	if err := v.alive(); err != nil {
+		return data.Ref{}, err
+	}
+	ref := v.config.LandingPage
+	if v.config.DeepLink != (data.Ref{}) {
+		ref = v.config.DeepLink
+	}
+	if ref == (data.Ref{}) {
+		return ref, nil
+	}
+	r, err := v.resource(ctx, ref)
+	if err != nil {
+		return data.Ref{}, err
+	}
+	if shown, err := v.sees(ctx, r); err != nil || !shown {
+		return data.Ref{}, err
+	}
+	return r.Ref(), nil
 }

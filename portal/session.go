@@ -19,14 +19,18 @@ import (
 )
 
 // Session gives access to one customer's portal, as its configuration allows. A front end
-// needs nothing else.
+// needs nothing else: it reads with [Session.View], and writes with the other methods.
 //
-// Each of its calls finds out again, in the state that it reads or writes, that the
-// portal has not expired and is not revoked, that its customer is there, and what its
-// configuration is by now. It returns [ErrExpired], [ErrRevoked], [ErrKeyRemoved] or
-// [ErrSessionOver] where it is no longer good, and a [RefusedError] for what the
-// portal does not allow. What the portal does not show is [data.ErrResourceNotFound],
-// whether it is there or not.
+// View and each write check, in the state that they read or write, that the portal has not
+// expired and is not revoked and that its customer exists, and use the portal's current
+// configuration. They return [ErrExpired], [ErrRevoked], [ErrKeyRemoved] or [ErrSessionOver]
+// if the session is no longer good, and a [RefusedError] for what the portal does not allow.
+// A resource that the portal does not show is [data.ErrResourceNotFound], whether it exists
+// or not.
+//
+// A write that creates or edits a resource returns the resource as the portal shows it, from
+// the transaction that wrote it. If a write returns an error, nothing was written, unless the
+// error matches [storage.ErrUnknown].
 //
 // A Session is safe for concurrent use.
 type Session struct {
@@ -43,8 +47,8 @@ type Session struct {
 	expiresAt time.Time
 }
 
-// SessionBytes is the number of random bytes in a token.
-const SessionBytes = 16
+// sessionBytes is the number of random bytes in a token.
+const sessionBytes = 16
 
 // Resolve opens the link of a code, which is what comes after the last slash of its
 // URL, for a caller that keeps no session. A link that has a MaxUses is used by it.
@@ -116,7 +120,7 @@ func (s *Service) OpenSessionAs(ctx context.Context, code string, holder Secret)
 	if err != nil {
 		return nil, err
 	}
-	var token [SessionBytes]byte
+	var token [sessionBytes]byte
 	if _, err := io.ReadFull(s.rand, token[:]); err != nil {
 		return nil, fmt.Errorf("portal: making a token: %w", err)
 	}
@@ -258,38 +262,51 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 	return err
 }
 
-// Session finds a session by its token, and notes that it was used. A session is over
+// Session finds a session by its token, and notes that the session was used. A session is over
 // when it was not used for Options.SessionIdle (give or take a thirtieth), after
 // Options.SessionTTL, after [Session.End], and with its portal: the errors are
 // [ErrSessionIdle], [ErrSessionAged], [ErrSessionEnded] and those of [ErrGone]. If the
 // session is still stored it comes with the error, and its Portal method works.
 // [ErrSessionUnknown] and [ErrDeleted] come without one.
 func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
+	return s.ViewSession(ctx, token, func(*Session, *View) error { return nil })
+}
+
+// ViewSession finds a session as [Service.Session] does, and calls fn in the same state of the
+// store with the session and a View, as [Session.View] does. It returns the session with the
+// error of fn.
+//
+// That the session was used is noted afterwards, in an Update of its own, at most once in a
+// thirtieth of Options.SessionIdle. If that fails, ViewSession returns the error.
+func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Session, *View) error) (*Session, error) {
 	raw, ok := base64url.Decode(token)
-	if !ok || len(raw) != SessionBytes {
+	if !ok || len(raw) != sessionBytes {
 		return nil, ErrSessionUnknown
 	}
 	hash := layout.SessionHash(sha256.Sum256(raw))
 	session := &Session{service: s, hash: &hash, token: Secret(token)}
 	var row sessionRow
-	known := false
-	err := session.liveViewOr(ctx, func(v *view, err error) error {
-		known = true
+	found, good := false, false
+	err := session.viewOr(ctx, func(v *View, err error) error {
+		found = true
 		session.ws, session.portal, session.customer = v.ws, v.portal, v.customer.ID()
 		row = v.row
 		session.slot, session.expiresAt = row.slot, row.expiresAt
-		return err
+		if err != nil {
+			return err
+		}
+		good = true
+		return fn(session, v)
 	})
-	if err != nil && known {
-		return session, err
-	}
-	if err != nil {
+	if !found {
 		return nil, err
 	}
-	if now := s.time(); now.Sub(row.seenAt) > s.idle/30 {
-		return session, session.touch(ctx, now)
+	if now := s.time(); good && now.Sub(row.seenAt) > s.idle/30 {
+		if err := session.touch(ctx, now); err != nil {
+			return session, err
+		}
 	}
-	return session, nil
+	return session, err
 }
 
 // touch notes when the session was last used.

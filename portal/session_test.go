@@ -57,7 +57,7 @@ func TestASessionIsFoundByItsToken(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, p.ID, found.Portal().ID)
 		require.Equal(t, session.ExpiresAt(), found.ExpiresAt())
-		_, _, err = found.Space(t.Context(), "101")
+		_, _, err = one(found).Space(t.Context(), "101")
 		require.NoError(t, err)
 
 		for _, bad := range []string{"", token + "A", token[:21], strings.Repeat("A", 22), strings.ToLower(token), "?" + token[1:], token + "\n", token[:9] + "\r\n" + token[9:]} {
@@ -77,7 +77,7 @@ func TestASessionIsFoundByItsToken(t *testing.T) {
 		require.NoError(t, found.End(t.Context()), "twice is fine")
 		_, err = f.portals.Session(t.Context(), token)
 		require.ErrorIs(t, err, portal.ErrSessionOver)
-		_, err = session.Spaces(t.Context(), data.Query{})
+		_, err = one(session).Spaces(t.Context(), data.Query{})
 		require.ErrorIs(t, err, portal.ErrSessionOver, "wherever it is open")
 		_, err = session.CreateSpace(t.Context(), data.Space{Name: "x"})
 		require.ErrorIs(t, err, portal.ErrSessionOver)
@@ -98,12 +98,12 @@ func TestASessionIsOverWhenItIsIdle(t *testing.T) {
 		}
 		last := f.clock.now()
 		f.clock.set(last.Add(30*time.Minute - time.Microsecond))
-		_, _, err := session.Space(t.Context(), "101")
+		_, _, err := one(session).Space(t.Context(), "101")
 		require.NoError(t, err)
 		f.clock.set(last.Add(30 * time.Minute))
 		_, err = f.portals.Session(t.Context(), token)
 		require.ErrorIs(t, err, portal.ErrSessionOver)
-		_, _, err = session.Space(t.Context(), "101")
+		_, _, err = one(session).Space(t.Context(), "101")
 		require.ErrorIs(t, err, portal.ErrSessionOver)
 	})
 }
@@ -160,10 +160,10 @@ func TestASessionDiesWithItsPortal(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
 				p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: 20 * time.Minute})
 				require.Equal(t, p.ExpiresAt, session.ExpiresAt(), "no longer than its portal")
-				_, _, err := session.AccessGrant(t.Context(), "r1")
+				_, _, err := one(session).AccessGrant(t.Context(), "r1")
 				require.NoError(t, err)
 				test.end(t, f, p)
-				_, _, err = session.AccessGrant(t.Context(), "r1")
+				_, _, err = one(session).AccessGrant(t.Context(), "r1")
 				require.ErrorIs(t, err, test.want)
 				require.ErrorIs(t, err, portal.ErrGone)
 				_, err = session.EditAccessGrant(t.Context(), data.AccessGrant{Key: "r1", Name: "x"})
@@ -261,7 +261,7 @@ func TestTheLifeOfAPortalIsInTheChangeFeed(t *testing.T) {
 		f.clock.set(p.ExpiresAt)
 		require.Len(t, f.lifecycle(t), 2, "expired, and nobody has used it")
 		for range 3 {
-			_, _, err := session.Space(t.Context(), "101")
+			_, _, err := one(session).Space(t.Context(), "101")
 			require.ErrorIs(t, err, portal.ErrExpired)
 			_, err = session.RenameSpace(t.Context(), "101", "x")
 			require.ErrorIs(t, err, portal.ErrExpired)

@@ -78,7 +78,7 @@ func readSettings(ctx context.Context, r storage.Reader, workspace uuid.UUID) (S
 }
 
 // words is what the session's workspace calls things.
-func (v *view) words(ctx context.Context) (words, error) {
+func (v *View) words(ctx context.Context) (words, error) {
 	settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
 	return wordsOf(settings.BusinessVertical), err
 }

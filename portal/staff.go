@@ -9,7 +9,7 @@ import (
 
 // AddStaffMember makes a staff member.
 func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, options ...CreateOption) (data.UserIdentity, error) {
-	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *view, d *draft) (err error) {
+	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *View, d *draft) (err error) {
 		made := u
 		if u.Key != "" {
 			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
@@ -40,7 +40,7 @@ func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, 
 }
 
 func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, on conditions) (data.UserIdentity, error) {
-	return resultAs[data.UserIdentity](s.change(ctx, action, on, func(_ *view, d *draft) error {
+	return resultAs[data.UserIdentity](s.change(ctx, action, on, func(_ *View, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: as, Key: edit.Key}, on)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 // the portal shows.
 func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, options ...EditOption) (data.UserIdentity, error) {
 	on := conditionsOf(options)
-	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, on, func(_ *view, d *draft) error {
+	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, on, func(_ *View, d *draft) error {
 		r, err := d.old(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, on)
 		if err != nil {
 			return err
@@ -87,10 +87,5 @@ func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []da
 
 // RemoveStaffMember deletes a staff member that the portal shows, and says what went.
 func (s *Session) RemoveStaffMember(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, false, conditionsOf(options))
-}
-
-// PlanRemoveStaffMember says what RemoveStaffMember would do.
-func (s *Session) PlanRemoveStaffMember(ctx context.Context, key string) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, true, conditions{})
+	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, conditionsOf(options))
 }

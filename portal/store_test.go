@@ -28,7 +28,7 @@ func TestService_OnAStoreThatCannotBeCompared_Works(t *testing.T) {
 	p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 	session, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
 	require.NoError(t, err)
-	_, err = session.Spaces(t.Context(), data.Query{})
+	_, err = one(session).Spaces(t.Context(), data.Query{})
 	require.NoError(t, err)
 	require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
 

@@ -113,7 +113,25 @@ func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
 			f.clock.set(f.clock.now().Add(10 * time.Minute))
 			trips(5, "Session, which notes the use", find)
 			trips(6, "Space of a session", func() error {
-				_, _, err := session.Space(ctx, "101")
+				_, _, err := one(session).Space(ctx, "101")
+				return err
+			})
+			trips(7, "RenameSpace", func() error {
+				_, err := session.RenameSpace(ctx, "101", "New name")
+				return err
+			})
+			trips(11, "CreateAccessGrant with a new user", func() error {
+				_, err := session.CreateAccessGrant(ctx, portal.AccessGrantRequest{
+					Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, "101")}, NewUser: &data.UserIdentity{Name: "Grace"},
+				}, portal.Once(token))
+				return err
+			})
+			trips(9, "EditAccessGrant", func() error {
+				_, err := session.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "Weekend"})
+				return err
+			})
+			trips(8, "CancelAccessGrant", func() error {
+				_, err := session.CancelAccessGrant(ctx, "r1")
 				return err
 			})
 			trips(2, "End", func() error { return session.End(ctx) })

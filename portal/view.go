@@ -11,16 +11,23 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// view is what a session sees in one state of the store. Whether a resource is seen,
-// and what of it, is decided here and nowhere else.
-type view struct {
+// View reads what a session's portal shows, in one state of the store: its reads agree with
+// each other. It is valid until the function of [Session.View] or [Service.ViewSession] that
+// got it returns; its methods return an error afterwards. It is not safe for concurrent use.
+//
+// Each read returns a [RefusedError] if the portal does not allow it, and
+// [data.ErrResourceNotFound] for a resource that the portal does not show, whether the
+// resource exists or not.
+type View struct {
 	opened   *opened
 	at       *data.Snapshot
+	service  *Service
 	ws       *data.Workspace
 	portal   CustomerPortal
 	config   *Config // the portal's
 	customer data.Customer
 	row      sessionRow
+	over     bool // the function that got the view has returned
 
 	// target is the one resource that is seen, with what belongs to it; zero is all. A
 	// deep link's is seen with what it refers to, and a landing page's with what refers
@@ -34,9 +41,15 @@ type view struct {
 	read    int // resources that were read
 }
 
-// liveView runs fn on a state in which the session is good.
-func (s *Session) liveView(ctx context.Context, fn func(*view) error) error {
-	return s.liveViewOr(ctx, func(v *view, err error) error {
+// View calls fn with a View of the current state. fn may run on a state that has changed by
+// the time that View returns: to write only if what it read is unchanged, give the write an
+// option such as [IfUnchanged]. fn must not write, to any resource or session of the same
+// store: a backend may let a read and a write of one caller wait for each other.
+//
+// View returns the error of fn, or one of those that [Session] lists if the session is not
+// good; fn is not called then.
+func (s *Session) View(ctx context.Context, fn func(*View) error) error {
+	return s.viewOr(ctx, func(v *View, err error) error {
 		if err != nil {
 			return err
 		}
@@ -44,14 +57,16 @@ func (s *Session) liveView(ctx context.Context, fn func(*view) error) error {
 	})
 }
 
-// liveViewOr runs fn on a state, with why the session is not good in it, if it is not
-// and is still stored. fn's error is returned. The change feed is told of an expiry.
-func (s *Session) liveViewOr(ctx context.Context, fn func(*view, error) error) error {
-	var v *view
+// viewOr calls fn with a View of the current state. If the session is not good but is still
+// stored, fn gets the error that says why. viewOr returns the error of fn. It tells the
+// change feed of an expiry.
+func (s *Session) viewOr(ctx context.Context, fn func(*View, error) error) error {
+	var v *View
 	err := s.service.store.View(ctx, func(r storage.Reader) (err error) {
-		if v, err = s.view(ctx, r); v == nil {
+		if v, err = s.viewAt(ctx, r); v == nil {
 			return err
 		}
+		defer func() { v.over = true }()
 		return fn(v, err)
 	})
 	if v != nil && errors.Is(err, ErrExpired) {
@@ -60,9 +75,28 @@ func (s *Session) liveViewOr(ctx context.Context, fn func(*view, error) error) e
 	return err
 }
 
-// view opens a state. Where the session is not good in it the error says why, and the
-// view comes with it as far as it is stored.
-func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
+// errOver is returned by the methods of a View that is not valid any more.
+var errOver = errors.New("portal: the View was used after the function that got it had returned: read inside of Session.View")
+
+// alive returns an error if the view is not valid any more.
+func (v *View) alive() error {
+	if v.over {
+		return errOver
+	}
+	return nil
+}
+
+// permit returns an error if the portal does not allow an action.
+func (v *View) permit(action Action) error {
+	if err := v.alive(); err != nil {
+		return err
+	}
+	return v.config.permit(action)
+}
+
+// viewAt returns the view of a state. If the session is not good in that state, the error
+// says why, and the view is not nil if the session is still stored.
+func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	to := pointer{s.customer, s.portal.ID}
 	if s.ws == nil { // it is known by its token alone
 		rows, err := r.Get(ctx, layout.Session(*s.hash))
@@ -84,8 +118,8 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 	if p == nil {
 		return nil, stateErr
 	}
-	v := &view{
-		opened: p, at: p.ws.At(r), ws: p.ws, customer: p.owner, row: sessionRow{slot: s.slot},
+	v := &View{
+		opened: p, at: p.ws.At(r), service: s.service, ws: p.ws, customer: p.owner, row: sessionRow{slot: s.slot},
 		loaded: map[data.Ref]data.Resource{}, granted: map[string]bool{},
 	}
 	var err error
@@ -114,23 +148,13 @@ func (s *Session) view(ctx context.Context, r storage.Reader) (*view, error) {
 	return v, stateErr
 }
 
-// do runs fn on a state in which the session is good and may do something.
-func (s *Session) do(ctx context.Context, action Action, fn func(*view) error) error {
-	return s.liveView(ctx, func(v *view) error {
-		if err := v.config.permit(action); err != nil {
-			return err
-		}
-		return fn(v)
-	})
-}
-
 // byClass is the reference that all references to the same resource share.
 func byClass(ref data.Ref) data.Ref {
 	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
 }
 
 // load reads resources of the customer, all that are not known yet at once.
-func (v *view) load(ctx context.Context, refs ...data.Ref) error {
+func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 	var ask []data.Ref
 	for _, ref := range refs {
 		ref = byClass(ref)
@@ -154,7 +178,7 @@ func (v *view) load(ctx context.Context, refs ...data.Ref) error {
 }
 
 // resource reads a resource of the customer by class and key. It returns nil if there is none.
-func (v *view) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
+func (v *View) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	err := v.load(ctx, ref)
 	return v.loaded[byClass(ref)], err
 }
@@ -173,7 +197,7 @@ func readsOf(r data.Resource) Action {
 }
 
 // sees reports whether the portal shows a resource of the customer.
-func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
+func (v *View) sees(ctx context.Context, r data.Resource) (bool, error) {
 	shown, err := v.shows(ctx, r)
 	if g, ok := r.(data.AccessGrant); ok && shown && g.User.Key != "" {
 		v.granted[g.User.Key] = true
@@ -181,7 +205,7 @@ func (v *view) sees(ctx context.Context, r data.Resource) (bool, error) {
 	return shown, err
 }
 
-func (v *view) shows(ctx context.Context, r data.Resource) (bool, error) {
+func (v *View) shows(ctx context.Context, r data.Resource) (bool, error) {
 	if r == nil || v.config.permit(readsOf(r)) != nil || !v.config.matches(r) {
 		return false, nil
 	}
@@ -210,7 +234,7 @@ func (v *view) shows(ctx context.Context, r data.Resource) (bool, error) {
 // belongsToShown reports whether a resource that passes the filters belongs to a resource
 // that the portal shows. A user identity belongs to its access grants, and a staff member
 // that serves spaces to these; others belong to none, and are shown.
-func (v *view) belongsToShown(ctx context.Context, r data.Resource) (bool, error) {
+func (v *View) belongsToShown(ctx context.Context, r data.Resource) (bool, error) {
 	u, ok := r.(data.UserIdentity)
 	switch {
 	case !ok:
@@ -233,7 +257,7 @@ func (v *view) belongsToShown(ctx context.Context, r data.Resource) (bool, error
 
 // belongs reports whether a resource belongs to the space of a landing page: it lies in it,
 // gives access to it or to what lies in it, serves it, or has access to it.
-func (v *view) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
+func (v *View) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
 	switch r := r.(type) {
 	case data.Space:
 		return liesIn(r, to), nil
@@ -249,14 +273,14 @@ func (v *view) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool,
 }
 
 // isGranted reports whether a user identity has an access grant that the portal shows.
-func (v *view) isGranted(ctx context.Context, key string) (bool, error) {
+func (v *View) isGranted(ctx context.Context, key string) (bool, error) {
 	err := v.learnGranted(ctx, key)
 	return v.granted[key], err
 }
 
 // learnGranted finds out which user identities have an access grant that the portal shows,
 // for all that are not known yet at once.
-func (v *view) learnGranted(ctx context.Context, keys ...string) error {
+func (v *View) learnGranted(ctx context.Context, keys ...string) error {
 	keys = slices.DeleteFunc(keys, func(key string) bool { _, known := v.granted[key]; return known })
 	if len(keys) == 0 || v.config.permit(ActionReadAccessGrants) != nil {
 		return nil
@@ -282,7 +306,7 @@ func (v *view) learnGranted(ctx context.Context, keys ...string) error {
 }
 
 // loadSpaces loads the spaces of access grants if they decide which grants are shown.
-func (v *view) loadSpaces(ctx context.Context, grants []data.AccessGrant) error {
+func (v *View) loadSpaces(ctx context.Context, grants []data.AccessGrant) error {
 	if v.target == (data.Ref{}) {
 		return nil
 	}
@@ -295,7 +319,7 @@ func (v *view) loadSpaces(ctx context.Context, grants []data.AccessGrant) error 
 
 // show returns what the portal shows of resources, nil for each that it hides, and how many
 // resources it read for that. It reads for all of them at once.
-func (v *view) show(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
+func (v *View) show(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
 	before := v.read
 	var grants []data.AccessGrant
 	var people []string
@@ -339,7 +363,7 @@ func (v *view) show(ctx context.Context, resources []data.Resource) (out []data.
 }
 
 // anyIn reports whether one of spaces is the space to, or lies in it.
-func (v *view) anyIn(ctx context.Context, spaces []data.Ref, to data.Ref) (bool, error) {
+func (v *View) anyIn(ctx context.Context, spaces []data.Ref, to data.Ref) (bool, error) {
 	if err := v.load(ctx, spaces...); err != nil {
 		return false, err
 	}
@@ -384,7 +408,7 @@ func filtered(kind data.Kind) bool {
 
 // seen returns the resource of the customer with that class and key. A resource that the
 // portal hides is not found, like one that does not exist.
-func (v *view) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
+func (v *View) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.resource(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -401,7 +425,7 @@ func (v *view) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 
 // seenAs is seen for a resource that is to be changed: it does not find a staff member as
 // a guest, or a guest as a staff member.
-func (v *view) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
+func (v *View) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.seen(ctx, ref)
 	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
 		err = notFound(ref)
@@ -409,16 +433,19 @@ func (v *view) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) 
 	return r, err
 }
 
-// shown returns a resource that the portal shows, without what it does not show.
-func (v *view) shown(ctx context.Context, ref data.Ref) (data.Resource, error) {
+// shown returns a resource that the portal shows, without what the portal does not show, and
+// the resources that it refers to.
+func (v *View) shown(ctx context.Context, ref data.Ref) (data.Resource, Related, error) {
+	related := newRelated()
 	r, err := v.seenAs(ctx, ref)
 	if err != nil {
-		return nil, err
+		return nil, related, err
 	}
 	if err := v.loadReferences(ctx, r); err != nil {
-		return nil, err
+		return nil, related, err
 	}
-	return v.trim(ctx, r, newRelated())
+	r, err = v.trim(ctx, r, related)
+	return r, related, err
 }
 
 // references returns what a resource refers to.
@@ -440,7 +467,7 @@ func references(r data.Resource) []data.Ref {
 }
 
 // loadReferences loads what resources refer to, and the sites of the spaces among that.
-func (v *view) loadReferences(ctx context.Context, resources ...data.Resource) error {
+func (v *View) loadReferences(ctx context.Context, resources ...data.Resource) error {
 	var refs, sites []data.Ref
 	for _, r := range resources {
 		refs = append(refs, references(r)...)
@@ -458,7 +485,7 @@ func (v *view) loadReferences(ctx context.Context, resources ...data.Resource) e
 
 // trim takes from a resource what the portal does not show: references to what is
 // hidden or not there, and details. Those that stay are in related.
-func (v *view) trim(ctx context.Context, r data.Resource, related Related) (data.Resource, error) {
+func (v *View) trim(ctx context.Context, r data.Resource, related Related) (data.Resource, error) {
 	shown := func(ref data.Ref) (bool, error) {
 		to, err := v.resource(ctx, ref)
 		if err != nil {
@@ -516,7 +543,7 @@ func (v *view) trim(ctx context.Context, r data.Resource, related Related) (data
 
 // alone is a resource that something refers to: without what it refers to itself, but
 // for the site that a space lies in.
-func (v *view) alone(ctx context.Context, r data.Resource) (data.Resource, error) {
+func (v *View) alone(ctx context.Context, r data.Resource) (data.Resource, error) {
 	switch r := r.(type) {
 	case data.UserIdentity:
 		r.Spaces = nil
@@ -540,7 +567,7 @@ func (v *view) alone(ctx context.Context, r data.Resource) (data.Resource, error
 
 // withoutDetails is an access grant without what is technical about it, where the
 // portal leaves that out.
-func (v *view) withoutDetails(r data.Resource) data.Resource {
+func (v *View) withoutDetails(r data.Resource) data.Resource {
 	if g, ok := r.(data.AccessGrant); ok && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 		g.PreferredCode, g.CustomMetadata = "", nil
 		g.Meta.ID = [16]byte{}

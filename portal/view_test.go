@@ -59,14 +59,14 @@ func keysOf[T data.Resource](items []T) (out []string) {
 
 func spaces(t *testing.T, s *portal.Session) []string {
 	t.Helper()
-	page, err := s.Spaces(t.Context(), data.Query{})
+	page, err := one(s).Spaces(t.Context(), data.Query{})
 	require.NoError(t, err)
 	return keysOf(page.Items)
 }
 
 func grants(t *testing.T, s *portal.Session, q data.Query) []string {
 	t.Helper()
-	page, err := s.AccessGrants(t.Context(), q)
+	page, err := one(s).AccessGrants(t.Context(), q)
 	require.NoError(t, err)
 	return keysOf(page.Items)
 }
@@ -91,7 +91,7 @@ func TestFilters(t *testing.T) {
 				s := f.session(t, portal.Config{Filters: test.filters})
 				require.ElementsMatch(t, append(strings.Fields("town 101 102 201"), test.listings...), spaces(t, s))
 				require.ElementsMatch(t, append(strings.Fields("b101 b201"), test.remaining...), grants(t, s, data.Query{}))
-				counts, err := s.Counts(t.Context())
+				counts, err := one(s).Counts(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, 2, counts[data.KindBooking])
 				_, counted := counts[data.KindReservation]
@@ -106,7 +106,7 @@ func TestFilters(t *testing.T) {
 func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
-		g, related, err := s.AccessGrant(t.Context(), "rn2")
+		g, related, err := one(s).AccessGrant(t.Context(), "rn2")
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindPropertyListing, "n2"), g.Spaces)
 		_, shown := related.Space("s1")
@@ -118,12 +118,12 @@ func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
 		require.True(t, shown)
 		require.Equal(t, "Bob", guest.Name)
 		require.NotContains(t, fmt.Sprintf("%+v %+v", g, related), "s1")
-		sam, related, err := s.StaffMember(t.Context(), "sam")
+		sam, related, err := one(s).StaffMember(t.Context(), "sam")
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), sam.Spaces)
 		require.NotContains(t, fmt.Sprintf("%+v %+v", sam, related), "s1")
 
-		page, err := s.AccessGrants(t.Context(), data.Query{})
+		page, err := one(s).AccessGrants(t.Context(), data.Query{})
 		require.NoError(t, err)
 		require.NotContains(t, fmt.Sprintf("%+v", page), "s1")
 
@@ -163,21 +163,21 @@ func TestWhatIsHiddenIsNotFound(t *testing.T) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		ctx := t.Context()
 		ways := map[string]func(key string) error{
-			"space":         func(key string) error { return dropBoth(s.Space(ctx, key)) },
-			"user identity": func(key string) error { return dropBoth(s.UserIdentity(ctx, key)) },
-			"staff member":  func(key string) error { return dropBoth(s.StaffMember(ctx, key)) },
-			"access grant":  func(key string) error { return dropBoth(s.AccessGrant(ctx, key)) },
-			"history":       func(key string) error { return drop(s.History(ctx, key, 0)) },
+			"space":         func(key string) error { return dropBoth(one(s).Space(ctx, key)) },
+			"user identity": func(key string) error { return dropBoth(one(s).UserIdentity(ctx, key)) },
+			"staff member":  func(key string) error { return dropBoth(one(s).StaffMember(ctx, key)) },
+			"access grant":  func(key string) error { return dropBoth(one(s).AccessGrant(ctx, key)) },
+			"history":       func(key string) error { return drop(one(s).History(ctx, key, 0)) },
 			"edit":          func(key string) error { return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: key, Name: "x"})) },
-			"plan cancel":   func(key string) error { return drop(s.PlanCancelAccessGrant(ctx, key)) },
+			"plan cancel":   func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindAccessGrant, key))) },
 			"cancel":        func(key string) error { return drop(s.CancelAccessGrant(ctx, key)) },
 			"edit staff":    func(key string) error { return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: key, Name: "x"})) },
 			"assign staff":  func(key string) error { return drop(s.AssignStaffMember(ctx, key, nil)) },
 			"remove staff":  func(key string) error { return drop(s.RemoveStaffMember(ctx, key)) },
-			"plan remove":   func(key string) error { return drop(s.PlanRemoveStaffMember(ctx, key)) },
+			"plan remove":   func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, key))) },
 			"rename":        func(key string) error { return drop(s.RenameSpace(ctx, key, "x")) },
 			"move":          func(key string) error { return drop(s.MoveSpace(ctx, key, "")) },
-			"plan delete":   func(key string) error { return drop(s.PlanDeleteSpace(ctx, key)) },
+			"plan delete":   func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindSpace, key))) },
 			"delete":        func(key string) error { return drop(s.DeleteSpace(ctx, key)) },
 			"move into":     func(key string) error { return drop(s.MoveSpace(ctx, "201", key)) },
 			"stay at": func(key string) error {
@@ -222,10 +222,10 @@ func TestWhatIsHiddenIsNotFound(t *testing.T) {
 			}
 		}
 		for _, key := range append(hidden, "absent") {
-			page, err := s.Spaces(ctx, data.Query{Keys: []string{key}})
+			page, err := one(s).Spaces(ctx, data.Query{Keys: []string{key}})
 			require.NoError(t, err)
 			require.Empty(t, page.Items)
-			page, err = s.Spaces(ctx, data.Query{ParentSiteKey: key})
+			page, err = one(s).Spaces(ctx, data.Query{ParentSiteKey: key})
 			require.NoError(t, err)
 			require.Empty(t, page.Items)
 			require.NotContains(t, strings.Join(spaces(t, s), " "), key)
@@ -241,7 +241,7 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		var got []string
 		for cursor := ""; ; {
-			page, err := s.AccessGrants(t.Context(), data.Query{Limit: 1, Cursor: cursor})
+			page, err := one(s).AccessGrants(t.Context(), data.Query{Limit: 1, Cursor: cursor})
 			require.NoError(t, err)
 			got = append(got, keysOf(page.Items)...)
 			if cursor = page.Next; cursor == "" {
@@ -252,11 +252,11 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 			for _, key := range strings.Fields("rs1 rn1 rn2 b101") {
 				require.NotContains(t, string(raw), key)
 			}
-			_, err = s.AccessGrants(t.Context(), data.Query{Cursor: cursor + "\n"})
+			_, err = one(s).AccessGrants(t.Context(), data.Query{Cursor: cursor + "\n"})
 			require.ErrorIs(t, err, data.ErrInvalidCursor)
 			for at := range raw {
 				raw[at] ^= 1
-				_, err := s.AccessGrants(t.Context(), data.Query{Cursor: base64.RawURLEncoding.EncodeToString(raw)})
+				_, err := one(s).AccessGrants(t.Context(), data.Query{Cursor: base64.RawURLEncoding.EncodeToString(raw)})
 				require.ErrorIs(t, err, data.ErrInvalidCursor)
 				raw[at] ^= 1
 			}
@@ -264,7 +264,7 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 		require.ElementsMatch(t, strings.Fields("rn1 rn2 b101 b201"), got)
 		plain, err := f.ws.AccessGrants(t.Context(), data.Query{CustomerKey: "My Company", Limit: 1})
 		require.NoError(t, err)
-		_, err = s.AccessGrants(t.Context(), data.Query{Cursor: plain.Next})
+		_, err = one(s).AccessGrants(t.Context(), data.Query{Cursor: plain.Next})
 		require.ErrorIs(t, err, data.ErrInvalidCursor, "a cursor of another list")
 	})
 }
@@ -281,12 +281,12 @@ func TestACursorIsOfItsPortal(t *testing.T) {
 		s := f.session(t, portal.Config{})
 		sameCustomer := f.session(t, portal.Config{})
 		_, stranger := f.open(t, portal.CreateRequest{CustomerData: &other})
-		page, err := s.Spaces(t.Context(), data.Query{Limit: 1})
+		page, err := one(s).Spaces(t.Context(), data.Query{Limit: 1})
 		require.NoError(t, err)
-		_, err = s.Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
+		_, err = one(s).Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
 		require.NoError(t, err)
 		for _, s := range []*portal.Session{stranger, sameCustomer} {
-			_, err = s.Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
+			_, err = one(s).Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
 			require.ErrorIs(t, err, data.ErrInvalidCursor)
 		}
 	})
@@ -307,19 +307,19 @@ func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 		require.Empty(t, grants(t, s, data.Query{SpaceKey: "201"}))
 		require.Empty(t, grants(t, s, data.Query{Keys: []string{"rn1"}}))
 		require.Equal(t, []string{"n2", "s1"}, spaces(t, s))
-		people, err := s.UserIdentities(t.Context(), data.Query{})
+		people, err := one(s).UserIdentities(t.Context(), data.Query{})
 		require.NoError(t, err)
 		require.Equal(t, []string{"bob"}, keysOf(people.Items))
-		_, _, err = s.UserIdentity(t.Context(), "ada")
+		_, _, err = one(s).UserIdentity(t.Context(), "ada")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, _, err = s.Space(t.Context(), "101")
+		_, _, err = one(s).Space(t.Context(), "101")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "x"})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		counts, err := s.Counts(t.Context())
+		counts, err := one(s).Counts(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, counts)
-		landing, err := s.LandingPage(t.Context())
+		landing, err := one(s).LandingPage(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ref(data.KindReservation, "rn2"), landing)
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Name: "edited"})
@@ -352,7 +352,7 @@ func TestADeepLinkGoesWithItsTarget(t *testing.T) {
 					require.Equal(t, target.Key, revoked[0].Because.Key)
 					_, err := f.ws.Push(t.Context(), *estate())
 					require.NoError(t, err)
-					_, err = s.Spaces(t.Context(), data.Query{})
+					_, err = one(s).Spaces(t.Context(), data.Query{})
 					require.ErrorIs(t, err, portal.ErrRevoked, "though it is there again")
 				})
 			})
@@ -365,7 +365,7 @@ func TestADeepLinkToASpaceShowsThatSpaceOnly(t *testing.T) {
 		s := f.session(t, portal.Config{DeepLink: ref(data.KindSpace, "town")})
 		require.Equal(t, []string{"town"}, spaces(t, s))
 		require.Empty(t, grants(t, s, data.Query{}))
-		people, err := s.UserIdentities(t.Context(), data.Query{})
+		people, err := one(s).UserIdentities(t.Context(), data.Query{})
 		require.NoError(t, err)
 		require.Empty(t, people.Items)
 	})
@@ -388,18 +388,18 @@ func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
 				s := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: test.page})
 				require.ElementsMatch(t, strings.Fields(test.spaces), spaces(t, s))
 				require.ElementsMatch(t, strings.Fields(test.grants), grants(t, s, data.Query{}))
-				people, err := s.UserIdentities(t.Context(), data.Query{})
+				people, err := one(s).UserIdentities(t.Context(), data.Query{})
 				require.NoError(t, err)
 				require.ElementsMatch(t, strings.Fields(test.people), keysOf(people.Items))
-				staff, err := s.StaffMembers(t.Context(), data.Query{})
+				staff, err := one(s).StaffMembers(t.Context(), data.Query{})
 				require.NoError(t, err)
 				require.ElementsMatch(t, strings.Fields(test.staff), keysOf(staff.Items))
 				for _, space := range estate().Spaces {
-					_, _, err := s.Space(t.Context(), space.Key)
+					_, _, err := one(s).Space(t.Context(), space.Key)
 					require.Equal(t, strings.Contains(" "+test.spaces+" ", " "+space.Key+" "), err == nil, space.Key)
 				}
 				if test.page.Key == "101" {
-					room, related, err := s.Space(t.Context(), "101")
+					room, related, err := one(s).Space(t.Context(), "101")
 					require.NoError(t, err)
 					require.Empty(t, room.ParentSiteKey, "the site is hidden")
 					_, shown := related.Space("lisbon")
@@ -416,16 +416,16 @@ func TestALandingPageThatIsGoneShowsNoMore(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		restricted := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101")})
 		full := f.session(t, portal.Config{LandingPage: ref(data.KindRoom, "101")})
-		landing, err := full.LandingPage(t.Context())
+		landing, err := one(full).LandingPage(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ref(data.KindRoom, "101"), landing)
 		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
 		require.NoError(t, err)
-		landing, err = full.LandingPage(t.Context())
+		landing, err = one(full).LandingPage(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, landing, "the start page")
 		require.NotEmpty(t, spaces(t, full))
-		landing, err = restricted.LandingPage(t.Context())
+		landing, err = one(restricted).LandingPage(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, landing)
 		require.Empty(t, spaces(t, restricted), "and not all of it")
@@ -436,7 +436,7 @@ func TestALandingPageThatIsGoneShowsNoMore(t *testing.T) {
 func TestDetailsAreLeftOut(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
-		g, _, err := s.AccessGrant(t.Context(), "rn1")
+		g, _, err := one(s).AccessGrant(t.Context(), "rn1")
 		require.NoError(t, err)
 		require.Empty(t, g.PreferredCode)
 		require.Empty(t, g.CustomMetadata)
@@ -459,7 +459,7 @@ func TestHistoryOfAnAccessGrant(t *testing.T) {
 			_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: name})
 			require.NoError(t, err)
 		}
-		history, err := s.History(t.Context(), "rn1", 0)
+		history, err := one(s).History(t.Context(), "rn1", 0)
 		require.NoError(t, err)
 		var got []string
 		for _, c := range history {
@@ -467,13 +467,13 @@ func TestHistoryOfAnAccessGrant(t *testing.T) {
 			got = append(got, string(c.Change))
 		}
 		require.Equal(t, []string{"updated", "updated", "created"}, got)
-		last, err := s.History(t.Context(), "rn1", 1)
+		last, err := one(s).History(t.Context(), "rn1", 1)
 		require.NoError(t, err)
 		require.Equal(t, history[:1], last)
 
 		allowed := portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Events: portal.Events{AllowedEvents: []string{"reservation.created"}}}}}
 		_, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: allowed})
-		history, err = s.History(t.Context(), "rn1", 0)
+		history, err = one(s).History(t.Context(), "rn1", 0)
 		require.NoError(t, err)
 		require.Len(t, history, 1)
 	})

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -25,7 +26,7 @@ import (
 // session may do it. It returns the resource that the draft is about, as the portal shows it
 // after the push, or nil for a dry run. An error means that nothing was written, unless it
 // matches [storage.ErrUnknown].
-func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*view, *draft) error) (data.Resource, error) {
+func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*View, *draft) error) (data.Resource, error) {
 	if on.token != "" && !textrules.IsToken(on.token) {
 		return nil, invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
 	}
@@ -33,12 +34,12 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 	if err != nil {
 		return nil, err
 	}
-	draftWith := func(v *view, keys []string) (*draft, error) {
+	draftWith := func(v *View, keys []string) (*draft, error) {
 		d := &draft{v: v, action: action, keys: keys}
 		d.data.CustomerKey = v.customer.Key
 		return d, prepare(v, d)
 	}
-	drafted := func(ctx context.Context, v *view) (*draft, error) {
+	drafted := func(ctx context.Context, v *View) (*draft, error) {
 		if on.token == "" {
 			return draftWith(v, random)
 		}
@@ -129,10 +130,10 @@ func (s *Session) rows() [][]byte {
 
 // remove deletes one resource that the portal shows. Permission is checked before the delete
 // is planned, so that a session without it learns nothing about what the delete would take.
-func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRun bool, on conditions) (data.DeleteReport, error) {
-	var v *view
+func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, on conditions) (data.DeleteReport, error) {
+	var v *View
 	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: s.portal.CustomerKey, Resources: []data.Ref{ref}}, data.DeleteOptions{
-		DryRun: dryRun, Actor: portalActor(s.portal.ID),
+		Actor: portalActor(s.portal.ID),
 		Prepare: func(ctx context.Context, at *data.Snapshot) (err error) {
 			if v, err = s.permitted(ctx, at, action); err != nil {
 				return err
@@ -151,7 +152,7 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRu
 		},
 	})
 	if errors.Is(err, data.ErrInvalid) { // the key cannot be one, and names nothing
-		if err = s.do(ctx, action, func(*view) error { return nil }); err == nil {
+		if err = s.View(ctx, func(v *View) error { return v.permit(action) }); err == nil {
 			err = notFound(ref)
 		}
 	}
@@ -162,8 +163,41 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, dryRu
 	return report, nil
 }
 
+// PlanDelete returns the report of the delete of a resource that the portal shows, without
+// deleting it: of CancelAccessGrant for an access grant, RemoveStaffMember for a staff member,
+// and DeleteSpace for a space, which need the same permission. A session cannot delete other
+// user identities; PlanDelete returns an error that matches [ErrInvalid] for one.
+func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport, error) {
+	var action Action
+	switch {
+	case ref.Kind == data.KindStaffMember:
+		action = ActionRemoveStaff
+	case ref.Kind.Class() == data.ClassSpace:
+		action = ActionDeleteSpace
+	case ref.Kind.Class() == data.ClassAccessGrant:
+		action = ActionCancelAccessGrant
+	default:
+		return data.DeleteReport{}, fmt.Errorf("%w: a session cannot delete a %s", ErrInvalid, ref.Kind)
+	}
+	if err := v.permit(action); err != nil {
+		return data.DeleteReport{}, err
+	}
+	if _, err := v.seenAs(ctx, ref); err != nil {
+		return data.DeleteReport{}, err
+	}
+	plan, err := v.at.PlanDelete(ctx, data.Selection{CustomerKey: v.customer.Key, Resources: []data.Ref{ref}})
+	if err != nil {
+		return data.DeleteReport{}, err
+	}
+	if err := v.seesAll(ctx, action, plan); err != nil {
+		return data.DeleteReport{}, err
+	}
+	v.trimReport(&plan)
+	return plan, nil
+}
+
 // trimReport removes from the report of a delete what the portal does not show.
-func (v *view) trimReport(report *data.DeleteReport) {
+func (v *View) trimReport(report *data.DeleteReport) {
 	for i, d := range report.Deleted {
 		if d.Kind.Class() == data.ClassAccessGrant && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 			report.Deleted[i].ID = uuid.Nil
@@ -173,7 +207,7 @@ func (v *view) trimReport(report *data.DeleteReport) {
 }
 
 // seesAll refuses a delete that would change what the portal does not show.
-func (v *view) seesAll(ctx context.Context, action Action, plan data.DeleteReport) error {
+func (v *View) seesAll(ctx context.Context, action Action, plan data.DeleteReport) error {
 	refs := make([]data.Ref, 0, len(plan.Deleted)+len(plan.Detached))
 	for _, d := range plan.Deleted {
 		refs = append(refs, data.Ref{Kind: d.Kind, Key: d.Key})
@@ -195,8 +229,8 @@ func (v *view) seesAll(ctx context.Context, action Action, plan data.DeleteRepor
 }
 
 // permitted returns the view of a state in which the session may do something.
-func (s *Session) permitted(ctx context.Context, at *data.Snapshot, action Action) (*view, error) {
-	v, err := s.view(ctx, at.Reader())
+func (s *Session) permitted(ctx context.Context, at *data.Snapshot, action Action) (*View, error) {
+	v, err := s.viewAt(ctx, at.Reader())
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +242,7 @@ func (s *Session) after(ctx context.Context, err error) error {
 	if !errors.Is(err, ErrExpired) {
 		return err
 	}
-	if viewErr := s.liveView(ctx, func(*view) error { return nil }); viewErr != nil && !errors.Is(viewErr, ErrExpired) {
+	if viewErr := s.View(ctx, func(*View) error { return nil }); viewErr != nil && !errors.Is(viewErr, ErrExpired) {
 		return errors.Join(err, viewErr)
 	}
 	return err

@@ -102,13 +102,13 @@ func TestEditAndCancelAnAccessGrant(t *testing.T) {
 		require.Equal(t, start, g.StartsAt, "what is not named stays")
 		require.Len(t, g.Spaces, 2)
 
-		plan, err := s.PlanCancelAccessGrant(t.Context(), "b101")
+		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindAccessGrant, "b101"))
 		require.NoError(t, err)
 		report, err := s.CancelAccessGrant(t.Context(), "b101")
 		require.NoError(t, err)
 		require.Equal(t, plan, report)
 		require.Len(t, report.Deleted, 1)
-		_, _, err = s.AccessGrant(t.Context(), "b101")
+		_, _, err = one(s).AccessGrant(t.Context(), "b101")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 	})
 }
@@ -129,15 +129,15 @@ func TestStaff(t *testing.T) {
 		require.ElementsMatch(t, []data.Ref{ref(data.KindRoom, "201"), ref(data.KindSite, "town")}, u.Spaces)
 		_, err = s.RemoveStaffMember(t.Context(), u.Key)
 		require.NoError(t, err)
-		_, _, err = s.StaffMember(t.Context(), u.Key)
+		_, _, err = one(s).StaffMember(t.Context(), u.Key)
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, _, err = s.StaffMember(t.Context(), "ada")
+		_, _, err = one(s).StaffMember(t.Context(), "ada")
 		require.ErrorIs(t, err, data.ErrResourceNotFound, "a guest is no staff member")
-		_, _, err = s.UserIdentity(t.Context(), "sam")
+		_, _, err = one(s).UserIdentity(t.Context(), "sam")
 		require.ErrorIs(t, err, data.ErrResourceNotFound, "and a staff member no guest")
 		_, err = s.RemoveStaffMember(t.Context(), "ada")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, err = s.UserIdentities(t.Context(), data.Query{Kinds: []data.Kind{data.KindStaffMember}})
+		_, err = one(s).UserIdentities(t.Context(), data.Query{Kinds: []data.Kind{data.KindStaffMember}})
 		require.ErrorIs(t, err, portal.ErrInvalid)
 	})
 }
@@ -164,7 +164,7 @@ func TestOrganizeSpaces(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "town", room.ParentSiteKey)
 
-		plan, err := s.PlanDeleteSpace(t.Context(), "town")
+		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindSpace, "town"))
 		require.NoError(t, err)
 		require.Equal(t, 3, plan.DeletedByKind()[data.KindRoom])
 		require.Equal(t, 1, plan.DeletedByKind()[data.KindBooking])
@@ -183,7 +183,7 @@ func TestADeleteDoesNotReachWhatIsHidden(t *testing.T) {
 		require.NoError(t, err)
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		for _, key := range []string{"102", "town"} {
-			_, err = s.PlanDeleteSpace(t.Context(), key)
+			_, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, key))
 			require.ErrorIs(t, err, portal.ErrRefused)
 			_, err = s.DeleteSpace(t.Context(), key)
 			var refused *portal.RefusedError

@@ -132,15 +132,19 @@ Next steps:
 
 // showSession prints the contents of a portal session.
 func (a *app) showSession(ctx context.Context, session *portal.Session) error {
-	counts, err := session.Counts(ctx)
+	var counts map[data.Kind]int
+	var grants portal.Page[data.AccessGrant]
+	err := session.View(ctx, func(v *portal.View) (err error) {
+		if counts, err = v.Counts(); err != nil {
+			return err
+		}
+		grants, err = v.AccessGrants(ctx, data.Query{Limit: 3})
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	a.print("  customer %q, until %s\n  %s\n", session.Portal().CustomerKey, data.FormatTime(session.Portal().ExpiresAt), kinds(counts))
-	grants, err := session.AccessGrants(ctx, data.Query{Limit: 3})
-	if err != nil {
-		return err
-	}
 	for _, g := range grants.Items {
 		spaces := make([]string, len(g.Spaces))
 		for i, ref := range g.Spaces {

@@ -57,6 +57,10 @@ func (d *Desk) Visit(ctx context.Context, link string) (stays int, open bool, er
 	if err != nil {
 		return 0, false, err
 	}
-	page, err := session.AccessGrants(ctx, data.Query{})
-	return len(page.Items), true, err
+	err = session.View(ctx, func(v *portal.View) error {
+		page, err := v.AccessGrants(ctx, data.Query{})
+		stays = len(page.Items)
+		return err
+	})
+	return stays, true, err
 }

@@ -61,6 +61,13 @@ func session(fn func(context.Context, *portal.Session) error) func(context.Conte
 	}
 }
 
+// viewed finds the world's session, and calls fn with a View of it.
+func viewed(fn func(context.Context, *portal.View) error) func(context.Context, host, *world) error {
+	return session(func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return fn(ctx, v) })
+	})
+}
+
 // three is the error of a call of three answers.
 func three[T, U any](_ T, _ U, err error) error { return err }
 
@@ -223,27 +230,31 @@ var calls = []call{
 	{name: "portal DeleteProfile", do: func(ctx context.Context, h host, w *world) error {
 		return h.portals.DeleteProfile(ctx, h.ws, w.brand)
 	}},
-	{name: "session Counts", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Counts(ctx)) })},
-	{name: "session LandingPage", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.LandingPage(ctx)) })},
-	{name: "session Appearance", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Appearance(ctx, "")) })},
-	{name: "session Space", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.Space(ctx, "a/001")) })},
-	{name: "session Spaces", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Spaces(ctx, data.Query{})) })},
-	{name: "session UserIdentity", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.UserIdentity(ctx, "a/001")) })},
-	{name: "session UserIdentities", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.UserIdentities(ctx, data.Query{}))
+	{name: "portal ViewSession", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.ViewSession(ctx, w.token, func(_ *portal.Session, v *portal.View) error {
+			return three(v.Space(ctx, "a/001"))
+		}))
+	}},
+	{name: "view LandingPage", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.LandingPage(ctx)) })},
+	{name: "view Appearance", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.Appearance(ctx, "")) })},
+	{name: "view Space", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.Space(ctx, "a/001")) })},
+	{name: "view Spaces", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.Spaces(ctx, data.Query{})) })},
+	{name: "view UserIdentity", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.UserIdentity(ctx, "a/001")) })},
+	{name: "view UserIdentities", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.UserIdentities(ctx, data.Query{}))
 	})},
-	{name: "session StaffMember", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.StaffMember(ctx, "a/staff")) })},
-	{name: "session StaffMembers", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.StaffMembers(ctx, data.Query{}))
+	{name: "view StaffMember", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.StaffMember(ctx, "a/staff")) })},
+	{name: "view StaffMembers", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.StaffMembers(ctx, data.Query{}))
 	})},
-	{name: "session AccessGrant", do: session(func(ctx context.Context, s *portal.Session) error { return three(s.AccessGrant(ctx, "a/001")) })},
-	{name: "session AccessGrants", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.AccessGrants(ctx, data.Query{SpaceKey: "a/001"}))
+	{name: "view AccessGrant", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.AccessGrant(ctx, "a/001")) })},
+	{name: "view AccessGrants", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.AccessGrants(ctx, data.Query{SpaceKey: "a/001"}))
 	})},
-	{name: "session AccessGrantsByPlace", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(portal.Place) portal.Window { return portal.Window{} }))
+	{name: "view AccessGrantsByPlace", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(portal.Place) portal.Window { return portal.Window{} }))
 	})},
-	{name: "session History", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.History(ctx, "a/001", 0)) })},
+	{name: "view History", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.History(ctx, "a/001", 0)) })},
 	{name: "session CreateAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
 			Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, "a/001")}, NewUser: &data.UserIdentity{Name: "New"},
@@ -251,9 +262,6 @@ var calls = []call{
 	})},
 	{name: "session EditAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.EditAccessGrant(ctx, data.AccessGrant{Key: "a/001", Spaces: data.Refs(data.KindRoom, "a/002")}))
-	})},
-	{name: "session PlanCancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.PlanCancelAccessGrant(ctx, "a/001"))
 	})},
 	{name: "session CancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CancelAccessGrant(ctx, "a/001"))
@@ -270,9 +278,6 @@ var calls = []call{
 	{name: "session EditUserIdentity", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.EditUserIdentity(ctx, data.UserIdentity{Key: "a/001", Name: "Edited"}))
 	})},
-	{name: "session PlanRemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.PlanRemoveStaffMember(ctx, "a/staff"))
-	})},
 	{name: "session RemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.RemoveStaffMember(ctx, "a/staff"))
 	})},
@@ -285,10 +290,13 @@ var calls = []call{
 	{name: "session MoveSpace", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.MoveSpace(ctx, "a/001", ""))
 	})},
-	{name: "session PlanDeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.PlanDeleteSpace(ctx, "a/site"))
+	{name: "view PlanDelete", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.PlanDelete(ctx, data.Ref{Kind: data.KindSpace, Key: "a/site"}))
 	})},
 	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.DeleteSpace(ctx, "a/site")) })},
+	{name: "session View", do: session(func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(*portal.View) error { return nil })
+	})},
 	{name: "session End", do: session(func(ctx context.Context, s *portal.Session) error { return s.End(ctx) })},
 	{name: "DB Check", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Check(ctx)) }},
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {

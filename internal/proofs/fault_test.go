@@ -239,7 +239,7 @@ func TestEveryMethodIsCalled(t *testing.T) {
 		called[c.name] = true
 	}
 	for prefix, of := range map[string]reflect.Type{
-		"DB ": reflect.TypeFor[*data.DB](), "consumer ": reflect.TypeFor[*data.Consumer](), "": reflect.TypeFor[*data.Workspace](), "portal ": reflect.TypeFor[*portal.Service](), "session ": reflect.TypeFor[*portal.Session](),
+		"DB ": reflect.TypeFor[*data.DB](), "consumer ": reflect.TypeFor[*data.Consumer](), "": reflect.TypeFor[*data.Workspace](), "portal ": reflect.TypeFor[*portal.Service](), "session ": reflect.TypeFor[*portal.Session](), "view ": reflect.TypeFor[*portal.View](),
 	} {
 		for m := range of.Methods() {
 			if m.Type.NumIn() > 1 && m.Type.In(1) == reflect.TypeFor[context.Context]() {

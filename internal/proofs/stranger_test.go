@@ -261,11 +261,16 @@ func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open ope
 	hashed("profile", brand.ID.String(), hexLetters)
 	hashed("workspace", ws.ID().String(), hexLetters)
 
-	sealed, err := open.session.Spaces(ctx, data.Query{Limit: 1})
-	require.NoError(t, err)
+	var sealed portal.Page[data.Space]
+	var sealedGrants portal.Page[data.AccessGrant]
+	require.NoError(t, open.session.View(ctx, func(v *portal.View) (err error) {
+		if sealed, err = v.Spaces(ctx, data.Query{Limit: 1}); err != nil {
+			return err
+		}
+		sealedGrants, err = v.AccessGrants(ctx, data.Query{SpaceKey: keyOf(word, data.KindRoom), Limit: 1})
+		return err
+	}))
 	hashed("cursor of its session", sealed.Next, wide)
-	sealedGrants, err := open.session.AccessGrants(ctx, data.Query{SpaceKey: keyOf(word, data.KindRoom), Limit: 1})
-	require.NoError(t, err)
 	hashed("cursor of its session, by time", sealedGrants.Next, wide)
 	plain, err := ws.Spaces(ctx, data.Query{CustomerKey: customerOf(word), Limit: 1})
 	require.NoError(t, err)
@@ -392,8 +397,8 @@ func (s *strangers) exports(t *testing.T) string {
 	return out.String()
 }
 
-// own is a call of every method of a session that takes more than a context, on what is
-// the attacker's own, so that each would do something.
+// own is a call of every method of a session and of its View that takes more than a context,
+// on what is the attacker's own, so that each would do something.
 func own() map[string][][]any {
 	key := func(kind data.Kind) string { return keyOf(attacker, kind) }
 	ref := func(kind data.Kind) data.Ref { return refOf(attacker, kind) }
@@ -417,20 +422,18 @@ func own() map[string][][]any {
 			{portal.AccessGrantRequest{Grant: data.AccessGrant{User: guest, Spaces: []data.Ref{room}}}},
 			{portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: []data.Ref{room}}, NewUser: &data.UserIdentity{Name: "New"}}},
 		},
-		"EditAccessGrant":       {{data.AccessGrant{Key: key(data.KindReservation), Name: "Edited"}}},
-		"PlanCancelAccessGrant": {{key(data.KindBooking)}},
-		"CancelAccessGrant":     {{key(data.KindBooking)}},
-		"AddStaffMember":        {{data.UserIdentity{Name: "New", Spaces: []data.Ref{room}}}},
-		"EditStaffMember":       {{data.UserIdentity{Key: key(data.KindStaffMember), Name: "Edited"}}},
-		"AssignStaffMember":     {{key(data.KindStaffMember), []data.Ref{ref(data.KindUnit)}}},
-		"EditUserIdentity":      {{data.UserIdentity{Key: guest.Key, Name: "Edited"}}},
-		"PlanRemoveStaffMember": {{key(data.KindStaffMember)}},
-		"RemoveStaffMember":     {{key(data.KindStaffMember)}},
-		"CreateSpace":           {{data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: site.Key}}, {data.Space{Kind: data.KindPropertyListing, Name: "New"}}},
-		"RenameSpace":           {{room.Key, "Renamed"}},
-		"MoveSpace":             {{key(data.KindSpace), site.Key}},
-		"PlanDeleteSpace":       {{room.Key}},
-		"DeleteSpace":           {{room.Key}},
+		"EditAccessGrant":   {{data.AccessGrant{Key: key(data.KindReservation), Name: "Edited"}}},
+		"PlanDelete":        {{ref(data.KindBooking)}, {ref(data.KindStaffMember)}, {room}},
+		"CancelAccessGrant": {{key(data.KindBooking)}},
+		"AddStaffMember":    {{data.UserIdentity{Name: "New", Spaces: []data.Ref{room}}}},
+		"EditStaffMember":   {{data.UserIdentity{Key: key(data.KindStaffMember), Name: "Edited"}}},
+		"AssignStaffMember": {{key(data.KindStaffMember), []data.Ref{ref(data.KindUnit)}}},
+		"EditUserIdentity":  {{data.UserIdentity{Key: guest.Key, Name: "Edited"}}},
+		"RemoveStaffMember": {{key(data.KindStaffMember)}},
+		"CreateSpace":       {{data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: site.Key}}, {data.Space{Kind: data.KindPropertyListing, Name: "New"}}},
+		"RenameSpace":       {{room.Key, "Renamed"}},
+		"MoveSpace":         {{key(data.KindSpace), site.Key}},
+		"DeleteSpace":       {{room.Key}},
 	}
 }
 
@@ -443,12 +446,15 @@ func anyTime(portal.Place) portal.Window { return portal.Window{} }
 func TestASessionCannotNameWhatIsAnothers(t *testing.T) {
 	t.Parallel()
 	calls := own()
-	for m := range reflect.TypeFor[*portal.Session]().Methods() {
-		takes := m.Type.NumIn() - 1
-		if takes > 0 && m.Type.In(1) == reflect.TypeFor[context.Context]() {
-			takes--
+	for _, of := range []reflect.Type{reflect.TypeFor[*portal.Session](), reflect.TypeFor[*portal.View]()} {
+		for m := range of.Methods() {
+			takes := m.Type.NumIn() - 1
+			if takes > 0 && m.Type.In(1) == reflect.TypeFor[context.Context]() {
+				takes--
+			}
+			isCalled := takes > 0 && m.Name != "Format" && m.Name != "View" // which gives the View that is called
+			require.Equal(t, isCalled, calls[m.Name] != nil, m.Name)
 		}
-		require.Equal(t, takes > 0 && m.Name != "Format", calls[m.Name] != nil, m.Name)
 	}
 	t.Run("memory, more of them", func(t *testing.T) {
 		t.Parallel()
@@ -510,11 +516,22 @@ func fewer(otherwise int) int {
 	return otherwise
 }
 
-// callSession calls a method of a session, and shows all that it gives, with an identifier
-// masked.
-func callSession(t *testing.T, s *portal.Session, name, id string, args []any) string {
+// callSession calls a method of a session or of its View, and shows all that it gives, with
+// an identifier masked.
+func callSession(t *testing.T, s *portal.Session, name, id string, args []any) (answer string) {
 	t.Helper()
-	method := reflect.ValueOf(s).MethodByName(name)
+	if method := reflect.ValueOf(s).MethodByName(name); method.IsValid() {
+		return callMethod(t, method, id, args)
+	}
+	require.NoError(t, s.View(t.Context(), func(v *portal.View) error {
+		answer = callMethod(t, reflect.ValueOf(v).MethodByName(name), id, args)
+		return nil
+	}))
+	return answer
+}
+
+func callMethod(t *testing.T, method reflect.Value, id string, args []any) string {
+	t.Helper()
 	var in []reflect.Value
 	if method.Type().In(0) == reflect.TypeFor[context.Context]() {
 		in = append(in, reflect.ValueOf(t.Context()))

@@ -66,12 +66,16 @@ func (v *visit) setCookie(name, value string, until time.Time, embedded bool) {
 // anymore. It is not signed: a visitor who changes it is told something else, and opens
 // nothing.
 
+// secretBytes is the number of random bytes in the token of a session and in the secret of a
+// browser.
+const secretBytes = 16
+
 // timedCookie reads the secret and the time of a cookie. Both are zero if the browser
 // sends no such cookie or one that this handler did not set; a cookie without a time has
 // the zero time.
 func (v *visit) timedCookie(name string) (secret string, until time.Time) {
 	secret, end, timed := strings.Cut(v.cookie(name), ".")
-	if b, ok := base64url.Decode(secret); !ok || len(b) != portal.SessionBytes {
+	if b, ok := base64url.Decode(secret); !ok || len(b) != secretBytes {
 		return "", time.Time{}
 	}
 	if seconds, err := strconv.ParseInt(end, 36, 64); timed && err == nil && seconds > 0 {
@@ -103,7 +107,7 @@ func (v *visit) browser() (b browser) {
 // portal expires.
 func (v *visit) keepBrowser(b browser, p portal.CustomerPortal) {
 	if b.secret == "" {
-		var random [portal.SessionBytes]byte
+		var random [secretBytes]byte
 		_, _ = rand.Read(random[:]) // never fails
 		b = browser{secret: base64url.Encode(random[:])}
 	}

@@ -253,13 +253,15 @@ var formPages = []string{
 // relocale changes the language of a page with a form, which is then shown again.
 func (v *visit) relocale() error {
 	v.keepLocale(v.r.PostForm.Get(localeField))
-	look, err := v.session.Appearance(v.ctx(), v.wantedLocale(v.config().Locale))
-	if err != nil {
+	err := v.read(func() error {
+		look, err := v.view.Appearance(v.ctx(), v.wantedLocale(v.config().Locale))
+		if err == nil {
+			v.setLook(look)
+		}
 		return err
-	}
-	v.setLook(look)
-	v.relocaled = true
-	return nil
+	})
+	v.relocaled = err == nil
+	return err
 }
 
 // resend returns the inputs of a form whose session is over, so that the visitor can send
@@ -303,7 +305,7 @@ type conflictPage struct {
 	Back      string
 }
 
-// showConflicts shows the page of a conflict. show returns a value of a field as the page
+// showConflicts shows the page of a conflict, in a View. show returns a value of a field as the page
 // shows it.
 func (v *visit) showConflicts(f *form, name, back string, show func(name, value string) ([]string, error)) error {
 	f.settle()
@@ -337,19 +339,23 @@ func (v *visit) spaceNames(keys []string) (out []string, err error) {
 	if len(keys) == 0 || !v.can(portal.ActionReadSpaces) {
 		return nil, nil
 	}
-	page, err := v.session.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
+	page, err := v.view.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
 	for _, s := range page.Items {
 		out = append(out, s.Name)
 	}
 	return out, err
 }
 
-// editing runs one edit: it reads the resource, compares, and writes. It runs again where
-// the resource changes between the reading and the writing.
-func (v *visit) editing(edit func() error) error {
+// editing runs one edit. compare reads the resource and compares it with what was typed; it
+// runs in a View, and may answer with a page instead of an edit. write makes the edit. Both
+// run again if the resource changes in between.
+func (v *visit) editing(compare, write func() error) error {
 	var err error
 	for range 4 {
-		if err = edit(); !errors.Is(err, portal.ErrChanged) {
+		if err = v.read(compare); err != nil || v.answered() {
+			return err
+		}
+		if err = write(); !errors.Is(err, portal.ErrChanged) {
 			return err
 		}
 	}
@@ -408,7 +414,12 @@ func planned(meta data.Meta, plan data.DeleteReport) string {
 // A page that is sent twice gets the same answer twice: what it asks for is done.
 func (d deletion) save(v *visit) error {
 	key, shown := v.r.URL.Query().Get("key"), v.r.PostForm.Get(plannedField)
-	_, meta, plan, err := d.page(v, key)
+	var meta data.Meta
+	var plan data.DeleteReport
+	err := v.read(func() (err error) {
+		_, meta, plan, err = d.page(v, key)
+		return err
+	})
 	switch {
 	case err == nil && shown == "": // the request did not come from a page
 		err = d.remove(v, key)
@@ -419,7 +430,7 @@ func (d deletion) save(v *visit) error {
 	}
 	switch {
 	case errors.Is(err, portal.ErrChanged):
-		return d.ask(v, 409)
+		return v.read(func() error { return d.ask(v, 409) })
 	case err != nil && !(shown != "" && errors.Is(err, data.ErrResourceNotFound)):
 		return err
 	}

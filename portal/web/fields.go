@@ -205,14 +205,14 @@ func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePi
 		}
 	}
 	if len(chosen) > 0 {
-		page, err := v.session.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
+		page, err := v.view.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
 		if err != nil {
 			return out, err
 		}
 		out.Chosen = page.Related.GrantPlace(spaceRefs(chosen))
 		add(page, true)
 	}
-	page, err := v.session.Spaces(ctx, data.Query{Kinds: chosenKinds, Text: find, Limit: pickLimit})
+	page, err := v.view.Spaces(ctx, data.Query{Kinds: chosenKinds, Text: find, Limit: pickLimit})
 	if err != nil {
 		return out, err
 	}
@@ -229,7 +229,7 @@ func (v *visit) withSites(spaces []spaceOption) ([]spaceOption, error) {
 	if !v.can(portal.ActionReadSpaces) {
 		return spaces, nil
 	}
-	page, err := v.session.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickLimit})
+	page, err := v.view.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickLimit})
 	if err != nil {
 		return nil, err
 	}

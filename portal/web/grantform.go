@@ -55,7 +55,7 @@ func (v *visit) newGrant(f *form, guestKey string) (*grantForm, error) {
 	f.creates, f.zoned = true, true
 	out := &grantForm{form: f, New: true, Ends: !v.speech.lasting, Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrants)}
 	if guestKey != "" {
-		u, _, err := v.session.UserIdentity(v.ctx(), guestKey)
+		u, _, err := v.view.UserIdentity(v.ctx(), guestKey)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +104,7 @@ func (v *visit) guestOptions(f *grantForm) error {
 	f.Find = f.guestText
 	chosen := f.Values["guest"]
 	if chosen != "" {
-		u, _, err := v.session.UserIdentity(v.ctx(), chosen)
+		u, _, err := v.view.UserIdentity(v.ctx(), chosen)
 		if err != nil && !errors.Is(err, data.ErrResourceNotFound) {
 			return err
 		}
@@ -115,7 +115,7 @@ func (v *visit) guestOptions(f *grantForm) error {
 	if f.Find == "" {
 		return nil
 	}
-	found, err := v.session.UserIdentities(v.ctx(), data.Query{Text: f.Find, Limit: guestLimit})
+	found, err := v.view.UserIdentities(v.ctx(), data.Query{Text: f.Find, Limit: guestLimit})
 	if err != nil {
 		return err
 	}
@@ -150,24 +150,31 @@ func showNewGrant(v *visit) error {
 func saveNewGrant(v *visit) error {
 	f := v.typed(newGrantFields)
 	f.begin(v)
-	page, err := v.newGrant(f, v.r.URL.Query().Get("guest"))
-	if err != nil {
-		return err
-	}
 	chosen := splitKeys(f.Values[spacesField])
-	place, known, err := v.placeOf(chosen)
-	if err != nil {
+	var page *grantForm
+	var place portal.Place
+	known := false
+	err := v.read(func() (err error) {
+		if page, err = v.newGrant(f, v.r.URL.Query().Get("guest")); err != nil {
+			return err
+		}
+		if place, known, err = v.placeOf(chosen); err != nil {
+			return err
+		}
+		carried := v.carriedZone()
+		switch {
+		case carried != nil:
+			f.Zone = carried
+		case known:
+			f.Zone = v.zone(place)
+		}
+		if v.redrawing(f) {
+			return v.showGrantForm(page)
+		}
+		return nil
+	})
+	if err != nil || v.answered() {
 		return err
-	}
-	carried := v.carriedZone()
-	switch {
-	case carried != nil:
-		f.Zone = carried
-	case known:
-		f.Zone = v.zone(place)
-	}
-	if v.redrawing(f) {
-		return v.showGrantForm(page)
 	}
 	req := portal.AccessGrantRequest{Grant: data.AccessGrant{
 		Name: f.Values["name"], StartsAt: f.time(v, "starts_at"), EndsAt: f.time(v, "ends_at"),
@@ -193,23 +200,25 @@ func saveNewGrant(v *visit) error {
 	}
 	made, err := v.session.CreateAccessGrant(v.ctx(), req, options...)
 	if err == nil && f.Faulty() {
-		return v.showGrantForm(page)
+		return v.read(func() error { return v.showGrantForm(page) })
 	}
 	var exists *portal.ExistsError
 	switch {
 	case err == nil:
 		return v.done("created", pageGrant, "key", made.Key)
 	case errors.As(err, &exists):
-		g, related, err := v.session.AccessGrant(v.ctx(), exists.Key)
-		if err != nil {
-			return err
-		}
-		return v.showExists(f, v.row(g, related).Name, v.Link(pageGrant, "key", g.Key), v.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
+		return v.read(func() error {
+			g, related, err := v.view.AccessGrant(v.ctx(), exists.Key)
+			if err != nil {
+				return err
+			}
+			return v.showExists(f, v.row(g, related).Name, v.Link(pageGrant, "key", g.Key), v.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
+		})
 	}
 	if err := f.take(v, err, grantFaults); err != nil {
 		return err
 	}
-	return v.showGrantForm(page)
+	return v.read(func() error { return v.showGrantForm(page) })
 }
 
 // editLink returns the path of a page that changes a resource, or "" if the portal does not
@@ -226,7 +235,7 @@ func (v *visit) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant, m
 	if err := v.session.Can(portal.ActionEditAccessGrant); err != nil {
 		return nil, data.AccessGrant{}, nil, err
 	}
-	g, related, err := v.session.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
+	g, related, err := v.view.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
 	if err != nil {
 		return nil, g, nil, err
 	}
@@ -265,10 +274,14 @@ func showEditGrant(v *visit) error {
 }
 
 func saveEditGrant(v *visit) error {
-	return v.editing(func() error {
-		f := v.typed(editGrantFields)
-		page, g, current, err := v.editGrant(f, true)
-		if err != nil {
+	var f *form
+	var page *grantForm
+	var g data.AccessGrant
+	var edit data.AccessGrant
+	compare := func() (err error) {
+		f = v.typed(editGrantFields)
+		var current map[string]string
+		if page, g, current, err = v.editGrant(f, true); err != nil {
 			return err
 		}
 		f.compare(v, current)
@@ -293,7 +306,7 @@ func saveEditGrant(v *visit) error {
 				f.require(v, name)
 			}
 		}
-		edit := data.AccessGrant{
+		edit = data.AccessGrant{
 			Key: g.Key, Name: f.give("name"), PreferredCode: f.give("preferred_code"),
 			StartsAt: f.changedTime(v, "starts_at"), EndsAt: f.changedTime(v, "ends_at"),
 			Clear: f.clears("name", "starts_at", "ends_at", "preferred_code"),
@@ -307,12 +320,15 @@ func saveEditGrant(v *visit) error {
 		if f.Faulty() {
 			return v.showGrantForm(page)
 		}
+		return nil
+	}
+	return v.editing(compare, func() error {
 		if len(f.changed) > 0 {
 			if _, err := v.session.EditAccessGrant(v.ctx(), edit, portal.IfUnchanged(g.Meta)); err != nil {
 				if err := f.take(v, err, grantFaults); err != nil {
 					return err
 				}
-				return v.showGrantForm(page)
+				return v.read(func() error { return v.showGrantForm(page) })
 			}
 		}
 		return v.done("saved", pageGrant, "key", g.Key)
@@ -407,11 +423,11 @@ func (v *visit) plan(report data.DeleteReport, itself data.Ref) (deleted, kept [
 var cancelGrant = deletion{
 	titleKey: "cancel.title",
 	page: func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error) {
-		g, related, err := v.session.AccessGrant(v.ctx(), key)
+		g, related, err := v.view.AccessGrant(v.ctx(), key)
 		if err != nil {
 			return cancelPage{}, g.Meta, data.DeleteReport{}, err
 		}
-		report, err := v.session.PlanCancelAccessGrant(v.ctx(), g.Key)
+		report, err := v.view.PlanDelete(v.ctx(), g.Ref())
 		out := cancelPage{Name: v.row(g, related).Name, Text: v.T("cancel.grant"), Button: v.T("cancel.grant.button"), Back: v.Link(pageGrant, "key", g.Key)}
 		out.Deleted, out.Kept = v.plan(report, g.Ref())
 		return out, g.Meta, report, err

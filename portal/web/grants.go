@@ -151,9 +151,9 @@ func (v *visit) grants(f grantFilter, limit int, cursor string) (portal.Page[dat
 	}
 	q.From, q.Until, q.StartsFrom, q.EndsUntil = w.From, w.Until, w.StartsFrom, w.EndsUntil
 	if days == nil {
-		return v.session.AccessGrants(v.ctx(), q)
+		return v.view.AccessGrants(v.ctx(), q)
 	}
-	return v.session.AccessGrantsByPlace(v.ctx(), q, func(p portal.Place) portal.Window {
+	return v.view.AccessGrantsByPlace(v.ctx(), q, func(p portal.Place) portal.Window {
 		zone := v.zone(p)
 		days := f.days(now, zone)
 		return f.window(now, days.from(zone, 0), days.until(zone, 0))
@@ -290,7 +290,7 @@ func showGrants(v *visit) error {
 		return err
 	}
 	if f.Text != "" && v.can(portal.ActionReadUserIdentities) {
-		guests, err := v.session.UserIdentities(v.ctx(), data.Query{Text: f.Text, Limit: 5})
+		guests, err := v.view.UserIdentities(v.ctx(), data.Query{Text: f.Text, Limit: 5})
 		if err != nil {
 			return err
 		}
@@ -327,7 +327,7 @@ type pair struct {
 const historyLimit = 20
 
 func showGrant(v *visit) error {
-	g, related, err := v.session.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
+	g, related, err := v.view.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
@@ -347,7 +347,7 @@ func showGrant(v *visit) error {
 		}
 	}
 	if len(sites) > 0 {
-		page, err := v.session.Spaces(v.ctx(), data.Query{Keys: sites, Limit: 1000})
+		page, err := v.view.Spaces(v.ctx(), data.Query{Keys: sites, Limit: 1000})
 		if err != nil {
 			return err
 		}
@@ -363,7 +363,7 @@ func showGrant(v *visit) error {
 			out.Meta = append(out.Meta, pair{name, value})
 		}
 		slices.SortFunc(out.Meta, func(a, b pair) int { return strings.Compare(a.Name, b.Name) })
-		if out.History, err = v.session.History(v.ctx(), g.Key, historyLimit); err != nil {
+		if out.History, err = v.view.History(v.ctx(), g.Key, historyLimit); err != nil {
 			return err
 		}
 		for i := range out.History {

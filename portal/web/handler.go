@@ -145,6 +145,13 @@ func privateHost(host string) bool {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
 	v := &visit{h: h, w: w, r: r}
+	v.answer()
+	v.send()
+}
+
+// answer makes the answer to the request.
+func (v *visit) answer() {
+	h, w, r := v.h, v.w, v.r
 	rest, ours := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(h.prefix, "/")+"/")
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -66,8 +67,7 @@ func (v *visit) link(path string) {
 	case !known && (v.wasSentBack() || isPost && asksForClick && v.r.PostFormValue(previewField) == ""):
 		v.noCookie(code, p)
 	case v.r.Method == http.MethodHead:
-		v.w.Header().Set("Content-Type", contentType)
-		v.w.WriteHeader(http.StatusOK)
+		v.respond(http.StatusOK, contentType, nil)
 	case !isPost && (isPrefetch(v.r) || !known && isPreviewAgent(v.r)):
 		v.render(http.StatusOK, "preview", "click.title", nil)
 	case asksForClick && !(isPost && known):
@@ -109,11 +109,19 @@ func (v *visit) goOn(p portal.CustomerPortal) bool {
 	if token == "" {
 		return false
 	}
-	session, err := v.h.portals.Session(v.ctx(), token)
-	if err != nil || session.Portal().ID != p.ID {
+	var first data.Ref
+	var firstErr error
+	isSame := false
+	session, err := v.h.portals.ViewSession(v.ctx(), token, func(session *portal.Session, view *portal.View) error {
+		if isSame = session.Portal().ID == p.ID; isSame {
+			first, firstErr = view.LandingPage(v.ctx())
+		}
+		return nil
+	})
+	if err != nil || !isSame {
 		return false // it is over; the link may open another
 	}
-	v.enter(session)
+	v.enter(session, first, firstErr)
 	return true
 }
 
@@ -126,33 +134,31 @@ func (v *visit) open(code string, p portal.CustomerPortal, holder portal.Secret)
 	}
 	v.makeRoom(p.Config.IsEmbedded)
 	v.setTimedCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt(), cookieGrace, p.Config.IsEmbedded)
-	v.enter(session)
+	var first data.Ref
+	err = session.View(v.ctx(), func(view *portal.View) error {
+		first, err = view.LandingPage(v.ctx())
+		return err
+	})
+	v.enter(session, first, err)
 }
 
-// enter leads to the first page of a session.
-func (v *visit) enter(session *portal.Session) {
-	v.session, v.home = session, v.h.prefix+"p/"+shortName(session.Portal())+"/"
-	if err := v.land(); err != nil {
-		v.session = nil
+// enter leads to the first page of a session, or shows why that could not be read.
+func (v *visit) enter(session *portal.Session, first data.Ref, err error) {
+	if err != nil {
 		v.refuse(err)
+		return
 	}
+	v.session, v.home = session, v.h.prefix+"p/"+shortName(session.Portal())+"/"
+	if page := pageOf(first); page != "" {
+		v.redirect(v.Link(page, "key", first.Key))
+		return
+	}
+	v.redirect(v.home)
 }
 
 // cookieGrace is how much longer than a session its cookie is kept, so that a visitor is
 // told why the session is over, and not only that nothing is open.
 const cookieGrace = 24 * time.Hour
-
-// land leads to the page that the portal opens with.
-func (v *visit) land() error {
-	ref, err := v.session.LandingPage(v.ctx())
-	if err != nil {
-		return err
-	}
-	if page := pageOf(ref); page != "" {
-		return v.to(page, "key", ref.Key)
-	}
-	return v.to("")
-}
 
 // noCookie shows the page for a browser that does not keep cookies here. It may keep them in
 // a new tab or with other settings, so the page offers the link again.

@@ -56,7 +56,7 @@ func (v *visit) people(path string, read func(data.Query) (portal.Page[data.User
 
 func showGuests(v *visit) error {
 	out, err := v.people(pageGuests, func(q data.Query) (portal.Page[data.UserIdentity], error) {
-		return v.session.UserIdentities(v.ctx(), q)
+		return v.view.UserIdentities(v.ctx(), q)
 	})
 	if err != nil {
 		return err
@@ -75,13 +75,13 @@ type guestPage struct {
 }
 
 func showGuest(v *visit) error {
-	u, _, err := v.session.UserIdentity(v.ctx(), v.r.URL.Query().Get("key"))
+	u, _, err := v.view.UserIdentity(v.ctx(), v.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
 	out := guestPage{Guest: u, CanUse: v.can(portal.ActionCreateAccessGrant), Grants: v.can(portal.ActionReadAccessGrants)}
 	if out.Grants {
-		page, err := v.session.AccessGrants(v.ctx(), data.Query{UserKey: u.Key, Limit: pageLimit, Cursor: v.r.URL.Query().Get("cursor")})
+		page, err := v.view.AccessGrants(v.ctx(), data.Query{UserKey: u.Key, Limit: pageLimit, Cursor: v.r.URL.Query().Get("cursor")})
 		if err != nil {
 			return err
 		}

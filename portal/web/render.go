@@ -97,14 +97,10 @@ func (v *visit) render(status int, name, titleKey string, content any, titlePair
 	s := screen{v, name, v.speech.text(titleKey, titlePairs...), content}
 	if err := v.h.views.pages[name].ExecuteTemplate(&b, "layout", s); err != nil {
 		v.h.db.Logger().ErrorContext(v.ctx(), "a page could not be made", "page", name, "error", err)
-		http.Error(v.w, "", http.StatusInternalServerError)
+		v.respond(http.StatusInternalServerError, "", nil)
 		return
 	}
-	v.w.Header().Set("Content-Type", contentType)
-	v.w.WriteHeader(status)
-	if v.r.Method != http.MethodHead {
-		_, _ = v.w.Write(b.Bytes()) // a visitor who has gone is told nothing
-	}
+	v.respond(status, contentType, b.Bytes())
 }
 
 // show renders a page of the open portal.
@@ -120,10 +116,7 @@ func (v *visit) asset(name string) {
 		v.notFound()
 		return
 	}
-	v.w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
-	if v.r.Method != http.MethodHead {
-		_, _ = v.w.Write(b)
-	}
+	v.respond(http.StatusOK, mime.TypeByExtension(path.Ext(name)), b)
 }
 
 // The methods from here on are called by templates.

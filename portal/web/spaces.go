@@ -47,13 +47,13 @@ func showSpaces(v *visit) error {
 	if tree {
 		q.Kinds, q.Limit = []data.Kind{data.KindSite}, treeSites
 	}
-	page, err := v.session.Spaces(v.ctx(), q)
+	page, err := v.view.Spaces(v.ctx(), q)
 	if err != nil {
 		return err
 	}
 	if tree && len(page.Items) == 0 && cursor == "" { // there is no site, so that there is no tree
 		tree, out.All = false, true
-		if page, err = v.session.Spaces(v.ctx(), data.Query{Limit: pageLimit}); err != nil {
+		if page, err = v.view.Spaces(v.ctx(), data.Query{Limit: pageLimit}); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func showSpaces(v *visit) error {
 			out.Rows = append(out.Rows, row)
 			continue
 		}
-		inside, err := v.session.Spaces(v.ctx(), data.Query{ParentSiteKey: s.Key, Limit: treeSpaces})
+		inside, err := v.view.Spaces(v.ctx(), data.Query{ParentSiteKey: s.Key, Limit: treeSpaces})
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func showSpaces(v *visit) error {
 	if cursor != "" {
 		out.First = v.Link(pageSpaces, pairs...)
 	}
-	counts, err := v.session.Counts(v.ctx())
+	counts, err := v.view.Counts()
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ type spacePage struct {
 
 func showSpace(v *visit) error {
 	asked := v.r.URL.Query()
-	s, related, err := v.session.Space(v.ctx(), asked.Get("key"))
+	s, related, err := v.view.Space(v.ctx(), asked.Get("key"))
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func showSpace(v *visit) error {
 		out.Site = &site
 	}
 	if s.Kind == data.KindSite {
-		inside, err := v.session.Spaces(v.ctx(), data.Query{ParentSiteKey: s.Key, Limit: pageLimit, Cursor: asked.Get("cursor")})
+		inside, err := v.view.Spaces(v.ctx(), data.Query{ParentSiteKey: s.Key, Limit: pageLimit, Cursor: asked.Get("cursor")})
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func showSpace(v *visit) error {
 		}
 	}
 	if out.Grants {
-		page, err := v.session.AccessGrants(v.ctx(), data.Query{SpaceKey: s.Key, From: v.h.db.Now(), Limit: 10})
+		page, err := v.view.AccessGrants(v.ctx(), data.Query{SpaceKey: s.Key, From: v.h.db.Now(), Limit: 10})
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func showSpace(v *visit) error {
 		out.RowsAll = v.Link(pageGrants, "space", s.Key, "state", stateAll)
 	}
 	if v.can(portal.ActionReadStaff) {
-		page, err := v.session.StaffMembers(v.ctx(), data.Query{SpaceKey: s.Key, Limit: 20})
+		page, err := v.view.StaffMembers(v.ctx(), data.Query{SpaceKey: s.Key, Limit: 20})
 		if err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ const siteLimit = 200
 
 func (v *visit) showSpaceForm(f spaceForm, title string) error {
 	if f.What != "rename" {
-		sites, err := v.session.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: siteLimit})
+		sites, err := v.view.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: siteLimit})
 		if err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func saveNewSpace(v *visit) error {
 	f := v.typed(newSpaceFields)
 	f.begin(v)
 	if v.redrawing(f) {
-		return v.showNewSpaceForm(f)
+		return v.read(func() error { return v.showNewSpaceForm(f) })
 	}
 	f.creates = true
 	kinds := v.newKinds(f.Values["kind"])
@@ -246,16 +246,18 @@ func saveNewSpace(v *visit) error {
 	case err == nil:
 		return v.done("created", pageSpace, "key", made.Key)
 	case errors.As(err, &exists):
-		s, _, err := v.session.Space(v.ctx(), exists.Key)
-		if err != nil {
-			return err
-		}
-		return v.showExists(f, s.Name, v.Link(pageSpace, "key", s.Key), v.editLink(portal.ActionRenameSpace, pageRenameSpace, s.Key))
+		return v.read(func() error {
+			s, _, err := v.view.Space(v.ctx(), exists.Key)
+			if err != nil {
+				return err
+			}
+			return v.showExists(f, s.Name, v.Link(pageSpace, "key", s.Key), v.editLink(portal.ActionRenameSpace, pageRenameSpace, s.Key))
+		})
 	}
 	if err := f.take(v, err, nil); err != nil {
 		return err
 	}
-	return v.showNewSpaceForm(f)
+	return v.read(func() error { return v.showNewSpaceForm(f) })
 }
 
 // space is the space that a page is about, where an action is allowed.
@@ -263,7 +265,7 @@ func (v *visit) space(action portal.Action) (data.Space, string, error) {
 	if err := v.session.Can(action); err != nil {
 		return data.Space{}, "", err
 	}
-	s, _, err := v.session.Space(v.ctx(), v.r.URL.Query().Get("key"))
+	s, _, err := v.view.Space(v.ctx(), v.r.URL.Query().Get("key"))
 	return s, v.Link(pageSpace, "key", s.Key), err
 }
 
@@ -293,13 +295,15 @@ func (e spaceEdit) show(v *visit) error {
 }
 
 func (e spaceEdit) save(v *visit) error {
-	return v.editing(func() error {
-		s, back, err := v.space(e.action)
-		if err != nil {
+	var s data.Space
+	var back string
+	var f *form
+	name := e.fields[0].name
+	compare := func() (err error) {
+		if s, back, err = v.space(e.action); err != nil {
 			return err
 		}
-		name := e.fields[0].name
-		f := v.typed(e.fields)
+		f = v.typed(e.fields)
 		f.compare(v, map[string]string{name: e.value(s)})
 		if v.redrawing(f) {
 			return e.page(v, f, s, back)
@@ -307,12 +311,15 @@ func (e spaceEdit) save(v *visit) error {
 		if len(f.conflicts) > 0 {
 			return v.showConflicts(f, s.Name, back, func(_, value string) ([]string, error) { return e.valueOnThePage(v, value) })
 		}
+		return nil
+	}
+	return v.editing(compare, func() error {
 		if f.changed[name] {
 			if err := e.write(v, s.Key, f.Values[name], portal.IfUnchanged(s.Meta)); err != nil {
 				if err := f.take(v, err, nil); err != nil {
 					return err
 				}
-				return e.page(v, f, s, back)
+				return v.read(func() error { return e.page(v, f, s, back) })
 			}
 		}
 		return v.done(e.done, pageSpace, "key", s.Key)
@@ -360,7 +367,7 @@ var deleteSpace = deletion{
 		if err != nil {
 			return cancelPage{}, s.Meta, data.DeleteReport{}, err
 		}
-		report, err := v.session.PlanDeleteSpace(v.ctx(), key)
+		report, err := v.view.PlanDelete(v.ctx(), s.Ref())
 		out := cancelPage{Name: s.Name, Text: v.T("cancel.space"), Button: v.T("cancel.space.button"), Back: back}
 		out.Deleted, out.Kept = v.plan(report, s.Ref())
 		return out, s.Meta, report, err

@@ -10,7 +10,7 @@ import (
 
 func showStaff(v *visit) error {
 	out, err := v.people(pageStaff, func(q data.Query) (portal.Page[data.UserIdentity], error) {
-		return v.session.StaffMembers(v.ctx(), q)
+		return v.view.StaffMembers(v.ctx(), q)
 	})
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ type staffPage struct {
 }
 
 func showStaffMember(v *visit) error {
-	u, related, err := v.session.StaffMember(v.ctx(), v.r.URL.Query().Get("key"))
+	u, related, err := v.view.StaffMember(v.ctx(), v.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func saveNewStaff(v *visit) error {
 	f := v.typed(newStaffFields)
 	f.begin(v)
 	if v.redrawing(f) {
-		return v.showNewStaffForm(f)
+		return v.read(func() error { return v.showNewStaffForm(f) })
 	}
 	f.creates = true
 	made, err := v.session.AddStaffMember(v.ctx(), data.UserIdentity{
@@ -97,16 +97,18 @@ func saveNewStaff(v *visit) error {
 	case err == nil:
 		return v.done("added", pageStaffMember, "key", made.Key)
 	case errors.As(err, &exists):
-		u, _, err := v.session.StaffMember(v.ctx(), exists.Key)
-		if err != nil {
-			return err
-		}
-		return v.showExists(f, u.Name, v.Link(pageStaffMember, "key", u.Key), v.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
+		return v.read(func() error {
+			u, _, err := v.view.StaffMember(v.ctx(), exists.Key)
+			if err != nil {
+				return err
+			}
+			return v.showExists(f, u.Name, v.Link(pageStaffMember, "key", u.Key), v.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
+		})
 	}
 	if err := f.take(v, err, nil); err != nil {
 		return err
 	}
-	return v.showNewStaffForm(f)
+	return v.read(func() error { return v.showNewStaffForm(f) })
 }
 
 // member is the staff member that a page is about, where an action is allowed.
@@ -114,7 +116,7 @@ func (v *visit) member(action portal.Action) (data.UserIdentity, error) {
 	if err := v.session.Can(action); err != nil {
 		return data.UserIdentity{}, err
 	}
-	u, _, err := v.session.StaffMember(v.ctx(), v.r.URL.Query().Get("key"))
+	u, _, err := v.view.StaffMember(v.ctx(), v.r.URL.Query().Get("key"))
 	return u, err
 }
 
@@ -138,12 +140,13 @@ func showEditStaff(v *visit) error {
 }
 
 func saveEditStaff(v *visit) error {
-	return v.editing(func() error {
-		u, err := v.member(portal.ActionEditStaff)
-		if err != nil {
+	var u data.UserIdentity
+	var f *form
+	compare := func() (err error) {
+		if u, err = v.member(portal.ActionEditStaff); err != nil {
 			return err
 		}
-		f := v.typed(staffFields)
+		f = v.typed(staffFields)
 		f.compare(v, staffValues(u))
 		if v.redrawing(f) {
 			return v.showEditStaffForm(f, u)
@@ -157,6 +160,9 @@ func saveEditStaff(v *visit) error {
 		if f.Faulty() {
 			return v.showEditStaffForm(f, u)
 		}
+		return nil
+	}
+	return v.editing(compare, func() error {
 		if len(f.changed) > 0 {
 			edit := data.UserIdentity{
 				Key: u.Key, Name: f.give("name"), EmailAddress: f.give("email_address"), PhoneNumber: f.give("phone_number"),
@@ -166,7 +172,7 @@ func saveEditStaff(v *visit) error {
 				if err := f.take(v, err, nil); err != nil {
 					return err
 				}
-				return v.showEditStaffForm(f, u)
+				return v.read(func() error { return v.showEditStaffForm(f, u) })
 			}
 		}
 		return v.done("saved", pageStaffMember, "key", u.Key)
@@ -197,12 +203,13 @@ func showAssignStaff(v *visit) error {
 }
 
 func saveAssignStaff(v *visit) error {
-	return v.editing(func() error {
-		u, err := v.member(portal.ActionAssignStaff)
-		if err != nil {
+	var u data.UserIdentity
+	var f *form
+	compare := func() (err error) {
+		if u, err = v.member(portal.ActionAssignStaff); err != nil {
 			return err
 		}
-		f := v.typed(staffSpacesFields)
+		f = v.typed(staffSpacesFields)
 		f.compare(v, servedKeys(u))
 		if v.redrawing(f) {
 			return v.showAssignForm(f, u)
@@ -212,13 +219,16 @@ func saveAssignStaff(v *visit) error {
 				return v.spaceNames(splitKeys(value))
 			})
 		}
+		return nil
+	}
+	return v.editing(compare, func() error {
 		if len(f.changed) > 0 {
 			chosen := spaceRefs(splitKeys(f.Values[spacesField]))
 			if _, err := v.session.AssignStaffMember(v.ctx(), u.Key, chosen, portal.IfUnchanged(u.Meta)); err != nil {
 				if err := f.take(v, err, nil); err != nil {
 					return err
 				}
-				return v.showAssignForm(f, u)
+				return v.read(func() error { return v.showAssignForm(f, u) })
 			}
 		}
 		return v.done("saved", pageStaffMember, "key", u.Key)
@@ -233,7 +243,7 @@ var removeStaff = deletion{
 		if err != nil {
 			return cancelPage{}, u.Meta, data.DeleteReport{}, err
 		}
-		report, err := v.session.PlanRemoveStaffMember(v.ctx(), key)
+		report, err := v.view.PlanDelete(v.ctx(), u.Ref())
 		out := cancelPage{Name: u.Name, Text: v.T("cancel.staff"), Button: v.T("cancel.staff.button"), Back: v.Link(pageStaffMember, "key", u.Key)}
 		out.Deleted, out.Kept = v.plan(report, u.Ref())
 		return out, u.Meta, report, err

@@ -40,7 +40,7 @@ const (
 func showStart(v *visit) error {
 	c := v.config()
 	if c.DeepLink != (data.Ref{}) || c.NavigationMode == portal.NavigationRestricted && c.LandingPage != (data.Ref{}) {
-		ref, err := v.session.LandingPage(v.ctx())
+		ref, err := v.view.LandingPage(v.ctx())
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func showStart(v *visit) error {
 	if nameZones([]grantRow{{zone: zone, Starts: out.Today}}, out.Arrivals.Rows, out.Departures.Rows, out.InHouse.Rows) {
 		out.Zone = zone.String()
 	}
-	counts, err := v.session.Counts(v.ctx())
+	counts, err := v.view.Counts()
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (v *visit) idle(out *startPage, inHouse portal.Page[data.AccessGrant]) (pla
 			open[ref.Key] = true
 		}
 	}
-	page, err := v.session.Spaces(v.ctx(), data.Query{Kinds: idleKinds, Limit: idleLimit})
+	page, err := v.view.Spaces(v.ctx(), data.Query{Kinds: idleKinds, Limit: idleLimit})
 	if err != nil || len(page.Items) == 0 {
 		return nil, err
 	}

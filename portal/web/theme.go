@@ -160,10 +160,7 @@ func (v *visit) theme() {
 	write("tint", tint)
 	write("on-tint", against(primary, tint))
 	b.WriteString("}}\n")
-	v.w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	if v.r.Method != http.MethodHead {
-		_, _ = v.w.Write([]byte(b.String()))
-	}
+	v.respond(http.StatusOK, "text/css; charset=utf-8", []byte(b.String()))
 }
 
 // fontList is a list of font names as CSS has it, whatever is in them. Generic names stay words.

@@ -23,6 +23,7 @@ type visit struct {
 	r *http.Request
 
 	session *portal.Session // nil where none is open
+	view    *portal.View    // what the page reads; nil outside of find and read
 	look    portal.Appearance
 	speech  *speech
 	section string // of the navigation
@@ -32,14 +33,21 @@ type visit struct {
 	ended        portal.CustomerPortal // whose session was found over; zero if none was
 	resending    []input               // of a form that was sent to it
 	chosenLocale string                // by this request
-	relocaled    bool                  // the visitor changed the language of a form
+
+	status    int    // of the answer; 0 until there is one
+	body      []byte // of the answer
+	relocaled bool   // the visitor changed the language of a form
 }
 
 // page is a page of an open portal.
 type page struct {
 	section string
-	show    func(*visit) error // GET
-	save    func(*visit) error // POST; nil takes none
+
+	// show answers a GET. It reads in the View in which the session was found, so that the
+	// page is made of one state of the store, unless the page is a host's.
+	show func(*visit) error
+	save func(*visit) error // answers a POST, and reads within visit.read; nil takes none
+	host bool               // show calls the host, which may take long, and not the View
 }
 
 // ctx is the context of the request.
@@ -49,24 +57,32 @@ func (v *visit) ctx() context.Context { return v.r.Context() }
 func (v *visit) inPortal(rest string) {
 	name, path, _ := strings.Cut(rest, "/")
 	v.home = v.h.prefix + "p/" + name + "/"
-	if err := v.find(name); err != nil {
+	p, known := v.h.pages[path]
+	isPost := v.r.Method == http.MethodPost
+	err := v.find(name, func() error {
+		v.section = p.section
+		switch {
+		case path == themePath:
+			v.theme()
+			return nil
+		case !known:
+			return errUnknownPage
+		case isPost || p.host:
+			return nil
+		}
+		return p.show(v)
+	})
+	if err != nil {
 		if errors.Is(err, portal.ErrSessionOver) {
 			v.resending = v.resend(path)
 		}
 		v.refuse(err)
 		return
 	}
-	if path == themePath {
-		v.theme()
+	if v.answered() {
 		return
 	}
-	p, known := v.h.pages[path]
-	switch {
-	case !known:
-		v.refuse(errUnknownPage)
-		return
-	case v.r.Method != http.MethodPost:
-		v.section = p.section
+	if !isPost {
 		v.refuse(p.show(v))
 		return
 	}
@@ -87,7 +103,6 @@ func (v *visit) inPortal(rest string) {
 		v.fail(http.StatusMethodNotAllowed, problem{Key: "method"})
 		return
 	}
-	v.section = p.section
 	if v.r.PostForm.Has(relocaleField) && slices.Contains(formPages, path) {
 		if err := v.relocale(); err != nil {
 			v.refuse(err)
@@ -97,14 +112,36 @@ func (v *visit) inPortal(rest string) {
 	v.refuse(p.save(v))
 }
 
-// find finds the session by the cookie of a portal.
-func (v *visit) find(name string) error {
+// find finds the session by the cookie of a portal, and calls show with v.view set to a View
+// of the state in which it found the session. It returns the error of show.
+func (v *visit) find(name string, show func() error) error {
 	token, until := v.timedCookie(name)
 	if token == "" {
 		return portal.ErrSessionUnknown
 	}
-	session, err := v.h.portals.Session(v.ctx(), token)
+	isGood := false
+	session, err := v.h.portals.ViewSession(v.ctx(), token, func(session *portal.Session, view *portal.View) error {
+		isGood = true
+		p := session.Portal()
+		if err := v.meet(p, name); err != nil {
+			return err
+		}
+		if p.Config.IsEmbedded {
+			allowFrame(v.w.Header(), p.Config)
+		} else if v.framed() {
+			return errWrongMode
+		}
+		look, err := view.Appearance(v.ctx(), v.wantedLocale(p.Config.Locale))
+		if err != nil {
+			return err
+		}
+		v.session = session
+		v.setLook(look)
+		return v.with(view, show)
+	})
 	switch {
+	case isGood:
+		return err
 	case errors.Is(err, portal.ErrSessionUnknown) && v.h.db.Now().Before(until):
 		return portal.ErrDeleted // or its row would still be there
 	case errors.Is(err, portal.ErrSessionUnknown) && !until.IsZero():
@@ -113,28 +150,62 @@ func (v *visit) find(name string) error {
 		return err
 	}
 	p := session.Portal()
+	if err := v.meet(p, name); err != nil {
+		return err
+	}
+	v.ended = p
+	return err
+}
+
+// meet takes the customer's name from the portal of the session, and returns an error if the
+// cookie was that of another portal.
+func (v *visit) meet(p portal.CustomerPortal, name string) error {
 	if shortName(p) != name {
 		return portal.ErrSessionUnknown
 	}
 	if p.Config.IsEmbedded || !v.framed() {
 		v.customer = p.CustomerName // a page in a frame that is not made for one shows nobody's name
 	}
-	if err != nil {
-		v.ended = p
-		return err
-	}
-	if p.Config.IsEmbedded {
-		allowFrame(v.w.Header(), p.Config)
-	} else if v.framed() {
-		return errWrongMode
-	}
-	look, err := session.Appearance(v.ctx(), v.wantedLocale(p.Config.Locale))
-	if err != nil {
-		return err
-	}
-	v.session = session
-	v.setLook(look)
 	return nil
+}
+
+// with calls fn with v.view set.
+func (v *visit) with(view *portal.View, fn func() error) error {
+	v.view = view
+	defer func() { v.view = nil }()
+	return fn()
+}
+
+// read calls fn with v.view set to a View of the current state. fn must not write. Only a
+// POST needs it: the page of a GET is shown by find.
+func (v *visit) read(fn func() error) error {
+	return v.session.View(v.ctx(), func(view *portal.View) error { return v.with(view, fn) })
+}
+
+// respond sets the answer, in place of an earlier one. It is sent by send, when nothing is
+// read from the store any more: a visitor on a slow connection keeps no snapshot open.
+func (v *visit) respond(status int, contentType string, body []byte) {
+	header := v.w.Header()
+	header.Del("Location")
+	header.Del("Content-Type")
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	v.status, v.body = status, body
+}
+
+// answered reports whether there is an answer.
+func (v *visit) answered() bool { return v.status != 0 }
+
+// send sends the answer.
+func (v *visit) send() {
+	if !v.answered() {
+		return // the visitor has gone
+	}
+	v.w.WriteHeader(v.status)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(v.body) // a visitor who has gone is told nothing
+	}
 }
 
 // setLook sets how the page looks and speaks.
@@ -198,8 +269,8 @@ func query(q url.Values) string {
 
 // redirect leads to a path of this handler.
 func (v *visit) redirect(path string) {
+	v.respond(http.StatusSeeOther, "", nil)
 	v.w.Header().Set("Location", path)
-	v.w.WriteHeader(http.StatusSeeOther)
 }
 
 // to leads to a page of the portal, with pairs of names and values as its query.

@@ -97,7 +97,7 @@ func (v *visit) placeOf(keys []string) (portal.Place, bool, error) {
 	if len(keys) == 0 || !v.can(portal.ActionReadSpaces) {
 		return portal.Place{}, false, nil
 	}
-	page, err := v.session.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
+	page, err := v.view.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
 	if err != nil || len(page.Items) == 0 {
 		return portal.Place{}, false, err
 	}
