@@ -11,14 +11,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// goroutines is how many make calls at once.
+// goroutines is the number of goroutines that make calls at the same time.
 const goroutines = 64
 
-// caller makes one small durable call, the ith, for the customer of a goroutine.
+// caller makes the ith small durable call for the customer of a goroutine.
 type caller func(goroutine, i int) error
 
-// callRows makes small durable calls from many goroutines: the creation of a portal,
-// and a push of one reservation.
+// callRows makes small durable calls from many goroutines: creating a portal, and pushing one reservation.
 func callRows(ctx context.Context, b *bench) ([]row, error) {
 	var rows []row
 	for _, kind := range []struct {
@@ -46,7 +45,7 @@ func callRows(ctx context.Context, b *bench) ([]row, error) {
 }
 
 func (b *bench) calls(ctx context.Context, work string, library func(storage.Store) (caller, error), other func(*sqlite) caller) ([]row, error) {
-	// So many that each contender takes about a second.
+	// The numbers of calls are chosen so that each contender takes about a second.
 	libraryCalls, engineCalls, sqliteCalls := b.size(40_000, 256), b.size(5000, 256), b.size(2000, 256)
 	sets, err := recordCalls(ctx, library, engineCalls)
 	if err != nil {
@@ -89,13 +88,13 @@ func (b *bench) calls(ctx context.Context, work string, library func(storage.Sto
 	}, nil
 }
 
-// perCall is the time of n calls over n, from all goroutines.
+// perCall returns the time of n calls from all goroutines, divided by n.
 func perCall(n int, call caller) (laps, error) {
 	seconds, err := timed(func() error { return parallel(goroutines, n, call) })
 	return laps{"call": seconds / float64(n)}, err
 }
 
-// recordCalls is what each of n calls of the library writes.
+// recordCalls returns the writes of each of n calls of the library.
 func recordCalls(ctx context.Context, library func(storage.Store) (caller, error), n int) ([][]write, error) {
 	rec := newRecorder()
 	if err := pushCallCustomers(ctx, rec); err != nil {
@@ -116,7 +115,7 @@ func recordCalls(ctx context.Context, library func(storage.Store) (caller, error
 
 func callCustomer(g int) string { return fmt.Sprintf("hotel-%02d", g) }
 
-// callHotel is what a goroutine's customer has before.
+// callHotel returns the resources that the customer of a goroutine has before the calls.
 func callHotel(g int) data.CustomerData {
 	d := data.CustomerData{CustomerKey: callCustomer(g)}
 	key := func(kind string) string { return callCustomer(g) + "-" + kind }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// laps is how long each part of a run took, in seconds.
+// laps contains the duration of each part of a run, in seconds.
 type laps map[string]float64
 
 func (l laps) String() string {
@@ -23,18 +23,17 @@ func (l laps) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// contender does the work in one way. It gets a directory of its own for each run,
-// which is removed afterwards.
+// contender is one implementation of the measured work. Each run gets a new directory, which is removed after the run.
 type contender struct {
 	name string
 	run  func(dir string) (laps, error)
 }
 
-// times is the laps of each contender, by round.
+// times contains the laps of each contender in each round.
 type times map[string][]laps
 
-// contest runs every contender once in each round, so that what else the machine
-// does falls on all of them; each round begins with another one.
+// contest runs every contender once in each round, so that the load of other programs affects all of them. Each round
+// starts with a different contender.
 func (b *bench) contest(rounds int, contenders ...contender) (times, error) {
 	out := times{}
 	for round := range rounds {
@@ -59,7 +58,7 @@ func (b *bench) contest(rounds int, contenders ...contender) (times, error) {
 	return out, nil
 }
 
-// ratio is one contender's lap over another's.
+// ratio returns a lap of one contender divided by a lap of another.
 func (t times) ratio(over, lap, under, underLap string) measured {
 	m := measured{best: t.seconds(over, lap) / t.seconds(under, underLap)}
 	for i, l := range t[over] {
@@ -68,10 +67,10 @@ func (t times) ratio(over, lap, under, underLap string) measured {
 	return m
 }
 
-// rate is n over a contender's shortest lap.
+// rate returns n divided by a contender's shortest lap.
 func (t times) rate(name, lap string, n int) float64 { return float64(n) / t.seconds(name, lap) }
 
-// seconds is a contender's shortest lap.
+// seconds returns a contender's shortest lap.
 func (t times) seconds(name, lap string) float64 {
 	least := math.Inf(1)
 	for _, l := range t[name] {
@@ -80,7 +79,7 @@ func (t times) seconds(name, lap string) float64 {
 	return least
 }
 
-// timed is how many seconds fn takes, after a collection of garbage.
+// timed collects garbage, calls fn and returns its duration in seconds.
 func timed(fn func() error) (float64, error) {
 	runtime.GC()
 	start := time.Now()
@@ -88,16 +87,16 @@ func timed(fn func() error) (float64, error) {
 	return time.Since(start).Seconds(), err
 }
 
-// lap runs fn and keeps how long it took.
+// lap runs fn and stores its duration under the name.
 func (l laps) lap(name string, fn func() error) error {
 	seconds, err := timed(fn)
 	l[name] = seconds
 	return err
 }
 
-// work is how much processor time this process has had, in seconds. Where nothing waits
-// for a disk it is a better measure than time: what else the machine does is not in it.
-func work() (float64, error) {
+// cpuSeconds returns the CPU time of this process in seconds. For work that does not wait for a disk, it is a better measure
+// than elapsed time, because it does not include other programs.
+func cpuSeconds() (float64, error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0, err
@@ -105,10 +104,10 @@ func work() (float64, error) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), nil
 }
 
-// eachOf keeps the processor time of one of n operations.
+// eachOf runs n operations and stores their average CPU time as "each".
 func (l laps) eachOf(n int, do func(i int) error) error {
 	runtime.GC()
-	before, err := work()
+	before, err := cpuSeconds()
 	if err != nil {
 		return err
 	}
@@ -117,12 +116,12 @@ func (l laps) eachOf(n int, do func(i int) error) error {
 			return err
 		}
 	}
-	after, err := work()
+	after, err := cpuSeconds()
 	l["each"] = (after - before) / float64(n)
 	return err
 }
 
-// rateText writes so many a second.
+// rateText formats a rate per second.
 func rateText(perSecond float64) string {
 	if perSecond >= 10_000 {
 		return fmt.Sprintf("%.0fk/s", perSecond/1000)

@@ -12,12 +12,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
-// openLibrary opens the library's own store on disk, as a host would.
+// openLibrary opens the library's Badger store with the default options.
 func openLibrary(dir string) (*badger.Store, error) {
 	return badger.Open(dir, badger.Options{Logger: quietLogger})
 }
 
-// onLibrary is a run on a store of its own.
+// onLibrary returns a run that opens a new store.
 func onLibrary(run func(storage.Store) (laps, error)) func(dir string) (laps, error) {
 	return func(dir string) (l laps, err error) {
 		store, err := openLibrary(dir)
@@ -29,7 +29,7 @@ func onLibrary(run func(storage.Store) (laps, error)) func(dir string) (laps, er
 	}
 }
 
-// onEngine is a run on an engine of its own.
+// onEngine returns a run that opens a new engine.
 func onEngine(run func(*engine.DB) (laps, error)) func(dir string) (laps, error) {
 	return func(dir string) (l laps, err error) {
 		db, err := engine.Open(engineOptions(dir))
@@ -41,8 +41,8 @@ func onEngine(run func(*engine.DB) (laps, error)) func(dir string) (laps, error)
 	}
 }
 
-// engineOptions is the engine as storage/badger opens it, so that a ratio shows what
-// the library adds, and not another setting.
+// engineOptions returns the options that storage/badger uses, so that a ratio shows the cost of the library and not of
+// different options.
 func engineOptions(dir string) engine.Options {
 	o := engine.DefaultOptions(dir).WithLogger(nil)
 	o.SyncWrites = true
@@ -59,7 +59,7 @@ func engineOptions(dir string) engine.Options {
 	return o
 }
 
-// writeRaw makes writes in the engine, in transactions of so many, one after another.
+// writeRaw writes to the engine in consecutive transactions of perTxn writes.
 func writeRaw(db *engine.DB, writes []write, perTxn int) error {
 	for batch := range slices.Chunk(writes, perTxn) {
 		if err := commitRaw(db, batch); err != nil {
@@ -69,7 +69,7 @@ func writeRaw(db *engine.DB, writes []write, perTxn int) error {
 	return nil
 }
 
-// commitRaw makes writes in one transaction of the engine.
+// commitRaw writes to the engine in one transaction.
 func commitRaw(db *engine.DB, writes []write) error {
 	txn := db.NewTransaction(true)
 	defer txn.Discard()
@@ -87,8 +87,7 @@ func commitRaw(db *engine.DB, writes []write) error {
 	return txn.Commit()
 }
 
-// sortedBatches is the writes with each stretch of perTxn in the order of keys, which
-// the engine takes faster.
+// sortedBatches returns the writes with each batch of perTxn sorted by key, which is faster for the engine.
 func sortedBatches(writes []write, perTxn int) []write {
 	out := slices.Clone(writes)
 	for batch := range slices.Chunk(out, perTxn) {
@@ -97,7 +96,7 @@ func sortedBatches(writes []write, perTxn int) []write {
 	return out
 }
 
-// rawPush writes the rows, and then, if it should, deletes them, in transactions of so many.
+// rawPush writes the rows, and then optionally deletes them, in transactions of perTxn writes.
 func rawPush(rows []write, perTxn int, thenDelete bool) func(dir string) (laps, error) {
 	puts := sortedBatches(rows, perTxn)
 	deletes := make([]write, len(puts))
@@ -114,7 +113,7 @@ func rawPush(rows []write, perTxn int, thenDelete bool) func(dir string) (laps, 
 	})
 }
 
-// mapPush sets the rows in a bare ordered map, and then deletes them.
+// mapPush sets the rows in an ordered map and then deletes them.
 func mapPush(rows []write) func(dir string) (laps, error) {
 	return func(string) (laps, error) {
 		var m btree.Map[string, string]
@@ -134,7 +133,7 @@ func mapPush(rows []write) func(dir string) (laps, error) {
 	}
 }
 
-// rawCommits commits each write set by itself, from so many goroutines.
+// rawCommits commits each write set in its own transaction, from several goroutines.
 func rawCommits(sets [][]write, goroutines int) func(dir string) (laps, error) {
 	return onEngine(func(db *engine.DB) (laps, error) {
 		l := laps{}
@@ -144,7 +143,7 @@ func rawCommits(sets [][]write, goroutines int) func(dir string) (laps, error) {
 	})
 }
 
-// parallel calls do for 0 to n-1 from so many goroutines.
+// parallel calls do for 0 to n-1 from several goroutines.
 func parallel(goroutines, n int, do func(goroutine, i int) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, goroutines)
@@ -164,7 +163,7 @@ func parallel(goroutines, n int, do func(goroutine, i int) error) error {
 	return nil
 }
 
-// closeInto closes c, and keeps its error unless there is one.
+// closeInto closes c and stores its error in err if err is nil.
 func closeInto(err *error, c interface{ Close() error }) {
 	if closeErr := c.Close(); *err == nil {
 		*err = closeErr

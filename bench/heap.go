@@ -11,7 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// heapRows is what a resource takes in memory/Store, over its JSON.
+// heapRows compares the memory of a resource in a memory store with the length of its JSON.
 func heapRows(ctx context.Context, b *bench) ([]row, error) {
 	blocks := hotelBlocks("acme", b.size(100_000, 2000))
 	payload, err := jsonBytes(blocks)
@@ -48,7 +48,7 @@ func heapRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, still := range []any{rec, rows, blocks} { // so that their going is not taken for growth
+	for _, still := range []any{rec, rows, blocks} { // they must stay alive while the heap is measured
 		runtime.KeepAlive(still)
 	}
 	per := func(bytes int) int { return bytes / n }
@@ -60,7 +60,7 @@ func heapRows(ctx context.Context, b *bench) ([]row, error) {
 	}}, nil
 }
 
-// heapOf is the memory that what fn makes holds.
+// heapOf returns the heap memory of the value that fn creates.
 func heapOf(fn func() (any, error)) (int, error) {
 	var before, after runtime.MemStats
 	runtime.GC()

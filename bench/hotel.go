@@ -11,16 +11,16 @@ import (
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
-// pushSize is how many resources one push gives.
+// pushSize is the number of resources in one push.
 const pushSize = 1000
 
 var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// night is a time in the afternoon of the nth day.
+// night returns a time in the afternoon of the nth day.
 func night(n int) time.Time { return newYear.AddDate(0, 0, n).Add(15 * time.Hour) }
 
-// hotelBlock is a push of a hotel group: 1 % sites, 20 % rooms, 30 % guests and 49 %
-// reservations of one or two rooms. What it names is in it.
+// hotelBlock returns one push of a hotel group: 1 % sites, 20 % rooms, 30 % guests and 49 % reservations of one or two
+// rooms. All references are to resources in the same push.
 func hotelBlock(customer string, block int) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
 	key := func(kind string, i int) string { return fmt.Sprintf("%s-%s-%06d", customer, kind, block*pushSize+i) }
@@ -57,7 +57,7 @@ func stay(key, guest string, i int, rooms ...string) data.AccessGrant {
 	return g.During(night(i%365), night(i%365+1+i%7))
 }
 
-// hotelBlocks is n resources of one customer, in pushes of pushSize.
+// hotelBlocks returns n resources of one customer, in pushes of pushSize.
 func hotelBlocks(customer string, n int) []data.CustomerData {
 	var out []data.CustomerData
 	for block := range n / pushSize {
@@ -66,8 +66,7 @@ func hotelBlocks(customer string, n int) []data.CustomerData {
 	return out
 }
 
-// bigSite is one site with rooms and reservations, three or so for each room, in
-// pushes of about pushSize, and the key of the site.
+// bigSite returns a site with rooms and reservations, in pushes of about pushSize, and the key of the site.
 func bigSite(customer string, rooms, reservations int) ([]data.CustomerData, string) {
 	const site = "the-site"
 	key := func(kind string, i int) string { return fmt.Sprintf("%s-%06d", kind, i) }
@@ -95,7 +94,7 @@ func bigSite(customer string, rooms, reservations int) ([]data.CustomerData, str
 	return out, site
 }
 
-// jsonBytes is how long pushes are as JSON.
+// jsonBytes returns the total length of pushes as JSON.
 func jsonBytes(pushes []data.CustomerData) (int, error) {
 	total := 0
 	for _, d := range pushes {

@@ -17,8 +17,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// httpRows pushes 100 resources to the handler of the API, with a request and an answer
-// but no connection, against the same pushes in process, on one core and in memory.
+// httpRows compares pushes of 100 resources through the handler of the API with the same pushes in process. Both use one
+// core and a memory store. The requests do not use a connection.
 func httpRows(ctx context.Context, b *bench) ([]row, error) {
 	n := b.size(400, 4)
 	pushes := make([]data.CustomerData, n)
@@ -100,7 +100,7 @@ func pushByHTTP(ctx context.Context, api http.Handler, key string, body []byte) 
 	return nil
 }
 
-// smallHotel is a customer of 100 resources, in the shares of a large one.
+// smallHotel returns a customer of 100 resources with the same proportions as [hotelBlock].
 func smallHotel(i int) data.CustomerData {
 	key := func(kind string, n int) string { return fmt.Sprintf("%s-%d-%d", kind, i, n) }
 	d := data.CustomerData{CustomerKey: fmt.Sprint("hotel-", i)}

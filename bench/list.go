@@ -9,8 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// listRows lists 50 reservations of a room in a window of time, of a customer that
-// has many and of one that has few.
+// listRows lists 50 reservations of a room in a window of time, for a customer with many reservations and for one with few.
 func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 	few, many, queries := b.size(1000, 300), b.size(100_000, 3000), b.size(1000, 20)
 	store, err := openLibrary(filepath.Join(b.dir, "list"))
@@ -20,7 +19,7 @@ func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 	defer closeInto(&err, store)
 	ws := data.Open(store, data.Options{}).Workspace(workspaceID)
 	list := func(customer string, reservations int) (func(string) (laps, error), error) {
-		rooms := reservations / 100 // so that a room has a hundred either way
+		rooms := reservations / 100 // a room has a hundred in both cases
 		if _, err := pushAll(ctx, ws, roomsByTime(customer, rooms, reservations)); err != nil {
 			return nil, err
 		}
@@ -54,7 +53,7 @@ func listRows(ctx context.Context, b *bench) (_ []row, err error) {
 
 func roomByTime(customer string, i int) string { return fmt.Sprintf("%s-room-%05d", customer, i) }
 
-// roomsByTime is reservations of rooms in turn, one after another and of 1 to 7 nights.
+// roomsByTime returns consecutive reservations of 1 to 7 nights, of each room in turn.
 func roomsByTime(customer string, rooms, reservations int) []data.CustomerData {
 	var out []data.CustomerData
 	d := data.CustomerData{CustomerKey: customer}

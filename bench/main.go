@@ -1,11 +1,11 @@
-// Command bench measures the library beside what a user would otherwise write, in one
-// run, and prints a table of ratios with their goals.
+// Command bench compares the speed of the library with alternative implementations of the same work, such as SQLite and
+// bare Badger. It prints a table of ratios and their goals.
 //
-//	cd bench && go run .            # the whole table; under 15 minutes on two cores
-//	cd bench && go run . -short     # everything once, small: whether it works, not how fast
+//	cd bench && go run .            # all sections; under 15 minutes on two cores
+//	cd bench && go run . -short     # everything once with small sizes: a smoke test, not a measurement
 //
-// The contenders take turns in several rounds. The ratio that counts is that of the best
-// run of either; beside it stand the median of the rounds, and the least and the greatest.
+// The contenders take turns in several rounds. A goal applies to the ratio of the best runs. The table also contains the
+// median, minimum and maximum ratio of the rounds.
 package main
 
 import (
@@ -24,16 +24,16 @@ import (
 
 var quietLogger = slog.New(slog.DiscardHandler)
 
-// bench is one run.
+// bench is one run of the program.
 type bench struct {
-	dir   string    // where the contenders keep their data
-	short bool      // all sizes small
-	log   io.Writer // what is under way
+	dir   string    // contains the data of the contenders
+	short bool      // use small sizes
+	log   io.Writer // progress messages
 }
 
 func (b *bench) progress(format string, args ...any) { fmt.Fprintf(b.log, format+"\n", args...) }
 
-// size is full, or small in a short run.
+// size returns small if the run is short, and full otherwise.
 func (b *bench) size(full, small int) int {
 	if b.short {
 		return small
@@ -41,7 +41,7 @@ func (b *bench) size(full, small int) int {
 	return full
 }
 
-// section measures some rows of the table.
+// section is a named group of rows of the table.
 type section struct {
 	name string
 	run  func(context.Context, *bench) ([]row, error)
@@ -77,11 +77,11 @@ func main() {
 
 func run(ctx context.Context, args []string, out, log io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	short := flags.Bool("short", false, "run everything once, small: a smoke test")
-	only := flags.String("only", "", "comma-separated sections to run; empty is all")
-	dir := flags.String("dir", "", "where to keep data meanwhile; empty is the system's place for temporary files")
+	short := flags.Bool("short", false, "run everything once with small sizes: a smoke test")
+	only := flags.String("only", "", "comma-separated sections to run; all if empty")
+	dir := flags.String("dir", "", "directory for temporary data; the system's default if empty")
 	markdown := flags.Bool("markdown", false, "print the table as Markdown")
-	profile := flags.String("cpuprofile", "", "write a profile of the run to this file")
+	profile := flags.String("cpuprofile", "", "write a CPU profile to this file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test's own binary be the child process of sizeRows.
+// TestMain lets the test binary act as the child process of sizeRows.
 func TestMain(m *testing.M) {
 	if child, err := runChild(context.Background()); child {
 		if err != nil {
@@ -24,10 +24,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestEveryRowIsMeasured runs everything once, small. Each contender checks that it did
-// what was to be measured. How long it took is not looked at. It is not parallel: allocations
-// are counted.
-func TestEveryRowIsMeasured(t *testing.T) {
+// TestRun_Short_MeasuresEveryRow runs everything once with small sizes. Each contender checks its own work. The test ignores
+// the times. It is not parallel, because allocations are counted.
+func TestRun_Short_MeasuresEveryRow(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-short", "-dir", t.TempDir()}, &out, io.Discard))
 	for _, work := range []string{
@@ -42,7 +41,7 @@ func TestEveryRowIsMeasured(t *testing.T) {
 	}
 }
 
-func TestARowIsJudgedByTheBestRunOfEither(t *testing.T) {
+func TestRatio_SeveralRounds_ComparesTheBestRuns(t *testing.T) {
 	t.Parallel()
 	times := times{
 		"ours":   {{"push": 3}, {"push": 2}, {"push": 40}},

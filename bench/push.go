@@ -10,13 +10,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// transactionSizes are those that the engine is tried with; the limits of a
-// transaction, of about 100 bytes a row, allow no more.
+// transactionSizes are the numbers of rows in a transaction of the engine that are compared. With about 100 bytes per row,
+// Badger does not allow larger transactions.
 var transactionSizes = []int{1000, 5000, 20_000, 50_000}
 
 const sqliteName = "SQLite, 50 rows a statement"
 
-// pushRows pushes a customer, pushes the same again, and deletes the customer.
+// pushRows pushes a customer, pushes the same data again, and deletes the customer.
 func pushRows(ctx context.Context, b *bench) ([]row, error) {
 	n := b.size(100_000, 2000)
 	blocks := hotelBlocks("acme", n)
@@ -60,7 +60,7 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "again", n)), rateText(t.rate("library", "push", n)))},
 		{work: again, against: sqliteName, goal: none(), measured: t.ratio("sqlite", "again", "library", "again"), detail: rates("library", "sqlite", "again")},
 		{work: del, against: "SQLite's cascade", goal: atLeast(3), measured: t.ratio("sqlite", "delete", "library", "delete"), detail: rates("library", "sqlite", "delete") +
-			fmt.Sprintf("; the first read after it sees nothing, in %s; Sweep takes %s", secondsText(t.seconds("library", "first read")), secondsText(t.seconds("library", "sweep")))},
+			fmt.Sprintf("; the first read after it finds nothing and takes %s; Sweep takes %s", secondsText(t.seconds("library", "first read")), secondsText(t.seconds("library", "sweep")))},
 		{work: del, against: "SQLite's cascade, with a change feed", goal: none(), measured: t.ratio("sqlite, feed", "delete", "library", "delete"), detail: rates("library", "sqlite, feed", "delete")},
 		{work: "sweep of it", against: "Badger, the same rows deleted", goal: none(), measured: t.ratio("library", "sweep", "engine", "delete"),
 			detail: fmt.Sprintf("%s against %s", rateText(t.rate("library", "sweep", n)), rateText(t.rate("engine", "delete", n)))},
@@ -69,8 +69,7 @@ func pushRows(ctx context.Context, b *bench) ([]row, error) {
 	}, nil
 }
 
-// bestTransaction is the size of a transaction with which the engine writes rows the
-// fastest.
+// bestTransaction returns the size of a transaction with which the engine writes rows fastest.
 func (b *bench) bestTransaction(rows []write) (best int, err error) {
 	var contenders []contender
 	for _, size := range transactionSizes {
@@ -89,7 +88,7 @@ func (b *bench) bestTransaction(rows []write) (best int, err error) {
 	return best, nil
 }
 
-// pushAll pushes, and says how many resources that created and left unchanged.
+// pushAll pushes all data. The report contains the total numbers of created and unchanged resources, as spaces.
 func pushAll(ctx context.Context, ws *data.Workspace, pushes []data.CustomerData) (of data.PushReport, err error) {
 	for _, d := range pushes {
 		report, err := ws.Push(ctx, d)
@@ -97,7 +96,7 @@ func pushAll(ctx context.Context, ws *data.Workspace, pushes []data.CustomerData
 			return of, err
 		}
 		if len(report.Warnings) > 0 {
-			return of, fmt.Errorf("the push warns: %s", report.Warnings[0].Message)
+			return of, fmt.Errorf("the push returned a warning: %s", report.Warnings[0].Message)
 		}
 		of.Created.Spaces += report.Created.Total()
 		of.Unchanged.Spaces += report.Unchanged.Total()
@@ -139,7 +138,7 @@ func pushAndDelete(ctx context.Context, store storage.Store, blocks []data.Custo
 	}
 	err = l.lap("first read", func() error {
 		if _, err := ws.Customer(ctx, key); !errors.Is(err, data.ErrCustomerNotFound) {
-			return fmt.Errorf("the first read after the delete finds the customer: %w", err)
+			return fmt.Errorf("the first read after the delete returned %w instead of ErrCustomerNotFound", err)
 		}
 		page, err := ws.Spaces(ctx, data.Query{})
 		return errors.Join(err, expect("left", len(page.Items), 0))
@@ -178,15 +177,15 @@ func sqlitePushAndDelete(ctx context.Context, db *sqlite, blocks []data.Customer
 	return l, errors.Join(err, expect("left", left, 0))
 }
 
-// expect is an error where what was done is not what was to be measured.
-func expect(what string, got, want int) error {
+// expect returns an error if a contender did not do the expected amount of work.
+func expect(name string, got, want int) error {
 	if got != want {
-		return fmt.Errorf("%s: %d, not %d", what, got, want)
+		return fmt.Errorf("%s: got %d, want %d", name, got, want)
 	}
 	return nil
 }
 
-// count writes a number with its thousands apart.
+// count formats a number with thousands separators.
 func count(n int) string {
 	s := fmt.Sprint(n)
 	for at := len(s) - 3; at > 0; at -= 3 {

@@ -10,16 +10,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// write is what happens to a key; a nil value deletes it.
+// write is a write of one key. A nil value deletes the key.
 type write struct{ key, value []byte }
 
-// recorder is a store that keeps what is read and written, so that the same can be
-// done without the library. It is for one goroutine.
+// recorder is a store that records reads and writes, so that they can be repeated without the library. It is not safe for
+// concurrent use.
 type recorder struct {
 	storage.Store
-	updates [][]write // of each Update, the last write of each key, in the order of keys
-	reads   [][]byte  // keys that a View got
-	scanned bool      // a View read by a scan
+	updates [][]write // for each Update, the last write of each key, sorted by key
+	reads   [][]byte  // keys read by Get in a View
+	scanned bool      // whether a View used Scan
 }
 
 func newRecorder() *recorder { return &recorder{Store: memory.New()} }
@@ -68,7 +68,7 @@ func (t *recordingTx) Delete(keys ...[]byte) error {
 }
 
 func (t *recordingTx) DeleteRange(context.Context, storage.Range) error {
-	return errors.New("bench: the recorder does not know DeleteRange")
+	return errors.New("bench: the recorder does not support DeleteRange")
 }
 
 type recordingReader struct {
@@ -88,8 +88,7 @@ func (rd recordingReader) Scan(ctx context.Context, rng storage.Range, o storage
 	return rd.Reader.Scan(ctx, rng, o)
 }
 
-// finalRows is the rows that are there after all updates, each in the place of the
-// update that wrote it last.
+// finalRows returns the rows that exist after all updates, in the order of the updates that wrote them last.
 func (r *recorder) finalRows() []write {
 	lastIn := map[string]int{}
 	for i, update := range r.updates {

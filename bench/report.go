@@ -9,10 +9,10 @@ import (
 	"text/tabwriter"
 )
 
-// goal is what a row's value should be.
+// goal is the goal for the value of a row.
 type goal struct {
-	atLeast, atMost float64 // zero is no bound
-	unit            string  // "x" of a ratio, or what else the value is counted in
+	atLeast, atMost float64 // zero means no bound
+	unit            string  // "x" for a ratio, or the unit of the value
 }
 
 func atLeast(ratio float64) goal { return goal{atLeast: ratio, unit: "x"} }
@@ -39,14 +39,14 @@ func (g goal) met(v float64) string {
 	return "yes"
 }
 
-// measured is a value, and what each round gave. The value is that of the best run of
-// either side: what disturbs a run only ever makes it longer.
+// measured is the value of a row. best is computed from the best run of each contender, because other programs can only
+// make a run longer.
 type measured struct {
 	best   float64
-	rounds []float64
+	rounds []float64 // the value of each round
 }
 
-// once is what was measured once.
+// once returns a value that was measured once.
 func once(v float64) measured { return measured{v, []float64{v}} }
 
 // row is a line of the table.
@@ -54,7 +54,7 @@ type row struct {
 	work, against string
 	goal          goal
 	measured      measured
-	detail        string // in absolute figures, of the best runs
+	detail        string // absolute figures of the best runs
 }
 
 func (r row) cells() []string {
@@ -68,7 +68,7 @@ func (r row) cells() []string {
 
 var columns = []string{"work", "against", "goal", "best", "median", "spread", "met", "in figures"}
 
-// writeTable writes rows in columns, or as Markdown.
+// writeTable writes rows as aligned columns or as Markdown.
 func writeTable(w io.Writer, rows []row, markdown bool) error {
 	if markdown {
 		lines := [][]string{columns, slices.Repeat([]string{"---"}, len(columns))}

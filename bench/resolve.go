@@ -18,8 +18,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
-// resolveRows opens live links out of many, and reads the same keys straight from the
-// engine. Only one of the two can have the directory open, so they open it in turn.
+// resolveRows resolves live links from a large number, and reads the same keys directly from the engine. Only one of the two
+// can have the directory open, so they open it in turns.
 func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 	links, customers, sample := b.size(1_000_000, 2000), b.size(1000, 10), b.size(50_000, 500)
 	dir := filepath.Join(b.dir, "links")
@@ -43,7 +43,7 @@ func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 					return err
 				}
 				l := laps{}
-				return l, errors.Join(l.eachOf(sample, resolve), l.eachOf(sample, resolve)) // once to warm up
+				return l, errors.Join(l.eachOf(sample, resolve), l.eachOf(sample, resolve)) // the first time is a warm-up
 			})(dir)
 		}},
 		contender{"engine", func(string) (l laps, err error) {
@@ -68,8 +68,7 @@ func resolveRows(ctx context.Context, b *bench) (_ []row, err error) {
 	}}, nil
 }
 
-// makeLinks fills a directory with portals, and returns the codes of some of them in
-// no order.
+// makeLinks fills a directory with portals and returns the codes of some of them in random order.
 func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sample int) (codes []string, master []byte, err error) {
 	if master, err = keys.NewMaster(); err != nil {
 		return nil, nil, err
@@ -102,7 +101,7 @@ func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sam
 		defer mu.Unlock()
 		codes = append(codes, portal.Code(p.URL.Reveal()))
 		if len(codes)%(sample/5) == 0 {
-			b.progress("  made %s links", count(i))
+			b.progress("  created %s links", count(i))
 		}
 		return nil
 	})
@@ -113,7 +112,7 @@ func (b *bench) makeLinks(ctx context.Context, dir string, links, customers, sam
 	return codes, master, expect("codes", len(codes), sample)
 }
 
-// resolvedKeys is the keys that the library reads to resolve each code.
+// resolvedKeys returns the keys that the library reads to resolve each code.
 func resolvedKeys(ctx context.Context, dir string, codes []string, master []byte) (keys [][][]byte, err error) {
 	store, err := openLibrary(dir)
 	if err != nil {
@@ -133,17 +132,17 @@ func resolvedKeys(ctx context.Context, dir string, codes []string, master []byte
 		keys = append(keys, rec.reads)
 	}
 	if rec.scanned {
-		return nil, errors.New("the library resolves a code by a scan, which the raw reads do not do")
+		return nil, errors.New("the library scans to resolve a code, which the raw reads do not do")
 	}
 	return keys, nil
 }
 
-// readRaw reads keys of a directory of storage/badger, in one transaction.
+// readRaw reads keys from a storage/badger directory in one transaction.
 func readRaw(db *engine.DB, keys [][]byte) error {
 	txn := db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	for _, key := range keys {
-		item, err := txn.Get(append([]byte{1}, key...)) // storage/badger's rows begin with that
+		item, err := txn.Get(append([]byte{1}, key...)) // the prefix of all rows of storage/badger
 		if errors.Is(err, engine.ErrKeyNotFound) {
 			continue
 		}
@@ -157,7 +156,7 @@ func readRaw(db *engine.DB, keys [][]byte) error {
 	return nil
 }
 
-// portalsWith is a service with that key.
+// portalsWith returns a service with the given master.
 func portalsWith(store storage.Store, master []byte) (*portal.Service, error) {
 	ring, err := keys.New(0, map[int][]byte{0: master})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// siteRows deletes a site with all that lies in it.
+// siteRows deletes a site with all its rooms and reservations.
 func siteRows(ctx context.Context, b *bench) ([]row, error) {
 	rooms := b.size(20_000, 200)
 	reservations := 3 * rooms
@@ -21,7 +21,7 @@ func siteRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	const perTxn = 5000 // of those of bestTransaction, none is better by more than the noise
+	const perTxn = 5000 // none of transactionSizes is faster by more than the noise
 	inLibrary := func(store storage.Store) (laps, error) {
 		return deleteSite(ctx, store, pushes, site, 1+rooms+reservations)
 	}
@@ -57,8 +57,7 @@ func siteRows(ctx context.Context, b *bench) ([]row, error) {
 	}, nil
 }
 
-// recordSite is the rows of what was pushed, and what the delete of the site makes of
-// them in the end.
+// recordSite returns the rows of the pushed resources and the net writes of deleting the site.
 func recordSite(ctx context.Context, pushes []data.CustomerData, site string) (rows, writes []write, err error) {
 	rec := newRecorder()
 	ws := data.Open(rec, data.Options{}).Workspace(workspaceID)
@@ -81,7 +80,7 @@ func recordSite(ctx context.Context, pushes []data.CustomerData, site string) (r
 		}
 	}
 	for key, value := range last {
-		if value != nil || there[key] { // or else it came and went within the delete
+		if value != nil || there[key] { // otherwise the delete created and deleted the row
 			writes = append(writes, write{[]byte(key), value})
 		}
 	}

@@ -13,12 +13,11 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// customerSize is how many resources each customer of a large store has.
+// customerSize is the number of resources of each customer in a large store.
 const customerSize = 10_000
 
-// sizeRows fills a store on disk with many resources, looks at the memory that this
-// takes, and pushes and deletes a little there and in a store that has little. It runs
-// in a process of its own, whose memory is the store's alone.
+// sizeRows fills a store on disk with many resources and measures the memory of the process. It then compares small pushes
+// and deletes in that store with the same in a small store. It runs in a child process that uses no other memory.
 func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -42,7 +41,7 @@ func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 		return row{
 			work: fmt.Sprintf("%s %s resources, %s in the store", lap, count(pushSize), large), against: "the same, " + small + " in the store",
 			goal: atMost(1.5), measured: of.Times.ratio("large", lap, "small", lap),
-			detail: fmt.Sprintf("%s against %s; while it filled, %s", rateText(of.Times.rate("large", lap, pushSize)),
+			detail: fmt.Sprintf("%s against %s; %s while the store was filled", rateText(of.Times.rate("large", lap, pushSize)),
 				rateText(of.Times.rate("small", lap, pushSize)), rateText(of.FillRate)),
 		}
 	}
@@ -51,12 +50,12 @@ func sizeRows(ctx context.Context, b *bench) ([]row, error) {
 		cost("push"), cost("delete"),
 		{work: "resident with " + large + " resources on Badger, after the push", against: "-",
 			goal: goal{atMost: 400, unit: "MiB"}, measured: once(float64(of.Resident) / mib),
-			detail: fmt.Sprintf("of which %.0f MiB files mapped and %.0f MiB of the process itself; at its greatest %.0f MiB",
+			detail: fmt.Sprintf("of which %.0f MiB are mapped files and %.0f MiB the process itself; peak %.0f MiB",
 				float64(of.Files)/mib, float64(of.Resident-of.Files)/mib, float64(of.Peak)/mib)},
 	}, nil
 }
 
-// log prints the laps of what ran elsewhere.
+// log prints the laps of the child process.
 func (t times) log(b *bench) {
 	for name, rounds := range t {
 		for i, l := range rounds {
@@ -65,17 +64,17 @@ func (t times) log(b *bench) {
 	}
 }
 
-// sizes is what the child process found.
+// sizes is the result of the child process.
 type sizes struct {
 	Resident, Files, Peak int // bytes
 	FillRate              float64
 	Times                 times
 }
 
-// childEnv makes a process the child: "resources rounds directory".
+// childEnv is set to "resources rounds directory" for the child process.
 const childEnv = "BENCH_SIZE_CHILD"
 
-// runChild is the child process, if this is one.
+// runChild runs the child process. It returns false if this process is not the child.
 func runChild(ctx context.Context) (bool, error) {
 	spec := os.Getenv(childEnv)
 	if spec == "" {
@@ -150,12 +149,12 @@ func measureSizes(ctx context.Context, dir string, resources, rounds int) (of si
 	return of, err
 }
 
-// resident is the memory of this process as the system counts it: all that is in
-// memory, what of it is pages of mapped files, and the most that it ever was.
+// resident returns the resident memory of this process in bytes: the total, the part that is mapped files, and the peak of
+// the total.
 func resident() (all, files, peak int, err error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, 0, 0, fmt.Errorf("resident memory is known on Linux alone: %w", err)
+		return 0, 0, 0, fmt.Errorf("resident memory can be read only on Linux: %w", err)
 	}
 	for line := range bytes.Lines(status) {
 		name, rest, _ := bytes.Cut(line, []byte(":"))

@@ -12,20 +12,18 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// sqlite is what a good engineer would write without the library: a table for each
-// class, integer ids within and UUIDs without, foreign keys that cascade, an index
-// for each of them and for what is asked, the write-ahead log with full
-// synchronisation, one writing connection, prepared statements of many rows, one
-// transaction a call.
+// sqlite is a careful implementation of the same work with SQLite. It has a table for each class, internal integer ids and
+// external UUIDs, cascading foreign keys, an index for each foreign key and each query, the write-ahead log with full
+// synchronization, one connection, prepared statements for many rows, and one transaction for each call.
 //
-// It does less than the library: it checks nothing of what it is given, reports counts
-// alone, and, without feed, nobody learns afterwards of what it changed.
+// It does less than the library: it does not validate its input, it reports only counts, and without feed it keeps no
+// record of changes.
 type sqlite struct {
 	db      *sql.DB
-	rowsPer int  // of a statement: more than manyRows are not faster
-	feed    bool // keep a table of what was created, updated and deleted
+	rowsPer int  // rows in a statement; more than manyRows are not faster
+	feed    bool // keep a table of created, updated and deleted resources
 
-	mu       sync.Mutex // of what follows
+	mu       sync.Mutex // guards the following fields
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
 }
@@ -94,7 +92,7 @@ func openSQLite(ctx context.Context, dir string, rowsPer int, feed bool) (*sqlit
 	return &sqlite{db: db, rowsPer: rowsPer, feed: feed, conn: conn, prepared: map[string]*sql.Stmt{}}, nil
 }
 
-// onSQLite is a run on a database of its own.
+// onSQLite returns a run that opens a new database.
 func onSQLite(ctx context.Context, rowsPer int, feed bool, run func(*sqlite) (laps, error)) func(dir string) (laps, error) {
 	return func(dir string) (l laps, err error) {
 		db, err := openSQLite(ctx, dir, rowsPer, feed)
@@ -108,19 +106,19 @@ func onSQLite(ctx context.Context, rowsPer int, feed bool, run func(*sqlite) (la
 
 func (s *sqlite) Close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
 
-// manyRows is how many rows a statement takes where it is to be fast.
+// manyRows is the number of rows in a statement that is fastest.
 const manyRows = 50
 
-// values is a list of n rows of so many parameters each.
+// values returns a list of n rows with the given number of parameters each.
 func values(n, each int) string {
 	return strings.TrimSuffix(strings.Repeat(in(each)+",", n), ",")
 }
 
-// in is a list of n parameters.
+// in returns a list of n parameters.
 func in(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?,", n), ",") + ")" }
 
-// transaction runs fn in one. Those of other goroutines wait: SQLite has one writer, and
-// on connections of their own they would only wait for its lock.
+// transaction runs fn in a transaction. Other goroutines wait for it. SQLite has only one writer, so with several
+// connections they would wait for its lock.
 func (s *sqlite) transaction(ctx context.Context, fn func(context.Context) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +131,7 @@ func (s *sqlite) transaction(ctx context.Context, fn func(context.Context) error
 	return s.exec(ctx, "COMMIT")
 }
 
-// statement is a statement, prepared once. It and what follows need the lock.
+// statement returns a prepared statement from a cache. The caller of it and of the following methods must hold mu.
 func (s *sqlite) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	if st := s.prepared[query]; st != nil {
 		return st, nil

@@ -14,18 +14,18 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// found is a row that is there already.
+// found is an existing row.
 type found struct {
 	id       int64
 	customer int64
 	uuid     []byte
-	fields   []any // as they are stored
+	fields   []any // stored values
 }
 
-// table is how one class of resources is pushed.
+// table describes the table of one class of resources.
 type table struct {
 	name   string
-	fields []string // that a push can change
+	fields []string // columns that a push can change
 }
 
 var (
@@ -34,14 +34,14 @@ var (
 	grantsTable = table{"grants", []string{"kind", "name", "user_id", "starts_at", "ends_at", "code"}}
 )
 
-// resource is what a push gives for a row of a table.
+// resource contains the pushed values of a row.
 type resource struct {
 	key    string
 	fields []any
 }
 
-// push upserts a customer's resources in one transaction, and counts what it made,
-// changed and left alone. References that name nothing are left out.
+// push upserts a customer's resources in one transaction. It returns the numbers of created, updated and unchanged
+// resources. It ignores references to unknown resources.
 func (s *sqlite) push(ctx context.Context, d data.CustomerData) (created, updated, unchanged int, err error) {
 	err = s.transaction(ctx, func(ctx context.Context) error {
 		customer, err := s.customer(ctx, d.CustomerKey)
@@ -110,7 +110,7 @@ func orNull(ids map[string]int64, key string) any {
 	return nil
 }
 
-// customer finds or makes a customer.
+// customer finds or creates a customer.
 func (s *sqlite) customer(ctx context.Context, key string) (id int64, err error) {
 	read := func(rows *sql.Rows) error { return rows.Scan(&id) }
 	err = s.query(ctx, "SELECT id FROM customers WHERE workspace = 1 AND key = ?", read, key)
@@ -121,7 +121,7 @@ func (s *sqlite) customer(ctx context.Context, key string) (id int64, err error)
 	return id, err
 }
 
-// lookUp adds the ids of those keys that ids does not have.
+// lookUp adds the ids of the keys that are not yet in ids.
 func (s *sqlite) lookUp(ctx context.Context, table string, keys []string, ids map[string]int64) error {
 	ask := lo.Filter(lo.Uniq(keys), func(key string, _ int) bool { _, has := ids[key]; return !has })
 	for chunk := range slices.Chunk(ask, s.rowsPer) {
@@ -139,7 +139,7 @@ func (s *sqlite) lookUp(ctx context.Context, table string, keys []string, ids ma
 	return nil
 }
 
-// upsert reads what is there, and writes what is not or has changed.
+// upsert reads the existing rows, and writes the rows that are new or have changed.
 func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources []resource, ids map[string]int64) (created, updated, unchanged int, err error) {
 	stored := map[string]found{}
 	keys := lo.Map(resources, func(r resource, _ int) any { return r.key })
@@ -163,7 +163,7 @@ func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources 
 	for _, r := range resources {
 		switch f, there := stored[r.key]; {
 		case there && f.customer != customer:
-			return 0, 0, 0, sql.ErrNoRows // another customer's
+			return 0, 0, 0, sql.ErrNoRows // the resource belongs to another customer
 		case there && slices.Equal(f.fields, r.fields):
 			unchanged++
 		case there:
@@ -198,7 +198,7 @@ func (s *sqlite) upsert(ctx context.Context, t table, customer int64, resources 
 	return created, updated, unchanged, err
 }
 
-// link makes the spaces of grants what is given.
+// link replaces the spaces of grants.
 func (s *sqlite) link(ctx context.Context, grants []data.AccessGrant, grantIDs, spaceIDs map[string]int64) error {
 	for chunk := range slices.Chunk(grants, s.rowsPer) {
 		type pair struct{ grant, space int64 }
@@ -237,7 +237,7 @@ func (s *sqlite) link(ctx context.Context, grants []data.AccessGrant, grantIDs, 
 	return nil
 }
 
-// deleteCustomer leaves the rest to the cascade.
+// deleteCustomer deletes a customer, and its resources by the cascade.
 func (s *sqlite) deleteCustomer(ctx context.Context, key string) error {
 	return s.transaction(ctx, func(ctx context.Context) error {
 		for _, table := range []string{"spaces", "users", "grants"} {
@@ -249,7 +249,7 @@ func (s *sqlite) deleteCustomer(ctx context.Context, key string) error {
 	})
 }
 
-// feedDeleted says in the feed, if there is one, what of a table is about to go.
+// feedDeleted adds the rows of a table that will be deleted to the feed, if there is one.
 func (s *sqlite) feedDeleted(ctx context.Context, table, where string, args ...any) error {
 	if !s.feed {
 		return nil
@@ -258,8 +258,7 @@ func (s *sqlite) feedDeleted(ctx context.Context, table, where string, args ...a
 		table+" WHERE "+where, args...)
 }
 
-// deleteSite deletes a site and what lies in it by the cascade, and then the grants
-// that have lost their last space by it.
+// deleteSite deletes a site and its spaces by the cascade, and then the grants that lost their last space.
 func (s *sqlite) deleteSite(ctx context.Context, key string) error {
 	return s.transaction(ctx, func(ctx context.Context) error {
 		for _, step := range []struct {
@@ -292,7 +291,7 @@ func (s *sqlite) deleteSite(ctx context.Context, key string) error {
 	})
 }
 
-// count is how many rows a table has.
+// count returns the number of rows of a table.
 func (s *sqlite) count(ctx context.Context, table string) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,7 +299,7 @@ func (s *sqlite) count(ctx context.Context, table string) (n int, err error) {
 	return n, err
 }
 
-// createPortal makes a portal of a customer that exists.
+// createPortal creates a portal for an existing customer.
 func (s *sqlite) createPortal(ctx context.Context, customerKey string) error {
 	var ids [16 + 8]byte
 	if _, err := rand.Read(ids[:]); err != nil {

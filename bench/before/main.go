@@ -1,5 +1,5 @@
-// The program before makes one measurement of the library on Badger, and prints its figures
-// as name=value. The script run builds it against two commits and runs both in turns.
+// Command before makes one measurement of the library on Badger and prints the results as name=value. The script run
+// builds it against two commits and runs both in turns.
 package main
 
 import (
@@ -26,17 +26,17 @@ import (
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
 func main() {
-	what := flag.String("what", "", "pushes, push, site, wait or heap")
-	n := flag.Int("n", 100_000, "resources")
+	name := flag.String("measurement", "", "pushes, push, site, wait or heap")
+	n := flag.Int("n", 100_000, "number of resources")
 	flag.Parse()
 	measure := map[string]func(context.Context, *data.Workspace, int, func() error) error{
 		"pushes": pushes, "push": push, "site": site, "wait": wait, "heap": heap,
-	}[*what]
+	}[*name]
 	if measure == nil {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*n, *what == "heap", measure); err != nil {
+	if err := run(*n, *name == "heap", measure); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -55,7 +55,7 @@ func run(n int, noSync bool, measure func(context.Context, *data.Workspace, int,
 	return measure(context.Background(), open(store), n, store.Close)
 }
 
-// block returns resources of a customer: a site, and then rooms, each with a guest and three
+// block returns n resources of a customer, from the given number on: a site, and then rooms, each with a guest and three
 // stays.
 func block(customer string, from, n int) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
@@ -71,7 +71,7 @@ func block(customer string, from, n int) data.CustomerData {
 		case 0:
 			d.Add(data.Room(key, "Room "+key).In(customer + "-site"))
 		case 1:
-			d.Add(data.Guest(key, "Ada Lovelace "+key)) // without an address, whose index is newer than some commits
+			d.Add(data.Guest(key, "Ada Lovelace "+key)) // no e-mail address: its index does not exist in all commits
 		default:
 			guest := data.Ref{Kind: data.KindGuest, Key: key}
 			stay := data.Reservation(fmt.Sprintf("%s-%d", key, i%5), guest, data.Refs(data.KindRoom, key)...)
@@ -90,7 +90,7 @@ func fill(ctx context.Context, ws *data.Workspace, customer string, n int) error
 	return nil
 }
 
-// timed prints the seconds that a function takes.
+// timed calls do and prints its duration in seconds.
 func timed(name string, do func() error) error {
 	began := time.Now()
 	err := do()
@@ -107,8 +107,8 @@ func push(ctx context.Context, ws *data.Workspace, n int, _ func() error) error 
 	return timed("seconds", func() error { _, err := ws.Push(ctx, d); return err })
 }
 
-// site deletes a site with a fifth of the resources as its rooms, which deletes their stays too.
-// It prints how many bytes the process has dirtied until the store is closed.
+// site deletes a site whose rooms are a fifth of the resources, which also deletes their stays. It prints the number of bytes
+// that the process wrote until the store was closed.
 func site(ctx context.Context, ws *data.Workspace, n int, closeStore func() error) error {
 	if err := fill(ctx, ws, "acme", n); err != nil {
 		return err
@@ -132,7 +132,7 @@ func site(ctx context.Context, ws *data.Workspace, n int, closeStore func() erro
 	return err
 }
 
-// written returns the bytes of pages that the process has dirtied, mapped ones included.
+// written returns the number of bytes in the pages that the process has written, including mapped pages.
 func written() (int64, error) {
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {
@@ -146,8 +146,7 @@ func written() (int64, error) {
 	return 0, fmt.Errorf("/proc/self/io has no write_bytes")
 }
 
-// wait pushes single reservations of one customer while another one pushes everything at
-// once, and prints how long they took.
+// wait pushes single reservations of one customer during a large push of another customer, and prints the durations.
 func wait(ctx context.Context, ws *data.Workspace, n int, _ func() error) error {
 	if err := fill(ctx, ws, "small", 4); err != nil {
 		return err
@@ -175,7 +174,7 @@ func wait(ctx context.Context, ws *data.Workspace, n int, _ func() error) error 
 	return <-failed
 }
 
-// heap deletes a customer, and prints by how much the live heap has grown meanwhile.
+// heap deletes a customer and prints the growth of the live heap during the deletion.
 func heap(ctx context.Context, ws *data.Workspace, n int, _ func() error) error {
 	if err := fill(ctx, ws, "acme", n); err != nil {
 		return err
@@ -203,7 +202,7 @@ func heap(ctx context.Context, ws *data.Workspace, n int, _ func() error) error 
 		report, err = ws.Delete(ctx, data.Selection{CustomerKeys: []string{"acme"}})
 		return err
 	})
-	runtime.GC() // the report is still held
+	runtime.GC() // the report is still referenced
 	close(over)
 	<-sampled
 	fmt.Printf("deleted=%d\ngrowth_mib=%.1f\n", len(report.Deleted), float64(most-before)/(1<<20))
