@@ -111,7 +111,8 @@ type InvalidError struct {
 	Faults   []Finding
 	Warnings []Finding // likewise; if anything was left out, the last one has RuleLeftOut and says how much
 
-	OmittedFaults int // faults that were found and are not in Faults
+	OmittedFaults   int // faults that were found and are not in Faults
+	OmittedWarnings int // the same of warnings
 }
 
 // shownFaults bounds the text of the error.

@@ -109,11 +109,11 @@ func (f *findings) listed() []Finding {
 // err returns an InvalidError if there is a fault or, if strict, a warning. If strict, the
 // warnings are faults, and count towards the faults that are listed.
 func (f *findings) err(strict bool) error {
-	e := &InvalidError{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults}
+	e := &InvalidError{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults, OmittedWarnings: f.omitted.Warnings}
 	if strict {
 		all := append(slices.Clip(f.faults), f.warnings...)
 		e.Faults, e.Warnings = all[:min(len(all), reportlimit.Max)], nil
-		e.OmittedFaults += f.omitted.Warnings + len(all) - len(e.Faults)
+		e.OmittedFaults, e.OmittedWarnings = e.OmittedFaults+f.omitted.Warnings+len(all)-len(e.Faults), 0
 	}
 	if len(e.Faults) == 0 {
 		return nil

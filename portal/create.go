@@ -133,10 +133,12 @@ func underCustomerData(notes form.Notes, err error) error {
 	if !errors.As(err, &push) {
 		return err
 	}
-	notes.Join(form.Notes{
-		Faults: under("customer_data", push.Faults), Warnings: under("customer_data", push.Warnings),
-		Omitted: reportlimit.Omitted{Faults: push.OmittedFaults},
-	})
+	omitted := reportlimit.Omitted{Faults: push.OmittedFaults, Warnings: push.OmittedWarnings}
+	warnings := push.Warnings
+	if omitted.Any() { // the last one says so, and the joined list says it once
+		warnings = warnings[:max(len(warnings)-1, 0)]
+	}
+	notes.Join(form.Notes{Faults: under("customer_data", push.Faults), Warnings: under("customer_data", warnings), Omitted: omitted})
 	return invalid(notes, err)
 }
 

@@ -122,7 +122,8 @@ type InvalidError struct {
 	Faults   []data.Finding
 	Warnings []data.Finding // likewise; if anything was left out, the last one has data.RuleLeftOut and says how much
 
-	OmittedFaults int // faults that were found and are not in Faults
+	OmittedFaults   int // faults that were found and are not in Faults
+	OmittedWarnings int // the same of warnings
 
 	causes []error // what errors.Is and errors.As find beside ErrInvalid
 }
@@ -139,7 +140,7 @@ func invalid(notes form.Notes, causes ...error) error {
 	if len(notes.Faults) == 0 {
 		return nil
 	}
-	return &InvalidError{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, causes: causes}
+	return &InvalidError{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, OmittedWarnings: notes.Omitted.Warnings, causes: causes}
 }
 
 // under puts findings under a path.

@@ -1,10 +1,12 @@
 package portal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,8 +53,8 @@ func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("portal: writing a configuration: %w", err)
 	}
-	// What says the same as the zero one, such as NavigationFull, is stored as that.
-	if zero, err := json.Marshal(Config{}); err != nil || string(zero) == string(b) {
+	// A configuration that means the same as the zero one, as with NavigationFull, is stored as that.
+	if zero, err := zeroConfig(); err != nil || bytes.Equal(zero, b) {
 		return "", err
 	}
 	if len(b) > maxConfigBytes {
@@ -60,6 +62,9 @@ func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 	}
 	return string(b), nil
 }
+
+// zeroConfig returns the JSON of the zero Config.
+var zeroConfig = sync.OnceValues(func() ([]byte, error) { return json.Marshal(Config{}) })
 
 func (r *record) encode() []byte {
 	b := append([]byte{recordVersion}, r.workspace[:]...)

@@ -169,6 +169,9 @@ func (o *Object) At(name string) string {
 	return join(o.path, textrules.Clip(name))
 }
 
+// Notes returns what the reading of the object, and of those around it, has found so far.
+func (o *Object) Notes() *Notes { return o.notes }
+
 // Given reports whether a member is there, be it null.
 func (o *Object) Given(name string) bool {
 	_, given := o.members[name]

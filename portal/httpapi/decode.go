@@ -120,6 +120,9 @@ func (c *call) readBody(body io.Reader) error {
 	if err != nil {
 		return r.Wrap(err, data.ErrNotJSON)
 	}
+	if c.input.notes != nil && len(c.notes.Faults) > 0 { // which would be reported when the request is served
+		c.notes.Join(*c.input.notes)
+	}
 	return c.refused()
 }
 

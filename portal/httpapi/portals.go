@@ -158,11 +158,17 @@ func (r *updatePortalRequest) input() input {
 	return input{lenient: true, params: []form.Field{
 		{Name: fieldConfig, Required: true, Value: configPatch{&r.Config}},
 		portalID(&r.ID),
+	}, body: func(o *form.Object) {
+		if notes, given := o.Notes(), r.Config.body; len(notes.Faults) > 0 && given != nil { // the patch will not be applied
+			config := form.BodyOf(&r.Config.first)
+			given.Read(config.Fields)
+			given.Rest()
+			form.Check(notes, fieldConfig, config.Fields)
+		}
 	}}
 }
 
-// configPatch is a patch of a configuration. What is wrong with the patch is reported when it
-// is applied.
+// configPatch is a patch of a configuration. Its faults are reported when it is applied.
 type configPatch struct{ into *patch[portal.Config] }
 
 func (v configPatch) Read(o *form.Object, name string) { o.Object(name, func() {}, v.into.read) }

@@ -108,8 +108,10 @@ func resourceSchema(kind data.Kind) schema {
 		case of != nil:
 		case strings.HasSuffix(name, "_keys"):
 			of = func() schema { return listOf(keySchema()) }
-		default:
+		case strings.HasSuffix(name, "_key"):
 			of = keySchema
+		default:
+			panic("httpapi: fieldSchemas has no schema of the field " + name)
 		}
 		if parent, inner, inside := strings.Cut(name, "."); inside {
 			if properties[parent] == nil {
