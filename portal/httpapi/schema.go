@@ -24,8 +24,7 @@ func urlSchema() schema        { return schema{"type": "string", "format": "uri"
 func keySchema() schema {
 	return schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
 }
-func textSchema() schema  { return schema{"type": "string", "maxLength": maxTextBytes} }
-func colorSchema() schema { return matching(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`) }
+func textSchema() schema { return schema{"type": "string", "maxLength": maxTextBytes} }
 
 func limitSchema() schema {
 	return schema{"type": "integer", "minimum": 1, "default": defaultPage, "description": "A page has at most 1000, whatever is asked for."}
