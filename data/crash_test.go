@@ -94,7 +94,7 @@ func state(t *testing.T, ws *data.Workspace) string {
 		out += fmt.Sprintf("%s %v\n", b, c.Counts)
 	}
 	told := toldOf(t, ws)
-	require.NoError(t, ws.Store().View(t.Context(), func(r storage.Reader) error {
+	require.NoError(t, ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 		rows, err := r.Get(t.Context(), hostRow(ws))
 		out += fmt.Sprintf("%v %q", told, rows)
 		return err

@@ -237,7 +237,7 @@ func (d CustomerData) MarshalJSON() ([]byte, error) {
 		}
 	}
 	for kind := range byKind {
-		return nil, fmt.Errorf("%w: %v", ErrUnknownKind, kind)
+		return nil, fmt.Errorf("%w: unknown kind %v", ErrInvalid, kind)
 	}
 	err := e.WriteToken(jsontext.EndObject)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
@@ -254,7 +254,7 @@ func (g AccessGrant) MarshalJSON() ([]byte, error) { return g.node().marshal() }
 
 func (n *node) marshal() ([]byte, error) {
 	if !n.kind.valid() {
-		return nil, fmt.Errorf("%w: %v", ErrUnknownKind, n.kind)
+		return nil, fmt.Errorf("%w: unknown kind %v", ErrInvalid, n.kind)
 	}
 	var b bytes.Buffer
 	err := n.encode(jsontext.NewEncoder(&b))

@@ -68,11 +68,11 @@ func (k *checker) endEmails(ctx context.Context) error {
 		found := emails.rows[hash]
 		key := layout.Email(emails.of.id, hash)
 		if found.users.count == 0 {
-			k.damageAt(key, DamageDangling, "no user identity has its address")
+			k.damageAt(key, damageDangling, "no user identity has its address")
 			continue
 		}
 		if value, err := found.users.encode(); err != nil || !bytes.Equal(value, found.row) {
-			k.damageAt(key, DamageDiffers, "it counts other user identities than have its address")
+			k.damageAt(key, damageDiffers, "it counts other user identities than have its address")
 		}
 	}
 	return nil

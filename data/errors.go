@@ -24,12 +24,6 @@ var (
 	// another kind's. The [ConflictError] beside it names both.
 	ErrKeyConflict = fmt.Errorf("%w: resource key is taken", ErrInvalid)
 
-	// ErrUnknownKind is returned for a word that names no kind.
-	ErrUnknownKind = fmt.Errorf("%w: unknown kind", ErrInvalid)
-
-	// ErrUnknownClass is returned for a word that names no class.
-	ErrUnknownClass = fmt.Errorf("%w: unknown class", ErrInvalid)
-
 	// ErrInvalidCursor is returned for a cursor that is not one of this list's.
 	ErrInvalidCursor = fmt.Errorf("%w: cursor", ErrInvalid)
 

@@ -51,7 +51,7 @@ func (c Class) String() string {
 // MarshalText writes the class as String does.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// UnmarshalText reads what String gives for a class, or returns [ErrUnknownClass].
+// UnmarshalText reads what String gives for a class, or returns an error that matches [ErrInvalid].
 func (c *Class) UnmarshalText(b []byte) error {
 	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomer, ClassCustomerPortal} {
 		if class.String() == string(b) {
@@ -59,7 +59,7 @@ func (c *Class) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %q", ErrUnknownClass, textrules.Clip(string(b)))
+	return fmt.Errorf("%w: unknown class %q", ErrInvalid, textrules.Clip(string(b)))
 }
 
 // Kind is what the partner calls a resource. The zero Kind is none.
@@ -161,7 +161,7 @@ func ParseKind(name string) (Kind, error) {
 	if k, ok := byName[name]; ok {
 		return k, nil
 	}
-	return 0, fmt.Errorf("%w: %q", ErrUnknownKind, name)
+	return 0, fmt.Errorf("%w: unknown kind %q", ErrInvalid, name)
 }
 
 func (k Kind) valid() bool { return placeOf[k] != 0 }

@@ -46,18 +46,18 @@ func TestReadByKeyAndByID(t *testing.T) {
 			"an id of nothing":       func() error { _, err := ws.UserIdentityByID(ctx, uuid.New()); return err },
 			"a key of nothing":       func() error { _, err := ws.AccessGrant(ctx, "r2"); return err },
 			"another workspace": func() error {
-				_, err := data.Open(ws.Store(), data.Options{}).Workspace(uuid.New()).Space(ctx, "101")
+				_, err := data.Open(ws.DB().Store(), data.Options{}).Workspace(uuid.New()).Space(ctx, "101")
 				return err
 			},
 			"another workspace, by id": func() error {
-				_, err := data.Open(ws.Store(), data.Options{}).Workspace(uuid.New()).SpaceByID(ctx, room.Meta.ID)
+				_, err := data.Open(ws.DB().Store(), data.Options{}).Workspace(uuid.New()).SpaceByID(ctx, room.Meta.ID)
 				return err
 			},
 		} {
 			require.ErrorIs(t, read(), data.ErrResourceNotFound, name)
 			require.ErrorIs(t, read(), data.ErrNotFound, name)
 		}
-		_, err = data.Open(ws.Store(), data.Options{}).Workspace(uuid.New()).Customer(ctx, "acme")
+		_, err = data.Open(ws.DB().Store(), data.Options{}).Workspace(uuid.New()).Customer(ctx, "acme")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
 	})
 }

@@ -116,7 +116,7 @@ func swept(t *testing.T, ws *data.Workspace) map[string]string {
 func dump(t *testing.T, ws *data.Workspace) map[string]string {
 	t.Helper()
 	rows := map[string]string{}
-	require.NoError(t, ws.Store().View(t.Context(), func(r storage.Reader) error {
+	require.NoError(t, ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			if err != nil {
 				return err

@@ -425,16 +425,6 @@ func (s *Snapshot) StoredCustomer(id CustomerID, record []byte) (Customer, error
 	return c.public(), nil
 }
 
-// CustomerByID reads a customer by the id that [Customer.ID] gives, or returns
-// [ErrCustomerNotFound].
-func (s *Snapshot) CustomerByID(ctx context.Context, id CustomerID) (Customer, error) {
-	c, err := s.customerByID(ctx, id)
-	if err != nil {
-		return Customer{}, err
-	}
-	return c.public(), nil
-}
-
 // Space reads a space by its key, or returns [ErrResourceNotFound].
 func (s *Snapshot) Space(ctx context.Context, key string) (Space, error) {
 	return as((*node).space)(s.find(ctx, Ref{KindSpace, key}))

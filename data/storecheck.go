@@ -8,23 +8,25 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// DamageRule is how a row of a store disagrees with the others, as a stable word.
-type DamageRule string
-
-// The rules.
+// The rules of damage, as stable words.
 const (
-	DamageUnknown   DamageRule = "unknown"   // a key that is none of the library's
-	DamageMalformed DamageRule = "malformed" // a value that does not read
-	DamageMissing   DamageRule = "missing"   // a row that another one calls for is not there
-	DamageDiffers   DamageRule = "differs"   // two rows say different things
-	DamageDangling  DamageRule = "dangling"  // a row of something that is not there
-	DamageCount     DamageRule = "count"     // a customer's counts are not those of its resources
-	DamageFeedGap   DamageRule = "feed_gap"  // positions of the change feed that no row has
+	damageUnknown   = "unknown"   // a key that is not one of the library's
+	damageMalformed = "malformed" // a value that cannot be decoded
+	damageMissing   = "missing"   // a row that another row requires does not exist
+	damageDiffers   = "differs"   // two rows contradict each other
+	damageDangling  = "dangling"  // the target of a row does not exist
+	damageCount     = "count"     // a customer's counts differ from the number of its resources
+	damageFeedGap   = "feed_gap"  // positions of the change feed without a row
 )
 
-// Damage is one disagreement.
+// Damage is an inconsistency that Check found.
 type Damage struct {
-	Rule DamageRule
+	// Rule is a stable word: "unknown" for a key that is not one of the library's, "malformed"
+	// for a value that cannot be decoded, "missing" for a row that another row requires,
+	// "differs" for two rows that contradict each other, "dangling" for a row whose target
+	// does not exist, "count" for wrong counts of a customer, and "feed_gap" for positions of
+	// the change feed without a row.
+	Rule string
 
 	// Row is the kind of row that it is about, such as "resource", "edge", "directory",
 	// "id", "portal" or "feed_batch", and Key its key in the store. That holds keys of
@@ -86,7 +88,7 @@ func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 			return err
 		}
 		if k.report.Rows[string(layout.ShapeCustomer)] > 0 && k.report.Rows[string(layout.ShapeFormat)] == 0 {
-			k.damageAt(layout.Format(), DamageMissing, "customers call for it")
+			k.damageAt(layout.Format(), damageMissing, "customers call for it")
 		}
 		return nil
 	})
@@ -127,11 +129,11 @@ type checkedCustomer struct {
 // maxKnown bounds the customers that are kept in memory.
 const maxKnown = 1024
 
-func (k *checker) damage(rule DamageRule, format string, args ...any) {
+func (k *checker) damage(rule string, format string, args ...any) {
 	k.damageAt(k.at, rule, format, args...)
 }
 
-func (k *checker) damageAt(key []byte, rule DamageRule, format string, args ...any) {
+func (k *checker) damageAt(key []byte, rule string, format string, args ...any) {
 	if k.report.Damages++; len(k.report.Damage) < maxDamage {
 		k.report.Damage = append(k.report.Damage, Damage{
 			Rule: rule, Row: string(layout.Parse(key).Shape), Key: key, Message: fmt.Sprintf(format, args...),
@@ -145,7 +147,7 @@ func (k *checker) row(ctx context.Context, value []byte) error {
 	case layout.ShapeHost, layout.ShapeLease: // a lease belongs to a process, and nothing refers to it
 		return nil
 	case layout.ShapeUnknown:
-		k.damage(DamageUnknown, "its key is none of the library's")
+		k.damage(damageUnknown, "its key is none of the library's")
 		return nil
 	}
 	if check := rowChecks[k.key.Shape]; check != nil {
@@ -153,7 +155,7 @@ func (k *checker) row(ctx context.Context, value []byte) error {
 	}
 	check := customerRowChecks[k.key.Shape]
 	if check == nil {
-		k.damage(DamageUnknown, "nothing is known of such rows")
+		k.damage(damageUnknown, "nothing is known of such rows")
 		return nil
 	}
 	c, err := k.customer(ctx, k.key.Customer)
@@ -163,7 +165,7 @@ func (k *checker) row(ctx context.Context, value []byte) error {
 	case c.waiting:
 		return nil
 	case !c.present:
-		k.damage(DamageDangling, "its customer is not there")
+		k.damage(damageDangling, "its customer is not there")
 		return nil
 	case c.customer == nil: // reported at the record
 		return nil
@@ -199,7 +201,7 @@ func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedC
 // endCustomer compares the counts of the customer whose rows have been read.
 func (k *checker) endCustomer() {
 	if c := k.counts.of; c != nil && k.counts.is != c.counts {
-		k.damageAt(k.counts.key, DamageCount, "it counts %v, and has %v", c.counts, k.counts.is)
+		k.damageAt(k.counts.key, damageCount, "it counts %v, and has %v", c.counts, k.counts.is)
 	}
 	k.counts.of = nil
 }
@@ -207,7 +209,7 @@ func (k *checker) endCustomer() {
 // endFeed compares the end of the feed that has been read.
 func (k *checker) endFeed() {
 	if k.feed.key != nil && k.feed.next != k.feed.ends.next {
-		k.damageAt(k.feed.key, DamageFeedGap, "its rows end before %d, and it says %d", k.feed.next, k.feed.ends.next)
+		k.damageAt(k.feed.key, damageFeedGap, "its rows end before %d, and it says %d", k.feed.next, k.feed.ends.next)
 	}
 	k.feed.key = nil
 }

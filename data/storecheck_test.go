@@ -202,47 +202,47 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 	room := byte(data.KindRoom)
 	span := layout.Span(clockStart, clockStart)
 	for name, c := range map[string]struct {
-		rule       data.DamageRule
+		rule       string
 		row        string
 		key, value []byte
 	}{
-		"another table":                    {data.DamageUnknown, "unknown", []byte("Zoo"), []byte{}},
-		"another row of a customer":        {data.DamageUnknown, "unknown", append(layout.Customer(a.ID()), '?'), []byte{}},
-		"a customer key":                   {data.DamageDangling, "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
-		"a second customer key":            {data.DamageDiffers, "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
-		"a directory row":                  {data.DamageDangling, "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
-		"one of another workspace":         {data.DamageDiffers, "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
-		"a derived id":                     {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "g"...)},
-		"a second derived id":              {data.DamageDangling, "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
-		"a portal's id":                    {data.DamageDangling, "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
-		"a link":                           {data.DamageDangling, "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
-		"a customer's link":                {data.DamageDangling, "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
-		"a revocation":                     {data.DamageDangling, "revoked", layout.Revoked(a.ID(), id), []byte{}},
-		"an expiry":                        {data.DamageDangling, "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
-		"uses":                             {data.DamageDangling, "uses", layout.Uses(a.ID(), id), []byte{}},
-		"a holder":                         {data.DamageDangling, "holder", layout.Holder(a.ID(), id, layout.HolderHash{1}), []byte{}},
-		"a session":                        {data.DamageDangling, "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
-		"a customer's session":             {data.DamageDangling, "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
-		"the newest portal":                {data.DamageDangling, "newest_portal", layout.NewestPortal(b.ID()), id[:]},
-		"a portal":                         {data.DamageMissing, "id", layout.Portal(a.ID(), id), []byte{}},
-		"an edge":                          {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
-		"an edge of another":               {data.DamageDangling, "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},
-		"an edge of a portal":              {data.DamageDangling, "edge", layout.Edge(a.ID(), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
-		"a time":                           {data.DamageDangling, "time", layout.Time(a.ID(), span, byte(data.KindReservation), "a001"), []byte{}},
-		"a resource of no customer":        {data.DamageDangling, "resource", layout.Resource(ghost, room, "g"), []byte{}},
-		"a resource of no kind":            {data.DamageUnknown, "resource", layout.Resource(a.ID(), 0xee, "g"), []byte{}},
-		"a resource that is none":          {data.DamageMalformed, "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
-		"a deleted customer that is none":  {data.DamageMalformed, "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
-		"a deleted customer that is there": {data.DamageDiffers, "deleted_customer", layout.DeletedCustomer(a.ID()), deletedRow(t)},
-		"a batch of the feed":              {data.DamageFeedGap, "feed_batch", layout.FeedBatch(workspaceID, 99), feedRow(t, store)},
-		"a batch with no ends":             {data.DamageFeedGap, "feed_ends", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
-		"a batch of another's":             {data.DamageDiffers, "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
-		"ends of the feed with none":       {data.DamageFeedGap, "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
-		"ends that do not read":            {data.DamageMalformed, "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
-		"a position of no row":             {data.DamageDangling, "customer_feed", layout.CustomerFeedAt(a.ID(), 99), []byte{}},
-		"a position of another's row":      {data.DamageDiffers, "customer_feed", layout.CustomerFeedAt(b.ID(), feedPosition(t, store)), []byte{}},
-		"a consumer that does not read":    {data.DamageMalformed, "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
-		"a consumer past the end":          {data.DamageDangling, "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
+		"another table":                    {"unknown", "unknown", []byte("Zoo"), []byte{}},
+		"another row of a customer":        {"unknown", "unknown", append(layout.Customer(a.ID()), '?'), []byte{}},
+		"a customer key":                   {"dangling", "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
+		"a second customer key":            {"differs", "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
+		"a directory row":                  {"dangling", "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
+		"one of another workspace":         {"differs", "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
+		"a derived id":                     {"dangling", "id", layout.ID(id), append(append(idOf(a), room), "g"...)},
+		"a second derived id":              {"dangling", "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
+		"a portal's id":                    {"dangling", "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
+		"a link":                           {"dangling", "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
+		"a customer's link":                {"dangling", "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
+		"a revocation":                     {"dangling", "revoked", layout.Revoked(a.ID(), id), []byte{}},
+		"an expiry":                        {"dangling", "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
+		"uses":                             {"dangling", "uses", layout.Uses(a.ID(), id), []byte{}},
+		"a holder":                         {"dangling", "holder", layout.Holder(a.ID(), id, layout.HolderHash{1}), []byte{}},
+		"a session":                        {"dangling", "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
+		"a customer's session":             {"dangling", "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
+		"the newest portal":                {"dangling", "newest_portal", layout.NewestPortal(b.ID()), id[:]},
+		"a portal":                         {"missing", "id", layout.Portal(a.ID(), id), []byte{}},
+		"an edge":                          {"dangling", "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
+		"an edge of another":               {"dangling", "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},
+		"an edge of a portal":              {"dangling", "edge", layout.Edge(a.ID(), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
+		"a time":                           {"dangling", "time", layout.Time(a.ID(), span, byte(data.KindReservation), "a001"), []byte{}},
+		"a resource of no customer":        {"dangling", "resource", layout.Resource(ghost, room, "g"), []byte{}},
+		"a resource of no kind":            {"unknown", "resource", layout.Resource(a.ID(), 0xee, "g"), []byte{}},
+		"a resource that is none":          {"malformed", "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
+		"a deleted customer that is none":  {"malformed", "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
+		"a deleted customer that is there": {"differs", "deleted_customer", layout.DeletedCustomer(a.ID()), deletedRow(t)},
+		"a batch of the feed":              {"feed_gap", "feed_batch", layout.FeedBatch(workspaceID, 99), feedRow(t, store)},
+		"a batch with no ends":             {"feed_gap", "feed_ends", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
+		"a batch of another's":             {"differs", "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
+		"ends of the feed with none":       {"feed_gap", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
+		"ends that do not read":            {"malformed", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
+		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeedAt(a.ID(), 99), []byte{}},
+		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeedAt(b.ID(), feedPosition(t, store)), []byte{}},
+		"a consumer that does not read":    {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
+		"a consumer past the end":          {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
 		write(t, store, c.key, c.value)
 		report, err := data.Open(store, data.Options{}).Check(t.Context())
@@ -319,7 +319,7 @@ func TestCheckFindsCountsThatAreWrong(t *testing.T) {
 	report, err := data.Open(store, data.Options{}).Check(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Damages)
-	require.Equal(t, data.DamageCount, report.Damage[0].Rule)
+	require.Equal(t, "count", report.Damage[0].Rule)
 	require.Equal(t, record, report.Damage[0].Key)
 }
 

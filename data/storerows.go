@@ -56,9 +56,9 @@ func (k *checker) need(ctx context.Context, by string, want ...row) error {
 	for i, value := range values {
 		switch {
 		case value == nil:
-			k.damageAt(want[i].key, DamageMissing, "%s calls for it", by)
+			k.damageAt(want[i].key, damageMissing, "%s calls for it", by)
 		case want[i].value != nil && !bytes.Equal(value, want[i].value):
-			k.damageAt(want[i].key, DamageDiffers, "%s calls for another value", by)
+			k.damageAt(want[i].key, damageDiffers, "%s calls for another value", by)
 		}
 	}
 	return nil
@@ -76,14 +76,14 @@ func (k *checker) pointee(ctx context.Context, id layout.CustomerID, key []byte)
 		return nil, nil, err
 	}
 	if !c.present || values[0] == nil {
-		k.damage(DamageDangling, "what it points to is not there")
+		k.damage(damageDangling, "what it points to is not there")
 		return nil, nil, nil
 	}
 	return c, values[0], nil
 }
 
 func (k *checker) malformed() error {
-	k.damage(DamageMalformed, "its value does not read")
+	k.damage(damageMalformed, "its value does not read")
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (k *checker) formatRow(_ context.Context, value []byte) error {
 	if version := d.Uvarint(); d.Done() != nil {
 		return k.malformed()
 	} else if version != formatVersion {
-		k.damage(DamageDiffers, "it is version %d, and this library reads version %d", version, formatVersion)
+		k.damage(damageDiffers, "it is version %d, and this library reads version %d", version, formatVersion)
 	}
 	return nil
 }
@@ -106,12 +106,12 @@ func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {
 	if c, err := k.customer(ctx, id); err != nil {
 		return err
 	} else if c.waiting {
-		k.damage(DamageDangling, "its customer is deleted")
+		k.damage(damageDangling, "its customer is deleted")
 		return nil
 	}
 	c, _, err := k.pointee(ctx, id, layout.CustomerRecord(id))
 	if c != nil && (c.workspace != k.key.Workspace || c.key != k.key.Key) {
-		k.damage(DamageDiffers, "its customer has another key")
+		k.damage(damageDiffers, "its customer has another key")
 	}
 	return err
 }
@@ -123,7 +123,7 @@ func (k *checker) directoryRow(ctx context.Context, value []byte) error {
 	}
 	c, _, err := k.pointee(ctx, o.customer, layout.Resource(o.customer, byte(o.kind), k.key.Key))
 	if c != nil && c.workspace != k.key.Workspace {
-		k.damage(DamageDiffers, "its customer is of another workspace")
+		k.damage(damageDiffers, "its customer is of another workspace")
 	}
 	return err
 }
@@ -147,7 +147,7 @@ func (k *checker) idRow(ctx context.Context, value []byte) error {
 	}
 	n, err := decodeRecord(c.customer, Ref{Kind(kind), key}, record)
 	if err == nil && n.meta.ID != k.key.ID { // else it is said at the record
-		k.damage(DamageDangling, "its resource has another id")
+		k.damage(damageDangling, "its resource has another id")
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func (k *checker) deletedCustomerRow(ctx context.Context, value []byte) error {
 	}
 	c, err := k.customer(ctx, k.key.Customer)
 	if err == nil && c.present {
-		k.damage(DamageDiffers, "its customer is there")
+		k.damage(damageDiffers, "its customer is there")
 	}
 	return err
 }
@@ -203,7 +203,7 @@ func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 		k.feed.key, k.feed.ends, k.feed.next = key, ends, ends.first
 	}
 	if k.key.Position != k.feed.next {
-		k.damage(DamageFeedGap, "there is none at position %d", k.feed.next)
+		k.damage(damageFeedGap, "there is none at position %d", k.feed.next)
 	}
 	k.feed.next = k.key.Position + 1
 	b, err := decodeFeedBatch(k.key.Position, value)
@@ -211,14 +211,14 @@ func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 		return k.malformed()
 	}
 	if b.position+1 == k.feed.ends.next && b.commit != k.feed.ends.last {
-		k.damage(DamageDiffers, "the ends of the feed have another id of its last commit")
+		k.damage(damageDiffers, "the ends of the feed have another id of its last commit")
 	}
 	c, err := k.customer(ctx, b.customer)
 	if err != nil || c.customer == nil {
 		return err
 	}
 	if c.workspace != k.key.Workspace || c.key != b.key {
-		k.damage(DamageDiffers, "its customer has another key")
+		k.damage(damageDiffers, "its customer has another key")
 	}
 	return k.need(ctx, "its customer's changes in the feed", row{layout.CustomerFeedAt(b.customer, b.position), present})
 }
@@ -241,7 +241,7 @@ func (k *checker) feedEndsRow(ctx context.Context, value []byte) error {
 	}
 	rows, err := k.get(ctx, layout.FeedBatch(k.key.Workspace, ends.first))
 	if err == nil && rows[0] == nil {
-		k.damage(DamageFeedGap, "there is no row at its first position")
+		k.damage(damageFeedGap, "there is no row at its first position")
 	}
 	return err
 }
@@ -256,7 +256,7 @@ func (k *checker) consumerRow(ctx context.Context, value []byte) error {
 		return err
 	}
 	if err == nil && consumer.cursor.position >= ends.next {
-		k.damage(DamageDangling, "it is past the end of the change feed")
+		k.damage(damageDangling, "it is past the end of the change feed")
 	}
 	return nil
 }
@@ -268,12 +268,12 @@ func (k *checker) customerFeedRow(ctx context.Context, c *checkedCustomer, _ []b
 	case err != nil:
 		return err
 	case rows[0] == nil:
-		k.damage(DamageDangling, "the change feed has no such position")
+		k.damage(damageDangling, "the change feed has no such position")
 		return nil
 	}
 	b, err := decodeFeedHead(k.key.Position, layout.NewDecoder(rows[0]))
 	if err == nil && b.customer != c.id { // else it is reported at the row of the feed
-		k.damage(DamageDiffers, "the change feed has another customer there")
+		k.damage(damageDiffers, "the change feed has another customer there")
 	}
 	return nil
 }
@@ -294,7 +294,7 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []byte) error {
 	kind := Kind(k.key.Kind)
 	if !kind.valid() {
-		k.damage(DamageUnknown, "its kind is none")
+		k.damage(damageUnknown, "its kind is none")
 		return nil
 	}
 	if k.counts.of != nil && k.counts.of.id == c.id {
@@ -318,7 +318,7 @@ func (k *checker) named(ctx context.Context, c *checkedCustomer, ref Ref) error 
 		return err
 	}
 	if rows[0] == nil {
-		k.damage(DamageDangling, "its resource is not there")
+		k.damage(damageDangling, "its resource is not there")
 		return nil
 	}
 	n, err := decodeRecord(c.customer, ref, rows[0])
@@ -330,7 +330,7 @@ func (k *checker) named(ctx context.Context, c *checkedCustomer, ref Ref) error 
 			return nil // its value is compared at the record
 		}
 	}
-	k.damage(DamageDangling, "its resource does not call for it")
+	k.damage(damageDangling, "its resource does not call for it")
 	return nil
 }
 
@@ -340,12 +340,12 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 	case kind == layout.ReferrerPortal:
 		id, err := uuid.FromBytes([]byte(key))
 		if err != nil {
-			k.damage(DamageUnknown, "its portal does not read")
+			k.damage(damageUnknown, "its portal does not read")
 			return nil
 		}
 		return k.ofPortal(ctx, c, id)
 	case !Kind(kind).valid():
-		k.damage(DamageUnknown, "its referrer is of no kind")
+		k.damage(damageUnknown, "its referrer is of no kind")
 		return nil
 	}
 	return k.named(ctx, c, Ref{Kind(kind), key})
@@ -354,7 +354,7 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 // indexRow checks a row whose key ends in the kind and the key of its resource.
 func (k *checker) indexRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
 	if !Kind(k.key.Kind).valid() {
-		k.damage(DamageUnknown, "its kind is none")
+		k.damage(damageUnknown, "its kind is none")
 		return nil
 	}
 	return k.named(ctx, c, Ref{Kind(k.key.Kind), k.key.Key})
@@ -364,7 +364,7 @@ func (k *checker) indexRow(ctx context.Context, c *checkedCustomer, _ []byte) er
 func (k *checker) ofPortal(ctx context.Context, c *checkedCustomer, id uuid.UUID) error {
 	rows, err := k.get(ctx, layout.Portal(c.id, id))
 	if err == nil && rows[0] == nil {
-		k.damage(DamageDangling, "its portal is not there")
+		k.damage(damageDangling, "its portal is not there")
 	}
 	return err
 }

@@ -26,9 +26,6 @@ func (w *Workspace) ID() uuid.UUID { return w.id }
 // DB returns the DB of the workspace.
 func (w *Workspace) DB() *DB { return w.db }
 
-// Store returns the store of the workspace's DB.
-func (w *Workspace) Store() storage.Store { return w.db.store }
-
 func (w *Workspace) time() time.Time { return utcMicro(w.db.now()) }
 
 func (w *Workspace) newID() (uuid.UUID, error) {

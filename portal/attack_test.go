@@ -36,7 +36,7 @@ func (h *hook) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[
 // hooked is f on a hook over its store.
 func hooked(t *testing.T, f *fixture) (*fixture, *hook) {
 	t.Helper()
-	h := &hook{Store: f.ws.Store()}
+	h := &hook{Store: f.ws.DB().Store()}
 	return setup(t, h), h
 }
 

@@ -24,7 +24,7 @@ const (
 // rowsOf counts the rows of a shape.
 func (f *fixture) rowsOf(t *testing.T, shape layout.Shape) (n int) {
 	t.Helper()
-	require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
+	require.NoError(t, f.ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			require.NoError(t, err)
 			require.NotContains(t, string(e.Key)+string(e.Value), "browser-", "only the hash of a holder is stored")

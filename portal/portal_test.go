@@ -160,7 +160,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrInvalid)
 		requireEmpty(t, f)
 
-		broken, err := portal.New(data.Open(f.ws.Store(), data.Options{Rand: bytes.NewReader(nil)}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		broken, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: bytes.NewReader(nil)}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		_, err = broken.Create(t.Context(), broken.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
 		require.ErrorContains(t, err, "making a")
@@ -169,7 +169,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 		// The second portal fails in the transaction of its push: another one has its id.
 		repeating := func() *portal.Service {
 			rand := &zerosFirst{left: 2} // the ids of the portal and of its link
-			s, err := portal.New(data.Open(f.ws.Store(), data.Options{Rand: rand, Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+			s, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: rand, Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 			require.NoError(t, err)
 			return s
 		}
@@ -202,7 +202,7 @@ func requireEmpty(t *testing.T, f *fixture) {
 	t.Helper()
 	_, err := f.ws.DB().Sweep(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
+	require.NoError(t, f.ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			if err != nil {
 				return err
@@ -298,7 +298,7 @@ func (same) Read(p []byte) (int, error) {
 
 func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		portals, err := portal.New(data.Open(f.ws.Store(), data.Options{Now: f.clock.now, Rand: same{}}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		portals, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Now: f.clock.now, Rand: same{}}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		_, err = portals.Create(t.Context(), portals.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
 		require.NoError(t, err)

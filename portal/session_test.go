@@ -64,7 +64,7 @@ func TestASessionIsFoundByItsToken(t *testing.T) {
 			_, err := f.portals.Session(t.Context(), bad)
 			require.ErrorIs(t, err, portal.ErrSessionOver, bad)
 		}
-		require.NoError(t, f.ws.Store().View(t.Context(), func(r storage.Reader) error {
+		require.NoError(t, f.ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 			for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 				require.NoError(t, err)
 				require.NotContains(t, string(e.Key)+string(e.Value), token, "only its hash is stored")
@@ -293,7 +293,7 @@ func TestForgedCodesAreCountedAtNoRead(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
-		store := &backends.Counted{Store: f.ws.Store()}
+		store := &backends.Counted{Store: f.ws.DB().Store()}
 		portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		for at := range code {

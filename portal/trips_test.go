@@ -36,7 +36,7 @@ func stocked(t *testing.T, n int) (*fixture, *backends.Counted) {
 // restarted is the service in a process that has read nothing from the store yet.
 func (f *fixture) restarted(t *testing.T) *fixture {
 	t.Helper()
-	store := f.ws.Store()
+	store := f.ws.DB().Store()
 	portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 	require.NoError(t, err)
 	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}

@@ -300,7 +300,7 @@ var calls = []call{
 	{name: "session End", do: session(func(ctx context.Context, s *portal.Session) error { return s.End(ctx) })},
 	{name: "DB Check", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Check(ctx)) }},
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {
-		return only(storage.Backup(ctx, h.ws.Store(), discard{}))
+		return only(storage.Backup(ctx, h.ws.DB().Store(), discard{}))
 	}},
 }
 
