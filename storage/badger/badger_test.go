@@ -11,10 +11,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage/storagetest"
 )
 
-// The smallest table fills soon, so that the suite sees rows in files as well.
+// The smallest in-memory table fills quickly, so that the tests also read rows from files.
 var small = badger.Options{MemTableBytes: 1 << 20}
 
-// Parts of a few rows, so that most Updates of the suite take several.
+// Most Updates of the tests take several parts.
 func openSmallParts(t *testing.T) storage.Store {
 	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 1 << 20, PartRows: 8})
 }
@@ -30,7 +30,7 @@ func openWith(t *testing.T, dir string, o badger.Options) storage.Store {
 	return s
 }
 
-// A new log every few parts, and tables within one Update.
+// An Update fills several logs and tables.
 func openLarge(t *testing.T) storage.Store {
 	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 4 << 20})
 }

@@ -13,38 +13,39 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// A damaged log ends at the damage, and the engine takes that for the end of what was
-// committed: it cuts the rest off and says nothing. So a file beside the engine's says
-// how far commits have come. It is written after each commit that is on disk, before
-// the Updates of that commit return.
+// If a log is corrupt, the engine treats the corruption as the end of the log and silently
+// drops everything after it. The file COMMITS therefore stores the timestamp of the newest
+// commit on disk. It is written after each commit is on disk, before the Updates of that
+// commit return.
 //
-// It is only a check, and decides nothing. It is not synced: after a power loss it may be
-// older than commits that were acknowledged. It is never ahead of them, so a newest commit
-// that is older than the mark has been lost. Open sees a log that ends too early before
-// the engine does, and one that has lost something in the middle by the parts that are
-// missing: see parts.go.
+// The mark is only a check, and recovery does not depend on it. It is not synced, so after
+// a power loss it may be older than acknowledged commits. It is never newer, so if the
+// newest commit is older than the mark, commits have been lost. Open detects a log that
+// ends too early before the engine reads it. It detects a gap inside a log by the parts
+// that are missing: see parts.go.
 const (
 	markName  = "COMMITS"
-	markSlot  = 512 // two slots, in turn, so that a torn write spoils only one
+	markSlot  = 512 // two slots, written alternately, so that a torn write damages only one
 	markBytes = 4 + 1 + 8 + crc32.Size
 	markMagic = "cpm2"
-	markOld   = "cpm1" // of format version 1, whose logs this package cannot read
+	markOld   = "cpm1" // format version 1, which this package cannot read
 
-	// markDamaged in place of a timestamp: an Open has found that commits are missing. The
-	// engine has moved the logs into tables meanwhile, and the gap cannot be seen there.
+	// markDamaged replaces the timestamp after Open has found that commits are missing. The
+	// engine may have moved the rows of the logs to tables since then, where the gap can no
+	// longer be detected.
 	markDamaged = math.MaxUint64
 )
 
-// mark is the file that says how far commits have come.
+// commitMark is the file that stores the timestamp of the newest commit on disk.
 type commitMark struct {
 	f      *os.File
 	to     mapping
-	strict bool   // commits were on disk before it said so
-	ts     uint64 // what it said when it was opened
+	strict bool   // each commit was synced before it was recorded here
+	ts     uint64 // the timestamp when the file was opened
 	found  bool
 }
 
-// readMark reads the file; one that is not there says nothing.
+// readMark reads the file. If it does not exist, found is false.
 func readMark(dir string) (m commitMark, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, markName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +58,7 @@ func readMark(dir string) (m commitMark, err error) {
 		slot := b[at : at+markBytes]
 		body, sum := slot[:markBytes-crc32.Size], slot[markBytes-crc32.Size:]
 		if string(body[:4]) == markOld && crc32.Checksum(body, castagnoli) == binary.BigEndian.Uint32(sum) {
-			return m, fmt.Errorf("%w: it has version 1, this package reads version %d", ErrVersion, formatVersion)
+			return m, fmt.Errorf("%w: the directory has version 1, this package supports only version %d", ErrVersion, formatVersion)
 		}
 		if string(body[:4]) != markMagic || crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(sum) {
 			continue
@@ -70,12 +71,12 @@ func readMark(dir string) (m commitMark, err error) {
 		return m, corrupt(markName)
 	}
 	if m.ts == markDamaged {
-		return m, fmt.Errorf("storage/badger: commits are missing, as Open has found before: %w", storage.ErrCorrupt)
+		return m, fmt.Errorf("storage/badger: commits are missing, as found by an earlier Open; restore a backup: %w", storage.ErrCorrupt)
 	}
 	return m, nil
 }
 
-// condemn makes every later Open of dir report that commits are missing.
+// recordDamage makes every later Open of dir report that commits are missing.
 func recordDamage(dir string) error {
 	m := commitMark{strict: true}
 	if err := m.write(dir, markDamaged); err != nil {
@@ -84,12 +85,12 @@ func recordDamage(dir string) error {
 	return m.f.Close()
 }
 
-// open opens the file for writing, and says in it what is true at ts. A directory that
-// was written without syncing stays as it is called until it is closed in good order.
+// open opens the file for writing and stores ts. A directory that was written without
+// syncing stays marked as such until it is closed without an error by a store that syncs.
 func (m *commitMark) open(dir string, ts uint64, sync bool) (err error) {
 	m.strict = sync && (m.strict || !m.found)
-	// The blocks are on disk before the file is mapped: where they were not, a full disk
-	// would end the process.
+	// Allocate the blocks on disk before mapping the file: on a full disk, writing to the
+	// mapping would terminate the process.
 	if err := m.write(dir, ts); err != nil {
 		return err
 	}
@@ -101,8 +102,8 @@ func (m *commitMark) open(dir string, ts uint64, sync bool) (err error) {
 	return err
 }
 
-// write opens the file, and writes both of its slots to the disk, so that none is left that
-// says otherwise.
+// write opens the file, and writes and syncs both slots, so that neither contains an old
+// timestamp.
 func (m *commitMark) write(dir string, ts uint64) (err error) {
 	if m.f, err = os.OpenFile(filepath.Join(dir, markName), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return fmt.Errorf("storage/badger: %w", err)
@@ -129,19 +130,19 @@ func (m *commitMark) encode(ts uint64) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// set says that all commits up to ts are on disk.
+// record stores that all commits up to ts are on disk.
 func (m *commitMark) record(ts uint64) error {
 	return m.to.writeAt(m.encode(ts), int64(ts%2)*markSlot)
 }
 
-// close closes the file. whole reports whether the engine closed without an error, so that
-// everything is in tables on disk.
-func (m *commitMark) close(ts uint64, whole, sync bool) error {
+// close closes the file. clean reports whether the engine was closed without an error, so
+// that all data is in tables on disk.
+func (m *commitMark) close(ts uint64, clean, sync bool) error {
 	if m.f == nil {
 		return nil
 	}
 	var err error
-	if whole && sync && !m.strict {
+	if clean && sync && !m.strict {
 		m.strict = true
 		err = errors.Join(m.to.writeAt(m.encode(ts), 0), m.to.writeAt(m.encode(ts), markSlot))
 	}

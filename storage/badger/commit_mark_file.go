@@ -4,7 +4,7 @@ package badger
 
 import "os"
 
-// mapping is a file that is written to: here it is not mapped.
+// mapping is a file that is written without mapping it to memory.
 type mapping struct{ f *os.File }
 
 func mapFile(f *os.File, _ int) (mapping, error) { return mapping{f}, nil }

@@ -7,11 +7,12 @@ import (
 	"syscall"
 )
 
-// mapping is a file in memory. Each write to a file itself would make the next sync of
-// a log, another file, wait for the file system's journal: a third fewer commits.
+// mapping is a memory-mapped file. If it was written with system calls, the next sync of a
+// log would also wait for the journal of the file system, which reduces the number of
+// commits by a third.
 type mapping []byte
 
-// mapFile maps so many bytes of f, which has them on disk.
+// mapFile maps the first size bytes of f, which must be allocated on disk.
 func mapFile(f *os.File, size int) (mapping, error) {
 	return syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 }

@@ -29,40 +29,40 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// crasher, in the environment, makes the test binary run a plan and kill itself.
-const crasher = "BADGER_TEST_CRASH"
+// envCrash is an environment variable. If it contains a crashPlan, the test binary executes
+// the plan and kills itself.
+const envCrash = "BADGER_TEST_CRASH"
 
-// fullSizes, in the environment, makes the tests of crashes and failures run with 100,000
-// rows, which takes about 20 minutes on two busy processors:
-// BADGER_TEST_FULL=1 go test -run 'TestCrash|TestEngineFailure' -timeout 1h.
-const fullSizes = "BADGER_TEST_FULL"
+// envFullSize is an environment variable. If it is set, the crash and failure tests use
+// 100,000 rows, which takes about 20 minutes on two busy processors: BADGER_TEST_FULL=1 go
+// test -run 'TestCrash|TestEngineFailure' -timeout 1h.
+const envFullSize = "BADGER_TEST_FULL"
 
-func atFullSize() bool { return os.Getenv(fullSizes) != "" }
+func atFullSize() bool { return os.Getenv(envFullSize) != "" }
 
-// askLine is printed by a process that executes a plan with Ask.
-const askLine = "may I go on?"
+// askLine is printed at each point by a process whose plan has Ask set.
+const askLine = "waiting to continue"
 
-// crashPlan describes the work of a process on a directory before it is killed.
+// crashPlan describes what a process does with a directory before it is killed.
 type crashPlan struct {
 	Dir      string
-	Op       string // a key of crashOps, or "" to open the directory only
+	Op       string // key of crashOps, or "" to only open the directory
 	Rows     int
 	PartRows int
 	MemTable int64
 	NoSync   bool
-	KillAt   int  // the call at which it is killed: see calls.at
-	Ask      bool // at each point it prints a line, and waits until it may read a byte
-	Second   bool // another large Update is ready when the first one begins to be written
-	Trace    bool // it prints each point
-	Hold     bool // a View is in the middle of a Scan at all times, as of one that began before Op
-	Watch    bool // Views compare the rows with the states before and after Op, at each point and at all times
-	Flushes  int  // if above 0, the engine can only write so many tables: the rest stays in logs
-	Then     int  // small Updates after Op
-	SaveMark int  // if above 0, the commit after which COMMITS is copied to COMMITS.old
+	KillAt   int  // the point at which it is killed
+	Ask      bool // print askLine at each point, and wait for a byte of input
+	Second   bool // start another large Update when the first one begins to be written
+	Trace    bool // print each point
+	Hold     bool // keep a View open in the middle of a Scan that begins before Op
+	Watch    bool // run Views at each point and in between that compare the rows with the states before and after Op
+	Flushes  int  // if positive, the number of tables that the engine can write: the other rows stay in logs
+	Then     int  // number of small Updates after Op
+	SaveMark int  // if positive, the commit after which COMMITS is copied to COMMITS.old
 }
 
-// rowsAt returns the rows of a store after crashOps of the given name, from rows
-// of generation 1.
+// rowsAt is the expected rows of a store, by key.
 type rowsAt map[string]string
 
 func crashKey(i int) string { return fmt.Sprintf("%08d", i) }
@@ -71,7 +71,8 @@ func crashValue(i, generation int) string {
 	return fmt.Sprintf("%d/%d/%s", i, generation, strings.Repeat("v", 150+i%100))
 }
 
-func firstRows(n int) rowsAt {
+// initialRows returns n rows of generation 1.
+func initialRows(n int) rowsAt {
 	rows := rowsAt{}
 	for i := range n {
 		rows[crashKey(i)] = crashValue(i, 1)
@@ -79,13 +80,13 @@ func firstRows(n int) rowsAt {
 	return rows
 }
 
-// crashOps are large Updates, on rows 0 to n-1 in generation 1.
+// crashOps are large Updates of a store that contains initialRows(n).
 var crashOps = map[string]struct {
 	run  func(ctx context.Context, tx storage.Tx, n int) error
 	want func(n int) rowsAt
 }{
-	// Half of the rows overwritten, a quarter deleted by a range and some of those written
-	// again, a quarter left alone, and as many new ones.
+	// This overwrites half of the rows, deletes a quarter by a range and writes some of
+	// these again, keeps a quarter, and adds a quarter.
 	"mixed": {
 		func(ctx context.Context, tx storage.Tx, n int) error {
 			for i := range n / 2 {
@@ -103,7 +104,7 @@ var crashOps = map[string]struct {
 			return err
 		},
 		func(n int) rowsAt {
-			rows := firstRows(n)
+			rows := initialRows(n)
 			for i := n / 2; i < 3*n/4; i++ {
 				delete(rows, crashKey(i))
 			}
@@ -130,16 +131,16 @@ var crashOps = map[string]struct {
 		func(ctx context.Context, tx storage.Tx, _ int) error { return tx.DeleteRange(ctx, storage.Range{}) },
 		func(int) rowsAt { return rowsAt{} },
 	},
-	"small Updates": { // and see runPlan
+	"small Updates": { // runPlan repeats it
 		func(_ context.Context, tx storage.Tx, n int) error {
 			return tx.Put([]byte(crashKey(n)), []byte(crashValue(n, 1)))
 		},
-		func(n int) rowsAt { return firstRows(n + 1) },
+		func(n int) rowsAt { return initialRows(n + 1) },
 	},
 }
 
-// runPlan is the process that crashes. It prints what it has reached, and the number
-// of calls of the engine if it was not killed before.
+// runPlan is the process that crashes. It prints its progress and, if it was not killed
+// before, the number of points.
 func runPlan(text string) {
 	must := func(err error) {
 		if err != nil {
@@ -163,11 +164,12 @@ func runPlan(text string) {
 			next = max(next, id)
 		}
 		for id := next + 1 + p.Flushes; id < next+100; id++ {
-			// The engine cannot make a table where there is a directory. It tries again later.
+			// A directory in place of a table makes the engine fail to create it. It
+			// retries later.
 			must(os.Mkdir(filepath.Join(p.Dir, fmt.Sprintf("%06d.sst", id)), 0o700))
 		}
 	}
-	var holds *Store // whose Scan keeps the oldest log
+	var holds *Store // the store whose Scan keeps the oldest log
 	end := func() {
 		if holds != nil {
 			must(holds.awaitGap())
@@ -175,13 +177,13 @@ func runPlan(text string) {
 		kill()
 	}
 	calls := 0
-	look := func() {}
-	call := func() { // before and after each call of the engine
+	runView := func() {}
+	call := func() { // called before and after each call of the engine
 		if calls == p.KillAt {
 			end()
 		}
 		calls++
-		look()
+		runView()
 		if p.Trace {
 			fmt.Println("point", calls)
 		}
@@ -222,7 +224,7 @@ func runPlan(text string) {
 						return tx.DeleteRange(context.Background(), storage.Range{})
 					})
 				}()
-				s.gathered(1)
+				s.awaitPending(1)
 			})
 			return commitAt(txn, ts)
 		}
@@ -237,14 +239,14 @@ func runPlan(text string) {
 					close(begun)
 					select {}
 				}
-				return errors.New("there is no row")
+				return errors.New("the store is empty")
 			}))
 		}()
 		<-begun
 	}
 	var views func() int
 	if p.Watch {
-		look, views = watchRows(s, must, firstRows(p.Rows), crashOps[p.Op].want(p.Rows))
+		runView, views = watchRows(s, must, initialRows(p.Rows), crashOps[p.Op].want(p.Rows))
 	}
 	if p.Op != "" {
 		times := 1
@@ -280,8 +282,8 @@ func runPlan(text string) {
 	end()
 }
 
-// awaitGap returns when there is a gap between the logs: the engine has removed one, and has
-// kept one that is older.
+// awaitGap waits until there is a gap between the logs: the engine has removed a log and
+// kept an older one.
 func (s *Store) awaitGap() error {
 	for {
 		logs, err := filepath.Glob(filepath.Join(s.db.Opts().Dir, "*.mem"))
@@ -296,20 +298,20 @@ func (s *Store) awaitGap() error {
 	}
 }
 
-// watchRows runs Views one after another, each of which must see the rows of one of the two
-// states, and none the first one after the second. look runs another View of the kind. end
-// ends them and returns their number.
-func watchRows(s *Store, must func(error), before, after rowsAt) (look func(), end func() int) {
+// watchRows runs Views one after another. Each must see the rows before or after the
+// Update, and none may see the rows before it once another has seen those after it. runView
+// runs one more View. end stops them and returns their number.
+func watchRows(s *Store, must func(error), before, after rowsAt) (runView func(), end func() int) {
 	over := make(chan struct{})
 	ended := make(chan struct{})
 	var mu sync.Mutex
 	n := 0
-	look = func() {
+	runView = func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if err := differs(s, before); err != nil {
-			if late := differs(s, after); late != nil {
-				must(fmt.Errorf("a View sees a part of a batch: %w, and %w", err, late))
+		if err := compareRows(s, before); err != nil {
+			if late := compareRows(s, after); late != nil {
+				must(fmt.Errorf("a View sees a part of a batch: compared with the rows before: %w; after: %w", err, late))
 			}
 			before = after
 		}
@@ -320,30 +322,30 @@ func watchRows(s *Store, must func(error), before, after rowsAt) (look func(), e
 		for {
 			select {
 			case <-over:
-				must(differs(s, after))
+				must(compareRows(s, after))
 				return
 			default:
-				look()
+				runView()
 			}
 		}
 	}()
-	return look, func() int {
+	return runView, func() int {
 		close(over)
 		<-ended
 		return n
 	}
 }
 
-// never is a KillAt that is not reached: the process is killed at its end.
-const never = 1 << 30
+// neverKill is a KillAt that is not reached: the process is killed at its end.
+const neverKill = 1 << 30
 
-// crash runs a plan, and returns what the process printed before it was killed.
+// crash runs a plan and returns the output of the process that was killed.
 func crash(t *testing.T, p crashPlan) string {
 	t.Helper()
 	text, err := json.Marshal(p)
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crasher+"="+string(text))
+	cmd.Env = append(os.Environ(), envCrash+"="+string(text))
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "%+v printed %s", p, out)
@@ -360,15 +362,15 @@ func crash(t *testing.T, p crashPlan) string {
 	return string(out)
 }
 
-// callsOf returns the number of points at which a plan can be killed: two for each call of
-// the engine, one before it and one after it.
+// callsOf returns the number of points at which a plan can be killed: one before and one
+// after each call of the engine.
 func callsOf(t *testing.T, p crashPlan) int {
 	t.Helper()
-	p.KillAt = never
+	p.KillAt = neverKill
 	return printed(t, crash(t, p), "calls")
 }
 
-// printed returns the number that a process has printed after name.
+// printed returns the number that follows name in the output of a process.
 func printed(t *testing.T, out, name string) int {
 	t.Helper()
 	for line := range strings.Lines(out) {
@@ -378,18 +380,18 @@ func printed(t *testing.T, out, name string) int {
 			return n
 		}
 	}
-	require.FailNow(t, "not printed", "%s in %s", name, out)
+	require.FailNow(t, "missing in the output", "%s in %s", name, out)
 	return 0
 }
 
-// eachCrash calls each with what a process that executes p leaves if it is killed at a
-// point, for all points from 0 to calls-1. It returns the number of different directories
-// among these.
+// eachCrash kills the process that executes p at each point from 0 to calls-1, calls each
+// with the resulting directory, and returns the number of different directories.
 //
-// At the full sizes it does not start a process for each of them: one process waits at each
-// point, all of its threads are stopped, and the directory is copied. The files are the same
-// as after a kill: the engine writes to mapped files, and the copy is made of the same pages.
-// A copy that has the same bytes as the one before it is not examined again.
+// At full size it does not start a process for each point. Instead, a single process waits
+// at each point, all of its threads are stopped, and the directory is copied. The files are
+// the same as after a kill, because the engine writes to memory-mapped files and the copy
+// is made of the same pages. A copy that is identical to the previous one is not checked
+// again.
 func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir string)) (different int) {
 	t.Helper()
 	if !atFullSize() {
@@ -401,28 +403,29 @@ func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir strin
 		}
 		return calls
 	}
-	p.Dir, p.KillAt, p.Ask = copyDir(t, p.Dir), never, true
+	p.Dir, p.KillAt, p.Ask = copyDir(t, p.Dir), neverKill, true
 	text, err := json.Marshal(p)
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crasher+"="+string(text))
-	// In a group of its own the system ends it if it is stopped and this process has gone.
+	cmd.Env = append(os.Environ(), envCrash+"="+string(text))
+	// In its own process group, the process is terminated by the system if it is stopped
+	// and this process has ended.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { // it must not stay stopped if the test fails
+	t.Cleanup(func() { // do not leave it stopped if the test fails
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
 	var last [sha256.Size]byte
 	at := 0
-	said := bufio.NewScanner(out)
-	for said.Scan() {
-		if said.Text() != askLine {
-			require.True(t, strings.HasPrefix(said.Text(), "acknowledged") || strings.HasPrefix(said.Text(), "calls "), said.Text())
+	output := bufio.NewScanner(out)
+	for output.Scan() {
+		if output.Text() != askLine {
+			require.True(t, strings.HasPrefix(output.Text(), "acknowledged") || strings.HasPrefix(output.Text(), "calls "), output.Text())
 			continue
 		}
 		require.NoError(t, syscall.Kill(cmd.Process.Pid, syscall.SIGSTOP))
@@ -442,13 +445,13 @@ func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir strin
 		_, err = in.Write([]byte{1})
 		require.NoError(t, err)
 	}
-	require.NoError(t, said.Err())
-	require.Equal(t, calls, at, "the number of calls is not always the same")
+	require.NoError(t, output.Err())
+	require.Equal(t, calls, at, "number of points")
 	return different
 }
 
-// prepare makes a directory with n rows in generation 1, and closes it.
-func prepare(t *testing.T, p crashPlan) {
+// createDir creates a directory with p.Rows rows of generation 1, and closes it.
+func createDir(t *testing.T, p crashPlan) {
 	t.Helper()
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, NoSync: p.NoSync, MinFreeBytes: -1})
 	require.NoError(t, err)
@@ -463,14 +466,15 @@ func prepare(t *testing.T, p crashPlan) {
 	require.NoError(t, s.Close())
 }
 
-// copyDir copies a directory of files, most of which are mostly holes.
+// copyDir copies a directory whose files are mostly sparse.
 func copyDir(t *testing.T, from string) string {
 	t.Helper()
 	to, _ := copyDirSum(t, from)
 	return to
 }
 
-// copyDirSum is copyDir, and returns a hash of the names, sizes and contents of the files too.
+// copyDirSum is like copyDir, and also returns a hash of the names, sizes and contents of
+// the files.
 func copyDirSum(t *testing.T, from string) (to string, sum [sha256.Size]byte) {
 	t.Helper()
 	to = t.TempDir()
@@ -483,7 +487,7 @@ func copyDirSum(t *testing.T, from string) (to string, sum [sha256.Size]byte) {
 		require.NoError(t, err)
 		size := info.Size()
 		if filepath.Ext(path) == ".vlog" {
-			size = min(size, 4096) // the engine writes only a header there
+			size = min(size, 4096) // the engine only writes a header to it
 		}
 		in, err := os.Open(filepath.Join(from, file.Name()))
 		require.NoError(t, err)
@@ -516,9 +520,9 @@ func rowsIn(t *testing.T, s *Store) rowsAt {
 	return rows
 }
 
-// differs compares the rows of a store with want, row by row, as a View reads them, and
-// returns an error if they are not the same.
-func differs(s *Store, want rowsAt, more ...string) error {
+// compareRows compares the rows that a View sees with want and the keys in more, and
+// returns an error if they differ.
+func compareRows(s *Store, want rowsAt, more ...string) error {
 	missing, extra, different := len(want), 0, 0
 	err := s.View(context.Background(), func(r storage.Reader) error {
 		var last []byte
@@ -549,12 +553,12 @@ func differs(s *Store, want rowsAt, more ...string) error {
 		return err
 	}
 	if missing+extra+different+len(more) > 0 {
-		return fmt.Errorf("of %d rows %d are missing, %d different, %d are too many, and %q are missing", len(want), missing, different, extra, more)
+		return fmt.Errorf("of %d rows, %d are missing and %d differ; there are %d unexpected rows, and %q are missing", len(want), missing, different, extra, more)
 	}
 	return nil
 }
 
-// requireRows compares row by row, and does not print thousands of them.
+// requireRows compares rows without printing all of them.
 func requireRows(t *testing.T, want, got rowsAt, what string) {
 	t.Helper()
 	if maps.Equal(want, got) {
@@ -573,28 +577,28 @@ func requireRows(t *testing.T, want, got rowsAt, what string) {
 			extra++
 		}
 	}
-	require.FailNow(t, what, "of %d rows %d are missing, %d different, %d are too many", len(want), missing, different, extra)
+	require.FailNow(t, what, "of %d rows, %d are missing and %d differ; there are %d unexpected rows", len(want), missing, different, extra)
 }
 
-// requireOpens opens the directory, compares its rows, and shows that it can be written,
+// requireOpens opens the directory, compares its rows, and checks that it can be written,
 // closed and opened again.
 func requireOpens(t *testing.T, p crashPlan, want rowsAt, what string) {
 	t.Helper()
 	o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1}
 	s, err := Open(p.Dir, o)
 	require.NoError(t, err, what)
-	require.NoError(t, differs(s, want), what)
+	require.NoError(t, compareRows(s, want), what)
 	require.NoError(t, put(s, "later", "1"), what)
 	require.NoError(t, s.VerifyChecksum(t.Context()), what)
 	require.NoError(t, s.Close(), what)
 	s, err = Open(p.Dir, o)
 	require.NoError(t, err, what)
-	require.NoError(t, differs(s, want, "later"), what+", opened again")
+	require.NoError(t, compareRows(s, want, "later"), what+", opened again")
 	require.NoError(t, s.Close(), what)
 }
 
-// crashPlans returns large Updates of a few parts: batches of 100,000 deletes at the full
-// sizes.
+// crashPlans returns plans with large Updates of a few parts or, at full size, with 100,000
+// deletes.
 func crashPlans() (plans []crashPlan) {
 	for _, noSync := range []bool{false, true} {
 		for _, op := range []string{"deletes", "a deleted range", "mixed"} {
@@ -610,10 +614,11 @@ func crashPlans() (plans []crashPlan) {
 	return plans
 }
 
-// TestCrash_AtEveryEngineCall_AllOrNothing kills a process before and after each call of
-// the engine that a large Update makes, and then processes that open what it left, before
-// and after each call that undoes it. What is found is compared row by row.
-func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
+// TestCrash_AtEveryEngineCall_UpdateIsAtomic kills a process before and after each call of
+// the engine in a large Update. Then it kills the processes that open the resulting
+// directory, before and after each call that undoes the Update. After each kill the rows
+// are compared.
+func TestCrash_AtEveryEngineCall_UpdateIsAtomic(t *testing.T) {
 	t.Parallel()
 	for _, base := range crashPlans() {
 		if base.NoSync && base.Op != "mixed" && testing.Short() {
@@ -622,21 +627,21 @@ func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("%s, NoSync %v", base.Op, base.NoSync), func(t *testing.T) {
 			t.Parallel()
 			base.Dir = t.TempDir()
-			prepare(t, base)
-			before, after := firstRows(base.Rows), crashOps[base.Op].want(base.Rows)
+			createDir(t, base)
+			before, after := initialRows(base.Rows), crashOps[base.Op].want(base.Rows)
 			whole := base
-			whole.Dir, whole.KillAt, whole.Watch = copyDir(t, base.Dir), never, true
+			whole.Dir, whole.KillAt, whole.Watch = copyDir(t, base.Dir), neverKill, true
 			out := crash(t, whole)
 			calls, views := printed(t, out, "calls"), printed(t, out, "views")
-			require.Greater(t, calls, 5, "the Update takes several parts")
-			require.GreaterOrEqual(t, views, calls)
-			requireOpens(t, whole, after, "killed after it was acknowledged")
-			// The last part is complete after its commit; with NoSync a sync follows.
+			require.Greater(t, calls, 5, "number of points: the Update must take several parts")
+			require.GreaterOrEqual(t, views, calls, "number of Views")
+			requireOpens(t, whole, after, "killed after the Update was acknowledged")
+			// The last part is committed by the last commit; with NoSync a sync follows.
 			complete := calls - 1
 			if base.NoSync {
 				complete = calls - 3
 			}
-			compared, restores, restored := 1, 0, 0
+			compared, recoveries, recovered := 1, 0, 0
 			different := eachCrash(t, base, calls, func(at int, dir string) {
 				p := base
 				p.Dir = dir
@@ -645,45 +650,45 @@ func TestCrash_AtEveryEngineCall_AllOrNothing(t *testing.T) {
 					want = after
 				}
 				what := fmt.Sprintf("killed at point %d of %d", at, calls)
-				// The more of the batch there is, the longer the restore takes.
+				// Recovery takes longest when all parts but the last are present.
 				if at == lastIncomplete(complete, base.NoSync) {
-					kills, states := crashRestore(t, p, want, what)
-					restores += kills
-					restored += states
+					kills, states := crashRecovery(t, p, want, what)
+					recoveries += kills
+					recovered += states
 				}
 				requireOpens(t, p, want, what)
 				compared++
 			})
-			t.Logf("the Update: killed at %d points, %d different directories; its restore: %d kills; states compared: %d; Views beside it: %d; partial states: 0",
-				calls, different, restores, compared+restored, views)
+			t.Logf("Update: killed at %d points, %d different directories; recovery: %d kills; states compared: %d; concurrent Views: %d; partial states: 0",
+				calls, different, recoveries, compared+recovered, views)
 		})
 	}
 }
 
-// lastIncomplete returns the first of the points at which all parts but the last are on
-// disk, given the first point at which the last one is, too.
+// lastIncomplete returns the first point at which all parts but the last are on disk.
+// complete is the first point at which the last one is on disk, too.
 func lastIncomplete(complete int, noSync bool) int {
 	if noSync {
-		return complete - 4 // after the commit, before and after the sync, before the last commit
+		return complete - 4 // the points after the commit, before and after the sync, and before the last commit
 	}
 	return complete - 2
 }
 
-// crashRestore kills the process that opens p.Dir at each of its points: each time on a
-// fresh copy, and then one after another on what the one before has left. It returns the
-// number of kills and of states that were compared.
-func crashRestore(t *testing.T, p crashPlan, want rowsAt, what string) (kills, states int) {
+// crashRecovery kills the process that opens p.Dir at each of its points: first on a new
+// copy for each point, then repeatedly on the same copy. It returns the number of kills and
+// of states that were compared.
+func crashRecovery(t *testing.T, p crashPlan, want rowsAt, what string) (kills, states int) {
 	t.Helper()
 	p.Op = ""
 	once := p
 	once.Dir = copyDir(t, p.Dir)
 	calls := callsOf(t, once)
-	require.Greater(t, calls, 3, "the restore takes several parts")
-	requireOpens(t, once, want, what+", restored, killed afterwards")
+	require.Greater(t, calls, 3, "number of points: recovery must take several parts")
+	requireOpens(t, once, want, what+", recovered, killed afterwards")
 	eachCrash(t, p, calls, func(at int, dir string) {
 		s, err := Open(dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1})
 		require.NoError(t, err, what)
-		require.NoError(t, differs(s, want), "%s, its restore at point %d of %d", what, at, calls)
+		require.NoError(t, compareRows(s, want), "%s, recovery killed at point %d of %d", what, at, calls)
 		require.NoError(t, s.Close())
 		states++
 	})
@@ -691,23 +696,23 @@ func crashRestore(t *testing.T, p crashPlan, want rowsAt, what string) (kills, s
 	repeated.Dir = copyDir(t, p.Dir)
 	step := 1
 	if atFullSize() {
-		step = max(1, calls/6) // each leaves as much again for the next one
+		step = max(1, calls/6) // every restart writes the undo again
 	}
 	for at := 0; at < calls; at += step {
 		repeated.KillAt = at
 		crash(t, repeated)
 		kills++
 	}
-	requireOpens(t, repeated, want, what+", its restore killed again and again")
+	requireOpens(t, repeated, want, what+", recovery killed repeatedly")
 	return calls + kills, states + 2
 }
 
-// Two large Updates are written one after the other, the second on top of the first. After a
-// crash neither of them, the first or both are there.
-func TestCrash_TwoLargeUpdatesAtOnce_EachIsAtomic(t *testing.T) {
+// The second of two large Updates reads the writes of the first before they are durable.
+// After a crash the directory contains neither of them, the first, or both.
+func TestCrash_TwoConcurrentLargeUpdates_EachIsAtomic(t *testing.T) {
 	t.Parallel()
 	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 900, PartRows: 300, MemTable: minMemTable}
-	prepare(t, base)
+	createDir(t, base)
 	one := base
 	one.Dir = copyDir(t, base.Dir)
 	first := callsOf(t, one)
@@ -715,13 +720,13 @@ func TestCrash_TwoLargeUpdatesAtOnce_EachIsAtomic(t *testing.T) {
 	both := base
 	both.Dir = copyDir(t, base.Dir)
 	calls := callsOf(t, both)
-	require.Greater(t, calls, first+5, "the second Update takes several parts")
+	require.Greater(t, calls, first+5, "number of points: the second Update must take several parts")
 	requireOpens(t, both, rowsAt{}, "killed after both")
 	outcomes := map[string]int{}
 	eachCrash(t, base, calls, func(at int, dir string) {
 		p := base
 		p.Dir = dir
-		name, want := "neither", firstRows(p.Rows)
+		name, want := "neither", initialRows(p.Rows)
 		switch {
 		case at >= calls-1:
 			name, want = "both", rowsAt{}
@@ -735,20 +740,21 @@ func TestCrash_TwoLargeUpdatesAtOnce_EachIsAtomic(t *testing.T) {
 	require.Len(t, outcomes, 3)
 }
 
-// A power loss may leave the mark as it was long before: it is not synced.
-func TestCrash_OldMark_EveryAcknowledgedCommitIsThere(t *testing.T) {
+// The mark is not synced, so after a power loss it may be older than acknowledged commits.
+func TestCrash_OldMark_AcknowledgedCommitsRemain(t *testing.T) {
 	t.Parallel()
 	const n = 150
-	p := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: never, SaveMark: n - 100}
+	p := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: neverKill, SaveMark: n - 100}
 	require.Contains(t, crash(t, p), "acknowledged")
 	useOld := func() {
 		require.NoError(t, os.Rename(filepath.Join(p.Dir, markName+".old"), filepath.Join(p.Dir, markName)))
 	}
 	useOld()
-	requireOpens(t, p, firstRows(n), "with a mark that is 100 commits old")
+	requireOpens(t, p, initialRows(n), "with a mark that is 100 commits old")
 
-	// Acknowledged commits, 100 of them after the mark, and then a batch that is incomplete.
-	again := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: never, SaveMark: n - 100}
+	// 100 acknowledged commits that are newer than the mark, followed by an incomplete
+	// batch.
+	again := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: neverKill, SaveMark: n - 100}
 	require.Contains(t, crash(t, again), "acknowledged")
 	again.Op, again.PartRows, again.SaveMark = "mixed", 20, 0
 	again.KillAt = callsOf(t, crashPlan{Dir: copyDir(t, again.Dir), Op: "mixed", Rows: n, PartRows: 20, MemTable: minMemTable}) - 2
@@ -756,23 +762,23 @@ func TestCrash_OldMark_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	require.NoError(t, os.Rename(filepath.Join(again.Dir, markName+".old"), filepath.Join(again.Dir, markName)))
 	m, err := readMark(again.Dir)
 	require.NoError(t, err)
-	require.Equal(t, uint64(1+n-100), m.ts, "the format and the commits up to the mark")
-	requireOpens(t, again, firstRows(n), "with a mark that is 100 commits old, and an incomplete batch")
+	require.Equal(t, uint64(1+n-100), m.ts, "one commit for the format, and the commits up to the mark")
+	requireOpens(t, again, initialRows(n), "with a mark that is 100 commits old and an incomplete batch")
 
-	large := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 2000, PartRows: 100, MemTable: minMemTable, KillAt: never}
-	prepare(t, large)
+	large := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 2000, PartRows: 100, MemTable: minMemTable, KillAt: neverKill}
+	createDir(t, large)
 	old, err := os.ReadFile(filepath.Join(large.Dir, markName))
 	require.NoError(t, err)
 	require.Contains(t, crash(t, large), "acknowledged")
 	require.NoError(t, os.WriteFile(filepath.Join(large.Dir, markName), old, 0o600))
-	requireOpens(t, large, crashOps["mixed"].want(large.Rows), "a large Update with the mark of the time before it")
+	requireOpens(t, large, crashOps["mixed"].want(large.Rows), "a large Update with the mark from before it")
 }
 
-// An incomplete batch is undone only if nobody was told that it is complete.
-func TestCrash_MarkOfABatchThatIsIncomplete_IsCorrupt(t *testing.T) {
+// An incomplete batch is only undone if it was not acknowledged.
+func TestCrash_MarkOfIncompleteBatch_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 100, MemTable: minMemTable}
-	prepare(t, p)
+	createDir(t, p)
 	p.KillAt = callsOf(t, crashPlan{Dir: copyDir(t, p.Dir), Op: p.Op, Rows: p.Rows, PartRows: p.PartRows, MemTable: p.MemTable}) - 2
 	crash(t, p)
 	m, err := readMark(p.Dir)
@@ -784,25 +790,25 @@ func TestCrash_MarkOfABatchThatIsIncomplete_IsCorrupt(t *testing.T) {
 		_, err = Open(claims.Dir, Options{MemTableBytes: p.MemTable})
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 	}
-	requireOpens(t, p, firstRows(p.Rows), "with the mark as it was")
+	requireOpens(t, p, initialRows(p.Rows), "with the original mark")
 }
 
-// A block of zeros in a log of a batch that was acknowledged, or a log that is missing,
-// is reported, wherever it is, and the log is left as it is.
-func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
+// If a log of an acknowledged batch contains a block of zeros or is missing, Open reports
+// it and leaves the log unchanged.
+func TestCrash_CorruptLogOfLargeUpdate_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
-	for _, flushed := range []int{1, 2} { // tables that the engine could write meanwhile
+	for _, flushed := range []int{1, 2} { // number of tables that the engine could write
 		for _, then := range []int{0, 5} {
-			t.Run(fmt.Sprintf("%d tables, %d small Updates afterwards", flushed, then), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d tables, then %d small Updates", flushed, then), func(t *testing.T) {
 				t.Parallel()
-				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: never, Flushes: flushed, Then: then}
+				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: neverKill, Flushes: flushed, Then: then}
 				s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable})
 				require.NoError(t, err)
 				require.NoError(t, s.Close())
 				want := rowsAt{}
 				for k, v := range crashOps["mixed"].want(p.Rows) {
 					if strings.Contains(v, "/2/") {
-						want[k] = v // there were no rows before
+						want[k] = v // the directory was empty before
 					}
 				}
 				for i := range then {
@@ -812,32 +818,32 @@ func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
 				logs, err := filepath.Glob(filepath.Join(p.Dir, "*.mem"))
 				require.NoError(t, err)
 				slices.Sort(logs)
-				require.GreaterOrEqual(t, len(logs), 2, "the batch is in several logs")
+				require.GreaterOrEqual(t, len(logs), 2, "number of logs of the batch")
 				whole := p
 				whole.Dir = copyDir(t, p.Dir)
-				requireOpens(t, whole, want, "not damaged")
+				requireOpens(t, whole, want, "with intact logs")
 				reported, blocks := 0, 0
 				for i, log := range logs {
 					data, err := os.ReadFile(log)
 					require.NoError(t, err)
 					used := len(bytes.TrimRight(data, "\x00"))
 					if used <= logHeader {
-						continue // made, and not written to
+						continue // created but not written
 					}
 					blocks += requireEveryBlockReported(t, p, log, data[:used])
 					for _, at := range []int{0, used / 3, used / 2, used - 5000, used - 50, -1} {
 						if at >= used || at < -1 {
 							continue
 						}
-						what := fmt.Sprintf("log %d of %d, a block of zeros at %d of %d (-1: no log)", i+1, len(logs), at, used)
+						what := fmt.Sprintf("log %d of %d, zeros at %d of %d (-1: log removed)", i+1, len(logs), at, used)
 						dir := copyDir(t, p.Dir)
 						path := filepath.Join(dir, filepath.Base(log))
-						damaged := bytes.Clone(data)
+						corrupted := bytes.Clone(data)
 						if at < 0 {
 							require.NoError(t, os.Remove(path))
 						} else {
-							clear(damaged[at:min(at+4096, len(damaged))])
-							require.NoError(t, os.WriteFile(path, damaged, 0o600))
+							clear(corrupted[at:min(at+4096, len(corrupted))])
+							require.NoError(t, os.WriteFile(path, corrupted, 0o600))
 						}
 						for range 2 {
 							_, err := Open(dir, Options{MemTableBytes: p.MemTable})
@@ -845,21 +851,21 @@ func TestCrash_DamagedLogOfALargeUpdate_IsReported(t *testing.T) {
 							if at >= 0 {
 								left, err := os.ReadFile(path)
 								require.NoError(t, err)
-								require.True(t, bytes.Equal(damaged, left), "%s is left as it is", what)
+								require.True(t, bytes.Equal(corrupted, left), "%s: Open has changed the log", what)
 							}
 						}
 						reported++
 					}
 				}
-				t.Logf("%d logs; Open reports %d damages, twice each; %d single blocks reported", len(logs), reported, blocks)
+				t.Logf("%d logs; Open reported corruption in %d cases, twice each; %d single blocks reported", len(logs), reported, blocks)
 			})
 		}
 	}
 }
 
-// requireEveryBlockReported zeroes one block after another of a log, whose content up to the
-// last byte in use is data, and returns their number. Not at the full sizes it leaves some
-// blocks out.
+// requireEveryBlockReported zeroes one block of a log after another, checks that each is
+// reported, and returns their number. data is the content of the log up to the last byte in
+// use. Unless at full size, it skips some blocks.
 func requireEveryBlockReported(t *testing.T, p crashPlan, log string, data []byte) (blocks int) {
 	t.Helper()
 	const block = 4096
@@ -878,7 +884,7 @@ func requireEveryBlockReported(t *testing.T, p crashPlan, log string, data []byt
 		_, err := f.WriteAt(make([]byte, end-at), int64(at))
 		require.NoError(t, err)
 		if _, err := inspect(dir, m, true); err == nil {
-			// Open must find it, which takes longer.
+			// Then Open must detect it, which takes longer.
 			s, err := Open(copyDir(t, dir), Options{MemTableBytes: p.MemTable})
 			if err == nil {
 				require.NoError(t, s.Close())
@@ -892,21 +898,21 @@ func requireEveryBlockReported(t *testing.T, p crashPlan, log string, data []byt
 		blocks++
 	}
 	_, err = inspect(dir, m, true)
-	require.NoError(t, err, "repaired")
+	require.NoError(t, err, "after the log was repaired")
 	return blocks
 }
 
-// A Scan that goes on keeps the log of the time when it began, while later logs are removed
-// because their rows are in tables. If a crash comes then, the logs have a gap, but nothing
-// is lost.
-func TestCrash_ScanKeepsAnOldLog_EveryAcknowledgedCommitIsThere(t *testing.T) {
+// A running Scan keeps the log that existed when it began, while later logs are removed
+// because their rows are in tables. After a crash there is a gap between the logs, but no
+// data is lost.
+func TestCrash_ScanKeepsOldLog_AcknowledgedCommitsRemain(t *testing.T) {
 	t.Parallel()
 	for _, then := range []int{0, 5} {
-		for _, killed := range []bool{false, true} { // in the last Update, before its last part
-			t.Run(fmt.Sprintf("%d small Updates afterwards, killed in the Update: %v", then, killed), func(t *testing.T) {
+		for _, killed := range []bool{false, true} { // killed before the last part of the large Update
+			t.Run(fmt.Sprintf("%d small Updates afterwards, killed during the large Update: %v", then, killed), func(t *testing.T) {
 				t.Parallel()
-				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: never, Then: then, Hold: true}
-				prepare(t, p)
+				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: neverKill, Then: then, Hold: true}
+				createDir(t, p)
 				want := crashOps["mixed"].want(p.Rows)
 				for i := range then {
 					want[fmt.Sprint("then ", i)] = "1"
@@ -915,7 +921,7 @@ func TestCrash_ScanKeepsAnOldLog_EveryAcknowledgedCommitIsThere(t *testing.T) {
 					trial := p
 					trial.Dir, trial.Then = copyDir(t, p.Dir), 0
 					p.KillAt = callsOf(t, trial) - 2
-					want = firstRows(p.Rows)
+					want = initialRows(p.Rows)
 				}
 				crash(t, p)
 				requireOpens(t, p, want, "with a gap between the logs")
@@ -924,11 +930,11 @@ func TestCrash_ScanKeepsAnOldLog_EveryAcknowledgedCommitIsThere(t *testing.T) {
 	}
 }
 
-// With NoSync nothing says which commits were acknowledged, but each is there as a whole
-// or not at all, whichever log is lost.
-func TestCrash_NoSync_LostLog_AllOrNothing(t *testing.T) {
+// With NoSync it is unknown which commits were acknowledged, but each is atomic, no matter
+// which logs are lost.
+func TestCrash_NoSyncAndLostLogs_UpdateIsAtomic(t *testing.T) {
 	t.Parallel()
-	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, NoSync: true, KillAt: never, Flushes: 1}
+	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, NoSync: true, KillAt: neverKill, Flushes: 1}
 	o := Options{MemTableBytes: p.MemTable, NoSync: true, Logger: slog.New(slog.DiscardHandler)}
 	s, err := Open(p.Dir, o)
 	require.NoError(t, err)
@@ -960,7 +966,7 @@ func TestCrash_NoSync_LostLog_AllOrNothing(t *testing.T) {
 		}
 		rows := rowsIn(t, s)
 		if len(rows) == 0 {
-			outcomes["nothing"]++
+			outcomes["none"]++
 		} else {
 			requireRows(t, after, rows, fmt.Sprintf("lost logs %b", lost))
 			outcomes["all"]++
@@ -971,9 +977,9 @@ func TestCrash_NoSync_LostLog_AllOrNothing(t *testing.T) {
 	require.Len(t, outcomes, 3)
 }
 
-// The tables contain all parts but the last, whose log is missing: only the mark tells that
-// from a batch that was interrupted.
-func TestCrash_LogOfTheLastPartIsMissing_IsCorrupt(t *testing.T) {
+// The tables contain all parts but the last, whose log is missing. Without the mark, this
+// is the same as an interrupted batch.
+func TestCrash_LogOfLastPartMissing_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
 	s := setupParts(t, 100)
 	require.NoError(t, put(s, "first", "1"))
@@ -1002,18 +1008,19 @@ func TestCrash_LogOfTheLastPartIsMissing_IsCorrupt(t *testing.T) {
 	}
 }
 
-// errInjected is the error of a call of the engine that fails.
+// errInjected is the error of an engine call that fails in a test.
 var errInjected = errors.New("injected")
 
-// failingCalls counts the calls of the engine that a store makes, and makes one of them fail.
+// failingCalls counts the engine calls of a store and lets one of them fail.
 type failingCalls struct {
 	made   int
-	failAt int  // the call that fails, counted from 0
-	late   bool // it fails after it took effect
+	failAt int  // index of the call that fails
+	late   bool // fail after the call took effect
 	beside func()
 }
 
-// attach makes the calls of s go through c. The error is that of a full disk.
+// attach intercepts the engine calls of s. The failing call returns the error of a full
+// disk.
 func (c *failingCalls) attach(s *Store) {
 	call := func(engine func() error) (err error) {
 		if c.beside != nil {
@@ -1037,7 +1044,7 @@ func (c *failingCalls) attach(s *Store) {
 	s.flusher.syncLog = func() error { return call(syncLog) }
 }
 
-// failurePlans returns the Updates whose calls of the engine are made to fail.
+// failurePlans returns the Updates whose engine calls fail.
 func failurePlans() []crashPlan {
 	if atFullSize() {
 		return []crashPlan{
@@ -1053,23 +1060,23 @@ func failurePlans() []crashPlan {
 	}
 }
 
-// TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing fails each call of the engine in turn,
-// as with a full disk, before and after it took effect.
-func TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing(t *testing.T) {
+// TestEngineFailure_AtEveryCall_HaltsOrUndoes lets each engine call fail in turn, before
+// and after it took effect.
+func TestEngineFailure_AtEveryCall_HaltsOrUndoes(t *testing.T) {
 	t.Parallel()
 	for _, base := range failurePlans() {
 		t.Run(fmt.Sprintf("%s, NoSync %v", base.Op, base.NoSync), func(t *testing.T) {
 			t.Parallel()
 			base.Dir = t.TempDir()
-			prepare(t, base)
-			before, after := firstRows(base.Rows), crashOps[base.Op].want(base.Rows)
+			createDir(t, base)
+			before, after := initialRows(base.Rows), crashOps[base.Op].want(base.Rows)
 			o := Options{MemTableBytes: base.MemTable, PartRows: base.PartRows, NoSync: base.NoSync, MinFreeBytes: -1}
 			views := 0
 			run := func(dir string, at int, late bool) (*Store, int, error) {
 				s, err := Open(dir, o)
 				require.NoError(t, err)
 				calls := failingCalls{failAt: at, late: late, beside: func() {
-					assert.NoError(t, differs(s, before), "a View beside the batch sees a part of it")
+					assert.NoError(t, compareRows(s, before), "rows of a View that runs during the commit")
 					views++
 				}}
 				commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
@@ -1078,10 +1085,10 @@ func TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing(t *testing.T) {
 				s.flusher.commitAt, s.flusher.syncLog = commitAt, syncLog
 				return s, calls.made, err
 			}
-			s, calls, err := run(copyDir(t, base.Dir), never, false)
+			s, calls, err := run(copyDir(t, base.Dir), neverKill, false)
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, calls, 4)
-			require.NoError(t, differs(s, after), "after the Update")
+			require.NoError(t, compareRows(s, after), "after the Update")
 			require.NoError(t, s.Close())
 			lastCommit := calls - 1
 			if base.NoSync {
@@ -1095,10 +1102,10 @@ func TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing(t *testing.T) {
 					p.Dir = copyDir(t, base.Dir)
 					s, _, err := run(p.Dir, at, late)
 					require.ErrorIs(t, err, syscall.ENOSPC, what)
-					require.Equal(t, at >= lastCommit, errors.Is(err, storage.ErrUnknown), "the outcome is unknown only if the last part failed: %s, %v", what, err)
+					require.Equal(t, at >= lastCommit, errors.Is(err, storage.ErrUnknown), "%s: only a failure of the last part has an unknown outcome: %v", what, err)
 					halts := at > 0 || late
 					require.Equal(t, halts, errors.Is(err, ErrHalted), "%s, %v", what, err)
-					require.NoError(t, differs(s, before), what)
+					require.NoError(t, compareRows(s, before), what)
 					if halts {
 						err := put(s, "refused", "1")
 						require.ErrorIs(t, err, ErrHalted, what)
@@ -1114,24 +1121,24 @@ func TestEngineFailure_AtEveryPart_HaltsOrLeavesNothing(t *testing.T) {
 					failures++
 				}
 			}
-			t.Logf("%d calls of the engine, %d failures, %d states compared after them; %d Views beside the batches; partial states: 0", calls, failures, 3*failures, views)
+			t.Logf("%d engine calls, %d failures, %d states compared; %d concurrent Views; partial states: 0", calls, failures, 3*failures, views)
 		})
 	}
 }
 
-// A failure while an incomplete batch is undone leaves it to be undone by the next Open.
-func TestEngineFailure_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
+// If undoing an incomplete batch fails, the next Open undoes it.
+func TestEngineFailure_DuringRecovery_OpenCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	for _, p := range failurePlans() {
 		t.Run(fmt.Sprintf("%s, NoSync %v", p.Op, p.NoSync), func(t *testing.T) {
 			t.Parallel()
 			p.Dir = t.TempDir()
-			prepare(t, p)
+			createDir(t, p)
 			whole := p
 			whole.Dir = copyDir(t, p.Dir)
 			p.KillAt = callsOf(t, whole) - 2
 			if p.NoSync {
-				p.KillAt -= 2 // before the commit of the last part, not before its sync
+				p.KillAt -= 2 // before the commit of the last part instead of its sync
 			}
 			crash(t, p)
 			o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, NoSync: p.NoSync, MinFreeBytes: -1}
@@ -1144,14 +1151,14 @@ func TestEngineFailure_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
 					s, err := open(q.Dir, o, func(_ *engine.Options, s *Store) { calls.attach(s) })
 					if err == nil {
 						require.Equal(t, at, calls.made)
-						require.GreaterOrEqual(t, at, 3, "the restore takes several parts")
+						require.GreaterOrEqual(t, at, 3, "number of points: recovery must take several parts")
 						require.NoError(t, s.Close())
-						requireOpens(t, q, firstRows(p.Rows), "restored")
+						requireOpens(t, q, initialRows(p.Rows), "recovered")
 						break
 					}
 					require.ErrorIs(t, err, syscall.ENOSPC)
 					failed++
-					requireOpens(t, q, firstRows(p.Rows), fmt.Sprintf("call %d of the restore failed, late %v", at, late))
+					requireOpens(t, q, initialRows(p.Rows), fmt.Sprintf("call %d of the recovery failed, late %v", at, late))
 					require.NoError(t, os.RemoveAll(q.Dir))
 				}
 			}
@@ -1160,11 +1167,11 @@ func TestEngineFailure_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
 	}
 }
 
-// Neither the restore nor Open begins to write if there is no room to end it.
-func TestDiskFull_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
+// Open does not begin to write if there is not enough space to complete the recovery.
+func TestOpen_DiskFullDuringRecovery_OpenCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable, KillAt: 9}
-	prepare(t, p)
+	createDir(t, p)
 	crash(t, p)
 	free := int64(0)
 	try := func() (*Store, error) {
@@ -1172,21 +1179,21 @@ func TestDiskFull_InTheRestore_OpenFailsAndCanBeRepeated(t *testing.T) {
 			s.space.free = func(string) (int64, error) { return free, nil }
 			through := s.flusher.commitAt
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-				require.Greater(t, free, int64(tablesInFlight*minMemTable), "it writes although there is no room")
+				require.Greater(t, free, int64(tablesInFlight*minMemTable), "free space at the time of a write")
 				return through(txn, ts)
 			}
 		})
 	}
 	_, err := try()
-	require.ErrorIs(t, err, ErrDiskFull, "at Open")
+	require.ErrorIs(t, err, ErrDiskFull, "without any space")
 	found := space{dir: p.Dir}
 	require.NoError(t, found.measure())
 	free = tablesInFlight*minMemTable + found.tables + 1000
 	_, err = try()
-	require.ErrorIs(t, err, ErrDiskFull, "in the restore")
+	require.ErrorIs(t, err, ErrDiskFull, "without space for the recovery")
 	free = 1 << 40
 	s, err := try()
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	requireOpens(t, p, firstRows(p.Rows), "restored when there was room")
+	requireOpens(t, p, initialRows(p.Rows), "recovered with enough space")
 }

@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// probeLock takes the lock that the engine will take, so that nobody changes the
-// files while inspect reads them. The engine takes it again, since it offers no
-// way to hand it over: whoever is faster in between wins, and the other one gets
-// ErrInUse.
+// probeLock acquires the lock that the engine uses, so that no other process changes the
+// files while inspect reads them. The engine cannot take over the lock, so it is released
+// before the engine acquires it. If another process is faster, this one gets ErrInUse.
 //
-// A process that starts another one has, for a moment, a copy of each open file in it,
-// and with the file its lock. So the lock is given up by itself, not by closing the file
-// alone; and one that the engine had when it closed is waited for, a moment.
+// A process that starts another one briefly shares its open files with it, and so its
+// locks. The lock is therefore released explicitly and not only by closing the file, and
+// acquiring it is retried for a short time in case the previous user was the engine.
 func probeLock(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -43,7 +42,7 @@ func probeLock(dir string) (unlock func(), err error) {
 	}, nil
 }
 
-// How often a lock that is taken is tried again, and how long after.
+// Number of retries for a lock that is held, and the delay between them.
 const (
 	lockTries = 50
 	lockGap   = 10 * time.Millisecond

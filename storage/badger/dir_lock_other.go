@@ -2,8 +2,8 @@
 
 package badger
 
-// probeLock does nothing where there is no flock: only the engine's own lock
-// keeps a second Store out.
+// probeLock does nothing on systems without flock, where only the engine's own lock
+// prevents a second Store.
 func probeLock(string) (unlock func(), err error) {
 	return func() {}, nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// While another goroutine starts processes, each of which has for a moment a copy of
-// every open file and so of every lock, a directory can be opened again and again.
-func TestOpenWhileProcessesAreStarted(t *testing.T) {
+// A process that is being started briefly shares all open files with this one, and so their
+// locks. A directory must open reliably while another goroutine starts processes.
+func TestOpen_ProcessesAreStarted_IsNotInUse(t *testing.T) {
 	t.Parallel()
 	absent := filepath.Join(t.TempDir(), "absent")
 	stop := make(chan struct{})
@@ -23,7 +23,7 @@ func TestOpenWhileProcessesAreStarted(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					_ = exec.Command(absent).Run() // it is there until it finds that it has nothing to run
+					_ = exec.Command(absent).Run() // exists until exec fails
 				}
 			}
 		})

@@ -19,20 +19,20 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// filler, in the environment, makes the test binary fill a small disk of its own that
-// it mounts on a directory.
-const filler = "BADGER_TEST_FILL"
+// envFill is an environment variable. It makes the test binary mount a small disk on the
+// given directory and fill it.
+const envFill = "BADGER_TEST_FILL"
 
 // diskBytes is the size of the disk.
 const diskBytes = 48 << 20
 
-// TestAFullDisk fills a disk, in a process that would die where the engine met its end:
-// writes are refused before, reads go on, and when there is room again so do writes. A
-// disk that is read-only is an error of Open.
-func TestAFullDisk(t *testing.T) {
+// This fills a disk in another process, which would be terminated if the engine reached the
+// end of the disk. Writes must be rejected before that, reads must continue, and writes
+// must succeed again when there is space. On a read-only disk Open returns an error.
+func TestDiskFull_FilledDisk_UpdatesAreRejectedAndReadsContinue(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), filler+"="+t.TempDir())
+	cmd.Env = append(os.Environ(), envFill+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
@@ -41,9 +41,9 @@ func TestAFullDisk(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) || bytes.Contains(out, []byte("cannot mount")) {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("no disk of its own can be had here: %v %s", err, out)
+			t.Fatalf("cannot mount a disk in a user namespace: %v %s", err, out)
 		}
-		t.Skipf("no disk of its own can be had here: %v %s", err, out)
+		t.Skipf("cannot mount a disk in a user namespace: %v %s", err, out)
 	}
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "refused\nread\nwritten again\nread again\nlarge Updates\n")
@@ -70,14 +70,14 @@ func fillDisk(dir string) {
 	must(os.WriteFile(ballast, make([]byte, diskBytes/4), 0o600))
 	data := filepath.Join(dir, "data")
 	o := Options{MemTableBytes: minMemTable}
-	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // to see that it is needed
+	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // shows that the check is needed
 		o.MinFreeBytes = -1
 	}
 	s, err := Open(data, o)
 	must(err)
 	ctx := context.Background()
 	rows := 0
-	// Rows in no order, so that compactions touch all tables.
+	// Random order, so that compactions process all tables.
 	key := func(i int) []byte { return fmt.Appendf(nil, "%08x", uint32(i)*2654435761) }
 	fill := func() {
 		for {
@@ -101,7 +101,7 @@ func fillDisk(dir string) {
 			return nil
 		}))
 		if found != rows || found == 0 {
-			must(fmt.Errorf("%d rows of %d", found, rows))
+			must(fmt.Errorf("found %d rows, expected %d", found, rows))
 		}
 		must(s.VerifyChecksum(ctx))
 	}
@@ -113,7 +113,7 @@ func fillDisk(dir string) {
 	before := rows
 	fill()
 	if rows == before {
-		must(errors.New("nothing was written where there was room again"))
+		must(errors.New("nothing was written although there was space"))
 	}
 	fmt.Println("written again")
 	must(s.Close())
@@ -136,28 +136,29 @@ func fillDisk(dir string) {
 	os.Exit(0)
 }
 
-// fillWithinUpdates lets the disk become full at different points of a large Update, and of
-// the Open that undoes it, with the check of the free space turned off: the process gets an
-// error or dies. When there is room again, all of the Update is there or nothing.
+// fillWithinUpdates fills the disk at different points of a large Update, and of the Open
+// that undoes it, with the check of the free space disabled. The process returns an error
+// or is terminated. When there is space again, the Update must be present completely or not
+// at all.
 func fillWithinUpdates(must func(error), dir, ballast string) {
-	p := crashPlan{Op: "mixed", Rows: 8_000, PartRows: 400, MemTable: minMemTable, KillAt: never, Trace: true}
+	p := crashPlan{Op: "mixed", Rows: 8_000, PartRows: 400, MemTable: minMemTable, KillAt: neverKill, Trace: true}
 	o := Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, MinFreeBytes: -1}
-	before, after := firstRows(p.Rows), crashOps[p.Op].want(p.Rows)
+	before, after := initialRows(p.Rows), crashOps[p.Op].want(p.Rows)
 	run := func(p crashPlan) (points int, ended bool) {
 		text, err := json.Marshal(p)
 		must(err)
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), crasher+"="+string(text), filler+"=")
+		cmd.Env = append(os.Environ(), envCrash+"="+string(text), envFill+"=")
 		out, err := cmd.CombinedOutput()
 		if err == nil {
-			must(errors.New("the process has ended without an error"))
+			must(errors.New("the process ended without an error"))
 		}
 		return strings.Count(string(out), "point "), strings.Contains(string(out), "calls ")
 	}
 	leave := func(room int64) {
 		free, err := freeBytes(dir)
 		must(err)
-		// Written, because a hole takes no room.
+		// the file is written because a sparse one takes no space
 		must(os.WriteFile(ballast, make([]byte, max(0, free-room)), 0o600))
 	}
 	reached, restored := map[int]bool{}, map[int]bool{}
@@ -181,7 +182,7 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 		again := p
 		again.Op = ""
 		if !ended {
-			// Little room for the Open that undoes it.
+			// Leave little space for the Open that undoes it.
 			must(os.Remove(ballast))
 			leave(room / 2)
 			points, _ := run(again)
@@ -190,11 +191,11 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 		must(os.Remove(ballast))
 		s, err = Open(p.Dir, o)
 		must(err)
-		err = differs(s, before)
+		err = compareRows(s, before)
 		if err == nil {
 			undone++
-		} else if late := differs(s, after); late != nil {
-			must(fmt.Errorf("room for %d bytes: a part of an Update is there: %w, and %w", room, err, late))
+		} else if late := compareRows(s, after); late != nil {
+			must(fmt.Errorf("%d bytes were free: the rows match neither the state before (%w) nor after (%w)", room, err, late))
 		} else {
 			complete++
 		}
@@ -207,26 +208,26 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 			break
 		}
 	}
-	// How many points are reached differs from run to run: the engine writes in the background.
-	// These are only the fewest with which the trials mean something.
+	// The number of points varies, because the engine writes in the background. These are
+	// the minimum numbers for the test to be meaningful.
 	if len(reached) < 3 || len(restored) < 1 || undone < 3 {
-		must(fmt.Errorf("the disk was full at %d points of the Update, and at %d of the restore, and %d Updates were undone", len(reached), len(restored), undone))
+		must(fmt.Errorf("the disk was full at only %d points of the Update and %d of the recovery, and %d Updates were undone", len(reached), len(restored), undone))
 	}
-	fmt.Printf("full in %d trials: at %d different points of the Update, %d of the restore; %d undone, %d complete, 0 in part\n",
+	fmt.Printf("full in %d trials: at %d different points of the Update, %d of the recovery; %d undone, %d complete, 0 partial\n",
 		trials, len(reached), len(restored), undone, complete)
 }
 
 // fillWithLargeUpdates fills the disk with Updates of many parts, which add and replace
-// rows, until they are refused, and again when there is more room.
+// rows, until they are rejected, and repeats this with more space.
 func fillWithLargeUpdates(must func(error), dir, ballast string) {
 	ctx := context.Background()
 	o := Options{MemTableBytes: minMemTable, PartRows: 40}
-	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // to see that it is needed
+	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // shows that the check is needed
 		o.MinFreeBytes = -1
 	}
 	must(os.WriteFile(ballast, make([]byte, diskBytes/4), 0o600))
 	const each = 300
-	written := 0 // Updates
+	written := 0 // number of Updates
 	check := func(s *Store) {
 		found := 0
 		must(s.View(ctx, func(r storage.Reader) error {
@@ -237,7 +238,7 @@ func fillWithLargeUpdates(must func(error), dir, ballast string) {
 				if string(e.Key) != "last" {
 					found++
 				} else if last := fmt.Sprint(written); string(e.Value) != last {
-					return fmt.Errorf("the last Update is %s, expected %s", e.Value, last)
+					return fmt.Errorf("the last Update has number %s, expected %s", e.Value, last)
 				}
 			}
 			return nil
@@ -272,7 +273,7 @@ func fillWithLargeUpdates(must func(error), dir, ballast string) {
 			}
 		}
 		if written < before+2 {
-			must(fmt.Errorf("%d large Updates had room", written-before))
+			must(fmt.Errorf("only %d large Updates were written", written-before))
 		}
 		must(s.VerifyChecksum(ctx))
 		must(s.Close())

@@ -2,7 +2,7 @@
 
 package badger
 
-// filler is a role that needs Linux.
-const filler = "BADGER_TEST_FILL"
+// envFill is only used on Linux.
+const envFill = "BADGER_TEST_FILL"
 
 func fillDisk(string) {}

@@ -6,35 +6,36 @@ import (
 	"path/filepath"
 )
 
-// space is the room on the disk, without which the engine would end the process. What
-// is on its way from memory to tables needs a few times the size of the table in memory;
-// a compaction needs again what it reads, which is at most all tables, and in practice
-// the youngest level and what lies below it.
+// space checks the free disk space, because the engine terminates the process if the disk
+// is full. Moving data from memory to tables needs a few times the size of the in-memory
+// table. A compaction needs as much space as the tables that it reads. That is at most all
+// tables, and usually level 0 and the overlapping tables below it.
 type space struct {
 	dir      string
 	fixed    int64 // Options.MinFreeBytes
 	memTable int64
-	free     func(dir string) (int64, error) // freeBytes, and something else in tests
+	free     func(dir string) (int64, error) // freeBytes, except in tests
 
-	tables   int64 // bytes, when last looked at
-	written  int64 // since then
+	tables   int64 // total bytes of the tables, when last measured
+	written  int64 // bytes written since then
 	measured bool
 }
 
 const (
-	tablesInFlight   = 4  // in memory at once, with their logs
-	compactionTables = 16 // that the engine lets the youngest level grow to, and one more
+	tablesInFlight   = 4  // in-memory tables at the same time, with their logs
+	compactionTables = 16 // tables in level 0 before the engine stalls, and one more
 )
 
-// all returns an upper bound of the bytes of all rows. Only one goroutine may call the
-// methods of space at a time.
+// rowBytesBound returns an upper bound for the size of all rows. The methods of space must
+// not be called concurrently.
 func (s *space) rowBytesBound() (int64, error) {
 	err := s.measure()
 	return s.tables + tablesInFlight*s.memTable, err
 }
 
-// check returns [ErrDiskFull] if too little of the disk is free to write so many bytes.
-// reserve is the number of bytes that must be free beyond the minimum.
+// check returns [ErrDiskFull] if there is not enough free disk space to write the given
+// number of bytes. reserve is the number of bytes that must be free in addition to the
+// minimum.
 func (s *space) check(bytes, reserve int64) error {
 	if s.fixed < 0 {
 		return nil
@@ -51,15 +52,15 @@ func (s *space) check(bytes, reserve int64) error {
 	}
 	free, err := s.free(s.dir)
 	if err != nil {
-		return fmt.Errorf("storage/badger: how much of the disk is free: %w", err)
+		return fmt.Errorf("storage/badger: cannot determine the free disk space: %w", err)
 	}
 	if least += reserve; free < least {
-		return fmt.Errorf("%w: %d bytes are free, and %d are needed", ErrDiskFull, free, least)
+		return fmt.Errorf("%w: %d bytes are free, %d are required", ErrDiskFull, free, least)
 	}
 	return nil
 }
 
-// look adds the tables up.
+// measure adds up the sizes of the tables.
 func (s *space) measure() error {
 	s.tables, s.written, s.measured = 0, 0, true
 	files, err := os.ReadDir(s.dir)
@@ -70,7 +71,7 @@ func (s *space) measure() error {
 		if filepath.Ext(file.Name()) != ".sst" {
 			continue
 		}
-		if info, err := file.Info(); err == nil { // else a compaction has just dropped it
+		if info, err := file.Info(); err == nil { // otherwise a compaction has just deleted it
 			s.tables += info.Size()
 		}
 	}

@@ -4,5 +4,5 @@ package badger
 
 import "math"
 
-// freeBytes does not know here how much a file may still grow.
+// freeBytes cannot determine the free space on this system.
 func freeBytes(string) (int64, error) { return math.MaxInt64, nil }

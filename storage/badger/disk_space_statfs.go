@@ -4,7 +4,7 @@ package badger
 
 import "syscall"
 
-// freeBytes is how much a file in dir may still grow.
+// freeBytes returns the free space for files in dir.
 func freeBytes(dir string) (int64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {

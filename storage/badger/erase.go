@@ -14,29 +14,30 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// eraseRounds is how often Erase writes again what a compaction has kept. A version
-// is kept where a View that has since ended was still reading it; one round is then
-// enough.
+// eraseRounds is the maximum number of times that Erase rewrites rows that a compaction has
+// kept. A compaction keeps a version that an open View can still read. If that View has
+// ended since, one more round is enough.
 const eraseRounds = 3
 
-// sentinelRow is written and dropped to make the engine flush its table in memory.
+// sentinelRow is written and dropped to make the engine flush its in-memory table.
 var sentinelRow = []byte{internalSpace, 'e', 'r', 'a', 's', 'e'}
 
-// Erase makes what was deleted or replaced by Updates that returned before it leave
-// the files of the directory: keys as well as values, from tables and logs. Without it
-// deleted bytes stay until compactions happen to reach them, which may be never.
+// Erase removes the keys and values that were deleted or replaced by earlier Updates from
+// the files of the directory, both tables and logs. Without Erase, deleted data remains on
+// disk until a compaction happens to process it, which may never happen.
 //
-// It returns nil only when it has looked and found nothing of them. It waits for Views
-// that began before it and still read, and for those that hold files open that are to
-// go: where ctx is done first the error matches [ErrReaders] and ctx's, and nothing is
-// lost but the work. Other Updates wait while the engine flushes, for about a second;
-// Views go on. It rewrites what holds deleted rows and reads every key, so it takes up
-// to as long as reading and writing the whole directory, and as much space again.
+// Erase returns nil only after it has verified that the engine stores no deleted rows. It
+// waits for Views that began earlier, and for Views that hold obsolete files open. If ctx
+// is done first, the error matches [ErrReaders] and the error of ctx, and Erase can be
+// called again. Other Updates wait about a second while the engine flushes its data; Views
+// do not wait. Erase rewrites tables with deleted rows and reads every key. It may take as
+// long as reading and writing the whole directory, and may temporarily double its size.
 //
-// If the engine fails while it flushes, the store halts: Erase and all later Updates return
+// If the engine fails during the flush, the store halts: Erase and all later Updates return
 // [ErrHalted].
 //
-// Blocks that the file system has freed, and backups, are beyond it.
+// Erase does not overwrite blocks that the file system has freed, and does not change
+// backups.
 func (s *Store) Erase(ctx context.Context) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
@@ -64,7 +65,7 @@ func (s *Store) Erase(ctx context.Context) error {
 	return ErrNotErased
 }
 
-// awaitReaders returns when nobody reads below ts any more.
+// awaitReaders waits until no View reads at a timestamp below ts.
 func (s *Store) awaitReaders(ctx context.Context, ts uint64) error {
 	select {
 	case <-s.snaps.readersPast(ts):
@@ -74,9 +75,8 @@ func (s *Store) awaitReaders(ctx context.Context, ts uint64) error {
 	}
 }
 
-// rotate moves all rows from the table in memory and its log, and from the youngest
-// tables, to older ones. Dropping a prefix is the engine's one way to do so while it
-// is open.
+// rotate moves all rows from the in-memory table and its log, and from level 0, to lower
+// levels. While the engine is open, dropping a prefix is the only way to do this.
 func (s *Store) rotate(ctx context.Context) error {
 	return s.exclusively(ctx, func() error {
 		if err := s.commitInternalRow(sentinelRow); err != nil {
@@ -84,8 +84,8 @@ func (s *Store) rotate(ctx context.Context) error {
 		}
 		err := catchPanic("erase", func() error { return s.db.DropPrefix(sentinelRow) })
 		if err != nil {
-			// The engine may have no table in memory now, or one that it has given up. A
-			// write would then end the process. All commits are in logs and tables.
+			// The engine may have no usable in-memory table now, and another write would
+			// terminate the process. All commits are in logs and tables.
 			s.unreadable.Store(true)
 			err = fmt.Errorf("%w: %w", ErrHalted, err)
 			s.flusher.halt(err)
@@ -94,7 +94,7 @@ func (s *Store) rotate(ctx context.Context) error {
 	})
 }
 
-// alone runs fn while no Update runs and no batch is on its way.
+// exclusively runs fn while no Update runs and no batch is being committed.
 func (s *Store) exclusively(ctx context.Context, fn func() error) error {
 	select {
 	case s.writer <- struct{}{}:
@@ -116,7 +116,8 @@ func (s *Store) exclusively(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
-// commitRow commits one row of this package's own. The caller is alone.
+// commitInternalRow commits a row of this package's metadata. It must be called by
+// exclusively.
 func (s *Store) commitInternalRow(row []byte) error {
 	if err := s.space.check(engineCommitOverhead, 0); err != nil {
 		return err
@@ -129,14 +130,15 @@ func (s *Store) commitInternalRow(row []byte) error {
 	return err
 }
 
-// Erase rewrites rows in Updates of at most so many rows and bytes.
+// Maximum size of the Updates with which Erase rewrites rows.
 const (
 	eraseRows  = 5_000
 	eraseBytes = 4 << 20
 )
 
-// rewriteStale looks for rows that were deleted or replaced at ts or before, writes
-// their keys again, so that the next compaction finds them, and says how many.
+// rewriteStale finds the keys of rows that were deleted or replaced at ts or before, and
+// writes them again, so that the next compaction processes them. It returns the number of
+// keys.
 func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err error) {
 	txn := s.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
@@ -183,17 +185,16 @@ func (s *Store) rewriteStale(ctx context.Context, ts uint64) (found int, err err
 	return found, err
 }
 
-// staleKeys yields each key of which the engine still holds a version that nobody
-// reading at ts or later sees, with the weight of writing it again at most. It stops
-// where ctx is done.
+// staleKeys yields each key for which the engine stores a version that no reader at ts or
+// later can see, and the maximum size of writing the key again. It stops when ctx is done.
 func staleKeys(ctx context.Context, it *engine.Iterator, ts uint64) func(yield func([]byte, int) bool) {
 	return func(yield func([]byte, int) bool) {
 		var row []byte
-		var superseded, reported bool // a version at ts or before; that the key is stale
+		var superseded, reported bool // a version at ts or before was found; the key was yielded
 		weight := 0
 		steps := 0
 		for it.Rewind(); it.Valid(); it.Next() {
-			if steps++; steps%ctxEvery == 0 && ctx.Err() != nil {
+			if steps++; steps%entriesPerCheck == 0 && ctx.Err() != nil {
 				return
 			}
 			item := it.Item()
@@ -216,8 +217,8 @@ func staleKeys(ctx context.Context, it *engine.Iterator, ts uint64) func(yield f
 	}
 }
 
-// dropFiles waits until nobody holds a file open that the engine no longer lists. A
-// View keeps those that were there when it began to read.
+// awaitFileRemoval waits until the engine has removed all files that it no longer lists. A
+// View keeps the files open that existed at its first read.
 func (s *Store) awaitFileRemoval(ctx context.Context) error {
 	if err := s.exclusively(ctx, func() error { return s.commitInternalRow(sentinelRow) }); err != nil {
 		return err
@@ -235,7 +236,7 @@ func (s *Store) awaitFileRemoval(ctx context.Context) error {
 	}
 	for _, file := range files {
 		if !listed[filepath.Base(file)] {
-			return errors.Join(ErrNotErased, errors.New("a table is still there"))
+			return errors.Join(ErrNotErased, errors.New("an obsolete table has not been removed"))
 		}
 	}
 	return nil

@@ -19,8 +19,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// holding is how often marker is in the files of a directory.
-func holding(t *testing.T, dir, marker string) (count int) {
+// countInFiles returns the number of occurrences of marker in the files of a directory.
+func countInFiles(t *testing.T, dir, marker string) (count int) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -35,9 +35,9 @@ func holding(t *testing.T, dir, marker string) (count int) {
 
 const marker = "Erica Mustermann"
 
-// setMarked writes so many rows with the marker in key and value, among as many
-// others that stay.
-func setMarked(t *testing.T, s *Store, rows int) {
+// putMarked puts the given number of rows with the marker in key and value, and as many
+// rows without it.
+func putMarked(t *testing.T, s *Store, rows int) {
 	t.Helper()
 	for i := 0; i < rows; i += 20 {
 		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
@@ -55,8 +55,8 @@ func setMarked(t *testing.T, s *Store, rows int) {
 	}
 }
 
-// dropMarked deletes the rows with the marker.
-func dropMarked(t *testing.T, s *Store, rows int) {
+// deleteMarked deletes the rows with the marker.
+func deleteMarked(t *testing.T, s *Store, rows int) {
 	t.Helper()
 	for i := 0; i < rows; i += 20 {
 		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
@@ -70,7 +70,7 @@ func dropMarked(t *testing.T, s *Store, rows int) {
 	}
 }
 
-func requireOthers(t *testing.T, s *Store, rows int) {
+func requireRowCount(t *testing.T, s *Store, rows int) {
 	t.Helper()
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 		require.Len(t, keys(t, r, storage.ScanOptions{}), rows)
@@ -78,11 +78,11 @@ func requireOthers(t *testing.T, s *Store, rows int) {
 	}))
 }
 
-func TestEraseLeavesNoByteOfWhatWasDeleted(t *testing.T) {
+func TestErase_DeletedRows_AreRemovedFromFiles(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		rows int
-		age  func(t *testing.T, s *Store) *Store // between writing and deleting
+		age  func(t *testing.T, s *Store) *Store // runs between writing and deleting
 	}{
 		"in the log": {20, func(_ *testing.T, s *Store) *Store { return s }},
 		"in tables":  {1500, func(_ *testing.T, s *Store) *Store { return s }},
@@ -98,92 +98,92 @@ func TestEraseLeavesNoByteOfWhatWasDeleted(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := setupDir(t, dir)
-			setMarked(t, s, c.rows)
+			putMarked(t, s, c.rows)
 			s = c.age(t, s)
-			dropMarked(t, s, c.rows)
-			require.Positive(t, holding(t, dir, marker), "deleting alone leaves it")
+			deleteMarked(t, s, c.rows)
+			require.Positive(t, countInFiles(t, dir, marker), "a delete alone does not remove it")
 			require.NoError(t, s.Erase(t.Context()))
-			require.Zero(t, holding(t, dir, marker))
-			requireOthers(t, s, c.rows)
+			require.Zero(t, countInFiles(t, dir, marker))
+			requireRowCount(t, s, c.rows)
 			require.NoError(t, put(s, "a", "1"))
 			require.NoError(t, s.Close())
-			require.Zero(t, holding(t, dir, marker))
-			requireOthers(t, setupDir(t, dir), c.rows+1)
+			require.Zero(t, countInFiles(t, dir, marker))
+			requireRowCount(t, setupDir(t, dir), c.rows+1)
 		})
 	}
 }
 
-func TestEraseTakesWhatWasReplaced(t *testing.T) {
+func TestErase_ReplacedRow_IsRemovedFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
 	require.NoError(t, put(s, "a", marker))
 	require.NoError(t, put(s, "a", "another"))
 	require.NoError(t, s.Erase(t.Context()))
-	require.Zero(t, holding(t, dir, marker))
+	require.Zero(t, countInFiles(t, dir, marker))
 	require.Equal(t, []string{"another"}, get(t, s, "a"))
 }
 
-// A version that an open View pinned while its table was compacted stays in the oldest
-// level, where no later compaction looks by itself.
-func TestEraseTakesWhatAViewHadKeptThroughACompaction(t *testing.T) {
+// If an open View keeps a version while its table is compacted, the version stays in the
+// lowest level, and later compactions do not process it.
+func TestErase_VersionKeptByView_IsRemovedFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
 	const rows = 6000
-	setMarked(t, s, rows)
+	putMarked(t, s, rows)
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 		_, err := r.Get(t.Context(), []byte("a"))
-		dropMarked(t, s, rows)
+		deleteMarked(t, s, rows)
 		require.NoError(t, s.rotate(t.Context()))
 		require.NoError(t, s.db.Flatten(1))
 		return err
 	}))
 	require.NoError(t, s.rotate(t.Context()))
 	require.NoError(t, s.db.Flatten(1))
-	require.Positive(t, holding(t, dir, marker), "compacting is not enough")
+	require.Positive(t, countInFiles(t, dir, marker), "a compaction does not remove it")
 	require.NoError(t, s.Erase(t.Context()))
-	require.Zero(t, holding(t, dir, marker))
-	requireOthers(t, s, rows)
+	require.Zero(t, countInFiles(t, dir, marker))
+	requireRowCount(t, s, rows)
 }
 
-func TestEraseSaysThatAViewPreventsIt(t *testing.T) {
+func TestErase_OlderViewIsOpen_ReturnsErrReaders(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
-	setMarked(t, s, 100)
+	putMarked(t, s, 100)
 	expired, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
-		dropMarked(t, s, 100)
+		deleteMarked(t, s, 100)
 		err := s.Erase(expired)
 		require.ErrorIs(t, err, ErrReaders)
 		require.ErrorIs(t, err, context.Canceled)
-		require.NoError(t, put(s, "a", "1"), "nobody else is kept waiting")
+		require.NoError(t, put(s, "a", "1"), "other Updates do not wait")
 		require.Len(t, keys(t, r, storage.ScanOptions{}), 200)
 		return nil
 	}))
-	require.Positive(t, holding(t, dir, marker))
+	require.Positive(t, countInFiles(t, dir, marker))
 	require.NoError(t, s.Erase(t.Context()))
-	require.Zero(t, holding(t, dir, marker))
+	require.Zero(t, countInFiles(t, dir, marker))
 }
 
-// A View that began after the delete does not see the rows, but may hold the table
-// that they are in.
-func TestEraseWaitsForAViewThatHoldsAFile(t *testing.T) {
+// A View that began after the delete does not see the rows, but it may use the table that
+// contains them.
+func TestErase_ViewUsesObsoleteFile_WaitsForIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
-	setMarked(t, s, 1500)
-	dropMarked(t, s, 1500)
+	putMarked(t, s, 1500)
+	deleteMarked(t, s, 1500)
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 		for range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 			ctx, cancel := context.WithCancel(t.Context())
 			newest := s.snaps.newest()
 			done := background(func() error { return s.Erase(ctx) })
-			s.snaps.awaited(newest + 1)
-			require.Positive(t, holding(t, dir, marker))
-			pending(t, done)
+			s.snaps.awaitWaiter(newest + 1)
+			require.Positive(t, countInFiles(t, dir, marker))
+			requireBlocked(t, done)
 			cancel()
 			require.ErrorIs(t, <-done, ErrReaders)
 			break
@@ -191,11 +191,11 @@ func TestEraseWaitsForAViewThatHoldsAFile(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, s.Erase(t.Context()))
-	require.Zero(t, holding(t, dir, marker))
+	require.Zero(t, countInFiles(t, dir, marker))
 }
 
-// awaited returns when somebody waits for the readers below ts, or below a later one.
-func (s *snapshots) awaited(ts uint64) {
+// awaitWaiter returns when a goroutine waits for the readers below ts or a later timestamp.
+func (s *snapshots) awaitWaiter(ts uint64) {
 	for {
 		s.mu.Lock()
 		there := len(s.waiting) > 0 && s.waiting[0].ts >= ts
@@ -207,12 +207,12 @@ func (s *snapshots) awaited(ts uint64) {
 	}
 }
 
-func TestEraseAmongUpdates(t *testing.T) {
+func TestErase_ConcurrentUpdates_Succeeds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
-	setMarked(t, s, 300)
-	dropMarked(t, s, 300)
+	putMarked(t, s, 300)
+	deleteMarked(t, s, 300)
 	stop := make(chan struct{})
 	writing := background(func() error {
 		for i := 0; ; i++ {
@@ -229,16 +229,16 @@ func TestEraseAmongUpdates(t *testing.T) {
 	require.NoError(t, s.Erase(t.Context()))
 	close(stop)
 	require.NoError(t, <-writing)
-	require.Zero(t, holding(t, dir, marker))
+	require.Zero(t, countInFiles(t, dir, marker))
 	require.NoError(t, s.VerifyChecksum(t.Context()))
 }
 
-func TestEraseOfAStoreThatCannot(t *testing.T) {
+func TestErase_CommitFails_StoreHalts(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	through := s.flusher.commitAt
+	commitAt := s.flusher.commitAt
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-		return errors.Join(through(txn, ts), errors.New("half way"))
+		return errors.Join(commitAt(txn, ts), errors.New("commit failed"))
 	}
 	require.ErrorIs(t, s.Erase(t.Context()), ErrHalted)
 	require.ErrorIs(t, put(s, "a", "1"), ErrHalted)
@@ -259,12 +259,12 @@ func ExampleStore_Erase() {
 	}
 	defer store.Close()
 
-	// After a delete that has to be the last of somebody's data, and TrimChanges:
+	// Call Erase after personal data was deleted, and after TrimChanges.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	switch err := store.Erase(ctx); {
 	case errors.Is(err, ErrReaders):
-		fmt.Println("try again later: a View is still open")
+		fmt.Println("a View is still open, try again later")
 	case err == nil:
 		fmt.Println("erased")
 	}
@@ -300,16 +300,17 @@ func BenchmarkErase(b *testing.B) {
 	}
 }
 
-// If the engine cannot make the log that Erase begins, another write would end the process.
-func TestErase_NextLogCannotBeMade_Halts(t *testing.T) {
+// If the engine cannot create the log that Erase needs, another write would terminate the
+// process.
+func TestErase_NextLogCannotBeCreated_StoreHalts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	o := Options{MemTableBytes: minMemTable, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)}
 	s, err := Open(dir, o)
 	require.NoError(t, err)
 	require.NoError(t, put(s, "a", "1"))
-	inTheWay := filepath.Join(dir, "00002.mem")
-	require.NoError(t, os.Mkdir(inTheWay, 0o700))
+	blocker := filepath.Join(dir, "00002.mem")
+	require.NoError(t, os.Mkdir(blocker, 0o700))
 	require.ErrorIs(t, s.Erase(t.Context()), ErrHalted)
 	require.ErrorIs(t, put(s, "b", "2"), ErrHalted)
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
@@ -319,7 +320,7 @@ func TestErase_NextLogCannotBeMade_Halts(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, s.Close())
-	require.NoError(t, os.Remove(inTheWay))
+	require.NoError(t, os.Remove(blocker))
 	again, err := Open(dir, o)
 	require.NoError(t, err)
 	require.Equal(t, rowsAt{"a": "1"}, rowsIn(t, again))

@@ -17,15 +17,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// misleading are names of directories, and keys, that hold words of the engine's errors.
-var misleading = []string{
+// misleadingWords are directory names and keys that contain words of the engine's errors.
+var misleadingWords = []string{
 	"geoffrey", "corrupt", "checksum mismatch", "MANIFEST", "unexpected EOF", "opening table", "level validation", "DB Closed",
 	"permission denied", "no space left on device", "pid lock file", "Cannot acquire directory lock on x", "does not exist for table",
 }
 
-func TestHide_WordsInPathsAndKeys_DoNotDecide(t *testing.T) {
+func TestSanitizeError_WordsInPathsAndKeys_AreIgnored(t *testing.T) {
 	t.Parallel()
-	for _, word := range misleading {
+	for _, word := range misleadingWords {
 		path := filepath.Join("/home", word, "store", "00001.mem")
 		for _, err := range []error{
 			y.Wrapf(errors.New("something else"), "Open existing file: %q", path),
@@ -33,8 +33,8 @@ func TestHide_WordsInPathsAndKeys_DoNotDecide(t *testing.T) {
 			y.Wrapf(errors.New("something else"), "DB::Get key: %q", word),
 			fmt.Errorf("File %s already exists", path),
 		} {
-			hidden := sanitizeError("open", err)
-			require.EqualError(t, hidden, "storage/badger: open failed in the engine", "%s", err)
+			sanitized := sanitizeError("open", err)
+			require.EqualError(t, sanitized, "storage/badger: open: the engine failed", "%s", err)
 		}
 		denied := sanitizeError("open", y.Wrapf(&os.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "Opening file: %q", path))
 		require.ErrorIs(t, denied, syscall.EACCES, word)
@@ -42,7 +42,7 @@ func TestHide_WordsInPathsAndKeys_DoNotDecide(t *testing.T) {
 	}
 }
 
-func TestHide_Causes_AreRecognizedBehindMessages(t *testing.T) {
+func TestSanitizeError_WrappedCauses_AreRecognized(t *testing.T) {
 	t.Parallel()
 	wrap := func(err error) error { return y.Wrapf(y.Wrapf(err, "while opening fid: 1"), "while opening memtables") }
 	for _, test := range []struct {
@@ -68,11 +68,11 @@ func TestHide_Causes_AreRecognizedBehindMessages(t *testing.T) {
 	}
 }
 
-// TestOpen_InADirectoryWithAMisleadingName_TellsTheRealError opens stores below
-// directories whose names hold words of the engine's errors.
-func TestOpen_InADirectoryWithAMisleadingName_TellsTheRealError(t *testing.T) {
+// Open returns the correct error in directories whose names contain words of the engine's
+// errors.
+func TestOpen_MisleadingDirectoryName_ReturnsTheRealError(t *testing.T) {
 	t.Parallel()
-	for _, word := range misleading {
+	for _, word := range misleadingWords {
 		dir := filepath.Join(t.TempDir(), word)
 		s := setupDir(t, dir)
 		require.NoError(t, put(s, "a", "1"))

@@ -10,42 +10,44 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// A batch is full when it reaches one of these bounds: then no further Update joins it.
-// They keep the time short for which the Updates of one batch wait for one another. The
-// writes of one Update may exceed them.
+// No further Update joins a batch that has reached one of these limits, so that the Updates
+// of one batch do not wait long for one another. A single Update may exceed them.
 const (
 	maxBatchRows  = 100_000
 	maxBatchBytes = 8 << 20
 )
 
-// batch is the writes of some Updates, which are committed together. The flusher's mu
-// guards writes until the batch is sealed; they do not change afterwards.
+// batch contains the writes of several Updates that are committed together. writes is
+// protected by the mutex of the flusher until started is closed, and does not change
+// afterwards.
 type batch struct {
 	writes  *layer
-	started chan struct{} // closed when no further Update joins
-	done    chan struct{} // closed when err and lost are the outcome
+	started chan struct{} // closed when no further Update can join
+	done    chan struct{} // closed when err and dependentErr are set
 
-	err          error // the outcome for the Updates of the batch
-	dependentErr error // the outcome for those that ran on top of it: not nil if err is not
+	err          error // outcome for the Updates of the batch
+	dependentErr error // outcome for Updates that read the batch; set if err is set
 }
 
-// full reports whether no further Update may join. The flusher's mu is held.
-func (b *batch) full() bool { return b.writes.len() >= maxBatchRows || b.writes.bytes >= maxBatchBytes }
+// isFull reports whether no further Update may join. The caller holds the mutex of the
+// flusher.
+func (b *batch) isFull() bool {
+	return b.writes.len() >= maxBatchRows || b.writes.bytes >= maxBatchBytes
+}
 
-// flusher commits batches, one at a time and in order. While one is on its way to
-// the disk the next one gathers, so a commit carries whatever finished meanwhile.
-// An Update runs on top of both: it sees them before they are durable, and so
-// shares their fate.
+// flusher implements group commit. It commits batches one at a time, in order. While one
+// batch is being committed, the next one collects the writes of all Updates that finish. An
+// Update reads both batches before they are durable, so it fails if one of them fails.
 type flusher struct {
 	mu         sync.Mutex
 	wake       *sync.Cond
-	pending    *batch // takes new writes; nil: none yet
-	committing *batch // is being committed; nil: nothing is
+	pending    *batch // collects new writes; nil if there are none
+	committing *batch // is being committed; nil if none is
 	halted     error
 	stopping   bool
 	stopped    chan struct{}
 
-	// commitAt is CommitAt of the engine, and syncLog its Sync. Tests replace them.
+	// commitAt and syncLog are CommitAt and Sync of the engine. Tests replace them.
 	commitAt func(txn *engine.Txn, ts uint64) error
 	syncLog  func() error
 }
@@ -57,7 +59,7 @@ func (s *Store) startFlusher() {
 	go s.flushAll()
 }
 
-// stopFlusher returns when every batch is settled. No Update may run any more.
+// stopFlusher returns when every batch is done. No Update may be running.
 func (s *Store) stopFlusher() {
 	f := &s.flusher
 	f.mu.Lock()
@@ -67,8 +69,9 @@ func (s *Store) stopFlusher() {
 	<-f.stopped
 }
 
-// stand returns the state that an Update runs on: a durable snapshot and the batches above
-// it, newest first. The caller has the writer token, so that no batch is added meanwhile.
+// baseState returns the state that an Update reads: a durable snapshot and the batches that
+// are not durable yet, newest first. The caller holds the writer token, so no batch is
+// added concurrently.
 func (s *Store) baseState() (*snapshot, []*batch, error) {
 	f := &s.flusher
 	f.mu.Lock()
@@ -85,8 +88,8 @@ func (s *Store) baseState() (*snapshot, []*batch, error) {
 	return s.snaps.acquire(), bases, nil
 }
 
-// awaitRoom returns when the gathering batch is not full. The caller must not have the
-// writer token: while a full batch waits for the one before it, everybody else can go on.
+// awaitRoom waits until the pending batch is not full. The caller must not hold the writer
+// token, so that other Updates can continue while a full batch waits for the previous one.
 func (f *flusher) awaitRoom(ctx context.Context) error {
 	for {
 		b := f.fullBatch()
@@ -101,23 +104,24 @@ func (f *flusher) awaitRoom(ctx context.Context) error {
 	}
 }
 
-// withoutRoom returns the gathering batch if it is full, or nil.
+// fullBatch returns the pending batch if it is full, or nil.
 func (f *flusher) fullBatch() *batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.pending; b != nil && b.full() {
+	if b := f.pending; b != nil && b.isFull() {
 		return b
 	}
 	return nil
 }
 
-// join adds the writes of an Update that ran on bases to the gathering batch, and
-// returns that. The caller has had the writer token since the batch had room.
+// joinBatch adds the writes of an Update to the pending batch and returns it. bases are the
+// batches that the Update has read. The caller has held the writer token since the pending
+// batch was not full.
 func (s *Store) joinBatch(own *layer, bases []*batch) (*batch, error) {
 	f := &s.flusher
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// A batch that this Update has read may have failed meanwhile.
+	// A batch that this Update has read may have failed.
 	for _, b := range bases {
 		if b.failed() {
 			return nil, b.dependentErr
@@ -132,7 +136,7 @@ func (s *Store) joinBatch(own *layer, bases []*batch) (*batch, error) {
 	return f.pending, nil
 }
 
-// failed runs with the flusher's mu held.
+// failed reports whether the batch has failed. The caller holds the mutex of the flusher.
 func (b *batch) failed() bool {
 	select {
 	case <-b.done:
@@ -142,7 +146,7 @@ func (b *batch) failed() bool {
 	}
 }
 
-// flushAll commits batch after batch until the flusher stops.
+// flushAll commits batches until the flusher stops.
 func (s *Store) flushAll() {
 	f := &s.flusher
 	defer close(f.stopped)
@@ -165,14 +169,14 @@ func (s *Store) flushAll() {
 		if halted != nil {
 			f.halted = halted
 		}
-		// Before the Updates that wait for this batch return: a View after one must see it.
+		// Advance before the Updates of this batch return: a later View must see them.
 		s.snaps.advance(reached)
 		b.err, b.dependentErr = err, err
 		if halted != nil {
 			b.dependentErr = halted
 		}
 		if next := f.pending; next != nil && err != nil {
-			// All Updates in it ran on top of one that has just been lost.
+			// All Updates of the next batch have read the failed one.
 			f.pending = nil
 			next.err, next.dependentErr = b.dependentErr, b.dependentErr
 			close(next.started)
@@ -182,7 +186,7 @@ func (s *Store) flushAll() {
 	}
 }
 
-// flush commits b: see [Store.commit].
+// flush commits b. See [Store.commit].
 func (s *Store) flush(b *batch) (reached uint64, halted, err error) {
 	at := s.snaps.newest()
 	if err := s.reserve(b.writes, at); err != nil {
@@ -191,8 +195,8 @@ func (s *Store) flush(b *batch) (reached uint64, halted, err error) {
 	return s.commit(func(w *partWriter) error { return s.writeLayer(w, b.writes, at) })
 }
 
-// writeLayer hands over the rows of l. Everything below l is durable at the timestamp at,
-// so the keys of a deleted range are those of the engine. Each key is handed over once.
+// writeLayer passes the rows of l to pw, each key once. Everything below l is durable at
+// the timestamp at, so the keys of a deleted range are read from the engine.
 func (s *Store) writeLayer(pw *partWriter, l *layer, at uint64) (err error) {
 	l.points.Scan(func(key string, w write) bool {
 		err = pw.write(dataRow(key), w.sealed)
@@ -204,10 +208,10 @@ func (s *Store) writeLayer(pw *partWriter, l *layer, at uint64) (err error) {
 	return s.eachDeleted(l, at, func(row []byte, _ int) error { return pw.write(clone(row), nil) })
 }
 
-// eachDeleted calls each for every row that is there at the timestamp at and that a
-// range of l deletes, with the size of its content. It reads no contents. Row is valid
-// during the call.
-func (s *Store) eachDeleted(l *layer, at uint64, each func(row []byte, size int) error) (err error) {
+// eachDeleted calls fn for every row that exists at the timestamp at and is deleted by a
+// range of l, with the size of its value. It does not read values. row is valid during the
+// call.
+func (s *Store) eachDeleted(l *layer, at uint64, fn func(row []byte, size int) error) (err error) {
 	if l.ranges.Len() == 0 {
 		return nil
 	}
@@ -218,29 +222,30 @@ func (s *Store) eachDeleted(l *layer, at uint64, each func(row []byte, size int)
 		if rows, err = newRowSource(txn, span{Range: storage.Range{Start: []byte(start), End: []byte(end)}}); err != nil {
 			return false
 		}
-		var failed error // by each, which guard must not see
-		err = catchPanic("deleting a range", func() error {
-			for row, ok := rows.row(); ok && failed == nil; row, ok = rows.row() {
+		var fnErr error // not returned through catchPanic, which sanitizes errors
+		err = catchPanic("delete range", func() error {
+			for row, ok := rows.row(); ok && fnErr == nil; row, ok = rows.row() {
 				if _, written := l.points.Get(string(row[1:])); !written {
-					failed = each(row, int(rows.it.Item().ValueSize()))
+					fnErr = fn(row, int(rows.it.Item().ValueSize()))
 				}
 			}
 			return nil
 		})
-		err = errors.Join(err, failed, rows.close())
+		err = errors.Join(err, fnErr, rows.close())
 		return err == nil
 	})
 	return err
 }
 
-// reserve returns [ErrDiskFull] unless there is room for l on the disk. If it takes
-// several parts there must be room to undo them too, so that a batch that was begun
-// never lacks the space to be finished or undone.
+// reserve returns [ErrDiskFull] if there is not enough disk space for l. If l takes several
+// parts, there must also be space to undo them, so that a batch that was begun can always
+// be completed or undone.
 func (s *Store) reserve(l *layer, at uint64) error {
 	if l.ranges.Len() == 0 && l.points.Len() <= s.part.rows && l.bytes <= s.part.bytes {
 		return s.space.check(int64(l.bytes), 0)
 	}
-	// Usually there is room even for the most that the ranges and old contents can amount to.
+	// First try an upper bound for the deleted ranges and the replaced rows. This usually
+	// succeeds, and avoids measuring them.
 	all, err := s.space.rowBytesBound()
 	if err != nil {
 		return err
@@ -255,7 +260,7 @@ func (s *Store) reserve(l *layer, at uint64) error {
 	batch, old = int64(l.bytes), 0
 	txn := s.db.NewTransactionAt(at, false)
 	defer txn.Discard()
-	err = catchPanic("measuring a commit", func() (err error) {
+	err = catchPanic("measure commit", func() (err error) {
 		l.points.Scan(func(key string, _ write) bool {
 			row := dataRow(key)
 			item, e := txn.Get(row)
@@ -279,26 +284,27 @@ func (s *Store) reserve(l *layer, at uint64) error {
 	return s.space.check(batch, undoBytes(batch, old))
 }
 
-// undoable returns the room that a batch needs together with its undoing: each is in a
-// log and in a table at once.
+// undoBytes returns the disk space for a batch of the given size and for undoing it, where
+// old is the size of the rows that it replaces. Both are stored in a log and in a table at
+// the same time.
 func undoBytes(batch, old int64) int64 { return 4*batch + 2*old }
 
-// tellMark writes to the mark that everything up to ts is on disk. If it cannot, Open
-// notices less damage, but nothing is wrong.
+// recordMark records in the commit mark that everything up to ts is on disk. If this fails,
+// Open can detect less corruption, but no data is lost.
 func (s *Store) recordMark(ts uint64) {
 	if err := s.mark.record(ts); err != nil {
-		s.logger.Warn("storage/badger: the mark of commits cannot be written", "error", err)
+		s.logger.Warn("storage/badger: cannot write the commit mark", "error", err)
 	}
 }
 
-// halt makes every Update fail from now on.
+// halt makes all later Updates fail with err.
 func (f *flusher) halt(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.halted = err
 }
 
-// haltedBy returns the error that made the store halt, or nil.
+// haltError returns the error with which the store was halted, or nil.
 func (f *flusher) haltError() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -36,7 +36,7 @@ func put(s *Store, key, value string) error {
 	})
 }
 
-// get is what a View finds; absent keys are "-".
+// get returns the values that a View reads, "-" for absent keys.
 func get(t *testing.T, s *Store, keys ...string) []string {
 	t.Helper()
 	var found []string
@@ -74,17 +74,17 @@ func keys(t *testing.T, r storage.Reader, o storage.ScanOptions) []string {
 	return all
 }
 
-// valve holds each commit until the test lets it go, with an outcome, or ends.
-type valve struct {
+// heldCommits blocks each commit until the test sends its outcome, or ends.
+type heldCommits struct {
 	arrived chan struct{}
 	outcome chan error
 }
 
-func (s *Store) valve(t *testing.T) *valve {
-	v := &valve{arrived: make(chan struct{}), outcome: make(chan error)}
+func (s *Store) holdCommits(t *testing.T) *heldCommits {
+	v := &heldCommits{arrived: make(chan struct{}), outcome: make(chan error)}
 	over := make(chan struct{})
-	t.Cleanup(func() { close(over) }) // before the store is closed
-	through := s.flusher.commitAt
+	t.Cleanup(func() { close(over) }) // runs before the store is closed
+	commitAt := s.flusher.commitAt
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 		select {
 		case v.arrived <- struct{}{}:
@@ -97,7 +97,7 @@ func (s *Store) valve(t *testing.T) *valve {
 			}
 		case <-over:
 		}
-		return through(txn, ts)
+		return commitAt(txn, ts)
 	}
 	return v
 }
@@ -108,8 +108,8 @@ func background(fn func() error) chan error {
 	return done
 }
 
-// gathered waits until the gathering batch holds n keys.
-func (s *Store) gathered(n int) {
+// awaitPending waits until the pending batch contains n keys.
+func (s *Store) awaitPending(n int) {
 	for {
 		s.flusher.mu.Lock()
 		b := s.flusher.pending
@@ -122,48 +122,48 @@ func (s *Store) gathered(n int) {
 	}
 }
 
-func pending(t *testing.T, done chan error) {
+func requireBlocked(t *testing.T, done chan error) {
 	t.Helper()
 	select {
 	case err := <-done:
-		require.FailNow(t, "returned too early", "with %v", err)
+		require.FailNow(t, "returned too early", "error: %v", err)
 	default:
 	}
 }
 
-func TestGroupCommit(t *testing.T) {
+func TestGroupCommit_UpdatesDuringCommit_ShareTheNextOne(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	v := s.valve(t)
+	v := s.holdCommits(t)
 	first := background(func() error { return put(s, "first", "1") })
-	<-v.arrived // and stays on its way
+	<-v.arrived // the commit stays blocked
 	const n = 64
 	var all sync.WaitGroup
 	errs := make([]error, n)
 	for i := range n {
 		all.Go(func() { errs[i] = put(s, fmt.Sprintf("%02d", i), "1") })
 	}
-	s.gathered(n)
+	s.awaitPending(n)
 	v.outcome <- nil
 	<-v.arrived
-	v.outcome <- nil // the one commit that carries all 64
+	v.outcome <- nil // a single commit contains all 64
 	all.Wait()
 	require.NoError(t, errors.Join(append(errs, <-first)...))
-	require.Equal(t, uint64(3), s.snaps.newest(), "the format, the first, and all others at once")
+	require.Equal(t, uint64(3), s.snaps.newest(), "number of commits: the format, the first Update, and all others")
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 		require.Len(t, keys(t, r, storage.ScanOptions{}), n+1)
 		return nil
 	}))
 }
 
-func TestGroupCommitUnderLoad(t *testing.T) {
+func TestGroupCommit_ConcurrentWriters_NeedFewerCommits(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	var commits atomic.Int64
-	through := s.flusher.commitAt
+	commitAt := s.flusher.commitAt
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 		commits.Add(1)
-		return through(txn, ts)
+		return commitAt(txn, ts)
 	}
 	const writers, each = 64, 20
 	var all sync.WaitGroup
@@ -171,7 +171,7 @@ func TestGroupCommitUnderLoad(t *testing.T) {
 	for i := range writers {
 		all.Go(func() {
 			for range each {
-				// Everybody adds one to the same number.
+				// All goroutines increment the same number.
 				errs[i] = errors.Join(errs[i], s.Update(context.Background(), func(tx storage.Tx) error {
 					found, err := read(tx, "sum")
 					if err != nil {
@@ -190,74 +190,74 @@ func TestGroupCommitUnderLoad(t *testing.T) {
 	require.Less(t, commits.Load(), int64(writers*each))
 }
 
-func TestViewDoesNotWaitForACommit(t *testing.T) {
+func TestView_DuringCommit_DoesNotWait(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	require.NoError(t, put(s, "a", "old"))
-	v := s.valve(t)
+	v := s.holdCommits(t)
 	done := background(func() error { return put(s, "a", "new") })
 	<-v.arrived
 	require.Equal(t, []string{"old"}, get(t, s, "a"))
-	pending(t, done)
+	requireBlocked(t, done)
 	v.outcome <- nil
 	require.NoError(t, <-done)
 	require.Equal(t, []string{"new"}, get(t, s, "a"))
 }
 
-func TestUpdateRunsOnTopOfWritesOnTheirWay(t *testing.T) {
+func TestUpdate_DuringCommit_ReadsUncommittedBatches(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for _, key := range []string{"a", "b", "c", "d"} {
 		require.NoError(t, put(s, key, "durable"))
 	}
-	v := s.valve(t)
-	flushing := background(func() error {
+	v := s.holdCommits(t)
+	committing := background(func() error {
 		return s.Update(context.Background(), func(tx storage.Tx) error {
-			return errors.Join(tx.Put([]byte("b"), []byte("flushing")), tx.Put([]byte("bb"), []byte("flushing")),
-				tx.Delete([]byte("d")), tx.Put([]byte("e"), []byte("flushing")))
+			return errors.Join(tx.Put([]byte("b"), []byte("committing")), tx.Put([]byte("bb"), []byte("committing")),
+				tx.Delete([]byte("d")), tx.Put([]byte("e"), []byte("committing")))
 		})
 	})
 	<-v.arrived
-	gathering := background(func() error {
+	pendingUpdate := background(func() error {
 		return s.Update(context.Background(), func(tx storage.Tx) error {
-			return errors.Join(tx.Put([]byte("c"), []byte("gathering")), tx.Delete([]byte("bb")))
+			return errors.Join(tx.Put([]byte("c"), []byte("pending")), tx.Delete([]byte("bb")))
 		})
 	})
-	s.gathered(2)
+	s.awaitPending(2)
 	reading := background(func() error {
 		return s.Update(context.Background(), func(tx storage.Tx) error {
 			if err := tx.Put([]byte("e"), []byte("own")); err != nil {
 				return err
 			}
 			found, err := read(tx, "a", "b", "bb", "c", "d", "e")
-			require.Equal(t, []string{"durable", "flushing", "-", "gathering", "-", "own"}, found)
+			require.Equal(t, []string{"durable", "committing", "-", "pending", "-", "own"}, found)
 			require.Equal(t, []string{"a", "b", "c", "e"}, keys(t, tx, storage.ScanOptions{}))
 			require.Equal(t, []string{"e", "c", "b", "a"}, keys(t, tx, storage.ScanOptions{Reverse: true}))
 			require.Equal(t, []string{"e", "c"}, keys(t, tx, storage.ScanOptions{Reverse: true, Limit: 2}))
 			return err
 		})
 	})
-	s.gathered(3)
+	s.awaitPending(3)
 	v.outcome <- nil
-	require.NoError(t, <-flushing)
+	require.NoError(t, <-committing)
 	<-v.arrived
 	v.outcome <- nil
-	require.NoError(t, <-gathering)
+	require.NoError(t, <-pendingUpdate)
 	require.NoError(t, <-reading)
-	require.Equal(t, []string{"durable", "flushing", "-", "gathering", "-", "own"}, get(t, s, "a", "b", "bb", "c", "d", "e"))
+	require.Equal(t, []string{"durable", "committing", "-", "pending", "-", "own"}, get(t, s, "a", "b", "bb", "c", "d", "e"))
 }
 
-func TestFailedCommitFailsAllThatDependOnIt(t *testing.T) {
+func TestUpdate_CommitFails_DependentUpdatesFail(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	require.NoError(t, put(s, "a", "durable"))
-	v := s.valve(t)
-	errOfFn := errors.New("of fn")
+	v := s.holdCommits(t)
+	errOfFn := errors.New("fn failed")
 
 	in := background(func() error { return put(s, "a", "lost") })
 	<-v.arrived
-	onTop := background(func() error { return put(s, "b", "lost") })
-	s.gathered(1)
+	dependent := background(func() error { return put(s, "b", "lost") })
+	s.awaitPending(1)
 	var ran sync.WaitGroup
 	ran.Add(2)
 	readOnly := background(func() error {
@@ -274,23 +274,23 @@ func TestFailedCommitFailsAllThatDependOnIt(t *testing.T) {
 		})
 	})
 	ran.Wait()
-	// One that still runs when the commit fails, and writes afterwards.
-	started, goOn := make(chan struct{}), make(chan struct{})
+	// This Update still runs when the commit fails, and writes afterwards.
+	started, proceed := make(chan struct{}), make(chan struct{})
 	running := background(func() error {
 		return s.Update(context.Background(), func(tx storage.Tx) error {
 			close(started)
-			<-goOn
+			<-proceed
 			return tx.Put([]byte("c"), []byte("lost"))
 		})
 	})
 	<-started
-	for _, done := range []chan error{in, onTop, readOnly, failing} {
-		pending(t, done)
+	for _, done := range []chan error{in, dependent, readOnly, failing} {
+		requireBlocked(t, done)
 	}
-	v.outcome <- fmt.Errorf("with a key in it: %w", syscall.ENOSPC)
+	v.outcome <- fmt.Errorf("text with a key: %w", syscall.ENOSPC)
 	require.ErrorIs(t, <-in, syscall.ENOSPC)
-	require.ErrorIs(t, <-onTop, syscall.ENOSPC)
-	close(goOn)
+	require.ErrorIs(t, <-dependent, syscall.ENOSPC)
+	close(proceed)
 	require.ErrorIs(t, <-running, syscall.ENOSPC)
 	require.ErrorIs(t, <-readOnly, syscall.ENOSPC)
 	require.ErrorIs(t, <-failing, syscall.ENOSPC)
@@ -309,11 +309,11 @@ func TestFailedCommitFailsAllThatDependOnIt(t *testing.T) {
 	require.Equal(t, []string{"again"}, get(t, s, "a"))
 }
 
-// What fn saw of a commit on its way must not leave before it is durable: neither
-// by an error nor by a result of an Update that wrote nothing.
-func TestUpdateThatOnlyReadWaitsForWhatItRead(t *testing.T) {
+// An Update must not return data of a commit before it is durable, neither in an error nor
+// in a result of an Update that wrote nothing.
+func TestUpdate_ReadsUncommittedBatch_WaitsForIt(t *testing.T) {
 	t.Parallel()
-	errOfFn := errors.New("of fn")
+	errOfFn := errors.New("fn failed")
 	for name, c := range map[string]struct {
 		end  func(ctx context.Context, cancel func(), tx storage.Tx) error
 		want error
@@ -324,7 +324,7 @@ func TestUpdateThatOnlyReadWaitsForWhatItRead(t *testing.T) {
 			cancel()
 			return nil
 		}, want: context.Canceled},
-		"doomed": {end: func(_ context.Context, _ func(), tx storage.Tx) error {
+		"failed write": {end: func(_ context.Context, _ func(), tx storage.Tx) error {
 			_ = tx.Put(make([]byte, engineKeyBytes), nil)
 			return nil
 		}, want: storage.ErrKeyTooLarge},
@@ -333,7 +333,7 @@ func TestUpdateThatOnlyReadWaitsForWhatItRead(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, commit %v", name, outcome), func(t *testing.T) {
 				t.Parallel()
 				s := setup(t)
-				v := s.valve(t)
+				v := s.holdCommits(t)
 				writer := background(func() error { return put(s, "a", "undurable") })
 				<-v.arrived
 				ctx, cancel := context.WithCancel(context.Background())
@@ -348,13 +348,13 @@ func TestUpdateThatOnlyReadWaitsForWhatItRead(t *testing.T) {
 					})
 				})
 				<-ended
-				// The writer's turn comes round again, so the reading Update is past its fn.
+				// When the writer token is free again, the reading Update has left its fn.
 				s.writer <- struct{}{}
 				<-s.writer
 				for range 100 {
 					runtime.Gosched()
 				}
-				pending(t, done)
+				requireBlocked(t, done)
 				v.outcome <- outcome
 				want := c.want
 				if outcome != nil {
@@ -367,14 +367,14 @@ func TestUpdateThatOnlyReadWaitsForWhatItRead(t *testing.T) {
 	}
 }
 
-func TestCommitThatFailedHalfWayHaltsTheStore(t *testing.T) {
+func TestUpdate_CommitFailsInEngine_StoreHalts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
 	require.NoError(t, put(s, "a", "durable"))
-	through := s.flusher.commitAt
+	commitAt := s.flusher.commitAt
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-		return errors.Join(through(txn, ts), syscall.EIO)
+		return errors.Join(commitAt(txn, ts), syscall.EIO)
 	}
 	err := put(s, "a", "unknown")
 	require.ErrorIs(t, err, ErrHalted)
@@ -382,8 +382,8 @@ func TestCommitThatFailedHalfWayHaltsTheStore(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EIO)
 	err = put(s, "b", "refused")
 	require.ErrorIs(t, err, ErrHalted)
-	require.NotErrorIs(t, err, storage.ErrUnknown, "nothing of it was written")
-	require.Equal(t, []string{"durable", "-"}, get(t, s, "a", "b"), "Views go on")
+	require.NotErrorIs(t, err, storage.ErrUnknown, "no write of it was stored")
+	require.Equal(t, []string{"durable", "-"}, get(t, s, "a", "b"), "values of a View after the store has halted")
 	require.NoError(t, s.Close())
 
 	s = setupDir(t, dir)
@@ -391,9 +391,10 @@ func TestCommitThatFailedHalfWayHaltsTheStore(t *testing.T) {
 	require.NoError(t, put(s, "b", "again"))
 }
 
-// A third Update behind two large ones waits until there is room for it, and does so
-// before it takes the turn of a writer: others can still leave, and Erase can wait too.
-func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
+// A third Update after two large ones waits until the pending batch has room, before it
+// takes the writer token. So other waiting Updates can be cancelled, and Erase can take the
+// token.
+func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []string{"rows", "bytes"} {
 		t.Run(limit, func(t *testing.T) {
@@ -419,14 +420,14 @@ func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 				})
 			}
 			hold, release := make(chan struct{}), make(chan struct{})
-			through, first := s.flusher.commitAt, true
+			commitAt, first := s.flusher.commitAt, true
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 				if first {
 					first = false
 					close(hold)
 					<-release
 				}
-				return through(txn, ts)
+				return commitAt(txn, ts)
 			}
 			one := background(func() error { return fill('a') })
 			<-hold
@@ -434,7 +435,7 @@ func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 			for s.flusher.fullBatch() == nil {
 				runtime.Gosched()
 			}
-			s.writer <- struct{}{} // the second one has given its turn back
+			s.writer <- struct{}{} // the second Update has released the token
 			<-s.writer
 
 			ctx, cancel := context.WithCancel(context.Background())
@@ -446,7 +447,7 @@ func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 				})
 			})
 			cancelled := background(func() error {
-				return s.Update(ctx, func(storage.Tx) error { return errors.New("it must not run") })
+				return s.Update(ctx, func(storage.Tx) error { return errors.New("fn must not run") })
 			})
 			for range 100 {
 				runtime.Gosched()
@@ -455,40 +456,40 @@ func TestUpdate_FullBatchGathering_WaitsWithoutTheTurn(t *testing.T) {
 			case s.writer <- struct{}{}:
 				<-s.writer
 			case err := <-one:
-				require.FailNow(t, "the first one returned too early", "%v", err)
+				require.FailNow(t, "the first Update returned too early", "%v", err)
 			}
 			cancel()
 			require.ErrorIs(t, <-cancelled, context.Canceled)
-			pending(t, three)
-			require.Equal(t, []string{"-"}, get(t, s, "three"), "a View does not wait")
+			requireBlocked(t, three)
+			require.Equal(t, []string{"-"}, get(t, s, "three"), "value of a View during the commit")
 			close(release)
 			require.NoError(t, errors.Join(<-one, <-two, <-three))
 			require.True(t, ran)
 			require.Equal(t, []string{""}, get(t, s, "three"))
-			require.Equal(t, uint64(4), s.snaps.newest(), "three batches after the format")
+			require.Equal(t, uint64(4), s.snaps.newest(), "number of commits: the format and three batches")
 		})
 	}
 }
 
-func TestCloseDrains(t *testing.T) {
+func TestClose_PendingCommits_WaitsForThem(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
-	v := s.valve(t)
+	v := s.holdCommits(t)
 	one := background(func() error { return put(s, "one", "1") })
 	<-v.arrived
 	two := background(func() error { return put(s, "two", "2") })
-	s.gathered(1)
+	s.awaitPending(1)
 	closed := []chan error{background(s.Close), background(s.Close)}
-	for s.gate.Enter() { // until Close has shut it
+	for s.gate.Enter() { // until Close has closed the gate
 		s.gate.Leave()
 		runtime.Gosched()
 	}
 	require.ErrorIs(t, put(s, "three", "3"), storage.ErrClosed)
 	require.ErrorIs(t, s.View(t.Context(), func(storage.Reader) error { return nil }), storage.ErrClosed)
 	require.ErrorIs(t, s.VerifyChecksum(t.Context()), storage.ErrClosed)
-	pending(t, closed[0])
-	pending(t, closed[1])
+	requireBlocked(t, closed[0])
+	requireBlocked(t, closed[1])
 	v.outcome <- nil
 	<-v.arrived
 	v.outcome <- nil
@@ -498,7 +499,7 @@ func TestCloseDrains(t *testing.T) {
 	require.Equal(t, []string{"1", "2", "-"}, get(t, s, "one", "two", "three"))
 }
 
-func TestPanicAndGoexitGiveTheTurnBack(t *testing.T) {
+func TestUpdate_PanicOrGoexit_ReleasesWriterToken(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	require.NoError(t, put(s, "a", "1"))

@@ -17,16 +17,16 @@ const logHeader = 20
 
 // findings is the result of inspect.
 type findings struct {
-	memTable int64  // size of the table in memory that the logs of a crash ask for
+	memTable int64  // size of the in-memory table that the logs of a crash need
 	newest   uint64 // newest timestamp in a table
 	first    part   // result of checkLogs
 }
 
-// inspect looks at the files of dir before the engine does, for damage that makes
-// it end the process from one of its goroutines, delete tables that a damaged
-// list no longer names, or cut a log short.
+// inspect checks the files of dir before the engine opens them. It detects corruption that
+// would make the engine terminate the process from one of its goroutines, delete tables
+// that are missing in a corrupt list, or truncate a log.
 //
-// It reads every log and, unless it skims them, every table whole.
+// It reads every log completely, and every table completely unless indexOnly is set.
 func inspect(dir string, m commitMark, indexOnly bool) (found findings, err error) {
 	var tables int
 	var logs []string
@@ -44,7 +44,7 @@ func inspect(dir string, m commitMark, indexOnly bool) (found findings, err erro
 				return found, fmt.Errorf("storage/badger: %w", err)
 			}
 			if size := info.Size(); size > 0 && size < logHeader {
-				return found, corrupt("a log is cut short")
+				return found, corrupt("a log is truncated")
 			}
 			if info.Size() > logHeader {
 				logs = append(logs, file.Name())
@@ -56,17 +56,17 @@ func inspect(dir string, m commitMark, indexOnly bool) (found findings, err erro
 	listed, err := readManifest(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && tables == 0 && !m.found:
-		return found, nil // new
+		return found, nil // new directory
 	case errors.Is(err, fs.ErrNotExist):
 		return found, corrupt("MANIFEST is missing")
 	case err != nil:
 		return found, err
 	}
-	// A crash can leave tables that are not listed, which the engine deletes. But the
-	// list is only empty before the first table is added to it, from a log that is
-	// still there then. Otherwise it has been cut, and nothing may be deleted.
+	// A crash can leave tables that are not listed, and the engine deletes them. But the
+	// list is empty only until the first table is added, and the log with its rows still
+	// exists then. Otherwise the list was truncated, and nothing may be deleted.
 	if len(listed) == 0 && (tables > 1 || tables == 1 && len(logs) == 0) {
-		return found, corrupt("MANIFEST is cut short")
+		return found, corrupt("MANIFEST is truncated")
 	}
 	if found.newest, err = checkTables(dir, listed, indexOnly); err != nil {
 		return found, err
@@ -75,8 +75,8 @@ func inspect(dir string, m commitMark, indexOnly bool) (found findings, err erro
 	return found, err
 }
 
-// dropUnborn removes logs that are empty: a crash came when they had just been made. The
-// engine would refuse to open them, once.
+// removeEmptyLogs removes empty logs. A crash leaves one if the engine has just created it,
+// and the next attempt of the engine to open it fails.
 func removeEmptyLogs(dir string) error {
 	files, err := os.ReadDir(dir)
 	for _, file := range files {
@@ -104,7 +104,7 @@ func readManifest(dir string) (map[uint64]engine.TableManifest, error) {
 	}
 	defer f.Close()
 	var m engine.Manifest
-	err = catchPanic("MANIFEST", func() error {
+	err = catchPanic("read MANIFEST", func() error {
 		m, _, err = engine.ReplayManifestFile(f, 0, engine.Options{})
 		return err
 	})
@@ -114,6 +114,6 @@ func readManifest(dir string) (map[uint64]engine.TableManifest, error) {
 	case errors.Is(err, storage.ErrCorrupt):
 		return nil, err
 	default:
-		return nil, corrupt("MANIFEST is damaged, or of another version of the engine")
+		return nil, corrupt("MANIFEST is corrupt or from another version of the engine")
 	}
 }

@@ -7,41 +7,44 @@ const (
 	minMemTable     = 1 << 20
 	maxMemTable     = 512 << 20
 
-	// engineKeyBytes is the longest key that the engine takes.
+	// engineKeyBytes is the size of the longest key that the engine accepts.
 	engineKeyBytes = 65_000
 
-	// engineInline is the engine's upper bound for values that it keeps beside their
-	// key. A longer one goes to a file of its own, which would need a collector of
-	// its own and reads as empty when that file is cut short; so there are none.
+	// engineInline is the engine's upper limit for values that are stored inline. Longer
+	// values would go to a value log, which needs garbage collection and reads as empty if
+	// it is truncated, so they are not allowed.
 	engineInline = 1 << 20
 
-	// enginePerEntry is what the engine adds to a key and value when it weighs a
-	// transaction: two bytes of meta data and ten for the version (Txn.checkSize).
+	// engineEntryOverhead is added by the engine to the size of each key and value of a
+	// transaction: two bytes of metadata and ten for the version (Txn.checkSize).
 	engineEntryOverhead = 12
 
-	// engineCommit is more than the weight of the row with which the engine ends a
-	// transaction and of the row of a part, and one more because its bound is exclusive.
+	// engineCommitOverhead is an upper bound for the size of the row with which the engine
+	// ends a transaction, the row of the part, and one byte because the limit of the engine
+	// is exclusive.
 	engineCommitOverhead = 128
 )
 
-// The space byte, the checksum and the engine's share must fit what EntryBytes
-// adds to each entry; then a part within partLimit is within the engine's bounds.
+// The prefix byte, the checksum and the overhead of the engine must not exceed the overhead
+// that EntryBytes adds. Then every part within partLimit is within the limits of the
+// engine.
 const _ = uint(32 - (1 + crcBytes + engineEntryOverhead))
 
-// inlineBound is the engine's ValueThreshold: values shorter than it stay inline.
-// The engine refuses one above the size of its largest transaction.
+// inlineLimit returns the engine's ValueThreshold: smaller values are stored inline. The
+// engine requires that it is not above the size of the largest transaction.
 func inlineLimit(memTable int64) int64 {
 	return min(engineInline, memTable*15/100)
 }
 
-// limitsOf derives the limits of the store and of a part from the engine's bounds for
-// one transaction, both exclusive, and the bound for inline values, exclusive too.
+// limitsOf returns the limits of the store and of a part. maxCount and maxSize are the
+// engine's limits for one transaction, and inline the limit for inline values. All three
+// are exclusive.
 func limitsOf(maxCount, maxSize, inline int64) (storage.Limits, partLimit) {
 	part := partLimit{
-		rows:  int(maxCount - 1 - 2), // exclusive, the row of the part, and the row that ends a commit
+		rows:  int(maxCount - 1 - 2), // exclusive limit, row of the part, row that ends the transaction
 		bytes: int(maxSize - engineCommitOverhead),
 	}
-	l := storage.Limits{KeyBytes: engineKeyBytes - 1} // the space byte
+	l := storage.Limits{KeyBytes: engineKeyBytes - 1} // without the prefix byte
 	largest := part.bytes - storage.EntryBytes(make([]byte, l.KeyBytes), nil)
 	l.ValueBytes = min(int(inline)-1-crcBytes, largest)
 	return l, part

@@ -13,10 +13,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// An Update exactly at the limit of a part takes one commit of the engine, and one above
-// it takes two, whatever the shape of its rows. The engine would refuse a part that is
-// too large.
-func TestUpdate_AtTheLimitOfAPart(t *testing.T) {
+// An Update at the limit of a part takes one commit of the engine, and a larger one takes
+// two, for any sizes of keys and values. The engine would reject a part that is too large.
+func TestUpdate_AtPartLimit_TakesOneCommit(t *testing.T) {
 	t.Parallel()
 	for name, shape := range map[string]func(l storage.Limits) (keyBytes, valueBytes int){
 		"tiny":                 func(storage.Limits) (int, int) { return 4, 0 },
@@ -40,8 +39,8 @@ func TestUpdate_AtTheLimitOfAPart(t *testing.T) {
 					one := storage.EntryBytes(key, value)
 					fits := min(s.part.rows, s.part.bytes/one)
 					var commits int
-					through := s.flusher.commitAt
-					s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { commits++; return through(txn, ts) }
+					commitAt := s.flusher.commitAt
+					s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { commits++; return commitAt(txn, ts) }
 					for _, n := range []int{fits, fits + 1} {
 						commits = 0
 						require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
@@ -55,7 +54,7 @@ func TestUpdate_AtTheLimitOfAPart(t *testing.T) {
 							}
 							return nil
 						}))
-						require.Equal(t, 1+(n-1)/fits, commits, "of %d rows, where a part takes %d", n, fits)
+						require.Equal(t, 1+(n-1)/fits, commits, "commits of %d rows with %d rows per part", n, fits)
 						if !remove {
 							require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 								require.Len(t, keys(t, r, storage.ScanOptions{KeysOnly: true}), n)
@@ -63,14 +62,14 @@ func TestUpdate_AtTheLimitOfAPart(t *testing.T) {
 							}))
 						}
 					}
-					require.Equal(t, uint64(3), s.snaps.newest(), "two commits after the format")
+					require.Equal(t, uint64(3), s.snaps.newest(), "number of commits: the format and two Updates")
 				})
 			}
 		}
 	}
 }
 
-func TestDefaultLimits(t *testing.T) {
+func TestLimits_Defaults(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.TempDir(), Options{})
 	require.NoError(t, err)
@@ -83,8 +82,8 @@ func TestDefaultLimits(t *testing.T) {
 	require.NotZero(t, s.Limits(), "after Close")
 }
 
-// The largest entry must stay inline, through memory, a table and a compaction.
-func TestLargestEntry(t *testing.T) {
+// The largest entry must be stored inline in memory, in a table, and after a compaction.
+func TestUpdate_LargestEntry_IsStoredInline(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(dir, Options{})
@@ -104,7 +103,7 @@ func TestLargestEntry(t *testing.T) {
 		for _, path := range logs {
 			info, err := os.Stat(path)
 			require.NoError(t, err)
-			require.LessOrEqual(t, info.Size(), int64(logHeader), "the value log is empty")
+			require.LessOrEqual(t, info.Size(), int64(logHeader), "size of the value log, which must be empty")
 		}
 		s, err = Open(dir, Options{})
 		require.NoError(t, err)

@@ -9,10 +9,10 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 )
 
-// quiet passes the engine's messages on: warnings and errors at their level, all
-// else at debug, where the engine says a dozen lines at each Open and Close. Only
-// arguments that cannot hold a key or value are passed, since its messages about
-// compactions and reads print both.
+// redactingLogger forwards the messages of the engine: warnings and errors at their level,
+// all others at debug level, because the engine logs a dozen lines at each Open and Close.
+// It drops every argument that may contain a key or value, because the engine logs both in
+// messages about compactions and reads.
 type redactingLogger struct{ to *slog.Logger }
 
 var _ engine.Logger = redactingLogger{}
@@ -28,13 +28,13 @@ func (q redactingLogger) log(level slog.Level, format string, args []any) {
 		return
 	}
 	if !strings.Contains(format, "%") && len(args) == 0 && len(format) > 200 {
-		return // a rendered table, not a message
+		return // a table, not a message
 	}
 	var safe []any
 	for _, arg := range args {
 		switch v := arg.(type) {
 		case error:
-			safe = append(safe, sanitizeError("background work", v).Error())
+			safe = append(safe, sanitizeError("background task", v).Error())
 		case bool, int, int32, int64, uint, uint32, uint64, time.Duration:
 			safe = append(safe, v)
 		}

@@ -13,33 +13,35 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Open opens the store in dir, and creates dir if it does not exist. Only one Store at a
-// time can have a directory open: another Open returns [ErrInUse] after half a second. Open
-// returns [ErrForeign] or [ErrVersion] for a directory that it cannot read, and an error that
-// matches [storage.ErrCorrupt] if files of the directory are damaged or missing. To find
-// damage it reads every table whole, at about the speed of the disk (see
-// [Options].SkimTables). It changes nothing in a directory that it refuses, except for the
-// changes that the engine itself makes when it opens one. If it finds damage that those
-// changes would conceal, it records in the directory that every later Open must report it.
+// Open opens the store in dir, and creates dir if it does not exist. A directory can be
+// used by one Store at a time; otherwise Open returns [ErrInUse] after half a second. It
+// returns [ErrForeign] or [ErrVersion] if dir contains data that it cannot read, and an
+// error that matches [storage.ErrCorrupt] if files are corrupt or missing. To detect
+// corruption it reads every table completely, at about the speed of the disk (see
+// [Options].SkimTables).
+//
+// If Open returns an error, it has not changed the directory, except for changes that the
+// engine makes when it opens one. If these would hide the corruption that was found, Open
+// records it in the directory, and every later Open reports it.
 func Open(dir string, o Options) (*Store, error) {
 	return open(dir, o, func(*engine.Options, *Store) {})
 }
 
-// open is Open with a function that may change the options of the engine, and functions
-// of the store that tests replace.
+// open is Open with a hook for tests that can change the options of the engine and replace
+// functions of the store.
 func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, error) {
 	memTable := o.MemTableBytes
 	if memTable == 0 {
 		memTable = defaultMemTable
 	}
 	if memTable < minMemTable || memTable > maxMemTable {
-		return nil, fmt.Errorf("storage/badger: MemTableBytes must be from %d to %d", minMemTable, maxMemTable)
+		return nil, fmt.Errorf("storage/badger: MemTableBytes is %d, must be 0 or from %d to %d", memTable, minMemTable, maxMemTable)
 	}
 	if o.PartRows < 0 {
 		return nil, errors.New("storage/badger: PartRows must not be negative")
 	}
 	if dir == "" {
-		return nil, errors.New("storage/badger: no directory given")
+		return nil, errors.New("storage/badger: directory must not be empty")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("storage/badger: %w", err)
@@ -60,7 +62,8 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 	if err != nil {
 		return nil, err
 	}
-	// The engine ends the process when a log left by a crash does not fit its table.
+	// The engine terminates the process if a log left by a crash does not fit into its
+	// table.
 	memTable = max(memTable, found.memTable)
 
 	logger := o.Logger
@@ -93,13 +96,13 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 		s.part.rows = min(s.part.rows, o.PartRows)
 	}
 	if err := s.start(found); err != nil {
-		return nil, errors.Join(err, catchPanic("closing", s.db.Close), s.mark.close(0, false, false))
+		return nil, errors.Join(err, catchPanic("close", s.db.Close), s.mark.close(0, false, false))
 	}
 	return s, nil
 }
 
-// start makes a store of the engine that it has just opened. Until it calls advance the
-// engine discards no version of a row.
+// start initializes the store with the engine that was just opened. The engine discards no
+// version of a row before advance is called.
 func (s *Store) start(found findings) error {
 	s.snaps.discard = s.db.SetDiscardTs
 	newest := s.db.MaxVersion()
@@ -120,8 +123,8 @@ func (s *Store) start(found findings) error {
 	return nil
 }
 
-// restore returns the timestamp of the newest batch that is complete, after it has
-// undone one that is not. newest is that of the newest version in the engine.
+// recoverBatches undoes an incomplete batch, if there is one, and returns the timestamp of
+// the newest complete batch. newest is the timestamp of the newest version in the engine.
 func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
 	complete, err := s.lastCompletePart(newest)
 	if err != nil {
@@ -142,7 +145,7 @@ func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
 	if complete.ts == newest {
 		return newest, nil
 	}
-	// Check that there is room for all of it before anything is written.
+	// Before writing anything, check that there is space for the whole undo.
 	var batch int64
 	err = s.changedSince(complete.ts, newest, func(row, sealed []byte) error {
 		batch += int64(storage.EntryBytes(row, sealed))
@@ -154,12 +157,12 @@ func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.logger.Info("storage/badger: a commit that was interrupted is undone", "commit", complete.ts+1)
+	s.logger.Info("storage/badger: undoing an incomplete commit", "commit", complete.ts+1)
 	return s.rollBack(complete.ts)
 }
 
-// requireBefore returns an error that matches [storage.ErrCorrupt] if parts are missing
-// between the tables and the logs: see checkLogs.
+// requirePartsBeforeLogs returns an error that matches [storage.ErrCorrupt] if parts are
+// missing between the tables and the logs. See checkLogs.
 func (s *Store) requirePartsBeforeLogs(found findings) error {
 	first := found.first
 	switch {
@@ -175,7 +178,7 @@ func (s *Store) requirePartsBeforeLogs(found findings) error {
 	return nil
 }
 
-// errNew is returned for an engine that was just created and holds nothing.
+// errNew is returned for an engine that was just created and is empty.
 var errNew = errors.New("storage/badger: new directory")
 
 func (s *Store) readFormat(newest uint64) error {
@@ -210,8 +213,8 @@ func (s *Store) writeFormat() error {
 	if err != nil {
 		return err
 	}
-	// With NoSync this row could be lost where later ones are not, and the directory
-	// would look foreign. It is the only one so far, so there is just one log to sync.
+	// With NoSync, a power loss could lose this row but keep later ones, and the directory
+	// would not be recognized. No other row has been written yet, so one sync is enough.
 	return catchPanic("open", s.flusher.syncLog)
 }
 
@@ -223,27 +226,27 @@ func engineOptions(dir string, memTable int64, sync bool, logger *slog.Logger) e
 	o.MemTableSize = memTable
 	o.NumMemtables = 3
 	o.NumCompactors = 2
-	o.CompactL0OnClose = true // so that deleted rows do not stay in young tables
-	o.MetricsEnabled = false  // they are global variables of the process
+	o.CompactL0OnClose = true // so that deleted rows do not stay in level 0
+	o.MetricsEnabled = false  // the metrics are global variables
 
-	// Values stay beside their keys (see limits.go), so the value log stays empty and
-	// never needs collecting. Its file is made nonetheless, as a sparse one.
+	// All values are stored inline (see limits.go), so the value log stays empty and needs
+	// no garbage collection. The engine still creates its file, which is sparse.
 	o.ValueThreshold = inlineLimit(memTable)
 	o.ValueLogFileSize = 16 << 20
 
-	// Not compressed. A byte that went bad then spoils one row, which our checksum
-	// sees; in a compressed block it spoils all rows, and the engine's iterators end
-	// early rather than report a block that they cannot decode. Blocks are also read
-	// in place from the mapped file, so that no cache has to hold them a second time:
-	// the memory of the process does not grow with what is read.
+	// No compression: a corrupt byte then affects only one row, which our checksum detects.
+	// In a compressed block it affects all rows, and the engine's iterators end early
+	// instead of reporting a block that they cannot decode. Uncompressed blocks are also
+	// read directly from the memory-mapped file, so no cache is needed and memory use does
+	// not grow with the amount of data that is read.
 	o.Compression = options.None
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
 
-	// The engine's own checks are left out for the same reason: verifying a block as
-	// it is read hides all of it from a scan, and lets a compaction drop the rest of
-	// its table; verifying a table as it is opened panics in a goroutine of the engine,
-	// where nobody can catch it. Open has verified every table (see tables.go).
+	// The engine's own verification is disabled. If it verified blocks when they are read,
+	// a corrupt block would be missing in a scan without an error, and a compaction would
+	// drop the rest of its table. If it verified tables when they are opened, it would
+	// panic in one of its goroutines. Open has verified every table (see tables.go).
 	o.ChecksumVerificationMode = options.NoVerification
 	return o
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUnwritableDirectory opens as nobody, since root writes everywhere.
-func TestUnwritableDirectory(t *testing.T) {
+// This runs as an unprivileged user, because root can write to every directory.
+func TestOpen_UnwritableDirectory_ReturnsErrPermission(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o500))
 	opened := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and not unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // not unlocked: the thread ends with the goroutine
 		if os.Geteuid() == 0 {
 			if err := syscall.Setfsuid(65534); err != nil {
 				opened <- err

@@ -19,29 +19,29 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// holder, in the environment, makes the test binary hold a directory open, or
-// write to it and die.
-const holder, dier = "BADGER_TEST_HOLD", "BADGER_TEST_DIE"
+// Environment variables that make the test binary hold a directory open, or write to it and
+// exit without closing it.
+const envHold, envDie = "BADGER_TEST_HOLD", "BADGER_TEST_DIE"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(filler); dir != "" {
+	if dir := os.Getenv(envFill); dir != "" {
 		fillDisk(dir)
 	}
-	if plan := os.Getenv(crasher); plan != "" {
+	if plan := os.Getenv(envCrash); plan != "" {
 		runPlan(plan)
 	}
-	if dir := os.Getenv(holder); dir != "" {
+	if dir := os.Getenv(envHold); dir != "" {
 		s, err := Open(dir, Options{MemTableBytes: minMemTable})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 		fmt.Println("open")
-		_, _ = os.Stdin.Read(make([]byte, 1)) // until the parent closes it
+		_, _ = os.Stdin.Read(make([]byte, 1)) // until the parent closes stdin
 		_ = s.Close()
 		os.Exit(0)
 	}
-	if dir := os.Getenv(dier); dir != "" {
+	if dir := os.Getenv(envDie); dir != "" {
 		s, err := Open(dir, Options{MemTableBytes: 4 * minMemTable})
 		if err != nil {
 			os.Exit(1)
@@ -50,31 +50,31 @@ func TestMain(m *testing.M) {
 			if put(s, fmt.Sprintf("%04d", i), strings.Repeat("v", 1000)) != nil {
 				os.Exit(1)
 			}
-			if i == 2500 { // more than a small table holds
+			if i == 2500 { // more than a small table can hold
 				fmt.Println("written")
 				os.Exit(3)
 			}
 		}
 	}
-	// The stores that these tests open warn about what the tests break on purpose.
+	// Some tests provoke warnings of the stores that they open.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
 }
 
-func TestInUseByAnotherProcess(t *testing.T) {
+func TestOpen_UsedByAnotherProcess_ReturnsErrInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), holder+"="+dir)
+	cmd.Env = append(os.Environ(), envHold+"="+dir)
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	said := make([]byte, 4)
-	_, err = out.Read(said)
+	output := make([]byte, 4)
+	_, err = out.Read(output)
 	require.NoError(t, err)
-	require.Equal(t, "open", string(said))
+	require.Equal(t, "open", string(output))
 	_, err = Open(dir, Options{})
 	require.ErrorIs(t, err, ErrInUse)
 	require.Contains(t, err.Error(), "in use")
@@ -83,7 +83,7 @@ func TestInUseByAnotherProcess(t *testing.T) {
 	require.NoError(t, setupDir(t, dir).Close())
 }
 
-func TestInUseByAnotherStore(t *testing.T) {
+func TestOpen_UsedByAnotherStore_ReturnsErrInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
@@ -94,9 +94,9 @@ func TestInUseByAnotherStore(t *testing.T) {
 	require.Equal(t, []string{"1"}, get(t, setupDir(t, dir), "a"))
 }
 
-// The engine's own lock must be told apart as well: the probe is let go before
-// the engine locks.
-func TestInUseAsTheEngineSaysIt(t *testing.T) {
+// Open releases its lock before the engine acquires it, so the engine's own error must be
+// recognized as well.
+func TestSanitizeError_LockErrorOfEngine_IsErrInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	setupDir(t, dir)
@@ -104,13 +104,13 @@ func TestInUseAsTheEngineSaysIt(t *testing.T) {
 	require.ErrorIs(t, sanitizeError("open", err), ErrInUse)
 }
 
-// A log left by a crash under a large table does not fit into a small one, where
-// the engine would end the process.
-func TestOpenAfterACrashWithASmallerTable(t *testing.T) {
+// A log left by a crash with a large in-memory table does not fit into a small one, and the
+// engine would terminate the process.
+func TestOpen_CrashWithLargerMemTable_UsesThatSize(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), dier+"="+dir)
+	cmd.Env = append(os.Environ(), envDie+"="+dir)
 	out, err := cmd.Output()
 	require.Equal(t, "written\n", string(out))
 	require.Error(t, err)
@@ -122,7 +122,7 @@ func TestOpenAfterACrashWithASmallerTable(t *testing.T) {
 	require.NoError(t, put(s, "a", "1"))
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpen_InvalidArguments_ReturnsError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -139,15 +139,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestOpenMakesTheDirectory(t *testing.T) {
+func TestOpen_MissingDirectory_CreatesIt(t *testing.T) {
 	t.Parallel()
 	s := setupDir(t, filepath.Join(t.TempDir(), "a", "b"))
 	require.NoError(t, put(s, "a", "1"))
 }
 
-// raw opens the engine on dir, and runs fn on a transaction that commits after
-// everything that is there, as a complete batch.
-func raw(t *testing.T, dir string, fn func(txn *engine.Txn)) {
+// commitRaw opens the engine on dir, and commits the writes of fn as a complete batch.
+func commitRaw(t *testing.T, dir string, fn func(txn *engine.Txn)) {
 	t.Helper()
 	db, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)
@@ -160,7 +159,7 @@ func raw(t *testing.T, dir string, fn func(txn *engine.Txn)) {
 	require.NoError(t, db.Close())
 }
 
-func TestForeignDirectory(t *testing.T) {
+func TestOpen_DataOfAnotherProgram_ReturnsErrForeign(t *testing.T) {
 	t.Parallel()
 	for name, fn := range map[string]func(txn *engine.Txn){
 		"other rows":   func(txn *engine.Txn) { require.NoError(t, txn.Set([]byte("theirs"), []byte("1"))) },
@@ -169,7 +168,7 @@ func TestForeignDirectory(t *testing.T) {
 		"no number":    func(txn *engine.Txn) { require.NoError(t, txn.Set(formatRow, seal(formatRow, []byte(formatName+"x")))) },
 	} {
 		dir := t.TempDir()
-		raw(t, dir, fn)
+		commitRaw(t, dir, fn)
 		for range 2 {
 			_, err := Open(dir, Options{})
 			require.ErrorIs(t, err, ErrForeign, name)
@@ -177,7 +176,7 @@ func TestForeignDirectory(t *testing.T) {
 	}
 }
 
-func TestForeignDirectoryOfTheEnginesDefaults(t *testing.T) {
+func TestOpen_UnmanagedBadgerDirectory_IsNotChanged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db, err := engine.Open(engine.DefaultOptions(dir).WithLogger(nil))
@@ -192,10 +191,10 @@ func TestForeignDirectoryOfTheEnginesDefaults(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-func TestDirectoryOfAnotherVersion(t *testing.T) {
+func TestOpen_OtherFormatVersion_ReturnsErrVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	raw(t, dir, func(txn *engine.Txn) {
+	commitRaw(t, dir, func(txn *engine.Txn) {
 		require.NoError(t, txn.Set(formatRow, seal(formatRow, []byte(formatName+"7"))))
 	})
 	_, err := Open(dir, Options{})
@@ -204,8 +203,8 @@ func TestDirectoryOfAnotherVersion(t *testing.T) {
 	require.Contains(t, err.Error(), "version "+strconv.Itoa(formatVersion))
 }
 
-// An engine that was made, but died before the format was written, is new.
-func TestDirectoryMadeButNotMarked(t *testing.T) {
+// After a crash before the format was written, the directory is treated as new.
+func TestOpen_CrashBeforeFormatWasWritten_Succeeds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db, err := engine.OpenManaged(engineOptions(dir, minMemTable, true, slog.New(slog.DiscardHandler)))
@@ -214,7 +213,7 @@ func TestDirectoryMadeButNotMarked(t *testing.T) {
 	require.NoError(t, put(setupDir(t, dir), "a", "1"))
 }
 
-func TestRowsThatAreNotWhatWasWritten(t *testing.T) {
+func TestRead_CorruptRow_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
 	const secret = "secret"
 	for name, stored := range map[string][]byte{
@@ -230,7 +229,7 @@ func TestRowsThatAreNotWhatWasWritten(t *testing.T) {
 			s := setupDir(t, dir)
 			require.NoError(t, put(s, "a", "1"))
 			require.NoError(t, s.Close())
-			raw(t, dir, func(txn *engine.Txn) { require.NoError(t, txn.Set(dataRow(secret), stored)) })
+			commitRaw(t, dir, func(txn *engine.Txn) { require.NoError(t, txn.Set(dataRow(secret), stored)) })
 			s = setupDir(t, dir)
 			require.Equal(t, []string{"1"}, get(t, s, "a"))
 			check := func(r storage.Reader) {
@@ -248,22 +247,22 @@ func TestRowsThatAreNotWhatWasWritten(t *testing.T) {
 			require.NoError(t, s.View(t.Context(), func(r storage.Reader) error { check(r); return nil }))
 			require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error { check(tx); return nil }))
 			require.ErrorIs(t, s.VerifyChecksum(t.Context()), storage.ErrCorrupt)
-			require.NoError(t, put(s, secret, "mended"))
+			require.NoError(t, put(s, secret, "rewritten"))
 			require.NoError(t, s.VerifyChecksum(t.Context()))
 			require.NoError(t, s.Close())
-			raw(t, dir, func(txn *engine.Txn) { require.NoError(t, txn.Set(dataRow(secret), stored)) })
+			commitRaw(t, dir, func(txn *engine.Txn) { require.NoError(t, txn.Set(dataRow(secret), stored)) })
 			s = setupDir(t, dir)
 			require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
 				return tx.DeleteRange(t.Context(), storage.Prefix([]byte(secret)))
-			}), "a damaged row can be deleted")
+			}), "deleting a corrupt row")
 			require.NoError(t, s.VerifyChecksum(t.Context()))
 			require.Equal(t, []string{"1", "-"}, get(t, s, "a", secret))
 		})
 	}
 }
 
-// damaged is a closed directory with three tables' worth of rows.
-func damaged(t *testing.T) (dir string, tables []string) {
+// dirWithTables returns a closed directory whose rows fill three tables.
+func dirWithTables(t *testing.T) (dir string, tables []string) {
 	t.Helper()
 	dir = t.TempDir()
 	s := setupDir(t, dir)
@@ -284,7 +283,7 @@ func damaged(t *testing.T) (dir string, tables []string) {
 	return dir, tables
 }
 
-func TestDamagedFiles(t *testing.T) {
+func TestOpen_CorruptFile_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
 	edit := func(t *testing.T, path string, fn func(data []byte) []byte) {
 		data, err := os.ReadFile(path)
@@ -329,7 +328,7 @@ func TestDamagedFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir, tables := damaged(t)
+			dir, tables := dirWithTables(t)
 			damage(t, dir, tables[len(tables)-1])
 			before, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 			require.NoError(t, err)
@@ -337,16 +336,16 @@ func TestDamagedFiles(t *testing.T) {
 			require.ErrorIs(t, err, storage.ErrCorrupt)
 			after, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 			require.NoError(t, err)
-			require.Equal(t, before, after, "nothing is deleted")
+			require.Equal(t, before, after, "tables after the failed Open")
 		})
 	}
 }
 
-// A flipped byte of a table is noticed by Open, wherever it is, so that no compaction
-// ever meets it: there it would end the process. A sample of all bytes.
-func TestOpenRefusesAFlippedByteOfATable(t *testing.T) {
+// Open detects a flipped byte at any position of a table (this tests a sample), so that no
+// compaction reads it, which would terminate the process.
+func TestOpen_FlippedByteInTable_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
-	dir, tables := damaged(t)
+	dir, tables := dirWithTables(t)
 	data, err := os.ReadFile(tables[0])
 	require.NoError(t, err)
 	for at := 7; at < len(data); at += 1 + len(data)/200 {
@@ -356,7 +355,7 @@ func TestOpenRefusesAFlippedByteOfATable(t *testing.T) {
 		_, err := Open(dir, Options{MemTableBytes: minMemTable})
 		require.ErrorIs(t, err, storage.ErrCorrupt, "at %d", at)
 	}
-	// Skimmed, the table opens. Nothing compacts it here.
+	// With SkimTables the table opens. Compactions are disabled here.
 	data[len(data)/2] ^= 0x04
 	require.NoError(t, os.WriteFile(tables[0], data, 0o600))
 	data[len(data)/2] ^= 0x04
@@ -371,12 +370,12 @@ func TestOpenRefusesAFlippedByteOfATable(t *testing.T) {
 	require.NoError(t, setupDir(t, dir).VerifyChecksum(t.Context()))
 }
 
-// A byte of a table that changes while the store is open is noticed by
-// VerifyChecksum at the latest, no wrong value is ever read, and no read panics. The
-// engine compacts nothing here: what a compaction makes of such a byte nobody can catch.
-func TestByteOfATableFlippedWhileOpen(t *testing.T) {
+// If a byte of a table changes while the store is open, VerifyChecksum detects it, no read
+// returns a wrong value, and no read panics. Compactions are disabled, because they may
+// terminate the process.
+func TestVerifyChecksum_ByteFlippedWhileOpen_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
-	dir, tables := damaged(t)
+	dir, tables := dirWithTables(t)
 	s, err := open(dir, Options{MemTableBytes: minMemTable}, func(o *engine.Options, _ *Store) {
 		o.NumCompactors, o.CompactL0OnClose = 0, false
 	})
@@ -416,9 +415,9 @@ func TestByteOfATableFlippedWhileOpen(t *testing.T) {
 	require.NoError(t, s.VerifyChecksum(t.Context()))
 }
 
-func TestVerifyChecksum(t *testing.T) {
+func TestVerifyChecksum_ContextDone_ReturnsItsError(t *testing.T) {
 	t.Parallel()
-	dir, _ := damaged(t)
+	dir, _ := dirWithTables(t)
 	s := setupDir(t, dir)
 	require.NoError(t, s.VerifyChecksum(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -426,19 +425,19 @@ func TestVerifyChecksum(t *testing.T) {
 	require.ErrorIs(t, s.VerifyChecksum(ctx), context.Canceled)
 }
 
-// records keeps what is logged.
-type records struct {
+// logBuffer collects log output.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (r *records) Write(p []byte) (int, error) {
+func (r *logBuffer) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.Write(p)
 }
 
-func TestQuiet(t *testing.T) {
+func TestLogger_EngineMessages_ContainNoKeysOrValues(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	use := func(o Options) {
@@ -453,7 +452,7 @@ func TestQuiet(t *testing.T) {
 			require.NoError(t, s.Close())
 		}
 	}
-	var info, debug records
+	var info, debug logBuffer
 	use(Options{Logger: slog.New(slog.NewTextHandler(&info, nil))})
 	require.Empty(t, info.text.String())
 	use(Options{Logger: slog.New(slog.NewTextHandler(&debug, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -462,7 +461,7 @@ func TestQuiet(t *testing.T) {
 	require.NotContains(t, debug.text.String(), fmt.Sprintf("%x", secret))
 	require.NotContains(t, debug.text.String(), strings.Trim(fmt.Sprint([]byte(secret)), "[]"))
 
-	var loud records
+	var loud logBuffer
 	q := redactingLogger{to: slog.New(slog.NewTextHandler(&loud, nil))}
 	q.Warningf("a warning about %s, %d\n", secret, 7)
 	q.Errorf("an error about %v: %v", []byte(secret), fmt.Errorf("key %q: checksum mismatch", secret))
@@ -472,7 +471,7 @@ func TestQuiet(t *testing.T) {
 	require.NotContains(t, loud.text.String(), secret)
 }
 
-func TestErrorsHoldNoData(t *testing.T) {
+func TestSanitizeError_EngineErrors_ContainNoKeysOrValues(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	for _, err := range []error{
@@ -483,15 +482,15 @@ func TestErrorsHoldNoData(t *testing.T) {
 		fmt.Errorf("%w: %s", engine.ErrTxnTooBig, secret),
 		fmt.Errorf("%w: %s", engine.ErrDBClosed, secret),
 	} {
-		hidden := sanitizeError("get", err)
-		require.Error(t, hidden)
-		require.NotContains(t, hidden.Error(), secret)
-		require.NotErrorIs(t, hidden, err)
+		sanitized := sanitizeError("get", err)
+		require.Error(t, sanitized)
+		require.NotContains(t, sanitized.Error(), secret)
+		require.NotErrorIs(t, sanitized, err)
 	}
 	require.NoError(t, sanitizeError("get", nil))
 }
 
-func TestNoSync(t *testing.T) {
+func TestNoSync_CloseAndOpen_KeepsRows(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for i := range 3 {
@@ -503,14 +502,14 @@ func TestNoSync(t *testing.T) {
 	}
 }
 
-func TestGuardCatchesPanicsOfTheEngine(t *testing.T) {
+func TestCatchPanic_Panic_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
-	err := catchPanic("get", func() error { panic("with a key in it") })
+	err := catchPanic("get", func() error { panic("text with a key") })
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.NotContains(t, err.Error(), "key")
 }
 
-// BenchmarkOpen opens a directory of 64 MB of tables, which it reads whole.
+// BenchmarkOpen opens a directory with 64 MB of tables, all of which are read.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	s, err := Open(dir, Options{})

@@ -9,38 +9,38 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// layer is writes that are not durable: writes to single keys, and deleted ranges. A
-// write to a key is newer than the range of the same layer that contains the key.
+// layer contains writes that are not durable: writes to single keys, and deleted ranges. A
+// write to a key takes precedence over a range of the same layer that contains the key.
 type layer struct {
 	points *btree.Map[string, write]
 
-	// ranges has the start and the end of each deleted range. They do not overlap or
-	// touch one another. An empty end is past the last key.
+	// ranges maps the start of each deleted range to its end. The ranges neither overlap
+	// nor touch. An empty end means that the range extends to the last key.
 	ranges *btree.Map[string, string]
 
-	bytes int // an estimate of the memory that it needs
+	bytes int // estimated memory use
 }
 
 func newLayer() *layer {
 	return &layer{points: new(btree.Map[string, write]), ranges: new(btree.Map[string, string])}
 }
 
-// copy returns a copy, which shares its nodes until one of the two changes.
+// copy returns a copy. It shares its nodes with l until one of the two is modified.
 func (l *layer) copy() *layer {
 	return &layer{points: l.points.Copy(), ranges: l.ranges.Copy(), bytes: l.bytes}
 }
 
-// len returns the number of keys and ranges.
+// len returns the number of keys plus the number of ranges.
 func (l *layer) len() int { return l.points.Len() + l.ranges.Len() }
 
-// write is a write to one key.
+// write is a write to a single key.
 type write struct {
-	sealed []byte // as stored, with its checksum; nil: the key is deleted
+	sealed []byte // as stored, with its checksum; nil means that the key is deleted
 }
 
 func (w write) deleted() bool { return w.sealed == nil }
 
-// weight returns the size of this write to key, as in storage.EntryBytes.
+// weight returns the size of the write w to key, as storage.EntryBytes does.
 func (w write) weight(key string) int {
 	value, _ := stripChecksum(w.sealed)
 	return len(key) + storage.EntryBytes(nil, value)
@@ -55,7 +55,7 @@ func (l *layer) set(key string, w write) {
 	l.bytes += w.weight(key)
 }
 
-// deleteRange deletes the keys from start up to and not including end.
+// deleteRange deletes the keys from start, inclusive, to end, exclusive.
 func (l *layer) deleteRange(start, end string) {
 	if end != "" && start >= end {
 		return
@@ -72,7 +72,7 @@ func (l *layer) deleteRange(start, end string) {
 	for _, key := range gone {
 		l.points.Delete(key)
 	}
-	// One range takes the place of all that overlap or touch it.
+	// Replace all ranges that overlap or touch the new one by a single range.
 	l.ranges.Descend(start, func(s, e string) bool {
 		if e == "" || e >= start {
 			start, end = s, laterEnd(e, end)
@@ -96,7 +96,7 @@ func (l *layer) deleteRange(start, end string) {
 	l.bytes += rangeWeight(start, end)
 }
 
-// later returns the later of two ends of ranges.
+// laterEnd returns the later of two range ends.
 func laterEnd(a, b string) string {
 	if a == "" || b == "" {
 		return ""
@@ -104,7 +104,8 @@ func laterEnd(a, b string) string {
 	return max(a, b)
 }
 
-// covering returns the deleted range that contains key.
+// rangeContaining returns the deleted range that contains key. ok is false if there is
+// none.
 func (l *layer) rangeContaining(key string) (start, end string, ok bool) {
 	if l.ranges.Len() == 0 {
 		return "", "", false
@@ -116,7 +117,7 @@ func (l *layer) rangeContaining(key string) (start, end string, ok bool) {
 	return start, end, ok
 }
 
-// get returns the write to key. ok is false if the layer has none.
+// get returns the write to key. ok is false if the layer does not contain one.
 func (l *layer) get(key string) (w write, ok bool) {
 	if w, ok = l.points.Get(key); ok {
 		return w, true
@@ -125,7 +126,7 @@ func (l *layer) get(key string) (w write, ok bool) {
 	return write{}, ok
 }
 
-// add applies the writes of a newer layer.
+// add applies the writes of a newer layer to l.
 func (l *layer) add(newer *layer) {
 	newer.ranges.Scan(func(start, end string) bool {
 		l.deleteRange(start, end)
@@ -137,24 +138,24 @@ func (l *layer) add(newer *layer) {
 	})
 }
 
-// entry is what a source has for one key.
+// entry is the entry of a source for one key.
 type entry struct {
 	key     []byte
-	value   []byte // nil with keys only
+	value   []byte // nil if only keys are read
 	deleted bool
 }
 
-// source yields the entries of one range in one direction, each key once. Key and
-// value belong to the caller.
+// source yields the entries of a range in one direction, each key once. The caller owns the
+// returned slices.
 type source interface {
 	next() (e entry, ok bool, err error)
 
-	// skip makes next go on with the first key at or after to, or in reverse with the
+	// skip makes next continue with the first key at or after to or, in reverse, with the
 	// last key before to.
 	skip(to string)
 }
 
-// span is a half-open range of keys as a source reads it.
+// span is the range of keys that a source reads, and how it reads them.
 type span struct {
 	storage.Range
 	reverse  bool
@@ -165,10 +166,10 @@ func (s span) contains(key []byte) bool {
 	return bytes.Compare(key, s.Start) >= 0 && (len(s.End) == 0 || bytes.Compare(key, s.End) < 0)
 }
 
-// merge lays sources over one another: if several have a key, the first one counts,
-// and the deleted ranges of a layer hide what the sources after it have there. It
-// yields deletions too, so that its caller can stop between them, and reads no source
-// further than it must.
+// merge combines sources. If several sources have an entry for a key, the first source
+// takes precedence, and the deleted ranges of a layer hide the entries of all later
+// sources. merge also yields deletions, so that its caller can stop between them. It reads
+// each source only as far as necessary.
 type merge struct {
 	reverse bool
 	inputs  []input
@@ -176,13 +177,13 @@ type merge struct {
 
 type input struct {
 	source
-	layer    *layer // hides keys of the inputs after this one; nil for none
+	layer    *layer // its deleted ranges hide keys of later inputs; nil for rows
 	head     entry
-	consumed bool // head is used up, or was never read
+	consumed bool // head was returned or skipped, or has not been read yet
 	ended    bool
 }
 
-// newMerge returns a merge of layers, newest first, over rows.
+// newMerge returns a merge of layers, newest first, and rows.
 func newMerge(s span, newestFirst []*layer, rows source) *merge {
 	m := &merge{reverse: s.reverse}
 	for _, l := range newestFirst {
@@ -226,8 +227,8 @@ func (m *merge) next() (entry, bool, error) {
 	return e, true, nil
 }
 
-// skipHidden reports whether a deleted range of an input before first contains key. If
-// so, it moves all inputs after that one past the range.
+// skipDeletedRange reports whether a deleted range of an input before first contains key.
+// In that case it moves all later inputs past that range.
 func (m *merge) skipDeletedRange(first int, key string) bool {
 	for i := range first {
 		l := m.inputs[i].layer
@@ -270,12 +271,12 @@ func (m *merge) before(a, b []byte) bool {
 	return bytes.Compare(a, b) < 0
 }
 
-// layerSource reads the writes to single keys of a layer that nobody changes.
+// layerSource reads the writes to single keys of a layer. The layer must not be modified.
 type layerSource struct {
 	span
-	it     btree.MapIter[string, write]
-	seek   string // where next begins, if seeking
-	moving bool   // next has been called since the last seek
+	it         btree.MapIter[string, write]
+	seek       string // start position, if positioned is false
+	positioned bool   // next was called since the last seek
 }
 
 func newLayerSource(l *layer, s span) *layerSource {
@@ -302,43 +303,43 @@ func (s *layerSource) next() (entry, bool, error) {
 	return e, true, nil
 }
 
-func (s *layerSource) skip(to string) { s.seek, s.moving = to, false }
+func (s *layerSource) skip(to string) { s.seek, s.positioned = to, false }
 
 func (s *layerSource) step() bool {
 	switch {
-	case s.moving && s.reverse:
+	case s.positioned && s.reverse:
 		return s.it.Prev()
-	case s.moving:
+	case s.positioned:
 		return s.it.Next()
 	}
-	s.moving = true
+	s.positioned = true
 	switch {
 	case !s.reverse:
 		return s.it.Seek(s.seek)
 	case s.seek != "" && s.it.Seek(s.seek):
-		return s.it.Prev() // the end itself is outside
+		return s.it.Prev() // the end is exclusive
 	default:
 		return s.it.Last()
 	}
 }
 
-// rowSource reads what is durable, in a transaction of the engine.
+// rowSource reads the durable rows in a transaction of the engine.
 type rowSource struct {
 	span
-	it     *engine.Iterator
-	seek   []byte // where next begins, if not moving: the end itself is outside
-	moving bool   // next has been called since the last seek
+	it         *engine.Iterator
+	seek       []byte // start position, if positioned is false; exclusive in reverse
+	positioned bool   // next was called since the last seek
 }
 
-// newRowSource opens an iterator, which must be closed before txn is discarded.
+// newRowSource opens an iterator. It must be closed before txn is discarded.
 func newRowSource(txn *engine.Txn, s span) (*rowSource, error) {
 	src := &rowSource{span: s}
 	low, above := dataRow(s.Start), []byte{dataSpaceEnd}
-	// Tables that hold nothing with the common prefix of the bounds are not opened.
+	// The engine does not open tables without keys that have this prefix.
 	prefix := low[:1]
 	if len(s.End) > 0 {
 		above = dataRow(s.End)
-		prefix = low[:common(low, above)]
+		prefix = low[:commonPrefixLen(low, above)]
 	}
 	src.seek = low
 	if s.reverse {
@@ -351,8 +352,8 @@ func newRowSource(txn *engine.Txn, s span) (*rowSource, error) {
 	return src, err
 }
 
-// common is the length of the longest prefix that a and b share.
-func common(a, b []byte) int {
+// commonPrefixLen returns the length of the longest common prefix of a and b.
+func commonPrefixLen(a, b []byte) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
@@ -362,26 +363,27 @@ func common(a, b []byte) int {
 
 func (s *rowSource) next() (e entry, ok bool, err error) {
 	err = catchPanic("scan", func() error {
-		row, there := s.row()
-		if !there {
+		row, found := s.row()
+		if !found {
 			return nil
 		}
 		ok = true
 		e.key = clone(row[1:])
 		return s.it.Item().Value(func(sealed []byte) error {
-			// Checked even where only the key is wanted: the checksum covers that too.
-			value, bad := unseal(row, sealed)
-			if bad == nil && !s.keysOnly {
+			// Verify the checksum even if only the key is wanted, because it also covers
+			// the key.
+			value, err := unseal(row, sealed)
+			if err == nil && !s.keysOnly {
 				e.value = clone(value)
 			}
-			return bad
+			return err
 		})
 	})
 	return e, ok && err == nil, err
 }
 
-// row moves on by one row and returns its key, which is valid until the next move. It
-// may panic, as the engine does.
+// row advances by one row and returns its key, which is valid until the next call. It may
+// panic, as the engine does.
 func (s *rowSource) row() (row []byte, ok bool) {
 	s.step()
 	if !s.it.Valid() {
@@ -391,16 +393,16 @@ func (s *rowSource) row() (row []byte, ok bool) {
 	return row, row[0] == dataSpace && s.contains(row[1:])
 }
 
-func (s *rowSource) skip(to string) { s.seek, s.moving = dataRow(to), false }
+func (s *rowSource) skip(to string) { s.seek, s.positioned = dataRow(to), false }
 
 func (s *rowSource) step() {
-	if s.moving {
+	if s.positioned {
 		s.it.Next()
 		return
 	}
-	s.moving = true
+	s.positioned = true
 	s.it.Seek(s.seek)
-	// In reverse the engine finds the last row at or before the one it is given.
+	// In reverse, Seek of the engine finds the last row at or before its argument.
 	if s.reverse && s.it.Valid() && bytes.Equal(s.it.Item().Key(), s.seek) {
 		s.it.Next()
 	}

@@ -8,21 +8,21 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// PanicError is returned for a call into the engine that panicked, which is how the
-// engine ends many reads of bytes that it cannot make sense of. It matches
-// [storage.ErrCorrupt]. Its text holds no byte of a key or value.
+// PanicError is returned if a call into the engine panicked. The engine panics in many
+// cases if it reads corrupt data, so a PanicError matches [storage.ErrCorrupt]. Its text
+// contains no bytes of keys or values.
 type PanicError struct {
-	doing string
-	value any
-	stack []runtime.Frame
+	operation string
+	value     any
+	stack     []runtime.Frame
 }
 
-// Value returns the value that the engine panicked with. It may hold bytes of keys and
-// values, so it should not be logged.
+// Value returns the value of the panic. It may contain bytes of keys and values and should
+// not be logged.
 func (e *PanicError) Value() any { return e.value }
 
-// Stack returns the calls that were active at the panic, innermost first, one a line:
-// the function, the file and the line. It holds no arguments.
+// Stack returns the call stack of the panic, innermost call first, with the function, file
+// and line of each call on one line. It contains no arguments.
 func (e *PanicError) Stack() string {
 	var b strings.Builder
 	for _, f := range e.stack {
@@ -31,11 +31,11 @@ func (e *PanicError) Stack() string {
 	return b.String()
 }
 
-// Error returns what was being done, the value of the panic or, if that may hold stored
-// bytes, its type, and the function that panicked.
+// Error returns the failed operation, the function that panicked, and the value of the
+// panic, or its type if the value may contain stored bytes.
 func (e *PanicError) Error() string {
 	what := fmt.Sprintf("%T", e.value)
-	if fault, ok := e.value.(runtime.Error); ok { // made of numbers and types
+	if fault, ok := e.value.(runtime.Error); ok { // its text contains only numbers and types
 		what = fault.Error()
 	}
 	where := ""
@@ -45,25 +45,26 @@ func (e *PanicError) Error() string {
 			break
 		}
 	}
-	return fmt.Sprintf("storage/badger: %s: the engine panicked%s: %s: %v", e.doing, where, what, storage.ErrCorrupt)
+	return fmt.Sprintf("storage/badger: %s: the engine panicked%s: %s: %v", e.operation, where, what, storage.ErrCorrupt)
 }
 
 // Unwrap returns [storage.ErrCorrupt].
 func (e *PanicError) Unwrap() error { return storage.ErrCorrupt }
 
-// maxPanicFrames bounds [PanicError.Stack].
+// maxPanicFrames is the maximum number of calls in [PanicError.Stack].
 const maxPanicFrames = 64
 
-// guard runs one call into the engine. It turns a panic into a [PanicError].
-func catchPanic(doing string, call func() error) (err error) {
+// catchPanic runs a call into the engine, converts a panic into a [PanicError], and
+// sanitizes the error.
+func catchPanic(operation string, call func() error) (err error) {
 	defer func() {
 		value := recover()
 		if value == nil {
 			return
 		}
 		var at [maxPanicFrames]uintptr
-		frames := runtime.CallersFrames(at[:runtime.Callers(2, at[:])]) // without Callers and this function
-		fault := &PanicError{doing: doing, value: value}
+		frames := runtime.CallersFrames(at[:runtime.Callers(2, at[:])]) // skip Callers and this function
+		fault := &PanicError{operation: operation, value: value}
 		for more := true; more; {
 			var f runtime.Frame
 			f, more = frames.Next()
@@ -71,5 +72,5 @@ func catchPanic(doing string, call func() error) (err error) {
 		}
 		err = fault
 	}()
-	return sanitizeError(doing, call())
+	return sanitizeError(operation, call())
 }

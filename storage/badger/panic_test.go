@@ -11,7 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-func TestGuard_PanicOfTheRuntime_KeepsValueAndStack(t *testing.T) {
+func TestCatchPanic_RuntimeError_KeepsValueAndStack(t *testing.T) {
 	t.Parallel()
 	var none []int
 	err := catchPanic("get", func() error { return indexed(none, 7) })
@@ -23,13 +23,13 @@ func TestGuard_PanicOfTheRuntime_KeepsValueAndStack(t *testing.T) {
 	require.ErrorContains(t, fault.Value().(error), "index out of range")
 	require.Contains(t, fault.Stack(), "badger.indexed")
 	require.Contains(t, fault.Stack(), "panic_test.go:")
-	require.Contains(t, fault.Stack(), "TestGuard_PanicOfTheRuntime_KeepsValueAndStack")
+	require.Contains(t, fault.Stack(), "TestCatchPanic_RuntimeError_KeepsValueAndStack")
 }
 
 //go:noinline
 func indexed(s []int, i int) error { return errors.New(strings.Repeat("x", s[i])) }
 
-func TestGuard_PanicWithStoredBytes_KeepsThemOutOfTheText(t *testing.T) {
+func TestCatchPanic_ValueWithStoredBytes_IsNotInTheText(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	for _, value := range []any{secret, []byte(secret), errors.New(secret), fmt.Errorf("key %q", secret)} {

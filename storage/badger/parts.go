@@ -12,20 +12,20 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// A batch that is larger than one transaction of the engine is written as several of
-// them, its parts, which all have the timestamp of the batch. Part i, counted from 1,
-// contains the row partRow(i); the last part contains sequenceRow instead, and it is
-// sent only after all others are on disk. So the batch is committed when its last part
-// is on disk: the version of sequenceRow is the timestamp of the newest batch that is
-// complete. If the engine has a newer version of any row, the batch that wrote it is
+// A batch that is larger than one transaction of the engine is written as several
+// transactions, its parts, which all have the timestamp of the batch. Part i, counted from
+// 1, contains the row partRow(i). The last part contains sequenceRow instead, and is
+// written only after all other parts are on disk. So the batch is committed when its last
+// part is on disk, and the version of sequenceRow is the timestamp of the newest complete
+// batch. If the engine has a newer version of any row, the batch that wrote it is
 // incomplete, and [Store.rollBack] undoes it.
 //
-// Both rows contain the number of the part, the last part's being the number of parts,
-// and the timestamp of the complete batch that this one follows. With them Open notices
-// a part that is missing in the middle, from a log that was damaged.
+// Both rows contain the number of the part (in the last part, this is the number of parts)
+// and the timestamp of the previous complete batch. With these, Open detects a part that is
+// missing because a log was corrupt.
 //
-// No key occurs in two parts: the engine does not define which of two entries with the
-// same key and version it keeps.
+// No key occurs in two parts, because the engine does not define which of two entries with
+// the same key and version it keeps.
 var sequenceRow = []byte{internalSpace, 's', 'e', 'q'}
 
 var partPrefix = []byte{internalSpace, 'p', 'a', 'r', 't'}
@@ -36,10 +36,10 @@ func partRow(number int) []byte {
 
 // part is the content of a partRow or of sequenceRow.
 type part struct {
-	ts     uint64 // the version of the row
-	base   uint64 // the timestamp of the complete batch that this one follows
+	ts     uint64 // version of the row
+	base   uint64 // timestamp of the previous complete batch
 	number int
-	last   bool // it is in sequenceRow
+	last   bool // stored in sequenceRow
 }
 
 const partBytes = 4 + 8
@@ -56,8 +56,8 @@ func (p part) seal() []byte {
 	return seal(p.row(), binary.BigEndian.AppendUint64(value, p.base))
 }
 
-// parsePart returns the part that a row contains. ok is false for any other row, and
-// for one that is not what was written.
+// parsePart returns the part that a row contains. ok is false for any other row, and for a
+// corrupt one.
 func parsePart(row, sealed []byte, ts uint64) (p part, ok bool) {
 	last := bytes.Equal(row, sequenceRow)
 	if !last && !bytes.HasPrefix(row, partPrefix) {
@@ -83,12 +83,13 @@ func (p part) follows(q part) bool {
 		return !q.last && p.ts == q.ts && p.base == q.base && p.number == q.number+1
 	case q.last:
 		return p.ts == q.ts+1 && p.base == q.ts
-	default: // q's batch is incomplete, and p's undoes it
+	default: // q's batch is incomplete, and p's batch undoes it
 		return p.ts == q.ts+1 && p.base == q.base
 	}
 }
 
-// complete returns the timestamp of the newest batch that is complete at p.
+// complete returns the timestamp of the newest batch that is complete when p has been
+// written.
 func (p part) complete() uint64 {
 	if p.last {
 		return p.ts
@@ -96,43 +97,43 @@ func (p part) complete() uint64 {
 	return p.base
 }
 
-// partLimit is the size of a part. Both bounds are inclusive.
+// partLimit is the maximum size of a part. Both limits are inclusive.
 type partLimit struct {
 	rows  int
 	bytes int // sum of storage.EntryBytes
 }
 
-// partWriter writes the rows of one batch. While one part is being committed the next
-// one is filled.
+// partWriter writes the rows of one batch. While a part is being committed, the next one is
+// filled.
 type partWriter struct {
 	s    *Store
-	next part // the part that is being filled
+	next part // part that is being filled
 	txn  *engine.Txn
-	rows int // in txn
-	size int // of the rows in txn
+	rows int // number of rows in txn
+	size int // size of the rows in txn
 
 	inFlight chan error // receives the outcome of the part that is being committed; nil if none is
-	kept     int        // parts that are on disk
+	kept     int        // number of parts on disk
 
-	// failed is the error of a commit of the engine, if one has failed. It has a field of
-	// its own because an error that is returned may have come from elsewhere as well.
+	// failed is the error of a commit of the engine, if one has failed. It is stored
+	// separately because a returned error may have other causes.
 	failed     error
-	failedLast bool // it was that of the last part
+	failedLast bool // the commit of the last part has failed
 }
 
-// newPartWriter returns a writer for a batch with the timestamp ts, which follows the
-// complete batch at base. Its discard method must be called.
+// newPartWriter returns a writer for a batch with the timestamp ts that follows the
+// complete batch at base. The caller must call discard.
 func (s *Store) newPartWriter(ts, base uint64) *partWriter {
 	w := &partWriter{s: s, next: part{ts: ts, base: base, number: 1}}
 	w.txn = s.db.NewTransactionAt(math.MaxUint64, true)
 	return w
 }
 
-// write adds one row to the batch: sealed is its content, or nil to delete it. The
-// engine keeps both slices until the part is committed.
+// write adds a row to the batch. sealed is its content, or nil to delete it. The engine
+// keeps both slices until the part is committed.
 func (w *partWriter) write(row, sealed []byte) error {
 	value, _ := stripChecksum(sealed)
-	size := storage.EntryBytes(row[1:], value) // as in layer: see limits.go
+	size := storage.EntryBytes(row[1:], value) // the same size as in layer; see limits.go
 	if w.rows > 0 && (w.rows >= w.s.part.rows || w.size+size > w.s.part.bytes) {
 		if err := w.send(); err != nil {
 			return err
@@ -146,7 +147,7 @@ func (w *partWriter) write(row, sealed []byte) error {
 	return sanitizeError("commit", w.txn.Set(row, sealed))
 }
 
-// send starts the commit of a part that is not the last, once the one before it is on
+// send starts the commit of a part that is not the last one, after the previous part is on
 // disk.
 func (w *partWriter) send() error {
 	if err := w.await(); err != nil {
@@ -198,16 +199,16 @@ func (w *partWriter) finish() error {
 	return nil
 }
 
-// undoes reports whether the batch undoes an incomplete one, which is then between it and
-// its base.
+// undoes reports whether the batch undoes an incomplete one, whose timestamp is between
+// base and ts.
 func (w *partWriter) undoes() bool { return w.next.ts > w.next.base+1 }
 
-// commit commits one transaction of the engine. If the store does not sync, several
-// parts must reach the disk in their order all the same: otherwise a power loss could
-// leave the last one without an earlier one. For the same reason a batch that undoes an
-// incomplete one must be on disk before the next batch is: Open takes everything up to
-// the newest complete batch for complete. The engine syncs the log that is being written,
-// and that is the one that contains txn, since nobody else writes.
+// commit commits a transaction of the engine. Several parts must reach the disk in order
+// even if the store does not sync: otherwise a power loss could keep the last part but lose
+// an earlier one. A batch that undoes an incomplete one must also be on disk before the
+// next batch is, because Open assumes that everything up to the newest complete batch is
+// complete. Sync of the engine syncs the current log. It contains txn, because there is no
+// other writer.
 func (w *partWriter) commit(txn *engine.Txn, ordered bool) error {
 	err := w.s.flusher.commitAt(txn, w.next.ts)
 	if err == nil && ordered && !w.s.sync {
@@ -216,14 +217,15 @@ func (w *partWriter) commit(txn *engine.Txn, ordered bool) error {
 	return sanitizeError("commit", err)
 }
 
-// discard waits until the engine has let go of everything.
+// discard waits for the last commit and releases the transaction.
 func (w *partWriter) discard() {
 	_ = w.await() // the error is in w.failed
 	w.txn.Discard()
 }
 
-// writeParts commits one batch, whose rows fill hands over. kept reports whether the
-// engine may have kept something of it, and last whether it may have kept all of it.
+// writeParts commits a batch whose rows are written by fill. kept reports whether the
+// engine may have stored a part of it, and last whether it may have stored all of it.
+// engineErr is the error of a commit of the engine.
 func (s *Store) writeParts(ts, base uint64, fill func(*partWriter) error) (kept, last bool, engineErr, err error) {
 	w := s.newPartWriter(ts, base)
 	err = fill(w)
@@ -235,19 +237,20 @@ func (s *Store) writeParts(ts, base uint64, fill func(*partWriter) error) (kept,
 		return true, true, nil, nil
 	}
 	if w.failed != nil && !errors.Is(err, w.failed) {
-		err = errors.Join(err, w.failed) // fill failed by itself while a part was being committed
+		err = errors.Join(err, w.failed) // both fill and the commit of a part have failed
 	}
 	return s.mayHaveKept(ts), w.failedLast, w.failed, err
 }
 
-// mayKeep reports whether the engine may have kept something of a batch that has failed: a
-// commit that never reached the engine's table in memory has left no version. If the engine
-// could not make a new log it has no such table, and nothing is known. Its MaxVersion would
-// then panic with a lock held, and another write would end the process.
+// mayHaveKept reports whether the engine may have stored a part of a failed batch. If the
+// commit did not reach the in-memory table, there is no version with its timestamp. If the
+// engine could not create a new log, it has no such table and the outcome is unknown.
+// MaxVersion would then panic while it holds a lock, and another write would terminate the
+// process.
 func (s *Store) mayHaveKept(ts uint64) bool {
 	txn := s.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
-	err := catchPanic("looking for an incomplete commit", func() error {
+	err := catchPanic("find incomplete commit", func() error {
 		if _, err := txn.Get(sequenceRow); !errors.Is(err, engine.ErrKeyNotFound) {
 			return err
 		}
@@ -259,7 +262,7 @@ func (s *Store) mayHaveKept(ts uint64) bool {
 	return err != nil || s.db.MaxVersion() >= ts
 }
 
-// readError returns the error of a read that failed in the engine with err.
+// readError returns the error of a read in the engine that failed with err.
 func (s *Store) readError(err error) error {
 	var fault *PanicError
 	if errors.As(err, &fault) && s.unreadable.Load() {
@@ -268,11 +271,11 @@ func (s *Store) readError(err error) error {
 	return err
 }
 
-// commit commits a batch on top of the newest complete one. It returns the timestamp up
-// to which everything is complete afterwards: that of the batch, or where the batch
-// was undone, that of the undoing. halted is the reason why the store must halt, or
-// nil; it is not the same as err, which also says if the outcome is unknown. The
-// caller is the only one that writes to the engine.
+// commit commits a batch that follows the newest complete one. It returns the timestamp up
+// to which all batches are complete afterwards: that of the batch or, if the batch was
+// undone, that of the batch that undoes it. halted is the reason why the store must halt,
+// or nil. It differs from err, which also reports whether the outcome is unknown. The
+// caller must be the only writer of the engine.
 func (s *Store) commit(fill func(*partWriter) error) (reached uint64, halted, err error) {
 	base := s.snaps.newest()
 	ts := base + 1
@@ -284,7 +287,7 @@ func (s *Store) commit(fill func(*partWriter) error) (reached uint64, halted, er
 	case !kept:
 		return base, nil, err
 	case engineErr == nil:
-		// Every part that was sent is on disk as a whole, and the last one was not sent.
+		// Every part that was sent is completely on disk, and the last part was not sent.
 		undone, undoErr := s.rollBack(base)
 		if undoErr == nil {
 			s.recordMark(undone)
@@ -300,8 +303,8 @@ func (s *Store) commit(fill func(*partWriter) error) (reached uint64, halted, er
 	}
 }
 
-// rollBack undoes an incomplete batch, or several: it writes what each of their keys
-// was at base, as a batch of its own, and returns the timestamp of that. If it is
+// rollBack undoes one or several incomplete batches. It writes a batch that restores the
+// content of their keys at base, and returns the timestamp of that batch. If it is
 // interrupted, it can be repeated.
 func (s *Store) rollBack(base uint64) (ts uint64, err error) {
 	newest := s.db.MaxVersion()
@@ -312,15 +315,15 @@ func (s *Store) rollBack(base uint64) (ts uint64, err error) {
 	return ts, err
 }
 
-// changedSince calls each for every row of the store with a version above base and up
-// to newest, with its content at base, or nil if there was none.
-func (s *Store) changedSince(base, newest uint64, each func(row, sealed []byte) error) error {
+// changedSince calls fn for every row with a version above base and up to newest, with its
+// content at base, or nil if it did not exist.
+func (s *Store) changedSince(base, newest uint64, fn func(row, sealed []byte) error) error {
 	old := s.db.NewTransactionAt(base, false)
 	defer old.Discard()
 	txn := s.db.NewTransactionAt(newest, false)
 	defer txn.Discard()
-	var failed error // by each, which guard must not see
-	err := catchPanic("undoing an incomplete commit", func() error {
+	var fnErr error // not returned through catchPanic, which sanitizes errors
+	err := catchPanic("undo incomplete commit", func() error {
 		it := txn.NewIterator(engine.IteratorOptions{AllVersions: true, SinceTs: base, Prefix: []byte{dataSpace}})
 		defer it.Close()
 		var row []byte
@@ -337,34 +340,34 @@ func (s *Store) changedSince(base, newest uint64, each func(row, sealed []byte) 
 			if err != nil && !errors.Is(err, engine.ErrKeyNotFound) {
 				return err
 			}
-			if failed = each(row, sealed); failed != nil {
+			if fnErr = fn(row, sealed); fnErr != nil {
 				return nil
 			}
 		}
 		return nil
 	})
-	if failed != nil {
-		return failed
+	if fnErr != nil {
+		return fnErr
 	}
 	return err
 }
 
-// sequence returns the newest part that completed a batch at or before ts.
+// lastCompletePart returns the newest part that completed a batch at or before ts.
 func (s *Store) lastCompletePart(ts uint64) (p part, err error) {
 	txn := s.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
-	err = catchPanic("reading the number of the last commit", func() error {
+	err = catchPanic("read last commit", func() error {
 		item, err := txn.Get(sequenceRow)
 		if err != nil {
 			if errors.Is(err, engine.ErrKeyNotFound) {
-				return corrupt("the number of the last commit is missing")
+				return corrupt("the row of the last commit is missing")
 			}
 			return err
 		}
 		return item.Value(func(sealed []byte) error {
 			var ok bool
 			if p, ok = parsePart(sequenceRow, sealed, item.Version()); !ok {
-				return corrupt("the number of the last commit")
+				return corrupt("the row of the last commit is invalid")
 			}
 			return nil
 		})
@@ -372,12 +375,12 @@ func (s *Store) lastCompletePart(ts uint64) (p part, err error) {
 	return p, err
 }
 
-// requireParts returns an error that matches [storage.ErrCorrupt] unless the first n
-// parts of the batch at ts are there.
+// requireParts returns an error that matches [storage.ErrCorrupt] unless the first n parts
+// of the batch at ts exist.
 func (s *Store) requireParts(ts uint64, n int) error {
 	txn := s.db.NewTransactionAt(ts, false)
 	defer txn.Discard()
-	return catchPanic("looking for the parts of a commit", func() error {
+	return catchPanic("find parts of a commit", func() error {
 		for i := 1; i <= n; i++ {
 			item, err := txn.Get(partRow(i))
 			if err != nil && !errors.Is(err, engine.ErrKeyNotFound) {

@@ -22,7 +22,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// setupParts opens a store whose parts contain so many rows.
+// setupParts opens a store with the given Options.PartRows.
 func setupParts(t *testing.T, rows int) *Store {
 	t.Helper()
 	s, err := Open(t.TempDir(), Options{MemTableBytes: minMemTable, PartRows: rows})
@@ -42,34 +42,35 @@ func putMany(s *Store, n int, value string) error {
 	})
 }
 
-// The engine is told to discard old versions while readers and batches go on, also with
-// all tables rewritten between two parts. It must keep what an incomplete batch replaces.
-func TestParts_DiscardTimestampStaysBehindIncompleteBatch(t *testing.T) {
+// The discard timestamp must not pass the last complete batch while readers and batches are
+// active, because the engine must keep the versions that an incomplete batch replaces. All
+// tables are rewritten after each part.
+func TestParts_IncompleteBatch_ReplacedVersionsAreKept(t *testing.T) {
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Rows: 600, PartRows: 100, MemTable: minMemTable}
-	prepare(t, p)
+	createDir(t, p)
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
 	require.NoError(t, err)
 	var mu sync.Mutex
-	var complete, told uint64
+	var complete, discardTs uint64
 	discard := s.snaps.discard
 	s.snaps.discard = func(ts uint64) {
 		mu.Lock()
 		defer mu.Unlock()
-		told = max(told, ts)
-		assert.LessOrEqual(t, ts, complete, "the discard timestamp has passed the last complete batch")
+		discardTs = max(discardTs, ts)
+		assert.LessOrEqual(t, ts, complete, "the discard timestamp must not pass the last complete batch")
 		discard(ts)
 	}
 	complete = s.snaps.newest()
-	through, parts := s.flusher.commitAt, 0
+	commitAt, parts := s.flusher.commitAt, 0
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 		if parts++; parts == 6 {
-			return errInjected // the last part is lost, and the process with it
+			return errInjected // the process crashes before the last part
 		}
-		if err := through(txn, ts); err != nil {
+		if err := commitAt(txn, ts); err != nil {
 			return err
 		}
-		require.NoError(t, s.View(context.Background(), func(storage.Reader) error { return nil })) // tells the engine
+		require.NoError(t, s.View(context.Background(), func(storage.Reader) error { return nil })) // updates the discard timestamp
 		return s.rewriteTables(ts)
 	}
 	require.ErrorIs(t, s.Update(t.Context(), func(tx storage.Tx) error {
@@ -77,29 +78,29 @@ func TestParts_DiscardTimestampStaysBehindIncompleteBatch(t *testing.T) {
 	}), ErrHalted)
 	require.Equal(t, 6, parts)
 	require.NoError(t, s.Close())
-	require.Equal(t, complete, told)
-	requireOpens(t, p, firstRows(p.Rows), "after an incomplete batch whose parts were compacted one by one")
+	require.Equal(t, complete, discardTs)
+	requireOpens(t, p, initialRows(p.Rows), "after an incomplete batch whose parts were compacted one by one")
 }
 
-// The same while Open undoes a batch: between two parts of that all tables are rewritten, and
-// the process is lost before its last part.
-func TestParts_DiscardTimestampStaysBehindTheRestore(t *testing.T) {
+// The same holds while Open undoes a batch: all tables are rewritten after each part, and
+// the process crashes before the last one.
+func TestParts_IncompleteRecovery_ReplacedVersionsAreKept(t *testing.T) {
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "a deleted range", Rows: 600, PartRows: 100, MemTable: minMemTable, KillAt: 9}
-	prepare(t, p)
+	createDir(t, p)
 	crash(t, p)
-	for at := 2; at <= 5; at++ { // the part of the restore that is lost
-		parts, told := 0, false
+	for at := 2; at <= 5; at++ { // the part of the recovery that fails
+		parts, discarded := 0, false
 		_, err := open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows, MinFreeBytes: -1}, func(_ *engine.Options, s *Store) {
-			through := s.flusher.commitAt
+			commitAt := s.flusher.commitAt
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 				if parts++; parts == at {
 					return errInjected
 				}
-				if parts == 1 { // the store has it when it begins to undo the batch
-					s.snaps.discard = func(uint64) { told = true }
+				if parts == 1 { // recovery has begun
+					s.snaps.discard = func(uint64) { discarded = true }
 				}
-				if err := through(txn, ts); err != nil {
+				if err := commitAt(txn, ts); err != nil {
 					return err
 				}
 				return s.rewriteTables(ts)
@@ -107,12 +108,12 @@ func TestParts_DiscardTimestampStaysBehindTheRestore(t *testing.T) {
 		})
 		require.Error(t, err)
 		require.Equal(t, at, parts)
-		require.False(t, told, "the engine may discard versions before the restore is complete")
+		require.False(t, discarded, "the discard timestamp was set before the recovery was complete")
 	}
-	requireOpens(t, p, firstRows(p.Rows), "after restores whose parts were compacted one by one")
+	requireOpens(t, p, initialRows(p.Rows), "after recoveries whose parts were compacted one by one")
 }
 
-// rewriteTables moves everything into tables, which are then compacted.
+// rewriteTables moves all rows to tables and compacts them.
 func (s *Store) rewriteTables(ts uint64) error {
 	flush := s.db.NewTransactionAt(ts, true)
 	defer flush.Discard()
@@ -129,11 +130,11 @@ func (s *Store) rewriteTables(ts uint64) error {
 	return err
 }
 
-// An error between two parts, which is not one of the engine's commits, undoes the batch
-// at once, and the store goes on.
-func TestParts_FailureBetweenTwoParts_UndoesAndGoesOn(t *testing.T) {
+// An error between two parts, other than a failed commit of the engine, undoes the batch
+// immediately, and the store continues.
+func TestParts_FailureBetweenParts_UndoesAndContinues(t *testing.T) {
 	t.Parallel()
-	for _, full := range []bool{false, true} { // the disk, from the first part on
+	for _, full := range []bool{false, true} { // disk is full from the first part on
 		s := setupParts(t, 50)
 		require.NoError(t, putMany(s, 500, "old"))
 		before := rowsIn(t, s)
@@ -153,19 +154,19 @@ func TestParts_FailureBetweenTwoParts_UndoesAndGoesOn(t *testing.T) {
 				})
 				require.ErrorIs(t, err, errInjected)
 				require.NoError(t, halted)
-				require.Equal(t, s.snaps.newest()+2, reached, "the batch, and its undoing")
+				require.Equal(t, s.snaps.newest()+2, reached, "one timestamp for the batch and one for undoing it")
 				s.snaps.advance(reached)
 				return nil
 			}))
-			require.Len(t, keys(t, r, storage.ScanOptions{}), 500, "an older View sees what it saw")
+			require.Len(t, keys(t, r, storage.ScanOptions{}), 500, "rows of an older View")
 			return nil
 		}))
 		requireRows(t, before, rowsIn(t, s), "after the batch was undone")
 		s.space.free = func(string) (int64, error) { return 1 << 50, nil }
 		require.NoError(t, put(s, "later", "1"))
-		require.Positive(t, holding(t, s.db.Opts().Dir, marker), "its rows are still in the files")
+		require.Positive(t, countInFiles(t, s.db.Opts().Dir, marker), "rows of the batch in the files")
 		require.NoError(t, s.Erase(t.Context()))
-		require.Zero(t, holding(t, s.db.Opts().Dir, marker), "Erase has removed them")
+		require.Zero(t, countInFiles(t, s.db.Opts().Dir, marker), "rows of the batch in the files after Erase")
 		dir := s.db.Opts().Dir
 		require.NoError(t, s.Close())
 		before["later"] = "1"
@@ -173,21 +174,21 @@ func TestParts_FailureBetweenTwoParts_UndoesAndGoesOn(t *testing.T) {
 	}
 }
 
-// If the undoing fails as well, the store halts, and the next Open undoes the batch.
+// If undoing fails as well, the store halts, and the next Open undoes the batch.
 func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Rows: 400, PartRows: 50, MemTable: minMemTable}
-	prepare(t, p)
+	createDir(t, p)
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
 	require.NoError(t, err)
 	require.NoError(t, s.exclusively(t.Context(), func() error {
 		base := s.snaps.newest()
-		through := s.flusher.commitAt
+		commitAt := s.flusher.commitAt
 		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 			if ts > base+1 {
 				return errInjected
 			}
-			return through(txn, ts)
+			return commitAt(txn, ts)
 		}
 		reached, halted, err := s.commit(func(w *partWriter) error {
 			for i := range 200 {
@@ -195,7 +196,7 @@ func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
 					return err
 				}
 			}
-			return errors.New("between two parts")
+			return errors.New("failed between two parts")
 		})
 		require.Equal(t, base, reached)
 		require.ErrorIs(t, halted, ErrHalted)
@@ -205,30 +206,31 @@ func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
 		return nil
 	}))
 	require.ErrorIs(t, put(s, "a", "1"), ErrHalted)
-	requireRows(t, firstRows(p.Rows), rowsIn(t, s), "Views go on")
+	requireRows(t, initialRows(p.Rows), rowsIn(t, s), "rows of a View after the store has halted")
 	require.NoError(t, s.Close())
-	requireOpens(t, p, firstRows(p.Rows), "opened again")
+	requireOpens(t, p, initialRows(p.Rows), "opened again")
 }
 
-// The Updates that are gathered behind a large one run on top of it, and fail with it.
-func TestParts_LargeUpdateFails_GatheredUpdatesFailWithIt(t *testing.T) {
+// Updates that wait in the next batch have read the writes of the large Update, so they
+// fail with it.
+func TestParts_LargeUpdateFails_DependentUpdatesFail(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		failAt int // part
 		halts  bool
-	}{{1, false}, {3, true}, {4, true}} { // of four
+	}{{1, false}, {3, true}, {4, true}} { // of four parts
 		s := setupParts(t, 50)
 		require.NoError(t, putMany(s, 200, "old"))
 		before := rowsIn(t, s)
-		arrived, goOn := make(chan struct{}), make(chan struct{})
-		through, parts := s.flusher.commitAt, 0
+		arrived, proceed := make(chan struct{}), make(chan struct{})
+		commitAt, parts := s.flusher.commitAt, 0
 		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 			if parts++; parts == c.failAt {
 				close(arrived)
-				<-goOn
+				<-proceed
 				return errInjected
 			}
-			return through(txn, ts)
+			return commitAt(txn, ts)
 		}
 		large := background(func() error { return putMany(s, 200, "new") })
 		<-arrived
@@ -239,21 +241,21 @@ func TestParts_LargeUpdateFails_GatheredUpdatesFailWithIt(t *testing.T) {
 				return s.Update(context.Background(), func(tx storage.Tx) error {
 					found, err := read(tx, crashKey(7))
 					if err == nil && found[0] != "new" {
-						err = fmt.Errorf("it does not run on top of the large Update: %q", found)
+						err = fmt.Errorf("value of the large Update: %q", found)
 					}
 					return errors.Join(err, tx.Put(fmt.Append(nil, "small", i), nil))
 				})
 			}))
 		}
-		s.gathered(n)
-		close(goOn)
+		s.awaitPending(n)
+		close(proceed)
 		err := <-large
 		require.Error(t, err)
 		require.Equal(t, c.failAt == 4, errors.Is(err, storage.ErrUnknown), "%v", err)
 		for _, done := range small {
 			err := <-done
 			require.Error(t, err)
-			require.NotErrorIs(t, err, storage.ErrUnknown, "nothing of a gathered Update was written")
+			require.NotErrorIs(t, err, storage.ErrUnknown, "no write of a dependent Update was stored")
 			require.Equal(t, c.halts, errors.Is(err, ErrHalted), "%v", err)
 		}
 		requireRows(t, before, rowsIn(t, s), "after the failure")
@@ -264,9 +266,9 @@ func TestParts_LargeUpdateFails_GatheredUpdatesFailWithIt(t *testing.T) {
 	}
 }
 
-// A large Update is refused before its first part, if there is no room for all of it and
-// for undoing it, and once begun it is not refused any more.
-func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
+// A large Update is rejected before its first part if there is not enough space for it and
+// for undoing it. After it has begun it is not rejected anymore.
+func TestParts_DiskFull_IsRejectedBeforeFirstPart(t *testing.T) {
 	t.Parallel()
 	large := map[string]func(tx storage.Tx) error{
 		"puts": func(tx storage.Tx) error {
@@ -304,19 +306,19 @@ func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
 			minimum := tablesInFlight*s.space.memTable + min(s.space.tables, compactionTables*s.space.memTable)
 			free, commits := int64(0), 0
 			s.space.free = func(string) (int64, error) { return free, nil }
-			through := s.flusher.commitAt
-			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { commits++; return through(txn, ts) }
+			commitAt := s.flusher.commitAt
+			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { commits++; return commitAt(txn, ts) }
 			for _, room := range []int64{0, -1, 1000, 400_000} {
 				free = minimum + room
 				err := s.Update(t.Context(), fn)
-				require.ErrorIs(t, err, ErrDiskFull, "room for %d bytes above the minimum", room)
-				require.Zero(t, commits, "nothing was written")
-				requireRows(t, before, rowsIn(t, s), "after it was refused")
+				require.ErrorIs(t, err, ErrDiskFull, "%d bytes more than the minimum are free", room)
+				require.Zero(t, commits, "number of commits")
+				requireRows(t, before, rowsIn(t, s), "after it was rejected")
 			}
 			free = minimum + 1000
-			require.NoError(t, put(s, "small", "1"), "a small Update has room")
+			require.NoError(t, put(s, "small", "1"), "a small Update fits")
 
-			// Enough by the exact figures, though not by the upper bound of all rows.
+			// Enough for the exact sizes, but not for the upper bound.
 			free = minimum + 5_000_000
 			all, err := s.space.rowBytesBound()
 			require.NoError(t, err)
@@ -324,8 +326,8 @@ func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
 			commits = 0
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 				commits++
-				free = 0 // others fill the disk
-				return through(txn, ts)
+				free = 0 // another program fills the disk
+				return commitAt(txn, ts)
 			}
 			require.NoError(t, s.Update(t.Context(), fn))
 			require.Greater(t, commits, 5)
@@ -333,47 +335,47 @@ func TestParts_DiskFull_RefusesBeforeTheFirstPart(t *testing.T) {
 	}
 }
 
-// With NoSync each part must be on disk before the next one, or a power loss could leave
-// the last part alone.
-func TestParts_NoSync_SyncsEachPartInOrder(t *testing.T) {
+// With NoSync each part must be on disk before the next one is written. Otherwise a power
+// loss could keep only the last part.
+func TestParts_NoSync_EachPartIsSynced(t *testing.T) {
 	t.Parallel()
 	for _, noSync := range []bool{false, true} {
 		s, err := Open(t.TempDir(), Options{MemTableBytes: minMemTable, PartRows: 50, NoSync: noSync})
 		require.NoError(t, err)
-		var did []string
+		var calls []string
 		commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
-		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { did = append(did, "commit"); return commitAt(txn, ts) }
-		s.flusher.syncLog = func() error { did = append(did, "sync"); return syncLog() }
+		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { calls = append(calls, "commit"); return commitAt(txn, ts) }
+		s.flusher.syncLog = func() error { calls = append(calls, "sync"); return syncLog() }
 		require.NoError(t, putMany(s, 120, "1"))
 		want := []string{"commit", "commit", "commit"}
 		if noSync {
 			want = []string{"commit", "sync", "commit", "sync", "commit", "sync"}
 		}
-		require.Equal(t, want, did)
-		did = nil
+		require.Equal(t, want, calls)
+		calls = nil
 		require.NoError(t, putMany(s, 20, "2"))
-		require.Equal(t, []string{"commit"}, did, "one part alone need not be on disk")
+		require.Equal(t, []string{"commit"}, calls, "a single part is not synced")
 		require.NoError(t, s.Close())
 	}
 }
 
 // With NoSync the batch that undoes an incomplete one must be on disk before a later batch,
-// even if it is a single part: a power loss could otherwise keep the later batch and lose
-// the undoing, and the incomplete batch, whose parts are on disk, would become visible.
-func TestParts_NoSync_SyncsTheUndoing(t *testing.T) {
+// even if it is a single part. Otherwise a power loss could keep the later batch and lose
+// the undo, and the incomplete batch, whose parts are on disk, would become visible.
+func TestParts_NoSync_UndoIsSynced(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.TempDir(), Options{MemTableBytes: minMemTable, PartRows: 50, NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, putMany(s, 10, "old"))
 	before := rowsIn(t, s)
-	var did []string
+	var calls []string
 	commitAt, syncLog := s.flusher.commitAt, s.flusher.syncLog
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-		did = append(did, fmt.Sprint("commit ", ts))
+		calls = append(calls, fmt.Sprint("commit ", ts))
 		return commitAt(txn, ts)
 	}
-	s.flusher.syncLog = func() error { did = append(did, "sync"); return syncLog() }
+	s.flusher.syncLog = func() error { calls = append(calls, "sync"); return syncLog() }
 	base := s.snaps.newest()
 	require.NoError(t, s.exclusively(t.Context(), func() error {
 		reached, halted, err := s.commit(func(w *partWriter) error {
@@ -390,13 +392,13 @@ func TestParts_NoSync_SyncsTheUndoing(t *testing.T) {
 		s.snaps.advance(reached)
 		return nil
 	}))
-	require.Equal(t, []string{fmt.Sprint("commit ", base+1), "sync", fmt.Sprint("commit ", base+2), "sync"}, did)
+	require.Equal(t, []string{fmt.Sprint("commit ", base+1), "sync", fmt.Sprint("commit ", base+2), "sync"}, calls)
 	requireRows(t, before, rowsIn(t, s), "after the batch was undone")
 }
 
-// A deleted range is skipped, whatever it contains, in both directions, in the Update
-// itself and in one on top of it.
-func TestScan_DeletedRange_IsSkipped(t *testing.T) {
+// Scans in both directions skip a deleted range without reading its rows, in the Update
+// that deletes it and in a later one that starts before it is durable.
+func TestScan_DeletedRange_RowsAreNotRead(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
 	s := setupParts(t, 0)
@@ -424,7 +426,7 @@ func TestScan_DeletedRange_IsSkipped(t *testing.T) {
 	}
 	middle := storage.Range{Start: []byte(crashKey(2)), End: []byte(crashKey(n - 2))}
 	first, last := []string{crashKey(0), crashKey(1)}, []string{crashKey(n - 2), crashKey(n - 1)}
-	v := s.valve(t)
+	v := s.holdCommits(t)
 	one := background(func() error {
 		return s.Update(context.Background(), func(x storage.Tx) error {
 			require.NoError(t, x.DeleteRange(context.Background(), middle))
@@ -443,9 +445,9 @@ func TestScan_DeletedRange_IsSkipped(t *testing.T) {
 			return nil
 		})
 	})
-	s.gathered(1)
+	s.awaitPending(1)
 	v.outcome <- nil
-	for range n { // each part of the first one, and of the second
+	for range n { // each part of both Updates
 		select {
 		case <-v.arrived:
 			v.outcome <- nil
@@ -462,22 +464,21 @@ func TestScan_DeletedRange_IsSkipped(t *testing.T) {
 	}))
 }
 
-// TestOverlay_RandomUpdatesOnTopOfOneAnother runs Updates on top of others that are not
-// durable yet, with deleted ranges in each layer, and compares all that they read with a
-// plain map.
-func TestOverlay_RandomUpdatesOnTopOfOneAnother(t *testing.T) {
+// This runs Updates that read others before they are durable, with deleted ranges in each
+// layer, and compares all of their reads with a plain map.
+func TestOverlay_RandomDependentUpdates_ReadsMatchModel(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	s := setupParts(t, 5)
-	gate := make(chan struct{}, 1<<20)
-	through := s.flusher.commitAt
+	release := make(chan struct{}, 1<<20)
+	commitAt := s.flusher.commitAt
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
-		<-gate
-		return through(txn, ts)
+		<-release
+		return commitAt(txn, ts)
 	}
-	t.Cleanup(func() { close(gate) })
+	t.Cleanup(func() { close(release) })
 	key := func() string {
 		return strings.Repeat(string(rune('a'+rng.IntN(4))), 1+rng.IntN(3)) + string(rune('a'+rng.IntN(4)))
 	}
@@ -513,7 +514,7 @@ func TestOverlay_RandomUpdatesOnTopOfOneAnother(t *testing.T) {
 		for _, done := range pendingUpdates {
 			for over := false; !over; {
 				select {
-				case gate <- struct{}{}:
+				case release <- struct{}{}:
 					continue
 				case err := <-done:
 					require.NoError(t, err, "seed %d, round %d", seed, round)
@@ -521,8 +522,8 @@ func TestOverlay_RandomUpdatesOnTopOfOneAnother(t *testing.T) {
 				}
 			}
 		}
-		for len(gate) > 0 { // what was not needed
-			<-gate
+		for len(release) > 0 { // unused tokens
+			<-release
 		}
 		requireRows(t, model, rowsIn(t, s), fmt.Sprintf("seed %d, round %d", seed, round))
 	}
@@ -587,12 +588,12 @@ func randomSteps(x storage.Tx, rng *rand.Rand, key func() string, model rowsAt) 
 	return nil
 }
 
-func TestLayer_RangesDoNotOverlap(t *testing.T) {
+func TestLayer_RandomRanges_DoNotOverlap(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 200 {
-		l, model := newLayer(), map[string]bool{} // deleted or not
+		l, model := newLayer(), map[string]bool{} // whether a key is deleted
 		for range 20 {
 			start, end := string(rune('a'+rng.IntN(20))), string(rune('a'+rng.IntN(20)))
 			if rng.IntN(10) == 0 {
@@ -624,11 +625,12 @@ func TestLayer_RangesDoNotOverlap(t *testing.T) {
 	}
 }
 
-// If filling a batch fails while the commit of one of its parts fails too, the error tells
-// both: the first is the reason why the Update failed, the second why the store halts.
+// If filling a batch fails and the commit of one of its parts fails too, both errors are
+// returned: the first is the reason why the Update failed, and the second is the reason why
+// the store halts.
 func TestParts_FillAndCommitFail_BothErrorsAreReturned(t *testing.T) {
 	t.Parallel()
-	for _, kept := range []bool{false, true} { // whether the engine has kept the part
+	for _, kept := range []bool{false, true} { // the engine has stored the part
 		s := setupParts(t, 50)
 		commitAt := s.flusher.commitAt
 		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
@@ -656,19 +658,20 @@ func TestParts_FillAndCommitFail_BothErrorsAreReturned(t *testing.T) {
 	}
 }
 
-// If the engine cannot make the next log, it has no table in memory anymore: another write
-// would end the process. The store halts instead, and keeps every acknowledged Update.
-func TestEngineFailure_NextLogCannotBeMade_Halts(t *testing.T) {
+// If the engine cannot create the next log, it has no in-memory table anymore, and another
+// write would terminate the process. The store halts instead, and keeps every acknowledged
+// Update.
+func TestEngineFailure_NextLogCannotBeCreated_Halts(t *testing.T) {
 	t.Parallel()
-	for _, rows := range []int{1, 30} { // of an Update: one part, and several
+	for _, rows := range []int{1, 30} { // rows of an Update: one part, or several
 		t.Run(fmt.Sprint(rows, " rows"), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			o := Options{MemTableBytes: minMemTable, PartRows: 10, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)}
 			s, err := Open(dir, o)
 			require.NoError(t, err)
-			inTheWay := filepath.Join(dir, "00002.mem")
-			require.NoError(t, os.Mkdir(inTheWay, 0o700))
+			blocker := filepath.Join(dir, "00002.mem")
+			require.NoError(t, os.Mkdir(blocker, 0o700))
 			want := rowsAt{}
 			value := strings.Repeat("v", 10_000)
 			for i := 0; err == nil && i < 1000; i++ {
@@ -698,7 +701,7 @@ func TestEngineFailure_NextLogCannotBeMade_Halts(t *testing.T) {
 				return nil
 			}))
 			require.NoError(t, s.Close())
-			require.NoError(t, os.Remove(inTheWay))
+			require.NoError(t, os.Remove(blocker))
 			again, err := Open(dir, o)
 			require.NoError(t, err)
 			requireRows(t, want, rowsIn(t, again), "opened again")

@@ -11,12 +11,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Restore makes the directory dir, which must be absent or empty, of what
-// [storage.Backup] wrote, and says how many rows that is. It returns
-// [storage.ErrNotEmpty] where dir holds anything, and the errors of
-// [storage.Restore]. The directory is there as a whole or not at all: it is made
-// beside dir, under its name and ".restoring-" and a number, verified, and then
-// renamed. A crash leaves that one behind, to be removed.
+// Restore creates the directory dir from a backup written by [storage.Backup], and returns
+// the number of rows. dir must not exist or must be empty; otherwise Restore returns
+// [storage.ErrNotEmpty]. It also returns the errors of [storage.Restore].
+//
+// Restore is atomic. It creates a directory next to dir, with the name of dir followed by
+// ".restoring-" and a number, verifies it, and renames it to dir. After a crash that
+// directory remains and must be removed.
 func Restore(ctx context.Context, dir string, from io.Reader, o Options) (rows int64, err error) {
 	if err := requireEmpty(dir); err != nil {
 		return 0, err
@@ -63,7 +64,7 @@ func restoreInto(ctx context.Context, dir string, from io.Reader, o Options) (ro
 	return rows, errors.Join(err, s.Close())
 }
 
-// replaceEmpty renames made to dir, and makes that last.
+// replaceEmpty renames the directory made to dir, and syncs the parent directory.
 func replaceEmpty(made, dir string) error {
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		if full := requireEmpty(dir); full != nil {

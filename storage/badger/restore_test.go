@@ -11,10 +11,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-func TestRestoreMakesADirectoryOrNone(t *testing.T) {
+func TestRestore_DamagedBackup_CreatesNoDirectory(t *testing.T) {
 	t.Parallel()
 	from := setup(t)
-	setMarked(t, from, 600)
+	putMarked(t, from, 600)
 	var b bytes.Buffer
 	count, err := storage.Backup(t.Context(), from, &b)
 	require.NoError(t, err)
@@ -36,8 +36,8 @@ func TestRestoreMakesADirectoryOrNone(t *testing.T) {
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		require.Empty(t, listed())
 	}
-	for _, there := range []bool{false, true} { // an empty directory is as good as none
-		if there {
+	for _, exists := range []bool{false, true} { // dir exists and is empty
+		if exists {
 			require.NoError(t, os.RemoveAll(dir))
 			require.NoError(t, os.Mkdir(dir, 0o700))
 		}

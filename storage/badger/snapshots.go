@@ -5,33 +5,33 @@ import (
 	"sync"
 )
 
-// snapshots hands out the timestamps to read at, and tells the engine which
-// versions nobody needs any more.
+// snapshots assigns timestamps to readers, and tells the engine which versions are no
+// longer needed.
 //
-// Compaction may drop each version that another one, at or below the discard
-// timestamp, replaces. So that timestamp is the oldest one that a live reader
-// uses, or the newest durable one where nobody reads. Taking a timestamp and
-// moving the discard timestamp happen under one lock: otherwise versions could go
-// between a reader's choice of its timestamp and its being counted.
+// A compaction may drop every version that is replaced by another one at or below the
+// discard timestamp. That timestamp is therefore the oldest one in use by a reader, or the
+// newest durable one if there are no readers. Assigning a timestamp and advancing the
+// discard timestamp happen under one lock: otherwise a compaction could drop versions after
+// a reader has chosen its timestamp and before it is counted.
 type snapshots struct {
 	mu      sync.Mutex
 	durable uint64
 	discard func(ts uint64)
 
-	// live is in the order of ts, since only the newest timestamp is handed out. Its
-	// first element always has readers; later ones may have none left.
+	// live is sorted by ts, because only the newest timestamp is assigned. Its first
+	// element always has readers; later ones may have none.
 	live []*snapshot
 
 	waiting []waiter
 }
 
-// waiter waits until nobody reads below ts.
+// waiter waits until no reader uses a timestamp below ts.
 type waiter struct {
 	ts   uint64
 	done chan struct{}
 }
 
-// passed is closed when nobody reads below ts any more.
+// readersPast returns a channel that is closed when no reader uses a timestamp below ts.
 func (s *snapshots) readersPast(ts uint64) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *snapshots) readersPast(ts uint64) <-chan struct{} {
 	return w.done
 }
 
-// wake runs with mu held.
+// notifyWaiters closes the channels of the waiters that are done. The caller holds mu.
 func (s *snapshots) notifyWaiters() {
 	s.waiting = slices.DeleteFunc(s.waiting, func(w waiter) bool {
 		over := len(s.live) == 0 || s.live[0].ts >= w.ts
@@ -52,13 +52,13 @@ func (s *snapshots) notifyWaiters() {
 	})
 }
 
-// snapshot is one timestamp and how many read at it.
+// snapshot is a timestamp with the number of its readers.
 type snapshot struct {
 	ts      uint64
 	readers int
 }
 
-// acquire returns the newest durable timestamp, to be given back to release.
+// acquire returns the newest durable timestamp. The caller must release it.
 func (s *snapshots) acquire() *snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *snapshots) acquire() *snapshot {
 	return snap
 }
 
-// release ends one reading at one.
+// release ends the use of snap by one reader.
 func (s *snapshots) release(snap *snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,7 @@ func (s *snapshots) release(snap *snapshot) {
 	}
 }
 
-// advance makes ts, at which a commit has just become durable, the newest.
+// advance sets the newest durable timestamp, after a commit at ts has become durable.
 func (s *snapshots) advance(ts uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *snapshots) advance(ts uint64) {
 	s.updateDiscardTs()
 }
 
-// tell runs with mu held.
+// updateDiscardTs passes the discard timestamp to the engine. The caller holds mu.
 func (s *snapshots) updateDiscardTs() {
 	if len(s.live) > 0 {
 		s.discard(s.live[0].ts)
@@ -105,7 +105,7 @@ func (s *snapshots) updateDiscardTs() {
 	s.discard(s.durable)
 }
 
-// newest is the newest durable timestamp.
+// newest returns the newest durable timestamp.
 func (s *snapshots) newest() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

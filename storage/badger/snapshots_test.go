@@ -13,39 +13,39 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-func TestDiscardFollowsTheOldestReader(t *testing.T) {
+func TestSnapshots_ReaderReleased_DiscardTimestampAdvances(t *testing.T) {
 	t.Parallel()
-	var told uint64
-	s := snapshots{discard: func(ts uint64) { told = ts }}
+	var discardTs uint64
+	s := snapshots{discard: func(ts uint64) { discardTs = ts }}
 	s.advance(5)
-	require.Equal(t, uint64(5), told, "nobody reads")
+	require.Equal(t, uint64(5), discardTs, "without readers")
 	a, b := s.acquire(), s.acquire()
 	s.advance(6)
 	c := s.acquire()
 	s.advance(7)
-	require.Equal(t, uint64(5), told)
+	require.Equal(t, uint64(5), discardTs)
 	s.release(c)
 	s.release(a)
-	require.Equal(t, uint64(5), told, "one of two is still there")
+	require.Equal(t, uint64(5), discardTs, "with one reader left at 5")
 	d := s.acquire()
 	s.release(b)
-	require.Equal(t, uint64(7), told, "6 has no readers either")
+	require.Equal(t, uint64(7), discardTs, "without readers at 5 and 6")
 	s.advance(8)
-	require.Equal(t, uint64(7), told)
+	require.Equal(t, uint64(7), discardTs)
 	s.release(d)
-	require.Equal(t, uint64(8), told)
+	require.Equal(t, uint64(8), discardTs)
 	require.Empty(t, s.live)
 }
 
-// Whatever the order of events, nobody's timestamp is ever below the discard one.
-func TestDiscardNeverPassesAReader(t *testing.T) {
+// In any order of events, the discard timestamp is the oldest one in use.
+func TestSnapshots_RandomReaders_DiscardTimestampIsTheOldest(t *testing.T) {
 	t.Parallel()
-	var told uint64
+	var discardTs uint64
 	s := snapshots{discard: func(ts uint64) {
-		if ts < told {
-			panic("the engine takes no step back")
+		if ts < discardTs {
+			panic("the discard timestamp must not decrease")
 		}
-		told = ts
+		discardTs = ts
 	}}
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -65,11 +65,11 @@ func TestDiscardNeverPassesAReader(t *testing.T) {
 		for _, one := range live {
 			oldest = min(oldest, one.ts)
 		}
-		require.Equal(t, oldest, told, "seed %d", seed)
+		require.Equal(t, oldest, discardTs, "seed %d", seed)
 	}
 }
 
-func TestOldSnapshotOutlivesCompaction(t *testing.T) {
+func TestView_CompactionDuringView_KeepsSnapshot(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	const rows = 300
@@ -102,13 +102,13 @@ func TestOldSnapshotOutlivesCompaction(t *testing.T) {
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 		next, stop := iter.Pull2(r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}))
 		defer stop()
-		_, err, ok := next() // an iterator that stays open all the while
+		_, err, ok := next() // keep an iterator open
 		require.NoError(t, err)
 		require.True(t, ok)
-		// Until a compaction has rewritten some: each round fills an eighth of the table
-		// in memory, and the engine merges the tables it makes of that.
+		// Write until a compaction has rewritten a table: each round fills an eighth of the
+		// in-memory table.
 		for i := 0; !s.compacted(); i++ {
-			require.Less(t, i, 5000, "nothing was compacted")
+			require.Less(t, i, 5000, "number of writes without a compaction")
 			write(string(rune('a' + i%20)))
 		}
 		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
@@ -132,7 +132,7 @@ func TestOldSnapshotOutlivesCompaction(t *testing.T) {
 	}))
 }
 
-// compacted says whether a table has left the level of those just made of memory.
+// compacted reports whether a table has been moved out of level 0.
 func (s *Store) compacted() bool {
 	for _, table := range s.db.Tables() {
 		if table.Level > 0 {
@@ -142,7 +142,7 @@ func (s *Store) compacted() bool {
 	return false
 }
 
-func TestHandlesDieWithFn(t *testing.T) {
+func TestReader_AfterFn_ReturnsErrTxDone(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for i := range 10 {
@@ -169,9 +169,9 @@ func TestHandlesDieWithFn(t *testing.T) {
 			}))
 			switch r := kept.(type) {
 			case *reader:
-				require.Empty(t, r.cursors, "the engine wants its iterators closed")
+				require.Empty(t, r.cursors, "open cursors")
 			case *tx:
-				require.Empty(t, r.cursors, "the engine wants its iterators closed")
+				require.Empty(t, r.cursors, "open cursors")
 			}
 			_, err, ok := next()
 			require.True(t, ok)
@@ -185,7 +185,7 @@ func TestHandlesDieWithFn(t *testing.T) {
 			_, err = kept.Get(t.Context(), []byte("1"))
 			require.ErrorIs(t, err, storage.ErrTxDone)
 			if tx, ok := kept.(storage.Tx); ok {
-				require.Equal(t, "Update", name, "a View's handle does not write")
+				require.Equal(t, "Update", name, "the handle of a View must not be a Tx")
 				require.ErrorIs(t, tx.Put([]byte("1"), nil), storage.ErrTxDone)
 				require.ErrorIs(t, tx.Delete([]byte("1")), storage.ErrTxDone)
 				require.ErrorIs(t, tx.DeleteRange(t.Context(), storage.Range{}), storage.ErrTxDone)
@@ -194,9 +194,9 @@ func TestHandlesDieWithFn(t *testing.T) {
 	}
 }
 
-// A handle belongs to one goroutine. One that is used by another as fn returns is
-// a mistake of the host, but must not crash the engine under everybody else.
-func TestHandleUsedByAnotherGoroutineAsFnReturns(t *testing.T) {
+// Using a handle on another goroutine while fn returns is a mistake of the caller, but it
+// must not crash the engine.
+func TestReader_UsedByAnotherGoroutineWhileFnReturns_DoesNotCrash(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for i := range 100 {

@@ -1,37 +1,38 @@
-// Package badger keeps a [storage.Store] in a directory, in Badger v4.
+// Package badger implements [storage.Store] in a directory, with Badger v4.
 //
-// # Promises
+// # Guarantees
 //
-// It keeps every promise of [storage.Store]. Update returns nil only when its
-// writes are on disk (see [Options].NoSync). One Update runs at a time; those
-// that finish while the disk is busy go out together in the next commit, so many
-// goroutines share one sync. View never waits for an Update or a commit.
+// The package meets the whole contract of [storage.Store]. Update returns nil only when its
+// writes are on disk (see [Options].NoSync). Updates run one at a time. Updates that finish
+// while a commit is being written are combined into the next commit, so many goroutines
+// share one sync. View never waits for an Update or a commit.
 //
-// An Update of any size is atomic. If it does not fit into one transaction of the
-// engine it is written in several parts, and is committed when the last part is on
-// disk. Views go on meanwhile and see nothing of it; other Updates run, but return only
-// after it. Open undoes an Update of which a crash has left only some parts.
+// An Update of any size is atomic. If it does not fit into one transaction of the engine,
+// it is written in several parts, and is committed when the last part is on disk. Meanwhile
+// Views do not see it. Other Updates can run, but return only after it. If a crash leaves
+// an incomplete Update, Open undoes it.
 //
-// A commit that fails before the engine has kept anything, or between two parts, leaves
-// nothing behind, and the store goes on. If the engine gives up within a commit (a sync
-// that failed), nobody can know what it has kept: every Update then returns [ErrHalted],
-// Views go on reading what was durable (unless the engine could not make a new log: it then
-// cannot read either), and opening the directory again completes or undoes the commit. The
-// Updates of that commit get [storage.ErrUnknown] as well if it may turn out to be complete.
+// If a commit fails before the engine has stored anything, or between two parts, the commit
+// is undone and the store continues. If it fails inside the engine, for example in a sync,
+// it is unknown which writes were stored. The store then halts: every Update returns
+// [ErrHalted], and Views still read the state before that commit. (If the engine could not
+// create a new log, it cannot read either.) Opening the directory again completes or undoes
+// the commit. The Updates of a commit that may turn out to be complete also get
+// [storage.ErrUnknown].
 //
-// # Damage
+// # Corruption
 //
-// Every row carries a checksum of its key and value, so a changed byte in one is
-// [storage.ErrCorrupt] when it is read. Open verifies the list of tables and every
-// table, since a damaged block would make a compaction of the engine end the process.
-// What is left to the engine is a table that changes while the store is open: a block
-// damaged then can end a Scan early or, in a compaction, take the process down.
-// [Store.VerifyChecksum] finds it, by reading everything. A write-ahead log that has
-// lost a commit that was acknowledged is found as well, and left as it is, unless the
-// directory was written with NoSync.
+// Every row has a checksum of its key and value. Reading a row with a modified byte returns
+// [storage.ErrCorrupt]. Open verifies the list of tables and every table, because a corrupt
+// block would make a compaction of the engine terminate the process. Tables that are
+// modified while the store is open are not verified again: such a block can end a Scan
+// early or terminate the process in a compaction. [Store.VerifyChecksum] reads all data and
+// detects it. Open also detects a write-ahead log that has lost an acknowledged commit, and
+// leaves the log unchanged, unless the directory was written with NoSync.
 //
-// A full disk under a mapped file is a signal that no Go program survives, so commits
-// are refused before that: see [Options].MinFreeBytes.
+// The engine writes to memory-mapped files. If the disk is full, such a write raises a
+// signal that terminates a Go program, so commits are refused before that: see
+// [Options].MinFreeBytes.
 package badger
 
 import (
@@ -49,52 +50,54 @@ import (
 
 // Options configures Open. The zero value is ready to use.
 type Options struct {
-	// NoSync leaves it to the operating system when writes reach the disk. Update
-	// is then many times faster for a single goroutine, and survives the end of the
-	// process, but not of the machine: a power loss may take Updates that returned
-	// nil, and not necessarily the last ones only, so an older one may be missing
-	// while a newer one is there. Each is still there as a whole or not at all.
+	// NoSync disables the sync of each commit. A single goroutine then performs many times
+	// more Updates per second. Updates survive a crash of the process, but a power loss may
+	// lose Updates that returned nil. These are not necessarily the last ones: an older
+	// Update may be missing while a newer one is present. Each Update is still atomic.
 	NoSync bool
 
-	// Logger takes the engine's warnings and errors, and the rest of what it says at
-	// debug level. Key and value bytes never reach it. Nil means [slog.Default].
+	// Logger receives the warnings and errors of the engine, and its other messages at
+	// debug level. No bytes of keys or values are logged. If nil, [slog.Default] is used.
 	Logger *slog.Logger
 
-	// MemTableBytes is the size of the engine's table in memory, from 1 MiB to 512
-	// MiB; 0 means 64 MiB. Up to four of them can be in memory at once. A transaction of
-	// the engine holds at most 15 % of it; an Update that is larger is written in several
-	// parts, and is atomic all the same. A directory left by a crash under a larger size
-	// is opened with that size.
+	// MemTableBytes is the size of the engine's in-memory table, from 1 MiB to 512 MiB; 0
+	// means 64 MiB. Up to four such tables can be in memory at the same time. A transaction
+	// of the engine is limited to 15 % of this size; larger Updates are written in several
+	// parts, and are still atomic. After a crash, Open uses the size that the directory was
+	// last written with if that is larger.
 	MemTableBytes int64
 
-	// PartRows is the largest number of rows that one part contains; 0 means as many as
-	// the engine takes. A small number makes large Updates slower. It is of use in tests.
+	// PartRows limits the number of rows of a part; 0 means the limit of the engine. A low
+	// limit makes large Updates slower, and is only useful in tests.
 	PartRows int
 
-	// MinFreeBytes is how much of the disk must be free for Open and for each commit;
-	// below that they return [ErrDiskFull], Views go on, and Updates do when there is
-	// room again. The engine writes to mapped files: where one cannot grow the process
-	// ends by a signal that nothing can catch. 0 means four times MemTableBytes for what
-	// is on its way from memory to tables, and as much again as there is in tables, up to
-	// sixteen times MemTableBytes, for compactions: from 256 MiB to 1.25 GiB by default.
-	// An Update of several parts needs room to be undone as well: about four times its
-	// size, and twice that of the rows that it replaces. A negative number turns all of
-	// this off. Another program that fills the disk at that moment can still be faster.
+	// MinFreeBytes is the free disk space that Open and each commit require. If less is
+	// free they return [ErrDiskFull]; Views still work, and so do Updates once there is
+	// enough space. The engine writes to memory-mapped files, and the process is terminated
+	// if one of them cannot grow.
+	//
+	// 0 means four times MemTableBytes, for data that is being moved from memory to tables,
+	// plus the size of all tables, but at most sixteen times MemTableBytes, for
+	// compactions. By default this is 256 MiB to 1.25 GiB. An Update of several parts also
+	// needs the space to undo it: about four times its size and twice the size of the rows
+	// that it replaces. A negative value disables all of these checks. They cannot prevent
+	// that another program fills the disk during a commit.
 	MinFreeBytes int64
 
-	// SkimTables makes Open read only the index and the last block of each table, which
-	// takes no longer for a larger directory. A block that is damaged elsewhere can then
-	// end the process in a compaction, or take rows with it without a word.
+	// SkimTables makes Open read only the index and the last block of each table, so that
+	// the time to open does not depend on the size of the directory. Corruption in other
+	// blocks is then not detected: it can terminate the process in a compaction, or
+	// silently lose rows.
 	SkimTables bool
 }
 
-// Store is a [storage.Store] on disk. Open makes one. It may not be copied.
+// Store is a [storage.Store] on disk, created by Open. It must not be copied.
 type Store struct {
 	db      *engine.DB
 	limits  storage.Limits
 	part    partLimit
 	gate    gate.Gate
-	writer  chan struct{} // holds one token while an Update runs its fn
+	writer  chan struct{} // holds a token while an Update runs its fn
 	snaps   snapshots
 	flusher flusher
 	logger  *slog.Logger
@@ -102,9 +105,9 @@ type Store struct {
 	mark    commitMark
 	space   space
 
-	unreadable atomic.Bool // the engine has lost its table in memory, so that reads panic
+	unreadable atomic.Bool // the engine has no in-memory table anymore, and reads panic
 
-	// The engine hangs or crashes when it is used after its Close: gate sees to that.
+	// The engine must not be used after its Close. The gate prevents that.
 	closing  sync.Once
 	closeErr error
 }
@@ -114,7 +117,7 @@ var _ storage.Store = (*Store)(nil)
 // Limits implements [storage.Store].
 func (s *Store) Limits() storage.Limits { return s.limits }
 
-// View implements [storage.Store]. It reads what is durable when it is called.
+// View implements [storage.Store]. It reads the writes that are durable when it is called.
 func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
@@ -129,12 +132,12 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 	return fn(r)
 }
 
-// Update implements [storage.Store]. It never returns [storage.ErrConflict], and it
-// ignores reads.
+// Update implements [storage.Store]. It never returns [storage.ErrConflict], and it ignores
+// reads.
 //
-// While it waits for its turn it respects ctx. Once fn has returned it waits for the
-// outcome of the commit that its writes have joined, whatever ctx says. An Update that
-// writes nothing, or fails, waits for the commits whose writes fn could read.
+// An Update that waits for its turn returns when ctx is done. After fn has returned, Update
+// waits for the outcome of its commit even if ctx is done. An Update that writes nothing or
+// fails waits for the commits whose writes fn could read.
 func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]byte) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
@@ -156,7 +159,7 @@ func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]by
 	return err
 }
 
-// takeTurn takes the writer token, at a moment when the gathering batch has room.
+// takeTurn acquires the writer token while the pending batch is not full.
 func (s *Store) takeTurn(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -177,10 +180,10 @@ func (s *Store) takeTurn(ctx context.Context) error {
 	}
 }
 
-// attempt runs fn with the writer token, which it gives back. It returns the batch that
-// the writes of fn have joined. If there are none, or the Update has failed, it returns
-// the batches that fn could read from instead: what fn saw there is not durable yet, and
-// the caller must not return before it is.
+// attempt runs fn with the writer token, and releases the token. It returns the batch that
+// the writes of fn have joined. If fn wrote nothing or the Update failed, it returns the
+// batches that fn could read instead. They are not durable yet, so the caller must wait for
+// them before it returns.
 func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined *batch, bases []*batch, err error) {
 	defer func() { <-s.writer }()
 	snap, bases, err := s.baseState()
@@ -189,7 +192,7 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 	}
 	t := &tx{}
 	t.begin(s, snap, bases)
-	defer t.end() // where fn panics or ends its goroutine
+	defer t.end() // if fn panics or calls runtime.Goexit
 	err = fn(t)
 	t.end()
 	switch {
@@ -205,23 +208,23 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 	return joined, bases, err
 }
 
-// Close implements [storage.Store]. A second caller waits for the first, and
-// gets the same error.
+// Close implements [storage.Store]. Later calls wait for the first one and return the same
+// error.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.gate.Close()
 		s.stopFlusher()
-		err := catchPanic("closing", s.db.Close)
+		err := catchPanic("close", s.db.Close)
 		s.closeErr = errors.Join(err, s.mark.close(s.snaps.newest(), err == nil, s.sync))
 	})
 	return s.closeErr
 }
 
-// VerifyChecksum reads every table and every row, and returns an error that
-// matches [storage.ErrCorrupt] where the bytes are not those that were written.
-// It takes as long as reading the whole directory, and blocks nobody. When ctx is
-// done it returns at once; a reading of the tables then ends in the background,
-// and Close waits for it.
+// VerifyChecksum reads every table and every row, and returns an error that matches
+// [storage.ErrCorrupt] if they differ from what was written. It takes as long as reading
+// the whole directory, and blocks no other calls. When ctx is done it returns immediately.
+// If it is verifying tables at that time, it continues in the background until they are
+// verified, and Close waits for that.
 func (s *Store) VerifyChecksum(ctx context.Context) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
@@ -233,7 +236,7 @@ func (s *Store) VerifyChecksum(ctx context.Context) error {
 	tables := make(chan error, 1)
 	go func() {
 		defer s.gate.Leave()
-		tables <- catchPanic("verifying tables", s.db.VerifyChecksum)
+		tables <- catchPanic("verify tables", s.db.VerifyChecksum)
 	}()
 	select {
 	case err := <-tables:

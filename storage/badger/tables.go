@@ -21,15 +21,16 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 )
 
-// tableBuffer is how much of a table is read at once.
+// tableBuffer is the size of the read buffer for tables and logs.
 const tableBuffer = 1 << 20
 
-// checkTables verifies every checksum of every table, several at a time. A block that
-// is not what was written makes a compaction of the engine panic, in a goroutine where
-// nobody can catch it, or drop the rest of its table without a word. So no block may
-// reach one unread. It returns the newest timestamp in them.
+// checkTables verifies every checksum of every table, several tables at a time, and returns
+// the newest timestamp in them. A corrupt block makes a compaction panic in a goroutine of
+// the engine, where the panic cannot be recovered, or silently drop the rest of its table.
+// So every block must be verified before the engine compacts it.
 //
-// With skim only the index and the last block are read, as the engine will do.
+// If indexOnly is set, only the index and the last block of each table are read. The engine
+// reads these as well.
 func checkTables(dir string, listed map[uint64]engine.TableManifest, indexOnly bool) (newest uint64, err error) {
 	todo := make(chan uint64)
 	stop := make(chan struct{})
@@ -66,11 +67,11 @@ feed:
 	return newest, first
 }
 
-// checkTable reads a table. From its end backwards, it holds the length of a checksum,
-// the checksum, the length of the index and the index, each length in four bytes; the
-// index says where the blocks are, which follow one another from the start. A block
-// ends with its checksum, and the length of that in four bytes. It returns the newest
-// timestamp in the table.
+// checkTable verifies a table and returns its newest timestamp. A table ends with its
+// index, the length of the index, a checksum of the index, and the length of the checksum;
+// both lengths have four bytes. The index contains the offsets of the blocks, which are
+// stored one after another from the start of the file. A block ends with its checksum and
+// the length of the checksum in four bytes.
 func checkTable(path string, plain, indexOnly bool) (newest uint64, err error) {
 	name := "table " + filepath.Base(path)
 	f, err := os.Open(path)
@@ -87,14 +88,14 @@ func checkTable(path string, plain, indexOnly bool) (newest uint64, err error) {
 	}
 	err = catchPanic(name, func() error {
 		tail := &reverseReader{from: f, pos: info.Size()}
-		sum := tail.lengthPrefixed()
-		index := tail.lengthPrefixed()
-		// The checksum of nothing is zero, so a file of zeros agrees with itself.
+		sum := tail.readSized()
+		index := tail.readSized()
+		// An empty index has the checksum 0, so a file of zeros would be valid.
 		if tail.err != nil || len(index) == 0 || !checksumMatches(sum, index) {
 			return corrupt(name)
 		}
 		if !plain {
-			return nil // not ours, and refused later
+			return nil // not written by this package, and rejected later
 		}
 		list := fb.GetRootAsTableIndex(index, 0)
 		newest = list.MaxVersion()
@@ -115,7 +116,7 @@ func checkTable(path string, plain, indexOnly bool) (newest uint64, err error) {
 			}
 			block = slices.Grow(block[:0], int(at.Len()))[:at.Len()]
 			if _, err := io.ReadFull(blocks, block); err != nil {
-				return fmt.Errorf("reading a table: %w", err)
+				return fmt.Errorf("cannot read table: %w", err)
 			}
 			if !blockValid(block) {
 				return corrupt(name)
@@ -130,7 +131,7 @@ func checkTable(path string, plain, indexOnly bool) (newest uint64, err error) {
 	return newest, err
 }
 
-// blockMatches is whether a block is what its own checksum says.
+// blockValid reports whether a block matches its checksum.
 func blockValid(block []byte) bool {
 	end := len(block) - 4
 	if end < 0 {
@@ -144,15 +145,15 @@ func blockValid(block []byte) bool {
 	return checksumMatches(block[end:len(block)-4], block[:end])
 }
 
-// backwards reads a file from pos towards its start.
+// reverseReader reads a file backwards from pos.
 type reverseReader struct {
 	from io.ReaderAt
 	pos  int64
 	err  error
 }
 
-// sized reads a length and, before it, so many bytes.
-func (b *reverseReader) lengthPrefixed() []byte {
+// readSized reads a length, and as many bytes that are stored before it.
+func (b *reverseReader) readSized() []byte {
 	length := b.bytes(4)
 	if b.err != nil {
 		return nil
@@ -173,8 +174,8 @@ func (b *reverseReader) bytes(n int64) []byte {
 	return data
 }
 
-// sumMatches compares data with the engine's checksum message: field 1 is the
-// algorithm, left out for CRC-32C, and field 2 the sum, both varints.
+// checksumMatches compares data with a checksum message of the engine: field 1 is the
+// algorithm, omitted for CRC-32C, and field 2 is the checksum. Both are varints.
 func checksumMatches(message, data []byte) bool {
 	var sum uint64
 	for len(message) > 0 {
@@ -188,7 +189,7 @@ func checksumMatches(message, data []byte) bool {
 		case field == 2<<3:
 			sum = n
 		case field == 1<<3 && n != 0:
-			return false // no version of the engine that we open writes another
+			return false // the supported versions of the engine only use CRC-32C
 		}
 	}
 	return sum == uint64(crc32.Checksum(data, castagnoli))

@@ -11,16 +11,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// ctxEvery is after how many entries a long read looks at its context again.
-const ctxEvery = 64
+// entriesPerCheck is the number of entries after which a long read checks its context again.
+const entriesPerCheck = 64
 
-// reader is the handle of a View, and the reading half of a tx. Its lock is for
-// those who break the rules: a handle that another goroutine still uses when fn
-// returns gets ErrTxDone, where the engine would crash.
+// reader is the handle of a View, and the read part of a tx. Its lock protects against
+// misuse: if another goroutine still uses the handle when fn returns, it gets ErrTxDone.
+// Without the lock the engine would crash.
 type reader struct {
 	store *Store
 	snap  *snapshot
-	bases []*layer // not durable yet, newest first
+	bases []*layer // batches that are not durable yet, newest first
 
 	mu      sync.Mutex
 	ended   bool
@@ -39,7 +39,7 @@ func (r *reader) begin(s *Store, snap *snapshot, bases []*batch) {
 	}
 }
 
-// end makes the handle useless. It may be called again.
+// end invalidates the handle. It may be called again.
 func (r *reader) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,9 +50,9 @@ func (r *reader) end() {
 	for c := range r.cursors {
 		c.release()
 	}
-	// With an iterator that could not be closed the engine panics here. It holds
-	// nothing else.
-	_ = catchPanic("end of a transaction", func() error {
+	// The engine panics here if an iterator could not be closed. It holds no other
+	// resources.
+	_ = catchPanic("end transaction", func() error {
 		r.txn.Discard()
 		return nil
 	})
@@ -68,7 +68,7 @@ func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	}
 	values := make([][]byte, len(keys))
 	for i, key := range keys {
-		if i%ctxEvery == 0 {
+		if i%entriesPerCheck == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
@@ -82,7 +82,7 @@ func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	return values, ctx.Err()
 }
 
-// get runs with mu held.
+// get returns the value of key, or nil. The caller holds mu.
 func (r *reader) get(key []byte) ([]byte, error) {
 	if len(key) > r.store.limits.KeyBytes {
 		return nil, nil
@@ -118,7 +118,7 @@ func (r *reader) get(key []byte) ([]byte, error) {
 	return value, r.store.readError(err)
 }
 
-// value is a copy of what w puts, or nil where it deletes.
+// value returns a copy of the value that w sets, or nil if w is a delete.
 func (w write) value() []byte {
 	value, ok := stripChecksum(w.sealed)
 	if !ok {
@@ -154,8 +154,8 @@ func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOpti
 	}
 }
 
-// cursor is one loop over a range. It sees the transaction as it was when the
-// cursor was opened.
+// cursor is one loop over a range. It reads the state of the transaction at the time when
+// it was opened.
 type cursor struct {
 	r     *reader
 	rows  *rowSource
@@ -193,8 +193,8 @@ func (c *cursor) next(ctx context.Context) (entry, bool, error) {
 		return entry{}, false, storage.ErrTxDone
 	}
 	for {
-		// Counts deletions as well: there may be many before the next entry.
-		if c.steps%ctxEvery == 0 {
+		// Deletions count as well, because there may be many before the next entry.
+		if c.steps%entriesPerCheck == 0 {
 			if err := ctx.Err(); err != nil {
 				return entry{}, false, err
 			}
@@ -213,7 +213,7 @@ func (c *cursor) close() {
 	c.release()
 }
 
-// release runs with the reader's mu held. It may be called again.
+// release closes the cursor. The caller holds mu of the reader. It may be called again.
 func (c *cursor) release() {
 	if _, open := c.r.cursors[c]; open {
 		delete(c.r.cursors, c)
@@ -261,8 +261,8 @@ func (t *tx) Delete(keys ...[]byte) error {
 	})
 }
 
-// DeleteRange implements [storage.Tx]. It reads nothing: the keys of the range are
-// looked up when the Update is committed.
+// DeleteRange implements [storage.Tx]. It reads nothing; the keys of the range are
+// determined when the Update is committed.
 func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
 	return t.write(func() error {
 		if err := ctx.Err(); err != nil {
@@ -273,7 +273,7 @@ func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
 	})
 }
 
-// write runs one write, and dooms the transaction where it fails.
+// write runs one write, unless an earlier one has failed, and records its error.
 func (t *tx) write(do func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

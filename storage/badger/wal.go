@@ -17,26 +17,27 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// What the engine writes in the meta byte of an entry of a log.
+// Bits of the meta byte of a log entry.
 const (
 	metaTxn    = 1 << 6
-	metaTxnEnd = 1 << 7 // of a transaction; its value is the timestamp in decimal
+	metaTxnEnd = 1 << 7 // end of a transaction; the value is its timestamp in decimal
 )
 
-// checkLogs compares the logs and tables with the mark, before the engine cuts a damaged
-// log off where the damage begins. newest is the newest timestamp in a table.
+// checkLogs compares the logs and tables with the commit mark, before the engine truncates
+// a corrupt log. newest is the newest timestamp in a table.
 //
-// Logs can be missing between others: the engine removes a log when its rows are in tables,
-// oldest first, but keeps one that an iterator still reads, and a crash may come then. So
-// everything before a gap must be in tables. checkLogs returns the first part after the last
-// gap, for [Store.requireBefore], or the zero part if there are no parts in the logs.
+// There can be gaps between the logs. The engine removes a log when its rows are in tables,
+// oldest first, but it keeps a log that an iterator still reads, and a crash may follow. So
+// every row before a gap must be in a table. checkLogs returns the first part after the
+// last gap, for [Store.requirePartsBeforeLogs], or the zero part if the logs contain no
+// parts.
 func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first part, err error) {
 	if !m.found || !m.strict {
 		return part{}, nil
 	}
 	slices.SortFunc(logs, func(a, b string) int { return logNumber(a) - logNumber(b) })
 	var last part
-	before, end := "", int64(0) // the log before, and where its transactions end
+	before, end := "", int64(0) // the previous log, and the end of its last transaction
 	for i, name := range logs {
 		path := filepath.Join(dir, name)
 		parts := 0
@@ -50,7 +51,7 @@ func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first pa
 				return lostCommits(last.ts)
 			default:
 				if last.number > 0 {
-					// A log is only followed by another one when it is full or was cut off.
+					// A log is followed by another one only if it is full or was truncated.
 					if clean, err := isZero(before, end); err != nil {
 						return err
 					} else if !clean {
@@ -66,7 +67,7 @@ func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first pa
 			return part{}, err
 		}
 		if parts == 0 && i < len(logs)-1 {
-			// The engine begins a new log when one is full.
+			// The engine creates a new log only when the previous one is full.
 			return part{}, lostCommits(max(newest, last.ts))
 		}
 		before, end = path, ended
@@ -77,7 +78,7 @@ func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first pa
 	return first, nil
 }
 
-// isZero reports whether a file contains only zeros from an offset on.
+// isZero reports whether a file contains only zeros after an offset.
 func isZero(path string, from int64) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -95,29 +96,29 @@ func isZero(path string, from int64) (bool, error) {
 		case err == io.EOF:
 			return true, nil
 		case err != nil:
-			return false, fmt.Errorf("storage/badger: reading a log: %w", err)
+			return false, fmt.Errorf("storage/badger: cannot read log: %w", err)
 		}
 	}
 }
 
 func lostCommits(from uint64) error {
-	return fmt.Errorf("storage/badger: the log has lost commits from number %d on: %w", from, storage.ErrCorrupt)
+	return fmt.Errorf("storage/badger: the log has lost commit %d and later ones; restore a backup: %w", from, storage.ErrCorrupt)
 }
 
 func logNumber(name string) int {
 	n, err := strconv.Atoi(strings.TrimSuffix(name, ".mem"))
 	if err != nil {
-		return math.MaxInt // the engine refuses it
+		return math.MaxInt // the engine rejects it
 	}
 	return n
 }
 
-// scanLog calls each for the part that every transaction in a log contains, as far as the
-// engine reads the log: up to the first transaction that is incomplete. An entry is a meta
-// byte and an unused byte; the lengths of key and value and an expiry, as varints; key and
-// value; and a CRC-32C of all that. It returns the offset at which the last complete
-// transaction ends.
-func scanLog(path string, each func(part) error) (end int64, err error) {
+// scanLog calls fn for the part of every transaction in a log. Like the engine, it stops at
+// the first incomplete transaction. It returns the offset after the last complete
+// transaction. An entry of a log consists of a meta byte and an unused byte; the lengths of
+// key and value and the expiry time, as varints; the key and the value; and a CRC-32C of
+// all of these.
+func scanLog(path string, fn func(part) error) (end int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, fmt.Errorf("storage/badger: %w", err)
@@ -133,23 +134,23 @@ func scanLog(path string, each func(part) error) (end int64, err error) {
 	}
 	in := &logReader{from: bufio.NewReaderSize(io.NewSectionReader(f, logHeader, info.Size()-logHeader), tableBuffer)}
 	in.left = info.Size() - logHeader
-	var open uint64   // the timestamp of the transaction whose entries these are
-	var contains part // by its entries so far
+	var open uint64  // timestamp of the current transaction, or 0
+	var current part // part found in the current transaction
 	for {
 		meta, key, value, ok := in.entry()
 		if !ok {
-			return end, in.failed
+			return end, in.err
 		}
 		switch {
 		case meta&metaTxnEnd > 0:
 			ts, err := strconv.ParseUint(string(value), 10, 64)
-			if err != nil || ts != open || contains.number == 0 {
+			if err != nil || ts != open || current.number == 0 {
 				return end, nil
 			}
-			if err := each(contains); err != nil {
+			if err := fn(current); err != nil {
 				return end, err
 			}
-			open, contains = 0, part{}
+			open, current = 0, part{}
 			end = info.Size() - in.left
 		case meta&metaTxn > 0 && len(key) >= 8:
 			ts := math.MaxUint64 - binary.BigEndian.Uint64(key[len(key)-8:])
@@ -158,22 +159,22 @@ func scanLog(path string, each func(part) error) (end int64, err error) {
 			}
 			open = ts
 			if p, ok := parsePart(key[:len(key)-8], value, ts); ok {
-				contains = p
+				current = p
 			}
 		default:
-			return end, nil // we write none
+			return end, nil // this package writes no other entries
 		}
 	}
 }
 
 type logReader struct {
-	from   *bufio.Reader
-	left   int64
-	buf    bytes.Buffer
-	failed error // other than that the log ends
+	from *bufio.Reader
+	left int64
+	buf  bytes.Buffer
+	err  error // error other than the end of the log
 }
 
-// entry reads one entry. ok is false if there is no complete one. Key and value are valid
+// entry reads one entry. ok is false if there is no complete entry. Key and value are valid
 // until the next call.
 func (r *logReader) entry() (meta byte, key, value []byte, ok bool) {
 	r.buf.Reset()
@@ -181,7 +182,7 @@ func (r *logReader) entry() (meta byte, key, value []byte, ok bool) {
 	r.byte()
 	keyLength, valueLength, _ := r.uvarint(), r.uvarint(), r.uvarint()
 	size := keyLength + valueLength + crc32.Size
-	if r.failed != nil || keyLength == 0 || keyLength > math.MaxUint16+1 || valueLength > math.MaxInt32 || int64(size) > r.left {
+	if r.err != nil || keyLength == 0 || keyLength > math.MaxUint16+1 || valueLength > math.MaxInt32 || int64(size) > r.left {
 		return 0, nil, nil, false
 	}
 	head := r.buf.Len()
@@ -200,7 +201,7 @@ func (r *logReader) entry() (meta byte, key, value []byte, ok bool) {
 
 func (r *logReader) fail(err error) {
 	if err != io.EOF && err != io.ErrUnexpectedEOF {
-		r.failed = fmt.Errorf("storage/badger: reading a log: %w", err)
+		r.err = fmt.Errorf("storage/badger: cannot read log: %w", err)
 	}
 }
 

@@ -16,12 +16,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// crashed is a directory that a process has left with 2501 rows in a log, and that log.
-func crashed(t *testing.T) (dir, log string) {
+// dirWithLog returns a directory that a process has left with 2501 rows in a log, and the
+// path of that log.
+func dirWithLog(t *testing.T) (dir, log string) {
 	t.Helper()
 	dir = t.TempDir()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), dier+"="+dir)
+	cmd.Env = append(os.Environ(), envDie+"="+dir)
 	out, err := cmd.Output()
 	require.Error(t, err)
 	require.Equal(t, "written\n", string(out))
@@ -31,11 +32,11 @@ func crashed(t *testing.T) (dir, log string) {
 	return dir, logs[0]
 }
 
-// TestLogThatHasLostCommits damages a log at many places. The engine would open it and
-// have lost, without a word, what came after the damage.
-func TestLogThatHasLostCommits(t *testing.T) {
+// This corrupts a log at many positions. The engine alone would open it and silently lose
+// everything after that position.
+func TestOpen_CorruptLog_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
-	dir, log := crashed(t)
+	dir, log := dirWithLog(t)
 	whole, err := os.ReadFile(log)
 	require.NoError(t, err)
 	used := len(bytes.TrimRight(whole, "\x00"))
@@ -53,7 +54,7 @@ func TestLogThatHasLostCommits(t *testing.T) {
 			require.ErrorIs(t, err, storage.ErrCorrupt, "%s at %d", name, at)
 			left, err := os.ReadFile(log)
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(b, left), "it is left as it is, to be looked at")
+			require.True(t, bytes.Equal(b, left), "Open has changed the log")
 		}
 	}
 	require.NoError(t, os.Remove(log))
@@ -68,11 +69,11 @@ func TestLogThatHasLostCommits(t *testing.T) {
 	}))
 }
 
-// What follows the last commit that was acknowledged is not missed: a process that ends
-// while it writes leaves such.
-func TestLogWithATornEnd(t *testing.T) {
+// Incomplete data after the last acknowledged commit is ignored. A process leaves it if it
+// ends while it writes.
+func TestOpen_LogWithTornEnd_Succeeds(t *testing.T) {
 	t.Parallel()
-	dir, log := crashed(t)
+	dir, log := dirWithLog(t)
 	f, err := os.OpenFile(log, os.O_RDWR, 0)
 	require.NoError(t, err)
 	whole, err := os.ReadFile(log)
@@ -84,7 +85,7 @@ func TestLogWithATornEnd(t *testing.T) {
 	require.NoError(t, setupDir(t, dir).VerifyChecksum(t.Context()))
 }
 
-func TestMark(t *testing.T) {
+func TestOpen_ChangedCommitMark_ReturnsErrorIfCommitsAreMissing(t *testing.T) {
 	t.Parallel()
 	open := func(dir string) error {
 		s, err := Open(dir, Options{MemTableBytes: minMemTable})
@@ -97,16 +98,16 @@ func TestMark(t *testing.T) {
 		change func(b []byte) []byte
 		want   error
 	}{
-		"as it is":           {func(b []byte) []byte { return b }, nil},
+		"unchanged":          {func(b []byte) []byte { return b }, nil},
 		"one slot torn":      {func(b []byte) []byte { b[7] ^= 1; return b }, nil},
-		"the other":          {func(b []byte) []byte { b[markSlot+7] ^= 1; return b }, nil},
-		"both":               {func(b []byte) []byte { b[7] ^= 1; b[markSlot+7] ^= 1; return b }, storage.ErrCorrupt},
+		"other slot torn":    {func(b []byte) []byte { b[markSlot+7] ^= 1; return b }, nil},
+		"both slots torn":    {func(b []byte) []byte { b[7] ^= 1; b[markSlot+7] ^= 1; return b }, storage.ErrCorrupt},
 		"zeros":              {func(b []byte) []byte { return make([]byte, len(b)) }, storage.ErrCorrupt},
-		"empty":              {func([]byte) []byte { return nil }, nil}, // made, and not written to
-		"of a later state":   {func([]byte) []byte { return (&commitMark{strict: true}).encode(1000) }, storage.ErrCorrupt},
-		"later, and no sync": {func([]byte) []byte { return (&commitMark{}).encode(1000) }, nil},
-		"of an earlier one":  {func([]byte) []byte { return (&commitMark{strict: true}).encode(1) }, nil},
-		"of another version": {func(b []byte) []byte {
+		"empty":              {func([]byte) []byte { return nil }, nil}, // created but not written
+		"newer":              {func([]byte) []byte { return (&commitMark{strict: true}).encode(1000) }, storage.ErrCorrupt},
+		"newer, with NoSync": {func([]byte) []byte { return (&commitMark{}).encode(1000) }, nil},
+		"older":              {func([]byte) []byte { return (&commitMark{strict: true}).encode(1) }, nil},
+		"other version": {func(b []byte) []byte {
 			for at := 0; at < len(b); at += markSlot {
 				copy(b[at:], markOld)
 				slot := b[at : at+markBytes-crc32.Size : at+markBytes]
@@ -135,26 +136,26 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// Tables that are made of nothing but deletions, and then of nothing, are no loss.
-func TestMarkOfAStoreThatIsEmptied(t *testing.T) {
+// Tables that contain only deletions, and then no rows at all, are not reported as lost.
+func TestOpen_EmptiedStore_Succeeds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for range 3 {
 		s := setupDir(t, dir)
-		setMarked(t, s, 200)
-		dropMarked(t, s, 200)
+		putMarked(t, s, 200)
+		deleteMarked(t, s, 200)
 		require.NoError(t, s.Update(t.Context(), func(tx storage.Tx) error {
 			return tx.DeleteRange(t.Context(), storage.Range{})
 		}))
 		require.NoError(t, s.Erase(t.Context()))
 		require.NoError(t, s.Close())
 	}
-	requireOthers(t, setupDir(t, dir), 0)
+	requireRowCount(t, setupDir(t, dir), 0)
 }
 
-// A directory that was once written with NoSync claims nothing until it was closed in
-// good order by a Store that syncs.
-func TestMarkAfterNoSync(t *testing.T) {
+// After a directory was written with NoSync, its mark is not strict until a Store that
+// syncs has closed it without an error.
+func TestCommitMark_NoSync_IsNotStrictUntilSyncedClose(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	strict := func() bool {
@@ -174,7 +175,7 @@ func TestMarkAfterNoSync(t *testing.T) {
 	}
 }
 
-func TestTooLittleOfTheDiskIsFree(t *testing.T) {
+func TestUpdate_NotEnoughFreeSpace_ReturnsErrDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
@@ -204,10 +205,10 @@ func TestTooLittleOfTheDiskIsFree(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-func TestRoomForTablesCounts(t *testing.T) {
+func TestUpdate_MinFreeBytes_IncludesSizeOfTables(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	setMarked(t, s, 6000)
+	putMarked(t, s, 6000)
 	require.NoError(t, s.rotate(t.Context()))
 	require.NoError(t, s.space.measure())
 	require.Greater(t, s.space.tables, int64(5*minMemTable))
@@ -215,11 +216,11 @@ func TestRoomForTablesCounts(t *testing.T) {
 	require.ErrorIs(t, put(s, "a", "1"), ErrDiskFull)
 }
 
-// A process that is killed when it has just made a log leaves it empty. The engine
-// refuses to open such a one, and gives it a size by that.
-func TestLogsThatACrashHasJustMade(t *testing.T) {
+// A process that is killed just after it has created a log leaves an empty file. The engine
+// alone fails to open it.
+func TestOpen_EmptyLogs_Succeeds(t *testing.T) {
 	t.Parallel()
-	left, _ := crashed(t)
+	left, _ := dirWithLog(t)
 	closed := t.TempDir()
 	require.NoError(t, setupDir(t, closed).Close())
 	for _, dir := range []string{left, closed} {
@@ -232,12 +233,12 @@ func TestLogsThatACrashHasJustMade(t *testing.T) {
 	}
 }
 
-// TestEveryFileOfADirectory damages each file in turn, of a directory that was closed
-// and of one that a crash has left: Open refuses, or all rows are there.
-func TestEveryFileOfADirectory(t *testing.T) {
+// This damages each file in turn, of a closed directory and of one left by a crash. Open
+// must fail, or all rows must be present.
+func TestOpen_AnyFileDamaged_FailsOrHasAllRows(t *testing.T) {
 	t.Parallel()
-	closed, _ := damaged(t)
-	left, _ := crashed(t)
+	closed, _ := dirWithTables(t)
+	left, _ := dirWithLog(t)
 	for name, c := range map[string]struct {
 		dir  string
 		rows int
@@ -253,15 +254,15 @@ func TestEveryFileOfADirectory(t *testing.T) {
 				require.NoError(t, err)
 				used := len(bytes.TrimRight(whole, "\x00"))
 				for way, damage := range map[string]func(b []byte) []byte{
-					"gone":        nil,
+					"removed":     nil,
 					"empty":       func([]byte) []byte { return nil },
 					"one byte":    func(b []byte) []byte { return b[:min(1, len(b))] },
 					"cut to half": func(b []byte) []byte { return b[:used/2] },
 					"zeros":       func(b []byte) []byte { clear(b); return b },
-					"other":       func(b []byte) []byte { return bytes.Repeat([]byte{0xa5}, max(used, 100)) },
+					"other bytes": func(b []byte) []byte { return bytes.Repeat([]byte{0xa5}, max(used, 100)) },
 					"first byte":  func(b []byte) []byte { b = append(b, 0); b[0] ^= 0x40; return b },
-					"in it":       func(b []byte) []byte { b = append(b, 0); b[used/3] ^= 0x40; return b },
-					"longer":      func(b []byte) []byte { return append(b, "more"...) },
+					"inner byte":  func(b []byte) []byte { b = append(b, 0); b[used/3] ^= 0x40; return b },
+					"appended":    func(b []byte) []byte { return append(b, "more"...) },
 				} {
 					copied := filepath.Join(t.TempDir(), "copy")
 					require.NoError(t, os.CopyFS(copied, os.DirFS(c.dir)))
@@ -285,18 +286,19 @@ func TestEveryFileOfADirectory(t *testing.T) {
 					require.NoError(t, s.Close())
 				}
 			}
-			t.Logf("%d refused, %d opened with every row", refused, sound)
+			t.Logf("%d failed to open, %d opened with all rows", refused, sound)
 		})
 	}
 }
 
-// FuzzScanLog holds that no log makes the reading of it fail or give more than is there.
+// FuzzScanLog checks that scanLog accepts any content without an error, and does not return
+// more parts than the log can contain.
 func FuzzScanLog(f *testing.F) {
 	entry := func(meta byte, key, value string) []byte {
 		b := append([]byte{meta, 0, byte(len(key)), byte(len(value)), 0}, key+value...)
 		return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	}
-	at := "\xff\xff\xff\xff\xff\xff\xff\xfe" // 1, as the engine writes it
+	at := "\xff\xff\xff\xff\xff\xff\xff\xfe" // version 1 as encoded by the engine
 	one := entry(metaTxn, "key"+at, "value")
 	all := part{ts: 1, number: 1, last: true}
 	one = append(one, entry(metaTxn, string(all.row())+at, string(all.seal()))...)
