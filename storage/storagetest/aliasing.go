@@ -9,8 +9,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// aliasingTests show that no slice is shared between the store and its callers: what
-// either side does to its own must not reach the other.
+// aliasingTests check that the store and its callers share no slices: a change by one of
+// them must not be visible to the other.
 var aliasingTests = []test{
 	{"slices given to Put may be reused", func(t *testing.T, s storage.Store) {
 		want := map[string]string{"k0": "v0", "k1": "v1", "k2": "v2"}
@@ -71,17 +71,17 @@ var aliasingTests = []test{
 				for e, err := range seq {
 					require.NoError(t, err, "Scan")
 					got[string(e.Key)] = true
-					bounds.Start[0], bounds.End[0] = 'd', 'c' // and during it
+					bounds.Start[0], bounds.End[0] = 'd', 'c' // during the loop
 				}
 				require.Equal(t, map[string]bool{"b": true, "c": true, "d": true}, got, "reverse: %v", reverse)
 			}
 		})
 	}},
-	{"what Get returns is the caller's", func(t *testing.T, s storage.Store) {
+	{"slices returned by Get belong to the caller", func(t *testing.T, s storage.Store) {
 		want := map[string]string{"a": "value of a", "b": "", "c": "value of c"}
 		fill(t, s, map[string]string{"a": "value of a", "b": ""})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
-			put(t, tx, "c", "value of c") // a write that is pending may be held elsewhere
+			put(t, tx, "c", "value of c") // uncommitted writes may be stored elsewhere
 			overwriteGetResults(t, ctx, tx)
 			require.Equal(t, want, readAll(t, ctx, tx), "rows within the Update, after the caller overwrote what Get returned")
 			require.Equal(t, "value of c", get(t, ctx, tx, "c"), "Get again within the Update")
@@ -92,7 +92,7 @@ var aliasingTests = []test{
 		})
 		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
-	{"what Scan yields is the caller's", func(t *testing.T, s storage.Store) {
+	{"slices yielded by Scan belong to the caller", func(t *testing.T, s storage.Store) {
 		want := map[string]string{"a": "value of a", "b": "", "c": "value of c", "d": "value of d"}
 		fill(t, s, map[string]string{"a": "value of a", "b": "", "d": "value of d"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
@@ -107,7 +107,7 @@ var aliasingTests = []test{
 		})
 		require.Equal(t, want, contents(t, s), "rows after both")
 	}},
-	{"what was read outlives the transaction", func(t *testing.T, s storage.Store) {
+	{"slices remain valid after the transaction", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "2"})
 		var values [][]byte
 		var entries []storage.Entry
@@ -131,7 +131,7 @@ var aliasingTests = []test{
 	}},
 }
 
-// spoilGot writes over and behind everything that Get returns.
+// overwriteGetResults overwrites every slice that Get returns, up to its capacity.
 func overwriteGetResults(t *testing.T, ctx context.Context, r storage.Reader) {
 	t.Helper()
 	got, err := r.Get(ctx, []byte("a"), []byte("c"), []byte("a"), []byte("b"))
@@ -139,14 +139,15 @@ func overwriteGetResults(t *testing.T, ctx context.Context, r storage.Reader) {
 	require.Len(t, got, 4, "Get returns one value for each key")
 	overwrite(got[0])
 	require.Equal(t, []string{"value of c", "value of a", ""}, []string{string(got[1]), string(got[2]), string(got[3])},
-		"the results of one Get share no memory")
+		"the results of a Get must not share memory")
 	overwrite(got[3])
 	overwrite(got[1])
 	require.Equal(t, "value of a", string(got[2]), "a value changed when another one was overwritten")
 	overwrite(got[2])
 }
 
-// spoilScanned writes over and behind each entry as it comes, and then over all.
+// overwriteScanResults overwrites each entry while the scan runs, and then all entries of
+// another scan.
 func overwriteScanResults(t *testing.T, ctx context.Context, r storage.Reader, want map[string]string) {
 	t.Helper()
 	for _, reverse := range []bool{false, true} {
@@ -155,7 +156,7 @@ func overwriteScanResults(t *testing.T, ctx context.Context, r storage.Reader, w
 			require.NoError(t, err, "Scan")
 			value := want[string(e.Key)]
 			overwrite(e.Key)
-			require.Equal(t, value, string(e.Value), "a key and its value share no memory")
+			require.Equal(t, value, string(e.Value), "a key and its value must not share memory")
 			overwrite(e.Value)
 		}
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
@@ -166,7 +167,7 @@ func overwriteScanResults(t *testing.T, ctx context.Context, r storage.Reader, w
 		for _, e := range kept {
 			got[string(e.Key)] = string(e.Value)
 		}
-		require.Equal(t, want, got, "an entry that is kept stays as it was")
+		require.Equal(t, want, got, "entries that were kept")
 		for _, e := range kept {
 			overwrite(e.Value)
 			overwrite(e.Key)
@@ -174,7 +175,7 @@ func overwriteScanResults(t *testing.T, ctx context.Context, r storage.Reader, w
 	}
 }
 
-// spoil writes over all of b, and appends to it within what it has room for.
+// overwrite overwrites b up to its capacity.
 func overwrite(b []byte) {
 	b = b[:cap(b)]
 	for i := range b {

@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The suite runs in the tests of other modules, whose authors have not read it. So each
-// assertion says what it is about.
-func TestAssertions_HaveAMessage(t *testing.T) {
+// The tests of this package run in other modules, whose authors may not know them. Every
+// assertion therefore needs a message.
+func TestAssertions_EveryCall_HasAMessage(t *testing.T) {
 	t.Parallel()
-	arguments := map[string]int{ // without the message
+	arguments := map[string]int{ // number of arguments without the message
 		"NoError": 2, "Error": 2, "True": 2, "False": 2, "Empty": 2, "Nil": 2, "NotNil": 2, "Zero": 2, "NotZero": 2,
 		"Panics": 2, "FailNow": 2, "Equal": 3, "ErrorIs": 3, "Len": 3, "GreaterOrEqual": 3, "LessOrEqual": 3,
 		"Contains": 3, "Same": 3, "PanicsWithValue": 3,

@@ -11,9 +11,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// RunDurable tests that what was committed is still there when a store is closed
-// and opened again. open opens the store in dir, which is empty at first, and has
-// t.Cleanup close it.
+// RunDurable checks that committed writes remain after a store is closed and opened again.
+// open opens the store in dir, which is empty at first, and closes it with t.Cleanup.
 func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store) {
 	for _, c := range []struct {
 		name  string
@@ -32,7 +31,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 		{"deletes", func(t *testing.T, s storage.Store) {
 			fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3"})
 			update(t, s, func(_ context.Context, tx storage.Tx) {
-				put(t, tx, "d", "put and deleted at once")
+				put(t, tx, "d", "put and deleted in one Update")
 				del(t, tx, "a", "c", "d")
 			})
 		}, map[string]string{"b": "2"}},
@@ -44,18 +43,18 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 				put(t, tx, "c", "again")
 			})
 		}, map[string]string{"a": "1", "c": "again", "d": "4"}},
-		{"what was rolled back does not come back", func(t *testing.T, s storage.Store) {
-			fill(t, s, before)
+		{"writes that were rolled back do not reappear", func(t *testing.T, s storage.Store) {
+			fill(t, s, initialRows)
 			require.Error(t, s.Update(testContext(t), func(tx storage.Tx) error {
 				writeAll(t, testContext(t), tx)
-				return errors.New("of the caller")
+				return errors.New("fn failed")
 			}), "Update returns the error of fn")
 			require.Panics(t, func() {
 				_ = s.Update(testContext(t), func(tx storage.Tx) error {
 					writeAll(t, testContext(t), tx)
-					panic("of the caller")
+					panic("fn panicked")
 				})
-			}, "Update lets a panic of fn pass")
+			}, "Update must not recover a panic of fn")
 			ctx, cancel := context.WithCancel(testContext(t))
 			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
 				writeAll(t, testContext(t), tx)
@@ -67,8 +66,8 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 				_ = tx.Put(make([]byte, s.Limits().KeyBytes+1), nil)
 				return nil
 			}), storage.ErrKeyTooLarge, "Update in which a write failed")
-		}, before},
-		{"nothing at all", func(*testing.T, storage.Store) {}, map[string]string{}},
+		}, initialRows},
+		{"no writes", func(*testing.T, storage.Store) {}, map[string]string{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +76,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 			s := open(t, dir)
 			require.Empty(t, contents(t, s), "the directory is new")
 			c.write(t, s)
-			for range 2 { // what survives one opening may be lost by the next
+			for range 2 { // rows that survive one reopening may be lost by the next
 				require.Equal(t, c.want, contents(t, s), "rows before the store is closed")
 				require.NoError(t, s.Close(), "Close")
 				s = open(t, dir)
@@ -85,7 +84,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) storage.Store)
 			require.Equal(t, c.want, contents(t, s), "rows after the store was opened again")
 		})
 	}
-	t.Run("random transactions across openings", func(t *testing.T) {
+	t.Run("random transactions with reopening", func(t *testing.T) {
 		t.Parallel()
 		watch(t)
 		seed := seedOf(t)

@@ -11,15 +11,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// hintTests show that the reads that a caller declares never change a result.
+// hintTests check that the reads that a caller declares never change a result.
 var hintTests = []test{
-	{"no hint changes what an Update reads, writes or returns", func(t *testing.T, s storage.Store) {
+	{"hints do not change the reads, writes and error of an Update", func(t *testing.T, s storage.Store) {
 		for name, hints := range hintSets(s.Limits()) {
-			fill(t, s, before)
+			fill(t, s, initialRows)
 			ctx := testContext(t)
 			require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
 				for _, h := range hints {
-					overwrite(h[:len(h):len(h)]) // a hint is copied or not kept
+					overwrite(h[:len(h):len(h)]) // the store must not retain a hint
 				}
 				got, err := tx.Get(ctx, []byte("a"), []byte("absent"), []byte("a"), []byte("d"))
 				require.NoError(t, err, "Get with hints: %s", name)
@@ -30,19 +30,19 @@ var hintTests = []test{
 				require.Equal(t, [][]byte{[]byte("changed"), nil, nil, []byte("1")}, got, "Get after writes, with hints: %s", name)
 				return nil
 			}, hints...), "Update with hints: %s", name)
-			require.Equal(t, changed, contents(t, s), "after an Update with hints: %s", name)
+			require.Equal(t, updatedRows, contents(t, s), "after an Update with hints: %s", name)
 
 			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
 				put(t, tx, "a", "rolled back")
 				return errRollback
 			}, hints...), errRollback, "Update that fails, with hints: %s", name)
-			require.Equal(t, changed, contents(t, s), "after an Update that failed, with hints: %s", name)
+			require.Equal(t, updatedRows, contents(t, s), "after an Update that failed, with hints: %s", name)
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "deleting everything")
 			})
 		}
 	}},
-	{"Run passes hints on", func(t *testing.T, s storage.Store) {
+	{"Run passes hints to Update", func(t *testing.T, s storage.Store) {
 		for name, hints := range hintSets(s.Limits()) {
 			ctx := testContext(t)
 			require.NoError(t, storage.Run(ctx, s, func(tx storage.Tx) error { return add(ctx, tx, "n", 1) }, hints...),
@@ -50,7 +50,7 @@ var hintTests = []test{
 		}
 		require.Equal(t, map[string]string{"n": fmt.Sprint(len(hintSets(s.Limits())))}, contents(t, s), "after one Run for each set of hints")
 	}},
-	{"hints do not hide the writes of others", func(t *testing.T, s storage.Store) {
+	{"hints do not hide concurrent writes", func(t *testing.T, s storage.Store) {
 		const goroutines, each = 3, 20
 		ctx := testContext(t)
 		done := make([]int, goroutines)
@@ -69,9 +69,9 @@ var hintTests = []test{
 			return nil
 		})
 		require.Equal(t, map[string]string{"n": fmt.Sprint(done[0] + done[1] + done[2])}, contents(t, s),
-			"a counter whose key is declared as read lost an increment")
+			"an increment of a counter that is declared as read was lost")
 	}},
-	{"hints do not matter when the context is done or the store is closed", func(t *testing.T, s storage.Store) {
+	{"hints do not change the errors of a done context and a closed store", func(t *testing.T, s storage.Store) {
 		ctx, cancel := context.WithCancel(testContext(t))
 		cancel()
 		nothing := func(storage.Tx) error { return nil }
@@ -81,7 +81,7 @@ var hintTests = []test{
 	}},
 }
 
-// hintSets returns hints that are right, wrong, missing, doubled, odd and many.
+// hintSets returns hints that are correct, wrong, missing, repeated, unusual and numerous.
 func hintSets(l storage.Limits) map[string][][]byte {
 	of := func(keys ...string) (hints [][]byte) {
 		for _, k := range keys {

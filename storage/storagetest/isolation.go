@@ -13,13 +13,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// An anomaly is a pair of transactions that, where neither is aware of the other,
-// leave what no order of the two could. Each reads, meets the other, and writes.
+// anomaly is a pair of transactions whose result, if they are not isolated from each other,
+// is not possible in any serial order. Each reads, waits for the other, and writes.
 type anomaly struct {
 	name     string
-	given    []string // keys that are there at first
+	given    []string // keys that exist at the beginning
 	one, two func(a *actor)
-	allowed  func(left map[string]string) bool
+	allowed  func(rows map[string]string) bool
 }
 
 var anomalies = []anomaly{
@@ -27,12 +27,12 @@ var anomalies = []anomaly{
 		name: "no lost update", given: []string{"n"},
 		one: func(a *actor) { a.meet(len(a.value("n"))); a.put("n", a.value("n")+"1") },
 		two: func(a *actor) { a.meet(len(a.value("n"))); a.put("n", a.value("n")+"2") },
-		allowed: func(left map[string]string) bool {
-			return left["n"] == "12" || left["n"] == "21"
+		allowed: func(rows map[string]string) bool {
+			return rows["n"] == "12" || rows["n"] == "21"
 		},
 	},
 	{
-		name: "no write skew", given: []string{"x", "y"}, // one of both must stay
+		name: "no write skew", given: []string{"x", "y"}, // one of them must remain
 		one: func(a *actor) {
 			if a.meet(a.has("x", "y")) == 2 {
 				a.delete("x")
@@ -43,7 +43,7 @@ var anomalies = []anomaly{
 				a.delete("y")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 1 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 1 },
 	},
 	{
 		name: "no write skew over absent keys",
@@ -57,10 +57,10 @@ var anomalies = []anomaly{
 				a.put("y", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 1 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 1 },
 	},
 	{
-		name: "no phantom in a range that is empty",
+		name: "no phantom in an empty range",
 		one: func(a *actor) {
 			if a.meet(a.count("r/", storage.ScanOptions{})) == 0 {
 				a.put("r/1", "")
@@ -71,10 +71,10 @@ var anomalies = []anomaly{
 				a.put("r/2", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 1 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 1 },
 	},
 	{
-		name: "no phantom in a range that is empty, looked at by its last key alone",
+		name: "no phantom in an empty range when reading only the last key",
 		one: func(a *actor) {
 			if a.meet(a.count("r/", storage.ScanOptions{Reverse: true, Limit: 1, KeysOnly: true})) == 0 {
 				a.put("r/1", "")
@@ -85,10 +85,10 @@ var anomalies = []anomaly{
 				a.put("r/2", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 1 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 1 },
 	},
 	{
-		name: "no phantom in a range that is not empty", given: []string{"r/1", "r/5", "r/9"}, // four at most
+		name: "no phantom in a range with keys", given: []string{"r/1", "r/5", "r/9"}, // at most four keys
 		one: func(a *actor) {
 			if a.meet(a.count("r/", storage.ScanOptions{})) == 3 {
 				a.put("r/4", "")
@@ -99,10 +99,10 @@ var anomalies = []anomaly{
 				a.put("r/6", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 4 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 4 },
 	},
 	{
-		name: "no phantom in one another's range",
+		name: "no phantom in the range of the other transaction",
 		one: func(a *actor) {
 			if a.meet(a.count("s/", storage.ScanOptions{})) == 0 {
 				a.put("r/1", "")
@@ -113,10 +113,10 @@ var anomalies = []anomaly{
 				a.put("s/1", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 1 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 1 },
 	},
 	{
-		name: "no orphan beside a DeleteRange of children", given: []string{"parent", "child/1"},
+		name: "no orphan with a concurrent DeleteRange of children", given: []string{"parent", "child/1"},
 		one: func(a *actor) {
 			a.meet(a.has("parent"))
 			a.deleteAll("child/")
@@ -127,10 +127,10 @@ var anomalies = []anomaly{
 				a.put("child/2", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 0 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 0 },
 	},
 	{
-		name: "no orphan beside a DeleteRange of no children", given: []string{"parent"},
+		name: "no orphan with a concurrent DeleteRange without children", given: []string{"parent"},
 		one: func(a *actor) {
 			a.deleteAll("child/")
 			a.meet(0)
@@ -141,7 +141,7 @@ var anomalies = []anomaly{
 				a.put("child/1", "")
 			}
 		},
-		allowed: func(left map[string]string) bool { return len(left) == 0 },
+		allowed: func(rows map[string]string) bool { return len(rows) == 0 },
 	},
 }
 
@@ -152,9 +152,9 @@ func isolationTests() []test {
 	}
 	return append(tests,
 		test{"no increment of a counter is lost", counterTest},
-		test{"no two inserts after the greatest key are equal", greatestTest},
-		test{"fn runs once, and ErrConflict leaves nothing, however many compete", onceTest},
-		test{"a sum that every transfer keeps is what every View sees", transferTest},
+		test{"concurrent inserts after the greatest key are distinct", greatestTest},
+		test{"concurrent Updates run fn once and write nothing with ErrConflict", onceTest},
+		test{"concurrent transfers preserve the sum in every View", transferTest},
 	)
 }
 
@@ -176,21 +176,20 @@ func (a anomaly) test(t *testing.T, s storage.Store) {
 				return x.err
 			})
 		})
-		left := map[string]string{}
+		rows := map[string]string{}
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			for e, err := range r.Scan(ctx, storage.Prefix([]byte(prefix)), storage.ScanOptions{}) {
-				require.NoError(t, err, "Scan of what the two transactions left")
-				left[string(e.Key[len(prefix):])] = string(e.Value)
+				require.NoError(t, err, "Scan of the rows after the two transactions")
+				rows[string(e.Key[len(prefix):])] = string(e.Value)
 			}
 		})
-		require.True(t, a.allowed(left), "round %d left %v", round, left)
+		require.True(t, a.allowed(rows), "rows after round %d: %v", round, rows)
 	}
 }
 
-// meeting lets transactions wait for one another, so that they overlap in a store
-// that lets them. In one that has a single writer they cannot meet, so the wait
-// is bounded: how long it is decides how much a test can find, and never whether
-// a store that is right passes.
+// meeting lets transactions wait for one another, so that they overlap if the store allows
+// it. In a store with a single writer they cannot overlap, so the wait is bounded. The
+// bound affects how likely the test detects an error, but a correct store always passes.
 type meeting struct {
 	missing atomic.Int32
 	all     chan struct{}
@@ -214,26 +213,25 @@ func (m *meeting) wait() {
 	}
 }
 
-// actor is a transaction that sees the keys of one round. It keeps the first error,
-// and then does nothing more.
+// actor is a transaction on the keys of one round. After the first error it does nothing.
 type actor struct {
 	ctx     context.Context
 	tx      storage.Tx
 	prefix  string
 	meeting *meeting
-	values  map[string]string // what was first read
+	values  map[string]string // value of each key when it was first read
 	err     error
 }
 
 func (a *actor) key(k string) []byte { return []byte(a.prefix + k) }
 
-// meet waits for the other, and returns what was read before.
+// meet waits for the other transaction and returns read.
 func (a *actor) meet(read int) int {
 	a.meeting.wait()
 	return read
 }
 
-// has counts the keys that are there.
+// has returns how many of the keys exist.
 func (a *actor) has(keys ...string) (n int) {
 	for _, k := range keys {
 		if got, err := a.tx.Get(a.ctx, a.key(k)); err != nil {
@@ -245,7 +243,7 @@ func (a *actor) has(keys ...string) (n int) {
 	return n
 }
 
-// value is the value of k as it was when this transaction first read it.
+// value returns the value of k when this transaction first read it.
 func (a *actor) value(k string) string {
 	if v, ok := a.values[k]; ok {
 		return v
@@ -259,7 +257,7 @@ func (a *actor) value(k string) string {
 	return a.values[k]
 }
 
-// count counts the entries that begin with p.
+// count returns the number of entries that begin with p.
 func (a *actor) count(p string, o storage.ScanOptions) (n int) {
 	for _, err := range a.tx.Scan(a.ctx, storage.Prefix(a.key(p)), o) {
 		if err != nil {
@@ -366,7 +364,7 @@ func onceTest(t *testing.T, s storage.Store) {
 	require.Equal(t, map[string]string{"counter": strconv.FormatInt(done.Load(), 10)}, contents(t, s), "the counter differs from the number of Updates that committed")
 }
 
-// add adds n to the number at a key, which is 0 where the key is absent.
+// add adds n to the number at a key. An absent key counts as 0.
 func add(ctx context.Context, tx storage.Tx, key string, n int) error {
 	sum, err := number(ctx, tx, key)
 	if err != nil {

@@ -18,18 +18,19 @@ import (
 // largeRows is the number of rows of a large transaction.
 var largeRows = 200_000 / race.Slowness(10)
 
-// largeTests show that a transaction is atomic at any size.
+// largeTests check that a transaction is atomic at any size.
 var largeTests = []test{
-	{"all writes of a large Update are visible together", func(t *testing.T, s storage.Store) {
-		// The Updates go from one state to the next; each changes, adds and removes rows.
+	{"all writes of a large Update become visible together", func(t *testing.T, s storage.Store) {
+		// Each Update changes the store from one state to the next by changing, adding and
+		// removing rows.
 		states := []*largeState{
 			newLargeState(),
 			newLargeState().set(0, largeRows, 1),
 			newLargeState().set(0, largeRows/2, 2).set(largeRows*3/4, largeRows, 1).set(largeRows, largeRows*5/4, 2),
 			newLargeState(),
 		}
-		var reached atomic.Int64 // the number of Updates that have returned
-		var begun atomic.Int64   // the number of Updates that have begun
+		var reached atomic.Int64 // number of Updates that have returned
+		var begun atomic.Int64   // number of Updates that have begun
 		ctx := testContextFor(t, largeTestTimeout)
 		const readers = 3
 		runConcurrently(t, readers+1, func(i int) error {
@@ -54,14 +55,14 @@ var largeTests = []test{
 					} else if !errors.Is(err, errDiffers) {
 						return err
 					}
-					// A later Update has committed meanwhile. The snapshot stays the same.
+					// A later Update has committed since. The snapshot does not change.
 					var last error
 					for n := low + 1; n <= begun.Load(); n++ {
 						if last = states[n].matches(ctx, r, i); last == nil || !errors.Is(last, errDiffers) {
 							return last
 						}
 					}
-					return fmt.Errorf("a View beside a large Update sees none of the committed states: %w", errors.Join(last, errDiffers))
+					return fmt.Errorf("a View during a large Update sees none of the committed states: %w", errors.Join(last, errDiffers))
 				})
 				if err != nil {
 					return err
@@ -69,10 +70,10 @@ var largeTests = []test{
 			}
 			return nil
 		})
-		require.Empty(t, contents(t, s), "the last Update deleted everything")
+		require.Empty(t, contents(t, s), "rows after the last Update, which deletes everything")
 	}},
-	{"a large Update that fails leaves nothing", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"a large Update that fails writes nothing", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		ctx := testContextFor(t, largeTestTimeout)
 		for _, c := range []struct {
 			name string
@@ -96,15 +97,15 @@ var largeTests = []test{
 				}
 				return c.end(tx)
 			}), c.want, c.name)
-			require.Equal(t, before, contents(t, s), "the contents after a large Update in which %s", c.name)
+			require.Equal(t, initialRows, contents(t, s), "the contents after a large Update in which %s", c.name)
 		}
 	}},
-	{"a large DeleteRange is seen by its own Update and by the next", func(t *testing.T, s storage.Store) {
+	{"a large DeleteRange is visible to its own and the next Update", func(t *testing.T, s storage.Store) {
 		ctx := testContextFor(t, largeTestTimeout)
 		all := newLargeState().set(0, largeRows, 1)
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error { return all.write(ctx, tx, newLargeState()) }), "writing the rows")
 
-		const kept = 10 // rows at either end that the range leaves alone
+		const kept = 10 // number of rows at both ends that are not deleted
 		low, high := largeKey(kept), largeKey(largeRows-kept)
 		written := []int{kept, kept + 1, largeRows / 2, largeRows - kept - 1}
 		deleted := newLargeState().set(0, kept, 1).set(largeRows-kept, largeRows, 1)
@@ -138,9 +139,9 @@ var largeTests = []test{
 				return inFirst(tx)
 			})
 		})
-		<-ended // the first may be on its way to the disk now
+		<-ended // the first Update may be committing now
 		require.NoError(t, storage.Run(ctx, s, func(tx storage.Tx) error {
-			// Without the first, if this store runs them in the other order.
+			// The store may order this Update before the first one.
 			if got, err := tx.Get(ctx, largeKey(kept+2)); err != nil || got[0] != nil {
 				return errors.Join(err, storage.ErrConflict)
 			}
@@ -157,7 +158,7 @@ var largeTests = []test{
 			require.NoError(t, second.matchesAllReads(ctx, r), "after both Updates")
 		})
 	}},
-	{"two large Updates at once", func(t *testing.T, s storage.Store) {
+	{"concurrent large Updates are serialized", func(t *testing.T, s storage.Store) {
 		ctx := testContextFor(t, largeTestTimeout)
 		var done [2]bool
 		runConcurrently(t, 2, func(i int) error {
@@ -170,7 +171,7 @@ var largeTests = []test{
 			done[i] = ok
 			return err
 		})
-		require.True(t, done[0] || done[1], "neither of two large Updates committed")
+		require.True(t, done[0] || done[1], "at least one of two large Updates must commit")
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			var errs []error
 			for i, ok := range done {
@@ -178,12 +179,12 @@ var largeTests = []test{
 					errs = append(errs, newLargeState().set(i*1000, i*1000+largeRows, i+1).matches(ctx, r, 0))
 				}
 			}
-			require.True(t, slices.Contains(errs, nil), "the contents are those of neither Update: %v", errs)
+			require.True(t, slices.Contains(errs, nil), "the rows must be those of one of the Updates: %v", errs)
 		})
 	}},
 }
 
-// largeState is the rows that a store should contain: for each number its generation.
+// largeState is the expected rows of a store: a generation by row number.
 type largeState struct {
 	rows map[int]int
 }
@@ -211,27 +212,26 @@ func largeValue(i, generation int) []byte {
 	return fmt.Appendf(nil, "row %d in its generation %d", i, generation)
 }
 
-// write changes the rows of from into those of s. It deletes by ranges if there is much
-// to delete.
+// write changes the rows of from to those of s. Consecutive rows are deleted by a range.
 func (s *largeState) write(ctx context.Context, tx storage.Tx, from *largeState) error {
 	if len(s.rows) == 0 {
 		return tx.DeleteRange(ctx, storage.Range{})
 	}
-	gone := -1
+	deleteFrom := -1
 	for i := range largeRows * 2 {
 		_, before := from.rows[i]
 		generation, after := s.rows[i]
 		if before && !after {
-			if gone < 0 {
-				gone = i
+			if deleteFrom < 0 {
+				deleteFrom = i
 			}
 			continue
 		}
-		if gone >= 0 {
-			if err := tx.DeleteRange(ctx, storage.Range{Start: largeKey(gone), End: largeKey(i)}); err != nil {
+		if deleteFrom >= 0 {
+			if err := tx.DeleteRange(ctx, storage.Range{Start: largeKey(deleteFrom), End: largeKey(i)}); err != nil {
 				return err
 			}
-			gone = -1
+			deleteFrom = -1
 		}
 		if after && from.rows[i] != generation {
 			if err := tx.Put(largeKey(i), largeValue(i, generation)); err != nil {
@@ -242,10 +242,10 @@ func (s *largeState) write(ctx context.Context, tx storage.Tx, from *largeState)
 	return nil
 }
 
-var errDiffers = errors.New("the rows are not those of one committed state")
+var errDiffers = errors.New("the rows do not match the expected state")
 
-// isAt compares everything that r sees with s: by a scan forward or in reverse,
-// depending on turn. It returns an error that matches errDiffers if it differs.
+// matches compares all rows that r sees with s, with a forward or reverse scan depending on
+// turn. If they differ, the error matches errDiffers.
 func (s *largeState) matches(ctx context.Context, r storage.Reader, turn int) error {
 	reverse := turn%2 == 1
 	found, last := 0, -1
@@ -254,7 +254,7 @@ func (s *largeState) matches(ctx context.Context, r storage.Reader, turn int) er
 			return err
 		}
 		if len(e.Key) != len(largeKey(0)) {
-			return fmt.Errorf("%w: there is a key %q", errDiffers, e.Key)
+			return fmt.Errorf("%w: unexpected key %q", errDiffers, e.Key)
 		}
 		i := int(binary.BigEndian.Uint32(e.Key[len("large/"):]))
 		generation, ok := s.rows[i]
@@ -273,7 +273,7 @@ func (s *largeState) matches(ctx context.Context, r storage.Reader, turn int) er
 	return nil
 }
 
-// isEverywhere compares r with s by scans in both directions and by Get.
+// matchesAllReads compares r with s by scans in both directions and by Get.
 func (s *largeState) matchesAllReads(ctx context.Context, r storage.Reader) error {
 	if err := errors.Join(s.matches(ctx, r, 0), s.matches(ctx, r, 1)); err != nil {
 		return err

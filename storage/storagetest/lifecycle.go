@@ -13,32 +13,32 @@ import (
 )
 
 var lifecycleTests = []test{
-	{"Close may be called again", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"Close may be called several times", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		for range 3 {
 			require.NoError(t, s.Close(), "Close, called several times")
 		}
 	}},
-	{"Close may be called by many at once", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"Close may be called concurrently", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		runConcurrently(t, 8, func(int) error { return s.Close() })
 		requireClosed(t, s)
 	}},
-	{"a closed store runs nothing", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"a closed store rejects transactions", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		require.NoError(t, s.Close(), "Close")
 		requireClosed(t, s)
 		requireClosed(t, s)
 	}},
-	{"a closed store says so even where the context is done", func(t *testing.T, s storage.Store) {
+	{"a closed store returns ErrClosed even if the context is done", func(t *testing.T, s storage.Store) {
 		require.NoError(t, s.Close(), "Close")
 		ctx, cancel := context.WithCancel(testContext(t))
 		cancel()
 		require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { return nil }), storage.ErrClosed, "View on a closed store with a context that is done")
 		require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { return nil }), storage.ErrClosed, "Update on a closed store with a context that is done")
 	}},
-	{"handles that outlive the store are dead", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"handles return ErrTxDone after Close", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		var r storage.Reader
 		var tx storage.Tx
 		view(t, s, func(_ context.Context, got storage.Reader) { r = got })
@@ -48,13 +48,13 @@ var lifecycleTests = []test{
 		requireReaderDone(t, tx)
 		requireTxDone(t, tx)
 	}},
-	{"Close waits for a View, whose reads go on", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"Close waits for a View, which can still read", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		ctx := testContext(t)
 		var closing <-chan error
 		require.NoError(t, s.View(ctx, func(r storage.Reader) error {
 			closing = closeConcurrently(t, ctx, s)
-			require.Equal(t, before, readAll(t, ctx, r), "rows in a View during which Close was called")
+			require.Equal(t, initialRows, readAll(t, ctx, r), "rows in a View during which Close was called")
 			require.Equal(t, "2", get(t, ctx, r, "b"), "Get in a View during which Close was called")
 			requireClosed(t, s)
 			requireBlocked(t, closing)
@@ -64,7 +64,7 @@ var lifecycleTests = []test{
 		requireClosed(t, s)
 	}},
 	{"Close waits for an Update, which commits", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+		fill(t, s, initialRows)
 		ctx := testContext(t)
 		var closing <-chan error
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error {
@@ -77,19 +77,19 @@ var lifecycleTests = []test{
 		}), "an Update during which Close was called")
 		require.NoError(t, await(t, ctx, closing, "Close after the Update"), "Close after the Update")
 	}},
-	{"a panic in the last transaction lets Close end", func(t *testing.T, s storage.Store) {
+	{"Close returns after a panic in the last transaction", func(t *testing.T, s storage.Store) {
 		ctx := testContext(t)
 		var closing <-chan error
 		require.Panics(t, func() {
 			_ = s.Update(ctx, func(storage.Tx) error {
 				closing = closeConcurrently(t, ctx, s)
-				panic("of the caller")
+				panic("fn panicked")
 			})
-		}, "Update lets a panic of fn pass")
+		}, "Update must not recover a panic of fn")
 		require.NoError(t, await(t, ctx, closing, "Close after the panic"), "Close after the panic")
 	}},
-	{"Close beside many transactions: each runs whole or is refused", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"Close during transactions: each is completed or rejected", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		const goroutines = 6
 		ctx := testContext(t)
 		begun := make(chan struct{}, goroutines)
@@ -107,23 +107,23 @@ var lifecycleTests = []test{
 		for range goroutines {
 			<-begun
 		}
-		require.NoError(t, s.Close(), "Close beside transactions")
-		require.NoError(t, await(t, ctx, done, "transactions beside Close"), "transactions beside Close")
+		require.NoError(t, s.Close(), "Close during transactions")
+		require.NoError(t, await(t, ctx, done, "transactions during Close"), "transactions during Close")
 		requireClosed(t, s)
 	}},
 }
 
-// refused shows that the store takes no new transaction.
+// requireClosed checks that the store rejects new transactions.
 func requireClosed(t *testing.T, s storage.Store) {
 	t.Helper()
 	ctx, ran := testContext(t), false
 	require.ErrorIs(t, s.View(ctx, func(storage.Reader) error { ran = true; return nil }), storage.ErrClosed, "View on a closed store")
 	require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error { ran = true; return nil }), storage.ErrClosed, "Update on a closed store")
-	require.False(t, ran, "fn was run")
+	require.False(t, ran, "fn must not run")
 }
 
-// closeBeside closes the store from another goroutine, and returns once it refuses
-// new transactions. Close itself waits for that of the caller.
+// closeConcurrently closes the store on another goroutine, and returns when the store
+// rejects new transactions. Close itself waits for the transaction of the caller.
 func closeConcurrently(t *testing.T, ctx context.Context, s storage.Store) <-chan error {
 	t.Helper()
 	closing := background(s.Close)
@@ -132,12 +132,13 @@ func closeConcurrently(t *testing.T, ctx context.Context, s storage.Store) <-cha
 		if errors.Is(err, storage.ErrClosed) {
 			return closing
 		}
-		require.NoError(t, err, "View while Close begins") // the context's error, where Close never takes effect
+		require.NoError(t, err, "View while Close begins") // fails with the context's error if Close has no effect
 		runtime.Gosched()
 	}
 }
 
-// stillWaits fails where Close has returned. It cannot see one that is about to.
+// requireBlocked fails if Close has returned. It does not detect that Close is about to
+// return.
 func requireBlocked(t *testing.T, closing <-chan error) {
 	t.Helper()
 	select {
@@ -147,8 +148,8 @@ func requireBlocked(t *testing.T, closing <-chan error) {
 	}
 }
 
-// untilClosed runs transactions until they are refused, and tells begun once the
-// first is done.
+// runUntilClosed runs transactions until they are rejected, and sends to begun after the
+// first one.
 func runUntilClosed(ctx context.Context, s storage.Store, i int, begun chan<- struct{}) error {
 	for n := 0; ; n++ {
 		finished := false
@@ -170,7 +171,7 @@ func runUntilClosed(ctx context.Context, s storage.Store, i int, begun chan<- st
 		}
 		switch {
 		case errors.Is(err, storage.ErrClosed) && finished:
-			return errors.New("it ran and was refused both")
+			return errors.New("a transaction was completed, but returned ErrClosed")
 		case errors.Is(err, storage.ErrClosed):
 			return nil
 		case err != nil && !errors.Is(err, storage.ErrConflict):

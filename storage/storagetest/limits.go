@@ -10,30 +10,30 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// overruns are the ways to exceed a limit.
+// limitViolations are writes that exceed a limit.
 var limitViolations = []struct {
 	name string
 	want error
 	run  func(tx storage.Tx, l storage.Limits) error
 }{
-	{"a key too large to put", storage.ErrKeyTooLarge, func(tx storage.Tx, l storage.Limits) error {
+	{"Put of a key that is too large", storage.ErrKeyTooLarge, func(tx storage.Tx, l storage.Limits) error {
 		return tx.Put(make([]byte, l.KeyBytes+1), nil)
 	}},
-	{"a key too large to delete", storage.ErrKeyTooLarge, func(tx storage.Tx, l storage.Limits) error {
+	{"Delete of a key that is too large", storage.ErrKeyTooLarge, func(tx storage.Tx, l storage.Limits) error {
 		return tx.Delete([]byte("committed"), make([]byte, l.KeyBytes+1))
 	}},
-	{"a value too large", storage.ErrValueTooLarge, func(tx storage.Tx, l storage.Limits) error {
+	{"Put of a value that is too large", storage.ErrValueTooLarge, func(tx storage.Tx, l storage.Limits) error {
 		return tx.Put([]byte("committed"), make([]byte, l.ValueBytes+1))
 	}},
 }
 
 func limitTests() []test {
 	tests := []test{
-		{"limits are large enough and constant", func(t *testing.T, s storage.Store) {
+		{"Limits are large enough and constant", func(t *testing.T, s storage.Store) {
 			l := s.Limits()
-			require.GreaterOrEqual(t, l.KeyBytes, minKeyBytes, "Limits().KeyBytes is below what every store must accept")
-			require.GreaterOrEqual(t, l.ValueBytes, minValueBytes, "Limits().ValueBytes is below what every store must accept")
-			fill(t, s, before)
+			require.GreaterOrEqual(t, l.KeyBytes, minKeyBytes, "Limits().KeyBytes is below the minimum")
+			require.GreaterOrEqual(t, l.ValueBytes, minValueBytes, "Limits().ValueBytes is below the minimum")
+			fill(t, s, initialRows)
 			require.Equal(t, l, s.Limits(), "Limits() changed after an Update")
 			update(t, s, func(context.Context, storage.Tx) {
 				require.Equal(t, l, s.Limits(), "Limits() changed within an Update")
@@ -75,7 +75,7 @@ func limitTests() []test {
 					require.ErrorIs(t, err, c.want, "the error of the write")
 					require.ErrorIs(t, err, storage.ErrTooLarge, "the error of the write")
 					if swallowed {
-						_ = tx.Delete([]byte("committed")) // a later write that fits does not help
+						_ = tx.Delete([]byte("committed")) // a later valid write does not help
 						return nil
 					}
 					return err

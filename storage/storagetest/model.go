@@ -9,8 +9,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// model is the contract over a plain Go map, for one goroutine: what the random
-// tests hold a store against. It is as simple as can be, and has no limits.
+// model implements the contract with a Go map, for use by one goroutine. The random tests
+// compare stores with it. It has no limits.
 type model struct {
 	entries map[string]string
 }

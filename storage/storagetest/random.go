@@ -15,13 +15,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// seedVariable names the environment variable with the seed to use.
+// seedVariable is the environment variable that contains the seed.
 const seedVariable = "STORAGETEST_SEED"
 
-// RunPair runs the same random transactions on two stores, and compares all that
-// they answer.
+// RunPair runs the same random transactions on two stores and compares the results.
 func RunPair(t *testing.T, a, b func(t *testing.T) storage.Store) {
-	t.Run("the same random transactions give the same answers", func(t *testing.T) {
+	t.Run("random transactions have the same results in both stores", func(t *testing.T) {
 		t.Parallel()
 		watch(t)
 		compare(t, a(t), b(t))
@@ -29,7 +28,7 @@ func RunPair(t *testing.T, a, b func(t *testing.T) storage.Store) {
 }
 
 var randomTests = []test{
-	{"random transactions do what a plain map does", func(t *testing.T, s storage.Store) {
+	{"random transactions have the same results as a map", func(t *testing.T, s storage.Store) {
 		compare(t, s, newModel())
 	}},
 }
@@ -44,7 +43,7 @@ func compare(t *testing.T, a, b storage.Store) {
 	}
 }
 
-// seedOf is the seed to use. It is in the message of every failure.
+// seedOf returns the seed. The message of every failure contains it.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()
 	set := os.Getenv(seedVariable)
@@ -56,14 +55,15 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// sameAnswers runs one transaction on both stores, and then compares what they hold.
+// requireSameResults runs a transaction on both stores, and compares its results and the
+// contents of the stores.
 func requireSameResults(t *testing.T, seed uint64, x transaction, a, b storage.Store) {
 	t.Helper()
 	require.Equal(t, x.run(testContext(t), b), x.run(testContext(t), a), "set %s=%d to repeat this:\n%v", seedVariable, seed, x)
-	require.Equal(t, contents(t, b), contents(t, a), "set %s=%d to repeat this, which left:\n%v", seedVariable, seed, x)
+	require.Equal(t, contents(t, b), contents(t, a), "contents; set %s=%d to repeat this:\n%v", seedVariable, seed, x)
 }
 
-// transaction is what is done in one View or Update, and how it ends.
+// transaction is a random View or Update.
 type transaction struct {
 	view  bool
 	steps []step
@@ -78,9 +78,9 @@ const (
 	endsPanic ending = "panic"
 )
 
-var errRollback = errors.New("the end of a random transaction")
+var errRollback = errors.New("rolled back by the test")
 
-// run returns the answer to every step, and how the transaction ended.
+// run returns the result of every step, and how the transaction ended.
 func (x transaction) run(ctx context.Context, s storage.Store) (results []string) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -125,9 +125,9 @@ func (x transaction) String() string {
 	return b.String()
 }
 
-// step is one call, with its arguments.
+// step is a call with its arguments.
 type step struct {
-	call       string // one of calls
+	call       string // an element of readCalls or writeCalls
 	keys       []string
 	value      string
 	start, end string
@@ -183,7 +183,7 @@ func (st step) write(ctx context.Context, tx storage.Tx) string {
 	}
 }
 
-// randomTx is a random transaction.
+// randomTx returns a random transaction.
 func randomTx(rng *rand.Rand) transaction {
 	x := transaction{view: rng.IntN(5) == 0, end: endsNil}
 	switch rng.IntN(8) {
@@ -214,7 +214,7 @@ func randomTx(rng *rand.Rand) transaction {
 		if rng.IntN(4) == 0 {
 			st.options.Limit = 1 + rng.IntN(4)
 		}
-		if st.start > st.end && rng.IntN(8) > 0 { // inverted ranges are the rarer case
+		if st.start > st.end && rng.IntN(8) > 0 { // inverted ranges are less frequent
 			st.start, st.end = st.end, st.start
 		}
 		x.steps = append(x.steps, st)
@@ -222,7 +222,7 @@ func randomTx(rng *rand.Rand) transaction {
 	return x
 }
 
-// randomKey is one of 42 keys, so that transactions meet one another's.
+// randomKey returns one of 42 keys, so that transactions often use the same keys.
 func randomKey(rng *rand.Rand) string {
 	const letters = "\x00ab\xff"
 	var key string

@@ -11,7 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// oddKeys are keys that a backend may well get wrong, in bytewise order.
+// oddKeys are unusual keys in bytewise order.
 var oddKeys = []string{
 	"", "\x00", "\x00\x00", "\x00\x00\x01", "\x00\xff", "\x01", "!", "A", "a", "a\x00", "a\x00a",
 	"a\x00\xff", "a\x01", "a/b", "aa", "a\xff", "a\xff\x00", "a\xff\xff", "b", "\x7f", "\x80", "\xc3\xa9",
@@ -27,7 +27,7 @@ var readTests = []test{
 			require.Equal(t, [][]byte{nil, nil}, got, "values in an empty store")
 		})
 	}},
-	{"keys are any bytes, the empty key too", func(t *testing.T, s storage.Store) {
+	{"keys may contain any bytes or be empty", func(t *testing.T, s storage.Store) {
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			for _, k := range oddKeys {
 				put(t, tx, k, "value of "+k)
@@ -39,7 +39,7 @@ var readTests = []test{
 			}
 		})
 	}},
-	{"values are any bytes", func(t *testing.T, s storage.Store) {
+	{"values may contain any bytes", func(t *testing.T, s storage.Store) {
 		values := append(slices.Clone(oddKeys), string(bytes.Repeat([]byte{0}, minValueBytes)))
 		for _, v := range values {
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
@@ -49,7 +49,7 @@ var readTests = []test{
 			require.Equal(t, map[string]string{"k": v}, contents(t, s), "a value after the Update")
 		}
 	}},
-	{"Get answers in the order of its arguments, repeats included", func(t *testing.T, s storage.Store) {
+	{"Get returns values in the order of its arguments, which may repeat", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "b": "2", "c": "3"})
 		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx, slices.Collect(bytesOf([]string{"c", "a", "x", "c", "b", "x", "a"}))...)
@@ -57,7 +57,7 @@ var readTests = []test{
 			require.Equal(t, [][]byte{[]byte("3"), []byte("1"), nil, []byte("3"), []byte("2"), nil, []byte("1")}, got, "values in the order of the arguments")
 		})
 	}},
-	{"an absent value is nil and an empty one is not", func(t *testing.T, s storage.Store) {
+	{"Get returns nil for absent keys only", func(t *testing.T, s storage.Store) {
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "empty", "")
 			require.NoError(t, tx.Put([]byte("nil"), nil), "Put of a nil value")
@@ -65,7 +65,7 @@ var readTests = []test{
 		})
 		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) { absentAndEmpty(t, ctx, r) })
 	}},
-	{"Get of nothing is nothing", func(t *testing.T, s storage.Store) {
+	{"Get of no keys returns no values", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"": "x"})
 		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx)
@@ -73,7 +73,7 @@ var readTests = []test{
 			require.Empty(t, got, "values of no keys")
 		})
 	}},
-	{"Get of a key longer than any is absent", func(t *testing.T, s storage.Store) {
+	{"Get of a key that is too long returns nil", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
 		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			got, err := r.Get(ctx, bytes.Repeat([]byte("a"), s.Limits().KeyBytes+1), []byte("a"))
@@ -81,21 +81,21 @@ var readTests = []test{
 			require.Equal(t, [][]byte{nil, []byte("1")}, got, "values of a key that is too long and of another one")
 		})
 	}},
-	{"Get sees its transaction's own writes", func(t *testing.T, s storage.Store) {
-		fill(t, s, map[string]string{"kept": "1", "changed": "1", "gone": "1"})
+	{"Get sees the writes of its transaction", func(t *testing.T, s storage.Store) {
+		fill(t, s, map[string]string{"kept": "1", "changed": "1", "deleted": "1"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "changed", "2")
 			put(t, tx, "new", "2")
-			put(t, tx, "new and gone", "2")
-			del(t, tx, "gone", "new and gone", "never there")
+			put(t, tx, "new and deleted", "2")
+			del(t, tx, "deleted", "new and deleted", "absent")
 			got, err := tx.Get(ctx, slices.Collect(bytesOf(
-				[]string{"kept", "changed", "gone", "new", "new and gone", "never there"}))...)
+				[]string{"kept", "changed", "deleted", "new", "new and deleted", "absent"}))...)
 			require.NoError(t, err, "Get of the keys that the Update has written")
 			require.Equal(t, [][]byte{[]byte("1"), []byte("2"), nil, []byte("2"), nil, nil}, got, "values within the Update")
 		})
 		require.Equal(t, map[string]string{"kept": "1", "changed": "2", "new": "2"}, contents(t, s), "rows after the Update")
 	}},
-	{"reads under a context that is done give its error", func(t *testing.T, s storage.Store) {
+	{"reads with a done context return its error", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
 		done, cancel := context.WithCancel(testContext(t))
 		cancel()
@@ -129,7 +129,7 @@ func absentAndEmpty(t *testing.T, ctx context.Context, r storage.Reader) {
 	}
 }
 
-// both runs fn in a View and in an Update, which reads by other means.
+// inViewAndUpdate runs fn in a View and in an Update, which may read differently.
 func inViewAndUpdate(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.Reader)) {
 	t.Helper()
 	view(t, s, fn)

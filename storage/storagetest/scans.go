@@ -15,10 +15,10 @@ import (
 )
 
 var scanTests = []test{
-	{"keys come in bytewise order", func(t *testing.T, s storage.Store) {
+	{"Scan yields keys in bytewise order", func(t *testing.T, s storage.Store) {
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			for i := range oddKeys {
-				put(t, tx, oddKeys[i*7%len(oddKeys)], "x") // 7 and their number share no factor
+				put(t, tx, oddKeys[i*7%len(oddKeys)], "x") // 7 and the number of keys are coprime
 			}
 		})
 		backward := slices.Clone(oddKeys)
@@ -28,7 +28,7 @@ var scanTests = []test{
 			require.Equal(t, backward, scanKeys(t, ctx, r, storage.Range{}, storage.ScanOptions{Reverse: true}), "keys of a reverse scan")
 		})
 	}},
-	{"a prefix has the keys that begin with it, all 0xff too", func(t *testing.T, s storage.Store) {
+	{"Prefix contains the keys that begin with it, also if all bytes are 0xff", func(t *testing.T, s storage.Store) {
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			for _, k := range oddKeys {
 				put(t, tx, k, "x")
@@ -86,7 +86,7 @@ var scanTests = []test{
 			require.Equal(t, []string{"a"}, scanKeys(t, ctx, r, span("", long), storage.ScanOptions{Reverse: true}), "keys up to a bound that is too long")
 		})
 	}},
-	{"a sequence may be ranged over again, and scans anew", func(t *testing.T, s storage.Store) {
+	{"a sequence may be used in several loops", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1", "c": "1"})
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			seq := r.Scan(ctx, storage.Range{}, storage.ScanOptions{Limit: 2})
@@ -98,17 +98,17 @@ var scanTests = []test{
 			seq := tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: true})
 			require.Equal(t, []string{"c", "a"}, collectKeys(t, seq), "keys in reverse, before the writes")
 			put(t, tx, "b", "1")
-			require.Equal(t, []string{"c", "b", "a"}, collectKeys(t, seq), "it scans as of when its loop begins")
+			require.Equal(t, []string{"c", "b", "a"}, collectKeys(t, seq), "keys in reverse, after the Put")
 			del(t, tx, "c")
 			require.Equal(t, []string{"b", "a"}, collectKeys(t, seq), "keys in reverse, after the Delete")
 		})
 	}},
-	{"a scan does not see the writes of its loop", func(t *testing.T, s storage.Store) {
+	{"a scan does not see writes during its loop", func(t *testing.T, s storage.Store) {
 		for _, reverse := range []bool{false, true} {
 			entries := numberedEntries(40)
 			fill(t, s, entries)
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
-				put(t, tx, "0010", "own") // so that committed and own entries are mixed
+				put(t, tx, "0010", "own") // mix committed and uncommitted entries
 				entries["0010"] = "own"
 				seen := map[string]string{}
 				for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
@@ -123,7 +123,7 @@ var scanTests = []test{
 						del(t, tx, "0010", "0016", "0026", string(e.Key))
 					case 8:
 						require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "DeleteRange during a scan")
-						require.Empty(t, readAll(t, ctx, tx), "a new scan does see them")
+						require.Empty(t, readAll(t, ctx, tx), "rows of a new scan")
 					}
 				}
 				require.Equal(t, entries, seen, "reverse: %v", reverse)
@@ -131,7 +131,7 @@ var scanTests = []test{
 			require.Empty(t, contents(t, s), "rows after everything was deleted")
 		}
 	}},
-	{"scans may run inside one another", func(t *testing.T, s storage.Store) {
+	{"scans may be nested", func(t *testing.T, s storage.Store) {
 		fill(t, s, numberedEntries(5))
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "0005", "own")
@@ -140,14 +140,14 @@ var scanTests = []test{
 				require.NoError(t, err, "the outer scan")
 				for inner, err := range tx.Scan(ctx, storage.Range{Start: outer.Key}, storage.ScanOptions{Reverse: true}) {
 					require.NoError(t, err, "the inner scan")
-					require.GreaterOrEqual(t, string(inner.Key), string(outer.Key), "the inner scan begins at the key of the outer one")
+					require.GreaterOrEqual(t, string(inner.Key), string(outer.Key), "first key of the inner scan")
 					pairs++
 				}
 			}
 			require.Equal(t, 6+5+4+3+2+1, pairs, "number of pairs")
 		})
 	}},
-	{"a scan may be left early", func(t *testing.T, s storage.Store) {
+	{"the loop over a scan may be left early", func(t *testing.T, s storage.Store) {
 		fill(t, s, numberedEntries(10))
 		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}, {Limit: 5}} {
@@ -156,7 +156,7 @@ var scanTests = []test{
 					break
 				}
 			}
-			require.Len(t, readAll(t, ctx, r), 10, "rows after scans that were left early")
+			require.Len(t, readAll(t, ctx, r), 10, "rows after incomplete scans")
 		})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			for e, err := range tx.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
@@ -165,9 +165,9 @@ var scanTests = []test{
 				break
 			}
 		})
-		require.Len(t, contents(t, s), 9, "rows after the Delete during a scan that was left early")
+		require.Len(t, contents(t, s), 9, "rows after the Delete during an incomplete scan")
 	}},
-	{"a scan that is still in iter.Pull when fn ends", func(t *testing.T, s storage.Store) {
+	{"a scan in iter.Pull returns ErrTxDone after fn", func(t *testing.T, s storage.Store) {
 		fill(t, s, numberedEntries(10))
 		for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
 			for _, c := range []struct {
@@ -189,19 +189,19 @@ var scanTests = []test{
 					t.Cleanup(stop)
 					_, err, ok := next()
 					require.NoError(t, err, "the first entry")
-					require.True(t, ok, "there is a first entry")
+					require.True(t, ok, "the sequence must yield an entry")
 				})
-				require.Len(t, contents(t, s), 10, "the store goes on, after %s with %+v", c.name, o)
+				require.Len(t, contents(t, s), 10, "rows after %s with %+v", c.name, o)
 				_, err, ok := next()
-				require.True(t, ok, "it says that it is over, after %s with %+v", c.name, o)
+				require.True(t, ok, "the sequence must yield an error after %s with %+v", c.name, o)
 				require.ErrorIs(t, err, storage.ErrTxDone, "the error of a scan that is used after its transaction")
 				_, _, ok = next()
-				require.False(t, ok, "nothing comes after an error")
+				require.False(t, ok, "the sequence must end after an error")
 			}
 		}
 	}},
 	{"a scan ends when its context is done", func(t *testing.T, s storage.Store) {
-		const entries, slack = 1500, 1000 // a store may read so far before it looks
+		const entries, slack = 1500, 1000 // a store may yield up to slack entries before it checks the context
 		fill(t, s, numberedEntries(entries))
 		inViewAndUpdate(t, s, func(ctx context.Context, r storage.Reader) {
 			for _, o := range []storage.ScanOptions{{}, {Reverse: true}, {KeysOnly: true}} {
@@ -213,28 +213,28 @@ var scanTests = []test{
 						failed++
 						continue
 					}
-					require.Zero(t, failed, "an entry came after the error")
+					require.Zero(t, failed, "errors before an entry")
 					read++
 					cancel()
 				}
 				cancel()
 				require.Equal(t, 1, failed, "a scan yields its error once")
-				require.LessOrEqual(t, read, slack, "entries that were read after the context was done")
+				require.LessOrEqual(t, read, slack, "number of entries after the context was done")
 			}
 		})
 	}},
 }
 
-// ranged is what everyScan expects to find.
+// scanEntries are the entries that checkAllScans expects.
 var scanEntries = map[string]string{"b": "1", "c": "", "d": "3", "dd": "4", "f": "5"}
 
-// everyScan compares every kind of scan over ranged with what the model answers.
+// checkAllScans compares every kind of scan over scanEntries with the model.
 func checkAllScans(t *testing.T, ctx context.Context, r storage.Reader) {
 	t.Helper()
 	want := &modelTx{entries: scanEntries}
 	bounds := []string{"", "\x00", "a", "b", "b\x00", "c", "cc", "d", "dd", "dd\x00", "e", "f", "f\x00", "g", "\xff"}
 	for _, start := range bounds {
-		for _, end := range bounds { // inverted and empty ranges included
+		for _, end := range bounds { // including inverted and empty ranges
 			for limit := range len(scanEntries) + 2 {
 				for flags := range 4 {
 					o := storage.ScanOptions{Limit: limit, Reverse: flags&1 != 0, KeysOnly: flags&2 != 0}
@@ -247,7 +247,7 @@ func checkAllScans(t *testing.T, ctx context.Context, r storage.Reader) {
 	}
 }
 
-// answer renders what a scan yields, so that two can be compared.
+// render returns the results of a scan as text, so that they can be compared.
 func render(seq iter.Seq2[storage.Entry, error]) string {
 	var b bytes.Buffer
 	for e, err := range seq {
@@ -260,7 +260,7 @@ func render(seq iter.Seq2[storage.Entry, error]) string {
 	return b.String()
 }
 
-// optional renders a value, and nil unlike an empty one.
+// renderValue returns a value as text. It distinguishes nil from an empty value.
 func renderValue(v []byte) string {
 	if v == nil {
 		return "nil"

@@ -14,20 +14,20 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// snapshotTests show what a transaction sees of those that run beside it.
+// snapshotTests check what a transaction sees of concurrent ones.
 var snapshotTests = []test{
 	{"a View keeps its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+		fill(t, s, initialRows)
 		view(t, s, func(ctx context.Context, r storage.Reader) {
-			require.Equal(t, before, readAll(t, ctx, r), "rows in the View before the other Update")
+			require.Equal(t, initialRows, readAll(t, ctx, r), "rows in the View before the other Update")
 			updateConcurrently(t, ctx, s)
-			require.Equal(t, before, readAll(t, ctx, r), "rows in the View after the other Update")
+			require.Equal(t, initialRows, readAll(t, ctx, r), "rows in the View after the other Update")
 			require.Equal(t, "1", get(t, ctx, r, "a"), "Get in the View after the other Update")
 			got, err := r.Get(ctx, []byte("new"), []byte("b"))
 			require.NoError(t, err, "Get in the View after the other Update")
 			require.Equal(t, [][]byte{nil, []byte("2")}, got, "values in the View after the other Update")
 		})
-		require.Equal(t, changed, contents(t, s), "rows after the View")
+		require.Equal(t, updatedRows, contents(t, s), "rows after the View")
 	}},
 	{"a View takes its snapshot no later than its first read", func(t *testing.T, s storage.Store) {
 		firstReads := map[string]func(ctx context.Context, r storage.Reader) error{
@@ -44,33 +44,33 @@ var snapshotTests = []test{
 			update(t, s, func(ctx context.Context, tx storage.Tx) {
 				require.NoError(t, tx.DeleteRange(ctx, storage.Range{}), "deleting everything")
 			})
-			fill(t, s, before)
+			fill(t, s, initialRows)
 			view(t, s, func(ctx context.Context, r storage.Reader) {
 				require.NoError(t, read(ctx, r), "the first read: %s", name)
 				updateConcurrently(t, ctx, s)
-				require.Equal(t, before, readAll(t, ctx, r), "an Update after the first read (%s) is visible", name)
+				require.Equal(t, initialRows, readAll(t, ctx, r), "rows in the View, where an Update committed after the first read (%s)", name)
 			})
 		}
 	}},
-	{"a View before its first read sees a committed state from its call on", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"a View sees one committed state even if an Update commits before its first read", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		view(t, s, func(ctx context.Context, r storage.Reader) {
 			updateConcurrently(t, ctx, s)
 			first := readAll(t, ctx, r)
-			require.Contains(t, []map[string]string{before, changed}, first, "the first read sees a mixture")
+			require.Contains(t, []map[string]string{initialRows, updatedRows}, first, "rows of the first read")
 			update(t, s, func(_ context.Context, tx storage.Tx) { put(t, tx, "later", "1") })
-			require.Equal(t, first, readAll(t, ctx, r), "the snapshot changed after the first read")
+			require.Equal(t, first, readAll(t, ctx, r), "rows of the second read")
 		})
 	}},
 	{"Updates become visible in the order in which they are serialized", orderTest},
-	{"a scan goes on over its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
+	{"a scan keeps its snapshot while an Update commits", func(t *testing.T, s storage.Store) {
 		entries := numberedEntries(500)
 		fill(t, s, entries)
 		for _, reverse := range []bool{false, true} {
 			view(t, s, func(ctx context.Context, r storage.Reader) {
 				seen := map[string]string{}
 				for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{Reverse: reverse}) {
-					require.NoError(t, err, "Scan beside an Update")
+					require.NoError(t, err, "Scan during an Update")
 					seen[string(e.Key)] = string(e.Value)
 					if len(seen) == 10 || len(seen) == 250 {
 						require.NoError(t, await(t, ctx, background(func() error {
@@ -82,7 +82,7 @@ var snapshotTests = []test{
 								}
 								return tx.Put([]byte("0300"), []byte("changed"))
 							})
-						}), "an Update beside a scan"), "an Update beside a scan")
+						}), "an Update during a scan"), "an Update during a scan")
 					}
 				}
 				require.Equal(t, entries, seen, "reverse: %v", reverse)
@@ -90,33 +90,33 @@ var snapshotTests = []test{
 			fill(t, s, entries)
 		}
 	}},
-	{"a View inside an Update sees what was before it", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"a View inside an Update does not see its writes", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			writeAll(t, ctx, tx)
-			require.Equal(t, before, contents(t, s), "rows in a View inside of an Update")
+			require.Equal(t, initialRows, contents(t, s), "rows in a View inside an Update")
 		})
 		require.Equal(t, map[string]string{"a": "changed", "d": "4", "new": "1"}, contents(t, s), "rows after the Update")
 	}},
-	{"a View runs beside an Update that is not done", func(t *testing.T, s storage.Store) {
-		fill(t, s, before)
+	{"a View does not wait for a running Update", func(t *testing.T, s storage.Store) {
+		fill(t, s, initialRows)
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			writeAll(t, ctx, tx)
 			require.NoError(t, await(t, ctx, background(func() error {
 				return s.View(ctx, func(r storage.Reader) error {
 					got, err := r.Get(ctx, []byte("a"), []byte("new"))
 					if err == nil && (string(got[0]) != "1" || got[1] != nil) {
-						err = fmt.Errorf("it sees writes that are not committed: %q", got)
+						err = fmt.Errorf("the View sees uncommitted writes: %q", got)
 					}
 					return err
 				})
-			}), "a View beside an Update"), "a View beside an Update")
+			}), "a View during an Update"), "a View during an Update")
 		})
 	}},
-	{"an Update that returned is seen by every later View and Update", func(t *testing.T, s storage.Store) {
+	{"an Update that has returned is visible to every later View and Update", func(t *testing.T, s storage.Store) {
 		const goroutines, each = 6, 30
 		ctx := testContext(t)
-		var returned [goroutines]atomic.Int64 // by goroutine, the last number it committed
+		var returned [goroutines]atomic.Int64 // the last number that each goroutine has committed
 		key := func(i int) string { return "key of " + strconv.Itoa(i) }
 		check := func(ctx context.Context, r storage.Reader, floor [goroutines]int64) error {
 			for i, least := range floor {
@@ -125,7 +125,7 @@ var snapshotTests = []test{
 					return err
 				}
 				if int64(n) < least {
-					return fmt.Errorf("%s is %d, though the Update to %d had returned", key(i), n, least)
+					return fmt.Errorf("%s is %d, although the Update to %d has returned", key(i), n, least)
 				}
 			}
 			return nil
@@ -162,7 +162,7 @@ var snapshotTests = []test{
 			require.NotZero(t, returned[i].Load(), "goroutine %d committed nothing", i)
 		}
 	}},
-	{"many Views at once see one committed state each", func(t *testing.T, s storage.Store) {
+	{"concurrent Views see one committed state each", func(t *testing.T, s storage.Store) {
 		const views, states = 4, 40
 		ctx := testContext(t)
 		write := func(state int) error {
@@ -197,7 +197,7 @@ var snapshotTests = []test{
 						seen[string(e.Value)]++
 					}
 					if len(seen) != 1 {
-						return fmt.Errorf("a View sees a mixture: %v", seen)
+						return fmt.Errorf("a View sees several states: %v", seen)
 					}
 					return nil
 				}); err != nil {
@@ -209,11 +209,11 @@ var snapshotTests = []test{
 	}},
 }
 
-// changed is what changeBeside makes of before.
-var changed = map[string]string{"a": "changed", "d": "4", "new": "1"}
+// updatedRows are initialRows after updateConcurrently.
+var updatedRows = map[string]string{"a": "changed", "d": "4", "new": "1"}
 
-// changeBeside commits an Update from another goroutine, while the caller is in a
-// transaction of its own that must not hold it up.
+// updateConcurrently commits an Update on another goroutine. The transaction of the caller
+// must not block it.
 func updateConcurrently(t *testing.T, ctx context.Context, s storage.Store) {
 	t.Helper()
 	require.NoError(t, await(t, ctx, background(func() error {
@@ -229,10 +229,10 @@ func updateConcurrently(t *testing.T, ctx context.Context, s storage.Store) {
 			}
 			return tx.DeleteRange(ctx, span("c", "d"))
 		})
-	}), "an Update beside a View"), "an Update beside a View")
+	}), "an Update during a View"), "an Update during a View")
 }
 
-// firstOf runs a scan up to its first entry.
+// firstError runs a scan up to its first entry.
 func firstError(seq iter.Seq2[storage.Entry, error]) error {
 	for _, err := range seq {
 		return err
@@ -240,15 +240,16 @@ func firstError(seq iter.Seq2[storage.Entry, error]) error {
 	return nil
 }
 
-// orderTest has a chain of Updates, each of which reads what the one before it wrote,
-// on other keys by each goroutine, while Views look for a link without the one before.
+// orderTest runs a chain of Updates on several goroutines, in which each Update reads the
+// write of the previous one. Views check that no Update is visible without the previous
+// one.
 func orderTest(t *testing.T, s storage.Store) {
 	const writers, viewers, each = 4, 3, 40
 	ctx := testContext(t)
 	link := func(n int) []byte { return fmt.Appendf(nil, "link/%06d", n) }
 	var working atomic.Int32
 	working.Store(writers)
-	var longest atomic.Int64 // links that have been acknowledged
+	var longest atomic.Int64 // number of acknowledged links
 	runConcurrently(t, writers+viewers, func(i int) error {
 		if i < writers {
 			defer working.Add(-1)
@@ -286,7 +287,7 @@ func orderTest(t *testing.T, s storage.Store) {
 						return err
 					}
 					if string(e.Key) != string(link(links)) {
-						return fmt.Errorf("a View sees %q, but not the Update before it, which wrote %q", e.Key, link(links))
+						return fmt.Errorf("a View sees %q, but not the previous Update, which wrote %q", e.Key, link(links))
 					}
 					links++
 				}

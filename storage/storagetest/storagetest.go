@@ -1,21 +1,19 @@
-// Package storagetest holds the tests that every [storage.Store] must pass, each
-// named after what the contract promises. A backend's own test file is a factory
-// and four calls:
+// Package storagetest contains the conformance tests for [storage.Store]. Each test is
+// named after a guarantee of the contract. A backend runs them as follows:
 //
 //	func TestStore(t *testing.T)   { storagetest.Run(t, open) }
 //	func TestLarge(t *testing.T)   { storagetest.RunLarge(t, open) }
 //	func TestDurable(t *testing.T) { storagetest.RunDurable(t, openDir) }
 //	func TestPair(t *testing.T)    { storagetest.RunPair(t, open, openMemory) }
 //
-// A backend must pass all four (RunDurable only if it is durable); no test can be
-// switched off.
+// A backend must pass all four (RunDurable only if it is durable). No test can be disabled.
 //
-// Each test has a watchdog: if the test has not ended after 20 minutes, or shortly before
-// the timeout of go test, most likely because the backend waits for itself, it prints all
-// goroutines and ends the process.
+// Each test has a watchdog. If a test has not ended after 20 minutes, or shortly before the
+// timeout of go test, it prints all goroutines and exits. The most likely reason is a
+// deadlock in the backend.
 //
-// The random tests print their seed when they fail, and take it from the
-// environment variable STORAGETEST_SEED when it is set.
+// The random tests print their seed when they fail. To repeat a failure, set the
+// environment variable STORAGETEST_SEED.
 package storagetest
 
 import (
@@ -33,25 +31,25 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// The least that every store must accept.
+// Limits that every store must support.
 const (
 	minKeyBytes   = 2048
 	minValueBytes = 64
 )
 
-// fillRows is the number of rows that fill writes in one Update.
+// fillRows is the number of rows that fill writes per Update.
 const fillRows = 32
 
-// patience bounds every wait, so that a store that blocks forever fails its test with a
-// message. A store that ignores its context is stopped by the watchdog. It is long enough
-// for a machine that is slow, and runs other tests at the same time.
+// testTimeout bounds every wait, so that a store that blocks fails its test with a message.
+// If a store ignores its context, the watchdog ends the test. The timeout is long enough
+// for a slow machine that runs other tests at the same time.
 const testTimeout = 5 * time.Minute
 
-// largeTestTimeout is the same for the tests of large transactions. It is shorter than the
-// wait of the watchdog.
+// largeTestTimeout is the timeout of tests with large transactions. It is shorter than the
+// timeout of the watchdog.
 const largeTestTimeout = 15 * time.Minute
 
-// test is one promise. Its store is new and empty.
+// test tests one guarantee on a new, empty store.
 type test struct {
 	name string
 	run  func(t *testing.T, s storage.Store)
@@ -62,8 +60,8 @@ type group struct {
 	tests []test
 }
 
-// Run tests every promise of the contract, in parallel, each over a store of its
-// own. open returns a new, empty store, and has t.Cleanup close it.
+// Run runs the tests of the contract in parallel, each on its own store. open returns a
+// new, empty store and closes it with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	runGroups(t, open, []group{
 		{"Read", readTests},
@@ -80,9 +78,9 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	})
 }
 
-// RunLarge tests transactions of 200,000 rows, which take seconds; with the race detector
-// they have 20,000. A backend that divides a large transaction internally should open a store
-// that does so here.
+// RunLarge runs tests with transactions of 200,000 rows, or 20,000 with the race detector.
+// They take seconds. A backend that splits large transactions internally should open a
+// store that does so in these tests.
 func RunLarge(t *testing.T, open func(t *testing.T) storage.Store) {
 	runGroups(t, open, []group{{"Large", largeTests}})
 }
@@ -102,7 +100,7 @@ func runGroups(t *testing.T, open func(t *testing.T) storage.Store, groups []gro
 	}
 }
 
-// patient is a context that ends well after any test should.
+// testContext returns a context with the timeout testTimeout.
 func testContext(t *testing.T) context.Context { return testContextFor(t, testTimeout) }
 
 func testContextFor(t *testing.T, wait time.Duration) context.Context {
@@ -112,7 +110,7 @@ func testContextFor(t *testing.T, wait time.Duration) context.Context {
 	return ctx
 }
 
-// view runs fn in a View that must succeed.
+// view runs fn in a View and requires that it succeeds.
 func view(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.Reader)) {
 	t.Helper()
 	ctx := testContext(t)
@@ -122,7 +120,7 @@ func view(t *testing.T, s storage.Store, fn func(ctx context.Context, r storage.
 	}), "View")
 }
 
-// update runs fn in an Update that must succeed.
+// update runs fn in an Update and requires that it succeeds.
 func update(t *testing.T, s storage.Store, fn func(ctx context.Context, tx storage.Tx)) {
 	t.Helper()
 	ctx := testContext(t)
@@ -132,7 +130,7 @@ func update(t *testing.T, s storage.Store, fn func(ctx context.Context, tx stora
 	}), "Update")
 }
 
-// fill puts entries, in as many transactions as they need.
+// fill puts entries in as many transactions as needed.
 func fill(t *testing.T, s storage.Store, entries map[string]string) {
 	t.Helper()
 	for keys := range slices.Chunk(slices.Sorted(maps.Keys(entries)), fillRows) {
@@ -144,7 +142,7 @@ func fill(t *testing.T, s storage.Store, entries map[string]string) {
 	}
 }
 
-// numbered is n entries, whose keys and values are four digits.
+// numberedEntries returns n entries whose keys and values have four digits.
 func numberedEntries(n int) map[string]string {
 	entries := make(map[string]string, n)
 	for i := range n {
@@ -153,7 +151,7 @@ func numberedEntries(n int) map[string]string {
 	return entries
 }
 
-// contents is everything in the store as a new View sees it.
+// contents returns all entries of the store as seen by a new View.
 func contents(t *testing.T, s storage.Store) map[string]string {
 	t.Helper()
 	var all map[string]string
@@ -161,18 +159,18 @@ func contents(t *testing.T, s storage.Store) map[string]string {
 	return all
 }
 
-// everything is all that a transaction sees.
+// readAll returns all entries that a transaction sees.
 func readAll(t *testing.T, ctx context.Context, r storage.Reader) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
-		require.NoError(t, err, "Scan of everything")
+		require.NoError(t, err, "Scan of all rows")
 		all[string(e.Key)] = string(e.Value)
 	}
 	return all
 }
 
-// keysOf is the keys of a scan, in the order in which it yields them.
+// scanKeys returns the keys of a scan in the order in which it yields them.
 func scanKeys(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Range, o storage.ScanOptions) []string {
 	t.Helper()
 	keys := []string{}
@@ -183,7 +181,7 @@ func scanKeys(t *testing.T, ctx context.Context, r storage.Reader, rg storage.Ra
 	return keys
 }
 
-// get is the value of a key that must be there.
+// get returns the value of a key, which must exist.
 func get(t *testing.T, ctx context.Context, r storage.Reader, key string) string {
 	t.Helper()
 	got, err := r.Get(ctx, []byte(key))
@@ -213,32 +211,32 @@ func bytesOf(keys []string) func(yield func([]byte) bool) {
 	}
 }
 
-// span is the range from start to end.
+// span returns the range from start to end.
 func span(start, end string) storage.Range {
 	return storage.Range{Start: []byte(start), End: []byte(end)}
 }
 
-// background runs fn on a goroutine, and returns where its error will come.
+// background runs fn on a new goroutine and returns a channel for its error.
 func background(fn func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- fn() }()
 	return done
 }
 
-// await returns what comes from done.
+// await waits for a value from done and returns it.
 func await(t *testing.T, ctx context.Context, done <-chan error, what string) error {
 	t.Helper()
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		require.FailNow(t, "waited in vain for "+what, "the store blocks where it must not")
+		require.FailNow(t, "timeout while waiting for "+what, "the store blocks")
 		return nil
 	}
 }
 
-// together runs n copies of fn, each on its own goroutine, and returns when all
-// have ended and none has failed. fn must not use t.
+// runConcurrently runs n copies of fn on separate goroutines and requires that none fails.
+// fn must not use t.
 func runConcurrently(t *testing.T, n int, fn func(i int) error) {
 	t.Helper()
 	errs := make([]error, n)
@@ -250,8 +248,8 @@ func runConcurrently(t *testing.T, n int, fn func(i int) error) {
 	require.NoError(t, errors.Join(errs...), "a goroutine of the test failed")
 }
 
-// committed sorts the outcome of storage.Run into committed, beaten by others too
-// often (which the contract allows), and failed.
+// committed returns whether storage.Run has committed, given its error. Running out of
+// attempts because of conflicts is not a failure.
 func committed(err error) (bool, error) {
 	switch {
 	case err == nil:

@@ -14,8 +14,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// shelf keeps memory stores by directory, so that RunDurable has something to run
-// over here. Only its stores' Close differs: what they hold stays on the shelf.
+// storesByDir keeps memory stores by directory for the test of RunDurable. Close does not
+// discard their data.
 type storesByDir struct {
 	mu     sync.Mutex
 	stores map[string]storage.Store
@@ -36,20 +36,20 @@ func (s *storesByDir) open(t *testing.T, dir string) storage.Store {
 	return withoutClose{s.stores[dir]}
 }
 
-func TestRunDurable(t *testing.T) {
+func TestRunDurable_MemoryStores_Passes(t *testing.T) {
 	t.Parallel()
 	s := &storesByDir{stores: map[string]storage.Store{}}
 	RunDurable(t, s.open)
 }
 
-func TestRunPair(t *testing.T) {
+func TestRunPair_MemoryAndModel_Passes(t *testing.T) {
 	t.Parallel()
 	RunPair(t,
 		func(*testing.T) storage.Store { return memory.New() },
 		func(*testing.T) storage.Store { return newModel() })
 }
 
-func TestRunLarge(t *testing.T) {
+func TestRunLarge_MemoryStore_Passes(t *testing.T) {
 	t.Parallel()
 	RunLarge(t, func(t *testing.T) storage.Store {
 		s := memory.New()
@@ -58,9 +58,9 @@ func TestRunLarge(t *testing.T) {
 	})
 }
 
-// The clock of synctest advances as soon as all goroutines wait, as they do in a store
-// that waits for itself.
-func TestWatchdog_StoreThatWaitsForItself_PrintsGoroutines(t *testing.T) {
+// The clock of synctest advances when all goroutines are blocked, as in a store with a
+// deadlock.
+func TestWatchdog_Deadlock_PrintsGoroutines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New()
@@ -69,12 +69,12 @@ func TestWatchdog_StoreThatWaitsForItself_PrintsGoroutines(t *testing.T) {
 		var report string
 		watchFor(t, time.Hour, func(r string) {
 			report = r
-			cancel() // a test that can be ended, to look at what was printed
+			cancel() // end the test
 		})
 		require.ErrorIs(t, s.Update(ctx, func(storage.Tx) error {
 			return s.Update(ctx, func(storage.Tx) error { return nil })
 		}), context.Canceled)
 		require.Contains(t, report, t.Name()+" has not ended after 1h0m0s")
-		require.GreaterOrEqual(t, strings.Count(report, "memory.(*Store).Update"), 2, "the goroutines are in the report:\n%s", report)
+		require.GreaterOrEqual(t, strings.Count(report, "memory.(*Store).Update"), 2, "goroutines in the report:\n%s", report)
 	})
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// transferTest moves money between accounts on some goroutines, which open and
-// close accounts as they go, while others add up all there is.
+// transferTest transfers money between accounts on several goroutines, creating and
+// deleting accounts, while other goroutines check the total.
 func transferTest(t *testing.T, s storage.Store) {
 	const accounts, opening, writers, viewers, each = 16, 100, 3, 2, 60
 	entries := map[string]string{}
@@ -70,7 +70,7 @@ func transferTest(t *testing.T, s storage.Store) {
 
 func account(i int) string { return fmt.Sprintf("account/%02d", i) }
 
-// transfer moves up to amount. An account that is emptied is deleted.
+// transfer moves up to amount. An account with a balance of 0 is deleted.
 func transfer(ctx context.Context, tx storage.Tx, from, to string, amount int) error {
 	has, err := number(ctx, tx, from)
 	if err != nil || has == 0 {
@@ -89,7 +89,7 @@ func transfer(ctx context.Context, tx storage.Tx, from, to string, amount int) e
 	return tx.Delete([]byte(from))
 }
 
-// sumIs adds up all accounts, by a scan and by a Get of each.
+// checkSum adds up all accounts, once with Scan and once with Get.
 func checkSum(ctx context.Context, r storage.Reader, want int) error {
 	scanned, keys := 0, [][]byte{}
 	for e, err := range r.Scan(ctx, storage.Prefix([]byte("account/")), storage.ScanOptions{}) {
@@ -116,7 +116,7 @@ func checkSum(ctx context.Context, r storage.Reader, want int) error {
 		got += n
 	}
 	if scanned != want || got != want {
-		return fmt.Errorf("the accounts hold %d by Scan and %d by Get, not %d", scanned, got, want)
+		return fmt.Errorf("sum of all accounts: %d by Scan and %d by Get, expected %d", scanned, got, want)
 	}
 	return nil
 }

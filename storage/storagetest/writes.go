@@ -23,17 +23,17 @@ var writeTests = []test{
 		})
 		require.Equal(t, map[string]string{"a": "", "b": "3"}, contents(t, s), "rows after the second Update")
 	}},
-	{"Delete removes, and absent keys are no error", func(t *testing.T, s storage.Store) {
+	{"Delete removes keys and ignores absent ones", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"": "0", "a": "1", "b": "2", "c": "3"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			del(t, tx)
-			del(t, tx, "never there")
-			del(t, tx, "a", "never there", "c", "a", "")
+			del(t, tx, "absent")
+			del(t, tx, "a", "absent", "c", "a", "")
 			require.Equal(t, map[string]string{"b": "2"}, readAll(t, ctx, tx), "rows within the Update")
 		})
 		require.Equal(t, map[string]string{"b": "2"}, contents(t, s), "rows after the Update")
 	}},
-	{"the last write to a key is the one that counts", func(t *testing.T, s storage.Store) {
+	{"the last write to a key takes effect", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"put last": "0", "deleted last": "0", "ranged last": "0", "put after range": "0"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			del(t, tx, "put last", "new put last")
@@ -50,7 +50,7 @@ var writeTests = []test{
 		})
 		require.Equal(t, map[string]string{"put last": "1", "new put last": "1", "put after range": "1"}, contents(t, s), "rows after the Update")
 	}},
-	{"DeleteRange takes what Scan would yield", func(t *testing.T, s storage.Store) {
+	{"DeleteRange deletes the keys that Scan would yield", func(t *testing.T, s storage.Store) {
 		bounds := []string{"", "a", "b", "b\x00", "cc", "dd", "e", "f", "f\x00", "\xff"}
 		for _, start := range bounds {
 			for _, end := range bounds {
@@ -68,7 +68,7 @@ var writeTests = []test{
 			}
 		}
 	}},
-	{"DeleteRange of a prefix leaves its neighbours", func(t *testing.T, s storage.Store) {
+	{"DeleteRange of a prefix keeps adjacent keys", func(t *testing.T, s storage.Store) {
 		update(t, s, func(_ context.Context, tx storage.Tx) {
 			for _, k := range oddKeys {
 				put(t, tx, k, "x")
@@ -84,9 +84,9 @@ var writeTests = []test{
 				want[k] = "x"
 			}
 		}
-		require.Equal(t, want, contents(t, s), "rows after both")
+		require.Equal(t, want, contents(t, s), "rows after both DeleteRanges")
 	}},
-	{"DeleteRange sees its transaction's own writes", func(t *testing.T, s storage.Store) {
+	{"DeleteRange deletes keys written in the same transaction", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"r/old": "0", "r/deleted": "0", "r/changed": "0", "s": "0"})
 		update(t, s, func(ctx context.Context, tx storage.Tx) {
 			put(t, tx, "r/new", "1")
@@ -101,7 +101,7 @@ var writeTests = []test{
 		})
 		require.Equal(t, map[string]string{"s": "0", "r/newer": "1"}, contents(t, s), "rows after the Update")
 	}},
-	{"DeleteRange under a context that is done dooms", func(t *testing.T, s storage.Store) {
+	{"DeleteRange with a done context fails the Update", func(t *testing.T, s storage.Store) {
 		fill(t, s, map[string]string{"a": "1"})
 		ctx := testContext(t)
 		done, cancel := context.WithCancel(ctx)
