@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 var errRefused = errors.New("refused")
@@ -143,5 +145,43 @@ func TestHistory(t *testing.T) {
 		require.Equal(t, "deleted updated", history("acme", first, 2))
 		require.Equal(t, "created", history("acme", second, 0))
 		require.Empty(t, history("other", first, 0))
+		require.NoError(t, ws.View(t.Context(), func(s *data.Snapshot) error {
+			_, err := s.History(t.Context(), "nobody", first, 0)
+			require.ErrorIs(t, err, data.ErrCustomerNotFound)
+			return nil
+		}))
+		_, err = ws.TrimChanges(t.Context(), clockStart.AddDate(1, 0, 0))
+		require.NoError(t, err)
+		require.Empty(t, history("acme", second, 0))
 	})
+}
+
+// TestHistory_ManyChangesOfOtherCustomers_AreNotRead counts the work of a history that is
+// older than thousands of changes of another customer, and of one that is long.
+func TestHistory_ManyChangesOfOtherCustomers_AreNotRead(t *testing.T) {
+	t.Parallel()
+	store := &backends.Counted{Store: memory.New()}
+	ws := workspace(store)
+	id := push(t, ws, "acme", data.Room("r", "one")).Resources[0].ID
+	for i := range 2500 {
+		push(t, ws, "busy", data.Room("x", fmt.Sprint(i)))
+	}
+	busy := push(t, ws, "busy", data.Room("x", "last")).Resources[0].ID
+	_, err := ws.Customer(t.Context(), "acme") // the first read of a process checks the format
+	require.NoError(t, err)
+	history := func(customer string, id uuid.UUID, limit int) []data.FeedChange {
+		store.Reset()
+		var list []data.FeedChange
+		require.NoError(t, ws.View(t.Context(), func(s *data.Snapshot) (err error) {
+			list, err = s.History(t.Context(), customer, id, limit)
+			return err
+		}))
+		return list
+	}
+	require.Len(t, history("acme", id, 0), 1)
+	require.EqualValues(t, 4, store.Trips.Load(), "the customer, its index, the rows, and a rollback")
+	require.Len(t, history("busy", busy, 100), 100)
+	require.EqualValues(t, 4, store.Trips.Load())
+	require.Len(t, history("busy", busy, 1000), 1000)
+	require.EqualValues(t, 7, store.Trips.Load())
 }

@@ -44,3 +44,21 @@ func TestSession_EachWrite_HasThePortalAsActor(t *testing.T) {
 		require.NotEqual(t, deep.ID, s.Portal().ID)
 	})
 }
+
+func TestHistory_IDsOfOtherPortals_AreLeftOut(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s, other := f.session(t, portal.Config{}), f.session(t, portal.Config{})
+		require.NoError(t, drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "Mine"})))
+		require.NoError(t, drop(other.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", PreferredCode: "4711"})))
+		var history []data.FeedChange
+		require.NoError(t, s.View(t.Context(), func(v *portal.View) (err error) {
+			history, err = v.History(t.Context(), "rn1", 2)
+			return err
+		}))
+		require.Len(t, history, 2)
+		require.Equal(t, data.Actor{Type: data.ActorPortal}, history[0].Actor)
+		require.Equal(t, []string{"preferred_code"}, history[0].ChangedFields)
+		require.Equal(t, data.Actor{Type: data.ActorPortal, PortalID: s.Portal().ID}, history[1].Actor)
+		require.Equal(t, []string{"name"}, history[1].ChangedFields)
+	})
+}

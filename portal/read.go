@@ -265,8 +265,8 @@ func ofKind(kind data.Kind) data.Resource {
 
 // History returns the changes of an access grant, the newest first. If the portal's
 // Events.AllowedEvents is not nil, it returns only the changes that this list names, by kind
-// and change, such as "reservation.created". See [data.Snapshot.History] for how far it goes
-// back.
+// and change, such as "reservation.created". An actor that is another portal has no PortalID.
+// See [data.Snapshot.History] for how far it goes back.
 func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedChange, error) {
 	if err := v.permit(ActionReadHistory); err != nil {
 		return nil, err
@@ -279,6 +279,7 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	if err != nil {
 		return nil, err
 	}
+	hideOtherPortals(changes, v.portal.ID)
 	if allowed := v.config.Features.Manage.Events.AllowedEvents; allowed != nil {
 		changes = slices.DeleteFunc(changes, func(c data.FeedChange) bool {
 			return !slices.Contains(allowed, c.Kind.String()+"."+string(c.Change))

@@ -8,7 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // keys are the keys of a list.
@@ -241,6 +245,44 @@ func TestACursorThatWasTrimmedIsAConflict(t *testing.T) {
 		require.NoError(t, err)
 		out := f.refused(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+behind, "")
 		require.Contains(t, out.at("error", "message"), "were trimmed")
+	})
+}
+
+func TestChanges_CursorOfAnotherStateOfTheStore_IsAConflict(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "R"}]}`)
+		other := data.Open(memory.New(), data.Options{}).Workspace(f.a.ID())
+		_, err := other.Push(t.Context(), data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("1", "R")}})
+		require.NoError(t, err)
+		for c, err := range other.Changes(t.Context(), data.Cursor{}) {
+			require.NoError(t, err)
+			cursor, err := c.Cursor.MarshalText()
+			require.NoError(t, err)
+			out := f.refused(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+string(cursor), "")
+			require.Contains(t, out.at("error", "message"), "restored")
+		}
+	})
+}
+
+func TestChanges_ActorAndChangedFields(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "R"}]}`)
+		id := uuid.New()
+		_, err := f.a.PushWith(t.Context(), data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("1", "S")}},
+			data.PushOptions{Actor: data.Actor{Type: data.ActorPortal, PortalID: id}})
+		require.NoError(t, err)
+		_, err = f.a.DeleteWith(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "1")},
+			data.DeleteOptions{Actor: data.Actor{Type: data.ActorConnector, Name: "ical"}})
+		require.NoError(t, err)
+		var actors, fields []any
+		for _, c := range list(f.post(t, "/customers/changes", `{}`).body["changes"]) {
+			actors = append(actors, c.(object)["actor"])
+			fields = append(fields, c.(object)["changed_fields"])
+		}
+		require.Equal(t, []any{
+			object{"type": "host"}, object{"type": "portal", "customer_portal_id": id.String()}, object{"type": "connector", "name": "ical"},
+		}, actors)
+		require.Equal(t, []any{nil, []any{"name"}, nil}, fields)
 	})
 }
 

@@ -149,6 +149,12 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 	for _, change := range []data.Change{data.Created, data.Updated, data.Deleted} {
 		use("history."+string(change), "a change")
 	}
+	for _, actor := range historyActors {
+		use(actor, "an actor")
+	}
+	for _, label := range historyFields {
+		use(label, "a field of a change")
+	}
 	for _, rule := range ruleTexts {
 		use("rule."+string(rule), "a rule")
 	}

@@ -316,7 +316,7 @@ type grantPage struct {
 	Nights  int
 	Details bool
 	Meta    []pair
-	History []data.FeedChange
+	History []historyEntry
 }
 
 type pair struct {
@@ -363,11 +363,12 @@ func showGrant(v *visit) error {
 			out.Meta = append(out.Meta, pair{name, value})
 		}
 		slices.SortFunc(out.Meta, func(a, b pair) int { return strings.Compare(a.Name, b.Name) })
-		if out.History, err = v.view.History(v.ctx(), g.Key, historyLimit); err != nil {
+		changes, err := v.view.History(v.ctx(), g.Key, historyLimit)
+		if err != nil {
 			return err
 		}
-		for i := range out.History {
-			out.History[i].At = out.History[i].At.In(zone)
+		for _, c := range changes {
+			out.History = append(out.History, v.historyEntry(c, zone))
 		}
 	}
 	v.render(200, "grant", "grant.title", out, "name", out.Row.Name)
