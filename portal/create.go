@@ -97,7 +97,7 @@ func (s *Service) checkWorkspace(ws *data.Workspace) error {
 func (s *Service) checkCreate(req CreateRequest) form.Notes {
 	notes := req.Config.check()
 	switch d := req.CustomerData; {
-	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data"): // which was given, and cannot be read
+	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // which was given, and cannot be read
 		notes.Fault("customer_key", data.RuleRequired, "is required, or customer_data is")
 	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
 		notes.Fault("customer_key", data.RuleFormat, "%q is not that of customer_data, %q", req.CustomerKey, d.CustomerKey)
