@@ -41,10 +41,10 @@ type View struct {
 	read    int // resources that were read
 }
 
-// View calls fn with a View of the current state. fn may run on a state that has changed by
-// the time that View returns: to write only if what it read is unchanged, give the write an
-// option such as [IfUnchanged]. fn must not write, to any resource or session of the same
-// store: a backend may let a read and a write of one caller wait for each other.
+// View calls fn with a View of the current state. fn should only read: v does not see a write
+// that is made meanwhile, and on a database server such a write takes a second connection
+// while v holds the first. Write after View has returned, with an option such as
+// [IfUnchanged] if the write depends on what fn has read.
 //
 // View returns the error of fn, or one of those that [Session] lists if the session is not
 // good; fn is not called then.
