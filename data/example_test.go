@@ -332,6 +332,35 @@ func ExampleWorkspace_Follow() {
 	// context canceled
 }
 
+func ExampleConsumer() {
+	ctx, ws := newWorkspace()
+	var start data.Cursor
+	if err := ws.View(ctx, func(s *data.Snapshot) (err error) {
+		// Read the data here, to begin with all that there is.
+		start, err = s.Cursor(ctx)
+		return err
+	}); err != nil {
+		panic(err)
+	}
+	consumer := ws.Consumer("my-mirror")
+	if err := consumer.Seek(ctx, start); err != nil {
+		panic(err)
+	}
+	must(ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindReservation, "r1")}))
+	ctx, stop := context.WithCancel(ctx)
+	err := consumer.Run(ctx, func(_ context.Context, changes []data.FeedChange) error {
+		for _, c := range changes {
+			fmt.Println(c.Change, c.Kind, c.Key, "by the", c.Actor.Type)
+		}
+		stop()
+		return nil // the place is stored: the next Run continues here
+	})
+	fmt.Println(err)
+	// Output:
+	// deleted reservation r1 by the host
+	// context canceled
+}
+
 func ExampleWorkspace_TrimChanges() {
 	ctx, ws := newWorkspace()
 	fmt.Println(must(ws.TrimChanges(ctx, time.Now().Add(time.Hour))), "changes dropped")

@@ -53,7 +53,7 @@ func TestTrips_OfTheFeed_DoNotGrowWithTheCustomers(t *testing.T) {
 }
 
 // TestChanges_UnevenCustomers_AreInTheOrderOfTime writes bursts of changes of one customer
-// after another, longer and shorter than what is read of a partition at once.
+// after another, longer and shorter than a page of the feed.
 func TestChanges_UnevenCustomers_AreInTheOrderOfTime(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
