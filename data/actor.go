@@ -25,6 +25,20 @@ type Actor struct {
 	Name     string    `json:"name,omitempty"`              // required for ActorAutomation and ActorConnector, empty for all other types
 }
 
+// isHost reports whether the actor is the host.
+func (a Actor) isHost() bool { return a.Type == ActorHost || a.Type == "" }
+
+// isPortal reports whether the actor is a visitor of a portal.
+func (a Actor) isPortal() bool { return a.Type == ActorPortal }
+
+// typed returns the actor with its type, as it is read from the store.
+func (a Actor) typed() Actor {
+	if a.isHost() {
+		a.Type = ActorHost
+	}
+	return a
+}
+
 // maxActorName is the length of the longest name of an actor in bytes. A name is otherwise as
 // a key of a resource.
 const maxActorName = 200

@@ -100,6 +100,8 @@ type cascader struct {
 	c    *customer
 	look func(n int) error // counts the resources that it looks at
 
+	portal bool // it is a portal that deletes
+
 	touched  map[Ref]*touched
 	order    []*touched // as they were first touched
 	detached []Detached
@@ -112,8 +114,8 @@ type touched struct {
 	because  *Ref
 }
 
-func newCascader(s *Snapshot, c *customer, look func(int) error) *cascader {
-	return &cascader{s: s, c: c, look: look, touched: map[Ref]*touched{}}
+func newCascader(s *Snapshot, c *customer, portal bool, look func(int) error) *cascader {
+	return &cascader{s: s, c: c, portal: portal, look: look, touched: map[Ref]*touched{}}
 }
 
 // delete plans that resources are deleted, and all that follows.
@@ -204,7 +206,7 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 			continue
 		}
 		if effect != goes {
-			t.new.dropReference(e.to)
+			t.new.dropReference(e.to, cas.portal)
 			cas.detached = append(cas.detached, Detached{CustomerKey: cas.c.key, From: e.from.Ref, To: e.to})
 		}
 		if effect == goes || effect == goesWithLast && len(t.new.spaces) == 0 {
@@ -233,12 +235,38 @@ func effectOf(deleted Kind, from referrer) effect {
 	panic(fmt.Sprintf("data: no row of the cascade for a %v that a %v names", deleted, from.Kind))
 }
 
-// dropReference takes a space out of what n refers to, under every alias.
-func (n *node) dropReference(to Ref) {
+// dropReference removes a space from the references of n, under every alias. Unless it is a
+// portal that deletes the space, the space is removed from the host's values too.
+func (n *node) dropReference(to Ref, inPortal bool) {
+	if n.host != nil && !inPortal {
+		host := n.host.clone()
+		host.dropReference(to, false)
+		defer n.setHostView(host)
+	}
 	if n.parentSite == to.Key {
 		n.parentSite = ""
 	}
 	n.spaces = slices.DeleteFunc(n.spaces, func(r Ref) bool { return r.Key == to.Key })
+}
+
+// cancellation returns the cancellation of a resource that a portal deletes.
+func (cas *cascader) cancellation(ch *changes, n *node) *cancellation {
+	c := &cancellation{class: n.class(), key: n.key, kind: n.kind, portal: ch.actor.PortalID, at: ch.at, record: encodeRecord(n)}
+	for _, r := range cas.revoked {
+		if byClass(*r.Because) == byClass(n.ref()) {
+			c.revoked = append(c.revoked, r.PortalID)
+		}
+	}
+	return c
+}
+
+// detachedBy completes a resource that has lost references, where old is how it was. A
+// reference that is lost in a portal stays one of the host's values.
+func (n *node) detachedBy(ch *changes, old *node) {
+	n.meta.UpdatedAt, n.meta.Revision = ch.at, old.meta.Revision+1
+	if ch.actor.isPortal() {
+		n.changedInPortal(old)
+	}
 }
 
 // finish adds what was planned to a customer's changes and to the report.
@@ -246,10 +274,13 @@ func (cas *cascader) finish(ch *changes, report *DeleteReport) {
 	for _, t := range cas.order {
 		if t.new == nil {
 			report.add(t.old, t.because)
+			if ch.actor.isPortal() {
+				ch.cancelled = append(ch.cancelled, cas.cancellation(ch, t.old))
+			}
 		} else {
-			t.new.meta.UpdatedAt, t.new.meta.Revision = ch.at, t.old.meta.Revision+1
+			t.new.detachedBy(ch, t.old)
 		}
-		ch.edits = append(ch.edits, edit{t.old, t.new})
+		ch.edits = append(ch.edits, edit{old: t.old, new: t.new})
 	}
 	for _, d := range cas.detached {
 		if cas.touched[d.From].new != nil {

@@ -15,12 +15,17 @@ type changes struct {
 	w        *Workspace
 	customer *customer      // as it was
 	at       time.Time      // of the operation
+	actor    Actor          // of the operation; set where resources change
 	created  bool           // the customer is new
 	fields   customerFields // of the customer, as they will be
 	touched  bool           // the record of the customer is written, even if nothing else is
 	deleted  *deletedRows   // the customer is deleted with everything that it owns; or nil
 	edits    []edit
 	revoked  []uuid.UUID // portals
+	reopened []uuid.UUID // portals whose revocation is undone
+
+	cancelled   []*cancellation // in a portal, by this operation
+	uncancelled []*cancellation // that are removed
 
 	// seen are rows that the plan depends on, as they were read; a nil value means absent.
 	// While they are the same, the plan holds.
@@ -44,7 +49,10 @@ type deletedRows struct {
 // edit is what becomes of one resource: old is nil where it is created, new where
 // it is deleted. Where their kinds differ one is deleted and another is created under
 // its key.
-type edit struct{ old, new *node }
+type edit struct {
+	old, new *node
+	quiet    bool // only the origin or the host's values change: not a change for the feed
+}
 
 // replaces is whether one resource is deleted and another created.
 func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kind != e.new.kind }
@@ -73,21 +81,24 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 			}
 			out.ID = id
 		}
-		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: ch.at, UpdatedAt: ch.at, Revision: 1}
+		new.meta = Meta{ID: out.ID, CustomerKey: ch.customer.key, CreatedAt: ch.at, UpdatedAt: ch.at, Revision: 1, Origin: ch.actor.typed()}
 	case old == new, string(old.stored) == string(encodeFields(make([]byte, 0, 128), new)):
 		out.ID, out.Change = old.meta.ID, Unchanged
+		if old != new && !old.sameBookkeeping(new) {
+			ch.edits = append(ch.edits, edit{old, new, true})
+		}
 		return out, nil
 	default:
 		out.ID, out.Change = old.meta.ID, Updated
 		new.meta.UpdatedAt, new.meta.Revision = ch.at, old.meta.Revision+1
 	}
-	ch.edits = append(ch.edits, edit{old, new})
+	ch.edits = append(ch.edits, edit{old: old, new: new})
 	return out, nil
 }
 
 // empty reports whether there is nothing to write.
 func (ch *changes) empty() bool {
-	return !ch.created && !ch.touched && ch.deleted == nil && !ch.renamed() && len(ch.edits) == 0 && len(ch.revoked) == 0
+	return !ch.created && !ch.touched && ch.deleted == nil && !ch.renamed() && len(ch.edits) == 0 && len(ch.revoked) == 0 && len(ch.uncancelled) == 0
 }
 
 // renamed reports whether the customer's own name or time zone changes.
@@ -165,18 +176,33 @@ func (ch *changes) prepareEdits() {
 		if e.replaces() {
 			ch.events = append(ch.events, edit{old: e.old}.event())
 		}
-		ch.events = append(ch.events, e.event())
+		if !e.quiet {
+			ch.events = append(ch.events, e.event())
+		}
 		puts, deletes := diff(ch.customer, e.old, e.new)
 		for _, key := range deletes {
 			ch.rows = append(ch.rows, row{key: key})
 		}
 		ch.rows = append(ch.rows, puts...)
 	}
-	revokedAt := layout.AppendTime(nil, ch.at)
+	revokedAt := layout.RevokedAt(ch.at, len(ch.cancelled) > 0)
 	for _, id := range ch.revoked {
 		ch.rows = append(ch.rows, row{layout.Revoked(after.id, id), revokedAt})
 		ch.events = append(ch.events, event{change: PortalRevoked, kind: KindCustomerPortal, id: id})
 	}
+	for _, id := range ch.reopened {
+		ch.rows = append(ch.rows, row{key: layout.Revoked(after.id, id)})
+		ch.events = append(ch.events, event{change: Updated, kind: KindCustomerPortal, id: id})
+	}
+	for _, c := range ch.cancelled {
+		ch.rows = append(ch.rows, c.rows(ch.customer)...)
+	}
+	for _, c := range ch.uncancelled {
+		for _, r := range c.rows(ch.customer) {
+			ch.rows = append(ch.rows, row{key: r.key})
+		}
+	}
+	after.cancelled += uint64(len(ch.cancelled)) - uint64(len(ch.uncancelled))
 	if ch.created {
 		ch.rows = append(ch.rows, row{layout.CustomerKey(after.workspace, after.key), after.id[:]})
 	}

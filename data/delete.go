@@ -133,7 +133,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 				return nil, err
 			}
 		}
-		p := &deletion{s: s, scale: scale}
+		p := &deletion{s: s, scale: scale, actor: o.Actor}
 		if err := p.plan(ctx, sel); err != nil {
 			return nil, err
 		}
@@ -167,6 +167,7 @@ func (w *Workspace) deleteReads(sel Selection) [][]byte {
 // deletion is the plan of a delete.
 type deletion struct {
 	s       *Snapshot
+	actor   Actor
 	scale   int // how many rows and resources it may still look at
 	report  DeleteReport
 	changes []*changes
@@ -208,12 +209,39 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 			continue
 		}
 		ch := p.s.plan(seed.customer, false)
-		cas := newCascader(p.s, seed.customer, p.look)
+		ch.actor = p.actor
+		cas := newCascader(p.s, seed.customer, p.actor.isPortal(), p.look)
 		if err := cas.delete(ctx, seed.nodes); err != nil {
 			return err
 		}
 		cas.finish(ch, &p.report)
 		p.changes = append(p.changes, ch)
+	}
+	return p.forget(ctx, sel.CustomerKey, gone)
+}
+
+// forget plans that the cancellations of the keys that were not found are removed, unless it is
+// a portal that deletes, or the customer is deleted too.
+func (p *deletion) forget(ctx context.Context, within string, gone map[layout.CustomerID]bool) error {
+	if len(p.report.NotFound) == 0 || p.actor.isPortal() {
+		return nil
+	}
+	cancelled, err := p.s.cancelledAnywhere(ctx, p.report.NotFound, within)
+	if err != nil {
+		return err
+	}
+	for c, found := range cancelled {
+		if gone[c.id] {
+			continue
+		}
+		if err := p.look(len(found)); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(p.changes, func(ch *changes) bool { return ch.customer.id == c.id })
+		if i < 0 {
+			i, p.changes = len(p.changes), append(p.changes, p.s.plan(c, false))
+		}
+		p.changes[i].uncancelled = found
 	}
 	return nil
 }

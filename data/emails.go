@@ -229,7 +229,7 @@ func emailRows(ctx context.Context, r storage.Reader, plans []*changes) ([][]row
 // places among the given items, or -1 if there is none.
 type sharers struct {
 	first  int // the first of them
-	silent int // the first that had the address before, and is given without it
+	silent int // the first that had the address before, and to which the push does not give it
 }
 
 // warnOfSharedEmails reports the e-mail addresses that a push gives to a user identity while
@@ -244,7 +244,16 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 			others[hash] = u.clone()
 		}
 	}
-	had := make([]layout.EmailHash, len(g.items)) // by place, the address of the stored resource
+	for _, n := range o.kept { // in a sync, the only others
+		if hash, has := n.emailHash(); has {
+			if others[hash] == nil {
+				others[hash] = &emailUsers{}
+			}
+			others[hash].add(n.ref())
+		}
+	}
+	had := make([]layout.EmailHash, len(g.items))  // by place, the address of the stored resource
+	gets := make([]layout.EmailHash, len(g.items)) // the address after the push
 	applied := map[Ref]bool{}
 	for i, it := range g.items {
 		if !it.kind.valid() || it.class() != ClassUserIdentity {
@@ -258,7 +267,8 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		} else {
 			had[i] = after
 		}
-		if o.SkipInvalid && m.refused(o) {
+		gets[i] = after
+		if !m.applied(o) {
 			continue
 		}
 		if u := others[had[i]]; u != nil && !applied[it.ref()] {
@@ -272,15 +282,15 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		if !known {
 			s = sharers{first: i, silent: -1}
 		}
-		if it.email == "" && s.silent < 0 {
+		if s.silent < 0 && l.emails[i] != after {
 			s.silent = i
 		}
 		given[after] = s
 	}
 	for i, it := range g.items {
 		hash := l.emails[i]
-		if hash == (layout.EmailHash{}) {
-			continue
+		if hash == (layout.EmailHash{}) || gets[i] != hash {
+			continue // none is given, or one that was given in a portal stays
 		}
 		report := merged[i].found.about(it.at)
 		s, known := given[hash]

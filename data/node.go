@@ -28,6 +28,10 @@ type node struct {
 	meta  Meta
 
 	stored []byte // its fields, as encodeFields gave them, where it was read from the store
+
+	// host has the fields that the host pushed last, if a portal has changed some of them
+	// since; nil if there is no difference. They are decoded together with the others.
+	host *node
 }
 
 func (n *node) ref() Ref     { return Ref{n.kind, n.key} }

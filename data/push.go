@@ -20,7 +20,14 @@ type PushOptions struct {
 	SkipInvalid bool // apply the resources without a fault; the report has the faults of the others
 	DryRun      bool // report, and write nothing
 
-	Actor Actor // who makes the push, for the change feed; zero is the host
+	// KeepPortalChanges lets changes stay that were made in a customer portal. A field whose
+	// value the host has not changed since it pushed the field last keeps the portal's value,
+	// and a resource that was cancelled in a portal is not created again. A field whose value
+	// the host has changed gets the new one. See [PortalChanges]. It has no effect on what a
+	// portal pushes.
+	KeepPortalChanges bool
+
+	Actor Actor // who makes the push, for the change feed and the origin of resources; zero is the host
 
 	// Prepare, if it is not nil, completes the data in the state that the push is planned
 	// on: it gets a copy of the data that was given, to which it can add resources; the
@@ -45,7 +52,8 @@ type PushOptions struct {
 	// [storage.Store].Update. The rows that Tell reads need not be among them.
 	Reads [][]byte
 
-	sync map[Ref]bool // in a sync: what stays; the keys of all else are free
+	sync map[Ref]bool  // in a sync: the resources that are given
+	kept map[Ref]*node // in a sync, by class: the resources that are not given and stay; the keys of all others are free
 }
 
 // Change is what an operation did to a resource.
@@ -57,6 +65,7 @@ const (
 	Updated   Change = "updated"
 	Unchanged Change = "unchanged"
 	Deleted   Change = "deleted"
+	Cancelled Change = "cancelled" // it was cancelled in a portal, and stays so
 )
 
 // PushReport is what a push did.
@@ -67,6 +76,7 @@ type PushReport struct {
 	Created         Tally  `json:"created"`
 	Updated         Tally  `json:"updated"`
 	Unchanged       Tally  `json:"unchanged"`
+	Cancelled       Tally  `json:"cancelled"` // with KeepPortalChanges: left out, since they were cancelled in a portal
 
 	// Resources is what became of each resource that was given, in the order of
 	// CustomerData: spaces, user identities, access grants.
@@ -82,6 +92,9 @@ type PushedResource struct {
 	Key    string    `json:"key"`
 	ID     uuid.UUID `json:"id"` // the derived id; zero where a dry run would create it
 	Change Change    `json:"change"`
+
+	// Portal reports what became of changes made in a customer portal; nil if there are none.
+	Portal *PortalChanges `json:"portal,omitempty"`
 }
 
 // Tally counts resources by class.
@@ -272,6 +285,7 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 	c := st.customer
 	report.CustomerCreated = st.created
 	ch := s.plan(c, st.created)
+	ch.actor = o.Actor
 	ch.fields = c.customerFields.merge(&g.customer, o.sync != nil)
 	report.CustomerUpdated = !ch.created && ch.renamed()
 	merged, err := mergeGiven(ch, g, l, st, o)
@@ -293,6 +307,11 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 			skipped.Faults += len(why) - listed
 			continue
 		}
+		if m.staysCancelled && !refused {
+			it := g.items[i]
+			report.add(PushedResource{Kind: it.kind, Key: it.key, Change: Cancelled, Portal: m.portal}, it.class())
+			continue
+		}
 		found.join(m.found)
 		if refused {
 			continue
@@ -301,6 +320,10 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 		if err != nil {
 			return nil, report, err
 		}
+		if m.cancelled != nil {
+			ch.uncancelled = append(ch.uncancelled, m.cancelled)
+		}
+		result.Portal = m.portal
 		report.add(result, g.items[i].class())
 	}
 	err = found.err(o.Strict)
@@ -316,6 +339,8 @@ func (r *PushReport) add(result PushedResource, class Class) {
 		r.Created.add(class)
 	case Updated:
 		r.Updated.add(class)
+	case Cancelled:
+		r.Cancelled.add(class)
 	default:
 		r.Unchanged.add(class)
 	}
@@ -326,11 +351,20 @@ type mergedItem struct {
 	old, new *node
 	found    findings
 	missing  []Finding // references to what will not be there
+
+	portal         *PortalChanges
+	cancelled      *cancellation
+	staysCancelled bool // the push leaves it out
 }
 
-// refused is whether it is not to be applied.
+// refused reports whether the push does not apply the resource because of a finding.
 func (m *mergedItem) refused(o PushOptions) bool {
-	return len(m.found.faults) > 0 || o.Strict && len(m.found.warnings)+len(m.missing) > 0
+	return len(m.found.faults) > 0 || o.Strict && !m.staysCancelled && len(m.found.warnings)+len(m.missing) > 0
+}
+
+// applied reports whether the resource is there after the push, if the push takes place.
+func (m *mergedItem) applied(o PushOptions) bool {
+	return !m.staysCancelled && !(o.SkipInvalid && m.refused(o))
 }
 
 // mergeGiven merges what is given into what is stored.
@@ -342,7 +376,13 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 	for place, n := range st.stored {
 		merged[l.at[place]].old = n
 	}
-	for place, conflict := range conflicts(ch, l, st, o.sync) {
+	for place, c := range st.cancelled {
+		if m := &merged[l.at[place]]; c != nil {
+			m.cancelled, m.portal = c, &PortalChanges{Cancelled: true}
+			m.staysCancelled = o.KeepPortalChanges && !o.Actor.isPortal()
+		}
+	}
+	for place, conflict := range conflicts(ch, l, st, o) {
 		if conflict != nil {
 			it := g.items[l.at[place]]
 			merged[l.at[place]].found.add(Finding{
@@ -357,9 +397,13 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 			continue
 		}
 		m := &merged[i]
+		if m.staysCancelled {
+			m.new = it.node
+			continue
+		}
 		if m.old != nil {
 			fields = encodeFields(fields[:0], it.node)
-			if string(fields) == string(m.old.stored) {
+			if string(fields) == string(m.old.stored) && !m.old.toReconcile(o.Actor) {
 				m.new = m.old // most of a push that is repeated; what it clears it gives again
 				warnOfNoSpaces(it.node, m.found.about(it.at))
 				continue
@@ -368,7 +412,14 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 				return nil, err
 			}
 		}
-		m.new = merge(m.old, it.node, o.Replace)
+		if m.old != nil && m.old.toReconcile(o.Actor) {
+			m.new, m.portal = m.old.reconcile(it.node, o)
+		} else {
+			m.new = merge(m.old, it.node, o.Replace)
+			if m.old != nil && o.Actor.isPortal() {
+				m.new.changedInPortal(m.old)
+			}
+		}
 		checkWhole(m.new, m.found.about(it.at))
 		warnOfNoSpaces(m.new, m.found.about(it.at))
 	}
@@ -386,7 +437,7 @@ func warnOfNoSpaces(n *node, report reporter) {
 // conflicts returns, for each resource that is looked up, the conflict with the resource that
 // has its key, or nil if no other resource has it. The plan then depends on the rows of the
 // directory that show this.
-func conflicts(ch *changes, l *lookups, st *pushState, sync map[Ref]bool) []*ConflictError {
+func conflicts(ch *changes, l *lookups, st *pushState, o PushOptions) []*ConflictError {
 	out := make([]*ConflictError, len(l.refs))
 	for place, ref := range l.refs {
 		if st.stored[place] != nil {
@@ -395,7 +446,7 @@ func conflicts(ch *changes, l *lookups, st *pushState, sync map[Ref]bool) []*Con
 		switch holder := st.holder(place); {
 		case holder == nil:
 			ch.seen = append(ch.seen, st.owners[place].row)
-		case sync != nil && st.owners[place].customer == ch.customer.id && !sync[holder.ref()]:
+		case o.sync != nil && st.owners[place].customer == ch.customer.id && !o.sync[holder.ref()] && o.kept[byClass(ref)] == nil:
 			// The key is the customer's already, and becomes free in the same step.
 		default:
 			out[place] = &ConflictError{
@@ -414,7 +465,8 @@ func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []me
 	// With both of these a reference that is missing refuses what refers, and so what
 	// refers to that.
 	spreads := o.Strict && o.SkipInvalid
-	stored, foreign := st.targets(c, l, o.sync)
+	leavesOut := slices.ContainsFunc(merged, func(m mergedItem) bool { return m.staysCancelled })
+	stored, foreign := st.targets(c, l, o)
 	has := func(ref Ref) Kind {
 		if it := g.byKey[ref]; it != nil {
 			return it.kind
@@ -422,10 +474,10 @@ func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []me
 		return stored[ref]
 	}
 	for {
-		if o.SkipInvalid {
+		if o.SkipInvalid || leavesOut {
 			applied := make(map[Ref]Kind, len(g.items))
 			for i, it := range g.items {
-				if it.kind.valid() && !merged[i].refused(o) {
+				if it.kind.valid() && merged[i].applied(o) {
 					applied[byClass(it.ref())] = it.kind
 				}
 			}
@@ -451,7 +503,7 @@ func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []me
 
 // targets returns the resources that are referred to and stored, by class: the customer's own
 // that stay, and the owners of those that belong to other customers.
-func (st *pushState) targets(c *customer, l *lookups, sync map[Ref]bool) (has map[Ref]Kind, foreign map[Ref]Owner) {
+func (st *pushState) targets(c *customer, l *lookups, o PushOptions) (has map[Ref]Kind, foreign map[Ref]Owner) {
 	has = map[Ref]Kind{}
 	for i, target := range l.targets {
 		place := len(l.refs) + i
@@ -465,7 +517,7 @@ func (st *pushState) targets(c *customer, l *lookups, sync map[Ref]bool) (has ma
 				}
 				foreign[target] = Owner{holder.meta.CustomerKey, holder.kind}
 			}
-		case sync == nil || sync[Ref{owner.kind, target.Key}]:
+		case o.sync == nil || o.sync[Ref{owner.kind, target.Key}] || o.kept[target] != nil:
 			has[target] = owner.kind
 		}
 	}

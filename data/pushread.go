@@ -37,7 +37,7 @@ func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
 	for _, it := range g.items {
 		it.references(func(_ refPlace, ref Ref) {
 			class := byClass(ref)
-			isGiven := !o.SkipInvalid && g.byKey[class] != nil
+			isGiven := !o.SkipInvalid && !o.KeepPortalChanges && g.byKey[class] != nil
 			if ref.Kind.valid() && !isGiven && !asked[class] && textrules.CheckKey(ref.Key) == "" {
 				asked[class] = true
 				l.targets = append(l.targets, class)
@@ -107,6 +107,8 @@ type pushState struct {
 	// By the same places: the resources of other customers, and those of this one whose kind
 	// is not the given one. The slice is nil if no such resource exists.
 	holders []*node
+
+	cancelled []*cancellation // by place in lookups.refs: of those that were cancelled in a portal; nil if none was
 }
 
 // readPush reads what a push needs in at most three calls, the last of which it seldom makes.
@@ -157,6 +159,7 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 	var own []int // places in lookups.refs of these resources
 	switch {
 	case st.customer != nil:
+		id = st.customer.id
 	case found:
 		s.w.db.ids.remember(customerName{s.w.id, g.customerKey}, id)
 		along = append(along, layout.CustomerRecord(id))
@@ -172,11 +175,17 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 			return nil, err
 		}
 	}
-	if rows, err = s.readHolders(ctx, l, st, id, along); err != nil {
+	cancelled, keys := l.cancelledKeys(st, id, own)
+	if rows, err = s.readHolders(ctx, l, st, id, append(along, keys...)); err != nil {
 		return nil, err
 	}
 	if st.created {
 		return st, checkFree(rows)
+	}
+	if len(cancelled) > 0 {
+		if st.cancelled, err = l.decodeCancelled(cancelled, rows[len(along):]); err != nil {
+			return nil, err
+		}
 	}
 	if st.customer != nil {
 		return st, nil
@@ -196,6 +205,41 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 	}
 	st.emails, err = decodeEmails(l.addresses, rows[1+len(own):])
 	return st, err
+}
+
+// cancelledKeys returns the keys of the rows of the given resources that may have been
+// cancelled in a portal, and their places in refs. own are the places of those that are stored,
+// if the customer has not been read yet.
+func (l *lookups) cancelledKeys(st *pushState, id layout.CustomerID, own []int) (places []int, keys [][]byte) {
+	if st.created || st.customer != nil && st.customer.cancelled == 0 {
+		return nil, nil
+	}
+	for place, ref := range l.refs {
+		if len(own) > 0 && own[0] == place {
+			own = own[1:]
+		} else if st.stored[place] == nil {
+			places, keys = append(places, place), append(keys, layout.Cancelled(id, byte(ref.Kind.Class()), ref.Key))
+		}
+	}
+	return places, keys
+}
+
+// decodeCancelled decodes the rows of the given resources at some places in refs. It returns
+// nil if none was cancelled.
+func (l *lookups) decodeCancelled(places []int, rows [][]byte) (out []*cancellation, err error) {
+	for i, place := range places {
+		if rows[i] == nil {
+			continue
+		}
+		if out == nil {
+			out = make([]*cancellation, len(l.refs))
+		}
+		ref := l.refs[place]
+		if out[place], err = decodeCancellation(ref.Kind.Class(), ref.Key, rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // readOwners reads the rows of the directory for what is not known to be stored.

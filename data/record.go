@@ -34,7 +34,13 @@ func encodeRecord(n *node) []byte {
 	b = layout.AppendTime(b, n.meta.CreatedAt)
 	b = layout.AppendTime(b, n.meta.UpdatedAt)
 	b = binary.AppendUvarint(b, n.meta.Revision)
-	return encodeFields(b, n)
+	b = n.meta.Origin.append(b)
+	if n.host == nil {
+		b = append(b, 0)
+	} else {
+		b = layout.AppendSized(append(b, 1), func(b []byte) []byte { return encodeFields(b, n.host) })
+	}
+	return layout.AppendSized(b, func(b []byte) []byte { return encodeFields(b, n) })
 }
 
 func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
@@ -52,16 +58,28 @@ func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
 		return nil, fmt.Errorf("%w: a %s has record version %d, not %d", storage.ErrCorrupt, ref.Kind, v, recordVersion)
 	}
 	n := &node{kind: ref.Kind, key: ref.Key}
-	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time(), Revision: d.Uvarint()}
-	n.stored = d.Left()
-	if err := d.Err(); err != nil {
+	n.meta = Meta{ID: d.UUID(), CustomerKey: c.key, CreatedAt: d.Time(), UpdatedAt: d.Time(), Revision: d.Uvarint(), Origin: decodeActor(d)}
+	switch d.Byte() {
+	case 0:
+	case 1:
+		n.host = &node{kind: n.kind, key: n.key, stored: d.Bytes()}
+	default:
+		d.Fail()
+	}
+	n.stored = d.Bytes()
+	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the record of a %s: %w", storage.ErrCorrupt, ref.Kind, err)
 	}
 	return n, nil
 }
 
-// decodeFields reads what decodeHead left.
+// decodeFields decodes the fields that decodeHead has left encoded.
 func (n *node) decodeFields() error {
+	if n.host != nil {
+		if err := n.host.decodeFields(); err != nil {
+			return err
+		}
+	}
 	d, value := layout.NewDecoder(n.stored), new(layout.Decoder)
 	for d.More() {
 		f := fieldByTag[d.Uvarint()]
@@ -88,6 +106,7 @@ type customer struct {
 	key       string
 	createdAt time.Time
 	seq       uint64          // how many commits have changed it
+	cancelled uint64          // resources that were cancelled in a portal
 	counts    [len(kinds)]int // of resources, by place in kinds
 	customerFields
 
@@ -109,6 +128,7 @@ func encodeCustomer(c *customer) []byte {
 	b = layout.AppendBytes(b, c.key)
 	b = layout.AppendBytes(b, c.name)
 	b = layout.AppendBytes(b, c.timeZone)
+	b = binary.AppendUvarint(b, c.cancelled)
 	for i, count := range c.counts {
 		if count > 0 {
 			b = append(b, byte(kinds[i].kind))
@@ -124,7 +144,7 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 		return nil, fmt.Errorf("%w: a customer has record version %d, not %d", storage.ErrCorrupt, v, recordVersion)
 	}
 	c := &customer{id: id, stored: b, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
-	c.name, c.timeZone = d.String(), d.String()
+	c.name, c.timeZone, c.cancelled = d.String(), d.String(), d.Uvarint()
 	for d.More() {
 		kind, count := Kind(d.Byte()), d.Uvarint()
 		if !kind.valid() {
@@ -200,6 +220,12 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 	case layout.ShapeOwnSession:
 		key, value := layout.SessionPointer(k.Customer, k.ID, k.Session)
 		return []row{{key, value}}, nil
+	case layout.ShapeCancelled:
+		c, err := decodeCancellation(Class(k.Class), k.Key, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		return []row{c.pointer(workspace, k.Customer)}, nil
 	}
 	return nil, nil
 }

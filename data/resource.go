@@ -43,6 +43,11 @@ type Meta struct {
 	CreatedAt   time.Time // UTC, whole microseconds
 	UpdatedAt   time.Time // the same; when a push last changed it
 
+	// Origin is the actor that created the resource. Once the host has pushed the resource it
+	// is the host's, whoever created it: a sync of the host then deletes it if the host no
+	// longer lists it.
+	Origin Actor
+
 	// Revision counts the changes of the resource: 1 when it is created, and one more
 	// with each write that changes it. A write that leaves the resource as it was does
 	// not count. A resource that is deleted and created again begins at 1, with another ID.

@@ -109,6 +109,8 @@ type checker struct {
 		of  *checkedCustomer
 		key []byte // of its record
 		is  [len(kinds)]int
+
+		cancelled uint64
 	}
 	maxEmails int
 	emails    checkedEmails
@@ -202,6 +204,9 @@ func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedC
 func (k *checker) endCustomer() {
 	if c := k.counts.of; c != nil && k.counts.is != c.counts {
 		k.damageAt(k.counts.key, damageCount, "it counts %v, and has %v", c.counts, k.counts.is)
+	}
+	if c := k.counts.of; c != nil && k.counts.cancelled != c.cancelled {
+		k.damageAt(k.counts.key, DamageCount, "it counts %d cancelled resources, and has %d", c.cancelled, k.counts.cancelled)
 	}
 	k.counts.of = nil
 }

@@ -28,6 +28,8 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeFeedEnds:        (*checker).feedEndsRow,
 	layout.ShapeConsumer:        (*checker).consumerRow,
 	layout.ShapeCustomer:        (*checker).customerRow,
+
+	layout.ShapeCancelledPointer: (*checker).cancelledPointerRow,
 }
 
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
@@ -45,6 +47,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeUses:         (*checker).portalsRow,
 	layout.ShapeHolder:       (*checker).portalsRow,
 	layout.ShapeExpiryTold:   (*checker).portalsRow,
+	layout.ShapeCancelled:    (*checker).cancelledRow,
 }
 
 // need reports a row that is missing, or holds something else.
@@ -287,7 +290,7 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 	if c.customer == nil {
 		return k.malformed()
 	}
-	k.counts.of, k.counts.key, k.counts.is = c, k.at, [len(kinds)]int{}
+	k.counts.of, k.counts.key, k.counts.is, k.counts.cancelled = c, k.at, [len(kinds)]int{}, 0
 	return k.need(ctx, "its customer", row{layout.CustomerKey(c.workspace, c.key), c.id[:]})
 }
 
@@ -405,4 +408,38 @@ func (k *checker) ownSessionRow(ctx context.Context, c *checkedCustomer, _ []byt
 	}
 	key, value := layout.SessionPointer(c.id, k.key.ID, k.key.Session)
 	return k.need(ctx, "its session", row{key, value})
+}
+
+// cancelledRow checks a resource that was cancelled in a portal.
+func (k *checker) cancelledRow(ctx context.Context, c *checkedCustomer, value []byte) error {
+	if k.counts.of != nil && k.counts.of.id == c.id {
+		k.counts.cancelled++
+	}
+	cancelled, err := decodeCancellation(Class(k.key.Class), k.key.Key, value)
+	if err == nil {
+		_, err = cancelled.resource(c.customer)
+	}
+	if err != nil {
+		return k.malformed()
+	}
+	rows, err := k.get(ctx, layout.Directory(c.workspace, k.key.Class, k.key.Key))
+	if err != nil {
+		return err
+	}
+	if o, err := decodeOwner(rows[0]); err == nil && o.kind != 0 && o.customer == c.id {
+		k.damage(DamageDiffers, "its customer has a resource with this key")
+	}
+	return k.need(ctx, "its cancelled resource", cancelled.pointer(c.workspace, c.id))
+}
+
+func (k *checker) cancelledPointerRow(ctx context.Context, value []byte) error {
+	d := layout.NewDecoder(value)
+	if d.Time(); d.Done() != nil {
+		return k.malformed()
+	}
+	c, _, err := k.pointee(ctx, k.key.Customer, layout.Cancelled(k.key.Customer, k.key.Class, k.key.Key))
+	if c != nil && c.workspace != k.key.Workspace {
+		k.damage(DamageDiffers, "its customer is of another workspace")
+	}
+	return err
 }

@@ -105,6 +105,9 @@ func (d *Decoder) Uint64() uint64 {
 // String reads what AppendBytes wrote.
 func (d *Decoder) String() string { return string(d.next(d.Uvarint())) }
 
+// Bytes reads the bytes that AppendBytes wrote. They alias the value.
+func (d *Decoder) Bytes() []byte { return d.next(d.Uvarint()) }
+
 // Value makes v read what AppendBytes wrote.
 func (d *Decoder) Value(v *Decoder) {
 	v.rest = d.next(d.Uvarint())

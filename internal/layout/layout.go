@@ -20,6 +20,7 @@
 //	F      workspace  position                       change feed: the changes of one customer in one commit
 //	N      workspace                                 the feed's first and next position
 //	R      workspace  name                           a consumer of the feed: its cursor
+//	Y      workspace  class  key  0  customer id     the time of a cancellation in a portal
 //	H      name                                      a lease: its holder's token, a counter and a duration
 //
 //	C      customer id  0                            the customer
@@ -35,6 +36,7 @@
 //	C      customer id  h  portal id  hash           a holder: a browser that one of those uses was counted for
 //	C      customer id  f  position                  the customer has changes in the feed at this position
 //	C      customer id  x  portal id                 when that portal was revoked
+//	C      customer id  c  class  key                a resource that was cancelled in a portal: its row of table Y is to go with it
 //	C      customer id  z  portal id                 when the change feed told that it had expired
 //
 // Ids are raw bytes and numbers big-endian. Keys of partners are 1 to 512 bytes
@@ -78,6 +80,7 @@ const (
 	tableFeedPosition = 'N'
 	tableConsumer     = 'R'
 	tableLease        = 'H'
+	tableCancelled    = 'Y'
 	tableCustomer     = 'C'
 
 	rowCustomer = 0
@@ -94,6 +97,8 @@ const (
 	rowFeed     = 'f'
 	rowRevoked  = 'x'
 	rowExpired  = 'z'
+
+	rowCancelled = 'c'
 )
 
 // Format is the row of the version of the format.
@@ -195,6 +200,22 @@ func Consumers(workspace uuid.UUID) []byte {
 
 // Consumer is the row of a consumer of the change feed.
 func Consumer(workspace uuid.UUID, name string) []byte { return append(Consumers(workspace), name...) }
+
+// AllCancelledPointers returns the prefix of the rows of [CancelledPointer] of every workspace.
+func AllCancelledPointers() []byte { return []byte{tableCancelled} }
+
+// CancelledPointers returns the prefix of the rows of [CancelledPointer] of one resource key.
+func CancelledPointers(workspace uuid.UUID, class byte, key string) []byte {
+	b := make([]byte, 0, 1+len(workspace)+1+len(key)+1+len(CustomerID{}))
+	b = append(append(append(b, tableCancelled), workspace[:]...), class)
+	return append(append(b, key...), 0)
+}
+
+// CancelledPointer returns the key of the row that finds a customer by the key of a resource
+// that was cancelled in a portal.
+func CancelledPointer(workspace uuid.UUID, class byte, key string, c CustomerID) []byte {
+	return append(CancelledPointers(workspace, class, key), c[:]...)
+}
 
 // Lease returns the key of the lease with the given name, which belongs to no workspace.
 func Lease(name string) []byte { return append([]byte{tableLease}, name...) }
@@ -318,6 +339,28 @@ func Revoked(c CustomerID, id uuid.UUID) []byte {
 // ExpiryTold is the row whose presence says that the change feed told of a portal's expiry.
 func ExpiryTold(c CustomerID, id uuid.UUID) []byte {
 	return append(customerRow(c, rowExpired, 16), id[:]...)
+}
+
+// RevokedAt returns the value of a row of [Revoked]. reversible marks a portal that was
+// revoked because the resource that it is a deep link to was cancelled in a portal.
+func RevokedAt(at time.Time, reversible bool) []byte {
+	b := appendTime(make([]byte, 0, 9), at)
+	if reversible {
+		b = append(b, rowCancelled)
+	}
+	return b
+}
+
+// RevokedReversibly reports whether a value was made by [RevokedAt] with reversible.
+func RevokedReversibly(value []byte) bool { return len(value) == 9 }
+
+// AllCancelled returns the prefix of the resources of a customer that were cancelled in a
+// portal.
+func AllCancelled(c CustomerID) []byte { return customerRow(c, rowCancelled, 0) }
+
+// Cancelled returns the key of the row of a resource that was cancelled in a portal.
+func Cancelled(c CustomerID, class byte, key string) []byte {
+	return append(append(customerRow(c, rowCancelled, 1+len(key)), class), key...)
 }
 
 // ReferrerPortal stands in the place of a referrer's kind in the edge from a portal to the

@@ -43,6 +43,9 @@ const (
 	ShapeCustomerFeed    Shape = "customer_feed"
 	ShapeRevoked         Shape = "revoked"
 	ShapeExpiryTold      Shape = "expiry_told"
+	ShapeCancelled       Shape = "cancelled"
+
+	ShapeCancelledPointer Shape = "cancelled_pointer"
 )
 
 // Key is a key of the store, read. Which fields it has follows from its shape.
@@ -96,6 +99,10 @@ var tables = map[byte]reading{
 		k.Shape, k.Workspace, k.Key = ShapeConsumer, d.UUID(), d.Rest()
 	},
 	tableLease: func(d *Decoder, k *Key) { k.Shape, k.Key = ShapeLease, d.Rest() },
+	tableCancelled: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Class, k.Key = ShapeCancelledPointer, d.UUID(), d.Byte(), d.terminated()
+		k.Customer = d.CustomerID()
+	},
 	tableCustomer: func(d *Decoder, k *Key) {
 		k.Customer = d.CustomerID()
 		if read := customerRows[d.Byte()]; read != nil {
@@ -134,6 +141,9 @@ var customerRows = map[byte]reading{
 	rowFeed:    func(d *Decoder, k *Key) { k.Shape, k.Position = ShapeCustomerFeed, d.Uint64() },
 	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
 	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryTold, d.UUID() },
+	rowCancelled: func(d *Decoder, k *Key) {
+		k.Shape, k.Class, k.Key = ShapeCancelled, d.Byte(), d.Rest()
+	},
 }
 
 // Parse reads a key. One that is none of the library's is ShapeUnknown, with its

@@ -50,6 +50,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 		layout.ShapeUses:         {layout.Uses(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeHolder:       {layout.Holder(c, id, layout.HolderHash(hash)), layout.Key{Customer: c, ID: id, Holder: layout.HolderHash(hash)}},
 		layout.ShapeExpiryTold:   {layout.ExpiryTold(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeCancelled:    {layout.Cancelled(c, 3, "k"), layout.Key{Customer: c, Class: 3, Key: "k"}},
+
+		layout.ShapeCancelledPointer: {layout.CancelledPointer(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
 	} {
 		row.want.Shape = shape
 		require.Equal(t, row.want, layout.Parse(row.key), shape)
