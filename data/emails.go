@@ -271,7 +271,7 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		if !m.applied(o) {
 			continue
 		}
-		if u := others[had[i]]; u != nil && !applied[it.ref()] {
+		if u := others[had[i]]; u != nil && !applied[it.ref()] && o.sync == nil { // in a sync, no given one is among others
 			u.remove(it.ref())
 		}
 		applied[it.ref()] = true
@@ -306,7 +306,7 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		if u == nil {
 			continue
 		}
-		if had[i] == hash && !applied[it.ref()] { // it is left out, and stays as it is stored
+		if had[i] == hash && !applied[it.ref()] && o.sync == nil { // it is left out, and stays as it is stored
 			u = u.clone()
 			u.remove(it.ref())
 		}

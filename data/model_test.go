@@ -204,32 +204,40 @@ func generate(r *rand.Rand, n int) []modelOp {
 	for i := range ops {
 		op := &ops[i]
 		op.Sweep = max(0, r.IntN(12)-6)
-		if chance(30) {
+		if chance(45) {
 			op.Actor = []data.Actor{
-				{Type: data.ActorPortal, PortalID: uuid.UUID{byte(1 + r.IntN(2))}},
 				{Type: data.ActorAutomation, Name: "tidy"}, {Type: data.ActorConnector, Name: "ical"},
-			}[r.IntN(3)]
+				{Type: data.ActorPortal, PortalID: uuid.UUID{byte(1 + r.IntN(2))}},
+			}[min(r.IntN(6), 2)]
 		}
 		switch p := r.IntN(100); {
-		case p < 70:
+		case p < 68:
 			op.What, op.Customer = "push", customer()
+			op.Keep = chance(40)
 			op.Replace, op.Skip, op.Dry = chance(10), chance(15), chance(8)
 			op.Strict = !op.Skip && chance(5)
-		case p < 78:
+		case p < 74:
+			op.What, op.Customer, op.Keys = "undo", customer(), [][2]string{{allKinds[r.IntN(len(allKinds))], key()}}
+			continue
+		case p < 82:
 			op.What, op.Customer, op.Dry = "sync", customer(), chance(15)
+			op.Keep, op.All = chance(40), chance(25)
 			if chance(30) {
 				most := r.IntN(8)
 				op.Most = &most
 			}
 		default:
 			op.What, op.Dry = "delete", chance(15)
+			if chance(40) {
+				op.Actor = data.Actor{Type: data.ActorPortal, PortalID: uuid.UUID{1}}
+			}
 			for range 1 + r.IntN(3) {
 				op.Keys = append(op.Keys, [2]string{allKinds[r.IntN(len(allKinds))], key()})
 			}
 			switch {
 			case chance(10):
 				op.Customer = customer()
-			case chance(25):
+			case chance(20):
 				op.Customers = []string{customer()}
 			}
 			continue
@@ -260,9 +268,13 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 	}
 	for i, op := range ops {
 		var err error
-		if op.What == "delete" {
+		o.now = i + 1
+		switch op.What {
+		case "delete":
 			err = modelDelete(ctx, ws, o, op)
-		} else {
+		case "undo":
+			err = modelUndo(ctx, ws, o, op)
+		default:
 			err = modelPush(ctx, ws, o, op)
 		}
 		switch {
@@ -330,21 +342,46 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	var report data.SyncReport
 	var err error
 	if op.What == "sync" {
-		report, err = ws.SyncWith(ctx, d, data.SyncOptions{DryRun: op.Dry, MaxDeletes: op.Most, Actor: op.Actor})
+		report, err = ws.SyncWith(ctx, d, data.SyncOptions{
+			DryRun: op.Dry, MaxDeletes: op.Most, All: op.All, KeepPortalChanges: op.Keep, Actor: op.Actor,
+		})
 	} else {
-		report.PushReport, err = ws.PushWith(ctx, d, data.PushOptions{Replace: op.Replace, SkipInvalid: op.Skip, Strict: op.Strict, DryRun: op.Dry, Actor: op.Actor})
+		report.PushReport, err = ws.PushWith(ctx, d, data.PushOptions{
+			Replace: op.Replace, SkipInvalid: op.Skip, Strict: op.Strict, DryRun: op.Dry, KeepPortalChanges: op.Keep, Actor: op.Actor,
+		})
 	}
 	got, known := faultsOf(err)
 	if !known {
 		return err
 	}
-	changes, ids := []string{}, map[string]string{}
+	changes, portal, ids := []string{}, []string{}, map[string]string{}
 	for _, r := range report.Resources {
 		line := fmt.Sprintf("%s %s", r.Kind, r.Key)
 		changes = append(changes, string(r.Change)+" "+line)
 		ids[line] = r.ID.String()
+		if p := r.Portal; p != nil {
+			for _, name := range p.Kept {
+				portal = append(portal, line+" kept "+name)
+			}
+			for _, name := range p.Overwritten {
+				portal = append(portal, line+" overwritten "+name)
+			}
+			if p.TakenOver {
+				portal = append(portal, line+" taken over")
+			}
+			if p.Cancelled {
+				portal = append(portal, line+" cancelled")
+			}
+			if reflect.DeepEqual(*p, data.PortalChanges{}) {
+				return fmt.Errorf("the report of changes in a portal of %s is empty", line)
+			}
+		}
 		old := o.customers[op.Customer][place(r.Kind.String(), r.Key)]
 		switch {
+		case r.Change == data.Cancelled:
+			if r.ID != uuid.Nil {
+				return fmt.Errorf("%s is cancelled and has an id", line)
+			}
 		case r.Change == data.Created && op.Dry:
 			if r.ID != uuid.Nil {
 				return fmt.Errorf("a dry run gave %s an id", line)
@@ -358,16 +395,20 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 			return fmt.Errorf("%s has another id", line)
 		}
 	}
-	var deleted []string
+	var deleted, detached []string
 	for _, d := range report.Deleted {
 		deleted = append(deleted, fmt.Sprintf("%s %s %s", d.CustomerKey, d.Kind, d.Key))
 	}
-	tallies := report.Created.Total() + report.Updated.Total() + report.Unchanged.Total()
+	for _, d := range report.Detached {
+		detached = append(detached, fmt.Sprintf("%s %s -> %s", d.CustomerKey, d.From, d.To))
+	}
+	tallies := report.Created.Total() + report.Updated.Total() + report.Unchanged.Total() + report.Cancelled.Total()
 	if err := errors.Join(
 		sameSet("customer updated", []string{fmt.Sprint(want.updated)}, []string{fmt.Sprint(report.CustomerUpdated)}),
 		sameSet("faults", want.faults, got), sameSet("skipped", want.skipped, found(report.Skipped)),
 		sameSet("warnings", want.warnings, found(report.Warnings)), sameSet("changes", want.changes, changes),
-		sameSet("deleted", want.deleted, deleted), sameSet("tallies", []string{fmt.Sprint(len(changes))}, []string{fmt.Sprint(tallies)}),
+		sameSet("deleted", want.deleted, deleted), sameSet("detached", want.detached, detached),
+		sameSet("changes in portals", want.portal, portal), sameSet("tallies", []string{fmt.Sprint(len(changes))}, []string{fmt.Sprint(tallies)}),
 	); err != nil {
 		return err
 	}
@@ -387,7 +428,7 @@ func modelDelete(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp)
 		sel.Resources = append(sel.Resources, data.Ref{Kind: kind, Key: k[1]})
 	}
 	want, apply := o.delete(op)
-	plan, err := ws.PlanDelete(ctx, sel)
+	plan, err := ws.DeleteWith(ctx, sel, data.DeleteOptions{DryRun: true, Actor: op.Actor})
 	report := plan
 	if !op.Dry && err == nil {
 		if report, err = ws.DeleteWith(ctx, sel, data.DeleteOptions{Actor: op.Actor}); !reflect.DeepEqual(plan, report) {
@@ -420,6 +461,40 @@ func modelDelete(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp)
 	}
 	if apply != nil && !op.Dry {
 		apply()
+	}
+	return nil
+}
+
+// modelUndo restores a resource that was cancelled in a portal not long ago.
+func modelUndo(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) error {
+	kind, err := data.ParseKind(op.Keys[0][0])
+	if err != nil {
+		return err
+	}
+	if c := o.cancelled[op.Customer][place(op.Keys[0][0], op.Keys[0][1])]; c != nil && o.now-c.at > 50 {
+		return nil // ten minutes may be over
+	}
+	want, apply := o.undo(op)
+	r, err := ws.UndoCancel(ctx, op.Customer, data.Ref{Kind: kind, Key: op.Keys[0][1]}, op.Actor, nil)
+	got := ""
+	switch {
+	case err == nil:
+		apply()
+		r := o.customers[op.Customer][place(r.Ref().Kind.String(), r.Ref().Key)]
+		if r == nil {
+			return errors.New("another resource was restored")
+		}
+	case errors.Is(err, data.ErrCustomerNotFound):
+		got = "no customer"
+	case errors.Is(err, data.ErrResourceNotFound):
+		got = "not found"
+	case errors.Is(err, data.ErrNotUndone):
+		got = "not undone"
+	default:
+		return err
+	}
+	if want != got {
+		return fmt.Errorf("undo: want %q, got %q: %w", want, got, err)
 	}
 	return nil
 }
@@ -487,6 +562,9 @@ func modelRead(ctx context.Context, ws *data.Workspace, customer string, r *orac
 		x, err = ws.AccessGrant(ctx, r.key)
 		y, errID = ws.AccessGrantByID(ctx, id)
 		a, b = x.Meta, y.Meta
+	}
+	if a.Origin != r.origin {
+		return fmt.Errorf("%s %s: want the origin %v, got %v", r.kind, r.key, r.origin, a.Origin)
 	}
 	if err != nil || errID != nil || a != b || a.CustomerKey != customer || a.ID != id {
 		return fmt.Errorf("%s %s: read %+v and %+v: %w", r.kind, r.key, a, b, errors.Join(err, errID))

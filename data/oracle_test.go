@@ -21,6 +21,36 @@ type oracleResource struct {
 	kind, key string
 	fields    map[string]any
 	id        string // as the library first told it
+
+	origin  data.Actor
+	host    map[string]any // the fields as the host pushed them last, if a portal has changed some since; else nil
+	changed int            // the operation that changed it last
+}
+
+// hostView returns the fields as the host pushed them last.
+func (r *oracleResource) hostView() map[string]any {
+	switch {
+	case r.host != nil:
+		return r.host
+	case r.origin.Type == data.ActorPortal:
+		return map[string]any{}
+	}
+	return r.fields
+}
+
+// changedInPortal returns the fields to record as the host's where a portal changes r to fields.
+func (r *oracleResource) changedInPortal(fields map[string]any) map[string]any {
+	view := r.hostView()
+	if r.origin.Type == data.ActorPortal || reflect.DeepEqual(view, fields) {
+		return nil
+	}
+	return view
+}
+
+// oracleCancelled is a resource that was cancelled in a portal.
+type oracleCancelled struct {
+	oracleResource
+	at int // the operation
 }
 
 // oracle is a workspace: for each customer its resources, by class and key, and its own
@@ -30,10 +60,15 @@ type oracle struct {
 	own       map[string]map[string]any
 	told      map[string][][]string // by customer, for each operation the changes in any order
 	ids       map[string]bool       // every id that was ever given
+	cancelled map[string]map[string]*oracleCancelled
+	now       int // number of the operation
 }
 
 func newOracle() *oracle {
-	return &oracle{map[string]map[string]*oracleResource{}, map[string]map[string]any{}, map[string][][]string{}, map[string]bool{}}
+	return &oracle{
+		customers: map[string]map[string]*oracleResource{}, own: map[string]map[string]any{}, told: map[string][][]string{},
+		ids: map[string]bool{}, cancelled: map[string]map[string]*oracleCancelled{"c0": {}, "c1": {}, "c2": {}},
+	}
 }
 
 var oracleKinds = map[string][]string{
@@ -80,13 +115,14 @@ func (g given) MarshalJSON() ([]byte, error) {
 
 // modelOp is an operation.
 type modelOp struct {
-	What                       string         // push, sync, delete
+	What                       string         // push, sync, delete, undo
 	Customer                   string         // of a push or sync; the bound of a delete
 	Own                        map[string]any // of a push or sync: the customer's own fields
 	Given                      []given
 	Replace, Skip, Strict, Dry bool
 	Most                       *int        // of a sync: how many it may delete, or nil
-	Keys                       [][2]string // of a delete: alias and key
+	Keep, All                  bool        // KeepPortalChanges; All of a sync
+	Keys                       [][2]string // of a delete or an undo: alias and key
 	Customers                  []string    // of a delete
 	Sweep                      int         // Updates of a sweep after the operation; 5 is a whole one
 	Actor                      data.Actor
@@ -94,7 +130,7 @@ type modelOp struct {
 
 func (op modelOp) String() string {
 	var flags []string
-	for name, set := range map[string]bool{"replace": op.Replace, "skip": op.Skip, "strict": op.Strict, "dry": op.Dry} {
+	for name, set := range map[string]bool{"replace": op.Replace, "skip": op.Skip, "strict": op.Strict, "dry": op.Dry, "keep": op.Keep, "all": op.All} {
 		if set {
 			flags = append(flags, name)
 		}
@@ -109,8 +145,8 @@ func (op modelOp) String() string {
 		flags = append(flags, fmt.Sprint("sweep ", op.Sweep))
 	}
 	slices.Sort(flags)
-	if op.What == "delete" {
-		return fmt.Sprintf("delete %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
+	if op.What == "delete" || op.What == "undo" {
+		return fmt.Sprintf(op.What+" %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
 	}
 	return fmt.Sprintf("%s %v %s", op.What, flags, op.wire())
 }
@@ -167,7 +203,19 @@ type expected struct {
 	notFound  []string
 	customers []string
 	noSuch    []string
+	portal    []string // "room 1 kept name": what became of changes made in a portal
 }
+
+// by returns the actor with its type.
+func (op modelOp) by() data.Actor {
+	if op.Actor.Type == "" {
+		op.Actor.Type = data.ActorHost
+	}
+	return op.Actor
+}
+
+func (op modelOp) byHost() bool   { return op.by().Type == data.ActorHost }
+func (op modelOp) byPortal() bool { return op.by().Type == data.ActorPortal }
 
 // paths gives each resource its path.
 func (op modelOp) paths() []string {
@@ -295,14 +343,170 @@ func namesSpace(fields map[string]any) bool {
 	return false
 }
 
+// oracleUnit returns the part of a resource that a field is, as changes in portals are compared:
+// all aliases of the user together, all aliases of the spaces, and else the field.
+func oracleUnit(name string) string {
+	switch {
+	case slices.Contains(oracleUsers, name):
+		return "user"
+	case strings.HasSuffix(name, "_keys"):
+		return "spaces"
+	}
+	return name
+}
+
+// unitOf returns the fields of a unit.
+func unitOf(fields map[string]any, unit string) map[string]any {
+	out := map[string]any{}
+	for name, v := range fields {
+		if oracleUnit(name) == unit {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// split makes a field of each key of custom_metadata.
+func split(fields map[string]any) map[string]any {
+	out := maps.Clone(fields)
+	if m, ok := out["custom_metadata"].(map[string]any); ok {
+		delete(out, "custom_metadata")
+		for key, v := range m {
+			out["custom_metadata."+key] = v
+		}
+	}
+	return out
+}
+
+// unsplit undoes split.
+func unsplit(fields map[string]any) map[string]any {
+	out, m := map[string]any{}, map[string]any{}
+	for name, v := range fields {
+		if key, ok := strings.CutPrefix(name, "custom_metadata."); ok {
+			m[key] = v
+		} else {
+			out[name] = v
+		}
+	}
+	if len(m) > 0 {
+		out["custom_metadata"] = m
+	}
+	return out
+}
+
+// reconciled is a resource with changes of a portal after a push of the host: its fields, those
+// that the host has pushed, and lines about the changes.
+func reconciled(old *oracleResource, g given, replace, keep bool) (fields, host map[string]any, lines []string) {
+	host = merged(&oracleResource{fields: old.hostView()}, g, replace)
+	now, before, after := split(old.fields), split(old.hostView()), split(host)
+	names := func(unit string) []string {
+		a, b := unitOf(now, unit), unitOf(after, unit)
+		var out []string
+		for name := range a {
+			if !reflect.DeepEqual(a[name], b[name]) {
+				out = append(out, name)
+			}
+		}
+		for name := range b {
+			if a[name] == nil {
+				out = append(out, name)
+			}
+		}
+		return out
+	}
+	named := func(unit string) bool {
+		for name, v := range g.fields {
+			switch {
+			case name == "custom_metadata" && strings.HasPrefix(unit, "custom_metadata."):
+				given, all := v.(map[string]any)
+				_, ok := given[strings.TrimPrefix(unit, "custom_metadata.")]
+				if ok || !all {
+					return true
+				}
+			case unit == "user" && slices.Contains(oracleUsers, name) && isEmpty(v):
+				if now[name] != nil || before[name] != nil {
+					return true
+				}
+			case oracleUnit(name) == unit:
+				return true
+			}
+		}
+		return false
+	}
+	compare := func(replace, keep bool) map[string]any {
+		out, units := maps.Clone(after), map[string]bool{}
+		lines = nil
+		for name := range now {
+			units[oracleUnit(name)] = true
+		}
+		for name := range before {
+			units[oracleUnit(name)] = true
+		}
+		for unit := range units {
+			portals, hosts, pushed := unitOf(now, unit), unitOf(before, unit), unitOf(after, unit)
+			named := replace || named(unit)
+			word := ""
+			switch {
+			case reflect.DeepEqual(portals, hosts):
+			case !named || keep && reflect.DeepEqual(pushed, hosts):
+				maps.DeleteFunc(out, func(name string, _ any) bool { return oracleUnit(name) == unit })
+				maps.Copy(out, portals)
+				if named {
+					word = " kept "
+				}
+			case !reflect.DeepEqual(portals, pushed):
+				word = " overwritten "
+			}
+			if word != "" {
+				for _, name := range names(unit) {
+					lines = append(lines, g.kind+" "+g.key+word+name)
+				}
+			}
+		}
+		return unsplit(out)
+	}
+	fields = compare(replace, keep)
+	starts, ends := fields["starts_at"], fields["ends_at"]
+	if starts != nil && ends != nil && ends.(string) <= starts.(string) || classOf(g.kind) != "access_grant" && fields["name"] == nil {
+		fields = compare(true, false)
+		fields = host
+	}
+	return fields, host, lines
+}
+
 // push is what a push or sync does; apply makes it so.
 func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]string)) {
 	sync, replace := op.What == "sync", op.Replace || op.What == "sync"
 	mine := o.customers[op.Customer]
-	named := map[string]bool{} // kind and key of what is given
+	named, placed := map[string]bool{}, map[string]bool{} // kind and key of what is given, and by place
 	for _, g := range op.Given {
-		named[g.kind+" "+g.key] = true
+		named[g.kind+" "+g.key], placed[place(g.kind, g.key)] = true, true
 	}
+	// goes are the resources that a sync deletes, by place; left those that stay and lose a
+	// reference.
+	goes, left := map[string]bool{}, map[string]map[string]any{}
+	if sync {
+		for at, r := range mine {
+			goes[at] = !named[r.kind+" "+r.key] && (op.All || r.origin == op.by())
+		}
+		for again := true; again; {
+			again = false
+			for at, r := range mine {
+				if goes[at] || named[r.kind+" "+r.key] {
+					continue
+				}
+				fields, gone := afterLosses(r, mine, func(at string) bool { return goes[at] && !placed[at] })
+				if gone {
+					goes[at], again = true, true
+				} else {
+					left[at] = fields
+				}
+			}
+		}
+	}
+	stays := make([]bool, len(op.Given)) // cancelled
+	hosts := make([]map[string]any, len(op.Given))
+	lines := make([][]string, len(op.Given))
 	paths := op.paths()
 	faults := make([][]string, len(op.Given))
 	results := make([]map[string]any, len(op.Given))
@@ -322,7 +526,7 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 				case r == nil:
 				case customer == op.Customer && r.kind == g.kind:
 					old = r
-				case customer == op.Customer && sync && !named[r.kind+" "+r.key]: // it goes in the same step
+				case customer == op.Customer && goes[at]: // it goes in the same step
 				default:
 					fault("."+g.kind+"_key", "key_conflict")
 				}
@@ -331,7 +535,24 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 				fault("."+g.kind+"_key", "duplicate_key")
 			}
 			firsts[at] = true
-			results[i] = merged(old, g, replace)
+			switch {
+			case o.cancelled[op.Customer][at] != nil && op.Keep && !op.byPortal():
+				stays[i] = true
+				continue
+			case old != nil && !op.byPortal() && (old.host != nil || op.byHost() && old.origin != op.by()):
+				results[i], hosts[i], lines[i] = reconciled(old, g, replace, op.Keep)
+				if op.byHost() && old.origin != op.by() {
+					lines[i] = append(lines[i], g.kind+" "+g.key+" taken over")
+				}
+			default:
+				results[i] = merged(old, g, replace)
+				if hosts[i] = results[i]; op.byPortal() && old != nil {
+					hosts[i] = old.changedInPortal(results[i])
+				}
+			}
+			if reflect.DeepEqual(hosts[i], results[i]) {
+				hosts[i] = nil
+			}
 			if class != "access_grant" && results[i]["name"] == nil {
 				fault(".name", "required")
 			}
@@ -343,17 +564,20 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 	}
 	there := map[string]string{} // what will be there, by place: its kind
 	for at, r := range mine {
-		if !sync || named[r.kind+" "+r.key] {
+		if !goes[at] {
 			there[at] = r.kind
 		}
 	}
 	for i, g := range op.Given {
-		if !op.Skip || len(faults[i]) == 0 {
+		if !stays[i] && (!op.Skip || len(faults[i]) == 0) {
 			there[place(g.kind, g.key)] = g.kind
 		}
 	}
 	warnings := make([][]string, len(op.Given))
 	for i, g := range op.Given {
+		if stays[i] {
+			continue
+		}
 		refs(g.fields, func(path, alias, key string) {
 			kind, ok := there[place(alias, key)]
 			rule := " not_there_yet"
@@ -375,31 +599,31 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 	}
 	for i, g := range op.Given { // an address that is given, and that another one has then
 		address, _ := g.fields["email_address"].(string)
-		if address == "" {
-			continue
+		if has, _ := results[i]["email_address"].(string); address == "" || has != address {
+			continue // none is given, or the portal's stays
 		}
 		shared := false
 		byPush := map[string]bool{}
 		for j, other := range op.Given {
-			if classOf(other.kind) != "user_identity" || op.Skip && len(faults[j]) > 0 {
+			if classOf(other.kind) != "user_identity" || stays[j] || op.Skip && len(faults[j]) > 0 {
 				continue
 			}
 			byPush[other.kind+" "+other.key] = true
 			has, _ := results[j]["email_address"].(string)
 			gives, _ := other.fields["email_address"].(string)
-			shared = shared || j != i && strings.EqualFold(has, address) && (j < i || gives == "")
+			shared = shared || j != i && strings.EqualFold(has, address) && (j < i || !strings.EqualFold(gives, has))
 		}
-		for _, r := range mine {
+		for at, r := range mine {
 			has, _ := r.fields["email_address"].(string)
-			shared = shared || !sync && !byPush[r.kind+" "+r.key] && !(r.kind == g.kind && r.key == g.key) && strings.EqualFold(has, address)
+			shared = shared || !goes[at] && !byPush[r.kind+" "+r.key] && !(r.kind == g.kind && r.key == g.key) && strings.EqualFold(has, address)
 		}
 		if shared {
 			warnings[i] = append(warnings[i], paths[i]+".email_address shared_email")
 		}
 	}
 	type write struct {
-		i       int
-		created bool
+		i              int
+		created, quiet bool
 	}
 	var writes []write
 	for i, g := range op.Given {
@@ -408,7 +632,13 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			continue
 		}
 		want.faults = append(want.faults, faults[i]...)
+		if stays[i] {
+			want.changes = append(want.changes, "cancelled "+g.kind+" "+g.key)
+			want.portal = append(want.portal, g.kind+" "+g.key+" cancelled")
+			continue
+		}
 		want.warnings = append(want.warnings, warnings[i]...)
+		want.portal = append(want.portal, lines[i]...)
 		old := mine[place(g.kind, g.key)]
 		if old != nil && old.kind != g.kind {
 			old = nil
@@ -417,12 +647,16 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		switch {
 		case old == nil:
 			want.changes = append(want.changes, "created "+line)
-			writes = append(writes, write{i, true})
+			if o.cancelled[op.Customer][place(g.kind, g.key)] != nil {
+				want.portal = append(want.portal, line+" cancelled")
+			}
+			writes = append(writes, write{i: i, created: true})
 		case reflect.DeepEqual(old.fields, results[i]):
 			want.changes = append(want.changes, "unchanged "+line)
+			writes = append(writes, write{i: i, quiet: true})
 		default:
 			want.changes = append(want.changes, "updated "+line)
-			writes = append(writes, write{i, false})
+			writes = append(writes, write{i: i})
 		}
 	}
 	own := map[string]any{}
@@ -440,9 +674,11 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		want.faults, want.warnings = append(want.faults, want.warnings...), nil
 	}
 	if sync {
-		for _, r := range mine {
-			if !named[r.kind+" "+r.key] {
+		for at, r := range mine {
+			if goes[at] {
 				want.deleted = append(want.deleted, op.Customer+" "+r.kind+" "+r.key)
+			} else if left[at] != nil {
+				want.detached = append(want.detached, lost(op.Customer, r, mine, func(at string) bool { return goes[at] && !placed[at] })...)
 			}
 		}
 		if len(want.faults) == 0 {
@@ -475,22 +711,42 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			o.customers[op.Customer] = map[string]*oracleResource{}
 		}
 		mine := o.customers[op.Customer]
+		was := maps.Clone(mine)
 		for at, r := range mine {
-			if sync && !named[r.kind+" "+r.key] {
+			switch fields := left[at]; {
+			case goes[at]:
 				told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
 				delete(mine, at)
+			case fields != nil && !reflect.DeepEqual(fields, r.fields):
+				told = append(told, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
+				r.lose(fields, was, func(at string) bool { return goes[at] && !placed[at] }, op.byPortal())
+				r.changed = o.now
+			}
+		}
+		for at, c := range o.cancelled[op.Customer] {
+			if sync && !placed[at] && (op.All || c.origin == op.by()) {
+				delete(o.cancelled[op.Customer], at)
 			}
 		}
 		for _, w := range writes {
 			g := op.Given[w.i]
 			at := place(g.kind, g.key)
+			line := "created " + g.kind + " " + g.key + " "
 			if w.created {
-				mine[at] = &oracleResource{kind: g.kind, key: g.key, id: ids[g.kind+" "+g.key]}
-				told = append(told, "created "+g.kind+" "+g.key+" "+mine[at].id)
-			} else {
-				told = append(told, "updated "+g.kind+" "+g.key+" "+mine[at].id+" "+changedNames(mine[at].fields, results[w.i]))
+				mine[at] = &oracleResource{kind: g.kind, key: g.key, id: ids[g.kind+" "+g.key], origin: op.by()}
+				delete(o.cancelled[op.Customer], at)
 			}
-			mine[at].fields = results[w.i]
+			if op.byHost() {
+				mine[at].origin = op.by()
+			}
+			if mine[at].host = hosts[w.i]; w.quiet {
+				continue
+			}
+			if line += mine[at].id; !w.created {
+				line = "updated " + g.kind + " " + g.key + " " + mine[at].id + " " + changedNames(mine[at].fields, results[w.i])
+			}
+			mine[at].fields, mine[at].changed = results[w.i], o.now
+			told = append(told, line)
 		}
 		o.tell(op, op.Customer, told)
 	}
@@ -569,34 +825,142 @@ func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 				want.deleted = append(want.deleted, line)
 				continue
 			}
-			lost := map[string]bool{}
-			refs(r.fields, func(_, alias, key string) {
-				if to := has[place(alias, key)]; to != nil && gone[c+" "+place(alias, key)] {
-					lost[line+" -> "+to.kind+" "+to.key] = true
-				}
-			})
-			want.detached = append(want.detached, slices.Collect(maps.Keys(lost))...)
+			want.detached = append(want.detached, lost(c, r, has, func(at string) bool { return gone[c+" "+at] })...)
 		}
 	}
 	return want, func() {
 		for c, has := range o.customers {
 			var told []string
+			was := maps.Clone(has)
 			for at, r := range has {
 				switch fields := left[c+" "+at]; {
 				case whole[c] || gone[c+" "+at]:
 					told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
-					delete(has, at)
+					if delete(has, at); op.byPortal() {
+						o.cancelled[c][at] = &oracleCancelled{*r, o.now}
+					}
 				case !reflect.DeepEqual(fields, r.fields):
 					told = append(told, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
-					r.fields = fields
+					r.lose(fields, was, func(at string) bool { return gone[c+" "+at] }, op.byPortal())
+					r.changed = o.now
 				}
 			}
 			o.tell(op, c, told)
+			for _, line := range want.notFound {
+				alias, key, _ := strings.Cut(line, " ")
+				if !op.byPortal() && (op.Customer == "" || op.Customer == c) {
+					delete(o.cancelled[c], place(alias, key))
+				}
+			}
 			if whole[c] {
+				clear(o.cancelled[c])
 				delete(o.customers, c)
 				delete(o.own, c)
 			}
 		}
+	}
+}
+
+// lost returns the references of a resource that stays to those that are gone.
+func lost(customer string, r *oracleResource, has map[string]*oracleResource, gone func(at string) bool) []string {
+	out := map[string]bool{}
+	refs(r.fields, func(_, alias, key string) {
+		if to := has[place(alias, key)]; to != nil && gone(place(alias, key)) {
+			out[customer+" "+r.kind+" "+r.key+" -> "+to.kind+" "+to.key] = true
+		}
+	})
+	return slices.Collect(maps.Keys(out))
+}
+
+// lose makes fields those of a resource, which has lost references to what is gone. The
+// host's fields lose the same, unless it is a portal that deletes.
+func (r *oracleResource) lose(fields map[string]any, has map[string]*oracleResource, gone func(at string) bool, portal bool) {
+	if portal {
+		r.host = r.changedInPortal(fields)
+	} else if r.host != nil {
+		dropped := map[string]bool{}
+		refs(r.fields, func(_, alias, key string) {
+			if at := place(alias, key); classOf(alias) == "space" && has[at] != nil && gone(at) {
+				dropped[key] = true
+			}
+		})
+		host := maps.Clone(r.host)
+		for name, v := range host {
+			switch v := v.(type) {
+			case string:
+				if name == "parent_site_key" && dropped[v] {
+					delete(host, name)
+				}
+			case []string:
+				kept := slices.DeleteFunc(slices.Clone(v), func(key string) bool { return dropped[key] })
+				if host[name] = kept; len(kept) == 0 {
+					delete(host, name)
+				}
+			}
+		}
+		if r.host = host; reflect.DeepEqual(host, fields) {
+			r.host = nil
+		}
+	}
+	r.fields = fields
+}
+
+// undo is what restoring a cancelled resource does: the error is "", "no customer", "not found"
+// or "not undone".
+func (o *oracle) undo(op modelOp) (err string, apply func()) {
+	c, at := op.Customer, place(op.Keys[0][0], op.Keys[0][1])
+	mine := o.customers[c]
+	if mine == nil {
+		return "no customer", nil
+	}
+	cancelled := o.cancelled[c][at]
+	if cancelled == nil {
+		return "not found", nil
+	}
+	for _, has := range o.customers {
+		if has[at] != nil {
+			return "not undone", nil
+		}
+	}
+	missing := false
+	refs(cancelled.fields, func(_, alias, key string) { missing = missing || mine[place(alias, key)] == nil })
+	if missing {
+		return "not undone", nil
+	}
+	text := func(r *oracleResource, name string) string { s, _ := r.fields[name].(string); return s }
+	if classOf(cancelled.kind) == "access_grant" {
+		spaces := map[string]bool{}
+		refs(cancelled.fields, func(_, alias, key string) {
+			if classOf(alias) != "space" {
+				return
+			}
+			spaces[key] = true
+			for _, r := range mine { // a site stands for the spaces in it
+				if mine[place("space", key)].kind == "site" && text(r, "parent_site_key") == key {
+					spaces[r.key] = true
+				}
+			}
+		})
+		for _, r := range mine {
+			starts, ends := text(r, "starts_at"), text(r, "ends_at")
+			from, until := text(&cancelled.oracleResource, "starts_at"), text(&cancelled.oracleResource, "ends_at")
+			overlaps := (until == "" || starts < until) && (from == "" || ends == "" || ends > from)
+			if classOf(r.kind) != "access_grant" || r.changed <= cancelled.at || !overlaps {
+				continue
+			}
+			taken := false
+			refs(r.fields, func(_, alias, key string) { taken = taken || classOf(alias) == "space" && spaces[key] })
+			if taken {
+				return "not undone", nil
+			}
+		}
+	}
+	return "", func() {
+		restored := cancelled.oracleResource
+		restored.changed = o.now
+		mine[at] = &restored
+		delete(o.cancelled[c], at)
+		o.tell(op, c, []string{"created " + restored.kind + " " + restored.key + " " + restored.id})
 	}
 }
 

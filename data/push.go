@@ -498,6 +498,9 @@ func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []me
 	}
 	for i := range merged {
 		merged[i].found.warnings = append(merged[i].found.warnings, merged[i].missing...)
+		if merged[i].staysCancelled {
+			merged[i].found.warnings = nil // the push leaves it out
+		}
 	}
 }
 
