@@ -14,10 +14,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-const (
-	undoPeriod    = 10 * time.Minute
-	keepCancelled = 365 * 24 * time.Hour // a cancellation is kept for so long
-)
+// keepCancelled is how long a cancellation is kept.
+const keepCancelled = 365 * 24 * time.Hour
 
 // ErrNotUndone is returned by [Workspace.UndoCancel] if a cancellation can no longer be undone.
 // The error says why. Nothing was changed.
@@ -174,8 +172,9 @@ func (s *Snapshot) cancelledAnywhere(ctx context.Context, refs []Ref, within str
 // it was cancelled, open again unless they were revoked once more since; the sessions of these
 // portals go on. Other resources that were deleted in the same step are not restored.
 //
-// guard, if it is not nil, sees the state and the resource as it will be: its error refuses
-// the undo, before anything about the cancellation is told. It is as PushOptions.Guard.
+// guard, if it is not nil, sees the state, and the resource as it will be, or nil if no such
+// cancellation is stored. Its error refuses the undo, and is returned instead of the errors
+// below. It is as PushOptions.Guard.
 //
 // It returns [ErrResourceNotFound] if no cancellation of such a resource is stored: it was
 // never cancelled in a portal, or was pushed again, or the host has deleted its key or no
@@ -195,6 +194,11 @@ func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref,
 		found, err := s.cancelled(ctx, c, []Ref{ref})
 		if err != nil {
 			return nil, err
+		}
+		if found[0] == nil && guard != nil {
+			if err := guard(ctx, s, nil); err != nil {
+				return nil, err
+			}
 		}
 		if found[0] == nil {
 			return nil, fmt.Errorf("%w: no cancelled %s %q", ErrResourceNotFound, ref.Kind.Class(), textrules.Clip(ref.Key))
@@ -233,8 +237,8 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrNotUndone, fmt.Sprintf(format, args...))
 	}
-	if ch.at.Sub(of.at) >= undoPeriod {
-		return refuse("it was made more than %d minutes ago", int(undoPeriod.Minutes()))
+	if ch.at.Sub(of.at) >= layout.UndoPeriod {
+		return refuse("it was made more than %d minutes ago", int(layout.UndoPeriod.Minutes()))
 	}
 	refs := []Ref{n.ref()}
 	n.targets(func(_ relation, to Ref) { refs = append(refs, to) })

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,6 +140,31 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, op
 // CancelAccessGrant deletes an access grant that the portal shows, and says what went.
 func (s *Session) CancelAccessGrant(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, conditionsOf(options))
+}
+
+// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer
+// less than 10 minutes ago, with its id and the portals that were deep links to it, as
+// [data.Workspace.UndoCancel] describes. The access grant must be one that the portal shows, so
+// a portal that shows nothing but this access grant cannot restore it. It returns an error that
+// matches [data.ErrNotUndone] if the cancellation can no longer be undone.
+func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.AccessGrant, error) {
+	ref := data.Ref{Kind: data.KindAccessGrant, Key: key}
+	var result data.Resource
+	_, err := s.ws.UndoCancel(ctx, s.portal.CustomerKey, ref, portalActor(s.portal.ID), func(ctx context.Context, at *data.Snapshot, r data.Resource) error {
+		v, err := s.permitted(ctx, at, ActionCancelAccessGrant)
+		if err != nil {
+			return err
+		}
+		v.loaded[byClass(ref)] = r // as it will be
+		result, _, err = v.shown(ctx, ref)
+		return err
+	})
+	if errors.Is(err, data.ErrCustomerNotFound) { // the portal was deleted with it
+		if err = s.View(ctx, func(v *View) error { return v.permit(ActionCancelAccessGrant) }); err == nil {
+			err = notFound(ref)
+		}
+	}
+	return resultAs[data.AccessGrant](result, s.after(ctx, err))
 }
 
 // stamp gives a new resource the values that the portal's filters ask for.

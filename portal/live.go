@@ -16,8 +16,8 @@ import (
 type standing struct {
 	*record
 	uses    uint64
-	revoked bool
-	told    bool // the change feed told that it had expired
+	revoked []byte // the row that revokes it; nil if it is not revoked
+	told    bool   // the change feed told that it had expired
 }
 
 // standingRows is the number of rows of a standing.
@@ -38,7 +38,7 @@ func decodeStanding(to pointer, rows [][]byte) (*standing, error) {
 	if rows[0] == nil {
 		return nil, nil
 	}
-	p := &standing{revoked: rows[1] != nil, told: rows[3] != nil}
+	p := &standing{revoked: rows[1], told: rows[3] != nil}
 	var err error
 	if p.record, err = decodeRecord(to.customer, to.portal, rows[0]); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along 
 // state returns the state of a portal at the moment.
 func (s *Service) state(p *standing) State {
 	switch {
-	case p.revoked:
+	case p.revoked != nil:
 		return StateRevoked
 	case !s.now().Before(p.expiresAt):
 		return StateExpired
@@ -112,6 +112,12 @@ func (s *Service) state(p *standing) State {
 		return StateUsedUp
 	}
 	return StateLive
+}
+
+// revokedFinally reports whether a portal is revoked for good: not because the resource that it
+// is a deep link to was cancelled a short time ago, which can still be undone.
+func (s *Service) revokedFinally(p *standing) bool {
+	return p.revoked != nil && !layout.RevokedReversibly(p.revoked, s.now())
 }
 
 // live is open for a caller that needs the portal to open something. It returns ErrDeleted

@@ -90,6 +90,12 @@ var cells = []cell{
 	{"CancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.CancelAccessGrant(ctx, "r1"))
 	}},
+	{"UndoCancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
+		if err := drop(s.UndoCancelAccessGrant(ctx, "r1")); !errors.Is(err, data.ErrResourceNotFound) { // it is not cancelled
+			return err
+		}
+		return nil
+	}},
 	{"AddStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "Kim", Spaces: data.Refs(data.KindRoom, "101")}))
 	}},

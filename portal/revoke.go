@@ -28,7 +28,7 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	}
 	_, err = ws.RevokePortals(ctx, p.customer, data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
 		p, err := s.find(ctx, at, portalID)
-		if err != nil || p.revoked {
+		if err != nil || s.revokedFinally(p.standing) {
 			return nil, err
 		}
 		return []uuid.UUID{portalID}, nil
@@ -57,7 +57,7 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 		choose := func() error {
 			portals, err := stand(ctx, at.Reader(), c.ID(), found...)
 			for _, p := range portals {
-				if state := s.state(p); state == StateLive || state == StateUsedUp {
+				if state := s.state(p); state == StateLive || state == StateUsedUp || state == StateRevoked && !s.revokedFinally(p) {
 					ids = append(ids, p.id)
 				}
 			}

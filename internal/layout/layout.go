@@ -351,8 +351,16 @@ func RevokedAt(at time.Time, reversible bool) []byte {
 	return b
 }
 
-// RevokedReversibly reports whether a value was made by [RevokedAt] with reversible.
-func RevokedReversibly(value []byte) bool { return len(value) == 9 }
+// UndoPeriod is the time in which a cancellation in a portal can be undone.
+const UndoPeriod = 10 * time.Minute
+
+// RevokedReversibly reports whether a value was made by [RevokedAt] with reversible, and the
+// revocation can still be undone at a time.
+func RevokedReversibly(value []byte, now time.Time) bool {
+	d := NewDecoder(value)
+	at := d.Time()
+	return d.More() && now.Sub(at) < UndoPeriod
+}
 
 // AllCancelled returns the prefix of the resources of a customer that were cancelled in a
 // portal.

@@ -30,7 +30,8 @@ type call struct {
 	name string
 	do   func(ctx context.Context, h host, w *world) error
 
-	// inParts reports whether a failure may leave a part of what it does, as its doc says.
+	// inParts reports whether a failure may leave a part of what it does, as its doc says, or
+	// because do makes two calls.
 	inParts bool
 }
 
@@ -186,6 +187,14 @@ var calls = []call{
 		sel := data.Selection{CustomerKeys: []string{"b"}, Resources: data.Refs(data.KindRoom, "a/001")}
 		return only(h.ws.DeleteWith(ctx, sel, data.DeleteOptions{}))
 	}},
+	{name: "UndoCancel", inParts: true, do: func(ctx context.Context, h host, w *world) error {
+		actor := data.Actor{Type: data.ActorPortal, PortalID: w.portal.id}
+		stay := data.Ref{Kind: data.KindReservation, Key: "a/002"}
+		if _, err := h.ws.DeleteWith(ctx, data.Selection{Resources: []data.Ref{stay}}, data.DeleteOptions{Actor: actor}); err != nil {
+			return err
+		}
+		return only(h.ws.UndoCancel(ctx, "a", stay, actor, nil))
+	}},
 	{name: "RevokePortals", do: func(ctx context.Context, h host, w *world) error {
 		return only(h.ws.RevokePortals(ctx, w.a, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
 			return []uuid.UUID{w.portal.id}, nil
@@ -265,6 +274,12 @@ var calls = []call{
 	})},
 	{name: "session CancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CancelAccessGrant(ctx, "a/001"))
+	})},
+	{name: "session UndoCancelAccessGrant", inParts: true, do: session(func(ctx context.Context, s *portal.Session) error {
+		if _, err := s.CancelAccessGrant(ctx, "a/002"); err != nil {
+			return err
+		}
+		return only(s.UndoCancelAccessGrant(ctx, "a/002"))
 	})},
 	{name: "session AddStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}))
