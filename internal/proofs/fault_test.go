@@ -56,6 +56,12 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	session, err := h.portals.OpenSession(t.Context(), made.code)
 	require.NoError(t, err)
+	// The clock of this DB is ahead, so that the cancellation can be undone however slow the test is.
+	ahead := data.Open(store, data.Options{Now: func() time.Time { return time.Now().Add(24 * time.Hour) }}).Workspace(workspaceID)
+	_, err = ahead.DeleteWith(t.Context(), data.Selection{Resources: []data.Ref{cancelled}}, data.DeleteOptions{
+		Actor: data.Actor{Type: data.ActorPortal, PortalID: made.id},
+	})
+	require.NoError(t, err)
 	brand, err := h.portals.CreateProfile(t.Context(), h.ws, portal.Profile{Name: "Brand"})
 	require.NoError(t, err)
 	w := &world{portal: made, token: session.Token().Reveal(), brand: brand.ID}
