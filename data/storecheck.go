@@ -206,7 +206,7 @@ func (k *checker) endCustomer() {
 		k.damageAt(k.counts.key, damageCount, "it counts %v, and has %v", c.counts, k.counts.is)
 	}
 	if c := k.counts.of; c != nil && k.counts.cancelled != c.cancelled {
-		k.damageAt(k.counts.key, DamageCount, "it counts %d cancelled resources, and has %d", c.cancelled, k.counts.cancelled)
+		k.damageAt(k.counts.key, damageCount, "it counts %d cancelled resources, and has %d", c.cancelled, k.counts.cancelled)
 	}
 	k.counts.of = nil
 }

@@ -427,7 +427,7 @@ func (k *checker) cancelledRow(ctx context.Context, c *checkedCustomer, value []
 		return err
 	}
 	if o, err := decodeOwner(rows[0]); err == nil && o.kind != 0 && o.customer == c.id {
-		k.damage(DamageDiffers, "its customer has a resource with this key")
+		k.damage(damageDiffers, "its customer has a resource with this key")
 	}
 	return k.need(ctx, "its cancelled resource", cancelled.pointer(c.workspace, c.id))
 }
@@ -439,7 +439,7 @@ func (k *checker) cancelledPointerRow(ctx context.Context, value []byte) error {
 	}
 	c, _, err := k.pointee(ctx, k.key.Customer, layout.Cancelled(k.key.Customer, k.key.Class, k.key.Key))
 	if c != nil && c.workspace != k.key.Workspace {
-		k.damage(DamageDiffers, "its customer is of another workspace")
+		k.damage(damageDiffers, "its customer is of another workspace")
 	}
 	return err
 }
