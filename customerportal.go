@@ -1,4 +1,4 @@
-// Package customerportal wires a store, the API and the hosted pages together:
+// Package customerportal combines a store, the HTTP API and the hosted pages in one handler:
 //
 //	app, err := customerportal.New(customerportal.Options{
 //		Store: store, BaseURL: "https://portal.example", Master: master, WorkspaceID: workspaceID, APIKey: apiKey,
@@ -6,8 +6,7 @@
 //	go app.Run(ctx)
 //	http.ListenAndServe(addr, app.Handler())
 //
-// A program that needs more of them opens the packages below by itself: data, portal,
-// portal/httpapi and portal/web.
+// A program that needs more control uses the packages data, portal, portal/httpapi and portal/web directly.
 package customerportal
 
 import (
@@ -30,34 +29,35 @@ import (
 
 // Options configures an App. Store, BaseURL and one of Master and Keys are required.
 type Options struct {
-	Store storage.Store // which the caller closes, after Run and the server have ended
+	Store storage.Store // the caller closes it after Run has returned and the server has stopped
 
 	// BaseURL is the URL at which Handler is reached, such as "https://portal.example".
 	BaseURL string
 
-	// PortalPath is the path of the hosted pages below BaseURL; default "/portal". Every link
-	// begins with it. The API has all other paths. With "/", which makes the links shortest,
-	// the API has the paths of its operations and the pages have all others.
+	// PortalPath is the path of the hosted pages below BaseURL; default "/portal". Every portal
+	// link begins with BaseURL and PortalPath. The API serves all other paths. If PortalPath is
+	// "/", links are shortest: the API serves the paths of its operations, and the hosted pages
+	// serve all other paths.
 	PortalPath string
 
-	Master []byte     // the master key, of 32 bytes: see keys.NewMaster
-	Keys   *keys.Ring // in place of Master, for keys that are rotated
+	Master []byte     // the master key, 32 bytes; see keys.NewMaster
+	Keys   *keys.Ring // replaces Master, for programs that rotate their keys
 
-	// APIKey gives a client of the API access to the workspace WorkspaceID. Both or neither
-	// are given. Authenticate is for several workspaces, or keys that change; it replaces
-	// APIKey. With neither, there is no API.
+	// APIKey gives clients of the API access to the workspace WorkspaceID. Set both or neither.
+	// Programs with several workspaces or changing keys set Authenticate instead. If neither
+	// APIKey nor Authenticate is set, the App has no API.
 	APIKey       string
 	WorkspaceID  uuid.UUID
 	Authenticate httpapi.Authenticator
 
-	// Options of the packages below. What New sets by the fields above is ignored in them.
+	// Options of the other packages. New overrides the fields that correspond to the fields above.
 	Data   data.Options
 	Portal portal.Options
 	API    httpapi.Options
 	Pages  web.Options
 }
 
-// App is a customer portal: data, portals, the API and the hosted pages on one store.
+// App is a customer portal on one store: data, portals, the API and the hosted pages.
 type App struct {
 	DB      *data.DB
 	Portals *portal.Service
@@ -67,21 +67,21 @@ type App struct {
 	handler http.Handler
 }
 
-// New returns an App, or an error that names the option that is missing or wrong. It does no
-// I/O.
+// New returns an App. It returns an error that names the option if an option is missing or
+// invalid. It does no I/O.
 func New(o Options) (*App, error) {
 	if o.Store == nil {
 		return nil, errors.New("customerportal: Options.Store is required")
 	}
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Scheme == "" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("customerportal: Options.BaseURL, %q, is not an absolute URL without a query", o.BaseURL)
+		return nil, fmt.Errorf("customerportal: Options.BaseURL, %q, must be an absolute URL without a query", o.BaseURL)
 	}
 	if o.PortalPath == "" {
 		o.PortalPath = "/portal"
 	}
 	if !strings.HasPrefix(o.PortalPath, "/") {
-		return nil, fmt.Errorf("customerportal: Options.PortalPath, %q, does not begin with a slash", o.PortalPath)
+		return nil, fmt.Errorf("customerportal: Options.PortalPath, %q, must begin with a slash", o.PortalPath)
 	}
 	ring, err := o.ring()
 	if err != nil {
@@ -108,7 +108,7 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// route returns the handler of the pages at a path, and of the API at the paths below base.
+// route returns a handler that serves the hosted pages at the path pages and the API at all other paths below base.
 func (a *App) route(base, pages string) http.Handler {
 	if a.API == nil {
 		return a.Pages
@@ -130,28 +130,28 @@ func (a *App) route(base, pages string) http.Handler {
 	return mux
 }
 
-// ring returns the keys.
+// ring returns the keys from Keys or Master.
 func (o *Options) ring() (*keys.Ring, error) {
 	switch {
 	case o.Keys != nil && o.Master != nil:
-		return nil, errors.New("customerportal: Options.Master and Options.Keys are both given")
+		return nil, errors.New("customerportal: Options.Master and Options.Keys are both set; set one of them")
 	case o.Keys != nil:
 		return o.Keys, nil
 	case o.Master == nil:
-		return nil, errors.New("customerportal: Options.Master or Options.Keys is required: make a master key with keys.NewMaster, once, and keep it")
+		return nil, errors.New("customerportal: Options.Master or Options.Keys is required; create a master key once with keys.NewMaster and store it as a secret")
 	}
 	return keys.New(0, map[int][]byte{0: o.Master})
 }
 
-// authenticator returns that of the API, or nil if there is no API.
+// authenticator returns the authenticator of the API, or nil if there is no API.
 func (o *Options) authenticator() (httpapi.Authenticator, error) {
 	switch {
 	case o.Authenticate != nil && o.APIKey != "":
-		return nil, errors.New("customerportal: Options.APIKey and Options.Authenticate are both given")
+		return nil, errors.New("customerportal: Options.APIKey and Options.Authenticate are both set; set one of them")
 	case o.Authenticate != nil:
 		return o.Authenticate, nil
 	case (o.APIKey == "") != (o.WorkspaceID == uuid.Nil):
-		return nil, errors.New("customerportal: Options.APIKey and Options.WorkspaceID belong together, and one is missing")
+		return nil, errors.New("customerportal: Options.APIKey and Options.WorkspaceID must be set together")
 	case o.APIKey == "":
 		return nil, nil
 	}
@@ -162,10 +162,10 @@ func (o *Options) authenticator() (httpapi.Authenticator, error) {
 	return authenticate, nil
 }
 
-// Handler returns the handler of the pages, at PortalPath, and of the API, at all other paths
-// below BaseURL.
+// Handler returns the handler that serves the hosted pages at PortalPath and the API at all
+// other paths below BaseURL.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Run does all background work until ctx is done, as [portal.Service.Run] says. Several
-// processes may run it on one store. It returns ctx's error.
+// Run does the background work until ctx is done and returns the error of ctx; see
+// [portal.Service.Run]. Several processes may call Run on one store.
 func (a *App) Run(ctx context.Context) error { return a.Portals.Run(ctx) }

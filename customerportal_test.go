@@ -25,7 +25,7 @@ func options() customerportal.Options {
 	}
 }
 
-func TestNew_OptionMissingOrWrong_IsNamed(t *testing.T) {
+func TestNew_OptionMissingOrInvalid_ErrorNamesIt(t *testing.T) {
 	t.Parallel()
 	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
@@ -36,14 +36,14 @@ func TestNew_OptionMissingOrWrong_IsNamed(t *testing.T) {
 		`Options.PortalPath, "x"`:                    func(o *customerportal.Options) { o.PortalPath = "x" },
 		"Options.Master or Options.Keys is required": func(o *customerportal.Options) { o.Master = nil },
 		"Options.Master and Options.Keys are both":   func(o *customerportal.Options) { o.Keys = ring },
-		"keys:":           func(o *customerportal.Options) { o.Master = []byte("short") },
-		"belong together": func(o *customerportal.Options) { o.WorkspaceID = uuid.Nil },
+		"keys:":                func(o *customerportal.Options) { o.Master = []byte("short") },
+		"must be set together": func(o *customerportal.Options) { o.WorkspaceID = uuid.Nil },
 		"Options.APIKey and Options.Authenticate are both": func(o *customerportal.Options) {
 			o.Authenticate = func(*http.Request) (uuid.UUID, error) { return workspaceID, nil }
 		},
 		"Options.APIKey:": func(o *customerportal.Options) { o.APIKey = "short" },
 		"TTL":             func(o *customerportal.Options) { o.Portal.TTL = -1 },
-		"ReturnURL":       func(o *customerportal.Options) { o.Pages.ReturnURL = "no URL" },
+		"ReturnURL":       func(o *customerportal.Options) { o.Pages.ReturnURL = "not a URL" },
 	} {
 		o := options()
 		change(&o)
@@ -52,7 +52,7 @@ func TestNew_OptionMissingOrWrong_IsNamed(t *testing.T) {
 	}
 }
 
-// TestHandler_ServesTheAPIAndThePages makes a portal with the API, below a path, and opens it.
+// TestHandler_ServesTheAPIAndThePages creates a portal with the API and opens its link, with each kind of BaseURL and PortalPath.
 func TestHandler_ServesTheAPIAndThePages(t *testing.T) {
 	t.Parallel()
 	for _, at := range []struct{ origin, path, portalPath, links string }{
@@ -102,7 +102,7 @@ func TestNew_WithoutAPIKey_ServesThePagesOnly(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.Code)
 }
 
-// TestRun_DoesAllMaintenance runs two Apps on one store, as two processes would.
+// TestRun_DoesAllMaintenance runs two Apps on one store, like two processes.
 func TestRun_DoesAllMaintenance(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -125,15 +125,15 @@ func TestRun_DoesAllMaintenance(t *testing.T) {
 			}
 		}
 		ws := app.DB.Workspace(workspaceID)
-		for _, key := range []string{"stays", "goes"} {
+		for _, key := range []string{"kept", "deleted"} {
 			d := data.CustomerData{CustomerKey: key}
 			d.Add(data.Room(key, "Room"))
-			for range 2 { // the newest one is kept, to be renewed
+			for range 2 { // the newest portal of a customer is never purged, because it can be renewed
 				_, err := app.Portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: &d, TTL: time.Hour})
 				require.NoError(t, err)
 			}
 		}
-		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"goes"}})
+		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"deleted"}})
 		require.NoError(t, err)
 		changes := func() (n int) {
 			for _, err := range ws.Changes(t.Context(), data.Cursor{}) {
@@ -150,15 +150,15 @@ func TestRun_DoesAllMaintenance(t *testing.T) {
 		}
 		require.Equal(t, 1, check().Deleted)
 		run()
-		require.Zero(t, check().Deleted, "the deleted customer is swept")
+		require.Zero(t, check().Deleted, "the rows of the deleted customer are removed")
 		require.Equal(t, 2, check().Rows["portal"])
 		require.Equal(t, 9, changes())
 		time.Sleep(31 * 24 * time.Hour)
 		run()
-		require.Equal(t, 1, check().Rows["portal"], "a portal that was over 30 days ago is purged")
+		require.Equal(t, 1, check().Rows["portal"], "a portal that expired more than 30 days ago is purged")
 		require.Equal(t, 9, changes())
 		time.Sleep(60 * 24 * time.Hour)
 		run()
-		require.Zero(t, changes(), "changes older than 90 days are trimmed")
+		require.Zero(t, changes(), "changes older than 90 days are removed")
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// These are made once and kept, the keys where the program keeps its secrets.
+// A program creates these once. It stores the keys with its other secrets.
 var (
 	workspaceID = uuid.New()
 	master      = must(keys.NewMaster())
@@ -39,7 +39,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// A server serves app.Handler(), and calls app.Run(ctx) in another goroutine.
+	// A server also serves app.Handler() and calls app.Run(ctx) in another goroutine.
 	p, err := app.Portals.Create(context.Background(), app.DB.Workspace(workspaceID), portal.CreateRequest{
 		CustomerData: &data.CustomerData{CustomerKey: "acme-hotels"},
 	})

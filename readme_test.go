@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestREADME_Program_IsThatOfQuickstart compares the README's program and its output with examples/quickstart.
-func TestREADME_Program_IsThatOfQuickstart(t *testing.T) {
+// TestREADME_Program_MatchesQuickstart compares the program in the README and its output with examples/quickstart.
+func TestREADME_Program_MatchesQuickstart(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("examples/quickstart/main.go")
 	require.NoError(t, err)
@@ -21,14 +21,14 @@ func TestREADME_Program_IsThatOfQuickstart(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	_, shown, found := strings.Cut(string(readme), "```go\npackage main\n"+program+"```\n\n")
-	require.True(t, found, "the README shows another program")
+	require.True(t, found, "the program in the README differs from examples/quickstart")
 	out, err := exec.CommandContext(t.Context(), "go", "run", "./examples/quickstart").Output()
 	require.NoError(t, err)
 	indented := "    " + strings.ReplaceAll(strings.TrimSuffix(string(out), "\n"), "\n", "\n    ") + "\n\n"
-	require.True(t, strings.HasPrefix(shown, indented), "the README shows another output:\n%s", out)
+	require.True(t, strings.HasPrefix(shown, indented), "the output in the README differs from that of examples/quickstart:\n%s", out)
 }
 
-// TestREADME_Length_AtMost250Lines keeps it short.
+// TestREADME_Length_AtMost250Lines keeps the README short.
 func TestREADME_Length_AtMost250Lines(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -36,8 +36,8 @@ func TestREADME_Length_AtMost250Lines(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(string(readme), "\n"), 250)
 }
 
-// TestCONTRIBUTING_Packages_ListsEveryFolder compares the list of packages with the module.
-func TestCONTRIBUTING_Packages_ListsEveryFolder(t *testing.T) {
+// TestCONTRIBUTING_Packages_ListsEveryDirectory compares the list of packages with the module.
+func TestCONTRIBUTING_Packages_ListsEveryDirectory(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestCONTRIBUTING_Packages_ListsEveryFolder(t *testing.T) {
 	for _, name := range packages {
 		_, folder, _ := strings.Cut(name, "customerportal-go/customerportal")
 		if folder = path.Base(folder); folder != "." && !strings.Contains(name, "/internal/") {
-			require.True(t, regexp.MustCompile(`(?m)^ +`+folder+`/ `).Match(document), "the list has no %s/", folder)
+			require.True(t, regexp.MustCompile(`(?m)^ +`+folder+`/ `).Match(document), "CONTRIBUTING.md does not list %s/", folder)
 		}
 	}
 }

@@ -1,5 +1,4 @@
-// What every browser test stands on: the server of this folder, built once and run on
-// Badger, and Debian's Chromium.
+// Common code of the browser tests: runs the server in this directory on Badger, and starts Debian's Chromium.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +20,7 @@ export async function serve(...flags) {
   ]);
   const { Base: base, Links: links } = JSON.parse(line);
   const origin = new URL(base).origin;
-  // A portal that is about to close is made anew for each test, since it may have closed by then.
+  // Create a portal that closes soon for each test, because an older one may have closed already.
   const link = async (name) => (name === "soon" ? (await (await fetch(`${origin}/-/again`)).json())[name] : links[name]);
   return { base, links, link, origin, stop: async () => { child.kill("SIGTERM"); await exited; } };
 }
@@ -67,7 +66,7 @@ export async function shoot(page, name) {
   const picture = { path: join(shots, `${name.replaceAll(/[^\w.-]+/g, "_")}.png`), fullPage: true };
   try {
     await page.screenshot(picture);
-  } catch (error) { // now and then Chromium cannot, on a tall page
+  } catch (error) { // Chromium sometimes fails to capture a tall page
     if (!/Unable to capture/.test(error.message)) throw error;
     await page.screenshot(picture);
   }

@@ -1,5 +1,5 @@
-// Forms when something comes in between: another tab, a push, a double click, Back, another
-// language, the end of the session. Nothing is lost, made twice, or set back.
+// Tests of forms that are interrupted: by another tab, a push, a double click, Back, another language or the end of the
+// session. No input is lost, nothing is created twice, and no newer change is overwritten.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, open, serve } from "./browser.mjs";
@@ -56,7 +56,7 @@ for (const script of [false, true]) {
       assert.equal(both.name, "First tab", "the second tab does not set it back");
       assert.equal(both.preferred_code, "445566");
 
-      // Both change the title: the second is asked.
+      // Both change the title: the second user has to choose.
       await page.goto(`${home}reservations/edit?key=${key}`);
       await other.goto(`${home}reservations/edit?key=${key}`);
       await page.fill("[name=name]", "Of the first");
@@ -66,7 +66,7 @@ for (const script of [false, true]) {
       assert.match(await other.textContent("h1"), /Somebody else changed this too/);
       assert.match(await other.textContent("main"), /Of the first/);
       assert.match(await other.textContent("main"), /Of the second/);
-      await other.waitForSelector("h1:focus"); // the focus is on what happened
+      await other.waitForSelector("h1:focus"); // the focus is on the message
       assert.equal((await grant(key)).name, "Of the first");
       await other.check("[name='choose.name'][value=typed]");
       await other.click("button.primary");
@@ -74,7 +74,7 @@ for (const script of [false, true]) {
     });
   });
 
-  test(`a push while a form is open, ${on}`, async () => {
+  test(`a push while a form is open keeps both changes, ${on}`, async () => {
     await visit(script, async (page, home) => {
       const key = `b-${n}-05`;
       await page.goto(`${home}reservations/edit?key=${key}`);
@@ -88,7 +88,7 @@ for (const script of [false, true]) {
     });
   });
 
-  test(`a double click makes one booking, ${on}`, async () => {
+  test(`a double click creates one booking, ${on}`, async () => {
     await visit(script, async (page, home) => {
       await fillBooking(page, home, `Double ${on}`);
       const was = await counts();
@@ -101,7 +101,7 @@ for (const script of [false, true]) {
     });
   });
 
-  test(`the language changes in the middle of a form, ${on}`, async () => {
+  test(`changing the language keeps the input of a form, ${on}`, async () => {
     await visit(script, async (page, home) => {
       await fillBooking(page, home, `Language ${on}`);
       const was = await counts();
@@ -119,7 +119,7 @@ for (const script of [false, true]) {
     });
   });
 
-  test(`the session ends in the middle of a form, ${on}`, async () => {
+  test(`the end of the session keeps the input of a form, ${on}`, async () => {
     await visit(script, async (page, home, context) => {
       await fillBooking(page, home, `Session ${on}`);
       const was = await counts();
@@ -136,7 +136,7 @@ for (const script of [false, true]) {
     });
   });
 
-  test(`a guest is looked for in the middle of a form, ${on}`, async () => {
+  test(`searching for a guest keeps the input of a form, ${on}`, async () => {
     await visit(script, async (page, home) => {
       await fillBooking(page, home, "Typed before");
       await page.fill("[name=name]", `Looked for ${on}`);
@@ -154,7 +154,7 @@ for (const script of [false, true]) {
     });
   });
 
-  test(`after faults the focus is on the first, ${on}`, async () => {
+  test(`the focus is on the first invalid field, ${on}`, async () => {
     await visit(script, async (page, home) => {
       await fillBooking(page, home, "Faults");
       await page.fill("[name=ends_at]", "2031-02-01T11:00");
@@ -167,7 +167,7 @@ for (const script of [false, true]) {
   });
 }
 
-test("Back after a booking was made, and Create again", async () => {
+test("Back and Create again after creating a booking", async () => {
   await visit(true, async (page, home) => {
     await fillBooking(page, home, "Back again");
     const was = await counts();
@@ -193,20 +193,20 @@ test("Back after a booking was made, and Create again", async () => {
   });
 });
 
-test("Back after a booking was made makes none by itself, script off", async () => {
+test("Back after creating a booking does not create another, script off", async () => {
   await visit(false, async (page, home) => {
     await fillBooking(page, home, "Back without script");
     const was = await counts();
     await page.click("button.primary");
     await page.waitForURL(/reservations\/view/);
     await page.goBack();
-    await page.click("button.primary"); // the browser has forgotten what was typed, and asks for it
+    await page.click("button.primary"); // the browser has lost the input and asks for it
     assert.match(page.url(), /reservations\/new/);
     assert.equal((await counts()).booking, was.booking + 1);
   });
 });
 
-test("Back to a form that was left, and to an edit that somebody else has changed since", async () => {
+test("Back to an abandoned form, and to an edit of a resource that was changed since", async () => {
   await visit(true, async (page, home) => {
     await fillBooking(page, home, "Left behind");
     await page.click("nav >> text=Bookings");
@@ -230,7 +230,7 @@ test("Back to a form that was left, and to an edit that somebody else has change
   });
 });
 
-test("what was typed is forgotten when the portal is closed", async () => {
+test("closing the portal discards the input of forms", async () => {
   await visit(true, async (page, home) => {
     await fillBooking(page, home, "Forgotten");
     await page.goto(`${home}end`);

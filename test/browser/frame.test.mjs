@@ -1,4 +1,4 @@
-// Portals in a page of another site, and what ends while it is open.
+// Tests of portals in a frame of another site, and of portals that end while a page is open.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
@@ -6,7 +6,7 @@ import { browse, home, serve, shoot } from "./browser.mjs";
 
 let server, chromium, host, hostOrigin;
 before(async () => {
-  server = await serve("--host", "localhost"); // and the host's page is of 127.0.0.1: another site
+  server = await serve("--host", "localhost"); // the host page is on 127.0.0.1, which is another site
   chromium = await browse();
   host = createServer((request, response) => {
     const link = new URL(request.url, "http://x").searchParams.get("link");
@@ -38,7 +38,7 @@ async function embed(page, url) {
   return frame;
 }
 
-/** Makes a portal with a configuration, behind the pages' back. */
+/** Creates a portal with a configuration, through the control endpoint of the server. */
 async function make(config, ttl) {
   const asked = new URLSearchParams({ vertical: "hospitality", config: JSON.stringify(config), ttl });
   const answer = await fetch(`${server.origin}/-/portal?${asked}`);
@@ -61,7 +61,7 @@ test("a deep link in a frame of another site shows its reservation, and only tha
     const list = await frame.evaluate(async (url) => (await fetch(url)).text(), `${home}reservations?state=all`);
     assert.ok(list.includes("48203") && !list.includes("48204"));
 
-    // It can be changed there.
+    // The reservation can be edited in the frame.
     await frame.click("main >> text=Edit");
     await frame.fill("[name=preferred_code]", "445566");
     await frame.click("button.primary");
@@ -70,7 +70,7 @@ test("a deep link in a frame of another site shows its reservation, and only tha
   });
 });
 
-test("a portal tells the origins that it names, and no other", async () => {
+test("a portal sends messages only to its allowed origins", async () => {
   for (const [origins, hears] of [[[], true], [["ORIGIN"], true]]) {
     const url = await make({ is_embedded: true, allowed_frame_origins: origins.map(() => hostOrigin) }, "1h");
     await visit({}, async (page) => {
@@ -89,7 +89,7 @@ test("a portal tells the origins that it names, and no other", async () => {
     await page.goto(`${hostOrigin}/?link=${encodeURIComponent(url)}`);
     await page.waitForLoadState("networkidle");
     const frame = page.frames().find((f) => f !== page.mainFrame());
-    assert.ok(!frame.url().startsWith(server.origin), `nobody else may frame it: ${frame.url()}`);
+    assert.ok(!frame.url().startsWith(server.origin), `no other origin may frame it: ${frame.url()}`);
     assert.deepEqual(await page.evaluate(() => window.heard), []);
   });
 });
@@ -106,7 +106,7 @@ async function untilItEnds(config, options, work) {
   assert.fail("no portal was open before it ended");
 }
 
-test("the portal ends while its page is open: the page says so, and the host is told", async () => {
+test("a page shows that its portal has ended and notifies the host", async () => {
   await untilItEnds({ is_embedded: true, return_url: "https://host.example/trips" }, {}, async (page, url) => {
     const frame = await embed(page, url);
     await frame.waitForSelector("h1");
@@ -125,7 +125,7 @@ test("the portal ends while its page is open: the page says so, and the host is 
   });
 });
 
-test("without script the next page says that the portal has ended", async () => {
+test("without script, the next page shows that the portal has ended", async () => {
   await untilItEnds({}, { javaScriptEnabled: false }, async (page, url) => {
     const opened = await page.goto(url);
     if (opened.status() === 410) return false;
@@ -138,7 +138,7 @@ test("without script the next page says that the portal has ended", async () => 
   });
 });
 
-test("a portal that is not made for a frame says so in one", async () => {
+test("a portal that is not embedded shows a message in a frame", async () => {
   await visit({}, async (page) => {
     const frame = await embed(page, server.links.full.URL);
     await frame.waitForSelector("text=does not open inside another page");
@@ -149,9 +149,9 @@ test("a portal that is not made for a frame says so in one", async () => {
   });
 });
 
-test("a frame that keeps no cookie offers a tab", async () => {
+test("a frame without cookies offers to open a tab", async () => {
   await visit({}, async (page) => {
-    // A browser that drops them: the header is taken away before it is seen.
+    // Simulate a browser that drops cookies: remove the header before the browser reads it.
     await page.route(`${server.origin}/**`, async (route) => {
       if (!route.request().frame().parentFrame()) return route.continue();
       const answer = await route.fetch({ maxRedirects: 0 });

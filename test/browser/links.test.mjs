@@ -1,5 +1,5 @@
-// Opening a link: in a browser that blocks cookies, after the session is over, and with
-// what mail programs add to its address.
+// Tests of opening a link: in a browser that blocks cookies, after the session has ended, and with characters that mail
+// programs add to the address.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, home, serve } from "./browser.mjs";
@@ -16,28 +16,28 @@ async function visit(work) {
   try { await work(await context.newPage(), context); } finally { await context.close(); }
 }
 
-test("a browser that blocks cookies loses no use, and opens the link once it keeps them", async () => {
+test("a browser that blocks cookies does not use up the link", async () => {
   await visit(async (page, context) => {
-    for (const _ of [1, 2, 3]) { // more often than the link may be used
+    for (const _ of [1, 2, 3]) { // more often than the maximum number of uses
       await page.goto(server.links.click.URL);
       await context.clearCookies();
       await page.click("button.primary");
       await page.waitForSelector("text=Your browser keeps no cookies");
     }
-    await page.click("main a.primary"); // the page offers the link again
+    await page.click("main a.primary"); // the page has a button that opens the link again
     await page.click("button.primary");
     await page.waitForSelector("nav");
     home(page.url());
   });
 });
 
-test("a link that was used opens again in its browser when the session is over, and in no other", async () => {
-  let link = server.links.click.URL; // may be used twice, once of which is spent above
+test("a used link opens again only in the same browser after the session has ended", async () => {
+  let link = server.links.click.URL; // has two uses; the test above used one
   await visit(async (page, context) => {
     await page.goto(link);
     await page.click("button.primary");
     const portal = home(page.url());
-    // The session's cookie goes, as it does after some time; that of the browser stays.
+    // Remove the cookie of the session, as its expiry would; keep the cookie that identifies the browser.
     const kept = (await context.cookies()).filter((c) => c.name.endsWith("browser"));
     assert.equal(kept.length, 1);
     await context.clearCookies();
@@ -52,7 +52,7 @@ test("a link that was used opens again in its browser when the session is over, 
   });
 });
 
-test("a portal that is closed in one tab says so in another", async () => {
+test("closing a portal in one tab is shown in another tab", async () => {
   await visit(async (page, context) => {
     await page.goto(server.links.full.URL);
     const other = await context.newPage();
@@ -64,7 +64,7 @@ test("a portal that is closed in one tab says so in another", async () => {
   });
 });
 
-test("a slash, a full stop or a bracket after a link leads to it", async () => {
+test("a link opens with a slash, a full stop or a bracket at the end", async () => {
   for (const tail of ["/", ".", ")", "%22", "?again=1"]) {
     await visit(async (page) => {
       await page.goto(server.links.full.URL + tail);
@@ -73,7 +73,7 @@ test("a slash, a full stop or a bracket after a link leads to it", async () => {
   }
 });
 
-test("a name written from right to left does not reorder what is beside it", async () => {
+test("a right-to-left name does not reorder the text next to it", async () => {
   await visit(async (page) => {
     await page.goto(server.links.hostile.URL);
     await page.goto(home(page.url()) + "spaces?view=all");

@@ -1,5 +1,5 @@
-// What visitors do, in the browser and on Badger: with script off, with a keyboard alone,
-// and with what the API would show looked at behind the pages' back.
+// Tests of the tasks of visitors, with script on and off and with the keyboard only. The results are checked through the
+// control endpoint of the server.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, open, serve, shoot } from "./browser.mjs";
@@ -64,7 +64,7 @@ for (const javaScriptEnabled of [false, true]) {
   });
 }
 
-test("a whole reservation by keyboard alone", async () => {
+test("create a reservation with the keyboard only", async () => {
   await visit({}, async (page) => {
     await open(page, server.links.full);
     /** Goes on with Tab until what has the focus has that text or name. */
@@ -77,7 +77,7 @@ test("a whole reservation by keyboard alone", async () => {
           return { text: e.textContent.trim(), name: e.name ?? "", seen: style.outlineStyle !== "none" || e.matches("input, select") };
         });
         if (at.text === wanted || at.name === wanted) {
-          assert.ok(at.seen, `the focus is seen on ${wanted}`);
+          assert.ok(at.seen, `the focus is visible on ${wanted}`);
           return;
         }
       }
@@ -92,7 +92,7 @@ test("a whole reservation by keyboard alone", async () => {
     for (const [name, day, time] of [["starts_at", "02032031", "0300PM"], ["ends_at", "02042031", "1100AM"]]) {
       await tabTo(name);
       await page.keyboard.type(day);
-      await page.keyboard.press("Tab"); // from the year to the hour
+      await page.keyboard.press("Tab"); // moves from the year to the hour
       await page.keyboard.type(time);
     }
     await tabTo("guest_name");
@@ -119,7 +119,7 @@ test("a whole reservation by keyboard alone", async () => {
   });
 });
 
-test("the keyboard reaches whatever can be used on every page, and the focus is seen", async () => {
+test("the keyboard reaches all controls of every page, and the focus is visible", async () => {
   await visit({ javaScriptEnabled: true }, async (page) => {
     const home = await open(page, server.links.full);
     for (const path of server.links.full.Pages) {
@@ -136,10 +136,10 @@ test("the keyboard reaches whatever can be used on every page, and the focus is 
           const e = document.activeElement;
           return [e.dataset.at, e === document.body || getComputedStyle(e).outlineStyle !== "none"];
         });
-        assert.ok(seen, `${path}: no focus is seen on ${at}`);
+        assert.ok(seen, `${path}: the focus is not visible on ${at}`);
         if (at !== undefined) reached.add(at);
       }
-      assert.equal(reached.size, all, `of ${path}`);
+      assert.equal(reached.size, all, `reachable controls of ${path}`);
     }
   });
 });
@@ -177,7 +177,7 @@ test("spaces and staff, script off", async () => {
   });
 });
 
-test("the language that was chosen stays, and leads back to the page", async () => {
+test("choosing a language returns to the page and is remembered", async () => {
   await visit({ javaScriptEnabled: false }, async (page) => {
     const home = await open(page, server.links.full);
     await page.goto(`${home}reservations?state=all&q=b-2`);
@@ -198,7 +198,7 @@ test("the language that was chosen stays, and leads back to the page", async () 
   });
 });
 
-test("a link that may be used twice asks for a click each time", async () => {
+test("a link with limited uses asks for a click each time", async () => {
   for (const status of [200, 200, 410]) {
     await visit({ javaScriptEnabled: false }, async (page) => {
       const first = await page.goto(server.links.click.URL);
@@ -213,7 +213,7 @@ test("a link that may be used twice asks for a click each time", async () => {
   }
 });
 
-test("connect leads to a provider by a link, and automations are kept", async () => {
+test("the connect page links to a provider, and automations are saved", async () => {
   await visit({ javaScriptEnabled: false }, async (page) => {
     const home = await open(page, server.links.full);
     await page.goto(`${home}connect`);

@@ -1,5 +1,5 @@
-// Every page of the preview: found faultless by axe-core, in the browser and at the
-// sizes that it is made for, with script off and on, and loading nothing from elsewhere.
+// Tests of every page of the preview: no findings of axe-core, no horizontal overflow at any supported size, with script
+// on and off, and no requests to other origins.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,7 +23,7 @@ async function visit(options, work) {
     if (new URL(r.url()).origin !== server.origin && !r.url().startsWith("data:")) wrong.push(`asked for ${r.url()}`);
   });
   page.on("console", (m) => {
-    // The status of a page that is to fail is told on the console; all else is not to be there.
+    // The console shows the status of a page that is expected to fail. No other error is expected.
     if (m.type() === "error" && !/status of 4\d\d/.test(m.text())) wrong.push(m.text());
   });
   page.on("pageerror", (e) => wrong.push(String(e)));
@@ -37,7 +37,7 @@ async function visit(options, work) {
 
 /** Asks axe-core, with all of its rules. */
 async function check(page, what) {
-  // The page's own policy allows no inline script, so the browser's debugger runs it.
+  // The content security policy forbids inline script, so run axe-core through the debugger.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
   const told = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target} ${n.failureSummary}`));
@@ -57,7 +57,7 @@ const looks = {
 };
 const all = Object.keys(looks);
 
-// Which portals are looked at how.
+// The portals and the settings with which they are tested.
 const portals = {
   soon: all, full: all, brand: ["desktop", "dark"], rental: ["desktop", "dark"], empty: ["desktop", "phone"], embedded: ["desktop", "phone"],
   hostile: ["desktop", "phone"], deeplink: ["desktop", "phone"], readonly: ["desktop"], restricted: ["phone"], nodetails: ["desktop"],
@@ -84,7 +84,7 @@ for (const [name, how] of Object.entries(portals)) {
 }
 
 for (const name of ["forged", "expired", "revoked", "used", "click"]) {
-  test(`the page of a link that is ${name}`, async () => {
+  test(`the page of a link: ${name}`, async () => {
     for (const [look, options] of Object.entries(looks)) {
       await visit(options, async (page) => {
         await page.goto(server.links[name].URL);
@@ -98,7 +98,7 @@ for (const name of ["forged", "expired", "revoked", "used", "click"]) {
   });
 }
 
-test("a session that was never begun, and one that was closed", async () => {
+test("a session that does not exist, and one that was closed", async () => {
   await visit({ viewport: desktop }, async (page) => {
     await page.goto(`${server.base}p/000000000000/`);
     assert.match(await page.textContent("h1"), /No portal is open in this browser/);
@@ -114,7 +114,7 @@ test("a session that was never begun, and one that was closed", async () => {
   });
 });
 
-test("what a form is told is wrong is read out with its field", async () => {
+test("an error message is the accessible description of its field", async () => {
   await visit({ viewport: desktop }, async (page) => {
     const home = await open(page, server.links.full);
     await page.goto(`${home}reservations/new`);
@@ -131,12 +131,12 @@ test("what a form is told is wrong is read out with its field", async () => {
   });
 });
 
-test("the names that try to be something else are only names", async () => {
+test("markup in names is shown as text", async () => {
   await visit({ viewport: desktop }, async (page) => {
     let ran = false;
     page.on("dialog", (d) => { ran = true; return d.dismiss(); });
     const home = await open(page, server.links.hostile);
-    // The policy of the pages stops what would run, so each is looked at for what is not of its templates.
+    // The content security policy would block injected code, so look for elements and attributes that no template has.
     const foreign = () => page.$$eval("*", (all) => all.filter((e) => /^(iframe|object|embed|base|b|u|font)$/i.test(e.tagName)
       || e.tagName === "SCRIPT" && (!e.src || e.textContent) || e.tagName === "IMG" && e.getAttribute("src") === "x"
       || [...e.attributes].some((a) => /^on|^srcdoc$|^style$/i.test(a.name) || /^\s*javascript:/i.test(a.value) && /^(href|action|formaction|src)$/i.test(a.name)))
@@ -169,7 +169,7 @@ function controls(page) {
 }
 
 for (const name of Object.keys(portals)) {
-  test(`every page of ${name} has all of its controls without script`, async () => {
+  test(`every page of ${name} has all its controls without script`, async () => {
     await visit({ ...looks.desktop, javaScriptEnabled: false }, async (plain) => {
       await visit(looks.desktop, async (scripted) => {
         const link = await server.link(name);

@@ -1,5 +1,5 @@
-// The standalone example as its user has it: one binary on Badger, data pushed by its API,
-// a link that the API made, and what a visitor does seen by the API.
+// Tests of the standalone example: data is pushed through its API, a link is created with its API, and changes of a
+// visitor are visible in its API.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { apiKey, startStandalone } from "../sdk/standalone.js";
@@ -63,7 +63,7 @@ test("find a reservation, edit it, cancel it, and see it in the API", async () =
   });
 });
 
-test("a read-only portal offers no write", async () => {
+test("a read-only portal has no forms that write", async () => {
   await visit({ read_only: true }, async (page, home) => {
     for (const path of ["", "reservations", "reservations/view?key=r2", "spaces", "spaces/view?key=101", "staff", "guests"]) {
       assert.equal((await page.goto(home + path)).status(), 200, path);
@@ -76,7 +76,7 @@ test("a read-only portal offers no write", async () => {
   });
 });
 
-test("a link that was revoked opens a page that says so", async () => {
+test("a revoked link opens a page with a message", async () => {
   await visit({}, async (page, home) => {
     await api("/customers/portals/revoke_all", { customer_key: "hotel" });
     assert.equal((await page.goto(home)).status(), 410);

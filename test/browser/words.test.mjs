@@ -1,5 +1,5 @@
-// With every text of the catalogs in brackets, whatever is not in them is either a
-// name, a key or a code, and marked so, or was forgotten.
+// Tests that all texts of the pages are translated. The server puts every text of the catalogs in brackets. A text outside
+// brackets must be marked as a name, a key or a code.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, open, pagesOf, serve } from "./browser.mjs";
@@ -39,7 +39,7 @@ function strays() {
 }
 
 for (const name of ["full", "readonly", "empty", "soon", "rental", "homes", "deeplink", "nodetails", "de-DE"]) {
-  test(`no page of ${name} has a text of its own`, async () => {
+  test(`all texts of ${name} are in the catalogs`, async () => {
     const context = await chromium.context();
     const page = await context.newPage();
     const link = await server.link(name);
@@ -61,7 +61,7 @@ for (const name of ["full", "readonly", "empty", "soon", "rental", "homes", "dee
   });
 }
 
-test("nor has a page that tells what is wrong", async () => {
+test("all texts of error pages are in the catalogs", async () => {
   const context = await chromium.context();
   const page = await context.newPage();
   for (const name of ["forged", "revoked", "used", "expired", "click"]) {

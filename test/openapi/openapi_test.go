@@ -1,6 +1,5 @@
-// Package openapi holds the API against its own document with a library that knows
-// OpenAPI and not the API. It is a module of its own, so that the library is in nobody's
-// build.
+// Package openapi tests the API against its OpenAPI document with an independent OpenAPI library. It is a separate module,
+// so that the library is not a dependency of the root module.
 package openapi
 
 import (
@@ -44,12 +43,12 @@ func handler(t *testing.T) http.Handler {
 	return h
 }
 
-// exchanges are requests in their order, with the status of each answer. Those that are
-// refused are none that the document allows, or name what is not there.
+// exchanges are consecutive requests with the expected status of the response. The refused requests are invalid by the
+// document or name unknown resources.
 var exchanges = []struct {
 	method, target, body string
 	status               int
-	allowed              bool // by the document
+	allowed              bool // whether the document allows the request
 }{
 	{"POST", "/customers/push_data", `{"customer_key": "c", "customer_name": "C", "customer_time_zone": "Asia/Tokyo", "sites": [{"site_key": "s", "name": "S", "customer_data": {"time_zone": "Europe/Lisbon", "default_checkin_time": "15:00"}}], "rooms": [{"room_key": "1", "name": "One", "parent_site_key": "s"}],
 		"spaces": [{"space_key": "p", "name": "P", "duration_minutes": 30, "geolocation": {"latitude": 1.5, "longitude": 2}, "customer_data": {"time_zone": "Europe/Lisbon"}}],
@@ -86,8 +85,8 @@ var exchanges = []struct {
 	{"DELETE", "/customers/delete_data?customer_keys=c", ``, 200, true},
 }
 
-// TestTheAPIIsAsItsDocumentSays checks the document, and by it each request and answer.
-func TestTheAPIIsAsItsDocumentSays(t *testing.T) {
+// TestAPI_RequestsAndResponses_MatchTheDocument validates the document, and then each request and response against it.
+func TestAPI_RequestsAndResponses_MatchTheDocument(t *testing.T) {
 	t.Parallel()
 	document, err := openapi3.NewLoader().LoadFromData(httpapi.OpenAPI())
 	require.NoError(t, err)

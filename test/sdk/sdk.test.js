@@ -1,4 +1,4 @@
-// The official JavaScript SDK, unchanged, against the standalone example.
+// Runs the official JavaScript SDK against the standalone example.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 
@@ -21,14 +21,14 @@ before(async () => {
 })
 
 after(async () => {
-  assert.equal(await standalone?.stop(), 0, 'it stops in good order')
+  assert.equal(await standalone?.stop(), 0, 'the server exits with status 0')
 })
 
 const timestamp = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const link = (url) => url.startsWith(standalone.endpoint + '/') && /\/[0-9a-z]{33}$/.test(url)
 
-// everything is a customer with all 19 collections, and every field of each.
+// everything returns a customer with all 19 collections and all fields of each.
 const everything = (customerKey, prefix = '') => {
   const k = (key) => prefix + key
   const person = (name) => ({ name, email_address: `${prefix}${name}@example.com`.toLowerCase(), phone_number: '+351 555 0100' })
@@ -105,7 +105,7 @@ describe('createPortal', () => {
     assert.ok(link(portal.url), portal.url)
   })
 
-  test('answers with the older magic_link, the report and the warnings beside it', async () => {
+  test('returns the older magic_link with the report and the warnings', async () => {
     const answer = await seam.customers.createPortal({ customer_data: everything('Portal Hotels', 'p-'), deep_link: { resource_type: 'reservation', resource_key: 'p-reservation-1' } }).fetchResponse()
     assert.equal(answer.ok, true)
     assert.deepEqual(answer.magic_link, answer.customer_portal)
@@ -121,7 +121,7 @@ describe('pushData and what it leaves to be read', () => {
     assert.equal(await seam.customers.pushData(everything('Acme Hotels')), undefined)
   })
 
-  test('all 19 collections, again, change nothing', async () => {
+  test('pushing all 19 collections again changes nothing', async () => {
     const { report } = await seam.customers.pushData(everything('Acme Hotels')).fetchResponse()
     assert.deepEqual(report.created, { spaces: 0, user_identities: 0, access_grants: 0 })
     assert.deepEqual(report.unchanged, { spaces: 14, user_identities: 6, access_grants: 3 })
@@ -141,7 +141,7 @@ describe('pushData and what it leaves to be read', () => {
     assert.equal(byKey.parent_space_id, site.space_id)
   })
 
-  test('spaces.list, with its filters', async () => {
+  test('spaces.list with its filters', async () => {
     const spaces = await seam.spaces.list({ customer_key: 'Acme Hotels' })
     assert.equal(spaces.length, 14)
     const site = await seam.spaces.get({ space_key: 'site-1' })
@@ -211,7 +211,7 @@ describe('pushData and what it leaves to be read', () => {
 })
 
 describe('deleteData', () => {
-  test('sends DELETE with a query, and what it names is gone', async () => {
+  test('deleteData sends DELETE with a query and deletes the resources', async () => {
     await seam.customers.pushData(everything('Gone Hotels', 'g-'))
     const request = seam.customers.deleteData({ room_keys: ['g-room-1', 'g-room-2', 'nowhere'], guest_keys: [] })
     assert.equal(request.method, 'DELETE')
@@ -224,7 +224,7 @@ describe('deleteData', () => {
 
     assert.equal(await seam.customers.deleteData({ customer_keys: ['Gone Hotels'] }), undefined)
     await assert.rejects(async () => await seam.spaces.get({ space_key: 'g-room-3' }), (err) => isSeamHttpApiError(err) && err.code === 'space_not_found')
-    assert.equal(await seam.customers.deleteData({ customer_keys: ['Gone Hotels'] }), undefined, 'twice is fine')
+    assert.equal(await seam.customers.deleteData({ customer_keys: ['Gone Hotels'] }), undefined, 'deleting again succeeds')
   })
 })
 
@@ -257,7 +257,7 @@ describe('typed errors', () => {
       isSeamHttpInvalidInputError(err) && err.getValidationErrorMessages('limit').length === 1)
   })
 
-  test('what is not there, and what is somebody else’s, are API errors', async () => {
+  test('unknown resources and resources of another customer are API errors', async () => {
     for (const [ask, code, status] of [
       [() => seam.spaces.get({ space_key: 'none' }), 'space_not_found', 404],
       [() => seam.userIdentities.get({ user_identity_key: 'none' }), 'user_identity_not_found', 404],
@@ -277,7 +277,7 @@ describe('typed errors', () => {
   })
 })
 
-test('no key and no link is in the log', () => {
+test('the log contains no API key and no link', () => {
   const log = standalone.log()
   assert.ok(log.includes('route=/customers/create_portal'), log)
   assert.ok(!log.includes(apiKey))

@@ -1,4 +1,4 @@
-// The standalone example, built and run on a port and a directory of its own.
+// Builds the standalone example and runs it on a free port with a temporary directory.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -34,7 +34,7 @@ export async function startStandalone() {
   return {
     endpoint,
     log: () => log,
-    // stop ends it as a service manager does, and gives its exit code.
+    // stop sends SIGTERM and returns the exit code.
     stop: async () => {
       child.kill('SIGTERM')
       const [code] = await exited

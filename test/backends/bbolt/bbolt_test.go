@@ -33,7 +33,7 @@ func TestDurable(t *testing.T) { storagetest.RunDurable(t, openDir) }
 func TestLarge(t *testing.T)   { storagetest.RunLarge(t, open) }
 func TestPair(t *testing.T)    { storagetest.RunPair(t, open, openMemory) }
 
-func TestOpen_FileThatIsOpenAlready_IsRefused(t *testing.T) {
+func TestOpen_FileIsAlreadyOpen_ReturnsError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	openDir(t, dir)
@@ -41,7 +41,7 @@ func TestOpen_FileThatIsOpenAlready_IsRefused(t *testing.T) {
 	require.ErrorContains(t, err, filepath.Join(dir, "store"))
 }
 
-func TestOpen_OtherFile_IsRefusedAndNotChanged(t *testing.T) {
+func TestOpen_NotABoltFile_ReturnsErrorAndDoesNotChangeIt(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store")
 	want := []byte("not a store")

@@ -1,5 +1,5 @@
-// Server serves the hosted pages with the data of package preview, on Badger, for the
-// browser tests and for who wants to look at them. It prints its links as JSON.
+// Server serves the hosted pages with the sample data of package preview, on Badger. The browser
+// tests run it, and it can be run by hand. It prints its links as JSON.
 package main
 
 import (
@@ -35,11 +35,11 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	addr := flag.String("addr", "127.0.0.1:0", "where to listen")
+	addr := flag.String("addr", "127.0.0.1:0", "address to listen on")
 	dir := flag.String("dir", "", "directory for the data; a temporary one if empty")
 	host := flag.String("host", "", "host of the links; that of addr if empty")
 	prefix := flag.String("prefix", "/", "path of the links")
-	pseudo := flag.Bool("pseudo", false, "put every text of the catalogs in brackets")
+	pseudo := flag.Bool("pseudo", false, "put all texts of the catalogs in brackets")
 	flag.Parse()
 
 	if *dir == "" {
@@ -113,7 +113,7 @@ func run(ctx context.Context) (err error) {
 	return server.Shutdown(wait)
 }
 
-// byName returns the links by their names.
+// byName returns the links, keyed by name.
 func byName(links []preview.Link) map[string]preview.Link {
 	out := map[string]preview.Link{}
 	for _, l := range links {
@@ -122,8 +122,7 @@ func byName(links []preview.Link) map[string]preview.Link {
 	return out
 }
 
-// control is what a test does behind the pages' back: it reads what the API would show,
-// and makes portals of its own.
+// control serves requests of tests that do not go through the pages: it pushes data, counts resources and creates portals.
 type control struct {
 	portals *portal.Service
 }
@@ -139,16 +138,16 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, data.ErrResourceNotFound) {
 			out, err = nil, nil
 		}
-	case "again": // the portals of the preview, made anew
+	case "again": // recreates the portals of the preview
 		var links []preview.Link
 		links, err = preview.Make(r.Context(), c.portals, preview.Options{})
 		out = byName(links)
-	case "push": // what a host pushes meanwhile
+	case "push": // a push of the host
 		var d data.CustomerData
 		if d, err = data.Decode(r.Body, data.DecodeOptions{}); err == nil {
 			out, err = ws.Push(r.Context(), d)
 		}
-	case "counts": // resources of the vertical's customer, by kind
+	case "counts": // counts the resources of the vertical's customer by kind
 		var customer data.Customer
 		customer, err = ws.Customer(r.Context(), preview.Customer(portal.Vertical(asked.Get("vertical"))))
 		counts := map[string]int{}
@@ -156,7 +155,7 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			counts[kind.String()] = n
 		}
 		out = counts
-	case "portal": // with a configuration and seconds to live
+	case "portal": // creates a portal with a configuration and a time to live
 		var config portal.Config
 		if err = json.Unmarshal([]byte(asked.Get("config")), &config); err != nil {
 			break
