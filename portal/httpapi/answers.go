@@ -50,12 +50,20 @@ func deepLinkAnswer() map[string]schema {
 func pushReport() map[string]schema {
 	tally := whole(map[string]schema{"spaces": integerSchema(), "user_identities": integerSchema(), "access_grants": integerSchema()})
 	return map[string]schema{
-		"customer_key": stringSchema(), "customer_created": boolSchema(), "customer_updated": boolSchema(), "created": tally, "updated": tally, "unchanged": tally,
+		"customer_key": stringSchema(), "customer_created": boolSchema(), "customer_updated": boolSchema(), "created": tally, "updated": tally, "unchanged": tally, "cancelled": tally,
 		"resources": listOf(whole(map[string]schema{
-			"kind": kindSchema(), "key": stringSchema(), "id": idSchema(), "change": oneOf(data.Created, data.Updated, data.Unchanged),
-		})),
+			"kind": kindSchema(), "key": stringSchema(), "id": idSchema(), "change": oneOf(data.Created, data.Updated, data.Unchanged, data.Cancelled),
+			"portal": portalChangesSchema(),
+		}, "portal")),
 		"skipped": listOf(named("finding")),
 	}
+}
+
+// portalChangesSchema is data.PortalChanges.
+func portalChangesSchema() schema {
+	return object(map[string]schema{
+		"kept": listOf(stringSchema()), "overwritten": listOf(stringSchema()), "taken_over": boolSchema(), "cancelled": boolSchema(),
+	})
 }
 
 func pushReportSchema() schema { return whole(pushReport(), "skipped") }
@@ -72,17 +80,21 @@ func revokedSchema() schema {
 	return listOf(whole(map[string]schema{"customer_key": stringSchema(), "customer_portal_id": idSchema(), "because": refSchema()}, "because"))
 }
 
+func detachedSchema() schema {
+	return listOf(whole(map[string]schema{"customer_key": stringSchema(), "from": refSchema(), "to": refSchema()}))
+}
+
 func syncAnswer() map[string]schema {
 	report := pushReport()
-	maps.Copy(report, map[string]schema{"deleted": deletedSchema(), "revoked": revokedSchema()})
-	return map[string]schema{"report": whole(report, "skipped", "deleted", "revoked")}
+	maps.Copy(report, map[string]schema{"deleted": deletedSchema(), "revoked": revokedSchema(), "detached": detachedSchema()})
+	return map[string]schema{"report": whole(report, "skipped", "deleted", "revoked", "detached")}
 }
 
 func deleteReportSchema() schema {
 	return object(map[string]schema{
 		"customers": listOf(stringSchema()), "customers_not_found": listOf(stringSchema()), "not_found": listOf(refSchema()),
 		"deleted": deletedSchema(), "revoked": revokedSchema(),
-		"detached": listOf(whole(map[string]schema{"customer_key": stringSchema(), "from": refSchema(), "to": refSchema()})),
+		"detached": detachedSchema(),
 	})
 }
 

@@ -18,16 +18,20 @@ func pushedData(into *data.CustomerData) *dataBody {
 type pushRequest struct {
 	Data                                 data.CustomerData
 	DryRun, Strict, Replace, SkipInvalid bool
+	KeepPortalChanges                    bool
 }
 
 func (r *pushRequest) input() input {
 	return input{data: pushedData(&r.Data), large: true, options: []form.Field{
 		bind("dry_run", &r.DryRun, aFlag), bind("strict", &r.Strict, aFlag), bind("replace", &r.Replace, aFlag), bind("skip_invalid", &r.SkipInvalid, aFlag),
+		bind("keep_portal_changes", &r.KeepPortalChanges, aFlag),
 	}}
 }
 
 func pushData(ctx context.Context, c *call, r *pushRequest) (fields, error) {
-	report, err := c.ws.PushWith(ctx, r.Data, data.PushOptions{Replace: r.Replace, Strict: r.Strict, SkipInvalid: r.SkipInvalid, DryRun: r.DryRun})
+	report, err := c.ws.PushWith(ctx, r.Data, data.PushOptions{
+		Replace: r.Replace, Strict: r.Strict, SkipInvalid: r.SkipInvalid, DryRun: r.DryRun, KeepPortalChanges: r.KeepPortalChanges,
+	})
 	if err != nil {
 		return nil, atRoot(err, "customer_data")
 	}
@@ -39,16 +43,21 @@ type syncRequest struct {
 	Data           data.CustomerData
 	DryRun, Strict bool
 	MaxDeletes     *int
+
+	All, KeepPortalChanges bool
 }
 
 func (r *syncRequest) input() input {
 	return input{data: pushedData(&r.Data), large: true, options: []form.Field{
 		bind("dry_run", &r.DryRun, aFlag), bind("strict", &r.Strict, aFlag), bind("max_deletes", &r.MaxDeletes, aCount),
+		bind("all", &r.All, aFlag), bind("keep_portal_changes", &r.KeepPortalChanges, aFlag),
 	}}
 }
 
 func syncData(ctx context.Context, c *call, r *syncRequest) (fields, error) {
-	report, err := c.ws.SyncWith(ctx, r.Data, data.SyncOptions{Strict: r.Strict, DryRun: r.DryRun, MaxDeletes: r.MaxDeletes})
+	report, err := c.ws.SyncWith(ctx, r.Data, data.SyncOptions{
+		Strict: r.Strict, DryRun: r.DryRun, MaxDeletes: r.MaxDeletes, All: r.All, KeepPortalChanges: r.KeepPortalChanges,
+	})
 	if err != nil {
 		return nil, atRoot(err, "customer_data")
 	}
