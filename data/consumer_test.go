@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -184,6 +185,24 @@ func (f *failingUpdates) Update(ctx context.Context, fn func(storage.Tx) error, 
 	return f.Store.Update(ctx, fn, reads...)
 }
 
+// recorder collects changes. It is safe for concurrent use.
+type recorder struct {
+	mu      sync.Mutex
+	changes []data.FeedChange
+}
+
+func (r *recorder) add(changes []data.FeedChange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes = append(r.changes, changes...)
+}
+
+func (r *recorder) told() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return told(r.changes)
+}
+
 // TestConsumer_LosesItsTurn_AnotherContinues runs a consumer in two processes, of which the
 // first one cannot renew its lease while it handles a change.
 func TestConsumer_LosesItsTurn_AnotherContinues(t *testing.T) {
@@ -195,34 +214,34 @@ func TestConsumer_LosesItsTurn_AnotherContinues(t *testing.T) {
 		push(t, second, "acme", data.Room("1", "One"))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 2)
-		var firstCalls, secondCalls []string
+		var firstCalls, secondCalls recorder
 		go func() {
 			ended <- first.Consumer("events").Run(ctx, func(ctx context.Context, changes []data.FeedChange) error {
-				firstCalls = append(firstCalls, told(changes)...)
+				firstCalls.add(changes)
 				failing.failing.Store(true)
 				<-ctx.Done() // the turn is lost
 				return ctx.Err()
 			})
 		}()
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1"}, firstCalls)
+		require.Equal(t, []string{"created room 1"}, firstCalls.told())
 		go func() {
 			ended <- second.Consumer("events").Run(ctx, func(_ context.Context, changes []data.FeedChange) error {
-				secondCalls = append(secondCalls, told(changes)...)
+				secondCalls.add(changes)
 				return nil
 			})
 		}()
 		synctest.Wait()
-		require.Empty(t, secondCalls, "one at a time")
+		require.Empty(t, secondCalls.told(), "one at a time")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1"}, secondCalls, "the change is handed over again")
+		require.Equal(t, []string{"created room 1"}, secondCalls.told(), "the change is handed over again")
 		failing.failing.Store(false)
 		push(t, second, "acme", data.Room("2", "Two"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1", "created room 2"}, secondCalls)
-		require.Equal(t, []string{"created room 1"}, firstCalls)
+		require.Equal(t, []string{"created room 1", "created room 2"}, secondCalls.told())
+		require.Equal(t, []string{"created room 1"}, firstCalls.told())
 		cancel()
 		for range 2 {
 			err := <-ended
