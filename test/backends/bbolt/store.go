@@ -20,7 +20,7 @@ const (
 	// needs more waits until no View runs, because bbolt then maps the file again.
 	mapBytes = 1 << 30
 
-	// lockWait is how long Open waits for another process that has opened the file.
+	// lockWait is the time that Open waits for another process that has opened the file.
 	lockWait = time.Second
 )
 
