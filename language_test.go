@@ -27,7 +27,6 @@ var idioms = []string{
 // directory once it has no idioms.
 var exempt = []string{
 	"data",
-	"docs",
 	"internal/layout",
 	"internal/proofs",
 	"portal",
