@@ -48,7 +48,7 @@ func verifyRows(ctx context.Context, b *bench) ([]row, error) {
 		return func(string) (laps, error) {
 			l := laps{}
 			if allocations := testing.AllocsPerRun(100, func() { _, _ = signer.Verify(code, now) }); allocations > 0 {
-				return nil, fmt.Errorf("Verify makes %v allocations, want 0", allocations)
+				return nil, fmt.Errorf("verify makes %v allocations, want 0", allocations)
 			}
 			return l, l.eachOf(n, func(int) error {
 				if _, err := signer.Verify(code, now); !errors.Is(err, want) {

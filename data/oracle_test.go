@@ -468,7 +468,7 @@ func reconciled(old *oracleResource, g given, replace, keep bool) (fields, host 
 	fields = compare(replace, keep)
 	starts, ends := fields["starts_at"], fields["ends_at"]
 	if starts != nil && ends != nil && ends.(string) <= starts.(string) || classOf(g.kind) != "access_grant" && fields["name"] == nil {
-		fields = compare(true, false)
+		compare(true, false) // only what it reports counts
 		fields = host
 	}
 	return fields, host, lines
@@ -599,7 +599,7 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 	}
 	for i, g := range op.Given { // an address that is given, and that another one has then
 		address, _ := g.fields["email_address"].(string)
-		if has, _ := results[i]["email_address"].(string); address == "" || has != address {
+		if has, _ := results[i]["email_address"].(string); address == "" || !strings.EqualFold(has, address) {
 			continue // none is given, or the portal's stays
 		}
 		shared := false

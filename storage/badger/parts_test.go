@@ -52,12 +52,12 @@ func TestParts_IncompleteBatch_ReplacedVersionsAreKept(t *testing.T) {
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
 	require.NoError(t, err)
 	var mu sync.Mutex
-	var complete, discardTs uint64
+	var complete, discardTS uint64
 	discard := s.snaps.discard
 	s.snaps.discard = func(ts uint64) {
 		mu.Lock()
 		defer mu.Unlock()
-		discardTs = max(discardTs, ts)
+		discardTS = max(discardTS, ts)
 		assert.LessOrEqual(t, ts, complete, "the discard timestamp must not pass the last complete batch")
 		discard(ts)
 	}
@@ -78,7 +78,7 @@ func TestParts_IncompleteBatch_ReplacedVersionsAreKept(t *testing.T) {
 	}), ErrHalted)
 	require.Equal(t, 6, parts)
 	require.NoError(t, s.Close())
-	require.Equal(t, complete, discardTs)
+	require.Equal(t, complete, discardTS)
 	requireOpens(t, p, initialRows(p.Rows), "after an incomplete batch whose parts were compacted one by one")
 }
 

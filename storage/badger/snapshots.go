@@ -83,7 +83,7 @@ func (s *snapshots) release(snap *snapshot) {
 	}
 	if gone > 0 {
 		s.live = s.live[gone:]
-		s.updateDiscardTs()
+		s.updateDiscardTS()
 		s.notifyWaiters()
 	}
 }
@@ -93,11 +93,11 @@ func (s *snapshots) advance(ts uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.durable = ts
-	s.updateDiscardTs()
+	s.updateDiscardTS()
 }
 
-// updateDiscardTs passes the discard timestamp to the engine. The caller holds mu.
-func (s *snapshots) updateDiscardTs() {
+// updateDiscardTS passes the discard timestamp to the engine. The caller holds mu.
+func (s *snapshots) updateDiscardTS() {
 	if len(s.live) > 0 {
 		s.discard(s.live[0].ts)
 		return

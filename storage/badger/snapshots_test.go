@@ -15,37 +15,37 @@ import (
 
 func TestSnapshots_ReaderReleased_DiscardTimestampAdvances(t *testing.T) {
 	t.Parallel()
-	var discardTs uint64
-	s := snapshots{discard: func(ts uint64) { discardTs = ts }}
+	var discardTS uint64
+	s := snapshots{discard: func(ts uint64) { discardTS = ts }}
 	s.advance(5)
-	require.Equal(t, uint64(5), discardTs, "without readers")
+	require.Equal(t, uint64(5), discardTS, "without readers")
 	a, b := s.acquire(), s.acquire()
 	s.advance(6)
 	c := s.acquire()
 	s.advance(7)
-	require.Equal(t, uint64(5), discardTs)
+	require.Equal(t, uint64(5), discardTS)
 	s.release(c)
 	s.release(a)
-	require.Equal(t, uint64(5), discardTs, "with one reader left at 5")
+	require.Equal(t, uint64(5), discardTS, "with one reader left at 5")
 	d := s.acquire()
 	s.release(b)
-	require.Equal(t, uint64(7), discardTs, "without readers at 5 and 6")
+	require.Equal(t, uint64(7), discardTS, "without readers at 5 and 6")
 	s.advance(8)
-	require.Equal(t, uint64(7), discardTs)
+	require.Equal(t, uint64(7), discardTS)
 	s.release(d)
-	require.Equal(t, uint64(8), discardTs)
+	require.Equal(t, uint64(8), discardTS)
 	require.Empty(t, s.live)
 }
 
 // In any order of events, the discard timestamp is the oldest one in use.
 func TestSnapshots_RandomReaders_DiscardTimestampIsTheOldest(t *testing.T) {
 	t.Parallel()
-	var discardTs uint64
+	var discardTS uint64
 	s := snapshots{discard: func(ts uint64) {
-		if ts < discardTs {
+		if ts < discardTS {
 			panic("the discard timestamp must not decrease")
 		}
-		discardTs = ts
+		discardTS = ts
 	}}
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -65,7 +65,7 @@ func TestSnapshots_RandomReaders_DiscardTimestampIsTheOldest(t *testing.T) {
 		for _, one := range live {
 			oldest = min(oldest, one.ts)
 		}
-		require.Equal(t, oldest, discardTs, "seed %d", seed)
+		require.Equal(t, oldest, discardTS, "seed %d", seed)
 	}
 }
 
