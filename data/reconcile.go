@@ -73,7 +73,7 @@ func (n *node) toReconcile(actor Actor) bool {
 }
 
 // reconcile returns the resource that a push of patch makes of n, of which a portal has
-// changed fields, and reports what becomes of these changes. It compares three values of each
+// changed fields, and reports which of these changes stay. It compares three values of each
 // field: the one that the host pushed last, the one that it pushes now, and the portal's. The
 // portal's value stays if the patch does not name the field or, with KeepPortalChanges, if
 // the host's value has not changed. If the values of both together break a rule, all fields
@@ -81,15 +81,16 @@ func (n *node) toReconcile(actor Actor) bool {
 func (n *node) reconcile(patch *node, o PushOptions) (*node, *PortalChanges) {
 	before := n.hostView()
 	after := merge(before, patch, o.Replace)
-	result, report := after.clone(), &PortalChanges{}
-	n.reconcileFields(result, before, after, patch, o, report)
-	n.reconcileMetadata(result, before, after, patch, o, report)
-	var broken findings
-	if checkWhole(result, broken.in("")); len(broken.faults) > 0 {
-		result, report = after.clone(), &PortalChanges{}
-		o.Replace, o.KeepPortalChanges = true, false
+	combine := func(o PushOptions) (*node, *PortalChanges) {
+		result, report := after.clone(), &PortalChanges{}
 		n.reconcileFields(result, before, after, patch, o, report)
 		n.reconcileMetadata(result, before, after, patch, o, report)
+		return result, report
+	}
+	result, report := combine(o)
+	var broken findings
+	if checkWhole(result, broken.in("")); len(broken.faults) > 0 {
+		result, report = combine(PushOptions{Replace: true}) // no value of the portal stays
 	}
 	result.meta = n.meta
 	if o.Actor.isHost() && !n.meta.Origin.isHost() {
@@ -128,15 +129,10 @@ func (n *node) reconcileMetadata(result, before, after, patch *node, o PushOptio
 		return
 	}
 	replaced := o.Replace || slices.Contains(patch.clear, "custom_metadata")
-	keys := maps.Clone(n.metadata)
-	if keys == nil {
-		keys = CustomMetadata{}
-	}
+	keys, merged := CustomMetadata{}, CustomMetadata{}
+	maps.Copy(keys, n.metadata)
 	maps.Copy(keys, before.metadata)
-	merged := maps.Clone(after.metadata)
-	if merged == nil {
-		merged = CustomMetadata{}
-	}
+	maps.Copy(merged, after.metadata)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		portals, hosts, pushed := n.metadata[key], before.metadata[key], after.metadata[key] // nil if there is none
 		if portals == hosts {
