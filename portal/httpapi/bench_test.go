@@ -16,18 +16,7 @@ import (
 // BenchmarkPush is a push of 100 bookings, each new, through the library and through
 // the API, both from JSON.
 func BenchmarkPush(b *testing.B) {
-	body := func(n int) string {
-		var s strings.Builder
-		s.WriteString(`{"customer_key": "c", "bookings": [`)
-		for i := range 100 {
-			if i > 0 {
-				s.WriteByte(',')
-			}
-			fmt.Fprintf(&s, `{"booking_key": "b-%d-%d", "name": "A stay", "starts_at": "2025-06-16T14:00:00Z", "ends_at": "2025-06-18T10:00:00Z"}`, n, i)
-		}
-		s.WriteString(`]}`)
-		return s.String()
-	}
+	body := func(n int) string { return bookings(fmt.Sprintf("b-%d-", n), 100) }
 	b.Run("library", func(b *testing.B) {
 		f := onMemory(b)
 		b.ReportAllocs()
@@ -42,13 +31,7 @@ func BenchmarkPush(b *testing.B) {
 		f := onMemory(b)
 		b.ReportAllocs()
 		for n := 0; b.Loop(); n++ {
-			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/customers/push_data", strings.NewReader(body(n)))
-			r.Header.Set("Authorization", "Bearer "+keyA)
-			r.Header.Set("Content-Type", "application/json")
-			w := httptest.NewRecorder()
-			w.Body = nil
-			f.handler.ServeHTTP(w, r)
-			require.Equal(b, http.StatusOK, w.Code)
+			require.Equal(b, http.StatusOK, f.status(b, "/customers/push_data", body(n)))
 		}
 	})
 	b.Run("API over a connection", func(b *testing.B) {

@@ -12,18 +12,31 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// thousandBookings is the customer data of a push of 1,000 bookings, as JSON.
-func thousandBookings() string {
+// bookings returns the customer data of a push of n bookings, as JSON. Their keys have the prefix.
+func bookings(prefix string, n int) string {
 	var s strings.Builder
 	s.WriteString(`{"customer_key": "c", "bookings": [`)
-	for i := range 1000 {
+	for i := range n {
 		if i > 0 {
 			s.WriteByte(',')
 		}
-		fmt.Fprintf(&s, `{"booking_key": "b-%d", "name": "A stay", "starts_at": "2025-06-16T14:00:00Z", "ends_at": "2025-06-18T10:00:00Z"}`, i)
+		fmt.Fprintf(&s, `{"booking_key": "%s%d", "name": "A stay", "starts_at": "2025-06-16T14:00:00Z", "ends_at": "2025-06-18T10:00:00Z"}`, prefix, i)
 	}
 	s.WriteString(`]}`)
 	return s.String()
+}
+
+func thousandBookings() string { return bookings("b-", 1000) }
+
+// status posts a body to the handler, drops the answer, and returns its status.
+func (f *fixture) status(tb testing.TB, path, body string) int {
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+keyA)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	w.Body = nil
+	f.handler.ServeHTTP(w, r)
+	return w.Code
 }
 
 // benchmarkBody sends the same body again and again. The resources exist after the first
@@ -32,13 +45,7 @@ func benchmarkBody(b *testing.B, path, body string) {
 	b.Helper()
 	f := onMemory(b)
 	send := func() {
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, path, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+keyA)
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		w.Body = nil
-		f.handler.ServeHTTP(w, r)
-		require.Equal(b, http.StatusOK, w.Code)
+		require.Equal(b, http.StatusOK, f.status(b, path, body))
 	}
 	send()
 	b.ReportAllocs()
@@ -68,13 +75,7 @@ func BenchmarkReadBody(b *testing.B) {
 			f := onMemory(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, row.path, strings.NewReader(row.body))
-				r.Header.Set("Authorization", "Bearer "+keyA)
-				r.Header.Set("Content-Type", "application/json")
-				w := httptest.NewRecorder()
-				w.Body = nil
-				f.handler.ServeHTTP(w, r)
-				require.Equal(b, http.StatusBadRequest, w.Code)
+				require.Equal(b, http.StatusBadRequest, f.status(b, row.path, row.body))
 			}
 		})
 	}
