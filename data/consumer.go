@@ -184,8 +184,8 @@ func (c *Consumer) Cursor(ctx context.Context) (Cursor, error) {
 }
 
 // Seek stores a place, such as [Snapshot.Cursor] or that of an earlier change, and Run
-// continues after it; the zero Cursor is the start of the changes that the feed has now. A Run that is handing over changes from another place finishes with
-// these first.
+// continues after it. The zero Cursor is the start of the changes that the feed has now. A Run
+// that is handing over changes from another place finishes these first.
 func (c *Consumer) Seek(ctx context.Context, to Cursor) error {
 	if err := c.check(ctx); err != nil {
 		return err

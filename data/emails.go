@@ -49,8 +49,8 @@ func (n *node) emailHash() (layout.EmailHash, bool) {
 
 // emailUsers is the value of the row of an e-mail address: the user identities of one customer
 // that have the address. It takes the same space for any number of them, and adding or removing
-// one needs no other row. It names a user identity only while no other one has the address,
-// which is what a warning about a shared address nearly always needs.
+// one needs no other row. It names a user identity only while no other one has the address.
+// For most warnings about a shared address this is enough.
 type emailUsers struct {
 	count int
 	refs  []byte // the XOR of their kinds and keys, without the zero bytes at the end

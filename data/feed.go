@@ -54,8 +54,8 @@ const (
 //
 // A Cursor also identifies the state of the store that it was read from. If the store is
 // replaced by an older state, such as a restored backup or a copied directory, a Cursor that
-// has read changes which the new state does not have is refused with [ErrEpoch], whatever was
-// written since.
+// has read changes that the new state does not have is refused with [ErrEpoch], even if other
+// changes were written since.
 type Cursor struct {
 	position uint64   // of the last row that was read; 0 before the first row
 	commit   commitID // of that row

@@ -151,7 +151,7 @@ func (s *Snapshot) feedEnds(ctx context.Context) (feedEnds, error) {
 	return decodeFeedEnds(row)
 }
 
-// news is what an operation adds to the feed about one customer.
+// news contains the events of one customer that an operation adds to the feed.
 type news struct {
 	customer *customer
 	at       time.Time

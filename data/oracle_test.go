@@ -203,7 +203,7 @@ type expected struct {
 	notFound  []string
 	customers []string
 	noSuch    []string
-	portal    []string // "room 1 kept name": what became of changes made in a portal
+	portal    []string // "room 1 kept name": the fate of a change made in a portal
 }
 
 // by returns the actor with its type.
@@ -905,7 +905,7 @@ func (r *oracleResource) lose(fields map[string]any, has map[string]*oracleResou
 	r.fields = fields
 }
 
-// undo is what restoring a cancelled resource does: the error is "", "no customer", "not found"
+// undo predicts the undo of a cancellation: the error is "", "no customer", "not found"
 // or "not undone".
 func (o *oracle) undo(op modelOp) (err string, apply func()) {
 	c, at := op.Customer, place(op.Keys[0][0], op.Keys[0][1])

@@ -93,7 +93,7 @@ type PushedResource struct {
 	ID     uuid.UUID `json:"id"` // the derived id; zero where a dry run would create it
 	Change Change    `json:"change"`
 
-	// Portal reports what became of changes made in a customer portal; nil if there are none.
+	// Portal reports how the push affected changes made in a customer portal, or is nil if there are none.
 	Portal *PortalChanges `json:"portal,omitempty"`
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// lookups are the keys that a push looks up in the store, whatever the state of the store.
+// lookups are the keys that a push looks up in the store. They do not depend on its state.
 type lookups struct {
 	refs    []Ref // the given resources that have a key to be found by
 	at      []int // their places among the given items

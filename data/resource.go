@@ -44,8 +44,8 @@ type Meta struct {
 	UpdatedAt   time.Time // the same; when a push last changed it
 
 	// Origin is the actor that created the resource. Once the host has pushed the resource it
-	// is the host's, whoever created it: a sync of the host then deletes it if the host no
-	// longer lists it.
+	// belongs to the host, even if it was created in a portal: a sync of the host then deletes it
+	// if the host no longer lists it.
 	Origin Actor
 
 	// Revision counts the changes of the resource: 1 when it is created, and one more

@@ -37,8 +37,8 @@ func (s *Snapshot) Planned() iter.Seq2[Resource, error] {
 			if e.new == nil {
 				continue // deleted by a sync
 			}
-			// Encoded and decoded again, it is what a later read returns, and shares no memory
-			// with the plan.
+			// Encoding and decoding gives the resource that a later read returns, which shares no
+			// memory with the plan.
 			n, err := decodeRecord(s.planned.customer, e.new.ref(), encodeRecord(e.new))
 			if err != nil {
 				yield(nil, err)

@@ -12,9 +12,9 @@ type SyncOptions struct {
 	Strict bool // a warning refuses the sync as a fault does
 	DryRun bool // report, and write nothing
 
-	// All deletes what d does not name whoever created it. Without it, a sync deletes only what
-	// its own actor created or has taken over, as Meta.Origin says: a sync of the host keeps
-	// the resources that were created in a customer portal or by a connector.
+	// All also deletes the resources that other actors created and d does not name. Without it, a
+	// sync deletes only resources that its own actor created or has taken over, as in
+	// Meta.Origin: a sync of the host keeps the resources that were created in a customer portal or by a connector.
 	All bool
 
 	// KeepPortalChanges is as in [PushOptions].

@@ -53,7 +53,7 @@ var (
 	}, given[int]}
 )
 
-// customerData is the customer_data of create_portal, which is read as it comes.
+// customerData is the customer_data of create_portal, which is read directly from the body.
 type customerData struct{ into **data.CustomerData }
 
 func (v customerData) Stream(r *strictjson.Reader, path string, notes *form.Notes) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 )
 
-// request is what a client sends to an endpoint, as a struct. Each endpoint, or several alike,
-// has a type of its own. To add a parameter, add a field to the struct and bind it in the input
+// request is the struct of a request to an endpoint. Each endpoint, or several similar ones,
+// have their own type. To add a parameter, add a field to the struct and bind it in the input
 // method; reading, checking and the OpenAPI document follow.
 type request interface{ input() input }
 
@@ -36,7 +36,7 @@ type input struct {
 	// body receives the members of the body after params were read from it; nil drops them.
 	body func(*form.Object)
 
-	// data is a body that is not made of params, but is read as it comes; nil if there is none.
+	// data is a body that is read directly instead of by params, or nil.
 	data *dataBody
 }
 

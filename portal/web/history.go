@@ -47,7 +47,7 @@ func (v *visit) historyEntry(c data.FeedChange, zone *time.Location) historyEntr
 }
 
 // historyLabel returns the label of a field of an access grant. The fields of the user, and
-// those of the spaces, each have one label, whatever the kind that they name.
+// those of the spaces, each have one label for all kinds.
 func (v *visit) historyLabel(field string) string {
 	switch {
 	case strings.HasSuffix(field, "_keys"):
