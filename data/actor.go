@@ -5,6 +5,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // ActorType is the type of an [Actor].
@@ -43,25 +44,25 @@ func (a Actor) typed() Actor {
 // a key of a resource.
 const maxActorName = 200
 
-// check returns an [InvalidError] if the actor breaks a rule of its type.
+// check returns a [validation.Error] if the actor breaks a rule of its type.
 func (a Actor) check() error {
 	var found findings
 	report := found.in("actor")
 	portal, named := a.Type == ActorPortal, a.Type == ActorAutomation || a.Type == ActorConnector
 	if !portal && !named && a.Type != "" && a.Type != ActorHost {
-		report(".type", RuleFormat, "%q must be %q, %q, %q or %q", textrules.Clip(string(a.Type)), ActorHost, ActorPortal, ActorAutomation, ActorConnector)
+		report(".type", validation.RuleFormat, "%q must be %q, %q, %q or %q", textrules.Clip(string(a.Type)), ActorHost, ActorPortal, ActorAutomation, ActorConnector)
 	}
 	switch {
 	case portal && a.PortalID == uuid.Nil:
-		report(".customer_portal_id", RuleRequired, "is required for the type %q", ActorPortal)
+		report(".customer_portal_id", validation.RuleRequired, "is required for the type %q", ActorPortal)
 	case !portal && a.PortalID != uuid.Nil:
-		report(".customer_portal_id", RuleNotAField, "must be zero: only the type %q has a portal", ActorPortal)
+		report(".customer_portal_id", validation.RuleNotAField, "must be zero: only the type %q has a portal", ActorPortal)
 	}
 	switch {
 	case !named && a.Name != "":
-		report(".name", RuleNotAField, "must be empty: only the types %q and %q have a name", ActorAutomation, ActorConnector)
+		report(".name", validation.RuleNotAField, "must be empty: only the types %q and %q have a name", ActorAutomation, ActorConnector)
 	case named && len(a.Name) > maxActorName:
-		report(".name", RuleKeyFormat, "is %d bytes long, and may have %d", len(a.Name), maxActorName)
+		report(".name", validation.RuleKeyFormat, "is %d bytes long, and may have %d", len(a.Name), maxActorName)
 	case named:
 		reportKey(a.Name, under(".name", report))
 	}

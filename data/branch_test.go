@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func TestAWindowThatEndsBeforeItBeginsIsRefused(t *testing.T) {
@@ -16,7 +17,7 @@ func TestAWindowThatEndsBeforeItBeginsIsRefused(t *testing.T) {
 		push(t, ws, "a", data.Room("1", "One"))
 		for _, until := range []time.Time{day(1), day(2)} {
 			_, err := ws.AccessGrants(t.Context(), data.Query{CustomerKey: "a", From: day(2), Until: until})
-			require.ErrorIs(t, err, data.ErrInvalid)
+			require.ErrorIs(t, err, validation.ErrInvalid)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Bounds of what a resource holds.
@@ -25,9 +26,9 @@ const (
 // reportKey reports what is wrong with a resource or customer key.
 func reportKey(key string, report reporter) {
 	if key == "" {
-		report("", RuleRequired, "is required")
+		report("", validation.RuleRequired, "is required")
 	} else if fault := textrules.CheckKey(key); fault != "" {
-		report("", RuleKeyFormat, "%s", fault)
+		report("", validation.RuleKeyFormat, "%s", fault)
 	}
 }
 
@@ -41,59 +42,59 @@ func reportKeyOf(name, key string, report reporter) {
 // checkText says what is wrong with free text, or "".
 func checkText(s string) string { return textrules.Check(s, maxTextBytes) }
 
-func checkTimeZone(s string) (Rule, string) {
+func checkTimeZone(s string) (validation.Rule, string) {
 	if _, err := wallclock.Load(s); err == nil {
 		return "", ""
 	}
-	return RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
+	return validation.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
 }
 
 var clock = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`)
 
-func checkClock(s string) (Rule, string) {
+func checkClock(s string) (validation.Rule, string) {
 	if clock.MatchString(s) {
 		return "", ""
 	}
-	return RuleFormat, "is not a time of day, HH:mm or HH:mm:ss"
+	return validation.RuleFormat, "is not a time of day, HH:mm or HH:mm:ss"
 }
 
-func checkEmail(s string) (Rule, string) {
+func checkEmail(s string) (validation.Rule, string) {
 	if a, err := mail.ParseAddress(s); err == nil && a.Address == s {
 		return "", ""
 	}
-	return RuleEmailAddress, "is not an e-mail address"
+	return validation.RuleEmailAddress, "is not an e-mail address"
 }
 
 var code = regexp.MustCompile(`^\d{4,9}$`)
 
-func checkPreferredCode(s string) (Rule, string) {
+func checkPreferredCode(s string) (validation.Rule, string) {
 	if code.MatchString(s) {
 		return "", ""
 	}
-	return RulePreferredCode, "is not 4 to 9 digits"
+	return validation.RulePreferredCode, "is not 4 to 9 digits"
 }
 
 func checkMetadata(key string, v any, report reporter) {
 	switch {
 	case key == "":
-		report("", RuleFormat, "a key of custom_metadata must not be empty")
+		report("", validation.RuleFormat, "a key of custom_metadata must not be empty")
 	case utf8.RuneCountInString(key) > maxMetadataKey:
-		report("", RuleRange, "a key of custom_metadata has at most %d characters", maxMetadataKey)
+		report("", validation.RuleRange, "a key of custom_metadata has at most %d characters", maxMetadataKey)
 	case strings.Contains(key, "."):
-		report("", RuleFormat, `a key of custom_metadata must not contain "."`)
+		report("", validation.RuleFormat, `a key of custom_metadata must not contain "."`)
 	case checkText(key) != "":
-		report("", RuleTextFormat, "its key %s", checkText(key))
+		report("", validation.RuleTextFormat, "its key %s", checkText(key))
 	}
 	switch v := v.(type) {
 	case nil, bool:
 	case string:
 		if fault := checkText(v); fault != "" {
-			report("", RuleTextFormat, "%s", fault)
+			report("", validation.RuleTextFormat, "%s", fault)
 		} else if utf8.RuneCountInString(v) > maxMetadataText {
-			report("", RuleRange, "has at most %d characters", maxMetadataText)
+			report("", validation.RuleRange, "has at most %d characters", maxMetadataText)
 		}
 	default:
-		report("", RuleType, "must be a string or a boolean, not %T", v)
+		report("", validation.RuleType, "must be a string or a boolean, not %T", v)
 	}
 }
 
@@ -132,13 +133,13 @@ func checkNode(n *node, report reporter) {
 	}
 	for i := range fields {
 		if f := &fields[i]; !f.kinds.has(n.kind) && !f.value.empty(n) {
-			report("."+f.name, RuleNotAField, "is not a field of a %s", n.kind)
+			report("."+f.name, validation.RuleNotAField, "is not a field of a %s", n.kind)
 		}
 	}
 	checkRefAliases(n, report)
 	for _, name := range n.clear {
 		if len(clearedFields(n.kind, name)) == 0 {
-			report(".clear", RuleNotAField, "%q is not a field of a %s", textrules.Clip(name), n.kind)
+			report(".clear", validation.RuleNotAField, "%q is not a field of a %s", textrules.Clip(name), n.kind)
 		}
 	}
 }
@@ -146,11 +147,11 @@ func checkNode(n *node, report reporter) {
 // checkRefAliases reports references, of a value built in Go, whose kind no field has.
 func checkRefAliases(n *node, report reporter) {
 	if n.user != (Ref{}) && !slices.Contains(userAliases, n.user.Kind) {
-		report(".user", RuleNotAField, "no field names a user as a %s", n.user.Kind)
+		report(".user", validation.RuleNotAField, "no field names a user as a %s", n.user.Kind)
 	}
 	for _, ref := range n.spaces {
 		if !allSpaces.has(ref.Kind) {
-			report(".spaces", RuleNotAField, "no field names a space as a %s", ref.Kind)
+			report(".spaces", validation.RuleNotAField, "no field names a space as a %s", ref.Kind)
 		}
 	}
 }
@@ -172,15 +173,15 @@ func (n *node) dropBlank() {
 // checkWhole reports what is wrong with a resource as it would be kept.
 func checkWhole(n *node, report reporter) {
 	if n.name == "" && nameRequired.has(n.kind) {
-		report(".name", RuleRequired, "is required")
+		report(".name", validation.RuleRequired, "is required")
 	}
 	if !n.startsAt.IsZero() && !n.endsAt.IsZero() && !n.endsAt.After(n.startsAt) {
-		report(".ends_at", RuleTimeOrder, "must be after starts_at, %s", FormatTime(n.startsAt))
+		report(".ends_at", validation.RuleTimeOrder, "must be after starts_at, %s", FormatTime(n.startsAt))
 	}
 	if len(n.metadata) > maxMetadata {
-		report(".custom_metadata", RuleTooMany, "would have %d keys, and may have %d", len(n.metadata), maxMetadata)
+		report(".custom_metadata", validation.RuleTooMany, "would have %d keys, and may have %d", len(n.metadata), maxMetadata)
 	}
 	if len(n.spaces) > maxRefs {
-		report("", RuleTooMany, "would name %d spaces, and may name %d", len(n.spaces), maxRefs)
+		report("", validation.RuleTooMany, "would name %d spaces, and may name %d", len(n.spaces), maxRefs)
 	}
 }

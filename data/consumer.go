@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/lease"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const (
@@ -81,7 +82,7 @@ func (c *Consumer) checkName() error {
 	var found findings
 	report := found.in("consumer")
 	if len(c.name) > maxActorName {
-		report("", RuleKeyFormat, "the name is %d bytes long, and may have %d", len(c.name), maxActorName)
+		report("", validation.RuleKeyFormat, "the name is %d bytes long, and may have %d", len(c.name), maxActorName)
 	} else {
 		reportKey(c.name, report)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // TestACursorOfALineEndPanicked is of text that package base64 reads as no bytes at all.
@@ -147,7 +148,7 @@ func FuzzSelection(f *testing.F) {
 			return
 		}
 		if _, err := ws.PlanDelete(t.Context(), sel); err != nil {
-			require.ErrorIs(t, err, data.ErrInvalid)
+			require.ErrorIs(t, err, validation.ErrInvalid)
 		}
 		b, err := json.Marshal(sel)
 		require.NoError(t, err)

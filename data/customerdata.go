@@ -11,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // CustomerData is what a push or a sync gives for one customer. As JSON it is the
@@ -39,7 +40,7 @@ type CustomerData struct {
 	// "customer_name" and "customer_time_zone".
 	Clear []string
 
-	notes   []Finding // of the JSON that it was read from
+	notes   []validation.Finding // of the JSON that it was read from
 	omitted reportlimit.Omitted
 }
 
@@ -178,7 +179,7 @@ func decodeCustomerData(r *strictjson.Reader, d *CustomerData) error {
 		}
 		kind, ok := byCollection[name]
 		if !ok {
-			report("", RuleUnknownField, "is not a collection")
+			report("", validation.RuleUnknownField, "is not a collection")
 			if r.Unknown != nil && reader.Peek() != 'n' {
 				r.Unknown(name)
 			}
@@ -237,7 +238,7 @@ func (d CustomerData) MarshalJSON() ([]byte, error) {
 		}
 	}
 	for kind := range byKind {
-		return nil, fmt.Errorf("%w: unknown kind %v", ErrInvalid, kind)
+		return nil, fmt.Errorf("%w: unknown kind %v", validation.ErrInvalid, kind)
 	}
 	err := e.WriteToken(jsontext.EndObject)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
@@ -254,7 +255,7 @@ func (g AccessGrant) MarshalJSON() ([]byte, error) { return g.node().marshal() }
 
 func (n *node) marshal() ([]byte, error) {
 	if !n.kind.valid() {
-		return nil, fmt.Errorf("%w: unknown kind %v", ErrInvalid, n.kind)
+		return nil, fmt.Errorf("%w: unknown kind %v", validation.ErrInvalid, n.kind)
 	}
 	var b bytes.Buffer
 	err := n.encode(jsontext.NewEncoder(&b))

@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // customerFields are the fields that a customer itself has beside its key.
@@ -18,7 +19,7 @@ type customerField struct {
 	tag   uint64 // in the change feed, below 64; never changes
 	given func(*CustomerData) *string
 	kept  func(*customerFields) *string
-	check func(string) (Rule, string)
+	check func(string) (validation.Rule, string)
 }
 
 // maxCustomerName bounds a customer's name, in bytes.
@@ -30,7 +31,9 @@ var customerFieldTable = []customerField{
 		"customer_name", 1,
 		func(d *CustomerData) *string { return &d.CustomerName },
 		func(f *customerFields) *string { return &f.name },
-		func(s string) (Rule, string) { return RuleTextFormat, textrules.Check(s, maxCustomerName) },
+		func(s string) (validation.Rule, string) {
+			return validation.RuleTextFormat, textrules.Check(s, maxCustomerName)
+		},
 	},
 	{
 		"customer_time_zone", 2,
@@ -81,7 +84,7 @@ func (f *customerField) encode(e *jsontext.Encoder, d *CustomerData) error {
 func checkCustomer(d *CustomerData, found *findings) {
 	for _, name := range d.Clear {
 		if customerFieldNamed(name) == nil {
-			found.in("clear")("", RuleNotAField, "%q is not a field of a customer", textrules.Clip(name))
+			found.in("clear")("", validation.RuleNotAField, "%q is not a field of a customer", textrules.Clip(name))
 		}
 	}
 	for i := range customerFieldTable {

@@ -11,17 +11,18 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // DeleteReport is what a delete did, or, from PlanDelete, would do.
 type DeleteReport struct {
-	Customers         []string          `json:"customers,omitempty"` // deleted, with all that they owned
-	Deleted           []DeletedResource `json:"deleted,omitempty"`
-	Detached          []Detached        `json:"detached,omitempty"`            // references that what stays has lost
-	Revoked           []Revoked         `json:"revoked,omitempty"`             // portals that open no more, but for those revoked before
-	NotFound          []Ref             `json:"not_found,omitempty"`           // as they were given
-	CustomersNotFound []string          `json:"customers_not_found,omitempty"` // the same
-	Warnings          []Finding         `json:"warnings,omitempty"`
+	Customers         []string             `json:"customers,omitempty"` // deleted, with all that they owned
+	Deleted           []DeletedResource    `json:"deleted,omitempty"`
+	Detached          []Detached           `json:"detached,omitempty"`            // references that what stays has lost
+	Revoked           []Revoked            `json:"revoked,omitempty"`             // portals that open no more, but for those revoked before
+	NotFound          []Ref                `json:"not_found,omitempty"`           // as they were given
+	CustomersNotFound []string             `json:"customers_not_found,omitempty"` // the same
+	Warnings          []validation.Finding `json:"warnings,omitempty"`
 }
 
 // DeletedResource is a resource that is gone.
@@ -73,7 +74,7 @@ func (r DeleteReport) DeletedByKind() map[Kind]int {
 //   - with a space or an access grant, the portals that are deep links to it are revoked.
 //
 // A key that names nothing is in the report and is no error, so deleting twice is
-// fine. It returns an [InvalidError] for a key that cannot be one. An error that matches
+// fine. It returns a [validation.Error] for a key that cannot be one. An error that matches
 // [storage.ErrUnknown] means that the delete may have taken effect.
 func (w *Workspace) Delete(ctx context.Context, sel Selection) (DeleteReport, error) {
 	return w.DeleteWith(ctx, sel, DeleteOptions{})
@@ -342,8 +343,8 @@ func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteRe
 			conflict := &ConflictError{
 				Key: ref.Key, Wanted: Owner{sel.CustomerKey, ref.Kind}, Holder: Owner{c.key, n.kind},
 			}
-			found.add(Finding{
-				Path: paths[i], Rule: RuleKeyConflict, cause: conflict,
+			found.add(validation.Finding{
+				Path: paths[i], Rule: validation.RuleKeyConflict, Cause: conflict,
 				Message: fmt.Sprintf("%q is %s", ref.Key, conflict.Holder),
 			})
 		default:

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // estate has every kind of reference that a cascade follows.
@@ -246,9 +247,9 @@ func TestSelectionFaults(t *testing.T) {
 			"room_keys[1] type", "room_keys[2] key_format", "unit_keys type", "customer_keys[0] required",
 		}, faults(t, err))
 		_, err = ws.PlanDelete(t.Context(), sel)
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = ws.Delete(t.Context(), data.Selection{Resources: []data.Ref{{Kind: 7, Key: "x"}}})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		require.Equal(t, before, dump(t, ws))
 
 		report, err := ws.Delete(t.Context(), selection(t, `{"space_ships": ["1"]}`))

@@ -19,6 +19,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // The differential test compares every list of the package with a naive one: it keeps the
@@ -734,7 +735,7 @@ func follow[T data.Resource](t *testing.T, q question, read func(cursor string) 
 
 func errorOf(t *testing.T, err error) answer {
 	t.Helper()
-	for word, sentinel := range map[string]error{"invalid": data.ErrInvalid, "customer": data.ErrCustomerNotFound, "resource": data.ErrResourceNotFound} {
+	for word, sentinel := range map[string]error{"invalid": validation.ErrInvalid, "customer": data.ErrCustomerNotFound, "resource": data.ErrResourceNotFound} {
 		for wrapped := err; wrapped != nil; {
 			if wrapped == sentinel { //nolint:errorlint // it is walked by hand
 				return answer{err: word}

@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // foldCase returns a text so that two texts that differ in case only become equal: each
@@ -296,10 +297,10 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		s, known := given[hash]
 		switch {
 		case known && s.first < i:
-			report(".email_address", RuleSharedEmail, "is also that of %s", g.items[s.first].at)
+			report(".email_address", validation.RuleSharedEmail, "is also that of %s", g.items[s.first].at)
 			continue
 		case known && s.silent >= 0 && s.silent != i:
-			report(".email_address", RuleSharedEmail, "is also that of %s", g.items[s.silent].at)
+			report(".email_address", validation.RuleSharedEmail, "is also that of %s", g.items[s.silent].at)
 			continue
 		}
 		u := others[hash]
@@ -311,7 +312,7 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 			u.remove(it.ref())
 		}
 		if u.count > 0 {
-			report(".email_address", RuleSharedEmail, "is also that of %s", u)
+			report(".email_address", validation.RuleSharedEmail, "is also that of %s", u)
 		}
 	}
 }

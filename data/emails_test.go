@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func TestPush_SharedEmail_WarnsOfStoredOnes(t *testing.T) {
@@ -45,7 +46,7 @@ func TestPush_SharedEmail_WarnsOfStoredOnes(t *testing.T) {
 			require.NoError(t, err)
 			got := []string{}
 			for _, w := range report.Warnings {
-				if w.Rule == data.RuleSharedEmail {
+				if w.Rule == validation.RuleSharedEmail {
 					got = append(got, w.Path)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // must ends an example on an error; a program handles it.
@@ -71,7 +72,7 @@ func ExampleWorkspace_Push_invalid() {
 		data.Room("101", "Another customer's key"),
 		data.Room("103", ""),
 	}})
-	var invalid *data.InvalidError
+	var invalid *validation.Error
 	if errors.As(err, &invalid) {
 		for _, fault := range invalid.Faults {
 			fmt.Println(fault)

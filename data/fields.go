@@ -12,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // field is one field of the API. What a push merges, what JSON and the store
@@ -38,7 +39,7 @@ type value interface {
 }
 
 // reporter takes a fault or a warning about a part of a value ("" is all of it).
-type reporter func(part string, rule Rule, format string, args ...any)
+type reporter func(part string, rule validation.Rule, format string, args ...any)
 
 var (
 	allSpaces   = setOf(Kinds(ClassSpace)...)
@@ -116,7 +117,7 @@ var (
 type text struct {
 	at    func(*node) *string
 	isKey bool
-	rule  func(string) (Rule, string)
+	rule  func(string) (validation.Rule, string)
 }
 
 func (v text) empty(n *node) bool     { return *v.at(n) == "" }
@@ -130,7 +131,7 @@ func (v text) check(n *node, name string, report reporter) {
 		return
 	}
 	if fault := checkText(s); fault != "" {
-		report("."+name, RuleTextFormat, "%s", fault)
+		report("."+name, validation.RuleTextFormat, "%s", fault)
 	} else if v.rule != nil {
 		if rule, fault := v.rule(s); fault != "" {
 			report("."+name, rule, "%s", fault)
@@ -159,7 +160,7 @@ func (v moment) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
 
 func (v moment) check(n *node, name string, report reporter) {
 	if year := v.at(n).Year(); year < 1 || year > 9999 {
-		report("."+name, RuleRange, "must be in the years 1 to 9999")
+		report("."+name, validation.RuleRange, "must be in the years 1 to 9999")
 	}
 }
 
@@ -174,7 +175,7 @@ func (v moment) decode(d *jsonReader, n *node, report reporter) error {
 	}
 	t, fault := parseTime(s)
 	if fault != "" {
-		report("", RuleFormat, "%s", fault)
+		report("", validation.RuleFormat, "%s", fault)
 		return nil
 	}
 	*v.at(n) = t
@@ -193,7 +194,7 @@ func (minutes) merge(dst, patch *node) { dst.durationMinutes = patch.durationMin
 
 func (minutes) check(n *node, name string, report reporter) {
 	if n.durationMinutes < 0 || n.durationMinutes > math.MaxInt32 {
-		report("."+name, RuleRange, "must be above 0 and at most %d", math.MaxInt32)
+		report("."+name, validation.RuleRange, "must be above 0 and at most %d", math.MaxInt32)
 	}
 }
 
@@ -206,9 +207,9 @@ func (minutes) decode(d *jsonReader, n *node, report reporter) error {
 	switch {
 	case err != nil || !ok:
 	case v != math.Trunc(v):
-		report("", RuleType, "must be a whole number")
+		report("", validation.RuleType, "must be a whole number")
 	case v <= 0 || v > math.MaxInt32:
-		report("", RuleRange, "must be above 0 and at most %d", math.MaxInt32)
+		report("", validation.RuleRange, "must be above 0 and at most %d", math.MaxInt32)
 	default:
 		n.durationMinutes = int(v)
 	}
@@ -229,10 +230,10 @@ func (place) merge(dst, patch *node) { g := *patch.geolocation; dst.geolocation 
 
 func (place) check(n *node, name string, report reporter) {
 	if v := n.geolocation.Latitude; !(v >= -90 && v <= 90) {
-		report("."+name+".latitude", RuleRange, "must be from -90 to 90")
+		report("."+name+".latitude", validation.RuleRange, "must be from -90 to 90")
 	}
 	if v := n.geolocation.Longitude; !(v >= -180 && v <= 180) {
-		report("."+name+".longitude", RuleRange, "must be from -180 to 180")
+		report("."+name+".longitude", validation.RuleRange, "must be from -180 to 180")
 	}
 }
 
@@ -247,14 +248,14 @@ func (place) decode(d *jsonReader, n *node, report reporter) error {
 	var g Geolocation
 	missing := map[string]*float64{"latitude": &g.Latitude, "longitude": &g.Longitude}
 	faulty := false
-	note := func(part string, rule Rule, format string, args ...any) {
-		faulty = faulty || rule != RuleUnknownField
+	note := func(part string, rule validation.Rule, format string, args ...any) {
+		faulty = faulty || rule != validation.RuleUnknownField
 		report(part, rule, format, args...)
 	}
 	isObject, err := d.object(note, func(name string) error {
 		at := missing[name]
 		if at == nil {
-			note("."+name, RuleUnknownField, "is not a field of geolocation")
+			note("."+name, validation.RuleUnknownField, "is not a field of geolocation")
 			return d.Skip()
 		}
 		delete(missing, name)
@@ -266,7 +267,7 @@ func (place) decode(d *jsonReader, n *node, report reporter) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
-		note("."+name, RuleRequired, "is required")
+		note("."+name, validation.RuleRequired, "is required")
 	}
 	if !faulty {
 		n.geolocation = &g
@@ -313,7 +314,7 @@ func (v userRef) decode(d *jsonReader, n *node, report reporter) error {
 		return err
 	}
 	if n.user.Key != "" {
-		report("", RuleOneUser, "names a second user beside %s", n.user.Kind.KeyField())
+		report("", validation.RuleOneUser, "names a second user beside %s", n.user.Kind.KeyField())
 		return nil
 	}
 	n.user = Ref{v.alias, key}
@@ -354,7 +355,7 @@ func (v spaceRefs) check(n *node, name string, report reporter) {
 		part := under(fmt.Sprintf(".%s[%d]", name, i), report)
 		reportKey(ref.Key, part)
 		if again {
-			part("", RuleRefTwice, "names %q a second time", textrules.Clip(ref.Key))
+			part("", validation.RuleRefTwice, "names %q a second time", textrules.Clip(ref.Key))
 		}
 	}
 }
@@ -374,7 +375,7 @@ func (v spaceRefs) decode(d *jsonReader, n *node, report reporter) error {
 		part := under(fmt.Sprintf("[%d]", i), report)
 		if len(n.spaces) >= maxRefs { // in all lists
 			if !d.tooMany {
-				part("", RuleTooMany, "at most %d references", maxRefs)
+				part("", validation.RuleTooMany, "at most %d references", maxRefs)
 			}
 			d.tooMany = true
 			return d.Skip()
@@ -450,7 +451,7 @@ func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 	_, err := d.object(report, func(name string) error {
 		if named++; named > maxMetadataPatch {
 			if !d.tooMany {
-				report("", RuleTooMany, "at most %d keys at once", maxMetadataPatch)
+				report("", validation.RuleTooMany, "at most %d keys at once", maxMetadataPatch)
 			}
 			d.tooMany = true
 			return d.Skip()
@@ -511,7 +512,7 @@ func writeTokens(e *jsontext.Encoder, tokens ...jsontext.Token) error {
 
 // under is report for a part of what it is about.
 func under(part string, report reporter) reporter {
-	return func(rest string, rule Rule, format string, args ...any) {
+	return func(rest string, rule validation.Rule, format string, args ...any) {
 		report(part+rest, rule, format, args...)
 	}
 }

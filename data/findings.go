@@ -6,38 +6,37 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
-// warnings are the rules whose breach lets a push go ahead.
-var warnings = []Rule{
-	RuleNotThereYet, RuleUnknownField, RuleEmailAddress, RulePreferredCode, RuleSharedEmail, RuleRefTwice, RuleLeftOut,
-	RuleOtherCustomer, RuleNoSpaces, RuleDeletesAll,
+// warnings are the rules that cause only a warning if the input breaks them.
+var warnings = []validation.Rule{
+	validation.RuleNotThereYet, validation.RuleUnknownField, validation.RuleEmailAddress, validation.RulePreferredCode,
+	validation.RuleSharedEmail, validation.RuleRefTwice, validation.RuleLeftOut, validation.RuleOtherCustomer, validation.RuleNoSpaces, validation.RuleDeletesAll,
 }
 
-// isFault reports whether a finding refuses the value that it is about.
-func (f Finding) isFault() bool { return isFault(f.Rule) }
-
-func isFault(rule Rule) bool { return !slices.Contains(warnings, rule) }
+// isFault reports whether breaking the rule refuses the value.
+func isFault(rule validation.Rule) bool { return !slices.Contains(warnings, rule) }
 
 // findings collects faults and warnings: the first [reportlimit.Max] of each, and the number
 // of the others. Adding one takes constant time.
 type findings struct {
-	faults, warnings []Finding
-	at               map[string]Rule // the faults by path; one of those at a path
+	faults, warnings []validation.Finding
+	at               map[string]validation.Rule // the faults by path; one of those at a path
 	omitted          reportlimit.Omitted
 }
 
 // full reports whether another finding of a rule would only be counted.
-func (f *findings) full(rule Rule) bool {
+func (f *findings) full(rule validation.Rule) bool {
 	if isFault(rule) {
 		return len(f.faults) >= reportlimit.Max
 	}
 	return len(f.warnings) >= reportlimit.Max
 }
 
-func (f *findings) add(found Finding) {
-	fault := found.isFault()
-	if fault && found.Rule == RuleRequired && f.wrongAt(found.Path) {
+func (f *findings) add(found validation.Finding) {
+	fault := isFault(found.Rule)
+	if fault && found.Rule == validation.RuleRequired && f.wrongAt(found.Path) {
 		return // it is there, or what it would be in is, and is wrong
 	}
 	switch {
@@ -53,7 +52,7 @@ func (f *findings) add(found Finding) {
 	}
 	f.faults = append(f.faults, found)
 	if f.at == nil {
-		f.at = map[string]Rule{}
+		f.at = map[string]validation.Rule{}
 	}
 	f.at[found.Path] = found.Rule
 }
@@ -65,7 +64,7 @@ func (f *findings) wrongAt(path string) bool {
 		return true
 	}
 	for i := strings.LastIndexByte(path, '.'); i >= 0; i = strings.LastIndexByte(path[:i], '.') {
-		if f.at[path[:i]] == RuleType {
+		if f.at[path[:i]] == validation.RuleType {
 			return true
 		}
 	}
@@ -74,14 +73,14 @@ func (f *findings) wrongAt(path string) bool {
 
 // in is a reporter whose paths begin with path.
 func (f *findings) in(path string) reporter {
-	return func(part string, rule Rule, format string, args ...any) {
-		f.add(Finding{Path: path + part, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	return func(part string, rule validation.Rule, format string, args ...any) {
+		f.add(validation.Finding{Path: path + part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 }
 
 // about is a reporter whose paths begin with an entry.
 func (f *findings) about(at entry) reporter {
-	return func(part string, rule Rule, format string, args ...any) {
+	return func(part string, rule validation.Rule, format string, args ...any) {
 		f.in(at.String())(part, rule, format, args...)
 	}
 }
@@ -97,19 +96,19 @@ func (f *findings) join(other findings) {
 	f.omitted.Add(other.omitted)
 }
 
-// listed returns the warnings, with one of [RuleLeftOut] at the end if any fault or
+// listed returns the warnings, with one of [validation.RuleLeftOut] at the end if any fault or
 // warning was left out.
-func (f *findings) listed() []Finding {
+func (f *findings) listed() []validation.Finding {
 	if !f.omitted.Any() {
 		return f.warnings
 	}
-	return append(slices.Clip(f.warnings), Finding{Rule: RuleLeftOut, Message: f.omitted.Text()})
+	return append(slices.Clip(f.warnings), validation.Finding{Rule: validation.RuleLeftOut, Message: f.omitted.Text()})
 }
 
-// err returns an InvalidError if there is a fault or, if strict, a warning. If strict, the
+// err returns a validation.Error if there is a fault or, if strict, a warning. If strict, the
 // warnings are faults, and count towards the faults that are listed.
 func (f *findings) err(strict bool) error {
-	e := &InvalidError{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults, OmittedWarnings: f.omitted.Warnings}
+	e := &validation.Error{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults, OmittedWarnings: f.omitted.Warnings}
 	if strict {
 		all := append(slices.Clip(f.faults), f.warnings...)
 		e.Faults, e.Warnings = all[:min(len(all), reportlimit.Max)], nil

@@ -12,6 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // mostFindings is how many faults, and how many warnings, are listed.
@@ -25,20 +26,20 @@ func manyFields(n int) string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// invalid is the InvalidError that err is.
-func invalid(t *testing.T, err error) *data.InvalidError {
+// invalid returns the validation.Error in err.
+func invalid(t *testing.T, err error) *validation.Error {
 	t.Helper()
-	var e *data.InvalidError
+	var e *validation.Error
 	require.True(t, errors.As(err, &e), "%.200v", err)
 	return e
 }
 
 // requireMore holds that findings are as many as are listed, and say that there is more.
-func requireMore(t *testing.T, findings []data.Finding, most int) {
+func requireMore(t *testing.T, findings []validation.Finding, most int) {
 	t.Helper()
 	require.NotEmpty(t, findings)
 	require.LessOrEqual(t, len(findings), most+1)
-	require.Equal(t, data.RuleLeftOut, findings[len(findings)-1].Rule)
+	require.Equal(t, validation.RuleLeftOut, findings[len(findings)-1].Rule)
 }
 
 // TestTenThousandWarningsWereNotJSON is of more warnings than are listed: they are no
@@ -124,7 +125,7 @@ func TestPush_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 		require.Equal(t, given-mostFindings, e.OmittedFaults, name)
 		require.Contains(t, err.Error(), fmt.Sprint(given, " faults"), name)
 		require.Contains(t, err.Error(), fmt.Sprintf("and %d more", given-20), name)
-		require.Equal(t, []data.Finding{{Rule: data.RuleLeftOut, Message: fmt.Sprintf("%d more faults were found and are not listed", given-mostFindings)}}, e.Warnings, name)
+		require.Equal(t, []validation.Finding{{Rule: validation.RuleLeftOut, Message: fmt.Sprintf("%d more faults were found and are not listed", given-mostFindings)}}, e.Warnings, name)
 
 		report, err := ws.PushWith(t.Context(), d, data.PushOptions{SkipInvalid: true, DryRun: true})
 		require.NoError(t, err)
@@ -166,7 +167,7 @@ func TestStrict_15000Findings_ListsTenThousandAndCountsTheRest(t *testing.T) {
 		require.Len(t, e.Faults, min(mostFindings, row.faults+row.warnings), name)
 		require.Empty(t, e.Warnings, name)
 		for _, f := range e.Faults {
-			require.NotEqual(t, data.RuleLeftOut, f.Rule, name)
+			require.NotEqual(t, validation.RuleLeftOut, f.Rule, name)
 		}
 		require.GreaterOrEqual(t, len(e.Faults)+e.OmittedFaults, row.faults+row.warnings, name)
 	}

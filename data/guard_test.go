@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 var errRefused = errors.New("refused")
@@ -95,7 +96,7 @@ func TestListsByKey(t *testing.T) {
 		_, err := ws.Spaces(t.Context(), data.Query{Keep: func(data.Resource) (bool, error) { return false, errRefused }})
 		require.ErrorIs(t, err, errRefused)
 		_, err = ws.Spaces(t.Context(), data.Query{Keys: make([]string, 10_001)})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // ImportOptions changes what an import does.
@@ -39,7 +41,7 @@ const defaultBatch = 1000
 // Each batch is all or nothing, and is durable before the next one is read; the whole
 // is not. Where a batch fails, or resources yields an error, the batches before it
 // stay, the report says how many, and the import can be run again: what is there
-// already is unchanged. A nil Resource is an [ErrInvalid], and its batch is not pushed.
+// already is unchanged. A nil Resource is an [validation.ErrInvalid], and its batch is not pushed.
 // The paths of a fault are those within its batch.
 //
 // A reference to what comes in a later batch is a warning, and links up there; give
@@ -73,7 +75,7 @@ func (w *Workspace) Import(ctx context.Context, customerKey string, resources it
 			return report, fmt.Errorf("data: import: after %d resources: %w", report.Done(), err)
 		}
 		if !batch.tryAdd(r) {
-			return report, fmt.Errorf("%w: import: after %d resources: a nil Resource", ErrInvalid, report.Done())
+			return report, fmt.Errorf("%w: import: after %d resources: a nil Resource", validation.ErrInvalid, report.Done())
 		}
 		if batch.Len() == size {
 			if err := push(); err != nil {

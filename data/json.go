@@ -11,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const (
@@ -82,7 +83,7 @@ func (d *jsonReader) wrongType(report reporter, what string) error {
 	if err := d.Skip(); err != nil {
 		return err
 	}
-	report("", RuleType, "must be %s, not %s", what, typeName(kind))
+	report("", validation.RuleType, "must be %s, not %s", what, typeName(kind))
 	return nil
 }
 
@@ -188,7 +189,7 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 		}
 	}
 	if f == nil || !f.kinds.has(n.kind) {
-		report("."+textrules.Clip(name), RuleUnknownField, "is not a field of a %s", n.kind)
+		report("."+textrules.Clip(name), validation.RuleUnknownField, "is not a field of a %s", n.kind)
 		return d.Skip()
 	}
 	if d.Peek() == 'n' {
@@ -208,9 +209,9 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 
 // noteIn returns a reporter that appends to notes, as many as there may be. A fault is
 // left out only if notes has one already, so that a faulty value is not taken for sound.
-func (d *jsonReader) noteIn(notes *[]Finding) reporter {
+func (d *jsonReader) noteIn(notes *[]validation.Finding) reporter {
 	faulty := false
-	return func(part string, rule Rule, format string, args ...any) {
+	return func(part string, rule validation.Rule, format string, args ...any) {
 		fault := isFault(rule)
 		if d.notes--; d.notes < 0 {
 			switch {
@@ -223,7 +224,7 @@ func (d *jsonReader) noteIn(notes *[]Finding) reporter {
 			}
 		}
 		faulty = faulty || fault
-		*notes = append(*notes, Finding{Path: part, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		*notes = append(*notes, validation.Finding{Path: part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 }
 

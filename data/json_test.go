@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func everyKind(t testing.TB) string {
@@ -134,11 +135,11 @@ func TestTenFaults(t *testing.T) {
 		require.Equal(t, before, dump(t, ws))
 
 		require.ErrorIs(t, err, data.ErrKeyConflict)
-		var invalid *data.InvalidError
+		var invalid *validation.Error
 		require.ErrorAs(t, err, &invalid)
 		owners := map[string]string{}
 		for _, f := range invalid.Faults {
-			if f.Rule == data.RuleKeyConflict {
+			if f.Rule == validation.RuleKeyConflict {
 				owners[f.Path] = f.Message
 			}
 		}
@@ -287,7 +288,7 @@ func TestNotJSON(t *testing.T) {
 	_, err := data.Decode(strings.NewReader(`{}`), data.DecodeOptions{MaxBytes: math.MaxInt64})
 	require.NoError(t, err)
 	_, err = data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 10})
-	require.EqualError(t, err, "data: invalid: JSON: longer than 10 bytes")
+	require.EqualError(t, err, "invalid input: JSON: longer than 10 bytes")
 	d, err := data.Decode(strings.NewReader(`{"customer_key": "a"}`), data.DecodeOptions{MaxBytes: 21})
 	require.NoError(t, err)
 	require.Equal(t, "a", d.CustomerKey)

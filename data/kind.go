@@ -7,6 +7,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Class is what a resource is to access control.
@@ -51,7 +52,7 @@ func (c Class) String() string {
 // MarshalText writes the class as String does.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// UnmarshalText reads what String gives for a class, or returns an error that matches [ErrInvalid].
+// UnmarshalText reads what String gives for a class, or returns an error that matches [validation.ErrInvalid].
 func (c *Class) UnmarshalText(b []byte) error {
 	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomer, ClassCustomerPortal} {
 		if class.String() == string(b) {
@@ -59,7 +60,7 @@ func (c *Class) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: unknown class %q", ErrInvalid, textrules.Clip(string(b)))
+	return fmt.Errorf("%w: unknown class %q", validation.ErrInvalid, textrules.Clip(string(b)))
 }
 
 // Kind is what the partner calls a resource. The zero Kind is none.
@@ -161,7 +162,7 @@ func ParseKind(name string) (Kind, error) {
 	if k, ok := byName[name]; ok {
 		return k, nil
 	}
-	return 0, fmt.Errorf("%w: unknown kind %q", ErrInvalid, name)
+	return 0, fmt.Errorf("%w: unknown kind %q", validation.ErrInvalid, name)
 }
 
 func (k Kind) valid() bool { return placeOf[k] != 0 }

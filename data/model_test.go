@@ -20,6 +20,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // sequenceLength is how many operations are made on one workspace.
@@ -319,13 +320,13 @@ func sameSet(what string, want, got []string) error {
 	return nil
 }
 
-// faultsOf is the paths and rules of an InvalidError; it says false for another error.
+// faultsOf returns the paths and rules of a validation.Error, and false for another error.
 func faultsOf(err error) ([]string, bool) {
-	var invalid *data.InvalidError
+	var invalid *validation.Error
 	if err == nil {
 		return nil, true
 	}
-	return found(func() []data.Finding {
+	return found(func() []validation.Finding {
 		if errors.As(err, &invalid) {
 			return invalid.Faults
 		}

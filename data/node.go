@@ -3,6 +3,8 @@ package data
 import (
 	"slices"
 	"time"
+
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // node is any resource: the union of the three public types, so that what holds
@@ -24,7 +26,7 @@ type node struct {
 	preferredCode      string
 
 	clear []string
-	notes []Finding // what decoding found; paths begin after the resource
+	notes []validation.Finding // what decoding found; paths begin after the resource
 	meta  Meta
 
 	stored []byte // its fields, as encodeFields gave them, where it was read from the store

@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // TestPushPrepare_AddsResources_InTheStateThatIsPushed pushes a copy of a room that another
@@ -80,7 +81,7 @@ func TestPushPrepare_BadData_IsAFaultByItsPath(t *testing.T) {
 				return nil
 			},
 		})
-		var invalid *data.InvalidError
+		var invalid *validation.Error
 		require.ErrorAs(t, err, &invalid)
 		require.Len(t, invalid.Faults, 1)
 		require.Equal(t, "rooms[0].name", invalid.Faults[0].Path)

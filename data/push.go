@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // PushOptions changes what a push does. The zero value merges, and refuses the
@@ -82,8 +83,8 @@ type PushReport struct {
 	// CustomerData: spaces, user identities, access grants.
 	Resources []PushedResource `json:"resources"`
 
-	Warnings []Finding `json:"warnings,omitempty"`
-	Skipped  []Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of what was left out, as many as an InvalidError lists
+	Warnings []validation.Finding `json:"warnings,omitempty"`
+	Skipped  []validation.Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of what was left out, as many as a validation.Error lists
 }
 
 // PushedResource is what a push did to one resource.
@@ -122,7 +123,7 @@ func (t *Tally) add(class Class) {
 // them or none. A resource that exists is merged, as [CustomerData] says; pushing
 // what is already there changes nothing.
 //
-// It returns an [InvalidError] with every fault where anything is wrong, which
+// It returns a [validation.Error] with every fault where anything is wrong, which
 // also matches [ErrKeyConflict] where a key is another customer's or another kind's. An
 // error that matches [storage.ErrUnknown] means that the push may have taken effect.
 func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error) {
@@ -229,7 +230,7 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		it := &item{node: n, at: at}
 		report := it.found.about(at)
 		if !n.kind.valid() || n.class() != class {
-			report(".kind", RuleNotAField, "%v is not a kind of %s", n.kind, class)
+			report(".kind", validation.RuleNotAField, "%v is not a kind of %s", n.kind, class)
 			return it
 		}
 		checkNode(n, report)
@@ -239,7 +240,7 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		}
 		if before := g.byKey[byClass(n.ref())]; before != nil {
 			it.first = cmp.Or(before.first, before)
-			report("."+n.kind.KeyField(), RuleDuplicateKey, "%q is also the key of %s", textrules.Clip(n.key), it.first.at)
+			report("."+n.kind.KeyField(), validation.RuleDuplicateKey, "%q is also the key of %s", textrules.Clip(n.key), it.first.at)
 		}
 		g.byKey[byClass(n.ref())] = it
 		return it
@@ -350,7 +351,7 @@ func (r *PushReport) add(result PushedResource, class Class) {
 type mergedItem struct {
 	old, new *node
 	found    findings
-	missing  []Finding // references to what will not be there
+	missing  []validation.Finding // references to what will not be there
 
 	portal         *PortalChanges
 	cancelled      *cancellation
@@ -385,8 +386,8 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 	for place, conflict := range conflicts(ch, l, st, o) {
 		if conflict != nil {
 			it := g.items[l.at[place]]
-			merged[l.at[place]].found.add(Finding{
-				Path: it.at.String() + "." + it.kind.KeyField(), Rule: RuleKeyConflict, cause: conflict,
+			merged[l.at[place]].found.add(validation.Finding{
+				Path: it.at.String() + "." + it.kind.KeyField(), Rule: validation.RuleKeyConflict, Cause: conflict,
 				Message: fmt.Sprintf("%q is %s, and cannot be %s", conflict.Key, conflict.Holder, conflict.Wanted),
 			})
 		}
@@ -430,7 +431,7 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 // grant that is given, whether the push changes it or not.
 func warnOfNoSpaces(n *node, report reporter) {
 	if n.class() == ClassAccessGrant && len(n.spaces) == 0 {
-		report("", RuleNoSpaces, "names no space: it opens nothing")
+		report("", validation.RuleNoSpaces, "names no space: it opens nothing")
 	}
 }
 
@@ -537,11 +538,11 @@ func (n *node) warnOfMissing(has func(byClass Ref) Kind, foreign map[Ref]Owner, 
 		owner, isForeign := foreign[byClass(ref)]
 		switch kind := has(byClass(ref)); {
 		case kind == 0 && isForeign:
-			report(at.part(ref), RuleOtherCustomer, "%q is %s: the reference never resolves", textrules.Clip(ref.Key), owner)
+			report(at.part(ref), validation.RuleOtherCustomer, "%q is %s: the reference never resolves", textrules.Clip(ref.Key), owner)
 		case kind == 0:
-			report(at.part(ref), RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
+			report(at.part(ref), validation.RuleNotThereYet, "there is no %s %q yet", ref.Kind.Class(), ref.Key)
 		case at.relation == inSite && kind != KindSite:
-			report(at.part(ref), RuleNotThereYet, "there is no site %q yet, only a %s", ref.Key, kind)
+			report(at.part(ref), validation.RuleNotThereYet, "there is no site %q yet, only a %s", ref.Key, kind)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/internal/textsearch"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Query selects the resources of a list. Every filter that is set must hold.
@@ -188,7 +189,7 @@ func pageLimit(limit int) (int, error) {
 		return defaultLimit, nil
 	}
 	if limit < 0 || limit > maxLimit {
-		return 0, fmt.Errorf("%w: a limit of %d is not from 1 to %d", ErrInvalid, limit, maxLimit)
+		return 0, fmt.Errorf("%w: a limit of %d is not from 1 to %d", validation.ErrInvalid, limit, maxLimit)
 	}
 	return limit, nil
 }
@@ -197,7 +198,7 @@ func pageLimit(limit int) (int, error) {
 func (q Query) check(class Class) (limit int, err error) {
 	for _, kind := range q.Kinds {
 		if !kind.valid() || kind.Class() != class {
-			return 0, fmt.Errorf("%w: %v is not a kind of %s", ErrInvalid, kind, class)
+			return 0, fmt.Errorf("%w: %v is not a kind of %s", validation.ErrInvalid, kind, class)
 		}
 	}
 	for _, filter := range []struct {
@@ -212,14 +213,14 @@ func (q Query) check(class Class) (limit int, err error) {
 		{"CustomMetadata", len(q.CustomMetadata) > 0, []Class{ClassSpace, ClassAccessGrant}},
 	} {
 		if filter.set && !slices.Contains(filter.of, class) {
-			return 0, fmt.Errorf("%w: %s is not a filter of a %s", ErrInvalid, filter.name, class)
+			return 0, fmt.Errorf("%w: %s is not a filter of a %s", validation.ErrInvalid, filter.name, class)
 		}
 	}
 	if len(q.Keys) > maxKeys {
-		return 0, fmt.Errorf("%w: %d Keys, above %d", ErrInvalid, len(q.Keys), maxKeys)
+		return 0, fmt.Errorf("%w: %d Keys, above %d", validation.ErrInvalid, len(q.Keys), maxKeys)
 	}
 	if !q.From.IsZero() && !q.Until.IsZero() && !q.Until.After(q.From) {
-		return 0, fmt.Errorf("%w: Until must be after From", ErrInvalid)
+		return 0, fmt.Errorf("%w: Until must be after From", validation.ErrInvalid)
 	}
 	return pageLimit(q.Limit)
 }
@@ -265,7 +266,7 @@ func (q *Query) wholeMicroseconds() {
 // parseText parses a search text.
 func parseText(text string) (textsearch.Query, error) {
 	if len(text) > textrules.MaxKeyBytes {
-		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", ErrInvalid, len(text), textrules.MaxKeyBytes)
+		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", validation.ErrInvalid, len(text), textrules.MaxKeyBytes)
 	}
 	return textsearch.Parse(text), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 var day0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -173,12 +174,12 @@ func TestFilters(t *testing.T) {
 			"a cursor of other order": {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("1tkey"))},
 		} {
 			_, err := ws.Spaces(t.Context(), q)
-			require.ErrorIs(t, err, data.ErrInvalid, name)
+			require.ErrorIs(t, err, validation.ErrInvalid, name)
 		}
 		_, err = ws.UserIdentities(t.Context(), data.Query{CustomMetadata: data.CustomMetadata{"a": "b"}})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = ws.UserIdentities(t.Context(), data.Query{ParentSiteKey: "s1"})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 
@@ -247,7 +248,7 @@ func TestCustomers(t *testing.T) {
 			require.Equal(t, []string{"Customer 01", "Customer 10", "Customer 11"}, list(data.CustomerQuery{Text: "1 CUSTOMER", Limit: limit}))
 		}
 		_, err = ws.Customers(t.Context(), data.CustomerQuery{Limit: -1})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = ws.Customers(t.Context(), data.CustomerQuery{Cursor: "x"})
 		require.ErrorIs(t, err, data.ErrInvalidCursor)
 	})

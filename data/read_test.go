@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func TestReadByKeyAndByID(t *testing.T) {
@@ -118,7 +119,7 @@ func TestListRefusesWhatItCannotRead(t *testing.T) {
 			"a cursor of another age": {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("9key"))},
 		} {
 			_, err := ws.Spaces(t.Context(), q)
-			require.ErrorIs(t, err, data.ErrInvalid, name)
+			require.ErrorIs(t, err, validation.ErrInvalid, name)
 		}
 		_, err := ws.Spaces(t.Context(), data.Query{CustomerKey: "nobody"})
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)

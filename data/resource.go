@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Resource is a [Space], a [UserIdentity] or an [AccessGrant].
@@ -75,7 +77,7 @@ type Space struct {
 	Clear []string // such as "parent_site_key"
 	Meta  Meta
 
-	notes []Finding // faults and warnings of the JSON it came from
+	notes []validation.Finding // faults and warnings of the JSON it came from
 }
 
 // SpaceDetails is the customer_data of a space or a site. The spaces in a site inherit
@@ -129,7 +131,7 @@ type UserIdentity struct {
 	Clear []string
 	Meta  Meta
 
-	notes []Finding // faults and warnings of the JSON it came from
+	notes []validation.Finding // faults and warnings of the JSON it came from
 }
 
 // AccessGrant is access to spaces, for a user identity, for a time. Zero values and
@@ -155,7 +157,7 @@ type AccessGrant struct {
 	Clear []string
 	Meta  Meta
 
-	notes []Finding // faults and warnings of the JSON it came from
+	notes []validation.Finding // faults and warnings of the JSON it came from
 }
 
 // Ref is the space's own kind and key.

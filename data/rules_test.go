@@ -2,7 +2,6 @@ package data_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // TestEachKindHasTheFieldsOfTheAPI holds the fields of each kind to a list written
@@ -61,7 +61,7 @@ func TestEachKindHasTheFieldsOfTheAPI(t *testing.T) {
 				require.NoError(t, err, body)
 				var unknown []string
 				for _, w := range report.Warnings {
-					if w.Rule == data.RuleUnknownField {
+					if w.Rule == validation.RuleUnknownField {
 						unknown = append(unknown, w.Path)
 					}
 				}
@@ -410,19 +410,12 @@ func TestKindsAsText(t *testing.T) {
 	require.Equal(t, `"user_identity"`, string(b))
 }
 
-func TestErrorTexts(t *testing.T) {
+func TestConflictError_Text_NamesBothOwners(t *testing.T) {
 	t.Parallel()
 	conflict := &data.ConflictError{Key: "1", Wanted: data.Owner{CustomerKey: "a", Kind: data.KindRoom}, Holder: data.Owner{CustomerKey: "b", Kind: data.KindUnit}}
 	require.EqualError(t, conflict, `data: key "1" is wanted for a room of customer "a" and is a unit of customer "b"`)
 	require.ErrorIs(t, conflict, data.ErrKeyConflict)
-	require.ErrorIs(t, conflict, data.ErrInvalid)
-	invalid := &data.InvalidError{}
-	for i := range 25 {
-		invalid.Faults = append(invalid.Faults, data.Finding{Path: fmt.Sprint("rooms[", i, "]"), Message: "is wrong"})
-	}
-	require.Contains(t, invalid.Error(), "data: invalid: 25 faults: rooms[0]: is wrong; rooms[1]: is wrong;")
-	require.Contains(t, invalid.Error(), "; and 5 more")
-	require.True(t, errors.Is(invalid, data.ErrInvalid))
+	require.ErrorIs(t, conflict, validation.ErrInvalid)
 }
 
 func TestEveryKindHasAConstructor(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // searchEstate pushes two customers to search in. The id is that of the guest Renée.
@@ -111,7 +112,7 @@ func TestSearch_TextTooLong_IsRefused(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		searchEstate(t, ws)
 		_, err := ws.AccessGrants(t.Context(), data.Query{Text: fmt.Sprintf("%0513d", 0)})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Selection names what to delete. As JSON it is the API's object: customer_keys,
@@ -25,7 +26,7 @@ type Selection struct {
 	// error. It is "customer_key" as JSON. Empty is no bound.
 	CustomerKey string
 
-	notes   []Finding // of the JSON that it was read from
+	notes   []validation.Finding // of the JSON that it was read from
 	omitted reportlimit.Omitted
 }
 
@@ -53,7 +54,7 @@ func decodeSelection(r *strictjson.Reader, sel *Selection) error {
 		report := under(textrules.Clip(name), report)
 		kind, isKind := byKeysField[name]
 		if !isKind && name != "customer_key" && name != "customer_keys" {
-			report("", RuleUnknownField, "is not a list of keys%s", meant(name))
+			report("", validation.RuleUnknownField, "is not a list of keys%s", meant(name))
 			return d.Skip()
 		}
 		if d.Peek() == 'n' {
@@ -62,7 +63,7 @@ func decodeSelection(r *strictjson.Reader, sel *Selection) error {
 		if name == "customer_key" {
 			key, err := d.text(report)
 			if sel.CustomerKey = key; key == "" { // which must not be taken for no bound
-				report("", RuleRequired, "is empty: it bounds the selection to one customer")
+				report("", validation.RuleRequired, "is empty: it bounds the selection to one customer")
 			}
 			return err
 		}
@@ -155,7 +156,7 @@ func (sel Selection) check(ctx context.Context) (findings, error) {
 		report := found.in(fmt.Sprintf("customer_keys[%d]", i))
 		reportKey(key, report)
 		if sel.CustomerKey != "" && key != sel.CustomerKey {
-			report("", RuleKeyConflict, "%q is not the customer %q", textrules.Clip(key), textrules.Clip(sel.CustomerKey))
+			report("", validation.RuleKeyConflict, "%q is not the customer %q", textrules.Clip(key), textrules.Clip(sel.CustomerKey))
 		}
 	}
 	i := 0
@@ -164,7 +165,7 @@ func (sel Selection) check(ctx context.Context) (findings, error) {
 			break
 		}
 		if !ref.Kind.valid() {
-			found.in(path)("", RuleNotAField, "%v is not a kind", ref.Kind)
+			found.in(path)("", validation.RuleNotAField, "%v is not a kind", ref.Kind)
 			continue
 		}
 		reportKey(ref.Key, found.in(path))

@@ -17,6 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
@@ -89,13 +90,13 @@ func export(t *testing.T, ws *data.Workspace, customer string) string {
 // faults is the paths and rules of what an error found, as "path rule".
 func faults(t *testing.T, err error) []string {
 	t.Helper()
-	var invalid *data.InvalidError
+	var invalid *validation.Error
 	require.ErrorAs(t, err, &invalid)
-	require.ErrorIs(t, err, data.ErrInvalid)
+	require.ErrorIs(t, err, validation.ErrInvalid)
 	return found(invalid.Faults)
 }
 
-func found(findings []data.Finding) []string {
+func found(findings []validation.Finding) []string {
 	out := []string{}
 	for _, f := range findings {
 		out = append(out, f.Path+" "+string(f.Rule))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // SyncOptions changes what a sync does.
@@ -22,7 +24,7 @@ type SyncOptions struct {
 
 	Actor Actor // as in PushOptions
 
-	// MaxDeletes refuses a sync that would delete more resources, with an [InvalidError]
+	// MaxDeletes refuses a sync that would delete more resources, with a [validation.Error]
 	// that wraps a [TooManyDeletesError]; then nothing changes. It counts what
 	// SyncReport.Deleted lists. Nil is no limit, and 0 allows no deletion.
 	MaxDeletes *int
@@ -54,7 +56,7 @@ type SyncReport struct {
 // under another kind than it is given is deleted and created again.
 //
 // A wrong customer key or a partial list deletes resources that should have stayed: MaxDeletes
-// and Guard of [SyncOptions] refuse such a sync, a warning of [RuleDeletesAll] reports one
+// and Guard of [SyncOptions] refuse such a sync, a warning of [validation.RuleDeletesAll] reports one
 // that deletes every resource that the customer had, and CustomerCreated one that
 // created its customer.
 //
@@ -267,19 +269,19 @@ func (s *Snapshot) forgetUnlisted(ctx context.Context, ch *changes, g *given, o 
 	})
 }
 
-// checkDeletes returns an InvalidError if the sync deletes more than it may, and warns if
+// checkDeletes returns a validation.Error if the sync deletes more than it may, and warns if
 // it deletes all that the customer had.
 func checkDeletes(c *customer, report *SyncReport, o SyncOptions) error {
 	n := len(report.Deleted)
 	var found findings
 	if o.MaxDeletes != nil && n > *o.MaxDeletes {
-		found.add(Finding{
-			Path: "max_deletes", Rule: RuleMaxDeletes, cause: &TooManyDeletesError{n, *o.MaxDeletes},
+		found.add(validation.Finding{
+			Path: "max_deletes", Rule: validation.RuleMaxDeletes, Cause: &TooManyDeletesError{n, *o.MaxDeletes},
 			Message: fmt.Sprintf("the sync would delete %d resources, and may delete %d", n, *o.MaxDeletes),
 		})
 	}
 	if n > 0 && n == c.total() {
-		found.add(Finding{Path: "customer_key", Rule: RuleDeletesAll, Message: fmt.Sprintf("deletes all %d resources that the customer had", n)})
+		found.add(validation.Finding{Path: "customer_key", Rule: validation.RuleDeletesAll, Message: fmt.Sprintf("deletes all %d resources that the customer had", n)})
 	}
 	if err := found.err(o.Strict); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func TestSyncMakesTheDataExactlyThis(t *testing.T) {
@@ -220,7 +221,7 @@ func TestAPointerWasDroppedSilently(t *testing.T) {
 			report, err = ws.Import(t.Context(), "b", func(yield func(data.Resource, error) bool) {
 				_ = yield(data.Room("b1", "One"), nil) && yield(data.Room("b2", "Two"), nil) && yield(data.Room("b3", "Three"), nil) && yield(r, nil)
 			}, data.ImportOptions{BatchSize: 2})
-			require.ErrorIs(t, err, data.ErrInvalid)
+			require.ErrorIs(t, err, validation.ErrInvalid)
 			require.Equal(t, 2, report.Done(), "the batch before it stays")
 		}
 	})

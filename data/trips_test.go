@@ -11,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // TestTrips_OfTheFeed_DoNotGrowWithTheCustomers counts the round trips of reading the change
@@ -172,7 +173,7 @@ func TestTrips_OfAPush_DoNotGrowWithTheData(t *testing.T) {
 			stranger = restarted()
 			trips(3, "the same again, in a process that does not know the customer", push(stranger, dangling))
 
-			var invalid *data.InvalidError
+			var invalid *validation.Error
 			trips(3, "keys of another customer", func() error {
 				_, err := ws.Push(t.Context(), block("acme", "other-", of.rooms))
 				require.ErrorAs(t, err, &invalid)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const someRooms = `"rooms": [{"room_key": "a-1", "name": "A1"}, {"room_key": "a-2", "name": "A2"}, {"room_key": "a-3", "name": "A3"}]`
@@ -158,7 +159,7 @@ func TestPush_ReferenceToAnotherCustomer_NeverResolves(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, again.Warnings, 5)
 		for _, w := range again.Warnings {
-			require.Equal(t, data.RuleNotThereYet, w.Rule)
+			require.Equal(t, validation.RuleNotThereYet, w.Rule)
 		}
 	})
 }

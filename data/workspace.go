@@ -72,7 +72,7 @@ type CustomerTx struct {
 }
 
 // Tell adds a change of a portal of the customer to the change feed: Created, Updated,
-// Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked]. It returns an [InvalidError]
+// Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked]. It returns a [validation.Error]
 // for an actor that breaks the rules of [Actor].
 func (tx CustomerTx) Tell(ctx context.Context, actor Actor, change Change, portalID uuid.UUID) error {
 	if err := actor.check(); err != nil {

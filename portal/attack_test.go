@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Tests of what an attack found once, each named for that.
@@ -300,9 +301,9 @@ func TestALongTextIsNotLookedFor(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		_, err := one(s).Spaces(t.Context(), data.Query{Text: strings.Repeat("x", 513)})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = f.ws.Customers(t.Context(), data.CustomerQuery{Text: strings.Repeat("x", 513)})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 

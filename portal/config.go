@@ -8,6 +8,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Config is what a portal shows and lets its customer do. The zero value shows and
@@ -168,7 +169,7 @@ func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
 		var key string
 		o.Text(kind.KeyField(), &key)
 		if ref != (data.Ref{}) {
-			o.Fault(kind.KeyField(), data.RuleFormat, "names a second resource beside %s", ref.Kind.KeyField())
+			o.Fault(kind.KeyField(), validation.RuleFormat, "names a second resource beside %s", ref.Kind.KeyField())
 			continue
 		}
 		ref = data.Ref{Kind: kind, Key: key}
@@ -188,15 +189,15 @@ func readDeepLink(o *form.Object) (ref data.Ref) {
 	case "":
 	case fieldDevice:
 		o.Ignore("resource_id")
-		o.Fault("resource_id", data.RuleNotThereYet, "names nothing: a portal has no devices of its own")
+		o.Fault("resource_id", validation.RuleNotThereYet, "names nothing: a portal has no devices of its own")
 	case data.KindSpace.String(), data.KindReservation.String():
 		o.Require(fieldResourceKey)
 		o.Text(fieldResourceKey, &ref.Key)
 		if err := ref.Kind.UnmarshalText([]byte(resourceType)); err != nil {
-			o.Fault(fieldResourceType, data.RuleFormat, "%v", err)
+			o.Fault(fieldResourceType, validation.RuleFormat, "%v", err)
 		}
 	default:
-		o.Fault(fieldResourceType, data.RuleFormat, "must be reservation, space or device")
+		o.Fault(fieldResourceType, validation.RuleFormat, "must be reservation, space or device")
 	}
 	o.Rest()
 	return ref
@@ -208,7 +209,7 @@ func readFilter(o *form.Object) (f Filter) {
 	o.Text(fieldField, &f.Field)
 	o.Text(fieldOperation, &operation)
 	if operation != operationEquals && o.Has(fieldOperation) {
-		o.Fault(fieldOperation, data.RuleFormat, `must be "="`)
+		o.Fault(fieldOperation, validation.RuleFormat, `must be "="`)
 	}
 	f.Value = o.Value(fieldValue)
 	o.Rest()

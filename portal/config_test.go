@@ -13,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // everyField is a configuration with every field of the API, none at its default.
@@ -109,12 +110,12 @@ func TestManageDevicesIsTheOldNameOfManage(t *testing.T) {
 	}
 }
 
-// faults are the paths and rules of an InvalidError.
+// faults returns the paths and rules of a validation.Error.
 func faults(t *testing.T, err error) (out []string) {
 	t.Helper()
-	var invalid *portal.InvalidError
+	var invalid *validation.Error
 	require.ErrorAs(t, err, &invalid)
-	require.ErrorIs(t, err, portal.ErrInvalid)
+	require.ErrorIs(t, err, validation.ErrInvalid)
 	for _, f := range invalid.Faults {
 		require.NotEmpty(t, f.Message)
 		out = append(out, f.Path+" "+string(f.Rule))
@@ -235,7 +236,7 @@ func TestUnknownFieldsOfAConfigurationAreWarnings(t *testing.T) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: c})
 		var paths []string
 		for _, w := range p.Warnings {
-			require.Equal(t, data.RuleUnknownField, w.Rule)
+			require.Equal(t, validation.RuleUnknownField, w.Rule)
 			paths = append(paths, w.Path)
 		}
 		slices.Sort(paths)
@@ -249,7 +250,7 @@ func TestARequestListsTheFaultsOfItsPushToo(t *testing.T) {
 		d.Add(data.Room("102", ""))
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d, Config: portal.Config{Locale: "xx"}, MaxUses: -1, TTL: -1})
 		require.Equal(t, []string{"locale format", "ttl range", "max_uses range", "customer_data.rooms[1].name required"}, faults(t, err))
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d})
 		require.Equal(t, []string{"customer_data.rooms[1].name required"}, faults(t, err))
 		requireEmpty(t, f)

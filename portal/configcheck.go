@@ -12,6 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Bounds of a configuration.
@@ -40,35 +41,35 @@ func (c Config) check() (notes form.Notes) {
 
 func checkFilters(notes *form.Notes, path string, filters []Filter) {
 	if len(filters) > maxFilters {
-		notes.Fault(path, data.RuleTooMany, "at most %d", maxFilters)
+		notes.Fault(path, validation.RuleTooMany, "at most %d", maxFilters)
 		return
 	}
 	known := map[string]any{}
 	for i, f := range filters {
 		path := fmt.Sprintf("%s[%d]", path, i)
 		if len(f.Field) > maxFilterField {
-			notes.Fault(path+"."+fieldField, data.RuleRange, "has at most %d characters", maxFilterField)
+			notes.Fault(path+"."+fieldField, validation.RuleRange, "has at most %d characters", maxFilterField)
 		}
 		if !filterField.MatchString(f.Field) {
-			notes.Fault(path+"."+fieldField, data.RuleFormat, `must be a letter or "_", then letters, digits and "_"`)
+			notes.Fault(path+"."+fieldField, validation.RuleFormat, `must be a letter or "_", then letters, digits and "_"`)
 		}
 		at := path + "." + fieldValue
 		switch v := f.Value.(type) {
 		case bool:
 		case string:
 			if v == "" {
-				notes.Fault(at, data.RuleRequired, "is empty, which no custom_metadata holds")
+				notes.Fault(at, validation.RuleRequired, "is empty, which no custom_metadata holds")
 			}
 			if len([]rune(v)) > maxFilterText {
-				notes.Fault(at, data.RuleRange, "has at most %d characters", maxFilterText)
+				notes.Fault(at, validation.RuleRange, "has at most %d characters", maxFilterText)
 			}
 			checkText(notes, at, v, 4*maxFilterText)
 		default:
-			notes.Fault(at, data.RuleType, "must be a string or a boolean")
+			notes.Fault(at, validation.RuleType, "must be a string or a boolean")
 			continue
 		}
 		if before, ok := known[f.Field]; ok && before != f.Value {
-			notes.Fault(at, data.RuleFormat, "contradicts an earlier filter of the same field")
+			notes.Fault(at, validation.RuleFormat, "contradicts an earlier filter of the same field")
 		}
 		known[f.Field] = f.Value
 	}
@@ -87,7 +88,7 @@ var webOrigin = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]
 // checkNames notes names of a list that are empty, too many, there twice, or at fault.
 func checkNames(notes *form.Notes, path string, names []string, fault func(string) string) {
 	if len(names) > maxList {
-		notes.Fault(path, data.RuleTooMany, "at most %d", maxList)
+		notes.Fault(path, validation.RuleTooMany, "at most %d", maxList)
 		return
 	}
 	for i, name := range names {
@@ -97,11 +98,11 @@ func checkNames(notes *form.Notes, path string, names []string, fault func(strin
 		}
 		switch {
 		case textrules.IsBlank(name):
-			notes.Fault(at, data.RuleRequired, "is empty")
+			notes.Fault(at, validation.RuleRequired, "is empty")
 		case slices.Contains(names[:i], name):
-			notes.Fault(at, data.RuleFormat, "is there twice")
+			notes.Fault(at, validation.RuleFormat, "is there twice")
 		case wrong != "":
-			notes.Fault(at, data.RuleFormat, "%s", wrong)
+			notes.Fault(at, validation.RuleFormat, "%s", wrong)
 		default:
 			checkText(notes, at, name, maxListName)
 		}
@@ -110,7 +111,7 @@ func checkNames(notes *form.Notes, path string, names []string, fault func(strin
 
 func checkText(notes *form.Notes, path, text string, most int) {
 	if fault := textrules.Check(text, most); fault != "" {
-		notes.Fault(path, data.RuleTextFormat, "%s", fault)
+		notes.Fault(path, validation.RuleTextFormat, "%s", fault)
 	}
 }
 
@@ -119,11 +120,11 @@ func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
 		return
 	}
 	if !slices.Contains(kinds, ref.Kind) {
-		notes.Fault(path, data.RuleFormat, "cannot be a %v", ref.Kind)
+		notes.Fault(path, validation.RuleFormat, "cannot be a %v", ref.Kind)
 		return
 	}
 	if fault := textrules.CheckKey(ref.Key); fault != "" {
-		notes.Fault(refPath(path, ref), data.RuleKeyFormat, "%s", fault)
+		notes.Fault(refPath(path, ref), validation.RuleKeyFormat, "%s", fault)
 	}
 }
 

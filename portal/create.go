@@ -17,6 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // CreateRequest says which portal to create.
@@ -46,7 +47,7 @@ const maxMaxUses = 1_000_000
 
 // Create makes a portal of a customer, with a link that opens it.
 //
-// It returns [data.ErrCustomerNotFound], or an [InvalidError] with every fault of the
+// It returns [data.ErrCustomerNotFound], or a [validation.Error] with every fault of the
 // push and of the configuration; then nothing was made or pushed.
 func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequest) (CustomerPortal, error) {
 	if err := s.checkWorkspace(ws); err != nil {
@@ -65,16 +66,19 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 		return CustomerPortal{}, err
 	}
 	var made CustomerPortal
-	insert := func(ctx context.Context, tx data.CustomerTx) (err error) {
-		made, err = s.insert(ctx, ws, tx, req, config, ids)
-		return err
+	var insertErr error
+	insert := func(ctx context.Context, tx data.CustomerTx) error {
+		made, insertErr = s.insert(ctx, ws, tx, req, config, ids)
+		return insertErr
 	}
 	var report data.PushReport
 	if req.CustomerData == nil {
 		err = ws.Within(ctx, req.CustomerKey, insert, append(ids.reads(), req.Config.reads(ws.ID())...)...)
 	} else {
 		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert, Reads: append(ids.reads(), req.Config.reads(ws.ID())...)})
-		err = underCustomerData(notes, err)
+		if insertErr == nil || !errors.Is(err, insertErr) { // the error is about the push
+			err = underCustomerData(notes, err)
+		}
 	}
 	if err != nil {
 		return CustomerPortal{}, err
@@ -87,9 +91,9 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 func (s *Service) checkWorkspace(ws *data.Workspace) error {
 	switch {
 	case ws == nil:
-		return fmt.Errorf("%w: a workspace is needed", ErrInvalid)
+		return fmt.Errorf("%w: a workspace is needed", validation.ErrInvalid)
 	case ws.DB() != s.db:
-		return fmt.Errorf("%w: the workspace is of another DB than the service; make both from one data.Open", ErrInvalid)
+		return fmt.Errorf("%w: the workspace is of another DB than the service; make both from one data.Open", validation.ErrInvalid)
 	}
 	return nil
 }
@@ -98,15 +102,15 @@ func (s *Service) checkCreate(req CreateRequest) form.Notes {
 	notes := req.Config.check()
 	switch d := req.CustomerData; {
 	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // which was given, and cannot be read
-		notes.Fault("customer_key", data.RuleRequired, "is required, or customer_data is")
+		notes.Fault("customer_key", validation.RuleRequired, "is required, or customer_data is")
 	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
-		notes.Fault("customer_key", data.RuleFormat, "%q is not that of customer_data, %q", req.CustomerKey, d.CustomerKey)
+		notes.Fault("customer_key", validation.RuleFormat, "%q is not that of customer_data, %q", req.CustomerKey, d.CustomerKey)
 	}
 	if req.TTL != 0 && req.TTL < minTTL || req.TTL > s.maxTTL {
-		notes.Fault("ttl", data.RuleRange, "must be at least %v and at most %v", minTTL, s.maxTTL)
+		notes.Fault("ttl", validation.RuleRange, "must be at least %v and at most %v", minTTL, s.maxTTL)
 	}
 	if req.MaxUses < 0 || req.MaxUses > maxMaxUses {
-		notes.Fault("max_uses", data.RuleRange, "must be from 0 to %d", maxMaxUses)
+		notes.Fault("max_uses", validation.RuleRange, "must be from 0 to %d", maxMaxUses)
 	}
 	return notes
 }
@@ -118,7 +122,7 @@ func (s *Service) allFaults(ctx context.Context, ws *data.Workspace, req CreateR
 	if req.CustomerData == nil {
 		return err
 	}
-	if _, pushErr := ws.PushWith(ctx, *req.CustomerData, data.PushOptions{DryRun: true}); errors.Is(pushErr, data.ErrInvalid) {
+	if _, pushErr := ws.PushWith(ctx, *req.CustomerData, data.PushOptions{DryRun: true}); errors.Is(pushErr, validation.ErrInvalid) {
 		return underCustomerData(notes, pushErr)
 	} else if pushErr != nil {
 		return pushErr
@@ -129,7 +133,7 @@ func (s *Service) allFaults(ctx context.Context, ws *data.Workspace, req CreateR
 // underCustomerData puts the faults of a push under the path that it has in a request,
 // beside what is wrong with the rest of that.
 func underCustomerData(notes form.Notes, err error) error {
-	var push *data.InvalidError
+	var push *validation.Error
 	if !errors.As(err, &push) {
 		return err
 	}
@@ -139,7 +143,7 @@ func underCustomerData(notes form.Notes, err error) error {
 		warnings = warnings[:max(len(warnings)-1, 0)]
 	}
 	notes.Join(form.Notes{Faults: under("customer_data", push.Faults), Warnings: under("customer_data", warnings), Omitted: omitted})
-	return invalid(notes, err)
+	return invalid(notes)
 }
 
 // portalIDs are the ids of a new portal and the time that it is created at. They are chosen
@@ -257,11 +261,10 @@ func (c *Config) reads(workspace uuid.UUID) [][]byte {
 	return keys
 }
 
-// checkThere returns an InvalidError if a configuration names something that does not exist.
+// checkThere returns a validation.Error if a configuration names something that does not exist.
 // Resources that are pushed in the same step are given.
 func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config, given *data.CustomerData) error {
 	var notes form.Notes
-	var causes []error
 	refs, fields := c.named()
 	found, err := at.ResourcesOf(ctx, of, refs)
 	if err != nil {
@@ -269,19 +272,21 @@ func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, of data.Cus
 	}
 	for i, ref := range refs {
 		if found[i] == nil && (given == nil || !gives(given, ref)) {
-			notes.Fault(refPath(fields[i], ref), data.RuleNotThereYet, "names nothing of this customer")
-			causes = append(causes, notFound(ref))
+			notes.Add(validation.Finding{
+				Path: refPath(fields[i], ref), Rule: validation.RuleNotThereYet, Message: "names nothing of this customer", Cause: notFound(ref),
+			})
 		}
 	}
 	if c.CustomizationProfileID != uuid.Nil {
 		if _, err := readProfile(ctx, at, c.CustomizationProfileID); errors.Is(err, ErrProfileNotFound) {
-			notes.Fault(fieldProfile, data.RuleNotThereYet, "names no profile of this workspace")
-			causes = append(causes, err)
+			notes.Add(validation.Finding{
+				Path: fieldProfile, Rule: validation.RuleNotThereYet, Message: "names no profile of this workspace", Cause: err,
+			})
 		} else if err != nil {
 			return err
 		}
 	}
-	return invalid(notes, causes...)
+	return invalid(notes)
 }
 
 // gives reports whether a push gives a resource, by class and key.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // draft is a push that a session prepares.
@@ -44,11 +45,11 @@ func (d *draft) add(r data.Resource, path string) {
 // strict are the warnings of a push that are faults for a visitor. The warning about a
 // reference that leads nowhere is not among them: the draft looks up the references that the
 // visitor gives, and others may lead nowhere.
-var strict = []data.Rule{data.RuleEmailAddress, data.RulePreferredCode}
+var strict = []validation.Rule{validation.RuleEmailAddress, validation.RulePreferredCode}
 
 // check returns an error if the request has a fault, or its push a warning that is one.
 func (d *draft) check(report data.PushReport) error {
-	return d.faults(&data.InvalidError{Warnings: report.Warnings})
+	return d.faults(&validation.Error{Warnings: report.Warnings})
 }
 
 // result returns the resource that the draft is about as the portal shows it after the push
@@ -70,7 +71,7 @@ func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, e
 // faults returns an error with all faults of the request: those that were noted, and those
 // of its push, by the paths of the request. It returns any other error of a push unchanged.
 func (d *draft) faults(err error) error {
-	var push *data.InvalidError
+	var push *validation.Error
 	if err != nil && !errors.As(err, &push) {
 		return err
 	}
@@ -80,14 +81,16 @@ func (d *draft) faults(err error) error {
 		return invalid(notes)
 	}
 	for _, f := range push.Faults {
-		notes.Fault(d.path(f.Path), f.Rule, "%s", f.Message)
+		f.Path = d.path(f.Path)
+		notes.Add(f)
 	}
 	for _, f := range push.Warnings {
 		if slices.Contains(strict, f.Rule) {
-			notes.Fault(d.path(f.Path), f.Rule, "%s", f.Message)
+			f.Path = d.path(f.Path)
+			notes.Add(f)
 		}
 	}
-	return invalid(notes, err)
+	return invalid(notes)
 }
 
 // path returns the path in the request for a path in the push.
@@ -159,7 +162,7 @@ var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz") // Croc
 // own kind. It notes a fault for a space that the portal does not show.
 func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
 	if len(refs) > maxSpaces {
-		d.notes.Fault("spaces", data.RuleTooMany, "at most %d", maxSpaces)
+		d.notes.Fault("spaces", validation.RuleTooMany, "at most %d", maxSpaces)
 		return nil, nil
 	}
 	keys := make([]data.Ref, len(refs))
@@ -173,7 +176,7 @@ func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, er
 	for i, key := range keys {
 		r, err := d.v.seen(ctx, key)
 		if errors.Is(err, data.ErrResourceNotFound) {
-			d.notes.Fault(fmt.Sprintf("spaces[%d]", i), data.RuleNotThereYet, "there is no space %q", key.Key)
+			d.notes.Fault(fmt.Sprintf("spaces[%d]", i), validation.RuleNotThereYet, "there is no space %q", key.Key)
 			continue
 		}
 		if err != nil {
@@ -209,7 +212,7 @@ func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref,
 		}
 	}
 	if len(out) > maxSpaces { // how many of them are hidden is not to be said
-		d.notes.Fault("spaces", data.RuleTooMany, "are too many")
+		d.notes.Fault("spaces", validation.RuleTooMany, "are too many")
 		out = out[:maxSpaces]
 	}
 	return out, nil
@@ -224,7 +227,7 @@ func (d *draft) user(ctx context.Context, ref data.Ref) (data.Ref, error) {
 	to := data.Ref{Kind: data.KindUserIdentity, Key: ref.Key}
 	r, err := d.v.seenAs(ctx, to)
 	if errors.Is(err, data.ErrResourceNotFound) {
-		d.notes.Fault("user", data.RuleNotThereYet, "there is no user identity %q", ref.Key)
+		d.notes.Fault("user", validation.RuleNotThereYet, "there is no user identity %q", ref.Key)
 		return data.Ref{}, nil
 	}
 	if err != nil {
@@ -240,7 +243,7 @@ func (d *draft) site(ctx context.Context, key string) error {
 	}
 	r, err := d.v.seen(ctx, data.Ref{Kind: data.KindSite, Key: key})
 	if errors.Is(err, data.ErrResourceNotFound) || err == nil && r.Ref().Kind != data.KindSite {
-		d.notes.Fault("parent_site_key", data.RuleNotThereYet, "there is no site %q", key)
+		d.notes.Fault("parent_site_key", validation.RuleNotThereYet, "there is no site %q", key)
 		return nil
 	}
 	return err
@@ -253,7 +256,7 @@ func (d *draft) kind(path string, given, fallback data.Kind, class data.Class) d
 		return fallback
 	}
 	if !slices.Contains(data.Kinds(class), given) {
-		d.notes.Fault(path, data.RuleNotAField, "is not a kind of %s", class)
+		d.notes.Fault(path, validation.RuleNotAField, "is not a kind of %s", class)
 		return fallback
 	}
 	return given

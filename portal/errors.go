@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 var (
@@ -69,10 +69,6 @@ var (
 
 	// ErrRefused is the parent of a [RefusedError].
 	ErrRefused = errors.New("portal: refused")
-
-	// ErrInvalid is the parent of the errors about what was given. Those that can name
-	// a path are an [InvalidError].
-	ErrInvalid = errors.New("portal: invalid")
 )
 
 // Reason is why a portal refuses something, as a stable word.
@@ -114,38 +110,17 @@ func (e *ExistsError) Error() string {
 // Unwrap makes errors.Is find ErrExists.
 func (e *ExistsError) Unwrap() error { return ErrExists }
 
-// InvalidError lists the faults of what was given, each by its path as the API's object
-// has it, such as "features.manage.events.default_events[0]" or
-// "customer_data.rooms[3].name": all of them, or the first 10,000 and the number of the
-// others. Nothing was written.
-type InvalidError struct {
-	Faults   []data.Finding
-	Warnings []data.Finding // likewise; if anything was left out, the last one has data.RuleLeftOut and says how much
-
-	OmittedFaults   int // faults that were found and are not in Faults
-	OmittedWarnings int // the same of warnings
-
-	causes []error // what errors.Is and errors.As find beside ErrInvalid
-}
-
-func (e *InvalidError) Error() string {
-	return "portal" + strings.TrimPrefix((&data.InvalidError{Faults: e.Faults, OmittedFaults: e.OmittedFaults}).Error(), "data")
-}
-
-// Unwrap makes errors.Is find ErrInvalid and the cause of each fault that has one.
-func (e *InvalidError) Unwrap() []error { return append([]error{ErrInvalid}, e.causes...) }
-
-// invalid returns an InvalidError if there is a fault.
-func invalid(notes form.Notes, causes ...error) error {
+// invalid returns a validation.Error if there is a fault.
+func invalid(notes form.Notes) error {
 	if len(notes.Faults) == 0 {
 		return nil
 	}
-	return &InvalidError{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, OmittedWarnings: notes.Omitted.Warnings, causes: causes}
+	return &validation.Error{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, OmittedWarnings: notes.Omitted.Warnings}
 }
 
 // under puts findings under a path.
-func under(path string, found []data.Finding) []data.Finding {
-	out := make([]data.Finding, len(found))
+func under(path string, found []validation.Finding) []validation.Finding {
+	out := make([]validation.Finding, len(found))
 	for i, f := range found {
 		f.Path = strings.TrimSuffix(path+"."+f.Path, ".")
 		out[i] = f

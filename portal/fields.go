@@ -11,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // The tables in this file are the only lists of the fields of a configuration, a profile and
@@ -92,7 +93,9 @@ func (f *Features) fields() []form.Field {
 
 func (p *Profile) fields() []form.Field {
 	return []form.Field{
-		{Name: "name", Value: form.Text(&p.Name, aLabel, func(s string) (data.Rule, string) { return data.RuleTextFormat, textrules.Check(s, maxNameBytes) })},
+		{Name: "name", Value: form.Text(&p.Name, aLabel, func(s string) (validation.Rule, string) {
+			return validation.RuleTextFormat, textrules.Check(s, maxNameBytes)
+		})},
 		{Name: "logo_url", Value: form.Text(&p.LogoURL, aURL, logoRule)},
 		{Name: "primary_color", Value: form.Text(&p.PrimaryColor, aColor, colorRule)},
 		{Name: "secondary_color", Value: form.Text(&p.SecondaryColor, aColor, colorRule)},
@@ -120,7 +123,7 @@ func (p *Profile) own() []form.Field {
 func (s *Settings) fields() []form.Field {
 	return []form.Field{
 		{Name: "business_vertical", Value: form.Word(&s.BusinessVertical, VerticalNeutral, "is not a business vertical", Verticals()...)},
-		{Name: "slug", Value: form.Text(&s.Slug, form.Schema{"type": "string", "pattern": `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$`}, func(s string) (data.Rule, string) {
+		{Name: "slug", Value: form.Text(&s.Slug, form.Schema{"type": "string", "pattern": `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$`}, func(s string) (validation.Rule, string) {
 			return matching(slug, s, `must be 1 to 63 characters of a-z, 0-9 and "-", and start and end with a letter or a digit`)
 		})},
 	}
@@ -136,42 +139,44 @@ var (
 
 // The rules of texts. Each returns what is wrong with a text that is not empty, or "".
 
-func zoneRule(s string) (data.Rule, string) {
+func zoneRule(s string) (validation.Rule, string) {
 	if _, err := wallclock.Load(s); err != nil {
-		return data.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
+		return validation.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
 	}
 	return "", ""
 }
 
-func labelRule(s string) (data.Rule, string) {
-	return data.RuleTextFormat, textrules.Check(s, maxLabelBytes)
+func labelRule(s string) (validation.Rule, string) {
+	return validation.RuleTextFormat, textrules.Check(s, maxLabelBytes)
 }
 
-func pageRule(s string) (data.Rule, string) {
+func pageRule(s string) (validation.Rule, string) {
 	if u, err := url.Parse(s); err != nil || !webURL(u) || len(s) > maxURLBytes {
-		return data.RuleFormat, fmt.Sprintf("is not an absolute http or https URL of at most %d bytes", maxURLBytes)
+		return validation.RuleFormat, fmt.Sprintf("is not an absolute http or https URL of at most %d bytes", maxURLBytes)
 	}
 	return "", ""
 }
 
-func logoRule(s string) (data.Rule, string) {
+func logoRule(s string) (validation.Rule, string) {
 	if _, fault := pageRule(s); fault != "" || !strings.HasPrefix(strings.ToLower(s), "https:") {
-		return data.RuleFormat, fmt.Sprintf("is not an absolute https URL of at most %d bytes", maxURLBytes)
+		return validation.RuleFormat, fmt.Sprintf("is not an absolute https URL of at most %d bytes", maxURLBytes)
 	}
 	return "", ""
 }
 
-func colorRule(s string) (data.Rule, string) {
+func colorRule(s string) (validation.Rule, string) {
 	return matching(color, s, `is not a color, "#rgb" or "#rrggbb"`)
 }
 
-func fontRule(s string) (data.Rule, string) { return matching(fonts, s, "is not a list of font names") }
+func fontRule(s string) (validation.Rule, string) {
+	return matching(fonts, s, "is not a list of font names")
+}
 
-func matching(pattern interface{ MatchString(string) bool }, s, fault string) (data.Rule, string) {
+func matching(pattern interface{ MatchString(string) bool }, s, fault string) (validation.Rule, string) {
 	if pattern.MatchString(s) {
 		return "", ""
 	}
-	return data.RuleFormat, fault
+	return validation.RuleFormat, fault
 }
 
 // timeValue is a time.
@@ -182,7 +187,7 @@ func (v timeValue) Read(o *form.Object, name string) {
 	o.Text(name, &s)
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		o.Fault(name, data.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
+		o.Fault(name, validation.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
 	}
 	*v.into = t
 }
@@ -338,11 +343,11 @@ func (v originsValue) Write() any {
 
 func (v originsValue) Check(notes *form.Notes, path string) {
 	if len(*v.into) > maxOrigins {
-		notes.Fault(path, data.RuleTooMany, "at most %d", maxOrigins)
+		notes.Fault(path, validation.RuleTooMany, "at most %d", maxOrigins)
 	}
 	for i, origin := range (*v.into)[:min(len(*v.into), maxOrigins)] {
 		if u, err := url.Parse(origin); err != nil || !webURL(u) || !webOrigin.MatchString(origin) {
-			notes.Fault(fmt.Sprintf("%s[%d]", path, i), data.RuleFormat, "is not an origin, such as https://app.example")
+			notes.Fault(fmt.Sprintf("%s[%d]", path, i), validation.RuleFormat, "is not an origin, such as https://app.example")
 		}
 	}
 }
@@ -394,17 +399,17 @@ func (v messagesValue) Check(notes *form.Notes, path string) {
 		total += len(messages)
 	}
 	if len(*v.into) > maxOverrides || total > maxOverrides {
-		notes.Fault(path, data.RuleTooMany, "at most %d", maxOverrides)
+		notes.Fault(path, validation.RuleTooMany, "at most %d", maxOverrides)
 		return
 	}
 	for locale, messages := range *v.into {
 		at := path + "." + textrules.Clip(locale)
 		if !slices.Contains(locales, locale) {
-			notes.Fault(at, data.RuleFormat, "is not a locale")
+			notes.Fault(at, validation.RuleFormat, "is not a locale")
 		}
 		for key, message := range messages {
 			if !wordID.MatchString(key) {
-				notes.Fault(at+"."+textrules.Clip(key), data.RuleFormat, "is not the key of a message")
+				notes.Fault(at+"."+textrules.Clip(key), validation.RuleFormat, "is not the key of a message")
 			}
 			checkText(notes, at+"."+textrules.Clip(key), message, maxOverrideText)
 		}

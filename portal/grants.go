@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // AccessGrantRequest is an access grant to create.
@@ -22,7 +23,7 @@ type AccessGrantRequest struct {
 
 // CreateAccessGrant makes a reservation, a booking or an access grant, of the kind
 // that the workspace's vertical has where none is given. The values that the portal's
-// filters ask for are set. It returns an [InvalidError], whose paths are those of the
+// filters ask for are set. It returns a [validation.Error], whose paths are those of the
 // grant and, for its user, begin with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, options ...CreateOption) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *View, d *draft) error {
@@ -32,10 +33,10 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 		}
 		g := req.Grant
 		if g.Key != "" {
-			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
+			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		if len(g.Clear) > 0 {
-			d.notes.Fault("clear", data.RuleNotAField, "must be empty: a new access grant has nothing to clear")
+			d.notes.Fault("clear", validation.RuleNotAField, "must be empty: a new access grant has nothing to clear")
 		}
 		if err := v.checkDetails(ActionCreateAccessGrant, g); err != nil {
 			return err
@@ -59,11 +60,11 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 // addUser adds the user that a grant is made with.
 func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.Ref {
 	if u.Key != "" || given != (data.Ref{}) {
-		d.notes.Fault("new_user", data.RuleOneUser, "must have no key, and cannot be given together with user")
+		d.notes.Fault("new_user", validation.RuleOneUser, "must have no key, and cannot be given together with user")
 	}
 	u.Kind = d.kind("new_user.kind", u.Kind, words.userKind, data.ClassUserIdentity)
 	if u.Kind == data.KindStaffMember {
-		d.notes.Fault("new_user.kind", data.RuleNotAField, "cannot be a staff member")
+		d.notes.Fault("new_user.kind", validation.RuleNotAField, "cannot be a staff member")
 		u.Kind = words.userKind
 	}
 	u.Key, u.Spaces, u.Clear = d.newKey(), nil, nil
@@ -101,12 +102,12 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, op
 					g.Clear = append(g.Clear, old.User.Kind.KeyField())
 				}
 			default:
-				d.notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
+				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
 			}
 		}
 		for _, f := range v.config.Filters {
 			if value, given := g.CustomMetadata[f.Field]; given && value != f.Value && filtered(g.Kind) {
-				d.notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "must be the value that this portal filters by")
+				d.notes.Fault("custom_metadata."+f.Field, validation.RuleFormat, "must be the value that this portal filters by")
 			}
 		}
 		if g.User, err = d.user(ctx, g.User); err != nil {
@@ -178,7 +179,7 @@ func (v *View) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMet
 	}
 	for _, f := range v.config.Filters {
 		if value, given := stamped[f.Field]; given && value != f.Value {
-			notes.Fault("custom_metadata."+f.Field, data.RuleFormat, "must be the value that this portal filters by")
+			notes.Fault("custom_metadata."+f.Field, validation.RuleFormat, "must be the value that this portal filters by")
 		}
 		stamped[f.Field] = f.Value
 	}

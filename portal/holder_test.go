@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const (
@@ -111,10 +112,10 @@ func TestOpenSessionAs_ShortHolder_IsInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
 		_, err := f.portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), "fifteen bytes..")
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		require.NotContains(t, err.Error(), "fifteen")
 		_, _, err = f.portals.PeekAs(t.Context(), portal.Code(p.URL.Reveal()), "short")
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		got, err := f.portals.Get(t.Context(), f.ws, p.ID)
 		require.NoError(t, err)
 		require.Zero(t, got.Uses)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // TestCreate_WarningsBeyondTheListed_AreCountedOnce gives a configuration and a push that each
@@ -27,15 +28,15 @@ func TestCreate_WarningsBeyondTheListed_AreCountedOnce(t *testing.T) {
 		d.Add(data.Room("1", ""))
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: &d, Config: c})
 		require.Equal(t, []string{"locale format", "customer_data.rooms[0].name required"}, faults(t, err))
-		var invalid *portal.InvalidError
+		var invalid *validation.Error
 		require.ErrorAs(t, err, &invalid)
 		require.Len(t, invalid.Warnings, most+1)
-		var leftOut []data.Finding
+		var leftOut []validation.Finding
 		for _, w := range invalid.Warnings {
-			if w.Rule == data.RuleLeftOut {
+			if w.Rule == validation.RuleLeftOut {
 				leftOut = append(leftOut, w)
 			}
 		}
-		require.Equal(t, []data.Finding{{Rule: data.RuleLeftOut, Message: fmt.Sprintf("%d more warnings were found and are not listed", 2*given-most)}}, leftOut)
+		require.Equal(t, []validation.Finding{{Rule: validation.RuleLeftOut, Message: fmt.Sprintf("%d more warnings were found and are not listed", 2*given-most)}}, leftOut)
 	})
 }

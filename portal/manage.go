@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Get reads a portal of a workspace, or returns [ErrNotFound].
@@ -57,11 +58,11 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 		limit = defaultListLimit
 	}
 	if limit < 0 || limit > maxListLimit {
-		return page, fmt.Errorf("%w: a limit of %d is not from 1 to %d", ErrInvalid, limit, maxListLimit)
+		return page, fmt.Errorf("%w: a limit of %d is not from 1 to %d", validation.ErrInvalid, limit, maxListLimit)
 	}
 	before, ok := base64url.Decode(cursor)
 	if !ok || len(before) != 0 && len(before) != len(uuid.Nil) {
-		return page, fmt.Errorf("%w: cursor", ErrInvalid)
+		return page, fmt.Errorf("%w: cursor", validation.ErrInvalid)
 	}
 	err = ws.View(ctx, func(at *data.Snapshot) error {
 		c, err := at.Customer(ctx, customerKey)
@@ -196,7 +197,7 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config) (Config, error) {
 	gone := func(part Config) (bool, error) {
 		err := s.checkThere(ctx, at, of, part, nil)
-		return errors.Is(err, ErrInvalid), notInvalid(err)
+		return errors.Is(err, validation.ErrInvalid), notInvalid(err)
 	}
 	// A restricted portal would show more without its landing page, and keeps it.
 	if noPage, err := gone(Config{LandingPage: c.LandingPage}); err != nil {
@@ -215,7 +216,7 @@ func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, of data.Cus
 }
 
 func notInvalid(err error) error {
-	if errors.Is(err, ErrInvalid) {
+	if errors.Is(err, validation.ErrInvalid) {
 		return nil
 	}
 	return err
@@ -223,7 +224,7 @@ func notInvalid(err error) error {
 
 // CreateDeepLink makes a portal that shows one reservation of a customer, or another
 // access grant, by its key, and nothing else: embedded, restricted, revoked with it. It
-// lives as long as Options.TTL; Create makes others. It returns an [InvalidError] where
+// lives as long as Options.TTL; Create makes others. It returns a [validation.Error] where
 // there is none of that key.
 func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, customerKey, reservationKey string) (CustomerPortal, error) {
 	return s.Create(ctx, ws, CreateRequest{CustomerKey: customerKey, Config: Config{
@@ -235,7 +236,7 @@ func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, custom
 // UpdateConfig changes the configuration of a portal, of which its sessions take notice
 // with their next call. change is given the configuration as it is; it may run more
 // than once, and its error is returned. A deep link can be changed, but neither given nor
-// taken away. It returns [ErrNotFound], or an [InvalidError].
+// taken away. It returns [ErrNotFound], or a [validation.Error].
 func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
 	var out CustomerPortal
 	if err := s.checkWorkspace(ws); err != nil {
@@ -256,7 +257,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 			return err
 		}
 		if (before.DeepLink == data.Ref{}) != (after.DeepLink == data.Ref{}) {
-			notes.Fault(fieldDeepLink, data.RuleFormat, "a portal is made as a deep link, or is none")
+			notes.Fault(fieldDeepLink, validation.RuleFormat, "a portal is made as a deep link, or is none")
 			return invalid(notes)
 		}
 		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer, changed(before, after), nil); err != nil {

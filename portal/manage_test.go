@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func TestGetAndListPortals(t *testing.T) {
@@ -49,11 +50,11 @@ func TestGetAndListPortals(t *testing.T) {
 		require.Equal(t, portal.StateRevoked, p.State)
 		for _, bad := range []int{-1, 1001} {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", bad, "")
-			require.ErrorIs(t, err, portal.ErrInvalid)
+			require.ErrorIs(t, err, validation.ErrInvalid)
 		}
 		for _, bad := range []string{"?", "\n", base64url.Encode(made[3][:]) + "\r\n"} {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, bad)
-			require.ErrorIs(t, err, portal.ErrInvalid, "%q", bad)
+			require.ErrorIs(t, err, validation.ErrInvalid, "%q", bad)
 		}
 		elsewhere := f.ws.DB().Workspace(uuid.New())
 		_, err = f.portals.Get(t.Context(), elsewhere, p.ID)

@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // TestView_WriteInBetween_IsNotSeen renames a room between two reads of one View.
@@ -144,9 +145,9 @@ func TestPlanDelete_GuestOrUnknownKey_IsAnError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		_, err := one(s).PlanDelete(t.Context(), ref(data.KindGuest, "ada"))
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = one(s).PlanDelete(t.Context(), data.Ref{})
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		for _, key := range []string{"", "no such", string([]byte{0xff})} {
 			for _, kind := range []data.Kind{data.KindRoom, data.KindStaffMember, data.KindReservation} {
 				_, err = one(s).PlanDelete(t.Context(), ref(kind, key))
@@ -181,7 +182,7 @@ func TestSessionWrite_Answer_IsWhatTheSessionReads(t *testing.T) {
 			require.NoError(t, err)
 			store.Reset()
 			r, err := write(t.Context(), s)
-			if errors.Is(err, portal.ErrRefused) || errors.Is(err, data.ErrResourceNotFound) || errors.Is(err, portal.ErrInvalid) {
+			if errors.Is(err, portal.ErrRefused) || errors.Is(err, data.ErrResourceNotFound) || errors.Is(err, validation.ErrInvalid) {
 				continue // another portal allows it
 			}
 			require.NoError(t, err, "%s: %s", name, method)

@@ -35,7 +35,7 @@ type conditions struct {
 // call gives, and otherwise an [ExistsError].
 //
 // A token has 16 to 64 ASCII letters, digits, "-" and "_", and should be random: a front
-// end makes one for each form that it shows. Another token is an [InvalidError] at "token".
+// end makes one for each form that it shows. Another token is a [validation.Error] at "token".
 func Once(token string) CreateOption { return func(c *conditions) { c.token = token } }
 
 // DryRun makes a call that creates a resource check what it is given, and write nothing. The

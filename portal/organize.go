@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // CreateSpace makes a space, of the kind that the workspace's vertical has where none is
@@ -16,7 +17,7 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...
 		}
 		made := space
 		if made.Key != "" {
-			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
+			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		made.Kind, made.Key, made.Clear = d.kind("kind", made.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
 		if err := d.site(ctx, made.ParentSiteKey); err != nil {
@@ -32,7 +33,7 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...
 func (s *Session) RenameSpace(ctx context.Context, key, name string, options ...EditOption) (data.Space, error) {
 	return s.editSpace(ctx, ActionRenameSpace, key, conditionsOf(options), func(d *draft, old data.Space, edit *data.Space) error {
 		if name == "" {
-			d.notes.Fault("name", data.RuleRequired, "is required")
+			d.notes.Fault("name", validation.RuleRequired, "is required")
 		}
 		edit.Name = unlessSame(name, old.Name)
 		return nil
@@ -47,7 +48,7 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, options ..
 			edit.Clear = []string{"parent_site_key"}
 		}
 		if siteKey == key {
-			d.notes.Fault("parent_site_key", data.RuleFormat, "cannot be the space itself")
+			d.notes.Fault("parent_site_key", validation.RuleFormat, "cannot be the space itself")
 		}
 		return d.site(ctx, siteKey)
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Options configures a Service. BaseURL and Keys are required; the rest may be zero.
@@ -59,10 +60,10 @@ const (
 	defaultMaxAge = 12 * time.Hour
 )
 
-// New returns a Service, or an error that matches [ErrInvalid]. It does no I/O.
+// New returns a Service, or an error that matches [validation.ErrInvalid]. It does no I/O.
 func New(db *data.DB, o Options) (*Service, error) {
 	if db == nil {
-		return nil, fmt.Errorf("%w: a DB is required: make it with data.Open", ErrInvalid)
+		return nil, fmt.Errorf("%w: a DB is required: make it with data.Open", validation.ErrInvalid)
 	}
 	s := &Service{
 		db: db, store: db.Store(), keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
@@ -71,11 +72,11 @@ func New(db *data.DB, o Options) (*Service, error) {
 	base, err := url.Parse(o.BaseURL)
 	switch {
 	case err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "":
-		return nil, fmt.Errorf("%w: BaseURL must be an absolute http or https URL", ErrInvalid)
+		return nil, fmt.Errorf("%w: BaseURL must be an absolute http or https URL", validation.ErrInvalid)
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
-		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", ErrInvalid)
+		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", validation.ErrInvalid)
 	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
-		return nil, fmt.Errorf("%w: Options.Keys is required: make them with keys.New", ErrInvalid)
+		return nil, fmt.Errorf("%w: Options.Keys is required: make them with keys.New", validation.ErrInvalid)
 	}
 	if s.signer, err = link.NewSigner(o.Keys); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func New(db *data.DB, o Options) (*Service, error) {
 		s.ttl = min(defaultTTL, s.maxTTL)
 	}
 	if s.ttl < minTTL || s.ttl > s.maxTTL {
-		return nil, fmt.Errorf("%w: TTL must be at least %v and at most MaxTTL, %v", ErrInvalid, minTTL, s.maxTTL)
+		return nil, fmt.Errorf("%w: TTL must be at least %v and at most MaxTTL, %v", validation.ErrInvalid, minTTL, s.maxTTL)
 	}
 	if s.idle == 0 {
 		s.idle = defaultIdle
@@ -97,7 +98,7 @@ func New(db *data.DB, o Options) (*Service, error) {
 		s.maxAge = defaultMaxAge
 	}
 	if s.idle < minTTL || s.maxAge < minTTL {
-		return nil, fmt.Errorf("%w: SessionIdle and SessionTTL must be at least %v", ErrInvalid, minTTL)
+		return nil, fmt.Errorf("%w: SessionIdle and SessionTTL must be at least %v", validation.ErrInvalid, minTTL)
 	}
 	return s, nil
 }
@@ -145,8 +146,8 @@ type CustomerPortal struct {
 	MaxUses int // how often the link begins a session; zero is any number
 	Uses    int // how often it has; counted where MaxUses is not zero
 
-	Push     data.PushReport // what the push of CreateRequest.CustomerData did
-	Warnings []data.Finding  // what Create could not use of the configuration
+	Push     data.PushReport      // what the push of CreateRequest.CustomerData did
+	Warnings []validation.Finding // what Create could not use of the configuration
 }
 
 // MarshalJSON writes the API's object: five fields, the URL as it is.

@@ -23,6 +23,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
@@ -157,7 +158,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 		d := hotel()
 		d.Add(data.Room("102", "")) // has no name
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d})
-		require.ErrorIs(t, err, data.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		requireEmpty(t, f)
 
 		broken, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: bytes.NewReader(nil)}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
@@ -228,7 +229,7 @@ func TestCreateRequestsAreChecked(t *testing.T) {
 			"an unknown alias": {CustomerData: &data.CustomerData{CustomerKey: "a", Spaces: []data.Space{{Key: "x"}}}},
 		} {
 			_, err := f.portals.Create(t.Context(), f.ws, req)
-			require.True(t, errors.Is(err, portal.ErrInvalid) || errors.Is(err, data.ErrInvalid), "%s: %v", name, err)
+			require.True(t, errors.Is(err, validation.ErrInvalid) || errors.Is(err, validation.ErrInvalid), "%s: %v", name, err)
 		}
 		requireEmpty(t, f)
 		f.create(t, portal.CreateRequest{CustomerData: hotel(), TTL: 7 * 24 * time.Hour})
@@ -255,7 +256,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"a TTL over the M": {Keys: ring, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
 	} {
 		_, err := portal.New(data.Open(memory.New(), data.Options{}), o)
-		require.ErrorIs(t, err, portal.ErrInvalid, name)
+		require.ErrorIs(t, err, validation.ErrInvalid, name)
 	}
 }
 
@@ -281,7 +282,7 @@ func TestTheDefaultTTLIsWithinItsMaximum(t *testing.T) {
 			_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel(), TTL: test.most})
 			require.NoError(t, err)
 			_, err = portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel(), TTL: test.most + 1})
-			require.ErrorIs(t, err, portal.ErrInvalid)
+			require.ErrorIs(t, err, validation.ErrInvalid)
 		}
 	})
 }
@@ -310,11 +311,11 @@ func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
 func TestWhatIsMissingIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := portal.New(nil, portal.Options{BaseURL: "https://se.am", Keys: f.keys})
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = portal.New(f.ws.DB(), portal.Options{BaseURL: "https://se.am", Keys: &keys.Ring{}})
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = f.portals.Create(t.Context(), nil, portal.CreateRequest{CustomerKey: "a"})
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 
@@ -449,7 +450,7 @@ func TestAWorkspaceOfAnotherStoreIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := data.Open(closedStore{}, data.Options{}).Workspace(workspaceID)
 		_, err := f.portals.Create(t.Context(), other, portal.CreateRequest{CustomerData: hotel()})
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 

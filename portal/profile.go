@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Profile is how portals look and speak. As JSON it is the API's
@@ -56,12 +57,12 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Its errors match [ErrInvalid].
+// UnmarshalJSON reads what MarshalJSON writes. Its errors match [validation.ErrInvalid].
 func (p *Profile) UnmarshalJSON(b []byte) error {
 	var notes form.Notes
 	o, err := form.Parse(b, &notes)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		return fmt.Errorf("%w: %w", validation.ErrInvalid, err)
 	}
 	*p = Profile{}
 	o.Read(append(p.fields(), p.own()...))
@@ -96,7 +97,7 @@ func (p Profile) check() (notes form.Notes) {
 }
 
 // CreateProfile makes a customization profile. Its id and time are set. It returns an
-// [InvalidError].
+// [validation.Error].
 func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profile) (Profile, error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return Profile{}, err
@@ -118,7 +119,7 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 			there++
 		}
 		if there >= maxProfiles {
-			return fmt.Errorf("%w: a workspace has at most %d customization profiles", ErrInvalid, maxProfiles)
+			return fmt.Errorf("%w: a workspace has at most %d customization profiles", validation.ErrInvalid, maxProfiles)
 		}
 		return putProfile(tx, p)
 	})
@@ -183,7 +184,7 @@ func (s *Service) Profiles(ctx context.Context, ws *data.Workspace) (out []Profi
 
 // UpdateProfile changes a customization profile. change is given it as it is; it may run
 // more than once, and its error is returned. What it does to the id, the workspace and
-// the time is left out. It returns [ErrProfileNotFound], or an [InvalidError].
+// the time is left out. It returns [ErrProfileNotFound], or a [validation.Error].
 func (s *Service) UpdateProfile(ctx context.Context, ws *data.Workspace, id uuid.UUID, change func(*Profile) error) (out Profile, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err

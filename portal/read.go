@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal/link"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Page is a part of a list of what a portal shows.
@@ -97,7 +98,7 @@ func (v *View) UserIdentities(ctx context.Context, q data.Query) (Page[data.User
 		q.Kinds = people
 	}
 	if slices.Contains(q.Kinds, data.KindStaffMember) {
-		return Page[data.UserIdentity]{}, fmt.Errorf("%w: StaffMembers lists staff members", ErrInvalid)
+		return Page[data.UserIdentity]{}, fmt.Errorf("%w: StaffMembers lists staff members", validation.ErrInvalid)
 	}
 	return list(ctx, v, ActionReadUserIdentities, data.ClassUserIdentity, q, v.at.UserIdentities, nil)
 }

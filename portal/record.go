@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const recordVersion = 2
@@ -58,7 +59,7 @@ func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 		return "", err
 	}
 	if len(b) > maxConfigBytes {
-		notes.Fault("features", data.RuleTooMany, "the configuration has %d bytes as JSON, and may have %d", len(b), maxConfigBytes)
+		notes.Fault("features", validation.RuleTooMany, "the configuration has %d bytes as JSON, and may have %d", len(b), maxConfigBytes)
 	}
 	return string(b), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Session gives access to one customer's portal, as its configuration allows. A front end
@@ -113,7 +114,7 @@ func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error
 // together with the portal's id, so the rows of two portals do not show that they have
 // the same holder.
 //
-// It returns an error that matches [ErrInvalid] for a holder that is too short; other
+// It returns an error that matches [validation.ErrInvalid] for a holder that is too short; other
 // errors are those of Resolve.
 func (s *Service) OpenSessionAs(ctx context.Context, code string, holder Secret) (*Session, error) {
 	session, _, err := s.look(ctx, code, holder)
@@ -138,7 +139,7 @@ const minHolder = 16
 // look reads the portal that the link of a code opens, for a holder or for none.
 func (s *Service) look(ctx context.Context, code string, holder Secret) (*Session, *standing, error) {
 	if holder != "" && len(holder) < minHolder {
-		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", ErrInvalid, minHolder)
+		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", validation.ErrInvalid, minHolder)
 	}
 	verified, err := s.verify(code)
 	if err != nil {

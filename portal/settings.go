@@ -36,7 +36,7 @@ func (s *Service) Settings(ctx context.Context, ws *data.Workspace) (out Setting
 }
 
 // UpdateSettings changes the settings of a workspace. change is given them as they are;
-// it may run more than once, and its error is returned. It returns an [InvalidError].
+// it may run more than once, and its error is returned. It returns a [validation.Error].
 func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change func(*Settings) error) (out Settings, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // AddStaffMember makes a staff member.
@@ -12,10 +13,10 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, optio
 	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *View, d *draft) (err error) {
 		made := u
 		if u.Key != "" {
-			d.notes.Fault("key", data.RuleNotAField, "must be empty: the portal assigns the key")
+			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		if u.Kind != 0 && u.Kind != data.KindStaffMember {
-			d.notes.Fault("kind", data.RuleNotAField, "must be a staff member")
+			d.notes.Fault("kind", validation.RuleNotAField, "must be a staff member")
 		}
 		made.Kind, made.Key, made.Clear = data.KindStaffMember, d.newKey(), nil
 		if made.Spaces, err = d.references(ctx, u.Spaces); err != nil {
@@ -47,7 +48,7 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 		}
 		old := r.(data.UserIdentity)
 		if edit.Spaces != nil {
-			d.notes.Fault("spaces", data.RuleNotAField, "cannot be edited here: AssignStaffMember assigns them")
+			d.notes.Fault("spaces", validation.RuleNotAField, "cannot be edited here: AssignStaffMember assigns them")
 		}
 		u := edit
 		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil
@@ -55,7 +56,7 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 		u.EmailAddress, u.PhoneNumber = unlessSame(u.EmailAddress, old.EmailAddress), unlessSame(u.PhoneNumber, old.PhoneNumber)
 		for i, name := range edit.Clear {
 			if name != "email_address" && name != "phone_number" {
-				d.notes.Fault(fmt.Sprintf("clear[%d]", i), data.RuleNotAField, "cannot be cleared")
+				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
 				continue
 			}
 			u.Clear = append(u.Clear, name)

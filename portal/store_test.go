@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // labelled is a store of a type that cannot be compared with the operator ==.
@@ -40,6 +41,6 @@ func TestService_OnAStoreThatCannotBeCompared_Works(t *testing.T) {
 	} {
 		ws := data.Open(other, data.Options{}).Workspace(uuid.New())
 		_, err := f.portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: hotel()})
-		require.ErrorIs(t, err, portal.ErrInvalid, name)
+		require.ErrorIs(t, err, validation.ErrInvalid, name)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/portal/link"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // verify returns the link of a code, without reading the store. It returns [ErrForged] or [ErrExpired].
@@ -24,7 +25,7 @@ func (s *Service) verify(code string) (link.Link, error) {
 func linkExpiry(t time.Time) (time.Time, error) {
 	expires, err := link.Expiry(t)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: expires_at: %w", ErrInvalid, err)
+		return time.Time{}, fmt.Errorf("%w: expires_at: %w", validation.ErrInvalid, err)
 	}
 	return expires, nil
 }

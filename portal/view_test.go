@@ -12,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // estate is a customer with property listings and reservations that filters tell apart.
@@ -206,7 +207,7 @@ func TestWhatIsHiddenIsNotFound(t *testing.T) {
 		for name, way := range ways {
 			absent := way("absent")
 			require.Error(t, absent, name)
-			require.True(t, errors.Is(absent, data.ErrResourceNotFound) || errors.Is(absent, portal.ErrInvalid), "%s: %v", name, absent)
+			require.True(t, errors.Is(absent, data.ErrResourceNotFound) || errors.Is(absent, validation.ErrInvalid), "%s: %v", name, absent)
 			for _, key := range hidden {
 				require.Equal(t, strings.ReplaceAll(absent.Error(), "absent", key), fmt.Sprint(way(key)), name)
 			}
@@ -325,7 +326,7 @@ func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Name: "edited"})
 		require.NoError(t, err)
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindRoom, "201")})
-		require.ErrorIs(t, err, portal.ErrInvalid, "a room that it does not show")
+		require.ErrorIs(t, err, validation.ErrInvalid, "a room that it does not show")
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // What a session writes is a push or a delete as any other, in one step with the
@@ -28,7 +29,7 @@ import (
 // matches [storage.ErrUnknown].
 func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*View, *draft) error) (data.Resource, error) {
 	if on.token != "" && !textrules.IsToken(on.token) {
-		return nil, invalid(form.Notes{Faults: []data.Finding{{Path: "token", Rule: data.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
+		return nil, invalid(form.Notes{Faults: []validation.Finding{{Path: "token", Rule: validation.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
 	}
 	random, err := s.newKeys(maxCreated)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 	switch {
 	case errors.Is(err, errRepeated):
 		result, err = s.repeat(ctx, d)
-	case errors.Is(err, data.ErrInvalid):
+	case errors.Is(err, validation.ErrInvalid):
 		err = d.faults(err)
 	}
 	if err != nil {
@@ -151,7 +152,7 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, on co
 			return on.checkPlan(plan)
 		},
 	})
-	if errors.Is(err, data.ErrInvalid) { // the key cannot be one, and names nothing
+	if errors.Is(err, validation.ErrInvalid) { // the key cannot be one, and names nothing
 		if err = s.View(ctx, func(v *View) error { return v.permit(action) }); err == nil {
 			err = notFound(ref)
 		}
@@ -166,7 +167,7 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, on co
 // PlanDelete returns the report of the delete of a resource that the portal shows, without
 // deleting it: of CancelAccessGrant for an access grant, RemoveStaffMember for a staff member,
 // and DeleteSpace for a space, which need the same permission. A session cannot delete other
-// user identities; PlanDelete returns an error that matches [ErrInvalid] for one.
+// user identities; PlanDelete returns an error that matches [validation.ErrInvalid] for one.
 func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport, error) {
 	var action Action
 	switch {
@@ -177,7 +178,7 @@ func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport,
 	case ref.Kind.Class() == data.ClassAccessGrant:
 		action = ActionCancelAccessGrant
 	default:
-		return data.DeleteReport{}, fmt.Errorf("%w: a session cannot delete a %s", ErrInvalid, ref.Kind)
+		return data.DeleteReport{}, fmt.Errorf("%w: a session cannot delete a %s", validation.ErrInvalid, ref.Kind)
 	}
 	if err := v.permit(action); err != nil {
 		return data.DeleteReport{}, err

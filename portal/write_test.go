@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func TestCreateAnAccessGrantWithANewGuest(t *testing.T) {
@@ -138,7 +139,7 @@ func TestStaff(t *testing.T) {
 		_, err = s.RemoveStaffMember(t.Context(), "ada")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = one(s).UserIdentities(t.Context(), data.Query{Kinds: []data.Kind{data.KindStaffMember}})
-		require.ErrorIs(t, err, portal.ErrInvalid)
+		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // clock is the fake clock of the library.
@@ -72,7 +73,7 @@ func TestCheckIn_StayWithoutDuration_IsRefused(t *testing.T) {
 	t.Parallel()
 	desk, clock := newDesk(t)
 	_, err := desk.CheckIn(t.Context(), "Seaside", "101", "ada", clock.now, clock.now)
-	require.ErrorIs(t, err, data.ErrInvalid)
+	require.ErrorIs(t, err, validation.ErrInvalid)
 	require.ErrorContains(t, err, "reservations[0].ends_at")
 }
 

@@ -19,29 +19,45 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Notes collects faults and warnings: the first [reportlimit.Max] of each, and the number of
 // the others. The zero value is empty. Its lists are for reading only. A copy shares them
 // with the original: to add to both, make the copy with Join.
 type Notes struct {
-	Faults   []data.Finding // one of each path
-	Warnings []data.Finding
+	Faults   []validation.Finding // one of each path
+	Warnings []validation.Finding
 	Omitted  reportlimit.Omitted
 
 	paths map[string]struct{} // of Faults
 }
 
 // Fault notes a fault, unless one is noted at its path.
-func (n *Notes) Fault(path string, rule data.Rule, format string, args ...any) {
+func (n *Notes) Fault(path string, rule validation.Rule, format string, args ...any) {
+	if n.accepts(path) {
+		n.addFault(validation.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// Add notes a fault that has a cause, unless one is noted at its path.
+func (n *Notes) Add(f validation.Finding) {
+	if n.accepts(f.Path) {
+		n.addFault(f)
+	}
+}
+
+// accepts reports whether a fault at a path is listed. It counts one that is left out because the
+// list is full.
+func (n *Notes) accepts(path string) bool {
 	if n.Has(path) {
-		return
+		return false
 	}
 	if len(n.Faults) >= reportlimit.Max {
 		n.Omitted.Faults++
-		return
+		return false
 	}
-	n.addFault(data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	return true
 }
 
 // Has reports whether a fault is noted at a path.
@@ -50,7 +66,7 @@ func (n *Notes) Has(path string) bool {
 	return has
 }
 
-func (n *Notes) addFault(f data.Finding) {
+func (n *Notes) addFault(f validation.Finding) {
 	if n.paths == nil {
 		n.paths = map[string]struct{}{}
 	}
@@ -59,12 +75,12 @@ func (n *Notes) addFault(f data.Finding) {
 }
 
 // Warn notes a warning.
-func (n *Notes) Warn(path string, rule data.Rule, format string, args ...any) {
+func (n *Notes) Warn(path string, rule validation.Rule, format string, args ...any) {
 	if len(n.Warnings) >= reportlimit.Max {
 		n.Omitted.Warnings++
 		return
 	}
-	n.Warnings = append(n.Warnings, data.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	n.Warnings = append(n.Warnings, validation.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
 // Join notes faults and warnings that were noted elsewhere.
@@ -83,13 +99,13 @@ func (n *Notes) Join(other Notes) {
 	n.Omitted.Add(other.Omitted)
 }
 
-// Listed returns the warnings, with one of [data.RuleLeftOut] at the end if any fault or
+// Listed returns the warnings, with one of [validation.RuleLeftOut] at the end if any fault or
 // warning was left out.
-func (n *Notes) Listed() []data.Finding {
+func (n *Notes) Listed() []validation.Finding {
 	if !n.Omitted.Any() {
 		return n.Warnings
 	}
-	return append(slices.Clip(n.Warnings), data.Finding{Rule: data.RuleLeftOut, Message: n.Omitted.Text()})
+	return append(slices.Clip(n.Warnings), validation.Finding{Rule: validation.RuleLeftOut, Message: n.Omitted.Text()})
 }
 
 // Object is an object whose members are read by name. A member that is absent leaves
@@ -136,7 +152,7 @@ func Decode(r *strictjson.Reader, fields []Field, notes *Notes) (*Object, error)
 		if err := r.Skip(); err != nil {
 			return nil, err
 		}
-		notes.Fault("", data.RuleType, "must be an object")
+		notes.Fault("", validation.RuleType, "must be an object")
 		return o, nil
 	}
 	streams := map[string]Streamer{}
@@ -185,7 +201,7 @@ func (o *Object) Has(name string) bool { return o.members[name] != nil }
 func (o *Object) IsEmpty(name string) bool { return o.members[name] == "" }
 
 // Fault notes what is wrong with a member.
-func (o *Object) Fault(name string, rule data.Rule, format string, args ...any) {
+func (o *Object) Fault(name string, rule validation.Rule, format string, args ...any) {
 	o.notes.Fault(o.At(name), rule, format, args...)
 }
 
@@ -207,7 +223,7 @@ func (o *Object) Unread() []string {
 // Rest warns of the members that were not read.
 func (o *Object) Rest() {
 	for _, name := range o.Unread() {
-		o.notes.Warn(o.At(name), data.RuleUnknownField, "is not a field")
+		o.notes.Warn(o.At(name), validation.RuleUnknownField, "is not a field")
 	}
 }
 
@@ -222,13 +238,15 @@ func (o *Object) Ignore(names ...string) {
 func (o *Object) Require(names ...string) {
 	for _, name := range names {
 		if o.members[name] == nil {
-			o.Fault(name, data.RuleRequired, "is required")
+			o.Fault(name, validation.RuleRequired, "is required")
 		}
 	}
 }
 
 // Missing notes that the object has nothing of what it is for.
-func (o *Object) Missing(message string) { o.notes.Fault(o.path, data.RuleRequired, "%s", message) }
+func (o *Object) Missing(message string) {
+	o.notes.Fault(o.path, validation.RuleRequired, "%s", message)
+}
 
 // member takes a member of a type. It is false where there is nothing of that type.
 func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
@@ -242,7 +260,7 @@ func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
 		return v, false
 	}
 	if v, ok = given.(T); !ok {
-		o.Fault(name, data.RuleType, "must be %s", what)
+		o.Fault(name, validation.RuleType, "must be %s", what)
 	}
 	return v, ok
 }
@@ -267,9 +285,9 @@ func (o *Object) Int(name string, into *int, least, most int) {
 	switch {
 	case !ok:
 	case v != float64(int(v)):
-		o.Fault(name, data.RuleType, "must be a whole number")
+		o.Fault(name, validation.RuleType, "must be a whole number")
 	case v < float64(least) || v > float64(most):
-		o.Fault(name, data.RuleRange, "must be from %d to %d", least, most)
+		o.Fault(name, validation.RuleRange, "must be from %d to %d", least, most)
 	default:
 		*into = int(v)
 	}
@@ -283,7 +301,7 @@ func (o *Object) UUID(name string, into *uuid.UUID) {
 	}
 	id, err := uuid.Parse(v)
 	if err != nil || len(v) != len(uuid.Nil.String()) {
-		o.Fault(name, data.RuleFormat, "is not a UUID")
+		o.Fault(name, validation.RuleFormat, "is not a UUID")
 		return
 	}
 	*into = id
@@ -294,7 +312,7 @@ func (o *Object) UUID(name string, into *uuid.UUID) {
 func (o *Object) list(name string, most int, clear func()) ([]any, bool) {
 	list, ok := member[[]any](o, name, "a list", clear)
 	if ok && len(list) > most {
-		o.Fault(name, data.RuleTooMany, "at most %d", most)
+		o.Fault(name, validation.RuleTooMany, "at most %d", most)
 		return nil, false
 	}
 	return list, ok
@@ -310,7 +328,7 @@ func (o *Object) Strings(name string, most int, into *[]string) {
 	for i, v := range list {
 		s, ok := v.(string)
 		if !ok {
-			o.notes.Fault(fmt.Sprintf("%s[%d]", o.At(name), i), data.RuleType, "must be a string")
+			o.notes.Fault(fmt.Sprintf("%s[%d]", o.At(name), i), validation.RuleType, "must be a string")
 		}
 		out = append(out, s)
 	}
@@ -324,7 +342,7 @@ func (o *Object) Value(name string) any {
 	case nil, string, bool:
 		return v
 	}
-	o.Fault(name, data.RuleType, "must be a string or a boolean")
+	o.Fault(name, validation.RuleType, "must be a string or a boolean")
 	return nil
 }
 
@@ -344,7 +362,7 @@ func (o *Object) Objects(name string, most int, clear func(), fn func(*Object)) 
 		path := fmt.Sprintf("%s[%d]", o.At(name), i)
 		members, isObject := v.(map[string]any)
 		if !isObject {
-			o.notes.Fault(path, data.RuleType, "must be an object")
+			o.notes.Fault(path, validation.RuleType, "must be an object")
 			continue
 		}
 		fn(newObject(path, members, o.notes))

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const most = 10_000 // faults, and warnings, that are listed
@@ -28,19 +28,19 @@ func TestNotes_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 	all := paths(100_000)
 	var notes form.Notes
 	for _, path := range all {
-		notes.Fault(path, data.RuleType, "must be a string")
-		notes.Warn(path, data.RuleUnknownField, "is not a field")
+		notes.Fault(path, validation.RuleType, "must be a string")
+		notes.Warn(path, validation.RuleUnknownField, "is not a field")
 	}
 	require.Len(t, notes.Faults, most)
 	require.Equal(t, len(all)-most, notes.Omitted.Faults)
 	require.Len(t, notes.Listed(), most+1)
-	require.Equal(t, data.Finding{Rule: data.RuleLeftOut, Message: "90000 more faults and 90000 more warnings were found and are not listed"}, notes.Listed()[most])
+	require.Equal(t, validation.Finding{Rule: validation.RuleLeftOut, Message: "90000 more faults and 90000 more warnings were found and are not listed"}, notes.Listed()[most])
 
 	for _, path := range all[:most] {
-		notes.Fault(path, data.RuleRequired, "is required")
+		notes.Fault(path, validation.RuleRequired, "is required")
 	}
 	require.Equal(t, len(all)-most, notes.Omitted.Faults, "there is one fault of a path")
-	require.Equal(t, data.RuleType, notes.Faults[0].Rule)
+	require.Equal(t, validation.RuleType, notes.Faults[0].Rule)
 
 	var joined form.Notes
 	joined.Join(notes)
@@ -57,7 +57,7 @@ func TestNotes_TwiceTheFaults_AllocateTwice(t *testing.T) { //nolint:paralleltes
 		return testing.AllocsPerRun(1, func() {
 			var notes form.Notes
 			for _, path := range all[:n] {
-				notes.Fault(path, data.RuleType, "must be a string")
+				notes.Fault(path, validation.RuleType, "must be a string")
 			}
 		})
 	}
@@ -77,9 +77,9 @@ func TestObject_ListThatIsTooLong_IsOneFault(t *testing.T) {
 	o.Strings("texts", 20, &texts)
 	require.False(t, o.Objects("objects", 30, func() {}, func(*form.Object) { require.Fail(t, "an element was read") }))
 	require.Empty(t, texts)
-	require.Equal(t, []data.Finding{
-		{Path: "texts", Rule: data.RuleTooMany, Message: "at most 20"},
-		{Path: "objects", Rule: data.RuleTooMany, Message: "at most 30"},
+	require.Equal(t, []validation.Finding{
+		{Path: "texts", Rule: validation.RuleTooMany, Message: "at most 20"},
+		{Path: "objects", Rule: validation.RuleTooMany, Message: "at most 30"},
 	}, notes.Faults)
 }
 

@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Nullable returns the schema that also allows null.
@@ -28,14 +28,14 @@ func (v boolValue) Schema() Schema              { return Schema{"type": "boolean
 
 // Text returns a Value for a string. An empty one is left out. rule returns what is wrong with
 // one that is not empty, or "".
-func Text(into *string, s Schema, rule func(string) (data.Rule, string)) Value {
+func Text(into *string, s Schema, rule func(string) (validation.Rule, string)) Value {
 	return textValue{into, Nullable(s), rule}
 }
 
 type textValue struct {
 	into   *string
 	schema Schema
-	rule   func(string) (data.Rule, string)
+	rule   func(string) (validation.Rule, string)
 }
 
 func (v textValue) Read(o *Object, name string) { o.Text(name, v.into) }
@@ -88,7 +88,7 @@ func (v wordValue[T]) Write() any {
 
 func (v wordValue[T]) Check(notes *Notes, path string) {
 	if *v.into != "" && !slices.Contains(v.words, *v.into) {
-		notes.Fault(path, data.RuleFormat, "%s", v.fault)
+		notes.Fault(path, validation.RuleFormat, "%s", v.fault)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // pushedData is the body of a push or a sync.
@@ -102,14 +103,14 @@ func (r *selectionRequest) delete(ctx context.Context, c *call, name string, dry
 	sel := r.Selection
 	noLists := sel.CustomerKeys == nil && sel.Resources == nil
 	if !noLists && len(sel.CustomerKeys)+len(sel.Resources) == 0 {
-		c.notes.Warn("", data.RuleRequired, "every list of keys is empty, so nothing is selected")
+		c.notes.Warn("", validation.RuleRequired, "every list of keys is empty, so nothing is selected")
 	}
 	report, err := c.ws.DeleteWith(ctx, sel, data.DeleteOptions{DryRun: dryRun || noLists, Strict: true})
 	if noLists {
-		nothing := data.Finding{Rule: data.RuleRequired, Message: "selects nothing: give customer_keys, or a list of keys such as room_keys"}
-		var invalidErr *data.InvalidError
+		nothing := validation.Finding{Rule: validation.RuleRequired, Message: "selects nothing: give customer_keys, or a list of keys such as room_keys"}
+		var invalidErr *validation.Error
 		if errors.As(err, &invalidErr) {
-			err = invalid(append([]data.Finding{nothing}, invalidErr.Faults...), invalidErr.OmittedFaults)
+			err = invalid(append([]validation.Finding{nothing}, invalidErr.Faults...), invalidErr.OmittedFaults)
 		} else if err == nil {
 			err = faulty(nothing)
 		}
@@ -200,8 +201,8 @@ func listChanges(ctx context.Context, c *call, r *changesRequest) (fields, error
 func below(member, path string) string { return strings.TrimSuffix(member+"."+path, ".") }
 
 // under puts warnings under the path that they have in a request.
-func under(member string, found []data.Finding) []data.Finding {
-	out := make([]data.Finding, len(found))
+func under(member string, found []validation.Finding) []validation.Finding {
+	out := make([]validation.Finding, len(found))
 	for i, f := range found {
 		f.Path = below(member, f.Path)
 		out[i] = f

@@ -21,6 +21,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // maxDepth bounds the objects and arrays in one another of a body.
@@ -40,13 +41,15 @@ type call struct {
 	served Served
 
 	request request
-	input   input          // of the request
-	notes   form.Notes     // of the parameters
-	found   []data.Finding // warnings of what was done
+	input   input                // of the request
+	notes   form.Notes           // of the parameters
+	found   []validation.Finding // warnings of what was done
 }
 
 // warnings returns what could not be used of the request.
-func (c *call) warnings() []data.Finding { return append([]data.Finding{}, c.notes.Listed()...) }
+func (c *call) warnings() []validation.Finding {
+	return append([]validation.Finding{}, c.notes.Listed()...)
+}
 
 // read reads the request: the query of a GET or DELETE, or the body. It ends when ctx is done.
 func (c *call) read(ctx context.Context) error {
@@ -153,7 +156,7 @@ func (c *call) readObject(r *strictjson.Reader) error {
 // write or delete what it must not.
 func (c *call) unknownData(name string) {
 	if slices.ContainsFunc(c.input.options, func(f form.Field) bool { return f.Name == name }) {
-		c.notes.Fault(name, data.RuleUnknownField, "belongs in the query, as in ?%s=..., not in the body", name)
+		c.notes.Fault(name, validation.RuleUnknownField, "belongs in the query, as in ?%s=..., not in the body", name)
 	}
 }
 
@@ -254,7 +257,7 @@ func membersOf(known []form.Field, query url.Values, notes *form.Notes) map[stri
 			}
 			out[name] = list
 		case len(values) > 1:
-			notes.Fault(name, data.RuleFormat, "is given %d times", len(values))
+			notes.Fault(name, validation.RuleFormat, "is given %d times", len(values))
 		case kind == "integer":
 			out[name] = asNumber(values[0])
 		case kind == "boolean":

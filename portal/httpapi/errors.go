@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // The types of errors, as the API has them. What is not found has a type that says
@@ -44,7 +45,7 @@ type failure struct {
 	status  int
 	kind    string
 	message string
-	faults  []data.Finding
+	faults  []validation.Finding
 	omitted int // faults that were found beside these
 }
 
@@ -103,27 +104,22 @@ func answerTo(err error) *failure {
 	if errors.As(err, &tooLarge) {
 		return &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("The body is longer than %d bytes", tooLarge.Limit)}
 	}
-	var ofData *data.InvalidError
-	var ofPortal *portal.InvalidError
+	var faults *validation.Error
 	switch {
-	case errors.As(err, &ofPortal): // which holds one of data, with longer paths
-		return invalid(ofPortal.Faults, ofPortal.OmittedFaults)
-	case errors.As(err, &ofData):
-		return invalid(ofData.Faults, ofData.OmittedFaults)
+	case errors.As(err, &faults):
+		return invalid(faults.Faults, faults.OmittedFaults)
 	case errors.Is(err, data.ErrNotJSON):
 		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body is not sound JSON: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": ")}
 	case errors.Is(err, data.ErrInvalidCursor):
-		return faulty(data.Finding{Path: "page_cursor", Rule: data.RuleFormat, Message: "is not a cursor of this list"})
+		return faulty(validation.Finding{Path: "page_cursor", Rule: validation.RuleFormat, Message: "is not a cursor of this list"})
 	}
 	for _, row := range answers {
 		if errors.Is(err, row.is) {
 			return row.answer
 		}
 	}
-	for _, parent := range []error{data.ErrInvalid, portal.ErrInvalid} {
-		if errors.Is(err, parent) {
-			return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: strings.TrimPrefix(err.Error(), parent.Error()+": ")}
-		}
+	if errors.Is(err, validation.ErrInvalid) {
+		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: strings.TrimPrefix(err.Error(), validation.ErrInvalid.Error()+": ")}
 	}
 	return errInternal
 }
@@ -132,7 +128,7 @@ func answerTo(err error) *failure {
 const shownFaults = 3
 
 // faulty is the answer to one fault.
-func faulty(fault data.Finding) *failure { return invalid([]data.Finding{fault}, 0) }
+func faulty(fault validation.Finding) *failure { return invalid([]validation.Finding{fault}, 0) }
 
 // repath returns an error whose faults have the paths that the request has for them.
 func repath(err error, path func(string) string) error {
@@ -140,7 +136,7 @@ func repath(err error, path func(string) string) error {
 	if answer.faults == nil {
 		return err
 	}
-	faults := make([]data.Finding, len(answer.faults))
+	faults := make([]validation.Finding, len(answer.faults))
 	for i, f := range answer.faults {
 		f.Path = path(f.Path)
 		faults[i] = f
@@ -151,14 +147,14 @@ func repath(err error, path func(string) string) error {
 // invalid returns the answer that lists the first [reportlimit.Max] faults. omitted is the number
 // of further faults. The answer is a conflict if each listed fault is a key that another
 // customer has.
-func invalid(faults []data.Finding, omitted int) *failure {
+func invalid(faults []validation.Finding, omitted int) *failure {
 	if more := len(faults) - reportlimit.Max; more > 0 {
 		faults, omitted = faults[:reportlimit.Max], omitted+more
 	}
 	f := &failure{status: http.StatusConflict, kind: typeConflict, faults: faults, omitted: omitted}
 	var text []string
 	for _, fault := range faults {
-		if fault.Rule != data.RuleKeyConflict {
+		if fault.Rule != validation.RuleKeyConflict {
 			f.status, f.kind = http.StatusBadRequest, typeInvalidInput
 		}
 		if len(text) < shownFaults {
@@ -205,7 +201,7 @@ const maxNesting = 12
 const errorsField = "_errors"
 
 // nest makes a tree of faults: "rooms[3].name" is under rooms, 3, name.
-func nest(faults []data.Finding) *faultTree {
+func nest(faults []validation.Finding) *faultTree {
 	root := &faultTree{}
 	for _, f := range faults {
 		at := root

@@ -7,14 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func nested(t testing.TB, paths ...string) string {
 	t.Helper()
-	var faults []data.Finding
+	var faults []validation.Finding
 	for _, path := range paths {
-		faults = append(faults, data.Finding{Path: path, Message: "m"})
+		faults = append(faults, validation.Finding{Path: path, Message: "m"})
 	}
 	b, err := json.Marshal(nest(faults))
 	require.NoError(t, err)

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // kind is how a parameter is read into a T, and how the OpenAPI document describes it.
@@ -60,7 +60,7 @@ var (
 		key := filled(o, name)
 		if key != "" {
 			if fault := textrules.CheckKey(key); fault != "" {
-				o.Fault(name, data.RuleKeyFormat, "%s", fault)
+				o.Fault(name, validation.RuleKeyFormat, "%s", fault)
 			}
 		}
 		return key
@@ -69,7 +69,7 @@ var (
 		var s string
 		o.Text(name, &s)
 		if fault := textrules.Check(s, maxTextBytes); fault != "" {
-			o.Fault(name, data.RuleTextFormat, "%s", fault)
+			o.Fault(name, validation.RuleTextFormat, "%s", fault)
 		}
 		return s
 	}, given[string]}
@@ -79,7 +79,7 @@ var (
 		}
 		o.UUID(name, &id)
 		if id == uuid.Nil && o.Has(name) { // which would read as if it were not given
-			o.Fault(name, data.RuleFormat, "is the nil UUID, which names nothing")
+			o.Fault(name, validation.RuleFormat, "is the nil UUID, which names nothing")
 		}
 		return id
 	}, given[uuid.UUID]}
@@ -115,7 +115,7 @@ var (
 		}
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			o.Fault(name, data.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
+			o.Fault(name, validation.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
 		}
 		return t
 	}, func(t time.Time) any {
@@ -134,7 +134,7 @@ var (
 		for i, s := range texts {
 			id, err := uuid.Parse(s)
 			if err != nil || len(s) != len(uuid.Nil.String()) {
-				o.Fault(fmt.Sprintf("%s[%d]", name, i), data.RuleFormat, "is not a UUID")
+				o.Fault(fmt.Sprintf("%s[%d]", name, i), validation.RuleFormat, "is not a UUID")
 			}
 			ids = append(ids, id)
 		}
@@ -164,7 +164,7 @@ const (
 func filled(o *form.Object, name string) string {
 	var s string
 	if o.Text(name, &s); o.IsEmpty(name) {
-		o.Fault(name, data.RuleRequired, emptyParam)
+		o.Fault(name, validation.RuleRequired, emptyParam)
 	}
 	return s
 }
@@ -176,7 +176,7 @@ const emptyParam = "is empty: give a value, or leave the parameter out"
 func onlyFields(known []form.Field, o *form.Object, where string) {
 	o.Read(known)
 	for _, name := range o.Unread() {
-		o.Fault(name, data.RuleUnknownField, "%s", takes(known, where))
+		o.Fault(name, validation.RuleUnknownField, "%s", takes(known, where))
 	}
 }
 
@@ -222,8 +222,8 @@ func (p *pageRequest) fields() []form.Field {
 // stopped warns that a page ended before all that could match was read.
 func (c *call) stopped(stopped bool) {
 	if stopped {
-		c.found = append(c.found, data.Finding{
-			Path: "page_cursor", Rule: data.RuleSearchStopped,
+		c.found = append(c.found, validation.Finding{
+			Path: "page_cursor", Rule: validation.RuleSearchStopped,
 			Message: "the page ended before the whole list was searched: continue with next_page_cursor",
 		})
 	}

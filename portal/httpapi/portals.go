@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const (
@@ -63,7 +64,7 @@ func (v customerData) Stream(r *strictjson.Reader, path string, notes *form.Note
 		return strictjson.Decode(r, *v.into)
 	case 'n':
 	default:
-		notes.Fault(path, data.RuleType, "must be an object")
+		notes.Fault(path, validation.RuleType, "must be an object")
 	}
 	return r.Skip()
 }
@@ -195,7 +196,7 @@ func (r *listPortalsRequest) input() input {
 
 func listPortals(ctx context.Context, c *call, r *listPortalsRequest) (fields, error) {
 	page, err := c.h.o.Portals.List(ctx, c.ws, r.CustomerKey, r.Limit, r.Cursor)
-	if errors.Is(err, portal.ErrInvalid) { // the limit is within bounds
+	if errors.Is(err, validation.ErrInvalid) { // the limit is within bounds
 		return nil, data.ErrInvalidCursor
 	}
 	if err != nil {

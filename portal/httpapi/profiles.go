@@ -5,9 +5,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 func getSettings(ctx context.Context, c *call, _ *emptyRequest) (fields, error) {
@@ -68,7 +68,7 @@ func listProfiles(ctx context.Context, c *call, r *listProfilesRequest) (fields,
 		if _, err := c.ws.Customer(ctx, r.CustomerKey); err != nil {
 			return nil, err
 		}
-		c.found = append(c.found, data.Finding{Path: "customer_key", Rule: data.RuleNotAField, Message: "does not filter: a workspace's profiles are there for every customer"})
+		c.found = append(c.found, validation.Finding{Path: "customer_key", Rule: validation.RuleNotAField, Message: "does not filter: a workspace's profiles are there for every customer"})
 	}
 	profiles, err := c.h.o.Portals.Profiles(ctx, c.ws)
 	return fields{"customization_profiles": profiles}, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // resourceReads is how the resources of a class are read and shown.
@@ -93,7 +94,7 @@ func getGrant(ctx context.Context, c *call, r *grantRequest) (fields, error) {
 // get reads the resource of an id or of a key.
 func (r resourceReads[T]) get(ctx context.Context, c *call, id uuid.UUID, key string) (out fields, err error) {
 	if (id == uuid.Nil) == (key == "") {
-		return nil, faulty(data.Finding{Rule: data.RuleRequired, Message: "give either " + r.name + "_id or " + r.name + "_key"})
+		return nil, faulty(validation.Finding{Rule: validation.RuleRequired, Message: "give either " + r.name + "_id or " + r.name + "_key"})
 	}
 	err = c.ws.View(ctx, func(at *data.Snapshot) error {
 		v, err := r.find(ctx, at, id, key)
@@ -203,7 +204,7 @@ func (c *call) foreign(filters ...foreignID) error {
 	var err error
 	for _, f := range filters {
 		if f.id != uuid.Nil {
-			c.found = append(c.found, data.Finding{Path: f.name, Rule: data.RuleNotThereYet, Message: "names nothing: there are no devices or accounts here"})
+			c.found = append(c.found, validation.Finding{Path: f.name, Rule: validation.RuleNotThereYet, Message: "names nothing: there are no devices or accounts here"})
 			err = errNothing
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // form is what a visitor typed, and what is wrong with it.
@@ -71,7 +72,7 @@ func (f *form) status() int {
 func (f *form) require(v *visit, names ...string) {
 	for _, name := range names {
 		if f.Values[name] == "" {
-			f.Faults[name] = v.T("rule." + string(data.RuleRequired))
+			f.Faults[name] = v.T("rule." + string(validation.RuleRequired))
 		}
 	}
 }
@@ -133,15 +134,15 @@ func (f *form) inputOf(t time.Time) string {
 }
 
 // ruleTexts are the rules that a visitor is told of in words of their own.
-var ruleTexts = []data.Rule{
-	data.RuleRequired, data.RuleTextFormat, data.RuleFormat, data.RuleRange, data.RuleTooMany, data.RuleTimeOrder,
-	data.RuleNotThereYet, data.RuleEmailAddress, data.RulePreferredCode, data.RuleSharedEmail,
+var ruleTexts = []validation.Rule{
+	validation.RuleRequired, validation.RuleTextFormat, validation.RuleFormat, validation.RuleRange, validation.RuleTooMany, validation.RuleTimeOrder,
+	validation.RuleNotThereYet, validation.RuleEmailAddress, validation.RulePreferredCode, validation.RuleSharedEmail,
 }
 
 // take puts the faults of an error to the fields of the form. fields maps the first
 // part of a path to a field, where they differ. It returns errors of another sort.
 func (f *form) take(v *visit, err error, fields map[string]string) error {
-	var invalid *portal.InvalidError
+	var invalid *validation.Error
 	if !errors.As(err, &invalid) {
 		return err
 	}

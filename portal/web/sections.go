@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // Accounts is what a host offers in the connect section: providers of locks and other
@@ -191,7 +192,7 @@ func (v *visit) account(provider, id string) (Provider, Account, error) {
 // chosen makes a host's ErrInvalid an error that the page shows as a fault of the choice.
 func (v *visit) chosen(err error) error {
 	if errors.Is(err, ErrInvalid) {
-		return errors.Join(portal.ErrInvalid, err)
+		return errors.Join(validation.ErrInvalid, err)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // visit is one request and what is known about the visitor.
@@ -320,8 +321,7 @@ var problems = []struct {
 	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
 	{errUnknownPage, http.StatusNotFound, "missing"},
 	{data.ErrInvalidCursor, http.StatusBadRequest, "cursor"},
-	{portal.ErrInvalid, http.StatusBadRequest, "form"},
-	{data.ErrInvalid, http.StatusBadRequest, "form"},
+	{validation.ErrInvalid, http.StatusBadRequest, "form"},
 }
 
 // refuse answers with the page for an error. It does nothing if err is nil.
