@@ -6,13 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -47,17 +43,8 @@ const (
 	spaceInput    = "space"
 )
 
-// fieldSpec is a field of a form: its name, and the key of its label in the catalog.
-type fieldSpec struct{ name, label string }
-
 // input is a hidden input.
 type input struct{ Name, Value string }
-
-// conflict is a field that both the visitor and somebody else changed.
-type conflict struct {
-	Name, Label    string
-	Typed, Current []string // as the page shows them; none is an empty value
-}
 
 // fingerprint returns a short text that is different for values that are different as a
 // browser sends them: it removes line breaks, and this package removes spaces at the ends.
@@ -142,22 +129,10 @@ func (f *form) compare(v *visit, current map[string]string) {
 	}
 }
 
-// settle makes the form one that showed the current values of the fields in conflict.
-func (f *form) settle() {
-	for _, name := range f.conflicts {
-		f.shown[name] = fingerprint(f.current[name])
-	}
-}
-
 // sent reports whether the request has a field at all. A set or a switch that is empty
 // cannot be told from one that is not there, and counts as sent.
 func (f *form) sent(v *visit, name string) bool {
 	return name == spacesField || strings.HasPrefix(name, settingPrefix) || v.r.PostForm.Has(name)
-}
-
-// place returns the place of a field on the page.
-func (f *form) place(name string) int {
-	return slices.IndexFunc(f.fields, func(s fieldSpec) bool { return s.name == name })
 }
 
 // clears returns the names of fields that the visitor made empty.
@@ -212,140 +187,6 @@ func (f *form) kept() (out []input) {
 	return append(out, f.Hidden()...)
 }
 
-// fault is a line of the summary of what is wrong.
-type fault struct{ Name, Label, Text string }
-
-// Summary lists the faults of the fields in the order of the page.
-func (f *form) Summary(v *visit) (out []fault) {
-	for _, s := range f.fields {
-		if text := f.Faults[s.name]; text != "" {
-			out = append(out, fault{s.name, s.text(v), text})
-		}
-	}
-	return out
-}
-
-// First reports whether a field is the first one with a fault, which gets the focus.
-func (f *form) First(name string) bool {
-	for _, s := range f.fields {
-		if f.Faults[s.name] != "" {
-			return s.name == name
-		}
-	}
-	return false
-}
-
-// text returns the label of a field. A label that is no key of the catalog is a host's.
-func (s fieldSpec) text(v *visit) string {
-	if host, is := strings.CutPrefix(s.label, hostLabel); is {
-		return host
-	}
-	return v.T(s.label)
-}
-
-const hostLabel = "\x00"
-
-// formPages are the pages with a form that keeps what was typed when the language changes.
-var formPages = []string{
-	pageNewGrant, pageEditGrant, pageNewStaff, pageEditStaff, pageAssignStaff, pageNewSpace, pageRenameSpace, pageMoveSpace, pageAutomations,
-}
-
-// relocale changes the language of a page with a form, which is then shown again.
-func (v *visit) relocale() error {
-	v.keepLocale(v.r.PostForm.Get(localeField))
-	err := v.read(func() error {
-		look, err := v.view.Appearance(v.ctx(), v.wantedLocale(v.config().Locale))
-		if err == nil {
-			v.setLook(look)
-		}
-		return err
-	})
-	v.relocaled = err == nil
-	return err
-}
-
-// resend returns the inputs of a form whose session is over, so that the visitor can send
-// them again once the link is open again. They are nowhere but on that page.
-func (v *visit) resend(path string) (out []input) {
-	if p, known := v.h.pages[path]; !known || p.save == nil || path == pageEnd || v.r.Method != http.MethodPost {
-		return nil
-	}
-	if v.r.ParseForm() != nil {
-		return nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(v.r.PostForm)) {
-		if slices.Contains([]string{"set_locale", localeField, relocaleField, reviseField, "find", "guest_find"}, name) {
-			continue
-		}
-		for _, value := range v.r.PostForm[name] {
-			out = append(out, input{name, value})
-		}
-	}
-	return out
-}
-
-// redrawing reports whether the form is only to be shown again, with what was typed: its
-// visitor looks for a space or a guest, or changes the language, or comes back from the page
-// of a conflict.
-func (v *visit) redrawing(f *form) bool {
-	posted := v.r.PostForm
-	f.Spaces.Find, f.guestText = posted.Get("find_text"), posted.Get("guest_text")
-	if v.relocaled && posted.Has(openField) && len(f.conflicts) > 0 {
-		return false // the page of the conflict is shown again
-	}
-	return v.relocaled || posted.Has("find") || posted.Has("guest_find") || posted.Has(reviseField)
-}
-
-// conflictPage asks which value of each field is to stay.
-type conflictPage struct {
-	*form
-	Name      string // of the resource
-	Conflicts []conflict
-	Kept      []input // what was typed, and what the form carries
-	Back      string
-}
-
-// showConflicts shows the page of a conflict, in a View. show returns a value of a field as the page
-// shows it.
-func (v *visit) showConflicts(f *form, name, back string, show func(name, value string) ([]string, error)) error {
-	f.settle()
-	out := conflictPage{form: f, Name: name, Back: back, Kept: f.kept()}
-	for _, field := range f.conflicts {
-		c := conflict{Name: field, Label: f.fields[f.place(field)].text(v)}
-		var err error
-		if c.Typed, err = show(field, f.Values[field]); err != nil {
-			return err
-		}
-		if c.Current, err = show(field, f.current[field]); err != nil {
-			return err
-		}
-		out.Conflicts = append(out.Conflicts, c)
-		out.Kept = append(out.Kept, input{openField, field})
-	}
-	v.render(409, "conflict", "conflict.title", out)
-	return nil
-}
-
-// asText returns a value as it is.
-func asText(_, value string) ([]string, error) {
-	if value == "" {
-		return nil, nil
-	}
-	return []string{value}, nil
-}
-
-// spaceNames returns the names of spaces that the portal shows.
-func (v *visit) spaceNames(keys []string) (out []string, err error) {
-	if len(keys) == 0 || !v.can(portal.ActionReadSpaces) {
-		return nil, nil
-	}
-	page, err := v.view.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
-	for _, s := range page.Items {
-		out = append(out, s.Name)
-	}
-	return out, err
-}
-
 // editing runs one edit. compare reads the resource and compares it with what was typed; it
 // runs in a View, and may answer with a page instead of an edit. write makes the edit. Both
 // run again if the resource changes in between.
@@ -360,79 +201,4 @@ func (v *visit) editing(compare, write func() error) error {
 		}
 	}
 	return err
-}
-
-// existsPage says that a form has created its resource already.
-type existsPage struct {
-	*form
-	Name       string
-	Open, Edit string  // paths
-	Kept       []input // what was typed, for a resource of its own
-}
-
-// showExists answers a form that was sent again with other values.
-func (v *visit) showExists(f *form, name, open, edit string) error {
-	f.token = "" // sent once more, it creates another
-	v.render(409, "exists", "exists.title", existsPage{f, name, open, edit, f.kept()})
-	return nil
-}
-
-// deletion is a page that asks before it deletes a resource.
-type deletion struct {
-	titleKey string
-	page     func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error)
-	remove   func(v *visit, key string, options ...portal.DeleteOption) error
-	done     func(v *visit) error
-}
-
-func (d deletion) show(v *visit) error { return d.ask(v, 200) }
-
-func (d deletion) ask(v *visit, status int) error {
-	page, meta, plan, err := d.page(v, v.r.URL.Query().Get("key"))
-	if err != nil {
-		return err
-	}
-	page.Planned, page.Changed = planned(meta, plan), status != 200
-	v.render(status, "cancel", d.titleKey, page)
-	return nil
-}
-
-// planned returns the fingerprint of what a page says about a delete.
-func planned(meta data.Meta, plan data.DeleteReport) string {
-	var b strings.Builder
-	b.WriteString(meta.ID.String() + " " + strconv.FormatUint(meta.Revision, 10))
-	for _, d := range plan.Deleted {
-		b.WriteString("\x00" + d.Kind.String() + " " + d.Key)
-	}
-	for _, d := range plan.Detached {
-		b.WriteString("\x00" + d.From.String() + "\x00" + d.To.String())
-	}
-	return fingerprint(b.String())
-}
-
-// save deletes the resource if that would do what the page said, and otherwise asks again.
-// A page that is sent twice gets the same answer twice: what it asks for is done.
-func (d deletion) save(v *visit) error {
-	key, shown := v.r.URL.Query().Get("key"), v.r.PostForm.Get(plannedField)
-	var meta data.Meta
-	var plan data.DeleteReport
-	err := v.read(func() (err error) {
-		_, meta, plan, err = d.page(v, key)
-		return err
-	})
-	switch {
-	case err == nil && shown == "": // the request did not come from a page
-		err = d.remove(v, key)
-	case err == nil && shown != planned(meta, plan):
-		err = portal.ErrChanged
-	case err == nil:
-		err = d.remove(v, key, portal.IfPlanned(meta, plan))
-	}
-	switch {
-	case errors.Is(err, portal.ErrChanged):
-		return v.read(func() error { return d.ask(v, 409) })
-	case err != nil && !(shown != "" && errors.Is(err, data.ErrResourceNotFound)):
-		return err
-	}
-	return d.done(v)
 }

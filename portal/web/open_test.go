@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -190,91 +188,6 @@ func TestAVisitorClosesThePortal(t *testing.T) {
 	})
 }
 
-func TestCookies(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		base, name, path string
-		embedded         bool
-		attributes       []string
-		not              []string
-	}{
-		{"https://portal.example", "__Host-portal-", "/", false, []string{"HttpOnly", "Secure", "SameSite=Lax"}, []string{"Domain", "Partitioned"}},
-		{"https://portal.example", "__Host-portal-", "/", true, []string{"HttpOnly", "Secure", "SameSite=None", "Partitioned"}, []string{"Domain"}},
-		{"https://portal.example/of/guests", "__Secure-portal-", "/of/guests/", false, []string{"HttpOnly", "Secure", "SameSite=Lax"}, []string{"Domain", "Partitioned"}},
-		{"https://portal.example/of/guests", "__Secure-portal-", "/of/guests/", true, []string{"HttpOnly", "Secure", "SameSite=None", "Partitioned"}, []string{"Domain"}},
-		{"http://127.0.0.1:8080", "portal-", "/", false, []string{"HttpOnly", "SameSite=Lax"}, []string{"Domain", "Partitioned", "Secure"}},
-		{"http://localhost:8080", "portal-", "/", true, []string{"HttpOnly", "Secure", "SameSite=None", "Partitioned"}, []string{"Domain"}},
-	} {
-		f := setup(t, memory.New(), row.base, web.Options{})
-		p := f.portal(t, portal.CreateRequest{Config: portal.Config{IsEmbedded: row.embedded}})
-		v := f.visitor(t)
-		first := v.get(p.URL.Reveal())
-		for _, set := range []struct {
-			by   answer
-			name string
-		}{{first, "browser"}, {v.get(first.Header.Get("Location")), "[0-9a-f]{12}"}} {
-			cookie := set.by.Header.Values("Set-Cookie")
-			require.Len(t, cookie, 1)
-			parts := strings.Split(cookie[0], "; ")
-			require.Regexp(t, "^"+row.name+set.name+`=[A-Za-z0-9_-]{22}\.[0-9a-z]+$`, parts[0])
-			require.Contains(t, parts, "Path="+row.path)
-			for _, attribute := range row.attributes {
-				require.Contains(t, parts, attribute, row.base)
-			}
-			for _, attribute := range row.not {
-				require.NotContains(t, cookie[0], attribute, row.base)
-			}
-		}
-		require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode, row.base)
-	}
-}
-
-func TestNewRefuses(t *testing.T) {
-	t.Parallel()
-	_, err := web.New(nil, web.Options{})
-	require.ErrorIs(t, err, web.ErrInvalid)
-	require.ErrorContains(t, err, "portal.Service is required")
-	for _, row := range []struct {
-		base, back string
-	}{{"http://portal.example", ""}, {"http://192.0.2.7:8080", ""}, {"https://portal.example", "javascript:alert(1)"}, {"https://portal.example", "/here"}} {
-		f := setup(t, memory.New(), "https://portal.example", web.Options{})
-		master, err := keys.NewMaster()
-		require.NoError(t, err)
-		ring, err := keys.New(0, map[int][]byte{0: master})
-		require.NoError(t, err)
-		portals, err := portal.New(data.Open(f.store, data.Options{}), portal.Options{BaseURL: row.base, Keys: ring})
-		require.NoError(t, err)
-		_, err = web.New(portals, web.Options{ReturnURL: row.back})
-		require.ErrorIs(t, err, web.ErrInvalid, "%+v", row)
-	}
-}
-
-func TestSeveralPortalsInOneBrowser(t *testing.T) {
-	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	v := f.visitor(t)
-	var homes []string
-	for range 30 {
-		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
-		homes = append(homes, v.home)
-	}
-	require.LessOrEqual(t, len(v.cookies), 20+1, "a browser's room for cookies is bounded")
-	require.Equal(t, http.StatusOK, v.get(homes[29]).StatusCode)
-	require.NotEqual(t, homes[28], homes[29])
-
-	// The token of one does not open the pages of another.
-	var names []string
-	for name := range v.cookies {
-		if !strings.HasSuffix(name, "browser") {
-			names = append(names, name)
-		}
-	}
-	v.cookies[names[0]], v.cookies[names[1]] = v.cookies[names[1]], v.cookies[names[0]]
-	for _, name := range names[:2] {
-		require.Equal(t, http.StatusForbidden, v.get("/p/"+name[len("__Host-portal-"):]+"/").StatusCode)
-	}
-}
-
 func TestGuessesAreCountedByAddress(t *testing.T) {
 	t.Parallel()
 	proxy := netip.MustParsePrefix("198.51.100.0/24")
@@ -332,79 +245,3 @@ func TestGuessesAreCountedByAddress(t *testing.T) {
 }
 
 func (v *visitor) openFrom(from, link string) answer { v.from = from; return v.open(link) }
-
-func TestHostsAndOriginsOfOthersChangeNothing(t *testing.T) {
-	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example/of", web.Options{})
-	p := f.portal(t, portal.CreateRequest{})
-	v := f.visitor(t)
-	for _, name := range []string{"Host", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-Url", "X-Forwarded-Prefix", "Forwarded"} {
-		v.header.Set(name, "evil.example")
-	}
-	a := v.get(p.URL.Reveal() + "?next=https://evil.example&again=https://evil.example")
-	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
-	a = v.open(p.URL.Reveal())
-	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
-	for _, name := range []string{"next", "url", "to", "redirect", "return", "return_url", "back", "done", "code"} { // nor where it leads
-		asked := "?" + name + "=https://evil.example/"
-		other := f.visitor(t)
-		other.header = v.header
-		a = other.get(p.URL.Reveal() + asked)
-		require.Equal(t, http.StatusSeeOther, a.StatusCode)
-		require.NotContains(t, a.Header.Get("Location"), "evil", name)
-		require.Equal(t, http.StatusOK, other.follow(a).StatusCode)
-		a = other.post(other.home+"spaces/rename"+asked+"&key=102", "name", "Renamed", name, "https://evil.example/")
-		require.Equal(t, http.StatusSeeOther, a.StatusCode)
-		require.True(t, strings.HasPrefix(a.Header.Get("Location"), other.home), name)
-		require.NotContains(t, a.Header.Get("Location"), "evil", name)
-	}
-	require.True(t, strings.HasPrefix(v.home, "/of/p/"))
-	require.Equal(t, http.StatusNotFound, v.get(strings.TrimPrefix(v.home, "/of")).StatusCode, "outside of its path it serves nothing")
-}
-
-func TestAPostOfAnotherSiteIsRefused(t *testing.T) {
-	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	p := f.portal(t, portal.CreateRequest{})
-	click := f.portal(t, portal.CreateRequest{MaxUses: 1})
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
-	for _, header := range []http.Header{
-		{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {"Origin": {"null"}},
-	} {
-		v.header = header
-		for _, path := range []string{v.home + "reservations/cancel?key=r1", v.home + "end", v.home + "nowhere", click.URL.Reveal()} {
-			a := v.post(path)
-			require.Equal(t, http.StatusForbidden, a.StatusCode, "%v %s", header, path)
-			require.Contains(t, a.body, "came from another site")
-		}
-	}
-	v.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}
-	require.Equal(t, http.StatusSeeOther, v.post(v.home+"reservations/cancel?key=r1").StatusCode)
-}
-
-func TestNoLogHoldsACode(t *testing.T) {
-	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	p := f.portal(t, portal.CreateRequest{})
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
-	require.NoError(t, f.store.Close())
-	require.Equal(t, http.StatusInternalServerError, v.get(v.home).StatusCode)
-	require.Equal(t, http.StatusInternalServerError, f.visitor(t).get(p.URL.Reveal()).StatusCode)
-	require.Contains(t, f.logs.String(), "a page failed")
-	require.NotContains(t, f.logs.String(), portal.Code(p.URL.Reveal()))
-	for _, token := range v.cookies {
-		require.NotContains(t, f.logs.String(), token)
-	}
-}
-
-func TestAFormIsBounded(t *testing.T) {
-	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	v := f.visitor(t)
-	v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
-	a := v.do(http.MethodPost, v.home+"reservations/new", url.Values{"name": {strings.Repeat("x", 1<<20)}})
-	require.Equal(t, http.StatusRequestEntityTooLarge, a.StatusCode)
-}

@@ -65,17 +65,6 @@ func attackless(body string) string {
 	return strings.NewReplacer("onerror=alert", "", "onload=alert", "", "javascript:alert", "").Replace(body)
 }
 
-// fields are the values of the inputs of a page.
-var fields = regexp.MustCompile(`<input id="f-[a-z_]+" name="([a-z_]+)" type="[a-z-]+" value="([^"]*)"`)
-
-func valuesOf(body string) map[string]string {
-	out := map[string]string{}
-	for _, found := range fields.FindAllStringSubmatch(body, -1) {
-		out[found[1]] = found[2]
-	}
-	return out
-}
-
 func TestAReservationIsMadeChangedAndCancelled(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		v := f.visitor(t)
@@ -127,48 +116,6 @@ func TestWhatIsClearedIsEmpty(t *testing.T) {
 			require.Equal(t, typed, [2]string{g.Name, g.PreferredCode})
 			require.NotEmpty(t, g.Spaces)
 		}
-	})
-}
-
-func TestAFormKeepsWhatWasTyped(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		v := f.visitor(t)
-		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
-		typed := map[string]string{
-			"name": "A & B", "starts_at": "2026-03-20T15:00", "ends_at": "2026-03-19T15:00", "preferred_code": "12x",
-			"guest_name": "Grace", "guest_email": "not an address", "guest_phone": "+1 5",
-		}
-		pairs := []string{"space", "102"}
-		for name, value := range typed {
-			pairs = append(pairs, name, value)
-		}
-		before, err := f.ws().Customer(t.Context(), "acme")
-		require.NoError(t, err)
-		a := v.post(v.home+"reservations/new", pairs...)
-		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
-		typed["name"], typed["guest_phone"] = "A &amp; B", "&#43;1 5"
-		require.Equal(t, typed, valuesOf(a.body))
-		require.Contains(t, a.body, `value="102" checked`)
-		for field, text := range map[string]string{
-			"ends_at": "The end must be after the start.", "preferred_code": "A code has 4 to 9 digits.", "guest_email": "This is not an email address.",
-		} {
-			require.Contains(t, a.body, `id="e-`+field+`">`+text)
-		}
-		after, err := f.ws().Customer(t.Context(), "acme")
-		require.NoError(t, err)
-		require.Equal(t, before.Counts, after.Counts)
-
-		// Looking for spaces keeps it too, and writes nothing.
-		a = v.post(v.home+"reservations/new", append(pairs, "find", "1", "find_text", "101")...)
-		typed["find_text"] = "101"
-		require.Equal(t, typed, valuesOf(a.body))
-		require.Contains(t, a.body, `value="102" checked`)
-		require.Contains(t, a.body, `value="101"`)
-
-		// A day that is none is told so, at its field.
-		a = v.post(v.home+"reservations/new", "starts_at", "tomorrow")
-		require.Contains(t, a.body, `id="e-starts_at">Give a day and a time.`)
-		require.Equal(t, "tomorrow", valuesOf(a.body)["starts_at"])
 	})
 }
 

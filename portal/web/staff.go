@@ -254,5 +254,3 @@ var removeStaff = deletion{
 	},
 	done: func(v *visit) error { return v.done("removed", pageStaff) },
 }
-
-// showEnd asks whether to close the portal in this browser.

@@ -2,12 +2,7 @@ package web_test
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,94 +93,6 @@ func (f *fixture) portal(t *testing.T, req portal.CreateRequest) portal.Customer
 	p, err := f.portals.Create(t.Context(), f.ws(), req)
 	require.NoError(t, err)
 	return p
-}
-
-// visitor is a browser of a test: it keeps cookies, and follows nothing by itself.
-type visitor struct {
-	t       *testing.T
-	f       *fixture
-	cookies map[string]string
-	header  http.Header
-	from    string
-	home    string
-}
-
-func (f *fixture) visitor(t *testing.T) *visitor {
-	return &visitor{t: t, f: f, cookies: map[string]string{}, header: http.Header{}, from: "192.0.2.1:1234"}
-}
-
-// answer is a response and its body.
-type answer struct {
-	*http.Response
-	body string
-}
-
-func (v *visitor) do(method, path string, form url.Values) answer {
-	v.t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	u, err := url.Parse(path)
-	require.NoError(v.t, err)
-	r := httptest.NewRequestWithContext(v.t.Context(), method, u.RequestURI(), body)
-	r.Host, r.RemoteAddr = "portal.example", v.from
-	for name, values := range v.header {
-		r.Header[name] = values
-	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	if host := r.Header.Get("Host"); host != "" {
-		r.Host = host
-	}
-	for name, value := range v.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	w := httptest.NewRecorder()
-	v.f.pages.ServeHTTP(w, r)
-	out := w.Result()
-	for _, c := range out.Cookies() {
-		if v.cookies[c.Name] = c.Value; c.MaxAge < 0 {
-			delete(v.cookies, c.Name)
-		}
-	}
-	return answer{out, w.Body.String()}
-}
-
-func (v *visitor) get(path string) answer { v.t.Helper(); return v.do(http.MethodGet, path, nil) }
-
-func (v *visitor) post(path string, pairs ...string) answer {
-	v.t.Helper()
-	form := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Add(pairs[i], pairs[i+1])
-	}
-	return v.do(http.MethodPost, path, form)
-}
-
-// follow gets what a redirect leads to, and so on.
-func (v *visitor) follow(a answer) answer {
-	v.t.Helper()
-	for range 5 {
-		if a.StatusCode != http.StatusSeeOther {
-			return a
-		}
-		to := a.Header.Get("Location")
-		require.True(v.t, strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//"), "leads elsewhere: %s", to)
-		if i := strings.Index(to, "/p/"); i >= 0 {
-			v.home = to[:i+len("/p/")+13]
-		}
-		a = v.get(to)
-	}
-	require.Fail(v.t, "it leads in a circle")
-	return a
-}
-
-// open opens a link.
-func (v *visitor) open(link string) answer {
-	v.t.Helper()
-	return v.follow(v.get(link))
 }
 
 // each runs test on the pages of every backend.

@@ -1,9 +1,7 @@
 package web_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strings"
@@ -17,173 +15,6 @@ import (
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
-
-// zoned returns the pages of a service whose clock stands at a time, and a visitor of a
-// portal of a customer. pushed is the API's customer_data, config its configuration.
-func zoned(t *testing.T, now, pushed, config string, o web.Options) (*fixture, *visitor) {
-	t.Helper()
-	f := setup(t, memory.New(), "https://portal.example", o)
-	f.clock.pass(utc(t, now).Sub(f.clock.now()))
-	f.push(t, pushed)
-	return f, f.visit(t, config)
-}
-
-// push pushes the API's customer_data.
-func (f *fixture) push(t *testing.T, pushed string) {
-	t.Helper()
-	d, err := data.Decode(strings.NewReader(pushed), data.DecodeOptions{})
-	require.NoError(t, err)
-	_, err = f.ws().Push(t.Context(), d)
-	require.NoError(t, err)
-}
-
-// visit opens a new portal of the customer "acme".
-func (f *fixture) visit(t *testing.T, config string) *visitor {
-	t.Helper()
-	req := portal.CreateRequest{CustomerKey: "acme"}
-	require.NoError(t, json.Unmarshal([]byte(config), &req.Config))
-	p, err := f.portals.Create(t.Context(), f.ws(), req)
-	require.NoError(t, err)
-	v := f.visitor(t)
-	require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
-	return v
-}
-
-func utc(t *testing.T, text string) time.Time {
-	t.Helper()
-	at, err := time.Parse(time.RFC3339, text)
-	require.NoError(t, err)
-	return at
-}
-
-// made returns the access grant that the page after a form is about.
-func (v *visitor) made(a answer) data.AccessGrant {
-	v.t.Helper()
-	require.Equal(v.t, http.StatusSeeOther, a.StatusCode, a.body)
-	location, err := a.Location()
-	require.NoError(v.t, err)
-	g, err := v.f.ws().AccessGrant(v.t.Context(), location.Query().Get("key"))
-	require.NoError(v.t, err)
-	return g
-}
-
-var (
-	hiddenField  = regexp.MustCompile(`<input type="hidden" name="([a-z_]+)" value="([^"]*)"`)
-	checkedSpace = regexp.MustCompile(`<input type="checkbox" name="space" value="([^"]*)" checked`)
-)
-
-// send posts the form of a page as a browser does: with the fields that it shows, of which
-// pairs take the place. Unlike the values of other fields, those of "space" add up.
-func (v *visitor) send(path string, pairs ...string) answer {
-	v.t.Helper()
-	body := v.get(path).body
-	var out []string
-	given := map[string]bool{}
-	for i := 0; i < len(pairs); i += 2 {
-		given[pairs[i]] = true
-		if pairs[i+1] != "" {
-			out = append(out, pairs[i], pairs[i+1])
-		}
-	}
-	for name, value := range valuesOf(body) {
-		if !given[name] {
-			out = append(out, name, value)
-		}
-	}
-	for _, hidden := range hiddenField.FindAllStringSubmatch(body, -1) {
-		if !given[hidden[1]] {
-			out = append(out, hidden[1], hidden[2])
-		}
-	}
-	if !given["space"] {
-		for _, box := range checkedSpace.FindAllStringSubmatch(body, -1) {
-			out = append(out, "space", box[1])
-		}
-	}
-	return v.post(path, out...)
-}
-
-// places are spaces whose own time zones differ, and a guest.
-const places = `"guests": [{"guest_key": "ada", "name": "Ada"}], "spaces": [
-	{"space_key": "tokyo", "name": "Tokyo loft", "customer_data": {"time_zone": "Asia/Tokyo"}},
-	{"space_key": "lisbon", "name": "Lisbon loft", "customer_data": {"time_zone": "Europe/Lisbon"}},
-	{"space_key": "new-york", "name": "New York loft", "customer_data": {"time_zone": "America/New_York"}},
-	{"space_key": "berlin", "name": "Berlin loft", "customer_data": {"time_zone": "Europe/Berlin"}},
-	{"space_key": "sydney", "name": "Sydney loft", "customer_data": {"time_zone": "Australia/Sydney"}},
-	{"space_key": "lord-howe", "name": "Lord Howe loft", "customer_data": {"time_zone": "Australia/Lord_Howe"}},
-	{"space_key": "apia", "name": "Apia loft", "customer_data": {"time_zone": "Pacific/Apia"}},
-	{"space_key": "sao-paulo", "name": "Sao Paulo loft", "customer_data": {"time_zone": "America/Sao_Paulo"}},
-	{"space_key": "plain", "name": "Plain loft"}]`
-
-func TestNewGrant_TimesAreInTheZoneOfTheSpace(t *testing.T) {
-	t.Parallel()
-	_, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`}`, `{}`, web.Options{})
-	form := v.home + "reservations/new?guest=ada&space=tokyo"
-	require.Contains(t, v.get(form).body, "Times are in Asia/Tokyo")
-	a := v.send(form, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00")
-	g := v.made(a)
-	require.Equal(t, "2026-06-10T06:00:00Z", g.StartsAt.Format(time.RFC3339))
-	require.Equal(t, "2026-06-11T02:00:00Z", g.EndsAt.Format(time.RFC3339))
-	body := v.follow(a).body
-	for _, text := range []string{"3:00 PM", "11:00 AM", "1 night", "Asia/Tokyo", "Wed, Jun 10, 2026"} {
-		require.Contains(t, body, text)
-	}
-	require.Equal(t, "2026-06-10T15:00", valuesOf(v.get(v.home + "reservations/edit?key=" + g.Key).body)["starts_at"])
-	// A browser that kept the page from before forms carried a zone, or a program.
-	g = v.made(v.post(form, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
-	require.Equal(t, "2026-06-10T06:00:00Z", g.StartsAt.Format(time.RFC3339))
-}
-
-func TestNewGrant_ChangeOfClocks(t *testing.T) {
-	t.Parallel()
-	_, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`}`, `{}`, web.Options{})
-	for _, c := range []struct{ space, local, want, shown string }{
-		{"new-york", "2027-03-14T02:30", "2027-03-14T07:30:00Z", "2027-03-14T03:30"},
-		{"berlin", "2026-10-25T02:30", "2026-10-25T00:30:00Z", "2026-10-25T02:30"},
-		{"sydney", "2027-04-04T02:30", "2027-04-03T15:30:00Z", "2027-04-04T02:30"},
-		{"lord-howe", "2026-10-04T02:15", "2026-10-03T15:45:00Z", "2026-10-04T02:45"},
-		{"apia", "2011-12-30T12:00", "2011-12-30T22:00:00Z", "2011-12-31T12:00"},
-		{"sao-paulo", "2018-11-04T00:00", "2018-11-04T03:00:00Z", "2018-11-04T01:00"},
-		{"tokyo", "9999-12-31T23:59", "9999-12-31T14:59:00Z", "9999-12-31T23:59"},
-		{"plain", "0001-01-01T00:01", "0001-01-01T00:01:00Z", "0001-01-01T00:01"},
-	} {
-		g := v.made(v.send(v.home+"reservations/new?guest=ada&space="+c.space, "starts_at", c.local, "ends_at", ""))
-		require.Equal(t, c.want, g.StartsAt.Format(time.RFC3339), c.space)
-		edit := v.home + "reservations/edit?key=" + g.Key
-		require.Equal(t, c.shown, valuesOf(v.get(edit).body)["starts_at"], c.space)
-		// What is shown can be saved as it is.
-		require.Equal(t, g.StartsAt, v.made(v.send(edit, "name", "Saved again")).StartsAt, c.space)
-	}
-	// Beyond the years that can be stored.
-	for space, local := range map[string]string{"new-york": "9999-12-31T23:59", "tokyo": "0001-01-01T00:01"} {
-		a := v.send(v.home+"reservations/new?guest=ada&space="+space, "starts_at", local, "ends_at", "")
-		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
-		require.Equal(t, local, valuesOf(a.body)["starts_at"])
-	}
-}
-
-func TestEditGrant_SecondOfARepeatedHourIsKept(t *testing.T) {
-	t.Parallel()
-	f, v := zoned(t, "2026-10-01T08:00:00Z", `{"customer_key": "acme", `+places+`, "bookings": [
-		{"booking_key": "b1", "guest_key": "ada", "space_keys": ["berlin"], "starts_at": "2026-10-24T13:00:00Z", "ends_at": "2026-10-25T01:30:15.5Z"}]}`, `{}`, web.Options{})
-	edit := v.home + "reservations/edit?key=b1"
-	require.Equal(t, "2026-10-25T02:30", valuesOf(v.get(edit).body)["ends_at"])
-	g := v.made(v.send(edit, "name", "Renamed"))
-	require.Equal(t, "Renamed", g.Name)
-	require.Equal(t, utc(t, "2026-10-25T01:30:15.5Z"), g.EndsAt)
-	require.Equal(t, utc(t, "2026-10-24T12:00:00Z"), v.made(v.send(edit, "starts_at", "2026-10-24T14:00")).StartsAt)
-	g, err := f.ws().AccessGrant(t.Context(), "b1")
-	require.NoError(t, err)
-	require.Equal(t, utc(t, "2026-10-25T01:30:15.5Z"), g.EndsAt)
-}
-
-// hotels are two hotels, one of which says nothing of clocks.
-const hotels = `"guests": [{"guest_key": "ada", "name": "Ada"}],
-	"sites": [
-		{"site_key": "ginza", "name": "Ginza", "customer_data": {"time_zone": "Asia/Tokyo", "default_checkin_time": "15:00", "default_checkout_time": "10:30"}},
-		{"site_key": "other", "name": "Other"}],
-	"rooms": [{"room_key": "g-1", "name": "G 1", "parent_site_key": "ginza"}, {"room_key": "o-1", "name": "O 1", "parent_site_key": "other"}],
-	"spaces": [{"space_key": "g-2", "name": "G 2", "parent_site_key": "ginza", "customer_data": {"time_zone": "Pacific/Honolulu", "default_checkin_time": "18:00"}}]`
 
 func TestTimeZone_IsInherited(t *testing.T) {
 	t.Parallel()
@@ -237,71 +68,6 @@ func TestTimeZone_DeepLinkAndLandingPage(t *testing.T) {
 	require.Regexp(t, `This link works until Wed, Jun 3, 2026, 1:00 AM .*Asia/Tokyo`, body)
 	v = f.visit(t, `{"navigation_mode": "restricted", "landing_page": {"manage": {"site_key": "ginza"}}}`)
 	require.Regexp(t, `This link works until Wed, Jun 3, 2026, 1:00 AM .*Asia/Tokyo`, v.get(v.home+"spaces/view?key=ginza").body)
-}
-
-func TestCheckinTimes_AreInheritedAndProposed(t *testing.T) {
-	t.Parallel()
-	// It is June 2 in Tokyo, and June 1 in Honolulu.
-	_, v := zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", `+hotels+`}`, `{}`, web.Options{})
-	for path, want := range map[string][2]string{
-		"reservations/new?space=g-1":           {"2026-06-02T15:00", "2026-06-03T10:30"},
-		"reservations/new?space=g-2":           {"2026-06-01T18:00", "2026-06-02T10:30"},
-		"reservations/new?space=o-1":           {"", ""},
-		"reservations/new?guest=ada&space=g-1": {"2026-06-02T15:00", "2026-06-03T10:30"},
-		"reservations/new":                     {"", ""}, // the spaces to choose from differ
-	} {
-		values := valuesOf(v.get(v.home + path).body)
-		require.Equal(t, want, [2]string{values["starts_at"], values["ends_at"]}, path)
-	}
-	body := v.get(v.home + "spaces/view?key=g-2").body
-	for _, text := range []string{"Pacific/Honolulu", "18:00", "10:30"} {
-		require.Contains(t, body, text)
-	}
-	require.Contains(t, v.get(v.home+"spaces/view?key=ginza").body, "15:00")
-
-	_, v = zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", "sites": [{"site_key": "s", "name": "S", "customer_data": {"time_zone": "Asia/Tokyo", "default_checkin_time": "15:00"}}],
-		"rooms": [{"room_key": "1", "name": "1", "parent_site_key": "s"}, {"room_key": "2", "name": "2", "parent_site_key": "s"}]}`, `{}`, web.Options{})
-	body = v.get(v.home + "reservations/new").body
-	require.Contains(t, body, "Times are in Asia/Tokyo", "all spaces that can be chosen are there")
-	require.Equal(t, "2026-06-02T15:00", valuesOf(body)["starts_at"])
-}
-
-func TestGrantForm_SpacesInAnotherZoneThanTheForm(t *testing.T) {
-	t.Parallel()
-	f, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", "customer_time_zone": "Europe/Lisbon", `+places+`}`, `{}`, web.Options{})
-	form := v.home + "reservations/new?guest=ada"
-	require.Contains(t, v.get(form).body, "Times are in Europe/Lisbon")
-	a := v.send(form, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo")
-	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
-	require.Contains(t, a.body, "These times are now in Asia/Tokyo")
-	require.Contains(t, a.body, `name="zone" value="Asia/Tokyo"`)
-	require.Contains(t, a.body, `value="tokyo" checked`)
-	require.Equal(t, "2026-06-10T15:00", valuesOf(a.body)["starts_at"], "what was typed stays")
-	g := v.made(v.post(form, "zone", "Asia/Tokyo", "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
-	require.Equal(t, utc(t, "2026-06-10T06:00:00Z"), g.StartsAt)
-	page, err := f.ws().AccessGrants(t.Context(), data.Query{CustomerKey: "acme"})
-	require.NoError(t, err)
-	require.Len(t, page.Items, 1)
-
-	// The visitor moves it.
-	edit := v.home + "reservations/edit?key=" + g.Key
-	a = v.send(edit, "space", "new-york")
-	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
-	require.Contains(t, a.body, "These times are now in America/New_York")
-	g = v.made(v.post(edit, "zone", "America/New_York", "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "new-york"))
-	require.Equal(t, utc(t, "2026-06-10T19:00:00Z"), g.StartsAt)
-
-	// The host moves it while a form is open, of which only the name changes.
-	f.push(t, `{"customer_key": "acme", "bookings": [{"booking_key": "`+g.Key+`", "space_keys": ["tokyo"]}]}`)
-	after := v.made(v.post(edit, "zone", "America/New_York", "name", "Renamed", "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
-	require.Equal(t, g.StartsAt, after.StartsAt)
-	require.Equal(t, g.EndsAt, after.EndsAt)
-
-	// A zone that the form cannot have carried is as none.
-	for _, zone := range []string{"Local", "", "../etc/passwd", "Mars/Olympus"} {
-		g := v.made(v.post(form, "zone", zone, "starts_at", "2026-06-10T15:00", "ends_at", "2026-06-11T11:00", "space", "tokyo"))
-		require.Equal(t, utc(t, "2026-06-10T06:00:00Z"), g.StartsAt, zone)
-	}
 }
 
 func TestGrant_SpacesInSeveralZones(t *testing.T) {
@@ -455,42 +221,6 @@ func TestClock_RepeatedTimeSaysWhich(t *testing.T) {
 	require.Contains(t, body, ">2:30 AM CET<")
 }
 
-// TestEditGrant_SavedAsShown_KeepsEveryInstant posts back forms of access grants of many
-// zones and times, of which only the name is changed.
-func TestEditGrant_SavedAsShown_KeepsEveryInstant(t *testing.T) {
-	t.Parallel()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	f, v := zoned(t, "2026-06-01T08:00:00Z", `{"customer_key": "acme", `+places+`}`, `{}`, web.Options{})
-	changes := map[string][]string{ // of clocks
-		"berlin": {"2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"}, "new-york": {"2027-03-14T07:00:00Z", "2027-11-07T06:00:00Z"},
-		"lord-howe": {"2026-04-04T15:00:00Z", "2026-10-03T15:30:00Z"}, "apia": {"2011-12-30T10:00:00Z"}, "sao-paulo": {"2018-11-04T03:00:00Z", "2018-02-18T02:00:00Z"},
-		"sydney": {"2027-04-03T16:00:00Z"}, "tokyo": {"0001-01-01T00:00:01Z", "9999-12-31T22:00:00Z"}, "plain": {"1800-06-01T12:34:56.789Z"},
-	}
-	for space, times := range changes {
-		for _, text := range times {
-			for range 4 {
-				at := utc(t, text).Add(time.Duration(random.IntN(240)) * 13 * time.Second)
-				if at.Year() == 2011 || at.Year() == 2018 || at.Year() > 2020 {
-					at = at.Add(-time.Duration(random.IntN(240)) * 13 * time.Second)
-				}
-				d := data.CustomerData{CustomerKey: "acme"}
-				g := data.Booking("b1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindSpace, space)...)
-				g.StartsAt, g.EndsAt = at, at.Add(time.Hour)
-				d.Add(g)
-				_, err := f.ws().Push(t.Context(), d)
-				require.NoError(t, err)
-				name := "Saved " + at.String()
-				after := v.made(v.send(v.home+"reservations/edit?key=b1", "name", name))
-				require.Equal(t, name, after.Name)
-				require.Equal(t, at.UTC(), after.StartsAt.UTC(), space)
-				require.Equal(t, g.EndsAt.UTC(), after.EndsAt.UTC(), space)
-			}
-		}
-	}
-}
-
 // TestGrants_DayFilterReadsPlacesAtOnce holds that a list of days reads the spaces of its
 // rows together: more rows take no more round trips to the store.
 func TestGrants_DayFilterReadsPlacesAtOnce(t *testing.T) {
@@ -513,4 +243,29 @@ func TestGrants_DayFilterReadsPlacesAtOnce(t *testing.T) {
 	few, many := gets(5), gets(45)
 	t.Logf("%d calls for 5 rows, %d for 45", few, many)
 	require.LessOrEqual(t, many, few+5)
+}
+
+func TestTimesAreThoseOfTheSpace(t *testing.T) {
+	t.Parallel()
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	require.NoError(t, err)
+	f := setup(t, memory.New(), "https://portal.example", web.Options{Location: tokyo})
+	v := f.visitor(t)
+	v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+	require.Contains(t, v.get(v.home+"reservations/view?key=r1").body, "1:00 AM") // 16:00 UTC
+	d := data.CustomerData{CustomerKey: "acme"}
+	loft := data.PlainSpace("loft", "Loft")
+	loft.Details.TimeZone = "America/New_York"
+	d.Add(loft, data.Booking("b1", data.Ref{}, loft.Ref()).During(f.clock.now(), f.clock.now().Add(time.Hour)))
+	_, err = f.ws().Push(t.Context(), d)
+	require.NoError(t, err)
+	body := v.get(v.home + "reservations/view?key=b1").body
+	require.Contains(t, body, "12:00 PM")
+	require.Contains(t, body, "America/New_York")
+	edit := v.home + "reservations/edit?key=b1"
+	require.Equal(t, "2026-03-14T12:00", valuesOf(v.get(edit).body)["starts_at"])
+	require.Equal(t, http.StatusSeeOther, v.post(edit, "starts_at", "2026-03-14T12:00", "ends_at", "2026-03-14T20:00", "space", "loft").StatusCode)
+	g, err := f.ws().AccessGrant(t.Context(), "b1")
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2026, 3, 15, 0, 0, 0, 0, time.UTC), g.EndsAt)
 }

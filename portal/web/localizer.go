@@ -28,16 +28,6 @@ type catalog struct {
 	printer *message.Printer
 }
 
-// localeMatcher finds the locale for what a browser asks for, in the order of
-// [portal.Locales].
-var localeMatcher = func() language.Matcher {
-	var tags []language.Tag
-	for _, locale := range portal.Locales() {
-		tags = append(tags, language.MustParse(locale))
-	}
-	return language.NewMatcher(tags)
-}()
-
 func loadCatalogs() (map[string]*catalog, error) {
 	out := map[string]*catalog{}
 	for _, locale := range portal.Locales() {

@@ -2,14 +2,11 @@ package proofs
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +21,6 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // Words that every text of a customer has, so that it is known where it turns up. They
@@ -395,208 +391,4 @@ func (s *strangers) exports(t *testing.T) string {
 		fmt.Fprintf(&out, "%s %+v\n", text, portals)
 	}
 	return out.String()
-}
-
-// own is a call of every method of a session and of its View that takes more than a context,
-// on what is the attacker's own, so that each would do something.
-func own() map[string][][]any {
-	key := func(kind data.Kind) string { return keyOf(attacker, kind) }
-	ref := func(kind data.Kind) data.Ref { return refOf(attacker, kind) }
-	room, site, guest := ref(data.KindRoom), ref(data.KindSite), ref(data.KindGuest)
-	return map[string][][]any{
-		"Can":            {{portal.ActionReadSpaces}},
-		"Appearance":     {{""}},
-		"Space":          {{room.Key}},
-		"Spaces":         {{data.Query{}}, {data.Query{Limit: 3}}},
-		"UserIdentity":   {{guest.Key}},
-		"UserIdentities": {{data.Query{}}},
-		"StaffMember":    {{key(data.KindStaffMember)}},
-		"StaffMembers":   {{data.Query{}}},
-		"AccessGrant":    {{key(data.KindReservation)}},
-		"AccessGrants":   {{data.Query{}}, {data.Query{SpaceKey: room.Key}}},
-		"AccessGrantsByPlace": {
-			{data.Query{}, anyTime}, {data.Query{SpaceKey: room.Key}, anyTime},
-		},
-		"History": {{key(data.KindReservation), 0}},
-		"CreateAccessGrant": {
-			{portal.AccessGrantRequest{Grant: data.AccessGrant{User: guest, Spaces: []data.Ref{room}}}},
-			{portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: []data.Ref{room}}, NewUser: &data.UserIdentity{Name: "New"}}},
-		},
-		"EditAccessGrant":       {{data.AccessGrant{Key: key(data.KindReservation), Name: "Edited"}}},
-		"PlanDelete":            {{ref(data.KindBooking)}, {ref(data.KindStaffMember)}, {room}},
-		"CancelAccessGrant":     {{key(data.KindBooking)}},
-		"UndoCancelAccessGrant": {{key(data.KindBooking)}},
-		"AddStaffMember":        {{data.UserIdentity{Name: "New", Spaces: []data.Ref{room}}}},
-		"EditStaffMember":       {{data.UserIdentity{Key: key(data.KindStaffMember), Name: "Edited"}}},
-		"AssignStaffMember":     {{key(data.KindStaffMember), []data.Ref{ref(data.KindUnit)}}},
-		"EditUserIdentity":      {{data.UserIdentity{Key: guest.Key, Name: "Edited"}}},
-		"RemoveStaffMember":     {{key(data.KindStaffMember)}},
-		"CreateSpace":           {{data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: site.Key}}, {data.Space{Kind: data.KindPropertyListing, Name: "New"}}},
-		"RenameSpace":           {{room.Key, "Renamed"}},
-		"MoveSpace":             {{key(data.KindSpace), site.Key}},
-		"DeleteSpace":           {{room.Key}},
-	}
-}
-
-// anyTime is the window of AccessGrantsByPlace that holds everything.
-func anyTime(portal.Place) portal.Window { return portal.Window{} }
-
-// TestASessionCannotNameWhatIsAnothers puts everything that names something of another
-// customer, in the same workspace and in another, into every place of the arguments of every
-// method of a session. It is answered as what is nowhere, and changes nothing of theirs.
-func TestASessionCannotNameWhatIsAnothers(t *testing.T) {
-	t.Parallel()
-	calls := own()
-	for _, of := range []reflect.Type{reflect.TypeFor[*portal.Session](), reflect.TypeFor[*portal.View]()} {
-		for m := range of.Methods() {
-			takes := m.Type.NumIn() - 1
-			if takes > 0 && m.Type.In(1) == reflect.TypeFor[context.Context]() {
-				takes--
-			}
-			isCalled := takes > 0 && m.Name != "Format" && m.Name != "View" // which gives the View that is called
-			require.Equal(t, isCalled, calls[m.Name] != nil, m.Name)
-		}
-	}
-	t.Run("memory, more of them", func(t *testing.T) {
-		t.Parallel()
-		callWithOthers(t, memory.New(), fewer(3*raceSlowness))
-	})
-	backends.Each(t, func(t *testing.T, store storage.Store) { callWithOthers(t, store, 23*raceSlowness) })
-}
-
-// callWithOthers makes one in so many of the attempts.
-func callWithOthers(t *testing.T, store storage.Store, stride int) {
-	s := newStrangers(t, store)
-	before := s.exports(t)
-	tried, n := 0, rand.IntN(stride)
-	for name, cases := range own() {
-		for i := range cases {
-			count := countPlaces(own()[name][i])
-			require.Positive(t, count, name)
-			for at := range count {
-				absent := map[string]string{}
-				for _, other := range s.others {
-					if n++; n%stride != 0 {
-						continue
-					}
-					by, usable := "", true
-					do := func(id string) string {
-						return s.try(t, name, id, func() (answer string) {
-							args := own()[name][i]
-							if by, usable = putAt(args, at, id); !usable {
-								return ""
-							}
-							return callSession(t, s.session, name, id, args)
-						})
-					}
-					answer := do(other.id)
-					if !usable {
-						continue
-					}
-					tried++
-					if _, known := absent[other.absent]; !known {
-						absent[other.absent] = do(other.absent)
-					}
-					s.requireStranger(t, name+" "+by, other, answer, absent[other.absent])
-				}
-			}
-		}
-	}
-	require.Equal(t, before, s.exports(t))
-	report, err := data.Open(s.store, data.Options{}).Check(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, report.Damage)
-	t.Logf("%d identifiers, %d attempts", len(s.others), tried)
-}
-
-// fewer is one attempt in so many, or every one where PROOFS_STRANGERS is all.
-func fewer(otherwise int) int {
-	if os.Getenv("PROOFS_STRANGERS") == "all" {
-		return 1
-	}
-	return otherwise
-}
-
-// callSession calls a method of a session or of its View, and shows all that it gives, with
-// an identifier masked.
-func callSession(t *testing.T, s *portal.Session, name, id string, args []any) (answer string) {
-	t.Helper()
-	if method := reflect.ValueOf(s).MethodByName(name); method.IsValid() {
-		return callMethod(t, method, id, args)
-	}
-	require.NoError(t, s.View(t.Context(), func(v *portal.View) error {
-		answer = callMethod(t, reflect.ValueOf(v).MethodByName(name), id, args)
-		return nil
-	}))
-	return answer
-}
-
-func callMethod(t *testing.T, method reflect.Value, id string, args []any) string {
-	t.Helper()
-	var in []reflect.Value
-	if method.Type().In(0) == reflect.TypeFor[context.Context]() {
-		in = append(in, reflect.ValueOf(t.Context()))
-	}
-	for _, arg := range args {
-		in = append(in, reflect.ValueOf(arg))
-	}
-	var out strings.Builder
-	for _, v := range method.Call(in) {
-		if err, isError := v.Interface().(error); isError {
-			fmt.Fprintf(&out, "error %v", err)
-			continue
-		}
-		show(&out, v, id)
-	}
-	return out.String()
-}
-
-// show writes a value as fmt does, and what pointers lead to. What is in maps is in the
-// order that it has with an identifier masked.
-func show(out *strings.Builder, v reflect.Value, id string) {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			show(out, v.Elem(), id)
-		}
-	case reflect.Struct:
-		if t, isTime := v.Interface().(time.Time); isTime {
-			out.WriteString(t.String())
-			return
-		}
-		out.WriteByte('{')
-		for f, field := range v.Fields() {
-			if f.IsExported() {
-				fmt.Fprintf(out, "%s:", f.Name)
-				show(out, field, id)
-				out.WriteByte(' ')
-			}
-		}
-		out.WriteByte('}')
-	case reflect.Slice:
-		out.WriteByte('[')
-		for i := range v.Len() {
-			show(out, v.Index(i), id)
-			out.WriteByte(' ')
-		}
-		out.WriteByte(']')
-	case reflect.Map:
-		var entries []string
-		for key, value := range v.Seq2() {
-			var entry strings.Builder
-			show(&entry, key, id)
-			entry.WriteByte(':')
-			show(&entry, value, id)
-			entries = append(entries, mask(entry.String(), id))
-		}
-		slices.Sort(entries)
-		fmt.Fprint(out, entries)
-	default:
-		fmt.Fprint(out, v)
-	}
-}
-
-// mask hides an identifier in an answer, in all ways in which it is written.
-func mask(answer, id string) string {
-	return strings.NewReplacer(writings(id)...).Replace(answer)
 }

@@ -1,15 +1,12 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
-	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -167,99 +164,55 @@ func (f *form) take(v *visit, err error, fields map[string]string) error {
 	return nil
 }
 
-// spacePick is the part of a form where spaces are chosen. A customer may have more of
-// them than a page holds: those are found by their names.
-type spacePick struct {
-	Options []spaceOption
-	Find    string       // what was looked for
-	More    bool         // there are more than are shown
-	Place   portal.Place // what the places of all that are shown have in common
-	Chosen  portal.Place // of an access grant to those that are chosen
-}
+// fieldSpec is a field of a form: its name, and the key of its label in the catalog.
+type fieldSpec struct{ name, label string }
 
-type spaceOption struct {
-	Key, Name, Site string
-	Kind            data.Kind
-	Chosen          bool
-}
-
-const pickLimit = 60
-
-// pick lists the spaces to choose from, those that are chosen first.
-func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePick, error) {
-	out := spacePick{Find: find}
-	var places []portal.Place
-	if !v.can(portal.ActionReadSpaces) {
-		return out, nil
+// text returns the label of a field. A label that is no key of the catalog is a host's.
+func (s fieldSpec) text(v *visit) string {
+	if host, is := strings.CutPrefix(s.label, hostLabel); is {
+		return host
 	}
-	add := func(page portal.Page[data.Space], isChosen bool) {
-		for _, s := range page.Items {
-			if s.Kind == data.KindSite && !isChosen || !isChosen && slices.Contains(chosen, s.Key) {
-				continue
-			}
-			o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind, Chosen: isChosen}
-			if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
-				o.Site = site.Name
-			}
-			out.Options = append(out.Options, o)
-			places = append(places, page.Related.Place(s.Ref()))
+	return v.T(s.label)
+}
+
+const hostLabel = "\x00"
+
+// fault is a line of the summary of what is wrong.
+type fault struct{ Name, Label, Text string }
+
+// Summary lists the faults of the fields in the order of the page.
+func (f *form) Summary(v *visit) (out []fault) {
+	for _, s := range f.fields {
+		if text := f.Faults[s.name]; text != "" {
+			out = append(out, fault{s.name, s.text(v), text})
 		}
 	}
-	if len(chosen) > 0 {
-		page, err := v.view.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
-		if err != nil {
-			return out, err
-		}
-		out.Chosen = page.Related.GrantPlace(spaceRefs(chosen))
-		add(page, true)
-	}
-	page, err := v.view.Spaces(ctx, data.Query{Kinds: chosenKinds, Text: find, Limit: pickLimit})
-	if err != nil {
-		return out, err
-	}
-	add(page, false)
-	out.More, out.Place = page.Next != "", commonPlace(places)
-	return out, nil
+	return out
 }
 
-// chosenKinds are the spaces that are given access to one by one.
-var chosenKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kind) bool { return k == data.KindSite })
-
-// withSites puts sites before some spaces to filter by: a site stands for what lies in it.
-func (v *visit) withSites(spaces []spaceOption) ([]spaceOption, error) {
-	if !v.can(portal.ActionReadSpaces) {
-		return spaces, nil
-	}
-	page, err := v.view.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickLimit})
-	if err != nil {
-		return nil, err
-	}
-	var out []spaceOption
-	for _, s := range page.Items {
-		if !slices.ContainsFunc(spaces, func(o spaceOption) bool { return o.Key == s.Key }) {
-			out = append(out, spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind})
+// First reports whether a field is the first one with a fault, which gets the focus.
+func (f *form) First(name string) bool {
+	for _, s := range f.fields {
+		if f.Faults[s.name] != "" {
+			return s.name == name
 		}
 	}
-	return append(out, spaces...), nil
+	return false
 }
 
-// spaceRefs returns references to spaces by their keys. The kind of a reference only gives
-// its class.
-func spaceRefs(keys []string) []data.Ref {
-	return append([]data.Ref{}, data.Refs(data.KindSpace, keys...)...)
+// place returns the place of a field on the page.
+func (f *form) place(name string) int {
+	return slices.IndexFunc(f.fields, func(s fieldSpec) bool { return s.name == name })
 }
 
-// Pages of what was done say so after a redirect.
-const doneParam = "done"
-
-// doneTexts are the texts that it can be.
-var doneTexts = map[string]string{
-	"created": "done.created", "saved": "done.saved", "cancelled": "done.cancelled", "added": "done.added",
-	"removed": "done.removed", "renamed": "done.renamed", "moved": "done.moved", "deleted": "done.deleted",
-	"connected": "done.connected", "disconnected": "done.disconnected",
-}
-
-// done leads to a page that says what was done.
-func (v *visit) done(what, path string, pairs ...string) error {
-	return v.to(path, append([]string{doneParam, what}, pairs...)...)
+// redrawing reports whether the form is only to be shown again, with what was typed: its
+// visitor looks for a space or a guest, or changes the language, or comes back from the page
+// of a conflict.
+func (v *visit) redrawing(f *form) bool {
+	posted := v.r.PostForm
+	f.Spaces.Find, f.guestText = posted.Get("find_text"), posted.Get("guest_text")
+	if v.relocaled && posted.Has(openField) && len(f.conflicts) > 0 {
+		return false // the page of the conflict is shown again
+	}
+	return v.relocaled || posted.Has("find") || posted.Has("guest_find") || posted.Has(reviseField)
 }

@@ -1,20 +1,14 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"golang.org/x/text/language"
-
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
-	"github.com/customerportal-go/customerportal/validation"
 )
 
 // visit is one request and what is known about the visitor.
@@ -209,15 +203,6 @@ func (v *visit) send() {
 	}
 }
 
-// setLook sets how the page looks and speaks.
-func (v *visit) setLook(look portal.Appearance) {
-	v.look, v.speech = look, v.h.speech(look.Locale, look.Messages)
-	v.speech.lasting = look.Vertical != portal.VerticalHospitality && look.Vertical != portal.VerticalShortTermRental
-}
-
-// errWrongMode is the error for a portal in a frame whose configuration does not allow it.
-var errWrongMode = errors.New("web: not made for a frame")
-
 // framed reports whether the browser says that it asks for a page for a frame.
 func (v *visit) framed() bool {
 	return slices.Contains([]string{"iframe", "frame", "embed", "object"}, v.r.Header.Get("Sec-Fetch-Dest"))
@@ -225,40 +210,6 @@ func (v *visit) framed() bool {
 
 // config is the configuration of the open portal.
 func (v *visit) config() portal.Config { return v.session.Portal().Config }
-
-// wantedLocale is what the visitor chose, or else the portal's own, or what the browser
-// asks for.
-func (v *visit) wantedLocale(own string) string {
-	if chosen := cmp.Or(v.chosenLocale, v.cookie(localeCookie)); slices.Contains(portal.Locales(), chosen) {
-		return chosen
-	}
-	if own != "" {
-		return own
-	}
-	asked, _, err := language.ParseAcceptLanguage(v.r.Header.Get("Accept-Language"))
-	if err != nil {
-		return ""
-	}
-	_, i, confidence := localeMatcher.Match(asked...)
-	if confidence == language.No {
-		return ""
-	}
-	return portal.Locales()[i]
-}
-
-// chooseLocale keeps the locale that the visitor chose, and comes back to the page.
-func (v *visit) chooseLocale() {
-	v.keepLocale(v.r.PostForm.Get("set_locale"))
-	v.redirect(v.r.URL.EscapedPath() + query(v.r.URL.Query()))
-}
-
-// keepLocale keeps the locale that the visitor chose, if the portal offers it.
-func (v *visit) keepLocale(chosen string) {
-	if slices.Contains(portal.Locales(), chosen) && !v.config().ExcludeLocalePicker {
-		v.chosenLocale = chosen
-		v.setCookie(localeCookie, chosen, v.h.db.Now().Add(365*24*time.Hour), v.config().IsEmbedded)
-	}
-}
 
 // query is a query as it follows a path.
 func query(q url.Values) string {
@@ -291,86 +242,17 @@ func (v *visit) Link(path string, pairs ...string) string {
 	return v.home + path + query(q)
 }
 
-// problem is a page that says what is wrong, and what can be done.
-type problem struct {
-	Key       string // of the catalog, after "problem."
-	ReturnURL string
-	TabURL    string  // to be opened in a new tab; empty offers none
-	Resend    []input // what was typed, to be sent again
-	LinkURL   string  // a link to open again; empty offers none
+// Pages of what was done say so after a redirect.
+const doneParam = "done"
+
+// doneTexts are the texts that it can be.
+var doneTexts = map[string]string{
+	"created": "done.created", "saved": "done.saved", "cancelled": "done.cancelled", "added": "done.added",
+	"removed": "done.removed", "renamed": "done.renamed", "moved": "done.moved", "deleted": "done.deleted",
+	"connected": "done.connected", "disconnected": "done.disconnected",
 }
 
-// problems maps errors to the status and the text of their page. The first match counts.
-var problems = []struct {
-	err    error
-	status int
-	key    string
-}{
-	{portal.ErrForged, http.StatusNotFound, "forged"},
-	{portal.ErrExpired, http.StatusGone, "expired"},
-	{portal.ErrUsedUp, http.StatusGone, "used"},
-	{portal.ErrDeleted, http.StatusGone, "deleted"},
-	{portal.ErrGone, http.StatusGone, "revoked"},
-	{portal.ErrSessionIdle, http.StatusForbidden, "over"},
-	{portal.ErrSessionAged, http.StatusForbidden, "aged"},
-	{portal.ErrSessionEnded, http.StatusForbidden, "ended"},
-	{portal.ErrSessionOver, http.StatusForbidden, "closed"},
-	{errWrongMode, http.StatusForbidden, "mode"},
-	{portal.ErrRefused, http.StatusForbidden, "refused"},
-	{portal.ErrChanged, http.StatusConflict, "busy"},
-	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
-	{errUnknownPage, http.StatusNotFound, "missing"},
-	{data.ErrInvalidCursor, http.StatusBadRequest, "cursor"},
-	{validation.ErrInvalid, http.StatusBadRequest, "form"},
-}
-
-// refuse answers with the page for an error. It does nothing if err is nil.
-func (v *visit) refuse(err error) {
-	if err == nil || v.ctx().Err() != nil {
-		return
-	}
-	if v.session != nil && (errors.Is(err, portal.ErrGone) || errors.Is(err, portal.ErrSessionOver)) {
-		v.session, v.ended = nil, v.session.Portal() // it ended as the page was made
-	}
-	for _, row := range problems {
-		if errors.Is(err, row.err) {
-			p := problem{Key: row.key, ReturnURL: v.ended.Config.ReturnURL}
-			if errors.Is(err, portal.ErrSessionEnded) {
-				p.Key = endedKey(v.ended)
-			}
-			v.fail(row.status, p)
-			return
-		}
-	}
-	v.h.db.Logger().ErrorContext(v.ctx(), "a page failed", "error", err)
-	v.fail(http.StatusInternalServerError, problem{Key: "internal"})
-}
-
-// notFound answers for every path outside of an open portal that does not exist.
-func (v *visit) notFound() { v.refuse(portal.ErrForged) }
-
-// fail shows a problem. Without an open session the page holds no data of a customer and
-// nothing to press but the visitor's own form, so it may be seen in a frame.
-func (v *visit) fail(status int, p problem) {
-	if v.session != nil && p.ReturnURL == "" {
-		p.ReturnURL = v.config().ReturnURL
-	}
-	p.ReturnURL = cmp.Or(p.ReturnURL, v.h.o.ReturnURL)
-	if v.session == nil && v.framed() {
-		allowFrame(v.w.Header(), portal.Config{})
-	}
-	p.Resend = v.resending
-	v.speak()
-	v.render(status, "problem", "problem."+p.Key+".title", p)
-}
-
-// speak makes sure that the page has a language.
-func (v *visit) speak() {
-	if v.speech == nil {
-		locale := v.wantedLocale("")
-		if locale == "" {
-			locale = portal.Locales()[0]
-		}
-		v.speech = v.h.speech(locale, nil)
-	}
+// done leads to a page that says what was done.
+func (v *visit) done(what, path string, pairs ...string) error {
+	return v.to(path, append([]string{doneParam, what}, pairs...)...)
 }

@@ -122,3 +122,8 @@ func writings(id string) (pairs []string) {
 	}
 	return pairs
 }
+
+// mask hides an identifier in an answer, in all ways in which it is written.
+func mask(answer, id string) string {
+	return strings.NewReplacer(writings(id)...).Replace(answer)
+}
