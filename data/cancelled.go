@@ -321,7 +321,7 @@ func (db *DB) forgetCancelled(ctx context.Context, before time.Time) error {
 	for more := true; more; {
 		old := map[owner][]Ref{}
 		var next []byte
-		err := db.store.View(ctx, func(r storage.Reader) error {
+		err := db.view(ctx, func(r storage.Reader) error {
 			clear(old)
 			next = nil
 			for e, err := range r.Scan(ctx, rest, storage.ScanOptions{Limit: page}) {

@@ -6,38 +6,84 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/customerportal-go/customerportal/internal/friend"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
 // formatVersion is the version of the rows that the library reads and writes. The first
-// write to a store records it.
-const formatVersion = 2
+// write to a store records it. Increment it with each change to the encoding or the meaning of
+// a row, in this package or in package portal.
+const formatVersion = 3
 
-// ErrFormat is returned by the reads and writes of a [DB] if its store was written in
-// a format that this version of the library does not read. Nothing was written.
+// ErrFormat is returned by every read and write of a [DB], and of the packages above, if its
+// store was written in a format that this version of the library does not read. The message
+// says which version wrote the store and what to do. Nothing was read or written.
 var ErrFormat = errors.New("data: the store has another format")
 
-// checkFormat returns ErrFormat if the rows of the store have another format.
+// Package portal reads and writes rows of its own in the store.
+var (
+	_ = friend.Offer((*DB).checkFormat)
+	_ = friend.Offer((*DB).recordFormat)
+)
+
+// view runs fn on one consistent snapshot of the store. It returns an error that matches
+// ErrFormat if the rows of the store have another format.
+func (db *DB) view(ctx context.Context, fn func(storage.Reader) error) error {
+	return db.store.View(ctx, func(r storage.Reader) error {
+		if err := db.checkFormat(ctx, r); err != nil {
+			return err
+		}
+		return fn(r)
+	})
+}
+
+// checkFormat returns an error that matches ErrFormat if the rows of the store have another
+// format. A store without customers and without a version has none yet.
 func (db *DB) checkFormat(ctx context.Context, r storage.Reader) error {
 	if db.formatChecked.Load() {
 		return nil
 	}
-	rows, err := r.Get(ctx, layout.Format())
-	if err != nil || rows[0] == nil { // a store that was never written to
+	found, err := checkVersion(ctx, r)
+	if err != nil {
 		return err
+	}
+	if found {
+		db.formatChecked.Store(true)
+		return nil
+	}
+	for _, err := range r.Scan(ctx, storage.Prefix(layout.AllCustomers()), storage.ScanOptions{KeysOnly: true, Limit: 1}) {
+		if err != nil {
+			return err
+		}
+		return otherFormat("it was written before versions were recorded")
+	}
+	return nil
+}
+
+// checkVersion is checkFormat for the recorded version. It reports whether there is one.
+func checkVersion(ctx context.Context, r storage.Reader) (found bool, err error) {
+	rows, err := r.Get(ctx, layout.Format())
+	if err != nil || rows[0] == nil {
+		return false, err
 	}
 	d := layout.NewDecoder(rows[0])
 	version := d.Uvarint()
-	if d.Done() != nil {
-		return fmt.Errorf("%w: the row of the format version", storage.ErrCorrupt)
+	switch {
+	case d.Done() != nil:
+		return true, fmt.Errorf("%w: the row of the format version", storage.ErrCorrupt)
+	case version > formatVersion:
+		return true, fmt.Errorf("%w: it has version %d and this release of the library reads version %d: use a newer release", ErrFormat, version, formatVersion)
+	case version < formatVersion:
+		return true, otherFormat(fmt.Sprintf("it has version %d", version))
 	}
-	if version != formatVersion {
-		return fmt.Errorf("%w: it has version %d and this library reads version %d; use the release of the library that wrote it, and export its customers from there",
-			ErrFormat, version, formatVersion)
-	}
-	db.formatChecked.Store(true)
-	return nil
+	return true, nil
+}
+
+// otherFormat returns the error for a store that an older release has written.
+func otherFormat(why string) error {
+	return fmt.Errorf("%w: %s and this release of the library reads version %d: export the customers with the release that wrote the store, and import them into an empty store",
+		ErrFormat, why, formatVersion)
 }
 
 // recordFormat is checkFormat for a transaction that writes. In a store that was never
@@ -45,12 +91,6 @@ func (db *DB) checkFormat(ctx context.Context, r storage.Reader) error {
 func (db *DB) recordFormat(ctx context.Context, tx storage.Tx) error {
 	if err := db.checkFormat(ctx, tx); err != nil || db.formatChecked.Load() {
 		return err
-	}
-	for _, err := range tx.Scan(ctx, storage.Prefix(layout.AllCustomers()), storage.ScanOptions{KeysOnly: true, Limit: 1}) {
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("%w: it was written before format versions were recorded, and this library reads version %d", ErrFormat, formatVersion)
 	}
 	return tx.Put(layout.Format(), binary.AppendUvarint(nil, formatVersion))
 }

@@ -12,42 +12,102 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestFormat_OtherVersion_IsRefused opens stores whose rows another version has written.
+// TestFormat_OtherVersion_IsRefused opens stores whose rows another version has written. No
+// operation reads or changes such a store.
 func TestFormat_OtherVersion_IsRefused(t *testing.T) {
 	t.Parallel()
+	const older = "export the customers with the release that wrote the store, and import them into an empty store"
 	for name, c := range map[string]struct {
-		change func(*testing.T, storage.Store)
-		write  error // of a write; nil: it works
-		read   error
+		row     []byte // of the version
+		want    error
+		message string
 	}{
-		"the same":          {func(*testing.T, storage.Store) {}, nil, nil},
-		"a later version":   {func(t *testing.T, s storage.Store) { write(t, s, layout.Format(), []byte{3}) }, data.ErrFormat, data.ErrFormat},
-		"an older version":  {func(t *testing.T, s storage.Store) { write(t, s, layout.Format(), []byte{1}) }, data.ErrFormat, data.ErrFormat},
-		"no version at all": {func(t *testing.T, s storage.Store) { write(t, s, layout.Format(), nil) }, data.ErrFormat, nil},
-		"a damaged row":     {func(t *testing.T, s storage.Store) { write(t, s, layout.Format(), []byte{}) }, storage.ErrCorrupt, storage.ErrCorrupt},
+		"a later version":             {[]byte{4}, data.ErrFormat, "it has version 4 and this release of the library reads version 3: use a newer release"},
+		"version 2":                   {[]byte{2}, data.ErrFormat, "it has version 2 and this release of the library reads version 3: " + older},
+		"version 1":                   {[]byte{1}, data.ErrFormat, "it has version 1 and this release of the library reads version 3: " + older},
+		"no version, but a customer":  {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 3: " + older},
+		"a row that cannot be read":   {[]byte{}, storage.ErrCorrupt, "the row of the format version"},
+		"a row with more than it has": {[]byte{3, 3}, storage.ErrCorrupt, "the row of the format version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := memory.New()
 			push(t, workspace(store), "a", data.Room("1", "One"))
-			c.change(t, store)
-			ws := workspace(store)
-			before := dump(t, workspace(store))
-			if c.read != nil {
-				_, err := ws.Customer(t.Context(), "a")
-				require.ErrorIs(t, err, c.read)
+			push(t, workspace(store), "gone", data.Room("2", "Two"))
+			_, err := workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"gone"}})
+			require.NoError(t, err)
+			customer, err := workspace(store).Customer(t.Context(), "a")
+			require.NoError(t, err)
+			write(t, store, layout.Format(), c.row)
+			before := allRows(t, store)
+			more := data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("3", "Three")}}
+			nothing := func(context.Context, data.CustomerTx) error { return nil }
+			for operation, do := range map[string]func(ws *data.Workspace) error{
+				"read":         func(ws *data.Workspace) error { return dropped(ws.Customer(t.Context(), "a")) },
+				"push":         func(ws *data.Workspace) error { return dropped(ws.Push(t.Context(), more)) },
+				"planned push": func(ws *data.Workspace) error { return dropped(ws.PlanOnSnapshots().Push(t.Context(), more)) },
+				"dry run": func(ws *data.Workspace) error {
+					return dropped(ws.PushWith(t.Context(), more, data.PushOptions{DryRun: true}))
+				},
+				"within":   func(ws *data.Workspace) error { return ws.Within(t.Context(), "a", nothing) },
+				"beside":   func(ws *data.Workspace) error { return ws.BesideID(t.Context(), customer.ID(), nothing) },
+				"trim":     func(ws *data.Workspace) error { return dropped(ws.TrimChanges(t.Context(), clockStart)) },
+				"consumer": func(ws *data.Workspace) error { return ws.Consumer("c").Seek(t.Context(), data.Cursor{}) },
+				"remove":   func(ws *data.Workspace) error { return ws.Consumer("c").Remove(t.Context()) },
+				"changes": func(ws *data.Workspace) error {
+					for _, err := range ws.Changes(t.Context(), data.Cursor{}) {
+						return err
+					}
+					return nil
+				},
+				"sweep":      func(ws *data.Workspace) error { return dropped(ws.DB().Sweep(t.Context())) },
+				"stats":      func(ws *data.Workspace) error { return dropped(ws.DB().Stats(t.Context())) },
+				"workspaces": func(ws *data.Workspace) error { return dropped(ws.DB().Workspaces(t.Context())) },
+				"erase":      func(ws *data.Workspace) error { return ws.DB().Erase(t.Context(), data.EraseOptions{}) },
+			} {
+				err := do(workspace(store))
+				require.ErrorIs(t, err, c.want, operation)
+				require.ErrorContains(t, err, c.message, operation)
 			}
-			if c.write == nil {
-				push(t, ws, "a", data.Room("2", "Two"))
-				return
-			}
-			for _, planned := range []*data.Workspace{ws, workspace(store).PlanOnSnapshots()} {
-				_, err := planned.Push(t.Context(), data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("2", "Two")}})
-				require.ErrorIs(t, err, c.write)
-				err = planned.Within(t.Context(), "a", func(context.Context, data.CustomerTx) error { return nil })
-				require.ErrorIs(t, err, c.write)
-			}
-			require.Equal(t, before, dump(t, workspace(store)))
+			require.Equal(t, before, allRows(t, store))
 		})
 	}
 }
+
+// TestFormat_SameVersion_IsRead opens a store again, and one that was never written to.
+func TestFormat_SameVersion_IsRead(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	_, err := workspace(store).Customer(t.Context(), "a")
+	require.ErrorIs(t, err, data.ErrCustomerNotFound)
+	push(t, workspace(store), "a", data.Room("1", "One"))
+	_, err = workspace(store).Customer(t.Context(), "a")
+	require.NoError(t, err)
+	push(t, workspace(store), "a", data.Room("2", "Two"))
+	requireChecks(t, store)
+}
+
+// TestCheck_OtherVersion_ReturnsErrFormat checks a store of another version, whose rows would
+// all be reported as damage, and ones without a version that can be read.
+func TestCheck_OtherVersion_ReturnsErrFormat(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	push(t, workspace(store), "a", data.Room("1", "One"))
+	for _, version := range []byte{2, 4} {
+		write(t, store, layout.Format(), []byte{version})
+		report, err := workspace(store).DB().Check(t.Context())
+		require.ErrorIs(t, err, data.ErrFormat)
+		require.Zero(t, report.Damages)
+	}
+	for rule, row := range map[string][]byte{"missing": nil, "malformed": {}} {
+		write(t, store, layout.Format(), row)
+		report, err := workspace(store).DB().Check(t.Context())
+		require.NoError(t, err)
+		require.Len(t, report.Damage, 1)
+		require.Equal(t, rule, report.Damage[0].Rule)
+		require.Equal(t, layout.Format(), report.Damage[0].Key)
+	}
+}
+
+// dropped returns the error of a call with one other result.
+func dropped[T any](_ T, err error) error { return err }

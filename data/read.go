@@ -10,12 +10,7 @@ import (
 
 // View runs fn on one consistent snapshot of the workspace. It returns fn's error unchanged.
 func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
-	return w.db.store.View(ctx, func(r storage.Reader) error {
-		if err := w.db.checkFormat(ctx, r); err != nil {
-			return err
-		}
-		return fn(w.At(r))
-	})
+	return w.db.view(ctx, func(r storage.Reader) error { return fn(w.At(r)) })
 }
 
 // read is View for a function of one answer.

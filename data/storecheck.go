@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
@@ -63,13 +64,17 @@ const maxDamage = 1000
 //
 // It is for a host to run now and then, after a crash, or on a restored backup. That
 // values are those that were written is the store's to say: of Badger see
-// VerifyChecksum. An error of the store ends it, with what it found so far.
+// VerifyChecksum. An error of the store ends it, with what it found so far. Check returns an
+// error that matches [ErrFormat] if the store has the version of another format.
 func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, maxEmails) }
 
 // check is Check with a bound for the e-mail addresses that are compared at once.
 func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 	var report CheckReport
 	err := db.store.View(ctx, func(r storage.Reader) error {
+		if _, err := checkVersion(ctx, r); err != nil && !errors.Is(err, storage.ErrCorrupt) { // a damaged row is reported
+			return err
+		}
 		k := &checker{r: r, maxEmails: maxEmails, report: CheckReport{Rows: map[string]int{}}}
 		defer func() { report = k.report }()
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {

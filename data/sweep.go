@@ -121,7 +121,7 @@ func (db *DB) trim(ctx context.Context, before time.Time, spare bool) error {
 
 // Workspaces returns the ids of the workspaces in the store that have, or had, a customer.
 func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
-	err = db.store.View(ctx, func(r storage.Reader) error {
+	err = db.view(ctx, func(r storage.Reader) error {
 		ids = nil
 		for e, err := range r.Scan(ctx, storage.Prefix(layout.AllFeedEnds()), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
@@ -163,7 +163,7 @@ func decodeDeletedCustomer(row []byte) (deletedCustomer, error) {
 // deletedCustomers returns the customers whose rows wait for Sweep.
 func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]deletedCustomer, error) {
 	out := map[layout.CustomerID]deletedCustomer{}
-	err := db.store.View(ctx, func(r storage.Reader) error {
+	err := db.view(ctx, func(r storage.Reader) error {
 		clear(out)
 		for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomers()), storage.ScanOptions{}) {
 			if err != nil {

@@ -110,7 +110,7 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 	if p.ID, err = s.newTimedID(p.CreatedAt); err != nil {
 		return Profile{}, err
 	}
-	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
+	err = s.update(ctx, func(tx storage.Tx) error {
 		there := 0
 		for _, err := range tx.Scan(ctx, storage.Prefix(layout.Profiles(ws.ID())), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
@@ -189,7 +189,7 @@ func (s *Service) UpdateProfile(ctx context.Context, ws *data.Workspace, id uuid
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
 	}
-	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
+	err = s.update(ctx, func(tx storage.Tx) error {
 		before, err := readProfile(ctx, ws.At(tx), id)
 		if err != nil {
 			return err
@@ -215,7 +215,7 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 	if err := s.checkWorkspace(ws); err != nil {
 		return err
 	}
-	return storage.Run(ctx, s.store, func(tx storage.Tx) error {
+	return s.update(ctx, func(tx storage.Tx) error {
 		if _, err := readProfile(ctx, ws.At(tx), id); err != nil {
 			return err
 		}

@@ -148,7 +148,7 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 	var session *Session
 	var p *opened
 	var stateErr error
-	err = s.store.View(ctx, func(r storage.Reader) error {
+	err = s.view(ctx, func(r storage.Reader) error {
 		session, p = nil, nil
 		rows, err := r.Get(ctx, layout.Link(verified.ID))
 		if err != nil {

@@ -41,7 +41,7 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
 	}
-	err = storage.Run(ctx, s.store, func(tx storage.Tx) error {
+	err = s.update(ctx, func(tx storage.Tx) error {
 		if out, err = readSettings(ctx, tx, ws.ID()); err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (s *Session) View(ctx context.Context, fn func(*View) error) error {
 // change feed of an expiry.
 func (s *Session) viewOr(ctx context.Context, fn func(*View, error) error) error {
 	var v *View
-	err := s.service.store.View(ctx, func(r storage.Reader) (err error) {
+	err := s.service.view(ctx, func(r storage.Reader) (err error) {
 		if v, err = s.viewAt(ctx, r); v == nil {
 			return err
 		}
