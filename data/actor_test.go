@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 )
 
 // actors are valid actors, one of each type.
@@ -50,19 +51,19 @@ var operationsAs = map[string]func(ctx context.Context, ws *data.Workspace, acto
 		_, err := ws.DeleteWith(ctx, data.Selection{CustomerKeys: []string{"acme"}}, data.DeleteOptions{Actor: actor})
 		return err
 	},
-	"RevokePortals": func(ctx context.Context, ws *data.Workspace, actor data.Actor) error {
+	"Revoke": func(ctx context.Context, ws *data.Workspace, actor data.Actor) error {
 		c, err := ws.Customer(ctx, "acme")
 		if err != nil {
 			return err
 		}
-		_, err = ws.RevokePortals(ctx, c.ID(), actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
+		_, err = portaldata.Revoke(ctx, ws, portaldata.CustomerID(c), actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
 			return []uuid.UUID{{9}}, nil
 		})
 		return err
 	},
-	"Tell": func(ctx context.Context, ws *data.Workspace, actor data.Actor) error {
+	"AddChange": func(ctx context.Context, ws *data.Workspace, actor data.Actor) error {
 		return ws.Within(ctx, "acme", func(ctx context.Context, tx data.CustomerTx) error {
-			return tx.Tell(ctx, actor, data.PortalOpened, uuid.UUID{9})
+			return portaldata.AddChange(ctx, tx, actor, data.PortalOpened, uuid.UUID{9})
 		})
 	},
 }

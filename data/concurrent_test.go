@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -227,7 +228,7 @@ func TestCustomersAndWorkspacesDoNotSeeEachOther(t *testing.T) {
 			require.NotEqual(t, ours.Meta.ID, same.Meta.ID)
 			c, err := theirs.Customer(ctx, "secret")
 			require.NoError(t, err)
-			require.ErrorIs(t, mine.WithinID(ctx, c.ID(), nil), data.ErrCustomerNotFound)
+			require.ErrorIs(t, portaldata.Within(ctx, mine, portaldata.CustomerID(c), nil), data.ErrCustomerNotFound)
 		})
 		t.Run("lists", func(t *testing.T) {
 			for _, key := range all(t, data.Query{Limit: 2}, func(q data.Query) (data.Page[data.Space], error) { return mine.Spaces(ctx, q) }) {

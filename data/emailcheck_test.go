@@ -8,6 +8,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -26,7 +27,7 @@ func TestCheckComparesEachEmailAddress(t *testing.T) {
 	require.Len(t, emails, 6)
 	a, err := workspace(store).Customer(t.Context(), "a")
 	require.NoError(t, err)
-	unused := string(layout.Email(a.ID(), layout.EmailHash{1}))
+	unused := string(layout.Email(portaldata.CustomerID(a), layout.EmailHash{1}))
 	ghost := append([]byte{2, byte(data.KindGuest)}, "ghost"...)
 	for _, atOnce := range []int{1, 2, 100} {
 		damage := func(name, key string, want string) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -125,7 +126,7 @@ func TestExecute_SmallRowsBesideACustomer_DoNotChangeAPlan(t *testing.T) {
 		c, err := other.Customer(t.Context(), "a")
 		require.NoError(t, err)
 		h.afterView = func() {
-			require.NoError(t, other.BesideID(t.Context(), c.ID(), func(_ context.Context, tx data.CustomerTx) error {
+			require.NoError(t, portaldata.WithinUnversioned(t.Context(), other, portaldata.CustomerID(c), func(_ context.Context, tx data.CustomerTx) error {
 				return tx.Tx.Put([]byte("visitor"), nil)
 			}))
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -296,7 +297,7 @@ func TestAChangeDidNotReadItsOwnJSON(t *testing.T) {
 		_, err := pushJSON(t, ws, everyKind(t))
 		require.NoError(t, err)
 		require.NoError(t, ws.Within(t.Context(), "Acme Hotels", func(ctx context.Context, tx data.CustomerTx) error {
-			return tx.Tell(ctx, data.Actor{}, data.PortalOpened, uuid.New())
+			return portaldata.AddChange(ctx, tx, data.Actor{}, data.PortalOpened, uuid.New())
 		}))
 		all := changes(t, ws, data.Cursor{})
 		require.Equal(t, data.KindCustomerPortal, all[len(all)-1].Kind)

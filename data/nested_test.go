@@ -12,6 +12,8 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -20,7 +22,7 @@ import (
 const nestedText = "nested write: use the transaction of the outer write"
 
 // callbacks are the calls that run a function of the caller inside of a write.
-func callbacks(ws *data.Workspace, customer data.CustomerID, rooms int, laterKey string) map[string]func(ctx context.Context, fn func(context.Context) error) error {
+func callbacks(ws *data.Workspace, customer layout.CustomerID, rooms int, laterKey string) map[string]func(ctx context.Context, fn func(context.Context) error) error {
 	d := data.CustomerData{CustomerKey: "acme"}
 	for i := range rooms {
 		d.Add(data.Room(fmt.Sprint("new", laterKey, i), "Room"))
@@ -71,14 +73,14 @@ func callbacks(ws *data.Workspace, customer data.CustomerID, rooms int, laterKey
 		"Within": func(ctx context.Context, fn func(context.Context) error) error {
 			return ws.Within(ctx, "acme", within(fn))
 		},
-		"WithinID": func(ctx context.Context, fn func(context.Context) error) error {
-			return ws.WithinID(ctx, customer, within(fn))
+		"portaldata.Within": func(ctx context.Context, fn func(context.Context) error) error {
+			return portaldata.Within(ctx, ws, customer, within(fn))
 		},
-		"BesideID": func(ctx context.Context, fn func(context.Context) error) error {
-			return ws.BesideID(ctx, customer, within(fn))
+		"WithinUnversioned": func(ctx context.Context, fn func(context.Context) error) error {
+			return portaldata.WithinUnversioned(ctx, ws, customer, within(fn))
 		},
 		"choice of portals to revoke": func(ctx context.Context, fn func(context.Context) error) error {
-			_, err := ws.RevokePortals(ctx, customer, data.Actor{}, func(ctx context.Context, _ *data.Snapshot) ([]uuid.UUID, error) { return nil, fn(ctx) })
+			_, err := portaldata.Revoke(ctx, ws, customer, data.Actor{}, func(ctx context.Context, _ *data.Snapshot) ([]uuid.UUID, error) { return nil, fn(ctx) })
 			return err
 		},
 		"Keep of a list within": func(ctx context.Context, fn func(context.Context) error) error {
@@ -91,7 +93,7 @@ func callbacks(ws *data.Workspace, customer data.CustomerID, rooms int, laterKey
 }
 
 // writes are the calls of a workspace that write.
-func writes(ws *data.Workspace, customer data.CustomerID) map[string]func(ctx context.Context) error {
+func writes(ws *data.Workspace, customer layout.CustomerID) map[string]func(ctx context.Context) error {
 	nothing := func(context.Context, data.CustomerTx) error { return nil }
 	d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("nested", "Nested")}}
 	return map[string]func(ctx context.Context) error{
@@ -105,10 +107,10 @@ func writes(ws *data.Workspace, customer data.CustomerID) map[string]func(ctx co
 			_, err := ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "r")})
 			return err
 		},
-		"Within":   func(ctx context.Context) error { return ws.Within(ctx, "acme", nothing) },
-		"BesideID": func(ctx context.Context) error { return ws.BesideID(ctx, customer, nothing) },
-		"RevokePortals": func(ctx context.Context) error {
-			_, err := ws.RevokePortals(ctx, customer, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) { return nil, nil })
+		"Within":            func(ctx context.Context) error { return ws.Within(ctx, "acme", nothing) },
+		"WithinUnversioned": func(ctx context.Context) error { return portaldata.WithinUnversioned(ctx, ws, customer, nothing) },
+		"Revoke": func(ctx context.Context) error {
+			_, err := portaldata.Revoke(ctx, ws, customer, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) { return nil, nil })
 			return err
 		},
 		"Consumer.Run": func(ctx context.Context) error {
@@ -132,9 +134,9 @@ func TestNestedWrites_ReturnAnErrorAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		before := dump(t, ws)
 		for _, rooms := range []int{1, 200} {
-			for outer, run := range callbacks(ws, c.ID(), rooms, "") {
+			for outer, run := range callbacks(ws, portaldata.CustomerID(c), rooms, "") {
 				for _, nested := range []*data.Workspace{ws, workspaceOf(store, otherWorkspace)} {
-					for inner, write := range writes(nested, c.ID()) {
+					for inner, write := range writes(nested, portaldata.CustomerID(c)) {
 						ran := false
 						err := run(t.Context(), func(ctx context.Context) error {
 							ran = true
@@ -166,9 +168,9 @@ func TestNestedReadsAndWritesOfOtherStores_ArePossible(t *testing.T) {
 			push(t, ws, "acme", data.Room("r", "Room"), data.Guest("g", "Guest"))
 			c, err := ws.Customer(t.Context(), "acme")
 			require.NoError(t, err)
-			for outer := range callbacks(ws, c.ID(), rooms, "") {
+			for outer := range callbacks(ws, portaldata.CustomerID(c), rooms, "") {
 				var leaked context.Context
-				run := callbacks(ws, c.ID(), rooms, outer)[outer]
+				run := callbacks(ws, portaldata.CustomerID(c), rooms, outer)[outer]
 				err := run(t.Context(), func(ctx context.Context) error {
 					leaked = ctx
 					room, err := ws.Space(ctx, "r")

@@ -12,11 +12,8 @@ import (
 // of them: about what a new scan costs.
 const skipped = 16
 
-// Granted returns which of some user identities of a customer, by their keys, have an
-// access grant that keep reports true for, and how many access grants it read. It reads
-// the access grants of many user identities at once, those of one until keep reports true.
-// keep returns one value for each access grant.
-func (s *Snapshot) Granted(ctx context.Context, customerKey string, keys []string, keep func([]AccessGrant) ([]bool, error)) (granted map[string]bool, read int, err error) {
+// granted implements portaldata.Granted.
+func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []string, keep func([]AccessGrant) ([]bool, error)) (granted map[string]bool, read int, err error) {
 	c, err := s.customer(ctx, customerKey)
 	if err != nil {
 		return nil, 0, err

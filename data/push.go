@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/validation"
@@ -50,7 +51,7 @@ type PushOptions struct {
 	Within func(context.Context, CustomerTx) error
 
 	// Reads are keys that Guard and Within will probably read, a hint for the store as in
-	// [storage.Store].Update. The rows that Tell reads need not be among them.
+	// [storage.Store].Update.
 	Reads [][]byte
 
 	sync map[Ref]bool  // in a sync: the resources that are given
@@ -140,7 +141,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		return PushReport{}, given.found.err(o.Strict)
 	}
 	var report PushReport
-	var id CustomerID
+	var id layout.CustomerID
 	l := w.lookUps(given, o)
 	plan := func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		if o.Prepare != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -167,7 +168,7 @@ func TestDeletingAGrantRevokesItsDeepLinks(t *testing.T) {
 		portalID := uuid.New()
 		var revoked []byte
 		require.NoError(t, ws.Within(t.Context(), "acme", func(_ context.Context, tx data.CustomerTx) error {
-			c := tx.Customer.ID()
+			c := portaldata.CustomerID(tx.Customer)
 			revoked = layout.Revoked(c, portalID)
 			return tx.Tx.Put(layout.Edge(c, byte(data.ClassAccessGrant), "r1", layout.ReferrerPortal, nil, string(portalID[:])), nil)
 		}))
@@ -205,7 +206,7 @@ func TestAPortalWasRevokedTwice(t *testing.T) {
 			require.NoError(t, err, name)
 			var row []byte
 			require.NoError(t, ws.Within(t.Context(), "acme", func(_ context.Context, tx data.CustomerTx) error {
-				c := tx.Customer.ID()
+				c := portaldata.CustomerID(tx.Customer)
 				row = layout.Revoked(c, before)
 				for _, id := range []uuid.UUID{before, now} {
 					if err := errors.Join(

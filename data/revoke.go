@@ -7,11 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// RevokePortals revokes the portals of a customer whose ids choose returns, on the state
-// that choose is given: all of them or none, however many. It returns [ErrCustomerNotFound]
-// if there is no such customer. choose may run more than once. reads are keys that choose
-// will probably read, as in [Workspace.WithinID].
-func (w *Workspace) RevokePortals(ctx context.Context, id CustomerID, actor Actor, choose func(context.Context, *Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]Revoked, error) {
+// revokePortals implements portaldata.Revoke.
+func (w *Workspace) revokePortals(ctx context.Context, id layout.CustomerID, actor Actor, choose func(context.Context, *Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]Revoked, error) {
 	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
 	var report []Revoked
 	err := w.execute(ctx, actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {

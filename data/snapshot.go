@@ -411,20 +411,6 @@ func (s *Snapshot) Customer(ctx context.Context, key string) (Customer, error) {
 	return c.public(), nil
 }
 
-// StoredCustomer returns the customer with that id from its record, which the caller has read
-// in the state that s reads, with other rows of its own. record is nil if there was none. It
-// returns [ErrCustomerNotFound] if the workspace has no such customer.
-func (s *Snapshot) StoredCustomer(id CustomerID, record []byte) (Customer, error) {
-	c, err := s.storedCustomer(id, record)
-	if err != nil {
-		return Customer{}, err
-	}
-	if c == nil {
-		return Customer{}, ErrCustomerNotFound
-	}
-	return c.public(), nil
-}
-
 // Space reads a space by its key, or returns [ErrResourceNotFound].
 func (s *Snapshot) Space(ctx context.Context, key string) (Space, error) {
 	return as((*node).space)(s.find(ctx, Ref{KindSpace, key}))
@@ -473,9 +459,9 @@ func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref
 	return out, nil
 }
 
-// ResourcesOf is [Snapshot.Resources] for a customer that was read in the state that s reads.
+// resourcesOf is [Snapshot.Resources] for a customer that was read in the state that s reads.
 // It need not read the customer again.
-func (s *Snapshot) ResourcesOf(ctx context.Context, of Customer, refs []Ref) ([]Resource, error) {
+func (s *Snapshot) resourcesOf(ctx context.Context, of Customer, refs []Ref) ([]Resource, error) {
 	out := make([]Resource, len(refs))
 	if len(refs) == 0 {
 		return out, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/lease"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
@@ -198,7 +199,7 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 	require.NoError(t, err)
 	b, err := workspace(store).Customer(t.Context(), "b")
 	require.NoError(t, err)
-	ghost, id := data.CustomerID{'g'}, uuid.New()
+	ghost, id := layout.CustomerID{'g'}, uuid.New()
 	room := byte(data.KindRoom)
 	span := layout.Span(clockStart, clockStart)
 	for name, c := range map[string]struct {
@@ -207,7 +208,7 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		key, value []byte
 	}{
 		"another table":                    {"unknown", "unknown", []byte("Zoo"), []byte{}},
-		"another row of a customer":        {"unknown", "unknown", append(layout.Customer(a.ID()), '?'), []byte{}},
+		"another row of a customer":        {"unknown", "unknown", append(layout.Customer(portaldata.CustomerID(a)), '?'), []byte{}},
 		"a customer key":                   {"dangling", "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
 		"a second customer key":            {"differs", "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
 		"a directory row":                  {"dangling", "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
@@ -216,31 +217,31 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"a second derived id":              {"dangling", "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
 		"a portal's id":                    {"dangling", "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
 		"a link":                           {"dangling", "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
-		"a customer's link":                {"dangling", "own_link", layout.OwnLink(a.ID(), layout.LinkID{1}), id[:]},
-		"a revocation":                     {"dangling", "revoked", layout.Revoked(a.ID(), id), []byte{}},
-		"an expiry":                        {"dangling", "expiry_told", layout.ExpiryTold(a.ID(), id), []byte{}},
-		"uses":                             {"dangling", "uses", layout.Uses(a.ID(), id), []byte{}},
-		"a holder":                         {"dangling", "holder", layout.Holder(a.ID(), id, layout.HolderHash{1}), []byte{}},
+		"a customer's link":                {"dangling", "own_link", layout.OwnLink(portaldata.CustomerID(a), layout.LinkID{1}), id[:]},
+		"a revocation":                     {"dangling", "revoked", layout.Revoked(portaldata.CustomerID(a), id), []byte{}},
+		"an expiry":                        {"dangling", "expiry_told", layout.ExpiryTold(portaldata.CustomerID(a), id), []byte{}},
+		"uses":                             {"dangling", "uses", layout.Uses(portaldata.CustomerID(a), id), []byte{}},
+		"a holder":                         {"dangling", "holder", layout.Holder(portaldata.CustomerID(a), id, layout.HolderHash{1}), []byte{}},
 		"a session":                        {"dangling", "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
-		"a customer's session":             {"dangling", "own_session", layout.OwnSession(a.ID(), id, layout.SessionHash{1}), []byte{}},
-		"the newest portal":                {"dangling", "newest_portal", layout.NewestPortal(b.ID()), id[:]},
-		"a portal":                         {"missing", "id", layout.Portal(a.ID(), id), []byte{}},
-		"an edge":                          {"dangling", "edge", layout.Edge(a.ID(), 1, "asite", room, nil, "g"), []byte{}},
-		"an edge of another":               {"dangling", "edge", layout.Edge(a.ID(), 1, "g", room, nil, "a001"), []byte{}},
-		"an edge of a portal":              {"dangling", "edge", layout.Edge(a.ID(), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
-		"a time":                           {"dangling", "time", layout.Time(a.ID(), span, byte(data.KindReservation), "a001"), []byte{}},
+		"a customer's session":             {"dangling", "own_session", layout.OwnSession(portaldata.CustomerID(a), id, layout.SessionHash{1}), []byte{}},
+		"the newest portal":                {"dangling", "newest_portal", layout.NewestPortal(portaldata.CustomerID(b)), id[:]},
+		"a portal":                         {"missing", "id", layout.Portal(portaldata.CustomerID(a), id), []byte{}},
+		"an edge":                          {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "asite", room, nil, "g"), []byte{}},
+		"an edge of another":               {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "g", room, nil, "a001"), []byte{}},
+		"an edge of a portal":              {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
+		"a time":                           {"dangling", "time", layout.Time(portaldata.CustomerID(a), span, byte(data.KindReservation), "a001"), []byte{}},
 		"a resource of no customer":        {"dangling", "resource", layout.Resource(ghost, room, "g"), []byte{}},
-		"a resource of no kind":            {"unknown", "resource", layout.Resource(a.ID(), 0xee, "g"), []byte{}},
-		"a resource that is none":          {"malformed", "resource", layout.Resource(a.ID(), room, "g"), []byte{}},
+		"a resource of no kind":            {"unknown", "resource", layout.Resource(portaldata.CustomerID(a), 0xee, "g"), []byte{}},
+		"a resource that is none":          {"malformed", "resource", layout.Resource(portaldata.CustomerID(a), room, "g"), []byte{}},
 		"a deleted customer that is none":  {"malformed", "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
-		"a deleted customer that is there": {"differs", "deleted_customer", layout.DeletedCustomer(a.ID()), deletedRow(t)},
+		"a deleted customer that is there": {"differs", "deleted_customer", layout.DeletedCustomer(portaldata.CustomerID(a)), deletedRow(t)},
 		"a batch of the feed":              {"feed_gap", "feed_batch", layout.FeedBatch(workspaceID, 99), feedRow(t, store)},
 		"a batch with no ends":             {"feed_gap", "feed_ends", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
 		"a batch of another's":             {"differs", "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
 		"ends of the feed with none":       {"feed_gap", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
 		"ends that do not read":            {"malformed", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
-		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeedAt(a.ID(), 99), []byte{}},
-		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeedAt(b.ID(), feedPosition(t, store)), []byte{}},
+		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeedAt(portaldata.CustomerID(a), 99), []byte{}},
+		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeedAt(portaldata.CustomerID(b), feedPosition(t, store)), []byte{}},
 		"a consumer that does not read":    {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
 		"a consumer past the end":          {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
@@ -274,7 +275,7 @@ func deletedRow(t *testing.T) []byte {
 }
 
 func idOf(c data.Customer) []byte {
-	id := c.ID()
+	id := portaldata.CustomerID(c)
 	return bytes.Clone(id[:])
 }
 
@@ -309,7 +310,7 @@ func TestCheckFindsCountsThatAreWrong(t *testing.T) {
 	furnish(t, store)
 	a, err := workspace(store).Customer(t.Context(), "a")
 	require.NoError(t, err)
-	record := layout.CustomerRecord(a.ID())
+	record := layout.CustomerRecord(portaldata.CustomerID(a))
 	for _, row := range allRows(t, store) {
 		if bytes.Equal(row.Key, record) {
 			row.Value[len(row.Value)-1]++

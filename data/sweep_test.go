@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -36,8 +37,8 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 
 		_, err = ws.Customer(t.Context(), "a")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
-		require.ErrorIs(t, ws.WithinID(t.Context(), c.ID(), nil), data.ErrCustomerNotFound)
-		require.ErrorIs(t, ws.BesideID(t.Context(), c.ID(), nil), data.ErrCustomerNotFound)
+		require.ErrorIs(t, portaldata.Within(t.Context(), ws, portaldata.CustomerID(c), nil), data.ErrCustomerNotFound)
+		require.ErrorIs(t, portaldata.WithinUnversioned(t.Context(), ws, portaldata.CustomerID(c), nil), data.ErrCustomerNotFound)
 		_, err = ws.Space(t.Context(), "k001")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		for _, id := range []uuid.UUID{pushed.Resources[1].ID, uuid.New()} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -83,7 +84,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, KeepPortalChanges: o.KeepPortalChanges, Actor: o.Actor, sync: stays}
 	l := w.lookUps(given, po)
 	var report SyncReport
-	var id CustomerID
+	var id layout.CustomerID
 	err = w.carryOut(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		ch, planned, err := s.planSync(ctx, given, l, o, po, scale)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -129,8 +130,8 @@ func TestSyncRevokesDeepLinks(t *testing.T) {
 		portalID := uuid.New()
 		var revoked []byte
 		require.NoError(t, ws.Within(t.Context(), "acme", func(_ context.Context, tx data.CustomerTx) error {
-			revoked = layout.Revoked(tx.Customer.ID(), portalID)
-			return tx.Tx.Put(layout.Edge(tx.Customer.ID(), byte(data.ClassAccessGrant), "r1", layout.ReferrerPortal, nil, string(portalID[:])), nil)
+			revoked = layout.Revoked(portaldata.CustomerID(tx.Customer), portalID)
+			return tx.Tx.Put(layout.Edge(portaldata.CustomerID(tx.Customer), byte(data.ClassAccessGrant), "r1", layout.ReferrerPortal, nil, string(portalID[:])), nil)
 		}))
 		report, err := ws.Sync(t.Context(), data.CustomerData{CustomerKey: "acme"})
 		require.NoError(t, err)

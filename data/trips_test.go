@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
@@ -108,7 +109,7 @@ func TestCustomer_RecreatedElsewhere_IsReadAnew(t *testing.T) {
 		push(t, other, "acme", data.Room("3", "New"))
 		after, err := ws.Customer(t.Context(), "acme")
 		require.NoError(t, err)
-		require.NotEqual(t, before.ID(), after.ID())
+		require.NotEqual(t, portaldata.CustomerID(before), portaldata.CustomerID(after))
 		require.Equal(t, map[data.Kind]int{data.KindRoom: 1}, after.Counts)
 		report := push(t, ws, "acme", data.Room("1", "New"))
 		require.False(t, report.CustomerCreated)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -22,7 +23,7 @@ func TestOneOperationHadSeveralTimes(t *testing.T) {
 			ws := workspaceOf(store, uuid.New())
 			for _, customer := range []string{"a", "b"} {
 				_, err := ws.PushWith(t.Context(), block(customer, customer, 6), data.PushOptions{Within: func(ctx context.Context, tx data.CustomerTx) error {
-					return tx.Tell(ctx, data.Actor{}, data.Created, uuid.New())
+					return portaldata.AddChange(ctx, tx, data.Actor{}, data.Created, uuid.New())
 				}})
 				require.NoError(t, err)
 			}

@@ -71,16 +71,15 @@ type CustomerTx struct {
 	Customer Customer
 }
 
-// Tell adds a change of a portal of the customer to the change feed: Created, Updated,
-// Deleted, [PortalOpened], [PortalExpired] or [PortalRevoked]. It returns a [validation.Error]
-// for an actor that breaks the rules of [Actor].
-func (tx CustomerTx) Tell(ctx context.Context, actor Actor, change Change, portalID uuid.UUID) error {
+// addChange adds a change of a portal of the customer to the change feed. It returns a [validation.Error] for an actor that
+// breaks the rules of [Actor].
+func (tx CustomerTx) addChange(ctx context.Context, actor Actor, change Change, portalID uuid.UUID) error {
 	if err := actor.check(); err != nil {
 		return err
 	}
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
-	told := event{change: change, kind: KindCustomerPortal, id: portalID}
-	return tx.w.appendFeed(ctx, tx.Tx, actor, news{customer: c, at: tx.time(), events: []event{told}})
+	e := event{change: change, kind: KindCustomerPortal, id: portalID}
+	return tx.w.appendFeed(ctx, tx.Tx, actor, news{customer: c, at: tx.time(), events: []event{e}})
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
@@ -89,17 +88,10 @@ func (tx CustomerTx) Tell(ctx context.Context, actor Actor, change Change, porta
 // it, such as a Push, returns [storage.ErrNested]. Reads are possible.
 //
 // reads are keys that fn will probably read, a hint for the store as in
-// [storage.Store].Update. The customer's own rows, and those that Tell reads, need not be
-// among them.
+// [storage.Store].Update. The customer's own rows need not be among them.
 func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append(w.customerReads(customerKey), reads...)
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) }, reads)
-}
-
-// WithinID is Within for the id that [Customer.ID] gives.
-func (w *Workspace) WithinID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
-	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
-	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customerByID(ctx, id) }, reads)
 }
 
 func (w *Workspace) within(ctx context.Context, fn func(context.Context, CustomerTx) error, find func(*Snapshot) (*customer, error), reads [][]byte) error {
@@ -114,9 +106,8 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 	}, reads...)
 }
 
-// BesideID is WithinID for rows that no operation on the customer depends on, such as those
-// of a visitor's session: a large operation on the customer need not be planned again.
-func (w *Workspace) BesideID(ctx context.Context, id CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
+// withinUnversioned is withinID for rows that no operation on the customer depends on.
+func (w *Workspace) withinUnversioned(ctx context.Context, id layout.CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append([][]byte{layout.Format(), layout.CustomerRecord(id)}, reads...)
 	inner, end := storage.Inside(ctx, w.db.store)
 	defer end()
@@ -147,13 +138,6 @@ type Customer struct {
 
 	id layout.CustomerID
 }
-
-// CustomerID is the id under which a customer's rows lie.
-type CustomerID = layout.CustomerID
-
-// ID is the id under which the customer's rows lie. It is the library's own: a
-// customer that is deleted and created again has another.
-func (c Customer) ID() CustomerID { return c.id }
 
 func (c *customer) public() Customer {
 	out := Customer{Key: c.key, Name: c.name, TimeZone: c.timeZone, CreatedAt: c.createdAt, Counts: map[Kind]int{}, id: c.id}

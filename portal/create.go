@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
@@ -196,7 +197,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 		ttl = s.ttl
 	}
 	r := &record{
-		id: ids.portal, link: ids.link, workspace: ws.ID(), customer: tx.Customer.ID(),
+		id: ids.portal, link: ids.link, workspace: ws.ID(), customer: portaldata.CustomerID(tx.Customer),
 		createdAt: ids.at, maxUses: uint64(req.MaxUses), stored: config,
 	}
 	r.expiresAt = r.createdAt.Add(ttl).Truncate(time.Microsecond)
@@ -220,7 +221,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 			return CustomerPortal{}, err
 		}
 	}
-	if err := tx.Tell(ctx, data.Actor{}, data.Created, r.id); err != nil {
+	if err := portaldata.AddChange(ctx, tx, data.Actor{}, data.Created, r.id); err != nil {
 		return CustomerPortal{}, err
 	}
 	p := r.public(tx.Customer, req.Config)
@@ -266,7 +267,7 @@ func (c *Config) reads(workspace uuid.UUID) [][]byte {
 func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config, given *data.CustomerData) error {
 	var notes form.Notes
 	refs, fields := c.named()
-	found, err := at.ResourcesOf(ctx, of, refs)
+	found, err := portaldata.Resources(ctx, at, of, refs)
 	if err != nil {
 		return err
 	}

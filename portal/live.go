@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -94,7 +95,7 @@ func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along 
 		return nil, err
 	}
 	o := &opened{standing: p, ws: s.db.Workspace(p.workspace), along: rows[standingRows+1:]}
-	o.owner, err = o.ws.At(r).StoredCustomer(to.customer, rows[standingRows])
+	o.owner, err = portaldata.StoredCustomer(o.ws.At(r), to.customer, rows[standingRows])
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil, nil
 	}
@@ -146,12 +147,12 @@ func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
 	}
 	told := layout.ExpiryTold(p.customer, p.id)
 	record := layout.Portal(p.customer, p.id)
-	err := p.ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := portaldata.WithinUnversioned(ctx, p.ws, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, record, told)
 		if err != nil || rows[0] == nil || rows[1] != nil {
 			return err
 		}
-		return errors.Join(tx.Tx.Put(told, layout.AppendTime(nil, s.time())), tx.Tell(ctx, portalActor(p.id), data.PortalExpired, p.id))
+		return errors.Join(tx.Tx.Put(told, layout.AppendTime(nil, s.time())), portaldata.AddChange(ctx, tx, portalActor(p.id), data.PortalExpired, p.id))
 	}, record, told, p.feedEnds())
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -70,7 +71,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			return err
 		}
 		page = data.Page[CustomerPortal]{Items: []CustomerPortal{}}
-		prefix := layout.Portals(c.ID())
+		prefix := layout.Portals(portaldata.CustomerID(c))
 		r := storage.Prefix(prefix)
 		if len(before) > 0 {
 			r.End = append(prefix[:len(prefix):len(prefix)], before...)
@@ -90,7 +91,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			ids = ids[:limit]
 			page.Next = base64url.Encode(ids[limit-1][:])
 		}
-		found, err := stand(ctx, at.Reader(), c.ID(), ids...)
+		found, err := stand(ctx, at.Reader(), portaldata.CustomerID(c), ids...)
 		if err != nil {
 			return err
 		}
@@ -158,7 +159,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 // newest reads a customer's newest portal. It is found, with its URL, where it is live.
 func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (*standing, CustomerPortal, bool, error) {
 	var none CustomerPortal
-	rows, err := r.Get(ctx, layout.NewestPortal(c.ID()))
+	rows, err := r.Get(ctx, layout.NewestPortal(portaldata.CustomerID(c)))
 	if err != nil {
 		return nil, none, false, err
 	}
@@ -169,7 +170,7 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 	if err != nil {
 		return nil, none, false, fmt.Errorf("%w: the row of the newest portal: %w", storage.ErrCorrupt, err)
 	}
-	portals, err := stand(ctx, r, c.ID(), id)
+	portals, err := stand(ctx, r, portaldata.CustomerID(c), id)
 	if err != nil {
 		return nil, none, false, err
 	}
@@ -285,7 +286,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		if err := tx.Tx.Put(layout.Portal(p.customer, p.id), p.encode()); err != nil {
 			return err
 		}
-		return tx.Tell(ctx, data.Actor{}, data.Updated, p.id)
+		return portaldata.AddChange(ctx, tx, data.Actor{}, data.Updated, p.id)
 	})
 	return out, err
 }
@@ -317,7 +318,7 @@ func (s *Service) within(ctx context.Context, ws *data.Workspace, portalID uuid.
 		return err
 	}
 	to := pointer{p.customer, portalID}
-	err = ws.WithinID(ctx, to.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err = portaldata.Within(ctx, ws, to.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		now, err := s.find(ctx, tx.Snapshot, portalID)
 		if err != nil {
 			return err

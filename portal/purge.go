@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -40,7 +41,7 @@ func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Tim
 			return report, err
 		}
 		for _, c := range page.Items {
-			p := purge{s: s, ws: ws, customer: c.ID(), before: before}
+			p := purge{s: s, ws: ws, customer: portaldata.CustomerID(c), before: before}
 			err := p.run(ctx, &report)
 			if err != nil && !errors.Is(err, data.ErrCustomerNotFound) { // it went meanwhile
 				return report, err
@@ -145,7 +146,7 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropp
 			return dropped, err
 		}
 		if found.entries > 0 {
-			err := p.ws.BesideID(ctx, p.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
+			err := portaldata.WithinUnversioned(ctx, p.ws, p.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
 				if found, err = p.collect(ctx, tx.Tx, r, rows); err != nil {
 					return err
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -26,7 +27,7 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	if err != nil {
 		return err
 	}
-	_, err = ws.RevokePortals(ctx, p.customer, data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
+	_, err = portaldata.Revoke(ctx, ws, p.customer, data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
 		p, err := s.find(ctx, at, portalID)
 		if err != nil || s.revokedFinally(p.standing) {
 			return nil, err
@@ -52,10 +53,10 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 	if err != nil {
 		return 0, err
 	}
-	revoked, err := ws.RevokePortals(ctx, c.ID(), data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
+	revoked, err := portaldata.Revoke(ctx, ws, portaldata.CustomerID(c), data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
 		var ids, found []uuid.UUID
 		choose := func() error {
-			portals, err := stand(ctx, at.Reader(), c.ID(), found...)
+			portals, err := stand(ctx, at.Reader(), portaldata.CustomerID(c), found...)
 			for _, p := range portals {
 				if state := s.state(p); state == StateLive || state == StateUsedUp || state == StateRevoked && !s.revokedFinally(p) {
 					ids = append(ids, p.id)
@@ -64,7 +65,7 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 			found = found[:0]
 			return err
 		}
-		prefix := layout.Portals(c.ID())
+		prefix := layout.Portals(portaldata.CustomerID(c))
 		for e, err := range at.Reader().Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/base64url"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
@@ -231,7 +232,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 		along = append(along, holder)
 	}
 	reads := append(append(to.rows(), layout.FeedEnds(session.ws.ID())), along...)
-	err := session.ws.BesideID(ctx, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := portaldata.WithinUnversioned(ctx, session.ws, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		p, err := s.live(ctx, tx.Tx, to, along...)
 		if err != nil {
 			return err
@@ -255,7 +256,7 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 				return err
 			}
 		}
-		return tx.Tell(ctx, portalActor(to.portal), data.PortalOpened, to.portal)
+		return portaldata.AddChange(ctx, tx, portalActor(to.portal), data.PortalOpened, to.portal)
 	}, reads...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return ErrRevoked
@@ -290,7 +291,7 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 	found, good := false, false
 	err := session.viewOr(ctx, func(v *View, err error) error {
 		found = true
-		session.ws, session.portal, session.customer = v.ws, v.portal, v.customer.ID()
+		session.ws, session.portal, session.customer = v.ws, v.portal, portaldata.CustomerID(v.customer)
 		row = v.row
 		session.slot, session.expiresAt = row.slot, row.expiresAt
 		if err != nil {
@@ -313,7 +314,7 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 // touch notes when the session was last used.
 func (s *Session) touch(ctx context.Context, now time.Time) error {
 	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
-	err := s.ws.BesideID(ctx, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := portaldata.WithinUnversioned(ctx, s.ws, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, key)
 		if err != nil {
 			return err
@@ -348,7 +349,7 @@ func (s *Session) End(ctx context.Context) error {
 		return nil
 	}
 	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
-	err := s.ws.BesideID(ctx, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err := portaldata.WithinUnversioned(ctx, s.ws, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, key)
 		if err != nil || rows[0] == nil {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -167,7 +168,7 @@ func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 		return nil
 	}
 	v.read += len(ask)
-	found, err := v.at.ResourcesOf(ctx, v.customer, ask)
+	found, err := portaldata.Resources(ctx, v.at, v.customer, ask)
 	if err != nil {
 		return err
 	}
@@ -285,7 +286,7 @@ func (v *View) learnGranted(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 || v.config.permit(ActionReadAccessGrants) != nil {
 		return nil
 	}
-	granted, read, err := v.at.Granted(ctx, v.customer.Key, keys, func(grants []data.AccessGrant) ([]bool, error) {
+	granted, read, err := portaldata.Granted(ctx, v.at, v.customer.Key, keys, func(grants []data.AccessGrant) ([]bool, error) {
 		if err := v.loadSpaces(ctx, grants); err != nil {
 			return nil, err
 		}

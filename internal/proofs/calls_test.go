@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -22,7 +24,7 @@ type world struct {
 	roomID uuid.UUID
 	userID uuid.UUID
 	stayID uuid.UUID
-	a      data.CustomerID
+	a      layout.CustomerID
 }
 
 // call is a call of a public method.
@@ -143,8 +145,12 @@ var calls = []call{
 		}, data.ImportOptions{}))
 	}},
 	{name: "Within", do: func(ctx context.Context, h host, _ *world) error { return h.ws.Within(ctx, "b", putHostRow) }},
-	{name: "WithinID", do: func(ctx context.Context, h host, w *world) error { return h.ws.WithinID(ctx, w.a, putHostRow) }},
-	{name: "BesideID", do: func(ctx context.Context, h host, w *world) error { return h.ws.BesideID(ctx, w.a, putHostRow) }},
+	{name: "portaldata Within", do: func(ctx context.Context, h host, w *world) error {
+		return portaldata.Within(ctx, h.ws, w.a, putHostRow)
+	}},
+	{name: "portaldata WithinUnversioned", do: func(ctx context.Context, h host, w *world) error {
+		return portaldata.WithinUnversioned(ctx, h.ws, w.a, putHostRow)
+	}},
 	{name: "DB Sweep", inParts: true, do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Sweep(ctx)) }},
 	{name: "DB Stats", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Stats(ctx)) }},
 	{name: "DB Workspaces", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Workspaces(ctx)) }},
@@ -192,8 +198,8 @@ var calls = []call{
 	{name: "UndoCancel", do: func(ctx context.Context, h host, w *world) error {
 		return only(h.ws.UndoCancel(ctx, "a", cancelled, data.Actor{Type: data.ActorPortal, PortalID: w.portal.id}, nil))
 	}},
-	{name: "RevokePortals", do: func(ctx context.Context, h host, w *world) error {
-		return only(h.ws.RevokePortals(ctx, w.a, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
+	{name: "portaldata Revoke", do: func(ctx context.Context, h host, w *world) error {
+		return only(portaldata.Revoke(ctx, h.ws, w.a, data.Actor{}, func(context.Context, *data.Snapshot) ([]uuid.UUID, error) {
 			return []uuid.UUID{w.portal.id}, nil
 		}))
 	}},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -70,7 +71,7 @@ func newWorld(t *testing.T) *world {
 		user, err2 := s.UserIdentity(t.Context(), "a/001")
 		stay, err3 := s.AccessGrant(t.Context(), "a/001")
 		a, err4 := s.Customer(t.Context(), "a")
-		w.roomID, w.userID, w.stayID, w.a = room.Meta.ID, user.Meta.ID, stay.Meta.ID, a.ID()
+		w.roomID, w.userID, w.stayID, w.a = room.Meta.ID, user.Meta.ID, stay.Meta.ID, portaldata.CustomerID(a)
 		return errors.Join(err1, err2, err3, err4)
 	}))
 	var b bytes.Buffer

@@ -17,6 +17,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/link"
@@ -210,7 +211,7 @@ func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open ope
 	hashed("preferred code", codes[word], "0123456789")
 	c, err := ws.Customer(ctx, customerOf(word))
 	require.NoError(t, err)
-	id := c.ID()
+	id := portaldata.CustomerID(c)
 	s.owners = append(s.owners, id[:])
 	hashed("customer id", hex.EncodeToString(id[:]), hexLetters)
 	export, err := ws.Export(ctx, customerOf(word))

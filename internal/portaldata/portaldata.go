@@ -1,0 +1,69 @@
+// Package portaldata has the functions of package data that package portal needs and hosts do not. Package data offers them
+// in friends.go.
+package portaldata
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/friend"
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+var (
+	customerID     = friend.Of[func(data.Customer) layout.CustomerID]()
+	storedCustomer = friend.Of[func(*data.Snapshot, layout.CustomerID, []byte) (data.Customer, error)]()
+	resources      = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
+	granted        = friend.Of[func(*data.Snapshot, context.Context, string, []string, func([]data.AccessGrant) ([]bool, error)) (map[string]bool, int, error)]()
+	within         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, bool, func(context.Context, data.CustomerTx) error, ...[]byte) error]()
+	revoke         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, data.Actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error), ...[]byte) ([]data.Revoked, error)]()
+	addChange      = friend.Of[func(data.CustomerTx, context.Context, data.Actor, data.Change, uuid.UUID) error]()
+)
+
+// CustomerID returns the id in the keys of the customer's rows. A customer that is deleted and created again has another id.
+func CustomerID(c data.Customer) layout.CustomerID { return customerID(c) }
+
+// StoredCustomer decodes the record of the customer with this id, which the caller has read in the state that s reads. record
+// is nil if there is none. It returns [data.ErrCustomerNotFound] if the workspace has no such customer.
+func StoredCustomer(s *data.Snapshot, id layout.CustomerID, record []byte) (data.Customer, error) {
+	return storedCustomer(s, id, record)
+}
+
+// Resources is [data.Snapshot.Resources] for a customer that was read in the state that s reads.
+func Resources(ctx context.Context, s *data.Snapshot, of data.Customer, refs []data.Ref) ([]data.Resource, error) {
+	return resources(s, ctx, of, refs)
+}
+
+// Granted returns those of the user identities, by key, that have an access grant for which keep returns true, and the number
+// of access grants that it read. It reads the access grants of many user identities at once, and stops reading those of a user
+// identity at the first that keep accepts. keep returns one value for each access grant.
+func Granted(ctx context.Context, s *data.Snapshot, customerKey string, keys []string, keep func([]data.AccessGrant) ([]bool, error)) (has map[string]bool, read int, err error) {
+	return granted(s, ctx, customerKey, keys, keep)
+}
+
+// Within is [data.Workspace.Within] for the customer with this id.
+func Within(ctx context.Context, w *data.Workspace, id layout.CustomerID, fn func(context.Context, data.CustomerTx) error, reads ...[]byte) error {
+	return within(w, ctx, id, true, fn, reads...)
+}
+
+// WithinUnversioned is Within for rows that no operation on the customer depends on, such as those of sessions. It leaves the
+// version of the customer as it is, so that a large operation on the customer need not be planned again.
+func WithinUnversioned(ctx context.Context, w *data.Workspace, id layout.CustomerID, fn func(context.Context, data.CustomerTx) error, reads ...[]byte) error {
+	return within(w, ctx, id, false, fn, reads...)
+}
+
+// Revoke revokes the portals of a customer whose ids choose returns, in the state that choose gets: all of them or, after an
+// error, none. It returns [data.ErrCustomerNotFound] if there is no such customer. choose may run more than once. reads are
+// keys that choose will probably read, as in [data.Workspace.Within].
+func Revoke(ctx context.Context, w *data.Workspace, id layout.CustomerID, actor data.Actor, choose func(context.Context, *data.Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]data.Revoked, error) {
+	return revoke(w, ctx, id, actor, choose, reads...)
+}
+
+// AddChange adds a change of a portal of the transaction's customer to the change feed: Created, Updated, Deleted,
+// PortalOpened, PortalExpired or PortalRevoked. It returns a validation.Error for an actor that breaks the rules of
+// [data.Actor].
+func AddChange(ctx context.Context, tx data.CustomerTx, actor data.Actor, change data.Change, portalID uuid.UUID) error {
+	return addChange(tx, ctx, actor, change, portalID)
+}
