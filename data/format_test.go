@@ -8,6 +8,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -49,8 +50,10 @@ func TestFormat_OtherVersion_IsRefused(t *testing.T) {
 				"dry run": func(ws *data.Workspace) error {
 					return dropped(ws.PushWith(t.Context(), more, data.PushOptions{DryRun: true}))
 				},
-				"within":   func(ws *data.Workspace) error { return ws.Within(t.Context(), "a", nothing) },
-				"beside":   func(ws *data.Workspace) error { return ws.BesideID(t.Context(), customer.ID(), nothing) },
+				"within": func(ws *data.Workspace) error { return ws.Within(t.Context(), "a", nothing) },
+				"beside": func(ws *data.Workspace) error {
+					return portaldata.WithinUnversioned(t.Context(), ws, portaldata.CustomerID(customer), nothing)
+				},
 				"trim":     func(ws *data.Workspace) error { return dropped(ws.TrimChanges(t.Context(), clockStart)) },
 				"consumer": func(ws *data.Workspace) error { return ws.Consumer("c").Seek(t.Context(), data.Cursor{}) },
 				"remove":   func(ws *data.Workspace) error { return ws.Consumer("c").Remove(t.Context()) },
