@@ -31,13 +31,13 @@ func TestSession_EachWrite_HasThePortalAsActor(t *testing.T) {
 			require.NoError(t, err)
 			cursor = c.Cursor
 		}
-		require.NoError(t, drop(s.RenameSpace(t.Context(), "101", "By the window")))
+		require.NoError(t, drop(s.RenameSpace(t.Context(), "101", "By the window", portal.WriteOptions{})))
 		made(mine, "updated room")
-		require.NoError(t, drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "Longer"})))
+		require.NoError(t, drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "Longer"}, portal.WriteOptions{})))
 		made(mine, "updated reservation")
-		require.NoError(t, drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Kay"})))
+		require.NoError(t, drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Kay"}, portal.WriteOptions{})))
 		made(mine, "created staff_member")
-		require.NoError(t, drop(s.CancelAccessGrant(t.Context(), "rn1")))
+		require.NoError(t, drop(s.CancelAccessGrant(t.Context(), "rn1", portal.WriteOptions{})))
 		made(mine, "deleted reservation", "revoked customer_portal")
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, s.Portal().ID))
 		made(host, "revoked customer_portal")
@@ -48,8 +48,8 @@ func TestSession_EachWrite_HasThePortalAsActor(t *testing.T) {
 func TestHistory_IDsOfOtherPortals_AreLeftOut(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s, other := f.session(t, portal.Config{}), f.session(t, portal.Config{})
-		require.NoError(t, drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "Mine"})))
-		require.NoError(t, drop(other.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", PreferredCode: "4711"})))
+		require.NoError(t, drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "Mine"}, portal.WriteOptions{})))
+		require.NoError(t, drop(other.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", PreferredCode: "4711"}, portal.WriteOptions{})))
 		var history []data.FeedChange
 		require.NoError(t, s.View(t.Context(), func(v *portal.View) (err error) {
 			history, err = v.History(t.Context(), "rn1", 2)

@@ -53,11 +53,11 @@ func TestADeleteAsksBeforeItLooks(t *testing.T) {
 		revokedPortal, revoked := f.open(t, portal.CreateRequest{CustomerKey: "My Company"})
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, revokedPortal.ID))
 		for _, key := range []string{"secret", "absent", "101", " ", ""} {
-			_, err := s.DeleteSpace(t.Context(), key)
+			_, err := s.DeleteSpace(t.Context(), key, portal.WriteOptions{})
 			require.ErrorIs(t, err, portal.ErrRefused, "%q", key)
 			_, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, key))
 			require.ErrorIs(t, err, portal.ErrRefused, "%q", key)
-			_, err = revoked.DeleteSpace(t.Context(), key)
+			_, err = revoked.DeleteSpace(t.Context(), key, portal.WriteOptions{})
 			require.ErrorIs(t, err, portal.ErrRevoked, "%q", key)
 		}
 	})
@@ -86,7 +86,7 @@ func TestAConfigurationThatChangesMeanwhileHolds(t *testing.T) {
 					require.NoError(t, err)
 				}
 				h.before.Store(&meanwhile)
-				_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "changed", PreferredCode: "4711"})
+				_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "changed", PreferredCode: "4711"}, portal.WriteOptions{})
 				require.True(t, errors.Is(err, portal.ErrRefused) || errors.Is(err, data.ErrResourceNotFound), "%v", err)
 				after, err := f.ws.AccessGrant(t.Context(), "rn1")
 				require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestAResourceThatMovesOutOfSightIsNotWritten(t *testing.T) {
 			require.NoError(t, err)
 		}
 		h.before.Store(&meanwhile)
-		_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "mine"})
+		_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "mine"}, portal.WriteOptions{})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		g, err := f.ws.AccessGrant(t.Context(), "rn1")
 		require.NoError(t, err)
@@ -156,7 +156,7 @@ func TestAReferenceThatLeadsNowhereIsNotTold(t *testing.T) {
 		d := estate()
 		d.Add(data.StaffMember("lou", "Lou", data.Refs(data.KindRoom, "101", "SECRET-GHOST")...))
 		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
-		u, err := s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "102"))
+		u, err := s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "102"), portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindRoom, "102"), u.Spaces)
 		stored, err := f.ws.UserIdentity(t.Context(), "lou")
@@ -175,7 +175,7 @@ func TestHiddenSpacesAreNotCounted(t *testing.T) {
 		}
 		d.Add(lou)
 		_, s := f.open(t, portal.CreateRequest{CustomerData: d})
-		_, err := s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "101", "102", "201"))
+		_, err := s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "101", "102", "201"), portal.WriteOptions{})
 		require.Equal(t, []string{"spaces too_many"}, faults(t, err))
 		require.NotContains(t, err.Error(), "1001")
 	})
@@ -237,7 +237,7 @@ func TestWhatIsNoValueDoesNotPanic(t *testing.T) {
 		}, faults(t, err))
 		s := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101")})
 		for _, kind := range []data.Kind{200, 255, data.KindCustomerPortal, data.KindGuest} {
-			_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Kind: kind, Spaces: data.Refs(data.KindRoom, "101")}})
+			_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Kind: kind, Spaces: data.Refs(data.KindRoom, "101")}}, portal.WriteOptions{})
 			require.Equal(t, []string{"kind not_a_field"}, faults(t, err))
 		}
 	})
@@ -250,7 +250,7 @@ func TestAllFaultsOfARequestAreInOneAnswer(t *testing.T) {
 		_, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
 			Grant:   data.AccessGrant{Spaces: data.Refs(data.KindRoom, "nowhere"), PreferredCode: "1", StartsAt: start, EndsAt: start},
 			NewUser: &data.UserIdentity{EmailAddress: "nobody"},
-		})
+		}, portal.WriteOptions{})
 		require.ElementsMatch(t, []string{
 			"spaces[0] not_there_yet", "preferred_code preferred_code", "ends_at time_order", "new_user.name required", "new_user.email_address email_address",
 		}, faults(t, err))
@@ -320,7 +320,7 @@ func TestAnEditKeepsWhatIsHiddenMeanwhile(t *testing.T) {
 			require.NoError(t, err)
 		}
 		h.before.Store(&meanwhile)
-		_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")})
+		_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")}, portal.WriteOptions{})
 		require.NoError(t, err)
 		g, err := f.ws.AccessGrant(t.Context(), "rn2")
 		require.NoError(t, err)

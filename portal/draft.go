@@ -262,23 +262,23 @@ func (d *draft) kind(path string, given, fallback data.Kind, class data.Class) d
 	return given
 }
 
-// mustSee refuses what the portal would not show once it is made.
+// mustSee returns a RefusedError if the portal would not show a resource after the write.
 func (d *draft) mustSee(ctx context.Context, r data.Resource) error {
 	shown, err := d.v.sees(ctx, r)
 	if err == nil && !shown && len(d.notes.Faults) == 0 {
-		err = &RefusedError{d.action, ReasonHidden}
+		err = &RefusedError{d.action, refusedHidden}
 	}
 	return err
 }
 
-// old returns the resource that an edit changes, as it is stored, if the portal shows it and
-// it is as the caller read it.
-func (d *draft) old(ctx context.Context, ref data.Ref, on conditions) (data.Resource, error) {
+// old returns the resource that an edit changes, as it is stored. It returns an error if the
+// portal does not show the resource, or if it is not as the options require.
+func (d *draft) old(ctx context.Context, ref data.Ref, o WriteOptions) (data.Resource, error) {
 	r, err := d.v.seenAs(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	return r, on.check(r)
+	return r, o.checkUnchanged(r)
 }
 
 // unlessSame returns the value that an edit gives to a field, or the zero value, which leaves

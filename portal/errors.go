@@ -60,55 +60,57 @@ var (
 	// ErrProfileNotFound is returned where a workspace has no such customization profile.
 	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
 
-	// ErrChanged is returned by a write that is conditional, where the resource has changed
-	// since it was read. Nothing was written. The caller can read it again and decide.
+	// ErrChanged is returned by a write with a condition of [WriteOptions] if the resource or
+	// the plan has changed since it was read. Nothing was written. The caller can read it
+	// again and decide.
 	ErrChanged = errors.New("portal: the resource has changed since it was read")
-
-	// ErrExists is the parent of an [ExistsError].
-	ErrExists = errors.New("portal: created already")
 
 	// ErrRefused is the parent of a [RefusedError].
 	ErrRefused = errors.New("portal: refused")
 )
 
-// Reason is why a portal refuses something, as a stable word.
-type Reason string
-
-// The reasons.
-const (
-	ReasonFeature    Reason = "feature"    // a section or feature is excluded
-	ReasonReadOnly   Reason = "read_only"  // nothing can be changed
-	ReasonRestricted Reason = "restricted" // restricted navigation does not lead there
-	ReasonDeepLink   Reason = "deep_link"  // the portal shows one resource only
-	ReasonHidden     Reason = "hidden"     // it would change what the portal does not show
-)
-
-// RefusedError says that a portal does not allow something. Nothing was changed. What
-// a portal does not show is not refused, but not found.
+// RefusedError reports that a portal does not allow an action. Nothing was changed. A resource
+// that the portal does not show is not refused but not found, see [data.ErrResourceNotFound].
 type RefusedError struct {
 	Action Action
-	Reason Reason
+
+	// Reason is one of these stable words:
+	//
+	//   - "feature": the configuration excludes the feature that the action belongs to
+	//   - "read_only": the portal is read-only
+	//   - "restricted": restricted navigation does not offer the action
+	//   - "deep_link": the portal is a deep link, which does not offer the action
+	//   - "hidden": the write would change a resource that the portal does not show, or
+	//     create one that it would not show
+	Reason string
 }
+
+// The values of RefusedError.Reason.
+const (
+	refusedFeature    = "feature"
+	refusedReadOnly   = "read_only"
+	refusedRestricted = "restricted"
+	refusedDeepLink   = "deep_link"
+	refusedHidden     = "hidden"
+)
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("portal: refused: %s: %s", e.Action, e.Reason)
 }
 
-// Unwrap makes errors.Is find ErrRefused.
+// Unwrap returns ErrRefused.
 func (e *RefusedError) Unwrap() error { return ErrRefused }
 
-// ExistsError says that the token of [Once] has created a resource already, and that the
-// resource does not have the values that were given. Nothing was changed.
+// ExistsError reports that an earlier call with the same [WriteOptions].Token created the
+// resource, and that the resource does not have the values that this call gave. Nothing was
+// changed.
 type ExistsError struct {
-	Key string // of the resource
+	Key string // of the resource that exists
 }
 
 func (e *ExistsError) Error() string {
 	return fmt.Sprintf("portal: the token has created %q already, with other values", e.Key)
 }
-
-// Unwrap makes errors.Is find ErrExists.
-func (e *ExistsError) Unwrap() error { return ErrExists }
 
 // invalid returns a validation.Error if there is a fault.
 func invalid(notes form.Notes) error {

@@ -113,7 +113,7 @@ func ExampleService_OpenSession() {
 	fmt.Println("again:", err)
 
 	session = must(portals.Session(ctx, cookie)) // at the next request
-	room := must(session.RenameSpace(ctx, "101", "Garden view"))
+	room := must(session.RenameSpace(ctx, "101", "Garden view", portal.WriteOptions{}))
 	fmt.Println(room.Name)
 	if err := session.End(ctx); err != nil {
 		panic(err)
@@ -147,7 +147,7 @@ func ExampleConfig() {
 		return err
 	})
 	fmt.Println(err)
-	_, err = session.RenameSpace(ctx, "v1", "Mine")
+	_, err = session.RenameSpace(ctx, "v1", "Mine", portal.WriteOptions{})
 	fmt.Println(err)
 	// Output:
 	// Villa v1

@@ -16,17 +16,19 @@ import (
 type AccessGrantRequest struct {
 	Grant data.AccessGrant
 
-	// NewUser is created in the same step, as the grant's user; nil where Grant.User
-	// names one, or nobody.
+	// NewUser, if it is not nil, is created in the same transaction and becomes the user of
+	// the grant. Grant.User must then be zero.
 	NewUser *data.UserIdentity
 }
 
-// CreateAccessGrant makes a reservation, a booking or an access grant, of the kind
-// that the workspace's vertical has where none is given. The values that the portal's
-// filters ask for are set. It returns a [validation.Error], whose paths are those of the
-// grant and, for its user, begin with "new_user.".
-func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, options ...CreateOption) (data.AccessGrant, error) {
-	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, conditionsOf(options), func(v *View, d *draft) error {
+// CreateAccessGrant creates a reservation, a booking or an access grant. Its key must be empty:
+// the portal assigns one. If it has no kind, it gets that of the workspace's vertical. It also
+// gets the values that the portal's filters require.
+//
+// CreateAccessGrant returns a [validation.Error] for an invalid request. The paths are those of
+// the grant; the paths of NewUser begin with "new_user.".
+func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, o WriteOptions) (data.AccessGrant, error) {
+	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, creates, o, func(v *View, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -73,13 +75,14 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.R
 	return d.newUser
 }
 
-// EditAccessGrant changes an access grant that the portal shows, by its Key. Fields
-// that are zero stay; Clear may name "name", "starts_at", "ends_at", "preferred_code"
-// and "user". A field that is given the value that it has is not validated again.
-func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, options ...EditOption) (data.AccessGrant, error) {
-	on := conditionsOf(options)
-	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, on, func(v *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, on)
+// EditAccessGrant changes the access grant with the key edit.Key, which the portal must show.
+// Fields that are zero keep their values; Clear may name "name", "starts_at", "ends_at",
+// "preferred_code" and "user". Spaces that is not nil replaces the spaces that the portal
+// shows; the others stay. A field that is given the value that it has is not validated again.
+// EditAccessGrant returns a [validation.Error] for an invalid edit.
+func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o WriteOptions) (data.AccessGrant, error) {
+	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, edits, o, func(v *View, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, o)
 		if err != nil {
 			return err
 		}
@@ -138,9 +141,9 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, op
 	}))
 }
 
-// CancelAccessGrant deletes an access grant that the portal shows, and says what went.
-func (s *Session) CancelAccessGrant(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, conditionsOf(options))
+// CancelAccessGrant deletes an access grant that the portal shows, and reports what it deleted.
+func (s *Session) CancelAccessGrant(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, o)
 }
 
 // UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer
@@ -186,11 +189,12 @@ func (v *View) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMet
 	*metadata = stamped
 }
 
-// checkDetails refuses to set what the portal leaves out.
+// checkDetails returns a RefusedError if an access grant sets technical details in a portal that
+// excludes them.
 func (v *View) checkDetails(action Action, g data.AccessGrant) error {
 	if v.config.Features.Manage.ExcludeReservationTechnicalDetails &&
 		(g.PreferredCode != "" || len(g.CustomMetadata) > 0 || slices.Contains(g.Clear, "preferred_code")) {
-		return &RefusedError{action, ReasonFeature}
+		return &RefusedError{action, refusedFeature}
 	}
 	return nil
 }

@@ -151,7 +151,7 @@ func TestSession_Over_ErrorSaysWhy(t *testing.T) {
 			require.ErrorIs(t, err, want)
 			_, _, readErr := one(session).Space(t.Context(), "101")
 			require.ErrorIs(t, readErr, want)
-			_, writeErr := session.RenameSpace(t.Context(), "101", "x")
+			_, writeErr := session.RenameSpace(t.Context(), "101", "x", portal.WriteOptions{})
 			require.ErrorIs(t, writeErr, want)
 		}
 		f.clock.set(start.Add(30 * time.Minute))

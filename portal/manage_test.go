@@ -127,7 +127,7 @@ func TestOpenDoesNotWidenARestrictedPortal(t *testing.T) {
 func TestUpdateConfigReachesOpenSessions(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{LandingPage: ref(data.KindRoom, "102")}})
-		_, err := s.RenameSpace(t.Context(), "101", "One")
+		_, err := s.RenameSpace(t.Context(), "101", "One", portal.WriteOptions{})
 		require.NoError(t, err)
 		updated, err := f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
 			return json.Unmarshal([]byte(`{"read_only": true, "locale": "fr-FR", "colour": 1}`), c)
@@ -135,7 +135,7 @@ func TestUpdateConfigReachesOpenSessions(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, updated.Config.ReadOnly)
 		require.Len(t, updated.Warnings, 1)
-		_, err = s.RenameSpace(t.Context(), "101", "Two")
+		_, err = s.RenameSpace(t.Context(), "101", "Two", portal.WriteOptions{})
 		require.ErrorIs(t, err, portal.ErrRefused)
 
 		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {

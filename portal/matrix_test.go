@@ -71,7 +71,7 @@ var cells = []cell{
 	}},
 	{"History", "manage reservations details", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(one(s).History(ctx, "r1", 0)) }},
 	{"EditUserIdentity", "manage", true, true, true, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Ada L"}))
+		return drop(s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Ada L"}, portal.WriteOptions{}))
 	}},
 	{"Can read_details", "manage reservations details", false, true, true, func(_ context.Context, s *portal.Session) error {
 		return s.Can(portal.ActionReadDetails)
@@ -79,16 +79,16 @@ var cells = []cell{
 	{"CreateAccessGrant", "manage reservations", true, true, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{
 			User: ref(data.KindGuest, "ada"), Spaces: data.Refs(data.KindRoom, "101"),
-		}}))
+		}}, portal.WriteOptions{}))
 	}},
 	{"EditAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "edited"}))
+		return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "edited"}, portal.WriteOptions{}))
 	}},
 	{"PlanDelete access grant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
 		return drop(one(s).PlanDelete(ctx, ref(data.KindAccessGrant, "r1")))
 	}},
 	{"CancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.CancelAccessGrant(ctx, "r1"))
+		return drop(s.CancelAccessGrant(ctx, "r1", portal.WriteOptions{}))
 	}},
 	{"UndoCancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
 		if err := drop(s.UndoCancelAccessGrant(ctx, "r1")); !errors.Is(err, data.ErrResourceNotFound) { // it is not cancelled
@@ -97,34 +97,34 @@ var cells = []cell{
 		return nil
 	}},
 	{"AddStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "Kim", Spaces: data.Refs(data.KindRoom, "101")}))
+		return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "Kim", Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{}))
 	}},
 	{"EditStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: "sam", Name: "Samuel"}))
+		return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: "sam", Name: "Samuel"}, portal.WriteOptions{}))
 	}},
 	{"AssignStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.AssignStaffMember(ctx, "sam", data.Refs(data.KindRoom, "101")))
+		return drop(s.AssignStaffMember(ctx, "sam", data.Refs(data.KindRoom, "101"), portal.WriteOptions{}))
 	}},
 	{"PlanDelete staff member", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, "sam")))
 	}},
 	{"RemoveStaffMember", "manage staff", true, true, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.RemoveStaffMember(ctx, "sam"))
+		return drop(s.RemoveStaffMember(ctx, "sam", portal.WriteOptions{}))
 	}},
 	{"CreateSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.CreateSpace(ctx, data.Space{Name: "New"}))
+		return drop(s.CreateSpace(ctx, data.Space{Name: "New"}, portal.WriteOptions{}))
 	}},
 	{"RenameSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.RenameSpace(ctx, "101", "Renamed"))
+		return drop(s.RenameSpace(ctx, "101", "Renamed", portal.WriteOptions{}))
 	}},
 	{"MoveSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.MoveSpace(ctx, "spare", "lisbon"))
+		return drop(s.MoveSpace(ctx, "spare", "lisbon", portal.WriteOptions{}))
 	}},
 	{"PlanDelete space", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(one(s).PlanDelete(ctx, ref(data.KindSpace, "spare")))
 	}},
 	{"DeleteSpace", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
-		return drop(s.DeleteSpace(ctx, "spare"))
+		return drop(s.DeleteSpace(ctx, "spare", portal.WriteOptions{}))
 	}},
 	{"Can connect", "connect", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConnect) }},
 	{"Can configure", "configure", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConfigure) }},
@@ -155,21 +155,21 @@ func (c cell) findsNothing(excluded map[string]bool, mode string) bool {
 	return mode == "deep link" && (excluded["manage"] || excluded["reservations"]) && slices.Contains(throughTarget, c.method)
 }
 
-// want is the reason for which a portal refuses a cell, or "".
-func (c cell) want(excluded map[string]bool, readOnly bool, mode string) portal.Reason {
+// want returns the Reason with which a portal refuses a cell, or "" if it allows it.
+func (c cell) want(excluded map[string]bool, readOnly bool, mode string) string {
 	switch {
 	case mode == "deep link" && !c.deepLink:
-		return portal.ReasonDeepLink
+		return "deep_link"
 	case mode != "full" && !c.restricted:
-		return portal.ReasonRestricted
+		return "restricted"
 	}
 	for _, need := range strings.Fields(c.needs) {
 		if !slices.ContainsFunc(strings.Split(need, "|"), func(feature string) bool { return !excluded[feature] }) {
-			return portal.ReasonFeature
+			return "feature"
 		}
 	}
 	if c.writes && readOnly {
-		return portal.ReasonReadOnly
+		return "read_only"
 	}
 	return ""
 }

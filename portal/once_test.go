@@ -3,6 +3,9 @@ package portal_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 const token = "0123456789abcdefghij-_"
@@ -23,20 +27,20 @@ var creations = map[string]func(ctx context.Context, s *portal.Session, name, to
 		g, err := s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
 			Grant:   data.AccessGrant{Name: "Weekend", StartsAt: start, EndsAt: start.Add(time.Hour), Spaces: data.Refs(data.KindRoom, "101")},
 			NewUser: &data.UserIdentity{Name: name},
-		}, portal.Once(token))
+		}, portal.WriteOptions{Token: token})
 		return g.Key, err
 	},
 	"staff member": func(ctx context.Context, s *portal.Session, name, token string) (string, error) {
-		u, err := s.AddStaffMember(ctx, data.UserIdentity{Name: name, Spaces: data.Refs(data.KindRoom, "101")}, portal.Once(token))
+		u, err := s.AddStaffMember(ctx, data.UserIdentity{Name: name, Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{Token: token})
 		return u.Key, err
 	},
 	"space": func(ctx context.Context, s *portal.Session, name, token string) (string, error) {
-		space, err := s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: name, ParentSiteKey: "town"}, portal.Once(token))
+		space, err := s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: name, ParentSiteKey: "town"}, portal.WriteOptions{Token: token})
 		return space.Key, err
 	},
 }
 
-func TestOnce_RepeatedCall_CreatesOneResource(t *testing.T) {
+func TestToken_RepeatedCall_CreatesOneResource(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		for name, create := range creations {
@@ -50,7 +54,6 @@ func TestOnce_RepeatedCall_CreatesOneResource(t *testing.T) {
 			_, err = create(t.Context(), s, "Hopper", token)
 			var exists *portal.ExistsError
 			require.ErrorAs(t, err, &exists, name)
-			require.ErrorIs(t, err, portal.ErrExists, name)
 			require.Equal(t, key, exists.Key, name)
 			after, err := f.ws.Export(t.Context(), "My Company")
 			require.NoError(t, err)
@@ -63,7 +66,7 @@ func TestOnce_RepeatedCall_CreatesOneResource(t *testing.T) {
 	})
 }
 
-func TestOnce_ConcurrentCalls_CreateOneResource(t *testing.T) {
+func TestToken_ConcurrentCalls_CreateOneResource(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		for name, create := range creations {
@@ -94,9 +97,9 @@ func TestOnce_ConcurrentCalls_CreateOneResource(t *testing.T) {
 	})
 }
 
-// TestOnce_AnotherPortalOrCall_CreatesAnotherResource: a token means nothing elsewhere, so that
+// TestToken_AnotherPortalOrCall_CreatesAnotherResource: a token means nothing elsewhere, so that
 // no visitor can reach with a token what another portal created.
-func TestOnce_AnotherPortalOrCall_CreatesAnotherResource(t *testing.T) {
+func TestToken_AnotherPortalOrCall_CreatesAnotherResource(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		seen := map[string]string{}
 		for i := range 2 {
@@ -112,7 +115,7 @@ func TestOnce_AnotherPortalOrCall_CreatesAnotherResource(t *testing.T) {
 	})
 }
 
-func TestOnce_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) {
+func TestToken_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		key, err := creations["access grant"](t.Context(), s, "Grace", token)
@@ -124,7 +127,7 @@ func TestOnce_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) {
 		push.Add(data.UserIdentity{Kind: g.User.Kind, Key: guest, Name: "Grace H"})
 		_, err = f.ws.Push(t.Context(), push)
 		require.NoError(t, err)
-		_, err = s.CancelAccessGrant(t.Context(), key)
+		_, err = s.CancelAccessGrant(t.Context(), key, portal.WriteOptions{})
 		require.NoError(t, err)
 
 		again, err := creations["access grant"](t.Context(), s, "Grace", token)
@@ -140,7 +143,7 @@ func TestOnce_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) {
 	})
 }
 
-func TestOnce_BadToken_IsAFault(t *testing.T) {
+func TestToken_BadToken_IsAFault(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		before, err := f.ws.Export(t.Context(), "My Company")
@@ -164,25 +167,25 @@ func TestIfUnchanged_ResourceChangedSince_IsRefused(t *testing.T) {
 		s := f.session(t, portal.Config{})
 		for name, test := range map[string]struct {
 			ref  data.Ref
-			edit func(portal.EditOption) error
+			edit func(portal.WriteOptions) error
 			push data.Resource
 		}{
-			"EditAccessGrant": {ref(data.KindBooking, "b101"), func(o portal.EditOption) error {
+			"EditAccessGrant": {ref(data.KindBooking, "b101"), func(o portal.WriteOptions) error {
 				return drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b101", Name: "Edited"}, o))
 			}, data.AccessGrant{Kind: data.KindBooking, Key: "b101", Name: "Pushed"}},
-			"EditStaffMember": {ref(data.KindStaffMember, "kim"), func(o portal.EditOption) error {
+			"EditStaffMember": {ref(data.KindStaffMember, "kim"), func(o portal.WriteOptions) error {
 				return drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Name: "Edited"}, o))
 			}, data.StaffMember("kim", "Pushed")},
-			"AssignStaffMember": {ref(data.KindStaffMember, "lou"), func(o portal.EditOption) error {
+			"AssignStaffMember": {ref(data.KindStaffMember, "lou"), func(o portal.WriteOptions) error {
 				return drop(s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "101"), o))
 			}, data.StaffMember("lou", "Pushed")},
-			"EditUserIdentity": {ref(data.KindGuest, "ada"), func(o portal.EditOption) error {
+			"EditUserIdentity": {ref(data.KindGuest, "ada"), func(o portal.WriteOptions) error {
 				return drop(s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "ada", Name: "Edited"}, o))
 			}, data.Guest("ada", "Pushed")},
-			"RenameSpace": {ref(data.KindRoom, "101"), func(o portal.EditOption) error {
+			"RenameSpace": {ref(data.KindRoom, "101"), func(o portal.WriteOptions) error {
 				return drop(s.RenameSpace(t.Context(), "101", "Edited", o))
 			}, data.Room("101", "Pushed")},
-			"MoveSpace": {ref(data.KindRoom, "102"), func(o portal.EditOption) error {
+			"MoveSpace": {ref(data.KindRoom, "102"), func(o portal.WriteOptions) error {
 				return drop(s.MoveSpace(t.Context(), "102", "", o))
 			}, data.Room("102", "Pushed")},
 		} {
@@ -214,12 +217,12 @@ func TestIfUnchanged_ResourceChangedSince_IsRefused(t *testing.T) {
 			_, err = f.ws.Push(t.Context(), seed)
 			require.NoError(t, err)
 			pushed := read()
-			require.ErrorIs(t, test.edit(portal.IfUnchanged(old)), portal.ErrChanged, name)
+			require.ErrorIs(t, test.edit(portal.WriteOptions{IfUnchanged: &old}), portal.ErrChanged, name)
 			require.Equal(t, pushed, read(), name)
 			another := pushed
 			another.ID[0]++
-			require.ErrorIs(t, test.edit(portal.IfUnchanged(another)), portal.ErrChanged, "%s: the resource was deleted and created again", name)
-			require.NoError(t, test.edit(portal.IfUnchanged(pushed)), name)
+			require.ErrorIs(t, test.edit(portal.WriteOptions{IfUnchanged: &another}), portal.ErrChanged, "%s: the resource was deleted and created again", name)
+			require.NoError(t, test.edit(portal.WriteOptions{IfUnchanged: &pushed}), name)
 			require.Equal(t, pushed.Revision+1, read().Revision, name)
 		}
 	})
@@ -236,17 +239,17 @@ func TestIfPlanned_PlanOrResourceChanged_DeletesNothing(t *testing.T) {
 		push.Add(data.Room("900", "Room 900").In("town"))
 		_, err = f.ws.Push(t.Context(), push)
 		require.NoError(t, err)
-		_, err = s.DeleteSpace(t.Context(), "town", portal.IfPlanned(site.Meta, plan))
+		_, err = s.DeleteSpace(t.Context(), "town", portal.WriteOptions{IfUnchanged: &site.Meta, IfPlanned: &plan})
 		require.ErrorIs(t, err, portal.ErrChanged, "a room was added to the site")
 		plan, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, "town"))
 		require.NoError(t, err)
-		_, err = s.RenameSpace(t.Context(), "town", "City")
+		_, err = s.RenameSpace(t.Context(), "town", "City", portal.WriteOptions{})
 		require.NoError(t, err)
-		_, err = s.DeleteSpace(t.Context(), "town", portal.IfPlanned(site.Meta, plan))
+		_, err = s.DeleteSpace(t.Context(), "town", portal.WriteOptions{IfUnchanged: &site.Meta, IfPlanned: &plan})
 		require.ErrorIs(t, err, portal.ErrChanged, "the site was renamed")
 		site, _, err = one(s).Space(t.Context(), "town")
 		require.NoError(t, err)
-		_, err = s.DeleteSpace(t.Context(), "town", portal.IfPlanned(site.Meta, plan))
+		_, err = s.DeleteSpace(t.Context(), "town", portal.WriteOptions{IfUnchanged: &site.Meta, IfPlanned: &plan})
 		require.NoError(t, err)
 	})
 }
@@ -256,15 +259,144 @@ func TestDryRun_Creation_ReportsFaultsAndWritesNothing(t *testing.T) {
 		s := f.session(t, portal.Config{})
 		before, err := f.ws.Export(t.Context(), "My Company")
 		require.NoError(t, err)
-		g, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "Weekend"}}, portal.DryRun())
+		g, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "Weekend"}}, portal.WriteOptions{DryRun: true})
 		require.NoError(t, err)
 		require.Zero(t, g)
-		err = drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou"}, portal.DryRun()))
+		err = drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou"}, portal.WriteOptions{DryRun: true}))
 		require.Equal(t, []string{"email_address email_address"}, faults(t, err))
-		err = drop(s.CreateSpace(t.Context(), data.Space{}, portal.DryRun()))
+		err = drop(s.CreateSpace(t.Context(), data.Space{}, portal.WriteOptions{DryRun: true}))
 		require.Equal(t, []string{"name required"}, faults(t, err))
 		after, err := f.ws.Export(t.Context(), "My Company")
 		require.NoError(t, err)
 		require.Equal(t, before, after)
+	})
+}
+
+// sessionWrites are the session's writes that take WriteOptions, by what they do with the
+// resource. Each is valid without options.
+var sessionWrites = map[string]map[string]func(context.Context, *portal.Session, portal.WriteOptions) error{
+	"create": {
+		"CreateAccessGrant": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "New"}}, o))
+		},
+		"AddStaffMember": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}, o))
+		},
+		"CreateSpace": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.CreateSpace(ctx, data.Space{Name: "New"}, o))
+		},
+	},
+	"edit": {
+		"EditAccessGrant": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b101", Name: "Edited"}, o))
+		},
+		"EditStaffMember": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: "kim", Name: "Edited"}, o))
+		},
+		"AssignStaffMember": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.AssignStaffMember(ctx, "kim", data.Refs(data.KindRoom, "102"), o))
+		},
+		"EditUserIdentity": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Edited"}, o))
+		},
+		"RenameSpace": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.RenameSpace(ctx, "101", "Edited", o))
+		},
+		"MoveSpace": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.MoveSpace(ctx, "102", "", o))
+		},
+	},
+	"delete": {
+		"CancelAccessGrant": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.CancelAccessGrant(ctx, "b101", o))
+		},
+		"RemoveStaffMember": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.RemoveStaffMember(ctx, "kim", o))
+		},
+		"DeleteSpace": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
+			return drop(s.DeleteSpace(ctx, "102", o))
+		},
+	},
+}
+
+// TestWriteOptions_TableOfWrites_NamesEveryMethod makes sure that the tests of WriteOptions
+// cover every method that takes them.
+func TestWriteOptions_TableOfWrites_NamesEveryMethod(t *testing.T) {
+	t.Parallel()
+	var takes, named []string
+	for m := range reflect.TypeFor[*portal.Session]().Methods() {
+		if last := m.Type.NumIn() - 1; m.Type.In(last) == reflect.TypeFor[portal.WriteOptions]() {
+			takes = append(takes, m.Name)
+		}
+	}
+	for _, writes := range sessionWrites {
+		named = slices.AppendSeq(named, maps.Keys(writes))
+	}
+	require.ElementsMatch(t, takes, named)
+}
+
+func TestWriteOptions_OptionThatTheCallCannotUse_IsRefused(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		before, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		all := portal.WriteOptions{Token: token, IfUnchanged: &data.Meta{}, IfPlanned: &data.DeleteReport{}}
+		for op, want := range map[string][]string{
+			"create": {"if_unchanged not_a_field", "if_planned not_a_field"},
+			"edit":   {"token not_a_field", "if_planned not_a_field"},
+			"delete": {"token not_a_field"},
+		} {
+			for name, write := range sessionWrites[op] {
+				err := write(t.Context(), s, all)
+				require.ErrorIs(t, err, validation.ErrInvalid, name)
+				require.Equal(t, want, faults(t, err), name)
+			}
+		}
+		after, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	})
+}
+
+func TestDryRun_AnyWrite_WritesNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		readOnly := f.session(t, portal.Config{ReadOnly: true})
+		before, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		for _, writes := range sessionWrites {
+			for name, write := range writes {
+				require.NoError(t, write(t.Context(), s, portal.WriteOptions{DryRun: true}), name)
+				require.ErrorIs(t, write(t.Context(), readOnly, portal.WriteOptions{DryRun: true}), portal.ErrRefused, name)
+			}
+		}
+		edited, err := s.RenameSpace(t.Context(), "101", "Edited", portal.WriteOptions{DryRun: true})
+		require.NoError(t, err)
+		require.Zero(t, edited)
+		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindSpace, "town"))
+		require.NoError(t, err)
+		report, err := s.DeleteSpace(t.Context(), "town", portal.WriteOptions{DryRun: true})
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.NotEmpty(t, report.Deleted)
+		after, err := f.ws.Export(t.Context(), "My Company")
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	})
+}
+
+func TestIfUnchanged_DeleteOfAResourceChangedSince_DeletesNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		s := f.session(t, portal.Config{})
+		old, _, err := one(s).Space(t.Context(), "102")
+		require.NoError(t, err)
+		renamed, err := s.RenameSpace(t.Context(), "102", "Edited", portal.WriteOptions{})
+		require.NoError(t, err)
+		_, err = s.DeleteSpace(t.Context(), "102", portal.WriteOptions{IfUnchanged: &old.Meta})
+		require.ErrorIs(t, err, portal.ErrChanged)
+		_, _, err = one(s).Space(t.Context(), "102")
+		require.NoError(t, err)
+		_, err = s.DeleteSpace(t.Context(), "102", portal.WriteOptions{IfUnchanged: &renamed.Meta})
+		require.NoError(t, err)
 	})
 }

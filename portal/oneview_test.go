@@ -153,7 +153,7 @@ func TestPlanDelete_GuestOrUnknownKey_IsAnError(t *testing.T) {
 				_, err = one(s).PlanDelete(t.Context(), ref(kind, key))
 				require.ErrorIs(t, err, data.ErrResourceNotFound, "%q", key)
 			}
-			_, err = s.DeleteSpace(t.Context(), key)
+			_, err = s.DeleteSpace(t.Context(), key, portal.WriteOptions{})
 			require.ErrorIs(t, err, data.ErrResourceNotFound, "%q", key)
 		}
 	})

@@ -9,82 +9,94 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CreateOption changes how a session creates a resource. See [Once] and [DryRun].
-type CreateOption func(*conditions)
+// WriteOptions are the options of the methods of a [Session] that create, edit and delete
+// resources. The zero value writes unconditionally. A method returns a [validation.Error] if an
+// option is set that it cannot use, and writes nothing.
+type WriteOptions struct {
+	// DryRun makes the call check what it is given and write nothing. It returns the error
+	// that the write would return. Without an error, a call that creates or edits a resource
+	// returns the zero resource, and one that deletes returns the report of what it would
+	// delete.
+	DryRun bool
 
-// EditOption makes an edit of a session conditional. See [IfUnchanged].
-type EditOption func(*conditions)
+	// Token makes a call that creates a resource safe to repeat. The key of the resource is
+	// derived from the token, the portal and the kind of the call, so a repeated call with
+	// the same token creates nothing more, even if both run at the same time. It returns the
+	// resource that the first call created if that still has the values that the repeated
+	// call gives, and otherwise an [ExistsError]. Without a token, every call creates a
+	// resource.
+	//
+	// A token has 16 to 64 ASCII letters, digits, "-" and "_", and should be random: a front
+	// end generates one for each form that it shows. Only calls that create a resource use it.
+	Token string
 
-// DeleteOption makes a delete of a session conditional. See [IfPlanned].
-type DeleteOption func(*conditions)
+	// IfUnchanged makes an edit or a delete conditional: the call returns [ErrChanged] and
+	// writes nothing unless the resource still has the Revision and the ID of this Meta,
+	// which is the resource's Meta as the session read it. A zero ID, as where the portal
+	// hides it, is not compared.
+	IfUnchanged *data.Meta
 
-// conditions are the options of one write.
-type conditions struct {
-	token   string // of Once
-	read    *data.Meta
-	planned *data.DeleteReport
-	dryRun  bool
+	// IfPlanned makes a delete conditional: the call returns [ErrChanged] and deletes nothing
+	// unless the delete would do what this report of [View.PlanDelete] says. Set IfUnchanged
+	// as well to notice other changes of the resource.
+	IfPlanned *data.DeleteReport
 }
 
-// Once makes a call that creates a resource safe to repeat. The key of the resource is
-// derived from the token, the portal and the kind of the call, so that a call that is
-// repeated with the same token, at the same time or later, creates nothing more: it returns
-// the resource that the first call created, if it still has the values that the repeated
-// call gives, and otherwise an [ExistsError].
-//
-// A token has 16 to 64 ASCII letters, digits, "-" and "_", and should be random: a front
-// end makes one for each form that it shows. Another token is a [validation.Error] at "token".
-func Once(token string) CreateOption { return func(c *conditions) { c.token = token } }
+// operation is what a write does with its resource.
+type operation int
 
-// DryRun makes a call that creates a resource check what it is given, and write nothing. The
-// call returns the faults that it would return, or the zero resource.
-func DryRun() CreateOption { return func(c *conditions) { c.dryRun = true } }
+const (
+	creates operation = iota
+	edits
+	deletes
+)
 
-// IfUnchanged makes an edit conditional: the call returns [ErrChanged], and changes
-// nothing, unless the resource still has the Revision of meta. meta is that of the resource
-// as the session read it. The ID is compared too, unless meta has none, as where the portal
-// hides it.
-func IfUnchanged(meta data.Meta) EditOption { return func(c *conditions) { c.read = &meta } }
-
-// IfPlanned makes a delete conditional: the call returns [ErrChanged], and deletes nothing,
-// unless the resource is unchanged, as for [IfUnchanged], and the delete would do what plan
-// says. plan is the report that [View.PlanDelete] returned.
-func IfPlanned(meta data.Meta, plan data.DeleteReport) DeleteOption {
-	return func(c *conditions) { c.read, c.planned = &meta, &plan }
-}
-
-// conditionsOf applies options.
-func conditionsOf[O ~func(*conditions)](options []O) conditions {
-	var c conditions
-	for _, o := range options {
-		o(&c)
+// check returns a [validation.Error] if the options have a value that is invalid or that the
+// operation cannot use.
+func (o WriteOptions) check(op operation) error {
+	var notes form.Notes
+	switch {
+	case o.Token == "":
+	case op != creates:
+		notes.Fault("token", validation.RuleNotAField, "must be empty: only a call that creates a resource uses a token")
+	case !textrules.IsToken(o.Token):
+		notes.Fault("token", validation.RuleFormat, `must be 16 to 64 letters, digits, "-" and "_"`)
 	}
-	return c
+	if o.IfUnchanged != nil && op == creates {
+		notes.Fault("if_unchanged", validation.RuleNotAField, "must be nil: only an edit or a delete can require that the resource is unchanged")
+	}
+	if o.IfPlanned != nil && op != deletes {
+		notes.Fault("if_planned", validation.RuleNotAField, "must be nil: only a delete has a plan")
+	}
+	return invalid(notes)
 }
 
-// check returns ErrChanged unless the resource is as it was read.
-func (c conditions) check(r data.Resource) error {
-	if c.read == nil {
+// checkUnchanged returns ErrChanged unless the resource is as IfUnchanged requires.
+func (o WriteOptions) checkUnchanged(r data.Resource) error {
+	if o.IfUnchanged == nil {
 		return nil
 	}
 	meta := metaOf(r)
-	if meta.Revision != c.read.Revision || c.read.ID != uuid.Nil && meta.ID != c.read.ID {
+	if meta.Revision != o.IfUnchanged.Revision || o.IfUnchanged.ID != uuid.Nil && meta.ID != o.IfUnchanged.ID {
 		return ErrChanged
 	}
 	return nil
 }
 
-// checkPlan returns ErrChanged unless a delete is as it was planned.
-func (c conditions) checkPlan(plan data.DeleteReport) error {
-	if c.planned == nil {
+// checkPlan returns ErrChanged unless the delete that is planned is that of IfPlanned.
+func (o WriteOptions) checkPlan(plan data.DeleteReport) error {
+	if o.IfPlanned == nil {
 		return nil
 	}
-	same := slices.EqualFunc(plan.Deleted, c.planned.Deleted, func(a, b data.DeletedResource) bool {
+	same := slices.EqualFunc(plan.Deleted, o.IfPlanned.Deleted, func(a, b data.DeletedResource) bool {
 		return a.Kind == b.Kind && a.Key == b.Key
 	})
-	if !same || !slices.Equal(plan.Detached, c.planned.Detached) {
+	if !same || !slices.Equal(plan.Detached, o.IfPlanned.Detached) {
 		return ErrChanged
 	}
 	return nil
@@ -102,8 +114,8 @@ func metaOf(r data.Resource) data.Meta {
 	return data.Meta{}
 }
 
-// derivedKeys returns the keys for the resources that a call with a token creates. They
-// cannot be chosen to be those of other resources, since they are hashes.
+// derivedKeys returns the keys of the resources that a call with a token creates. They are
+// hashes, so a visitor cannot choose a token whose keys are those of other resources.
 func (s *Session) derivedKeys(action Action, token string) []string {
 	keys := make([]string, maxCreated)
 	for i := range keys {
@@ -117,8 +129,8 @@ func (s *Session) derivedKeys(action Action, token string) []string {
 	return keys
 }
 
-// repeat answers a call whose token has created a resource already: with that resource if it
-// has the values that the draft gives, and otherwise with an [ExistsError]. It writes nothing.
+// repeat returns the resource that an earlier call with the same token created, or an
+// [ExistsError] if the resource does not have the values of the draft. It writes nothing.
 func (s *Session) repeat(ctx context.Context, d *draft) (result data.Resource, err error) {
 	exists := &ExistsError{Key: d.ref.Key}
 	_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{

@@ -7,10 +7,11 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CreateSpace makes a space, of the kind that the workspace's vertical has where none is
-// given. The values that the portal's filters ask for are set.
-func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...CreateOption) (data.Space, error) {
-	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, conditionsOf(options), func(v *View, d *draft) error {
+// CreateSpace creates a space. Its key must be empty: the portal assigns one. If it has no
+// kind, it gets that of the spaces of the workspace's vertical. It also gets the values that
+// the portal's filters require. CreateSpace returns a [validation.Error] for an invalid space.
+func (s *Session) CreateSpace(ctx context.Context, space data.Space, o WriteOptions) (data.Space, error) {
+	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, creates, o, func(v *View, d *draft) error {
 		words, err := v.words(ctx)
 		if err != nil {
 			return err
@@ -29,9 +30,10 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, options ...
 	}))
 }
 
-// RenameSpace gives a space that the portal shows another name.
-func (s *Session) RenameSpace(ctx context.Context, key, name string, options ...EditOption) (data.Space, error) {
-	return s.editSpace(ctx, ActionRenameSpace, key, conditionsOf(options), func(d *draft, old data.Space, edit *data.Space) error {
+// RenameSpace changes the name of a space that the portal shows. It returns a [validation.Error]
+// for an empty or invalid name.
+func (s *Session) RenameSpace(ctx context.Context, key, name string, o WriteOptions) (data.Space, error) {
+	return s.editSpace(ctx, ActionRenameSpace, key, o, func(d *draft, old data.Space, edit *data.Space) error {
 		if name == "" {
 			d.notes.Fault("name", validation.RuleRequired, "is required")
 		}
@@ -40,10 +42,11 @@ func (s *Session) RenameSpace(ctx context.Context, key, name string, options ...
 	})
 }
 
-// MoveSpace puts a space that the portal shows into a site that it shows, or, with an
-// empty key, into none.
-func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, options ...EditOption) (data.Space, error) {
-	return s.editSpace(ctx, ActionMoveSpace, key, conditionsOf(options), func(d *draft, _ data.Space, edit *data.Space) error {
+// MoveSpace moves a space that the portal shows into a site that it shows, or out of its site
+// if siteKey is empty. It returns a [validation.Error] for a site that the portal does not show,
+// and for a space of a kind that cannot be in a site.
+func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, o WriteOptions) (data.Space, error) {
+	return s.editSpace(ctx, ActionMoveSpace, key, o, func(d *draft, _ data.Space, edit *data.Space) error {
 		if edit.ParentSiteKey = siteKey; siteKey == "" {
 			edit.Clear = []string{"parent_site_key"}
 		}
@@ -54,9 +57,9 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, options ..
 	})
 }
 
-func (s *Session) editSpace(ctx context.Context, action Action, key string, on conditions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
-	return resultAs[data.Space](s.change(ctx, action, on, func(_ *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: data.KindSpace, Key: key}, on)
+func (s *Session) editSpace(ctx context.Context, action Action, key string, o WriteOptions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
+	return resultAs[data.Space](s.change(ctx, action, edits, o, func(_ *View, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: data.KindSpace, Key: key}, o)
 		if err != nil {
 			return err
 		}
@@ -70,8 +73,9 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, on c
 	}))
 }
 
-// DeleteSpace deletes a space that the portal shows and what cannot stand without it,
-// and says what went. Where that would change what the portal does not show it is refused.
-func (s *Session) DeleteSpace(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, conditionsOf(options))
+// DeleteSpace deletes a space that the portal shows, with the resources that cannot exist
+// without it, and reports what it deleted. It returns a [RefusedError] if the delete would
+// change a resource that the portal does not show.
+func (s *Session) DeleteSpace(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, o)
 }

@@ -99,15 +99,15 @@ func TestFilters_PeopleOfHiddenGrants_AreReachedByNoPath(t *testing.T) {
 			require.Empty(t, staff.Items, text)
 		}
 		require.Empty(t, grants(t, s, data.Query{UserKey: "dora"}))
-		_, err := s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "dora", Name: "Taken"})
+		_, err := s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "dora", Name: "Taken"}, portal.WriteOptions{})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: "lars", Name: "Taken"})
+		_, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: "lars", Name: "Taken"}, portal.WriteOptions{})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = one(s).PlanDelete(t.Context(), ref(data.KindStaffMember, "lars"))
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{User: ref(data.KindGuest, "dora"), Spaces: data.Refs(data.KindPropertyListing, "n1")}})
+		_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{User: ref(data.KindGuest, "dora"), Spaces: data.Refs(data.KindPropertyListing, "n1")}}, portal.WriteOptions{})
 		require.Equal(t, []string{"user not_there_yet"}, faults(t, err))
-		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", User: ref(data.KindGuest, "dora")})
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", User: ref(data.KindGuest, "dora")}, portal.WriteOptions{})
 		require.Equal(t, []string{"user not_there_yet"}, faults(t, err))
 		_, _, err = one(s).AccessGrant(t.Context(), "hidden")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
@@ -134,7 +134,7 @@ func TestFilters_NewGuestOfANewReservation_IsShown(t *testing.T) {
 		g, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
 			Grant:   data.AccessGrant{Kind: data.KindReservation, Spaces: data.Refs(data.KindPropertyListing, "n1")},
 			NewUser: &data.UserIdentity{Kind: data.KindGuest, Name: "Nora"},
-		})
+		}, portal.WriteOptions{})
 		require.NoError(t, err)
 		u, _, err := one(s).UserIdentity(t.Context(), g.User.Key)
 		require.NoError(t, err)

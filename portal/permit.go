@@ -89,17 +89,17 @@ func (c *Config) permit(action Action) error {
 		}
 		switch {
 		case c.DeepLink != (data.Ref{}) && !r.deepLink:
-			return &RefusedError{action, ReasonDeepLink}
+			return &RefusedError{action, refusedDeepLink}
 		case c.navigation() == NavigationRestricted && !r.restricted:
-			return &RefusedError{action, ReasonRestricted}
+			return &RefusedError{action, refusedRestricted}
 		case !r.open(c.Features):
-			return &RefusedError{action, ReasonFeature}
+			return &RefusedError{action, refusedFeature}
 		case r.writes && c.ReadOnly:
-			return &RefusedError{action, ReasonReadOnly}
+			return &RefusedError{action, refusedReadOnly}
 		}
 		return nil
 	}
-	return &RefusedError{action, ReasonFeature}
+	return &RefusedError{action, refusedFeature}
 }
 
 // Can says whether the portal allows an action, as its configuration was when the

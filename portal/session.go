@@ -30,8 +30,8 @@ import (
 // A resource that the portal does not show is [data.ErrResourceNotFound], whether it exists
 // or not.
 //
-// A write that creates or edits a resource returns the resource as the portal shows it, from
-// the transaction that wrote it. If a write returns an error, nothing was written, unless the
+// Writes take [WriteOptions]. A write that creates or edits a resource returns the resource as
+// the portal shows it, from the transaction that wrote it. If a write returns an error, nothing was written, unless the
 // error matches [storage.ErrUnknown].
 //
 // A Session is safe for concurrent use.

@@ -8,9 +8,10 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// AddStaffMember makes a staff member.
-func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, options ...CreateOption) (data.UserIdentity, error) {
-	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, conditionsOf(options), func(_ *View, d *draft) (err error) {
+// AddStaffMember creates a staff member. Its key must be empty: the portal assigns one. Its
+// kind may be left out. AddStaffMember returns a [validation.Error] for an invalid staff member.
+func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
+	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, creates, o, func(_ *View, d *draft) (err error) {
 		made := u
 		if u.Key != "" {
 			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
@@ -27,22 +28,24 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, optio
 	}))
 }
 
-// EditStaffMember changes a staff member that the portal shows, by its Key. Fields that
-// are zero stay; Clear may name "email_address" and "phone_number". A field that is given
-// the value that it has is not validated again. Its spaces are for AssignStaffMember.
-func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, options ...EditOption) (data.UserIdentity, error) {
-	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, conditionsOf(options))
+// EditStaffMember changes the staff member with the key edit.Key, which the portal must show.
+// Fields that are zero keep their values; Clear may name "email_address" and "phone_number". A
+// field that is given the value that it has is not validated again. Spaces must be nil:
+// [Session.AssignStaffMember] changes them. EditStaffMember returns a [validation.Error] for an
+// invalid edit.
+func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
+	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, o)
 }
 
-// EditUserIdentity changes a user identity that the portal shows and that is no staff
+// EditUserIdentity changes a user identity that the portal shows and that is not a staff
 // member, as EditStaffMember does.
-func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, options ...EditOption) (data.UserIdentity, error) {
-	return s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, conditionsOf(options))
+func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
+	return s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, o)
 }
 
-func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, on conditions) (data.UserIdentity, error) {
-	return resultAs[data.UserIdentity](s.change(ctx, action, on, func(_ *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: as, Key: edit.Key}, on)
+func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
+	return resultAs[data.UserIdentity](s.change(ctx, action, edits, o, func(_ *View, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: as, Key: edit.Key}, o)
 		if err != nil {
 			return err
 		}
@@ -66,12 +69,12 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 	}))
 }
 
-// AssignStaffMember makes some spaces those that a staff member serves, of those that
-// the portal shows.
-func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, options ...EditOption) (data.UserIdentity, error) {
-	on := conditionsOf(options)
-	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, on, func(_ *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, on)
+// AssignStaffMember replaces the spaces that a staff member serves, of those that the portal
+// shows; the others stay. It returns a [validation.Error] for a space that the portal does not
+// show.
+func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, o WriteOptions) (data.UserIdentity, error) {
+	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, edits, o, func(_ *View, d *draft) error {
+		r, err := d.old(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
 		if err != nil {
 			return err
 		}
@@ -86,7 +89,7 @@ func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []da
 	}))
 }
 
-// RemoveStaffMember deletes a staff member that the portal shows, and says what went.
-func (s *Session) RemoveStaffMember(ctx context.Context, key string, options ...DeleteOption) (data.DeleteReport, error) {
-	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, conditionsOf(options))
+// RemoveStaffMember deletes a staff member that the portal shows, and reports what it deleted.
+func (s *Session) RemoveStaffMember(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
+	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
 }

@@ -116,21 +116,21 @@ func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
 				return err
 			})
 			trips(7, "RenameSpace", func() error {
-				_, err := session.RenameSpace(ctx, "101", "New name")
+				_, err := session.RenameSpace(ctx, "101", "New name", portal.WriteOptions{})
 				return err
 			})
 			trips(11, "CreateAccessGrant with a new user", func() error {
 				_, err := session.CreateAccessGrant(ctx, portal.AccessGrantRequest{
 					Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, "101")}, NewUser: &data.UserIdentity{Name: "Grace"},
-				}, portal.Once(token))
+				}, portal.WriteOptions{Token: token})
 				return err
 			})
 			trips(9, "EditAccessGrant", func() error {
-				_, err := session.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "Weekend"})
+				_, err := session.EditAccessGrant(ctx, data.AccessGrant{Key: "r1", Name: "Weekend"}, portal.WriteOptions{})
 				return err
 			})
 			trips(8, "CancelAccessGrant", func() error {
-				_, err := session.CancelAccessGrant(ctx, "r1")
+				_, err := session.CancelAccessGrant(ctx, "r1", portal.WriteOptions{})
 				return err
 			})
 			trips(2, "End", func() error { return session.End(ctx) })

@@ -23,17 +23,17 @@ func TestEdit_ValueThatDoesNotChange_IsNotValidated(t *testing.T) {
 		_, err := f.ws.Push(t.Context(), push)
 		require.NoError(t, err)
 
-		g, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "short", Name: "Renamed", PreferredCode: "123"})
+		g, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "short", Name: "Renamed", PreferredCode: "123"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Renamed", g.Name)
-		u, err := s.EditStaffMember(t.Context(), data.UserIdentity{Key: "rin", Name: "Rin S", EmailAddress: "s.@docomo.ne.jp"})
+		u, err := s.EditStaffMember(t.Context(), data.UserIdentity{Key: "rin", Name: "Rin S", EmailAddress: "s.@docomo.ne.jp"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Rin S", u.Name)
-		u, err = s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "ren", Name: "Ren T", EmailAddress: "r..n@docomo.ne.jp"})
+		u, err = s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "ren", Name: "Ren T", EmailAddress: "r..n@docomo.ne.jp"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Ren T", u.Name)
 
-		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "short", PreferredCode: "12"})
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "short", PreferredCode: "12"}, portal.WriteOptions{})
 		require.Equal(t, []string{"preferred_code preferred_code"}, faults(t, err), "a value that changes is validated")
 	})
 }

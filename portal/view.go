@@ -44,8 +44,8 @@ type View struct {
 
 // View calls fn with a View of the current state. fn should only read: v does not see a write
 // that is made meanwhile, and on a database server such a write takes a second connection
-// while v holds the first. Write after View has returned, with an option such as
-// [IfUnchanged] if the write depends on what fn has read.
+// while v holds the first. Write after View has returned, with
+// [WriteOptions].IfUnchanged if the write depends on what fn has read.
 //
 // View returns the error of fn, or one of those that [Session] lists if the session is not
 // good; fn is not called then.

@@ -129,13 +129,13 @@ func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf("%+v", page), "s1")
 
 		// To edit it does not take away what it does not show.
-		edited, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")})
+		edited, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), edited.Spaces)
 		all, err := f.ws.AccessGrant(t.Context(), "rn2")
 		require.NoError(t, err)
 		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "s1"), all.Spaces)
-		assigned, err := s.AssignStaffMember(t.Context(), "sam", data.Refs(data.KindRoom, "101"))
+		assigned, err := s.AssignStaffMember(t.Context(), "sam", data.Refs(data.KindRoom, "101"), portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindRoom, "101"), assigned.Spaces)
 		staff, err := f.ws.UserIdentity(t.Context(), "sam")
@@ -143,10 +143,10 @@ func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
 		require.ElementsMatch(t, append(data.Refs(data.KindPropertyListing, "s1"), data.Refs(data.KindRoom, "101")...), staff.Spaces)
 
 		// Somebody who would serve hidden spaces only would be hidden.
-		_, err = s.AssignStaffMember(t.Context(), "sam", nil)
+		_, err = s.AssignStaffMember(t.Context(), "sam", nil, portal.WriteOptions{})
 		var refused *portal.RefusedError
 		require.ErrorAs(t, err, &refused)
-		require.Equal(t, portal.ReasonHidden, refused.Reason)
+		require.Equal(t, "hidden", refused.Reason)
 	})
 }
 
@@ -169,36 +169,42 @@ func TestWhatIsHiddenIsNotFound(t *testing.T) {
 			"staff member":  func(key string) error { return dropBoth(one(s).StaffMember(ctx, key)) },
 			"access grant":  func(key string) error { return dropBoth(one(s).AccessGrant(ctx, key)) },
 			"history":       func(key string) error { return drop(one(s).History(ctx, key, 0)) },
-			"edit":          func(key string) error { return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: key, Name: "x"})) },
-			"plan cancel":   func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindAccessGrant, key))) },
-			"cancel":        func(key string) error { return drop(s.CancelAccessGrant(ctx, key)) },
-			"edit staff":    func(key string) error { return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: key, Name: "x"})) },
-			"assign staff":  func(key string) error { return drop(s.AssignStaffMember(ctx, key, nil)) },
-			"remove staff":  func(key string) error { return drop(s.RemoveStaffMember(ctx, key)) },
-			"plan remove":   func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, key))) },
-			"rename":        func(key string) error { return drop(s.RenameSpace(ctx, key, "x")) },
-			"move":          func(key string) error { return drop(s.MoveSpace(ctx, key, "")) },
-			"plan delete":   func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindSpace, key))) },
-			"delete":        func(key string) error { return drop(s.DeleteSpace(ctx, key)) },
-			"move into":     func(key string) error { return drop(s.MoveSpace(ctx, "201", key)) },
+			"edit": func(key string) error {
+				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: key, Name: "x"}, portal.WriteOptions{}))
+			},
+			"plan cancel": func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindAccessGrant, key))) },
+			"cancel":      func(key string) error { return drop(s.CancelAccessGrant(ctx, key, portal.WriteOptions{})) },
+			"edit staff": func(key string) error {
+				return drop(s.EditStaffMember(ctx, data.UserIdentity{Key: key, Name: "x"}, portal.WriteOptions{}))
+			},
+			"assign staff": func(key string) error { return drop(s.AssignStaffMember(ctx, key, nil, portal.WriteOptions{})) },
+			"remove staff": func(key string) error { return drop(s.RemoveStaffMember(ctx, key, portal.WriteOptions{})) },
+			"plan remove":  func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindStaffMember, key))) },
+			"rename":       func(key string) error { return drop(s.RenameSpace(ctx, key, "x", portal.WriteOptions{})) },
+			"move":         func(key string) error { return drop(s.MoveSpace(ctx, key, "", portal.WriteOptions{})) },
+			"plan delete":  func(key string) error { return drop(one(s).PlanDelete(ctx, ref(data.KindSpace, key))) },
+			"delete":       func(key string) error { return drop(s.DeleteSpace(ctx, key, portal.WriteOptions{})) },
+			"move into":    func(key string) error { return drop(s.MoveSpace(ctx, "201", key, portal.WriteOptions{})) },
 			"stay at": func(key string) error {
-				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b201", Spaces: data.Refs(data.KindSpace, key)}))
+				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b201", Spaces: data.Refs(data.KindSpace, key)}, portal.WriteOptions{}))
 			},
 			"stay of": func(key string) error {
-				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b201", User: ref(data.KindGuest, key)}))
+				return drop(s.EditAccessGrant(ctx, data.AccessGrant{Key: "b201", User: ref(data.KindGuest, key)}, portal.WriteOptions{}))
 			},
 			"create at": func(key string) error {
-				return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, key)}}))
+				return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, key)}}, portal.WriteOptions{}))
 			},
 			"create of": func(key string) error {
-				return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{User: ref(data.KindGuest, key)}}))
+				return drop(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{Grant: data.AccessGrant{User: ref(data.KindGuest, key)}}, portal.WriteOptions{}))
 			},
 			"create in": func(key string) error {
-				return drop(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "x", ParentSiteKey: key}))
+				return drop(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "x", ParentSiteKey: key}, portal.WriteOptions{}))
 			},
-			"serve": func(key string) error { return drop(s.AssignStaffMember(ctx, "kim", data.Refs(data.KindRoom, key))) },
+			"serve": func(key string) error {
+				return drop(s.AssignStaffMember(ctx, "kim", data.Refs(data.KindRoom, key), portal.WriteOptions{}))
+			},
 			"add serving": func(key string) error {
-				return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "x", Spaces: data.Refs(data.KindRoom, key)}))
+				return drop(s.AddStaffMember(ctx, data.UserIdentity{Name: "x", Spaces: data.Refs(data.KindRoom, key)}, portal.WriteOptions{}))
 			},
 		}
 		exported, err := f.ws.Export(ctx, "My Company")
@@ -315,7 +321,7 @@ func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, _, err = one(s).Space(t.Context(), "101")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
-		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "x"})
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "x"}, portal.WriteOptions{})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		counts, err := one(s).Counts(t.Context())
 		require.NoError(t, err)
@@ -323,9 +329,9 @@ func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 		landing, err := one(s).LandingPage(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ref(data.KindReservation, "rn2"), landing)
-		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Name: "edited"})
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Name: "edited"}, portal.WriteOptions{})
 		require.NoError(t, err)
-		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindRoom, "201")})
+		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindRoom, "201")}, portal.WriteOptions{})
 		require.ErrorIs(t, err, validation.ErrInvalid, "a room that it does not show")
 	})
 }
@@ -405,7 +411,7 @@ func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
 					require.Empty(t, room.ParentSiteKey, "the site is hidden")
 					_, shown := related.Space("lisbon")
 					require.False(t, shown)
-					_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "elsewhere"}})
+					_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "elsewhere"}}, portal.WriteOptions{})
 					require.ErrorIs(t, err, portal.ErrRefused, "it would not be seen")
 				}
 			})
@@ -447,7 +453,7 @@ func TestDetailsAreLeftOut(t *testing.T) {
 		for _, edit := range []data.AccessGrant{
 			{Key: "rn1", PreferredCode: "9999"}, {Key: "rn1", CustomMetadata: data.CustomMetadata{"a": "b"}}, {Key: "rn1", Clear: []string{"preferred_code"}},
 		} {
-			_, err = s.EditAccessGrant(t.Context(), edit)
+			_, err = s.EditAccessGrant(t.Context(), edit, portal.WriteOptions{})
 			require.ErrorIs(t, err, portal.ErrRefused)
 		}
 	})
@@ -457,7 +463,7 @@ func TestHistoryOfAnAccessGrant(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
 		for _, name := range []string{"one", "two"} {
-			_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: name})
+			_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: name}, portal.WriteOptions{})
 			require.NoError(t, err)
 		}
 		history, err := one(s).History(t.Context(), "rn1", 0)

@@ -8,28 +8,21 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
-	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// What a session writes is a push or a delete as any other, in one step with the
-// question whether the portal allows it, and so is in the change feed. Keys of what it
-// creates are its own: with a key of the visitor's choice it could find out which there
-// are.
+// A write of a session is a push or a delete, in the same transaction as the check whether the
+// portal allows it, so it is in the change feed. The portal assigns the keys of the resources
+// that it creates: a visitor who could choose a key could find out which keys exist.
 
-// Edits beside the fields that are not zero: what is named in Clear becomes empty, and
-// Spaces that is not nil takes the place of all that the portal shows. A resource that
-// is created has no Key yet, and its Kind may be left out.
-
-// change pushes the draft that prepare makes, in the state that prepare sees and in which the
-// session may do it. It returns the resource that the draft is about, as the portal shows it
-// after the push, or nil for a dry run. An error means that nothing was written, unless it
-// matches [storage.ErrUnknown].
-func (s *Session) change(ctx context.Context, action Action, on conditions, prepare func(*View, *draft) error) (data.Resource, error) {
-	if on.token != "" && !textrules.IsToken(on.token) {
-		return nil, invalid(form.Notes{Faults: []validation.Finding{{Path: "token", Rule: validation.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`}}})
+// change creates or edits a resource. It pushes the draft that prepare makes, if the session is
+// permitted the action in the state that prepare reads. It returns the resource that the draft
+// is about, as the portal shows it after the push, or nil for a dry run. An error means that
+// nothing was written, unless it matches [storage.ErrUnknown].
+func (s *Session) change(ctx context.Context, action Action, op operation, o WriteOptions, prepare func(*View, *draft) error) (data.Resource, error) {
+	if err := o.check(op); err != nil {
+		return nil, err
 	}
 	random, err := s.newKeys(maxCreated)
 	if err != nil {
@@ -41,10 +34,10 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 		return d, prepare(v, d)
 	}
 	drafted := func(ctx context.Context, v *View) (*draft, error) {
-		if on.token == "" {
+		if o.Token == "" {
 			return draftWith(v, random)
 		}
-		keys := s.derivedKeys(action, on.token)
+		keys := s.derivedKeys(action, o.Token)
 		d, err := draftWith(v, keys)
 		if err != nil || len(d.notes.Faults) > 0 {
 			return d, err
@@ -66,7 +59,7 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 	var d *draft
 	var result data.Resource
 	_, err = s.ws.PushWith(ctx, data.CustomerData{CustomerKey: s.portal.CustomerKey}, data.PushOptions{
-		DryRun: on.dryRun, Actor: portalActor(s.portal.ID),
+		DryRun: o.DryRun, Actor: portalActor(s.portal.ID),
 		Prepare: func(ctx context.Context, at *data.Snapshot, given *data.CustomerData) error {
 			v, err := s.permitted(ctx, at, action)
 			if err != nil {
@@ -79,7 +72,7 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 			return nil
 		},
 		Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) (err error) {
-			if err := d.check(report); err != nil || on.dryRun {
+			if err := d.check(report); err != nil || o.DryRun {
 				return err
 			}
 			result, err = d.result(ctx, at)
@@ -96,7 +89,7 @@ func (s *Session) change(ctx context.Context, action Action, on conditions, prep
 	if err != nil {
 		return nil, s.after(ctx, err)
 	}
-	if on.dryRun {
+	if o.DryRun {
 		return nil, nil
 	}
 	return result, nil
@@ -129,12 +122,15 @@ func (s *Session) rows() [][]byte {
 	return rows
 }
 
-// remove deletes one resource that the portal shows. Permission is checked before the delete
-// is planned, so that a session without it learns nothing about what the delete would take.
-func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, on conditions) (data.DeleteReport, error) {
+// remove deletes one resource that the portal shows. It checks the permission before the delete
+// is planned, so that a session without it learns nothing about what would be deleted.
+func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o WriteOptions) (data.DeleteReport, error) {
+	if err := o.check(deletes); err != nil {
+		return data.DeleteReport{}, err
+	}
 	var v *View
 	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: s.portal.CustomerKey, Resources: []data.Ref{ref}}, data.DeleteOptions{
-		Actor: portalActor(s.portal.ID),
+		DryRun: o.DryRun, Actor: portalActor(s.portal.ID),
 		Prepare: func(ctx context.Context, at *data.Snapshot) (err error) {
 			if v, err = s.permitted(ctx, at, action); err != nil {
 				return err
@@ -143,13 +139,13 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, on co
 			if err != nil {
 				return err
 			}
-			return on.check(r)
+			return o.checkUnchanged(r)
 		},
 		Guard: func(ctx context.Context, _ *data.Snapshot, plan data.DeleteReport) error {
 			if err := v.seesAll(ctx, action, plan); err != nil {
 				return err
 			}
-			return on.checkPlan(plan)
+			return o.checkPlan(plan)
 		},
 	})
 	if errors.Is(err, validation.ErrInvalid) { // the key cannot be one, and names nothing
@@ -223,7 +219,7 @@ func (v *View) seesAll(ctx context.Context, action Action, plan data.DeleteRepor
 		if shown, err := v.sees(ctx, v.loaded[byClass(ref)]); err != nil {
 			return err
 		} else if !shown {
-			return &RefusedError{action, ReasonHidden}
+			return &RefusedError{action, refusedHidden}
 		}
 	}
 	return nil

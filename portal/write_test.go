@@ -26,7 +26,7 @@ func TestCreateAnAccessGrantWithANewGuest(t *testing.T) {
 				StartsAt: start, EndsAt: start.Add(time.Hour), CustomMetadata: data.CustomMetadata{"note": "late"},
 			},
 			NewUser: &data.UserIdentity{Name: "Dora", EmailAddress: "dora@example.com"},
-		})
+		}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.KindReservation, made.Kind, "as the vertical has it")
 		require.Equal(t, data.KindGuest, made.User.Kind)
@@ -49,9 +49,9 @@ func TestFaultsOfWhatAVisitorGives(t *testing.T) {
 		before, err := f.ws.Export(t.Context(), "My Company")
 		require.NoError(t, err)
 		create := func(g data.AccessGrant, u *data.UserIdentity) error {
-			return drop(s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: g, NewUser: u}))
+			return drop(s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: g, NewUser: u}, portal.WriteOptions{}))
 		}
-		edit := func(g data.AccessGrant) error { return drop(s.EditAccessGrant(t.Context(), g)) }
+		edit := func(g data.AccessGrant) error { return drop(s.EditAccessGrant(t.Context(), g, portal.WriteOptions{})) }
 		for _, test := range []struct {
 			want string
 			err  error
@@ -68,13 +68,13 @@ func TestFaultsOfWhatAVisitorGives(t *testing.T) {
 			{"custom_metadata.region format", create(data.AccessGrant{Kind: data.KindReservation, CustomMetadata: data.CustomMetadata{"region": "south"}}, nil)},
 			{"clear[0] not_a_field", edit(data.AccessGrant{Key: "rn1", Clear: []string{"property_listing_keys"}})},
 			{"custom_metadata.region format", edit(data.AccessGrant{Key: "rn1", CustomMetadata: data.CustomMetadata{"region": nil}})},
-			{"name required", drop(s.RenameSpace(t.Context(), "101", ""))},
-			{"parent_site_key format", drop(s.MoveSpace(t.Context(), "town", "town"))},
-			{"parent_site_key not_there_yet", drop(s.MoveSpace(t.Context(), "101", "201"))},
-			{"parent_site_key not_a_field", drop(s.MoveSpace(t.Context(), "n1", "town"))},
-			{"email_address email_address", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "x", EmailAddress: "y"}))},
-			{"kind not_a_field", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Kind: data.KindGuest, Name: "x"}))},
-			{"spaces not_a_field", drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindRoom, "101")}))},
+			{"name required", drop(s.RenameSpace(t.Context(), "101", "", portal.WriteOptions{}))},
+			{"parent_site_key format", drop(s.MoveSpace(t.Context(), "town", "town", portal.WriteOptions{}))},
+			{"parent_site_key not_there_yet", drop(s.MoveSpace(t.Context(), "101", "201", portal.WriteOptions{}))},
+			{"parent_site_key not_a_field", drop(s.MoveSpace(t.Context(), "n1", "town", portal.WriteOptions{}))},
+			{"email_address email_address", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "x", EmailAddress: "y"}, portal.WriteOptions{}))},
+			{"kind not_a_field", drop(s.AddStaffMember(t.Context(), data.UserIdentity{Kind: data.KindGuest, Name: "x"}, portal.WriteOptions{}))},
+			{"spaces not_a_field", drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Spaces: data.Refs(data.KindRoom, "101")}, portal.WriteOptions{}))},
 		} {
 			require.Equal(t, []string{test.want}, faults(t, test.err))
 		}
@@ -90,12 +90,12 @@ func TestEditAndCancelAnAccessGrant(t *testing.T) {
 		g, err := s.EditAccessGrant(t.Context(), data.AccessGrant{
 			Key: "b101", Name: "Longer", StartsAt: start, EndsAt: start.Add(48 * time.Hour),
 			User: ref(data.KindTenant, "ada"), Spaces: data.Refs(data.KindSpace, "201", "102"),
-		})
+		}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Longer", g.Name)
 		require.Equal(t, ref(data.KindGuest, "ada"), g.User)
 		require.ElementsMatch(t, data.Refs(data.KindRoom, "201", "102"), g.Spaces)
-		g, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b101", Clear: []string{"name", "ends_at", "user"}})
+		g, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b101", Clear: []string{"name", "ends_at", "user"}}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Empty(t, g.Name)
 		require.Zero(t, g.EndsAt)
@@ -105,7 +105,7 @@ func TestEditAndCancelAnAccessGrant(t *testing.T) {
 
 		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindAccessGrant, "b101"))
 		require.NoError(t, err)
-		report, err := s.CancelAccessGrant(t.Context(), "b101")
+		report, err := s.CancelAccessGrant(t.Context(), "b101", portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, plan, report)
 		require.Len(t, report.Deleted, 1)
@@ -117,18 +117,18 @@ func TestEditAndCancelAnAccessGrant(t *testing.T) {
 func TestStaff(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
-		u, err := s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou@example.com", Spaces: data.Refs(data.KindSpace, "101")})
+		u, err := s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou@example.com", Spaces: data.Refs(data.KindSpace, "101")}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.KindStaffMember, u.Kind)
 		require.Equal(t, data.Refs(data.KindRoom, "101"), u.Spaces)
-		u, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: u.Key, Name: "Louis", Clear: []string{"email_address"}})
+		u, err = s.EditStaffMember(t.Context(), data.UserIdentity{Key: u.Key, Name: "Louis", Clear: []string{"email_address"}}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Louis", u.Name)
 		require.Empty(t, u.EmailAddress)
-		u, err = s.AssignStaffMember(t.Context(), u.Key, data.Refs(data.KindSpace, "201", "town"))
+		u, err = s.AssignStaffMember(t.Context(), u.Key, data.Refs(data.KindSpace, "201", "town"), portal.WriteOptions{})
 		require.NoError(t, err)
 		require.ElementsMatch(t, []data.Ref{ref(data.KindRoom, "201"), ref(data.KindSite, "town")}, u.Spaces)
-		_, err = s.RemoveStaffMember(t.Context(), u.Key)
+		_, err = s.RemoveStaffMember(t.Context(), u.Key, portal.WriteOptions{})
 		require.NoError(t, err)
 		_, _, err = one(s).StaffMember(t.Context(), u.Key)
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
@@ -136,7 +136,7 @@ func TestStaff(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrResourceNotFound, "a guest is no staff member")
 		_, _, err = one(s).UserIdentity(t.Context(), "sam")
 		require.ErrorIs(t, err, data.ErrResourceNotFound, "and a staff member no guest")
-		_, err = s.RemoveStaffMember(t.Context(), "ada")
+		_, err = s.RemoveStaffMember(t.Context(), "ada", portal.WriteOptions{})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = one(s).UserIdentities(t.Context(), data.Query{Kinds: []data.Kind{data.KindStaffMember}})
 		require.ErrorIs(t, err, validation.ErrInvalid)
@@ -146,22 +146,22 @@ func TestStaff(t *testing.T) {
 func TestOrganizeSpaces(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
-		room, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindRoom, Name: "Room 103", ParentSiteKey: "town"})
+		room, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindRoom, Name: "Room 103", ParentSiteKey: "town"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "town", room.ParentSiteKey)
-		listing, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindPropertyListing, Name: "New listing"})
+		listing, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindPropertyListing, Name: "New listing"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.CustomMetadata{"region": "north"}, listing.CustomMetadata, "and so the portal shows it")
-		plain, err := s.CreateSpace(t.Context(), data.Space{Name: "Lobby"})
+		plain, err := s.CreateSpace(t.Context(), data.Space{Name: "Lobby"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.KindSpace, plain.Kind)
-		room, err = s.RenameSpace(t.Context(), room.Key, "Suite 103")
+		room, err = s.RenameSpace(t.Context(), room.Key, "Suite 103", portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "Suite 103", room.Name)
-		room, err = s.MoveSpace(t.Context(), room.Key, "")
+		room, err = s.MoveSpace(t.Context(), room.Key, "", portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Empty(t, room.ParentSiteKey)
-		room, err = s.MoveSpace(t.Context(), room.Key, "town")
+		room, err = s.MoveSpace(t.Context(), room.Key, "town", portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "town", room.ParentSiteKey)
 
@@ -169,7 +169,7 @@ func TestOrganizeSpaces(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, plan.DeletedByKind()[data.KindRoom])
 		require.Equal(t, 1, plan.DeletedByKind()[data.KindBooking])
-		report, err := s.DeleteSpace(t.Context(), "town")
+		report, err := s.DeleteSpace(t.Context(), "town", portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, plan, report)
 	})
@@ -186,19 +186,19 @@ func TestADeleteDoesNotReachWhatIsHidden(t *testing.T) {
 		for _, key := range []string{"102", "town"} {
 			_, err = one(s).PlanDelete(t.Context(), ref(data.KindSpace, key))
 			require.ErrorIs(t, err, portal.ErrRefused)
-			_, err = s.DeleteSpace(t.Context(), key)
+			_, err = s.DeleteSpace(t.Context(), key, portal.WriteOptions{})
 			var refused *portal.RefusedError
 			require.ErrorAs(t, err, &refused)
-			require.Equal(t, portal.RefusedError{Action: portal.ActionDeleteSpace, Reason: portal.ReasonHidden}, *refused)
+			require.Equal(t, portal.RefusedError{Action: portal.ActionDeleteSpace, Reason: "hidden"}, *refused)
 		}
 		_, err = f.ws.AccessGrant(t.Context(), "hidden")
 		require.NoError(t, err)
-		_, err = s.DeleteSpace(t.Context(), "201")
+		_, err = s.DeleteSpace(t.Context(), "201", portal.WriteOptions{})
 		require.NoError(t, err, "what is all visible goes")
 
 		// So does what the features hide.
 		s = f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}})
-		_, err = s.DeleteSpace(t.Context(), "101")
+		_, err = s.DeleteSpace(t.Context(), "101", portal.WriteOptions{})
 		require.ErrorIs(t, err, portal.ErrRefused)
 	})
 }
@@ -212,7 +212,7 @@ func TestConcurrentEditsLoseNothing(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for range 5 {
-					_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1", "n2")})
+					_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1", "n2")}, portal.WriteOptions{})
 					if err != nil {
 						t.Error(err)
 					}

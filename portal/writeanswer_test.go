@@ -23,34 +23,34 @@ var answered = map[string]func(ctx context.Context, s *portal.Session) (data.Res
 				Kind: data.KindReservation, Name: "Answer", StartsAt: start, EndsAt: start.Add(48 * 3600e9), Spaces: data.Refs(data.KindPropertyListing, "n1"),
 			},
 			NewUser: &data.UserIdentity{Name: "Grace", EmailAddress: "grace@mail.example"},
-		})
+		}, portal.WriteOptions{})
 	},
 	"EditAccessGrant": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.EditAccessGrant(ctx, data.AccessGrant{Key: "rn1", Name: "Answer", PreferredCode: "4711"})
+		return s.EditAccessGrant(ctx, data.AccessGrant{Key: "rn1", Name: "Answer", PreferredCode: "4711"}, portal.WriteOptions{})
 	},
 	"EditAccessGrant, user and spaces": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.EditAccessGrant(ctx, data.AccessGrant{Key: "rn2", Name: "Answer", User: ref(data.KindGuest, "ada"), Spaces: data.Refs(data.KindPropertyListing, "n2")})
+		return s.EditAccessGrant(ctx, data.AccessGrant{Key: "rn2", Name: "Answer", User: ref(data.KindGuest, "ada"), Spaces: data.Refs(data.KindPropertyListing, "n2")}, portal.WriteOptions{})
 	},
 	"AddStaffMember": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.AddStaffMember(ctx, data.UserIdentity{Name: "Answer", Spaces: data.Refs(data.KindPropertyListing, "n1", "n2")})
+		return s.AddStaffMember(ctx, data.UserIdentity{Name: "Answer", Spaces: data.Refs(data.KindPropertyListing, "n1", "n2")}, portal.WriteOptions{})
 	},
 	"EditStaffMember": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.EditStaffMember(ctx, data.UserIdentity{Key: "kim", Name: "Answer"})
+		return s.EditStaffMember(ctx, data.UserIdentity{Key: "kim", Name: "Answer"}, portal.WriteOptions{})
 	},
 	"AssignStaffMember": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.AssignStaffMember(ctx, "kim", data.Refs(data.KindPropertyListing, "n2"))
+		return s.AssignStaffMember(ctx, "kim", data.Refs(data.KindPropertyListing, "n2"), portal.WriteOptions{})
 	},
 	"EditUserIdentity": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Answer"})
+		return s.EditUserIdentity(ctx, data.UserIdentity{Key: "ada", Name: "Answer"}, portal.WriteOptions{})
 	},
 	"CreateSpace": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "Answer", ParentSiteKey: "town"})
+		return s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "Answer", ParentSiteKey: "town"}, portal.WriteOptions{})
 	},
 	"RenameSpace": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.RenameSpace(ctx, "101", "Answer")
+		return s.RenameSpace(ctx, "101", "Answer", portal.WriteOptions{})
 	},
 	"MoveSpace": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
-		return s.MoveSpace(ctx, "101", "")
+		return s.MoveSpace(ctx, "101", "", portal.WriteOptions{})
 	},
 }
 

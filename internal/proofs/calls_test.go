@@ -270,45 +270,47 @@ var calls = []call{
 	{name: "session CreateAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
 			Grant: data.AccessGrant{Spaces: data.Refs(data.KindRoom, "a/001")}, NewUser: &data.UserIdentity{Name: "New"},
-		}))
+		}, portal.WriteOptions{}))
 	})},
 	{name: "session EditAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.EditAccessGrant(ctx, data.AccessGrant{Key: "a/001", Spaces: data.Refs(data.KindRoom, "a/002")}))
+		return only(s.EditAccessGrant(ctx, data.AccessGrant{Key: "a/001", Spaces: data.Refs(data.KindRoom, "a/002")}, portal.WriteOptions{}))
 	})},
 	{name: "session CancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.CancelAccessGrant(ctx, "a/001"))
+		return only(s.CancelAccessGrant(ctx, "a/001", portal.WriteOptions{}))
 	})},
 	{name: "session UndoCancelAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.UndoCancelAccessGrant(ctx, cancelled.Key))
 	})},
 	{name: "session AddStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}))
+		return only(s.AddStaffMember(ctx, data.UserIdentity{Name: "New"}, portal.WriteOptions{}))
 	})},
 	{name: "session EditStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.EditStaffMember(ctx, data.UserIdentity{Key: "a/staff", Name: "Edited"}))
+		return only(s.EditStaffMember(ctx, data.UserIdentity{Key: "a/staff", Name: "Edited"}, portal.WriteOptions{}))
 	})},
 	{name: "session AssignStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.AssignStaffMember(ctx, "a/staff", data.Refs(data.KindRoom, "a/002")))
+		return only(s.AssignStaffMember(ctx, "a/staff", data.Refs(data.KindRoom, "a/002"), portal.WriteOptions{}))
 	})},
 	{name: "session EditUserIdentity", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.EditUserIdentity(ctx, data.UserIdentity{Key: "a/001", Name: "Edited"}))
+		return only(s.EditUserIdentity(ctx, data.UserIdentity{Key: "a/001", Name: "Edited"}, portal.WriteOptions{}))
 	})},
 	{name: "session RemoveStaffMember", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.RemoveStaffMember(ctx, "a/staff"))
+		return only(s.RemoveStaffMember(ctx, "a/staff", portal.WriteOptions{}))
 	})},
 	{name: "session CreateSpace", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: "a/site"}))
+		return only(s.CreateSpace(ctx, data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: "a/site"}, portal.WriteOptions{}))
 	})},
 	{name: "session RenameSpace", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.RenameSpace(ctx, "a/001", "Renamed"))
+		return only(s.RenameSpace(ctx, "a/001", "Renamed", portal.WriteOptions{}))
 	})},
 	{name: "session MoveSpace", do: session(func(ctx context.Context, s *portal.Session) error {
-		return only(s.MoveSpace(ctx, "a/001", ""))
+		return only(s.MoveSpace(ctx, "a/001", "", portal.WriteOptions{}))
 	})},
 	{name: "view PlanDelete", do: viewed(func(ctx context.Context, v *portal.View) error {
 		return only(v.PlanDelete(ctx, data.Ref{Kind: data.KindSpace, Key: "a/site"}))
 	})},
-	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.DeleteSpace(ctx, "a/site")) })},
+	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.DeleteSpace(ctx, "a/site", portal.WriteOptions{}))
+	})},
 	{name: "session View", do: session(func(ctx context.Context, s *portal.Session) error {
 		return s.View(ctx, func(*portal.View) error { return nil })
 	})},

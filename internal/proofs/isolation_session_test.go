@@ -20,8 +20,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// own is a call of every method of a session and of its View that takes more than a context,
-// on what is the attacker's own, so that each would do something.
+// own returns calls of every method of a session and of its View that takes more than a
+// context, on resources of the attacker's own, so that each would do something. A call without
+// WriteOptions gets the zero ones, see callMethod.
 func own() map[string][][]any {
 	key := func(kind data.Kind) string { return keyOf(attacker, kind) }
 	ref := func(kind data.Kind) data.Ref { return refOf(attacker, kind) }
@@ -55,9 +56,11 @@ func own() map[string][][]any {
 		"EditUserIdentity":      {{data.UserIdentity{Key: guest.Key, Name: "Edited"}}},
 		"RemoveStaffMember":     {{key(data.KindStaffMember)}},
 		"CreateSpace":           {{data.Space{Kind: data.KindRoom, Name: "New", ParentSiteKey: site.Key}}, {data.Space{Kind: data.KindPropertyListing, Name: "New"}}},
-		"RenameSpace":           {{room.Key, "Renamed"}},
+		"RenameSpace":           {{room.Key, "Renamed"}, {room.Key, "Renamed", portal.WriteOptions{IfUnchanged: &data.Meta{Revision: 1}}}},
 		"MoveSpace":             {{key(data.KindSpace), site.Key}},
-		"DeleteSpace":           {{room.Key}},
+		"DeleteSpace": {{room.Key}, {room.Key, portal.WriteOptions{IfUnchanged: &data.Meta{Revision: 1}, IfPlanned: &data.DeleteReport{
+			Deleted: []data.DeletedResource{{Kind: data.KindRoom, Key: room.Key}}, Detached: []data.Detached{{From: guest, To: room}},
+		}}}},
 	}
 }
 
@@ -162,6 +165,9 @@ func callMethod(t *testing.T, method reflect.Value, id string, args []any) strin
 	}
 	for _, arg := range args {
 		in = append(in, reflect.ValueOf(arg))
+	}
+	if last := method.Type().NumIn() - 1; len(in) == last && method.Type().In(last) == reflect.TypeFor[portal.WriteOptions]() {
+		in = append(in, reflect.ValueOf(portal.WriteOptions{}))
 	}
 	var out strings.Builder
 	for _, v := range method.Call(in) {

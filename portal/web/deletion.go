@@ -14,7 +14,7 @@ import (
 type deletion struct {
 	titleKey string
 	page     func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error)
-	remove   func(v *visit, key string, options ...portal.DeleteOption) error
+	remove   func(v *visit, key string, o portal.WriteOptions) error
 	done     func(v *visit) error
 }
 
@@ -55,11 +55,11 @@ func (d deletion) save(v *visit) error {
 	})
 	switch {
 	case err == nil && shown == "": // the request did not come from a page
-		err = d.remove(v, key)
+		err = d.remove(v, key, portal.WriteOptions{})
 	case err == nil && shown != planned(meta, plan):
 		err = portal.ErrChanged
 	case err == nil:
-		err = d.remove(v, key, portal.IfPlanned(meta, plan))
+		err = d.remove(v, key, portal.WriteOptions{IfUnchanged: &meta, IfPlanned: &plan})
 	}
 	switch {
 	case errors.Is(err, portal.ErrChanged):

@@ -29,7 +29,7 @@ import (
 
 // The names of hidden inputs, and the prefixes of the names of those for single fields.
 const (
-	tokenField    = "token"      // of a form that creates a resource; see [portal.Once]
+	tokenField    = "token"      // of a form that creates a resource; see [portal.WriteOptions]
 	shownField    = "shown."     // fingerprint of the value that a field had
 	openField     = "undecided"  // names of the fields that the page of a conflict asks about
 	chooseField   = "choose."    // what the visitor chose for one: chooseCurrent or chooseTyped
@@ -77,14 +77,6 @@ func (f *form) begin(v *visit) {
 	if !textrules.IsToken(f.token) {
 		f.token = ""
 	}
-}
-
-// once returns the option for creating the form's resource.
-func (f *form) once() []portal.CreateOption {
-	if f.token == "" { // it did not come from a page
-		return nil
-	}
-	return []portal.CreateOption{portal.Once(f.token)}
 }
 
 // shows fills in the values that the resource has, each of which the form shows.

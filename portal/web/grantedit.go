@@ -102,7 +102,7 @@ func saveEditGrant(v *visit) error {
 	}
 	return v.editing(compare, func() error {
 		if len(f.changed) > 0 {
-			if _, err := v.session.EditAccessGrant(v.ctx(), edit, portal.IfUnchanged(g.Meta)); err != nil {
+			if _, err := v.session.EditAccessGrant(v.ctx(), edit, portal.WriteOptions{IfUnchanged: &g.Meta}); err != nil {
 				if err := f.take(v, err, grantFaults); err != nil {
 					return err
 				}

@@ -192,11 +192,11 @@ func saveNewGrant(v *visit) error {
 		f.moveTo(v, v.zone(place))
 	}
 	f.require(v, required...)
-	options := f.once()
-	if f.Faulty() { // the others are told together with these
-		options = []portal.CreateOption{portal.DryRun()}
+	o := portal.WriteOptions{Token: f.token}
+	if f.Faulty() { // find the session's faults too, and show all of them together
+		o = portal.WriteOptions{DryRun: true}
 	}
-	made, err := v.session.CreateAccessGrant(v.ctx(), req, options...)
+	made, err := v.session.CreateAccessGrant(v.ctx(), req, o)
 	if err == nil && f.Faulty() {
 		return v.read(func() error { return v.showGrantForm(page) })
 	}

@@ -247,8 +247,8 @@ var cancelGrant = deletion{
 		out.Deleted, out.Kept = v.plan(report, g.Ref())
 		return out, g.Meta, report, err
 	},
-	remove: func(v *visit, key string, options ...portal.DeleteOption) error {
-		_, err := v.session.CancelAccessGrant(v.ctx(), key, options...)
+	remove: func(v *visit, key string, o portal.WriteOptions) error {
+		_, err := v.session.CancelAccessGrant(v.ctx(), key, o)
 		return err
 	},
 	done: func(v *visit) error {

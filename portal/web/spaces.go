@@ -240,7 +240,7 @@ func saveNewSpace(v *visit) error {
 	if !movable(space.Kind) {
 		space.ParentSiteKey = "" // it lies in no site
 	}
-	made, err := v.session.CreateSpace(v.ctx(), space, f.once()...)
+	made, err := v.session.CreateSpace(v.ctx(), space, portal.WriteOptions{Token: f.token})
 	var exists *portal.ExistsError
 	switch {
 	case err == nil:
@@ -276,7 +276,7 @@ type spaceEdit struct {
 	button, done   string
 	fields         []fieldSpec
 	value          func(data.Space) string
-	write          func(v *visit, key, value string, option portal.EditOption) error
+	write          func(v *visit, key, value string, o portal.WriteOptions) error
 	valueOnThePage func(v *visit, value string) ([]string, error)
 }
 
@@ -315,7 +315,7 @@ func (e spaceEdit) save(v *visit) error {
 	}
 	return v.editing(compare, func() error {
 		if f.changed[name] {
-			if err := e.write(v, s.Key, f.Values[name], portal.IfUnchanged(s.Meta)); err != nil {
+			if err := e.write(v, s.Key, f.Values[name], portal.WriteOptions{IfUnchanged: &s.Meta}); err != nil {
 				if err := f.take(v, err, nil); err != nil {
 					return err
 				}
@@ -329,8 +329,8 @@ func (e spaceEdit) save(v *visit) error {
 var renameSpace = spaceEdit{
 	action: portal.ActionRenameSpace, what: "rename", title: "space.rename", button: "save", done: "renamed", fields: renameFields,
 	value: func(s data.Space) string { return s.Name },
-	write: func(v *visit, key, value string, option portal.EditOption) error {
-		_, err := v.session.RenameSpace(v.ctx(), key, value, option)
+	write: func(v *visit, key, value string, o portal.WriteOptions) error {
+		_, err := v.session.RenameSpace(v.ctx(), key, value, o)
 		return err
 	},
 	valueOnThePage: func(_ *visit, value string) ([]string, error) { return asText("", value) },
@@ -339,8 +339,8 @@ var renameSpace = spaceEdit{
 var moveSpace = spaceEdit{
 	action: portal.ActionMoveSpace, what: "move", title: "space.move", button: "space.move", done: "moved", fields: moveFields,
 	value: func(s data.Space) string { return s.ParentSiteKey },
-	write: func(v *visit, key, value string, option portal.EditOption) error {
-		_, err := v.session.MoveSpace(v.ctx(), key, value, option)
+	write: func(v *visit, key, value string, o portal.WriteOptions) error {
+		_, err := v.session.MoveSpace(v.ctx(), key, value, o)
 		return err
 	},
 	valueOnThePage: func(v *visit, value string) ([]string, error) {
@@ -372,8 +372,8 @@ var deleteSpace = deletion{
 		out.Deleted, out.Kept = v.plan(report, s.Ref())
 		return out, s.Meta, report, err
 	},
-	remove: func(v *visit, key string, options ...portal.DeleteOption) error {
-		_, err := v.session.DeleteSpace(v.ctx(), key, options...)
+	remove: func(v *visit, key string, o portal.WriteOptions) error {
+		_, err := v.session.DeleteSpace(v.ctx(), key, o)
 		return err
 	},
 	done: func(v *visit) error { return v.done("deleted", pageSpaces) },

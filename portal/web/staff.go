@@ -91,7 +91,7 @@ func saveNewStaff(v *visit) error {
 	made, err := v.session.AddStaffMember(v.ctx(), data.UserIdentity{
 		Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"],
 		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
-	}, f.once()...)
+	}, portal.WriteOptions{Token: f.token})
 	var exists *portal.ExistsError
 	switch {
 	case err == nil:
@@ -168,7 +168,7 @@ func saveEditStaff(v *visit) error {
 				Key: u.Key, Name: f.give("name"), EmailAddress: f.give("email_address"), PhoneNumber: f.give("phone_number"),
 				Clear: f.clears("email_address", "phone_number"),
 			}
-			if _, err := v.session.EditStaffMember(v.ctx(), edit, portal.IfUnchanged(u.Meta)); err != nil {
+			if _, err := v.session.EditStaffMember(v.ctx(), edit, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
 				if err := f.take(v, err, nil); err != nil {
 					return err
 				}
@@ -224,7 +224,7 @@ func saveAssignStaff(v *visit) error {
 	return v.editing(compare, func() error {
 		if len(f.changed) > 0 {
 			chosen := spaceRefs(splitKeys(f.Values[spacesField]))
-			if _, err := v.session.AssignStaffMember(v.ctx(), u.Key, chosen, portal.IfUnchanged(u.Meta)); err != nil {
+			if _, err := v.session.AssignStaffMember(v.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
 				if err := f.take(v, err, nil); err != nil {
 					return err
 				}
@@ -248,8 +248,8 @@ var removeStaff = deletion{
 		out.Deleted, out.Kept = v.plan(report, u.Ref())
 		return out, u.Meta, report, err
 	},
-	remove: func(v *visit, key string, options ...portal.DeleteOption) error {
-		_, err := v.session.RemoveStaffMember(v.ctx(), key, options...)
+	remove: func(v *visit, key string, o portal.WriteOptions) error {
+		_, err := v.session.RemoveStaffMember(v.ctx(), key, o)
 		return err
 	},
 	done: func(v *visit) error { return v.done("removed", pageStaff) },
