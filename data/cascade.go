@@ -7,18 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
-)
-
-// relation is how one thing refers to another.
-type relation uint8
-
-const (
-	inSite relation = iota + 1 // parent_site_key
-	atSpace
-	ofUser
-	deepLink // a portal that opens one space or access grant
 )
 
 // effect is what becomes of a referrer when what it refers to is deleted.
@@ -50,49 +39,6 @@ var cascade = []struct {
 
 // portals is the set of what is no kind: among referrers, the portals.
 var portals = setOf(KindCustomerPortal)
-
-// referrer is what refers to a resource, and how. A portal's key is its id.
-type referrer struct {
-	Ref
-	relation relation
-}
-
-// referrers reads what refers to some resources, by these resources by class. If portals is
-// set, it reads only the portals that are deep links to them.
-func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals bool) (map[Ref][]referrer, error) {
-	prefixes := make([][]byte, len(to))
-	for i, ref := range to {
-		if portals {
-			prefixes[i] = layout.EdgesFrom(c.id, byte(ref.Kind.Class()), ref.Key, byte(KindCustomerPortal))
-		} else {
-			prefixes[i] = layout.Edges(c.id, byte(ref.Kind.Class()), ref.Key)
-		}
-	}
-	out := map[Ref][]referrer{}
-	for key, err := range s.scanPrefixes(ctx, prefixes) {
-		if err != nil {
-			return nil, err
-		}
-		k, err := layout.ParseAs(layout.ShapeEdge, key)
-		if err != nil {
-			return nil, err
-		}
-		r := referrer{Ref: Ref{Kind(k.ReferrerKind), k.ReferrerKey}}
-		switch from := r.Kind.Class(); {
-		case r.Kind == KindCustomerPortal:
-			r.relation = deepLink
-		case Class(k.Class) == ClassUserIdentity:
-			r.relation = ofUser
-		case from == ClassSpace:
-			r.relation = inSite
-		default:
-			r.relation = atSpace
-		}
-		named := byClass(Ref{Kind(k.Class) << 4, k.Key})
-		out[named] = append(out[named], r)
-	}
-	return out, nil
-}
 
 // cascader finds what follows from deleting resources of one customer. It only reads.
 type cascader struct {

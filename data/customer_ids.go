@@ -3,8 +3,9 @@ package data
 import (
 	"sync"
 
-	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
 // customerIDs remembers the ids of customers by their keys. An id may be wrong, because a

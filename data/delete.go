@@ -6,61 +6,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
-
-// DeleteReport is what a delete did, or, from PlanDelete, would do.
-type DeleteReport struct {
-	Customers         []string             `json:"customers,omitempty"` // deleted, with all that they owned
-	Deleted           []DeletedResource    `json:"deleted,omitempty"`
-	Detached          []Detached           `json:"detached,omitempty"`            // references that what stays has lost
-	Revoked           []Revoked            `json:"revoked,omitempty"`             // portals that open no more, but for those revoked before
-	NotFound          []Ref                `json:"not_found,omitempty"`           // as they were given
-	CustomersNotFound []string             `json:"customers_not_found,omitempty"` // the same
-	Warnings          []validation.Finding `json:"warnings,omitempty"`
-}
-
-// DeletedResource is a resource that is gone.
-type DeletedResource struct {
-	CustomerKey string    `json:"customer_key"`
-	Kind        Kind      `json:"kind"`
-	Key         string    `json:"key"`
-	ID          uuid.UUID `json:"id"` // the derived id that it had
-
-	// Because is the resource that it could not stand without; nil where it was named
-	// itself, or its customer was.
-	Because *Ref `json:"because,omitempty"`
-}
-
-// Detached is a reference from what stays to what is gone.
-type Detached struct {
-	CustomerKey string `json:"customer_key"`
-	From        Ref    `json:"from"`
-	To          Ref    `json:"to"`
-}
-
-// Revoked is a portal that opens no more.
-type Revoked struct {
-	CustomerKey string    `json:"customer_key"`
-	PortalID    uuid.UUID `json:"customer_portal_id"`
-	Because     *Ref      `json:"because,omitempty"` // what it was a deep link to; nil where the customer went
-}
-
-func (r *DeleteReport) add(n *node, because *Ref) {
-	r.Deleted = append(r.Deleted, DeletedResource{
-		CustomerKey: n.meta.CustomerKey, Kind: n.kind, Key: n.key, ID: n.meta.ID, Because: because,
-	})
-}
-
-// DeletedByKind counts the deleted resources.
-func (r DeleteReport) DeletedByKind() map[Kind]int {
-	return lo.CountValuesBy(r.Deleted, func(d DeletedResource) Kind { return d.Kind })
-}
 
 // Delete deletes what is selected and what cannot stand without it, all of it or
 // none:

@@ -1,13 +1,53 @@
-// Package data keeps a workspace's customers and, for each, the graph of what the
-// partner pushed under its own keys: spaces, user identities and access grants.
+// Package data stores the customers of a workspace and, for each customer, a graph of the resources that the partner pushes
+// under its own keys: spaces, user identities and access grants.
 //
-// [Workspace.Push] creates and updates, by merge; [Workspace.Delete] deletes what
-// it is told and what cannot stand without it; the reads find resources by their
-// key or derived id, or list them. Every operation is all or nothing, and sees or
-// makes one consistent state. Several at once are as if one came after another.
+// [Workspace.Push] creates and merges resources, [Workspace.Sync] also deletes the resources that it is not given, and
+// [Workspace.Delete] deletes resources and applies the cascade rules to the resources that refer to them. Each operation
+// commits completely or not at all, and concurrent operations have the result of a serial execution. [Workspace.View] reads
+// one consistent state. [Workspace.Changes] reads the change feed.
 //
-// A partner calls a thing by its [Kind], such as a room or a unit; to access
-// control it is one of three classes. A resource key is unique in its workspace
-// and class, and a reference goes by class: a room and a unit cannot both be
-// "101", and {KindUnit, "101"} names the room.
+// # Terms
+//
+//   - A workspace is the data of one host environment. Nothing in a workspace refers to another workspace.
+//   - A customer is a customer of the host, such as a property manager. It owns its resources.
+//   - A [Kind] is the partner's word for a resource, such as a room, a unit or a guest.
+//   - A [Class] is one of space, user identity and access grant. Each kind belongs to one class.
+//   - A key is the partner's name for a resource. It is unique in its workspace and class: a room and a unit cannot both have
+//     the key "101", and the reference {KindUnit, "101"} finds the room.
+//   - A node is a resource inside this package, whatever its class.
+//   - A plan is the set of rows that an operation writes.
+//
+// # Files in reading order
+//
+// Kinds, resources and results:
+//
+//	kind.go errors.go actor.go resource.go report.go
+//
+// Input, from JSON to nodes:
+//
+//	node.go findings.go validate.go fields.go field_values.go field_metadata.go field_set.go merge.go
+//	customerdata.go customer_fields.go json_read.go json_write.go selection.go
+//
+// Rows in the store:
+//
+//	db.go workspace.go format.go record.go snapshot.go customer_ids.go customer.go rows.go directory.go
+//
+// Queries:
+//
+//	query_cursor.go query.go query_listing.go query_space.go query_streams.go query_search.go
+//	query_customers.go query_granted.go export.go referrers.go read.go
+//
+// Plans and the change feed:
+//
+//	feed_rows.go feed_cursor.go feed.go feed_history.go feed_trim.go feed_consumer.go
+//	cancelled.go emails.go plan.go execute.go customertx.go
+//
+// Operations:
+//
+//	reconcile.go push_check.go push_read.go push_merge.go push_references.go push_emails.go push.go
+//	cascade.go delete.go sync.go import.go revoke.go friends.go
+//
+// Maintenance and verification:
+//
+//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_rows.go
 package data

@@ -88,9 +88,3 @@ func (w *Workspace) Import(ctx context.Context, customerKey string, resources it
 	}
 	return report, push()
 }
-
-func (t *Tally) sum(other Tally) {
-	t.Spaces += other.Spaces
-	t.UserIdentities += other.UserIdentities
-	t.AccessGrants += other.AccessGrants
-}

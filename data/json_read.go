@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -242,4 +243,75 @@ func typeName(kind jsontext.Kind) string {
 		return "an object"
 	}
 	return "an array"
+}
+
+// DecodeOptions bounds what Decode reads. A zero field takes its default.
+type DecodeOptions struct {
+	MaxBytes     int64 // default 64 MiB
+	MaxDepth     int   // of objects and arrays in one another; default 32
+	MaxResources int   // entries of all collections, each of which takes 300 bytes, however short it is; default 1,000,000
+}
+
+// Decode reads the API's object from r, a token at a time. It returns an error
+// that matches [ErrNotJSON] where r holds anything but one JSON value within the
+// bounds, with the names of each object all different and the text in UTF-8. Of the
+// faults and warnings that reading finds it keeps 10,000, one fault of each resource
+// beyond them, and the number of the others.
+func Decode(r io.Reader, o DecodeOptions) (d CustomerData, err error) {
+	err = readJSON(r, o, func(reader *strictjson.Reader) error { return decodeCustomerData(reader, &d) })
+	if err != nil {
+		return CustomerData{}, err
+	}
+	return d, nil
+}
+
+// UnmarshalJSON reads the API's object. See [Decode] for one of unknown size.
+func (d *CustomerData) UnmarshalJSON(b []byte) error {
+	decoded, err := Decode(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
+	if err != nil {
+		return err
+	}
+	*d = decoded
+	return nil
+}
+
+var _ = strictjson.Register(decodeCustomerData)
+
+// decodeCustomerData reads the API's object within a larger document, or as one.
+func decodeCustomerData(r *strictjson.Reader, d *CustomerData) error {
+	*d = CustomerData{}
+	reader := newJSONReader(r)
+	report := reader.noteIn(&d.notes)
+	_, err := reader.object(under("customer_data", report), func(name string) error {
+		report := under(textrules.Clip(name), report)
+		if name == "customer_key" {
+			key, err := reader.text(report)
+			d.CustomerKey = key
+			return err
+		}
+		if f := customerFieldNamed(name); f != nil {
+			return f.decode(reader, d, report)
+		}
+		kind, ok := byCollection[name]
+		if !ok {
+			report("", validation.RuleUnknownField, "is not a collection")
+			if r.Unknown != nil && reader.Peek() != 'n' {
+				r.Unknown(name)
+			}
+			return reader.Skip()
+		}
+		if reader.Peek() == 'n' {
+			return reader.Skip()
+		}
+		return reader.array(report, func(int) error {
+			if err := reader.Entry(); err != nil {
+				return err
+			}
+			n, err := reader.resource(kind)
+			d.add(n)
+			return err
+		})
+	})
+	d.omitted = reader.omitted
+	return err
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -134,4 +135,51 @@ func utcMicro(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Microsecond)
+}
+
+// relation is how one thing refers to another.
+type relation uint8
+
+const (
+	inSite relation = iota + 1 // parent_site_key
+	atSpace
+	ofUser
+	deepLink // a portal that opens one space or access grant
+)
+
+// byClass is the reference that all references to the same resource share.
+func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
+
+// refPlace is where in a resource a reference stands.
+type refPlace struct {
+	relation relation
+	i        int // in the list of its alias
+}
+
+// part is the path of a reference that stands there.
+func (p refPlace) part(ref Ref) string {
+	switch p.relation {
+	case inSite:
+		return ".parent_site_key"
+	case ofUser:
+		return "." + ref.Kind.KeyField()
+	}
+	return fmt.Sprintf(".%s[%d]", ref.Kind.KeysField(), p.i)
+}
+
+// references calls yield with each reference as it was given, and its place.
+func (n *node) references(yield func(at refPlace, ref Ref)) {
+	if n.parentSite != "" {
+		yield(refPlace{relation: inSite}, Ref{KindSite, n.parentSite})
+	}
+	if n.user.Key != "" {
+		yield(refPlace{relation: ofUser}, n.user)
+	}
+	at := refPlace{relation: atSpace}
+	for j, ref := range n.spaces { // which are in the order of aliases
+		if at.i++; j == 0 || ref.Kind != n.spaces[j-1].Kind {
+			at.i = 0
+		}
+		yield(at, ref)
+	}
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -228,4 +229,31 @@ func (ch *changes) write(tx storage.Tx) error {
 // news returns the events that prepare has computed.
 func (ch *changes) news() news {
 	return news{customer: ch.customer, at: ch.at, events: ch.events, deleted: ch.deleted != nil}
+}
+
+// Planned yields each resource that the push creates or updates, as the push leaves it, in
+// the order of the report. It is for the Guard of a push, with the Snapshot that the Guard
+// was given, and yields nothing elsewhere. In a dry run a resource that would be created has
+// no ID.
+func (s *Snapshot) Planned() iter.Seq2[Resource, error] {
+	return func(yield func(Resource, error) bool) {
+		if s.planned == nil {
+			return
+		}
+		for _, e := range s.planned.edits {
+			if e.new == nil {
+				continue // deleted by a sync
+			}
+			// Encoding and decoding gives the resource that a later read returns, which shares no
+			// memory with the plan.
+			n, err := decodeRecord(s.planned.customer, e.new.ref(), encodeRecord(e.new))
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(n.public(), nil) {
+				return
+			}
+		}
+	}
 }

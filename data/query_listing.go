@@ -12,7 +12,6 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textsearch"
-	"github.com/customerportal-go/customerportal/storage"
 )
 
 // listing reads the candidates of a list from one or several indexes, in one order, and
@@ -310,37 +309,3 @@ func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, er
 
 // maxMerged is the number of spaces of a site whose edges are read side by side.
 const maxMerged = 50
-
-// spacePlace is the spaces that a SpaceKey stands for.
-type spacePlace struct {
-	keys  []string // the space itself and, if it is a site with few spaces, these
-	large bool     // it is a site with more
-}
-
-// spacePlace reads which spaces a key stands for.
-func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (spacePlace, error) {
-	p := spacePlace{keys: []string{key}}
-	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
-	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || of != nil && customers[0].id != of.id {
-		return p, err
-	}
-	prefix := layout.Edges(customers[0].id, byte(ClassSpace), key)
-	for _, kind := range Kinds(ClassSpace) {
-		prefix := append(slices.Clip(prefix), byte(kind))
-		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true, Limit: maxMerged + 1}) {
-			if err != nil {
-				return p, err
-			}
-			if len(p.keys) > maxMerged {
-				p.large = true
-				return p, nil
-			}
-			k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
-			if err != nil {
-				return p, err
-			}
-			p.keys = append(p.keys, k.ReferrerKey)
-		}
-	}
-	return p, nil
-}

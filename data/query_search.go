@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"slices"
 
 	"github.com/samber/lo"
 
@@ -80,23 +79,6 @@ func (l *listing) filter(ctx context.Context, candidates []candidate, public fun
 		read += shown
 	}
 	return out, read, nil
-}
-
-// has reports whether a resource refers to one of the spaces.
-func (p *spacePlace) has(n *node) bool {
-	return slices.ContainsFunc(n.spaces, func(r Ref) bool { return slices.Contains(p.keys, r.Key) })
-}
-
-// inLargeSite reports whether a resource refers to the site of the query, or to a space in
-// it, which has been read.
-func (l *listing) inLargeSite(c candidate, n *node) bool {
-	return slices.ContainsFunc(n.spaces, func(r Ref) bool {
-		if r.Key == l.q.SpaceKey {
-			return true
-		}
-		space := l.relations[c.placeOf(r)].node
-		return space != nil && space.parentSite == l.q.SpaceKey
-	})
 }
 
 // placeOf is the place of a resource that a candidate refers to.

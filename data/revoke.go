@@ -3,8 +3,9 @@ package data
 import (
 	"context"
 
-	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
 // revokePortals implements portaldata.Revoke.

@@ -38,17 +38,6 @@ type SyncOptions struct {
 	Reads  [][]byte
 }
 
-// SyncReport is what a sync did.
-type SyncReport struct {
-	PushReport
-	Deleted []DeletedResource `json:"deleted,omitempty"` // what was there and not given
-	Revoked []Revoked         `json:"revoked,omitempty"` // portals that were deep links to it
-
-	// Detached are the references to deleted resources that resources which are not named, and
-	// stay, have lost.
-	Detached []Detached `json:"detached,omitempty"`
-}
-
 // Sync makes the resources of a customer that the host owns exactly those that d names, all of
 // it or nothing. The values given are the whole of each resource, as in a push with Replace.
 // A resource that d does not name is deleted if the host has pushed it before. If it was

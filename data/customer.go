@@ -1,0 +1,210 @@
+package data
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Customer is a customer of the workspace.
+type Customer struct {
+	Key       string
+	Name      string // to show to people; empty if the host has given none
+	TimeZone  string // IANA name of the zone that its spaces are in; empty if the host has given none
+	CreatedAt time.Time
+	Counts    map[Kind]int // of its resources; a kind it has none of is absent
+
+	id layout.CustomerID
+}
+
+// customer is the row of a customer.
+type customer struct {
+	id        layout.CustomerID
+	workspace uuid.UUID
+	key       string
+	createdAt time.Time
+	seq       uint64          // how many commits have changed it
+	cancelled uint64          // resources that were cancelled in a portal
+	counts    [len(kinds)]int // of resources, by place in kinds
+	customerFields
+
+	stored []byte // the record as it was read; nil for a new customer
+}
+
+// total is how many resources the customer has.
+func (c *customer) total() (n int) {
+	for _, count := range c.counts {
+		n += count
+	}
+	return n
+}
+
+func (c *customer) public() Customer {
+	out := Customer{Key: c.key, Name: c.name, TimeZone: c.timeZone, CreatedAt: c.createdAt, Counts: map[Kind]int{}, id: c.id}
+	for i, count := range c.counts {
+		if count > 0 {
+			out.Counts[kinds[i].kind] = count
+		}
+	}
+	return out
+}
+
+func encodeCustomer(c *customer) []byte {
+	b := append([]byte{recordVersion}, c.workspace[:]...)
+	b = layout.AppendTime(b, c.createdAt)
+	b = binary.AppendUvarint(b, c.seq)
+	b = layout.AppendBytes(b, c.key)
+	b = layout.AppendBytes(b, c.name)
+	b = layout.AppendBytes(b, c.timeZone)
+	b = binary.AppendUvarint(b, c.cancelled)
+	for i, count := range c.counts {
+		if count > 0 {
+			b = append(b, byte(kinds[i].kind))
+			b = binary.AppendUvarint(b, uint64(count))
+		}
+	}
+	return b
+}
+
+func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
+	d := layout.NewDecoder(b)
+	if v := d.Byte(); v != recordVersion {
+		return nil, fmt.Errorf("%w: a customer has record version %d, not %d", storage.ErrCorrupt, v, recordVersion)
+	}
+	c := &customer{id: id, stored: b, workspace: d.UUID(), createdAt: d.Time(), seq: d.Uvarint(), key: d.String()}
+	c.name, c.timeZone, c.cancelled = d.String(), d.String(), d.Uvarint()
+	for d.More() {
+		kind, count := Kind(d.Byte()), d.Uvarint()
+		if !kind.valid() {
+			d.Fail()
+			break
+		}
+		c.counts[placeOf[kind]-1] = int(count)
+	}
+	if err := d.Done(); err != nil {
+		return nil, fmt.Errorf("%w: the record of a customer: %w", storage.ErrCorrupt, err)
+	}
+	return c, nil
+}
+
+// newCustomer plans a customer. It returns with it the keys of the rows that are there if its
+// id is taken; see checkFree. In a dry run the customer has no id, and so no rows.
+func (s *Snapshot) newCustomer(key string, dryRun bool) (c *customer, taken [][]byte, err error) {
+	c = &customer{workspace: s.w.id, key: key, createdAt: s.time()}
+	if dryRun {
+		return c, nil, nil
+	}
+	if _, err := io.ReadFull(s.w.db.rand, c.id[:]); err != nil {
+		return nil, nil, fmt.Errorf("data: making a customer id: %w", err)
+	}
+	return c, [][]byte{layout.CustomerRecord(c.id), layout.DeletedCustomer(c.id)}, nil
+}
+
+// checkFree returns an error if one of the rows of a new customer is there.
+func checkFree(rows [][]byte) error {
+	for _, row := range rows {
+		if row != nil {
+			return errors.New("data: Rand gave a customer id that is taken")
+		}
+	}
+	return nil
+}
+
+// customer returns the customer with that key, or ErrCustomerNotFound. It reads the row of
+// the key and the record of the customer in one call if the workspace remembers the id, and
+// else in two.
+func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) {
+	keys, guess := s.w.customerRows(key)
+	rows, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	notFound := func() error { return fmt.Errorf("%w: %q", ErrCustomerNotFound, textrules.Clip(key)) }
+	if rows[0] == nil {
+		return nil, notFound()
+	}
+	id, _, err := decodeCustomerKey(rows[0])
+	if err != nil {
+		return nil, err
+	}
+	var record []byte
+	if len(rows) > 1 && guess == id {
+		record = rows[1]
+	} else {
+		s.w.db.ids.remember(customerName{s.w.id, key}, id)
+		if record, err = s.get(ctx, layout.CustomerRecord(id)); err != nil {
+			return nil, err
+		}
+	}
+	c, err := s.storedCustomer(id, record)
+	if err == nil && c == nil {
+		err = notFound()
+	}
+	return c, err
+}
+
+// decodeCustomerKey decodes the row of a customer key, and reports whether there is one.
+func decodeCustomerKey(row []byte) (id layout.CustomerID, found bool, err error) {
+	if row == nil {
+		return id, false, nil
+	}
+	d := layout.NewDecoder(row)
+	if id = d.CustomerID(); d.Done() != nil {
+		return id, true, fmt.Errorf("%w: the row of a customer key", storage.ErrCorrupt)
+	}
+	return id, true, nil
+}
+
+// storedCustomer decodes the record of a customer. It returns nil if there is no record, or
+// if it is of a customer of another workspace.
+func (s *Snapshot) storedCustomer(id layout.CustomerID, record []byte) (*customer, error) {
+	if record == nil {
+		return nil, nil
+	}
+	c, err := decodeCustomer(id, record)
+	if err != nil || c.workspace != s.w.id {
+		return nil, err
+	}
+	return c, nil
+}
+
+// customerByID returns the customer of this workspace whose rows lie under id, or
+// ErrCustomerNotFound.
+func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*customer, error) {
+	customers, err := s.customersByID(ctx, []layout.CustomerID{id})
+	if err != nil {
+		return nil, err
+	}
+	if customers[0] == nil {
+		return nil, ErrCustomerNotFound
+	}
+	return customers[0], nil
+}
+
+// customersByID reads several customers at once. A customer is nil if it does not exist.
+func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) ([]*customer, error) {
+	keys := make([][]byte, len(ids))
+	for i, id := range ids {
+		keys[i] = layout.CustomerRecord(id)
+	}
+	records, err := s.r.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*customer, len(ids))
+	for i, record := range records {
+		if out[i], err = s.storedCustomer(ids[i], record); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

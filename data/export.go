@@ -1,0 +1,78 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Export is a customer as the CustomerData that recreates it, each kind in key order.
+func (s *Snapshot) Export(ctx context.Context, customerKey string) (CustomerData, error) {
+	c, err := s.customer(ctx, customerKey)
+	if err != nil {
+		return CustomerData{}, err
+	}
+	d := CustomerData{CustomerKey: c.key, CustomerName: c.name, CustomerTimeZone: c.timeZone}
+	for _, row := range kinds {
+		for n, err := range s.scanKind(ctx, c, row.kind) {
+			if err != nil {
+				return CustomerData{}, err
+			}
+			d.add(n)
+		}
+	}
+	return d, nil
+}
+
+// scanPrefixes reads the keys that begin with one of some prefixes, none of which begins with
+// another, in ascending order. It reads all in one scan, which begins again at the next prefix
+// when it has passed many keys that begin with none.
+func (s *Snapshot) scanPrefixes(ctx context.Context, prefixes [][]byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		prefixes := slices.SortedFunc(slices.Values(prefixes), bytes.Compare)
+		for again := true; again && len(prefixes) > 0; {
+			again = false
+			passed := 0
+			r := storage.Range{Start: prefixes[0], End: storage.Prefix(prefixes[len(prefixes)-1]).End}
+			for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				for len(prefixes) > 1 && !bytes.HasPrefix(e.Key, prefixes[0]) && bytes.Compare(prefixes[0], e.Key) < 0 {
+					prefixes = prefixes[1:]
+				}
+				if bytes.HasPrefix(e.Key, prefixes[0]) {
+					passed = 0
+					if !yield(e.Key, nil) {
+						return
+					}
+				} else if passed++; passed == skipped {
+					again = true
+					break
+				}
+			}
+		}
+	}
+}
+
+// scanKind reads a customer's resources of one kind in key order.
+func (s *Snapshot) scanKind(ctx context.Context, c *customer, kind Kind) iter.Seq2[*node, error] {
+	return func(yield func(*node, error) bool) {
+		prefix := layout.Resources(c.id, byte(kind))
+		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{}) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			n, err := decodeRecord(c, Ref{kind, string(e.Key[len(prefix):])}, e.Value)
+			if !yield(n, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package data
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/internal/base64url"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/internal/textsearch"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// cursorVersion begins every cursor.
+const cursorVersion = "1"
+
+// Orders that a cursor can be of.
+const (
+	orderByKey    = "k"
+	orderByTime   = "t"
+	orderBySearch = "s"
+	orderByEdge   = "e"
+)
+
+func formatCursor(order string, at []byte) string {
+	return base64url.Encode(append([]byte(cursorVersion+order), at...))
+}
+
+func parseCursor(order, cursor string) ([]byte, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	b, ok := base64url.Decode(cursor)
+	prefix := []byte(cursorVersion + order)
+	if !ok || !bytes.HasPrefix(b, prefix) || len(b) == len(prefix) || len(b) > 4*textrules.MaxKeyBytes {
+		return nil, ErrInvalidCursor
+	}
+	return b[len(prefix):], nil
+}
+
+// parseText parses a search text.
+func parseText(text string) (textsearch.Query, error) {
+	if len(text) > textrules.MaxKeyBytes {
+		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", validation.ErrInvalid, len(text), textrules.MaxKeyBytes)
+	}
+	return textsearch.Parse(text), nil
+}
+
+// afterKey is the rows under a prefix after one; nil is all.
+func afterKey(prefix, after []byte) storage.Range {
+	r := storage.Prefix(prefix)
+	if after != nil {
+		r.Start = append(append(slices.Clip(prefix), after...), 0)
+	}
+	return r
+}

@@ -1,0 +1,60 @@
+package data
+
+import (
+	"context"
+	"slices"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// spacePlace is the spaces that a SpaceKey stands for.
+type spacePlace struct {
+	keys  []string // the space itself and, if it is a site with few spaces, these
+	large bool     // it is a site with more
+}
+
+// spacePlace reads which spaces a key stands for.
+func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (spacePlace, error) {
+	p := spacePlace{keys: []string{key}}
+	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
+	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || of != nil && customers[0].id != of.id {
+		return p, err
+	}
+	prefix := layout.Edges(customers[0].id, byte(ClassSpace), key)
+	for _, kind := range Kinds(ClassSpace) {
+		prefix := append(slices.Clip(prefix), byte(kind))
+		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true, Limit: maxMerged + 1}) {
+			if err != nil {
+				return p, err
+			}
+			if len(p.keys) > maxMerged {
+				p.large = true
+				return p, nil
+			}
+			k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
+			if err != nil {
+				return p, err
+			}
+			p.keys = append(p.keys, k.ReferrerKey)
+		}
+	}
+	return p, nil
+}
+
+// has reports whether a resource refers to one of the spaces.
+func (p *spacePlace) has(n *node) bool {
+	return slices.ContainsFunc(n.spaces, func(r Ref) bool { return slices.Contains(p.keys, r.Key) })
+}
+
+// inLargeSite reports whether a resource refers to the site of the query, or to a space in
+// it, which has been read.
+func (l *listing) inLargeSite(c candidate, n *node) bool {
+	return slices.ContainsFunc(n.spaces, func(r Ref) bool {
+		if r.Key == l.q.SpaceKey {
+			return true
+		}
+		space := l.relations[c.placeOf(r)].node
+		return space != nil && space.parentSite == l.q.SpaceKey
+	})
+}

@@ -1,0 +1,125 @@
+package data
+
+import (
+	"container/heap"
+	"context"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+)
+
+// referrer is what refers to a resource, and how. A portal's key is its id.
+type referrer struct {
+	Ref
+	relation relation
+}
+
+// referrers reads what refers to some resources, by these resources by class. If portals is
+// set, it reads only the portals that are deep links to them.
+func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals bool) (map[Ref][]referrer, error) {
+	prefixes := make([][]byte, len(to))
+	for i, ref := range to {
+		if portals {
+			prefixes[i] = layout.EdgesFrom(c.id, byte(ref.Kind.Class()), ref.Key, byte(KindCustomerPortal))
+		} else {
+			prefixes[i] = layout.Edges(c.id, byte(ref.Kind.Class()), ref.Key)
+		}
+	}
+	out := map[Ref][]referrer{}
+	for key, err := range s.scanPrefixes(ctx, prefixes) {
+		if err != nil {
+			return nil, err
+		}
+		k, err := layout.ParseAs(layout.ShapeEdge, key)
+		if err != nil {
+			return nil, err
+		}
+		r := referrer{Ref: Ref{Kind(k.ReferrerKind), k.ReferrerKey}}
+		switch from := r.Kind.Class(); {
+		case r.Kind == KindCustomerPortal:
+			r.relation = deepLink
+		case Class(k.Class) == ClassUserIdentity:
+			r.relation = ofUser
+		case from == ClassSpace:
+			r.relation = inSite
+		default:
+			r.relation = atSpace
+		}
+		named := byClass(Ref{Kind(k.Class) << 4, k.Key})
+		out[named] = append(out[named], r)
+	}
+	return out, nil
+}
+
+// Referrers lists the resources that refer to one, by kind, and then by key or, for
+// access grants, by time as in a list of them. The key is found by class, as in every
+// reference. A page has at most limit (1 to 1000; 0 is 100) of them; cursor is Page.Next of
+// the page before, or empty for the first one.
+func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor string) (Page[Ref], error) {
+	limit, err := pageLimit(limit)
+	if err != nil {
+		return Page[Ref]{}, err
+	}
+	after, err := parseCursor(orderByEdge, cursor)
+	if err != nil {
+		return Page[Ref]{}, err
+	}
+	n, err := s.find(ctx, to)
+	if err != nil {
+		return Page[Ref]{}, err
+	}
+	c, err := s.customer(ctx, n.meta.CustomerKey)
+	if err != nil {
+		return Page[Ref]{}, err
+	}
+	page := Page[Ref]{Items: []Ref{}}
+	for _, kind := range Kinds() {
+		var place []byte // after which this kind begins; nil is its start
+		if len(after) > 0 {
+			if byte(kind) < after[0] {
+				continue
+			}
+			if byte(kind) == after[0] {
+				place = after[1:]
+			}
+		}
+		if c.counts[placeOf[kind]-1] == 0 {
+			continue
+		}
+		candidates, err := s.referrersOfKind(ctx, c, n, kind, place, limit-len(page.Items)+1)
+		if err != nil {
+			return Page[Ref]{}, err
+		}
+		for _, found := range candidates {
+			if len(page.Items) == limit {
+				return page, nil
+			}
+			page.Items = append(page.Items, found.ref)
+			page.Next = formatCursor(orderByEdge, append([]byte{byte(kind)}, found.order...))
+		}
+	}
+	page.Next = ""
+	return page, nil
+}
+
+// referrersOfKind returns up to limit of the resources of a kind that refer to one, after a
+// place in their order.
+func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, kind Kind, after []byte, limit int) ([]candidate, error) {
+	l := &listing{s: s, customer: c, parts: []part{{after: after}}, opened: true}
+	defer l.close()
+	prefix := layout.EdgesFrom(c.id, byte(to.class()), to.key, byte(kind))
+	var err error
+	switch {
+	case kind.Class() != ClassAccessGrant:
+		err = l.add(s.keyStream(ctx, prefix, kind, after), nil)
+	case after != nil && !isTimeOrder(after):
+		err = ErrInvalidCursor
+	default:
+		err = l.openTimes(ctx, &l.parts[0], prefix, kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	heap.Init(&l.streams)
+	candidates, _, err := l.next(ctx, limit)
+	return candidates, err
+}

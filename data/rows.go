@@ -1,0 +1,111 @@
+package data
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/samber/lo"
+
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// row is a key of the store and its value.
+type row struct{ key, value []byte }
+
+// keysOf returns the keys of rows.
+func keysOf(rows []row) [][]byte {
+	return lo.Map(rows, func(r row, _ int) []byte { return r.key })
+}
+
+// rowsOf returns the rows that a resource has for itself: its record, and the rows that it is
+// found by. A change of a resource is the difference of its rows. The rows of e-mail addresses,
+// which resources share, are not among them: see [emailUsers].
+func rowsOf(c *customer, n *node) []row {
+	rows := make([]row, 0, 8)
+	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)})
+	rows = append(rows, resourcePointers(c.workspace, c.id, n.kind, n.key, n.meta.ID)...)
+	var span []byte
+	if n.class() == ClassAccessGrant {
+		span = layout.Span(n.startsAt, n.endsAt)
+		rows = append(rows, row{layout.Time(c.id, span, byte(n.kind), n.key), present})
+	}
+	n.targets(func(_ relation, to Ref) {
+		rows = append(rows, row{
+			layout.Edge(c.id, byte(to.Kind.Class()), to.Key, byte(n.kind), span, n.key), present,
+		})
+	})
+	return rows
+}
+
+// resourcePointers returns the rows outside of the customer's range that point to a
+// resource: by its key and by its derived id.
+func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
+	return []row{
+		{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
+		{layout.ID(id), append(append(c[:len(c):len(c)], byte(kind)), key...)},
+	}
+}
+
+// pointersTo returns the rows outside of a customer's range that point to a row in it, as
+// they are while the customer has it. Most rows have none.
+func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
+	k := layout.Parse(e.Key)
+	switch k.Shape {
+	case layout.ShapeResource:
+		n, err := decodeHead(&customer{}, Ref{Kind(k.Kind), k.Key}, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		return resourcePointers(workspace, k.Customer, n.kind, n.key, n.meta.ID), nil
+	case layout.ShapePortal:
+		key, value := layout.PortalPointer(k.Customer, k.ID)
+		return []row{{key, value}}, nil
+	case layout.ShapeOwnLink:
+		portal, err := uuid.FromBytes(e.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the row of a link: %w", storage.ErrCorrupt, err)
+		}
+		key, value := layout.LinkPointer(k.Customer, portal, k.Link)
+		return []row{{key, value}}, nil
+	case layout.ShapeOwnSession:
+		key, value := layout.SessionPointer(k.Customer, k.ID, k.Session)
+		return []row{{key, value}}, nil
+	case layout.ShapeCancelled:
+		c, err := decodeCancellation(Class(k.Class), k.Key, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		return []row{c.pointer(workspace, k.Customer)}, nil
+	}
+	return nil, nil
+}
+
+// present is the value of a row that says all by being there.
+var present = []byte{}
+
+// diff is what turns the rows of old into those of new; either may be nil.
+func diff(c *customer, old, new *node) (puts []row, deletes [][]byte) {
+	if new == nil {
+		for _, r := range rowsOf(c, old) {
+			deletes = append(deletes, r.key)
+		}
+		return nil, deletes
+	}
+	if old == nil {
+		return rowsOf(c, new), nil
+	}
+	before := lo.SliceToMap(rowsOf(c, old), func(r row) (string, []byte) { return string(r.key), r.value })
+	for _, r := range rowsOf(c, new) {
+		if value, ok := before[string(r.key)]; !ok || string(value) != string(r.value) {
+			puts = append(puts, r)
+		}
+		delete(before, string(r.key))
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		deletes = append(deletes, []byte(key))
+	}
+	return puts, deletes
+}
