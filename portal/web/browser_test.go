@@ -15,7 +15,7 @@ import (
 )
 
 // visitor is a browser of a test: it keeps cookies, and follows nothing by itself.
-type visitor struct {
+type clientPrefix struct {
 	t       *testing.T
 	f       *fixture
 	cookies map[string]string
@@ -24,8 +24,8 @@ type visitor struct {
 	home    string
 }
 
-func (f *fixture) visitor(t *testing.T) *visitor {
-	return &visitor{t: t, f: f, cookies: map[string]string{}, header: http.Header{}, from: "192.0.2.1:1234"}
+func (f *fixture) visitor(t *testing.T) *clientPrefix {
+	return &clientPrefix{t: t, f: f, cookies: map[string]string{}, header: http.Header{}, from: "192.0.2.1:1234"}
 }
 
 // answer is a response and its body.
@@ -34,7 +34,7 @@ type answer struct {
 	body string
 }
 
-func (v *visitor) do(method, path string, form url.Values) answer {
+func (v *clientPrefix) do(method, path string, form url.Values) answer {
 	v.t.Helper()
 	var body io.Reader
 	if form != nil {
@@ -67,9 +67,9 @@ func (v *visitor) do(method, path string, form url.Values) answer {
 	return answer{out, w.Body.String()}
 }
 
-func (v *visitor) get(path string) answer { v.t.Helper(); return v.do(http.MethodGet, path, nil) }
+func (v *clientPrefix) get(path string) answer { v.t.Helper(); return v.do(http.MethodGet, path, nil) }
 
-func (v *visitor) post(path string, pairs ...string) answer {
+func (v *clientPrefix) post(path string, pairs ...string) answer {
 	v.t.Helper()
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -79,7 +79,7 @@ func (v *visitor) post(path string, pairs ...string) answer {
 }
 
 // follow gets what a redirect leads to, and so on.
-func (v *visitor) follow(a answer) answer {
+func (v *clientPrefix) follow(a answer) answer {
 	v.t.Helper()
 	for range 5 {
 		if a.StatusCode != http.StatusSeeOther {
@@ -97,7 +97,7 @@ func (v *visitor) follow(a answer) answer {
 }
 
 // open opens a link.
-func (v *visitor) open(link string) answer {
+func (v *clientPrefix) open(link string) answer {
 	v.t.Helper()
 	return v.follow(v.get(link))
 }
@@ -152,7 +152,7 @@ func clone(form url.Values, pairs ...string) url.Values {
 	return out
 }
 
-func (v *visitor) submit(path string, form url.Values) answer {
+func (v *clientPrefix) submit(path string, form url.Values) answer {
 	v.t.Helper()
 	return v.do(http.MethodPost, path, form)
 }

@@ -24,7 +24,7 @@ var pluralForm = regexp.MustCompile(`\.(zero|one|two|few|many|other)$`)
 func formsOf(c *catalog) []string {
 	var out []string
 	for n := range 10_001 {
-		form := forms[plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0)]
+		form := pluralNames[plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0)]
 		if !slices.Contains(out, form) {
 			out = append(out, form)
 		}
@@ -113,8 +113,8 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 	asked := []*regexp.Regexp{
 		regexp.MustCompile(`\.T "([a-z_.]*[a-z_])"`), regexp.MustCompile(`\.N "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Key" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Empty" "([a-z_.]*[a-z_])"`),
 		regexp.MustCompile(`\$\.Field \. "[a-z_]+" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"hint=([a-z_.]*[a-z_])"`),
-		regexp.MustCompile(`v\.T\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`v\.N\("([a-z_.]*[a-z_])"`),
-		regexp.MustCompile(`(?:render|show)\((?:[0-9a-zA-Z.]+, )?"[a-z]+", "([a-z_.]*[a-z_])"`), regexp.MustCompile(`(?m)show(?:Space|Staff)Form\(.*, "([a-z_.]*[a-z_])"[,)]`),
+		regexp.MustCompile(`(?:[xs]\.text|[dx]\.T)\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`d\.N\("([a-z_.]*[a-z_])"`),
+		regexp.MustCompile(`(?:render|renderOK)\((?:[0-9a-zA-Z.]+, )?"[a-z]+", "([a-z_.]*[a-z_])"`), regexp.MustCompile(`(?m)show(?:Space|Staff)Form\(.*, "([a-z_.]*[a-z_])"[,)]`),
 		regexp.MustCompile(`title :?= "([a-z_]+\.[a-z_]+)"\n`),
 	}
 	for _, pattern := range []string{"templates/*.html", "*.go"} {
@@ -138,7 +138,7 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 		use("noun."+kind.String(), "a kind")
 		use("nouns."+kind.String(), "a kind")
 	}
-	for _, n := range nounsOf {
+	for _, n := range nounsByVertical {
 		for _, key := range []string{"noun." + n.grant, "nouns." + n.grant, "new." + n.grant, "noun." + n.guest, "nouns." + n.guest, "noun." + n.space, "nouns." + n.space} {
 			use(key, "a vertical")
 		}
@@ -175,7 +175,7 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		use("configure."+string(group), "a group")
 	}
-	for _, key := range doneTexts {
+	for _, key := range notices {
 		use(key, "what was done")
 	}
 	for _, row := range problems {
@@ -223,15 +223,15 @@ func TestPluralsDatesAndNumbers(t *testing.T) {
 		"ru-RU": {"1 ночь", "2 ночи", "1\u00a0234 ночи", "вс, 3 мая 2026 г.", "15:04"},
 		"el-GR": {"1 νύχτα", "2 νύχτες", "1.234 νύχτες", "Κυρ 3 Μαΐ 2026", "15:04"},
 	} {
-		s := h.speech(locale, nil)
+		s := h.newLocalizer(locale, nil)
 		got := []string{s.count("nights", 1), s.count("nights", 2), s.count("nights", 1234), s.date(at), s.clock(at)}
 		if locale == "pl-PL" {
 			got[2], want[2] = strings.ReplaceAll(got[2], "\u00a0", ""), "1234 noce"
 		}
 		require.Equal(t, want, got, locale)
 	}
-	require.Equal(t, "5 ночей", h.speech("ru-RU", nil).count("nights", 5))
-	require.Equal(t, "21 ночь", h.speech("ru-RU", nil).count("nights", 21))
+	require.Equal(t, "5 ночей", h.newLocalizer("ru-RU", nil).count("nights", 5))
+	require.Equal(t, "21 ночь", h.newLocalizer("ru-RU", nil).count("nights", 21))
 	for locale := range catalogs {
 		d := dates[locale]
 		require.Len(t, strings.Fields(d.months), 12, locale)
@@ -244,10 +244,10 @@ func TestAProfileHasTheLastWord(t *testing.T) {
 	catalogs, err := loadCatalogs()
 	require.NoError(t, err)
 	h := &Handler{catalogs: catalogs}
-	s := h.speech("de-DE", map[string]string{"start.title": "Servus", "nights.one": "{n} Nachterl"})
+	s := h.newLocalizer("de-DE", map[string]string{"start.title": "Servus", "nights.one": "{n} Nachterl"})
 	require.Equal(t, "Servus", s.text("start.title"))
 	require.Equal(t, "1 Nachterl", s.count("nights", 1))
 	require.Equal(t, "2 Nächte", s.count("nights", 2))
-	h.o.Rewrite = func(locale, key, text string) string { return locale + " " + key + " " + text }
-	require.Equal(t, "de-DE start.title Heute", h.speech("de-DE", nil).text("start.title"))
+	h.options.Rewrite = func(locale, key, text string) string { return locale + " " + key + " " + text }
+	require.Equal(t, "de-DE start.title Heute", h.newLocalizer("de-DE", nil).text("start.title"))
 }

@@ -8,32 +8,33 @@ import (
 // conflict is a field that both the visitor and somebody else changed.
 type conflict struct {
 	Name, Label    string
-	Typed, Current []string // as the page shows them; none is an empty value
+	Typed, Current []string // the values as the page shows them; empty for an empty value
 }
 
-// settle makes the form one that showed the current values of the fields in conflict.
-func (f *form) settle() {
+// acceptCurrent sets the fingerprints of the fields in conflict to those of the current values, as if the form had shown
+// them.
+func (f *form) acceptCurrent() {
 	for _, name := range f.conflicts {
-		f.shown[name] = fingerprint(f.current[name])
+		f.fingerprints[name] = fingerprint(f.current[name])
 	}
 }
 
-// conflictPage asks which value of each field is to stay.
+// conflictPage is the content of the page that asks which value of each field to keep.
 type conflictPage struct {
 	*form
 	Name      string // of the resource
 	Conflicts []conflict
-	Kept      []input // what was typed, and what the form carries
+	Kept      []hiddenInput // the posted values and the hidden inputs of the form
 	Back      string
 }
 
-// showConflicts shows the page of a conflict, in a View. show returns a value of a field as the page
+// showConflicts responds with the conflict page. It must run in a View. show returns the value of a field as the page
 // shows it.
-func (v *visit) showConflicts(f *form, name, back string, show func(name, value string) ([]string, error)) error {
-	f.settle()
-	out := conflictPage{form: f, Name: name, Back: back, Kept: f.kept()}
+func (x *exchange) showConflicts(f *form, name, back string, show func(name, value string) ([]string, error)) error {
+	f.acceptCurrent()
+	out := conflictPage{form: f, Name: name, Back: back, Kept: f.allInputs()}
 	for _, field := range f.conflicts {
-		c := conflict{Name: field, Label: f.fields[f.place(field)].text(v)}
+		c := conflict{Name: field, Label: f.fields[f.index(field)].labelText(x)}
 		var err error
 		if c.Typed, err = show(field, f.Values[field]); err != nil {
 			return err
@@ -42,43 +43,43 @@ func (v *visit) showConflicts(f *form, name, back string, show func(name, value 
 			return err
 		}
 		out.Conflicts = append(out.Conflicts, c)
-		out.Kept = append(out.Kept, input{openField, field})
+		out.Kept = append(out.Kept, hiddenInput{undecidedField, field})
 	}
-	v.render(409, "conflict", "conflict.title", out)
+	x.render(409, "conflict", "conflict.title", out)
 	return nil
 }
 
-// asText returns a value as it is.
-func asText(_, value string) ([]string, error) {
+// textValue returns the value of a text field as a conflict page shows it.
+func textValue(_, value string) ([]string, error) {
 	if value == "" {
 		return nil, nil
 	}
 	return []string{value}, nil
 }
 
-// spaceNames returns the names of spaces that the portal shows.
-func (v *visit) spaceNames(keys []string) (out []string, err error) {
-	if len(keys) == 0 || !v.can(portal.ActionReadSpaces) {
+// spaceNames returns the names of those of the spaces that are visible in the portal.
+func (x *exchange) spaceNames(keys []string) (out []string, err error) {
+	if len(keys) == 0 || !x.can(portal.ActionReadSpaces) {
 		return nil, nil
 	}
-	page, err := v.view.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
+	page, err := x.view.Spaces(x.ctx(), data.Query{Keys: keys, Limit: 1000})
 	for _, s := range page.Items {
 		out = append(out, s.Name)
 	}
 	return out, err
 }
 
-// existsPage says that a form has created its resource already.
+// existsPage is the content of the page for a form that has already created its resource.
 type existsPage struct {
 	*form
 	Name       string
-	Open, Edit string  // paths
-	Kept       []input // what was typed, for a resource of its own
+	Open, Edit string        // paths of pages; Edit is "" if the portal does not allow edits
+	Kept       []hiddenInput // the posted values, to create another resource
 }
 
-// showExists answers a form that was sent again with other values.
-func (v *visit) showExists(f *form, name, open, edit string) error {
-	f.token = "" // sent once more, it creates another
-	v.render(409, "exists", "exists.title", existsPage{f, name, open, edit, f.kept()})
+// showExists responds to a form that was posted again with different values.
+func (x *exchange) showExists(f *form, name, open, edit string) error {
+	f.token = "" // posted again, the form creates another resource
+	x.render(409, "exists", "exists.title", existsPage{f, name, open, edit, f.allInputs()})
 	return nil
 }

@@ -11,24 +11,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// extension is the end of a phone number that names an extension, in the words of the
-// languages of the pages.
+// extension matches the end of a phone number that contains an extension, in the words of the languages of the pages.
 var extension = regexp.MustCompile(`(?i)^(.*\d.*?)\s*[,;]?\s*(?:ext(?:ension|n)?\.?|x|#|poste|ramal|int(?:erno)?\.?|durchwahl|dw\.?|toestel|tst\.?|wew\.?|εσωτ\.?|доб\.?)\s*[=:.]?\s*(\d{1,7})$`)
 
-// Bounds of the digits of a phone number: E.164 allows 15, and emergency numbers have 3.
+// Bounds of the number of digits in a phone number. E.164 allows 15, and emergency numbers have 3.
 const (
 	minPhoneDigits = 3
 	maxPhoneDigits = 15
 )
 
-// phoneLink returns the tel URI of RFC 3966 for a phone number as people write it:
-// "(541) 639-5376 x7242" is "tel:5416395376;ext=7242". It is empty for a text that is no
-// single number, such as "N/A" or two numbers with a slash between them.
+// phoneLink returns the tel URI of RFC 3966 for a phone number in any common format: "(541) 639-5376 x7242" is
+// "tel:5416395376;ext=7242". It returns "" for a text that is not a single number, such as "N/A" or two numbers
+// separated by a slash.
 func phoneLink(text string) template.URL {
 	text = asciiDigits(norm.NFKC.String(text))
 	text = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
-		case unicode.Is(unicode.Cf, r): // directions, in what was copied from an address book
+		case unicode.Is(unicode.Cf, r): // invisible direction marks, which address books add
 			return -1
 		case unicode.IsSpace(r):
 			return ' '
@@ -45,11 +44,11 @@ func phoneLink(text string) template.URL {
 		text, ext = found[1], ";ext="+found[2]
 	}
 	number, plus := strings.CutPrefix(strings.TrimSpace(text), "+")
-	if plus { // the national prefix is dropped after the code of a country
+	if plus { // the national prefix is not dialled after a country code
 		number = strings.Replace(number, "(0)", "", 1)
 	}
 	digits := 0
-	for part := range strings.SplitSeq(number, "/") { // "030/123456", but not two numbers
+	for part := range strings.SplitSeq(number, "/") { // accept "030/123456", but not two numbers
 		n := 0
 		for _, r := range part {
 			if r >= '0' && r <= '9' {
@@ -79,8 +78,8 @@ func phoneLink(text string) template.URL {
 	return template.URL("tel:" + number + ext) //nolint:gosec // digits alone
 }
 
-// asciiDigits replaces the decimal digits of all scripts by those of ASCII. The ranges of
-// [unicode.Nd] are of whole tens, each from zero to nine.
+// asciiDigits replaces the decimal digits of all scripts with ASCII digits. Each range of [unicode.Nd] consists of
+// complete sequences from zero to nine.
 func asciiDigits(text string) string {
 	return strings.Map(func(r rune) rune {
 		for _, digits := range unicode.Nd.R16 {
@@ -97,9 +96,8 @@ func asciiDigits(text string) string {
 	}, text)
 }
 
-// mailLink returns the mailto URI of RFC 6068 for an e-mail address. Characters that have
-// a meaning in it are escaped, so that an address adds no recipient, subject or text. It
-// is empty for a text that is not exactly one address.
+// mailLink returns the mailto URI of RFC 6068 for an email address. It escapes reserved characters, so that an address
+// cannot add a recipient, subject or body. It returns "" for a text that is not exactly one address.
 func mailLink(text string) template.URL {
 	text = strings.TrimSpace(text)
 	address, err := mail.ParseAddress(text)

@@ -12,21 +12,21 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// A browser can have several portals open at once, as a host's page with two frames
-// does, so each has a cookie of its own, named for the portal. The path of its pages
-// says which one it is: "p/", and the same name.
+// A browser can have several portals open at once, for example in two frames of a host's page. Each portal therefore has
+// a cookie of its own, which is named after the short name of the portal. The paths of its pages contain the same name:
+// "p/SHORTNAME/".
 
-// shortName is the name of a portal in paths and cookies. It tells portals of one
-// browser apart, and opens nothing.
+// shortName returns the name of a portal in paths and cookies. It distinguishes the portals of one browser. It is not a
+// secret.
 func shortName(p portal.CustomerPortal) string { return hex.EncodeToString(p.ID[10:]) }
 
 const (
 	localeCookie  = "locale"
 	browserCookie = "browser"
-	maxPortals    = 20 // open in one browser at once
+	maxPortals    = 20 // per browser
 )
 
-// cookieName is a name with what makes browsers hold to the cookie's attributes.
+// cookieName returns the full name of a cookie, with the prefix that makes browsers enforce the cookie's attributes.
 func (h *Handler) cookieName(name string) string {
 	switch {
 	case !h.secure: // on this machine, or on a private network for development
@@ -38,43 +38,40 @@ func (h *Handler) cookieName(name string) string {
 }
 
 // cookie returns the value of a cookie, or "" if there is none.
-func (v *visit) cookie(name string) string {
-	c, err := v.r.Cookie(v.h.cookieName(name))
+func (x *exchange) cookie(name string) string {
+	c, err := x.r.Cookie(x.h.cookieName(name))
 	if err != nil {
 		return ""
 	}
 	return c.Value
 }
 
-// setCookie sets a cookie until a time; the zero time takes it away.
-func (v *visit) setCookie(name, value string, until time.Time, embedded bool) {
+// setCookie sets a cookie that expires at a time. The zero time removes the cookie.
+func (x *exchange) setCookie(name, value string, until time.Time, embedded bool) {
 	c := &http.Cookie{
-		Name: v.h.cookieName(name), Value: value, Path: v.h.prefix, HttpOnly: true,
-		Secure: v.h.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1,
+		Name: x.h.cookieName(name), Value: value, Path: x.h.prefix, HttpOnly: true,
+		Secure: x.h.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1,
 	}
 	if !until.IsZero() {
-		c.MaxAge = max(1, int(until.Sub(v.h.db.Now())/time.Second))
+		c.MaxAge = max(1, int(until.Sub(x.h.db.Now())/time.Second))
 	}
-	if embedded { // browsers take such a cookie with Secure only, and from this machine too
+	if embedded { // browsers accept these attributes only with Secure, which works for localhost too
 		c.Secure, c.SameSite, c.Partitioned = true, http.SameSiteNoneMode, true
 	}
-	http.SetCookie(v.w, c)
+	http.SetCookie(x.w, c)
 }
 
-// A cookie with a time holds a secret and, after a point, when that ends, in unix seconds
-// to base 36. The time says what happened to a secret that the store does not know
-// anymore. It is not signed: a visitor who changes it is told something else, and opens
-// nothing.
+// The value of a cookie with an expiry is a secret, a point, and the end of the session in Unix seconds to base 36. With
+// the expiry, an error page can explain why the store does not know the session any more. The value is not signed: a
+// visitor who changes it only gets another explanation.
 
-// secretBytes is the number of random bytes in the token of a session and in the secret of a
-// browser.
+// secretBytes is the number of random bytes in a session token and in the secret of a browser.
 const secretBytes = 16
 
-// timedCookie reads the secret and the time of a cookie. Both are zero if the browser
-// sends no such cookie or one that this handler did not set; a cookie without a time has
-// the zero time.
-func (v *visit) timedCookie(name string) (secret string, until time.Time) {
-	secret, end, timed := strings.Cut(v.cookie(name), ".")
+// secretCookie returns the secret and the expiry of a cookie. Both are zero if the browser sent no such cookie, or one
+// with another format. The expiry is zero for a cookie without one.
+func (x *exchange) secretCookie(name string) (secret string, until time.Time) {
+	secret, end, timed := strings.Cut(x.cookie(name), ".")
 	if b, ok := base64url.Decode(secret); !ok || len(b) != secretBytes {
 		return "", time.Time{}
 	}
@@ -84,49 +81,47 @@ func (v *visit) timedCookie(name string) (secret string, until time.Time) {
 	return secret, until
 }
 
-// setTimedCookie sets a cookie with a secret and its end, and keeps it for some time more.
-func (v *visit) setTimedCookie(name, secret string, until time.Time, grace time.Duration, embedded bool) {
-	v.setCookie(name, secret+"."+strconv.FormatInt(until.Unix(), 36), until.Add(grace), embedded)
+// setSecretCookie sets a cookie with a secret and its expiry. The browser keeps the cookie until grace after the expiry.
+func (x *exchange) setSecretCookie(name, secret string, until time.Time, grace time.Duration, embedded bool) {
+	x.setCookie(name, secret+"."+strconv.FormatInt(until.Unix(), 36), until.Add(grace), embedded)
 }
 
-// browser identifies a browser. The secret shows that the browser keeps cookies, and is the
-// holder of the uses of links that were counted for it. It opens nothing without the code of
-// a link.
+// browser identifies a browser. Its secret shows that the browser keeps cookies, and the uses of links are counted for
+// it. It opens nothing without the code of a link.
 type browser struct {
-	secret string // empty for a browser that sent none
+	secret string // "" for a browser that sent none
 	until  time.Time
 }
 
-// browser reads the cookie that identifies the browser.
-func (v *visit) browser() (b browser) {
-	b.secret, b.until = v.timedCookie(browserCookie)
+// browser returns the identity that the browser sent.
+func (x *exchange) browser() (b browser) {
+	b.secret, b.until = x.secretCookie(browserCookie)
 	return b
 }
 
-// keepBrowser sets the cookie that identifies the browser, so that it lasts at least until a
-// portal expires.
-func (v *visit) keepBrowser(b browser, p portal.CustomerPortal) {
+// setBrowserCookie sets the cookie that identifies the browser, if it does not yet last until a portal expires.
+func (x *exchange) setBrowserCookie(b browser, p portal.CustomerPortal) {
 	if b.secret == "" {
 		var random [secretBytes]byte
-		_, _ = rand.Read(random[:]) // never fails
+		_, _ = rand.Read(random[:]) // it never fails
 		b = browser{secret: base64url.Encode(random[:])}
 	}
 	if b.until.Before(p.ExpiresAt) {
-		v.setTimedCookie(browserCookie, b.secret, p.ExpiresAt, 0, p.Config.IsEmbedded)
+		x.setSecretCookie(browserCookie, b.secret, p.ExpiresAt, 0, p.Config.IsEmbedded)
 	}
 }
 
-// makeRoom takes away cookies of other portals where there are too many.
-func (v *visit) makeRoom(embedded bool) {
-	prefix := v.h.cookieName("")
+// evictCookies removes cookies of other portals if there are too many.
+func (x *exchange) evictCookies(embedded bool) {
+	prefix := x.h.cookieName("")
 	open := 0
-	for _, c := range v.r.Cookies() {
+	for _, c := range x.r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, prefix)
 		if !ours || name == localeCookie || name == browserCookie {
 			continue
 		}
 		if open++; open >= maxPortals {
-			v.setCookie(name, "", time.Time{}, embedded)
+			x.setCookie(name, "", time.Time{}, embedded)
 		}
 	}
 }

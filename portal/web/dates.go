@@ -8,15 +8,15 @@ import (
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
-// golang.org/x/text has no dates, so this is the table of them, after CLDR. In a
-// pattern d is the day, M the month in short, y the year and E the weekday in short.
-type dateWords struct {
-	date, weekday string // patterns
+// datePatterns are the date formats of a locale, after CLDR, because golang.org/x/text has none. In a pattern, d is the
+// day, M the short name of the month, y the year and E the short name of the weekday.
+type datePatterns struct {
+	date, weekday string // patterns without and with the weekday
 	hour12        bool
-	months, days  string // days begin with Sunday
+	months, days  string // names, separated by spaces; days begin with Sunday
 }
 
-var dates = map[string]dateWords{
+var dates = map[string]datePatterns{
 	"en-US": {"M d, y", "E, M d, y", true, "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", "Sun Mon Tue Wed Thu Fri Sat"},
 	"pt-PT": {"d M y", "E, d M y", false, "jan. fev. mar. abr. mai. jun. jul. ago. set. out. nov. dez.", "dom. seg. ter. qua. qui. sex. sáb."},
 	"fr-FR": {"d M y", "E d M y", false, "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.", "dim. lun. mar. mer. jeu. ven. sam."},
@@ -29,29 +29,29 @@ var dates = map[string]dateWords{
 	"ru-RU": {"d M y г.", "E, d M y г.", false, "янв. февр. мар. апр. мая июн. июл. авг. сент. окт. нояб. дек.", "вс пн вт ср чт пт сб"},
 }
 
-// format writes a day by a pattern.
-func (d dateWords) format(pattern string, t time.Time) string {
+// format formats a day with a pattern.
+func (d datePatterns) format(pattern string, t time.Time) string {
 	return strings.NewReplacer(
 		"E", strings.Fields(d.days)[t.Weekday()], "M", strings.Fields(d.months)[t.Month()-1],
 		"d", fmt.Sprint(t.Day()), "y", fmt.Sprint(t.Year()),
 	).Replace(pattern)
 }
 
-// date writes a day, such as "Mon, Jun 16, 2025".
-func (s *speech) date(t time.Time) string {
+// date returns a day with its weekday, such as "Mon, Jun 16, 2025".
+func (s *localizer) date(t time.Time) string {
 	d := dates[s.locale]
 	return d.format(d.weekday, t)
 }
 
-// shortDate writes a day without its weekday.
-func (s *speech) shortDate(t time.Time) string {
+// shortDate returns a day without its weekday.
+func (s *localizer) shortDate(t time.Time) string {
 	d := dates[s.locale]
 	return d.format(d.date, t)
 }
 
-// clock writes a time of day. One that clocks show twice on its day, when they are set
-// back, also says which of the two it is, as in "02:30 CET".
-func (s *speech) clock(t time.Time) string {
+// clock returns a time of day. If clocks are set back and show the time twice on its day, the name of the zone tells
+// which one it is, as in "02:30 CET".
+func (s *localizer) clock(t time.Time) string {
 	form := "15:04"
 	if dates[s.locale].hour12 {
 		form = "3:04 PM"
@@ -60,4 +60,9 @@ func (s *speech) clock(t time.Time) string {
 		form += " MST"
 	}
 	return t.Format(form)
+}
+
+// dateTime returns a day and a time of day.
+func (s *localizer) dateTime(t time.Time) string {
+	return s.text("moment", "date", s.date(t), "time", s.clock(t))
 }

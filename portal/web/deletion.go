@@ -13,25 +13,25 @@ import (
 // deletion is a page that asks before it deletes a resource.
 type deletion struct {
 	titleKey string
-	page     func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error)
-	remove   func(v *visit, key string, o portal.WriteOptions) error
-	done     func(v *visit) error
+	load     func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error)
+	remove   func(x *exchange, key string, o portal.WriteOptions) error
+	done     func(x *exchange) error
 }
 
-func (d deletion) show(v *visit) error { return d.ask(v, 200) }
+func (d deletion) show(x *exchange) error { return d.render(x, 200) }
 
-func (d deletion) ask(v *visit, status int) error {
-	page, meta, plan, err := d.page(v, v.r.URL.Query().Get("key"))
+func (d deletion) render(x *exchange, status int) error {
+	page, meta, plan, err := d.load(x, x.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
-	page.Planned, page.Changed = planned(meta, plan), status != 200
-	v.render(status, "cancel", d.titleKey, page)
+	page.Planned, page.Changed = planFingerprint(meta, plan), status != 200
+	x.render(status, "cancel", d.titleKey, page)
 	return nil
 }
 
-// planned returns the fingerprint of what a page says about a delete.
-func planned(meta data.Meta, plan data.DeleteReport) string {
+// planFingerprint returns a fingerprint of everything that a page shows about a delete.
+func planFingerprint(meta data.Meta, plan data.DeleteReport) string {
 	var b strings.Builder
 	b.WriteString(meta.ID.String() + " " + strconv.FormatUint(meta.Revision, 10))
 	for _, d := range plan.Deleted {
@@ -43,53 +43,54 @@ func planned(meta data.Meta, plan data.DeleteReport) string {
 	return fingerprint(b.String())
 }
 
-// save deletes the resource if that would do what the page said, and otherwise asks again.
-// A page that is sent twice gets the same answer twice: what it asks for is done.
-func (d deletion) save(v *visit) error {
-	key, shown := v.r.URL.Query().Get("key"), v.r.PostForm.Get(plannedField)
+// save deletes the resource if that has the effects that the page showed. Otherwise it shows the page again. If the page
+// is posted twice, the second response is the same as the first.
+func (d deletion) save(x *exchange) error {
+	key, shown := x.r.URL.Query().Get("key"), x.r.PostForm.Get(plannedField)
 	var meta data.Meta
 	var plan data.DeleteReport
-	err := v.read(func() (err error) {
-		_, meta, plan, err = d.page(v, key)
+	err := x.inView(func() (err error) {
+		_, meta, plan, err = d.load(x, key)
 		return err
 	})
 	switch {
 	case err == nil && shown == "": // the request did not come from a page
-		err = d.remove(v, key, portal.WriteOptions{})
-	case err == nil && shown != planned(meta, plan):
+		err = d.remove(x, key, portal.WriteOptions{})
+	case err == nil && shown != planFingerprint(meta, plan):
 		err = portal.ErrChanged
 	case err == nil:
-		err = d.remove(v, key, portal.WriteOptions{IfUnchanged: &meta, IfPlanned: &plan})
+		err = d.remove(x, key, portal.WriteOptions{IfUnchanged: &meta, IfPlanned: &plan})
 	}
 	switch {
 	case errors.Is(err, portal.ErrChanged):
-		return v.read(func() error { return d.ask(v, 409) })
+		return x.inView(func() error { return d.render(x, 409) })
 	case err != nil && !(shown != "" && errors.Is(err, data.ErrResourceNotFound)):
 		return err
 	}
-	return d.done(v)
+	return d.done(x)
 }
 
-// cancelPage asks whether to delete something, and says what goes with it.
-type cancelPage struct {
+// deletePage is the content of a page that asks before it deletes something.
+type deletePage struct {
 	Name    string
-	Text    string // what it means
+	Text    string // the consequences in general
 	Button  string
-	Deleted []kindCount // besides it
-	Kept    []kindCount // what stays, and loses a reference
+	Deleted []kindCount // other resources that are deleted too
+	Kept    []kindCount // resources that remain and lose a reference
 	Back    string
-	Planned string // fingerprint of what the page says; "" for what has no plan
-	Changed bool   // that is not what the page said before
+	Planned string // fingerprint of the plan; "" if there is no plan
+	Changed bool   // the plan differs from the one that the page showed before
 }
 
-// kindCount is how many of a kind there are.
+// kindCount is the number of resources of a kind.
 type kindCount struct {
 	Name string
 	N    int
 }
 
-// plan is a delete as it is told to a visitor: itself is left out.
-func (v *visit) plan(report data.DeleteReport, itself data.Ref) (deleted, kept []kindCount) {
+// countPlan returns the numbers of resources that a delete removes and detaches, by kind. It does not count the resource
+// itself.
+func (x *exchange) countPlan(report data.DeleteReport, itself data.Ref) (deleted, kept []kindCount) {
 	count := func(kinds []data.Kind) (out []kindCount) {
 		for _, kind := range data.Kinds() {
 			n := 0
@@ -99,7 +100,7 @@ func (v *visit) plan(report data.DeleteReport, itself data.Ref) (deleted, kept [
 				}
 			}
 			if n > 0 {
-				out = append(out, kindCount{v.KindsName(kind), n})
+				out = append(out, kindCount{x.kindsName(kind), n})
 			}
 		}
 		return out

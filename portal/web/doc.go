@@ -1,10 +1,14 @@
-// Package web serves the pages that a portal's link opens, as one [net/http.Handler]
-// that a host mounts where its links point to:
+// Package web serves the hosted pages that portal links open. Its Handler is an [net/http.Handler] that the host mounts
+// at the path of the service's BaseURL:
 //
 //	pages, err := web.New(portals, web.Options{})
-//	mux.Handle("/", pages) // or "/portal/", where that is the path of BaseURL
+//	mux.Handle("/", pages) // or "/portal/", if that is the path of BaseURL
 //
-// The pages are rendered here and work without a script. What they show and offer is
-// what the [portal.Session] of the visitor gives and allows: they decide nothing of it.
-// A page loads nothing from another host but the logo of its customization profile.
+// The pages are rendered on the server and work without JavaScript. Every page reads and writes through the
+// [portal.Session] of its visitor, which checks all permissions. A page loads nothing from other hosts except the logo
+// of its customization profile.
+//
+// Terms: a visitor is a person with a browser who opens a link. The host is the program that embeds this package. An
+// access grant is called a reservation, a booking, a lease or a membership on the pages, depending on the business
+// vertical; its user is called a guest in this package.
 package web

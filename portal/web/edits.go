@@ -13,52 +13,50 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// An edit writes only the fields that the visitor changed. To find them, a form carries a
-// hidden input for each field, with a fingerprint of the value that it showed. When the form
-// is sent, each field has three values: the one that the form showed, the one that was typed,
-// and the current one.
+// An edit writes only the fields that the visitor changed. To detect these, a form contains a hidden input for each
+// field with a fingerprint of the value that it showed. When the form is posted, each field has three values: shown,
+// typed and current.
 //
-//   - Typed is as shown: the field keeps its current value.
-//   - Current is as shown, or as typed: the typed value is written, or is there already.
-//   - Otherwise somebody else changed the field meanwhile. A page shows both values, and the
-//     visitor chooses; nothing is written until then.
+//   - If the typed value is the shown one, the field keeps its current value.
+//   - If the current value is the shown or the typed one, the typed value is written.
+//   - Otherwise somebody else changed the field meanwhile. A page shows both values and the visitor chooses. Until
+//     then nothing is written.
 //
-// The hidden inputs are not signed: a visitor who changes them can only make the portal take
-// a field for changed or unchanged, and could as well have typed the value. They hold nothing
-// that the form does not show.
+// The hidden inputs are not signed. A visitor who manipulates them only makes a field count as changed or unchanged, and
+// could have typed the value as well. They contain nothing that the form does not show.
 
-// The names of hidden inputs, and the prefixes of the names of those for single fields.
+// Names of hidden inputs. The constants that end with Prefix are prefixes of inputs that exist for each field.
 const (
-	tokenField    = "token"      // of a form that creates a resource; see [portal.WriteOptions]
-	shownField    = "shown."     // fingerprint of the value that a field had
-	openField     = "undecided"  // names of the fields that the page of a conflict asks about
-	chooseField   = "choose."    // what the visitor chose for one: chooseCurrent or chooseTyped
-	reviseField   = "revise"     // the button of that page that leads back to the form
-	plannedField  = "planned"    // fingerprint of what a page said a delete would do
-	localeField   = "new_locale" // the language chosen below a form; every form sends it
-	relocaleField = "set_new_locale"
-	chooseCurrent = "current"
-	chooseTyped   = "typed"
-	spacesField   = "spaces" // the field of the spaces that are chosen, whose inputs are "space"
-	spaceInput    = "space"
+	tokenField        = "token"      // the token of a form that creates a resource; see [portal.WriteOptions]
+	fingerprintPrefix = "shown."     // the fingerprint of the shown value of a field
+	undecidedField    = "undecided"  // the names of the fields on a conflict page
+	choicePrefix      = "choose."    // the choice for a field on a conflict page: chooseCurrent or chooseTyped
+	reviseField       = "revise"     // the button on a conflict page that leads back to the form
+	plannedField      = "planned"    // the fingerprint of the plan that a delete page showed
+	localeField       = "new_locale" // the language chosen below a form; every form posts it
+	relocaleField     = "set_new_locale"
+	chooseCurrent     = "current"
+	chooseTyped       = "typed"
+	spacesField       = "spaces" // the field of the chosen spaces, whose checkboxes are named spaceInput
+	spaceInput        = "space"
 )
 
-// input is a hidden input.
-type input struct{ Name, Value string }
+// hiddenInput is a hidden input of a form.
+type hiddenInput struct{ Name, Value string }
 
-// fingerprint returns a short text that is different for values that are different as a
-// browser sends them: it removes line breaks, and this package removes spaces at the ends.
+// fingerprint returns a short hash of a value. It ignores line breaks, which browsers remove, and surrounding white
+// space, which plainValue removes.
 func fingerprint(value string) string {
 	sum := sha256.Sum256([]byte(plainValue(value)))
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// plainValue returns a value as a browser sends it in a text input that was not changed.
+// plainValue returns a value as a browser posts it from an unchanged text input, without surrounding white space.
 func plainValue(value string) string {
 	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(value))
 }
 
-// joinKeys returns the value of a field that is a set of keys.
+// joinKeys returns the value of a field that contains a set of keys.
 func joinKeys(keys []string) string {
 	return strings.Join(slices.Compact(slices.Sorted(slices.Values(keys))), "\x00")
 }
@@ -70,65 +68,65 @@ func splitKeys(value string) []string {
 	return strings.Split(value, "\x00")
 }
 
-// begin makes the form one that creates a resource. The form keeps the token that it came
-// with, so that it creates one resource however often it is sent.
-func (f *form) begin(v *visit) {
-	f.token = v.r.PostForm.Get(tokenField)
+// readToken reads the token of a form that creates a resource. The form keeps its token, so that posting it several
+// times creates one resource.
+func (f *form) readToken(x *exchange) {
+	f.token = x.r.PostForm.Get(tokenField)
 	if !textrules.IsToken(f.token) {
 		f.token = ""
 	}
 }
 
-// shows fills in the values that the resource has, each of which the form shows.
-func (f *form) shows(current map[string]string) {
+// fill sets the values of the form to the stored ones of the resource, with their fingerprints.
+func (f *form) fill(current map[string]string) {
 	for name, value := range current {
 		f.Values[name] = value
-		f.shown[name] = fingerprint(value)
+		f.fingerprints[name] = fingerprint(value)
 	}
 }
 
-// compare finds which fields the visitor changed, by the current values of the resource.
-// The others take their current values. It fills in f.changed and f.conflicts.
-func (f *form) compare(v *visit, current map[string]string) {
-	posted := v.r.PostForm
-	carried := false // else the request did not come from a page
+// compare sets f.changed and f.conflicts from the posted values and the current values of the resource. Unchanged fields
+// get their current values.
+func (f *form) compare(x *exchange, current map[string]string) {
+	posted := x.r.PostForm
+	carried := false // false if the request did not come from a page
 	for name := range posted {
-		carried = carried || strings.HasPrefix(name, shownField)
+		carried = carried || strings.HasPrefix(name, fingerprintPrefix)
 	}
 	f.current = current
 	for name, now := range current {
-		typed, shown := f.Values[name], posted.Get(shownField+name)
+		typed, shown := f.Values[name], posted.Get(fingerprintPrefix+name)
 		if !carried {
 			shown = fingerprint(now)
 		}
-		choice, asked := posted.Get(chooseField+name), slices.Contains(posted[openField], name)
+		choice, asked := posted.Get(choicePrefix+name), slices.Contains(posted[undecidedField], name)
 		switch {
-		case shown == "" || !carried && !f.sent(v, name), // the form did not have the field
+		case shown == "" || !carried && !f.isPosted(x, name), // the form did not have the field
 			asked && choice == chooseCurrent,
 			fingerprint(typed) == shown && !asked,
 			fingerprint(typed) == fingerprint(now):
-			f.Values[name], f.shown[name] = now, fingerprint(now)
+			f.Values[name], f.fingerprints[name] = now, fingerprint(now)
 		case shown == fingerprint(now) && (!asked || choice == chooseTyped):
-			f.changed[name], f.shown[name] = true, shown
+			f.changed[name], f.fingerprints[name] = true, shown
 		default:
 			f.conflicts = append(f.conflicts, name)
-			f.shown[name] = shown // until the visitor has seen the current value
+			f.fingerprints[name] = shown // until the visitor has seen the current value
 		}
 	}
-	slices.SortFunc(f.conflicts, func(a, b string) int { return cmp.Compare(f.place(a), f.place(b)) })
+	slices.SortFunc(f.conflicts, func(a, b string) int { return cmp.Compare(f.index(a), f.index(b)) })
 	if posted.Has(reviseField) {
-		f.settle()
+		f.acceptCurrent()
 	}
 }
 
-// sent reports whether the request has a field at all. A set or a switch that is empty
-// cannot be told from one that is not there, and counts as sent.
-func (f *form) sent(v *visit, name string) bool {
-	return name == spacesField || strings.HasPrefix(name, settingPrefix) || v.r.PostForm.Has(name)
+// isPosted reports whether the request contains a field. A set or a switch always counts as posted, because a browser
+// posts nothing for an empty one.
+func (f *form) isPosted(x *exchange, name string) bool {
+	return name == spacesField || strings.HasPrefix(name, settingPrefix) || x.r.PostForm.Has(name)
 }
 
-// clears returns the names of fields that the visitor made empty.
-func (f *form) clears(names ...string) (out []string) {
+// cleared returns those of the fields that the visitor emptied.
+func (f *form) cleared(names ...string) (out []string) {
 	for _, name := range names {
 		if f.changed[name] && f.Values[name] == "" {
 			out = append(out, name)
@@ -137,55 +135,54 @@ func (f *form) clears(names ...string) (out []string) {
 	return out
 }
 
-// give returns the value of a field that the visitor changed, and otherwise an empty text,
-// which leaves the field as it is.
-func (f *form) give(name string) string {
+// changedValue returns the value of a field that the visitor changed. It returns "" for other fields, which leaves them
+// unchanged in an edit.
+func (f *form) changedValue(name string) string {
 	if !f.changed[name] {
 		return ""
 	}
 	return f.Values[name]
 }
 
-// Hidden returns what the form carries.
-func (f *form) Hidden() (out []input) {
+// HiddenInputs returns the hidden inputs of the form.
+func (f *form) HiddenInputs() (out []hiddenInput) {
 	if f.creates {
-		out = append(out, input{tokenField, cmp.Or(f.token, rand.Text())})
+		out = append(out, hiddenInput{tokenField, cmp.Or(f.token, rand.Text())})
 	}
-	if f.zoned {
-		out = append(out, input{zoneField, f.Zone.String()})
+	if f.hasTimes {
+		out = append(out, hiddenInput{zoneField, f.Zone.String()})
 	}
 	for _, s := range f.fields {
-		if shown, has := f.shown[s.name]; has {
-			out = append(out, input{shownField + s.name, shown})
+		if shown, has := f.fingerprints[s.name]; has {
+			out = append(out, hiddenInput{fingerprintPrefix + s.name, shown})
 		}
 	}
 	return out
 }
 
-// kept returns the values of the form as hidden inputs, for a page that sends them again.
-func (f *form) kept() (out []input) {
+// allInputs returns all values of the form as hidden inputs, for a page that posts them again.
+func (f *form) allInputs() (out []hiddenInput) {
 	for _, s := range f.fields {
 		value, has := f.Values[s.name]
 		switch {
 		case !has:
 		case s.name == spacesField:
 			for _, key := range splitKeys(value) {
-				out = append(out, input{spaceInput, key})
+				out = append(out, hiddenInput{spaceInput, key})
 			}
 		default:
-			out = append(out, input{s.name, value})
+			out = append(out, hiddenInput{s.name, value})
 		}
 	}
-	return append(out, f.Hidden()...)
+	return append(out, f.HiddenInputs()...)
 }
 
-// editing runs one edit. compare reads the resource and compares it with what was typed; it
-// runs in a View, and may answer with a page instead of an edit. write makes the edit. Both
-// run again if the resource changes in between.
-func (v *visit) editing(compare, write func() error) error {
+// retryEdit runs one edit. compare runs in a View, reads the resource and compares it with the posted values; it may
+// respond with a page instead of an edit. write makes the edit. If the resource changes in between, both run again.
+func (x *exchange) retryEdit(compare, write func() error) error {
 	var err error
 	for range 4 {
-		if err = v.read(compare); err != nil || v.answered() {
+		if err = x.inView(compare); err != nil || x.answered() {
 			return err
 		}
 		if err = write(); !errors.Is(err, portal.ErrChanged) {

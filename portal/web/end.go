@@ -6,29 +6,28 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// endPage is the content of the page that asks before a session is ended.
+// endPage is the content of the page that asks before it ends a session.
 type endPage struct {
-	UsedUp bool // the link does not open again
+	UsedUp bool // the link cannot open the portal again
 }
 
 // showEnd asks whether to close the portal in this browser.
-func showEnd(v *visit) error {
-	return v.show("end", "end.title", endPage{UsedUp: v.session.Portal().State == portal.StateUsedUp})
+func showEnd(x *exchange) error {
+	return x.renderOK("end", "end.title", endPage{UsedUp: x.session.Portal().State == portal.StateUsedUp})
 }
 
-// end ends the session. The cookie stays until it expires: a page that is open in another
-// tab is told by it that the portal was closed.
-func end(v *visit) error {
-	if err := v.session.End(v.ctx()); err != nil {
+// end ends the session. It keeps the cookie, so that a page in another tab can explain that the portal was closed.
+func end(x *exchange) error {
+	if err := x.session.End(x.ctx()); err != nil {
 		return err
 	}
-	p := v.session.Portal()
-	v.session = nil
-	v.fail(http.StatusOK, problem{Key: endedKey(p), ReturnURL: p.Config.ReturnURL})
+	p := x.session.Portal()
+	x.session = nil
+	x.showProblem(http.StatusOK, problem{Key: endedKey(p), ReturnURL: p.Config.ReturnURL})
 	return nil
 }
 
-// endedKey is the key of the problem page of a session that its visitor ended.
+// endedKey returns the key of the problem page for a session that its visitor ended.
 func endedKey(p portal.CustomerPortal) string {
 	if p.State == portal.StateUsedUp {
 		return "ended_used"

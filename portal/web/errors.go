@@ -2,8 +2,8 @@ package web
 
 import "errors"
 
-// ErrInvalid is returned by [New] for what it cannot serve.
+// ErrInvalid is returned by [New] for a service or options that it cannot use.
 var ErrInvalid = errors.New("web: invalid")
 
-// errUnknownPage is a path that is no page of a portal.
-var errUnknownPage = errors.New("web: no such page")
+// errUnknownPage is returned for a path that is not the path of a page.
+var errUnknownPage = errors.New("web: unknown page")

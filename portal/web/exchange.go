@@ -11,207 +11,207 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// visit is one request and what is known about the visitor.
-type visit struct {
+// exchange is one HTTP request and its response.
+type exchange struct {
 	h *Handler
 	w http.ResponseWriter
 	r *http.Request
 
-	session *portal.Session // nil where none is open
-	view    *portal.View    // what the page reads; nil outside of find and read
-	look    portal.Appearance
-	speech  *speech
-	section string // of the navigation
-	home    string // the path of the portal's pages, with a slash at its end
+	session    *portal.Session // nil if no portal is open
+	view       *portal.View    // the view that the page reads from; nil outside of withSession and inView
+	appearance portal.Appearance
+	localizer  *localizer
+	section    string // the current section of the navigation
+	home       string // the path of the portal's pages, with a slash at its end
 
-	customer     string                // name of the customer whose session the browser has, open or over
-	ended        portal.CustomerPortal // whose session was found over; zero if none was
-	resending    []input               // of a form that was sent to it
-	chosenLocale string                // by this request
+	customerName string                // the name of the customer whose portal is or was open in the browser
+	endedPortal  portal.CustomerPortal // the portal of the session that has ended; zero if none has
+	resend       []hiddenInput         // the inputs of a form that was posted after the end of the session
+	chosenLocale string                // the locale that the visitor chose with this request
 
-	status    int    // of the answer; 0 until there is one
-	body      []byte // of the answer
-	relocaled bool   // the visitor changed the language of a form
+	status        int    // the status code of the response; 0 until there is one
+	body          []byte // the body of the response
+	localeChanged bool   // the visitor changed the language of a form
 }
 
 // page is a page of an open portal.
 type page struct {
 	section string
 
-	// show answers a GET. It reads in the View in which the session was found, so that the
-	// page is made of one state of the store, unless the page is a host's.
-	show func(*visit) error
-	save func(*visit) error // answers a POST, and reads within visit.read; nil takes none
-	host bool               // show calls the host, which may take long, and not the View
+	// show serves a GET. It runs in the View in which the session was found, so that the whole page shows one state of
+	// the store, unless callsHost is set.
+	show      func(*exchange) error
+	save      func(*exchange) error // serves a POST and reads with exchange.inView; nil if the page accepts no POST
+	callsHost bool                  // show calls the host, which may take long, and does not use the View
 }
 
-// ctx is the context of the request.
-func (v *visit) ctx() context.Context { return v.r.Context() }
+// ctx returns the context of the request.
+func (x *exchange) ctx() context.Context { return x.r.Context() }
 
-// inPortal answers for a path under "p/".
-func (v *visit) inPortal(rest string) {
+// servePortal serves a path below "p/".
+func (x *exchange) servePortal(rest string) {
 	name, path, _ := strings.Cut(rest, "/")
-	v.home = v.h.prefix + "p/" + name + "/"
-	p, known := v.h.pages[path]
-	isPost := v.r.Method == http.MethodPost
-	err := v.find(name, func() error {
-		v.section = p.section
+	x.home = x.h.prefix + "p/" + name + "/"
+	p, known := x.h.pages[path]
+	isPost := x.r.Method == http.MethodPost
+	err := x.withSession(name, func() error {
+		x.section = p.section
 		switch {
 		case path == themePath:
-			v.theme()
+			x.serveTheme()
 			return nil
 		case !known:
 			return errUnknownPage
-		case isPost || p.host:
+		case isPost || p.callsHost:
 			return nil
 		}
-		return p.show(v)
+		return p.show(x)
 	})
 	if err != nil {
 		if errors.Is(err, portal.ErrSessionOver) {
-			v.resending = v.resend(path)
+			x.resend = x.postedInputs(path)
 		}
-		v.refuse(err)
+		x.showError(err)
 		return
 	}
-	if v.answered() {
+	if x.answered() {
 		return
 	}
 	if !isPost {
-		v.refuse(p.show(v))
+		x.showError(p.show(x))
 		return
 	}
-	if err := v.r.ParseForm(); err != nil {
+	if err := x.r.ParseForm(); err != nil {
 		if tooLarge(err) {
-			v.fail(http.StatusRequestEntityTooLarge, problem{Key: "large"})
+			x.showProblem(http.StatusRequestEntityTooLarge, problem{Key: "large"})
 		} else {
-			v.fail(http.StatusBadRequest, problem{Key: "form"})
+			x.showProblem(http.StatusBadRequest, problem{Key: "form"})
 		}
 		return
 	}
-	if v.r.PostForm.Has("set_locale") {
-		v.chooseLocale()
+	if x.r.PostForm.Has("set_locale") {
+		x.chooseLocale()
 		return
 	}
 	if p.save == nil {
-		v.w.Header().Set("Allow", "GET, HEAD")
-		v.fail(http.StatusMethodNotAllowed, problem{Key: "method"})
+		x.w.Header().Set("Allow", "GET, HEAD")
+		x.showProblem(http.StatusMethodNotAllowed, problem{Key: "method"})
 		return
 	}
-	if v.r.PostForm.Has(relocaleField) && slices.Contains(formPages, path) {
-		if err := v.relocale(); err != nil {
-			v.refuse(err)
+	if x.r.PostForm.Has(relocaleField) && slices.Contains(formPages, path) {
+		if err := x.changeLocale(); err != nil {
+			x.showError(err)
 			return
 		}
 	}
-	v.refuse(p.save(v))
+	x.showError(p.save(x))
 }
 
-// find finds the session by the cookie of a portal, and calls show with v.view set to a View
-// of the state in which it found the session. It returns the error of show.
-func (v *visit) find(name string, show func() error) error {
-	token, until := v.timedCookie(name)
+// withSession finds the session of the portal with a short name by its cookie, and calls show in a View of the same
+// state. It returns the error of show, or an error that explains why there is no session.
+func (x *exchange) withSession(name string, show func() error) error {
+	token, until := x.secretCookie(name)
 	if token == "" {
 		return portal.ErrSessionUnknown
 	}
 	isGood := false
-	session, err := v.h.portals.ViewSession(v.ctx(), token, func(session *portal.Session, view *portal.View) error {
+	session, err := x.h.portals.ViewSession(x.ctx(), token, func(session *portal.Session, view *portal.View) error {
 		isGood = true
 		p := session.Portal()
-		if err := v.meet(p, name); err != nil {
+		if err := x.identify(p, name); err != nil {
 			return err
 		}
 		if p.Config.IsEmbedded {
-			allowFrame(v.w.Header(), p.Config)
-		} else if v.framed() {
-			return errWrongMode
+			allowFrame(x.w.Header(), p.Config)
+		} else if x.framed() {
+			return errNotEmbeddable
 		}
-		look, err := view.Appearance(v.ctx(), v.wantedLocale(p.Config.Locale))
+		look, err := view.Appearance(x.ctx(), x.wantedLocale(p.Config.Locale))
 		if err != nil {
 			return err
 		}
-		v.session = session
-		v.setLook(look)
-		return v.with(view, show)
+		x.session = session
+		x.setAppearance(look)
+		return x.withView(view, show)
 	})
 	switch {
 	case isGood:
 		return err
-	case errors.Is(err, portal.ErrSessionUnknown) && v.h.db.Now().Before(until):
-		return portal.ErrDeleted // or its row would still be there
+	case errors.Is(err, portal.ErrSessionUnknown) && x.h.db.Now().Before(until):
+		return portal.ErrDeleted // otherwise the store would still have the session
 	case errors.Is(err, portal.ErrSessionUnknown) && !until.IsZero():
 		return portal.ErrSessionAged
 	case session == nil:
 		return err
 	}
 	p := session.Portal()
-	if err := v.meet(p, name); err != nil {
+	if err := x.identify(p, name); err != nil {
 		return err
 	}
-	v.ended = p
+	x.endedPortal = p
 	return err
 }
 
-// meet takes the customer's name from the portal of the session, and returns an error if the
-// cookie was that of another portal.
-func (v *visit) meet(p portal.CustomerPortal, name string) error {
+// identify remembers the name of the portal's customer for error pages. It returns an error if the cookie belongs to
+// another portal.
+func (x *exchange) identify(p portal.CustomerPortal, name string) error {
 	if shortName(p) != name {
 		return portal.ErrSessionUnknown
 	}
-	if p.Config.IsEmbedded || !v.framed() {
-		v.customer = p.CustomerName // a page in a frame that is not made for one shows nobody's name
+	if p.Config.IsEmbedded || !x.framed() {
+		x.customerName = p.CustomerName // a page in a frame that is not allowed to be there shows no name
 	}
 	return nil
 }
 
-// with calls fn with v.view set.
-func (v *visit) with(view *portal.View, fn func() error) error {
-	v.view = view
-	defer func() { v.view = nil }()
+// withView calls fn with x.view set to view.
+func (x *exchange) withView(view *portal.View, fn func() error) error {
+	x.view = view
+	defer func() { x.view = nil }()
 	return fn()
 }
 
-// read calls fn with v.view set to a View of the current state. fn must not write. Only a
-// POST needs it: the page of a GET is shown by find.
-func (v *visit) read(fn func() error) error {
-	return v.session.View(v.ctx(), func(view *portal.View) error { return v.with(view, fn) })
+// inView calls fn with x.view set to a View of the current state. fn must not write. Only a POST needs it, because
+// withSession already runs a GET in a View.
+func (x *exchange) inView(fn func() error) error {
+	return x.session.View(x.ctx(), func(view *portal.View) error { return x.withView(view, fn) })
 }
 
-// respond sets the answer, in place of an earlier one. It is sent by send, when nothing is
-// read from the store any more: a visitor on a slow connection keeps no snapshot open.
-func (v *visit) respond(status int, contentType string, body []byte) {
-	header := v.w.Header()
+// respond sets the response and replaces an earlier one. ServeHTTP sends it after all Views have ended, so that a
+// visitor with a slow connection does not keep a snapshot of the store open.
+func (x *exchange) respond(status int, contentType string, body []byte) {
+	header := x.w.Header()
 	header.Del("Location")
 	header.Del("Content-Type")
 	if contentType != "" {
 		header.Set("Content-Type", contentType)
 	}
-	v.status, v.body = status, body
+	x.status, x.body = status, body
 }
 
-// answered reports whether there is an answer.
-func (v *visit) answered() bool { return v.status != 0 }
+// answered reports whether the response is set.
+func (x *exchange) answered() bool { return x.status != 0 }
 
-// send sends the answer.
-func (v *visit) send() {
-	if !v.answered() {
-		return // the visitor has gone
+// send sends the response.
+func (x *exchange) send() {
+	if !x.answered() {
+		return // the client has closed the connection
 	}
-	v.w.WriteHeader(v.status)
-	if v.r.Method != http.MethodHead {
-		_, _ = v.w.Write(v.body) // a visitor who has gone is told nothing
+	x.w.WriteHeader(x.status)
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(x.body) // the client may have closed the connection
 	}
 }
 
-// framed reports whether the browser says that it asks for a page for a frame.
-func (v *visit) framed() bool {
-	return slices.Contains([]string{"iframe", "frame", "embed", "object"}, v.r.Header.Get("Sec-Fetch-Dest"))
+// framed reports whether the browser requests the page for a frame.
+func (x *exchange) framed() bool {
+	return slices.Contains([]string{"iframe", "frame", "embed", "object"}, x.r.Header.Get("Sec-Fetch-Dest"))
 }
 
-// config is the configuration of the open portal.
-func (v *visit) config() portal.Config { return v.session.Portal().Config }
+// config returns the configuration of the open portal.
+func (x *exchange) config() portal.Config { return x.session.Portal().Config }
 
-// query is a query as it follows a path.
+// query returns the query part of a URL, with its question mark.
 func query(q url.Values) string {
 	if len(q) == 0 {
 		return ""
@@ -219,40 +219,40 @@ func query(q url.Values) string {
 	return "?" + q.Encode()
 }
 
-// redirect leads to a path of this handler.
-func (v *visit) redirect(path string) {
-	v.respond(http.StatusSeeOther, "", nil)
-	v.w.Header().Set("Location", path)
+// redirect redirects to a path of this handler.
+func (x *exchange) redirect(path string) {
+	x.respond(http.StatusSeeOther, "", nil)
+	x.w.Header().Set("Location", path)
 }
 
-// to leads to a page of the portal, with pairs of names and values as its query.
-func (v *visit) to(path string, pairs ...string) error {
-	v.redirect(v.Link(path, pairs...))
+// redirectTo redirects to a page of the portal. pairs are names and values of the query.
+func (x *exchange) redirectTo(path string, pairs ...string) error {
+	x.redirect(x.link(path, pairs...))
 	return nil
 }
 
-// Link is the path of a page of the portal.
-func (v *visit) Link(path string, pairs ...string) string {
+// link returns the path of a page of the portal. pairs are names and values of the query; empty values are left out.
+func (x *exchange) link(path string, pairs ...string) string {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
 			q.Set(pairs[i], pairs[i+1])
 		}
 	}
-	return v.home + path + query(q)
+	return x.home + path + query(q)
 }
 
-// Pages of what was done say so after a redirect.
-const doneParam = "done"
+// noticeParam is the query parameter with the key of the notice to show after a redirect.
+const noticeParam = "done"
 
-// doneTexts are the texts that it can be.
-var doneTexts = map[string]string{
+// notices maps the values of noticeParam to keys of the catalog.
+var notices = map[string]string{
 	"created": "done.created", "saved": "done.saved", "cancelled": "done.cancelled", "added": "done.added",
 	"removed": "done.removed", "renamed": "done.renamed", "moved": "done.moved", "deleted": "done.deleted",
 	"connected": "done.connected", "disconnected": "done.disconnected",
 }
 
-// done leads to a page that says what was done.
-func (v *visit) done(what, path string, pairs ...string) error {
-	return v.to(path, append([]string{doneParam, what}, pairs...)...)
+// redirectWithNotice redirects to a page that confirms a change.
+func (x *exchange) redirectWithNotice(what, path string, pairs ...string) error {
+	return x.redirectTo(path, append([]string{noticeParam, what}, pairs...)...)
 }

@@ -10,135 +10,113 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// form is what a visitor typed, and what is wrong with it.
+// form contains the posted or initial values of a form, and the faults of its fields.
 type form struct {
 	Values map[string]string
-	Faults map[string]string // by field, and "form" for what belongs to no field
-	Spaces spacePick
-	Zone   *time.Location // of its times
+	Faults map[string]string // by field; the key "form" is for faults that belong to no field
+	Spaces spacePicker
+	Zone   *time.Location // the time zone of the times in the form
 
-	fields    []fieldSpec       // in the order of the page
-	creates   bool              // it creates a resource
-	zoned     bool              // it has times
-	token     string            // of a form that creates
-	shown     map[string]string // fingerprints of the values that it showed, by field
-	current   map[string]string // the values that the resource has
-	changed   map[string]bool   // the fields that the visitor changed
-	conflicts []string          // the fields that somebody else changed too
-	guestText string            // what the visitor looks for among the guests
+	fields       []fieldSpec       // in the order of the page
+	creates      bool              // the form creates a resource
+	hasTimes     bool              // the form has times
+	token        string            // of a form that creates a resource
+	fingerprints map[string]string // fingerprints of the values that the form showed, by field
+	current      map[string]string // the stored values of the resource, by field
+	changed      map[string]bool   // the fields that the visitor changed
+	conflicts    []string          // the fields that somebody else changed as well
+	guestText    string            // the search text for guests
 }
 
-// field is one field of a form, for its template.
-type field struct {
-	Name, Label, Type, Value, Fault, Hint, Complete string
-	Required, First                                 bool
-}
+// base returns the form. It makes every page content that embeds a *form a hasForm.
+func (f *form) base() *form { return f }
 
-// Field is a field of a form.
-func (v *visit) Field(of interface{ self() *form }, name, labelKey, kind string, options ...string) field {
-	f := of.self()
-	out := field{Name: name, Label: v.T(labelKey), Type: kind, Value: f.Values[name], Fault: f.Faults[name], First: f.First(name)}
-	for _, o := range options {
-		switch key, value, _ := strings.Cut(o, "="); key {
-		case "required":
-			out.Required = true
-		case "hint":
-			out.Hint = v.T(value)
-		case "complete":
-			out.Complete = value
-		}
-	}
-	return out
-}
+// HasFaults reports whether the form has a fault.
+func (f *form) HasFaults() bool { return len(f.Faults) > 0 }
 
-// self is the form of a page that has one.
-func (f *form) self() *form { return f }
-
-// Faulty reports whether something is wrong.
-func (f *form) Faulty() bool { return len(f.Faults) > 0 }
-
-// status returns the status of the page that shows the form.
+// status returns the status code of the page that shows the form.
 func (f *form) status() int {
-	if f.Faulty() {
+	if f.HasFaults() {
 		return 422
 	}
 	return 200
 }
 
-// require notes a fault at each of some fields that is empty.
-func (f *form) require(v *visit, names ...string) {
+// require adds a fault to each of the fields that is empty.
+func (f *form) require(x *exchange, names ...string) {
 	for _, name := range names {
 		if f.Values[name] == "" {
-			f.Faults[name] = v.T("rule." + string(validation.RuleRequired))
+			f.Faults[name] = x.text("rule." + string(validation.RuleRequired))
 		}
 	}
 }
 
-// form returns an empty form.
-func (v *visit) form(fields []fieldSpec) *form {
+// newForm returns an empty form.
+func (x *exchange) newForm(fields []fieldSpec) *form {
 	return &form{
-		Values: map[string]string{}, Faults: map[string]string{}, Zone: v.pageZone(), fields: fields,
-		shown: map[string]string{}, changed: map[string]bool{},
+		Values: map[string]string{}, Faults: map[string]string{}, Zone: x.pageZone(), fields: fields,
+		fingerprints: map[string]string{}, changed: map[string]bool{},
 	}
 }
 
-// typed returns a form with what the visitor typed.
-func (v *visit) typed(fields []fieldSpec) *form {
-	f := v.form(fields)
+// postedForm returns a form with the posted values.
+func (x *exchange) postedForm(fields []fieldSpec) *form {
+	f := x.newForm(fields)
 	for _, s := range fields {
 		if s.name == spacesField {
-			f.Values[s.name] = joinKeys(v.r.PostForm[spaceInput])
+			f.Values[s.name] = joinKeys(x.r.PostForm[spaceInput])
 			continue
 		}
-		f.Values[s.name] = plainValue(v.r.PostForm.Get(s.name))
+		f.Values[s.name] = plainValue(x.r.PostForm.Get(s.name))
 	}
 	return f
 }
 
-// time reads a time in the form's zone. It is zero if nothing was typed.
-func (f *form) time(v *visit, name string) time.Time {
+// time parses a time in the form's zone. It returns the zero time for an empty field, and for an invalid one, to which
+// it adds a fault.
+func (f *form) time(x *exchange, name string) time.Time {
 	text := f.Values[name]
 	if text == "" {
 		return time.Time{}
 	}
 	t, err := wallclock.Parse(text, f.Zone)
 	if err != nil {
-		f.Faults[name] = v.T("rule.time")
+		f.Faults[name] = x.text("rule.time")
 		return time.Time{}
 	}
 	return t
 }
 
-// changedTime returns the time of a field that the visitor changed, and the zero time for
-// another, which an edit leaves as it is to the microsecond.
-func (f *form) changedTime(v *visit, name string) time.Time {
+// changedTime returns the time of a field that the visitor changed. It returns the zero time for other fields, so that
+// an edit leaves them unchanged to the microsecond.
+func (f *form) changedTime(x *exchange, name string) time.Time {
 	if !f.changed[name] {
 		return time.Time{}
 	}
-	return f.time(v, name)
+	return f.time(x, name)
 }
 
-// setTime puts a time into a field.
-func (f *form) setTime(name string, t time.Time) { f.Values[name] = f.inputOf(t) }
+// setTime sets the value of a field to a time.
+func (f *form) setTime(name string, t time.Time) { f.Values[name] = f.formatTime(t) }
 
-// inputOf returns a time as an input shows it: empty for none, and for one of a year that an
-// input cannot have.
-func (f *form) inputOf(t time.Time) string {
+// formatTime returns a time as the value of a datetime-local input. It returns "" for the zero time, and for a year that
+// an input cannot contain.
+func (f *form) formatTime(t time.Time) string {
 	if year := t.In(f.Zone).Year(); t.IsZero() || year < 1 || year > 9999 {
 		return ""
 	}
 	return wallclock.Format(t, f.Zone)
 }
 
-// ruleTexts are the rules that a visitor is told of in words of their own.
+// ruleTexts are the rules with a text of their own in the catalog.
 var ruleTexts = []validation.Rule{
 	validation.RuleRequired, validation.RuleTextFormat, validation.RuleFormat, validation.RuleRange, validation.RuleTooMany, validation.RuleTimeOrder,
 	validation.RuleNotThereYet, validation.RuleEmailAddress, validation.RulePreferredCode, validation.RuleSharedEmail,
 }
 
-// take puts the faults of an error to the fields of the form. fields maps the first
-// part of a path to a field, where they differ. It returns errors of another sort.
-func (f *form) take(v *visit, err error, fields map[string]string) error {
+// addFaults adds the findings of a validation error to the fields of the form. fields maps the first part of a path to
+// the name of a field, if they differ. It returns every other error unchanged.
+func (f *form) addFaults(x *exchange, err error, fields map[string]string) error {
 	var invalid *validation.Error
 	if !errors.As(err, &invalid) {
 		return err
@@ -155,42 +133,29 @@ func (f *form) take(v *visit, err error, fields map[string]string) error {
 			rule = "rule." + string(fault.Rule)
 		}
 		if _, known := f.Values[name]; !known {
-			name = "form" // a field that is not on the page
+			name = "form" // the field is not on the page
 		}
 		if f.Faults[name] == "" {
-			f.Faults[name] = v.T(rule)
+			f.Faults[name] = x.text(rule)
 		}
 	}
 	return nil
 }
 
-// fieldSpec is a field of a form: its name, and the key of its label in the catalog.
+// fieldSpec is the name of a form field and the catalog key of its label.
 type fieldSpec struct{ name, label string }
 
-// text returns the label of a field. A label that is no key of the catalog is a host's.
-func (s fieldSpec) text(v *visit) string {
-	if host, is := strings.CutPrefix(s.label, hostLabel); is {
+// labelText returns the label of a field. The label of a field that comes from the host is not a key of the catalog.
+func (s fieldSpec) labelText(x *exchange) string {
+	if host, is := strings.CutPrefix(s.label, hostLabelPrefix); is {
 		return host
 	}
-	return v.T(s.label)
+	return x.text(s.label)
 }
 
-const hostLabel = "\x00"
+const hostLabelPrefix = "\x00"
 
-// fault is a line of the summary of what is wrong.
-type fault struct{ Name, Label, Text string }
-
-// Summary lists the faults of the fields in the order of the page.
-func (f *form) Summary(v *visit) (out []fault) {
-	for _, s := range f.fields {
-		if text := f.Faults[s.name]; text != "" {
-			out = append(out, fault{s.name, s.text(v), text})
-		}
-	}
-	return out
-}
-
-// First reports whether a field is the first one with a fault, which gets the focus.
+// First reports whether a field is the first one with a fault. That field gets the focus.
 func (f *form) First(name string) bool {
 	for _, s := range f.fields {
 		if f.Faults[s.name] != "" {
@@ -200,19 +165,21 @@ func (f *form) First(name string) bool {
 	return false
 }
 
-// place returns the place of a field on the page.
-func (f *form) place(name string) int {
+// index returns the position of a field on the page, or -1.
+func (f *form) index(name string) int {
 	return slices.IndexFunc(f.fields, func(s fieldSpec) bool { return s.name == name })
 }
 
-// redrawing reports whether the form is only to be shown again, with what was typed: its
-// visitor looks for a space or a guest, or changes the language, or comes back from the page
-// of a conflict.
-func (v *visit) redrawing(f *form) bool {
-	posted := v.r.PostForm
+// isRedraw reports whether the request only asks to show the form again with the posted values: the visitor searched for
+// a space or a guest, changed the language, or came back from the page of a conflict.
+func (x *exchange) isRedraw(f *form) bool {
+	posted := x.r.PostForm
 	f.Spaces.Find, f.guestText = posted.Get("find_text"), posted.Get("guest_text")
-	if v.relocaled && posted.Has(openField) && len(f.conflicts) > 0 {
-		return false // the page of the conflict is shown again
+	if x.localeChanged && posted.Has(undecidedField) && len(f.conflicts) > 0 {
+		return false // the conflict page is shown again instead
 	}
-	return v.relocaled || posted.Has("find") || posted.Has("guest_find") || posted.Has(reviseField)
+	return x.localeChanged || posted.Has("find") || posted.Has("guest_find") || posted.Has(reviseField)
 }
+
+// hasForm is implemented by the content of pages with a form.
+type hasForm interface{ base() *form }

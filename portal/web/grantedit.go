@@ -8,30 +8,30 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// editGrant is the form for a grant as it is, and the values that the grant has.
-func (v *visit) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant, map[string]string, error) {
-	if err := v.session.Can(portal.ActionEditAccessGrant); err != nil {
+// editGrant returns the page that edits a grant, the grant, and the current values of its fields.
+func (x *exchange) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant, map[string]string, error) {
+	if err := x.session.Can(portal.ActionEditAccessGrant); err != nil {
 		return nil, data.AccessGrant{}, nil, err
 	}
-	g, related, err := v.view.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
+	g, related, err := x.view.AccessGrant(x.ctx(), x.r.URL.Query().Get("key"))
 	if err != nil {
 		return nil, g, nil, err
 	}
-	f.zoned = true
-	out := &grantForm{form: f, Row: v.row(g, related), Ends: !v.speech.lasting, Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrant, "key", g.Key)}
+	f.hasTimes = true
+	out := &grantForm{form: f, Row: x.newGrantRow(g, related), Ends: !x.localizer.lasting, Details: x.can(portal.ActionReadHistory), Back: x.link(pageGrant, "key", g.Key)}
 	out.place = related.Place(g.Ref())
-	f.Zone = v.zone(out.place)
-	if carried := v.carriedZone(); posted && carried != nil {
+	f.Zone = x.zone(out.place)
+	if carried := x.postedZone(); posted && carried != nil {
 		f.Zone = carried
 	}
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u
 	}
-	current := map[string]string{"name": g.Name, "starts_at": f.inputOf(g.StartsAt), "ends_at": f.inputOf(g.EndsAt)}
-	if out.Details || f.Values["preferred_code"] != "" { // what is not offered is for the session to refuse
+	current := map[string]string{"name": g.Name, "starts_at": f.formatTime(g.StartsAt), "ends_at": f.formatTime(g.EndsAt)}
+	if out.Details || f.Values["preferred_code"] != "" { // a posted code is compared even if the form does not offer one, so that the session refuses it
 		current["preferred_code"] = g.PreferredCode
 	}
-	if v.can(portal.ActionReadSpaces) {
+	if x.can(portal.ActionReadSpaces) {
 		keys := make([]string, len(g.Spaces))
 		for i, ref := range g.Spaces {
 			keys[i] = ref.Key
@@ -41,83 +41,82 @@ func (v *visit) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant, m
 	return out, g, current, nil
 }
 
-func showEditGrant(v *visit) error {
-	f := v.form(editGrantFields)
-	page, _, current, err := v.editGrant(f, false)
+func showEditGrant(x *exchange) error {
+	f := x.newForm(editGrantFields)
+	page, _, current, err := x.editGrant(f, false)
 	if err != nil {
 		return err
 	}
-	f.shows(current)
-	return v.showGrantForm(page)
+	f.fill(current)
+	return x.showGrantForm(page)
 }
 
-func saveEditGrant(v *visit) error {
+func saveEditGrant(x *exchange) error {
 	var f *form
 	var page *grantForm
 	var g data.AccessGrant
 	var edit data.AccessGrant
 	compare := func() (err error) {
-		f = v.typed(editGrantFields)
+		f = x.postedForm(editGrantFields)
 		var current map[string]string
-		if page, g, current, err = v.editGrant(f, true); err != nil {
+		if page, g, current, err = x.editGrant(f, true); err != nil {
 			return err
 		}
-		f.compare(v, current)
-		if v.redrawing(f) {
-			return v.showGrantForm(page)
+		f.compare(x, current)
+		if x.isRedraw(f) {
+			return x.showGrantForm(page)
 		}
 		if len(f.conflicts) > 0 {
-			return v.showConflicts(f, page.Row.Name, page.Back, func(name, value string) ([]string, error) {
+			return x.showConflicts(f, page.Row.Name, page.Back, func(name, value string) ([]string, error) {
 				switch name {
 				case spacesField:
-					return v.spaceNames(splitKeys(value))
+					return x.spaceNames(splitKeys(value))
 				case "starts_at", "ends_at":
 					if t, err := wallclock.Parse(value, f.Zone); err == nil {
-						value = v.Moment(t)
+						value = x.localizer.dateTime(t)
 					}
 				}
-				return asText(name, value)
+				return textValue(name, value)
 			})
 		}
 		for _, name := range page.required() {
-			if f.changed[name] { // a grant that never had one can be edited
-				f.require(v, name)
+			if f.changed[name] { // an imported grant without the value can still be edited
+				f.require(x, name)
 			}
 		}
 		edit = data.AccessGrant{
-			Key: g.Key, Name: f.give("name"), PreferredCode: f.give("preferred_code"),
-			StartsAt: f.changedTime(v, "starts_at"), EndsAt: f.changedTime(v, "ends_at"),
-			Clear: f.clears("name", "starts_at", "ends_at", "preferred_code"),
+			Key: g.Key, Name: f.changedValue("name"), PreferredCode: f.changedValue("preferred_code"),
+			StartsAt: f.changedTime(x, "starts_at"), EndsAt: f.changedTime(x, "ends_at"),
+			Clear: f.cleared("name", "starts_at", "ends_at", "preferred_code"),
 		}
 		if f.changed[spacesField] {
 			edit.Spaces = spaceRefs(splitKeys(f.Values[spacesField]))
 		}
-		if err := v.confirmZone(page, g); err != nil {
+		if err := x.confirmZone(page, g); err != nil {
 			return err
 		}
-		if f.Faulty() {
-			return v.showGrantForm(page)
+		if f.HasFaults() {
+			return x.showGrantForm(page)
 		}
 		return nil
 	}
-	return v.editing(compare, func() error {
+	return x.retryEdit(compare, func() error {
 		if len(f.changed) > 0 {
-			if _, err := v.session.EditAccessGrant(v.ctx(), edit, portal.WriteOptions{IfUnchanged: &g.Meta}); err != nil {
-				if err := f.take(v, err, grantFaults); err != nil {
+			if _, err := x.session.EditAccessGrant(x.ctx(), edit, portal.WriteOptions{IfUnchanged: &g.Meta}); err != nil {
+				if err := f.addFaults(x, err, grantFaults); err != nil {
 					return err
 				}
-				return v.read(func() error { return v.showGrantForm(page) })
+				return x.inView(func() error { return x.showGrantForm(page) })
 			}
 		}
-		return v.done("saved", pageGrant, "key", g.Key)
+		return x.redirectWithNotice("saved", pageGrant, "key", g.Key)
 	})
 }
 
-// confirmZone asks the visitor to confirm the times of an edit, as moveTo does, if the grant
-// or the spaces that were chosen for it are in another time zone than the form. A time that
-// the visitor did not change is the same moment in the other zone, unless the visitor chose
-// the spaces: then both times are as they were typed.
-func (v *visit) confirmZone(page *grantForm, g data.AccessGrant) error {
+// confirmZone asks the visitor to confirm the times of an edit, like changeZone, if the grant or the spaces chosen for
+// it are in another time zone than the form. Unchanged times remain the same moments, unless the visitor chose other
+// spaces: then both times are read in the new zone as they were typed.
+func (x *exchange) confirmZone(page *grantForm, g data.AccessGrant) error {
 	f := page.form
 	moved := f.changed[spacesField]
 	if !moved && !f.changed["starts_at"] && !f.changed["ends_at"] || f.Values["starts_at"] == "" && f.Values["ends_at"] == "" {
@@ -125,7 +124,7 @@ func (v *visit) confirmZone(page *grantForm, g data.AccessGrant) error {
 	}
 	place := page.place
 	if moved {
-		of, known, err := v.placeOf(splitKeys(f.Values[spacesField]))
+		of, known, err := x.grantPlace(splitKeys(f.Values[spacesField]))
 		if err != nil {
 			return err
 		}
@@ -134,7 +133,7 @@ func (v *visit) confirmZone(page *grantForm, g data.AccessGrant) error {
 		}
 	}
 	was := f.Zone
-	f.moveTo(v, v.zone(place))
+	f.changeZone(x, x.zone(place))
 	if f.Zone == was {
 		return nil
 	}
@@ -142,7 +141,7 @@ func (v *visit) confirmZone(page *grantForm, g data.AccessGrant) error {
 		if !moved && !f.changed[name] {
 			f.setTime(name, t)
 		}
-		f.shown[name] = fingerprint(f.inputOf(t))
+		f.fingerprints[name] = fingerprint(f.formatTime(t))
 	}
 	return nil
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// grantFilter is the filter that the visitor gave for the list.
+// grantFilter is the visitor's filter for the list of access grants.
 type grantFilter struct{ Text, From, Until, Space, State string }
 
-// Set reports whether the visitor gave a filter.
+// Set reports whether the filter differs from the default.
 func (f grantFilter) Set() bool { return f != grantFilter{State: f.State} || f.State != stateOpen }
 
-// States to ask for beside those of a grant: what has not ended, all, and what begins or
-// ends in the window, which is today where none is given.
+// States of the filter in addition to those of a grant. stateArriving and stateDeparting select the grants that begin or
+// end in the window of days, which is today by default.
 const (
 	stateOpen      = "open"
 	stateAll       = "all"
@@ -23,24 +23,14 @@ const (
 	stateDeparting = "departing"
 )
 
-// StateName returns the name of a state.
-func (v *visit) StateName(state string) string {
-	switch state {
-	case stateArriving:
-		return v.T("start.arrivals")
-	case stateDeparting:
-		return v.T("start.departures")
-	}
-	return v.T("state." + state)
-}
-
-// maxZone is more than the difference between the same day in any time zone and in UTC.
+// maxZone is greater than the difference between the start of a day in any time zone and in UTC.
 const maxZone = 26 * time.Hour
 
-// grants lists what the filter asks for. Days are those of each access grant's own time
-// zone, so that the list reads what is in the window anywhere, and leaves out the rest.
-func (v *visit) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
-	now := v.h.db.Now()
+// grants returns a page of the access grants that match a filter. Days are those of each grant's own time zone. The
+// query therefore selects a window that contains the days in every zone, and leaves out grants that are not in the
+// window of their own zone.
+func (x *exchange) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
+	now := x.h.db.Now()
 	q := data.Query{Text: f.Text, SpaceKey: f.Space, Now: now, Limit: limit, Cursor: cursor}
 	var w portal.Window
 	days := f.days(now, time.UTC)
@@ -54,31 +44,31 @@ func (v *visit) grants(f grantFilter, limit int, cursor string) (portal.Page[dat
 	}
 	q.From, q.Until, q.StartsFrom, q.EndsUntil = w.From, w.Until, w.StartsFrom, w.EndsUntil
 	if days == nil {
-		return v.view.AccessGrants(v.ctx(), q)
+		return x.view.AccessGrants(x.ctx(), q)
 	}
-	return v.view.AccessGrantsByPlace(v.ctx(), q, func(p portal.Place) portal.Window {
-		zone := v.zone(p)
+	return x.view.AccessGrantsByPlace(x.ctx(), q, func(p portal.Place) portal.Window {
+		zone := x.zone(p)
 		days := f.days(now, zone)
 		return f.window(now, days.from(zone, 0), days.until(zone, 0))
 	})
 }
 
-// dayWindow is a window of days, both of which are in it. nil is an open end.
+// dayWindow is a range of days that includes both ends. nil is an open end.
 type dayWindow struct{ first, last *wallclock.Day }
 
-// from returns when the window begins in a time zone, moved by slack; zero if it is open.
+// from returns the start of the window in a time zone, plus slack. It returns the zero time for an open end.
 func (d dayWindow) from(zone *time.Location, slack time.Duration) time.Time {
 	if d.first == nil {
 		return time.Time{}
 	}
 	at := d.first.Start(zone).Add(slack)
 	if at.IsZero() {
-		at = at.Add(time.Microsecond) // the zero time is an open end
+		at = at.Add(time.Microsecond) // the zero time would be an open end
 	}
 	return at
 }
 
-// until returns when the window ends, as from does.
+// until returns the end of the window in a time zone, plus slack. It returns the zero time for an open end.
 func (d dayWindow) until(zone *time.Location, slack time.Duration) time.Time {
 	if d.last == nil {
 		return time.Time{}
@@ -86,8 +76,7 @@ func (d dayWindow) until(zone *time.Location, slack time.Duration) time.Time {
 	return d.last.Add(1).Start(zone).Add(slack)
 }
 
-// days returns the days that the filter asks for, or nil if it asks for none. Today is the
-// day in a time zone.
+// days returns the days of the filter, or nil if it has none. zone determines the present day.
 func (f grantFilter) days(now time.Time, zone *time.Location) *dayWindow {
 	var out dayWindow
 	if from, err := wallclock.ParseDay(f.From); err == nil {
@@ -111,7 +100,7 @@ func (f grantFilter) days(now time.Time, zone *time.Location) *dayWindow {
 	return &out
 }
 
-// window returns the window of the filter's state, within a window of its days.
+// window returns the part of a window of time that the state of the filter selects.
 func (f grantFilter) window(now, from, until time.Time) portal.Window {
 	w := portal.Window{From: from, Until: until}
 	later := func(a, b time.Time) time.Time {

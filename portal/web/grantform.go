@@ -8,23 +8,23 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// grantForm is the page on which an access grant is made or changed.
+// grantForm is the content of the page that creates or edits an access grant.
 type grantForm struct {
 	*form
-	Row     grantRow // of the grant that is changed
+	Row     grantRow // of the edited grant
 	New     bool
-	Guest   *data.UserIdentity // that it is for; nil if one can be chosen or named
-	Guests  []guestOption      // to choose from
-	Find    string             // what was looked for among the guests
-	Ends    bool               // it must have an end
+	Guest   *data.UserIdentity // the user of the grant; nil if the visitor can choose or create one
+	Guests  []guestOption      // guests to choose from
+	Find    string             // the search text for guests
+	Ends    bool               // the grant must have an end
 	Details bool
 	Back    string
 
-	blank bool         // nothing was typed yet
-	place portal.Place // of the grant that is changed
+	isBlank bool         // the visitor has not typed anything yet
+	place   portal.Place // of the edited grant
 }
 
-// guestOption is a guest that a new access grant can be for.
+// guestOption is a guest to choose for a new access grant.
 type guestOption struct {
 	data.UserIdentity
 	Chosen bool
@@ -40,69 +40,68 @@ var (
 		fieldSpec{"guest", "grantform.guest"}, fieldSpec{"guest_name", "field.name"}, fieldSpec{"guest_email", "field.email"}, fieldSpec{"guest_phone", "field.phone"})
 )
 
-// grantFaults says which field a fault of a grant belongs to.
+// grantFaults maps paths of validation errors to fields of the form.
 var grantFaults = map[string]string{
 	"new_user.name": "guest_name", "new_user.email_address": "guest_email", "new_user.phone_number": "guest_phone", "user": "guest",
 }
 
-// newGrant is the form for a new grant.
-func (v *visit) newGrant(f *form, guestKey string) (*grantForm, error) {
-	if err := v.session.Can(portal.ActionCreateAccessGrant); err != nil {
+// newGrant returns the page for a new grant.
+func (x *exchange) newGrant(f *form, guestKey string) (*grantForm, error) {
+	if err := x.session.Can(portal.ActionCreateAccessGrant); err != nil {
 		return nil, err
 	}
-	f.creates, f.zoned = true, true
-	out := &grantForm{form: f, New: true, Ends: !v.speech.lasting, Details: v.can(portal.ActionReadHistory), Back: v.Link(pageGrants)}
+	f.creates, f.hasTimes = true, true
+	out := &grantForm{form: f, New: true, Ends: !x.localizer.lasting, Details: x.can(portal.ActionReadHistory), Back: x.link(pageGrants)}
 	if guestKey != "" {
-		u, _, err := v.view.UserIdentity(v.ctx(), guestKey)
+		u, _, err := x.view.UserIdentity(x.ctx(), guestKey)
 		if err != nil {
 			return nil, err
 		}
-		out.Guest, out.Back = &u, v.Link(pageGuest, "key", u.Key)
+		out.Guest, out.Back = &u, x.link(pageGuest, "key", u.Key)
 	}
 	return out, nil
 }
 
-func (v *visit) showGrantForm(f *grantForm) (err error) {
-	if f.Spaces, err = v.pick(v.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
+func (x *exchange) showGrantForm(f *grantForm) (err error) {
+	if f.Spaces, err = x.spacePicker(x.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
 		return err
 	}
-	if f.blank {
-		place := f.Spaces.Place
+	if f.isBlank {
+		place := f.Spaces.CommonPlace
 		if f.Values[spacesField] != "" {
-			place = f.Spaces.Chosen
+			place = f.Spaces.ChosenPlace
 		}
-		f.Zone = v.pageZone()
+		f.Zone = x.pageZone()
 		if place.TimeZone != "" {
-			f.Zone = v.zone(place)
+			f.Zone = x.zone(place)
 		}
-		f.propose(v, place)
+		f.proposeTimes(x, place)
 	}
 	if f.New && f.Guest == nil {
-		if err := v.guestOptions(f); err != nil {
+		if err := x.guestOptions(f); err != nil {
 			return err
 		}
 	}
 	title := "grantform.edit"
 	if f.New {
-		title = "new." + v.nouns().grant
+		title = "new." + x.nouns().grant
 	}
-	v.render(f.status(), "grantform", title, f)
+	x.render(f.status(), "grantform", title, f)
 	return nil
 }
 
-// guestLimit is how many guests a search in a form shows.
+// guestLimit is the number of guests that a search in the form shows.
 const guestLimit = 20
 
-// guestOptions lists the guests to choose from: the one that is chosen, and those that the
-// visitor looks for.
-func (v *visit) guestOptions(f *grantForm) error {
-	if !v.can(portal.ActionReadUserIdentities) {
+// guestOptions sets the guests to choose from: the chosen one and those that match the search.
+func (x *exchange) guestOptions(f *grantForm) error {
+	if !x.can(portal.ActionReadUserIdentities) {
 		return nil
 	}
 	f.Find = f.guestText
 	chosen := f.Values["guest"]
 	if chosen != "" {
-		u, _, err := v.view.UserIdentity(v.ctx(), chosen)
+		u, _, err := x.view.UserIdentity(x.ctx(), chosen)
 		if err != nil && !errors.Is(err, data.ErrResourceNotFound) {
 			return err
 		}
@@ -113,7 +112,7 @@ func (v *visit) guestOptions(f *grantForm) error {
 	if f.Find == "" {
 		return nil
 	}
-	found, err := v.view.UserIdentities(v.ctx(), data.Query{Text: f.Find, Limit: guestLimit})
+	found, err := x.view.UserIdentities(x.ctx(), data.Query{Text: f.Find, Limit: guestLimit})
 	if err != nil {
 		return err
 	}
@@ -125,7 +124,7 @@ func (v *visit) guestOptions(f *grantForm) error {
 	return nil
 }
 
-// required returns the fields that a grant must have.
+// required returns the fields that must not be empty.
 func (f *grantForm) required() []string {
 	if f.Ends {
 		return []string{"starts_at", "ends_at", spacesField}
@@ -133,49 +132,49 @@ func (f *grantForm) required() []string {
 	return []string{"starts_at", spacesField}
 }
 
-func showNewGrant(v *visit) error {
-	asked := v.r.URL.Query()
-	f := v.form(newGrantFields)
-	page, err := v.newGrant(f, asked.Get("guest"))
+func showNewGrant(x *exchange) error {
+	asked := x.r.URL.Query()
+	f := x.newForm(newGrantFields)
+	page, err := x.newGrant(f, asked.Get("guest"))
 	if err != nil {
 		return err
 	}
-	page.blank = true
+	page.isBlank = true
 	f.Values[spacesField] = asked.Get("space")
-	return v.showGrantForm(page)
+	return x.showGrantForm(page)
 }
 
-func saveNewGrant(v *visit) error {
-	f := v.typed(newGrantFields)
-	f.begin(v)
+func saveNewGrant(x *exchange) error {
+	f := x.postedForm(newGrantFields)
+	f.readToken(x)
 	chosen := splitKeys(f.Values[spacesField])
 	var page *grantForm
 	var place portal.Place
 	known := false
-	err := v.read(func() (err error) {
-		if page, err = v.newGrant(f, v.r.URL.Query().Get("guest")); err != nil {
+	err := x.inView(func() (err error) {
+		if page, err = x.newGrant(f, x.r.URL.Query().Get("guest")); err != nil {
 			return err
 		}
-		if place, known, err = v.placeOf(chosen); err != nil {
+		if place, known, err = x.grantPlace(chosen); err != nil {
 			return err
 		}
-		carried := v.carriedZone()
+		carried := x.postedZone()
 		switch {
 		case carried != nil:
 			f.Zone = carried
 		case known:
-			f.Zone = v.zone(place)
+			f.Zone = x.zone(place)
 		}
-		if v.redrawing(f) {
-			return v.showGrantForm(page)
+		if x.isRedraw(f) {
+			return x.showGrantForm(page)
 		}
 		return nil
 	})
-	if err != nil || v.answered() {
+	if err != nil || x.answered() {
 		return err
 	}
 	req := portal.AccessGrantRequest{Grant: data.AccessGrant{
-		Name: f.Values["name"], StartsAt: f.time(v, "starts_at"), EndsAt: f.time(v, "ends_at"),
+		Name: f.Values["name"], StartsAt: f.time(x, "starts_at"), EndsAt: f.time(x, "ends_at"),
 		PreferredCode: f.Values["preferred_code"], Spaces: spaceRefs(chosen),
 	}}
 	required := page.required()
@@ -189,41 +188,40 @@ func saveNewGrant(v *visit) error {
 		required = append(required, "guest_name")
 	}
 	if known && (!req.Grant.StartsAt.IsZero() || !req.Grant.EndsAt.IsZero()) {
-		f.moveTo(v, v.zone(place))
+		f.changeZone(x, x.zone(place))
 	}
-	f.require(v, required...)
+	f.require(x, required...)
 	o := portal.WriteOptions{Token: f.token}
-	if f.Faulty() { // find the session's faults too, and show all of them together
+	if f.HasFaults() { // a dry run finds the other faults, so that the page shows all of them together
 		o = portal.WriteOptions{DryRun: true}
 	}
-	made, err := v.session.CreateAccessGrant(v.ctx(), req, o)
-	if err == nil && f.Faulty() {
-		return v.read(func() error { return v.showGrantForm(page) })
+	made, err := x.session.CreateAccessGrant(x.ctx(), req, o)
+	if err == nil && f.HasFaults() {
+		return x.inView(func() error { return x.showGrantForm(page) })
 	}
 	var exists *portal.ExistsError
 	switch {
 	case err == nil:
-		return v.done("created", pageGrant, "key", made.Key)
+		return x.redirectWithNotice("created", pageGrant, "key", made.Key)
 	case errors.As(err, &exists):
-		return v.read(func() error {
-			g, related, err := v.view.AccessGrant(v.ctx(), exists.Key)
+		return x.inView(func() error {
+			g, related, err := x.view.AccessGrant(x.ctx(), exists.Key)
 			if err != nil {
 				return err
 			}
-			return v.showExists(f, v.row(g, related).Name, v.Link(pageGrant, "key", g.Key), v.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
+			return x.showExists(f, x.newGrantRow(g, related).Name, x.link(pageGrant, "key", g.Key), x.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
 		})
 	}
-	if err := f.take(v, err, grantFaults); err != nil {
+	if err := f.addFaults(x, err, grantFaults); err != nil {
 		return err
 	}
-	return v.read(func() error { return v.showGrantForm(page) })
+	return x.inView(func() error { return x.showGrantForm(page) })
 }
 
-// editLink returns the path of a page that changes a resource, or "" if the portal does not
-// allow that.
-func (v *visit) editLink(action portal.Action, path, key string) string {
-	if !v.can(action) {
+// editLink returns the path of a page that edits a resource, or "" if the portal does not allow the action.
+func (x *exchange) editLink(action portal.Action, path, key string) string {
+	if !x.can(action) {
 		return ""
 	}
-	return v.Link(path, "key", key)
+	return x.link(path, "key", key)
 }

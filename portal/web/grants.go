@@ -11,21 +11,21 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// grantRow is an access grant as lists show it.
+// grantRow is an access grant in a list.
 type grantRow struct {
 	Ref          data.Ref
-	Name         string // its own, or the guest's, or its key
+	Name         string // the grant's name, or else the guest's, or else the key of the grant
 	Guest        string
 	Spaces       []string
-	More         int       // spaces beyond those
-	Starts, Ends time.Time // in its time zone
+	More         int       // the number of spaces that are not listed
+	Starts, Ends time.Time // in the time zone of the grant
 	State        grantState
-	Zone         string // the name of that, if it is not clear from the list
+	Zone         string // the name of the time zone; "" unless the list has several
 
 	zone *time.Location
 }
 
-// grantState is what a grant is at the moment.
+// grantState is the state of a grant at the present time.
 type grantState string
 
 const (
@@ -44,12 +44,12 @@ func stateOf(g data.AccessGrant, now time.Time) grantState {
 	return stateCurrent
 }
 
-// shownSpaces is how many spaces a row names.
-const shownSpaces = 3
+// maxRowSpaces is the number of spaces that a row lists.
+const maxRowSpaces = 3
 
-func (v *visit) row(g data.AccessGrant, related portal.Related) grantRow {
-	zone := v.zone(related.Place(g.Ref()))
-	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, v.h.db.Now()), zone: zone}
+func (x *exchange) newGrantRow(g data.AccessGrant, related portal.Related) grantRow {
+	zone := x.zone(related.Place(g.Ref()))
+	out := grantRow{Ref: g.Ref(), Name: g.Name, State: stateOf(g, x.h.db.Now()), zone: zone}
 	if !g.StartsAt.IsZero() {
 		out.Starts = g.StartsAt.In(zone)
 	}
@@ -66,7 +66,7 @@ func (v *visit) row(g data.AccessGrant, related portal.Related) grantRow {
 		out.Name = g.Key
 	}
 	for i, ref := range g.Spaces {
-		if i == shownSpaces {
+		if i == maxRowSpaces {
 			out.More = len(g.Spaces) - i
 			break
 		}
@@ -77,36 +77,36 @@ func (v *visit) row(g data.AccessGrant, related portal.Related) grantRow {
 	return out
 }
 
-// rows returns the rows of a list. Where they are in different time zones each names its.
-func (v *visit) rows(page portal.Page[data.AccessGrant]) []grantRow {
+// newGrantRows returns the rows of a list. If they are in different time zones, each row names its zone.
+func (x *exchange) newGrantRows(page portal.Page[data.AccessGrant]) []grantRow {
 	out := make([]grantRow, len(page.Items))
 	for i, g := range page.Items {
-		out[i] = v.row(g, page.Related)
+		out[i] = x.newGrantRow(g, page.Related)
 	}
-	nameZones(out)
+	labelZones(out)
 	return out
 }
 
-// grantsPage is the list of access grants.
+// grantsPage is the content of the list of access grants.
 type grantsPage struct {
 	Rows    []grantRow
-	Next    string // path of the next page
-	Stopped bool   // the page ended before all was searched; Next continues
-	First   string // path of the first, where this is not it
+	Next    string // path of the next page, or ""
+	Stopped bool   // the search reached its limit; Next continues it
+	First   string // path of the first page, or "" on the first page
 	Filter  grantFilter
-	Faults  map[string]string // of the filter, by field
+	Faults  map[string]string // faults of the filter, by field
 	Spaces  []spaceOption
 	States  []string
-	Guests  []data.UserIdentity // that the search finds
+	Guests  []data.UserIdentity // guests that match the search text
 }
 
 const (
 	pageLimit   = 50
-	endedWindow = 90 * 24 * time.Hour // of what has ended, where no window is given
+	endedWindow = 90 * 24 * time.Hour // how far back ended grants are listed without a filter by days
 )
 
-func showGrants(v *visit) error {
-	asked := v.r.URL.Query()
+func showGrants(x *exchange) error {
+	asked := x.r.URL.Query()
 	f := grantFilter{
 		Text: strings.TrimSpace(asked.Get("q")), From: asked.Get("from"), Until: asked.Get("until"),
 		Space: asked.Get("space"), State: asked.Get("state"),
@@ -118,38 +118,38 @@ func showGrants(v *visit) error {
 	out.Filter, out.Faults = f, map[string]string{}
 	for name, day := range map[string]string{"from": f.From, "until": f.Until} {
 		if _, err := wallclock.ParseDay(day); day != "" && err != nil {
-			out.Faults[name] = v.T("rule.day")
+			out.Faults[name] = x.text("rule.day")
 		}
 	}
 	cursor := asked.Get("cursor")
 	var page portal.Page[data.AccessGrant]
-	if len(out.Faults) == 0 { // else the list would show what the filter was meant to leave out
+	if len(out.Faults) == 0 { // with an invalid filter, the list would be unfiltered
 		var err error
-		if page, err = v.grants(f, pageLimit, cursor); err != nil {
+		if page, err = x.grants(f, pageLimit, cursor); err != nil {
 			return err
 		}
 	}
-	out.Rows, out.Stopped = v.rows(page), page.Stopped
+	out.Rows, out.Stopped = x.newGrantRows(page), page.Stopped
 	pairs := []string{"q", f.Text, "from", f.From, "until", f.Until, "space", f.Space, "state", f.State}
 	if page.Next != "" {
-		out.Next = v.Link(pageGrants, append(pairs, "cursor", page.Next)...)
+		out.Next = x.link(pageGrants, append(pairs, "cursor", page.Next)...)
 	}
 	if cursor != "" {
-		out.First = v.Link(pageGrants, pairs...)
+		out.First = x.link(pageGrants, pairs...)
 	}
 	var chosen []string
 	if f.Space != "" {
 		chosen = []string{f.Space}
 	}
-	pick, err := v.pick(v.ctx(), chosen, "")
+	pick, err := x.spacePicker(x.ctx(), chosen, "")
 	if err != nil {
 		return err
 	}
-	if out.Spaces, err = v.withSites(pick.Options); err != nil {
+	if out.Spaces, err = x.addSites(pick.Options); err != nil {
 		return err
 	}
-	if f.Text != "" && v.can(portal.ActionReadUserIdentities) {
-		guests, err := v.view.UserIdentities(v.ctx(), data.Query{Text: f.Text, Limit: 5})
+	if f.Text != "" && x.can(portal.ActionReadUserIdentities) {
+		guests, err := x.view.UserIdentities(x.ctx(), data.Query{Text: f.Text, Limit: 5})
 		if err != nil {
 			return err
 		}
@@ -159,40 +159,40 @@ func showGrants(v *visit) error {
 	if len(out.Faults) > 0 {
 		status = http.StatusUnprocessableEntity
 	}
-	v.render(status, "grants", "nouns."+v.nouns().grant, out)
+	x.render(status, "grants", "nouns."+x.nouns().grant, out)
 	return nil
 }
 
-// grantPage is one access grant.
+// grantPage is the content of the page of an access grant.
 type grantPage struct {
 	Row     grantRow
 	Grant   data.AccessGrant
 	Guest   *data.UserIdentity
 	Spaces  []data.Space
-	Sites   map[string]string // the names of the sites that the spaces lie in
+	Sites   map[string]string // names of the sites of the spaces, by key
 	Zone    string
-	Mixed   bool // its spaces are in different time zones
+	Mixed   bool // the spaces are in different time zones
 	Nights  int
 	Details bool
-	Meta    []pair
+	Meta    []metadataEntry
 	History []historyEntry
 }
 
-type pair struct {
+type metadataEntry struct {
 	Name  string
 	Value any
 }
 
 const historyLimit = 20
 
-func showGrant(v *visit) error {
-	g, related, err := v.view.AccessGrant(v.ctx(), v.r.URL.Query().Get("key"))
+func showGrant(x *exchange) error {
+	g, related, err := x.view.AccessGrant(x.ctx(), x.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
 	place := related.Place(g.Ref())
-	zone := v.zone(place)
-	out := grantPage{Row: v.row(g, related), Grant: g, Sites: map[string]string{}, Zone: zone.String(), Mixed: place.Mixed, Details: v.can(portal.ActionReadHistory)}
+	zone := x.zone(place)
+	out := grantPage{Row: x.newGrantRow(g, related), Grant: g, Sites: map[string]string{}, Zone: zone.String(), Mixed: place.Mixed, Details: x.can(portal.ActionReadHistory)}
 	if u, shown := related.UserIdentity(g.User.Key); shown {
 		out.Guest = &u
 	}
@@ -206,7 +206,7 @@ func showGrant(v *visit) error {
 		}
 	}
 	if len(sites) > 0 {
-		page, err := v.view.Spaces(v.ctx(), data.Query{Keys: sites, Limit: 1000})
+		page, err := x.view.Spaces(x.ctx(), data.Query{Keys: sites, Limit: 1000})
 		if err != nil {
 			return err
 		}
@@ -219,44 +219,44 @@ func showGrant(v *visit) error {
 	}
 	if out.Details {
 		for name, value := range g.CustomMetadata {
-			out.Meta = append(out.Meta, pair{name, value})
+			out.Meta = append(out.Meta, metadataEntry{name, value})
 		}
-		slices.SortFunc(out.Meta, func(a, b pair) int { return strings.Compare(a.Name, b.Name) })
-		changes, err := v.view.History(v.ctx(), g.Key, historyLimit)
+		slices.SortFunc(out.Meta, func(a, b metadataEntry) int { return strings.Compare(a.Name, b.Name) })
+		changes, err := x.view.History(x.ctx(), g.Key, historyLimit)
 		if err != nil {
 			return err
 		}
 		for _, c := range changes {
-			out.History = append(out.History, v.historyEntry(c, zone))
+			out.History = append(out.History, x.historyEntry(c, zone))
 		}
 	}
-	v.render(200, "grant", "grant.title", out, "name", out.Row.Name)
+	x.render(200, "grant", "grant.title", out, "name", out.Row.Name)
 	return nil
 }
 
 // cancelGrant is the page that cancels an access grant.
 var cancelGrant = deletion{
 	titleKey: "cancel.title",
-	page: func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error) {
-		g, related, err := v.view.AccessGrant(v.ctx(), key)
+	load: func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error) {
+		g, related, err := x.view.AccessGrant(x.ctx(), key)
 		if err != nil {
-			return cancelPage{}, g.Meta, data.DeleteReport{}, err
+			return deletePage{}, g.Meta, data.DeleteReport{}, err
 		}
-		report, err := v.view.PlanDelete(v.ctx(), g.Ref())
-		out := cancelPage{Name: v.row(g, related).Name, Text: v.T("cancel.grant"), Button: v.T("cancel.grant.button"), Back: v.Link(pageGrant, "key", g.Key)}
-		out.Deleted, out.Kept = v.plan(report, g.Ref())
+		report, err := x.view.PlanDelete(x.ctx(), g.Ref())
+		out := deletePage{Name: x.newGrantRow(g, related).Name, Text: x.text("cancel.grant"), Button: x.text("cancel.grant.button"), Back: x.link(pageGrant, "key", g.Key)}
+		out.Deleted, out.Kept = x.countPlan(report, g.Ref())
 		return out, g.Meta, report, err
 	},
-	remove: func(v *visit, key string, o portal.WriteOptions) error {
-		_, err := v.session.CancelAccessGrant(v.ctx(), key, o)
+	remove: func(x *exchange, key string, o portal.WriteOptions) error {
+		_, err := x.session.CancelAccessGrant(x.ctx(), key, o)
 		return err
 	},
-	done: func(v *visit) error {
-		if v.config().DeepLink != (data.Ref{}) { // the portal went with it
-			v.session = nil
-			v.fail(200, problem{Key: "cancelled"})
+	done: func(x *exchange) error {
+		if x.config().DeepLink != (data.Ref{}) { // the portal is deleted with its only resource
+			x.session = nil
+			x.showProblem(200, problem{Key: "cancelled"})
 			return nil
 		}
-		return v.done("cancelled", pageGrants)
+		return x.redirectWithNotice("cancelled", pageGrants)
 	},
 }

@@ -7,35 +7,35 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// peoplePage is a list of guests, or of the staff.
-type peoplePage struct {
-	Rows    []personRow
-	Text    string
-	Next    string
-	Stopped bool // the page ended before all was searched; Next continues
-	First   string
-	Path    string
-	CanAdd  bool
-	CanUse  bool // a grant can be made for one
+// usersPage is the content of a list of guests or of staff members.
+type usersPage struct {
+	Rows           []userRow
+	Text           string
+	Next           string
+	Stopped        bool // the search reached its limit; Next continues it
+	First          string
+	Path           string
+	CanAdd         bool
+	CanCreateGrant bool // the portal allows access grants to be created
 }
 
-type personRow struct {
+type userRow struct {
 	data.UserIdentity
 	Spaces []string
 	More   int
 }
 
-func (v *visit) people(path string, read func(data.Query) (portal.Page[data.UserIdentity], error)) (peoplePage, error) {
-	asked := v.r.URL.Query()
-	out := peoplePage{Text: strings.TrimSpace(asked.Get("q")), Path: v.Link(path)}
+func (x *exchange) loadUsers(path string, read func(data.Query) (portal.Page[data.UserIdentity], error)) (usersPage, error) {
+	asked := x.r.URL.Query()
+	out := usersPage{Text: strings.TrimSpace(asked.Get("q")), Path: x.link(path)}
 	page, err := read(data.Query{Text: out.Text, Limit: pageLimit, Cursor: asked.Get("cursor")})
 	if err != nil {
 		return out, err
 	}
 	for _, u := range page.Items {
-		row := personRow{UserIdentity: u}
+		row := userRow{UserIdentity: u}
 		for i, ref := range u.Spaces {
-			if i == shownSpaces {
+			if i == maxRowSpaces {
 				row.More = len(u.Spaces) - i
 				break
 			}
@@ -46,50 +46,50 @@ func (v *visit) people(path string, read func(data.Query) (portal.Page[data.User
 		out.Rows = append(out.Rows, row)
 	}
 	if out.Stopped = page.Stopped; page.Next != "" {
-		out.Next = v.Link(path, "q", out.Text, "cursor", page.Next)
+		out.Next = x.link(path, "q", out.Text, "cursor", page.Next)
 	}
 	if asked.Get("cursor") != "" {
-		out.First = v.Link(path, "q", out.Text)
+		out.First = x.link(path, "q", out.Text)
 	}
 	return out, nil
 }
 
-func showGuests(v *visit) error {
-	out, err := v.people(pageGuests, func(q data.Query) (portal.Page[data.UserIdentity], error) {
-		return v.view.UserIdentities(v.ctx(), q)
+func showGuests(x *exchange) error {
+	out, err := x.loadUsers(pageGuests, func(q data.Query) (portal.Page[data.UserIdentity], error) {
+		return x.view.UserIdentities(x.ctx(), q)
 	})
 	if err != nil {
 		return err
 	}
-	out.CanUse = v.can(portal.ActionCreateAccessGrant)
-	return v.show("guests", "nouns."+v.nouns().guest, out)
+	out.CanCreateGrant = x.can(portal.ActionCreateAccessGrant)
+	return x.renderOK("guests", "nouns."+x.nouns().guest, out)
 }
 
-// guestPage is one guest, with what it has access to.
+// guestPage is the content of the page of a guest.
 type guestPage struct {
-	Guest          data.UserIdentity
-	Rows           []grantRow
-	Next           string
-	Stopped        bool // the page ended before all was searched; Next continues
-	CanUse, Grants bool
+	Guest                  data.UserIdentity
+	Rows                   []grantRow
+	Next                   string
+	Stopped                bool // the search reached its limit; Next continues it
+	CanCreateGrant, Grants bool
 }
 
-func showGuest(v *visit) error {
-	u, _, err := v.view.UserIdentity(v.ctx(), v.r.URL.Query().Get("key"))
+func showGuest(x *exchange) error {
+	u, _, err := x.view.UserIdentity(x.ctx(), x.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
-	out := guestPage{Guest: u, CanUse: v.can(portal.ActionCreateAccessGrant), Grants: v.can(portal.ActionReadAccessGrants)}
+	out := guestPage{Guest: u, CanCreateGrant: x.can(portal.ActionCreateAccessGrant), Grants: x.can(portal.ActionReadAccessGrants)}
 	if out.Grants {
-		page, err := v.view.AccessGrants(v.ctx(), data.Query{UserKey: u.Key, Limit: pageLimit, Cursor: v.r.URL.Query().Get("cursor")})
+		page, err := x.view.AccessGrants(x.ctx(), data.Query{UserKey: u.Key, Limit: pageLimit, Cursor: x.r.URL.Query().Get("cursor")})
 		if err != nil {
 			return err
 		}
-		out.Rows, out.Stopped = v.rows(page), page.Stopped
+		out.Rows, out.Stopped = x.newGrantRows(page), page.Stopped
 		if page.Next != "" {
-			out.Next = v.Link(pageGuest, "key", u.Key, "cursor", page.Next)
+			out.Next = x.link(pageGuest, "key", u.Key, "cursor", page.Next)
 		}
 	}
-	v.render(200, "guest", "person.title", out, "name", u.Name)
+	x.render(200, "guest", "person.title", out, "name", u.Name)
 	return nil
 }

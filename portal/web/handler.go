@@ -18,61 +18,59 @@ import (
 
 // Options configures a Handler. The zero value works.
 type Options struct {
-	// ReturnURL is where a visitor can go from a link that opens nothing and whose
-	// portal has no ReturnURL, or is forgotten: an absolute http or https URL. Empty is
-	// nowhere.
+	// ReturnURL is the address that an error page offers if the link has no portal with a ReturnURL of its own, for
+	// example because the portal no longer exists. It must be an absolute http or https URL. If it is empty, such a page
+	// offers no address.
 	ReturnURL string
 
-	// TrustedProxies are the proxies in front whose X-Forwarded-For is believed when
-	// wrong guesses are counted. With none the address is that of the connection.
+	// TrustedProxies are the reverse proxies whose X-Forwarded-For header is used to count wrong codes by client. If it
+	// is empty, the address of the connection is used.
 	TrustedProxies []netip.Prefix
 
-	// AllowPrivateHTTP lets the BaseURL of the service be http on a private network, for
-	// development: to try the pages on a telephone, say. Without it New accepts https, and
-	// http on this machine. It covers private and link-local addresses such as 192.168.1.5,
-	// names without a dot, and names under .local, .lan, .internal, .home.arpa and .test,
-	// but no public address or other name.
+	// AllowPrivateHTTP allows a BaseURL with http on a private network. It is for development, for example to open the
+	// pages on a phone. Without it, New accepts only https, and http on this machine. Private networks are private and
+	// link-local addresses such as 192.168.1.5, names without a dot, and names under .local, .lan, .internal, .home.arpa
+	// and .test. Public addresses and other names are always refused.
 	//
-	// Everybody on that network can read the pages and take over the sessions of their
-	// visitors: the connection is not encrypted, and browsers accept neither the Secure
-	// attribute nor the __Host- prefix of a cookie there, so the cookies have neither.
-	// Embedded portals do not work, since their cookies need Secure.
+	// With http, everybody on that network can read the pages and take over sessions: the connection is not encrypted,
+	// and the cookies have neither the Secure attribute nor the __Host- prefix, because browsers accept them only with
+	// https. Embedded portals do not work, because their cookies need Secure.
 	AllowPrivateHTTP bool
 
-	// Location is the time zone of spaces and pages for which neither the spaces and
-	// their sites nor the portal nor the customer has one. It must have an IANA name, as
-	// those of [time.LoadLocation] have, and so cannot be [time.Local]. Default UTC.
+	// Location is the default time zone. It applies to spaces and pages if neither the space, its site, the portal nor
+	// the customer has a time zone. It must have an IANA name, as the values of [time.LoadLocation] have, so it cannot
+	// be [time.Local]. The default is UTC.
 	Location *time.Location
 
-	Accounts    Accounts    // what the connect section offers; nil hides it
-	Automations Automations // and the configure section
+	Accounts    Accounts    // provides the connect section; nil hides the section
+	Automations Automations // provides the configure section; nil hides the section
 
-	// Rewrite, where it is not nil, has the last word on every text of the pages, by
-	// locale and key of the catalog. It must be safe for concurrent use.
+	// Rewrite, if not nil, can replace every text of the pages. It is called with the locale, the key of the catalog and
+	// the text, and returns the text to show. It must be safe for concurrent use.
 	Rewrite func(locale, key, text string) string
 }
 
-// Handler serves the pages. It keeps nothing between requests but the count of wrong
-// guesses, and is safe for concurrent use.
+// Handler serves the hosted pages. Between requests it keeps only the counts of the rate limit. It is safe for
+// concurrent use.
 type Handler struct {
-	portals  *portal.Service
-	db       *data.DB
-	o        Options
-	prefix   string // of every path: that of the base URL, with a slash at its end
-	secure   bool   // the base URL is https
-	guesses  *guesses
-	views    *views
-	catalogs map[string]*catalog
-	pages    map[string]page
-	cross    *http.CrossOriginProtection
+	portals     *portal.Service
+	db          *data.DB
+	options     Options
+	prefix      string // the path of the base URL, with a slash at its end
+	secure      bool   // the base URL is https
+	limiter     *rateLimiter
+	templates   *templateSet
+	catalogs    map[string]*catalog
+	pages       map[string]page
+	crossOrigin *http.CrossOriginProtection
 }
 
-// New returns a Handler for the links of a service. It is to be mounted at the path of
-// the service's BaseURL, and takes that path off by itself.
+// New returns a Handler for the links of a service. Mount it at the path of the service's BaseURL, without
+// [http.StripPrefix].
 //
-// It returns an error that matches [ErrInvalid] for a BaseURL that is http and not on
-// this machine, unless Options.AllowPrivateHTTP allows it, since others could read the
-// cookie of a session, and for a ReturnURL or a Location that cannot be used.
+// It returns an error that matches [ErrInvalid] if the BaseURL is http and not on this machine, unless
+// Options.AllowPrivateHTTP allows it, because others could read the session cookies. It returns such an error for an
+// invalid ReturnURL or Location as well.
 func New(portals *portal.Service, o Options) (*Handler, error) {
 	if portals == nil {
 		return nil, fmt.Errorf("%w: a portal.Service is required", ErrInvalid)
@@ -81,7 +79,7 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: BaseURL: %w", ErrInvalid, err)
 	}
-	h := &Handler{portals: portals, db: portals.DB(), o: o, prefix: base.EscapedPath(), secure: base.Scheme == "https", cross: http.NewCrossOriginProtection()}
+	h := &Handler{portals: portals, db: portals.DB(), options: o, prefix: base.EscapedPath(), secure: base.Scheme == "https", crossOrigin: http.NewCrossOriginProtection()}
 	if err := checkHTTP(base, o.AllowPrivateHTTP); err != nil {
 		return nil, err
 	}
@@ -91,30 +89,30 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 			return nil, fmt.Errorf("%w: ReturnURL must be an absolute http or https URL", ErrInvalid)
 		}
 	}
-	if h.o.Location == nil {
-		h.o.Location = time.UTC
+	if h.options.Location == nil {
+		h.options.Location = time.UTC
 	}
-	if h.o.Location, err = wallclock.Load(h.o.Location.String()); err != nil {
+	if h.options.Location, err = wallclock.Load(h.options.Location.String()); err != nil {
 		return nil, fmt.Errorf("%w: Location: %w", ErrInvalid, err)
 	}
 	if h.catalogs, err = loadCatalogs(); err != nil {
 		return nil, err
 	}
-	if h.views, err = loadViews(); err != nil {
+	if h.templates, err = loadTemplates(); err != nil {
 		return nil, err
 	}
 	h.pages = pages()
-	h.guesses = newGuesses(h.db.Now)
+	h.limiter = newRateLimiter(h.db.Now)
 	return h, nil
 }
 
-// checkHTTP returns an error for a base URL that is http on a network that others read.
+// checkHTTP returns an error for a base URL with http on a network where others can read the traffic.
 func checkHTTP(base *url.URL, allowPrivate bool) error {
 	host := strings.ToLower(strings.TrimSuffix(base.Hostname(), "."))
 	switch {
-	case base.Scheme == "https" || loopback(host):
+	case base.Scheme == "https" || isLoopback(host):
 		return nil
-	case !privateHost(host):
+	case !isPrivateHost(host):
 		return fmt.Errorf("%w: BaseURL %q is http on a public host: use https", ErrInvalid, base)
 	case !allowPrivate:
 		return fmt.Errorf("%w: BaseURL %q is http: use https, an address of this machine such as http://127.0.0.1, or, for development, Options.AllowPrivateHTTP", ErrInvalid, base)
@@ -122,14 +120,14 @@ func checkHTTP(base *url.URL, allowPrivate bool) error {
 	return nil
 }
 
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
+// isLoopback reports whether a host is this machine.
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
-// privateHost reports whether a host can only be on a private network.
-func privateHost(host string) bool {
+// isPrivateHost reports whether a host can only be on a private network.
+func isPrivateHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.IsPrivate() || addr.IsLinkLocalUnicast()
 	}
@@ -138,30 +136,30 @@ func privateHost(host string) bool {
 	})
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 //
-// Under the path of the base URL lie "assets/", the portals that are open, each as
-// "p/" and a short name, and the codes of links.
+// The paths below the base URL are "assets/NAME", "p/SHORTNAME/PAGE" for the pages of open portals, and the codes of
+// links.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
-	v := &visit{h: h, w: w, r: r}
-	v.answer()
-	v.send()
+	x := &exchange{h: h, w: w, r: r}
+	x.serve()
+	x.send()
 }
 
-// answer makes the answer to the request.
-func (v *visit) answer() {
-	h, w, r := v.h, v.w, v.r
+// serve makes the response.
+func (x *exchange) serve() {
+	h, w, r := x.h, x.w, x.r
 	rest, ours := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(h.prefix, "/")+"/")
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		v.fail(http.StatusMethodNotAllowed, problem{Key: "method"})
+		x.showProblem(http.StatusMethodNotAllowed, problem{Key: "method"})
 		return
 	}
-	if err := h.cross.Check(r); err != nil {
-		v.fail(http.StatusForbidden, problem{Key: "cross"})
+	if err := h.crossOrigin.Check(r); err != nil {
+		x.showProblem(http.StatusForbidden, problem{Key: "cross"})
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
@@ -169,20 +167,20 @@ func (v *visit) answer() {
 	inPortal, isPortal := strings.CutPrefix(rest, "p/")
 	switch {
 	case !ours:
-		v.notFound()
+		x.notFound()
 	case isAsset:
-		v.asset(name)
+		x.serveAsset(name)
 	case isPortal:
-		v.inPortal(inPortal)
+		x.servePortal(inPortal)
 	default:
-		v.link(rest)
+		x.serveLink(rest)
 	}
 }
 
-// maxFormBytes bounds what a form may send.
+// maxFormBytes is the maximum size of the body of a request.
 const maxFormBytes = 256 << 10
 
-// tooLarge reports whether a form exceeded maxFormBytes.
+// tooLarge reports whether an error means that a body exceeded maxFormBytes.
 func tooLarge(err error) bool {
 	var most *http.MaxBytesError
 	return errors.As(err, &most)

@@ -7,11 +7,11 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// policy is the Content-Security-Policy of every response, but for who may frame it.
+// policy is the Content-Security-Policy of every response, without the value of frame-ancestors.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; font-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 
-// setHeaders sets what every response has. Nobody may frame it, until allowFrame says so.
+// setHeaders sets the headers of every response. No page can be framed unless allowFrame is called.
 func setHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", policy+"'none'")
 	h.Set("X-Frame-Options", "DENY")
@@ -22,7 +22,7 @@ func setHeaders(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 
-// allowFrame makes a response one of a portal that is for an iframe.
+// allowFrame allows the origins of a portal's configuration to show the response in a frame.
 func allowFrame(h http.Header, c portal.Config) {
 	ancestors := "*"
 	if len(c.FrameOrigins) > 0 {

@@ -12,98 +12,95 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Accounts is what a host offers in the connect section: providers of locks and other
-// devices with which a customer has accounts. Of what it offers the pages show what the
-// portal's accepted and excluded providers leave. Its errors are told as errors of the
-// pages; [ErrInvalid] and what wraps it as a fault of what was chosen.
+// Accounts connects accounts of devices, such as locks. The host implements it and the connect section of the pages uses
+// it. The pages show only the providers that the configuration of the portal accepts.
 //
-// The session says whose accounts they are, by Session.Portal.
+// The customer is that of Session.Portal. An error that matches [ErrInvalid] means that the input is invalid, and other
+// errors are internal errors.
 type Accounts interface {
-	// Providers lists what can be connected, with the accounts that are.
+	// Providers returns the providers that can be connected, with their connected accounts.
 	Providers(ctx context.Context, s *portal.Session) ([]Provider, error)
 
-	// Connect begins to connect an account. The visitor is led to the absolute https URL
-	// that it returns, by a link that opens outside of a frame; empty where there is
-	// nothing more to do. A form that is sent twice, as by a double click, may call it
-	// twice; both calls should begin to connect the same account.
+	// Connect starts to connect an account. It returns an absolute https URL at which the visitor continues, which the
+	// pages open outside of a frame, or "" if the account is connected. If a form is posted twice, for example by a
+	// double click, Connect is called twice. Both calls should start to connect the same account.
 	Connect(ctx context.Context, s *portal.Session, provider string) (string, error)
 
-	// Disconnect forgets an account.
+	// Disconnect removes an account.
 	Disconnect(ctx context.Context, s *portal.Session, provider, account string) error
 }
 
-// Provider is a provider of devices. Texts are in the visitor's language, if the host
-// has them.
+// Provider is a provider of devices. Its texts should be in the language of the visitor.
 type Provider struct {
-	Name     string // as in accepted_providers
+	Name     string // as in accepted_providers of the configuration
 	Label    string
-	Text     string // what it is for
+	Text     string // a description
 	Accounts []Account
 }
 
 // Account is an account with a provider.
 type Account struct {
 	ID      string
-	Label   string // such as its email address
-	Trouble string // what is wrong with it; empty is nothing
+	Label   string // for example the email address of the account
+	Trouble string // a problem of the account, or "" if there is none
 }
 
-// Automations are the settings that a host offers in the configure section.
+// Automations contains settings of automations. The host implements it and the configure section of the pages uses it.
 type Automations interface {
-	// Settings lists them, with their values.
+	// Settings returns the settings with their current values.
 	Settings(ctx context.Context, s *portal.Session) ([]Setting, error)
 
-	// Save sets the values of the settings that the visitor changed, by their names:
-	// "true" or "false" for a switch, or one of the choices. The other settings keep their
-	// values. It returns faults by name. A form that is sent twice may call it twice.
+	// Save stores the values that the visitor changed, by the name of the setting. A value is "true" or "false" for a
+	// switch, and otherwise one of the choices. Save returns a text for each setting with an invalid value, by name. If
+	// a form is posted twice, Save is called twice.
 	Save(ctx context.Context, s *portal.Session, values map[string]string) (faults map[string]string, err error)
 }
 
-// Setting is one setting of an automation.
+// Setting is a setting of an automation.
 type Setting struct {
 	Name    string
 	Group   SettingGroup
 	Label   string
-	Text    string   // what it does
-	Choices []Choice // none is a switch
-	Value   string   // "true", "false" or one of the choices
+	Text    string   // a description
+	Choices []Choice // empty for a switch
+	Value   string   // "true", "false", or one of the choices
 }
 
-// Choice is a value that a setting can have.
+// Choice is a possible value of a setting.
 type Choice struct{ Value, Label string }
 
-// SettingGroup says which feature of the portal allows a setting to be changed. Where it
-// does not the setting is not shown.
+// SettingGroup is a group of settings. The configuration of a portal allows groups. The pages do not show settings of
+// other groups.
 type SettingGroup string
 
-// The groups, as in the configure feature.
+// The groups of the configure feature.
 const (
 	GroupAccess     SettingGroup = "access"
 	GroupClimate    SettingGroup = "climate"
 	GroupInstantKey SettingGroup = "instant_key"
 )
 
-// providers returns the host's providers that the portal's configuration accepts.
-func (v *visit) providers() ([]Provider, error) {
-	if v.h.o.Accounts == nil {
+// providers returns the host's providers that the configuration of the portal accepts.
+func (x *exchange) providers() ([]Provider, error) {
+	if x.h.options.Accounts == nil {
 		return nil, errUnknownPage
 	}
-	if err := v.session.Can(portal.ActionConnect); err != nil {
+	if err := x.session.Can(portal.ActionConnect); err != nil {
 		return nil, err
 	}
-	all, err := v.h.o.Accounts.Providers(v.ctx(), v.session)
+	all, err := x.h.options.Accounts.Providers(x.ctx(), x.session)
 	if err != nil {
 		return nil, err
 	}
-	c := v.config().Features.Connect
+	c := x.config().Features.Connect
 	return slices.DeleteFunc(slices.Clone(all), func(p Provider) bool {
 		return c.AcceptedProviders != nil && !slices.Contains(c.AcceptedProviders, p.Name) || slices.Contains(c.ExcludedProviders, p.Name)
 	}), nil
 }
 
-// provider returns the one of the providers that a form names.
-func (v *visit) provider(name string) (Provider, error) {
-	all, err := v.providers()
+// provider returns a provider by its name.
+func (x *exchange) provider(name string) (Provider, error) {
+	all, err := x.providers()
 	if err != nil {
 		return Provider{}, err
 	}
@@ -114,71 +111,71 @@ func (v *visit) provider(name string) (Provider, error) {
 	return all[i], nil
 }
 
-// accountsPage is the providers, or the way to one.
+// accountsPage is the content of the list of providers, or of the page that leads to one of them.
 type accountsPage struct {
-	Providers []Provider
-	Leave     string // URL of the provider, to go to
-	Leaving   Provider
-	Confirm   portal.Confirmation // what the host says about devices
+	Providers   []Provider
+	ProviderURL string // the URL at which the visitor continues; "" for the list
+	Provider    Provider
+	Confirm     portal.Confirmation // the host's notice about devices
 }
 
-func showAccounts(v *visit) error {
-	all, err := v.providers()
+func showAccounts(x *exchange) error {
+	all, err := x.providers()
 	if err != nil {
 		return err
 	}
-	return v.show("accounts", "nav.connect", accountsPage{Providers: all, Confirm: v.config().Features.Manage.DeviceManagementConfirmation})
+	return x.renderOK("accounts", "nav.connect", accountsPage{Providers: all, Confirm: x.config().Features.Manage.DeviceManagementConfirmation})
 }
 
-func saveConnect(v *visit) error {
-	p, err := v.provider(v.r.PostForm.Get("provider"))
+func saveConnect(x *exchange) error {
+	p, err := x.provider(x.r.PostForm.Get("provider"))
 	if err != nil {
 		return err
 	}
-	to, err := v.h.o.Accounts.Connect(v.ctx(), v.session, p.Name)
+	to, err := x.h.options.Accounts.Connect(x.ctx(), x.session, p.Name)
 	if err != nil {
-		return v.chosen(err)
+		return x.hostError(err)
 	}
 	if to == "" {
-		return v.done("connected", pageAccounts)
+		return x.redirectWithNotice("connected", pageAccounts)
 	}
 	if u, err := url.Parse(to); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return errors.New("web: Accounts.Connect returned no absolute https URL")
+		return errors.New("web: Accounts.Connect must return an absolute https URL or an empty string")
 	}
-	return v.show("accounts", "connect.leave", accountsPage{Leave: to, Leaving: p})
+	return x.renderOK("accounts", "connect.leave", accountsPage{ProviderURL: to, Provider: p})
 }
 
-func showDisconnect(v *visit) error {
-	asked := v.r.URL.Query()
-	_, a, err := v.account(asked.Get("provider"), asked.Get("account"))
+func showDisconnect(x *exchange) error {
+	asked := x.r.URL.Query()
+	_, a, err := x.account(asked.Get("provider"), asked.Get("account"))
 	if err != nil {
 		return err
 	}
-	return v.show("cancel", "connect.remove", cancelPage{
-		Name: a.Label, Text: v.T("connect.remove.text"), Button: v.T("connect.remove"), Back: v.Link(pageAccounts), Planned: fingerprint(a.ID),
+	return x.renderOK("cancel", "connect.remove", deletePage{
+		Name: a.Label, Text: x.text("connect.remove.text"), Button: x.text("connect.remove"), Back: x.link(pageAccounts), Planned: fingerprint(a.ID),
 	})
 }
 
-func saveDisconnect(v *visit) error {
-	asked := v.r.URL.Query()
-	p, a, err := v.account(asked.Get("provider"), asked.Get("account"))
-	if errors.Is(err, errUnknownAccount) && v.r.PostForm.Has(plannedField) {
-		return v.done("disconnected", pageAccounts) // the page was sent twice
+func saveDisconnect(x *exchange) error {
+	asked := x.r.URL.Query()
+	p, a, err := x.account(asked.Get("provider"), asked.Get("account"))
+	if errors.Is(err, errUnknownAccount) && x.r.PostForm.Has(plannedField) {
+		return x.redirectWithNotice("disconnected", pageAccounts) // the page was posted twice
 	}
 	if err != nil {
 		return err
 	}
-	if err := v.h.o.Accounts.Disconnect(v.ctx(), v.session, p.Name, a.ID); err != nil {
-		return v.chosen(err)
+	if err := x.h.options.Accounts.Disconnect(x.ctx(), x.session, p.Name, a.ID); err != nil {
+		return x.hostError(err)
 	}
-	return v.done("disconnected", pageAccounts)
+	return x.redirectWithNotice("disconnected", pageAccounts)
 }
 
 // errUnknownAccount is returned for an account that its provider does not have.
-var errUnknownAccount = fmt.Errorf("%w: an account", errUnknownPage)
+var errUnknownAccount = fmt.Errorf("%w: unknown account", errUnknownPage)
 
-func (v *visit) account(provider, id string) (Provider, Account, error) {
-	p, err := v.provider(provider)
+func (x *exchange) account(provider, id string) (Provider, Account, error) {
+	p, err := x.provider(provider)
 	if err != nil {
 		return p, Account{}, err
 	}
@@ -189,15 +186,15 @@ func (v *visit) account(provider, id string) (Provider, Account, error) {
 	return p, p.Accounts[i], nil
 }
 
-// chosen makes a host's ErrInvalid an error that the page shows as a fault of the choice.
-func (v *visit) chosen(err error) error {
+// hostError makes an error of the host that matches ErrInvalid match validation.ErrInvalid.
+func (x *exchange) hostError(err error) error {
 	if errors.Is(err, ErrInvalid) {
 		return errors.Join(validation.ErrInvalid, err)
 	}
 	return err
 }
 
-// automationsPage is the settings, by group.
+// automationsPage is the content of the page with the settings.
 type automationsPage struct {
 	*form
 	Groups []settingGroup
@@ -208,19 +205,19 @@ type settingGroup struct {
 	Settings []Setting
 }
 
-// settings returns the settings that the portal lets a visitor change.
-func (v *visit) settings() ([]Setting, error) {
-	if v.h.o.Automations == nil {
+// settings returns the settings that the configuration of the portal allows.
+func (x *exchange) settings() ([]Setting, error) {
+	if x.h.options.Automations == nil {
 		return nil, errUnknownPage
 	}
-	if err := v.session.Can(portal.ActionConfigure); err != nil {
+	if err := x.session.Can(portal.ActionConfigure); err != nil {
 		return nil, err
 	}
-	all, err := v.h.o.Automations.Settings(v.ctx(), v.session)
+	all, err := x.h.options.Automations.Settings(x.ctx(), x.session)
 	if err != nil {
 		return nil, err
 	}
-	c := v.config().Features.Configure
+	c := x.config().Features.Configure
 	allowed := map[SettingGroup]bool{
 		GroupAccess: c.AllowAccessAutomationRuleCustomization, GroupClimate: c.AllowClimateAutomationRuleCustomization,
 		GroupInstantKey: c.AllowInstantKeyCustomization,
@@ -228,17 +225,17 @@ func (v *visit) settings() ([]Setting, error) {
 	return slices.DeleteFunc(slices.Clone(all), func(s Setting) bool { return !allowed[s.Group] }), nil
 }
 
-// settingFields returns the fields of the form, one for each setting.
+// settingFields returns a form field for each setting.
 func settingFields(all []Setting) (out []fieldSpec) {
 	for _, s := range all {
-		out = append(out, fieldSpec{settingPrefix + s.Name, hostLabel + s.Label})
+		out = append(out, fieldSpec{settingPrefix + s.Name, hostLabelPrefix + s.Label})
 	}
 	return out
 }
 
 const settingPrefix = "setting:"
 
-// settingValues returns the values of settings, as the form shows them.
+// settingValues returns the values of the form fields of settings.
 func settingValues(all []Setting) map[string]string {
 	out := map[string]string{}
 	for _, s := range all {
@@ -249,7 +246,7 @@ func settingValues(all []Setting) map[string]string {
 	return out
 }
 
-func (v *visit) showSettings(all []Setting, f *form) error {
+func (x *exchange) showSettings(all []Setting, f *form) error {
 	out := automationsPage{form: f}
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		g := settingGroup{Group: group}
@@ -263,38 +260,38 @@ func (v *visit) showSettings(all []Setting, f *form) error {
 			out.Groups = append(out.Groups, g)
 		}
 	}
-	v.render(f.status(), "automations", "nav.configure", out)
+	x.render(f.status(), "automations", "nav.configure", out)
 	return nil
 }
 
-func showAutomations(v *visit) error {
-	all, err := v.settings()
+func showAutomations(x *exchange) error {
+	all, err := x.settings()
 	if err != nil {
 		return err
 	}
-	f := v.form(settingFields(all))
-	f.shows(settingValues(all))
-	return v.showSettings(all, f)
+	f := x.newForm(settingFields(all))
+	f.fill(settingValues(all))
+	return x.showSettings(all, f)
 }
 
-func saveAutomations(v *visit) error {
-	all, err := v.settings()
+func saveAutomations(x *exchange) error {
+	all, err := x.settings()
 	if err != nil {
 		return err
 	}
-	f := v.typed(settingFields(all))
+	f := x.postedForm(settingFields(all))
 	for _, s := range all {
-		if len(s.Choices) == 0 { // a switch that is off sends nothing
-			f.Values[settingPrefix+s.Name] = strconv.FormatBool(v.r.PostForm.Get(settingPrefix+s.Name) == "true")
+		if len(s.Choices) == 0 { // a browser posts nothing for a switch that is off
+			f.Values[settingPrefix+s.Name] = strconv.FormatBool(x.r.PostForm.Get(settingPrefix+s.Name) == "true")
 		}
 	}
-	f.compare(v, settingValues(all))
-	if v.redrawing(f) {
-		return v.showSettings(all, f)
+	f.compare(x, settingValues(all))
+	if x.isRedraw(f) {
+		return x.showSettings(all, f)
 	}
 	if len(f.conflicts) > 0 {
-		return v.showConflicts(f, v.T("nav.configure"), v.Link(pageAutomations), func(name, value string) ([]string, error) {
-			return v.settingText(all, name, value), nil
+		return x.showConflicts(f, x.text("nav.configure"), x.link(pageAutomations), func(name, value string) ([]string, error) {
+			return x.settingText(all, name, value), nil
 		})
 	}
 	values := map[string]string{}
@@ -304,26 +301,26 @@ func saveAutomations(v *visit) error {
 			continue
 		}
 		if values[s.Name] = f.Values[name]; len(s.Choices) > 0 && !slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Value == f.Values[name] }) {
-			f.Faults[name] = v.T("rule.unfit")
+			f.Faults[name] = x.text("rule.unfit")
 		}
 	}
-	if !f.Faulty() && len(values) > 0 {
-		faults, err := v.h.o.Automations.Save(v.ctx(), v.session, values)
+	if !f.HasFaults() && len(values) > 0 {
+		faults, err := x.h.options.Automations.Save(x.ctx(), x.session, values)
 		if err != nil {
-			return v.chosen(err)
+			return x.hostError(err)
 		}
 		for name, text := range faults {
 			f.Faults[settingPrefix+name] = text
 		}
 	}
-	if f.Faulty() {
-		return v.showSettings(all, f)
+	if f.HasFaults() {
+		return x.showSettings(all, f)
 	}
-	return v.done("saved", pageAutomations)
+	return x.redirectWithNotice("saved", pageAutomations)
 }
 
-// settingText returns a value of a setting as a page shows it.
-func (v *visit) settingText(all []Setting, name, value string) []string {
+// settingText returns a value of a setting as a conflict page shows it.
+func (x *exchange) settingText(all []Setting, name, value string) []string {
 	for _, s := range all {
 		if settingPrefix+s.Name != name {
 			continue
@@ -334,7 +331,7 @@ func (v *visit) settingText(all []Setting, name, value string) []string {
 			}
 		}
 		if len(s.Choices) == 0 {
-			return []string{v.T(map[bool]string{true: "switch.on", false: "switch.off"}[value == "true"])}
+			return []string{x.text(map[bool]string{true: "switch.on", false: "switch.off"}[value == "true"])}
 		}
 	}
 	return []string{value}

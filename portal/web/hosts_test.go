@@ -42,7 +42,7 @@ func (a *accounts) Disconnect(_ context.Context, _ *portal.Session, provider, ac
 }
 
 // sections opens a portal of a host that offers both sections.
-func sections(t *testing.T, a *accounts, features portal.Features) *visitor {
+func sections(t *testing.T, a *accounts, features portal.Features) *clientPrefix {
 	t.Helper()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: a, Automations: preview.NewAutomations()})
 	v := f.visitor(t)

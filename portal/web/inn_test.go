@@ -32,7 +32,7 @@ func inn() *data.CustomerData {
 }
 
 // innAt opens a portal of an inn, with host sections.
-func innAt(t *testing.T, c portal.Config) (*fixture, *visitor, *preview.Automations) {
+func innAt(t *testing.T, c portal.Config) (*fixture, *clientPrefix, *preview.Automations) {
 	t.Helper()
 	settings := preview.NewAutomations()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: preview.Accounts{}, Automations: settings})

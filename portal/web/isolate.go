@@ -10,45 +10,43 @@ import (
 	"golang.org/x/text/unicode/bidi"
 )
 
-// Texts that people typed, such as names, may be written from right to left and may hold
-// characters that control direction. Each is isolated where it is shown, so that it
-// cannot reorder the text beside it: with bdi in the content of an element, and with
-// plain where there can be no element, which is in an attribute, an option or a title.
-// Templates use nothing else for such texts, except in the value of a form's field.
+// Names and other texts that people typed can contain letters that are written from right to left, and characters that
+// control the direction of text. To keep them from reordering the text around them, templates isolate all such texts:
+// with the function bdi in the content of an element, and with plain in attributes, options and titles, which cannot
+// contain elements. The only exception is the value of an input.
 
 // Characters that control direction; see Unicode Standard Annex 9.
 const (
-	firstIsolate = '\u2066' // LRI, then RLI and FSI
+	firstIsolate = '\u2066' // LRI; RLI and FSI follow
 	fsi          = '\u2068'
 	pdi          = '\u2069'
 )
 
-// maxMarks is the largest number of combining marks in a row that is shown. Languages use fewer; more
+// maxMarks is the largest number of consecutive combining marks that pages show. Languages use fewer. More of them would
 // cover the lines above and below.
 const maxMarks = 6
 
-// isolated is the element content of a text: a bdi element, or nothing for an empty text.
-func isolated(text any) template.HTML {
-	s := tamed(fmt.Sprint(text))
+// isolatedHTML returns a text as a bdi element, or "" for an empty text.
+func isolatedHTML(text any) template.HTML {
+	s := sanitizeText(fmt.Sprint(text))
 	if s == "" {
 		return ""
 	}
 	return template.HTML(`<bdi translate="no">` + template.HTMLEscapeString(s) + `</bdi>`) //nolint:gosec // it is escaped
 }
 
-// isolatedPlain is a text for where no element can be. It is between FSI and PDI if it has
-// a character that is not written from left to right.
+// isolatedPlain returns a text for places that cannot contain elements. It puts FSI and PDI around the text if it
+// contains a character that is not written from left to right.
 func isolatedPlain(text any) string {
-	s := tamed(fmt.Sprint(text))
-	if !reorders(s) {
+	s := sanitizeText(fmt.Sprint(text))
+	if !hasRightToLeft(s) {
 		return s
 	}
 	return string(fsi) + s + string(pdi)
 }
 
-// reorders reports whether a text has a character of a direction other than left to right
-// or one that controls direction.
-func reorders(text string) bool {
+// hasRightToLeft reports whether a text contains a character that is written from right to left or controls direction.
+func hasRightToLeft(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool {
 		p, _ := bidi.LookupRune(r)
 		switch p.Class() {
@@ -59,10 +57,9 @@ func reorders(text string) bool {
 	})
 }
 
-// tamed returns a text that cannot end the isolate that it is put in, nor begin one that
-// does not end: its isolates are in pairs. It is one line, and has at most maxMarks
-// combining marks in a row.
-func tamed(text string) string {
+// sanitizeText returns a text in which isolates begin and end in pairs, so that it cannot end the isolate around it. It
+// replaces line separators with spaces and removes combining marks beyond maxMarks in a row.
+func sanitizeText(text string) string {
 	if isASCII(text) {
 		return text
 	}
@@ -76,7 +73,7 @@ func tamed(text string) string {
 			continue
 		case r == pdi:
 			open--
-		case r == '\u2028' || r == '\u2029' || r == '\u0085': // they end a line
+		case r == '\u2028' || r == '\u2029' || r == '\u0085': // line separators
 			r = ' '
 		}
 		if unicode.In(r, unicode.Mn, unicode.Me) {
@@ -103,9 +100,10 @@ func isASCII(text string) bool {
 	return true
 }
 
-// initial returns the first letter or digit of a name with its combining marks, in upper case.
+// initial returns the first letter or digit of a name with its combining marks, in upper case. It returns "" if there is
+// none.
 func initial(name string) string {
-	letters := []rune(tamed(name))
+	letters := []rune(sanitizeText(name))
 	for i, r := range letters {
 		if !unicode.IsLetter(r) && !unicode.IsNumber(r) {
 			continue

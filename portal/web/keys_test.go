@@ -61,7 +61,7 @@ var hrefs = regexp.MustCompile(`href="([^"]*)"`)
 
 // crawl gets every page that the pages of a portal lead to, and returns their paths after its
 // home. Each must answer 200.
-func (v *visitor) crawl() []string {
+func (v *clientPrefix) crawl() []string {
 	v.t.Helper()
 	seen := []string{v.home}
 	for i := 0; i < len(seen); i++ {

@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// previewAgents are parts of the User-Agent, in lower case, of programs that fetch a link
-// to show or to scan it, and not to use it. They are product names: a general word such as
-// "bot" is also in the names of telephones, and the in-app browsers of the same companies
-// have other names. A program that is not listed gets no session either unless it keeps
-// cookies; see [visit.link].
+// previewAgents are parts of the User-Agent headers, in lower case, of programs that fetch a link in order to preview or
+// scan it. They are product names: general words such as "bot" also occur in the names of phones, and the in-app
+// browsers of the same companies have other names. An unlisted program without cookies does not get a session either;
+// see [exchange.serveLink].
 var previewAgents = []string{
 	// Messengers and social networks.
 	"slackbot", "slack-imgproxy", "whatsapp", "facebookexternalhit", "facebookcatalog", "facebot", "meta-externalagent", "meta-externalfetcher",
 	"twitterbot", "linkedinbot", "discordbot", "telegrambot", "skypeuripreview", "vkshare", "redditbot", "pinterestbot", "mastodon/",
 	"line-poker", "kakaotalk-scrap", "synapse (bot", "mattermost-bot", "zoombot", "viberbot", "embedly", "iframely", "bitlybot", "tumblr/",
-	// Microsoft: Teams, Outlook and Office ask before they open a link.
+	// Microsoft: Teams, Outlook and Office fetch a link before they open it.
 	"microsoftpreview", "bingpreview", "bingbot", "adidxbot", "ms-office", "msoffice", "microsoft office", "microsoft teams preview", "safelinks",
 	// Google and Apple.
 	"googlebot", "google-inspectiontool", "googleother", "google-read-aloud", "google-safety", "google-pagerenderer", "googleimageproxy",
@@ -29,8 +28,7 @@ var previewAgents = []string{
 	"ccbot", "gptbot", "chatgpt-user", "claudebot", "perplexitybot", "bytespider", "amazonbot",
 }
 
-// isPrefetch reports whether a browser says that it fetches a page before its user asks
-// for it, to have it ready or to show a picture of it.
+// isPrefetch reports whether a browser fetches a page before its user opens it, to load it ahead or to show a preview.
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		value := strings.ToLower(r.Header.Get(name))
@@ -41,8 +39,7 @@ func isPrefetch(r *http.Request) bool {
 	return false
 }
 
-// isPreviewAgent reports whether a request comes from a program that is known to preview
-// or to scan links.
+// isPreviewAgent reports whether the User-Agent is that of a known program that previews or scans links.
 func isPreviewAgent(r *http.Request) bool {
 	agent := strings.ToLower(r.UserAgent())
 	return slices.ContainsFunc(previewAgents, func(part string) bool { return strings.Contains(agent, part) })

@@ -126,7 +126,7 @@ func TestLink_DoubleClick_CountsOneUse(t *testing.T) {
 func TestLink_ManyBrowsersAtOnce_OneUse(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.portal(t, portal.CreateRequest{MaxUses: 1})
-		var visitors []*visitor
+		var visitors []*clientPrefix
 		for range 100 {
 			v := f.visitor(t)
 			require.Equal(t, http.StatusOK, v.get(p.URL.Reveal()).StatusCode)
@@ -326,38 +326,38 @@ func TestSession_Over_SaysWhy(t *testing.T) {
 		}
 		for _, row := range []struct {
 			name   string
-			end    func(*testing.T, *visitor, portal.CustomerPortal)
+			end    func(*testing.T, *clientPrefix, portal.CustomerPortal)
 			status int
 			says   string
 		}{
-			{"idle", func(*testing.T, *visitor, portal.CustomerPortal) { f.clock.pass(31 * time.Minute) }, http.StatusForbidden, "You have been away for a while"},
-			{"aged", func(_ *testing.T, v *visitor, _ portal.CustomerPortal) {
+			{"idle", func(*testing.T, *clientPrefix, portal.CustomerPortal) { f.clock.pass(31 * time.Minute) }, http.StatusForbidden, "You have been away for a while"},
+			{"aged", func(_ *testing.T, v *clientPrefix, _ portal.CustomerPortal) {
 				for range 12 * 3 {
 					f.clock.pass(20 * time.Minute)
 					v.get(v.home)
 				}
 			}, http.StatusForbidden, "The portal was open for a long time"},
-			{"aged and purged", func(*testing.T, *visitor, portal.CustomerPortal) {
+			{"aged and purged", func(*testing.T, *clientPrefix, portal.CustomerPortal) {
 				f.clock.pass(13 * time.Hour)
 				purge()
 			}, http.StatusForbidden, "The portal was open for a long time"},
-			{"closed in another tab", func(_ *testing.T, v *visitor, _ portal.CustomerPortal) { v.post(v.home + "end") }, http.StatusForbidden, "The portal is closed"},
-			{"revoked", func(t *testing.T, _ *visitor, p portal.CustomerPortal) {
+			{"closed in another tab", func(_ *testing.T, v *clientPrefix, _ portal.CustomerPortal) { v.post(v.home + "end") }, http.StatusForbidden, "The portal is closed"},
+			{"revoked", func(t *testing.T, _ *clientPrefix, p portal.CustomerPortal) {
 				require.NoError(t, f.portals.Revoke(t.Context(), f.ws(), p.ID))
 			}, http.StatusGone, "This link was withdrawn"},
-			{"all revoked", func(t *testing.T, _ *visitor, _ portal.CustomerPortal) {
+			{"all revoked", func(t *testing.T, _ *clientPrefix, _ portal.CustomerPortal) {
 				_, err := f.portals.RevokeAll(t.Context(), f.ws(), "acme")
 				require.NoError(t, err)
 			}, http.StatusGone, "This link was withdrawn"},
-			{"expired", func(*testing.T, *visitor, portal.CustomerPortal) { f.clock.pass(25 * time.Hour) }, http.StatusGone, "This link has expired"},
-			{"no cookie", func(_ *testing.T, v *visitor, _ portal.CustomerPortal) { clear(v.cookies) }, http.StatusForbidden, "No portal is open in this browser"},
-			{"made-up cookie", func(_ *testing.T, v *visitor, _ portal.CustomerPortal) {
+			{"expired", func(*testing.T, *clientPrefix, portal.CustomerPortal) { f.clock.pass(25 * time.Hour) }, http.StatusGone, "This link has expired"},
+			{"no cookie", func(_ *testing.T, v *clientPrefix, _ portal.CustomerPortal) { clear(v.cookies) }, http.StatusForbidden, "No portal is open in this browser"},
+			{"made-up cookie", func(_ *testing.T, v *clientPrefix, _ portal.CustomerPortal) {
 				for name := range v.cookies {
 					v.cookies[name] = strings.Repeat("A", 22)
 				}
 			}, http.StatusForbidden, "No portal is open in this browser"},
-			{"customer deleted", func(t *testing.T, _ *visitor, _ portal.CustomerPortal) { deleteCustomer(t) }, http.StatusGone, "This portal was removed"},
-			{"customer deleted and made again", func(t *testing.T, _ *visitor, _ portal.CustomerPortal) {
+			{"customer deleted", func(t *testing.T, _ *clientPrefix, _ portal.CustomerPortal) { deleteCustomer(t) }, http.StatusGone, "This portal was removed"},
+			{"customer deleted and made again", func(t *testing.T, _ *clientPrefix, _ portal.CustomerPortal) {
 				deleteCustomer(t)
 				f.portal(t, portal.CreateRequest{})
 			}, http.StatusGone, "This portal was removed"},

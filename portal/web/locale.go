@@ -10,22 +10,22 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// setLook sets how the page looks and speaks.
-func (v *visit) setLook(look portal.Appearance) {
-	v.look, v.speech = look, v.h.speech(look.Locale, look.Messages)
-	v.speech.lasting = look.Vertical != portal.VerticalHospitality && look.Vertical != portal.VerticalShortTermRental
+// setAppearance sets the appearance and the language of the page.
+func (x *exchange) setAppearance(look portal.Appearance) {
+	x.appearance, x.localizer = look, x.h.newLocalizer(look.Locale, look.Messages)
+	x.localizer.lasting = look.Vertical != portal.VerticalHospitality && look.Vertical != portal.VerticalShortTermRental
 }
 
-// wantedLocale is what the visitor chose, or else the portal's own, or what the browser
-// asks for.
-func (v *visit) wantedLocale(own string) string {
-	if chosen := cmp.Or(v.chosenLocale, v.cookie(localeCookie)); slices.Contains(portal.Locales(), chosen) {
+// wantedLocale returns the locale that the visitor chose, or else the portal's own, or else the best match for the
+// browser's languages. It returns "" if there is none of these.
+func (x *exchange) wantedLocale(own string) string {
+	if chosen := cmp.Or(x.chosenLocale, x.cookie(localeCookie)); slices.Contains(portal.Locales(), chosen) {
 		return chosen
 	}
 	if own != "" {
 		return own
 	}
-	asked, _, err := language.ParseAcceptLanguage(v.r.Header.Get("Accept-Language"))
+	asked, _, err := language.ParseAcceptLanguage(x.r.Header.Get("Accept-Language"))
 	if err != nil {
 		return ""
 	}
@@ -36,52 +36,51 @@ func (v *visit) wantedLocale(own string) string {
 	return portal.Locales()[i]
 }
 
-// chooseLocale keeps the locale that the visitor chose, and comes back to the page.
-func (v *visit) chooseLocale() {
-	v.keepLocale(v.r.PostForm.Get("set_locale"))
-	v.redirect(v.r.URL.EscapedPath() + query(v.r.URL.Query()))
+// chooseLocale saves the locale that the visitor chose and redirects to the same page.
+func (x *exchange) chooseLocale() {
+	x.setLocale(x.r.PostForm.Get("set_locale"))
+	x.redirect(x.r.URL.EscapedPath() + query(x.r.URL.Query()))
 }
 
-// keepLocale keeps the locale that the visitor chose, if the portal offers it.
-func (v *visit) keepLocale(chosen string) {
-	if slices.Contains(portal.Locales(), chosen) && !v.config().ExcludeLocalePicker {
-		v.chosenLocale = chosen
-		v.setCookie(localeCookie, chosen, v.h.db.Now().Add(365*24*time.Hour), v.config().IsEmbedded)
+// setLocale saves the locale that the visitor chose, if the portal offers it.
+func (x *exchange) setLocale(chosen string) {
+	if slices.Contains(portal.Locales(), chosen) && !x.config().ExcludeLocalePicker {
+		x.chosenLocale = chosen
+		x.setCookie(localeCookie, chosen, x.h.db.Now().Add(365*24*time.Hour), x.config().IsEmbedded)
 	}
 }
 
-// speak makes sure that the page has a language.
-func (v *visit) speak() {
-	if v.speech == nil {
-		locale := v.wantedLocale("")
+// ensureLocalizer sets a localizer if there is none yet.
+func (x *exchange) ensureLocalizer() {
+	if x.localizer == nil {
+		locale := x.wantedLocale("")
 		if locale == "" {
 			locale = portal.Locales()[0]
 		}
-		v.speech = v.h.speech(locale, nil)
+		x.localizer = x.h.newLocalizer(locale, nil)
 	}
 }
 
-// formPages are the pages with a form that keeps what was typed when the language changes.
+// formPages are the pages with a form that keeps the typed values when the language changes.
 var formPages = []string{
 	pageNewGrant, pageEditGrant, pageNewStaff, pageEditStaff, pageAssignStaff, pageNewSpace, pageRenameSpace, pageMoveSpace, pageAutomations,
 }
 
-// relocale changes the language of a page with a form, which is then shown again.
-func (v *visit) relocale() error {
-	v.keepLocale(v.r.PostForm.Get(localeField))
-	err := v.read(func() error {
-		look, err := v.view.Appearance(v.ctx(), v.wantedLocale(v.config().Locale))
+// changeLocale changes the language of a page with a form. The form is then shown again.
+func (x *exchange) changeLocale() error {
+	x.setLocale(x.r.PostForm.Get(localeField))
+	err := x.inView(func() error {
+		look, err := x.view.Appearance(x.ctx(), x.wantedLocale(x.config().Locale))
 		if err == nil {
-			v.setLook(look)
+			x.setAppearance(look)
 		}
 		return err
 	})
-	v.relocaled = err == nil
+	x.localeChanged = err == nil
 	return err
 }
 
-// localeMatcher finds the locale for what a browser asks for, in the order of
-// [portal.Locales].
+// localeMatcher matches the languages of a browser with [portal.Locales], in the same order.
 var localeMatcher = func() language.Matcher {
 	var tags []language.Tag
 	for _, locale := range portal.Locales() {

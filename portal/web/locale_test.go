@@ -13,7 +13,7 @@ import (
 func TestAVisitorChoosesALanguage(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	open := func(c portal.Config, asks string) (*visitor, answer) {
+	open := func(c portal.Config, asks string) (*clientPrefix, answer) {
 		v := f.visitor(t)
 		v.header.Set("Accept-Language", asks)
 		return v, v.open(f.portal(t, portal.CreateRequest{Config: c}).URL.Reveal())

@@ -14,13 +14,13 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Each locale has a catalog, all with the same keys, but that a text which depends on a
-// number has the key's plural forms that the language has: "nights.one", "nights.few".
+// Each locale has a catalog. All catalogs have the same keys, except for texts that depend on a number: their keys end
+// with the plural forms of the language, such as "nights.one" and "nights.few".
 
 //go:embed catalogs/*.json
 var catalogFiles embed.FS
 
-// catalog is the texts of a locale.
+// catalog contains the texts of a locale.
 type catalog struct {
 	locale  string
 	tag     language.Tag
@@ -33,11 +33,11 @@ func loadCatalogs() (map[string]*catalog, error) {
 	for _, locale := range portal.Locales() {
 		b, err := catalogFiles.ReadFile("catalogs/" + locale + ".json")
 		if err != nil {
-			return nil, fmt.Errorf("web: the catalog of %s: %w", locale, err)
+			return nil, fmt.Errorf("web: catalog %s: %w", locale, err)
 		}
 		c := &catalog{locale: locale, tag: language.MustParse(locale)}
 		if err := json.Unmarshal(b, &c.texts); err != nil {
-			return nil, fmt.Errorf("web: the catalog of %s: %w", locale, err)
+			return nil, fmt.Errorf("web: catalog %s: %w", locale, err)
 		}
 		c.printer = message.NewPrinter(c.tag)
 		out[locale] = c
@@ -45,24 +45,24 @@ func loadCatalogs() (map[string]*catalog, error) {
 	return out, nil
 }
 
-// speech is how one visit is spoken to.
-type speech struct {
+// localizer returns the texts of one page. It applies the overrides of the portal's profile and Options.Rewrite.
+type localizer struct {
 	*catalog
-	lasting   bool // access is no stay: it has no check-in, and nobody is in house
+	lasting   bool // access grants are not stays, so their texts do not mention arrival and departure
 	overrides map[string]string
 	rewrite   func(locale, key, text string) string
 }
 
-func (h *Handler) speech(locale string, overrides map[string]string) *speech {
+func (h *Handler) newLocalizer(locale string, overrides map[string]string) *localizer {
 	c := h.catalogs[locale]
 	if c == nil {
 		c = h.catalogs[portal.Locales()[0]]
 	}
-	return &speech{catalog: c, overrides: overrides, rewrite: h.o.Rewrite}
+	return &localizer{catalog: c, overrides: overrides, rewrite: h.options.Rewrite}
 }
 
-// text is the text of a key, with the values of pairs of names and values in it.
-func (s *speech) text(key string, pairs ...any) string {
+// text returns the text of a key. pairs are names and values that replace placeholders such as {name}.
+func (s *localizer) text(key string, pairs ...any) string {
 	text, known := s.overrides[key]
 	if !known && s.lasting {
 		text, known = s.texts[lastingPrefix+key]
@@ -83,18 +83,18 @@ func (s *speech) text(key string, pairs ...any) string {
 	return text
 }
 
-// lastingPrefix begins the keys of texts that take the place of others where access is no stay.
+// lastingPrefix is the prefix of keys whose texts replace others if localizer.lasting is set.
 const lastingPrefix = "lasting."
 
-// forms are the names of plural forms in the keys of a catalog.
-var forms = map[plural.Form]string{
+// pluralNames are the suffixes of the plural forms in the keys of a catalog.
+var pluralNames = map[plural.Form]string{
 	plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many", plural.Other: "other",
 }
 
-// count is the text of a key in the form that goes with a number, which is {n} in it.
-func (s *speech) count(key string, n int, pairs ...any) string {
+// count returns the text of a key in the plural form for n. The placeholder of the number is {n}.
+func (s *localizer) count(key string, n int, pairs ...any) string {
 	form := plural.Cardinal.MatchPlural(s.tag, n, 0, 0, 0, 0)
-	return s.text(key+"."+forms[form], append([]any{"n", n}, pairs...)...)
+	return s.text(key+"."+pluralNames[form], append([]any{"n", n}, pairs...)...)
 }
 
-func (s *speech) number(n int) string { return s.printer.Sprint(number.Decimal(n)) }
+func (s *localizer) number(n int) string { return s.printer.Sprint(number.Decimal(n)) }

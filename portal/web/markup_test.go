@@ -97,7 +97,7 @@ var linked = regexp.MustCompile(`(?:href|action)="([^"]*)"`)
 
 // walk gets every page that the pages of an open portal link to, and sends each form of
 // them with typed texts in all of its fields. It returns the number of pages.
-func (v *visitor) walk(typed func(field string) string, look func(path string, a answer)) int {
+func (v *clientPrefix) walk(typed func(field string) string, look func(path string, a answer)) int {
 	seen, todo := map[string]bool{}, []string{v.home, v.home + "reservations?q=onload"}
 	visit := func(path string, a answer) {
 		look(path, a)

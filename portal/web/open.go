@@ -12,179 +12,178 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// codeLength is the length of every code. A path of another length is no guess of a code.
+// codeLength is the length of every code. A path of another length does not count as an attempt to guess a code.
 const codeLength = 33
 
-// link answers for a path that may be the code of a link.
+// serveLink serves a path that may be the code of a link.
 //
-// A session begins only for a browser that has shown that it keeps cookies, by sending
-// back the one that [visit.keepBrowser] sets: so a browser without cookies loses no use
-// of a link, and a program that follows links without keeping cookies opens nothing. A
-// link without a MaxUses opens at once, with one redirect to itself for the cookie. One
-// with a MaxUses shows a page that asks for a click, since programs that scan mail follow
-// links but submit no forms; its use is counted for the browser, which may open the link
-// again until the portal expires. A preview gets a page with a button, and no cookie.
-func (v *visit) link(path string) {
+// It opens a session only for a browser that keeps cookies, which the browser shows by returning the cookie of
+// [exchange.setBrowserCookie]. Therefore a browser without cookies wastes no use of a link, and a program that follows
+// links without keeping cookies opens nothing.
+//
+// A link without MaxUses opens at once, after one redirect to itself for the cookie. A link with MaxUses first shows a
+// page with a button, because mail scanners follow links but do not submit forms. The use is counted for the browser,
+// which may open the link again until the portal expires. A link preview gets a page with a button and no cookie.
+func (x *exchange) serveLink(path string) {
 	code := portal.Code(path)
 	if len(code) != codeLength || !strings.HasPrefix(path, code) {
-		v.notFound()
+		x.notFound()
 		return
 	}
-	who := visitor(v.r, v.h.o.TrustedProxies)
-	if wait := v.h.guesses.take(who); wait > 0 {
-		v.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		v.fail(http.StatusTooManyRequests, problem{Key: "slow"})
+	who := clientPrefix(x.r, x.h.options.TrustedProxies)
+	if wait := x.h.limiter.reserve(who); wait > 0 {
+		x.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		x.showProblem(http.StatusTooManyRequests, problem{Key: "slow"})
 		return
 	}
-	if errors.Is(v.h.portals.Verify(code), portal.ErrForged) {
-		v.notFound()
+	if errors.Is(x.h.portals.Verify(code), portal.ErrForged) {
+		x.notFound()
 		return
 	}
-	v.h.guesses.back(who) // before the store is read, for which many may wait at once
-	isPost := v.r.Method == http.MethodPost
-	if path != code && !isPost { // something follows the code that is not part of it
-		v.redirect(v.h.prefix + code)
+	x.h.limiter.refund(who) // before reading the store, which can block for long
+	isPost := x.r.Method == http.MethodPost
+	if path != code && !isPost { // the path continues after the code, for example with punctuation
+		x.redirect(x.h.prefix + code)
 		return
 	}
-	browser := v.browser()
-	p, held, err := v.h.portals.PeekAs(v.ctx(), code, portal.Secret(browser.secret))
+	browser := x.browser()
+	p, held, err := x.h.portals.PeekAs(x.ctx(), code, portal.Secret(browser.secret))
 	found := p.WorkspaceID != [16]byte{}
 	if found && p.Config.IsEmbedded {
-		allowFrame(v.w.Header(), p.Config)
+		allowFrame(x.w.Header(), p.Config)
 	}
-	if found && (err == nil || errors.Is(err, portal.ErrUsedUp)) && v.goOn(p) {
+	if found && (err == nil || errors.Is(err, portal.ErrUsedUp)) && x.resumeSession(p) {
 		return
 	}
-	v.speech = v.h.speech(v.errorLocale(p), nil)
+	x.localizer = x.h.newLocalizer(x.linkLocale(p), nil)
 	known := browser.secret != ""
 	asksForClick := p.MaxUses > 0 && !held
 	switch {
-	case found && !p.Config.IsEmbedded && v.framed():
-		allowFrame(v.w.Header(), portal.Config{}) // there is nothing on the page but a way out
-		v.fail(http.StatusForbidden, problem{Key: "mode", TabURL: v.h.prefix + code})
+	case found && !p.Config.IsEmbedded && x.framed():
+		allowFrame(x.w.Header(), portal.Config{}) // the page contains nothing but a way out of the frame
+		x.showProblem(http.StatusForbidden, problem{Key: "mode", TabURL: x.h.prefix + code})
 	case err != nil:
-		v.refuseLink(err, p)
-	case !known && (v.wasSentBack() || isPost && asksForClick && v.r.PostFormValue(previewField) == ""):
-		v.noCookie(code, p)
-	case v.r.Method == http.MethodHead:
-		v.respond(http.StatusOK, contentType, nil)
-	case !isPost && (isPrefetch(v.r) || !known && isPreviewAgent(v.r)):
-		v.render(http.StatusOK, "preview", "click.title", nil)
+		x.showLinkError(err, p)
+	case !known && (x.isCookieProbe() || isPost && asksForClick && x.r.PostFormValue(previewField) == ""):
+		x.showNoCookies(code, p)
+	case x.r.Method == http.MethodHead:
+		x.respond(http.StatusOK, contentType, nil)
+	case !isPost && (isPrefetch(x.r) || !known && isPreviewAgent(x.r)):
+		x.render(http.StatusOK, "preview", "click.title", nil)
 	case asksForClick && !(isPost && known):
-		v.keepBrowser(browser, p)
-		v.render(http.StatusOK, "click", "click.title", p)
+		x.setBrowserCookie(browser, p)
+		x.render(http.StatusOK, "click", "click.title", p)
 	case !known:
-		v.keepBrowser(browser, p)
-		v.redirect(v.h.prefix + code + "?" + againParam + "=" + strconv.FormatInt(v.h.db.Now().Unix(), 10))
+		x.setBrowserCookie(browser, p)
+		x.redirect(x.h.prefix + code + "?" + probeParam + "=" + strconv.FormatInt(x.h.db.Now().Unix(), 10))
 	default:
-		v.open(code, p, portal.Secret(browser.secret))
+		x.openSession(code, p, portal.Secret(browser.secret))
 	}
 }
 
 const (
-	// againParam says when the request was redirected to find out whether the browser keeps
-	// cookies, in unix seconds. The URL may be copied or kept: after againTime the parameter
-	// has no meaning, so a link with it opens as one without it.
-	againParam = "again"
-	againTime  = time.Minute
+	// probeParam is the query parameter that marks the redirect which finds out whether the browser keeps cookies. Its
+	// value is the time of the redirect in Unix seconds. The URL may be copied or bookmarked, so the parameter is
+	// ignored after probeTimeout.
+	probeParam   = "again"
+	probeTimeout = time.Minute
 
-	// previewField is in the form of the page for previews, which sets no cookie.
+	// previewField is an input of the page for link previews, which sets no cookie.
 	previewField = "preview"
 )
 
-// wasSentBack reports whether the request is the one that finds out whether the browser
-// keeps cookies.
-func (v *visit) wasSentBack() bool {
-	at, err := strconv.ParseInt(v.r.URL.Query().Get(againParam), 10, 64)
+// isCookieProbe reports whether the request follows the redirect that finds out whether the browser keeps cookies.
+func (x *exchange) isCookieProbe() bool {
+	at, err := strconv.ParseInt(x.r.URL.Query().Get(probeParam), 10, 64)
 	if err != nil {
 		return false
 	}
-	age := v.h.db.Now().Sub(time.Unix(at, 0))
-	return age >= 0 && age < againTime
+	age := x.h.db.Now().Sub(time.Unix(at, 0))
+	return age >= 0 && age < probeTimeout
 }
 
-// goOn redirects to the portal if the browser has it open already, and reports whether it did.
-func (v *visit) goOn(p portal.CustomerPortal) bool {
-	token, _ := v.timedCookie(shortName(p))
+// resumeSession redirects to the portal if it is already open in the browser. It reports whether it did.
+func (x *exchange) resumeSession(p portal.CustomerPortal) bool {
+	token, _ := x.secretCookie(shortName(p))
 	if token == "" {
 		return false
 	}
 	var first data.Ref
 	var firstErr error
 	isSame := false
-	session, err := v.h.portals.ViewSession(v.ctx(), token, func(session *portal.Session, view *portal.View) error {
+	session, err := x.h.portals.ViewSession(x.ctx(), token, func(session *portal.Session, view *portal.View) error {
 		if isSame = session.Portal().ID == p.ID; isSame {
-			first, firstErr = view.LandingPage(v.ctx())
+			first, firstErr = view.LandingPage(x.ctx())
 		}
 		return nil
 	})
 	if err != nil || !isSame {
-		return false // it is over; the link may open another
+		return false // the session has ended; the link may open another one
 	}
-	v.enter(session, first, firstErr)
+	x.redirectToLandingPage(session, first, firstErr)
 	return true
 }
 
-// open begins a session for a browser that keeps cookies.
-func (v *visit) open(code string, p portal.CustomerPortal, holder portal.Secret) {
-	session, err := v.h.portals.OpenSessionAs(v.ctx(), code, holder)
+// openSession opens a session for a browser that keeps cookies.
+func (x *exchange) openSession(code string, p portal.CustomerPortal, holder portal.Secret) {
+	session, err := x.h.portals.OpenSessionAs(x.ctx(), code, holder)
 	if err != nil {
-		v.refuseLink(err, p)
+		x.showLinkError(err, p)
 		return
 	}
-	v.makeRoom(p.Config.IsEmbedded)
-	v.setTimedCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt(), cookieGrace, p.Config.IsEmbedded)
+	x.evictCookies(p.Config.IsEmbedded)
+	x.setSecretCookie(shortName(p), session.Token().Reveal(), session.ExpiresAt(), cookieGrace, p.Config.IsEmbedded)
 	var first data.Ref
-	err = session.View(v.ctx(), func(view *portal.View) error {
-		first, err = view.LandingPage(v.ctx())
+	err = session.View(x.ctx(), func(view *portal.View) error {
+		first, err = view.LandingPage(x.ctx())
 		return err
 	})
-	v.enter(session, first, err)
+	x.redirectToLandingPage(session, first, err)
 }
 
-// enter leads to the first page of a session, or shows why that could not be read.
-func (v *visit) enter(session *portal.Session, first data.Ref, err error) {
+// redirectToLandingPage redirects to the first page of a session. err is the error of reading the landing page.
+func (x *exchange) redirectToLandingPage(session *portal.Session, first data.Ref, err error) {
 	if err != nil {
-		v.refuse(err)
+		x.showError(err)
 		return
 	}
-	v.session, v.home = session, v.h.prefix+"p/"+shortName(session.Portal())+"/"
+	x.session, x.home = session, x.h.prefix+"p/"+shortName(session.Portal())+"/"
 	if page := pageOf(first); page != "" {
-		v.redirect(v.Link(page, "key", first.Key))
+		x.redirect(x.link(page, "key", first.Key))
 		return
 	}
-	v.redirect(v.home)
+	x.redirect(x.home)
 }
 
-// cookieGrace is how much longer than a session its cookie is kept, so that a visitor is
-// told why the session is over, and not only that nothing is open.
+// cookieGrace is the time for which a cookie is kept after the end of its session, so that an error page can explain why
+// the session ended.
 const cookieGrace = 24 * time.Hour
 
-// noCookie shows the page for a browser that does not keep cookies here. It may keep them in
-// a new tab or with other settings, so the page offers the link again.
-func (v *visit) noCookie(code string, p portal.CustomerPortal) {
+// showNoCookies responds to a browser that does not keep cookies. The browser may keep them in a new tab or with other
+// settings, so the page offers the link again.
+func (x *exchange) showNoCookies(code string, p portal.CustomerPortal) {
 	if p.Config.IsEmbedded {
-		v.fail(http.StatusForbidden, problem{Key: "frame", TabURL: v.h.prefix + code, ReturnURL: p.Config.ReturnURL})
+		x.showProblem(http.StatusForbidden, problem{Key: "frame", TabURL: x.h.prefix + code, ReturnURL: p.Config.ReturnURL})
 		return
 	}
-	v.fail(http.StatusForbidden, problem{Key: "cookies", LinkURL: v.h.prefix + code, ReturnURL: p.Config.ReturnURL})
+	x.showProblem(http.StatusForbidden, problem{Key: "cookies", LinkURL: x.h.prefix + code, ReturnURL: p.Config.ReturnURL})
 }
 
-// refuseLink shows why a link does not open. If its portal is still known, the page offers
-// the portal's return URL.
-func (v *visit) refuseLink(err error, p portal.CustomerPortal) {
+// showLinkError responds with the page for an error of a link. If the portal of the link is known, the page offers its
+// ReturnURL.
+func (x *exchange) showLinkError(err error, p portal.CustomerPortal) {
 	for _, row := range problems {
 		if errors.Is(err, row.err) {
-			v.fail(row.status, problem{Key: row.key, ReturnURL: p.Config.ReturnURL})
+			x.showProblem(row.status, problem{Key: row.key, ReturnURL: p.Config.ReturnURL})
 			return
 		}
 	}
-	v.refuse(err)
+	x.showError(err)
 }
 
-// errorLocale is the language of a page about a link.
-func (v *visit) errorLocale(p portal.CustomerPortal) string {
-	if locale := v.wantedLocale(p.Config.Locale); locale != "" {
+// linkLocale returns the locale of a page about a link.
+func (x *exchange) linkLocale(p portal.CustomerPortal) string {
+	if locale := x.wantedLocale(p.Config.Locale); locale != "" {
 		return locale
 	}
 	return portal.Locales()[0]

@@ -244,4 +244,4 @@ func TestGuessesAreCountedByAddress(t *testing.T) {
 	require.Equal(t, http.StatusOK, f.visitor(t).openFrom("192.0.2.44:5", p.URL.Reveal()).StatusCode)
 }
 
-func (v *visitor) openFrom(from, link string) answer { v.from = from; return v.open(link) }
+func (v *clientPrefix) openFrom(from, link string) answer { v.from = from; return v.open(link) }

@@ -5,8 +5,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Paths of the pages of an open portal, each after its home. A key is in the query,
-// since it can be any text.
+// Paths of the pages of an open portal, relative to the portal's home. Keys of resources are in the query, because a key
+// can be any text.
 const (
 	themePath = "theme.css"
 
@@ -48,7 +48,7 @@ const (
 	sectionConfigure = "configure"
 )
 
-// pages is the table of pages.
+// pages returns all pages by path.
 func pages() map[string]page {
 	return map[string]page{
 		pageStart:       {section: sectionStart, show: showStart},
@@ -71,15 +71,15 @@ func pages() map[string]page {
 		pageRenameSpace: {section: sectionSpaces, show: renameSpace.show, save: renameSpace.save},
 		pageMoveSpace:   {section: sectionSpaces, show: moveSpace.show, save: moveSpace.save},
 		pageDeleteSpace: {section: sectionSpaces, show: deleteSpace.show, save: deleteSpace.save},
-		pageAccounts:    {section: sectionConnect, show: showAccounts, host: true},
-		pageConnect:     {section: sectionConnect, show: showAccounts, save: saveConnect, host: true},
-		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect, host: true},
-		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, host: true},
+		pageAccounts:    {section: sectionConnect, show: showAccounts, callsHost: true},
+		pageConnect:     {section: sectionConnect, show: showAccounts, save: saveConnect, callsHost: true},
+		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect, callsHost: true},
+		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, callsHost: true},
 		pageEnd:         {show: showEnd, save: end},
 	}
 }
 
-// pageOf is the page of a resource; empty for one that has none.
+// pageOf returns the path of the page that shows a resource, or "" if there is none.
 func pageOf(ref data.Ref) string {
 	switch {
 	case ref.Kind.Class() == data.ClassSpace:
@@ -94,41 +94,4 @@ func pageOf(ref data.Ref) string {
 	return ""
 }
 
-// Of is the path of the page of a resource.
-func (v *visit) Of(ref data.Ref) string { return v.Link(pageOf(ref), "key", ref.Key) }
-
-// tab is an entry of the navigation.
-type tab struct {
-	Name    string
-	Path    string
-	Current bool
-}
-
-// Nav is the navigation: what the portal shows, and nothing for a single resource.
-func (v *visit) Nav() []tab {
-	c := v.config()
-	if c.DeepLink != (data.Ref{}) {
-		return nil
-	}
-	nouns := v.nouns()
-	var out []tab
-	for _, t := range []struct {
-		section, path, name string
-		shown               bool
-	}{
-		{sectionStart, pageStart, v.T("nav.start"), true},
-		{sectionGrants, pageGrants, nouns.grants(v), v.can(portal.ActionReadAccessGrants)},
-		{sectionGuests, pageGuests, nouns.guests(v), v.can(portal.ActionReadUserIdentities)},
-		{sectionStaff, pageStaff, v.T("nouns.staff_member"), v.can(portal.ActionReadStaff)},
-		{sectionSpaces, pageSpaces, nouns.spaces(v), v.can(portal.ActionReadSpaces)},
-		{sectionConnect, pageAccounts, v.T("nav.connect"), v.h.o.Accounts != nil && v.can(portal.ActionConnect)},
-		{sectionConfigure, pageAutomations, v.T("nav.configure"), v.h.o.Automations != nil && v.can(portal.ActionConfigure)},
-	} {
-		if t.shown {
-			out = append(out, tab{t.name, v.Link(t.path), v.section == t.section})
-		}
-	}
-	return out
-}
-
-func (v *visit) can(action portal.Action) bool { return v.session.Can(action) == nil }
+func (x *exchange) can(action portal.Action) bool { return x.session.Can(action) == nil }

@@ -12,16 +12,16 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// problem is a page that says what is wrong, and what can be done.
+// problem is the content of an error page.
 type problem struct {
-	Key       string // of the catalog, after "problem."
+	Key       string // the key of its texts in the catalog, without the prefix "problem."
 	ReturnURL string
-	TabURL    string  // to be opened in a new tab; empty offers none
-	Resend    []input // what was typed, to be sent again
-	LinkURL   string  // a link to open again; empty offers none
+	TabURL    string        // a URL to open in a new tab; "" if there is none
+	Resend    []hiddenInput // the inputs of a form that the visitor can post again
+	LinkURL   string        // the URL of a link to open again; "" if there is none
 }
 
-// problems maps errors to the status and the text of their page. The first match counts.
+// problems maps errors to the status code and the text of their page. The first match counts.
 var problems = []struct {
 	err    error
 	status int
@@ -36,7 +36,7 @@ var problems = []struct {
 	{portal.ErrSessionAged, http.StatusForbidden, "aged"},
 	{portal.ErrSessionEnded, http.StatusForbidden, "ended"},
 	{portal.ErrSessionOver, http.StatusForbidden, "closed"},
-	{errWrongMode, http.StatusForbidden, "mode"},
+	{errNotEmbeddable, http.StatusForbidden, "mode"},
 	{portal.ErrRefused, http.StatusForbidden, "refused"},
 	{portal.ErrChanged, http.StatusConflict, "busy"},
 	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
@@ -45,64 +45,64 @@ var problems = []struct {
 	{validation.ErrInvalid, http.StatusBadRequest, "form"},
 }
 
-// refuse answers with the page for an error. It does nothing if err is nil.
-func (v *visit) refuse(err error) {
-	if err == nil || v.ctx().Err() != nil {
+// showError responds with the page for an error. It does nothing if err is nil or the client has closed the connection.
+func (x *exchange) showError(err error) {
+	if err == nil || x.ctx().Err() != nil {
 		return
 	}
-	if v.session != nil && (errors.Is(err, portal.ErrGone) || errors.Is(err, portal.ErrSessionOver)) {
-		v.session, v.ended = nil, v.session.Portal() // it ended as the page was made
+	if x.session != nil && (errors.Is(err, portal.ErrGone) || errors.Is(err, portal.ErrSessionOver)) {
+		x.session, x.endedPortal = nil, x.session.Portal() // the session ended while the page was made
 	}
 	for _, row := range problems {
 		if errors.Is(err, row.err) {
-			p := problem{Key: row.key, ReturnURL: v.ended.Config.ReturnURL}
+			p := problem{Key: row.key, ReturnURL: x.endedPortal.Config.ReturnURL}
 			if errors.Is(err, portal.ErrSessionEnded) {
-				p.Key = endedKey(v.ended)
+				p.Key = endedKey(x.endedPortal)
 			}
-			v.fail(row.status, p)
+			x.showProblem(row.status, p)
 			return
 		}
 	}
-	v.h.db.Logger().ErrorContext(v.ctx(), "a page failed", "error", err)
-	v.fail(http.StatusInternalServerError, problem{Key: "internal"})
+	x.h.db.Logger().ErrorContext(x.ctx(), "serving a page failed", "error", err)
+	x.showProblem(http.StatusInternalServerError, problem{Key: "internal"})
 }
 
-// notFound answers for every path outside of an open portal that does not exist.
-func (v *visit) notFound() { v.refuse(portal.ErrForged) }
+// notFound responds to a path that does not exist outside of open portals. The page is the same as for a forged code.
+func (x *exchange) notFound() { x.showError(portal.ErrForged) }
 
-// fail shows a problem. Without an open session the page holds no data of a customer and
-// nothing to press but the visitor's own form, so it may be seen in a frame.
-func (v *visit) fail(status int, p problem) {
-	if v.session != nil && p.ReturnURL == "" {
-		p.ReturnURL = v.config().ReturnURL
+// showProblem responds with an error page. Without an open session, the page contains no data of a customer and no
+// button except for the visitor's own form, so a frame may show it.
+func (x *exchange) showProblem(status int, p problem) {
+	if x.session != nil && p.ReturnURL == "" {
+		p.ReturnURL = x.config().ReturnURL
 	}
-	p.ReturnURL = cmp.Or(p.ReturnURL, v.h.o.ReturnURL)
-	if v.session == nil && v.framed() {
-		allowFrame(v.w.Header(), portal.Config{})
+	p.ReturnURL = cmp.Or(p.ReturnURL, x.h.options.ReturnURL)
+	if x.session == nil && x.framed() {
+		allowFrame(x.w.Header(), portal.Config{})
 	}
-	p.Resend = v.resending
-	v.speak()
-	v.render(status, "problem", "problem."+p.Key+".title", p)
+	p.Resend = x.resend
+	x.ensureLocalizer()
+	x.render(status, "problem", "problem."+p.Key+".title", p)
 }
 
-// errWrongMode is the error for a portal in a frame whose configuration does not allow it.
-var errWrongMode = errors.New("web: not made for a frame")
+// errNotEmbeddable is returned for a portal in a frame whose configuration does not allow frames.
+var errNotEmbeddable = errors.New("web: the portal does not allow frames")
 
-// resend returns the inputs of a form whose session is over, so that the visitor can send
-// them again once the link is open again. They are nowhere but on that page.
-func (v *visit) resend(path string) (out []input) {
-	if p, known := v.h.pages[path]; !known || p.save == nil || path == pageEnd || v.r.Method != http.MethodPost {
+// postedInputs returns the inputs of a form that was posted after the session had ended, so that the visitor can open
+// the link again and post them once more. They are stored only on that page.
+func (x *exchange) postedInputs(path string) (out []hiddenInput) {
+	if p, known := x.h.pages[path]; !known || p.save == nil || path == pageEnd || x.r.Method != http.MethodPost {
 		return nil
 	}
-	if v.r.ParseForm() != nil {
+	if x.r.ParseForm() != nil {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.r.PostForm)) {
+	for _, name := range slices.Sorted(maps.Keys(x.r.PostForm)) {
 		if slices.Contains([]string{"set_locale", localeField, relocaleField, reviseField, "find", "guest_find"}, name) {
 			continue
 		}
-		for _, value := range v.r.PostForm[name] {
-			out = append(out, input{name, value})
+		for _, value := range x.r.PostForm[name] {
+			out = append(out, hiddenInput{name, value})
 		}
 	}
 	return out

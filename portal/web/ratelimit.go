@@ -9,86 +9,85 @@ import (
 	"time"
 )
 
-// Wrong guesses are counted by address: an IPv4 address, or the /64 of an IPv6 one,
-// which is what one visitor has.
+// Wrong codes are counted by client: an IPv4 address, or the /64 network of an IPv6 address, because one client usually
+// has a whole network.
 const (
-	guessBurst    = 20
-	guessInterval = 6 * time.Second // 10 a minute
-	maxGuessers   = 50_000          // addresses of each generation, about 5 MB
+	rateBurst    = 20
+	rateInterval = 6 * time.Second // 10 per minute
+	maxAddresses = 50_000          // clients in each generation, about 5 MB
 )
 
-// guesses counts wrong guesses in bounded memory: when a generation of addresses is
-// full the one before it is forgotten.
-type guesses struct {
+// rateLimiter limits the attempts of each client with a token bucket. Its memory is bounded: when the current generation
+// of clients is full, it drops the previous one.
+type rateLimiter struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	recent   map[netip.Prefix]bucket
-	older    map[netip.Prefix]bucket
-	mostEach int
+	mu      sync.Mutex
+	recent  map[netip.Prefix]bucket
+	older   map[netip.Prefix]bucket
+	maxEach int
 }
 
-// bucket is how many guesses an address had left at a time.
+// bucket is the number of tokens that a client had at a time.
 type bucket struct {
-	left float64
-	at   time.Time
+	tokens float64
+	at     time.Time
 }
 
-func newGuesses(now func() time.Time) *guesses {
-	return &guesses{now: now, recent: map[netip.Prefix]bucket{}, mostEach: maxGuessers}
+func newRateLimiter(now func() time.Time) *rateLimiter {
+	return &rateLimiter{now: now, recent: map[netip.Prefix]bucket{}, maxEach: maxAddresses}
 }
 
-// left is how many guesses an address has.
-func (g *guesses) left(who netip.Prefix, now time.Time) float64 {
+// tokens returns the number of tokens that a client has now.
+func (g *rateLimiter) tokens(who netip.Prefix, now time.Time) float64 {
 	b, known := g.recent[who]
 	if !known {
 		b, known = g.older[who]
 	}
 	if !known {
-		return guessBurst
+		return rateBurst
 	}
-	return min(guessBurst, b.left+float64(now.Sub(b.at))/float64(guessInterval))
+	return min(rateBurst, b.tokens+float64(now.Sub(b.at))/float64(rateInterval))
 }
 
-// take takes a guess of an address before it is looked at, so that many at once are no
-// more than one after the other. It says how long the address has to wait where it has
-// none left; zero is not at all.
-func (g *guesses) take(who netip.Prefix) time.Duration {
+// reserve takes a token of a client before its code is verified, so that concurrent attempts are limited like
+// consecutive ones. If the client has no token, reserve returns the time until it has one. Otherwise it returns 0.
+func (g *rateLimiter) reserve(who netip.Prefix) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	left := g.left(who, now)
+	left := g.tokens(who, now)
 	if left < 1 {
-		return time.Duration((1 - left) * float64(guessInterval))
+		return time.Duration((1 - left) * float64(rateInterval))
 	}
-	g.set(who, bucket{left - 1, now})
+	g.setBucket(who, bucket{left - 1, now})
 	return 0
 }
 
-// back gives a guess back that was none. An address that has them all is forgotten.
-func (g *guesses) back(who netip.Prefix) {
+// refund returns a token to a client whose code was genuine. It forgets a client that has all its tokens.
+func (g *rateLimiter) refund(who netip.Prefix) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	if left := g.left(who, now) + 1; left < guessBurst {
-		g.set(who, bucket{left, now})
+	if left := g.tokens(who, now) + 1; left < rateBurst {
+		g.setBucket(who, bucket{left, now})
 		return
 	}
 	delete(g.recent, who)
 	delete(g.older, who)
 }
 
-func (g *guesses) set(who netip.Prefix, b bucket) {
-	if _, known := g.recent[who]; !known && len(g.recent) >= g.mostEach {
+func (g *rateLimiter) setBucket(who netip.Prefix, b bucket) {
+	if _, known := g.recent[who]; !known && len(g.recent) >= g.maxEach {
 		g.older, g.recent = g.recent, map[netip.Prefix]bucket{}
 	}
 	g.recent[who] = b
 }
 
-// visitor is whose guess a request is.
-func visitor(r *http.Request, proxies []netip.Prefix) netip.Prefix {
+// clientPrefix returns the client that a request is counted for.
+func clientPrefix(r *http.Request, proxies []netip.Prefix) netip.Prefix {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil { // no connection that is known: all of them together
+	if err != nil { // unknown connections share one client
 		return netip.Prefix{}
 	}
 	addr := from.Addr().Unmap()

@@ -29,11 +29,11 @@ func address(i int) netip.Prefix {
 // TestCountsOfGuessesAreBounded guesses from more addresses than are kept.
 func TestCountsOfGuessesAreBounded(t *testing.T) {
 	t.Parallel()
-	g := newGuesses(time.Now)
+	g := newRateLimiter(time.Now)
 	for i := range 300_000 {
-		g.take(address(i))
-		if n := len(g.recent) + len(g.older); n > 2*maxGuessers {
-			require.LessOrEqual(t, n, 2*maxGuessers)
+		g.reserve(address(i))
+		if n := len(g.recent) + len(g.older); n > 2*maxAddresses {
+			require.LessOrEqual(t, n, 2*maxAddresses)
 		}
 	}
 	require.NotEmpty(t, g.older)
@@ -43,18 +43,18 @@ func TestCountsOfGuessesAreBounded(t *testing.T) {
 func TestWhatWasNoGuessIsForgotten(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
-	g := newGuesses(func() time.Time { return at })
+	g := newRateLimiter(func() time.Time { return at })
 	for range 100 {
-		require.Zero(t, g.take(address(1)))
-		g.back(address(1))
+		require.Zero(t, g.reserve(address(1)))
+		g.refund(address(1))
 	}
 	require.Empty(t, g.recent)
-	for range guessBurst {
-		require.Zero(t, g.take(address(1)))
+	for range rateBurst {
+		require.Zero(t, g.reserve(address(1)))
 	}
-	g.back(address(1))
-	require.Zero(t, g.take(address(1)))
-	require.Equal(t, guessInterval, g.take(address(1)), "and no guess comes back twice")
+	g.refund(address(1))
+	require.Zero(t, g.reserve(address(1)))
+	require.Equal(t, rateInterval, g.reserve(address(1)), "and no guess comes back twice")
 }
 
 // gathering is where n come together: all is closed when so many have arrived.
@@ -95,7 +95,7 @@ func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
 		<-all // until every other one is here too
 		return time.Now()
 	})
-	pages.guesses = newGuesses(time.Now) // counted before the code is looked at
+	pages.limiter = newRateLimiter(time.Now) // counted before the code is looked at
 	statuses := make([]int, attempts)
 	var done sync.WaitGroup
 	for i := range attempts {
@@ -112,8 +112,8 @@ func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
 	for _, status := range statuses {
 		found[status]++
 	}
-	require.Equal(t, map[int]int{http.StatusNotFound: guessBurst, http.StatusTooManyRequests: attempts - guessBurst}, found)
-	require.EqualValues(t, guessBurst, looked.Load())
+	require.Equal(t, map[int]int{http.StatusNotFound: rateBurst, http.StatusTooManyRequests: attempts - rateBurst}, found)
+	require.EqualValues(t, rateBurst, looked.Load())
 }
 
 // held is a store whose Views wait.
@@ -131,7 +131,7 @@ func (h *held) View(ctx context.Context, fn func(storage.Reader) error) error {
 // that of many visitors at one address all but twenty were refused while it was slow.
 func TestRightLinksAtOnceAreNoGuesses(t *testing.T) {
 	t.Parallel()
-	const visitors = 5 * guessBurst
+	const visitors = 5 * rateBurst
 	count, all := gathering(visitors)
 	store := &held{memory.New(), func() {
 		count()
@@ -163,10 +163,10 @@ func TestAHeaderOfNobodyCostsNothing(t *testing.T) { // and not in parallel, sin
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("X-Forwarded-For", strings.Repeat(",", 1<<20))
 	for _, proxies := range [][]netip.Prefix{nil, {netip.MustParsePrefix("192.0.2.0/24")}} {
-		require.Equal(t, netip.MustParsePrefix("192.0.2.1/32"), visitor(r, proxies))
+		require.Equal(t, netip.MustParsePrefix("192.0.2.1/32"), clientPrefix(r, proxies))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		visitor(r, proxies)
+		clientPrefix(r, proxies)
 		runtime.ReadMemStats(&after)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 	}

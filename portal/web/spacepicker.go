@@ -8,14 +8,14 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// spacePick is the part of a form where spaces are chosen. A customer may have more of
-// them than a page holds: those are found by their names.
-type spacePick struct {
-	Options []spaceOption
-	Find    string       // what was looked for
-	More    bool         // there are more than are shown
-	Place   portal.Place // what the places of all that are shown have in common
-	Chosen  portal.Place // of an access grant to those that are chosen
+// spacePicker is the part of a form in which the visitor chooses spaces. If a customer has more spaces than a page
+// shows, the visitor can search for the others by name.
+type spacePicker struct {
+	Options     []spaceOption
+	Find        string       // the search text
+	More        bool         // there are more spaces than the page shows
+	CommonPlace portal.Place // the common place of all spaces on the page
+	ChosenPlace portal.Place // the place of an access grant to the chosen spaces
 }
 
 type spaceOption struct {
@@ -24,13 +24,13 @@ type spaceOption struct {
 	Chosen          bool
 }
 
-const pickLimit = 60
+const pickerLimit = 60
 
-// pick lists the spaces to choose from, those that are chosen first.
-func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePick, error) {
-	out := spacePick{Find: find}
+// spacePicker returns the spaces to choose from. The chosen ones come first.
+func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string) (spacePicker, error) {
+	out := spacePicker{Find: find}
 	var places []portal.Place
-	if !v.can(portal.ActionReadSpaces) {
+	if !x.can(portal.ActionReadSpaces) {
 		return out, nil
 	}
 	add := func(page portal.Page[data.Space], isChosen bool) {
@@ -47,31 +47,31 @@ func (v *visit) pick(ctx context.Context, chosen []string, find string) (spacePi
 		}
 	}
 	if len(chosen) > 0 {
-		page, err := v.view.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
+		page, err := x.view.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
 		if err != nil {
 			return out, err
 		}
-		out.Chosen = page.Related.GrantPlace(spaceRefs(chosen))
+		out.ChosenPlace = page.Related.GrantPlace(spaceRefs(chosen))
 		add(page, true)
 	}
-	page, err := v.view.Spaces(ctx, data.Query{Kinds: chosenKinds, Text: find, Limit: pickLimit})
+	page, err := x.view.Spaces(ctx, data.Query{Kinds: pickableKinds, Text: find, Limit: pickerLimit})
 	if err != nil {
 		return out, err
 	}
 	add(page, false)
-	out.More, out.Place = page.Next != "", commonPlace(places)
+	out.More, out.CommonPlace = page.Next != "", commonPlace(places)
 	return out, nil
 }
 
-// chosenKinds are the spaces that are given access to one by one.
-var chosenKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kind) bool { return k == data.KindSite })
+// pickableKinds are the kinds of spaces that can be chosen: all except sites.
+var pickableKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kind) bool { return k == data.KindSite })
 
-// withSites puts sites before some spaces to filter by: a site stands for what lies in it.
-func (v *visit) withSites(spaces []spaceOption) ([]spaceOption, error) {
-	if !v.can(portal.ActionReadSpaces) {
+// addSites adds sites in front of the spaces of a filter. A site stands for all spaces in it.
+func (x *exchange) addSites(spaces []spaceOption) ([]spaceOption, error) {
+	if !x.can(portal.ActionReadSpaces) {
 		return spaces, nil
 	}
-	page, err := v.view.Spaces(v.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickLimit})
+	page, err := x.view.Spaces(x.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickerLimit})
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +84,7 @@ func (v *visit) withSites(spaces []spaceOption) ([]spaceOption, error) {
 	return append(out, spaces...), nil
 }
 
-// spaceRefs returns references to spaces by their keys. The kind of a reference only gives
-// its class.
+// spaceRefs returns references to spaces by their keys. Only the class of their kind matters.
 func spaceRefs(keys []string) []data.Ref {
 	return append([]data.Ref{}, data.Refs(data.KindSpace, keys...)...)
 }

@@ -8,25 +8,25 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-func showStaff(v *visit) error {
-	out, err := v.people(pageStaff, func(q data.Query) (portal.Page[data.UserIdentity], error) {
-		return v.view.StaffMembers(v.ctx(), q)
+func showStaff(x *exchange) error {
+	out, err := x.loadUsers(pageStaff, func(q data.Query) (portal.Page[data.UserIdentity], error) {
+		return x.view.StaffMembers(x.ctx(), q)
 	})
 	if err != nil {
 		return err
 	}
-	out.CanAdd = v.can(portal.ActionAddStaff)
-	return v.show("staff", "nouns.staff_member", out)
+	out.CanAdd = x.can(portal.ActionAddStaff)
+	return x.renderOK("staff", "nouns.staff_member", out)
 }
 
-// staffPage is one staff member, with the spaces that it serves.
+// staffPage is the content of the page of a staff member.
 type staffPage struct {
 	Member data.UserIdentity
 	Spaces []data.Space
 }
 
-func showStaffMember(v *visit) error {
-	u, related, err := v.view.StaffMember(v.ctx(), v.r.URL.Query().Get("key"))
+func showStaffMember(x *exchange) error {
+	u, related, err := x.view.StaffMember(x.ctx(), x.r.URL.Query().Get("key"))
 	if err != nil {
 		return err
 	}
@@ -36,15 +36,15 @@ func showStaffMember(v *visit) error {
 			out.Spaces = append(out.Spaces, s)
 		}
 	}
-	v.render(200, "staffmember", "person.title", out, "name", u.Name)
+	x.render(200, "staffmember", "person.title", out, "name", u.Name)
 	return nil
 }
 
-// staffForm is the page on which a staff member is added or changed.
+// staffForm is the content of the page that adds or edits a staff member.
 type staffForm struct {
 	*form
-	Person bool // its name and addresses are on the page
-	Picks  bool // its spaces are
+	Person bool // the page has the name and the addresses
+	Picks  bool // the page has the spaces
 	Button string
 	Back   string
 }
@@ -56,130 +56,131 @@ var (
 	newStaffFields    = slices.Concat(staffFields, staffSpacesFields)
 )
 
-func (v *visit) showStaffForm(f staffForm, title string) (err error) {
+func (x *exchange) showStaffForm(f staffForm, title string) (err error) {
 	if f.Picks {
-		if f.Spaces, err = v.pick(v.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
+		if f.Spaces, err = x.spacePicker(x.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
 			return err
 		}
 	}
-	v.render(f.status(), "staffform", title, f)
+	x.render(f.status(), "staffform", title, f)
 	return nil
 }
 
-func (v *visit) showNewStaffForm(f *form) error {
+func (x *exchange) showNewStaffForm(f *form) error {
 	f.creates = true
-	return v.showStaffForm(staffForm{f, true, true, v.T("staff.add"), v.Link(pageStaff)}, "staff.add")
+	return x.showStaffForm(staffForm{f, true, true, x.text("staff.add"), x.link(pageStaff)}, "staff.add")
 }
 
-func showNewStaff(v *visit) error {
-	if err := v.session.Can(portal.ActionAddStaff); err != nil {
+func showNewStaff(x *exchange) error {
+	if err := x.session.Can(portal.ActionAddStaff); err != nil {
 		return err
 	}
-	return v.showNewStaffForm(v.form(newStaffFields))
+	return x.showNewStaffForm(x.newForm(newStaffFields))
 }
 
-func saveNewStaff(v *visit) error {
-	if err := v.session.Can(portal.ActionAddStaff); err != nil {
+func saveNewStaff(x *exchange) error {
+	if err := x.session.Can(portal.ActionAddStaff); err != nil {
 		return err
 	}
-	f := v.typed(newStaffFields)
-	f.begin(v)
-	if v.redrawing(f) {
-		return v.read(func() error { return v.showNewStaffForm(f) })
+	f := x.postedForm(newStaffFields)
+	f.readToken(x)
+	if x.isRedraw(f) {
+		return x.inView(func() error { return x.showNewStaffForm(f) })
 	}
 	f.creates = true
-	made, err := v.session.AddStaffMember(v.ctx(), data.UserIdentity{
+	made, err := x.session.AddStaffMember(x.ctx(), data.UserIdentity{
 		Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"],
 		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
 	}, portal.WriteOptions{Token: f.token})
 	var exists *portal.ExistsError
 	switch {
 	case err == nil:
-		return v.done("added", pageStaffMember, "key", made.Key)
+		return x.redirectWithNotice("added", pageStaffMember, "key", made.Key)
 	case errors.As(err, &exists):
-		return v.read(func() error {
-			u, _, err := v.view.StaffMember(v.ctx(), exists.Key)
+		return x.inView(func() error {
+			u, _, err := x.view.StaffMember(x.ctx(), exists.Key)
 			if err != nil {
 				return err
 			}
-			return v.showExists(f, u.Name, v.Link(pageStaffMember, "key", u.Key), v.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
+			return x.showExists(f, u.Name, x.link(pageStaffMember, "key", u.Key), x.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
 		})
 	}
-	if err := f.take(v, err, nil); err != nil {
+	if err := f.addFaults(x, err, nil); err != nil {
 		return err
 	}
-	return v.read(func() error { return v.showNewStaffForm(f) })
+	return x.inView(func() error { return x.showNewStaffForm(f) })
 }
 
-// member is the staff member that a page is about, where an action is allowed.
-func (v *visit) member(action portal.Action) (data.UserIdentity, error) {
-	if err := v.session.Can(action); err != nil {
+// editedStaffMember returns the staff member of a page that edits it. It returns an error if the portal does not allow
+// the action.
+func (x *exchange) editedStaffMember(action portal.Action) (data.UserIdentity, error) {
+	if err := x.session.Can(action); err != nil {
 		return data.UserIdentity{}, err
 	}
-	u, _, err := v.view.StaffMember(v.ctx(), v.r.URL.Query().Get("key"))
+	u, _, err := x.view.StaffMember(x.ctx(), x.r.URL.Query().Get("key"))
 	return u, err
 }
 
-// staffValues returns the values of a staff member, as its form shows them.
+// staffValues returns the values of the fields of a staff member.
 func staffValues(u data.UserIdentity) map[string]string {
 	return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
 }
 
-func (v *visit) showEditStaffForm(f *form, u data.UserIdentity) error {
-	return v.showStaffForm(staffForm{f, true, false, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.edit")
+func (x *exchange) showEditStaffForm(f *form, u data.UserIdentity) error {
+	return x.showStaffForm(staffForm{f, true, false, x.text("save"), x.link(pageStaffMember, "key", u.Key)}, "staff.edit")
 }
 
-func showEditStaff(v *visit) error {
-	u, err := v.member(portal.ActionEditStaff)
+func showEditStaff(x *exchange) error {
+	u, err := x.editedStaffMember(portal.ActionEditStaff)
 	if err != nil {
 		return err
 	}
-	f := v.form(staffFields)
-	f.shows(staffValues(u))
-	return v.showEditStaffForm(f, u)
+	f := x.newForm(staffFields)
+	f.fill(staffValues(u))
+	return x.showEditStaffForm(f, u)
 }
 
-func saveEditStaff(v *visit) error {
+func saveEditStaff(x *exchange) error {
 	var u data.UserIdentity
 	var f *form
 	compare := func() (err error) {
-		if u, err = v.member(portal.ActionEditStaff); err != nil {
+		if u, err = x.editedStaffMember(portal.ActionEditStaff); err != nil {
 			return err
 		}
-		f = v.typed(staffFields)
-		f.compare(v, staffValues(u))
-		if v.redrawing(f) {
-			return v.showEditStaffForm(f, u)
+		f = x.postedForm(staffFields)
+		f.compare(x, staffValues(u))
+		if x.isRedraw(f) {
+			return x.showEditStaffForm(f, u)
 		}
 		if len(f.conflicts) > 0 {
-			return v.showConflicts(f, u.Name, v.Link(pageStaffMember, "key", u.Key), asText)
+			return x.showConflicts(f, u.Name, x.link(pageStaffMember, "key", u.Key), textValue)
 		}
 		if f.changed["name"] {
-			f.require(v, "name")
+			f.require(x, "name")
 		}
-		if f.Faulty() {
-			return v.showEditStaffForm(f, u)
+		if f.HasFaults() {
+			return x.showEditStaffForm(f, u)
 		}
 		return nil
 	}
-	return v.editing(compare, func() error {
+	return x.retryEdit(compare, func() error {
 		if len(f.changed) > 0 {
 			edit := data.UserIdentity{
-				Key: u.Key, Name: f.give("name"), EmailAddress: f.give("email_address"), PhoneNumber: f.give("phone_number"),
-				Clear: f.clears("email_address", "phone_number"),
+				Key: u.Key, Name: f.changedValue("name"), EmailAddress: f.changedValue("email_address"), PhoneNumber: f.changedValue("phone_number"),
+				Clear: f.cleared("email_address", "phone_number"),
 			}
-			if _, err := v.session.EditStaffMember(v.ctx(), edit, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
-				if err := f.take(v, err, nil); err != nil {
+			if _, err := x.session.EditStaffMember(x.ctx(), edit, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
+				if err := f.addFaults(x, err, nil); err != nil {
 					return err
 				}
-				return v.read(func() error { return v.showEditStaffForm(f, u) })
+				return x.inView(func() error { return x.showEditStaffForm(f, u) })
 			}
 		}
-		return v.done("saved", pageStaffMember, "key", u.Key)
+		return x.redirectWithNotice("saved", pageStaffMember, "key", u.Key)
 	})
 }
 
-// servedKeys returns the keys of the spaces that a staff member serves and the portal shows.
+// servedKeys returns the value of the field with the spaces of a staff member.
 func servedKeys(u data.UserIdentity) map[string]string {
 	keys := make([]string, len(u.Spaces))
 	for i, ref := range u.Spaces {
@@ -188,69 +189,69 @@ func servedKeys(u data.UserIdentity) map[string]string {
 	return map[string]string{spacesField: joinKeys(keys)}
 }
 
-func (v *visit) showAssignForm(f *form, u data.UserIdentity) error {
-	return v.showStaffForm(staffForm{f, false, true, v.T("save"), v.Link(pageStaffMember, "key", u.Key)}, "staff.assign")
+func (x *exchange) showAssignForm(f *form, u data.UserIdentity) error {
+	return x.showStaffForm(staffForm{f, false, true, x.text("save"), x.link(pageStaffMember, "key", u.Key)}, "staff.assign")
 }
 
-func showAssignStaff(v *visit) error {
-	u, err := v.member(portal.ActionAssignStaff)
+func showAssignStaff(x *exchange) error {
+	u, err := x.editedStaffMember(portal.ActionAssignStaff)
 	if err != nil {
 		return err
 	}
-	f := v.form(staffSpacesFields)
-	f.shows(servedKeys(u))
-	return v.showAssignForm(f, u)
+	f := x.newForm(staffSpacesFields)
+	f.fill(servedKeys(u))
+	return x.showAssignForm(f, u)
 }
 
-func saveAssignStaff(v *visit) error {
+func saveAssignStaff(x *exchange) error {
 	var u data.UserIdentity
 	var f *form
 	compare := func() (err error) {
-		if u, err = v.member(portal.ActionAssignStaff); err != nil {
+		if u, err = x.editedStaffMember(portal.ActionAssignStaff); err != nil {
 			return err
 		}
-		f = v.typed(staffSpacesFields)
-		f.compare(v, servedKeys(u))
-		if v.redrawing(f) {
-			return v.showAssignForm(f, u)
+		f = x.postedForm(staffSpacesFields)
+		f.compare(x, servedKeys(u))
+		if x.isRedraw(f) {
+			return x.showAssignForm(f, u)
 		}
 		if len(f.conflicts) > 0 {
-			return v.showConflicts(f, u.Name, v.Link(pageStaffMember, "key", u.Key), func(_, value string) ([]string, error) {
-				return v.spaceNames(splitKeys(value))
+			return x.showConflicts(f, u.Name, x.link(pageStaffMember, "key", u.Key), func(_, value string) ([]string, error) {
+				return x.spaceNames(splitKeys(value))
 			})
 		}
 		return nil
 	}
-	return v.editing(compare, func() error {
+	return x.retryEdit(compare, func() error {
 		if len(f.changed) > 0 {
 			chosen := spaceRefs(splitKeys(f.Values[spacesField]))
-			if _, err := v.session.AssignStaffMember(v.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
-				if err := f.take(v, err, nil); err != nil {
+			if _, err := x.session.AssignStaffMember(x.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
+				if err := f.addFaults(x, err, nil); err != nil {
 					return err
 				}
-				return v.read(func() error { return v.showAssignForm(f, u) })
+				return x.inView(func() error { return x.showAssignForm(f, u) })
 			}
 		}
-		return v.done("saved", pageStaffMember, "key", u.Key)
+		return x.redirectWithNotice("saved", pageStaffMember, "key", u.Key)
 	})
 }
 
 // removeStaff is the page that removes a staff member.
 var removeStaff = deletion{
 	titleKey: "cancel.staff.title",
-	page: func(v *visit, key string) (cancelPage, data.Meta, data.DeleteReport, error) {
-		u, err := v.member(portal.ActionRemoveStaff)
+	load: func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error) {
+		u, err := x.editedStaffMember(portal.ActionRemoveStaff)
 		if err != nil {
-			return cancelPage{}, u.Meta, data.DeleteReport{}, err
+			return deletePage{}, u.Meta, data.DeleteReport{}, err
 		}
-		report, err := v.view.PlanDelete(v.ctx(), u.Ref())
-		out := cancelPage{Name: u.Name, Text: v.T("cancel.staff"), Button: v.T("cancel.staff.button"), Back: v.Link(pageStaffMember, "key", u.Key)}
-		out.Deleted, out.Kept = v.plan(report, u.Ref())
+		report, err := x.view.PlanDelete(x.ctx(), u.Ref())
+		out := deletePage{Name: u.Name, Text: x.text("cancel.staff"), Button: x.text("cancel.staff.button"), Back: x.link(pageStaffMember, "key", u.Key)}
+		out.Deleted, out.Kept = x.countPlan(report, u.Ref())
 		return out, u.Meta, report, err
 	},
-	remove: func(v *visit, key string, o portal.WriteOptions) error {
-		_, err := v.session.RemoveStaffMember(v.ctx(), key, o)
+	remove: func(x *exchange, key string, o portal.WriteOptions) error {
+		_, err := x.session.RemoveStaffMember(x.ctx(), key, o)
 		return err
 	},
-	done: func(v *visit) error { return v.done("removed", pageStaff) },
+	done: func(x *exchange) error { return x.redirectWithNotice("removed", pageStaff) },
 }

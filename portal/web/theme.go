@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// A profile's colours are the host's own, and any at all. What is read on them, and what
-// they are read on, is made to have the contrast that WCAG AA asks for.
+// A profile can have any colours. The theme adjusts text and background colours until they have the contrast that WCAG
+// AA requires.
 const (
-	readable = 4.5
-	lively   = 6.5 // on dark surfaces, where the least would look faded
+	minContrast       = 4.5
+	minContrastOnDark = 6.5 // on dark surfaces, where the minimum would look faded
 )
 
-// Surfaces that a colour is read on, light and dark; the stylesheet has the same.
+// The surfaces behind coloured text. The stylesheet contains the same values.
 const (
 	lightSurface = "#f6f5f2"
 	darkSurface  = "#211f1d"
 )
 
-// defaultColor is the colour of a portal that has none of its own.
+// defaultColor is the colour of portals without a colour of their own.
 const defaultColor = "#1f4b43"
 
-// rgb is a colour, each part from 0 to 1.
+// rgb is a colour. Each component is from 0 to 1.
 type rgb [3]float64
 
-// parseColor reads "#rgb" or "#rrggbb"; false for anything else.
+// parseColor parses "#rgb" or "#rrggbb". It returns false for other texts.
 func parseColor(text string) (c rgb, ok bool) {
 	digits, hash := strings.CutPrefix(text, "#")
 	if len(digits) == 3 {
@@ -43,7 +43,7 @@ func parseColor(text string) (c rgb, ok bool) {
 	return c, true
 }
 
-// color is a colour of the theme or of this file, which are known to be ones.
+// color parses a colour that is known to be valid.
 func color(text string) rgb {
 	c, ok := parseColor(text)
 	if !ok {
@@ -57,7 +57,7 @@ func (c rgb) String() string {
 	return fmt.Sprintf("#%02x%02x%02x", at(c[0]), at(c[1]), at(c[2]))
 }
 
-// luminance is that of WCAG 2.
+// luminance returns the relative luminance of WCAG 2.
 func (c rgb) luminance() float64 {
 	linear := func(x float64) float64 {
 		if x <= 0.04045 {
@@ -68,7 +68,7 @@ func (c rgb) luminance() float64 {
 	return 0.2126*linear(c[0]) + 0.7152*linear(c[1]) + 0.0722*linear(c[2])
 }
 
-// contrast is that of WCAG 2, from 1 to 21.
+// contrast returns the contrast ratio of WCAG 2, from 1 to 21.
 func contrast(a, b rgb) float64 {
 	light, dark := a.luminance(), b.luminance()
 	if light < dark {
@@ -77,7 +77,7 @@ func contrast(a, b rgb) float64 {
 	return (light + 0.05) / (dark + 0.05)
 }
 
-// mix is a colour on the way to another.
+// mix returns a mixture of two colours. part is the share of the second one.
 func (c rgb) mix(to rgb, part float64) (out rgb) {
 	for i := range out {
 		out[i] = c[i] + (to[i]-c[i])*part
@@ -85,7 +85,8 @@ func (c rgb) mix(to rgb, part float64) (out rgb) {
 	return out
 }
 
-// as it is written, so that what is computed holds for what is seen.
+// rounded returns the colour as the stylesheet contains it, so that contrasts are computed for the colour that browsers
+// show.
 func (c rgb) rounded() rgb { return color(c.String()) }
 
 var (
@@ -93,26 +94,24 @@ var (
 	ink   = color("#14120f")
 )
 
-// on is a foreground that can be read on a background: the one that is wanted, where
-// it can, and else white or ink.
-func on(background rgb, wanted string) rgb {
-	if c, ok := parseColor(wanted); ok && contrast(background, c) >= readable {
+// foregroundOn returns the wanted colour if it is readable on a background, and otherwise white or ink.
+func foregroundOn(background rgb, wanted string) rgb {
+	if c, ok := parseColor(wanted); ok && contrast(background, c) >= minContrast {
 		return c
 	}
 	for _, c := range []rgb{white, ink} {
-		if contrast(background, c) >= readable {
+		if contrast(background, c) >= minContrast {
 			return c
 		}
 	}
-	return rgb{} // black, where white cannot be read
+	return rgb{} // black, because white is not readable
 }
 
-// against is a colour that can be read on a surface, no further from the one given than
-// it has to be.
-func against(c, surface rgb) rgb {
-	to, least := rgb{}, readable
+// readableOn returns a colour that is readable on a surface and as close as possible to c.
+func readableOn(c, surface rgb) rgb {
+	to, least := rgb{}, minContrast
 	if surface.luminance() < 0.18 {
-		to, least = white, lively
+		to, least = white, minContrastOnDark
 	}
 	for step := 0.0; step <= 1; step += 0.02 {
 		if mixed := c.mix(to, step).rounded(); contrast(mixed, surface) >= least {
@@ -122,13 +121,13 @@ func against(c, surface rgb) rgb {
 	return to
 }
 
-// theme serves the stylesheet with the portal's own colours and fonts.
-func (v *visit) theme() {
-	if v.r.Method == http.MethodPost {
-		v.fail(http.StatusMethodNotAllowed, problem{Key: "method"})
+// serveTheme serves the stylesheet with the portal's colours and fonts.
+func (x *exchange) serveTheme() {
+	if x.r.Method == http.MethodPost {
+		x.showProblem(http.StatusMethodNotAllowed, problem{Key: "method"})
 		return
 	}
-	t := v.look.Theme
+	t := x.appearance.Theme
 	primaryText := t.PrimaryColor
 	if primaryText == "" {
 		primaryText = defaultColor
@@ -142,12 +141,12 @@ func (v *visit) theme() {
 	write := func(name string, value any) { fmt.Fprintf(&b, "--%s:%v;", name, value) }
 	b.WriteString(":root{")
 	write("brand", primary)
-	write("on-brand", on(primary, t.PrimaryForegroundColor))
+	write("on-brand", foregroundOn(primary, t.PrimaryForegroundColor))
 	write("accent", secondary)
-	write("on-accent", on(secondary, t.SecondaryForegroundColor))
-	write("brand-text", against(primary, color(lightSurface)))
+	write("on-accent", foregroundOn(secondary, t.SecondaryForegroundColor))
+	write("brand-text", readableOn(primary, color(lightSurface)))
 	write("tint", primary.mix(white, 0.9).rounded())
-	write("on-tint", against(primary, primary.mix(white, 0.9).rounded()))
+	write("on-tint", readableOn(primary, primary.mix(white, 0.9).rounded()))
 	if t.FontFamily != "" {
 		write("font", fontList(t.FontFamily)+", system-ui, sans-serif")
 	}
@@ -155,15 +154,15 @@ func (v *visit) theme() {
 		write("mono", fontList(t.MonoFontFamily)+", ui-monospace, monospace")
 	}
 	b.WriteString("}@media(prefers-color-scheme:dark){:root{")
-	write("brand-text", against(primary, color(darkSurface)))
+	write("brand-text", readableOn(primary, color(darkSurface)))
 	tint := primary.mix(color(darkSurface), 0.75).rounded()
 	write("tint", tint)
-	write("on-tint", against(primary, tint))
+	write("on-tint", readableOn(primary, tint))
 	b.WriteString("}}\n")
-	v.respond(http.StatusOK, "text/css; charset=utf-8", []byte(b.String()))
+	x.respond(http.StatusOK, "text/css; charset=utf-8", []byte(b.String()))
 }
 
-// fontList is a list of font names as CSS has it, whatever is in them. Generic names stay words.
+// fontList returns a list of font names in the syntax of CSS. Any name is safe. Generic names are not quoted.
 func fontList(names string) string {
 	var out []string
 	for _, name := range strings.Split(names, ",") {

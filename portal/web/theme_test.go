@@ -20,29 +20,29 @@ func TestColoursCanBeRead(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	random := func() string { return fmt.Sprintf("#%06x", r.IntN(1<<24)) }
 	check := func(a, b rgb, what ...any) {
-		if got := contrast(a, b); got < readable { // a hundred times as fast as require
-			require.GreaterOrEqual(t, got, readable, fmt.Sprint(what...))
+		if got := contrast(a, b); got < minContrast { // a hundred times as fast as require
+			require.GreaterOrEqual(t, got, minContrast, fmt.Sprint(what...))
 		}
 	}
 	surfaces := map[string][]string{lightSurface: {lightSurface, "#ffffff"}, darkSurface: {darkSurface, "#171614"}}
 	for range 100_000 / race.Slowness(10) {
 		background, wanted := random(), random()
 		c := color(background)
-		check(c, on(c, wanted).rounded(), wanted, " wanted on ", background)
-		check(c, on(c, "").rounded(), background)
+		check(c, foregroundOn(c, wanted).rounded(), wanted, " wanted on ", background)
+		check(c, foregroundOn(c, "").rounded(), background)
 		for of, seen := range surfaces {
-			text := against(c, color(of))
+			text := readableOn(c, color(of))
 			for _, surface := range seen {
 				check(color(surface), text, background, " on ", surface)
 			}
 		}
 		for _, tint := range []rgb{c.mix(white, 0.9).rounded(), c.mix(color(darkSurface), 0.75).rounded()} {
-			check(tint, against(c, tint), background)
+			check(tint, readableOn(c, tint), background)
 		}
 	}
 	// A foreground that can be read is kept.
-	require.Equal(t, "#fff0f0", on(color("#7a1f3d"), "#fff0f0").String())
-	require.Equal(t, "#7a1f3d", against(color("#7a1f3d"), color(lightSurface)).String())
+	require.Equal(t, "#fff0f0", foregroundOn(color("#7a1f3d"), "#fff0f0").String())
+	require.Equal(t, "#7a1f3d", readableOn(color("#7a1f3d"), color(lightSurface)).String())
 	// Known contrasts.
 	require.InDelta(t, 21, contrast(rgb{}, white), 0.001)
 	require.InDelta(t, 4.48, contrast(color("#777"), white), 0.01)

@@ -19,7 +19,7 @@ import (
 
 // zoned returns the pages of a service whose clock stands at a time, and a visitor of a
 // portal of a customer. pushed is the API's customer_data, config its configuration.
-func zoned(t *testing.T, now, pushed, config string, o web.Options) (*fixture, *visitor) {
+func zoned(t *testing.T, now, pushed, config string, o web.Options) (*fixture, *clientPrefix) {
 	t.Helper()
 	f := setup(t, memory.New(), "https://portal.example", o)
 	f.clock.pass(utc(t, now).Sub(f.clock.now()))
@@ -37,7 +37,7 @@ func (f *fixture) push(t *testing.T, pushed string) {
 }
 
 // visit opens a new portal of the customer "acme".
-func (f *fixture) visit(t *testing.T, config string) *visitor {
+func (f *fixture) visit(t *testing.T, config string) *clientPrefix {
 	t.Helper()
 	req := portal.CreateRequest{CustomerKey: "acme"}
 	require.NoError(t, json.Unmarshal([]byte(config), &req.Config))
@@ -56,7 +56,7 @@ func utc(t *testing.T, text string) time.Time {
 }
 
 // made returns the access grant that the page after a form is about.
-func (v *visitor) made(a answer) data.AccessGrant {
+func (v *clientPrefix) made(a answer) data.AccessGrant {
 	v.t.Helper()
 	require.Equal(v.t, http.StatusSeeOther, a.StatusCode, a.body)
 	location, err := a.Location()
@@ -73,7 +73,7 @@ var (
 
 // send posts the form of a page as a browser does: with the fields that it shows, of which
 // pairs take the place. Unlike the values of other fields, those of "space" add up.
-func (v *visitor) send(path string, pairs ...string) answer {
+func (v *clientPrefix) send(path string, pairs ...string) answer {
 	v.t.Helper()
 	body := v.get(path).body
 	var out []string

@@ -9,25 +9,18 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// The times of an access grant are shown in the time zone of its spaces, and all others in
-// the time zone of the portal.
+// Pages show the times of an access grant in the time zone of its spaces, and all other times in the time zone of the
+// portal.
 
-// pageZone returns the time zone of times that belong to no space: the portal's, else the
-// host's.
-func (v *visit) pageZone() *time.Location {
-	return portal.Place{TimeZone: v.look.TimeZone}.Zone(v.h.o.Location)
+// pageZone returns the time zone of times that do not belong to a space: that of the portal, or the default of the host.
+func (x *exchange) pageZone() *time.Location {
+	return portal.Place{TimeZone: x.appearance.TimeZone}.Zone(x.h.options.Location)
 }
 
 // zone returns the time zone of a place.
-func (v *visit) zone(p portal.Place) *time.Location { return p.Zone(v.h.o.Location) }
+func (x *exchange) zone(p portal.Place) *time.Location { return p.Zone(x.h.options.Location) }
 
-// ZoneName returns the name of the time zone of a time.
-func (v *visit) ZoneName(t time.Time) string { return t.Location().String() }
-
-// Local returns a time in the time zone of the pages.
-func (v *visit) Local(t time.Time) time.Time { return t.In(v.pageZone()) }
-
-// commonPlace returns what all of some places have in common.
+// commonPlace returns a place with those properties that all places share.
 func commonPlace(places []portal.Place) (out portal.Place) {
 	if len(places) == 0 {
 		return out
@@ -47,9 +40,9 @@ func commonPlace(places []portal.Place) (out portal.Place) {
 	return out
 }
 
-// nameZones makes rows that are shown together name their time zones, if these are not
-// all the same. It reports whether they are not.
-func nameZones(lists ...[]grantRow) bool {
+// labelZones makes each row name its time zone if the rows of the lists are in different zones. It reports whether they
+// are.
+func labelZones(lists ...[]grantRow) bool {
 	var zones []string
 	for _, rows := range lists {
 		for _, row := range rows {
@@ -69,20 +62,19 @@ func nameZones(lists ...[]grantRow) bool {
 	return true
 }
 
-// The zone of a form. A form says which time zone its times are in, and carries it. Its
-// times are read in that zone, even if the zone of the spaces has changed since. If the visitor
-// gives times and spaces that are in another zone, nothing is saved: the form is shown
-// again in the zone of the spaces, with the times as they were typed, to be confirmed.
+// A form names the time zone of its times and contains it in a hidden input. The posted times are read in that zone,
+// even if the zone of the spaces has changed since. If the chosen spaces are in another zone than the form, nothing is
+// saved. Instead the form is shown again in the zone of the spaces, with the times as they were typed, and the visitor
+// confirms them.
 
-// zoneField is the field of a form that carries its time zone.
+// zoneField is the hidden input with the time zone of a form.
 const zoneField = "zone"
 
-// carriedZone returns the time zone that the form was shown with, or nil if it carries
-// none.
-func (v *visit) carriedZone() *time.Location {
-	name := v.r.PostForm.Get(zoneField)
-	if name == v.h.o.Location.String() {
-		return v.h.o.Location
+// postedZone returns the time zone that the form was shown with, or nil if the request does not contain it.
+func (x *exchange) postedZone() *time.Location {
+	name := x.r.PostForm.Get(zoneField)
+	if name == x.h.options.Location.String() {
+		return x.h.options.Location
 	}
 	zone, err := wallclock.Load(name)
 	if err != nil {
@@ -91,32 +83,32 @@ func (v *visit) carriedZone() *time.Location {
 	return zone
 }
 
-// placeOf returns the place of an access grant to some spaces, and false if the portal
-// shows none of them.
-func (v *visit) placeOf(keys []string) (portal.Place, bool, error) {
-	if len(keys) == 0 || !v.can(portal.ActionReadSpaces) {
+// grantPlace returns the place of an access grant to some spaces. It returns false if none of them is visible in the
+// portal.
+func (x *exchange) grantPlace(keys []string) (portal.Place, bool, error) {
+	if len(keys) == 0 || !x.can(portal.ActionReadSpaces) {
 		return portal.Place{}, false, nil
 	}
-	page, err := v.view.Spaces(v.ctx(), data.Query{Keys: keys, Limit: 1000})
+	page, err := x.view.Spaces(x.ctx(), data.Query{Keys: keys, Limit: 1000})
 	if err != nil || len(page.Items) == 0 {
 		return portal.Place{}, false, err
 	}
 	return page.Related.GrantPlace(spaceRefs(keys)), true, nil
 }
 
-// moveTo puts the form into the time zone of the chosen spaces, and asks the visitor to
-// confirm the times that it has, if that is not the zone that the form was shown with.
-func (f *form) moveTo(v *visit, zone *time.Location) {
+// changeZone sets the time zone of the form to that of the chosen spaces. If this is another zone, it adds a fault that
+// asks the visitor to confirm the times.
+func (f *form) changeZone(x *exchange, zone *time.Location) {
 	if zone.String() == f.Zone.String() {
 		return
 	}
 	f.Zone = zone
-	f.Faults[zoneField] = v.T("grantform.zone.changed", "zone", zone.String())
+	f.Faults[zoneField] = x.text("grantform.zone.changed", "zone", zone.String())
 }
 
-// propose fills in the times at which a stay that begins today would begin and end.
-func (f *form) propose(v *visit, place portal.Place) {
-	today := wallclock.DayOf(v.h.db.Now(), f.Zone)
+// proposeTimes fills in the times of a stay of one night that begins today.
+func (f *form) proposeTimes(x *exchange, place portal.Place) {
+	today := wallclock.DayOf(x.h.db.Now(), f.Zone)
 	if at, err := today.At(place.CheckinTime, f.Zone); err == nil {
 		f.setTime("starts_at", at)
 	}

@@ -8,14 +8,14 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// customerOf is the customer of each vertical.
+// customerOf is the key of the customer in each vertical.
 var customerOf = map[portal.Vertical]string{
 	portal.VerticalNeutral: "Northgate Workspaces", portal.VerticalShortTermRental: "Alfama Stays",
 	portal.VerticalHospitality: "Casa Lusitana Hotels", portal.VerticalMultiFamily: "Elmwood Residences",
 	portal.VerticalGymManagement: "Iron & Oak Gyms", portal.VerticalPropertyTours: "Harbour View Lettings",
 }
 
-// profiles are how each vertical's portals look; one has a colour too light to read.
+// profiles are the profiles of the portals in each vertical. The primary colour of one of them is too light to read.
 var profiles = map[portal.Vertical]portal.Profile{
 	portal.VerticalHospitality: {Name: "Casa Lusitana", Theme: portal.Theme{PrimaryColor: "#7a1f3d", SecondaryColor: "#c9a227", FontFamily: "Noto Serif, Georgia, serif"},
 		MessageOverrides: map[string]map[string]string{"en-US": {"start.title": "Good day, Casa Lusitana"}}},
@@ -26,7 +26,7 @@ var profiles = map[portal.Vertical]portal.Profile{
 	portal.VerticalNeutral:         {Name: "Northgate"},
 }
 
-// kindsOf are the kinds that a vertical's data is of.
+// kindsOf are the kinds of the resources in each vertical.
 var kindsOf = map[portal.Vertical]struct {
 	space, user, grant data.Kind
 	label              string // of a space
@@ -49,7 +49,7 @@ var people = []string{
 
 const day = 24 * time.Hour
 
-// fixtures is the data of a vertical, with days around now.
+// fixtures returns the data of a vertical, with dates around now.
 func fixtures(vertical portal.Vertical, now time.Time) []data.CustomerData {
 	kinds := kindsOf[vertical]
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
@@ -92,8 +92,8 @@ func fixtures(vertical portal.Vertical, now time.Time) []data.CustomerData {
 	return out
 }
 
-// stay is an access grant: of each 14 some have ended, some arrive or leave today, and
-// some are to come.
+// stay returns an access grant. Of 14 consecutive ones, some have ended, some begin or end today, and some are in the
+// future.
 func stay(kind, space data.Kind, site, n int, today time.Time) data.AccessGrant {
 	from := today.Add(time.Duration(n-7) * day).Add(15 * time.Hour)
 	until := from.Add(time.Duration(1+n%4)*day - 4*time.Hour)
@@ -117,7 +117,7 @@ func stay(kind, space data.Kind, site, n int, today time.Time) data.AccessGrant 
 	return g
 }
 
-// userOf is the kind of the user of a grant.
+// userOf returns the kind of the user of a grant.
 func userOf(grant, space data.Kind) data.Kind {
 	for _, kinds := range kindsOf {
 		if kinds.grant == grant && kinds.space == space {
@@ -127,7 +127,7 @@ func userOf(grant, space data.Kind) data.Kind {
 	return data.KindUserIdentity
 }
 
-// hostile is a customer whose every text tries to be something else.
+// hostile returns a customer whose texts attempt to inject markup and scripts.
 func hostile(today time.Time) data.CustomerData {
 	d := data.CustomerData{CustomerKey: `<script>alert(1)</script> & "Sons"`, CustomerName: "<script>alert(1)</script> & \u202e\"Sons\""}
 	room := data.Room(`x"><img src=x onerror=alert(1)>`, "\"><svg onload=alert(1)> \u202egnp.exe")

@@ -12,23 +12,23 @@ import (
 	"github.com/customerportal-go/customerportal/portal/web"
 )
 
-// Workspace is the workspace of a vertical.
+// Workspace returns the workspace of a vertical.
 func Workspace(db *data.DB, vertical portal.Vertical) *data.Workspace {
 	return db.Workspace(WorkspaceID(vertical))
 }
 
-// WorkspaceID is the id of that workspace.
+// WorkspaceID returns the id of the workspace of a vertical.
 func WorkspaceID(vertical portal.Vertical) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("customerportal/preview/"+string(vertical)))
 }
 
-// Customer is the key of a vertical's customer.
+// Customer returns the key of the customer in a vertical.
 func Customer(vertical portal.Vertical) string { return customerOf[vertical] }
 
-// Accounts are providers that connect nothing.
+// Accounts implements [web.Accounts] with two providers, and connects nothing.
 type Accounts struct{}
 
-// Providers lists two.
+// Providers implements [web.Accounts].
 func (Accounts) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
 	return []web.Provider{
 		{Name: "brivo", Label: "Brivo", Text: "Doors and gates of offices and homes.", Accounts: []web.Account{
@@ -37,21 +37,21 @@ func (Accounts) Providers(context.Context, *portal.Session) ([]web.Provider, err
 	}, nil
 }
 
-// Connect leads elsewhere.
+// Connect implements [web.Accounts]. It returns a URL of an example domain.
 func (Accounts) Connect(_ context.Context, _ *portal.Session, provider string) (string, error) {
 	return "https://provider.example/connect/" + provider, nil
 }
 
-// Disconnect does nothing.
+// Disconnect implements [web.Accounts]. It does nothing.
 func (Accounts) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
 
-// Automations are settings that are kept for as long as the process runs.
+// Automations implements [web.Automations]. It keeps its settings in memory.
 type Automations struct {
 	mu       sync.Mutex
 	settings []web.Setting
 }
 
-// NewAutomations returns settings of every group.
+// NewAutomations returns Automations with a setting of each group.
 func NewAutomations() *Automations {
 	return &Automations{settings: []web.Setting{
 		{Name: "early", Group: web.GroupAccess, Label: "Open before check-in", Text: "How long before the check-in a code works.", Value: "0", Choices: []web.Choice{
@@ -61,14 +61,14 @@ func NewAutomations() *Automations {
 	}}
 }
 
-// Settings lists them.
+// Settings implements [web.Automations].
 func (a *Automations) Settings(context.Context, *portal.Session) ([]web.Setting, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.settings), nil
 }
 
-// Save keeps values.
+// Save implements [web.Automations].
 func (a *Automations) Save(_ context.Context, _ *portal.Session, values map[string]string) (map[string]string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,6 +1,5 @@
-// Package preview makes portals of every kind, with data of its own, so that each page
-// and state of package web can be looked at: by a designer, and by tests. It is for a
-// store that holds nothing else.
+// Package preview creates portals of every kind with sample data, so that designers and tests can look at each page of
+// package web in each of its states. Its store must not contain other data.
 package preview
 
 import (
@@ -17,22 +16,22 @@ import (
 
 // Link is a portal to look at.
 type Link struct {
-	Name string // a stable word, such as "readonly"
-	Text string // what there is to see
-	URL  string // opens it; a secret, as every link
+	Name string // a stable name, such as "readonly"
+	Text string // a description
+	URL  string // opens the portal; keep it secret, like every link
 
-	// Pages are paths of pages to look at, after the home of the open portal.
+	// Pages are the paths of pages to look at, relative to the home of the open portal.
 	Pages []string
 }
 
-// Options changes what is made. The zero value works.
+// Options are the options of [Make]. The zero value works.
 type Options struct {
-	ReturnURL string               // of every portal; default "https://host.example/"
-	Change    func(*portal.Config) // has the last word on every configuration
+	ReturnURL string               // of every portal; the default is "https://host.example/"
+	Change    func(*portal.Config) // if not nil, can change the configuration of each portal
 }
 
-// Make pushes the data, and makes the portals. Made again, it leaves the data as it is
-// but for its days, which are those around now, and makes new portals.
+// Make pushes the sample data and creates the portals. Another call moves the dates of the data to the present day and
+// creates new portals.
 func Make(ctx context.Context, portals *portal.Service, o Options) ([]Link, error) {
 	if o.ReturnURL == "" {
 		o.ReturnURL = "https://host.example/"
@@ -52,16 +51,16 @@ func Make(ctx context.Context, portals *portal.Service, o Options) ([]Link, erro
 	if err != nil {
 		return nil, err
 	}
-	return append(m.links, Link{"forged", "a code that nobody made", forged, nil}), nil
+	return append(m.links, Link{"forged", "a forged code", forged, nil}), nil
 }
 
-// portalOf is a portal to make: a row of the table.
+// portalOf describes a portal to create.
 type portalOf struct {
 	name, text string
 	vertical   portal.Vertical
-	customer   string // default the vertical's own
+	customer   string // default: the customer of the vertical
 	config     portal.Config
-	profile    bool // it has the vertical's profile
+	profile    bool // the portal has the profile of the vertical
 	ttl        time.Duration
 	maxUses    int
 	after      func(*maker, portal.CustomerPortal) error
@@ -85,49 +84,49 @@ var (
 	}}
 )
 
-// table is every portal.
+// table contains all portals.
 var table = func() []portalOf {
 	hotel := portal.VerticalHospitality
 	rows := []portalOf{
-		{name: "full", text: "everything", vertical: hotel, config: portal.Config{Features: everyFeature}, pages: hotelPages},
-		{name: "brand", text: "colours, fonts and words of a profile", vertical: hotel, config: portal.Config{Features: everyFeature}, profile: true, pages: hotelPages},
-		{name: "readonly", text: "nothing can be changed", vertical: hotel, config: portal.Config{ReadOnly: true}, pages: readPages},
-		{name: "empty", text: "a customer with nothing", vertical: hotel, customer: "Newcomer Inns", pages: fewPages},
+		{name: "full", text: "all features", vertical: hotel, config: portal.Config{Features: everyFeature}, pages: hotelPages},
+		{name: "brand", text: "colours, fonts and texts of a profile", vertical: hotel, config: portal.Config{Features: everyFeature}, profile: true, pages: hotelPages},
+		{name: "readonly", text: "read-only", vertical: hotel, config: portal.Config{ReadOnly: true}, pages: readPages},
+		{name: "empty", text: "a customer without data", vertical: hotel, customer: "Newcomer Inns", pages: fewPages},
 		{name: "restricted", text: "one site only", vertical: hotel, pages: []string{"", "reservations", "guests", "staff", "spaces/view?key=chiado-03"}, config: portal.Config{
 			NavigationMode: portal.NavigationRestricted, LandingPage: data.Ref{Kind: data.KindSite, Key: "chiado"}}},
-		{name: "landing", text: "opens with a room", vertical: hotel, config: portal.Config{LandingPage: data.Ref{Kind: data.KindRoom, Key: "chiado-03"}}, pages: []string{""}},
+		{name: "landing", text: "a room as its landing page", vertical: hotel, config: portal.Config{LandingPage: data.Ref{Kind: data.KindRoom, Key: "chiado-03"}}, pages: []string{""}},
 		{name: "nodetails", text: "no codes, no history, no staff", vertical: hotel, pages: []string{"", "reservations", "reservations/view?key=b-0-03", "reservations/new"}, config: portal.Config{
 			Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true, ExcludeStaffManagement: true}}}},
 		{name: "organize", text: "spaces only", vertical: hotel, pages: []string{"", "spaces"}, config: portal.Config{
 			Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}}},
-		{name: "embedded", text: "made for a frame", vertical: hotel, config: portal.Config{IsEmbedded: true}, pages: readPages},
-		{name: "hostile", text: "names that try to be something else", vertical: hotel, customer: `<script>alert(1)</script> & "Sons"`, pages: fewPages},
-		{name: "soon", text: "about to close", vertical: hotel, ttl: 9 * time.Minute, pages: []string{""}},
-		{name: "click", text: "may be used twice: asks for a click", vertical: hotel, maxUses: 2},
-		{name: "used", text: "was used as often as it may be", vertical: hotel, maxUses: 1, after: func(m *maker, p portal.CustomerPortal) error {
+		{name: "embedded", text: "embedded in a frame", vertical: hotel, config: portal.Config{IsEmbedded: true}, pages: readPages},
+		{name: "hostile", text: "texts that attempt to inject markup", vertical: hotel, customer: `<script>alert(1)</script> & "Sons"`, pages: fewPages},
+		{name: "soon", text: "expires soon", vertical: hotel, ttl: 9 * time.Minute, pages: []string{""}},
+		{name: "click", text: "limited number of uses: asks for a click", vertical: hotel, maxUses: 2},
+		{name: "used", text: "all uses are used up", vertical: hotel, maxUses: 1, after: func(m *maker, p portal.CustomerPortal) error {
 			_, err := m.portals.Resolve(m.ctx, portal.Code(p.URL.Reveal()))
 			return err
 		}},
-		{name: "revoked", text: "was revoked", vertical: hotel, after: func(m *maker, p portal.CustomerPortal) error {
+		{name: "revoked", text: "revoked", vertical: hotel, after: func(m *maker, p portal.CustomerPortal) error {
 			return m.portals.Revoke(m.ctx, m.workspaces[hotel], p.ID)
 		}},
-		{name: "expired", text: "lives for a second", vertical: hotel, ttl: time.Second},
-		{name: "rental", text: "short-term rentals, those of one owner", vertical: portal.VerticalShortTermRental, profile: true, pages: fewPages, config: portal.Config{
+		{name: "expired", text: "expires after one second", vertical: hotel, ttl: time.Second},
+		{name: "rental", text: "short-term rentals, filtered by owner", vertical: portal.VerticalShortTermRental, profile: true, pages: fewPages, config: portal.Config{
 			Filters: []portal.Filter{{Field: "owner", Value: "Marta"}}}},
 		{name: "homes", text: "units and leases", vertical: portal.VerticalMultiFamily, profile: true, pages: fewPages},
 		{name: "gym", text: "facilities and memberships", vertical: portal.VerticalGymManagement, profile: true, pages: fewPages},
 		{name: "tours", text: "tour spaces and visitors", vertical: portal.VerticalPropertyTours, pages: fewPages},
-		{name: "neutral", text: "no business in particular", vertical: portal.VerticalNeutral, pages: fewPages},
-		{name: "deeplink", text: "one booking, in a frame", vertical: portal.VerticalShortTermRental, pages: []string{""}, config: portal.Config{
+		{name: "neutral", text: "neutral vertical", vertical: portal.VerticalNeutral, pages: fewPages},
+		{name: "deeplink", text: "a deep link to one booking, in a frame", vertical: portal.VerticalShortTermRental, pages: []string{""}, config: portal.Config{
 			IsEmbedded: true, NavigationMode: portal.NavigationRestricted, DeepLink: data.Ref{Kind: data.KindReservation, Key: "b-0-03"}}},
 	}
 	for _, locale := range portal.Locales() {
-		rows = append(rows, portalOf{name: locale, text: "in that language", vertical: hotel, config: portal.Config{Locale: locale, Features: everyFeature}, pages: hotelPages})
+		rows = append(rows, portalOf{name: locale, text: "in this language", vertical: hotel, config: portal.Config{Locale: locale, Features: everyFeature}, pages: hotelPages})
 	}
 	return append(rows, portalOf{name: "fixed-locale", text: "one language, no picker", vertical: hotel, config: portal.Config{Locale: "fr-FR", ExcludeLocalePicker: true}, pages: []string{""}})
 }()
 
-// maker is one Make under way.
+// maker is the state of one call of Make.
 type maker struct {
 	ctx        context.Context
 	portals    *portal.Service
@@ -137,7 +136,7 @@ type maker struct {
 	links      []Link
 }
 
-// workspace makes a workspace of a vertical, with its settings, profile and data.
+// workspace creates the workspace of a vertical, with its settings, profile and data.
 func (m *maker) workspace(vertical portal.Vertical) error {
 	ws := Workspace(m.portals.DB(), vertical)
 	m.workspaces[vertical] = ws
@@ -160,7 +159,7 @@ func (m *maker) workspace(vertical portal.Vertical) error {
 	return nil
 }
 
-// add makes a portal, and what its row says to do with it.
+// add creates a portal.
 func (m *maker) add(row portalOf) error {
 	ws := m.workspaces[row.vertical]
 	req := portal.CreateRequest{CustomerKey: row.customer, Config: row.config, TTL: row.ttl, MaxUses: row.maxUses}
