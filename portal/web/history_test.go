@@ -54,8 +54,8 @@ func TestHistory_EachEntry_NamesTheFieldsAndTheActor(t *testing.T) {
 		"Changed: Starts, Preferred code  · Automatically",
 		"Changed: User identity, Spaces  · In another portal",
 		"Changed: Spaces  · In this portal",
-		"Changed: Title, Ends  · From the connected system",
-		"Created  · From the connected system",
+		"Changed: Title, Ends  · In the connected system",
+		"Created  · In the connected system",
 	}, got)
 	require.NotContains(t, body, uuid.UUID{1}.String())
 }
