@@ -161,10 +161,6 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 	for _, d := range []deletion{cancelGrant, removeStaff, deleteSpace} {
 		use(d.titleKey, "a deletion")
 	}
-	for _, e := range []spaceEdit{renameSpace, moveSpace} {
-		use(e.title, "an edit of a space")
-		use(e.button, "an edit of a space")
-	}
 	for _, fields := range [][]fieldSpec{newGrantFields, editGrantFields, newStaffFields, newSpaceFields} {
 		for _, field := range fields {
 			use(field.label, "a field")

@@ -50,7 +50,7 @@ func (x *exchange) showConflicts(f *form, name, back string, show func(name, val
 }
 
 // textValue returns the value of a text field as a conflict page shows it.
-func textValue(_, value string) ([]string, error) {
+func textValue(_ *exchange, value string) ([]string, error) {
 	if value == "" {
 		return nil, nil
 	}

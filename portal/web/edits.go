@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -59,6 +60,15 @@ func plainValue(value string) string {
 // joinKeys returns the value of a field that contains a set of keys.
 func joinKeys(keys []string) string {
 	return strings.Join(slices.Compact(slices.Sorted(slices.Values(keys))), "\x00")
+}
+
+// joinRefKeys returns the value of a field that contains the keys of references.
+func joinRefKeys(refs []data.Ref) string {
+	keys := make([]string, len(refs))
+	for i, ref := range refs {
+		keys[i] = ref.Key
+	}
+	return joinKeys(keys)
 }
 
 func splitKeys(value string) []string {
@@ -190,4 +200,79 @@ func (x *exchange) retryEdit(compare, write func() error) error {
 		}
 	}
 	return err
+}
+
+// resourceEdit is a page with a form that edits a resource.
+type resourceEdit[T data.Resource] struct {
+	fields   []fieldSpec
+	required []string                           // fields that the visitor must not empty
+	notice   string                             // a key of notices, after the edit
+	load     func(x *exchange) (T, error)       // returns an error if the portal does not allow the edit
+	name     func(resource T) string            // the name on the conflict page
+	values   func(resource T) map[string]string // the current values, by field
+	render   func(x *exchange, f *form, resource T) error
+	display  func(x *exchange, value string) ([]string, error) // returns a value as the conflict page shows it
+	write    func(x *exchange, f *form, resource T) error
+}
+
+func (e resourceEdit[T]) show(x *exchange) error {
+	resource, err := e.load(x)
+	if err != nil {
+		return err
+	}
+	f := x.newForm(e.fields)
+	f.fill(e.values(resource))
+	return e.render(x, f, resource)
+}
+
+func (e resourceEdit[T]) save(x *exchange) error {
+	var resource T
+	var f *form
+	compare := func() (err error) {
+		if resource, err = e.load(x); err != nil {
+			return err
+		}
+		f = x.postedForm(e.fields)
+		f.compare(x, e.values(resource))
+		if x.isRedraw(f) {
+			return e.render(x, f, resource)
+		}
+		if len(f.conflicts) > 0 {
+			return x.showConflicts(f, e.name(resource), x.resourcePath(resource.Ref()), func(_, value string) ([]string, error) { return e.display(x, value) })
+		}
+		for _, name := range e.required {
+			if f.changed[name] {
+				f.require(x, name)
+			}
+		}
+		if f.HasFaults() {
+			return e.render(x, f, resource)
+		}
+		return nil
+	}
+	return x.retryEdit(compare, func() error {
+		ref := resource.Ref()
+		if len(f.changed) > 0 {
+			if err := e.write(x, f, resource); err != nil {
+				if err := f.addFaults(x, err, nil); err != nil {
+					return err
+				}
+				return x.inView(func() error { return e.render(x, f, resource) })
+			}
+		}
+		return x.redirectWithNotice(e.notice, pageOf(ref), "key", ref.Key)
+	})
+}
+
+// finishCreate responds to a form whose resource could not be created because of err. render shows the form again.
+// showExisting is called with the key of the resource if the form has already created it.
+func (x *exchange) finishCreate(f *form, err error, fields map[string]string, render func() error, showExisting func(key string) error) error {
+	var exists *portal.ExistsError
+	if errors.As(err, &exists) {
+		return x.inView(func() error { return showExisting(exists.Key) })
+	}
+	if err := f.addFaults(x, err, fields); err != nil {
+		return err
+	}
+	return x.inView(render)
 }

@@ -32,11 +32,7 @@ func (x *exchange) editGrant(f *form, posted bool) (*grantForm, data.AccessGrant
 		current["preferred_code"] = g.PreferredCode
 	}
 	if x.can(portal.ActionReadSpaces) {
-		keys := make([]string, len(g.Spaces))
-		for i, ref := range g.Spaces {
-			keys[i] = ref.Key
-		}
-		current[spacesField] = joinKeys(keys)
+		current[spacesField] = joinRefKeys(g.Spaces)
 	}
 	return out, g, current, nil
 }
@@ -76,7 +72,7 @@ func saveEditGrant(x *exchange) error {
 						value = x.localizer.dateTime(t)
 					}
 				}
-				return textValue(name, value)
+				return textValue(x, value)
 			})
 		}
 		for _, name := range page.required() {

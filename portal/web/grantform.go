@@ -199,23 +199,16 @@ func saveNewGrant(x *exchange) error {
 	if err == nil && f.HasFaults() {
 		return x.inView(func() error { return x.showGrantForm(page) })
 	}
-	var exists *portal.ExistsError
-	switch {
-	case err == nil:
+	if err == nil {
 		return x.redirectWithNotice("created", pageGrant, "key", made.Key)
-	case errors.As(err, &exists):
-		return x.inView(func() error {
-			g, related, err := x.view.AccessGrant(x.ctx(), exists.Key)
-			if err != nil {
-				return err
-			}
-			return x.showExists(f, x.newGrantRow(g, related).Name, x.link(pageGrant, "key", g.Key), x.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
-		})
 	}
-	if err := f.addFaults(x, err, grantFaults); err != nil {
-		return err
-	}
-	return x.inView(func() error { return x.showGrantForm(page) })
+	return x.finishCreate(f, err, grantFaults, func() error { return x.showGrantForm(page) }, func(key string) error {
+		g, related, err := x.view.AccessGrant(x.ctx(), key)
+		if err != nil {
+			return err
+		}
+		return x.showExists(f, x.newGrantRow(g, related).Name, x.resourcePath(g.Ref()), x.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
+	})
 }
 
 // editLink returns the path of a page that edits a resource, or "" if the portal does not allow the action.

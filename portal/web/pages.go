@@ -62,8 +62,8 @@ func pages() map[string]page {
 		pageStaff:       {section: sectionStaff, show: showStaff},
 		pageStaffMember: {section: sectionStaff, show: showStaffMember},
 		pageNewStaff:    {section: sectionStaff, show: showNewStaff, save: saveNewStaff},
-		pageEditStaff:   {section: sectionStaff, show: showEditStaff, save: saveEditStaff},
-		pageAssignStaff: {section: sectionStaff, show: showAssignStaff, save: saveAssignStaff},
+		pageEditStaff:   {section: sectionStaff, show: editStaff.show, save: editStaff.save},
+		pageAssignStaff: {section: sectionStaff, show: assignStaff.show, save: assignStaff.save},
 		pageRemoveStaff: {section: sectionStaff, show: removeStaff.show, save: removeStaff.save},
 		pageSpaces:      {section: sectionSpaces, show: showSpaces},
 		pageSpace:       {section: sectionSpaces, show: showSpace},
@@ -95,3 +95,6 @@ func pageOf(ref data.Ref) string {
 }
 
 func (x *exchange) can(action portal.Action) bool { return x.session.Can(action) == nil }
+
+// resourcePath returns the path of the page of a resource, with its key.
+func (x *exchange) resourcePath(ref data.Ref) string { return x.link(pageOf(ref), "key", ref.Key) }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -240,114 +239,63 @@ func saveNewSpace(x *exchange) error {
 		space.ParentSiteKey = "" // this kind cannot be in a site
 	}
 	made, err := x.session.CreateSpace(x.ctx(), space, portal.WriteOptions{Token: f.token})
-	var exists *portal.ExistsError
-	switch {
-	case err == nil:
+	if err == nil {
 		return x.redirectWithNotice("created", pageSpace, "key", made.Key)
-	case errors.As(err, &exists):
-		return x.inView(func() error {
-			s, _, err := x.view.Space(x.ctx(), exists.Key)
-			if err != nil {
-				return err
-			}
-			return x.showExists(f, s.Name, x.link(pageSpace, "key", s.Key), x.editLink(portal.ActionRenameSpace, pageRenameSpace, s.Key))
-		})
 	}
-	if err := f.addFaults(x, err, nil); err != nil {
-		return err
-	}
-	return x.inView(func() error { return x.showNewSpaceForm(f) })
-}
-
-// editedSpace returns the space of a page that edits it, and the path of its own page. It returns an error if the portal
-// does not allow the action.
-func (x *exchange) editedSpace(action portal.Action) (data.Space, string, error) {
-	if err := x.session.Can(action); err != nil {
-		return data.Space{}, "", err
-	}
-	s, _, err := x.view.Space(x.ctx(), x.r.URL.Query().Get("key"))
-	return s, x.link(pageSpace, "key", s.Key), err
-}
-
-// spaceEdit is a page that edits one field of a space.
-type spaceEdit struct {
-	action       portal.Action
-	mode, title  string
-	button, done string
-	fields       []fieldSpec
-	value        func(data.Space) string
-	write        func(x *exchange, key, value string, o portal.WriteOptions) error
-	displayValue func(x *exchange, value string) ([]string, error)
-}
-
-func (e spaceEdit) page(x *exchange, f *form, s data.Space, back string) error {
-	return x.showSpaceForm(spaceForm{form: f, Mode: e.mode, Name: s.Name, Button: x.text(e.button), Back: back}, e.title)
-}
-
-func (e spaceEdit) show(x *exchange) error {
-	s, back, err := x.editedSpace(e.action)
-	if err != nil {
-		return err
-	}
-	f := x.newForm(e.fields)
-	f.fill(map[string]string{e.fields[0].name: e.value(s)})
-	return e.page(x, f, s, back)
-}
-
-func (e spaceEdit) save(x *exchange) error {
-	var s data.Space
-	var back string
-	var f *form
-	name := e.fields[0].name
-	compare := func() (err error) {
-		if s, back, err = x.editedSpace(e.action); err != nil {
+	return x.finishCreate(f, err, nil, func() error { return x.showNewSpaceForm(f) }, func(key string) error {
+		s, _, err := x.view.Space(x.ctx(), key)
+		if err != nil {
 			return err
 		}
-		f = x.postedForm(e.fields)
-		f.compare(x, map[string]string{name: e.value(s)})
-		if x.isRedraw(f) {
-			return e.page(x, f, s, back)
-		}
-		if len(f.conflicts) > 0 {
-			return x.showConflicts(f, s.Name, back, func(_, value string) ([]string, error) { return e.displayValue(x, value) })
-		}
-		return nil
-	}
-	return x.retryEdit(compare, func() error {
-		if f.changed[name] {
-			if err := e.write(x, s.Key, f.Values[name], portal.WriteOptions{IfUnchanged: &s.Meta}); err != nil {
-				if err := f.addFaults(x, err, nil); err != nil {
-					return err
-				}
-				return x.inView(func() error { return e.page(x, f, s, back) })
-			}
-		}
-		return x.redirectWithNotice(e.done, pageSpace, "key", s.Key)
+		return x.showExists(f, s.Name, x.resourcePath(s.Ref()), x.editLink(portal.ActionRenameSpace, pageRenameSpace, s.Key))
 	})
 }
 
-var renameSpace = spaceEdit{
-	action: portal.ActionRenameSpace, mode: "rename", title: "space.rename", button: "save", done: "renamed", fields: renameFields,
-	value: func(s data.Space) string { return s.Name },
-	write: func(x *exchange, key, value string, o portal.WriteOptions) error {
-		_, err := x.session.RenameSpace(x.ctx(), key, value, o)
-		return err
-	},
-	displayValue: func(_ *exchange, value string) ([]string, error) { return textValue("", value) },
+// editedSpace returns the space of a page that edits it. It returns an error if the portal does not allow the action.
+func (x *exchange) editedSpace(action portal.Action) (data.Space, error) {
+	if err := x.session.Can(action); err != nil {
+		return data.Space{}, err
+	}
+	s, _, err := x.view.Space(x.ctx(), x.r.URL.Query().Get("key"))
+	return s, err
 }
 
-var moveSpace = spaceEdit{
-	action: portal.ActionMoveSpace, mode: "move", title: "space.move", button: "space.move", done: "moved", fields: moveFields,
-	value: func(s data.Space) string { return s.ParentSiteKey },
-	write: func(x *exchange, key, value string, o portal.WriteOptions) error {
-		_, err := x.session.MoveSpace(x.ctx(), key, value, o)
+// renameSpace is the page that renames a space.
+var renameSpace = resourceEdit[data.Space]{
+	fields: renameFields,
+	notice: "renamed",
+	load:   func(x *exchange) (data.Space, error) { return x.editedSpace(portal.ActionRenameSpace) },
+	name:   func(s data.Space) string { return s.Name },
+	values: func(s data.Space) map[string]string { return map[string]string{"name": s.Name} },
+	render: func(x *exchange, f *form, s data.Space) error {
+		return x.showSpaceForm(spaceForm{form: f, Mode: "rename", Name: s.Name, Button: x.text("save"), Back: x.resourcePath(s.Ref())}, "space.rename")
+	},
+	display: textValue,
+	write: func(x *exchange, f *form, s data.Space) error {
+		_, err := x.session.RenameSpace(x.ctx(), s.Key, f.Values["name"], portal.WriteOptions{IfUnchanged: &s.Meta})
 		return err
 	},
-	displayValue: func(x *exchange, value string) ([]string, error) {
+}
+
+// moveSpace is the page that moves a space to another site.
+var moveSpace = resourceEdit[data.Space]{
+	fields: moveFields,
+	notice: "moved",
+	load:   func(x *exchange) (data.Space, error) { return x.editedSpace(portal.ActionMoveSpace) },
+	name:   func(s data.Space) string { return s.Name },
+	values: func(s data.Space) map[string]string { return map[string]string{"parent_site_key": s.ParentSiteKey} },
+	render: func(x *exchange, f *form, s data.Space) error {
+		return x.showSpaceForm(spaceForm{form: f, Mode: "move", Name: s.Name, Button: x.text("space.move"), Back: x.resourcePath(s.Ref())}, "space.move")
+	},
+	display: func(x *exchange, value string) ([]string, error) {
 		if value == "" {
 			return []string{x.text("space.nosite")}, nil
 		}
 		return x.spaceNames([]string{value})
+	},
+	write: func(x *exchange, f *form, s data.Space) error {
+		_, err := x.session.MoveSpace(x.ctx(), s.Key, f.Values["parent_site_key"], portal.WriteOptions{IfUnchanged: &s.Meta})
+		return err
 	},
 }
 
@@ -360,12 +308,12 @@ func canBeInSite(kind data.Kind) bool {
 var deleteSpace = deletion{
 	titleKey: "cancel.space.title",
 	load: func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error) {
-		s, back, err := x.editedSpace(portal.ActionDeleteSpace)
+		s, err := x.editedSpace(portal.ActionDeleteSpace)
 		if err != nil {
 			return deletePage{}, s.Meta, data.DeleteReport{}, err
 		}
 		report, err := x.view.PlanDelete(x.ctx(), s.Ref())
-		out := deletePage{Name: s.Name, Text: x.text("cancel.space"), Button: x.text("cancel.space.button"), Back: back}
+		out := deletePage{Name: s.Name, Text: x.text("cancel.space"), Button: x.text("cancel.space.button"), Back: x.resourcePath(s.Ref())}
 		out.Deleted, out.Kept = x.countPlan(report, s.Ref())
 		return out, s.Meta, report, err
 	},

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -92,23 +91,16 @@ func saveNewStaff(x *exchange) error {
 		Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"],
 		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
 	}, portal.WriteOptions{Token: f.token})
-	var exists *portal.ExistsError
-	switch {
-	case err == nil:
+	if err == nil {
 		return x.redirectWithNotice("added", pageStaffMember, "key", made.Key)
-	case errors.As(err, &exists):
-		return x.inView(func() error {
-			u, _, err := x.view.StaffMember(x.ctx(), exists.Key)
-			if err != nil {
-				return err
-			}
-			return x.showExists(f, u.Name, x.link(pageStaffMember, "key", u.Key), x.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
-		})
 	}
-	if err := f.addFaults(x, err, nil); err != nil {
-		return err
-	}
-	return x.inView(func() error { return x.showNewStaffForm(f) })
+	return x.finishCreate(f, err, nil, func() error { return x.showNewStaffForm(f) }, func(key string) error {
+		u, _, err := x.view.StaffMember(x.ctx(), key)
+		if err != nil {
+			return err
+		}
+		return x.showExists(f, u.Name, x.resourcePath(u.Ref()), x.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
+	})
 }
 
 // editedStaffMember returns the staff member of a page that edits it. It returns an error if the portal does not allow
@@ -121,119 +113,47 @@ func (x *exchange) editedStaffMember(action portal.Action) (data.UserIdentity, e
 	return u, err
 }
 
-// staffValues returns the values of the fields of a staff member.
-func staffValues(u data.UserIdentity) map[string]string {
-	return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
-}
-
-func (x *exchange) showEditStaffForm(f *form, u data.UserIdentity) error {
-	return x.showStaffForm(staffForm{f, true, false, x.text("save"), x.link(pageStaffMember, "key", u.Key)}, "staff.edit")
-}
-
-func showEditStaff(x *exchange) error {
-	u, err := x.editedStaffMember(portal.ActionEditStaff)
-	if err != nil {
+// editStaff is the page that edits the name and addresses of a staff member.
+var editStaff = resourceEdit[data.UserIdentity]{
+	fields:   staffFields,
+	required: []string{"name"},
+	notice:   "saved",
+	load:     func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionEditStaff) },
+	name:     func(u data.UserIdentity) string { return u.Name },
+	values: func(u data.UserIdentity) map[string]string {
+		return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
+	},
+	render: func(x *exchange, f *form, u data.UserIdentity) error {
+		return x.showStaffForm(staffForm{f, true, false, x.text("save"), x.resourcePath(u.Ref())}, "staff.edit")
+	},
+	display: textValue,
+	write: func(x *exchange, f *form, u data.UserIdentity) error {
+		_, err := x.session.EditStaffMember(x.ctx(), data.UserIdentity{
+			Key: u.Key, Name: f.changedValue("name"), EmailAddress: f.changedValue("email_address"), PhoneNumber: f.changedValue("phone_number"),
+			Clear: f.cleared("email_address", "phone_number"),
+		}, portal.WriteOptions{IfUnchanged: &u.Meta})
 		return err
-	}
-	f := x.newForm(staffFields)
-	f.fill(staffValues(u))
-	return x.showEditStaffForm(f, u)
+	},
 }
 
-func saveEditStaff(x *exchange) error {
-	var u data.UserIdentity
-	var f *form
-	compare := func() (err error) {
-		if u, err = x.editedStaffMember(portal.ActionEditStaff); err != nil {
-			return err
-		}
-		f = x.postedForm(staffFields)
-		f.compare(x, staffValues(u))
-		if x.isRedraw(f) {
-			return x.showEditStaffForm(f, u)
-		}
-		if len(f.conflicts) > 0 {
-			return x.showConflicts(f, u.Name, x.link(pageStaffMember, "key", u.Key), textValue)
-		}
-		if f.changed["name"] {
-			f.require(x, "name")
-		}
-		if f.HasFaults() {
-			return x.showEditStaffForm(f, u)
-		}
-		return nil
-	}
-	return x.retryEdit(compare, func() error {
-		if len(f.changed) > 0 {
-			edit := data.UserIdentity{
-				Key: u.Key, Name: f.changedValue("name"), EmailAddress: f.changedValue("email_address"), PhoneNumber: f.changedValue("phone_number"),
-				Clear: f.cleared("email_address", "phone_number"),
-			}
-			if _, err := x.session.EditStaffMember(x.ctx(), edit, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
-				if err := f.addFaults(x, err, nil); err != nil {
-					return err
-				}
-				return x.inView(func() error { return x.showEditStaffForm(f, u) })
-			}
-		}
-		return x.redirectWithNotice("saved", pageStaffMember, "key", u.Key)
-	})
-}
-
-// servedKeys returns the value of the field with the spaces of a staff member.
-func servedKeys(u data.UserIdentity) map[string]string {
-	keys := make([]string, len(u.Spaces))
-	for i, ref := range u.Spaces {
-		keys[i] = ref.Key
-	}
-	return map[string]string{spacesField: joinKeys(keys)}
-}
-
-func (x *exchange) showAssignForm(f *form, u data.UserIdentity) error {
-	return x.showStaffForm(staffForm{f, false, true, x.text("save"), x.link(pageStaffMember, "key", u.Key)}, "staff.assign")
-}
-
-func showAssignStaff(x *exchange) error {
-	u, err := x.editedStaffMember(portal.ActionAssignStaff)
-	if err != nil {
+// assignStaff is the page that edits the spaces of a staff member.
+var assignStaff = resourceEdit[data.UserIdentity]{
+	fields: staffSpacesFields,
+	notice: "saved",
+	load:   func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionAssignStaff) },
+	name:   func(u data.UserIdentity) string { return u.Name },
+	values: func(u data.UserIdentity) map[string]string {
+		return map[string]string{spacesField: joinRefKeys(u.Spaces)}
+	},
+	render: func(x *exchange, f *form, u data.UserIdentity) error {
+		return x.showStaffForm(staffForm{f, false, true, x.text("save"), x.resourcePath(u.Ref())}, "staff.assign")
+	},
+	display: func(x *exchange, value string) ([]string, error) { return x.spaceNames(splitKeys(value)) },
+	write: func(x *exchange, f *form, u data.UserIdentity) error {
+		chosen := spaceRefs(splitKeys(f.Values[spacesField]))
+		_, err := x.session.AssignStaffMember(x.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta})
 		return err
-	}
-	f := x.newForm(staffSpacesFields)
-	f.fill(servedKeys(u))
-	return x.showAssignForm(f, u)
-}
-
-func saveAssignStaff(x *exchange) error {
-	var u data.UserIdentity
-	var f *form
-	compare := func() (err error) {
-		if u, err = x.editedStaffMember(portal.ActionAssignStaff); err != nil {
-			return err
-		}
-		f = x.postedForm(staffSpacesFields)
-		f.compare(x, servedKeys(u))
-		if x.isRedraw(f) {
-			return x.showAssignForm(f, u)
-		}
-		if len(f.conflicts) > 0 {
-			return x.showConflicts(f, u.Name, x.link(pageStaffMember, "key", u.Key), func(_, value string) ([]string, error) {
-				return x.spaceNames(splitKeys(value))
-			})
-		}
-		return nil
-	}
-	return x.retryEdit(compare, func() error {
-		if len(f.changed) > 0 {
-			chosen := spaceRefs(splitKeys(f.Values[spacesField]))
-			if _, err := x.session.AssignStaffMember(x.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta}); err != nil {
-				if err := f.addFaults(x, err, nil); err != nil {
-					return err
-				}
-				return x.inView(func() error { return x.showAssignForm(f, u) })
-			}
-		}
-		return x.redirectWithNotice("saved", pageStaffMember, "key", u.Key)
-	})
+	},
 }
 
 // removeStaff is the page that removes a staff member.
@@ -245,7 +165,7 @@ var removeStaff = deletion{
 			return deletePage{}, u.Meta, data.DeleteReport{}, err
 		}
 		report, err := x.view.PlanDelete(x.ctx(), u.Ref())
-		out := deletePage{Name: u.Name, Text: x.text("cancel.staff"), Button: x.text("cancel.staff.button"), Back: x.link(pageStaffMember, "key", u.Key)}
+		out := deletePage{Name: u.Name, Text: x.text("cancel.staff"), Button: x.text("cancel.staff.button"), Back: x.resourcePath(u.Ref())}
 		out.Deleted, out.Kept = x.countPlan(report, u.Ref())
 		return out, u.Meta, report, err
 	},

@@ -79,7 +79,7 @@ func (d pageData) LocaleName(locale string) string { return localeNames[locale] 
 func (d pageData) Link(path string, pairs ...string) string { return d.x.link(path, pairs...) }
 
 // ResourcePath returns the path of the page of a resource.
-func (d pageData) ResourcePath(ref data.Ref) string { return d.x.link(pageOf(ref), "key", ref.Key) }
+func (d pageData) ResourcePath(ref data.Ref) string { return d.x.resourcePath(ref) }
 
 // Home returns the path of the portal's start page.
 func (d pageData) Home() string { return d.x.home }
