@@ -32,7 +32,6 @@ var exempt = []string{
 	"portal",
 	"portal/httpapi",
 	"portal/web",
-	"portal/web/preview",
 }
 
 // TestLanguage_CommentsAndMarkdown_HaveNoIdioms checks all files except those in an exempt directory. It also fails if an
