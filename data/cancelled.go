@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -158,8 +159,13 @@ func (s *Snapshot) cancelledAnywhere(ctx context.Context, refs []Ref, within str
 		if c == nil || within != "" && c.key != within { // a deleted customer's rows wait for the sweep
 			continue
 		}
-		if out[c], err = s.cancelled(ctx, c, named[c.id]); err != nil {
+		found, err := s.cancelled(ctx, c, named[c.id])
+		if err != nil {
 			return nil, err
+		}
+		// A row that is lost, as after damage, is not there to be removed.
+		if found = slices.DeleteFunc(found, func(c *cancellation) bool { return c == nil }); len(found) > 0 {
+			out[c] = found
 		}
 	}
 	return out, nil

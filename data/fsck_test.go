@@ -63,6 +63,9 @@ func furnish(t *testing.T, store storage.Store) {
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.NoError(t, portals.Revoke(t.Context(), there, p.ID))
 	}
+	cancelled, err := ws.DeleteWith(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "a004", "a005")}, data.DeleteOptions{Actor: inPortal})
+	require.NoError(t, err)
+	require.Len(t, cancelled.Deleted, 2)
 	_, err = portals.CreateProfile(t.Context(), there, portal.Profile{Name: "P"})
 	require.NoError(t, err)
 	_, err = portals.UpdateSettings(t.Context(), there, func(*portal.Settings) error { return nil })
@@ -122,7 +125,7 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 		for _, row := range []string{
 			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
 			"portal", "own_link", "revoked", "host", "lease",
-			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings",
+			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings", "cancelled", "cancelled_pointer",
 		} {
 			require.Positive(t, report.Rows[row], row)
 		}
@@ -151,7 +154,7 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 		lost[shape]++
 	}
 	requireChecks(t, store)
-	require.Len(t, lost, 17)
+	require.Len(t, lost, 19)
 }
 
 // TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats
@@ -240,6 +243,16 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"a batch of another's":             {"differs", "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
 		"ends of the feed with none":       {"feed_gap", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
 		"ends that do not read":            {"malformed", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
+		"a cancellation of no customer":    {"dangling", "cancelled", layout.Cancelled(ghost, 3, "g"), cancelledRow(t, store)},
+		"one that does not read":           {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), []byte{9}},
+		"one under another class":          {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 1, "g"), cancelledRow(t, store)},
+		"one that nothing finds":           {"missing", "cancelled_pointer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"one of a resource that is there":  {"differs", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "a001"), cancelledRow(t, store)},
+		"one more than are counted":        {"count", "customer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"a pointer to no cancellation":     {"dangling", "cancelled_pointer", layout.CancelledPointer(workspaceID, 3, "g", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
+		"a pointer to no customer":         {"dangling", "cancelled_pointer", layout.CancelledPointer(workspaceID, 3, "a005", ghost), layout.AppendTime(nil, clockStart)},
+		"a pointer of another workspace":   {"differs", "cancelled_pointer", layout.CancelledPointer(uuid.UUID{1}, 3, "a005", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
+		"a pointer that does not read":     {"malformed", "cancelled_pointer", layout.CancelledPointer(workspaceID, 3, "g", portaldata.CustomerID(a)), []byte{}},
 		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeedAt(portaldata.CustomerID(a), 99), []byte{}},
 		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeedAt(portaldata.CustomerID(b), feedPosition(t, store)), []byte{}},
 		"a consumer that does not read":    {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
@@ -272,6 +285,18 @@ func deletedRow(t *testing.T) []byte {
 		return nil
 	}))
 	return row
+}
+
+// cancelledRow returns the value of the row of a cancelled resource.
+func cancelledRow(t *testing.T, store storage.Store) []byte {
+	t.Helper()
+	for _, row := range allRows(t, store) {
+		if layout.Parse(row.Key).Shape == layout.ShapeCancelled {
+			return row.Value
+		}
+	}
+	require.FailNow(t, "no resource is cancelled")
+	return nil
 }
 
 func idOf(c data.Customer) []byte {
