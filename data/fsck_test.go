@@ -56,7 +56,7 @@ func furnish(t *testing.T, store storage.Store) {
 	for range 2 {
 		p, err := portals.Create(t.Context(), there, portal.CreateRequest{CustomerKey: "a", MaxUses: 2})
 		require.NoError(t, err)
-		session, err := portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), "sixteen bytes or more")
+		session, err := portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "sixteen bytes or more")
 		require.NoError(t, err)
 		clock = p.ExpiresAt
 		err = session.View(t.Context(), func(*portal.View) error { return nil })

@@ -127,7 +127,7 @@ func TestVisitorsDoNotDisturbALargePush(t *testing.T) {
 			var err error
 			for err == nil {
 				var s *portal.Session
-				if s, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal())); err == nil {
+				if s, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), ""); err == nil {
 					err = s.End(t.Context())
 				}
 				select {
@@ -279,7 +279,7 @@ func TestAPortalThatIsOverSaysWhoseItWas(t *testing.T) {
 		config := portal.Config{ReturnURL: "https://app.example/home"}
 		p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: config})
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
-		seen, err := f.portals.Peek(t.Context(), portal.Code(p.URL.Reveal()))
+		seen, _, err := f.portals.Peek(t.Context(), portal.Code(p.URL.Reveal()), "")
 		require.ErrorIs(t, err, portal.ErrRevoked)
 		require.Equal(t, config.ReturnURL, seen.Config.ReturnURL)
 		found, err := f.portals.Session(t.Context(), s.Token().Reveal())

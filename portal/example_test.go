@@ -107,9 +107,9 @@ func ExampleService_OpenSession() {
 	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel, MaxUses: 1}))
 	code := portal.Code(p.URL.Reveal())
 
-	session := must(portals.OpenSession(ctx, code))
+	session := must(portals.OpenSession(ctx, code, ""))
 	cookie := session.Token().Reveal() // what the browser keeps
-	_, err := portals.OpenSession(ctx, code)
+	_, err := portals.OpenSession(ctx, code, "")
 	fmt.Println("again:", err)
 
 	session = must(portals.Session(ctx, cookie)) // at the next request

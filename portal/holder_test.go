@@ -38,30 +38,30 @@ func (f *fixture) rowsOf(t *testing.T, shape layout.Shape) (n int) {
 	return n
 }
 
-func TestOpenSessionAs_SameHolder_CountsOneUse(t *testing.T) {
+func TestOpenSession_SameHolder_CountsOneUse(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
 		code := portal.Code(p.URL.Reveal())
-		_, held, err := f.portals.PeekAs(t.Context(), code, browserA)
+		_, held, err := f.portals.Peek(t.Context(), code, browserA)
 		require.NoError(t, err)
 		require.False(t, held)
-		session, err := f.portals.OpenSessionAs(t.Context(), code, browserA)
+		session, err := f.portals.OpenSession(t.Context(), code, browserA)
 		require.NoError(t, err)
 		f.clock.set(f.clock.now().Add(40 * time.Minute))
 		_, err = f.portals.Session(t.Context(), session.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrSessionIdle)
 
-		_, held, err = f.portals.PeekAs(t.Context(), code, browserA)
+		_, held, err = f.portals.Peek(t.Context(), code, browserA)
 		require.NoError(t, err)
 		require.True(t, held)
-		again, err := f.portals.OpenSessionAs(t.Context(), code, browserA)
+		again, err := f.portals.OpenSession(t.Context(), code, browserA)
 		require.NoError(t, err)
 		require.NotEqual(t, session.Token(), again.Token())
 		for _, other := range []portal.Secret{browserB, ""} {
-			_, held, err = f.portals.PeekAs(t.Context(), code, other)
+			_, held, err = f.portals.Peek(t.Context(), code, other)
 			require.ErrorIs(t, err, portal.ErrUsedUp)
 			require.False(t, held)
-			_, err = f.portals.OpenSessionAs(t.Context(), code, other)
+			_, err = f.portals.OpenSession(t.Context(), code, other)
 			require.ErrorIs(t, err, portal.ErrUsedUp)
 		}
 		got, err := f.portals.Get(t.Context(), f.ws, p.ID)
@@ -70,7 +70,7 @@ func TestOpenSessionAs_SameHolder_CountsOneUse(t *testing.T) {
 
 		// Of one portal, it holds nothing of another.
 		second := f.create(t, portal.CreateRequest{CustomerKey: "My Company", MaxUses: 1})
-		_, held, err = f.portals.PeekAs(t.Context(), portal.Code(second.URL.Reveal()), browserA)
+		_, held, err = f.portals.Peek(t.Context(), portal.Code(second.URL.Reveal()), browserA)
 		require.NoError(t, err)
 		require.False(t, held)
 
@@ -78,13 +78,13 @@ func TestOpenSessionAs_SameHolder_CountsOneUse(t *testing.T) {
 		require.NoError(t, again.End(t.Context()))
 		_, err = f.portals.Session(t.Context(), again.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrSessionEnded)
-		_, err = f.portals.OpenSessionAs(t.Context(), code, browserA)
+		_, err = f.portals.OpenSession(t.Context(), code, browserA)
 		require.ErrorIs(t, err, portal.ErrUsedUp)
 		require.Zero(t, f.rowsOf(t, layout.ShapeHolder))
 	})
 }
 
-func TestOpenSessionAs_ManyAtOnce_CountsEachHolderOnce(t *testing.T) {
+func TestOpenSession_ManyAtOnce_CountsEachHolderOnce(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
 		code := portal.Code(p.URL.Reveal())
@@ -92,7 +92,7 @@ func TestOpenSessionAs_ManyAtOnce_CountsEachHolderOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range 100 {
 			wg.Go(func() {
-				_, err := f.portals.OpenSessionAs(t.Context(), code, []portal.Secret{browserA, browserB}[n%2])
+				_, err := f.portals.OpenSession(t.Context(), code, []portal.Secret{browserA, browserB}[n%2])
 				if err == nil {
 					won[n%2].Add(1)
 				} else if !errors.Is(err, portal.ErrUsedUp) {
@@ -108,13 +108,13 @@ func TestOpenSessionAs_ManyAtOnce_CountsEachHolderOnce(t *testing.T) {
 	})
 }
 
-func TestOpenSessionAs_ShortHolder_IsInvalid(t *testing.T) {
+func TestOpenSession_ShortHolder_IsInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
-		_, err := f.portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), "fifteen bytes..")
+		_, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "fifteen bytes..")
 		require.ErrorIs(t, err, validation.ErrInvalid)
 		require.NotContains(t, err.Error(), "fifteen")
-		_, _, err = f.portals.PeekAs(t.Context(), portal.Code(p.URL.Reveal()), "short")
+		_, _, err = f.portals.Peek(t.Context(), portal.Code(p.URL.Reveal()), "short")
 		require.ErrorIs(t, err, validation.ErrInvalid)
 		got, err := f.portals.Get(t.Context(), f.ws, p.ID)
 		require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestPurge_Holders_GoWithTheirPortals(t *testing.T) {
 		for range 3 {
 			p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 2})
 			for _, holder := range []portal.Secret{browserA, browserB} {
-				_, err := f.portals.OpenSessionAs(t.Context(), portal.Code(p.URL.Reveal()), holder)
+				_, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), holder)
 				require.NoError(t, err)
 			}
 		}

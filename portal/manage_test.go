@@ -220,7 +220,7 @@ func TestPurge(t *testing.T) {
 		var codes []string
 		for range 40 {
 			p, _ := f.open(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Hour, MaxUses: 3})
-			_, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+			_, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
 			require.NoError(t, err)
 			codes = append(codes, portal.Code(p.URL.Reveal()))
 		}

@@ -67,7 +67,7 @@ var cells = []cell{
 		return drop(one(s).AccessGrants(ctx, data.Query{}))
 	}},
 	{"AccessGrantsByPlace", "manage reservations", false, true, true, func(ctx context.Context, s *portal.Session) error {
-		return drop(one(s).AccessGrantsByPlace(ctx, data.Query{}, func(portal.Place) portal.Window { return portal.Window{} }))
+		return drop(one(s).AccessGrantsByPlace(ctx, data.Query{}, func(data.AccessGrant, portal.Place) bool { return true }))
 	}},
 	{"History", "manage reservations details", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(one(s).History(ctx, "r1", 0)) }},
 	{"EditUserIdentity", "manage", true, true, true, func(ctx context.Context, s *portal.Session) error {

@@ -51,7 +51,7 @@ func TestView_WriteInBetween_IsNotSeen(t *testing.T) {
 func TestView_UsedAfterItsFunctionReturned_ReturnsAnError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
-		s, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+		s, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
 		require.NoError(t, err)
 		var kept []*portal.View
 		keep := func(v *portal.View) error {
@@ -101,7 +101,7 @@ func TestViewSession_OneState_FindsAndReads(t *testing.T) {
 	store := &backends.Counted{Store: memory.New()}
 	f := setup(t, store)
 	p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
-	s, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+	s, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
 	require.NoError(t, err)
 	token := s.Token().Reveal()
 	view := func(fn func(*portal.Session, *portal.View) error) (*portal.Session, error) {

@@ -10,13 +10,12 @@ import (
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
-// Place is where a space is, or where an access grant opens, as far as clocks are
-// concerned. A space uses its own time zone, else that of its site, else the portal's,
-// else the customer's; its times of day are its own, else those of its site. Sites that
-// the portal does not show count too.
+// Place is the time zone and the usual times of day of a space or an access grant. A space uses
+// its own time zone, else that of its site, else the portal's, else the customer's; its times of
+// day are its own, else those of its site. Sites that the portal does not show count too.
 //
-// An access grant is in the place of its first space that has a time zone, or whose site
-// has one, and otherwise in the place of its first space.
+// An access grant has the place of its first space that has a time zone, or whose site has one,
+// and otherwise the place of its first space.
 type Place struct {
 	TimeZone     string // IANA name; empty if none of these has one
 	CheckinTime  string // HH:mm or HH:mm:ss; empty if there is none
@@ -73,26 +72,11 @@ func (v *View) grantPlace(g data.AccessGrant) Place {
 	return firstPlace(places)
 }
 
-// firstPlace returns the place of an access grant to spaces in some places.
+// firstPlace returns the place of an access grant to spaces in these places.
 func firstPlace(places []Place) Place {
 	out := places[max(0, slices.IndexFunc(places, func(p Place) bool { return !p.Default }))]
 	out.Mixed = slices.ContainsFunc(places, func(p Place) bool { return p.TimeZone != out.TimeZone })
 	return out
-}
-
-// GrantPlace returns the place of an access grant to some of the spaces of which there is
-// a place, and the zero Place if it knows none of them.
-func (r Related) GrantPlace(spaces []data.Ref) Place {
-	var places []Place
-	for _, ref := range spaces {
-		if p, known := r.places[byClass(ref)]; known {
-			places = append(places, p)
-		}
-	}
-	if len(places) == 0 {
-		return Place{}
-	}
-	return firstPlace(places)
 }
 
 // place returns the place of a resource. What it refers to, and the sites behind that,
@@ -133,30 +117,17 @@ func (v *View) pageZone(ctx context.Context) (string, error) {
 	return v.place(r).TimeZone, nil
 }
 
-// Window bounds times as the fields of [data.Query] of the same names do. A window whose
-// Until is not after its From holds nothing.
-type Window struct{ From, Until, StartsFrom, EndsUntil time.Time }
-
-// Empty reports whether the window holds nothing.
-func (w Window) Empty() bool {
-	return !w.From.IsZero() && !w.Until.IsZero() && !w.Until.After(w.From)
-}
-
-// holds reports whether the window holds an access grant.
-func (w Window) holds(g data.AccessGrant) bool {
-	starts, ends := g.StartsAt, g.EndsAt
-	return !w.Empty() &&
-		(w.Until.IsZero() || starts.IsZero() || starts.Before(w.Until)) &&
-		(w.From.IsZero() || ends.IsZero() || ends.After(w.From)) &&
-		(w.StartsFrom.IsZero() || !starts.IsZero() && !starts.Before(w.StartsFrom)) &&
-		(w.EndsUntil.IsZero() || !ends.IsZero() && ends.Before(w.EndsUntil))
-}
-
-// AccessGrantsByPlace lists access grants as AccessGrants does, but each must also be in
-// the window of its own place, such as the day that it is there. The query's own times
-// must hold whatever any of these windows holds.
-func (v *View) AccessGrantsByPlace(ctx context.Context, q data.Query, window func(Place) Window) (Page[data.AccessGrant], error) {
-	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, func(g data.AccessGrant) bool {
-		return window(v.grantPlace(g)).holds(g)
+// AccessGrantsByPlace lists access grants as [View.AccessGrants] does, but only those for which
+// keep returns true. keep gets each access grant as the portal shows it, with its place: it can
+// decide by the day or the time of day there, such as whether a guest arrives today. It must not
+// read from the View. Bound q by times that include everything that keep accepts in any time
+// zone, so that no more than necessary is read.
+func (v *View) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func(data.AccessGrant, Place) bool) (Page[data.AccessGrant], error) {
+	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, func(g data.AccessGrant) (bool, error) {
+		shown, err := v.trim(ctx, g, newRelated())
+		if err != nil {
+			return false, err
+		}
+		return keep(shown.(data.AccessGrant), v.grantPlace(g)), nil
 	})
 }

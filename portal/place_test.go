@@ -56,7 +56,7 @@ func TestPlace_IsInherited(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, want, related.Place(g.Ref()), key)
 				if len(g.Spaces) > 0 {
-					require.Equal(t, want, related.GrantPlace(g.Spaces), key)
+					require.Equal(t, want, related.Place(g.Spaces...), key)
 				}
 			}
 			page, err := one(s).AccessGrants(t.Context(), data.Query{})
@@ -64,7 +64,7 @@ func TestPlace_IsInherited(t *testing.T) {
 			require.Equal(t, tokyo, page.Related.Place(data.Ref{Kind: data.KindBooking, Key: "one"}))
 			require.Equal(t, honolulu, page.Related.Place(data.Ref{Kind: data.KindSpace, Key: "own"}))
 			require.Zero(t, page.Related.Place(data.Ref{Kind: data.KindSpace, Key: "other"}))
-			require.Zero(t, page.Related.GrantPlace(data.Refs(data.KindSpace, "other")))
+			require.Zero(t, page.Related.Place(data.Refs(data.KindSpace, "other", "another")...))
 			look, err := one(s).Appearance(t.Context(), "")
 			require.NoError(t, err)
 			require.Equal(t, c.rest, look.TimeZone)
@@ -134,14 +134,13 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 		for offset := -1; offset < 8; offset++ {
 			from := wallclock.DayOf(first, time.UTC).Add(offset)
 			until := from.Add(1 + random.IntN(2))
-			window := func(p portal.Place) portal.Window {
+			keep := func(g data.AccessGrant, p portal.Place) bool {
 				zone := p.Zone(time.UTC)
-				return portal.Window{From: from.Start(zone), Until: until.Start(zone)}
+				return (g.StartsAt.IsZero() || g.StartsAt.Before(until.Start(zone))) && (g.EndsAt.IsZero() || g.EndsAt.After(from.Start(zone)))
 			}
 			var want []string
 			for _, g := range all.Items {
-				w := window(all.Related.Place(g.Ref()))
-				if (g.StartsAt.IsZero() || g.StartsAt.Before(w.Until)) && (g.EndsAt.IsZero() || g.EndsAt.After(w.From)) {
+				if keep(g, all.Related.Place(g.Ref())) {
 					want = append(want, g.Key)
 				}
 			}
@@ -149,7 +148,7 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 			q := data.Query{From: from.Start(time.UTC).Add(-26 * time.Hour), Until: until.Start(time.UTC).Add(26 * time.Hour), Limit: 1 + random.IntN(20)}
 			var got []string
 			for {
-				page, err := one(s).AccessGrantsByPlace(t.Context(), q, window)
+				page, err := one(s).AccessGrantsByPlace(t.Context(), q, keep)
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(page.Items), q.Limit)
 				got = append(got, keysOf(page.Items)...)
@@ -160,5 +159,38 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 			slices.Sort(got)
 			require.Equal(t, want, got, "%v to %v", from, until)
 		}
+	})
+}
+
+// TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep compares what keep gets with what
+// AccessGrants lists, in a portal that hides a space and the technical details.
+func TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := &data.CustomerData{CustomerKey: "My Company"}
+		open, hidden := data.PropertyListing("open", "Open"), data.PropertyListing("hidden", "Hidden")
+		open.CustomMetadata = data.CustomMetadata{"region": "north"}
+		d.Add(open, hidden, data.Guest("ada", "Ada"))
+		g := data.Reservation("r", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindPropertyListing, "open", "hidden")...)
+		g.PreferredCode = "4711"
+		g.CustomMetadata = data.CustomMetadata{"region": "north", "door": "back"}
+		d.Add(g)
+		_, s := f.open(t, portal.CreateRequest{CustomerData: d, Config: portal.Config{
+			Filters:  []portal.Filter{{Field: "region", Value: "north"}},
+			Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}},
+		}})
+		listed, err := one(s).AccessGrants(t.Context(), data.Query{})
+		require.NoError(t, err)
+		require.Len(t, listed.Items, 1)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "open"), listed.Items[0].Spaces)
+		require.Empty(t, listed.Items[0].PreferredCode)
+		given := []data.AccessGrant{}
+		page, err := one(s).AccessGrantsByPlace(t.Context(), data.Query{}, func(g data.AccessGrant, p portal.Place) bool {
+			given = append(given, g)
+			require.Equal(t, listed.Related.Place(g.Ref()), p)
+			return true
+		})
+		require.NoError(t, err)
+		require.Equal(t, listed.Items, given)
+		require.Equal(t, listed.Items, page.Items)
 	})
 }

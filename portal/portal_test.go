@@ -462,7 +462,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		session, err := f.portals.Resolve(t.Context(), code)
 		require.NoError(t, err)
 		_, forged := f.portals.Resolve(t.Context(), code[:32]+"?")
-		kept, err := f.portals.OpenSession(t.Context(), code)
+		kept, err := f.portals.OpenSession(t.Context(), code, "")
 		require.NoError(t, err)
 		token := kept.Token().Reveal()
 

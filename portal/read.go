@@ -43,9 +43,25 @@ func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 	return u, ok
 }
 
-// Place returns the place of a space or an access grant that was read, or of a space that
-// one refers to. It is zero for others.
-func (r Related) Place(of data.Ref) Place { return r.places[byClass(of)] }
+// Place returns the place of a space or an access grant that was read, or of a space that one of
+// them refers to. Of several spaces it returns the place that an access grant to them would have.
+// Resources of which r has no place are ignored; if there are no others, Place returns the zero
+// Place.
+func (r Related) Place(of ...data.Ref) Place {
+	var places []Place
+	for _, ref := range of {
+		if p, known := r.places[byClass(ref)]; known {
+			places = append(places, p)
+		}
+	}
+	switch len(places) {
+	case 0:
+		return Place{}
+	case 1:
+		return places[0] // that of an access grant may be Mixed
+	}
+	return firstPlace(places)
+}
 
 func notFound(ref data.Ref) error {
 	return fmt.Errorf("%w: %s %q", data.ErrResourceNotFound, ref.Kind.Class(), ref.Key)
@@ -116,10 +132,9 @@ func (v *View) AccessGrants(ctx context.Context, q data.Query) (Page[data.Access
 	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, nil)
 }
 
-// list reads a page. keep, if it is not nil, reports whether a resource that the portal
-// shows is to be listed; it is called once the resources that this one refers to, and the
-// sites of those, are loaded.
-func list[T data.Resource](ctx context.Context, v *View, action Action, class data.Class, q data.Query, read func(context.Context, data.Query) (data.Page[T], error), keep func(T) bool) (Page[T], error) {
+// list reads a page. keep, if it is not nil, reports whether to list a resource that the portal
+// shows. The resources that this one refers to, and their sites, are loaded when it is called.
+func list[T data.Resource](ctx context.Context, v *View, action Action, class data.Class, q data.Query, read func(context.Context, data.Query) (data.Page[T], error), keep func(T) (bool, error)) (Page[T], error) {
 	if err := v.permit(action); err != nil {
 		return Page[T]{}, err
 	}
@@ -143,7 +158,15 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 			return nil, 0, err
 		}
 		for i, r := range resources {
-			if of, listed := r.(T); listed && shown[i] != nil && !keep(of) {
+			of, listed := r.(T)
+			if !listed || shown[i] == nil {
+				continue
+			}
+			kept, err := keep(of)
+			if err != nil {
+				return nil, 0, err
+			}
+			if !kept {
 				shown[i] = nil
 			}
 		}

@@ -82,15 +82,11 @@ func (s *Service) Verify(code string) error {
 // Peek returns the portal that the link of a code opens, and does not count a use. Errors are
 // those of Resolve; a portal that was revoked or used up is returned along with the error, as
 // long as it is stored.
-func (s *Service) Peek(ctx context.Context, code string) (CustomerPortal, error) {
-	p, _, err := s.PeekAs(ctx, code, "")
-	return p, err
-}
-
-// PeekAs is Peek for a holder, which may have a use of the link already; see
-// [Service.OpenSessionAs]. held reports whether it has: the link then opens for it again,
-// and PeekAs does not return ErrUsedUp.
-func (s *Service) PeekAs(ctx context.Context, code string, holder Secret) (p CustomerPortal, held bool, err error) {
+//
+// holder is that of [Service.OpenSession], or empty. held reports whether a use of the link was
+// counted for the holder: the link then opens again for the holder, and Peek does not return
+// [ErrUsedUp].
+func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p CustomerPortal, held bool, err error) {
 	session, _, err := s.look(ctx, code, holder)
 	if session == nil {
 		return CustomerPortal{}, false, err
@@ -98,26 +94,22 @@ func (s *Service) PeekAs(ctx context.Context, code string, holder Secret) (p Cus
 	return session.portal, session.held, err
 }
 
-// OpenSession begins a session with the link of a code. If the link has a MaxUses, it
-// counts one use. The session's Token finds it again; only this Session has it. Errors
-// are those of Resolve.
-func (s *Service) OpenSession(ctx context.Context, code string) (*Session, error) {
-	return s.OpenSessionAs(ctx, code, "")
-}
-
-// OpenSessionAs is OpenSession for a holder: a secret of at least 16 random bytes that
-// the caller keeps with one browser, such as in a cookie. A link with a MaxUses counts
-// each holder once, so a holder opens the link again after its session is over, without
-// another use, until the portal expires or [Session.End] is called. Two calls at once
-// with one holder count one use. Without a holder, which is empty, every call counts.
+// OpenSession begins a session with the link of a code. If the link has a MaxUses, it counts one
+// use. [Service.Session] finds the session again by its Token, which only the returned Session
+// has.
 //
-// A holder opens nothing by itself: the code is needed too. The store keeps its SHA-256
-// together with the portal's id, so the rows of two portals do not show that they have
-// the same holder.
+// holder makes repeated calls from the same browser count once. It is a secret of at least 16
+// random bytes that the caller keeps with one browser, such as in a cookie. A link with a
+// MaxUses counts each holder once, also if two calls run at the same time: a holder can open the
+// link again after its session is over, without another use, until the portal expires or
+// [Session.End] is called. If holder is empty, every call counts.
 //
-// It returns an error that matches [validation.ErrInvalid] for a holder that is too short; other
-// errors are those of Resolve.
-func (s *Service) OpenSessionAs(ctx context.Context, code string, holder Secret) (*Session, error) {
+// A holder opens nothing without the code. The store keeps the SHA-256 of the holder together
+// with the portal's id, so the rows of two portals do not show that they have the same holder.
+//
+// OpenSession returns an error that matches [validation.ErrInvalid] if holder is too short;
+// other errors are those of [Service.Resolve].
+func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (*Session, error) {
 	session, _, err := s.look(ctx, code, holder)
 	if err != nil {
 		return nil, err
@@ -137,7 +129,7 @@ func (s *Service) OpenSessionAs(ctx context.Context, code string, holder Secret)
 // minHolder is the least length of a holder.
 const minHolder = 16
 
-// look reads the portal that the link of a code opens, for a holder or for none.
+// look reads the portal that the link of a code opens. holder may be empty.
 func (s *Service) look(ctx context.Context, code string, holder Secret) (*Session, *standing, error) {
 	if holder != "" && len(holder) < minHolder {
 		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", validation.ErrInvalid, minHolder)

@@ -22,7 +22,7 @@ import (
 func (f *fixture) open(t *testing.T, req portal.CreateRequest) (portal.CustomerPortal, *portal.Session) {
 	t.Helper()
 	p := f.create(t, req)
-	session, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+	session, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
 	require.NoError(t, err)
 	return p, session
 }
@@ -81,7 +81,7 @@ func TestASessionIsFoundByItsToken(t *testing.T) {
 		require.ErrorIs(t, err, portal.ErrSessionOver, "wherever it is open")
 		_, err = session.CreateSpace(t.Context(), data.Space{Name: "x"}, portal.WriteOptions{})
 		require.ErrorIs(t, err, portal.ErrSessionOver)
-		_, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+		_, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
 		require.NoError(t, err, "the link opens again")
 	})
 }
@@ -219,7 +219,7 @@ func TestMaxUsesUnderManyGoroutines(t *testing.T) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
 		code := portal.Code(p.URL.Reveal())
 		for range 5 {
-			seen, err := f.portals.Peek(t.Context(), code)
+			seen, _, err := f.portals.Peek(t.Context(), code, "")
 			require.NoError(t, err, "looking uses nothing")
 			require.Equal(t, portal.StateLive, seen.State)
 		}
@@ -227,11 +227,13 @@ func TestMaxUsesUnderManyGoroutines(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range 100 {
 			wg.Go(func() {
-				begin := f.portals.OpenSession
+				var err error
 				if n%2 == 1 {
-					begin = f.portals.Resolve
+					_, err = f.portals.Resolve(t.Context(), code)
+				} else {
+					_, err = f.portals.OpenSession(t.Context(), code, "")
 				}
-				switch _, err := begin(t.Context(), code); {
+				switch {
 				case err == nil:
 					won.Add(1)
 				case errors.Is(err, portal.ErrUsedUp) && errors.Is(err, portal.ErrGone):
@@ -247,7 +249,7 @@ func TestMaxUsesUnderManyGoroutines(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, portal.StateUsedUp, got.State)
 		require.Equal(t, 1, got.Uses)
-		peeked, err := f.portals.Peek(t.Context(), code)
+		peeked, _, err := f.portals.Peek(t.Context(), code, "")
 		require.ErrorIs(t, err, portal.ErrUsedUp)
 		require.Equal(t, p.ID, peeked.ID)
 		require.Equal(t, []string{"created", "opened"}, f.lifecycle(t))
@@ -302,18 +304,18 @@ func TestForgedCodesAreCountedAtNoRead(t *testing.T) {
 					continue
 				}
 				guess := code[:at] + string(c) + code[at+1:]
-				_, err := portals.Peek(t.Context(), guess)
+				_, _, err := portals.Peek(t.Context(), guess, "")
 				require.ErrorIs(t, err, portal.ErrForged)
-				_, err = portals.OpenSession(t.Context(), guess)
+				_, err = portals.OpenSession(t.Context(), guess, "")
 				require.ErrorIs(t, err, portal.ErrForged)
 			}
 		}
 		f.clock.set(p.ExpiresAt.Add(time.Second))
-		_, err = portals.OpenSession(t.Context(), code)
+		_, err = portals.OpenSession(t.Context(), code, "")
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.Zero(t, store.Views.Load()+store.Updates.Load(), "transactions")
 		f.clock.set(p.CreatedAt)
-		_, err = portals.Peek(t.Context(), code)
+		_, _, err = portals.Peek(t.Context(), code, "")
 		require.NoError(t, err)
 		require.Positive(t, store.Views.Load(), "a good one is looked up")
 	})

@@ -27,7 +27,7 @@ func TestService_OnAStoreThatCannotBeCompared_Works(t *testing.T) {
 	store := labelled{memory.New(), map[string]string{"a": "b"}, []string{"a"}}
 	f := setup(t, store)
 	p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
-	session, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()))
+	session, err := f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
 	require.NoError(t, err)
 	_, err = one(session).Spaces(t.Context(), data.Query{})
 	require.NoError(t, err)

@@ -33,8 +33,8 @@ func TestService_StoreOfOlderVersion_ReturnsErrFormat(t *testing.T) {
 			return drop(s.Create(ctx, ws, portal.CreateRequest{CustomerKey: "My Company"}))
 		},
 		"Resolve":     func(s *portal.Service, _ *data.Workspace) error { return drop(s.Resolve(ctx, code)) },
-		"OpenSession": func(s *portal.Service, _ *data.Workspace) error { return drop(s.OpenSession(ctx, code)) },
-		"Peek":        func(s *portal.Service, _ *data.Workspace) error { return drop(s.Peek(ctx, code)) },
+		"OpenSession": func(s *portal.Service, _ *data.Workspace) error { return drop(s.OpenSession(ctx, code, "")) },
+		"Peek":        func(s *portal.Service, _ *data.Workspace) error { return dropBoth(s.Peek(ctx, code, "")) },
 		"Session":     func(s *portal.Service, _ *data.Workspace) error { return drop(s.Session(ctx, token)) },
 		"Revoke":      func(s *portal.Service, ws *data.Workspace) error { return s.Revoke(ctx, ws, p.ID) },
 		"Settings":    func(s *portal.Service, ws *data.Workspace) error { return drop(s.Settings(ctx, ws)) },

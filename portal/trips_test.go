@@ -85,7 +85,7 @@ func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
 			trips(3, "Resolve", resolve(f))
 			trips(4, "Resolve, in a process that does not know the format of the store", resolve(f.restarted(t)))
 			trips(3, "Peek", func() error {
-				_, err := f.portals.Peek(ctx, code)
+				_, _, err := f.portals.Peek(ctx, code, "")
 				return err
 			})
 			bounded := f.create(t, portal.CreateRequest{CustomerKey: "My Company", MaxUses: 5})
@@ -94,14 +94,14 @@ func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
 				_, err := f.portals.Resolve(ctx, code)
 				return err
 			})
-			trips(3, "PeekAs", func() error {
-				_, held, err := f.portals.PeekAs(ctx, code, "a holder's secret")
+			trips(3, "Peek for a holder", func() error {
+				_, held, err := f.portals.Peek(ctx, code, "a holder's secret")
 				require.False(t, held)
 				return err
 			})
 			var session *portal.Session
-			trips(5, "OpenSessionAs", func() (err error) {
-				session, err = f.portals.OpenSessionAs(ctx, code, "a holder's secret")
+			trips(5, "OpenSession for a holder", func() (err error) {
+				session, err = f.portals.OpenSession(ctx, code, "a holder's secret")
 				return err
 			})
 			find := func() error {

@@ -203,15 +203,17 @@ var calls = []call{
 			return []uuid.UUID{w.portal.id}, nil
 		}))
 	}},
-	{name: "portal Peek", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Peek(ctx, w.portal.code)) }},
-	{name: "portal PeekAs", do: func(ctx context.Context, h host, w *world) error {
-		return three(h.portals.PeekAs(ctx, w.portal.code, "a browser's secret"))
+	{name: "portal Peek", do: func(ctx context.Context, h host, w *world) error {
+		return three(h.portals.Peek(ctx, w.portal.code, ""))
+	}},
+	{name: "portal Peek for a holder", do: func(ctx context.Context, h host, w *world) error {
+		return three(h.portals.Peek(ctx, w.portal.code, "a browser's secret"))
 	}},
 	{name: "portal OpenSession", do: func(ctx context.Context, h host, w *world) error {
-		return only(h.portals.OpenSession(ctx, w.portal.code))
+		return only(h.portals.OpenSession(ctx, w.portal.code, ""))
 	}},
-	{name: "portal OpenSessionAs", do: func(ctx context.Context, h host, w *world) error {
-		return only(h.portals.OpenSessionAs(ctx, w.portal.code, "a browser's secret"))
+	{name: "portal OpenSession for a holder", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.OpenSession(ctx, w.portal.code, "a browser's secret"))
 	}},
 	{name: "portal Session", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Session(ctx, w.token)) }},
 	{name: "portal Get", do: func(ctx context.Context, h host, w *world) error { return only(h.portals.Get(ctx, h.ws, w.portal.id)) }},
@@ -264,7 +266,7 @@ var calls = []call{
 		return only(v.AccessGrants(ctx, data.Query{SpaceKey: "a/001"}))
 	})},
 	{name: "view AccessGrantsByPlace", do: viewed(func(ctx context.Context, v *portal.View) error {
-		return only(v.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(portal.Place) portal.Window { return portal.Window{} }))
+		return only(v.AccessGrantsByPlace(ctx, data.Query{SpaceKey: "a/001"}, func(data.AccessGrant, portal.Place) bool { return true }))
 	})},
 	{name: "view History", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.History(ctx, "a/001", 0)) })},
 	{name: "session CreateAccessGrant", do: session(func(ctx context.Context, s *portal.Session) error {

@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	require.Equal(t, 1, report.Deleted)
 	made, err := h.take(t.Context(), step{what: "create", customer: "a"}, nil)
 	require.NoError(t, err)
-	session, err := h.portals.OpenSession(t.Context(), made.code)
+	session, err := h.portals.OpenSession(t.Context(), made.code, "")
 	require.NoError(t, err)
 	// The clock of this DB is ahead, so that the cancellation can be undone however slow the test is.
 	ahead := data.Open(store, data.Options{Now: func() time.Time { return time.Now().Add(24 * time.Hour) }}).Workspace(workspaceID)

@@ -176,7 +176,7 @@ func (s *strangers) portal(t *testing.T, word string) (out openPortal) {
 	deep, err := s.portals.CreateDeepLink(t.Context(), ws, customerOf(word), keyOf(word, data.KindReservation))
 	require.NoError(t, err)
 	out.link, out.ids = made.URL.Reveal(), []uuid.UUID{made.ID, deep.ID}
-	out.session, err = s.portals.OpenSession(t.Context(), portal.Code(out.link))
+	out.session, err = s.portals.OpenSession(t.Context(), portal.Code(out.link), "")
 	require.NoError(t, err)
 	return out
 }

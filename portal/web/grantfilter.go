@@ -32,25 +32,44 @@ const maxZone = 26 * time.Hour
 func (x *exchange) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
 	now := x.h.db.Now()
 	q := data.Query{Text: f.Text, SpaceKey: f.Space, Now: now, Limit: limit, Cursor: cursor}
-	var w portal.Window
+	var w window
 	days := f.days(now, time.UTC)
 	if days == nil {
 		w = f.window(now, time.Time{}, time.Time{})
 	} else {
 		w = f.window(now, days.from(time.UTC, -maxZone), days.until(time.UTC, maxZone))
 	}
-	if w.Empty() {
-		q.Keys, w = []string{}, portal.Window{}
+	if w.empty() {
+		q.Keys, w = []string{}, window{}
 	}
 	q.From, q.Until, q.StartsFrom, q.EndsUntil = w.From, w.Until, w.StartsFrom, w.EndsUntil
 	if days == nil {
 		return x.view.AccessGrants(x.ctx(), q)
 	}
-	return x.view.AccessGrantsByPlace(x.ctx(), q, func(p portal.Place) portal.Window {
+	return x.view.AccessGrantsByPlace(x.ctx(), q, func(g data.AccessGrant, p portal.Place) bool {
 		zone := x.zone(p)
 		days := f.days(now, zone)
-		return f.window(now, days.from(zone, 0), days.until(zone, 0))
+		return f.window(now, days.from(zone, 0), days.until(zone, 0)).holds(g)
 	})
+}
+
+// window bounds times as the fields of [data.Query] of the same names do. A window whose Until is not after its From is
+// empty.
+type window struct{ From, Until, StartsFrom, EndsUntil time.Time }
+
+// empty reports whether no access grant is in the window.
+func (w window) empty() bool {
+	return !w.From.IsZero() && !w.Until.IsZero() && !w.Until.After(w.From)
+}
+
+// holds reports whether an access grant is in the window.
+func (w window) holds(g data.AccessGrant) bool {
+	starts, ends := g.StartsAt, g.EndsAt
+	return !w.empty() &&
+		(w.Until.IsZero() || starts.IsZero() || starts.Before(w.Until)) &&
+		(w.From.IsZero() || ends.IsZero() || ends.After(w.From)) &&
+		(w.StartsFrom.IsZero() || !starts.IsZero() && !starts.Before(w.StartsFrom)) &&
+		(w.EndsUntil.IsZero() || !ends.IsZero() && ends.Before(w.EndsUntil))
 }
 
 // dayWindow is a range of days that includes both ends. nil is an open end.
@@ -101,8 +120,8 @@ func (f grantFilter) days(now time.Time, zone *time.Location) *dayWindow {
 }
 
 // window returns the part of a window of time that the state of the filter selects.
-func (f grantFilter) window(now, from, until time.Time) portal.Window {
-	w := portal.Window{From: from, Until: until}
+func (f grantFilter) window(now, from, until time.Time) window {
+	w := window{From: from, Until: until}
 	later := func(a, b time.Time) time.Time {
 		if a.After(b) {
 			return a
@@ -111,15 +130,15 @@ func (f grantFilter) window(now, from, until time.Time) portal.Window {
 	}
 	switch f.State {
 	case stateArriving:
-		if w.Empty() {
+		if w.empty() {
 			return w
 		}
-		return portal.Window{StartsFrom: w.From, Until: w.Until}
+		return window{StartsFrom: w.From, Until: w.Until}
 	case stateDeparting:
-		if w.Empty() {
+		if w.empty() {
 			return w
 		}
-		return portal.Window{From: w.From.Add(-time.Microsecond), EndsUntil: w.Until}
+		return window{From: w.From.Add(-time.Microsecond), EndsUntil: w.Until}
 	case stateOpen:
 		w.From = later(w.From, now)
 	case string(stateCurrent):

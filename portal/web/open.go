@@ -47,7 +47,7 @@ func (x *exchange) serveLink(path string) {
 		return
 	}
 	browser := x.browser()
-	p, held, err := x.h.portals.PeekAs(x.ctx(), code, portal.Secret(browser.secret))
+	p, held, err := x.h.portals.Peek(x.ctx(), code, portal.Secret(browser.secret))
 	found := p.WorkspaceID != [16]byte{}
 	if found && p.Config.IsEmbedded {
 		allowFrame(x.w.Header(), p.Config)
@@ -126,7 +126,7 @@ func (x *exchange) resumeSession(p portal.CustomerPortal) bool {
 
 // openSession opens a session for a browser that keeps cookies.
 func (x *exchange) openSession(code string, p portal.CustomerPortal, holder portal.Secret) {
-	session, err := x.h.portals.OpenSessionAs(x.ctx(), code, holder)
+	session, err := x.h.portals.OpenSession(x.ctx(), code, holder)
 	if err != nil {
 		x.showLinkError(err, p)
 		return

@@ -51,7 +51,7 @@ func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string
 		if err != nil {
 			return out, err
 		}
-		out.ChosenPlace = page.Related.GrantPlace(spaceRefs(chosen))
+		out.ChosenPlace = page.Related.Place(spaceRefs(chosen)...)
 		add(page, true)
 	}
 	page, err := x.view.Spaces(ctx, data.Query{Kinds: pickableKinds, Text: find, Limit: pickerLimit})

@@ -93,7 +93,7 @@ func (x *exchange) grantPlace(keys []string) (portal.Place, bool, error) {
 	if err != nil || len(page.Items) == 0 {
 		return portal.Place{}, false, err
 	}
-	return page.Related.GrantPlace(spaceRefs(keys)), true, nil
+	return page.Related.Place(spaceRefs(keys)...), true, nil
 }
 
 // changeZone sets the time zone of the form to that of the chosen spaces. If this is another zone, it adds a fault that
