@@ -15,8 +15,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// keepCancelled is how long a cancellation is kept.
-const keepCancelled = 365 * 24 * time.Hour
+// cancellationRetention is how long a cancellation is kept.
+const cancellationRetention = 365 * 24 * time.Hour
 
 // ErrNotUndone is returned by [Workspace.UndoCancel] if a cancellation can no longer be undone.
 // The error says why. Nothing was changed.
@@ -24,7 +24,7 @@ var ErrNotUndone = errors.New("data: the cancellation cannot be undone")
 
 // cancellation is a resource that was deleted in a portal. The customer keeps it until the
 // resource is pushed again, the host deletes its key, or a sync no longer lists it; at most
-// for keepCancelled. While it exists, the customer has no resource of that class and key.
+// for cancellationRetention. While it exists, the customer has no resource of that class and key.
 type cancellation struct {
 	class   Class
 	key     string
@@ -80,7 +80,7 @@ func (c *cancellation) resource(of *customer) (*node, error) {
 
 // cancelled reads the cancellations of a customer that references by class name. One is nil if
 // the resource was not cancelled.
-func (s *Snapshot) cancelled(ctx context.Context, of *customer, refs []Ref) ([]*cancellation, error) {
+func (s *Snapshot) cancellations(ctx context.Context, of *customer, refs []Ref) ([]*cancellation, error) {
 	keys := make([][]byte, len(refs))
 	for i, ref := range refs {
 		keys[i] = layout.Cancelled(of.id, byte(ref.Kind.Class()), ref.Key)
@@ -101,8 +101,8 @@ func (s *Snapshot) cancelled(ctx context.Context, of *customer, refs []Ref) ([]*
 	return out, nil
 }
 
-// allCancelled reads all cancellations of a customer.
-func (s *Snapshot) allCancelled(ctx context.Context, of *customer, yield func(*cancellation) error) error {
+// eachCancellation reads all cancellations of a customer.
+func (s *Snapshot) eachCancellation(ctx context.Context, of *customer, yield func(*cancellation) error) error {
 	if of.cancelled == 0 {
 		return nil
 	}
@@ -125,9 +125,9 @@ func (s *Snapshot) allCancelled(ctx context.Context, of *customer, yield func(*c
 	return nil
 }
 
-// cancelledAnywhere reads the cancellations of some keys, which no resource of the workspace
+// cancellationsInWorkspace reads the cancellations of some keys, which no resource of the workspace
 // has, by customer. within is the key of the only customer that counts, or empty.
-func (s *Snapshot) cancelledAnywhere(ctx context.Context, refs []Ref, within string) (map[*customer][]*cancellation, error) {
+func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, within string) (map[*customer][]*cancellation, error) {
 	prefixes := make([][]byte, len(refs))
 	for i, ref := range refs {
 		prefixes[i] = layout.CancelledPointers(s.w.id, byte(ref.Kind.Class()), ref.Key)
@@ -159,7 +159,7 @@ func (s *Snapshot) cancelledAnywhere(ctx context.Context, refs []Ref, within str
 		if c == nil || within != "" && c.key != within { // a deleted customer's rows wait for the sweep
 			continue
 		}
-		found, err := s.cancelled(ctx, c, named[c.id])
+		found, err := s.cancellations(ctx, c, named[c.id])
 		if err != nil {
 			return nil, err
 		}
@@ -197,7 +197,7 @@ func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref,
 		if err != nil {
 			return nil, err
 		}
-		found, err := s.cancelled(ctx, c, []Ref{ref})
+		found, err := s.cancellations(ctx, c, []Ref{ref})
 		if err != nil {
 			return nil, err
 		}
@@ -213,7 +213,7 @@ func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref,
 		if err != nil {
 			return nil, err
 		}
-		ch := s.plan(c, false)
+		ch := s.newChanges(c, false)
 		ch.actor = actor
 		n.meta.UpdatedAt, n.meta.Revision = ch.at, n.meta.Revision+1
 		restored = n.public()
@@ -227,7 +227,7 @@ func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref,
 		}
 		ch.edits = []edit{{new: n}}
 		ch.uncancelled = found
-		ch.reopened, err = s.reversible(ctx, c, found[0])
+		ch.reopened, err = s.portalsToReopen(ctx, c, found[0])
 		return &operation{changes: []*changes{ch}}, err
 	}, w.customerReads(customerKey)...)
 	if err != nil {
@@ -263,7 +263,7 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 	if nodes[0] != nil {
 		return refuse("%q is a %s again", textrules.Clip(n.key), nodes[0].kind)
 	}
-	ch.seen = append(ch.seen, owners[0].row)
+	ch.dependencies = append(ch.dependencies, owners[0].row)
 	for i, ref := range refs[1:] {
 		if nodes[i+1] == nil || customers[i+1].id != ch.customer.id {
 			return refuse("the %s %q is gone", ref.Kind.Class(), textrules.Clip(ref.Key))
@@ -292,9 +292,9 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 	return nil
 }
 
-// reversible returns the portals that a cancellation has revoked and that nobody has revoked
+// portalsToReopen returns the portals that a cancellation has revoked and that nobody has revoked
 // since.
-func (s *Snapshot) reversible(ctx context.Context, of *customer, c *cancellation) ([]uuid.UUID, error) {
+func (s *Snapshot) portalsToReopen(ctx context.Context, of *customer, c *cancellation) ([]uuid.UUID, error) {
 	var keys [][]byte
 	for _, id := range c.revoked {
 		keys = append(keys, layout.Portal(of.id, id), layout.Revoked(of.id, id))
@@ -315,9 +315,9 @@ func (s *Snapshot) reversible(ctx context.Context, of *customer, c *cancellation
 	return out, nil
 }
 
-// forgetCancelled removes the cancellations of all workspaces that are older than a time. One
+// removeOldCancellations removes the cancellations of all workspaces that are older than a time. One
 // Update removes at most 1,000 of one customer.
-func (db *DB) forgetCancelled(ctx context.Context, before time.Time) error {
+func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) error {
 	type owner struct {
 		workspace uuid.UUID
 		customer  layout.CustomerID
@@ -352,7 +352,7 @@ func (db *DB) forgetCancelled(ctx context.Context, before time.Time) error {
 		}
 		rest.Start, more = next, next != nil
 		for of, refs := range old {
-			if err := db.Workspace(of.workspace).forgetCancelledOf(ctx, of.customer, refs, before); err != nil {
+			if err := db.Workspace(of.workspace).removeCancellations(ctx, of.customer, refs, before); err != nil {
 				return err
 			}
 		}
@@ -360,19 +360,19 @@ func (db *DB) forgetCancelled(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// forgetCancelledOf removes the cancellations of a customer that refs name by class and that
+// removeCancellations removes the cancellations of a customer that refs name by class and that
 // are older than a time.
-func (w *Workspace) forgetCancelledOf(ctx context.Context, id layout.CustomerID, refs []Ref, before time.Time) error {
+func (w *Workspace) removeCancellations(ctx context.Context, id layout.CustomerID, refs []Ref, before time.Time) error {
 	err := w.execute(ctx, Actor{}, func(ctx context.Context, s *Snapshot, _ int) (*operation, error) {
 		c, err := s.customerByID(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		found, err := s.cancelled(ctx, c, refs)
+		found, err := s.cancellations(ctx, c, refs)
 		if err != nil {
 			return nil, err
 		}
-		ch := s.plan(c, false)
+		ch := s.newChanges(c, false)
 		for _, c := range found {
 			if c != nil && c.at.Before(before) {
 				ch.uncancelled = append(ch.uncancelled, c)

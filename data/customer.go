@@ -88,7 +88,7 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 			d.Fail()
 			break
 		}
-		c.counts[placeOf[kind]-1] = int(count)
+		c.counts[kindIndex[kind]-1] = int(count)
 	}
 	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the record of a customer: %w", storage.ErrCorrupt, err)

@@ -29,7 +29,7 @@ func (tx CustomerTx) addChange(ctx context.Context, actor Actor, change Change, 
 	}
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
 	e := event{change: change, kind: KindCustomerPortal, id: portalID}
-	return tx.w.appendFeed(ctx, tx.Tx, actor, news{customer: c, at: tx.time(), events: []event{e}})
+	return tx.w.appendFeed(ctx, tx.Tx, actor, feedEvents{customer: c, at: tx.time(), events: []event{e}})
 }
 
 // Within runs fn in a transaction that holds a customer that exists, or returns
@@ -50,8 +50,8 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 		if err != nil {
 			return nil, err
 		}
-		ch := s.plan(c, false)
-		ch.touched = true // so that long operations on the customer are planned again
+		ch := s.newChanges(c, false)
+		ch.bumpVersion = true // so that long operations on the customer are planned again
 		return &operation{changes: []*changes{ch}, within: fn}, nil
 	}, reads...)
 }
@@ -73,7 +73,7 @@ func (w *Workspace) withinUnversioned(ctx context.Context, id layout.CustomerID,
 		return fn(inner, CustomerTx{Snapshot: s, Tx: tx, Customer: c.public()})
 	}, reads...)
 	if err == nil {
-		w.db.bell.ring(w.id)
+		w.db.commits.broadcast(w.id)
 	}
 	return err
 }

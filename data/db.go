@@ -49,7 +49,7 @@ type DB struct {
 	shortPlan      int // resources that a plan may look at in the transaction that carries it out
 
 	formatChecked atomic.Bool // whether the format of the store is known to be right
-	bell          bell
+	commits       commitSignal
 	ids           customerIDs
 }
 

@@ -79,7 +79,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 		return DeleteReport{}, err
 	}
 	var report DeleteReport
-	err = w.carryOut(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err = w.executeOrDryRun(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		if o.Prepare != nil {
 			if err := o.Prepare(ctx, s); err != nil {
 				return nil, err
@@ -128,7 +128,7 @@ type deletion struct {
 // look counts rows and resources that the plan has to look at.
 func (p *deletion) look(n int) error {
 	if p.scale -= n; p.scale < 0 {
-		return errTooLong
+		return errPlanTooLarge
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 		if gone[seed.customer.id] {
 			continue
 		}
-		ch := p.s.plan(seed.customer, false)
+		ch := p.s.newChanges(seed.customer, false)
 		ch.actor = p.actor
 		cas := newCascader(p.s, seed.customer, p.actor.isPortal(), p.look)
 		if err := cas.delete(ctx, seed.nodes); err != nil {
@@ -178,7 +178,7 @@ func (p *deletion) forget(ctx context.Context, within string, gone map[layout.Cu
 	if len(p.report.NotFound) == 0 || p.actor.isPortal() {
 		return nil
 	}
-	cancelled, err := p.s.cancelledAnywhere(ctx, p.report.NotFound, within)
+	cancelled, err := p.s.cancellationsInWorkspace(ctx, p.report.NotFound, within)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (p *deletion) forget(ctx context.Context, within string, gone map[layout.Cu
 		}
 		i := slices.IndexFunc(p.changes, func(ch *changes) bool { return ch.customer.id == c.id })
 		if i < 0 {
-			i, p.changes = len(p.changes), append(p.changes, p.s.plan(c, false))
+			i, p.changes = len(p.changes), append(p.changes, p.s.newChanges(c, false))
 		}
 		p.changes[i].uncancelled = found
 	}
@@ -203,7 +203,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 	if err := p.look(c.total()); err != nil {
 		return err
 	}
-	ch := p.s.plan(c, false)
+	ch := p.s.newChanges(c, false)
 	ch.deleted = &deletedRows{}
 	p.changes = append(p.changes, ch)
 	p.report.Customers = append(p.report.Customers, c.key)

@@ -28,23 +28,23 @@ func (op *operation) empty() bool {
 }
 
 // planner computes an operation from the state that s reads. It may run again, on a newer
-// state. It returns errTooLong when it has looked at more than scale resources.
-type planner func(ctx context.Context, s *Snapshot, scale int) (*operation, error)
+// state. It returns errPlanTooLarge when it has looked at more than maxResources resources.
+type planner func(ctx context.Context, s *Snapshot, maxResources int) (*operation, error)
 
-// unbounded is the scale of a plan that may look at any number of resources.
+// unbounded is the maxResources of a plan that may look at any number of resources.
 const unbounded = int(^uint(0) >> 1)
 
 // shortPlan is how many resources a plan may look at in the transaction that carries it
 // out. Other writers wait meanwhile, so a longer plan is made on a snapshot beforehand.
 const shortPlan = 5000
 
-// snapshotPlans is how often a long operation is planned on a snapshot. If its customers
+// maxSnapshotPlans is how often a long operation is planned on a snapshot. If its customers
 // have changed each time before it could be written, it is planned in the transaction
 // that writes it, which nothing can come before.
-const snapshotPlans = 4
+const maxSnapshotPlans = 4
 
-// errTooLong is returned by a planner that exceeds its scale.
-var errTooLong = errors.New("data: internal: the plan takes too long")
+// errPlanTooLarge is returned by a planner that exceeds its maxResources.
+var errPlanTooLarge = errors.New("data: internal: the plan takes too long")
 
 // errStale is returned if a plan no longer holds because another operation came first. It
 // does not match ErrConflict: the same plan must not be tried again.
@@ -62,11 +62,11 @@ func (w *Workspace) execute(ctx context.Context, actor Actor, plan planner, read
 	if err := actor.check(); err != nil {
 		return err
 	}
-	plan, end := w.inside(ctx, actor, plan)
+	plan, end := w.refuseNested(ctx, actor, plan)
 	defer end()
 	err := w.planAndWrite(ctx, plan, w.db.shortPlan, reads...)
-	if errors.Is(err, errTooLong) {
-		for range snapshotPlans {
+	if errors.Is(err, errPlanTooLarge) {
+		for range maxSnapshotPlans {
 			if err = w.writePlanned(ctx, plan); !errors.Is(err, errStale) {
 				break
 			}
@@ -76,18 +76,18 @@ func (w *Workspace) execute(ctx context.Context, actor Actor, plan planner, read
 		}
 	}
 	if err == nil {
-		w.db.bell.ring(w.id)
+		w.db.commits.broadcast(w.id)
 	}
 	return err
 }
 
-// inside returns a planner that calls plan, and the operation's within, with a context that
+// refuseNested returns a planner that calls plan, and the operation's within, with a context that
 // is marked as inside of a write of the workspace's store until end is called. The operation
 // that it plans has the actor.
-func (w *Workspace) inside(ctx context.Context, actor Actor, plan planner) (marked planner, end func()) {
+func (w *Workspace) refuseNested(ctx context.Context, actor Actor, plan planner) (marked planner, end func()) {
 	inner, end := storage.Inside(ctx, w.db.store)
-	return func(_ context.Context, s *Snapshot, scale int) (*operation, error) {
-		op, err := plan(inner, s, scale)
+	return func(_ context.Context, s *Snapshot, maxResources int) (*operation, error) {
+		op, err := plan(inner, s, maxResources)
 		if err != nil {
 			return nil, err
 		}
@@ -100,13 +100,13 @@ func (w *Workspace) inside(ctx context.Context, actor Actor, plan planner) (mark
 }
 
 // planAndWrite plans an operation and writes it in the same Update.
-func (w *Workspace) planAndWrite(ctx context.Context, plan planner, scale int, reads ...[]byte) error {
+func (w *Workspace) planAndWrite(ctx context.Context, plan planner, maxResources int, reads ...[]byte) error {
 	return storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
 		if err := w.db.checkFormat(ctx, tx); err != nil {
 			return err
 		}
 		s := w.At(tx)
-		op, err := plan(ctx, s, scale)
+		op, err := plan(ctx, s, maxResources)
 		if err != nil {
 			return err
 		}
@@ -142,16 +142,16 @@ func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 
 // verify returns errStale if a row that the plan depends on has changed since.
 func (op *operation) verify(ctx context.Context, s *Snapshot) error {
-	var seen []row
+	var dependencies []row
 	for _, ch := range op.changes {
-		seen = append(seen, ch.seen...)
+		dependencies = append(dependencies, ch.dependencies...)
 	}
-	values, err := s.r.Get(ctx, keysOf(seen)...)
+	values, err := s.r.Get(ctx, keysOf(dependencies)...)
 	if err != nil {
 		return err
 	}
 	for i, value := range values {
-		if (value == nil) != (seen[i].value == nil) || string(value) != string(seen[i].value) {
+		if (value == nil) != (dependencies[i].value == nil) || string(value) != string(dependencies[i].value) {
 			return errStale
 		}
 	}
@@ -162,7 +162,7 @@ func (op *operation) verify(ctx context.Context, s *Snapshot) error {
 func (op *operation) reads() [][]byte {
 	keys := [][]byte{layout.FeedEnds(op.changes[0].customer.workspace)}
 	for _, ch := range op.changes {
-		keys = append(keys, keysOf(ch.seen)...)
+		keys = append(keys, keysOf(ch.dependencies)...)
 	}
 	return keys
 }
@@ -184,14 +184,14 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 	if err := s.w.db.recordFormat(ctx, tx); err != nil {
 		return err
 	}
-	news := make([]news, len(op.changes))
+	events := make([]feedEvents, len(op.changes))
 	for i, ch := range op.changes {
 		if err := ch.write(tx); err != nil {
 			return err
 		}
-		news[i] = ch.news()
+		events[i] = ch.feedEvents()
 	}
-	if err := s.w.appendFeed(ctx, tx, op.actor, news...); err != nil {
+	if err := s.w.appendFeed(ctx, tx, op.actor, events...); err != nil {
 		return err
 	}
 	if op.within == nil {
@@ -200,15 +200,15 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 	return op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: op.changes[0].public()})
 }
 
-// carryOut executes an operation, or only plans it.
-func (w *Workspace) carryOut(ctx context.Context, dryRun bool, actor Actor, plan planner, reads ...[]byte) error {
+// executeOrDryRun executes an operation, or only plans it.
+func (w *Workspace) executeOrDryRun(ctx context.Context, dryRun bool, actor Actor, plan planner, reads ...[]byte) error {
 	if !dryRun {
 		return w.execute(ctx, actor, plan, reads...)
 	}
 	if err := actor.check(); err != nil {
 		return err
 	}
-	plan, end := w.inside(ctx, actor, plan)
+	plan, end := w.refuseNested(ctx, actor, plan)
 	defer end()
 	return w.View(ctx, func(s *Snapshot) error {
 		_, err := plan(ctx, s, unbounded)

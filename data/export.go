@@ -34,9 +34,9 @@ func (s *Snapshot) Export(ctx context.Context, customerKey string) (CustomerData
 func (s *Snapshot) scanPrefixes(ctx context.Context, prefixes [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		prefixes := slices.SortedFunc(slices.Values(prefixes), bytes.Compare)
-		for again := true; again && len(prefixes) > 0; {
-			again = false
-			passed := 0
+		for rescan := true; rescan && len(prefixes) > 0; {
+			rescan = false
+			skippedRows := 0
 			r := storage.Range{Start: prefixes[0], End: storage.Prefix(prefixes[len(prefixes)-1]).End}
 			for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
 				if err != nil {
@@ -47,12 +47,12 @@ func (s *Snapshot) scanPrefixes(ctx context.Context, prefixes [][]byte) iter.Seq
 					prefixes = prefixes[1:]
 				}
 				if bytes.HasPrefix(e.Key, prefixes[0]) {
-					passed = 0
+					skippedRows = 0
 					if !yield(e.Key, nil) {
 						return
 					}
-				} else if passed++; passed == skipped {
-					again = true
+				} else if skippedRows++; skippedRows == maxSkippedRows {
+					rescan = true
 					break
 				}
 			}

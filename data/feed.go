@@ -84,7 +84,7 @@ func changesOf(page []*feedBatch, after Cursor) iter.Seq[FeedChange] {
 	return func(yield func(FeedChange) bool) {
 		for _, b := range page {
 			for i, e := range b.events {
-				c := e.at(b)
+				c := e.feedChange(b)
 				c.Cursor = Cursor{position: b.position, commit: b.commit, read: i + 1}
 				if i+1 == len(b.events) {
 					c.Cursor.read = 0
@@ -145,38 +145,38 @@ func decodeFeedRow(e storage.Entry) (*feedBatch, error) {
 }
 
 // at returns an event of a row as a change, without a cursor.
-func (e event) at(b *feedBatch) FeedChange {
+func (e event) feedChange(b *feedBatch) FeedChange {
 	return FeedChange{
 		Change: e.change, CustomerKey: b.key, Class: e.kind.Class(), Kind: e.kind,
 		Key: e.key, ID: e.id, At: b.at, Actor: b.actor, ChangedFields: e.fields.names(e.kind),
 	}
 }
 
-// bell wakes those that wait for changes in the feed of a workspace.
-type bell struct {
-	mu        sync.Mutex
-	listeners map[uuid.UUID]chan struct{} // by workspace, while somebody listens
+// commitSignal wakes those that wait for changes in the feed of a workspace.
+type commitSignal struct {
+	mu      sync.Mutex
+	waiting map[uuid.UUID]chan struct{} // by workspace, while somebody listens
 }
 
 // listen returns a channel that the next ring closes.
-func (b *bell) listen(workspace uuid.UUID) <-chan struct{} {
+func (b *commitSignal) subscribe(workspace uuid.UUID) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.listeners == nil {
-		b.listeners = map[uuid.UUID]chan struct{}{}
+	if b.waiting == nil {
+		b.waiting = map[uuid.UUID]chan struct{}{}
 	}
-	if b.listeners[workspace] == nil {
-		b.listeners[workspace] = make(chan struct{})
+	if b.waiting[workspace] == nil {
+		b.waiting[workspace] = make(chan struct{})
 	}
-	return b.listeners[workspace]
+	return b.waiting[workspace]
 }
 
-func (b *bell) ring(workspace uuid.UUID) {
+func (b *commitSignal) broadcast(workspace uuid.UUID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if ch := b.listeners[workspace]; ch != nil {
+	if ch := b.waiting[workspace]; ch != nil {
 		close(ch)
-		delete(b.listeners, workspace)
+		delete(b.waiting, workspace)
 	}
 }
 
@@ -198,7 +198,7 @@ func (w *Workspace) Follow(ctx context.Context, after Cursor) iter.Seq2[FeedChan
 		timer := time.NewTicker(w.db.followInterval)
 		defer timer.Stop()
 		for {
-			rung := w.db.bell.listen(w.id)
+			committed := w.db.commits.subscribe(w.id)
 			for c, err := range w.Changes(ctx, after) {
 				if !yield(c, err) || err != nil {
 					return
@@ -209,7 +209,7 @@ func (w *Workspace) Follow(ctx context.Context, after Cursor) iter.Seq2[FeedChan
 			case <-ctx.Done():
 				yield(FeedChange{}, ctx.Err())
 				return
-			case <-rung:
+			case <-committed:
 			case <-timer.C:
 			}
 		}

@@ -17,11 +17,11 @@ const (
 	// maxConsumed is the number of changes that a Consumer hands over at once.
 	maxConsumed = 1000
 
-	// keepForConsumer is how long changes are kept for a Consumer that does not read.
-	keepForConsumer = 30 * 24 * time.Hour
+	// consumerRetention is how long changes are kept for a Consumer that does not read.
+	consumerRetention = 30 * 24 * time.Hour
 
-	// noteReading is how often a Consumer that has nothing to read notes that it still reads.
-	noteReading = time.Hour
+	// readAtInterval is how often a Consumer that has nothing to read notes that it still reads.
+	readAtInterval = time.Hour
 )
 
 // Consumer reads the change feed of a workspace and stores how far it has come, under a name.
@@ -54,13 +54,13 @@ func (w *Workspace) Consumer(name string) *Consumer { return &Consumer{w: w, nam
 // store. The place stays where it was. To continue after ErrTrimmed or ErrEpoch, read the data
 // in a [Snapshot] and call [Consumer.Seek] with its Cursor.
 func (c *Consumer) Run(ctx context.Context, handle func(context.Context, []FeedChange) error) error {
-	if err := c.check(ctx); err != nil {
+	if err := c.validate(ctx); err != nil {
 		return err
 	}
 	name := fmt.Sprintf("customerportal/consumer/%s/%s", c.w.id, c.name)
 	for {
 		err := lease.Hold(ctx, c.w.db.store, c.w.db.log, name, func(ctx context.Context, held *lease.Lease) error {
-			return c.work(ctx, held, handle)
+			return c.consume(ctx, held, handle)
 		})
 		if !errors.Is(err, lease.ErrLost) {
 			return err
@@ -70,15 +70,15 @@ func (c *Consumer) Run(ctx context.Context, handle func(context.Context, []FeedC
 
 // check returns an error if the name is not valid, or if a write of the store with ctx is not
 // possible.
-func (c *Consumer) check(ctx context.Context) error {
-	if err := c.checkName(); err != nil {
+func (c *Consumer) validate(ctx context.Context) error {
+	if err := c.validateName(); err != nil {
 		return err
 	}
 	return storage.CheckNested(ctx, c.w.db.store)
 }
 
-// checkName returns an error if the name is not valid.
-func (c *Consumer) checkName() error {
+// validateName returns an error if the name is not valid.
+func (c *Consumer) validateName() error {
 	var found findings
 	report := found.in("consumer")
 	if len(c.name) > maxActorName {
@@ -90,11 +90,11 @@ func (c *Consumer) checkName() error {
 }
 
 // work hands over changes while it holds the lease. It returns lease.ErrLost if it has lost it.
-func (c *Consumer) work(ctx context.Context, held *lease.Lease, handle func(context.Context, []FeedChange) error) error {
+func (c *Consumer) consume(ctx context.Context, held *lease.Lease, handle func(context.Context, []FeedChange) error) error {
 	timer := time.NewTicker(c.w.db.followInterval)
 	defer timer.Stop()
 	for {
-		rung := c.w.db.bell.listen(c.w.id)
+		committed := c.w.db.commits.subscribe(c.w.id)
 		stored, changes, err := c.next(ctx, held)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func (c *Consumer) work(ctx context.Context, held *lease.Lease, handle func(cont
 			}
 			continue
 		}
-		if stored.value == nil || c.w.time().Sub(stored.readAt) >= noteReading {
+		if stored.value == nil || c.w.time().Sub(stored.readAt) >= readAtInterval {
 			if err := c.advance(ctx, held, stored, stored.cursor); err != nil {
 				return err
 			}
@@ -121,7 +121,7 @@ func (c *Consumer) work(ctx context.Context, held *lease.Lease, handle func(cont
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-rung:
+		case <-committed:
 		case <-timer.C:
 		}
 	}
@@ -173,7 +173,7 @@ func (c *Consumer) advance(ctx context.Context, held *lease.Lease, stored consum
 
 // Cursor returns the stored place, or the zero Cursor if none is stored.
 func (c *Consumer) Cursor(ctx context.Context) (Cursor, error) {
-	if err := c.checkName(); err != nil {
+	if err := c.validateName(); err != nil {
 		return Cursor{}, err
 	}
 	var stored consumerRow
@@ -188,7 +188,7 @@ func (c *Consumer) Cursor(ctx context.Context) (Cursor, error) {
 // continues after it. The zero Cursor is the start of the changes that the feed has now. A Run
 // that is handing over changes from another place finishes these first.
 func (c *Consumer) Seek(ctx context.Context, to Cursor) error {
-	if err := c.check(ctx); err != nil {
+	if err := c.validate(ctx); err != nil {
 		return err
 	}
 	err := storage.Run(ctx, c.w.db.store, func(tx storage.Tx) (err error) {
@@ -201,14 +201,14 @@ func (c *Consumer) Seek(ctx context.Context, to Cursor) error {
 		return c.put(ctx, tx, place)
 	}, layout.Format(), layout.FeedEnds(c.w.id))
 	if err == nil {
-		c.w.db.bell.ring(c.w.id)
+		c.w.db.commits.broadcast(c.w.id)
 	}
 	return err
 }
 
 // Remove removes the stored place. Run would begin at the start of the feed again.
 func (c *Consumer) Remove(ctx context.Context) error {
-	if err := c.check(ctx); err != nil {
+	if err := c.validate(ctx); err != nil {
 		return err
 	}
 	return storage.Run(ctx, c.w.db.store, func(tx storage.Tx) error {
@@ -238,7 +238,7 @@ func (c *Consumer) stored(ctx context.Context, s *Snapshot) (consumerRow, error)
 // consumerRow is the row of a Consumer.
 type consumerRow struct {
 	cursor Cursor
-	readAt time.Time // when the place was stored; at most noteReading before the Consumer has last read
+	readAt time.Time // when the place was stored; at most readAtInterval before the Consumer has last read
 
 	value []byte // as it is stored; nil if there is none
 }
@@ -269,7 +269,7 @@ func (s *Snapshot) neededByConsumers(ctx context.Context) (needed uint64, err er
 		if err != nil {
 			return 0, err
 		}
-		if s.time().Sub(row.readAt) > keepForConsumer {
+		if s.time().Sub(row.readAt) > consumerRetention {
 			continue
 		}
 		first := row.cursor.position + 1

@@ -62,7 +62,7 @@ func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID
 				if e.id != id {
 					continue
 				}
-				if out = append(out, e.at(b)); len(out) == limit {
+				if out = append(out, e.feedChange(b)); len(out) == limit {
 					return out, nil
 				}
 			}

@@ -152,7 +152,7 @@ func (s *Snapshot) feedEnds(ctx context.Context) (feedEnds, error) {
 }
 
 // news contains the events of one customer that an operation adds to the feed.
-type news struct {
+type feedEvents struct {
 	customer *customer
 	at       time.Time
 	events   []event
@@ -169,10 +169,10 @@ const feedRowBytes = 64 << 10
 // them back. Updates are visible in the order in which they are serialized, so the positions
 // that a reader sees have no gap: it never passes one that another transaction is still to
 // commit.
-func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, all ...news) error {
+func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, all ...feedEvents) error {
 	var ends feedEnds
 	var id commitID
-	flush := func(n news, row []byte) error {
+	flush := func(n feedEvents, row []byte) error {
 		if !n.deleted {
 			if err := tx.Put(layout.CustomerFeedAt(n.customer.id, ends.next), present); err != nil {
 				return err

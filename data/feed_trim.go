@@ -18,15 +18,15 @@ func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped 
 	return w.trim(ctx, before, false)
 }
 
-// trim is TrimChanges. If spare is set, it keeps the changes that a Consumer still needs.
-func (w *Workspace) trim(ctx context.Context, before time.Time, spare bool) (dropped int, err error) {
+// trim is TrimChanges. If keepUnread is set, it keeps the changes that a Consumer still needs.
+func (w *Workspace) trim(ctx context.Context, before time.Time, keepUnread bool) (dropped int, err error) {
 	if err := storage.CheckNested(ctx, w.db.store); err != nil {
 		return 0, err
 	}
 	for {
 		var plan feedTrim
 		err := w.View(ctx, func(s *Snapshot) (err error) {
-			plan, err = s.planTrim(ctx, before, spare)
+			plan, err = s.planTrim(ctx, before, keepUnread)
 			return err
 		})
 		if err != nil || plan.first == plan.next {
@@ -52,16 +52,16 @@ type feedTrim struct {
 	last        commitID // of the row before next
 	indexes     [][]byte // the rows of the customers' indexes
 	changes     int      // in the rows that are dropped
-	spare       bool
+	keepUnread  bool
 }
 
 // planTrim plans to drop rows that are older than a time: as many as one Update may drop.
-func (s *Snapshot) planTrim(ctx context.Context, before time.Time, spare bool) (feedTrim, error) {
+func (s *Snapshot) planTrim(ctx context.Context, before time.Time, keepUnread bool) (feedTrim, error) {
 	ends, err := s.feedEnds(ctx)
 	if err != nil {
 		return feedTrim{}, err
 	}
-	plan := feedTrim{first: ends.first, next: ends.first, spare: spare}
+	plan := feedTrim{first: ends.first, next: ends.first, keepUnread: keepUnread}
 	limit, err := plan.limit(ctx, s, ends)
 	if err != nil {
 		return feedTrim{}, err
@@ -87,7 +87,7 @@ func (s *Snapshot) planTrim(ctx context.Context, before time.Time, spare bool) (
 
 // limit returns the position up to which the plan may drop rows.
 func (p *feedTrim) limit(ctx context.Context, s *Snapshot, ends feedEnds) (uint64, error) {
-	if !p.spare {
+	if !p.keepUnread {
 		return ends.next, nil
 	}
 	needed, err := s.neededByConsumers(ctx)

@@ -276,7 +276,7 @@ func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []b
 		return nil
 	}
 	if k.counts.of != nil && k.counts.of.id == c.id {
-		k.counts.is[placeOf[kind]-1]++
+		k.counts.is[kindIndex[kind]-1]++
 	}
 	n, err := decodeRecord(c.customer, Ref{kind, k.key.Key}, value)
 	if err != nil {

@@ -134,7 +134,7 @@ var (
 	byCollection = kindsBy(func(row kindRow) string { return row.collection })
 	byKeysField  = kindsBy(func(row kindRow) string { return row.name + "_keys" })
 
-	placeOf = func() (places [256]uint8) { // place in kinds, plus one
+	kindIndex = func() (places [256]uint8) { // place in kinds, plus one
 		for i, row := range kinds {
 			places[row.kind] = uint8(i + 1)
 		}
@@ -165,7 +165,7 @@ func ParseKind(name string) (Kind, error) {
 	return 0, fmt.Errorf("%w: unknown kind %q", validation.ErrInvalid, name)
 }
 
-func (k Kind) valid() bool { return placeOf[k] != 0 }
+func (k Kind) valid() bool { return kindIndex[k] != 0 }
 
 // Class is what a resource of this kind is to access control.
 func (k Kind) Class() Class { return Class(k >> 4) }
@@ -173,7 +173,7 @@ func (k Kind) Class() Class { return Class(k >> 4) }
 // String gives the API's word for the kind, such as "common_area".
 func (k Kind) String() string {
 	if k.valid() {
-		return kinds[placeOf[k]-1].name
+		return kinds[kindIndex[k]-1].name
 	}
 	switch k {
 	case KindCustomer:
@@ -187,7 +187,7 @@ func (k Kind) String() string {
 // Collection is the field that holds resources of this kind in a push, such as "properties".
 func (k Kind) Collection() string {
 	if k.valid() {
-		return kinds[placeOf[k]-1].collection
+		return kinds[kindIndex[k]-1].collection
 	}
 	return k.String()
 }
@@ -227,9 +227,9 @@ type kindSet uint32
 
 func setOf(of ...Kind) (s kindSet) {
 	for _, k := range of {
-		s |= 1 << placeOf[k]
+		s |= 1 << kindIndex[k]
 	}
 	return s
 }
 
-func (s kindSet) has(k Kind) bool { return s&(1<<placeOf[k]) != 0 }
+func (s kindSet) has(k Kind) bool { return s&(1<<kindIndex[k]) != 0 }

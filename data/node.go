@@ -121,7 +121,7 @@ func (n *node) targets(yield func(relation, Ref)) {
 // byAlias puts references in the order of the table of kinds, each alias's in the
 // order given.
 func byAlias(refs []Ref) []Ref {
-	byPlace := func(a, b Ref) int { return int(placeOf[a.Kind]) - int(placeOf[b.Kind]) }
+	byPlace := func(a, b Ref) int { return int(kindIndex[a.Kind]) - int(kindIndex[b.Kind]) }
 	if slices.IsSortedFunc(refs, byPlace) {
 		return refs
 	}

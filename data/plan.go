@@ -13,24 +13,24 @@ import (
 // changes are the planned changes of an operation to one customer. Nothing is written until
 // write is called.
 type changes struct {
-	w        *Workspace
-	customer *customer      // as it was
-	at       time.Time      // of the operation
-	actor    Actor          // of the operation; set where resources change
-	created  bool           // the customer is new
-	fields   customerFields // of the customer, as they will be
-	touched  bool           // the record of the customer is written, even if nothing else is
-	deleted  *deletedRows   // the customer is deleted with everything that it owns; or nil
-	edits    []edit
-	revoked  []uuid.UUID // portals
-	reopened []uuid.UUID // portals whose revocation is undone
+	w           *Workspace
+	customer    *customer      // as it was
+	at          time.Time      // of the operation
+	actor       Actor          // of the operation; set where resources change
+	created     bool           // the customer is new
+	fields      customerFields // of the customer, as they will be
+	bumpVersion bool           // the record of the customer is written, even if nothing else is
+	deleted     *deletedRows   // the customer is deleted with everything that it owns; or nil
+	edits       []edit
+	revoked     []uuid.UUID // portals
+	reopened    []uuid.UUID // portals whose revocation is undone
 
 	cancelled   []*cancellation // in a portal, by this operation
 	uncancelled []*cancellation // that are removed
 
 	// seen are rows that the plan depends on, as they were read; a nil value means absent.
 	// While they are the same, the plan holds.
-	seen []row
+	dependencies []row
 
 	// emails are the rows of e-mail addresses as they were read, with a zero value for an
 	// address that no stored user identity has. They are in the customer's range, so that
@@ -52,19 +52,19 @@ type deletedRows struct {
 // its key.
 type edit struct {
 	old, new *node
-	quiet    bool // only the origin or the host's values change: not a change for the feed
+	noEvent  bool // only the origin or the host's values change: not a change for the feed
 }
 
 // replaces is whether one resource is deleted and another created.
 func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kind != e.new.kind }
 
 // plan begins the changes to a customer that exists, or to one that is created.
-func (s *Snapshot) plan(c *customer, created bool) *changes {
+func (s *Snapshot) newChanges(c *customer, created bool) *changes {
 	ch := &changes{w: s.w, customer: c, at: s.time(), created: created, fields: c.customerFields}
 	if created {
-		ch.seen = append(ch.seen, row{key: layout.CustomerKey(c.workspace, c.key)})
+		ch.dependencies = append(ch.dependencies, row{key: layout.CustomerKey(c.workspace, c.key)})
 	} else {
-		ch.seen = append(ch.seen, row{layout.CustomerRecord(c.id), c.stored})
+		ch.dependencies = append(ch.dependencies, row{layout.CustomerRecord(c.id), c.stored})
 	}
 	return ch
 }
@@ -99,11 +99,11 @@ func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 
 // empty reports whether there is nothing to write.
 func (ch *changes) empty() bool {
-	return !ch.created && !ch.touched && ch.deleted == nil && !ch.renamed() && len(ch.edits) == 0 && len(ch.revoked) == 0 && len(ch.uncancelled) == 0
+	return !ch.created && !ch.bumpVersion && ch.deleted == nil && !ch.customerChanged() && len(ch.edits) == 0 && len(ch.revoked) == 0 && len(ch.uncancelled) == 0
 }
 
 // renamed reports whether the customer's own name or time zone changes.
-func (ch *changes) renamed() bool { return ch.fields != ch.customer.customerFields }
+func (ch *changes) customerChanged() bool { return ch.fields != ch.customer.customerFields }
 
 // event returns the change of the customer's own fields, for the change feed.
 func (ch *changes) event() event {
@@ -164,20 +164,20 @@ func (ch *changes) prepareEdits() {
 	after := *ch.customer
 	after.seq++
 	after.customerFields = ch.fields
-	if ch.renamed() {
+	if ch.customerChanged() {
 		ch.events = append(ch.events, ch.event())
 	}
 	for _, e := range ch.edits {
 		if e.new != nil {
-			after.counts[placeOf[e.new.kind]-1]++
+			after.counts[kindIndex[e.new.kind]-1]++
 		}
 		if e.old != nil {
-			after.counts[placeOf[e.old.kind]-1]--
+			after.counts[kindIndex[e.old.kind]-1]--
 		}
 		if e.replaces() {
 			ch.events = append(ch.events, edit{old: e.old}.event())
 		}
-		if !e.quiet {
+		if !e.noEvent {
 			ch.events = append(ch.events, e.event())
 		}
 		puts, deletes := diff(ch.customer, e.old, e.new)
@@ -227,8 +227,8 @@ func (ch *changes) write(tx storage.Tx) error {
 }
 
 // news returns the events that prepare has computed.
-func (ch *changes) news() news {
-	return news{customer: ch.customer, at: ch.at, events: ch.events, deleted: ch.deleted != nil}
+func (ch *changes) feedEvents() feedEvents {
+	return feedEvents{customer: ch.customer, at: ch.at, events: ch.events, deleted: ch.deleted != nil}
 }
 
 // Planned yields each resource that the push creates or updates, as the push leaves it, in

@@ -83,7 +83,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 			l = w.lookUps(given, o)
 		}
 		if len(given.items) > scale {
-			return nil, errTooLong
+			return nil, errPlanTooLarge
 		}
 		ch, planned, err := s.planPush(ctx, given, l, o)
 		if err != nil {
@@ -96,10 +96,10 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 			}
 		}
 		report, id = planned, ch.customer.id
-		ch.touched = o.Within != nil
+		ch.bumpVersion = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
 	}
-	if err = w.carryOut(ctx, o.DryRun, o.Actor, plan, w.pushReads(given, l, o.Reads)...); err != nil {
+	if err = w.executeOrDryRun(ctx, o.DryRun, o.Actor, plan, w.pushReads(given, l, o.Reads)...); err != nil {
 		return PushReport{}, err
 	}
 	if report.CustomerCreated && !o.DryRun {
@@ -136,10 +136,10 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 	}
 	c := st.customer
 	report.CustomerCreated = st.created
-	ch := s.plan(c, st.created)
+	ch := s.newChanges(c, st.created)
 	ch.actor = o.Actor
 	ch.fields = c.customerFields.merge(&g.customer, o.sync != nil)
-	report.CustomerUpdated = !ch.created && ch.renamed()
+	report.CustomerUpdated = !ch.created && ch.customerChanged()
 	merged, err := mergeGiven(ch, g, l, st, o)
 	if err != nil {
 		return nil, report, err

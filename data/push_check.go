@@ -102,7 +102,7 @@ func conflicts(ch *changes, l *lookups, st *pushState, o PushOptions) []*Conflic
 		}
 		switch holder := st.holder(place); {
 		case holder == nil:
-			ch.seen = append(ch.seen, st.owners[place].row)
+			ch.dependencies = append(ch.dependencies, st.owners[place].row)
 		case o.sync != nil && st.owners[place].customer == ch.customer.id && !o.sync[holder.ref()] && o.kept[byClass(ref)] == nil:
 			// The key is the customer's already, and becomes free in the same step.
 		default:

@@ -128,7 +128,7 @@ func (s *Snapshot) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant]
 }
 
 func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, convert func(*node) T) (Page[T], error) {
-	limit, err := q.check(class)
+	limit, err := q.validate(class)
 	if err != nil {
 		return Page[T]{}, err
 	}
@@ -188,7 +188,7 @@ func pageLimit(limit int) (int, error) {
 }
 
 // check refuses what cannot be asked of a class.
-func (q Query) check(class Class) (limit int, err error) {
+func (q Query) validate(class Class) (limit int, err error) {
 	for _, kind := range q.Kinds {
 		if !kind.valid() || kind.Class() != class {
 			return 0, fmt.Errorf("%w: %v is not a kind of %s", validation.ErrInvalid, kind, class)
@@ -202,7 +202,7 @@ func (q Query) check(class Class) (limit int, err error) {
 		{"ParentSiteKey", q.ParentSiteKey != "", []Class{ClassSpace}},
 		{"SpaceKey", q.SpaceKey != "", []Class{ClassUserIdentity, ClassAccessGrant}},
 		{"UserKey", q.UserKey != "", []Class{ClassAccessGrant}},
-		{"a window of time", q.timed(), []Class{ClassAccessGrant}},
+		{"a window of time", q.hasTimeWindow(), []Class{ClassAccessGrant}},
 		{"CustomMetadata", len(q.CustomMetadata) > 0, []Class{ClassSpace, ClassAccessGrant}},
 	} {
 		if filter.set && !slices.Contains(filter.of, class) {
@@ -239,7 +239,7 @@ func (q *Query) matches(n *node) bool {
 }
 
 // timed is whether a query asks for times.
-func (q Query) timed() bool {
+func (q Query) hasTimeWindow() bool {
 	return !q.From.IsZero() || !q.Until.IsZero() || !q.StartsFrom.IsZero() || !q.EndsUntil.IsZero()
 }
 

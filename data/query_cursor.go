@@ -39,16 +39,16 @@ func parseCursor(order, cursor string) ([]byte, error) {
 	return b[len(prefix):], nil
 }
 
-// parseText parses a search text.
-func parseText(text string) (textsearch.Query, error) {
+// parseSearchText parses a search text.
+func parseSearchText(text string) (textsearch.Query, error) {
 	if len(text) > textrules.MaxKeyBytes {
 		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", validation.ErrInvalid, len(text), textrules.MaxKeyBytes)
 	}
 	return textsearch.Parse(text), nil
 }
 
-// afterKey is the rows under a prefix after one; nil is all.
-func afterKey(prefix, after []byte) storage.Range {
+// rangeAfter is the rows under a prefix after one; nil is all.
+func rangeAfter(prefix, after []byte) storage.Range {
 	r := storage.Prefix(prefix)
 	if after != nil {
 		r.Start = append(append(slices.Clip(prefix), after...), 0)

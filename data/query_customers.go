@@ -27,7 +27,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	if err != nil {
 		return Page[Customer]{}, err
 	}
-	text, err := parseText(q.Text)
+	text, err := parseSearchText(q.Text)
 	if err != nil {
 		return Page[Customer]{}, err
 	}
@@ -37,7 +37,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	for read, ahead := 0, min(limit+1, readAhead); ; ahead = readAhead {
 		var keys []string
 		var ids []layout.CustomerID
-		for e, err := range s.r.Scan(ctx, afterKey(prefix, after), storage.ScanOptions{Limit: min(ahead, maxRead-read)}) {
+		for e, err := range s.r.Scan(ctx, rangeAfter(prefix, after), storage.ScanOptions{Limit: min(ahead, maxRead-read)}) {
 			if err != nil {
 				return Page[Customer]{}, err
 			}

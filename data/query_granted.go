@@ -8,9 +8,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// skipped is the number of rows after which a scan for some keys starts again at the next
+// maxSkippedRows is the number of rows after which a scan for some keys starts again at the next
 // of them: about what a new scan costs.
-const skipped = 16
+const maxSkippedRows = 16
 
 // granted implements portaldata.Granted.
 func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []string, keep func([]AccessGrant) ([]bool, error)) (granted map[string]bool, read int, err error) {
@@ -50,7 +50,7 @@ func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []strin
 			Start: layout.Edges(c.id, byte(ClassUserIdentity), keys[0]),
 			End:   storage.Prefix(layout.Edges(c.id, byte(ClassUserIdentity), keys[len(keys)-1])).End,
 		}
-		passed, again := 0, false
+		skippedRows, rescan := 0, false
 		for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return nil, read, err
@@ -64,8 +64,8 @@ func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []strin
 				keys = keys[1:] // the range ends with the last key, so one is left
 			}
 			if keys[0] != user || granted[user] {
-				if passed++; passed == skipped {
-					again = true
+				if skippedRows++; skippedRows == maxSkippedRows {
+					rescan = true
 					if granted[user] {
 						keys = keys[1:]
 					}
@@ -78,13 +78,13 @@ func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []strin
 				continue
 			}
 			refs, users = append(refs, grant), append(users, user)
-			if passed = 0; len(refs) == readAhead {
+			if skippedRows = 0; len(refs) == readAhead {
 				if err := flush(); err != nil {
 					return nil, read, err
 				}
 			}
 		}
-		if !again {
+		if !rescan {
 			break
 		}
 	}

@@ -24,14 +24,14 @@ type listing struct {
 	customer *customer // nil if the list is of all customers
 	read     int       // resources, so far
 
-	place     spacePlace
-	relations map[placeInCustomer]*related // the resources that candidates refer to
-	own       textsearch.Texts             // of one resource, for use again
-	texts     []*textsearch.Texts          // those of one match, for use again
+	scope    spaceScope
+	related  map[customerRef]*relatedNode // the resources that candidates refer to
+	ownTexts textsearch.Texts             // of one resource, for use again
+	texts    []*textsearch.Texts          // those of one match, for use again
 
-	order string
-	parts []part
-	split time.Time // of a search: the time at which access grants have ended or not
+	order      string
+	parts      []part
+	searchTime time.Time // of a search: the time at which access grants have ended or not
 
 	part    int // the part whose streams are open
 	opened  bool
@@ -56,21 +56,21 @@ type candidate struct {
 
 // listing prepares the list of a query.
 func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing, error) {
-	text, err := parseText(q.Text)
+	text, err := parseSearchText(q.Text)
 	if err != nil {
 		return nil, err
 	}
 	q.wholeMicroseconds()
 	l := &listing{
 		s: s, q: q, class: class, text: text,
-		relations: map[placeInCustomer]*related{},
-		order:     orderByKey, parts: []part{{q: q}},
+		related: map[customerRef]*relatedNode{},
+		order:   orderByKey, parts: []part{{q: q}},
 	}
 	if class == ClassAccessGrant && q.CustomerKey != "" && q.Keys == nil {
 		switch {
 		case !text.Empty():
 			l.order = orderBySearch
-		case q.SpaceKey != "" || q.UserKey != "" || q.timed():
+		case q.SpaceKey != "" || q.UserKey != "" || q.hasTimeWindow():
 			l.order = orderByTime
 		}
 	}
@@ -83,7 +83,7 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 		}
 	}
 	if q.SpaceKey != "" {
-		if l.place, err = s.spacePlace(ctx, l.customer, q.SpaceKey); err != nil {
+		if l.scope, err = s.spaceScope(ctx, l.customer, q.SpaceKey); err != nil {
 			return nil, err
 		}
 	}
@@ -97,18 +97,18 @@ func (l *listing) startAt(cursor string) error {
 		return err
 	}
 	if l.order == orderBySearch {
-		if l.split = l.q.Now; l.split.IsZero() {
-			l.split = l.s.time()
+		if l.searchTime = l.q.Now; l.searchTime.IsZero() {
+			l.searchTime = l.s.time()
 		}
-		l.split = l.split.Truncate(time.Microsecond)
+		l.searchTime = l.searchTime.Truncate(time.Microsecond)
 		if after != nil {
 			if len(after) < 9 || after[8] > 1 {
 				return ErrInvalidCursor
 			}
-			l.split = time.UnixMicro(int64(binary.BigEndian.Uint64(after)))
+			l.searchTime = time.UnixMicro(int64(binary.BigEndian.Uint64(after)))
 			l.part, after = int(after[8]), after[9:]
 		}
-		l.parts = searchParts(l.q, l.split)
+		l.parts = splitSearch(l.q, l.searchTime)
 	}
 	if l.order != orderByKey && after != nil && !isTimeOrder(after) {
 		return ErrInvalidCursor
@@ -127,21 +127,21 @@ func isTimeOrder(place []byte) bool {
 	return d.More() && hasStart <= 1 && kind.Class() == ClassAccessGrant
 }
 
-// searchParts are the two parts of a search: the access grants that have not ended, and
+// splitSearch are the two parts of a search: the access grants that have not ended, and
 // then those that have, in reverse order.
-func searchParts(q Query, split time.Time) []part {
+func splitSearch(q Query, now time.Time) []part {
 	current, ended := q, q
-	if current.From.Before(split) {
-		current.From = split
+	if current.From.Before(now) {
+		current.From = now
 	}
-	if end := split.Add(time.Microsecond); ended.EndsUntil.IsZero() || ended.EndsUntil.After(end) {
+	if end := now.Add(time.Microsecond); ended.EndsUntil.IsZero() || ended.EndsUntil.After(end) {
 		ended.EndsUntil = end
 	}
 	return []part{{q: current}, {q: ended, reverse: true}}
 }
 
 // void reports whether the window of a part is empty, so that nothing has to be read.
-func (p *part) void() bool {
+func (p *part) isEmpty() bool {
 	// What ends after From and before EndsUntil, in whole microseconds.
 	return !p.q.From.IsZero() && !p.q.EndsUntil.IsZero() && !p.q.EndsUntil.After(p.q.From.Add(time.Microsecond))
 }
@@ -151,7 +151,7 @@ func (l *listing) cursor(c candidate) string {
 	if l.order != orderBySearch {
 		return formatCursor(l.order, c.order)
 	}
-	at := binary.BigEndian.AppendUint64(nil, uint64(l.split.UnixMicro()))
+	at := binary.BigEndian.AppendUint64(nil, uint64(l.searchTime.UnixMicro()))
 	return formatCursor(l.order, append(append(at, byte(c.part)), c.order...))
 }
 
@@ -159,7 +159,7 @@ func (l *listing) cursor(c candidate) string {
 func (l *listing) open(ctx context.Context, p *part) error {
 	q := &p.q
 	if q.Keys != nil {
-		return l.add(l.s.namedStream(ctx, l.class, q.Keys, p.after))
+		return l.add(l.s.lookupStream(ctx, l.class, q.Keys, p.after))
 	}
 	if l.customer == nil {
 		return l.add(l.s.directoryStream(ctx, l.class, p.after), nil)
@@ -168,11 +168,11 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	if len(of) == 0 {
 		of = Kinds(l.class)
 	}
-	of = slices.DeleteFunc(of, func(k Kind) bool { return l.customer.counts[placeOf[k]-1] == 0 })
+	of = slices.DeleteFunc(of, func(k Kind) bool { return l.customer.counts[kindIndex[k]-1] == 0 })
 	var edges [][]byte // prefixes of the edges to read; none if another index is read
 	switch {
-	case q.SpaceKey != "" && !l.place.large:
-		for _, key := range l.place.keys {
+	case q.SpaceKey != "" && !l.scope.large:
+		for _, key := range l.scope.keys {
 			edges = append(edges, layout.Edges(l.customer.id, byte(ClassSpace), key))
 		}
 	case q.UserKey != "":
@@ -211,7 +211,7 @@ func (l *listing) add(st *stream, err error) error {
 	if err != nil || st.ended {
 		return err
 	}
-	l.streams.of = append(l.streams.of, st)
+	l.streams.items = append(l.streams.items, st)
 	return nil
 }
 
@@ -220,15 +220,15 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 	for {
 		if !l.opened {
 			l.streams, l.last, l.opened = streams{reverse: l.parts[l.part].reverse}, nil, true
-			if p := &l.parts[l.part]; !p.void() {
+			if p := &l.parts[l.part]; !p.isEmpty() {
 				if err := l.open(ctx, p); err != nil {
 					return nil, false, err
 				}
 			}
 			heap.Init(&l.streams)
 		}
-		for len(l.streams.of) > 0 && len(out) < n {
-			st := l.streams.of[0]
+		for len(l.streams.items) > 0 && len(out) < n {
+			st := l.streams.items[0]
 			// An access grant to several of the spaces of a site is in several streams.
 			if !bytes.Equal(st.head.order, l.last) {
 				l.last = st.head.order
@@ -238,7 +238,7 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 				}
 				out = append(out, st.head)
 			}
-			st.full = false
+			st.hasHead = false
 			if err := st.fill(); err != nil {
 				return nil, false, err
 			}
@@ -249,7 +249,7 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 			}
 		}
 		switch {
-		case len(l.streams.of) > 0:
+		case len(l.streams.items) > 0:
 			return out, true, nil
 		case l.part == len(l.parts)-1:
 			return out, false, nil
@@ -262,28 +262,28 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 }
 
 func (l *listing) close() {
-	for _, st := range l.streams.of {
+	for _, st := range l.streams.items {
 		st.stop()
 	}
 }
 
 // streams is a heap of streams, by the place of their heads in the order.
 type streams struct {
-	of      []*stream
+	items   []*stream
 	reverse bool
 }
 
-func (s *streams) Len() int { return len(s.of) }
+func (s *streams) Len() int { return len(s.items) }
 func (s *streams) Less(i, j int) bool {
-	order := bytes.Compare(s.of[i].head.order, s.of[j].head.order)
+	order := bytes.Compare(s.items[i].head.order, s.items[j].head.order)
 	return order < 0 && !s.reverse || order > 0 && s.reverse
 }
-func (s *streams) Swap(i, j int) { s.of[i], s.of[j] = s.of[j], s.of[i] }
-func (s *streams) Push(st any)   { s.of = append(s.of, st.(*stream)) }
+func (s *streams) Swap(i, j int) { s.items[i], s.items[j] = s.items[j], s.items[i] }
+func (s *streams) Push(st any)   { s.items = append(s.items, st.(*stream)) }
 func (s *streams) Pop() any {
-	last := len(s.of) - 1
-	st := s.of[last]
-	s.of = s.of[:last]
+	last := len(s.items) - 1
+	st := s.items[last]
+	s.items = s.items[:last]
 	return st
 }
 
@@ -307,5 +307,5 @@ func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, er
 	return nodes, decodeAllFields(nodes)
 }
 
-// maxMerged is the number of spaces of a site whose edges are read side by side.
-const maxMerged = 50
+// maxMergedSpaces is the number of spaces of a site whose edges are read side by side.
+const maxMergedSpaces = 50

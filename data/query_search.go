@@ -13,20 +13,20 @@ import (
 // records, then by the resources that they refer to, which are read for many candidates at
 // once and kept for the page, and then by what the caller's Keep and Show return.
 
-// placeInCustomer is a resource of a customer, by class and key.
-type placeInCustomer struct {
+// customerRef is a resource of a customer, by class and key.
+type customerRef struct {
 	customer layout.CustomerID
 	class    Class
 	key      string
 }
 
 // related is a resource that candidates refer to; nil if it does not exist.
-type related struct {
+type relatedNode struct {
 	node  *node
 	texts *textsearch.Texts // of the node; nil until they are needed
 
-	asked bool              // Show was called for it
-	shown *textsearch.Texts // of what Show returned; nil if it is hidden
+	showCalled bool              // Show was called for it
+	shown      *textsearch.Texts // of what Show returned; nil if it is hidden
 }
 
 // filter returns the candidates that pass all filters, nil for each that does not, and how
@@ -39,19 +39,19 @@ func (l *listing) filter(ctx context.Context, candidates []candidate, public fun
 	}
 	q := &l.q
 	for i, n := range nodes {
-		if n != nil && (!l.parts[candidates[i].part].q.matches(n) || q.SpaceKey != "" && !l.place.large && !l.place.has(n)) {
+		if n != nil && (!l.parts[candidates[i].part].q.matches(n) || q.SpaceKey != "" && !l.scope.large && !l.scope.includes(n)) {
 			nodes[i] = nil
 		}
 	}
 	read := len(candidates)
-	if l.place.large || !l.text.Empty() {
+	if l.scope.large || !l.text.Empty() {
 		var joined int
-		if nodes, joined, err = l.join(ctx, candidates, nodes); err != nil {
+		if nodes, joined, err = l.loadRelated(ctx, candidates, nodes); err != nil {
 			return nil, 0, err
 		}
 		read += joined
 		for i, n := range nodes {
-			if n != nil && (l.place.large && !l.inLargeSite(candidates[i], n) || !l.text.Empty() && !l.matchesText(candidates[i], n)) {
+			if n != nil && (l.scope.large && !l.inLargeSite(candidates[i], n) || !l.text.Empty() && !l.matchesText(candidates[i], n)) {
 				nodes[i] = nil
 			}
 		}
@@ -72,7 +72,7 @@ func (l *listing) filter(ctx context.Context, candidates []candidate, public fun
 		out[i] = item
 	}
 	if q.Show != nil {
-		shown, err := l.show(candidates, nodes, out)
+		shown, err := l.applyShow(candidates, nodes, out)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -81,13 +81,13 @@ func (l *listing) filter(ctx context.Context, candidates []candidate, public fun
 	return out, read, nil
 }
 
-// placeOf is the place of a resource that a candidate refers to.
-func (c candidate) placeOf(ref Ref) placeInCustomer {
-	return placeInCustomer{c.owner.customer, ref.Kind.Class(), ref.Key}
+// kindIndex is the place of a resource that a candidate refers to.
+func (c candidate) customerRef(ref Ref) customerRef {
+	return customerRef{c.owner.customer, ref.Kind.Class(), ref.Key}
 }
 
 // joins calls yield for the resources that the filters need beside a resource.
-func (l *listing) joins(n *node, yield func(Ref)) {
+func (l *listing) eachRelated(n *node, yield func(Ref)) {
 	switch n.class() {
 	case ClassAccessGrant:
 		if n.user.Key != "" && !l.text.Empty() {
@@ -97,7 +97,7 @@ func (l *listing) joins(n *node, yield func(Ref)) {
 			yield(ref)
 		}
 	case ClassUserIdentity:
-		if l.q.Show != nil || l.place.large {
+		if l.q.Show != nil || l.scope.large {
 			for _, ref := range n.spaces {
 				yield(ref)
 			}
@@ -112,9 +112,9 @@ func (l *listing) joins(n *node, yield func(Ref)) {
 // join reads the resources that nodes refer to, all at once, and returns how many it read.
 // It stops where the bound of the page is reached, but not before the first node, and
 // returns the nodes until there.
-func (l *listing) join(ctx context.Context, candidates []candidate, nodes []*node) ([]*node, int, error) {
+func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes []*node) ([]*node, int, error) {
 	var refs []Ref
-	var to []*related
+	var to []*relatedNode
 	var owners []layout.CustomerID
 	for i, n := range nodes {
 		if len(refs) > 0 && l.read+i+len(refs) >= maxRead {
@@ -124,11 +124,11 @@ func (l *listing) join(ctx context.Context, candidates []candidate, nodes []*nod
 		if n == nil {
 			continue
 		}
-		l.joins(n, func(ref Ref) {
-			place := candidates[i].placeOf(ref)
-			if l.relations[place] == nil {
-				r := &related{}
-				l.relations[place] = r
+		l.eachRelated(n, func(ref Ref) {
+			place := candidates[i].customerRef(ref)
+			if l.related[place] == nil {
+				r := &relatedNode{}
+				l.related[place] = r
 				refs, to, owners = append(refs, ref), append(to, r), append(owners, place.customer)
 			}
 		})
@@ -172,22 +172,22 @@ func (l *listing) join(ctx context.Context, candidates []candidate, nodes []*nod
 // matchesText reports whether the texts of a resource, and of those that it refers to,
 // match the text of the query.
 func (l *listing) matchesText(c candidate, n *node) bool {
-	l.own.Reset()
-	addTexts(&l.own, n)
+	l.ownTexts.Reset()
+	addTexts(&l.ownTexts, n)
 	if l.q.Show == nil {
 		switch n.class() {
 		case ClassSpace:
-			l.own.Add(n.meta.CustomerKey)
+			l.ownTexts.Add(n.meta.CustomerKey)
 		case ClassUserIdentity:
-			l.own.AddID(n.meta.ID.String())
+			l.ownTexts.AddID(n.meta.ID.String())
 		}
 	}
-	l.texts = append(l.texts[:0], &l.own)
+	l.texts = append(l.texts[:0], &l.ownTexts)
 	if n.class() == ClassUserIdentity && l.q.Show == nil {
 		return l.text.Match(l.texts...) // its spaces are read for the filter by a site alone
 	}
-	l.joins(n, func(ref Ref) {
-		r := l.relations[c.placeOf(ref)]
+	l.eachRelated(n, func(ref Ref) {
+		r := l.related[c.customerRef(ref)]
 		if r.node == nil {
 			return
 		}
@@ -209,8 +209,8 @@ func addTexts(t *textsearch.Texts, n *node) {
 // show replaces the resources by what the query's Show returns of them, and removes those
 // that are hidden and those that the query's text does not find by what is shown. It
 // returns how many resources Show read.
-func (l *listing) show(candidates []candidate, nodes []*node, items []Resource) (read int, err error) {
-	shown, read, err := l.shown(items)
+func (l *listing) applyShow(candidates []candidate, nodes []*node, items []Resource) (read int, err error) {
+	shown, read, err := l.callShow(items)
 	if err != nil {
 		return 0, err
 	}
@@ -219,19 +219,19 @@ func (l *listing) show(candidates []candidate, nodes []*node, items []Resource) 
 		return read, nil
 	}
 	var ask []Resource
-	var to []*related
+	var to []*relatedNode
 	for i, item := range items {
 		if item == nil {
 			continue
 		}
-		l.joins(nodes[i], func(ref Ref) {
-			if r := l.relations[candidates[i].placeOf(ref)]; r.node != nil && !r.asked {
-				r.asked = true
+		l.eachRelated(nodes[i], func(ref Ref) {
+			if r := l.related[candidates[i].customerRef(ref)]; r.node != nil && !r.showCalled {
+				r.showCalled = true
 				ask, to = append(ask, r.node.public()), append(to, r)
 			}
 		})
 	}
-	shown, more, err := l.shown(ask)
+	shown, more, err := l.callShow(ask)
 	if err != nil {
 		return 0, err
 	}
@@ -245,11 +245,11 @@ func (l *listing) show(candidates []candidate, nodes []*node, items []Resource) 
 		if item == nil {
 			continue
 		}
-		l.own.Reset()
-		addTexts(&l.own, item.node())
-		l.texts = append(l.texts[:0], &l.own)
-		l.joins(nodes[i], func(ref Ref) {
-			if r := l.relations[candidates[i].placeOf(ref)]; r.shown != nil {
+		l.ownTexts.Reset()
+		addTexts(&l.ownTexts, item.node())
+		l.texts = append(l.texts[:0], &l.ownTexts)
+		l.eachRelated(nodes[i], func(ref Ref) {
+			if r := l.related[candidates[i].customerRef(ref)]; r.shown != nil {
 				l.texts = append(l.texts, r.shown)
 			}
 		})
@@ -261,7 +261,7 @@ func (l *listing) show(candidates []candidate, nodes []*node, items []Resource) 
 }
 
 // shown calls the query's Show for the resources that are not nil.
-func (l *listing) shown(items []Resource) (out []Resource, read int, err error) {
+func (l *listing) callShow(items []Resource) (out []Resource, read int, err error) {
 	var ask []Resource
 	var at []int
 	for i, item := range items {

@@ -8,15 +8,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// spacePlace is the spaces that a SpaceKey stands for.
-type spacePlace struct {
+// spaceScope is the spaces that a SpaceKey stands for.
+type spaceScope struct {
 	keys  []string // the space itself and, if it is a site with few spaces, these
 	large bool     // it is a site with more
 }
 
-// spacePlace reads which spaces a key stands for.
-func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (spacePlace, error) {
-	p := spacePlace{keys: []string{key}}
+// spaceScope reads which spaces a key stands for.
+func (s *Snapshot) spaceScope(ctx context.Context, of *customer, key string) (spaceScope, error) {
+	p := spaceScope{keys: []string{key}}
 	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
 	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || of != nil && customers[0].id != of.id {
 		return p, err
@@ -24,11 +24,11 @@ func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (sp
 	prefix := layout.Edges(customers[0].id, byte(ClassSpace), key)
 	for _, kind := range Kinds(ClassSpace) {
 		prefix := append(slices.Clip(prefix), byte(kind))
-		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true, Limit: maxMerged + 1}) {
+		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true, Limit: maxMergedSpaces + 1}) {
 			if err != nil {
 				return p, err
 			}
-			if len(p.keys) > maxMerged {
+			if len(p.keys) > maxMergedSpaces {
 				p.large = true
 				return p, nil
 			}
@@ -43,7 +43,7 @@ func (s *Snapshot) spacePlace(ctx context.Context, of *customer, key string) (sp
 }
 
 // has reports whether a resource refers to one of the spaces.
-func (p *spacePlace) has(n *node) bool {
+func (p *spaceScope) includes(n *node) bool {
 	return slices.ContainsFunc(n.spaces, func(r Ref) bool { return slices.Contains(p.keys, r.Key) })
 }
 
@@ -54,7 +54,7 @@ func (l *listing) inLargeSite(c candidate, n *node) bool {
 		if r.Key == l.q.SpaceKey {
 			return true
 		}
-		space := l.relations[c.placeOf(r)].node
+		space := l.related[c.customerRef(r)].node
 		return space != nil && space.parentSite == l.q.SpaceKey
 	})
 }

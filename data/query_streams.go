@@ -15,11 +15,11 @@ import (
 
 // stream is an index that is read as far as it is needed.
 type stream struct {
-	pull  func() (candidate, error, bool)
-	stop  func()
-	head  candidate
-	full  bool // head is to be taken
-	ended bool
+	pull    func() (candidate, error, bool)
+	stop    func()
+	head    candidate
+	hasHead bool // head is to be taken
+	ended   bool
 }
 
 // newStream reads the rows of a range, making a candidate of each.
@@ -41,7 +41,7 @@ func newStream(ctx context.Context, r storage.Reader, rows storage.Range, o stor
 // fill reads the next candidate into head unless head has one. It stops the stream at the end
 // of the rows and after an error.
 func (st *stream) fill() error {
-	if st.full || st.ended {
+	if st.hasHead || st.ended {
 		return nil
 	}
 	head, err, more := st.pull()
@@ -51,13 +51,13 @@ func (st *stream) fill() error {
 	if err != nil {
 		return err
 	}
-	st.head, st.full, st.ended = head, more, !more
+	st.head, st.hasHead, st.ended = head, more, !more
 	return nil
 }
 
 // keyStream reads rows whose keys are a prefix and the key of a resource.
 func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, after []byte) *stream {
-	return newStream(ctx, s.r, afterKey(prefix, after), storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
+	return newStream(ctx, s.r, rangeAfter(prefix, after), storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
 		key := e.Key[len(prefix):]
 		return candidate{order: key, ref: Ref{kind, string(key)}}, nil
 	})
@@ -66,15 +66,15 @@ func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, afte
 // directoryStream reads the resources of a class, of every customer.
 func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byte) *stream {
 	prefix := layout.Directory(s.w.id, byte(class), "")
-	return newStream(ctx, s.r, afterKey(prefix, after), storage.ScanOptions{}, func(e storage.Entry) (candidate, error) {
+	return newStream(ctx, s.r, rangeAfter(prefix, after), storage.ScanOptions{}, func(e storage.Entry) (candidate, error) {
 		key := e.Key[len(prefix):]
 		o, err := decodeOwner(e.Value)
 		return candidate{order: key, ref: Ref{o.kind, string(key)}, owner: o}, err
 	})
 }
 
-// namedStream has the resources of a class that are named, as the directory has them.
-func (s *Snapshot) namedStream(ctx context.Context, class Class, keys []string, after []byte) (*stream, error) {
+// lookupStream has the resources of a class that are named, as the directory has them.
+func (s *Snapshot) lookupStream(ctx context.Context, class Class, keys []string, after []byte) (*stream, error) {
 	var refs []Ref
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
 		if key > string(after) {

@@ -82,7 +82,7 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 				place = after[1:]
 			}
 		}
-		if c.counts[placeOf[kind]-1] == 0 {
+		if c.counts[kindIndex[kind]-1] == 0 {
 			continue
 		}
 		candidates, err := s.referrersOfKind(ctx, c, n, kind, place, limit-len(page.Items)+1)

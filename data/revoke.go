@@ -17,12 +17,12 @@ func (w *Workspace) revokePortals(ctx context.Context, id layout.CustomerID, act
 		if err != nil {
 			return nil, err
 		}
-		ch := s.plan(c, false)
+		ch := s.newChanges(c, false)
 		if ch.revoked, err = choose(ctx, s); err != nil {
 			return nil, err
 		}
 		if len(ch.revoked) > scale {
-			return nil, errTooLong
+			return nil, errPlanTooLarge
 		}
 		report = nil
 		for _, portal := range ch.revoked {

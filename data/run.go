@@ -21,7 +21,7 @@ func (db *DB) Run(ctx context.Context) error {
 			return err
 		}
 		if now := db.now(); now.Sub(forgotten) >= time.Hour {
-			if err := db.forgetCancelled(ctx, now.Add(-keepCancelled)); err != nil {
+			if err := db.removeOldCancellations(ctx, now.Add(-cancellationRetention)); err != nil {
 				return err
 			}
 			forgotten = now

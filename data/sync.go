@@ -74,7 +74,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	l := w.lookUps(given, po)
 	var report SyncReport
 	var id layout.CustomerID
-	err = w.carryOut(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
+	err = w.executeOrDryRun(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		ch, planned, err := s.planSync(ctx, given, l, o, po, scale)
 		if err != nil {
 			return nil, err
@@ -85,7 +85,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 			}
 		}
 		report, id = planned, ch.customer.id
-		ch.touched = o.Within != nil
+		ch.bumpVersion = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
 	}, w.pushReads(given, l, o.Reads)...)
 	if err != nil {
@@ -99,7 +99,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 
 func (s *Snapshot) planSync(ctx context.Context, g *given, l *lookups, o SyncOptions, po PushOptions, scale int) (*changes, SyncReport, error) {
 	if scale -= len(g.items); scale < 0 {
-		return nil, SyncReport{}, errTooLong
+		return nil, SyncReport{}, errPlanTooLarge
 	}
 	p := &deletion{s: s, actor: o.Actor, scale: scale}
 	left, err := p.leftOut(ctx, g, o, po.sync)
@@ -247,7 +247,7 @@ func (u *unlisted) follow(kept []*node, gone map[Ref]Ref, given func(Ref) bool) 
 // forgetUnlisted plans that the cancellations are removed whose resources the sync does not
 // name, if the sync would delete the resources.
 func (s *Snapshot) forgetUnlisted(ctx context.Context, ch *changes, g *given, o SyncOptions) error {
-	return s.allCancelled(ctx, ch.customer, func(c *cancellation) error {
+	return s.eachCancellation(ctx, ch.customer, func(c *cancellation) error {
 		if g.byKey[byClass(Ref{c.kind, c.key})] != nil {
 			return nil
 		}
