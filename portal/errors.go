@@ -10,26 +10,26 @@ import (
 )
 
 var (
-	// ErrForged is returned for a code that this service did not make, or made with a
-	// key that it no longer has.
+	// ErrForged is returned for a code that this service did not make, or that it signed with
+	// a key that it no longer has.
 	ErrForged = errors.New("portal: not a link of this service")
 
-	// ErrGone is the parent of the errors about a genuine link, or a session, that
-	// opens nothing.
+	// ErrGone is the parent of the errors about a genuine link, or a session, that no longer
+	// opens its portal.
 	ErrGone = errors.New("portal: the link opens no more")
 
-	// ErrExpired is returned for a genuine link, or a session, whose portal is past its
-	// time.
+	// ErrExpired is returned for a genuine link, or a session, whose portal has expired.
 	ErrExpired = fmt.Errorf("%w: expired", ErrGone)
 
 	// ErrRevoked is returned for a genuine link, or a session, whose portal was
 	// revoked or was deleted with its customer.
 	ErrRevoked = fmt.Errorf("%w: revoked", ErrGone)
 
-	// ErrDeleted is the ErrRevoked of a session whose portal was deleted with its customer.
+	// ErrDeleted is returned for a session whose portal was deleted with its customer. It
+	// matches ErrRevoked too.
 	ErrDeleted = fmt.Errorf("%w: deleted with its customer", ErrRevoked)
 
-	// ErrUsedUp is returned for a genuine link that was used as often as it may be.
+	// ErrUsedUp is returned for a genuine link whose MaxUses uses are all counted.
 	ErrUsedUp = fmt.Errorf("%w: used up", ErrGone)
 
 	// ErrKeyRemoved is returned for a session whose link was signed with a key that the
@@ -49,15 +49,15 @@ var (
 	// ErrSessionEnded is returned for a session after [Session.End].
 	ErrSessionEnded = fmt.Errorf("%w: it was ended", ErrSessionOver)
 
-	// ErrSessionUnknown is returned for a token that finds no session: it was made up, or
-	// the session was purged or deleted with its customer.
+	// ErrSessionUnknown is returned for a token of no stored session: the token is not
+	// genuine, or the session was purged or deleted with its customer.
 	ErrSessionUnknown = fmt.Errorf("%w: no session has this token", ErrSessionOver)
 
-	// ErrNotFound is returned where a workspace has no such portal, and is the parent
-	// of the errors about what else is not there.
+	// ErrNotFound is returned if the workspace has no such portal. It is the parent of
+	// ErrProfileNotFound.
 	ErrNotFound = errors.New("portal: not found")
 
-	// ErrProfileNotFound is returned where a workspace has no such customization profile.
+	// ErrProfileNotFound is returned if the workspace has no such customization profile.
 	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
 
 	// ErrChanged is returned by a write with a condition of [WriteOptions] if the resource or

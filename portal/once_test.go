@@ -167,34 +167,16 @@ func TestIfUnchanged_ResourceChangedSince_IsRefused(t *testing.T) {
 		s := f.session(t, portal.Config{})
 		for name, test := range map[string]struct {
 			ref  data.Ref
-			edit func(portal.WriteOptions) error
 			push data.Resource
 		}{
-			"EditAccessGrant": {ref(data.KindBooking, "b101"), func(o portal.WriteOptions) error {
-				return drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "b101", Name: "Edited"}, o))
-			}, data.AccessGrant{Kind: data.KindBooking, Key: "b101", Name: "Pushed"}},
-			"EditStaffMember": {ref(data.KindStaffMember, "kim"), func(o portal.WriteOptions) error {
-				return drop(s.EditStaffMember(t.Context(), data.UserIdentity{Key: "kim", Name: "Edited"}, o))
-			}, data.StaffMember("kim", "Pushed")},
-			"AssignStaffMember": {ref(data.KindStaffMember, "lou"), func(o portal.WriteOptions) error {
-				return drop(s.AssignStaffMember(t.Context(), "lou", data.Refs(data.KindRoom, "101"), o))
-			}, data.StaffMember("lou", "Pushed")},
-			"EditUserIdentity": {ref(data.KindGuest, "ada"), func(o portal.WriteOptions) error {
-				return drop(s.EditUserIdentity(t.Context(), data.UserIdentity{Key: "ada", Name: "Edited"}, o))
-			}, data.Guest("ada", "Pushed")},
-			"RenameSpace": {ref(data.KindRoom, "101"), func(o portal.WriteOptions) error {
-				return drop(s.RenameSpace(t.Context(), "101", "Edited", o))
-			}, data.Room("101", "Pushed")},
-			"MoveSpace": {ref(data.KindRoom, "102"), func(o portal.WriteOptions) error {
-				return drop(s.MoveSpace(t.Context(), "102", "", o))
-			}, data.Room("102", "Pushed")},
+			"EditAccessGrant":   {ref(data.KindBooking, "b101"), data.AccessGrant{Kind: data.KindBooking, Key: "b101", Name: "Pushed"}},
+			"EditStaffMember":   {ref(data.KindStaffMember, "kim"), data.StaffMember("kim", "Pushed")},
+			"AssignStaffMember": {ref(data.KindStaffMember, "kim"), data.StaffMember("kim", "Pushed for the assignment")},
+			"EditUserIdentity":  {ref(data.KindGuest, "ada"), data.Guest("ada", "Pushed")},
+			"RenameSpace":       {ref(data.KindRoom, "101"), data.Room("101", "Pushed")},
+			"MoveSpace":         {ref(data.KindRoom, "102"), data.Room("102", "Pushed")},
 		} {
-			seed := data.CustomerData{CustomerKey: "My Company"}
-			if test.ref.Key == "lou" {
-				seed.Add(data.StaffMember("lou", "Lou", data.Refs(data.KindRoom, "101", "102")...))
-			}
-			_, err := f.ws.Push(t.Context(), seed)
-			require.NoError(t, err)
+			edit := func(o portal.WriteOptions) error { return sessionWrites["edit"][name](t.Context(), s, o) }
 			read := func() data.Meta {
 				t.Helper()
 				switch test.ref.Kind.Class() {
@@ -212,17 +194,17 @@ func TestIfUnchanged_ResourceChangedSince_IsRefused(t *testing.T) {
 				return r.Meta
 			}
 			old := read()
-			seed = data.CustomerData{CustomerKey: "My Company"}
-			seed.Add(test.push)
-			_, err = f.ws.Push(t.Context(), seed)
+			d := data.CustomerData{CustomerKey: "My Company"}
+			d.Add(test.push)
+			_, err := f.ws.Push(t.Context(), d)
 			require.NoError(t, err)
 			pushed := read()
-			require.ErrorIs(t, test.edit(portal.WriteOptions{IfUnchanged: &old}), portal.ErrChanged, name)
+			require.ErrorIs(t, edit(portal.WriteOptions{IfUnchanged: &old}), portal.ErrChanged, name)
 			require.Equal(t, pushed, read(), name)
 			another := pushed
 			another.ID[0]++
-			require.ErrorIs(t, test.edit(portal.WriteOptions{IfUnchanged: &another}), portal.ErrChanged, "%s: the resource was deleted and created again", name)
-			require.NoError(t, test.edit(portal.WriteOptions{IfUnchanged: &pushed}), name)
+			require.ErrorIs(t, edit(portal.WriteOptions{IfUnchanged: &another}), portal.ErrChanged, "%s: the resource was deleted and created again", name)
+			require.NoError(t, edit(portal.WriteOptions{IfUnchanged: &pushed}), name)
 			require.Equal(t, pushed.Revision+1, read().Revision, name)
 		}
 	})

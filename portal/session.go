@@ -52,12 +52,13 @@ type Session struct {
 // sessionBytes is the number of random bytes in a token.
 const sessionBytes = 16
 
-// Resolve opens the link of a code, which is what comes after the last slash of its
-// URL, for a caller that keeps no session. A link that has a MaxUses is used by it.
+// Resolve opens the link of a code, which is the part of the link's URL after the last slash, see
+// [Code]. It is for a caller that does not need to find the session again: the session is not
+// stored and has no Token. If the link has a MaxUses, Resolve counts one use.
 //
-// It returns [ErrForged] for a code that this service did not make and
-// [ErrExpired] for one whose time is over, both with no look at the store,
-// [ErrRevoked] where the portal was revoked or went with its customer, and [ErrUsedUp].
+// Without reading the store, it returns [ErrForged] for a code that this service did not make and
+// [ErrExpired] for a code that has expired. It returns [ErrRevoked] if the portal was revoked or
+// deleted with its customer, and [ErrUsedUp] if no use is left.
 func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 	session, p, err := s.look(ctx, code, "")
 	if err != nil {
@@ -333,9 +334,9 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// End ends the session, and its holder gives back the right to open the link again
-// without a use. The use stays counted. Ending a session twice is fine. A session that is
-// not kept, as Resolve returns, has nothing to end.
+// End ends the session. Its holder can then no longer open the link again without another use;
+// the use stays counted. End does nothing for a session that was ended before, and for one that is
+// not stored, as Resolve returns it.
 func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
@@ -364,14 +365,16 @@ func (s *Session) End(ctx context.Context) error {
 	return err
 }
 
-// Portal is the portal that the session is of, without its URL.
+// Portal returns the session's portal as it was when the session began or was found, without its
+// URL.
 func (s *Session) Portal() CustomerPortal { return s.portal }
 
-// Token finds the session again; empty for one that is not kept. It is to be stored as
-// a password is: in a cookie that scripts cannot read, and in no log.
+// Token returns the token with which [Service.Session] finds the session again. It is empty for a
+// session that is not stored, as Resolve returns it. Protect it like a password: keep it in a
+// cookie that scripts cannot read, and do not log it.
 func (s *Session) Token() Secret { return s.token }
 
-// ExpiresAt is when the session is over at the latest.
+// ExpiresAt returns the time at which the session is over at the latest.
 func (s *Session) ExpiresAt() time.Time {
 	if s.hash == nil {
 		return s.portal.ExpiresAt
