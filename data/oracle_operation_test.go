@@ -1,0 +1,129 @@
+package data_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/data"
+)
+
+// given is a resource of a push: null is nil, and a field that is left out is absent.
+type given struct {
+	kind, key string
+	fields    map[string]any
+}
+
+func (g given) MarshalJSON() ([]byte, error) {
+	m := maps.Clone(g.fields)
+	if m == nil {
+		m = map[string]any{}
+	}
+	m[g.kind+"_key"] = g.key
+	return json.Marshal(m)
+}
+
+// modelOp is an operation.
+type modelOp struct {
+	What                       string         // push, sync, delete, undo
+	Customer                   string         // of a push or sync; the bound of a delete
+	Own                        map[string]any // of a push or sync: the customer's own fields
+	Given                      []given
+	Replace, Skip, Strict, Dry bool
+	Most                       *int        // of a sync: how many it may delete, or nil
+	Keep, All                  bool        // KeepPortalChanges; All of a sync
+	Keys                       [][2]string // of a delete or an undo: alias and key
+	Customers                  []string    // of a delete
+	Sweep                      int         // Updates of a sweep after the operation; 5 is a whole one
+	Actor                      data.Actor
+}
+
+func (op modelOp) String() string {
+	var flags []string
+	for name, set := range map[string]bool{"replace": op.Replace, "skip": op.Skip, "strict": op.Strict, "dry": op.Dry, "keep": op.Keep, "all": op.All} {
+		if set {
+			flags = append(flags, name)
+		}
+	}
+	if op.Most != nil {
+		flags = append(flags, fmt.Sprint("at most ", *op.Most, " deletes"))
+	}
+	if op.Actor != (data.Actor{}) {
+		flags = append(flags, "by "+actorText(op.Actor))
+	}
+	if op.Sweep > 0 {
+		flags = append(flags, fmt.Sprint("sweep ", op.Sweep))
+	}
+	slices.Sort(flags)
+	if op.What == "delete" || op.What == "undo" {
+		return fmt.Sprintf(op.What+" %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
+	}
+	return fmt.Sprintf("%s %v %s", op.What, flags, op.wire())
+}
+
+// actorText returns an actor as the feed's lines of the model have it.
+func actorText(a data.Actor) string {
+	switch a.Type {
+	case "":
+		return "host"
+	case data.ActorPortal:
+		return "portal " + a.PortalID.String()
+	}
+	return strings.TrimSpace(string(a.Type) + " " + a.Name)
+}
+
+// changedNames returns the names of the fields that differ.
+func changedNames(before, after map[string]any) string {
+	names := map[string]bool{}
+	for _, fields := range []map[string]any{before, after} {
+		for name := range fields {
+			if !reflect.DeepEqual(before[name], after[name]) {
+				names[name] = true
+			}
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Keys(names)), ",")
+}
+
+// wire is the API's object of a push.
+func (op modelOp) wire() string {
+	object := map[string]any{"customer_key": op.Customer}
+	maps.Copy(object, op.Own)
+	for _, g := range op.Given {
+		name := oracleCollections[g.kind]
+		list, _ := object[name].([]given)
+		object[name] = append(list, g)
+	}
+	b, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// by returns the actor with its type.
+func (op modelOp) by() data.Actor {
+	if op.Actor.Type == "" {
+		op.Actor.Type = data.ActorHost
+	}
+	return op.Actor
+}
+
+func (op modelOp) byHost() bool { return op.by().Type == data.ActorHost }
+
+func (op modelOp) byPortal() bool { return op.by().Type == data.ActorPortal }
+
+// paths gives each resource its path.
+func (op modelOp) paths() []string {
+	next := map[string]int{}
+	out := make([]string, len(op.Given))
+	for i, g := range op.Given {
+		collection := oracleCollections[g.kind]
+		out[i] = fmt.Sprintf("%s[%d]", collection, next[collection])
+		next[collection]++
+	}
+	return out
+}
