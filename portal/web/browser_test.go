@@ -14,37 +14,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// visitor is a browser of a test: it keeps cookies, and follows nothing by itself.
-type clientPrefix struct {
-	t       *testing.T
-	f       *fixture
-	cookies map[string]string
-	header  http.Header
-	from    string
-	home    string
+// browser is the browser of a visitor. It keeps cookies and does not follow redirects by itself.
+type browser struct {
+	t          *testing.T
+	fixture    *fixture
+	cookies    map[string]string
+	header     http.Header
+	remoteAddr string
+	home       string
 }
 
-func (f *fixture) visitor(t *testing.T) *clientPrefix {
-	return &clientPrefix{t: t, f: f, cookies: map[string]string{}, header: http.Header{}, from: "192.0.2.1:1234"}
+func (f *fixture) newBrowser(t *testing.T) *browser {
+	return &browser{t: t, fixture: f, cookies: map[string]string{}, header: http.Header{}, remoteAddr: "192.0.2.1:1234"}
 }
 
-// answer is a response and its body.
-type answer struct {
+// response is a response with its body.
+type response struct {
 	*http.Response
 	body string
 }
 
-func (v *clientPrefix) do(method, path string, form url.Values) answer {
-	v.t.Helper()
+func (b *browser) do(method, path string, form url.Values) response {
+	b.t.Helper()
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
 	u, err := url.Parse(path)
-	require.NoError(v.t, err)
-	r := httptest.NewRequestWithContext(v.t.Context(), method, u.RequestURI(), body)
-	r.Host, r.RemoteAddr = "portal.example", v.from
-	for name, values := range v.header {
+	require.NoError(b.t, err)
+	r := httptest.NewRequestWithContext(b.t.Context(), method, u.RequestURI(), body)
+	r.Host, r.RemoteAddr = "portal.example", b.remoteAddr
+	for name, values := range b.header {
 		r.Header[name] = values
 	}
 	if form != nil {
@@ -53,53 +53,53 @@ func (v *clientPrefix) do(method, path string, form url.Values) answer {
 	if host := r.Header.Get("Host"); host != "" {
 		r.Host = host
 	}
-	for name, value := range v.cookies {
+	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	w := httptest.NewRecorder()
-	v.f.pages.ServeHTTP(w, r)
+	b.fixture.pages.ServeHTTP(w, r)
 	out := w.Result()
 	for _, c := range out.Cookies() {
-		if v.cookies[c.Name] = c.Value; c.MaxAge < 0 {
-			delete(v.cookies, c.Name)
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
 		}
 	}
-	return answer{out, w.Body.String()}
+	return response{out, w.Body.String()}
 }
 
-func (v *clientPrefix) get(path string) answer { v.t.Helper(); return v.do(http.MethodGet, path, nil) }
+func (b *browser) get(path string) response { b.t.Helper(); return b.do(http.MethodGet, path, nil) }
 
-func (v *clientPrefix) post(path string, pairs ...string) answer {
-	v.t.Helper()
+func (b *browser) post(path string, pairs ...string) response {
+	b.t.Helper()
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Add(pairs[i], pairs[i+1])
 	}
-	return v.do(http.MethodPost, path, form)
+	return b.do(http.MethodPost, path, form)
 }
 
-// follow gets what a redirect leads to, and so on.
-func (v *clientPrefix) follow(a answer) answer {
-	v.t.Helper()
+// follow follows redirects until a page that is none.
+func (b *browser) follow(a response) response {
+	b.t.Helper()
 	for range 5 {
 		if a.StatusCode != http.StatusSeeOther {
 			return a
 		}
 		to := a.Header.Get("Location")
-		require.True(v.t, strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//"), "leads elsewhere: %s", to)
+		require.True(b.t, strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//"), "leads elsewhere: %s", to)
 		if i := strings.Index(to, "/p/"); i >= 0 {
-			v.home = to[:i+len("/p/")+13]
+			b.home = to[:i+len("/p/")+13]
 		}
-		a = v.get(to)
+		a = b.get(to)
 	}
-	require.Fail(v.t, "it leads in a circle")
+	require.Fail(b.t, "it leads in a circle")
 	return a
 }
 
-// open opens a link.
-func (v *clientPrefix) open(link string) answer {
-	v.t.Helper()
-	return v.follow(v.get(link))
+// open opens a link and follows its redirects.
+func (b *browser) open(link string) response {
+	b.t.Helper()
+	return b.follow(b.get(link))
 }
 
 var (
@@ -117,8 +117,8 @@ func attributes(tag string) map[string]string {
 	return out
 }
 
-// sends returns what a browser sends for the first form of a page that nobody has touched.
-func sends(t *testing.T, a answer) url.Values {
+// formValues returns what a browser posts for the first form of an untouched page.
+func formValues(t *testing.T, a response) url.Values {
 	t.Helper()
 	form := mainForm.FindStringSubmatch(a.body)
 	require.NotNil(t, form, "a page with a form: %d %s", a.StatusCode, a.body)
@@ -143,8 +143,8 @@ func sends(t *testing.T, a answer) url.Values {
 	return out
 }
 
-// clone returns a copy of what a form sends, with the values of some fields.
-func clone(form url.Values, pairs ...string) url.Values {
+// withValues returns a copy of form with the values of some fields replaced.
+func withValues(form url.Values, pairs ...string) url.Values {
 	out := maps.Clone(form)
 	for i := 0; i < len(pairs); i += 2 {
 		out[pairs[i]] = []string{pairs[i+1]}
@@ -152,17 +152,17 @@ func clone(form url.Values, pairs ...string) url.Values {
 	return out
 }
 
-func (v *clientPrefix) submit(path string, form url.Values) answer {
-	v.t.Helper()
-	return v.do(http.MethodPost, path, form)
+func (b *browser) submit(path string, form url.Values) response {
+	b.t.Helper()
+	return b.do(http.MethodPost, path, form)
 }
 
-// fields are the values of the inputs of a page.
-var fields = regexp.MustCompile(`<input id="f-[a-z_]+" name="([a-z_]+)" type="[a-z-]+" value="([^"]*)"`)
+// textInput matches the text inputs of a page.
+var textInput = regexp.MustCompile(`<input id="f-[a-z_]+" name="([a-z_]+)" type="[a-z-]+" value="([^"]*)"`)
 
-func valuesOf(body string) map[string]string {
+func inputValues(body string) map[string]string {
 	out := map[string]string{}
-	for _, found := range fields.FindAllStringSubmatch(body, -1) {
+	for _, found := range textInput.FindAllStringSubmatch(body, -1) {
 		out[found[1]] = found[2]
 	}
 	return out

@@ -17,11 +17,11 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// pluralForm is the end of a key that depends on a number.
+// pluralForm matches the suffix of a key that depends on a number.
 var pluralForm = regexp.MustCompile(`\.(zero|one|two|few|many|other)$`)
 
-// formsOf are the plural forms that a language has for whole numbers.
-func formsOf(c *catalog) []string {
+// pluralFormsOf returns the plural forms of whole numbers in a language.
+func pluralFormsOf(c *catalog) []string {
 	var out []string
 	for n := range 10_001 {
 		form := pluralNames[plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0)]
@@ -32,8 +32,8 @@ func formsOf(c *catalog) []string {
 	return out
 }
 
-// bases are the keys of a catalog, plural forms as one.
-func bases(texts map[string]string) (plain, counted map[string]string) {
+// splitPlurals splits texts into those without and those with plural forms. The keys of the latter have no suffix.
+func splitPlurals(texts map[string]string) (plain, counted map[string]string) {
 	plain, counted = map[string]string{}, map[string]string{}
 	for key, text := range texts {
 		if pluralForm.MatchString(key) {
@@ -47,14 +47,14 @@ func bases(texts map[string]string) (plain, counted map[string]string) {
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-func TestNoCatalogLacksAKey(t *testing.T) {
+func TestCatalogs_AllLocales_HaveTheSameKeysAndPlaceholders(t *testing.T) {
 	t.Parallel()
 	catalogs, err := loadCatalogs()
 	require.NoError(t, err)
-	english, counted := bases(catalogs["en-US"].texts)
+	english, counted := splitPlurals(catalogs["en-US"].texts)
 	require.NotEmpty(t, counted)
 	for locale, c := range catalogs {
-		plain, ofNumbers := bases(c.texts)
+		plain, ofNumbers := splitPlurals(c.texts)
 		for key, text := range english {
 			require.NotEmpty(t, plain[key], "%s lacks %s", locale, key)
 			require.NotEmpty(t, strings.TrimSpace(plain[key]), "%s: %s", locale, key)
@@ -64,7 +64,7 @@ func TestNoCatalogLacksAKey(t *testing.T) {
 			require.Contains(t, english, key, "%s has a key that no other has", locale)
 		}
 		for key := range counted {
-			for _, form := range formsOf(c) {
+			for _, form := range pluralFormsOf(c) {
 				require.Contains(t, c.texts[key+"."+form], "{n}", "%s: %s.%s", locale, key, form)
 			}
 		}
@@ -74,9 +74,8 @@ func TestNoCatalogLacksAKey(t *testing.T) {
 	}
 }
 
-// TestCatalogsAreTranslated finds a text that was left in English. Words that are the
-// same in several languages, such as "Portal", are few.
-func TestCatalogsAreTranslated(t *testing.T) {
+// Only a few words are the same in English and another language, such as "Portal".
+func TestCatalogs_OtherLocales_AreNotEnglish(t *testing.T) {
 	t.Parallel()
 	catalogs, err := loadCatalogs()
 	require.NoError(t, err)
@@ -94,13 +93,13 @@ func TestCatalogsAreTranslated(t *testing.T) {
 	}
 }
 
-// TestEveryTextThatIsAskedForIsThere reads the templates and the code for keys.
-func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
+// Keys are extracted from the templates and the Go files.
+func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	t.Parallel()
 	catalogs, err := loadCatalogs()
 	require.NoError(t, err)
 	texts := catalogs["en-US"].texts
-	plain, counted := bases(texts)
+	plain, counted := splitPlurals(texts)
 	used := map[string]bool{}
 	use := func(key, where string) {
 		t.Helper()
@@ -133,7 +132,7 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 			}
 		}
 	}
-	// And those whose keys are made of parts.
+	// The other keys are composed at run time.
 	for _, kind := range append(data.Kinds(data.ClassSpace), data.Kinds(data.ClassUserIdentity)...) {
 		use("noun."+kind.String(), "a kind")
 		use("nouns."+kind.String(), "a kind")
@@ -189,8 +188,8 @@ func TestEveryTextThatIsAskedForIsThere(t *testing.T) {
 	}
 }
 
-// A catalog is written by people: no key is there twice.
-func TestNoKeyIsThereTwice(t *testing.T) {
+// The JSON decoder accepts duplicate keys.
+func TestCatalogs_Keys_AreUnique(t *testing.T) {
 	t.Parallel()
 	key := regexp.MustCompile(`(?m)^\s*"([^"]+)":`)
 	for _, locale := range portal.Locales() {
@@ -205,7 +204,7 @@ func TestNoKeyIsThereTwice(t *testing.T) {
 	}
 }
 
-func TestPluralsDatesAndNumbers(t *testing.T) {
+func TestLocalizer_PluralsDatesAndNumbers_FollowTheLocale(t *testing.T) {
 	t.Parallel()
 	catalogs, err := loadCatalogs()
 	require.NoError(t, err)
@@ -235,7 +234,7 @@ func TestPluralsDatesAndNumbers(t *testing.T) {
 	}
 }
 
-func TestAProfileHasTheLastWord(t *testing.T) {
+func TestLocalizer_OverridesAndRewrite_ReplaceTexts(t *testing.T) {
 	t.Parallel()
 	catalogs, err := loadCatalogs()
 	require.NoError(t, err)

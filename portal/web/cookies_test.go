@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-func TestCookies(t *testing.T) {
+func TestCookies_EachBaseURL_HaveTheirAttributes(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		base, name, path string
@@ -29,12 +29,12 @@ func TestCookies(t *testing.T) {
 	} {
 		f := setup(t, memory.New(), row.base, web.Options{})
 		p := f.portal(t, portal.CreateRequest{Config: portal.Config{IsEmbedded: row.embedded}})
-		v := f.visitor(t)
-		first := v.get(p.URL.Reveal())
+		b := f.newBrowser(t)
+		first := b.get(p.URL.Reveal())
 		for _, set := range []struct {
-			by   answer
+			by   response
 			name string
-		}{{first, "browser"}, {v.get(first.Header.Get("Location")), "[0-9a-f]{12}"}} {
+		}{{first, "browser"}, {b.get(first.Header.Get("Location")), "[0-9a-f]{12}"}} {
 			cookie := set.by.Header.Values("Set-Cookie")
 			require.Len(t, cookie, 1)
 			parts := strings.Split(cookie[0], "; ")
@@ -47,32 +47,32 @@ func TestCookies(t *testing.T) {
 				require.NotContains(t, cookie[0], attribute, row.base)
 			}
 		}
-		require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode, row.base)
+		require.Equal(t, http.StatusOK, b.open(p.URL.Reveal()).StatusCode, row.base)
 	}
 }
 
-func TestSeveralPortalsInOneBrowser(t *testing.T) {
+func TestCookies_SeveralPortals_AreOpenAtOnce(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	v := f.visitor(t)
+	f := newFixture(t)
+	b := f.newBrowser(t)
 	var homes []string
 	for range 30 {
-		v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
-		homes = append(homes, v.home)
+		b.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+		homes = append(homes, b.home)
 	}
-	require.LessOrEqual(t, len(v.cookies), 20+1, "a browser's room for cookies is bounded")
-	require.Equal(t, http.StatusOK, v.get(homes[29]).StatusCode)
+	require.LessOrEqual(t, len(b.cookies), 20+1, "a browser's room for cookies is bounded")
+	require.Equal(t, http.StatusOK, b.get(homes[29]).StatusCode)
 	require.NotEqual(t, homes[28], homes[29])
 
-	// The token of one does not open the pages of another.
+	// The token of a portal does not open the pages of another one.
 	var names []string
-	for name := range v.cookies {
+	for name := range b.cookies {
 		if !strings.HasSuffix(name, "browser") {
 			names = append(names, name)
 		}
 	}
-	v.cookies[names[0]], v.cookies[names[1]] = v.cookies[names[1]], v.cookies[names[0]]
+	b.cookies[names[0]], b.cookies[names[1]] = b.cookies[names[1]], b.cookies[names[0]]
 	for _, name := range names[:2] {
-		require.Equal(t, http.StatusForbidden, v.get("/p/"+name[len("__Host-portal-"):]+"/").StatusCode)
+		require.Equal(t, http.StatusForbidden, b.get("/p/"+name[len("__Host-portal-"):]+"/").StatusCode)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// TestForms_OtherFieldPushedMeanwhile_KeepsIt opens each form, pushes another value for each
-// of its fields, and sends the form with each other field changed, and with none.
+// Each case pushes another value for one field of an open form, and posts the form with another field changed, or with
+// none.
 func TestForms_OtherFieldPushedMeanwhile_KeepsIt(t *testing.T) {
 	t.Parallel()
 	for path, fields := range editForms() {
@@ -25,17 +25,17 @@ func TestForms_OtherFieldPushedMeanwhile_KeepsIt(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%s: push %s, type %s", path, pushed.name, typed.name), func(t *testing.T) {
 					t.Parallel()
-					f, v, _ := innAt(t, portal.Config{})
-					form := sends(t, v.get(v.home+path))
-					f.pushInn(t, pushed.push)
+					f, b, _ := setupInn(t, portal.Config{})
+					form := formValues(t, b.get(b.home+path))
+					f.pushResources(t, pushed.pushed)
 					if typed.name != "" {
 						form[typed.name] = typed.typed
 					}
-					a := v.submit(v.home+path, form)
+					a := b.submit(b.home+path, form)
 					require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
-					require.Equal(t, pushed.host, pushed.read(t, f), "what was pushed stays")
+					require.Equal(t, pushed.wantPushed, pushed.stored(t, f), "what was pushed stays")
 					if typed.name != "" {
-						require.Equal(t, typed.mine, typed.read(t, f), "what was typed is saved")
+						require.Equal(t, typed.wantTyped, typed.stored(t, f), "what was typed is saved")
 					}
 				})
 			}
@@ -43,22 +43,20 @@ func TestForms_OtherFieldPushedMeanwhile_KeepsIt(t *testing.T) {
 	}
 }
 
-// TestForms_NothingChanged_WritesNothing sends each form as it was shown.
 func TestForms_NothingChanged_WritesNothing(t *testing.T) {
 	t.Parallel()
-	f, v, _ := innAt(t, portal.Config{})
+	f, b, _ := setupInn(t, portal.Config{})
 	before, err := f.ws().Export(t.Context(), "acme")
 	require.NoError(t, err)
 	for path := range editForms() {
-		require.Equal(t, http.StatusSeeOther, v.submit(v.home+path, sends(t, v.get(v.home+path))).StatusCode, path)
+		require.Equal(t, http.StatusSeeOther, b.submit(b.home+path, formValues(t, b.get(b.home+path))).StatusCode, path)
 	}
 	after, err := f.ws().Export(t.Context(), "acme")
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 }
 
-// TestForms_SameFieldPushedMeanwhile_AsksWhichToKeep changes each field of each form on both
-// sides, and chooses each of the two values.
+// Each case changes one field on both sides, and then chooses each of the two values.
 func TestForms_SameFieldPushedMeanwhile_AsksWhichToKeep(t *testing.T) {
 	t.Parallel()
 	for path, fields := range editForms() {
@@ -66,97 +64,96 @@ func TestForms_SameFieldPushedMeanwhile_AsksWhichToKeep(t *testing.T) {
 			t.Run(path+": "+field.name, func(t *testing.T) {
 				t.Parallel()
 				for _, choice := range []string{"current", "typed"} {
-					f, v, _ := innAt(t, portal.Config{})
-					form := sends(t, v.get(v.home+path))
+					f, b, _ := setupInn(t, portal.Config{})
+					form := formValues(t, b.get(b.home+path))
 					form[field.name] = field.typed
-					f.pushInn(t, field.push)
+					f.pushResources(t, field.pushed)
 					stored := f.export(t)
-					a := v.submit(v.home+path, form)
+					a := b.submit(b.home+path, form)
 					require.Equal(t, http.StatusConflict, a.StatusCode, a.body)
 					require.Contains(t, a.body, "Somebody else changed this too")
 					require.Equal(t, stored, f.export(t), "nothing is written")
 
-					// Without a choice it asks again.
-					kept := sends(t, a)
-					a = v.submit(v.home+path, kept)
+					// Without a choice, the page asks again.
+					kept := formValues(t, a)
+					a = b.submit(b.home+path, kept)
 					require.Equal(t, http.StatusConflict, a.StatusCode, a.body)
 					require.Equal(t, stored, f.export(t), "nothing is written")
 
-					decided := sends(t, a)
+					decided := formValues(t, a)
 					chosen := regexp.MustCompile(`name="(choose\.[^"]*)"`).FindStringSubmatch(a.body)
 					require.NotNil(t, chosen, a.body)
 					decided.Set(chosen[1], choice)
-					a = v.submit(v.home+path, decided)
+					a = b.submit(b.home+path, decided)
 					require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
 					if choice == "current" {
-						require.Equal(t, field.host, field.read(t, f))
+						require.Equal(t, field.wantPushed, field.stored(t, f))
 						require.Equal(t, stored, f.export(t))
 						continue
 					}
-					require.Equal(t, field.mine, field.read(t, f))
+					require.Equal(t, field.wantTyped, field.stored(t, f))
 				}
 			})
 		}
 	}
 }
 
-// TestForms_ConflictChangesAgain_AsksAgain pushes a third value while the page of a conflict
-// is open.
+// A third value is pushed while the conflict page is open.
 func TestForms_ConflictChangesAgain_AsksAgain(t *testing.T) {
 	t.Parallel()
-	f, v, _ := innAt(t, portal.Config{})
-	path := v.home + "reservations/edit?key=b1"
-	form := clone(sends(t, v.get(path)), "name", "Typed", "preferred_code", "5555")
-	f.pushInn(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Name: "Pushed", EndsAt: at(25, 11)})
-	a := v.submit(path, form)
+	f, b, _ := setupInn(t, portal.Config{})
+	path := b.home + "reservations/edit?key=b1"
+	form := withValues(formValues(t, b.get(path)), "name", "Typed", "preferred_code", "5555")
+	f.pushResources(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Name: "Pushed", EndsAt: at(25, 11)})
+	a := b.submit(path, form)
 	require.Equal(t, http.StatusConflict, a.StatusCode)
 	require.Contains(t, a.body, "Pushed")
 	require.Contains(t, a.body, "Typed")
 	require.NotContains(t, a.body, "choose.ends_at", "only what both changed is asked")
 	require.NotContains(t, a.body, "choose.preferred_code", "only what both changed is asked")
-	decided := clone(sends(t, a), "choose.name", "typed")
-	f.pushInn(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Name: "Third"})
-	a = v.submit(path, decided)
+	decided := withValues(formValues(t, a), "choose.name", "typed")
+	f.pushResources(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Name: "Third"})
+	a = b.submit(path, decided)
 	require.Equal(t, http.StatusConflict, a.StatusCode)
 	require.Contains(t, a.body, "Third")
 
-	// The way back to the form keeps what was typed, and saves it.
-	a = v.submit(path, clone(sends(t, a), "revise", "1"))
+	// The way back to the form keeps the typed values, which can then be saved.
+	a = b.submit(path, withValues(formValues(t, a), "revise", "1"))
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Equal(t, "Typed", valuesOf(a.body)["name"])
-	require.Equal(t, "5555", valuesOf(a.body)["preferred_code"])
-	require.Equal(t, "2026-03-25T11:00", valuesOf(a.body)["ends_at"], "a field that was not touched is as it is now")
-	require.Equal(t, http.StatusSeeOther, v.submit(path, clone(sends(t, a), "name", "A third value")).StatusCode)
+	require.Equal(t, "Typed", inputValues(a.body)["name"])
+	require.Equal(t, "5555", inputValues(a.body)["preferred_code"])
+	require.Equal(t, "2026-03-25T11:00", inputValues(a.body)["ends_at"], "a field that was not touched is as it is now")
+	require.Equal(t, http.StatusSeeOther, b.submit(path, withValues(formValues(t, a), "name", "A third value")).StatusCode)
 	g, err := f.ws().AccessGrant(t.Context(), "b1")
 	require.NoError(t, err)
 	require.Equal(t, []any{"A third value", "5555", at(25, 11)}, []any{g.Name, g.PreferredCode, g.EndsAt})
 }
 
-func TestForms_BothTypedTheSame_IsSaved(t *testing.T) {
+func TestForms_SameValueTypedTwice_IsSaved(t *testing.T) {
 	t.Parallel()
 	for path, fields := range editForms() {
-		f, v, _ := innAt(t, portal.Config{})
-		first, second := sends(t, v.get(v.home+path)), sends(t, v.get(v.home+path)) // two tabs, or a double click
+		f, b, _ := setupInn(t, portal.Config{})
+		first, second := formValues(t, b.get(b.home+path)), formValues(t, b.get(b.home+path)) // two tabs, or a double click
 		for _, field := range fields {
 			first[field.name], second[field.name] = field.typed, field.typed
 		}
-		a := v.submit(v.home+path, first)
+		a := b.submit(b.home+path, first)
 		require.Equal(t, http.StatusSeeOther, a.StatusCode, path)
 		stored, err := f.ws().Export(t.Context(), "acme")
 		require.NoError(t, err)
-		b := v.submit(v.home+path, second)
-		require.Equal(t, a.StatusCode, b.StatusCode, path)
-		require.Equal(t, a.Header.Get("Location"), b.Header.Get("Location"), path)
+		again := b.submit(b.home+path, second)
+		require.Equal(t, a.StatusCode, again.StatusCode, path)
+		require.Equal(t, a.Header.Get("Location"), again.Header.Get("Location"), path)
 		after, err := f.ws().Export(t.Context(), "acme")
 		require.NoError(t, err)
 		require.Equal(t, stored, after, "%s: the second changes nothing", path)
 	}
 }
 
-func TestSettingsForm_ChangedMeanwhile(t *testing.T) {
+func TestSettingsForm_SettingChangedMeanwhile_IsKeptOrAConflict(t *testing.T) {
 	t.Parallel()
-	_, v, settings := innAt(t, portal.Config{})
-	path := v.home + "configure"
+	_, b, settings := setupInn(t, portal.Config{})
+	path := b.home + "configure"
 	read := func() map[string]string {
 		all, err := settings.Settings(t.Context(), nil)
 		require.NoError(t, err)
@@ -170,35 +167,34 @@ func TestSettingsForm_ChangedMeanwhile(t *testing.T) {
 		_, err := settings.Save(t.Context(), nil, map[string]string{name: value})
 		require.NoError(t, err)
 	}
-	form := sends(t, v.get(path))
+	form := formValues(t, b.get(path))
 	set("mobile", "true")
 	form.Set("setting:early", "30")
 	form.Del("setting:eco")
-	require.Equal(t, http.StatusSeeOther, v.submit(path, form).StatusCode)
+	require.Equal(t, http.StatusSeeOther, b.submit(path, form).StatusCode)
 	require.Equal(t, map[string]string{"early": "30", "eco": "false", "mobile": "true"}, read(), "a setting that was not touched is not set back")
 
-	form = sends(t, v.get(path))
+	form = formValues(t, b.get(path))
 	set("early", "60")
 	form.Set("setting:early", "0")
-	a := v.submit(path, form)
+	a := b.submit(path, form)
 	require.Equal(t, http.StatusConflict, a.StatusCode, a.body)
 	require.Contains(t, a.body, "One hour")
 	require.Contains(t, a.body, "Not at all")
 	require.Equal(t, "60", read()["early"])
-	require.Equal(t, http.StatusSeeOther, v.submit(path, clone(sends(t, a), "choose.setting:early", "typed")).StatusCode)
+	require.Equal(t, http.StatusSeeOther, b.submit(path, withValues(formValues(t, a), "choose.setting:early", "typed")).StatusCode)
 	require.Equal(t, map[string]string{"early": "0", "eco": "false", "mobile": "true"}, read())
 }
 
-// TestForms_StoredValueThatAPushWarnsOf_DoesNotBlockOtherFields edits around values that a
-// form would refuse.
-func TestForms_StoredValueThatAPushWarnsOf_DoesNotBlockOtherFields(t *testing.T) {
+// A push only warns of these values, whereas a form refuses them.
+func TestForms_StoredValueIsInvalid_OtherFieldsCanBeEdited(t *testing.T) {
 	t.Parallel()
-	f, v, _ := innAt(t, portal.Config{})
+	f, b, _ := setupInn(t, portal.Config{})
 	eve := data.StaffMember("eve", "Eve", data.Refs(data.KindRoom, "101")...)
 	eve.EmailAddress = "s.@docomo.ne.jp"
-	f.pushInn(t, eve, data.AccessGrant{Kind: data.KindBooking, Key: "b1", PreferredCode: "123"})
+	f.pushResources(t, eve, data.AccessGrant{Kind: data.KindBooking, Key: "b1", PreferredCode: "123"})
 	for path, field := range map[string]string{"staff/edit?key=eve": "phone_number", "reservations/edit?key=b1": "name"} {
-		a := v.submit(v.home+path, clone(sends(t, v.get(v.home+path)), field, "5"))
+		a := b.submit(b.home+path, withValues(formValues(t, b.get(b.home+path)), field, "5"))
 		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
 	}
 	u, err := f.ws().UserIdentity(t.Context(), "eve")
@@ -206,24 +202,23 @@ func TestForms_StoredValueThatAPushWarnsOf_DoesNotBlockOtherFields(t *testing.T)
 	require.Equal(t, []string{"s.@docomo.ne.jp", "5"}, []string{u.EmailAddress, u.PhoneNumber})
 }
 
-// TestEditReservation_RequiredFieldCleared_IsRefused clears what a new reservation must have:
-// without its end, access would never end. A tenancy can be without an end, and a reservation
-// that never had what is required can still be edited.
+// The values that a new reservation needs cannot be cleared: without its end, for example, access would never end. A
+// lease needs no end. An imported reservation without these values can still be edited.
 func TestEditReservation_RequiredFieldCleared_IsRefused(t *testing.T) {
 	t.Parallel()
 	for vertical, required := range map[portal.Vertical][]string{
 		portal.VerticalHospitality: {"starts_at", "ends_at", "spaces"},
 		portal.VerticalMultiFamily: {"starts_at", "spaces"},
 	} {
-		f, v, _ := innAt(t, portal.Config{})
+		f, b, _ := setupInn(t, portal.Config{})
 		_, err := f.portals.UpdateSettings(t.Context(), f.ws(), func(s *portal.Settings) error {
 			s.BusinessVertical = vertical
 			return nil
 		})
 		require.NoError(t, err)
-		path := v.home + "reservations/edit?key=b1"
+		path := b.home + "reservations/edit?key=b1"
 		stored := f.export(t)
-		form := sends(t, v.get(path))
+		form := formValues(t, b.get(path))
 		for _, field := range required {
 			cleared := maps.Clone(form)
 			if field == "spaces" {
@@ -231,35 +226,35 @@ func TestEditReservation_RequiredFieldCleared_IsRefused(t *testing.T) {
 			} else {
 				cleared.Set(field, "")
 			}
-			a := v.submit(path, cleared)
+			a := b.submit(path, cleared)
 			require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, "%s: %s", vertical, field)
 			require.Regexp(t, `<a href="#f-`+field+`">[^<]*: This is needed\.`, a.body, "%s: %s", vertical, field)
 			require.Equal(t, stored, f.export(t), "%s: %s", vertical, field)
 		}
 
-		f.pushInn(t, data.AccessGrant{Kind: data.KindBooking, Key: "open", Name: "Open"})
-		path = v.home + "reservations/edit?key=open"
-		require.Equal(t, http.StatusSeeOther, v.submit(path, clone(sends(t, v.get(path)), "name", "Renamed")).StatusCode, vertical)
+		f.pushResources(t, data.AccessGrant{Kind: data.KindBooking, Key: "open", Name: "Open"})
+		path = b.home + "reservations/edit?key=open"
+		require.Equal(t, http.StatusSeeOther, b.submit(path, withValues(formValues(t, b.get(path)), "name", "Renamed")).StatusCode, vertical)
 		if vertical == portal.VerticalMultiFamily {
-			path = v.home + "reservations/edit?key=b1"
-			require.Equal(t, http.StatusSeeOther, v.submit(path, clone(sends(t, v.get(path)), "ends_at", "")).StatusCode)
+			path = b.home + "reservations/edit?key=b1"
+			require.Equal(t, http.StatusSeeOther, b.submit(path, withValues(formValues(t, b.get(path)), "ends_at", "")).StatusCode)
 		}
 	}
 }
 
-// TestForms_ConflictHiddenByRedraw_IsStillAsked changes the language while a value was pushed:
-// the page did not show the new value, so that it may not be overwritten.
-func TestForms_ConflictHiddenByRedraw_IsStillAsked(t *testing.T) {
+// The visitor changes the language after a value was pushed. The redrawn form does not show the pushed value, so it must
+// not be overwritten without asking.
+func TestForms_RedrawHidesConflict_AsksLater(t *testing.T) {
 	t.Parallel()
-	f, v, _ := innAt(t, portal.Config{})
-	path := v.home + "reservations/edit?key=b1"
-	form := clone(sends(t, v.get(path)), "name", "Typed")
-	f.pushInn(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Name: "Pushed"})
-	a := v.submit(path, clone(form, "new_locale", "en-US", "set_new_locale", "1"))
+	f, b, _ := setupInn(t, portal.Config{})
+	path := b.home + "reservations/edit?key=b1"
+	form := withValues(formValues(t, b.get(path)), "name", "Typed")
+	f.pushResources(t, data.AccessGrant{Kind: data.KindBooking, Key: "b1", Name: "Pushed"})
+	a := b.submit(path, withValues(form, "new_locale", "en-US", "set_new_locale", "1"))
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	a = v.submit(path, sends(t, a))
+	a = b.submit(path, formValues(t, a))
 	require.Equal(t, http.StatusConflict, a.StatusCode, a.body)
-	a = v.submit(path, clone(sends(t, a), "new_locale", "de-DE", "set_new_locale", "1"))
+	a = b.submit(path, withValues(formValues(t, a), "new_locale", "de-DE", "set_new_locale", "1"))
 	require.Equal(t, http.StatusConflict, a.StatusCode, "the page of the conflict in another language")
 	require.Contains(t, a.body, `<html lang="de-DE">`)
 	g, err := f.ws().AccessGrant(t.Context(), "b1")

@@ -1,6 +1,6 @@
 package web
 
-// PagePaths returns the paths of all pages of an open portal, each after its home.
+// PagePaths returns the paths of all pages of an open portal, relative to its home.
 func PagePaths() (paths []string) {
 	for path := range pages() {
 		paths = append(paths, path)

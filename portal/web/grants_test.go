@@ -11,13 +11,13 @@ import (
 	"github.com/customerportal-go/customerportal/portal/web"
 )
 
-func TestListsAreAskedByTimeSpaceStateAndText(t *testing.T) {
+func TestGrants_Filters_SelectByTimeSpaceStateAndText(t *testing.T) {
 	t.Parallel()
-	f := previewed(t, web.Options{}, nil)
-	v := f.visitor(t)
-	v.open(f.links["full"].URL)
+	f := setupPreview(t, web.Options{}, nil)
+	b := f.newBrowser(t)
+	b.open(f.links["full"].URL)
 	count := func(query string) int {
-		a := v.get(v.home + "reservations?" + query)
+		a := b.get(b.home + "reservations?" + query)
 		require.Equal(t, http.StatusOK, a.StatusCode, query)
 		return len(rowHead.FindAllString(a.body, -1))
 	}
@@ -30,24 +30,24 @@ func TestListsAreAskedByTimeSpaceStateAndText(t *testing.T) {
 	require.Zero(t, count("state=all&from=2030-01-01&until=2030-01-02")-countOpenEnded(count))
 	require.Zero(t, count("from=2030-01-02&until=2030-01-01"), "a window that is none")
 	require.Equal(t, open, count("state=whatever"), "an unknown state is the default, which the page shows as selected")
-	require.Equal(t, http.StatusBadRequest, v.get(v.home+"reservations?cursor=made-up").StatusCode)
-	require.Contains(t, v.get(v.home+"reservations?q=Lovelace").body, "Ada Lovelace", "guests are found by name")
+	require.Equal(t, http.StatusBadRequest, b.get(b.home+"reservations?cursor=made-up").StatusCode)
+	require.Contains(t, b.get(b.home+"reservations?q=Lovelace").body, "Ada Lovelace", "guests are found by name")
 }
 
-// countOpenEnded is how many of the preview's bookings never end.
+// countOpenEnded returns the number of bookings without an end.
 func countOpenEnded(count func(string) int) int {
 	return count("state=all&from=2040-01-01&until=2040-01-02")
 }
 
-// A filter that cannot be read must not show everything, as if there were no filter.
-func TestGrants_FilterDayIsNoDay_ShowsTheFault(t *testing.T) {
+// With an invalid filter, the page must not list everything.
+func TestGrants_InvalidFilterDay_ShowsTheFault(t *testing.T) {
 	t.Parallel()
-	_, v, _ := innAt(t, portal.Config{})
-	all := v.get(v.home + "reservations?state=all&from=&until=")
+	_, b, _ := setupInn(t, portal.Config{})
+	all := b.get(b.home + "reservations?state=all&from=&until=")
 	require.Equal(t, http.StatusOK, all.StatusCode)
 	require.Contains(t, all.body, "reservations/view?key=b1")
 	for _, filter := range []string{"from=xx", "until=2026-02-30", "from=2026-01-01&until=1"} {
-		a := v.get(v.home + "reservations?state=all&" + filter)
+		a := b.get(b.home + "reservations?state=all&" + filter)
 		require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, filter)
 		require.Equal(t, 1, strings.Count(a.body, "Give a day."), filter)
 		require.NotContains(t, a.body, "reservations/view?key=b1", filter)

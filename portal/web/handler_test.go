@@ -49,21 +49,21 @@ func TestNew_PrivateHTTP_CookiesHaveNoSecure(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New(), "http://192.168.1.5:8080", web.Options{AllowPrivateHTTP: true})
 	p := f.portal(t, portal.CreateRequest{})
-	v := f.visitor(t)
-	a := v.open(p.URL.Reveal())
+	b := f.newBrowser(t)
+	a := b.open(p.URL.Reveal())
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Len(t, v.cookies, 2)
-	for name := range v.cookies {
+	require.Len(t, b.cookies, 2)
+	for name := range b.cookies {
 		require.Regexp(t, "^portal-", name)
 	}
-	for _, cookie := range f.visitor(t).get(p.URL.Reveal()).Cookies() {
+	for _, cookie := range f.newBrowser(t).get(p.URL.Reveal()).Cookies() {
 		require.False(t, cookie.Secure)
 		require.True(t, cookie.HttpOnly)
 		require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_InvalidOptions_ReturnsErrInvalid(t *testing.T) {
 	t.Parallel()
 	_, err := web.New(nil, web.Options{})
 	require.ErrorIs(t, err, web.ErrInvalid)
@@ -71,7 +71,7 @@ func TestNewRefuses(t *testing.T) {
 	for _, row := range []struct {
 		base, back string
 	}{{"http://portal.example", ""}, {"http://192.0.2.7:8080", ""}, {"https://portal.example", "javascript:alert(1)"}, {"https://portal.example", "/here"}} {
-		f := setup(t, memory.New(), "https://portal.example", web.Options{})
+		f := newFixture(t)
 		master, err := keys.NewMaster()
 		require.NoError(t, err)
 		ring, err := keys.New(0, map[int][]byte{0: master})
@@ -83,23 +83,23 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestHostsAndOriginsOfOthersChangeNothing(t *testing.T) {
+func TestHandler_ForwardedHeadersAndRedirectParameters_AreIgnored(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New(), "https://portal.example/of", web.Options{})
 	p := f.portal(t, portal.CreateRequest{})
-	v := f.visitor(t)
+	b := f.newBrowser(t)
 	for _, name := range []string{"Host", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-Url", "X-Forwarded-Prefix", "Forwarded"} {
-		v.header.Set(name, "evil.example")
+		b.header.Set(name, "evil.example")
 	}
-	a := v.get(p.URL.Reveal() + "?next=https://evil.example&again=https://evil.example")
+	a := b.get(p.URL.Reveal() + "?next=https://evil.example&again=https://evil.example")
 	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
-	a = v.open(p.URL.Reveal())
+	a = b.open(p.URL.Reveal())
 	require.Equal(t, http.StatusOK, a.StatusCode)
 	require.NotContains(t, fmt.Sprint(a.Header, a.body), "evil")
-	for _, name := range []string{"next", "url", "to", "redirect", "return", "return_url", "back", "done", "code"} { // nor where it leads
+	for _, name := range []string{"next", "url", "to", "redirect", "return", "return_url", "back", "done", "code"} { // none of these determines the address of a redirect
 		asked := "?" + name + "=https://evil.example/"
-		other := f.visitor(t)
-		other.header = v.header
+		other := f.newBrowser(t)
+		other.header = b.header
 		a = other.get(p.URL.Reveal() + asked)
 		require.Equal(t, http.StatusSeeOther, a.StatusCode)
 		require.NotContains(t, a.Header.Get("Location"), "evil", name)
@@ -109,43 +109,43 @@ func TestHostsAndOriginsOfOthersChangeNothing(t *testing.T) {
 		require.True(t, strings.HasPrefix(a.Header.Get("Location"), other.home), name)
 		require.NotContains(t, a.Header.Get("Location"), "evil", name)
 	}
-	require.True(t, strings.HasPrefix(v.home, "/of/p/"))
-	require.Equal(t, http.StatusNotFound, v.get(strings.TrimPrefix(v.home, "/of")).StatusCode, "outside of its path it serves nothing")
+	require.True(t, strings.HasPrefix(b.home, "/of/p/"))
+	require.Equal(t, http.StatusNotFound, b.get(strings.TrimPrefix(b.home, "/of")).StatusCode, "outside of its path it serves nothing")
 }
 
-func TestAPostOfAnotherSiteIsRefused(t *testing.T) {
+func TestHandler_CrossSitePost_IsRefused(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	f := newFixture(t)
 	p := f.portal(t, portal.CreateRequest{})
 	click := f.portal(t, portal.CreateRequest{MaxUses: 1})
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
+	b := f.newBrowser(t)
+	b.open(p.URL.Reveal())
 	for _, header := range []http.Header{
 		{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {"Origin": {"null"}},
 	} {
-		v.header = header
-		for _, path := range []string{v.home + "reservations/cancel?key=r1", v.home + "end", v.home + "nowhere", click.URL.Reveal()} {
-			a := v.post(path)
+		b.header = header
+		for _, path := range []string{b.home + "reservations/cancel?key=r1", b.home + "end", b.home + "nowhere", click.URL.Reveal()} {
+			a := b.post(path)
 			require.Equal(t, http.StatusForbidden, a.StatusCode, "%v %s", header, path)
 			require.Contains(t, a.body, "came from another site")
 		}
 	}
-	v.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}
-	require.Equal(t, http.StatusSeeOther, v.post(v.home+"reservations/cancel?key=r1").StatusCode)
+	b.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}
+	require.Equal(t, http.StatusSeeOther, b.post(b.home+"reservations/cancel?key=r1").StatusCode)
 }
 
-func TestNoLogHoldsACode(t *testing.T) {
+func TestHandler_StoreFails_LogsNoSecret(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	f := newFixture(t)
 	p := f.portal(t, portal.CreateRequest{})
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
+	b := f.newBrowser(t)
+	b.open(p.URL.Reveal())
 	require.NoError(t, f.store.Close())
-	require.Equal(t, http.StatusInternalServerError, v.get(v.home).StatusCode)
-	require.Equal(t, http.StatusInternalServerError, f.visitor(t).get(p.URL.Reveal()).StatusCode)
+	require.Equal(t, http.StatusInternalServerError, b.get(b.home).StatusCode)
+	require.Equal(t, http.StatusInternalServerError, f.newBrowser(t).get(p.URL.Reveal()).StatusCode)
 	require.Contains(t, f.logs.String(), "a page failed")
 	require.NotContains(t, f.logs.String(), portal.Code(p.URL.Reveal()))
-	for _, token := range v.cookies {
+	for _, token := range b.cookies {
 		require.NotContains(t, f.logs.String(), token)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/customerportal-go/customerportal/portal/web"
 )
 
-// TestHistory_EachEntry_NamesTheFieldsAndTheActor changes a booking as each type of actor.
+// The booking is changed by each type of actor.
 func TestHistory_EachEntry_NamesTheFieldsAndTheActor(t *testing.T) {
 	t.Parallel()
-	f, v := zoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", "rooms": [{"room_key": "1", "name": "One"}, {"room_key": "2", "name": "Two"}],
+	f, b := setupZoned(t, "2026-06-01T16:00:00Z", `{"customer_key": "acme", "rooms": [{"room_key": "1", "name": "One"}, {"room_key": "2", "name": "Two"}],
 		"guests": [{"guest_key": "ada", "name": "Ada"}],
 		"reservations": [{"reservation_key": "r1", "name": "Stay", "room_keys": ["1"], "starts_at": "2026-06-10T06:00:00Z", "ends_at": "2026-06-12T06:00:00Z"}]}`,
 		`{}`, web.Options{})
@@ -39,7 +39,7 @@ func TestHistory_EachEntry_NamesTheFieldsAndTheActor(t *testing.T) {
 	change(data.Actor{Type: data.ActorAutomation, Name: "early"}, `"starts_at": "2026-06-10T05:00:00Z", "preferred_code": "4711"`)
 	change(data.Actor{Type: data.ActorConnector, Name: "<iCal>"}, `"custom_metadata": {"secret": "value"}`)
 
-	body := v.get(v.home + "reservations/view?key=r1").body
+	body := b.get(b.home + "reservations/view?key=r1").body
 	_, body, found := strings.Cut(body, `<ol class="list history">`)
 	require.True(t, found)
 	body, _, _ = strings.Cut(body, "</ol>")

@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// accounts is a host's providers, and what was asked of it.
+// accounts implements web.Accounts and records its calls.
 type accounts struct {
 	asked []string
 	to    string
@@ -41,16 +41,16 @@ func (a *accounts) Disconnect(_ context.Context, _ *portal.Session, provider, ac
 	return a.err
 }
 
-// sections opens a portal of a host that offers both sections.
-func sections(t *testing.T, a *accounts, features portal.Features) *clientPrefix {
+// openHostSections opens a portal with the connect and configure sections.
+func openHostSections(t *testing.T, a *accounts, features portal.Features) *browser {
 	t.Helper()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: a, Automations: preview.NewAutomations()})
-	v := f.visitor(t)
-	v.open(f.portal(t, portal.CreateRequest{Config: portal.Config{Features: features}}).URL.Reveal())
-	return v
+	b := f.newBrowser(t)
+	b.open(f.portal(t, portal.CreateRequest{Config: portal.Config{Features: features}}).URL.Reveal())
+	return b
 }
 
-func TestProvidersAreThoseThatThePortalLeaves(t *testing.T) {
+func TestAccounts_ExcludedProviders_AreHidden(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		feature portal.ConnectFeature
@@ -63,17 +63,17 @@ func TestProvidersAreThoseThatThePortalLeaves(t *testing.T) {
 		{portal.ConnectFeature{AcceptedProviders: []string{}}, []string{"There is nothing to connect."}, []string{"Brivo", "SALTO", "Yale"}},
 	} {
 		a := &accounts{to: "https://provider.example/start?x=1"}
-		v := sections(t, a, portal.Features{Connect: row.feature})
-		body := v.get(v.home + "connect").body
+		b := openHostSections(t, a, portal.Features{Connect: row.feature})
+		body := b.get(b.home + "connect").body
 		for _, text := range row.shown {
 			require.Contains(t, body, text)
 		}
 		for _, text := range row.hidden {
 			require.NotContains(t, body, text)
 		}
-		// What is left out cannot be named either.
+		// An excluded provider cannot be connected either.
 		for name, label := range map[string]string{"brivo": "Brivo", "salto": "SALTO", "yale": "Yale"} {
-			answer := v.post(v.home+"connect/start", "provider", name)
+			answer := b.post(b.home+"connect/start", "provider", name)
 			if contains(row.shown, label) {
 				require.Equal(t, http.StatusOK, answer.StatusCode)
 				require.Contains(t, answer.body, `href="https://provider.example/start?x=1" target="_top"`)
@@ -94,62 +94,62 @@ func contains(all []string, one string) bool {
 	return false
 }
 
-func TestAccountsAreConnectedAndForgotten(t *testing.T) {
+func TestAccounts_ConnectAndDisconnect_CallTheHost(t *testing.T) {
 	t.Parallel()
 	a := &accounts{}
-	v := sections(t, a, portal.Features{})
-	require.Contains(t, v.follow(v.post(v.home+"connect/start", "provider", "salto")).body, "Connected.")
-	forget := v.home + "connect/remove?provider=brivo&account=7"
-	require.Contains(t, v.get(forget).body, "keys@acme.example")
-	require.Contains(t, v.follow(v.post(forget)).body, "Disconnected.")
+	b := openHostSections(t, a, portal.Features{})
+	require.Contains(t, b.follow(b.post(b.home+"connect/start", "provider", "salto")).body, "Connected.")
+	forget := b.home + "connect/remove?provider=brivo&account=7"
+	require.Contains(t, b.get(forget).body, "keys@acme.example")
+	require.Contains(t, b.follow(b.post(forget)).body, "Disconnected.")
 	require.Equal(t, []string{"connect salto", "disconnect brivo 7"}, a.asked)
 	for _, path := range []string{"connect/remove?provider=brivo&account=8", "connect/remove?provider=nobody&account=7"} {
-		require.Equal(t, http.StatusNotFound, v.post(v.home+path).StatusCode, path)
+		require.Equal(t, http.StatusNotFound, b.post(b.home+path).StatusCode, path)
 	}
 	a.err = fmt.Errorf("%w: not now", web.ErrInvalid)
-	require.Equal(t, http.StatusBadRequest, v.post(forget).StatusCode)
+	require.Equal(t, http.StatusBadRequest, b.post(forget).StatusCode)
 	a.err = errors.New("its database is gone")
-	answer := v.post(forget)
+	answer := b.post(forget)
 	require.Equal(t, http.StatusInternalServerError, answer.StatusCode)
 	require.NotContains(t, answer.body, "database")
 	a.err = nil
 	for _, to := range []string{"http://provider.example", "javascript:alert(1)", "//provider.example", "https://user@provider.example"} {
 		a.to = to
-		require.Equal(t, http.StatusInternalServerError, v.post(v.home+"connect/start", "provider", "salto").StatusCode, to)
+		require.Equal(t, http.StatusInternalServerError, b.post(b.home+"connect/start", "provider", "salto").StatusCode, to)
 	}
 }
 
-func TestSettingsAreThoseThatThePortalAllows(t *testing.T) {
+func TestSettings_GroupsNotAllowed_AreHidden(t *testing.T) {
 	t.Parallel()
-	v := sections(t, &accounts{}, portal.Features{Configure: portal.ConfigureFeature{AllowClimateAutomationRuleCustomization: true}})
-	body := v.get(v.home + "configure").body
+	b := openHostSections(t, &accounts{}, portal.Features{Configure: portal.ConfigureFeature{AllowClimateAutomationRuleCustomization: true}})
+	body := b.get(b.home + "configure").body
 	require.Contains(t, body, "Eco mode")
 	require.NotContains(t, body, "Open before check-in")
 	require.NotContains(t, body, "mobile key")
-	require.Contains(t, v.follow(v.post(v.home+"configure", "setting:early", "60", "setting:mobile", "true")).body, "saved")
-	body = v.get(v.home + "configure").body
+	require.Contains(t, b.follow(b.post(b.home+"configure", "setting:early", "60", "setting:mobile", "true")).body, "saved")
+	body = b.get(b.home + "configure").body
 	require.NotRegexp(t, `value="true" checked`, body, "a switch that is not sent is off")
 
-	v = sections(t, &accounts{}, portal.Features{Configure: portal.ConfigureFeature{AllowAccessAutomationRuleCustomization: true}})
-	require.Equal(t, http.StatusUnprocessableEntity, v.post(v.home+"configure", "setting:early", "61").StatusCode)
-	require.Contains(t, v.follow(v.post(v.home+"configure", "setting:early", "60")).body, `<option value="60" translate="no" selected>`)
+	b = openHostSections(t, &accounts{}, portal.Features{Configure: portal.ConfigureFeature{AllowAccessAutomationRuleCustomization: true}})
+	require.Equal(t, http.StatusUnprocessableEntity, b.post(b.home+"configure", "setting:early", "61").StatusCode)
+	require.Contains(t, b.follow(b.post(b.home+"configure", "setting:early", "60")).body, `<option value="60" translate="no" selected>`)
 
-	v = sections(t, &accounts{}, portal.Features{})
-	require.Contains(t, v.get(v.home+"configure").body, "nothing to set")
+	b = openHostSections(t, &accounts{}, portal.Features{})
+	require.Contains(t, b.get(b.home+"configure").body, "nothing to set")
 }
 
-func TestSectionsWithoutAHostAreNotThere(t *testing.T) {
+func TestSections_WithoutAHost_AreHidden(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	v := f.visitor(t)
-	a := v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+	f := newFixture(t)
+	b := f.newBrowser(t)
+	a := b.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
 	require.NotContains(t, a.body, "Connect")
 	require.NotContains(t, a.body, "Automations")
-	require.Equal(t, http.StatusNotFound, v.get(v.home+"connect").StatusCode)
-	require.Equal(t, http.StatusNotFound, v.post(v.home+"connect/start", "provider", "brivo").StatusCode)
-	require.Equal(t, http.StatusNotFound, v.get(v.home+"configure").StatusCode)
+	require.Equal(t, http.StatusNotFound, b.get(b.home+"connect").StatusCode)
+	require.Equal(t, http.StatusNotFound, b.post(b.home+"connect/start", "provider", "brivo").StatusCode)
+	require.Equal(t, http.StatusNotFound, b.get(b.home+"configure").StatusCode)
 
-	v = sections(t, &accounts{}, portal.Features{Connect: portal.ConnectFeature{Exclude: true}, Configure: portal.ConfigureFeature{Exclude: true}})
-	require.Equal(t, http.StatusForbidden, v.get(v.home+"connect").StatusCode)
-	require.Equal(t, http.StatusForbidden, v.post(v.home+"configure").StatusCode)
+	b = openHostSections(t, &accounts{}, portal.Features{Connect: portal.ConnectFeature{Exclude: true}, Configure: portal.ConfigureFeature{Exclude: true}})
+	require.Equal(t, http.StatusForbidden, b.get(b.home+"connect").StatusCode)
+	require.Equal(t, http.StatusForbidden, b.post(b.home+"configure").StatusCode)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// inn is a customer with one record for each form.
-func inn() *data.CustomerData {
+// innData returns a customer with a resource for each form.
+func innData() *data.CustomerData {
 	d := &data.CustomerData{CustomerKey: "acme"}
 	booking := data.Booking("b1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).
 		During(time.Date(2026, 3, 20, 15, 0, 0, 500_000_000, time.UTC), time.Date(2026, 3, 22, 11, 0, 0, 0, time.UTC))
@@ -31,8 +31,8 @@ func inn() *data.CustomerData {
 	return d
 }
 
-// innAt opens a portal of an inn, with host sections.
-func innAt(t *testing.T, c portal.Config) (*fixture, *clientPrefix, *preview.Automations) {
+// setupInn opens a portal of innData, with the sections of the host.
+func setupInn(t *testing.T, c portal.Config) (*fixture, *browser, *preview.Automations) {
 	t.Helper()
 	settings := preview.NewAutomations()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: preview.Accounts{}, Automations: settings})
@@ -44,14 +44,14 @@ func innAt(t *testing.T, c portal.Config) (*fixture, *clientPrefix, *preview.Aut
 	c.Features.Configure = portal.ConfigureFeature{
 		AllowAccessAutomationRuleCustomization: true, AllowClimateAutomationRuleCustomization: true, AllowInstantKeyCustomization: true,
 	}
-	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: inn(), Config: c})
+	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: innData(), Config: c})
 	require.NoError(t, err)
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
-	return f, v, settings
+	b := f.newBrowser(t)
+	b.open(p.URL.Reveal())
+	return f, b, settings
 }
 
-func (f *fixture) pushInn(t *testing.T, resources ...data.Resource) {
+func (f *fixture) pushResources(t *testing.T, resources ...data.Resource) {
 	t.Helper()
 	d := data.CustomerData{CustomerKey: "acme"}
 	d.Add(resources...)
@@ -59,7 +59,7 @@ func (f *fixture) pushInn(t *testing.T, resources ...data.Resource) {
 	require.NoError(t, err)
 }
 
-// export returns what is stored, without what the library adds.
+// export returns the stored data without metadata of the library.
 func (f *fixture) export(t *testing.T) data.CustomerData {
 	t.Helper()
 	d, err := f.ws().Export(t.Context(), "acme")
@@ -76,14 +76,14 @@ func (f *fixture) export(t *testing.T) data.CustomerData {
 	return d
 }
 
-// formField is a field of a form: what a visitor does with it, and what a push does.
+// formField is a field of a form with a value that the visitor types and another one that the host pushes.
 type formField struct {
-	name  string
-	typed []string      // values of the visitor
-	push  data.Resource // a change by the host
-	read  func(*testing.T, *fixture) any
-	mine  any // what read returns after the visitor's change
-	host  any // and after the host's
+	name       string
+	typed      []string      // posted by the visitor
+	pushed     data.Resource // pushed by the host
+	stored     func(*testing.T, *fixture) any
+	wantTyped  any // what read returns after the visitor's edit
+	wantPushed any // what read returns after the push
 }
 
 func bookingField[T any](of func(data.AccessGrant) T) func(*testing.T, *fixture) any {
@@ -112,7 +112,7 @@ func spaceField[T any](of func(data.Space) T) func(*testing.T, *fixture) any {
 
 func at(day, hour int) time.Time { return time.Date(2026, 3, day, hour, 0, 0, 0, time.UTC) }
 
-// editForms are the forms that change a record, by path.
+// editForms returns the forms that edit a resource, by path.
 func editForms() map[string][]formField {
 	booking := func(change func(*data.AccessGrant)) data.Resource {
 		g := data.AccessGrant{Kind: data.KindBooking, Key: "b1"}
@@ -154,7 +154,7 @@ func editForms() map[string][]formField {
 	}
 }
 
-// newForms are the forms that create a record, and what a visitor types.
+// newForms are the values to type into the forms that create a resource, by path.
 var newForms = map[string]url.Values{
 	"reservations/new": {
 		"guest_name": {"Grace"}, "guest_email": {"grace@mail.example"}, "starts_at": {"2026-03-20T15:00"}, "ends_at": {"2026-03-22T11:00"}, "space": {"102"},
@@ -163,7 +163,7 @@ var newForms = map[string]url.Values{
 	"spaces/new": {"name": {"Pool"}, "kind": {"common_area"}, "parent_site_key": {"lisbon"}},
 }
 
-func filled(form, typed url.Values) url.Values {
+func withTyped(form, typed url.Values) url.Values {
 	out := maps.Clone(form)
 	maps.Copy(out, typed)
 	return out

@@ -25,19 +25,18 @@ const (
 	isolateEnd   = '\u2069' // PDI
 )
 
-// reordering is a text that reorders what is beside it unless it is isolated, that tries
-// to end the isolate it is in and to begin one that does not end, and that has more
-// combining marks than a line has room for.
-func reordering(field string) string {
+// reorderingText returns a text that would reorder the text around it without isolation. It tries to end its isolate and
+// to begin another one, and has too many combining marks.
+func reorderingText(field string) string {
 	text := "\u2069\u202e" + field + " عمر\u2067x" + strings.Repeat("\u0301", 10) + "\u2069\u2069\u2066"
-	if field == "meta" { // a key of metadata has at most 40 characters
+	if field == "meta" { // a metadata key has at most 40 characters
 		return text
 	}
 	return text + strings.Repeat("long", 25)
 }
 
-// requireIsolated requires that nothing outside of the isolates of a text has a direction
-// from right to left or controls one, and that they are in pairs.
+// requireIsolated checks that the isolates in a text are in pairs, and that there are no right-to-left and control
+// characters outside of them.
 func requireIsolated(t *testing.T, text string, where ...any) {
 	t.Helper()
 	depth := 0
@@ -55,9 +54,8 @@ func requireIsolated(t *testing.T, text string, where ...any) {
 	require.Zero(t, depth, "%v: begins an isolate that it does not end: %+q", where, text)
 }
 
-// requireIsolatedPage requires it of every text and every attribute of a page that is shown
-// or read out. Whatever is in a bdi element is isolated, if it cannot get out of it. It
-// returns the number of bdi elements.
+// requireIsolatedPage checks every visible text and attribute of a page with requireIsolated. The content of a bdi
+// element counts as isolated if it cannot end that isolate. It returns the number of bdi elements.
 func requireIsolatedPage(t *testing.T, path, body string) (isolates int) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(body))
@@ -95,7 +93,7 @@ func requireIsolatedPage(t *testing.T, path, body string) (isolates int) {
 		case xml.CharData:
 			text := string(token)
 			if slices.Contains(open, "bdi") {
-				text = string('\u2068') + text + string('\u2069') // what the element does
+				text = string('\u2068') + text + string('\u2069') // a bdi element isolates its content
 			}
 			requireIsolated(t, text, path, open)
 			marks := 0
@@ -109,62 +107,62 @@ func requireIsolatedPage(t *testing.T, path, body string) (isolates int) {
 	}
 }
 
-// reorderingSections is the sections of a host whose names come from people.
-type reorderingSections struct{ markedSections }
+// reorderingHost provides sections with reordering texts.
+type reorderingHost struct{ markedHost }
 
-func TestPages_TextsOfPeople_AreIsolated(t *testing.T) {
+func TestPages_TextsWithBidiControls_AreIsolated(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: reorderingSections{}, Automations: reorderingSections{}})
-	d, _ := pushedWith(f.clock.now(), reordering, func(field string) string { return field + " عمر" }) // a key cannot hold invisible characters
+	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: reorderingHost{}, Automations: reorderingHost{}})
+	d, _ := dataWithTexts(f.clock.now(), reorderingText, func(field string) string { return field + " عمر" }) // keys cannot contain invisible characters
 	c := portal.Config{}
 	c.Features.Configure.AllowAccessAutomationRuleCustomization = true
 	c.Features.Manage.DeviceManagementConfirmation = portal.Confirmation{
-		Title: reordering("confirm.title"), Body: reordering("confirm.body"), ConfirmButtonLabel: reordering("confirm.button"),
+		Title: reorderingText("confirm.title"), Body: reorderingText("confirm.body"), ConfirmButtonLabel: reorderingText("confirm.button"),
 	}
 	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d, Config: c})
 	require.NoError(t, err)
 	click, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: d.CustomerKey, MaxUses: 1})
 	require.NoError(t, err)
-	v := f.visitor(t)
-	require.Equal(t, http.StatusOK, v.open(p.URL.Reveal()).StatusCode)
+	b := f.newBrowser(t)
+	require.Equal(t, http.StatusOK, b.open(p.URL.Reveal()).StatusCode)
 	isolates := 0
-	look := func(path string, a answer) {
+	look := func(path string, a response) {
 		require.Less(t, a.StatusCode, 500, path)
 		if strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
 			isolates += requireIsolatedPage(t, path, a.body)
 		}
 	}
-	look("click", f.visitor(t).get(click.URL.Reveal()))
-	look("connect", v.post(v.home+"connect/start", "provider", mark("provider")))
-	look("configure", v.post(v.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
-	conflict := v.post(v.home+"configure", "shown.setting:"+mark("choice"), "stale", "setting:"+mark("choice"), mark("two"))
+	look("click", f.newBrowser(t).get(click.URL.Reveal()))
+	look("connect", b.post(b.home+"connect/start", "provider", mark("provider")))
+	look("configure", b.post(b.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
+	conflict := b.post(b.home+"configure", "shown.setting:"+mark("choice"), "stale", "setting:"+mark("choice"), mark("two"))
 	require.Equal(t, http.StatusConflict, conflict.StatusCode)
 	look("conflict", conflict)
-	require.Greater(t, v.walk(reordering, look), 50)
+	require.Greater(t, b.walk(reorderingText, look), 50)
 	require.Greater(t, isolates, 400)
-	look("end", v.get(v.home+"end"))
-	look("ended", v.post(v.home+"end"))
+	look("end", b.get(b.home+"end"))
+	look("ended", b.post(b.home+"end"))
 }
 
-func TestPages_NamesOfOneDirection_HaveNoInvisibleCharacters(t *testing.T) {
+func TestPages_LeftToRightNames_HaveNoInvisibleCharacters(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
-	v := f.visitor(t)
-	v.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
+	f := newFixture(t)
+	b := f.newBrowser(t)
+	b.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
 	for _, path := range []string{"", "reservations", "reservations/view?key=r1", "spaces/view?key=101", "staff/view?key=eve"} {
-		require.NotContains(t, v.get(v.home+path).body, "\u2068", path)
+		require.NotContains(t, b.get(b.home+path).body, "\u2068", path)
 	}
-	require.Contains(t, v.get(v.home+"spaces/view?key=101").body, "<title>Room 101 · Customer portal</title>")
+	require.Contains(t, b.get(b.home+"spaces/view?key=101").body, "<title>Room 101 · Customer portal</title>")
 }
 
-func TestPages_CustomerInitial_HasItsMarks(t *testing.T) {
+func TestPages_InitialOfCustomer_KeepsCombiningMarks(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"acme": "A", "e\u0301cole": "E\u0301", "\u202eomar": "O", "عمر": "ع", "\u0301x": "X", "1st": "1"} {
-		f := setup(t, memory.New(), "https://portal.example", web.Options{})
+		f := newFixture(t)
 		d := data.CustomerData{CustomerKey: "acme", CustomerName: name}
 		d.Add(data.Room("r", "R"))
 		p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d, TTL: time.Hour})
 		require.NoError(t, err)
-		require.Contains(t, f.visitor(t).open(p.URL.Reveal()).body, `translate="no">`+want+`</span>`, "%+q", name)
+		require.Contains(t, f.newBrowser(t).open(p.URL.Reveal()).body, `translate="no">`+want+`</span>`, "%+q", name)
 	}
 }

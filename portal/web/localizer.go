@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
@@ -28,7 +29,10 @@ type catalog struct {
 	printer *message.Printer
 }
 
-func loadCatalogs() (map[string]*catalog, error) {
+// loadCatalogs returns the catalogs by locale, which all handlers of a process share.
+var loadCatalogs = sync.OnceValues(parseCatalogs)
+
+func parseCatalogs() (map[string]*catalog, error) {
 	out := map[string]*catalog{}
 	for _, locale := range portal.Locales() {
 		b, err := catalogFiles.ReadFile("catalogs/" + locale + ".json")

@@ -19,20 +19,20 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// mark is markup for a field, which says which one it is where it is not escaped.
+// mark returns markup that contains the name of a field.
 func mark(field string) string { return markKey(field) + "\u202e𝕬" }
 
-// markKey is mark for a key, which cannot hold invisible characters.
+// markKey returns mark for a key, which cannot contain invisible characters.
 func markKey(field string) string { return `"'><svg/onload=` + field + `>` }
 
-// pushed is a customer of whose every text field is markup.
-func pushed(now time.Time) (d data.CustomerData, fields []string) {
-	return pushedWith(now, mark, markKey)
+// markedData returns a customer with markup in every text and key.
+func markedData(now time.Time) (d data.CustomerData, fields []string) {
+	return dataWithTexts(now, mark, markKey)
 }
 
-// pushedWith returns a customer whose text fields come from text and whose keys come from key,
-// and the names of those fields.
-func pushedWith(now time.Time, text, key func(field string) string) (d data.CustomerData, fields []string) {
+// dataWithTexts returns a customer whose texts and keys come from the functions text and key, and the names of these
+// fields.
+func dataWithTexts(now time.Time, text, key func(field string) string) (d data.CustomerData, fields []string) {
 	m := func(field string) string {
 		fields = append(fields, field)
 		if strings.HasSuffix(field, "_key") {
@@ -40,7 +40,7 @@ func pushedWith(now time.Time, text, key func(field string) string) (d data.Cust
 		}
 		return text(field)
 	}
-	d.CustomerKey = key("customer_key") // which no page shows
+	d.CustomerKey = key("customer_key") // no page shows it
 	d.CustomerName = m("customer_name")
 	site := data.Site(m("site_key"), m("site.name"))
 	room := data.Room(m("room_key"), m("room.name")).In(site.Key)
@@ -61,22 +61,22 @@ func pushedWith(now time.Time, text, key func(field string) string) (d data.Cust
 	return d, fields
 }
 
-// markedSections is what a host offers, of which every text is markup.
-type markedSections struct{}
+// markedHost provides sections with markup in every text.
+type markedHost struct{}
 
-func (markedSections) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
+func (markedHost) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
 	return []web.Provider{{Name: mark("provider"), Label: mark("provider.label"), Text: mark("provider.text"), Accounts: []web.Account{
 		{ID: mark("account"), Label: mark("account.label"), Trouble: mark("account.trouble")},
 	}}}, nil
 }
 
-func (markedSections) Connect(context.Context, *portal.Session, string) (string, error) {
+func (markedHost) Connect(context.Context, *portal.Session, string) (string, error) {
 	return "https://provider.example/" + `"'><svg/onload=connect>`, nil
 }
 
-func (markedSections) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
+func (markedHost) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
 
-func (markedSections) Settings(context.Context, *portal.Session) ([]web.Setting, error) {
+func (markedHost) Settings(context.Context, *portal.Session) ([]web.Setting, error) {
 	return []web.Setting{
 		{Name: mark("switch"), Group: web.GroupAccess, Label: mark("switch.label"), Text: mark("switch.text"), Value: "true"},
 		{Name: mark("choice"), Group: web.GroupAccess, Label: mark("choice.label"), Text: mark("choice.text"), Value: mark("one"), Choices: []web.Choice{
@@ -85,7 +85,7 @@ func (markedSections) Settings(context.Context, *portal.Session) ([]web.Setting,
 	}, nil
 }
 
-func (markedSections) Save(_ context.Context, _ *portal.Session, values map[string]string) (map[string]string, error) {
+func (markedHost) Save(_ context.Context, _ *portal.Session, values map[string]string) (map[string]string, error) {
 	faults := map[string]string{}
 	for name := range values {
 		faults[name] = mark("fault")
@@ -93,17 +93,17 @@ func (markedSections) Save(_ context.Context, _ *portal.Session, values map[stri
 	return faults, nil
 }
 
-var linked = regexp.MustCompile(`(?:href|action)="([^"]*)"`)
+var linkURL = regexp.MustCompile(`(?:href|action)="([^"]*)"`)
 
-// walk gets every page that the pages of an open portal link to, and sends each form of
-// them with typed texts in all of its fields. It returns the number of pages.
-func (v *clientPrefix) walk(typed func(field string) string, look func(path string, a answer)) int {
-	seen, todo := map[string]bool{}, []string{v.home, v.home + "reservations?q=onload"}
-	visit := func(path string, a answer) {
+// walk gets every page that is linked from pages of an open portal, and posts its form with the texts of typed. It
+// returns the number of pages.
+func (b *browser) walk(typed func(field string) string, look func(path string, a response)) int {
+	seen, todo := map[string]bool{}, []string{b.home, b.home + "reservations?q=onload"}
+	visit := func(path string, a response) {
 		look(path, a)
-		for _, found := range linked.FindAllStringSubmatch(a.body, -1) {
+		for _, found := range linkURL.FindAllStringSubmatch(a.body, -1) {
 			to, _, _ := strings.Cut(html.UnescapeString(found[1]), "#")
-			if strings.HasPrefix(to, v.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") {
+			if strings.HasPrefix(to, b.home) && !seen[to] && !slices.Contains(todo, to) && !strings.HasSuffix(to, "/end") {
 				todo = append(todo, to)
 			}
 		}
@@ -111,7 +111,7 @@ func (v *clientPrefix) walk(typed func(field string) string, look func(path stri
 	for len(todo) > 0 {
 		path := todo[0]
 		todo, seen[path] = todo[1:], true
-		visit(path, v.get(path))
+		visit(path, b.get(path))
 		page, _, _ := strings.Cut(path, "?")
 		if !slices.Contains([]string{"new", "edit", "rename", "move", "spaces"}, page[strings.LastIndexByte(page, '/')+1:]) {
 			continue
@@ -120,18 +120,16 @@ func (v *clientPrefix) walk(typed func(field string) string, look func(path stri
 		for _, name := range strings.Fields("name starts_at ends_at preferred_code guest_name guest_email guest_phone email_address phone_number parent_site_key kind space find_text") {
 			form = append(form, name, typed("typed."+name))
 		}
-		visit("posted "+path, v.post(path, form...))
-		visit("posted "+path, v.post(path, append(form, "find", "1")...))
+		visit("posted "+path, b.post(path, form...))
+		visit("posted "+path, b.post(path, append(form, "find", "1")...))
 	}
 	return len(seen)
 }
 
-// TestWhatIsPushedIsOnlyText walks through every page of a customer of whose every text is
-// markup, and sends forms full of it.
-func TestWhatIsPushedIsOnlyText(t *testing.T) {
+func TestPages_MarkupInPushedTexts_IsEscaped(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: markedSections{}, Automations: markedSections{}})
-	d, fields := pushed(f.clock.now())
+	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: markedHost{}, Automations: markedHost{}})
+	d, fields := markedData(f.clock.now())
 	brand, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{
 		Name: mark("profile.name"), LogoURL: "https://host.example/" + `"'><svg/onload=logo>`,
 		MessageOverrides: map[string]map[string]string{"en-US": {"start.title": mark("message")}},
@@ -147,12 +145,12 @@ func TestWhatIsPushedIsOnlyText(t *testing.T) {
 	fields = append(fields, strings.Fields("provider.label provider.text account.label account.trouble switch.label choice.text two.label fault message confirm.title confirm.body")...)
 	click, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: d.CustomerKey, MaxUses: 1})
 	require.NoError(t, err)
-	v := f.visitor(t)
-	first := v.open(p.URL.Reveal())
+	b := f.newBrowser(t)
+	first := b.open(p.URL.Reveal())
 	require.Equal(t, http.StatusOK, first.StatusCode, first.body)
 	raw := regexp.MustCompile(`<svg/onload=([a-z_.]*)`)
 	shown := map[string]bool{}
-	look := func(path string, a answer) {
+	look := func(path string, a response) {
 		require.Less(t, a.StatusCode, 500, path)
 		require.Empty(t, raw.FindAllStringSubmatch(a.body, -1), path)
 		require.NotContains(t, a.body, "ZgotmplZ", path)
@@ -166,15 +164,15 @@ func TestWhatIsPushedIsOnlyText(t *testing.T) {
 			}
 		}
 	}
-	look("click", f.visitor(t).get(click.URL.Reveal()))
-	look("connect", v.post(v.home+"connect/start", "provider", mark("provider")))
-	look("configure", v.post(v.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
-	require.Greater(t, v.walk(mark, look), 50)
-	for _, field := range fields { // what no page shows
+	look("click", f.newBrowser(t).get(click.URL.Reveal()))
+	look("connect", b.post(b.home+"connect/start", "provider", mark("provider")))
+	look("configure", b.post(b.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
+	require.Greater(t, b.walk(mark, look), 50)
+	for _, field := range fields { // the keys and texts that no page shows
 		if !slices.Contains(strings.Fields("site_key room_key space_key listing_key listing.metadata guest_key staff_key"), field) {
 			require.True(t, shown[field], "%s is on no page", field)
 		}
 	}
-	v.header.Set("Accept-Language", mark("language"))
-	look("ended", v.post(v.home+"end"))
+	b.header.Set("Accept-Language", mark("language"))
+	look("ended", b.post(b.home+"end"))
 }

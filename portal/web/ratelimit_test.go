@@ -26,8 +26,7 @@ func address(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 }
 
-// TestCountsOfGuessesAreBounded guesses from more addresses than are kept.
-func TestCountsOfGuessesAreBounded(t *testing.T) {
+func TestRateLimiter_ManyClients_KeepsABoundedNumber(t *testing.T) {
 	t.Parallel()
 	g := newRateLimiter(time.Now)
 	for i := range 300_000 {
@@ -39,8 +38,7 @@ func TestCountsOfGuessesAreBounded(t *testing.T) {
 	require.NotEmpty(t, g.older)
 }
 
-// TestWhatWasNoGuessIsForgotten: whoever opens a link that is right is counted nowhere.
-func TestWhatWasNoGuessIsForgotten(t *testing.T) {
+func TestRateLimiter_Refund_ForgetsTheClient(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
 	g := newRateLimiter(func() time.Time { return at })
@@ -57,8 +55,8 @@ func TestWhatWasNoGuessIsForgotten(t *testing.T) {
 	require.Equal(t, rateInterval, g.reserve(address(1)), "and no guess comes back twice")
 }
 
-// gathering is where n come together: all is closed when so many have arrived.
-func gathering(n int64) (arrive func(), all <-chan struct{}) {
+// barrier returns a channel that is closed after n calls of arrive.
+func barrier(n int64) (arrive func(), all <-chan struct{}) {
 	var there atomic.Int64
 	complete := make(chan struct{})
 	return func() {
@@ -68,8 +66,8 @@ func gathering(n int64) (arrive func(), all <-chan struct{}) {
 	}, complete
 }
 
-// serving is the pages of a store.
-func serving(t *testing.T, store storage.Store, now func() time.Time) (*portal.Service, *Handler) {
+// newHandler returns a service and a Handler on a store.
+func newHandler(t *testing.T, store storage.Store, now func() time.Time) (*portal.Service, *Handler) {
 	t.Helper()
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
@@ -82,20 +80,19 @@ func serving(t *testing.T, store storage.Store, now func() time.Time) (*portal.S
 	return portals, pages
 }
 
-// TestGuessesAtOnceAreNoMoreThanOneByOne: a guess was counted after it was looked at, so
-// that all that were looked at in the same moment were one.
-func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
+// A token must be taken before the code is verified. Otherwise concurrent requests would share a token.
+func TestRateLimit_ConcurrentWrongCodes_AreLimited(t *testing.T) {
 	t.Parallel()
 	const attempts = 100
-	count, all := gathering(attempts) // that are looked at, or have their answer
+	count, all := barrier(attempts) // each attempt is verified or refused
 	var looked atomic.Int64
-	_, pages := serving(t, memory.New(), func() time.Time {
+	_, pages := newHandler(t, memory.New(), func() time.Time {
 		looked.Add(1)
 		count()
-		<-all // until every other one is here too
+		<-all // wait for the other attempts
 		return time.Now()
 	})
-	pages.limiter = newRateLimiter(time.Now) // counted before the code is looked at
+	pages.limiter = newRateLimiter(time.Now) // its clock does not wait
 	statuses := make([]int, attempts)
 	var done sync.WaitGroup
 	for i := range attempts {
@@ -116,28 +113,28 @@ func TestGuessesAtOnceAreNoMoreThanOneByOne(t *testing.T) {
 	require.EqualValues(t, rateBurst, looked.Load())
 }
 
-// held is a store whose Views wait.
-type held struct {
+// blockingStore is a store whose Views wait first.
+type blockingStore struct {
 	storage.Store
 	wait func()
 }
 
-func (h *held) View(ctx context.Context, fn func(storage.Reader) error) error {
+func (h *blockingStore) View(ctx context.Context, fn func(storage.Reader) error) error {
 	h.wait()
 	return h.Store.View(ctx, fn)
 }
 
-// TestRightLinksAtOnceAreNoGuesses: they were counted until the store had answered, so
-// that of many visitors at one address all but twenty were refused while it was slow.
-func TestRightLinksAtOnceAreNoGuesses(t *testing.T) {
+// The token of a genuine code must be refunded before the store is read. Otherwise a slow store would make visitors
+// behind one address wait.
+func TestRateLimit_ConcurrentGenuineLinks_AreNotLimited(t *testing.T) {
 	t.Parallel()
 	const visitors = 5 * rateBurst
-	count, all := gathering(visitors)
-	store := &held{memory.New(), func() {
+	count, all := barrier(visitors)
+	store := &blockingStore{memory.New(), func() {
 		count()
-		<-all // until every other one is here too
+		<-all // wait for the other visitors
 	}}
-	portals, pages := serving(t, store, time.Now)
+	portals, pages := newHandler(t, store, time.Now)
 	ws := portals.DB().Workspace(uuid.New())
 	p, err := portals.Create(t.Context(), ws, portal.CreateRequest{CustomerData: &data.CustomerData{CustomerKey: "acme"}})
 	require.NoError(t, err)
@@ -157,9 +154,8 @@ func TestRightLinksAtOnceAreNoGuesses(t *testing.T) {
 	require.Zero(t, refused.Load())
 }
 
-// TestAHeaderOfNobodyCostsNothing: a header of a megabyte of commas, which is believed
-// from a proxy alone, was taken apart into sixteen.
-func TestAHeaderOfNobodyCostsNothing(t *testing.T) { // and not in parallel, since it counts all that is allocated
+// The header has a million hops.
+func TestClientPrefix_LargeHeader_AllocatesLittle(t *testing.T) { // not parallel, because it measures all allocations
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("X-Forwarded-For", strings.Repeat(",", 1<<20))
 	for _, proxies := range [][]netip.Prefix{nil, {netip.MustParsePrefix("192.0.2.0/24")}} {

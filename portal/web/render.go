@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed templates/*.html
@@ -29,8 +30,11 @@ type templateSet struct {
 	version string // a hash of the assets
 }
 
-// loadTemplates parses every page together with the layout and the shared parts.
-func loadTemplates() (*templateSet, error) {
+// loadTemplates returns the templates, which all handlers of a process share.
+var loadTemplates = sync.OnceValues(parseTemplates)
+
+// parseTemplates parses every page together with the layout and the shared parts.
+func parseTemplates() (*templateSet, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{"args": args, "bdi": isolatedHTML, "plain": isolatedPlain, "tel": phoneLink, "mailto": mailLink}).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)

@@ -12,13 +12,11 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
-	"github.com/customerportal-go/customerportal/portal/web"
-	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 func TestSearch_Reservations_ByGuestRoomCodeEmailPhoneAndReference(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	f := newFixture(t)
 	now := f.clock.now()
 	d := data.CustomerData{CustomerKey: "acme"}
 	stay := data.Reservation("ref-48203", data.Ref{Kind: data.KindGuest, Key: "g1"}, data.Refs(data.KindRoom, "r1")...).During(now, now.Add(48*time.Hour))
@@ -31,10 +29,10 @@ func TestSearch_Reservations_ByGuestRoomCodeEmailPhoneAndReference(t *testing.T)
 	)
 	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d})
 	require.NoError(t, err)
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
+	b := f.newBrowser(t)
+	b.open(p.URL.Reveal())
 	rows := func(path, text string) []string {
-		a := v.get(v.home + path + "?q=" + url.QueryEscape(text))
+		a := b.get(b.home + path + "?q=" + url.QueryEscape(text))
 		require.Equal(t, 200, a.StatusCode)
 		var out []string
 		for _, m := range regexp.MustCompile(`<th scope="row"><a href="[^"]*key=([a-z0-9-]+)`).FindAllStringSubmatch(a.body, -1) {
@@ -58,22 +56,22 @@ func TestSearch_Reservations_ByGuestRoomCodeEmailPhoneAndReference(t *testing.T)
 
 func TestSitePage_RoomsInside_AreIncluded(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	f := newFixture(t)
 	p := f.portal(t, portal.CreateRequest{})
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
-	site := v.get(v.home + "spaces/view?key=lisbon")
+	b := f.newBrowser(t)
+	b.open(p.URL.Reveal())
+	site := b.get(b.home + "spaces/view?key=lisbon")
 	require.Contains(t, site.body, "reservations/view?key=r1")
 	require.NotContains(t, site.body, "Nobody has access now or later")
 	require.Contains(t, site.body, "staff/view?key=eve")
-	require.Contains(t, v.get(v.home+"reservations?space=lisbon").body, "reservations/view?key=r1")
-	require.Contains(t, v.get(v.home+"reservations").body, `<option value="lisbon"`, "a site is a filter")
+	require.Contains(t, b.get(b.home+"reservations?space=lisbon").body, "reservations/view?key=r1")
+	require.Contains(t, b.get(b.home+"reservations").body, `<option value="lisbon"`, "a site is a filter")
 }
 
-// TestSearch_BoundReached_PagesSaySo searches in more guests and bookings than a page reads.
-func TestSearch_BoundReached_PagesSaySo(t *testing.T) {
+// There are more guests and bookings than one search reads.
+func TestSearch_LimitReached_PagesSaySo(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{})
+	f := newFixture(t)
 	_, err := f.ws().Import(t.Context(), "acme", func(yield func(data.Resource, error) bool) {
 		for i := range 10_050 {
 			now := f.clock.now().Add(time.Duration(i) * time.Minute)
@@ -86,15 +84,15 @@ func TestSearch_BoundReached_PagesSaySo(t *testing.T) {
 	require.NoError(t, err)
 	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: "acme"})
 	require.NoError(t, err)
-	v := f.visitor(t)
-	v.open(p.URL.Reveal())
+	b := f.newBrowser(t)
+	b.open(p.URL.Reveal())
 	for path, key := range map[string]string{"guests": "guest-10049", "reservations": "stay-10049"} {
-		a := v.get(v.home + path + "?q=" + key)
+		a := b.get(b.home + path + "?q=" + key)
 		require.Contains(t, a.body, "Not everything has been searched yet", path)
 		require.NotContains(t, a.body, "matches your search", path)
 		next := regexp.MustCompile(`href="([^"]*cursor=[^"]*)"`).FindStringSubmatch(a.body)
 		require.NotNil(t, next, path)
-		second := v.get(strings.ReplaceAll(next[1], "&amp;", "&"))
+		second := b.get(strings.ReplaceAll(next[1], "&amp;", "&"))
 		require.Contains(t, second.body, "view?key="+key, path)
 		require.NotContains(t, second.body, "Not everything", path)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/customerportal-go/customerportal/portal/web/preview"
 )
 
-// TestTodayAtAGlance counts what the start page counts, in what was pushed.
-func TestTodayAtAGlance(t *testing.T) {
+// The expected numbers are computed from the pushed data.
+func TestStartPage_Counts_AreThoseOfTheData(t *testing.T) {
 	t.Parallel()
-	f := previewed(t, web.Options{}, nil)
+	f := setupPreview(t, web.Options{}, nil)
 	d, err := preview.Workspace(f.portals.DB(), hotel).Export(t.Context(), preview.Customer(hotel))
 	require.NoError(t, err)
 	now := f.clock.now()
@@ -42,18 +42,18 @@ func TestTodayAtAGlance(t *testing.T) {
 		}
 	}
 	require.NotZero(t, arrivals*departures*inHouse*idle)
-	v := f.visitor(t)
-	body := v.open(f.links["full"].URL).body
+	b := f.newBrowser(t)
+	body := b.open(f.links["full"].URL).body
 	for label, n := range map[string]int{"Arrivals": arrivals, "Departures": departures, "In house": inHouse, "Without access": idle} {
 		require.Contains(t, body, fmt.Sprintf(`<span class="figure">%d</span> <span>%s</span>`, n, label))
 	}
-	// Each tile leads to what it counts.
+	// Each tile leads to a list of the same length.
 	for state, n := range map[string]int{"current": inHouse, "arriving": arrivals, "departing": departures} {
 		require.Contains(t, body, "reservations?state="+state)
-		require.Len(t, rowHead.FindAllString(v.get(v.home+"reservations?state="+state).body, -1), n, state)
+		require.Len(t, rowHead.FindAllString(b.get(b.home+"reservations?state="+state).body, -1), n, state)
 	}
 
-	// Where filters hide who is there it is not said which spaces are free.
-	v = f.visitor(t)
-	require.NotContains(t, v.open(f.links["rental"].URL).body, "Without access")
+	// With filters, the portal does not know which spaces are free.
+	b = f.newBrowser(t)
+	require.NotContains(t, b.open(f.links["rental"].URL).body, "Without access")
 }

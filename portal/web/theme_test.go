@@ -11,21 +11,19 @@ import (
 	"github.com/customerportal-go/customerportal/internal/race"
 )
 
-// TestColoursCanBeRead tries a hundred thousand colours of profiles; with the race detector
-// a tenth.
-func TestColoursCanBeRead(t *testing.T) {
+func TestTheme_RandomColours_AreReadable(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	random := func() string { return fmt.Sprintf("#%06x", r.IntN(1<<24)) }
 	check := func(a, b rgb, what ...any) {
-		if got := contrast(a, b); got < minContrast { // a hundred times as fast as require
+		if got := contrast(a, b); got < minContrast { // much faster than calling require each time
 			require.GreaterOrEqual(t, got, minContrast, fmt.Sprint(what...))
 		}
 	}
 	surfaces := map[string][]string{lightSurface: {lightSurface, "#ffffff"}, darkSurface: {darkSurface, "#171614"}}
-	for range 100_000 / race.Slowness(10) {
+	for range 10_000 / race.Slowness(10) {
 		background, wanted := random(), random()
 		c := color(background)
 		check(c, foregroundOn(c, wanted).rounded(), wanted, " wanted on ", background)
@@ -40,16 +38,15 @@ func TestColoursCanBeRead(t *testing.T) {
 			check(tint, readableOn(c, tint), background)
 		}
 	}
-	// A foreground that can be read is kept.
+	// A readable foreground is not changed.
 	require.Equal(t, "#fff0f0", foregroundOn(color("#7a1f3d"), "#fff0f0").String())
 	require.Equal(t, "#7a1f3d", readableOn(color("#7a1f3d"), color(lightSurface)).String())
-	// Known contrasts.
+	// These contrasts are known.
 	require.InDelta(t, 21, contrast(rgb{}, white), 0.001)
 	require.InDelta(t, 4.48, contrast(color("#777"), white), 0.01)
 }
 
-// TestSurfacesAreThoseOfTheStylesheet holds the colours here to those that are seen.
-func TestSurfacesAreThoseOfTheStylesheet(t *testing.T) {
+func TestTheme_Surfaces_AreThoseOfTheStylesheet(t *testing.T) {
 	t.Parallel()
 	b, err := assetFiles.ReadFile("assets/portal.css")
 	require.NoError(t, err)
@@ -60,7 +57,7 @@ func TestSurfacesAreThoseOfTheStylesheet(t *testing.T) {
 	require.Equal(t, darkSurface, string(cards[1][1]))
 }
 
-func TestAFontIsAName(t *testing.T) {
+func TestFontList_Names_AreQuoted(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
 		`Inter, "Noto Sans", sans-serif`: `"Inter", "Noto Sans", sans-serif`,

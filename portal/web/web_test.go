@@ -19,27 +19,27 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// clock is a time that a test sets.
-type clock struct {
+// fakeClock is a clock that a test advances.
+type fakeClock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-func (c *clock) now() time.Time {
+func (c *fakeClock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at
 }
 
-func (c *clock) pass(d time.Duration) {
+func (c *fakeClock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
 }
 
-// fixture is the pages of one service, and what is behind them.
+// fixture is a Handler with its service, store and clock.
 type fixture struct {
-	clock   *clock
+	clock   *fakeClock
 	store   *backends.Counted
 	portals *portal.Service
 	pages   *web.Handler
@@ -51,7 +51,7 @@ const hotel = portal.VerticalHospitality
 
 func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &backends.Counted{Store: store}, logs: &bytes.Buffer{}}
+	f := &fixture{clock: &fakeClock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &backends.Counted{Store: store}, logs: &bytes.Buffer{}}
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
@@ -63,8 +63,14 @@ func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixtu
 	return f
 }
 
-// previewed is the pages of the preview.
-func previewed(t *testing.T, o web.Options, change func(*portal.Config)) *fixture {
+// newFixture returns a fixture with the default options on a store in memory.
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	return setup(t, memory.New(), "https://portal.example", web.Options{})
+}
+
+// setupPreview returns a fixture with the portals of package preview.
+func setupPreview(t *testing.T, o web.Options, change func(*portal.Config)) *fixture {
 	t.Helper()
 	f := setup(t, memory.New(), "https://portal.example", o)
 	links, err := preview.Make(t.Context(), f.portals, preview.Options{Change: change})
@@ -80,7 +86,7 @@ func (f *fixture) ws() *data.Workspace {
 	return f.portals.DB().Workspace(preview.WorkspaceID(hotel))
 }
 
-// portal makes a portal of a small hotel.
+// portal creates a portal of a small hotel.
 func (f *fixture) portal(t *testing.T, req portal.CreateRequest) portal.CustomerPortal {
 	t.Helper()
 	d := data.CustomerData{CustomerKey: "acme"}
@@ -95,8 +101,8 @@ func (f *fixture) portal(t *testing.T, req portal.CreateRequest) portal.Customer
 	return p
 }
 
-// each runs test on the pages of every backend.
-func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+// eachBackend runs a test with a fixture on each backend.
+func eachBackend(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
