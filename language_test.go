@@ -31,7 +31,6 @@ var exempt = []string{
 	"internal/proofs",
 	"portal",
 	"portal/httpapi",
-	"portal/web",
 }
 
 // TestLanguage_CommentsAndMarkdown_HaveNoIdioms checks all files except those in an exempt directory. It also fails if an

@@ -78,7 +78,7 @@ func (b *browser) post(path string, pairs ...string) response {
 	return b.do(http.MethodPost, path, form)
 }
 
-// follow follows redirects until a page that is none.
+// follow follows redirects and returns the first response that is not a redirect.
 func (b *browser) follow(a response) response {
 	b.t.Helper()
 	for range 5 {

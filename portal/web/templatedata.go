@@ -150,7 +150,7 @@ func (d pageData) ClosesSoon() bool { return d.timeLeft() <= warnBefore }
 func (d pageData) WarnSeconds() int { return int(warnBefore / time.Second) }
 
 // ParentOrigins returns the origins of host pages that the script tells when the portal ends, separated by spaces. "*" is
-// any origin, and "" is none.
+// any origin, and "" means no origin.
 func (d pageData) ParentOrigins() string {
 	c := d.x.config()
 	switch {
