@@ -193,16 +193,6 @@ func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport,
 	return plan, nil
 }
 
-// trimReport removes from the report of a delete what the portal does not show.
-func (v *View) trimReport(report *data.DeleteReport) {
-	for i, d := range report.Deleted {
-		if d.Kind.Class() == data.ClassAccessGrant && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
-			report.Deleted[i].ID = uuid.Nil
-		}
-	}
-	report.Revoked, report.NotFound = nil, nil
-}
-
 // seesAll refuses a delete that would change what the portal does not show.
 func (v *View) seesAll(ctx context.Context, action Action, plan data.DeleteReport) error {
 	refs := make([]data.Ref, 0, len(plan.Deleted)+len(plan.Detached))

@@ -1,0 +1,255 @@
+package portal
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// timeValue is a time.
+type timeValue struct{ into *time.Time }
+
+func (v timeValue) Read(o *form.Object, name string) {
+	var s string
+	o.Text(name, &s)
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		o.Fault(name, validation.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
+	}
+	*v.into = t
+}
+
+func (v timeValue) Write() any { return data.FormatTime(*v.into) }
+
+func (v timeValue) Schema() form.Schema { return form.Schema{"type": "string", "format": "date-time"} }
+
+// namesValue is a list of names that are all different. fault returns what is wrong with one
+// beside the others, or "".
+type namesValue struct {
+	into  *[]string
+	fault func(name string) string
+}
+
+func (v namesValue) Read(o *form.Object, name string) { o.Strings(name, maxList, v.into) }
+
+func (v namesValue) Write() any {
+	if *v.into == nil {
+		return nil
+	}
+	return *v.into
+}
+
+func (v namesValue) Check(notes *form.Notes, path string) { checkNames(notes, path, *v.into, v.fault) }
+
+func (v namesValue) Schema() form.Schema {
+	return form.Schema{"type": "array", "items": form.Schema{"type": "string"}, "nullable": true}
+}
+
+// oldManageValue is manage_devices, the old name of manage: if both are given, either excludes.
+type oldManageValue struct{ exclude *bool }
+
+func (v oldManageValue) Read(o *form.Object, name string) {
+	var exclude bool
+	if !o.Given(name) {
+		return
+	}
+	v.group(&exclude).Read(o, name)
+	*v.exclude = exclude || o.Has(fieldManage) && *v.exclude
+}
+
+func (v oldManageValue) Write() any { return v.group(v.exclude).Write() }
+
+func (v oldManageValue) Schema() form.Schema { return v.group(v.exclude).Schema() }
+
+func (v oldManageValue) group(exclude *bool) form.Value {
+	return form.Group(exclude, form.Field{Name: "exclude", Value: form.Bool(exclude)})
+}
+
+// landingValue is the landing page.
+type landingValue struct{ into *data.Ref }
+
+func (v landingValue) Read(o *form.Object, name string) {
+	none := func() { *v.into = data.Ref{} }
+	o.Object(name, none, func(o *form.Object) {
+		o.Object("manage", none, func(o *form.Object) { *v.into = readKey(o, landingKinds) })
+		o.Rest()
+	})
+}
+
+func (v landingValue) Write() any {
+	if *v.into == (data.Ref{}) {
+		return nil
+	}
+	return map[string]any{"manage": map[string]string{v.into.Kind.KeyField(): v.into.Key}}
+}
+
+func (v landingValue) Check(notes *form.Notes, _ string) {
+	checkRef(notes, fieldLandingPage, *v.into, landingKinds)
+}
+
+func (v landingValue) Schema() form.Schema {
+	keys := map[string]form.Schema{}
+	for _, kind := range landingKinds {
+		keys[kind.KeyField()] = form.Nullable(aKey)
+	}
+	return form.Schema{"type": "object", "nullable": true, "additionalProperties": false, "properties": map[string]form.Schema{
+		"manage": {"type": "object", "nullable": true, "additionalProperties": false, "properties": keys, "maxProperties": len(keys)},
+	}}
+}
+
+// deepLinkValue is the deep link.
+type deepLinkValue struct{ into *data.Ref }
+
+func (v deepLinkValue) Read(o *form.Object, name string) {
+	o.Object(name, func() { *v.into = data.Ref{} }, func(o *form.Object) { *v.into = readDeepLink(o) })
+}
+
+func (v deepLinkValue) Write() any {
+	if *v.into == (data.Ref{}) {
+		return nil
+	}
+	return map[string]string{fieldResourceType: v.into.Kind.String(), fieldResourceKey: v.into.Key}
+}
+
+func (v deepLinkValue) Check(notes *form.Notes, _ string) {
+	checkRef(notes, fieldDeepLink, *v.into, deepLinkKinds)
+}
+
+func (v deepLinkValue) Schema() form.Schema {
+	return form.Schema{
+		"type": "object", "nullable": true, "additionalProperties": false, "required": []string{fieldResourceKey, fieldResourceType},
+		"properties": map[string]form.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: aKey},
+	}
+}
+
+// filtersValue is the list of filters.
+type filtersValue struct{ into *[]Filter }
+
+func (v filtersValue) Read(o *form.Object, name string) {
+	filters := []Filter{}
+	if o.Objects(name, maxFilters, func() { *v.into = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
+		*v.into = filters
+	}
+}
+
+func (v filtersValue) Write() any {
+	if len(*v.into) == 0 {
+		return nil
+	}
+	out := make([]any, len(*v.into))
+	for i, f := range *v.into {
+		out[i] = map[string]any{fieldField: f.Field, fieldOperation: operationEquals, fieldValue: f.Value}
+	}
+	return out
+}
+
+func (v filtersValue) Check(notes *form.Notes, path string) { checkFilters(notes, path, *v.into) }
+
+func (v filtersValue) Schema() form.Schema {
+	return form.Schema{"type": "array", "nullable": true, "maxItems": maxFilters, "items": form.Schema{
+		"type": "object", "additionalProperties": false, "required": []string{fieldField, fieldOperation, fieldValue},
+		"properties": map[string]form.Schema{
+			fieldField:     {"type": "string", "pattern": filterField.String()},
+			fieldOperation: {"type": "string", "enum": []string{operationEquals}},
+			fieldValue:     {"oneOf": []form.Schema{{"type": "string", "maxLength": maxFilterText}, {"type": "boolean"}}},
+		},
+	}}
+}
+
+// originsValue is the list of origins that may frame the portal.
+type originsValue struct{ into *[]string }
+
+func (v originsValue) Read(o *form.Object, name string) { o.Strings(name, maxOrigins, v.into) }
+
+func (v originsValue) Write() any {
+	if len(*v.into) == 0 {
+		return nil
+	}
+	return *v.into
+}
+
+func (v originsValue) Check(notes *form.Notes, path string) {
+	if len(*v.into) > maxOrigins {
+		notes.Fault(path, validation.RuleTooMany, "at most %d", maxOrigins)
+	}
+	for i, origin := range (*v.into)[:min(len(*v.into), maxOrigins)] {
+		if u, err := url.Parse(origin); err != nil || !webURL(u) || !webOrigin.MatchString(origin) {
+			notes.Fault(fmt.Sprintf("%s[%d]", path, i), validation.RuleFormat, "is not an origin, such as https://app.example")
+		}
+	}
+}
+
+func (v originsValue) Schema() form.Schema {
+	return form.Schema{"type": "array", "nullable": true, "maxItems": maxOrigins, "items": form.Schema{"type": "string"}}
+}
+
+// messagesValue is the words of a profile by locale and key.
+type messagesValue struct {
+	into *map[string]map[string]string
+}
+
+func (v messagesValue) Read(o *form.Object, name string) {
+	o.Object(name, func() { *v.into = nil }, func(o *form.Object) {
+		for _, locale := range o.Names() {
+			o.Object(locale, func() { delete(*v.into, locale) }, func(o *form.Object) { v.readLocale(o, locale) })
+		}
+	})
+}
+
+func (v messagesValue) readLocale(o *form.Object, locale string) {
+	for _, key := range o.Names() {
+		var message string
+		if o.Text(key, &message); !o.Has(key) {
+			delete((*v.into)[locale], key)
+			continue
+		}
+		if *v.into == nil {
+			*v.into = map[string]map[string]string{}
+		}
+		if (*v.into)[locale] == nil {
+			(*v.into)[locale] = map[string]string{}
+		}
+		(*v.into)[locale][key] = message
+	}
+}
+
+func (v messagesValue) Write() any {
+	if len(*v.into) == 0 {
+		return nil
+	}
+	return *v.into
+}
+
+func (v messagesValue) Check(notes *form.Notes, path string) {
+	total := 0
+	for _, messages := range *v.into {
+		total += len(messages)
+	}
+	if len(*v.into) > maxOverrides || total > maxOverrides {
+		notes.Fault(path, validation.RuleTooMany, "at most %d", maxOverrides)
+		return
+	}
+	for locale, messages := range *v.into {
+		at := path + "." + textrules.Clip(locale)
+		if !slices.Contains(locales, locale) {
+			notes.Fault(at, validation.RuleFormat, "is not a locale")
+		}
+		for key, message := range messages {
+			if !wordID.MatchString(key) {
+				notes.Fault(at+"."+textrules.Clip(key), validation.RuleFormat, "is not the key of a message")
+			}
+			checkText(notes, at+"."+textrules.Clip(key), message, maxOverrideText)
+		}
+	}
+}
+
+func (v messagesValue) Schema() form.Schema {
+	texts := form.Schema{"type": "object", "nullable": true, "additionalProperties": form.Schema{"type": "string", "nullable": true}}
+	return form.Schema{"type": "object", "nullable": true, "additionalProperties": texts}
+}
