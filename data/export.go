@@ -10,7 +10,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Export is a customer as the CustomerData that recreates it, each kind in key order.
+// Export returns a customer and all its resources as a CustomerData. Pushing it creates the same resources again. The
+// resources of each kind are in the order of keys. It returns [ErrCustomerNotFound] if there is no such customer.
 func (s *Snapshot) Export(ctx context.Context, customerKey string) (CustomerData, error) {
 	c, err := s.customer(ctx, customerKey)
 	if err != nil {
@@ -28,9 +29,8 @@ func (s *Snapshot) Export(ctx context.Context, customerKey string) (CustomerData
 	return d, nil
 }
 
-// scanPrefixes reads the keys that begin with one of some prefixes, none of which begins with
-// another, in ascending order. It reads all in one scan, which begins again at the next prefix
-// when it has passed many keys that begin with none.
+// scanPrefixes yields the keys that begin with one of the prefixes, in ascending order. No prefix may begin with another. All
+// prefixes are read in one scan. After maxSkippedRows keys without such a prefix, a new scan begins at the next prefix.
 func (s *Snapshot) scanPrefixes(ctx context.Context, prefixes [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		prefixes := slices.SortedFunc(slices.Values(prefixes), bytes.Compare)
@@ -60,7 +60,7 @@ func (s *Snapshot) scanPrefixes(ctx context.Context, prefixes [][]byte) iter.Seq
 	}
 }
 
-// scanKind reads a customer's resources of one kind in key order.
+// scanKind yields a customer's resources of one kind in the order of keys.
 func (s *Snapshot) scanKind(ctx context.Context, c *customer, kind Kind) iter.Seq2[*node, error] {
 	return func(yield func(*node, error) bool) {
 		prefix := layout.Resources(c.id, byte(kind))

@@ -9,120 +9,117 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Query selects the resources of a list. Every filter that is set must hold.
+// Query selects resources for a list. A resource is listed only if it passes all filters that are set.
 //
-// Lists are in the order of keys. Lists of the access grants of one customer by space, by
-// user or by time are in the order of their start; those without a start come first. A
-// search in the access grants of one customer (Text) first lists those that have not
-// ended, in the order of their start, and then those that have, the latest start first.
+// Lists are in the order of keys, with two exceptions. A list of the access grants of one customer that is filtered by space,
+// user or time is in the order of their start times; access grants without a start time come first. A search in the access
+// grants of one customer (Text) lists first those that have not ended, in the order of their start times, and then those that
+// have ended, the latest start time first.
 //
-// Each page reads from an index, as described for the fields, and filters the resources
-// that it reads. It ends after it has read 10,000 of them, the resources that these refer
-// to included, as far as a filter needs them: a page may hold fewer than Limit, or none,
-// and yet have a Next. Page.Stopped reports this.
+// Each page reads resources from one index, as described at the fields, and filters them. A page ends early after it has read
+// 10,000 resources, including the resources that they refer to if a filter reads those. Such a page has fewer than Limit
+// items, possibly no items, and has Stopped and Next set.
 type Query struct {
-	// CustomerKey is the customer that owns the resources. If it is empty, the list is of
-	// all customers of the workspace, and is read from the directory of keys, whatever the
-	// other filters are.
+	// CustomerKey is the key of the customer that owns the resources. If it is empty, the list contains resources of all
+	// customers of the workspace. Such a list always reads the directory of keys, whatever other filters are set.
 	CustomerKey string
 
-	Kinds []Kind   // kinds of the class that is listed; none is all kinds. Read from the records of these kinds.
-	Keys  []string // keys of the resources that can be listed, if not nil, at most 10,000: read by key, in the order of keys
+	Kinds []Kind   // kinds of the listed class; empty selects all kinds. Reads the records of these kinds.
+	Keys  []string // if not nil, only the resources with these keys are listed. At most 10,000 keys. Reads the resources by key.
 
-	ParentSiteKey string // spaces in that site: read from the edges to it
-	UserKey       string // access grants of that user identity: read from the edges to it
+	ParentSiteKey string // selects the spaces in that site. Reads the edges to the site.
+	UserKey       string // selects the access grants of that user identity. Reads the edges to it.
 
-	// SpaceKey selects the access grants to a space, or the staff members of it. If the
-	// space is a site, the access grants and the staff members of the spaces in that site
-	// are selected too. They are read from the edges to these spaces; for a site with more
-	// than 50 spaces the index of times or the records of staff members are read, and filtered.
+	// SpaceKey selects the access grants to a space, or the staff members who have a reference to the space. If the space is
+	// a site, the list also contains the access grants and staff members of the spaces in that site. The list reads the edges
+	// to these spaces. For a site with more than 50 spaces it reads the index of times, or the records of staff members, and
+	// filters them.
 	SpaceKey string
 
-	// From and Until bound a window of time: access grants that are good at some time
-	// in it, From included and Until not. A zero bound is open. Read from the index of
-	// times, or with SpaceKey or UserKey from their edges, which are in the order of time:
-	// what ends before From is passed over by length class, and not read.
+	// From and Until bound a window of time. They select the access grants that are valid at some time in the window. The
+	// window includes From and excludes Until. A zero bound leaves the window open. The list reads the index of times. With
+	// SpaceKey or UserKey it reads the edges instead, which are in the order of time. Access grants that ended before From
+	// are mostly skipped without being read, because both indexes group access grants by their length.
 	From, Until time.Time
 
-	// StartsFrom and EndsUntil narrow the window: access grants that start no earlier,
-	// and those that end before. Those without that time are not among them. They are read
-	// from the same indexes; with EndsUntil alone all that starts before it is.
+	// StartsFrom and EndsUntil narrow the window. They select the access grants that start at StartsFrom or later, and those
+	// that end before EndsUntil. Access grants without a start time or without an end time do not pass the respective filter.
+	// The list reads the same indexes as for From and Until. With EndsUntil alone it reads all access grants that start
+	// before EndsUntil.
 	StartsFrom, EndsUntil time.Time
 
-	// Text is a search text of at most 512 bytes: filters what is read. It holds words,
-	// separated by white space, commas or semicolons. Each word must be part of one of the
-	// texts of the resource, in any order. Case, accents and other marks, invisible
-	// characters, the shape of apostrophes and hyphens, and differences of Unicode
-	// normalization do not count; nor does the punctuation of phone numbers, if the word
-	// consists of digits and such punctuation. A text that is a phone number as a whole (at
-	// least 5 digits) also matches without its leading zeros. A text without words filters
-	// nothing. The texts are:
+	// Text is a search text of at most 512 bytes. It filters the resources that were read. It holds words, separated by white
+	// space, commas or semicolons. Each word must be part of one of the texts of the resource; the order of the words does
+	// not matter. The comparison ignores case, accents and other marks, invisible characters, the shape of apostrophes and
+	// hyphens, and differences of Unicode normalization. If a word consists of digits and the punctuation of phone numbers,
+	// the comparison also ignores this punctuation. A text that is one phone number of at least 5 digits also matches without
+	// its leading zeros. A text without words filters nothing. The texts of a resource are:
 	//
 	//   - of a space: name, key and customer key
-	//   - of a user identity: name, key, e-mail address, phone number and derived id, the id
-	//     by words of at least 4 characters
-	//   - of an access grant: name, key and preferred code; name, key, e-mail address and
-	//     phone number of its user identity; names and keys of its spaces
+	//   - of a user identity: name, key, e-mail address, phone number and derived id; only words of at least 4 characters are
+	//     compared with the id
+	//   - of an access grant: name, key and preferred code; name, key, e-mail address and phone number of its user identity;
+	//     names and keys of its spaces
 	//
-	// With Show, texts are only those that a reader can see; see there.
+	// With Show, the search uses other texts; see Show.
 	Text string
 
-	// Now is the time at which a search decides which access grants have ended. Zero is
-	// the clock of the workspace. Later pages use the time of the first one.
+	// Now is the time at which a search decides whether an access grant has ended. The zero value selects the clock of the
+	// workspace. All pages of a list use the time of the first page.
 	Now time.Time
 
-	CustomMetadata CustomMetadata // all of these values: filters what is read
+	CustomMetadata CustomMetadata // all of these must be equal. Filters the resources that were read.
 
-	// Keep, where it is not nil, reports whether a resource that passes all of these is to
-	// be listed: filters what is read. Its error ends the list.
+	// Keep, if it is not nil, reports whether a resource that has passed the filters above is listed. If it returns an error,
+	// the list fails with that error.
 	Keep func(Resource) (bool, error)
 
-	// Show, where it is not nil, returns for each of some resources what a reader of the
-	// list can see of it, or nil if the resource is hidden; and how many resources it read
-	// for that, which count for the bound of a page. It is called with the resources that
-	// pass all filters, and, where Text is set, with the resources that these refer to. What
-	// it returns is listed. It must return the type that it was given, and add no text.
+	// Show, if it is not nil, returns for each of the given resources the part that the reader of the list may see, or nil if
+	// the resource is hidden from the reader. It also returns the number of resources that it read, which count towards the
+	// limit of the page. The list calls Show with the resources that have passed all other filters and, if Text is set, with
+	// the resources to which they refer. The list contains the resources that Show returns. Show must return resources of the
+	// same type and in the same order, and must not add text to them.
 	//
-	// Text is then matched against what Show returns: against the name, key, e-mail
-	// address, phone number and preferred code of the resource, and those of the resources
-	// that it refers to (also the site of a space, and the spaces of a staff member), but not
-	// against customer keys and derived ids. A search therefore cannot find a resource by
-	// what is hidden.
+	// If Show is set, the list compares Text with the resources that Show returns: with the name, key, e-mail address, phone
+	// number and preferred code of the resource and of the resources to which it refers. These include the site of a space
+	// and the spaces of a staff member. It does not compare Text with customer keys and derived ids. A search therefore
+	// cannot find a resource by hidden data.
 	Show func([]Resource) (shown []Resource, read int, err error)
 
-	Limit  int    // of a page: 1 to 1000; 0 is 100
-	Cursor string // Page.Next of the page before, of the same query; empty is the start
+	Limit  int    // maximum number of items in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
 }
 
-// Page is a part of a list.
+// Page is one page of a list.
 type Page[T any] struct {
 	Items []T
-	Next  string // the cursor of the next page; empty after the last
+	Next  string // the cursor of the next page; empty on the last page
 
-	// Stopped reports that the page ended because it had read as many resources as a page
-	// may read. There may be more items, which Next continues with.
+	// Stopped reports whether the page ended early because it before read the maximum number of resources. Next then continues
+	// the list.
 	Stopped bool
 }
 
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
-	maxRead      = 10_000 // resources that one page looks at
-	readAhead    = 256    // the most resources that are read at once
+	maxRead      = 10_000 // maximum number of resources that one page reads
+	readAhead    = 256    // maximum number of resources that one call reads
 	maxKeys      = maxRead
 )
 
-// Spaces lists spaces.
+// Spaces returns a page of the spaces that q selects. It returns an error that matches [validation.ErrInvalid] if q is not
+// valid, [ErrInvalidCursor] if its Cursor is not one of this list, and [ErrCustomerNotFound] if its customer does not exist.
 func (s *Snapshot) Spaces(ctx context.Context, q Query) (Page[Space], error) {
 	return list(ctx, s, q, ClassSpace, (*node).space)
 }
 
-// UserIdentities lists user identities.
+// UserIdentities returns a page of the user identities that q selects. It returns the errors of [Snapshot.Spaces].
 func (s *Snapshot) UserIdentities(ctx context.Context, q Query) (Page[UserIdentity], error) {
 	return list(ctx, s, q, ClassUserIdentity, (*node).userIdentity)
 }
 
-// AccessGrants lists access grants.
+// AccessGrants returns a page of the access grants that q selects. It returns the errors of [Snapshot.Spaces].
 func (s *Snapshot) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant], error) {
 	return list(ctx, s, q, ClassAccessGrant, (*node).accessGrant)
 }
@@ -139,8 +136,8 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 	defer l.close()
 	public := func(n *node) Resource { return convert(n) }
 	page := Page[T]{Items: []T{}}
-	for ahead := limit + 1; ; {
-		candidates, more, err := l.next(ctx, min(ahead, readAhead, maxRead-l.read))
+	for batch := limit + 1; ; {
+		candidates, more, err := l.next(ctx, min(batch, readAhead, maxRead-l.read))
 		if err != nil {
 			return Page[T]{}, err
 		}
@@ -148,7 +145,7 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 		if err != nil {
 			return Page[T]{}, err
 		}
-		had := len(page.Items)
+		before := len(page.Items)
 		for i, item := range items {
 			if item == nil {
 				continue
@@ -167,16 +164,17 @@ func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, co
 			page.Next, page.Stopped = l.cursor(candidates[len(items)-1]), true
 			return page, nil
 		}
-		// As many as are missing, or more and more where the filters let few through.
-		if missing := limit + 1 - len(page.Items); len(page.Items)-had > len(items)/2 {
-			ahead = missing
+		// Read as many candidates as items are missing. If the filters accept half of the candidates or fewer, read twice as
+		// many as before.
+		if missing := limit + 1 - len(page.Items); len(page.Items)-before > len(items)/2 {
+			batch = missing
 		} else {
-			ahead = max(missing, 2*len(candidates))
+			batch = max(missing, 2*len(candidates))
 		}
 	}
 }
 
-// pageLimit is the limit of a page, with its default.
+// pageLimit returns the number of items of a page, which is the default if limit is 0.
 func pageLimit(limit int) (int, error) {
 	if limit == 0 {
 		return defaultLimit, nil
@@ -187,7 +185,8 @@ func pageLimit(limit int) (int, error) {
 	return limit, nil
 }
 
-// check refuses what cannot be asked of a class.
+// validate returns an error that matches [validation.ErrInvalid] if the query is not valid for a list of this class. It
+// returns the number of items of a page.
 func (q Query) validate(class Class) (limit int, err error) {
 	for _, kind := range q.Kinds {
 		if !kind.valid() || kind.Class() != class {
@@ -195,9 +194,9 @@ func (q Query) validate(class Class) (limit int, err error) {
 		}
 	}
 	for _, filter := range []struct {
-		name string
-		set  bool
-		of   []Class
+		name    string
+		set     bool
+		classes []Class
 	}{
 		{"ParentSiteKey", q.ParentSiteKey != "", []Class{ClassSpace}},
 		{"SpaceKey", q.SpaceKey != "", []Class{ClassUserIdentity, ClassAccessGrant}},
@@ -205,7 +204,7 @@ func (q Query) validate(class Class) (limit int, err error) {
 		{"a window of time", q.hasTimeWindow(), []Class{ClassAccessGrant}},
 		{"CustomMetadata", len(q.CustomMetadata) > 0, []Class{ClassSpace, ClassAccessGrant}},
 	} {
-		if filter.set && !slices.Contains(filter.of, class) {
+		if filter.set && !slices.Contains(filter.classes, class) {
 			return 0, fmt.Errorf("%w: %s is not a filter of a %s", validation.ErrInvalid, filter.name, class)
 		}
 	}
@@ -218,7 +217,7 @@ func (q Query) validate(class Class) (limit int, err error) {
 	return pageLimit(q.Limit)
 }
 
-// matches reports whether the filters hold that take only the record of a resource.
+// matches reports whether a resource passes the filters that need nothing but its record.
 func (q *Query) matches(n *node) bool {
 	switch {
 	case len(q.Kinds) > 0 && !slices.Contains(q.Kinds, n.kind),
@@ -238,13 +237,13 @@ func (q *Query) matches(n *node) bool {
 	return true
 }
 
-// timed is whether a query asks for times.
+// hasTimeWindow reports whether the query has a filter for times.
 func (q Query) hasTimeWindow() bool {
 	return !q.From.IsZero() || !q.Until.IsZero() || !q.StartsFrom.IsZero() || !q.EndsUntil.IsZero()
 }
 
-// wholeMicroseconds moves the bounds of time to whole microseconds, which all stored times
-// are, without a change of what they select. The indexes hold no finer times.
+// wholeMicroseconds rounds the bounds of time to whole microseconds. Stored times have no fraction of a microsecond, so the
+// query still selects the same access grants.
 func (q *Query) wholeMicroseconds() {
 	up := func(t time.Time) time.Time {
 		if down := t.Truncate(time.Microsecond); !down.Equal(t) {

@@ -12,10 +12,10 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// cursorVersion begins every cursor.
+// cursorVersion is the first byte of every cursor.
 const cursorVersion = "1"
 
-// Orders that a cursor can be of.
+// The orders of lists. The second byte of a cursor is the order of its list.
 const (
 	orderByKey    = "k"
 	orderByTime   = "t"
@@ -39,7 +39,7 @@ func parseCursor(order, cursor string) ([]byte, error) {
 	return b[len(prefix):], nil
 }
 
-// parseSearchText parses a search text.
+// parseSearchText parses the text of a query. It returns [validation.ErrInvalid] if the text is too long.
 func parseSearchText(text string) (textsearch.Query, error) {
 	if len(text) > textrules.MaxKeyBytes {
 		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", validation.ErrInvalid, len(text), textrules.MaxKeyBytes)
@@ -47,7 +47,8 @@ func parseSearchText(text string) (textsearch.Query, error) {
 	return textsearch.Parse(text), nil
 }
 
-// rangeAfter is the rows under a prefix after one; nil is all.
+// rangeAfter returns the range of the rows that begin with prefix and follow the row prefix+after. If after is nil, it
+// returns the range of all rows that begin with prefix.
 func rangeAfter(prefix, after []byte) storage.Range {
 	r := storage.Prefix(prefix)
 	if after != nil {

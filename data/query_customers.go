@@ -8,16 +8,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// CustomerQuery says which customers to list.
+// CustomerQuery selects customers for a list.
 type CustomerQuery struct {
-	Text   string // in the key and the name, by the rules of [Query].Text, at most 512 bytes; filters what is read
-	Limit  int    // of a page: 1 to 1000; 0 is 100
-	Cursor string // Page.Next of the page before; empty is the start
+	Text   string // compared with key and name as described at [Query].Text; at most 512 bytes
+	Limit  int    // maximum number of items in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
 }
 
-// Customers lists the customers of the workspace in the order of their keys, with
-// their counts. A page reads at most 10,000 of them, and has Stopped set if it ends
-// because of that.
+// Customers returns a page of the customers of the workspace in the order of their keys, with their counts. A page reads at
+// most 10,000 customers, and has Stopped set if it ended for that reason. It returns an error that matches
+// [validation.ErrInvalid] if q is not valid, and [ErrInvalidCursor] if its Cursor is not one of this list.
 func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Customer], error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -34,10 +34,10 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	prefix := layout.Customers(s.w.id)
 	page := Page[Customer]{Items: []Customer{}}
 	var texts textsearch.Texts
-	for read, ahead := 0, min(limit+1, readAhead); ; ahead = readAhead {
+	for read, batch := 0, min(limit+1, readAhead); ; batch = readAhead {
 		var keys []string
 		var ids []layout.CustomerID
-		for e, err := range s.r.Scan(ctx, rangeAfter(prefix, after), storage.ScanOptions{Limit: min(ahead, maxRead-read)}) {
+		for e, err := range s.r.Scan(ctx, rangeAfter(prefix, after), storage.ScanOptions{Limit: min(batch, maxRead-read)}) {
 			if err != nil {
 				return Page[Customer]{}, err
 			}
@@ -57,7 +57,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 			return Page[Customer]{}, err
 		}
 		for i, c := range customers {
-			if c == nil { // it is being deleted, or is not there yet
+			if c == nil { // the customer is being deleted, or does not exist yet
 				continue
 			}
 			texts.Reset()

@@ -8,8 +8,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// maxSkippedRows is the number of rows after which a scan for some keys starts again at the next
-// of them: about what a new scan costs.
+// maxSkippedRows is the number of consecutive rows that a scan for several keys reads in vain before it is replaced by a new
+// scan that begins at the next key. Reading so many rows costs about as much as a new scan.
 const maxSkippedRows = 16
 
 // granted implements portaldata.Granted.
@@ -27,18 +27,18 @@ func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []strin
 			return err
 		}
 		var grants []AccessGrant
-		var of []string
+		var grantUsers []string
 		for i, n := range nodes {
 			if n != nil {
-				grants, of = append(grants, n.accessGrant()), append(of, users[i])
+				grants, grantUsers = append(grants, n.accessGrant()), append(grantUsers, users[i])
 			}
 		}
 		kept, err := keep(grants)
 		if err != nil {
 			return err
 		}
-		for i, yes := range kept {
-			granted[of[i]] = granted[of[i]] || yes
+		for i, ok := range kept {
+			granted[grantUsers[i]] = granted[grantUsers[i]] || ok
 		}
 		read += len(refs)
 		refs, users = refs[:0], users[:0]
@@ -61,7 +61,7 @@ func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []strin
 			}
 			user := k.Key
 			for keys[0] < user {
-				keys = keys[1:] // the range ends with the last key, so one is left
+				keys = keys[1:] // the range ends with the last key, so keys does not become empty
 			}
 			if keys[0] != user || granted[user] {
 				if skippedRows++; skippedRows == maxSkippedRows {

@@ -14,47 +14,46 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textsearch"
 )
 
-// listing reads the candidates of a list from one or several indexes, in one order, and
-// filters them.
+// listing reads the candidates of a list from one or more indexes, in the order of the list, and filters them.
 type listing struct {
 	s        *Snapshot
 	q        Query
 	class    Class
 	text     textsearch.Query
-	customer *customer // nil if the list is of all customers
-	read     int       // resources, so far
+	customer *customer // nil if the list contains the resources of all customers
+	read     int       // number of resources read for this page
 
 	scope    spaceScope
-	related  map[customerRef]*relatedNode // the resources that candidates refer to
-	ownTexts textsearch.Texts             // of one resource, for use again
-	texts    []*textsearch.Texts          // those of one match, for use again
+	related  map[customerRef]*relatedNode // resources to which candidates refer
+	ownTexts textsearch.Texts             // texts of one resource; reused
+	texts    []*textsearch.Texts          // arguments of one match; reused
 
 	order      string
 	parts      []part
-	searchTime time.Time // of a search: the time at which access grants have ended or not
+	searchTime time.Time // for a search: the time at which access grants have ended or not
 
-	part    int // the part whose streams are open
+	part    int // index of the part that is being read
 	opened  bool
 	streams streams
 	last    []byte // order of the last candidate that next returned
 }
 
-// part is a part of a list that is read on its own. Most lists have one.
+// part is a part of a list with its own query. Most lists have one part.
 type part struct {
 	q       Query
-	reverse bool   // the order is reversed
-	after   []byte // the order after which it begins; nil is the start
+	reverse bool   // the part is in descending order
+	after   []byte // the part begins after this order; nil is the start
 }
 
-// candidate is a resource that an index names, and its place in the order.
+// candidate is a resource in an index, and its position in the order of the list.
 type candidate struct {
 	part  int
 	order []byte
 	ref   Ref
-	owner owner // of which the customer is always set
+	owner owner // the customer is always set
 }
 
-// listing prepares the list of a query.
+// listing returns a listing for a query.
 func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing, error) {
 	text, err := parseSearchText(q.Text)
 	if err != nil {
@@ -90,7 +89,8 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 	return l, nil
 }
 
-// startAt splits the list into parts, and starts it where a cursor is.
+// startAt splits the list into parts and sets the position at which it begins. It returns [ErrInvalidCursor] if the cursor is
+// not one of this list.
 func (l *listing) startAt(cursor string) error {
 	after, err := parseCursor(l.order, cursor)
 	if err != nil {
@@ -117,8 +117,8 @@ func (l *listing) startAt(cursor string) error {
 	return nil
 }
 
-// isTimeOrder reports whether a cursor holds a place in the order of time, as timeStream
-// writes it: whether there is a start, a time, a kind and a key.
+// isTimeOrder reports whether the bytes are a position in the order of time, as timeStream returns it: a byte that reports
+// whether there is a start time, a time, a kind and a key.
 func isTimeOrder(place []byte) bool {
 	d := layout.NewDecoder(place)
 	hasStart := d.Byte()
@@ -127,8 +127,8 @@ func isTimeOrder(place []byte) bool {
 	return d.More() && hasStart <= 1 && kind.Class() == ClassAccessGrant
 }
 
-// splitSearch are the two parts of a search: the access grants that have not ended, and
-// then those that have, in reverse order.
+// splitSearch returns the two parts of a search: the access grants that have not ended at this time, and then those that have
+// ended, in descending order.
 func splitSearch(q Query, now time.Time) []part {
 	current, ended := q, q
 	if current.From.Before(now) {
@@ -140,13 +140,13 @@ func splitSearch(q Query, now time.Time) []part {
 	return []part{{q: current}, {q: ended, reverse: true}}
 }
 
-// void reports whether the window of a part is empty, so that nothing has to be read.
+// isEmpty reports whether the window of a part is empty, so that there is nothing to read.
 func (p *part) isEmpty() bool {
-	// What ends after From and before EndsUntil, in whole microseconds.
+	// The part selects the access grants that end after From and before EndsUntil, in whole microseconds.
 	return !p.q.From.IsZero() && !p.q.EndsUntil.IsZero() && !p.q.EndsUntil.After(p.q.From.Add(time.Microsecond))
 }
 
-// cursor is the cursor of the page that begins after a candidate.
+// cursor returns the cursor of the page that begins after a candidate.
 func (l *listing) cursor(c candidate) string {
 	if l.order != orderBySearch {
 		return formatCursor(l.order, c.order)
@@ -155,7 +155,7 @@ func (l *listing) cursor(c candidate) string {
 	return formatCursor(l.order, append(append(at, byte(c.part)), c.order...))
 }
 
-// open opens the streams of a part, from the index that its query is read from.
+// open opens the streams of a part. Its query determines which index they read.
 func (l *listing) open(ctx context.Context, p *part) error {
 	q := &p.q
 	if q.Keys != nil {
@@ -164,12 +164,12 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	if l.customer == nil {
 		return l.add(l.s.directoryStream(ctx, l.class, p.after), nil)
 	}
-	of := lo.Uniq(q.Kinds)
-	if len(of) == 0 {
-		of = Kinds(l.class)
+	kinds := lo.Uniq(q.Kinds)
+	if len(kinds) == 0 {
+		kinds = Kinds(l.class)
 	}
-	of = slices.DeleteFunc(of, func(k Kind) bool { return l.customer.counts[kindIndex[k]-1] == 0 })
-	var edges [][]byte // prefixes of the edges to read; none if another index is read
+	kinds = slices.DeleteFunc(kinds, func(k Kind) bool { return l.customer.counts[kindIndex[k]-1] == 0 })
+	var edges [][]byte // prefixes of the edges to read; nil if the part reads another index
 	switch {
 	case q.SpaceKey != "" && !l.scope.large:
 		for _, key := range l.scope.keys {
@@ -183,7 +183,7 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	if edges == nil && l.order != orderByKey {
 		return l.openTimes(ctx, p, layout.Times(l.customer.id), 0)
 	}
-	for _, kind := range of {
+	for _, kind := range kinds {
 		if edges == nil {
 			if err := l.add(l.s.keyStream(ctx, layout.Resources(l.customer.id, byte(kind)), kind, p.after), nil); err != nil {
 				return err
@@ -203,7 +203,7 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	return nil
 }
 
-// add reads the first candidate of a stream and adds it to those that are read.
+// add reads the first candidate of a stream and adds the stream to the listing unless it is empty.
 func (l *listing) add(st *stream, err error) error {
 	if err == nil {
 		err = st.fill()
@@ -215,7 +215,7 @@ func (l *listing) add(st *stream, err error) error {
 	return nil
 }
 
-// next returns up to n more candidates, in order, and whether there may be more of them.
+// next returns up to n candidates in the order of the list, and reports whether there may be more.
 func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, err error) {
 	for {
 		if !l.opened {
@@ -229,7 +229,7 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 		}
 		for len(l.streams.items) > 0 && len(out) < n {
 			st := l.streams.items[0]
-			// An access grant to several of the spaces of a site is in several streams.
+			// An access grant to several spaces of a site is in several streams.
 			if !bytes.Equal(st.head.order, l.last) {
 				l.last = st.head.order
 				st.head.part = l.part
@@ -267,7 +267,7 @@ func (l *listing) close() {
 	}
 }
 
-// streams is a heap of streams, by the place of their heads in the order.
+// streams is a heap of streams, in the order of their heads.
 type streams struct {
 	items   []*stream
 	reverse bool
@@ -287,7 +287,7 @@ func (s *streams) Pop() any {
 	return st
 }
 
-// load reads the candidates in one call; nil for one that is not a resource of this workspace.
+// load reads the resources of candidates in one call. A node is nil if the resource does not exist.
 func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, error) {
 	if l.customer != nil {
 		refs := make([]Ref, len(candidates))
@@ -307,5 +307,5 @@ func (l *listing) load(ctx context.Context, candidates []candidate) ([]*node, er
 	return nodes, decodeAllFields(nodes)
 }
 
-// maxMergedSpaces is the number of spaces of a site whose edges are read side by side.
+// maxMergedSpaces is the maximum number of spaces of a site whose edges a list merges.
 const maxMergedSpaces = 50

@@ -9,29 +9,28 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textsearch"
 )
 
-// A list filters its candidates in the order of what a filter costs: first by their own
-// records, then by the resources that they refer to, which are read for many candidates at
-// once and kept for the page, and then by what the caller's Keep and Show return.
+// A list applies its filters in the order of their cost. First it compares the record of each candidate. Then it reads the
+// resources to which candidates refer, for many candidates at once, and keeps them until the end of the page. Last, it calls
+// Keep and Show of the query.
 
-// customerRef is a resource of a customer, by class and key.
+// customerRef identifies a resource of a customer by class and key.
 type customerRef struct {
 	customer layout.CustomerID
 	class    Class
 	key      string
 }
 
-// related is a resource that candidates refer to; nil if it does not exist.
+// relatedNode is a resource to which candidates refer.
 type relatedNode struct {
 	node  *node
 	texts *textsearch.Texts // of the node; nil until they are needed
 
-	showCalled bool              // Show was called for it
-	shown      *textsearch.Texts // of what Show returned; nil if it is hidden
+	showCalled bool              // the query's Show was called for the node
+	shown      *textsearch.Texts // texts that Show returned; nil if the node is hidden
 }
 
-// filter returns the candidates that pass all filters, nil for each that does not, and how
-// many resources it read. It may return fewer than it was given: the rest would exceed the
-// bound of the page.
+// filter returns for each candidate the resource, or nil if it does not pass all filters, and the number of resources that it
+// read. The result is shorter than candidates if filtering all of them would exceed the limit of the page.
 func (l *listing) filter(ctx context.Context, candidates []candidate, public func(*node) Resource) ([]Resource, int, error) {
 	nodes, err := l.load(ctx, candidates)
 	if err != nil {
@@ -81,12 +80,12 @@ func (l *listing) filter(ctx context.Context, candidates []candidate, public fun
 	return out, read, nil
 }
 
-// kindIndex is the place of a resource that a candidate refers to.
+// customerRef returns the customerRef of a resource to which the candidate refers.
 func (c candidate) customerRef(ref Ref) customerRef {
 	return customerRef{c.owner.customer, ref.Kind.Class(), ref.Key}
 }
 
-// joins calls yield for the resources that the filters need beside a resource.
+// eachRelated calls yield for each resource to which n refers and that a filter or Show needs.
 func (l *listing) eachRelated(n *node, yield func(Ref)) {
 	switch n.class() {
 	case ClassAccessGrant:
@@ -109,9 +108,9 @@ func (l *listing) eachRelated(n *node, yield func(Ref)) {
 	}
 }
 
-// join reads the resources that nodes refer to, all at once, and returns how many it read.
-// It stops where the bound of the page is reached, but not before the first node, and
-// returns the nodes until there.
+// loadRelated reads the resources to which nodes refer, in one call, and returns the number of resources that it read. It
+// stops when the page has read its maximum, but includes at least one node. It returns the nodes whose related resources it
+// has read.
 func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes []*node) ([]*node, int, error) {
 	var refs []Ref
 	var to []*relatedNode
@@ -136,14 +135,13 @@ func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes
 	if len(refs) == 0 {
 		return nodes, 0, nil
 	}
-	read, rest := len(refs), make([]int, 0, len(refs)) // rest: the indexes of those not found yet
+	read, rest := len(refs), make([]int, 0, len(refs)) // rest: indexes of the references that are not resolved yet
 	if l.customer == nil {
 		for i := range refs {
 			rest = append(rest, i)
 		}
 	} else {
-		// The alias of a reference is nearly always the kind of the resource, so that it
-		// takes no look into the directory.
+		// The kind of a reference is nearly always the kind of the resource, so that no lookup in the directory is needed.
 		found, err := l.s.nodes(ctx, l.customer, refs)
 		if err != nil {
 			return nil, 0, err
@@ -169,8 +167,7 @@ func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes
 	return nodes, read, nil
 }
 
-// matchesText reports whether the texts of a resource, and of those that it refers to,
-// match the text of the query.
+// matchesText reports whether the texts of a resource and of those to which it refers match the text of the query.
 func (l *listing) matchesText(c candidate, n *node) bool {
 	l.ownTexts.Reset()
 	addTexts(&l.ownTexts, n)
@@ -184,7 +181,7 @@ func (l *listing) matchesText(c candidate, n *node) bool {
 	}
 	l.texts = append(l.texts[:0], &l.ownTexts)
 	if n.class() == ClassUserIdentity && l.q.Show == nil {
-		return l.text.Match(l.texts...) // its spaces are read for the filter by a site alone
+		return l.text.Match(l.texts...) // its spaces were read for the filter by site only
 	}
 	l.eachRelated(n, func(ref Ref) {
 		r := l.related[c.customerRef(ref)]
@@ -200,15 +197,14 @@ func (l *listing) matchesText(c candidate, n *node) bool {
 	return l.text.Match(l.texts...)
 }
 
-// addTexts adds the texts that a search looks at in any case.
+// addTexts adds the texts of a resource that every search compares.
 func addTexts(t *textsearch.Texts, n *node) {
 	t.Add(n.name, n.key, n.email, n.preferredCode)
 	t.AddPhone(n.phone)
 }
 
-// show replaces the resources by what the query's Show returns of them, and removes those
-// that are hidden and those that the query's text does not find by what is shown. It
-// returns how many resources Show read.
+// applyShow replaces the items with the resources that the query's Show returns. It sets an item to nil if Show hides it, or
+// if the text of the query does not match the texts that Show returns. It returns the number of resources that Show read.
 func (l *listing) applyShow(candidates []candidate, nodes []*node, items []Resource) (read int, err error) {
 	shown, read, err := l.callShow(items)
 	if err != nil {
@@ -260,7 +256,7 @@ func (l *listing) applyShow(candidates []candidate, nodes []*node, items []Resou
 	return read + more, nil
 }
 
-// shown calls the query's Show for the resources that are not nil.
+// callShow calls the query's Show with the items that are not nil. Its result has the same length as items.
 func (l *listing) callShow(items []Resource) (out []Resource, read int, err error) {
 	var ask []Resource
 	var at []int

@@ -8,13 +8,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// spaceScope is the spaces that a SpaceKey stands for.
+// spaceScope is the set of spaces that Query.SpaceKey selects.
 type spaceScope struct {
-	keys  []string // the space itself and, if it is a site with few spaces, these
-	large bool     // it is a site with more
+	keys  []string // the space itself and, if it is a site that is not large, the spaces in it
+	large bool     // the space is a site with more than maxMergedSpaces spaces
 }
 
-// spaceScope reads which spaces a key stands for.
+// spaceScope reads the spaces that the SpaceKey of a query selects. If of is not nil, they must be spaces of that customer.
 func (s *Snapshot) spaceScope(ctx context.Context, of *customer, key string) (spaceScope, error) {
 	p := spaceScope{keys: []string{key}}
 	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
@@ -42,13 +42,13 @@ func (s *Snapshot) spaceScope(ctx context.Context, of *customer, key string) (sp
 	return p, nil
 }
 
-// has reports whether a resource refers to one of the spaces.
+// includes reports whether a resource refers to one of the spaces.
 func (p *spaceScope) includes(n *node) bool {
 	return slices.ContainsFunc(n.spaces, func(r Ref) bool { return slices.Contains(p.keys, r.Key) })
 }
 
-// inLargeSite reports whether a resource refers to the site of the query, or to a space in
-// it, which has been read.
+// inLargeSite reports whether a resource refers to the site of the query or to a space in it. loadRelated must have read the
+// spaces to which the resource refers.
 func (l *listing) inLargeSite(c candidate, n *node) bool {
 	return slices.ContainsFunc(n.spaces, func(r Ref) bool {
 		if r.Key == l.q.SpaceKey {

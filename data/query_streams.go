@@ -13,16 +13,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// stream is an index that is read as far as it is needed.
+// stream reads the candidates of one index on demand.
 type stream struct {
 	pull    func() (candidate, error, bool)
 	stop    func()
 	head    candidate
-	hasHead bool // head is to be taken
+	hasHead bool // head is the next candidate
 	ended   bool
 }
 
-// newStream reads the rows of a range, making a candidate of each.
+// newStream returns a stream of the rows of a range. parse converts a row to a candidate.
 func newStream(ctx context.Context, r storage.Reader, rows storage.Range, o storage.ScanOptions, parse func(storage.Entry) (candidate, error)) *stream {
 	pull, stop := iter.Pull2(func(yield func(candidate, error) bool) {
 		for e, err := range r.Scan(ctx, rows, o) {
@@ -38,8 +38,7 @@ func newStream(ctx context.Context, r storage.Reader, rows storage.Range, o stor
 	return &stream{pull: pull, stop: stop}
 }
 
-// fill reads the next candidate into head unless head has one. It stops the stream at the end
-// of the rows and after an error.
+// fill reads the next candidate into head unless head is set. It stops the stream after the last row and after an error.
 func (st *stream) fill() error {
 	if st.hasHead || st.ended {
 		return nil
@@ -55,7 +54,7 @@ func (st *stream) fill() error {
 	return nil
 }
 
-// keyStream reads rows whose keys are a prefix and the key of a resource.
+// keyStream returns a stream of the rows whose keys consist of prefix and the key of a resource.
 func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, after []byte) *stream {
 	return newStream(ctx, s.r, rangeAfter(prefix, after), storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
 		key := e.Key[len(prefix):]
@@ -63,7 +62,7 @@ func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, afte
 	})
 }
 
-// directoryStream reads the resources of a class, of every customer.
+// directoryStream returns a stream of the resources of a class, of all customers.
 func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byte) *stream {
 	prefix := layout.Directory(s.w.id, byte(class), "")
 	return newStream(ctx, s.r, rangeAfter(prefix, after), storage.ScanOptions{}, func(e storage.Entry) (candidate, error) {
@@ -73,7 +72,8 @@ func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byt
 	})
 }
 
-// lookupStream has the resources of a class that are named, as the directory has them.
+// lookupStream returns a stream of the resources of a class that have these keys, in the order of keys. It reads the
+// directory.
 func (s *Snapshot) lookupStream(ctx context.Context, class Class, keys []string, after []byte) (*stream, error) {
 	var refs []Ref
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
@@ -98,11 +98,12 @@ func (s *Snapshot) lookupStream(ctx context.Context, class Class, keys []string,
 	}}, nil
 }
 
-// The order of time is that of (1, start, kind, key), and before those with a start
-// of (0, end, kind, key). Where kind is given the rows under prefix are of one kind,
-// and lie as (span, key); else as (span, kind, key).
+// The order of time has access grants without a start time first, in the order (0, end, kind, key), and then those with a
+// start time, in the order (1, start, kind, key). In the index of times, rows are in the order (span, kind, key). In the
+// edges of one kind they are in the order (span, key).
 
-// openTimes opens a stream for each class of spans that there is under a prefix.
+// openTimes opens a stream for each class of spans that occurs in the rows that begin with prefix. If the rows are edges,
+// they are of this kind; in the index of times kind is 0.
 func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Kind) error {
 	for next := 0; next <= layout.SpanOpenStart; {
 		r := storage.Prefix(prefix)
@@ -127,8 +128,7 @@ func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Ki
 	return nil
 }
 
-// spanRange returns the rows of a class of spans that a part may need, and false if it
-// needs none.
+// spanRange returns the rows of a class of spans that a part needs, and false if it needs none of them.
 func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, bool) {
 	q := &p.q
 	under := append(append([]byte(nil), prefix...), class)
@@ -156,7 +156,7 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 		if class == layout.SpanOpenEnd {
 			return rows, false
 		}
-		until(at(q.EndsUntil)) // what ends before it started before it
+		until(at(q.EndsUntil)) // an access grant that ended before also started before
 	}
 	if !q.StartsFrom.IsZero() {
 		if class == layout.SpanOpenStart {
@@ -169,10 +169,10 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 	}
 	hasStart, afterStart := class != layout.SpanOpenStart, p.after[0] == 1
 	if hasStart != afterStart {
-		return rows, hasStart != p.reverse // all rows of the class are after, or none
+		return rows, hasStart != p.reverse // all rows of the class follow, or none does
 	}
 	sort, afterKind, key := p.after[1:9], Kind(p.after[9]), p.after[10:]
-	place, isRow := append([]byte(nil), under...), false // the first row that is not before after
+	place, isRow := append([]byte(nil), under...), false // key of the first row that is not before p.after
 	switch {
 	case kind == 0:
 		place, isRow = append(place, p.after[1:]...), true
@@ -194,8 +194,8 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 	return rows, true
 }
 
-// timeStream reads access grants in the order of time, or in reverse, from rows of the index
-// of times, or from the edges of one resource.
+// timeStream returns a stream of access grants in the order of time, ascending or descending. The rows are a range of the
+// index of times or of the edges to one resource.
 func (s *Snapshot) timeStream(ctx context.Context, rows storage.Range, reverse bool) *stream {
 	return newStream(ctx, s.r, rows, storage.ScanOptions{KeysOnly: true, Reverse: reverse}, func(e storage.Entry) (candidate, error) {
 		k := layout.Parse(e.Key)

@@ -8,12 +8,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// View runs fn on one consistent snapshot of the workspace. It returns fn's error unchanged.
+// View calls fn with a snapshot of one consistent state of the workspace. The snapshot is valid until fn returns. View
+// returns fn's error unchanged.
 func (w *Workspace) View(ctx context.Context, fn func(*Snapshot) error) error {
 	return w.db.view(ctx, func(r storage.Reader) error { return fn(w.At(r)) })
 }
 
-// read is View for a function of one answer.
+// read calls fn in a View and returns its result.
 func read[T any](ctx context.Context, w *Workspace, fn func(*Snapshot) (T, error)) (out T, err error) {
 	err = w.View(ctx, func(s *Snapshot) error {
 		out, err = fn(s)
@@ -26,7 +27,7 @@ func read[T any](ctx context.Context, w *Workspace, fn func(*Snapshot) (T, error
 	return out, nil
 }
 
-// The reads of a Workspace are those of a [Snapshot], each on a snapshot of its own.
+// The following methods call the method of [Snapshot] with the same name, each on a new snapshot.
 
 // Customer reads a customer by its key, or returns [ErrCustomerNotFound].
 func (w *Workspace) Customer(ctx context.Context, key string) (Customer, error) {
@@ -65,32 +66,32 @@ func (w *Workspace) AccessGrantByID(ctx context.Context, id uuid.UUID) (AccessGr
 	return read(ctx, w, func(s *Snapshot) (AccessGrant, error) { return s.AccessGrantByID(ctx, id) })
 }
 
-// Spaces lists spaces of a customer, as [Snapshot.Spaces] does.
+// Spaces returns a page of spaces; see [Snapshot.Spaces].
 func (w *Workspace) Spaces(ctx context.Context, q Query) (Page[Space], error) {
 	return read(ctx, w, func(s *Snapshot) (Page[Space], error) { return s.Spaces(ctx, q) })
 }
 
-// UserIdentities lists user identities of a customer, as [Snapshot.UserIdentities] does.
+// UserIdentities returns a page of user identities; see [Snapshot.UserIdentities].
 func (w *Workspace) UserIdentities(ctx context.Context, q Query) (Page[UserIdentity], error) {
 	return read(ctx, w, func(s *Snapshot) (Page[UserIdentity], error) { return s.UserIdentities(ctx, q) })
 }
 
-// AccessGrants lists access grants of a customer, as [Snapshot.AccessGrants] does.
+// AccessGrants returns a page of access grants; see [Snapshot.AccessGrants].
 func (w *Workspace) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant], error) {
 	return read(ctx, w, func(s *Snapshot) (Page[AccessGrant], error) { return s.AccessGrants(ctx, q) })
 }
 
-// Customers lists customers, as [Snapshot.Customers] does.
+// Customers returns a page of customers; see [Snapshot.Customers].
 func (w *Workspace) Customers(ctx context.Context, q CustomerQuery) (Page[Customer], error) {
 	return read(ctx, w, func(s *Snapshot) (Page[Customer], error) { return s.Customers(ctx, q) })
 }
 
-// Referrers lists what refers to a resource, as [Snapshot.Referrers] does.
+// Referrers returns a page of the resources that refer to one resource; see [Snapshot.Referrers].
 func (w *Workspace) Referrers(ctx context.Context, to Ref, limit int, cursor string) (Page[Ref], error) {
 	return read(ctx, w, func(s *Snapshot) (Page[Ref], error) { return s.Referrers(ctx, to, limit, cursor) })
 }
 
-// Export is a customer as the CustomerData that recreates it, each kind in key order.
+// Export returns a customer and all its resources; see [Snapshot.Export].
 func (w *Workspace) Export(ctx context.Context, customerKey string) (CustomerData, error) {
 	return read(ctx, w, func(s *Snapshot) (CustomerData, error) { return s.Export(ctx, customerKey) })
 }

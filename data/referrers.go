@@ -7,14 +7,14 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
-// referrer is what refers to a resource, and how. A portal's key is its id.
+// referrer is a resource or portal that refers to a resource, and its relation to it. The key of a portal is its id.
 type referrer struct {
 	Ref
 	relation relation
 }
 
-// referrers reads what refers to some resources, by these resources by class. If portals is
-// set, it reads only the portals that are deep links to them.
+// referrers returns the referrers of some resources, by reference by class. If portals is set, it returns only the portals
+// that are deep links to these resources.
 func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals bool) (map[Ref][]referrer, error) {
 	prefixes := make([][]byte, len(to))
 	for i, ref := range to {
@@ -50,10 +50,11 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals
 	return out, nil
 }
 
-// Referrers lists the resources that refer to one, by kind, and then by key or, for
-// access grants, by time as in a list of them. The key is found by class, as in every
-// reference. A page has at most limit (1 to 1000; 0 is 100) of them; cursor is Page.Next of
-// the page before, or empty for the first one.
+// Referrers returns a page of the resources that refer to one resource. They are sorted by kind and then by key; access
+// grants are sorted by kind and then in the order of time, as in a list. As in every reference, the kind of to only
+// determines the class. limit is the maximum number of items in the page, from 1 to 1000; 0 selects 100. cursor is Page.Next
+// of the previous page, or empty for the first page. Referrers returns an error that matches [validation.ErrInvalid] if limit
+// is not valid, [ErrInvalidCursor] if cursor is not one of this list, and [ErrResourceNotFound] if there is no such resource.
 func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor string) (Page[Ref], error) {
 	limit, err := pageLimit(limit)
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 	}
 	page := Page[Ref]{Items: []Ref{}}
 	for _, kind := range Kinds() {
-		var place []byte // after which this kind begins; nil is its start
+		var place []byte // the list of this kind begins after this position; nil is its start
 		if len(after) > 0 {
 			if byte(kind) < after[0] {
 				continue
@@ -101,8 +102,8 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 	return page, nil
 }
 
-// referrersOfKind returns up to limit of the resources of a kind that refer to one, after a
-// place in their order.
+// referrersOfKind returns up to limit resources of one kind that refer to a resource, beginning after a position in their
+// order.
 func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, kind Kind, after []byte, limit int) ([]candidate, error) {
 	l := &listing{s: s, customer: c, parts: []part{{after: after}}, opened: true}
 	defer l.close()
