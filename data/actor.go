@@ -13,15 +13,15 @@ type ActorType string
 
 // The types of actors.
 const (
-	ActorHost       ActorType = "host"       // the program that uses the library, or a caller of its API
+	ActorHost       ActorType = "host"       // the program that uses the library, or a client of its API
 	ActorPortal     ActorType = "portal"     // a visitor of a customer portal
-	ActorAutomation ActorType = "automation" // a rule that acts by itself
+	ActorAutomation ActorType = "automation" // an automatic rule
 	ActorConnector  ActorType = "connector"  // an import from another service, such as a calendar
 )
 
-// Actor is who made a change. The zero Actor is the host.
+// Actor identifies the cause of a change. The zero Actor is the host.
 type Actor struct {
-	Type     ActorType `json:"type"`                        // empty is ActorHost; a change that is read always has a type
+	Type     ActorType `json:"type"`                        // empty means ActorHost; an Actor that was read always has a type
 	PortalID uuid.UUID `json:"customer_portal_id,omitzero"` // required for ActorPortal, zero for all other types
 	Name     string    `json:"name,omitempty"`              // required for ActorAutomation and ActorConnector, empty for all other types
 }
@@ -40,12 +40,12 @@ func (a Actor) typed() Actor {
 	return a
 }
 
-// maxActorName is the length of the longest name of an actor in bytes. A name is otherwise as
-// a key of a resource.
+// maxActorName is the maximum length of the name of an actor in bytes. In all other respects the rules of resource keys
+// apply.
 const maxActorName = 200
 
-// check returns a [validation.Error] if the actor breaks a rule of its type.
-func (a Actor) check() error {
+// validate returns a [validation.Error] if the actor breaks a rule of its type.
+func (a Actor) validate() error {
 	var found findings
 	report := found.in("actor")
 	portal, named := a.Type == ActorPortal, a.Type == ActorAutomation || a.Type == ActorConnector
@@ -62,17 +62,17 @@ func (a Actor) check() error {
 	case !named && a.Name != "":
 		report(".name", validation.RuleNotAField, "must be empty: only the types %q and %q have a name", ActorAutomation, ActorConnector)
 	case named && len(a.Name) > maxActorName:
-		report(".name", validation.RuleKeyFormat, "is %d bytes long, and may have %d", len(a.Name), maxActorName)
+		report(".name", validation.RuleKeyFormat, "has %d bytes; at most %d are allowed", len(a.Name), maxActorName)
 	case named:
 		reportKey(a.Name, under(".name", report))
 	}
 	return found.err(false)
 }
 
-// actorTypes maps the byte that a type is stored as to the type.
+// actorTypes maps the stored byte of a type to the type.
 var actorTypes = map[byte]ActorType{'h': ActorHost, 'p': ActorPortal, 'a': ActorAutomation, 'c': ActorConnector}
 
-// append appends the stored form of an actor that check accepts.
+// append appends the stored form of an actor that passes validate.
 func (a Actor) append(b []byte) []byte {
 	switch a.Type {
 	case ActorPortal:
@@ -83,7 +83,7 @@ func (a Actor) append(b []byte) []byte {
 	return append(b, ActorHost[0])
 }
 
-// decodeActor reads the bytes that [Actor.append] wrote.
+// decodeActor decodes the bytes that [Actor.append] wrote.
 func decodeActor(d *layout.Decoder) Actor {
 	a := Actor{Type: actorTypes[d.Byte()]}
 	switch a.Type {

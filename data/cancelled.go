@@ -15,24 +15,24 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// cancellationRetention is how long a cancellation is kept.
+// cancellationRetention is the time for which a cancellation is kept.
 const cancellationRetention = 365 * 24 * time.Hour
 
-// ErrNotUndone is returned by [Workspace.UndoCancel] if a cancellation can no longer be undone.
-// The error says why. Nothing was changed.
+// ErrNotUndone is returned by [Workspace.UndoCancel] if a cancellation can no longer be undone. The error states the reason.
+// Nothing was changed.
 var ErrNotUndone = errors.New("data: the cancellation cannot be undone")
 
-// cancellation is a resource that was deleted in a portal. The customer keeps it until the
-// resource is pushed again, the host deletes its key, or a sync no longer lists it; at most
-// for cancellationRetention. While it exists, the customer has no resource of that class and key.
+// cancellation is a resource that was deleted in a portal. The customer keeps it until the resource is pushed again, the host
+// deletes its key, a sync no longer lists it, or cancellationRetention has passed. While a customer has a cancellation, it
+// has no resource with this class and key.
 type cancellation struct {
 	class   Class
 	key     string
 	kind    Kind
-	portal  uuid.UUID // in which the resource was cancelled
+	portal  uuid.UUID // portal in which the resource was cancelled
 	at      time.Time
-	revoked []uuid.UUID // portals that were revoked with it
-	record  []byte      // of the resource
+	revoked []uuid.UUID // portals that were revoked together with it
+	record  []byte      // record of the resource
 }
 
 func (c *cancellation) encode() []byte {
@@ -63,8 +63,8 @@ func decodeCancellation(class Class, key string, b []byte) (*cancellation, error
 	return c, nil
 }
 
-// rows returns the rows of a cancellation: the one in the range of the customer, and the one
-// that finds it by the key of the resource.
+// rows returns the two rows of a cancellation: one in the range of the customer, and one that maps the key of the resource to
+// the customer.
 func (c *cancellation) rows(of *customer) []row {
 	return []row{{layout.Cancelled(of.id, byte(c.class), c.key), c.encode()}, c.pointer(of.workspace, of.id)}
 }
@@ -78,8 +78,8 @@ func (c *cancellation) resource(of *customer) (*node, error) {
 	return decodeRecord(of, Ref{c.kind, c.key}, c.record)
 }
 
-// cancelled reads the cancellations of a customer that references by class name. One is nil if
-// the resource was not cancelled.
+// cancellations returns the cancellations of a customer's resources, by reference by class. An element is nil if the resource
+// was not cancelled.
 func (s *Snapshot) cancellations(ctx context.Context, of *customer, refs []Ref) ([]*cancellation, error) {
 	keys := make([][]byte, len(refs))
 	for i, ref := range refs {
@@ -101,7 +101,7 @@ func (s *Snapshot) cancellations(ctx context.Context, of *customer, refs []Ref) 
 	return out, nil
 }
 
-// eachCancellation reads all cancellations of a customer.
+// eachCancellation calls yield for each cancellation of a customer.
 func (s *Snapshot) eachCancellation(ctx context.Context, of *customer, yield func(*cancellation) error) error {
 	if of.cancelled == 0 {
 		return nil
@@ -125,8 +125,9 @@ func (s *Snapshot) eachCancellation(ctx context.Context, of *customer, yield fun
 	return nil
 }
 
-// cancellationsInWorkspace reads the cancellations of some keys, which no resource of the workspace
-// has, by customer. within is the key of the only customer that counts, or empty.
+// cancellationsInWorkspace returns the cancellations of some resources, by reference by class, in all customers of the
+// workspace. The workspace must have no resources with these keys. If within is not empty, only the customer with this key is
+// read.
 func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, within string) (map[*customer][]*cancellation, error) {
 	prefixes := make([][]byte, len(refs))
 	for i, ref := range refs {
@@ -156,14 +157,14 @@ func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, wit
 	}
 	out := map[*customer][]*cancellation{}
 	for _, c := range customers {
-		if c == nil || within != "" && c.key != within { // a deleted customer's rows wait for the sweep
+		if c == nil || within != "" && c.key != within { // the rows of a deleted customer wait for the sweep
 			continue
 		}
 		found, err := s.cancellations(ctx, c, named[c.id])
 		if err != nil {
 			return nil, err
 		}
-		// A row that is lost, as after damage, is not there to be removed.
+		// A row that is lost, for example because of damage, cannot be removed.
 		if found = slices.DeleteFunc(found, func(c *cancellation) bool { return c == nil }); len(found) > 0 {
 			out[c] = found
 		}
@@ -171,24 +172,23 @@ func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, wit
 	return out, nil
 }
 
-// UndoCancel restores a resource of a customer that was deleted in a portal less than 10
-// minutes ago, such as an access grant that a visitor has cancelled. ref names the resource by
-// class and key. The resource has the same fields, derived id, origin and creation time as
-// before, and its next revision. Portals that were deep links to it, and were revoked because
-// it was cancelled, open again unless they were revoked once more since; the sessions of these
-// portals go on. Other resources that were deleted in the same step are not restored.
+// UndoCancel restores a resource of a customer that was deleted in a portal less than 10 minutes ago, such as an access grant
+// that a visitor has cancelled. ref is the reference to the resource by class. The restored resource has the same fields,
+// derived id, origin and creation time as before, and the next revision. Portals that were deep links to the resource, and
+// were revoked because of the cancellation, open again, and their sessions continue, unless the portals were also revoked
+// afterwards. Resources that were deleted in the same step are not restored.
 //
-// guard, if it is not nil, sees the state, and the resource as it will be, or nil if no such
-// cancellation is stored. Its error refuses the undo, and is returned instead of the errors
-// below. It is as PushOptions.Guard.
+// If guard is not nil, UndoCancel calls it with the current state and the resource as it will be restored, or with nil if
+// there is no such cancellation. If guard returns an error, UndoCancel changes nothing and returns this error instead of
+// those below. The other rules of PushOptions.Guard apply.
 //
-// It returns [ErrResourceNotFound] if no cancellation of such a resource is stored: it was
-// never cancelled in a portal, or was pushed again, or the host has deleted its key or no
-// longer lists it. It returns an error that matches [ErrNotUndone] if the time is over, if
-// the key has another resource by now, if the user or a space that it names is gone, or if an
-// access grant that was created or changed since overlaps with it in one of its spaces.
+// UndoCancel returns [ErrResourceNotFound] if there is no such cancellation: the resource was never cancelled in a portal or
+// was pushed again, or the host has deleted its key or no longer lists it. It returns an error that matches [ErrNotUndone] if
+// more than 10 minutes have passed, if the key belongs to another resource by now, if the user identity or a space to which
+// the resource refers is gone, or if an access grant that was created or changed since the cancellation overlaps with it in
+// one of its spaces.
 func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref, actor Actor, guard func(context.Context, *Snapshot, Resource) error) (Resource, error) {
-	if err := actor.check(); err != nil {
+	if err := actor.validate(); err != nil {
 		return nil, err
 	}
 	var restored Resource
@@ -236,9 +236,8 @@ func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref,
 	return restored, nil
 }
 
-// checkUndo returns an error that matches ErrNotUndone if a cancelled resource cannot be
-// restored as n. The plan then depends on the row of the directory that shows that the key is
-// free.
+// checkUndo returns an error that matches ErrNotUndone if the cancelled resource cannot be restored as n. It adds the row of
+// the directory that shows that the key is free to the dependencies of the plan.
 func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation, n *node) error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrNotUndone, fmt.Sprintf(format, args...))
@@ -261,7 +260,7 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 		return err
 	}
 	if nodes[0] != nil {
-		return refuse("%q is a %s again", textrules.Clip(n.key), nodes[0].kind)
+		return refuse("the key %q now belongs to a %s", textrules.Clip(n.key), nodes[0].kind)
 	}
 	ch.dependencies = append(ch.dependencies, owners[0].row)
 	for i, ref := range refs[1:] {
@@ -281,7 +280,7 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 			}
 			for _, other := range page.Items {
 				if other.Meta.UpdatedAt.After(of.at) {
-					return refuse("the %s %q is not free any more", space.Kind, textrules.Clip(space.Key))
+					return refuse("the %s %q is no longer free", space.Kind, textrules.Clip(space.Key))
 				}
 			}
 			if q.Cursor = page.Next; q.Cursor == "" {
@@ -292,8 +291,7 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 	return nil
 }
 
-// portalsToReopen returns the portals that a cancellation has revoked and that nobody has revoked
-// since.
+// portalsToReopen returns the portals that the cancellation has revoked, except those that were also revoked afterwards.
 func (s *Snapshot) portalsToReopen(ctx context.Context, of *customer, c *cancellation) ([]uuid.UUID, error) {
 	var keys [][]byte
 	for _, id := range c.revoked {
@@ -315,8 +313,8 @@ func (s *Snapshot) portalsToReopen(ctx context.Context, of *customer, c *cancell
 	return out, nil
 }
 
-// removeOldCancellations removes the cancellations of all workspaces that are older than a time. One
-// Update removes at most 1,000 of one customer.
+// removeOldCancellations removes the cancellations in all workspaces that are older than a time. One Update removes at most
+// 1,000 of one customer.
 func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) error {
 	type owner struct {
 		workspace uuid.UUID
@@ -360,8 +358,7 @@ func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) erro
 	return nil
 }
 
-// removeCancellations removes the cancellations of a customer that refs name by class and that
-// are older than a time.
+// removeCancellations removes the cancellations of a customer's resources, by reference by class, that are older than a time.
 func (w *Workspace) removeCancellations(ctx context.Context, id layout.CustomerID, refs []Ref, before time.Time) error {
 	err := w.execute(ctx, Actor{}, func(ctx context.Context, s *Snapshot, _ int) (*operation, error) {
 		c, err := s.customerByID(ctx, id)
@@ -381,7 +378,7 @@ func (w *Workspace) removeCancellations(ctx context.Context, id layout.CustomerI
 		return &operation{changes: []*changes{ch}}, nil
 	}, layout.CustomerRecord(id))
 	if errors.Is(err, ErrCustomerNotFound) {
-		return nil // deleted since: the sweep removes its rows
+		return nil // deleted in the meantime; the sweep removes its rows
 	}
 	return err
 }

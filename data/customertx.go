@@ -9,22 +9,21 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// CustomerTx is a transaction that holds one customer. What it writes commits
-// with the rest of the transaction, or not at all.
+// CustomerTx is a transaction for one customer. All its writes are committed together, or none.
 type CustomerTx struct {
-	*Snapshot // sees what the transaction has written
+	*Snapshot // reads the state with the writes of the transaction
 
-	// Tx is for rows of the caller's own. Their keys begin with a lower-case letter:
-	// the library's begin with an upper-case one.
+	// Tx is for the caller's own rows. Their keys must begin with a lower-case letter. Keys of the library begin with an
+	// upper-case letter.
 	Tx storage.Tx
 
 	Customer Customer
 }
 
-// addChange adds a change of a portal of the customer to the change feed. It returns a [validation.Error] for an actor that
-// breaks the rules of [Actor].
+// addChange adds a change of a portal of the customer to the change feed. It returns a [validation.Error] if the actor breaks
+// the rules of [Actor].
 func (tx CustomerTx) addChange(ctx context.Context, actor Actor, change Change, portalID uuid.UUID) error {
-	if err := actor.check(); err != nil {
+	if err := actor.validate(); err != nil {
 		return err
 	}
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
@@ -32,13 +31,12 @@ func (tx CustomerTx) addChange(ctx context.Context, actor Actor, change Change, 
 	return tx.w.appendFeed(ctx, tx.Tx, actor, feedEvents{customer: c, at: tx.time(), events: []event{e}})
 }
 
-// Within runs fn in a transaction that holds a customer that exists, or returns
-// [ErrCustomerNotFound]. fn may run more than once. It writes by way of CustomerTx.Tx alone:
-// any other write of the same store with the context that fn is given, or one derived from
-// it, such as a Push, returns [storage.ErrNested]. Reads are possible.
+// Within calls fn in a transaction for an existing customer. It returns [ErrCustomerNotFound] if there is no such customer.
+// Within may call fn more than once. fn must write with CustomerTx.Tx only: any other write of the same store, such as a Push,
+// returns [storage.ErrNested] if its context is the one that fn gets or is derived from it. Reads are permitted.
 //
-// reads are keys that fn will probably read, a hint for the store as in
-// [storage.Store].Update. The customer's own rows need not be among them.
+// reads are keys that fn will probably read. They are a hint for the store, as in [storage.Store].Update. The customer's own
+// rows need not be included.
 func (w *Workspace) Within(ctx context.Context, customerKey string, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append(w.customerReads(customerKey), reads...)
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customer(ctx, customerKey) }, reads)
@@ -51,12 +49,12 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 			return nil, err
 		}
 		ch := s.newChanges(c, false)
-		ch.bumpVersion = true // so that long operations on the customer are planned again
+		ch.bumpVersion = true // large operations on the customer are then planned again
 		return &operation{changes: []*changes{ch}, within: fn}, nil
 	}, reads...)
 }
 
-// withinUnversioned is withinID for rows that no operation on the customer depends on.
+// withinUnversioned is withinID for rows on which no operation on the customer depends.
 func (w *Workspace) withinUnversioned(ctx context.Context, id layout.CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
 	reads = append([][]byte{layout.Format(), layout.CustomerRecord(id)}, reads...)
 	inner, end := storage.Inside(ctx, w.db.store)

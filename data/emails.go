@@ -18,8 +18,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// foldCase returns a text so that two texts that differ in case only become equal: each
-// character becomes the least of those that it is equal to under simple case folding.
+// foldCase returns a text that is equal for texts that differ only in case. It replaces each character with the smallest one
+// that is equal to it under simple case folding.
 func foldCase(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < utf8.RuneSelf {
@@ -36,9 +36,8 @@ func foldCase(s string) string {
 	}, s)
 }
 
-// emailHash returns the hash of the e-mail address of a user identity, which is the same for
-// addresses that differ in case only. It returns false if n is nil, is of another class or has
-// no address.
+// emailHash returns the hash of the e-mail address of a user identity. The hash is the same for addresses that differ only in
+// case. emailHash returns false if n is nil, belongs to another class or has no address.
 func (n *node) emailHash() (layout.EmailHash, bool) {
 	if n == nil || n.email == "" || !n.kind.valid() || n.class() != ClassUserIdentity {
 		return layout.EmailHash{}, false
@@ -47,22 +46,21 @@ func (n *node) emailHash() (layout.EmailHash, bool) {
 	return layout.EmailHash(sum[:]), true
 }
 
-// emailUsers is the value of the row of an e-mail address: the user identities of one customer
-// that have the address. It takes the same space for any number of them, and adding or removing
-// one needs no other row. It names a user identity only while no other one has the address.
-// For most warnings about a shared address this is enough.
+// emailUsers is the value of the row of an e-mail address. It describes the user identities of one customer that have the
+// address. Its size does not depend on their number, and adding or removing one of them needs no other row. It identifies a
+// user identity only while no other one has the address, which is enough for most warnings about a shared address.
 type emailUsers struct {
 	count int
-	refs  []byte // the XOR of their kinds and keys, without the zero bytes at the end
+	refs  []byte // XOR of the kinds and keys, without the zero bytes at the end
 }
 
-// add adds a user identity that does not have the address yet.
+// add adds a user identity that has not been added yet.
 func (u *emailUsers) add(ref Ref) {
 	u.count++
 	u.toggle(ref)
 }
 
-// remove removes a user identity that has the address.
+// remove removes a user identity that has been added.
 func (u *emailUsers) remove(ref Ref) {
 	u.count--
 	u.toggle(ref)
@@ -76,7 +74,7 @@ func (u *emailUsers) toggle(ref Ref) {
 	for i := range len(ref.Key) {
 		u.refs[1+i] ^= ref.Key[i]
 	}
-	u.refs = bytes.TrimRight(u.refs, "\x00") // no key has a zero byte
+	u.refs = bytes.TrimRight(u.refs, "\x00") // no key contains a zero byte
 }
 
 // clone returns a copy that shares no memory with u.
@@ -84,12 +82,12 @@ func (u *emailUsers) clone() *emailUsers {
 	return &emailUsers{u.count, slices.Clone(u.refs)}
 }
 
-// equal reports whether two values are the same.
+// equal reports whether two values are equal.
 func (u *emailUsers) equal(other *emailUsers) bool {
 	return u.count == other.count && bytes.Equal(u.refs, other.refs)
 }
 
-// String describes the user identities, for a warning.
+// String describes the user identities for a warning.
 func (u *emailUsers) String() string {
 	if u.count == 1 && len(u.refs) > 1 {
 		return fmt.Sprintf("the %s %q", Kind(u.refs[0]), textrules.Clip(string(u.refs[1:])))
@@ -97,9 +95,8 @@ func (u *emailUsers) String() string {
 	return fmt.Sprintf("%d other user identities", u.count)
 }
 
-// encode returns the value of the row, or nil if there is no row because no user identity has
-// the address. It returns an error that matches [storage.ErrCorrupt] if the row that was read
-// did not count a user identity that was removed.
+// encode returns the value of the row, or nil if no user identity has the address and the row must be deleted. It returns an
+// error that matches [storage.ErrCorrupt] if more user identities were removed than the stored row counted.
 func (u *emailUsers) encode() ([]byte, error) {
 	switch {
 	case u.count < 0 || u.count == 0 && len(u.refs) > 0:
@@ -110,12 +107,11 @@ func (u *emailUsers) encode() ([]byte, error) {
 	return append(binary.AppendUvarint(nil, uint64(u.count)), u.refs...), nil
 }
 
-// errEmailRow is returned for a row of an e-mail address that is malformed, or that does not
-// agree with the user identities that have the address.
+// errEmailRow is returned for a row of an e-mail address that is malformed or does not agree with the user identities.
 var errEmailRow = fmt.Errorf("%w: the row of an e-mail address", storage.ErrCorrupt)
 
-// decodeEmail decodes the row of an e-mail address. The result shares memory with the row. A
-// row that is nil gives the zero value: no user identity has the address.
+// decodeEmail decodes the row of an e-mail address. The result shares memory with row. If row is nil, no user identity has
+// the address and decodeEmail returns the zero value.
 func decodeEmail(row []byte) (emailUsers, error) {
 	if row == nil {
 		return emailUsers{}, nil
@@ -133,7 +129,7 @@ func emailKeys(c layout.CustomerID, addresses []layout.EmailHash) [][]byte {
 	return lo.Map(addresses, func(hash layout.EmailHash, _ int) []byte { return layout.Email(c, hash) })
 }
 
-// decodeEmails decodes the rows of e-mail addresses, in the same order.
+// decodeEmails decodes the rows of e-mail addresses. The rows are in the order of addresses.
 func decodeEmails(addresses []layout.EmailHash, rows [][]byte) (map[layout.EmailHash]emailUsers, error) {
 	out := make(map[layout.EmailHash]emailUsers, len(addresses))
 	for i, hash := range addresses {
@@ -146,13 +142,13 @@ func decodeEmails(addresses []layout.EmailHash, rows [][]byte) (map[layout.Email
 	return out, nil
 }
 
-// emailRows returns, for each of some plans, the rows of e-mail addresses that its edits change.
-// It reads all rows that the plans have not read yet in one call.
+// emailRows returns for each plan the rows of e-mail addresses that its edits change. It reads in one call all rows that the
+// plans have not read yet.
 func emailRows(ctx context.Context, r storage.Reader, plans []*changes) ([][]row, error) {
 	type plannedRow struct {
 		plan  int
 		hash  layout.EmailHash
-		edits []edit // that give or take the address
+		edits []edit // add or remove the address
 	}
 	var planned []*plannedRow
 	var unread []*plannedRow

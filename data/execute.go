@@ -8,12 +8,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// operation is the writes of a push, a sync or a delete, all in one Update.
+// operation is the set of writes of a push, a sync or a delete. They are written in one Update.
 type operation struct {
 	changes []*changes // one for each customer
-	actor   Actor      // who makes them
+	actor   Actor      // the actor that makes the changes
 
-	// within runs in the transaction that commits, with the first customer.
+	// within, if it is not nil, is called in the transaction that commits, with the first customer.
 	within func(context.Context, CustomerTx) error
 }
 
@@ -27,39 +27,37 @@ func (op *operation) empty() bool {
 	return op.within == nil
 }
 
-// planner computes an operation from the state that s reads. It may run again, on a newer
-// state. It returns errPlanTooLarge when it has looked at more than maxResources resources.
+// planner computes an operation from the state that s reads. It may be called again with a newer state. It returns
+// errPlanTooLarge if it needs to read more than maxResources resources.
 type planner func(ctx context.Context, s *Snapshot, maxResources int) (*operation, error)
 
-// unbounded is the maxResources of a plan that may look at any number of resources.
+// unbounded is the maxResources of a plan that may read any number of resources.
 const unbounded = int(^uint(0) >> 1)
 
-// shortPlan is how many resources a plan may look at in the transaction that carries it
-// out. Other writers wait meanwhile, so a longer plan is made on a snapshot beforehand.
+// shortPlan is the maximum number of resources that a plan may read in the transaction that writes it. Other writers wait for
+// this transaction, so a larger operation is planned on a snapshot beforehand.
 const shortPlan = 5000
 
-// maxSnapshotPlans is how often a long operation is planned on a snapshot. If its customers
-// have changed each time before it could be written, it is planned in the transaction
-// that writes it, which nothing can come before.
+// maxSnapshotPlans is the maximum number of times that a large operation is planned on a snapshot. If the customers have
+// changed each time before the plan could be written, the operation is planned in the transaction that writes it. No other
+// write can intervene then.
 const maxSnapshotPlans = 4
 
-// errPlanTooLarge is returned by a planner that exceeds its maxResources.
-var errPlanTooLarge = errors.New("data: internal: the plan takes too long")
+// errPlanTooLarge is returned by a planner that would exceed its maxResources.
+var errPlanTooLarge = errors.New("data: internal: the plan is too large")
 
-// errStale is returned if a plan no longer holds because another operation came first. It
-// does not match ErrConflict: the same plan must not be tried again.
-var errStale = errors.New("data: internal: another operation came first")
+// errStale is returned if a plan is no longer valid because of another write. It does not match ErrConflict, because the
+// store must not retry the same plan.
+var errStale = errors.New("data: internal: the plan is out of date")
 
-// execute carries out an operation, all of it or nothing, in one Update. A short operation
-// is planned in that Update. A long one is planned on a snapshot before, and the Update
-// verifies that nothing it depends on has changed since.
+// execute performs an operation in one Update. A small operation is planned in that Update. A large operation is planned on a
+// snapshot first, and the Update verifies that the rows on which the plan depends have not changed.
 //
-// reads are keys that a short plan will read, a hint for the store.
+// reads are the keys that a small plan reads. They are a hint for the store.
 //
-// The callbacks of the caller run with a context that makes each write of the same store
-// return storage.ErrNested.
+// Callbacks of the caller get a context with which each write of the same store returns storage.ErrNested.
 func (w *Workspace) execute(ctx context.Context, actor Actor, plan planner, reads ...[]byte) error {
-	if err := actor.check(); err != nil {
+	if err := actor.validate(); err != nil {
 		return err
 	}
 	plan, end := w.refuseNested(ctx, actor, plan)
@@ -81,9 +79,8 @@ func (w *Workspace) execute(ctx context.Context, actor Actor, plan planner, read
 	return err
 }
 
-// refuseNested returns a planner that calls plan, and the operation's within, with a context that
-// is marked as inside of a write of the workspace's store until end is called. The operation
-// that it plans has the actor.
+// refuseNested returns a planner that calls plan and the within function of its operation with another context. Until end is
+// called, a write of the workspace's store with that context returns storage.ErrNested. The returned operation has the actor.
 func (w *Workspace) refuseNested(ctx context.Context, actor Actor, plan planner) (marked planner, end func()) {
 	inner, end := storage.Inside(ctx, w.db.store)
 	return func(_ context.Context, s *Snapshot, maxResources int) (*operation, error) {
@@ -117,15 +114,15 @@ func (w *Workspace) planAndWrite(ctx context.Context, plan planner, maxResources
 	}, append(reads, layout.Format())...)
 }
 
-// writePlanned plans an operation on a snapshot, and writes it in an Update that verifies
-// the plan. It returns errStale if the plan no longer holds.
+// writePlanned plans an operation on a snapshot, and writes it in an Update that verifies the plan. It returns errStale if
+// the plan is no longer valid.
 func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 	var op *operation
 	err := w.View(ctx, func(s *Snapshot) (err error) {
 		if op, err = plan(ctx, s, unbounded); err != nil {
 			return err
 		}
-		return op.prepare(ctx, s.r) // now, so that other writers do not wait for it
+		return op.prepare(ctx, s.r) // here, because other writers would wait for it in the Update
 	})
 	if err != nil || op.empty() {
 		return err
@@ -140,7 +137,7 @@ func (w *Workspace) writePlanned(ctx context.Context, plan planner) error {
 	}, op.reads()...)
 }
 
-// verify returns errStale if a row that the plan depends on has changed since.
+// verify returns errStale if a row on which the plan depends has changed.
 func (op *operation) verify(ctx context.Context, s *Snapshot) error {
 	var dependencies []row
 	for _, ch := range op.changes {
@@ -179,7 +176,7 @@ func (op *operation) prepare(ctx context.Context, r storage.Reader) error {
 	return nil
 }
 
-// write writes the operation.
+// write writes the rows and the events of the operation, and then calls within.
 func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) error {
 	if err := s.w.db.recordFormat(ctx, tx); err != nil {
 		return err
@@ -200,12 +197,12 @@ func (op *operation) write(ctx context.Context, s *Snapshot, tx storage.Tx) erro
 	return op.within(ctx, CustomerTx{Snapshot: s, Tx: tx, Customer: op.changes[0].public()})
 }
 
-// executeOrDryRun executes an operation, or only plans it.
+// executeOrDryRun executes an operation. In a dry run it only plans the operation.
 func (w *Workspace) executeOrDryRun(ctx context.Context, dryRun bool, actor Actor, plan planner, reads ...[]byte) error {
 	if !dryRun {
 		return w.execute(ctx, actor, plan, reads...)
 	}
-	if err := actor.check(); err != nil {
+	if err := actor.validate(); err != nil {
 		return err
 	}
 	plan, end := w.refuseNested(ctx, actor, plan)

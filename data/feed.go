@@ -13,50 +13,46 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// FeedChange is an entry of the change feed: a change that a push, a sync, an import or a
-// delete made to one resource, a change of a customer's own name or time zone, or a change of
-// a customer's portal.
+// FeedChange is an entry of the change feed. It is a change that a push, a sync, an import or a delete made to one resource,
+// a change of a customer's own name or time zone, or a change of a customer's portal.
 //
-// A customer's own record is reported with KindCustomer and the customer's key, and
-// with no ID: Created if the customer was created with a name or a time zone, Updated
-// when one of the two changes.
+// A change of a customer's own fields has the Kind KindCustomer, the customer's key, and no ID. The Change is Created if the
+// customer was created with a name or a time zone, and Updated if one of the two changed.
 type FeedChange struct {
-	Change      Change    `json:"change"` // Created, Updated or Deleted; of a portal PortalOpened and so on too
+	Change      Change    `json:"change"` // Created, Updated or Deleted; for a portal also PortalOpened, PortalExpired or PortalRevoked
 	CustomerKey string    `json:"customer_key"`
-	Class       Class     `json:"class"` // of a portal ClassCustomerPortal
-	Kind        Kind      `json:"kind"`  // of a portal KindCustomerPortal
-	Key         string    `json:"key"`   // of a portal empty
-	ID          uuid.UUID `json:"id"`    // the derived id, or the portal's own; zero for a customer
-	At          time.Time `json:"at"`    // of the operation; the same for all that it changed
-	Actor       Actor     `json:"actor"` // who made the change
+	Class       Class     `json:"class"` // ClassCustomerPortal for a portal
+	Kind        Kind      `json:"kind"`  // KindCustomerPortal for a portal
+	Key         string    `json:"key"`   // empty for a portal
+	ID          uuid.UUID `json:"id"`    // the derived id of a resource, or the id of a portal; zero for a customer
+	At          time.Time `json:"at"`    // time of the operation; the same for all its changes
+	Actor       Actor     `json:"actor"` // the actor that made the change
 
-	// ChangedFields are the names of the fields that have another value since, as in the API,
-	// such as "name" or "customer_data.address". Only a resource or customer that was Updated
-	// has any.
+	// ChangedFields are the names of the fields whose values changed, as in the API, such as "name" or
+	// "customer_data.address". It is empty unless a resource or customer was Updated.
 	ChangedFields []string `json:"changed_fields,omitempty"`
 
-	// Cursor is the place after this change: Changes(ctx, Cursor) continues there.
+	// Cursor is the position after this change. Changes(ctx, Cursor) continues with the next change.
 	Cursor Cursor `json:"cursor"`
 }
 
-// Changes of a portal in the change feed, beside Created, Updated and Deleted.
+// Changes of portals in the change feed, in addition to Created, Updated and Deleted.
 const (
-	PortalOpened  Change = "opened"  // a link began a session
-	PortalExpired Change = "expired" // a session was used after its time; reported once
+	PortalOpened  Change = "opened"  // a link started a session
+	PortalExpired Change = "expired" // a portal was used after its expiry; reported once
 	PortalRevoked Change = "revoked"
 )
 
 // feedPage is the number of rows of the feed that one snapshot reads.
 const feedPage = 256
 
-// Changes reads the change feed from a place on, until there is no more. Every push,
-// sync, import and delete that was committed is in it, in the same step as its effect, in the
-// order of the commits; the changes of one operation are together.
+// Changes yields the changes of the feed after a Cursor, up to the current end of the feed. The feed contains the changes of
+// every committed push, sync, import and delete. They become visible together with the effect of the operation. Changes are
+// in the order of the commits, and those of one operation are adjacent.
 //
-// It yields [ErrTrimmed] if changes after the cursor were trimmed, and [ErrEpoch] if the store
-// does not have the changes that the cursor has read. In both cases the caller reads what it
-// needs anew in a [Snapshot], and continues after [Snapshot.Cursor]. No snapshot is held while
-// the caller works.
+// Changes yields [ErrTrimmed] if changes after the cursor were trimmed, and [ErrEpoch] if the store does not have the changes
+// before the cursor. In both cases the caller must read the data that it needs in a [Snapshot], and continue after
+// [Snapshot.Cursor]. Changes does not hold a snapshot while the caller handles a change.
 func (w *Workspace) Changes(ctx context.Context, after Cursor) iter.Seq2[FeedChange, error] {
 	return func(yield func(FeedChange, error) bool) {
 		for more := true; more; {
@@ -79,7 +75,7 @@ func (w *Workspace) Changes(ctx context.Context, after Cursor) iter.Seq2[FeedCha
 	}
 }
 
-// changesOf returns the changes of rows that readFeed has read after a cursor.
+// changesOf yields the changes of the rows that readFeed returned for a cursor.
 func changesOf(page []*feedBatch, after Cursor) iter.Seq[FeedChange] {
 	return func(yield func(FeedChange) bool) {
 		for _, b := range page {
@@ -98,10 +94,10 @@ func changesOf(page []*feedBatch, after Cursor) iter.Seq[FeedChange] {
 	}
 }
 
-// readFeed reads the next rows after a cursor, at most feedPage of them, and reports whether
-// there may be more. If the cursor is within a row, that is the first one.
+// readFeed returns the next rows after a cursor, at most feedPage of them, and reports whether there may be more. If the
+// cursor is inside of a row, that row is the first one.
 func (s *Snapshot) readFeed(ctx context.Context, after Cursor) (page []*feedBatch, more bool, err error) {
-	// The scan begins at the last row that was read, to see that it is still the same one.
+	// The scan begins at the last row that was read, to verify that the row has not changed.
 	r := storage.Prefix(layout.Feed(s.w.id))
 	r.Start = layout.FeedBatch(s.w.id, after.position)
 	page = make([]*feedBatch, 0, feedPage+1)
@@ -130,7 +126,7 @@ func (s *Snapshot) readFeed(ctx context.Context, after Cursor) (page []*feedBatc
 	case after.read == 0:
 		page = page[1:]
 	case after.read >= len(page[0].events):
-		return nil, false, fmt.Errorf("%w: it is past the end of a row of the change feed", ErrInvalidCursor)
+		return nil, false, fmt.Errorf("%w: the position is past the end of a row of the change feed", ErrInvalidCursor)
 	}
 	return page, more, nil
 }
@@ -144,7 +140,7 @@ func decodeFeedRow(e storage.Entry) (*feedBatch, error) {
 	return decodeFeedBatch(k.Position, e.Value)
 }
 
-// at returns an event of a row as a change, without a cursor.
+// feedChange returns an event of a row as a change without a cursor.
 func (e event) feedChange(b *feedBatch) FeedChange {
 	return FeedChange{
 		Change: e.change, CustomerKey: b.key, Class: e.kind.Class(), Kind: e.kind,
@@ -152,13 +148,13 @@ func (e event) feedChange(b *feedBatch) FeedChange {
 	}
 }
 
-// commitSignal wakes those that wait for changes in the feed of a workspace.
+// commitSignal notifies readers of the feed of commits in their workspace.
 type commitSignal struct {
 	mu      sync.Mutex
-	waiting map[uuid.UUID]chan struct{} // by workspace, while somebody listens
+	waiting map[uuid.UUID]chan struct{} // by workspace, only while there are subscribers
 }
 
-// listen returns a channel that the next ring closes.
+// subscribe returns a channel that the next broadcast for this workspace closes.
 func (b *commitSignal) subscribe(workspace uuid.UUID) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,9 +176,8 @@ func (b *commitSignal) broadcast(workspace uuid.UUID) {
 	}
 }
 
-// Follow reads the change feed as Changes does, and waits for more, until ctx is
-// done: then it yields ctx's error. It learns at once of the commits of this DB, and
-// within FollowInterval of [Options] of those of others.
+// Follow yields the changes of the feed as Changes does, and then waits for further changes until ctx is done. It then yields
+// ctx's error. Follow notices commits of this DB at once, and commits of other processes within [Options].FollowInterval.
 func (w *Workspace) Follow(ctx context.Context, after Cursor) iter.Seq2[FeedChange, error] {
 	return func(yield func(FeedChange, error) bool) {
 		if after == (Cursor{}) {

@@ -14,45 +14,42 @@ import (
 )
 
 const (
-	// maxConsumed is the number of changes that a Consumer hands over at once.
+	// maxConsumed is the maximum number of changes in one call of the handler.
 	maxConsumed = 1000
 
-	// consumerRetention is how long changes are kept for a Consumer that does not read.
+	// consumerRetention is the time for which changes are kept for a Consumer that does not read.
 	consumerRetention = 30 * 24 * time.Hour
 
-	// readAtInterval is how often a Consumer that has nothing to read notes that it still reads.
+	// readAtInterval is the interval at which a Consumer that has nothing to read stores that it still reads.
 	readAtInterval = time.Hour
 )
 
-// Consumer reads the change feed of a workspace and stores how far it has come, under a name.
-// It is a handle: its state is in the store. Consumers of one name in several processes share
-// one place in the feed.
+// Consumer reads the change feed of a workspace and stores its position in the feed under a name. A Consumer has no state of
+// its own: all Consumers with the same name, in one process or in several, share the stored position.
 type Consumer struct {
 	w    *Workspace
 	name string
 }
 
-// Consumer returns the Consumer with a name of 1 to 200 bytes, with the other rules of a
-// resource key. It does no I/O: the methods of a Consumer report a name that is not valid.
+// Consumer returns the Consumer with this name. A name has 1 to 200 bytes and otherwise follows the rules of resource keys.
+// Consumer does no I/O. The methods of the Consumer return a [validation.Error] if the name is not valid.
 func (w *Workspace) Consumer(name string) *Consumer { return &Consumer{w: w, name: name} }
 
-// Run calls handle with the changes of the feed, 1 to 1,000 of them at a time, in the order of
-// their commits, and waits for more until ctx is done. It begins at the stored place, or at the
-// start of the feed if none is stored, and stores the new place each time that handle has
-// returned nil.
+// Run calls handle with the changes of the feed, 1 to 1,000 at a time, in the order of their commits. It waits for further
+// changes until ctx is done. Run begins after the stored position, or at the start of the feed if none is stored. It stores
+// the new position after each call of handle that returned nil.
 //
-// Every change is handed over at least once, and the changes of each customer in order. After
-// a crash or an error Run hands over the changes since the stored place again, so handle must
-// tolerate repeated changes.
+// Run passes every change to handle at least once. After a crash or an error it passes the changes after the stored position
+// again, so handle must tolerate repeated changes.
 //
-// Of all Runs of one name on one store, in one process or in several, one hands over changes,
-// and the others wait. If its process stops without notice, another one takes over after
-// about 30 seconds. The context of handle is canceled if the Run has lost its turn, such as
-// when its machine was suspended, since another Run may be handing over the same changes.
+// If several processes or goroutines call Run with the same name on the same store, one of them handles the changes and the
+// others wait. If the active process stops without notice, another one takes over after about 30 seconds. The context of
+// handle is canceled when this Run is no longer the active one, for example because its machine was suspended. Another Run
+// may then be handling the same changes.
 //
-// Run returns ctx's error, the error of handle, [ErrTrimmed], [ErrEpoch], or an error of the
-// store. The place stays where it was. To continue after ErrTrimmed or ErrEpoch, read the data
-// in a [Snapshot] and call [Consumer.Seek] with its Cursor.
+// Run returns ctx's error, the error of handle, [ErrTrimmed], [ErrEpoch], a [validation.Error] for the name, or an error of
+// the store. The stored position does not change. To continue after ErrTrimmed or ErrEpoch, read the data in a [Snapshot] and
+// call [Consumer.Seek] with its Cursor.
 func (c *Consumer) Run(ctx context.Context, handle func(context.Context, []FeedChange) error) error {
 	if err := c.validate(ctx); err != nil {
 		return err
@@ -68,8 +65,7 @@ func (c *Consumer) Run(ctx context.Context, handle func(context.Context, []FeedC
 	}
 }
 
-// check returns an error if the name is not valid, or if a write of the store with ctx is not
-// possible.
+// validate returns an error if the name is not valid, or if ctx belongs to a callback in which the store must not be written.
 func (c *Consumer) validate(ctx context.Context) error {
 	if err := c.validateName(); err != nil {
 		return err
@@ -77,19 +73,19 @@ func (c *Consumer) validate(ctx context.Context) error {
 	return storage.CheckNested(ctx, c.w.db.store)
 }
 
-// validateName returns an error if the name is not valid.
+// validateName returns a [validation.Error] if the name is not valid.
 func (c *Consumer) validateName() error {
 	var found findings
 	report := found.in("consumer")
 	if len(c.name) > maxActorName {
-		report("", validation.RuleKeyFormat, "the name is %d bytes long, and may have %d", len(c.name), maxActorName)
+		report("", validation.RuleKeyFormat, "the name has %d bytes; at most %d are allowed", len(c.name), maxActorName)
 	} else {
 		reportKey(c.name, report)
 	}
 	return found.err(false)
 }
 
-// work hands over changes while it holds the lease. It returns lease.ErrLost if it has lost it.
+// consume passes changes to handle while it holds the lease. It returns lease.ErrLost if it has lost the lease.
 func (c *Consumer) consume(ctx context.Context, held *lease.Lease, handle func(context.Context, []FeedChange) error) error {
 	timer := time.NewTicker(c.w.db.followInterval)
 	defer timer.Stop()
@@ -107,7 +103,7 @@ func (c *Consumer) consume(ctx context.Context, held *lease.Lease, handle func(c
 			if err != nil {
 				return err
 			}
-			// They are handled, so the place is stored even if ctx is done by now.
+			// The changes were handled, so store the position even if ctx is done by now.
 			if err := c.advance(context.WithoutCancel(ctx), held, stored, changes[len(changes)-1].Cursor); err != nil {
 				return err
 			}
@@ -127,7 +123,7 @@ func (c *Consumer) consume(ctx context.Context, held *lease.Lease, handle func(c
 	}
 }
 
-// next reads the changes after the stored place.
+// next reads the changes after the stored position.
 func (c *Consumer) next(ctx context.Context, held *lease.Lease) (stored consumerRow, changes []FeedChange, err error) {
 	err = c.w.View(ctx, func(s *Snapshot) error {
 		changes = nil
@@ -156,7 +152,7 @@ func (c *Consumer) next(ctx context.Context, held *lease.Lease) (stored consumer
 	return stored, changes, err
 }
 
-// advance stores a new place, unless the stored one was changed since it was read.
+// advance stores a new position, unless the stored position has changed since it was read.
 func (c *Consumer) advance(ctx context.Context, held *lease.Lease, stored consumerRow, to Cursor) error {
 	key := layout.Consumer(c.w.id, c.name)
 	return storage.Run(ctx, c.w.db.store, func(tx storage.Tx) error {
@@ -165,13 +161,13 @@ func (c *Consumer) advance(ctx context.Context, held *lease.Lease, stored consum
 		}
 		now, err := c.stored(ctx, c.w.At(tx))
 		if err != nil || string(now.value) != string(stored.value) {
-			return err // Seek was called meanwhile
+			return err // another process has called Seek
 		}
 		return c.put(ctx, tx, to)
 	}, key)
 }
 
-// Cursor returns the stored place, or the zero Cursor if none is stored.
+// Cursor returns the stored position, or the zero Cursor if none is stored.
 func (c *Consumer) Cursor(ctx context.Context) (Cursor, error) {
 	if err := c.validateName(); err != nil {
 		return Cursor{}, err
@@ -184,9 +180,9 @@ func (c *Consumer) Cursor(ctx context.Context) (Cursor, error) {
 	return stored.cursor, err
 }
 
-// Seek stores a place, such as [Snapshot.Cursor] or that of an earlier change, and Run
-// continues after it. The zero Cursor is the start of the changes that the feed has now. A Run
-// that is handing over changes from another place finishes these first.
+// Seek stores a position, such as [Snapshot.Cursor] or the Cursor of an earlier change. Run continues after it. The zero
+// Cursor selects the start of the feed as it is now. If Run is calling handle with changes from another position, that call
+// finishes first.
 func (c *Consumer) Seek(ctx context.Context, to Cursor) error {
 	if err := c.validate(ctx); err != nil {
 		return err
@@ -206,7 +202,7 @@ func (c *Consumer) Seek(ctx context.Context, to Cursor) error {
 	return err
 }
 
-// Remove removes the stored place. Run would begin at the start of the feed again.
+// Remove deletes the stored position. A later Run begins at the start of the feed.
 func (c *Consumer) Remove(ctx context.Context) error {
 	if err := c.validate(ctx); err != nil {
 		return err
@@ -226,7 +222,7 @@ func (c *Consumer) put(ctx context.Context, tx storage.Tx, to Cursor) error {
 	return tx.Put(layout.Consumer(c.w.id, c.name), encodeConsumer(to, c.w.time()))
 }
 
-// stored returns the stored place, or a zero row if none is stored.
+// stored returns the stored position, or a zero row if none is stored.
 func (c *Consumer) stored(ctx context.Context, s *Snapshot) (consumerRow, error) {
 	value, err := s.get(ctx, layout.Consumer(c.w.id, c.name))
 	if err != nil || value == nil {
@@ -235,12 +231,12 @@ func (c *Consumer) stored(ctx context.Context, s *Snapshot) (consumerRow, error)
 	return decodeConsumer(value)
 }
 
-// consumerRow is the row of a Consumer.
+// consumerRow is the stored row of a Consumer.
 type consumerRow struct {
 	cursor Cursor
-	readAt time.Time // when the place was stored; at most readAtInterval before the Consumer has last read
+	readAt time.Time // time at which the row was stored; at most readAtInterval before the Consumer last read
 
-	value []byte // as it is stored; nil if there is none
+	value []byte // stored form of the row; nil if there is none
 }
 
 func encodeConsumer(c Cursor, readAt time.Time) []byte {
@@ -257,8 +253,8 @@ func decodeConsumer(value []byte) (consumerRow, error) {
 	return row, nil
 }
 
-// neededByConsumers returns the first position of the feed that a Consumer has not read which
-// has read within the last 30 days.
+// neededByConsumers returns the first position of the feed that must be kept for a Consumer: one that has read within the
+// last 30 days, but has not read that position yet.
 func (s *Snapshot) neededByConsumers(ctx context.Context) (needed uint64, err error) {
 	needed = math.MaxUint64
 	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.Consumers(s.w.id)), storage.ScanOptions{}) {

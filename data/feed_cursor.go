@@ -11,20 +11,19 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Cursor is a place in the change feed of one workspace. The zero Cursor is the start of the
-// changes that the feed still has. As text a Cursor is opaque, of at most 100 characters.
+// Cursor is a position in the change feed of one workspace. The zero Cursor is before the first change that the feed still
+// has. The text form of a Cursor is opaque and has at most 100 characters.
 //
-// A Cursor also identifies the state of the store that it was read from. If the store is
-// replaced by an older state, such as a restored backup or a copied directory, a Cursor that
-// has read changes that the new state does not have is refused with [ErrEpoch], even if other
-// changes were written since.
+// A Cursor also identifies the state of the store from which it was read. If the store is replaced with an older state, such
+// as a restored backup or a copied directory, reading the feed after a Cursor returns [ErrEpoch] if the older state does not
+// have all changes before the Cursor, even if other changes were written since then.
 type Cursor struct {
 	position uint64   // of the last row that was read; 0 before the first row
 	commit   commitID // of that row
-	read     int      // how many changes of the row were read; 0 if all were
+	read     int      // number of changes of that row that were read; 0 if all of them were
 }
 
-// MarshalText writes the cursor.
+// MarshalText returns the text form of the cursor.
 func (c Cursor) MarshalText() ([]byte, error) {
 	return []byte(base64url.Encode(c.append([]byte(cursorVersion)))), nil
 }
@@ -42,8 +41,8 @@ func decodeCursor(d *layout.Decoder) Cursor {
 	return c
 }
 
-// UnmarshalText reads a text that MarshalText wrote, or "" for the start. It returns
-// [ErrInvalidCursor] for anything else.
+// UnmarshalText decodes a text that MarshalText returned. An empty text is the zero Cursor. UnmarshalText returns
+// [ErrInvalidCursor] for any other text.
 func (c *Cursor) UnmarshalText(text []byte) error {
 	*c = Cursor{}
 	if len(text) == 0 {
@@ -62,9 +61,8 @@ func (c *Cursor) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Cursor returns the end of the change feed in the state that the snapshot reads. Changes
-// after it are those of all later commits: together with what the snapshot has read, they
-// are complete.
+// Cursor returns the end of the change feed in the state that the snapshot reads. The changes after this Cursor are exactly
+// those of later commits, so a caller that first reads the snapshot and then these changes misses none.
 func (s *Snapshot) Cursor(ctx context.Context) (Cursor, error) {
 	ends, err := s.feedEnds(ctx)
 	if err != nil {
@@ -73,8 +71,8 @@ func (s *Snapshot) Cursor(ctx context.Context) (Cursor, error) {
 	return Cursor{position: ends.next - 1, commit: ends.last}, nil
 }
 
-// feedStart returns the place before the first change that was not trimmed. Other than the
-// zero Cursor, it is refused with ErrTrimmed once that change is trimmed.
+// feedStart returns the position before the first change that is not trimmed. In contrast to the zero Cursor, reading after
+// this position returns ErrTrimmed once that change is trimmed.
 func (s *Snapshot) feedStart(ctx context.Context) (Cursor, error) {
 	ends, err := s.feedEnds(ctx)
 	if err != nil {
@@ -83,8 +81,8 @@ func (s *Snapshot) feedStart(ctx context.Context) (Cursor, error) {
 	return Cursor{position: ends.first - 1, commit: ends.trimmed}, nil
 }
 
-// checkTrimmed returns an error unless a cursor whose row the feed no longer has has read all
-// changes that were trimmed. page are the rows after the cursor.
+// checkTrimmed checks a cursor whose row is not in the feed. It returns an error unless the trimmed changes are exactly those
+// before the cursor. page contains the rows after the cursor.
 func (s *Snapshot) checkTrimmed(ctx context.Context, after Cursor, page []*feedBatch) error {
 	ends, err := s.feedEnds(ctx)
 	switch {

@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	maxHistoryRows = 2000 // rows of the change feed that History reads
-	historyPage    = 250  // of which it reads so many in one call
+	maxHistoryRows = 2000 // maximum number of rows of the change feed that History reads
+	historyPage    = 250  // number of rows that it reads in one call
 )
 
-// History returns the changes of one resource of a customer, by its derived id, the newest
-// first; at most limit changes (1 to 1000; 0 is 100). It reads the newest 2,000 rows that the
-// customer has in the change feed, each the changes of one commit, and no older ones. The
-// changes have no cursor. It returns [ErrCustomerNotFound] if there is no such customer.
+// History returns the changes of one resource of a customer, the newest first. id is the derived id of the resource. limit is
+// the maximum number of changes, from 1 to 1000; 0 selects 100. History reads the newest 2,000 rows of the customer in the
+// change feed, each with the changes of one commit, and no older ones. The changes have no Cursor. History returns
+// [ErrCustomerNotFound] if there is no such customer, and an error that matches [validation.ErrInvalid] if limit is not
+// valid.
 func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID, limit int) ([]FeedChange, error) {
 	limit, err := pageLimit(limit)
 	if err != nil {

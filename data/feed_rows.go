@@ -13,28 +13,27 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// The change feed of a workspace is one sequence of rows. The row at a position holds the
-// changes of one customer in one commit, and the random id of the commit. A position of two
-// states of a store, such as a store and its restored backup, has the same id if and only if
-// it has the same changes.
+// The change feed of a workspace is one sequence of rows. The row at a position contains the changes of one customer in one
+// commit, and the random id of that commit. If two states of a store, such as a store and its restored backup, have the same
+// id at a position, then they have the same changes there, and vice versa.
 
-// commitID is the random id of a commit that added to the feed.
+// commitID is the random id of a commit that added rows to the feed.
 type commitID [8]byte
 
-// feedOrigin stands for the id at position 0, before the first row of every feed.
+// feedOrigin is the id at position 0, before the first row of every feed.
 var feedOrigin = commitID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// event is a change as the feed stores it.
+// event is a change in its stored form.
 type event struct {
 	change Change
 	kind   Kind
 	key    string
 	id     uuid.UUID
-	fields fieldSet // that changed; only of Updated
+	fields fieldSet // fields that changed; for Updated only
 }
 
-// event returns the change of one resource. For an edit that replaces one resource by
-// another, that is the creation; its deletion comes before.
+// event returns the change of one resource. If the edit replaces one resource with another, event returns the creation; the
+// caller reports the deletion before it.
 func (e edit) event() event {
 	switch {
 	case e.old == nil, e.replaces():
@@ -45,7 +44,7 @@ func (e edit) event() event {
 	return event{Updated, e.new.kind, e.new.key, e.new.meta.ID, changedFields(e.old, e.new)}
 }
 
-// feedChanges maps the byte that a change is stored as to the change.
+// feedChanges maps the stored byte of a change to the change.
 var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted, 'o': PortalOpened, 'e': PortalExpired, 'r': PortalRevoked}
 
 func (e event) append(b []byte) []byte {
@@ -67,7 +66,7 @@ func decodeEvent(d *layout.Decoder) (event, bool) {
 	return e, known && (e.kind.valid() || e.kind == KindCustomer || e.kind == KindCustomerPortal) && e.fields.knownFor(e.kind)
 }
 
-// feedBatch is a row of the feed.
+// feedBatch is one row of the feed.
 type feedBatch struct {
 	position uint64
 	commit   commitID
@@ -85,7 +84,7 @@ func (b *feedBatch) encodeHead() []byte {
 	return b.actor.append(layout.AppendBytes(out, b.key))
 }
 
-// decodeFeedHead decodes a row of the feed without its events. The rest of d is its events.
+// decodeFeedHead decodes a row of the feed up to its events. The caller decodes these from d.
 func decodeFeedHead(position uint64, d *layout.Decoder) (*feedBatch, error) {
 	version := d.Byte()
 	b := &feedBatch{position: position, commit: decodeCommitID(d), at: d.Time(), customer: d.CustomerID(), key: d.String(), actor: decodeActor(d)}
@@ -119,10 +118,10 @@ func decodeCommitID(d *layout.Decoder) (id commitID) {
 	return id
 }
 
-// feedEnds is the row of the ends of the feed of a workspace.
+// feedEnds is the row with the first and last positions of the feed of a workspace.
 type feedEnds struct {
-	first, next   uint64   // the first position that was not trimmed, and the next to be written; they begin at 1
-	trimmed, last commitID // of the rows before first and before next
+	first, next   uint64   // the first position that is not trimmed, and the next to be written; both are 1 in an empty feed
+	trimmed, last commitID // ids of the rows before first and before next
 }
 
 func (e feedEnds) encode() []byte {
@@ -130,7 +129,7 @@ func (e feedEnds) encode() []byte {
 	return append(append(b, e.trimmed[:]...), e.last[:]...)
 }
 
-// decodeFeedEnds decodes a row of ends. A workspace without such a row has no changes.
+// decodeFeedEnds decodes a row of ends. If row is nil, it returns the ends of an empty feed.
 func decodeFeedEnds(row []byte) (feedEnds, error) {
 	if row == nil {
 		return feedEnds{first: 1, next: 1, trimmed: feedOrigin, last: feedOrigin}, nil
@@ -151,24 +150,22 @@ func (s *Snapshot) feedEnds(ctx context.Context) (feedEnds, error) {
 	return decodeFeedEnds(row)
 }
 
-// news contains the events of one customer that an operation adds to the feed.
+// feedEvents contains the events of one customer that an operation adds to the feed.
 type feedEvents struct {
 	customer *customer
 	at       time.Time
 	events   []event
-	deleted  bool // the customer, which then has no index any more
+	deleted  bool // the customer is deleted and no longer has an index
 }
 
-// feedRowBytes bounds a row of the feed, unless one change is longer.
+// feedRowBytes is the size that a row of the feed may exceed only with its last event.
 const feedRowBytes = 64 << 10
 
-// appendFeed adds the events of an operation to the feed, and their positions to the indexes
-// of their customers.
+// appendFeed adds the events of an operation to the feed, and their positions to the indexes of their customers.
 //
-// It takes the next positions in the transaction of the operation itself, which also writes
-// them back. Updates are visible in the order in which they are serialized, so the positions
-// that a reader sees have no gap: it never passes one that another transaction is still to
-// commit.
+// It reads and writes the next position in the transaction of the operation itself. Updates become visible in the order in
+// which they are serialized. Therefore the positions that a reader sees have no gap, and a reader cannot advance past a
+// position that another transaction has yet to commit.
 func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, all ...feedEvents) error {
 	var ends feedEnds
 	var id commitID
@@ -192,7 +189,7 @@ func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, 
 				return err
 			}
 			if _, err = io.ReadFull(w.db.rand, id[:]); err != nil {
-				return fmt.Errorf("data: making the id of a commit: %w", err)
+				return fmt.Errorf("data: generating the id of a commit: %w", err)
 			}
 			ends.last = id
 		}

@@ -8,17 +8,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// TrimChanges drops the changes that are older than a time, and returns how many it has
-// dropped. It works in Updates of at most 5,000 rows. If it fails, the rows that it has dropped
-// stay dropped. It does not wait for any [Consumer]: one that has not read a dropped change
-// gets [ErrTrimmed].
+// TrimChanges deletes the changes that are older than a time from the feed, and returns their number. It works in Updates of
+// at most 5,000 rows. If it fails, the changes that it has deleted so far remain deleted. TrimChanges does not wait for a
+// [Consumer]: a Consumer that has not read a deleted change gets [ErrTrimmed].
 //
-// A change that comes after one that stays in the feed stays too.
+// TrimChanges deletes from the start of the feed, up to the first change that is not older.
 func (w *Workspace) TrimChanges(ctx context.Context, before time.Time) (dropped int, err error) {
 	return w.trim(ctx, before, false)
 }
 
-// trim is TrimChanges. If keepUnread is set, it keeps the changes that a Consumer still needs.
+// trim implements TrimChanges. If keepUnread is set, it keeps the changes that a Consumer still needs.
 func (w *Workspace) trim(ctx context.Context, before time.Time, keepUnread bool) (dropped int, err error) {
 	if err := storage.CheckNested(ctx, w.db.store); err != nil {
 		return 0, err
@@ -46,16 +45,16 @@ func (w *Workspace) trim(ctx context.Context, before time.Time, keepUnread bool)
 	}
 }
 
-// feedTrim is a plan to drop the rows of a feed from first up to, not including, next.
+// feedTrim is a plan to delete the rows of a feed from first up to, but not including, next.
 type feedTrim struct {
 	first, next uint64
 	last        commitID // of the row before next
-	indexes     [][]byte // the rows of the customers' indexes
-	changes     int      // in the rows that are dropped
+	indexes     [][]byte // keys of the rows in the customers' indexes
+	changes     int      // number of changes in the deleted rows
 	keepUnread  bool
 }
 
-// planTrim plans to drop rows that are older than a time: as many as one Update may drop.
+// planTrim returns a plan to delete the rows that are older than a time, at most as many as one Update may delete.
 func (s *Snapshot) planTrim(ctx context.Context, before time.Time, keepUnread bool) (feedTrim, error) {
 	ends, err := s.feedEnds(ctx)
 	if err != nil {
@@ -85,7 +84,7 @@ func (s *Snapshot) planTrim(ctx context.Context, before time.Time, keepUnread bo
 	return plan, nil
 }
 
-// limit returns the position up to which the plan may drop rows.
+// limit returns the position before which the plan may delete rows.
 func (p *feedTrim) limit(ctx context.Context, s *Snapshot, ends feedEnds) (uint64, error) {
 	if !p.keepUnread {
 		return ends.next, nil
@@ -94,11 +93,11 @@ func (p *feedTrim) limit(ctx context.Context, s *Snapshot, ends feedEnds) (uint6
 	return max(ends.first, min(ends.next, needed)), err
 }
 
-// execute drops the rows, or reports that the plan is not valid any more.
+// execute deletes the rows. It returns false if the plan is no longer valid.
 func (p *feedTrim) execute(ctx context.Context, s *Snapshot, tx storage.Tx) (valid bool, err error) {
 	ends, err := s.feedEnds(ctx)
 	if err != nil || ends.first != p.first {
-		return false, err // another process has dropped them
+		return false, err // another process has deleted them
 	}
 	if limit, err := p.limit(ctx, s, ends); err != nil || p.next > limit {
 		return false, err

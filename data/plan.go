@@ -10,35 +10,34 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// changes are the planned changes of an operation to one customer. Nothing is written until
-// write is called.
+// changes are the planned changes of an operation to one customer. They are not stored until write is called.
 type changes struct {
 	w           *Workspace
-	customer    *customer      // as it was
-	at          time.Time      // of the operation
-	actor       Actor          // of the operation; set where resources change
+	customer    *customer      // before the operation
+	at          time.Time      // time of the operation
+	actor       Actor          // of the operation; set if resources change
 	created     bool           // the customer is new
-	fields      customerFields // of the customer, as they will be
-	bumpVersion bool           // the record of the customer is written, even if nothing else is
-	deleted     *deletedRows   // the customer is deleted with everything that it owns; or nil
+	fields      customerFields // fields of the customer after the operation
+	bumpVersion bool           // write the record of the customer even if nothing else changes
+	deleted     *deletedRows   // the customer is deleted with all its resources; nil if it is not
 	edits       []edit
-	revoked     []uuid.UUID // portals
+	revoked     []uuid.UUID // revoked portals
 	reopened    []uuid.UUID // portals whose revocation is undone
 
-	cancelled   []*cancellation // in a portal, by this operation
-	uncancelled []*cancellation // that are removed
+	cancelled   []*cancellation // added cancellations
+	uncancelled []*cancellation // removed cancellations
 
-	// seen are rows that the plan depends on, as they were read; a nil value means absent.
-	// While they are the same, the plan holds.
+	// dependencies are the rows on which the plan depends, with the values that were read; nil means that the row was absent.
+	// The plan is valid while they do not change.
 	dependencies []row
 
-	// emails are the rows of e-mail addresses as they were read, with a zero value for an
-	// address that no stored user identity has. They are in the customer's range, so that
-	// they cannot change while the record of the customer, which is in seen, does not.
+	// emails are the rows of e-mail addresses that were read. The value is zero for an address that no stored user identity
+	// has. These rows are in the range of the customer. They cannot change without a change of the customer's record, which
+	// is one of the dependencies.
 	emails map[layout.EmailHash]emailUsers
 
-	rows   []row   // to be written, by prepare; a nil value deletes the row
-	events []event // for the change feed, by prepare
+	rows   []row   // rows to write, computed by prepare; a nil value deletes the row
+	events []event // for the change feed, computed by prepare
 }
 
 // deletedRows are the resources and portals of a deleted customer, for the change feed.
@@ -47,18 +46,17 @@ type deletedRows struct {
 	portals   []uuid.UUID
 }
 
-// edit is what becomes of one resource: old is nil where it is created, new where
-// it is deleted. Where their kinds differ one is deleted and another is created under
-// its key.
+// edit is the change of one resource. old is nil if the resource is created. new is nil if it is deleted. If their kinds
+// differ, old is deleted and new is created with the same key.
 type edit struct {
 	old, new *node
-	noEvent  bool // only the origin or the host's values change: not a change for the feed
+	noEvent  bool // only the origin or the host's values change, which the feed does not report
 }
 
-// replaces is whether one resource is deleted and another created.
+// replaces reports whether one resource is deleted and another is created with its key.
 func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kind != e.new.kind }
 
-// plan begins the changes to a customer that exists, or to one that is created.
+// newChanges returns empty changes of a customer. created reports whether the operation creates the customer.
 func (s *Snapshot) newChanges(c *customer, created bool) *changes {
 	ch := &changes{w: s.w, customer: c, at: s.time(), created: created, fields: c.customerFields}
 	if created {
@@ -69,7 +67,7 @@ func (s *Snapshot) newChanges(c *customer, created bool) *changes {
 	return ch
 }
 
-// put plans that a resource becomes new, and says what that changes.
+// put plans to replace the resource old with new, or to create new if old is nil. It returns the entry for the report.
 func (ch *changes) put(old, new *node, dryRun bool) (PushedResource, error) {
 	out := PushedResource{Kind: new.kind, Key: new.key}
 	switch {
@@ -102,10 +100,10 @@ func (ch *changes) empty() bool {
 	return !ch.created && !ch.bumpVersion && ch.deleted == nil && !ch.customerChanged() && len(ch.edits) == 0 && len(ch.revoked) == 0 && len(ch.uncancelled) == 0
 }
 
-// renamed reports whether the customer's own name or time zone changes.
+// customerChanged reports whether the customer's own name or time zone changes.
 func (ch *changes) customerChanged() bool { return ch.fields != ch.customer.customerFields }
 
-// event returns the change of the customer's own fields, for the change feed.
+// event returns the change of the customer's own fields for the change feed.
 func (ch *changes) event() event {
 	if ch.created {
 		return event{change: Created, kind: KindCustomer, key: ch.customer.key}
@@ -119,15 +117,14 @@ func (ch *changes) event() event {
 	return e
 }
 
-// public returns the customer as it will be, without its counts.
+// public returns the customer as it is after the operation, without its counts.
 func (ch *changes) public() Customer {
 	after := *ch.customer
 	after.customerFields = ch.fields
 	return after.public()
 }
 
-// prepare computes the rows and the events of the plan. emails are the rows of e-mail
-// addresses that it changes.
+// prepare computes the rows and the events of the plan. emails are the rows of e-mail addresses that the plan changes.
 func (ch *changes) prepare(emails []row) {
 	ch.rows, ch.events = nil, nil
 	switch {
@@ -140,8 +137,8 @@ func (ch *changes) prepare(emails []row) {
 	}
 }
 
-// prepareDelete makes the customer unreachable: its record goes, so that nothing that it
-// owns counts any more, and a row says that Sweep is to remove its rows.
+// prepareDelete plans to delete the record of the customer, which makes all its rows unreachable. It adds a row from which
+// Sweep learns to delete these rows.
 func (ch *changes) prepareDelete() {
 	c := ch.customer
 	ch.rows = []row{
@@ -158,8 +155,7 @@ func (ch *changes) prepareDelete() {
 	}
 }
 
-// prepareEdits computes the rows of the resources, of the revoked portals, and of the
-// customer itself.
+// prepareEdits computes the rows of the resources, of the revoked portals, and of the customer itself.
 func (ch *changes) prepareEdits() {
 	after := *ch.customer
 	after.seq++
@@ -226,15 +222,14 @@ func (ch *changes) write(tx storage.Tx) error {
 	return nil
 }
 
-// news returns the events that prepare has computed.
+// feedEvents returns the events that prepare has computed.
 func (ch *changes) feedEvents() feedEvents {
 	return feedEvents{customer: ch.customer, at: ch.at, events: ch.events, deleted: ch.deleted != nil}
 }
 
-// Planned yields each resource that the push creates or updates, as the push leaves it, in
-// the order of the report. It is for the Guard of a push, with the Snapshot that the Guard
-// was given, and yields nothing elsewhere. In a dry run a resource that would be created has
-// no ID.
+// Planned yields each resource that the push creates or updates, with the values that it has after the push, in the order of
+// the report. Only the Guard of a push can use it, on the Snapshot that it gets; on other Snapshots Planned yields nothing.
+// In a dry run a resource that would be created has no ID.
 func (s *Snapshot) Planned() iter.Seq2[Resource, error] {
 	return func(yield func(Resource, error) bool) {
 		if s.planned == nil {
@@ -244,8 +239,8 @@ func (s *Snapshot) Planned() iter.Seq2[Resource, error] {
 			if e.new == nil {
 				continue // deleted by a sync
 			}
-			// Encoding and decoding gives the resource that a later read returns, which shares no
-			// memory with the plan.
+			// Encode and decode the resource, so that it is equal to the result of a later read and shares no memory with the
+			// plan.
 			n, err := decodeRecord(s.planned.customer, e.new.ref(), encodeRecord(e.new))
 			if err != nil {
 				yield(nil, err)

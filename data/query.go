@@ -180,7 +180,7 @@ func pageLimit(limit int) (int, error) {
 		return defaultLimit, nil
 	}
 	if limit < 0 || limit > maxLimit {
-		return 0, fmt.Errorf("%w: a limit of %d is not from 1 to %d", validation.ErrInvalid, limit, maxLimit)
+		return 0, fmt.Errorf("%w: the limit %d must be from 1 to %d", validation.ErrInvalid, limit, maxLimit)
 	}
 	return limit, nil
 }
@@ -190,7 +190,7 @@ func pageLimit(limit int) (int, error) {
 func (q Query) validate(class Class) (limit int, err error) {
 	for _, kind := range q.Kinds {
 		if !kind.valid() || kind.Class() != class {
-			return 0, fmt.Errorf("%w: %v is not a kind of %s", validation.ErrInvalid, kind, class)
+			return 0, fmt.Errorf("%w: Kinds must not contain %v, which is not a kind of %s", validation.ErrInvalid, kind, class)
 		}
 	}
 	for _, filter := range []struct {
@@ -205,11 +205,11 @@ func (q Query) validate(class Class) (limit int, err error) {
 		{"CustomMetadata", len(q.CustomMetadata) > 0, []Class{ClassSpace, ClassAccessGrant}},
 	} {
 		if filter.set && !slices.Contains(filter.classes, class) {
-			return 0, fmt.Errorf("%w: %s is not a filter of a %s", validation.ErrInvalid, filter.name, class)
+			return 0, fmt.Errorf("%w: %s cannot filter a list of the class %s", validation.ErrInvalid, filter.name, class)
 		}
 	}
 	if len(q.Keys) > maxKeys {
-		return 0, fmt.Errorf("%w: %d Keys, above %d", validation.ErrInvalid, len(q.Keys), maxKeys)
+		return 0, fmt.Errorf("%w: Keys has %d elements; at most %d are allowed", validation.ErrInvalid, len(q.Keys), maxKeys)
 	}
 	if !q.From.IsZero() && !q.Until.IsZero() && !q.Until.After(q.From) {
 		return 0, fmt.Errorf("%w: Until must be after From", validation.ErrInvalid)

@@ -42,7 +42,7 @@ func parseCursor(order, cursor string) ([]byte, error) {
 // parseSearchText parses the text of a query. It returns [validation.ErrInvalid] if the text is too long.
 func parseSearchText(text string) (textsearch.Query, error) {
 	if len(text) > textrules.MaxKeyBytes {
-		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes, above %d", validation.ErrInvalid, len(text), textrules.MaxKeyBytes)
+		return textsearch.Query{}, fmt.Errorf("%w: Text has %d bytes; at most %d are allowed", validation.ErrInvalid, len(text), textrules.MaxKeyBytes)
 	}
 	return textsearch.Parse(text), nil
 }
