@@ -40,9 +40,18 @@ func (a Actor) typed() Actor {
 	return a
 }
 
-// maxActorName is the maximum length of the name of an actor in bytes. In all other respects the rules of resource keys
-// apply.
-const maxActorName = 200
+// maxName is the maximum length of the name of an actor or a consumer in bytes.
+const maxName = 200
+
+// reportName reports if the name of an actor or a consumer is not valid. Except for its length,
+// a name follows the rules of a resource key.
+func reportName(name string, report reporter) {
+	if len(name) > maxName {
+		report("", validation.RuleKeyFormat, "has %d bytes; at most %d are allowed", len(name), maxName)
+		return
+	}
+	reportKey(name, report)
+}
 
 // validate returns a [validation.Error] if the actor breaks a rule of its type.
 func (a Actor) validate() error {
@@ -61,10 +70,8 @@ func (a Actor) validate() error {
 	switch {
 	case !named && a.Name != "":
 		report(".name", validation.RuleNotAField, "must be empty: only the types %q and %q have a name", ActorAutomation, ActorConnector)
-	case named && len(a.Name) > maxActorName:
-		report(".name", validation.RuleKeyFormat, "has %d bytes; at most %d are allowed", len(a.Name), maxActorName)
 	case named:
-		reportKey(a.Name, under(".name", report))
+		reportName(a.Name, under(".name", report))
 	}
 	return found.err(false)
 }

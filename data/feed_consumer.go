@@ -10,7 +10,6 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/lease"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/validation"
 )
 
 const (
@@ -76,12 +75,7 @@ func (c *Consumer) validate(ctx context.Context) error {
 // validateName returns a [validation.Error] if the name is not valid.
 func (c *Consumer) validateName() error {
 	var found findings
-	report := found.in("consumer")
-	if len(c.name) > maxActorName {
-		report("", validation.RuleKeyFormat, "the name has %d bytes; at most %d are allowed", len(c.name), maxActorName)
-	} else {
-		reportKey(c.name, report)
-	}
+	reportName(c.name, found.in("consumer"))
 	return found.err(false)
 }
 
