@@ -70,7 +70,7 @@ func (c *cancellation) rows(of *customer) []row {
 }
 
 func (c *cancellation) pointer(workspace uuid.UUID, of layout.CustomerID) row {
-	return row{layout.CancelledPointer(workspace, byte(c.class), c.key, of), layout.AppendTime(nil, c.at)}
+	return row{layout.CancelledIndex(workspace, byte(c.class), c.key, of), layout.AppendTime(nil, c.at)}
 }
 
 // resource returns the resource that was cancelled.
@@ -106,7 +106,7 @@ func (s *Snapshot) eachCancellation(ctx context.Context, of *customer, yield fun
 	if of.cancelled == 0 {
 		return nil
 	}
-	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.AllCancelled(of.id)), storage.ScanOptions{}) {
+	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.CancelledPrefix(of.id)), storage.ScanOptions{}) {
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (s *Snapshot) eachCancellation(ctx context.Context, of *customer, yield fun
 func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, within string) (map[*customer][]*cancellation, error) {
 	prefixes := make([][]byte, len(refs))
 	for i, ref := range refs {
-		prefixes[i] = layout.CancelledPointers(s.w.id, byte(ref.Kind.Class()), ref.Key)
+		prefixes[i] = layout.CancelledIndexPrefix(s.w.id, byte(ref.Kind.Class()), ref.Key)
 	}
 	named := map[layout.CustomerID][]Ref{}
 	var ids []layout.CustomerID
@@ -139,7 +139,7 @@ func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, wit
 		if err != nil {
 			return nil, err
 		}
-		k, err := layout.ParseAs(layout.ShapeCancelledPointer, key)
+		k, err := layout.ParseAs(layout.ShapeCancelledIndex, key)
 		if err != nil {
 			return nil, err
 		}
@@ -321,7 +321,7 @@ func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) erro
 		customer  layout.CustomerID
 	}
 	const page = 1000
-	rest := storage.Prefix(layout.AllCancelledPointers())
+	rest := storage.Prefix(layout.AllCancelledIndexPrefix())
 	for more := true; more; {
 		old := map[owner][]Ref{}
 		var next []byte
@@ -332,7 +332,7 @@ func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) erro
 				if err != nil {
 					return err
 				}
-				k, err := layout.ParseAs(layout.ShapeCancelledPointer, e.Key)
+				k, err := layout.ParseAs(layout.ShapeCancelledIndex, e.Key)
 				if err != nil {
 					return err
 				}
@@ -376,7 +376,7 @@ func (w *Workspace) removeCancellations(ctx context.Context, id layout.CustomerI
 			}
 		}
 		return &operation{changes: []*changes{ch}}, nil
-	}, layout.CustomerRecord(id))
+	}, layout.CustomerRow(id))
 	if errors.Is(err, ErrCustomerNotFound) {
 		return nil // deleted in the meantime; the sweep removes its rows
 	}

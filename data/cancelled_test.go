@@ -409,7 +409,7 @@ func TestRun_CancellationsOlderThanAYear_AreForgotten(t *testing.T) {
 			require.Nil(t, r.Portal, "the cancellation is forgotten")
 		}
 		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled"])
-		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled_pointer"])
+		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled_index"])
 	})
 }
 

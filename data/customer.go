@@ -106,7 +106,7 @@ func (s *Snapshot) newCustomer(key string, dryRun bool) (c *customer, taken [][]
 	if _, err := io.ReadFull(s.w.db.rand, c.id[:]); err != nil {
 		return nil, nil, fmt.Errorf("data: making a customer id: %w", err)
 	}
-	return c, [][]byte{layout.CustomerRecord(c.id), layout.DeletedCustomer(c.id)}, nil
+	return c, [][]byte{layout.CustomerRow(c.id), layout.DeletedCustomer(c.id)}, nil
 }
 
 // checkFree returns an error if one of the rows of a new customer is there.
@@ -141,7 +141,7 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 		record = rows[1]
 	} else {
 		s.w.db.ids.remember(customerName{s.w.id, key}, id)
-		if record, err = s.get(ctx, layout.CustomerRecord(id)); err != nil {
+		if record, err = s.get(ctx, layout.CustomerRow(id)); err != nil {
 			return nil, err
 		}
 	}
@@ -194,7 +194,7 @@ func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*cus
 func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) ([]*customer, error) {
 	keys := make([][]byte, len(ids))
 	for i, id := range ids {
-		keys[i] = layout.CustomerRecord(id)
+		keys[i] = layout.CustomerRow(id)
 	}
 	records, err := s.r.Get(ctx, keys...)
 	if err != nil {

@@ -53,10 +53,10 @@ func (m *customerIDs) remember(name customerName, id layout.CustomerID) {
 // customerRows returns the keys of the rows of a customer that are read to find it by its
 // key: the row of the key and, if the id is remembered, the record.
 func (w *Workspace) customerRows(key string) (rows [][]byte, guess layout.CustomerID) {
-	rows = append(make([][]byte, 0, 3), layout.CustomerKey(w.id, key))
+	rows = append(make([][]byte, 0, 3), layout.CustomerIndex(w.id, key))
 	guess, known := w.db.ids.lookUp(customerName{w.id, key})
 	if known {
-		rows = append(rows, layout.CustomerRecord(guess))
+		rows = append(rows, layout.CustomerRow(guess))
 	}
 	return rows, guess
 }

@@ -209,7 +209,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 	p.report.Customers = append(p.report.Customers, c.key)
 
 	var revoked []Revoked
-	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.Portals(c.id)), storage.ScanOptions{KeysOnly: true}) {
+	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.PortalsPrefix(c.id)), storage.ScanOptions{KeysOnly: true}) {
 		if err == nil {
 			err = p.look(1)
 		}
@@ -232,7 +232,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 
 	first := len(p.report.Deleted)
 	p.report.Deleted = slices.Grow(p.report.Deleted, c.total())
-	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.AllResources(c.id)), storage.ScanOptions{}) {
+	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.AllResourcesPrefix(c.id)), storage.ScanOptions{}) {
 		if err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
 
 // findID reads a resource by class and derived id.
 func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node, error) {
-	value, err := s.get(ctx, layout.ID(id))
+	value, err := s.get(ctx, layout.IDIndex(id))
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Snapshot) allOwned(ctx context.Context, owners []owner, resources []str
 		}
 		if _, asked := records[o.customer]; !asked {
 			records[o.customer] = len(keys)
-			keys = append(keys, layout.CustomerRecord(o.customer))
+			keys = append(keys, layout.CustomerRow(o.customer))
 		}
 		at[i] = len(keys)
 		keys = append(keys, layout.Resource(o.customer, byte(o.kind), resources[i]))

@@ -63,7 +63,7 @@ func (s *Snapshot) scanPrefixes(ctx context.Context, prefixes [][]byte) iter.Seq
 // scanKind yields a customer's resources of one kind in the order of keys.
 func (s *Snapshot) scanKind(ctx context.Context, c *customer, kind Kind) iter.Seq2[*node, error] {
 	return func(yield func(*node, error) bool) {
-		prefix := layout.Resources(c.id, byte(kind))
+		prefix := layout.ResourcesPrefix(c.id, byte(kind))
 		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{}) {
 			if err != nil {
 				yield(nil, err)

@@ -98,7 +98,7 @@ func changesOf(page []*feedBatch, after Cursor) iter.Seq[FeedChange] {
 // cursor is inside of a row, that row is the first one.
 func (s *Snapshot) readFeed(ctx context.Context, after Cursor) (page []*feedBatch, more bool, err error) {
 	// The scan begins at the last row that was read, to verify that the row has not changed.
-	r := storage.Prefix(layout.Feed(s.w.id))
+	r := storage.Prefix(layout.FeedPrefix(s.w.id))
 	r.Start = layout.FeedBatch(s.w.id, after.position)
 	page = make([]*feedBatch, 0, feedPage+1)
 	for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{Limit: feedPage + 1}) {

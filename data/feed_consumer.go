@@ -251,7 +251,7 @@ func decodeConsumer(value []byte) (consumerRow, error) {
 // last 30 days, but has not read that position yet.
 func (s *Snapshot) neededByConsumers(ctx context.Context) (needed uint64, err error) {
 	needed = math.MaxUint64
-	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.Consumers(s.w.id)), storage.ScanOptions{}) {
+	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.ConsumersPrefix(s.w.id)), storage.ScanOptions{}) {
 		if err != nil {
 			return 0, err
 		}

@@ -31,7 +31,7 @@ func (s *Snapshot) History(ctx context.Context, customerKey string, id uuid.UUID
 		return nil, err
 	}
 	var positions []uint64
-	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.CustomerFeed(c.id)), storage.ScanOptions{Reverse: true, KeysOnly: true, Limit: maxHistoryRows}) {
+	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.CustomerFeedPrefix(c.id)), storage.ScanOptions{Reverse: true, KeysOnly: true, Limit: maxHistoryRows}) {
 		if err != nil {
 			return nil, err
 		}

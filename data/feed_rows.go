@@ -171,7 +171,7 @@ func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, 
 	var id commitID
 	flush := func(n feedEvents, row []byte) error {
 		if !n.deleted {
-			if err := tx.Put(layout.CustomerFeedAt(n.customer.id, ends.next), present); err != nil {
+			if err := tx.Put(layout.CustomerFeed(n.customer.id, ends.next), present); err != nil {
 				return err
 			}
 		}

@@ -78,7 +78,7 @@ func (s *Snapshot) planTrim(ctx context.Context, before time.Time, keepUnread bo
 			break
 		}
 		plan.next, plan.last = b.position+1, b.commit
-		plan.indexes = append(plan.indexes, layout.CustomerFeedAt(b.customer, b.position))
+		plan.indexes = append(plan.indexes, layout.CustomerFeed(b.customer, b.position))
 		plan.changes += len(b.events)
 	}
 	return plan, nil

@@ -52,7 +52,7 @@ func (db *DB) checkFormat(ctx context.Context, r storage.Reader) error {
 		db.formatChecked.Store(true)
 		return nil
 	}
-	for _, err := range r.Scan(ctx, storage.Prefix(layout.AllCustomers()), storage.ScanOptions{KeysOnly: true, Limit: 1}) {
+	for _, err := range r.Scan(ctx, storage.Prefix(layout.AllCustomersPrefix()), storage.ScanOptions{KeysOnly: true, Limit: 1}) {
 		if err != nil {
 			return err
 		}

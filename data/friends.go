@@ -36,6 +36,6 @@ func (w *Workspace) withinID(ctx context.Context, id layout.CustomerID, versione
 	if !versioned {
 		return w.withinUnversioned(ctx, id, fn, reads...)
 	}
-	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
+	reads = append([][]byte{layout.CustomerRow(id)}, reads...)
 	return w.within(ctx, fn, func(s *Snapshot) (*customer, error) { return s.customerByID(ctx, id) }, reads)
 }

@@ -30,7 +30,7 @@ type Damage struct {
 	Rule string
 
 	// Row is the kind of row that it is about, such as "resource", "edge", "directory",
-	// "id", "portal" or "feed_batch", and Key its key in the store. That holds keys of
+	// "id_index", "portal" or "feed_batch", and Key its key in the store. That holds keys of
 	// the partner's.
 	Row string
 	Key []byte
@@ -190,7 +190,7 @@ func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedC
 	if c := k.known[id]; c != nil {
 		return c, nil
 	}
-	rows, err := k.get(ctx, layout.CustomerRecord(id), layout.DeletedCustomer(id))
+	rows, err := k.get(ctx, layout.CustomerRow(id), layout.DeletedCustomer(id))
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (k *checker) endEmails(ctx context.Context) error {
 		return nil
 	}
 	for _, kind := range Kinds(ClassUserIdentity) {
-		for e, err := range k.r.Scan(ctx, storage.Prefix(layout.Resources(emails.of.id, byte(kind))), storage.ScanOptions{}) {
+		for e, err := range k.r.Scan(ctx, storage.Prefix(layout.ResourcesPrefix(emails.of.id, byte(kind))), storage.ScanOptions{}) {
 			if err != nil {
 				return err
 			}

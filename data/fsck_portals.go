@@ -18,7 +18,7 @@ func (k *checker) linkRow(ctx context.Context, value []byte) error {
 	if c == nil || err != nil {
 		return err
 	}
-	return k.need(ctx, "its link", row{layout.OwnLink(id, k.key.Link), portal[:]})
+	return k.need(ctx, "its link", row{layout.LinkRow(id, k.key.Link), portal[:]})
 }
 
 func (k *checker) sessionRow(ctx context.Context, value []byte) error {
@@ -27,7 +27,7 @@ func (k *checker) sessionRow(ctx context.Context, value []byte) error {
 	if d.Done() != nil {
 		return k.malformed()
 	}
-	_, _, err := k.pointee(ctx, id, layout.OwnSession(id, portal, k.key.Session))
+	_, _, err := k.pointee(ctx, id, layout.SessionRow(id, portal, k.key.Session))
 	return err
 }
 
@@ -41,7 +41,7 @@ func (k *checker) ofPortal(ctx context.Context, c *checkedCustomer, id uuid.UUID
 }
 
 func (k *checker) portalRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
-	key, value := layout.PortalPointer(c.id, k.key.ID)
+	key, value := layout.PortalIndexEntry(c.id, k.key.ID)
 	return k.need(ctx, "its portal", row{key, value})
 }
 
@@ -53,7 +53,7 @@ func (k *checker) ownLinkRow(ctx context.Context, c *checkedCustomer, value []by
 	if err := k.ofPortal(ctx, c, id); err != nil {
 		return err
 	}
-	key, value := layout.LinkPointer(c.id, id, k.key.Link)
+	key, value := layout.LinkIndexEntry(c.id, id, k.key.Link)
 	return k.need(ctx, "its customer's row of the link", row{key, value})
 }
 
@@ -74,6 +74,6 @@ func (k *checker) ownSessionRow(ctx context.Context, c *checkedCustomer, _ []byt
 	if err := k.ofPortal(ctx, c, k.key.ID); err != nil {
 		return err
 	}
-	key, value := layout.SessionPointer(c.id, k.key.ID, k.key.Session)
+	key, value := layout.SessionIndexEntry(c.id, k.key.ID, k.key.Session)
 	return k.need(ctx, "its session", row{key, value})
 }

@@ -16,11 +16,11 @@ import (
 // Each kind of row of the library's is in one of the two.
 var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeFormat:          (*checker).formatRow,
-	layout.ShapeCustomerKey:     (*checker).customerKeyRow,
+	layout.ShapeCustomerIndex:   (*checker).customerKeyRow,
 	layout.ShapeDirectory:       (*checker).directoryRow,
-	layout.ShapeID:              (*checker).idRow,
-	layout.ShapeLink:            (*checker).linkRow,
-	layout.ShapeSession:         (*checker).sessionRow,
+	layout.ShapeIDIndex:         (*checker).idRow,
+	layout.ShapeLinkIndex:       (*checker).linkRow,
+	layout.ShapeSessionIndex:    (*checker).sessionRow,
 	layout.ShapeProfile:         (*checker).ownRow,
 	layout.ShapeSettings:        (*checker).ownRow,
 	layout.ShapeDeletedCustomer: (*checker).deletedCustomerRow,
@@ -29,7 +29,7 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeConsumer:        (*checker).consumerRow,
 	layout.ShapeCustomer:        (*checker).customerRow,
 
-	layout.ShapeCancelledPointer: (*checker).cancelledPointerRow,
+	layout.ShapeCancelledIndex: (*checker).cancelledPointerRow,
 }
 
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
@@ -38,16 +38,16 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeTime:     (*checker).indexRow,
 	layout.ShapeEmail:    (*checker).emailRow,
 	layout.ShapePortal:   (*checker).portalRow,
-	layout.ShapeOwnLink:  (*checker).ownLinkRow,
+	layout.ShapeLinkRow:  (*checker).ownLinkRow,
 	layout.ShapeRevoked:  (*checker).portalsRow,
 
-	layout.ShapeCustomerFeed: (*checker).customerFeedRow,
-	layout.ShapeNewestPortal: (*checker).newestPortalRow,
-	layout.ShapeOwnSession:   (*checker).ownSessionRow,
-	layout.ShapeUses:         (*checker).portalsRow,
-	layout.ShapeHolder:       (*checker).portalsRow,
-	layout.ShapeExpiryTold:   (*checker).portalsRow,
-	layout.ShapeCancelled:    (*checker).cancelledRow,
+	layout.ShapeCustomerFeed:   (*checker).customerFeedRow,
+	layout.ShapeNewestPortal:   (*checker).newestPortalRow,
+	layout.ShapeSessionRow:     (*checker).ownSessionRow,
+	layout.ShapeUses:           (*checker).portalsRow,
+	layout.ShapeHolder:         (*checker).portalsRow,
+	layout.ShapeExpiryReported: (*checker).portalsRow,
+	layout.ShapeCancelled:      (*checker).cancelledRow,
 }
 
 // need reports a row that is missing, or holds something else.
@@ -110,7 +110,7 @@ func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {
 		k.damage(damageDangling, "its customer is deleted")
 		return nil
 	}
-	c, _, err := k.pointee(ctx, id, layout.CustomerRecord(id))
+	c, _, err := k.pointee(ctx, id, layout.CustomerRow(id))
 	if c != nil && (c.workspace != k.key.Workspace || c.key != k.key.Key) {
 		k.damage(damageDiffers, "its customer has another key")
 	}
@@ -198,7 +198,7 @@ func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 	if c.workspace != k.key.Workspace || c.key != b.key {
 		k.damage(damageDiffers, "its customer has another key")
 	}
-	return k.need(ctx, "its customer's changes in the feed", row{layout.CustomerFeedAt(b.customer, b.position), present})
+	return k.need(ctx, "its customer's changes in the feed", row{layout.CustomerFeed(b.customer, b.position), present})
 }
 
 func (k *checker) feedEnds(ctx context.Context) (feedEnds, error) {
@@ -266,7 +266,7 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 		return k.malformed()
 	}
 	k.counts.of, k.counts.key, k.counts.is, k.counts.cancelled = c, k.at, [len(kinds)]int{}, 0
-	return k.need(ctx, "its customer", row{layout.CustomerKey(c.workspace, c.key), c.id[:]})
+	return k.need(ctx, "its customer", row{layout.CustomerIndex(c.workspace, c.key), c.id[:]})
 }
 
 func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []byte) error {

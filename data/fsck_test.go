@@ -82,7 +82,7 @@ func furnish(t *testing.T, store storage.Store) {
 
 // uncalled are the rows that nothing else calls for.
 var uncalled = []layout.Shape{
-	layout.ShapeHost, layout.ShapeLease, layout.ShapeConsumer, layout.ShapeRevoked, layout.ShapeExpiryTold, layout.ShapeUses, layout.ShapeHolder,
+	layout.ShapeHost, layout.ShapeLease, layout.ShapeConsumer, layout.ShapeRevoked, layout.ShapeExpiryReported, layout.ShapeUses, layout.ShapeHolder,
 	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
 }
 
@@ -123,9 +123,9 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 		}
 		require.Len(t, allRows(t, store), total, "every row is looked at")
 		for _, row := range []string{
-			"customer_key", "directory", "id", "link", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
-			"portal", "own_link", "revoked", "host", "lease",
-			"session", "own_session", "uses", "expiry_told", "newest_portal", "profile", "settings", "cancelled", "cancelled_pointer",
+			"customer_index", "directory", "id_index", "link_index", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
+			"portal", "link_row", "revoked", "host", "lease",
+			"session_index", "session_row", "uses", "expiry_reported", "newest_portal", "profile", "settings", "cancelled", "cancelled_index",
 		} {
 			require.Positive(t, report.Rows[row], row)
 		}
@@ -163,7 +163,7 @@ func TestCheckFindsEachRowThatIsChanged(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
-	content := append(slices.Clip(uncalled), layout.ShapePortal, layout.ShapeOwnSession) // what is not data's to read
+	content := append(slices.Clip(uncalled), layout.ShapePortal, layout.ShapeSessionRow) // what is not data's to read
 	content = slices.DeleteFunc(content, func(s layout.Shape) bool { return s == layout.ShapeNewestPortal })
 	for _, row := range allRows(t, store) {
 		shape := layout.Parse(row.Key).Shape
@@ -211,24 +211,24 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		key, value []byte
 	}{
 		"another table":                    {"unknown", "unknown", []byte("Zoo"), []byte{}},
-		"another row of a customer":        {"unknown", "unknown", append(layout.Customer(portaldata.CustomerID(a)), '?'), []byte{}},
-		"a customer key":                   {"dangling", "customer_key", layout.CustomerKey(workspaceID, "g"), ghost[:]},
-		"a second customer key":            {"differs", "customer_key", layout.CustomerKey(workspaceID, "g"), idOf(a)},
+		"another row of a customer":        {"unknown", "unknown", append(layout.CustomerPrefix(portaldata.CustomerID(a)), '?'), []byte{}},
+		"a customer key":                   {"dangling", "customer_index", layout.CustomerIndex(workspaceID, "g"), ghost[:]},
+		"a second customer key":            {"differs", "customer_index", layout.CustomerIndex(workspaceID, "g"), idOf(a)},
 		"a directory row":                  {"dangling", "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
 		"one of another workspace":         {"differs", "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
-		"a derived id":                     {"dangling", "id", layout.ID(id), append(append(idOf(a), room), "g"...)},
-		"a second derived id":              {"dangling", "id", layout.ID(id), append(append(idOf(a), room), "a001"...)},
-		"a portal's id":                    {"dangling", "id", layout.ID(id), append(idOf(a), layout.ReferrerPortal)},
-		"a link":                           {"dangling", "link", layout.Link(layout.LinkID{1}), append(idOf(a), id[:]...)},
-		"a customer's link":                {"dangling", "own_link", layout.OwnLink(portaldata.CustomerID(a), layout.LinkID{1}), id[:]},
+		"a derived id":                     {"dangling", "id_index", layout.IDIndex(id), append(append(idOf(a), room), "g"...)},
+		"a second derived id":              {"dangling", "id_index", layout.IDIndex(id), append(append(idOf(a), room), "a001"...)},
+		"a portal's id":                    {"dangling", "id_index", layout.IDIndex(id), append(idOf(a), layout.ReferrerPortal)},
+		"a link":                           {"dangling", "link_index", layout.LinkIndex(layout.LinkID{1}), append(idOf(a), id[:]...)},
+		"a customer's link":                {"dangling", "link_row", layout.LinkRow(portaldata.CustomerID(a), layout.LinkID{1}), id[:]},
 		"a revocation":                     {"dangling", "revoked", layout.Revoked(portaldata.CustomerID(a), id), []byte{}},
-		"an expiry":                        {"dangling", "expiry_told", layout.ExpiryTold(portaldata.CustomerID(a), id), []byte{}},
+		"an expiry":                        {"dangling", "expiry_reported", layout.ExpiryReported(portaldata.CustomerID(a), id), []byte{}},
 		"uses":                             {"dangling", "uses", layout.Uses(portaldata.CustomerID(a), id), []byte{}},
 		"a holder":                         {"dangling", "holder", layout.Holder(portaldata.CustomerID(a), id, layout.HolderHash{1}), []byte{}},
-		"a session":                        {"dangling", "session", layout.Session(layout.SessionHash{1}), append(idOf(a), id[:]...)},
-		"a customer's session":             {"dangling", "own_session", layout.OwnSession(portaldata.CustomerID(a), id, layout.SessionHash{1}), []byte{}},
+		"a session":                        {"dangling", "session_index", layout.SessionIndex(layout.SessionHash{1}), append(idOf(a), id[:]...)},
+		"a customer's session":             {"dangling", "session_row", layout.SessionRow(portaldata.CustomerID(a), id, layout.SessionHash{1}), []byte{}},
 		"the newest portal":                {"dangling", "newest_portal", layout.NewestPortal(portaldata.CustomerID(b)), id[:]},
-		"a portal":                         {"missing", "id", layout.Portal(portaldata.CustomerID(a), id), []byte{}},
+		"a portal":                         {"missing", "id_index", layout.Portal(portaldata.CustomerID(a), id), []byte{}},
 		"an edge":                          {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "asite", room, nil, "g"), []byte{}},
 		"an edge of another":               {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "g", room, nil, "a001"), []byte{}},
 		"an edge of a portal":              {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
@@ -246,15 +246,15 @@ func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
 		"a cancellation of no customer":    {"dangling", "cancelled", layout.Cancelled(ghost, 3, "g"), cancelledRow(t, store)},
 		"one that does not read":           {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), []byte{9}},
 		"one under another class":          {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 1, "g"), cancelledRow(t, store)},
-		"one that nothing finds":           {"missing", "cancelled_pointer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"one that nothing finds":           {"missing", "cancelled_index", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
 		"one of a resource that is there":  {"differs", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "a001"), cancelledRow(t, store)},
 		"one more than are counted":        {"count", "customer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
-		"a pointer to no cancellation":     {"dangling", "cancelled_pointer", layout.CancelledPointer(workspaceID, 3, "g", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
-		"a pointer to no customer":         {"dangling", "cancelled_pointer", layout.CancelledPointer(workspaceID, 3, "a005", ghost), layout.AppendTime(nil, clockStart)},
-		"a pointer of another workspace":   {"differs", "cancelled_pointer", layout.CancelledPointer(uuid.UUID{1}, 3, "a005", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
-		"a pointer that does not read":     {"malformed", "cancelled_pointer", layout.CancelledPointer(workspaceID, 3, "g", portaldata.CustomerID(a)), []byte{}},
-		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeedAt(portaldata.CustomerID(a), 99), []byte{}},
-		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeedAt(portaldata.CustomerID(b), feedPosition(t, store)), []byte{}},
+		"a pointer to no cancellation":     {"dangling", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
+		"a pointer to no customer":         {"dangling", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "a005", ghost), layout.AppendTime(nil, clockStart)},
+		"a pointer of another workspace":   {"differs", "cancelled_index", layout.CancelledIndex(uuid.UUID{1}, 3, "a005", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
+		"a pointer that does not read":     {"malformed", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), []byte{}},
+		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(a), 99), []byte{}},
+		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(b), feedPosition(t, store)), []byte{}},
 		"a consumer that does not read":    {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
 		"a consumer past the end":          {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
@@ -278,7 +278,7 @@ func deletedRow(t *testing.T) []byte {
 	require.NoError(t, err)
 	var row []byte
 	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
-		for e, err := range r.Scan(t.Context(), storage.Prefix(layout.DeletedCustomers()), storage.ScanOptions{}) {
+		for e, err := range r.Scan(t.Context(), storage.Prefix(layout.DeletedCustomersPrefix()), storage.ScanOptions{}) {
 			require.NoError(t, err)
 			row = e.Value
 		}
@@ -335,7 +335,7 @@ func TestCheckFindsCountsThatAreWrong(t *testing.T) {
 	furnish(t, store)
 	a, err := workspace(store).Customer(t.Context(), "a")
 	require.NoError(t, err)
-	record := layout.CustomerRecord(portaldata.CustomerID(a))
+	record := layout.CustomerRow(portaldata.CustomerID(a))
 	for _, row := range allRows(t, store) {
 		if bytes.Equal(row.Key, record) {
 			row.Value[len(row.Value)-1]++

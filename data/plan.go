@@ -60,9 +60,9 @@ func (e edit) replaces() bool { return e.old != nil && e.new != nil && e.old.kin
 func (s *Snapshot) newChanges(c *customer, created bool) *changes {
 	ch := &changes{w: s.w, customer: c, at: s.time(), created: created, fields: c.customerFields}
 	if created {
-		ch.dependencies = append(ch.dependencies, row{key: layout.CustomerKey(c.workspace, c.key)})
+		ch.dependencies = append(ch.dependencies, row{key: layout.CustomerIndex(c.workspace, c.key)})
 	} else {
-		ch.dependencies = append(ch.dependencies, row{layout.CustomerRecord(c.id), c.stored})
+		ch.dependencies = append(ch.dependencies, row{layout.CustomerRow(c.id), c.stored})
 	}
 	return ch
 }
@@ -142,8 +142,8 @@ func (ch *changes) prepare(emails []row) {
 func (ch *changes) prepareDelete() {
 	c := ch.customer
 	ch.rows = []row{
-		{key: layout.CustomerKey(c.workspace, c.key)},
-		{key: layout.CustomerRecord(c.id)},
+		{key: layout.CustomerIndex(c.workspace, c.key)},
+		{key: layout.CustomerRow(c.id)},
 		{layout.DeletedCustomer(c.id), deletedCustomer{workspace: c.workspace, resources: c.total(), at: ch.at}.encode()},
 	}
 	ch.events = make([]event, 0, len(ch.deleted.resources)+len(ch.deleted.portals))
@@ -201,9 +201,9 @@ func (ch *changes) prepareEdits() {
 	}
 	after.cancelled += uint64(len(ch.cancelled)) - uint64(len(ch.uncancelled))
 	if ch.created {
-		ch.rows = append(ch.rows, row{layout.CustomerKey(after.workspace, after.key), after.id[:]})
+		ch.rows = append(ch.rows, row{layout.CustomerIndex(after.workspace, after.key), after.id[:]})
 	}
-	ch.rows = append(ch.rows, row{layout.CustomerRecord(after.id), encodeCustomer(&after)})
+	ch.rows = append(ch.rows, row{layout.CustomerRow(after.id), encodeCustomer(&after)})
 }
 
 // write writes the rows that prepare has computed.

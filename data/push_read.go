@@ -162,7 +162,7 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 		id = st.customer.id
 	case found:
 		s.w.db.ids.remember(customerName{s.w.id, g.customerKey}, id)
-		along = append(along, layout.CustomerRecord(id))
+		along = append(along, layout.CustomerRow(id))
 		for place, ref := range l.refs {
 			if o := st.owners[place]; o.customer == id && o.kind == ref.Kind {
 				own, along = append(own, place), append(along, l.rowsOf(id)[place])

@@ -31,7 +31,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 	if err != nil {
 		return Page[Customer]{}, err
 	}
-	prefix := layout.Customers(s.w.id)
+	prefix := layout.CustomerIndexPrefix(s.w.id)
 	page := Page[Customer]{Items: []Customer{}}
 	var texts textsearch.Texts
 	for read, batch := 0, min(limit+1, readAhead); ; batch = readAhead {
@@ -41,7 +41,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 			if err != nil {
 				return Page[Customer]{}, err
 			}
-			k, err := layout.ParseAs(layout.ShapeCustomerKey, e.Key)
+			k, err := layout.ParseAs(layout.ShapeCustomerIndex, e.Key)
 			if err != nil {
 				return Page[Customer]{}, err
 			}

@@ -47,8 +47,8 @@ func (s *Snapshot) granted(ctx context.Context, customerKey string, keys []strin
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	for len(keys) > 0 {
 		r := storage.Range{
-			Start: layout.Edges(c.id, byte(ClassUserIdentity), keys[0]),
-			End:   storage.Prefix(layout.Edges(c.id, byte(ClassUserIdentity), keys[len(keys)-1])).End,
+			Start: layout.EdgesPrefix(c.id, byte(ClassUserIdentity), keys[0]),
+			End:   storage.Prefix(layout.EdgesPrefix(c.id, byte(ClassUserIdentity), keys[len(keys)-1])).End,
 		}
 		skippedRows, rescan := 0, false
 		for e, err := range s.r.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {

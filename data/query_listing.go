@@ -173,19 +173,19 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	switch {
 	case q.SpaceKey != "" && !l.scope.large:
 		for _, key := range l.scope.keys {
-			edges = append(edges, layout.Edges(l.customer.id, byte(ClassSpace), key))
+			edges = append(edges, layout.EdgesPrefix(l.customer.id, byte(ClassSpace), key))
 		}
 	case q.UserKey != "":
-		edges = [][]byte{layout.Edges(l.customer.id, byte(ClassUserIdentity), q.UserKey)}
+		edges = [][]byte{layout.EdgesPrefix(l.customer.id, byte(ClassUserIdentity), q.UserKey)}
 	case q.ParentSiteKey != "":
-		edges = [][]byte{layout.Edges(l.customer.id, byte(ClassSpace), q.ParentSiteKey)}
+		edges = [][]byte{layout.EdgesPrefix(l.customer.id, byte(ClassSpace), q.ParentSiteKey)}
 	}
 	if edges == nil && l.order != orderByKey {
-		return l.openTimes(ctx, p, layout.Times(l.customer.id), 0)
+		return l.openTimes(ctx, p, layout.TimesPrefix(l.customer.id), 0)
 	}
 	for _, kind := range kinds {
 		if edges == nil {
-			if err := l.add(l.s.keyStream(ctx, layout.Resources(l.customer.id, byte(kind)), kind, p.after), nil); err != nil {
+			if err := l.add(l.s.keyStream(ctx, layout.ResourcesPrefix(l.customer.id, byte(kind)), kind, p.after), nil); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,7 @@ func TestCustomersEndedAmongThoseThatGo(t *testing.T) {
 		push(t, ws, "a", data.Room("1", "One"))
 		push(t, ws, "z", data.Room("2", "Two"))
 		putRows(t, store, 2*aPageReads, func(i int) (key, value []byte) {
-			return layout.CustomerKey(workspaceID, fmt.Sprintf("gone%05d", i)), []byte("some id.")
+			return layout.CustomerIndex(workspaceID, fmt.Sprintf("gone%05d", i)), []byte("some id.")
 		})
 		for text, want := range map[string][]string{"": {"a", "z"}, "z": {"z"}, "none": nil} {
 			var got []string

@@ -21,7 +21,7 @@ func (s *Snapshot) spaceScope(ctx context.Context, of *customer, key string) (sp
 	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || of != nil && customers[0].id != of.id {
 		return p, err
 	}
-	prefix := layout.Edges(customers[0].id, byte(ClassSpace), key)
+	prefix := layout.EdgesPrefix(customers[0].id, byte(ClassSpace), key)
 	for _, kind := range Kinds(ClassSpace) {
 		prefix := append(slices.Clip(prefix), byte(kind))
 		for e, err := range s.r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true, Limit: maxMergedSpaces + 1}) {

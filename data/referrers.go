@@ -19,9 +19,9 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals
 	prefixes := make([][]byte, len(to))
 	for i, ref := range to {
 		if portals {
-			prefixes[i] = layout.EdgesFrom(c.id, byte(ref.Kind.Class()), ref.Key, byte(KindCustomerPortal))
+			prefixes[i] = layout.EdgesFromPrefix(c.id, byte(ref.Kind.Class()), ref.Key, byte(KindCustomerPortal))
 		} else {
-			prefixes[i] = layout.Edges(c.id, byte(ref.Kind.Class()), ref.Key)
+			prefixes[i] = layout.EdgesPrefix(c.id, byte(ref.Kind.Class()), ref.Key)
 		}
 	}
 	out := map[Ref][]referrer{}
@@ -107,7 +107,7 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, kind Kind, after []byte, limit int) ([]candidate, error) {
 	l := &listing{s: s, customer: c, parts: []part{{after: after}}, opened: true}
 	defer l.close()
-	prefix := layout.EdgesFrom(c.id, byte(to.class()), to.key, byte(kind))
+	prefix := layout.EdgesFromPrefix(c.id, byte(to.class()), to.key, byte(kind))
 	var err error
 	switch {
 	case kind.Class() != ClassAccessGrant:

@@ -10,7 +10,7 @@ import (
 
 // revokePortals implements portaldata.Revoke.
 func (w *Workspace) revokePortals(ctx context.Context, id layout.CustomerID, actor Actor, choose func(context.Context, *Snapshot) ([]uuid.UUID, error), reads ...[]byte) ([]Revoked, error) {
-	reads = append([][]byte{layout.CustomerRecord(id)}, reads...)
+	reads = append([][]byte{layout.CustomerRow(id)}, reads...)
 	var report []Revoked
 	err := w.execute(ctx, actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		c, err := s.customerByID(ctx, id)

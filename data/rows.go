@@ -45,7 +45,7 @@ func rowsOf(c *customer, n *node) []row {
 func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
 	return []row{
 		{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
-		{layout.ID(id), append(append(c[:len(c):len(c)], byte(kind)), key...)},
+		{layout.IDIndex(id), append(append(c[:len(c):len(c)], byte(kind)), key...)},
 	}
 }
 
@@ -61,17 +61,17 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 		}
 		return resourcePointers(workspace, k.Customer, n.kind, n.key, n.meta.ID), nil
 	case layout.ShapePortal:
-		key, value := layout.PortalPointer(k.Customer, k.ID)
+		key, value := layout.PortalIndexEntry(k.Customer, k.ID)
 		return []row{{key, value}}, nil
-	case layout.ShapeOwnLink:
+	case layout.ShapeLinkRow:
 		portal, err := uuid.FromBytes(e.Value)
 		if err != nil {
 			return nil, fmt.Errorf("%w: the row of a link: %w", storage.ErrCorrupt, err)
 		}
-		key, value := layout.LinkPointer(k.Customer, portal, k.Link)
+		key, value := layout.LinkIndexEntry(k.Customer, portal, k.Link)
 		return []row{{key, value}}, nil
-	case layout.ShapeOwnSession:
-		key, value := layout.SessionPointer(k.Customer, k.ID, k.Session)
+	case layout.ShapeSessionRow:
+		key, value := layout.SessionIndexEntry(k.Customer, k.ID, k.Session)
 		return []row{{key, value}}, nil
 	case layout.ShapeCancelled:
 		c, err := decodeCancellation(Class(k.Class), k.Key, e.Value)

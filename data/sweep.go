@@ -123,7 +123,7 @@ func (db *DB) trim(ctx context.Context, before time.Time, spare bool) error {
 func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
 	err = db.view(ctx, func(r storage.Reader) error {
 		ids = nil
-		for e, err := range r.Scan(ctx, storage.Prefix(layout.AllFeedEnds()), storage.ScanOptions{KeysOnly: true}) {
+		for e, err := range r.Scan(ctx, storage.Prefix(layout.AllFeedEndsPrefix()), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]delet
 	out := map[layout.CustomerID]deletedCustomer{}
 	err := db.view(ctx, func(r storage.Reader) error {
 		clear(out)
-		for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomers()), storage.ScanOptions{}) {
+		for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomersPrefix()), storage.ScanOptions{}) {
 			if err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]delet
 
 // customer removes the rows of one deleted customer, and the row that says that they wait.
 func (s *sweeper) customer(ctx context.Context, id layout.CustomerID, workspace uuid.UUID) error {
-	rest := storage.Prefix(layout.Customer(id)) // the rows before it are removed, and never read again
+	rest := storage.Prefix(layout.CustomerPrefix(id)) // the rows before it are removed, and never read again
 	for ; s.updates > 0; s.updates-- {
 		var rows int
 		var next []byte

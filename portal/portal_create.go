@@ -184,7 +184,7 @@ func (s *Service) newTimedID(at time.Time) (uuid.UUID, error) {
 
 // reads returns the keys of the rows that exist if another portal has one of the ids.
 func (ids portalIDs) reads() [][]byte {
-	return [][]byte{layout.Link(ids.link), layout.ID(ids.portal)}
+	return [][]byte{layout.LinkIndex(ids.link), layout.IDIndex(ids.portal)}
 }
 
 // insert writes the rows of a new portal, with its configuration as encodeConfig returned it.

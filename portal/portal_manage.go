@@ -71,7 +71,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			return err
 		}
 		page = data.Page[CustomerPortal]{Items: []CustomerPortal{}}
-		prefix := layout.Portals(portaldata.CustomerID(c))
+		prefix := layout.PortalsPrefix(portaldata.CustomerID(c))
 		r := storage.Prefix(prefix)
 		if len(before) > 0 {
 			r.End = append(prefix[:len(prefix):len(prefix)], before...)
@@ -324,7 +324,7 @@ func (s *Service) within(ctx context.Context, ws *data.Workspace, portalID uuid.
 			return err
 		}
 		return fn(ctx, tx, now.standing)
-	}, append(to.rows(), layout.ID(portalID), p.feedEnds())...)
+	}, append(to.rows(), layout.IDIndex(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	}

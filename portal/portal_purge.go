@@ -63,22 +63,22 @@ type purge struct {
 
 // run drops sessions and holders before portals, so that none outlives its portal.
 func (p purge) run(ctx context.Context, report *PurgeReport) error {
-	sessions, err := p.sweep(ctx, layout.Sessions(p.customer), p.session)
+	sessions, err := p.sweep(ctx, layout.SessionsPrefix(p.customer), p.session)
 	report.Sessions += sessions
 	if err != nil {
 		return err
 	}
-	if _, err := p.sweep(ctx, layout.Holders(p.customer), p.holder); err != nil {
+	if _, err := p.sweep(ctx, layout.HoldersPrefix(p.customer), p.holder); err != nil {
 		return err
 	}
-	portals, err := p.sweep(ctx, layout.Portals(p.customer), p.portal)
+	portals, err := p.sweep(ctx, layout.PortalsPrefix(p.customer), p.portal)
 	report.Portals += portals
 	return err
 }
 
 // session returns the rows to drop with a session, or none.
 func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
-	k, err := layout.ParseAs(layout.ShapeOwnSession, e.Key)
+	k, err := layout.ParseAs(layout.ShapeSessionRow, e.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
 	if err != nil || !row.expiresAt.Before(p.before) {
 		return nil, err
 	}
-	return [][]byte{e.Key, layout.Session(k.Session)}, nil
+	return [][]byte{e.Key, layout.SessionIndex(k.Session)}, nil
 }
 
 // holder returns the row to drop with a holder, or none.

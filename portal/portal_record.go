@@ -96,11 +96,11 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 func rowsOf(r *record, c Config) []storage.Entry {
 	rows := []storage.Entry{
 		{Key: layout.Portal(r.customer, r.id), Value: r.encode()},
-		{Key: layout.OwnLink(r.customer, r.link), Value: r.id[:]},
+		{Key: layout.LinkRow(r.customer, r.link), Value: r.id[:]},
 	}
-	byID, value := layout.PortalPointer(r.customer, r.id)
+	byID, value := layout.PortalIndexEntry(r.customer, r.id)
 	rows = append(rows, storage.Entry{Key: byID, Value: value})
-	byLink, value := layout.LinkPointer(r.customer, r.id, r.link)
+	byLink, value := layout.LinkIndexEntry(r.customer, r.id, r.link)
 	rows = append(rows, storage.Entry{Key: byLink, Value: value})
 	if edge := deepLinkEdge(r, c); edge != nil {
 		rows = append(rows, storage.Entry{Key: edge})
@@ -110,7 +110,7 @@ func rowsOf(r *record, c Config) []storage.Entry {
 
 // laterRows returns the keys of the rows that a portal may have beside [rowsOf].
 func laterRows(r *record) [][]byte {
-	return [][]byte{layout.Uses(r.customer, r.id), layout.Revoked(r.customer, r.id), layout.ExpiryTold(r.customer, r.id)}
+	return [][]byte{layout.Uses(r.customer, r.id), layout.Revoked(r.customer, r.id), layout.ExpiryReported(r.customer, r.id)}
 }
 
 // deepLinkEdge returns the row by which a portal is revoked when the resource that it is a

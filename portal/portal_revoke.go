@@ -33,7 +33,7 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 			return nil, err
 		}
 		return []uuid.UUID{portalID}, nil
-	}, append(pointer{p.customer, portalID}.rows(), layout.ID(portalID), p.feedEnds())...)
+	}, append(pointer{p.customer, portalID}.rows(), layout.IDIndex(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	}
@@ -65,7 +65,7 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 			found = found[:0]
 			return err
 		}
-		prefix := layout.Portals(portaldata.CustomerID(c))
+		prefix := layout.PortalsPrefix(portaldata.CustomerID(c))
 		for e, err := range at.Reader().Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return nil, err

@@ -31,7 +31,7 @@ func (to pointer) rows() [][]byte { return to.appendRows(make([][]byte, 0, stand
 // expects.
 func (to pointer) appendRows(keys [][]byte) [][]byte {
 	return append(keys, layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
-		layout.Uses(to.customer, to.portal), layout.ExpiryTold(to.customer, to.portal))
+		layout.Uses(to.customer, to.portal), layout.ExpiryReported(to.customer, to.portal))
 }
 
 // decodeStanding decodes the rows of a standing. It returns nil if there is no such portal.
@@ -85,7 +85,7 @@ type opened struct {
 // nil if the portal or its customer does not exist.
 func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along ...[]byte) (*opened, error) {
 	keys := make([][]byte, 0, standingRows+1+len(along))
-	keys = append(append(to.appendRows(keys), layout.CustomerRecord(to.customer)), along...)
+	keys = append(append(to.appendRows(keys), layout.CustomerRow(to.customer)), along...)
 	rows, err := r.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
 	if p.told {
 		return nil
 	}
-	told := layout.ExpiryTold(p.customer, p.id)
+	told := layout.ExpiryReported(p.customer, p.id)
 	record := layout.Portal(p.customer, p.id)
 	err := portaldata.WithinUnversioned(ctx, p.ws, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, record, told)
@@ -168,7 +168,7 @@ func (p *opened) feedEnds() []byte { return layout.FeedEnds(p.workspace) }
 // has no such portal.
 func (s *Service) find(ctx context.Context, at *data.Snapshot, portalID uuid.UUID) (*opened, error) {
 	notFound := fmt.Errorf("%w: %s", ErrNotFound, portalID)
-	rows, err := at.Reader().Get(ctx, layout.ID(portalID))
+	rows, err := at.Reader().Get(ctx, layout.IDIndex(portalID))
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 	}
 	err = s.update(ctx, func(tx storage.Tx) error {
 		there := 0
-		for _, err := range tx.Scan(ctx, storage.Prefix(layout.Profiles(ws.ID())), storage.ScanOptions{KeysOnly: true}) {
+		for _, err := range tx.Scan(ctx, storage.Prefix(layout.ProfilesPrefix(ws.ID())), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
@@ -167,7 +167,7 @@ func (s *Service) Profiles(ctx context.Context, ws *data.Workspace) (out []Profi
 	}
 	err = ws.View(ctx, func(at *data.Snapshot) error {
 		out = []Profile{}
-		for e, err := range at.Reader().Scan(ctx, storage.Prefix(layout.Profiles(ws.ID())), storage.ScanOptions{}) {
+		for e, err := range at.Reader().Scan(ctx, storage.Prefix(layout.ProfilesPrefix(ws.ID())), storage.ScanOptions{}) {
 			if err != nil {
 				return err
 			}

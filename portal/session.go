@@ -90,7 +90,7 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 
 // touch notes when the session was last used.
 func (s *Session) touch(ctx context.Context, now time.Time) error {
-	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
+	key := layout.SessionRow(s.customer, s.portal.ID, *s.hash)
 	err := portaldata.WithinUnversioned(ctx, s.ws, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, key)
 		if err != nil {
@@ -125,7 +125,7 @@ func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
 	}
-	key := layout.OwnSession(s.customer, s.portal.ID, *s.hash)
+	key := layout.SessionRow(s.customer, s.portal.ID, *s.hash)
 	err := portaldata.WithinUnversioned(ctx, s.ws, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
 		rows, err := tx.Tx.Get(ctx, key)
 		if err != nil || rows[0] == nil {

@@ -133,7 +133,7 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 	var stateErr error
 	err = s.view(ctx, func(r storage.Reader) error {
 		session, p = nil, nil
-		rows, err := r.Get(ctx, layout.Link(verified.ID))
+		rows, err := r.Get(ctx, layout.LinkIndex(verified.ID))
 		if err != nil {
 			return err
 		}
@@ -231,10 +231,10 @@ func (s *Service) use(ctx context.Context, session *Session) error {
 				row.expiresAt = p.expiresAt
 			}
 			session.expiresAt = row.expiresAt
-			if err := tx.Tx.Put(layout.OwnSession(to.customer, to.portal, *hash), row.encode()); err != nil {
+			if err := tx.Tx.Put(layout.SessionRow(to.customer, to.portal, *hash), row.encode()); err != nil {
 				return err
 			}
-			if err := tx.Tx.Put(layout.SessionPointer(to.customer, to.portal, *hash)); err != nil {
+			if err := tx.Tx.Put(layout.SessionIndexEntry(to.customer, to.portal, *hash)); err != nil {
 				return err
 			}
 		}

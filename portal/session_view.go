@@ -99,7 +99,7 @@ func (v *View) permit(action Action) error {
 func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	to := pointer{s.customer, s.portal.ID}
 	if s.ws == nil { // it is known by its token alone
-		rows, err := r.Get(ctx, layout.Session(*s.hash))
+		rows, err := r.Get(ctx, layout.SessionIndex(*s.hash))
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	}
 	var along [][]byte
 	if s.hash != nil {
-		along = append(along, layout.OwnSession(to.customer, to.portal, *s.hash))
+		along = append(along, layout.SessionRow(to.customer, to.portal, *s.hash))
 	}
 	p, stateErr := s.service.live(ctx, r, to, along...)
 	if p == nil {

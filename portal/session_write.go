@@ -115,9 +115,9 @@ func resultAs[T data.Resource](r data.Resource, err error) (out T, _ error) {
 // rows returns the keys of the rows that permitted reads.
 func (s *Session) rows() [][]byte {
 	to := pointer{s.customer, s.portal.ID}
-	rows := append(to.rows(), layout.CustomerRecord(to.customer))
+	rows := append(to.rows(), layout.CustomerRow(to.customer))
 	if s.hash != nil {
-		rows = append(rows, layout.OwnSession(to.customer, to.portal, *s.hash))
+		rows = append(rows, layout.SessionRow(to.customer, to.portal, *s.hash))
 	}
 	return rows
 }

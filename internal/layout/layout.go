@@ -104,17 +104,17 @@ const (
 // Format is the row of the version of the format.
 func Format() []byte { return []byte{tableFormat} }
 
-// AllCustomers is the prefix of the rows that customers own.
-func AllCustomers() []byte { return []byte{tableCustomer} }
+// AllCustomersPrefix is the prefix of the rows that customers own.
+func AllCustomersPrefix() []byte { return []byte{tableCustomer} }
 
-// Customers is the prefix of the directory of a workspace's customers.
-func Customers(workspace uuid.UUID) []byte {
+// CustomerIndexPrefix is the prefix of the directory of a workspace's customers.
+func CustomerIndexPrefix(workspace uuid.UUID) []byte {
 	return append([]byte{tableCustomerKey}, workspace[:]...)
 }
 
-// CustomerKey is the directory row of a customer key.
-func CustomerKey(workspace uuid.UUID, key string) []byte {
-	return append(Customers(workspace), key...)
+// CustomerIndex is the directory row of a customer key.
+func CustomerIndex(workspace uuid.UUID, key string) []byte {
+	return append(CustomerIndexPrefix(workspace), key...)
 }
 
 // Directory is the row that says whose a resource key is.
@@ -130,62 +130,62 @@ func AppendDirectory(b []byte, workspace uuid.UUID, class byte, key string) []by
 	return append(b, key...)
 }
 
-// ID is the row that finds a resource by its derived id, or a portal by its own.
-func ID(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
+// IDIndex is the row that finds a resource by its derived id, or a portal by its own.
+func IDIndex(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
 
-// Link is the row that finds a portal by the id in a link's code.
-func Link(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
+// LinkIndex is the row that finds a portal by the id in a link's code.
+func LinkIndex(id LinkID) []byte { return append([]byte{tableLink}, id[:]...) }
 
-// Session is the row that finds a portal by a session's token.
-func Session(hash SessionHash) []byte { return append([]byte{tableSession}, hash[:]...) }
+// SessionIndex is the row that finds a portal by a session's token.
+func SessionIndex(hash SessionHash) []byte { return append([]byte{tableSession}, hash[:]...) }
 
-// PortalPointer returns the row that finds a portal by its id, and its value.
-func PortalPointer(c CustomerID, portal uuid.UUID) (key, value []byte) {
-	return ID(portal), append(c[:len(c):len(c)], ReferrerPortal)
+// PortalIndexEntry returns the row that finds a portal by its id, and its value.
+func PortalIndexEntry(c CustomerID, portal uuid.UUID) (key, value []byte) {
+	return IDIndex(portal), append(c[:len(c):len(c)], ReferrerPortal)
 }
 
-// LinkPointer returns the row that finds a portal by the id in a link's code, and its value.
-func LinkPointer(c CustomerID, portal uuid.UUID, link LinkID) (key, value []byte) {
-	return Link(link), append(c[:len(c):len(c)], portal[:]...)
+// LinkIndexEntry returns the row that finds a portal by the id in a link's code, and its value.
+func LinkIndexEntry(c CustomerID, portal uuid.UUID, link LinkID) (key, value []byte) {
+	return LinkIndex(link), append(c[:len(c):len(c)], portal[:]...)
 }
 
-// SessionPointer returns the row that finds a portal by a session's token, and its value.
-func SessionPointer(c CustomerID, portal uuid.UUID, session SessionHash) (key, value []byte) {
-	return Session(session), append(c[:len(c):len(c)], portal[:]...)
+// SessionIndexEntry returns the row that finds a portal by a session's token, and its value.
+func SessionIndexEntry(c CustomerID, portal uuid.UUID, session SessionHash) (key, value []byte) {
+	return SessionIndex(session), append(c[:len(c):len(c)], portal[:]...)
 }
 
-// Profiles is the prefix of a workspace's customization profiles.
-func Profiles(workspace uuid.UUID) []byte {
+// ProfilesPrefix is the prefix of a workspace's customization profiles.
+func ProfilesPrefix(workspace uuid.UUID) []byte {
 	return append([]byte{tableProfile}, workspace[:]...)
 }
 
 // Profile is the row of a customization profile.
-func Profile(workspace, id uuid.UUID) []byte { return append(Profiles(workspace), id[:]...) }
+func Profile(workspace, id uuid.UUID) []byte { return append(ProfilesPrefix(workspace), id[:]...) }
 
 // Settings is the row of a workspace's settings.
 func Settings(workspace uuid.UUID) []byte {
 	return append([]byte{tableSettings}, workspace[:]...)
 }
 
-// DeletedCustomers is the prefix of the deleted customers of every workspace whose rows
+// DeletedCustomersPrefix is the prefix of the deleted customers of every workspace whose rows
 // wait for the sweep.
-func DeletedCustomers() []byte { return []byte{tableDeleted} }
+func DeletedCustomersPrefix() []byte { return []byte{tableDeleted} }
 
 // DeletedCustomer is the row of a deleted customer whose rows wait for the sweep.
-func DeletedCustomer(c CustomerID) []byte { return append(DeletedCustomers(), c[:]...) }
+func DeletedCustomer(c CustomerID) []byte { return append(DeletedCustomersPrefix(), c[:]...) }
 
-// Feed is the prefix of the change feed of a workspace.
-func Feed(workspace uuid.UUID) []byte {
+// FeedPrefix is the prefix of the change feed of a workspace.
+func FeedPrefix(workspace uuid.UUID) []byte {
 	return append(append(make([]byte, 0, 1+len(workspace)+8), tableFeed), workspace[:]...)
 }
 
 // FeedBatch is the row at a position of the change feed.
 func FeedBatch(workspace uuid.UUID, position uint64) []byte {
-	return binary.BigEndian.AppendUint64(Feed(workspace), position)
+	return binary.BigEndian.AppendUint64(FeedPrefix(workspace), position)
 }
 
-// AllFeedEnds is the prefix of the ends of every workspace's change feed.
-func AllFeedEnds() []byte { return []byte{tableFeedPosition} }
+// AllFeedEndsPrefix is the prefix of the ends of every workspace's change feed.
+func AllFeedEndsPrefix() []byte { return []byte{tableFeedPosition} }
 
 // FeedEnds is the row of the first and the next position of the change feed of a workspace.
 // Each transaction that adds to the feed reads and writes it.
@@ -193,35 +193,37 @@ func FeedEnds(workspace uuid.UUID) []byte {
 	return append([]byte{tableFeedPosition}, workspace[:]...)
 }
 
-// Consumers is the prefix of the consumers of the change feed of a workspace.
-func Consumers(workspace uuid.UUID) []byte {
+// ConsumersPrefix is the prefix of the consumers of the change feed of a workspace.
+func ConsumersPrefix(workspace uuid.UUID) []byte {
 	return append([]byte{tableConsumer}, workspace[:]...)
 }
 
 // Consumer is the row of a consumer of the change feed.
-func Consumer(workspace uuid.UUID, name string) []byte { return append(Consumers(workspace), name...) }
+func Consumer(workspace uuid.UUID, name string) []byte {
+	return append(ConsumersPrefix(workspace), name...)
+}
 
-// AllCancelledPointers returns the prefix of the rows of [CancelledPointer] of every workspace.
-func AllCancelledPointers() []byte { return []byte{tableCancelled} }
+// AllCancelledIndexPrefix returns the prefix of the rows of [CancelledIndex] of every workspace.
+func AllCancelledIndexPrefix() []byte { return []byte{tableCancelled} }
 
-// CancelledPointers returns the prefix of the rows of [CancelledPointer] of one resource key.
-func CancelledPointers(workspace uuid.UUID, class byte, key string) []byte {
+// CancelledIndexPrefix returns the prefix of the rows of [CancelledIndex] of one resource key.
+func CancelledIndexPrefix(workspace uuid.UUID, class byte, key string) []byte {
 	b := make([]byte, 0, 1+len(workspace)+1+len(key)+1+len(CustomerID{}))
 	b = append(append(append(b, tableCancelled), workspace[:]...), class)
 	return append(append(b, key...), 0)
 }
 
-// CancelledPointer returns the key of the row that finds a customer by the key of a resource
+// CancelledIndex returns the key of the row that finds a customer by the key of a resource
 // that was cancelled in a portal.
-func CancelledPointer(workspace uuid.UUID, class byte, key string, c CustomerID) []byte {
-	return append(CancelledPointers(workspace, class, key), c[:]...)
+func CancelledIndex(workspace uuid.UUID, class byte, key string, c CustomerID) []byte {
+	return append(CancelledIndexPrefix(workspace, class, key), c[:]...)
 }
 
 // Lease returns the key of the lease with the given name, which belongs to no workspace.
 func Lease(name string) []byte { return append([]byte{tableLease}, name...) }
 
-// Customer is the prefix of all that a customer owns.
-func Customer(c CustomerID) []byte { return append([]byte{tableCustomer}, c[:]...) }
+// CustomerPrefix is the prefix of all that a customer owns.
+func CustomerPrefix(c CustomerID) []byte { return append([]byte{tableCustomer}, c[:]...) }
 
 func customerRow(c CustomerID, row byte, size int) []byte {
 	b := make([]byte, 0, 1+len(c)+1+size)
@@ -230,14 +232,16 @@ func customerRow(c CustomerID, row byte, size int) []byte {
 	return append(b, row)
 }
 
-// CustomerRecord is the row of the customer itself.
-func CustomerRecord(c CustomerID) []byte { return customerRow(c, rowCustomer, 0) }
+// CustomerRow is the row of the customer itself.
+func CustomerRow(c CustomerID) []byte { return customerRow(c, rowCustomer, 0) }
 
-// AllResources is the prefix of a customer's resources.
-func AllResources(c CustomerID) []byte { return customerRow(c, rowResource, 0) }
+// AllResourcesPrefix is the prefix of a customer's resources.
+func AllResourcesPrefix(c CustomerID) []byte { return customerRow(c, rowResource, 0) }
 
-// Resources is the prefix of a customer's resources of one kind.
-func Resources(c CustomerID, kind byte) []byte { return append(customerRow(c, rowResource, 1), kind) }
+// ResourcesPrefix is the prefix of a customer's resources of one kind.
+func ResourcesPrefix(c CustomerID, kind byte) []byte {
+	return append(customerRow(c, rowResource, 1), kind)
+}
 
 // Resource is the row of a resource.
 func Resource(c CustomerID, kind byte, key string) []byte {
@@ -252,14 +256,14 @@ func AppendResource(b []byte, c CustomerID, kind byte, key string) []byte {
 	return append(b, key...)
 }
 
-// Edges is the prefix of what refers to a resource.
-func Edges(c CustomerID, class byte, key string) []byte {
+// EdgesPrefix is the prefix of what refers to a resource.
+func EdgesPrefix(c CustomerID, class byte, key string) []byte {
 	return append(append(append(customerRow(c, rowEdge, 64+len(key)), class), key...), 0)
 }
 
-// EdgesFrom is the part of [Edges] whose referrers are of one kind.
-func EdgesFrom(c CustomerID, class byte, key string, referrer byte) []byte {
-	return append(Edges(c, class, key), referrer)
+// EdgesFromPrefix is the part of [EdgesPrefix] whose referrers are of one kind.
+func EdgesFromPrefix(c CustomerID, class byte, key string, referrer byte) []byte {
+	return append(EdgesPrefix(c, class, key), referrer)
 }
 
 // Edge is the row that says that a referrer names a resource. An access grant
@@ -270,12 +274,12 @@ func Edge(c CustomerID, class byte, key string, referrer byte, span []byte, refe
 	return append(append(b, span...), referrerKey...)
 }
 
-// Times is the prefix of a customer's access grants by time.
-func Times(c CustomerID) []byte { return customerRow(c, rowTime, 64) }
+// TimesPrefix is the prefix of a customer's access grants by time.
+func TimesPrefix(c CustomerID) []byte { return customerRow(c, rowTime, 64) }
 
 // Time is the row of an access grant in the order of time.
 func Time(c CustomerID, span []byte, kind byte, key string) []byte {
-	return append(append(append(Times(c), span...), kind), key...)
+	return append(append(append(TimesPrefix(c), span...), kind), key...)
 }
 
 // Email returns the key of the row of an e-mail address that user identities of a customer
@@ -284,51 +288,53 @@ func Email(c CustomerID, address EmailHash) []byte {
 	return append(customerRow(c, rowEmail, len(address)), address[:]...)
 }
 
-// Portals is the prefix of a customer's portals.
-func Portals(c CustomerID) []byte { return customerRow(c, rowPortal, 16) }
+// PortalsPrefix is the prefix of a customer's portals.
+func PortalsPrefix(c CustomerID) []byte { return customerRow(c, rowPortal, 16) }
 
 // Portal is the row of a portal.
-func Portal(c CustomerID, id uuid.UUID) []byte { return append(Portals(c), id[:]...) }
+func Portal(c CustomerID, id uuid.UUID) []byte { return append(PortalsPrefix(c), id[:]...) }
 
-// OwnLinks is the prefix of a customer's rows of its links.
-func OwnLinks(c CustomerID) []byte { return customerRow(c, rowLink, 8) }
+// LinksPrefix is the prefix of a customer's rows of its links.
+func LinksPrefix(c CustomerID) []byte { return customerRow(c, rowLink, 8) }
 
-// OwnLink is the customer's row of one of its links.
-func OwnLink(c CustomerID, id LinkID) []byte { return append(OwnLinks(c), id[:]...) }
+// LinkRow is the customer's row of one of its links.
+func LinkRow(c CustomerID, id LinkID) []byte { return append(LinksPrefix(c), id[:]...) }
 
 // NewestPortal is the row of the customer's newest portal that is not a deep link.
 func NewestPortal(c CustomerID) []byte { return customerRow(c, rowNewest, 0) }
 
-// Sessions is the prefix of a customer's sessions.
-func Sessions(c CustomerID) []byte { return customerRow(c, rowSession, 16+32) }
+// SessionsPrefix is the prefix of a customer's sessions.
+func SessionsPrefix(c CustomerID) []byte { return customerRow(c, rowSession, 16+32) }
 
-// SessionsOf is the part of [Sessions] that are of one portal.
-func SessionsOf(c CustomerID, portal uuid.UUID) []byte { return append(Sessions(c), portal[:]...) }
+// PortalSessionsPrefix is the part of [SessionsPrefix] that are of one portal.
+func PortalSessionsPrefix(c CustomerID, portal uuid.UUID) []byte {
+	return append(SessionsPrefix(c), portal[:]...)
+}
 
-// OwnSession is the customer's row of one of its sessions.
-func OwnSession(c CustomerID, portal uuid.UUID, hash SessionHash) []byte {
-	return append(SessionsOf(c, portal), hash[:]...)
+// SessionRow is the customer's row of one of its sessions.
+func SessionRow(c CustomerID, portal uuid.UUID, hash SessionHash) []byte {
+	return append(PortalSessionsPrefix(c, portal), hash[:]...)
 }
 
 // Uses is the row of how often a portal's link was used.
 func Uses(c CustomerID, id uuid.UUID) []byte { return append(customerRow(c, rowUses, 16), id[:]...) }
 
-// Holders is the prefix of the holders of all of a customer's portals.
-func Holders(c CustomerID) []byte { return customerRow(c, rowHolder, 16+32) }
+// HoldersPrefix is the prefix of the holders of all of a customer's portals.
+func HoldersPrefix(c CustomerID) []byte { return customerRow(c, rowHolder, 16+32) }
 
 // Holder is the row of one holder of a portal's uses.
 func Holder(c CustomerID, portal uuid.UUID, hash HolderHash) []byte {
-	return append(append(Holders(c), portal[:]...), hash[:]...)
+	return append(append(HoldersPrefix(c), portal[:]...), hash[:]...)
 }
 
-// CustomerFeed is the prefix of the positions of the change feed that have changes of a
+// CustomerFeedPrefix is the prefix of the positions of the change feed that have changes of a
 // customer.
-func CustomerFeed(c CustomerID) []byte { return customerRow(c, rowFeed, 8) }
+func CustomerFeedPrefix(c CustomerID) []byte { return customerRow(c, rowFeed, 8) }
 
-// CustomerFeedAt is the row whose presence says that a position of the change feed has changes
+// CustomerFeed is the row whose presence says that a position of the change feed has changes
 // of a customer.
-func CustomerFeedAt(c CustomerID, position uint64) []byte {
-	return binary.BigEndian.AppendUint64(CustomerFeed(c), position)
+func CustomerFeed(c CustomerID, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(CustomerFeedPrefix(c), position)
 }
 
 // Revoked is the row whose presence revokes a portal.
@@ -336,8 +342,8 @@ func Revoked(c CustomerID, id uuid.UUID) []byte {
 	return append(customerRow(c, rowRevoked, 16), id[:]...)
 }
 
-// ExpiryTold is the row whose presence says that the change feed told of a portal's expiry.
-func ExpiryTold(c CustomerID, id uuid.UUID) []byte {
+// ExpiryReported is the row whose presence says that the change feed told of a portal's expiry.
+func ExpiryReported(c CustomerID, id uuid.UUID) []byte {
 	return append(customerRow(c, rowExpired, 16), id[:]...)
 }
 
@@ -362,9 +368,9 @@ func RevokedReversibly(value []byte, now time.Time) bool {
 	return d.More() && now.Sub(at) < UndoPeriod
 }
 
-// AllCancelled returns the prefix of the resources of a customer that were cancelled in a
+// CancelledPrefix returns the prefix of the resources of a customer that were cancelled in a
 // portal.
-func AllCancelled(c CustomerID) []byte { return customerRow(c, rowCancelled, 0) }
+func CancelledPrefix(c CustomerID) []byte { return customerRow(c, rowCancelled, 0) }
 
 // Cancelled returns the key of the row of a resource that was cancelled in a portal.
 func Cancelled(c CustomerID, class byte, key string) []byte {

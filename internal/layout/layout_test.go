@@ -17,13 +17,13 @@ func TestACustomersRowsAreOneRange(t *testing.T) {
 	next := CustomerID{1, 2, 4}
 	id := uuid.New()
 	rows := [][]byte{
-		CustomerRecord(c), Resource(c, 0x13, "key"), Edge(c, 1, "key", 0x31, make([]byte, SpanBytes), "other"),
-		Time(c, make([]byte, SpanBytes), 0x31, "key"), Portal(c, id), OwnLink(c, LinkID{9}), Revoked(c, id),
+		CustomerRow(c), Resource(c, 0x13, "key"), Edge(c, 1, "key", 0x31, make([]byte, SpanBytes), "other"),
+		Time(c, make([]byte, SpanBytes), 0x31, "key"), Portal(c, id), LinkRow(c, LinkID{9}), Revoked(c, id),
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {
-		require.True(t, bytes.HasPrefix(row, Customer(c)))
-		require.False(t, bytes.HasPrefix(row, Customer(next)))
+		require.True(t, bytes.HasPrefix(row, CustomerPrefix(c)))
+		require.False(t, bytes.HasPrefix(row, CustomerPrefix(next)))
 		require.False(t, seen[string(row)])
 		seen[string(row)] = true
 	}
@@ -41,7 +41,7 @@ func TestParse_Edge_IsRead(t *testing.T) {
 		require.Equal(t, want, Parse(Edge(c, 1, "room", kind, want.Span, "who")))
 	}
 	for _, rest := range [][]byte{nil, {0x13}, {0x31, 1, 2}, append([]byte{0x31}, make([]byte, SpanBytes)...)} {
-		row := append(Edges(c, 1, "room"), rest...)
+		row := append(EdgesPrefix(c, 1, "room"), rest...)
 		require.Equal(t, ShapeUnknown, Parse(row).Shape)
 		_, err := ParseAs(ShapeEdge, row)
 		require.ErrorIs(t, err, storage.ErrCorrupt)

@@ -17,11 +17,11 @@ const (
 	ShapeUnknown         Shape = "unknown"
 	ShapeHost            Shape = "host" // a row of the program that uses the library
 	ShapeFormat          Shape = "format"
-	ShapeCustomerKey     Shape = "customer_key"
+	ShapeCustomerIndex   Shape = "customer_index"
 	ShapeDirectory       Shape = "directory"
-	ShapeID              Shape = "id"
-	ShapeLink            Shape = "link"
-	ShapeSession         Shape = "session"
+	ShapeIDIndex         Shape = "id_index"
+	ShapeLinkIndex       Shape = "link_index"
+	ShapeSessionIndex    Shape = "session_index"
 	ShapeProfile         Shape = "profile"
 	ShapeSettings        Shape = "settings"
 	ShapeDeletedCustomer Shape = "deleted_customer"
@@ -35,17 +35,17 @@ const (
 	ShapeTime            Shape = "time"
 	ShapeEmail           Shape = "email"
 	ShapePortal          Shape = "portal"
-	ShapeOwnLink         Shape = "own_link"
+	ShapeLinkRow         Shape = "link_row"
 	ShapeNewestPortal    Shape = "newest_portal"
-	ShapeOwnSession      Shape = "own_session"
+	ShapeSessionRow      Shape = "session_row"
 	ShapeUses            Shape = "uses"
 	ShapeHolder          Shape = "holder"
 	ShapeCustomerFeed    Shape = "customer_feed"
 	ShapeRevoked         Shape = "revoked"
-	ShapeExpiryTold      Shape = "expiry_told"
+	ShapeExpiryReported  Shape = "expiry_reported"
 	ShapeCancelled       Shape = "cancelled"
 
-	ShapeCancelledPointer Shape = "cancelled_pointer"
+	ShapeCancelledIndex Shape = "cancelled_index"
 )
 
 // Key is a key of the store, read. Which fields it has follows from its shape.
@@ -80,14 +80,14 @@ type reading func(d *Decoder, k *Key)
 var tables = map[byte]reading{
 	tableFormat: func(_ *Decoder, k *Key) { k.Shape = ShapeFormat },
 	tableCustomerKey: func(d *Decoder, k *Key) {
-		k.Shape, k.Workspace, k.Key = ShapeCustomerKey, d.UUID(), d.Rest()
+		k.Shape, k.Workspace, k.Key = ShapeCustomerIndex, d.UUID(), d.Rest()
 	},
 	tableDirectory: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Class, k.Key = ShapeDirectory, d.UUID(), d.Byte(), d.Rest()
 	},
-	tableID:       func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeID, d.UUID() },
-	tableLink:     func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeLink, d.LinkID() },
-	tableSession:  func(d *Decoder, k *Key) { k.Shape, k.Session = ShapeSession, d.SessionHash() },
+	tableID:       func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeIDIndex, d.UUID() },
+	tableLink:     func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeLinkIndex, d.LinkID() },
+	tableSession:  func(d *Decoder, k *Key) { k.Shape, k.Session = ShapeSessionIndex, d.SessionHash() },
 	tableProfile:  func(d *Decoder, k *Key) { k.Shape, k.Workspace, k.ID = ShapeProfile, d.UUID(), d.UUID() },
 	tableSettings: func(d *Decoder, k *Key) { k.Shape, k.Workspace = ShapeSettings, d.UUID() },
 	tableDeleted:  func(d *Decoder, k *Key) { k.Shape, k.Customer = ShapeDeletedCustomer, d.CustomerID() },
@@ -100,7 +100,7 @@ var tables = map[byte]reading{
 	},
 	tableLease: func(d *Decoder, k *Key) { k.Shape, k.Key = ShapeLease, d.Rest() },
 	tableCancelled: func(d *Decoder, k *Key) {
-		k.Shape, k.Workspace, k.Class, k.Key = ShapeCancelledPointer, d.UUID(), d.Byte(), d.terminated()
+		k.Shape, k.Workspace, k.Class, k.Key = ShapeCancelledIndex, d.UUID(), d.Byte(), d.terminated()
 		k.Customer = d.CustomerID()
 	},
 	tableCustomer: func(d *Decoder, k *Key) {
@@ -133,14 +133,14 @@ var customerRows = map[byte]reading{
 	},
 	rowEmail:   func(d *Decoder, k *Key) { k.Shape, k.Email = ShapeEmail, d.EmailHash() },
 	rowPortal:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapePortal, d.UUID() },
-	rowLink:    func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeOwnLink, d.LinkID() },
+	rowLink:    func(d *Decoder, k *Key) { k.Shape, k.Link = ShapeLinkRow, d.LinkID() },
 	rowNewest:  func(_ *Decoder, k *Key) { k.Shape = ShapeNewestPortal },
-	rowSession: func(d *Decoder, k *Key) { k.Shape, k.ID, k.Session = ShapeOwnSession, d.UUID(), d.SessionHash() },
+	rowSession: func(d *Decoder, k *Key) { k.Shape, k.ID, k.Session = ShapeSessionRow, d.UUID(), d.SessionHash() },
 	rowUses:    func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeUses, d.UUID() },
 	rowHolder:  func(d *Decoder, k *Key) { k.Shape, k.ID, k.Holder = ShapeHolder, d.UUID(), d.HolderHash() },
 	rowFeed:    func(d *Decoder, k *Key) { k.Shape, k.Position = ShapeCustomerFeed, d.Uint64() },
 	rowRevoked: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRevoked, d.UUID() },
-	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryTold, d.UUID() },
+	rowExpired: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeExpiryReported, d.UUID() },
 	rowCancelled: func(d *Decoder, k *Key) {
 		k.Shape, k.Class, k.Key = ShapeCancelled, d.Byte(), d.Rest()
 	},

@@ -21,38 +21,38 @@ func TestParseReadsEveryKey(t *testing.T) {
 		want layout.Key
 	}{
 		layout.ShapeFormat:          {layout.Format(), layout.Key{}},
-		layout.ShapeCustomerKey:     {layout.CustomerKey(ws, "acme"), layout.Key{Workspace: ws, Key: "acme"}},
+		layout.ShapeCustomerIndex:   {layout.CustomerIndex(ws, "acme"), layout.Key{Workspace: ws, Key: "acme"}},
 		layout.ShapeDirectory:       {layout.Directory(ws, 2, "k"), layout.Key{Workspace: ws, Class: 2, Key: "k"}},
-		layout.ShapeID:              {layout.ID(id), layout.Key{ID: id}},
-		layout.ShapeLink:            {layout.Link(link), layout.Key{Link: link}},
-		layout.ShapeSession:         {layout.Session(hash), layout.Key{Session: hash}},
+		layout.ShapeIDIndex:         {layout.IDIndex(id), layout.Key{ID: id}},
+		layout.ShapeLinkIndex:       {layout.LinkIndex(link), layout.Key{Link: link}},
+		layout.ShapeSessionIndex:    {layout.SessionIndex(hash), layout.Key{Session: hash}},
 		layout.ShapeProfile:         {layout.Profile(ws, id), layout.Key{Workspace: ws, ID: id}},
 		layout.ShapeSettings:        {layout.Settings(ws), layout.Key{Workspace: ws}},
 		layout.ShapeDeletedCustomer: {layout.DeletedCustomer(c), layout.Key{Customer: c}},
 		layout.ShapeFeedBatch:       {layout.FeedBatch(ws, 300), layout.Key{Workspace: ws, Position: 300}},
 		layout.ShapeFeedEnds:        {layout.FeedEnds(ws), layout.Key{Workspace: ws}},
 		layout.ShapeConsumer:        {layout.Consumer(ws, "name"), layout.Key{Workspace: ws, Key: "name"}},
-		layout.ShapeCustomerFeed:    {layout.CustomerFeedAt(c, 300), layout.Key{Customer: c, Position: 300}},
+		layout.ShapeCustomerFeed:    {layout.CustomerFeed(c, 300), layout.Key{Customer: c, Position: 300}},
 		layout.ShapeLease:           {layout.Lease("name"), layout.Key{Key: "name"}},
-		layout.ShapeCustomer:        {layout.CustomerRecord(c), layout.Key{Customer: c}},
+		layout.ShapeCustomer:        {layout.CustomerRow(c), layout.Key{Customer: c}},
 		layout.ShapeResource:        {layout.Resource(c, 9, "k"), layout.Key{Customer: c, Kind: 9, Key: "k"}},
 		layout.ShapeEdge: {
 			layout.Edge(c, 1, "to", 0x31, span, "from"),
 			layout.Key{Customer: c, Class: 1, Key: "to", ReferrerKind: 0x31, Span: span, ReferrerKey: "from"},
 		},
-		layout.ShapeTime:         {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Span: span, Kind: 9, Key: "k"}},
-		layout.ShapeEmail:        {layout.Email(c, email), layout.Key{Customer: c, Email: email}},
-		layout.ShapePortal:       {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeOwnLink:      {layout.OwnLink(c, link), layout.Key{Customer: c, Link: link}},
-		layout.ShapeRevoked:      {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeNewestPortal: {layout.NewestPortal(c), layout.Key{Customer: c}},
-		layout.ShapeOwnSession:   {layout.OwnSession(c, id, hash), layout.Key{Customer: c, ID: id, Session: hash}},
-		layout.ShapeUses:         {layout.Uses(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeHolder:       {layout.Holder(c, id, layout.HolderHash(hash)), layout.Key{Customer: c, ID: id, Holder: layout.HolderHash(hash)}},
-		layout.ShapeExpiryTold:   {layout.ExpiryTold(c, id), layout.Key{Customer: c, ID: id}},
-		layout.ShapeCancelled:    {layout.Cancelled(c, 3, "k"), layout.Key{Customer: c, Class: 3, Key: "k"}},
+		layout.ShapeTime:           {layout.Time(c, span, 9, "k"), layout.Key{Customer: c, Span: span, Kind: 9, Key: "k"}},
+		layout.ShapeEmail:          {layout.Email(c, email), layout.Key{Customer: c, Email: email}},
+		layout.ShapePortal:         {layout.Portal(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeLinkRow:        {layout.LinkRow(c, link), layout.Key{Customer: c, Link: link}},
+		layout.ShapeRevoked:        {layout.Revoked(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeNewestPortal:   {layout.NewestPortal(c), layout.Key{Customer: c}},
+		layout.ShapeSessionRow:     {layout.SessionRow(c, id, hash), layout.Key{Customer: c, ID: id, Session: hash}},
+		layout.ShapeUses:           {layout.Uses(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeHolder:         {layout.Holder(c, id, layout.HolderHash(hash)), layout.Key{Customer: c, ID: id, Holder: layout.HolderHash(hash)}},
+		layout.ShapeExpiryReported: {layout.ExpiryReported(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeCancelled:      {layout.Cancelled(c, 3, "k"), layout.Key{Customer: c, Class: 3, Key: "k"}},
 
-		layout.ShapeCancelledPointer: {layout.CancelledPointer(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
+		layout.ShapeCancelledIndex: {layout.CancelledIndex(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
 	} {
 		row.want.Shape = shape
 		require.Equal(t, row.want, layout.Parse(row.key), shape)
@@ -61,8 +61,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 		}
 	}
 	require.Equal(t, layout.ShapeHost, layout.Parse([]byte("host/row")).Shape)
-	require.Equal(t, layout.Key{Shape: layout.ShapeUnknown, Customer: c}, layout.Parse(append(layout.Customer(c), '?')))
-	for _, key := range []string{"", "Z", "\x00", "\xff", "C", "I123", string(layout.Link(link)) + "x"} {
+	require.Equal(t, layout.Key{Shape: layout.ShapeUnknown, Customer: c}, layout.Parse(append(layout.CustomerPrefix(c), '?')))
+	for _, key := range []string{"", "Z", "\x00", "\xff", "C", "I123", string(layout.LinkIndex(link)) + "x"} {
 		require.Equal(t, layout.ShapeUnknown, layout.Parse([]byte(key)).Shape, "%q", key)
 	}
 }
@@ -70,7 +70,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	c, id := layout.CustomerID{1}, uuid.UUID{2}
 	for _, key := range [][]byte{
-		layout.CustomerKey(id, "k"), layout.FeedBatch(id, 2), layout.CustomerFeedAt(c, 2), layout.Consumer(id, "k"), layout.DeletedCustomer(c),
+		layout.CustomerIndex(id, "k"), layout.FeedBatch(id, 2), layout.CustomerFeed(c, 2), layout.Consumer(id, "k"), layout.DeletedCustomer(c),
 		layout.Edge(c, 1, "to", 9, nil, "from"), []byte("host"),
 		layout.Email(c, layout.EmailHash{4}),
 	} {

@@ -115,10 +115,10 @@ func (w *world) state(t *testing.T, store storage.Store, withFeed bool) string {
 		for _, change := range slices.Sorted(maps.Keys(told)) {
 			fmt.Fprintln(&out, change, told[change])
 		}
-		fmt.Fprintln(&out, report.Rows["own_session"])
+		fmt.Fprintln(&out, report.Rows["session_row"])
 	}
-	fmt.Fprint(&out, err, report.Rows["portal"], report.Rows["own_link"], report.Rows["revoked"], report.Rows["host"],
-		report.Rows["profile"], report.Rows["settings"], report.Rows["expiry_told"], report.Rows["edge"])
+	fmt.Fprint(&out, err, report.Rows["portal"], report.Rows["link_row"], report.Rows["revoked"], report.Rows["host"],
+		report.Rows["profile"], report.Rows["settings"], report.Rows["expiry_reported"], report.Rows["edge"])
 	return out.String()
 }
 
