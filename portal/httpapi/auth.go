@@ -15,74 +15,70 @@ import (
 	"github.com/google/uuid"
 )
 
-// Authenticator says which workspace a request is for. An error that matches
-// [ErrUnauthorized] answers 401; any other is the host's own failure, and answers 500.
-// It runs before the body is read.
+// Authenticator returns the workspace of a request. For an error that matches [ErrUnauthorized] the response is 401; for any
+// other error, which is a failure of the host, it is 500. It is called before the body is read.
 type Authenticator func(*http.Request) (workspaceID uuid.UUID, err error)
 
-// ErrUnauthorized refuses a request that shows no good credentials.
+// ErrUnauthorized is the error of a request without valid credentials.
 var ErrUnauthorized = errors.New("httpapi: unauthorized")
 
-// WorkspaceHeader names the workspace that an access token is used for.
+// WorkspaceHeader is the header of a request that contains the id of its workspace. A request with an access token must have it.
 const WorkspaceHeader = "seam-workspace"
 
-// What the official SDKs hold a token to begin with.
+// The prefixes by which the official SDKs recognize credentials.
 const (
 	keyPrefix         = "seam_"
 	accessTokenPrefix = "seam_at"
 )
 
-// notKeys are the beginnings of what is no API key in those SDKs.
-var notKeys = []string{accessTokenPrefix, "seam_cst", "seam_pk"}
+// otherPrefixes are the prefixes of credentials that begin with keyPrefix but are not API keys for the official SDKs.
+var otherPrefixes = []string{accessTokenPrefix, "seam_cst", "seam_pk"}
 
-// minSecret is the length of a key or token after its prefix.
-const minSecret = 16
+// minSecretLength is the minimum length of a key or token after its prefix.
+const minSecretLength = 16
 
-// Credentials are the static keys of an API.
+// Credentials are the keys and tokens of a host whose credentials do not change while it runs.
 type Credentials struct {
-	// APIKeys are keys as CheckAPIKey has them, each with the one workspace that it opens.
+	// APIKeys maps each API key, which must have the form that CheckAPIKey requires, to its workspace.
 	APIKeys map[string]uuid.UUID
 
-	// AccessTokens are personal access tokens, which start with "seam_at" followed by at least
-	// 16 characters, each with the workspaces that it opens. A request names one in the
-	// header "seam-workspace".
+	// AccessTokens maps each personal access token to its workspaces. A token must start with "seam_at" followed by at least 16
+	// characters. A request with a token names one of the workspaces in the header "seam-workspace".
 	AccessTokens map[string][]uuid.UUID
 }
 
-// Format keeps the keys out of every kind of print.
+// Format writes "[redacted]" instead of the keys, for every verb of package fmt.
 func (Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalText keeps the keys out of JSON and slog.
+// MarshalText returns "[redacted]", which is also what JSON and slog contain.
 func (Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 const redacted = "[redacted]"
 
-// credential is a key or token as it is kept.
+// credential is the stored form of a key or token.
 type credential struct {
 	hash       [sha256.Size]byte
 	workspaces []uuid.UUID
-	isToken    bool // which names its workspace in the header
+	isToken    bool // a request with a token must have the header WorkspaceHeader
 }
 
-// CheckAPIKey returns an error if a text cannot be an API key: it must start with "seam_"
-// followed by at least 16 characters. The official SDKs take what starts with "seam_at",
-// "seam_cst" or "seam_pk" for tokens of other kinds, so those are refused too. The error
-// says what the rule is, and not what the key is. [NewAPIKey] makes a key.
+// CheckAPIKey returns an error if a text cannot be an API key. A key must start with "seam_" followed by at least 16 characters.
+// It must not start with "seam_at", "seam_cst" or "seam_pk", because the official SDKs treat those as other kinds of tokens. The
+// error contains the rule but not the key. [NewAPIKey] creates a key.
 func CheckAPIKey(key string) error {
-	if !strings.HasPrefix(key, keyPrefix) || len(key) < len(keyPrefix)+minSecret {
-		return fmt.Errorf("must start with %q followed by at least %d characters", keyPrefix, minSecret)
+	if !strings.HasPrefix(key, keyPrefix) || len(key) < len(keyPrefix)+minSecretLength {
+		return fmt.Errorf("must start with %q followed by at least %d characters", keyPrefix, minSecretLength)
 	}
-	for _, prefix := range notKeys {
+	for _, prefix := range otherPrefixes {
 		if strings.HasPrefix(key, prefix) {
-			return fmt.Errorf("starts with %q, which the SDKs take for another kind of token: continue %q with other letters", prefix, keyPrefix)
+			return fmt.Errorf("starts with %q, which the SDKs treat as another kind of token: use other letters after %q", prefix, keyPrefix)
 		}
 	}
 	return nil
 }
 
-// Static returns the Authenticator of credentials that do not change. It keeps their
-// hashes. With no credentials it refuses every request. The error says which key cannot
-// be one, and not what it is.
+// Static returns an Authenticator for the credentials. It keeps only their hashes. If there are no credentials, it refuses every
+// request. The error names the workspace of an invalid key or token, but does not contain the key or token.
 func (c Credentials) Static() (Authenticator, error) {
 	var known []credential
 	for key, workspace := range c.APIKeys {
@@ -92,27 +88,28 @@ func (c Credentials) Static() (Authenticator, error) {
 		known = append(known, credential{sha256.Sum256([]byte(key)), []uuid.UUID{workspace}, false})
 	}
 	for token, workspaces := range c.AccessTokens {
-		if !strings.HasPrefix(token, accessTokenPrefix) || len(token) < len(accessTokenPrefix)+minSecret {
+		if !strings.HasPrefix(token, accessTokenPrefix) || len(token) < len(accessTokenPrefix)+minSecretLength {
 			return nil, fmt.Errorf("httpapi: the access token of workspaces %v must start with %q followed by at least %d characters",
-				workspaces, accessTokenPrefix, minSecret)
+				workspaces, accessTokenPrefix, minSecretLength)
 		}
 		known = append(known, credential{sha256.Sum256([]byte(token)), slices.Clone(workspaces), true})
 	}
 	return func(r *http.Request) (uuid.UUID, error) { return authenticate(known, r) }, nil
 }
 
+// authenticate returns the workspace of a request, or ErrUnauthorized.
 func authenticate(known []credential, r *http.Request) (uuid.UUID, error) {
-	given := r.Header.Values("Authorization")
-	if len(given) != 1 {
+	authorization := r.Header.Values("Authorization")
+	if len(authorization) != 1 {
 		return uuid.Nil, ErrUnauthorized
 	}
-	scheme, secret, _ := strings.Cut(given[0], " ")
+	scheme, secret, _ := strings.Cut(authorization[0], " ")
 	if !strings.EqualFold(scheme, "bearer") {
 		return uuid.Nil, ErrUnauthorized
 	}
 	hash := sha256.Sum256([]byte(secret))
 	found := -1
-	for i := range known { // all of them, so that the time says nothing
+	for i := range known { // compare with all of them, so that the duration does not depend on the key
 		if subtle.ConstantTimeCompare(hash[:], known[i].hash[:]) == 1 {
 			found = i
 		}
@@ -120,26 +117,26 @@ func authenticate(known []credential, r *http.Request) (uuid.UUID, error) {
 	if found < 0 {
 		return uuid.Nil, ErrUnauthorized
 	}
-	named := r.Header.Values(WorkspaceHeader)
-	if len(named) == 0 && !known[found].isToken {
+	workspace := r.Header.Values(WorkspaceHeader)
+	if len(workspace) == 0 && !known[found].isToken {
 		return known[found].workspaces[0], nil
 	}
-	if len(named) != 1 {
+	if len(workspace) != 1 {
 		return uuid.Nil, ErrUnauthorized
 	}
-	id, err := uuid.Parse(named[0])
+	id, err := uuid.Parse(workspace[0])
 	if err != nil || !slices.Contains(known[found].workspaces, id) {
 		return uuid.Nil, ErrUnauthorized
 	}
 	return id, nil
 }
 
-// NewAPIKey makes an API key of 128 random bits.
+// NewAPIKey returns a new API key of 128 random bits.
 func NewAPIKey() (string, error) {
 	var b [16]byte
 	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("httpapi: making an API key: %w", err)
+		return "", fmt.Errorf("httpapi: creating an API key: %w", err)
 	}
-	// The "k" keeps it from beginning as another kind of token does.
+	// The "k" keeps the key from starting with one of otherPrefixes.
 	return keyPrefix + "k" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])), nil
 }

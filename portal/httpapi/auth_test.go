@@ -152,9 +152,9 @@ func TestStatic_KeyOfAnotherForm_SaysTheRule(t *testing.T) {
 		"":                         `must start with "seam_" followed by at least 16 characters`,
 		"secret-key-of-my-service": `must start with "seam_" followed by at least 16 characters`,
 		"seam_short":               `must start with "seam_" followed by at least 16 characters`,
-		"seam_at_0123456789abcdef": `starts with "seam_at", which the SDKs take for another kind of token`,
-		"seam_cst0123456789abcdef": `starts with "seam_cst", which the SDKs take for another kind of token`,
-		"seam_pk_0123456789abcdef": `starts with "seam_pk", which the SDKs take for another kind of token`,
+		"seam_at_0123456789abcdef": `starts with "seam_at", which the SDKs treat as another kind of token`,
+		"seam_cst0123456789abcdef": `starts with "seam_cst", which the SDKs treat as another kind of token`,
+		"seam_pk_0123456789abcdef": `starts with "seam_pk", which the SDKs treat as another kind of token`,
 	} {
 		_, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: workspaceA}}.Static()
 		require.ErrorContains(t, err, want)

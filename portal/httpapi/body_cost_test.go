@@ -242,7 +242,7 @@ func TestFaultyBodies_AtTheSizeLimit_HaveBoundedAnswers(t *testing.T) { //nolint
 		require.True(t, listed > 0 || strings.Contains(out.Body.String(), "too many entries"), name)
 		require.LessOrEqual(t, listed, mostListed, name)
 		if listed == mostListed {
-			require.Regexp(t, `and \d{4,} more \(validation_errors lists the first 10000, and leaves out \d{4,}\)`, answer.at("error", "message"), name)
+			require.Regexp(t, `and \d{4,} more \(validation_errors lists the first 10000 and omits \d{4,}\)`, answer.at("error", "message"), name)
 		}
 	}
 }
@@ -257,11 +257,11 @@ func TestFaults_BeyondTheListed_AreCounted(t *testing.T) {
 	}
 	rooms := strings.TrimSuffix(strings.Repeat("{},", 100_000), ",")
 	for path, row := range map[string]struct{ body, more string }{
-		"/workspaces/customization_profiles/create": {`{"message_overrides": {"en-US": {` + strings.Join(members, ",") + `}}}`, "; and 59997 more (validation_errors lists the first 10000, and leaves out 50000)"},
-		"/customers/push_data":                      {`{"customer_key": "c", "rooms": [` + rooms + `]}`, "; and 99997 more (validation_errors lists the first 10000, and leaves out 90000)"},
-		"/customers/create_portal":                  {`{"customer_data": {"customer_key": "c", "rooms": [` + rooms + `]}}`, "; and 99997 more (validation_errors lists the first 10000, and leaves out 90000)"},
-		"/customers/plan_delete":                    {`{"room_keys": [` + strings.TrimSuffix(strings.Repeat(`"",`, 100_000), ",") + `]}`, "; and 99997 more (validation_errors lists the first 10000, and leaves out 90000)"},
-		"/customers/delete_data":                    {`{` + strings.Join(members, ",") + `}`, "; and 59998 more (validation_errors lists the first 10000, and leaves out 50001)"},
+		"/workspaces/customization_profiles/create": {`{"message_overrides": {"en-US": {` + strings.Join(members, ",") + `}}}`, "; and 59997 more (validation_errors lists the first 10000 and omits 50000)"},
+		"/customers/push_data":                      {`{"customer_key": "c", "rooms": [` + rooms + `]}`, "; and 99997 more (validation_errors lists the first 10000 and omits 90000)"},
+		"/customers/create_portal":                  {`{"customer_data": {"customer_key": "c", "rooms": [` + rooms + `]}}`, "; and 99997 more (validation_errors lists the first 10000 and omits 90000)"},
+		"/customers/plan_delete":                    {`{"room_keys": [` + strings.TrimSuffix(strings.Repeat(`"",`, 100_000), ",") + `]}`, "; and 99997 more (validation_errors lists the first 10000 and omits 90000)"},
+		"/customers/delete_data":                    {`{` + strings.Join(members, ",") + `}`, "; and 59998 more (validation_errors lists the first 10000 and omits 50001)"},
 	} {
 		out := f.refused(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, row.body)
 		message := out.at("error", "message").(string)

@@ -1,16 +1,16 @@
-// Package httpapi serves the JSON API of customer portals as one http.Handler, which a
-// host mounts in its own mux with its own middleware around it. The official SDKs of
-// the API that it implements work with it unchanged; what it adds to that API stands
-// beside what they know.
+// Package httpapi serves the JSON API of customer portals as one http.Handler. A host mounts the handler in its own mux, behind
+// its own middleware. The official SDKs of the API work with it unchanged. It also has operations, parameters and members that
+// the SDKs do not know.
 //
-// Every operation is a row of the table in routes.go: what it takes, what it answers,
-// what it does. The requests are read, the OpenAPI document is written and the tests
-// are generated from that table.
+// Each operation is a row of the table in routes.go, with its request type, its response and its function. The same table
+// drives the reading of requests, the OpenAPI document and the generated tests.
 //
-// A parameter that is empty, given twice or not in the table is a fault, since without a
-// filter a request would mean something else: only search and page_cursor may be empty, and
-// a list may have no elements. A null in a body is as if it were absent. In data and in
-// configurations an unknown member is a warning, unless it is an option that belongs in the
-// query. A delete or its plan that selects nothing is a fault. An answer lists at most 10,000
-// faults, and says how many it leaves out.
+// A parameter that is empty, given twice or unknown is a fault, because a request with a missing filter would select too much.
+// Only search and page_cursor may be empty, and a list may have no elements. A member of a body that is null counts as absent.
+// An unknown member of customer data or of a configuration is a warning, unless its name is that of an option that belongs in
+// the query. A delete or a deletion plan that selects nothing is a fault. A response lists at most 10,000 faults and the number
+// of further ones.
+//
+// Terms: an operation is a path of the API with its methods; a fault is a reason to refuse a request; a warning is reported in
+// the response of a request that succeeded.
 package httpapi

@@ -9,34 +9,35 @@ import (
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 )
 
-// request is the struct of a request to an endpoint. Each endpoint, or several similar ones,
-// have their own type. To add a parameter, add a field to the struct and bind it in the input
-// method; reading, checking and the OpenAPI document follow.
+// jsonObject is a JSON object in a response.
+type jsonObject map[string]any
+
+// request is the struct of a request to an endpoint. Endpoints with the same parameters share a type. To add a parameter, add a
+// field to the struct and bind it in the input method; reading, checking and the OpenAPI document follow.
 type request interface{ input() input }
 
-// input says where the fields of a request come from.
+// input describes where the fields of a request come from.
 type input struct {
 	// params are in the query of a GET or DELETE, and in the body of a POST or PATCH.
 	params []form.Field
 
-	// options are in the query of a POST or PATCH, beside its body.
+	// options are in the query of a POST or PATCH, in addition to its body.
 	options []form.Field
 
-	// lenient makes unknown members of the body warnings. In the query, and otherwise in the
-	// body, they are faults.
+	// lenient makes unknown members of the body warnings. In the query, and otherwise in the body, they are faults.
 	lenient bool
 
-	// large is set for a body that brings data, which may have Options.MaxBodyBytes.
+	// large gives the body the limit Options.MaxBodyBytes, because it contains data. Other bodies are limited to 1 MiB.
 	large bool
 
-	// notes receives what is wrong with the body. Nil means that the request is refused for a
-	// fault before it is served.
+	// notes receives the faults and warnings of the body. The operation reports them. If notes is nil, a fault of the body
+	// refuses the request before the operation.
 	notes *form.Notes
 
-	// body receives the members of the body after params were read from it; nil drops them.
+	// body receives the members of the body after params were read from it. It may be nil.
 	body func(*form.Object)
 
-	// data is a body that is read directly instead of by params, or nil.
+	// data is set if the body is a value of package data instead of params.
 	data *dataBody
 }
 
@@ -45,30 +46,31 @@ type dataBody struct {
 	read   func(*strictjson.Reader) error
 	schema func() schema
 
-	// query returns the members that a GET or DELETE has in its query.
-	query func() []form.Field
-	// orNothing is set if no body at all is the same as an empty object.
-	orNothing bool
+	// queryParams returns the members that can be in the query of a GET or DELETE.
+	queryParams func() []form.Field
+
+	// optional makes an empty body the same as an empty object.
+	optional bool
 }
 
 // endpoint reads a request and carries it out.
 type endpoint struct {
-	request func() request // returns a new one
-	serve   func(context.Context, *call, request) (fields, error)
+	newRequest func() request
+	handle     func(context.Context, *call, request) (jsonObject, error)
 }
 
-// serve returns the endpoint whose request is an R.
-func serve[T any, R interface {
+// newEndpoint returns the endpoint with requests of type R and the function that carries them out.
+func newEndpoint[T any, R interface {
 	*T
 	request
-}](do func(context.Context, *call, R) (fields, error)) endpoint {
+}](handle func(context.Context, *call, R) (jsonObject, error)) endpoint {
 	return endpoint{
-		request: func() request { return R(new(T)) },
-		serve:   func(ctx context.Context, c *call, r request) (fields, error) { return do(ctx, c, r.(R)) },
+		newRequest: func() request { return R(new(T)) },
+		handle:     func(ctx context.Context, c *call, r request) (jsonObject, error) { return handle(ctx, c, r.(R)) },
 	}
 }
 
-// describe returns a parameter whose schema has a description.
+// describe returns the parameter f with a description in its schema.
 func describe(text string, f form.Field) form.Field {
 	f.Value = describedValue{f.Value, text}
 	return f
@@ -81,7 +83,7 @@ type describedValue struct {
 
 func (v describedValue) Schema() schema { return described(v.Value.Schema(), v.text) }
 
-// Requests of several endpoints.
+// The requests that several endpoints have.
 
 // emptyRequest is a request without parameters.
 type emptyRequest struct{}
@@ -92,42 +94,44 @@ func (*emptyRequest) input() input { return input{} }
 type customerRequest struct{ CustomerKey string }
 
 func (r *customerRequest) input() input {
-	return input{params: []form.Field{required(bind("customer_key", &r.CustomerKey, aKey))}}
+	return input{params: []form.Field{required(bind("customer_key", &r.CustomerKey, keyParam))}}
 }
 
 // portalRequest names a portal.
 type portalRequest struct{ ID uuid.UUID }
 
-func (r *portalRequest) input() input { return input{params: []form.Field{portalID(&r.ID)}} }
+func (r *portalRequest) input() input { return input{params: []form.Field{bindPortalID(&r.ID)}} }
 
-func portalID(into *uuid.UUID) form.Field { return required(bind("customer_portal_id", into, anID)) }
+func bindPortalID(into *uuid.UUID) form.Field {
+	return required(bind("customer_portal_id", into, idParam))
+}
 
 // profileRequest names a customization profile.
 type profileRequest struct{ ID uuid.UUID }
 
-func (r *profileRequest) input() input { return input{params: []form.Field{profileID(&r.ID)}} }
+func (r *profileRequest) input() input { return input{params: []form.Field{bindProfileID(&r.ID)}} }
 
-func profileID(into *uuid.UUID) form.Field {
-	return required(bind(fieldProfile, into, anID))
+func bindProfileID(into *uuid.UUID) form.Field {
+	return required(bind(fieldProfile, into, idParam))
 }
 
-// patch is a change of a T: what is absent stays, null clears.
+// patch is a change to a T. A member that is absent is not changed, and a member that is null is cleared.
 type patch[T any] struct {
-	first T // a zero T with the change, by which the change itself is checked
+	draft T // the change applied to a zero T, to find the faults of the change itself
 	body  *form.Object
 }
 
-// read is given the change.
-func (p *patch[T]) read(o *form.Object) { p.body = o }
+// setBody sets the change.
+func (p *patch[T]) setBody(o *form.Object) { p.body = o }
 
-// apply makes the change. The faults of the change are known already.
+// apply makes the change to a value. It returns no error, because the faults of the change are in the notes of the value.
 func (p *patch[T]) apply(into *T) error {
-	to := form.BodyOf(into)
-	if to.Notes == nil {
-		to.Notes = new(form.Notes)
+	target := form.BodyOf(into)
+	if target.Notes == nil {
+		target.Notes = new(form.Notes)
 	}
-	o := p.body.Again(to.Notes)
-	o.Read(to.Fields)
+	o := p.body.Again(target.Notes)
+	o.Read(target.Fields)
 	o.Rest()
 	return nil
 }

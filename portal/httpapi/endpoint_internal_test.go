@@ -21,7 +21,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// sample returns a value that a schema allows, not the zero value of its type.
+// sample returns a value that a schema allows and that is not the zero value of its type.
 func sample(t *testing.T, s schema) any {
 	t.Helper()
 	if ref, ok := s["$ref"].(string); ok {
@@ -67,8 +67,8 @@ func sample(t *testing.T, s schema) any {
 	return nil
 }
 
-// zeroFields returns the paths of the exported fields of a struct that are zero. It looks into
-// structs of the packages httpapi and portal.
+// zeroFields returns the paths of the exported fields of a struct that are zero. It descends into structs of the packages httpapi
+// and portal.
 func zeroFields(v reflect.Value, path string) (out []string) {
 	if v.Kind() == reflect.Struct && (strings.HasSuffix(v.Type().PkgPath(), "/portal/httpapi") || strings.HasSuffix(v.Type().PkgPath(), "/portal")) {
 		for i := range v.NumField() {
@@ -84,9 +84,9 @@ func zeroFields(v reflect.Value, path string) (out []string) {
 	return nil
 }
 
-// TestRequests_EveryParameterGiven_LeaveNoFieldZero sends a value for every parameter of every
-// endpoint. A field of a request that no parameter is read into remains zero.
-func TestRequests_EveryParameterGiven_LeaveNoFieldZero(t *testing.T) {
+// TestRequests_WithEveryParameter_SetEveryField sends a value for every parameter of every endpoint. A field of a request that
+// no parameter is read into would remain zero.
+func TestRequests_WithEveryParameter_SetEveryField(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
@@ -98,14 +98,13 @@ func TestRequests_EveryParameterGiven_LeaveNoFieldZero(t *testing.T) {
 	require.NoError(t, err)
 	h, err := New(Options{Portals: portals, Authenticate: func(*http.Request) (uuid.UUID, error) { return uuid.Nil, nil }})
 	require.NoError(t, err)
-	// The fields that the library sets.
-	set := map[string][]string{"/workspaces/customization_profiles/create": {".Profile.ID", ".Profile.WorkspaceID", ".Profile.CreatedAt"}}
-	asked := 0
+	librarySets := map[string][]string{"/workspaces/customization_profiles/create": {".Profile.ID", ".Profile.WorkspaceID", ".Profile.CreatedAt"}}
+	requests := 0
 	for _, rt := range routes() {
 		if rt.document {
 			continue
 		}
-		in := rt.endpoint.request().input()
+		in := rt.endpoint.newRequest().input()
 		query := url.Values{}
 		for _, f := range in.options {
 			text, err := json.Marshal(sample(t, f.Value.Schema()))
@@ -121,40 +120,39 @@ func TestRequests_EveryParameterGiven_LeaveNoFieldZero(t *testing.T) {
 		require.NoError(t, err)
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, rt.path+"?"+query.Encode(), bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
-		c := &call{h: h, r: r, out: httptest.NewRecorder(), route: &rt}
+		c := &call{h: h, r: r, w: httptest.NewRecorder(), route: &rt}
 		require.NoError(t, c.read(t.Context()), "%s %s", rt.path, body)
 		if c.input.notes != nil {
 			require.Empty(t, c.input.notes.Faults, rt.path)
 		}
-		require.Equal(t, set[rt.path], zeroFields(reflect.ValueOf(c.request).Elem(), ""), "%s %s", rt.path, body)
-		asked++
+		require.Equal(t, librarySets[rt.path], zeroFields(reflect.ValueOf(c.request).Elem(), ""), "%s %s", rt.path, body)
+		requests++
 	}
-	require.Greater(t, asked, 25)
+	require.Greater(t, requests, 25)
 }
 
-// forgetful is a request with a field that no parameter is read into.
-type forgetful struct{ First, Second bool }
+// incomplete is a request with a field that no parameter is read into.
+type incomplete struct{ First, Second bool }
 
-func (r *forgetful) input() input {
-	return input{params: []form.Field{bind("first", &r.First, aFlag), bind("second", &r.First, aFlag)}}
+func (r *incomplete) input() input {
+	return input{params: []form.Field{bind("first", &r.First, boolParam), bind("second", &r.First, boolParam)}}
 }
 
-// TestZeroFields_FieldNotBound_IsFound holds the test above to what it is for.
-func TestZeroFields_FieldNotBound_IsFound(t *testing.T) {
+// TestZeroFields_FieldNotBound_IsReported checks that the test above can fail.
+func TestZeroFields_FieldNotBound_IsReported(t *testing.T) {
 	t.Parallel()
-	e := serve(func(context.Context, *call, *forgetful) (fields, error) { return nil, nil })
-	r := e.request()
+	e := newEndpoint(func(context.Context, *call, *incomplete) (jsonObject, error) { return nil, nil })
+	r := e.newRequest()
 	form.New(map[string]any{"first": true, "second": true}, new(form.Notes)).Read(r.input().params)
 	require.Equal(t, []string{".Second"}, zeroFields(reflect.ValueOf(r).Elem(), ""))
 }
 
-// TestFieldSchemas_AreOfFieldsOfResources finds a schema whose name is misspelled. A field
-// without a schema panics when the document is made.
-func TestFieldSchemas_AreOfFieldsOfResources(t *testing.T) {
+// TestFieldSchemas_Names_AreFieldsOfResources finds misspelled names. The opposite, a field without a schema, makes OpenAPI panic.
+func TestFieldSchemas_Names_AreFieldsOfResources(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, of := range data.Kinds() {
-		for _, name := range of.Fields() {
+	for _, kind := range data.Kinds() {
+		for _, name := range kind.Fields() {
 			known[name] = true
 		}
 	}

@@ -19,215 +19,215 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// The types of errors, as the API has them. What is not found has a type that says
-// what, such as "space_not_found".
+// The values of error.type in a response. The type for a resource that does not exist names its class, such as
+// "space_not_found".
 const (
-	typeInvalidInput = "invalid_input"
-	typeUnauthorized = "unauthorized"
-	typeNotFound     = "not_found"
-	typeConflict     = "conflict"
-	typeTooLarge     = "payload_too_large"
-	typeMethod       = "method_not_allowed"
-	typeMedia        = "unsupported_media_type"
-	typeTimeout      = "request_timeout"
-	typeUnavailable  = "service_unavailable"
-	typeUnknown      = "outcome_unknown"
-	typeInternal     = "internal_server_error"
-	typeGivenUp      = "request_canceled"
+	typeInvalidInput   = "invalid_input"
+	typeUnauthorized   = "unauthorized"
+	typeNotFound       = "not_found"
+	typeConflict       = "conflict"
+	typeTooLarge       = "payload_too_large"
+	typeMethod         = "method_not_allowed"
+	typeMediaType      = "unsupported_media_type"
+	typeTimeout        = "request_timeout"
+	typeUnavailable    = "service_unavailable"
+	typeOutcomeUnknown = "outcome_unknown"
+	typeInternal       = "internal_server_error"
+	typeCanceled       = "request_canceled"
 )
 
-// statusGivenUp is the status where the client has gone, or the host's middleware has
-// given the request up. It is for the log: nobody waits for the answer.
-const statusGivenUp = 499
+// statusCanceled is the status of a request whose client has disconnected, or that the host's middleware has canceled. It
+// appears in the log and the metrics; the client does not receive the response.
+const statusCanceled = 499
 
-// failure is an answer that is an error.
-type failure struct {
+// apiError is an error response.
+type apiError struct {
 	status  int
-	kind    string
+	kind    string // error.type
 	message string
-	faults  []validation.Finding
-	omitted int // faults that were found beside these
+	faults  []validation.Finding // validation_errors, or nil
+	omitted int                  // the number of faults that are not in faults
 }
 
-func (f *failure) Error() string { return "httpapi: " + f.kind + ": " + f.message }
+func (e *apiError) Error() string { return "httpapi: " + e.kind + ": " + e.message }
+
+// badRequest returns the response to a request that is invalid as a whole.
+func badRequest(message string) *apiError {
+	return &apiError{status: http.StatusBadRequest, kind: typeInvalidInput, message: message}
+}
+
+// tooLarge returns the response to a request of which a part is longer than limit bytes.
+func tooLarge(part string, limit int64) *apiError {
+	return &apiError{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("%s longer than %d bytes", part, limit)}
+}
 
 var (
-	errNoRoute     = &failure{status: http.StatusNotFound, kind: typeNotFound, message: "There is no such endpoint"}
-	errMethod      = &failure{status: http.StatusMethodNotAllowed, kind: typeMethod, message: "The endpoint does not take this method"}
-	errBody        = &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "A GET or DELETE has its parameters in the query, and no body"}
-	errMedia       = &failure{status: http.StatusUnsupportedMediaType, kind: typeMedia, message: "The body must be application/json, with no encoding"}
-	errSlowBody    = &failure{status: http.StatusRequestTimeout, kind: typeTimeout, message: "The body took too long"}
-	errInternal    = &failure{status: http.StatusInternalServerError, kind: typeInternal, message: "Internal server error"}
-	errRevoked     = &failure{status: http.StatusConflict, kind: typeConflict, message: "The customer's portal was revoked: create a new one"}
-	errTrimmed     = &failure{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: continue without a cursor, and then read the data again"}
-	errEpoch       = &failure{status: http.StatusConflict, kind: typeConflict, message: "The cursor is not of this state of the data, which was restored from a backup: continue without a cursor, and then read the data again"}
-	errBusy        = &failure{status: http.StatusConflict, kind: typeConflict, message: "Another request was in the way: try again"}
-	errUnavailable = &failure{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is going down: try again"}
-	errUnknown     = &failure{status: http.StatusServiceUnavailable, kind: typeUnknown, message: "The outcome is unknown: the request may have taken effect, now or later; look before you repeat it"}
-	errGivenUp     = &failure{status: statusGivenUp, kind: typeGivenUp, message: "The request was given up"}
-	errTimeout     = &failure{status: http.StatusServiceUnavailable, kind: typeTimeout, message: "The request took too long"}
+	errUnknownEndpoint = &apiError{status: http.StatusNotFound, kind: typeNotFound, message: "There is no such endpoint"}
+	errMethod          = &apiError{status: http.StatusMethodNotAllowed, kind: typeMethod, message: "The endpoint does not support this method: use one of the Allow header"}
+	errUnexpectedBody  = badRequest("A GET or DELETE request must have its parameters in the query and no body")
+	errMediaType       = &apiError{status: http.StatusUnsupportedMediaType, kind: typeMediaType, message: "The body must be application/json in UTF-8, without a content encoding"}
+	errBodyTimeout     = &apiError{status: http.StatusRequestTimeout, kind: typeTimeout, message: "The body was not received in time"}
+	errInternal        = &apiError{status: http.StatusInternalServerError, kind: typeInternal, message: "Internal server error"}
+	errRevoked         = &apiError{status: http.StatusConflict, kind: typeConflict, message: "The customer's portal was revoked: create a new one"}
+	errTrimmed         = &apiError{status: http.StatusConflict, kind: typeConflict, message: "Changes after this cursor were trimmed: continue without a cursor, then read the data again"}
+	errEpoch           = &apiError{status: http.StatusConflict, kind: typeConflict, message: "The cursor is from before the data was restored from a backup: continue without a cursor, then read the data again"}
+	errConflict        = &apiError{status: http.StatusConflict, kind: typeConflict, message: "The request conflicted with another request: try again"}
+	errShuttingDown    = &apiError{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is shutting down: try again"}
+	errOutcomeUnknown  = &apiError{status: http.StatusServiceUnavailable, kind: typeOutcomeUnknown, message: "The outcome is unknown: the request may have taken effect, or may still take effect. Check the data before you repeat the request"}
+	errCanceled        = &apiError{status: statusCanceled, kind: typeCanceled, message: "The request was canceled"}
+	errTimeout         = &apiError{status: http.StatusServiceUnavailable, kind: typeTimeout, message: "The request took too long"}
 )
 
-// noSuch is the answer that something is not there.
-func noSuch(what string) *failure {
-	text := strings.ReplaceAll(what, "_", " ")
-	return &failure{status: http.StatusNotFound, kind: what + "_not_found", message: strings.ToUpper(text[:1]) + text[1:] + " not found"}
+// notFound returns the response for a resource that does not exist. name is its class, such as "access_grant".
+func notFound(name string) *apiError {
+	text := strings.ReplaceAll(name, "_", " ")
+	return &apiError{status: http.StatusNotFound, kind: name + "_not_found", message: strings.ToUpper(text[:1]) + text[1:] + " not found"}
 }
 
-// answers is what becomes of the errors of the library, the first that matches.
-var answers = []struct {
-	is     error
-	answer *failure
+// errorResponses maps errors of the library to responses. The first match counts.
+var errorResponses = []struct {
+	err      error
+	response *apiError
 }{
-	{ErrUnauthorized, &failure{status: http.StatusUnauthorized, kind: typeUnauthorized, message: "Unauthorized"}},
-	{portal.ErrProfileNotFound, noSuch("customization_profile")},
-	{portal.ErrNotFound, noSuch("customer_portal")},
+	{ErrUnauthorized, &apiError{status: http.StatusUnauthorized, kind: typeUnauthorized, message: "Unauthorized"}},
+	{portal.ErrProfileNotFound, notFound("customization_profile")},
+	{portal.ErrNotFound, notFound("customer_portal")},
 	{portal.ErrRevoked, errRevoked},
-	{data.ErrCustomerNotFound, noSuch("customer")},
+	{data.ErrCustomerNotFound, notFound("customer")},
 	{data.ErrTrimmed, errTrimmed},
 	{data.ErrEpoch, errEpoch},
-	{strictjson.ErrLarge, &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("What is beside customer_data is longer than %d bytes", smallBodyBytes)}},
-	{storage.ErrUnknown, errUnknown},
-	{storage.ErrConflict, errBusy},
-	{storage.ErrClosed, errUnavailable},
+	{strictjson.ErrLarge, tooLarge("The members other than customer_data are", smallBodyBytes)},
+	{storage.ErrUnknown, errOutcomeUnknown},
+	{storage.ErrConflict, errConflict},
+	{storage.ErrClosed, errShuttingDown},
 	{context.DeadlineExceeded, errTimeout},
-	{context.Canceled, errGivenUp},
+	{context.Canceled, errCanceled},
 }
 
-// answerTo is the answer to an error. What it cannot name gives nothing away.
-func answerTo(err error) *failure {
-	var answer *failure
-	if errors.As(err, &answer) {
-		return answer
+// responseTo returns the response to an error. For an unknown error it is errInternal, which discloses nothing.
+func responseTo(err error) *apiError {
+	var response *apiError
+	if errors.As(err, &response) {
+		return response
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return &failure{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("The body is longer than %d bytes", tooLarge.Limit)}
+	var tooManyBytes *http.MaxBytesError
+	if errors.As(err, &tooManyBytes) {
+		return tooLarge("The body is", tooManyBytes.Limit)
 	}
-	var faults *validation.Error
+	var invalid *validation.Error
 	switch {
-	case errors.As(err, &faults):
-		return invalid(faults.Faults, faults.OmittedFaults)
+	case errors.As(err, &invalid):
+		return invalidInput(invalid.OmittedFaults, invalid.Faults...)
 	case errors.Is(err, data.ErrNotJSON):
-		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body is not sound JSON: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": ")}
+		return badRequest("The body is not valid JSON: " + strings.TrimPrefix(err.Error(), data.ErrNotJSON.Error()+": "))
 	case errors.Is(err, data.ErrInvalidCursor):
-		return faulty(validation.Finding{Path: "page_cursor", Rule: validation.RuleFormat, Message: "is not a cursor of this list"})
+		return invalidInput(0, validation.Finding{Path: "page_cursor", Rule: validation.RuleFormat, Message: "is not a cursor of this list"})
 	}
-	for _, row := range answers {
-		if errors.Is(err, row.is) {
-			return row.answer
+	for _, row := range errorResponses {
+		if errors.Is(err, row.err) {
+			return row.response
 		}
 	}
 	if errors.Is(err, validation.ErrInvalid) {
-		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: strings.TrimPrefix(err.Error(), validation.ErrInvalid.Error()+": ")}
+		return badRequest(strings.TrimPrefix(err.Error(), validation.ErrInvalid.Error()+": "))
 	}
 	return errInternal
 }
 
-// shownFaults bounds the message; validation_errors lists more of them.
-const shownFaults = 3
-
-// faulty is the answer to one fault.
-func faulty(fault validation.Finding) *failure { return invalid([]validation.Finding{fault}, 0) }
-
-// repath returns an error whose faults have the paths that the request has for them.
-func repath(err error, path func(string) string) error {
-	answer := answerTo(err)
-	if answer.faults == nil {
+// mapFaultPaths returns an error like err in which path replaces the path of each fault. It returns err if err has no faults.
+func mapFaultPaths(err error, path func(string) string) error {
+	response := responseTo(err)
+	if response.faults == nil {
 		return err
 	}
-	faults := make([]validation.Finding, len(answer.faults))
-	for i, f := range answer.faults {
+	faults := make([]validation.Finding, len(response.faults))
+	for i, f := range response.faults {
 		f.Path = path(f.Path)
 		faults[i] = f
 	}
-	return invalid(faults, answer.omitted)
+	return invalidInput(response.omitted, faults...)
 }
 
-// invalid returns the answer that lists the first [reportlimit.Max] faults. omitted is the number
-// of further faults. The answer is a conflict if each listed fault is a key that another
-// customer has.
-func invalid(faults []validation.Finding, omitted int) *failure {
+// renameFaultPath returns an error like err in which the faults at one path are at another. An empty path is the body itself.
+func renameFaultPath(err error, from, to string) error {
+	return mapFaultPaths(err, func(path string) string {
+		if path == from {
+			return to
+		}
+		return path
+	})
+}
+
+// maxFaultsInMessage is the number of faults in error.message. validation_errors lists more of them.
+const maxFaultsInMessage = 3
+
+// invalidInput returns the response that lists the first [reportlimit.Max] faults. omitted is the number of further faults. The
+// response is a conflict if the fault of every listed path is a key that another customer has.
+func invalidInput(omitted int, faults ...validation.Finding) *apiError {
 	if more := len(faults) - reportlimit.Max; more > 0 {
 		faults, omitted = faults[:reportlimit.Max], omitted+more
 	}
-	f := &failure{status: http.StatusConflict, kind: typeConflict, faults: faults, omitted: omitted}
-	var text []string
+	e := &apiError{status: http.StatusConflict, kind: typeConflict, faults: faults, omitted: omitted}
+	var texts []string
 	for _, fault := range faults {
 		if fault.Rule != validation.RuleKeyConflict {
-			f.status, f.kind = http.StatusBadRequest, typeInvalidInput
+			e.status, e.kind = http.StatusBadRequest, typeInvalidInput
 		}
-		if len(text) < shownFaults {
-			text = append(text, strings.TrimPrefix(fault.String(), ": "))
+		if len(texts) < maxFaultsInMessage {
+			texts = append(texts, strings.TrimPrefix(fault.String(), ": "))
 		}
 	}
-	f.message = strings.Join(text, "; ")
-	if more := len(faults) + omitted - shownFaults; more > 0 {
-		f.message += fmt.Sprintf("; and %d more", more)
+	e.message = strings.Join(texts, "; ")
+	if more := len(faults) + omitted - maxFaultsInMessage; more > 0 {
+		e.message += fmt.Sprintf("; and %d more", more)
 	}
 	if omitted > 0 {
-		f.message += fmt.Sprintf(" (validation_errors lists the first %d, and leaves out %d)", len(faults), omitted)
+		e.message += fmt.Sprintf(" (validation_errors lists the first %d and omits %d)", len(faults), omitted)
 	}
-	return f
+	return e
 }
 
-// fail answers an error, and logs one that the answer gives nothing away of.
-func (c *call) fail(err error) {
-	answer := answerTo(err)
-	c.served.ErrorType = answer.kind
-	if answer.status >= http.StatusInternalServerError && err != error(answer) { //nolint:errorlint // it is this very one
-		c.h.db.Logger().ErrorContext(c.r.Context(), "request failed", "request_id", c.id, "error", err.Error())
-	}
-	if answer.status == http.StatusUnauthorized {
-		c.out.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	body := fields{"type": answer.kind, "message": answer.message, "request_id": c.id}
-	if answer.faults != nil {
-		body["validation_errors"] = nest(answer.faults)
-	}
-	c.write(answer.status, fields{"ok": false, "error": body})
-}
-
-// faultTree is faults by the path to them: a field, or a place in a list, below another.
+// faultTree holds the messages of faults by their paths. It is the JSON of validation_errors.
 type faultTree struct {
-	errors []string
-	below  map[string]*faultTree
+	errors   []string
+	children map[string]*faultTree // by name of a member, or by index of a list
 }
 
-// maxNesting bounds the tree: the rest of a longer path is one name. A path can hold
-// names that a client made up.
+// maxNesting limits the depth of a faultTree. The end of a longer path is one name. A path may contain names that a client
+// chose.
 const maxNesting = 12
 
 const errorsField = "_errors"
 
-// nest makes a tree of faults: "rooms[3].name" is under rooms, 3, name.
-func nest(faults []validation.Finding) *faultTree {
+// newFaultTree returns the tree of faults. The fault at "rooms[3].name" is in the node rooms, 3, name.
+func newFaultTree(faults []validation.Finding) *faultTree {
 	root := &faultTree{}
 	for _, f := range faults {
-		at := root
-		for _, name := range splitPath(asUTF8(f.Path)) {
-			if name == errorsField { // it cannot be both
+		node := root
+		for _, name := range splitPath(toValidUTF8(f.Path)) {
+			if name == errorsField { // a member of that name would hide the messages
 				continue
 			}
-			if at.below == nil {
-				at.below = map[string]*faultTree{}
+			if node.children == nil {
+				node.children = map[string]*faultTree{}
 			}
-			if at.below[name] == nil {
-				at.below[name] = &faultTree{}
+			if node.children[name] == nil {
+				node.children[name] = &faultTree{}
 			}
-			at = at.below[name]
+			node = node.children[name]
 		}
-		at.errors = append(at.errors, asUTF8(f.Message))
+		node.errors = append(node.errors, toValidUTF8(f.Message))
 	}
 	return root
 }
 
-// asUTF8 returns s with each run of bytes that are not UTF-8 replaced by U+FFFD, so that every fault can be written as JSON.
-func asUTF8(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+// toValidUTF8 returns s with each run of bytes that are not UTF-8 replaced by U+FFFD, so that every fault can be written as JSON.
+func toValidUTF8(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
+// splitPath returns the at most maxNesting names and indexes of a path such as "rooms[3].name".
 func splitPath(path string) (names []string) {
 	for rest := path; rest != ""; {
-		if len(names) > maxNesting-3 { // a round adds a name and an index
+		if len(names) > maxNesting-3 { // one iteration adds up to a name and an index
 			return append(names, rest)
 		}
 		end := strings.IndexAny(rest, ".[")
@@ -237,9 +237,9 @@ func splitPath(path string) (names []string) {
 		if end > 0 {
 			names = append(names, rest[:end])
 		}
-		sep := rest[end]
+		separator := rest[end]
 		rest = rest[end+1:]
-		if sep == '[' {
+		if separator == '[' {
 			index, after, _ := strings.Cut(rest, "]")
 			names = append(names, index)
 			rest = strings.TrimPrefix(after, ".")
@@ -248,8 +248,8 @@ func splitPath(path string) (names []string) {
 	return names
 }
 
-// MarshalJSON writes the API's validation_errors. It writes the whole tree at once: with
-// a MarshalJSON of each node, a fault would be copied once for each level above it.
+// MarshalJSON returns the JSON of validation_errors. It writes the whole tree at once: if each node had its own call of
+// MarshalJSON, a message would be copied once for each level above it.
 func (t *faultTree) MarshalJSON() ([]byte, error) { return t.append(nil) }
 
 func (t *faultTree) append(b []byte) (_ []byte, err error) {
@@ -263,11 +263,11 @@ func (t *faultTree) append(b []byte) (_ []byte, err error) {
 		}
 	}
 	b = append(b, ']')
-	for _, name := range slices.Sorted(maps.Keys(t.below)) {
+	for _, name := range slices.Sorted(maps.Keys(t.children)) {
 		if b, err = jsontext.AppendQuote(append(b, ','), name); err != nil {
 			return nil, err
 		}
-		if b, err = t.below[name].append(append(b, ':')); err != nil {
+		if b, err = t.children[name].append(append(b, ':')); err != nil {
 			return nil, err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -16,27 +15,31 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Options configures a Handler. Portals, Workspace and Authenticate are required; the rest
-// may be zero.
+// Options configures a Handler. Portals and Authenticate are required.
 type Options struct {
 	Portals *portal.Service
 
-	// Authenticate says which workspace a request is for. [Credentials.Static] is one for
-	// keys that do not change.
+	// Authenticate returns the workspace of a request. [Credentials.Static] returns an Authenticator for keys that do not
+	// change.
 	Authenticate Authenticator
 
-	// BaseURL is where the API is reached, such as "https://example.com/api", for the
-	// next_page_url of a list. Without it that is null.
+	// BaseURL is the absolute URL at which clients reach the API, such as "https://example.com/api". It begins the
+	// next_page_url of lists. If it is empty, next_page_url is null.
 	BaseURL string
 
-	MaxBodyBytes int64         // of a request that brings data; default 64 MiB, others have 1 MiB
-	MaxResources int           // in such a request; default 1,000,000
-	Timeout      time.Duration // of a request, to the end of its work; to write the answer is the server's to bound; default 1 minute
+	MaxBodyBytes int64 // of a request that can contain customer data; default 64 MiB. The limit of other requests is 1 MiB.
+	MaxResources int   // resources, or keys to delete, in one request; default 1,000,000
 
-	Metrics Metrics // receives the figures of each request; nil means nowhere
+	// Timeout limits the reading and the work of a request; default 1 minute. The http.Server limits the writing of the
+	// response.
+	Timeout time.Duration
+
+	Metrics Metrics // receives the figures of each request; may be nil
 }
 
 const (
@@ -46,27 +49,27 @@ const (
 	defaultTimeout   = time.Minute
 )
 
-// Handler serves the API. It takes the paths as they are: mount it at the root of a
-// host name, or below a prefix with http.StripPrefix. It is safe for concurrent use.
+// Handler serves the API. It expects the paths of the API without a prefix: mount it at the root of a host name, or below a
+// prefix with http.StripPrefix. It is safe for concurrent use.
 type Handler struct {
-	o        Options
+	options  Options
 	db       *data.DB
-	routes   map[string]*route
-	document func() []byte // made when it is first asked for
+	routes   map[string]*route // by path
+	document func() []byte     // the OpenAPI document, created on the first call
 }
 
 var _ http.Handler = (*Handler)(nil)
 
-// New returns a Handler, or an error that names the option that is missing or wrong.
+// New returns a Handler. The error names the option that is missing or invalid.
 func New(o Options) (*Handler, error) {
 	switch {
 	case o.Portals == nil:
 		return nil, errors.New("httpapi: Options.Portals is required")
 	case o.Authenticate == nil:
-		return nil, errors.New("httpapi: Options.Authenticate is required: for fixed keys, give that of httpapi.Credentials.Static")
+		return nil, errors.New("httpapi: Options.Authenticate is required: for fixed keys, use httpapi.Credentials.Static")
 	}
 	if base, err := url.Parse(o.BaseURL); o.BaseURL != "" && (err != nil || base.Scheme == "" || base.Host == "" || base.RawQuery != "" || base.Fragment != "") {
-		return nil, errors.New("httpapi: Options.BaseURL is not an absolute URL without a query")
+		return nil, errors.New("httpapi: Options.BaseURL must be an absolute URL without a query and a fragment")
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
 	if o.MaxBodyBytes <= 0 {
@@ -78,76 +81,92 @@ func New(o Options) (*Handler, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	h := &Handler{o: o, db: o.Portals.DB(), routes: map[string]*route{}, document: sync.OnceValue(OpenAPI)}
+	h := &Handler{options: o, db: o.Portals.DB(), routes: map[string]*route{}, document: sync.OnceValue(OpenAPI)}
 	for _, rt := range routes() {
 		h.routes[rt.path] = &rt
 	}
 	return h, nil
 }
 
-// RequestIDHeader is the header of every answer that names its request, as the log does.
+// RequestIDHeader is the header of every response that contains the id of the request, a UUID. The log contains the same id.
 const RequestIDHeader = "seam-request-id"
 
-// Serves reports whether the path is that of an operation of the API.
+// Serves reports whether a path is the path of an operation of the API.
 func (h *Handler) Serves(path string) bool { return h.routes[path] != nil }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begun := h.db.Now()
-	c := &call{h: h, r: r, out: w}
+	start := h.db.Now()
+	c := &call{h: h, r: r, w: w}
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares by identity too
 				panic(p)
 			}
 			h.db.Logger().ErrorContext(r.Context(), "panic in the API", "request_id", c.id, "panic", panicText(p), "stack", string(debug.Stack()))
-			c.fail(errInternal)
+			c.writeError(errInternal)
 		}
-		h.told(c, begun)
+		h.report(c, start)
 	}()
 	if id, err := uuid.NewRandomFromReader(h.db.Rand()); err != nil {
-		c.fail(fmt.Errorf("httpapi: making a request id: %w", err))
+		c.writeError(fmt.Errorf("httpapi: creating a request id: %w", err))
 	} else {
 		c.id = id.String()
 		c.serve()
 	}
 }
 
-// serve finds the route, asks who it is, and hands over.
+// call is one request while it is served.
+type call struct {
+	h      *Handler
+	r      *http.Request
+	w      http.ResponseWriter
+	id     string
+	ws     *data.Workspace
+	route  *route
+	served Served
+
+	request  request
+	input    input                // of request
+	notes    form.Notes           // faults and warnings of the parameters
+	warnings []validation.Finding // warnings of the operation
+}
+
+// serve finds the route, authenticates the request, carries it out and writes the response.
 func (c *call) serve() {
-	ctx, cancel := context.WithTimeout(c.r.Context(), c.h.o.Timeout)
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.h.options.Timeout)
 	defer cancel()
-	// Where the connection cannot be told, the server's own timeouts are what there is.
-	_ = http.NewResponseController(c.out).SetReadDeadline(time.Now().Add(c.h.o.Timeout))
+	// If the connection does not support deadlines, the timeouts of the server apply.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(c.h.options.Timeout))
 
 	c.route = c.h.routes[c.r.URL.Path]
 	if c.route == nil {
-		c.fail(errNoRoute)
+		c.writeError(errUnknownEndpoint)
 		return
 	}
 	if !slices.Contains(c.route.methods, c.r.Method) {
-		c.out.Header().Set("Allow", strings.Join(c.route.methods, ", "))
-		c.fail(errMethod)
+		c.w.Header().Set("Allow", strings.Join(c.route.methods, ", "))
+		c.writeError(errMethod)
 		return
 	}
-	id, err := c.h.o.Authenticate(c.r)
+	id, err := c.h.options.Authenticate(c.r)
 	if err != nil && !errors.Is(err, ErrUnauthorized) {
-		err = fmt.Errorf("httpapi: authenticating: %v", err) //nolint:errorlint // whatever it is, it is no answer of the API's
+		err = fmt.Errorf("httpapi: authenticating: %v", err) //nolint:errorlint // an error of the host must not match an error of the library
 	}
 	if err != nil {
-		c.fail(err)
+		c.writeError(err)
 		return
 	}
 	c.ws = c.h.db.Workspace(id)
-	answer, err := c.run(ctx)
+	body, err := c.run(ctx)
 	if err != nil {
-		c.fail(err)
+		c.writeError(err)
 		return
 	}
-	c.write(http.StatusOK, answer)
+	c.writeJSON(http.StatusOK, body)
 }
 
-// run reads the request and does what it asks.
+// run reads the request, carries it out and returns the body of the response.
 func (c *call) run(ctx context.Context) (any, error) {
 	if c.route.document {
 		return c.h.document(), nil
@@ -155,22 +174,14 @@ func (c *call) run(ctx context.Context) (any, error) {
 	if err := c.read(ctx); err != nil {
 		return nil, err
 	}
-	answer, err := c.route.endpoint.serve(ctx, c, c.request)
+	body, err := c.route.endpoint.handle(ctx, c, c.request)
 	if err != nil {
 		return nil, err
 	}
-	if answer == nil {
-		answer = fields{}
+	if body == nil {
+		body = jsonObject{}
 	}
-	answer["ok"] = true
-	answer["warnings"] = append(c.warnings(), c.found...)
-	return answer, nil
-}
-
-// panicText is what can be logged of a panic: a value of somebody else's may hold anything.
-func panicText(p any) string {
-	if err, ok := p.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", p)
+	body["ok"] = true
+	body["warnings"] = append(append([]validation.Finding{}, c.notes.Listed()...), c.warnings...)
+	return body, nil
 }

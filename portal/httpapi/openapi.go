@@ -11,8 +11,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// OpenAPI is the OpenAPI 3.0 document of the API, as JSON. The handler serves it at
-// /openapi.json to who has a key; a host may serve it to anybody.
+// OpenAPI returns the OpenAPI 3.0 document of the API as JSON. The handler serves the document at /openapi.json to clients with
+// a key. A host may serve it to everyone.
 func OpenAPI() []byte {
 	paths := map[string]map[string]any{}
 	for _, rt := range routes() {
@@ -28,17 +28,17 @@ func OpenAPI() []byte {
 		"security": []any{map[string]any{"key": []string{}}},
 		"components": map[string]any{
 			"schemas":         components(),
-			"responses":       map[string]any{"error": response("What is wrong", named("error"))},
+			"responses":       map[string]any{"error": responseObject("The request failed", schemaRef("error"))},
 			"securitySchemes": map[string]any{"key": map[string]any{"type": "http", "scheme": "bearer"}},
 		},
 	})
 	if err != nil {
-		panic("httpapi: the OpenAPI document: " + err.Error()) // it is made of maps, lists and words
+		panic("httpapi: encoding the OpenAPI document: " + err.Error()) // cannot happen: it consists of maps, lists and strings
 	}
 	return append(b, '\n')
 }
 
-// components are the schemas that others name.
+// components returns the schemas that other schemas refer to.
 func components() map[string]schema {
 	out := map[string]schema{
 		"error": errorSchema(), "validation_errors": validationSchema(), "finding": findingSchema(), "pagination": paginationSchema(),
@@ -51,16 +51,16 @@ func components() map[string]schema {
 	return out
 }
 
-// failures are the statuses of errors that any operation may answer with.
-var failures = []int{
+// errorStatuses are the statuses of the error responses of an operation.
+var errorStatuses = []int{
 	http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict,
 	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInternalServerError, http.StatusServiceUnavailable,
 }
 
-// operation is what the document says of a route and a method.
+// operation returns the Operation Object of a route for a method.
 func (rt *route) operation(method string) map[string]any {
-	responses := map[string]any{"200": response("Done", rt.answerSchema())}
-	for _, status := range failures {
+	responses := map[string]any{"200": responseObject("The request succeeded", rt.responseSchema())}
+	for _, status := range errorStatuses {
 		responses[strconv.Itoa(status)] = schema{"$ref": "#/components/responses/error"}
 	}
 	out := map[string]any{
@@ -71,22 +71,22 @@ func (rt *route) operation(method string) map[string]any {
 	if rt.document {
 		return out
 	}
-	in := rt.endpoint.request().input()
+	in := rt.endpoint.newRequest().input()
 	inQuery, body := in.options, in.schema()
 	if method == http.MethodGet || method == http.MethodDelete {
 		inQuery, body = in.params, nil
 		if in.data != nil {
-			inQuery = in.data.query()
+			inQuery = in.data.queryParams()
 		}
 	}
 	var parameters []any
 	for _, f := range inQuery {
 		s := f.Value.Schema()
-		one := map[string]any{"name": f.Name, "in": "query", "required": f.Required, "schema": s}
+		parameter := map[string]any{"name": f.Name, "in": "query", "required": f.Required, "schema": s}
 		if s["type"] == "array" {
-			one["style"], one["explode"] = "form", true
+			parameter["style"], parameter["explode"] = "form", true
 		}
-		parameters = append(parameters, one)
+		parameters = append(parameters, parameter)
 	}
 	if parameters != nil {
 		out["parameters"] = parameters
@@ -97,7 +97,7 @@ func (rt *route) operation(method string) map[string]any {
 	return out
 }
 
-// schema describes the body of a POST or PATCH.
+// schema returns the schema of the body of a POST or PATCH.
 func (in input) schema() schema {
 	if in.data != nil {
 		return in.data.schema()
@@ -105,23 +105,24 @@ func (in input) schema() schema {
 	return form.SchemaOf(in.params)
 }
 
-// answerSchema is the answer that is no error. A name that ends in "?" may be absent.
-func (rt *route) answerSchema() schema {
+// responseSchema returns the schema of the response to a request that succeeds.
+func (rt *route) responseSchema() schema {
 	if rt.document {
-		return typed("object")
+		return typeSchema("object")
 	}
-	members, optional := map[string]schema{"ok": {"type": "boolean", "enum": []bool{true}}, "warnings": listOf(named("finding"))}, []string(nil)
-	if rt.answer != nil {
-		for name, s := range rt.answer() {
+	members, optional := map[string]schema{"ok": {"type": "boolean", "enum": []bool{true}}, "warnings": arrayOf(schemaRef("finding"))}, []string(nil)
+	if rt.response != nil {
+		for name, s := range rt.response() {
 			name, isOptional := strings.CutSuffix(name, "?")
 			if members[name] = s; isOptional {
 				optional = append(optional, name)
 			}
 		}
 	}
-	return whole(members, optional...)
+	return allRequired(members, optional...)
 }
 
-func response(text string, s schema) map[string]any {
+// responseObject returns a Response Object.
+func responseObject(text string, s schema) map[string]any {
 	return map[string]any{"description": text, "content": map[string]any{"application/json": map[string]any{"schema": s}}}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,199 +14,221 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// resourceReads is how the resources of a class are read and shown.
-type resourceReads[T data.Resource] struct {
-	name   string // such as "space"
-	many   string // such as "spaces"
-	byKey  func(*data.Snapshot, context.Context, string) (T, error)
-	byID   func(*data.Snapshot, context.Context, uuid.UUID) (T, error)
-	list   func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error)
-	meta   func(T) data.Meta
-	show   func(c *call, v T, related map[data.Ref]data.Resource) fields
-	refers func(T) []data.Ref // what is shown of others: their ids
+// resourceClass reads the resources of a class and converts them to JSON.
+type resourceClass[T data.Resource] struct {
+	name       string // such as "space"
+	plural     string // such as "spaces"
+	byKey      func(*data.Snapshot, context.Context, string) (T, error)
+	byID       func(*data.Snapshot, context.Context, uuid.UUID) (T, error)
+	list       func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error)
+	meta       func(T) data.Meta
+	toJSON     func(c *call, v T, related map[data.Ref]data.Resource) jsonObject
+	references func(T) []data.Ref // the resources whose ids are in the JSON, by classRef
 }
 
 var (
-	spaces = resourceReads[data.Space]{
+	spaces = resourceClass[data.Space]{
 		"space", "spaces", (*data.Snapshot).Space, (*data.Snapshot).SpaceByID, (*data.Snapshot).Spaces,
-		func(s data.Space) data.Meta { return s.Meta }, showSpace, func(s data.Space) []data.Ref {
+		func(s data.Space) data.Meta { return s.Meta }, spaceJSON, func(s data.Space) []data.Ref {
 			if s.ParentSiteKey == "" {
 				return nil
 			}
 			return []data.Ref{{Kind: data.KindSpace, Key: s.ParentSiteKey}}
 		},
 	}
-	users = resourceReads[data.UserIdentity]{
+	userIdentities = resourceClass[data.UserIdentity]{
 		"user_identity", "user_identities", (*data.Snapshot).UserIdentity, (*data.Snapshot).UserIdentityByID, (*data.Snapshot).UserIdentities,
-		func(u data.UserIdentity) data.Meta { return u.Meta }, showUser, func(data.UserIdentity) []data.Ref { return nil },
+		func(u data.UserIdentity) data.Meta { return u.Meta }, userIdentityJSON, func(data.UserIdentity) []data.Ref { return nil },
 	}
-	grants = resourceReads[data.AccessGrant]{
+	accessGrants = resourceClass[data.AccessGrant]{
 		"access_grant", "access_grants", (*data.Snapshot).AccessGrant, (*data.Snapshot).AccessGrantByID, (*data.Snapshot).AccessGrants,
-		func(g data.AccessGrant) data.Meta { return g.Meta }, showGrant, func(g data.AccessGrant) []data.Ref {
+		func(g data.AccessGrant) data.Meta { return g.Meta }, accessGrantJSON, func(g data.AccessGrant) []data.Ref {
 			out := make([]data.Ref, 0, len(g.Spaces)+1)
 			for _, ref := range g.Spaces {
-				out = append(out, ofClass(ref))
+				out = append(out, classRef(ref))
 			}
 			if g.User != (data.Ref{}) {
-				out = append(out, ofClass(g.User))
+				out = append(out, classRef(g.User))
 			}
 			return out
 		},
 	}
 )
 
-// ofClass is a reference under the first name of its class, since it goes by class.
-func ofClass(ref data.Ref) data.Ref {
+// classRef returns a reference with the first kind of its class, so that references to one resource by different kinds are equal.
+// A key is unique in its class.
+func classRef(ref data.Ref) data.Ref {
 	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
 }
 
-// resourceRequest names a resource, by its id or by its key.
+// resourceRequest names a resource by its id or by its key.
 type resourceRequest struct {
 	ID  uuid.UUID
 	Key string
 }
 
-func (r *resourceRequest) of(name string) input {
-	return input{params: []form.Field{bind(name+"_id", &r.ID, anID), bind(name+"_key", &r.Key, aKey)}}
+func (r *resourceRequest) inputFor(class string) input {
+	return input{params: []form.Field{bind(class+"_id", &r.ID, idParam), bind(class+"_key", &r.Key, keyParam)}}
 }
 
 type (
-	spaceRequest struct{ resourceRequest }
-	userRequest  struct{ resourceRequest }
-	grantRequest struct{ resourceRequest }
+	spaceRequest        struct{ resourceRequest }
+	userIdentityRequest struct{ resourceRequest }
+	accessGrantRequest  struct{ resourceRequest }
 )
 
-func (r *spaceRequest) input() input { return r.of(spaces.name) }
-func (r *userRequest) input() input  { return r.of(users.name) }
-func (r *grantRequest) input() input { return r.of(grants.name) }
+func (r *spaceRequest) input() input        { return r.inputFor(spaces.name) }
+func (r *userIdentityRequest) input() input { return r.inputFor(userIdentities.name) }
+func (r *accessGrantRequest) input() input  { return r.inputFor(accessGrants.name) }
 
-func getSpace(ctx context.Context, c *call, r *spaceRequest) (fields, error) {
+func getSpace(ctx context.Context, c *call, r *spaceRequest) (jsonObject, error) {
 	return spaces.get(ctx, c, r.ID, r.Key)
 }
 
-func getUser(ctx context.Context, c *call, r *userRequest) (fields, error) {
-	return users.get(ctx, c, r.ID, r.Key)
+func getUserIdentity(ctx context.Context, c *call, r *userIdentityRequest) (jsonObject, error) {
+	return userIdentities.get(ctx, c, r.ID, r.Key)
 }
 
-func getGrant(ctx context.Context, c *call, r *grantRequest) (fields, error) {
-	return grants.get(ctx, c, r.ID, r.Key)
+func getAccessGrant(ctx context.Context, c *call, r *accessGrantRequest) (jsonObject, error) {
+	return accessGrants.get(ctx, c, r.ID, r.Key)
 }
 
-// get reads the resource of an id or of a key.
-func (r resourceReads[T]) get(ctx context.Context, c *call, id uuid.UUID, key string) (out fields, err error) {
+// get returns the response with the resource of an id or a key. Exactly one of the two must be set.
+func (rc resourceClass[T]) get(ctx context.Context, c *call, id uuid.UUID, key string) (out jsonObject, err error) {
 	if (id == uuid.Nil) == (key == "") {
-		return nil, faulty(validation.Finding{Rule: validation.RuleRequired, Message: "give either " + r.name + "_id or " + r.name + "_key"})
+		return nil, invalidInput(0, validation.Finding{Rule: validation.RuleRequired, Message: "give either " + rc.name + "_id or " + rc.name + "_key"})
 	}
-	err = c.ws.View(ctx, func(at *data.Snapshot) error {
-		v, err := r.find(ctx, at, id, key)
+	err = c.ws.View(ctx, func(snap *data.Snapshot) error {
+		v, err := rc.find(ctx, snap, id, key)
 		if err != nil {
 			return err
 		}
-		shown, err := r.shown(ctx, c, at, []T{v})
+		encoded, err := rc.encode(ctx, c, snap, []T{v})
 		if err != nil {
 			return err
 		}
-		out = fields{r.name: shown[0]}
+		out = jsonObject{rc.name: encoded[0]}
 		return nil
 	})
 	if errors.Is(err, data.ErrResourceNotFound) {
-		return nil, noSuch(r.name)
+		return nil, notFound(rc.name)
 	}
 	return out, err
 }
 
-func (r resourceReads[T]) find(ctx context.Context, at *data.Snapshot, id uuid.UUID, key string) (T, error) {
+// find returns the resource of an id, or of a key if the id is zero.
+func (rc resourceClass[T]) find(ctx context.Context, snap *data.Snapshot, id uuid.UUID, key string) (T, error) {
 	if id != uuid.Nil {
-		return r.byID(at, ctx, id)
+		return rc.byID(snap, ctx, id)
 	}
-	return r.byKey(at, ctx, key)
+	return rc.byKey(snap, ctx, key)
 }
 
-// errNothing ends a list whose filters leave nothing.
-var errNothing = errors.New("httpapi: a filter names nothing")
+// errNoMatch is returned if the filters of a list cannot match any resource.
+var errNoMatch = errors.New("httpapi: the filters match nothing")
 
-// pages answers with a page of what a query finds. narrow adds the filters to the query.
-func (r resourceReads[T]) pages(ctx context.Context, c *call, wanted data.Query, narrow func(at *data.Snapshot, q *data.Query) error) (fields, error) {
-	shown, next := []fields{}, ""
-	err := c.ws.View(ctx, func(at *data.Snapshot) error {
-		shown, next = []fields{}, ""
-		q := wanted
-		if err := narrow(at, &q); errors.Is(err, errNothing) || errors.Is(err, data.ErrResourceNotFound) {
+// listPage returns the response with a page of the resources that match a query. addFilters adds filters to the query that
+// depend on stored resources. The page is empty if addFilters returns errNoMatch or [data.ErrResourceNotFound].
+func (rc resourceClass[T]) listPage(ctx context.Context, c *call, query data.Query, addFilters func(snap *data.Snapshot, q *data.Query) error) (jsonObject, error) {
+	encoded, next := []jsonObject{}, ""
+	err := c.ws.View(ctx, func(snap *data.Snapshot) error {
+		encoded, next, c.warnings = []jsonObject{}, "", nil
+		q := query
+		if err := addFilters(snap, &q); errors.Is(err, errNoMatch) || errors.Is(err, data.ErrResourceNotFound) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		page, err := r.list(at, ctx, q)
+		page, err := rc.list(snap, ctx, q)
 		if err != nil {
 			return err
 		}
 		next = page.Next
-		c.stopped(page.Stopped)
-		shown, err = r.shown(ctx, c, at, page.Items)
+		c.warnIfStopped(page.Stopped)
+		encoded, err = rc.encode(ctx, c, snap, page.Items)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return fields{r.many: shown, "pagination": c.pagination(next, next != "")}, nil
+	return jsonObject{rc.plural: encoded, "pagination": c.pagination(next, next != "")}, nil
 }
 
-// shown is resources as the API has them, with the ids of what they refer to.
-func (r resourceReads[T]) shown(ctx context.Context, c *call, at *data.Snapshot, items []T) ([]fields, error) {
-	refs := map[string][]data.Ref{} // by customer
+// encode converts resources to JSON. It reads the resources that they refer to, because the JSON contains their ids.
+func (rc resourceClass[T]) encode(ctx context.Context, c *call, snap *data.Snapshot, items []T) ([]jsonObject, error) {
+	references := map[string][]data.Ref{} // by customer
 	for _, v := range items {
-		key := r.meta(v).CustomerKey
-		refs[key] = append(refs[key], r.refers(v)...)
+		customer := rc.meta(v).CustomerKey
+		references[customer] = append(references[customer], rc.references(v)...)
 	}
 	related := map[string]map[data.Ref]data.Resource{}
-	for customer, of := range refs {
-		of = lo.Uniq(of) // a page of one guest's grants names it once
-		found, err := at.Resources(ctx, customer, of)
+	for customer, refs := range references {
+		refs = lo.Uniq(refs)
+		found, err := snap.Resources(ctx, customer, refs)
 		if err != nil {
 			return nil, err
 		}
 		related[customer] = map[data.Ref]data.Resource{}
 		for i, v := range found {
 			if v != nil {
-				related[customer][of[i]] = v
+				related[customer][refs[i]] = v
 			}
 		}
 	}
-	out := []fields{}
+	out := []jsonObject{}
 	for _, v := range items {
-		meta := r.meta(v)
-		shown := r.show(c, v, related[meta.CustomerKey])
-		shown[r.name+"_id"], shown[r.name+"_key"] = meta.ID, v.Ref().Key
-		shown["workspace_id"], shown["customer_key"] = c.ws.ID(), meta.CustomerKey
-		shown["created_at"], shown["kind"] = data.FormatTime(meta.CreatedAt), v.Ref().Kind
-		out = append(out, shown)
+		meta := rc.meta(v)
+		o := rc.toJSON(c, v, related[meta.CustomerKey])
+		o[rc.name+"_id"], o[rc.name+"_key"] = meta.ID, v.Ref().Key
+		o["workspace_id"], o["customer_key"] = c.ws.ID(), meta.CustomerKey
+		o["created_at"], o["kind"] = data.FormatTime(meta.CreatedAt), v.Ref().Kind
+		out = append(out, o)
 	}
 	return out, nil
 }
 
-// only narrows a query to the resource of an id or key; a key alone says which
-// customer's it is.
-func only[T data.Resource](ctx context.Context, r resourceReads[T], at *data.Snapshot, id uuid.UUID, key string, q *data.Query, narrow func(key string)) error {
-	v, err := r.find(ctx, at, id, key)
+// restrictTo restricts a query to the customer of the resource of an id or a key. addFilter adds a filter by the key of the
+// resource. It returns errNoMatch if the query is restricted to another customer.
+func (rc resourceClass[T]) restrictTo(ctx context.Context, snap *data.Snapshot, id uuid.UUID, key string, q *data.Query, addFilter func(key string)) error {
+	v, err := rc.find(ctx, snap, id, key)
 	if err != nil {
 		return err
 	}
-	if customer := r.meta(v).CustomerKey; q.CustomerKey == "" {
+	if customer := rc.meta(v).CustomerKey; q.CustomerKey == "" {
 		q.CustomerKey = customer
 	} else if q.CustomerKey != customer {
-		return errNothing
+		return errNoMatch
 	}
-	narrow(v.Ref().Key)
+	addFilter(v.Ref().Key)
 	return nil
 }
 
-// foreign warns of filters by something that this library does not have. They match nothing.
-func (c *call) foreign(filters ...foreignID) error {
-	var err error
+// restrictToIDs restricts a query to the resources of ids. It ignores unknown ids. If ids is nil, it changes nothing.
+func (rc resourceClass[T]) restrictToIDs(ctx context.Context, snap *data.Snapshot, ids []uuid.UUID, q *data.Query) error {
+	if ids == nil {
+		return nil
+	}
+	q.Keys = []string{}
+	for _, id := range ids {
+		v, err := rc.byID(snap, ctx, id)
+		if errors.Is(err, data.ErrResourceNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		q.Keys = append(q.Keys, v.Ref().Key)
+	}
+	return nil
+}
+
+// checkForeignIDs warns about each filter by the id of a resource of a type that this library does not have. It returns
+// errNoMatch if there is such a filter.
+func (c *call) checkForeignIDs(filters ...foreignID) (err error) {
 	for _, f := range filters {
 		if f.id != uuid.Nil {
-			c.found = append(c.found, validation.Finding{Path: f.name, Rule: validation.RuleNotThereYet, Message: "names nothing: there are no devices or accounts here"})
-			err = errNothing
+			c.warn(f.name, validation.RuleNotThereYet, "matches nothing: this API has no devices, access systems or connected accounts")
+			err = errNoMatch
 		}
 	}
 	return err
@@ -222,26 +245,25 @@ type listSpacesRequest struct {
 
 func (r *listSpacesRequest) input() input {
 	return input{params: append([]form.Field{
-		bind("customer_key", &r.CustomerKey, aKey), bind("search", &r.Search, aText), bind("connected_account_id", &r.ConnectedAccountID, aForeignID),
-		bind("space_key", &r.Key, aKey), bind("parent_space_id", &r.ParentID, anID), bind("parent_space_key", &r.ParentKey, aKey),
-	}, r.pageRequest.fields()...)}
+		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam), bind("connected_account_id", &r.ConnectedAccountID, foreignIDParam),
+		bind("space_key", &r.Key, keyParam), bind("parent_space_id", &r.ParentID, idParam), bind("parent_space_key", &r.ParentKey, keyParam),
+	}, r.pageRequest.params()...)}
 }
 
-func listSpaces(ctx context.Context, c *call, r *listSpacesRequest) (fields, error) {
-	wanted := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
-	return spaces.pages(ctx, c, wanted, func(at *data.Snapshot, q *data.Query) error {
-		c.found = nil
-		if err := c.foreign(r.ConnectedAccountID); err != nil {
+func listSpaces(ctx context.Context, c *call, r *listSpacesRequest) (jsonObject, error) {
+	query := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
+	return spaces.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
+		if err := c.checkForeignIDs(r.ConnectedAccountID); err != nil {
 			return err
 		}
 		if r.Key != "" {
-			if err := only(ctx, spaces, at, uuid.Nil, r.Key, q, func(key string) { q.Keys = []string{key} }); err != nil {
+			if err := spaces.restrictTo(ctx, snap, uuid.Nil, r.Key, q, func(key string) { q.Keys = []string{key} }); err != nil {
 				return err
 			}
 		}
-		inside := func(key string) { q.ParentSiteKey = key }
+		setParent := func(key string) { q.ParentSiteKey = key }
 		if r.ParentID != uuid.Nil {
-			if err := only(ctx, spaces, at, r.ParentID, "", q, inside); err != nil {
+			if err := spaces.restrictTo(ctx, snap, r.ParentID, "", q, setParent); err != nil {
 				return err
 			}
 		}
@@ -249,13 +271,13 @@ func listSpaces(ctx context.Context, c *call, r *listSpacesRequest) (fields, err
 			return nil
 		}
 		if q.ParentSiteKey != "" && q.ParentSiteKey != r.ParentKey {
-			return errNothing
+			return errNoMatch
 		}
-		return only(ctx, spaces, at, uuid.Nil, r.ParentKey, q, inside)
+		return spaces.restrictTo(ctx, snap, uuid.Nil, r.ParentKey, q, setParent)
 	})
 }
 
-type listUsersRequest struct {
+type listUserIdentitiesRequest struct {
 	CustomerKey               string
 	IDs                       []uuid.UUID
 	Search                    string
@@ -264,47 +286,27 @@ type listUsersRequest struct {
 	pageRequest
 }
 
-func (r *listUsersRequest) input() input {
+func (r *listUserIdentitiesRequest) input() input {
 	return input{params: append([]form.Field{
-		bind("customer_key", &r.CustomerKey, aKey), bind("user_identity_ids", &r.IDs, someIDs), bind("search", &r.Search, aText),
-		bind("credential_manager_acs_system_id", &r.CredentialManagerSystemID, aForeignID), bind("created_before", &r.CreatedBefore, aTime),
-	}, r.pageRequest.fields()...)}
+		bind("customer_key", &r.CustomerKey, keyParam), bind("user_identity_ids", &r.IDs, idsParam), bind("search", &r.Search, textParam),
+		bind("credential_manager_acs_system_id", &r.CredentialManagerSystemID, foreignIDParam), bind("created_before", &r.CreatedBefore, timeParam),
+	}, r.pageRequest.params()...)}
 }
 
-func listUsers(ctx context.Context, c *call, r *listUsersRequest) (fields, error) {
-	wanted := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
-	return users.pages(ctx, c, wanted, func(at *data.Snapshot, q *data.Query) error {
-		c.found = nil
+func listUserIdentities(ctx context.Context, c *call, r *listUserIdentitiesRequest) (jsonObject, error) {
+	query := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
+	return userIdentities.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
 		if before := r.CreatedBefore; !before.IsZero() {
 			q.Keep = func(r data.Resource) (bool, error) { return r.(data.UserIdentity).Meta.CreatedAt.Before(before), nil }
 		}
-		if err := users.withIDs(ctx, at, r.IDs, q); err != nil {
+		if err := userIdentities.restrictToIDs(ctx, snap, r.IDs, q); err != nil {
 			return err
 		}
-		return c.foreign(r.CredentialManagerSystemID)
+		return c.checkForeignIDs(r.CredentialManagerSystemID)
 	})
 }
 
-// withIDs narrows a query to the resources of some ids; nil is all.
-func (r resourceReads[T]) withIDs(ctx context.Context, at *data.Snapshot, ids []uuid.UUID, q *data.Query) error {
-	if ids == nil {
-		return nil
-	}
-	q.Keys = []string{}
-	for _, id := range ids {
-		v, err := r.byID(at, ctx, id)
-		if errors.Is(err, data.ErrResourceNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		q.Keys = append(q.Keys, v.Ref().Key)
-	}
-	return nil
-}
-
-type listGrantsRequest struct {
+type listAccessGrantsRequest struct {
 	CustomerKey                                              string
 	IDs                                                      []uuid.UUID
 	UserIdentityID, SpaceID                                  uuid.UUID
@@ -313,24 +315,23 @@ type listGrantsRequest struct {
 	pageRequest
 }
 
-func (r *listGrantsRequest) input() input {
+func (r *listAccessGrantsRequest) input() input {
 	return input{params: append([]form.Field{
-		bind("customer_key", &r.CustomerKey, aKey), bind("access_grant_ids", &r.IDs, someIDs),
-		bind("user_identity_id", &r.UserIdentityID, anID), bind("space_id", &r.SpaceID, anID),
-		bind("access_grant_key", &r.Key, aKey), bind("reservation_key", &r.ReservationKey, aKey),
-		bind("acs_system_id", &r.SystemID, aForeignID), bind("acs_entrance_id", &r.EntranceID, aForeignID),
-		bind("device_id", &r.DeviceID, aForeignID), bind("location_id", &r.LocationID, aForeignID), bind("access_code_id", &r.AccessCodeID, aForeignID),
-	}, r.pageRequest.fields()...)}
+		bind("customer_key", &r.CustomerKey, keyParam), bind("access_grant_ids", &r.IDs, idsParam),
+		bind("user_identity_id", &r.UserIdentityID, idParam), bind("space_id", &r.SpaceID, idParam),
+		bind("access_grant_key", &r.Key, keyParam), bind("reservation_key", &r.ReservationKey, keyParam),
+		bind("acs_system_id", &r.SystemID, foreignIDParam), bind("acs_entrance_id", &r.EntranceID, foreignIDParam),
+		bind("device_id", &r.DeviceID, foreignIDParam), bind("location_id", &r.LocationID, foreignIDParam), bind("access_code_id", &r.AccessCodeID, foreignIDParam),
+	}, r.pageRequest.params()...)}
 }
 
-func listGrants(ctx context.Context, c *call, r *listGrantsRequest) (fields, error) {
-	wanted := data.Query{CustomerKey: r.CustomerKey, Limit: r.Limit, Cursor: r.Cursor}
-	return grants.pages(ctx, c, wanted, func(at *data.Snapshot, q *data.Query) error {
-		c.found = nil
-		if err := c.foreign(r.SystemID, r.EntranceID, r.DeviceID, r.LocationID, r.AccessCodeID); err != nil {
+func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) (jsonObject, error) {
+	query := data.Query{CustomerKey: r.CustomerKey, Limit: r.Limit, Cursor: r.Cursor}
+	return accessGrants.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
+		if err := c.checkForeignIDs(r.SystemID, r.EntranceID, r.DeviceID, r.LocationID, r.AccessCodeID); err != nil {
 			return err
 		}
-		if err := grants.withIDs(ctx, at, r.IDs, q); err != nil {
+		if err := accessGrants.restrictToIDs(ctx, snap, r.IDs, q); err != nil {
 			return err
 		}
 		if r.ReservationKey != "" {
@@ -340,31 +341,27 @@ func listGrants(ctx context.Context, c *call, r *listGrantsRequest) (fields, err
 			if key == "" {
 				continue
 			}
-			if err := only(ctx, grants, at, uuid.Nil, key, q, func(key string) { q.Keys = both(q.Keys, key) }); err != nil {
+			if err := accessGrants.restrictTo(ctx, snap, uuid.Nil, key, q, func(key string) { q.Keys = intersect(q.Keys, key) }); err != nil {
 				return err
 			}
 		}
 		if r.UserIdentityID != uuid.Nil {
-			if err := only(ctx, users, at, r.UserIdentityID, "", q, func(key string) { q.UserKey = key }); err != nil {
+			if err := userIdentities.restrictTo(ctx, snap, r.UserIdentityID, "", q, func(key string) { q.UserKey = key }); err != nil {
 				return err
 			}
 		}
 		if r.SpaceID != uuid.Nil {
-			return only(ctx, spaces, at, r.SpaceID, "", q, func(key string) { q.SpaceKey = key })
+			return spaces.restrictTo(ctx, snap, r.SpaceID, "", q, func(key string) { q.SpaceKey = key })
 		}
 		return nil
 	})
 }
 
-// both is the keys that a list, where there is one, and a key leave.
-func both(keys []string, key string) []string {
-	if keys == nil {
+// intersect returns the filter by keys that matches the resources that match both a filter by keys, where nil matches every
+// resource, and the key.
+func intersect(keys []string, key string) []string {
+	if keys == nil || slices.Contains(keys, key) {
 		return []string{key}
-	}
-	for _, k := range keys {
-		if k == key {
-			return []string{key}
-		}
 	}
 	return []string{}
 }

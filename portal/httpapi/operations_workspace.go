@@ -10,31 +10,31 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func getSettings(ctx context.Context, c *call, _ *emptyRequest) (fields, error) {
-	s, err := c.h.o.Portals.Settings(ctx, c.ws)
+func getSettings(ctx context.Context, c *call, _ *emptyRequest) (jsonObject, error) {
+	s, err := c.h.options.Portals.Settings(ctx, c.ws)
 	if err != nil {
 		return nil, err
 	}
-	return fields{"business_vertical": s.BusinessVertical, "slug": orNull(s.Slug)}, nil
+	return jsonObject{"business_vertical": s.BusinessVertical, "slug": nullIfEmpty(s.Slug)}, nil
 }
 
 type updateSettingsRequest struct{ patch[portal.Settings] }
 
 func (r *updateSettingsRequest) input() input {
-	return input{params: form.BodyOf(&r.first).Fields, lenient: true, body: r.read}
+	return input{params: form.BodyOf(&r.draft).Fields, lenient: true, body: r.setBody}
 }
 
-func updateSettings(ctx context.Context, c *call, r *updateSettingsRequest) (fields, error) {
-	_, err := c.h.o.Portals.UpdateSettings(ctx, c.ws, r.apply)
+func updateSettings(ctx context.Context, c *call, r *updateSettingsRequest) (jsonObject, error) {
+	_, err := c.h.options.Portals.UpdateSettings(ctx, c.ws, r.apply)
 	return nil, err
 }
 
-func getAliases(ctx context.Context, c *call, _ *emptyRequest) (fields, error) {
-	s, err := c.h.o.Portals.Settings(ctx, c.ws)
+func getAliases(ctx context.Context, c *call, _ *emptyRequest) (jsonObject, error) {
+	s, err := c.h.options.Portals.Settings(ctx, c.ws)
 	if err != nil {
 		return nil, err
 	}
-	return fields{"vertical_resource_aliases": s.BusinessVertical.Aliases()}, nil
+	return jsonObject{"vertical_resource_aliases": s.BusinessVertical.Aliases()}, nil
 }
 
 type createProfileRequest struct{ Profile portal.Profile }
@@ -43,35 +43,35 @@ func (r *createProfileRequest) input() input {
 	return input{params: form.BodyOf(&r.Profile).Fields, lenient: true}
 }
 
-func createProfile(ctx context.Context, c *call, r *createProfileRequest) (fields, error) {
-	return profileAnswer(c.h.o.Portals.CreateProfile(ctx, c.ws, r.Profile))
+func createProfile(ctx context.Context, c *call, r *createProfileRequest) (jsonObject, error) {
+	return profileResponse(c.h.options.Portals.CreateProfile(ctx, c.ws, r.Profile))
 }
 
-func getProfile(ctx context.Context, c *call, r *profileRequest) (fields, error) {
-	return profileAnswer(c.h.o.Portals.Profile(ctx, c.ws, r.ID))
+func getProfile(ctx context.Context, c *call, r *profileRequest) (jsonObject, error) {
+	return profileResponse(c.h.options.Portals.Profile(ctx, c.ws, r.ID))
 }
 
-func profileAnswer(p portal.Profile, err error) (fields, error) {
-	return fields{"customization_profile": p}, err
+func profileResponse(p portal.Profile, err error) (jsonObject, error) {
+	return jsonObject{"customization_profile": p}, err
 }
 
 type listProfilesRequest struct{ CustomerKey string }
 
 func (r *listProfilesRequest) input() input {
-	return input{params: []form.Field{bind("customer_key", &r.CustomerKey, aKey)}}
+	return input{params: []form.Field{bind("customer_key", &r.CustomerKey, keyParam)}}
 }
 
-// listProfiles lists every profile of the workspace. All are available to each customer, so
-// customer_key does not filter; it only has to name a customer.
-func listProfiles(ctx context.Context, c *call, r *listProfilesRequest) (fields, error) {
+// listProfiles lists all profiles of the workspace. Every profile is available to every customer, so customer_key is not a
+// filter, but it must be the key of a customer.
+func listProfiles(ctx context.Context, c *call, r *listProfilesRequest) (jsonObject, error) {
 	if r.CustomerKey != "" {
 		if _, err := c.ws.Customer(ctx, r.CustomerKey); err != nil {
 			return nil, err
 		}
-		c.found = append(c.found, validation.Finding{Path: "customer_key", Rule: validation.RuleNotAField, Message: "does not filter: a workspace's profiles are there for every customer"})
+		c.warn("customer_key", validation.RuleNotAField, "is not a filter: every profile of the workspace is available to every customer")
 	}
-	profiles, err := c.h.o.Portals.Profiles(ctx, c.ws)
-	return fields{"customization_profiles": profiles}, err
+	profiles, err := c.h.options.Portals.Profiles(ctx, c.ws)
+	return jsonObject{"customization_profiles": profiles}, err
 }
 
 type updateProfileRequest struct {
@@ -80,14 +80,14 @@ type updateProfileRequest struct {
 }
 
 func (r *updateProfileRequest) input() input {
-	return input{params: append(form.BodyOf(&r.first).Fields, profileID(&r.ID)), lenient: true, body: r.read}
+	return input{params: append(form.BodyOf(&r.draft).Fields, bindProfileID(&r.ID)), lenient: true, body: r.setBody}
 }
 
-func updateProfile(ctx context.Context, c *call, r *updateProfileRequest) (fields, error) {
-	_, err := c.h.o.Portals.UpdateProfile(ctx, c.ws, r.ID, r.apply)
+func updateProfile(ctx context.Context, c *call, r *updateProfileRequest) (jsonObject, error) {
+	_, err := c.h.options.Portals.UpdateProfile(ctx, c.ws, r.ID, r.apply)
 	return nil, err
 }
 
-func deleteProfile(ctx context.Context, c *call, r *profileRequest) (fields, error) {
-	return nil, c.h.o.Portals.DeleteProfile(ctx, c.ws, r.ID)
+func deleteProfile(ctx context.Context, c *call, r *profileRequest) (jsonObject, error) {
+	return nil, c.h.options.Portals.DeleteProfile(ctx, c.ws, r.ID)
 }

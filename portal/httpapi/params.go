@@ -15,107 +15,113 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// kind is how a parameter is read into a T, and how the OpenAPI document describes it.
-type kind[T any] struct {
+// param is a type of parameter with values of type T.
+type param[T any] struct {
 	schema func() schema
 	read   func(o *form.Object, name string) T
-	query  func(T) any // the value for the query of another page, or nil if there is none
+	query  func(T) any // returns the value for the query of next_page_url, or nil to leave the parameter out
 }
 
-// bind returns the parameter of a name that is read into a variable. To add a parameter to an
-// endpoint, add a field to the struct of its request, and a call of bind to the input method
-// of the struct.
-func bind[T any](name string, into *T, k kind[T]) form.Field {
-	return form.Field{Name: name, Value: parameter[T]{into, k}}
+// bind returns the parameter of a name that is read into a variable. To add a parameter to an endpoint, add a field to the
+// struct of its request, and a call of bind to the input method of the struct.
+func bind[T any](name string, into *T, p param[T]) form.Field {
+	return form.Field{Name: name, Value: boundParam[T]{into, p}}
 }
 
-// required returns a parameter without which a request is refused.
+// required returns the parameter f with the rule that a request must have it.
 func required(f form.Field) form.Field {
 	f.Required = true
 	return f
 }
 
-// parameter is the [form.Value] of a parameter.
-type parameter[T any] struct {
-	into *T
-	kind kind[T]
+// boundParam is a parameter with its variable. It implements [form.Value].
+type boundParam[T any] struct {
+	into  *T
+	param param[T]
 }
 
-func (p parameter[T]) Read(o *form.Object, name string) { *p.into = p.kind.read(o, name) }
-func (p parameter[T]) Write() any                       { return p.kind.query(*p.into) }
-func (p parameter[T]) Schema() schema                   { return p.kind.schema() }
+func (b boundParam[T]) Read(o *form.Object, name string) { *b.into = b.param.read(o, name) }
+func (b boundParam[T]) Write() any                       { return b.param.query(*b.into) }
+func (b boundParam[T]) Schema() schema                   { return b.param.schema() }
 
-// given returns a value for a query, or nil if it is the zero value.
-func given[T comparable](v T) any {
+// nilIfZero returns v, or nil if v is the zero value.
+func nilIfZero[T comparable](v T) any {
 	if v == *new(T) {
 		return nil
 	}
 	return v
 }
 
-// The kinds of parameters. A text that filters must not be empty: one that is empty by
-// mistake would select everything.
+// The types of parameters. A text that filters must not be empty: a client that leaves it empty by mistake would get everything.
 var (
-	aKey = kind[string]{keySchema, func(o *form.Object, name string) string {
-		key := filled(o, name)
+	keyParam = param[string]{keySchema, func(o *form.Object, name string) string {
+		key := readNonEmpty(o, name)
 		if key != "" {
 			if fault := textrules.CheckKey(key); fault != "" {
 				o.Fault(name, validation.RuleKeyFormat, "%s", fault)
 			}
 		}
 		return key
-	}, given[string]}
-	aText = kind[string]{textSchema, func(o *form.Object, name string) string {
+	}, nilIfZero[string]}
+
+	textParam = param[string]{textSchema, func(o *form.Object, name string) string {
 		var s string
 		o.Text(name, &s)
 		if fault := textrules.Check(s, maxTextBytes); fault != "" {
 			o.Fault(name, validation.RuleTextFormat, "%s", fault)
 		}
 		return s
-	}, given[string]}
-	anID = kind[uuid.UUID]{idSchema, func(o *form.Object, name string) (id uuid.UUID) {
-		if filled(o, name); o.IsEmpty(name) {
+	}, nilIfZero[string]}
+
+	idParam = param[uuid.UUID]{idSchema, func(o *form.Object, name string) (id uuid.UUID) {
+		if readNonEmpty(o, name); o.IsEmpty(name) {
 			return uuid.Nil
 		}
 		o.UUID(name, &id)
-		if id == uuid.Nil && o.Has(name) { // which would read as if it were not given
-			o.Fault(name, validation.RuleFormat, "is the nil UUID, which names nothing")
+		if id == uuid.Nil && o.Has(name) { // the operation could not tell it from an absent parameter
+			o.Fault(name, validation.RuleFormat, "is the nil UUID, which is the id of no resource")
 		}
 		return id
-	}, given[uuid.UUID]}
-	aCursor = kind[string]{func() schema { return nullable(stringSchema()) }, func(o *form.Object, name string) (s string) {
+	}, nilIfZero[uuid.UUID]}
+
+	cursorParam = param[string]{func() schema { return nullable(stringSchema()) }, func(o *form.Object, name string) (s string) {
 		o.Text(name, &s)
 		return s
-	}, given[string]}
-	aLimit = kind[int]{limitSchema, func(o *form.Object, name string) int {
+	}, nilIfZero[string]}
+
+	// limitParam reads the size of a page. It reduces a larger value to maxPage.
+	limitParam = param[int]{limitSchema, func(o *form.Object, name string) int {
 		limit := defaultPage
 		o.Int(name, &limit, 1, math.MaxInt32)
 		if !o.Has(name) {
 			return defaultPage
 		}
 		return min(limit, maxPage)
-	}, given[int]}
-	// aCount reads a number of things, or nil if none is given.
-	aCount = kind[*int]{func() schema { return with(integerSchema(), "minimum", 0) }, func(o *form.Object, name string) *int {
+	}, nilIfZero[int]}
+
+	// countParam reads a number of resources, or nil if the parameter is absent.
+	countParam = param[*int]{func() schema { return withKeyword(integerSchema(), "minimum", 0) }, func(o *form.Object, name string) *int {
 		var n int
 		o.Int(name, &n, 0, math.MaxInt32)
 		if !o.Has(name) {
 			return nil
 		}
 		return &n
-	}, given[*int]}
-	aFlag = kind[bool]{boolSchema, func(o *form.Object, name string) (v bool) {
+	}, nilIfZero[*int]}
+
+	boolParam = param[bool]{boolSchema, func(o *form.Object, name string) (v bool) {
 		o.Bool(name, &v)
 		return v
-	}, given[bool]}
-	aTime = kind[time.Time]{timeSchema, func(o *form.Object, name string) time.Time {
-		s := filled(o, name)
+	}, nilIfZero[bool]}
+
+	timeParam = param[time.Time]{timeSchema, func(o *form.Object, name string) time.Time {
+		s := readNonEmpty(o, name)
 		if s == "" {
 			return time.Time{}
 		}
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			o.Fault(name, validation.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
+			o.Fault(name, validation.RuleFormat, "must be a time in the format of RFC 3339, such as 2025-06-16T16:54:17Z")
 		}
 		return t
 	}, func(t time.Time) any {
@@ -124,7 +130,9 @@ var (
 		}
 		return t.Format(time.RFC3339Nano)
 	}}
-	someIDs = kind[[]uuid.UUID]{func() schema { return listOf(idSchema()) }, func(o *form.Object, name string) []uuid.UUID {
+
+	// idsParam reads a list of ids. It is nil if the parameter is absent, and not nil if the list is empty.
+	idsParam = param[[]uuid.UUID]{func() schema { return arrayOf(idSchema()) }, func(o *form.Object, name string) []uuid.UUID {
 		var texts []string
 		o.Strings(name, maxIDs, &texts)
 		var ids []uuid.UUID
@@ -140,14 +148,15 @@ var (
 		}
 		return ids
 	}, func(ids []uuid.UUID) any { return ids }}
-	// aForeignID reads the id of something that this library does not have, such as a device.
-	aForeignID = kind[foreignID]{idSchema, func(o *form.Object, name string) foreignID {
-		return foreignID{name, anID.read(o, name)}
-	}, func(f foreignID) any { return given(f.id) }}
+
+	// foreignIDParam reads the id of a resource of a type that this library does not have, such as a device.
+	foreignIDParam = param[foreignID]{idSchema, func(o *form.Object, name string) foreignID {
+		return foreignID{name, idParam.read(o, name)}
+	}, func(f foreignID) any { return nilIfZero(f.id) }}
 )
 
-// foreignID is an id of something that this library does not have, with the name of its
-// parameter. The id is zero if it was not given.
+// foreignID is the id of a resource of a type that this library does not have, with the name of its parameter. The id is zero
+// if the parameter is absent.
 type foreignID struct {
 	name string
 	id   uuid.UUID
@@ -155,47 +164,45 @@ type foreignID struct {
 
 const (
 	defaultPage  = 500
-	maxPage      = 1000 // more may be asked for: a page then has so many
+	maxPage      = 1000 // a larger limit is allowed and means maxPage
 	maxIDs       = 1000
 	maxTextBytes = 4096
 )
 
-// filled reads a text that must not be empty.
-func filled(o *form.Object, name string) string {
+// readNonEmpty reads a text and notes a fault if it is empty. It returns "" if the member is absent.
+func readNonEmpty(o *form.Object, name string) string {
 	var s string
 	if o.Text(name, &s); o.IsEmpty(name) {
-		o.Fault(name, validation.RuleRequired, emptyParam)
+		o.Fault(name, validation.RuleRequired, "is empty: give a value, or leave the parameter out")
 	}
 	return s
 }
 
-const emptyParam = "is empty: give a value, or leave the parameter out"
-
-// onlyFields reads the fields of an object. Any other member is a fault: it may be a filter
-// whose name is misspelled, without which the request would mean something else.
-func onlyFields(known []form.Field, o *form.Object, where string) {
-	o.Read(known)
+// readStrictly reads the parameters of an object and notes a fault for each other member. Such a member may be a misspelled
+// filter, without which the request would select too much. where is "query" or "body".
+func readStrictly(params []form.Field, o *form.Object, where string) {
+	o.Read(params)
 	for _, name := range o.Unread() {
-		o.Fault(name, validation.RuleUnknownField, "%s", takes(known, where))
+		o.Fault(name, validation.RuleUnknownField, "%s", unknownParamMessage(params, where))
 	}
 }
 
-// takes says which parameters an endpoint has, to a client that has given another.
-func takes(known []form.Field, where string) string {
-	if len(known) == 0 {
-		return "is not a parameter: this endpoint has none in the " + where
+// unknownParamMessage returns the message of a fault for an unknown parameter. It lists the parameters of the endpoint.
+func unknownParamMessage(params []form.Field, where string) string {
+	if len(params) == 0 {
+		return "is not a parameter of this endpoint, which has none in the " + where
 	}
-	names := make([]string, len(known))
-	for i, f := range known {
+	names := make([]string, len(params))
+	for i, f := range params {
 		names[i] = f.Name
 	}
-	return "is not a parameter: this endpoint has, in the " + where + ", " + strings.Join(names, ", ")
+	return "is not a parameter of this endpoint, which has in the " + where + ": " + strings.Join(names, ", ")
 }
 
-// query returns the parameters that were given, as a query has them.
-func query(fields []form.Field) url.Values {
+// queryValues returns the parameters that a request has, as a query.
+func queryValues(params []form.Field) url.Values {
 	out := url.Values{}
-	for _, f := range fields {
+	for _, f := range params {
 		switch v := f.Value.Write().(type) {
 		case nil:
 		case []uuid.UUID:
@@ -209,37 +216,39 @@ func query(fields []form.Field) url.Values {
 	return out
 }
 
-// pageRequest is the page of a list that a request asks for.
+// pageRequest is the part of a request that selects a page of a list.
 type pageRequest struct {
 	Limit  int
 	Cursor string
 }
 
-func (p *pageRequest) fields() []form.Field {
-	return []form.Field{bind("limit", &p.Limit, aLimit), bind("page_cursor", &p.Cursor, aCursor)}
+func (p *pageRequest) params() []form.Field {
+	return []form.Field{bind("limit", &p.Limit, limitParam), bind("page_cursor", &p.Cursor, cursorParam)}
 }
 
-// stopped warns that a page ended before all that could match was read.
-func (c *call) stopped(stopped bool) {
+// warn adds a warning of the operation.
+func (c *call) warn(path string, rule validation.Rule, message string) {
+	c.warnings = append(c.warnings, validation.Finding{Path: path, Rule: rule, Message: message})
+}
+
+// warnIfStopped warns if a page ended because a search had read the maximum number of rows.
+func (c *call) warnIfStopped(stopped bool) {
 	if stopped {
-		c.found = append(c.found, validation.Finding{
-			Path: "page_cursor", Rule: validation.RuleSearchStopped,
-			Message: "the page ended before the whole list was searched: continue with next_page_cursor",
-		})
+		c.warn("page_cursor", validation.RuleSearchStopped, "the page ended before the whole list was searched: continue with next_page_cursor")
 	}
 }
 
-// pagination returns the API's object for a list whose next page is at a cursor.
-func (c *call) pagination(next string, more bool) fields {
-	out := fields{"next_page_cursor": nil, "has_next_page": more, "next_page_url": nil}
+// pagination returns the pagination member of a response. next is the cursor of the next page, or empty if there is none.
+func (c *call) pagination(next string, more bool) jsonObject {
+	out := jsonObject{"next_page_cursor": nil, "has_next_page": more, "next_page_url": nil}
 	if next == "" {
 		return out
 	}
 	out["next_page_cursor"] = next
-	if more && c.h.o.BaseURL != "" && slices.Contains(c.route.methods, "GET") {
-		values := query(c.input.params)
+	if more && c.h.options.BaseURL != "" && slices.Contains(c.route.methods, "GET") {
+		values := queryValues(c.input.params)
 		values.Set("page_cursor", next)
-		out["next_page_url"] = c.h.o.BaseURL + c.route.path + "?" + values.Encode()
+		out["next_page_url"] = c.h.options.BaseURL + c.route.path + "?" + values.Encode()
 	}
 	return out
 }

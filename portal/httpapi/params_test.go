@@ -209,7 +209,7 @@ func TestParameters_Misspelled_AreRefused(t *testing.T) {
 	out := f.send(t, keyA, http.MethodPost, "/spaces/list?customer_key=c", "{}")
 	refusesParameter(t, out, "customer_key", "a filter in the query of a POST")
 	out = f.send(t, keyA, http.MethodGet, "/spaces/list?costumer_key=c", "")
-	require.Contains(t, out.at("error", "message"), "costumer_key: is not a parameter: this endpoint has, in the query, customer_key, search, ")
+	require.Contains(t, out.at("error", "message"), "costumer_key: is not a parameter of this endpoint, which has in the query: customer_key, search, ")
 }
 
 // TestDelete_SelectsNothing_IsRefused sends selections that name nothing, most of which were
@@ -271,7 +271,7 @@ func TestOptions_InTheBody_AreRefused(t *testing.T) {
 					body, err := json.Marshal(object{"customer_key": "Acme Hotels", p.name: v})
 					require.NoError(t, err)
 					out := f.refused(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, string(body))
-					require.Contains(t, out.at("error", "message"), p.name+": belongs in the query, as in ?"+p.name+"=..., not in the body", path)
+					require.Contains(t, out.at("error", "message"), p.name+": must be in the query, as in ?"+p.name+"=..., not in the body", path)
 					asked++
 				}
 			}

@@ -24,98 +24,78 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// maxDepth bounds the objects and arrays in one another of a body.
+// maxDepth limits the nesting of objects and arrays in a body.
 const maxDepth = 32
 
-// strictParam is added to every query by the official SDKs.
+// strictParam is a parameter that the official SDKs add to every query. It has no effect.
 const strictParam = "_strict"
 
-// call is one request on its way.
-type call struct {
-	h      *Handler
-	r      *http.Request
-	out    http.ResponseWriter
-	id     string
-	ws     *data.Workspace
-	route  *route
-	served Served
-
-	request request
-	input   input                // of the request
-	notes   form.Notes           // of the parameters
-	found   []validation.Finding // warnings of what was done
-}
-
-// warnings returns what could not be used of the request.
-func (c *call) warnings() []validation.Finding {
-	return append([]validation.Finding{}, c.notes.Listed()...)
-}
-
-// read reads the request: the query of a GET or DELETE, or the body. It ends when ctx is done.
+// read reads the request from the query of a GET or DELETE, and from the query and the body of a POST or PATCH. It stops when
+// ctx is done.
 func (c *call) read(ctx context.Context) error {
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The query is not well formed"}
+		return badRequest("The query is malformed")
 	}
 	for name, values := range query {
 		if slices.ContainsFunc(append(values, name), func(s string) bool { return !utf8.ValidString(s) }) {
-			return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The query is not UTF-8"}
+			return badRequest("The query is not valid UTF-8")
 		}
 	}
 	delete(query, strictParam)
-	c.request = c.route.endpoint.request()
+	c.request = c.route.endpoint.newRequest()
 	c.input = c.request.input()
 	switch c.r.Method {
 	case http.MethodGet, http.MethodDelete:
 		if c.r.ContentLength != 0 {
-			return errBody
+			return errUnexpectedBody
 		}
 		if c.input.data != nil {
-			return c.readDataQuery(query)
+			return c.readQueryAsBody(query)
 		}
 		c.readQuery(c.input.params, query)
-		return c.refused()
+		return c.checkFaults()
 	}
 	c.readQuery(c.input.options, query)
-	if err := c.bound(ctx); err != nil {
+	if err := c.limitBody(ctx); err != nil {
 		return err
 	}
 	return c.readBody(c.r.Body)
 }
 
 // readQuery reads the parameters of a query.
-func (c *call) readQuery(known []form.Field, query url.Values) {
-	onlyFields(known, form.New(membersOf(known, query, &c.notes), &c.notes), "query")
+func (c *call) readQuery(params []form.Field, query url.Values) {
+	readStrictly(params, form.New(queryMembers(params, query, &c.notes), &c.notes), "query")
 }
 
-// readDataQuery reads a body that is given as a query.
-func (c *call) readDataQuery(query url.Values) error {
-	b, err := json.Marshal(membersOf(c.input.data.query(), query, &c.notes))
+// readQueryAsBody converts a query to JSON and reads that as the body of a POST.
+func (c *call) readQueryAsBody(query url.Values) error {
+	b, err := json.Marshal(queryMembers(c.input.data.queryParams(), query, &c.notes))
 	if err != nil {
 		return err
 	}
-	if err := c.refused(); err != nil {
+	if err := c.checkFaults(); err != nil {
 		return err
 	}
 	return c.readBody(bytes.NewReader(b))
 }
 
-// readBody reads a body, in one pass.
+// readBody reads a body in one pass.
 func (c *call) readBody(body io.Reader) error {
 	r := strictjson.New(body, strictjson.Bounds{
-		Bytes: math.MaxInt64, // the body has its own bound, which answers as what it is
-		Depth: maxDepth, Entries: c.h.o.MaxResources, Values: smallBodyBytes,
+		Bytes: math.MaxInt64, // limitBody limits the body, with a response of its own
+		Depth: maxDepth, Entries: c.h.options.MaxResources, Values: smallBodyBytes,
 	})
 	read := c.readObject
 	if d := c.input.data; d != nil {
 		read = d.read
 	}
-	if c.input.data == nil || c.input.data.orNothing {
-		if r.Empty() { // as an empty object
+	if c.input.data == nil || c.input.data.optional {
+		if r.Empty() { // read it as an empty object
 			r = strictjson.New(strings.NewReader("{}"), strictjson.Bounds{Bytes: 2, Depth: 1})
 		}
 	}
-	r.Unknown = c.unknownData
+	r.Unknown = c.checkUnknownMember
 	err := read(r)
 	if err == nil {
 		err = r.End()
@@ -123,13 +103,13 @@ func (c *call) readBody(body io.Reader) error {
 	if err != nil {
 		return r.Wrap(err, data.ErrNotJSON)
 	}
-	if c.input.notes != nil && len(c.notes.Faults) > 0 { // which would be reported when the request is served
+	if c.input.notes != nil && len(c.notes.Faults) > 0 { // the operation, which would report input.notes, is not called
 		c.notes.Join(*c.input.notes)
 	}
-	return c.refused()
+	return c.checkFaults()
 }
 
-// readObject reads a body that is made of parameters.
+// readObject reads a body that consists of parameters.
 func (c *call) readObject(r *strictjson.Reader) error {
 	notes := c.input.notes
 	if notes == nil {
@@ -143,7 +123,7 @@ func (c *call) readObject(r *strictjson.Reader) error {
 		o.Read(c.input.params)
 		o.Rest()
 	} else {
-		onlyFields(c.input.params, o, "body")
+		readStrictly(c.input.params, o, "body")
 	}
 	if c.input.body != nil {
 		c.input.body(o)
@@ -151,104 +131,106 @@ func (c *call) readObject(r *strictjson.Reader) error {
 	return nil
 }
 
-// unknownData notes a fault for a member of data that is an option of the query. Other unknown
-// members are warnings, but without a dry_run or max_deletes that was meant, the request would
-// write or delete what it must not.
-func (c *call) unknownData(name string) {
+// checkUnknownMember notes a fault if the name of an unknown member of a dataBody is that of an option of the query. Other
+// unknown members are warnings. If a misplaced dry_run or max_deletes were a warning too, the request would write or delete
+// data that the client did not mean to change.
+func (c *call) checkUnknownMember(name string) {
 	if slices.ContainsFunc(c.input.options, func(f form.Field) bool { return f.Name == name }) {
-		c.notes.Fault(name, validation.RuleUnknownField, "belongs in the query, as in ?%s=..., not in the body", name)
+		c.notes.Fault(name, validation.RuleUnknownField, "must be in the query, as in ?%s=..., not in the body", name)
 	}
 }
 
-// refused returns an error if a parameter has a fault.
-func (c *call) refused() error {
+// checkFaults returns an error if a fault of a parameter was noted.
+func (c *call) checkFaults() error {
 	if len(c.notes.Faults) > 0 {
-		return invalid(c.notes.Faults, c.notes.Omitted.Faults)
+		return invalidInput(c.notes.Omitted.Faults, c.notes.Faults...)
 	}
 	return nil
 }
 
-// bound bounds the body and refuses one that is not JSON.
-func (c *call) bound(ctx context.Context) error {
-	most := int64(smallBodyBytes)
+// limitBody limits the length of the body and the time for reading it. It refuses a body that is not declared as JSON.
+func (c *call) limitBody(ctx context.Context) error {
+	limit := int64(smallBodyBytes)
 	if c.input.large {
-		most = c.h.o.MaxBodyBytes
+		limit = c.h.options.MaxBodyBytes
 	}
-	if c.r.ContentLength > most {
-		return &http.MaxBytesError{Limit: most}
+	if c.r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
 	}
-	c.r.Body = &body{ReadCloser: http.MaxBytesReader(c.out, c.r.Body, most), ctx: ctx, read: &c.served.BytesIn}
+	c.r.Body = &bodyReader{ReadCloser: http.MaxBytesReader(c.w, c.r.Body, limit), ctx: ctx, count: &c.served.BytesIn}
 	if c.r.ContentLength == 0 {
 		return nil
 	}
-	kind, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	coding := c.r.Header.Get("Content-Encoding")
-	if err != nil || kind != "application/json" || !isOneOf(params["charset"], "utf-8", "utf8") || !isOneOf(coding, "identity") {
-		return errMedia
+	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	encoding := c.r.Header.Get("Content-Encoding")
+	if err != nil || mediaType != "application/json" || !emptyOrOneOf(params["charset"], "utf-8", "utf8") || !emptyOrOneOf(encoding, "identity") {
+		return errMediaType
 	}
 	return nil
 }
 
-// isOneOf reports whether a parameter is left out or is one of the known values, ignoring case.
-func isOneOf(given string, known ...string) bool {
-	return given == "" || slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(given, name) })
+// emptyOrOneOf reports whether value is empty or one of the allowed values, ignoring case.
+func emptyOrOneOf(value string, allowed ...string) bool {
+	return value == "" || slices.ContainsFunc(allowed, func(s string) bool { return strings.EqualFold(s, value) })
 }
 
-// body counts what is read, and tells a client that fails to send from a failure here. Its
-// first error is its last: a decoder may read again after one, and the context is done then.
-type body struct {
+// bodyReader is the body of a request. It counts the bytes that are read, stops when ctx is done, and replaces an error of
+// reading by the response to it. It returns its first error from all further calls, because a decoder may read again after an
+// error and ctx may be done by then.
+type bodyReader struct {
 	io.ReadCloser
-	ctx  context.Context
-	read *int64
-	err  error
+	ctx   context.Context
+	count *int64
+	err   error
 }
 
-func (b *body) Read(p []byte) (int, error) {
+func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
 	switch err := b.ctx.Err(); {
 	case errors.Is(err, context.DeadlineExceeded):
-		b.err = errSlowBody
+		b.err = errBodyTimeout
 		return 0, b.err
 	case err != nil:
-		b.err = answerTo(err)
+		b.err = responseTo(err)
 		return 0, b.err
 	}
 	n, err := b.ReadCloser.Read(p)
-	*b.read += int64(n)
+	*b.count += int64(n)
 	b.err = bodyError(err)
 	return n, b.err
 }
 
-// bodyError is the answer to an error of reading a body.
+// bodyError returns io.EOF and errors that have a response of their own unchanged. For any other error of reading a body, it
+// returns the response.
 func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	var refused *failure
+	var tooManyBytes *http.MaxBytesError
+	var response *apiError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &response):
 		return err
-	case err == nil, errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &tooLarge):
+	case err == nil, errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &tooManyBytes):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errSlowBody
+		return errBodyTimeout
 	}
-	return &failure{status: http.StatusBadRequest, kind: typeInvalidInput, message: "The body could not be read"}
+	return badRequest("The body could not be read")
 }
 
-// membersOf returns the members that a query has as JSON would have them, each of the type
-// that its schema has. A list parameter that is empty is an empty list.
-func membersOf(known []form.Field, query url.Values, notes *form.Notes) map[string]any {
+// queryMembers returns a query as the members of a JSON object. Each value has the JSON type of the schema of its parameter if
+// it can be converted, and is a string otherwise. A list parameter with one empty value is an empty list.
+func queryMembers(params []form.Field, query url.Values, notes *form.Notes) map[string]any {
 	out := map[string]any{}
 	for name, values := range query {
-		at := slices.IndexFunc(known, func(f form.Field) bool { return f.Name == name })
-		if at < 0 {
-			out[name] = values // not known: a fault
+		i := slices.IndexFunc(params, func(f form.Field) bool { return f.Name == name })
+		if i < 0 {
+			out[name] = values // the reader of the members reports unknown ones
 			continue
 		}
-		kind := known[at].Value.Schema()["type"]
+		jsonType := params[i].Value.Schema()["type"]
 		switch {
-		case kind == "array":
+		case jsonType == "array":
 			list := []any{}
 			for _, v := range values {
 				if v != "" || len(values) > 1 {
@@ -257,11 +239,11 @@ func membersOf(known []form.Field, query url.Values, notes *form.Notes) map[stri
 			}
 			out[name] = list
 		case len(values) > 1:
-			notes.Fault(name, validation.RuleFormat, "is given %d times", len(values))
-		case kind == "integer":
-			out[name] = asNumber(values[0])
-		case kind == "boolean":
-			out[name] = asFlag(values[0])
+			notes.Fault(name, validation.RuleFormat, "is given %d times: give it once", len(values))
+		case jsonType == "integer":
+			out[name] = parseNumber(values[0])
+		case jsonType == "boolean":
+			out[name] = parseBool(values[0])
 		default:
 			out[name] = values[0]
 		}
@@ -269,8 +251,8 @@ func membersOf(known []form.Field, query url.Values, notes *form.Notes) map[stri
 	return out
 }
 
-// asNumber is a value of a query as a number, where it is one.
-func asNumber(s string) any {
+// parseNumber returns s as a float64 if it is a JSON number, otherwise s.
+func parseNumber(s string) any {
 	if jsontext.Value(s).Kind() == '0' && jsontext.Value(s).IsValid() {
 		if v, err := strconv.ParseFloat(s, 64); err == nil {
 			return v
@@ -279,8 +261,8 @@ func asNumber(s string) any {
 	return s
 }
 
-// asFlag is a value of a query as a boolean, where it is one.
-func asFlag(s string) any {
+// parseBool returns s as a bool if it is "true" or "false", otherwise s.
+func parseBool(s string) any {
 	switch s {
 	case "true":
 		return true

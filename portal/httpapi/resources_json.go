@@ -8,11 +8,11 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// What the API has of each class, beside what all have. related is what the resource
-// refers to and is there, under the first name of its class.
+// The functions below return the members of a resource that depend on its class. related contains the existing resources that
+// the resource refers to, by [classRef].
 
-func showSpace(_ *call, s data.Space, related map[data.Ref]data.Resource) fields {
-	out := fields{"name": s.Name, "display_name": s.Name, "device_count": 0, "acs_entrance_count": 0}
+func spaceJSON(_ *call, s data.Space, related map[data.Ref]data.Resource) jsonObject {
+	out := jsonObject{"name": s.Name, "display_name": s.Name, "device_count": 0, "acs_entrance_count": 0}
 	if s.ParentSiteKey != "" {
 		out["parent_space_key"] = s.ParentSiteKey
 		if site, ok := related[data.Ref{Kind: data.KindSpace, Key: s.ParentSiteKey}].(data.Space); ok {
@@ -25,7 +25,7 @@ func showSpace(_ *call, s data.Space, related map[data.Ref]data.Resource) fields
 	if s.DurationMinutes != 0 {
 		out["duration_minutes"] = s.DurationMinutes
 	}
-	details := fields{}
+	details := jsonObject{}
 	for name, v := range map[string]string{
 		"address": s.Details.Address, "time_zone": s.Details.TimeZone,
 		"default_checkin_time": s.Details.DefaultCheckinTime, "default_checkout_time": s.Details.DefaultCheckoutTime,
@@ -43,50 +43,50 @@ func showSpace(_ *call, s data.Space, related map[data.Ref]data.Resource) fields
 	return out
 }
 
-func showUser(_ *call, u data.UserIdentity, _ map[data.Ref]data.Resource) fields {
-	return fields{
-		"display_name": u.Name, "full_name": orNull(u.Name), "email_address": orNull(u.EmailAddress), "phone_number": orNull(u.PhoneNumber),
+func userIdentityJSON(_ *call, u data.UserIdentity, _ map[data.Ref]data.Resource) jsonObject {
+	return jsonObject{
+		"display_name": u.Name, "full_name": nullIfEmpty(u.Name), "email_address": nullIfEmpty(u.EmailAddress), "phone_number": nullIfEmpty(u.PhoneNumber),
 		"merged_user_identity_ids": []string{}, "merged_user_identity_keys": []string{}, "acs_user_ids": []string{},
-		"errors": []fields{}, "warnings": []fields{},
+		"errors": []jsonObject{}, "warnings": []jsonObject{},
 	}
 }
 
-// code is what an access code can be.
-var code = regexp.MustCompile(`^[0-9]{4,9}$`)
+// accessCode matches the texts that can be an access code.
+var accessCode = regexp.MustCompile(accessCodePattern)
 
-func showGrant(c *call, g data.AccessGrant, related map[data.Ref]data.Resource) fields {
+func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Resource) jsonObject {
 	starts, name := g.StartsAt, g.Name
 	if starts.IsZero() {
-		starts = g.Meta.CreatedAt // the API has no grant without
+		starts = g.Meta.CreatedAt // the API requires a start
 	}
 	if name == "" {
 		name = g.Key
 	}
-	out := fields{
-		"name": orNull(g.Name), "display_name": name, "display_status": c.status(g),
+	out := jsonObject{
+		"name": nullIfEmpty(g.Name), "display_name": name, "display_status": c.grantStatus(g),
 		"starts_at": data.FormatTime(starts), "ends_at": nil, "user_identity_id": nil,
-		"location_ids": []string{}, "access_method_ids": []string{}, "errors": []fields{}, "warnings": []fields{}, "pending_mutations": []fields{},
+		"location_ids": []string{}, "access_method_ids": []string{}, "errors": []jsonObject{}, "warnings": []jsonObject{}, "pending_mutations": []jsonObject{},
 	}
 	if !g.EndsAt.IsZero() {
 		out["ends_at"] = data.FormatTime(g.EndsAt)
 	}
 	if g.User != (data.Ref{}) {
 		out["user_identity_key"] = g.User.Key
-		if u, ok := related[ofClass(g.User)].(data.UserIdentity); ok {
+		if u, ok := related[classRef(g.User)].(data.UserIdentity); ok {
 			out["user_identity_id"] = u.Meta.ID
 		}
 	}
 	ids, keys := []uuid.UUID{}, []string{}
 	for _, ref := range g.Spaces {
 		keys = append(keys, ref.Key)
-		if s, ok := related[ofClass(ref)].(data.Space); ok {
+		if s, ok := related[classRef(ref)].(data.Space); ok {
 			ids = append(ids, s.Meta.ID)
 		}
 	}
 	out["space_ids"], out["space_keys"] = ids, keys
-	methods := []fields{}
-	if code.MatchString(g.PreferredCode) {
-		methods = append(methods, fields{
+	methods := []jsonObject{}
+	if accessCode.MatchString(g.PreferredCode) {
+		methods = append(methods, jsonObject{
 			"display_name": "PIN code", "mode": "code", "code": g.PreferredCode,
 			"created_at": data.FormatTime(g.Meta.CreatedAt), "created_access_method_ids": []string{},
 		})
@@ -101,8 +101,8 @@ func showGrant(c *call, g data.AccessGrant, related map[data.Ref]data.Resource) 
 	return out
 }
 
-// status is where a grant stands in time.
-func (c *call) status(g data.AccessGrant) string {
+// grantStatus returns "upcoming" before the start of a grant, "ended" from its end on, and "active" in between.
+func (c *call) grantStatus(g data.AccessGrant) string {
 	switch now := c.h.db.Now(); {
 	case !g.EndsAt.IsZero() && !now.Before(g.EndsAt):
 		return "ended"
@@ -112,7 +112,8 @@ func (c *call) status(g data.AccessGrant) string {
 	return "active"
 }
 
-func orNull(s string) any {
+// nullIfEmpty returns s, or nil if it is empty.
+func nullIfEmpty(s string) any {
 	if s == "" {
 		return nil
 	}

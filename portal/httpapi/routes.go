@@ -1,8 +1,5 @@
 package httpapi
 
-// fields is a JSON object of an answer.
-type fields map[string]any
-
 // route is an operation of the API.
 type route struct {
 	path    string
@@ -10,8 +7,8 @@ type route struct {
 	summary string
 
 	endpoint endpoint
-	answer   func() map[string]schema // beside ok and warnings
-	document bool                     // it serves the OpenAPI document, and nothing else
+	response func() map[string]schema // the members of the response besides ok and warnings; nil if there are none
+	document bool                     // the route serves the OpenAPI document and has no endpoint
 }
 
 var (
@@ -21,71 +18,71 @@ var (
 	patchPost  = []string{"PATCH", "POST"}
 )
 
-// routes is the table of the API: what the official SDKs know first, ours after it.
+// routes returns the table of the API: first the operations that the official SDKs know, then the others.
 func routes() []route {
 	return []route{
-		{path: "/customers/create_portal", methods: post, endpoint: serve(createPortal), answer: createAnswer,
-			summary: "Create a portal of a customer, pushing the customer's data in the same step"},
-		{path: "/customers/push_data", methods: post, endpoint: serve(pushData), answer: pushAnswer,
+		{path: "/customers/create_portal", methods: post, endpoint: newEndpoint(createPortal), response: createPortalResponse,
+			summary: "Push a customer's data, if it is given, and create a portal for the customer"},
+		{path: "/customers/push_data", methods: post, endpoint: newEndpoint(pushData), response: pushResponse,
 			summary: "Create and update a customer's resources"},
-		{path: "/customers/delete_data", methods: deletePost, endpoint: serve(deleteData), answer: deleteAnswer,
-			summary: "Delete customers and resources, and what cannot stand without them"},
-		{path: "/customers/reservations/create_deep_link", methods: post, endpoint: serve(createDeepLink), answer: deepLinkAnswer,
-			summary: "Create a portal that shows one reservation"},
-		{path: "/customers/open_portal", methods: post, endpoint: serve(openPortal), answer: openAnswer,
-			summary: "Give the link of a customer's newest portal, or of a new one like it"},
-		{path: "/seam/customer/v1/customers/open_portal", methods: post, endpoint: serve(openPortal), answer: openAnswer,
-			summary: "Give the link of a customer's newest portal, or of a new one like it"},
-		{path: "/seam/customer/v1/customers/list", methods: getPost, endpoint: serve(listCustomers), answer: customersAnswer,
+		{path: "/customers/delete_data", methods: deletePost, endpoint: newEndpoint(deleteData), response: deleteResponse,
+			summary: "Delete customers and resources, with the resources that depend on them"},
+		{path: "/customers/reservations/create_deep_link", methods: post, endpoint: newEndpoint(createDeepLink), response: deepLinkResponse,
+			summary: "Create a portal that opens at one reservation"},
+		{path: "/customers/open_portal", methods: post, endpoint: newEndpoint(openPortal), response: openPortalResponse,
+			summary: "Return the link of a customer's newest portal; if it has expired, create a new one like it"},
+		{path: "/seam/customer/v1/customers/open_portal", methods: post, endpoint: newEndpoint(openPortal), response: openPortalResponse,
+			summary: "Return the link of a customer's newest portal; if it has expired, create a new one like it"},
+		{path: "/seam/customer/v1/customers/list", methods: getPost, endpoint: newEndpoint(listCustomers), response: customersResponse,
 			summary: "List the customers of the workspace"},
-		{path: "/seam/customer/v1/portals/get", methods: getPost, endpoint: serve(getPortal), answer: portalAnswer,
-			summary: "Read a portal and its configuration"},
-		{path: "/seam/customer/v1/portals/update", methods: patchPost, endpoint: serve(updatePortal),
-			summary: "Change the configuration of a portal: what is absent stays, null clears"},
-		{path: "/seam/customer/v1/settings/get", methods: getPost, endpoint: serve(getSettings), answer: settingsAnswer,
-			summary: "Read the settings of the workspace"},
-		{path: "/seam/customer/v1/settings/update", methods: patchPost, endpoint: serve(updateSettings),
-			summary: "Change the settings of the workspace: what is absent stays, null clears"},
-		{path: "/seam/customer/v1/settings/vertical_resource_aliases/get", methods: getPost, endpoint: serve(getAliases), answer: aliasesAnswer,
-			summary: "Say what the workspace's business vertical calls things"},
-		{path: "/spaces/get", methods: getPost, endpoint: serve(getSpace), answer: one("space", spaceSchema),
-			summary: "Read a space by its id or its key"},
-		{path: "/spaces/list", methods: getPost, endpoint: serve(listSpaces), answer: pageOf("spaces", spaceSchema),
+		{path: "/seam/customer/v1/portals/get", methods: getPost, endpoint: newEndpoint(getPortal), response: portalResponse,
+			summary: "Get a portal and its configuration"},
+		{path: "/seam/customer/v1/portals/update", methods: patchPost, endpoint: newEndpoint(updatePortal),
+			summary: "Update the configuration of a portal; absent members do not change, and null clears a member"},
+		{path: "/seam/customer/v1/settings/get", methods: getPost, endpoint: newEndpoint(getSettings), response: settingsResponse,
+			summary: "Get the settings of the workspace"},
+		{path: "/seam/customer/v1/settings/update", methods: patchPost, endpoint: newEndpoint(updateSettings),
+			summary: "Update the settings of the workspace; absent members do not change, and null clears a member"},
+		{path: "/seam/customer/v1/settings/vertical_resource_aliases/get", methods: getPost, endpoint: newEndpoint(getAliases), response: aliasesResponse,
+			summary: "Get the names that the workspace's business vertical has for resources"},
+		{path: "/spaces/get", methods: getPost, endpoint: newEndpoint(getSpace), response: single("space", spaceSchema),
+			summary: "Get a space by its id or its key"},
+		{path: "/spaces/list", methods: getPost, endpoint: newEndpoint(listSpaces), response: page("spaces", spaceSchema),
 			summary: "List spaces"},
-		{path: "/user_identities/get", methods: getPost, endpoint: serve(getUser), answer: one("user_identity", userSchema),
-			summary: "Read a user identity by its id or its key"},
-		{path: "/user_identities/list", methods: getPost, endpoint: serve(listUsers), answer: pageOf("user_identities", userSchema),
+		{path: "/user_identities/get", methods: getPost, endpoint: newEndpoint(getUserIdentity), response: single("user_identity", userIdentitySchema),
+			summary: "Get a user identity by its id or its key"},
+		{path: "/user_identities/list", methods: getPost, endpoint: newEndpoint(listUserIdentities), response: page("user_identities", userIdentitySchema),
 			summary: "List user identities"},
-		{path: "/access_grants/get", methods: getPost, endpoint: serve(getGrant), answer: one("access_grant", grantSchema),
-			summary: "Read an access grant by its id or its key"},
-		{path: "/access_grants/list", methods: getPost, endpoint: serve(listGrants), answer: pageOf("access_grants", grantSchema),
+		{path: "/access_grants/get", methods: getPost, endpoint: newEndpoint(getAccessGrant), response: single("access_grant", accessGrantSchema),
+			summary: "Get an access grant by its id or its key"},
+		{path: "/access_grants/list", methods: getPost, endpoint: newEndpoint(listAccessGrants), response: page("access_grants", accessGrantSchema),
 			summary: "List access grants"},
-		{path: "/workspaces/customization_profiles/create", methods: post, endpoint: serve(createProfile), answer: one("customization_profile", profileSchema),
+		{path: "/workspaces/customization_profiles/create", methods: post, endpoint: newEndpoint(createProfile), response: single("customization_profile", profileSchema),
 			summary: "Create a customization profile"},
-		{path: "/workspaces/customization_profiles/get", methods: getPost, endpoint: serve(getProfile), answer: one("customization_profile", profileSchema),
-			summary: "Read a customization profile"},
-		{path: "/workspaces/customization_profiles/list", methods: getPost, endpoint: serve(listProfiles), answer: profilesAnswer,
+		{path: "/workspaces/customization_profiles/get", methods: getPost, endpoint: newEndpoint(getProfile), response: single("customization_profile", profileSchema),
+			summary: "Get a customization profile"},
+		{path: "/workspaces/customization_profiles/list", methods: getPost, endpoint: newEndpoint(listProfiles), response: profilesResponse,
 			summary: "List the customization profiles of the workspace"},
-		{path: "/workspaces/customization_profiles/update", methods: patchPost, endpoint: serve(updateProfile),
-			summary: "Change a customization profile: what is absent stays, null clears"},
+		{path: "/workspaces/customization_profiles/update", methods: patchPost, endpoint: newEndpoint(updateProfile),
+			summary: "Update a customization profile; absent members do not change, and null clears a member"},
 
-		{path: "/workspaces/customization_profiles/delete", methods: deletePost, endpoint: serve(deleteProfile),
+		{path: "/workspaces/customization_profiles/delete", methods: deletePost, endpoint: newEndpoint(deleteProfile),
 			summary: "Delete a customization profile"},
-		{path: "/customers/sync_data", methods: post, endpoint: serve(syncData), answer: syncAnswer,
-			summary: "Make a customer's resources exactly those that are given"},
-		{path: "/customers/plan_delete", methods: getPost, endpoint: serve(planDelete), answer: planAnswer,
-			summary: "Report what delete_data would do"},
-		{path: "/customers/export_data", methods: getPost, endpoint: serve(exportData), answer: exportAnswer,
-			summary: "Give a customer's data as the push_data that recreates it"},
-		{path: "/customers/changes", methods: getPost, endpoint: serve(listChanges), answer: changesAnswer,
-			summary: "Read the change feed from a cursor on"},
-		{path: "/customers/portals/list", methods: getPost, endpoint: serve(listPortals), answer: portalsAnswer,
-			summary: "List a customer's portals, the newest first"},
-		{path: "/customers/portals/revoke", methods: post, endpoint: serve(revokePortal),
-			summary: "Close a portal"},
-		{path: "/customers/portals/revoke_all", methods: post, endpoint: serve(revokeAll), answer: revokeAllAnswer,
-			summary: "Close every portal of a customer"},
+		{path: "/customers/sync_data", methods: post, endpoint: newEndpoint(syncData), response: syncResponse,
+			summary: "Push a customer's data and delete the resources that it does not contain"},
+		{path: "/customers/plan_delete", methods: getPost, endpoint: newEndpoint(planDelete), response: planResponse,
+			summary: "Report the changes that delete_data would make"},
+		{path: "/customers/export_data", methods: getPost, endpoint: newEndpoint(exportData), response: exportResponse,
+			summary: "Export a customer's data as a body for push_data"},
+		{path: "/customers/changes", methods: getPost, endpoint: newEndpoint(listChanges), response: changesResponse,
+			summary: "Read the change feed after a cursor"},
+		{path: "/customers/portals/list", methods: getPost, endpoint: newEndpoint(listPortals), response: portalsResponse,
+			summary: "List a customer's portals, newest first"},
+		{path: "/customers/portals/revoke", methods: post, endpoint: newEndpoint(revokePortal),
+			summary: "Revoke a portal"},
+		{path: "/customers/portals/revoke_all", methods: post, endpoint: newEndpoint(revokeAllPortals), response: revokeAllResponse,
+			summary: "Revoke all portals of a customer"},
 		{path: "/openapi.json", methods: []string{"GET"}, document: true,
-			summary: "Give this document"},
+			summary: "Get this document"},
 	}
 }

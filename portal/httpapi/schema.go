@@ -13,41 +13,50 @@ import (
 // schema is a schema of OpenAPI 3.0.
 type schema = form.Schema
 
-func typed(name string) schema { return schema{"type": name} }
-func stringSchema() schema     { return typed("string") }
-func boolSchema() schema       { return typed("boolean") }
-func numberSchema() schema     { return typed("number") }
-func integerSchema() schema    { return typed("integer") }
-func idSchema() schema         { return schema{"type": "string", "format": "uuid"} }
-func timeSchema() schema       { return schema{"type": "string", "format": "date-time"} }
-func urlSchema() schema        { return schema{"type": "string", "format": "uri"} }
+func typeSchema(name string) schema { return schema{"type": name} }
+func stringSchema() schema          { return typeSchema("string") }
+func boolSchema() schema            { return typeSchema("boolean") }
+func numberSchema() schema          { return typeSchema("number") }
+func integerSchema() schema         { return typeSchema("integer") }
+func idSchema() schema              { return schema{"type": "string", "format": "uuid"} }
+func timeSchema() schema            { return schema{"type": "string", "format": "date-time"} }
+func urlSchema() schema             { return schema{"type": "string", "format": "uri"} }
 func keySchema() schema {
 	return schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
 }
 func textSchema() schema { return schema{"type": "string", "maxLength": maxTextBytes} }
 
 func limitSchema() schema {
-	return schema{"type": "integer", "minimum": 1, "default": defaultPage, "description": "A page has at most 1000, whatever is asked for."}
+	return schema{"type": "integer", "minimum": 1, "default": defaultPage, "description": "The maximum number of items of the page. A value above 1000 means 1000."}
 }
 
-func nullable(s schema) schema               { return with(s, "nullable", true) }
-func described(s schema, text string) schema { return with(s, "description", text) }
-func listOf(s schema) schema                 { return schema{"type": "array", "items": s} }
-func matching(pattern string) schema         { return schema{"type": "string", "pattern": pattern} }
-func named(name string) schema               { return schema{"$ref": "#/components/schemas/" + name} }
+// nullable returns the schema of a value that is null or matches s.
+func nullable(s schema) schema {
+	if s["$ref"] != nil { // OpenAPI 3.0 ignores the keywords next to $ref
+		return schema{"nullable": true, "allOf": []schema{s}}
+	}
+	return withKeyword(s, "nullable", true)
+}
+
+func described(s schema, text string) schema { return withKeyword(s, "description", text) }
+func arrayOf(s schema) schema                { return schema{"type": "array", "items": s} }
+func patternSchema(pattern string) schema    { return schema{"type": "string", "pattern": pattern} }
+func schemaRef(name string) schema           { return schema{"$ref": "#/components/schemas/" + name} }
 func mapOf(s schema) schema                  { return schema{"type": "object", "additionalProperties": s} }
 
-func with(s schema, name string, value any) schema {
+// withKeyword returns a copy of s with a keyword set.
+func withKeyword(s schema, name string, value any) schema {
 	out := maps.Clone(s)
 	out[name] = value
 	return out
 }
 
-func oneOf[T ~string](words ...T) schema {
+// enumOf returns the schema of a string that is one of the words.
+func enumOf[T ~string](words ...T) schema {
 	return schema{"type": "string", "enum": words}
 }
 
-// object is a schema of an object that has these members and no others.
+// object returns the schema of an object that may have these members and no others.
 func object(members map[string]schema, required ...string) schema {
 	out := schema{"type": "object", "properties": members, "additionalProperties": false}
 	if len(required) > 0 {
@@ -56,8 +65,8 @@ func object(members map[string]schema, required ...string) schema {
 	return out
 }
 
-// whole is an object of which every member is required.
-func whole(members map[string]schema, optional ...string) schema {
+// allRequired returns the schema of an object whose members are required, except the optional ones.
+func allRequired(members map[string]schema, optional ...string) schema {
 	var required []string
 	for name := range members {
 		if !slices.Contains(optional, name) {
@@ -68,11 +77,10 @@ func whole(members map[string]schema, optional ...string) schema {
 }
 
 func findingSchema() schema {
-	return whole(map[string]schema{"path": stringSchema(), "rule": stringSchema(), "message": stringSchema()})
+	return allRequired(map[string]schema{"path": stringSchema(), "rule": stringSchema(), "message": stringSchema()})
 }
 
-// fieldSchemas are the fields of resources, by name; those that end in _key and _keys
-// are all alike. A patch clears each with null.
+// fieldSchemas describes the fields of resources by name. It does not contain the fields whose names end in _key or _keys.
 var fieldSchemas = map[string]func() schema{
 	"name": textSchema, "email_address": textSchema, "phone_number": textSchema, "preferred_code": textSchema,
 	"starts_at": timeSchema, "ends_at": timeSchema,
@@ -81,9 +89,9 @@ var fieldSchemas = map[string]func() schema{
 	},
 	"customer_data.time_zone":             textSchema,
 	"customer_data.address":               textSchema,
-	"customer_data.default_checkin_time":  func() schema { return matching(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`) },
-	"customer_data.default_checkout_time": func() schema { return matching(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`) },
-	"geolocation":                         func() schema { return named("geolocation") },
+	"customer_data.default_checkin_time":  timeOfDaySchema,
+	"customer_data.default_checkout_time": timeOfDaySchema,
+	"geolocation":                         func() schema { return schemaRef("geolocation") },
 	"custom_metadata":                     metadataSchema,
 }
 
@@ -93,36 +101,40 @@ func metadataSchema() schema {
 	})}
 }
 
+const (
+	timeOfDayPattern  = `^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`
+	accessCodePattern = `^\d{4,9}$`
+)
+
+func timeOfDaySchema() schema { return patternSchema(timeOfDayPattern) }
+
 func geolocationSchema() schema {
-	degrees := func(most int) schema { return schema{"type": "number", "minimum": -most, "maximum": most} }
-	return whole(map[string]schema{"latitude": degrees(90), "longitude": degrees(180)})
+	degrees := func(limit int) schema { return schema{"type": "number", "minimum": -limit, "maximum": limit} }
+	return allRequired(map[string]schema{"latitude": degrees(90), "longitude": degrees(180)})
 }
 
-// resourceSchema is an entry of a kind's collection.
+// resourceSchema describes an element of the collection of a kind. Null clears a field.
 func resourceSchema(kind data.Kind) schema {
 	properties := map[string]schema{kind.KeyField(): keySchema()}
 	for _, name := range kind.Fields() {
-		of := fieldSchemas[name]
+		field := fieldSchemas[name]
 		switch {
-		case of != nil:
+		case field != nil:
 		case strings.HasSuffix(name, "_keys"):
-			of = func() schema { return listOf(keySchema()) }
+			field = func() schema { return arrayOf(keySchema()) }
 		case strings.HasSuffix(name, "_key"):
-			of = keySchema
+			field = keySchema
 		default:
-			panic("httpapi: fieldSchemas has no schema of the field " + name)
+			panic("httpapi: fieldSchemas has no schema for the field " + name)
 		}
 		if parent, inner, inside := strings.Cut(name, "."); inside {
 			if properties[parent] == nil {
 				properties[parent] = nullable(object(map[string]schema{}))
 			}
-			properties[parent]["properties"].(map[string]schema)[inner] = nullable(of())
+			properties[parent]["properties"].(map[string]schema)[inner] = nullable(field())
 			continue
 		}
-		properties[name] = nullable(of())
-		if of := properties[name]; of["$ref"] != nil {
-			properties[name] = schema{"nullable": true, "allOf": []schema{named("geolocation")}}
-		}
+		properties[name] = nullable(field())
 	}
 	return object(properties, kind.KeyField())
 }
@@ -130,17 +142,17 @@ func resourceSchema(kind data.Kind) schema {
 func customerDataSchema() schema {
 	properties := map[string]schema{
 		"customer_key":       keySchema(),
-		"customer_name":      nullable(described(with(stringSchema(), "maxLength", 200), "What people call the customer: the title of its pages. At most 200 bytes.")),
-		"customer_time_zone": nullable(described(textSchema(), "IANA time zone of the spaces that have none and lie in no site that has one.")),
+		"customer_name":      nullable(described(withKeyword(stringSchema(), "maxLength", 200), "The name of the customer. Its pages have the name as their title. At most 200 bytes.")),
+		"customer_time_zone": nullable(described(textSchema(), "The IANA time zone of the spaces that have none, and are not in a site that has one.")),
 	}
 	for _, kind := range data.Kinds() {
-		properties[kind.Collection()] = nullable(listOf(named("pushed_" + kind.String())))
+		properties[kind.Collection()] = nullable(arrayOf(schemaRef("pushed_" + kind.String())))
 	}
 	return object(properties, "customer_key")
 }
 
 func refSchema() schema {
-	return whole(map[string]schema{"kind": kindSchema(), "key": stringSchema()})
+	return allRequired(map[string]schema{"kind": kindSchema(), "key": stringSchema()})
 }
 
 func kindSchema() schema {
@@ -148,10 +160,10 @@ func kindSchema() schema {
 	for _, kind := range data.Kinds() {
 		names = append(names, kind.String())
 	}
-	return oneOf(names...)
+	return enumOf(names...)
 }
 
-// propertiesOf returns the properties of a registered type, as a body has them: null clears.
+// propertiesOf returns the properties of a type that is registered in package form.
 func propertiesOf[T any]() map[string]schema {
 	return form.SchemaOf(form.BodyOf(new(T)).Fields)["properties"].(map[string]schema)
 }

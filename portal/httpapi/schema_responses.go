@@ -7,138 +7,140 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// What the routes answer, beside ok and warnings.
+// The members of the responses of the routes, besides ok and warnings. A name that ends in "?" may be absent.
 
-// one answers with one thing.
-func one(name string, of func() schema) func() map[string]schema {
-	return func() map[string]schema { return map[string]schema{name: of()} }
+// single returns a response with one member.
+func single(name string, item func() schema) func() map[string]schema {
+	return func() map[string]schema { return map[string]schema{name: item()} }
 }
 
-// pageOf answers with a page of a list.
-func pageOf(name string, of func() schema) func() map[string]schema {
+// page returns a response with a page of a list.
+func page(name string, item func() schema) func() map[string]schema {
 	return func() map[string]schema {
-		return map[string]schema{name: listOf(of()), "pagination": named("pagination")}
+		return map[string]schema{name: arrayOf(item()), "pagination": schemaRef("pagination")}
 	}
 }
 
 func paginationSchema() schema {
-	return whole(map[string]schema{"next_page_cursor": nullable(stringSchema()), "has_next_page": boolSchema(), "next_page_url": nullable(urlSchema())})
+	return allRequired(map[string]schema{"next_page_cursor": nullable(stringSchema()), "has_next_page": boolSchema(), "next_page_url": nullable(urlSchema())})
 }
 
 func linkSchema() schema {
-	return whole(map[string]schema{
+	return allRequired(map[string]schema{
 		"url": urlSchema(), "customer_key": stringSchema(), "created_at": timeSchema(), "expires_at": timeSchema(), "workspace_id": idSchema(),
 	})
 }
 
-func createAnswer() map[string]schema {
+func createPortalResponse() map[string]schema {
 	return map[string]schema{
-		"customer_portal": named("customer_portal"), "magic_link": named("customer_portal"), "customer_portal_id": idSchema(),
-		"report?": named("push_report"),
+		"customer_portal": schemaRef("customer_portal"), "magic_link": schemaRef("customer_portal"), "customer_portal_id": idSchema(),
+		"report?": schemaRef("push_report"),
 	}
 }
 
-func openAnswer() map[string]schema {
-	return map[string]schema{"customer_portal": named("customer_portal"), "magic_link": named("customer_portal"), "customer_portal_id": idSchema()}
+func openPortalResponse() map[string]schema {
+	return map[string]schema{"customer_portal": schemaRef("customer_portal"), "magic_link": schemaRef("customer_portal"), "customer_portal_id": idSchema()}
 }
 
-func deepLinkAnswer() map[string]schema {
-	return map[string]schema{"deep_link": whole(map[string]schema{"url": urlSchema(), "expires_at": timeSchema(), "customer_portal_id": idSchema()})}
+func deepLinkResponse() map[string]schema {
+	return map[string]schema{"deep_link": allRequired(map[string]schema{"url": urlSchema(), "expires_at": timeSchema(), "customer_portal_id": idSchema()})}
 }
 
-// pushReport is data.PushReport.
-func pushReport() map[string]schema {
-	tally := whole(map[string]schema{"spaces": integerSchema(), "user_identities": integerSchema(), "access_grants": integerSchema()})
+// pushReportMembers returns the members of a data.PushReport.
+func pushReportMembers() map[string]schema {
+	tally := allRequired(map[string]schema{"spaces": integerSchema(), "user_identities": integerSchema(), "access_grants": integerSchema()})
 	return map[string]schema{
 		"customer_key": stringSchema(), "customer_created": boolSchema(), "customer_updated": boolSchema(), "created": tally, "updated": tally, "unchanged": tally, "cancelled": tally,
-		"resources": listOf(whole(map[string]schema{
-			"kind": kindSchema(), "key": stringSchema(), "id": idSchema(), "change": oneOf(data.Created, data.Updated, data.Unchanged, data.Cancelled),
+		"resources": arrayOf(allRequired(map[string]schema{
+			"kind": kindSchema(), "key": stringSchema(), "id": idSchema(), "change": enumOf(data.Created, data.Updated, data.Unchanged, data.Cancelled),
 			"portal": portalChangesSchema(),
 		}, "portal")),
-		"skipped": listOf(named("finding")),
+		"skipped": arrayOf(schemaRef("finding")),
 	}
 }
 
-// portalChangesSchema is data.PortalChanges.
+// portalChangesSchema describes a data.PortalChanges.
 func portalChangesSchema() schema {
 	return object(map[string]schema{
-		"kept": listOf(stringSchema()), "overwritten": listOf(stringSchema()), "taken_over": boolSchema(), "cancelled": boolSchema(),
+		"kept": arrayOf(stringSchema()), "overwritten": arrayOf(stringSchema()), "taken_over": boolSchema(), "cancelled": boolSchema(),
 	})
 }
 
-func pushReportSchema() schema { return whole(pushReport(), "skipped") }
+func pushReportSchema() schema { return allRequired(pushReportMembers(), "skipped") }
 
-func pushAnswer() map[string]schema { return map[string]schema{"report": named("push_report")} }
+func pushResponse() map[string]schema { return map[string]schema{"report": schemaRef("push_report")} }
 
 func deletedSchema() schema {
-	return listOf(whole(map[string]schema{
+	return arrayOf(allRequired(map[string]schema{
 		"customer_key": stringSchema(), "kind": kindSchema(), "key": stringSchema(), "id": idSchema(), "because": refSchema(),
 	}, "because"))
 }
 
 func revokedSchema() schema {
-	return listOf(whole(map[string]schema{"customer_key": stringSchema(), "customer_portal_id": idSchema(), "because": refSchema()}, "because"))
+	return arrayOf(allRequired(map[string]schema{"customer_key": stringSchema(), "customer_portal_id": idSchema(), "because": refSchema()}, "because"))
 }
 
 func detachedSchema() schema {
-	return listOf(whole(map[string]schema{"customer_key": stringSchema(), "from": refSchema(), "to": refSchema()}))
+	return arrayOf(allRequired(map[string]schema{"customer_key": stringSchema(), "from": refSchema(), "to": refSchema()}))
 }
 
-func syncAnswer() map[string]schema {
-	report := pushReport()
+func syncResponse() map[string]schema {
+	report := pushReportMembers()
 	maps.Copy(report, map[string]schema{"deleted": deletedSchema(), "revoked": revokedSchema(), "detached": detachedSchema()})
-	return map[string]schema{"report": whole(report, "skipped", "deleted", "revoked", "detached")}
+	return map[string]schema{"report": allRequired(report, "skipped", "deleted", "revoked", "detached")}
 }
 
 func deleteReportSchema() schema {
 	return object(map[string]schema{
-		"customers": listOf(stringSchema()), "customers_not_found": listOf(stringSchema()), "not_found": listOf(refSchema()),
+		"customers": arrayOf(stringSchema()), "customers_not_found": arrayOf(stringSchema()), "not_found": arrayOf(refSchema()),
 		"deleted": deletedSchema(), "revoked": revokedSchema(),
 		"detached": detachedSchema(),
 	})
 }
 
-func deleteAnswer() map[string]schema { return map[string]schema{"report": named("delete_report")} }
-func planAnswer() map[string]schema   { return map[string]schema{"plan": named("delete_report")} }
-func exportAnswer() map[string]schema {
-	return map[string]schema{"customer_data": named("customer_data")}
+func deleteResponse() map[string]schema {
+	return map[string]schema{"report": schemaRef("delete_report")}
+}
+func planResponse() map[string]schema { return map[string]schema{"plan": schemaRef("delete_report")} }
+func exportResponse() map[string]schema {
+	return map[string]schema{"customer_data": schemaRef("customer_data")}
 }
 
-func customersAnswer() map[string]schema {
-	return pageOf("customers", func() schema {
-		return whole(map[string]schema{
+func customersResponse() map[string]schema {
+	return page("customers", func() schema {
+		return allRequired(map[string]schema{
 			"customer_key": stringSchema(), "customer_name": nullable(stringSchema()), "customer_time_zone": nullable(stringSchema()),
 			"workspace_id": idSchema(), "created_at": timeSchema(), "counts": mapOf(integerSchema()),
 		})
 	})()
 }
 
-func changesAnswer() map[string]schema {
-	return pageOf("changes", func() schema {
-		return whole(map[string]schema{
-			"change":       oneOf(data.Created, data.Updated, data.Deleted, data.PortalOpened, data.PortalExpired, data.PortalRevoked),
+func changesResponse() map[string]schema {
+	return page("changes", func() schema {
+		return allRequired(map[string]schema{
+			"change":       enumOf(data.Created, data.Updated, data.Deleted, data.PortalOpened, data.PortalExpired, data.PortalRevoked),
 			"customer_key": stringSchema(), "class": stringSchema(), "kind": stringSchema(), "key": stringSchema(), "id": idSchema(),
 			"at": timeSchema(), "actor": actorSchema(), "cursor": stringSchema(),
-			"changed_fields": described(listOf(stringSchema()), "Of an update: the fields that have another value since."),
+			"changed_fields": described(arrayOf(stringSchema()), "For an update, the names of the fields that changed."),
 		}, "changed_fields")
 	})()
 }
 
-// actorSchema is data.Actor.
+// actorSchema describes a data.Actor.
 func actorSchema() schema {
-	return whole(map[string]schema{
-		"type":               oneOf(data.ActorHost, data.ActorPortal, data.ActorAutomation, data.ActorConnector),
-		"customer_portal_id": described(idSchema(), "Of the portal whose visitor made the change."),
-		"name":               described(stringSchema(), "Of the automation or connector that made the change."),
+	return allRequired(map[string]schema{
+		"type":               enumOf(data.ActorHost, data.ActorPortal, data.ActorAutomation, data.ActorConnector),
+		"customer_portal_id": described(idSchema(), "The portal whose visitor made the change."),
+		"name":               described(stringSchema(), "The name of the automation or connector that made the change."),
 	}, "customer_portal_id", "name")
 }
 
-// portalSchema is a portal as it is told of: without its link.
+// portalSchema describes a portal in the responses of get and list, which do not contain the link.
 func portalSchema() schema {
 	properties := propertiesOf[portal.Config]()
 	required := map[string]schema{
 		"customer_portal_id": idSchema(), "customer_key": stringSchema(), "workspace_id": idSchema(), "created_at": timeSchema(), "expires_at": timeSchema(),
-		"state":    oneOf(portal.StateLive, portal.StateUsedUp, portal.StateExpired, portal.StateRevoked),
+		"state":    enumOf(portal.StateLive, portal.StateUsedUp, portal.StateExpired, portal.StateRevoked),
 		"max_uses": integerSchema(), "uses": integerSchema(),
 	}
 	var names []string
@@ -146,24 +148,24 @@ func portalSchema() schema {
 		properties[name] = s
 		names = append(names, name)
 	}
-	properties["business_vertical"] = oneOf(portal.Verticals()...)
+	properties["business_vertical"] = enumOf(portal.Verticals()...)
 	return object(properties, append(names, "features", "is_embedded", "navigation_mode", "read_only", "exclude_locale_picker")...)
 }
 
-func portalAnswer() map[string]schema  { return map[string]schema{"customer_portal": portalSchema()} }
-func portalsAnswer() map[string]schema { return pageOf("customer_portals", portalSchema)() }
-func revokeAllAnswer() map[string]schema {
+func portalResponse() map[string]schema  { return map[string]schema{"customer_portal": portalSchema()} }
+func portalsResponse() map[string]schema { return page("customer_portals", portalSchema)() }
+func revokeAllResponse() map[string]schema {
 	return map[string]schema{"revoked": integerSchema()}
 }
 
-func settingsAnswer() map[string]schema {
-	return map[string]schema{"business_vertical": oneOf(portal.Verticals()...), "slug": nullable(stringSchema())}
+func settingsResponse() map[string]schema {
+	return map[string]schema{"business_vertical": enumOf(portal.Verticals()...), "slug": nullable(stringSchema())}
 }
 
-func aliasesAnswer() map[string]schema {
-	alias := whole(map[string]schema{"resource_key": stringSchema(), "resource_label": stringSchema(), "collection_key": stringSchema(), "collection_label": stringSchema()})
-	return map[string]schema{"vertical_resource_aliases": whole(map[string]schema{
-		"space": alias, "additional_spaces": listOf(alias), "user_identity": alias, "access_grant": alias,
+func aliasesResponse() map[string]schema {
+	alias := allRequired(map[string]schema{"resource_key": stringSchema(), "resource_label": stringSchema(), "collection_key": stringSchema(), "collection_label": stringSchema()})
+	return map[string]schema{"vertical_resource_aliases": allRequired(map[string]schema{
+		"space": alias, "additional_spaces": arrayOf(alias), "user_identity": alias, "access_grant": alias,
 	})}
 }
 
@@ -173,64 +175,65 @@ func profileSchema() schema {
 	return object(properties, fieldProfile, "workspace_id", "created_at", "name")
 }
 
-func profilesAnswer() map[string]schema {
-	return map[string]schema{"customization_profiles": listOf(profileSchema())}
+func profilesResponse() map[string]schema {
+	return map[string]schema{"customization_profiles": arrayOf(profileSchema())}
 }
 
-// resourceAnswer is a resource as get and list give it.
-func resourceAnswer(class data.Class, members map[string]schema, optional ...string) schema {
+// resourceResponse describes a resource in the responses of get and list. members are those of its class.
+func resourceResponse(class data.Class, members map[string]schema, optional ...string) schema {
 	maps.Copy(members, map[string]schema{
 		class.String() + "_id": idSchema(), class.String() + "_key": stringSchema(), "workspace_id": idSchema(), "customer_key": stringSchema(),
 		"created_at": timeSchema(), "kind": kindSchema(),
 	})
-	return whole(members, optional...)
+	return allRequired(members, optional...)
 }
 
 func spaceSchema() schema {
-	return resourceAnswer(data.ClassSpace, map[string]schema{
+	return resourceResponse(data.ClassSpace, map[string]schema{
 		"name": stringSchema(), "display_name": stringSchema(), "device_count": numberSchema(), "acs_entrance_count": numberSchema(),
-		"parent_space_id": idSchema(), "parent_space_key": stringSchema(), "geolocation": named("geolocation"), "duration_minutes": integerSchema(),
+		"parent_space_id": idSchema(), "parent_space_key": stringSchema(), "geolocation": schemaRef("geolocation"), "duration_minutes": integerSchema(),
 		"customer_data": mapOf(nullable(stringSchema())), "custom_metadata": metadataSchema(),
 	}, "parent_space_id", "parent_space_key", "geolocation", "duration_minutes", "customer_data", "custom_metadata")
 }
 
-func userSchema() schema {
-	return resourceAnswer(data.ClassUserIdentity, map[string]schema{
+func userIdentitySchema() schema {
+	return resourceResponse(data.ClassUserIdentity, map[string]schema{
 		"display_name": stringSchema(), "full_name": nullable(stringSchema()), "email_address": nullable(stringSchema()), "phone_number": nullable(stringSchema()),
-		"merged_user_identity_ids": listOf(idSchema()), "merged_user_identity_keys": listOf(stringSchema()), "acs_user_ids": listOf(idSchema()),
-		"errors": listOf(typed("object")), "warnings": listOf(typed("object")),
+		"merged_user_identity_ids": arrayOf(idSchema()), "merged_user_identity_keys": arrayOf(stringSchema()), "acs_user_ids": arrayOf(idSchema()),
+		"errors": arrayOf(typeSchema("object")), "warnings": arrayOf(typeSchema("object")),
 	})
 }
 
-func grantSchema() schema {
-	return resourceAnswer(data.ClassAccessGrant, map[string]schema{
-		"name": nullable(stringSchema()), "display_name": stringSchema(), "display_status": oneOf("upcoming", "active", "ended"),
-		"starts_at":         described(timeSchema(), "Where none was given, created_at."),
+func accessGrantSchema() schema {
+	return resourceResponse(data.ClassAccessGrant, map[string]schema{
+		"name": nullable(stringSchema()), "display_name": stringSchema(), "display_status": enumOf("upcoming", "active", "ended"),
+		"starts_at":         described(timeSchema(), "The value of created_at if the grant has no start."),
 		"ends_at":           nullable(timeSchema()),
-		"user_identity_id":  described(nullable(idSchema()), "Null where the grant names nobody, or nobody who is there."),
-		"user_identity_key": stringSchema(), "space_ids": listOf(idSchema()), "space_keys": listOf(stringSchema()), "reservation_key": stringSchema(),
-		"location_ids": listOf(idSchema()), "access_method_ids": listOf(idSchema()), "errors": listOf(typed("object")), "warnings": listOf(typed("object")),
-		"pending_mutations": listOf(typed("object")), "custom_metadata": metadataSchema(),
-		"requested_access_methods": listOf(whole(map[string]schema{
-			"display_name": stringSchema(), "mode": oneOf("code"), "code": matching(`^\d{4,9}$`), "created_at": timeSchema(), "created_access_method_ids": listOf(idSchema()),
+		"user_identity_id":  described(nullable(idSchema()), "Null if the grant has no user, or its user does not exist."),
+		"user_identity_key": stringSchema(), "space_ids": arrayOf(idSchema()), "space_keys": arrayOf(stringSchema()), "reservation_key": stringSchema(),
+		"location_ids": arrayOf(idSchema()), "access_method_ids": arrayOf(idSchema()), "errors": arrayOf(typeSchema("object")), "warnings": arrayOf(typeSchema("object")),
+		"pending_mutations": arrayOf(typeSchema("object")), "custom_metadata": metadataSchema(),
+		"requested_access_methods": arrayOf(allRequired(map[string]schema{
+			"display_name": stringSchema(), "mode": enumOf("code"), "code": patternSchema(accessCodePattern), "created_at": timeSchema(), "created_access_method_ids": arrayOf(idSchema()),
 		})),
 	}, "user_identity_key", "reservation_key", "custom_metadata")
 }
 
-// errorSchema is the answer that is an error. validation_errors nests by field.
+// errorSchema describes an error response.
 func errorSchema() schema {
-	return whole(map[string]schema{
+	return allRequired(map[string]schema{
 		"ok": {"type": "boolean", "enum": []bool{false}},
-		"error": whole(map[string]schema{
-			"type": stringSchema(), "message": stringSchema(), "request_id": idSchema(), "validation_errors": named("validation_errors"),
+		"error": allRequired(map[string]schema{
+			"type": stringSchema(), "message": stringSchema(), "request_id": idSchema(), "validation_errors": schemaRef("validation_errors"),
 		}, "validation_errors"),
 	})
 }
 
+// validationSchema describes validation_errors, a tree of messages. The path of a fault leads to the node with its message.
 func validationSchema() schema {
 	return schema{
 		"type": "object", "required": []string{errorsField},
-		"properties":           map[string]schema{errorsField: listOf(stringSchema())},
-		"additionalProperties": named("validation_errors"),
+		"properties":           map[string]schema{errorsField: arrayOf(stringSchema())},
+		"additionalProperties": schemaRef("validation_errors"),
 	}
 }
