@@ -7,37 +7,33 @@ import (
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 )
 
-// Field is a member of a JSON object, bound to the variable that holds its value. The list of
-// the fields of a type is the only place that names them: reading, checking, writing and
-// describing the type all use it.
+// Field is a member of a JSON object, bound to a variable. The list of the fields of a type is the only place that names
+// its members. Reading, checking, writing and describing the type all use it.
 type Field struct {
 	Name     string
-	Required bool // an object without the member is faulty
+	Required bool // it is a fault if the member is missing
 	Value    Value
 }
 
-// Value connects a member of a JSON object with a variable. It may also be a [Checker] or a
-// [Streamer].
+// Value connects a member of a JSON object with a variable. It may also implement [Checker] or [Streamer].
 type Value interface {
-	// Read reads the member into the variable. A member that is absent leaves the variable
-	// unchanged, and null makes it zero.
+	// Read sets the variable to the member. An absent member leaves the variable unchanged, and null sets it to zero.
 	Read(o *Object, name string)
 
-	// Write returns the variable as a JSON value, or nil if the member is to be left out.
+	// Write returns the variable as a JSON value, or nil to omit the member.
 	Write() any
 
-	// Schema describes the member.
+	// Schema returns the schema of the member.
 	Schema() Schema
 }
 
-// Checker is a Value with rules for the variable, which may have been set by a program.
+// Checker is a Value with rules for the variable, which a Go program may have set.
 type Checker interface {
-	// Check notes what is wrong with the variable.
+	// Check adds the faults of the variable to notes.
 	Check(notes *Notes, path string)
 }
 
-// Streamer is a Value that is read from the document itself, because it may be large. Its
-// Read is not called.
+// Streamer is a Value that is read directly from the document, because it can be large. Its Read method is not called.
 type Streamer interface {
 	Stream(r *strictjson.Reader, path string, notes *Notes) error
 }
@@ -45,8 +41,8 @@ type Streamer interface {
 // Schema is a schema of OpenAPI 3.0.
 type Schema map[string]any
 
-// Read reads the fields of an object, and notes a fault for each that is required and missing.
-// Members that are not in the list remain unread.
+// Read reads the fields of an object. It adds a fault for each required member that is missing. Members that are not
+// fields remain unread.
 func (o *Object) Read(fields []Field) {
 	for _, f := range fields {
 		if _, streamed := f.Value.(Streamer); !streamed {
@@ -58,7 +54,7 @@ func (o *Object) Read(fields []Field) {
 	}
 }
 
-// Check notes what is wrong with the variables of fields.
+// Check adds the faults of the variables of fields to notes.
 func Check(notes *Notes, path string, fields []Field) {
 	for _, f := range fields {
 		if c, ok := f.Value.(Checker); ok {
@@ -78,7 +74,7 @@ func Write(fields []Field) map[string]any {
 	return out
 }
 
-// SchemaOf returns the schema of an object that has these fields and no others.
+// SchemaOf returns the schema of an object with these fields and no others.
 func SchemaOf(fields []Field) Schema {
 	properties, required := map[string]Schema{}, []string(nil)
 	for _, f := range fields {
@@ -95,19 +91,18 @@ func SchemaOf(fields []Field) Schema {
 	return out
 }
 
-// Body is a variable of a type whose JSON is an object.
+// Body is a variable whose JSON is an object.
 type Body struct {
 	Fields []Field
 
-	// Notes receives what the reading finds. It belongs to the variable, which reports it
-	// when it is used. Nil if the reader of the JSON has to report it.
+	// Notes receives the faults and warnings of reading. It belongs to the variable, which reports them when it is used.
+	// It is nil if the reader of the JSON must report them.
 	Notes *Notes
 }
 
-// Register makes BodyOf use a function for a type. A package calls it in its initialization,
-// once for each of its types.
+// Register registers the function with which BodyOf returns the fields of a type. A package calls it once for each of
+// its types, during initialization.
 func Register[T any](body func(*T) Body) struct{} { return friend.Offer(body) }
 
-// BodyOf returns the fields of a variable of a registered type. It panics for a type that is
-// not registered.
+// BodyOf returns the fields of a variable of a registered type. It panics for other types.
 func BodyOf[T any](v *T) Body { return friend.Of[func(*T) Body]()(v) }

@@ -1,10 +1,9 @@
-// Package form reads the small objects of the API, such as the configuration of a
-// portal or the parameters of a request, member by member. A fault of a member is noted
-// by its path and does not stop the reading, so that one answer lists every fault.
+// Package form reads the small JSON objects of the API, such as the configuration of a portal or the parameters of a
+// request. A fault of a member is recorded with its path and does not stop the reading, so that one response can list
+// all faults.
 //
-// The cost of a faulty object grows with its length as that of a valid one does: noting a
-// fault takes constant time, a list that is too long is one fault and its elements are not
-// looked at, and what is kept is bounded.
+// Reading a faulty object costs as much as reading a valid one of the same length: recording a fault takes constant
+// time, a list that is too long is a single fault, and the number of recorded faults is limited.
 package form
 
 import (
@@ -22,33 +21,32 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Notes collects faults and warnings: the first [reportlimit.Max] of each, and the number of
-// the others. The zero value is empty. Its lists are for reading only. A copy shares them
-// with the original: to add to both, make the copy with Join.
+// Notes collects faults and warnings: the first [reportlimit.Max] of each, and the number of the others. The zero value
+// is empty. Callers must not change its lists. A copy shares the lists with the original; use Join to make an
+// independent one.
 type Notes struct {
-	Faults   []validation.Finding // one of each path
+	Faults   []validation.Finding // at most one for each path
 	Warnings []validation.Finding
 	Omitted  reportlimit.Omitted
 
 	paths map[string]struct{} // of Faults
 }
 
-// Fault notes a fault, unless one is noted at its path.
+// Fault adds a fault, unless there is already one with the same path.
 func (n *Notes) Fault(path string, rule validation.Rule, format string, args ...any) {
 	if n.accepts(path) {
 		n.addFault(validation.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 }
 
-// Add notes a fault that has a cause, unless one is noted at its path.
+// Add adds a fault that has a cause, unless there is already one with the same path.
 func (n *Notes) Add(f validation.Finding) {
 	if n.accepts(f.Path) {
 		n.addFault(f)
 	}
 }
 
-// accepts reports whether a fault at a path is listed. It counts one that is left out because the
-// list is full.
+// accepts reports whether a fault with a path can be added. If the list is full, it counts the fault as omitted.
 func (n *Notes) accepts(path string) bool {
 	if n.Has(path) {
 		return false
@@ -60,7 +58,7 @@ func (n *Notes) accepts(path string) bool {
 	return true
 }
 
-// Has reports whether a fault is noted at a path.
+// Has reports whether there is a fault with a path.
 func (n *Notes) Has(path string) bool {
 	_, has := n.paths[path]
 	return has
@@ -74,7 +72,7 @@ func (n *Notes) addFault(f validation.Finding) {
 	n.Faults = append(n.Faults, f)
 }
 
-// Warn notes a warning.
+// Warn adds a warning.
 func (n *Notes) Warn(path string, rule validation.Rule, format string, args ...any) {
 	if len(n.Warnings) >= reportlimit.Max {
 		n.Omitted.Warnings++
@@ -83,7 +81,7 @@ func (n *Notes) Warn(path string, rule validation.Rule, format string, args ...a
 	n.Warnings = append(n.Warnings, validation.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
-// Join notes faults and warnings that were noted elsewhere.
+// Join adds the faults and warnings of other.
 func (n *Notes) Join(other Notes) {
 	for _, f := range other.Faults {
 		switch {
@@ -99,8 +97,8 @@ func (n *Notes) Join(other Notes) {
 	n.Omitted.Add(other.Omitted)
 }
 
-// Listed returns the warnings, with one of [validation.RuleLeftOut] at the end if any fault or
-// warning was left out.
+// Listed returns the warnings. If faults or warnings were omitted, the last warning says so, with the rule
+// [validation.RuleLeftOut].
 func (n *Notes) Listed() []validation.Finding {
 	if !n.Omitted.Any() {
 		return n.Warnings
@@ -108,8 +106,8 @@ func (n *Notes) Listed() []validation.Finding {
 	return append(slices.Clip(n.Warnings), validation.Finding{Rule: validation.RuleLeftOut, Message: n.Omitted.Text()})
 }
 
-// Object is an object whose members are read by name. A member that is absent leaves
-// what it would be read into as it is; one that is null makes it zero.
+// Object is a JSON object whose members are read by name into variables. An absent member leaves the variable unchanged,
+// and null sets it to zero.
 type Object struct {
 	path    string
 	members map[string]any
@@ -117,21 +115,21 @@ type Object struct {
 	notes   *Notes
 }
 
-// New returns an object with members that are as [strictjson.Reader.Value] returns them.
+// New returns an object with members as [strictjson.Reader.Value] returns them.
 func New(members map[string]any, notes *Notes) *Object { return newObject("", members, notes) }
 
 func newObject(path string, members map[string]any, notes *Notes) *Object {
 	return &Object{path: path, members: members, read: map[string]bool{}, notes: notes}
 }
 
-// Again returns the object with no member read, and as a document of its own: paths begin at
-// the object. notes receives what the reading finds.
+// Again returns the same object with all members unread. Paths are relative to the object, and faults are added to
+// notes.
 func (o *Object) Again(notes *Notes) *Object { return New(o.members, notes) }
 
-// maxDepth bounds the objects and arrays in one another.
+// maxDepth is the maximum nesting depth of objects and arrays.
 const maxDepth = 32
 
-// Parse reads a document that is one JSON object. The error matches [data.ErrNotJSON].
+// Parse parses a document that consists of one JSON object. Its error matches [data.ErrNotJSON].
 func Parse(b []byte, notes *Notes) (*Object, error) {
 	r := strictjson.New(bytes.NewReader(b), strictjson.Bounds{Bytes: int64(len(b)), Depth: maxDepth})
 	o, err := Decode(r, nil, notes)
@@ -144,8 +142,8 @@ func Parse(b []byte, notes *Notes) (*Object, error) {
 	return o, nil
 }
 
-// Decode reads the next value of a document, an object. Fields whose value is a [Streamer] are
-// read at once. The others are kept, for [Object.Read].
+// Decode reads the next value of a document, which must be an object. It reads fields whose value is a [Streamer]. The
+// other members are kept for [Object.Read].
 func Decode(r *strictjson.Reader, fields []Field, notes *Notes) (*Object, error) {
 	o := New(map[string]any{}, notes)
 	if r.Peek() != '{' {
@@ -179,36 +177,36 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// At is the path of a member, such as "features.connect". A name that is no field's can be
-// of any length, and is cut short.
+// At returns the path of a member, such as "features.connect". It shortens long names, because clients can send any
+// name.
 func (o *Object) At(name string) string {
 	return join(o.path, textrules.Clip(name))
 }
 
-// Notes returns what the reading of the object, and of those around it, has found so far.
+// Notes returns the faults and warnings found so far, including those of the enclosing objects.
 func (o *Object) Notes() *Notes { return o.notes }
 
-// Given reports whether a member is there, be it null.
+// Given reports whether a member is present, even if it is null.
 func (o *Object) Given(name string) bool {
 	_, given := o.members[name]
 	return given
 }
 
-// Has reports whether a member is there, and not null.
+// Has reports whether a member is present and not null.
 func (o *Object) Has(name string) bool { return o.members[name] != nil }
 
 // IsEmpty reports whether a member is an empty string.
 func (o *Object) IsEmpty(name string) bool { return o.members[name] == "" }
 
-// Fault notes what is wrong with a member.
+// Fault adds a fault of a member.
 func (o *Object) Fault(name string, rule validation.Rule, format string, args ...any) {
 	o.notes.Fault(o.At(name), rule, format, args...)
 }
 
-// Faulty reports whether a fault of a member is noted.
+// Faulty reports whether a member has a fault.
 func (o *Object) Faulty(name string) bool { return o.notes.Has(o.At(name)) }
 
-// Unread returns the names of the members that were not read, sorted.
+// Unread returns the names of the unread members, sorted.
 func (o *Object) Unread() []string {
 	var out []string
 	for name := range o.members {
@@ -220,21 +218,21 @@ func (o *Object) Unread() []string {
 	return out
 }
 
-// Rest warns of the members that were not read.
+// Rest adds a warning for each unread member.
 func (o *Object) Rest() {
 	for _, name := range o.Unread() {
 		o.notes.Warn(o.At(name), validation.RuleUnknownField, "is not a field")
 	}
 }
 
-// Ignore takes members as read.
+// Ignore marks members as read.
 func (o *Object) Ignore(names ...string) {
 	for _, name := range names {
 		o.read[name] = true
 	}
 }
 
-// Require notes the members that are not there.
+// Require adds a fault for each member that is missing.
 func (o *Object) Require(names ...string) {
 	for _, name := range names {
 		if o.members[name] == nil {
@@ -243,12 +241,13 @@ func (o *Object) Require(names ...string) {
 	}
 }
 
-// Missing notes that the object has nothing of what it is for.
+// Missing adds a fault of the object itself.
 func (o *Object) Missing(message string) {
 	o.notes.Fault(o.path, validation.RuleRequired, "%s", message)
 }
 
-// member takes a member of a type. It is false where there is nothing of that type.
+// member returns a member and marks it as read. It returns false if the member is absent, null or of another type. It
+// calls zero if the member is null.
 func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
 	o.read[name] = true
 	given, there := o.members[name]
@@ -279,7 +278,7 @@ func (o *Object) Bool(name string, into *bool) {
 	}
 }
 
-// Int reads a whole number from least to most.
+// Int reads an integer from least to most.
 func (o *Object) Int(name string, into *int, least, most int) {
 	v, ok := member[float64](o, name, "a number", func() { *into = 0 })
 	switch {
@@ -293,7 +292,7 @@ func (o *Object) Int(name string, into *int, least, most int) {
 	}
 }
 
-// UUID reads the text of a UUID.
+// UUID reads a UUID.
 func (o *Object) UUID(name string, into *uuid.UUID) {
 	v, ok := member[string](o, name, "a UUID", func() { *into = uuid.Nil })
 	if !ok {
@@ -307,8 +306,7 @@ func (o *Object) UUID(name string, into *uuid.UUID) {
 	*into = id
 }
 
-// list reads a list of at most so many elements. It does not give the elements of a longer
-// one.
+// list reads a list. A list with more than most elements is a fault.
 func (o *Object) list(name string, most int, clear func()) ([]any, bool) {
 	list, ok := member[[]any](o, name, "a list", clear)
 	if ok && len(list) > most {
@@ -318,7 +316,7 @@ func (o *Object) list(name string, most int, clear func()) ([]any, bool) {
 	return list, ok
 }
 
-// Strings reads a list of at most so many strings.
+// Strings reads a list of at most most strings.
 func (o *Object) Strings(name string, most int, into *[]string) {
 	list, ok := o.list(name, most, func() { *into = nil })
 	if !ok {
@@ -335,7 +333,7 @@ func (o *Object) Strings(name string, most int, into *[]string) {
 	*into = out
 }
 
-// Value reads a string or a boolean; nil is neither.
+// Value reads a string or a boolean. It returns nil if the member is absent, null or of another type.
 func (o *Object) Value(name string) any {
 	v, _ := member[any](o, name, "", func() {})
 	switch v.(type) {
@@ -346,16 +344,14 @@ func (o *Object) Value(name string) any {
 	return nil
 }
 
-// Object reads an object with fn, which is not called where there is none. clear is
-// called where it is null.
+// Object reads an object with fn. If the member is null, it calls clear.
 func (o *Object) Object(name string, clear func(), fn func(*Object)) {
 	if members, ok := member[map[string]any](o, name, "an object", clear); ok {
 		fn(newObject(o.At(name), members, o.notes))
 	}
 }
 
-// Objects reads a list of at most so many objects, calling fn with each. It returns false
-// if there is no such list.
+// Objects reads a list of at most most objects and calls fn with each. It reports whether there is such a list.
 func (o *Object) Objects(name string, most int, clear func(), fn func(*Object)) bool {
 	list, ok := o.list(name, most, clear)
 	for i, v := range list {
@@ -370,5 +366,5 @@ func (o *Object) Objects(name string, most int, clear func(), fn func(*Object)) 
 	return ok
 }
 
-// Names is the names of the members, sorted.
+// Names returns the names of the members, sorted.
 func (o *Object) Names() []string { return slices.Sorted(maps.Keys(o.members)) }

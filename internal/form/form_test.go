@@ -11,9 +11,9 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-const most = 10_000 // faults, and warnings, that are listed
+const most = 10_000 // the limit of listed faults and of listed warnings
 
-// paths makes paths of faults, all different.
+// paths returns n different paths.
 func paths(n int) []string {
 	out := make([]string, n)
 	for i := range out {
@@ -22,8 +22,7 @@ func paths(n int) []string {
 	return out
 }
 
-// TestNotes_100000Faults_ListsTenThousandAndCountsTheRest notes the same faults twice.
-func TestNotes_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
+func TestNotes_100000Faults_ListsTenThousandAndCountsOthers(t *testing.T) {
 	t.Parallel()
 	all := paths(100_000)
 	var notes form.Notes
@@ -49,9 +48,8 @@ func TestNotes_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 	require.Len(t, joined.Warnings, most)
 }
 
-// TestNotes_TwiceTheFaults_AllocateTwice counts the allocations of noting faults: no more
-// for each than one for its message, and none once only the number is kept.
-func TestNotes_TwiceTheFaults_AllocateTwice(t *testing.T) { //nolint:paralleltest // AllocsPerRun runs alone
+// Recording a fault allocates only its message, and nothing once the limit is reached.
+func TestNotes_MoreFaults_AllocateLinearly(t *testing.T) { //nolint:paralleltest // AllocsPerRun runs alone
 	all := paths(200_000)
 	allocs := func(n int) float64 {
 		return testing.AllocsPerRun(1, func() {
@@ -66,8 +64,8 @@ func TestNotes_TwiceTheFaults_AllocateTwice(t *testing.T) { //nolint:paralleltes
 	require.LessOrEqual(t, allocs(200_000), 1.1*twice, "what is not listed is only counted")
 }
 
-// TestObject_ListThatIsTooLong_IsOneFault does not look at the elements.
-func TestObject_ListThatIsTooLong_IsOneFault(t *testing.T) {
+// The elements of the list must not be read.
+func TestObject_TooLongList_IsOneFault(t *testing.T) {
 	t.Parallel()
 	body := fmt.Sprintf(`{"texts": [%s0], "objects": [%[1]s0]}`, strings.Repeat("0,", 100_000))
 	var notes form.Notes
@@ -83,8 +81,7 @@ func TestObject_ListThatIsTooLong_IsOneFault(t *testing.T) {
 	}, notes.Faults)
 }
 
-// TestObject_LongName_IsCutShortInItsPath reads a member that a client made up.
-func TestObject_LongName_IsCutShortInItsPath(t *testing.T) {
+func TestObject_LongName_IsShortenedInItsPath(t *testing.T) {
 	t.Parallel()
 	var notes form.Notes
 	o, err := form.Parse([]byte(`{"`+strings.Repeat("x", 100_000)+`": 0}`), &notes)

@@ -8,7 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Nullable returns the schema that also allows null.
+// Nullable returns the schema of a value that can also be null.
 func Nullable(s Schema) Schema {
 	out := Schema{"nullable": true}
 	for name, v := range s {
@@ -26,8 +26,8 @@ func (v boolValue) Read(o *Object, name string) { o.Bool(name, v.into) }
 func (v boolValue) Write() any                  { return *v.into }
 func (v boolValue) Schema() Schema              { return Schema{"type": "boolean", "nullable": true} }
 
-// Text returns a Value for a string. An empty one is left out. rule returns what is wrong with
-// one that is not empty, or "".
+// Text returns a Value for a string. An empty string is not written. rule returns the fault of a string that is not
+// empty, or "".
 func Text(into *string, s Schema, rule func(string) (validation.Rule, string)) Value {
 	return textValue{into, Nullable(s), rule}
 }
@@ -57,8 +57,8 @@ func (v textValue) Check(notes *Notes, path string) {
 	}
 }
 
-// Word returns a Value for one of a list of words. fault is the message for another. An empty
-// word means zero, and is written as that.
+// Word returns a Value for one of several words. fault is the message for other words. An empty word means zero, and
+// zero is written instead.
 func Word[T ~string](into *T, zero T, fault string, words ...T) Value {
 	return wordValue[T]{into, zero, fault, words}
 }
@@ -96,7 +96,7 @@ func (v wordValue[T]) Schema() Schema {
 	return Schema{"type": "string", "enum": v.words, "nullable": true}
 }
 
-// UUID returns a Value for an id. The nil UUID is left out.
+// UUID returns a Value for a UUID. The nil UUID is not written.
 func UUID(into *uuid.UUID) Value { return uuidValue{into} }
 
 type uuidValue struct{ into *uuid.UUID }
@@ -114,8 +114,8 @@ func (v uuidValue) Schema() Schema {
 	return Schema{"type": "string", "format": "uuid", "nullable": true}
 }
 
-// Group returns a Value for an object with fields of its own. Null makes into zero. An object
-// without a member is left out.
+// Group returns a Value for an object with fields of its own. Null sets the variable to its zero value. An object
+// without members is not written.
 func Group[T any](into *T, fields ...Field) Value {
 	return groupValue{func() { *into = *new(T) }, fields}
 }

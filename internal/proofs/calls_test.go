@@ -14,8 +14,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// world is a store that calls find: customers "a" and "b", a deleted customer whose rows wait
-// for the sweep, and a portal of "a".
+// world is a store with data for all calls: customers "a" and "b", a deleted customer whose rows have not been swept,
+// and a portal of "a".
 type world struct {
 	backup []byte
 	portal *opened
@@ -27,16 +27,16 @@ type world struct {
 	a      layout.CustomerID
 }
 
-// call is a call of a public method.
+// call is a call of an exported method.
 type call struct {
 	name string
 	do   func(ctx context.Context, h host, w *world) error
 
-	// inParts reports whether a failure may leave a part of what it does, as its doc says.
+	// inParts reports whether a failed call may have a part of its effect, as documented.
 	inParts bool
 }
 
-// drain ends a sequence.
+// drain reads a sequence to its end and returns its error.
 func drain[T any](seq func(func(T, error) bool)) (err error) {
 	seq(func(_ T, e error) bool {
 		err = e
@@ -45,17 +45,17 @@ func drain[T any](seq func(func(T, error) bool)) (err error) {
 	return err
 }
 
-// only is the error of a call of two answers.
+// only returns the error of a call with two results.
 func only[T any](_ T, err error) error { return err }
 
-// cancelled is a stay of customer a that is cancelled in a portal.
+// cancelled is a reservation of customer "a" that was cancelled in a portal.
 var cancelled = data.Ref{Kind: data.KindReservation, Key: "a/005"}
 
 var hostRow = []byte("host/row")
 
 func putHostRow(_ context.Context, tx data.CustomerTx) error { return tx.Tx.Put(hostRow, []byte("1")) }
 
-// session finds the world's session, and calls fn with it.
+// session calls fn with the session of the world.
 func session(fn func(context.Context, *portal.Session) error) func(context.Context, host, *world) error {
 	return func(ctx context.Context, h host, w *world) error {
 		s, err := h.portals.Session(ctx, w.token)
@@ -66,18 +66,17 @@ func session(fn func(context.Context, *portal.Session) error) func(context.Conte
 	}
 }
 
-// viewed finds the world's session, and calls fn with a View of it.
+// viewed calls fn with a View of the session of the world.
 func viewed(fn func(context.Context, *portal.View) error) func(context.Context, host, *world) error {
 	return session(func(ctx context.Context, s *portal.Session) error {
 		return s.View(ctx, func(v *portal.View) error { return fn(ctx, v) })
 	})
 }
 
-// three is the error of a call of three answers.
+// three returns the error of a call with three results.
 func three[T, U any](_ T, _ U, err error) error { return err }
 
-// calls is every method of a Workspace, of a portal's Service and of its Session that
-// does I/O.
+// calls contains a call of every exported method that does I/O.
 var calls = []call{
 	{name: "Customer", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Customer(ctx, "b")) }},
 	{name: "Space", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Space(ctx, "b/001")) }},
@@ -327,7 +326,7 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// matches reports whether an error is one of those that a fault may give.
+// matches reports whether an error matches one of several errors.
 func matches(err error, any []error) bool {
 	return slices.ContainsFunc(any, func(want error) bool { return errors.Is(err, want) })
 }

@@ -1,13 +1,13 @@
-// Package proofs holds the harnesses that show the library's promises across its
-// packages: processes that are killed, calls that fail, histories that must be
-// linearizable, bytes that must be gone, visitors who attack. Its tests are short by
-// default; environment variables make them long:
+// Package proofs contains long-running tests of guarantees that concern several packages: processes are killed, calls
+// fail, concurrent histories must be linearizable, erased bytes must be gone, and visitors attack. By default the tests
+// are short. Environment variables make them longer:
 //
-//	PROOFS_KILLS      kills of a process that pushes, syncs, deletes and opens portals; default 20
-//	PROOFS_HISTORIES  histories of concurrent transactions for each backend; default 20
-//	PROOFS_GUESSES    guesses of links at a running server; default 4000
-//	PROOFS_STRANGERS  all: everything that names something of another customer in every place
-//	PROOFS_SEED       the seed of what is random; default a new one, which is printed
+//	PROOFS_KILLS      number of times that a process is killed while it writes; default 12
+//	PROOFS_HISTORIES  number of concurrent histories for each backend; default 10
+//	PROOFS_GUESSES    number of codes that are guessed at a running server; default 4000
+//	PROOFS_ISOLATION  "all" tries every identifier of another customer in every place
+//	PROOFS_FAULTS     "all" makes every call of the store fail once
+//	PROOFS_SEED       the seed of random choices; the default is random and printed
 //
-// docs/reliability.md says what each has found, and how it was tried.
+// docs/reliability.md describes the results.
 package proofs

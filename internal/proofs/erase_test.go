@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
-// marked is a customer whose keys, names, addresses and metadata each hold a mark.
+// marks are texts that occur only in the data of a customer.
 var marks = []string{"markedcustomer", "markedkey", "markedname", "markedmail", "markedphone", "markedmeta", "markedcode"}
 
 func marked(customer string, rooms int) data.CustomerData {
@@ -29,7 +29,7 @@ func marked(customer string, rooms int) data.CustomerData {
 	return d
 }
 
-// found is how often each mark is in the files of a directory.
+// found returns the number of occurrences of each mark in the files of a directory.
 func found(t *testing.T, dir string) map[string]int {
 	t.Helper()
 	count := map[string]int{}
@@ -48,8 +48,7 @@ func found(t *testing.T, dir string) map[string]int {
 	return count
 }
 
-// TestErase_DeletedCustomer_LeavesNoByte deletes a customer, erases with the change feed
-// trimmed, and looks at every byte of every file.
+// The test searches every byte of every file.
 func TestErase_DeletedCustomer_LeavesNoByte(t *testing.T) {
 	t.Parallel()
 	for name, rows := range map[string]int{"one part": 0, "many parts": smallPart} {
@@ -61,7 +60,7 @@ func TestErase_DeletedCustomer_LeavesNoByte(t *testing.T) {
 			h := newHost(store)
 			_, err = h.ws.Push(t.Context(), block("stays", "stays", 200))
 			require.NoError(t, err)
-			for _, rooms := range []int{20, 40} { // what the second replaces is to go as well
+			for _, rooms := range []int{20, 40} { // the rows that the second push replaces must be erased too
 				_, err := h.ws.Push(t.Context(), marked("markedcustomer", rooms))
 				require.NoError(t, err)
 			}

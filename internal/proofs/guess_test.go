@@ -28,25 +28,25 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// What the pages promise: so many wrong guesses of an address, and then one in so long.
+// The documented rate limit: a burst of wrong codes for each client, and then one per interval.
 const (
 	guessBurst    = 20
 	guessInterval = 6 * time.Second
 
-	guessers   = 8         // connections at once
-	guessBytes = 128 << 20 // that a server may grow by meanwhile, most of it garbage
-	countBytes = 12 << 20  // what it may keep of it: two generations of counts
+	guessers   = 8         // concurrent connections
+	guessBytes = 128 << 20 // the largest growth of a server's memory during the test, most of it garbage
+	countBytes = 12 << 20  // the largest growth of its live heap: two generations of clients
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// guess is a path that somebody tries in place of a code.
+// guess is a path that is tried in place of a code.
 type guess struct {
 	what string
 	code string
 }
 
-// guesser makes up codes.
+// guesser generates codes.
 type guesser struct {
 	rng     *rand.Rand
 	live    string
@@ -61,8 +61,8 @@ func (g *guesser) random(n int) string {
 	return string(b)
 }
 
-// next is a code that was made up in one of several ways; of those that are as long as a
-// code is, only "expired" is genuine.
+// next returns a wrong code of a random kind. Of the codes with the right length, only that of kind "expired" is
+// genuine.
 func (g *guesser) next() guess {
 	switch g.rng.IntN(8) {
 	case 0, 1:
@@ -83,14 +83,14 @@ func (g *guesser) next() guess {
 	}[g.rng.IntN(9)]}
 }
 
-// guessing is a request, and what holds of its answer.
+// guessing is a request with a check of its response.
 type guessing struct {
 	request string
 	check   func(*http.Response) error
 }
 
-// guessAll makes n guesses from one address, over some connections at once and sixteen at a
-// time. by gives what a connection asks, whose first guess has that place among all.
+// guessAll makes n guesses from one address over several connections, sixteen requests at a time. by returns a generator
+// for each connection; first is the index of its first guess.
 func guessAll(t *testing.T, to string, n int, by func(connection, first int) func() guessing) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -122,7 +122,7 @@ func guessAll(t *testing.T, to string, n int, by func(connection, first int) fun
 	return time.Since(began)
 }
 
-// tally is what became of guesses, by what they were and their status.
+// tally counts responses by kind of guess and status code.
 type tally struct {
 	mu sync.Mutex
 	of map[string]map[int]int
@@ -137,11 +137,13 @@ func (y *tally) add(what string, status int) {
 	y.of[what][status]++
 }
 
-// TestGuessingOpensNothing guesses codes of a server that runs, as fast as that goes, while
-// who has the link opens it.
-func TestGuessingOpensNothing(t *testing.T) {
+// Codes are guessed at a running server as fast as possible, while the owner of a genuine link opens it.
+func TestGuessing_RunningServer_OpensNothing(t *testing.T) {
 	t.Parallel()
 	onLinux(t)
+	if testing.Short() {
+		t.Skip("it builds a program")
+	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "standalone")
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/standalone").CombinedOutput()
@@ -166,12 +168,12 @@ func TestGuessingOpensNothing(t *testing.T) {
 	}))
 	live := portal.Code(made.Portal.URL)
 	require.Len(t, live, 33)
-	early := open(t, "127.0.0.1", server.addr, live) // before anybody guesses
+	early := open(t, "127.0.0.1", server.addr, live) // before the first guess
 	expired := expiredCode(t, filepath.Join(dir, "data", "identity.json"))
 	refused, _ := w.get("/portal/"+expired, "")
 	require.Equal(t, http.StatusGone, refused.StatusCode)
 
-	total := number(t, "PROOFS_GUESSES", 4000)
+	total := size(t, "PROOFS_GUESSES", 4000)
 	seed := seedOf(t)
 	y := &tally{of: map[string]map[int]int{}}
 	guess := func(n int) time.Duration {
@@ -179,7 +181,7 @@ func TestGuessingOpensNothing(t *testing.T) {
 			g := &guesser{rand.New(rand.NewPCG(seed, uint64(i+n))), live, expired}
 			return func() guessing {
 				tried, headers := g.next(), ""
-				if g.rng.IntN(2) == 0 { // there is no proxy that it could be of
+				if g.rng.IntN(2) == 0 { // there is no trusted proxy, so these headers must be ignored
 					a := g.rng.Uint32()
 					headers = fmt.Sprintf("X-Forwarded-For: %d.%d.%d.%d\r\nX-Real-Ip: 10.0.0.%d\r\nForwarded: for=10.0.0.%d\r\n", a>>24, a>>16&255, a>>8&255, a&255, a&255, a&255)
 				}
@@ -198,13 +200,13 @@ func TestGuessingOpensNothing(t *testing.T) {
 		})
 	}
 	began := time.Now()
-	guess(total / 4) // until the server has what it needs
+	guess(total / 4) // a first run, so that the server has allocated its working memory
 	before, sockets := server.resident(t), server.sockets(t)
 	took := guess(total - total/4)
 	elapsed := time.Since(began)
 	after := server.resident(t)
 
-	// Looked at is what was answered by anything else than that it is too fast.
+	// A code was examined unless the response says that there were too many requests.
 	examined, limited := 0, 0
 	for what, statuses := range y.of {
 		for status, n := range statuses {
@@ -232,9 +234,8 @@ func TestGuessingOpensNothing(t *testing.T) {
 	require.Less(t, after-before, guessBytes)
 	require.Eventually(t, func() bool { return server.sockets(t) <= sockets }, time.Minute, 10*time.Millisecond, "connections pile up")
 
-	// Who has it open goes on, from that address too; who has the link is told when to come
-	// again there, and opens it from elsewhere. The connections are new, because the server
-	// may have closed those that were idle for long.
+	// An open session continues, even from that address. From there a genuine link is limited, and from another address
+	// it opens. The connections are new, because the server may have closed idle ones.
 	for _, from := range []struct {
 		w       *wire
 		address string
@@ -246,7 +247,7 @@ func TestGuessingOpensNothing(t *testing.T) {
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, body, "Guarded room")
 	again, _ := early.get("/portal/"+live, "")
-	require.Contains(t, []int{http.StatusTooManyRequests, http.StatusSeeOther}, again.StatusCode) // a guess came back meanwhile
+	require.Contains(t, []int{http.StatusTooManyRequests, http.StatusSeeOther}, again.StatusCode) // a token may have come back in the meantime
 	if again.StatusCode == http.StatusTooManyRequests {
 		require.NotEmpty(t, again.Header.Get("Retry-After"))
 	}
@@ -254,7 +255,7 @@ func TestGuessingOpensNothing(t *testing.T) {
 	page, body = elsewhere.get(elsewhere.home, elsewhere.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, body, "Guarded room")
-	// The API takes neither a session nor a code.
+	// The API accepts neither the token of a session nor a code.
 	_, token, _ := strings.Cut(strings.TrimSpace(early.cookie), "=")
 	for _, headers := range []string{early.cookie, "Authorization: Bearer " + token + "\r\n", "Authorization: Bearer " + live + "\r\n"} {
 		a, _ := w.get("/spaces/list", headers)
@@ -265,7 +266,7 @@ func TestGuessingOpensNothing(t *testing.T) {
 	}
 }
 
-// expiredCode is a genuine code of a server whose time is over.
+// expiredCode returns a genuine code that has expired, signed with the keys of a server.
 func expiredCode(t *testing.T, identity string) string {
 	t.Helper()
 	text, err := os.ReadFile(identity)
@@ -288,9 +289,9 @@ func expiredCode(t *testing.T, identity string) string {
 	return portal.Code(p.URL.Reveal())
 }
 
-// TestGuessesFromManyAddressesAreBounded guesses through a trusted proxy, each time from
-// another IPv4 address or another /64, so that nobody is refused.
-func TestGuessesFromManyAddressesAreBounded(t *testing.T) {
+// Codes are guessed through a trusted proxy, each from another IPv4 address or /64 network, so that no request is
+// limited.
+func TestGuessing_ManyAddresses_UsesBoundedMemory(t *testing.T) {
 	t.Parallel()
 	onLinux(t)
 	cmd := exec.Command(os.Args[0])
@@ -302,7 +303,7 @@ func TestGuessesFromManyAddressesAreBounded(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(body), &out))
 		return out
 	}
-	total := number(t, "PROOFS_GUESSES", 4000)
+	total := size(t, "PROOFS_GUESSES", 4000)
 	began := 0
 	guess := func(n int) time.Duration {
 		defer func() { began += n }()
@@ -321,7 +322,7 @@ func TestGuessesFromManyAddressesAreBounded(t *testing.T) {
 		})
 	}
 	guess(total / 4)
-	guess(0) // connections alone
+	guess(0) // only the connections
 	before := look()
 	resident := server.resident(t)
 	took := guess(total - total/4)
@@ -334,7 +335,7 @@ func TestGuessesFromManyAddressesAreBounded(t *testing.T) {
 	require.NoError(t, control.conn.Close())
 }
 
-// addressOf is one of many addresses, each of another visitor.
+// addressOf returns the address of client n.
 func addressOf(n int) netip.Addr {
 	if n%2 == 0 {
 		return netip.AddrFrom4([4]byte{100, byte(n >> 16), byte(n >> 8), byte(n)})

@@ -12,11 +12,11 @@ import (
 	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
-// refKinds are the kinds of references that an identifier is put into.
+// refKinds are the kinds of the references that are tried.
 var refKinds = []data.Kind{data.KindRoom, data.KindSite, data.KindGuest, data.KindStaffMember, data.KindReservation}
 
-// walk visits every place below v that can hold an identifier. set says whether it could
-// be put there.
+// walk visits every place below v that can contain an identifier. set puts one there and reports whether the place can
+// hold it.
 func walk(v reflect.Value, path string, visit func(path string, set func(id string) bool)) {
 	text := func(put func(id string)) func(string) bool {
 		return func(id string) bool { put(id); return true }
@@ -79,7 +79,7 @@ func walk(v reflect.Value, path string, visit func(path string, set func(id stri
 	}
 }
 
-// places visits every place of some arguments.
+// places visits every place in a list of arguments.
 func places(args []any, visit func(path string, set func(id string) bool)) {
 	for i := range args {
 		v := reflect.New(reflect.TypeOf(args[i])).Elem()
@@ -99,7 +99,7 @@ func countPlaces(args []any) (count int) {
 	return count
 }
 
-// putAt puts an identifier into one place of some arguments.
+// putAt puts an identifier into a place of a list of arguments. It returns the path of the place.
 func putAt(args []any, at int, id string) (path string, usable bool) {
 	n := 0
 	places(args, func(here string, set func(string) bool) {
@@ -111,9 +111,9 @@ func putAt(args []any, at int, id string) (path string, usable bool) {
 	return path, usable
 }
 
-// writings returns the ways in which an identifier is written, a message that clips it included, each followed by
-// the text that masks it.
-func writings(id string) (pairs []string) {
+// encodings returns the forms in which an identifier can occur in a response, each followed by the text that replaces
+// it.
+func encodings(id string) (pairs []string) {
 	for _, id := range []string{id, textrules.Clip(id)} {
 		query := url.QueryEscape(id)
 		for _, text := range []string{id, query, strings.ToLower(query), html.EscapeString(id)} {
@@ -123,7 +123,7 @@ func writings(id string) (pairs []string) {
 	return pairs
 }
 
-// mask hides an identifier in an answer, in all ways in which it is written.
+// mask replaces an identifier in a response.
 func mask(answer, id string) string {
-	return strings.NewReplacer(writings(id)...).Replace(answer)
+	return strings.NewReplacer(encodings(id)...).Replace(answer)
 }

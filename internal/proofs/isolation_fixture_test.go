@@ -24,31 +24,31 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Words that every text of a customer has, so that it is known where it turns up. They
-// are as long as one another, and as the word of what is nowhere.
+// Each text of a customer contains its word, so that the owner of a text in a response is known. All words have the same
+// length. absentWord belongs to no customer.
 const (
-	attacker  = "indigo"
-	victim    = "zephyr" // of the same workspace
-	foreigner = "quartz" // of another
-	nowhere   = "absent"
+	attacker   = "indigo"
+	victim     = "zephyr" // in the same workspace
+	foreigner  = "quartz" // in another workspace
+	absentWord = "absent"
 )
 
-var strangersTime = time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)
+var testTime = time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)
 
 func customerOf(word string) string { return "customer-" + word }
 
-// keyOf is the key of a customer's resource of a kind. No key is a part of another.
+// keyOf returns the key of a customer's resource of a kind. No key is a substring of another.
 func keyOf(word string, kind data.Kind) string {
 	return fmt.Sprintf("%02x-%s-%s", uint8(kind), kind, word)
 }
 
 func refOf(word string, kind data.Kind) data.Ref { return data.Ref{Kind: kind, Key: keyOf(word, kind)} }
 
-// codes are codes that a customer prefers, which say nothing of whose they are.
+// codes are the access codes of the customers. They do not contain a word.
 var codes = map[string]string{attacker: "504417", victim: "718293", foreigner: "828374"}
 
-// estateOf is a customer with a resource of every kind.
-func estateOf(word string) data.CustomerData {
+// dataOf returns a customer with a resource of every kind.
+func dataOf(word string) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customerOf(word)}
 	name := func(kind data.Kind) string { return fmt.Sprintf("Name %s %s", kind, word) }
 	guest, room := refOf(word, data.KindGuest), refOf(word, data.KindRoom)
@@ -75,7 +75,7 @@ func estateOf(word string) data.CustomerData {
 		case data.ClassAccessGrant:
 			g := data.AccessGrant{
 				Kind: kind, Key: key, Name: name(kind), User: guest, Spaces: []data.Ref{room}, PreferredCode: codes[word],
-				StartsAt: strangersTime.Add(-time.Hour), EndsAt: strangersTime.Add(48 * time.Hour),
+				StartsAt: testTime.Add(-time.Hour), EndsAt: testTime.Add(48 * time.Hour),
 			}
 			if kind == data.KindReservation {
 				g.CustomMetadata = data.CustomMetadata{"note": word}
@@ -86,43 +86,42 @@ func estateOf(word string) data.CustomerData {
 	return d
 }
 
-// dice are random bytes that are the same again after reset.
-type dice struct{ *rand.ChaCha8 }
+// seededRand is a source of random bytes that can be reset.
+type seededRand struct{ *rand.ChaCha8 }
 
-func (d *dice) reset() { d.Seed([32]byte{7}) }
+func (d *seededRand) reset() { d.Seed([32]byte{7}) }
 
-// strangers is a store with three customers, a session of one of them, and all by which
-// the others could be named.
-type strangers struct {
-	dice    *dice
+// tenants is a store with three customers, a session of one of them, and all identifiers of the other two.
+type tenants struct {
+	dice    *seededRand
 	writes  *backends.Faulty
 	store   storage.Store
 	portals *portal.Service
-	words   map[string]*data.Workspace // by the word of a customer in it
+	words   map[string]*data.Workspace // by the word of a customer in the workspace
 	link    string                     // of the attacker's portal
-	session *portal.Session            // its own, which is kept
+	session *portal.Session            // the attacker's session
 	others  []identifier
-	secrets []string // what must be in no answer
+	secrets []string // texts that no response may contain
 
-	rows   map[string][]byte // of the store, before anybody tries
-	theirs map[string]bool   // keys of those that say anything of the others
-	owners [][]byte          // the ids of the others in the store
+	rows   map[string][]byte // of the store before the attempts
+	theirs map[string]bool   // keys of rows that contain data of the other customers
+	owners [][]byte          // the internal ids of the other customers
 }
 
-// identifier is something that names a thing of another customer.
+// identifier identifies something of another customer.
 type identifier struct {
 	what   string
 	id     string
-	absent string // of the same shape, and of nothing
+	absent string // an identifier of the same form that does not exist
 }
 
-// newStrangers fills a store.
-func newStrangers(t *testing.T, store storage.Store) *strangers {
+// newTenants fills a store.
+func newTenants(t *testing.T, store storage.Store) *tenants {
 	t.Helper()
-	s := &strangers{dice: &dice{rand.NewChaCha8([32]byte{1})}, words: map[string]*data.Workspace{}}
-	s.writes = backends.NewFault(store, backends.Fault{Of: backends.Writes, After: 1 << 60}) // which counts
+	s := &tenants{dice: &seededRand{rand.NewChaCha8([32]byte{1})}, words: map[string]*data.Workspace{}}
+	s.writes = backends.NewFault(store, backends.Fault{Of: backends.Writes, After: 1 << 60}) // it never fails and counts the writes
 	s.store = s.writes
-	now := func() time.Time { return strangersTime }
+	now := func() time.Time { return testTime }
 	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
 	s.portals, err = portal.New(data.Open(s.store, data.Options{Now: now, Rand: s.dice}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
@@ -131,7 +130,7 @@ func newStrangers(t *testing.T, store storage.Store) *strangers {
 	s.words[attacker], s.words[victim] = here, here
 	s.words[foreigner] = s.portals.DB().Workspace(uuid.MustParse("11111111-2222-4333-8444-555555555555"))
 	for _, word := range []string{victim, attacker, foreigner} {
-		_, err := s.words[word].Push(t.Context(), estateOf(word))
+		_, err := s.words[word].Push(t.Context(), dataOf(word))
 		require.NoError(t, err)
 		open := s.portal(t, word)
 		if word == attacker {
@@ -144,8 +143,8 @@ func newStrangers(t *testing.T, store storage.Store) *strangers {
 	return s
 }
 
-// remember takes the rows that there are for those before anybody tries.
-func (s *strangers) remember(t *testing.T) {
+// remember stores the current rows for comparison.
+func (s *tenants) remember(t *testing.T) {
 	t.Helper()
 	_, s.rows = s.read(t)
 	s.theirs = map[string]bool{}
@@ -158,15 +157,15 @@ func (s *strangers) remember(t *testing.T) {
 	require.Greater(t, len(s.theirs), 2*len(data.Kinds()))
 }
 
-// openPortal is a portal with what opens it.
+// openPortal is a portal with an open session.
 type openPortal struct {
 	link    string
 	session *portal.Session
 	ids     []uuid.UUID
 }
 
-// portal makes the portals of a customer: one that allows everything, and a deep link.
-func (s *strangers) portal(t *testing.T, word string) (out openPortal) {
+// portal creates a portal with all features and a deep link for a customer, and opens the former.
+func (s *tenants) portal(t *testing.T, word string) (out openPortal) {
 	t.Helper()
 	ws := s.words[word]
 	c := portal.Config{ReturnURL: "https://host.example/" + word}
@@ -181,15 +180,15 @@ func (s *strangers) portal(t *testing.T, word string) (out openPortal) {
 	return out
 }
 
-// collect gathers all by which a customer and what it has can be named.
-func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open openPortal) {
+// collect collects all identifiers of a customer.
+func (s *tenants) collect(t *testing.T, word string, ring *keys.Ring, open openPortal) {
 	t.Helper()
 	ctx, ws := t.Context(), s.words[word]
 	worded := func(what, id string) {
 		require.Contains(t, id, word)
-		s.others = append(s.others, identifier{what, id, strings.ReplaceAll(id, word, nowhere)})
+		s.others = append(s.others, identifier{what, id, strings.ReplaceAll(id, word, absentWord)})
 	}
-	// What has no word in it is told by itself, and in its place stands what a hash of it gives.
+	// For identifiers without a word, the absent one is derived from a hash.
 	hashed := func(what, id, letters string) {
 		sum := sha256.Sum256([]byte(id))
 		absent := []byte(id)
@@ -248,7 +247,7 @@ func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open ope
 	}
 	signer, err := link.NewSigner(ring)
 	require.NoError(t, err)
-	verified, err := signer.Verify(portal.Code(open.link), strangersTime)
+	verified, err := signer.Verify(portal.Code(open.link), testTime)
 	require.NoError(t, err)
 	hashed("link id", hex.EncodeToString(verified.ID[:]), hexLetters)
 	hashed("code", portal.Code(open.link), "0123456789abcdefghjkmnpqrstvwxyz")
@@ -288,8 +287,8 @@ func (s *strangers) collect(t *testing.T, word string, ring *keys.Ring, open ope
 	}
 }
 
-// read gives every row of the store.
-func (s *strangers) read(t *testing.T) (keys []string, rows map[string][]byte) {
+// read returns all rows of the store.
+func (s *tenants) read(t *testing.T) (keys []string, rows map[string][]byte) {
 	t.Helper()
 	rows = map[string][]byte{}
 	require.NoError(t, s.store.View(t.Context(), func(r storage.Reader) error {
@@ -305,9 +304,9 @@ func (s *strangers) read(t *testing.T) (keys []string, rows map[string][]byte) {
 	return keys, rows
 }
 
-// requireUntouched holds that nothing of the others has changed, and puts back what the
-// attacker has changed of its own.
-func (s *strangers) requireUntouched(t *testing.T, by string) {
+// requireUntouched checks that no row of another customer has changed, and undoes the changes of the attacker's own
+// rows.
+func (s *tenants) requireUntouched(t *testing.T, by string) {
 	t.Helper()
 	_, now := s.read(t)
 	var put, drop []string
@@ -347,9 +346,8 @@ func (s *strangers) requireUntouched(t *testing.T, by string) {
 	}
 }
 
-// try makes an attempt with an identifier, and gives what it came to with the
-// identifier masked.
-func (s *strangers) try(t *testing.T, by, id string, do func() string) string {
+// try makes an attempt with an identifier and returns the response with the identifier masked.
+func (s *tenants) try(t *testing.T, by, id string, do func() string) string {
 	t.Helper()
 	s.dice.reset()
 	writes := s.writes.Calls()
@@ -360,10 +358,11 @@ func (s *strangers) try(t *testing.T, by, id string, do func() string) string {
 	return answer
 }
 
-// requireStranger holds that what is another customer's is answered as what is nowhere.
-func (s *strangers) requireStranger(t *testing.T, by string, of identifier, answer, absent string) {
+// requireSameAnswer checks that the response is the same as for an identifier that does not exist, and contains nothing
+// of another customer.
+func (s *tenants) requireSameAnswer(t *testing.T, by string, of identifier, answer, absent string) {
 	t.Helper()
-	if answer != absent { // the formatting of a message costs more than the attempt
+	if answer != absent { // require formats its message each time, which costs more than the attempt
 		require.Equal(t, absent, answer, "%s with the %s %q", by, of.what, of.id)
 	}
 	for _, word := range []string{victim, foreigner} {
@@ -378,8 +377,8 @@ func (s *strangers) requireStranger(t *testing.T, by string, of identifier, answ
 	}
 }
 
-// exports is all that a host reads of the others.
-func (s *strangers) exports(t *testing.T) string {
+// exports returns everything that the hosts of the other customers can read.
+func (s *tenants) exports(t *testing.T) string {
 	t.Helper()
 	var out strings.Builder
 	for _, word := range []string{victim, foreigner} {

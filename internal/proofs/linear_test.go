@@ -14,19 +14,19 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 )
 
-// outcome is what a client was told of a transaction.
+// outcome is the result of a transaction.
 type outcome struct {
-	known bool // else the process was killed before
+	known bool // false if the process was killed before it returned
 	read  values
 }
 
-// model is the registers as one copy, on which transactions run one after another.
+// model executes transactions one after another on a single copy of the registers.
 var model = porcupine.Model{
 	Init: func() any { return values{} },
 	Step: func(state, input, output any) (bool, any) {
 		read, after := input.(transaction).step(state.(values))
-		told := output.(outcome)
-		return !told.known || told.read == read, after
+		result := output.(outcome)
+		return !result.known || result.read == read, after
 	},
 	Equal: func(a, b any) bool { return a == b },
 	DescribeOperation: func(input, output any) string {
@@ -34,15 +34,14 @@ var model = porcupine.Model{
 	},
 }
 
-// history is transactions in the order of their calls and returns, across lives of the
-// process.
+// history contains transactions in the order of their calls and returns, across several lives of the process.
 type history struct {
 	now int64
 	ops []porcupine.Operation
 }
 
-// add adds what was told of one life. A transaction that was called and did not return
-// may have happened at any time since, or never, which is as good as at the very end.
+// add adds the lines that one life printed. A transaction that did not return may have happened at any later time, or
+// never.
 func (h *history) add(t *testing.T, seed uint64, lines []string) {
 	t.Helper()
 	var scripts [clients]*transactions
@@ -77,25 +76,23 @@ func (h *history) add(t *testing.T, seed uint64, lines []string) {
 	}
 }
 
-// require holds that the history is one that some order of the transactions explains,
-// with each between its call and its return.
+// require checks that the history is linearizable.
 func (h *history) require(t *testing.T, seed uint64) {
 	t.Helper()
 	for i := range h.ops {
-		h.ops[i].ClientId = i // those that never returned do not block their client's next life
+		h.ops[i].ClientId = i // transactions that never returned do not block the next life of their client
 	}
 	require.True(t, porcupine.CheckOperations(model, h.ops), "seed %d, %d transactions", seed, len(h.ops))
 }
 
-// TestTransactionsAreLinearizable records histories of concurrent transactions.
-func TestTransactionsAreLinearizable(t *testing.T) {
+func TestTransactions_Concurrent_AreLinearizable(t *testing.T) {
 	t.Parallel()
 	for _, backend := range backends.All(t) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			seed := seedOf(t)
 			total := 0
-			for i := range number(t, "PROOFS_HISTORIES", 20) {
+			for i := range size(t, "PROOFS_HISTORIES", 10) {
 				store, _ := backend.Open(t)
 				var mu sync.Mutex
 				var lines []string
@@ -116,22 +113,21 @@ func TestTransactionsAreLinearizable(t *testing.T) {
 	}
 }
 
-// livesEach is how often a process is killed in one history.
+// livesEach is the number of kills in one history.
 const livesEach = 3
 
-// TestTransactionsAreLinearizableAcrossKills records histories that go on, on the same
-// directory, after the process is killed.
-func TestTransactionsAreLinearizableAcrossKills(t *testing.T) {
+// A history continues in the same directory after the process is killed.
+func TestTransactions_AcrossKills_AreLinearizable(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var total, unknown int
-	for range max(1, number(t, "PROOFS_HISTORIES", 20)/4) {
+	for range max(1, size(t, "PROOFS_HISTORIES", 10)/4) {
 		dir := t.TempDir()
 		var h history
 		for range livesEach {
 			life := rng.Uint64()
-			h.add(t, life, kill(t, roleRegisters, dir, life, 1+rng.IntN(400)))
+			h.add(t, life, runUntilKilled(t, roleRegisters, dir, life, 1+rng.IntN(400)))
 		}
 		store, err := openSmall(dir)
 		require.NoError(t, err)
@@ -149,13 +145,12 @@ func TestTransactionsAreLinearizableAcrossKills(t *testing.T) {
 		h.require(t, seed)
 		total += len(h.ops)
 	}
-	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, livesEach*max(1, number(t, "PROOFS_HISTORIES", 20)/4))
+	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, livesEach*max(1, size(t, "PROOFS_HISTORIES", 10)/4))
 	require.Positive(t, unknown)
 }
 
-// TestTheModelTellsWhatIsNotLinearizable holds that the check can fail: a lost update, a
-// write that comes late, and one that is lost.
-func TestTheModelTellsWhatIsNotLinearizable(t *testing.T) {
+// The checker must detect histories that are not linearizable.
+func TestLinearizabilityModel_Anomalies_AreDetected(t *testing.T) {
 	t.Parallel()
 	put := func(register, value int) transaction {
 		return transaction{from: register, to: register + 1, puts: []assignment{{register, value}}}

@@ -18,14 +18,14 @@ import (
 	"github.com/customerportal-go/customerportal/internal/race"
 )
 
-// The roles that the test binary has in another process.
+// The test binary also runs as another process, in one of these roles.
 const (
 	roleVariable  = "PROOFS_ROLE"
 	dirVariable   = "PROOFS_DIR"
 	seedVariable  = "PROOFS_SEED"
 	roleCustomers = "customers" // see worker_test.go
 	roleRegisters = "registers" // see registers_test.go
-	rolePages     = "pages"     // see guess_test.go
+	rolePages     = "pages"     // see server_test.go
 	roleConsumer  = "consumer"  // see consumer_test.go
 )
 
@@ -46,44 +46,42 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// verifyGoroutines returns the exit code of the tests, or 1 if a test has left a goroutine
-// behind. A goroutine that is about to end has a minute for it.
+// verifyGoroutines returns code, or 1 if goroutines of a test are still running after a minute.
 func verifyGoroutines(code int) int {
 	if code != 0 {
 		return code
 	}
 	err := goleak.Find()
 	for began := time.Now(); err != nil && time.Since(began) < time.Minute; {
-		err = goleak.Find() // which waits a little
+		err = goleak.Find() // it waits for a moment
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+		fmt.Fprintln(os.Stderr, "goroutines are still running:", err)
 		return 1
 	}
 	return 0
 }
 
-// say writes one line to the parent. It is in the pipe when it returns, whatever
-// becomes of this process.
-func say(format string, args ...any) {
-	saying.Lock()
-	defer saying.Unlock()
+// printLine writes a line to the parent process. When it returns, the line is in the pipe even if this process is
+// killed.
+func printLine(format string, args ...any) {
+	printMu.Lock()
+	defer printMu.Unlock()
 	fmt.Fprintf(os.Stdout, format+"\n", args...)
 }
 
-var saying sync.Mutex
+var printMu sync.Mutex
 
-// must ends a role on an error, so that the parent sees it.
+// must ends the process on an error and prints it to the parent.
 func must(err error) {
 	if err != nil {
-		say("failed %v", err)
+		printLine("failed %v", err)
 		os.Exit(1)
 	}
 }
 
-// kill runs a role until it has said so many lines, kills it with SIGKILL, and gives
-// all that it has said.
-func kill(t *testing.T, role, dir string, seed uint64, after int) (lines []string) {
+// runUntilKilled runs a role, kills it with SIGKILL after a number of lines, and returns all lines that it printed.
+func runUntilKilled(t *testing.T, role, dir string, seed uint64, after int) (lines []string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(),
@@ -96,7 +94,7 @@ func kill(t *testing.T, role, dir string, seed uint64, after int) (lines []strin
 	for {
 		line, err := in.ReadString('\n')
 		if err == io.EOF {
-			break // a line that is cut short was not said
+			break // ignore an incomplete line
 		}
 		require.NoError(t, err)
 		lines = append(lines, line[:len(line)-1])
@@ -105,12 +103,12 @@ func kill(t *testing.T, role, dir string, seed uint64, after int) (lines []strin
 		}
 	}
 	err = cmd.Wait()
-	require.EqualError(t, err, "signal: killed", "it ended by itself: %v", lines[max(0, len(lines)-3):])
+	require.EqualError(t, err, "signal: killed", "the process was not killed: %v", lines[max(0, len(lines)-3):])
 	return lines
 }
 
-// number reads a number from the environment.
-func number(t *testing.T, variable string, otherwise int) int {
+// intFromEnv returns the number in an environment variable, or a default.
+func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(variable)
 	if text == "" {
@@ -121,13 +119,22 @@ func number(t *testing.T, variable string, otherwise int) int {
 	return n
 }
 
-// raceSlowness is how many times fewer attempts there are under the race detector.
+// size returns the number in an environment variable, or else n, which is smaller with -short.
+func size(t *testing.T, variable string, n int) int {
+	t.Helper()
+	if testing.Short() {
+		n = max(1, n/4)
+	}
+	return intFromEnv(t, variable, n)
+}
+
+// raceSlowness divides the number of attempts with the race detector.
 var raceSlowness = race.Slowness(11)
 
-// seedOf is the seed of a test, which a failure prints.
+// seedOf returns the seed of a test and logs it.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()
-	seed := uint64(number(t, seedVariable, int(rand.Int64())))
+	seed := uint64(intFromEnv(t, seedVariable, int(rand.Int64())))
 	t.Logf("%s=%d", seedVariable, seed)
 	return seed
 }

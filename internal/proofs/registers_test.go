@@ -11,23 +11,21 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// registers is how many keys the transactions of a history share. They are few, so that
-// most transactions meet.
+// registers is the number of keys in a history. It is small, so that most transactions conflict.
 const registers = 5
 
-// clients is how many goroutines run transactions at once.
+// clients is the number of goroutines that run transactions.
 const clients = 4
 
-// values is what the registers hold; 0 is absent.
+// values are the contents of the registers; 0 is an absent key.
 type values [registers]int
 
-// transaction is what a client does: it reads a range of registers, deletes one, and
-// sets some.
+// transaction reads a range of registers, deletes a range, and sets some registers.
 type transaction struct {
-	view     bool // a View: it only reads
-	abort    bool // fn returns an error
-	from, to int  // what it scans
-	gets     bool // by Get instead
+	view     bool // a View, which only reads
+	abort    bool // the function of the Update returns an error
+	from, to int  // the range to read
+	gets     bool // read with Get instead of Scan
 	drop     [2]int
 	puts     []assignment
 }
@@ -36,7 +34,7 @@ type assignment struct{ register, value int }
 
 var errAbort = errors.New("of the client")
 
-// transactions are those of a client, which follow from a seed.
+// transactions generates the transactions of a client from a seed.
 type transactions struct {
 	rng    *rand.Rand
 	client int
@@ -65,7 +63,7 @@ func (s *transactions) next() transaction {
 		tx.drop[0], tx.drop[1] = s.span()
 	}
 	for range 1 + s.rng.IntN(3) {
-		// No two values are the same, so that what is read tells who wrote it.
+		// The values are distinct, so that a read value identifies its writer.
 		value := (s.n*clients+s.client)*registers + len(tx.puts) + 1 + int(s.rng.Uint32())*1_000_000
 		if s.rng.IntN(5) == 0 {
 			value = 0
@@ -75,7 +73,7 @@ func (s *transactions) next() transaction {
 	return tx
 }
 
-// step is the transaction on one copy of the registers: what it reads, and what is left.
+// step executes the transaction on a copy of the registers. It returns the values that it reads and the new state.
 func (tx transaction) step(state values) (read, after values) {
 	copy(read[tx.from:tx.to], state[tx.from:tx.to])
 	if tx.view || tx.abort {
@@ -96,7 +94,7 @@ func span(from, to int) storage.Range {
 	return storage.Range{Start: register(from), End: register(to)}
 }
 
-// run runs the transaction on a store.
+// run executes the transaction on a store.
 func (tx transaction) run(ctx context.Context, store storage.Store) (found values, err error) {
 	if tx.view {
 		err = store.View(ctx, func(r storage.Reader) (err error) {
@@ -166,8 +164,7 @@ func (tx transaction) read(ctx context.Context, r storage.Reader) (found values,
 
 func (v values) String() string { return strings.Trim(fmt.Sprint([registers]int(v)), "[]") }
 
-// runClients runs transactions from every client, so many each, and tells of each when
-// it is called and when it returns.
+// runClients runs a number of transactions for each client, and reports each call and each return.
 func runClients(store storage.Store, seed uint64, each int, tell func(format string, args ...any)) error {
 	var all sync.WaitGroup
 	failed := make(chan error, clients)
@@ -193,8 +190,8 @@ func runClients(store storage.Store, seed uint64, each int, tell func(format str
 
 // workOnRegisters is the program that is killed while its clients run transactions.
 func workOnRegisters(dir string, seed uint64) {
-	say("opening")
+	printLine("opening")
 	store, err := openSmall(dir)
 	must(err)
-	must(runClients(store, seed, 1<<30, say))
+	must(runClients(store, seed, 1<<30, printLine))
 }

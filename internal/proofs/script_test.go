@@ -20,7 +20,7 @@ import (
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
-// host is what a program has of the library.
+// host is a program that uses the library.
 type host struct {
 	ws      *data.Workspace
 	portals *portal.Service
@@ -28,7 +28,7 @@ type host struct {
 
 func newHost(store storage.Store) host { return newHostWith(store, nil) }
 
-// newHostWith is a host whose portals take their ids and keys from rand.
+// newHostWith returns a host whose portals read their ids and keys from rand.
 func newHostWith(store storage.Store, rand io.Reader) host {
 	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	if err != nil {
@@ -41,7 +41,7 @@ func newHostWith(store storage.Store, rand io.Reader) host {
 	return host{portals.DB().Workspace(workspaceID), portals}
 }
 
-// customer is all that a customer has, but for derived ids and times.
+// customer returns all data of a customer, except derived ids and times.
 func (h host) customer(t *testing.T, key string) string {
 	t.Helper()
 	d, err := h.ws.Export(t.Context(), key)
@@ -56,8 +56,8 @@ func (h host) customer(t *testing.T, key string) string {
 	return fmt.Sprintf("%s %v", text, c.Counts)
 }
 
-// block is a customer with so many rooms in one site, each with a guest and a stay.
-// Two blocks of one customer differ by their names.
+// block returns a customer with a site, and a number of rooms with a guest and a reservation each. name distinguishes
+// versions of the data.
 func block(customer, name string, rooms int) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
 	d.Add(data.Site(customer+"/site", name))
@@ -72,8 +72,8 @@ func block(customer, name string, rooms int) data.CustomerData {
 	return d
 }
 
-// step is one thing that a worker does. Which ones follow one another depends on a seed
-// alone, so that whoever knows the seed and how far the worker got knows the outcome.
+// step is a step of a worker. The sequence of steps depends only on a seed, so that the expected state follows from the
+// seed and the number of steps.
 type step struct {
 	what     string
 	customer string
@@ -81,13 +81,13 @@ type step struct {
 	size     int
 }
 
-// steps are the kinds of steps, each as often as it is here.
+// steps are the kinds of steps, repeated by their frequency.
 var steps = []string{
 	"push", "push", "push", "sync", "sync", "delete site", "delete rooms", "delete customer",
 	"create", "create", "create with data", "revoke", "revoke",
 }
 
-// script is the steps of a worker.
+// script generates the steps of a worker.
 type script struct {
 	rng    *rand.Rand
 	worker int
@@ -98,7 +98,7 @@ func newScript(seed uint64, worker int) *script {
 	return &script{rng: rand.New(rand.NewPCG(seed, uint64(worker))), worker: worker}
 }
 
-// customersEach is how many customers a worker has to itself.
+// customersEach is the number of customers of each worker.
 const customersEach = 2
 
 func customersOf(worker int) (keys []string) {
@@ -118,16 +118,16 @@ func (s *script) next() step {
 	}
 }
 
-// opened is a portal that a worker has made.
+// opened is a portal that a worker has created.
 type opened struct {
 	customer string
 	id       uuid.UUID
 	code     string
 }
 
-// take makes a step. last is the newest portal that the worker has made in this life,
-// if any; a step that makes one gives it.
-func (h host) take(ctx context.Context, st step, last *opened) (*opened, error) {
+// apply executes a step. last is the newest portal that the worker has created in this life, or nil. It returns the
+// portal if the step creates one.
+func (h host) apply(ctx context.Context, st step, last *opened) (*opened, error) {
 	var err error
 	switch st.what {
 	case "push":
@@ -165,7 +165,7 @@ func (h host) take(ctx context.Context, st step, last *opened) (*opened, error) 
 			return nil, nil
 		}
 		err = h.portals.Revoke(ctx, h.ws, last.id)
-		if errors.Is(err, portal.ErrNotFound) { // it went with its customer
+		if errors.Is(err, portal.ErrNotFound) { // the portal was deleted with its customer
 			err = nil
 		}
 	}

@@ -26,14 +26,14 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// wire is a kept-alive connection.
+// wire is a persistent connection to a server.
 type wire struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// dial connects from an address of this machine.
+// dial connects from a local address.
 func dial(t *testing.T, from, to string) *wire {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -42,7 +42,7 @@ func dial(t *testing.T, from, to string) *wire {
 	return &wire{t, conn, bufio.NewReader(conn)}
 }
 
-// ask sends requests at once, and reads their answers; each with the body where it is read.
+// ask sends several requests at once and reads the responses. answered may read the body.
 func (w *wire) ask(requests []string, answered func(i int, r *http.Response)) error {
 	if _, err := io.WriteString(w.conn, strings.Join(requests, "")); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (w *wire) ask(requests []string, answered func(i int, r *http.Response)) er
 	return nil
 }
 
-// get asks for one path, and gives the answer and its body.
+// get sends a GET request and returns the response and its body.
 func (w *wire) get(path, headers string) (*http.Response, string) {
 	w.t.Helper()
 	var out *http.Response
@@ -81,14 +81,14 @@ func request(path, headers string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: portal.example\r\n" + headers + "\r\n"
 }
 
-// program is a server in a process of its own.
+// program is a server in another process.
 type program struct {
 	cmd  *exec.Cmd
 	addr string
-	read chan struct{} // closed when all that it printed is read
+	read chan struct{} // closed when all its output has been read
 }
 
-// start runs a program until the test ends, and waits for the address that it says.
+// start runs a program until the test ends. It waits until the program prints its address.
 func start(t *testing.T, cmd *exec.Cmd, says *regexp.Regexp) *program {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
@@ -120,7 +120,7 @@ func start(t *testing.T, cmd *exec.Cmd, says *regexp.Regexp) *program {
 	return p
 }
 
-// resident is how many bytes of a process are in memory.
+// resident returns the resident memory of the process in bytes.
 func (p *program) resident(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -132,7 +132,7 @@ func (p *program) resident(t *testing.T) int {
 	return kb << 10
 }
 
-// sockets is how many connections a process has, with what it listens on.
+// sockets returns the number of sockets of the process.
 func (p *program) sockets(t *testing.T) (n int) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
@@ -153,7 +153,7 @@ func onLinux(t *testing.T) {
 	}
 }
 
-// visitor is a browser that has a portal open.
+// visitor is a browser with an open portal.
 type visitor struct {
 	*wire
 	home, cookie string
@@ -175,8 +175,8 @@ func open(t *testing.T, from, to, code string) visitor {
 	return v
 }
 
-// servePages is the program that is asked from many addresses: the pages behind a proxy that is
-// trusted, this machine. At "/held" it says what it holds.
+// servePages is a program that serves the pages behind a trusted proxy on this machine. "/held" returns its memory and
+// goroutines.
 func servePages() {
 	h := newHost(memory.New())
 	pages, err := web.New(h.portals, web.Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
@@ -191,7 +191,7 @@ func servePages() {
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
-	say("serving %s", listener.Addr())
+	printLine("serving %s", listener.Addr())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
@@ -204,5 +204,5 @@ func servePages() {
 	}
 }
 
-// held is what a process holds.
+// held is the size of the live heap and the number of goroutines.
 type held struct{ Heap, Goroutines int }

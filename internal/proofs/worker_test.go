@@ -8,32 +8,31 @@ import (
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
-// workers is how many goroutines change customers at once.
+// workers is the number of goroutines that change customers.
 const workers = 4
 
 const (
-	smallTable = 1 << 20 // bytes: makes the engine flush and compact all the time
-	smallPart  = 64      // rows: makes an Update of more of them several transactions of the engine
+	smallTable = 1 << 20 // bytes; the engine flushes and compacts all the time
+	smallPart  = 64      // rows; a larger Update takes several transactions of the engine
 )
 
 func openSmall(dir string) (*badger.Store, error) {
 	return badger.Open(dir, badger.Options{MemTableBytes: smallTable, PartRows: smallPart})
 }
 
-// workOnCustomers is the program that is killed. It says "begin" before each step and
-// "done" after it, and a word around each transaction, so that it can be killed in the
-// middle of a commit. One life in three erases all the while.
+// workOnCustomers is the program that is killed. It prints "begin" before each step, "done" after it, and a line around
+// each commit, so that it can be killed during a commit. A third of its lives also erase all the time.
 func workOnCustomers(dir string, seed uint64) {
-	say("opening")
+	printLine("opening")
 	store, err := openSmall(dir)
 	must(err)
-	h := newHost(loud{store})
+	h := newHost(reportingStore{store})
 	var all sync.WaitGroup
 	if seed%3 == 0 {
 		all.Go(func() {
 			for {
 				must(store.Erase(context.Background()))
-				say("erased")
+				printLine("erased")
 			}
 		})
 	}
@@ -43,30 +42,30 @@ func workOnCustomers(dir string, seed uint64) {
 			var last *opened
 			for {
 				st := script.next()
-				say("begin %d %d", worker, script.n)
-				made, err := h.take(context.Background(), st, last)
+				printLine("begin %d %d", worker, script.n)
+				made, err := h.apply(context.Background(), st, last)
 				must(err)
 				if made == nil {
-					say("done %d %d", worker, script.n)
+					printLine("done %d %d", worker, script.n)
 					continue
 				}
 				last = made
-				say("done %d %d %s %s", worker, script.n, made.id, made.code)
+				printLine("done %d %d %s %s", worker, script.n, made.id, made.code)
 			}
 		})
 	}
 	all.Wait()
 }
 
-// loud is a store that says when a transaction begins and ends.
-type loud struct{ storage.Store }
+// reportingStore prints a line when a transaction begins to commit and when it ends.
+type reportingStore struct{ storage.Store }
 
-func (l loud) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+func (l reportingStore) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	err := l.Store.Update(ctx, func(tx storage.Tx) error {
 		err := fn(tx)
-		say("committing")
+		printLine("committing")
 		return err
 	}, reads...)
-	say("committed")
+	printLine("committed")
 	return err
 }

@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 const serverBinary = process.env.PORTAL_TEST_SERVER;
 const shots = process.env.PORTAL_SCREENSHOTS;
 
-/** Starts the server with some flags; `links` are those that it printed, and `link` gives one that is still open. */
+/** Starts the server with flags. `links` are the links that it printed; `link` creates a link that is still open. */
 export async function serve(...flags) {
   if (!serverBinary) throw new Error("PORTAL_TEST_SERVER must name the built server; see run");
   const child = spawn(serverBinary, flags, { stdio: ["ignore", "pipe", "inherit"] });
@@ -25,10 +25,10 @@ export async function serve(...flags) {
   return { base, links, link, origin, stop: async () => { child.kill("SIGTERM"); await exited; } };
 }
 
-/** How long a step may take, in milliseconds. It only ends a test that hangs, also on a slow machine. */
+/** The time limit of a step in milliseconds. It only stops tests that hang, even on a slow machine. */
 const patience = 300_000;
 
-/** Starts Chromium; `context` makes a browser context of its own. */
+/** Starts Chromium. `context` creates a new browser context. */
 export async function browse() {
   const dir = mkdtempSync(join(tmpdir(), "portal-chromium-"));
   const browser = await chromium.launch({
@@ -52,14 +52,14 @@ export async function open(page, link) {
   return home(page.url());
 }
 
-/** The path of the pages of the portal that a page is of. */
+/** Returns the path of the pages of the portal to which a page belongs. */
 export function home(url) {
   const found = /^(.*?\/p\/[0-9a-f]+\/)/.exec(url);
   if (!found) throw new Error(`no page of a portal: ${url}`);
   return found[1];
 }
 
-/** Writes a screenshot of the whole page, where PORTAL_SCREENSHOTS names a directory. */
+/** Writes a screenshot of the whole page if PORTAL_SCREENSHOTS names a directory. */
 export async function shoot(page, name) {
   if (!shots) return;
   mkdirSync(shots, { recursive: true });
@@ -72,7 +72,7 @@ export async function shoot(page, name) {
   }
 }
 
-/** A link's pages, as full URLs. */
+/** Returns the URLs of the pages of a link. */
 export function pagesOf(home, link) {
   return (link.Pages ?? []).map((path) => home + path);
 }

@@ -8,7 +8,7 @@ let server, chromium;
 before(async () => { server = await serve(); chromium = await browse(); });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
-/** Runs work in a browser of its own, with the home of an open portal. */
+/** Runs a function with a new browser context and the path of an open portal. */
 async function visit(javaScriptEnabled, work) {
   const context = await chromium.context({ viewport: { width: 1280, height: 900 }, javaScriptEnabled, locale: "en-US" });
   try {
@@ -28,7 +28,7 @@ const grant = (key) => ask(`grant?key=${key}`);
 const counts = () => ask("counts");
 const push = (booking) => ask("push", { customer_key: "Casa Lusitana Hotels", bookings: [booking] });
 
-/** Fills in a new booking, but does not send it. */
+/** Fills in the form for a new booking, but does not submit it. */
 async function fillBooking(page, home, guest) {
   await page.goto(`${home}reservations/new`);
   await page.fill("[name=starts_at]", "2031-03-01T15:00");

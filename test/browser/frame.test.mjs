@@ -29,7 +29,7 @@ async function visit(options, work) {
   try { return await work(await context.newPage()); } finally { await context.close(); }
 }
 
-/** Shows a link in the host's page, and gives its frame. */
+/** Shows a link in a frame of the host's page, and returns the frame. */
 async function embed(page, url) {
   await page.goto(`${hostOrigin}/?link=${encodeURIComponent(url)}`);
   const element = await page.waitForSelector("iframe");
@@ -95,8 +95,8 @@ test("a portal sends messages only to its allowed origins", async () => {
 });
 
 /**
- * Gives work a portal that ends after some seconds, and one that ends later if it says, by
- * returning false, that the portal had ended before it was open: the machine may be slow.
+ * Calls work with a portal that ends after some seconds. If work returns false because the portal ended before it was
+ * open, which happens on a slow machine, it is called again with a portal that lasts longer.
  */
 async function untilItEnds(config, options, work) {
   for (let seconds = 4; seconds <= 256; seconds *= 4) {

@@ -13,7 +13,7 @@ async function visit(options, work) {
   try { await work(await context.newPage()); } finally { await context.close(); }
 }
 
-/** What the API would show of an access grant; null where it is gone. */
+/** Returns the JSON of an access grant, or null if it does not exist. */
 async function grant(key, vertical = "hospitality") {
   const answer = await fetch(`${server.origin}/-/grant?vertical=${vertical}&key=${key}`);
   assert.equal(answer.status, 200);
@@ -67,7 +67,7 @@ for (const javaScriptEnabled of [false, true]) {
 test("create a reservation with the keyboard only", async () => {
   await visit({}, async (page) => {
     await open(page, server.links.full);
-    /** Goes on with Tab until what has the focus has that text or name. */
+    /** Presses Tab until an element with the given text or name has the focus. */
     const tabTo = async (wanted) => {
       for (let i = 0; i < 120; i++) {
         await page.keyboard.press("Tab");

@@ -14,7 +14,7 @@ let server, chromium;
 before(async () => { server = await serve(); chromium = await browse(); });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
-/** A page, in a browser context of its own, that fails the test on whatever goes wrong in it. */
+/** Opens a page in a new browser context. Every error on the page fails the test. */
 async function visit(options, work) {
   const context = await chromium.context(options);
   const wrong = [];
@@ -35,7 +35,7 @@ async function visit(options, work) {
   }
 }
 
-/** Asks axe-core, with all of its rules. */
+/** Checks a page with all rules of axe-core. */
 async function check(page, what) {
   // The content security policy forbids inline script, so run axe-core through the debugger.
   await page.evaluate(axe);
@@ -44,7 +44,7 @@ async function check(page, what) {
   assert.deepEqual(told, [], what);
 }
 
-/** Nothing is wider than the window. */
+/** Checks that no element is wider than the window. */
 async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(over <= 0, `${what} is ${over}px too wide`);
@@ -161,7 +161,7 @@ test("markup in names is shown as text", async () => {
   });
 });
 
-/** What can be used on a page: its links, buttons and fields that are to be seen. */
+/** Returns the visible links, buttons and fields of a page. */
 function controls(page) {
   return page.$$eval("a[href], button, input:not([type=hidden]), select, textarea, summary", (all) => all
     .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 0)

@@ -8,7 +8,7 @@ let server, chromium;
 before(async () => { server = await serve("--pseudo"); chromium = await browse(); });
 after(async () => { await chromium?.close(); await server?.stop(); });
 
-/** The texts of a page that are in no brackets and not marked as what is not translated. */
+/** Returns the texts of a page that are neither in brackets nor marked as not translated. */
 function strays() {
   const out = [];
   const bare = (text) => {

@@ -1,11 +1,11 @@
-// What a script adds to pages that work without one: the portal's end is seen while a
-// page is open, and the host's page is told of it where it has the portal in a frame.
+// The pages work without this script. It shows the end of the portal while a page is open, and posts a message about it to
+// the host's page if the portal is in a frame. It also keeps unsaved input when the visitor goes back to a form.
 (() => {
   "use strict";
   const body = document.body;
   const framed = window.parent !== window;
 
-  // Enter would press the first button of a form, which may be the one that finds spaces.
+  // Enter presses the first button of a form by default, which may be the one that searches for spaces.
   for (const find of document.querySelectorAll("button[name=find]")) {
     find.form.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.target.matches("input:not([name=find_text], [type=checkbox])")) return;
@@ -14,14 +14,13 @@
     });
   }
 
-  // Browsers forget what was typed on a page that they may not store, such as these. So that
-  // it is there again on the way back to a form, the tab keeps it, with what the form showed,
-  // until the form is opened anew or the portal is closed.
+  // Browsers do not restore the input of pages that they must not store. The script therefore keeps unsaved input and the
+  // hidden inputs in the session storage of the tab, until the form is opened again or the portal is closed.
   const storage = (() => {
     try {
       return window.sessionStorage;
     } catch {
-      return null; // the browser keeps nothing in this frame
+      return null; // the browser blocks storage in this frame
     }
   })();
   const problem = document.querySelector("[data-problem].problem")?.dataset.problem;
@@ -48,7 +47,7 @@
         const same = controls().filter((e) => e.name === d.name);
         if (d.label === undefined) {
           if (same[0]) same[0].value = d.value;
-        } else if (d.checked && !same.some((e) => e.value === d.value)) { // found by a search, and not on this page
+        } else if (d.checked && !same.some((e) => e.value === d.value)) { // a search result that is not on this page
           const input = Object.assign(document.createElement("input"), { type: d.type, name: d.name, value: d.value, checked: true });
           const label = document.createElement("label");
           label.append(input, d.label);
@@ -74,7 +73,7 @@
       try {
         storage.setItem(key, JSON.stringify(draft));
       } catch {
-        storage.removeItem(key); // there is no room for it
+        storage.removeItem(key); // the storage is full
       }
     });
   }
@@ -85,13 +84,13 @@
       try {
         window.parent.postMessage({ source: "customer-portal", type, expires_at: body.dataset.expiresAt }, origin);
       } catch {
-        // An origin that cannot be one is nobody's.
+        // Ignore an invalid origin.
       }
     }
   };
   if (!body.dataset.secondsLeft) return;
 
-  // Timers of more than 24 days run at once, and clocks of a machine that slept are late.
+  // Timers of more than 24 days fire immediately, and timers are late after the machine was suspended.
   const end = Date.now() + Number(body.dataset.secondsLeft) * 1000;
   const warnAt = end - Number(body.dataset.warnAt) * 1000;
   let warned = false;
