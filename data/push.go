@@ -8,84 +8,77 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 )
 
-// PushOptions changes what a push does. The zero value merges, and refuses the
-// whole push for any fault.
+// PushOptions changes what a push does. The zero value merges resources and refuses the whole push for any fault.
 type PushOptions struct {
-	Replace     bool // what is given is the whole of each resource: what it leaves out becomes empty
-	Strict      bool // a warning refuses the push as a fault does
-	SkipInvalid bool // apply the resources without a fault; the report has the faults of the others
-	DryRun      bool // report, and write nothing
+	Replace     bool // replace each resource instead of merging it: a field that is not set becomes empty
+	Strict      bool // refuse the push for a warning as for a fault
+	SkipInvalid bool // apply the resources without a fault; the report lists the faults of the others
+	DryRun      bool // report the changes and write nothing
 
-	// KeepPortalChanges lets changes stay that were made in a customer portal. A field whose
-	// value the host has not changed since it pushed the field last keeps the portal's value,
-	// and a resource that was cancelled in a portal is not created again. A field whose value
-	// the host has changed gets the new one. See [PortalChanges]. It has no effect on what a
-	// portal pushes.
+	// KeepPortalChanges keeps changes that were made in a customer portal. A field whose value the host has not changed
+	// since its last push keeps the portal's value, and a resource that was cancelled in a portal is not created again. A
+	// field whose value the host has changed gets the new value. See [PortalChanges]. The option has no effect on a push by
+	// a portal.
 	KeepPortalChanges bool
 
-	Actor Actor // who makes the push, for the change feed and the origin of resources; zero is the host
+	Actor Actor // the actor in the change feed and in the origin of resources; the zero value is the host
 
-	// Prepare, if it is not nil, completes the data in the state that the push is planned
-	// on: it gets a copy of the data that was given, to which it can add resources; the
-	// customer stays the same. Its error refuses the push. It may run more than once, each
-	// time with a new copy. It can read and must not write, as Guard.
+	// Prepare, if it is not nil, completes the data in the state on which the push is planned. It gets a copy of the data
+	// and can add resources to it, but cannot change the customer key. If it returns an error, the push is refused with
+	// this error. It may run more than once, each time with a new copy. Like Guard, it can read and must not write.
 	Prepare func(context.Context, *Snapshot, *CustomerData) error
 
-	// Guard sees the state that the push was planned on, and what it would report: its
-	// error refuses the push. Nothing comes between that state and the push. It may run
-	// more than once, and runs in a dry run too. It can read, from the Workspace as well; a
-	// write of the same store with the context that it is given, or one derived from it,
-	// returns [storage.ErrNested].
+	// Guard, if it is not nil, inspects the state on which the push is planned and the planned report. If it returns an
+	// error, the push is refused with this error. No other write takes place between that state and the push. Guard may
+	// run more than once, and also runs in a dry run. It can read, also from the Workspace. A write to the same store with
+	// the context that it gets, or with one derived from it, returns [storage.ErrNested].
 	Guard func(context.Context, *Snapshot, PushReport) error
 
-	// Within runs in the transaction that makes the push, after its own writes: what
-	// it writes commits with the push, and its error rolls back both. It may run more
-	// than once, and a dry run leaves it out. It writes by way of CustomerTx.Tx alone: any
-	// other write of the same store with its context returns [storage.ErrNested].
+	// Within, if it is not nil, runs in the transaction of the push, after the writes of the push. Its writes commit with
+	// the push, and its error rolls back both. It may run more than once, and does not run in a dry run. It writes only to
+	// CustomerTx.Tx: any other write to the same store with its context returns [storage.ErrNested].
 	Within func(context.Context, CustomerTx) error
 
-	// Reads are keys that Guard and Within will probably read, a hint for the store as in
-	// [storage.Store].Update.
+	// Reads are keys that Guard and Within will probably read. They are a hint for the store; see [storage.Store].Update.
 	Reads [][]byte
 
-	sync map[Ref]bool  // in a sync: the resources that are given
-	kept map[Ref]*node // in a sync, by class: the resources that are not given and stay; the keys of all others are free
+	sync map[Ref]bool  // of a sync: the listed resources, by kind and key
+	kept map[Ref]*node // of a sync: the unlisted resources that it keeps, by class and key; all other keys become free
 }
 
-// Push creates and updates the customer and the resources that d gives, all of
-// them or none. A resource that exists is merged, as [CustomerData] says; pushing
-// what is already there changes nothing.
+// Push creates or updates the customer and the resources in d. It applies all of them or none. It merges resources that
+// exist, as described at [CustomerData]. Data that is already stored causes no change.
 //
-// It returns a [validation.Error] with every fault where anything is wrong, which
-// also matches [ErrKeyConflict] where a key is another customer's or another kind's. An
-// error that matches [storage.ErrUnknown] means that the push may have taken effect.
+// If the data has faults, Push returns a [validation.Error] that lists them. This error also matches [ErrKeyConflict] if a
+// key belongs to another customer or to a resource of another kind. After an error that matches [storage.ErrUnknown], the
+// push may or may not have taken effect.
 func (w *Workspace) Push(ctx context.Context, d CustomerData) (PushReport, error) {
 	return w.PushWith(ctx, d, PushOptions{})
 }
 
 // PushWith is Push with options.
 func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions) (PushReport, error) {
-	given, err := check(ctx, d, o.SkipInvalid)
+	checked, err := checkPush(ctx, d, o.SkipInvalid)
 	if err != nil {
 		return PushReport{}, err
 	}
-	if given.full {
-		return PushReport{}, given.found.err(o.Strict)
+	if checked.full {
+		return PushReport{}, checked.found.err(o.Strict)
 	}
 	var report PushReport
 	var id layout.CustomerID
-	l := w.lookUps(given, o)
+	l := w.newLookups(checked, o)
 	plan := func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
 		if o.Prepare != nil {
-			if given, err = d.prepared(ctx, s, o); err != nil {
+			if checked, err = d.prepared(ctx, s, o); err != nil {
 				return nil, err
 			}
-			l = w.lookUps(given, o)
+			l = w.newLookups(checked, o)
 		}
-		if len(given.items) > scale {
+		if len(checked.items) > scale {
 			return nil, errPlanTooLarge
 		}
-		ch, planned, err := s.planPush(ctx, given, l, o)
+		ch, planned, err := s.planPush(ctx, checked, l, o)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +92,7 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 		ch.bumpVersion = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
 	}
-	if err = w.executeOrDryRun(ctx, o.DryRun, o.Actor, plan, w.pushReads(given, l, o.Reads)...); err != nil {
+	if err = w.executeOrDryRun(ctx, o.DryRun, o.Actor, plan, w.pushReads(checked, l, o.Reads)...); err != nil {
 		return PushReport{}, err
 	}
 	if report.CustomerCreated && !o.DryRun {
@@ -108,24 +101,23 @@ func (w *Workspace) PushWith(ctx context.Context, d CustomerData, o PushOptions)
 	return report, nil
 }
 
-// prepared returns the data as Prepare completes it, checked.
-func (d CustomerData) prepared(ctx context.Context, s *Snapshot, o PushOptions) (*given, error) {
+// prepared returns the checked result of PushOptions.Prepare on a copy of d.
+func (d CustomerData) prepared(ctx context.Context, s *Snapshot, o PushOptions) (*checkedPush, error) {
 	d.Spaces, d.UserIdentities, d.AccessGrants = slices.Clip(d.Spaces), slices.Clip(d.UserIdentities), slices.Clip(d.AccessGrants)
 	key := d.CustomerKey
 	if err := o.Prepare(ctx, s, &d); err != nil {
 		return nil, err
 	}
 	d.CustomerKey = key
-	g, err := check(ctx, d, o.SkipInvalid)
+	g, err := checkPush(ctx, d, o.SkipInvalid)
 	if err == nil && g.full {
 		err = g.found.err(o.Strict)
 	}
 	return g, err
 }
 
-// planPush finds what a push would change, and reports it. It only reads. The
-// changes count only where the error is nil.
-func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOptions) (*changes, PushReport, error) {
+// planPush computes the changes of a push and its report. It only reads. The changes are valid only if the error is nil.
+func (s *Snapshot) planPush(ctx context.Context, g *checkedPush, l *lookups, o PushOptions) (*changes, PushReport, error) {
 	var found findings
 	found.join(g.found)
 	skipped := g.skipped
@@ -140,26 +132,26 @@ func (s *Snapshot) planPush(ctx context.Context, g *given, l *lookups, o PushOpt
 	ch.actor = o.Actor
 	ch.fields = c.customerFields.merge(&g.customer, o.sync != nil)
 	report.CustomerUpdated = !ch.created && ch.customerChanged()
-	merged, err := mergeGiven(ch, g, l, st, o)
+	merged, err := mergeItems(ch, g, l, st, o)
 	if err != nil {
 		return nil, report, err
 	}
 	ch.emails = st.emails
-	warnOfSharedEmails(g, l, st, merged, o)
-	warnOfMissing(c, g, l, st, merged, o)
+	warnSharedEmails(g, l, st, merged, o)
+	warnMissingReferences(c, g, l, st, merged, o)
 	for i, m := range merged {
 		refused := m.refused(o)
 		if refused && o.SkipInvalid {
-			why := m.found.faults
+			reasons := m.found.faults
 			if o.Strict {
-				why = append(slices.Clip(why), m.found.warnings...)
+				reasons = append(slices.Clip(reasons), m.found.warnings...)
 			}
-			listed := min(len(why), reportlimit.Max-len(report.Skipped))
-			report.Skipped = append(report.Skipped, why[:listed]...)
-			skipped.Faults += len(why) - listed
+			listed := min(len(reasons), reportlimit.Max-len(report.Skipped))
+			report.Skipped = append(report.Skipped, reasons[:listed]...)
+			skipped.Faults += len(reasons) - listed
 			continue
 		}
-		if m.staysCancelled && !refused {
+		if m.keptCancelled && !refused {
 			it := g.items[i]
 			report.add(PushedResource{Kind: it.kind, Key: it.key, Change: Cancelled, Portal: m.portal}, it.class())
 			continue

@@ -9,34 +9,33 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// given is a CustomerData whose resources were checked, each by itself.
-type given struct {
+// checkedPush is the data of a push or sync. Each resource has been checked on its own, without reading the store.
+type checkedPush struct {
 	customer    CustomerData // without its resources
 	customerKey string
-	items       []*item
-	byKey       map[Ref]*item // the items by class and key; the last of two with one key
-	found       findings      // about the customer, or the data as a whole; if full, about all of it
+	items       []*pushItem
+	byKey       map[Ref]*pushItem // the items by class and key; if several have the same key, the last one
+	found       findings          // about the customer and the data as a whole; if full, about the items too
 	skipped     reportlimit.Omitted
-	full        bool // there are more faults than are listed, and no plan is needed
+	full        bool // there are more faults than a report lists, so that no plan is needed
 }
 
-// item is a resource that was given.
-type item struct {
+// pushItem is one resource in the data of a push.
+type pushItem struct {
 	*node
 	at    entry
-	first *item // the first one with the same key, if that is another one
+	first *pushItem // the first item with the same class and key, or nil if this item is the first one
 	found findings
 }
 
-// checkEvery is the number of entries between two looks at the context of a check.
-const checkEvery = 1024
+// contextCheckInterval is the number of entries that a check processes before it tests its context again.
+const contextCheckInterval = 1024
 
-// check checks what was given, without reading the store. Once it has found more faults
-// than are listed, it counts the further ones. If skip is set, it leaves out the faulty
-// resources from there on. It returns the error of ctx once that is done.
-func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
-	size := min(d.Len(), shortPlan) // a large one grows as it is found sound
-	g := &given{customer: d, customerKey: d.CustomerKey, items: make([]*item, 0, size)}
+// checkPush checks the data of a push without reading the store. After the first reportlimit.Max faults it only counts
+// further faults or, if skip is set, drops the resources that have them. It returns the error of ctx if ctx is done.
+func checkPush(ctx context.Context, d CustomerData, skip bool) (*checkedPush, error) {
+	size := min(d.Len(), shortPlan) // larger data may have too many faults, and then needs no space
+	g := &checkedPush{customer: d, customerKey: d.CustomerKey, items: make([]*pushItem, 0, size)}
 	g.customer.Spaces, g.customer.UserIdentities, g.customer.AccessGrants = nil, nil, nil
 	for _, note := range d.notes {
 		g.found.add(note)
@@ -44,9 +43,9 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 	g.found.omitted.Add(d.omitted)
 	reportKey(d.CustomerKey, g.found.in("customer_key"))
 	checkCustomer(&g.customer, &g.found)
-	g.byKey = make(map[Ref]*item, size)
-	look := func(n *node, class Class, at entry) *item {
-		it := &item{node: n, at: at}
+	g.byKey = make(map[Ref]*pushItem, size)
+	checkItem := func(n *node, class Class, at entry) *pushItem {
+		it := &pushItem{node: n, at: at}
 		report := it.found.about(at)
 		if !n.kind.valid() || n.class() != class {
 			report(".kind", validation.RuleNotAField, "%v is not a kind of %s", n.kind, class)
@@ -57,19 +56,19 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 		if n.key == "" {
 			return it
 		}
-		if before := g.byKey[byClass(n.ref())]; before != nil {
-			it.first = cmp.Or(before.first, before)
+		if earlier := g.byKey[byClass(n.ref())]; earlier != nil {
+			it.first = cmp.Or(earlier.first, earlier)
 			report("."+n.kind.KeyField(), validation.RuleDuplicateKey, "%q is also the key of %s", textrules.Clip(n.key), it.first.at)
 		}
 		g.byKey[byClass(n.ref())] = it
 		return it
 	}
-	seen, faults := 0, 0
+	checked, faults := 0, 0
 	d.nodes(func(n *node, class Class, at entry) bool {
-		if seen++; seen%checkEvery == 0 && ctx.Err() != nil {
+		if checked++; checked%contextCheckInterval == 0 && ctx.Err() != nil {
 			return false
 		}
-		it := look(n, class, at)
+		it := checkItem(n, class, at)
 		faults += len(it.found.faults)
 		switch {
 		case g.full:
@@ -80,8 +79,8 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 			g.skipped.Faults += len(it.found.faults)
 		default:
 			g.full = true
-			for _, before := range g.items {
-				g.found.join(before.found)
+			for _, earlier := range g.items {
+				g.found.join(earlier.found)
 			}
 			g.items = nil
 			g.found.join(it.found)
@@ -91,22 +90,21 @@ func check(ctx context.Context, d CustomerData, skip bool) (*given, error) {
 	return g, ctx.Err()
 }
 
-// conflicts returns, for each resource that is looked up, the conflict with the resource that
-// has its key, or nil if no other resource has it. The plan then depends on the rows of the
-// directory that show this.
+// conflicts returns the key conflict of each resource in lookups.refs, or nil if its key is free. If a key is free, the plan
+// depends on the directory row that shows this.
 func conflicts(ch *changes, l *lookups, st *pushState, o PushOptions) []*ConflictError {
 	out := make([]*ConflictError, len(l.refs))
-	for place, ref := range l.refs {
-		if st.stored[place] != nil {
+	for i, ref := range l.refs {
+		if st.stored[i] != nil {
 			continue
 		}
-		switch holder := st.holder(place); {
+		switch holder := st.holder(i); {
 		case holder == nil:
-			ch.dependencies = append(ch.dependencies, st.owners[place].row)
-		case o.sync != nil && st.owners[place].customer == ch.customer.id && !o.sync[holder.ref()] && o.kept[byClass(ref)] == nil:
-			// The key is the customer's already, and becomes free in the same step.
+			ch.dependencies = append(ch.dependencies, st.owners[i].row)
+		case o.sync != nil && st.owners[i].customer == ch.customer.id && !o.sync[holder.ref()] && o.kept[byClass(ref)] == nil:
+			// The key belongs to a resource of the same customer that the sync deletes.
 		default:
-			out[place] = &ConflictError{
+			out[i] = &ConflictError{
 				Key:    ref.Key,
 				Wanted: Owner{ch.customer.key, ref.Kind},
 				Holder: Owner{holder.meta.CustomerKey, holder.kind},

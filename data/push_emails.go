@@ -5,26 +5,24 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// sharers are the given user identities that have an e-mail address after the push, by their
-// places among the given items, or -1 if there is none.
-type sharers struct {
-	first  int // the first of them
-	silent int // the first that had the address before, and to which the push does not give it
+// addressUsers are two of the items that have an e-mail address after the push, by index. -1 means none.
+type addressUsers struct {
+	first     int // the first item that has the address
+	unchanged int // the first item that had the address before and whose data does not contain it
 }
 
-// warnOfSharedEmails reports the e-mail addresses that a push gives to a user identity while
-// another one of the customer has the same address, ignoring case: one that is given as well,
-// or one that is stored and that the push does not change. If two of the given have an address,
-// the later one is reported.
-func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem, o PushOptions) {
-	given := map[layout.EmailHash]sharers{}
-	others := map[layout.EmailHash]*emailUsers{} // the stored ones that the push does not change
+// warnSharedEmails adds a warning for each item whose data contains an e-mail address that another user identity of the
+// customer has after the push, ignoring case. The other one is an item too, or a stored resource that the push does not
+// change. If two items contain the same address, the warning is about the later one.
+func warnSharedEmails(g *checkedPush, l *lookups, st *pushState, merged []mergeResult, o PushOptions) {
+	users := map[layout.EmailHash]addressUsers{}
+	others := map[layout.EmailHash]*emailUsers{} // the stored user identities that the push does not change
 	for hash, u := range st.emails {
 		if u.count > 0 {
 			others[hash] = u.clone()
 		}
 	}
-	for _, n := range o.kept { // in a sync, the only others
+	for _, n := range o.kept { // in a sync there are no other unchanged resources
 		if hash, has := n.emailHash(); has {
 			if others[hash] == nil {
 				others[hash] = &emailUsers{}
@@ -32,8 +30,8 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 			others[hash].add(n.ref())
 		}
 	}
-	had := make([]layout.EmailHash, len(g.items))  // by place, the address of the stored resource
-	gets := make([]layout.EmailHash, len(g.items)) // the address after the push
+	had := make([]layout.EmailHash, len(g.items))  // for each item, the address of the stored resource
+	gets := make([]layout.EmailHash, len(g.items)) // for each item, the address after the push
 	applied := map[Ref]bool{}
 	for i, it := range g.items {
 		if !it.kind.valid() || it.class() != ClassUserIdentity {
@@ -41,7 +39,7 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		}
 		m := &merged[i]
 		after, has := l.emails[i], it.email != ""
-		if m.new != m.old { // else the fields of the stored one are not decoded, and are those of the given one
+		if m.new != m.old { // otherwise the fields of old are not decoded, and are equal to those of the item
 			had[i], _ = m.old.emailHash()
 			after, has = m.new.emailHash()
 		} else {
@@ -51,42 +49,42 @@ func warnOfSharedEmails(g *given, l *lookups, st *pushState, merged []mergedItem
 		if !m.applied(o) {
 			continue
 		}
-		if u := others[had[i]]; u != nil && !applied[it.ref()] && o.sync == nil { // in a sync, no given one is among others
+		if u := others[had[i]]; u != nil && !applied[it.ref()] && o.sync == nil { // in a sync, others contains no item
 			u.remove(it.ref())
 		}
 		applied[it.ref()] = true
 		if !has {
 			continue
 		}
-		s, known := given[after]
+		u, known := users[after]
 		if !known {
-			s = sharers{first: i, silent: -1}
+			u = addressUsers{first: i, unchanged: -1}
 		}
-		if s.silent < 0 && l.emails[i] != after {
-			s.silent = i
+		if u.unchanged < 0 && l.emails[i] != after {
+			u.unchanged = i
 		}
-		given[after] = s
+		users[after] = u
 	}
 	for i, it := range g.items {
 		hash := l.emails[i]
 		if hash == (layout.EmailHash{}) || gets[i] != hash {
-			continue // none is given, or one that was given in a portal stays
+			continue // the data of the item has no address, or the address from a portal stays
 		}
 		report := merged[i].found.about(it.at)
-		s, known := given[hash]
+		found, known := users[hash]
 		switch {
-		case known && s.first < i:
-			report(".email_address", validation.RuleSharedEmail, "is also that of %s", g.items[s.first].at)
+		case known && found.first < i:
+			report(".email_address", validation.RuleSharedEmail, "is also that of %s", g.items[found.first].at)
 			continue
-		case known && s.silent >= 0 && s.silent != i:
-			report(".email_address", validation.RuleSharedEmail, "is also that of %s", g.items[s.silent].at)
+		case known && found.unchanged >= 0 && found.unchanged != i:
+			report(".email_address", validation.RuleSharedEmail, "is also that of %s", g.items[found.unchanged].at)
 			continue
 		}
 		u := others[hash]
 		if u == nil {
 			continue
 		}
-		if had[i] == hash && !applied[it.ref()] && o.sync == nil { // it is left out, and stays as it is stored
+		if had[i] == hash && !applied[it.ref()] && o.sync == nil { // the push skips the item, so that the stored one keeps the address
 			u = u.clone()
 			u.remove(it.ref())
 		}

@@ -6,46 +6,46 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// mergedItem is a resource before a push (nil where there is none) and after it.
-type mergedItem struct {
-	old, new *node
+// mergeResult is the result of merging one item of a push with the stored resource.
+type mergeResult struct {
+	old, new *node // the resource before and after the push; old is nil if it is not stored
 	found    findings
-	missing  []validation.Finding // references to what will not be there
+	missing  []validation.Finding // warnings of references to resources that will not exist
 
-	portal         *PortalChanges
-	cancelled      *cancellation
-	staysCancelled bool // the push leaves it out
+	portal        *PortalChanges
+	cancelled     *cancellation // of the resource in a portal, or nil
+	keptCancelled bool          // the resource stays cancelled, so that the push skips the item
 }
 
-// refused reports whether the push does not apply the resource because of a finding.
-func (m *mergedItem) refused(o PushOptions) bool {
-	return len(m.found.faults) > 0 || o.Strict && !m.staysCancelled && len(m.found.warnings)+len(m.missing) > 0
+// refused reports whether a finding refuses the item.
+func (m *mergeResult) refused(o PushOptions) bool {
+	return len(m.found.faults) > 0 || o.Strict && !m.keptCancelled && len(m.found.warnings)+len(m.missing) > 0
 }
 
-// applied reports whether the resource is there after the push, if the push takes place.
-func (m *mergedItem) applied(o PushOptions) bool {
-	return !m.staysCancelled && !(o.SkipInvalid && m.refused(o))
+// applied reports whether a successful push applies the item.
+func (m *mergeResult) applied(o PushOptions) bool {
+	return !m.keptCancelled && !(o.SkipInvalid && m.refused(o))
 }
 
-// mergeGiven merges what is given into what is stored.
-func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions) ([]mergedItem, error) {
-	merged := make([]mergedItem, len(g.items))
+// mergeItems merges the items of a push into the stored resources. The results have the order of the items.
+func mergeItems(ch *changes, g *checkedPush, l *lookups, st *pushState, o PushOptions) ([]mergeResult, error) {
+	merged := make([]mergeResult, len(g.items))
 	for i, it := range g.items {
 		merged[i].found.join(it.found)
 	}
-	for place, n := range st.stored {
-		merged[l.at[place]].old = n
+	for i, n := range st.stored {
+		merged[l.items[i]].old = n
 	}
-	for place, c := range st.cancelled {
-		if m := &merged[l.at[place]]; c != nil {
+	for i, c := range st.cancelled {
+		if m := &merged[l.items[i]]; c != nil {
 			m.cancelled, m.portal = c, &PortalChanges{Cancelled: true}
-			m.staysCancelled = o.KeepPortalChanges && !o.Actor.isPortal()
+			m.keptCancelled = o.KeepPortalChanges && !o.Actor.isPortal()
 		}
 	}
-	for place, conflict := range conflicts(ch, l, st, o) {
+	for i, conflict := range conflicts(ch, l, st, o) {
 		if conflict != nil {
-			it := g.items[l.at[place]]
-			merged[l.at[place]].found.add(validation.Finding{
+			it := g.items[l.items[i]]
+			merged[l.items[i]].found.add(validation.Finding{
 				Path: it.at.String() + "." + it.kind.KeyField(), Rule: validation.RuleKeyConflict, Cause: conflict,
 				Message: fmt.Sprintf("%q is %s, and cannot be %s", conflict.Key, conflict.Holder, conflict.Wanted),
 			})
@@ -57,15 +57,15 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 			continue
 		}
 		m := &merged[i]
-		if m.staysCancelled {
+		if m.keptCancelled {
 			m.new = it.node
 			continue
 		}
 		if m.old != nil {
 			fields = encodeFields(fields[:0], it.node)
 			if string(fields) == string(m.old.stored) && !m.old.toReconcile(o.Actor) {
-				m.new = m.old // most of a push that is repeated; what it clears it gives again
-				warnOfNoSpaces(it.node, m.found.about(it.at))
+				m.new = m.old // the usual case in a repeated push: the stored fields are equal
+				warnNoSpaces(it.node, m.found.about(it.at))
 				continue
 			}
 			if err := m.old.decodeFields(); err != nil {
@@ -81,15 +81,15 @@ func mergeGiven(ch *changes, g *given, l *lookups, st *pushState, o PushOptions)
 			}
 		}
 		checkWhole(m.new, m.found.about(it.at))
-		warnOfNoSpaces(m.new, m.found.about(it.at))
+		warnNoSpaces(m.new, m.found.about(it.at))
 	}
 	return merged, nil
 }
 
-// warnOfNoSpaces reports an access grant that names no space. A push reports it for each
-// grant that is given, whether the push changes it or not.
-func warnOfNoSpaces(n *node, report reporter) {
+// warnNoSpaces adds a warning for an access grant without a space. A push reports it for each access grant in its data,
+// also for one that it does not change.
+func warnNoSpaces(n *node, report reporter) {
 	if n.class() == ClassAccessGrant && len(n.spaces) == 0 {
-		report("", validation.RuleNoSpaces, "names no space: it opens nothing")
+		report("", validation.RuleNoSpaces, "names no space, so it gives access to nothing; set one of the fields for spaces")
 	}
 }

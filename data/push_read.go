@@ -9,37 +9,37 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// lookups are the keys that a push looks up in the store. They do not depend on its state.
+// lookups are the keys that a push reads. They do not depend on the state of the store.
 type lookups struct {
-	refs    []Ref // the given resources that have a key to be found by
-	at      []int // their places among the given items
-	targets []Ref // by class: the resources that are referred to and may be stored
+	refs    []Ref // the items that have a valid kind and key
+	items   []int // for each of refs, the index of its item
+	targets []Ref // by class: the targets of references that may be stored
 
-	directory [][]byte // the keys of the rows of the directory, of refs and then of targets
+	directory [][]byte // the keys of the directory rows: of refs, then of targets
 
-	emails    []layout.EmailHash // by place among the given items: the e-mail address of a user identity, or zero
-	addresses []layout.EmailHash // each address that is looked up, once; a sync looks up none
+	emails    []layout.EmailHash // for each item, the e-mail address of a user identity, or zero
+	addresses []layout.EmailHash // the distinct e-mail addresses to read; empty in a sync
 
-	rows [][]byte          // the keys of the rows of refs and of addresses in the range of a customer
-	of   layout.CustomerID // the customer of these keys
+	rows     [][]byte          // the keys of the rows of refs and of addresses in the range of customer
+	customer layout.CustomerID // the customer of rows
 }
 
-// lookUps returns what a push looks up. References to what is given are looked up only if what
-// is given may be left out.
-func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
-	l := &lookups{refs: make([]Ref, 0, len(g.items)), at: make([]int, 0, len(g.items))}
+// newLookups returns the keys that a push reads. A reference to another item needs a lookup only if the push may skip that
+// item.
+func (w *Workspace) newLookups(g *checkedPush, o PushOptions) *lookups {
+	l := &lookups{refs: make([]Ref, 0, len(g.items)), items: make([]int, 0, len(g.items))}
 	for i, it := range g.items {
 		if it.kind.valid() && textrules.CheckKey(it.key) == "" {
-			l.refs, l.at = append(l.refs, it.ref()), append(l.at, i)
+			l.refs, l.items = append(l.refs, it.ref()), append(l.items, i)
 		}
 	}
-	asked := map[Ref]bool{}
+	added := map[Ref]bool{}
 	for _, it := range g.items {
 		it.references(func(_ refPlace, ref Ref) {
 			class := byClass(ref)
-			isGiven := !o.SkipInvalid && !o.KeepPortalChanges && g.byKey[class] != nil
-			if ref.Kind.valid() && !isGiven && !asked[class] && textrules.CheckKey(ref.Key) == "" {
-				asked[class] = true
+			isItem := !o.SkipInvalid && !o.KeepPortalChanges && g.byKey[class] != nil
+			if ref.Kind.valid() && !isItem && !added[class] && textrules.CheckKey(ref.Key) == "" {
+				added[class] = true
 				l.targets = append(l.targets, class)
 			}
 		})
@@ -50,7 +50,7 @@ func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
 	for i, it := range g.items {
 		hash, has := it.emailHash()
 		l.emails[i] = hash
-		if has && !seen[hash] && o.sync == nil { // after a sync no other resource is left
+		if has && !seen[hash] && o.sync == nil { // a sync reads all user identities of the customer
 			seen[hash] = true
 			l.addresses = append(l.addresses, hash)
 		}
@@ -58,70 +58,68 @@ func (w *Workspace) lookUps(g *given, o PushOptions) *lookups {
 	return l
 }
 
-// key returns the key of the resource at a place of the directory.
-func (l *lookups) key(place int) string {
-	if place < len(l.refs) {
-		return l.refs[place].Key
+// key returns the resource key of the directory row with this index.
+func (l *lookups) key(index int) string {
+	if index < len(l.refs) {
+		return l.refs[index].Key
 	}
-	return l.targets[place-len(l.refs)].Key
+	return l.targets[index-len(l.refs)].Key
 }
 
-// rowsOf returns the keys of the rows in the range of a customer: of the given resources, by
-// place, and then of the e-mail addresses that are looked up.
-func (l *lookups) rowsOf(c layout.CustomerID) [][]byte {
-	if l.of != c || l.rows == nil {
-		l.of, l.rows = c, append(resourceKeys(c, l.refs), emailKeys(c, l.addresses)...)
+// customerRows returns the keys of the rows in the range of a customer: of refs, then of addresses.
+func (l *lookups) customerRows(c layout.CustomerID) [][]byte {
+	if l.customer != c || l.rows == nil {
+		l.customer, l.rows = c, append(resourceKeys(c, l.refs), emailKeys(c, l.addresses)...)
 	}
 	return l.rows
 }
 
-// pushReads returns the keys that a push reads, as far as they are known beforehand.
-func (w *Workspace) pushReads(g *given, l *lookups, more [][]byte) [][]byte {
+// pushReads returns the keys that a push will read, as far as they are known beforehand, followed by more.
+func (w *Workspace) pushReads(g *checkedPush, l *lookups, more [][]byte) [][]byte {
 	if len(g.items) > w.db.shortPlan {
-		return nil // it is planned on a snapshot
+		return nil // the push is planned on a snapshot
 	}
 	rows, guess := w.customerRows(g.customerKey)
 	known := len(rows) > 1
 	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.addresses)+len(l.directory)+len(more)) // execute adds one
 	reads = append(append(reads, rows...), layout.FeedEnds(w.id))
 	if known {
-		reads = append(reads, l.rowsOf(guess)...)
+		reads = append(reads, l.customerRows(guess)...)
 	}
 	return append(append(reads, l.directory...), more...)
 }
 
-// pushState is the part of the stored state that a push is planned on.
+// pushState is the stored state on which a push is planned.
 type pushState struct {
 	customer *customer
-	created  bool    // by the push
-	stored   []*node // by place in lookups.refs, without their fields; nil for a resource that the customer does not have
+	created  bool    // the push creates the customer
+	stored   []*node // for each of lookups.refs, the customer's resource without its fields, or nil if there is none
 
-	// By address, the stored user identities of the customer that have one of
-	// lookups.addresses. It is nil for a new customer.
+	// emails are the stored user identities of the customer that have one of lookups.addresses, by address. It is nil if the
+	// customer is new.
 	emails map[layout.EmailHash]emailUsers
 
-	// By place in the directory of lookups. Those of resources that are stored are not read;
-	// nil if all are.
+	// owners has the directory row for each of lookups.directory, except those of the resources in stored, which are not
+	// read. It is nil if all resources are stored.
 	owners []owner
 
-	// By the same places: the resources of other customers, and those of this one whose kind
-	// is not the given one. The slice is nil if no such resource exists.
+	// holders has, for each of lookups.directory, the resource that prevents the use of the key: a resource of another
+	// customer, or of this customer with another kind. It is nil if there is no such resource.
 	holders []*node
 
-	cancelled []*cancellation // by place in lookups.refs: of those that were cancelled in a portal; nil if none was
+	cancelled []*cancellation // for each of lookups.refs, its cancellation in a portal or nil; nil if there are none
 }
 
-// readPush reads what a push needs in at most three calls, the last of which it seldom makes.
-// If the id of the customer is remembered, the first call reads the customer with its resources
-// and the rows of e-mail addresses, and the second call reads the rows of the directory for all
-// other keys. Otherwise the first call finds the customer, the second reads the directory, and
-// the third reads the customer, its resources and the rows of e-mail addresses. The last call
-// also reads the resources that belong to other customers according to the directory.
-func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bool) (*pushState, error) {
+// readPush reads the state for a push in at most three calls. The third call is rarely needed. If the id of the customer is
+// cached, the first call reads the customer with its resources and the rows of e-mail addresses, and the second call reads
+// the directory rows of all other keys. Otherwise the first call finds the customer, the second reads the directory, and
+// the third reads the customer, its resources and the rows of e-mail addresses. The third call also reads the resources
+// that belong to other customers according to the directory.
+func (s *Snapshot) readPush(ctx context.Context, g *checkedPush, l *lookups, dryRun bool) (*pushState, error) {
 	keys, guess := s.w.customerRows(g.customerKey)
 	known := len(keys) > 1
 	if known {
-		keys = append(keys, l.rowsOf(guess)...)
+		keys = append(keys, l.customerRows(guess)...)
 	}
 	rows, err := s.r.Get(ctx, keys...)
 	if err != nil {
@@ -153,37 +151,37 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 		return nil, err
 	}
 
-	// The rest: of a customer that was not known, its record, its resources, and the rows of
-	// e-mail addresses.
-	var along [][]byte
-	var own []int // places in lookups.refs of these resources
+	// extra are more keys for the third call. If the id of the customer was not cached, they are its record, its resources
+	// and the rows of e-mail addresses.
+	var extra [][]byte
+	var own []int // the indexes in lookups.refs of these resources
 	switch {
 	case st.customer != nil:
 		id = st.customer.id
 	case found:
 		s.w.db.ids.remember(customerName{s.w.id, g.customerKey}, id)
-		along = append(along, layout.CustomerRow(id))
-		for place, ref := range l.refs {
-			if o := st.owners[place]; o.customer == id && o.kind == ref.Kind {
-				own, along = append(own, place), append(along, l.rowsOf(id)[place])
+		extra = append(extra, layout.CustomerRow(id))
+		for index, ref := range l.refs {
+			if o := st.owners[index]; o.customer == id && o.kind == ref.Kind {
+				own, extra = append(own, index), append(extra, l.customerRows(id)[index])
 			}
 		}
-		along = append(along, l.rowsOf(id)[len(l.refs):]...)
+		extra = append(extra, l.customerRows(id)[len(l.refs):]...)
 	default:
 		st.created = true
-		if st.customer, along, err = s.newCustomer(g.customerKey, dryRun); err != nil {
+		if st.customer, extra, err = s.newCustomer(g.customerKey, dryRun); err != nil {
 			return nil, err
 		}
 	}
 	cancelled, keys := l.cancelledKeys(st, id, own)
-	if rows, err = s.readHolders(ctx, l, st, id, append(along, keys...)); err != nil {
+	if rows, err = s.readHolders(ctx, l, st, id, append(extra, keys...)); err != nil {
 		return nil, err
 	}
 	if st.created {
 		return st, checkFree(rows)
 	}
 	if len(cancelled) > 0 {
-		if st.cancelled, err = l.decodeCancelled(cancelled, rows[len(along):]); err != nil {
+		if st.cancelled, err = l.decodeCancelled(cancelled, rows[len(extra):]); err != nil {
 			return nil, err
 		}
 	}
@@ -196,9 +194,9 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 	if st.customer == nil {
 		return nil, fmt.Errorf("%w: the row of customer key %q names a customer that does not exist", storage.ErrCorrupt, textrules.Clip(g.customerKey))
 	}
-	for i, place := range own {
+	for i, index := range own {
 		if record := rows[1+i]; record != nil {
-			if st.stored[place], err = decodeHead(st.customer, l.refs[place], record); err != nil {
+			if st.stored[index], err = decodeHead(st.customer, l.refs[index], record); err != nil {
 				return nil, err
 			}
 		}
@@ -207,98 +205,96 @@ func (s *Snapshot) readPush(ctx context.Context, g *given, l *lookups, dryRun bo
 	return st, err
 }
 
-// cancelledKeys returns the keys of the rows of the given resources that may have been
-// cancelled in a portal, and their places in refs. own are the places of those that are stored,
-// if the customer has not been read yet.
-func (l *lookups) cancelledKeys(st *pushState, id layout.CustomerID, own []int) (places []int, keys [][]byte) {
+// cancelledKeys returns the keys of the rows of the resources in refs that may have been cancelled in a portal, and the
+// indexes of these resources. If the customer has not been read yet, own are the indexes of its stored resources.
+func (l *lookups) cancelledKeys(st *pushState, id layout.CustomerID, own []int) (indexes []int, keys [][]byte) {
 	if st.created || st.customer != nil && st.customer.cancelled == 0 {
 		return nil, nil
 	}
-	for place, ref := range l.refs {
-		if len(own) > 0 && own[0] == place {
+	for index, ref := range l.refs {
+		if len(own) > 0 && own[0] == index {
 			own = own[1:]
-		} else if st.stored[place] == nil {
-			places, keys = append(places, place), append(keys, layout.Cancelled(id, byte(ref.Kind.Class()), ref.Key))
+		} else if st.stored[index] == nil {
+			indexes, keys = append(indexes, index), append(keys, layout.Cancelled(id, byte(ref.Kind.Class()), ref.Key))
 		}
 	}
-	return places, keys
+	return indexes, keys
 }
 
-// decodeCancelled decodes the rows of the given resources at some places in refs. It returns
-// nil if none was cancelled.
-func (l *lookups) decodeCancelled(places []int, rows [][]byte) (out []*cancellation, err error) {
-	for i, place := range places {
+// decodeCancelled decodes the rows of cancellations of the resources in refs with these indexes. It returns nil if there are
+// no cancellations.
+func (l *lookups) decodeCancelled(indexes []int, rows [][]byte) (out []*cancellation, err error) {
+	for i, index := range indexes {
 		if rows[i] == nil {
 			continue
 		}
 		if out == nil {
 			out = make([]*cancellation, len(l.refs))
 		}
-		ref := l.refs[place]
-		if out[place], err = decodeCancellation(ref.Kind.Class(), ref.Key, rows[i]); err != nil {
+		ref := l.refs[index]
+		if out[index], err = decodeCancellation(ref.Kind.Class(), ref.Key, rows[i]); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// readOwners reads the rows of the directory for what is not known to be stored.
+// readOwners sets st.owners. It reads the directory rows of the keys that have no resource in st.stored.
 func (s *Snapshot) readOwners(ctx context.Context, l *lookups, st *pushState) error {
 	var keys [][]byte
-	var at []int
-	for place, key := range l.directory {
-		if place >= len(l.refs) || st.stored[place] == nil {
-			keys, at = append(keys, key), append(at, place)
+	var indexes []int
+	for index, key := range l.directory {
+		if index >= len(l.refs) || st.stored[index] == nil {
+			keys, indexes = append(keys, key), append(indexes, index)
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
 	owners, err := s.ownersAt(ctx, keys)
-	if len(at) == len(l.directory) {
+	if len(indexes) == len(l.directory) {
 		st.owners = owners
 		return err
 	}
 	st.owners = make([]owner, len(l.directory))
 	for i, o := range owners {
-		st.owners[at[i]] = o
+		st.owners[indexes[i]] = o
 	}
 	return err
 }
 
-// readHolders reads what the directory says to be other customers', or of another kind than
-// is given, and the rows of the keys along. id is that of the customer, or zero if it is new.
-func (s *Snapshot) readHolders(ctx context.Context, l *lookups, st *pushState, id layout.CustomerID, along [][]byte) ([][]byte, error) {
+// readHolders sets st.holders and returns the values of the extra keys. id is the id of the customer, or zero if the
+// customer is new.
+func (s *Snapshot) readHolders(ctx context.Context, l *lookups, st *pushState, id layout.CustomerID, extra [][]byte) ([][]byte, error) {
 	var owners []owner
 	var keys []string
-	var at []int
-	for place, o := range st.owners {
-		if o.kind == 0 || o.customer == id && (place >= len(l.refs) || o.kind == l.refs[place].Kind) {
+	var indexes []int
+	for index, o := range st.owners {
+		if o.kind == 0 || o.customer == id && (index >= len(l.refs) || o.kind == l.refs[index].Kind) {
 			continue
 		}
-		owners, keys, at = append(owners, o), append(keys, l.key(place)), append(at, place)
+		owners, keys, indexes = append(owners, o), append(keys, l.key(index)), append(indexes, index)
 	}
-	if len(owners) == 0 && len(along) == 0 {
+	if len(owners) == 0 && len(extra) == 0 {
 		return nil, nil
 	}
-	nodes, _, rows, err := s.allOwned(ctx, owners, keys, along...)
+	nodes, _, rows, err := s.allOwned(ctx, owners, keys, extra...)
 	if err != nil {
 		return nil, err
 	}
-	if len(at) > 0 {
+	if len(indexes) > 0 {
 		st.holders = make([]*node, len(l.directory))
 	}
-	for i, place := range at {
-		st.holders[place] = nodes[i]
+	for i, index := range indexes {
+		st.holders[index] = nodes[i]
 	}
 	return rows, nil
 }
 
-// holder returns the resource that another customer, or this one under another kind, has at a
-// place of the directory, or nil if nobody else has the key.
-func (st *pushState) holder(place int) *node {
+// holder returns the resource that prevents the use of a key, or nil if there is none; see pushState.holders.
+func (st *pushState) holder(index int) *node {
 	if st.holders == nil {
 		return nil
 	}
-	return st.holders[place]
+	return st.holders[index]
 }

@@ -8,38 +8,38 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// warnOfMissing reports the references of what is given to what will not be there:
-// it is neither given nor stored, or it does not stay, or is refused itself.
-func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []mergedItem, o PushOptions) {
-	// With both of these a reference that is missing refuses what refers, and so what
-	// refers to that.
-	spreads := o.Strict && o.SkipInvalid
-	leavesOut := slices.ContainsFunc(merged, func(m mergedItem) bool { return m.staysCancelled })
+// warnMissingReferences adds a warning for each reference of an item to a resource that will not exist after the push:
+// because the resource is neither stored nor in the data, or because the push deletes or refuses it.
+func warnMissingReferences(c *customer, g *checkedPush, l *lookups, st *pushState, merged []mergeResult, o PushOptions) {
+	// If Strict and SkipInvalid are both set, such a warning refuses the item itself. References to that item are then
+	// missing too, so the loop repeats until no more items are refused.
+	repeats := o.Strict && o.SkipInvalid
+	skips := o.SkipInvalid || slices.ContainsFunc(merged, func(m mergeResult) bool { return m.keptCancelled })
 	stored, foreign := st.targets(c, l, o)
-	has := func(ref Ref) Kind {
+	kindAfter := func(ref Ref) Kind {
 		if it := g.byKey[ref]; it != nil {
 			return it.kind
 		}
 		return stored[ref]
 	}
 	for {
-		if o.SkipInvalid || leavesOut {
+		if skips {
 			applied := make(map[Ref]Kind, len(g.items))
 			for i, it := range g.items {
 				if it.kind.valid() && merged[i].applied(o) {
 					applied[byClass(it.ref())] = it.kind
 				}
 			}
-			has = func(ref Ref) Kind { return cmp.Or(applied[ref], stored[ref]) }
+			kindAfter = func(ref Ref) Kind { return cmp.Or(applied[ref], stored[ref]) }
 		}
 		again := false
 		for i, it := range g.items {
 			m := &merged[i]
-			was := m.refused(o)
+			refused := m.refused(o)
 			var missing findings
-			it.warnOfMissing(has, foreign, missing.about(it.at))
+			it.warnMissingReferences(kindAfter, foreign, missing.about(it.at))
 			m.missing = missing.warnings
-			again = again || spreads && m.refused(o) != was
+			again = again || repeats && m.refused(o) != refused
 		}
 		if !again {
 			break
@@ -47,44 +47,44 @@ func warnOfMissing(c *customer, g *given, l *lookups, st *pushState, merged []me
 	}
 	for i := range merged {
 		merged[i].found.warnings = append(merged[i].found.warnings, merged[i].missing...)
-		if merged[i].staysCancelled {
-			merged[i].found.warnings = nil // the push leaves it out
+		if merged[i].keptCancelled {
+			merged[i].found.warnings = nil // the push skips the item
 		}
 	}
 }
 
-// targets returns the resources that are referred to and stored, by class: the customer's own
-// that stay, and the owners of those that belong to other customers.
-func (st *pushState) targets(c *customer, l *lookups, o PushOptions) (has map[Ref]Kind, foreign map[Ref]Owner) {
-	has = map[Ref]Kind{}
+// targets returns the stored targets of references, by class and key: the kinds of those that belong to the customer and
+// that the push keeps, and the owners of those that belong to other customers.
+func (st *pushState) targets(c *customer, l *lookups, o PushOptions) (own map[Ref]Kind, foreign map[Ref]Owner) {
+	own = map[Ref]Kind{}
 	for i, target := range l.targets {
-		place := len(l.refs) + i
-		owner := st.owners[place]
+		index := len(l.refs) + i
+		owner := st.owners[index]
 		switch {
 		case owner.kind == 0:
 		case owner.customer != c.id:
-			if holder := st.holder(place); holder != nil {
+			if holder := st.holder(index); holder != nil {
 				if foreign == nil {
 					foreign = map[Ref]Owner{}
 				}
 				foreign[target] = Owner{holder.meta.CustomerKey, holder.kind}
 			}
 		case o.sync == nil || o.sync[Ref{owner.kind, target.Key}] || o.kept[target] != nil:
-			has[target] = owner.kind
+			own[target] = owner.kind
 		}
 	}
-	return has, foreign
+	return own, foreign
 }
 
-// warnOfMissing reports the references of one resource to what is not there, and to
-// resources of other customers.
-func (n *node) warnOfMissing(has func(byClass Ref) Kind, foreign map[Ref]Owner, report reporter) {
+// warnMissingReferences reports the references of n to resources that will not exist, and to resources of other customers.
+// kindAfter returns the kind of the resource with this class and key after the push, or 0 if there is none.
+func (n *node) warnMissingReferences(kindAfter func(byClass Ref) Kind, foreign map[Ref]Owner, report reporter) {
 	n.references(func(at refPlace, ref Ref) {
 		if !ref.Kind.valid() || textrules.CheckKey(ref.Key) != "" {
 			return
 		}
 		owner, isForeign := foreign[byClass(ref)]
-		switch kind := has(byClass(ref)); {
+		switch kind := kindAfter(byClass(ref)); {
 		case kind == 0 && isForeign:
 			report(at.part(ref), validation.RuleOtherCustomer, "%q is %s: the reference never resolves", textrules.Clip(ref.Key), owner)
 		case kind == 0:

@@ -150,7 +150,7 @@ func (sel Selection) check(ctx context.Context) (findings, error) {
 		reportKey(sel.CustomerKey, found.in("customer_key"))
 	}
 	for i, key := range sel.CustomerKeys {
-		if i%checkEvery == 0 && ctx.Err() != nil {
+		if i%contextCheckInterval == 0 && ctx.Err() != nil {
 			break
 		}
 		report := found.in(fmt.Sprintf("customer_keys[%d]", i))
@@ -161,7 +161,7 @@ func (sel Selection) check(ctx context.Context) (findings, error) {
 	}
 	i := 0
 	for path, ref := range sel.paths() {
-		if i++; i%checkEvery == 0 && ctx.Err() != nil {
+		if i++; i%contextCheckInterval == 0 && ctx.Err() != nil {
 			break
 		}
 		if !ref.Kind.valid() {

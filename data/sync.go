@@ -59,23 +59,23 @@ func (w *Workspace) Sync(ctx context.Context, d CustomerData) (SyncReport, error
 
 // SyncWith is Sync with options.
 func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions) (SyncReport, error) {
-	given, err := check(ctx, d, false)
+	checked, err := checkPush(ctx, d, false)
 	if err != nil {
 		return SyncReport{}, err
 	}
-	if given.full {
-		return SyncReport{}, given.found.err(o.Strict)
+	if checked.full {
+		return SyncReport{}, checked.found.err(o.Strict)
 	}
-	stays := make(map[Ref]bool, len(given.items))
-	for _, it := range given.items {
+	stays := make(map[Ref]bool, len(checked.items))
+	for _, it := range checked.items {
 		stays[it.ref()] = true
 	}
 	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, KeepPortalChanges: o.KeepPortalChanges, Actor: o.Actor, sync: stays}
-	l := w.lookUps(given, po)
+	l := w.newLookups(checked, po)
 	var report SyncReport
 	var id layout.CustomerID
 	err = w.executeOrDryRun(ctx, o.DryRun, o.Actor, func(ctx context.Context, s *Snapshot, scale int) (*operation, error) {
-		ch, planned, err := s.planSync(ctx, given, l, o, po, scale)
+		ch, planned, err := s.planSync(ctx, checked, l, o, po, scale)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +87,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 		report, id = planned, ch.customer.id
 		ch.bumpVersion = o.Within != nil
 		return &operation{changes: []*changes{ch}, within: o.Within}, nil
-	}, w.pushReads(given, l, o.Reads)...)
+	}, w.pushReads(checked, l, o.Reads)...)
 	if err != nil {
 		return SyncReport{}, err
 	}
@@ -97,7 +97,7 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	return report, nil
 }
 
-func (s *Snapshot) planSync(ctx context.Context, g *given, l *lookups, o SyncOptions, po PushOptions, scale int) (*changes, SyncReport, error) {
+func (s *Snapshot) planSync(ctx context.Context, g *checkedPush, l *lookups, o SyncOptions, po PushOptions, scale int) (*changes, SyncReport, error) {
 	if scale -= len(g.items); scale < 0 {
 		return nil, SyncReport{}, errPlanTooLarge
 	}
@@ -159,7 +159,7 @@ type unlisted struct {
 }
 
 // leftOut reads the resources that a sync does not name, and decides which of them it deletes.
-func (p *deletion) leftOut(ctx context.Context, g *given, o SyncOptions, listed map[Ref]bool) (*unlisted, error) {
+func (p *deletion) leftOut(ctx context.Context, g *checkedPush, o SyncOptions, listed map[Ref]bool) (*unlisted, error) {
 	out := &unlisted{customerKey: g.customerKey, kept: map[Ref]*node{}}
 	c, err := p.s.customer(ctx, g.customerKey)
 	if errors.Is(err, ErrCustomerNotFound) {
@@ -246,7 +246,7 @@ func (u *unlisted) follow(kept []*node, gone map[Ref]Ref, given func(Ref) bool) 
 
 // forgetUnlisted plans that the cancellations are removed whose resources the sync does not
 // name, if the sync would delete the resources.
-func (s *Snapshot) forgetUnlisted(ctx context.Context, ch *changes, g *given, o SyncOptions) error {
+func (s *Snapshot) forgetUnlisted(ctx context.Context, ch *changes, g *checkedPush, o SyncOptions) error {
 	return s.eachCancellation(ctx, ch.customer, func(c *cancellation) error {
 		if g.byKey[byClass(Ref{c.kind, c.key})] != nil {
 			return nil
