@@ -40,7 +40,7 @@ func (c *Config) fields() []form.Field {
 		{Name: fieldProfile, Value: form.UUID(&c.CustomizationProfileID)},
 		{Name: "customer_resources_filters", Value: filtersValue{&c.Filters}},
 		{Name: "allowed_frame_origins", Value: originsValue{&c.FrameOrigins}},
-		{Name: "return_url", Value: form.Text(&c.ReturnURL, aURL, pageRule)},
+		{Name: "return_url", Value: form.Text(&c.ReturnURL, urlSchema, webURLRule)},
 		{Name: "_dev", Value: form.Ignored(form.Schema{"type": "boolean", "description": "Has no effect.", "writeOnly": true})},
 	}
 }
@@ -74,10 +74,10 @@ func (f *Features) fields() []form.Field {
 				}}},
 			)},
 			form.Field{Name: "device_management_confirmation", Value: form.Group(&m.DeviceManagementConfirmation,
-				form.Field{Name: "title", Value: form.Text(&m.DeviceManagementConfirmation.Title, aLabel, labelRule)},
-				form.Field{Name: "body", Value: form.Text(&m.DeviceManagementConfirmation.Body, aLabel, labelRule)},
-				form.Field{Name: "confirm_button_label", Value: form.Text(&m.DeviceManagementConfirmation.ConfirmButtonLabel, aLabel, labelRule)},
-				form.Field{Name: "cancel_button_label", Value: form.Text(&m.DeviceManagementConfirmation.CancelButtonLabel, aLabel, labelRule)},
+				form.Field{Name: "title", Value: form.Text(&m.DeviceManagementConfirmation.Title, labelSchema, labelRule)},
+				form.Field{Name: "body", Value: form.Text(&m.DeviceManagementConfirmation.Body, labelSchema, labelRule)},
+				form.Field{Name: "confirm_button_label", Value: form.Text(&m.DeviceManagementConfirmation.ConfirmButtonLabel, labelSchema, labelRule)},
+				form.Field{Name: "cancel_button_label", Value: form.Text(&m.DeviceManagementConfirmation.CancelButtonLabel, labelSchema, labelRule)},
 			)},
 		)},
 		{Name: "manage_devices", Value: oldManageValue{&m.Exclude}},
@@ -92,26 +92,26 @@ func (f *Features) fields() []form.Field {
 
 func (p *Profile) fields() []form.Field {
 	return []form.Field{
-		{Name: "name", Value: form.Text(&p.Name, aLabel, func(s string) (validation.Rule, string) {
+		{Name: "name", Value: form.Text(&p.Name, labelSchema, func(s string) (validation.Rule, string) {
 			return validation.RuleTextFormat, textrules.Check(s, maxNameBytes)
 		})},
-		{Name: "logo_url", Value: form.Text(&p.LogoURL, aURL, logoRule)},
-		{Name: "primary_color", Value: form.Text(&p.PrimaryColor, aColor, colorRule)},
-		{Name: "secondary_color", Value: form.Text(&p.SecondaryColor, aColor, colorRule)},
+		{Name: "logo_url", Value: form.Text(&p.LogoURL, urlSchema, logoRule)},
+		{Name: "primary_color", Value: form.Text(&p.PrimaryColor, colorSchema, colorRule)},
+		{Name: "secondary_color", Value: form.Text(&p.SecondaryColor, colorSchema, colorRule)},
 		{Name: "customer_portal_theme", Value: form.Group(&p.Theme,
-			form.Field{Name: "primary_color", Value: form.Text(&p.Theme.PrimaryColor, aColor, colorRule)},
-			form.Field{Name: "primary_foreground_color", Value: form.Text(&p.Theme.PrimaryForegroundColor, aColor, colorRule)},
-			form.Field{Name: "secondary_color", Value: form.Text(&p.Theme.SecondaryColor, aColor, colorRule)},
-			form.Field{Name: "secondary_foreground_color", Value: form.Text(&p.Theme.SecondaryForegroundColor, aColor, colorRule)},
-			form.Field{Name: "font_family", Value: form.Text(&p.Theme.FontFamily, aLabel, fontRule)},
-			form.Field{Name: "mono_font_family", Value: form.Text(&p.Theme.MonoFontFamily, aLabel, fontRule)},
+			form.Field{Name: "primary_color", Value: form.Text(&p.Theme.PrimaryColor, colorSchema, colorRule)},
+			form.Field{Name: "primary_foreground_color", Value: form.Text(&p.Theme.PrimaryForegroundColor, colorSchema, colorRule)},
+			form.Field{Name: "secondary_color", Value: form.Text(&p.Theme.SecondaryColor, colorSchema, colorRule)},
+			form.Field{Name: "secondary_foreground_color", Value: form.Text(&p.Theme.SecondaryForegroundColor, colorSchema, colorRule)},
+			form.Field{Name: "font_family", Value: form.Text(&p.Theme.FontFamily, labelSchema, fontRule)},
+			form.Field{Name: "mono_font_family", Value: form.Text(&p.Theme.MonoFontFamily, labelSchema, fontRule)},
 		)},
 		{Name: "message_overrides", Value: messagesValue{&p.MessageOverrides}},
 	}
 }
 
 // own returns the fields of a profile that the library sets.
-func (p *Profile) own() []form.Field {
+func (p *Profile) assignedFields() []form.Field {
 	return []form.Field{
 		{Name: fieldProfile, Value: form.UUID(&p.ID), Required: true},
 		{Name: "workspace_id", Value: form.UUID(&p.WorkspaceID), Required: true},
@@ -123,17 +123,17 @@ func (s *Settings) fields() []form.Field {
 	return []form.Field{
 		{Name: "business_vertical", Value: form.Word(&s.BusinessVertical, VerticalNeutral, "is not a business vertical", Verticals()...)},
 		{Name: "slug", Value: form.Text(&s.Slug, form.Schema{"type": "string", "pattern": `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$`}, func(s string) (validation.Rule, string) {
-			return matching(slug, s, `must be 1 to 63 characters of a-z, 0-9 and "-", and start and end with a letter or a digit`)
+			return matchRule(slugPattern, s, `must be 1 to 63 characters of a-z, 0-9 and "-", and start and end with a letter or a digit`)
 		})},
 	}
 }
 
 // Schemas of several fields.
 var (
-	aLabel = form.Schema{"type": "string", "maxLength": maxLabelBytes}
-	aURL   = form.Schema{"type": "string", "format": "uri"}
-	aColor = form.Schema{"type": "string", "pattern": color.String()}
-	aKey   = form.Schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
+	labelSchema = form.Schema{"type": "string", "maxLength": maxLabelBytes}
+	urlSchema   = form.Schema{"type": "string", "format": "uri"}
+	colorSchema = form.Schema{"type": "string", "pattern": colorPattern.String()}
+	keySchema   = form.Schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
 )
 
 // The rules of texts. Each returns what is wrong with a text that is not empty, or "".
@@ -149,7 +149,7 @@ func labelRule(s string) (validation.Rule, string) {
 	return validation.RuleTextFormat, textrules.Check(s, maxLabelBytes)
 }
 
-func pageRule(s string) (validation.Rule, string) {
+func webURLRule(s string) (validation.Rule, string) {
 	if u, err := url.Parse(s); err != nil || !webURL(u) || len(s) > maxURLBytes {
 		return validation.RuleFormat, fmt.Sprintf("is not an absolute http or https URL of at most %d bytes", maxURLBytes)
 	}
@@ -157,21 +157,21 @@ func pageRule(s string) (validation.Rule, string) {
 }
 
 func logoRule(s string) (validation.Rule, string) {
-	if _, fault := pageRule(s); fault != "" || !strings.HasPrefix(strings.ToLower(s), "https:") {
+	if _, fault := webURLRule(s); fault != "" || !strings.HasPrefix(strings.ToLower(s), "https:") {
 		return validation.RuleFormat, fmt.Sprintf("is not an absolute https URL of at most %d bytes", maxURLBytes)
 	}
 	return "", ""
 }
 
 func colorRule(s string) (validation.Rule, string) {
-	return matching(color, s, `is not a color, "#rgb" or "#rrggbb"`)
+	return matchRule(colorPattern, s, `is not a color, "#rgb" or "#rrggbb"`)
 }
 
 func fontRule(s string) (validation.Rule, string) {
-	return matching(fonts, s, "is not a list of font names")
+	return matchRule(fontsPattern, s, "is not a list of font names")
 }
 
-func matching(pattern interface{ MatchString(string) bool }, s, fault string) (validation.Rule, string) {
+func matchRule(pattern interface{ MatchString(string) bool }, s, fault string) (validation.Rule, string) {
 	if pattern.MatchString(s) {
 		return "", ""
 	}

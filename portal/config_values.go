@@ -96,7 +96,7 @@ func (v landingValue) Check(notes *form.Notes, _ string) {
 func (v landingValue) Schema() form.Schema {
 	keys := map[string]form.Schema{}
 	for _, kind := range landingKinds {
-		keys[kind.KeyField()] = form.Nullable(aKey)
+		keys[kind.KeyField()] = form.Nullable(keySchema)
 	}
 	return form.Schema{"type": "object", "nullable": true, "additionalProperties": false, "properties": map[string]form.Schema{
 		"manage": {"type": "object", "nullable": true, "additionalProperties": false, "properties": keys, "maxProperties": len(keys)},
@@ -124,7 +124,7 @@ func (v deepLinkValue) Check(notes *form.Notes, _ string) {
 func (v deepLinkValue) Schema() form.Schema {
 	return form.Schema{
 		"type": "object", "nullable": true, "additionalProperties": false, "required": []string{fieldResourceKey, fieldResourceType},
-		"properties": map[string]form.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: aKey},
+		"properties": map[string]form.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: keySchema},
 	}
 }
 
@@ -241,7 +241,7 @@ func (v messagesValue) Check(notes *form.Notes, path string) {
 			notes.Fault(at, validation.RuleFormat, "is not a locale")
 		}
 		for key, message := range messages {
-			if !wordID.MatchString(key) {
+			if !messageKey.MatchString(key) {
 				notes.Fault(at+"."+textrules.Clip(key), validation.RuleFormat, "is not the key of a message")
 			}
 			checkText(notes, at+"."+textrules.Clip(key), message, maxOverrideText)

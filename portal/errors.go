@@ -121,7 +121,7 @@ func invalid(notes form.Notes) error {
 }
 
 // under puts findings under a path.
-func under(path string, found []validation.Finding) []validation.Finding {
+func prefixPaths(path string, found []validation.Finding) []validation.Finding {
 	out := make([]validation.Finding, len(found))
 	for i, f := range found {
 		f.Path = strings.TrimSuffix(path+"."+f.Path, ".")

@@ -86,7 +86,7 @@ func Code(link string) string {
 }
 
 // public is the portal with its configuration.
-func (r *record) public(of data.Customer, c Config) CustomerPortal {
+func (r *record) describe(of data.Customer, c Config) CustomerPortal {
 	c.notes, c.NavigationMode = form.Notes{}, c.navigation()
 	return CustomerPortal{
 		ID: r.id, WorkspaceID: r.workspace, CustomerKey: of.Key, CustomerName: of.Name, CustomerTimeZone: of.TimeZone,

@@ -60,7 +60,7 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 		return CustomerPortal{}, err
 	}
 	if len(notes.Faults) > 0 {
-		return CustomerPortal{}, s.allFaults(ctx, ws, req, notes)
+		return CustomerPortal{}, s.joinFaults(ctx, ws, req, notes)
 	}
 	ids, err := s.newIDs()
 	if err != nil {
@@ -74,11 +74,11 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 	}
 	var report data.PushReport
 	if req.CustomerData == nil {
-		err = ws.Within(ctx, req.CustomerKey, insert, append(ids.reads(), req.Config.reads(ws.ID())...)...)
+		err = ws.Within(ctx, req.CustomerKey, insert, append(ids.rowKeys(), req.Config.rowKeys(ws.ID())...)...)
 	} else {
-		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert, Reads: append(ids.reads(), req.Config.reads(ws.ID())...)})
+		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert, Reads: append(ids.rowKeys(), req.Config.rowKeys(ws.ID())...)})
 		if insertErr == nil || !errors.Is(err, insertErr) { // the error is about the push
-			err = underCustomerData(notes, err)
+			err = prefixCustomerData(notes, err)
 		}
 	}
 	if err != nil {
@@ -118,13 +118,13 @@ func (s *Service) checkCreate(req CreateRequest) form.Notes {
 
 // allFaults is the error of a request that is refused for its configuration, with what
 // is wrong with its push too.
-func (s *Service) allFaults(ctx context.Context, ws *data.Workspace, req CreateRequest, notes form.Notes) error {
+func (s *Service) joinFaults(ctx context.Context, ws *data.Workspace, req CreateRequest, notes form.Notes) error {
 	err := invalid(notes)
 	if req.CustomerData == nil {
 		return err
 	}
 	if _, pushErr := ws.PushWith(ctx, *req.CustomerData, data.PushOptions{DryRun: true}); errors.Is(pushErr, validation.ErrInvalid) {
-		return underCustomerData(notes, pushErr)
+		return prefixCustomerData(notes, pushErr)
 	} else if pushErr != nil {
 		return pushErr
 	}
@@ -133,7 +133,7 @@ func (s *Service) allFaults(ctx context.Context, ws *data.Workspace, req CreateR
 
 // underCustomerData puts the faults of a push under the path that it has in a request,
 // beside what is wrong with the rest of that.
-func underCustomerData(notes form.Notes, err error) error {
+func prefixCustomerData(notes form.Notes, err error) error {
 	var push *validation.Error
 	if !errors.As(err, &push) {
 		return err
@@ -143,7 +143,7 @@ func underCustomerData(notes form.Notes, err error) error {
 	if omitted.Any() { // the last one says so, and the joined list says it once
 		warnings = warnings[:max(len(warnings)-1, 0)]
 	}
-	notes.Join(form.Notes{Faults: under("customer_data", push.Faults), Warnings: under("customer_data", warnings), Omitted: omitted})
+	notes.Join(form.Notes{Faults: prefixPaths("customer_data", push.Faults), Warnings: prefixPaths("customer_data", warnings), Omitted: omitted})
 	return invalid(notes)
 }
 
@@ -183,13 +183,13 @@ func (s *Service) newTimedID(at time.Time) (uuid.UUID, error) {
 }
 
 // reads returns the keys of the rows that exist if another portal has one of the ids.
-func (ids portalIDs) reads() [][]byte {
+func (ids portalIDs) rowKeys() [][]byte {
 	return [][]byte{layout.LinkIndex(ids.link), layout.IDIndex(ids.portal)}
 }
 
 // insert writes the rows of a new portal, with its configuration as encodeConfig returned it.
 func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest, config string, ids portalIDs) (CustomerPortal, error) {
-	if err := s.checkThere(ctx, tx.Snapshot, tx.Customer, req.Config, req.CustomerData); err != nil {
+	if err := s.checkReferences(ctx, tx.Snapshot, tx.Customer, req.Config, req.CustomerData); err != nil {
 		return CustomerPortal{}, err
 	}
 	ttl := req.TTL
@@ -205,14 +205,14 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	taken, err := tx.Tx.Get(ctx, ids.reads()...)
+	taken, err := tx.Tx.Get(ctx, ids.rowKeys()...)
 	if err != nil {
 		return CustomerPortal{}, err
 	}
 	if taken[0] != nil || taken[1] != nil {
 		return CustomerPortal{}, fmt.Errorf("portal: Rand gave an id that is taken")
 	}
-	rows := rowsOf(r, req.Config)
+	rows := creationRows(r, req.Config)
 	if req.Config.DeepLink == (data.Ref{}) {
 		rows = append(rows, storage.Entry{Key: layout.NewestPortal(r.customer), Value: r.id[:]})
 	}
@@ -224,7 +224,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	if err := portaldata.AddChange(ctx, tx, data.Actor{}, data.Created, r.id); err != nil {
 		return CustomerPortal{}, err
 	}
-	p := r.public(tx.Customer, req.Config)
+	p := r.describe(tx.Customer, req.Config)
 	p.State = StateLive
 	p.URL = s.url(r, expires)
 	return p, nil
@@ -237,7 +237,7 @@ func (s *Service) url(r *record, expires time.Time) Secret {
 }
 
 // named returns the resources that a configuration names, with their fields.
-func (c *Config) named() (refs []data.Ref, fields []string) {
+func (c *Config) namedResources() (refs []data.Ref, fields []string) {
 	for _, named := range []struct {
 		field string
 		ref   data.Ref
@@ -250,8 +250,8 @@ func (c *Config) named() (refs []data.Ref, fields []string) {
 }
 
 // reads returns the keys of the rows that checkThere reads first.
-func (c *Config) reads(workspace uuid.UUID) [][]byte {
-	refs, _ := c.named()
+func (c *Config) rowKeys(workspace uuid.UUID) [][]byte {
+	refs, _ := c.namedResources()
 	keys := make([][]byte, 0, len(refs)+1)
 	for _, ref := range refs {
 		keys = append(keys, layout.Directory(workspace, byte(ref.Kind.Class()), ref.Key))
@@ -264,15 +264,15 @@ func (c *Config) reads(workspace uuid.UUID) [][]byte {
 
 // checkThere returns a validation.Error if a configuration names something that does not exist.
 // Resources that are pushed in the same step are given.
-func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config, given *data.CustomerData) error {
+func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, of data.Customer, c Config, given *data.CustomerData) error {
 	var notes form.Notes
-	refs, fields := c.named()
+	refs, fields := c.namedResources()
 	found, err := portaldata.Resources(ctx, at, of, refs)
 	if err != nil {
 		return err
 	}
 	for i, ref := range refs {
-		if found[i] == nil && (given == nil || !gives(given, ref)) {
+		if found[i] == nil && (given == nil || !contains(given, ref)) {
 			notes.Add(validation.Finding{
 				Path: refPath(fields[i], ref), Rule: validation.RuleNotThereYet, Message: "names nothing of this customer", Cause: notFound(ref),
 			})
@@ -291,7 +291,7 @@ func (s *Service) checkThere(ctx context.Context, at *data.Snapshot, of data.Cus
 }
 
 // gives reports whether a push gives a resource, by class and key.
-func gives(d *data.CustomerData, ref data.Ref) bool {
+func contains(d *data.CustomerData, ref data.Ref) bool {
 	if ref.Kind.Class() == data.ClassSpace {
 		return slices.ContainsFunc(d.Spaces, func(s data.Space) bool { return s.Key == ref.Key })
 	}

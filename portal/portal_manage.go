@@ -23,23 +23,23 @@ func (s *Service) Get(ctx context.Context, ws *data.Workspace, portalID uuid.UUI
 		return out, err
 	}
 	err = ws.View(ctx, func(at *data.Snapshot) error {
-		p, err := s.find(ctx, at, portalID)
+		p, err := s.findPortal(ctx, at, portalID)
 		if err != nil {
 			return err
 		}
-		out, err = s.describe(p.standing, p.owner)
+		out, err = s.describe(p.portalState, p.owner)
 		return err
 	})
 	return out, err
 }
 
 // describe is a portal as it is at the moment.
-func (s *Service) describe(p *standing, of data.Customer) (CustomerPortal, error) {
+func (s *Service) describe(p *portalState, of data.Customer) (CustomerPortal, error) {
 	c, err := p.config()
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	out := p.public(of, c)
+	out := p.describe(of, c)
 	out.Uses, out.State = int(p.uses), s.state(p)
 	return out, nil
 }
@@ -91,7 +91,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			ids = ids[:limit]
 			page.Next = base64url.Encode(ids[limit-1][:])
 		}
-		found, err := stand(ctx, at.Reader(), portaldata.CustomerID(c), ids...)
+		found, err := loadPortalStates(ctx, at.Reader(), portaldata.CustomerID(c), ids...)
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 		return CustomerPortal{}, err
 	}
 	var out CustomerPortal
-	var p *standing
+	var p *portalState
 	var found bool
 	err := ws.View(ctx, func(at *data.Snapshot) error {
 		c, err := at.Customer(ctx, customerKey)
@@ -133,8 +133,8 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	reads := append(ids.reads(), layout.NewestPortal(p.customer))
-	reads = append(append(reads, pointer{p.customer, p.id}.rows()...), out.Config.reads(ws.ID())...)
+	reads := append(ids.rowKeys(), layout.NewestPortal(p.customer))
+	reads = append(append(reads, pointer{p.customer, p.id}.rowKeys()...), out.Config.rowKeys(ws.ID())...)
 	err = ws.Within(ctx, customerKey, func(ctx context.Context, tx data.CustomerTx) error {
 		p, live, found, err := s.newest(ctx, tx.Tx, tx.Customer)
 		if err != nil || found {
@@ -142,7 +142,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 			return err
 		}
 		req := CreateRequest{Config: live.Config, MaxUses: live.MaxUses, TTL: min(p.expiresAt.Sub(p.createdAt), s.maxTTL)}
-		if req.Config, err = s.stillThere(ctx, tx.Snapshot, tx.Customer, req.Config); err != nil {
+		if req.Config, err = s.withoutMissing(ctx, tx.Snapshot, tx.Customer, req.Config); err != nil {
 			return err
 		}
 		var notes form.Notes
@@ -157,7 +157,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 }
 
 // newest reads a customer's newest portal. It is found, with its URL, where it is live.
-func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (*standing, CustomerPortal, bool, error) {
+func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (*portalState, CustomerPortal, bool, error) {
 	var none CustomerPortal
 	rows, err := r.Get(ctx, layout.NewestPortal(portaldata.CustomerID(c)))
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 	if err != nil {
 		return nil, none, false, fmt.Errorf("%w: the row of the newest portal: %w", storage.ErrCorrupt, err)
 	}
-	portals, err := stand(ctx, r, portaldata.CustomerID(c), id)
+	portals, err := loadPortalStates(ctx, r, portaldata.CustomerID(c), id)
 	if err != nil {
 		return nil, none, false, err
 	}
@@ -195,10 +195,10 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 
 // stillThere is a configuration without what it names and is gone: a portal that is
 // made anew opens with the start page then, in the look of the workspace.
-func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, of data.Customer, c Config) (Config, error) {
+func (s *Service) withoutMissing(ctx context.Context, at *data.Snapshot, of data.Customer, c Config) (Config, error) {
 	gone := func(part Config) (bool, error) {
-		err := s.checkThere(ctx, at, of, part, nil)
-		return errors.Is(err, validation.ErrInvalid), notInvalid(err)
+		err := s.checkReferences(ctx, at, of, part, nil)
+		return errors.Is(err, validation.ErrInvalid), ignoreInvalid(err)
 	}
 	// A restricted portal would show more without its landing page, and keeps it.
 	if noPage, err := gone(Config{LandingPage: c.LandingPage}); err != nil {
@@ -216,7 +216,7 @@ func (s *Service) stillThere(ctx context.Context, at *data.Snapshot, of data.Cus
 	return c, nil
 }
 
-func notInvalid(err error) error {
+func ignoreInvalid(err error) error {
 	if errors.Is(err, validation.ErrInvalid) {
 		return nil
 	}
@@ -243,7 +243,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
 	}
-	err := s.within(ctx, ws, portalID, func(ctx context.Context, tx data.CustomerTx, p *standing) error {
+	err := s.inPortalTransaction(ctx, ws, portalID, func(ctx context.Context, tx data.CustomerTx, p *portalState) error {
 		before, err := p.config()
 		if err != nil {
 			return err
@@ -261,7 +261,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 			notes.Fault(fieldDeepLink, validation.RuleFormat, "a portal is made as a deep link, or is none")
 			return invalid(notes)
 		}
-		if err := s.checkThere(ctx, tx.Snapshot, tx.Customer, changed(before, after), nil); err != nil {
+		if err := s.checkReferences(ctx, tx.Snapshot, tx.Customer, changedReferences(before, after), nil); err != nil {
 			return err
 		}
 		was := p.stored
@@ -293,7 +293,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 
 // changed is what a configuration names that it did not name before. What it did may be
 // gone by now, as it may be at any time.
-func changed(before, after Config) Config {
+func changedReferences(before, after Config) Config {
 	var c Config
 	if after.LandingPage != before.LandingPage {
 		c.LandingPage = after.LandingPage
@@ -308,10 +308,10 @@ func changed(before, after Config) Config {
 }
 
 // within runs fn in a transaction that holds the customer of a portal.
-func (s *Service) within(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, fn func(context.Context, data.CustomerTx, *standing) error) error {
-	var p *opened
+func (s *Service) inPortalTransaction(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, fn func(context.Context, data.CustomerTx, *portalState) error) error {
+	var p *loadedPortal
 	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
-		p, err = s.find(ctx, at, portalID)
+		p, err = s.findPortal(ctx, at, portalID)
 		return err
 	})
 	if err != nil {
@@ -319,12 +319,12 @@ func (s *Service) within(ctx context.Context, ws *data.Workspace, portalID uuid.
 	}
 	to := pointer{p.customer, portalID}
 	err = portaldata.Within(ctx, ws, to.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		now, err := s.find(ctx, tx.Snapshot, portalID)
+		now, err := s.findPortal(ctx, tx.Snapshot, portalID)
 		if err != nil {
 			return err
 		}
-		return fn(ctx, tx, now.standing)
-	}, append(to.rows(), layout.IDIndex(portalID), p.feedEnds())...)
+		return fn(ctx, tx, now.portalState)
+	}, append(to.rowKeys(), layout.IDIndex(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	}

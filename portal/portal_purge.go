@@ -120,7 +120,7 @@ func (p purge) portal(newest newest, e storage.Entry) ([][]byte, error) {
 		return nil, err
 	}
 	rows := laterRows(row)
-	for _, r := range rowsOf(row, c) {
+	for _, r := range creationRows(row, c) {
 		rows = append(rows, r.Key)
 	}
 	return rows, nil

@@ -93,7 +93,7 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 
 // rowsOf returns the rows that a portal has from its creation on: its record, the rows that
 // find it, and the edge to the resource that it is a deep link to.
-func rowsOf(r *record, c Config) []storage.Entry {
+func creationRows(r *record, c Config) []storage.Entry {
 	rows := []storage.Entry{
 		{Key: layout.Portal(r.customer, r.id), Value: r.encode()},
 		{Key: layout.LinkRow(r.customer, r.link), Value: r.id[:]},

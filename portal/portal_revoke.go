@@ -19,21 +19,21 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 	if err := s.checkWorkspace(ws); err != nil {
 		return err
 	}
-	var p *opened
+	var p *loadedPortal
 	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
-		p, err = s.find(ctx, at, portalID)
+		p, err = s.findPortal(ctx, at, portalID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	_, err = portaldata.Revoke(ctx, ws, p.customer, data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
-		p, err := s.find(ctx, at, portalID)
-		if err != nil || s.revokedFinally(p.standing) {
+		p, err := s.findPortal(ctx, at, portalID)
+		if err != nil || s.revokedFinally(p.portalState) {
 			return nil, err
 		}
 		return []uuid.UUID{portalID}, nil
-	}, append(pointer{p.customer, portalID}.rows(), layout.IDIndex(portalID), p.feedEnds())...)
+	}, append(pointer{p.customer, portalID}.rowKeys(), layout.IDIndex(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	}
@@ -56,7 +56,7 @@ func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey
 	revoked, err := portaldata.Revoke(ctx, ws, portaldata.CustomerID(c), data.Actor{}, func(ctx context.Context, at *data.Snapshot) ([]uuid.UUID, error) {
 		var ids, found []uuid.UUID
 		choose := func() error {
-			portals, err := stand(ctx, at.Reader(), portaldata.CustomerID(c), found...)
+			portals, err := loadPortalStates(ctx, at.Reader(), portaldata.CustomerID(c), found...)
 			for _, p := range portals {
 				if state := s.state(p); state == StateLive || state == StateUsedUp || state == StateRevoked && !s.revokedFinally(p) {
 					ids = append(ids, p.id)

@@ -14,32 +14,32 @@ import (
 )
 
 // standing is the record of a portal with the other rows that decide whether it opens.
-type standing struct {
+type portalState struct {
 	*record
-	uses    uint64
-	revoked []byte // the row that revokes it; nil if it is not revoked
-	told    bool   // the change feed told that it had expired
+	uses           uint64
+	revoked        []byte // the row that revokes it; nil if it is not revoked
+	expiryReported bool   // the change feed told that it had expired
 }
 
-// standingRows is the number of rows of a standing.
-const standingRows = 4
+// portalStateRows is the number of rows of a standing.
+const portalStateRows = 4
 
 // rows returns the keys of the rows of a standing.
-func (to pointer) rows() [][]byte { return to.appendRows(make([][]byte, 0, standingRows)) }
+func (to pointer) rowKeys() [][]byte { return to.appendRowKeys(make([][]byte, 0, portalStateRows)) }
 
-// appendRows appends the keys of the rows of a standing, in the order that decodeStanding
+// appendRows appends the keys of the rows of a standing, in the order that decodePortalState
 // expects.
-func (to pointer) appendRows(keys [][]byte) [][]byte {
+func (to pointer) appendRowKeys(keys [][]byte) [][]byte {
 	return append(keys, layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
 		layout.Uses(to.customer, to.portal), layout.ExpiryReported(to.customer, to.portal))
 }
 
-// decodeStanding decodes the rows of a standing. It returns nil if there is no such portal.
-func decodeStanding(to pointer, rows [][]byte) (*standing, error) {
+// decodePortalState decodes the rows of a standing. It returns nil if there is no such portal.
+func decodePortalState(to pointer, rows [][]byte) (*portalState, error) {
 	if rows[0] == nil {
 		return nil, nil
 	}
-	p := &standing{revoked: rows[1], told: rows[3] != nil}
+	p := &portalState{revoked: rows[1], expiryReported: rows[3] != nil}
 	var err error
 	if p.record, err = decodeRecord(to.customer, to.portal, rows[0]); err != nil {
 		return nil, err
@@ -54,18 +54,18 @@ func decodeStanding(to pointer, rows [][]byte) (*standing, error) {
 }
 
 // stand reads portals of a customer in one call, nil for each that does not exist.
-func stand(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*standing, error) {
-	keys := make([][]byte, 0, standingRows*len(ids))
+func loadPortalStates(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*portalState, error) {
+	keys := make([][]byte, 0, portalStateRows*len(ids))
 	for _, id := range ids {
-		keys = pointer{customer, id}.appendRows(keys)
+		keys = pointer{customer, id}.appendRowKeys(keys)
 	}
 	rows, err := r.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*standing, len(ids))
+	out := make([]*portalState, len(ids))
 	for i, id := range ids {
-		if out[i], err = decodeStanding(pointer{customer, id}, rows[standingRows*i:]); err != nil {
+		if out[i], err = decodePortalState(pointer{customer, id}, rows[portalStateRows*i:]); err != nil {
 			return nil, err
 		}
 	}
@@ -74,28 +74,28 @@ func stand(ctx context.Context, r storage.Reader, customer layout.CustomerID, id
 
 // opened is a portal with its workspace, its customer, and the rows that were read along
 // with it.
-type opened struct {
-	*standing
+type loadedPortal struct {
+	*portalState
 	ws    *data.Workspace
 	owner data.Customer
-	along [][]byte
+	extra [][]byte
 }
 
 // open reads a portal, its customer, and the rows of the keys along, in one call. It returns
 // nil if the portal or its customer does not exist.
-func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along ...[]byte) (*opened, error) {
-	keys := make([][]byte, 0, standingRows+1+len(along))
-	keys = append(append(to.appendRows(keys), layout.CustomerRow(to.customer)), along...)
+func (s *Service) loadPortal(ctx context.Context, r storage.Reader, to pointer, extra ...[]byte) (*loadedPortal, error) {
+	keys := make([][]byte, 0, portalStateRows+1+len(extra))
+	keys = append(append(to.appendRowKeys(keys), layout.CustomerRow(to.customer)), extra...)
 	rows, err := r.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	p, err := decodeStanding(to, rows)
+	p, err := decodePortalState(to, rows)
 	if err != nil || p == nil {
 		return nil, err
 	}
-	o := &opened{standing: p, ws: s.db.Workspace(p.workspace), along: rows[standingRows+1:]}
-	o.owner, err = portaldata.StoredCustomer(o.ws.At(r), to.customer, rows[standingRows])
+	o := &loadedPortal{portalState: p, ws: s.db.Workspace(p.workspace), extra: rows[portalStateRows+1:]}
+	o.owner, err = portaldata.StoredCustomer(o.ws.At(r), to.customer, rows[portalStateRows])
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil, nil
 	}
@@ -103,7 +103,7 @@ func (s *Service) open(ctx context.Context, r storage.Reader, to pointer, along 
 }
 
 // state returns the state of a portal at the moment.
-func (s *Service) state(p *standing) State {
+func (s *Service) state(p *portalState) State {
 	switch {
 	case p.revoked != nil:
 		return StateRevoked
@@ -117,21 +117,21 @@ func (s *Service) state(p *standing) State {
 
 // revokedFinally reports whether a portal is revoked for good: not because the resource that it
 // is a deep link to was cancelled a short time ago, which can still be undone.
-func (s *Service) revokedFinally(p *standing) bool {
+func (s *Service) revokedFinally(p *portalState) bool {
 	return p.revoked != nil && !layout.RevokedReversibly(p.revoked, s.now())
 }
 
 // live is open for a caller that needs the portal to open something. It returns ErrDeleted
 // if the portal does not exist; with ErrExpired and ErrRevoked it returns the portal too.
-func (s *Service) live(ctx context.Context, r storage.Reader, to pointer, along ...[]byte) (*opened, error) {
-	p, err := s.open(ctx, r, to, along...)
+func (s *Service) loadOpenPortal(ctx context.Context, r storage.Reader, to pointer, extra ...[]byte) (*loadedPortal, error) {
+	p, err := s.loadPortal(ctx, r, to, extra...)
 	switch {
 	case err != nil:
 		return nil, err
 	case p == nil:
 		return nil, ErrDeleted
 	}
-	switch s.state(p.standing) {
+	switch s.state(p.portalState) {
 	case StateRevoked:
 		return p, ErrRevoked
 	case StateExpired:
@@ -141,19 +141,19 @@ func (s *Service) live(ctx context.Context, r storage.Reader, to pointer, along 
 }
 
 // tellExpiry adds to the change feed, once, that a portal was used after its time.
-func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
-	if p.told {
+func (s *Service) reportExpiry(ctx context.Context, p *loadedPortal) error {
+	if p.expiryReported {
 		return nil
 	}
-	told := layout.ExpiryReported(p.customer, p.id)
+	expiryReported := layout.ExpiryReported(p.customer, p.id)
 	record := layout.Portal(p.customer, p.id)
 	err := portaldata.WithinUnversioned(ctx, p.ws, p.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		rows, err := tx.Tx.Get(ctx, record, told)
+		rows, err := tx.Tx.Get(ctx, record, expiryReported)
 		if err != nil || rows[0] == nil || rows[1] != nil {
 			return err
 		}
-		return errors.Join(tx.Tx.Put(told, layout.AppendTime(nil, s.time())), portaldata.AddChange(ctx, tx, portalActor(p.id), data.PortalExpired, p.id))
-	}, record, told, p.feedEnds())
+		return errors.Join(tx.Tx.Put(expiryReported, layout.AppendTime(nil, s.time())), portaldata.AddChange(ctx, tx, portalActor(p.id), data.PortalExpired, p.id))
+	}, record, expiryReported, p.feedEnds())
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil
 	}
@@ -162,11 +162,11 @@ func (s *Service) tellExpiry(ctx context.Context, p *opened) error {
 
 // feedEnds returns the key of the row that is read when a change of the portal is added to
 // the feed.
-func (p *opened) feedEnds() []byte { return layout.FeedEnds(p.workspace) }
+func (p *loadedPortal) feedEnds() []byte { return layout.FeedEnds(p.workspace) }
 
 // find reads a portal of a workspace by its id. It returns [ErrNotFound] if the workspace
 // has no such portal.
-func (s *Service) find(ctx context.Context, at *data.Snapshot, portalID uuid.UUID) (*opened, error) {
+func (s *Service) findPortal(ctx context.Context, at *data.Snapshot, portalID uuid.UUID) (*loadedPortal, error) {
 	notFound := fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	rows, err := at.Reader().Get(ctx, layout.IDIndex(portalID))
 	if err != nil {
@@ -180,7 +180,7 @@ func (s *Service) find(ctx context.Context, at *data.Snapshot, portalID uuid.UUI
 	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("%w: the row of a portal's id: %w", storage.ErrCorrupt, err)
 	}
-	p, err := s.open(ctx, at.Reader(), pointer{customer, portalID})
+	p, err := s.loadPortal(ctx, at.Reader(), pointer{customer, portalID})
 	if err == nil && (p == nil || p.workspace != at.WorkspaceID()) {
 		return nil, notFound
 	}

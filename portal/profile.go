@@ -50,7 +50,7 @@ type Theme struct {
 
 // MarshalJSON writes the API's object.
 func (p Profile) MarshalJSON() ([]byte, error) {
-	out := form.Write(append(p.fields(), p.own()...))
+	out := form.Write(append(p.fields(), p.assignedFields()...))
 	if p.Name == "" {
 		out["name"] = nil
 	}
@@ -65,7 +65,7 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("%w: %w", validation.ErrInvalid, err)
 	}
 	*p = Profile{}
-	o.Read(append(p.fields(), p.own()...))
+	o.Read(append(p.fields(), p.assignedFields()...))
 	return invalid(notes)
 }
 
@@ -86,9 +86,9 @@ const (
 )
 
 var (
-	color  = regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`)
-	fonts  = regexp.MustCompile(`^[\p{L}\p{N} ,_-]{1,200}$`)
-	wordID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+	colorPattern = regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`)
+	fontsPattern = regexp.MustCompile(`^[\p{L}\p{N} ,_-]{1,200}$`)
+	messageKey   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 )
 
 func (p Profile) check() (notes form.Notes) {
@@ -241,7 +241,7 @@ type Appearance struct {
 // chose or its browser asks for, or empty. If wanted is not one of [Locales], or the portal
 // allows only its own locale, that locale is used.
 func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error) {
-	if err := v.alive(); err != nil {
+	if err := v.checkOpen(); err != nil {
 		return Appearance{}, err
 	}
 	settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())

@@ -15,7 +15,7 @@ type Secret string
 func (s Secret) Reveal() string { return string(s) }
 
 // Format keeps the text out of every kind of print.
-func (Secret) Format(f fmt.State, _ rune) { redact(f) }
+func (Secret) Format(f fmt.State, _ rune) { writeRedacted(f) }
 
 // MarshalText keeps the text out of JSON and slog, where what holds it does not
 // reveal it on purpose.
@@ -32,4 +32,4 @@ func (s Session) Format(f fmt.State, _ rune) {
 }
 
 // redact writes what takes the place of a secret. A fmt.State keeps its own errors.
-func redact(f fmt.State) { _, _ = io.WriteString(f, redacted) }
+func writeRedacted(f fmt.State) { _, _ = io.WriteString(f, redacted) }

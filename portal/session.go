@@ -66,7 +66,7 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 	session := &Session{service: s, hash: &hash, token: Secret(token)}
 	var row sessionRow
 	found, good := false, false
-	err := session.viewOr(ctx, func(v *View, err error) error {
+	err := session.viewOrError(ctx, func(v *View, err error) error {
 		found = true
 		session.ws, session.portal, session.customer = v.ws, v.portal, portaldata.CustomerID(v.customer)
 		row = v.row

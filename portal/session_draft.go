@@ -22,33 +22,33 @@ type draft struct {
 	action  Action
 	keys    []string // for what it creates
 	data    data.CustomerData
-	paths   []prefix
+	paths   []pathPrefix
 	notes   form.Notes // what is wrong with the request, beside the push
-	ref     data.Ref   // of the resource that it is about
+	subject data.Ref   // of the resource that it is about
 	newUser data.Ref   // that it creates, and refers to
 }
 
 // prefix turns the path of a push into that of a request.
-type prefix struct{ from, to string }
+type pathPrefix struct{ from, to string }
 
 // about adds the resource that the request is about.
-func (d *draft) about(r data.Resource) {
-	d.ref = r.Ref()
+func (d *draft) addSubject(r data.Resource) {
+	d.subject = r.Ref()
 	d.add(r, "")
 }
 
 func (d *draft) add(r data.Resource, path string) {
 	d.data.Add(r)
-	d.paths = append(d.paths, prefix{r.Ref().Kind.Collection() + "[0].", path})
+	d.paths = append(d.paths, pathPrefix{r.Ref().Kind.Collection() + "[0].", path})
 }
 
 // strict are the warnings of a push that are faults for a visitor. The warning about a
 // reference that leads nowhere is not among them: the draft looks up the references that the
 // visitor gives, and others may lead nowhere.
-var strict = []validation.Rule{validation.RuleEmailAddress, validation.RulePreferredCode}
+var strictRules = []validation.Rule{validation.RuleEmailAddress, validation.RulePreferredCode}
 
 // check returns an error if the request has a fault, or its push a warning that is one.
-func (d *draft) check(report data.PushReport) error {
+func (d *draft) checkReport(report data.PushReport) error {
 	return d.faults(&validation.Error{Warnings: report.Warnings})
 }
 
@@ -64,7 +64,7 @@ func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, e
 			d.v.granted = map[string]bool{} // the grant may be another user's now
 		}
 	}
-	r, _, err := d.v.shown(ctx, d.ref)
+	r, _, err := d.v.readResource(ctx, d.subject)
 	return r, err
 }
 
@@ -85,7 +85,7 @@ func (d *draft) faults(err error) error {
 		notes.Add(f)
 	}
 	for _, f := range push.Warnings {
-		if slices.Contains(strict, f.Rule) {
+		if slices.Contains(strictRules, f.Rule) {
 			f.Path = d.path(f.Path)
 			notes.Add(f)
 		}
@@ -111,7 +111,7 @@ func (s *Session) newKeys(n int) ([]string, error) {
 		if _, err := io.ReadFull(s.service.rand, b[:]); err != nil {
 			return nil, fmt.Errorf("portal: making a key: %w", err)
 		}
-		keys[i] = keyOf(b[:])
+		keys[i] = encodeKey(b[:])
 	}
 	return keys, nil
 }
@@ -122,7 +122,7 @@ const (
 )
 
 // keyOf returns the key that the first keyBytes of b make.
-func keyOf(b []byte) string { return "portal-" + keyEncoding.EncodeToString(b[:keyBytes]) }
+func encodeKey(b []byte) string { return "portal-" + keyEncoding.EncodeToString(b[:keyBytes]) }
 
 // newKey returns the next key for a resource that the draft creates.
 func (d *draft) newKey() (key string) {
@@ -160,7 +160,7 @@ var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz") // Croc
 
 // references returns references to spaces that the portal shows, each under the alias of its
 // own kind. It notes a fault for a space that the portal does not show.
-func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
+func (d *draft) resolveSpaces(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
 	if len(refs) > maxSpaces {
 		d.notes.Fault("spaces", validation.RuleTooMany, "at most %d", maxSpaces)
 		return nil, nil
@@ -174,7 +174,7 @@ func (d *draft) references(ctx context.Context, refs []data.Ref) ([]data.Ref, er
 	}
 	var out []data.Ref
 	for i, key := range keys {
-		r, err := d.v.seen(ctx, key)
+		r, err := d.v.findResource(ctx, key)
 		if errors.Is(err, data.ErrResourceNotFound) {
 			d.notes.Fault(fmt.Sprintf("spaces[%d]", i), validation.RuleNotThereYet, "there is no space %q", key.Key)
 			continue
@@ -194,8 +194,8 @@ const maxSpaces = 1000
 
 // replace returns the new references of a resource: those given, and those that it has and
 // the portal does not show.
-func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref, error) {
-	out, err := d.references(ctx, given)
+func (d *draft) replaceSpaces(ctx context.Context, old, given []data.Ref) ([]data.Ref, error) {
+	out, err := d.resolveSpaces(ctx, given)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref,
 		return nil, err
 	}
 	for _, ref := range old {
-		shown, err := d.v.sees(ctx, d.v.loaded[byClass(ref)])
+		shown, err := d.v.visible(ctx, d.v.loaded[byClass(ref)])
 		if err != nil {
 			return nil, err
 		}
@@ -220,12 +220,12 @@ func (d *draft) replace(ctx context.Context, old, given []data.Ref) ([]data.Ref,
 
 // user returns a reference to a user identity that the portal shows, under the alias of its
 // kind. It notes a fault for one that the portal does not show.
-func (d *draft) user(ctx context.Context, ref data.Ref) (data.Ref, error) {
+func (d *draft) resolveUser(ctx context.Context, ref data.Ref) (data.Ref, error) {
 	if ref.Key == "" || ref == d.newUser {
 		return ref, nil
 	}
 	to := data.Ref{Kind: data.KindUserIdentity, Key: ref.Key}
-	r, err := d.v.seenAs(ctx, to)
+	r, err := d.v.findResourceAs(ctx, to)
 	if errors.Is(err, data.ErrResourceNotFound) {
 		d.notes.Fault("user", validation.RuleNotThereYet, "there is no user identity %q", ref.Key)
 		return data.Ref{}, nil
@@ -237,11 +237,11 @@ func (d *draft) user(ctx context.Context, ref data.Ref) (data.Ref, error) {
 }
 
 // site notes a site that the portal does not show.
-func (d *draft) site(ctx context.Context, key string) error {
+func (d *draft) checkSite(ctx context.Context, key string) error {
 	if key == "" {
 		return nil
 	}
-	r, err := d.v.seen(ctx, data.Ref{Kind: data.KindSite, Key: key})
+	r, err := d.v.findResource(ctx, data.Ref{Kind: data.KindSite, Key: key})
 	if errors.Is(err, data.ErrResourceNotFound) || err == nil && r.Ref().Kind != data.KindSite {
 		d.notes.Fault("parent_site_key", validation.RuleNotThereYet, "there is no site %q", key)
 		return nil
@@ -251,7 +251,7 @@ func (d *draft) site(ctx context.Context, key string) error {
 
 // kind returns the kind that was given, or fallback if none was. It notes a fault for a kind
 // of another class.
-func (d *draft) kind(path string, given, fallback data.Kind, class data.Class) data.Kind {
+func (d *draft) chooseKind(path string, given, fallback data.Kind, class data.Class) data.Kind {
 	if given == 0 {
 		return fallback
 	}
@@ -263,8 +263,8 @@ func (d *draft) kind(path string, given, fallback data.Kind, class data.Class) d
 }
 
 // mustSee returns a RefusedError if the portal would not show a resource after the write.
-func (d *draft) mustSee(ctx context.Context, r data.Resource) error {
-	shown, err := d.v.sees(ctx, r)
+func (d *draft) requireVisible(ctx context.Context, r data.Resource) error {
+	shown, err := d.v.visible(ctx, r)
 	if err == nil && !shown && len(d.notes.Faults) == 0 {
 		err = &RefusedError{d.action, refusedHidden}
 	}
@@ -273,18 +273,18 @@ func (d *draft) mustSee(ctx context.Context, r data.Resource) error {
 
 // old returns the resource that an edit changes, as it is stored. It returns an error if the
 // portal does not show the resource, or if it is not as the options require.
-func (d *draft) old(ctx context.Context, ref data.Ref, o WriteOptions) (data.Resource, error) {
-	r, err := d.v.seenAs(ctx, ref)
+func (d *draft) existing(ctx context.Context, ref data.Ref, o WriteOptions) (data.Resource, error) {
+	r, err := d.v.findResourceAs(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	return r, o.checkUnchanged(r)
 }
 
-// unlessSame returns the value that an edit gives to a field, or the zero value, which leaves
+// ifChanged returns the value that an edit gives to a field, or the zero value, which leaves
 // the field as it is, if that is the value that the field has. A value that does not change
 // is not pushed, and so not validated by rules that are newer than the value.
-func unlessSame[T comparable](given, old T) T {
+func ifChanged[T comparable](given, old T) T {
 	if given == old {
 		var zero T
 		return zero
@@ -292,8 +292,8 @@ func unlessSame[T comparable](given, old T) T {
 	return given
 }
 
-// unlessSameTime is unlessSame for times, which are stored to the microsecond.
-func unlessSameTime(given, old time.Time) time.Time {
+// ifChangedTime is ifChanged for times, which are stored to the microsecond.
+func ifChangedTime(given, old time.Time) time.Time {
 	if given.Truncate(time.Microsecond).Equal(old) {
 		return time.Time{}
 	}
@@ -313,7 +313,7 @@ func sameRefs(a, b []data.Ref) bool {
 }
 
 // aliases are the fields that hold some references.
-func aliases(refs []data.Ref) (fields []string) {
+func referenceFields(refs []data.Ref) (fields []string) {
 	for _, ref := range refs {
 		if field := ref.Kind.KeysField(); !slices.Contains(fields, field) {
 			fields = append(fields, field)

@@ -29,7 +29,7 @@ type AccessGrantRequest struct {
 // the grant; the paths of NewUser begin with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, o WriteOptions) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, creates, o, func(v *View, d *draft) error {
-		words, err := v.words(ctx)
+		words, err := v.vocabulary(ctx)
 		if err != nil {
 			return err
 		}
@@ -43,28 +43,28 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 		if err := v.checkDetails(ActionCreateAccessGrant, g); err != nil {
 			return err
 		}
-		g.Kind, g.Key, g.Clear = d.kind("kind", g.Kind, words.grantKind, data.ClassAccessGrant), d.newKey(), nil
+		g.Kind, g.Key, g.Clear = d.chooseKind("kind", g.Kind, words.grantKind, data.ClassAccessGrant), d.newKey(), nil
 		if req.NewUser != nil {
 			g.User = d.addUser(*req.NewUser, g.User, words)
 		}
-		if g.Spaces, err = d.references(ctx, g.Spaces); err != nil {
+		if g.Spaces, err = d.resolveSpaces(ctx, g.Spaces); err != nil {
 			return err
 		}
-		if g.User, err = d.user(ctx, g.User); err != nil {
+		if g.User, err = d.resolveUser(ctx, g.User); err != nil {
 			return err
 		}
-		v.stamp(&d.notes, g.Kind, &g.CustomMetadata)
-		d.about(g)
-		return d.mustSee(ctx, g)
+		v.applyFilterDefaults(&d.notes, g.Kind, &g.CustomMetadata)
+		d.addSubject(g)
+		return d.requireVisible(ctx, g)
 	}))
 }
 
 // addUser adds the user that a grant is made with.
-func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.Ref {
+func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) data.Ref {
 	if u.Key != "" || given != (data.Ref{}) {
 		d.notes.Fault("new_user", validation.RuleOneUser, "must have no key, and cannot be given together with user")
 	}
-	u.Kind = d.kind("new_user.kind", u.Kind, words.userKind, data.ClassUserIdentity)
+	u.Kind = d.chooseKind("new_user.kind", u.Kind, words.userKind, data.ClassUserIdentity)
 	if u.Kind == data.KindStaffMember {
 		d.notes.Fault("new_user.kind", validation.RuleNotAField, "cannot be a staff member")
 		u.Kind = words.userKind
@@ -82,7 +82,7 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words words) data.R
 // EditAccessGrant returns a [validation.Error] for an invalid edit.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o WriteOptions) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, edits, o, func(v *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, o)
+		r, err := d.existing(ctx, data.Ref{Kind: data.KindAccessGrant, Key: edit.Key}, o)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o 
 			case "user":
 				if to, err := v.resource(ctx, old.User); err != nil {
 					return err
-				} else if shown, err := v.sees(ctx, to); err != nil {
+				} else if shown, err := v.visible(ctx, to); err != nil {
 					return err
 				} else if shown && g.User.Key == "" {
 					g.Clear = append(g.Clear, old.User.Kind.KeyField())
@@ -113,31 +113,31 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o 
 				d.notes.Fault("custom_metadata."+f.Field, validation.RuleFormat, "must be the value that this portal filters by")
 			}
 		}
-		if g.User, err = d.user(ctx, g.User); err != nil {
+		if g.User, err = d.resolveUser(ctx, g.User); err != nil {
 			return err
 		}
 		after := old
 		if edit.Spaces != nil {
-			if g.Spaces, err = d.replace(ctx, old.Spaces, edit.Spaces); err != nil {
+			if g.Spaces, err = d.replaceSpaces(ctx, old.Spaces, edit.Spaces); err != nil {
 				return err
 			}
 			if sameRefs(g.Spaces, old.Spaces) {
 				g.Spaces = nil
 			} else {
-				g.Clear = append(g.Clear, aliases(old.Spaces)...)
+				g.Clear = append(g.Clear, referenceFields(old.Spaces)...)
 				after.Spaces = g.Spaces
 			}
 		}
-		g.Name, g.PreferredCode = unlessSame(g.Name, old.Name), unlessSame(g.PreferredCode, old.PreferredCode)
-		g.StartsAt, g.EndsAt = unlessSameTime(g.StartsAt, old.StartsAt), unlessSameTime(g.EndsAt, old.EndsAt)
-		g.User = unlessSame(g.User, old.User)
+		g.Name, g.PreferredCode = ifChanged(g.Name, old.Name), ifChanged(g.PreferredCode, old.PreferredCode)
+		g.StartsAt, g.EndsAt = ifChangedTime(g.StartsAt, old.StartsAt), ifChangedTime(g.EndsAt, old.EndsAt)
+		g.User = ifChanged(g.User, old.User)
 		g.CustomMetadata = maps.Clone(g.CustomMetadata)
 		maps.DeleteFunc(g.CustomMetadata, func(name string, value any) bool {
 			had, stored := old.CustomMetadata[name]
 			return stored && value == had
 		})
-		d.about(g)
-		return d.mustSee(ctx, after)
+		d.addSubject(g)
+		return d.requireVisible(ctx, after)
 	}))
 }
 
@@ -155,12 +155,12 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 	ref := data.Ref{Kind: data.KindAccessGrant, Key: key}
 	var result data.Resource
 	_, err := s.ws.UndoCancel(ctx, s.portal.CustomerKey, ref, portalActor(s.portal.ID), func(ctx context.Context, at *data.Snapshot, r data.Resource) error {
-		v, err := s.permitted(ctx, at, ActionCancelAccessGrant)
+		v, err := s.permittedView(ctx, at, ActionCancelAccessGrant)
 		if err != nil {
 			return err
 		}
 		v.loaded[byClass(ref)] = r // as it will be
-		result, _, err = v.shown(ctx, ref)
+		result, _, err = v.readResource(ctx, ref)
 		return err
 	})
 	if errors.Is(err, data.ErrCustomerNotFound) { // the portal was deleted with it
@@ -168,11 +168,11 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 			err = notFound(ref)
 		}
 	}
-	return resultAs[data.AccessGrant](result, s.after(ctx, err))
+	return resultAs[data.AccessGrant](result, s.writeError(ctx, err))
 }
 
 // stamp gives a new resource the values that the portal's filters ask for.
-func (v *View) stamp(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
+func (v *View) applyFilterDefaults(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
 	if !filtered(kind) || len(v.config.Filters) == 0 {
 		return
 	}

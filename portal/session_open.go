@@ -28,14 +28,14 @@ import (
 // [ErrExpired] for a code that has expired. It returns [ErrRevoked] if the portal was revoked or
 // deleted with its customer, and [ErrUsedUp] if no use is left.
 func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
-	session, p, err := s.look(ctx, code, "")
+	session, p, err := s.resolveLink(ctx, code, "")
 	if err != nil {
 		return nil, err
 	}
 	if p.maxUses == 0 {
 		return session, nil
 	}
-	if err := s.use(ctx, session); err != nil {
+	if err := s.recordUse(ctx, session); err != nil {
 		return nil, err
 	}
 	return session, nil
@@ -77,7 +77,7 @@ func linkExpiry(t time.Time) (time.Time, error) {
 // counted for the holder: the link then opens again for the holder, and Peek does not return
 // [ErrUsedUp].
 func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p CustomerPortal, held bool, err error) {
-	session, _, err := s.look(ctx, code, holder)
+	session, _, err := s.resolveLink(ctx, code, holder)
 	if session == nil {
 		return CustomerPortal{}, false, err
 	}
@@ -100,7 +100,7 @@ func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p Custo
 // OpenSession returns an error that matches [validation.ErrInvalid] if holder is too short;
 // other errors are those of [Service.Resolve].
 func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (*Session, error) {
-	session, _, err := s.look(ctx, code, holder)
+	session, _, err := s.resolveLink(ctx, code, holder)
 	if err != nil {
 		return nil, err
 	}
@@ -110,26 +110,26 @@ func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (
 	}
 	hash := layout.SessionHash(sha256.Sum256(token[:]))
 	session.hash, session.token = &hash, Secret(base64url.Encode(token[:]))
-	if err := s.use(ctx, session); err != nil {
+	if err := s.recordUse(ctx, session); err != nil {
 		return nil, err
 	}
 	return session, nil
 }
 
-// minHolder is the least length of a holder.
-const minHolder = 16
+// minHolderBytes is the least length of a holder.
+const minHolderBytes = 16
 
 // look reads the portal that the link of a code opens. holder may be empty.
-func (s *Service) look(ctx context.Context, code string, holder Secret) (*Session, *standing, error) {
-	if holder != "" && len(holder) < minHolder {
-		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", validation.ErrInvalid, minHolder)
+func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (*Session, *portalState, error) {
+	if holder != "" && len(holder) < minHolderBytes {
+		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", validation.ErrInvalid, minHolderBytes)
 	}
 	verified, err := s.verify(code)
 	if err != nil {
 		return nil, nil, err
 	}
 	var session *Session
-	var p *opened
+	var p *loadedPortal
 	var stateErr error
 	err = s.view(ctx, func(r storage.Reader) error {
 		session, p = nil, nil
@@ -144,26 +144,26 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 		if err != nil {
 			return err
 		}
-		var along [][]byte
+		var extra [][]byte
 		var held *layout.HolderHash
 		if holder != "" {
 			held = holderHash(to.portal, holder)
-			along = append(along, layout.Holder(to.customer, to.portal, *held))
+			extra = append(extra, layout.Holder(to.customer, to.portal, *held))
 		}
-		p, stateErr = s.live(ctx, r, to, along...)
+		p, stateErr = s.loadOpenPortal(ctx, r, to, extra...)
 		if errors.Is(stateErr, ErrDeleted) {
 			return ErrRevoked // as after its row is gone too
 		}
 		if p == nil {
 			return stateErr
 		}
-		described, err := s.describe(p.standing, p.owner)
+		described, err := s.describe(p.portalState, p.owner)
 		if err != nil {
 			return err
 		}
 		session = &Session{service: s, ws: p.ws, portal: described, customer: to.customer, slot: byte(verified.Slot)}
 		if held != nil && p.maxUses > 0 {
-			session.holder, session.held = held, p.along[0] != nil
+			session.holder, session.held = held, p.extra[0] != nil
 		}
 		if stateErr == nil && described.State == StateUsedUp && !session.held {
 			stateErr = ErrUsedUp
@@ -174,9 +174,9 @@ func (s *Service) look(ctx context.Context, code string, holder Secret) (*Sessio
 		return nil, nil, err
 	}
 	if errors.Is(stateErr, ErrExpired) {
-		stateErr = errors.Join(stateErr, s.tellExpiry(ctx, p))
+		stateErr = errors.Join(stateErr, s.reportExpiry(ctx, p))
 	}
-	return session, p.standing, stateErr
+	return session, p.portalState, stateErr
 }
 
 // holderHash returns the hash that the row of a holder has.
@@ -188,7 +188,7 @@ func holderHash(portal uuid.UUID, holder Secret) *layout.HolderHash {
 // countUse counts one use of a link that has a MaxUses, unless it was counted before for
 // the same holder. holder is the key of the holder's row, or nil if there is no holder, and
 // held reports whether that row exists.
-func countUse(tx storage.Tx, p *standing, holder []byte, held bool) error {
+func countUse(tx storage.Tx, p *portalState, holder []byte, held bool) error {
 	if held {
 		return nil
 	}
@@ -205,22 +205,22 @@ func countUse(tx storage.Tx, p *standing, holder []byte, held bool) error {
 
 // use counts a use of the session's link, and writes the rows by which a token finds the
 // session if it has a token.
-func (s *Service) use(ctx context.Context, session *Session) error {
+func (s *Service) recordUse(ctx context.Context, session *Session) error {
 	to := pointer{session.customer, session.portal.ID}
 	var holder []byte
-	var along [][]byte
+	var extra [][]byte
 	if session.holder != nil {
 		holder = layout.Holder(to.customer, to.portal, *session.holder)
-		along = append(along, holder)
+		extra = append(extra, holder)
 	}
-	reads := append(append(to.rows(), layout.FeedEnds(session.ws.ID())), along...)
+	reads := append(append(to.rowKeys(), layout.FeedEnds(session.ws.ID())), extra...)
 	err := portaldata.WithinUnversioned(ctx, session.ws, session.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		p, err := s.live(ctx, tx.Tx, to, along...)
+		p, err := s.loadOpenPortal(ctx, tx.Tx, to, extra...)
 		if err != nil {
 			return err
 		}
 		if p.maxUses > 0 {
-			if err := countUse(tx.Tx, p.standing, holder, holder != nil && p.along[0] != nil); err != nil {
+			if err := countUse(tx.Tx, p.portalState, holder, holder != nil && p.extra[0] != nil); err != nil {
 				return err
 			}
 		}

@@ -124,19 +124,19 @@ func (s *Session) derivedKeys(action Action, token string) []string {
 		h.Write(s.portal.ID[:])
 		h.Write([]byte{byte(i)})
 		h.Write([]byte(string(action) + "\x00" + token))
-		keys[i] = keyOf(h.Sum(nil))
+		keys[i] = encodeKey(h.Sum(nil))
 	}
 	return keys
 }
 
 // repeat returns the resource that an earlier call with the same token created, or an
 // [ExistsError] if the resource does not have the values of the draft. It writes nothing.
-func (s *Session) repeat(ctx context.Context, d *draft) (result data.Resource, err error) {
-	exists := &ExistsError{Key: d.ref.Key}
+func (s *Session) earlierResult(ctx context.Context, d *draft) (result data.Resource, err error) {
+	exists := &ExistsError{Key: d.subject.Key}
 	_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{
 		DryRun: true, Replace: true,
 		Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
-			if err := d.check(report); err != nil {
+			if err := d.checkReport(report); err != nil {
 				return err
 			}
 			for _, r := range report.Resources {
@@ -144,11 +144,11 @@ func (s *Session) repeat(ctx context.Context, d *draft) (result data.Resource, e
 					return exists
 				}
 			}
-			v, err := s.permitted(ctx, at, d.action)
+			v, err := s.permittedView(ctx, at, d.action)
 			if err != nil {
 				return err
 			}
-			result, _, err = v.shown(ctx, d.ref)
+			result, _, err = v.readResource(ctx, d.subject)
 			return err
 		},
 	})

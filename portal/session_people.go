@@ -20,11 +20,11 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, o Wri
 			d.notes.Fault("kind", validation.RuleNotAField, "must be a staff member")
 		}
 		made.Kind, made.Key, made.Clear = data.KindStaffMember, d.newKey(), nil
-		if made.Spaces, err = d.references(ctx, u.Spaces); err != nil {
+		if made.Spaces, err = d.resolveSpaces(ctx, u.Spaces); err != nil {
 			return err
 		}
-		d.about(made)
-		return d.mustSee(ctx, made)
+		d.addSubject(made)
+		return d.requireVisible(ctx, made)
 	}))
 }
 
@@ -45,7 +45,7 @@ func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, 
 
 func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, action, edits, o, func(_ *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: as, Key: edit.Key}, o)
+		r, err := d.existing(ctx, data.Ref{Kind: as, Key: edit.Key}, o)
 		if err != nil {
 			return err
 		}
@@ -55,8 +55,8 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 		}
 		u := edit
 		u.Kind, u.Spaces, u.Clear = old.Kind, nil, nil
-		u.Name = unlessSame(u.Name, old.Name)
-		u.EmailAddress, u.PhoneNumber = unlessSame(u.EmailAddress, old.EmailAddress), unlessSame(u.PhoneNumber, old.PhoneNumber)
+		u.Name = ifChanged(u.Name, old.Name)
+		u.EmailAddress, u.PhoneNumber = ifChanged(u.EmailAddress, old.EmailAddress), ifChanged(u.PhoneNumber, old.PhoneNumber)
 		for i, name := range edit.Clear {
 			if name != "email_address" && name != "phone_number" {
 				d.notes.Fault(fmt.Sprintf("clear[%d]", i), validation.RuleNotAField, "cannot be cleared")
@@ -64,7 +64,7 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 			}
 			u.Clear = append(u.Clear, name)
 		}
-		d.about(u)
+		d.addSubject(u)
 		return nil
 	}))
 }
@@ -74,18 +74,18 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 // show.
 func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, edits, o, func(_ *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
+		r, err := d.existing(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
 		if err != nil {
 			return err
 		}
 		old := r.(data.UserIdentity)
-		u := data.UserIdentity{Kind: data.KindStaffMember, Key: key, Clear: aliases(old.Spaces)}
-		if u.Spaces, err = d.replace(ctx, old.Spaces, spaces); err != nil {
+		u := data.UserIdentity{Kind: data.KindStaffMember, Key: key, Clear: referenceFields(old.Spaces)}
+		if u.Spaces, err = d.replaceSpaces(ctx, old.Spaces, spaces); err != nil {
 			return err
 		}
-		d.about(u)
+		d.addSubject(u)
 		old.Spaces = u.Spaces
-		return d.mustSee(ctx, old)
+		return d.requireVisible(ctx, old)
 	}))
 }
 

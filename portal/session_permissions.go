@@ -39,21 +39,21 @@ const (
 // rule is what an action takes.
 type rule struct {
 	action     Action
-	open       func(Features) bool // the features that it needs
+	enabled    func(Features) bool // the features that it needs
 	writes     bool
 	restricted bool // it is there in restricted navigation
 	deepLink   bool // it is there in a deep link
 }
 
 var (
-	connects     = func(f Features) bool { return !f.Connect.Exclude }
-	organizes    = func(f Features) bool { return !f.Organize.Exclude }
-	manages      = func(f Features) bool { return !f.Manage.Exclude }
-	configures   = func(f Features) bool { return !f.Configure.Exclude }
-	showsSpaces  = func(f Features) bool { return manages(f) || organizes(f) }
-	managesStays = func(f Features) bool { return manages(f) && !f.Manage.ExcludeReservationManagement }
-	managesStaff = func(f Features) bool { return manages(f) && !f.Manage.ExcludeStaffManagement }
-	showsDetails = func(f Features) bool { return managesStays(f) && !f.Manage.ExcludeReservationTechnicalDetails }
+	connects      = func(f Features) bool { return !f.Connect.Exclude }
+	organizes     = func(f Features) bool { return !f.Organize.Exclude }
+	manages       = func(f Features) bool { return !f.Manage.Exclude }
+	configures    = func(f Features) bool { return !f.Configure.Exclude }
+	showsSpaces   = func(f Features) bool { return manages(f) || organizes(f) }
+	managesGrants = func(f Features) bool { return manages(f) && !f.Manage.ExcludeReservationManagement }
+	managesStaff  = func(f Features) bool { return manages(f) && !f.Manage.ExcludeStaffManagement }
+	showsDetails  = func(f Features) bool { return managesGrants(f) && !f.Manage.ExcludeReservationTechnicalDetails }
 )
 
 // rules is the one table of who may do what.
@@ -61,13 +61,13 @@ var rules = []rule{
 	{ActionReadSpaces, showsSpaces, false, true, true},
 	{ActionReadUserIdentities, manages, false, true, true},
 	{ActionReadStaff, managesStaff, false, true, false},
-	{ActionReadAccessGrants, managesStays, false, true, true},
+	{ActionReadAccessGrants, managesGrants, false, true, true},
 	{ActionReadDetails, showsDetails, false, true, true},
 	{ActionReadHistory, showsDetails, false, true, true},
 	{ActionEditUserIdentity, manages, true, true, true},
-	{ActionCreateAccessGrant, managesStays, true, true, false},
-	{ActionEditAccessGrant, managesStays, true, true, true},
-	{ActionCancelAccessGrant, managesStays, true, true, true},
+	{ActionCreateAccessGrant, managesGrants, true, true, false},
+	{ActionEditAccessGrant, managesGrants, true, true, true},
+	{ActionCancelAccessGrant, managesGrants, true, true, true},
 	{ActionAddStaff, managesStaff, true, true, false},
 	{ActionEditStaff, managesStaff, true, true, false},
 	{ActionAssignStaff, managesStaff, true, true, false},
@@ -92,7 +92,7 @@ func (c *Config) permit(action Action) error {
 			return &RefusedError{action, refusedDeepLink}
 		case c.navigation() == NavigationRestricted && !r.restricted:
 			return &RefusedError{action, refusedRestricted}
-		case !r.open(c.Features):
+		case !r.enabled(c.Features):
 			return &RefusedError{action, refusedFeature}
 		case r.writes && c.ReadOnly:
 			return &RefusedError{action, refusedReadOnly}

@@ -108,7 +108,7 @@ func (v *View) pageZone(ctx context.Context) (string, error) {
 	if err != nil || r == nil {
 		return v.defaultZone(), err
 	}
-	if shown, err := v.sees(ctx, r); err != nil || !shown {
+	if shown, err := v.visible(ctx, r); err != nil || !shown {
 		return v.defaultZone(), err
 	}
 	if err := v.loadReferences(ctx, r); err != nil {
@@ -124,7 +124,7 @@ func (v *View) pageZone(ctx context.Context) (string, error) {
 // zone, so that no more than necessary is read.
 func (v *View) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func(data.AccessGrant, Place) bool) (Page[data.AccessGrant], error) {
 	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, func(g data.AccessGrant) (bool, error) {
-		shown, err := v.trim(ctx, g, newRelated())
+		shown, err := v.redact(ctx, g, newRelated())
 		if err != nil {
 			return false, err
 		}

@@ -93,7 +93,7 @@ func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.
 	if err := v.permit(action); err != nil {
 		return out, related, err
 	}
-	r, related, err := v.shown(ctx, ref)
+	r, related, err := v.readResource(ctx, ref)
 	if err == nil {
 		out = r.(T)
 	}
@@ -150,7 +150,7 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 	q.Keep = nil
 	q.Show = func(resources []data.Resource) ([]data.Resource, int, error) {
 		before := v.read
-		shown, read, err := v.show(ctx, resources)
+		shown, read, err := v.filterVisible(ctx, resources)
 		if err != nil || keep == nil {
 			return shown, read, err
 		}
@@ -172,10 +172,10 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 		}
 		return shown, v.read - before, nil
 	}
-	if hidden, err := v.hidesAny(ctx, class, q); err != nil || hidden {
+	if hidden, err := v.namesHidden(ctx, class, q); err != nil || hidden {
 		return page, err
 	}
-	if q, err = v.narrow(ctx, class, q); err != nil {
+	if q, err = v.narrowToTarget(ctx, class, q); err != nil {
 		return Page[T]{}, err
 	}
 	found, err := read(ctx, q)
@@ -190,7 +190,7 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 		return Page[T]{}, err
 	}
 	for _, r := range found.Items {
-		trimmed, err := v.trim(ctx, r, page.Related)
+		trimmed, err := v.redact(ctx, r, page.Related)
 		if err != nil {
 			return Page[T]{}, err
 		}
@@ -201,7 +201,7 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 
 // hidesAny reports whether a query names a resource that the portal does not show. The
 // resources that refer to it would give it away.
-func (v *View) hidesAny(ctx context.Context, class data.Class, q data.Query) (bool, error) {
+func (v *View) namesHidden(ctx context.Context, class data.Class, q data.Query) (bool, error) {
 	for _, ref := range []data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},
 	} {
@@ -212,7 +212,7 @@ func (v *View) hidesAny(ctx context.Context, class data.Class, q data.Query) (bo
 		if err != nil {
 			return false, err
 		}
-		if shown, err := v.sees(ctx, r); err != nil || !shown {
+		if shown, err := v.visible(ctx, r); err != nil || !shown {
 			return true, err
 		}
 	}
@@ -225,7 +225,7 @@ func (v *View) hidesAny(ctx context.Context, class data.Class, q data.Query) (bo
 
 // narrow makes a query read no more than it has to where the portal shows only what
 // belongs to one resource. What it shows is still for sees to say.
-func (v *View) narrow(ctx context.Context, class data.Class, q data.Query) (data.Query, error) {
+func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Query) (data.Query, error) {
 	if v.target == (data.Ref{}) {
 		return q, nil
 	}
@@ -261,7 +261,7 @@ func (v *View) narrow(ctx context.Context, class data.Class, q data.Query) (data
 // resources is left out, since its count would include hidden ones; in a portal with filters
 // that includes the kinds of people.
 func (v *View) Counts() (map[data.Kind]int, error) {
-	if err := v.alive(); err != nil {
+	if err := v.checkOpen(); err != nil {
 		return nil, err
 	}
 	counts := map[data.Kind]int{}
@@ -269,7 +269,7 @@ func (v *View) Counts() (map[data.Kind]int, error) {
 		return counts, nil
 	}
 	for kind, n := range v.customer.Counts {
-		if v.config.permit(readsOf(ofKind(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity) {
+		if v.config.permit(readAction(emptyResource(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity) {
 			counts[kind] = n
 		}
 	}
@@ -277,7 +277,7 @@ func (v *View) Counts() (map[data.Kind]int, error) {
 }
 
 // ofKind is a resource of a kind, for what goes by kind alone.
-func ofKind(kind data.Kind) data.Resource {
+func emptyResource(kind data.Kind) data.Resource {
 	switch kind.Class() {
 	case data.ClassSpace:
 		return data.Space{Kind: kind}
@@ -295,7 +295,7 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	if err := v.permit(ActionReadHistory); err != nil {
 		return nil, err
 	}
-	r, err := v.seen(ctx, data.Ref{Kind: data.KindAccessGrant, Key: key})
+	r, err := v.findResource(ctx, data.Ref{Kind: data.KindAccessGrant, Key: key})
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +316,7 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 // of its landing page. It returns the zero Ref, for the start page, if the portal has neither,
 // or does not show the resource.
 func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
-	if err := v.alive(); err != nil {
+	if err := v.checkOpen(); err != nil {
 		return data.Ref{}, err
 	}
 	ref := v.config.LandingPage
@@ -330,7 +330,7 @@ func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
 	if err != nil {
 		return data.Ref{}, err
 	}
-	if shown, err := v.sees(ctx, r); err != nil || !shown {
+	if shown, err := v.visible(ctx, r); err != nil || !shown {
 		return data.Ref{}, err
 	}
 	return r.Ref(), nil

@@ -11,7 +11,7 @@ import (
 
 // show returns what the portal shows of resources, nil for each that it hides, and how many
 // resources it read for that. It reads for all of them at once.
-func (v *View) show(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
+func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
 	before := v.read
 	var grants []data.AccessGrant
 	var people []string
@@ -43,7 +43,7 @@ func (v *View) show(ctx context.Context, resources []data.Resource) (out []data.
 	}
 	out = make([]data.Resource, len(resources))
 	for i, r := range resources {
-		shown, err := v.sees(ctx, r)
+		shown, err := v.visible(ctx, r)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -56,12 +56,12 @@ func (v *View) show(ctx context.Context, resources []data.Resource) (out []data.
 
 // seen returns the resource of the customer with that class and key. A resource that the
 // portal hides is not found, like one that does not exist.
-func (v *View) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
+func (v *View) findResource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.resource(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	shown, err := v.sees(ctx, r)
+	shown, err := v.visible(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +73,8 @@ func (v *View) seen(ctx context.Context, ref data.Ref) (data.Resource, error) {
 
 // seenAs is seen for a resource that is to be changed: it does not find a staff member as
 // a guest, or a guest as a staff member.
-func (v *View) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
-	r, err := v.seen(ctx, ref)
+func (v *View) findResourceAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
+	r, err := v.findResource(ctx, ref)
 	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
 		err = notFound(ref)
 	}
@@ -83,16 +83,16 @@ func (v *View) seenAs(ctx context.Context, ref data.Ref) (data.Resource, error) 
 
 // shown returns a resource that the portal shows, without what the portal does not show, and
 // the resources that it refers to.
-func (v *View) shown(ctx context.Context, ref data.Ref) (data.Resource, Related, error) {
+func (v *View) readResource(ctx context.Context, ref data.Ref) (data.Resource, Related, error) {
 	related := newRelated()
-	r, err := v.seenAs(ctx, ref)
+	r, err := v.findResourceAs(ctx, ref)
 	if err != nil {
 		return nil, related, err
 	}
 	if err := v.loadReferences(ctx, r); err != nil {
 		return nil, related, err
 	}
-	r, err = v.trim(ctx, r, related)
+	r, err = v.redact(ctx, r, related)
 	return r, related, err
 }
 
@@ -133,16 +133,16 @@ func (v *View) loadReferences(ctx context.Context, resources ...data.Resource) e
 
 // trim takes from a resource what the portal does not show: references to what is
 // hidden or not there, and details. Those that stay are in related.
-func (v *View) trim(ctx context.Context, r data.Resource, related Related) (data.Resource, error) {
+func (v *View) redact(ctx context.Context, r data.Resource, related Related) (data.Resource, error) {
 	shown := func(ref data.Ref) (bool, error) {
 		to, err := v.resource(ctx, ref)
 		if err != nil {
 			return false, err
 		}
-		ok, err := v.sees(ctx, to)
+		ok, err := v.visible(ctx, to)
 		if ok && err == nil {
 			v.addPlace(related, to)
-			related.resources[byClass(ref)], err = v.alone(ctx, to)
+			related.resources[byClass(ref)], err = v.withoutReferences(ctx, to)
 		}
 		return ok, err
 	}
@@ -167,7 +167,7 @@ func (v *View) trim(ctx context.Context, r data.Resource, related Related) (data
 				return nil, err
 			}
 		}
-		return v.alone(ctx, r)
+		return v.withoutReferences(ctx, r)
 	case data.UserIdentity:
 		r.Spaces, err = keep(r.Spaces)
 		return r, err
@@ -191,7 +191,7 @@ func (v *View) trim(ctx context.Context, r data.Resource, related Related) (data
 
 // alone is a resource that something refers to: without what it refers to itself, but
 // for the site that a space lies in.
-func (v *View) alone(ctx context.Context, r data.Resource) (data.Resource, error) {
+func (v *View) withoutReferences(ctx context.Context, r data.Resource) (data.Resource, error) {
 	switch r := r.(type) {
 	case data.UserIdentity:
 		r.Spaces = nil
@@ -204,7 +204,7 @@ func (v *View) alone(ctx context.Context, r data.Resource) (data.Resource, error
 		if err != nil {
 			return nil, err
 		}
-		if ok, err := v.sees(ctx, site); err != nil || !ok {
+		if ok, err := v.visible(ctx, site); err != nil || !ok {
 			r.ParentSiteKey = ""
 			return r, err
 		}
@@ -225,7 +225,7 @@ func (v *View) withoutDetails(r data.Resource) data.Resource {
 }
 
 // trimReport removes from the report of a delete what the portal does not show.
-func (v *View) trimReport(report *data.DeleteReport) {
+func (v *View) redactReport(report *data.DeleteReport) {
 	for i, d := range report.Deleted {
 		if d.Kind.Class() == data.ClassAccessGrant && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 			report.Deleted[i].ID = uuid.Nil

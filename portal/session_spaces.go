@@ -12,7 +12,7 @@ import (
 // the portal's filters require. CreateSpace returns a [validation.Error] for an invalid space.
 func (s *Session) CreateSpace(ctx context.Context, space data.Space, o WriteOptions) (data.Space, error) {
 	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, creates, o, func(v *View, d *draft) error {
-		words, err := v.words(ctx)
+		words, err := v.vocabulary(ctx)
 		if err != nil {
 			return err
 		}
@@ -20,12 +20,12 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, o WriteOpti
 		if made.Key != "" {
 			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
 		}
-		made.Kind, made.Key, made.Clear = d.kind("kind", made.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
-		if err := d.site(ctx, made.ParentSiteKey); err != nil {
+		made.Kind, made.Key, made.Clear = d.chooseKind("kind", made.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
+		if err := d.checkSite(ctx, made.ParentSiteKey); err != nil {
 			return err
 		}
-		v.stamp(&d.notes, made.Kind, &made.CustomMetadata)
-		d.about(made)
+		v.applyFilterDefaults(&d.notes, made.Kind, &made.CustomMetadata)
+		d.addSubject(made)
 		return nil
 	}))
 }
@@ -37,7 +37,7 @@ func (s *Session) RenameSpace(ctx context.Context, key, name string, o WriteOpti
 		if name == "" {
 			d.notes.Fault("name", validation.RuleRequired, "is required")
 		}
-		edit.Name = unlessSame(name, old.Name)
+		edit.Name = ifChanged(name, old.Name)
 		return nil
 	})
 }
@@ -53,13 +53,13 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, o WriteOpt
 		if siteKey == key {
 			d.notes.Fault("parent_site_key", validation.RuleFormat, "cannot be the space itself")
 		}
-		return d.site(ctx, siteKey)
+		return d.checkSite(ctx, siteKey)
 	})
 }
 
 func (s *Session) editSpace(ctx context.Context, action Action, key string, o WriteOptions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
 	return resultAs[data.Space](s.change(ctx, action, edits, o, func(_ *View, d *draft) error {
-		r, err := d.old(ctx, data.Ref{Kind: data.KindSpace, Key: key}, o)
+		r, err := d.existing(ctx, data.Ref{Kind: data.KindSpace, Key: key}, o)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, o Wr
 		if err := fill(d, old, &edit); err != nil {
 			return err
 		}
-		d.about(edit)
+		d.addSubject(edit)
 		return nil
 	}))
 }

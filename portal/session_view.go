@@ -19,15 +19,15 @@ import (
 // [data.ErrResourceNotFound] for a resource that the portal does not show, whether the
 // resource exists or not.
 type View struct {
-	opened   *opened
-	at       *data.Snapshot
-	service  *Service
-	ws       *data.Workspace
-	portal   CustomerPortal
-	config   *Config // the portal's
-	customer data.Customer
-	row      sessionRow
-	over     bool // the function that got the view has returned
+	loadedPortal *loadedPortal
+	at           *data.Snapshot
+	service      *Service
+	ws           *data.Workspace
+	portal       CustomerPortal
+	config       *Config // the portal's
+	customer     data.Customer
+	row          sessionRow
+	closed       bool // the function that got the view has returned
 
 	// target is the one resource that is seen, with what belongs to it; zero is all. A
 	// deep link's is seen with what it refers to, and a landing page's with what refers
@@ -49,7 +49,7 @@ type View struct {
 // View returns the error of fn, or one of those that [Session] lists if the session is not
 // good; fn is not called then.
 func (s *Session) View(ctx context.Context, fn func(*View) error) error {
-	return s.viewOr(ctx, func(v *View, err error) error {
+	return s.viewOrError(ctx, func(v *View, err error) error {
 		if err != nil {
 			return err
 		}
@@ -60,35 +60,35 @@ func (s *Session) View(ctx context.Context, fn func(*View) error) error {
 // viewOr calls fn with a View of the current state. If the session is not good but is still
 // stored, fn gets the error that says why. viewOr returns the error of fn. It tells the
 // change feed of an expiry.
-func (s *Session) viewOr(ctx context.Context, fn func(*View, error) error) error {
+func (s *Session) viewOrError(ctx context.Context, fn func(*View, error) error) error {
 	var v *View
 	err := s.service.view(ctx, func(r storage.Reader) (err error) {
 		if v, err = s.viewAt(ctx, r); v == nil {
 			return err
 		}
-		defer func() { v.over = true }()
+		defer func() { v.closed = true }()
 		return fn(v, err)
 	})
 	if v != nil && errors.Is(err, ErrExpired) {
-		err = errors.Join(err, s.service.tellExpiry(ctx, v.opened))
+		err = errors.Join(err, s.service.reportExpiry(ctx, v.loadedPortal))
 	}
 	return err
 }
 
-// errOver is returned by the methods of a View that is not valid any more.
-var errOver = errors.New("portal: the View was used after the function that got it had returned: read inside of Session.View")
+// errViewClosed is returned by the methods of a View that is not valid any more.
+var errViewClosed = errors.New("portal: the View was used after the function that got it had returned: read inside of Session.View")
 
 // alive returns an error if the view is not valid any more.
-func (v *View) alive() error {
-	if v.over {
-		return errOver
+func (v *View) checkOpen() error {
+	if v.closed {
+		return errViewClosed
 	}
 	return nil
 }
 
 // permit returns an error if the portal does not allow an action.
 func (v *View) permit(action Action) error {
-	if err := v.alive(); err != nil {
+	if err := v.checkOpen(); err != nil {
 		return err
 	}
 	return v.config.permit(action)
@@ -110,20 +110,20 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 			return nil, err
 		}
 	}
-	var along [][]byte
+	var extra [][]byte
 	if s.hash != nil {
-		along = append(along, layout.SessionRow(to.customer, to.portal, *s.hash))
+		extra = append(extra, layout.SessionRow(to.customer, to.portal, *s.hash))
 	}
-	p, stateErr := s.service.live(ctx, r, to, along...)
+	p, stateErr := s.service.loadOpenPortal(ctx, r, to, extra...)
 	if p == nil {
 		return nil, stateErr
 	}
 	v := &View{
-		opened: p, at: p.ws.At(r), service: s.service, ws: p.ws, customer: p.owner, row: sessionRow{slot: s.slot},
+		loadedPortal: p, at: p.ws.At(r), service: s.service, ws: p.ws, customer: p.owner, row: sessionRow{slot: s.slot},
 		loaded: map[data.Ref]data.Resource{}, granted: map[string]bool{},
 	}
 	var err error
-	if v.portal, err = s.service.describe(p.standing, p.owner); err != nil {
+	if v.portal, err = s.service.describe(p.portalState, p.owner); err != nil {
 		return nil, err
 	}
 	v.config = &v.portal.Config
@@ -134,10 +134,10 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 		v.target = v.config.LandingPage
 	}
 	if s.hash != nil {
-		if p.along[0] == nil {
+		if p.extra[0] == nil {
 			return v, cmp.Or(stateErr, ErrSessionUnknown)
 		}
-		if v.row, err = decodeSession(p.along[0]); err != nil {
+		if v.row, err = decodeSession(p.extra[0]); err != nil {
 			return nil, err
 		}
 		stateErr = cmp.Or(stateErr, v.row.over(s.service.now(), s.service.idle))
@@ -179,7 +179,7 @@ func (v *View) resource(ctx context.Context, ref data.Ref) (data.Resource, error
 }
 
 // readsOf is the action that it takes to see a resource.
-func readsOf(r data.Resource) Action {
+func readAction(r data.Resource) Action {
 	switch kind := r.Ref().Kind; {
 	case kind == data.KindStaffMember:
 		return ActionReadStaff

@@ -9,26 +9,26 @@ import (
 )
 
 // sees reports whether the portal shows a resource of the customer.
-func (v *View) sees(ctx context.Context, r data.Resource) (bool, error) {
-	shown, err := v.shows(ctx, r)
+func (v *View) visible(ctx context.Context, r data.Resource) (bool, error) {
+	shown, err := v.decideVisible(ctx, r)
 	if g, ok := r.(data.AccessGrant); ok && shown && g.User.Key != "" {
 		v.granted[g.User.Key] = true
 	}
 	return shown, err
 }
 
-func (v *View) shows(ctx context.Context, r data.Resource) (bool, error) {
-	if r == nil || v.config.permit(readsOf(r)) != nil || !v.config.matches(r) {
+func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error) {
+	if r == nil || v.config.permit(readAction(r)) != nil || !v.config.matches(r) {
 		return false, nil
 	}
 	if v.target == (data.Ref{}) {
 		if len(v.config.Filters) == 0 {
 			return true, nil
 		}
-		return v.belongsToShown(ctx, r)
+		return v.belongsToVisible(ctx, r)
 	}
 	target, err := v.resource(ctx, v.target)
-	if err != nil || target == nil || v.config.permit(readsOf(target)) != nil || !v.config.matches(target) {
+	if err != nil || target == nil || v.config.permit(readAction(target)) != nil || !v.config.matches(target) {
 		return false, err // it is gone, or hidden, and nothing takes its place
 	}
 	if byClass(target.Ref()) == byClass(r.Ref()) {
@@ -40,13 +40,13 @@ func (v *View) shows(ctx context.Context, r data.Resource) (bool, error) {
 	if v.config.DeepLink != (data.Ref{}) {
 		return false, nil
 	}
-	return v.belongs(ctx, r, target.Ref())
+	return v.inLandingPage(ctx, r, target.Ref())
 }
 
 // belongsToShown reports whether a resource that passes the filters belongs to a resource
 // that the portal shows. A user identity belongs to its access grants, and a staff member
 // that serves spaces to these; others belong to none, and are shown.
-func (v *View) belongsToShown(ctx context.Context, r data.Resource) (bool, error) {
+func (v *View) belongsToVisible(ctx context.Context, r data.Resource) (bool, error) {
 	u, ok := r.(data.UserIdentity)
 	switch {
 	case !ok:
@@ -60,7 +60,7 @@ func (v *View) belongsToShown(ctx context.Context, r data.Resource) (bool, error
 		return false, err
 	}
 	for _, ref := range u.Spaces {
-		if shown, err := v.sees(ctx, v.loaded[byClass(ref)]); shown || err != nil {
+		if shown, err := v.visible(ctx, v.loaded[byClass(ref)]); shown || err != nil {
 			return shown, err
 		}
 	}
@@ -69,7 +69,7 @@ func (v *View) belongsToShown(ctx context.Context, r data.Resource) (bool, error
 
 // belongs reports whether a resource belongs to the space of a landing page: it lies in it,
 // gives access to it or to what lies in it, serves it, or has access to it.
-func (v *View) belongs(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
+func (v *View) inLandingPage(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
 	switch r := r.(type) {
 	case data.Space:
 		return liesIn(r, to), nil
@@ -104,7 +104,7 @@ func (v *View) learnGranted(ctx context.Context, keys ...string) error {
 		out := make([]bool, len(grants))
 		for i, g := range grants {
 			var err error
-			if out[i], err = v.sees(ctx, g); err != nil {
+			if out[i], err = v.visible(ctx, g); err != nil {
 				return nil, err
 			}
 		}

@@ -61,7 +61,7 @@ func (s *Session) change(ctx context.Context, action Action, op operation, o Wri
 	_, err = s.ws.PushWith(ctx, data.CustomerData{CustomerKey: s.portal.CustomerKey}, data.PushOptions{
 		DryRun: o.DryRun, Actor: portalActor(s.portal.ID),
 		Prepare: func(ctx context.Context, at *data.Snapshot, given *data.CustomerData) error {
-			v, err := s.permitted(ctx, at, action)
+			v, err := s.permittedView(ctx, at, action)
 			if err != nil {
 				return err
 			}
@@ -72,22 +72,22 @@ func (s *Session) change(ctx context.Context, action Action, op operation, o Wri
 			return nil
 		},
 		Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) (err error) {
-			if err := d.check(report); err != nil || o.DryRun {
+			if err := d.checkReport(report); err != nil || o.DryRun {
 				return err
 			}
 			result, err = d.result(ctx, at)
 			return err
 		},
-		Reads: s.rows(),
+		Reads: s.rowKeys(),
 	})
 	switch {
 	case errors.Is(err, errRepeated):
-		result, err = s.repeat(ctx, d)
+		result, err = s.earlierResult(ctx, d)
 	case errors.Is(err, validation.ErrInvalid):
 		err = d.faults(err)
 	}
 	if err != nil {
-		return nil, s.after(ctx, err)
+		return nil, s.writeError(ctx, err)
 	}
 	if o.DryRun {
 		return nil, nil
@@ -113,9 +113,9 @@ func resultAs[T data.Resource](r data.Resource, err error) (out T, _ error) {
 }
 
 // rows returns the keys of the rows that permitted reads.
-func (s *Session) rows() [][]byte {
+func (s *Session) rowKeys() [][]byte {
 	to := pointer{s.customer, s.portal.ID}
-	rows := append(to.rows(), layout.CustomerRow(to.customer))
+	rows := append(to.rowKeys(), layout.CustomerRow(to.customer))
 	if s.hash != nil {
 		rows = append(rows, layout.SessionRow(to.customer, to.portal, *s.hash))
 	}
@@ -132,17 +132,17 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o Wri
 	report, err := s.ws.DeleteWith(ctx, data.Selection{CustomerKey: s.portal.CustomerKey, Resources: []data.Ref{ref}}, data.DeleteOptions{
 		DryRun: o.DryRun, Actor: portalActor(s.portal.ID),
 		Prepare: func(ctx context.Context, at *data.Snapshot) (err error) {
-			if v, err = s.permitted(ctx, at, action); err != nil {
+			if v, err = s.permittedView(ctx, at, action); err != nil {
 				return err
 			}
-			r, err := v.seenAs(ctx, ref)
+			r, err := v.findResourceAs(ctx, ref)
 			if err != nil {
 				return err
 			}
 			return o.checkUnchanged(r)
 		},
 		Guard: func(ctx context.Context, _ *data.Snapshot, plan data.DeleteReport) error {
-			if err := v.seesAll(ctx, action, plan); err != nil {
+			if err := v.requireAllVisible(ctx, action, plan); err != nil {
 				return err
 			}
 			return o.checkPlan(plan)
@@ -154,9 +154,9 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o Wri
 		}
 	}
 	if err != nil {
-		return data.DeleteReport{}, s.after(ctx, err)
+		return data.DeleteReport{}, s.writeError(ctx, err)
 	}
-	v.trimReport(&report)
+	v.redactReport(&report)
 	return report, nil
 }
 
@@ -179,22 +179,22 @@ func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport,
 	if err := v.permit(action); err != nil {
 		return data.DeleteReport{}, err
 	}
-	if _, err := v.seenAs(ctx, ref); err != nil {
+	if _, err := v.findResourceAs(ctx, ref); err != nil {
 		return data.DeleteReport{}, err
 	}
 	plan, err := v.at.PlanDelete(ctx, data.Selection{CustomerKey: v.customer.Key, Resources: []data.Ref{ref}})
 	if err != nil {
 		return data.DeleteReport{}, err
 	}
-	if err := v.seesAll(ctx, action, plan); err != nil {
+	if err := v.requireAllVisible(ctx, action, plan); err != nil {
 		return data.DeleteReport{}, err
 	}
-	v.trimReport(&plan)
+	v.redactReport(&plan)
 	return plan, nil
 }
 
 // seesAll refuses a delete that would change what the portal does not show.
-func (v *View) seesAll(ctx context.Context, action Action, plan data.DeleteReport) error {
+func (v *View) requireAllVisible(ctx context.Context, action Action, plan data.DeleteReport) error {
 	refs := make([]data.Ref, 0, len(plan.Deleted)+len(plan.Detached))
 	for _, d := range plan.Deleted {
 		refs = append(refs, data.Ref{Kind: d.Kind, Key: d.Key})
@@ -206,7 +206,7 @@ func (v *View) seesAll(ctx context.Context, action Action, plan data.DeleteRepor
 		return err
 	}
 	for _, ref := range refs {
-		if shown, err := v.sees(ctx, v.loaded[byClass(ref)]); err != nil {
+		if shown, err := v.visible(ctx, v.loaded[byClass(ref)]); err != nil {
 			return err
 		} else if !shown {
 			return &RefusedError{action, refusedHidden}
@@ -216,7 +216,7 @@ func (v *View) seesAll(ctx context.Context, action Action, plan data.DeleteRepor
 }
 
 // permitted returns the view of a state in which the session may do something.
-func (s *Session) permitted(ctx context.Context, at *data.Snapshot, action Action) (*View, error) {
+func (s *Session) permittedView(ctx context.Context, at *data.Snapshot, action Action) (*View, error) {
 	v, err := s.viewAt(ctx, at.Reader())
 	if err != nil {
 		return nil, err
@@ -225,7 +225,7 @@ func (s *Session) permitted(ctx context.Context, at *data.Snapshot, action Actio
 }
 
 // after is the error of a write. Where the portal has expired the change feed is told.
-func (s *Session) after(ctx context.Context, err error) error {
+func (s *Session) writeError(ctx context.Context, err error) error {
 	if !errors.Is(err, ErrExpired) {
 		return err
 	}

@@ -21,7 +21,7 @@ type Settings struct {
 	Slug             string   `json:"slug"`              // 1 to 63 of a-z, 0-9 and "-", or empty
 }
 
-var slug = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Settings reads the settings of a workspace.
 func (s *Service) Settings(ctx context.Context, ws *data.Workspace) (out Settings, err error) {
@@ -78,7 +78,7 @@ func readSettings(ctx context.Context, r storage.Reader, workspace uuid.UUID) (S
 }
 
 // words is what the session's workspace calls things.
-func (v *View) words(ctx context.Context) (words, error) {
+func (v *View) vocabulary(ctx context.Context) (vocabulary, error) {
 	settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
-	return wordsOf(settings.BusinessVertical), err
+	return vocabularyOf(settings.BusinessVertical), err
 }

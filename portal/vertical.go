@@ -46,43 +46,43 @@ type Aliases struct {
 }
 
 // words is a row of the table of verticals.
-type words struct {
+type vocabulary struct {
 	vertical                       Vertical
 	userKind, spaceKind, grantKind data.Kind
 	user, space, grant             label
-	others                         []other
+	others                         []otherSpace
 }
 
-type label struct{ one, many string }
+type label struct{ singular, plural string }
 
 // other is a further kind of space.
-type other struct {
+type otherSpace struct {
 	kind  data.Kind
 	label label
 }
 
 // verticals is the one table of what a vertical calls things, and of the kinds that a
 // portal creates in it.
-var verticals = []words{
+var verticals = []vocabulary{
 	{VerticalNeutral, data.KindUserIdentity, data.KindSpace, data.KindBooking,
 		label{"User Identity", "User Identities"}, label{"Space", "Spaces"}, label{"Booking", "Bookings"}, nil},
 	{VerticalShortTermRental, data.KindGuest, data.KindPropertyListing, data.KindReservation,
 		label{"Guest", "Guests"}, label{"Property listing", "Property listings"}, label{"Reservation", "Reservations"}, nil},
 	{VerticalHospitality, data.KindGuest, data.KindRoom, data.KindBooking,
 		label{"Guest", "Guests"}, label{"Room", "Rooms"}, label{"Booking", "Bookings"},
-		[]other{{data.KindCommonArea, label{"Common area", "Common areas"}}}},
+		[]otherSpace{{data.KindCommonArea, label{"Common area", "Common areas"}}}},
 	{VerticalMultiFamily, data.KindTenant, data.KindUnit, data.KindAccessGrant,
 		label{"Tenant", "Tenants"}, label{"Unit", "Units"}, label{"Lease", "Leases"},
-		[]other{{data.KindCommonArea, label{"Common area", "Common areas"}}}},
+		[]otherSpace{{data.KindCommonArea, label{"Common area", "Common areas"}}}},
 	{VerticalGymManagement, data.KindUser, data.KindFacility, data.KindAccessGrant,
 		label{"Member", "Members"}, label{"Facility", "Facilities"}, label{"Membership", "Memberships"}, nil},
 	{VerticalPropertyTours, data.KindUser, data.KindSpace, data.KindBooking,
 		label{"Visitor", "Visitors"}, label{"Tour space", "Tour spaces"}, label{"Booking", "Bookings"}, nil},
 }
 
-// wordsOf is the row of a vertical, or of the neutral one.
-func wordsOf(v Vertical) words {
-	if i := slices.IndexFunc(verticals, func(row words) bool { return row.vertical == v }); i >= 0 {
+// vocabularyOf is the row of a vertical, or of the neutral one.
+func vocabularyOf(v Vertical) vocabulary {
+	if i := slices.IndexFunc(verticals, func(row vocabulary) bool { return row.vertical == v }); i >= 0 {
 		return verticals[i]
 	}
 	return verticals[0]
@@ -90,7 +90,7 @@ func wordsOf(v Vertical) words {
 
 // Aliases are what the vertical calls things.
 func (v Vertical) Aliases() Aliases {
-	row := wordsOf(v)
+	row := vocabularyOf(v)
 	out := Aliases{
 		Space: row.space.alias(row.spaceKind), AdditionalSpaces: []Alias{},
 		UserIdentity: row.user.alias(row.userKind), AccessGrant: row.grant.alias(row.grantKind),
@@ -102,5 +102,5 @@ func (v Vertical) Aliases() Aliases {
 }
 
 func (l label) alias(kind data.Kind) Alias {
-	return Alias{kind.String(), l.one, kind.Collection(), l.many}
+	return Alias{kind.String(), l.singular, kind.Collection(), l.plural}
 }
