@@ -94,7 +94,7 @@ func TestActor_EachOperation_IsInTheFeed(t *testing.T) {
 	})
 }
 
-func TestActor_InvalidOnes_AreRefusedByPathAndChangeNothing(t *testing.T) {
+func TestActor_Invalid_ReturnsErrorAndChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("101", "one"), data.Room("102", "two"))
 		before, fed := dump(t, ws), changes(t, ws, data.Cursor{})
@@ -122,7 +122,7 @@ func TestActor_InvalidOnes_AreRefusedByPathAndChangeNothing(t *testing.T) {
 	})
 }
 
-func TestActor_AsJSON(t *testing.T) {
+func TestActor_JSON_HasFieldsOfItsType(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	for _, actor := range actors[:3] {

@@ -49,8 +49,8 @@ func stays() data.CustomerData {
 	return d
 }
 
-// without is stays without one of its reservations.
-func without(key string) data.CustomerData {
+// staysWithout is stays without one of its reservations.
+func staysWithout(key string) data.CustomerData {
 	d := stays()
 	d.AccessGrants = slices.DeleteFunc(d.AccessGrants, func(g data.AccessGrant) bool { return g.Key == key })
 	return d
@@ -133,9 +133,9 @@ func TestUndoCancel_TimeLimit_IsTenMinutes(t *testing.T) {
 	}
 }
 
-// TestUndoCancel_ChangedMeanwhile_RestoresOnlyWhatIsFree changes the customer between the
+// TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError changes the customer between the
 // cancellation and the undo.
-func TestUndoCancel_ChangedMeanwhile_RestoresOnlyWhatIsFree(t *testing.T) {
+func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 	t.Parallel()
 	pushed := func(o data.PushOptions, resources ...data.Resource) func(context.Context, *cancelFixture) error {
 		return func(ctx context.Context, f *cancelFixture) error {
@@ -177,15 +177,15 @@ func TestUndoCancel_ChangedMeanwhile_RestoresOnlyWhatIsFree(t *testing.T) {
 		"pushed, keeping portal changes":        {pushed(keep, stay("r1")), nil, ""},
 		"synced":                                {synced(stays(), data.SyncOptions{}), data.ErrResourceNotFound, ""},
 		"synced, keeping portal changes":        {synced(stays(), data.SyncOptions{KeepPortalChanges: true}), nil, ""},
-		"synced without it":                     {synced(without("r1"), data.SyncOptions{}), data.ErrResourceNotFound, ""},
-		"synced without it, keeping":            {synced(without("r1"), data.SyncOptions{KeepPortalChanges: true}), data.ErrResourceNotFound, ""},
-		"dry run of a sync without it":          {synced(without("r1"), data.SyncOptions{DryRun: true}), nil, ""},
+		"synced without it":                     {synced(staysWithout("r1"), data.SyncOptions{}), data.ErrResourceNotFound, ""},
+		"synced without it, keeping":            {synced(staysWithout("r1"), data.SyncOptions{KeepPortalChanges: true}), data.ErrResourceNotFound, ""},
+		"dry run of a sync without it":          {synced(staysWithout("r1"), data.SyncOptions{DryRun: true}), nil, ""},
 		"synced without it by another actor":    {synced(data.CustomerData{CustomerKey: "a"}, data.SyncOptions{Actor: data.Actor{Type: data.ActorConnector, Name: "x"}}), nil, ""},
 		"deleted":                               {deleted(r1, data.Actor{}), data.ErrResourceNotFound, ""},
 		"deleted in a portal again":             {deleted(r1, inAnother), nil, ""},
 		"deleted within another customer":       {deleted(data.Selection{CustomerKey: "b", Resources: r1.Resources}, data.Actor{}), nil, ""},
 		"customer deleted":                      {deleted(customer, data.Actor{}), data.ErrCustomerNotFound, ""},
-		"customer deleted and created again":    {all(deleted(customer, data.Actor{}), synced(without("r1"), data.SyncOptions{})), data.ErrResourceNotFound, ""},
+		"customer deleted and created again":    {all(deleted(customer, data.Actor{}), synced(staysWithout("r1"), data.SyncOptions{})), data.ErrResourceNotFound, ""},
 		"room deleted":                          {deleted(room, data.Actor{}), data.ErrNotUndone, `the space "101" is gone`},
 		"room deleted and pushed again":         {all(deleted(room, data.Actor{}), pushed(data.PushOptions{}, data.Room("101", "Room 101"))), nil, ""},
 		"room deleted and another customer's":   {all(deleted(room, data.Actor{}), elsewhere(data.Room("101", "Room 101"))), data.ErrNotUndone, `the space "101" is gone`},
@@ -239,15 +239,15 @@ func elsewhere(resources ...data.Resource) func(context.Context, *cancelFixture)
 
 // withUnit is stays without r2 and with a unit in the place of room 101.
 func withUnit() data.CustomerData {
-	d := without("r2")
+	d := staysWithout("r2")
 	d.Spaces[0] = data.Unit("101", "Unit 101")
 	d.AccessGrants[0].Spaces = data.Refs(data.KindUnit, "101")
 	return d
 }
 
-// TestUndoCancel_CreatedInAPortal_IsForgottenOnlyByASyncOfAll cancels a resource that the host
+// TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync cancels a resource that the host
 // has never pushed.
-func TestUndoCancel_CreatedInAPortal_IsForgottenOnlyByASyncOfAll(t *testing.T) {
+func TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync(t *testing.T) {
 	t.Parallel()
 	for _, all := range []bool{false, true} {
 		t.Run(fmt.Sprint(all), func(t *testing.T) {
@@ -325,9 +325,9 @@ func TestUndoCancel_Refused_ChangesNothing(t *testing.T) {
 	})
 }
 
-// TestRun_CancellationsOlderThanAYear_AreForgotten maintains the store just before and just
+// TestRun_CancellationsOlderThanOneYear_AreRemoved maintains the store just before and just
 // after a year.
-func TestRun_CancellationsOlderThanAYear_AreForgotten(t *testing.T) {
+func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const year, many = 365 * 24 * time.Hour, 1200 // more than one Update removes
@@ -442,12 +442,12 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 		before := dump(t, f.Workspace)
 		_, err := f.Push(ctx, stays())
 		require.ErrorIs(t, err, storage.ErrCorrupt)
-		_, err = f.Sync(ctx, without("r1"))
+		_, err = f.Sync(ctx, staysWithout("r1"))
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		_, err = f.Delete(ctx, data.Selection{Resources: data.Refs(data.KindReservation, "r1")})
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		require.Equal(t, before, dump(t, f.Workspace))
-		_, err = f.Push(ctx, without("r1"))
+		_, err = f.Push(ctx, staysWithout("r1"))
 		require.NoError(t, err, "a push of other keys does not read it")
 		write(t, f.DB().Store(), damaged.Key, damaged.Value)
 		_, err = f.undo(ctx, "a")
@@ -456,9 +456,9 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 	})
 }
 
-// TestCancellation_LostRow_DoesNotStopADelete deletes the key of a cancellation whose row is
+// TestDelete_CancellationRowLost_Succeeds deletes the key of a cancellation whose row is
 // lost while the row that finds it is there.
-func TestCancellation_LostRow_DoesNotStopADelete(t *testing.T) {
+func TestDelete_CancellationRowLost_Succeeds(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		f.cancel(t, "r2")
 		for _, row := range allRows(t, f.DB().Store()) {
@@ -476,9 +476,9 @@ func TestCancellation_LostRow_DoesNotStopADelete(t *testing.T) {
 	})
 }
 
-// TestDelete_CancelledKeyGivenTwice_IsForgottenOnce names a cancelled resource under several
+// TestDelete_CancelledKeyGivenTwice_RemovesCancellationOnce names a cancelled resource under several
 // kinds of its class.
-func TestDelete_CancelledKeyGivenTwice_IsForgottenOnce(t *testing.T) {
+func TestDelete_CancelledKeyGivenTwice_RemovesCancellationOnce(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		f.cancel(t, "r2")
 		sel := data.Selection{Resources: append(data.Refs(data.KindReservation, "r1", "r1"), data.Refs(data.KindBooking, "r1")...)}

@@ -30,8 +30,8 @@ func version(customer string, rooms int, name string) data.CustomerData {
 	return d
 }
 
-// checkWhole holds that a customer's data is one version, or not there.
-func checkWhole(d data.CustomerData, rooms int) error {
+// checkOneVersion holds that a customer's data is one version, or not there.
+func checkOneVersion(d data.CustomerData, rooms int) error {
 	names := map[string]int{}
 	for _, s := range d.Spaces {
 		names[s.Name]++
@@ -60,10 +60,10 @@ func checkWhole(d data.CustomerData, rooms int) error {
 	return nil
 }
 
-// TestConcurrentOperationsAreSerial pushes, syncs and deletes whole versions of a
+// TestConcurrent_Operations_AreSerialized pushes, syncs and deletes whole versions of a
 // customer from several goroutines, by one Workspace value and by others, and reads
 // all along: each read finds one version, whole, or none.
-func TestConcurrentOperationsAreSerial(t *testing.T) {
+func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		const rooms, rounds = 12, 12
@@ -129,7 +129,7 @@ func TestConcurrentOperationsAreSerial(t *testing.T) {
 						if len(d.Spaces) == 0 {
 							d.UserIdentities = nil
 						}
-						err = checkWhole(d, rooms)
+						err = checkOneVersion(d, rooms)
 					}
 					report(err)
 				}
@@ -148,9 +148,9 @@ func TestConcurrentOperationsAreSerial(t *testing.T) {
 	})
 }
 
-// TestConcurrentClaimsOfOneKey has several customers push the same keys at once, in
+// TestConcurrent_PushesOfSameKeys_GiveEachOneOwner has several customers push the same keys at once, in
 // operations of several transactions: one of them has each.
-func TestConcurrentClaimsOfOneKey(t *testing.T) {
+func TestConcurrent_PushesOfSameKeys_GiveEachOneOwner(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		shared := workspace(store)
@@ -196,8 +196,8 @@ func TestConcurrentClaimsOfOneKey(t *testing.T) {
 	})
 }
 
-// TestCustomersAndWorkspacesDoNotSeeEachOther tries every way from one to another.
-func TestCustomersAndWorkspacesDoNotSeeEachOther(t *testing.T) {
+// TestIsolation_CustomersAndWorkspaces_AreSeparate tries every way from one to another.
+func TestIsolation_CustomersAndWorkspaces_AreSeparate(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ctx := t.Context()

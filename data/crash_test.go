@@ -93,7 +93,7 @@ func state(t *testing.T, ws *data.Workspace) string {
 		require.NoError(t, err)
 		out += fmt.Sprintf("%s %v\n", b, c.Counts)
 	}
-	told := toldOf(t, ws)
+	told := countByChange(t, ws)
 	require.NoError(t, ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 		rows, err := r.Get(t.Context(), hostRow(ws))
 		out += fmt.Sprintf("%v %q", told, rows)
@@ -102,9 +102,9 @@ func state(t *testing.T, ws *data.Workspace) string {
 	return out
 }
 
-// TestACrashLeavesAllOrNothing stops each large operation at each of its writes and
+// TestCrash_AtEveryStep_LeavesAllOrNothing stops each large operation at each of its writes and
 // commits, opens the store again, and looks.
-func TestACrashLeavesAllOrNothing(t *testing.T) {
+func TestCrash_AtEveryStep_LeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, backend := range backends.All(t) {
 		for _, op := range largeOperations {
@@ -171,7 +171,7 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 				require.Equal(t, after, found, "it had said that it was done, at step %d", run.steps)
 			}
 			outcomes[found]++
-			requireSound(t, ws)
+			requireWorking(t, ws)
 		}
 		left := swept(t, workspace(store))
 		for _, run := range runs {
@@ -185,8 +185,8 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 	require.Positive(t, outcomes[after], "and some after it")
 }
 
-// requireSound holds that a workspace works. It leaves it empty.
-func requireSound(t *testing.T, ws *data.Workspace) {
+// requireWorking holds that a workspace works. It leaves it empty.
+func requireWorking(t *testing.T, ws *data.Workspace) {
 	t.Helper()
 	for _, customer := range []string{"a", "b", "c"} {
 		d := block(customer, customer, 3)

@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestACursorOfALineEndPanicked is of text that package base64 reads as no bytes at all.
-func TestACursorOfALineEndPanicked(t *testing.T) {
+// TestCursor_LineBreak_ReturnsErrInvalidCursor is of text that package base64 reads as no bytes at all.
+func TestCursor_LineBreak_ReturnsErrInvalidCursor(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"), data.Room("2", "Two"))
 		page, err := ws.Spaces(t.Context(), data.Query{CustomerKey: "a", Limit: 1})

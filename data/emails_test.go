@@ -18,7 +18,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestPush_SharedEmail_WarnsOfStoredOnes(t *testing.T) {
+func TestPush_EmailOfStoredUser_Warns(t *testing.T) {
 	guest := func(key, email string) string {
 		return fmt.Sprintf(`{"guest_key": %q, "name": "N", "email_address": %q}`, key, email)
 	}
@@ -72,7 +72,7 @@ func TestPush_SharedEmail_WarnsOfStoredOnes(t *testing.T) {
 	})
 }
 
-func TestSync_SharedEmail_LooksAtWhatStays(t *testing.T) {
+func TestSync_EmailOfDeletedUser_DoesNotWarn(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "guests": [{"guest_key": "a", "name": "A", "email_address": "x@mail.example"}, {"guest_key": "z", "name": "Z"}]}`)
 		require.NoError(t, err)
@@ -101,8 +101,8 @@ func emailOf(i int, same bool) string {
 	return fmt.Sprintf("guest%d@mail.example", i)
 }
 
-// TestPush_SharedEmail_ReadsOneRowForEachAddress pushes one guest, and as many as the customer has.
-func TestPush_SharedEmail_ReadsOneRowForEachAddress(t *testing.T) {
+// TestPush_SharedEmail_ReadsOneRowPerAddress pushes one guest, and as many as the customer has.
+func TestPush_SharedEmail_ReadsOneRowPerAddress(t *testing.T) {
 	t.Parallel()
 	const many = 3000
 	for _, same := range []bool{false, true} {
@@ -141,9 +141,9 @@ func TestPush_SharedEmail_ReadsOneRowForEachAddress(t *testing.T) {
 	}
 }
 
-// TestEmails_AddressOfMany_TakesOneBoundedRow gives one e-mail address to more and more guests, whose
+// TestEmails_AddressOfManyUsers_UsesOneBoundedRow gives one e-mail address to more and more guests, whose
 // keys have the greatest length, and takes it from them again.
-func TestEmails_AddressOfMany_TakesOneBoundedRow(t *testing.T) {
+func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	ws := workspace(store)
@@ -186,9 +186,9 @@ func TestEmails_AddressOfMany_TakesOneBoundedRow(t *testing.T) {
 	requireChecks(t, store)
 }
 
-// TestPush_SharedEmailsAtTheSameTime_AreAllCounted pushes guests with one address from several
+// TestPush_ConcurrentSharedEmails_AreAllCounted pushes guests with one address from several
 // goroutines, to one customer. Each push but the first must see the one before it.
-func TestPush_SharedEmailsAtTheSameTime_AreAllCounted(t *testing.T) {
+func TestPush_ConcurrentSharedEmails_AreAllCounted(t *testing.T) {
 	t.Parallel()
 	const pushes = 8
 	backends.Each(t, func(t *testing.T, store storage.Store) {

@@ -20,7 +20,7 @@ func betweenPlanAndWrite(store storage.Store) (h *hooked, planned, other *data.W
 	return h, workspace(h).PlanOnSnapshots(), workspace(store)
 }
 
-func TestExecute_PlanChangedBeforeItsUpdate_IsPlannedAgain(t *testing.T) {
+func TestExecute_CustomerChangedAfterPlan_PlansAgain(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
@@ -39,7 +39,7 @@ func TestExecute_PlanChangedBeforeItsUpdate_IsPlannedAgain(t *testing.T) {
 	})
 }
 
-func TestExecute_KeyTakenBeforeItsUpdate_Conflicts(t *testing.T) {
+func TestExecute_KeyTakenAfterPlan_ReturnsConflict(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
@@ -52,7 +52,7 @@ func TestExecute_KeyTakenBeforeItsUpdate_Conflicts(t *testing.T) {
 	})
 }
 
-func TestExecute_CustomerCreatedBeforeTheUpdate_IsMerged(t *testing.T) {
+func TestExecute_CustomerCreatedAfterPlan_MergesIntoIt(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
@@ -67,7 +67,7 @@ func TestExecute_CustomerCreatedBeforeTheUpdate_IsMerged(t *testing.T) {
 	})
 }
 
-func TestExecute_CustomerDeletedBeforeTheUpdate_IsCreatedAgain(t *testing.T) {
+func TestExecute_CustomerDeletedAfterPlan_CreatesItAgain(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
@@ -86,9 +86,9 @@ func TestExecute_CustomerDeletedBeforeTheUpdate_IsCreatedAgain(t *testing.T) {
 	})
 }
 
-// TestExecute_PlanAlwaysChanged_IsMadeInItsUpdate has another push after each snapshot that
+// TestExecute_EveryPlanOutdated_PlansInTheUpdate has another push after each snapshot that
 // the operation is planned on.
-func TestExecute_PlanAlwaysChanged_IsMadeInItsUpdate(t *testing.T) {
+func TestExecute_EveryPlanOutdated_PlansInTheUpdate(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
@@ -116,9 +116,9 @@ func TestExecute_PlanAlwaysChanged_IsMadeInItsUpdate(t *testing.T) {
 	})
 }
 
-// TestExecute_SmallRowsBesideACustomer_DoNotChangeAPlan writes rows of a visitor between the
+// TestExecute_UnversionedWriteAfterPlan_KeepsThePlan writes rows of a visitor between the
 // plan of an operation and its Update.
-func TestExecute_SmallRowsBesideACustomer_DoNotChangeAPlan(t *testing.T) {
+func TestExecute_UnversionedWriteAfterPlan_KeepsThePlan(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
@@ -136,9 +136,9 @@ func TestExecute_SmallRowsBesideACustomer_DoNotChangeAPlan(t *testing.T) {
 	})
 }
 
-// TestExecute_MoreThanAShortPlan_IsPlannedOnASnapshot pushes more than an Update plans by
+// TestExecute_LargePush_PlansOnSnapshot pushes more than an Update plans by
 // itself, and writes beside it what a host writes.
-func TestExecute_MoreThanAShortPlan_IsPlannedOnASnapshot(t *testing.T) {
+func TestExecute_LargePush_PlansOnSnapshot(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h := &hooked{Store: store}

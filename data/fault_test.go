@@ -12,9 +12,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestAReadThatFailsIsAnError fails each read of each operation in turn: it gives that
+// TestOperations_ReadFails_ReturnErrorAndChangeNothing fails each read of each operation in turn: it gives that
 // error, and the state is as before or, where the operation had committed, as after.
-func TestAReadThatFailsIsAnError(t *testing.T) {
+func TestOperations_ReadFails_ReturnErrorAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	grants := data.Query{CustomerKey: "a", SpaceKey: "a001"}
 	reads := []struct {

@@ -42,7 +42,7 @@ func consume(t *testing.T, ws *data.Workspace, name string, n int, fail error) (
 	return received
 }
 
-func TestConsumer_StoppedAndRunAgain_ContinuesAfterItsPlace(t *testing.T) {
+func TestConsumer_StoppedAndRunAgain_ContinuesAfterStoredPosition(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		pushRooms(t, ws, "a", 4)
 		all := changes(t, ws, data.Cursor{})
@@ -67,7 +67,7 @@ func TestConsumer_StoppedAndRunAgain_ContinuesAfterItsPlace(t *testing.T) {
 	})
 }
 
-func TestConsumer_NewChanges_AreHandedOverAndStored(t *testing.T) {
+func TestConsumer_NewChanges_AreHandledAndPositionIsStored(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		ctx, cancel := context.WithCancel(t.Context())
 		received := make(chan []data.FeedChange)
@@ -82,7 +82,7 @@ func TestConsumer_NewChanges_AreHandedOverAndStored(t *testing.T) {
 		for i := range 5 {
 			push(t, ws, "acme", data.Room(fmt.Sprint(i), "Room"))
 			got := <-received
-			require.Equal(t, []string{fmt.Sprint("created room ", i)}, told(got))
+			require.Equal(t, []string{fmt.Sprint("created room ", i)}, describe(got))
 			last = got[0]
 		}
 		require.NoError(t, ws.Consumer("events").Seek(t.Context(), data.Cursor{}))
@@ -95,7 +95,7 @@ func TestConsumer_NewChanges_AreHandedOverAndStored(t *testing.T) {
 	})
 }
 
-func TestConsumer_MoreChangesThanOneCall_ComeInOrder(t *testing.T) {
+func TestConsumer_MoreChangesThanOneCall_AreHandledInOrder(t *testing.T) {
 	t.Parallel()
 	ws := workspace(memory.New())
 	for c := range 3 {
@@ -119,7 +119,7 @@ func TestConsumer_MoreChangesThanOneCall_ComeInOrder(t *testing.T) {
 	require.Equal(t, all, received)
 }
 
-func TestConsumer_PlaceIsLost_ContinuesAfterASnapshot(t *testing.T) {
+func TestConsumer_PositionLost_ContinuesAfterSnapshot(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		pushRooms(t, ws, "a", 4)
 		all := changes(t, ws, data.Cursor{})
@@ -149,7 +149,7 @@ func TestConsumer_PlaceIsLost_ContinuesAfterASnapshot(t *testing.T) {
 		push(t, ws, "c0", data.Room("after", "Room"))
 		received, err := run()
 		require.ErrorIs(t, err, errStop)
-		require.Equal(t, []string{"created room after"}, told(received))
+		require.Equal(t, []string{"created room after"}, describe(received))
 	})
 }
 
@@ -197,15 +197,15 @@ func (r *recorder) add(changes []data.FeedChange) {
 	r.changes = append(r.changes, changes...)
 }
 
-func (r *recorder) told() []string {
+func (r *recorder) describe() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return told(r.changes)
+	return describe(r.changes)
 }
 
-// TestConsumer_LosesItsTurn_AnotherContinues runs a consumer in two processes, of which the
+// TestConsumer_LeaseLost_AnotherRunContinues runs a consumer in two processes, of which the
 // first one cannot renew its lease while it handles a change.
-func TestConsumer_LosesItsTurn_AnotherContinues(t *testing.T) {
+func TestConsumer_LeaseLost_AnotherRunContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
@@ -224,7 +224,7 @@ func TestConsumer_LosesItsTurn_AnotherContinues(t *testing.T) {
 			})
 		}()
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1"}, firstCalls.told())
+		require.Equal(t, []string{"created room 1"}, firstCalls.describe())
 		go func() {
 			ended <- second.Consumer("events").Run(ctx, func(_ context.Context, changes []data.FeedChange) error {
 				secondCalls.add(changes)
@@ -232,16 +232,16 @@ func TestConsumer_LosesItsTurn_AnotherContinues(t *testing.T) {
 			})
 		}()
 		synctest.Wait()
-		require.Empty(t, secondCalls.told(), "one at a time")
+		require.Empty(t, secondCalls.describe(), "one at a time")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1"}, secondCalls.told(), "the change is handed over again")
+		require.Equal(t, []string{"created room 1"}, secondCalls.describe(), "the change is handed over again")
 		failing.failing.Store(false)
 		push(t, second, "acme", data.Room("2", "Two"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1", "created room 2"}, secondCalls.told())
-		require.Equal(t, []string{"created room 1"}, firstCalls.told())
+		require.Equal(t, []string{"created room 1", "created room 2"}, secondCalls.describe())
+		require.Equal(t, []string{"created room 1"}, firstCalls.describe())
 		cancel()
 		for range 2 {
 			err := <-ended
@@ -250,8 +250,8 @@ func TestConsumer_LosesItsTurn_AnotherContinues(t *testing.T) {
 	})
 }
 
-// TestRun_Consumer_KeepsTheChangesThatItNeeds trims with a retention of an hour.
-func TestRun_Consumer_KeepsTheChangesThatItNeeds(t *testing.T) {
+// TestRun_SlowConsumer_KeepsUnreadChanges trims with a retention of an hour.
+func TestRun_SlowConsumer_KeepsUnreadChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
@@ -289,15 +289,15 @@ func TestRun_Consumer_KeepsTheChangesThatItNeeds(t *testing.T) {
 		push(t, ws, "acme", data.Room("4", "Four"))
 		time.Sleep(30*day - 2*time.Hour)
 		maintain()
-		require.Equal(t, []string{"created room 4"}, told(changes(t, ws, data.Cursor{})), "the slow one has not read for 30 days")
+		require.Equal(t, []string{"created room 4"}, describe(changes(t, ws, data.Cursor{})), "the slow one has not read for 30 days")
 		time.Sleep(day)
 		maintain()
 		require.Empty(t, changes(t, ws, data.Cursor{}))
 	})
 }
 
-// TestTrimChanges_DoesNotWaitForAConsumer drops a change that a consumer has not read.
-func TestTrimChanges_DoesNotWaitForAConsumer(t *testing.T) {
+// TestTrimChanges_UnreadByConsumer_ConsumerReturnsErrTrimmed drops a change that a consumer has not read.
+func TestTrimChanges_UnreadByConsumer_ConsumerReturnsErrTrimmed(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
 		require.NoError(t, ws.Consumer("events").Seek(t.Context(), data.Cursor{}))

@@ -122,9 +122,9 @@ func TestCursor_DirectoryWasCopied_ReturnsErrEpoch(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestCursor_TrimmedPlace_IsOfThisStore trims up to the very place of a cursor: the ends of
+// TestCursor_PositionTrimmed_OtherStoreReturnsErrEpoch trims up to the very place of a cursor: the ends of
 // the feed alone can tell whether it has read the changes of this store.
-func TestCursor_TrimmedPlace_IsOfThisStore(t *testing.T) {
+func TestCursor_PositionTrimmed_OtherStoreReturnsErrEpoch(t *testing.T) {
 	t.Parallel()
 	var stores [2]*data.Workspace
 	var cursors [2]data.Cursor
@@ -138,19 +138,19 @@ func TestCursor_TrimmedPlace_IsOfThisStore(t *testing.T) {
 		push(t, stores[i], "c0", data.Room("last", "Room"))
 	}
 	for i, ws := range stores {
-		require.Equal(t, []string{"created room last"}, told(changes(t, ws, cursors[i])))
+		require.Equal(t, []string{"created room last"}, describe(changes(t, ws, cursors[i])))
 		for _, err := range ws.Changes(t.Context(), cursors[1-i]) {
 			require.ErrorIs(t, err, data.ErrEpoch)
 		}
 	}
 }
 
-func TestSnapshotCursor_OfAnEmptyFeed_IsRefusedOnceChangesAreTrimmed(t *testing.T) {
+func TestSnapshotCursor_EmptyFeedThenTrim_ReturnsErrTrimmed(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		cursor := snapshotCursor(t, ws)
 		require.Empty(t, changes(t, ws, cursor))
 		push(t, ws, "acme", data.Room("1", "One"))
-		require.Equal(t, []string{"created room 1"}, told(changes(t, ws, cursor)))
+		require.Equal(t, []string{"created room 1"}, describe(changes(t, ws, cursor)))
 		var text data.Cursor
 		b, err := cursor.MarshalText()
 		require.NoError(t, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// TestFeed_Update_ListsTheChangedFields pushes one change of each kind of field.
-func TestFeed_Update_ListsTheChangedFields(t *testing.T) {
+// TestFeed_Update_ListsChangedFields pushes one change of each kind of field.
+func TestFeed_Update_ListsChangedFields(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, `{"customer_key": "acme", "customer_name": "Acme",
 			"sites": [{"site_key": "s", "name": "S"}, {"site_key": "s2", "name": "S"}],

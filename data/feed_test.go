@@ -29,26 +29,26 @@ func changes(t *testing.T, ws *data.Workspace, after data.Cursor) (out []data.Fe
 	return out
 }
 
-// toldOf counts what the whole feed tells, by change.
-func toldOf(t *testing.T, ws *data.Workspace) map[data.Change]int {
+// countByChange counts what the whole feed tells, by change.
+func countByChange(t *testing.T, ws *data.Workspace) map[data.Change]int {
 	t.Helper()
 	return lo.CountValuesBy(changes(t, ws, data.Cursor{}), func(c data.FeedChange) data.Change { return c.Change })
 }
 
-// told writes changes as "created room 101".
-func told(changes []data.FeedChange) (out []string) {
+// describe writes changes as "created room 101".
+func describe(changes []data.FeedChange) (out []string) {
 	for _, c := range changes {
 		out = append(out, fmt.Sprintf("%s %s %s", c.Change, c.Kind, c.Key))
 	}
 	return out
 }
 
-func TestTheFeedTellsWhatChanged(t *testing.T) {
+func TestChanges_PushAndDelete_YieldsTheirChanges(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, hotel)
 		require.NoError(t, err)
 		first := changes(t, ws, data.Cursor{})
-		require.Equal(t, []string{"created site lisbon", "created room 101", "created room 102", "created guest ada", "created reservation r1"}, told(first))
+		require.Equal(t, []string{"created site lisbon", "created room 101", "created room 102", "created guest ada", "created reservation r1"}, describe(first))
 		for _, c := range first {
 			require.Equal(t, "acme", c.CustomerKey)
 			require.Equal(t, c.Kind.Class(), c.Class)
@@ -58,7 +58,7 @@ func TestTheFeedTellsWhatChanged(t *testing.T) {
 		end := first[len(first)-1].Cursor
 		require.Empty(t, changes(t, ws, end))
 		for i, c := range first {
-			require.Equal(t, told(first[i+1:]), told(changes(t, ws, c.Cursor)), "each cursor is the place after its change")
+			require.Equal(t, describe(first[i+1:]), describe(changes(t, ws, c.Cursor)), "each cursor is the place after its change")
 		}
 
 		_, err = pushJSON(t, ws, strings.Replace(hotel, "Room 101", "Sea view", 1))
@@ -77,27 +77,27 @@ func TestTheFeedTellsWhatChanged(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, report.Deleted, 4)
 		rest := changes(t, ws, end)
-		require.Equal(t, []string{"updated room 101", "updated room 101"}, told(rest[:2]))
-		require.ElementsMatch(t, []string{"deleted site lisbon", "deleted room 101", "deleted room 102", "deleted reservation r1"}, told(rest[2:]))
+		require.Equal(t, []string{"updated room 101", "updated room 101"}, describe(rest[:2]))
+		require.ElementsMatch(t, []string{"deleted site lisbon", "deleted room 101", "deleted room 102", "deleted reservation r1"}, describe(rest[2:]))
 		for _, c := range rest[2:] {
 			require.Equal(t, rest[2].At, c.At)
 		}
 	})
 }
 
-func TestAnUpdateThatOnlyLosesAReferenceIsTold(t *testing.T) {
+func TestChanges_ReferenceRemovedByDelete_YieldsUpdate(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"), data.Room("2", "Two"), data.Reservation("r", data.Ref{}, data.Refs(data.KindRoom, "1", "2")...))
 		before := changes(t, ws, data.Cursor{})
 		_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "1")})
 		require.NoError(t, err)
-		require.ElementsMatch(t, []string{"deleted room 1", "updated reservation r"}, told(changes(t, ws, before[len(before)-1].Cursor)))
+		require.ElementsMatch(t, []string{"deleted room 1", "updated reservation r"}, describe(changes(t, ws, before[len(before)-1].Cursor)))
 	})
 }
 
-// TestReplayingTheFeedRebuildsTheState is over several customers, of which one goes
+// TestChanges_Replayed_RebuildsTheState is over several customers, of which one goes
 // and comes again.
-func TestReplayingTheFeedRebuildsTheState(t *testing.T) {
+func TestChanges_Replayed_RebuildsTheState(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for i := range 5 {
 			_, err := ws.Push(t.Context(), block(fmt.Sprint("c", i), fmt.Sprint("c", i), 6))
@@ -141,7 +141,7 @@ func resources(t *testing.T, ws *data.Workspace) map[uuid.UUID]string {
 	return out
 }
 
-func TestFollowWaitsForMore(t *testing.T) {
+func TestFollow_LaterCommits_YieldsTheirChanges(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("0", "Room"))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -166,7 +166,7 @@ func TestFollowWaitsForMore(t *testing.T) {
 	})
 }
 
-func TestFollowHearsOfWhatComesWhileItWaits(t *testing.T) {
+func TestFollow_CommitWhileWaiting_YieldsItAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		heard := make(chan string)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -190,7 +190,7 @@ func TestFollowHearsOfWhatComesWhileItWaits(t *testing.T) {
 	})
 }
 
-func TestTrimChanges(t *testing.T) {
+func TestTrimChanges_OldChanges_DeletesThem(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for i := range 150 {
 			push(t, ws, "acme", data.Room(fmt.Sprint(i), "Room"))
@@ -201,8 +201,8 @@ func TestTrimChanges(t *testing.T) {
 		dropped, err := ws.TrimChanges(t.Context(), middle.At)
 		require.NoError(t, err)
 		require.Equal(t, 100, dropped)
-		require.Equal(t, told(all[100:]), told(changes(t, ws, data.Cursor{})), "the start is what was not trimmed")
-		require.Equal(t, told(all[100:]), told(changes(t, ws, all[99].Cursor)), "nothing after this place was trimmed")
+		require.Equal(t, describe(all[100:]), describe(changes(t, ws, data.Cursor{})), "the start is what was not trimmed")
+		require.Equal(t, describe(all[100:]), describe(changes(t, ws, all[99].Cursor)), "nothing after this place was trimmed")
 		for _, err := range ws.Changes(t.Context(), all[98].Cursor) {
 			require.ErrorIs(t, err, data.ErrTrimmed)
 		}
@@ -214,11 +214,11 @@ func TestTrimChanges(t *testing.T) {
 		require.Equal(t, 50, dropped)
 		require.Empty(t, changes(t, ws, data.Cursor{}))
 		push(t, ws, "acme", data.Room("after", "Room"))
-		require.Equal(t, []string{"created room after"}, told(changes(t, ws, all[149].Cursor)))
+		require.Equal(t, []string{"created room after"}, describe(changes(t, ws, all[149].Cursor)))
 	})
 }
 
-func TestCursorText(t *testing.T) {
+func TestCursor_Text_RoundTripsOrReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"), data.Room("2", "Two"))
 		push(t, ws, "other", data.Room("3", "Three"))
@@ -260,10 +260,10 @@ func TestCursorText(t *testing.T) {
 // cursorText returns the text of a cursor with the given content.
 func cursorText(content string) string { return base64.RawURLEncoding.EncodeToString([]byte(content)) }
 
-// TestTrimStoppedAtARowOfALaterTime has a large operation of which the feed tells after
+// TestTrimChanges_OlderChangeAfterNewer_KeepsBoth has a large operation of which the feed tells after
 // a later one of another customer: that it keeps a row behind one that stays is on
 // purpose, since who has read to there has not read it.
-func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
+func TestTrimChanges_OlderChangeAfterNewer_KeepsBoth(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		const neighbour = "n"
@@ -291,8 +291,8 @@ func TestTrimStoppedAtARowOfALaterTime(t *testing.T) {
 	})
 }
 
-// TestAChangeDidNotReadItsOwnJSON is of classes, and of what is told of portals.
-func TestAChangeDidNotReadItsOwnJSON(t *testing.T) {
+// TestFeedChange_JSON_RoundTrips is of classes, and of what is told of portals.
+func TestFeedChange_JSON_RoundTrips(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, everyKind(t))
 		require.NoError(t, err)

@@ -89,10 +89,10 @@ func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 	require.Equal(t, there, told, when)
 }
 
-// TestExecute_AnotherOperationBetweenPlanAndUpdate makes each pair of operations, the second by
+// TestExecute_OtherOperationAfterPlan_LeavesConsistentState makes each pair of operations, the second by
 // another Workspace after the first is planned and before it is written: the state afterwards
 // is consistent, and nothing is left when it is deleted.
-func TestExecute_AnotherOperationBetweenPlanAndUpdate(t *testing.T) {
+func TestExecute_OtherOperationAfterPlan_LeavesConsistentState(t *testing.T) {
 	t.Parallel()
 	type operation struct {
 		name string

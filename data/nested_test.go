@@ -122,10 +122,10 @@ func writes(ws *data.Workspace, customer layout.CustomerID) map[string]func(ctx 
 	}
 }
 
-// TestNestedWrites_ReturnAnErrorAtOnce calls each write inside of each callback, with the
+// TestNestedWrite_InCallback_ReturnsErrNested calls each write inside of each callback, with the
 // context that the callback is given and with one derived from it, by the same Workspace
 // and by another on the same store, for a write that is one transaction and one that is not.
-func TestNestedWrites_ReturnAnErrorAtOnce(t *testing.T) {
+func TestNestedWrite_InCallback_ReturnsErrNested(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
@@ -157,9 +157,9 @@ func TestNestedWrites_ReturnAnErrorAtOnce(t *testing.T) {
 	})
 }
 
-// TestNestedReadsAndWritesOfOtherStores_ArePossible reads the same workspace, and writes
+// TestNestedRead_OrWriteOfOtherStore_Succeeds reads the same workspace, and writes
 // another store, inside of each callback.
-func TestNestedReadsAndWritesOfOtherStores_ArePossible(t *testing.T) {
+func TestNestedRead_OrWriteOfOtherStore_Succeeds(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		for i, rooms := range []int{1, 200} {

@@ -35,9 +35,9 @@ func importStays(t testing.TB, ws *data.Workspace, n int, name func(i int) strin
 	require.NoError(t, err)
 }
 
-// TestSearch_BoundReached_SaysSoAndContinues searches what only the oldest of 12,000 stays
+// TestSearch_PageReadsItsMaximum_StopsAndContinues searches what only the oldest of 12,000 stays
 // has, and counts what each page reads.
-func TestSearch_BoundReached_SaysSoAndContinues(t *testing.T) {
+func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
 	ws := workspace(store)
@@ -57,9 +57,9 @@ func TestSearch_BoundReached_SaysSoAndContinues(t *testing.T) {
 			}
 			// Records of 10,000 resources, the rows of the directory of those that were
 			// joined, and a little for the customer and the last batch.
-			require.LessOrEqual(t, store.Keys.Load(), int64(2*aPageReads), "keys")
-			require.LessOrEqual(t, store.Rows.Load(), int64(aPageReads+10), "rows of the index")
-			require.LessOrEqual(t, store.Gets.Load(), int64(4*aPageReads/2/256+20), "calls of Get")
+			require.LessOrEqual(t, store.Keys.Load(), int64(2*maxPageReads), "keys")
+			require.LessOrEqual(t, store.Rows.Load(), int64(maxPageReads+10), "rows of the index")
+			require.LessOrEqual(t, store.Gets.Load(), int64(4*maxPageReads/2/256+20), "calls of Get")
 			require.Equal(t, page.Next != "", page.Stopped)
 			if q.Cursor = page.Next; q.Cursor == "" {
 				break
@@ -75,9 +75,9 @@ func TestSearch_BoundReached_SaysSoAndContinues(t *testing.T) {
 	}
 }
 
-// TestSearch_AccessGrants_CurrentFirst compares the order with what it should be, in pages
+// TestSearch_AccessGrants_ListsCurrentOnesFirst compares the order with what it should be, in pages
 // of every size, and while time goes on between the pages.
-func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
+func TestSearch_AccessGrants_ListsCurrentOnesFirst(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "acme"}
 		d.Add(data.Room("1", "One"), data.Site("s", "Site"), data.Room("2", "Two").In("s"))
@@ -130,10 +130,10 @@ func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
 	})
 }
 
-// TestSearch_Show_LooksOnlyAtWhatIsShown hides resources and fields from the reader.
-func TestSearch_Show_LooksOnlyAtWhatIsShown(t *testing.T) {
+// TestSearch_Show_MatchesOnlyShownTexts hides resources and fields from the reader.
+func TestSearch_Show_MatchesOnlyShownTexts(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		searchEstate(t, ws)
+		pushSearchData(t, ws)
 		var hidden, blank string
 		show := func(resources []data.Resource) (out []data.Resource, read int, err error) {
 			for _, r := range resources {

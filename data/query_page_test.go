@@ -30,19 +30,19 @@ func putRows(t *testing.T, store storage.Store, n int, row func(i int) (key, val
 	}
 }
 
-// aPageReads is how many rows a page looks at before it ends.
-const aPageReads = 10_000
+// maxPageReads is how many rows a page looks at before it ends.
+const maxPageReads = 10_000
 
-// TestCustomersEndedAmongThoseThatGo lists behind more customers than a page reads of
+// TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers lists behind more customers than a page reads of
 // which the directory has a row, and that are not there: they are being deleted, or
 // created by an operation that has not committed.
-func TestCustomersEndedAmongThoseThatGo(t *testing.T) {
+func TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
 		push(t, ws, "a", data.Room("1", "One"))
 		push(t, ws, "z", data.Room("2", "Two"))
-		putRows(t, store, 2*aPageReads, func(i int) (key, value []byte) {
+		putRows(t, store, 2*maxPageReads, func(i int) (key, value []byte) {
 			return layout.CustomerIndex(workspaceID, fmt.Sprintf("gone%05d", i)), []byte("some id.")
 		})
 		for text, want := range map[string][]string{"": {"a", "z"}, "z": {"z"}, "none": nil} {
@@ -65,15 +65,15 @@ func TestCustomersEndedAmongThoseThatGo(t *testing.T) {
 	})
 }
 
-// TestAListEndsItsPageAndGoesOn lists behind more rows of the directory of keys than a
+// TestSpaces_ManyStaleDirectoryRows_ListsTheOthers lists behind more rows of the directory of keys than a
 // page reads, which are nobody's.
-func TestAListEndsItsPageAndGoesOn(t *testing.T) {
+func TestSpaces_ManyStaleDirectoryRows_ListsTheOthers(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
 		push(t, ws, "a", data.Room("a", "First"), data.Room("z", "Last"))
 		nobody := append([]byte("nobody.."), byte(data.KindRoom))
-		putRows(t, store, 2*aPageReads, func(i int) (key, value []byte) {
+		putRows(t, store, 2*maxPageReads, func(i int) (key, value []byte) {
 			return layout.Directory(workspaceID, byte(data.ClassSpace), fmt.Sprintf("k%05d", i)), nobody
 		})
 		var got []string

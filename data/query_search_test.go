@@ -11,8 +11,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// searchEstate pushes two customers to search in. The id is that of the guest Renée.
-func searchEstate(t *testing.T, ws *data.Workspace) (renee data.UserIdentity) {
+// pushSearchData pushes two customers to search in. The id is that of the guest Renée.
+func pushSearchData(t *testing.T, ws *data.Workspace) (renee data.UserIdentity) {
 	t.Helper()
 	ref := func(kind data.Kind, key string) data.Ref { return data.Ref{Kind: kind, Key: key} }
 	guest := func(key, name, email, phone string) data.UserIdentity {
@@ -35,9 +35,9 @@ func searchEstate(t *testing.T, ws *data.Workspace) (renee data.UserIdentity) {
 	return renee
 }
 
-func TestSearch_UserIdentities_ByNameKeyEmailPhoneAndID(t *testing.T) {
+func TestSearch_UserIdentities_MatchesNameKeyEmailPhoneAndID(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		id := searchEstate(t, ws).Meta.ID.String()
+		id := pushSearchData(t, ws).Meta.ID.String()
 		for text, want := range map[string][]string{
 			"renee": {"g-renee"}, "Rene\u0301e": {"g-renee"}, "DUPONT renée": {"g-renee"}, "dupont, r": {"g-renee"},
 			"R.DUPONT@": {"g-renee"}, "example.com": {"g-renee"}, "541 639": {"g-renee"}, "541-639-5376": {"g-renee"}, "x7242": {"g-renee"},
@@ -54,9 +54,9 @@ func TestSearch_UserIdentities_ByNameKeyEmailPhoneAndID(t *testing.T) {
 	})
 }
 
-func TestSearch_Spaces_ByNameKeyAndCustomerKey(t *testing.T) {
+func TestSearch_Spaces_MatchesNameKeyAndCustomerKey(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		searchEstate(t, ws)
+		pushSearchData(t, ws)
 		for text, want := range map[string][]string{
 			"oceane": {"lisbon-101"}, "SUITE": {"lisbon-101", "x-1"}, "océane suite": {"lisbon-101"}, "weiss": {"lisbon-102"},
 			"lisbon-10": {"lisbon-101", "lisbon-102"}, "grand-hot": {"lisbon", "lisbon-101", "lisbon-102"}, "OTHER suite": {"x-1"},
@@ -69,9 +69,9 @@ func TestSearch_Spaces_ByNameKeyAndCustomerKey(t *testing.T) {
 	})
 }
 
-func TestSearch_AccessGrants_ByGuestAndRoom(t *testing.T) {
+func TestSearch_AccessGrants_MatchesGuestAndRoom(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		id := searchEstate(t, ws).Meta.ID.String()
+		id := pushSearchData(t, ws).Meta.ID.String()
 		for text, want := range map[string][]string{
 			"honeymoon": {"stay-17"}, "482913": {"stay-17"}, "4829": {"stay-17"}, "STAY-17": {"stay-17"},
 			"renee": {"stay-17"}, "dupont renee": {"stay-17"}, "r.dupont@example": {"stay-17"}, "541 639": {"stay-17"}, "g-renee": {"stay-17"},
@@ -95,7 +95,7 @@ func TestSearch_AccessGrants_ByGuestAndRoom(t *testing.T) {
 	})
 }
 
-func TestSearch_Customers_ByKeyAndWords(t *testing.T) {
+func TestSearch_Customers_MatchesWordsOfKey(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for i := range 3 {
 			push(t, ws, fmt.Sprintf("Hôtel Lisboa %d", i), data.Room(fmt.Sprint(i), "Room"))
@@ -108,16 +108,16 @@ func TestSearch_Customers_ByKeyAndWords(t *testing.T) {
 	})
 }
 
-func TestSearch_TextTooLong_IsRefused(t *testing.T) {
+func TestSearch_TextTooLong_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		searchEstate(t, ws)
+		pushSearchData(t, ws)
 		_, err := ws.AccessGrants(t.Context(), data.Query{Text: fmt.Sprintf("%0513d", 0)})
 		require.ErrorIs(t, err, validation.ErrInvalid)
 	})
 }
 
-// TestSpaceKey_Site_IncludesTheSpacesInside lists by sites with a few and with many rooms.
-func TestSpaceKey_Site_IncludesTheSpacesInside(t *testing.T) {
+// TestList_SpaceKeyOfSite_IncludesItsSpaces lists by sites with a few and with many rooms.
+func TestList_SpaceKeyOfSite_IncludesItsSpaces(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, rooms := range []int{0, 2, 49, 50, 51, 120} {
 			customer := fmt.Sprint("with-", rooms)

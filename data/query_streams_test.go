@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// TestScanPrefixes_RandomKeys_FindsAllUnderThePrefixes compares with a look at every key.
-func TestScanPrefixes_RandomKeys_FindsAllUnderThePrefixes(t *testing.T) {
+// TestScanPrefixes_RandomKeys_YieldsKeysWithPrefixes compares with a look at every key.
+func TestScanPrefixes_RandomKeys_YieldsKeysWithPrefixes(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		seed := rand.Uint64()

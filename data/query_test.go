@@ -41,10 +41,10 @@ func all[T data.Resource](t *testing.T, q data.Query, read func(data.Query) (dat
 	}
 }
 
-// TestGrantsByTime asks random windows of random stays, of every length from
+// TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder asks random windows of random stays, of every length from
 // microseconds to decades and open on either side, and compares with a filter over
 // all of them.
-func TestGrantsByTime(t *testing.T) {
+func TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
@@ -130,7 +130,7 @@ func TestGrantsByTime(t *testing.T) {
 	})
 }
 
-func TestFilters(t *testing.T) {
+func TestList_Filters_SelectMatchingResources(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme",
 			data.Site("s1", "Lisboa"), data.Site("s2", "Porto"),
@@ -183,9 +183,9 @@ func TestFilters(t *testing.T) {
 	})
 }
 
-// TestCursorsSurviveWrites pages through a list while it changes: what was there all
+// TestList_WritesBetweenPages_ListsRemainingResourcesOnce pages through a list while it changes: what was there all
 // along comes exactly once, in order.
-func TestCursorsSurviveWrites(t *testing.T) {
+func TestList_WritesBetweenPages_ListsRemainingResourcesOnce(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "acme"}
 		for i := range 60 {
@@ -221,7 +221,7 @@ func TestCursorsSurviveWrites(t *testing.T) {
 	})
 }
 
-func TestCustomers(t *testing.T) {
+func TestCustomers_Pages_AreInKeyOrder(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for i := range 12 {
 			push(t, ws, fmt.Sprintf("Customer %02d", i), data.Room(fmt.Sprint(i), "Room"))
@@ -254,7 +254,7 @@ func TestCustomers(t *testing.T) {
 	})
 }
 
-func TestReferrers(t *testing.T) {
+func TestReferrers_Pages_ContainAllReferrers(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, estate)
 		require.NoError(t, err)
@@ -283,9 +283,9 @@ func TestReferrers(t *testing.T) {
 	})
 }
 
-// TestAPageByTimeReadsAsMuchOfManyAsOfFew lists a window of stays in one space, of a
+// TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms lists a window of stays in one space, of a
 // customer with few and of one with many.
-func TestAPageByTimeReadsAsMuchOfManyAsOfFew(t *testing.T) {
+func TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		counts := map[int]int64{}

@@ -18,7 +18,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestReadByKeyAndByID(t *testing.T) {
+func TestRead_ByKeyAndByID_ReturnsResource(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, hotel)
 		require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestReadByKeyAndByID(t *testing.T) {
 	})
 }
 
-func TestListPages(t *testing.T) {
+func TestList_Pages_ContainEachResourceOnce(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		var want []string
 		d := data.CustomerData{CustomerKey: "acme"}
@@ -107,7 +107,7 @@ func TestListPages(t *testing.T) {
 	})
 }
 
-func TestListRefusesWhatItCannotRead(t *testing.T) {
+func TestList_InvalidQuery_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
 		for name, q := range map[string]data.Query{
@@ -129,7 +129,7 @@ func TestListRefusesWhatItCannotRead(t *testing.T) {
 	})
 }
 
-func TestWithinCommitsAndRollsBack(t *testing.T) {
+func TestWithin_FunctionFails_RollsBack(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		broken := errors.New("no")
 		mine := []byte("host/row")
@@ -159,9 +159,9 @@ func TestWithinCommitsAndRollsBack(t *testing.T) {
 	})
 }
 
-// TestDeletingAGrantRevokesItsDeepLinks has the edge that a portal keeps to the
+// TestDelete_AccessGrantWithDeepLinks_RevokesThem has the edge that a portal keeps to the
 // access grant that it is a deep link to.
-func TestDeletingAGrantRevokesItsDeepLinks(t *testing.T) {
+func TestDelete_AccessGrantWithDeepLinks_RevokesThem(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, hotel)
 		require.NoError(t, err)
@@ -183,9 +183,9 @@ func TestDeletingAGrantRevokesItsDeepLinks(t *testing.T) {
 	})
 }
 
-// TestAPortalWasRevokedTwice has portals that are deep links, of which one was revoked
+// TestDelete_PortalRevokedBefore_IsNotReportedAgain has portals that are deep links, of which one was revoked
 // before: what deletes what they open reports and tells of the other alone.
-func TestAPortalWasRevokedTwice(t *testing.T) {
+func TestDelete_PortalRevokedBefore_IsNotReportedAgain(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		before, now := uuid.New(), uuid.New()
 		for name, do := range map[string]func() ([]data.Revoked, error){
@@ -235,9 +235,9 @@ func TestAPortalWasRevokedTwice(t *testing.T) {
 	})
 }
 
-// TestCorruptRowsAreErrors spoils each row in turn: a read gives an error or, where
+// TestExport_CorruptRow_ReturnsErrorOrCorrectData spoils each row in turn: a read gives an error or, where
 // the row is one that it does not read, the truth.
-func TestCorruptRowsAreErrors(t *testing.T) {
+func TestExport_CorruptRow_ReturnsErrorOrCorrectData(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)

@@ -78,7 +78,7 @@ func TestAChangeOfKindIsToldAsTwo(t *testing.T) {
 		_, err := ws.Sync(t.Context(), data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Unit("1", "One"), data.Unit("2", "Two")}})
 		require.NoError(t, err)
 		after := changes(t, ws, before[0].Cursor)
-		require.Equal(t, []string{"deleted room 1", "created unit 1", "created unit 2"}, told(after))
+		require.Equal(t, []string{"deleted room 1", "created unit 1", "created unit 2"}, describe(after))
 		require.Equal(t, before[0].ID, after[0].ID)
 		require.NotEqual(t, before[0].ID, after[1].ID)
 		_, err = ws.SpaceByID(t.Context(), before[0].ID)

@@ -56,7 +56,7 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 		again, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindRoom, "k001")})
 		require.NoError(t, err)
 		require.Equal(t, data.DeleteReport{CustomersNotFound: []string{"a"}, NotFound: data.Refs(data.KindRoom, "k001")}, again)
-		require.Equal(t, map[data.Change]int{data.Created: 3*rooms + 1, data.Deleted: 3*rooms + 1}, toldOf(t, ws))
+		require.Equal(t, map[data.Change]int{data.Created: 3*rooms + 1, data.Deleted: 3*rooms + 1}, countByChange(t, ws))
 
 		// Its keys are free, and the references to them are to the new resources.
 		other := block("b", "k", rooms)
@@ -78,7 +78,7 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 		require.Equal(t, 1, swept.Customers)
 		require.Len(t, dump(t, ws), rows, "those of the other customer")
 		require.JSONEq(t, exported(t, other), export(t, ws, "b"))
-		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, toldOf(t, ws))
+		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, countByChange(t, ws))
 		stats, err = ws.DB().Stats(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, stats)

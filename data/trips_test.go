@@ -15,9 +15,9 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestTrips_OfTheFeed_DoNotGrowWithTheCustomers counts the round trips of reading the change
+// TestRoundTrips_Feed_DoNotGrowWithCustomers counts the round trips of reading the change
 // feed to its end, of few and of many resources in one customer, and of many customers.
-func TestTrips_OfTheFeed_DoNotGrowWithTheCustomers(t *testing.T) {
+func TestRoundTrips_Feed_DoNotGrowWithCustomers(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct{ customers, resources, pages int }{{1, 1, 1}, {1, 1000, 1}, {100, 1, 1}, {1000, 1, 4}} {
 		t.Run(fmt.Sprint(of), func(t *testing.T) {
@@ -54,9 +54,9 @@ func TestTrips_OfTheFeed_DoNotGrowWithTheCustomers(t *testing.T) {
 	}
 }
 
-// TestChanges_UnevenCustomers_AreInTheOrderOfTime writes bursts of changes of one customer
+// TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder writes bursts of changes of one customer
 // after another, longer and shorter than a page of the feed.
-func TestChanges_UnevenCustomers_AreInTheOrderOfTime(t *testing.T) {
+func TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -90,9 +90,9 @@ func TestChanges_UnevenCustomers_AreInTheOrderOfTime(t *testing.T) {
 	require.Equal(t, want[len(want)-1:], got, "what was not trimmed is read from the start")
 }
 
-// TestCustomer_RecreatedElsewhere_IsReadAnew reads a customer by way of a Workspace that knows
+// TestCustomer_RecreatedByOtherWorkspace_IsReadAgain reads a customer by way of a Workspace that knows
 // it from before it was deleted, and created again by way of another.
-func TestCustomer_RecreatedElsewhere_IsReadAnew(t *testing.T) {
+func TestCustomer_RecreatedByOtherWorkspace_IsReadAgain(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws, other := workspace(store), workspace(store)
@@ -120,9 +120,9 @@ func TestCustomer_RecreatedElsewhere_IsReadAnew(t *testing.T) {
 	})
 }
 
-// TestTrips_OfAPush_DoNotGrowWithTheData counts the round trips of pushes of few and of many
+// TestRoundTrips_Push_DoNotGrowWithData counts the round trips of pushes of few and of many
 // resources, to few and to many that are stored. A rollback, which no caller waits for, counts.
-func TestTrips_OfAPush_DoNotGrowWithTheData(t *testing.T) {
+func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct{ stored, rooms int }{{1, 1}, {1, 333}, {1000, 1}, {1000, 333}} {
 		t.Run(fmt.Sprint(of), func(t *testing.T) {
@@ -205,8 +205,8 @@ func TestTrips_OfAPush_DoNotGrowWithTheData(t *testing.T) {
 	}
 }
 
-// TestTrips_OfAList_DoNotGrowWithTheCustomers lists resources of few and of many customers.
-func TestTrips_OfAList_DoNotGrowWithTheCustomers(t *testing.T) {
+// TestRoundTrips_List_DoNotGrowWithCustomers lists resources of few and of many customers.
+func TestRoundTrips_List_DoNotGrowWithCustomers(t *testing.T) {
 	t.Parallel()
 	for _, customers := range []int{1, 100} {
 		store := &backends.Counted{Store: memory.New()}
@@ -225,9 +225,9 @@ func TestTrips_OfAList_DoNotGrowWithTheCustomers(t *testing.T) {
 	}
 }
 
-// TestTrips_OfADelete_DoNotGrowWithWhatIsDeleted deletes sites with few and with many rooms and
+// TestRoundTrips_Delete_DoNotGrowWithDeletedResources deletes sites with few and with many rooms and
 // stays. What grows is the number of pages of a scan alone.
-func TestTrips_OfADelete_DoNotGrowWithWhatIsDeleted(t *testing.T) {
+func TestRoundTrips_Delete_DoNotGrowWithDeletedResources(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct{ rooms, sync, site, customer int }{{1, 21, 9, 4}, {30, 21, 9, 4}, {333, 24, 11, 6}} {
 		store := &backends.Counted{Store: memory.New()}
@@ -262,9 +262,9 @@ func TestTrips_OfADelete_DoNotGrowWithWhatIsDeleted(t *testing.T) {
 	}
 }
 
-// TestTrips_OfAPushWithEmails_DoNotGrowWithTheData pushes few and many guests with e-mail addresses
+// TestRoundTrips_PushWithEmails_DoNotGrowWithData pushes few and many guests with e-mail addresses
 // that no, one and many stored guests have.
-func TestTrips_OfAPushWithEmails_DoNotGrowWithTheData(t *testing.T) {
+func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, guests := range []int{1, 1000} {
 		for _, stored := range []int{0, 1, 20} { // guests that have an address
