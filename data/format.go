@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/customerportal-go/customerportal/internal/friend"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -21,12 +20,6 @@ const formatVersion = 3
 // says which version wrote the store and what to do. Nothing was read or written.
 var ErrFormat = errors.New("data: the store has another format")
 
-// Package portal reads and writes rows of its own in the store.
-var (
-	_ = friend.Offer((*DB).checkFormat)
-	_ = friend.Offer((*DB).recordFormat)
-)
-
 // view runs fn on one consistent snapshot of the store. It returns an error that matches
 // ErrFormat if the rows of the store have another format.
 func (db *DB) view(ctx context.Context, fn func(storage.Reader) error) error {
@@ -36,6 +29,18 @@ func (db *DB) view(ctx context.Context, fn func(storage.Reader) error) error {
 		}
 		return fn(r)
 	})
+}
+
+// update runs fn in one Update of the store, and again if it conflicts with another. It returns an error that matches ErrFormat
+// if the rows of the store have another format. It records the version of the format in a store that has none. reads are keys
+// that fn will probably read.
+func (db *DB) update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+	return storage.Run(ctx, db.store, func(tx storage.Tx) error {
+		if err := db.recordFormat(ctx, tx); err != nil {
+			return err
+		}
+		return fn(tx)
+	}, append(reads, layout.Format())...)
 }
 
 // checkFormat returns an error that matches ErrFormat if the rows of the store have another

@@ -9,6 +9,8 @@ import (
 
 // Package portal calls these functions by way of internal/portaldata, which documents them.
 var (
+	_ = friend.Offer((*DB).view)
+	_ = friend.Offer((*DB).update)
 	_ = friend.Offer(func(c Customer) layout.CustomerID { return c.id })
 	_ = friend.Offer((*Snapshot).storedCustomerOf)
 	_ = friend.Offer((*Snapshot).resourcesOf)

@@ -10,9 +10,12 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/friend"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 var (
+	view           = friend.Of[func(*data.DB, context.Context, func(storage.Reader) error) error]()
+	update         = friend.Of[func(*data.DB, context.Context, func(storage.Tx) error, ...[]byte) error]()
 	customerID     = friend.Of[func(data.Customer) layout.CustomerID]()
 	storedCustomer = friend.Of[func(*data.Snapshot, layout.CustomerID, []byte) (data.Customer, error)]()
 	resources      = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
@@ -21,6 +24,19 @@ var (
 	revoke         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, data.Actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error), ...[]byte) ([]data.Revoked, error)]()
 	addChange      = friend.Of[func(data.CustomerTx, context.Context, data.Actor, data.Change, uuid.UUID) error]()
 )
+
+// View runs fn on one consistent snapshot of the store. It returns an error that matches [data.ErrFormat] if the rows of the
+// store have another format.
+func View(ctx context.Context, db *data.DB, fn func(storage.Reader) error) error {
+	return view(db, ctx, fn)
+}
+
+// Update runs fn in one Update of the store, and again if it conflicts with another. It returns an error that matches
+// [data.ErrFormat] if the rows of the store have another format. It records the version of the format in a store that has none.
+// reads are keys that fn will probably read.
+func Update(ctx context.Context, db *data.DB, fn func(storage.Tx) error, reads ...[]byte) error {
+	return update(db, ctx, fn, reads...)
+}
 
 // CustomerID returns the id in the keys of the customer's rows. A customer that is deleted and created again has another id.
 func CustomerID(c data.Customer) layout.CustomerID { return customerID(c) }
