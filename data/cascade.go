@@ -10,102 +10,101 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// effect is what becomes of a referrer when what it refers to is deleted.
+// effect is the effect of a delete on a referrer, which is a resource or portal that refers to the deleted resource.
 type effect uint8
 
 const (
-	goes         effect = iota + 1 // it is deleted too
-	detaches                       // it loses the reference
-	goesWithLast                   // it loses the reference, and is deleted with its last space
-	isRevoked                      // the portal opens no more
+	deleteReferrer      effect = iota + 1
+	detachReferrer             // remove the reference
+	deleteWithLastSpace        // remove the reference, and delete the referrer if it refers to no other space
+	revokePortal
 )
 
-// cascade is what deleting does to what refers to the deleted. The first row that
-// fits holds. A customer takes all that it owns with it, with no row here; a
-// portal's landing page needs none, since it falls back to the start page by itself.
+// cascade has the effect of a delete for each relation to the deleted resource. The first matching row applies. A deleted
+// customer needs no row, because everything that it owns is deleted with it. The landing page of a portal needs no row,
+// because the portal falls back to its start page.
 var cascade = []struct {
 	deleted  kindSet
 	relation relation
 	referrer kindSet
 	effect   effect
 }{
-	{setOf(KindSite), inSite, insideSites, goes},
-	{allSpaces, inSite, insideSites, detaches}, // named as a site, and is none
-	{allSpaces, atSpace, allGrants, goesWithLast},
-	{allSpaces, atSpace, setOf(KindStaffMember), detaches},
-	{allUsers, ofUser, allGrants, goes},
-	{allSpaces | allGrants, deepLink, portals, isRevoked},
+	{setOf(KindSite), inSite, insideSites, deleteReferrer},
+	{allSpaces, inSite, insideSites, detachReferrer}, // the parent "site" has another kind
+	{allSpaces, atSpace, allGrants, deleteWithLastSpace},
+	{allSpaces, atSpace, setOf(KindStaffMember), detachReferrer},
+	{allUsers, ofUser, allGrants, deleteReferrer},
+	{allSpaces | allGrants, deepLink, portals, revokePortal},
 }
 
-// portals is the set of what is no kind: among referrers, the portals.
+// portals matches customer portals as referrers. They are not resources.
 var portals = setOf(KindCustomerPortal)
 
-// cascader finds what follows from deleting resources of one customer. It only reads.
+// cascader plans the deletion of resources of one customer and its effects. It only reads.
 type cascader struct {
-	s    *Snapshot
-	c    *customer
-	look func(n int) error // counts the resources that it looks at
+	s      *Snapshot
+	c      *customer
+	charge func(n int) error // see deletion.charge
 
-	portal bool // it is a portal that deletes
+	portal bool // the actor is a portal
 
-	touched  map[Ref]*touched
-	order    []*touched // as they were first touched
+	affected map[Ref]*affected
+	order    []*affected // the values of affected, in the order of insertion
 	detached []Detached
 	revoked  []Revoked
 }
 
-// touched is a resource that is deleted or loses a reference.
-type touched struct {
-	old, new *node // new is nil where it is deleted
-	because  *Ref
+// affected is a resource that is deleted or that loses a reference.
+type affected struct {
+	old, new *node // new is nil if the resource is deleted
+	because  *Ref  // the deleted resource that caused the deletion, or nil
 }
 
-func newCascader(s *Snapshot, c *customer, portal bool, look func(int) error) *cascader {
-	return &cascader{s: s, c: c, portal: portal, look: look, touched: map[Ref]*touched{}}
+func newCascader(s *Snapshot, c *customer, portal bool, charge func(int) error) *cascader {
+	return &cascader{s: s, c: c, portal: portal, charge: charge, affected: map[Ref]*affected{}}
 }
 
-// delete plans that resources are deleted, and all that follows.
+// delete plans to delete nodes, and applies the cascade until it has no more effects.
 func (cas *cascader) delete(ctx context.Context, nodes []*node) error {
 	var wave []*node
 	for _, n := range nodes {
-		if t := cas.touch(n); t.new != nil {
+		if t := cas.entry(n); t.new != nil {
 			t.new = nil
 			wave = append(wave, n)
 		}
 	}
 	for len(wave) > 0 {
-		next, err := cas.follow(ctx, wave)
+		next, err := cas.step(ctx, wave)
 		if err != nil {
 			return err
 		}
 		wave = next
 	}
 	var err error
-	cas.revoked, err = cas.s.unrevoked(ctx, cas.c, cas.revoked)
+	cas.revoked, err = cas.s.withoutRevoked(ctx, cas.c, cas.revoked)
 	return err
 }
 
-// touch is the record of a resource, as it stands so far.
-func (cas *cascader) touch(n *node) *touched {
-	t := cas.touched[n.ref()]
+// entry returns the entry of a resource, and adds it if there is none.
+func (cas *cascader) entry(n *node) *affected {
+	t := cas.affected[n.ref()]
 	if t == nil {
-		t = &touched{old: n, new: n.clone()}
-		cas.touched[n.ref()] = t
+		t = &affected{old: n, new: n.clone()}
+		cas.affected[n.ref()] = t
 		cas.order = append(cas.order, t)
 	}
 	return t
 }
 
-// follow applies the cascade to what refers to the deleted resources of a wave,
-// and returns those that are deleted by it.
-func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) {
+// step applies the cascade to the referrers of deleted resources. It returns the referrers that it deletes.
+func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 	type edge struct {
 		from referrer
 		to   Ref
 	}
 	var edges []edge
 	var load []Ref
-	asked := map[Ref]bool{}
+	loading := map[Ref]bool{}
 	to := make([]Ref, len(wave))
 	for i, n := range wave {
 		to[i] = n.ref()
@@ -117,13 +116,13 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 	for _, to := range to {
 		for _, from := range referrers[byClass(to)] {
 			edges = append(edges, edge{from, to})
-			if from.relation != deepLink && cas.touched[from.Ref] == nil && !asked[from.Ref] {
-				asked[from.Ref] = true
+			if from.relation != deepLink && cas.affected[from.Ref] == nil && !loading[from.Ref] {
+				loading[from.Ref] = true
 				load = append(load, from.Ref)
 			}
 		}
 	}
-	if err := cas.look(len(load)); err != nil {
+	if err := cas.charge(len(load)); err != nil {
 		return nil, err
 	}
 	loaded, err := cas.s.nodes(ctx, cas.c, load)
@@ -132,30 +131,30 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 	}
 	for i, n := range loaded {
 		if n == nil {
-			return nil, fmt.Errorf("%w: an edge from a %s that is not there", storage.ErrCorrupt, load[i].Kind)
+			return nil, fmt.Errorf("%w: an edge from a %s that does not exist", storage.ErrCorrupt, load[i].Kind)
 		}
-		cas.touch(n)
+		cas.entry(n)
 	}
 	var deleted []*node
 	for _, e := range edges {
 		effect := effectOf(e.to.Kind, e.from)
-		if effect == isRevoked {
-			revoked, err := e.from.revokes(cas.c, e.to)
+		if effect == revokePortal {
+			revoked, err := e.from.revocation(cas.c, e.to)
 			if err != nil {
 				return nil, err
 			}
 			cas.revoked = append(cas.revoked, revoked)
 			continue
 		}
-		t := cas.touched[e.from.Ref]
+		t := cas.affected[e.from.Ref]
 		if t.new == nil {
 			continue
 		}
-		if effect != goes {
+		if effect != deleteReferrer {
 			t.new.dropReference(e.to, cas.portal)
 			cas.detached = append(cas.detached, Detached{CustomerKey: cas.c.key, From: e.from.Ref, To: e.to})
 		}
-		if effect == goes || effect == goesWithLast && len(t.new.spaces) == 0 {
+		if effect == deleteReferrer || effect == deleteWithLastSpace && len(t.new.spaces) == 0 {
 			t.new, t.because = nil, &e.to
 			deleted = append(deleted, t.old)
 		}
@@ -163,8 +162,8 @@ func (cas *cascader) follow(ctx context.Context, wave []*node) ([]*node, error) 
 	return deleted, nil
 }
 
-// revokes is what becomes of a portal whose deep link is deleted.
-func (r referrer) revokes(c *customer, because Ref) (Revoked, error) {
+// revocation returns the revocation of a portal that is a deep link to a deleted resource.
+func (r referrer) revocation(c *customer, because Ref) (Revoked, error) {
 	id, err := uuid.FromBytes([]byte(r.Key))
 	if err != nil {
 		return Revoked{}, fmt.Errorf("%w: an edge from a portal: %w", storage.ErrCorrupt, err)
@@ -172,17 +171,18 @@ func (r referrer) revokes(c *customer, because Ref) (Revoked, error) {
 	return Revoked{CustomerKey: c.key, PortalID: id, Because: &because}, nil
 }
 
+// effectOf returns the effect on a referrer of deleting a resource of this kind.
 func effectOf(deleted Kind, from referrer) effect {
 	for _, row := range cascade {
 		if row.relation == from.relation && row.deleted.has(deleted) && row.referrer.has(from.Kind) {
 			return row.effect
 		}
 	}
-	panic(fmt.Sprintf("data: no row of the cascade for a %v that a %v names", deleted, from.Kind))
+	panic(fmt.Sprintf("data: the cascade has no row for a deleted %v with a reference from a %v", deleted, from.Kind))
 }
 
-// dropReference removes a space from the references of n, under every alias. Unless it is a
-// portal that deletes the space, the space is removed from the host's values too.
+// dropReference removes a space from all references of n. It also removes the space from the host's values, unless inPortal
+// is set because a portal deletes the space.
 func (n *node) dropReference(to Ref, inPortal bool) {
 	if n.host != nil && !inPortal {
 		host := n.host.clone()
@@ -206,16 +206,16 @@ func (cas *cascader) cancellation(ch *changes, n *node) *cancellation {
 	return c
 }
 
-// detachedBy completes a resource that has lost references, where old is how it was. A
-// reference that is lost in a portal stays one of the host's values.
-func (n *node) detachedBy(ch *changes, old *node) {
+// finishDetached updates the bookkeeping of n, which has lost references that old had. If a portal deletes the targets, the
+// references remain in the host's values.
+func (n *node) finishDetached(ch *changes, old *node) {
 	n.meta.UpdatedAt, n.meta.Revision = ch.at, old.meta.Revision+1
 	if ch.actor.isPortal() {
 		n.changedInPortal(old)
 	}
 }
 
-// finish adds what was planned to a customer's changes and to the report.
+// finish adds the planned effects to the changes of the customer and to the report.
 func (cas *cascader) finish(ch *changes, report *DeleteReport) {
 	for _, t := range cas.order {
 		if t.new == nil {
@@ -224,12 +224,12 @@ func (cas *cascader) finish(ch *changes, report *DeleteReport) {
 				ch.cancelled = append(ch.cancelled, cas.cancellation(ch, t.old))
 			}
 		} else {
-			t.new.detachedBy(ch, t.old)
+			t.new.finishDetached(ch, t.old)
 		}
 		ch.edits = append(ch.edits, edit{old: t.old, new: t.new})
 	}
 	for _, d := range cas.detached {
-		if cas.touched[d.From].new != nil {
+		if cas.affected[d.From].new != nil {
 			report.Detached = append(report.Detached, d)
 		}
 	}

@@ -13,30 +13,31 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Delete deletes what is selected and what cannot stand without it, all of it or
-// none:
+// Delete deletes the selected customers and resources, and applies the cascade. It does all of this or nothing:
 //
-//   - with a customer, everything that it owns: resources, portals, links. It returns when
-//     nobody can find the customer any more, and leaves its rows to [Sweep];
-//   - with a site, the spaces whose parent_site_key it is;
-//   - with a space, an access grant that names no other; one that names others,
-//     and a staff member, lose the reference;
-//   - with a user identity, its access grants;
-//   - with a space or an access grant, the portals that are deep links to it are revoked.
+//   - A customer is deleted with everything that it owns: resources, portals and links. Delete returns as soon as the
+//     customer cannot be found any more, and leaves its rows to [DB.Sweep].
+//   - A site is deleted with the spaces that have it as parent_site_key. A parent_site_key that names a space of another
+//     kind is removed when that space is deleted.
+//   - If a space is deleted, access grants and staff members lose their references to it. An access grant that refers to no
+//     other space is deleted.
+//   - A user identity is deleted with its access grants.
+//   - If a space or an access grant is deleted, the portals that are deep links to it are revoked.
 //
-// A key that names nothing is in the report and is no error, so deleting twice is
-// fine. It returns a [validation.Error] for a key that cannot be one. An error that matches
-// [storage.ErrUnknown] means that the delete may have taken effect.
+// The report lists keys that do not exist. They are not an error, so that a delete can be repeated. Delete returns a
+// [validation.Error] if a key is not valid. This error also matches [ErrKeyConflict] if sel.CustomerKey is set and a resource
+// belongs to another customer. After an error that matches [storage.ErrUnknown], the delete may or may not have taken
+// effect.
 func (w *Workspace) Delete(ctx context.Context, sel Selection) (DeleteReport, error) {
 	return w.DeleteWith(ctx, sel, DeleteOptions{})
 }
 
-// PlanDelete reports what Delete would do, and changes nothing.
+// PlanDelete returns the report of a Delete without changing anything.
 func (w *Workspace) PlanDelete(ctx context.Context, sel Selection) (DeleteReport, error) {
 	return read(ctx, w, func(s *Snapshot) (DeleteReport, error) { return s.PlanDelete(ctx, sel) })
 }
 
-// PlanDelete reports what a Delete would do in the state that s reads.
+// PlanDelete returns the report of a Delete in the state of s.
 func (s *Snapshot) PlanDelete(ctx context.Context, sel Selection) (DeleteReport, error) {
 	found, err := sel.check(ctx)
 	if err == nil {
@@ -45,7 +46,7 @@ func (s *Snapshot) PlanDelete(ctx context.Context, sel Selection) (DeleteReport,
 	if err != nil {
 		return DeleteReport{}, err
 	}
-	p := &deletion{s: s, scale: unbounded}
+	p := &deletion{s: s, budget: unbounded}
 	if err := p.plan(ctx, sel); err != nil {
 		return DeleteReport{}, err
 	}
@@ -55,17 +56,16 @@ func (s *Snapshot) PlanDelete(ctx context.Context, sel Selection) (DeleteReport,
 
 // DeleteOptions changes what a delete does.
 type DeleteOptions struct {
-	DryRun bool // report, and change nothing
-	Strict bool // a warning, such as of a list in the JSON that is not known, refuses the delete
+	DryRun bool // report the changes and write nothing
+	Strict bool // refuse the delete for a warning, such as an unknown list in the JSON of the Selection
 
-	Actor Actor // as in PushOptions
+	Actor Actor // see PushOptions.Actor
 
-	// Prepare, if it is not nil, runs before the delete is planned, in the state that it is
-	// planned on. Its error refuses the delete. It may run more than once. It can read and
-	// must not write, as Guard.
+	// Prepare, if it is not nil, runs before the delete is planned, in the state on which it is planned. If it returns an
+	// error, the delete is refused with this error. It may run more than once. Like Guard, it can read and must not write.
 	Prepare func(context.Context, *Snapshot) error
 
-	// Guard is as in [PushOptions].
+	// Guard inspects the state and the planned report, like PushOptions.Guard.
 	Guard func(context.Context, *Snapshot, DeleteReport) error
 }
 
@@ -85,7 +85,7 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 				return nil, err
 			}
 		}
-		p := &deletion{s: s, scale: scale, actor: o.Actor}
+		p := &deletion{s: s, budget: scale, actor: o.Actor}
 		if err := p.plan(ctx, sel); err != nil {
 			return nil, err
 		}
@@ -104,10 +104,10 @@ func (w *Workspace) DeleteWith(ctx context.Context, sel Selection, o DeleteOptio
 	return report, nil
 }
 
-// deleteReads returns the keys that a delete reads, as far as they are known beforehand.
+// deleteReads returns the keys that a delete will read, as far as they are known beforehand.
 func (w *Workspace) deleteReads(sel Selection) [][]byte {
 	if len(sel.CustomerKeys)+len(sel.Resources) > w.db.shortPlan {
-		return nil // it is planned on a snapshot
+		return nil // the delete is planned on a snapshot
 	}
 	reads := w.directoryKeys(sel.Resources)
 	for _, key := range sel.CustomerKeys {
@@ -120,24 +120,24 @@ func (w *Workspace) deleteReads(sel Selection) [][]byte {
 type deletion struct {
 	s       *Snapshot
 	actor   Actor
-	scale   int // how many rows and resources it may still look at
+	budget  int // the number of rows and resources that the plan may still read
 	report  DeleteReport
 	changes []*changes
 }
 
-// look counts rows and resources that the plan has to look at.
-func (p *deletion) look(n int) error {
-	if p.scale -= n; p.scale < 0 {
+// charge subtracts n rows or resources from the budget. It returns errTooLong if the budget is exceeded.
+func (p *deletion) charge(n int) error {
+	if p.budget -= n; p.budget < 0 {
 		return errPlanTooLarge
 	}
 	return nil
 }
 
 func (p *deletion) plan(ctx context.Context, sel Selection) error {
-	if err := p.look(len(sel.CustomerKeys) + len(sel.Resources)); err != nil {
+	if err := p.charge(len(sel.CustomerKeys) + len(sel.Resources)); err != nil {
 		return err
 	}
-	gone := map[layout.CustomerID]bool{}
+	deleted := map[layout.CustomerID]bool{}
 	for _, key := range unique(sel.CustomerKeys) {
 		c, err := p.s.customer(ctx, key)
 		if errors.Is(err, ErrCustomerNotFound) {
@@ -147,46 +147,46 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 		if err != nil {
 			return err
 		}
-		gone[c.id] = true
+		deleted[c.id] = true
 		if err := p.planCustomer(ctx, c); err != nil {
 			return err
 		}
 	}
-	seeds, err := p.s.selected(ctx, sel, &p.report)
+	selections, err := p.s.selected(ctx, sel, &p.report)
 	if err != nil {
 		return err
 	}
-	for _, seed := range seeds {
-		if gone[seed.customer.id] {
+	for _, selected := range selections {
+		if deleted[selected.customer.id] {
 			continue
 		}
-		ch := p.s.newChanges(seed.customer, false)
+		ch := p.s.newChanges(selected.customer, false)
 		ch.actor = p.actor
-		cas := newCascader(p.s, seed.customer, p.actor.isPortal(), p.look)
-		if err := cas.delete(ctx, seed.nodes); err != nil {
+		cas := newCascader(p.s, selected.customer, p.actor.isPortal(), p.charge)
+		if err := cas.delete(ctx, selected.nodes); err != nil {
 			return err
 		}
 		cas.finish(ch, &p.report)
 		p.changes = append(p.changes, ch)
 	}
-	return p.forget(ctx, sel.CustomerKey, gone)
+	return p.removeCancellations(ctx, sel.CustomerKey, deleted)
 }
 
-// forget plans that the cancellations of the keys that were not found are removed, unless it is
-// a portal that deletes, or the customer is deleted too.
-func (p *deletion) forget(ctx context.Context, within string, gone map[layout.CustomerID]bool) error {
+// removeCancellations plans to remove the cancellations of the keys that were not found. It does nothing if the actor is a
+// portal. If customerKey is not empty, it considers only this customer. It skips deleted customers.
+func (p *deletion) removeCancellations(ctx context.Context, customerKey string, deleted map[layout.CustomerID]bool) error {
 	if len(p.report.NotFound) == 0 || p.actor.isPortal() {
 		return nil
 	}
-	cancelled, err := p.s.cancellationsInWorkspace(ctx, p.report.NotFound, within)
+	cancelled, err := p.s.cancellationsInWorkspace(ctx, p.report.NotFound, customerKey)
 	if err != nil {
 		return err
 	}
 	for c, found := range cancelled {
-		if gone[c.id] {
+		if deleted[c.id] {
 			continue
 		}
-		if err := p.look(len(found)); err != nil {
+		if err := p.charge(len(found)); err != nil {
 			return err
 		}
 		i := slices.IndexFunc(p.changes, func(ch *changes) bool { return ch.customer.id == c.id })
@@ -198,9 +198,9 @@ func (p *deletion) forget(ctx context.Context, within string, gone map[layout.Cu
 	return nil
 }
 
-// planCustomer plans that a customer goes with everything that it owns.
+// planCustomer plans to delete a customer with everything that it owns.
 func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
-	if err := p.look(c.total()); err != nil {
+	if err := p.charge(c.total()); err != nil {
 		return err
 	}
 	ch := p.s.newChanges(c, false)
@@ -211,7 +211,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 	var revoked []Revoked
 	for e, err := range p.s.r.Scan(ctx, storage.Prefix(layout.PortalsPrefix(c.id)), storage.ScanOptions{KeysOnly: true}) {
 		if err == nil {
-			err = p.look(1)
+			err = p.charge(1)
 		}
 		if err != nil {
 			return err
@@ -224,7 +224,7 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 		ch.deleted.portals = append(ch.deleted.portals, id)
 		revoked = append(revoked, Revoked{CustomerKey: c.key, PortalID: id})
 	}
-	revoked, err := p.s.unrevoked(ctx, c, revoked)
+	revoked, err := p.s.withoutRevoked(ctx, c, revoked)
 	if err != nil {
 		return err
 	}
@@ -250,8 +250,8 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 	return nil
 }
 
-// unrevoked is those of a customer's portals that were not revoked before.
-func (s *Snapshot) unrevoked(ctx context.Context, c *customer, portals []Revoked) ([]Revoked, error) {
+// withoutRevoked returns the portals of a customer that are not revoked yet.
+func (s *Snapshot) withoutRevoked(ctx context.Context, c *customer, portals []Revoked) ([]Revoked, error) {
 	if len(portals) == 0 {
 		return nil, nil
 	}
@@ -266,20 +266,21 @@ func (s *Snapshot) unrevoked(ctx context.Context, c *customer, portals []Revoked
 	return lo.Filter(portals, func(_ Revoked, i int) bool { return rows[i] == nil }), nil
 }
 
-// seed is what was named of one customer.
-type seed struct {
+// selectedResources are the selected resources of one customer.
+type selectedResources struct {
 	customer *customer
 	nodes    []*node
 }
 
-// selected finds the resources that were named, by customer in the order named.
-func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteReport) ([]*seed, error) {
+// selected finds the selected resources and groups them by customer, in the order of the selection. It adds the keys that do
+// not exist to the report. It returns a validation.Error if a resource does not belong to sel.CustomerKey.
+func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteReport) ([]*selectedResources, error) {
 	nodes, customers, err := s.lookUp(ctx, sel.Resources)
 	if err != nil {
 		return nil, err
 	}
-	var seeds []*seed
-	bySeed := map[layout.CustomerID]*seed{}
+	var out []*selectedResources
+	byCustomer := map[layout.CustomerID]*selectedResources{}
 	var paths []string
 	for path := range sel.paths() {
 		paths = append(paths, path)
@@ -299,13 +300,13 @@ func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteRe
 				Message: fmt.Sprintf("%q is %s", ref.Key, conflict.Holder),
 			})
 		default:
-			if bySeed[c.id] == nil {
-				bySeed[c.id] = &seed{customer: c}
-				seeds = append(seeds, bySeed[c.id])
+			if byCustomer[c.id] == nil {
+				byCustomer[c.id] = &selectedResources{customer: c}
+				out = append(out, byCustomer[c.id])
 			}
-			bySeed[c.id].nodes = append(bySeed[c.id].nodes, n)
+			byCustomer[c.id].nodes = append(byCustomer[c.id].nodes, n)
 		}
 	}
 	report.NotFound = lo.Uniq(report.NotFound)
-	return seeds, found.err(false)
+	return out, found.err(false)
 }

@@ -10,46 +10,45 @@ import (
 
 // ImportOptions changes what an import does.
 type ImportOptions struct {
-	BatchSize int // resources of a batch; 0 is 1000
+	BatchSize int // the number of resources in a batch; 0 means 1000
 
-	Replace bool // as in PushOptions
-	Strict  bool // the same
+	Replace bool // see PushOptions.Replace
+	Strict  bool // see PushOptions.Strict
 
-	Actor Actor // as in PushOptions
+	Actor Actor // see PushOptions.Actor
 
-	// Progress is told what was done so far after each batch.
+	// Progress, if it is not nil, is called after each batch with the report so far.
 	Progress func(ImportReport)
 }
 
-// ImportReport is what an import did.
+// ImportReport is the result of an import: the totals of its batches.
 type ImportReport struct {
 	CustomerKey     string
 	CustomerCreated bool
-	Batches         int // that were pushed
+	Batches         int // the number of batches that were pushed
 	Created         Tally
 	Updated         Tally
 	Unchanged       Tally
-	Warnings        int // in all batches
+	Warnings        int // the number of warnings in all batches
 }
 
-// Done is the number of resources that were pushed.
+// Done returns the number of resources that were pushed.
 func (r ImportReport) Done() int { return r.Created.Total() + r.Updated.Total() + r.Unchanged.Total() }
 
-const defaultBatch = 1000
+const defaultBatchSize = 1000
 
-// Import pushes resources that should not be held in memory all at once, in batches.
-// Each batch is all or nothing, and is durable before the next one is read; the whole
-// is not. Where a batch fails, or resources yields an error, the batches before it
-// stay, the report says how many, and the import can be run again: what is there
-// already is unchanged. A nil Resource is an [validation.ErrInvalid], and its batch is not pushed.
-// The paths of a fault are those within its batch.
+// Import pushes resources in batches, so that the caller need not hold all of them in memory. Each batch is pushed
+// completely or not at all, and is committed before Import reads the next one. The import as a whole is not atomic: if a
+// batch fails or resources yields an error, the batches before it stay, and the report has their totals. The caller can run
+// the import again; resources that are already stored are unchanged. A nil Resource is an error that matches
+// [validation.ErrInvalid], and its batch is not pushed. Paths in a [validation.Error] are relative to the batch.
 //
-// A reference to what comes in a later batch is a warning, and links up there; give
-// spaces and user identities before access grants, and sites before their spaces.
+// A reference to a resource in a later batch is a warning, and resolves once that batch is pushed. To avoid such warnings,
+// yield sites before other spaces, and spaces and user identities before access grants.
 func (w *Workspace) Import(ctx context.Context, customerKey string, resources iter.Seq2[Resource, error], o ImportOptions) (ImportReport, error) {
 	size := o.BatchSize
 	if size <= 0 {
-		size = defaultBatch
+		size = defaultBatchSize
 	}
 	report := ImportReport{CustomerKey: customerKey}
 	batch := CustomerData{CustomerKey: customerKey}

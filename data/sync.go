@@ -10,49 +10,46 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// SyncOptions changes what a sync does.
+// SyncOptions changes what a sync does. The zero value deletes the unlisted resources of the host.
 type SyncOptions struct {
-	Strict bool // a warning refuses the sync as a fault does
-	DryRun bool // report, and write nothing
+	Strict bool // refuse the sync for a warning as for a fault
+	DryRun bool // report the changes and write nothing
 
-	// All also deletes the resources that other actors created and d does not name. Without it, a
-	// sync deletes only resources that its own actor created or has taken over, as in
-	// Meta.Origin: a sync of the host keeps the resources that were created in a customer portal or by a connector.
+	// All also deletes the unlisted resources of other actors. Without All, a sync deletes only resources whose Meta.Origin
+	// is its own actor: a sync of the host keeps resources that were created in a customer portal or by a connector.
 	All bool
 
-	// KeepPortalChanges is as in [PushOptions].
+	// KeepPortalChanges is described at [PushOptions].
 	KeepPortalChanges bool
 
-	Actor Actor // as in PushOptions
+	Actor Actor // see PushOptions.Actor
 
-	// MaxDeletes refuses a sync that would delete more resources, with a [validation.Error]
-	// that wraps a [TooManyDeletesError]; then nothing changes. It counts what
-	// SyncReport.Deleted lists. Nil is no limit, and 0 allows no deletion.
+	// MaxDeletes refuses a sync that would delete more resources than this, counted as in SyncReport.Deleted. The error is a
+	// [validation.Error] that wraps a [TooManyDeletesError], and nothing changes. Nil means no limit, and 0 allows no
+	// deletes.
 	MaxDeletes *int
 
-	// Guard is as in [PushOptions].
+	// Guard inspects the state and the planned report, like PushOptions.Guard.
 	Guard func(context.Context, *Snapshot, SyncReport) error
 
-	// Within and Reads are as in [PushOptions].
+	// Within and Reads are described at [PushOptions].
 	Within func(context.Context, CustomerTx) error
 	Reads  [][]byte
 }
 
-// Sync makes the resources of a customer that the host owns exactly those that d names, all of
-// it or nothing. The values given are the whole of each resource, as in a push with Replace.
-// A resource that d does not name is deleted if the host has pushed it before. If it was
-// created in a customer portal, or by a connector, and the host has never pushed it, it stays,
-// unless SyncOptions.All is set. If nothing changes, nothing is written. A key that exists
-// under another kind than it is given is deleted and created again.
+// Sync replaces the resources of a customer that the host owns with those in d. It does all of this or nothing. It replaces
+// the fields of each listed resource, like a push with Replace. It deletes an unlisted resource if the host has ever
+// pushed it. An unlisted resource that was created by a customer portal or a connector, and that the host has never pushed,
+// is kept unless SyncOptions.All is set. If the data is already stored, Sync writes nothing. If a listed key has a resource
+// of another kind, that resource is deleted and a new one is created.
 //
-// A wrong customer key or a partial list deletes resources that should have stayed: MaxDeletes
-// and Guard of [SyncOptions] refuse such a sync, a warning of [validation.RuleDeletesAll] reports one
-// that deletes every resource that the customer had, and CustomerCreated one that
-// created its customer.
+// A wrong customer key or an incomplete list deletes resources by mistake. MaxDeletes and Guard of [SyncOptions] can refuse
+// such a sync. The report has a warning with [validation.RuleDeletesAll] if the sync deletes all resources that the customer
+// had, and CustomerCreated is true if the customer did not exist.
 //
-// A named resource gets the values that are given, so it keeps a reference to a resource that
-// is deleted, with a warning. A resource that is not named and stays loses such a reference, or
-// is deleted too, as [Workspace.Delete] describes. Errors are those of a push.
+// A listed resource keeps a reference to a deleted resource, with a warning, because it gets exactly the fields in d. An
+// unlisted resource that is kept loses such a reference or is deleted too, as described at [Workspace.Delete]. Sync returns
+// the errors that [Workspace.Push] returns.
 func (w *Workspace) Sync(ctx context.Context, d CustomerData) (SyncReport, error) {
 	return w.SyncWith(ctx, d, SyncOptions{})
 }
@@ -66,11 +63,11 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	if checked.full {
 		return SyncReport{}, checked.found.err(o.Strict)
 	}
-	stays := make(map[Ref]bool, len(checked.items))
+	listed := make(map[Ref]bool, len(checked.items))
 	for _, it := range checked.items {
-		stays[it.ref()] = true
+		listed[it.ref()] = true
 	}
-	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, KeepPortalChanges: o.KeepPortalChanges, Actor: o.Actor, sync: stays}
+	po := PushOptions{Replace: true, Strict: o.Strict, DryRun: o.DryRun, KeepPortalChanges: o.KeepPortalChanges, Actor: o.Actor, sync: listed}
 	l := w.newLookups(checked, po)
 	var report SyncReport
 	var id layout.CustomerID
@@ -97,24 +94,25 @@ func (w *Workspace) SyncWith(ctx context.Context, d CustomerData, o SyncOptions)
 	return report, nil
 }
 
+// planSync computes the changes of a sync and its report. It only reads.
 func (s *Snapshot) planSync(ctx context.Context, g *checkedPush, l *lookups, o SyncOptions, po PushOptions, scale int) (*changes, SyncReport, error) {
 	if scale -= len(g.items); scale < 0 {
 		return nil, SyncReport{}, errPlanTooLarge
 	}
-	p := &deletion{s: s, actor: o.Actor, scale: scale}
-	left, err := p.leftOut(ctx, g, o, po.sync)
+	p := &deletion{s: s, actor: o.Actor, budget: scale}
+	unlisted, err := p.planUnlisted(ctx, g, o, po.sync)
 	if err != nil {
 		return nil, SyncReport{}, err
 	}
-	po.kept = left.kept
+	po.kept = unlisted.kept
 	ch, pushed, err := s.planPush(ctx, g, l, po)
 	report := SyncReport{PushReport: pushed}
 	if err != nil || ch.created {
 		return ch, report, err
 	}
-	// A key that changes its kind stays the customer's: the old and the new resource are one
-	// edit, so that the row of the directory is written once, and never missing.
-	created := map[Ref]int{} // by class, the place in ch.edits
+	// If the resource of a key gets another kind, the delete and the create are one edit, so that the directory row is written
+	// once and never removed.
+	created := map[Ref]int{} // by class and key, the index in ch.edits
 	for i, e := range ch.edits {
 		if e.old == nil {
 			created[byClass(e.new.ref())] = i
@@ -122,7 +120,7 @@ func (s *Snapshot) planSync(ctx context.Context, g *checkedPush, l *lookups, o S
 	}
 	var edits []edit
 	var deleted []Ref
-	for _, t := range left.deleted {
+	for _, t := range unlisted.deleted {
 		if i, again := created[byClass(t.old.ref())]; again {
 			ch.edits[i].old = t.old
 		} else {
@@ -131,36 +129,36 @@ func (s *Snapshot) planSync(ctx context.Context, g *checkedPush, l *lookups, o S
 		p.report.add(t.old, t.because)
 		deleted = append(deleted, t.old.ref())
 	}
-	for _, t := range left.detached {
-		t.new.detachedBy(ch, t.old)
+	for _, t := range unlisted.detached {
+		t.new.finishDetached(ch, t.old)
 		edits = append(edits, edit{old: t.old, new: t.new})
 	}
-	if err := s.forgetUnlisted(ctx, ch, g, o); err != nil {
+	if err := s.removeUnlistedCancellations(ctx, ch, g, o); err != nil {
 		return nil, report, err
 	}
 	if err := s.revokeDeepLinks(ctx, ch, deleted, &p.report); err != nil {
 		return nil, report, err
 	}
 	ch.edits = append(edits, ch.edits...)
-	report.Deleted, report.Revoked, report.Detached = p.report.Deleted, p.report.Revoked, left.lost
+	report.Deleted, report.Revoked, report.Detached = p.report.Deleted, p.report.Revoked, unlisted.lost
 	if err := checkDeletes(ch.customer, &report, o); err != nil {
 		return nil, SyncReport{}, err
 	}
 	return ch, report, nil
 }
 
-// unlisted are the resources of a customer that a sync does not name.
-type unlisted struct {
+// unlistedResources are the stored resources of a customer that the data of a sync does not list.
+type unlistedResources struct {
 	customerKey string
-	deleted     []touched
-	detached    []touched     // those that stay and lose references
-	kept        map[Ref]*node // all that stay, by class
-	lost        []Detached    // the references that they lose
+	deleted     []affected
+	detached    []affected    // kept resources that lose references
+	kept        map[Ref]*node // by class and key
+	lost        []Detached    // the references that detached resources lose
 }
 
-// leftOut reads the resources that a sync does not name, and decides which of them it deletes.
-func (p *deletion) leftOut(ctx context.Context, g *checkedPush, o SyncOptions, listed map[Ref]bool) (*unlisted, error) {
-	out := &unlisted{customerKey: g.customerKey, kept: map[Ref]*node{}}
+// planUnlisted reads the resources of a customer and decides which of the unlisted ones the sync deletes.
+func (p *deletion) planUnlisted(ctx context.Context, g *checkedPush, o SyncOptions, listed map[Ref]bool) (*unlistedResources, error) {
+	out := &unlistedResources{customerKey: g.customerKey, kept: map[Ref]*node{}}
 	c, err := p.s.customer(ctx, g.customerKey)
 	if errors.Is(err, ErrCustomerNotFound) {
 		return out, nil
@@ -169,18 +167,18 @@ func (p *deletion) leftOut(ctx context.Context, g *checkedPush, o SyncOptions, l
 		return nil, err
 	}
 	var kept []*node
-	gone := map[Ref]Ref{} // by class: the deleted resources whose keys become free
+	gone := map[Ref]Ref{} // by class and key: the deleted resources whose keys become free
 	for _, row := range kinds {
 		for n, err := range p.s.scanKind(ctx, c, row.kind) {
 			if err == nil {
-				err = p.look(1)
+				err = p.charge(1)
 			}
 			switch {
 			case err != nil:
 				return nil, err
 			case listed[n.ref()]:
 			case o.All || n.meta.Origin == o.Actor.typed():
-				out.deleted = append(out.deleted, touched{old: n})
+				out.deleted = append(out.deleted, affected{old: n})
 				if class := byClass(n.ref()); g.byKey[class] == nil {
 					gone[class] = n.ref()
 				}
@@ -189,14 +187,15 @@ func (p *deletion) leftOut(ctx context.Context, g *checkedPush, o SyncOptions, l
 			}
 		}
 	}
-	out.follow(kept, gone, func(class Ref) bool { return g.byKey[class] != nil })
+	out.applyCascade(kept, gone, func(class Ref) bool { return g.byKey[class] != nil })
 	return out, nil
 }
 
-// follow applies the cascade to resources that the sync would keep, where gone are the
-// resources that are deleted, by class. given reports whether a key, by class, is named.
-func (u *unlisted) follow(kept []*node, gone map[Ref]Ref, given func(Ref) bool) {
-	changed := map[*node]*touched{}
+// applyCascade applies the cascade to kept, the unlisted resources that the sync does not delete by itself, and adds each of
+// them to the fields of u. gone are the deleted resources by class and key. listed reports whether the data has a resource
+// with this class and key.
+func (u *unlistedResources) applyCascade(kept []*node, gone map[Ref]Ref, listed func(byClass Ref) bool) {
+	changed := map[*node]*affected{}
 	for again := true; again && len(gone) > 0; {
 		again = false
 		for _, n := range kept {
@@ -210,16 +209,16 @@ func (u *unlisted) follow(kept []*node, gone map[Ref]Ref, given func(Ref) bool) 
 					return
 				}
 				if t == nil {
-					t = &touched{old: n, new: n.clone()}
+					t = &affected{old: n, new: n.clone()}
 					changed[n] = t
 				}
 				effect := effectOf(to.Kind, referrer{n.ref(), relation})
-				if effect != goes {
+				if effect != deleteReferrer {
 					t.new.dropReference(to, false)
 				}
-				if effect == goes || effect == goesWithLast && len(t.new.spaces) == 0 {
+				if effect == deleteReferrer || effect == deleteWithLastSpace && len(t.new.spaces) == 0 {
 					t.new, t.because, again = nil, &to, true
-					if class := byClass(n.ref()); !given(class) {
+					if class := byClass(n.ref()); !listed(class) {
 						gone[class] = n.ref()
 					}
 				}
@@ -244,9 +243,9 @@ func (u *unlisted) follow(kept []*node, gone map[Ref]Ref, given func(Ref) bool) 
 	}
 }
 
-// forgetUnlisted plans that the cancellations are removed whose resources the sync does not
-// name, if the sync would delete the resources.
-func (s *Snapshot) forgetUnlisted(ctx context.Context, ch *changes, g *checkedPush, o SyncOptions) error {
+// removeUnlistedCancellations plans to remove the cancellations of unlisted resources that the sync would delete if they
+// existed.
+func (s *Snapshot) removeUnlistedCancellations(ctx context.Context, ch *changes, g *checkedPush, o SyncOptions) error {
 	return s.eachCancellation(ctx, ch.customer, func(c *cancellation) error {
 		if g.byKey[byClass(Ref{c.kind, c.key})] != nil {
 			return nil
@@ -259,8 +258,8 @@ func (s *Snapshot) forgetUnlisted(ctx context.Context, ch *changes, g *checkedPu
 	})
 }
 
-// checkDeletes returns a validation.Error if the sync deletes more than it may, and warns if
-// it deletes all that the customer had.
+// checkDeletes returns a validation.Error if the sync deletes more than o.MaxDeletes resources. It adds a warning to the
+// report if the sync deletes all resources that the customer had.
 func checkDeletes(c *customer, report *SyncReport, o SyncOptions) error {
 	n := len(report.Deleted)
 	var found findings
@@ -280,7 +279,7 @@ func checkDeletes(c *customer, report *SyncReport, o SyncOptions) error {
 	return nil
 }
 
-// revokeDeepLinks plans to revoke the portals that are deep links to deleted resources.
+// revokeDeepLinks plans to revoke the portals that are deep links to deleted resources, and adds them to the report.
 func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, deleted []Ref, report *DeleteReport) error {
 	targets := slices.DeleteFunc(slices.Clone(deleted), func(ref Ref) bool { return ref.Kind.Class() == ClassUserIdentity }) // no portal is a deep link to a user
 	links, err := s.referrers(ctx, ch.customer, targets, true)
@@ -290,14 +289,14 @@ func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, deleted []R
 	var portals []Revoked
 	for _, ref := range targets {
 		for _, link := range links[byClass(ref)] {
-			revoked, err := link.revokes(ch.customer, ref)
+			revoked, err := link.revocation(ch.customer, ref)
 			if err != nil {
 				return err
 			}
 			portals = append(portals, revoked)
 		}
 	}
-	if portals, err = s.unrevoked(ctx, ch.customer, portals); err != nil {
+	if portals, err = s.withoutRevoked(ctx, ch.customer, portals); err != nil {
 		return err
 	}
 	for _, revoked := range portals {
