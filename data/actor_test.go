@@ -22,8 +22,8 @@ var actors = []data.Actor{
 	{Type: data.ActorConnector, Name: "iCal " + strings.Repeat("x", 195)},
 }
 
-// operationsAs are the operations that take an actor, each on a customer "acme" that has two
-// rooms, and each of which makes at least one change.
+// operationsAs are the operations that take an actor. Each makes at least one change to the customer "acme", which has two
+// rooms.
 var operationsAs = map[string]func(ctx context.Context, ws *data.Workspace, actor data.Actor) error{
 	"PushWith": func(ctx context.Context, ws *data.Workspace, actor data.Actor) error {
 		d := data.CustomerData{CustomerKey: "acme", CustomerName: "Acme"}
@@ -75,7 +75,7 @@ func TestActor_EachOperation_IsInTheFeed(t *testing.T) {
 				push(t, ws, "acme", data.Room("101", "one"), data.Room("102", "two"))
 				before := changes(t, ws, data.Cursor{})
 				for _, c := range before[max(0, len(before)-2):] {
-					require.Equal(t, data.Actor{Type: data.ActorHost}, c.Actor, "a Push without options is made by the host")
+					require.Equal(t, data.Actor{Type: data.ActorHost}, c.Actor, "the actor of a Push without options is the host")
 				}
 				require.NoError(t, operation(t.Context(), ws, actor), name)
 				made := changes(t, ws, before[len(before)-1].Cursor)

@@ -27,7 +27,7 @@ var (
 	reservation1 = data.Ref{Kind: data.KindReservation, Key: "r1"}
 )
 
-// cancelFixture is a workspace with a clock that the test moves.
+// cancelFixture is a workspace with a clock that the test advances.
 type cancelFixture struct {
 	*data.Workspace
 	passed atomic.Int64 // time since clockStart
@@ -35,29 +35,29 @@ type cancelFixture struct {
 
 func (f *cancelFixture) wait(d time.Duration) { f.passed.Add(int64(d)) }
 
-// stay is a reservation of room 101 for a guest, on the first day.
+// stay returns a reservation of room 101 for a guest on the first day.
 func stay(key string) data.AccessGrant {
 	g := data.Reservation(key, data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).During(day(0), day(1))
 	g.Name, g.CustomMetadata = "Stay "+key, data.CustomMetadata{"note": "late"}
 	return g
 }
 
-// stays is the customer "a": two rooms, a guest, and the stays r1 and r2 in the same room.
+// stays returns the customer "a" with two rooms, a guest, and the stays r1 and r2 in the same room.
 func stays() data.CustomerData {
 	d := data.CustomerData{CustomerKey: "a"}
 	d.Add(data.Room("101", "Room 101"), data.Room("102", "Room 102"), data.Guest("ada", "Ada"), stay("r1"), stay("r2"))
 	return d
 }
 
-// staysWithout is stays without one of its reservations.
+// staysWithout returns the customer of stays without one of its reservations.
 func staysWithout(key string) data.CustomerData {
 	d := stays()
 	d.AccessGrants = slices.DeleteFunc(d.AccessGrants, func(g data.AccessGrant) bool { return g.Key == key })
 	return d
 }
 
-// eachCancelled runs test on every backend with a workspace that has stays, and in which
-// r1 was cancelled in a portal. was is r1 before.
+// eachCancelled calls test on every backend with a workspace that has stays and in which r1 was cancelled in a portal. was is
+// r1 before the cancellation.
 func eachCancelled(t *testing.T, test func(t *testing.T, f *cancelFixture, was data.AccessGrant)) {
 	t.Helper()
 	t.Parallel()
@@ -90,7 +90,7 @@ func (f *cancelFixture) undo(ctx context.Context, customer string) (data.Resourc
 func TestUndoCancel_TimeLimit_IsTenMinutes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		after  time.Duration // of the cancellation
+		after  time.Duration // since the cancellation
 		undone bool
 	}{
 		{0, true}, {10*time.Minute - time.Microsecond, true}, {10 * time.Minute, false}, {10*time.Minute + time.Microsecond, false}, {24 * time.Hour, false},
@@ -122,19 +122,18 @@ func TestUndoCancel_TimeLimit_IsTenMinutes(t *testing.T) {
 				requireChecks(t, f.DB().Store())
 
 				_, err = f.undo(t.Context(), "a")
-				require.ErrorIs(t, err, data.ErrResourceNotFound, "it is not cancelled any more")
+				require.ErrorIs(t, err, data.ErrResourceNotFound, "it is no longer cancelled")
 				f.wait(time.Hour)
 				f.cancel(t, "r1")
 				f.wait(10*time.Minute - time.Microsecond)
 				_, err = f.undo(t.Context(), "a")
-				require.NoError(t, err, "the second cancellation has a limit of its own")
+				require.NoError(t, err, "the second cancellation has its own time limit")
 			})
 		})
 	}
 }
 
-// TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError changes the customer between the
-// cancellation and the undo.
+// TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError changes the customer between the cancellation and the undo.
 func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 	t.Parallel()
 	pushed := func(o data.PushOptions, resources ...data.Resource) func(context.Context, *cancelFixture) error {
@@ -167,7 +166,7 @@ func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 	later, earlier := stay("r3").During(day(1), day(2)), stay("r3").During(day(-1), day(0))
 	for name, c := range map[string]struct {
 		meanwhile func(context.Context, *cancelFixture) error
-		want      error // nil: it is restored
+		want      error // nil if the resource is restored
 		message   string
 	}{
 		"nothing":                               {all(), nil, ""},
@@ -228,7 +227,7 @@ func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 	}
 }
 
-// elsewhere pushes resources of the customer "b".
+// elsewhere returns a step that pushes resources of the customer "b".
 func elsewhere(resources ...data.Resource) func(context.Context, *cancelFixture) error {
 	return func(ctx context.Context, f *cancelFixture) error {
 		d := data.CustomerData{CustomerKey: "b"}
@@ -237,7 +236,7 @@ func elsewhere(resources ...data.Resource) func(context.Context, *cancelFixture)
 	}
 }
 
-// withUnit is stays without r2 and with a unit in the place of room 101.
+// withUnit returns the customer of stays without r2 and with a unit instead of room 101.
 func withUnit() data.CustomerData {
 	d := staysWithout("r2")
 	d.Spaces[0] = data.Unit("101", "Unit 101")
@@ -245,8 +244,7 @@ func withUnit() data.CustomerData {
 	return d
 }
 
-// TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync cancels a resource that the host
-// has never pushed.
+// TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync cancels a resource that the host has never pushed.
 func TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync(t *testing.T) {
 	t.Parallel()
 	for _, all := range []bool{false, true} {
@@ -274,7 +272,7 @@ func TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync(t *testing.T) {
 	}
 }
 
-// TestUndoCancel_Refused_ChangesNothing tries what an undo must not do.
+// TestUndoCancel_Refused_ChangesNothing calls UndoCancel in ways that it must refuse.
 func TestUndoCancel_Refused_ChangesNothing(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, was data.AccessGrant) {
 		ctx := t.Context()
@@ -293,14 +291,14 @@ func TestUndoCancel_Refused_ChangesNothing(t *testing.T) {
 			ref      data.Ref
 			want     error
 		}{
-			"another customer":        {"b", reservation1, data.ErrResourceNotFound},
-			"no such customer":        {"x", reservation1, data.ErrCustomerNotFound},
-			"another class":           {"a", data.Ref{Kind: data.KindRoom, Key: "r1"}, data.ErrResourceNotFound},
-			"a resource that exists":  {"a", data.Ref{Kind: data.KindReservation, Key: "r2"}, data.ErrResourceNotFound},
-			"never there":             {"a", data.Ref{Kind: data.KindReservation, Key: "r9"}, data.ErrResourceNotFound},
-			"deleted by the host":     {"c", data.Ref{Kind: data.KindReservation, Key: "host-deleted"}, data.ErrResourceNotFound},
-			"of another workspace":    {"", reservation1, data.ErrCustomerNotFound},
-			"an actor without a name": {"a", data.Ref{}, validation.ErrInvalid},
+			"another customer":              {"b", reservation1, data.ErrResourceNotFound},
+			"no such customer":              {"x", reservation1, data.ErrCustomerNotFound},
+			"another class":                 {"a", data.Ref{Kind: data.KindRoom, Key: "r1"}, data.ErrResourceNotFound},
+			"a resource that exists":        {"a", data.Ref{Kind: data.KindReservation, Key: "r2"}, data.ErrResourceNotFound},
+			"a resource that never existed": {"a", data.Ref{Kind: data.KindReservation, Key: "r9"}, data.ErrResourceNotFound},
+			"deleted by the host":           {"c", data.Ref{Kind: data.KindReservation, Key: "host-deleted"}, data.ErrResourceNotFound},
+			"of another workspace":          {"", reservation1, data.ErrCustomerNotFound},
+			"an actor without a name":       {"a", data.Ref{}, validation.ErrInvalid},
 		} {
 			ws, actor := f.Workspace, inAnother
 			switch name {
@@ -315,22 +313,21 @@ func TestUndoCancel_Refused_ChangesNothing(t *testing.T) {
 		_, err = f.UndoCancel(ctx, "a", reservation1, inAnother, guard)
 		require.ErrorIs(t, err, refuse)
 		_, err = f.UndoCancel(ctx, "a", data.Ref{Kind: data.KindReservation, Key: "r9"}, inAnother, guard)
-		require.ErrorIs(t, err, refuse, "the guard comes first")
+		require.ErrorIs(t, err, refuse, "the error of the guard takes precedence")
 		require.Len(t, seen, 2)
 		require.Equal(t, was.Meta.ID, seen[0].(data.AccessGrant).Meta.ID)
 		require.Nil(t, seen[1])
 		require.Equal(t, before, dump(t, f.Workspace))
 		_, err = f.UndoCancel(ctx, "a", data.Ref{Kind: data.KindAccessGrant, Key: "r1"}, data.Actor{}, nil)
-		require.NoError(t, err, "by class, and by the host")
+		require.NoError(t, err, "any kind of the class, and the host as the actor")
 	})
 }
 
-// TestRun_CancellationsOlderThanOneYear_AreRemoved maintains the store just before and just
-// after a year.
+// TestRun_CancellationsOlderThanOneYear_AreRemoved runs maintenance shortly before and shortly after one year.
 func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const year, many = 365 * 24 * time.Hour, 1200 // more than one Update removes
+		const year, many = 365 * 24 * time.Hour, 1200 // many: more than one Update removes
 		ctx := t.Context()
 		db := data.Open(memory.New(), data.Options{})
 		maintain := func() {
@@ -358,7 +355,7 @@ func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, report.Deleted, len(sel.Resources))
 		}
-		// kept returns how many resources a push leaves out since they were cancelled.
+		// kept returns the number of resources that a push omits because they were cancelled.
 		kept := func(ws *data.Workspace, d data.CustomerData) int {
 			report, err := ws.PushWith(ctx, d, data.PushOptions{KeepPortalChanges: true, DryRun: true})
 			require.NoError(t, err)
@@ -381,7 +378,7 @@ func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 		cancel(ws, last)
 		require.Equal(t, many, kept(ws, large))
 
-		time.Sleep(year - time.Hour) // a year after the first ones
+		time.Sleep(year - time.Hour) // one year after the first cancellations
 		maintain()
 		require.Equal(t, many, kept(ws, large))
 		require.Equal(t, 3, kept(ws, small))
@@ -395,9 +392,9 @@ func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 		require.Zero(t, kept(ws, large))
 		require.Zero(t, kept(ws, small))
 		require.Zero(t, kept(other, small))
-		require.Equal(t, 2, kept(ws, last), "they were cancelled an hour later")
+		require.Equal(t, 2, kept(ws, last), "these were cancelled an hour later")
 
-		// A Run that goes on looks again within an hour.
+		// A running Run removes old cancellations once an hour.
 		running, stop := context.WithTimeout(ctx, 2*time.Hour+time.Minute)
 		defer stop()
 		require.ErrorIs(t, db.Run(running), context.DeadlineExceeded)
@@ -406,15 +403,15 @@ func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 		require.NoError(t, err)
 		for _, r := range report.Resources {
 			require.Equal(t, data.Created, r.Change)
-			require.Nil(t, r.Portal, "the cancellation is forgotten")
+			require.Nil(t, r.Portal, "the cancellation is removed")
 		}
 		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled"])
 		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled_index"])
 	})
 }
 
-// TestCancellation_DamagedRow_IsReportedAndChangesNothing damages the row of a cancellation.
-// Operations that need the row fail, and all others go on.
+// TestCancellation_DamagedRow_IsReportedAndChangesNothing damages the row of a cancellation. Operations that read the row
+// must fail, and all others must succeed.
 func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		ctx := t.Context()
@@ -448,7 +445,7 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 		require.Equal(t, before, dump(t, f.Workspace))
 		_, err = f.Push(ctx, staysWithout("r1"))
-		require.NoError(t, err, "a push of other keys does not read it")
+		require.NoError(t, err, "a push of other keys does not read the row")
 		write(t, f.DB().Store(), damaged.Key, damaged.Value)
 		_, err = f.undo(ctx, "a")
 		require.NoError(t, err)
@@ -456,8 +453,8 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 	})
 }
 
-// TestDelete_CancellationRowLost_Succeeds deletes the key of a cancellation whose row is
-// lost while the row that finds it is there.
+// TestDelete_CancellationRowLost_Succeeds deletes the key of a cancellation whose row is lost, while the row that maps the
+// key to the customer exists.
 func TestDelete_CancellationRowLost_Succeeds(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		f.cancel(t, "r2")
@@ -472,12 +469,11 @@ func TestDelete_CancellationRowLost_Succeeds(t *testing.T) {
 		_, err = f.undo(t.Context(), "a")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = f.UndoCancel(t.Context(), "a", data.Ref{Kind: data.KindReservation, Key: "r2"}, inPortal, nil)
-		require.ErrorIs(t, err, data.ErrResourceNotFound, "the other cancellation is forgotten")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "the other cancellation is removed")
 	})
 }
 
-// TestDelete_CancelledKeyGivenTwice_RemovesCancellationOnce names a cancelled resource under several
-// kinds of its class.
+// TestDelete_CancelledKeyGivenTwice_RemovesCancellationOnce deletes a cancelled resource by several kinds of its class.
 func TestDelete_CancelledKeyGivenTwice_RemovesCancellationOnce(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		f.cancel(t, "r2")

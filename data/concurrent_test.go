@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// version is a block whose every resource has the same name.
+// version returns a customer whose resources all have the same name.
 func version(customer string, rooms int, name string) data.CustomerData {
 	d := block(customer, customer, rooms)
 	for i := range d.Spaces {
@@ -30,7 +30,7 @@ func version(customer string, rooms int, name string) data.CustomerData {
 	return d
 }
 
-// checkOneVersion holds that a customer's data is one version, or not there.
+// checkOneVersion returns an error if a customer's data is mixed from several versions.
 func checkOneVersion(d data.CustomerData, rooms int) error {
 	names := map[string]int{}
 	for _, s := range d.Spaces {
@@ -46,7 +46,7 @@ func checkOneVersion(d data.CustomerData, rooms int) error {
 		return fmt.Errorf("parts of several pushes: %v", names)
 	}
 	switch len(d.Spaces) {
-	case 0: // after the delete of the site; the guests stay
+	case 0: // after a delete of the site, which keeps the guests
 		if len(d.AccessGrants) > 0 {
 			return fmt.Errorf("%d stays with no room", len(d.AccessGrants))
 		}
@@ -60,9 +60,8 @@ func checkOneVersion(d data.CustomerData, rooms int) error {
 	return nil
 }
 
-// TestConcurrent_Operations_AreSerialized pushes, syncs and deletes whole versions of a
-// customer from several goroutines, by one Workspace value and by others, and reads
-// all along: each read finds one version, whole, or none.
+// TestConcurrent_Operations_AreSerialized pushes, syncs and deletes whole versions of a customer from several goroutines and
+// with several Workspace values. Each concurrent read must find either one complete version or no customer.
 func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -125,7 +124,7 @@ func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 						continue
 					}
 					if err == nil {
-						// After the delete of a site the guests keep a name of their own push.
+						// After a delete of the site, the guests keep the name of an earlier push.
 						if len(d.Spaces) == 0 {
 							d.UserIdentities = nil
 						}
@@ -148,8 +147,8 @@ func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 	})
 }
 
-// TestConcurrent_PushesOfSameKeys_GiveEachOneOwner has several customers push the same keys at once, in
-// operations of several transactions: one of them has each.
+// TestConcurrent_PushesOfSameKeys_GiveEachOneOwner pushes the same keys to several customers at the same time. Each
+// key must have one owner afterwards.
 func TestConcurrent_PushesOfSameKeys_GiveEachOneOwner(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -196,14 +195,15 @@ func TestConcurrent_PushesOfSameKeys_GiveEachOneOwner(t *testing.T) {
 	})
 }
 
-// TestIsolation_CustomersAndWorkspaces_AreSeparate tries every way from one to another.
+// TestIsolation_CustomersAndWorkspaces_AreSeparate tries to read and change data across customers and workspaces in every
+// way.
 func TestIsolation_CustomersAndWorkspaces_AreSeparate(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ctx := t.Context()
 		mine, theirs := workspace(store), data.Open(store, data.Options{}).Workspace(otherWorkspace)
 		for _, ws := range []*data.Workspace{mine, theirs} {
-			_, err := ws.Push(ctx, block("a", "", 5)) // the very same keys in both
+			_, err := ws.Push(ctx, block("a", "", 5)) // the same keys in both workspaces
 			require.NoError(t, err)
 		}
 		_, err := mine.Push(ctx, block("b", "b", 5))
@@ -261,9 +261,9 @@ func TestIsolation_CustomersAndWorkspaces_AreSeparate(t *testing.T) {
 				"reservations[0].guest_key other_customer", "reservations[0].room_keys[0] other_customer", "reservations[0].room_keys[1] not_there_yet",
 			}, found(report.Warnings))
 			for _, f := range report.Warnings[:2] {
-				require.Contains(t, f.Message, `of customer "a"`, "a customer of the same workspace is named")
+				require.Contains(t, f.Message, `of customer "a"`, "the warning names a customer of the same workspace")
 			}
-			require.Equal(t, `there is no space "secret" yet`, report.Warnings[2].Message, "a customer of another workspace is not told apart from none")
+			require.Equal(t, `there is no space "secret" yet`, report.Warnings[2].Message, "a customer of another workspace is treated like a missing one")
 		})
 		t.Run("feed", func(t *testing.T) {
 			for _, c := range changes(t, mine, data.Cursor{}) {
@@ -282,7 +282,7 @@ func TestIsolation_CustomersAndWorkspaces_AreSeparate(t *testing.T) {
 				require.Equal(t, "a", d.CustomerKey)
 			}
 			_, err = mine.AccessGrant(ctx, "br")
-			require.NoError(t, err, "its space was another customer's")
+			require.NoError(t, err, "its space belonged to another customer")
 			require.Equal(t, before, export(t, theirs, "a"))
 			_, err = mine.TrimChanges(ctx, clockStart.AddDate(100, 0, 0))
 			require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// block is a customer with so many rooms in one site, each with a guest and a stay.
+// block returns a customer with one site and this number of rooms, each with a guest and a stay.
 func block(customer, prefix string, rooms int) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
 	d.Add(data.Site(prefix+"site", "Site"))
@@ -35,7 +35,7 @@ var largeOperations = []struct {
 	do   func(ctx context.Context, ws *data.Workspace) error
 }{
 	{"push", func(ctx context.Context, ws *data.Workspace) error {
-		d := block("a", "a", 12) // 6 are there
+		d := block("a", "a", 12) // 6 of them exist
 		for i := range d.Spaces {
 			d.Spaces[i].Name = "Renamed"
 		}
@@ -60,7 +60,7 @@ var largeOperations = []struct {
 		_, err := ws.Delete(ctx, data.Selection{CustomerKeys: []string{"a", "b"}})
 		return err
 	}},
-	{"delete of a customer, and of another's site", func(ctx context.Context, ws *data.Workspace) error {
+	{"delete of a customer and of a site of another", func(ctx context.Context, ws *data.Workspace) error {
 		_, err := ws.Delete(ctx, data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")})
 		return err
 	}},
@@ -72,18 +72,18 @@ var largeOperations = []struct {
 	}},
 }
 
-// hostRow is a row of a host's own, which a push writes beside what it pushes.
+// hostRow returns the key of a row of the host, which a push writes in its Within.
 func hostRow(ws *data.Workspace) []byte { return append([]byte("host/"), ws.ID().String()...) }
 
-// state is all that reads tell of a workspace: each customer's export, what the feed
-// has told, and the host's own row.
+// state returns everything that reads of a workspace return: the export of each customer, the changes in the feed, and the
+// host's row.
 func state(t *testing.T, ws *data.Workspace) string {
 	t.Helper()
 	out := ""
 	for _, customer := range []string{"a", "b", "c"} {
 		d, err := ws.Export(t.Context(), customer)
 		if errors.Is(err, data.ErrCustomerNotFound) {
-			out += customer + " is not there\n"
+			out += customer + " does not exist\n"
 			continue
 		}
 		require.NoError(t, err)
@@ -102,8 +102,8 @@ func state(t *testing.T, ws *data.Workspace) string {
 	return out
 }
 
-// TestCrash_AtEveryStep_LeavesAllOrNothing stops each large operation at each of its writes and
-// commits, opens the store again, and looks.
+// TestCrash_AtEveryStep_LeavesAllOrNothing stops each large operation at each of its writes and commits, opens the store
+// again, and checks its state.
 func TestCrash_AtEveryStep_LeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, backend := range backends.All(t) {
@@ -116,7 +116,7 @@ func TestCrash_AtEveryStep_LeavesAllOrNothing(t *testing.T) {
 	}
 }
 
-// crashesAtOnce is how many workspaces crash in a store before it is opened again.
+// crashesAtOnce is the number of workspaces that crash in a store before it is opened again.
 const crashesAtOnce = 32
 
 func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Context, *data.Workspace) error) {
@@ -168,7 +168,7 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 				require.Equal(t, after, found, "after a crash at step %d", run.steps)
 			}
 			if run.err == nil {
-				require.Equal(t, after, found, "it had said that it was done, at step %d", run.steps)
+				require.Equal(t, after, found, "the operation had succeeded, at step %d", run.steps)
 			}
 			outcomes[found]++
 			requireWorking(t, ws)
@@ -181,11 +181,11 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 		require.NoError(t, store.Close())
 	}
 	require.Len(t, outcomes, 2)
-	require.Positive(t, outcomes[before], "some crashes come before the commit")
-	require.Positive(t, outcomes[after], "and some after it")
+	require.Positive(t, outcomes[before], "some crashes occur before the commit")
+	require.Positive(t, outcomes[after], "some crashes occur after the commit")
 }
 
-// requireWorking holds that a workspace works. It leaves it empty.
+// requireWorking checks that a workspace can be read, written and deleted. The workspace is empty afterwards.
 func requireWorking(t *testing.T, ws *data.Workspace) {
 	t.Helper()
 	for _, customer := range []string{"a", "b", "c"} {

@@ -13,7 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestCursor_LineBreak_ReturnsErrInvalidCursor is of text that package base64 reads as no bytes at all.
+// TestCursor_LineBreak_ReturnsErrInvalidCursor checks texts with line breaks, which package base64 ignores.
 func TestCursor_LineBreak_ReturnsErrInvalidCursor(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"), data.Room("2", "Two"))
@@ -35,8 +35,8 @@ func TestCursor_LineBreak_ReturnsErrInvalidCursor(t *testing.T) {
 	})
 }
 
-// FuzzCursor holds that a text is a place in the change feed, which can be read from and
-// written again, or an ErrInvalidCursor.
+// FuzzCursor checks that UnmarshalText either returns ErrInvalidCursor or returns a cursor that can be encoded again and read
+// from.
 func FuzzCursor(f *testing.F) {
 	ws := workspace(memory.New())
 	report, err := ws.Push(f.Context(), block("a", "a", 2))
@@ -74,7 +74,7 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// FuzzPageCursor holds that a text is a place in each list, or an ErrInvalidCursor.
+// FuzzPageCursor checks that each list either accepts a cursor and ends, or returns ErrInvalidCursor.
 func FuzzPageCursor(f *testing.F) {
 	ws := workspace(memory.New())
 	d := block("a", "a", 4)
@@ -122,7 +122,7 @@ func FuzzPageCursor(f *testing.F) {
 					break
 				}
 				require.LessOrEqual(t, n, 2)
-				require.Less(t, pages, 10, "a list that does not end")
+				require.Less(t, pages, 10, "the list does not end")
 				if cursor = next; next == "" {
 					break
 				}
@@ -131,8 +131,8 @@ func FuzzPageCursor(f *testing.F) {
 	})
 }
 
-// FuzzSelection holds that what decodes can be written and read again, and is the same,
-// and that to plan it is a report or an ErrInvalid.
+// FuzzSelection checks that a decoded selection does not change if it is encoded and decoded again, and that planning to
+// delete it either succeeds or returns ErrInvalid.
 func FuzzSelection(f *testing.F) {
 	f.Add(`{"customer_key": "a", "customer_keys": ["a"], "room_keys": ["a001", "x"], "site_keys": null}`)
 	f.Add(`{"property_listing_keys": ["a001", 1, null], "colours": {}, "customer_key": 5}`)

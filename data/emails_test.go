@@ -33,10 +33,10 @@ func TestPush_EmailOfStoredUser_Warns(t *testing.T) {
 			{`"guests": [` + guest("a", "x@mail.example") + `]`, []string{}},
 			{`"guests": [` + guest("b", "X@Mail.Example") + `]`, []string{"guests[0].email_address"}},
 			{`"guests": [` + guest("b", "X@Mail.Example") + `]`, []string{"guests[0].email_address"}},
-			{`"guests": [{"guest_key": "b", "phone_number": "1"}]`, []string{}}, // the address is not given
+			{`"guests": [{"guest_key": "b", "phone_number": "1"}]`, []string{}}, // the push does not contain the address
 			{`"guests": [` + guest("a", "x@mail.example") + `,` + guest("b", "x@mail.example") + `]`, []string{"guests[1].email_address"}},
 			{`"guests": [` + guest("b", "x@mail.example") + `, {"guest_key": "a", "phone_number": "2"}]`, []string{"guests[0].email_address"}},
-			{`"guests": [` + guest("b", "x@mail.example") + `, {"guest_key": "a", "email_address": null}]`, []string{}}, // a loses it in the same step
+			{`"guests": [` + guest("b", "x@mail.example") + `, {"guest_key": "a", "email_address": null}]`, []string{}}, // the same push removes the address of a
 			{`"tenants": [{"tenant_key": "t", "name": "T", "email_address": "x@mail.EXAMPLE"}]`, []string{"tenants[0].email_address"}},
 			{`"staff_members": [{"staff_member_key": "s", "name": "S", "email_address": "é@mail.example"}]`, []string{}},
 			{`"users": [{"user_key": "u", "name": "U", "email_address": "É@mail.example"}]`, []string{"users[0].email_address"}},
@@ -68,7 +68,7 @@ func TestPush_EmailOfStoredUser_Warns(t *testing.T) {
 		require.NoError(t, err)
 		report, err = pushJSON(t, ws, `{"customer_key": "c", "guests": [`+guest("d", "x@mail.example")+`]}`)
 		require.NoError(t, err)
-		require.Empty(t, report.Warnings, "those who had it are gone")
+		require.Empty(t, report.Warnings, "the user identities with this address were deleted")
 	})
 }
 
@@ -78,12 +78,11 @@ func TestSync_EmailOfDeletedUser_DoesNotWarn(t *testing.T) {
 		require.NoError(t, err)
 		report, err := ws.Sync(t.Context(), decode(t, `{"customer_key": "c", "guests": [{"guest_key": "b", "name": "B", "email_address": "x@mail.example"}, {"guest_key": "z", "name": "Z"}]}`))
 		require.NoError(t, err)
-		require.Empty(t, report.Warnings, "who had it goes in the same step")
+		require.Empty(t, report.Warnings, "the sync deletes the other user identity with this address")
 	})
 }
 
-// withEmails returns n guests of the customer "acme". Each has an e-mail address of its own, or all
-// have the same.
+// withEmails returns n guests of the customer "acme", either with different e-mail addresses or all with the same one.
 func withEmails(prefix string, n int, same bool) data.CustomerData {
 	d := data.CustomerData{CustomerKey: "acme"}
 	for i := range n {
@@ -101,7 +100,7 @@ func emailOf(i int, same bool) string {
 	return fmt.Sprintf("guest%d@mail.example", i)
 }
 
-// TestPush_SharedEmail_ReadsOneRowPerAddress pushes one guest, and as many as the customer has.
+// TestPush_SharedEmail_ReadsOneRowPerAddress pushes one guest, and as many as the customer already has.
 func TestPush_SharedEmail_ReadsOneRowPerAddress(t *testing.T) {
 	t.Parallel()
 	const many = 3000
@@ -110,7 +109,7 @@ func TestPush_SharedEmail_ReadsOneRowPerAddress(t *testing.T) {
 		ws := workspace(store)
 		_, err := ws.Push(t.Context(), withEmails("stored", many, same))
 		require.NoError(t, err)
-		_, err = ws.Customer(t.Context(), "acme") // the first read of a process checks the format
+		_, err = ws.Customer(t.Context(), "acme") // because the first read of a process also checks the format
 		require.NoError(t, err)
 		for _, n := range []int{1, many} {
 			for _, given := range []string{"stored", "new"} {
@@ -124,7 +123,7 @@ func TestPush_SharedEmail_ReadsOneRowPerAddress(t *testing.T) {
 				case given == "stored" && !same:
 					warnings = 0
 				case given == "stored" && n == many:
-					warnings-- // the first of those that share their address
+					warnings-- // no warning for the first of those that share their address
 				}
 				store.Reset()
 				report, err := ws.PushWith(t.Context(), d, data.PushOptions{DryRun: true})
@@ -141,8 +140,8 @@ func TestPush_SharedEmail_ReadsOneRowPerAddress(t *testing.T) {
 	}
 }
 
-// TestEmails_AddressOfManyUsers_UsesOneBoundedRow gives one e-mail address to more and more guests, whose
-// keys have the greatest length, and takes it from them again.
+// TestEmails_AddressOfManyUsers_UsesOneBoundedRow gives one e-mail address to more and more guests with keys of maximum
+// length, and then removes it from them.
 func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
@@ -179,15 +178,15 @@ func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 	other.EmailAddress = strings.ToUpper(emailOf(0, true))
 	report := push(t, ws, "acme", other)
 	require.Len(t, report.Warnings, 1)
-	require.Contains(t, report.Warnings[0].Message, prefix[:20], "the one guest that still has the address")
+	require.Contains(t, report.Warnings[0].Message, prefix[:20], "the only guest that still has the address")
 	_, err = ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindGuest, guests[0], "other")})
 	require.NoError(t, err)
 	require.Nil(t, row())
 	requireChecks(t, store)
 }
 
-// TestPush_ConcurrentSharedEmails_AreAllCounted pushes guests with one address from several
-// goroutines, to one customer. Each push but the first must see the one before it.
+// TestPush_ConcurrentSharedEmails_AreAllCounted pushes guests with the same address to one customer from several goroutines.
+// Each push except the first must see the previous one.
 func TestPush_ConcurrentSharedEmails_AreAllCounted(t *testing.T) {
 	t.Parallel()
 	const pushes = 8

@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// betweenPlanAndWrite returns a workspace that plans on snapshots and calls then once, after
-// its next plan and before the Update that writes it, and another workspace of the same store.
+// betweenPlanAndWrite returns two workspaces of the same store. planned makes its plans on snapshots, and calls h.afterView
+// once after its next plan and before it writes the plan.
 func betweenPlanAndWrite(store storage.Store) (h *hooked, planned, other *data.Workspace) {
 	h = &hooked{Store: store}
 	return h, workspace(h).PlanOnSnapshots(), workspace(store)
@@ -30,7 +30,7 @@ func TestExecute_CustomerChangedAfterPlan_PlansAgain(t *testing.T) {
 		report, err := ws.Sync(t.Context(), block("a", "n", 30))
 		require.NoError(t, err)
 		_, err = ws.Space(t.Context(), "between")
-		require.ErrorIs(t, err, data.ErrResourceNotFound, "the sync came after it, and did not name it")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "the sync was planned again and deleted the room")
 		require.Len(t, report.Deleted, 11)
 		require.JSONEq(t, exported(t, block("a", "n", 30)), export(t, ws, "a"))
 		c, err := ws.Customer(t.Context(), "a")
@@ -48,7 +48,7 @@ func TestExecute_KeyTakenAfterPlan_ReturnsConflict(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrKeyConflict)
 		requireOneOwner(t, other, "a", "b")
 		_, err = ws.Customer(t.Context(), "a")
-		require.ErrorIs(t, err, data.ErrCustomerNotFound, "nothing of the push was written")
+		require.ErrorIs(t, err, data.ErrCustomerNotFound, "the push has written nothing")
 	})
 }
 
@@ -86,8 +86,7 @@ func TestExecute_CustomerDeletedAfterPlan_CreatesItAgain(t *testing.T) {
 	})
 }
 
-// TestExecute_EveryPlanOutdated_PlansInTheUpdate has another push after each snapshot that
-// the operation is planned on.
+// TestExecute_EveryPlanOutdated_PlansInTheUpdate makes another push after each snapshot on which the operation is planned.
 func TestExecute_EveryPlanOutdated_PlansInTheUpdate(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -109,15 +108,15 @@ func TestExecute_EveryPlanOutdated_PlansInTheUpdate(t *testing.T) {
 		require.Less(t, views, 10)
 		c, err := ws.Customer(t.Context(), "a")
 		require.NoError(t, err)
-		require.Equal(t, 15, c.Counts[data.KindRoom], "neither has lost the other")
+		require.Equal(t, 15, c.Counts[data.KindRoom], "the resources of both pushes exist")
 		room, err := ws.Space(t.Context(), "between")
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprint(views), room.Name)
 	})
 }
 
-// TestExecute_UnversionedWriteAfterPlan_KeepsThePlan writes rows of a visitor between the
-// plan of an operation and its Update.
+// TestExecute_UnversionedWriteAfterPlan_KeepsThePlan writes rows of a visitor between the plan of an operation and its
+// Update.
 func TestExecute_UnversionedWriteAfterPlan_KeepsThePlan(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -132,12 +131,12 @@ func TestExecute_UnversionedWriteAfterPlan_KeepsThePlan(t *testing.T) {
 		}
 		before := h.updates.Load()
 		push(t, ws, "a", data.Room("2", "Two"))
-		require.Equal(t, before+2, h.updates.Load(), "one that is too long to plan, and one that writes")
+		require.Equal(t, before+2, h.updates.Load(), "one Update that is too large to plan in, and one that writes")
 	})
 }
 
-// TestExecute_LargePush_PlansOnSnapshot pushes more than an Update plans by
-// itself, and writes beside it what a host writes.
+// TestExecute_LargePush_PlansOnSnapshot pushes more resources than an operation plans in its Update, with a Within that
+// writes a row of the host.
 func TestExecute_LargePush_PlansOnSnapshot(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -157,7 +156,7 @@ func TestExecute_LargePush_PlansOnSnapshot(t *testing.T) {
 		}})
 		require.NoError(t, err)
 		require.Equal(t, 5001, report.Created.Total())
-		require.Equal(t, int64(3), h.updates.Load(), "one that is too long to plan, one that came too late, and one that writes")
+		require.Equal(t, int64(3), h.updates.Load(), "one Update that is too large to plan in, one with an outdated plan, and one that writes")
 		c, err := ws.Customer(t.Context(), "a")
 		require.NoError(t, err)
 		require.Equal(t, map[data.Kind]int{data.KindGuest: 5001, data.KindRoom: 1}, c.Counts)

@@ -12,8 +12,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestOperations_ReadFails_ReturnErrorAndChangeNothing fails each read of each operation in turn: it gives that
-// error, and the state is as before or, where the operation had committed, as after.
+// TestOperations_ReadFails_ReturnErrorAndChangeNothing fails each read of each operation in turn. The operation must return
+// the error, and the state must be as before, or as after if the operation has committed.
 func TestOperations_ReadFails_ReturnErrorAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	grants := data.Query{CustomerKey: "a", SpaceKey: "a001"}
@@ -107,7 +107,7 @@ func TestOperations_ReadFails_ReturnErrorAndChangeNothing(t *testing.T) {
 					store := open()
 					faulty := backends.NewFault(store, backends.Fault{Of: backends.AllCalls, After: n})
 					err := op.do(t.Context(), on(faulty))
-					require.Zero(t, faulty.Scanning(), "read %d: a scan was not stopped", n)
+					require.Zero(t, faulty.Scanning(), "read %d: a scan is still open", n)
 					if !faulty.Failed() {
 						require.NoError(t, err)
 						require.Positive(t, n)

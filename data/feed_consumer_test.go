@@ -20,8 +20,7 @@ import (
 
 var errStop = errors.New("stop")
 
-// consume runs a consumer until it has received n changes, which it returns, and then lets
-// handle fail or not.
+// consume runs a consumer until it has received n changes, and returns them. The last call of handle then returns fail.
 func consume(t *testing.T, ws *data.Workspace, name string, n int, fail error) (received []data.FeedChange) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -46,19 +45,19 @@ func TestConsumer_StoppedAndRunAgain_ContinuesAfterStoredPosition(t *testing.T) 
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		pushRooms(t, ws, "a", 4)
 		all := changes(t, ws, data.Cursor{})
-		// A handle that fails gets the same changes again.
+		// If handle fails, Run passes the same changes again.
 		require.Equal(t, all, consume(t, ws, "events", 1, errStop))
 		require.Equal(t, all, consume(t, ws, "events", 1, errStop))
 
-		// The place is stored even if the context of Run ends while handle runs.
+		// Run stores the position even if its context ends while handle runs.
 		require.Equal(t, all, consume(t, ws, "events", 1, nil))
 		cursor, err := ws.Consumer("events").Cursor(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, all[len(all)-1].Cursor, cursor)
 
 		require.NoError(t, ws.Consumer("events").Seek(t.Context(), all[1].Cursor))
-		require.Equal(t, all[2:], consume(t, ws, "events", 1, errStop), "within a commit too")
-		require.Equal(t, all, consume(t, ws, "other", 1, errStop), "each name has a place of its own")
+		require.Equal(t, all[2:], consume(t, ws, "events", 1, errStop), "the position may be within a commit")
+		require.Equal(t, all, consume(t, ws, "other", 1, errStop), "each name has its own position")
 		require.Equal(t, all[2:], consume(t, ws, "events", 1, errStop))
 
 		require.NoError(t, ws.Consumer("events").Remove(t.Context()))
@@ -86,7 +85,7 @@ func TestConsumer_NewChanges_AreHandledAndPositionIsStored(t *testing.T) {
 			last = got[0]
 		}
 		require.NoError(t, ws.Consumer("events").Seek(t.Context(), data.Cursor{}))
-		for got := 0; got < 5; { // the place before Seek may have been stored after it
+		for got := 0; got < 5; { // a Run may have stored the position before Seek after it
 			got += len(<-received)
 		}
 		cancel()
@@ -172,7 +171,7 @@ func TestConsumer_InvalidName_ReturnsError(t *testing.T) {
 	})
 }
 
-// failingUpdates is a store whose Updates can be made to fail.
+// failingUpdates is a store whose Updates fail on demand.
 type failingUpdates struct {
 	storage.Store
 	failing atomic.Bool
@@ -203,8 +202,8 @@ func (r *recorder) describe() []string {
 	return describe(r.changes)
 }
 
-// TestConsumer_LeaseLost_AnotherRunContinues runs a consumer in two processes, of which the
-// first one cannot renew its lease while it handles a change.
+// TestConsumer_LeaseLost_AnotherRunContinues runs a consumer in two processes. The first one cannot renew its lease while it
+// handles a change.
 func TestConsumer_LeaseLost_AnotherRunContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -219,7 +218,7 @@ func TestConsumer_LeaseLost_AnotherRunContinues(t *testing.T) {
 			ended <- first.Consumer("events").Run(ctx, func(ctx context.Context, changes []data.FeedChange) error {
 				firstCalls.add(changes)
 				failing.failing.Store(true)
-				<-ctx.Done() // the turn is lost
+				<-ctx.Done() // canceled because the lease is lost
 				return ctx.Err()
 			})
 		}()
@@ -232,10 +231,10 @@ func TestConsumer_LeaseLost_AnotherRunContinues(t *testing.T) {
 			})
 		}()
 		synctest.Wait()
-		require.Empty(t, secondCalls.describe(), "one at a time")
+		require.Empty(t, secondCalls.describe(), "only one Run handles changes")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"created room 1"}, secondCalls.describe(), "the change is handed over again")
+		require.Equal(t, []string{"created room 1"}, secondCalls.describe(), "the change is handled again")
 		failing.failing.Store(false)
 		push(t, second, "acme", data.Room("2", "Two"))
 		time.Sleep(time.Minute)
@@ -250,7 +249,7 @@ func TestConsumer_LeaseLost_AnotherRunContinues(t *testing.T) {
 	})
 }
 
-// TestRun_SlowConsumer_KeepsUnreadChanges trims with a retention of an hour.
+// TestRun_SlowConsumer_KeepsUnreadChanges runs maintenance with a retention of one hour.
 func TestRun_SlowConsumer_KeepsUnreadChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -275,7 +274,7 @@ func TestRun_SlowConsumer_KeepsUnreadChanges(t *testing.T) {
 		require.NoError(t, ws.Consumer("ahead").Seek(ctx, all[2].Cursor))
 		time.Sleep(29 * day)
 		maintain()
-		require.Equal(t, all, changes(t, ws, data.Cursor{}), "a consumer is within the first commit")
+		require.Equal(t, all, changes(t, ws, data.Cursor{}), "a consumer has not read all of the first commit")
 		require.Empty(t, changes(t, other, data.Cursor{}), "another workspace has no consumer")
 		require.NoError(t, ws.Consumer("slow").Seek(ctx, all[1].Cursor))
 		maintain()
@@ -289,14 +288,14 @@ func TestRun_SlowConsumer_KeepsUnreadChanges(t *testing.T) {
 		push(t, ws, "acme", data.Room("4", "Four"))
 		time.Sleep(30*day - 2*time.Hour)
 		maintain()
-		require.Equal(t, []string{"created room 4"}, describe(changes(t, ws, data.Cursor{})), "the slow one has not read for 30 days")
+		require.Equal(t, []string{"created room 4"}, describe(changes(t, ws, data.Cursor{})), "the slow consumer has not read for 30 days")
 		time.Sleep(day)
 		maintain()
 		require.Empty(t, changes(t, ws, data.Cursor{}))
 	})
 }
 
-// TestTrimChanges_UnreadByConsumer_ConsumerReturnsErrTrimmed drops a change that a consumer has not read.
+// TestTrimChanges_UnreadByConsumer_ConsumerReturnsErrTrimmed trims a change that a consumer has not read.
 func TestTrimChanges_UnreadByConsumer_ConsumerReturnsErrTrimmed(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
@@ -305,6 +304,6 @@ func TestTrimChanges_UnreadByConsumer_ConsumerReturnsErrTrimmed(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, dropped)
 		err = ws.Consumer("events").Run(t.Context(), func(context.Context, []data.FeedChange) error { return errStop })
-		require.ErrorIs(t, err, data.ErrTrimmed, "the start of the feed is where it was when Seek was called")
+		require.ErrorIs(t, err, data.ErrTrimmed, "Seek has stored the start of the feed at that time")
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// pushRooms pushes commits of one to three rooms each to two customers.
+// pushRooms makes commits of one to three rooms for each of two customers.
 func pushRooms(t *testing.T, ws *data.Workspace, prefix string, commits int) {
 	t.Helper()
 	for i := range commits {
@@ -29,9 +29,8 @@ func pushRooms(t *testing.T, ws *data.Workspace, prefix string, commits int) {
 	}
 }
 
-// requireEpoch holds that a restored workspace, which has the first changes of before and
-// others since, refuses each cursor of a change that it does not have, and continues after each
-// cursor of one that it has.
+// requireEpoch checks the cursors of a restored workspace, which has the first kept changes of before and then other changes.
+// Cursors of changes that the workspace does not have must return ErrEpoch. Reading after the other cursors must succeed.
 func requireEpoch(t *testing.T, restored *data.Workspace, before []data.FeedChange, kept int) {
 	t.Helper()
 	now := changes(t, restored, data.Cursor{})
@@ -50,8 +49,8 @@ func requireEpoch(t *testing.T, restored *data.Workspace, before []data.FeedChan
 	}
 }
 
-// TestCursor_StoreWasRestored_ReturnsErrEpoch reads changes, restores a backup that does not
-// have them, and writes fewer, as many and more other changes.
+// TestCursor_StoreWasRestored_ReturnsErrEpoch reads changes, restores a backup without them, and then writes fewer, equally
+// many and more other changes.
 func TestCursor_StoreWasRestored_ReturnsErrEpoch(t *testing.T) {
 	t.Parallel()
 	for _, backend := range backends.All(t) {
@@ -81,7 +80,7 @@ func TestCursor_StoreWasRestored_ReturnsErrEpoch(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, report.Damage)
 
-			// A restored feed that was trimmed refuses them too.
+			// The same holds after the restored feed was trimmed.
 			_, err = again.TrimChanges(t.Context(), clockStart.AddDate(1, 0, 0))
 			require.NoError(t, err)
 			for _, c := range before {
@@ -93,8 +92,7 @@ func TestCursor_StoreWasRestored_ReturnsErrEpoch(t *testing.T) {
 	}
 }
 
-// TestCursor_DirectoryWasCopied_ReturnsErrEpoch continues on a copy of a directory of Badger,
-// and on the directory itself.
+// TestCursor_DirectoryWasCopied_ReturnsErrEpoch continues on a copy of a directory of Badger and on the directory itself.
 func TestCursor_DirectoryWasCopied_ReturnsErrEpoch(t *testing.T) {
 	t.Parallel()
 	dir, copied := t.TempDir(), t.TempDir()
@@ -122,8 +120,8 @@ func TestCursor_DirectoryWasCopied_ReturnsErrEpoch(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// TestCursor_PositionTrimmed_OtherStoreReturnsErrEpoch trims up to the very place of a cursor: the ends of
-// the feed alone can tell whether it has read the changes of this store.
+// TestCursor_PositionTrimmed_OtherStoreReturnsErrEpoch trims the feed exactly up to a cursor. The store can then identify the
+// cursor only by the ends of the feed.
 func TestCursor_PositionTrimmed_OtherStoreReturnsErrEpoch(t *testing.T) {
 	t.Parallel()
 	var stores [2]*data.Workspace
@@ -174,8 +172,8 @@ func snapshotCursor(t *testing.T, ws *data.Workspace) (cursor data.Cursor) {
 	return cursor
 }
 
-// TestSnapshotCursor_ConcurrentWriters_LosesNoChange takes snapshots while customers change.
-// Each snapshot with the changes after its cursor gives the same as the feed from its start.
+// TestSnapshotCursor_ConcurrentWriters_LosesNoChange takes snapshots during writes. Each snapshot together with the changes
+// after its cursor must give the same state as the feed from its start.
 func TestSnapshotCursor_ConcurrentWriters_LosesNoChange(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		const writers, rounds = 4, 25
@@ -265,6 +263,6 @@ func TestSnapshotCursor_ConcurrentWriters_LosesNoChange(t *testing.T) {
 		}
 		push(t, ws, "end", data.Room("end", "Room"))
 		require.NoError(t, <-followEnded)
-		require.Equal(t, changes(t, ws, data.Cursor{}), followed, "a follower sees every change, in the order of the feed")
+		require.Equal(t, changes(t, ws, data.Cursor{}), followed, "Follow yields every change in the order of the feed")
 	})
 }

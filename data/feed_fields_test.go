@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// TestFeed_Update_ListsChangedFields pushes one change of each kind of field.
+// TestFeed_Update_ListsChangedFields changes each kind of field.
 func TestFeed_Update_ListsChangedFields(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, `{"customer_key": "acme", "customer_name": "Acme",
@@ -47,7 +47,7 @@ func TestFeed_Update_ListsChangedFields(t *testing.T) {
 			require.Equal(t, test.want, strings.Join(c.ChangedFields, ","), test.body)
 			b, err := json.Marshal(c)
 			require.NoError(t, err)
-			require.NotContains(t, string(b), "hidden", "no value is in the feed")
+			require.NotContains(t, string(b), "hidden", "the feed contains no values")
 		}
 		_, err = pushJSON(t, ws, `{"customer_key": "acme", "reservations": [{"reservation_key": "b", "room_keys": ["r", "q"]}]}`)
 		require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestFeed_Update_ListsChangedFields(t *testing.T) {
 		all := changes(t, ws, data.Cursor{})
 		for _, c := range all[len(all)-2:] {
 			if c.Change == data.Updated {
-				require.Equal(t, []string{"room_keys"}, c.ChangedFields, "a lost reference")
+				require.Equal(t, []string{"room_keys"}, c.ChangedFields, "a removed reference")
 			}
 		}
 	})

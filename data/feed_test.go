@@ -19,7 +19,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// changes reads the feed after a cursor.
+// changes returns the changes after a cursor.
 func changes(t *testing.T, ws *data.Workspace, after data.Cursor) (out []data.FeedChange) {
 	t.Helper()
 	for c, err := range ws.Changes(t.Context(), after) {
@@ -29,13 +29,13 @@ func changes(t *testing.T, ws *data.Workspace, after data.Cursor) (out []data.Fe
 	return out
 }
 
-// countByChange counts what the whole feed tells, by change.
+// countByChange returns the number of entries in the feed by change.
 func countByChange(t *testing.T, ws *data.Workspace) map[data.Change]int {
 	t.Helper()
 	return lo.CountValuesBy(changes(t, ws, data.Cursor{}), func(c data.FeedChange) data.Change { return c.Change })
 }
 
-// describe writes changes as "created room 101".
+// describe formats changes as "created room 101".
 func describe(changes []data.FeedChange) (out []string) {
 	for _, c := range changes {
 		out = append(out, fmt.Sprintf("%s %s %s", c.Change, c.Kind, c.Key))
@@ -58,7 +58,7 @@ func TestChanges_PushAndDelete_YieldsTheirChanges(t *testing.T) {
 		end := first[len(first)-1].Cursor
 		require.Empty(t, changes(t, ws, end))
 		for i, c := range first {
-			require.Equal(t, describe(first[i+1:]), describe(changes(t, ws, c.Cursor)), "each cursor is the place after its change")
+			require.Equal(t, describe(first[i+1:]), describe(changes(t, ws, c.Cursor)), "reading continues after the change of a cursor")
 		}
 
 		_, err = pushJSON(t, ws, strings.Replace(hotel, "Room 101", "Sea view", 1))
@@ -95,8 +95,7 @@ func TestChanges_ReferenceRemovedByDelete_YieldsUpdate(t *testing.T) {
 	})
 }
 
-// TestChanges_Replayed_RebuildsTheState is over several customers, of which one goes
-// and comes again.
+// TestChanges_Replayed_RebuildsTheState replays the changes of several customers, one of which was deleted and created again.
 func TestChanges_Replayed_RebuildsTheState(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for i := range 5 {
@@ -113,7 +112,7 @@ func TestChanges_Replayed_RebuildsTheState(t *testing.T) {
 		rebuilt := map[uuid.UUID]string{}
 		last := map[string]time.Time{}
 		for _, c := range changes(t, ws, data.Cursor{}) {
-			require.False(t, c.At.Before(last[c.CustomerKey]), "the changes of a customer are in the order of its commits")
+			require.False(t, c.At.Before(last[c.CustomerKey]), "changes of a customer are in the order of its commits")
 			last[c.CustomerKey] = c.At
 			line := fmt.Sprintf("%s: %s %s", c.CustomerKey, c.Kind, c.Key)
 			switch c.Change {
@@ -131,7 +130,7 @@ func TestChanges_Replayed_RebuildsTheState(t *testing.T) {
 	})
 }
 
-// resources is every resource of a workspace by its derived id.
+// resources returns the customer and reference of every resource of a workspace by derived id.
 func resources(t *testing.T, ws *data.Workspace) map[uuid.UUID]string {
 	t.Helper()
 	out := map[uuid.UUID]string{}
@@ -158,11 +157,11 @@ func TestFollow_LaterCommits_YieldsTheirChanges(t *testing.T) {
 				cancel()
 				continue
 			}
-			// By the same Workspace, which tells at once, and by another.
+			// Push with the same Workspace, which notifies Follow at once, and with another one.
 			other := []*data.Workspace{ws, data.Open(ws.DB().Store(), data.Options{}).Workspace(workspaceID)}[seen%2]
 			push(t, other, "acme", data.Room(fmt.Sprint(seen), "Room"))
 		}
-		t.Fatal("Follow ended by itself")
+		t.Fatal("Follow ended without an error")
 	})
 }
 
@@ -201,8 +200,8 @@ func TestTrimChanges_OldChanges_DeletesThem(t *testing.T) {
 		dropped, err := ws.TrimChanges(t.Context(), middle.At)
 		require.NoError(t, err)
 		require.Equal(t, 100, dropped)
-		require.Equal(t, describe(all[100:]), describe(changes(t, ws, data.Cursor{})), "the start is what was not trimmed")
-		require.Equal(t, describe(all[100:]), describe(changes(t, ws, all[99].Cursor)), "nothing after this place was trimmed")
+		require.Equal(t, describe(all[100:]), describe(changes(t, ws, data.Cursor{})), "the feed starts after the trimmed changes")
+		require.Equal(t, describe(all[100:]), describe(changes(t, ws, all[99].Cursor)), "nothing after this cursor was trimmed")
 		for _, err := range ws.Changes(t.Context(), all[98].Cursor) {
 			require.ErrorIs(t, err, data.ErrTrimmed)
 		}
@@ -237,7 +236,7 @@ func TestCursor_Text_RoundTripsOrReturnsError(t *testing.T) {
 			require.ErrorIs(t, c.UnmarshalText([]byte(text)), data.ErrInvalidCursor, text)
 		}
 		for text, want := range map[string]error{
-			"1\x7fiiiiiiii\x00": data.ErrEpoch, // past the end
+			"1\x7fiiiiiiii\x00": data.ErrEpoch, // past the end of the feed
 			"1\x01iiiiiiii\x00": data.ErrEpoch, // with the id of another commit
 		} {
 			require.NoError(t, c.UnmarshalText([]byte(cursorText(text))))
@@ -245,7 +244,7 @@ func TestCursor_Text_RoundTripsOrReturnsError(t *testing.T) {
 				require.ErrorIs(t, err, want)
 			}
 		}
-		text, err := changes(t, ws, data.Cursor{})[0].Cursor.MarshalText() // one of two changes of the first commit
+		text, err := changes(t, ws, data.Cursor{})[0].Cursor.MarshalText() // the first of two changes of a commit
 		require.NoError(t, err)
 		raw, err := base64.RawURLEncoding.DecodeString(string(text))
 		require.NoError(t, err)
@@ -260,9 +259,9 @@ func TestCursor_Text_RoundTripsOrReturnsError(t *testing.T) {
 // cursorText returns the text of a cursor with the given content.
 func cursorText(content string) string { return base64.RawURLEncoding.EncodeToString([]byte(content)) }
 
-// TestTrimChanges_OlderChangeAfterNewer_KeepsBoth has a large operation of which the feed tells after
-// a later one of another customer: that it keeps a row behind one that stays is on
-// purpose, since who has read to there has not read it.
+// TestTrimChanges_OlderChangeAfterNewer_KeepsBoth commits a large operation after a later one of another customer, so that
+// the feed has an older change after a newer one. Trimming must keep the older one too, because a reader may have read no
+// further than the newer one.
 func TestTrimChanges_OlderChangeAfterNewer_KeepsBoth(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -283,7 +282,7 @@ func TestTrimChanges_OlderChangeAfterNewer_KeepsBoth(t *testing.T) {
 		dropped, err := other.TrimChanges(t.Context(), later.At)
 		require.NoError(t, err)
 		require.Zero(t, dropped)
-		require.Equal(t, all, changes(t, other, data.Cursor{}), "what was told after it stays with it")
+		require.Equal(t, all, changes(t, other, data.Cursor{}), "an older change after a newer one is kept")
 		dropped, err = other.TrimChanges(t.Context(), later.At.Add(time.Second))
 		require.NoError(t, err)
 		require.Equal(t, len(all), dropped)
@@ -291,7 +290,7 @@ func TestTrimChanges_OlderChangeAfterNewer_KeepsBoth(t *testing.T) {
 	})
 }
 
-// TestFeedChange_JSON_RoundTrips is of classes, and of what is told of portals.
+// TestFeedChange_JSON_RoundTrips encodes and decodes changes of every kind of resource and of a portal.
 func TestFeedChange_JSON_RoundTrips(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, everyKind(t))

@@ -7,12 +7,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// hooked is a store that calls back after each Update, with how many there were, and
-// after its first View.
+// hooked is a store that calls afterUpdate after each Update with the number of Updates so far, and afterView after its next
+// View.
 type hooked struct {
 	storage.Store
 	updates     atomic.Int64
-	failed      atomic.Int64 // of these
+	failed      atomic.Int64 // number of Updates that failed
 	afterUpdate func(n int64)
 	afterView   func()
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// requireConsistent holds that all that can be read of a workspace agrees: each key has
-// one owner, is found by key and by id, is counted, is in the indexes of its references
-// and times, and is what the change feed tells of.
+// requireConsistent checks that all reads of a workspace agree. Each key has one owner and is found by key and by id. The
+// counts, the indexes of references and times, and the change feed agree with the resources.
 func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 	t.Helper()
 	ctx := t.Context()
@@ -89,9 +88,9 @@ func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 	require.Equal(t, there, told, when)
 }
 
-// TestExecute_OtherOperationAfterPlan_LeavesConsistentState makes each pair of operations, the second by
-// another Workspace after the first is planned and before it is written: the state afterwards
-// is consistent, and nothing is left when it is deleted.
+// TestExecute_OtherOperationAfterPlan_LeavesConsistentState tests each pair of operations. Another Workspace performs the
+// second one after the first one is planned and before it is written. The resulting state must be consistent, and no row may
+// remain after all customers are deleted.
 func TestExecute_OtherOperationAfterPlan_LeavesConsistentState(t *testing.T) {
 	t.Parallel()
 	type operation struct {
@@ -123,17 +122,17 @@ func TestExecute_OtherOperationAfterPlan_LeavesConsistentState(t *testing.T) {
 		pushing("push of a new customer", dated("c", "c", 14)),
 		syncing("sync", dated("a", "n", 14)),
 		syncing("sync to other kinds", units),
-		syncing("sync to nothing", data.CustomerData{CustomerKey: "a"}),
+		syncing("sync to no resources", data.CustomerData{CustomerKey: "a"}),
 		deleting("delete of two sites", data.Selection{Resources: data.Refs(data.KindSite, "asite", "bsite")}),
 		deleting("delete of two customers", data.Selection{CustomerKeys: []string{"a", "b"}}),
 		deleting("delete of a customer and a site", data.Selection{CustomerKeys: []string{"a"}, Resources: data.Refs(data.KindSite, "bsite")}),
 	}
 	others := append([]operation{
 		pushing("small push", data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("q", "Q")}}),
-		pushing("push of a key that is there", data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("a001", "New name")}}),
-		pushing("push of the keys of another", dated("c", "a", 6)),
-		pushing("push of keys that come", dated("c", "n", 6)),
-		pushing("small push of such keys", data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("a001", "C"), data.Room("n003", "C")}}),
+		pushing("push of an existing key", data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("a001", "New name")}}),
+		pushing("push of keys of another customer", dated("c", "a", 6)),
+		pushing("push of keys of the first operation", dated("c", "n", 6)),
+		pushing("small push of keys of both", data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("a001", "C"), data.Room("n003", "C")}}),
 		{"sweep", func(ctx context.Context, ws *data.Workspace) error { _, err := ws.DB().Sweep(ctx); return err }},
 		{"trim", func(ctx context.Context, ws *data.Workspace) error {
 			_, err := ws.TrimChanges(ctx, clockStart.AddDate(-9, 0, 0))
@@ -153,7 +152,7 @@ func TestExecute_OtherOperationAfterPlan_LeavesConsistentState(t *testing.T) {
 					_, err := other.Push(t.Context(), dated(customer, customer, 7))
 					require.NoError(t, err)
 				}
-				// What the other operation has done can make either refuse, and nothing else fail.
+				// Each of the two operations may be refused because of the other one, but must not fail otherwise.
 				mayRefuse := func(err error) {
 					if !errors.Is(err, data.ErrKeyConflict) && !errors.Is(err, data.ErrCustomerNotFound) {
 						require.NoError(t, err, second.name)

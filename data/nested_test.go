@@ -18,10 +18,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// nestedText is in the text of storage.ErrNested.
+// nestedText is part of the text of storage.ErrNested.
 const nestedText = "nested write: use the transaction of the outer write"
 
-// callbacks are the calls that run a function of the caller inside of a write.
+// callbacks returns calls that call fn during a write, by name.
 func callbacks(ws *data.Workspace, customer layout.CustomerID, rooms int, laterKey string) map[string]func(ctx context.Context, fn func(context.Context) error) error {
 	d := data.CustomerData{CustomerKey: "acme"}
 	for i := range rooms {
@@ -92,7 +92,7 @@ func callbacks(ws *data.Workspace, customer layout.CustomerID, rooms int, laterK
 	}
 }
 
-// writes are the calls of a workspace that write.
+// writes returns calls that write to a workspace, by name.
 func writes(ws *data.Workspace, customer layout.CustomerID) map[string]func(ctx context.Context) error {
 	nothing := func(context.Context, data.CustomerTx) error { return nil }
 	d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("nested", "Nested")}}
@@ -122,9 +122,8 @@ func writes(ws *data.Workspace, customer layout.CustomerID) map[string]func(ctx 
 	}
 }
 
-// TestNestedWrite_InCallback_ReturnsErrNested calls each write inside of each callback, with the
-// context that the callback is given and with one derived from it, by the same Workspace
-// and by another on the same store, for a write that is one transaction and one that is not.
+// TestNestedWrite_InCallback_ReturnsErrNested makes each write in each callback: with the context of the callback and with a
+// derived one, with the same Workspace and with another one of the same store, and in small and large operations.
 func TestNestedWrite_InCallback_ReturnsErrNested(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -140,7 +139,7 @@ func TestNestedWrite_InCallback_ReturnsErrNested(t *testing.T) {
 						ran := false
 						err := run(t.Context(), func(ctx context.Context) error {
 							ran = true
-							// A write that waits for itself ends with this, and the test fails.
+							// If a write waits for itself, this deadline ends it and the test fails.
 							ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 							defer cancel()
 							err := write(ctx)
@@ -157,8 +156,7 @@ func TestNestedWrite_InCallback_ReturnsErrNested(t *testing.T) {
 	})
 }
 
-// TestNestedRead_OrWriteOfOtherStore_Succeeds reads the same workspace, and writes
-// another store, inside of each callback.
+// TestNestedRead_OrWriteOfOtherStore_Succeeds reads the same workspace and writes to another store in each callback.
 func TestNestedRead_OrWriteOfOtherStore_Succeeds(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -188,7 +186,7 @@ func TestNestedRead_OrWriteOfOtherStore_Succeeds(t *testing.T) {
 				require.NoError(t, err, "%d %s", i, outer)
 				require.NoError(t, leaked.Err())
 				_, err = ws.Push(leaked, data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("r", "Room")}})
-				require.NoError(t, err, "%s: the context is as any other when the write has ended", outer)
+				require.NoError(t, err, "%s: the context permits writes after the outer write has ended", outer)
 				c, err = ws.Customer(t.Context(), "acme")
 				require.NoError(t, err)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// importStays imports n past stays and the same number of guests, each with one.
+// importStays imports n guests and n past stays, one for each guest.
 func importStays(t testing.TB, ws *data.Workspace, n int, name func(i int) string) {
 	t.Helper()
 	ctx := context.Background()
@@ -35,8 +35,8 @@ func importStays(t testing.TB, ws *data.Workspace, n int, name func(i int) strin
 	require.NoError(t, err)
 }
 
-// TestSearch_PageReadsItsMaximum_StopsAndContinues searches what only the oldest of 12,000 stays
-// has, and counts what each page reads.
+// TestSearch_PageReadsItsMaximum_StopsAndContinues searches for a text that only the oldest of 12,000 stays has, and counts
+// the reads of each page.
 func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
@@ -55,8 +55,8 @@ func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 			for _, g := range page.Items {
 				got = append(got, g.Key)
 			}
-			// Records of 10,000 resources, the rows of the directory of those that were
-			// joined, and a little for the customer and the last batch.
+			// A page reads the records of 10,000 resources and the directory rows of related resources. The customer and the
+			// last batch add a few more keys.
 			require.LessOrEqual(t, store.Keys.Load(), int64(2*maxPageReads), "keys")
 			require.LessOrEqual(t, store.Rows.Load(), int64(maxPageReads+10), "rows of the index")
 			require.LessOrEqual(t, store.Gets.Load(), int64(4*maxPageReads/2/256+20), "calls of Get")
@@ -66,7 +66,7 @@ func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 			}
 			stopped++
 		}
-		require.Equal(t, 2, stopped, "pages that stopped")
+		require.Equal(t, 2, stopped, "stopped pages")
 		if strings.HasPrefix(text, "guest") {
 			require.Equal(t, []string{"stay-11999"}, got)
 		} else {
@@ -75,8 +75,8 @@ func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 	}
 }
 
-// TestSearch_AccessGrants_ListsCurrentOnesFirst compares the order with what it should be, in pages
-// of every size, and while time goes on between the pages.
+// TestSearch_AccessGrants_ListsCurrentOnesFirst checks the order with pages of several sizes, and with a clock that advances
+// between the pages.
 func TestSearch_AccessGrants_ListsCurrentOnesFirst(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "acme"}
@@ -117,7 +117,7 @@ func TestSearch_AccessGrants_ListsCurrentOnesFirst(t *testing.T) {
 				q.CustomerKey, q.Text, q.Limit, q.Now = "acme", "stay", limit, day(0)
 				require.Equal(t, strings.Fields(test.want), all(t, q, func(q data.Query) (data.Page[data.AccessGrant], error) {
 					if q.Cursor != "" {
-						q.Now = day(100) // when all have ended
+						q.Now = day(100) // all have ended by then
 					}
 					return ws.AccessGrants(t.Context(), q)
 				}), "%+v", q)
@@ -130,7 +130,7 @@ func TestSearch_AccessGrants_ListsCurrentOnesFirst(t *testing.T) {
 	})
 }
 
-// TestSearch_Show_MatchesOnlyShownTexts hides resources and fields from the reader.
+// TestSearch_Show_MatchesOnlyShownTexts searches with a Show that hides resources and fields.
 func TestSearch_Show_MatchesOnlyShownTexts(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		pushSearchData(t, ws)
@@ -161,8 +161,8 @@ func TestSearch_Show_MatchesOnlyShownTexts(t *testing.T) {
 	})
 }
 
-// BenchmarkSearch compares a search that matches nothing with a list of the same rows, of
-// access grants with a guest each. The times of both are of one run; their ratio is reported.
+// BenchmarkSearch compares a search without matches with a list of the same access grants and guests. It measures both in the
+// same run and reports the ratio of their times.
 func BenchmarkSearch(b *testing.B) {
 	for name, of := range map[string]func(int) string{
 		"ascii":    func(i int) string { return fmt.Sprintf("Ada Lovelace %d", i) },

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// putRows writes rows that the library writes, as many as it takes transactions.
+// putRows writes n rows in as few transactions as possible.
 func putRows(t *testing.T, store storage.Store, n int, row func(i int) (key, value []byte)) {
 	t.Helper()
 	for from := 0; from < n; {
@@ -30,12 +30,11 @@ func putRows(t *testing.T, store storage.Store, n int, row func(i int) (key, val
 	}
 }
 
-// maxPageReads is how many rows a page looks at before it ends.
+// maxPageReads is the maximum number of rows that a page reads.
 const maxPageReads = 10_000
 
-// TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers lists behind more customers than a page reads of
-// which the directory has a row, and that are not there: they are being deleted, or
-// created by an operation that has not committed.
+// TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers lists customers if the directory has more rows of missing customers
+// than one page reads. Such customers are being deleted, or are created by an operation that has not committed yet.
 func TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -49,7 +48,7 @@ func TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers(t *testing.T) {
 			var got []string
 			pages := 0
 			for cursor := ""; ; pages++ {
-				require.Less(t, pages, 10, "it does not end")
+				require.Less(t, pages, 10, "the list does not end")
 				page, err := ws.Customers(t.Context(), data.CustomerQuery{Text: text, Cursor: cursor})
 				require.NoError(t, err)
 				for _, c := range page.Items {
@@ -60,13 +59,13 @@ func TestCustomers_ManyRowsOfDeletedCustomers_ListsTheOthers(t *testing.T) {
 				}
 			}
 			require.Equal(t, want, got)
-			require.Equal(t, 2, pages, "a page ends where it has read enough")
+			require.Equal(t, 2, pages, "a page ends after it has read its maximum")
 		}
 	})
 }
 
-// TestSpaces_ManyStaleDirectoryRows_ListsTheOthers lists behind more rows of the directory of keys than a
-// page reads, which are nobody's.
+// TestSpaces_ManyStaleDirectoryRows_ListsTheOthers lists spaces if the directory of keys has more rows without a resource
+// than one page reads.
 func TestSpaces_ManyStaleDirectoryRows_ListsTheOthers(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -79,7 +78,7 @@ func TestSpaces_ManyStaleDirectoryRows_ListsTheOthers(t *testing.T) {
 		var got []string
 		pages := 0
 		for cursor := ""; ; pages++ {
-			require.Less(t, pages, 10, "it does not end")
+			require.Less(t, pages, 10, "the list does not end")
 			page, err := ws.Spaces(t.Context(), data.Query{Cursor: cursor})
 			require.NoError(t, err)
 			got = append(got, keysOf(page.Items)...)
@@ -88,7 +87,7 @@ func TestSpaces_ManyStaleDirectoryRows_ListsTheOthers(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"a", "z"}, got)
-		require.Equal(t, 2, pages, "a page ends where it has read enough: 10,000 rows")
+		require.Equal(t, 2, pages, "a page ends after it has read 10,000 rows")
 	})
 }
 

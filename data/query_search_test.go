@@ -11,7 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// pushSearchData pushes two customers to search in. The id is that of the guest Renée.
+// pushSearchData pushes two customers with resources to search for. It returns the guest Renée.
 func pushSearchData(t *testing.T, ws *data.Workspace) (renee data.UserIdentity) {
 	t.Helper()
 	ref := func(kind data.Kind, key string) data.Ref { return data.Ref{Kind: kind, Key: key} }
@@ -28,7 +28,7 @@ func pushSearchData(t *testing.T, ws *data.Workspace) (renee data.UserIdentity) 
 		data.PlainAccessGrant("cleaning", ref(data.KindUser, "missing"), data.Refs(data.KindRoom, "lisbon-101", "nowhere")...),
 	)
 	push(t, ws, "other", data.Room("x-1", "Suite of another"), guest("x-renee", "Renée Other", "", ""),
-		// A reference to a resource of another customer names nothing.
+		// A reference to a resource of another customer does not refer to that resource.
 		data.Reservation("x-stay", ref(data.KindGuest, "g-renee"), data.Refs(data.KindRoom, "lisbon-101")...))
 	renee, err := ws.UserIdentity(t.Context(), "g-renee")
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestSearch_UserIdentities_MatchesNameKeyEmailPhoneAndID(t *testing.T) {
 		}
 		require.Equal(t, []string{"g-renee", "x-renee"}, all(t, data.Query{Text: "renee", Limit: 1}, func(q data.Query) (data.Page[data.UserIdentity], error) {
 			return ws.UserIdentities(t.Context(), q)
-		}), "of every customer")
+		}), "resources of all customers")
 	})
 }
 
@@ -88,10 +88,10 @@ func TestSearch_AccessGrants_MatchesGuestAndRoom(t *testing.T) {
 		}
 		require.Equal(t, []string{"stay-17"}, all(t, data.Query{Text: "renee", Limit: 1}, func(q data.Query) (data.Page[data.AccessGrant], error) {
 			return ws.AccessGrants(t.Context(), q)
-		}), "of every customer")
+		}), "resources of all customers")
 		require.Empty(t, all(t, data.Query{CustomerKey: "other", Text: "oceane"}, func(q data.Query) (data.Page[data.AccessGrant], error) {
 			return ws.AccessGrants(t.Context(), q)
-		}), "by the room of another customer")
+		}), "a room of another customer is not searched")
 	})
 }
 
@@ -116,7 +116,7 @@ func TestSearch_TextTooLong_ReturnsError(t *testing.T) {
 	})
 }
 
-// TestList_SpaceKeyOfSite_IncludesItsSpaces lists by sites with a few and with many rooms.
+// TestList_SpaceKeyOfSite_IncludesItsSpaces filters by sites with few and with many rooms.
 func TestList_SpaceKeyOfSite_IncludesItsSpaces(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, rooms := range []int{0, 2, 49, 50, 51, 120} {
@@ -162,7 +162,7 @@ func TestList_SpaceKeyOfSite_IncludesItsSpaces(t *testing.T) {
 			}
 			require.Equal(t, []string{key("elsewhere", 0)}, list(data.Query{CustomerKey: customer, SpaceKey: other}))
 			if rooms > 1 {
-				require.Equal(t, []string{key("stay", 1), key("whole", 0)}, list(data.Query{CustomerKey: customer, SpaceKey: key("room", 1)}), "a room is only itself")
+				require.Equal(t, []string{key("stay", 1), key("whole", 0)}, list(data.Query{CustomerKey: customer, SpaceKey: key("room", 1)}), "the key of a room selects only this room")
 			}
 		}
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// TestScanPrefixes_RandomKeys_YieldsKeysWithPrefixes compares with a look at every key.
+// TestScanPrefixes_RandomKeys_YieldsKeysWithPrefixes compares the result with a filter of all keys.
 func TestScanPrefixes_RandomKeys_YieldsKeysWithPrefixes(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {

@@ -23,7 +23,7 @@ var day0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func day(n float64) time.Time { return day0.Add(time.Duration(n * float64(24*time.Hour))) }
 
-// all reads every page of a list, and fails on a key that comes twice.
+// all returns the keys of all pages of a list. It fails the test if a key occurs twice.
 func all[T data.Resource](t *testing.T, q data.Query, read func(data.Query) (data.Page[T], error)) []string {
 	t.Helper()
 	var keys []string
@@ -41,9 +41,8 @@ func all[T data.Resource](t *testing.T, q data.Query, read func(data.Query) (dat
 	}
 }
 
-// TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder asks random windows of random stays, of every length from
-// microseconds to decades and open on either side, and compares with a filter over
-// all of them.
+// TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder compares lists of random windows of time with a filter of all access
+// grants. The access grants have lengths from microseconds to decades, and some have no start or no end.
 func TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		seed := rand.Uint64()
@@ -111,7 +110,7 @@ func TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder(t *testing.T) {
 				q.Kinds = []data.Kind{kinds[r.IntN(3)], kinds[r.IntN(3)]}
 			}
 			if q.From.IsZero() && q.Until.IsZero() && q.StartsFrom.IsZero() && q.EndsUntil.IsZero() && q.SpaceKey == "" && q.UserKey == "" {
-				continue // in the order of keys
+				continue // such a list is in the order of keys
 			}
 			var want []string
 			for _, g := range sorted {
@@ -152,8 +151,8 @@ func TestList_Filters_SelectMatchingResources(t *testing.T) {
 			require.Equal(t, []string{"u1"}, spaces(data.Query{CustomerKey: "acme", ParentSiteKey: "s2", Limit: limit}))
 			require.Empty(t, spaces(data.Query{CustomerKey: "acme", ParentSiteKey: "s1", Kinds: []data.Kind{data.KindUnit}, Limit: limit}))
 			require.Equal(t, []string{"r1", "r2"}, spaces(data.Query{CustomerKey: "acme", Text: "rOOm", Limit: limit}))
-			require.Equal(t, []string{"r1", "r2", "x1"}, spaces(data.Query{Text: "room", Limit: limit}), "of every customer")
-			require.Equal(t, []string{"u1"}, spaces(data.Query{CustomerKey: "acme", Text: "U1", Limit: limit}), "in the key")
+			require.Equal(t, []string{"r1", "r2", "x1"}, spaces(data.Query{Text: "room", Limit: limit}), "spaces of all customers")
+			require.Equal(t, []string{"u1"}, spaces(data.Query{CustomerKey: "acme", Text: "U1", Limit: limit}), "the text matches the key")
 			require.Equal(t, []string{"p1", "p2"}, spaces(data.Query{CustomerKey: "acme", CustomMetadata: data.CustomMetadata{"vip": true}, Limit: limit}))
 			require.Equal(t, []string{"p2"}, spaces(data.Query{CustomMetadata: data.CustomMetadata{"vip": true, "floor": "4"}, Limit: limit}))
 			require.Empty(t, spaces(data.Query{CustomerKey: "acme", CustomMetadata: data.CustomMetadata{"vip": "true"}, Limit: limit}))
@@ -167,11 +166,11 @@ func TestList_Filters_SelectMatchingResources(t *testing.T) {
 		require.Len(t, everywhere.Items, 1)
 
 		for name, q := range map[string]data.Query{
-			"spaces by a space":       {CustomerKey: "acme", SpaceKey: "r1"},
-			"spaces by a user":        {CustomerKey: "acme", UserKey: "ada"},
-			"spaces by time":          {CustomerKey: "acme", From: day(0)},
-			"a window inside out":     {CustomerKey: "acme", From: day(1), Until: day(1)},
-			"a cursor of other order": {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("1tkey"))},
+			"spaces by a space":        {CustomerKey: "acme", SpaceKey: "r1"},
+			"spaces by a user":         {CustomerKey: "acme", UserKey: "ada"},
+			"spaces by time":           {CustomerKey: "acme", From: day(0)},
+			"an empty window":          {CustomerKey: "acme", From: day(1), Until: day(1)},
+			"a cursor of another list": {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("1tkey"))},
 		} {
 			_, err := ws.Spaces(t.Context(), q)
 			require.ErrorIs(t, err, validation.ErrInvalid, name)
@@ -183,8 +182,8 @@ func TestList_Filters_SelectMatchingResources(t *testing.T) {
 	})
 }
 
-// TestList_WritesBetweenPages_ListsRemainingResourcesOnce pages through a list while it changes: what was there all
-// along comes exactly once, in order.
+// TestList_WritesBetweenPages_ListsRemainingResourcesOnce changes the resources of a list between its pages. The resources
+// that exist all the time must be listed exactly once and in order.
 func TestList_WritesBetweenPages_ListsRemainingResourcesOnce(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "acme"}
@@ -206,7 +205,7 @@ func TestList_WritesBetweenPages_ListsRemainingResourcesOnce(t *testing.T) {
 			if q.Cursor = got.Next; q.Cursor == "" {
 				break
 			}
-			// The very room that the cursor names goes, others too, and new ones come.
+			// Delete the room at the cursor and another room, and add two units.
 			last := got.Items[len(got.Items)-1].Key
 			if strings.HasPrefix(last, "lose") {
 				_, err = ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, last)})
@@ -283,8 +282,8 @@ func TestReferrers_Pages_ContainAllReferrers(t *testing.T) {
 	})
 }
 
-// TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms lists a window of stays in one space, of a
-// customer with few and of one with many.
+// TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms lists the stays of one space in a window of time, for customers
+// with few and with many rooms.
 func TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -301,7 +300,7 @@ func TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms(t *testing.T) {
 			}
 			_, err := ws.Push(t.Context(), d)
 			require.NoError(t, err)
-			_, err = ws.Customer(t.Context(), "acme") // the first read of a process checks the format
+			_, err = ws.Customer(t.Context(), "acme") // because the first read of a process also checks the format
 			require.NoError(t, err)
 			counted.Reset()
 			page, err := ws.AccessGrants(t.Context(), data.Query{CustomerKey: "acme", SpaceKey: "3", From: day(5), Until: day(8)})

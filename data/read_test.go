@@ -45,8 +45,8 @@ func TestRead_ByKeyAndByID_ReturnsResource(t *testing.T) {
 		for name, read := range map[string]func() error{
 			"a key of another class": func() error { _, err := ws.Space(ctx, "ada"); return err },
 			"an id of another class": func() error { _, err := ws.SpaceByID(ctx, guest.Meta.ID); return err },
-			"an id of nothing":       func() error { _, err := ws.UserIdentityByID(ctx, uuid.New()); return err },
-			"a key of nothing":       func() error { _, err := ws.AccessGrant(ctx, "r2"); return err },
+			"an unknown id":          func() error { _, err := ws.UserIdentityByID(ctx, uuid.New()); return err },
+			"an unknown key":         func() error { _, err := ws.AccessGrant(ctx, "r2"); return err },
 			"another workspace": func() error {
 				_, err := data.Open(ws.DB().Store(), data.Options{}).Workspace(uuid.New()).Space(ctx, "101")
 				return err
@@ -111,13 +111,13 @@ func TestList_InvalidQuery_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
 		for name, q := range map[string]data.Query{
-			"a negative limit":        {CustomerKey: "acme", Limit: -1},
-			"too high a limit":        {CustomerKey: "acme", Limit: 1001},
-			"a kind of another class": {CustomerKey: "acme", Kinds: []data.Kind{data.KindGuest}},
-			"no kind":                 {CustomerKey: "acme", Kinds: []data.Kind{0}},
-			"a cursor made up":        {CustomerKey: "acme", Cursor: "x"},
-			"a cursor of nothing":     {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("1"))},
-			"a cursor of another age": {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("9key"))},
+			"a negative limit":            {CustomerKey: "acme", Limit: -1},
+			"too high a limit":            {CustomerKey: "acme", Limit: 1001},
+			"a kind of another class":     {CustomerKey: "acme", Kinds: []data.Kind{data.KindGuest}},
+			"no kind":                     {CustomerKey: "acme", Kinds: []data.Kind{0}},
+			"a malformed cursor":          {CustomerKey: "acme", Cursor: "x"},
+			"an empty cursor":             {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("1"))},
+			"a cursor of another version": {CustomerKey: "acme", Cursor: base64.RawURLEncoding.EncodeToString([]byte("9key"))},
 		} {
 			_, err := ws.Spaces(t.Context(), q)
 			require.ErrorIs(t, err, validation.ErrInvalid, name)
@@ -137,7 +137,7 @@ func TestWithin_FunctionFails_RollsBack(t *testing.T) {
 			return data.PushOptions{Within: func(ctx context.Context, tx data.CustomerTx) error {
 				room, err := tx.Space(ctx, "1")
 				if err != nil || room.Name != "One" || tx.Customer.Key != "acme" {
-					return fmt.Errorf("the push is not seen: %w", err)
+					return fmt.Errorf("the transaction does not read the push: %w", err)
 				}
 				if err := tx.Tx.Put(mine, []byte("x")); err != nil {
 					return err
@@ -159,8 +159,7 @@ func TestWithin_FunctionFails_RollsBack(t *testing.T) {
 	})
 }
 
-// TestDelete_AccessGrantWithDeepLinks_RevokesThem has the edge that a portal keeps to the
-// access grant that it is a deep link to.
+// TestDelete_AccessGrantWithDeepLinks_RevokesThem deletes an access grant to which an edge of a portal refers.
 func TestDelete_AccessGrantWithDeepLinks_RevokesThem(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, hotel)
@@ -183,8 +182,8 @@ func TestDelete_AccessGrantWithDeepLinks_RevokesThem(t *testing.T) {
 	})
 }
 
-// TestDelete_PortalRevokedBefore_IsNotReportedAgain has portals that are deep links, of which one was revoked
-// before: what deletes what they open reports and tells of the other alone.
+// TestDelete_PortalRevokedBefore_IsNotReportedAgain deletes resources to which two portals are deep links, one of them
+// already revoked. Only the other one must be reported and added to the feed.
 func TestDelete_PortalRevokedBefore_IsNotReportedAgain(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		before, now := uuid.New(), uuid.New()
@@ -235,8 +234,8 @@ func TestDelete_PortalRevokedBefore_IsNotReportedAgain(t *testing.T) {
 	})
 }
 
-// TestExport_CorruptRow_ReturnsErrorOrCorrectData spoils each row in turn: a read gives an error or, where
-// the row is one that it does not read, the truth.
+// TestExport_CorruptRow_ReturnsErrorOrCorrectData damages each row in turn. A read must return an error, or the correct data
+// if it does not need that row.
 func TestExport_CorruptRow_ReturnsErrorOrCorrectData(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {

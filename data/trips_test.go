@@ -15,8 +15,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestRoundTrips_Feed_DoNotGrowWithCustomers counts the round trips of reading the change
-// feed to its end, of few and of many resources in one customer, and of many customers.
+// TestRoundTrips_Feed_DoNotGrowWithCustomers counts the round trips of reading the change feed to its end, with few and many
+// resources of one customer and with many customers.
 func TestRoundTrips_Feed_DoNotGrowWithCustomers(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct{ customers, resources, pages int }{{1, 1, 1}, {1, 1000, 1}, {100, 1, 1}, {1000, 1, 4}} {
@@ -32,7 +32,7 @@ func TestRoundTrips_Feed_DoNotGrowWithCustomers(t *testing.T) {
 				_, err := ws.Push(t.Context(), d)
 				require.NoError(t, err)
 			}
-			_, err := ws.Customer(t.Context(), "customer-0") // the first read of a process checks the format
+			_, err := ws.Customer(t.Context(), "customer-0") // because the first read of a process also checks the format
 			require.NoError(t, err)
 			store.Reset()
 			read := 0
@@ -47,15 +47,15 @@ func TestRoundTrips_Feed_DoNotGrowWithCustomers(t *testing.T) {
 			require.EqualValues(t, of.pages, store.Scans.Load())
 			store.Reset()
 			for range ws.Changes(t.Context(), last) {
-				require.Fail(t, "there is no more")
+				require.Fail(t, "unexpected change")
 			}
-			require.EqualValues(t, 2, store.Trips.Load(), "of a reader that has read everything")
+			require.EqualValues(t, 2, store.Trips.Load(), "trips of a reader that has read everything")
 		})
 	}
 }
 
-// TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder writes bursts of changes of one customer
-// after another, longer and shorter than a page of the feed.
+// TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder writes bursts of changes of one customer after another, shorter and
+// longer than a page of the feed.
 func TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -87,11 +87,11 @@ func TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder(t *testing.T) {
 		require.NoError(t, err)
 		got = append(got, c.CustomerKey)
 	}
-	require.Equal(t, want[len(want)-1:], got, "what was not trimmed is read from the start")
+	require.Equal(t, want[len(want)-1:], got, "the feed starts after the trimmed changes")
 }
 
-// TestCustomer_RecreatedByOtherWorkspace_IsReadAgain reads a customer by way of a Workspace that knows
-// it from before it was deleted, and created again by way of another.
+// TestCustomer_RecreatedByOtherWorkspace_IsReadAgain reads a customer with a Workspace that knew it before it was deleted and
+// created again with another Workspace.
 func TestCustomer_RecreatedByOtherWorkspace_IsReadAgain(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -120,8 +120,8 @@ func TestCustomer_RecreatedByOtherWorkspace_IsReadAgain(t *testing.T) {
 	})
 }
 
-// TestRoundTrips_Push_DoNotGrowWithData counts the round trips of pushes of few and of many
-// resources, to few and to many that are stored. A rollback, which no caller waits for, counts.
+// TestRoundTrips_Push_DoNotGrowWithData counts the round trips of pushes of few and many resources to customers with few and
+// many resources. It includes the rollbacks, although no caller waits for them.
 func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct{ stored, rooms int }{{1, 1}, {1, 333}, {1000, 1}, {1000, 333}} {
@@ -135,7 +135,7 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 			require.NoError(t, err)
 			restarted := func() *data.Workspace {
 				ws := workspace(store)
-				_, err := ws.Customer(t.Context(), "nobody") // the first read of a process checks the format
+				_, err := ws.Customer(t.Context(), "nobody") // because the first read of a process also checks the format
 				require.ErrorIs(t, err, data.ErrCustomerNotFound)
 				return ws
 			}
@@ -152,11 +152,11 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 				}
 			}
 			stranger := restarted()
-			trips(3, "new resources, in a process that does not know the customer", push(stranger, block("acme", "a", of.rooms)))
+			trips(3, "new resources, customer not cached", push(stranger, block("acme", "a", of.rooms)))
 			trips(2, "new resources", push(ws, block("acme", "b", of.rooms)))
 			stranger = restarted()
-			trips(3, "unchanged, in a process that does not know the customer", push(stranger, block("acme", "b", of.rooms)))
-			trips(2, "unchanged", push(ws, block("acme", "b", of.rooms)))
+			trips(3, "unchanged resources, customer not cached", push(stranger, block("acme", "b", of.rooms)))
+			trips(2, "unchanged resources", push(ws, block("acme", "b", of.rooms)))
 			trips(3, "a new customer", push(ws, block("new", "c", of.rooms)))
 			trips(2, "a customer that the process has created", push(ws, block("new", "d", of.rooms)))
 
@@ -170,9 +170,9 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 				g := &dangling.AccessGrants[i]
 				g.Spaces = append(g.Spaces, data.Ref{Kind: data.KindRoom, Key: fmt.Sprintf("other-%03d", i)}, data.Ref{Kind: data.KindRoom, Key: fmt.Sprintf("nowhere-%03d", i)})
 			}
-			trips(3, "references to resources of another customer and to none", push(ws, dangling))
+			trips(3, "references to resources of another customer and to missing ones", push(ws, dangling))
 			stranger = restarted()
-			trips(3, "the same again, in a process that does not know the customer", push(stranger, dangling))
+			trips(3, "the same references, customer not cached", push(stranger, dangling))
 
 			var invalid *validation.Error
 			trips(3, "keys of another customer", func() error {
@@ -181,7 +181,7 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 				require.Len(t, invalid.Faults, 3*of.rooms+1)
 				return nil
 			})
-			trips(3, "units where there are rooms", func() error {
+			trips(3, "units with the keys of rooms", func() error {
 				d := data.CustomerData{CustomerKey: "acme"}
 				for i := range of.rooms {
 					d.Add(data.Unit(fmt.Sprintf("b%03d", i), "Unit"))
@@ -205,7 +205,7 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 	}
 }
 
-// TestRoundTrips_List_DoNotGrowWithCustomers lists resources of few and of many customers.
+// TestRoundTrips_List_DoNotGrowWithCustomers lists resources of few and many customers.
 func TestRoundTrips_List_DoNotGrowWithCustomers(t *testing.T) {
 	t.Parallel()
 	for _, customers := range []int{1, 100} {
@@ -215,7 +215,7 @@ func TestRoundTrips_List_DoNotGrowWithCustomers(t *testing.T) {
 			key := fmt.Sprintf("%03d", i)
 			push(t, ws, "customer-"+key, data.Room(key, "Room"))
 		}
-		_, err := ws.Customer(t.Context(), "customer-000") // the first read of a process checks the format
+		_, err := ws.Customer(t.Context(), "customer-000") // because the first read of a process also checks the format
 		require.NoError(t, err)
 		store.Reset()
 		page, err := ws.Spaces(t.Context(), data.Query{})
@@ -225,8 +225,8 @@ func TestRoundTrips_List_DoNotGrowWithCustomers(t *testing.T) {
 	}
 }
 
-// TestRoundTrips_Delete_DoNotGrowWithDeletedResources deletes sites with few and with many rooms and
-// stays. What grows is the number of pages of a scan alone.
+// TestRoundTrips_Delete_DoNotGrowWithDeletedResources deletes sites with few and many rooms and stays. Only the number of
+// pages of a scan may grow.
 func TestRoundTrips_Delete_DoNotGrowWithDeletedResources(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct{ rooms, sync, site, customer int }{{1, 21, 9, 4}, {30, 21, 9, 4}, {333, 24, 11, 6}} {
@@ -262,13 +262,13 @@ func TestRoundTrips_Delete_DoNotGrowWithDeletedResources(t *testing.T) {
 	}
 }
 
-// TestRoundTrips_PushWithEmails_DoNotGrowWithData pushes few and many guests with e-mail addresses
-// that no, one and many stored guests have.
+// TestRoundTrips_PushWithEmails_DoNotGrowWithData pushes few and many guests with e-mail addresses that zero, one or many
+// stored guests have.
 func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, guests := range []int{1, 1000} {
-		for _, stored := range []int{0, 1, 20} { // guests that have an address
-			for _, same := range []bool{false, true} { // all have the same address
+		for _, stored := range []int{0, 1, 20} { // stored guests per address
+			for _, same := range []bool{false, true} { // all guests have the same address
 				t.Run(fmt.Sprintf("%d guests, %d stored for each address, the same address %v", guests, stored, same), func(t *testing.T) {
 					t.Parallel()
 					store := &backends.Counted{Store: memory.New()}
@@ -287,7 +287,7 @@ func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 					}
 					restarted := func() *data.Workspace {
 						ws := workspace(store)
-						_, err := ws.Customer(t.Context(), "nobody") // the first read of a process checks the format
+						_, err := ws.Customer(t.Context(), "nobody") // because the first read of a process also checks the format
 						require.ErrorIs(t, err, data.ErrCustomerNotFound)
 						return ws
 					}
@@ -301,11 +301,11 @@ func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 						}
 					}
 					stranger := restarted()
-					trips(3, "new guests, in a process that does not know the customer", push(stranger, withEmails("a", guests, same)))
+					trips(3, "new guests, customer not cached", push(stranger, withEmails("a", guests, same)))
 					trips(2, "new guests", push(ws, withEmails("b", guests, same)))
 					stranger = restarted()
-					trips(3, "unchanged, in a process that does not know the customer", push(stranger, withEmails("b", guests, same)))
-					trips(2, "unchanged", push(ws, withEmails("b", guests, same)))
+					trips(3, "unchanged resources, customer not cached", push(stranger, withEmails("b", guests, same)))
+					trips(2, "unchanged resources", push(ws, withEmails("b", guests, same)))
 
 					moved := func(prefix string) func() error {
 						d := withEmails("b", guests, same)
@@ -319,7 +319,7 @@ func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 					}
 					trips(3, "other addresses", moved("moved-"))
 					ws = restarted()
-					trips(4, "other addresses, in a process that does not know the customer", moved("again-"))
+					trips(4, "other addresses, customer not cached", moved("again-"))
 					requireChecks(t, store)
 				})
 			}
