@@ -30,7 +30,6 @@ var exempt = []string{
 	"data",
 	"internal/layout",
 	"portal",
-	"portal/httpapi",
 }
 
 // TestLanguage_CommentsAndMarkdown_HaveNoIdioms checks all files except those in an exempt directory. It also fails if an

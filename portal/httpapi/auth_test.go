@@ -21,8 +21,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestStaticCredentials is a table of headers, and whose workspace they open.
-func TestStaticCredentials(t *testing.T) {
+// TestStatic_Headers_SelectTheWorkspace authenticates requests with various headers.
+func TestStatic_Headers_SelectTheWorkspace(t *testing.T) {
 	t.Parallel()
 	authenticate, err := httpapi.Credentials{
 		APIKeys:      map[string]uuid.UUID{keyA: workspaceA, keyB: workspaceB},
@@ -31,47 +31,47 @@ func TestStaticCredentials(t *testing.T) {
 	require.NoError(t, err)
 	for name, row := range map[string]struct {
 		header [][2]string
-		opens  uuid.UUID // zero: nothing
+		want   uuid.UUID // zero if the request is refused
 	}{
-		"a key":                      {[][2]string{{"Authorization", "Bearer " + keyA}}, workspaceA},
-		"another key":                {[][2]string{{"Authorization", "Bearer " + keyB}}, workspaceB},
-		"the scheme in another case": {[][2]string{{"Authorization", "bearer " + keyA}}, workspaceA},
-		"a key with its workspace":   {[][2]string{{"Authorization", "Bearer " + keyA}, {"seam-workspace", workspaceA.String()}}, workspaceA},
-		"a key with another":         {[][2]string{{"Authorization", "Bearer " + keyA}, {"seam-workspace", workspaceB.String()}}, uuid.Nil},
-		"a token with a workspace":   {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", workspaceB.String()}}, workspaceB},
-		"a token with none":          {[][2]string{{"Authorization", "Bearer " + tokenX}}, uuid.Nil},
-		"a token with a third":       {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", uuid.NewString()}}, uuid.Nil},
-		"a token with nonsense":      {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", "a"}}, uuid.Nil},
-		"a token with two":           {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", workspaceA.String()}, {"seam-workspace", workspaceB.String()}}, uuid.Nil},
-		"nothing":                    {nil, uuid.Nil},
-		"an empty header":            {[][2]string{{"Authorization", ""}}, uuid.Nil},
-		"no scheme":                  {[][2]string{{"Authorization", keyA}}, uuid.Nil},
-		"another scheme":             {[][2]string{{"Authorization", "Basic " + keyA}}, uuid.Nil},
-		"an empty key":               {[][2]string{{"Authorization", "Bearer "}}, uuid.Nil},
-		"two headers":                {[][2]string{{"Authorization", "Bearer " + keyA}, {"Authorization", "Bearer " + keyA}}, uuid.Nil},
-		"two spaces":                 {[][2]string{{"Authorization", "Bearer  " + keyA}}, uuid.Nil},
-		"a part of a key":            {[][2]string{{"Authorization", "Bearer " + keyA[:len(keyA)-1]}}, uuid.Nil},
-		"more than a key":            {[][2]string{{"Authorization", "Bearer " + keyA + "a"}}, uuid.Nil},
-		"a key in another case":      {[][2]string{{"Authorization", "Bearer " + strings.ToUpper(keyA)}}, uuid.Nil},
-		"a key in the query":         {[][2]string{{"X-Api-Key", keyA}}, uuid.Nil},
+		"a key":                                    {[][2]string{{"Authorization", "Bearer " + keyA}}, workspaceA},
+		"another key":                              {[][2]string{{"Authorization", "Bearer " + keyB}}, workspaceB},
+		"the scheme in another case":               {[][2]string{{"Authorization", "bearer " + keyA}}, workspaceA},
+		"a key with its workspace":                 {[][2]string{{"Authorization", "Bearer " + keyA}, {"seam-workspace", workspaceA.String()}}, workspaceA},
+		"a key with another workspace":             {[][2]string{{"Authorization", "Bearer " + keyA}, {"seam-workspace", workspaceB.String()}}, uuid.Nil},
+		"a token with a workspace":                 {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", workspaceB.String()}}, workspaceB},
+		"a token without a workspace":              {[][2]string{{"Authorization", "Bearer " + tokenX}}, uuid.Nil},
+		"a token with an unknown workspace":        {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", uuid.NewString()}}, uuid.Nil},
+		"a token with an invalid workspace":        {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", "a"}}, uuid.Nil},
+		"a token with two workspaces":              {[][2]string{{"Authorization", "Bearer " + tokenX}, {"seam-workspace", workspaceA.String()}, {"seam-workspace", workspaceB.String()}}, uuid.Nil},
+		"no header":                                {nil, uuid.Nil},
+		"an empty header":                          {[][2]string{{"Authorization", ""}}, uuid.Nil},
+		"no scheme":                                {[][2]string{{"Authorization", keyA}}, uuid.Nil},
+		"another scheme":                           {[][2]string{{"Authorization", "Basic " + keyA}}, uuid.Nil},
+		"an empty key":                             {[][2]string{{"Authorization", "Bearer "}}, uuid.Nil},
+		"two headers":                              {[][2]string{{"Authorization", "Bearer " + keyA}, {"Authorization", "Bearer " + keyA}}, uuid.Nil},
+		"two spaces after the scheme":              {[][2]string{{"Authorization", "Bearer  " + keyA}}, uuid.Nil},
+		"the beginning of a key":                   {[][2]string{{"Authorization", "Bearer " + keyA[:len(keyA)-1]}}, uuid.Nil},
+		"a key with a suffix":                      {[][2]string{{"Authorization", "Bearer " + keyA + "a"}}, uuid.Nil},
+		"a key in another case":                    {[][2]string{{"Authorization", "Bearer " + strings.ToUpper(keyA)}}, uuid.Nil},
+		"a key in another header and in the query": {[][2]string{{"X-Api-Key", keyA}}, uuid.Nil},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list?api_key="+keyA, nil)
 		for _, h := range row.header {
 			r.Header.Add(h[0], h[1])
 		}
 		got, err := authenticate(r)
-		if row.opens == uuid.Nil {
+		if row.want == uuid.Nil {
 			require.ErrorIs(t, err, httpapi.ErrUnauthorized, name)
 			require.Equal(t, uuid.Nil, got, name)
 			continue
 		}
 		require.NoError(t, err, name)
-		require.Equal(t, row.opens, got, name)
+		require.Equal(t, row.want, got, name)
 	}
 }
 
-// TestWhatCannotBeAKeyIsRefused holds that the error does not say what was given.
-func TestWhatCannotBeAKeyIsRefused(t *testing.T) {
+// TestStatic_InvalidKey_ErrorDoesNotContainIt checks that the error names the workspace instead.
+func TestStatic_InvalidKey_ErrorDoesNotContainIt(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"", "seam_", "seam_short", "otherkeyotherkeyotherkey", "seam_at_tokentokentoken", "seam_cst_tokentokentoken", "seam_pk_tokentokentoken"} {
 		_, err := httpapi.Credentials{APIKeys: map[string]uuid.UUID{key: workspaceA}}.Static()
@@ -86,19 +86,19 @@ func TestWhatCannotBeAKeyIsRefused(t *testing.T) {
 	}
 }
 
-// TestCredentialsCannotBePrinted prints them in every way, alone and within something else.
-func TestCredentialsCannotBePrinted(t *testing.T) {
+// TestCredentials_Printed_AreRedacted prints credentials with fmt, JSON and slog, on their own and in a struct.
+func TestCredentials_Printed_AreRedacted(t *testing.T) {
 	t.Parallel()
 	c := httpapi.Credentials{APIKeys: map[string]uuid.UUID{keyA: workspaceA}, AccessTokens: map[string][]uuid.UUID{tokenX: {workspaceB}}}
-	within := struct{ C httpapi.Credentials }{c}
+	nested := struct{ C httpapi.Credentials }{c}
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "within", within)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "c", c, "within", within)
-	b, err := json.Marshal(within)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "within", nested)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "c", c, "within", nested)
+	b, err := json.Marshal(nested)
 	require.NoError(t, err)
 	printed := log.String() + string(b)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		printed += fmt.Sprintf(verb+verb+verb, c, &c, within)
+		printed += fmt.Sprintf(verb+verb+verb, c, &c, nested)
 	}
 	require.Contains(t, printed, "[redacted]")
 	require.NotContains(t, printed, keyA)
@@ -106,7 +106,7 @@ func TestCredentialsCannotBePrinted(t *testing.T) {
 	require.NotContains(t, printed, hex.EncodeToString([]byte(keyA)))
 }
 
-func TestAMadeKeyIsOneThatOpens(t *testing.T) {
+func TestNewAPIKey_Keys_AreUniqueAndValid(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for range 100 {
@@ -120,22 +120,21 @@ func TestAMadeKeyIsOneThatOpens(t *testing.T) {
 	}
 }
 
-// TestNew_RequiredOptionMissing_IsNamed leaves out each option without which the handler
-// would refuse every request, or fail.
-func TestNew_RequiredOptionMissing_IsNamed(t *testing.T) {
+// TestNew_OptionMissingOrInvalid_ErrorNamesIt omits each required option, and sets BaseURL to invalid values.
+func TestNew_OptionMissingOrInvalid_ErrorNamesIt(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
+	f := newMemoryFixture(t)
 	authenticate, err := httpapi.Credentials{}.Static()
 	require.NoError(t, err)
-	whole := httpapi.Options{Portals: f.portals, Authenticate: authenticate}
-	_, err = httpapi.New(whole)
+	valid := httpapi.Options{Portals: f.portals, Authenticate: authenticate}
+	_, err = httpapi.New(valid)
 	require.NoError(t, err)
-	for name, without := range map[string]func(*httpapi.Options){
+	for name, remove := range map[string]func(*httpapi.Options){
 		"Options.Portals":      func(o *httpapi.Options) { o.Portals = nil },
 		"Options.Authenticate": func(o *httpapi.Options) { o.Authenticate = nil },
 	} {
-		o := whole
-		without(&o)
+		o := valid
+		remove(&o)
 		_, err = httpapi.New(o)
 		require.ErrorContains(t, err, name+" is required")
 	}
@@ -145,8 +144,8 @@ func TestNew_RequiredOptionMissing_IsNamed(t *testing.T) {
 	}
 }
 
-// TestStatic_KeyOfAnotherForm_SaysTheRule gives keys that the official SDKs do not take.
-func TestStatic_KeyOfAnotherForm_SaysTheRule(t *testing.T) {
+// TestStatic_InvalidKey_ErrorNamesTheRule configures keys that the official SDKs do not accept as API keys.
+func TestStatic_InvalidKey_ErrorNamesTheRule(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
 		"":                         `must start with "seam_" followed by at least 16 characters`,
@@ -166,16 +165,16 @@ func TestStatic_KeyOfAnotherForm_SaysTheRule(t *testing.T) {
 	require.ErrorContains(t, err, `must start with "seam_at" followed by at least 16 characters`)
 }
 
-// noRand is a source of randomness that fails.
-type noRand struct{}
+// failingRand is a source of random bytes that fails.
+type failingRand struct{}
 
-func (noRand) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
+func (failingRand) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
 
-// TestWithoutARequestIDNothingIsServed holds that an answer without an id is an error.
-func TestWithoutARequestIDNothingIsServed(t *testing.T) {
+// TestRequestID_CannotBeCreated_RequestFails makes the creation of the id fail.
+func TestRequestID_CannotBeCreated_RequestFails(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t, func(o *httpapi.Options) {
-		db := data.Open(memory.New(), data.Options{Rand: noRand{}, Logger: o.Portals.DB().Logger()})
+	f := newMemoryFixture(t, func(o *httpapi.Options) {
+		db := data.Open(memory.New(), data.Options{Rand: failingRand{}, Logger: o.Portals.DB().Logger()})
 		master, err := keys.NewMaster()
 		require.NoError(t, err)
 		ring, err := keys.New(0, map[int][]byte{0: master})

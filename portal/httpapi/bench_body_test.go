@@ -28,7 +28,7 @@ func bookings(prefix string, n int) string {
 
 func thousandBookings() string { return bookings("b-", 1000) }
 
-// status posts a body to the handler, drops the answer, and returns its status.
+// status posts a body, discards the response and returns its status.
 func (f *fixture) status(tb testing.TB, path, body string) int {
 	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+keyA)
@@ -39,11 +39,11 @@ func (f *fixture) status(tb testing.TB, path, body string) int {
 	return w.Code
 }
 
-// benchmarkBody sends the same body again and again. The resources exist after the first
-// request, so that each request reads and compares them, and writes nothing of them.
+// benchmarkBody sends the same body repeatedly. The resources exist after the first request, so the measured requests read and
+// compare them and do not write them.
 func benchmarkBody(b *testing.B, path, body string) {
 	b.Helper()
-	f := onMemory(b)
+	f := newMemoryFixture(b)
 	send := func() {
 		require.Equal(b, http.StatusOK, f.status(b, path, body))
 	}
@@ -54,25 +54,25 @@ func benchmarkBody(b *testing.B, path, body string) {
 	}
 }
 
-// BenchmarkPushBody is a push of 1,000 resources over the handler.
+// BenchmarkPushBody measures a push of 1,000 unchanged resources.
 func BenchmarkPushBody(b *testing.B) {
 	benchmarkBody(b, "/customers/push_data", thousandBookings())
 }
 
-// BenchmarkCreatePortalBody is the creation of a portal with 1,000 resources over the handler.
+// BenchmarkCreatePortalBody measures the creation of a portal with 1,000 unchanged resources.
 func BenchmarkCreatePortalBody(b *testing.B) {
 	benchmarkBody(b, "/customers/create_portal", `{"locale": "fr-FR", "features": {"organize": {"exclude": true}}, "ttl_seconds": 60, "customer_data": `+thousandBookings()+`}`)
 }
 
-// BenchmarkReadBody is the reading of 1,000 resources by each of the two, for a request that
-// is refused for its query once the body was read.
+// BenchmarkReadBody measures the reading of a body with 1,000 resources. The requests are refused after that, because their query has
+// an unknown parameter.
 func BenchmarkReadBody(b *testing.B) {
 	for name, row := range map[string]struct{ path, body string }{
 		"push_data":     {"/customers/push_data?nothing=1", thousandBookings()},
 		"create_portal": {"/customers/create_portal?nothing=1", `{"customer_data": ` + thousandBookings() + `}`},
 	} {
 		b.Run(name, func(b *testing.B) {
-			f := onMemory(b)
+			f := newMemoryFixture(b)
 			b.ReportAllocs()
 			for b.Loop() {
 				require.Equal(b, http.StatusBadRequest, f.status(b, row.path, row.body))
@@ -81,7 +81,7 @@ func BenchmarkReadBody(b *testing.B) {
 	}
 }
 
-// BenchmarkDecodeThousand is the decoding of 1,000 resources alone.
+// BenchmarkDecodeThousand measures the decoding of 1,000 resources without the handler.
 func BenchmarkDecodeThousand(b *testing.B) {
 	body := thousandBookings()
 	b.ReportAllocs()

@@ -13,12 +13,11 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// BenchmarkPush is a push of 100 bookings, each new, through the library and through
-// the API, both from JSON.
+// BenchmarkPush measures a push of 100 new bookings from JSON, with the library and with the API.
 func BenchmarkPush(b *testing.B) {
 	body := func(n int) string { return bookings(fmt.Sprintf("b-%d-", n), 100) }
 	b.Run("library", func(b *testing.B) {
-		f := onMemory(b)
+		f := newMemoryFixture(b)
 		b.ReportAllocs()
 		for n := 0; b.Loop(); n++ {
 			d, err := data.Decode(strings.NewReader(body(n)), data.DecodeOptions{})
@@ -28,14 +27,14 @@ func BenchmarkPush(b *testing.B) {
 		}
 	})
 	b.Run("API", func(b *testing.B) {
-		f := onMemory(b)
+		f := newMemoryFixture(b)
 		b.ReportAllocs()
 		for n := 0; b.Loop(); n++ {
 			require.Equal(b, http.StatusOK, f.status(b, "/customers/push_data", body(n)))
 		}
 	})
 	b.Run("API over a connection", func(b *testing.B) {
-		f := onMemory(b)
+		f := newMemoryFixture(b)
 		server := httptest.NewServer(f.handler)
 		b.Cleanup(server.Close)
 		b.ReportAllocs()

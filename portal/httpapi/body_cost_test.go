@@ -2,16 +2,13 @@ package httpapi_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,19 +18,19 @@ import (
 )
 
 const (
-	mostListed = 10_000  // faults, and warnings, that an answer lists
-	mostAnswer = 4 << 20 // bytes of an answer to a faulty body
+	maxListed   = 10_000  // faults, or warnings, in a response
+	maxResponse = 4 << 20 // bytes of the response to an invalid body
 )
 
-// hole is a place in a body that a schema describes, with the JSON around it.
-type hole struct{ name, before, after string }
+// slot is a place in a body for a value, with the JSON before and after it.
+type slot struct{ name, before, after string }
 
-// fill makes a body of about so many bytes: the hole holds a list of the same element, or
-// an object whose members have that value.
-func (h hole) fill(size int, object bool, element string) string {
+// fill returns a body of about size bytes. The slot contains a list of the same element, or an object whose members have that
+// value.
+func (s slot) fill(size int, object bool, element string) string {
 	var b strings.Builder
-	b.WriteString(h.before + map[bool]string{true: "{", false: "["}[object])
-	for i := 0; b.Len()+len(h.after) < size; i++ {
+	b.WriteString(s.before + map[bool]string{true: "{", false: "["}[object])
+	for i := 0; b.Len()+len(s.after) < size; i++ {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -42,12 +39,13 @@ func (h hole) fill(size int, object bool, element string) string {
 		}
 		b.WriteString(element)
 	}
-	b.WriteString(map[bool]string{true: "}", false: "]"}[object] + h.after)
+	b.WriteString(map[bool]string{true: "}", false: "]"}[object] + s.after)
 	return b.String()
 }
 
-// holes lists the objects and lists of a body, one for each different schema of a name.
-func holes(d document, s map[string]any, at hole, seen map[string]bool) []hole {
+// slots returns the place parent and the places for objects and lists inside it: one for each pair of a name and a schema that is
+// not in seen.
+func slots(d document, s map[string]any, parent slot, seen map[string]bool) []slot {
 	s = d.resolve(s)
 	for _, part := range list(s["allOf"]) {
 		s = d.resolve(part.(map[string]any))
@@ -56,37 +54,37 @@ func holes(d document, s map[string]any, at hole, seen map[string]bool) []hole {
 	if err != nil {
 		panic(err)
 	}
-	if key := at.name[strings.LastIndexByte(at.name, '.')+1:] + string(shape); seen[key] {
+	if key := parent.name[strings.LastIndexByte(parent.name, '.')+1:] + string(shape); seen[key] {
 		return nil
 	} else {
 		seen[key] = true
 	}
-	out := []hole{at}
+	out := []slot{parent}
 	if items, ok := s["items"].(map[string]any); ok {
-		out = append(out, holes(d, items, hole{at.name + "[]", at.before + "[", "]" + at.after}, seen)...)
+		out = append(out, slots(d, items, slot{parent.name + "[]", parent.before + "[", "]" + parent.after}, seen)...)
 	}
 	properties, _ := s["properties"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		out = append(out, holes(d, properties[name].(map[string]any), hole{at.name + "." + name, fmt.Sprintf("%s{%q:", at.before, name), "}" + at.after}, seen)...)
+		out = append(out, slots(d, properties[name].(map[string]any), slot{parent.name + "." + name, fmt.Sprintf("%s{%q:", parent.before, name), "}" + parent.after}, seen)...)
 	}
 	if of, ok := s["additionalProperties"].(map[string]any); ok {
-		out = append(out, holes(d, of, hole{at.name + ".en-US", at.before + `{"en-US":`, "}" + at.after}, seen)...)
+		out = append(out, slots(d, of, slot{parent.name + ".en-US", parent.before + `{"en-US":`, "}" + parent.after}, seen)...)
 	}
 	return out
 }
 
-// work counts the bytes that the handler allocates for a request, and returns its answer.
-func (f *fixture) work(t testing.TB, method, path, body string) (int64, *httptest.ResponseRecorder) {
+// measure sends a request. It returns the number of bytes that the handler allocated, and the response.
+func (f *fixture) measure(t testing.TB, method, path, body string) (int64, *httptest.ResponseRecorder) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+keyA)
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	w.Body = bytes.NewBuffer(make([]byte, 0, 1<<20))
-	return allocated(func() { f.handler.ServeHTTP(w, r) }), w
+	return allocatedBytes(func() { f.handler.ServeHTTP(w, r) }), w
 }
 
-// validPush is a push of about so many bytes without a fault.
+// validPush returns a valid body for a push of about size bytes.
 func validPush(size int) string {
 	var b strings.Builder
 	b.WriteString(`{"customer_key": "c", "rooms": [`)
@@ -99,23 +97,23 @@ func validPush(size int) string {
 	return b.String() + "]}"
 }
 
-// leaves counts the errors of a validation_errors.
-func leaves(v any) (n int) {
+// countMessages returns the number of messages in a validation_errors.
+func countMessages(v any) (n int) {
 	tree, _ := v.(map[string]any)
 	for name, below := range tree {
 		if name == "_errors" {
 			n += len(list(below))
 		} else {
-			n += leaves(below)
+			n += countMessages(below)
 		}
 	}
 	return n
 }
 
-// TestFilters_58KiBOfEmptyOnes_OneFault repeats a body that took seven seconds.
-func TestFilters_58KiBOfEmptyOnes_OneFault(t *testing.T) {
+// TestFilters_TooManyEmptyFilters_AreOneFault sends a body for which a quadratic algorithm once took seven seconds.
+func TestFilters_TooManyEmptyFilters_AreOneFault(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
+	f := newMemoryFixture(t)
 	filters := strings.TrimSuffix(strings.Repeat("{},", 58<<10/3), ",")
 	for path, body := range map[string]string{
 		"/customers/create_portal":         `{"customer_key": "c", "customer_resources_filters": [%s]}`,
@@ -131,28 +129,27 @@ func TestFilters_58KiBOfEmptyOnes_OneFault(t *testing.T) {
 	}
 }
 
-// TestFaultyBodies_EveryRoute_CostAsMuchAsAValidPush fills every object and list that a body
-// can have with faults. The cost grows with the length of the body, is a small multiple of
-// that of a valid push of that length, beside that of the faults that are listed, and the
-// answer is bounded. It runs alone, since it
-// measures what the whole process allocates.
-func TestFaultyBodies_EveryRoute_CostAsMuchAsAValidPush(t *testing.T) { //nolint:paralleltest // see above
-	// An entry of a collection costs what a resource does, however short it is, so their
-	// number is bounded as by default: one for 64 bytes of a body.
+// TestInvalidBodies_EveryRoute_CostIsLinear fills every object and every list of every body with faults. The allocated bytes must
+// grow with the length of the body and be a small multiple of those of a valid push of that length, plus those of the listed
+// faults. The length of the response must be bounded. The test does not run in parallel with others, because it measures the
+// allocations of the whole process.
+func TestInvalidBodies_EveryRoute_CostIsLinear(t *testing.T) { //nolint:paralleltest // see above
+	// An element of a collection costs as much as a resource, even if it is short. The ratio of MaxResources to the size of the
+	// body is therefore that of the default options: one element for each 64 bytes.
 	const size, slack, entry = 16 << 10, 512 << 10, 64
-	const listed = 2 << 10 // for a fault that is listed, with its path and its place in the tree
-	f := onMemory(t, func(o *httpapi.Options) { o.MaxResources = 2 * size / entry })
-	valid, out := f.work(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(2*size))
+	const listed = 2 << 10 // for a listed fault, with its path and its node in the tree
+	f := newMemoryFixture(t, func(o *httpapi.Options) { o.MaxResources = 2 * size / entry })
+	valid, out := f.measure(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(2*size))
 	require.Equal(t, http.StatusOK, out.Code, out.Body)
-	before := rows(t, f.store)
+	before := storeRows(t, f.store)
 	stride := race.Slowness(7)
-	asked, all, seen := 0, 0, map[string]bool{} // a part that several routes have is filled for one of them
+	requests, all, seen := 0, 0, map[string]bool{} // each part of a body is filled for only one of the routes that have it
 	for _, op := range operations() {
-		schema := f.own.body(op.path, op.method)
+		schema := f.doc.body(op.path, op.method)
 		if schema == nil || op.method != http.MethodPost { // PATCH and DELETE have the body of POST
 			continue
 		}
-		for _, h := range holes(f.own, schema, hole{name: op.path}, seen) {
+		for _, h := range slots(f.doc, schema, slot{name: op.path}, seen) {
 			if all++; (all-1)%stride != 0 {
 				continue
 			}
@@ -161,96 +158,96 @@ func TestFaultyBodies_EveryRoute_CostAsMuchAsAValidPush(t *testing.T) { //nolint
 				element string
 			}{{true, "0"}, {false, "0"}, {false, "{}"}, {false, "{}" + strings.Repeat(" ", entry)}} {
 				name := fmt.Sprintf("%s: %s, object %v", h.name, row.element, row.object)
-				once, _ := f.work(t, op.method, op.path, h.fill(size, row.object, row.element))
-				twice, out := f.work(t, op.method, op.path, h.fill(2*size, row.object, row.element))
-				for range 3 { // something else may have allocated
+				once, _ := f.measure(t, op.method, op.path, h.fill(size, row.object, row.element))
+				twice, out := f.measure(t, op.method, op.path, h.fill(2*size, row.object, row.element))
+				for range 3 { // another goroutine may have allocated memory
 					if twice <= 5*once/2+slack {
 						break
 					}
-					again, _ := f.work(t, op.method, op.path, h.fill(2*size, row.object, row.element))
+					again, _ := f.measure(t, op.method, op.path, h.fill(2*size, row.object, row.element))
 					twice = min(twice, again)
 				}
 				require.LessOrEqual(t, twice, 5*once/2+slack, name)
-				require.LessOrEqual(t, twice, 3*valid+mostListed*listed, name)
-				require.LessOrEqual(t, out.Body.Len(), mostAnswer, name)
+				require.LessOrEqual(t, twice, 3*valid+maxListed*listed, name)
+				require.LessOrEqual(t, out.Body.Len(), maxResponse, name)
 				require.Less(t, out.Code, 500, name)
-				asked++
+				requests++
 			}
 		}
 	}
-	require.Greater(t, asked, 400/stride)
-	require.LessOrEqual(t, len(rows(t, f.store)), len(before)+100, "a few of the bodies are valid, such as an empty profile")
+	require.Greater(t, requests, 400/stride)
+	require.LessOrEqual(t, len(storeRows(t, f.store)), len(before)+100, "only a few of the bodies are valid, such as an empty profile")
 }
 
-// TestFaultyBodies_AtTheSizeLimit_HaveBoundedAnswers sends bodies as long as they may be.
-func TestFaultyBodies_AtTheSizeLimit_HaveBoundedAnswers(t *testing.T) { //nolint:paralleltest // it measures what the process allocates
+// TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded sends invalid bodies of the maximum length.
+func TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded(t *testing.T) { //nolint:paralleltest // it measures the allocations of the process
 	const small, entry = 1 << 20, 64
 	large := 4 << 20
 	if race.Enabled {
 		large = 2 << 20
 	}
-	f := onMemory(t, func(o *httpapi.Options) { o.MaxBodyBytes, o.MaxResources = int64(large), large/entry })
+	f := newMemoryFixture(t, func(o *httpapi.Options) { o.MaxBodyBytes, o.MaxResources = int64(large), large/entry })
 	pad := strings.Repeat(" ", entry)
-	validLarge, out := f.work(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(large))
+	validLarge, out := f.measure(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(large))
 	require.Equal(t, http.StatusOK, out.Code)
-	validSmall, _ := f.work(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(small))
+	validSmall, _ := f.measure(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(small))
 	for i, row := range []struct {
 		path    string
-		hole    hole
+		slot    slot
 		object  bool
 		element string
 		size    int
 	}{
-		{"/customers/push_data", hole{before: `{"customer_key":"c","rooms":`, after: "}"}, false, "{}" + pad, large - 100},
-		{"/customers/push_data", hole{before: `{"customer_key":"c","rooms":`, after: "}"}, false, "{}", large - 10},
-		{"/customers/push_data", hole{before: `{"customer_key":"c","rooms":`, after: "}"}, false, `{"room_key":"","name":0}` + pad, large - 100},
-		{"/customers/push_data", hole{}, true, "0", large - 50},
-		{"/customers/push_data", hole{before: `{"customer_key":"c","rooms":[{"room_key":"1","name":"1"},`, after: "]}"}, true, "0", large - 50},
-		{"/customers/sync_data", hole{before: `{"customer_key":"c","reservations":`, after: "}"}, false, `{"ends_at":"x"}` + pad, large - 100},
-		{"/customers/create_portal", hole{before: `{"customer_data":{"customer_key":"c","rooms":`, after: "}}"}, false, "{}" + pad, large - 100},
-		{"/customers/create_portal", hole{before: `{"customer_data":{"customer_key":"c","rooms":`, after: "}}"}, false, "0" + pad, large - 100},
-		{"/customers/create_portal", hole{before: `{"customer_key":"c","customer_resources_filters":`, after: "}"}, false, "{}", small - 10},
-		{"/customers/create_portal", hole{before: `{"customer_key":"c","features":`, after: "}"}, true, "0", small - 50},
-		{"/customers/delete_data", hole{before: `{"room_keys":`, after: "}"}, false, "0", large - 10},
-		{"/customers/plan_delete", hole{before: `{"room_keys":`, after: "}"}, false, `""`, large - 10},
-		{"/spaces/list", hole{}, true, "0", small - 50},
-		{"/user_identities/list", hole{before: `{"user_identity_ids":`, after: "}"}, false, "0", small - 10},
-		{"/access_grants/list", hole{before: `{"access_grant_ids":`, after: "}"}, false, `""`, small - 10},
-		{"/workspaces/customization_profiles/create", hole{before: `{"message_overrides":{"en-US":`, after: "}}"}, true, "0", small - 50},
-		{"/workspaces/customization_profiles/create", hole{before: `{"message_overrides":{"en-US":`, after: "}}"}, true, `""`, small - 50},
-		{"/workspaces/customization_profiles/create", hole{before: `{"message_overrides":`, after: "}"}, true, `{}`, small - 50},
+		{"/customers/push_data", slot{before: `{"customer_key":"c","rooms":`, after: "}"}, false, "{}" + pad, large - 100},
+		{"/customers/push_data", slot{before: `{"customer_key":"c","rooms":`, after: "}"}, false, "{}", large - 10},
+		{"/customers/push_data", slot{before: `{"customer_key":"c","rooms":`, after: "}"}, false, `{"room_key":"","name":0}` + pad, large - 100},
+		{"/customers/push_data", slot{}, true, "0", large - 50},
+		{"/customers/push_data", slot{before: `{"customer_key":"c","rooms":[{"room_key":"1","name":"1"},`, after: "]}"}, true, "0", large - 50},
+		{"/customers/sync_data", slot{before: `{"customer_key":"c","reservations":`, after: "}"}, false, `{"ends_at":"x"}` + pad, large - 100},
+		{"/customers/create_portal", slot{before: `{"customer_data":{"customer_key":"c","rooms":`, after: "}}"}, false, "{}" + pad, large - 100},
+		{"/customers/create_portal", slot{before: `{"customer_data":{"customer_key":"c","rooms":`, after: "}}"}, false, "0" + pad, large - 100},
+		{"/customers/create_portal", slot{before: `{"customer_key":"c","customer_resources_filters":`, after: "}"}, false, "{}", small - 10},
+		{"/customers/create_portal", slot{before: `{"customer_key":"c","features":`, after: "}"}, true, "0", small - 50},
+		{"/customers/delete_data", slot{before: `{"room_keys":`, after: "}"}, false, "0", large - 10},
+		{"/customers/plan_delete", slot{before: `{"room_keys":`, after: "}"}, false, `""`, large - 10},
+		{"/spaces/list", slot{}, true, "0", small - 50},
+		{"/user_identities/list", slot{before: `{"user_identity_ids":`, after: "}"}, false, "0", small - 10},
+		{"/access_grants/list", slot{before: `{"access_grant_ids":`, after: "}"}, false, `""`, small - 10},
+		{"/workspaces/customization_profiles/create", slot{before: `{"message_overrides":{"en-US":`, after: "}}"}, true, "0", small - 50},
+		{"/workspaces/customization_profiles/create", slot{before: `{"message_overrides":{"en-US":`, after: "}}"}, true, `""`, small - 50},
+		{"/workspaces/customization_profiles/create", slot{before: `{"message_overrides":`, after: "}"}, true, `{}`, small - 50},
 	} {
 		if i%race.Slowness(3) != 0 {
 			continue
 		}
-		name := fmt.Sprintf("%s %s %s", row.path, row.hole.before, row.element)
+		name := fmt.Sprintf("%s %s %s", row.path, row.slot.before, row.element)
 		valid := validLarge
 		if row.size < large/2 {
 			valid = validSmall
 		}
-		bytes, out := f.work(t, http.MethodPost, row.path, row.hole.fill(row.size, row.object, row.element))
+		bytes, out := f.measure(t, http.MethodPost, row.path, row.slot.fill(row.size, row.object, row.element))
 		require.LessOrEqual(t, bytes, 3*valid, name)
-		require.LessOrEqual(t, out.Body.Len(), mostAnswer, name)
+		require.LessOrEqual(t, out.Body.Len(), maxResponse, name)
 		var answer document
 		require.NoError(t, json.Unmarshal(out.Body.Bytes(), &answer))
-		require.LessOrEqual(t, len(list(answer.at("warnings"))), mostListed+1, name)
-		if out.Code != http.StatusBadRequest { // unknown members are warnings; no such customer
+		require.LessOrEqual(t, len(list(answer.at("warnings"))), maxListed+1, name)
+		if out.Code != http.StatusBadRequest { // the body has only unknown members, or the customer does not exist
 			require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, out.Code, name)
 			continue
 		}
-		listed := leaves(answer.at("error", "validation_errors"))
+		listed := countMessages(answer.at("error", "validation_errors"))
 		require.True(t, listed > 0 || strings.Contains(out.Body.String(), "too many entries"), name)
-		require.LessOrEqual(t, listed, mostListed, name)
-		if listed == mostListed {
+		require.LessOrEqual(t, listed, maxListed, name)
+		if listed == maxListed {
 			require.Regexp(t, `and \d{4,} more \(validation_errors lists the first 10000 and omits \d{4,}\)`, answer.at("error", "message"), name)
 		}
 	}
 }
 
-// TestFaults_BeyondTheListed_AreCounted counts the faults that an answer leaves out.
-func TestFaults_BeyondTheListed_AreCounted(t *testing.T) {
+// TestFaults_MoreThanListed_AreCounted checks the number of faults and warnings that a response omits.
+func TestFaults_MoreThanListed_AreCounted(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
+	f := newMemoryFixture(t)
 	var members []string
 	for i := range 60_000 {
 		members = append(members, fmt.Sprintf(`"a%d": 0`, i))
@@ -263,10 +260,10 @@ func TestFaults_BeyondTheListed_AreCounted(t *testing.T) {
 		"/customers/plan_delete":                    {`{"room_keys": [` + strings.TrimSuffix(strings.Repeat(`"",`, 100_000), ",") + `]}`, "; and 99997 more (validation_errors lists the first 10000 and omits 90000)"},
 		"/customers/delete_data":                    {`{` + strings.Join(members, ",") + `}`, "; and 59998 more (validation_errors lists the first 10000 and omits 50001)"},
 	} {
-		out := f.refused(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, row.body)
+		out := f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, row.body)
 		message := out.at("error", "message").(string)
 		require.True(t, strings.HasSuffix(message, row.more), message)
-		require.Equal(t, mostListed, leaves(out.at("error", "validation_errors")))
+		require.Equal(t, maxListed, countMessages(out.at("error", "validation_errors")))
 	}
 	var unknown []string
 	for i := range 15_000 {
@@ -274,126 +271,6 @@ func TestFaults_BeyondTheListed_AreCounted(t *testing.T) {
 	}
 	out := f.post(t, "/customers/push_data", `{"customer_key": "c", `+strings.Join(unknown, ",")+`}`)
 	warnings := list(out.body["warnings"])
-	require.Len(t, warnings, mostListed+1)
-	require.Equal(t, map[string]any{"path": "", "rule": "left_out", "message": "5000 more warnings were found and are not listed"}, warnings[mostListed])
-}
-
-// TestTimeout_InTheBody_StopsTheReading lets the time of a request pass, or its client
-// leave, while its body is read.
-func TestTimeout_InTheBody_StopsTheReading(t *testing.T) {
-	t.Parallel()
-	f := onMemory(t)
-	const after = 256 << 10
-	for _, op := range operations() {
-		if f.own.body(op.path, op.method) == nil {
-			continue
-		}
-		for _, head := range []string{`{"customer_key": "c", "rooms": [{}`, `{"customer_data": {"rooms": [{}`, `{"user_identity_ids": [{}`} {
-			late := newExpiring(t.Context())
-			gone, leave := context.WithCancel(t.Context())
-			defer leave()
-			for ctx, done := range map[context.Context]func(){late: late.expire, gone: leave} {
-				body := &repeat{text: ",{}", left: 3 * (8 << 20)}
-				stop := &stopAfter{Reader: io.MultiReader(strings.NewReader(head), body), left: after, stop: done}
-				r := httptest.NewRequestWithContext(ctx, op.method, op.path, stop)
-				r.Header.Set("Authorization", "Bearer "+keyA)
-				r.Header.Set("Content-Type", "application/json")
-				r.ContentLength = -1
-				out := f.answer(t, r)
-				want := map[context.Context]int{late: http.StatusRequestTimeout, gone: 499}[ctx]
-				require.Equal(t, want, out.status, "%s %s: %s", op.method, op.path, out.raw)
-				require.Less(t, body.read, int64(2<<20), "%s %s", op.method, op.path)
-			}
-		}
-	}
-	require.Empty(t, rows(t, f.store))
-}
-
-// stopAfter is a body that calls stop once so many bytes were read.
-type stopAfter struct {
-	io.Reader
-	left int
-	stop func()
-}
-
-func (s *stopAfter) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p[:min(len(p), 64<<10)])
-	if s.left -= n; s.left < 0 {
-		s.stop()
-	}
-	return n, err
-}
-
-// TestTimeout_BeforeTheRequest_ReadsNothing asks for every operation when its time has
-// already passed.
-func TestTimeout_BeforeTheRequest_ReadsNothing(t *testing.T) {
-	t.Parallel()
-	f := onMemory(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, op := range operations() {
-		if op.path == "/openapi.json" {
-			continue
-		}
-		body := &repeat{text: " ", left: 1 << 20}
-		target := op.path
-		var r *http.Request
-		if f.own.body(op.path, op.method) != nil {
-			r = httptest.NewRequestWithContext(ctx, op.method, target, body)
-			r.Header.Set("Content-Type", "application/json")
-		} else {
-			r = httptest.NewRequestWithContext(ctx, op.method, target+"?customer_key=c&room_keys=r&space_key=s&user_identity_key=u&access_grant_key=a&customer_portal_id=00000000-0000-4000-8000-000000000001&customization_profile_id=00000000-0000-4000-8000-000000000001", nil)
-		}
-		r.Header.Set("Authorization", "Bearer "+keyA)
-		out := f.answer(t, r)
-		if f.own.body(op.path, op.method) != nil {
-			require.Equal(t, 499, out.status, "%s %s: %s", op.method, op.path, out.raw)
-			require.Zero(t, body.read, "%s %s", op.method, op.path)
-		} else {
-			require.GreaterOrEqual(t, out.status, 400, "%s %s: %s", op.method, op.path, out.raw)
-		}
-	}
-}
-
-// expiring is a context whose deadline passes when expire is called. The contexts made from
-// it have passed too when expire returns.
-type expiring struct {
-	context.Context
-	mu    sync.Mutex
-	done  chan struct{}
-	after []func()
-}
-
-func newExpiring(ctx context.Context) *expiring {
-	return &expiring{Context: ctx, done: make(chan struct{})}
-}
-
-func (e *expiring) expire() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.Err() == nil {
-		close(e.done)
-		for _, f := range e.after {
-			f()
-		}
-	}
-}
-
-// AfterFunc is called by package context to register a child.
-func (e *expiring) AfterFunc(f func()) (stop func() bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.after = append(e.after, f)
-	return func() bool { return false }
-}
-
-func (e *expiring) Done() <-chan struct{} { return e.done }
-
-func (e *expiring) Err() error {
-	select {
-	case <-e.done:
-		return context.DeadlineExceeded
-	default:
-		return nil
-	}
+	require.Len(t, warnings, maxListed+1)
+	require.Equal(t, map[string]any{"path": "", "rule": "left_out", "message": "5000 more warnings were found and are not listed"}, warnings[maxListed])
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCustomerName_OverTheAPI(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestCustomers_NameAndTimeZone_ArePushedAndExported pushes, lists and exports the name and the time zone of a customer.
+func TestCustomers_NameAndTimeZone_ArePushedAndExported(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		out := f.post(t, "/customers/push_data", `{"customer_key": "c", "customer_name": "Hotel Ada", "customer_time_zone": "Europe/Lisbon"}`)
 		require.Empty(t, out.body["warnings"])
 		require.Equal(t, []any{true, false}, []any{out.at("report", "customer_created"), out.at("report", "customer_updated")})
@@ -39,12 +40,12 @@ func TestCustomerName_OverTheAPI(t *testing.T) {
 	})
 }
 
-// TestKeys_Invisible_AreRefusedByEveryParameter gives every parameter that is a key one
-// that holds an invisible character, and one that is not in NFC.
-func TestKeys_Invisible_AreRefusedByEveryParameter(t *testing.T) {
+// TestKeys_WithInvisibleCharacters_AreRefused sets each parameter that is a key to keys with invisible characters and to one that
+// is not in NFC.
+func TestKeys_WithInvisibleCharacters_AreRefused(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
-	asked := 0
+	f := newMemoryFixture(t)
+	requests := 0
 	for _, target := range []string{
 		"/customers/export_data?customer_key=", "/customers/portals/list?customer_key=", "/customers/plan_delete?room_keys=",
 		"/customers/plan_delete?customer_keys=", "/customers/plan_delete?room_keys=1&customer_key=",
@@ -53,29 +54,30 @@ func TestKeys_Invisible_AreRefusedByEveryParameter(t *testing.T) {
 	} {
 		for _, key := range []string{"a\u200b", "\ufeffa", "e\u0301", "a\u202eb"} {
 			out := f.send(t, keyA, "GET", target+url.QueryEscape(key), "")
-			if out.status == 200 && len(list(out.body["warnings"])) > 0 { // no such parameter on this route
+			if out.status == 200 && len(list(out.body["warnings"])) > 0 { // the operation does not have the parameter
 				continue
 			}
 			require.Equal(t, 400, out.status, "%s%q", target, key)
-			asked++
+			requests++
 		}
 	}
-	require.Greater(t, asked, 30)
+	require.Greater(t, requests, 30)
 }
 
-func TestSync_MaxDeletes_OverTheAPI(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestSync_MaxDeletes_LimitsTheDeletions syncs a customer to nothing with limits below, at and without the number of resources.
+func TestSync_MaxDeletes_LimitsTheDeletions(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "One"}, {"room_key": "2", "name": "Two"}]}`)
-		before := rows(t, f.store)
+		before := storeRows(t, f.store)
 		for _, limit := range []string{"0", "1"} {
 			out := f.send(t, keyA, "POST", "/customers/sync_data?max_deletes="+limit, `{"customer_key": "c"}`)
 			require.Equal(t, 400, out.status)
 			require.Equal(t, []any{"the sync would delete 2 resources, and may delete " + limit}, out.at("error", "validation_errors", "max_deletes", "_errors"))
-			require.Equal(t, before, rows(t, f.store))
+			require.Equal(t, before, storeRows(t, f.store))
 		}
 		for _, bad := range []string{"-1", "1.5", "x", "1&max_deletes=2"} {
 			require.Equal(t, 400, f.send(t, keyA, "POST", "/customers/sync_data?max_deletes="+bad, `{"customer_key": "c"}`).status, bad)
-			require.Equal(t, before, rows(t, f.store))
+			require.Equal(t, before, storeRows(t, f.store))
 		}
 		out := f.send(t, keyA, "POST", "/customers/sync_data?max_deletes=2", `{"customer_key": "c"}`)
 		require.Equal(t, 200, out.status)
@@ -86,10 +88,9 @@ func TestSync_MaxDeletes_OverTheAPI(t *testing.T) {
 	})
 }
 
-// TestWarnings_OfReferences names what belongs to another customer to the partner, whose
-// both customers are.
-func TestWarnings_OfReferences(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestPush_ReferencesToNothingUseful_AreWarnings pushes a reference to another customer's room and a booking without rooms.
+func TestPush_ReferencesToNothingUseful_AreWarnings(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", `{"customer_key": "first", "rooms": [{"room_key": "101", "name": "R"}]}`)
 		rulesOf := func(out reply) (rules []string) {
 			for _, w := range list(out.body["warnings"]) {

@@ -20,7 +20,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// newHost is what a host has before it mounts the API.
+// newHost returns the parts that a host has before it mounts the API.
 func newHost() (*http.ServeMux, uuid.UUID, *portal.Service, string) {
 	store := memory.New()
 	master, err := keys.NewMaster()
@@ -61,9 +61,9 @@ func Example() {
 	// 200 true
 }
 
-// TestREADME_MountingOfTheAPI_IsThatOfTheExample finds each line of the README that mounts the
-// API in the Example, in the same order. The README leaves out the handling of errors.
-func TestREADME_MountingOfTheAPI_IsThatOfTheExample(t *testing.T) {
+// TestREADME_MountingOfTheAPI_MatchesTheExample looks for each line of the README that mounts the API in the example, in the same
+// order. The README omits the handling of errors.
+func TestREADME_MountingOfTheAPI_MatchesTheExample(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
@@ -79,6 +79,6 @@ func TestREADME_MountingOfTheAPI_IsThatOfTheExample(t *testing.T) {
 			continue
 		}
 		_, rest, found = strings.Cut(rest, "\n\t"+line+"\n")
-		require.True(t, found, "the Example has no line %q after those before it", line)
+		require.True(t, found, "the example does not have the line %q after the lines before it", line)
 	}
 }

@@ -10,22 +10,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/storage"
-
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
-// malformed is a request that is refused, and how. The table is testdata/malformed.json.
+// malformed is a request that is refused, and its response. The table is testdata/malformed.json.
 type malformed struct {
 	Name    string            `json:"name"`
 	Method  string            `json:"method"`
 	Target  string            `json:"target"`
-	Headers map[string]string `json:"headers,omitempty"` // beside the key and the content type, or in their place; "" is none
-	Body    *string           `json:"body,omitempty"`    // its characters are its bytes
+	Headers map[string]string `json:"headers,omitempty"` // added to the key and the content type, or replacing them; "" removes one
+	Body    *string           `json:"body,omitempty"`    // each character stands for one byte
 	Status  int               `json:"status"`
 	Error   json.RawMessage   `json:"error"` // without request_id
 }
 
+// malformedRequests returns the table of malformed requests.
 func malformedRequests(t testing.TB) (table []malformed) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/malformed.json")
@@ -53,18 +53,17 @@ func (m malformed) request(t testing.TB) *http.Request {
 	return r
 }
 
-// TestMalformedRequestsHaveTheseAnswers sends each request of the table: its answer is
-// exactly that, and nothing is written.
-func TestMalformedRequestsHaveTheseAnswers(t *testing.T) {
+// TestMalformedRequests_Responses_AreThoseOfTheTable sends each request of the table and checks that it writes nothing.
+func TestMalformedRequests_Responses_AreThoseOfTheTable(t *testing.T) {
 	t.Parallel()
 	table := malformedRequests(t)
 	require.GreaterOrEqual(t, len(table), 60)
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		f := newFixture(t, store)
 		f.post(t, "/customers/push_data", everyKind(t))
-		before := rows(t, store)
+		before := storeRows(t, store)
 		for _, m := range table {
-			out := f.answer(t, m.request(t))
+			out := f.serve(t, m.request(t))
 			require.Equal(t, false, out.body["ok"], m.Name)
 			got, _ := out.body["error"].(map[string]any)
 			delete(got, "request_id")
@@ -72,24 +71,24 @@ func TestMalformedRequestsHaveTheseAnswers(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, m.Status, out.status, "%s: %s", m.Name, b)
 			require.JSONEq(t, string(m.Error), string(b), m.Name)
-			require.Equal(t, before, rows(t, store), m.Name)
+			require.Equal(t, before, storeRows(t, store), m.Name)
 		}
 	})
 }
 
-// TestMediaTypesAreReadInAnyCase sends what says the same as "application/json".
-func TestMediaTypesAreReadInAnyCase(t *testing.T) {
+// TestMediaType_AnyCase_IsAccepted sends the media type, the charset and the encoding in various forms.
+func TestMediaType_AnyCase_IsAccepted(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
-	for _, row := range []struct{ kind, coding string }{
+	f := newMemoryFixture(t)
+	for _, row := range []struct{ mediaType, encoding string }{
 		{"application/json", ""},
 		{"Application/JSON; Charset=Utf-8", ""},
 		{`application/json; charset="UTF8"`, "Identity"},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/customers/push_data", strings.NewReader(`{"customer_key": "c"}`))
 		r.Header.Set("Authorization", "Bearer "+keyA)
-		r.Header.Set("Content-Type", row.kind)
-		r.Header.Set("Content-Encoding", row.coding)
-		require.Equal(t, http.StatusOK, f.answer(t, r).status, row)
+		r.Header.Set("Content-Type", row.mediaType)
+		r.Header.Set("Content-Encoding", row.encoding)
+		require.Equal(t, http.StatusOK, f.serve(t, r).status, row)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exchange is a request of the tour and its answer.
+// exchange is a request and its response.
 type exchange struct {
 	method, path string
 	body         any // of a POST or PATCH
@@ -34,7 +34,7 @@ const fullConfig = `{
 	"customer_resources_filters": [{"field": "channel", "operation": "=", "value": "web"}, {"field": "paid", "operation": "=", "value": true}]
 }`
 
-// withMembers is a JSON object with further members.
+// withMembers returns a JSON object with further members.
 func withMembers(t testing.TB, object string, members map[string]any) map[string]any {
 	t.Helper()
 	var out map[string]any
@@ -45,8 +45,8 @@ func withMembers(t testing.TB, object string, members map[string]any) map[string
 	return out
 }
 
-// tour asks for every operation once, or more, and is served each time.
-func (f *fixture) tour(t testing.TB) (all []exchange) {
+// callEveryOperation calls each operation at least once with requests that succeed.
+func (f *fixture) callEveryOperation(t testing.TB) (all []exchange) {
 	t.Helper()
 	do := func(method, path string, body any, query ...string) reply {
 		t.Helper()
@@ -61,7 +61,7 @@ func (f *fixture) tour(t testing.TB) (all []exchange) {
 		}
 		out := f.send(t, keyA, method, target, text)
 		require.Equal(t, http.StatusOK, out.status, "%s %s: %s", method, target, out.raw)
-		if body != nil { // as the maps of a JSON reader
+		if body != nil { // convert it to the types of decoded JSON
 			require.NoError(t, json.Unmarshal([]byte(text), &body))
 		}
 		all = append(all, exchange{method, path, body, out})
@@ -124,7 +124,7 @@ func (f *fixture) tour(t testing.TB) (all []exchange) {
 	}
 
 	for _, method := range []string{"GET", "POST"} {
-		ask := func(path string, params m) {
+		call := func(path string, params m) {
 			if method == "POST" {
 				do(method, path, params)
 				return
@@ -135,9 +135,9 @@ func (f *fixture) tour(t testing.TB) (all []exchange) {
 			}
 			do(method, path, nil, query...)
 		}
-		ask("/customers/export_data", m{"customer_key": customer})
-		ask("/customers/changes", m{"limit": 3})
-		ask("/customers/portals/list", m{"customer_key": customer, "limit": 1})
+		call("/customers/export_data", m{"customer_key": customer})
+		call("/customers/changes", m{"limit": 3})
+		call("/customers/portals/list", m{"customer_key": customer, "limit": 1})
 	}
 	do("GET", "/customers/plan_delete", nil, "site_keys=site-1", "room_keys=")
 	do("POST", "/customers/plan_delete", m{"customer_keys": []string{customer}, "guest_keys": []string{"nobody"}})
@@ -152,56 +152,56 @@ func (f *fixture) tour(t testing.TB) (all []exchange) {
 	return all
 }
 
-// TestEveryOperationIsAsTheDocumentSays asks for each of them. That the answers are as
-// the document has them is checked of every answer, in every test.
-func TestEveryOperationIsAsTheDocumentSays(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		asked := map[string]bool{}
-		for _, e := range f.tour(t) {
-			asked[e.method+" "+e.path] = true
+// TestOpenAPI_RequestsOfEveryOperation_MatchTheDocument checks that the document allows requests that succeed. The fixture checks
+// the responses in every test.
+func TestOpenAPI_RequestsOfEveryOperation_MatchTheDocument(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
+		called := map[string]bool{}
+		for _, e := range f.callEveryOperation(t) {
+			called[e.method+" "+e.path] = true
 			if e.body != nil {
-				require.Empty(t, f.own.check(f.own.body(e.path, e.method), e.body, "$"), "%s %s", e.method, e.path)
+				require.Empty(t, f.doc.check(f.doc.body(e.path, e.method), e.body, "$"), "%s %s", e.method, e.path)
 			}
 		}
-		for path, item := range f.own.paths() {
+		for path, item := range f.doc.paths() {
 			for method := range item.(map[string]any) {
-				require.True(t, asked[strings.ToUpper(method)+" "+path], "the tour leaves out %s %s", method, path)
+				require.True(t, called[strings.ToUpper(method)+" "+path], "callEveryOperation omits %s %s", method, path)
 			}
 		}
 	})
 }
 
-// TestTheHandlerReadsWhatTheDocumentNames sends each body with every member that the
-// document has for it: none of them is unknown to what reads it.
-func TestTheHandlerReadsWhatTheDocumentNames(t *testing.T) {
+// TestOpenAPI_MembersOfEveryBody_AreKnown sends each body with every member that the document has for it. The handler must not
+// report an unknown member.
+func TestOpenAPI_MembersOfEveryBody_AreKnown(t *testing.T) {
 	t.Parallel()
-	own := ownDocument()
-	asked := 0
-	for path, item := range own.paths() {
+	doc := handlerDocument()
+	requests := 0
+	for path, item := range doc.paths() {
 		for method := range item.(map[string]any) {
-			body := own.body(path, method)
+			body := doc.body(path, method)
 			if body == nil {
 				continue
 			}
-			asked++
+			requests++
 			t.Run(method+" "+path, func(t *testing.T) {
 				t.Parallel()
-				f := onMemory(t)
+				f := newMemoryFixture(t)
 				f.post(t, "/customers/push_data", everyKind(t))
-				s := sampler{d: own, given: map[string]any{
+				s := sampler{d: doc, values: map[string]any{
 					"customization_profile_id": f.post(t, "/workspaces/customization_profiles/create", `{}`).at("customization_profile", "customization_profile_id"),
 					"customer_portal_id":       f.post(t, "/customers/create_portal", `{"customer_key": "Acme Hotels"}`).at("customer_portal_id"),
 					"customer_key":             "Acme Hotels", "reservation_key": "reservation-1", "operation": "=", "field": "vip", "value": true,
 					"deep_link": nil, "name": "N", "page_cursor": nil, "created_before": nil,
 					"space_id": nil, "user_identity_id": nil, "access_grant_id": nil,
 				}}
-				given := s.of(body, "").(map[string]any)
+				members := s.sample(body, "").(map[string]any)
 				for class, key := range map[string]string{"space": "room-101", "user_identity": "guest-1", "access_grant": "reservation-1"} {
-					if _, top := given[class+"_key"]; top {
-						given[class+"_key"] = key
+					if _, top := members[class+"_key"]; top {
+						members[class+"_key"] = key
 					}
 				}
-				b, err := json.Marshal(given)
+				b, err := json.Marshal(members)
 				require.NoError(t, err)
 				out := f.send(t, keyA, strings.ToUpper(method), path, string(b))
 				require.Equal(t, http.StatusOK, out.status, "%s\n%s", b, out.raw)
@@ -211,30 +211,31 @@ func TestTheHandlerReadsWhatTheDocumentNames(t *testing.T) {
 			})
 		}
 	}
-	require.Greater(t, asked, 25)
+	require.Greater(t, requests, 25)
 }
 
-// sampler makes values that a schema allows, with every member that it names.
+// sampler creates values that a schema allows, with every member of the schema.
 type sampler struct {
-	d     document
-	given map[string]any // by the name of the member
-	next  int
+	d      document
+	values map[string]any // the values of some members, by name
+	next   int
 }
 
-func (s *sampler) of(schema map[string]any, name string) any {
-	if v, ok := s.given[name]; ok {
+// sample returns a value for the member of a name.
+func (s *sampler) sample(schema map[string]any, name string) any {
+	if v, ok := s.values[name]; ok {
 		return v
 	}
 	schema = s.d.resolve(schema)
 	if all := list(schema["allOf"]); all != nil {
-		return s.of(all[0].(map[string]any), "")
+		return s.sample(all[0].(map[string]any), "")
 	}
 	switch schema["type"] {
 	case "object":
 		out := map[string]any{}
 		properties, _ := schema["properties"].(map[string]any)
 		for member, of := range properties {
-			out[member] = s.of(of.(map[string]any), member)
+			out[member] = s.sample(of.(map[string]any), member)
 		}
 		return out
 	case "array":
@@ -242,7 +243,7 @@ func (s *sampler) of(schema map[string]any, name string) any {
 		if s.d.resolve(items)["type"] != "object" {
 			return []any{}
 		}
-		return []any{s.of(items, "")}
+		return []any{s.sample(items, "")}
 	}
 	if schema["nullable"] == true {
 		return nil

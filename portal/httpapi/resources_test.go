@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// keys are the keys of a list.
+// keysOf returns the keys of the items of a list.
 func keysOf(r reply, many, field string) (out []string) {
 	for _, item := range list(r.body[many]) {
 		out = append(out, item.(object)[field].(string))
@@ -23,8 +23,8 @@ func keysOf(r reply, many, field string) (out []string) {
 	return out
 }
 
-// crowd pushes a customer of so many rooms, guests and bookings.
-func crowd(t testing.TB, f *fixture, customer string, n int) {
+// pushCrowd pushes a customer with one site and n rooms, guests and bookings.
+func pushCrowd(t testing.TB, f *fixture, customer string, n int) {
 	t.Helper()
 	var rooms, guests, bookings []object
 	for i := range n {
@@ -37,12 +37,12 @@ func crowd(t testing.TB, f *fixture, customer string, n int) {
 	f.post(t, "/customers/push_data", object{"customer_key": customer, "sites": []object{{"site_key": customer + "-site", "name": "Site"}}, "rooms": rooms, "guests": guests, "bookings": bookings})
 }
 
-// TestEveryPageOfEveryList walks each list in pages of several sizes, with and without
-// filters: the pages are the whole, each once, in one order.
-func TestEveryPageOfEveryList(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		crowd(t, f, "a", 30)
-		crowd(t, f, "b", 7)
+// TestLists_PagesOfSeveralSizes_ContainEachItemOnce reads each list with various filters in pages of various sizes. The pages of a
+// list together must equal the list in one page.
+func TestLists_PagesOfSeveralSizes_ContainEachItemOnce(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
+		pushCrowd(t, f, "a", 30)
+		pushCrowd(t, f, "b", 7)
 		room := f.post(t, "/spaces/get", `{"space_key": "a-room-000"}`).at("space", "space_id")
 		site := f.post(t, "/spaces/get", `{"space_key": "a-site"}`).at("space", "space_id")
 		guest := f.post(t, "/user_identities/get", `{"user_identity_key": "a-guest-000"}`).at("user_identity", "user_identity_id")
@@ -79,21 +79,21 @@ func TestEveryPageOfEveryList(t *testing.T) {
 			{"/seam/customer/v1/customers/list", "customers", "customer_key", object{}, 2},
 			{"/seam/customer/v1/customers/list", "customers", "customer_key", object{"search": "B"}, 1},
 		} {
-			whole := f.post(t, row.path, row.filter)
-			want := keysOf(whole, row.many, row.field)
+			onePage := f.post(t, row.path, row.filter)
+			want := keysOf(onePage, row.many, row.field)
 			require.Len(t, want, row.count, "%s %v", row.path, row.filter)
-			require.Equal(t, false, whole.at("pagination", "has_next_page"))
-			require.Nil(t, whole.at("pagination", "next_page_cursor"))
+			require.Equal(t, false, onePage.at("pagination", "has_next_page"))
+			require.Nil(t, onePage.at("pagination", "next_page_cursor"))
 			for _, limit := range []int{1, 7, 1000, 1_000_000} {
 				var got []string
 				cursor := any(nil)
 				for pages := 0; ; pages++ {
-					require.LessOrEqual(t, pages, row.count, "it ends")
-					ask := object{"limit": limit, "page_cursor": cursor}
+					require.LessOrEqual(t, pages, row.count, "the list must end")
+					params := object{"limit": limit, "page_cursor": cursor}
 					for name, v := range row.filter {
-						ask[name] = v
+						params[name] = v
 					}
-					page := f.post(t, row.path, ask)
+					page := f.post(t, row.path, params)
 					require.LessOrEqual(t, len(list(page.body[row.many])), limit)
 					got = append(got, keysOf(page, row.many, row.field)...)
 					if cursor = page.at("pagination", "next_page_cursor"); cursor == nil {
@@ -106,21 +106,21 @@ func TestEveryPageOfEveryList(t *testing.T) {
 	})
 }
 
-// TestAPageHasAThousandAtMost holds the bound of a page, which the API does not know.
-func TestAPageHasAThousandAtMost(t *testing.T) {
+// TestLists_LimitAboveTheMaximum_Returns1000Items also checks the default limit.
+func TestLists_LimitAboveTheMaximum_Returns1000Items(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
-	crowd(t, f, "c", 1200)
-	require.Len(t, list(f.post(t, "/spaces/list", `{}`).body["spaces"]), 500, "the API's default")
+	f := newMemoryFixture(t)
+	pushCrowd(t, f, "c", 1200)
+	require.Len(t, list(f.post(t, "/spaces/list", `{}`).body["spaces"]), 500, "the default of the API")
 	page := f.post(t, "/spaces/list", `{"limit": 5000}`)
 	require.Len(t, list(page.body["spaces"]), 1000)
 	require.Equal(t, true, page.at("pagination", "has_next_page"))
 }
 
-// TestAGrantsStatusIsOfTheTime tells what is to come, is, and was.
-func TestAGrantsStatusIsOfTheTime(t *testing.T) {
+// TestAccessGrant_DisplayStatus_DependsOnTheTime gets a grant before, during and after its time.
+func TestAccessGrant_DisplayStatus_DependsOnTheTime(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
+	f := newMemoryFixture(t)
 	f.post(t, "/customers/push_data", `{"customer_key": "c", "bookings": [{"booking_key": "b", "starts_at": "2025-06-20T00:00:00Z", "ends_at": "2025-06-21T00:00:00Z"}]}`)
 	starts := time.Date(2025, 6, 20, 0, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
@@ -134,10 +134,10 @@ func TestAGrantsStatusIsOfTheTime(t *testing.T) {
 	}
 }
 
-// TestAResourceShowsWhatWasPushed reads fields that the API has no place of its own for.
-func TestAResourceShowsWhatWasPushed(t *testing.T) {
+// TestResources_PushedFields_AreReturned gets resources with optional fields.
+func TestResources_PushedFields_AreReturned(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
+	f := newMemoryFixture(t)
 	f.post(t, "/customers/push_data", everyKind(t))
 	space := f.post(t, "/spaces/get", `{"space_key": "space-1"}`).at("space").(object)
 	require.Equal(t, object{"time_zone": "Europe/Lisbon", "default_checkin_time": "15:00", "default_checkout_time": "11:00:30", "address": "Rua Augusta 1\n1100-048 Lisboa"}, space["customer_data"])
@@ -147,9 +147,9 @@ func TestAResourceShowsWhatWasPushed(t *testing.T) {
 	require.Equal(t, object{"external_id": "x-1", "vip": true, "hidden": false}, listing["custom_metadata"])
 	require.Equal(t, "property_listing", listing["kind"])
 	require.NotContains(t, listing, "customer_data")
-	nobody := f.post(t, "/user_identities/get", `{"user_identity_key": "resident-1"}`).at("user_identity").(object)
-	require.Nil(t, nobody["email_address"])
-	require.Equal(t, "resident", nobody["kind"])
+	resident := f.post(t, "/user_identities/get", `{"user_identity_key": "resident-1"}`).at("user_identity").(object)
+	require.Nil(t, resident["email_address"])
+	require.Equal(t, "resident", resident["kind"])
 	stay := f.post(t, "/access_grants/get", `{"access_grant_key": "reservation-1"}`).at("access_grant").(object)
 	require.Equal(t, object{"channel": "web", "paid": true}, stay["custom_metadata"])
 	require.Equal(t, []any{"room-101", "pool"}, stay["space_keys"])
@@ -160,13 +160,13 @@ func TestAResourceShowsWhatWasPushed(t *testing.T) {
 	require.Empty(t, f.post(t, "/access_grants/get", `{"access_grant_key": "reservation-1"}`).at("access_grant", "requested_access_methods"))
 }
 
-// TestPushOptions are read from the query, beside the body.
-func TestPushOptions(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestPushAndSync_OptionsInTheQuery_TakeEffect sends each option of a push and a dry run of a sync.
+func TestPushAndSync_OptionsInTheQuery_TakeEffect(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		body := `{"customer_key": "c", "guests": [{"guest_key": "g", "name": "G", "email_address": "g@example.com"}]}`
 		dry := f.post(t, "/customers/push_data?dry_run=true&_strict=true", body)
 		require.InDelta(t, 1, dry.at("report", "created", "user_identities"), 0)
-		require.Empty(t, rows(t, f.store))
+		require.Empty(t, storeRows(t, f.store))
 		f.post(t, "/customers/push_data", body)
 		short := `{"customer_key": "c", "guests": [{"guest_key": "g", "name": "G"}]}`
 		require.InDelta(t, 1, f.post(t, "/customers/push_data", short).at("report", "unchanged", "user_identities"), 0)
@@ -175,18 +175,18 @@ func TestPushOptions(t *testing.T) {
 		require.Equal(t, "rooms[0].name", list(skipped.at("report", "skipped"))[0].(object)["path"])
 		require.InDelta(t, 1, skipped.at("report", "created", "spaces"), 0)
 
-		before := rows(t, f.store)
+		before := storeRows(t, f.store)
 		sync := f.post(t, "/customers/sync_data?dry_run=true", short)
 		require.Equal(t, "2", list(sync.at("report", "deleted"))[0].(object)["key"])
-		require.Equal(t, before, rows(t, f.store))
+		require.Equal(t, before, storeRows(t, f.store))
 		require.Equal(t, sync.at("report"), f.post(t, "/customers/sync_data", short).at("report"))
-		f.refused(t, http.StatusNotFound, "space_not_found", http.MethodGet, "/spaces/get?space_key=2", "")
+		f.expectError(t, http.StatusNotFound, "space_not_found", http.MethodGet, "/spaces/get?space_key=2", "")
 	})
 }
 
-// TestTheFeedGoesOnFromItsCursor reads all of it in pages, then what comes after.
-func TestTheFeedGoesOnFromItsCursor(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestChanges_Cursor_ContinuesAfterTheLastChange reads the feed in pages, then new changes and a trimmed feed.
+func TestChanges_Cursor_ContinuesAfterTheLastChange(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", everyKind(t))
 		var seen []string
 		cursor := any(nil)
@@ -197,12 +197,12 @@ func TestTheFeedGoesOnFromItsCursor(t *testing.T) {
 				seen = append(seen, c.(object)["change"].(string)+" "+c.(object)["key"].(string))
 			}
 			cursor = page.at("pagination", "next_page_cursor")
-			require.NotNil(t, cursor, "there is always a place to go on from")
+			require.NotNil(t, cursor, "the feed always has a next cursor")
 			return page.at("pagination", "has_next_page") == true
 		}
 		for read(5) {
 		}
-		require.Len(t, seen, 23) // the resources and the customer
+		require.Len(t, seen, 23) // 22 resources and the customer
 		slices.Sort(seen)
 		require.Len(t, slices.Compact(seen), 23)
 		seen = nil
@@ -210,31 +210,31 @@ func TestTheFeedGoesOnFromItsCursor(t *testing.T) {
 		require.Empty(t, seen)
 		f.post(t, "/customers/delete_data", `{"room_keys": ["room-101"]}`)
 		require.False(t, read(5))
-		require.Equal(t, []string{"deleted room-101", "updated staff-1", "updated reservation-1"}, sortedLike(seen, "deleted", "updated staff", "updated res"))
+		require.Equal(t, []string{"deleted room-101", "updated staff-1", "updated reservation-1"}, sortByPrefix(seen, "deleted", "updated staff", "updated res"))
 
 		_, err := f.a.TrimChanges(t.Context(), f.clock.now().Add(time.Hour))
 		require.NoError(t, err)
 		f.post(t, "/customers/push_data", `{"customer_key": "Acme Hotels", "rooms": [{"room_key": "9", "name": "Nine"}]}`)
-		require.False(t, read(5), "what was trimmed had been read")
+		require.False(t, read(5), "the trimmed changes were read before")
 		first := f.post(t, "/customers/changes", `{}`)
-		require.Len(t, list(first.body["changes"]), 1, "from the start of what there is")
+		require.Len(t, list(first.body["changes"]), 1, "the feed starts with the first change that was not trimmed")
 	})
 }
 
-// sortedLike orders texts by which of the beginnings they have.
-func sortedLike(texts []string, beginnings ...string) []string {
+// sortByPrefix sorts texts by the position of their prefix in prefixes.
+func sortByPrefix(texts []string, prefixes ...string) []string {
 	slices.SortFunc(texts, func(a, b string) int {
-		place := func(s string) int {
-			return slices.IndexFunc(beginnings, func(p string) bool { return strings.HasPrefix(s, p) })
+		position := func(s string) int {
+			return slices.IndexFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
 		}
-		return place(a) - place(b)
+		return position(a) - position(b)
 	})
 	return texts
 }
 
-// TestACursorThatWasTrimmedIsAConflict tells a reader that has fallen behind.
-func TestACursorThatWasTrimmedIsAConflict(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestChanges_ChangesAfterTheCursorTrimmed_IsAConflict trims changes that a slow reader has not read.
+func TestChanges_ChangesAfterTheCursorTrimmed_IsAConflict(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		push := func(key string) {
 			f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "`+key+`", "name": "R"}]}`)
 		}
@@ -243,13 +243,14 @@ func TestACursorThatWasTrimmedIsAConflict(t *testing.T) {
 		push("2")
 		_, err := f.a.TrimChanges(t.Context(), f.clock.now().Add(time.Hour))
 		require.NoError(t, err)
-		out := f.refused(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+behind, "")
+		out := f.expectError(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+behind, "")
 		require.Contains(t, out.at("error", "message"), "were trimmed")
 	})
 }
 
-func TestChanges_CursorOfAnotherStateOfTheStore_IsAConflict(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestChanges_CursorOfAnotherStore_IsAConflict reads the feed with a cursor from another store, as after a restored backup.
+func TestChanges_CursorOfAnotherStore_IsAConflict(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "R"}]}`)
 		other := data.Open(memory.New(), data.Options{}).Workspace(f.a.ID())
 		_, err := other.Push(t.Context(), data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("1", "R")}})
@@ -258,14 +259,15 @@ func TestChanges_CursorOfAnotherStateOfTheStore_IsAConflict(t *testing.T) {
 			require.NoError(t, err)
 			cursor, err := c.Cursor.MarshalText()
 			require.NoError(t, err)
-			out := f.refused(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+string(cursor), "")
+			out := f.expectError(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+string(cursor), "")
 			require.Contains(t, out.at("error", "message"), "restored")
 		}
 	})
 }
 
-func TestChanges_ActorAndChangedFields(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestChanges_ActorAndChangedFields_AreReturned reads the changes of the host, a portal and a connector.
+func TestChanges_ActorAndChangedFields_AreReturned(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "R"}]}`)
 		id := uuid.New()
 		_, err := f.a.PushWith(t.Context(), data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("1", "S")}},
@@ -286,25 +288,25 @@ func TestChanges_ActorAndChangedFields(t *testing.T) {
 	})
 }
 
-// TestSyncOfAnExportChangesNothing goes by the API both ways.
-func TestSyncOfAnExportChangesNothing(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestExport_Synced_ChangesNothing syncs a customer to its own export.
+func TestExport_Synced_ChangesNothing(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", everyKind(t))
 		exported := f.post(t, "/customers/export_data", `{"customer_key": "Acme Hotels"}`).at("customer_data")
-		before := rows(t, f.store)
+		before := storeRows(t, f.store)
 		report := f.post(t, "/customers/sync_data", exported).at("report").(object)
 		require.Equal(t, object{"spaces": 11.0, "user_identities": 6.0, "access_grants": 5.0}, report["unchanged"])
-		require.Equal(t, before, rows(t, f.store))
+		require.Equal(t, before, storeRows(t, f.store))
 	})
 }
 
-// TestDeleteByQueryIsDeleteByBody holds that both name the same.
-func TestDeleteByQueryIsDeleteByBody(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestPlanDelete_QueryAndBody_SelectTheSame sends the same selection in a query and in a body.
+func TestPlanDelete_QueryAndBody_SelectTheSame(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", everyKind(t))
 		body := `{"customer_key": "Acme Hotels", "guest_keys": ["guest-1", "nobody"], "room_keys": ["room-101"], "site_keys": ["site-1"], "unit_keys": []}`
 		byBody := f.post(t, "/customers/plan_delete", body).at("plan")
-		byQuery := f.send(t, keyA, http.MethodGet, "/customers/plan_delete?"+queryOf(t, body), "").at("plan")
+		byQuery := f.send(t, keyA, http.MethodGet, "/customers/plan_delete?"+queryFromJSON(t, body), "").at("plan")
 		require.Equal(t, byBody, byQuery)
 		require.NotEmpty(t, byBody.(object)["deleted"])
 		require.NotEmpty(t, byBody.(object)["detached"])

@@ -16,25 +16,25 @@ import (
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
-// counting is a host's metrics.
-type counting struct {
+// recordedMetrics is a Metrics that keeps what it receives.
+type recordedMetrics struct {
 	mu     sync.Mutex
 	served []httpapi.Served
 }
 
-func (c *counting) ServedRequest(_ context.Context, r httpapi.Served) {
+func (c *recordedMetrics) ServedRequest(_ context.Context, r httpapi.Served) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.served = append(c.served, r)
 }
 
-// TestARequestIsOneLineWithNothingOfItsContents logs every operation, served and
-// refused: no key, no link, no body and no query is in the log, nor in the metrics.
-func TestARequestIsOneLineWithNothingOfItsContents(t *testing.T) {
+// TestLog_EveryOperation_HasOneLineWithoutContents sends requests that succeed and requests that are refused. The log has one line
+// for each. It contains no key, link, body or query.
+func TestLog_EveryOperation_HasOneLineWithoutContents(t *testing.T) {
 	t.Parallel()
-	metrics := &counting{}
-	f := onMemory(t, func(o *httpapi.Options) { o.Metrics = metrics })
-	exchanges := f.tour(t)
+	metrics := &recordedMetrics{}
+	f := newMemoryFixture(t, func(o *httpapi.Options) { o.Metrics = metrics })
+	exchanges := f.callEveryOperation(t)
 	var codes []string
 	for _, e := range exchanges {
 		for _, code := range regexp.MustCompile(`https://se\.am/([0-9a-z]{33})`).FindAllStringSubmatch(e.reply.raw, -1) {
@@ -44,10 +44,10 @@ func TestARequestIsOneLineWithNothingOfItsContents(t *testing.T) {
 	require.NotEmpty(t, codes)
 	refused := 0
 	for _, m := range malformedRequests(t) {
-		f.answer(t, m.request(t))
+		f.serve(t, m.request(t))
 		refused++
 	}
-	// A path that is none of the API's can be anything, even a link's.
+	// An unknown path may contain a secret, such as the code of a link.
 	f.send(t, keyA, http.MethodGet, "/"+codes[0]+"?room_keys=secret", "")
 
 	log := f.log.String()
@@ -55,7 +55,7 @@ func TestARequestIsOneLineWithNothingOfItsContents(t *testing.T) {
 	require.Len(t, lines, len(exchanges)+refused+1)
 	require.Len(t, metrics.served, len(lines))
 	known := []string{"time", "level", "msg", "request_id", "method", "route", "status", "bytes_in", "bytes_out", "duration", "error_type", "workspace_id"}
-	routes := f.own.paths()
+	routes := f.doc.paths()
 	for i, line := range lines {
 		var entry map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &entry))

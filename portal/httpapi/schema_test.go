@@ -21,7 +21,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
-// document is an OpenAPI 3.0 document, as far as the tests read it.
+// document is an OpenAPI 3.0 document.
 type document map[string]any
 
 func decodeDocument(b []byte) document {
@@ -32,10 +32,10 @@ func decodeDocument(b []byte) document {
 	return d
 }
 
-// ownDocument is what the handler says of itself.
-var ownDocument = sync.OnceValue(func() document { return decodeDocument(httpapi.OpenAPI()) })
+// handlerDocument returns the OpenAPI document of the handler.
+var handlerDocument = sync.OnceValue(func() document { return decodeDocument(httpapi.OpenAPI()) })
 
-// wireDocument is the API that the official SDKs know.
+// wireDocument returns the OpenAPI document of the API that the official SDKs know.
 func wireDocument(t testing.TB) document {
 	t.Helper()
 	b, err := os.ReadFile("testdata/wire.json")
@@ -43,7 +43,7 @@ func wireDocument(t testing.TB) document {
 	return decodeDocument(b)
 }
 
-// at follows names down the document; nil where there is nothing.
+// at returns the value at a path of names, or nil if there is none.
 func (d document) at(names ...string) any {
 	var v any = map[string]any(d)
 	for _, name := range names {
@@ -58,17 +58,19 @@ func (d document) at(names ...string) any {
 
 func (d document) paths() map[string]any { return d.at("paths").(map[string]any) }
 
-func (d document) answer(path, method, status string) map[string]any {
+// response returns the schema of a response, or nil if the document has none.
+func (d document) response(path, method, status string) map[string]any {
 	s, _ := d.at("paths", path, strings.ToLower(method), "responses", status, "content", "application/json", "schema").(map[string]any)
 	return s
 }
 
+// body returns the schema of the body of a request, or nil if it has none.
 func (d document) body(path, method string) map[string]any {
 	s, _ := d.at("paths", path, strings.ToLower(method), "requestBody", "content", "application/json", "schema").(map[string]any)
 	return s
 }
 
-// resolve follows a $ref.
+// resolve returns the schema that a $ref refers to, or the schema itself.
 func (d document) resolve(s map[string]any) map[string]any {
 	for {
 		ref, ok := s["$ref"].(string)
@@ -83,103 +85,103 @@ func (d document) resolve(s map[string]any) map[string]any {
 	}
 }
 
-// check lists what of a JSON value is not as a schema has it.
-func (d document) check(s map[string]any, v any, path string) (wrong []string) {
+// check returns the places where a JSON value does not match a schema, each with its path.
+func (d document) check(s map[string]any, v any, path string) (problems []string) {
 	s = d.resolve(s)
-	no := func(format string, args ...any) { wrong = append(wrong, path+": "+fmt.Sprintf(format, args...)) }
+	report := func(format string, args ...any) { problems = append(problems, path+": "+fmt.Sprintf(format, args...)) }
 	if v == nil {
 		if s["nullable"] != true {
-			no("is null")
+			report("is null")
 		}
-		return wrong
+		return problems
 	}
 	for _, part := range list(s["allOf"]) {
-		wrong = append(wrong, d.check(part.(map[string]any), v, path)...)
+		problems = append(problems, d.check(part.(map[string]any), v, path)...)
 	}
-	if of := list(s["oneOf"]); of != nil {
-		fits := 0
-		for _, part := range of {
+	if alternatives := list(s["oneOf"]); alternatives != nil {
+		matches := 0
+		for _, part := range alternatives {
 			if len(d.check(part.(map[string]any), v, path)) == 0 {
-				fits++
+				matches++
 			}
 		}
-		if fits != 1 {
-			no("fits %d of oneOf", fits)
+		if matches != 1 {
+			report("matches %d schemas of oneOf", matches)
 		}
 	}
 	if enum := list(s["enum"]); enum != nil && !slices.ContainsFunc(enum, func(e any) bool { return reflect.DeepEqual(e, v) }) {
-		no("%v is none of %v", v, enum)
+		report("%v is not one of %v", v, enum)
 	}
 	kind, _ := s["type"].(string)
 	switch v := v.(type) {
 	case string:
 		if kind != "string" && kind != "" {
-			no("is a string, not a %s", kind)
+			report("is a string, not a %s", kind)
 		}
 		if fault := checkString(s, v); fault != "" {
-			no("%s", fault)
+			report("%s", fault)
 		}
 	case bool:
 		if kind != "boolean" && kind != "" {
-			no("is a boolean, not a %s", kind)
+			report("is a boolean, not a %s", kind)
 		}
 	case float64:
 		if kind != "number" && kind != "integer" && kind != "" || kind == "integer" && v != math.Trunc(v) {
-			no("is a number, not a %s", kind)
+			report("is a number, not a %s", kind)
 		}
 		if least, ok := s["minimum"].(float64); ok && (v < least || v == least && s["exclusiveMinimum"] == true) {
-			no("is below %v", least)
+			report("is below %v", least)
 		}
 		if most, ok := s["maximum"].(float64); ok && v > most {
-			no("is above %v", most)
+			report("is above %v", most)
 		}
 	case []any:
 		if kind != "array" && kind != "" {
-			no("is an array, not a %s", kind)
+			report("is an array, not a %s", kind)
 		}
 		if most, ok := s["maxItems"].(float64); ok && float64(len(v)) > most {
-			no("has %d items", len(v))
+			report("has %d items", len(v))
 		}
 		if items, ok := s["items"].(map[string]any); ok {
 			for i, item := range v {
-				wrong = append(wrong, d.check(items, item, fmt.Sprintf("%s[%d]", path, i))...)
+				problems = append(problems, d.check(items, item, fmt.Sprintf("%s[%d]", path, i))...)
 			}
 		}
 	case map[string]any:
 		if kind != "object" && kind != "" {
-			no("is an object, not a %s", kind)
+			report("is an object, not a %s", kind)
 		}
-		wrong = append(wrong, d.checkObject(s, v, path)...)
+		problems = append(problems, d.checkObject(s, v, path)...)
 	}
-	return wrong
+	return problems
 }
 
-func (d document) checkObject(s, v map[string]any, path string) (wrong []string) {
+func (d document) checkObject(s, v map[string]any, path string) (problems []string) {
 	for _, name := range list(s["required"]) {
 		if _, ok := v[name.(string)]; !ok {
-			wrong = append(wrong, path+"."+name.(string)+": is not there")
+			problems = append(problems, path+"."+name.(string)+": is missing")
 		}
 	}
 	if most, ok := s["maxProperties"].(float64); ok && float64(len(v)) > most {
-		wrong = append(wrong, path+": has too many members")
+		problems = append(problems, path+": has too many members")
 	}
 	properties, _ := s["properties"].(map[string]any)
 	for name, value := range v {
 		at := path + "." + name
 		if of, ok := properties[name].(map[string]any); ok {
-			wrong = append(wrong, d.check(of, value, at)...)
+			problems = append(problems, d.check(of, value, at)...)
 			continue
 		}
 		switch more := s["additionalProperties"].(type) {
 		case bool:
 			if !more {
-				wrong = append(wrong, at+": is no member")
+				problems = append(problems, at+": is not a member of the schema")
 			}
 		case map[string]any:
-			wrong = append(wrong, d.check(more, value, at)...)
+			problems = append(problems, d.check(more, value, at)...)
 		}
 	}
-	return wrong
+	return problems
 }
 
 func checkString(s map[string]any, v string) string {
@@ -201,7 +203,7 @@ func checkString(s map[string]any, v string) string {
 	case "uri":
 		var u *url.URL
 		if u, err = url.Parse(v); err == nil && u.Scheme == "" {
-			return "is no URI"
+			return "is not a URI"
 		}
 	}
 	if err != nil {
@@ -215,11 +217,11 @@ func list(v any) []any {
 	return l
 }
 
-// TestTheCheckFindsWhatIsWrong holds the checker itself to what it is for.
-func TestTheCheckFindsWhatIsWrong(t *testing.T) {
+// TestDocumentCheck_ValuesOfEachRule_AcceptsValidAndReportsInvalid checks the checker that every other test uses.
+func TestDocumentCheck_ValuesOfEachRule_AcceptsValidAndReportsInvalid(t *testing.T) {
 	t.Parallel()
 	d := decodeDocument([]byte(`{"components": {"schemas": {"id": {"type": "string", "format": "uuid"}}}}`))
-	for _, row := range []struct{ schema, sound, wrong string }{
+	for _, row := range []struct{ schema, valid, invalid string }{
 		{`{"type": "string"}`, `"a"`, `1`},
 		{`{"type": "string", "nullable": true}`, `null`, `true`},
 		{`{"type": "string"}`, `""`, `null`},
@@ -244,11 +246,11 @@ func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 		{`{"allOf": [{"type": "string"}, {"enum": ["a", "b"]}]}`, `"a"`, `"c"`},
 	} {
 		var s map[string]any
-		var sound, wrong any
+		var valid, invalid any
 		require.NoError(t, json.Unmarshal([]byte(row.schema), &s))
-		require.NoError(t, json.Unmarshal([]byte(row.sound), &sound))
-		require.NoError(t, json.Unmarshal([]byte(row.wrong), &wrong))
-		require.Empty(t, d.check(s, sound, "$"), "%s %s", row.schema, row.sound)
-		require.NotEmpty(t, d.check(s, wrong, "$"), "%s %s", row.schema, row.wrong)
+		require.NoError(t, json.Unmarshal([]byte(row.valid), &valid))
+		require.NoError(t, json.Unmarshal([]byte(row.invalid), &invalid))
+		require.Empty(t, d.check(s, valid, "$"), "%s %s", row.schema, row.valid)
+		require.NotEmpty(t, d.check(s, invalid, "$"), "%s %s", row.schema, row.invalid)
 	}
 }

@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,8 +11,9 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-func TestSearch_FindsWhatTheAPISays(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestSearch_NamesKeysAndContacts_AreFound searches lists by parts of names, keys, ids, e-mail addresses and phone numbers.
+func TestSearch_NamesKeysAndContacts_AreFound(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", object{
 			"customer_key": "grand-hotels", "rooms": []object{{"room_key": "r-1", "name": "Suite Océane"}},
 			"guests": []object{{"guest_key": "g-1", "name": "Renée Dupont", "email_address": "r.dupont@example.com", "phone_number": "(541)639-5376"}},
@@ -37,20 +40,20 @@ func TestSearch_FindsWhatTheAPISays(t *testing.T) {
 	})
 }
 
-// TestList_SpaceIDOfASite_IncludesTheRoomsInside lists access grants by the id of a site.
-func TestList_SpaceIDOfASite_IncludesTheRoomsInside(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		crowd(t, f, "a", 3)
+// TestAccessGrants_SpaceIDOfASite_IncludesTheRoomsOfTheSite lists access grants by the id of a site.
+func TestAccessGrants_SpaceIDOfASite_IncludesTheRoomsOfTheSite(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
+		pushCrowd(t, f, "a", 3)
 		site := f.post(t, "/spaces/get", `{"space_key": "a-site"}`).at("space", "space_id")
 		got := keysOf(f.post(t, "/access_grants/list", object{"space_id": site}), "access_grants", "access_grant_key")
 		require.Equal(t, []string{"a-booking-000", "a-booking-001", "a-booking-002"}, got)
 	})
 }
 
-// TestSearch_BoundReached_Warns searches among more guests than a page reads.
-func TestSearch_BoundReached_Warns(t *testing.T) {
+// TestSearch_MoreRowsThanOnePageReads_Warns searches among more guests than the search for one page reads.
+func TestSearch_MoreRowsThanOnePageReads_Warns(t *testing.T) {
 	t.Parallel()
-	f := onMemory(t)
+	f := newMemoryFixture(t)
 	_, err := f.a.Import(t.Context(), "acme", func(yield func(data.Resource, error) bool) {
 		for i := range 10_050 {
 			if !yield(data.Guest(fmt.Sprintf("guest-%05d", i), "Guest"), nil) {
@@ -67,4 +70,43 @@ func TestSearch_BoundReached_Warns(t *testing.T) {
 	require.Equal(t, []string{"guest-10049"}, keysOf(next, "user_identities", "user_identity_key"))
 	require.Equal(t, false, next.at("pagination", "has_next_page"))
 	require.NotContains(t, next.raw, "search_stopped")
+}
+
+// TestLists_UnusualKeys_AreFound gets and lists resources by their keys and ids. The keys include the shortest and the longest ones
+// and characters that need escaping.
+func TestLists_UnusualKeys_AreFound(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
+		all := []string{"7", "0", "ab", "/", "..", "ÿ", "a b", "%2F", `"<&'`, "\U0003134A", strings.Repeat("k", 511), strings.Repeat("k", 512), strings.Repeat("ÿ", 256)}
+		for _, customer := range []string{"c", "/?", strings.Repeat("c", 512)} {
+			var rooms, guests, reservations []object
+			for _, key := range all {
+				rooms = append(rooms, object{"room_key": key, "name": "Room", "parent_site_key": "*"})
+				guests = append(guests, object{"guest_key": key, "name": "Guest"})
+				reservations = append(reservations, object{"reservation_key": key, "guest_key": key, "room_keys": []string{key}, "starts_at": "2025-06-17T12:00:00Z", "ends_at": "2025-07-01T00:00:00Z"})
+			}
+			f.post(t, "/customers/push_data", object{"customer_key": customer, "sites": []object{{"site_key": "*", "name": "Site"}}, "rooms": rooms, "guests": guests, "reservations": reservations})
+			sorted := slices.Sorted(slices.Values(all))
+			require.Equal(t, sorted, keysOf(f.post(t, "/spaces/list", object{"customer_key": customer, "parent_space_key": "*"}), "spaces", "space_key"))
+			require.Equal(t, sorted, keysOf(f.post(t, "/user_identities/list", object{"customer_key": customer}), "user_identities", "user_identity_key"))
+			require.ElementsMatch(t, all, keysOf(f.post(t, "/access_grants/list", object{"customer_key": customer}), "access_grants", "access_grant_key"))
+			for _, key := range all {
+				room := f.post(t, "/spaces/get", object{"space_key": key}).at("space", "space_id")
+				guest := f.post(t, "/user_identities/get", object{"user_identity_key": key}).at("user_identity", "user_identity_id")
+				grant := f.post(t, "/access_grants/get", object{"access_grant_key": key}).at("access_grant", "access_grant_id")
+				for _, filter := range []object{
+					{"space_id": room}, {"user_identity_id": guest}, {"access_grant_key": key}, {"reservation_key": key}, {"space_id": room, "user_identity_id": guest}, {"access_grant_ids": []any{grant}},
+				} {
+					for _, customerFilter := range []string{"", customer} {
+						if customerFilter != "" {
+							filter["customer_key"] = customerFilter
+						}
+						got := f.post(t, "/access_grants/list", filter)
+						require.Equal(t, []string{key}, keysOf(got, "access_grants", "access_grant_key"), "%.80q", filter)
+					}
+				}
+			}
+			deleted := f.post(t, "/customers/delete_data", object{"customer_keys": []string{customer}})
+			require.NotEmpty(t, deleted.body)
+		}
+	})
 }

@@ -33,14 +33,14 @@ var (
 	workspaceB = uuid.MustParse("0b0b0b0b-f148-4415-a63c-dc6c145c6b91")
 )
 
-// The keys of the workspaces, and a token of both.
+// The API keys of the workspaces, and an access token for both.
 const (
 	keyA   = "seam_testkeyaaaaaaaaaaaaa"
 	keyB   = "seam_testkeybbbbbbbbbbbbb"
 	tokenX = "seam_at_testtokenxxxxxxxx"
 )
 
-// clock is a time that a test sets.
+// clock is a clock that tests set.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -58,7 +58,7 @@ func (c *clock) set(at time.Time) {
 	c.at = at
 }
 
-// fixture is the API of two workspaces on one store.
+// fixture is the API with two workspaces in one store.
 type fixture struct {
 	clock   *clock
 	store   storage.Store
@@ -66,10 +66,10 @@ type fixture struct {
 	portals *portal.Service
 	handler http.Handler
 	log     *lockedBuffer
-	own     document
+	doc     document // the OpenAPI document of the handler
 }
 
-// lockedBuffer is a log that tests read.
+// lockedBuffer is a log that tests can read while the handler writes it.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -87,9 +87,10 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// newFixture returns the API on a store. Each change edits the options of the handler.
 func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, own: ownDocument()}
+	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, doc: handlerDocument()}
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
@@ -105,7 +106,7 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	require.NoError(t, err)
 	o := httpapi.Options{
 		Portals: f.portals, Authenticate: authenticate, BaseURL: "https://api.example/",
-		Timeout: time.Hour, // a large body takes long on a slow machine
+		Timeout: time.Hour, // a large body takes a long time on a slow machine
 	}
 	for _, c := range change {
 		c(&o)
@@ -115,22 +116,22 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	return f
 }
 
-// onMemory is a fixture for what does not touch the store.
-func onMemory(t testing.TB, change ...func(*httpapi.Options)) *fixture {
+// newMemoryFixture returns the API on a memory store, for tests that do not depend on the backend.
+func newMemoryFixture(t testing.TB, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
 	store := memory.New()
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	return newFixture(t, store, change...)
 }
 
-// each runs test on every backend.
-func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+// forEachBackend runs a test on every backend, each time with a new fixture.
+func forEachBackend(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, newFixture(t, store)) })
 }
 
-// reply is an answer of the API.
+// reply is a response of the API.
 type reply struct {
 	status int
 	header http.Header
@@ -138,7 +139,7 @@ type reply struct {
 	body   map[string]any
 }
 
-// send sends a request with a key and checks the answer against the API's own document.
+// send sends a request with a key, or without one if it is empty. It checks the response against the OpenAPI document.
 func (f *fixture) send(t testing.TB, key, method, target, body string) reply {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
@@ -148,34 +149,35 @@ func (f *fixture) send(t testing.TB, key, method, target, body string) reply {
 	if key != "" {
 		r.Header.Set("Authorization", "Bearer "+key)
 	}
-	return f.answer(t, r)
+	return f.serve(t, r)
 }
 
-func (f *fixture) answer(t testing.TB, r *http.Request) reply {
+// serve sends a request. It checks the headers of the response, and its body against the OpenAPI document.
+func (f *fixture) serve(t testing.TB, r *http.Request) reply {
 	t.Helper()
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
 	out := reply{status: w.Code, header: w.Header(), raw: w.Body.String()}
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &out.body), out.raw)
 	_, err := uuid.Parse(w.Header().Get(httpapi.RequestIDHeader))
-	require.NoError(t, err, "every answer has the id of its request")
+	require.NoError(t, err, "every response has the id of its request")
 	require.Equal(t, "application/json; charset=utf-8", w.Header().Get("Content-Type"))
 	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 
-	schema := f.own.answer(r.URL.Path, r.Method, strconv.Itoa(w.Code))
+	schema := f.doc.response(r.URL.Path, r.Method, strconv.Itoa(w.Code))
 	if w.Code != http.StatusOK {
 		schema = map[string]any{"$ref": "#/components/schemas/error"}
 		require.Equal(t, w.Header().Get(httpapi.RequestIDHeader), out.at("error", "request_id"))
 	}
-	require.NotNil(t, schema, "the document has no answer %d of %s %s", w.Code, r.Method, r.URL.Path)
-	require.Empty(t, f.own.check(schema, any(out.body), "$"), out.raw)
+	require.NotNil(t, schema, "the document has no response %d of %s %s", w.Code, r.Method, r.URL.Path)
+	require.Empty(t, f.doc.check(schema, any(out.body), "$"), out.raw)
 	return out
 }
 
-// at follows names down the answer.
+// at returns the value at a path of names in the body, or nil if there is none.
 func (r reply) at(names ...string) any { return document(r.body).at(names...) }
 
-// post sends JSON with the key of workspace A and expects that it is served.
+// post sends JSON with the key of workspace A. The request must succeed.
 func (f *fixture) post(t testing.TB, path string, body any) reply {
 	t.Helper()
 	text, isText := body.(string)
@@ -190,8 +192,8 @@ func (f *fixture) post(t testing.TB, path string, body any) reply {
 	return out
 }
 
-// refused expects an error of a status and a type.
-func (f *fixture) refused(t testing.TB, status int, kind, method, target, body string) reply {
+// expectError sends a request with the key of workspace A. The response must be an error of the status and the type.
+func (f *fixture) expectError(t testing.TB, status int, kind, method, target, body string) reply {
 	t.Helper()
 	out := f.send(t, keyA, method, target, body)
 	require.Equal(t, status, out.status, out.raw)
@@ -199,6 +201,7 @@ func (f *fixture) refused(t testing.TB, status int, kind, method, target, body s
 	return out
 }
 
+// everyKind returns the data of a customer with resources of every kind, as JSON.
 func everyKind(t testing.TB) string {
 	t.Helper()
 	b, err := os.ReadFile("testdata/every_kind.json")
@@ -206,8 +209,8 @@ func everyKind(t testing.TB) string {
 	return string(b)
 }
 
-// rows is every row of the store, to see that nothing was written.
-func rows(t testing.TB, store storage.Store) map[string]string {
+// storeRows returns all rows of a store, to check that a request wrote nothing.
+func storeRows(t testing.TB, store storage.Store) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
@@ -222,14 +225,14 @@ func rows(t testing.TB, store storage.Store) map[string]string {
 	return out
 }
 
-// repeat is a body that repeats a text, and is not held in memory.
-type repeat struct {
+// repeatReader is a body that repeats a text without holding it in memory.
+type repeatReader struct {
 	text string
 	left int64
 	read int64
 }
 
-func (r *repeat) Read(p []byte) (int, error) {
+func (r *repeatReader) Read(p []byte) (int, error) {
 	n := int64(len(p))
 	if r.left < n {
 		n = r.left
@@ -244,8 +247,8 @@ func (r *repeat) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// queryOf is the members of a JSON object as a query, as the official SDKs write one.
-func queryOf(t testing.TB, body string) string {
+// queryFromJSON returns the members of a JSON object as a query in the format of the official SDKs.
+func queryFromJSON(t testing.TB, body string) string {
 	t.Helper()
 	var members map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &members))

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAProfileIsPatched creates one, changes it member by member, and clears it.
-func TestAProfileIsPatched(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestProfiles_Patch_ChangesOnlyItsMembers creates a profile, changes and clears its members, and deletes it.
+func TestProfiles_Patch_ChangesOnlyItsMembers(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		made := f.post(t, "/workspaces/customization_profiles/create", `{"name": "Acme", "logo_url": "https://acme.example/l.png", "primary_color": "#fff",
 			"customer_portal_theme": {"primary_color": "#000", "font_family": "Inter"}, "message_overrides": {"de-DE": {"a": "A", "b": "B"}, "el-GR": {"a": "Α"}}}`)
 		id := made.at("customization_profile", "customization_profile_id").(string)
@@ -36,9 +36,9 @@ func TestAProfileIsPatched(t *testing.T) {
 			{`{}`, "logo_url", `"https://acme.example/l.png"`},
 		} {
 			f.post(t, "/workspaces/customization_profiles/update", withMembers(t, step.patch, object{"customization_profile_id": id}))
-			value, there := get()[step.field]
+			value, exists := get()[step.field]
 			if step.want == "" {
-				require.False(t, there, step.patch)
+				require.False(t, exists, step.patch)
 				continue
 			}
 			b, err := json.Marshal(value)
@@ -46,18 +46,18 @@ func TestAProfileIsPatched(t *testing.T) {
 			require.JSONEq(t, step.want, string(b), step.patch)
 		}
 		before := get()
-		f.refused(t, http.StatusBadRequest, "invalid_input", http.MethodPatch, "/workspaces/customization_profiles/update", `{"customization_profile_id": "`+id+`", "name": "C", "primary_color": "blue"}`)
+		f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPatch, "/workspaces/customization_profiles/update", `{"customization_profile_id": "`+id+`", "name": "C", "primary_color": "blue"}`)
 		require.Equal(t, before, get())
 		require.Len(t, list(f.post(t, "/workspaces/customization_profiles/list", `{}`).body["customization_profiles"]), 1)
-		f.refused(t, http.StatusNotFound, "customer_not_found", http.MethodPost, "/workspaces/customization_profiles/list", `{"customer_key": "nobody"}`)
+		f.expectError(t, http.StatusNotFound, "customer_not_found", http.MethodPost, "/workspaces/customization_profiles/list", `{"customer_key": "nobody"}`)
 		f.post(t, "/workspaces/customization_profiles/delete", `{"customization_profile_id": "`+id+`"}`)
 		require.Empty(t, f.post(t, "/workspaces/customization_profiles/list", `{}`).body["customization_profiles"])
 	})
 }
 
-// TestSettingsArePatched holds the same of the settings, and what the vertical calls things.
-func TestSettingsArePatched(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+// TestSettings_Patch_ChangesOnlyItsMembers also checks the resource names of a business vertical.
+func TestSettings_Patch_ChangesOnlyItsMembers(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, f *fixture) {
 		get := func() object {
 			r := f.send(t, keyA, http.MethodGet, "/seam/customer/v1/settings/get", "")
 			return object{"business_vertical": r.body["business_vertical"], "slug": r.body["slug"]}
