@@ -28,7 +28,6 @@ var idioms = []string{
 // directory once it has no idioms.
 var exempt = []string{
 	"data",
-	"internal/layout",
 	"portal",
 }
 

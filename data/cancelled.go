@@ -56,7 +56,7 @@ func decodeCancellation(class Class, key string, b []byte) (*cancellation, error
 		}
 		c.revoked = append(c.revoked, d.UUID())
 	}
-	c.record = d.Left()
+	c.record = d.Remaining()
 	if d.Err() != nil || version != recordVersion || !c.kind.valid() || c.kind.Class() != class {
 		return nil, fmt.Errorf("%w: the row of a cancelled resource", storage.ErrCorrupt)
 	}

@@ -117,7 +117,7 @@ func decodeEmail(row []byte) (emailUsers, error) {
 		return emailUsers{}, nil
 	}
 	d := layout.NewDecoder(row)
-	u := emailUsers{count: int(d.Uvarint()), refs: d.Left()}
+	u := emailUsers{count: int(d.Uvarint()), refs: d.Remaining()}
 	if d.Err() != nil || u.count <= 0 {
 		return emailUsers{}, errEmailRow
 	}

@@ -27,7 +27,7 @@ func encodedFields(b []byte) (values [64][]byte) {
 	for d.More() {
 		tag := d.Uvarint()
 		if d.Value(value); tag < uint64(len(values)) {
-			values[tag] = value.Left()
+			values[tag] = value.Remaining()
 		}
 	}
 	return values

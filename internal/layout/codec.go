@@ -10,15 +10,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrMalformed is returned for a value that does not read as what it should be.
+// ErrMalformed is returned for a value that does not have the expected encoding.
 var ErrMalformed = errors.New("malformed value")
 
-// AppendBytes appends v with its length before it.
+// AppendBytes appends the length of v and v.
 func AppendBytes[V []byte | string](b []byte, v V) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
 }
 
-// AppendSized appends what value appends, with its length before it.
+// AppendSized appends the length of the bytes that value appends, and these bytes.
 func AppendSized(b []byte, value func([]byte) []byte) []byte {
 	at := len(b)
 	b = value(append(b, 0)) // most lengths take one byte
@@ -32,23 +32,23 @@ func AppendSized(b []byte, value func([]byte) []byte) []byte {
 	return slices.Replace(b, at, at+1, length[:n]...)
 }
 
-// AppendTime appends a time to the microsecond.
+// AppendTime appends a time in 8 bytes, truncated to microseconds. The encodings of two times sort like the times.
 func AppendTime(b []byte, t time.Time) []byte { return appendTime(b, t) }
 
-// Decoder reads a value from its front. After the first error every read gives
-// a zero, and Err says so.
+// Decoder decodes a value from its start. After the first error each method returns the zero value, and Err returns
+// ErrMalformed.
 type Decoder struct {
 	rest []byte
 	err  error
 }
 
-// NewDecoder reads b, and keeps no part of it in what it returns but for [Decoder.Left].
+// NewDecoder returns a decoder of b. Only the results of Bytes, Span and Remaining, and decoders that Value sets, alias b.
 func NewDecoder(b []byte) *Decoder { return &Decoder{rest: b} }
 
-// Err is nil, or ErrMalformed where a read went past the end.
+// Err returns nil, or ErrMalformed if a read failed.
 func (d *Decoder) Err() error { return d.err }
 
-// Done is Err, or ErrMalformed where bytes are left.
+// Done returns ErrMalformed if a read failed or bytes remain, and nil otherwise.
 func (d *Decoder) Done() error {
 	if d.err == nil && len(d.rest) > 0 {
 		return ErrMalformed
@@ -56,15 +56,15 @@ func (d *Decoder) Done() error {
 	return d.err
 }
 
-// More reports whether bytes are left to read.
+// More reports whether bytes remain.
 func (d *Decoder) More() bool { return d.err == nil && len(d.rest) > 0 }
 
-// Fail makes the value malformed.
+// Fail makes Err return ErrMalformed.
 func (d *Decoder) Fail() {
 	d.rest, d.err = nil, ErrMalformed
 }
 
-// Uvarint reads a number.
+// Uvarint decodes a varint.
 func (d *Decoder) Uvarint() uint64 {
 	v, n := binary.Uvarint(d.rest)
 	if n <= 0 {
@@ -75,7 +75,7 @@ func (d *Decoder) Uvarint() uint64 {
 	return v
 }
 
-// next reads n bytes, which alias the value.
+// next returns the next n bytes. They alias the value.
 func (d *Decoder) next(n uint64) []byte {
 	if n > uint64(len(d.rest)) {
 		d.Fail()
@@ -86,7 +86,7 @@ func (d *Decoder) next(n uint64) []byte {
 	return b
 }
 
-// Byte reads one byte.
+// Byte decodes one byte.
 func (d *Decoder) Byte() byte {
 	if b := d.next(1); b != nil {
 		return b[0]
@@ -94,7 +94,7 @@ func (d *Decoder) Byte() byte {
 	return 0
 }
 
-// Uint64 reads eight bytes.
+// Uint64 decodes eight bytes.
 func (d *Decoder) Uint64() uint64 {
 	if b := d.next(8); b != nil {
 		return binary.BigEndian.Uint64(b)
@@ -102,22 +102,22 @@ func (d *Decoder) Uint64() uint64 {
 	return 0
 }
 
-// String reads what AppendBytes wrote.
+// String decodes bytes that AppendBytes encoded, as a string.
 func (d *Decoder) String() string { return string(d.next(d.Uvarint())) }
 
-// Bytes reads the bytes that AppendBytes wrote. They alias the value.
+// Bytes decodes bytes that AppendBytes encoded. The result aliases the value.
 func (d *Decoder) Bytes() []byte { return d.next(d.Uvarint()) }
 
-// Value makes v read what AppendBytes wrote.
+// Value sets v to decode bytes that AppendBytes or AppendSized encoded.
 func (d *Decoder) Value(v *Decoder) {
 	v.rest = d.next(d.Uvarint())
 	v.err = d.err
 }
 
-// Left is what is left, which aliases the value.
-func (d *Decoder) Left() []byte { return d.rest }
+// Remaining returns the remaining bytes without consuming them. They alias the value.
+func (d *Decoder) Remaining() []byte { return d.rest }
 
-// terminated reads the bytes before the next zero byte, and that byte.
+// terminated returns the bytes before the next zero byte, and consumes them and the zero byte.
 func (d *Decoder) terminated() string {
 	i := bytes.IndexByte(d.rest, 0)
 	if i < 0 {
@@ -129,10 +129,10 @@ func (d *Decoder) terminated() string {
 	return s
 }
 
-// Rest reads all that is left.
+// Rest consumes and returns all remaining bytes.
 func (d *Decoder) Rest() string { return string(d.next(uint64(len(d.rest)))) }
 
-// Time reads what AppendTime wrote.
+// Time decodes a time that AppendTime encoded. The result is in UTC.
 func (d *Decoder) Time() time.Time {
 	micros := int64(d.Uint64() ^ (1 << 63))
 	if d.err != nil {
@@ -141,40 +141,40 @@ func (d *Decoder) Time() time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
-// Span reads the bytes that [Span] returned. They alias the value.
+// Span decodes a span that [Span] encoded. The result aliases the value.
 func (d *Decoder) Span() []byte { return d.next(SpanBytes) }
 
-// UUID reads sixteen bytes.
+// UUID decodes 16 bytes.
 func (d *Decoder) UUID() (id uuid.UUID) {
 	copy(id[:], d.next(16))
 	return id
 }
 
-// CustomerID reads eight bytes.
+// CustomerID decodes 8 bytes.
 func (d *Decoder) CustomerID() (id CustomerID) {
 	copy(id[:], d.next(uint64(len(id))))
 	return id
 }
 
-// LinkID reads eight bytes.
+// LinkID decodes 8 bytes.
 func (d *Decoder) LinkID() (id LinkID) {
 	copy(id[:], d.next(uint64(len(id))))
 	return id
 }
 
-// EmailHash reads 16 bytes.
+// EmailHash decodes 16 bytes.
 func (d *Decoder) EmailHash() (hash EmailHash) {
 	copy(hash[:], d.next(uint64(len(hash))))
 	return hash
 }
 
-// HolderHash reads 32 bytes.
+// HolderHash decodes 32 bytes.
 func (d *Decoder) HolderHash() (hash HolderHash) {
 	copy(hash[:], d.next(uint64(len(hash))))
 	return hash
 }
 
-// SessionHash reads 32 bytes.
+// SessionHash decodes 32 bytes.
 func (d *Decoder) SessionHash() (hash SessionHash) {
 	copy(hash[:], d.next(uint64(len(hash))))
 	return hash

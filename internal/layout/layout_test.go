@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestACustomersRowsAreOneRange(t *testing.T) {
+func TestCustomerPrefix_RowsOfCustomer_HaveIt(t *testing.T) {
 	t.Parallel()
 	c := CustomerID{1, 2, 3}
 	next := CustomerID{1, 2, 4}
@@ -29,16 +29,16 @@ func TestACustomersRowsAreOneRange(t *testing.T) {
 	}
 }
 
-func TestParse_Edge_IsRead(t *testing.T) {
+func TestParse_Edge_ReturnsItsParts(t *testing.T) {
 	t.Parallel()
 	c := CustomerID{1}
 	span := Span(time.Unix(1, 0), time.Unix(2, 0))
 	for _, kind := range []byte{0x13, 0x31, ReferrerPortal} {
-		want := Key{Shape: ShapeEdge, Customer: c, Class: 1, Key: "room", ReferrerKind: kind, ReferrerKey: "who"}
+		want := Key{Shape: ShapeEdge, Customer: c, Class: 1, Key: "room", ReferrerKind: kind, ReferrerKey: "guest"}
 		if kind == 0x31 {
 			want.Span = span
 		}
-		require.Equal(t, want, Parse(Edge(c, 1, "room", kind, want.Span, "who")))
+		require.Equal(t, want, Parse(Edge(c, 1, "room", kind, want.Span, "guest")))
 	}
 	for _, rest := range [][]byte{nil, {0x13}, {0x31, 1, 2}, append([]byte{0x31}, make([]byte, SpanBytes)...)} {
 		row := append(EdgesPrefix(c, 1, "room"), rest...)
@@ -46,13 +46,12 @@ func TestParse_Edge_IsRead(t *testing.T) {
 		_, err := ParseAs(ShapeEdge, row)
 		require.ErrorIs(t, err, storage.ErrCorrupt)
 	}
-	_, err := ParseAs(ShapeTime, Edge(c, 1, "room", 0x13, nil, "who"))
+	_, err := ParseAs(ShapeTime, Edge(c, 1, "room", 0x13, nil, "guest"))
 	require.ErrorIs(t, err, storage.ErrCorrupt, "another shape")
 }
 
-// TestSpansFindWhatOverlaps holds that what ends after a time sorts at or after
-// SpanFrom of its class, whatever its length.
-func TestSpansFindWhatOverlaps(t *testing.T) {
+// TestSpanFrom_SpansThatEndAfterTime_SortAtOrAfterIt tests spans of random starts and lengths.
+func TestSpanFrom_SpansThatEndAfterTime_SortAtOrAfterIt(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 100_000 {
@@ -67,7 +66,7 @@ func TestSpansFindWhatOverlaps(t *testing.T) {
 	}
 }
 
-func TestSpansSortByTime(t *testing.T) {
+func TestSpan_Encoded_SortsByTime(t *testing.T) {
 	t.Parallel()
 	times := []time.Time{
 		time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC), time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, -1000), time.Unix(0, 0),
@@ -79,10 +78,10 @@ func TestSpansSortByTime(t *testing.T) {
 	}
 	require.Equal(t, byte(SpanOpenStart), Span(time.Time{}, times[3])[0])
 	require.Equal(t, byte(SpanOpenEnd), Span(times[3], time.Time{})[0])
-	require.Equal(t, Span(time.Time{}, time.Time{}), Span(time.Time{}, last), "with neither it lasts longest")
+	require.Equal(t, Span(time.Time{}, time.Time{}), Span(time.Time{}, last), "a span without start and end")
 }
 
-// FuzzDecoder holds that no bytes make a Decoder panic or read past their end.
+// FuzzDecoder checks that a Decoder does not panic and does not read past the end, for any bytes.
 func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("\x03abc\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), []byte{0, 1, 2, 3, 4, 5, 6, 7, 8})
 	f.Fuzz(func(t *testing.T, b, reads []byte) {
@@ -118,7 +117,7 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-func TestParse_KeysOfAnyLength_AreRead(t *testing.T) {
+func TestParse_ResourceKeysOfAnyLength_ReturnsThem(t *testing.T) {
 	t.Parallel()
 	c := CustomerID{1}
 	span := Span(time.Unix(1, 0), time.Unix(2, 0))
@@ -130,7 +129,7 @@ func TestParse_KeysOfAnyLength_AreRead(t *testing.T) {
 	}
 }
 
-func TestParse_TimeCutShort_IsUnknown(t *testing.T) {
+func TestParse_TruncatedTime_ReturnsUnknown(t *testing.T) {
 	t.Parallel()
 	row := Time(CustomerID{1}, Span(time.Unix(1, 0), time.Unix(2, 0)), 0x31, "")
 	for n := range len(row) {

@@ -8,11 +8,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Shape is what a key of the store is the key of.
+// Shape is the type of a row, as far as its key shows it.
 type Shape string
 
-// The shapes. A new kind of row is a shape here and a line in one of the two tables
-// below.
+// The shapes. A new type of row needs a shape here and an entry in tables or customerRows.
 const (
 	ShapeUnknown         Shape = "unknown"
 	ShapeHost            Shape = "host" // a row of the program that uses the library
@@ -48,36 +47,35 @@ const (
 	ShapeCancelledIndex Shape = "cancelled_index"
 )
 
-// Key is a key of the store, read. Which fields it has follows from its shape.
+// Key is a parsed key. The shape determines which fields are set.
 type Key struct {
 	Shape     Shape
 	Workspace uuid.UUID
 	Customer  CustomerID
 	Class     byte
 	Kind      byte
-	Key       string    // of a customer or a resource; in an edge, of the resource that is referred to; the name of a lease or of a consumer
-	ID        uuid.UUID // derived, or a portal's or profile's
+	Key       string    // of a customer, of a resource or of the resource that an edge refers to; the name of a lease or a consumer
+	ID        uuid.UUID // the derived id of a resource, or the id of a portal or a profile
 	Link      LinkID
 	Session   SessionHash
 	Email     EmailHash
 	Holder    HolderHash
 	Position  uint64 // of the feed
-	Span      []byte // of an access grant, in the index of times and in its edges; aliases the key
+	Span      []byte // of an access grant, in the index by time and in its edges; aliases the parsed key
 
-	// Of the resource that an edge is from. Of a portal that is a deep link, the kind is
-	// [ReferrerPortal] and the key its id as 16 bytes.
+	// The kind and key of the referrer of an edge. For a portal that is a deep link the kind is [ReferrerPortal] and the key
+	// is its id in 16 bytes.
 	ReferrerKind byte
 	ReferrerKey  string
 }
 
-// spanClass is the class, the upper half of the kind, of the resources that have a span:
-// the access grants.
+// spanClass is the class of access grants, which have a span. It is the upper half of their kinds.
 const spanClass = 3
 
-// reading reads what follows the letter of a table or of a customer's row.
-type reading func(d *Decoder, k *Key)
+// keyParser parses the bytes after the letter of a table or of a type of row.
+type keyParser func(d *Decoder, k *Key)
 
-var tables = map[byte]reading{
+var tables = map[byte]keyParser{
 	tableFormat: func(_ *Decoder, k *Key) { k.Shape = ShapeFormat },
 	tableCustomerKey: func(d *Decoder, k *Key) {
 		k.Shape, k.Workspace, k.Key = ShapeCustomerIndex, d.UUID(), d.Rest()
@@ -113,7 +111,7 @@ var tables = map[byte]reading{
 	},
 }
 
-var customerRows = map[byte]reading{
+var customerRows = map[byte]keyParser{
 	rowCustomer: func(_ *Decoder, k *Key) { k.Shape = ShapeCustomer },
 	rowResource: func(d *Decoder, k *Key) { k.Shape, k.Kind, k.Key = ShapeResource, d.Byte(), d.Rest() },
 	rowEdge: func(d *Decoder, k *Key) {
@@ -146,9 +144,8 @@ var customerRows = map[byte]reading{
 	},
 }
 
-// Parse reads a key. One that is none of the library's is ShapeUnknown, with its
-// customer where it lies in the range of one, or, where it begins with a lower-case
-// letter, ShapeHost.
+// Parse parses a key. A key that begins with a lower-case letter is ShapeHost. Any other key that does not belong to the
+// library is ShapeUnknown, with its customer if it is in the range of one.
 func Parse(key []byte) Key {
 	d := NewDecoder(key)
 	letter := d.Byte()
@@ -165,8 +162,7 @@ func Parse(key []byte) Key {
 	return k
 }
 
-// ParseAs reads the key of a row of one shape. It returns an error that matches
-// [storage.ErrCorrupt] for any other key.
+// ParseAs parses the key of a row of one shape. It returns an error that matches [storage.ErrCorrupt] for any other key.
 func ParseAs(shape Shape, key []byte) (Key, error) {
 	k := Parse(key)
 	if k.Shape != shape {

@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
-func TestParseReadsEveryKey(t *testing.T) {
+func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 	t.Parallel()
 	ws, id := uuid.New(), uuid.New()
 	c, link := layout.CustomerID{1, 2, 0}, layout.LinkID{5, 0, 6}
