@@ -5,60 +5,57 @@ import (
 	"slices"
 )
 
-// PortalChanges reports what a push did to the changes that were made to one resource in a
-// customer portal. Fields have their names in the API; a key of custom_metadata has the name
-// "custom_metadata.KEY".
+// PortalChanges reports the effect of a push on earlier changes of one resource in a customer portal. Fields have their names
+// in the API. A key of custom_metadata has the name "custom_metadata.KEY".
 type PortalChanges struct {
-	// Kept are the fields that the push gives or clears and whose value in the portal stays:
-	// the host pushed the same value before.
+	// Kept are the fields that the push sets or clears, but that keep the value from the portal because the host has not
+	// changed its own value since its last push.
 	Kept []string `json:"kept,omitempty"`
 
-	// Overwritten are the fields whose value in the portal the push has replaced.
+	// Overwritten are the fields whose value from the portal was replaced by the push.
 	Overwritten []string `json:"overwritten,omitempty"`
 
-	// TakenOver reports that the resource was created in a portal, or by another actor that
-	// is not the host, and is the host's from now on; see [Meta].
+	// TakenOver reports that the resource was created by a portal or by another actor than the host, and that the push has
+	// made the host its origin; see [Meta].
 	TakenOver bool `json:"taken_over,omitempty"`
 
-	// Cancelled reports that the resource was cancelled in a portal. The push has created it
-	// again, or, with KeepPortalChanges, has left it out: then its Change is [Cancelled].
+	// Cancelled reports that the resource was cancelled in a portal. The push has created it again or, with
+	// KeepPortalChanges, has skipped it; then its Change is [Cancelled].
 	Cancelled bool `json:"cancelled,omitempty"`
 }
 
-// hostView returns the fields of a resource as the host pushed them last. n must have its
-// fields decoded.
+// hostView returns the fields of n as the host last pushed them. The fields of n must be decoded.
 func (n *node) hostView() *node {
 	switch {
 	case n.host != nil:
 		return n.host
-	case n.meta.Origin.Type == ActorPortal: // the host has pushed none
+	case n.meta.Origin.Type == ActorPortal: // the host has never pushed the resource
 		return &node{kind: n.kind, key: n.key}
 	}
 	return n
 }
 
-// setHostView records the fields that the host pushed last, if n has others.
+// setHostView stores view as the fields that the host last pushed, unless they equal the fields of n.
 func (n *node) setHostView(view *node) {
 	if n.host = nil; !n.sameFields(view) {
 		n.host = view
 	}
 }
 
-// changedInPortal records the fields that the host pushed last, where a portal has made n of
-// old. A resource that the host has never pushed has none.
+// changedInPortal stores the fields that the host last pushed. A portal has changed old to n. If a portal created the
+// resource and the host has never pushed it, there is nothing to store.
 func (n *node) changedInPortal(old *node) {
 	if n.host = nil; old.meta.Origin.Type != ActorPortal {
 		n.setHostView(old.hostView())
 	}
 }
 
-// sameFields reports whether two resources of one kind have the same values.
+// sameFields reports whether two resources of the same kind have the same values.
 func (n *node) sameFields(other *node) bool {
 	return string(encodeFields(nil, n)) == string(encodeFields(nil, other))
 }
 
-// sameBookkeeping reports whether two resources have the same origin and the same record of
-// what the host pushed last.
+// sameBookkeeping reports whether two resources have the same origin and the same stored host view.
 func (n *node) sameBookkeeping(other *node) bool {
 	if n.meta.Origin != other.meta.Origin || (n.host == nil) != (other.host == nil) {
 		return false
@@ -66,18 +63,16 @@ func (n *node) sameBookkeeping(other *node) bool {
 	return n.host == nil || n.host.sameFields(other.host)
 }
 
-// toReconcile reports whether a push of the actor must be reconciled with changes that were
-// made to the resource in a portal, or makes it the host's.
+// toReconcile reports whether a push by the actor must call reconcile, because a portal has changed the resource or because
+// the push makes the host its origin.
 func (n *node) toReconcile(actor Actor) bool {
 	return !actor.isPortal() && n.host != nil || actor.isHost() && !n.meta.Origin.isHost()
 }
 
-// reconcile returns the resource that a push of patch makes of n, of which a portal has
-// changed fields, and reports which of these changes stay. It compares three values of each
-// field: the one that the host pushed last, the one that it pushes now, and the portal's. The
-// portal's value stays if the patch does not name the field or, with KeepPortalChanges, if
-// the host's value has not changed. If the values of both together break a rule, all fields
-// become the host's.
+// reconcile merges patch into n, which a portal has changed, and reports which changes of the portal are kept. For each field
+// it compares three values: the one that the host last pushed, the one that it pushes now, and the portal's. It keeps the
+// portal's value if the patch does not contain the field or, with KeepPortalChanges, if the host's value has not changed. If
+// the resulting combination of values breaks a rule, it uses only the host's values.
 func (n *node) reconcile(patch *node, o PushOptions) (*node, *PortalChanges) {
 	before := n.hostView()
 	after := merge(before, patch, o.Replace)
@@ -90,7 +85,7 @@ func (n *node) reconcile(patch *node, o PushOptions) (*node, *PortalChanges) {
 	result, report := combine(o)
 	var broken findings
 	if checkWhole(result, broken.in("")); len(broken.faults) > 0 {
-		result, report = combine(PushOptions{Replace: true}) // no value of the portal stays
+		result, report = combine(PushOptions{Replace: true}) // keeps no value of the portal
 	}
 	result.meta = n.meta
 	if o.Actor.isHost() && !n.meta.Origin.isHost() {
@@ -104,26 +99,26 @@ func (n *node) reconcile(patch *node, o PushOptions) (*node, *PortalChanges) {
 	return result, report
 }
 
-// reconcileFields gives result the values of n that stay, of all fields but custom_metadata.
+// reconcileFields copies the values of n that are kept to result, for all fields except custom_metadata.
 func (n *node) reconcileFields(result, before, after, patch *node, o PushOptions, report *PortalChanges) {
-	for _, u := range unitsOf[n.kind] {
-		if u.same(n, before) {
-			continue // no portal has changed it
+	for _, group := range fieldGroupsOf[n.kind] {
+		if group.same(n, before) {
+			continue // not changed in a portal
 		}
-		named := o.Replace || u.named(patch, n, before)
+		named := o.Replace || group.named(patch, n, before)
 		switch {
-		case !named || o.KeepPortalChanges && u.same(after, before):
-			u.copy(result, n)
+		case !named || o.KeepPortalChanges && group.same(after, before):
+			group.copy(result, n)
 			if named {
-				report.Kept = append(report.Kept, u.names(n, after)...)
+				report.Kept = append(report.Kept, group.names(n, after)...)
 			}
-		case !u.same(n, after):
-			report.Overwritten = append(report.Overwritten, u.names(n, after)...)
+		case !group.same(n, after):
+			report.Overwritten = append(report.Overwritten, group.names(n, after)...)
 		}
 	}
 }
 
-// reconcileMetadata does the same for each key of custom_metadata.
+// reconcileMetadata does the same as reconcileFields for each key of custom_metadata.
 func (n *node) reconcileMetadata(result, before, after, patch *node, o PushOptions, report *PortalChanges) {
 	if len(n.metadata)+len(before.metadata) == 0 {
 		return
@@ -134,21 +129,21 @@ func (n *node) reconcileMetadata(result, before, after, patch *node, o PushOptio
 	maps.Copy(keys, before.metadata)
 	maps.Copy(merged, after.metadata)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		portals, hosts, pushed := n.metadata[key], before.metadata[key], after.metadata[key] // nil if there is none
-		if portals == hosts {
+		inPortal, byHost, pushed := n.metadata[key], before.metadata[key], after.metadata[key] // nil if there is none
+		if inPortal == byHost {
 			continue
 		}
-		_, given := patch.metadata[key]
-		named := replaced || given
+		_, inPatch := patch.metadata[key]
+		named := replaced || inPatch
 		switch {
-		case !named || o.KeepPortalChanges && pushed == hosts:
-			if merged[key] = portals; portals == nil {
+		case !named || o.KeepPortalChanges && pushed == byHost:
+			if merged[key] = inPortal; inPortal == nil {
 				delete(merged, key)
 			}
 			if named {
 				report.Kept = append(report.Kept, "custom_metadata."+key)
 			}
-		case portals != pushed:
+		case inPortal != pushed:
 			report.Overwritten = append(report.Overwritten, "custom_metadata."+key)
 		}
 	}
@@ -157,14 +152,14 @@ func (n *node) reconcileMetadata(result, before, after, patch *node, o PushOptio
 	}
 }
 
-// unit is fields of a kind that hold one value together: the user of an access grant under
-// its aliases, the spaces under theirs, or one other field.
-type unit []*field
+// fieldGroup is a set of fields that together hold one value: all aliases of the user of an access grant, all aliases of its
+// spaces, or a single other field.
+type fieldGroup []*field
 
-// unitsOf are the units of each kind, without custom_metadata.
-var unitsOf = func() (of [256][]unit) {
+// fieldGroupsOf has the field groups of each kind, without custom_metadata.
+var fieldGroupsOf = func() (of [256][]fieldGroup) {
 	for _, row := range kinds {
-		var user, spaces unit
+		var user, spaces fieldGroup
 		for _, f := range fieldsOf[row.kind] {
 			switch f.value.(type) {
 			case metadata:
@@ -173,23 +168,24 @@ var unitsOf = func() (of [256][]unit) {
 			case spaceRefs:
 				spaces = append(spaces, f)
 			default:
-				of[row.kind] = append(of[row.kind], unit{f})
+				of[row.kind] = append(of[row.kind], fieldGroup{f})
 			}
 		}
-		for _, u := range []unit{user, spaces} {
-			if len(u) > 0 {
-				of[row.kind] = append(of[row.kind], u)
+		for _, group := range []fieldGroup{user, spaces} {
+			if len(group) > 0 {
+				of[row.kind] = append(of[row.kind], group)
 			}
 		}
 	}
 	return of
 }()
 
-// same reports whether two resources have the same value.
-func (u unit) same(a, b *node) bool {
-	return !slices.ContainsFunc(u, func(f *field) bool { return !f.same(a, b) })
+// same reports whether two resources have the same value of the group.
+func (group fieldGroup) same(a, b *node) bool {
+	return !slices.ContainsFunc(group, func(f *field) bool { return !f.same(a, b) })
 }
 
+// same reports whether two resources have the same value of the field.
 func (f *field) same(a, b *node) bool {
 	if f.value.empty(a) || f.value.empty(b) {
 		return f.value.empty(a) == f.value.empty(b)
@@ -197,29 +193,30 @@ func (f *field) same(a, b *node) bool {
 	return string(f.value.append(nil, a)) == string(f.value.append(nil, b))
 }
 
-// copy gives dst the value of src.
-func (u unit) copy(dst, src *node) {
-	for _, f := range u {
+// copy copies the value of the group from src to dst.
+func (group fieldGroup) copy(dst, src *node) {
+	for _, f := range group {
 		f.value.clear(dst)
 	}
-	for _, f := range u {
+	for _, f := range group {
 		if !f.value.empty(src) {
 			f.value.merge(dst, src)
 		}
 	}
 }
 
-// named reports whether a patch gives the value, or clears that of one of the resources.
-func (u unit) named(patch *node, of ...*node) bool {
-	for _, f := range u {
+// named reports whether patch sets the value of the group or clears it. A patch that clears an alias of the user clears
+// nothing unless one of the resources uses this alias.
+func (group fieldGroup) named(patch *node, resources ...*node) bool {
+	for _, f := range group {
 		if !f.value.empty(patch) {
 			return true
 		}
 		cleared := slices.ContainsFunc(patch.clear, func(name string) bool {
 			return slices.Contains(clearedFields(patch.kind, name), f)
 		})
-		if _, isUser := f.value.(userRef); isUser { // another alias clears nothing
-			cleared = cleared && slices.ContainsFunc(of, func(n *node) bool { return !f.value.empty(n) })
+		if _, isUser := f.value.(userRef); isUser {
+			cleared = cleared && slices.ContainsFunc(resources, func(n *node) bool { return !f.value.empty(n) })
 		}
 		if cleared {
 			return true
@@ -228,9 +225,9 @@ func (u unit) named(patch *node, of ...*node) bool {
 	return false
 }
 
-// names returns the fields that differ between two resources.
-func (u unit) names(a, b *node) (names []string) {
-	for _, f := range u {
+// names returns the names of the fields of the group that differ between two resources.
+func (group fieldGroup) names(a, b *node) (names []string) {
+	for _, f := range group {
 		if !f.same(a, b) {
 			names = append(names, f.name)
 		}
