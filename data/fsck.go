@@ -9,9 +9,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// The rules of damage, as stable words.
+// The values of Damage.Rule.
 const (
-	damageUnknown   = "unknown"   // a key that is not one of the library's
+	damageUnknown   = "unknown"   // the key has no known layout
 	damageMalformed = "malformed" // a value that cannot be decoded
 	damageMissing   = "missing"   // a row that another row requires does not exist
 	damageDiffers   = "differs"   // two rows contradict each other
@@ -22,53 +22,50 @@ const (
 
 // Damage is an inconsistency that Check found.
 type Damage struct {
-	// Rule is a stable word: "unknown" for a key that is not one of the library's, "malformed"
-	// for a value that cannot be decoded, "missing" for a row that another row requires,
-	// "differs" for two rows that contradict each other, "dangling" for a row whose target
-	// does not exist, "count" for wrong counts of a customer, and "feed_gap" for positions of
-	// the change feed without a row.
+	// Rule is one of these constant words: "unknown" for a key or kind that the library does not write, "malformed" for a
+	// value that cannot be decoded, "missing" for a row that another row requires and that does not exist, "differs" for two
+	// rows that contradict each other, "dangling" for a row whose target does not exist, "count" for wrong counts in the
+	// record of a customer, and "feed_gap" for positions of the change feed without a row.
 	Rule string
 
-	// Row is the kind of row that it is about, such as "resource", "edge", "directory",
-	// "id_index", "portal" or "feed_batch", and Key its key in the store. That holds keys of
-	// the partner's.
+	// Row is the type of the damaged row, such as "resource", "edge", "directory", "id", "portal" or "feed_batch". Key is
+	// the key of the row in the store. It may contain keys of the partner.
 	Row string
 	Key []byte
 
-	Message string // holds no key and no value
+	Message string // contains no keys and no values
 }
 
 func (d Damage) String() string { return fmt.Sprintf("%s: %s: %s", d.Row, d.Rule, d.Message) }
 
-// CheckReport is what Check found.
+// CheckReport is the result of Check.
 type CheckReport struct {
-	Rows map[string]int // that were read, by kind of row
+	Rows map[string]int // the number of rows that were read, by type of row
 
-	// Damages is how many disagreements there are; Damage has the first 1000 of them.
+	// Damages is the number of inconsistencies. Damage has the first 1000 of them.
 	Damages int
 	Damage  []Damage
 
-	// Deleted counts the deleted customers whose rows wait for [Sweep]. Those rows are no
-	// damage, and are not compared.
+	// Deleted is the number of deleted customers whose rows wait for [DB.Sweep]. These rows are not damage, and Check does
+	// not compare them.
 	Deleted int
 }
 
-// maxDamage bounds CheckReport.Damage.
+// maxDamage is the maximum length of CheckReport.Damage.
 const maxDamage = 1000
 
-// Check walks a whole store, every workspace in it, and reports each disagreement
-// between records, indexes, edges, directories, ids, portals, links, counts and the change
-// feed. It reads one snapshot, so it may run while others write, and uses
-// no more memory for a larger store. It reads about seven rows for each resource, and all
-// user identities of a customer once more for each 65,536 e-mail addresses that they have.
+// Check reads all rows of the store, in every workspace, and reports each inconsistency between records, indexes, edges, the
+// directory, ids, portals, links, counts and the change feed. It reads one snapshot, so that others can write meanwhile. Its
+// memory does not depend on the size of the store. It reads about seven rows for each resource, and reads all user
+// identities of a customer once more for every 65,536 e-mail addresses that they have.
 //
-// It is for a host to run now and then, after a crash, or on a restored backup. That
-// values are those that were written is the store's to say: of Badger see
-// VerifyChecksum. An error of the store ends it, with what it found so far. Check returns an
-// error that matches [ErrFormat] if the store has the version of another format.
+// A host can run it at intervals, after a crash, or on a restored backup. Check does not detect a value that was replaced by
+// another valid value; that is the task of the store, such as VerifyChecksum of Badger. If the store returns an error, Check
+// returns it together with the results so far. It returns an error that matches [ErrFormat] if the store has another format
+// version.
 func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, maxEmails) }
 
-// check is Check with a bound for the e-mail addresses that are compared at once.
+// check is Check with a limit on the number of e-mail addresses that it compares at once.
 func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 	var report CheckReport
 	err := db.store.View(ctx, func(r storage.Reader) error {
@@ -93,53 +90,54 @@ func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 			return err
 		}
 		if k.report.Rows[string(layout.ShapeCustomer)] > 0 && k.report.Rows[string(layout.ShapeFormat)] == 0 {
-			k.damageAt(layout.Format(), damageMissing, "customers call for it")
+			k.damageAt(layout.Format(), damageMissing, "a store with customers requires it")
 		}
 		return nil
 	})
 	return report, err
 }
 
-// checker walks a store. Rows of one customer, and of one feed, come
-// together.
+// checker checks the rows of a store in key order. All rows of a customer, and all rows of a feed, are adjacent.
 type checker struct {
 	r      storage.Reader
 	report CheckReport
 
-	at  []byte // the row that is looked at
+	at  []byte // the key of the current row
 	key layout.Key
 
-	known  map[layout.CustomerID]*checkedCustomer // of late
+	cached map[layout.CustomerID]*checkedCustomer // recently read customers
 	counts struct {
-		of  *checkedCustomer
-		key []byte // of its record
-		is  [len(kinds)]int
+		of     *checkedCustomer
+		key    []byte // the key of its record
+		actual [len(kinds)]int
 
 		cancelled uint64
 	}
 	maxEmails int
 	emails    checkedEmails
 	feed      struct {
-		key  []byte // of the ends of the feed that is being read
+		key  []byte // the key of the ends of the current feed
 		ends feedEnds
 		next uint64
 	}
 }
 
-// checkedCustomer is what the record of a customer says.
+// checkedCustomer is the state of a customer according to its record.
 type checkedCustomer struct {
-	*customer      // nil where there is none that reads
-	present   bool // there is one, whether it reads or not
-	waiting   bool // it is deleted, and its rows wait for the sweep
+	*customer         // nil if there is no record or if it cannot be decoded
+	present      bool // the record exists
+	sweepPending bool // the customer is deleted, and its rows wait for Sweep
 }
 
-// maxKnown bounds the customers that are kept in memory.
-const maxKnown = 1024
+// maxCachedCustomers is the maximum length of checker.cached.
+const maxCachedCustomers = 1024
 
+// damage reports damage of the current row.
 func (k *checker) damage(rule string, format string, args ...any) {
 	k.damageAt(k.at, rule, format, args...)
 }
 
+// damageAt reports damage of the row with this key.
 func (k *checker) damageAt(key []byte, rule string, format string, args ...any) {
 	if k.report.Damages++; len(k.report.Damage) < maxDamage {
 		k.report.Damage = append(k.report.Damage, Damage{
@@ -148,13 +146,13 @@ func (k *checker) damageAt(key []byte, rule string, format string, args ...any) 
 	}
 }
 
-// row compares one row with those that it has to agree with.
+// row compares the current row with the rows to which it is related.
 func (k *checker) row(ctx context.Context, value []byte) error {
 	switch k.key.Shape {
 	case layout.ShapeHost, layout.ShapeLease: // a lease belongs to a process, and nothing refers to it
 		return nil
 	case layout.ShapeUnknown:
-		k.damage(damageUnknown, "its key is none of the library's")
+		k.damage(damageUnknown, "the key has no known layout")
 		return nil
 	}
 	if check := rowChecks[k.key.Shape]; check != nil {
@@ -162,64 +160,64 @@ func (k *checker) row(ctx context.Context, value []byte) error {
 	}
 	check := customerRowChecks[k.key.Shape]
 	if check == nil {
-		k.damage(damageUnknown, "nothing is known of such rows")
+		k.damage(damageUnknown, "there is no check for rows of this type")
 		return nil
 	}
 	c, err := k.customer(ctx, k.key.Customer)
 	switch {
 	case err != nil:
 		return err
-	case c.waiting:
+	case c.sweepPending:
 		return nil
 	case !c.present:
-		k.damage(damageDangling, "its customer is not there")
+		k.damage(damageDangling, "its customer does not exist")
 		return nil
-	case c.customer == nil: // reported at the record
+	case c.customer == nil: // reported at the customer's record
 		return nil
 	}
 	return check(k, ctx, c, value)
 }
 
-// get reads rows.
+// get reads the rows with these keys.
 func (k *checker) get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	return k.r.Get(ctx, keys...)
 }
 
-// customer reads the record of a customer.
+// customer returns the state of a customer, from the cache if possible.
 func (k *checker) customer(ctx context.Context, id layout.CustomerID) (*checkedCustomer, error) {
-	if c := k.known[id]; c != nil {
+	if c := k.cached[id]; c != nil {
 		return c, nil
 	}
 	rows, err := k.get(ctx, layout.CustomerRow(id), layout.DeletedCustomer(id))
 	if err != nil {
 		return nil, err
 	}
-	c := &checkedCustomer{present: rows[0] != nil, waiting: rows[0] == nil && rows[1] != nil}
+	c := &checkedCustomer{present: rows[0] != nil, sweepPending: rows[0] == nil && rows[1] != nil}
 	if c.present {
 		c.customer, _ = decodeCustomer(id, rows[0])
 	}
-	if k.known == nil || len(k.known) == maxKnown {
-		k.known = map[layout.CustomerID]*checkedCustomer{}
+	if k.cached == nil || len(k.cached) == maxCachedCustomers {
+		k.cached = map[layout.CustomerID]*checkedCustomer{}
 	}
-	k.known[id] = c
+	k.cached[id] = c
 	return c, nil
 }
 
-// endCustomer compares the counts of the customer whose rows have been read.
+// endCustomer compares the counts in the current customer's record with the rows that were read.
 func (k *checker) endCustomer() {
-	if c := k.counts.of; c != nil && k.counts.is != c.counts {
-		k.damageAt(k.counts.key, damageCount, "it counts %v, and has %v", c.counts, k.counts.is)
+	if c := k.counts.of; c != nil && k.counts.actual != c.counts {
+		k.damageAt(k.counts.key, damageCount, "the record counts %v, but the rows are %v", c.counts, k.counts.actual)
 	}
 	if c := k.counts.of; c != nil && k.counts.cancelled != c.cancelled {
-		k.damageAt(k.counts.key, damageCount, "it counts %d cancelled resources, and has %d", c.cancelled, k.counts.cancelled)
+		k.damageAt(k.counts.key, damageCount, "the record counts %d cancelled resources, but there are %d", c.cancelled, k.counts.cancelled)
 	}
 	k.counts.of = nil
 }
 
-// endFeed compares the end of the feed that has been read.
+// endFeed compares the stored end of the current feed with the rows that were read.
 func (k *checker) endFeed() {
 	if k.feed.key != nil && k.feed.next != k.feed.ends.next {
-		k.damageAt(k.feed.key, damageFeedGap, "its rows end before %d, and it says %d", k.feed.next, k.feed.ends.next)
+		k.damageAt(k.feed.key, damageFeedGap, "the rows end before position %d, but the stored end is %d", k.feed.next, k.feed.ends.next)
 	}
 	k.feed.key = nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// checkedEmails are rows of e-mail addresses of one customer that the check has read, and has
-// not compared yet with the user identities.
+// checkedEmails are rows of e-mail addresses of one customer that have been read and not yet compared with the user
+// identities.
 type checkedEmails struct {
 	of   *checkedCustomer
 	rows map[layout.EmailHash]checkedEmail
@@ -19,10 +19,10 @@ type checkedEmails struct {
 
 type checkedEmail struct {
 	row   []byte
-	users emailUsers // that have the address
+	users emailUsers // the user identities that have the address
 }
 
-// maxEmails bounds the rows of e-mail addresses that are compared at once. Each time the check
+// maxEmails is the maximum number of rows of e-mail addresses that are compared at once. For each such set of rows, the check
 // reads all user identities of the customer.
 const maxEmails = 1 << 16
 
@@ -34,14 +34,13 @@ func (k *checker) emailRow(ctx context.Context, c *checkedCustomer, value []byte
 		k.emails = checkedEmails{c, map[layout.EmailHash]checkedEmail{}}
 	}
 	if _, err := decodeEmail(value); err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	k.emails.rows[k.key.Email] = checkedEmail{row: value}
 	return nil
 }
 
-// endEmails compares the rows of e-mail addresses that have been read with the user identities
-// of their customer.
+// endEmails compares the rows in k.emails with the user identities of their customer.
 func (k *checker) endEmails(ctx context.Context) error {
 	emails := k.emails
 	k.emails = checkedEmails{}
@@ -55,7 +54,7 @@ func (k *checker) endEmails(ctx context.Context) error {
 			}
 			n, err := decodeRecord(emails.of.customer, Ref{kind, layout.Parse(e.Key).Key}, e.Value)
 			if err != nil {
-				continue // it is reported at the record
+				continue // reported at the record
 			}
 			hash, has := n.emailHash()
 			if row, known := emails.rows[hash]; has && known {
@@ -68,11 +67,11 @@ func (k *checker) endEmails(ctx context.Context) error {
 		found := emails.rows[hash]
 		key := layout.Email(emails.of.id, hash)
 		if found.users.count == 0 {
-			k.damageAt(key, damageDangling, "no user identity has its address")
+			k.damageAt(key, damageDangling, "no user identity has the address")
 			continue
 		}
 		if value, err := found.users.encode(); err != nil || !bytes.Equal(value, found.row) {
-			k.damageAt(key, damageDiffers, "it counts other user identities than have its address")
+			k.damageAt(key, damageDiffers, "it differs from the user identities that have the address")
 		}
 	}
 	return nil

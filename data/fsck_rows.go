@@ -11,9 +11,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// rowChecks is how a row that lies in no customer's range is compared with the others,
-// and those of a range that need no record; customerRowChecks is that of all others.
-// Each kind of row of the library's is in one of the two.
+// rowChecks has the checks of rows that do not need the customer's record: rows outside of the range of a customer, and the
+// customer's record itself. customerRowChecks has the checks of all other rows. Each type of row is in one of the two.
 var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeFormat:          (*checker).formatRow,
 	layout.ShapeCustomerIndex:   (*checker).customerKeyRow,
@@ -21,8 +20,8 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeIDIndex:         (*checker).idRow,
 	layout.ShapeLinkIndex:       (*checker).linkRow,
 	layout.ShapeSessionIndex:    (*checker).sessionRow,
-	layout.ShapeProfile:         (*checker).ownRow,
-	layout.ShapeSettings:        (*checker).ownRow,
+	layout.ShapeProfile:         (*checker).portalOnlyRow,
+	layout.ShapeSettings:        (*checker).portalOnlyRow,
 	layout.ShapeDeletedCustomer: (*checker).deletedCustomerRow,
 	layout.ShapeFeedBatch:       (*checker).feedBatchRow,
 	layout.ShapeFeedEnds:        (*checker).feedEndsRow,
@@ -39,19 +38,18 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeEmail:    (*checker).emailRow,
 	layout.ShapePortal:   (*checker).portalRow,
 	layout.ShapeLinkRow:  (*checker).ownLinkRow,
-	layout.ShapeRevoked:  (*checker).portalsRow,
+	layout.ShapeRevoked:  (*checker).portalChildRow,
 
 	layout.ShapeCustomerFeed:   (*checker).customerFeedRow,
 	layout.ShapeNewestPortal:   (*checker).newestPortalRow,
 	layout.ShapeSessionRow:     (*checker).ownSessionRow,
-	layout.ShapeUses:           (*checker).portalsRow,
-	layout.ShapeHolder:         (*checker).portalsRow,
-	layout.ShapeExpiryReported: (*checker).portalsRow,
+	layout.ShapeUses:           (*checker).portalChildRow,
+	layout.ShapeHolder:         (*checker).portalChildRow,
+	layout.ShapeExpiryReported: (*checker).portalChildRow,
 	layout.ShapeCancelled:      (*checker).cancelledRow,
 }
 
-// need reports a row that is missing, or holds something else.
-func (k *checker) need(ctx context.Context, by string, want ...row) error {
+func (k *checker) require(ctx context.Context, by string, want ...row) error {
 	values, err := k.get(ctx, keysOf(want)...)
 	if err != nil {
 		return err
@@ -59,19 +57,17 @@ func (k *checker) need(ctx context.Context, by string, want ...row) error {
 	for i, value := range values {
 		switch {
 		case value == nil:
-			k.damageAt(want[i].key, damageMissing, "%s calls for it", by)
+			k.damageAt(want[i].key, damageMissing, "%s requires it", by)
 		case want[i].value != nil && !bytes.Equal(value, want[i].value):
-			k.damageAt(want[i].key, damageDiffers, "%s calls for another value", by)
+			k.damageAt(want[i].key, damageDiffers, "%s requires another value", by)
 		}
 	}
 	return nil
 }
 
-// pointee reads the row that a pointer points to, and reports one that is not there. It
-// returns nil as well if there is nothing to compare.
-func (k *checker) pointee(ctx context.Context, id layout.CustomerID, key []byte) (*checkedCustomer, []byte, error) {
+func (k *checker) target(ctx context.Context, id layout.CustomerID, key []byte) (*checkedCustomer, []byte, error) {
 	c, err := k.customer(ctx, id)
-	if err != nil || c.waiting || c.present && c.customer == nil {
+	if err != nil || c.sweepPending || c.present && c.customer == nil {
 		return nil, nil, err
 	}
 	values, err := k.get(ctx, key)
@@ -79,38 +75,39 @@ func (k *checker) pointee(ctx context.Context, id layout.CustomerID, key []byte)
 		return nil, nil, err
 	}
 	if !c.present || values[0] == nil {
-		k.damage(damageDangling, "what it points to is not there")
+		k.damage(damageDangling, "the row that it points to does not exist")
 		return nil, nil, nil
 	}
 	return c, values[0], nil
 }
 
-func (k *checker) malformed() error {
-	k.damage(damageMalformed, "its value does not read")
+// reportMalformed reports that the value of the current row cannot be decoded. It always returns nil.
+func (k *checker) reportMalformed() error {
+	k.damage(damageMalformed, "its value cannot be decoded")
 	return nil
 }
 
 func (k *checker) formatRow(_ context.Context, value []byte) error {
 	d := layout.NewDecoder(value)
 	if d.Uvarint(); d.Done() != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
-	return nil // its version was compared at the start
+	return nil // Check has compared the version before
 }
 
 func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {
 	d := layout.NewDecoder(value)
 	id := d.CustomerID()
 	if d.Done() != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	if c, err := k.customer(ctx, id); err != nil {
 		return err
-	} else if c.waiting {
+	} else if c.sweepPending {
 		k.damage(damageDangling, "its customer is deleted")
 		return nil
 	}
-	c, _, err := k.pointee(ctx, id, layout.CustomerRow(id))
+	c, _, err := k.target(ctx, id, layout.CustomerRow(id))
 	if c != nil && (c.workspace != k.key.Workspace || c.key != k.key.Key) {
 		k.damage(damageDiffers, "its customer has another key")
 	}
@@ -120,11 +117,11 @@ func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {
 func (k *checker) directoryRow(ctx context.Context, value []byte) error {
 	o, err := decodeOwner(value)
 	if err != nil || byte(o.kind.Class()) != k.key.Class {
-		return k.malformed()
+		return k.reportMalformed()
 	}
-	c, _, err := k.pointee(ctx, o.customer, layout.Resource(o.customer, byte(o.kind), k.key.Key))
+	c, _, err := k.target(ctx, o.customer, layout.Resource(o.customer, byte(o.kind), k.key.Key))
 	if c != nil && c.workspace != k.key.Workspace {
-		k.damage(damageDiffers, "its customer is of another workspace")
+		k.damage(damageDiffers, "its customer belongs to another workspace")
 	}
 	return err
 }
@@ -135,41 +132,41 @@ func (k *checker) idRow(ctx context.Context, value []byte) error {
 	key := d.Rest()
 	switch {
 	case d.Done() != nil:
-		return k.malformed()
+		return k.reportMalformed()
 	case kind == layout.ReferrerPortal:
-		_, _, err := k.pointee(ctx, id, layout.Portal(id, k.key.ID))
+		_, _, err := k.target(ctx, id, layout.Portal(id, k.key.ID))
 		return err
 	case !Kind(kind).valid():
-		return k.malformed()
+		return k.reportMalformed()
 	}
-	c, record, err := k.pointee(ctx, id, layout.Resource(id, kind, key))
+	c, record, err := k.target(ctx, id, layout.Resource(id, kind, key))
 	if c == nil || err != nil {
 		return err
 	}
 	n, err := decodeRecord(c.customer, Ref{Kind(kind), key}, record)
-	if err == nil && n.meta.ID != k.key.ID { // else it is said at the record
+	if err == nil && n.meta.ID != k.key.ID { // a record that cannot be decoded is reported at its own row
 		k.damage(damageDangling, "its resource has another id")
 	}
 	return nil
 }
 
-// ownRow is of a row that stands by itself, and that package portal reads.
-func (k *checker) ownRow(context.Context, []byte) error { return nil }
+// portalOnlyRow checks nothing: only package portal can decode the row, and no other row refers to it.
+func (k *checker) portalOnlyRow(context.Context, []byte) error { return nil }
 
 func (k *checker) deletedCustomerRow(ctx context.Context, value []byte) error {
 	k.report.Deleted++
 	if _, err := decodeDeletedCustomer(value); err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	c, err := k.customer(ctx, k.key.Customer)
 	if err == nil && c.present {
-		k.damage(damageDiffers, "its customer is there")
+		k.damage(damageDiffers, "its customer exists")
 	}
 	return err
 }
 
-// feedBatchRow checks that the positions of each feed have no gap, and that a customer that
-// exists has the position in its index.
+// feedBatchRow checks that the positions of each feed have no gap, and that the index of an existing customer has the
+// position.
 func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 	key := layout.FeedEnds(k.key.Workspace)
 	if !bytes.Equal(key, k.feed.key) {
@@ -181,12 +178,12 @@ func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 		k.feed.key, k.feed.ends, k.feed.next = key, ends, ends.first
 	}
 	if k.key.Position != k.feed.next {
-		k.damage(damageFeedGap, "there is none at position %d", k.feed.next)
+		k.damage(damageFeedGap, "there is no row at position %d", k.feed.next)
 	}
 	k.feed.next = k.key.Position + 1
 	b, err := decodeFeedBatch(k.key.Position, value)
 	if err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	if b.position+1 == k.feed.ends.next && b.commit != k.feed.ends.last {
 		k.damage(damageDiffers, "the ends of the feed have another id of its last commit")
@@ -198,7 +195,7 @@ func (k *checker) feedBatchRow(ctx context.Context, value []byte) error {
 	if c.workspace != k.key.Workspace || c.key != b.key {
 		k.damage(damageDiffers, "its customer has another key")
 	}
-	return k.need(ctx, "its customer's changes in the feed", row{layout.CustomerFeed(b.customer, b.position), present})
+	return k.require(ctx, "its customer's changes in the feed", row{layout.CustomerFeed(b.customer, b.position), present})
 }
 
 func (k *checker) feedEnds(ctx context.Context) (feedEnds, error) {
@@ -212,7 +209,7 @@ func (k *checker) feedEnds(ctx context.Context) (feedEnds, error) {
 func (k *checker) feedEndsRow(ctx context.Context, value []byte) error {
 	ends, err := decodeFeedEnds(value)
 	if err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	if ends.first == ends.next {
 		return nil
@@ -227,19 +224,19 @@ func (k *checker) feedEndsRow(ctx context.Context, value []byte) error {
 func (k *checker) consumerRow(ctx context.Context, value []byte) error {
 	consumer, err := decodeConsumer(value)
 	if err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	ends, err := k.feedEnds(ctx)
 	if err != nil && !errors.Is(err, storage.ErrCorrupt) {
 		return err
 	}
 	if err == nil && consumer.cursor.position >= ends.next {
-		k.damage(damageDangling, "it is past the end of the change feed")
+		k.damage(damageDangling, "its position is past the end of the change feed")
 	}
 	return nil
 }
 
-// customerFeedRow checks that the feed has changes of the customer at the position.
+// customerFeedRow checks that the feed has a change of the customer at this position.
 func (k *checker) customerFeedRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
 	rows, err := k.get(ctx, layout.FeedBatch(c.workspace, k.key.Position))
 	switch {
@@ -250,8 +247,8 @@ func (k *checker) customerFeedRow(ctx context.Context, c *checkedCustomer, _ []b
 		return nil
 	}
 	b, err := decodeFeedHead(k.key.Position, layout.NewDecoder(rows[0]))
-	if err == nil && b.customer != c.id { // else it is reported at the row of the feed
-		k.damage(damageDiffers, "the change feed has another customer there")
+	if err == nil && b.customer != c.id { // a row that cannot be decoded is reported at the feed
+		k.damage(damageDiffers, "the change feed has another customer at this position")
 	}
 	return nil
 }
@@ -263,52 +260,51 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 		return err
 	}
 	if c.customer == nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
-	k.counts.of, k.counts.key, k.counts.is, k.counts.cancelled = c, k.at, [len(kinds)]int{}, 0
-	return k.need(ctx, "its customer", row{layout.CustomerIndex(c.workspace, c.key), c.id[:]})
+	k.counts.of, k.counts.key, k.counts.actual, k.counts.cancelled = c, k.at, [len(kinds)]int{}, 0
+	return k.require(ctx, "its customer", row{layout.CustomerIndex(c.workspace, c.key), c.id[:]})
 }
 
 func (k *checker) resourceRow(ctx context.Context, c *checkedCustomer, value []byte) error {
 	kind := Kind(k.key.Kind)
 	if !kind.valid() {
-		k.damage(damageUnknown, "its kind is none")
+		k.damage(damageUnknown, "its kind does not exist")
 		return nil
 	}
 	if k.counts.of != nil && k.counts.of.id == c.id {
-		k.counts.is[kindIndex[kind]-1]++
+		k.counts.actual[kindIndex[kind]-1]++
 	}
 	n, err := decodeRecord(c.customer, Ref{kind, k.key.Key}, value)
 	if err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	want := rowsOf(c.customer, n)[1:]
 	if hash, has := n.emailHash(); has {
-		want = append(want, row{key: layout.Email(c.id, hash)}) // its value is compared at that row
+		want = append(want, row{key: layout.Email(c.id, hash)}) // emailRow compares the value
 	}
-	return k.need(ctx, "its resource", want...)
+	return k.require(ctx, "its resource", want...)
 }
 
-// named reports a row of an index that the record of its resource does not call for.
-func (k *checker) named(ctx context.Context, c *checkedCustomer, ref Ref) error {
+func (k *checker) requireResourceRow(ctx context.Context, c *checkedCustomer, ref Ref) error {
 	rows, err := k.get(ctx, layout.Resource(c.id, byte(ref.Kind), ref.Key))
 	if err != nil {
 		return err
 	}
 	if rows[0] == nil {
-		k.damage(damageDangling, "its resource is not there")
+		k.damage(damageDangling, "its resource does not exist")
 		return nil
 	}
 	n, err := decodeRecord(c.customer, ref, rows[0])
 	if err != nil {
-		return nil // it is said at the record
+		return nil // reported at the record
 	}
 	for _, r := range rowsOf(c.customer, n) {
 		if bytes.Equal(r.key, k.at) {
-			return nil // its value is compared at the record
+			return nil // resourceRow compares the value
 		}
 	}
-	k.damage(damageDangling, "its resource does not call for it")
+	k.damage(damageDangling, "its resource does not require it")
 	return nil
 }
 
@@ -318,27 +314,27 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 	case kind == layout.ReferrerPortal:
 		id, err := uuid.FromBytes([]byte(key))
 		if err != nil {
-			k.damage(damageUnknown, "its portal does not read")
+			k.damage(damageUnknown, "its portal id cannot be decoded")
 			return nil
 		}
-		return k.ofPortal(ctx, c, id)
+		return k.requirePortal(ctx, c, id)
 	case !Kind(kind).valid():
-		k.damage(damageUnknown, "its referrer is of no kind")
+		k.damage(damageUnknown, "the kind of its referrer does not exist")
 		return nil
 	}
-	return k.named(ctx, c, Ref{Kind(kind), key})
+	return k.requireResourceRow(ctx, c, Ref{Kind(kind), key})
 }
 
 // indexRow checks a row whose key ends in the kind and the key of its resource.
 func (k *checker) indexRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
 	if !Kind(k.key.Kind).valid() {
-		k.damage(damageUnknown, "its kind is none")
+		k.damage(damageUnknown, "its kind does not exist")
 		return nil
 	}
-	return k.named(ctx, c, Ref{Kind(k.key.Kind), k.key.Key})
+	return k.requireResourceRow(ctx, c, Ref{Kind(k.key.Kind), k.key.Key})
 }
 
-// cancelledRow checks a resource that was cancelled in a portal.
+// cancelledRow checks the row of a resource that was cancelled in a portal.
 func (k *checker) cancelledRow(ctx context.Context, c *checkedCustomer, value []byte) error {
 	if k.counts.of != nil && k.counts.of.id == c.id {
 		k.counts.cancelled++
@@ -348,7 +344,7 @@ func (k *checker) cancelledRow(ctx context.Context, c *checkedCustomer, value []
 		_, err = cancelled.resource(c.customer)
 	}
 	if err != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
 	rows, err := k.get(ctx, layout.Directory(c.workspace, k.key.Class, k.key.Key))
 	if err != nil {
@@ -357,17 +353,17 @@ func (k *checker) cancelledRow(ctx context.Context, c *checkedCustomer, value []
 	if o, err := decodeOwner(rows[0]); err == nil && o.kind != 0 && o.customer == c.id {
 		k.damage(damageDiffers, "its customer has a resource with this key")
 	}
-	return k.need(ctx, "its cancelled resource", cancelled.pointer(c.workspace, c.id))
+	return k.require(ctx, "its cancelled resource", cancelled.pointer(c.workspace, c.id))
 }
 
 func (k *checker) cancelledPointerRow(ctx context.Context, value []byte) error {
 	d := layout.NewDecoder(value)
 	if d.Time(); d.Done() != nil {
-		return k.malformed()
+		return k.reportMalformed()
 	}
-	c, _, err := k.pointee(ctx, k.key.Customer, layout.Cancelled(k.key.Customer, k.key.Class, k.key.Key))
+	c, _, err := k.target(ctx, k.key.Customer, layout.Cancelled(k.key.Customer, k.key.Class, k.key.Key))
 	if c != nil && c.workspace != k.key.Workspace {
-		k.damage(damageDiffers, "its customer is of another workspace")
+		k.damage(damageDiffers, "its customer belongs to another workspace")
 	}
 	return err
 }

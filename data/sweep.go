@@ -12,36 +12,35 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// maintenanceRows bounds the rows that one Update of maintenance writes, so that other
-// writers do not wait long for it.
+// maintenanceRows is the maximum number of rows that one Update of maintenance writes, so that other writers do not wait
+// long.
 const maintenanceRows = 5000
 
-// SweepReport counts what Sweep has removed.
+// SweepReport is the result of a Sweep.
 type SweepReport struct {
-	Customers int // whose last row is removed
-	Rows      int // of the store
+	Customers int // the number of deleted customers that have no rows any more
+	Rows      int // the number of rows that were removed from the store
 }
 
-// Sweep removes the rows of deleted customers, of every workspace in the store. A delete of
-// a customer returns as soon as nobody can find the customer or anything that it owned, and
-// leaves its rows to Sweep. A program calls Sweep now and then, for example every minute and
-// at its start; until then the rows only take space.
+// Sweep removes the rows of deleted customers in all workspaces of the store. Deleting a customer makes it and everything
+// that it owned invisible at once, but leaves its rows in the store. A program calls Sweep at its start and then at
+// intervals, for example every minute, or calls [DB.Run]. Until then, the rows only take space.
 //
-// Sweep works in Updates of at most 5,000 rows, and may run in several processes at once.
-// If it fails, the rows that it has removed stay removed, and the next call goes on.
+// Sweep uses Updates of at most 5,000 rows. It may run in several processes at once. If it fails, the rows that it has
+// removed stay removed, and the next call continues.
 func (db *DB) Sweep(ctx context.Context) (SweepReport, error) {
 	return db.sweep(ctx, maintenanceRows, unbounded)
 }
 
-// sweep is Sweep with bounds for the rows of an Update and for the number of Updates.
+// sweep is Sweep with a maximum number of rows in an Update and a maximum number of Updates.
 func (db *DB) sweep(ctx context.Context, rows, updates int) (SweepReport, error) {
 	s := sweeper{db: db, rows: rows, updates: updates}
-	waiting, err := db.deletedCustomers(ctx)
+	pending, err := db.deletedCustomers(ctx)
 	if err != nil {
 		return s.report, err
 	}
-	for id, deleted := range waiting {
-		if err := s.customer(ctx, id, deleted.workspace); err != nil {
+	for id, deleted := range pending {
+		if err := s.sweepCustomer(ctx, id, deleted.workspace); err != nil {
 			return s.report, err
 		}
 	}
@@ -51,23 +50,23 @@ func (db *DB) sweep(ctx context.Context, rows, updates int) (SweepReport, error)
 // sweeper removes the rows of deleted customers.
 type sweeper struct {
 	db      *DB
-	rows    int // that one Update removes at most
-	updates int // that it may still make
+	rows    int // the maximum number of rows that one Update removes
+	updates int // the number of Updates that remain
 	report  SweepReport
 }
 
-// Stats counts what waits for maintenance in a store.
+// Stats has the amount of work that waits for maintenance in a store.
 type Stats struct {
-	DeletedCustomers int       // whose rows wait for Sweep
-	DeletedResources int       // that they had, when nothing of them was swept yet
-	OldestDelete     time.Time // of those customers; zero if no customer waits
+	DeletedCustomers int       // the number of deleted customers whose rows wait for Sweep
+	DeletedResources int       // the number of resources that these customers had when they were deleted
+	OldestDelete     time.Time // the time of the first of these deletes; zero if there are none
 }
 
-// Stats counts what waits for maintenance in a store, in every workspace.
+// Stats returns the amount of work that waits for maintenance in all workspaces of the store.
 func (db *DB) Stats(ctx context.Context) (Stats, error) {
 	var stats Stats
-	waiting, err := db.deletedCustomers(ctx)
-	for _, deleted := range waiting {
+	pending, err := db.deletedCustomers(ctx)
+	for _, deleted := range pending {
 		stats.DeletedCustomers++
 		stats.DeletedResources += deleted.resources
 		if stats.OldestDelete.IsZero() || deleted.at.Before(stats.OldestDelete) {
@@ -79,16 +78,14 @@ func (db *DB) Stats(ctx context.Context) (Stats, error) {
 
 // EraseOptions changes what Erase does. The zero value keeps the change feed.
 type EraseOptions struct {
-	// TrimBefore drops the changes of every workspace's feed that are older, as
-	// [Workspace.TrimChanges] does, whether a [Consumer] has read them or not. The feed names the resources that were deleted, by key,
-	// so nothing of a deleted customer remains only if TrimBefore is after its delete.
-	// Zero drops none.
+	// TrimBefore drops older changes from the feeds of all workspaces, as [Workspace.TrimChanges] does, also changes that a
+	// [Consumer] has not read yet. The feed contains the keys of deleted resources, so the data of a deleted customer leaves
+	// the store completely only if TrimBefore is after its delete. The zero value drops nothing.
 	TrimBefore time.Time
 }
 
-// Erase makes deleted data leave the store: it sweeps, trims the change feed as requested,
-// and calls the store's own Erase(ctx) error if it has one, such as that of storage/badger,
-// which removes the deleted bytes from its files.
+// Erase removes deleted data from the store physically. It calls Sweep, trims the change feeds as requested, and calls the
+// store's Erase(ctx) error method if it has one. The method of storage/badger removes deleted bytes from the files.
 func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
 	if _, err := db.Sweep(ctx); err != nil {
 		return err
@@ -104,22 +101,22 @@ func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
 	return nil
 }
 
-// trim drops the changes of every workspace that are older than a time. If spare is set, it
-// keeps the changes that a Consumer still needs.
-func (db *DB) trim(ctx context.Context, before time.Time, spare bool) error {
+// trim drops the changes of every workspace that are older than before. If keepUnread is set, it keeps the changes that a Consumer
+// has not read yet.
+func (db *DB) trim(ctx context.Context, before time.Time, keepUnread bool) error {
 	workspaces, err := db.Workspaces(ctx)
 	if err != nil {
 		return err
 	}
 	for _, id := range workspaces {
-		if _, err := db.Workspace(id).trim(ctx, before, spare); err != nil {
+		if _, err := db.Workspace(id).trim(ctx, before, keepUnread); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Workspaces returns the ids of the workspaces in the store that have, or had, a customer.
+// Workspaces returns the ids of the workspaces that have or had a customer, in ascending order.
 func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
 	err = db.view(ctx, func(r storage.Reader) error {
 		ids = nil
@@ -138,10 +135,10 @@ func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
 	return ids, err
 }
 
-// deletedCustomer is the row of a deleted customer whose rows wait for Sweep.
+// deletedCustomer is the value of the row of a deleted customer whose rows wait for Sweep.
 type deletedCustomer struct {
 	workspace uuid.UUID
-	resources int // that it had
+	resources int // the number of resources that the customer had
 	at        time.Time
 }
 
@@ -155,7 +152,7 @@ func decodeDeletedCustomer(row []byte) (deletedCustomer, error) {
 	version := d.Byte()
 	out := deletedCustomer{workspace: d.UUID(), at: d.Time(), resources: int(d.Uvarint())}
 	if version != recordVersion || d.Done() != nil {
-		return deletedCustomer{}, fmt.Errorf("%w: the row of a deleted customer", storage.ErrCorrupt)
+		return deletedCustomer{}, fmt.Errorf("%w: the row of a deleted customer cannot be decoded", storage.ErrCorrupt)
 	}
 	return out, nil
 }
@@ -182,14 +179,14 @@ func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]delet
 	return out, err
 }
 
-// customer removes the rows of one deleted customer, and the row that says that they wait.
-func (s *sweeper) customer(ctx context.Context, id layout.CustomerID, workspace uuid.UUID) error {
-	rest := storage.Prefix(layout.CustomerPrefix(id)) // the rows before it are removed, and never read again
+// sweepCustomer removes the rows of a deleted customer and finally the row that marks it as deleted.
+func (s *sweeper) sweepCustomer(ctx context.Context, id layout.CustomerID, workspace uuid.UUID) error {
+	rest := storage.Prefix(layout.CustomerPrefix(id)) // excludes the rows that are already removed, so that they are not read again
 	for ; s.updates > 0; s.updates-- {
 		var rows int
 		var next []byte
 		err := storage.Run(ctx, s.db.store, func(tx storage.Tx) (err error) {
-			if rows, next, err = s.some(ctx, tx, workspace, rest); err != nil || next != nil {
+			if rows, next, err = s.sweepBatch(ctx, tx, workspace, rest); err != nil || next != nil {
 				return err
 			}
 			return tx.Delete(layout.DeletedCustomer(id))
@@ -207,16 +204,16 @@ func (s *sweeper) customer(ctx context.Context, id layout.CustomerID, workspace 
 	return nil
 }
 
-// some removes the first rows of a range of a deleted customer, and the rows elsewhere
-// that point to them. It returns how many, and where the rest begins, or nil at the end.
-func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
+// sweepBatch removes the first rows in r, a range of a deleted customer, and the rows outside of it that point to them. It
+// returns the number of removed rows and the key at which the rest begins, or nil if there is none.
+func (s *sweeper) sweepBatch(ctx context.Context, tx storage.Tx, workspace uuid.UUID, r storage.Range) (rows int, next []byte, err error) {
 	var pointers []row
 	var own [][]byte
 	for e, err := range tx.Scan(ctx, r, storage.ScanOptions{}) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if rows > 0 && rows+len(pointers) > s.rows-4 { // a row has at most two pointers, and the last Update one row more
+		if rows > 0 && rows+len(pointers) > s.rows-4 { // a row has at most two pointers, and the last Update removes one more row
 			next = e.Key
 			break
 		}
@@ -228,8 +225,8 @@ func (s *sweeper) some(ctx context.Context, tx storage.Tx, workspace uuid.UUID, 
 		own = append(own, e.Key)
 		rows++
 	}
-	// The keys of a deleted customer are free, so a row of the directory may point to a
-	// resource of another customer by now.
+	// The keys of a deleted customer are free, so another customer may use them again. A pointer is removed only if it still
+	// has the value for this customer.
 	values, err := tx.Get(ctx, keysOf(pointers)...)
 	if err != nil {
 		return 0, nil, err
