@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Class is what a resource is to access control.
+// Class is the role of a resource in access control.
 type Class uint8
 
 // The three classes. A resource key is unique in its workspace and class.
@@ -20,8 +20,7 @@ const (
 	ClassAccessGrant  Class = 3
 )
 
-// Customers and their portals are no resources, but the change feed reports their
-// changes too.
+// Customers and portals are not resources, but the change feed also reports their changes.
 const (
 	ClassCustomer       Class = 0xe
 	KindCustomer              = Kind(ClassCustomer) << 4
@@ -32,7 +31,7 @@ const (
 	customerPortal = "customer_portal"
 )
 
-// String gives the API's word for the class, such as "user_identity".
+// String returns the class as in the API, such as "user_identity".
 func (c Class) String() string {
 	switch c {
 	case ClassSpace:
@@ -49,10 +48,11 @@ func (c Class) String() string {
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
 
-// MarshalText writes the class as String does.
+// MarshalText returns the result of String.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// UnmarshalText reads what String gives for a class, or returns an error that matches [validation.ErrInvalid].
+// UnmarshalText sets c to the class whose String is b. It returns an error that matches [validation.ErrInvalid] if there is
+// none.
 func (c *Class) UnmarshalText(b []byte) error {
 	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomer, ClassCustomerPortal} {
 		if class.String() == string(b) {
@@ -63,14 +63,13 @@ func (c *Class) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%w: unknown class %q", validation.ErrInvalid, textrules.Clip(string(b)))
 }
 
-// Kind is what the partner calls a resource. The zero Kind is none.
+// Kind is the partner's word for a resource. The zero Kind is not valid.
 type Kind uint8
 
-// The 19 kinds. The numbers are stored, so they never change; the upper four
-// bits are the class.
+// The 19 kinds. The upper four bits of a kind are its class. The numbers are stored, so they must not change.
 const (
 	KindSpace           = Kind(ClassSpace)<<4 | iota
-	KindSite            // a space that other spaces lie in
+	KindSite            // contains other spaces
 	KindProperty        //
 	KindRoom            //
 	KindCommonArea      //
@@ -81,7 +80,7 @@ const (
 	KindPropertyListing //
 )
 
-// Kinds of user identities.
+// The kinds of user identities.
 const (
 	KindUserIdentity = Kind(ClassUserIdentity)<<4 | iota
 	KindGuest        //
@@ -91,21 +90,21 @@ const (
 	KindStaffMember  // also refers to the spaces that it serves
 )
 
-// Kinds of access grants.
+// The kinds of access grants.
 const (
 	KindAccessGrant = Kind(ClassAccessGrant)<<4 | iota
 	KindReservation //
 	KindBooking     //
 )
 
+// kindRow has the names of a kind in the API.
 type kindRow struct {
 	kind       Kind
 	name       string
 	collection string
 }
 
-// kinds is the one table of what the API calls each kind. Its order is that of
-// collections in JSON and of aliases in a list of references.
+// kinds is the table of all kinds. Collections in JSON and the aliases in a list of references have the order of this table.
 var kinds = [...]kindRow{
 	{KindSpace, "space", "spaces"},
 	{KindSite, "site", "sites"},
@@ -128,36 +127,38 @@ var kinds = [...]kindRow{
 	{KindBooking, "booking", "bookings"},
 }
 
-// What is looked up in the table, by each of its columns.
+// Indexes of the table of kinds.
 var (
 	byName       = kindsBy(func(row kindRow) string { return row.name })
 	byCollection = kindsBy(func(row kindRow) string { return row.collection })
 	byKeysField  = kindsBy(func(row kindRow) string { return row.name + "_keys" })
 
-	kindIndex = func() (places [256]uint8) { // place in kinds, plus one
+	kindIndex = func() (indexes [256]uint8) { // index in kinds plus one; zero for an unknown kind
 		for i, row := range kinds {
-			places[row.kind] = uint8(i + 1)
+			indexes[row.kind] = uint8(i + 1)
 		}
-		return places
+		return indexes
 	}()
 )
 
+// kindsBy returns a map from a column of the table to the kind.
 func kindsBy(column func(kindRow) string) map[string]Kind {
 	return lo.SliceToMap(kinds[:], func(row kindRow) (string, Kind) { return column(row), row.kind })
 }
 
-// Kinds lists every kind: of one class, or of all where none is given.
-func Kinds(of ...Class) []Kind {
+// Kinds returns the kinds of the class, or all kinds if no class is given. It ignores all classes except the first.
+func Kinds(class ...Class) []Kind {
 	var out []Kind
 	for _, row := range kinds {
-		if len(of) == 0 || of[0] == row.kind.Class() {
+		if len(class) == 0 || class[0] == row.kind.Class() {
 			out = append(out, row.kind)
 		}
 	}
 	return out
 }
 
-// ParseKind reads the API's word for a kind, such as "common_area".
+// ParseKind returns the kind with this name in the API, such as "common_area". It returns an error that matches
+// [validation.ErrInvalid] if there is none.
 func ParseKind(name string) (Kind, error) {
 	if k, ok := byName[name]; ok {
 		return k, nil
@@ -165,12 +166,13 @@ func ParseKind(name string) (Kind, error) {
 	return 0, fmt.Errorf("%w: unknown kind %q", validation.ErrInvalid, name)
 }
 
+// valid reports whether k is one of the kinds of resources.
 func (k Kind) valid() bool { return kindIndex[k] != 0 }
 
-// Class is what a resource of this kind is to access control.
+// Class returns the class of the resources of this kind.
 func (k Kind) Class() Class { return Class(k >> 4) }
 
-// String gives the API's word for the kind, such as "common_area".
+// String returns the name of the kind in the API, such as "common_area".
 func (k Kind) String() string {
 	if k.valid() {
 		return kinds[kindIndex[k]-1].name
@@ -184,7 +186,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
-// Collection is the field that holds resources of this kind in a push, such as "properties".
+// Collection returns the name of the list of resources of this kind in a push, such as "properties".
 func (k Kind) Collection() string {
 	if k.valid() {
 		return kinds[kindIndex[k]-1].collection
@@ -192,23 +194,22 @@ func (k Kind) Collection() string {
 	return k.String()
 }
 
-// KeyField is the field that holds the key of such a resource, such as "room_key".
+// KeyField returns the name of the field that contains the key of a resource of this kind, such as "room_key".
 func (k Kind) KeyField() string { return k.String() + "_key" }
 
-// KeysField is the field that lists keys of this kind, such as "room_keys".
+// KeysField returns the name of the field that lists keys of this kind, such as "room_keys".
 func (k Kind) KeysField() string { return k.String() + "_keys" }
 
-// Fields lists the fields that a resource of this kind has beside its key, by their
-// names in the API; "customer_data.address" lies in an object of that name.
+// Fields returns the API names of the fields of a resource of this kind except its key. A name such as
+// "customer_data.address" is the field "address" of the object "customer_data".
 func (k Kind) Fields() []string {
 	return lo.Map(fieldsOf[k], func(f *field, _ int) string { return f.name })
 }
 
-// MarshalText writes the kind as String does.
+// MarshalText returns the result of String.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads the kind as ParseKind does, and also KindCustomer and
-// KindCustomerPortal, which appear in the change feed only.
+// UnmarshalText is ParseKind, but also accepts KindCustomer and KindCustomerPortal, which occur only in the change feed.
 func (k *Kind) UnmarshalText(b []byte) (err error) {
 	switch string(b) {
 	case customerWord:
@@ -222,7 +223,7 @@ func (k *Kind) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// kindSet is a set of kinds, by their place in the table.
+// kindSet is a set of kinds: bit n stands for the kind whose index in the table is n-1.
 type kindSet uint32
 
 func setOf(of ...Kind) (s kindSet) {

@@ -7,7 +7,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Change is what an operation did to a resource.
+// Change is the effect of an operation on a resource.
 type Change string
 
 // The changes.
@@ -16,32 +16,31 @@ const (
 	Updated   Change = "updated"
 	Unchanged Change = "unchanged"
 	Deleted   Change = "deleted"
-	Cancelled Change = "cancelled" // it was cancelled in a portal, and stays so
+	Cancelled Change = "cancelled" // the resource was cancelled in a portal and remains cancelled
 )
 
-// PushReport is what a push did.
+// PushReport is the result of a push.
 type PushReport struct {
 	CustomerKey     string `json:"customer_key"`
 	CustomerCreated bool   `json:"customer_created"`
-	CustomerUpdated bool   `json:"customer_updated"` // a customer that was there has another name or time zone now
+	CustomerUpdated bool   `json:"customer_updated"` // an existing customer got another name or time zone
 	Created         Tally  `json:"created"`
 	Updated         Tally  `json:"updated"`
 	Unchanged       Tally  `json:"unchanged"`
-	Cancelled       Tally  `json:"cancelled"` // with KeepPortalChanges: left out, since they were cancelled in a portal
+	Cancelled       Tally  `json:"cancelled"` // with KeepPortalChanges: not pushed, because they were cancelled in a portal
 
-	// Resources is what became of each resource that was given, in the order of
-	// CustomerData: spaces, user identities, access grants.
+	// Resources has the result for each pushed resource in the order of CustomerData: spaces, user identities, access grants.
 	Resources []PushedResource `json:"resources"`
 
 	Warnings []validation.Finding `json:"warnings,omitempty"`
-	Skipped  []validation.Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of what was left out, as many as a validation.Error lists
+	Skipped  []validation.Finding `json:"skipped,omitempty"` // with SkipInvalid: the faults of the skipped resources, as many as a validation.Error lists
 }
 
-// PushedResource is what a push did to one resource.
+// PushedResource is the result of a push for one resource.
 type PushedResource struct {
 	Kind   Kind      `json:"kind"`
 	Key    string    `json:"key"`
-	ID     uuid.UUID `json:"id"` // the derived id; zero where a dry run would create it
+	ID     uuid.UUID `json:"id"` // derived id; zero if a dry run would create the resource
 	Change Change    `json:"change"`
 
 	// Portal reports how the push affected changes made in a customer portal, or is nil if there are none.
@@ -69,7 +68,7 @@ type Tally struct {
 	AccessGrants   int `json:"access_grants"`
 }
 
-// Total is the number of resources of all classes.
+// Total returns the number of resources of all classes.
 func (t Tally) Total() int { return t.Spaces + t.UserIdentities + t.AccessGrants }
 
 func (t *Tally) add(class Class) {
@@ -89,41 +88,40 @@ func (t *Tally) sum(other Tally) {
 	t.AccessGrants += other.AccessGrants
 }
 
-// DeleteReport is what a delete did, or, from PlanDelete, would do.
+// DeleteReport is the result of a delete or, from PlanDelete, the result that it would have.
 type DeleteReport struct {
-	Customers         []string             `json:"customers,omitempty"` // deleted, with all that they owned
+	Customers         []string             `json:"customers,omitempty"` // keys of deleted customers
 	Deleted           []DeletedResource    `json:"deleted,omitempty"`
-	Detached          []Detached           `json:"detached,omitempty"`            // references that what stays has lost
-	Revoked           []Revoked            `json:"revoked,omitempty"`             // portals that open no more, but for those revoked before
-	NotFound          []Ref                `json:"not_found,omitempty"`           // as they were given
-	CustomersNotFound []string             `json:"customers_not_found,omitempty"` // the same
+	Detached          []Detached           `json:"detached,omitempty"`            // references from remaining resources to deleted resources
+	Revoked           []Revoked            `json:"revoked,omitempty"`             // portals that the delete revoked
+	NotFound          []Ref                `json:"not_found,omitempty"`           // resources of the selection that do not exist
+	CustomersNotFound []string             `json:"customers_not_found,omitempty"` // customers of the selection that do not exist
 	Warnings          []validation.Finding `json:"warnings,omitempty"`
 }
 
-// DeletedResource is a resource that is gone.
+// DeletedResource is a resource that an operation deleted.
 type DeletedResource struct {
 	CustomerKey string    `json:"customer_key"`
 	Kind        Kind      `json:"kind"`
 	Key         string    `json:"key"`
-	ID          uuid.UUID `json:"id"` // the derived id that it had
+	ID          uuid.UUID `json:"id"` // derived id
 
-	// Because is the resource that it could not stand without; nil where it was named
-	// itself, or its customer was.
+	// Because is the deleted resource that this one depended on, or nil if the caller selected this one or its customer.
 	Because *Ref `json:"because,omitempty"`
 }
 
-// Detached is a reference from what stays to what is gone.
+// Detached is a reference from a remaining resource to a deleted resource. The operation removed the reference.
 type Detached struct {
 	CustomerKey string `json:"customer_key"`
 	From        Ref    `json:"from"`
 	To          Ref    `json:"to"`
 }
 
-// Revoked is a portal that opens no more.
+// Revoked is a portal that an operation revoked.
 type Revoked struct {
 	CustomerKey string    `json:"customer_key"`
 	PortalID    uuid.UUID `json:"customer_portal_id"`
-	Because     *Ref      `json:"because,omitempty"` // what it was a deep link to; nil where the customer went
+	Because     *Ref      `json:"because,omitempty"` // the deleted resource of a deep link; nil if the customer was deleted
 }
 
 func (r *DeleteReport) add(n *node, because *Ref) {
@@ -132,18 +130,17 @@ func (r *DeleteReport) add(n *node, because *Ref) {
 	})
 }
 
-// DeletedByKind counts the deleted resources.
+// DeletedByKind returns the number of deleted resources of each kind.
 func (r DeleteReport) DeletedByKind() map[Kind]int {
 	return lo.CountValuesBy(r.Deleted, func(d DeletedResource) Kind { return d.Kind })
 }
 
-// SyncReport is what a sync did.
+// SyncReport is the result of a sync.
 type SyncReport struct {
 	PushReport
-	Deleted []DeletedResource `json:"deleted,omitempty"` // what was there and not given
-	Revoked []Revoked         `json:"revoked,omitempty"` // portals that were deep links to it
+	Deleted []DeletedResource `json:"deleted,omitempty"` // resources that existed and were not given
+	Revoked []Revoked         `json:"revoked,omitempty"` // deep links to the deleted resources
 
-	// Detached are the references to deleted resources that resources which are not named, and
-	// stay, have lost.
+	// Detached has the references to deleted resources from remaining resources that were not given.
 	Detached []Detached `json:"detached,omitempty"`
 }

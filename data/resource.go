@@ -11,20 +11,19 @@ import (
 
 // Resource is a [Space], a [UserIdentity] or an [AccessGrant].
 type Resource interface {
-	// Ref is the resource's own kind and key.
+	// Ref returns the kind and the key of the resource.
 	Ref() Ref
 	node() *node
 }
 
-// Ref names a resource. A reference goes by class: where it refers to another
-// resource its kind is only the alias that the partner used, and
-// {KindSpace, "101"} and {KindRoom, "101"} are the same space.
+// Ref identifies a resource. References to other resources find them by class and key: {KindSpace, "101"} and {KindRoom,
+// "101"} are the same space. The kind of such a reference is the alias that the partner used.
 type Ref struct {
 	Kind Kind   `json:"kind"`
 	Key  string `json:"key"`
 }
 
-// Refs names several resources of one kind.
+// Refs returns references to several resources of one kind.
 func Refs(kind Kind, keys ...string) []Ref {
 	out := make([]Ref, len(keys))
 	for i, key := range keys {
@@ -33,69 +32,64 @@ func Refs(kind Kind, keys ...string) []Ref {
 	return out
 }
 
+// String returns the kind and the key, such as "room 101".
 func (r Ref) String() string { return r.Kind.String() + " " + r.Key }
 
-// Meta is what the library knows of a resource. It is set on what is read, and
-// ignored on what is pushed.
+// Meta is the data that the library keeps about a resource. Reads set it. A push ignores it.
 type Meta struct {
-	// ID is the derived id: the API's space_id, user_identity_id or
-	// access_grant_id. It stays for as long as the resource exists.
+	// ID is the derived id: space_id, user_identity_id or access_grant_id in the API. It does not change while the resource
+	// exists.
 	ID          uuid.UUID
 	CustomerKey string
 	CreatedAt   time.Time // UTC, whole microseconds
-	UpdatedAt   time.Time // the same; when a push last changed it
+	UpdatedAt   time.Time // UTC, whole microseconds; the time of the last write that changed it
 
-	// Origin is the actor that created the resource. Once the host has pushed the resource it
-	// belongs to the host, even if it was created in a portal: a sync of the host then deletes it
-	// if the host no longer lists it.
+	// Origin is the actor that created the resource. Once the host has pushed the resource, it belongs to the host, even if
+	// it was created in a portal. A sync of the host then deletes it if the sync does not list it.
 	Origin Actor
 
-	// Revision counts the changes of the resource: 1 when it is created, and one more
-	// with each write that changes it. A write that leaves the resource as it was does
-	// not count. A resource that is deleted and created again begins at 1, with another ID.
+	// Revision is 1 when the resource is created. Each write that changes the resource increments it. A resource that is
+	// deleted and created again starts at 1, with another ID.
 	Revision uint64
 }
 
-// Space is a place that access can be granted to. Kinds that have no such field
-// refuse it: see the comments.
+// Space is a place that a person can get access to. The comments name the kinds that have a field. A push refuses the field
+// for all other kinds.
 //
-// In a push the zero value of a field means that it stays as it is. Clear names the
-// fields that are to become empty, by their names in the API, such as
-// "parent_site_key", "room_keys" or "customer_data.address". A field that is both
-// cleared and given is what is given.
+// In a push, a field with the zero value keeps its stored value. Clear lists the API names of the fields to make empty, such
+// as "parent_site_key", "room_keys" or "customer_data.address". A field that has a value and is also in Clear gets the value.
 type Space struct {
 	Kind Kind // KindSpace and the nine others of ClassSpace
 	Key  string
-	Name string // required; one that shows nothing, such as " ", counts as empty
+	Name string // required; a name without visible characters, such as " ", counts as empty
 
-	ParentSiteKey   string         // of a space, room, common area or unit: the key of a site
-	DurationMinutes int            // of a space: above 0
-	Details         SpaceDetails   // of a space or a site: "customer_data" in the API
+	ParentSiteKey   string         // key of a site; of a space, room, common area or unit
+	DurationMinutes int            // of a space; above 0
+	Details         SpaceDetails   // of a space or a site; "customer_data" in the API
 	Geolocation     *Geolocation   // of a space
 	CustomMetadata  CustomMetadata // of a property listing
 
 	Clear []string // such as "parent_site_key"
 	Meta  Meta
 
-	notes []validation.Finding // faults and warnings of the JSON it came from
+	notes []validation.Finding // faults and warnings of the JSON that it was decoded from
 }
 
-// SpaceDetails is the customer_data of a space or a site. The spaces in a site inherit
-// its time zone and default times; see [SpaceDetails.Inherit].
+// SpaceDetails is the object customer_data of a space or a site. Spaces inherit the time zone and the default times of their
+// site; see [SpaceDetails.Inherit].
 type SpaceDetails struct {
 	TimeZone            string // IANA name, such as "Europe/Lisbon"
 	DefaultCheckinTime  string // HH:mm or HH:mm:ss
-	DefaultCheckoutTime string // the same
-	Address             string // of a space only
+	DefaultCheckoutTime string // HH:mm or HH:mm:ss
+	Address             string // of a space, not of a site
 }
 
-// Inherit returns the details with an empty time zone, default check-in time and
-// default check-out time replaced by the first of from that has one. The address is
-// never inherited.
+// Inherit returns the details with each empty time zone, default check-in time and default check-out time replaced with the
+// first non-empty value in parents. The address is not inherited.
 //
 //	space.Details.Inherit(site.Details, data.SpaceDetails{TimeZone: customer.TimeZone})
-func (d SpaceDetails) Inherit(from ...SpaceDetails) SpaceDetails {
-	for _, next := range from {
+func (d SpaceDetails) Inherit(parents ...SpaceDetails) SpaceDetails {
+	for _, next := range parents {
 		d.TimeZone = cmp.Or(d.TimeZone, next.TimeZone)
 		d.DefaultCheckinTime = cmp.Or(d.DefaultCheckinTime, next.DefaultCheckinTime)
 		d.DefaultCheckoutTime = cmp.Or(d.DefaultCheckoutTime, next.DefaultCheckoutTime)
@@ -103,19 +97,18 @@ func (d SpaceDetails) Inherit(from ...SpaceDetails) SpaceDetails {
 	return d
 }
 
-// Geolocation is a place on Earth, in degrees. It is one value: a push replaces it, and
-// does not merge it, and JSON with one of the two alone is a fault.
+// Geolocation is a place on Earth, in degrees. It is one value: a push replaces it as a whole, and JSON that has only the
+// latitude or only the longitude is a fault.
 type Geolocation struct {
 	Latitude  float64 `json:"latitude"`  // -90 to 90
 	Longitude float64 `json:"longitude"` // -180 to 180
 }
 
-// CustomMetadata holds values that are a string of at most 500 characters or a
-// boolean, under at most 50 keys of 1 to 40 characters with no ".". A push merges
-// it key by key; nil or "" removes a key.
+// CustomMetadata has at most 50 keys of 1 to 40 characters without ".". A value is a string of at most 500 characters or a
+// boolean. A push merges it key by key. The values nil and "" remove a key.
 type CustomMetadata map[string]any
 
-// UserIdentity is somebody who can have access. Zero values and Clear are as in [Space].
+// UserIdentity is a person who can have access. Zero values and Clear have the same meaning as in [Space].
 type UserIdentity struct {
 	Kind         Kind // KindUserIdentity and the five others of ClassUserIdentity
 	Key          string
@@ -123,133 +116,130 @@ type UserIdentity struct {
 	EmailAddress string
 	PhoneNumber  string
 
-	// Spaces are those that a staff member serves, each once, under the alias that the
-	// partner used. A push that names any replaces the list, whatever the aliases, and
-	// one whose Clear names an alias, such as "room_keys", empties it.
+	// Spaces are the spaces that a staff member serves, each once, under the alias that the partner used. At most 1000. A push
+	// that names any spaces replaces the whole list, whatever their aliases. A push whose Clear names an alias, such as
+	// "room_keys", empties the whole list.
 	Spaces []Ref
 
 	Clear []string
 	Meta  Meta
 
-	notes []validation.Finding // faults and warnings of the JSON it came from
+	notes []validation.Finding // faults and warnings of the JSON that it was decoded from
 }
 
-// AccessGrant is access to spaces, for a user identity, for a time. Zero values and
-// Clear are as in [Space].
+// AccessGrant gives a user identity access to spaces for a time. Zero values and Clear have the same meaning as in [Space].
 type AccessGrant struct {
 	Kind Kind // KindAccessGrant, KindReservation or KindBooking
 	Key  string
 	Name string
 
-	// User is whose access it is, under the alias that the partner used: guest,
-	// tenant, resident, user or user identity. A push that names one replaces it.
+	// User is the user identity that has the access, under the alias that the partner used: guest, tenant, resident, user or
+	// user identity. A push that names one replaces it.
 	User Ref
 
-	// Spaces are those that it opens, as for [UserIdentity]. A push warns of a grant
-	// that names none, since it opens nothing.
+	// Spaces are the spaces that the user identity gets access to. A push changes the list as in [UserIdentity]. It warns about
+	// an access grant without spaces, which gives no access.
 	Spaces []Ref
 
-	StartsAt       time.Time      // kept in UTC to the microsecond; zero is none
-	EndsAt         time.Time      // the same; after StartsAt
-	PreferredCode  string         // 4 to 9 digits, or a warning
+	StartsAt       time.Time      // UTC, whole microseconds; zero means no start
+	EndsAt         time.Time      // UTC, whole microseconds, after StartsAt; zero means no end
+	PreferredCode  string         // 4 to 9 digits; a push warns about any other value
 	CustomMetadata CustomMetadata // of a reservation
 
 	Clear []string
 	Meta  Meta
 
-	notes []validation.Finding // faults and warnings of the JSON it came from
+	notes []validation.Finding // faults and warnings of the JSON that it was decoded from
 }
 
-// Ref is the space's own kind and key.
+// Ref returns the kind and the key of the space.
 func (s Space) Ref() Ref { return Ref{s.Kind, s.Key} }
 
-// Ref is the user identity's own kind and key.
+// Ref returns the kind and the key of the user identity.
 func (u UserIdentity) Ref() Ref { return Ref{u.Kind, u.Key} }
 
-// Ref is the access grant's own kind and key.
+// Ref returns the kind and the key of the access grant.
 func (g AccessGrant) Ref() Ref { return Ref{g.Kind, g.Key} }
 
-// The constructors read as the API does.
-
-// PlainSpace is a resource of the kind "space".
+// PlainSpace returns a space of the kind "space".
 func PlainSpace(key, name string) Space { return Space{Kind: KindSpace, Key: key, Name: name} }
 
-// Site is a space that others lie in: they name it as their ParentSiteKey.
+// Site returns a space of the kind "site". Other spaces refer to it with their ParentSiteKey.
 func Site(key, name string) Space { return Space{Kind: KindSite, Key: key, Name: name} }
 
-// Property is a space of that kind.
+// Property returns a space of the kind "property".
 func Property(key, name string) Space { return Space{Kind: KindProperty, Key: key, Name: name} }
 
-// Room is a space of that kind.
+// Room returns a space of the kind "room".
 func Room(key, name string) Space { return Space{Kind: KindRoom, Key: key, Name: name} }
 
-// CommonArea is a space of that kind.
+// CommonArea returns a space of the kind "common_area".
 func CommonArea(key, name string) Space { return Space{Kind: KindCommonArea, Key: key, Name: name} }
 
-// Unit is a space of that kind.
+// Unit returns a space of the kind "unit".
 func Unit(key, name string) Space { return Space{Kind: KindUnit, Key: key, Name: name} }
 
-// Facility is a space of that kind.
+// Facility returns a space of the kind "facility".
 func Facility(key, name string) Space { return Space{Kind: KindFacility, Key: key, Name: name} }
 
-// Building is a space of that kind.
+// Building returns a space of the kind "building".
 func Building(key, name string) Space { return Space{Kind: KindBuilding, Key: key, Name: name} }
 
-// Listing is a space of that kind.
+// Listing returns a space of the kind "listing".
 func Listing(key, name string) Space { return Space{Kind: KindListing, Key: key, Name: name} }
 
-// PropertyListing is a space of that kind.
+// PropertyListing returns a space of the kind "property_listing".
 func PropertyListing(key, name string) Space {
 	return Space{Kind: KindPropertyListing, Key: key, Name: name}
 }
 
-// In is the space with a site that it lies in.
+// In returns a copy of the space in a site.
 func (s Space) In(siteKey string) Space { s.ParentSiteKey = siteKey; return s }
 
-// PlainUserIdentity is a resource of the kind "user_identity".
+// PlainUserIdentity returns a user identity of the kind "user_identity".
 func PlainUserIdentity(key, name string) UserIdentity {
 	return UserIdentity{Kind: KindUserIdentity, Key: key, Name: name}
 }
 
-// Guest is a user identity of that kind.
+// Guest returns a user identity of the kind "guest".
 func Guest(key, name string) UserIdentity {
 	return UserIdentity{Kind: KindGuest, Key: key, Name: name}
 }
 
-// Tenant is a user identity of that kind.
+// Tenant returns a user identity of the kind "tenant".
 func Tenant(key, name string) UserIdentity {
 	return UserIdentity{Kind: KindTenant, Key: key, Name: name}
 }
 
-// Resident is a user identity of that kind.
+// Resident returns a user identity of the kind "resident".
 func Resident(key, name string) UserIdentity {
 	return UserIdentity{Kind: KindResident, Key: key, Name: name}
 }
 
-// User is a user identity of that kind.
+// User returns a user identity of the kind "user".
 func User(key, name string) UserIdentity { return UserIdentity{Kind: KindUser, Key: key, Name: name} }
 
-// StaffMember is a user identity of that kind, which serves spaces.
+// StaffMember returns a user identity of the kind "staff_member" that serves the spaces.
 func StaffMember(key, name string, spaces ...Ref) UserIdentity {
 	return UserIdentity{Kind: KindStaffMember, Key: key, Name: name, Spaces: spaces}
 }
 
-// PlainAccessGrant is a resource of the kind "access_grant".
+// PlainAccessGrant returns an access grant of the kind "access_grant".
 func PlainAccessGrant(key string, user Ref, spaces ...Ref) AccessGrant {
 	return AccessGrant{Kind: KindAccessGrant, Key: key, User: user, Spaces: spaces}
 }
 
-// Reservation is an access grant of that kind.
+// Reservation returns an access grant of the kind "reservation".
 func Reservation(key string, user Ref, spaces ...Ref) AccessGrant {
 	return AccessGrant{Kind: KindReservation, Key: key, User: user, Spaces: spaces}
 }
 
-// Booking is an access grant of that kind.
+// Booking returns an access grant of the kind "booking".
 func Booking(key string, user Ref, spaces ...Ref) AccessGrant {
 	return AccessGrant{Kind: KindBooking, Key: key, User: user, Spaces: spaces}
 }
 
-// During is the access grant with its times.
+// During returns a copy of the access grant with these times.
 func (g AccessGrant) During(startsAt, endsAt time.Time) AccessGrant {
 	g.StartsAt, g.EndsAt = startsAt, endsAt
 	return g

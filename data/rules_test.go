@@ -413,7 +413,7 @@ func TestKindsAsText(t *testing.T) {
 func TestConflictError_Text_NamesBothOwners(t *testing.T) {
 	t.Parallel()
 	conflict := &data.ConflictError{Key: "1", Wanted: data.Owner{CustomerKey: "a", Kind: data.KindRoom}, Holder: data.Owner{CustomerKey: "b", Kind: data.KindUnit}}
-	require.EqualError(t, conflict, `data: key "1" is wanted for a room of customer "a" and is a unit of customer "b"`)
+	require.EqualError(t, conflict, `data: key "1" cannot be the key of a room of customer "a" because it is the key of a unit of customer "b"`)
 	require.ErrorIs(t, conflict, data.ErrKeyConflict)
 	require.ErrorIs(t, conflict, validation.ErrInvalid)
 }
