@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -102,8 +105,9 @@ func state(t *testing.T, ws *data.Workspace) string {
 	return out
 }
 
-// TestCrash_AtEveryStep_LeavesAllOrNothing stops each large operation at each of its writes and commits, opens the store
-// again, and checks its state.
+// TestCrash_AtEveryStep_LeavesAllOrNothing simulates a crash in each large operation, opens the store again, and checks
+// that all or none of the operation was written. At full size the crashes are at every write and commit. At the other
+// sizes they are at every 7th or 17th of them, and at the steps around the commit.
 func TestCrash_AtEveryStep_LeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, backend := range backends.All(t) {
@@ -119,6 +123,21 @@ func TestCrash_AtEveryStep_LeavesAllOrNothing(t *testing.T) {
 // crashesAtOnce is the number of workspaces that crash in a store before it is opened again.
 const crashesAtOnce = 32
 
+// crashSteps returns the steps at which an operation that takes total steps crashes. The last of them is total, at which
+// the operation ends without a crash.
+func crashSteps(total int) (steps []int) {
+	stride := testsize.Pick(17, 7, 1)
+	if race.Enabled {
+		stride = 17
+	}
+	for step := range total + 1 {
+		if step%stride == 0 || step > total-3 { // just before the commit, just after it, and none
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}
+
 func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Context, *data.Workspace) error) {
 	fill := func(store storage.Store, id uuid.UUID) {
 		for _, d := range []data.CustomerData{block("a", "a", 6), block("b", "b", 6)} {
@@ -129,35 +148,34 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 	whole, _ := backend.Open(t)
 	fill(whole, workspaceID)
 	before := state(t, workspace(whole))
-	require.NoError(t, do(t.Context(), workspace(whole)))
+	const never = 1 << 30
+	crash := backends.NewCrash(whole, never)
+	require.NoError(t, do(t.Context(), workspaceOf(crash, workspaceID).PlanOnSnapshots()))
+	total := never - crash.Remaining() + 1 // one more for a crash after the last commit
 	after := state(t, workspace(whole))
 	require.NotEqual(t, before, after)
 	require.NoError(t, whole.Close())
 
-	stride := 1
-	if testing.Short() || raceSlowness > 1 {
-		stride = 17
-	}
 	type crashed struct {
 		steps int
 		id    uuid.UUID
 		err   error
 	}
 	outcomes := map[string]int{}
-	steps := 0
-	for more := true; more; {
+	for steps := range slices.Chunk(crashSteps(total), crashesAtOnce) {
 		store, reopen := backend.Open(t)
 		var runs []crashed
-		for ; more && len(runs) < crashesAtOnce; steps += stride {
+		for _, step := range steps {
 			id := uuid.New()
 			fill(store, id)
-			crash := backends.NewCrash(store, steps)
+			crash := backends.NewCrash(store, step)
 			err := do(t.Context(), workspaceOf(crash, id).PlanOnSnapshots())
-			if more = crash.Crashed(); !more {
+			require.Equal(t, step < total, crash.Crashed(), "step %d of %d", step, total)
+			if step == total {
 				require.NoError(t, err)
 				require.Equal(t, after, state(t, workspaceOf(store, id)))
 			}
-			runs = append(runs, crashed{steps, id, err})
+			runs = append(runs, crashed{step, id, err})
 		}
 		require.NoError(t, store.Close())
 		store = reopen()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -101,7 +102,7 @@ func errorOf(t *testing.T, err error) answer {
 // environment variables DATA_QUERIES and DATA_QUERIES_SEED change how many, and repeat a run.
 func TestLists_AgreeWithNaiveLists(t *testing.T) {
 	t.Parallel()
-	queries := 1500 / raceSlowness
+	queries := testsize.Pick(500, 1500, 1500) / raceSlowness
 	if s := os.Getenv("DATA_QUERIES"); s != "" {
 		n, err := strconv.Atoi(s)
 		require.NoError(t, err)

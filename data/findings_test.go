@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -106,11 +107,11 @@ func TestEachOfManyFaultsWasKept(t *testing.T) {
 	})
 }
 
-// TestPush_100000Faults_ListsTenThousandAndCountsTheRest is of faults that are found in
-// reading, in checking and in merging, and of a selection.
-func TestPush_100000Faults_ListsTenThousandAndCountsTheRest(t *testing.T) {
+// TestPush_ManyFaults_ListsTenThousandAndCountsTheRest makes faults that decoding finds, that a check finds, and that a
+// selection contains: 20,000 of each, and 100,000 at full size.
+func TestPush_ManyFaults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 	t.Parallel()
-	given := 100_000 / race.Slowness(5)
+	given := testsize.Pick(12_000, 20_000, 100_000/race.Slowness(5))
 	ws := workspace(memory.New())
 	rooms := func(room string) data.CustomerData {
 		return decode(t, `{"customer_key": "a", "rooms": [`+strings.Repeat(room+",", given-1)+room+`]}`)

@@ -7,23 +7,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage/badger"
 )
 
-// TestTwoHundredThousandInOnePush pushes 200,000 resources to Badger with its default
-// limits, of which a transaction holds a small part, and deletes a site of 50,000 rooms;
-// with the race detector a tenth of that.
-func TestTwoHundredThousandInOnePush(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long; the same happens with small transactions in every other test")
-	}
+// TestPush_MoreThanATransaction_IsAtomic pushes more resources to Badger than one transaction of its engine can hold, and
+// deletes a site with many rooms. At full size there are 200,000 resources, of which 50,000 are rooms, and Badger has its
+// default limits.
+func TestPush_MoreThanATransaction_IsAtomic(t *testing.T) {
 	t.Parallel()
-	store, err := badger.Open(t.TempDir(), badger.Options{})
+	store, err := badger.Open(t.TempDir(), badger.Options{MemTableBytes: testsize.Pick[int64](1<<20, 1<<20, 0)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
 	ws := workspace(store)
 
-	total, rooms := 200_000/raceSlowness, 50_000/raceSlowness
+	total := testsize.Pick(4_000, 10_000, 200_000/raceSlowness)
+	rooms := total / 4
 	guests := total - 2*rooms - 2
 	d := data.CustomerData{CustomerKey: "acme"}
 	d.Add(data.Site("large", "Large"), data.Site("small", "Small"))

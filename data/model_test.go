@@ -18,6 +18,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
@@ -26,15 +27,12 @@ import (
 // sequenceLength is how many operations are made on one workspace.
 const sequenceLength = 400
 
-// TestModel makes random operations on a few customers, of every kind of resource, and
-// compares each report, the state and the change feed with the oracle's. DATA_MODEL_SEED
-// repeats a run, and DATA_MODEL_OPS sets how many operations there are on each backend.
+// TestModel makes random operations on a few customers, with every kind of resource, and compares each report, the
+// state and the change feed with the oracle's: 4,000 operations on each backend, and 100,000 at full size.
+// DATA_MODEL_SEED repeats a run, and DATA_MODEL_OPS sets the number of operations.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	seed, ops := rand.Uint64(), 100_000/raceSlowness
-	if testing.Short() {
-		ops = 4_000 / raceSlowness
-	}
+	seed, ops := rand.Uint64(), testsize.Pick(1_600, 4_000, 100_000)/raceSlowness
 	if s := os.Getenv("DATA_MODEL_SEED"); s != "" {
 		var err error
 		seed, err = strconv.ParseUint(s, 10, 64)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -83,7 +84,7 @@ func TestAccessGrants_RandomFilters_ListsMatchesInTimeOrder(t *testing.T) {
 			return strings.Compare(key(a), key(b))
 		}
 		sorted := slices.SortedFunc(slices.Values(d.AccessGrants), order)
-		for i := range 150 / raceSlowness {
+		for i := range testsize.Pick(50, 150, 150) / raceSlowness {
 			q := data.Query{CustomerKey: "acme", Limit: 1 + r.IntN(40)}
 			if r.IntN(4) > 0 {
 				q.From = moment()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -54,7 +55,7 @@ var registered = []Backend{
 	{"badger", func(t testing.TB) (storage.Store, func() storage.Store) {
 		dir := t.TempDir()
 		open := func() storage.Store {
-			s, err := badger.Open(dir, badger.Options{MemTableBytes: 8 << 20, PartRows: partRows(t)})
+			s, err := badger.Open(dir, badger.Options{MemTableBytes: 8 << 20, PartRows: partRows(t), NoSync: noSync(t)})
 			require.NoError(t, err)
 			return s
 		}
@@ -69,6 +70,14 @@ func partRows(t testing.TB) int {
 		return 0
 	}
 	return 64
+}
+
+// noSync reports whether Badger leaves out syncs, which take most of the CPU time of small Updates. No test that runs on
+// all backends depends on them: those of storage/badger show what a power loss does. Tests at full size and benchmarks
+// sync.
+func noSync(t testing.TB) bool {
+	_, isBenchmark := t.(*testing.B)
+	return !isBenchmark && !testsize.Full()
 }
 
 // noClose is a memory store that stays usable after Close, so that it can be reopened.

@@ -26,6 +26,9 @@ func NewCrash(store storage.Store, steps int) *Crash {
 	return c
 }
 
+// Remaining returns the number of steps until the crash. It is negative after the crash.
+func (c *Crash) Remaining() int { return int(c.left.Load()) }
+
 // Crashed reports whether the store has crashed.
 func (c *Crash) Crashed() bool { return c.left.Load() < 0 }
 
