@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
@@ -24,15 +25,18 @@ type Backend struct {
 // Open opens a new, empty store. reopen opens it again with the same contents after Close.
 type Open func(t testing.TB) (store storage.Store, reopen func() storage.Store)
 
-// EnvOnly is an environment variable that contains the name of the only backend to run the tests on. If it is not set,
-// tests run on all backends.
+// EnvOnly is an environment variable that contains the name of the only backend to run the tests on.
 const EnvOnly = "BACKENDS_ONLY"
 
-// All returns the backends to run a test on. It fails the test if [EnvOnly] contains a name that
-// is not registered.
+// All returns the backends to run a test on: the one that [EnvOnly] names, only the memory store if [MemoryOnly] says so,
+// or all of them. It fails the test if EnvOnly contains a name that is not registered.
 func All(t testing.TB) []Backend {
 	t.Helper()
 	only := os.Getenv(EnvOnly)
+	if MemoryOnly() {
+		only = memoryName
+		t.Logf("with -short, this runs on the memory store only; %s=badger selects another", EnvOnly)
+	}
 	if only == "" {
 		return registered
 	}
@@ -41,14 +45,22 @@ func All(t testing.TB) []Backend {
 	return registered[i : i+1]
 }
 
+// MemoryOnly reports whether the tests run on the memory store only: with -short, unless the race detector is enabled or
+// [EnvOnly] is set. Opening a Badger store for each test would take most of the time of -short.
+func MemoryOnly() bool {
+	return testing.Short() && !race.Enabled && os.Getenv(EnvOnly) == ""
+}
+
 // Register adds a backend. The script test/backends/run adds a file to this package that calls
 // Register for a backend in another module.
 func Register(name string, open Open) {
 	registered = append(registered, Backend{name, open})
 }
 
+const memoryName = "memory"
+
 var registered = []Backend{
-	{"memory", func(testing.TB) (storage.Store, func() storage.Store) {
+	{memoryName, func(testing.TB) (storage.Store, func() storage.Store) {
 		s := memory.New()
 		return noClose{s}, func() storage.Store { return noClose{s} }
 	}},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -30,9 +31,10 @@ func openWith(t *testing.T, dir string, o badger.Options) storage.Store {
 	return s
 }
 
-// An Update fills several logs and tables.
+// A large Update takes several parts. Except with -short, it fills several logs and tables.
 func openLarge(t *testing.T) storage.Store {
-	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 4 << 20})
+	o := testsize.Pick(badger.Options{MemTableBytes: 1 << 20, PartRows: 300}, badger.Options{MemTableBytes: 1 << 20}, badger.Options{MemTableBytes: 4 << 20})
+	return openWith(t, t.TempDir(), o)
 }
 
 func openMemory(t *testing.T) storage.Store {

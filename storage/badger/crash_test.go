@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -33,12 +34,12 @@ import (
 // the plan and kills itself.
 const envCrash = "BADGER_TEST_CRASH"
 
-// envFullSize is an environment variable. If it is set, the crash and failure tests use
-// 100,000 rows, which takes about 20 minutes on two busy processors: BADGER_TEST_FULL=1 go
-// test -run 'TestCrash|TestEngineFailure' -timeout 1h.
-const envFullSize = "BADGER_TEST_FULL"
+// envManyRows is an environment variable. If it is set, the crash and failure tests use 100,000 rows, which takes about
+// 20 minutes on two busy processors and is more than the full size of package testsize:
+// BADGER_TEST_ROWS=many go test -run 'TestCrash|TestEngineFailure' -timeout 1h.
+const envManyRows = "BADGER_TEST_ROWS"
 
-func atFullSize() bool { return os.Getenv(envFullSize) != "" }
+func manyRows() bool { return os.Getenv(envManyRows) == "many" }
 
 // askLine is printed at each point by a process whose plan has Ask set.
 const askLine = "waiting to continue"
@@ -336,6 +337,14 @@ func watchRows(s *Store, must func(error), before, after rowsAt) (runView func()
 	}
 }
 
+// skipWithShort skips a test that starts processes, writes megabytes or opens many directories.
+func skipWithShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short skips tests that start many processes or write large directories")
+	}
+}
+
 // neverKill is a KillAt that is not reached: the process is killed at its end.
 const neverKill = 1 << 30
 
@@ -387,14 +396,14 @@ func printed(t *testing.T, out, name string) int {
 // eachCrash kills the process that executes p at each point from 0 to calls-1, calls each
 // with the resulting directory, and returns the number of different directories.
 //
-// At full size it does not start a process for each point. Instead, a single process waits
+// With manyRows it does not start a process for each point. Instead, a single process waits
 // at each point, all of its threads are stopped, and the directory is copied. The files are
 // the same as after a kill, because the engine writes to memory-mapped files and the copy
 // is made of the same pages. A copy that is identical to the previous one is not checked
 // again.
 func eachCrash(t *testing.T, p crashPlan, calls int, each func(at int, dir string)) (different int) {
 	t.Helper()
-	if !atFullSize() {
+	if !manyRows() {
 		from := p.Dir
 		for at := range calls {
 			p.Dir, p.KillAt = copyDir(t, from), at
@@ -597,16 +606,22 @@ func requireOpens(t *testing.T, p crashPlan, want rowsAt, what string) {
 	require.NoError(t, s.Close(), what)
 }
 
-// crashPlans returns plans with large Updates of a few parts or, at full size, with 100,000
-// deletes.
+// crashPlans returns plans with large Updates of a few parts or, if manyRows, with 100,000 deletes. There is a plan for
+// each operation, with and without syncs, at full size, and one plan with all operations and syncs otherwise.
 func crashPlans() (plans []crashPlan) {
 	for _, noSync := range []bool{false, true} {
 		for _, op := range []string{"deletes", "a deleted range", "mixed"} {
 			p := crashPlan{Op: op, NoSync: noSync, Rows: 1500, PartRows: 500, MemTable: minMemTable}
-			if atFullSize() && op == "mixed" {
+			switch {
+			case manyRows() && op == "mixed":
 				p.Rows, p.PartRows = 20_000, 3_000
-			} else if atFullSize() {
+			case manyRows():
 				p.Rows, p.PartRows, p.MemTable = 100_000, 0, 8<<20
+			case testsize.Full():
+			case op != "mixed" || noSync:
+				continue
+			default:
+				p.Rows, p.PartRows = 600, 200
 			}
 			plans = append(plans, p)
 		}
@@ -621,9 +636,6 @@ func crashPlans() (plans []crashPlan) {
 func TestCrash_AtEveryEngineCall_UpdateIsAtomic(t *testing.T) {
 	t.Parallel()
 	for _, base := range crashPlans() {
-		if base.NoSync && base.Op != "mixed" && testing.Short() {
-			continue
-		}
 		t.Run(fmt.Sprintf("%s, NoSync %v", base.Op, base.NoSync), func(t *testing.T) {
 			t.Parallel()
 			base.Dir = t.TempDir()
@@ -694,8 +706,8 @@ func crashRecovery(t *testing.T, p crashPlan, want rowsAt, what string) (kills, 
 	})
 	repeated := p
 	repeated.Dir = copyDir(t, p.Dir)
-	step := 1
-	if atFullSize() {
+	step := testsize.Pick(3, 3, 1)
+	if manyRows() {
 		step = max(1, calls/6) // every restart writes the undo again
 	}
 	for at := 0; at < calls; at += step {
@@ -710,6 +722,7 @@ func crashRecovery(t *testing.T, p crashPlan, want rowsAt, what string) (kills, 
 // The second of two large Updates reads the writes of the first before they are durable.
 // After a crash the directory contains neither of them, the first, or both.
 func TestCrash_TwoConcurrentLargeUpdates_EachIsAtomic(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 900, PartRows: 300, MemTable: minMemTable}
 	createDir(t, base)
@@ -796,9 +809,13 @@ func TestCrash_MarkOfIncompleteBatch_ReturnsErrCorrupt(t *testing.T) {
 // If a log of an acknowledged batch contains a block of zeros or is missing, Open reports
 // it and leaves the log unchanged.
 func TestCrash_CorruptLogOfLargeUpdate_ReturnsErrCorrupt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for _, flushed := range []int{1, 2} { // number of tables that the engine could write
 		for _, then := range []int{0, 5} {
+			if !testsize.Full() && (flushed == 2) != (then == 5) {
+				continue // the other pairs of these values are tested at full size
+			}
 			t.Run(fmt.Sprintf("%d tables, then %d small Updates", flushed, then), func(t *testing.T) {
 				t.Parallel()
 				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: neverKill, Flushes: flushed, Then: then}
@@ -831,7 +848,8 @@ func TestCrash_CorruptLogOfLargeUpdate_ReturnsErrCorrupt(t *testing.T) {
 						continue // created but not written
 					}
 					blocks += requireEveryBlockReported(t, p, log, data[:used])
-					for _, at := range []int{0, used / 3, used / 2, used - 5000, used - 50, -1} {
+					ats := []int{0, used / 3, used / 2, used - 5000, used - 50, -1}
+					for _, at := range testsize.Pick(ats[3:], ats[3:], ats) {
 						if at >= used || at < -1 {
 							continue
 						}
@@ -865,14 +883,14 @@ func TestCrash_CorruptLogOfLargeUpdate_ReturnsErrCorrupt(t *testing.T) {
 
 // requireEveryBlockReported zeroes one block of a log after another, checks that each is
 // reported, and returns their number. data is the content of the log up to the last byte in
-// use. Unless at full size, it skips some blocks.
+// use. Unless the test has manyRows, it skips some blocks.
 func requireEveryBlockReported(t *testing.T, p crashPlan, log string, data []byte) (blocks int) {
 	t.Helper()
 	const block = 4096
 	dir := copyDir(t, p.Dir)
 	step := block
-	if !atFullSize() {
-		step = 7 * block
+	if !manyRows() {
+		step = testsize.Pick(40, 40, 7) * block
 	}
 	m, err := readMark(dir)
 	require.NoError(t, err)
@@ -906,9 +924,13 @@ func requireEveryBlockReported(t *testing.T, p crashPlan, log string, data []byt
 // because their rows are in tables. After a crash there is a gap between the logs, but no
 // data is lost.
 func TestCrash_ScanKeepsOldLog_AcknowledgedCommitsRemain(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for _, then := range []int{0, 5} {
 		for _, killed := range []bool{false, true} { // killed before the last part of the large Update
+			if !testsize.Full() && killed == (then > 0) {
+				continue // the other pairs of these values are tested at full size
+			}
 			t.Run(fmt.Sprintf("%d small Updates afterwards, killed during the large Update: %v", then, killed), func(t *testing.T) {
 				t.Parallel()
 				p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, KillAt: neverKill, Then: then, Hold: true}
@@ -933,6 +955,7 @@ func TestCrash_ScanKeepsOldLog_AcknowledgedCommitsRemain(t *testing.T) {
 // With NoSync it is unknown which commits were acknowledged, but each is atomic, no matter
 // which logs are lost.
 func TestCrash_NoSyncAndLostLogs_UpdateIsAtomic(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 20_000, PartRows: 700, MemTable: minMemTable, NoSync: true, KillAt: neverKill, Flushes: 1}
 	o := Options{MemTableBytes: p.MemTable, NoSync: true, Logger: slog.New(slog.DiscardHandler)}
@@ -1046,18 +1069,21 @@ func (c *failingCalls) attach(s *Store) {
 
 // failurePlans returns the Updates whose engine calls fail.
 func failurePlans() []crashPlan {
-	if atFullSize() {
+	if manyRows() {
 		return []crashPlan{
 			{Op: "deletes", Rows: 100_000, MemTable: 16 << 20},
 			{Op: "a deleted range", Rows: 100_000, MemTable: 16 << 20},
 		}
 	}
-	return []crashPlan{
+	mixed := crashPlan{Op: "mixed", Rows: 500, PartRows: 150, MemTable: minMemTable}
+	mixedNoSync := mixed
+	mixedNoSync.NoSync = true
+	return testsize.Pick([]crashPlan{mixed}, []crashPlan{mixed, mixedNoSync}, []crashPlan{
 		{Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable},
-		{Op: "mixed", Rows: 500, PartRows: 150, MemTable: minMemTable, NoSync: true},
+		mixedNoSync,
 		{Op: "deletes", Rows: 500, PartRows: 150, MemTable: minMemTable},
 		{Op: "a deleted range", Rows: 500, PartRows: 150, MemTable: minMemTable},
-	}
+	})
 }
 
 // TestEngineFailure_AtEveryCall_HaltsOrUndoes lets each engine call fail in turn, before
@@ -1129,7 +1155,11 @@ func TestEngineFailure_AtEveryCall_HaltsOrUndoes(t *testing.T) {
 // If undoing an incomplete batch fails, the next Open undoes it.
 func TestEngineFailure_DuringRecovery_OpenCanBeRepeated(t *testing.T) {
 	t.Parallel()
-	for _, p := range failurePlans() {
+	plans := failurePlans()
+	if !testsize.Full() {
+		plans = plans[:1]
+	}
+	for _, p := range plans {
 		t.Run(fmt.Sprintf("%s, NoSync %v", p.Op, p.NoSync), func(t *testing.T) {
 			t.Parallel()
 			p.Dir = t.TempDir()

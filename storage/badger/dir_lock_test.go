@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
 // A process that is being started briefly shares all open files with this one, and so their
@@ -29,7 +31,7 @@ func TestOpen_ProcessesAreStarted_IsNotInUse(t *testing.T) {
 		})
 	}
 	dir := t.TempDir()
-	for range 30 {
+	for range testsize.Pick(3, 10, 30) {
 		s, err := Open(dir, Options{MemTableBytes: minMemTable})
 		require.NoError(t, err)
 		require.NoError(t, s.Close())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -30,6 +31,7 @@ const diskBytes = 48 << 20
 // end of the disk. Writes must be rejected before that, reads must continue, and writes
 // must succeed again when there is space. On a read-only disk Open returns an error.
 func TestDiskFull_FilledDisk_UpdatesAreRejectedAndReadsContinue(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), envFill+"="+t.TempDir())
@@ -163,7 +165,11 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 	}
 	reached, restored := map[int]bool{}, map[int]bool{}
 	trials, undone, complete := 0, 0, 0
-	for room := int64(200_000); ; room += 200_000 {
+	step := int64(400_000)
+	if os.Getenv(testsize.EnvFull) != "" {
+		step = 200_000
+	}
+	for room := step; ; room += step {
 		p.Dir = filepath.Join(dir, fmt.Sprint("within ", room))
 		s, err := Open(p.Dir, o)
 		must(err)

@@ -10,6 +10,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -24,7 +25,7 @@ func TestUpdate_AtPartLimit_TakesOneCommit(t *testing.T) {
 		"long values":          func(l storage.Limits) (int, int) { return 4, l.ValueBytes },
 		"long keys and values": func(l storage.Limits) (int, int) { return l.KeyBytes, l.ValueBytes },
 	} {
-		for _, memTable := range []int64{minMemTable, 9 << 20} {
+		for _, memTable := range testsize.Pick([]int64{minMemTable}, []int64{minMemTable, 3 << 20}, []int64{minMemTable, 9 << 20}) {
 			for _, remove := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, table of %d, deleted: %v", name, memTable, remove), func(t *testing.T) {
 					t.Parallel()

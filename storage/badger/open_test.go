@@ -23,6 +23,9 @@ import (
 // exit without closing it.
 const envHold, envDie = "BADGER_TEST_HOLD", "BADGER_TEST_DIE"
 
+// logRows is the number of rows, of 1,000 bytes each, that a process with envDie writes.
+const logRows = 2500
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(envFill); dir != "" {
 		fillDisk(dir)
@@ -46,15 +49,18 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			os.Exit(1)
 		}
-		for i := 0; ; i++ {
-			if put(s, fmt.Sprintf("%04d", i), strings.Repeat("v", 1000)) != nil {
+		for i := 0; i < logRows; i += 10 { // more than a small table can hold
+			if s.Update(context.Background(), func(tx storage.Tx) (err error) {
+				for j := i; j < i+10 && err == nil; j++ {
+					err = tx.Put(fmt.Appendf(nil, "%04d", j), bytes.Repeat([]byte("v"), 1000))
+				}
+				return err
+			}) != nil {
 				os.Exit(1)
 			}
-			if i == 2500 { // more than a small table can hold
-				fmt.Println("written")
-				os.Exit(3)
-			}
 		}
+		fmt.Println("written")
+		os.Exit(3)
 	}
 	// Some tests provoke warnings of the stores that they open.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -116,7 +122,7 @@ func TestOpen_CrashWithLargerMemTable_UsesThatSize(t *testing.T) {
 	require.Error(t, err)
 	s := setupDir(t, dir)
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
-		require.Len(t, keys(t, r, storage.ScanOptions{}), 2501)
+		require.Len(t, keys(t, r, storage.ScanOptions{}), logRows)
 		return nil
 	}))
 	require.NoError(t, put(s, "a", "1"))
@@ -285,6 +291,7 @@ func dirWithTables(t *testing.T) (dir string, tables []string) {
 
 func TestOpen_CorruptFile_ReturnsErrCorrupt(t *testing.T) {
 	t.Parallel()
+	whole, _ := dirWithTables(t)
 	edit := func(t *testing.T, path string, fn func(data []byte) []byte) {
 		data, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -328,7 +335,9 @@ func TestOpen_CorruptFile_ReturnsErrCorrupt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir, tables := dirWithTables(t)
+			dir := copyDir(t, whole)
+			tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+			require.NoError(t, err)
 			damage(t, dir, tables[len(tables)-1])
 			before, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 			require.NoError(t, err)

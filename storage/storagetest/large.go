@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// largeRows is the number of rows of a large transaction.
-var largeRows = 200_000 / race.Slowness(10)
+// largeRows returns the number of rows of a large transaction.
+func largeRows() int { return testsize.Pick(2_000, 20_000, 200_000/race.Slowness(10)) }
 
 // largeTests check that a transaction is atomic at any size.
 var largeTests = []test{
@@ -25,8 +26,8 @@ var largeTests = []test{
 		// removing rows.
 		states := []*largeState{
 			newLargeState(),
-			newLargeState().set(0, largeRows, 1),
-			newLargeState().set(0, largeRows/2, 2).set(largeRows*3/4, largeRows, 1).set(largeRows, largeRows*5/4, 2),
+			newLargeState().set(0, largeRows(), 1),
+			newLargeState().set(0, largeRows()/2, 2).set(largeRows()*3/4, largeRows(), 1).set(largeRows(), largeRows()*5/4, 2),
 			newLargeState(),
 		}
 		var reached atomic.Int64 // number of Updates that have returned
@@ -87,7 +88,7 @@ var largeTests = []test{
 			}, storage.ErrKeyTooLarge},
 		} {
 			require.ErrorIs(t, s.Update(ctx, func(tx storage.Tx) error {
-				for i := range largeRows {
+				for i := range largeRows() {
 					if err := tx.Put(largeKey(i), largeValue(i, 1)); err != nil {
 						return err
 					}
@@ -102,19 +103,19 @@ var largeTests = []test{
 	}},
 	{"a large DeleteRange is visible to its own and the next Update", func(t *testing.T, s storage.Store) {
 		ctx := testContextFor(t, largeTestTimeout)
-		all := newLargeState().set(0, largeRows, 1)
+		all := newLargeState().set(0, largeRows(), 1)
 		require.NoError(t, s.Update(ctx, func(tx storage.Tx) error { return all.write(ctx, tx, newLargeState()) }), "writing the rows")
 
 		const kept = 10 // number of rows at both ends that are not deleted
-		low, high := largeKey(kept), largeKey(largeRows-kept)
-		written := []int{kept, kept + 1, largeRows / 2, largeRows - kept - 1}
-		deleted := newLargeState().set(0, kept, 1).set(largeRows-kept, largeRows, 1)
+		low, high := largeKey(kept), largeKey(largeRows()-kept)
+		written := []int{kept, kept + 1, largeRows() / 2, largeRows() - kept - 1}
+		deleted := newLargeState().set(0, kept, 1).set(largeRows()-kept, largeRows(), 1)
 		first := deleted.clone()
 		for _, i := range written {
 			first.set(i, i+1, 2)
 		}
 		second := first.clone().set(kept+5, kept+6, 3)
-		delete(second.rows, largeRows/2)
+		delete(second.rows, largeRows()/2)
 		inFirst := func(tx storage.Tx) error {
 			if err := tx.DeleteRange(ctx, storage.Range{Start: low, End: high}); err != nil {
 				return err
@@ -148,7 +149,7 @@ var largeTests = []test{
 			if err := first.matchesAllReads(ctx, tx); err != nil {
 				return fmt.Errorf("in the next Update: %w", err)
 			}
-			if err := tx.Delete(largeKey(largeRows / 2)); err != nil {
+			if err := tx.Delete(largeKey(largeRows() / 2)); err != nil {
 				return err
 			}
 			return tx.Put(largeKey(kept+5), largeValue(kept+5, 3))
@@ -166,7 +167,7 @@ var largeTests = []test{
 				if err := tx.DeleteRange(ctx, storage.Range{}); err != nil {
 					return err
 				}
-				return newLargeState().set(i*1000, i*1000+largeRows, i+1).write(ctx, tx, newLargeState())
+				return newLargeState().set(i*1000, i*1000+largeRows(), i+1).write(ctx, tx, newLargeState())
 			}))
 			done[i] = ok
 			return err
@@ -176,7 +177,7 @@ var largeTests = []test{
 			var errs []error
 			for i, ok := range done {
 				if ok {
-					errs = append(errs, newLargeState().set(i*1000, i*1000+largeRows, i+1).matches(ctx, r, 0))
+					errs = append(errs, newLargeState().set(i*1000, i*1000+largeRows(), i+1).matches(ctx, r, 0))
 				}
 			}
 			require.True(t, slices.Contains(errs, nil), "the rows must be those of one of the Updates: %v", errs)
@@ -218,7 +219,7 @@ func (s *largeState) write(ctx context.Context, tx storage.Tx, from *largeState)
 		return tx.DeleteRange(ctx, storage.Range{})
 	}
 	deleteFrom := -1
-	for i := range largeRows * 2 {
+	for i := range largeRows() * 2 {
 		_, before := from.rows[i]
 		generation, after := s.rows[i]
 		if before && !after {
@@ -278,7 +279,7 @@ func (s *largeState) matchesAllReads(ctx context.Context, r storage.Reader) erro
 	if err := errors.Join(s.matches(ctx, r, 0), s.matches(ctx, r, 1)); err != nil {
 		return err
 	}
-	for i := 0; i < largeRows; i += 37 {
+	for i := 0; i < largeRows(); i += 37 {
 		got, err := r.Get(ctx, largeKey(i))
 		if err != nil {
 			return err

@@ -78,9 +78,9 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	})
 }
 
-// RunLarge runs tests with transactions of 200,000 rows, or 20,000 with the race detector.
-// They take seconds. A backend that splits large transactions internally should open a
-// store that does so in these tests.
+// RunLarge runs tests with transactions of 20,000 rows: 2,000 with -short, and 200,000 if the environment variable
+// PORTAL_TEST_FULL is set. A backend should pass them at each size. If it splits large transactions internally, open
+// should return a store that does so in these tests.
 func RunLarge(t *testing.T, open func(t *testing.T) storage.Store) {
 	runGroups(t, open, []group{{"Large", largeTests}})
 }

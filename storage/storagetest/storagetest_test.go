@@ -49,15 +49,6 @@ func TestRunPair_MemoryAndModel_Passes(t *testing.T) {
 		func(*testing.T) storage.Store { return newModel() })
 }
 
-func TestRunLarge_MemoryStore_Passes(t *testing.T) {
-	t.Parallel()
-	RunLarge(t, func(t *testing.T) storage.Store {
-		s := memory.New()
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
-	})
-}
-
 // The clock of synctest advances when all goroutines are blocked, as in a store with a
 // deadlock.
 func TestWatchdog_Deadlock_PrintsGoroutines(t *testing.T) {
