@@ -19,6 +19,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
@@ -422,10 +423,7 @@ func TestForgedAndExpiredCodesCostNoRead(t *testing.T) {
 		blind, err := portal.New(data.Open(closedStore{}, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		require.Panics(t, func() { _, _ = blind.Resolve(t.Context(), code) }, "a good code is looked up")
-		n := 1_000_000
-		if testing.Short() {
-			n /= 100
-		}
+		n := testsize.Pick(10_000, 100_000, 1_000_000)
 		const letters = "0123456789abcdefghjkmnpqrstvwxyz"
 		guess := []byte(code)
 		for i := range n {

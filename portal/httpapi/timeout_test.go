@@ -36,7 +36,7 @@ func TestTimeout_AfterTheBody_StopsTheWork(t *testing.T) {
 func TestTimeout_InTheBody_StopsTheReading(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)
-	const after = 256 << 10
+	const after = 64 << 10
 	for _, op := range operations() {
 		if f.doc.body(op.path, op.method) == nil {
 			continue

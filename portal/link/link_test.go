@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/keys"
 )
 
@@ -156,15 +157,11 @@ func randomSigner(t testing.TB, slot int) *Signer {
 	return signer(t, slot, map[int][]byte{slot: master})
 }
 
-func TestVerify_AMillionLinks_ReturnsTheSignedLinks(t *testing.T) {
+func TestVerify_RandomLinks_ReturnsTheSignedLinks(t *testing.T) {
 	t.Parallel()
 	k := randomSigner(t, 7)
 	r := rand.New(rand.NewPCG(1, 2))
-	n := 1_000_000
-	if testing.Short() {
-		n /= 100
-	}
-	for range n {
+	for range testsize.Pick(10_000, 100_000, 1_000_000) {
 		l := Link{Slot: 7}
 		binary.BigEndian.PutUint64(l.ID[:], r.Uint64())
 		l.ExpiresAt = time.Unix(int64(r.Uint32()), 0).UTC()

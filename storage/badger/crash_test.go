@@ -491,26 +491,38 @@ func copyDirSum(t *testing.T, from string) (to string, sum [sha256.Size]byte) {
 	files, err := os.ReadDir(from)
 	require.NoError(t, err)
 	for _, file := range files {
-		path := filepath.Join(to, file.Name())
-		info, err := file.Info()
-		require.NoError(t, err)
-		size := info.Size()
-		if filepath.Ext(path) == ".vlog" {
-			size = min(size, 4096) // the engine only writes a header to it
-		}
-		in, err := os.Open(filepath.Join(from, file.Name()))
-		require.NoError(t, err)
-		data := make([]byte, size)
-		_, err = io.ReadFull(in, data)
-		require.NoError(t, errors.Join(err, in.Close()))
-		data = bytes.TrimRight(data, "\x00")
-		require.NoError(t, os.WriteFile(path, data, 0o600))
-		require.NoError(t, os.Truncate(path, info.Size()))
-		fmt.Fprintf(h, "%q %d %d\n", file.Name(), info.Size(), len(data))
+		data, size := readSparse(t, filepath.Join(from, file.Name()))
+		writeSparse(t, filepath.Join(to, file.Name()), data, size)
+		fmt.Fprintf(h, "%q %d %d\n", file.Name(), size, len(data))
 		h.Write(data)
 	}
 	h.Sum(sum[:0])
 	return to, sum
+}
+
+// readSparse returns the content of a file without the zeros at its end, and its size with them.
+func readSparse(t *testing.T, path string) (data []byte, size int64) {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	info, err := f.Stat()
+	require.NoError(t, err)
+	size = info.Size()
+	if filepath.Ext(path) == ".vlog" {
+		data = make([]byte, min(size, 4096)) // the engine only writes a header to it
+	} else {
+		data = make([]byte, size)
+	}
+	_, err = io.ReadFull(f, data)
+	require.NoError(t, errors.Join(err, f.Close()))
+	return bytes.TrimRight(data, "\x00"), size
+}
+
+// writeSparse writes data to a file and fills it with zeros up to size.
+func writeSparse(t *testing.T, path string, data []byte, size int64) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	require.NoError(t, os.Truncate(path, size))
 }
 
 // rowsIn returns all rows of a store.

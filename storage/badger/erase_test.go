@@ -273,7 +273,7 @@ func ExampleStore_Erase() {
 
 // BenchmarkErase deletes a tenth of 64 MB and erases it.
 func BenchmarkErase(b *testing.B) {
-	s, err := Open(b.TempDir(), Options{})
+	s, err := Open(b.TempDir(), Options{MemTableBytes: minMemTable})
 	require.NoError(b, err)
 	defer s.Close()
 	row := func(i, j int) []byte { return fmt.Appendf(nil, "%04d%04d", i, j) }

@@ -82,7 +82,7 @@ func TestOpen_MisleadingDirectoryName_ReturnsTheRealError(t *testing.T) {
 		registry := filepath.Join(dir, engine.KeyRegistryFileName)
 		require.NoError(t, os.Remove(registry))
 		require.NoError(t, os.Mkdir(registry, 0o700))
-		_, err = Open(dir, Options{})
+		_, err = Open(dir, Options{MemTableBytes: minMemTable})
 		require.ErrorIs(t, err, syscall.EISDIR, word)
 		require.NotErrorIs(t, err, storage.ErrCorrupt, word)
 	}

@@ -538,7 +538,7 @@ func BenchmarkDurableUpdates(b *testing.B) {
 		exclusively bool
 	}{{"1 writer", 1, false}, {"64 writers", 64, false}, {"64 writers, one commit each", 64, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			s, err := Open(b.TempDir(), Options{})
+			s, err := Open(b.TempDir(), Options{MemTableBytes: minMemTable})
 			require.NoError(b, err)
 			defer s.Close()
 			var n atomic.Int64

@@ -15,6 +15,9 @@ import (
 // logHeader is the size of the header of the engine's logs.
 const logHeader = 20
 
+// keyRegistryBytes is the size of the engine's file of encryption keys if it has none: a nonce and a known text.
+const keyRegistryBytes = 16 + int64(len("Hello Badger"))
+
 // findings is the result of inspect.
 type findings struct {
 	memTable int64  // size of the in-memory table that the logs of a crash need
@@ -35,6 +38,17 @@ func inspect(dir string, m commitMark, indexOnly bool) (found findings, err erro
 		return found, fmt.Errorf("storage/badger: %w", err)
 	}
 	for _, file := range files {
+		if file.Name() == engine.KeyRegistryFileName && file.Type().IsRegular() {
+			info, err := file.Info()
+			if err != nil {
+				return found, fmt.Errorf("storage/badger: %w", err)
+			}
+			// The store has no encryption keys. The engine would take the following bytes for the length of a
+			// key, and allocate up to 4 GiB for it.
+			if info.Size() > keyRegistryBytes {
+				return found, corrupt(engine.KeyRegistryFileName + " has additional bytes")
+			}
+		}
 		switch filepath.Ext(file.Name()) {
 		case ".sst":
 			tables++

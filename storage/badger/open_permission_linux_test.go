@@ -23,7 +23,7 @@ func TestOpen_UnwritableDirectory_ReturnsErrPermission(t *testing.T) {
 				return
 			}
 		}
-		_, err := Open(dir, Options{})
+		_, err := Open(dir, Options{MemTableBytes: minMemTable})
 		opened <- err
 	}()
 	require.ErrorIs(t, <-opened, os.ErrPermission)

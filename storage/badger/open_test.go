@@ -81,7 +81,7 @@ func TestOpen_UsedByAnotherProcess_ReturnsErrInUse(t *testing.T) {
 	_, err = out.Read(output)
 	require.NoError(t, err)
 	require.Equal(t, "open", string(output))
-	_, err = Open(dir, Options{})
+	_, err = Open(dir, Options{MemTableBytes: minMemTable})
 	require.ErrorIs(t, err, ErrInUse)
 	require.Contains(t, err.Error(), "in use")
 	require.NoError(t, in.Close())
@@ -93,7 +93,7 @@ func TestOpen_UsedByAnotherStore_ReturnsErrInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
-	_, err := Open(dir, Options{})
+	_, err := Open(dir, Options{MemTableBytes: minMemTable})
 	require.ErrorIs(t, err, ErrInUse)
 	require.NoError(t, put(s, "a", "1"))
 	require.NoError(t, s.Close())
@@ -176,7 +176,7 @@ func TestOpen_DataOfAnotherProgram_ReturnsErrForeign(t *testing.T) {
 		dir := t.TempDir()
 		commitRaw(t, dir, fn)
 		for range 2 {
-			_, err := Open(dir, Options{})
+			_, err := Open(dir, Options{MemTableBytes: minMemTable})
 			require.ErrorIs(t, err, ErrForeign, name)
 		}
 	}
@@ -189,7 +189,7 @@ func TestOpen_UnmanagedBadgerDirectory_IsNotChanged(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Update(func(txn *engine.Txn) error { return txn.Set([]byte("theirs"), []byte("1")) }))
 	require.NoError(t, db.Close())
-	_, err = Open(dir, Options{})
+	_, err = Open(dir, Options{MemTableBytes: minMemTable})
 	require.ErrorIs(t, err, ErrForeign)
 	db, err = engine.Open(engine.DefaultOptions(dir).WithLogger(nil))
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestOpen_OtherFormatVersion_ReturnsErrVersion(t *testing.T) {
 	commitRaw(t, dir, func(txn *engine.Txn) {
 		require.NoError(t, txn.Set(formatRow, seal(formatRow, []byte(formatName+"7"))))
 	})
-	_, err := Open(dir, Options{})
+	_, err := Open(dir, Options{MemTableBytes: minMemTable})
 	require.ErrorIs(t, err, ErrVersion)
 	require.Contains(t, err.Error(), "version 7")
 	require.Contains(t, err.Error(), "version "+strconv.Itoa(formatVersion))
@@ -329,6 +329,9 @@ func TestOpen_CorruptFile_ReturnsErrCorrupt(t *testing.T) {
 			edit(t, filepath.Join(dir, "MANIFEST"), func(d []byte) []byte { return d[:8] })
 		},
 		"MANIFEST: gone": func(t *testing.T, dir, _ string) { require.NoError(t, os.Remove(filepath.Join(dir, "MANIFEST"))) },
+		"KEYREGISTRY: grown": func(t *testing.T, dir, _ string) {
+			edit(t, filepath.Join(dir, engine.KeyRegistryFileName), func(d []byte) []byte { return append(d, 0, 0, 0, 9) })
+		},
 		"log: cut": func(t *testing.T, dir, _ string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "00099.mem"), []byte("x"), 0o600))
 		},
@@ -521,7 +524,7 @@ func TestCatchPanic_Panic_ReturnsErrCorrupt(t *testing.T) {
 // BenchmarkOpen opens a directory with 64 MB of tables, all of which are read.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
-	s, err := Open(dir, Options{})
+	s, err := Open(dir, Options{MemTableBytes: minMemTable})
 	require.NoError(b, err)
 	for i := range 64 {
 		require.NoError(b, s.Update(b.Context(), func(tx storage.Tx) error {
@@ -544,7 +547,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	b.SetBytes(size)
 	for b.Loop() {
-		s, err := Open(dir, Options{})
+		s, err := Open(dir, Options{MemTableBytes: minMemTable})
 		require.NoError(b, err)
 		require.NoError(b, s.Close())
 	}
