@@ -11,47 +11,50 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Config is what a portal shows and lets its customer do. The zero value shows and
-// allows everything. As JSON it is the API's portal_configuration; read from JSON,
-// what is absent stays as it is and null makes a field zero, so a patch is read onto
-// the Config that it is to change.
+// Config is the configuration of a portal. It determines the data that the portal shows and the actions that it allows. The zero
+// value shows and allows everything.
+//
+// Its JSON is the API's portal_configuration. Unmarshalling leaves fields that are absent in the JSON unchanged and sets fields
+// that are null to zero, so a caller can unmarshal a patch into the Config that the patch changes. A Config has at most 64 KiB
+// of JSON.
 type Config struct {
 	Features Features
 
-	IsEmbedded     bool           // made for an iframe
-	NavigationMode NavigationMode // zero is NavigationFull
-	ReadOnly       bool           // nothing can be changed
+	IsEmbedded     bool           // the portal is displayed in an iframe
+	NavigationMode NavigationMode // zero means NavigationFull
+	ReadOnly       bool           // the portal allows no writes
 
-	// LandingPage is the space or access grant that the portal opens with; zero is the
-	// start page. Where it is gone the portal opens with the start page.
+	// LandingPage is the space or access grant that the portal opens with. Zero means the start page. If the resource does not
+	// exist any more, the portal opens with the start page.
 	LandingPage data.Ref
 
-	// DeepLink is the one space or reservation that can be seen; zero is none.
+	// DeepLink is the only space or reservation that the portal shows. Zero means that the portal is not a deep link.
 	DeepLink data.Ref
 
-	Locale              string // of [Locales]; empty is the visitor's own
-	ExcludeLocalePicker bool
+	Locale              string // one of [Locales]; empty means the visitor's
+	ExcludeLocalePicker bool   // the visitor cannot choose another locale
 
-	// TimeZone is the IANA name, such as "Europe/Lisbon", of the time zone of spaces that
-	// have none, and whose site has none, and of the pages. Empty is the customer's.
+	// TimeZone is the IANA name, such as "Europe/Lisbon", of the time zone of the pages, and of the spaces that have no time
+	// zone of their own and whose site has none. Empty means the customer's.
 	TimeZone string
 
-	CustomizationProfileID uuid.UUID // zero is none
+	CustomizationProfileID uuid.UUID // zero means none
 
-	// Filters leave, of the property listings and the reservations, those that match
-	// all of them; at most 50.
+	// Filters restrict the property listings and the reservations that the portal shows to those that match all filters; at
+	// most 50.
 	Filters []Filter
 
-	// Beyond the API: who may frame the portal, as origins such as "https://app.example"
-	// (none is anybody where IsEmbedded, and nobody elsewhere; at most 20), and where a
-	// visitor can go back to.
+	// FrameOrigins are the origins, such as "https://app.example", of the pages that may embed the portal in a frame; at most
+	// 20. If it is empty, every page may embed a portal with IsEmbedded, and no page any other portal.
 	FrameOrigins []string
-	ReturnURL    string // absolute http or https URL of at most 2048 bytes
 
-	notes form.Notes // of the JSON it came from
+	// ReturnURL is an absolute http or https URL of at most 2048 bytes to which the visitor can return. It may be empty.
+	ReturnURL string
+
+	notes form.Notes // findings about the JSON that the Config was read from
 }
 
-// Features are the sections of a portal.
+// Features configures the sections of a portal.
 type Features struct {
 	Connect   ConnectFeature
 	Organize  OrganizeFeature
@@ -59,34 +62,35 @@ type Features struct {
 	Configure ConfigureFeature
 }
 
-// ConnectFeature is where a customer connects its accounts with providers.
+// ConnectFeature configures the section in which a customer connects accounts with providers. Each list has at most 100 names of
+// at most 100 bytes.
 type ConnectFeature struct {
 	Exclude           bool
-	AcceptedProviders []string // nil is all; a provider is not in both lists
-	ExcludedProviders []string
+	AcceptedProviders []string // nil means all
+	ExcludedProviders []string // must have no name of AcceptedProviders
 }
 
-// OrganizeFeature is where a customer creates, renames, moves and deletes spaces.
+// OrganizeFeature configures the section in which a customer creates, renames, moves and deletes spaces.
 type OrganizeFeature struct{ Exclude bool }
 
-// ManageFeature is where a customer manages reservations, guests and staff. As JSON
-// its Exclude is also read from the older manage_devices, and written to both.
+// ManageFeature configures the section in which a customer manages reservations, guests and staff. Its JSON contains Exclude
+// twice, in manage and in manage_devices, the older name. If the JSON has both, either of them excludes the section.
 type ManageFeature struct {
 	Exclude                            bool
-	ExcludeReservationManagement       bool // access grants can be neither seen nor changed
-	ExcludeReservationTechnicalDetails bool // codes, metadata, derived ids and history cannot
-	ExcludeStaffManagement             bool // staff members can be neither seen nor changed
+	ExcludeReservationManagement       bool // hides access grants
+	ExcludeReservationTechnicalDetails bool // hides the codes, metadata, ids and history of access grants
+	ExcludeStaffManagement             bool // hides staff members
 	Events                             Events
 	DeviceManagementConfirmation       Confirmation
 }
 
-// Events are the events that a portal tells of, such as "reservation.created".
+// Events lists events that a portal reports, such as "reservation.created". Each list has at most 100 names of at most 100 bytes.
 type Events struct {
-	AllowedEvents []string // nil is all
-	DefaultEvents []string // shown at first; all of them allowed
+	AllowedEvents []string // nil means all
+	DefaultEvents []string // the events that are shown at first; must be in AllowedEvents unless that is nil
 }
 
-// Confirmation is the text of a question.
+// Confirmation is a dialog that asks the visitor to confirm an action. Each text has at most 4096 bytes.
 type Confirmation struct {
 	Title              string
 	Body               string
@@ -94,7 +98,7 @@ type Confirmation struct {
 	CancelButtonLabel  string
 }
 
-// ConfigureFeature is where a customer sets up automations.
+// ConfigureFeature configures the section in which a customer sets up automations.
 type ConfigureFeature struct {
 	Exclude                                 bool
 	AllowAccessAutomationRuleCustomization  bool
@@ -102,30 +106,30 @@ type ConfigureFeature struct {
 	AllowInstantKeyCustomization            bool
 }
 
-// NavigationMode is how far a visitor can go.
+// NavigationMode determines the parts of a portal that a visitor can visit.
 type NavigationMode string
 
-// The navigation modes. A restricted portal has the manage section alone, and with a
-// landing page only what that shows: a site with what lies in it, a space, or an
-// access grant, and the access grants, people and spaces that belong to it.
+// The navigation modes. A restricted portal has only the manage section. If it has a landing page, it shows only the resource of
+// the landing page and the resources that belong to that: the spaces of a site, the access grants to a space, and the users and
+// spaces of an access grant.
 const (
 	NavigationFull       NavigationMode = "full"
 	NavigationRestricted NavigationMode = "restricted"
 )
 
-// Filter is a value that custom_metadata must have.
+// Filter matches a resource whose custom_metadata has the value in the field.
 type Filter struct {
-	Field string // a letter or "_", then letters, digits and "_"
-	Value any    // a string or a boolean
+	Field string // a letter or "_", then letters, digits and "_"; at most 40 characters
+	Value any    // a string of 1 to 500 characters, or a bool
 }
 
-// locales are the languages that a portal speaks, the default first.
+// locales lists the locales of the hosted pages, the default first.
 var locales = []string{"en-US", "pt-PT", "fr-FR", "it-IT", "es-ES", "de-DE", "nl-NL", "el-GR", "pl-PL", "ru-RU"}
 
-// Locales lists the locales of a portal, the default first.
+// Locales returns the locales of the hosted pages, such as "en-US". The first is the default.
 func Locales() []string { return slices.Clone(locales) }
 
-// Names and paths of the JSON of a configuration that are used in more than one place.
+// Names and paths of fields in the JSON of a configuration that are used in more than one place.
 const (
 	fieldManage       = "manage"
 	fieldLandingPage  = "landing_page.manage"
@@ -139,11 +143,12 @@ const (
 	fieldValue        = "value"
 )
 
-// landingKinds are the kinds that a landing page can be of.
+// landingKinds are the kinds that the resource of a landing page can have.
 var landingKinds = slices.Concat(data.Kinds(data.ClassSpace), data.Kinds(data.ClassAccessGrant))
 
-// UnmarshalJSON reads the API's object onto c. JSON that is not as the API has it does not
-// fail the reading: Create and UpdateConfig report it as faults and warnings.
+// UnmarshalJSON sets the fields of c that the API's object contains. It returns an error only if b is not a JSON object. Values
+// that are invalid and fields that are unknown are reported by [Service.Create] and [Service.UpdateConfig], as faults and
+// warnings.
 func (c *Config) UnmarshalJSON(b []byte) error {
 	var notes form.Notes
 	o, err := form.Parse(b, &notes)
@@ -152,14 +157,15 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 	}
 	o.Read(c.fields())
 	o.Rest()
-	var all form.Notes // rather than c.notes, which a copy of c shares
+	var all form.Notes // appending to c.notes could change a copy of c
 	all.Join(c.notes)
 	all.Join(notes)
 	c.notes = all
 	return nil
 }
 
-// readKey reads the one member that names a resource by a key of one of the kinds.
+// readKey reads an object with one field that names a resource of one of the kinds by its key, such as room_key. It notes a fault
+// if the object has no such field, or more than one.
 func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
 	for _, kind := range kinds {
 		if !o.Has(kind.KeyField()) {
@@ -169,18 +175,19 @@ func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
 		var key string
 		o.Text(kind.KeyField(), &key)
 		if ref != (data.Ref{}) {
-			o.Fault(kind.KeyField(), validation.RuleFormat, "names a second resource beside %s", ref.Kind.KeyField())
+			o.Fault(kind.KeyField(), validation.RuleFormat, "cannot be given together with %s", ref.Kind.KeyField())
 			continue
 		}
 		ref = data.Ref{Kind: kind, Key: key}
 	}
 	if ref == (data.Ref{}) {
-		o.Missing("names no resource by its key, such as room_key")
+		o.Missing("must contain the key of a resource, such as room_key")
 	}
 	o.Rest()
 	return ref
 }
 
+// readDeepLink reads the type and the key of the resource of a deep link.
 func readDeepLink(o *form.Object) (ref data.Ref) {
 	var resourceType string
 	o.Require(fieldResourceType)
@@ -189,7 +196,7 @@ func readDeepLink(o *form.Object) (ref data.Ref) {
 	case "":
 	case fieldDevice:
 		o.Ignore("resource_id")
-		o.Fault("resource_id", validation.RuleNotThereYet, "names nothing: a portal has no devices of its own")
+		o.Fault("resource_id", validation.RuleNotThereYet, "does not exist: a portal has no devices")
 	case data.KindSpace.String(), data.KindReservation.String():
 		o.Require(fieldResourceKey)
 		o.Text(fieldResourceKey, &ref.Key)
@@ -203,6 +210,7 @@ func readDeepLink(o *form.Object) (ref data.Ref) {
 	return ref
 }
 
+// readFilter reads a filter, whose operation must be "=".
 func readFilter(o *form.Object) (f Filter) {
 	var operation string
 	o.Require(fieldField, fieldOperation, fieldValue)
@@ -216,9 +224,10 @@ func readFilter(o *form.Object) (f Filter) {
 	return f
 }
 
-// MarshalJSON writes the API's object.
+// MarshalJSON returns the API's portal_configuration.
 func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(form.Write(c.fields())) }
 
+// navigation returns the navigation mode, and NavigationFull for the zero mode.
 func (c Config) navigation() NavigationMode {
 	if c.NavigationMode == "" {
 		return NavigationFull

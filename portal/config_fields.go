@@ -13,9 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// The tables in this file are the only lists of the fields of a configuration, a profile and
-// the settings. Reading, checking and writing JSON use them, and so does the OpenAPI document.
-// To add a field, add it to the struct and to its table.
+// The tables in this file list the JSON fields of a Config, a Profile and the Settings. Reading, validating and writing JSON use
+// them, and so does the OpenAPI document. To add a field, add it to the struct and to its table.
 
 var (
 	_ = form.Register(func(c *Config) form.Body { return form.Body{Fields: c.fields(), Notes: &c.notes} })
@@ -23,6 +22,7 @@ var (
 	_ = form.Register(func(s *Settings) form.Body { return form.Body{Fields: s.fields()} })
 )
 
+// fields returns the JSON fields of a Config.
 func (c *Config) fields() []form.Field {
 	return []form.Field{
 		{Name: "features", Value: form.Group(&c.Features, c.Features.fields()...)},
@@ -45,6 +45,7 @@ func (c *Config) fields() []form.Field {
 	}
 }
 
+// fields returns the JSON fields of Features.
 func (f *Features) fields() []form.Field {
 	m := &f.Manage
 	return []form.Field{
@@ -90,6 +91,7 @@ func (f *Features) fields() []form.Field {
 	}
 }
 
+// fields returns the JSON fields of a Profile that a caller sets.
 func (p *Profile) fields() []form.Field {
 	return []form.Field{
 		{Name: "name", Value: form.Text(&p.Name, labelSchema, func(s string) (validation.Rule, string) {
@@ -110,7 +112,7 @@ func (p *Profile) fields() []form.Field {
 	}
 }
 
-// own returns the fields of a profile that the library sets.
+// assignedFields returns the JSON fields of a Profile that the library sets.
 func (p *Profile) assignedFields() []form.Field {
 	return []form.Field{
 		{Name: fieldProfile, Value: form.UUID(&p.ID), Required: true},
@@ -119,6 +121,7 @@ func (p *Profile) assignedFields() []form.Field {
 	}
 }
 
+// fields returns the JSON fields of the Settings.
 func (s *Settings) fields() []form.Field {
 	return []form.Field{
 		{Name: "business_vertical", Value: form.Word(&s.BusinessVertical, VerticalNeutral, "is not a business vertical", Verticals()...)},
@@ -128,7 +131,7 @@ func (s *Settings) fields() []form.Field {
 	}
 }
 
-// Schemas of several fields.
+// The JSON Schemas of texts that several fields have.
 var (
 	labelSchema = form.Schema{"type": "string", "maxLength": maxLabelBytes}
 	urlSchema   = form.Schema{"type": "string", "format": "uri"}
@@ -136,7 +139,8 @@ var (
 	keySchema   = form.Schema{"type": "string", "minLength": 1, "maxLength": textrules.MaxKeyBytes}
 )
 
-// The rules of texts. Each returns what is wrong with a text that is not empty, or "".
+// The following functions validate a text that is not empty. They return the rule that the text violates and a message, or an
+// empty message if the text is valid.
 
 func zoneRule(s string) (validation.Rule, string) {
 	if _, err := wallclock.Load(s); err != nil {
@@ -178,4 +182,5 @@ func matchRule(pattern interface{ MatchString(string) bool }, s, fault string) (
 	return validation.RuleFormat, fault
 }
 
+// deepLinkKinds are the kinds that the resource of a deep link can have.
 var deepLinkKinds = []data.Kind{data.KindReservation, data.KindSpace}

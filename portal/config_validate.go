@@ -19,26 +19,27 @@ import (
 const (
 	maxFilters      = 50
 	maxFilterText   = 500 // characters, as in custom_metadata
-	maxFilterField  = 40  // the same
-	maxList         = 100 // providers, events
+	maxFilterField  = 40  // characters, as in custom_metadata
+	maxList         = 100 // names in a list of providers or events
 	maxListName     = 100 // bytes
 	maxOrigins      = 20
 	maxURLBytes     = 2048
 	maxLabelBytes   = 4096
-	maxConfigBytes  = 64 << 10 // as it is stored
+	maxConfigBytes  = 64 << 10 // of JSON
 	operationEquals = "="
 )
 
 var filterField = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 
-// check notes the faults and warnings of the configuration itself, those of the JSON that
-// it was read from included.
+// check returns the faults and warnings of the configuration, and those of the JSON that it was read from. It does not read the
+// store; see checkReferences.
 func (c Config) check() (notes form.Notes) {
 	notes.Join(c.notes)
 	form.Check(&notes, "", c.fields())
 	return notes
 }
 
+// checkFilters notes the faults of filters.
 func checkFilters(notes *form.Notes, path string, filters []Filter) {
 	if len(filters) > maxFilters {
 		notes.Fault(path, validation.RuleTooMany, "at most %d", maxFilters)
@@ -58,7 +59,7 @@ func checkFilters(notes *form.Notes, path string, filters []Filter) {
 		case bool:
 		case string:
 			if v == "" {
-				notes.Fault(at, validation.RuleRequired, "is empty, which no custom_metadata holds")
+				notes.Fault(at, validation.RuleRequired, "must not be empty: custom_metadata has no empty values")
 			}
 			if len([]rune(v)) > maxFilterText {
 				notes.Fault(at, validation.RuleRange, "has at most %d characters", maxFilterText)
@@ -75,17 +76,18 @@ func checkFilters(notes *form.Notes, path string, filters []Filter) {
 	}
 }
 
-// webURL reports whether a URL is of a web page, with nobody's password in it.
+// webURL reports whether a URL is an http or https URL with a host, a valid port if any, and no user.
 func webURL(u *url.URL) bool {
 	port, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16)
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil &&
 		err == nil && (port > 0 || !strings.HasSuffix(u.Host, ":"+u.Port()))
 }
 
-// webOrigin is the form of an origin, which goes into a header.
+// webOrigin matches an origin. Other text must not get into the Content-Security-Policy header.
 var webOrigin = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$`)
 
-// checkNames notes names of a list that are empty, too many, there twice, or at fault.
+// checkNames notes a fault for a list that is too long, and for each name that is blank, a duplicate or too long. fault, if it is
+// not nil, returns another fault of a name, or "".
 func checkNames(notes *form.Notes, path string, names []string, fault func(string) string) {
 	if len(names) > maxList {
 		notes.Fault(path, validation.RuleTooMany, "at most %d", maxList)
@@ -100,7 +102,7 @@ func checkNames(notes *form.Notes, path string, names []string, fault func(strin
 		case textrules.IsBlank(name):
 			notes.Fault(at, validation.RuleRequired, "is empty")
 		case slices.Contains(names[:i], name):
-			notes.Fault(at, validation.RuleFormat, "is there twice")
+			notes.Fault(at, validation.RuleFormat, "is a duplicate")
 		case wrong != "":
 			notes.Fault(at, validation.RuleFormat, "%s", wrong)
 		default:
@@ -109,12 +111,14 @@ func checkNames(notes *form.Notes, path string, names []string, fault func(strin
 	}
 }
 
-func checkText(notes *form.Notes, path, text string, most int) {
-	if fault := textrules.Check(text, most); fault != "" {
+// checkText notes a fault for a text of more than maxBytes or with characters that are not allowed.
+func checkText(notes *form.Notes, path, text string, maxBytes int) {
+	if fault := textrules.Check(text, maxBytes); fault != "" {
 		notes.Fault(path, validation.RuleTextFormat, "%s", fault)
 	}
 }
 
+// checkRef notes a fault for a reference of another kind, or with an invalid key. A zero reference is valid.
 func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
 	if ref == (data.Ref{}) {
 		return
@@ -128,7 +132,7 @@ func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
 	}
 }
 
-// refPath is where the key of a reference of a configuration lies.
+// refPath returns the path of the key of a reference in a configuration. path is that of the reference.
 func refPath(path string, ref data.Ref) string {
 	if path == fieldDeepLink {
 		return path + "." + fieldResourceKey

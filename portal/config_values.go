@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// timeValue is a time.
+// timeValue is a form.Value that stores a time.
 type timeValue struct{ into *time.Time }
 
 func (v timeValue) Read(o *form.Object, name string) {
@@ -20,7 +20,7 @@ func (v timeValue) Read(o *form.Object, name string) {
 	o.Text(name, &s)
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		o.Fault(name, validation.RuleFormat, "is not a time as RFC 3339 has it, such as 2025-06-16T16:54:17Z")
+		o.Fault(name, validation.RuleFormat, "is not an RFC 3339 time, such as 2025-06-16T16:54:17Z")
 	}
 	*v.into = t
 }
@@ -29,8 +29,7 @@ func (v timeValue) Write() any { return data.FormatTime(*v.into) }
 
 func (v timeValue) Schema() form.Schema { return form.Schema{"type": "string", "format": "date-time"} }
 
-// namesValue is a list of names that are all different. fault returns what is wrong with one
-// beside the others, or "".
+// namesValue is a form.Value that stores a list of different names. fault, if it is not nil, returns a fault of a name, or "".
 type namesValue struct {
 	into  *[]string
 	fault func(name string) string
@@ -51,7 +50,8 @@ func (v namesValue) Schema() form.Schema {
 	return form.Schema{"type": "array", "items": form.Schema{"type": "string"}, "nullable": true}
 }
 
-// oldManageValue is manage_devices, the old name of manage: if both are given, either excludes.
+// oldManageValue is a form.Value for manage_devices, the old name of manage. It stores manage.exclude. If the JSON has both
+// fields, either excludes.
 type oldManageValue struct{ exclude *bool }
 
 func (v oldManageValue) Read(o *form.Object, name string) {
@@ -71,7 +71,7 @@ func (v oldManageValue) group(exclude *bool) form.Value {
 	return form.Group(exclude, form.Field{Name: "exclude", Value: form.Bool(exclude)})
 }
 
-// landingValue is the landing page.
+// landingValue is a form.Value that stores a landing page.
 type landingValue struct{ into *data.Ref }
 
 func (v landingValue) Read(o *form.Object, name string) {
@@ -103,7 +103,7 @@ func (v landingValue) Schema() form.Schema {
 	}}
 }
 
-// deepLinkValue is the deep link.
+// deepLinkValue is a form.Value that stores a deep link.
 type deepLinkValue struct{ into *data.Ref }
 
 func (v deepLinkValue) Read(o *form.Object, name string) {
@@ -128,7 +128,7 @@ func (v deepLinkValue) Schema() form.Schema {
 	}
 }
 
-// filtersValue is the list of filters.
+// filtersValue is a form.Value that stores a list of filters.
 type filtersValue struct{ into *[]Filter }
 
 func (v filtersValue) Read(o *form.Object, name string) {
@@ -162,7 +162,7 @@ func (v filtersValue) Schema() form.Schema {
 	}}
 }
 
-// originsValue is the list of origins that may frame the portal.
+// originsValue is a form.Value that stores a list of origins.
 type originsValue struct{ into *[]string }
 
 func (v originsValue) Read(o *form.Object, name string) { o.Strings(name, maxOrigins, v.into) }
@@ -189,7 +189,7 @@ func (v originsValue) Schema() form.Schema {
 	return form.Schema{"type": "array", "nullable": true, "maxItems": maxOrigins, "items": form.Schema{"type": "string"}}
 }
 
-// messagesValue is the words of a profile by locale and key.
+// messagesValue is a form.Value that stores messages by locale and key.
 type messagesValue struct {
 	into *map[string]map[string]string
 }
@@ -202,6 +202,7 @@ func (v messagesValue) Read(o *form.Object, name string) {
 	})
 }
 
+// readLocale reads the messages of one locale. A message that is null is removed.
 func (v messagesValue) readLocale(o *form.Object, locale string) {
 	for _, key := range o.Names() {
 		var message string

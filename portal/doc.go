@@ -1,12 +1,48 @@
-// Package portal gives customers their portals: what a customer may see and do,
-// opened by a signed, expiring short link.
+// Package portal gives the customers of a workspace hosted portals. A portal is opened with a signed link that expires, and its
+// configuration decides which of the customer's data it shows and lets the visitor change.
 //
-// [Service.Create] makes a portal and its link. [Service.Resolve] turns the code
-// of a link into a [Session]. A session reads the customer's data with [Session.View],
-// which gives its function a [View] of one state of the store, and writes with its other
-// methods, until the portal expires or is revoked. Package
-// [github.com/customerportal-go/customerportal/portal/link] verifies a code by itself, without a store.
+// [Service.Create] creates a portal and its link. [Service.OpenSession] and [Service.Resolve] turn the code of a link into a
+// [Session]. [Session.View] reads the customer's data in one state of the store, and the other methods of the session write
+// it, until the portal expires or is revoked. Package [github.com/customerportal-go/customerportal/portal/link] verifies a code
+// without a store.
 //
-// No code is stored or logged: the URL of a portal that was just made is a
-// [Secret], which prints as "[redacted]" wherever it is not revealed.
+// No code is stored or logged. The URL of a portal is a [Secret], which prints as "[redacted]" unless the caller reveals it.
+//
+// # Terms
+//
+//   - A portal is a [Config] for one customer with an expiry. A deep link is a portal that shows only one space or one access
+//     grant.
+//   - A link is the URL of a portal. Its last part is the code, which contains the link's id and expiry and is signed.
+//   - A use is the opening of a link. A portal with a MaxUses opens only so often.
+//   - A session is what one visitor has after opening a link. A stored session is found by its token.
+//   - A holder is a browser, by a secret that the front end keeps with it. Each holder uses a link once.
+//   - The target is the only resource that a portal shows, together with the resources that belong to it: that of a deep link,
+//     or that of the landing page in restricted navigation.
+//   - A resource is visible if the portal shows it. Every other resource is not found, as if it did not exist.
+//   - A draft is the push that a session's write makes.
+//   - A place is the time zone and the usual times of day of a space or an access grant.
+//
+// # Files in reading order
+//
+// Results, errors and the configuration:
+//
+//	portal.go secret.go errors.go config.go config_validate.go config_values.go config_fields.go
+//	vertical.go settings.go profile.go
+//
+// Rows in the store:
+//
+//	portal_record.go portal_state.go session_record.go
+//
+// The host's operations:
+//
+//	service.go portal_create.go portal_manage.go portal_revoke.go portal_purge.go run.go
+//
+// Sessions, and the data that a portal shows:
+//
+//	session_permissions.go session.go session_open.go session_view.go session_visibility.go
+//	session_places.go session_redact.go session_read.go
+//
+// Writes of a session:
+//
+//	session_options.go session_draft.go session_write.go session_grants.go session_people.go session_spaces.go
 package portal

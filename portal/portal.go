@@ -15,10 +15,10 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// State is what a portal is at the moment.
+// State is the state of a portal at the time at which it is read.
 type State string
 
-// The states. A portal that is used up opens no new session; those that it has go on.
+// The states of a portal. A link that is used up begins no new session, but its sessions continue.
 const (
 	StateLive    State = "live"
 	StateUsedUp  State = "used_up"
@@ -26,34 +26,32 @@ const (
 	StateRevoked State = "revoked"
 )
 
-// CustomerPortal is a portal of a customer. As JSON it is the API's object, with
-// the URL in it.
+// CustomerPortal is a portal of a customer. Its JSON contains the URL.
 type CustomerPortal struct {
-	ID          uuid.UUID // customer_portal_id; not part of the JSON, as all after URL
+	ID          uuid.UUID // customer_portal_id in the API, but not in the JSON of a CustomerPortal
 	WorkspaceID uuid.UUID
 	CustomerKey string
 	CreatedAt   time.Time // UTC, whole microseconds
-	ExpiresAt   time.Time // the same; from then on the portal is closed
+	ExpiresAt   time.Time // UTC, whole microseconds; the portal is closed at this time and later
 
-	// URL opens the portal. It is there only where the portal was made or is to be
-	// opened, by Create, CreateDeepLink and Open: the store does not hold it.
+	// URL is the link that opens the portal. Only Create, CreateDeepLink and Open set it. It is not stored.
 	URL Secret
 
-	// CustomerName and CustomerTimeZone are the customer's own, as [data.Customer] has
-	// them; empty if the host has given none.
+	// CustomerName and CustomerTimeZone are those of [data.Customer], or empty if the customer has none.
 	CustomerName     string
 	CustomerTimeZone string
 
 	Config  Config
 	State   State
-	MaxUses int // how often the link begins a session; zero is any number
-	Uses    int // how often it has; counted where MaxUses is not zero
+	MaxUses int // the number of uses of the link after which it begins no more sessions; zero means no limit
+	Uses    int // the number of uses so far; counted only if MaxUses is not zero
 
-	Push     data.PushReport      // what the push of CreateRequest.CustomerData did
-	Warnings []validation.Finding // what Create could not use of the configuration
+	Push     data.PushReport      // the report of the push of CreateRequest.CustomerData
+	Warnings []validation.Finding // the parts of the configuration that Create or UpdateConfig ignored, such as unknown fields
 }
 
-// MarshalJSON writes the API's object: five fields, the URL as it is.
+// MarshalJSON returns the API's object with the fields created_at, customer_key, expires_at, url and workspace_id. It reveals
+// the URL.
 func (p CustomerPortal) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		CreatedAt   string    `json:"created_at"`
@@ -64,17 +62,16 @@ func (p CustomerPortal) MarshalJSON() ([]byte, error) {
 	}{data.FormatTime(p.CreatedAt), p.CustomerKey, data.FormatTime(p.ExpiresAt), p.URL.Reveal(), p.WorkspaceID})
 }
 
-// LogValue keeps the URL out of slog, whose JSON would show it. A value that holds a
-// CustomerPortal shows it all the same where it is logged or written as JSON.
+// LogValue implements [slog.LogValuer]. It returns the id, the customer's key and the expiry, and not the URL. It is not called
+// for a CustomerPortal inside another value: a JSON handler reveals the URL of such a portal.
 func (p CustomerPortal) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("customer_portal_id", p.ID.String()),
 		slog.String("customer_key", p.CustomerKey), slog.Time("expires_at", p.ExpiresAt))
 }
 
-// Code returns the code of a link, given as its URL or as the code itself. It drops a
-// query and a fragment, and punctuation, symbols and space after the code: mail programs
-// often make the full stop, bracket or quote after a URL part of it. Code checks nothing;
-// see [Service.Verify].
+// Code returns the code of a link. link is the URL of the link or the code itself. Code removes the query, the fragment, and
+// the punctuation, symbols and spaces after the code, since mail programs often include a full stop, bracket or quotation mark
+// in a URL. It does not verify the code; see [Service.Verify].
 func Code(link string) string {
 	if i := strings.IndexAny(link, "?#"); i >= 0 {
 		link = link[:i]
@@ -85,11 +82,11 @@ func Code(link string) string {
 	return link[strings.LastIndexByte(link, '/')+1:]
 }
 
-// public is the portal with its configuration.
-func (r *record) describe(of data.Customer, c Config) CustomerPortal {
+// describe returns the portal of a record, given its customer and its configuration. The State, the Uses and the URL are not set.
+func (r *record) describe(customer data.Customer, c Config) CustomerPortal {
 	c.notes, c.NavigationMode = form.Notes{}, c.navigation()
 	return CustomerPortal{
-		ID: r.id, WorkspaceID: r.workspace, CustomerKey: of.Key, CustomerName: of.Name, CustomerTimeZone: of.TimeZone,
+		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customer.Key, CustomerName: customer.Name, CustomerTimeZone: customer.TimeZone,
 		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),
 	}
 }

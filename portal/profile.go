@@ -19,8 +19,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Profile is how portals look and speak. As JSON it is the API's
-// customization_profile.
+// Profile is a customization profile. It determines the appearance and the texts of the portals that use it. Its JSON is the
+// API's customization_profile.
 type Profile struct {
 	ID          uuid.UUID
 	WorkspaceID uuid.UUID
@@ -29,26 +29,26 @@ type Profile struct {
 	Name           string // at most 200 bytes; may be empty
 	LogoURL        string // absolute https URL of at most 2048 bytes
 	PrimaryColor   string // "#rgb" or "#rrggbb"
-	SecondaryColor string // the same
+	SecondaryColor string // "#rgb" or "#rrggbb"
 	Theme          Theme
 
-	// MessageOverrides are words to use in place of the portal's own, by locale and
-	// key; at most 500 in all, of at most 1000 bytes.
+	// MessageOverrides replace messages of the hosted pages. The keys of the outer map are locales, those of the inner maps are
+	// message keys. It has at most 500 messages in all, each of at most 1000 bytes.
 	MessageOverrides map[string]map[string]string
 }
 
-// Theme is the colours, as "#rgb" or "#rrggbb", and the fonts of a portal. What is
-// empty is left to the profile's own colours and the portal's defaults.
+// Theme contains the colors, as "#rgb" or "#rrggbb", and the fonts of a portal. For an empty primary or secondary color, the
+// portal uses that of the profile. For other empty fields it uses its defaults.
 type Theme struct {
 	PrimaryColor             string
 	PrimaryForegroundColor   string
 	SecondaryColor           string
 	SecondaryForegroundColor string
-	FontFamily               string // names, with commas between them
-	MonoFontFamily           string // the same
+	FontFamily               string // names separated by commas; at most 200 characters
+	MonoFontFamily           string // names separated by commas; at most 200 characters
 }
 
-// MarshalJSON writes the API's object.
+// MarshalJSON returns the API's customization_profile.
 func (p Profile) MarshalJSON() ([]byte, error) {
 	out := form.Write(append(p.fields(), p.assignedFields()...))
 	if p.Name == "" {
@@ -57,7 +57,8 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Its errors match [validation.ErrInvalid].
+// UnmarshalJSON sets p to the profile in the JSON that MarshalJSON returns. It returns an error that matches
+// [validation.ErrInvalid] if the JSON is invalid.
 func (p *Profile) UnmarshalJSON(b []byte) error {
 	var notes form.Notes
 	o, err := form.Parse(b, &notes)
@@ -69,7 +70,7 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 	return invalid(notes)
 }
 
-// storedProfile reads the row of a profile.
+// storedProfile decodes the row of a profile.
 func storedProfile(row []byte) (p Profile, err error) {
 	if err := p.UnmarshalJSON(row); err != nil {
 		return p, fmt.Errorf("%w: a customization profile: %w", storage.ErrCorrupt, err)
@@ -82,7 +83,7 @@ const (
 	maxProfiles     = 1000 // of a workspace
 	maxNameBytes    = 200
 	maxOverrides    = 500
-	maxOverrideText = 1000
+	maxOverrideText = 1000 // bytes
 )
 
 var (
@@ -91,13 +92,15 @@ var (
 	messageKey   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 )
 
+// check returns the faults of a profile.
 func (p Profile) check() (notes form.Notes) {
 	form.Check(&notes, "", p.fields())
 	return notes
 }
 
-// CreateProfile makes a customization profile. Its id and time are set. It returns an
-// [validation.Error].
+// CreateProfile creates a customization profile and returns it with its ID, WorkspaceID and CreatedAt, which the caller need not
+// set. A workspace has at most 1000 profiles. CreateProfile returns an error that matches [validation.ErrInvalid] if the
+// workspace has that many, and a [validation.Error] if the profile is invalid.
 func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profile) (Profile, error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return Profile{}, err
@@ -111,14 +114,14 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 		return Profile{}, err
 	}
 	err = s.update(ctx, func(tx storage.Tx) error {
-		there := 0
+		count := 0
 		for _, err := range tx.Scan(ctx, storage.Prefix(layout.ProfilesPrefix(ws.ID())), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
-			there++
+			count++
 		}
-		if there >= maxProfiles {
+		if count >= maxProfiles {
 			return fmt.Errorf("%w: a workspace has at most %d customization profiles", validation.ErrInvalid, maxProfiles)
 		}
 		return putProfile(tx, p)
@@ -129,6 +132,7 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 	return p, nil
 }
 
+// putProfile writes the row of a profile.
 func putProfile(tx storage.Tx, p Profile) error {
 	row, err := json.Marshal(p)
 	if err != nil {
@@ -137,7 +141,7 @@ func putProfile(tx storage.Tx, p Profile) error {
 	return tx.Put(layout.Profile(p.WorkspaceID, p.ID), row)
 }
 
-// Profile reads a customization profile, or returns [ErrProfileNotFound].
+// Profile returns a customization profile. It returns [ErrProfileNotFound] if the workspace has no such profile.
 func (s *Service) Profile(ctx context.Context, ws *data.Workspace, id uuid.UUID) (p Profile, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return p, err
@@ -149,6 +153,7 @@ func (s *Service) Profile(ctx context.Context, ws *data.Workspace, id uuid.UUID)
 	return p, err
 }
 
+// readProfile reads a profile of the workspace of a snapshot.
 func readProfile(ctx context.Context, at *data.Snapshot, id uuid.UUID) (Profile, error) {
 	rows, err := at.Reader().Get(ctx, layout.Profile(at.WorkspaceID(), id))
 	if err != nil {
@@ -160,7 +165,7 @@ func readProfile(ctx context.Context, at *data.Snapshot, id uuid.UUID) (Profile,
 	return storedProfile(rows[0])
 }
 
-// Profiles lists the customization profiles of a workspace, the oldest first.
+// Profiles returns all customization profiles of a workspace, the oldest first. There are at most 1000.
 func (s *Service) Profiles(ctx context.Context, ws *data.Workspace) (out []Profile, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return nil, err
@@ -182,9 +187,12 @@ func (s *Service) Profiles(ctx context.Context, ws *data.Workspace) (out []Profi
 	return out, err
 }
 
-// UpdateProfile changes a customization profile. change is given it as it is; it may run
-// more than once, and its error is returned. What it does to the id, the workspace and
-// the time is left out. It returns [ErrProfileNotFound], or a [validation.Error].
+// UpdateProfile changes a customization profile and returns the new profile. change gets the current profile and modifies it.
+// Changes of the ID, the WorkspaceID and CreatedAt are ignored. change may run more than once. If it returns an error,
+// UpdateProfile writes nothing and returns that error.
+//
+// UpdateProfile returns [ErrProfileNotFound] if the workspace has no such profile, and a [validation.Error] if the changed
+// profile is invalid.
 func (s *Service) UpdateProfile(ctx context.Context, ws *data.Workspace, id uuid.UUID, change func(*Profile) error) (out Profile, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
@@ -209,8 +217,8 @@ func (s *Service) UpdateProfile(ctx context.Context, ws *data.Workspace, id uuid
 	return out, err
 }
 
-// DeleteProfile deletes a customization profile. Portals that have it look as without
-// one. It returns [ErrProfileNotFound].
+// DeleteProfile deletes a customization profile. Portals that use it then have the default appearance. It returns
+// [ErrProfileNotFound] if the workspace has no such profile.
 func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid.UUID) error {
 	if err := s.checkWorkspace(ws); err != nil {
 		return err
@@ -223,23 +231,26 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 	}, layout.Profile(ws.ID(), id))
 }
 
-// Appearance is how a portal looks and speaks.
+// Appearance contains the appearance and the texts of a portal.
 type Appearance struct {
-	// Name is the title of the portal: the customer's name, else the profile's; empty if
-	// neither has one. The customer's key is for programs, and no name.
+	// Name is the title of the portal: the customer's name, else the profile's. It is empty if neither has one.
 	Name     string
-	Locale   string // of [Locales]
-	Theme    Theme  // of the profile, its own colours where the theme has none
-	LogoURL  string
+	Locale   string // one of [Locales]
+	Theme    Theme  // of the profile, with the profile's primary and secondary color if the theme has none
+	LogoURL  string // of the profile; may be empty
 	Vertical Vertical
-	TimeZone string            // IANA name, of the pages: that of the one resource that the portal shows, else the portal's, else the customer's; empty if none has one
-	Aliases  Aliases           // what the vertical calls things, in English
-	Messages map[string]string // the profile's overrides for the locale
+
+	// TimeZone is the IANA name of the time zone of the pages: that of the only resource that the portal shows, else the
+	// portal's, else the customer's. It is empty if none of these has one.
+	TimeZone string
+
+	Aliases  Aliases           // the English names of the vertical's resources
+	Messages map[string]string // the profile's messages for the locale, by message key; not nil
 }
 
-// Appearance reads how the portal looks and speaks. wanted is the locale that the visitor
-// chose or its browser asks for, or empty. If wanted is not one of [Locales], or the portal
-// allows only its own locale, that locale is used.
+// Appearance returns the appearance and the texts of the portal. wanted is the locale that the visitor or the visitor's browser
+// has chosen, or empty. The Locale is wanted, unless that is not one of [Locales] or the portal excludes the locale picker; then it
+// is the locale of the portal, or the default.
 func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error) {
 	if err := v.checkOpen(); err != nil {
 		return Appearance{}, err
@@ -281,6 +292,7 @@ func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error
 	return out, nil
 }
 
+// locale returns the locale of the pages for a visitor who wants a locale.
 func (c *Config) locale(wanted string) string {
 	chosen := []string{wanted, c.Locale}
 	if c.ExcludeLocalePicker && c.Locale != "" {

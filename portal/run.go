@@ -7,23 +7,23 @@ import (
 	"github.com/customerportal-go/customerportal/internal/lease"
 )
 
-// keepExpired is how long Run keeps portals and sessions after they are over.
+// keepExpired is the time for which Run keeps portals and sessions after they are over.
 const keepExpired = 30 * 24 * time.Hour
 
-// Run does the maintenance of the service and of its DB until ctx is done: that of
-// [data.DB.Run], and every hour it purges portals and sessions that were over 30 days ago, as
-// Purge does. Several processes may run it on one store; one at a time works.
+// Run maintains the service and its DB until ctx is done. It calls [data.DB.Run], and once an hour it purges the portals and
+// sessions of all workspaces that were over 30 days ago, as [Service.Purge] does. Several processes may call Run for one store:
+// one of them at a time works.
 //
-// Run reports errors to the DB's logger and tries again. It returns ctx's error.
+// Run logs errors to the DB's logger and tries again later. It returns the error of ctx.
 func (s *Service) Run(ctx context.Context) error {
 	maintained := make(chan error, 1)
 	go func() { maintained <- s.db.Run(ctx) }()
 	err := lease.Work(ctx, s.store, s.db.Logger(), "customerportal/portal", time.Hour, s.purgeAll)
-	<-maintained // it ends with ctx, as Work does
+	<-maintained // DB.Run also returns when ctx is done
 	return err
 }
 
-// purgeAll purges every workspace.
+// purgeAll purges all workspaces of the DB.
 func (s *Service) purgeAll(ctx context.Context) error {
 	workspaces, err := s.db.Workspaces(ctx)
 	if err != nil {

@@ -7,29 +7,27 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is text that opens something: a link's URL. Print it in any way, as a
-// value, in a struct or in a log, and it reads "[redacted]"; Reveal is the text.
+// Secret is a string that gives access to something, such as the URL of a link or the token of a session. It prints as
+// "[redacted]" with every verb of package fmt, in a log, and in JSON. Reveal returns the string.
 type Secret string
 
-// Reveal is the text itself.
+// Reveal returns the secret string.
 func (s Secret) Reveal() string { return string(s) }
 
-// Format keeps the text out of every kind of print.
+// Format implements [fmt.Formatter]. It writes "[redacted]" for every verb.
 func (Secret) Format(f fmt.State, _ rune) { writeRedacted(f) }
 
-// MarshalText keeps the text out of JSON and slog, where what holds it does not
-// reveal it on purpose.
+// MarshalText returns "[redacted]", so that JSON and slog do not contain the secret.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Format keeps the keys that a service holds out of every kind of print. fmt does not
-// ask a field that is not exported for a Format of its own, and where a verb does not
-// fit a pointer it prints what is behind it.
+// Format implements [fmt.Formatter]. It writes "portal.Service" for every verb: package fmt does not call the Format methods of
+// unexported fields, and would print the keys of the service.
 func (Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "portal.Service") }
 
-// Format writes the id of the session's portal, and nothing that opens it.
+// Format implements [fmt.Formatter]. It writes the id of the session's portal, and neither its URL nor the session's token.
 func (s Session) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "portal.Session(%s)", s.portal.ID)
 }
 
-// redact writes what takes the place of a secret. A fmt.State keeps its own errors.
+// writeRedacted writes "[redacted]". It ignores the error of a fmt.State, which reports errors itself.
 func writeRedacted(f fmt.State) { _, _ = io.WriteString(f, redacted) }

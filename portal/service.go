@@ -16,23 +16,23 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Options configures a Service. BaseURL and Keys are required; the rest may be zero.
+// Options configures a Service. BaseURL and Keys are required. The other fields may be zero.
 type Options struct {
-	// BaseURL is what comes before the code of every link: an absolute http or https
-	// URL with no query, such as "https://se.am" or "https://example.com/portal".
+	// BaseURL is the URL of all links without the code: an absolute http or https URL without user, query and fragment, such
+	// as "https://se.am" or "https://example.com/portal".
 	BaseURL string
 
-	Keys *keys.Ring // sign and verify the links
+	Keys *keys.Ring // the keys that sign and verify links
 
-	TTL    time.Duration // of a portal whose request names none, at least 1 second; default 24 hours
-	MaxTTL time.Duration // that a request may name; default 7 days
+	TTL    time.Duration // lifetime of a portal if CreateRequest.TTL is zero; at least 1 second; default 24 hours
+	MaxTTL time.Duration // the greatest CreateRequest.TTL; default 7 days, or TTL if that is greater
 
-	SessionIdle time.Duration // a session that is not used for so long is over; default 30 minutes
-	SessionTTL  time.Duration // a session is over after so long, or with its portal; default 12 hours
+	SessionIdle time.Duration // time after the last use at which a session is over; at least 1 second; default 30 minutes
+	SessionTTL  time.Duration // greatest lifetime of a session; at least 1 second; default 12 hours
 }
 
-// Service makes and opens the portals of any number of workspaces in one DB. Its state is in
-// the DB's store. It is safe for concurrent use.
+// Service creates and opens the portals of any number of workspaces in one DB. It keeps its state in the DB's store. It is safe
+// for concurrent use.
 type Service struct {
 	db     *data.DB
 	store  storage.Store
@@ -41,8 +41,8 @@ type Service struct {
 	signer *link.Signer
 	ttl    time.Duration
 	maxTTL time.Duration
-	idle   time.Duration // of a session
-	maxAge time.Duration // of a session
+	idle   time.Duration // Options.SessionIdle
+	maxAge time.Duration // Options.SessionTTL
 	now    func() time.Time
 	rand   io.Reader
 }
@@ -55,10 +55,11 @@ const (
 	defaultMaxAge = 12 * time.Hour
 )
 
-// New returns a Service, or an error that matches [validation.ErrInvalid]. It does no I/O.
+// New returns a Service for the workspaces of a DB. It does not read the store. It returns an error that matches
+// [validation.ErrInvalid] if db is nil or an option is invalid.
 func New(db *data.DB, o Options) (*Service, error) {
 	if db == nil {
-		return nil, fmt.Errorf("%w: a DB is required: make it with data.Open", validation.ErrInvalid)
+		return nil, fmt.Errorf("%w: a DB is required: use data.Open", validation.ErrInvalid)
 	}
 	s := &Service{
 		db: db, store: db.Store(), keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
@@ -71,7 +72,7 @@ func New(db *data.DB, o Options) (*Service, error) {
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
 		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", validation.ErrInvalid)
 	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
-		return nil, fmt.Errorf("%w: Options.Keys is required: make them with keys.New", validation.ErrInvalid)
+		return nil, fmt.Errorf("%w: Options.Keys is required, with an active key: use keys.New", validation.ErrInvalid)
 	}
 	if s.signer, err = link.NewSigner(o.Keys); err != nil {
 		return nil, err
@@ -101,16 +102,21 @@ func New(db *data.DB, o Options) (*Service, error) {
 // DB returns the DB of the service.
 func (s *Service) DB() *data.DB { return s.db }
 
-// BaseURL is what comes before the code of every link, with a slash at its end.
+// BaseURL returns Options.BaseURL with a slash at the end. The URL of a link is the BaseURL followed by the code.
 func (s *Service) BaseURL() string { return s.base }
 
-// time is now as portals keep it: in UTC, to the microsecond.
+// time returns the current time in UTC, truncated to the microsecond, as it is stored.
 func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
 
+// view runs fn on one consistent snapshot of the store. It returns an error that matches data.ErrFormat if the store was written
+// in another version of the format.
 func (s *Service) view(ctx context.Context, fn func(storage.Reader) error) error {
 	return portaldata.View(ctx, s.db, fn)
 }
 
+// update runs fn in one Update of the store. It runs fn again if the Update conflicts with another. reads are the keys of the
+// rows that fn reads. update returns an error that matches data.ErrFormat if the store was written in another version of the
+// format. In a store that has no rows, it also records the version of the format.
 func (s *Service) update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
 	return portaldata.Update(ctx, s.db, fn, reads...)
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Settings are what holds for every portal of a workspace.
+// Settings are the settings that all portals of a workspace share. The zero value is valid.
 type Settings struct {
-	BusinessVertical Vertical `json:"business_vertical"` // zero is VerticalNeutral
-	Slug             string   `json:"slug"`              // 1 to 63 of a-z, 0-9 and "-", or empty
+	BusinessVertical Vertical `json:"business_vertical"` // zero means VerticalNeutral
+	Slug             string   `json:"slug"`              // empty, or 1 to 63 characters of a-z, 0-9 and "-", with "-" only between others
 }
 
 var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// Settings reads the settings of a workspace.
+// Settings returns the settings of a workspace. A workspace without stored settings has VerticalNeutral and no slug.
 func (s *Service) Settings(ctx context.Context, ws *data.Workspace) (out Settings, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
@@ -35,8 +35,9 @@ func (s *Service) Settings(ctx context.Context, ws *data.Workspace) (out Setting
 	return out, err
 }
 
-// UpdateSettings changes the settings of a workspace. change is given them as they are;
-// it may run more than once, and its error is returned. It returns a [validation.Error].
+// UpdateSettings changes the settings of a workspace and returns the new settings. change gets the current settings and modifies
+// them. It may run more than once. If change returns an error, UpdateSettings writes nothing and returns that error. It returns
+// a [validation.Error] if the changed settings are invalid.
 func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change func(*Settings) error) (out Settings, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
@@ -65,6 +66,7 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 	return out, err
 }
 
+// readSettings reads the settings of a workspace.
 func readSettings(ctx context.Context, r storage.Reader, workspace uuid.UUID) (Settings, error) {
 	out := Settings{BusinessVertical: VerticalNeutral}
 	rows, err := r.Get(ctx, layout.Settings(workspace))
@@ -77,7 +79,7 @@ func readSettings(ctx context.Context, r storage.Reader, workspace uuid.UUID) (S
 	return out, nil
 }
 
-// words is what the session's workspace calls things.
+// vocabulary returns the vocabulary of the workspace's vertical.
 func (v *View) vocabulary(ctx context.Context) (vocabulary, error) {
 	settings, err := readSettings(ctx, v.at.Reader(), v.ws.ID())
 	return vocabularyOf(settings.BusinessVertical), err

@@ -6,10 +6,11 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// Vertical is the business that a workspace is in. It says what things are called.
+// Vertical is the line of business of a workspace. It determines the names of the resources on the hosted pages and the kinds of
+// the resources that a portal creates.
 type Vertical string
 
-// The verticals; the zero Vertical is neutral.
+// The verticals. The zero Vertical is the same as VerticalNeutral.
 const (
 	VerticalNeutral         Vertical = "neutral"
 	VerticalShortTermRental Vertical = "short_term_rental"
@@ -19,7 +20,7 @@ const (
 	VerticalPropertyTours   Vertical = "property_tours"
 )
 
-// Verticals lists the verticals.
+// Verticals returns all verticals. VerticalNeutral is the first.
 func Verticals() []Vertical {
 	out := make([]Vertical, len(verticals))
 	for i, row := range verticals {
@@ -28,15 +29,15 @@ func Verticals() []Vertical {
 	return out
 }
 
-// Alias is what a vertical calls a thing. As JSON it is the API's object.
+// Alias contains the names that a vertical uses for one kind of resource. Its JSON is the API's object.
 type Alias struct {
-	ResourceKey     string `json:"resource_key"`     // the kind, such as "property_listing"
+	ResourceKey     string `json:"resource_key"`     // the name of the kind, such as "property_listing"
 	ResourceLabel   string `json:"resource_label"`   // in English, such as "Property listing"
 	CollectionKey   string `json:"collection_key"`   // such as "property_listings"
 	CollectionLabel string `json:"collection_label"` // such as "Property listings"
 }
 
-// Aliases are what a vertical calls the three classes. As JSON it is the API's
+// Aliases contains the names that a vertical uses for the resources of each class. Its JSON is the API's
 // vertical_resource_aliases.
 type Aliases struct {
 	Space            Alias   `json:"space"`
@@ -45,7 +46,7 @@ type Aliases struct {
 	AccessGrant      Alias   `json:"access_grant"`
 }
 
-// words is a row of the table of verticals.
+// vocabulary contains the kinds and the English labels of a vertical.
 type vocabulary struct {
 	vertical                       Vertical
 	userKind, spaceKind, grantKind data.Kind
@@ -55,14 +56,13 @@ type vocabulary struct {
 
 type label struct{ singular, plural string }
 
-// other is a further kind of space.
+// otherSpace is an additional kind of space of a vertical.
 type otherSpace struct {
 	kind  data.Kind
 	label label
 }
 
-// verticals is the one table of what a vertical calls things, and of the kinds that a
-// portal creates in it.
+// verticals lists the vocabulary of each vertical, VerticalNeutral first.
 var verticals = []vocabulary{
 	{VerticalNeutral, data.KindUserIdentity, data.KindSpace, data.KindBooking,
 		label{"User Identity", "User Identities"}, label{"Space", "Spaces"}, label{"Booking", "Bookings"}, nil},
@@ -80,7 +80,7 @@ var verticals = []vocabulary{
 		label{"Visitor", "Visitors"}, label{"Tour space", "Tour spaces"}, label{"Booking", "Bookings"}, nil},
 }
 
-// vocabularyOf is the row of a vertical, or of the neutral one.
+// vocabularyOf returns the vocabulary of a vertical, or that of VerticalNeutral for an unknown vertical.
 func vocabularyOf(v Vertical) vocabulary {
 	if i := slices.IndexFunc(verticals, func(row vocabulary) bool { return row.vertical == v }); i >= 0 {
 		return verticals[i]
@@ -88,7 +88,7 @@ func vocabularyOf(v Vertical) vocabulary {
 	return verticals[0]
 }
 
-// Aliases are what the vertical calls things.
+// Aliases returns the names that the vertical uses for resources. An unknown vertical has the names of VerticalNeutral.
 func (v Vertical) Aliases() Aliases {
 	row := vocabularyOf(v)
 	out := Aliases{
@@ -101,6 +101,7 @@ func (v Vertical) Aliases() Aliases {
 	return out
 }
 
+// alias returns the Alias of a kind with this label.
 func (l label) alias(kind data.Kind) Alias {
 	return Alias{kind.String(), l.singular, kind.Collection(), l.plural}
 }
