@@ -21,35 +21,32 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CreateRequest says which portal to create.
+// CreateRequest describes a portal to create.
 type CreateRequest struct {
-	// CustomerKey names a customer that exists. It may be left out where CustomerData
-	// is given.
+	// CustomerKey is the key of an existing customer. It may be empty if CustomerData is not nil.
 	CustomerKey string
 
-	// CustomerData is pushed in the same step: the portal is there if and only if the
-	// push is. It creates the customer if need be.
+	// CustomerData, if it is not nil, is pushed in the same transaction. The push creates the customer if it does not exist.
 	CustomerData *data.CustomerData
 
-	// Config is what the portal shows and allows. What it names has to be the customer's
-	// already, or in CustomerData.
+	// Config is the configuration of the portal. The resources that it names must belong to the customer or be in CustomerData.
+	// Its customization profile must exist.
 	Config Config
 
-	// TTL is for how long the portal opens, at least 1 second and at most
-	// Options.MaxTTL. Zero is Options.TTL.
+	// TTL is the lifetime of the portal, from 1 second to Options.MaxTTL. Zero means Options.TTL.
 	TTL time.Duration
 
-	// MaxUses is how often the link begins a session; zero is any number, 1,000,000 the
-	// most.
+	// MaxUses is the number of uses of the link, from 1 to 1,000,000, after which it begins no more sessions. Zero means no
+	// limit.
 	MaxUses int
 }
 
 const maxMaxUses = 1_000_000
 
-// Create makes a portal of a customer, with a link that opens it.
+// Create creates a portal of a customer and returns it with its URL.
 //
-// It returns [data.ErrCustomerNotFound], or a [validation.Error] with every fault of the
-// push and of the configuration; then nothing was made or pushed.
+// Create returns [data.ErrCustomerNotFound] if there is no such customer, and a [validation.Error] with all faults of the
+// request, its push and its configuration. If it returns an error, it has created and pushed nothing.
 func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequest) (CustomerPortal, error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return CustomerPortal{}, err
@@ -66,10 +63,10 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	var made CustomerPortal
+	var created CustomerPortal
 	var insertErr error
 	insert := func(ctx context.Context, tx data.CustomerTx) error {
-		made, insertErr = s.insert(ctx, ws, tx, req, config, ids)
+		created, insertErr = s.insert(ctx, ws, tx, req, config, ids)
 		return insertErr
 	}
 	var report data.PushReport
@@ -77,35 +74,37 @@ func (s *Service) Create(ctx context.Context, ws *data.Workspace, req CreateRequ
 		err = ws.Within(ctx, req.CustomerKey, insert, append(ids.rowKeys(), req.Config.rowKeys(ws.ID())...)...)
 	} else {
 		report, err = ws.PushWith(ctx, *req.CustomerData, data.PushOptions{Within: insert, Reads: append(ids.rowKeys(), req.Config.rowKeys(ws.ID())...)})
-		if insertErr == nil || !errors.Is(err, insertErr) { // the error is about the push
+		if insertErr == nil || !errors.Is(err, insertErr) { // the push failed
 			err = prefixCustomerData(notes, err)
 		}
 	}
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	made.Push = report
-	made.Warnings = notes.Listed()
-	return made, nil
+	created.Push = report
+	created.Warnings = notes.Listed()
+	return created, nil
 }
 
+// checkWorkspace returns an error if a workspace is nil or of another DB.
 func (s *Service) checkWorkspace(ws *data.Workspace) error {
 	switch {
 	case ws == nil:
-		return fmt.Errorf("%w: a workspace is needed", validation.ErrInvalid)
+		return fmt.Errorf("%w: a workspace is required", validation.ErrInvalid)
 	case ws.DB() != s.db:
-		return fmt.Errorf("%w: the workspace is of another DB than the service; make both from one data.Open", validation.ErrInvalid)
+		return fmt.Errorf("%w: the workspace and the service use different DBs: use one data.Open for both", validation.ErrInvalid)
 	}
 	return nil
 }
 
+// checkCreate returns the faults and warnings of a request, except those of its push.
 func (s *Service) checkCreate(req CreateRequest) form.Notes {
 	notes := req.Config.check()
 	switch d := req.CustomerData; {
-	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // which was given, and cannot be read
-		notes.Fault("customer_key", validation.RuleRequired, "is required, or customer_data is")
+	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // no fault says that customer_data is malformed
+		notes.Fault("customer_key", validation.RuleRequired, "is required unless customer_data is given")
 	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
-		notes.Fault("customer_key", validation.RuleFormat, "%q is not that of customer_data, %q", req.CustomerKey, d.CustomerKey)
+		notes.Fault("customer_key", validation.RuleFormat, "%q differs from the key in customer_data, %q", req.CustomerKey, d.CustomerKey)
 	}
 	if req.TTL != 0 && req.TTL < minTTL || req.TTL > s.maxTTL {
 		notes.Fault("ttl", validation.RuleRange, "must be at least %v and at most %v", minTTL, s.maxTTL)
@@ -116,8 +115,8 @@ func (s *Service) checkCreate(req CreateRequest) form.Notes {
 	return notes
 }
 
-// allFaults is the error of a request that is refused for its configuration, with what
-// is wrong with its push too.
+// joinFaults returns the error of a request that has faults. The error also lists the faults of the request's push, which a dry
+// run finds.
 func (s *Service) joinFaults(ctx context.Context, ws *data.Workspace, req CreateRequest, notes form.Notes) error {
 	err := invalid(notes)
 	if req.CustomerData == nil {
@@ -131,8 +130,8 @@ func (s *Service) joinFaults(ctx context.Context, ws *data.Workspace, req Create
 	return err
 }
 
-// underCustomerData puts the faults of a push under the path that it has in a request,
-// beside what is wrong with the rest of that.
+// prefixCustomerData returns the error of a request whose push returned err. If err is a validation.Error, it prefixes the paths
+// of its findings with "customer_data" and adds those findings to the notes of the request.
 func prefixCustomerData(notes form.Notes, err error) error {
 	var push *validation.Error
 	if !errors.As(err, &push) {
@@ -140,16 +139,15 @@ func prefixCustomerData(notes form.Notes, err error) error {
 	}
 	omitted := reportlimit.Omitted{Faults: push.OmittedFaults, Warnings: push.OmittedWarnings}
 	warnings := push.Warnings
-	if omitted.Any() { // the last one says so, and the joined list says it once
+	if omitted.Any() { // the last warning says how many were omitted, and notes.Listed adds it again
 		warnings = warnings[:max(len(warnings)-1, 0)]
 	}
 	notes.Join(form.Notes{Faults: prefixPaths("customer_data", push.Faults), Warnings: prefixPaths("customer_data", warnings), Omitted: omitted})
 	return invalid(notes)
 }
 
-// portalIDs are the ids of a new portal and the time that it is created at. They are chosen
-// before the transaction that writes the portal, so that the store can be told what the
-// transaction reads.
+// portalIDs are the ids and the creation time of a new portal. They are chosen before the transaction that writes the portal,
+// since the caller of a transaction declares the rows that it reads.
 type portalIDs struct {
 	portal uuid.UUID
 	link   layout.LinkID
@@ -168,8 +166,7 @@ func (s *Service) newIDs() (ids portalIDs, err error) {
 	return ids, nil
 }
 
-// newTimedID returns an id that sorts by time (UUID version 7), so that the newest portals of
-// a customer are together.
+// newTimedID returns a UUID of version 7, which sorts by time, so that List can read the newest portals of a customer first.
 func (s *Service) newTimedID(at time.Time) (uuid.UUID, error) {
 	id, err := uuid.NewRandomFromReader(s.rand)
 	if err != nil {
@@ -182,12 +179,12 @@ func (s *Service) newTimedID(at time.Time) (uuid.UUID, error) {
 	return id, nil
 }
 
-// reads returns the keys of the rows that exist if another portal has one of the ids.
+// rowKeys returns the keys of the rows that exist if another portal has one of the ids.
 func (ids portalIDs) rowKeys() [][]byte {
 	return [][]byte{layout.LinkIndex(ids.link), layout.IDIndex(ids.portal)}
 }
 
-// insert writes the rows of a new portal, with its configuration as encodeConfig returned it.
+// insert writes the rows of a new portal and returns the portal with its URL. config is the encoded configuration.
 func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.CustomerTx, req CreateRequest, config string, ids portalIDs) (CustomerPortal, error) {
 	if err := s.checkReferences(ctx, tx.Snapshot, tx.Customer, req.Config, req.CustomerData); err != nil {
 		return CustomerPortal{}, err
@@ -210,7 +207,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 		return CustomerPortal{}, err
 	}
 	if taken[0] != nil || taken[1] != nil {
-		return CustomerPortal{}, fmt.Errorf("portal: Rand gave an id that is taken")
+		return CustomerPortal{}, fmt.Errorf("portal: data.Options.Rand returned an id that is taken")
 	}
 	rows := creationRows(r, req.Config)
 	if req.Config.DeepLink == (data.Ref{}) {
@@ -230,13 +227,12 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	return p, nil
 }
 
-// url is the link of a portal, which is made anew where it is asked for: the store
-// holds neither its code nor its tag.
+// url returns the URL of a portal. It signs the code again, since neither the code nor its tag is stored.
 func (s *Service) url(r *record, expires time.Time) Secret {
 	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires}))
 }
 
-// named returns the resources that a configuration names, with their fields.
+// namedResources returns the resources that a configuration names, and the paths of the fields that name them.
 func (c *Config) namedResources() (refs []data.Ref, fields []string) {
 	for _, named := range []struct {
 		field string
@@ -249,7 +245,7 @@ func (c *Config) namedResources() (refs []data.Ref, fields []string) {
 	return refs, fields
 }
 
-// reads returns the keys of the rows that checkThere reads first.
+// rowKeys returns the keys of the rows that checkReferences reads first.
 func (c *Config) rowKeys(workspace uuid.UUID) [][]byte {
 	refs, _ := c.namedResources()
 	keys := make([][]byte, 0, len(refs)+1)
@@ -262,26 +258,26 @@ func (c *Config) rowKeys(workspace uuid.UUID) [][]byte {
 	return keys
 }
 
-// checkThere returns a validation.Error if a configuration names something that does not exist.
-// Resources that are pushed in the same step are given.
-func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, of data.Customer, c Config, given *data.CustomerData) error {
+// checkReferences returns a validation.Error if a configuration names a resource or a profile that does not exist. pushed, if it
+// is not nil, contains resources that the same transaction creates.
+func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, customer data.Customer, c Config, pushed *data.CustomerData) error {
 	var notes form.Notes
 	refs, fields := c.namedResources()
-	found, err := portaldata.Resources(ctx, at, of, refs)
+	found, err := portaldata.Resources(ctx, at, customer, refs)
 	if err != nil {
 		return err
 	}
 	for i, ref := range refs {
-		if found[i] == nil && (given == nil || !contains(given, ref)) {
+		if found[i] == nil && (pushed == nil || !contains(pushed, ref)) {
 			notes.Add(validation.Finding{
-				Path: refPath(fields[i], ref), Rule: validation.RuleNotThereYet, Message: "names nothing of this customer", Cause: notFound(ref),
+				Path: refPath(fields[i], ref), Rule: validation.RuleNotThereYet, Message: "does not exist for this customer", Cause: notFound(ref),
 			})
 		}
 	}
 	if c.CustomizationProfileID != uuid.Nil {
 		if _, err := readProfile(ctx, at, c.CustomizationProfileID); errors.Is(err, ErrProfileNotFound) {
 			notes.Add(validation.Finding{
-				Path: fieldProfile, Rule: validation.RuleNotThereYet, Message: "names no profile of this workspace", Cause: err,
+				Path: fieldProfile, Rule: validation.RuleNotThereYet, Message: "does not exist in this workspace", Cause: err,
 			})
 		} else if err != nil {
 			return err
@@ -290,7 +286,7 @@ func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, of dat
 	return invalid(notes)
 }
 
-// gives reports whether a push gives a resource, by class and key.
+// contains reports whether a push contains a space or an access grant with the class and the key of a reference.
 func contains(d *data.CustomerData, ref data.Ref) bool {
 	if ref.Kind.Class() == data.ClassSpace {
 		return slices.ContainsFunc(d.Spaces, func(s data.Space) bool { return s.Key == ref.Key })

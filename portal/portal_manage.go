@@ -17,7 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Get reads a portal of a workspace, or returns [ErrNotFound].
+// Get returns a portal of a workspace, without its URL. It returns [ErrNotFound] if the workspace has no such portal.
 func (s *Service) Get(ctx context.Context, ws *data.Workspace, portalID uuid.UUID) (out CustomerPortal, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return out, err
@@ -33,13 +33,13 @@ func (s *Service) Get(ctx context.Context, ws *data.Workspace, portalID uuid.UUI
 	return out, err
 }
 
-// describe is a portal as it is at the moment.
-func (s *Service) describe(p *portalState, of data.Customer) (CustomerPortal, error) {
+// describe returns a portal with its current state, given its customer. The URL is not set.
+func (s *Service) describe(p *portalState, customer data.Customer) (CustomerPortal, error) {
 	c, err := p.config()
 	if err != nil {
 		return CustomerPortal{}, err
 	}
-	out := p.describe(of, c)
+	out := p.describe(customer, c)
 	out.Uses, out.State = int(p.uses), s.state(p)
 	return out, nil
 }
@@ -49,8 +49,10 @@ const (
 	maxListLimit     = 1000
 )
 
-// List lists a customer's portals, the newest first; 1 to 1000 a page, and 0 is 100.
-// cursor is Page.Next of the page before. It returns [data.ErrCustomerNotFound].
+// List returns a page of a customer's portals, the newest first, without their URLs. A page has at most limit portals; limit is
+// from 1 to 1000, and 0 means 100. cursor is Page.Next of the previous page, or empty for the first page. List returns
+// [data.ErrCustomerNotFound] if there is no such customer, and an error that matches [validation.ErrInvalid] for an invalid limit
+// or cursor.
 func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey string, limit int, cursor string) (page data.Page[CustomerPortal], err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return page, err
@@ -59,11 +61,11 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 		limit = defaultListLimit
 	}
 	if limit < 0 || limit > maxListLimit {
-		return page, fmt.Errorf("%w: a limit of %d is not from 1 to %d", validation.ErrInvalid, limit, maxListLimit)
+		return page, fmt.Errorf("%w: the limit must be from 0 to %d, not %d", validation.ErrInvalid, maxListLimit, limit)
 	}
 	before, ok := base64url.Decode(cursor)
 	if !ok || len(before) != 0 && len(before) != len(uuid.Nil) {
-		return page, fmt.Errorf("%w: cursor", validation.ErrInvalid)
+		return page, fmt.Errorf("%w: the cursor is not the Next of a page", validation.ErrInvalid)
 	}
 	err = ws.View(ctx, func(at *data.Snapshot) error {
 		c, err := at.Customer(ctx, customerKey)
@@ -107,10 +109,13 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 	return page, err
 }
 
-// Open is the way back to a customer's portal: the newest that is not a deep link,
-// with its URL, where it is live, and a new one with the same configuration, TTL and
-// MaxUses where it has expired or was used up. It returns [ErrNotFound] where there
-// never was one, and [ErrRevoked] where the newest was revoked: only Create ends that.
+// Open returns the newest portal of a customer that is not a deep link, with its URL. If that portal has expired or its link is
+// used up, Open creates a portal with the same configuration, TTL and MaxUses and returns that. References in the configuration
+// to resources and profiles that do not exist any more are removed.
+//
+// Open returns [data.ErrCustomerNotFound] if there is no such customer, [ErrNotFound] if the customer never had such a portal,
+// and [ErrRevoked] if the newest one was revoked; only [Service.Create] creates another then. It also returns [ErrNotFound] if the
+// portal is restricted to a landing page that does not exist any more.
 func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey string) (CustomerPortal, error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return CustomerPortal{}, err
@@ -156,8 +161,9 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 	return out, err
 }
 
-// newest reads a customer's newest portal. It is found, with its URL, where it is live.
-func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (*portalState, CustomerPortal, bool, error) {
+// newest returns a customer's newest portal that is not a deep link. found reports whether the portal is live; only then it has
+// its URL.
+func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (p *portalState, described CustomerPortal, found bool, err error) {
 	var none CustomerPortal
 	rows, err := r.Get(ctx, layout.NewestPortal(portaldata.CustomerID(c)))
 	if err != nil {
@@ -174,8 +180,7 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 	if err != nil {
 		return nil, none, false, err
 	}
-	p := portals[0]
-	if p == nil {
+	if p = portals[0]; p == nil {
 		return nil, none, false, fmt.Errorf("%w: %s", storage.ErrCorrupt, id)
 	}
 	out, err := s.describe(p, c)
@@ -193,22 +198,21 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 	return p, out, false, nil
 }
 
-// stillThere is a configuration without what it names and is gone: a portal that is
-// made anew opens with the start page then, in the look of the workspace.
-func (s *Service) withoutMissing(ctx context.Context, at *data.Snapshot, of data.Customer, c Config) (Config, error) {
-	gone := func(part Config) (bool, error) {
-		err := s.checkReferences(ctx, at, of, part, nil)
+// withoutMissing returns a configuration without the landing page and the profile if these do not exist any more.
+func (s *Service) withoutMissing(ctx context.Context, at *data.Snapshot, customer data.Customer, c Config) (Config, error) {
+	missing := func(part Config) (bool, error) {
+		err := s.checkReferences(ctx, at, customer, part, nil)
 		return errors.Is(err, validation.ErrInvalid), ignoreInvalid(err)
 	}
-	// A restricted portal would show more without its landing page, and keeps it.
-	if noPage, err := gone(Config{LandingPage: c.LandingPage}); err != nil {
+	// A restricted portal without its landing page would show more.
+	if noPage, err := missing(Config{LandingPage: c.LandingPage}); err != nil {
 		return c, err
 	} else if noPage && c.navigation() == NavigationRestricted {
-		return c, fmt.Errorf("%w: what the customer's restricted portal showed is gone", ErrNotFound)
+		return c, fmt.Errorf("%w: the landing page of the customer's restricted portal does not exist any more", ErrNotFound)
 	} else if noPage {
 		c.LandingPage = data.Ref{}
 	}
-	if noProfile, err := gone(Config{CustomizationProfileID: c.CustomizationProfileID}); err != nil {
+	if noProfile, err := missing(Config{CustomizationProfileID: c.CustomizationProfileID}); err != nil {
 		return c, err
 	} else if noProfile {
 		c.CustomizationProfileID = uuid.Nil
@@ -216,6 +220,7 @@ func (s *Service) withoutMissing(ctx context.Context, at *data.Snapshot, of data
 	return c, nil
 }
 
+// ignoreInvalid returns err, or nil if it matches validation.ErrInvalid.
 func ignoreInvalid(err error) error {
 	if errors.Is(err, validation.ErrInvalid) {
 		return nil
@@ -223,10 +228,10 @@ func ignoreInvalid(err error) error {
 	return err
 }
 
-// CreateDeepLink makes a portal that shows one reservation of a customer, or another
-// access grant, by its key, and nothing else: embedded, restricted, revoked with it. It
-// lives as long as Options.TTL; Create makes others. It returns a [validation.Error] where
-// there is none of that key.
+// CreateDeepLink creates a portal that shows only the reservation, or other access grant, with the key, and the resources that it
+// refers to. The portal is embedded, is restricted, has the lifetime Options.TTL, and is revoked when the reservation is deleted.
+// [Service.Create] creates deep links with other options. CreateDeepLink returns a [validation.Error] if there is no such access
+// grant, and [data.ErrCustomerNotFound] if there is no such customer.
 func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, customerKey, reservationKey string) (CustomerPortal, error) {
 	return s.Create(ctx, ws, CreateRequest{CustomerKey: customerKey, Config: Config{
 		IsEmbedded: true, NavigationMode: NavigationRestricted,
@@ -234,10 +239,12 @@ func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, custom
 	}})
 }
 
-// UpdateConfig changes the configuration of a portal, of which its sessions take notice
-// with their next call. change is given the configuration as it is; it may run more
-// than once, and its error is returned. A deep link can be changed, but neither given nor
-// taken away. It returns [ErrNotFound], or a [validation.Error].
+// UpdateConfig changes the configuration of a portal and returns the portal. change gets the current configuration and modifies
+// it. It may run more than once. If it returns an error, UpdateConfig writes nothing and returns that error. The portal's
+// sessions use the new configuration from their next call on.
+//
+// UpdateConfig returns [ErrNotFound] if the workspace has no such portal, and a [validation.Error] if the changed configuration is
+// invalid, or if change added or removed the DeepLink. It may refer to another resource.
 func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
 	var out CustomerPortal
 	if err := s.checkWorkspace(ws); err != nil {
@@ -258,19 +265,19 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 			return err
 		}
 		if (before.DeepLink == data.Ref{}) != (after.DeepLink == data.Ref{}) {
-			notes.Fault(fieldDeepLink, validation.RuleFormat, "a portal is made as a deep link, or is none")
+			notes.Fault(fieldDeepLink, validation.RuleFormat, "cannot be added to a portal or removed from it")
 			return invalid(notes)
 		}
 		if err := s.checkReferences(ctx, tx.Snapshot, tx.Customer, changedReferences(before, after), nil); err != nil {
 			return err
 		}
-		was := p.stored
+		previous := p.stored
 		p.stored = stored
 		if out, err = s.describe(p, tx.Customer); err != nil {
 			return err
 		}
 		out.Warnings = notes.Listed()
-		if p.stored == was {
+		if p.stored == previous {
 			return nil
 		}
 		if edge := deepLinkEdge(p.record, before); edge != nil {
@@ -291,8 +298,8 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 	return out, err
 }
 
-// changed is what a configuration names that it did not name before. What it did may be
-// gone by now, as it may be at any time.
+// changedReferences returns a Config with only the references of after that differ from those of before. UpdateConfig does not
+// check the others, since their resources may have been deleted.
 func changedReferences(before, after Config) Config {
 	var c Config
 	if after.LandingPage != before.LandingPage {
@@ -307,7 +314,7 @@ func changedReferences(before, after Config) Config {
 	return c
 }
 
-// within runs fn in a transaction that holds the customer of a portal.
+// inPortalTransaction runs fn in a transaction of the portal's customer, with the state of the portal.
 func (s *Service) inPortalTransaction(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, fn func(context.Context, data.CustomerTx, *portalState) error) error {
 	var p *loadedPortal
 	err := ws.View(ctx, func(at *data.Snapshot) (err error) {
@@ -319,11 +326,11 @@ func (s *Service) inPortalTransaction(ctx context.Context, ws *data.Workspace, p
 	}
 	to := pointer{p.customer, portalID}
 	err = portaldata.Within(ctx, ws, to.customer, func(ctx context.Context, tx data.CustomerTx) error {
-		now, err := s.findPortal(ctx, tx.Snapshot, portalID)
+		current, err := s.findPortal(ctx, tx.Snapshot, portalID)
 		if err != nil {
 			return err
 		}
-		return fn(ctx, tx, now.portalState)
+		return fn(ctx, tx, current.portalState)
 	}, append(to.rowKeys(), layout.IDIndex(portalID), p.feedEnds())...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotFound, portalID)

@@ -13,21 +13,22 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// maintenanceRows bounds the rows that one Update of Purge deletes, give or take the rows
-// of one portal, so that other writers do not wait long for it.
+// maintenanceRows is the number of rows after which a transaction of Purge stops selecting portals and sessions. The bound keeps
+// other writers from waiting long.
 const maintenanceRows = 5000
 
-// PurgeReport is what Purge dropped.
+// PurgeReport contains the numbers of portals and sessions that Purge deleted.
 type PurgeReport struct {
 	Portals  int
 	Sessions int
 }
 
-// Purge drops the portals and sessions of a workspace that were over before a time, now
-// at the latest. The change feed does not tell of it.
-// Their links stay expired: a code says so by itself. The newest portal of a customer
-// stays, so that Open can renew it. It reads every customer, and works in bounded
-// transactions; where it fails, what it dropped stays dropped.
+// Purge deletes the portals and sessions of a workspace whose lifetime ended before a time, or before the current time if that is
+// earlier. Their links remain expired, since a code contains its expiry. Purge keeps the newest portal of each customer, so that
+// [Service.Open] can renew it. It adds nothing to the change feed.
+//
+// Purge reads the portals and sessions of all customers, and deletes in transactions of bounded size. If it returns an error, the
+// report counts the portals and sessions that it deleted before.
 func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Time) (report PurgeReport, err error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return report, err
@@ -43,7 +44,7 @@ func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Tim
 		for _, c := range page.Items {
 			p := purge{s: s, ws: ws, customer: portaldata.CustomerID(c), before: before}
 			err := p.run(ctx, &report)
-			if err != nil && !errors.Is(err, data.ErrCustomerNotFound) { // it went meanwhile
+			if err != nil && !errors.Is(err, data.ErrCustomerNotFound) { // the customer may have been deleted
 				return report, err
 			}
 		}
@@ -53,7 +54,7 @@ func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Tim
 	}
 }
 
-// purge is of one customer.
+// purge is the purge of one customer.
 type purge struct {
 	s        *Service
 	ws       *data.Workspace
@@ -61,7 +62,7 @@ type purge struct {
 	before   time.Time
 }
 
-// run drops sessions and holders before portals, so that none outlives its portal.
+// run deletes sessions and holders before portals, so that each of them has its portal as long as it exists. It adds to the report.
 func (p purge) run(ctx context.Context, report *PurgeReport) error {
 	sessions, err := p.sweep(ctx, layout.SessionsPrefix(p.customer), p.session)
 	report.Sessions += sessions
@@ -76,7 +77,7 @@ func (p purge) run(ctx context.Context, report *PurgeReport) error {
 	return err
 }
 
-// session returns the rows to drop with a session, or none.
+// session returns the keys of the rows of a session, or nil if it is not to be deleted.
 func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
 	k, err := layout.ParseAs(layout.ShapeSessionRow, e.Key)
 	if err != nil {
@@ -89,7 +90,7 @@ func (p purge) session(_ newest, e storage.Entry) ([][]byte, error) {
 	return [][]byte{e.Key, layout.SessionIndex(k.Session)}, nil
 }
 
-// holder returns the row to drop with a holder, or none.
+// holder returns the key of the row of a holder, or nil if it is not to be deleted.
 func (p purge) holder(_ newest, e storage.Entry) ([][]byte, error) {
 	at := layout.NewDecoder(e.Value)
 	expiresAt := at.Time()
@@ -102,7 +103,7 @@ func (p purge) holder(_ newest, e storage.Entry) ([][]byte, error) {
 	return [][]byte{e.Key}, nil
 }
 
-// portal returns the rows to drop with a portal, or none.
+// portal returns the keys of the rows of a portal, or nil if it is not to be deleted.
 func (p purge) portal(newest newest, e storage.Entry) ([][]byte, error) {
 	k, err := layout.ParseAs(layout.ShapePortal, e.Key)
 	if err != nil {
@@ -126,15 +127,15 @@ func (p purge) portal(newest newest, e storage.Entry) ([][]byte, error) {
 	return rows, nil
 }
 
-// newest returns the row of the customer's newest portal, which it reads in the first call.
+// newest returns the row of the customer's newest portal. The first call reads it.
 type newest func() ([]byte, error)
 
-// selectRows returns the keys of the rows to delete with an entry, or none.
+// selectRows returns the keys of the rows to delete together with the row e, including e, or nil if e is to be kept.
 type selectRows func(newest newest, e storage.Entry) ([][]byte, error)
 
-// sweep drops what rows says of each entry under a prefix, in one transaction after
-// another, and says of how many entries. Where there is nothing to drop it only reads.
-func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropped int, err error) {
+// sweep calls rows for each row with a prefix and deletes the rows that it selects, in as many transactions as necessary. It
+// returns the number of calls that selected rows. It begins no write transaction if there is nothing to delete.
+func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (deleted int, err error) {
 	r := storage.Prefix(prefix)
 	for {
 		var found batch
@@ -143,7 +144,7 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropp
 			return err
 		})
 		if err != nil {
-			return dropped, err
+			return deleted, err
 		}
 		if found.entries > 0 {
 			err := portaldata.WithinUnversioned(ctx, p.ws, p.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
@@ -153,24 +154,25 @@ func (p purge) sweep(ctx context.Context, prefix []byte, rows selectRows) (dropp
 				return tx.Tx.Delete(found.keys...)
 			})
 			if err != nil {
-				return dropped, err
+				return deleted, err
 			}
-			dropped += found.entries
+			deleted += found.entries
 		}
 		if found.next == nil {
-			return dropped, nil
+			return deleted, nil
 		}
 		r.Start = found.next
 	}
 }
 
-// batch is what one transaction drops.
+// batch contains the rows that one transaction deletes.
 type batch struct {
 	keys    [][]byte
 	entries int
-	next    []byte // where the next begins; nil at the end
+	next    []byte // the first key that was not read, or nil at the end
 }
 
+// collect returns the batch at the beginning of a range.
 func (p purge) collect(ctx context.Context, at storage.Reader, r storage.Range, rows selectRows) (found batch, err error) {
 	newest := sync.OnceValues(func() ([]byte, error) {
 		row, err := at.Get(ctx, layout.NewestPortal(p.customer))
@@ -183,7 +185,7 @@ func (p purge) collect(ctx context.Context, at storage.Reader, r storage.Range, 
 		if err != nil {
 			return found, err
 		}
-		gone, err := rows(newest, e)
+		selected, err := rows(newest, e)
 		if err != nil {
 			return found, err
 		}
@@ -191,9 +193,9 @@ func (p purge) collect(ctx context.Context, at storage.Reader, r storage.Range, 
 			found.next = e.Key
 			return found, nil
 		}
-		if gone != nil {
+		if selected != nil {
 			found.entries++
-			found.keys = append(found.keys, gone...)
+			found.keys = append(found.keys, selected...)
 		}
 	}
 	return found, nil

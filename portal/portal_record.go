@@ -29,11 +29,10 @@ type record struct {
 	createdAt time.Time
 	expiresAt time.Time
 	maxUses   uint64
-	stored    string // the configuration as JSON; empty is the zero one
+	stored    string // the configuration as JSON, or empty for the zero Config
 }
 
-// config reads the configuration. It is apart from the record, since a link opens
-// without it.
+// config decodes the configuration.
 func (r *record) config() (c Config, err error) {
 	if r.stored == "" {
 		return c, nil
@@ -44,8 +43,8 @@ func (r *record) config() (c Config, err error) {
 	return c, nil
 }
 
-// encodeConfig is a configuration as a record stores it. It notes a fault where that is too
-// long. One that was checked and is at fault may have no JSON, and is not encoded.
+// encodeConfig returns a configuration as a record stores it. It notes a fault if the result is too long. If notes has faults
+// already, it returns an empty string, since an invalid Config may have no JSON.
 func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 	if len(notes.Faults) > 0 || reflect.ValueOf(c).IsZero() {
 		return "", nil
@@ -54,12 +53,12 @@ func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("portal: writing a configuration: %w", err)
 	}
-	// A configuration that means the same as the zero one, as with NavigationFull, is stored as that.
+	// A Config that is equivalent to the zero Config, as with NavigationFull, is stored like it.
 	if zero, err := zeroConfig(); err != nil || bytes.Equal(zero, b) {
 		return "", err
 	}
 	if len(b) > maxConfigBytes {
-		notes.Fault("features", validation.RuleTooMany, "the configuration has %d bytes as JSON, and may have %d", len(b), maxConfigBytes)
+		notes.Fault("features", validation.RuleTooMany, "the configuration has %d bytes of JSON; the maximum is %d", len(b), maxConfigBytes)
 	}
 	return string(b), nil
 }
@@ -67,6 +66,7 @@ func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 // zeroConfig returns the JSON of the zero Config.
 var zeroConfig = sync.OnceValues(func() ([]byte, error) { return json.Marshal(Config{}) })
 
+// encode returns the row of the portal. decodeRecord decodes it.
 func (r *record) encode() []byte {
 	b := append([]byte{recordVersion}, r.workspace[:]...)
 	b = append(b, r.link[:]...)
@@ -91,8 +91,8 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 	return r, nil
 }
 
-// rowsOf returns the rows that a portal has from its creation on: its record, the rows that
-// find it, and the edge to the resource that it is a deep link to.
+// creationRows returns the rows that a portal has after its creation: its record, the rows that point to it, and the edge to the
+// resource of its deep link.
 func creationRows(r *record, c Config) []storage.Entry {
 	rows := []storage.Entry{
 		{Key: layout.Portal(r.customer, r.id), Value: r.encode()},
@@ -108,13 +108,13 @@ func creationRows(r *record, c Config) []storage.Entry {
 	return rows
 }
 
-// laterRows returns the keys of the rows that a portal may have beside [rowsOf].
+// laterRows returns the keys of the rows that a portal may have in addition to its creationRows.
 func laterRows(r *record) [][]byte {
 	return [][]byte{layout.Uses(r.customer, r.id), layout.Revoked(r.customer, r.id), layout.ExpiryReported(r.customer, r.id)}
 }
 
-// deepLinkEdge returns the row by which a portal is revoked when the resource that it is a
-// deep link to is deleted, or nil if it is no deep link.
+// deepLinkEdge returns the key of the row that makes a portal a referrer of the resource of its deep link, so that a delete of the
+// resource revokes the portal. It returns nil if the portal is not a deep link.
 func deepLinkEdge(r *record, c Config) []byte {
 	if c.DeepLink == (data.Ref{}) {
 		return nil
@@ -122,7 +122,7 @@ func deepLinkEdge(r *record, c Config) []byte {
 	return layout.Edge(r.customer, byte(c.DeepLink.Kind.Class()), c.DeepLink.Key, layout.ReferrerPortal, nil, string(r.id[:]))
 }
 
-// pointer is what the rows that find a portal hold.
+// pointer identifies a portal. It is the value of the rows that find a portal by its link, its session or its id.
 type pointer struct {
 	customer layout.CustomerID
 	portal   uuid.UUID

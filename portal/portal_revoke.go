@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Revoke closes a portal: its link opens no more, and its sessions end. Revoking
-// twice is fine. It returns [ErrNotFound] where the workspace has no such portal.
+// Revoke revokes a portal: its link does not open any more, and its sessions are over. Revoking a portal again has no effect.
+// Revoke returns [ErrNotFound] if the workspace has no such portal.
 func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.UUID) error {
 	if err := s.checkWorkspace(ws); err != nil {
 		return err
@@ -43,8 +43,8 @@ func (s *Service) Revoke(ctx context.Context, ws *data.Workspace, portalID uuid.
 // readAtOnce is the number of portals that RevokeAll reads in one call.
 const readAtOnce = 1024
 
-// RevokeAll closes every portal of a customer that is not closed, all at once however
-// many, and says how many it closed. It returns [data.ErrCustomerNotFound].
+// RevokeAll revokes all portals of a customer that are neither expired nor revoked, in one transaction. It returns the number of
+// portals that it revoked, or [data.ErrCustomerNotFound] if there is no such customer.
 func (s *Service) RevokeAll(ctx context.Context, ws *data.Workspace, customerKey string) (int, error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return 0, err

@@ -13,28 +13,27 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// standing is the record of a portal with the other rows that decide whether it opens.
+// portalState contains the rows that determine the state of a portal.
 type portalState struct {
 	*record
 	uses           uint64
-	revoked        []byte // the row that revokes it; nil if it is not revoked
-	expiryReported bool   // the change feed told that it had expired
+	revoked        []byte // the row that revokes the portal, or nil if it is not revoked
+	expiryReported bool   // the expiry is in the change feed
 }
 
-// portalStateRows is the number of rows of a standing.
+// portalStateRows is the number of rows of a portalState.
 const portalStateRows = 4
 
-// rows returns the keys of the rows of a standing.
+// rowKeys returns the keys of the rows of a portalState.
 func (to pointer) rowKeys() [][]byte { return to.appendRowKeys(make([][]byte, 0, portalStateRows)) }
 
-// appendRows appends the keys of the rows of a standing, in the order that decodePortalState
-// expects.
+// appendRowKeys appends the keys of the rows of a portalState, in the order that decodePortalState expects.
 func (to pointer) appendRowKeys(keys [][]byte) [][]byte {
 	return append(keys, layout.Portal(to.customer, to.portal), layout.Revoked(to.customer, to.portal),
 		layout.Uses(to.customer, to.portal), layout.ExpiryReported(to.customer, to.portal))
 }
 
-// decodePortalState decodes the rows of a standing. It returns nil if there is no such portal.
+// decodePortalState decodes the rows of a portalState. It returns nil if there is no such portal.
 func decodePortalState(to pointer, rows [][]byte) (*portalState, error) {
 	if rows[0] == nil {
 		return nil, nil
@@ -53,7 +52,8 @@ func decodePortalState(to pointer, rows [][]byte) (*portalState, error) {
 	return p, nil
 }
 
-// stand reads portals of a customer in one call, nil for each that does not exist.
+// loadPortalStates reads the states of several portals of a customer in one call. The result has nil for each portal that does not
+// exist.
 func loadPortalStates(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*portalState, error) {
 	keys := make([][]byte, 0, portalStateRows*len(ids))
 	for _, id := range ids {
@@ -72,8 +72,7 @@ func loadPortalStates(ctx context.Context, r storage.Reader, customer layout.Cus
 	return out, nil
 }
 
-// opened is a portal with its workspace, its customer, and the rows that were read along
-// with it.
+// loadedPortal is a portal with its workspace, its customer, and additional rows that were read in the same call.
 type loadedPortal struct {
 	*portalState
 	ws    *data.Workspace
@@ -81,8 +80,8 @@ type loadedPortal struct {
 	extra [][]byte
 }
 
-// open reads a portal, its customer, and the rows of the keys along, in one call. It returns
-// nil if the portal or its customer does not exist.
+// loadPortal reads a portal, its customer, and the rows of the keys extra in one call. It returns nil if the portal or its customer
+// does not exist.
 func (s *Service) loadPortal(ctx context.Context, r storage.Reader, to pointer, extra ...[]byte) (*loadedPortal, error) {
 	keys := make([][]byte, 0, portalStateRows+1+len(extra))
 	keys = append(append(to.appendRowKeys(keys), layout.CustomerRow(to.customer)), extra...)
@@ -102,7 +101,7 @@ func (s *Service) loadPortal(ctx context.Context, r storage.Reader, to pointer, 
 	return o, err
 }
 
-// state returns the state of a portal at the moment.
+// state returns the current state of a portal.
 func (s *Service) state(p *portalState) State {
 	switch {
 	case p.revoked != nil:
@@ -115,14 +114,14 @@ func (s *Service) state(p *portalState) State {
 	return StateLive
 }
 
-// revokedFinally reports whether a portal is revoked for good: not because the resource that it
-// is a deep link to was cancelled a short time ago, which can still be undone.
+// revokedFinally reports whether a portal is revoked irreversibly. A portal is revoked reversibly while the cancellation of the
+// resource of its deep link can be undone.
 func (s *Service) revokedFinally(p *portalState) bool {
 	return p.revoked != nil && !layout.RevokedReversibly(p.revoked, s.now())
 }
 
-// live is open for a caller that needs the portal to open something. It returns ErrDeleted
-// if the portal does not exist; with ErrExpired and ErrRevoked it returns the portal too.
+// loadOpenPortal is like loadPortal, and returns an error if the portal is not open: ErrDeleted if it does not exist, ErrExpired or
+// ErrRevoked. It returns the portal with the latter two. It does not count uses.
 func (s *Service) loadOpenPortal(ctx context.Context, r storage.Reader, to pointer, extra ...[]byte) (*loadedPortal, error) {
 	p, err := s.loadPortal(ctx, r, to, extra...)
 	switch {
@@ -140,7 +139,7 @@ func (s *Service) loadOpenPortal(ctx context.Context, r storage.Reader, to point
 	return p, nil
 }
 
-// tellExpiry adds to the change feed, once, that a portal was used after its time.
+// reportExpiry adds the expiry of a portal to the change feed, unless it was added before.
 func (s *Service) reportExpiry(ctx context.Context, p *loadedPortal) error {
 	if p.expiryReported {
 		return nil
@@ -160,12 +159,10 @@ func (s *Service) reportExpiry(ctx context.Context, p *loadedPortal) error {
 	return err
 }
 
-// feedEnds returns the key of the row that is read when a change of the portal is added to
-// the feed.
+// feedEnds returns the key of the row that is read when a change of the portal is added to the change feed.
 func (p *loadedPortal) feedEnds() []byte { return layout.FeedEnds(p.workspace) }
 
-// find reads a portal of a workspace by its id. It returns [ErrNotFound] if the workspace
-// has no such portal.
+// findPortal reads a portal of a workspace by its id. It returns ErrNotFound if the workspace has no such portal.
 func (s *Service) findPortal(ctx context.Context, at *data.Snapshot, portalID uuid.UUID) (*loadedPortal, error) {
 	notFound := fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	rows, err := at.Reader().Get(ctx, layout.IDIndex(portalID))

@@ -84,7 +84,7 @@ func TestView_UsedAfterItsFunctionReturned_ReturnsAnError(t *testing.T) {
 				}
 				out := m.Func.Call(args)
 				err, _ := out[len(out)-1].Interface().(error)
-				require.ErrorContains(t, err, "after the function that got it had returned", m.Name)
+				require.ErrorContains(t, err, "after its function had returned", m.Name)
 				require.True(t, out[0].IsZero() || reflect.DeepEqual(out[0].Interface(), reflect.Zero(out[0].Type()).Interface()), m.Name)
 			}
 		}

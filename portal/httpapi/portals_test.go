@@ -61,7 +61,7 @@ func TestCreatePortal_Refused_WritesNothing(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		out := f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, "/customers/create_portal",
 			`{"customer_data": {"customer_key": "c", "rooms": [{"room_key": "1", "name": "One"}]}, "deep_link": {"resource_type": "space", "resource_key": "2"}}`)
-		require.Equal(t, []any{"names nothing of this customer"}, out.at("error", "validation_errors", "deep_link", "resource_key", "_errors"))
+		require.Equal(t, []any{"does not exist for this customer"}, out.at("error", "validation_errors", "deep_link", "resource_key", "_errors"))
 		require.Empty(t, storeRows(t, f.store))
 	})
 }
