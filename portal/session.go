@@ -18,35 +18,35 @@ import (
 // View and each write check, in the state that they read or write, that the portal has not
 // expired and is not revoked and that its customer exists, and use the portal's current
 // configuration. They return [ErrExpired], [ErrRevoked], [ErrKeyRemoved] or [ErrSessionOver]
-// if the session is no longer good, and a [RefusedError] for what the portal does not allow.
+// if the session is not valid any more, and a [RefusedError] for an action that the portal does not allow.
 // A resource that the portal does not show is [data.ErrResourceNotFound], whether it exists
 // or not.
 //
-// Writes take [WriteOptions]. A write that creates or edits a resource returns the resource as
-// the portal shows it, from the transaction that wrote it. If a write returns an error, nothing was written, unless the
-// error matches [storage.ErrUnknown].
+// Writes take [WriteOptions]. A write that creates or edits a resource returns the resource as the portal shows it, from the
+// transaction that wrote it. If a write returns an error, it has written nothing, unless the error matches [storage.ErrUnknown].
 //
 // A Session is safe for concurrent use.
 type Session struct {
 	service  *Service
 	ws       *data.Workspace
-	portal   CustomerPortal // as the session began, or was found
+	portal   CustomerPortal // when the session began or was found
 	customer layout.CustomerID
-	slot     byte // of the key that signed the link
+	slot     byte // the slot of the key that signed the link
 
-	hash      *layout.SessionHash // of the token; nil for a session that is not kept
-	holder    *layout.HolderHash  // that the use was counted for; nil if there is none
-	held      bool                // the holder had a use as the link was looked at
+	hash      *layout.SessionHash // the hash of the token, or nil if the session is not stored
+	holder    *layout.HolderHash  // the holder for which the use is counted, or nil if there is none
+	held      bool                // the holder had used the link before
 	token     Secret
 	expiresAt time.Time
 }
 
-// Session finds a session by its token, and notes that the session was used. A session is over
-// when it was not used for Options.SessionIdle (give or take a thirtieth), after
-// Options.SessionTTL, after [Session.End], and with its portal: the errors are
-// [ErrSessionIdle], [ErrSessionAged], [ErrSessionEnded] and those of [ErrGone]. If the
-// session is still stored it comes with the error, and its Portal method works.
-// [ErrSessionUnknown] and [ErrDeleted] come without one.
+// Session returns the session with a token, and records that the session was used. A session is over if it was not used for
+// Options.SessionIdle ([ErrSessionIdle]), after Options.SessionTTL ([ErrSessionAged]), after [Session.End] ([ErrSessionEnded]) and
+// when its portal is not open any more (errors that match [ErrGone]). The time of the last use is exact to a thirtieth of
+// Options.SessionIdle.
+//
+// If the session is over but still stored, Session returns it with the error, and its Portal method works. With
+// [ErrSessionUnknown] and [ErrDeleted] it returns nil.
 func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 	return s.ViewSession(ctx, token, func(*Session, *View) error { return nil })
 }
@@ -55,8 +55,8 @@ func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 // store with the session and a View, as [Session.View] does. It returns the session with the
 // error of fn.
 //
-// That the session was used is noted afterwards, in an Update of its own, at most once in a
-// thirtieth of Options.SessionIdle. If that fails, ViewSession returns the error.
+// ViewSession then records the time of the use in an Update of its own, at most once in a thirtieth of Options.SessionIdle. If that
+// fails, it returns the error.
 func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Session, *View) error) (*Session, error) {
 	raw, ok := base64url.Decode(token)
 	if !ok || len(raw) != sessionBytes {
@@ -65,7 +65,7 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 	hash := layout.SessionHash(sha256.Sum256(raw))
 	session := &Session{service: s, hash: &hash, token: Secret(token)}
 	var row sessionRow
-	found, good := false, false
+	found, valid := false, false
 	err := session.viewOrError(ctx, func(v *View, err error) error {
 		found = true
 		session.ws, session.portal, session.customer = v.ws, v.portal, portaldata.CustomerID(v.customer)
@@ -74,13 +74,13 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 		if err != nil {
 			return err
 		}
-		good = true
+		valid = true
 		return fn(session, v)
 	})
 	if !found {
 		return nil, err
 	}
-	if now := s.time(); good && now.Sub(row.seenAt) > s.idle/30 {
+	if now := s.time(); valid && now.Sub(row.seenAt) > s.idle/30 {
 		if err := session.touch(ctx, now); err != nil {
 			return session, err
 		}
@@ -88,7 +88,7 @@ func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Sessio
 	return session, err
 }
 
-// touch notes when the session was last used.
+// touch stores the time of the last use of the session.
 func (s *Session) touch(ctx context.Context, now time.Time) error {
 	key := layout.SessionRow(s.customer, s.portal.ID, *s.hash)
 	err := portaldata.WithinUnversioned(ctx, s.ws, s.customer, func(ctx context.Context, tx data.CustomerTx) error {
@@ -107,7 +107,7 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 			return ErrSessionEnded
 		}
 		if now.Before(row.seenAt) {
-			return nil // another clock is ahead
+			return nil // the clock of another process is ahead
 		}
 		row.seenAt = now
 		return tx.Tx.Put(key, row.encode())
@@ -118,9 +118,8 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// End ends the session. Its holder can then no longer open the link again without another use;
-// the use stays counted. End does nothing for a session that was ended before, and for one that is
-// not stored, as Resolve returns it.
+// End ends the session. Its holder needs another use to open the link again. End has no effect if the session was ended before, or
+// is not stored because [Service.Resolve] returned it.
 func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
@@ -149,16 +148,14 @@ func (s *Session) End(ctx context.Context) error {
 	return err
 }
 
-// Portal returns the session's portal as it was when the session began or was found, without its
-// URL.
+// Portal returns the portal as it was when the session began or was found, without its URL.
 func (s *Session) Portal() CustomerPortal { return s.portal }
 
-// Token returns the token with which [Service.Session] finds the session again. It is empty for a
-// session that is not stored, as Resolve returns it. Protect it like a password: keep it in a
-// cookie that scripts cannot read, and do not log it.
+// Token returns the token with which [Service.Session] finds the session. It is empty if the session is not stored because
+// [Service.Resolve] returned it. Protect the token like a password: keep it in a cookie that scripts cannot read, and do not log it.
 func (s *Session) Token() Secret { return s.token }
 
-// ExpiresAt returns the time at which the session is over at the latest.
+// ExpiresAt returns the time at which the session is over even if it is used until then, in UTC.
 func (s *Session) ExpiresAt() time.Time {
 	if s.hash == nil {
 		return s.portal.ExpiresAt

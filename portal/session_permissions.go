@@ -4,16 +4,16 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// Action is something that a session does, as a stable word.
+// Action is an action of a session that a portal allows or refuses. Its values are stable.
 type Action string
 
-// The actions.
+// The actions of a session.
 const (
 	ActionReadSpaces         Action = "read_spaces"
 	ActionReadUserIdentities Action = "read_user_identities"
 	ActionReadStaff          Action = "read_staff"
 	ActionReadAccessGrants   Action = "read_access_grants"
-	ActionReadDetails        Action = "read_details" // codes, metadata and ids of access grants
+	ActionReadDetails        Action = "read_details" // the codes, metadata and ids of access grants
 	ActionReadHistory        Action = "read_history"
 
 	ActionEditUserIdentity Action = "edit_user_identity"
@@ -32,56 +32,55 @@ const (
 	ActionMoveSpace   Action = "move_space"
 	ActionDeleteSpace Action = "delete_space"
 
-	ActionConnect   Action = "connect"   // what a host offers in the connect section
-	ActionConfigure Action = "configure" // and in the configure section
+	ActionConnect   Action = "connect"   // the actions that the host offers in the connect section
+	ActionConfigure Action = "configure" // the actions that the host offers in the configure section
 )
 
-// rule is what an action takes.
+// rule contains the conditions under which a portal allows an action.
 type rule struct {
 	action     Action
-	enabled    func(Features) bool // the features that it needs
-	writes     bool
-	restricted bool // it is there in restricted navigation
-	deepLink   bool // it is there in a deep link
+	enabled    func(Features) bool // reports whether the features allow it
+	writes     bool                // a read-only portal does not allow it
+	restricted bool                // restricted navigation allows it
+	deepLink   bool                // a deep link allows it
 }
 
 var (
-	connects      = func(f Features) bool { return !f.Connect.Exclude }
-	organizes     = func(f Features) bool { return !f.Organize.Exclude }
-	manages       = func(f Features) bool { return !f.Manage.Exclude }
-	configures    = func(f Features) bool { return !f.Configure.Exclude }
-	showsSpaces   = func(f Features) bool { return manages(f) || organizes(f) }
-	managesGrants = func(f Features) bool { return manages(f) && !f.Manage.ExcludeReservationManagement }
-	managesStaff  = func(f Features) bool { return manages(f) && !f.Manage.ExcludeStaffManagement }
-	showsDetails  = func(f Features) bool { return managesGrants(f) && !f.Manage.ExcludeReservationTechnicalDetails }
+	connectEnabled   = func(f Features) bool { return !f.Connect.Exclude }
+	organizeEnabled  = func(f Features) bool { return !f.Organize.Exclude }
+	manageEnabled    = func(f Features) bool { return !f.Manage.Exclude }
+	configureEnabled = func(f Features) bool { return !f.Configure.Exclude }
+	spacesShown      = func(f Features) bool { return manageEnabled(f) || organizeEnabled(f) }
+	grantsShown      = func(f Features) bool { return manageEnabled(f) && !f.Manage.ExcludeReservationManagement }
+	staffShown       = func(f Features) bool { return manageEnabled(f) && !f.Manage.ExcludeStaffManagement }
+	detailsShown     = func(f Features) bool { return grantsShown(f) && !f.Manage.ExcludeReservationTechnicalDetails }
 )
 
-// rules is the one table of who may do what.
+// rules lists the conditions of all actions.
 var rules = []rule{
-	{ActionReadSpaces, showsSpaces, false, true, true},
-	{ActionReadUserIdentities, manages, false, true, true},
-	{ActionReadStaff, managesStaff, false, true, false},
-	{ActionReadAccessGrants, managesGrants, false, true, true},
-	{ActionReadDetails, showsDetails, false, true, true},
-	{ActionReadHistory, showsDetails, false, true, true},
-	{ActionEditUserIdentity, manages, true, true, true},
-	{ActionCreateAccessGrant, managesGrants, true, true, false},
-	{ActionEditAccessGrant, managesGrants, true, true, true},
-	{ActionCancelAccessGrant, managesGrants, true, true, true},
-	{ActionAddStaff, managesStaff, true, true, false},
-	{ActionEditStaff, managesStaff, true, true, false},
-	{ActionAssignStaff, managesStaff, true, true, false},
-	{ActionRemoveStaff, managesStaff, true, true, false},
-	{ActionCreateSpace, organizes, true, false, false},
-	{ActionRenameSpace, organizes, true, false, false},
-	{ActionMoveSpace, organizes, true, false, false},
-	{ActionDeleteSpace, organizes, true, false, false},
-	{ActionConnect, connects, true, false, false},
-	{ActionConfigure, configures, true, false, false},
+	{action: ActionReadSpaces, enabled: spacesShown, restricted: true, deepLink: true},
+	{action: ActionReadUserIdentities, enabled: manageEnabled, restricted: true, deepLink: true},
+	{action: ActionReadStaff, enabled: staffShown, restricted: true},
+	{action: ActionReadAccessGrants, enabled: grantsShown, restricted: true, deepLink: true},
+	{action: ActionReadDetails, enabled: detailsShown, restricted: true, deepLink: true},
+	{action: ActionReadHistory, enabled: detailsShown, restricted: true, deepLink: true},
+	{action: ActionEditUserIdentity, enabled: manageEnabled, writes: true, restricted: true, deepLink: true},
+	{action: ActionCreateAccessGrant, enabled: grantsShown, writes: true, restricted: true},
+	{action: ActionEditAccessGrant, enabled: grantsShown, writes: true, restricted: true, deepLink: true},
+	{action: ActionCancelAccessGrant, enabled: grantsShown, writes: true, restricted: true, deepLink: true},
+	{action: ActionAddStaff, enabled: staffShown, writes: true, restricted: true},
+	{action: ActionEditStaff, enabled: staffShown, writes: true, restricted: true},
+	{action: ActionAssignStaff, enabled: staffShown, writes: true, restricted: true},
+	{action: ActionRemoveStaff, enabled: staffShown, writes: true, restricted: true},
+	{action: ActionCreateSpace, enabled: organizeEnabled, writes: true},
+	{action: ActionRenameSpace, enabled: organizeEnabled, writes: true},
+	{action: ActionMoveSpace, enabled: organizeEnabled, writes: true},
+	{action: ActionDeleteSpace, enabled: organizeEnabled, writes: true},
+	{action: ActionConnect, enabled: connectEnabled, writes: true},
+	{action: ActionConfigure, enabled: configureEnabled, writes: true},
 }
 
-// permit returns a RefusedError where a portal of that configuration does not allow
-// an action.
+// permit returns a RefusedError if a portal with this configuration does not allow an action.
 func (c *Config) permit(action Action) error {
 	for _, r := range rules {
 		if r.action != action {
@@ -102,7 +101,7 @@ func (c *Config) permit(action Action) error {
 	return &RefusedError{action, refusedFeature}
 }
 
-// Can says whether the portal allows an action, as its configuration was when the
-// session began or was found: nil, or a [RefusedError]. It is for a front end to know
-// what to offer; the session's own calls ask again.
+// Can returns nil if the portal allows an action, and otherwise a [RefusedError]. It uses the configuration that the portal had
+// when the session began or was found, so that a front end can decide which actions to offer. The methods of the session check
+// the current configuration.
 func (s *Session) Can(action Action) error { return s.portal.Config.permit(action) }

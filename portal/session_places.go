@@ -19,7 +19,7 @@ import (
 type Place struct {
 	TimeZone     string // IANA name; empty if none of these has one
 	CheckinTime  string // HH:mm or HH:mm:ss; empty if there is none
-	CheckoutTime string // the same
+	CheckoutTime string // HH:mm or HH:mm:ss; empty if there is none
 
 	// Default reports whether neither the space nor its site has a time zone.
 	Default bool
@@ -35,12 +35,12 @@ func (p Place) Zone(host *time.Location) *time.Location {
 	}
 	zone, err := wallclock.Load(p.TimeZone)
 	if err != nil {
-		return host // a name that an older list of time zones had
+		return host // an older list of time zones had this name
 	}
 	return zone
 }
 
-// defaultZone returns the time zone of resources that have none of their own.
+// defaultZone returns the time zone of resources that have none.
 func (v *View) defaultZone() string { return cmp.Or(v.config.TimeZone, v.customer.TimeZone) }
 
 // spacePlace returns the place of a space, whose site must be loaded.
@@ -79,8 +79,7 @@ func firstPlace(places []Place) Place {
 	return out
 }
 
-// place returns the place of a resource. What it refers to, and the sites behind that,
-// must be loaded.
+// place returns the place of a resource. The resources that it refers to, and their sites, must be loaded.
 func (v *View) place(r data.Resource) Place {
 	switch r := r.(type) {
 	case data.Space:
@@ -98,8 +97,8 @@ func (v *View) addPlace(related Related, r data.Resource) {
 	}
 }
 
-// pageZone returns the time zone of dates that belong to no place, such as "today": that of
-// the one resource that the portal shows, else the default.
+// pageZone returns the time zone of dates that belong to no place, such as "today". It is that of the target, or the default if the
+// portal has no visible target.
 func (v *View) pageZone(ctx context.Context) (string, error) {
 	if v.target == (data.Ref{}) {
 		return v.defaultZone(), nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -12,16 +13,16 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Page is a part of a list of what a portal shows.
+// Page is a page of a list of resources, as the portal shows them.
 type Page[T any] struct {
 	Items   []T
-	Next    string // the cursor of the next page; empty after the last
-	Stopped bool   // the page ended because it had read as much as a page may read; Next continues
-	Related Related
+	Next    string  // the cursor of the next page, or empty on the last page
+	Stopped bool    // the page is short because it reached the bound on reads; Next continues the list
+	Related Related // the resources that the items refer to
 }
 
-// Related holds the resources that others refer to and the portal shows, so that a page
-// needs no more reads to name a guest or a room, and the places of both.
+// Related contains the visible resources that one or more resources refer to, such as the guest and the rooms of a reservation,
+// and the places of all of them. A caller can display their names without further reads.
 type Related struct {
 	resources map[data.Ref]data.Resource
 	places    map[data.Ref]Place
@@ -31,25 +32,24 @@ func newRelated() Related {
 	return Related{map[data.Ref]data.Resource{}, map[data.Ref]Place{}}
 }
 
-// Space returns the space with that key. Its kind need not be that of the reference to it.
+// Space returns the space with a key. It reports false if r does not contain it.
 func (r Related) Space(key string) (data.Space, bool) {
 	s, ok := r.resources[byClass(data.Ref{Kind: data.KindSpace, Key: key})].(data.Space)
 	return s, ok
 }
 
-// UserIdentity returns the user identity with that key.
+// UserIdentity returns the user identity with a key. It reports false if r does not contain it.
 func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 	u, ok := r.resources[byClass(data.Ref{Kind: data.KindUserIdentity, Key: key})].(data.UserIdentity)
 	return u, ok
 }
 
-// Place returns the place of a space or an access grant that was read, or of a space that one of
-// them refers to. Of several spaces it returns the place that an access grant to them would have.
-// Resources of which r has no place are ignored; if there are no others, Place returns the zero
-// Place.
-func (r Related) Place(of ...data.Ref) Place {
+// Place returns the place of a space or an access grant that was read, or of a space that one of them refers to. For several
+// spaces it returns the place of an access grant to all of them. It ignores resources whose place is not in r, and returns the zero
+// Place if there are no others.
+func (r Related) Place(refs ...data.Ref) Place {
 	var places []Place
-	for _, ref := range of {
+	for _, ref := range refs {
 		if p, known := r.places[byClass(ref)]; known {
 			places = append(places, p)
 		}
@@ -58,37 +58,38 @@ func (r Related) Place(of ...data.Ref) Place {
 	case 0:
 		return Place{}
 	case 1:
-		return places[0] // that of an access grant may be Mixed
+		return places[0] // firstPlace would recompute Mixed
 	}
 	return firstPlace(places)
 }
 
+// notFound returns an error that matches data.ErrResourceNotFound.
 func notFound(ref data.Ref) error {
 	return fmt.Errorf("%w: %s %q", data.ErrResourceNotFound, ref.Kind.Class(), ref.Key)
 }
 
-// Space reads a space by its key.
+// Space returns the space with a key, and the resources that it refers to.
 func (v *View) Space(ctx context.Context, key string) (data.Space, Related, error) {
 	return get[data.Space](ctx, v, ActionReadSpaces, data.Ref{Kind: data.KindSpace, Key: key})
 }
 
-// UserIdentity reads a user identity that is not a staff member, by its key.
+// UserIdentity returns the user identity with a key, and the resources that it refers to. It does not find staff members.
 func (v *View) UserIdentity(ctx context.Context, key string) (data.UserIdentity, Related, error) {
 	return get[data.UserIdentity](ctx, v, ActionReadUserIdentities, data.Ref{Kind: data.KindUserIdentity, Key: key})
 }
 
-// StaffMember reads a staff member by its key.
+// StaffMember returns the staff member with a key, and the resources that it refers to.
 func (v *View) StaffMember(ctx context.Context, key string) (data.UserIdentity, Related, error) {
 	return get[data.UserIdentity](ctx, v, ActionReadStaff, data.Ref{Kind: data.KindStaffMember, Key: key})
 }
 
-// AccessGrant reads an access grant by its key.
+// AccessGrant returns the access grant with a key, and the resources that it refers to.
 func (v *View) AccessGrant(ctx context.Context, key string) (data.AccessGrant, Related, error) {
 	return get[data.AccessGrant](ctx, v, ActionReadAccessGrants, data.Ref{Kind: data.KindAccessGrant, Key: key})
 }
 
-// get reads a resource. A staff member is found only as one, and other user identities only
-// as such.
+// get returns a resource as type T, and the resources that it refers to. It finds staff members only if ref has KindStaffMember, and
+// other user identities only if it has not.
 func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.Ref) (out T, related Related, err error) {
 	if err := v.permit(action); err != nil {
 		return out, related, err
@@ -100,18 +101,19 @@ func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.
 	return out, related, err
 }
 
-// Spaces lists spaces. The query's CustomerKey, Keep and Show are replaced, here and in the
-// other lists; a key in it that the portal does not show finds nothing. Text is matched
-// only against what the portal shows, see [data.Query.Show].
+// Spaces returns a page of spaces. It and the other lists set CustomerKey, Keep and Show of the query themselves. The page is empty
+// if the query names a resource that the portal does not show, such as with SpaceKey. Text matches only the fields that the portal
+// shows, see [data.Query.Show].
 func (v *View) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
 	return list(ctx, v, ActionReadSpaces, data.ClassSpace, q, v.at.Spaces, nil)
 }
 
-// UserIdentities lists the user identities that are not staff members.
+// UserIdentities returns a page of user identities that are not staff members. It returns an error that matches
+// [validation.ErrInvalid] if q.Kinds contains [data.KindStaffMember].
 func (v *View) UserIdentities(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
-	people := slices.DeleteFunc(data.Kinds(data.ClassUserIdentity), func(k data.Kind) bool { return k == data.KindStaffMember })
+	kinds := slices.DeleteFunc(data.Kinds(data.ClassUserIdentity), func(k data.Kind) bool { return k == data.KindStaffMember })
 	if len(q.Kinds) == 0 {
-		q.Kinds = people
+		q.Kinds = kinds
 	}
 	if slices.Contains(q.Kinds, data.KindStaffMember) {
 		return Page[data.UserIdentity]{}, fmt.Errorf("%w: StaffMembers lists staff members", validation.ErrInvalid)
@@ -121,19 +123,19 @@ func (v *View) UserIdentities(ctx context.Context, q data.Query) (Page[data.User
 
 var staffOnly = []data.Kind{data.KindStaffMember}
 
-// StaffMembers lists staff members.
+// StaffMembers returns a page of staff members. It sets q.Kinds.
 func (v *View) StaffMembers(ctx context.Context, q data.Query) (Page[data.UserIdentity], error) {
 	q.Kinds = staffOnly
 	return list(ctx, v, ActionReadStaff, data.ClassUserIdentity, q, v.at.UserIdentities, nil)
 }
 
-// AccessGrants lists access grants.
+// AccessGrants returns a page of access grants.
 func (v *View) AccessGrants(ctx context.Context, q data.Query) (Page[data.AccessGrant], error) {
 	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, nil)
 }
 
-// list reads a page. keep, if it is not nil, reports whether to list a resource that the portal
-// shows. The resources that this one refers to, and their sites, are loaded when it is called.
+// list returns a page of the results of read, as the portal shows them. keep, if it is not nil, reports whether to list a visible
+// resource. When keep is called, the resources that its argument refers to, and the sites of these, are loaded.
 func list[T data.Resource](ctx context.Context, v *View, action Action, class data.Class, q data.Query, read func(context.Context, data.Query) (data.Page[T], error), keep func(T) (bool, error)) (Page[T], error) {
 	if err := v.permit(action); err != nil {
 		return Page[T]{}, err
@@ -158,11 +160,11 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 			return nil, 0, err
 		}
 		for i, r := range resources {
-			of, listed := r.(T)
-			if !listed || shown[i] == nil {
+			item, ok := r.(T)
+			if !ok || shown[i] == nil {
 				continue
 			}
-			kept, err := keep(of)
+			kept, err := keep(item)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -190,17 +192,17 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 		return Page[T]{}, err
 	}
 	for _, r := range found.Items {
-		trimmed, err := v.redact(ctx, r, page.Related)
+		redacted, err := v.redact(ctx, r, page.Related)
 		if err != nil {
 			return Page[T]{}, err
 		}
-		page.Items = append(page.Items, trimmed.(T))
+		page.Items = append(page.Items, redacted.(T))
 	}
 	return page, nil
 }
 
-// hidesAny reports whether a query names a resource that the portal does not show. The
-// resources that refer to it would give it away.
+// namesHidden reports whether a query names a resource, or asks for metadata, that the portal does not show. The results of such a
+// query would reveal it.
 func (v *View) namesHidden(ctx context.Context, class data.Class, q data.Query) (bool, error) {
 	for _, ref := range []data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},
@@ -216,15 +218,14 @@ func (v *View) namesHidden(ctx context.Context, class data.Class, q data.Query) 
 			return true, err
 		}
 	}
-	// Nor can it be asked what the details say that are not shown.
 	if class == data.ClassAccessGrant && len(q.CustomMetadata) > 0 && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 		return true, nil
 	}
 	return false, nil
 }
 
-// narrow makes a query read no more than it has to where the portal shows only what
-// belongs to one resource. What it shows is still for sees to say.
+// narrowToTarget restricts a query to resources that can belong to the target of the portal, so that it reads no more than
+// necessary. visible still decides about each result.
 func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Query) (data.Query, error) {
 	if v.target == (data.Ref{}) {
 		return q, nil
@@ -233,12 +234,12 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 	if err != nil {
 		return q, err
 	}
-	var only []data.Ref
+	var candidates []data.Ref
 	switch target := target.(type) {
 	case data.AccessGrant:
-		only = append(references(target), target.Ref())
+		candidates = append(references(target), target.Ref())
 	case data.Space:
-		only = []data.Ref{target.Ref()}
+		candidates = []data.Ref{target.Ref()}
 		if v.config.DeepLink != (data.Ref{}) || class == data.ClassSpace && target.Kind != data.KindSite {
 			break
 		}
@@ -248,7 +249,7 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 		return q, nil
 	}
 	keys := []string{}
-	for _, ref := range only {
+	for _, ref := range candidates {
 		if ref.Kind.Class() == class && (q.Keys == nil || slices.Contains(q.Keys, ref.Key)) {
 			keys = append(keys, ref.Key)
 		}
@@ -257,9 +258,9 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 	return q, nil
 }
 
-// Counts counts what the portal shows, by kind. A kind of which the portal shows only some
-// resources is left out, since its count would include hidden ones; in a portal with filters
-// that includes the kinds of people.
+// Counts returns the number of resources that the portal shows, by kind. It omits a kind if the portal may hide some of its
+// resources: all kinds in a portal with a target, and in a portal with filters the kinds that they apply to and the kinds of user
+// identities.
 func (v *View) Counts() (map[data.Kind]int, error) {
 	if err := v.checkOpen(); err != nil {
 		return nil, err
@@ -276,7 +277,7 @@ func (v *View) Counts() (map[data.Kind]int, error) {
 	return counts, nil
 }
 
-// ofKind is a resource of a kind, for what goes by kind alone.
+// emptyResource returns a resource of a kind without other fields.
 func emptyResource(kind data.Kind) data.Resource {
 	switch kind.Class() {
 	case data.ClassSpace:
@@ -287,10 +288,10 @@ func emptyResource(kind data.Kind) data.Resource {
 	return data.AccessGrant{Kind: kind}
 }
 
-// History returns the changes of an access grant, the newest first. If the portal's
-// Events.AllowedEvents is not nil, it returns only the changes that this list names, by kind
-// and change, such as "reservation.created". An actor that is another portal has no PortalID.
-// See [data.Snapshot.History] for how far it goes back.
+// History returns at most limit changes of the access grant with a key, the newest first. See [data.Snapshot.History] for the
+// values of limit and the age of the oldest change. If the portal's Events.AllowedEvents is not nil, History returns only the
+// changes in that list, which have names such as "reservation.created". It does not show the PortalID of an actor that is another
+// portal.
 func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedChange, error) {
 	if err := v.permit(ActionReadHistory); err != nil {
 		return nil, err
@@ -303,7 +304,11 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	if err != nil {
 		return nil, err
 	}
-	hideOtherPortals(changes, v.portal.ID)
+	for i := range changes {
+		if actor := &changes[i].Actor; actor.PortalID != v.portal.ID {
+			actor.PortalID = uuid.Nil
+		}
+	}
 	if allowed := v.config.Features.Manage.Events.AllowedEvents; allowed != nil {
 		changes = slices.DeleteFunc(changes, func(c data.FeedChange) bool {
 			return !slices.Contains(allowed, c.Kind.String()+"."+string(c.Change))
@@ -312,9 +317,8 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	return changes, nil
 }
 
-// LandingPage returns the resource that the portal opens with: that of its deep link, or else
-// of its landing page. It returns the zero Ref, for the start page, if the portal has neither,
-// or does not show the resource.
+// LandingPage returns the resource that the portal opens with: that of its deep link, or else that of its landing page. It returns
+// the zero Ref, which means the start page, if the portal has neither or does not show the resource.
 func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
 	if err := v.checkOpen(); err != nil {
 		return data.Ref{}, err

@@ -9,13 +9,13 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// sessionRow is the row of a session.
+// sessionRow is the row of a stored session.
 type sessionRow struct {
-	slot      byte
-	seenAt    time.Time
-	expiresAt time.Time
-	ended     bool               // by Session.End; the row stays until it is purged
-	holder    *layout.HolderHash // nil if there is none
+	slot      byte               // the slot of the key that signed the link
+	seenAt    time.Time          // the last use
+	expiresAt time.Time          // the end of its greatest lifetime
+	ended     bool               // Session.End was called; Purge deletes the row later
+	holder    *layout.HolderHash // the holder for which the use is counted, or nil if there is none
 }
 
 const (
@@ -25,6 +25,7 @@ const (
 	sessionHeld  = 1 << 1
 )
 
+// encode returns the value of the row. decodeSession decodes it.
 func (r sessionRow) encode() []byte {
 	var flags byte
 	if r.ended {
@@ -41,7 +42,7 @@ func (r sessionRow) encode() []byte {
 	return b
 }
 
-// over returns the error of a session that is over at a time, or nil.
+// over returns the error of a session that is over at a time, or nil if it is not over.
 func (r sessionRow) over(now time.Time, idle time.Duration) error {
 	switch {
 	case r.ended:

@@ -9,22 +9,22 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// show returns what the portal shows of resources, nil for each that it hides, and how many
-// resources it read for that. It reads for all of them at once.
+// filterVisible returns the resources as the portal shows them, with nil for each that it hides, and the number of resources that it
+// read. It reads the resources that decide about all of them at once. References to hidden resources remain; see redact.
 func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
 	before := v.read
 	var grants []data.AccessGrant
-	var people []string
-	var serves []data.Ref
+	var users []string
+	var served []data.Ref // spaces that staff members serve
 	for _, r := range resources {
 		switch r := r.(type) {
 		case data.AccessGrant:
 			grants = append(grants, r)
 		case data.UserIdentity:
 			if r.Kind == data.KindStaffMember {
-				serves = append(serves, r.Spaces...)
+				served = append(served, r.Spaces...)
 			} else {
-				people = append(people, r.Key)
+				users = append(users, r.Key)
 			}
 		}
 	}
@@ -32,12 +32,12 @@ func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (ou
 		return nil, 0, err
 	}
 	if v.target != (data.Ref{}) || len(v.config.Filters) > 0 {
-		if err := v.load(ctx, serves...); err != nil {
+		if err := v.load(ctx, served...); err != nil {
 			return nil, 0, err
 		}
 	}
 	if v.target == (data.Ref{}) && len(v.config.Filters) > 0 || v.target.Kind.Class() == data.ClassSpace && v.config.DeepLink == (data.Ref{}) {
-		if err := v.learnGranted(ctx, people...); err != nil {
+		if err := v.learnGranted(ctx, users...); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -54,8 +54,8 @@ func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (ou
 	return out, v.read - before, nil
 }
 
-// seen returns the resource of the customer with that class and key. A resource that the
-// portal hides is not found, like one that does not exist.
+// findResource returns the resource with a class and key, or an error that matches data.ErrResourceNotFound if there is none or the
+// portal hides it. The resource has all its fields; see redact.
 func (v *View) findResource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.resource(ctx, ref)
 	if err != nil {
@@ -71,8 +71,8 @@ func (v *View) findResource(ctx context.Context, ref data.Ref) (data.Resource, e
 	return r, nil
 }
 
-// seenAs is seen for a resource that is to be changed: it does not find a staff member as
-// a guest, or a guest as a staff member.
+// findResourceAs is like findResource, but it finds staff members only if ref has KindStaffMember, and other user identities only if
+// it has not. These need the permissions of different actions.
 func (v *View) findResourceAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.findResource(ctx, ref)
 	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
@@ -81,8 +81,7 @@ func (v *View) findResourceAs(ctx context.Context, ref data.Ref) (data.Resource,
 	return r, err
 }
 
-// shown returns a resource that the portal shows, without what the portal does not show, and
-// the resources that it refers to.
+// readResource returns a visible resource, redacted, and the resources that it refers to.
 func (v *View) readResource(ctx context.Context, ref data.Ref) (data.Resource, Related, error) {
 	related := newRelated()
 	r, err := v.findResourceAs(ctx, ref)
@@ -96,7 +95,7 @@ func (v *View) readResource(ctx context.Context, ref data.Ref) (data.Resource, R
 	return r, related, err
 }
 
-// references returns what a resource refers to.
+// references returns the references of a resource.
 func references(r data.Resource) []data.Ref {
 	switch r := r.(type) {
 	case data.Space:
@@ -114,7 +113,7 @@ func references(r data.Resource) []data.Ref {
 	return nil
 }
 
-// loadReferences loads what resources refer to, and the sites of the spaces among that.
+// loadReferences loads the resources that resources refer to, and the sites of the spaces among them.
 func (v *View) loadReferences(ctx context.Context, resources ...data.Resource) error {
 	var refs, sites []data.Ref
 	for _, r := range resources {
@@ -131,10 +130,10 @@ func (v *View) loadReferences(ctx context.Context, resources ...data.Resource) e
 	return v.load(ctx, sites...)
 }
 
-// trim takes from a resource what the portal does not show: references to what is
-// hidden or not there, and details. Those that stay are in related.
+// redact returns a visible resource without the data that the portal does not show: references to resources that are hidden or do
+// not exist, and technical details. It adds the resources to which the remaining references refer to related.
 func (v *View) redact(ctx context.Context, r data.Resource, related Related) (data.Resource, error) {
-	shown := func(ref data.Ref) (bool, error) {
+	addRelated := func(ref data.Ref) (visible bool, err error) {
 		to, err := v.resource(ctx, ref)
 		if err != nil {
 			return false, err
@@ -148,7 +147,7 @@ func (v *View) redact(ctx context.Context, r data.Resource, related Related) (da
 	}
 	keep := func(refs []data.Ref) (out []data.Ref, err error) {
 		for _, ref := range refs {
-			ok, err := shown(ref)
+			ok, err := addRelated(ref)
 			if err != nil {
 				return nil, err
 			}
@@ -163,7 +162,7 @@ func (v *View) redact(ctx context.Context, r data.Resource, related Related) (da
 	switch r := v.withoutDetails(r).(type) {
 	case data.Space:
 		if r.ParentSiteKey != "" {
-			if _, err := shown(data.Ref{Kind: data.KindSite, Key: r.ParentSiteKey}); err != nil {
+			if _, err := addRelated(data.Ref{Kind: data.KindSite, Key: r.ParentSiteKey}); err != nil {
 				return nil, err
 			}
 		}
@@ -176,7 +175,7 @@ func (v *View) redact(ctx context.Context, r data.Resource, related Related) (da
 			return nil, err
 		}
 		if r.User.Key != "" {
-			ok, err := shown(r.User)
+			ok, err := addRelated(r.User)
 			if err != nil {
 				return nil, err
 			}
@@ -189,8 +188,7 @@ func (v *View) redact(ctx context.Context, r data.Resource, related Related) (da
 	return r, nil
 }
 
-// alone is a resource that something refers to: without what it refers to itself, but
-// for the site that a space lies in.
+// withoutReferences returns a related resource as the portal shows it, without its own references except the visible site of a space.
 func (v *View) withoutReferences(ctx context.Context, r data.Resource) (data.Resource, error) {
 	switch r := r.(type) {
 	case data.UserIdentity:
@@ -213,8 +211,7 @@ func (v *View) withoutReferences(ctx context.Context, r data.Resource) (data.Res
 	return v.withoutDetails(r), nil
 }
 
-// withoutDetails is an access grant without what is technical about it, where the
-// portal leaves that out.
+// withoutDetails returns an access grant without its technical details if the portal hides these, and other resources unchanged.
 func (v *View) withoutDetails(r data.Resource) data.Resource {
 	if g, ok := r.(data.AccessGrant); ok && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 		g.PreferredCode, g.CustomMetadata = "", nil
@@ -224,7 +221,8 @@ func (v *View) withoutDetails(r data.Resource) data.Resource {
 	return r
 }
 
-// trimReport removes from the report of a delete what the portal does not show.
+// redactReport removes from the report of a delete the ids that the portal hides, the revoked portals, and the keys that were not
+// found.
 func (v *View) redactReport(report *data.DeleteReport) {
 	for i, d := range report.Deleted {
 		if d.Kind.Class() == data.ClassAccessGrant && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
@@ -232,13 +230,4 @@ func (v *View) redactReport(report *data.DeleteReport) {
 		}
 	}
 	report.Revoked, report.NotFound = nil, nil
-}
-
-// hideOtherPortals removes the ids of all portals but one from the actors of changes.
-func hideOtherPortals(changes []data.FeedChange, portalID uuid.UUID) {
-	for i := range changes {
-		if actor := &changes[i].Actor; actor.PortalID != portalID {
-			actor.PortalID = uuid.Nil
-		}
-	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// View reads what a session's portal shows, in one state of the store: its reads agree with
-// each other. It is valid until the function of [Session.View] or [Service.ViewSession] that
-// got it returns; its methods return an error afterwards. It is not safe for concurrent use.
+// View reads the resources that a session's portal shows, in one state of the store, so that its reads are consistent with each
+// other. A View is valid until the function that [Session.View] or [Service.ViewSession] called with it returns. After that, its
+// methods return an error. It is not safe for concurrent use.
 //
 // Each read returns a [RefusedError] if the portal does not allow it, and
 // [data.ErrResourceNotFound] for a resource that the portal does not show, whether the
@@ -24,30 +24,28 @@ type View struct {
 	service      *Service
 	ws           *data.Workspace
 	portal       CustomerPortal
-	config       *Config // the portal's
+	config       *Config // &portal.Config
 	customer     data.Customer
 	row          sessionRow
 	closed       bool // the function that got the view has returned
 
-	// target is the one resource that is seen, with what belongs to it; zero is all. A
-	// deep link's is seen with what it refers to, and a landing page's with what refers
-	// to it as well.
+	// target is the only resource that the portal shows, together with the resources that belong to it, or zero if the portal
+	// is not limited to one. The resources that the target refers to belong to it. In a portal with a landing page, the
+	// resources that refer to the target belong to it too.
 	target data.Ref
-	loaded map[data.Ref]data.Resource // by class and key; nil for what is not there
+	loaded map[data.Ref]data.Resource // the resources that were read, by class and key; nil if a resource does not exist
 
-	// granted reports for user identities, by key, whether they have an access grant that
-	// the portal shows. It is filled as far as it was needed.
+	// granted reports, by the key of a user identity, whether it has a visible access grant. It contains the user identities
+	// for which this is known.
 	granted map[string]bool
-	read    int // resources that were read
+	read    int // the number of resources that were read
 }
 
-// View calls fn with a View of the current state. fn should only read: v does not see a write
-// that is made meanwhile, and on a database server such a write takes a second connection
-// while v holds the first. Write after View has returned, with
-// [WriteOptions].IfUnchanged if the write depends on what fn has read.
+// View calls fn with a View of the current state. fn should only read: its View does not show a write that is made meanwhile, and
+// on a database server such a write takes a second connection while the View holds the first. Write after View has returned, with
+// [WriteOptions].IfUnchanged if the write depends on the results of fn.
 //
-// View returns the error of fn, or one of those that [Session] lists if the session is not
-// good; fn is not called then.
+// View returns the error of fn. If the session is not valid, it does not call fn and returns one of the errors that [Session] lists.
 func (s *Session) View(ctx context.Context, fn func(*View) error) error {
 	return s.viewOrError(ctx, func(v *View, err error) error {
 		if err != nil {
@@ -57,9 +55,9 @@ func (s *Session) View(ctx context.Context, fn func(*View) error) error {
 	})
 }
 
-// viewOr calls fn with a View of the current state. If the session is not good but is still
-// stored, fn gets the error that says why. viewOr returns the error of fn. It tells the
-// change feed of an expiry.
+// viewOrError calls fn with a View of the current state. If the session is not valid but its portal is still stored, it calls fn
+// with the View and an error that says why. It returns the error of fn. If that is ErrExpired, it adds the expiry to the change
+// feed.
 func (s *Session) viewOrError(ctx context.Context, fn func(*View, error) error) error {
 	var v *View
 	err := s.service.view(ctx, func(r storage.Reader) (err error) {
@@ -76,9 +74,9 @@ func (s *Session) viewOrError(ctx context.Context, fn func(*View, error) error) 
 }
 
 // errViewClosed is returned by the methods of a View that is not valid any more.
-var errViewClosed = errors.New("portal: the View was used after the function that got it had returned: read inside of Session.View")
+var errViewClosed = errors.New("portal: the View was used after its function had returned: read inside the function that Session.View calls")
 
-// alive returns an error if the view is not valid any more.
+// checkOpen returns an error if the view is not valid any more.
 func (v *View) checkOpen() error {
 	if v.closed {
 		return errViewClosed
@@ -86,7 +84,7 @@ func (v *View) checkOpen() error {
 	return nil
 }
 
-// permit returns an error if the portal does not allow an action.
+// permit returns an error if the view is not valid any more or the portal does not allow an action.
 func (v *View) permit(action Action) error {
 	if err := v.checkOpen(); err != nil {
 		return err
@@ -94,11 +92,11 @@ func (v *View) permit(action Action) error {
 	return v.config.permit(action)
 }
 
-// viewAt returns the view of a state. If the session is not good in that state, the error
-// says why, and the view is not nil if the session is still stored.
+// viewAt returns a View of the state that r reads. If the session is not valid in that state, it returns an error that says why; it
+// then also returns the View if the portal is still stored.
 func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	to := pointer{s.customer, s.portal.ID}
-	if s.ws == nil { // it is known by its token alone
+	if s.ws == nil { // only the token is known
 		rows, err := r.Get(ctx, layout.SessionIndex(*s.hash))
 		if err != nil {
 			return nil, err
@@ -148,37 +146,37 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	return v, stateErr
 }
 
-// load reads resources of the customer, all that are not known yet at once.
+// load reads resources of the customer into v.loaded, except those that were read before, in one call.
 func (v *View) load(ctx context.Context, refs ...data.Ref) error {
-	var ask []data.Ref
+	var missing []data.Ref
 	for _, ref := range refs {
 		ref = byClass(ref)
 		if _, known := v.loaded[ref]; !known {
 			v.loaded[ref] = nil
-			ask = append(ask, ref)
+			missing = append(missing, ref)
 		}
 	}
-	if len(ask) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
-	v.read += len(ask)
-	found, err := portaldata.Resources(ctx, v.at, v.customer, ask)
+	v.read += len(missing)
+	found, err := portaldata.Resources(ctx, v.at, v.customer, missing)
 	if err != nil {
 		return err
 	}
 	for i, r := range found {
-		v.loaded[ask[i]] = r
+		v.loaded[missing[i]] = r
 	}
 	return nil
 }
 
-// resource reads a resource of the customer by class and key. It returns nil if there is none.
+// resource returns a resource of the customer by class and key, or nil if there is none. It may be one that the portal does not show.
 func (v *View) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	err := v.load(ctx, ref)
 	return v.loaded[byClass(ref)], err
 }
 
-// readsOf is the action that it takes to see a resource.
+// readAction returns the action that a portal must allow to show a resource.
 func readAction(r data.Resource) Action {
 	switch kind := r.Ref().Kind; {
 	case kind == data.KindStaffMember:

@@ -8,7 +8,8 @@ import (
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 )
 
-// sees reports whether the portal shows a resource of the customer.
+// visible reports whether the portal shows a resource of the customer. It is false for nil. If the resource is a visible access
+// grant, visible notes that its user has one.
 func (v *View) visible(ctx context.Context, r data.Resource) (bool, error) {
 	shown, err := v.decideVisible(ctx, r)
 	if g, ok := r.(data.AccessGrant); ok && shown && g.User.Key != "" {
@@ -17,6 +18,7 @@ func (v *View) visible(ctx context.Context, r data.Resource) (bool, error) {
 	return shown, err
 }
 
+// decideVisible is visible without the note.
 func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error) {
 	if r == nil || v.config.permit(readAction(r)) != nil || !v.config.matches(r) {
 		return false, nil
@@ -29,7 +31,7 @@ func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error)
 	}
 	target, err := v.resource(ctx, v.target)
 	if err != nil || target == nil || v.config.permit(readAction(target)) != nil || !v.config.matches(target) {
-		return false, err // it is gone, or hidden, and nothing takes its place
+		return false, err // a portal whose target is gone or hidden shows nothing
 	}
 	if byClass(target.Ref()) == byClass(r.Ref()) {
 		return true, nil
@@ -43,9 +45,8 @@ func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error)
 	return v.inLandingPage(ctx, r, target.Ref())
 }
 
-// belongsToShown reports whether a resource that passes the filters belongs to a resource
-// that the portal shows. A user identity belongs to its access grants, and a staff member
-// that serves spaces to these; others belong to none, and are shown.
+// belongsToVisible reports whether a portal with filters shows a resource that the filters do not hide. It shows a user identity
+// that has a visible access grant, a staff member that serves a visible space or no space, and all spaces and access grants.
 func (v *View) belongsToVisible(ctx context.Context, r data.Resource) (bool, error) {
 	u, ok := r.(data.UserIdentity)
 	switch {
@@ -67,31 +68,30 @@ func (v *View) belongsToVisible(ctx context.Context, r data.Resource) (bool, err
 	return false, nil
 }
 
-// belongs reports whether a resource belongs to the space of a landing page: it lies in it,
-// gives access to it or to what lies in it, serves it, or has access to it.
-func (v *View) inLandingPage(ctx context.Context, r data.Resource, to data.Ref) (bool, error) {
+// inLandingPage reports whether a resource belongs to the space of the landing page: a space in that site, an access grant to the
+// space or to a space in it, a staff member that serves one of these, or a user identity with a visible access grant.
+func (v *View) inLandingPage(ctx context.Context, r data.Resource, page data.Ref) (bool, error) {
 	switch r := r.(type) {
 	case data.Space:
-		return liesIn(r, to), nil
+		return isInSite(r, page), nil
 	case data.AccessGrant:
-		return v.anyIn(ctx, r.Spaces, to)
+		return v.anyIn(ctx, r.Spaces, page)
 	case data.UserIdentity:
 		if r.Kind == data.KindStaffMember {
-			return v.anyIn(ctx, r.Spaces, to)
+			return v.anyIn(ctx, r.Spaces, page)
 		}
 		return v.isGranted(ctx, r.Key)
 	}
 	return false, nil
 }
 
-// isGranted reports whether a user identity has an access grant that the portal shows.
+// isGranted reports whether a user identity has a visible access grant.
 func (v *View) isGranted(ctx context.Context, key string) (bool, error) {
 	err := v.learnGranted(ctx, key)
 	return v.granted[key], err
 }
 
-// learnGranted finds out which user identities have an access grant that the portal shows,
-// for all that are not known yet at once.
+// learnGranted adds user identities to v.granted, except those that it contains, in as few reads as possible.
 func (v *View) learnGranted(ctx context.Context, keys ...string) error {
 	keys = slices.DeleteFunc(keys, func(key string) bool { _, known := v.granted[key]; return known })
 	if len(keys) == 0 || v.config.permit(ActionReadAccessGrants) != nil {
@@ -117,7 +117,7 @@ func (v *View) learnGranted(ctx context.Context, keys ...string) error {
 	return err
 }
 
-// loadSpaces loads the spaces of access grants if they decide which grants are shown.
+// loadSpaces loads the spaces of access grants if visible needs them, which is so if the portal has a target.
 func (v *View) loadSpaces(ctx context.Context, grants []data.AccessGrant) error {
 	if v.target == (data.Ref{}) {
 		return nil
@@ -129,23 +129,23 @@ func (v *View) loadSpaces(ctx context.Context, grants []data.AccessGrant) error 
 	return v.load(ctx, refs...)
 }
 
-// anyIn reports whether one of spaces is the space to, or lies in it.
-func (v *View) anyIn(ctx context.Context, spaces []data.Ref, to data.Ref) (bool, error) {
+// anyIn reports whether any of the spaces is the space of the landing page, or is in that site.
+func (v *View) anyIn(ctx context.Context, spaces []data.Ref, page data.Ref) (bool, error) {
 	if err := v.load(ctx, spaces...); err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(spaces, func(ref data.Ref) bool {
 		space, ok := v.loaded[byClass(ref)].(data.Space)
-		return ok && (space.Key == to.Key || liesIn(space, to))
+		return ok && (space.Key == page.Key || isInSite(space, page))
 	}), nil
 }
 
-// liesIn reports whether a space lies in a site.
-func liesIn(s data.Space, site data.Ref) bool {
+// isInSite reports whether a space is in a site. It is false if site refers to a space of another kind.
+func isInSite(s data.Space, site data.Ref) bool {
 	return site.Kind == data.KindSite && s.ParentSiteKey == site.Key
 }
 
-// refersTo reports whether a grant names a resource.
+// refersTo reports whether an access grant refers to a resource.
 func refersTo(g data.AccessGrant, to data.Ref) bool {
 	switch to.Kind.Class() {
 	case data.ClassSpace:
@@ -156,8 +156,8 @@ func refersTo(g data.AccessGrant, to data.Ref) bool {
 	return false
 }
 
-// matches reports whether a resource passes the filters. They apply to property listings and
-// reservations only.
+// matches reports whether a resource matches all filters. Filters apply only to property listings and reservations; other resources
+// match.
 func (c *Config) matches(r data.Resource) bool {
 	var metadata data.CustomMetadata
 	switch r := r.(type) {
@@ -169,11 +169,12 @@ func (c *Config) matches(r data.Resource) bool {
 	return !filtered(r.Ref().Kind) || !slices.ContainsFunc(c.Filters, func(f Filter) bool { return metadata[f.Field] != f.Value })
 }
 
+// filtered reports whether filters apply to a kind.
 func filtered(kind data.Kind) bool {
 	return kind == data.KindPropertyListing || kind == data.KindReservation
 }
 
-// byClass is the reference that all references to the same resource share.
+// byClass returns a reference with the first kind of the class, so that all references to the same resource are equal.
 func byClass(ref data.Ref) data.Ref {
 	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
 }
