@@ -28,7 +28,6 @@ var idioms = []string{
 // directory once it has no idioms.
 var exempt = []string{
 	"data",
-	"portal",
 }
 
 // TestLanguage_CommentsAndMarkdown_HaveNoIdioms checks all files except those in an exempt directory. It also fails if an

@@ -14,7 +14,7 @@
 //     grant.
 //   - A link is the URL of a portal. Its last part is the code, which contains the link's id and expiry and is signed.
 //   - A use is the opening of a link. A portal with a MaxUses opens only so often.
-//   - A session is what one visitor has after opening a link. A stored session is found by its token.
+//   - A session is the access of one visitor who has opened a link. A stored session is found by its token.
 //   - A holder is a browser, by a secret that the front end keeps with it. Each holder uses a link once.
 //   - The target is the only resource that a portal shows, together with the resources that belong to it: that of a deep link,
 //     or that of the landing page in restricted navigation.

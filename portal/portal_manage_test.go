@@ -162,7 +162,7 @@ func TestUpdateConfigReachesOpenSessions(t *testing.T) {
 		})
 		require.Equal(t, []string{"deep_link format"}, faults(t, err), "it is none")
 
-		// The deep link that it gets is what it is revoked with, and the one that it loses is not.
+		// The portal is revoked with the resource of its current deep link, and not with that of an earlier one.
 		p, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: portal.Config{DeepLink: ref(data.KindReservation, "rs1")}})
 		link := func(to data.Ref) {
 			_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.DeepLink = to; return nil })

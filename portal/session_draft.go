@@ -16,44 +16,43 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// draft is a push that a session prepares.
+// draft is the push of a session's write, and the findings about the write's request.
 type draft struct {
 	v       *View
 	action  Action
-	keys    []string // for what it creates
+	keys    []string // of the resources that it creates
 	data    data.CustomerData
 	paths   []pathPrefix
-	notes   form.Notes // what is wrong with the request, beside the push
-	subject data.Ref   // of the resource that it is about
-	newUser data.Ref   // that it creates, and refers to
+	notes   form.Notes // findings about the request that are not about its push
+	subject data.Ref   // the resource that the request creates or edits
+	newUser data.Ref   // the new user of an access grant, or zero
 }
 
-// prefix turns the path of a push into that of a request.
+// pathPrefix maps the paths of a push that begin with from to the paths of a request that begin with to.
 type pathPrefix struct{ from, to string }
 
-// about adds the resource that the request is about.
+// addSubject adds the resource that the request creates or edits.
 func (d *draft) addSubject(r data.Resource) {
 	d.subject = r.Ref()
 	d.add(r, "")
 }
 
+// add adds a resource whose fields have the given path in the request.
 func (d *draft) add(r data.Resource, path string) {
 	d.data.Add(r)
 	d.paths = append(d.paths, pathPrefix{r.Ref().Kind.Collection() + "[0].", path})
 }
 
-// strict are the warnings of a push that are faults for a visitor. The warning about a
-// reference that leads nowhere is not among them: the draft looks up the references that the
-// visitor gives, and others may lead nowhere.
+// strictRules are the rules whose warnings in a push are faults in a session's write. The rule about references to missing
+// resources is not among them: the draft checks the references that the visitor gives, and other references may be missing.
 var strictRules = []validation.Rule{validation.RuleEmailAddress, validation.RulePreferredCode}
 
-// check returns an error if the request has a fault, or its push a warning that is one.
+// checkReport returns an error if the request has a fault, or the report of its push a warning that counts as a fault.
 func (d *draft) checkReport(report data.PushReport) error {
 	return d.faults(&validation.Error{Warnings: report.Warnings})
 }
 
-// result returns the resource that the draft is about as the portal shows it after the push
-// that is planned on at.
+// result returns the subject of the draft as the portal shows it after the push that is planned on at.
 func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, error) {
 	for r, err := range at.Planned() {
 		if err != nil {
@@ -61,15 +60,15 @@ func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, e
 		}
 		d.v.loaded[byClass(r.Ref())] = r
 		if _, ok := r.(data.AccessGrant); ok {
-			d.v.granted = map[string]bool{} // the grant may be another user's now
+			d.v.granted = map[string]bool{} // the grant may have another user now
 		}
 	}
 	r, _, err := d.v.readResource(ctx, d.subject)
 	return r, err
 }
 
-// faults returns an error with all faults of the request: those that were noted, and those
-// of its push, by the paths of the request. It returns any other error of a push unchanged.
+// faults returns a validation.Error with the noted faults of the request and those of err, with the paths of the request. err is
+// the error of its push, or nil. If err is not a validation.Error, faults returns it unchanged.
 func (d *draft) faults(err error) error {
 	var push *validation.Error
 	if err != nil && !errors.As(err, &push) {
@@ -93,17 +92,17 @@ func (d *draft) faults(err error) error {
 	return invalid(notes)
 }
 
-// path returns the path in the request for a path in the push.
-func (d *draft) path(of string) string {
+// path returns the path in the request of a path in the push.
+func (d *draft) path(pushPath string) string {
 	for _, p := range d.paths {
-		if rest, ok := strings.CutPrefix(of, p.from); ok {
+		if rest, ok := strings.CutPrefix(pushPath, p.from); ok {
 			return p.to + rest
 		}
 	}
-	return of
+	return pushPath
 }
 
-// newKeys makes keys for resources.
+// newKeys returns n random keys for resources.
 func (s *Session) newKeys(n int) ([]string, error) {
 	keys := make([]string, n)
 	for i := range keys {
@@ -117,11 +116,11 @@ func (s *Session) newKeys(n int) ([]string, error) {
 }
 
 const (
-	maxCreated = 2  // resources that one call creates
-	keyBytes   = 15 // of a key, before it is encoded
+	maxCreated = 2  // the greatest number of resources that a call creates
+	keyBytes   = 15 // the length of a key before it is encoded
 )
 
-// keyOf returns the key that the first keyBytes of b make.
+// encodeKey returns the key for the first keyBytes bytes of b.
 func encodeKey(b []byte) string { return "portal-" + keyEncoding.EncodeToString(b[:keyBytes]) }
 
 // newKey returns the next key for a resource that the draft creates.
@@ -130,8 +129,8 @@ func (d *draft) newKey() (key string) {
 	return key
 }
 
-// exists reports whether the customer has one of the resources that the draft creates, by
-// its key. What it has may be of another kind.
+// exists reports whether the customer has a resource with the class and key of the draft's resource that has the key. It may be of
+// another kind. exists reports false if the draft has no resource with the key.
 func (d *draft) exists(ctx context.Context, key string) (bool, error) {
 	var ref data.Ref
 	for _, s := range d.data.Spaces {
@@ -158,8 +157,8 @@ func (d *draft) exists(ctx context.Context, key string) (bool, error) {
 
 var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz") // Crockford's alphabet
 
-// references returns references to spaces that the portal shows, each under the alias of its
-// own kind. It notes a fault for a space that the portal does not show.
+// resolveSpaces returns references to spaces with the actual kinds of these, without duplicates. It notes a fault for each space
+// that the portal does not show.
 func (d *draft) resolveSpaces(ctx context.Context, refs []data.Ref) ([]data.Ref, error) {
 	if len(refs) > maxSpaces {
 		d.notes.Fault("spaces", validation.RuleTooMany, "at most %d", maxSpaces)
@@ -189,11 +188,11 @@ func (d *draft) resolveSpaces(ctx context.Context, refs []data.Ref) ([]data.Ref,
 	return out, nil
 }
 
-// maxSpaces is how many spaces a resource may name, as data has it.
+// maxSpaces is the greatest number of spaces to which a resource can refer, as in package data.
 const maxSpaces = 1000
 
-// replace returns the new references of a resource: those given, and those that it has and
-// the portal does not show.
+// replaceSpaces returns the new references of a resource whose references are old: those that are given, and the old references to
+// spaces that the portal does not show.
 func (d *draft) replaceSpaces(ctx context.Context, old, given []data.Ref) ([]data.Ref, error) {
 	out, err := d.resolveSpaces(ctx, given)
 	if err != nil {
@@ -211,15 +210,15 @@ func (d *draft) replaceSpaces(ctx context.Context, old, given []data.Ref) ([]dat
 			out = append(out, ref)
 		}
 	}
-	if len(out) > maxSpaces { // how many of them are hidden is not to be said
+	if len(out) > maxSpaces { // the message must not reveal the number of hidden spaces
 		d.notes.Fault("spaces", validation.RuleTooMany, "are too many")
 		out = out[:maxSpaces]
 	}
 	return out, nil
 }
 
-// user returns a reference to a user identity that the portal shows, under the alias of its
-// kind. It notes a fault for one that the portal does not show.
+// resolveUser returns a reference to a user identity with its actual kind. It notes a fault if the portal does not show the user
+// identity. It returns a zero reference, and one to the draft's new user, unchanged.
 func (d *draft) resolveUser(ctx context.Context, ref data.Ref) (data.Ref, error) {
 	if ref.Key == "" || ref == d.newUser {
 		return ref, nil
@@ -236,7 +235,7 @@ func (d *draft) resolveUser(ctx context.Context, ref data.Ref) (data.Ref, error)
 	return r.Ref(), nil
 }
 
-// site notes a site that the portal does not show.
+// checkSite notes a fault if the portal does not show a site. An empty key is valid.
 func (d *draft) checkSite(ctx context.Context, key string) error {
 	if key == "" {
 		return nil
@@ -249,8 +248,7 @@ func (d *draft) checkSite(ctx context.Context, key string) error {
 	return err
 }
 
-// kind returns the kind that was given, or fallback if none was. It notes a fault for a kind
-// of another class.
+// chooseKind returns the given kind, or fallback if that is zero. It notes a fault for a kind of another class.
 func (d *draft) chooseKind(path string, given, fallback data.Kind, class data.Class) data.Kind {
 	if given == 0 {
 		return fallback
@@ -262,7 +260,7 @@ func (d *draft) chooseKind(path string, given, fallback data.Kind, class data.Cl
 	return given
 }
 
-// mustSee returns a RefusedError if the portal would not show a resource after the write.
+// requireVisible returns a RefusedError if the portal would not show r, the resource after the write.
 func (d *draft) requireVisible(ctx context.Context, r data.Resource) error {
 	shown, err := d.v.visible(ctx, r)
 	if err == nil && !shown && len(d.notes.Faults) == 0 {
@@ -271,8 +269,8 @@ func (d *draft) requireVisible(ctx context.Context, r data.Resource) error {
 	return err
 }
 
-// old returns the resource that an edit changes, as it is stored. It returns an error if the
-// portal does not show the resource, or if it is not as the options require.
+// existing returns the stored resource that an edit changes. It returns an error if the portal does not show the resource, or if
+// the resource does not meet the condition of the options.
 func (d *draft) existing(ctx context.Context, ref data.Ref, o WriteOptions) (data.Resource, error) {
 	r, err := d.v.findResourceAs(ctx, ref)
 	if err != nil {
@@ -281,9 +279,8 @@ func (d *draft) existing(ctx context.Context, ref data.Ref, o WriteOptions) (dat
 	return r, o.checkUnchanged(r)
 }
 
-// ifChanged returns the value that an edit gives to a field, or the zero value, which leaves
-// the field as it is, if that is the value that the field has. A value that does not change
-// is not pushed, and so not validated by rules that are newer than the value.
+// ifChanged returns the value that an edit gives to a field if it differs from the old value, and otherwise the zero value, which
+// leaves the field unchanged. An unchanged value is not pushed, and so not validated by rules that are newer than the value.
 func ifChanged[T comparable](given, old T) T {
 	if given == old {
 		var zero T
@@ -292,7 +289,7 @@ func ifChanged[T comparable](given, old T) T {
 	return given
 }
 
-// ifChangedTime is ifChanged for times, which are stored to the microsecond.
+// ifChangedTime is ifChanged for times, which are stored in microseconds.
 func ifChangedTime(given, old time.Time) time.Time {
 	if given.Truncate(time.Microsecond).Equal(old) {
 		return time.Time{}
@@ -300,7 +297,7 @@ func ifChangedTime(given, old time.Time) time.Time {
 	return given
 }
 
-// sameRefs reports whether two lists name the same resources.
+// sameRefs reports whether two lists refer to the same resources, in any order.
 func sameRefs(a, b []data.Ref) bool {
 	set := func(refs []data.Ref) map[data.Ref]bool {
 		out := make(map[data.Ref]bool, len(refs))
@@ -312,7 +309,7 @@ func sameRefs(a, b []data.Ref) bool {
 	return maps.Equal(set(a), set(b))
 }
 
-// aliases are the fields that hold some references.
+// referenceFields returns the names of the fields that contain references, such as room_keys.
 func referenceFields(refs []data.Ref) (fields []string) {
 	for _, ref := range refs {
 		if field := ref.Kind.KeysField(); !slices.Contains(fields, field) {

@@ -253,8 +253,8 @@ func TestSpaceKey_Site_IncludesTheRoomsInside(t *testing.T) {
 	})
 }
 
-// TestFilters_ListsOfPeople_ReadManyAtOnce counts the reads of pages of guests of whom each
-// has one reservation, half of them hidden: the calls do not grow with their number.
+// TestFilters_ListsOfPeople_ReadManyAtOnce counts the reads of pages of guests. Each guest has one reservation, and half of these are
+// hidden. The number of calls must not grow with the number of guests.
 func TestFilters_ListsOfPeople_ReadManyAtOnce(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// AccessGrantRequest is an access grant to create.
+// AccessGrantRequest describes an access grant to create.
 type AccessGrantRequest struct {
 	Grant data.AccessGrant
 
@@ -21,12 +21,11 @@ type AccessGrantRequest struct {
 	NewUser *data.UserIdentity
 }
 
-// CreateAccessGrant creates a reservation, a booking or an access grant. Its key must be empty:
-// the portal assigns one. If it has no kind, it gets that of the workspace's vertical. It also
-// gets the values that the portal's filters require.
+// CreateAccessGrant creates an access grant of any kind and returns it. Its Key must be empty: the portal assigns one. If its Kind is
+// zero, it gets that of the workspace's vertical. The portal sets the metadata that its filters require.
 //
-// CreateAccessGrant returns a [validation.Error] for an invalid request. The paths are those of
-// the grant; the paths of NewUser begin with "new_user.".
+// CreateAccessGrant returns a [validation.Error] for an invalid request. Paths in it are relative to the grant; those of NewUser begin
+// with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, o WriteOptions) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, creates, o, func(v *View, d *draft) error {
 		words, err := v.vocabulary(ctx)
@@ -59,7 +58,7 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 	}))
 }
 
-// addUser adds the user that a grant is made with.
+// addUser adds the new user of an access grant and returns a reference to it. It notes a fault if the grant was given another user.
 func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) data.Ref {
 	if u.Key != "" || given != (data.Ref{}) {
 		d.notes.Fault("new_user", validation.RuleOneUser, "must have no key, and cannot be given together with user")
@@ -75,10 +74,10 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) d
 	return d.newUser
 }
 
-// EditAccessGrant changes the access grant with the key edit.Key, which the portal must show.
-// Fields that are zero keep their values; Clear may name "name", "starts_at", "ends_at",
-// "preferred_code" and "user". Spaces that is not nil replaces the spaces that the portal
-// shows; the others stay. A field that is given the value that it has is not validated again.
+// EditAccessGrant changes the access grant with the key edit.Key, and returns it. Fields of edit that are zero keep their values.
+// Clear may contain "name", "starts_at", "ends_at", "preferred_code" and "user". If Spaces is not nil, it replaces the references to
+// spaces that the portal shows. References to hidden spaces remain. A field that gets the value that it has is not validated again.
+//
 // EditAccessGrant returns a [validation.Error] for an invalid edit.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o WriteOptions) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionEditAccessGrant, edits, o, func(v *View, d *draft) error {
@@ -141,16 +140,15 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o 
 	}))
 }
 
-// CancelAccessGrant deletes an access grant that the portal shows, and reports what it deleted.
+// CancelAccessGrant deletes the access grant with a key and returns the report of the delete. See [Session.UndoCancelAccessGrant].
 func (s *Session) CancelAccessGrant(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, o)
 }
 
-// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer
-// less than 10 minutes ago, with its id and the portals that were deep links to it, as
-// [data.Workspace.UndoCancel] describes. The access grant must be one that the portal shows, so
-// a portal that shows nothing but this access grant cannot restore it. It returns an error that
-// matches [data.ErrNotUndone] if the cancellation can no longer be undone.
+// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer less than 10 minutes ago, with its id
+// and the portals that were deep links to it; see [data.Workspace.UndoCancel]. The portal must show the access grant after the
+// cancellation, so a portal that shows only this access grant cannot restore it. UndoCancelAccessGrant returns an error that matches
+// [data.ErrNotUndone] if the cancellation cannot be undone any more.
 func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.AccessGrant, error) {
 	ref := data.Ref{Kind: data.KindAccessGrant, Key: key}
 	var result data.Resource
@@ -159,11 +157,11 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 		if err != nil {
 			return err
 		}
-		v.loaded[byClass(ref)] = r // as it will be
+		v.loaded[byClass(ref)] = r // the restored access grant
 		result, _, err = v.readResource(ctx, ref)
 		return err
 	})
-	if errors.Is(err, data.ErrCustomerNotFound) { // the portal was deleted with it
+	if errors.Is(err, data.ErrCustomerNotFound) { // the portal was deleted with its customer
 		if err = s.View(ctx, func(v *View) error { return v.permit(ActionCancelAccessGrant) }); err == nil {
 			err = notFound(ref)
 		}
@@ -171,22 +169,23 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 	return resultAs[data.AccessGrant](result, s.writeError(ctx, err))
 }
 
-// stamp gives a new resource the values that the portal's filters ask for.
+// applyFilterDefaults sets the metadata of a new resource to the values that the portal's filters require. It notes a fault for each
+// value that was given and differs.
 func (v *View) applyFilterDefaults(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
 	if !filtered(kind) || len(v.config.Filters) == 0 {
 		return
 	}
-	stamped := data.CustomMetadata{}
+	merged := data.CustomMetadata{}
 	for key, value := range *metadata {
-		stamped[key] = value
+		merged[key] = value
 	}
 	for _, f := range v.config.Filters {
-		if value, given := stamped[f.Field]; given && value != f.Value {
+		if value, given := merged[f.Field]; given && value != f.Value {
 			notes.Fault("custom_metadata."+f.Field, validation.RuleFormat, "must be the value that this portal filters by")
 		}
-		stamped[f.Field] = f.Value
+		merged[f.Field] = f.Value
 	}
-	*metadata = stamped
+	*metadata = merged
 }
 
 // checkDetails returns a RefusedError if an access grant sets technical details in a portal that

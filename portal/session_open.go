@@ -20,13 +20,13 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Resolve opens the link of a code, which is the part of the link's URL after the last slash, see
-// [Code]. It is for a caller that does not need to find the session again: the session is not
-// stored and has no Token. If the link has a MaxUses, Resolve counts one use.
+// Resolve opens the link with a code and returns a session that is not stored and has no Token. The code is the part of the link's
+// URL after the last slash, see [Code]. If the link has a MaxUses, Resolve counts one use. Use [Service.OpenSession] for a session
+// that later requests can find.
 //
-// Without reading the store, it returns [ErrForged] for a code that this service did not make and
-// [ErrExpired] for a code that has expired. It returns [ErrRevoked] if the portal was revoked or
-// deleted with its customer, and [ErrUsedUp] if no use is left.
+// Resolve returns [ErrForged] for a code that this service did not sign, and [ErrExpired] for a code that has expired, both without
+// reading the store. It returns [ErrRevoked] if the portal was revoked or deleted with its customer, and [ErrUsedUp] if all uses of
+// the link are counted.
 func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 	session, p, err := s.resolveLink(ctx, code, "")
 	if err != nil {
@@ -41,14 +41,14 @@ func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 	return session, nil
 }
 
-// Verify checks a code without reading the store. It returns [ErrForged] if the code is not
-// that of a link of this service, and [ErrExpired] if its time is over.
+// Verify verifies a code without reading the store. It returns [ErrForged] for a code that this service did not sign, and
+// [ErrExpired] for a code that has expired. A code that Verify accepts can be that of a portal that was revoked.
 func (s *Service) Verify(code string) error {
 	_, err := s.verify(code)
 	return err
 }
 
-// verify returns the link of a code, without reading the store. It returns [ErrForged] or [ErrExpired].
+// verify returns the link of a code, without reading the store. It returns ErrForged or ErrExpired like Verify.
 func (s *Service) verify(code string) (link.Link, error) {
 	verified, err := s.signer.Verify(code, s.now())
 	switch {
@@ -69,13 +69,11 @@ func linkExpiry(t time.Time) (time.Time, error) {
 	return expires, nil
 }
 
-// Peek returns the portal that the link of a code opens, and does not count a use. Errors are
-// those of Resolve; a portal that was revoked or used up is returned along with the error, as
-// long as it is stored.
+// Peek returns the portal of the link with a code, without its URL, and counts no use. It returns the errors of [Service.Resolve].
+// If the portal is stored but not open, Peek returns it with the error.
 //
-// holder is that of [Service.OpenSession], or empty. held reports whether a use of the link was
-// counted for the holder: the link then opens again for the holder, and Peek does not return
-// [ErrUsedUp].
+// holder is that of [Service.OpenSession], or empty. held reports whether a use of the link was counted for the holder. The link
+// then opens again for the holder, and Peek does not return [ErrUsedUp].
 func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p CustomerPortal, held bool, err error) {
 	session, _, err := s.resolveLink(ctx, code, holder)
 	if session == nil {
@@ -84,21 +82,19 @@ func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p Custo
 	return session.portal, session.held, err
 }
 
-// OpenSession begins a session with the link of a code. If the link has a MaxUses, it counts one
-// use. [Service.Session] finds the session again by its Token, which only the returned Session
-// has.
+// OpenSession opens the link with a code and returns a new session, which it stores. If the link has a MaxUses, OpenSession counts
+// one use. [Service.Session] finds the session by its Token, which cannot be read from the store.
 //
-// holder makes repeated calls from the same browser count once. It is a secret of at least 16
-// random bytes that the caller keeps with one browser, such as in a cookie. A link with a
-// MaxUses counts each holder once, also if two calls run at the same time: a holder can open the
-// link again after its session is over, without another use, until the portal expires or
-// [Session.End] is called. If holder is empty, every call counts.
+// holder identifies a browser, so that repeated calls for the same browser count one use. It is a secret of at least 16 random bytes
+// that the caller keeps with the browser, such as in a cookie. A link with a MaxUses counts each holder once, even if two calls run
+// at the same time. The holder can open the link again after its session is over, until the portal expires or [Session.End] is
+// called. If holder is empty, every call counts one use.
 //
-// A holder opens nothing without the code. The store keeps the SHA-256 of the holder together
-// with the portal's id, so the rows of two portals do not show that they have the same holder.
+// A holder gives no access without the code. The store contains the SHA-256 of the portal's id and the holder, so the rows of two
+// portals do not reveal that they have the same holder.
 //
-// OpenSession returns an error that matches [validation.ErrInvalid] if holder is too short;
-// other errors are those of [Service.Resolve].
+// OpenSession returns an error that matches [validation.ErrInvalid] if holder is too short. Its other errors are those of
+// [Service.Resolve].
 func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (*Session, error) {
 	session, _, err := s.resolveLink(ctx, code, holder)
 	if err != nil {
@@ -116,10 +112,11 @@ func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (
 	return session, nil
 }
 
-// minHolderBytes is the least length of a holder.
+// minHolderBytes is the minimum length of a holder.
 const minHolderBytes = 16
 
-// look reads the portal that the link of a code opens. holder may be empty.
+// resolveLink returns a session, which is not stored, for the portal of the link with a code. holder may be empty. If the portal is
+// stored but not open, resolveLink returns it with the error.
 func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (*Session, *portalState, error) {
 	if holder != "" && len(holder) < minHolderBytes {
 		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", validation.ErrInvalid, minHolderBytes)
@@ -145,14 +142,14 @@ func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (
 			return err
 		}
 		var extra [][]byte
-		var held *layout.HolderHash
+		var hash *layout.HolderHash
 		if holder != "" {
-			held = holderHash(to.portal, holder)
-			extra = append(extra, layout.Holder(to.customer, to.portal, *held))
+			hash = holderHash(to.portal, holder)
+			extra = append(extra, layout.Holder(to.customer, to.portal, *hash))
 		}
 		p, stateErr = s.loadOpenPortal(ctx, r, to, extra...)
 		if errors.Is(stateErr, ErrDeleted) {
-			return ErrRevoked // as after its row is gone too
+			return ErrRevoked // as if the row of the link were deleted too
 		}
 		if p == nil {
 			return stateErr
@@ -162,8 +159,8 @@ func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (
 			return err
 		}
 		session = &Session{service: s, ws: p.ws, portal: described, customer: to.customer, slot: byte(verified.Slot)}
-		if held != nil && p.maxUses > 0 {
-			session.holder, session.held = held, p.extra[0] != nil
+		if hash != nil && p.maxUses > 0 {
+			session.holder, session.held = hash, p.extra[0] != nil
 		}
 		if stateErr == nil && described.State == StateUsedUp && !session.held {
 			stateErr = ErrUsedUp
@@ -179,15 +176,14 @@ func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (
 	return session, p.portalState, stateErr
 }
 
-// holderHash returns the hash that the row of a holder has.
+// holderHash returns the hash under which a holder of a portal is stored.
 func holderHash(portal uuid.UUID, holder Secret) *layout.HolderHash {
 	hash := layout.HolderHash(sha256.Sum256(append(portal[:], holder...)))
 	return &hash
 }
 
-// countUse counts one use of a link that has a MaxUses, unless it was counted before for
-// the same holder. holder is the key of the holder's row, or nil if there is no holder, and
-// held reports whether that row exists.
+// countUse counts one use of a link that has a MaxUses, unless a use was counted for the holder before. holder is the key of the
+// holder's row, or nil if there is no holder. held reports whether that row exists.
 func countUse(tx storage.Tx, p *portalState, holder []byte, held bool) error {
 	if held {
 		return nil
@@ -203,8 +199,8 @@ func countUse(tx storage.Tx, p *portalState, holder []byte, held bool) error {
 	return tx.Put(layout.Uses(p.customer, p.id), binary.AppendUvarint(nil, p.uses+1))
 }
 
-// use counts a use of the session's link, and writes the rows by which a token finds the
-// session if it has a token.
+// recordUse counts a use of the session's link and adds it to the change feed. If the session has a token, recordUse also stores the
+// session.
 func (s *Service) recordUse(ctx context.Context, session *Session) error {
 	to := pointer{session.customer, session.portal.ID}
 	var holder []byte

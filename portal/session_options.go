@@ -18,10 +18,9 @@ import (
 // resources. The zero value writes unconditionally. A method returns a [validation.Error] if an
 // option is set that it cannot use, and writes nothing.
 type WriteOptions struct {
-	// DryRun makes the call check what it is given and write nothing. It returns the error
-	// that the write would return. Without an error, a call that creates or edits a resource
-	// returns the zero resource, and one that deletes returns the report of what it would
-	// delete.
+	// DryRun makes the call validate its arguments and write nothing. The call returns the error that the write would return.
+	// Without an error, a call that creates or edits a resource returns the zero resource, and a call that deletes returns the
+	// report of the delete.
 	DryRun bool
 
 	// Token makes a call that creates a resource safe to repeat. The key of the resource is
@@ -42,12 +41,12 @@ type WriteOptions struct {
 	IfUnchanged *data.Meta
 
 	// IfPlanned makes a delete conditional: the call returns [ErrChanged] and deletes nothing
-	// unless the delete would do what this report of [View.PlanDelete] says. Set IfUnchanged
-	// as well to notice other changes of the resource.
+	// unless it would delete and detach the resources in this report of [View.PlanDelete]. Set IfUnchanged as well to notice
+	// other changes of the resource.
 	IfPlanned *data.DeleteReport
 }
 
-// operation is what a write does with its resource.
+// operation is the kind of a write.
 type operation int
 
 const (
@@ -88,7 +87,7 @@ func (o WriteOptions) checkUnchanged(r data.Resource) error {
 	return nil
 }
 
-// checkPlan returns ErrChanged unless the delete that is planned is that of IfPlanned.
+// checkPlan returns ErrChanged unless the planned delete is that of IfPlanned.
 func (o WriteOptions) checkPlan(plan data.DeleteReport) error {
 	if o.IfPlanned == nil {
 		return nil
@@ -102,6 +101,7 @@ func (o WriteOptions) checkPlan(plan data.DeleteReport) error {
 	return nil
 }
 
+// metaOf returns the Meta of a resource.
 func metaOf(r data.Resource) data.Meta {
 	switch r := r.(type) {
 	case data.Space:
@@ -114,8 +114,8 @@ func metaOf(r data.Resource) data.Meta {
 	return data.Meta{}
 }
 
-// derivedKeys returns the keys of the resources that a call with a token creates. They are
-// hashes, so a visitor cannot choose a token whose keys are those of other resources.
+// derivedKeys returns the keys of the resources that a call with a token creates. The keys are hashes, so a visitor cannot choose a
+// token whose keys are those of other resources.
 func (s *Session) derivedKeys(action Action, token string) []string {
 	keys := make([]string, maxCreated)
 	for i := range keys {
@@ -129,8 +129,8 @@ func (s *Session) derivedKeys(action Action, token string) []string {
 	return keys
 }
 
-// repeat returns the resource that an earlier call with the same token created, or an
-// [ExistsError] if the resource does not have the values of the draft. It writes nothing.
+// earlierResult returns the resource that an earlier call with the same token created, or an ExistsError if the resource does not
+// have the values of the draft. It writes nothing.
 func (s *Session) earlierResult(ctx context.Context, d *draft) (result data.Resource, err error) {
 	exists := &ExistsError{Key: d.subject.Key}
 	_, err = s.ws.PushWith(ctx, d.data, data.PushOptions{

@@ -8,44 +8,43 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// AddStaffMember creates a staff member. Its key must be empty: the portal assigns one. Its
-// kind may be left out. AddStaffMember returns a [validation.Error] for an invalid staff member.
+// AddStaffMember creates a staff member and returns it. Its Key must be empty: the portal assigns one. Its Kind may be zero.
+// AddStaffMember returns a [validation.Error] for an invalid staff member.
 func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, ActionAddStaff, creates, o, func(_ *View, d *draft) (err error) {
-		made := u
+		created := u
 		if u.Key != "" {
 			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
 		}
 		if u.Kind != 0 && u.Kind != data.KindStaffMember {
 			d.notes.Fault("kind", validation.RuleNotAField, "must be a staff member")
 		}
-		made.Kind, made.Key, made.Clear = data.KindStaffMember, d.newKey(), nil
-		if made.Spaces, err = d.resolveSpaces(ctx, u.Spaces); err != nil {
+		created.Kind, created.Key, created.Clear = data.KindStaffMember, d.newKey(), nil
+		if created.Spaces, err = d.resolveSpaces(ctx, u.Spaces); err != nil {
 			return err
 		}
-		d.addSubject(made)
-		return d.requireVisible(ctx, made)
+		d.addSubject(created)
+		return d.requireVisible(ctx, created)
 	}))
 }
 
-// EditStaffMember changes the staff member with the key edit.Key, which the portal must show.
-// Fields that are zero keep their values; Clear may name "email_address" and "phone_number". A
-// field that is given the value that it has is not validated again. Spaces must be nil:
-// [Session.AssignStaffMember] changes them. EditStaffMember returns a [validation.Error] for an
-// invalid edit.
+// EditStaffMember changes the staff member with the key edit.Key, and returns it. Fields of edit that are zero keep their values.
+// Clear may contain "email_address" and "phone_number". Spaces must be nil: [Session.AssignStaffMember] changes them. A field that
+// gets the value that it has is not validated again. EditStaffMember returns a [validation.Error] for an invalid edit.
 func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, o)
 }
 
-// EditUserIdentity changes a user identity that the portal shows and that is not a staff
-// member, as EditStaffMember does.
+// EditUserIdentity changes the user identity with the key edit.Key, and returns it. It does not find staff members. It is otherwise
+// like [Session.EditStaffMember].
 func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, o)
 }
 
-func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
+// editUser edits a user identity. kind is KindStaffMember for a staff member, and KindUserIdentity for all others.
+func (s *Session) editUser(ctx context.Context, action Action, kind data.Kind, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, action, edits, o, func(_ *View, d *draft) error {
-		r, err := d.existing(ctx, data.Ref{Kind: as, Key: edit.Key}, o)
+		r, err := d.existing(ctx, data.Ref{Kind: kind, Key: edit.Key}, o)
 		if err != nil {
 			return err
 		}
@@ -69,9 +68,9 @@ func (s *Session) editUser(ctx context.Context, action Action, as data.Kind, edi
 	}))
 }
 
-// AssignStaffMember replaces the spaces that a staff member serves, of those that the portal
-// shows; the others stay. It returns a [validation.Error] for a space that the portal does not
-// show.
+// AssignStaffMember replaces the references of the staff member with a key to spaces that the portal shows, and returns the staff
+// member. References to hidden spaces remain. At most 1000 spaces are allowed. AssignStaffMember returns a [validation.Error] for a
+// space that the portal does not show.
 func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, edits, o, func(_ *View, d *draft) error {
 		r, err := d.existing(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
@@ -89,7 +88,7 @@ func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []da
 	}))
 }
 
-// RemoveStaffMember deletes a staff member that the portal shows, and reports what it deleted.
+// RemoveStaffMember deletes the staff member with a key and returns the report of the delete.
 func (s *Session) RemoveStaffMember(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionRemoveStaff, data.Ref{Kind: data.KindStaffMember, Key: key}, o)
 }

@@ -33,13 +33,13 @@ var excludable = []struct {
 	{"configure", func(f *portal.Features) { f.Configure.Exclude = true }},
 }
 
-// cell is what the matrix calls, and what a portal has to allow for it.
+// cell is a call in the matrix, with the conditions under which a portal allows it.
 type cell struct {
 	method     string
 	needs      string // features, all of them; "a|b" is either
 	writes     bool
-	restricted bool // it is there in restricted navigation
-	deepLink   bool // it is there in a deep link
+	restricted bool // restricted navigation allows it
+	deepLink   bool // a deep link allows it
 	call       func(context.Context, *portal.Session) error
 }
 

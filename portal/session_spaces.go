@@ -7,31 +7,31 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CreateSpace creates a space. Its key must be empty: the portal assigns one. If it has no
-// kind, it gets that of the spaces of the workspace's vertical. It also gets the values that
-// the portal's filters require. CreateSpace returns a [validation.Error] for an invalid space.
+// CreateSpace creates a space and returns it. Its Key must be empty: the portal assigns one. If its Kind is zero, it gets that of the
+// workspace's vertical. The portal sets the metadata that its filters require. CreateSpace returns a [validation.Error] for an invalid
+// space.
 func (s *Session) CreateSpace(ctx context.Context, space data.Space, o WriteOptions) (data.Space, error) {
 	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, creates, o, func(v *View, d *draft) error {
 		words, err := v.vocabulary(ctx)
 		if err != nil {
 			return err
 		}
-		made := space
-		if made.Key != "" {
+		created := space
+		if created.Key != "" {
 			d.notes.Fault("key", validation.RuleNotAField, "must be empty: the portal assigns the key")
 		}
-		made.Kind, made.Key, made.Clear = d.chooseKind("kind", made.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
-		if err := d.checkSite(ctx, made.ParentSiteKey); err != nil {
+		created.Kind, created.Key, created.Clear = d.chooseKind("kind", created.Kind, words.spaceKind, data.ClassSpace), d.newKey(), nil
+		if err := d.checkSite(ctx, created.ParentSiteKey); err != nil {
 			return err
 		}
-		v.applyFilterDefaults(&d.notes, made.Kind, &made.CustomMetadata)
-		d.addSubject(made)
+		v.applyFilterDefaults(&d.notes, created.Kind, &created.CustomMetadata)
+		d.addSubject(created)
 		return nil
 	}))
 }
 
-// RenameSpace changes the name of a space that the portal shows. It returns a [validation.Error]
-// for an empty or invalid name.
+// RenameSpace changes the name of the space with a key, and returns the space. It returns a [validation.Error] for an empty or invalid
+// name.
 func (s *Session) RenameSpace(ctx context.Context, key, name string, o WriteOptions) (data.Space, error) {
 	return s.editSpace(ctx, ActionRenameSpace, key, o, func(d *draft, old data.Space, edit *data.Space) error {
 		if name == "" {
@@ -42,9 +42,8 @@ func (s *Session) RenameSpace(ctx context.Context, key, name string, o WriteOpti
 	})
 }
 
-// MoveSpace moves a space that the portal shows into a site that it shows, or out of its site
-// if siteKey is empty. It returns a [validation.Error] for a site that the portal does not show,
-// and for a space of a kind that cannot be in a site.
+// MoveSpace moves the space with a key into a site, or out of its site if siteKey is empty, and returns the space. It returns a
+// [validation.Error] for a site that the portal does not show, and for a space of a kind that cannot be in a site.
 func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, o WriteOptions) (data.Space, error) {
 	return s.editSpace(ctx, ActionMoveSpace, key, o, func(d *draft, _ data.Space, edit *data.Space) error {
 		if edit.ParentSiteKey = siteKey; siteKey == "" {
@@ -57,6 +56,7 @@ func (s *Session) MoveSpace(ctx context.Context, key, siteKey string, o WriteOpt
 	})
 }
 
+// editSpace edits a space. fill sets the fields of edit that change.
 func (s *Session) editSpace(ctx context.Context, action Action, key string, o WriteOptions, fill func(d *draft, old data.Space, edit *data.Space) error) (data.Space, error) {
 	return resultAs[data.Space](s.change(ctx, action, edits, o, func(_ *View, d *draft) error {
 		r, err := d.existing(ctx, data.Ref{Kind: data.KindSpace, Key: key}, o)
@@ -73,9 +73,8 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, o Wr
 	}))
 }
 
-// DeleteSpace deletes a space that the portal shows, with the resources that cannot exist
-// without it, and reports what it deleted. It returns a [RefusedError] if the delete would
-// change a resource that the portal does not show.
+// DeleteSpace deletes the space with a key and the resources that cannot exist without it, and returns the report of the delete. It
+// returns a [RefusedError] if the delete would change a resource that the portal does not show.
 func (s *Session) DeleteSpace(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, o)
 }

@@ -27,7 +27,7 @@ func (f *fixture) open(t *testing.T, req portal.CreateRequest) (portal.CustomerP
 	return p, session
 }
 
-// lifecycle is what the change feed tells of portals.
+// lifecycle returns the changes of portals in the change feed.
 func (f *fixture) lifecycle(t *testing.T) (out []string) {
 	t.Helper()
 	for c, err := range f.ws.Changes(t.Context(), data.Cursor{}) {

@@ -12,14 +12,12 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// A write of a session is a push or a delete, in the same transaction as the check whether the
-// portal allows it, so it is in the change feed. The portal assigns the keys of the resources
+// A write of a session is a push or a delete. The same transaction checks the permission. The portal assigns the keys of the resources
 // that it creates: a visitor who could choose a key could find out which keys exist.
 
-// change creates or edits a resource. It pushes the draft that prepare makes, if the session is
-// permitted the action in the state that prepare reads. It returns the resource that the draft
-// is about, as the portal shows it after the push, or nil for a dry run. An error means that
-// nothing was written, unless it matches [storage.ErrUnknown].
+// change creates or edits a resource. prepare fills the draft of the push and reads from a View in the transaction of the push. change
+// returns the subject of the draft as the portal shows it after the push, or nil for a dry run. If it returns an error, it has written
+// nothing, unless the error matches storage.ErrUnknown.
 func (s *Session) change(ctx context.Context, action Action, op operation, o WriteOptions, prepare func(*View, *draft) error) (data.Resource, error) {
 	if err := o.check(op); err != nil {
 		return nil, err
@@ -49,8 +47,8 @@ func (s *Session) change(ctx context.Context, action Action, op operation, o Wri
 		if found {
 			return d, errRepeated
 		}
-		// The resource was created and deleted since. The user that was created with it may
-		// still be there, and is left as it is.
+		// If an earlier call created the resource, it was deleted since. The user that was created with it may still exist. It
+		// is not changed, and the new resource gets a new user.
 		if found, err = d.exists(ctx, keys[1]); err != nil || !found {
 			return d, err
 		}
@@ -103,8 +101,7 @@ func portalActor(id uuid.UUID) data.Actor {
 // errRepeated is returned for the draft of a call whose token has created a resource already.
 var errRepeated = errors.New("portal: internal: the token has created a resource already")
 
-// resultAs returns the result of change as its type: the zero value for a dry run and with an
-// error.
+// resultAs returns the result of change as type T, and the zero value if r is nil or there is an error.
 func resultAs[T data.Resource](r data.Resource, err error) (out T, _ error) {
 	if r != nil && err == nil {
 		out = r.(T)
@@ -112,7 +109,7 @@ func resultAs[T data.Resource](r data.Resource, err error) (out T, _ error) {
 	return out, err
 }
 
-// rows returns the keys of the rows that permitted reads.
+// rowKeys returns the keys of the rows that permittedView reads.
 func (s *Session) rowKeys() [][]byte {
 	to := pointer{s.customer, s.portal.ID}
 	rows := append(to.rowKeys(), layout.CustomerRow(to.customer))
@@ -122,8 +119,8 @@ func (s *Session) rowKeys() [][]byte {
 	return rows
 }
 
-// remove deletes one resource that the portal shows. It checks the permission before the delete
-// is planned, so that a session without it learns nothing about what would be deleted.
+// remove deletes one visible resource. It checks the permission before it plans the delete, so that a session without the permission
+// does not learn which resources the delete would affect.
 func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o WriteOptions) (data.DeleteReport, error) {
 	if err := o.check(deletes); err != nil {
 		return data.DeleteReport{}, err
@@ -148,7 +145,7 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o Wri
 			return o.checkPlan(plan)
 		},
 	})
-	if errors.Is(err, validation.ErrInvalid) { // the key cannot be one, and names nothing
+	if errors.Is(err, validation.ErrInvalid) { // no resource can have an invalid key
 		if err = s.View(ctx, func(v *View) error { return v.permit(action) }); err == nil {
 			err = notFound(ref)
 		}
@@ -160,10 +157,9 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o Wri
 	return report, nil
 }
 
-// PlanDelete returns the report of the delete of a resource that the portal shows, without
-// deleting it: of CancelAccessGrant for an access grant, RemoveStaffMember for a staff member,
-// and DeleteSpace for a space, which need the same permission. A session cannot delete other
-// user identities; PlanDelete returns an error that matches [validation.ErrInvalid] for one.
+// PlanDelete returns the report that [Session.CancelAccessGrant], [Session.RemoveStaffMember] or [Session.DeleteSpace] would return for
+// a resource, without deleting it. It needs the same permission. A session cannot delete other user identities; for one, PlanDelete
+// returns an error that matches [validation.ErrInvalid].
 func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport, error) {
 	var action Action
 	switch {
@@ -193,7 +189,7 @@ func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport,
 	return plan, nil
 }
 
-// seesAll refuses a delete that would change what the portal does not show.
+// requireAllVisible returns a RefusedError if a delete would change a resource that the portal does not show.
 func (v *View) requireAllVisible(ctx context.Context, action Action, plan data.DeleteReport) error {
 	refs := make([]data.Ref, 0, len(plan.Deleted)+len(plan.Detached))
 	for _, d := range plan.Deleted {
@@ -215,7 +211,7 @@ func (v *View) requireAllVisible(ctx context.Context, action Action, plan data.D
 	return nil
 }
 
-// permitted returns the view of a state in which the session may do something.
+// permittedView returns a View of a state. It returns an error if the session is not valid or the portal does not allow an action.
 func (s *Session) permittedView(ctx context.Context, at *data.Snapshot, action Action) (*View, error) {
 	v, err := s.viewAt(ctx, at.Reader())
 	if err != nil {
@@ -224,7 +220,7 @@ func (s *Session) permittedView(ctx context.Context, at *data.Snapshot, action A
 	return v, v.config.permit(action)
 }
 
-// after is the error of a write. Where the portal has expired the change feed is told.
+// writeError returns the error of a write. If the portal has expired, writeError also adds the expiry to the change feed.
 func (s *Session) writeError(ctx context.Context, err error) error {
 	if !errors.Is(err, ErrExpired) {
 		return err
