@@ -131,9 +131,9 @@ func TestActor_JSON_HasFieldsOfItsType(t *testing.T) {
 		var fields map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal(b, &fields))
 		lines = append(lines, string(fields["actor"]))
-		var again data.FeedChange
-		require.NoError(t, json.Unmarshal(b, &again))
-		require.Equal(t, actor, again.Actor)
+		var decoded data.FeedChange
+		require.NoError(t, json.Unmarshal(b, &decoded))
+		require.Equal(t, actor, decoded.Actor)
 	}
 	require.Equal(t, []string{
 		`{"type":"host"}`,

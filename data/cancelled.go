@@ -65,25 +65,25 @@ func decodeCancellation(class Class, key string, b []byte) (*cancellation, error
 
 // rows returns the two rows of a cancellation: one in the range of the customer, and one that maps the key of the resource to
 // the customer.
-func (c *cancellation) rows(of *customer) []row {
-	return []row{{layout.Cancelled(of.id, byte(c.class), c.key), c.encode()}, c.pointer(of.workspace, of.id)}
+func (c *cancellation) rows(owner *customer) []row {
+	return []row{{layout.Cancelled(owner.id, byte(c.class), c.key), c.encode()}, c.pointer(owner.workspace, owner.id)}
 }
 
-func (c *cancellation) pointer(workspace uuid.UUID, of layout.CustomerID) row {
-	return row{layout.CancelledIndex(workspace, byte(c.class), c.key, of), layout.AppendTime(nil, c.at)}
+func (c *cancellation) pointer(workspace uuid.UUID, owner layout.CustomerID) row {
+	return row{layout.CancelledIndex(workspace, byte(c.class), c.key, owner), layout.AppendTime(nil, c.at)}
 }
 
 // resource returns the resource that was cancelled.
-func (c *cancellation) resource(of *customer) (*node, error) {
-	return decodeRecord(of, Ref{c.kind, c.key}, c.record)
+func (c *cancellation) resource(owner *customer) (*node, error) {
+	return decodeRecord(owner, Ref{c.kind, c.key}, c.record)
 }
 
 // cancellations returns the cancellations of a customer's resources, by reference by class. An element is nil if the resource
 // was not cancelled.
-func (s *Snapshot) cancellations(ctx context.Context, of *customer, refs []Ref) ([]*cancellation, error) {
+func (s *Snapshot) cancellations(ctx context.Context, owner *customer, refs []Ref) ([]*cancellation, error) {
 	keys := make([][]byte, len(refs))
 	for i, ref := range refs {
-		keys[i] = layout.Cancelled(of.id, byte(ref.Kind.Class()), ref.Key)
+		keys[i] = layout.Cancelled(owner.id, byte(ref.Kind.Class()), ref.Key)
 	}
 	rows, err := s.r.Get(ctx, keys...)
 	if err != nil {
@@ -102,11 +102,11 @@ func (s *Snapshot) cancellations(ctx context.Context, of *customer, refs []Ref) 
 }
 
 // eachCancellation calls yield for each cancellation of a customer.
-func (s *Snapshot) eachCancellation(ctx context.Context, of *customer, yield func(*cancellation) error) error {
-	if of.cancelled == 0 {
+func (s *Snapshot) eachCancellation(ctx context.Context, owner *customer, yield func(*cancellation) error) error {
+	if owner.cancelled == 0 {
 		return nil
 	}
-	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.CancelledPrefix(of.id)), storage.ScanOptions{}) {
+	for e, err := range s.r.Scan(ctx, storage.Prefix(layout.CancelledPrefix(owner.id)), storage.ScanOptions{}) {
 		if err != nil {
 			return err
 		}
@@ -238,11 +238,11 @@ func (w *Workspace) UndoCancel(ctx context.Context, customerKey string, ref Ref,
 
 // checkUndo returns an error that matches ErrNotUndone if the cancelled resource cannot be restored as n. It adds the row of
 // the directory that shows that the key is free to the dependencies of the plan.
-func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation, n *node) error {
+func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, cancelled *cancellation, n *node) error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrNotUndone, fmt.Sprintf(format, args...))
 	}
-	if ch.at.Sub(of.at) >= layout.UndoPeriod {
+	if ch.at.Sub(cancelled.at) >= layout.UndoPeriod {
 		return refuse("it was made more than %d minutes ago", int(layout.UndoPeriod.Minutes()))
 	}
 	refs := []Ref{n.ref()}
@@ -279,7 +279,7 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 				return err
 			}
 			for _, other := range page.Items {
-				if other.Meta.UpdatedAt.After(of.at) {
+				if other.Meta.UpdatedAt.After(cancelled.at) {
 					return refuse("the %s %q is no longer free", space.Kind, textrules.Clip(space.Key))
 				}
 			}
@@ -292,10 +292,10 @@ func (s *Snapshot) checkUndo(ctx context.Context, ch *changes, of *cancellation,
 }
 
 // portalsToReopen returns the portals that the cancellation has revoked, except those that were also revoked afterwards.
-func (s *Snapshot) portalsToReopen(ctx context.Context, of *customer, c *cancellation) ([]uuid.UUID, error) {
+func (s *Snapshot) portalsToReopen(ctx context.Context, owner *customer, c *cancellation) ([]uuid.UUID, error) {
 	var keys [][]byte
 	for _, id := range c.revoked {
-		keys = append(keys, layout.Portal(of.id, id), layout.Revoked(of.id, id))
+		keys = append(keys, layout.Portal(owner.id, id), layout.Revoked(owner.id, id))
 	}
 	if len(keys) == 0 {
 		return nil, nil
@@ -316,19 +316,19 @@ func (s *Snapshot) portalsToReopen(ctx context.Context, of *customer, c *cancell
 // removeOldCancellations removes the cancellations in all workspaces that are older than a time. One Update removes at most
 // 1,000 of one customer.
 func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) error {
-	type owner struct {
+	type customerKey struct {
 		workspace uuid.UUID
 		customer  layout.CustomerID
 	}
 	const page = 1000
-	rest := storage.Prefix(layout.AllCancelledIndexPrefix())
+	unread := storage.Prefix(layout.AllCancelledIndexPrefix())
 	for more := true; more; {
-		old := map[owner][]Ref{}
+		old := map[customerKey][]Ref{}
 		var next []byte
 		err := db.view(ctx, func(r storage.Reader) error {
 			clear(old)
 			next = nil
-			for e, err := range r.Scan(ctx, rest, storage.ScanOptions{Limit: page}) {
+			for e, err := range r.Scan(ctx, unread, storage.ScanOptions{Limit: page}) {
 				if err != nil {
 					return err
 				}
@@ -338,8 +338,8 @@ func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) erro
 				}
 				at := layout.NewDecoder(e.Value)
 				if at.Time().Before(before) {
-					of := owner{k.Workspace, k.Customer}
-					old[of] = append(old[of], byClass(Ref{Kind(k.Class) << 4, k.Key}))
+					key := customerKey{k.Workspace, k.Customer}
+					old[key] = append(old[key], byClass(Ref{Kind(k.Class) << 4, k.Key}))
 				}
 				next = append(e.Key[:len(e.Key):len(e.Key)], 0)
 			}
@@ -348,9 +348,9 @@ func (db *DB) removeOldCancellations(ctx context.Context, before time.Time) erro
 		if err != nil {
 			return err
 		}
-		rest.Start, more = next, next != nil
-		for of, refs := range old {
-			if err := db.Workspace(of.workspace).removeCancellations(ctx, of.customer, refs, before); err != nil {
+		unread.Start, more = next, next != nil
+		for key, refs := range old {
+			if err := db.Workspace(key.workspace).removeCancellations(ctx, key.customer, refs, before); err != nil {
 				return err
 			}
 		}

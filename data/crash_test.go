@@ -96,10 +96,10 @@ func state(t *testing.T, ws *data.Workspace) string {
 		require.NoError(t, err)
 		out += fmt.Sprintf("%s %v\n", b, c.Counts)
 	}
-	told := countByChange(t, ws)
+	counts := countByChange(t, ws)
 	require.NoError(t, ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 		rows, err := r.Get(t.Context(), hostRow(ws))
-		out += fmt.Sprintf("%v %q", told, rows)
+		out += fmt.Sprintf("%v %q", counts, rows)
 		return err
 	}))
 	return out

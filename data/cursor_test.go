@@ -19,11 +19,11 @@ func TestCursor_LineBreak_ReturnsErrInvalidCursor(t *testing.T) {
 		push(t, ws, "a", data.Room("1", "One"), data.Room("2", "Two"))
 		page, err := ws.Spaces(t.Context(), data.Query{CustomerKey: "a", Limit: 1})
 		require.NoError(t, err)
-		place, err := changes(t, ws, data.Cursor{})[0].Cursor.MarshalText()
+		cursor, err := changes(t, ws, data.Cursor{})[0].Cursor.MarshalText()
 		require.NoError(t, err)
 		for _, end := range []string{"\n", "\r", "\r\n"} {
 			var c data.Cursor
-			for _, text := range []string{end, string(place) + end, end + string(place)} {
+			for _, text := range []string{end, string(cursor) + end, end + string(cursor)} {
 				require.ErrorIs(t, c.UnmarshalText([]byte(text)), data.ErrInvalidCursor, "%q", text)
 				require.Equal(t, data.Cursor{}, c)
 			}
@@ -57,20 +57,20 @@ func FuzzCursor(f *testing.F) {
 			require.Equal(t, data.Cursor{}, c)
 			return
 		}
-		again, err := c.MarshalText()
+		encoded, err := c.MarshalText()
 		require.NoError(t, err)
-		var same data.Cursor
-		require.NoError(t, same.UnmarshalText(again))
-		require.Equal(t, c, same)
-		told := 0
+		var decoded data.Cursor
+		require.NoError(t, decoded.UnmarshalText(encoded))
+		require.Equal(t, c, decoded)
+		read := 0
 		for _, err := range ws.Changes(t.Context(), c) {
 			if err != nil {
 				require.True(t, errors.Is(err, data.ErrInvalidCursor) || errors.Is(err, data.ErrEpoch), "%v", err)
 				break
 			}
-			told++
+			read++
 		}
-		require.LessOrEqual(t, told, report.Created.Total())
+		require.LessOrEqual(t, read, report.Created.Total())
 	})
 }
 
@@ -152,9 +152,9 @@ func FuzzSelection(f *testing.F) {
 		}
 		b, err := json.Marshal(sel)
 		require.NoError(t, err)
-		var again data.Selection
-		require.NoError(t, json.Unmarshal(b, &again))
-		b2, err := json.Marshal(again)
+		var decoded data.Selection
+		require.NoError(t, json.Unmarshal(b, &decoded))
+		b2, err := json.Marshal(decoded)
 		require.NoError(t, err)
 		require.Equal(t, string(b), string(b2))
 	})

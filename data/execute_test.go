@@ -93,13 +93,13 @@ func TestExecute_EveryPlanOutdated_PlansInTheUpdate(t *testing.T) {
 		h, ws, other := betweenPlanAndWrite(store)
 		push(t, other, "a", data.Room("between", "0"))
 		views := 0
-		var again func()
-		again = func() {
+		var pushAgain func()
+		pushAgain = func() {
 			views++
 			push(t, other, "a", data.Room("between", fmt.Sprint(views)))
-			h.afterView = again
+			h.afterView = pushAgain
 		}
-		h.afterView = again
+		h.afterView = pushAgain
 		report, err := ws.Push(t.Context(), block("a", "a", 14))
 		h.afterView = nil
 		require.NoError(t, err)

@@ -182,13 +182,13 @@ func (c *Consumer) Seek(ctx context.Context, to Cursor) error {
 		return err
 	}
 	err := storage.Run(ctx, c.w.db.store, func(tx storage.Tx) (err error) {
-		place := to
-		if place == (Cursor{}) {
-			if place, err = c.w.At(tx).feedStart(ctx); err != nil {
+		position := to
+		if position == (Cursor{}) {
+			if position, err = c.w.At(tx).feedStart(ctx); err != nil {
 				return err
 			}
 		}
-		return c.put(ctx, tx, place)
+		return c.put(ctx, tx, position)
 	}, layout.Format(), layout.FeedEnds(c.w.id))
 	if err == nil {
 		c.w.db.commits.broadcast(c.w.id)

@@ -71,20 +71,20 @@ func TestCursor_StoreWasRestored_ReturnsErrEpoch(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, restored.Close()) })
 			_, err = storage.Restore(t.Context(), restored, &backup)
 			require.NoError(t, err)
-			again := workspace(restored)
+			restoredWorkspace := workspace(restored)
 			for round := range 10 {
-				requireEpoch(t, again, before, kept)
-				pushRooms(t, again, fmt.Sprint("since-", round), 1+round%2)
+				requireEpoch(t, restoredWorkspace, before, kept)
+				pushRooms(t, restoredWorkspace, fmt.Sprint("since-", round), 1+round%2)
 			}
-			report, err := again.DB().Check(t.Context())
+			report, err := restoredWorkspace.DB().Check(t.Context())
 			require.NoError(t, err)
 			require.Empty(t, report.Damage)
 
 			// The same holds after the restored feed was trimmed.
-			_, err = again.TrimChanges(t.Context(), clockStart.AddDate(1, 0, 0))
+			_, err = restoredWorkspace.TrimChanges(t.Context(), clockStart.AddDate(1, 0, 0))
 			require.NoError(t, err)
 			for _, c := range before {
-				for _, err := range again.Changes(t.Context(), c.Cursor) {
+				for _, err := range restoredWorkspace.Changes(t.Context(), c.Cursor) {
 					require.ErrorIs(t, err, data.ErrTrimmed)
 				}
 			}

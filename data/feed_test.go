@@ -302,9 +302,9 @@ func TestFeedChange_JSON_RoundTrips(t *testing.T) {
 		require.Equal(t, data.KindCustomerPortal, all[len(all)-1].Kind)
 		b, err := json.Marshal(all)
 		require.NoError(t, err)
-		var again []data.FeedChange
-		require.NoError(t, json.Unmarshal(b, &again))
-		require.Equal(t, all, again)
+		var decoded []data.FeedChange
+		require.NoError(t, json.Unmarshal(b, &decoded))
+		require.Equal(t, all, decoded)
 		var c data.Class
 		require.ErrorContains(t, c.UnmarshalText([]byte("room")), "unknown class")
 		var k data.Kind

@@ -21,7 +21,7 @@ func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 	customers, err := ws.Customers(ctx, data.CustomerQuery{Limit: 1000})
 	require.NoError(t, err, when)
 	owner := map[string]string{}
-	there := map[uuid.UUID]string{}
+	stored := map[uuid.UUID]string{}
 	for _, c := range customers.Items {
 		d, err := ws.Export(ctx, c.Key)
 		require.NoError(t, err, when)
@@ -31,7 +31,7 @@ func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 			require.Empty(t, owner[key], "%s: %s of %s", when, key, c.Key)
 			owner[key] = c.Key
 			counts[r.Ref().Kind]++
-			there[meta.ID] = fmt.Sprintf("%s: %s", c.Key, r.Ref())
+			stored[meta.ID] = fmt.Sprintf("%s: %s", c.Key, r.Ref())
 			require.NoError(t, err, "%s: %s", when, key)
 			require.Equal(t, meta, byKey, when)
 			require.Equal(t, meta, byID, when)
@@ -71,21 +71,21 @@ func requireConsistent(t *testing.T, ws *data.Workspace, when string) {
 		require.NoError(t, err, when)
 		require.Len(t, page.Items, len(d.AccessGrants), when)
 	}
-	told := map[uuid.UUID]string{}
+	replayed := map[uuid.UUID]string{}
 	for c, err := range ws.Changes(ctx, data.Cursor{}) {
 		require.NoError(t, err, when)
 		line := fmt.Sprintf("%s: %s %s", c.CustomerKey, c.Kind, c.Key)
 		if c.Change == data.Created {
-			require.NotContains(t, told, c.ID, when)
-			told[c.ID] = line
+			require.NotContains(t, replayed, c.ID, when)
+			replayed[c.ID] = line
 			continue
 		}
-		require.Equal(t, told[c.ID], line, when)
+		require.Equal(t, replayed[c.ID], line, when)
 		if c.Change == data.Deleted {
-			delete(told, c.ID)
+			delete(replayed, c.ID)
 		}
 	}
-	require.Equal(t, there, told, when)
+	require.Equal(t, stored, replayed, when)
 }
 
 // TestExecute_OtherOperationAfterPlan_LeavesConsistentState tests each pair of operations. Another Workspace performs the

@@ -164,7 +164,7 @@ func TestSearch_Show_MatchesOnlyShownTexts(t *testing.T) {
 // BenchmarkSearch compares a search without matches with a list of the same access grants and guests. It measures both in the
 // same run and reports the ratio of their times.
 func BenchmarkSearch(b *testing.B) {
-	for name, of := range map[string]func(int) string{
+	for name, nameOf := range map[string]func(int) string{
 		"ascii":    func(i int) string { return fmt.Sprintf("Ada Lovelace %d", i) },
 		"accents":  func(i int) string { return fmt.Sprintf("Renée Ångström %d", i) },
 		"cyrillic": func(i int) string { return fmt.Sprintf("Фёдор Михайлович Достоевский %d", i) },
@@ -172,7 +172,7 @@ func BenchmarkSearch(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			backends.Benchmark(b, func(b *testing.B, store storage.Store) {
 				ws := workspace(store)
-				importStays(b, ws, 4900, of)
+				importStays(b, ws, 4900, nameOf)
 				for class, read := range map[string]func(q data.Query) (int, string, error){
 					"user_identities": func(q data.Query) (int, string, error) {
 						page, err := ws.UserIdentities(b.Context(), q)

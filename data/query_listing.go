@@ -119,8 +119,8 @@ func (l *listing) startAt(cursor string) error {
 
 // isTimeOrder reports whether the bytes are a position in the order of time, as timeStream returns it: a byte that reports
 // whether there is a start time, a time, a kind and a key.
-func isTimeOrder(place []byte) bool {
-	d := layout.NewDecoder(place)
+func isTimeOrder(order []byte) bool {
+	d := layout.NewDecoder(order)
 	hasStart := d.Byte()
 	d.Time()
 	kind := Kind(d.Byte())

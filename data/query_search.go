@@ -113,7 +113,7 @@ func (l *listing) eachRelated(n *node, yield func(Ref)) {
 // has read.
 func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes []*node) ([]*node, int, error) {
 	var refs []Ref
-	var to []*relatedNode
+	var targets []*relatedNode
 	var owners []layout.CustomerID
 	for i, n := range nodes {
 		if len(refs) > 0 && l.read+i+len(refs) >= maxRead {
@@ -124,21 +124,21 @@ func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes
 			continue
 		}
 		l.eachRelated(n, func(ref Ref) {
-			place := candidates[i].customerRef(ref)
-			if l.related[place] == nil {
+			key := candidates[i].customerRef(ref)
+			if l.related[key] == nil {
 				r := &relatedNode{}
-				l.related[place] = r
-				refs, to, owners = append(refs, ref), append(to, r), append(owners, place.customer)
+				l.related[key] = r
+				refs, targets, owners = append(refs, ref), append(targets, r), append(owners, key.customer)
 			}
 		})
 	}
 	if len(refs) == 0 {
 		return nodes, 0, nil
 	}
-	read, rest := len(refs), make([]int, 0, len(refs)) // rest: indexes of the references that are not resolved yet
+	read, unresolved := len(refs), make([]int, 0, len(refs)) // unresolved: indexes of the references that are not resolved yet
 	if l.customer == nil {
 		for i := range refs {
-			rest = append(rest, i)
+			unresolved = append(unresolved, i)
 		}
 	} else {
 		// The kind of a reference is nearly always the kind of the resource, so that no lookup in the directory is needed.
@@ -147,21 +147,21 @@ func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes
 			return nil, 0, err
 		}
 		for i, n := range found {
-			if to[i].node = n; n == nil {
-				rest = append(rest, i)
+			if targets[i].node = n; n == nil {
+				unresolved = append(unresolved, i)
 			}
 		}
 	}
-	if len(rest) == 0 {
+	if len(unresolved) == 0 {
 		return nodes, read, nil
 	}
-	found, customers, err := l.s.lookUp(ctx, lo.Map(rest, func(i, _ int) Ref { return refs[i] }))
+	found, customers, err := l.s.lookUp(ctx, lo.Map(unresolved, func(i, _ int) Ref { return refs[i] }))
 	if err != nil {
 		return nil, 0, err
 	}
-	for j, i := range rest {
+	for j, i := range unresolved {
 		if found[j] != nil && customers[j].id == owners[i] {
-			to[i].node = found[j]
+			targets[i].node = found[j]
 		}
 	}
 	return nodes, read, nil
@@ -214,8 +214,8 @@ func (l *listing) applyShow(candidates []candidate, nodes []*node, items []Resou
 	if l.text.Empty() {
 		return read, nil
 	}
-	var ask []Resource
-	var to []*relatedNode
+	var resources []Resource
+	var targets []*relatedNode
 	for i, item := range items {
 		if item == nil {
 			continue
@@ -223,18 +223,18 @@ func (l *listing) applyShow(candidates []candidate, nodes []*node, items []Resou
 		l.eachRelated(nodes[i], func(ref Ref) {
 			if r := l.related[candidates[i].customerRef(ref)]; r.node != nil && !r.showCalled {
 				r.showCalled = true
-				ask, to = append(ask, r.node.public()), append(to, r)
+				resources, targets = append(resources, r.node.public()), append(targets, r)
 			}
 		})
 	}
-	shown, more, err := l.callShow(ask)
+	shown, relatedRead, err := l.callShow(resources)
 	if err != nil {
 		return 0, err
 	}
 	for i, item := range shown {
 		if item != nil {
-			to[i].shown = &textsearch.Texts{}
-			addTexts(to[i].shown, item.node())
+			targets[i].shown = &textsearch.Texts{}
+			addTexts(targets[i].shown, item.node())
 		}
 	}
 	for i, item := range items {
@@ -253,27 +253,27 @@ func (l *listing) applyShow(candidates []candidate, nodes []*node, items []Resou
 			items[i] = nil
 		}
 	}
-	return read + more, nil
+	return read + relatedRead, nil
 }
 
 // callShow calls the query's Show with the items that are not nil. Its result has the same length as items.
 func (l *listing) callShow(items []Resource) (out []Resource, read int, err error) {
-	var ask []Resource
-	var at []int
+	var resources []Resource
+	var indexes []int
 	for i, item := range items {
 		if item != nil {
-			ask, at = append(ask, item), append(at, i)
+			resources, indexes = append(resources, item), append(indexes, i)
 		}
 	}
 	out = make([]Resource, len(items))
-	if len(ask) == 0 {
+	if len(resources) == 0 {
 		return out, 0, nil
 	}
-	shown, read, err := l.q.Show(ask)
+	shown, read, err := l.q.Show(resources)
 	if err != nil {
 		return nil, 0, err
 	}
-	for j, i := range at {
+	for j, i := range indexes {
 		out[i] = shown[j]
 	}
 	return out, read, nil

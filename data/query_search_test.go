@@ -121,7 +121,7 @@ func TestList_SpaceKeyOfSite_IncludesItsSpaces(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, rooms := range []int{0, 2, 49, 50, 51, 120} {
 			customer := fmt.Sprint("with-", rooms)
-			key := func(of string, n int) string { return fmt.Sprintf("%s-%s-%03d", customer, of, n) }
+			key := func(prefix string, n int) string { return fmt.Sprintf("%s-%s-%03d", customer, prefix, n) }
 			site, other := key("site", 0), key("site", 1)
 			d := data.CustomerData{CustomerKey: customer}
 			d.Add(data.Site(site, "Site"), data.Site(other, "Other"), data.Room(key("else", 0), "Else").In(other))
@@ -133,8 +133,8 @@ func TestList_SpaceKeyOfSite_IncludesItsSpaces(t *testing.T) {
 				d.Add(data.StaffMember(key("staff", n), "Staff", room...))
 				grants, staff = append(grants, key("stay", n)), append(staff, key("staff", n))
 			}
-			all2 := append(data.Refs(data.KindSite, site), data.Refs(data.KindRoom, key("room", 0), key("room", 1))...)
-			d.Add(data.Booking(key("whole", 0), data.Ref{}, all2...).During(day(1), day(2)), data.StaffMember(key("whole", 1), "Whole", all2...))
+			siteAndRooms := append(data.Refs(data.KindSite, site), data.Refs(data.KindRoom, key("room", 0), key("room", 1))...)
+			d.Add(data.Booking(key("whole", 0), data.Ref{}, siteAndRooms...).During(day(1), day(2)), data.StaffMember(key("whole", 1), "Whole", siteAndRooms...))
 			d.Add(data.Booking(key("elsewhere", 0), data.Ref{}, data.Refs(data.KindRoom, key("else", 0))...), data.StaffMember(key("elsewhere", 1), "No", data.Refs(data.KindRoom, key("else", 0))...))
 			grants, staff = append(grants, key("whole", 0)), append(staff, key("whole", 1))
 			_, err := ws.Push(t.Context(), d)

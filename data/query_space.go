@@ -14,11 +14,11 @@ type spaceScope struct {
 	large bool     // the space is a site with more than maxMergedSpaces spaces
 }
 
-// spaceScope reads the spaces that the SpaceKey of a query selects. If of is not nil, they must be spaces of that customer.
-func (s *Snapshot) spaceScope(ctx context.Context, of *customer, key string) (spaceScope, error) {
+// spaceScope reads the spaces that the SpaceKey of a query selects. If owner is not nil, they must be spaces of that customer.
+func (s *Snapshot) spaceScope(ctx context.Context, owner *customer, key string) (spaceScope, error) {
 	p := spaceScope{keys: []string{key}}
 	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
-	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || of != nil && customers[0].id != of.id {
+	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || owner != nil && customers[0].id != owner.id {
 		return p, err
 	}
 	prefix := layout.EdgesPrefix(customers[0].id, byte(ClassSpace), key)

@@ -132,37 +132,37 @@ func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Ki
 func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, bool) {
 	q := &p.q
 	under := append(append([]byte(nil), prefix...), class)
-	at := func(t time.Time) []byte { return layout.AppendTime(append([]byte(nil), under...), t) }
+	timeKey := func(t time.Time) []byte { return layout.AppendTime(append([]byte(nil), under...), t) }
 	rows := storage.Prefix(under)
-	from := func(start []byte) {
+	startAt := func(start []byte) {
 		if bytes.Compare(start, rows.Start) > 0 {
 			rows.Start = start
 		}
 	}
-	until := func(end []byte) {
+	endAt := func(end []byte) {
 		if rows.End == nil || bytes.Compare(end, rows.End) < 0 {
 			rows.End = end
 		}
 	}
 	if !q.From.IsZero() {
 		if first, bounded := layout.SpanFrom(class, q.From); bounded {
-			from(at(first))
+			startAt(timeKey(first))
 		}
 	}
 	if !q.Until.IsZero() && class != layout.SpanOpenStart {
-		until(at(q.Until))
+		endAt(timeKey(q.Until))
 	}
 	if !q.EndsUntil.IsZero() {
 		if class == layout.SpanOpenEnd {
 			return rows, false
 		}
-		until(at(q.EndsUntil)) // an access grant that ended before also started before
+		endAt(timeKey(q.EndsUntil)) // an access grant that ended before also started before
 	}
 	if !q.StartsFrom.IsZero() {
 		if class == layout.SpanOpenStart {
 			return rows, false
 		}
-		from(at(q.StartsFrom))
+		startAt(timeKey(q.StartsFrom))
 	}
 	if p.after == nil {
 		return rows, true
@@ -171,26 +171,26 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 	if hasStart != afterStart {
 		return rows, hasStart != p.reverse // all rows of the class follow, or none does
 	}
-	sort, afterKind, key := p.after[1:9], Kind(p.after[9]), p.after[10:]
-	place, isRow := append([]byte(nil), under...), false // key of the first row that is not before p.after
+	afterTime, afterKind, key := p.after[1:9], Kind(p.after[9]), p.after[10:]
+	position, isRow := append([]byte(nil), under...), false // key of the first row that is not before p.after
 	switch {
 	case kind == 0:
-		place, isRow = append(place, p.after[1:]...), true
+		position, isRow = append(position, p.after[1:]...), true
 	case kind == afterKind:
-		place, isRow = append(append(place, sort...), key...), true
+		position, isRow = append(append(position, afterTime...), key...), true
 	case kind > afterKind:
-		place = append(place, sort...)
+		position = append(position, afterTime...)
 	default:
-		place = binary.BigEndian.AppendUint64(place, binary.BigEndian.Uint64(sort)+1)
+		position = binary.BigEndian.AppendUint64(position, binary.BigEndian.Uint64(afterTime)+1)
 	}
 	if p.reverse {
-		until(place)
+		endAt(position)
 		return rows, true
 	}
 	if isRow {
-		place = append(place, 0)
+		position = append(position, 0)
 	}
-	from(place)
+	startAt(position)
 	return rows, true
 }
 

@@ -225,7 +225,7 @@ func TestDelete_PortalRevokedBefore_IsNotReportedAgain(t *testing.T) {
 			for _, c := range changes(t, ws, data.Cursor{})[from:] {
 				require.False(t, c.Change == data.PortalRevoked && c.ID == before, name)
 			}
-			if value, there := dump(t, ws)[fmt.Sprintf("%q", row)]; there {
+			if value, exists := dump(t, ws)[fmt.Sprintf("%q", row)]; exists {
 				require.Equal(t, `"as it was"`, value, name)
 			}
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})

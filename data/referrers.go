@@ -74,19 +74,19 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 	}
 	page := Page[Ref]{Items: []Ref{}}
 	for _, kind := range Kinds() {
-		var place []byte // the list of this kind begins after this position; nil is its start
+		var start []byte // the list of this kind begins after this position; nil is its start
 		if len(after) > 0 {
 			if byte(kind) < after[0] {
 				continue
 			}
 			if byte(kind) == after[0] {
-				place = after[1:]
+				start = after[1:]
 			}
 		}
 		if c.counts[kindIndex[kind]-1] == 0 {
 			continue
 		}
-		candidates, err := s.referrersOfKind(ctx, c, n, kind, place, limit-len(page.Items)+1)
+		candidates, err := s.referrersOfKind(ctx, c, n, kind, start, limit-len(page.Items)+1)
 		if err != nil {
 			return Page[Ref]{}, err
 		}

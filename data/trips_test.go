@@ -19,14 +19,14 @@ import (
 // resources of one customer and with many customers.
 func TestRoundTrips_Feed_DoNotGrowWithCustomers(t *testing.T) {
 	t.Parallel()
-	for _, of := range []struct{ customers, resources, pages int }{{1, 1, 1}, {1, 1000, 1}, {100, 1, 1}, {1000, 1, 4}} {
-		t.Run(fmt.Sprint(of), func(t *testing.T) {
+	for _, size := range []struct{ customers, resources, pages int }{{1, 1, 1}, {1, 1000, 1}, {100, 1, 1}, {1000, 1, 4}} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			store := &backends.Counted{Store: memory.New()}
 			ws := workspace(store)
-			for c := range of.customers {
+			for c := range size.customers {
 				d := data.CustomerData{CustomerKey: fmt.Sprint("customer-", c)}
-				for r := range of.resources {
+				for r := range size.resources {
 					d.Add(data.Room(fmt.Sprintf("%d-%d", c, r), "Room"))
 				}
 				_, err := ws.Push(t.Context(), d)
@@ -42,9 +42,9 @@ func TestRoundTrips_Feed_DoNotGrowWithCustomers(t *testing.T) {
 				read++
 				last = c.Cursor
 			}
-			require.Equal(t, of.customers*of.resources, read)
-			require.EqualValues(t, 2*of.pages, store.Trips.Load(), "the rows of each page, and a rollback")
-			require.EqualValues(t, of.pages, store.Scans.Load())
+			require.Equal(t, size.customers*size.resources, read)
+			require.EqualValues(t, 2*size.pages, store.Trips.Load(), "the rows of each page, and a rollback")
+			require.EqualValues(t, size.pages, store.Scans.Load())
 			store.Reset()
 			for range ws.Changes(t.Context(), last) {
 				require.Fail(t, "unexpected change")
@@ -124,14 +124,14 @@ func TestCustomer_RecreatedByOtherWorkspace_IsReadAgain(t *testing.T) {
 // many resources. It includes the rollbacks, although no caller waits for them.
 func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
-	for _, of := range []struct{ stored, rooms int }{{1, 1}, {1, 333}, {1000, 1}, {1000, 333}} {
-		t.Run(fmt.Sprint(of), func(t *testing.T) {
+	for _, size := range []struct{ stored, rooms int }{{1, 1}, {1, 333}, {1000, 1}, {1000, 333}} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			store := &backends.Counted{Store: memory.New()}
 			ws := workspace(store)
-			_, err := ws.Push(t.Context(), block("acme", "stored-", of.stored))
+			_, err := ws.Push(t.Context(), block("acme", "stored-", size.stored))
 			require.NoError(t, err)
-			_, err = ws.Push(t.Context(), block("other", "other-", of.rooms))
+			_, err = ws.Push(t.Context(), block("other", "other-", size.rooms))
 			require.NoError(t, err)
 			restarted := func() *data.Workspace {
 				ws := workspace(store)
@@ -151,54 +151,54 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 					return err
 				}
 			}
-			stranger := restarted()
-			trips(3, "new resources, customer not cached", push(stranger, block("acme", "a", of.rooms)))
-			trips(2, "new resources", push(ws, block("acme", "b", of.rooms)))
-			stranger = restarted()
-			trips(3, "unchanged resources, customer not cached", push(stranger, block("acme", "b", of.rooms)))
-			trips(2, "unchanged resources", push(ws, block("acme", "b", of.rooms)))
-			trips(3, "a new customer", push(ws, block("new", "c", of.rooms)))
-			trips(2, "a customer that the process has created", push(ws, block("new", "d", of.rooms)))
+			newProcess := restarted()
+			trips(3, "new resources, customer not cached", push(newProcess, block("acme", "a", size.rooms)))
+			trips(2, "new resources", push(ws, block("acme", "b", size.rooms)))
+			newProcess = restarted()
+			trips(3, "unchanged resources, customer not cached", push(newProcess, block("acme", "b", size.rooms)))
+			trips(2, "unchanged resources", push(ws, block("acme", "b", size.rooms)))
+			trips(3, "a new customer", push(ws, block("new", "c", size.rooms)))
+			trips(2, "a customer that the process has created", push(ws, block("new", "d", size.rooms)))
 
-			renamed := block("acme", "b", of.rooms)
+			renamed := block("acme", "b", size.rooms)
 			for i := range renamed.Spaces {
 				renamed.Spaces[i].Name = "Renamed"
 			}
 			trips(2, "changed resources", push(ws, renamed))
-			dangling := block("acme", "e", of.rooms)
+			dangling := block("acme", "e", size.rooms)
 			for i := range dangling.AccessGrants {
 				g := &dangling.AccessGrants[i]
 				g.Spaces = append(g.Spaces, data.Ref{Kind: data.KindRoom, Key: fmt.Sprintf("other-%03d", i)}, data.Ref{Kind: data.KindRoom, Key: fmt.Sprintf("nowhere-%03d", i)})
 			}
 			trips(3, "references to resources of another customer and to missing ones", push(ws, dangling))
-			stranger = restarted()
-			trips(3, "the same references, customer not cached", push(stranger, dangling))
+			newProcess = restarted()
+			trips(3, "the same references, customer not cached", push(newProcess, dangling))
 
 			var invalid *validation.Error
 			trips(3, "keys of another customer", func() error {
-				_, err := ws.Push(t.Context(), block("acme", "other-", of.rooms))
+				_, err := ws.Push(t.Context(), block("acme", "other-", size.rooms))
 				require.ErrorAs(t, err, &invalid)
-				require.Len(t, invalid.Faults, 3*of.rooms+1)
+				require.Len(t, invalid.Faults, 3*size.rooms+1)
 				return nil
 			})
 			trips(3, "units with the keys of rooms", func() error {
 				d := data.CustomerData{CustomerKey: "acme"}
-				for i := range of.rooms {
+				for i := range size.rooms {
 					d.Add(data.Unit(fmt.Sprintf("b%03d", i), "Unit"))
 				}
 				_, err := ws.Push(t.Context(), d)
 				require.ErrorAs(t, err, &invalid)
-				require.Len(t, invalid.Faults, of.rooms)
+				require.Len(t, invalid.Faults, size.rooms)
 				return nil
 			})
 
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"new"}})
 			require.NoError(t, err)
-			trips(3, "keys of a customer that was deleted and not swept", push(ws, block("acme", "d", of.rooms)))
-			trips(3, "a customer that was deleted and is created again", push(ws, block("new", "c", of.rooms)))
+			trips(3, "keys of a customer that was deleted and not swept", push(ws, block("acme", "d", size.rooms)))
+			trips(3, "a customer that was deleted and is created again", push(ws, block("new", "c", size.rooms)))
 
 			trips(3, "a dry run", func() error {
-				_, err := ws.PushWith(t.Context(), block("acme", "f", of.rooms), data.PushOptions{DryRun: true})
+				_, err := ws.PushWith(t.Context(), block("acme", "f", size.rooms), data.PushOptions{DryRun: true})
 				return err
 			})
 		})
@@ -229,33 +229,33 @@ func TestRoundTrips_List_DoNotGrowWithCustomers(t *testing.T) {
 // pages of a scan may grow.
 func TestRoundTrips_Delete_DoNotGrowWithDeletedResources(t *testing.T) {
 	t.Parallel()
-	for _, of := range []struct{ rooms, sync, site, customer int }{{1, 21, 9, 4}, {30, 21, 9, 4}, {333, 24, 11, 6}} {
+	for _, size := range []struct{ rooms, sync, site, customer int }{{1, 21, 9, 4}, {30, 21, 9, 4}, {333, 24, 11, 6}} {
 		store := &backends.Counted{Store: memory.New()}
 		ws := workspace(store)
 		for _, prefix := range []string{"a", "b"} {
-			_, err := ws.Push(t.Context(), block("acme", prefix, of.rooms))
+			_, err := ws.Push(t.Context(), block("acme", prefix, size.rooms))
 			require.NoError(t, err)
 		}
 		trips := func(want int, name string, do func() error) {
 			t.Helper()
 			store.Reset()
 			require.NoError(t, do(), name)
-			require.EqualValues(t, want, store.Trips.Load(), "%s, %d rooms", name, of.rooms)
+			require.EqualValues(t, want, store.Trips.Load(), "%s, %d rooms", name, size.rooms)
 		}
-		_, err := ws.Sync(t.Context(), block("acme", "b", of.rooms))
+		_, err := ws.Sync(t.Context(), block("acme", "b", size.rooms))
 		require.NoError(t, err)
-		trips(of.sync, "a sync that changes nothing", func() error {
-			_, err := ws.Sync(t.Context(), block("acme", "b", of.rooms))
+		trips(size.sync, "a sync that changes nothing", func() error {
+			_, err := ws.Sync(t.Context(), block("acme", "b", size.rooms))
 			return err
 		})
-		_, err = ws.Push(t.Context(), block("acme", "a", of.rooms))
+		_, err = ws.Push(t.Context(), block("acme", "a", size.rooms))
 		require.NoError(t, err)
-		trips(of.site, "a site", func() error {
+		trips(size.site, "a site", func() error {
 			report, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSite, "bsite")})
-			require.Len(t, report.Deleted, 2*of.rooms+1)
+			require.Len(t, report.Deleted, 2*size.rooms+1)
 			return err
 		})
-		trips(of.customer, "a customer", func() error {
+		trips(size.customer, "a customer", func() error {
 			_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 			return err
 		})
@@ -300,11 +300,11 @@ func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 							return err
 						}
 					}
-					stranger := restarted()
-					trips(3, "new guests, customer not cached", push(stranger, withEmails("a", guests, same)))
+					newProcess := restarted()
+					trips(3, "new guests, customer not cached", push(newProcess, withEmails("a", guests, same)))
 					trips(2, "new guests", push(ws, withEmails("b", guests, same)))
-					stranger = restarted()
-					trips(3, "unchanged resources, customer not cached", push(stranger, withEmails("b", guests, same)))
+					newProcess = restarted()
+					trips(3, "unchanged resources, customer not cached", push(newProcess, withEmails("b", guests, same)))
 					trips(2, "unchanged resources", push(ws, withEmails("b", guests, same)))
 
 					moved := func(prefix string) func() error {
