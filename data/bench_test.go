@@ -53,7 +53,7 @@ func BenchmarkPushOneReservation(b *testing.B) {
 	})
 }
 
-func BenchmarkDeleteCustomerOf1000(b *testing.B) {
+func BenchmarkDeleteCustomer1000(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		for b.Loop() {
 			b.StopTimer()
@@ -66,7 +66,7 @@ func BenchmarkDeleteCustomerOf1000(b *testing.B) {
 	})
 }
 
-func BenchmarkPlanDeleteOf1000(b *testing.B) {
+func BenchmarkPlanDelete1000(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		_, err := ws.Push(ctx, block("acme", "", 333))
 		require.NoError(b, err)
@@ -77,7 +77,7 @@ func BenchmarkPlanDeleteOf1000(b *testing.B) {
 	})
 }
 
-func BenchmarkListOfASpaceByTime(b *testing.B) {
+func BenchmarkListSpaceByTime(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "acme"}
 		for i := range 2000 {

@@ -31,7 +31,7 @@ const estate = `{"customer_key": "acme",
 		{"reservation_key": "all", "guest_key": "bob", "room_keys": ["101", "102"], "common_area_keys": ["pool"]},
 		{"reservation_key": "waits", "guest_key": "bob", "room_keys": ["102", "not-yet"]}]}`
 
-func TestCascade(t *testing.T) {
+func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 	tests := []struct {
 		name     string
 		delete   string
@@ -154,7 +154,7 @@ func TestCascade(t *testing.T) {
 	})
 }
 
-func TestDeleteCustomer(t *testing.T) {
+func TestDelete_Customer_DeletesEverythingAndFreesKeys(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, hotel)
 		require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestDeleteCustomer(t *testing.T) {
 	})
 }
 
-func TestDeleteAcrossCustomers(t *testing.T) {
+func TestDelete_ResourcesOfSeveralCustomers_DeletesEach(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"), data.Reservation("ra", data.Ref{}, data.Refs(data.KindRoom, "1")...))
 		push(t, ws, "b", data.Room("2", "Two"), data.Reservation("rb", data.Ref{}, data.Refs(data.KindRoom, "2", "1")...))
@@ -204,7 +204,7 @@ func TestDeleteAcrossCustomers(t *testing.T) {
 	})
 }
 
-func TestDeleteWithinOneCustomer(t *testing.T) {
+func TestDelete_ResourceOfOtherCustomer_ReturnsConflict(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"))
 		push(t, ws, "b", data.Unit("2", "Two"))
@@ -223,7 +223,7 @@ func TestDeleteWithinOneCustomer(t *testing.T) {
 	})
 }
 
-func TestSelectionJSON(t *testing.T) {
+func TestSelection_JSON_RoundTrips(t *testing.T) {
 	t.Parallel()
 	const body = `{"customer_key": "c", "customer_keys": ["a"], "room_keys": ["1", "2"], "site_keys": ["s"], "staff_member_keys": ["m"]}`
 	var sel data.Selection
@@ -236,7 +236,7 @@ func TestSelectionJSON(t *testing.T) {
 	require.ErrorIs(t, sel.UnmarshalJSON([]byte(`{} {}`)), data.ErrNotJSON)
 }
 
-func TestSelectionFaults(t *testing.T) {
+func TestDelete_BadSelection_ReturnsFaultsAndWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
 		before := dump(t, ws)
@@ -264,7 +264,7 @@ func selection(t *testing.T, body string) (sel data.Selection) {
 	return sel
 }
 
-func TestDeleteStopsWithItsContext(t *testing.T) {
+func TestDelete_CanceledContext_WritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
 		ctx, cancel := context.WithCancel(t.Context())

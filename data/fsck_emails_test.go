@@ -12,9 +12,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestCheckComparesEachEmailAddress damages the rows of e-mail addresses, with checks that compare one,
+// TestCheck_DamagedEmailRow_ReportsDamage damages the rows of e-mail addresses, with checks that compare one,
 // two and all addresses at once.
-func TestCheckComparesEachEmailAddress(t *testing.T) {
+func TestCheck_DamagedEmailRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)

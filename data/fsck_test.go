@@ -111,7 +111,7 @@ func allRows(t *testing.T, store storage.Store) (rows []storage.Entry) {
 	return rows
 }
 
-func TestCheckFindsNothingInASoundStore(t *testing.T) {
+func TestCheck_ConsistentStore_ReportsNoDamage(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		require.Empty(t, requireChecks(t, store).Rows)
@@ -135,8 +135,8 @@ func TestCheckFindsNothingInASoundStore(t *testing.T) {
 	})
 }
 
-// TestCheckFindsEachRowThatIsLost deletes each row of a store in turn.
-func TestCheckFindsEachRowThatIsLost(t *testing.T) {
+// TestCheck_EachMissingRow_ReportsDamage deletes each row of a store in turn.
+func TestCheck_EachMissingRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -157,9 +157,9 @@ func TestCheckFindsEachRowThatIsLost(t *testing.T) {
 	require.Len(t, lost, 19)
 }
 
-// TestCheckFindsEachRowThatIsChanged changes the value of each row that only repeats
+// TestCheck_EachChangedRow_ReportsDamage changes the value of each row that only repeats
 // what a record says, and of each record so that it does not read.
-func TestCheckFindsEachRowThatIsChanged(t *testing.T) {
+func TestCheck_EachChangedRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -193,8 +193,8 @@ func otherFirstByte(value []byte) []byte {
 	return other
 }
 
-// TestCheckFindsRowsThatAreNobodys adds rows that nothing calls for.
-func TestCheckFindsRowsThatAreNobodys(t *testing.T) {
+// TestCheck_UnexpectedRow_ReportsDamage adds rows that nothing calls for.
+func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -329,7 +329,7 @@ func feedPosition(t *testing.T, store storage.Store) (position uint64) {
 	return position
 }
 
-func TestCheckFindsCountsThatAreWrong(t *testing.T) {
+func TestCheck_WrongCount_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -349,7 +349,7 @@ func TestCheckFindsCountsThatAreWrong(t *testing.T) {
 	require.Equal(t, record, report.Damage[0].Key)
 }
 
-func TestCheckReportsManyWithinBounds(t *testing.T) {
+func TestCheck_ManyDamages_ListsFirstThousand(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	for i := range 3000 {
@@ -361,7 +361,7 @@ func TestCheckReportsManyWithinBounds(t *testing.T) {
 	require.Len(t, report.Damage, 1000)
 }
 
-func TestCheckPassesErrorsOn(t *testing.T) {
+func TestCheck_StoreFails_ReturnsError(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)

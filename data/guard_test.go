@@ -19,9 +19,9 @@ import (
 
 var errRefused = errors.New("refused")
 
-// TestAGuardRefusesAndNothingIsWritten holds it to that for pushes and deletes, of what
+// TestGuard_ReturnsError_WritesNothing holds it to that for pushes and deletes, of what
 // is one transaction and of what is not.
-func TestAGuardRefusesAndNothingIsWritten(t *testing.T) {
+func TestGuard_ReturnsError_WritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Site("s", "S"), data.Room("old", "Old").In("s"))
 		for _, n := range []int{1, 300} {
@@ -67,7 +67,7 @@ func TestAGuardRefusesAndNothingIsWritten(t *testing.T) {
 	})
 }
 
-func TestListsByKey(t *testing.T) {
+func TestList_Keys_ReturnsOnlyThese(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("b", "B"), data.Unit("a", "A"), data.Site("c", "C"), data.Guest("g", "G"))
 		push(t, ws, "other", data.Room("x", "X"))
@@ -100,7 +100,7 @@ func TestListsByKey(t *testing.T) {
 	})
 }
 
-func TestResourcesOfACustomer(t *testing.T) {
+func TestResources_SeveralKinds_HaveOrderOfReferences(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("r", "R"), data.Guest("g", "G"), data.Booking("b", data.Ref{}))
 		push(t, ws, "other", data.Room("x", "X"))
@@ -120,7 +120,7 @@ func TestResourcesOfACustomer(t *testing.T) {
 	})
 }
 
-func TestHistory(t *testing.T) {
+func TestHistory_OfResource_IsNewestFirst(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		first := push(t, ws, "acme", data.Room("r", "one"), data.Room("q", "one")).Resources[0].ID
 		push(t, ws, "acme", data.Room("r", "two"))

@@ -39,8 +39,8 @@ func TestSync_MaxDeletes_RefusesMore(t *testing.T) {
 	})
 }
 
-// TestSync_MaxDeletes_LargeSync refuses a sync that is planned before its transaction.
-func TestSync_MaxDeletes_LargeSync(t *testing.T) {
+// TestSync_MaxDeletesWithLargeData_RefusesMore refuses a sync that is planned before its transaction.
+func TestSync_MaxDeletesWithLargeData_RefusesMore(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "c"}
 		for i := range 6000 {
@@ -59,7 +59,7 @@ func TestSync_MaxDeletes_LargeSync(t *testing.T) {
 	})
 }
 
-func TestSync_Guard_SeesThePlanAndRefuses(t *testing.T) {
+func TestSync_Guard_GetsPlanAndRefuses(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "c", data.Room("1", "One"), data.Room("2", "Two"))
 		before := dump(t, ws)

@@ -25,7 +25,7 @@ const hotel = `{
 	}]
 }`
 
-func TestPushReportsWhatItDid(t *testing.T) {
+func TestPush_NewUnchangedAndChangedData_ReportsEach(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		first, err := pushJSON(t, ws, hotel)
 		require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestPushReportsWhatItDid(t *testing.T) {
 	})
 }
 
-func TestPushOfGoValuesIsPushOfTheirJSON(t *testing.T) {
+func TestPush_GoValuesAndTheirJSON_AreEqual(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		lisbon := time.FixedZone("", 3600)
 		push(t, ws, "acme",
@@ -81,7 +81,7 @@ func TestPushOfGoValuesIsPushOfTheirJSON(t *testing.T) {
 	})
 }
 
-func TestPushMerges(t *testing.T) {
+func TestPush_StoredResource_MergesFields(t *testing.T) {
 	const before = `{"customer_key": "acme",
 		"spaces": [{"space_key": "s", "name": "S", "duration_minutes": 30,
 			"customer_data": {"time_zone": "Europe/Lisbon", "address": "Rua 1"},
@@ -178,7 +178,7 @@ func TestPushMerges(t *testing.T) {
 	})
 }
 
-func TestPushOfGoValuesClearsAndReplaces(t *testing.T) {
+func TestPush_GoValues_ClearAndReplaceFields(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		room := data.Room("101", "Room 101").In("lisbon")
 		push(t, ws, "acme", data.Site("lisbon", "Lisbon"), room)
@@ -206,9 +206,9 @@ func TestPushOfGoValuesClearsAndReplaces(t *testing.T) {
 	})
 }
 
-// TestANullIsNoTextOfTheSameBytes: a null had no mark in what a push is compared by, and so
+// TestPush_NullMetadata_DiffersFromTextWithSameBytes: a null had no mark in what a push is compared by, and so
 // could read as the text that was stored, which stayed.
-func TestANullIsNoTextOfTheSameBytes(t *testing.T) {
+func TestPush_NullMetadata_DiffersFromTextWithSameBytes(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		text := strings.Repeat("€", 38) // 114 bytes, and 114 is "r"; "r" + text is 115, and 115 is 's', the mark of a text
 		listing := data.PropertyListing("p", "P")
@@ -226,7 +226,7 @@ func TestANullIsNoTextOfTheSameBytes(t *testing.T) {
 	})
 }
 
-func TestPushWarns(t *testing.T) {
+func TestPush_DoubtfulData_ReturnsWarnings(t *testing.T) {
 	const body = `{"customer_key": "acme", "spaceships": [], "_strict": true,
 		"rooms": [{"room_key": "1", "name": "One", "parent_site_key": "nowhere", "colour": "red", "duration_minutes": 5}],
 		"units": [{"unit_key": "2", "name": "Two", "parent_site_key": "1"}],
@@ -267,7 +267,7 @@ func TestPushWarns(t *testing.T) {
 	})
 }
 
-func TestPushSkipInvalid(t *testing.T) {
+func TestPush_SkipInvalid_AppliesOnlyValidResources(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := decode(t, `{"customer_key": "acme",
 			"rooms": [{"room_key": "1", "name": "One"}, {"room_key": "2"}, {"room_key": "3", "name": 3}],
@@ -285,9 +285,9 @@ func TestPushSkipInvalid(t *testing.T) {
 	})
 }
 
-// TestWhatIsRefusedLeavesWhatIsStored: with Strict and SkipInvalid a room is refused for its
+// TestPush_RefusedUpdate_StoredResourceIsReferenceTarget: with Strict and SkipInvalid a room is refused for its
 // site, and is there all the same for what refers to it.
-func TestWhatIsRefusedLeavesWhatIsStored(t *testing.T) {
+func TestPush_RefusedUpdate_StoredResourceIsReferenceTarget(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("101", "Room 101"), data.Guest("ada", "Ada"))
 		d := data.CustomerData{CustomerKey: "acme"}
@@ -299,7 +299,7 @@ func TestWhatIsRefusedLeavesWhatIsStored(t *testing.T) {
 	})
 }
 
-func TestPushDryRun(t *testing.T) {
+func TestPush_DryRun_ReportsAndWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("101", "Old name"), data.Room("102", "Room 102"))
 		before := dump(t, ws)
@@ -322,7 +322,7 @@ func TestPushDryRun(t *testing.T) {
 	})
 }
 
-func TestPushOfNothingCreatesTheCustomer(t *testing.T) {
+func TestPush_NoResources_CreatesCustomer(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		report := push(t, ws, "acme")
 		require.True(t, report.CustomerCreated)

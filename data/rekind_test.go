@@ -42,9 +42,9 @@ func requireOneOwner(t *testing.T, ws *data.Workspace, a, b string) {
 	}
 }
 
-// TestSync_KeyThatChangesItsKind_IsNeverFree reads and pushes as another customer between the
+// TestSync_KeyChangesKind_IsNeverFree reads and pushes as another customer between the
 // plan of a sync that turns rooms into units and its Update.
-func TestSync_KeyThatChangesItsKind_IsNeverFree(t *testing.T) {
+func TestSync_KeyChangesKind_IsNeverFree(t *testing.T) {
 	t.Parallel()
 	const n = 30
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -69,9 +69,9 @@ func TestSync_KeyThatChangesItsKind_IsNeverFree(t *testing.T) {
 	})
 }
 
-// TestAChangeOfKindIsToldAsTwo is of the change feed: the old resource goes, and a new
+// TestSync_KeyChangesKind_FeedHasDeleteAndCreate is of the change feed: the old resource goes, and a new
 // one with another id comes.
-func TestAChangeOfKindIsToldAsTwo(t *testing.T) {
+func TestSync_KeyChangesKind_FeedHasDeleteAndCreate(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"))
 		before := changes(t, ws, data.Cursor{})
@@ -89,8 +89,8 @@ func TestAChangeOfKindIsToldAsTwo(t *testing.T) {
 	})
 }
 
-// TestOneKeyOfTwoCustomersWhileKindsChange is the same with nothing but goroutines.
-func TestOneKeyOfTwoCustomersWhileKindsChange(t *testing.T) {
+// TestSync_KindsChangeConcurrently_KeyHasOneOwner is the same with nothing but goroutines.
+func TestSync_KindsChangeConcurrently_KeyHasOneOwner(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)

@@ -88,9 +88,9 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 	})
 }
 
-// TestSweep_CustomerCreatedAgainUnderTheSameKeys_Stays deletes and creates one customer
+// TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt deletes and creates one customer
 // again and again while the rows of those before wait.
-func TestSweep_CustomerCreatedAgainUnderTheSameKeys_Stays(t *testing.T) {
+func TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for range 3 {
 			_, err := ws.Push(t.Context(), block("a", "k", 5))
@@ -134,8 +134,8 @@ func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
 	require.Greater(t, h.updates.Load(), int64(3))
 }
 
-// TestSweep_StoppedAnywhere_GoesOn crashes a sweep at each of its steps.
-func TestSweep_StoppedAnywhere_GoesOn(t *testing.T) {
+// TestSweep_CrashAtAnyStep_NextSweepContinues crashes a sweep at each of its steps.
+func TestSweep_CrashAtAnyStep_NextSweepContinues(t *testing.T) {
 	t.Parallel()
 	for steps := 0; ; steps++ {
 		store := memory.New()
@@ -165,9 +165,9 @@ func TestSweep_StoppedAnywhere_GoesOn(t *testing.T) {
 	}
 }
 
-// TestSweep_SeveralAtOnce_RemoveEachRowOnce sweeps in several goroutines while customers of
+// TestSweep_Concurrent_RemovesEachRowOnce sweeps in several goroutines while customers of
 // the same keys are created and deleted.
-func TestSweep_SeveralAtOnce_RemoveEachRowOnce(t *testing.T) {
+func TestSweep_Concurrent_RemovesEachRowOnce(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
@@ -219,7 +219,7 @@ func (e *erasing) Erase(context.Context) error {
 	return e.err
 }
 
-func TestErase_SweepsTrimsAndErases(t *testing.T) {
+func TestErase_DeletedCustomer_SweepsTrimsAndErasesStore(t *testing.T) {
 	t.Parallel()
 	store := &erasing{Store: memory.New()}
 	all := []*data.Workspace{workspace(store), workspaceOf(store, otherWorkspace)}

@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestSyncMakesTheDataExactlyThis(t *testing.T) {
+func TestSync_StoredCustomer_ReplacesResources(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, estate)
 		require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestSyncMakesTheDataExactlyThis(t *testing.T) {
 	})
 }
 
-func TestSyncOfEveryKindChangesNothing(t *testing.T) {
+func TestSync_UnchangedDataOfEveryKind_WritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, everyKind(t))
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestSyncOfEveryKindChangesNothing(t *testing.T) {
 	})
 }
 
-func TestSyncOfANewCustomerAndToNothing(t *testing.T) {
+func TestSync_NewCustomerThenEmptyData_CreatesThenDeletes(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		report, err := ws.Sync(t.Context(), block("a", "a", 3))
 		require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestSyncOfANewCustomerAndToNothing(t *testing.T) {
 	})
 }
 
-func TestSyncRefuses(t *testing.T) {
+func TestSync_BadData_ReturnsFaultsAndWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"), data.Unit("2", "Two"))
 		push(t, ws, "other", data.Room("theirs", "Theirs"))
@@ -123,7 +123,7 @@ func TestSyncRefuses(t *testing.T) {
 	})
 }
 
-func TestSyncRevokesDeepLinks(t *testing.T) {
+func TestSync_DeepLinkTargetDeleted_RevokesPortal(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, hotel)
 		require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestSyncRevokesDeepLinks(t *testing.T) {
 	})
 }
 
-func TestImport(t *testing.T) {
+func TestImport_StoppedAndRepeated_ContinuesWithUnchanged(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := block("a", "a", 30)
 		stopped := errors.New("the source has gone")
@@ -195,8 +195,8 @@ func TestImport(t *testing.T) {
 	})
 }
 
-// TestAPointerWasDroppedSilently is of what the compiler takes for a Resource too.
-func TestAPointerWasDroppedSilently(t *testing.T) {
+// TestAdd_PointersAndEmbeddedResources_AreAdded is of what the compiler takes for a Resource too.
+func TestAdd_PointersAndEmbeddedResources_AreAdded(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		room, guest := data.Room("1", "One"), data.Guest("g", "Ada")
 		stay := data.Reservation("r", data.Ref{Kind: data.KindGuest, Key: "g"}, data.Refs(data.KindRoom, "1")...)
