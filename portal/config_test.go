@@ -44,7 +44,7 @@ const everyField = `{
 	"allowed_frame_origins": ["https://app.example"], "return_url": "https://app.example/home"
 }`
 
-func TestConfigurationRoundTrips(t *testing.T) {
+func TestConfig_JSON_RoundTrips(t *testing.T) {
 	t.Parallel()
 	var c portal.Config
 	require.NoError(t, json.Unmarshal([]byte(everyField), &c))
@@ -68,7 +68,7 @@ func TestConfigurationRoundTrips(t *testing.T) {
 	}`, string(zero), "the API's defaults")
 }
 
-func TestAConfigurationIsPatched(t *testing.T) {
+func TestConfig_UnmarshalPatch_ChangesGivenFields(t *testing.T) {
 	t.Parallel()
 	var c portal.Config
 	require.NoError(t, json.Unmarshal([]byte(everyField), &c))
@@ -92,7 +92,7 @@ func TestAConfigurationIsPatched(t *testing.T) {
 	require.True(t, c.IsEmbedded)
 }
 
-func TestManageDevicesIsTheOldNameOfManage(t *testing.T) {
+func TestConfig_ManageDevices_SetsManageExclude(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]bool{
 		`{"manage_devices": {"exclude": true}}`:                               true,
@@ -123,7 +123,7 @@ func faults(t *testing.T, err error) (out []string) {
 	return out
 }
 
-func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
+func TestCreate_InvalidConfig_ReturnsFaults(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	for _, test := range []struct{ config, want string }{
 		{`{"locale": "xx"}`, "locale format"},
@@ -187,7 +187,7 @@ func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
 	}
 }
 
-func TestAConfigurationThatIsNotJSON(t *testing.T) {
+func TestConfig_UnmarshalInvalidJSON_ReturnsErrNotJSON(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`{"locale": "de-DE", "locale": "fr-FR"}`, `{"locale": "\xff"}`, `{`, `{} {}`, ``} {
 		var c portal.Config
@@ -196,9 +196,9 @@ func TestAConfigurationThatIsNotJSON(t *testing.T) {
 	}
 }
 
-// TestAFaultyConfigurationNeedNotBeJSON: it was made to JSON before its faults were told,
+// TestConfig_FilterValueWithoutJSON_IsAFault: it was made to JSON before its faults were told,
 // and a value that has none was an error of ours.
-func TestAFaultyConfigurationNeedNotBeJSON(t *testing.T) {
+func TestConfig_FilterValueWithoutJSON_IsAFault(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		c := portal.Config{Filters: []portal.Filter{{Field: "region", Value: func() {}}}}
 		want := []string{"customer_resources_filters[0].value type"}
@@ -210,8 +210,8 @@ func TestAFaultyConfigurationNeedNotBeJSON(t *testing.T) {
 	})
 }
 
-// TestWhatSaysTheSameIsNoUpdate spells out what a portal does without a word.
-func TestWhatSaysTheSameIsNoUpdate(t *testing.T) {
+// TestUpdateConfig_EquivalentConfig_AddsNoChange spells out what a portal does without a word.
+func TestUpdateConfig_EquivalentConfig_AddsNoChange(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		for _, change := range []func(*portal.Config) error{
@@ -229,7 +229,7 @@ func TestWhatSaysTheSameIsNoUpdate(t *testing.T) {
 	})
 }
 
-func TestUnknownFieldsOfAConfigurationAreWarnings(t *testing.T) {
+func TestCreate_UnknownConfigFields_AreWarnings(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		var c portal.Config
 		require.NoError(t, json.Unmarshal([]byte(`{"_dev": true, "colour": 1, "features": {"fly": {}, "organize": {"x": 1}}}`), &c))
@@ -244,7 +244,7 @@ func TestUnknownFieldsOfAConfigurationAreWarnings(t *testing.T) {
 	})
 }
 
-func TestARequestListsTheFaultsOfItsPushToo(t *testing.T) {
+func TestCreate_InvalidConfigAndPush_ListsAllFaults(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := hotel()
 		d.Add(data.Room("102", ""))
@@ -257,8 +257,8 @@ func TestARequestListsTheFaultsOfItsPushToo(t *testing.T) {
 	})
 }
 
-// TestAConfigurationIsBoundedAsAWhole has one of which each part is within its bounds.
-func TestAConfigurationIsBoundedAsAWhole(t *testing.T) {
+// TestConfig_TooLong_IsAFault has one of which each part is within its bounds.
+func TestConfig_TooLong_IsAFault(t *testing.T) {
 	var c portal.Config
 	for i := range 20 {
 		c.FrameOrigins = append(c.FrameOrigins, fmt.Sprintf("https://%02d.%s.example", i, strings.Repeat("a.", 900)))
@@ -284,7 +284,7 @@ func TestAConfigurationIsBoundedAsAWhole(t *testing.T) {
 	})
 }
 
-func TestAConfigurationMayNameWhatIsPushedWithIt(t *testing.T) {
+func TestCreate_ConfigNamesPushedResources_Works(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{
 			LandingPage: ref(data.KindUnit, "101"), DeepLink: ref(data.KindReservation, "r1"),

@@ -16,7 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestGetAndListPortals(t *testing.T) {
+func TestList_SeveralPages_ReturnsNewestFirst(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
@@ -64,7 +64,7 @@ func TestGetAndListPortals(t *testing.T) {
 	})
 }
 
-func TestOpenReusesOrRenews(t *testing.T) {
+func TestOpen_NewestPortal_IsReusedOrRenewed(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.Open(t.Context(), f.ws, "My Company")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
@@ -111,7 +111,7 @@ func TestOpenReusesOrRenews(t *testing.T) {
 	})
 }
 
-func TestOpenDoesNotWidenARestrictedPortal(t *testing.T) {
+func TestOpen_RestrictedPortalWithoutLandingPage_ReturnsErrNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{
 			NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101"),
@@ -124,7 +124,7 @@ func TestOpenDoesNotWidenARestrictedPortal(t *testing.T) {
 	})
 }
 
-func TestUpdateConfigReachesOpenSessions(t *testing.T) {
+func TestUpdateConfig_OpenSession_UsesNewConfig(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{LandingPage: ref(data.KindRoom, "102")}})
 		_, err := s.RenameSpace(t.Context(), "101", "One", portal.WriteOptions{})
@@ -181,7 +181,7 @@ func TestUpdateConfigReachesOpenSessions(t *testing.T) {
 	})
 }
 
-func TestRevokeAllOfMany(t *testing.T) {
+func TestRevokeAll_ManyPortals_RevokesAllOpenOnes(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.RevokeAll(t.Context(), f.ws, "My Company")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
@@ -213,7 +213,7 @@ func TestRevokeAllOfMany(t *testing.T) {
 	})
 }
 
-func TestPurge(t *testing.T) {
+func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), *hotel())
 		require.NoError(t, err)
@@ -256,8 +256,8 @@ func TestPurge(t *testing.T) {
 	})
 }
 
-// TestACustomersDeleteLeavesNoSession: the rows by which tokens find sessions go too.
-func TestACustomersDeleteLeavesNoSession(t *testing.T) {
+// TestDelete_Customer_DeletesSessionRows: the rows by which tokens find sessions go too.
+func TestDelete_Customer_DeletesSessionRows(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for range 20 {
 			f.open(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 5})

@@ -92,7 +92,7 @@ func hotel() *data.CustomerData {
 	return d
 }
 
-func TestCreateGivesTheDocumentedObject(t *testing.T) {
+func TestCustomerPortal_JSON_IsTheAPIObject(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		sample, err := os.ReadFile("testdata/customer_portal.json")
 		require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestCreateGivesTheDocumentedObject(t *testing.T) {
 	})
 }
 
-func TestResolveOpensALink(t *testing.T) {
+func TestResolve_ValidCode_OpensSession(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
@@ -139,7 +139,7 @@ func TestResolveOpensALink(t *testing.T) {
 	})
 }
 
-func TestCreateForACustomerThatExists(t *testing.T) {
+func TestCreate_ExistingCustomer_PushesNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerKey: "My Company"})
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
@@ -154,7 +154,7 @@ func TestCreateForACustomerThatExists(t *testing.T) {
 	})
 }
 
-func TestCreateIsAllOrNothing(t *testing.T) {
+func TestCreate_Fails_WritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := hotel()
 		d.Add(data.Room("102", "")) // has no name
@@ -217,7 +217,7 @@ func requireEmpty(t *testing.T, f *fixture) {
 	}))
 }
 
-func TestCreateRequestsAreChecked(t *testing.T) {
+func TestCreate_InvalidRequest_ReturnsErrInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for name, req := range map[string]portal.CreateRequest{
 			"no customer":      {},
@@ -237,7 +237,7 @@ func TestCreateRequestsAreChecked(t *testing.T) {
 	})
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestNew_InvalidOptions_ReturnsErrInvalid(t *testing.T) {
 	t.Parallel()
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
@@ -261,7 +261,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestTheDefaultTTLIsWithinItsMaximum(t *testing.T) {
+func TestNew_DefaultTTL_IsAtMostMaxTTL(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, test := range []struct {
 			o    portal.Options
@@ -298,7 +298,7 @@ func (same) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
+func TestCreate_RandRepeats_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		portals, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Now: f.clock.now, Rand: same{}}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
@@ -309,7 +309,7 @@ func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
 	})
 }
 
-func TestWhatIsMissingIsAnError(t *testing.T) {
+func TestNewAndCreate_MissingArgument_ReturnErrInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := portal.New(nil, portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.ErrorIs(t, err, validation.ErrInvalid)
@@ -320,14 +320,14 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 	})
 }
 
-func TestCodeOfALink(t *testing.T) {
+func TestCode_URLOrCode_ReturnsCode(t *testing.T) {
 	t.Parallel()
 	for _, link := range []string{"abc", "https://se.am/abc", "https://se.am/portal/abc/", "/abc"} {
 		require.Equal(t, "abc", portal.Code(link))
 	}
 }
 
-func TestTheBaseURLMayHaveAPath(t *testing.T) {
+func TestNew_BaseURLWithPath_Works(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		portals, err := portal.New(f.ws.DB(), portal.Options{BaseURL: "http://127.0.0.1:8080/portal/", Keys: f.keys})
 		require.NoError(t, err)
@@ -337,7 +337,7 @@ func TestTheBaseURLMayHaveAPath(t *testing.T) {
 	})
 }
 
-func TestALinkExpires(t *testing.T) {
+func TestResolve_AtExpiry_ReturnsErrExpired(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
@@ -356,7 +356,7 @@ func TestALinkExpires(t *testing.T) {
 	})
 }
 
-func TestRevoke(t *testing.T) {
+func TestRevoke_Portal_ClosesLinkAndSessions(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		other := f.create(t, portal.CreateRequest{CustomerKey: "My Company"})
@@ -384,7 +384,7 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-func TestDeletingTheCustomerKillsItsLinks(t *testing.T) {
+func TestDelete_Customer_RevokesLinks(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
@@ -416,7 +416,7 @@ func TestDeletingTheCustomerKillsItsLinks(t *testing.T) {
 // closedStore is a store on which every call fails: what is answered was not read.
 type closedStore struct{ storage.Store }
 
-func TestForgedAndExpiredCodesCostNoRead(t *testing.T) {
+func TestResolve_ForgedOrExpiredCode_DoesNotReadStore(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
@@ -444,7 +444,7 @@ func TestForgedAndExpiredCodesCostNoRead(t *testing.T) {
 	})
 }
 
-func TestAWorkspaceOfAnotherStoreIsRefused(t *testing.T) {
+func TestCreate_WorkspaceOfAnotherDB_ReturnsErrInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := data.Open(closedStore{}, data.Options{}).Workspace(workspaceID)
 		_, err := f.portals.Create(t.Context(), other, portal.CreateRequest{CustomerData: hotel()})
@@ -452,7 +452,7 @@ func TestAWorkspaceOfAnotherStoreIsRefused(t *testing.T) {
 	})
 }
 
-func TestSecretsAreNotPrinted(t *testing.T) {
+func TestSecret_Printed_IsRedacted(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())

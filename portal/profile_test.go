@@ -19,7 +19,7 @@ func brand() portal.Profile {
 	}
 }
 
-func TestProfiles(t *testing.T) {
+func TestProfile_CreateUpdateDelete(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		made, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
 		require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestProfiles(t *testing.T) {
 	})
 }
 
-func TestFaultsOfAProfile(t *testing.T) {
+func TestCreateProfile_InvalidProfile_ReturnsFaults(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for want, p := range map[string]portal.Profile{
 			"name text_format":                           {Name: strings.Repeat("x", 201)},
@@ -90,7 +90,7 @@ func TestFaultsOfAProfile(t *testing.T) {
 	})
 }
 
-func TestAppearance(t *testing.T) {
+func TestAppearance_ProfileAndLocale(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		made, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
 		require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestAppearance(t *testing.T) {
 	})
 }
 
-func TestVerticals(t *testing.T) {
+func TestVertical_Aliases(t *testing.T) {
 	t.Parallel()
 	for vertical, want := range map[portal.Vertical]string{
 		portal.VerticalNeutral:         "User Identity/Space/Booking",
@@ -160,7 +160,7 @@ func TestVerticals(t *testing.T) {
 	}`, string(b))
 }
 
-func TestSettings(t *testing.T) {
+func TestUpdateSettings_ValidAndInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		got, err := f.portals.Settings(t.Context(), f.ws)
 		require.NoError(t, err)

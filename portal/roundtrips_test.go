@@ -42,9 +42,9 @@ func (f *fixture) restarted(t *testing.T) *fixture {
 	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}
 }
 
-// TestTrips_OfPortals_DoNotGrowWithTheData counts the round trips of operations with few and
+// TestRoundTrips_OperationsOnPortals_DoNotGrowWithData counts the round trips of operations with few and
 // with many resources, portals and customers. A rollback, which no caller waits for, counts.
-func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
+func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -162,9 +162,9 @@ func TestTrips_OfPortals_DoNotGrowWithTheData(t *testing.T) {
 	}
 }
 
-// TestTrips_OfAPurge_DoNotGrowWithThePortals counts the round trips of a purge of one customer
+// TestRoundTrips_Purge_DoNotGrowWithPortals counts the round trips of a purge of one customer
 // that drops few and many portals.
-func TestTrips_OfAPurge_DoNotGrowWithThePortals(t *testing.T) {
+func TestRoundTrips_Purge_DoNotGrowWithPortals(t *testing.T) {
 	t.Parallel()
 	counts := map[int]int64{}
 	for _, n := range []int{1, 100} {

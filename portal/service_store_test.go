@@ -20,9 +20,9 @@ type labelled struct {
 	path   []string
 }
 
-// TestService_OnAStoreThatCannotBeCompared_Works makes a portal on a store of such a type, and
+// TestService_StoreOfIncomparableType_Works makes a portal on a store of such a type, and
 // refuses a workspace of another one.
-func TestService_OnAStoreThatCannotBeCompared_Works(t *testing.T) {
+func TestService_StoreOfIncomparableType_Works(t *testing.T) {
 	t.Parallel()
 	store := labelled{memory.New(), map[string]string{"a": "b"}, []string{"a"}}
 	f := setup(t, store)

@@ -116,8 +116,8 @@ func TestFilters_PeopleOfHiddenGrants_AreReachedByNoPath(t *testing.T) {
 	})
 }
 
-// TestFilters_WithoutAccessGrants_ShowNobody excludes the access grants, so that none is shown.
-func TestFilters_WithoutAccessGrants_ShowNobody(t *testing.T) {
+// TestFilters_AccessGrantsExcluded_ShowNoUsers excludes the access grants, so that none is shown.
+func TestFilters_AccessGrantsExcluded_ShowNoUsers(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		c := north
 		c.Features.Manage.ExcludeReservationManagement = true
@@ -204,7 +204,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 	})
 }
 
-func TestSearch_AccessGrants_ByWhatTheirPagesShow(t *testing.T) {
+func TestSearch_AccessGrants_MatchesShownFields(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
 		for i := range d.UserIdentities {

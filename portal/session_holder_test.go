@@ -141,7 +141,7 @@ func TestPurge_Holders_GoWithTheirPortals(t *testing.T) {
 	})
 }
 
-func TestSession_Over_ErrorSaysWhy(t *testing.T) {
+func TestSession_Over_ReturnsReason(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token, start := session.Token().Reveal(), f.clock.now()

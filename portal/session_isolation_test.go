@@ -41,9 +41,9 @@ func hooked(t *testing.T, f *fixture) (*fixture, *hook) {
 	return setup(t, h), h
 }
 
-// TestADeleteAsksBeforeItLooks: a session that may not delete learnt which keys are
+// TestDelete_WithoutPermission_DoesNotRevealKeys: a session that may not delete learnt which keys are
 // another customer's.
-func TestADeleteAsksBeforeItLooks(t *testing.T) {
+func TestDelete_WithoutPermission_DoesNotRevealKeys(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := data.CustomerData{CustomerKey: "other"}
 		other.Add(data.Room("secret", "Secret"))
@@ -63,9 +63,9 @@ func TestADeleteAsksBeforeItLooks(t *testing.T) {
 	})
 }
 
-// TestAConfigurationThatChangesMeanwhileHolds: what a write was prepared from was not
+// TestSessionWrite_ConfigChangesBeforeCommit_IsRefused: what a write was prepared from was not
 // looked at again as it was made.
-func TestAConfigurationThatChangesMeanwhileHolds(t *testing.T) {
+func TestSessionWrite_ConfigChangesBeforeCommit_IsRefused(t *testing.T) {
 	for name, change := range map[string]func(*portal.Config){
 		"a filter":  func(c *portal.Config) { c.Filters = []portal.Filter{{Field: "region", Value: "south"}} },
 		"details":   func(c *portal.Config) { c.Features.Manage.ExcludeReservationTechnicalDetails = true },
@@ -96,9 +96,9 @@ func TestAConfigurationThatChangesMeanwhileHolds(t *testing.T) {
 	}
 }
 
-// TestAResourceThatMovesOutOfSightIsNotWritten: with a clock that stands still the times
+// TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound: with a clock that stands still the times
 // of a resource did not tell that it had changed.
-func TestAResourceThatMovesOutOfSightIsNotWritten(t *testing.T) {
+func TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f, h := hooked(t, f)
 		_, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}})
@@ -117,8 +117,8 @@ func TestAResourceThatMovesOutOfSightIsNotWritten(t *testing.T) {
 	})
 }
 
-// TestVisitorsDoNotDisturbALargePush: each visit made it begin again, until it gave up.
-func TestVisitorsDoNotDisturbALargePush(t *testing.T) {
+// TestPush_DuringSessions_Commits: each visit made it begin again, until it gave up.
+func TestPush_DuringSessions_Commits(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: estate()})
 		done := make(chan struct{})
@@ -150,8 +150,8 @@ func TestVisitorsDoNotDisturbALargePush(t *testing.T) {
 	})
 }
 
-// TestAReferenceThatLeadsNowhereIsNotTold: it refused every edit, by its key.
-func TestAReferenceThatLeadsNowhereIsNotTold(t *testing.T) {
+// TestAssignStaffMember_MissingSpace_KeepsReference: it refused every edit, by its key.
+func TestAssignStaffMember_MissingSpace_KeepsReference(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
 		d.Add(data.StaffMember("lou", "Lou", data.Refs(data.KindRoom, "101", "SECRET-GHOST")...))
@@ -165,8 +165,8 @@ func TestAReferenceThatLeadsNowhereIsNotTold(t *testing.T) {
 	})
 }
 
-// TestHiddenSpacesAreNotCounted: the bound on references told how many were hidden.
-func TestHiddenSpacesAreNotCounted(t *testing.T) {
+// TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber: the bound on references told how many were hidden.
+func TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
 		lou := data.StaffMember("lou", "Lou")
@@ -181,8 +181,8 @@ func TestHiddenSpacesAreNotCounted(t *testing.T) {
 	})
 }
 
-// TestAReportHasNoIDsWhereDetailsAreLeftOut: the plan of a cancel had them.
-func TestAReportHasNoIDsWhereDetailsAreLeftOut(t *testing.T) {
+// TestPlanDelete_DetailsExcluded_HasNoIDs: the plan of a cancel had them.
+func TestPlanDelete_DetailsExcluded_HasNoIDs(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
 		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindAccessGrant, "rn1"))
@@ -197,9 +197,9 @@ func TestAReportHasNoIDsWhereDetailsAreLeftOut(t *testing.T) {
 	})
 }
 
-// TestAnExcludedFeatureHidesWhatItsTargetRefersTo: a deep link to a reservation gave away
+// TestDeepLink_ReservationsExcluded_ShowsNothing: a deep link to a reservation gave away
 // its guest and its rooms, with the reservation itself hidden.
-func TestAnExcludedFeatureHidesWhatItsTargetRefersTo(t *testing.T) {
+func TestDeepLink_ReservationsExcluded_ShowsNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{
 			DeepLink: ref(data.KindReservation, "rn1"),
@@ -211,8 +211,8 @@ func TestAnExcludedFeatureHidesWhatItsTargetRefersTo(t *testing.T) {
 	})
 }
 
-// TestALandingPageNeedsAKey: a typo in it left a restricted portal without a fence.
-func TestALandingPageNeedsAKey(t *testing.T) {
+// TestCreate_LandingPageWithoutKey_IsAFault: a typo in it left a restricted portal without a fence.
+func TestCreate_LandingPageWithoutKey_IsAFault(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, page := range []string{`{"manage": {"roomkey": "101"}}`, `{"manage": {}}`} {
 			var c portal.Config
@@ -224,8 +224,8 @@ func TestALandingPageNeedsAKey(t *testing.T) {
 	})
 }
 
-// TestWhatIsNoValueDoesNotPanic is of values that only Go can give.
-func TestWhatIsNoValueDoesNotPanic(t *testing.T) {
+// TestCreate_ValuesWithoutJSON_AreFaults is of values that only Go can give.
+func TestCreate_ValuesWithoutJSON_AreFaults(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		list := []string{}
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{
@@ -243,8 +243,8 @@ func TestWhatIsNoValueDoesNotPanic(t *testing.T) {
 	})
 }
 
-// TestAllFaultsOfARequestAreInOneAnswer: those of its spaces hid the others.
-func TestAllFaultsOfARequestAreInOneAnswer(t *testing.T) {
+// TestCreateAccessGrant_SeveralFaults_ListsAll: those of its spaces hid the others.
+func TestCreateAccessGrant_SeveralFaults_ListsAll(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		_, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
@@ -257,8 +257,8 @@ func TestAllFaultsOfARequestAreInOneAnswer(t *testing.T) {
 	})
 }
 
-// TestAGuestWithManyOtherStaysIsSeen: only the first page of a guest's stays was looked at.
-func TestAGuestWithManyOtherStaysIsSeen(t *testing.T) {
+// TestLandingPage_GuestWithManyOtherStays_IsVisible: only the first page of a guest's stays was looked at.
+func TestLandingPage_GuestWithManyOtherStays_IsVisible(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New())
 	d := estate()
@@ -273,8 +273,8 @@ func TestAGuestWithManyOtherStaysIsSeen(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestAPortalThatIsOverSaysWhoseItWas, so that a page can lead back to its host.
-func TestAPortalThatIsOverSaysWhoseItWas(t *testing.T) {
+// TestPeekAndSession_PortalOver_ReturnPortal, so that a page can lead back to its host.
+func TestPeekAndSession_PortalOver_ReturnPortal(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		config := portal.Config{ReturnURL: "https://app.example/home"}
 		p, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: config})
@@ -296,8 +296,8 @@ func TestAPortalThatIsOverSaysWhoseItWas(t *testing.T) {
 	})
 }
 
-// TestALongTextIsNotLookedFor: it was made lower case again for every row.
-func TestALongTextIsNotLookedFor(t *testing.T) {
+// TestSearch_LongText_IsInvalid: it was made lower case again for every row.
+func TestSearch_LongText_IsInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		_, err := one(s).Spaces(t.Context(), data.Query{Text: strings.Repeat("x", 513)})
@@ -307,8 +307,8 @@ func TestALongTextIsNotLookedFor(t *testing.T) {
 	})
 }
 
-// TestAnEditKeepsWhatIsHiddenMeanwhile: it put back the hidden spaces that it had read.
-func TestAnEditKeepsWhatIsHiddenMeanwhile(t *testing.T) {
+// TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference: it put back the hidden spaces that it had read.
+func TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f, h := hooked(t, f)
 		_, s := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}})

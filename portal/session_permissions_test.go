@@ -134,7 +134,7 @@ var cells = []cell{
 // noCells are the methods that read and write nothing of a customer.
 var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View")
 
-func TestEveryMethodOfASessionIsInTheMatrix(t *testing.T) {
+func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 	t.Parallel()
 	var missing []string
 	for _, of := range []reflect.Type{reflect.TypeFor[*portal.Session](), reflect.TypeFor[*portal.View]()} {
@@ -182,11 +182,11 @@ func manor() data.CustomerData {
 	return d
 }
 
-// TestThePermissionMatrix calls each method in each configuration: every feature excluded or not, read-only or not, full,
+// TestPermissionMatrix_AllConfigurations calls each method in each configuration: every feature excluded or not, read-only or not, full,
 // restricted and as a deep link. At full size, every configuration is tested on the memory store, and every 11th on each
 // backend. By default, these are every 7th and every 101st: all numbers are coprime to 2*3, so each feature is tested with
 // each mode.
-func TestThePermissionMatrix(t *testing.T) {
+func TestPermissionMatrix_AllConfigurations(t *testing.T) {
 	t.Parallel()
 	if !race.Enabled && !testing.Short() {
 		t.Run("one store", func(t *testing.T) {

@@ -72,7 +72,7 @@ func TestPlace_IsInherited(t *testing.T) {
 	})
 }
 
-func TestPlace_OfWhatAPortalShowsAlone(t *testing.T) {
+func TestAppearance_PortalWithTarget_HasTimeZoneOfTarget(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f.create(t, portal.CreateRequest{CustomerData: chain()})
 		for _, c := range []struct {

@@ -46,7 +46,7 @@ func (f *fixture) lifecycle(t *testing.T) (out []string) {
 	return out
 }
 
-func TestASessionIsFoundByItsToken(t *testing.T) {
+func TestSession_Token_FindsSession(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token := session.Token().Reveal()
@@ -86,7 +86,7 @@ func TestASessionIsFoundByItsToken(t *testing.T) {
 	})
 }
 
-func TestASessionIsOverWhenItIsIdle(t *testing.T) {
+func TestSession_Idle_ReturnsErrSessionOver(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token := session.Token().Reveal()
@@ -108,7 +108,7 @@ func TestASessionIsOverWhenItIsIdle(t *testing.T) {
 	})
 }
 
-func TestASessionIsOverAfterItsTime(t *testing.T) {
+func TestSession_AfterSessionTTL_ReturnsErrSessionOver(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token := session.Token().Reveal()
@@ -154,7 +154,7 @@ var gone = []struct {
 	}, portal.ErrRevoked},
 }
 
-func TestASessionDiesWithItsPortal(t *testing.T) {
+func TestSession_PortalOver_ReturnsErrGone(t *testing.T) {
 	for _, test := range gone {
 		t.Run(test.name, func(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
@@ -181,7 +181,7 @@ func TestASessionDiesWithItsPortal(t *testing.T) {
 	}
 }
 
-func TestASessionDiesWithTheKeyOfItsLink(t *testing.T) {
+func TestSession_KeyRemoved_ReturnsErrKeyRemoved(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token, code := session.Token().Reveal(), portal.Code(p.URL.Reveal())
@@ -214,7 +214,7 @@ func TestASessionDiesWithTheKeyOfItsLink(t *testing.T) {
 	})
 }
 
-func TestMaxUsesUnderManyGoroutines(t *testing.T) {
+func TestOpenSession_ConcurrentUses_CountsAtMostMaxUses(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
 		code := portal.Code(p.URL.Reveal())
@@ -256,7 +256,7 @@ func TestMaxUsesUnderManyGoroutines(t *testing.T) {
 	})
 }
 
-func TestTheLifeOfAPortalIsInTheChangeFeed(t *testing.T) {
+func TestChanges_LifeOfPortal_IsInFeed(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: time.Hour})
 		require.Equal(t, []string{"created", "opened"}, f.lifecycle(t))
@@ -291,7 +291,7 @@ func TestTheLifeOfAPortalIsInTheChangeFeed(t *testing.T) {
 	})
 }
 
-func TestForgedCodesAreCountedAtNoRead(t *testing.T) {
+func TestOpenSession_ForgedCode_DoesNotReadStore(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())

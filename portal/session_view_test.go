@@ -159,10 +159,10 @@ func TestPlanDelete_GuestOrUnknownKey_IsAnError(t *testing.T) {
 	})
 }
 
-// TestSessionWrite_Answer_IsWhatTheSessionReads compares what each write returns with what the
+// TestSessionWrite_Result_EqualsLaterRead compares what each write returns with what the
 // session reads afterwards, in portals that show different parts of the estate. A write is
 // one Update, and no View.
-func TestSessionWrite_Answer_IsWhatTheSessionReads(t *testing.T) {
+func TestSessionWrite_Result_EqualsLaterRead(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
 	f := setup(t, store)

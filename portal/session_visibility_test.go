@@ -72,7 +72,7 @@ func grants(t *testing.T, s *portal.Session, q data.Query) []string {
 	return keysOf(page.Items)
 }
 
-func TestFilters(t *testing.T) {
+func TestFilters_MetadataFields_SelectResources(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		filters   []portal.Filter
@@ -104,7 +104,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
+func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		g, related, err := one(s).AccessGrant(t.Context(), "rn2")
@@ -150,9 +150,9 @@ func TestAVisibleReservationDoesNotGiveAwayAHiddenProperty(t *testing.T) {
 	})
 }
 
-// TestWhatIsHiddenIsNotFound asks for hidden resources, and for ones that are not there,
+// TestFilters_HiddenResource_IsNotFound asks for hidden resources, and for ones that are not there,
 // by every way, and finds no difference.
-func TestWhatIsHiddenIsNotFound(t *testing.T) {
+func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), func() data.CustomerData {
 			d := data.CustomerData{CustomerKey: "other"}
@@ -243,7 +243,7 @@ func TestWhatIsHiddenIsNotFound(t *testing.T) {
 	})
 }
 
-func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
+func TestCursor_HiddenResources_AreNotRevealed(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		var got []string
@@ -276,9 +276,9 @@ func TestACursorDoesNotGiveAwayWhatIsHidden(t *testing.T) {
 	})
 }
 
-// TestACursorIsOfItsPortal: in another one its list went on from the key of what is hidden
+// TestCursor_AnotherPortal_ReturnsErrInvalidCursor: in another one its list went on from the key of what is hidden
 // there, which told where among its own keys that lies.
-func TestACursorIsOfItsPortal(t *testing.T) {
+func TestCursor_AnotherPortal_ReturnsErrInvalidCursor(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := *estate()
 		other.CustomerKey, other.UserIdentities, other.AccessGrants = "other", nil, nil
@@ -299,7 +299,7 @@ func TestACursorIsOfItsPortal(t *testing.T) {
 	})
 }
 
-func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
+func TestDeepLink_Reservation_ShowsOnlyReservation(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), *estate())
 		require.NoError(t, err)
@@ -336,7 +336,7 @@ func TestADeepLinkShowsItsReservationOnly(t *testing.T) {
 	})
 }
 
-func TestADeepLinkGoesWithItsTarget(t *testing.T) {
+func TestDeepLink_TargetDeleted_IsRevoked(t *testing.T) {
 	for _, target := range []data.Ref{ref(data.KindReservation, "rn1"), ref(data.KindSpace, "n1")} {
 		for _, by := range []string{"delete", "sync"} {
 			t.Run(fmt.Sprint(target, " by ", by), func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestADeepLinkGoesWithItsTarget(t *testing.T) {
 	}
 }
 
-func TestADeepLinkToASpaceShowsThatSpaceOnly(t *testing.T) {
+func TestDeepLink_Space_ShowsOnlySpace(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{DeepLink: ref(data.KindSpace, "town")})
 		require.Equal(t, []string{"town"}, spaces(t, s))
@@ -378,7 +378,7 @@ func TestADeepLinkToASpaceShowsThatSpaceOnly(t *testing.T) {
 	})
 }
 
-func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
+func TestLandingPage_Restricted_ShowsRelatedResources(t *testing.T) {
 	for _, test := range []struct {
 		page                          data.Ref
 		spaces, grants, people, staff string
@@ -419,7 +419,7 @@ func TestARestrictedPortalShowsWhatItsLandingPageShows(t *testing.T) {
 	}
 }
 
-func TestALandingPageThatIsGoneShowsNoMore(t *testing.T) {
+func TestLandingPage_Deleted_ShowsNothingIfRestricted(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		restricted := f.session(t, portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindRoom, "101")})
 		full := f.session(t, portal.Config{LandingPage: ref(data.KindRoom, "101")})
@@ -440,7 +440,7 @@ func TestALandingPageThatIsGoneShowsNoMore(t *testing.T) {
 	})
 }
 
-func TestDetailsAreLeftOut(t *testing.T) {
+func TestAccessGrant_DetailsExcluded_HasNoDetails(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
 		g, _, err := one(s).AccessGrant(t.Context(), "rn1")
@@ -459,7 +459,7 @@ func TestDetailsAreLeftOut(t *testing.T) {
 	})
 }
 
-func TestHistoryOfAnAccessGrant(t *testing.T) {
+func TestHistory_AccessGrant_ReturnsNewestFirst(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
 		for _, name := range []string{"one", "two"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestCreateAnAccessGrantWithANewGuest(t *testing.T) {
+func TestCreateAccessGrant_NewUser_CreatesBoth(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.UpdateSettings(t.Context(), f.ws, func(s *portal.Settings) error {
 			s.BusinessVertical = portal.VerticalShortTermRental
@@ -43,7 +43,7 @@ func TestCreateAnAccessGrantWithANewGuest(t *testing.T) {
 	})
 }
 
-func TestFaultsOfWhatAVisitorGives(t *testing.T) {
+func TestSessionWrite_InvalidRequest_ReturnsFaults(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		before, err := f.ws.Export(t.Context(), "My Company")
@@ -84,7 +84,7 @@ func TestFaultsOfWhatAVisitorGives(t *testing.T) {
 	})
 }
 
-func TestEditAndCancelAnAccessGrant(t *testing.T) {
+func TestEditAccessGrant_AllFields_ThenCancel(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		g, err := s.EditAccessGrant(t.Context(), data.AccessGrant{
@@ -114,7 +114,7 @@ func TestEditAndCancelAnAccessGrant(t *testing.T) {
 	})
 }
 
-func TestStaff(t *testing.T) {
+func TestStaffMember_AddEditAssignRemove(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		u, err := s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Lou", EmailAddress: "lou@example.com", Spaces: data.Refs(data.KindSpace, "101")}, portal.WriteOptions{})
@@ -143,7 +143,7 @@ func TestStaff(t *testing.T) {
 	})
 }
 
-func TestOrganizeSpaces(t *testing.T) {
+func TestSpace_CreateRenameMoveDelete(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		room, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindRoom, Name: "Room 103", ParentSiteKey: "town"}, portal.WriteOptions{})
@@ -175,8 +175,8 @@ func TestOrganizeSpaces(t *testing.T) {
 	})
 }
 
-// TestADeleteDoesNotReachWhatIsHidden: a hidden reservation would go with a visible listing.
-func TestADeleteDoesNotReachWhatIsHidden(t *testing.T) {
+// TestDeleteSpace_HiddenReferrer_IsRefused: a hidden reservation would go with a visible listing.
+func TestDeleteSpace_HiddenReferrer_IsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
 		d.AccessGrants = append(d.AccessGrants, data.Reservation("hidden", data.Ref{}, data.Refs(data.KindRoom, "102")...))
@@ -203,9 +203,9 @@ func TestADeleteDoesNotReachWhatIsHidden(t *testing.T) {
 	})
 }
 
-// TestConcurrentEditsLoseNothing: each adds a space that the portal does not show to
+// TestEditAccessGrant_Concurrent_LosesNoUpdate: each adds a space that the portal does not show to
 // others, and takes a list of its own.
-func TestConcurrentEditsLoseNothing(t *testing.T) {
+func TestEditAccessGrant_Concurrent_LosesNoUpdate(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		var wg sync.WaitGroup
