@@ -2,9 +2,20 @@ package portal_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // single reads with a session, each call in a View of its own.
@@ -86,4 +97,143 @@ func (r single) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func
 	return viewed(ctx, r, func(v *portal.View) (portal.Page[data.AccessGrant], error) {
 		return v.AccessGrantsByPlace(ctx, q, keep)
 	})
+}
+
+var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
+
+// clock is a time that a test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
+// fixture is a workspace and a portal service on one store.
+type fixture struct {
+	clock   *clock
+	ws      *data.Workspace
+	portals *portal.Service
+	keys    *keys.Ring
+	master  []byte // in slot 3
+}
+
+func setup(t testing.TB, store storage.Store) *fixture {
+	t.Helper()
+	c := &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}
+	master, err := keys.NewMaster()
+	require.NoError(t, err)
+	ring, err := keys.New(3, map[int][]byte{3: master})
+	require.NoError(t, err)
+	db := data.Open(store, data.Options{Now: c.now})
+	portals, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
+	require.NoError(t, err)
+	return &fixture{c, db.Workspace(workspaceID), portals, ring, master}
+}
+
+// each runs test on every backend.
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, setup(t, store)) })
+}
+
+func (f *fixture) create(t testing.TB, req portal.CreateRequest) portal.CustomerPortal {
+	t.Helper()
+	p, err := f.portals.Create(t.Context(), f.ws, req)
+	require.NoError(t, err)
+	return p
+}
+
+func hotel() *data.CustomerData {
+	d := &data.CustomerData{CustomerKey: "My Company"}
+	d.Add(
+		data.Site("lisbon", "Lisbon"), data.Room("101", "Room 101").In("lisbon"), data.Guest("ada", "Ada"),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...),
+	)
+	return d
+}
+
+func requireEmpty(t *testing.T, f *fixture) {
+	t.Helper()
+	_, err := f.ws.DB().Sweep(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, f.ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			if !strings.Contains("FNV", string(e.Key[:1])) { // the change feed and the format stay
+				return fmt.Errorf("the store has %q", e.Key)
+			}
+		}
+		return nil
+	}))
+}
+
+// estate is a customer with property listings and reservations that filters tell apart.
+func estate() *data.CustomerData {
+	d := &data.CustomerData{CustomerKey: "My Company"}
+	listing := func(key, region string, vip bool) data.Space {
+		s := data.PropertyListing(key, "Listing "+key)
+		s.CustomMetadata = data.CustomMetadata{"region": region, "vip": vip}
+		return s
+	}
+	stay := func(key, region string, vip bool, guest string, listings ...string) data.AccessGrant {
+		g := data.Reservation(key, ref(data.KindGuest, guest), data.Refs(data.KindPropertyListing, listings...)...)
+		g.CustomMetadata = data.CustomMetadata{"region": region, "vip": vip}
+		g.PreferredCode = "1234"
+		return g.During(start, start.Add(24*time.Hour))
+	}
+	d.Add(
+		listing("n1", "north", true), listing("n2", "north", false), listing("s1", "south", true),
+		data.Site("town", "Town"), data.Room("101", "Room 101").In("town"), data.Room("102", "Room 102").In("town"), data.Room("201", "Room 201"),
+		data.Guest("ada", "Ada"), data.Guest("bob", "Bob"), data.Guest("cleo", "Cleo"),
+		data.StaffMember("sam", "Sam", data.Refs(data.KindPropertyListing, "n1", "s1")...),
+		data.StaffMember("kim", "Kim", data.Refs(data.KindRoom, "101")...),
+		stay("rn1", "north", true, "ada", "n1"), stay("rn2", "north", false, "bob", "n2", "s1"), stay("rs1", "south", true, "cleo", "s1", "n1"),
+		data.Booking("b101", ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, "101")...),
+		data.Booking("b201", ref(data.KindGuest, "cleo"), data.Refs(data.KindRoom, "201")...),
+	)
+	return d
+}
+
+var start = time.Date(2025, 6, 16, 15, 0, 0, 0, time.UTC)
+
+// session pushes the estate and opens a portal of it.
+func (f *fixture) session(t *testing.T, c portal.Config) *portal.Session {
+	t.Helper()
+	_, session := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: c})
+	return session
+}
+
+func keysOf[T data.Resource](items []T) (out []string) {
+	for _, r := range items {
+		out = append(out, r.Ref().Key)
+	}
+	return out
+}
+
+func spaces(t *testing.T, s *portal.Session) []string {
+	t.Helper()
+	page, err := one(s).Spaces(t.Context(), data.Query{})
+	require.NoError(t, err)
+	return keysOf(page.Items)
+}
+
+func grants(t *testing.T, s *portal.Session, q data.Query) []string {
+	t.Helper()
+	page, err := one(s).AccessGrants(t.Context(), q)
+	require.NoError(t, err)
+	return keysOf(page.Items)
 }

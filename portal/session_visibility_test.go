@@ -1,12 +1,10 @@
 package portal_test
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,63 +12,6 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/validation"
 )
-
-// estate is a customer with property listings and reservations that filters tell apart.
-func estate() *data.CustomerData {
-	d := &data.CustomerData{CustomerKey: "My Company"}
-	listing := func(key, region string, vip bool) data.Space {
-		s := data.PropertyListing(key, "Listing "+key)
-		s.CustomMetadata = data.CustomMetadata{"region": region, "vip": vip}
-		return s
-	}
-	stay := func(key, region string, vip bool, guest string, listings ...string) data.AccessGrant {
-		g := data.Reservation(key, ref(data.KindGuest, guest), data.Refs(data.KindPropertyListing, listings...)...)
-		g.CustomMetadata = data.CustomMetadata{"region": region, "vip": vip}
-		g.PreferredCode = "1234"
-		return g.During(start, start.Add(24*time.Hour))
-	}
-	d.Add(
-		listing("n1", "north", true), listing("n2", "north", false), listing("s1", "south", true),
-		data.Site("town", "Town"), data.Room("101", "Room 101").In("town"), data.Room("102", "Room 102").In("town"), data.Room("201", "Room 201"),
-		data.Guest("ada", "Ada"), data.Guest("bob", "Bob"), data.Guest("cleo", "Cleo"),
-		data.StaffMember("sam", "Sam", data.Refs(data.KindPropertyListing, "n1", "s1")...),
-		data.StaffMember("kim", "Kim", data.Refs(data.KindRoom, "101")...),
-		stay("rn1", "north", true, "ada", "n1"), stay("rn2", "north", false, "bob", "n2", "s1"), stay("rs1", "south", true, "cleo", "s1", "n1"),
-		data.Booking("b101", ref(data.KindGuest, "bob"), data.Refs(data.KindRoom, "101")...),
-		data.Booking("b201", ref(data.KindGuest, "cleo"), data.Refs(data.KindRoom, "201")...),
-	)
-	return d
-}
-
-var start = time.Date(2025, 6, 16, 15, 0, 0, 0, time.UTC)
-
-// session pushes the estate and opens a portal of it.
-func (f *fixture) session(t *testing.T, c portal.Config) *portal.Session {
-	t.Helper()
-	_, session := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: c})
-	return session
-}
-
-func keysOf[T data.Resource](items []T) (out []string) {
-	for _, r := range items {
-		out = append(out, r.Ref().Key)
-	}
-	return out
-}
-
-func spaces(t *testing.T, s *portal.Session) []string {
-	t.Helper()
-	page, err := one(s).Spaces(t.Context(), data.Query{})
-	require.NoError(t, err)
-	return keysOf(page.Items)
-}
-
-func grants(t *testing.T, s *portal.Session, q data.Query) []string {
-	t.Helper()
-	page, err := one(s).AccessGrants(t.Context(), q)
-	require.NoError(t, err)
-	return keysOf(page.Items)
-}
 
 func TestFilters_MetadataFields_SelectResources(t *testing.T) {
 	for _, test := range []struct {
@@ -243,62 +184,6 @@ func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 	})
 }
 
-func TestCursor_HiddenResources_AreNotRevealed(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
-		var got []string
-		for cursor := ""; ; {
-			page, err := one(s).AccessGrants(t.Context(), data.Query{Limit: 1, Cursor: cursor})
-			require.NoError(t, err)
-			got = append(got, keysOf(page.Items)...)
-			if cursor = page.Next; cursor == "" {
-				break
-			}
-			raw, err := base64.RawURLEncoding.DecodeString(cursor)
-			require.NoError(t, err)
-			for _, key := range strings.Fields("rs1 rn1 rn2 b101") {
-				require.NotContains(t, string(raw), key)
-			}
-			_, err = one(s).AccessGrants(t.Context(), data.Query{Cursor: cursor + "\n"})
-			require.ErrorIs(t, err, data.ErrInvalidCursor)
-			for at := range raw {
-				raw[at] ^= 1
-				_, err := one(s).AccessGrants(t.Context(), data.Query{Cursor: base64.RawURLEncoding.EncodeToString(raw)})
-				require.ErrorIs(t, err, data.ErrInvalidCursor)
-				raw[at] ^= 1
-			}
-		}
-		require.ElementsMatch(t, strings.Fields("rn1 rn2 b101 b201"), got)
-		plain, err := f.ws.AccessGrants(t.Context(), data.Query{CustomerKey: "My Company", Limit: 1})
-		require.NoError(t, err)
-		_, err = one(s).AccessGrants(t.Context(), data.Query{Cursor: plain.Next})
-		require.ErrorIs(t, err, data.ErrInvalidCursor, "a cursor of another list")
-	})
-}
-
-// TestCursor_AnotherPortal_ReturnsErrInvalidCursor: in another one its list went on from the key of what is hidden
-// there, which told where among its own keys that lies.
-func TestCursor_AnotherPortal_ReturnsErrInvalidCursor(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		other := *estate()
-		other.CustomerKey, other.UserIdentities, other.AccessGrants = "other", nil, nil
-		for i := range other.Spaces {
-			other.Spaces[i].Key, other.Spaces[i].ParentSiteKey = "other"+other.Spaces[i].Key, ""
-		}
-		s := f.session(t, portal.Config{})
-		sameCustomer := f.session(t, portal.Config{})
-		_, stranger := f.open(t, portal.CreateRequest{CustomerData: &other})
-		page, err := one(s).Spaces(t.Context(), data.Query{Limit: 1})
-		require.NoError(t, err)
-		_, err = one(s).Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
-		require.NoError(t, err)
-		for _, s := range []*portal.Session{stranger, sameCustomer} {
-			_, err = one(s).Spaces(t.Context(), data.Query{Limit: 1, Cursor: page.Next})
-			require.ErrorIs(t, err, data.ErrInvalidCursor)
-		}
-	})
-}
-
 func TestDeepLink_Reservation_ShowsOnlyReservation(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), *estate())
@@ -437,51 +322,5 @@ func TestLandingPage_Deleted_ShowsNothingIfRestricted(t *testing.T) {
 		require.Zero(t, landing)
 		require.Empty(t, spaces(t, restricted), "and not all of it")
 		require.Empty(t, grants(t, restricted, data.Query{}))
-	})
-}
-
-func TestAccessGrant_DetailsExcluded_HasNoDetails(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
-		g, _, err := one(s).AccessGrant(t.Context(), "rn1")
-		require.NoError(t, err)
-		require.Empty(t, g.PreferredCode)
-		require.Empty(t, g.CustomMetadata)
-		require.Zero(t, g.Meta.ID)
-		require.NotZero(t, g.StartsAt)
-		require.Empty(t, grants(t, s, data.Query{CustomMetadata: data.CustomMetadata{"region": "north"}}), "nor can it be asked for")
-		for _, edit := range []data.AccessGrant{
-			{Key: "rn1", PreferredCode: "9999"}, {Key: "rn1", CustomMetadata: data.CustomMetadata{"a": "b"}}, {Key: "rn1", Clear: []string{"preferred_code"}},
-		} {
-			_, err = s.EditAccessGrant(t.Context(), edit, portal.WriteOptions{})
-			require.ErrorIs(t, err, portal.ErrRefused)
-		}
-	})
-}
-
-func TestHistory_AccessGrant_ReturnsNewestFirst(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		_, s := f.open(t, portal.CreateRequest{CustomerData: estate()})
-		for _, name := range []string{"one", "two"} {
-			_, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: name}, portal.WriteOptions{})
-			require.NoError(t, err)
-		}
-		history, err := one(s).History(t.Context(), "rn1", 0)
-		require.NoError(t, err)
-		var got []string
-		for _, c := range history {
-			require.Equal(t, "rn1", c.Key)
-			got = append(got, string(c.Change))
-		}
-		require.Equal(t, []string{"updated", "updated", "created"}, got)
-		last, err := one(s).History(t.Context(), "rn1", 1)
-		require.NoError(t, err)
-		require.Equal(t, history[:1], last)
-
-		allowed := portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Events: portal.Events{AllowedEvents: []string{"reservation.created"}}}}}
-		_, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: allowed})
-		history, err = one(s).History(t.Context(), "rn1", 0)
-		require.NoError(t, err)
-		require.Len(t, history, 1)
 	})
 }
