@@ -16,6 +16,7 @@
 //     the key "101", and the reference {KindUnit, "101"} finds the room.
 //   - A node is a resource inside this package, whatever its class.
 //   - A plan is the set of rows that an operation writes.
+//   - An edge is a row that records a reference. Its key begins with the resource to which the reference leads.
 //
 // # Files in reading order
 //

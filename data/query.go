@@ -16,9 +16,10 @@ import (
 // grants of one customer (Text) lists first those that have not ended, in the order of their start times, and then those that
 // have ended, the latest start time first.
 //
-// Each page reads resources from one index, as described at the fields, and filters them. A page ends early after it has read
-// 10,000 resources, including the resources that they refer to if a filter reads those. Such a page has fewer than Limit
-// items, possibly no items, and has Stopped and Next set.
+// Each page reads resources from one index, as described at the fields, and filters them. One of the indexes consists of
+// edges: for each resource, the references from other resources to it. A page ends early after it has read 10,000 resources,
+// including the resources that they refer to if a filter reads those. Such a page has fewer than Limit items, possibly no
+// items, and has Stopped and Next set.
 type Query struct {
 	// CustomerKey is the key of the customer that owns the resources. If it is empty, the list contains resources of all
 	// customers of the workspace. Such a list always reads the directory of keys, whatever other filters are set.
