@@ -15,8 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/keys"
-	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -174,13 +172,7 @@ func (failingRand) Read([]byte) (int, error) { return 0, errors.New("no entropy"
 func TestRequestID_CannotBeCreated_RequestFails(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t, func(o *httpapi.Options) {
-		db := data.Open(memory.New(), data.Options{Rand: failingRand{}, Logger: o.Portals.DB().Logger()})
-		master, err := keys.NewMaster()
-		require.NoError(t, err)
-		ring, err := keys.New(0, map[int][]byte{0: master})
-		require.NoError(t, err)
-		o.Portals, err = portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
-		require.NoError(t, err)
+		o.Portals = newService(t, data.Open(memory.New(), data.Options{Rand: failingRand{}, Logger: o.Portals.DB().Logger()}))
 	})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/spaces/list", nil)
 	r.Header.Set("Authorization", "Bearer "+keyA)

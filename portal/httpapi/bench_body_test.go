@@ -30,9 +30,7 @@ func thousandBookings() string { return bookings("b-", 1000) }
 
 // status posts a body, discards the response and returns its status.
 func (f *fixture) status(tb testing.TB, path, body string) int {
-	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+keyA)
-	r.Header.Set("Content-Type", "application/json")
+	r := newRequest(tb.Context(), http.MethodPost, path, strings.NewReader(body))
 	w := httptest.NewRecorder()
 	w.Body = nil
 	f.handler.ServeHTTP(w, r)

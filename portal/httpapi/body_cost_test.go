@@ -77,9 +77,7 @@ func slots(d document, s map[string]any, parent slot, seen map[string]bool) []sl
 // measure sends a request. It returns the number of bytes that the handler allocated, and the response.
 func (f *fixture) measure(t testing.TB, method, path, body string) (int64, *httptest.ResponseRecorder) {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+keyA)
-	r.Header.Set("Content-Type", "application/json")
+	r := newRequest(t.Context(), method, path, strings.NewReader(body))
 	w := httptest.NewRecorder()
 	w.Body = bytes.NewBuffer(make([]byte, 0, 1<<20))
 	return allocatedBytes(func() { f.handler.ServeHTTP(w, r) }), w

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -26,9 +25,7 @@ func TestBody_TooManyResources_StopsTheReading(t *testing.T) {
 		{"/customers/plan_delete", `{"customer_keys": ["c"`, `,"c"`},
 	} {
 		body := &repeatReader{text: row.text, left: 3 << 28}
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, row.path, io.MultiReader(strings.NewReader(row.head), body))
-		r.Header.Set("Authorization", "Bearer "+keyA)
-		r.Header.Set("Content-Type", "application/json")
+		r := newRequest(t.Context(), http.MethodPost, row.path, io.MultiReader(strings.NewReader(row.head), body))
 		r.ContentLength = -1
 		out := f.serve(t, r)
 		require.Equal(t, http.StatusBadRequest, out.status, "%s: %s", row.path, out.raw)

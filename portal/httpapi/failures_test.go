@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -41,9 +40,7 @@ func TestRequest_ClientDisconnects_WritesNothing(t *testing.T) {
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f := newFixture(t, &cancelingStore{store, cancel})
-		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/customers/push_data", strings.NewReader(everyKind(t)))
-		r.Header.Set("Authorization", "Bearer "+keyA)
-		r.Header.Set("Content-Type", "application/json")
+		r := newRequest(ctx, http.MethodPost, "/customers/push_data", strings.NewReader(everyKind(t)))
 		out := f.serve(t, r)
 		require.Equal(t, 499, out.status)
 		require.Contains(t, f.log.String(), `"error_type":"request_canceled"`)

@@ -64,9 +64,7 @@ func TestBody_OneGiB_IsRefusedWithBoundedMemory(t *testing.T) { //nolint:paralle
 			body := &repeatReader{text: row.text, left: gib}
 			var out reply
 			bytes := allocatedBytes(func() {
-				r := httptest.NewRequestWithContext(t.Context(), op.method, op.path, io.MultiReader(strings.NewReader(row.head), body))
-				r.Header.Set("Authorization", "Bearer "+keyA)
-				r.Header.Set("Content-Type", "application/json")
+				r := newRequest(t.Context(), op.method, op.path, io.MultiReader(strings.NewReader(row.head), body))
 				r.ContentLength = -1
 				if row.declared {
 					r.ContentLength = gib
@@ -92,9 +90,7 @@ func TestBody_OneGiB_IsRefusedWithBoundedMemory(t *testing.T) { //nolint:paralle
 		var out reply
 		bytes := allocatedBytes(func() {
 			body := io.MultiReader(strings.NewReader(head), &repeatReader{text: ",[]", left: 3 * (8 << 20)}, strings.NewReader(`]}`))
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/customers/create_portal", body)
-			r.Header.Set("Authorization", "Bearer "+keyA)
-			r.Header.Set("Content-Type", "application/json")
+			r := newRequest(t.Context(), http.MethodPost, "/customers/create_portal", body)
 			out = large.serve(t, r)
 		})
 		require.Equal(t, http.StatusRequestEntityTooLarge, out.status, out.raw)
@@ -162,9 +158,7 @@ func TestBody_ConnectionFails_IsABadRequest(t *testing.T) {
 	f := newMemoryFixture(t)
 	for _, path := range []string{"/customers/push_data", "/customers/create_portal", "/spaces/list"} {
 		broken := io.MultiReader(strings.NewReader(`{"customer_key": "c"`), failingReader{})
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, broken)
-		r.Header.Set("Authorization", "Bearer "+keyA)
-		r.Header.Set("Content-Type", "application/json")
+		r := newRequest(t.Context(), http.MethodPost, path, broken)
 		out := f.serve(t, r)
 		require.Equal(t, http.StatusBadRequest, out.status)
 		require.Equal(t, "The body could not be read", out.at("error", "message"))

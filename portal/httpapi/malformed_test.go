@@ -42,9 +42,7 @@ func (m malformed) request(t testing.TB) *http.Request {
 			body = append(body, byte(r))
 		}
 	}
-	r := httptest.NewRequestWithContext(t.Context(), m.Method, m.Target, strings.NewReader(string(body)))
-	r.Header.Set("Authorization", "Bearer "+keyA)
-	r.Header.Set("Content-Type", "application/json")
+	r := newRequest(t.Context(), m.Method, m.Target, strings.NewReader(string(body)))
 	for name, v := range m.Headers {
 		if r.Header.Set(name, v); v == "" {
 			r.Header.Del(name)

@@ -16,17 +16,25 @@ func customerDataBody(into *data.CustomerData) *dataBody {
 	return &dataBody{schema: customerDataSchema, read: func(r *strictjson.Reader) error { return strictjson.Decode(r, into) }}
 }
 
+// writeOptions are the options that a push and a sync have in common.
+type writeOptions struct{ DryRun, Strict, KeepPortalChanges bool }
+
+func (o *writeOptions) params() []form.Field {
+	return []form.Field{
+		bind("dry_run", &o.DryRun, boolParam), bind("strict", &o.Strict, boolParam), bind("keep_portal_changes", &o.KeepPortalChanges, boolParam),
+	}
+}
+
 type pushRequest struct {
-	Data                                 data.CustomerData
-	DryRun, Strict, Replace, SkipInvalid bool
-	KeepPortalChanges                    bool
+	Data data.CustomerData
+	writeOptions
+	Replace, SkipInvalid bool
 }
 
 func (r *pushRequest) input() input {
-	return input{data: customerDataBody(&r.Data), large: true, options: []form.Field{
-		bind("dry_run", &r.DryRun, boolParam), bind("strict", &r.Strict, boolParam), bind("replace", &r.Replace, boolParam), bind("skip_invalid", &r.SkipInvalid, boolParam),
-		bind("keep_portal_changes", &r.KeepPortalChanges, boolParam),
-	}}
+	return input{data: customerDataBody(&r.Data), large: true, options: append(r.writeOptions.params(),
+		bind("replace", &r.Replace, boolParam), bind("skip_invalid", &r.SkipInvalid, boolParam),
+	)}
 }
 
 func pushData(ctx context.Context, c *call, r *pushRequest) (jsonObject, error) {
@@ -41,18 +49,16 @@ func pushData(ctx context.Context, c *call, r *pushRequest) (jsonObject, error) 
 }
 
 type syncRequest struct {
-	Data           data.CustomerData
-	DryRun, Strict bool
-	MaxDeletes     *int
-
-	All, KeepPortalChanges bool
+	Data data.CustomerData
+	writeOptions
+	MaxDeletes *int
+	All        bool
 }
 
 func (r *syncRequest) input() input {
-	return input{data: customerDataBody(&r.Data), large: true, options: []form.Field{
-		bind("dry_run", &r.DryRun, boolParam), bind("strict", &r.Strict, boolParam), bind("max_deletes", &r.MaxDeletes, countParam),
-		bind("all", &r.All, boolParam), bind("keep_portal_changes", &r.KeepPortalChanges, boolParam),
-	}}
+	return input{data: customerDataBody(&r.Data), large: true, options: append(r.writeOptions.params(),
+		bind("max_deletes", &r.MaxDeletes, countParam), bind("all", &r.All, boolParam),
+	)}
 }
 
 func syncData(ctx context.Context, c *call, r *syncRequest) (jsonObject, error) {

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -91,12 +92,7 @@ func (l *lockedBuffer) String() string {
 func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
 	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, doc: handlerDocument()}
-	master, err := keys.NewMaster()
-	require.NoError(t, err)
-	ring, err := keys.New(3, map[int][]byte{3: master})
-	require.NoError(t, err)
-	f.portals, err = portal.New(data.Open(store, data.Options{Now: f.clock.now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))}), portal.Options{BaseURL: "https://se.am", Keys: ring})
-	require.NoError(t, err)
+	f.portals = newService(t, data.Open(store, data.Options{Now: f.clock.now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))}))
 	f.a = f.portals.DB().Workspace(workspaceA)
 	f.b = f.portals.DB().Workspace(workspaceB)
 	authenticate, err := httpapi.Credentials{
@@ -114,6 +110,18 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	f.handler, err = httpapi.New(o)
 	require.NoError(t, err)
 	return f
+}
+
+// newService returns a portal service with a new key ring.
+func newService(t testing.TB, db *data.DB) *portal.Service {
+	t.Helper()
+	master, err := keys.NewMaster()
+	require.NoError(t, err)
+	ring, err := keys.New(3, map[int][]byte{3: master})
+	require.NoError(t, err)
+	service, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
+	require.NoError(t, err)
+	return service
 }
 
 // newMemoryFixture returns the API on a memory store, for tests that do not depend on the backend.
@@ -137,6 +145,14 @@ type reply struct {
 	header http.Header
 	raw    string
 	body   map[string]any
+}
+
+// newRequest returns a request with a JSON body and the key of workspace A.
+func newRequest(ctx context.Context, method, target string, body io.Reader) *http.Request {
+	r := httptest.NewRequestWithContext(ctx, method, target, body)
+	r.Header.Set("Authorization", "Bearer "+keyA)
+	r.Header.Set("Content-Type", "application/json")
+	return r
 }
 
 // send sends a request with a key, or without one if it is empty. It checks the response against the OpenAPI document.

@@ -22,9 +22,7 @@ func TestTimeout_AfterTheBody_StopsTheWork(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, store.Close()) })
 		ctx := newExpiring(t.Context())
 		f := newFixture(t, &cancelingStore{store, ctx.expire})
-		r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(everyKind(t)))
-		r.Header.Set("Authorization", "Bearer "+keyA)
-		r.Header.Set("Content-Type", "application/json")
+		r := newRequest(ctx, http.MethodPost, path, strings.NewReader(everyKind(t)))
 		out := f.serve(t, r)
 		require.Equal(t, http.StatusServiceUnavailable, out.status, out.raw)
 		require.Equal(t, "request_timeout", out.at("error", "type"))
@@ -48,9 +46,7 @@ func TestTimeout_InTheBody_StopsTheReading(t *testing.T) {
 			for ctx, done := range map[context.Context]func(){late: late.expire, gone: leave} {
 				body := &repeatReader{text: ",{}", left: 3 * (8 << 20)}
 				stop := &stopAfter{Reader: io.MultiReader(strings.NewReader(head), body), left: after, stop: done}
-				r := httptest.NewRequestWithContext(ctx, op.method, op.path, stop)
-				r.Header.Set("Authorization", "Bearer "+keyA)
-				r.Header.Set("Content-Type", "application/json")
+				r := newRequest(ctx, op.method, op.path, stop)
 				r.ContentLength = -1
 				out := f.serve(t, r)
 				want := map[context.Context]int{late: http.StatusRequestTimeout, gone: 499}[ctx]
