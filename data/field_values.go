@@ -228,7 +228,7 @@ func (v userRef) decode(d *jsonReader, n *node, report reporter) error {
 		return err
 	}
 	if n.user.Key != "" {
-		report("", validation.RuleOneUser, "names a second user beside %s", n.user.Kind.KeyField())
+		report("", validation.RuleOneUser, "cannot be given together with %s", n.user.Kind.KeyField())
 		return nil
 	}
 	n.user = Ref{v.alias, key}

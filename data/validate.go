@@ -112,7 +112,7 @@ var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz
 func parseTime(s string) (time.Time, string) {
 	t, err := time.Parse(time.RFC3339, strings.ToUpper(s))
 	if err != nil || !rfc3339.MatchString(s) {
-		return time.Time{}, "is not a time as RFC 3339 has it, such as 2025-06-16T15:00:00Z"
+		return time.Time{}, "is not an RFC 3339 time, such as 2025-06-16T15:00:00Z"
 	}
 	if t = utcMicro(t); t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, "must be after 0001-01-01T00:00:00Z and before the year 10000"

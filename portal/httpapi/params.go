@@ -121,7 +121,7 @@ var (
 		}
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			o.Fault(name, validation.RuleFormat, "must be a time in the format of RFC 3339, such as 2025-06-16T16:54:17Z")
+			o.Fault(name, validation.RuleFormat, "is not an RFC 3339 time, such as 2025-06-16T16:54:17Z")
 		}
 		return t
 	}, func(t time.Time) any {

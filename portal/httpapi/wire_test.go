@@ -11,8 +11,8 @@ import (
 
 // unsupported are members of the API that this library does not support, with the reasons. A request with one is refused.
 var unsupported = map[string]string{
-	"portal_configuration.deep_link.resource_id": "a portal has no devices of its own",
-	"deep_link.resource_id":                      "a portal has no devices of its own",
+	"portal_configuration.deep_link.resource_id": "a portal has no devices",
+	"deep_link.resource_id":                      "a portal has no devices",
 }
 
 // TestWire_Operations_AreSupported checks that the handler has every operation that the official SDKs know, with every parameter
