@@ -11,7 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// estate has every kind of reference that a cascade follows.
+// estate has every kind of reference for which the cascade has a row.
 const estate = `{"customer_key": "acme",
 	"sites": [{"site_key": "lisbon", "name": "Lisbon"}, {"site_key": "porto", "name": "Porto"}],
 	"rooms": [
@@ -35,12 +35,12 @@ func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 	tests := []struct {
 		name     string
 		delete   string
-		deleted  []string // what goes, besides what was named, and what it could not stand without
+		deleted  []string // the deleted resources, each with the resource that caused its deletion
 		detached []string
-		left     string // what stays, of collections that changed
+		left     string // the export after the delete, or empty
 	}{
 		{
-			name: "a site takes its spaces, and grants that have no other", delete: `{"site_keys": ["lisbon"]}`,
+			name: "a site is deleted with its spaces, and with grants that have no other space", delete: `{"site_keys": ["lisbon"]}`,
 			deleted: []string{
 				"site lisbon", "room 101 (site lisbon)", "room 102 (site lisbon)", "common_area pool (site lisbon)",
 				"reservation one (room 101)", "reservation all (common_area pool)",
@@ -62,37 +62,37 @@ func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 					{"reservation_key": "waits", "guest_key": "bob", "room_keys": ["not-yet"]}]}`,
 		},
 		{
-			name: "a space takes a grant that has no other; others and staff lose it", delete: `{"room_keys": ["101"]}`,
+			name: "a space is deleted with grants that have no other space; other grants and staff are detached", delete: `{"room_keys": ["101"]}`,
 			deleted: []string{"room 101", "reservation one (room 101)"},
 			detached: []string{
 				"staff_member mia -> room 101", "reservation two -> room 101", "reservation all -> room 101",
 			},
 		},
 		{
-			name: "all the spaces of a grant at once take it", delete: `{"room_keys": ["101", "201"]}`,
+			name: "a grant is deleted with the last of its spaces", delete: `{"room_keys": ["101", "201"]}`,
 			deleted:  []string{"room 101", "room 201", "reservation one (room 101)", "reservation two (room 201)"},
 			detached: []string{"staff_member mia -> room 101", "reservation all -> room 101"},
 		},
 		{
-			name: "a key names its resource by class, whatever the alias", delete: `{"unit_keys": ["201"]}`,
+			name: "a key finds its resource under any alias of the class", delete: `{"unit_keys": ["201"]}`,
 			deleted:  []string{"room 201"},
 			detached: []string{"reservation two -> room 201"},
 		},
 		{
-			name: "a space that is no site is only lost by what names it as one", delete: `{"unit_keys": ["u"]}`,
+			name: "a parent site that is not a site only detaches its spaces", delete: `{"unit_keys": ["u"]}`,
 			deleted:  []string{"unit u"},
 			detached: []string{"common_area attic -> unit u"},
 		},
 		{
-			name: "a user identity takes its grants", delete: `{"guest_keys": ["ada"]}`,
+			name: "a user identity is deleted with its grants", delete: `{"guest_keys": ["ada"]}`,
 			deleted: []string{"guest ada", "access_grant nowhere (guest ada)", "reservation one (guest ada)"},
 		},
 		{
-			name: "an access grant goes alone", delete: `{"reservation_keys": ["one"]}`,
+			name: "an access grant is deleted alone", delete: `{"reservation_keys": ["one"]}`,
 			deleted: []string{"reservation one"},
 		},
 		{
-			name: "what was named is not said to follow from the rest", delete: `{"reservation_keys": ["one"], "guest_keys": ["ada"]}`,
+			name: "a selected resource has no cause", delete: `{"reservation_keys": ["one"], "guest_keys": ["ada"]}`,
 			deleted: []string{"reservation one", "guest ada", "access_grant nowhere (guest ada)"},
 		},
 	}
@@ -100,7 +100,7 @@ func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 		for _, test := range tests {
 			_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 			require.NoError(t, err)
-			require.Empty(t, swept(t, ws), "a customer takes everything with it")
+			require.Empty(t, swept(t, ws), "a deleted customer leaves no rows")
 			_, err = pushJSON(t, ws, estate)
 			require.NoError(t, err)
 
@@ -134,11 +134,11 @@ func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 			}
 
 			again, err := ws.Delete(t.Context(), sel)
-			require.NoError(t, err, "deleting twice is fine")
+			require.NoError(t, err, "a delete can be repeated")
 			require.Empty(t, again.Deleted)
 			require.Equal(t, sel.Resources, again.NotFound)
 
-			// What stays is as if it had been pushed so: the counts and every index agree.
+			// The remaining resources have correct counts and indexes: pushed to another customer and deleted, they leave no rows.
 			rest, err := ws.Export(t.Context(), "acme")
 			require.NoError(t, err)
 			other := "another"
@@ -180,14 +180,14 @@ func TestDelete_Customer_DeletesEverythingAndFreesKeys(t *testing.T) {
 		_, err = ws.Space(t.Context(), "999")
 		require.NoError(t, err)
 
-		// The keys are free again, and what they name now is new.
+		// The keys are free, and a new resource gets a new id.
 		push(t, ws, "other", data.Room("101", "Taken over"))
 		taken, err := ws.Space(t.Context(), "101")
 		require.NoError(t, err)
 		require.NotEqual(t, room.Meta.ID, taken.Meta.ID)
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"other"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, ws), "nothing is left behind")
+		require.Empty(t, swept(t, ws), "the delete leaves no rows")
 	})
 }
 
@@ -199,7 +199,7 @@ func TestDelete_ResourcesOfSeveralCustomers_DeletesEach(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[data.Kind]int{data.KindRoom: 2, data.KindReservation: 1}, report.DeletedByKind())
 		require.Equal(t, data.Refs(data.KindRoom, "3"), report.NotFound)
-		// A key of another customer is not there for b, so its reference is not lost with it.
+		// The room of customer a is not the target of the reference from customer b, so b keeps the reference.
 		require.JSONEq(t, `{"customer_key": "b", "reservations": [{"reservation_key": "rb", "room_keys": ["1"]}]}`, export(t, ws, "b"))
 	})
 }

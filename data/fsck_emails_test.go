@@ -12,8 +12,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestCheck_DamagedEmailRow_ReportsDamage damages the rows of e-mail addresses, with checks that compare one,
-// two and all addresses at once.
+// TestCheck_DamagedEmailRow_ReportsDamage damages rows of e-mail addresses. Its checks compare one, two and all addresses at
+// once.
 func TestCheck_DamagedEmailRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
@@ -38,7 +38,7 @@ func TestCheck_DamagedEmailRow_ReportsDamage(t *testing.T) {
 				return
 			}
 			require.Equal(t, []byte(key), report.Damage[0].Key, name)
-			for _, d := range report.Damage { // a missing row is called for by each resource
+			for _, d := range report.Damage { // each resource requires the missing row
 				require.Equal(t, want, d.Rule, name)
 				require.Equal(t, []byte(key), d.Key, name)
 			}

@@ -23,7 +23,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// requireChecks holds that nothing in a store disagrees.
+// requireChecks requires that a check of the store finds no damage.
 func requireChecks(t *testing.T, store storage.Store) data.CheckReport {
 	t.Helper()
 	report, err := data.Open(store, data.Options{}).Check(t.Context())
@@ -33,7 +33,7 @@ func requireChecks(t *testing.T, store storage.Store) data.CheckReport {
 	return report
 }
 
-// furnish fills a store with rows of every kind but those of large operations.
+// furnish fills a store with rows of every type except those of deleted customers.
 func furnish(t *testing.T, store storage.Store) {
 	t.Helper()
 	ws := workspace(store)
@@ -80,13 +80,13 @@ func furnish(t *testing.T, store storage.Store) {
 	require.NoError(t, ws.Consumer("events").Seek(t.Context(), data.Cursor{}))
 }
 
-// uncalled are the rows that nothing else calls for.
-var uncalled = []layout.Shape{
+// unrequired are the types of rows that no other row requires.
+var unrequired = []layout.Shape{
 	layout.ShapeHost, layout.ShapeLease, layout.ShapeConsumer, layout.ShapeRevoked, layout.ShapeExpiryReported, layout.ShapeUses, layout.ShapeHolder,
 	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
 }
 
-// write puts a row, or deletes it where value is nil.
+// write writes a row, or deletes it if value is nil.
 func write(t *testing.T, store storage.Store, key, value []byte) {
 	t.Helper()
 	require.NoError(t, store.Update(t.Context(), func(tx storage.Tx) error {
@@ -121,7 +121,7 @@ func TestCheck_ConsistentStore_ReportsNoDamage(t *testing.T) {
 		for _, n := range report.Rows {
 			total += n
 		}
-		require.Len(t, allRows(t, store), total, "every row is looked at")
+		require.Len(t, allRows(t, store), total, "the report counts every row")
 		for _, row := range []string{
 			"customer_index", "directory", "id_index", "link_index", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
 			"portal", "link_row", "revoked", "host", "lease",
@@ -143,7 +143,7 @@ func TestCheck_EachMissingRow_ReportsDamage(t *testing.T) {
 	lost := map[layout.Shape]int{}
 	for _, row := range allRows(t, store) {
 		shape := layout.Parse(row.Key).Shape
-		if slices.Contains(uncalled, shape) {
+		if slices.Contains(unrequired, shape) {
 			continue
 		}
 		write(t, store, row.Key, nil)
@@ -157,13 +157,13 @@ func TestCheck_EachMissingRow_ReportsDamage(t *testing.T) {
 	require.Len(t, lost, 19)
 }
 
-// TestCheck_EachChangedRow_ReportsDamage changes the value of each row that only repeats
-// what a record says, and of each record so that it does not read.
+// TestCheck_EachChangedRow_ReportsDamage changes the value of each row that is derived from a record, and of each record so
+// that it cannot be decoded.
 func TestCheck_EachChangedRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
-	content := append(slices.Clip(uncalled), layout.ShapePortal, layout.ShapeSessionRow) // what is not data's to read
+	content := append(slices.Clip(unrequired), layout.ShapePortal, layout.ShapeSessionRow) // types that package data does not decode
 	content = slices.DeleteFunc(content, func(s layout.Shape) bool { return s == layout.ShapeNewestPortal })
 	for _, row := range allRows(t, store) {
 		shape := layout.Parse(row.Key).Shape
@@ -193,7 +193,7 @@ func otherFirstByte(value []byte) []byte {
 	return other
 }
 
-// TestCheck_UnexpectedRow_ReportsDamage adds rows that nothing calls for.
+// TestCheck_UnexpectedRow_ReportsDamage adds rows that no other row requires.
 func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
@@ -215,7 +215,7 @@ func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
 		"a customer key":                   {"dangling", "customer_index", layout.CustomerIndex(workspaceID, "g"), ghost[:]},
 		"a second customer key":            {"differs", "customer_index", layout.CustomerIndex(workspaceID, "g"), idOf(a)},
 		"a directory row":                  {"dangling", "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
-		"one of another workspace":         {"differs", "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
+		"a directory row elsewhere":        {"differs", "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
 		"a derived id":                     {"dangling", "id_index", layout.IDIndex(id), append(append(idOf(a), room), "g"...)},
 		"a second derived id":              {"dangling", "id_index", layout.IDIndex(id), append(append(idOf(a), room), "a001"...)},
 		"a portal's id":                    {"dangling", "id_index", layout.IDIndex(id), append(idOf(a), layout.ReferrerPortal)},
@@ -234,28 +234,28 @@ func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
 		"an edge of a portal":              {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
 		"a time":                           {"dangling", "time", layout.Time(portaldata.CustomerID(a), span, byte(data.KindReservation), "a001"), []byte{}},
 		"a resource of no customer":        {"dangling", "resource", layout.Resource(ghost, room, "g"), []byte{}},
-		"a resource of no kind":            {"unknown", "resource", layout.Resource(portaldata.CustomerID(a), 0xee, "g"), []byte{}},
-		"a resource that is none":          {"malformed", "resource", layout.Resource(portaldata.CustomerID(a), room, "g"), []byte{}},
-		"a deleted customer that is none":  {"malformed", "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
-		"a deleted customer that is there": {"differs", "deleted_customer", layout.DeletedCustomer(portaldata.CustomerID(a)), deletedRow(t)},
+		"a resource of an unknown kind":    {"unknown", "resource", layout.Resource(portaldata.CustomerID(a), 0xee, "g"), []byte{}},
+		"a resource without a record":      {"malformed", "resource", layout.Resource(portaldata.CustomerID(a), room, "g"), []byte{}},
+		"a malformed deleted customer":     {"malformed", "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
+		"a deleted customer that exists":   {"differs", "deleted_customer", layout.DeletedCustomer(portaldata.CustomerID(a)), deletedRow(t)},
 		"a batch of the feed":              {"feed_gap", "feed_batch", layout.FeedBatch(workspaceID, 99), feedRow(t, store)},
 		"a batch with no ends":             {"feed_gap", "feed_ends", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
 		"a batch of another's":             {"differs", "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
-		"ends of the feed with none":       {"feed_gap", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
-		"ends that do not read":            {"malformed", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
+		"ends of a feed without rows":      {"feed_gap", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
+		"malformed ends of a feed":         {"malformed", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
 		"a cancellation of no customer":    {"dangling", "cancelled", layout.Cancelled(ghost, 3, "g"), cancelledRow(t, store)},
-		"one that does not read":           {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), []byte{9}},
-		"one under another class":          {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 1, "g"), cancelledRow(t, store)},
-		"one that nothing finds":           {"missing", "cancelled_index", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
-		"one of a resource that is there":  {"differs", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "a001"), cancelledRow(t, store)},
-		"one more than are counted":        {"count", "customer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"a malformed cancellation":         {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), []byte{9}},
+		"a cancellation in another class":  {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 1, "g"), cancelledRow(t, store)},
+		"a cancellation without a pointer": {"missing", "cancelled_index", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"a cancellation of a resource":     {"differs", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "a001"), cancelledRow(t, store)},
+		"an uncounted cancellation":        {"count", "customer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
 		"a pointer to no cancellation":     {"dangling", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
 		"a pointer to no customer":         {"dangling", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "a005", ghost), layout.AppendTime(nil, clockStart)},
 		"a pointer of another workspace":   {"differs", "cancelled_index", layout.CancelledIndex(uuid.UUID{1}, 3, "a005", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
-		"a pointer that does not read":     {"malformed", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), []byte{}},
-		"a position of no row":             {"dangling", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(a), 99), []byte{}},
+		"a malformed pointer":              {"malformed", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), []byte{}},
+		"a position without a row":         {"dangling", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(a), 99), []byte{}},
 		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(b), feedPosition(t, store)), []byte{}},
-		"a consumer that does not read":    {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
+		"a malformed consumer":             {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
 		"a consumer past the end":          {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
 		write(t, store, c.key, c.value)

@@ -19,8 +19,8 @@ import (
 
 var errRefused = errors.New("refused")
 
-// TestGuard_ReturnsError_WritesNothing holds it to that for pushes and deletes, of what
-// is one transaction and of what is not.
+// TestGuard_ReturnsError_WritesNothing tests pushes and deletes that are planned in their transaction, and larger ones that
+// are planned on a snapshot.
 func TestGuard_ReturnsError_WritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Site("s", "S"), data.Room("old", "Old").In("s"))
@@ -34,7 +34,7 @@ func TestGuard_ReturnsError_WritesNothing(t *testing.T) {
 				return data.PushOptions{Guard: func(ctx context.Context, at *data.Snapshot, report data.PushReport) error {
 					require.Equal(t, n, report.Created.Spaces)
 					_, missing := at.Space(ctx, "r0")
-					require.ErrorIs(t, missing, data.ErrResourceNotFound, "it sees the state before")
+					require.ErrorIs(t, missing, data.ErrResourceNotFound, "the guard reads the state before the push")
 					return err
 				}}
 			}

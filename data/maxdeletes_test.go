@@ -15,7 +15,7 @@ import (
 func TestSync_MaxDeletes_RefusesMore(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "c", data.Room("1", "One"), data.Room("2", "Two"), data.Room("3", "Three"), data.Guest("g", "G"))
-		before, told := dump(t, ws), feed(t, ws)
+		before, events := dump(t, ws), feed(t, ws)
 		partial := data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("1", "Uno")}}
 		for most := range 3 {
 			for _, dry := range []bool{false, true} {
@@ -26,14 +26,14 @@ func TestSync_MaxDeletes_RefusesMore(t *testing.T) {
 				require.Equal(t, data.TooManyDeletesError{Deletes: 3, MaxDeletes: most}, *refused)
 				require.Contains(t, err.Error(), fmt.Sprintf("would delete 3 resources, and may delete %d", most))
 				require.Equal(t, before, dump(t, ws))
-				require.Equal(t, told, feed(t, ws))
+				require.Equal(t, events, feed(t, ws))
 			}
 		}
 		report, err := ws.SyncWith(t.Context(), partial, data.SyncOptions{MaxDeletes: lo.ToPtr(3)})
 		require.NoError(t, err)
 		require.Len(t, report.Deleted, 3)
 		_, err = ws.SyncWith(t.Context(), partial, data.SyncOptions{MaxDeletes: lo.ToPtr(0)})
-		require.NoError(t, err, "nothing is left to delete")
+		require.NoError(t, err, "there is nothing to delete")
 		_, err = ws.SyncWith(t.Context(), data.CustomerData{CustomerKey: "new"}, data.SyncOptions{MaxDeletes: lo.ToPtr(0)})
 		require.NoError(t, err)
 	})
@@ -70,7 +70,7 @@ func TestSync_Guard_GetsPlanAndRefuses(t *testing.T) {
 			require.Equal(t, 1, report.Updated.Spaces)
 			room, err := s.Space(ctx, "2")
 			require.NoError(t, err)
-			require.Equal(t, "Two", room.Name, "the guard reads the state before")
+			require.Equal(t, "Two", room.Name, "the guard reads the state before the sync")
 			return errNo
 		}
 		for _, dry := range []bool{false, true} {

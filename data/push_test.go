@@ -42,9 +42,9 @@ func TestPush_NewUnchangedAndChangedData_ReportsEach(t *testing.T) {
 		require.Equal(t, data.Tally{Spaces: 3, UserIdentities: 1, AccessGrants: 1}, again.Unchanged)
 		require.Zero(t, again.Created.Total()+again.Updated.Total())
 		for i, r := range again.Resources {
-			require.Equal(t, first.Resources[i].ID, r.ID, "a derived id stays")
+			require.Equal(t, first.Resources[i].ID, r.ID, "the derived id does not change")
 		}
-		require.Equal(t, before, dump(t, ws), "pushing what is there writes nothing")
+		require.Equal(t, before, dump(t, ws), "pushing stored data writes nothing")
 
 		changed, err := pushJSON(t, ws, strings.Replace(hotel, "Room 101", "Sea view", 1))
 		require.NoError(t, err)
@@ -91,43 +91,43 @@ func TestPush_StoredResource_MergesFields(t *testing.T) {
 		"bookings": [{"booking_key": "b", "name": "B", "guest_key": "g", "space_keys": ["s"],
 			"starts_at": "2025-01-01T00:00:00Z", "ends_at": "2025-01-02T00:00:00Z", "preferred_code": "1234"}]}`
 	tests := []struct{ name, patch, want string }{
-		{"what is absent stays",
+		{"an absent field keeps its value",
 			`"spaces": [{"space_key": "s"}]`,
 			``},
-		{"null clears",
+		{"null clears a field",
 			`"spaces": [{"space_key": "s", "duration_minutes": null, "geolocation": null, "customer_data": null}]`,
 			`"spaces": [{"space_key": "s", "name": "S"}]`},
-		{"null clears within an object, and the rest of it stays",
+		{"null clears a field of an object and keeps the others",
 			`"spaces": [{"space_key": "s", "customer_data": {"address": null, "default_checkin_time": "15:00"}}]`,
 			`"spaces": [{"space_key": "s", "name": "S", "duration_minutes": 30,
 				"customer_data": {"time_zone": "Europe/Lisbon", "default_checkin_time": "15:00"},
 				"geolocation": {"latitude": 1.5, "longitude": -2}}]`},
-		{"an empty string clears",
+		{"an empty string clears a field",
 			`"staff_members": [{"staff_member_key": "m", "phone_number": ""}]`,
 			`"staff_members": [{"staff_member_key": "m", "name": "M", "space_keys": ["s"], "room_keys": ["x", "y"]}]`},
-		{"the list of spaces is replaced, whatever the alias",
+		{"a list of spaces replaces the lists of all aliases",
 			`"staff_members": [{"staff_member_key": "m", "room_keys": ["z"]}]`,
 			`"staff_members": [{"staff_member_key": "m", "name": "M", "phone_number": "1", "room_keys": ["z"]}]`},
-		{"an empty list of any alias clears it",
+		{"an empty list of one alias clears the lists of all aliases",
 			`"staff_members": [{"staff_member_key": "m", "room_keys": []}]`,
 			`"staff_members": [{"staff_member_key": "m", "name": "M", "phone_number": "1"}]`},
-		{"metadata merges key by key; null and the empty string remove",
+		{"metadata merges by key, and null removes a key",
 			`"property_listings": [{"property_listing_key": "p", "custom_metadata": {"a": null, "b": false, "c": "3"}}]`,
 			`"property_listings": [{"property_listing_key": "p", "name": "P", "custom_metadata": {"b": false, "c": "3"}}]`},
-		{"metadata of nothing changes nothing",
+		{"empty metadata changes nothing",
 			`"property_listings": [{"property_listing_key": "p", "custom_metadata": {}}]`,
 			``},
-		{"null metadata clears it",
+		{"null clears metadata",
 			`"property_listings": [{"property_listing_key": "p", "custom_metadata": null}]`,
 			`"property_listings": [{"property_listing_key": "p", "name": "P"}]`},
-		{"a user by another alias takes the place of the one before",
+		{"a user under another alias replaces the user",
 			`"bookings": [{"booking_key": "b", "tenant_key": "t"}]`,
 			`"bookings": [{"booking_key": "b", "name": "B", "tenant_key": "t", "space_keys": ["s"],
 				"starts_at": "2025-01-01T00:00:00.000000Z", "ends_at": "2025-01-02T00:00:00.000000Z", "preferred_code": "1234"}]`},
-		{"null of another alias leaves the user",
+		{"null for another alias keeps the user",
 			`"bookings": [{"booking_key": "b", "tenant_key": null}]`,
 			``},
-		{"null of times, name, code and user",
+		{"null clears times, name, code and user",
 			`"bookings": [{"booking_key": "b", "name": null, "guest_key": null, "starts_at": null, "ends_at": null, "preferred_code": null}]`,
 			`"bookings": [{"booking_key": "b", "space_keys": ["s"]}]`},
 	}
@@ -186,7 +186,7 @@ func TestPush_GoValues_ClearAndReplaceFields(t *testing.T) {
 		push(t, ws, "acme", data.Space{Kind: data.KindRoom, Key: "101", Name: "New name"})
 		got, err := ws.Space(t.Context(), "101")
 		require.NoError(t, err)
-		require.Equal(t, "lisbon", got.ParentSiteKey, "the zero value is absent")
+		require.Equal(t, "lisbon", got.ParentSiteKey, "a zero value does not change the field")
 
 		push(t, ws, "acme", data.Space{Kind: data.KindRoom, Key: "101", Clear: []string{"parent_site_key"}})
 		got, err = ws.Space(t.Context(), "101")
@@ -202,15 +202,15 @@ func TestPush_GoValues_ClearAndReplaceFields(t *testing.T) {
 		require.Equal(t, 1, report.Updated.Spaces)
 		got, err = ws.Space(t.Context(), "101")
 		require.NoError(t, err)
-		require.Empty(t, got.ParentSiteKey, "what is given is the whole of it")
+		require.Empty(t, got.ParentSiteKey, "Replace clears the absent fields")
 	})
 }
 
-// TestPush_NullMetadata_DiffersFromTextWithSameBytes: a null had no mark in what a push is compared by, and so
-// could read as the text that was stored, which stayed.
+// TestPush_NullMetadata_DiffersFromTextWithSameBytes pushes a null whose encoding once equaled the encoding of the stored
+// text, so that the text was not removed.
 func TestPush_NullMetadata_DiffersFromTextWithSameBytes(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		text := strings.Repeat("€", 38) // 114 bytes, and 114 is "r"; "r" + text is 115, and 115 is 's', the mark of a text
+		text := strings.Repeat("€", 38) // 114 bytes, and 114 is 'r'; "r" + text has 115 bytes, and 115 is 's', the tag of a text
 		listing := data.PropertyListing("p", "P")
 		listing.CustomMetadata = data.CustomMetadata{"a": text}
 		d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{listing}}
@@ -258,7 +258,7 @@ func TestPush_DoubtfulData_ReturnsWarnings(t *testing.T) {
 		require.ElementsMatch(t, want, found(report.Warnings))
 		require.Equal(t, 6, report.Created.Total())
 
-		// What was referred to before it was there links up when it arrives.
+		// A reference resolves when its target is pushed later.
 		later := push(t, ws, "acme", data.Guest("nobody", "Somebody"))
 		require.Empty(t, later.Warnings)
 		deleted, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindGuest, "nobody")})
@@ -281,12 +281,12 @@ func TestPush_SkipInvalid_AppliesOnlyValidResources(t *testing.T) {
 			"reservations": [{"reservation_key": "r", "room_keys": ["1", "2"]}]}`, export(t, ws, "acme"))
 
 		_, err = ws.PushWith(t.Context(), decode(t, `{"customer_key": " acme"}`), data.PushOptions{SkipInvalid: true})
-		require.Equal(t, []string{"customer_key key_format"}, faults(t, err), "no customer, no push")
+		require.Equal(t, []string{"customer_key key_format"}, faults(t, err), "a fault of the customer refuses the whole push")
 	})
 }
 
-// TestPush_RefusedUpdate_StoredResourceIsReferenceTarget: with Strict and SkipInvalid a room is refused for its
-// site, and is there all the same for what refers to it.
+// TestPush_RefusedUpdate_StoredResourceIsReferenceTarget pushes, with Strict and SkipInvalid, a room that is refused because
+// of its site. The stored room is still a valid target of references.
 func TestPush_RefusedUpdate_StoredResourceIsReferenceTarget(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("101", "Room 101"), data.Guest("ada", "Ada"))

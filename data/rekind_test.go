@@ -13,8 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// rekinded is a customer with so many spaces, each of the kind that space makes.
-func rekinded(customer string, n int, space func(key, name string) data.Space) data.CustomerData {
+// customerOfKind returns a customer with n spaces that were created by space.
+func customerOfKind(customer string, n int, space func(key, name string) data.Space) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
 	for i := range n {
 		d.Add(space(fmt.Sprint(i), customer))
@@ -22,7 +22,7 @@ func rekinded(customer string, n int, space func(key, name string) data.Space) d
 	return d
 }
 
-// requireOneOwner holds that no space key is both customers'.
+// requireOneOwner requires that customers a and b have no space key in common.
 func requireOneOwner(t *testing.T, ws *data.Workspace, a, b string) {
 	t.Helper()
 	owner := map[string]string{}
@@ -33,7 +33,7 @@ func requireOneOwner(t *testing.T, ws *data.Workspace, a, b string) {
 		}
 		require.NoError(t, err)
 		for _, s := range d.Spaces {
-			require.Empty(t, owner[s.Key], "%s has %q too", customer, s.Key)
+			require.Empty(t, owner[s.Key], "customer %s has the key %q of another customer", customer, s.Key)
 			owner[s.Key] = customer
 			found, err := ws.Space(t.Context(), s.Key)
 			require.NoError(t, err)
@@ -49,13 +49,13 @@ func TestSync_KeyChangesKind_IsNeverFree(t *testing.T) {
 	const n = 30
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
-		_, err := other.Push(t.Context(), rekinded("a", n, data.Room))
+		_, err := other.Push(t.Context(), customerOfKind("a", n, data.Room))
 		require.NoError(t, err)
 		h.afterView = func() {
-			_, err := other.Push(t.Context(), rekinded("b", 5, data.Room))
+			_, err := other.Push(t.Context(), customerOfKind("b", 5, data.Room))
 			require.ErrorIs(t, err, data.ErrKeyConflict)
 		}
-		report, err := ws.Sync(t.Context(), rekinded("a", n, data.Unit))
+		report, err := ws.Sync(t.Context(), customerOfKind("a", n, data.Unit))
 		require.NoError(t, err)
 		require.Equal(t, n, report.Created.Spaces)
 		require.Len(t, report.Deleted, n)
@@ -69,8 +69,8 @@ func TestSync_KeyChangesKind_IsNeverFree(t *testing.T) {
 	})
 }
 
-// TestSync_KeyChangesKind_FeedHasDeleteAndCreate is of the change feed: the old resource goes, and a new
-// one with another id comes.
+// TestSync_KeyChangesKind_FeedHasDeleteAndCreate requires a delete of the old resource and a create of a resource with
+// another id.
 func TestSync_KeyChangesKind_FeedHasDeleteAndCreate(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"))
@@ -89,12 +89,12 @@ func TestSync_KeyChangesKind_FeedHasDeleteAndCreate(t *testing.T) {
 	})
 }
 
-// TestSync_KindsChangeConcurrently_KeyHasOneOwner is the same with nothing but goroutines.
+// TestSync_KindsChangeConcurrently_KeyHasOneOwner syncs one customer while another one pushes one of its keys.
 func TestSync_KindsChangeConcurrently_KeyHasOneOwner(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
-		_, err := ws.Push(t.Context(), rekinded("a", 40, data.Room))
+		_, err := ws.Push(t.Context(), customerOfKind("a", 40, data.Room))
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		failed := make(chan error, 1)
@@ -104,7 +104,7 @@ func TestSync_KindsChangeConcurrently_KeyHasOneOwner(t *testing.T) {
 			defer close(failed)
 			for i := range 12 {
 				kind := []func(key, name string) data.Space{data.Unit, data.Room}[i%2]
-				if _, err := ws.Sync(t.Context(), rekinded("a", 40, kind)); err != nil {
+				if _, err := ws.Sync(t.Context(), customerOfKind("a", 40, kind)); err != nil {
 					failed <- err
 					return
 				}

@@ -16,8 +16,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestDelete_CustomerBeforeItsSweep_CannotBeFound looks for a deleted customer whose rows
-// are still in the store in every way that there is.
+// TestDelete_CustomerBeforeItsSweep_CannotBeFound uses every kind of lookup to find a deleted customer whose rows are still
+// in the store.
 func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		const rooms = 20
@@ -33,7 +33,7 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, plan, report)
 		require.Len(t, report.Deleted, 3*rooms+1)
-		require.Len(t, dump(t, ws), rows-1, "but for two rows of the customer, and one that says what to sweep")
+		require.Len(t, dump(t, ws), rows-1, "two rows of the customer are removed, and the row for the sweep is added")
 
 		_, err = ws.Customer(t.Context(), "a")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
@@ -58,7 +58,7 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 		require.Equal(t, data.DeleteReport{CustomersNotFound: []string{"a"}, NotFound: data.Refs(data.KindRoom, "k001")}, again)
 		require.Equal(t, map[data.Change]int{data.Created: 3*rooms + 1, data.Deleted: 3*rooms + 1}, countByChange(t, ws))
 
-		// Its keys are free, and the references to them are to the new resources.
+		// The keys are free, and references to them refer to the new resources.
 		other := block("b", "k", rooms)
 		reused, err := ws.Push(t.Context(), other)
 		require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 		swept, err := ws.DB().Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, swept.Customers)
-		require.Len(t, dump(t, ws), rows, "those of the other customer")
+		require.Len(t, dump(t, ws), rows, "the rows of the other customer")
 		require.JSONEq(t, exported(t, other), export(t, ws, "b"))
 		require.Equal(t, map[data.Change]int{data.Created: 2 * (3*rooms + 1), data.Deleted: 3*rooms + 1}, countByChange(t, ws))
 		stats, err = ws.DB().Stats(t.Context())
@@ -88,8 +88,8 @@ func TestDelete_CustomerBeforeItsSweep_CannotBeFound(t *testing.T) {
 	})
 }
 
-// TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt deletes and creates one customer
-// again and again while the rows of those before wait.
+// TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt creates and deletes one customer several times before the rows of its
+// predecessors are swept.
 func TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for range 3 {
@@ -129,7 +129,7 @@ func TestSweep_LargeCustomer_WorksInBoundedUpdates(t *testing.T) {
 	report, err := data.Open(h, data.Options{}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, left)
-	const positions = 2 // of the customer in the feed, which dump leaves out
+	const positions = 2 // rows of the customer's positions in the feed, which dump does not contain
 	require.Equal(t, data.SweepReport{Customers: 1, Rows: total - 1 + positions}, report)
 	require.Greater(t, h.updates.Load(), int64(3))
 }
@@ -165,8 +165,8 @@ func TestSweep_CrashAtAnyStep_NextSweepContinues(t *testing.T) {
 	}
 }
 
-// TestSweep_Concurrent_RemovesEachRowOnce sweeps in several goroutines while customers of
-// the same keys are created and deleted.
+// TestSweep_Concurrent_RemovesEachRowOnce sweeps in several goroutines while customers with the same keys are created and
+// deleted.
 func TestSweep_Concurrent_RemovesEachRowOnce(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -207,7 +207,7 @@ func TestSweep_Concurrent_RemovesEachRowOnce(t *testing.T) {
 	})
 }
 
-// erasing is a store that counts the calls of its Erase.
+// erasing is a store that counts the calls of its Erase method.
 type erasing struct {
 	storage.Store
 	erased int
@@ -241,5 +241,5 @@ func TestErase_DeletedCustomer_SweepsTrimsAndErasesStore(t *testing.T) {
 	}
 	store.err = fmt.Errorf("the disk: %w", backends.ErrFault)
 	require.ErrorIs(t, data.Open(store, data.Options{}).Erase(t.Context(), data.EraseOptions{}), backends.ErrFault)
-	require.NoError(t, data.Open(memory.New(), data.Options{}).Erase(t.Context(), data.EraseOptions{}), "a store without an Erase of its own")
+	require.NoError(t, data.Open(memory.New(), data.Options{}).Erase(t.Context(), data.EraseOptions{}), "a store without an Erase method")
 }

@@ -143,7 +143,7 @@ func TestSync_DeepLinkTargetDeleted_RevokesPortal(t *testing.T) {
 func TestImport_StoppedAndRepeated_ContinuesWithUnchanged(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := block("a", "a", 30)
-		stopped := errors.New("the source has gone")
+		stopped := errors.New("the source has failed")
 		source := func(n int) func(func(data.Resource, error) bool) {
 			return func(yield func(data.Resource, error) bool) {
 				for _, s := range d.Spaces {
@@ -178,7 +178,7 @@ func TestImport_StoppedAndRepeated_ContinuesWithUnchanged(t *testing.T) {
 		report, err = ws.Import(t.Context(), "a", source(-1), data.ImportOptions{BatchSize: 10})
 		require.NoError(t, err)
 		require.Equal(t, 91, report.Done())
-		require.Equal(t, 30, report.Unchanged.Total(), "what is there already")
+		require.Equal(t, 30, report.Unchanged.Total(), "the resources of the first import")
 		require.Equal(t, 10, report.Batches)
 		require.Zero(t, report.Warnings)
 		require.JSONEq(t, exported(t, d), export(t, ws, "a"))
@@ -195,7 +195,7 @@ func TestImport_StoppedAndRepeated_ContinuesWithUnchanged(t *testing.T) {
 	})
 }
 
-// TestAdd_PointersAndEmbeddedResources_AreAdded is of what the compiler takes for a Resource too.
+// TestAdd_PointersAndEmbeddedResources_AreAdded adds pointers and structs that embed a resource, which also implement Resource.
 func TestAdd_PointersAndEmbeddedResources_AreAdded(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		room, guest := data.Room("1", "One"), data.Guest("g", "Ada")
@@ -223,7 +223,7 @@ func TestAdd_PointersAndEmbeddedResources_AreAdded(t *testing.T) {
 				_ = yield(data.Room("b1", "One"), nil) && yield(data.Room("b2", "Two"), nil) && yield(data.Room("b3", "Three"), nil) && yield(r, nil)
 			}, data.ImportOptions{BatchSize: 2})
 			require.ErrorIs(t, err, validation.ErrInvalid)
-			require.Equal(t, 2, report.Done(), "the batch before it stays")
+			require.Equal(t, 2, report.Done(), "the batch before is committed")
 		}
 	})
 }
