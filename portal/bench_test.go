@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// benchmark runs a benchmark on every backend, where there is a customer.
+// benchmark runs a benchmark on all backends, with a customer in the store.
 func benchmark(b *testing.B, run func(b *testing.B, f *fixture)) {
 	backends.Benchmark(b, func(b *testing.B, store storage.Store) {
 		f := setup(b, store)

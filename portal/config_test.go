@@ -16,7 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// everyField is a configuration with every field of the API, none at its default.
+// everyField is the JSON of a configuration with all fields of the API, none of which has its default value.
 const everyField = `{
 	"features": {
 		"connect": {"exclude": true, "accepted_providers": ["a", "b"], "excluded_providers": ["c"]},
@@ -196,8 +196,7 @@ func TestConfig_UnmarshalInvalidJSON_ReturnsErrNotJSON(t *testing.T) {
 	}
 }
 
-// TestConfig_FilterValueWithoutJSON_IsAFault: it was made to JSON before its faults were told,
-// and a value that has none was an error of ours.
+// TestConfig_FilterValueWithoutJSON_IsAFault has a filter whose value cannot be written as JSON.
 func TestConfig_FilterValueWithoutJSON_IsAFault(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		c := portal.Config{Filters: []portal.Filter{{Field: "region", Value: func() {}}}}
@@ -210,7 +209,7 @@ func TestConfig_FilterValueWithoutJSON_IsAFault(t *testing.T) {
 	})
 }
 
-// TestUpdateConfig_EquivalentConfig_AddsNoChange spells out what a portal does without a word.
+// TestUpdateConfig_EquivalentConfig_AddsNoChange sets fields to values that mean the same as their zero values.
 func TestUpdateConfig_EquivalentConfig_AddsNoChange(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
@@ -257,7 +256,7 @@ func TestCreate_InvalidConfigAndPush_ListsAllFaults(t *testing.T) {
 	})
 }
 
-// TestConfig_TooLong_IsAFault has one of which each part is within its bounds.
+// TestConfig_TooLong_IsAFault has a configuration that is too long, although each field is within its bounds.
 func TestConfig_TooLong_IsAFault(t *testing.T) {
 	var c portal.Config
 	for i := range 20 {
@@ -293,7 +292,7 @@ func TestCreate_ConfigNamesPushedResources_Works(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ref(data.KindReservation, "r1"), got.Config.DeepLink)
 
-		// What is another customer's is not there.
+		// Resources of other customers are not found.
 		other := data.CustomerData{CustomerKey: "other"}
 		other.Add(data.Room("secret", "Secret"))
 		_, err = f.ws.Push(t.Context(), other)

@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// must ends an example on an error; a program handles it.
+// must returns v, or panics on an error. A program should handle the error.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -71,7 +71,7 @@ func ExampleSession_View() {
 	hotel.Add(data.Booking("b1", data.Ref{}, data.Refs(data.KindRoom, "101")...))
 	p := must(portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel}))
 	session := must(portals.Resolve(ctx, portal.Code(p.URL.Reveal())))
-	err := session.View(ctx, func(v *portal.View) error { // one state: the counts are those of the list
+	err := session.View(ctx, func(v *portal.View) error { // the counts and the list are of the same state
 		counts, err := v.Counts()
 		if err != nil {
 			return err
@@ -108,11 +108,11 @@ func ExampleService_OpenSession() {
 	code := portal.Code(p.URL.Reveal())
 
 	session := must(portals.OpenSession(ctx, code, ""))
-	cookie := session.Token().Reveal() // what the browser keeps
+	cookie := session.Token().Reveal() // the value of a cookie
 	_, err := portals.OpenSession(ctx, code, "")
 	fmt.Println("again:", err)
 
-	session = must(portals.Session(ctx, cookie)) // at the next request
+	session = must(portals.Session(ctx, cookie)) // in the next request
 	room := must(session.RenameSpace(ctx, "101", "Garden view", portal.WriteOptions{}))
 	fmt.Println(room.Name)
 	if err := session.End(ctx); err != nil {

@@ -18,12 +18,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// single reads with a session, each call in a View of its own.
+// single reads with a session. Each call uses its own View.
 type single struct{ s *portal.Session }
 
 func one(s *portal.Session) single { return single{s} }
 
-// viewed returns what fn reads in a View.
+// viewed returns the result of fn in a View.
 func viewed[T any](ctx context.Context, r single, fn func(*portal.View) (T, error)) (out T, err error) {
 	err = r.s.View(ctx, func(v *portal.View) error {
 		out, err = fn(v)
@@ -32,7 +32,7 @@ func viewed[T any](ctx context.Context, r single, fn func(*portal.View) (T, erro
 	return out, err
 }
 
-// found is viewed for a resource with what it refers to.
+// found returns the resource and the related resources that fn returns in a View.
 func found[T any](ctx context.Context, r single, fn func(*portal.View) (T, portal.Related, error)) (out T, related portal.Related, err error) {
 	err = r.s.View(ctx, func(v *portal.View) error {
 		out, related, err = fn(v)
@@ -101,7 +101,7 @@ func (r single) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
-// clock is a time that a test sets.
+// clock is a clock that a test sets.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -119,13 +119,13 @@ func (c *clock) set(at time.Time) {
 	c.at = at
 }
 
-// fixture is a workspace and a portal service on one store.
+// fixture is a workspace and a Service on one store.
 type fixture struct {
 	clock   *clock
 	ws      *data.Workspace
 	portals *portal.Service
 	keys    *keys.Ring
-	master  []byte // in slot 3
+	master  []byte // the master key in slot 3
 }
 
 func setup(t testing.TB, store storage.Store) *fixture {
@@ -155,6 +155,7 @@ func (f *fixture) create(t testing.TB, req portal.CreateRequest) portal.Customer
 	return p
 }
 
+// hotel returns a customer with a site, a room, a guest and a reservation.
 func hotel() *data.CustomerData {
 	d := &data.CustomerData{CustomerKey: "My Company"}
 	d.Add(
@@ -164,6 +165,7 @@ func hotel() *data.CustomerData {
 	return d
 }
 
+// requireEmpty checks that the store has no rows of customers.
 func requireEmpty(t *testing.T, f *fixture) {
 	t.Helper()
 	_, err := f.ws.DB().Sweep(t.Context())
@@ -173,7 +175,7 @@ func requireEmpty(t *testing.T, f *fixture) {
 			if err != nil {
 				return err
 			}
-			if !strings.Contains("FNV", string(e.Key[:1])) { // the change feed and the format stay
+			if !strings.Contains("FNV", string(e.Key[:1])) { // rows of the change feed and the format remain
 				return fmt.Errorf("the store has %q", e.Key)
 			}
 		}
@@ -181,7 +183,7 @@ func requireEmpty(t *testing.T, f *fixture) {
 	}))
 }
 
-// estate is a customer with property listings and reservations that filters tell apart.
+// estate returns a customer whose property listings and reservations have different metadata, for filters.
 func estate() *data.CustomerData {
 	d := &data.CustomerData{CustomerKey: "My Company"}
 	listing := func(key, region string, vip bool) data.Space {
@@ -210,7 +212,7 @@ func estate() *data.CustomerData {
 
 var start = time.Date(2025, 6, 16, 15, 0, 0, 0, time.UTC)
 
-// session pushes the estate and opens a portal of it.
+// session pushes the estate, creates a portal with a configuration, and begins a session.
 func (f *fixture) session(t *testing.T, c portal.Config) *portal.Session {
 	t.Helper()
 	_, session := f.open(t, portal.CreateRequest{CustomerData: estate(), Config: c})

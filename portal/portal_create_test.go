@@ -64,7 +64,7 @@ func TestCreate_Fails_WritesNothing(t *testing.T) {
 		require.ErrorContains(t, err, "making a")
 		requireEmpty(t, f)
 
-		// The second portal fails in the transaction of its push: another one has its id.
+		// The second portal gets the same id, so it fails in the transaction of its push.
 		repeating := func() *portal.Service {
 			rand := &zerosFirst{left: 2} // the ids of the portal and of its link
 			s, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: rand, Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
@@ -85,7 +85,7 @@ func TestCreate_Fails_WritesNothing(t *testing.T) {
 	})
 }
 
-// zerosFirst is a source of random bytes whose first reads give zeros.
+// zerosFirst is a source of random bytes whose first reads return zeros.
 type zerosFirst struct{ left int }
 
 func (z *zerosFirst) Read(b []byte) (int, error) {
@@ -116,7 +116,7 @@ func TestCreate_InvalidRequest_ReturnsErrInvalid(t *testing.T) {
 	})
 }
 
-// same is a Rand that repeats itself.
+// same is a Rand that always returns the same bytes.
 type same struct{}
 
 func (same) Read(p []byte) (int, error) {

@@ -99,11 +99,11 @@ func TestOpen_NewestPortal_IsReusedOrRenewed(t *testing.T) {
 			_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 			require.NoError(t, err)
 		}
-		p = renewed() // it was used up
+		p = renewed() // the link was used up
 		f.clock.set(p.ExpiresAt)
 		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
 		require.NoError(t, err)
-		config.LandingPage = data.Ref{} // it is gone
+		config.LandingPage = data.Ref{} // the room was deleted
 		p = renewed()
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
@@ -147,7 +147,7 @@ func TestUpdateConfig_OpenSession_UsesNewConfig(t *testing.T) {
 		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(*portal.Config) error { return mine })
 		require.ErrorIs(t, err, mine)
 
-		// What it named before may be gone by now, and does not keep it from being changed.
+		// The resource of the landing page can be deleted. The configuration can still be changed then.
 		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "102")})
 		require.NoError(t, err)
 		told := len(f.lifecycle(t))
@@ -256,7 +256,7 @@ func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 	})
 }
 
-// TestDelete_Customer_DeletesSessionRows: the rows by which tokens find sessions go too.
+// TestDelete_Customer_DeletesSessionRows checks that the index rows of sessions are deleted too.
 func TestDelete_Customer_DeletesSessionRows(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for range 20 {
@@ -268,7 +268,7 @@ func TestDelete_Customer_DeletesSessionRows(t *testing.T) {
 	})
 }
 
-// TestCreate_WithALargePush_CommitsBothOrNeither pushes more than is planned in one Update.
+// TestCreate_WithALargePush_CommitsBothOrNeither creates a portal together with a push of 5200 resources.
 func TestCreate_WithALargePush_CommitsBothOrNeither(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()

@@ -61,9 +61,9 @@ func TestDelete_Customer_RevokesLinks(t *testing.T) {
 		}
 		dead()
 		f.create(t, portal.CreateRequest{CustomerData: hotel()})
-		dead() // the customer that is created again is another
+		dead() // the customer that is created again has another id
 		f.clock.set(p.ExpiresAt.Add(time.Second))
 		_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
-		require.ErrorIs(t, err, portal.ErrExpired, "told from a forged one when its row is gone")
+		require.ErrorIs(t, err, portal.ErrExpired, "an expired code without rows is not forged")
 	})
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// stocked is a service on a store with n more customers than one, which has n reservations
-// and n portals.
+// stocked returns a fixture with a customer that has n+1 reservations and n portals, and n other customers.
 func stocked(t *testing.T, n int) (*fixture, *backends.Counted) {
 	t.Helper()
 	store := &backends.Counted{Store: memory.New()}
@@ -33,7 +32,7 @@ func stocked(t *testing.T, n int) (*fixture, *backends.Counted) {
 	return f, store
 }
 
-// restarted is the service in a process that has read nothing from the store yet.
+// restarted returns a fixture with a new Service for the store of f, which has read nothing from the store.
 func (f *fixture) restarted(t *testing.T) *fixture {
 	t.Helper()
 	store := f.ws.DB().Store()
@@ -42,8 +41,8 @@ func (f *fixture) restarted(t *testing.T) *fixture {
 	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}
 }
 
-// TestRoundTrips_OperationsOnPortals_DoNotGrowWithData counts the round trips of operations with few and
-// with many resources, portals and customers. A rollback, which no caller waits for, counts.
+// TestRoundTrips_OperationsOnPortals_DoNotGrowWithData counts the round trips of operations with few and with many resources, portals and
+// customers. It also counts rollbacks, for which no caller waits.
 func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 1000} {
@@ -162,8 +161,7 @@ func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 	}
 }
 
-// TestRoundTrips_Purge_DoNotGrowWithPortals counts the round trips of a purge of one customer
-// that drops few and many portals.
+// TestRoundTrips_Purge_DoNotGrowWithPortals counts the round trips of a purge that deletes few and many portals of one customer.
 func TestRoundTrips_Purge_DoNotGrowWithPortals(t *testing.T) {
 	t.Parallel()
 	counts := map[int]int64{}

@@ -15,8 +15,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestService_StoreOfOlderVersion_ReturnsErrFormat uses a store of an older version of the
-// library, as a process that has just started does.
+// TestService_StoreOfOlderVersion_ReturnsErrFormat opens a store of an older version of the format with a new Service for each
+// operation.
 func TestService_StoreOfOlderVersion_ReturnsErrFormat(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -57,7 +57,7 @@ func TestService_StoreOfOlderVersion_ReturnsErrFormat(t *testing.T) {
 	require.Equal(t, before, rowsIn(t, store))
 }
 
-// TestService_FirstWriteToAStore_RecordsTheVersion writes to a store that has no customer.
+// TestService_FirstWriteToAStore_RecordsTheVersion writes to an empty store.
 func TestService_FirstWriteToAStore_RecordsTheVersion(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(ctx context.Context, f *fixture) error{

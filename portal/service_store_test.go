@@ -13,15 +13,14 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// labelled is a store of a type that cannot be compared with the operator ==.
+// labelled is a store of an incomparable type: the operator == panics.
 type labelled struct {
 	storage.Store
 	labels map[string]string
 	path   []string
 }
 
-// TestService_StoreOfIncomparableType_Works makes a portal on a store of such a type, and
-// refuses a workspace of another one.
+// TestService_StoreOfIncomparableType_Works also checks that a workspace of another store is refused.
 func TestService_StoreOfIncomparableType_Works(t *testing.T) {
 	t.Parallel()
 	store := labelled{memory.New(), map[string]string{"a": "b"}, []string{"a"}}

@@ -9,8 +9,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// TestEdit_ValueThatDoesNotChange_IsNotValidated edits resources that hold values which a
-// push accepts with a warning, and gives those values again, as a form does.
+// TestEdit_ValueThatDoesNotChange_IsNotValidated edits resources that have values which a push accepts with a warning. The edits
+// repeat these values, as a form does.
 func TestEdit_ValueThatDoesNotChange_IsNotValidated(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})

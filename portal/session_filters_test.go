@@ -14,11 +14,11 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// north is a portal restricted to the north of the estate.
+// north is the configuration of a portal that shows only the north of the estate.
 var north = portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}
 
-// northern pushes the estate with people who belong to hidden resources only: dora has a
-// hidden reservation, and zoe none; lars serves a hidden listing, and ines serves none.
+// northern pushes the estate with additional people and begins a session. In a portal with the configuration north, dora has only a
+// hidden reservation, zoe has none, lars serves only a hidden listing, and ines serves none.
 func northern(t *testing.T, f *fixture, c portal.Config) *portal.Session {
 	t.Helper()
 	d := estate()
@@ -71,7 +71,7 @@ func TestFilters_PeopleOfHiddenGrants_AreHidden(t *testing.T) {
 	})
 }
 
-// everyKey reads all pages of a list.
+// everyKey returns the keys of all pages of a list.
 func everyKey[T data.Resource](t *testing.T, q data.Query, read func(data.Query) (portal.Page[T], error)) (out []string) {
 	t.Helper()
 	for range 100 {
@@ -116,7 +116,7 @@ func TestFilters_PeopleOfHiddenGrants_AreReachedByNoPath(t *testing.T) {
 	})
 }
 
-// TestFilters_AccessGrantsExcluded_ShowNoUsers excludes the access grants, so that none is shown.
+// TestFilters_AccessGrantsExcluded_ShowNoUsers checks that user identities are hidden with their access grants.
 func TestFilters_AccessGrantsExcluded_ShowNoUsers(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		c := north
@@ -142,7 +142,7 @@ func TestFilters_NewGuestOfANewReservation_IsShown(t *testing.T) {
 	})
 }
 
-// TestSearch_HiddenFields_FindNothing has a search in a portal for each thing that it hides.
+// TestSearch_HiddenFields_FindNothing searches for data that a portal hides.
 func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		noDetails, noStays, noStaff := portal.Config{}, portal.Config{}, portal.Config{}
@@ -153,8 +153,8 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		for _, test := range []struct {
 			name, text string
 			config     portal.Config
-			found      string // without what hides it
-			shown      string // with it
+			found      string // results in a portal that shows everything
+			shown      string // results with config
 		}{
 			{"code", "1234", noDetails, "rn1 rn2 rs1", ""},
 			{"hidden guest", "dora", north, "hidden", ""},
@@ -220,8 +220,8 @@ func TestSearch_AccessGrants_MatchesShownFields(t *testing.T) {
 	})
 }
 
-// TestSearch_AccessGrants_CurrentFirst lists those that have not ended by their start, and
-// then the others, the latest first, by the clock of the portal.
+// TestSearch_AccessGrants_CurrentFirst checks the order: first the access grants that have not ended, by their start, then the others,
+// the latest first.
 func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
@@ -238,7 +238,7 @@ func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
 	})
 }
 
-// TestSpaceKey_Site_IncludesTheRoomsInside in a portal, whatever shows the site.
+// TestSpaceKey_Site_IncludesTheRoomsInside uses portals with different configurations that show the site.
 func TestSpaceKey_Site_IncludesTheRoomsInside(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, c := range []portal.Config{{}, north, {NavigationMode: portal.NavigationRestricted, LandingPage: ref(data.KindSite, "town")}} {

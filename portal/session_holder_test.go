@@ -22,7 +22,7 @@ const (
 	browserB = portal.Secret("browser-b-0123456789")
 )
 
-// rowsOf counts the rows of a shape.
+// rowsOf returns the number of rows with a shape.
 func (f *fixture) rowsOf(t *testing.T, shape layout.Shape) (n int) {
 	t.Helper()
 	require.NoError(t, f.ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
@@ -68,13 +68,13 @@ func TestOpenSession_SameHolder_CountsOneUse(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, got.Uses)
 
-		// Of one portal, it holds nothing of another.
+		// A holder of one portal is not a holder of another.
 		second := f.create(t, portal.CreateRequest{CustomerKey: "My Company", MaxUses: 1})
 		_, held, err = f.portals.Peek(t.Context(), portal.Code(second.URL.Reveal()), browserA)
 		require.NoError(t, err)
 		require.False(t, held)
 
-		// Ended by its visitor, it does not open again.
+		// After End, the holder cannot open the link again.
 		require.NoError(t, again.End(t.Context()))
 		_, err = f.portals.Session(t.Context(), again.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrSessionEnded)

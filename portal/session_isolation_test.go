@@ -19,9 +19,9 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Tests of what an attack found once, each named for that.
+// Regression tests of leaks and failures that attacks on a session caused in earlier versions.
 
-// hook is a store that does something before the next Update.
+// hook is a store that calls a function before the next Update.
 type hook struct {
 	storage.Store
 	before atomic.Pointer[func()]
@@ -34,15 +34,15 @@ func (h *hook) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[
 	return h.Store.Update(ctx, fn, reads...)
 }
 
-// hooked is f on a hook over its store.
+// hooked returns a fixture whose store is a hook around the store of f.
 func hooked(t *testing.T, f *fixture) (*fixture, *hook) {
 	t.Helper()
 	h := &hook{Store: f.ws.DB().Store()}
 	return setup(t, h), h
 }
 
-// TestDelete_WithoutPermission_DoesNotRevealKeys: a session that may not delete learnt which keys are
-// another customer's.
+// TestDelete_WithoutPermission_DoesNotRevealKeys checks that a session without the permission gets the same error for keys of
+// other customers and for keys that do not exist.
 func TestDelete_WithoutPermission_DoesNotRevealKeys(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := data.CustomerData{CustomerKey: "other"}
@@ -63,8 +63,7 @@ func TestDelete_WithoutPermission_DoesNotRevealKeys(t *testing.T) {
 	})
 }
 
-// TestSessionWrite_ConfigChangesBeforeCommit_IsRefused: what a write was prepared from was not
-// looked at again as it was made.
+// TestSessionWrite_ConfigChangesBeforeCommit_IsRefused changes the configuration after a write was planned and before it commits.
 func TestSessionWrite_ConfigChangesBeforeCommit_IsRefused(t *testing.T) {
 	for name, change := range map[string]func(*portal.Config){
 		"a filter":  func(c *portal.Config) { c.Filters = []portal.Filter{{Field: "region", Value: "south"}} },
@@ -96,8 +95,8 @@ func TestSessionWrite_ConfigChangesBeforeCommit_IsRefused(t *testing.T) {
 	}
 }
 
-// TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound: with a clock that stands still the times
-// of a resource did not tell that it had changed.
+// TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound changes a resource before a write commits. The clock does not advance, so
+// the times of the resource do not reveal the change.
 func TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f, h := hooked(t, f)
@@ -117,7 +116,7 @@ func TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound(t *testing.T) {
 	})
 }
 
-// TestPush_DuringSessions_Commits: each visit made it begin again, until it gave up.
+// TestPush_DuringSessions_Commits checks that concurrent sessions do not conflict with a large push.
 func TestPush_DuringSessions_Commits(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: estate()})
@@ -150,7 +149,8 @@ func TestPush_DuringSessions_Commits(t *testing.T) {
 	})
 }
 
-// TestAssignStaffMember_MissingSpace_KeepsReference: it refused every edit, by its key.
+// TestAssignStaffMember_MissingSpace_KeepsReference edits a staff member with a reference to a space that does not exist. The edit
+// must neither fail nor reveal the reference.
 func TestAssignStaffMember_MissingSpace_KeepsReference(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
@@ -165,7 +165,8 @@ func TestAssignStaffMember_MissingSpace_KeepsReference(t *testing.T) {
 	})
 }
 
-// TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber: the bound on references told how many were hidden.
+// TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber checks that the error about too many references does not contain
+// their number.
 func TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
@@ -181,7 +182,7 @@ func TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber(t *testing.T)
 	})
 }
 
-// TestPlanDelete_DetailsExcluded_HasNoIDs: the plan of a cancel had them.
+// TestPlanDelete_DetailsExcluded_HasNoIDs checks that the report omits the ids of access grants if technical details are excluded.
 func TestPlanDelete_DetailsExcluded_HasNoIDs(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
@@ -197,8 +198,7 @@ func TestPlanDelete_DetailsExcluded_HasNoIDs(t *testing.T) {
 	})
 }
 
-// TestDeepLink_ReservationsExcluded_ShowsNothing: a deep link to a reservation gave away
-// its guest and its rooms, with the reservation itself hidden.
+// TestDeepLink_ReservationsExcluded_ShowsNothing checks that a deep link to a hidden reservation does not show its guest and rooms.
 func TestDeepLink_ReservationsExcluded_ShowsNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{
@@ -211,7 +211,8 @@ func TestDeepLink_ReservationsExcluded_ShowsNothing(t *testing.T) {
 	})
 }
 
-// TestCreate_LandingPageWithoutKey_IsAFault: a typo in it left a restricted portal without a fence.
+// TestCreate_LandingPageWithoutKey_IsAFault misspells the key of a landing page. Without the fault, the restricted portal would show
+// everything.
 func TestCreate_LandingPageWithoutKey_IsAFault(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, page := range []string{`{"manage": {"roomkey": "101"}}`, `{"manage": {}}`} {
@@ -224,7 +225,7 @@ func TestCreate_LandingPageWithoutKey_IsAFault(t *testing.T) {
 	})
 }
 
-// TestCreate_ValuesWithoutJSON_AreFaults is of values that only Go can give.
+// TestCreate_ValuesWithoutJSON_AreFaults uses values that JSON cannot contain.
 func TestCreate_ValuesWithoutJSON_AreFaults(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		list := []string{}
@@ -243,7 +244,7 @@ func TestCreate_ValuesWithoutJSON_AreFaults(t *testing.T) {
 	})
 }
 
-// TestCreateAccessGrant_SeveralFaults_ListsAll: those of its spaces hid the others.
+// TestCreateAccessGrant_SeveralFaults_ListsAll checks that a missing space does not hide the other faults.
 func TestCreateAccessGrant_SeveralFaults_ListsAll(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
@@ -257,12 +258,12 @@ func TestCreateAccessGrant_SeveralFaults_ListsAll(t *testing.T) {
 	})
 }
 
-// TestLandingPage_GuestWithManyOtherStays_IsVisible: only the first page of a guest's stays was looked at.
+// TestLandingPage_GuestWithManyOtherStays_IsVisible has a guest with one visible access grant after more hidden ones than a page has.
 func TestLandingPage_GuestWithManyOtherStays_IsVisible(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New())
 	d := estate()
-	for i := range d.AccessGrants { // the one in town comes last
+	for i := range d.AccessGrants { // the access grant in the town is the last
 		d.AccessGrants[i] = d.AccessGrants[i].During(start, start.Add(time.Hour))
 	}
 	for n := range 10_050 {
@@ -273,7 +274,7 @@ func TestLandingPage_GuestWithManyOtherStays_IsVisible(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestPeekAndSession_PortalOver_ReturnPortal, so that a page can lead back to its host.
+// TestPeekAndSession_PortalOver_ReturnPortal checks that the ReturnURL of a revoked or expired portal can be read.
 func TestPeekAndSession_PortalOver_ReturnPortal(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		config := portal.Config{ReturnURL: "https://app.example/home"}
@@ -296,7 +297,7 @@ func TestPeekAndSession_PortalOver_ReturnPortal(t *testing.T) {
 	})
 }
 
-// TestSearch_LongText_IsInvalid: it was made lower case again for every row.
+// TestSearch_LongText_IsInvalid checks the bound on the length of a query's text.
 func TestSearch_LongText_IsInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
@@ -307,7 +308,8 @@ func TestSearch_LongText_IsInvalid(t *testing.T) {
 	})
 }
 
-// TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference: it put back the hidden spaces that it had read.
+// TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference adds a reference to a hidden space before an edit commits. The edit must
+// use the current references, and not those that it read first.
 func TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f, h := hooked(t, f)

@@ -61,7 +61,7 @@ func TestResolve_AtExpiry_ReturnsErrExpired(t *testing.T) {
 	})
 }
 
-// closedStore is a store on which every call fails: what is answered was not read.
+// closedStore is a store whose methods panic. A call that returns has not used it.
 type closedStore struct{ storage.Store }
 
 func TestResolve_ForgedOrExpiredCode_DoesNotReadStore(t *testing.T) {

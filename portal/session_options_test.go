@@ -20,8 +20,7 @@ import (
 
 const token = "0123456789abcdefghij-_"
 
-// creations are the calls that create a resource. Each creates one with a name, and returns
-// its key.
+// creations contains the calls that create a resource. Each creates a resource with a name and returns its key.
 var creations = map[string]func(ctx context.Context, s *portal.Session, name, token string) (string, error){
 	"access grant": func(ctx context.Context, s *portal.Session, name, token string) (string, error) {
 		g, err := s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
@@ -97,8 +96,8 @@ func TestToken_ConcurrentCalls_CreateOneResource(t *testing.T) {
 	})
 }
 
-// TestToken_AnotherPortalOrCall_CreatesAnotherResource: a token means nothing elsewhere, so that
-// no visitor can reach with a token what another portal created.
+// TestToken_AnotherPortalOrCall_CreatesAnotherResource checks that the token of a call in one portal does not find the resource in
+// another portal.
 func TestToken_AnotherPortalOrCall_CreatesAnotherResource(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		seen := map[string]string{}
@@ -160,8 +159,7 @@ func TestToken_BadToken_IsAFault(t *testing.T) {
 	})
 }
 
-// TestIfUnchanged_ResourceChangedSince_IsRefused edits with the revision that was read, and
-// with one that is older.
+// TestIfUnchanged_ResourceChangedSince_IsRefused edits with the current revision and with an older one.
 func TestIfUnchanged_ResourceChangedSince_IsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
@@ -254,8 +252,7 @@ func TestDryRun_Creation_ReportsFaultsAndWritesNothing(t *testing.T) {
 	})
 }
 
-// sessionWrites are the session's writes that take WriteOptions, by what they do with the
-// resource. Each is valid without options.
+// sessionWrites contains the session's writes with WriteOptions, by the kind of the write. Each is valid without options.
 var sessionWrites = map[string]map[string]func(context.Context, *portal.Session, portal.WriteOptions) error{
 	"create": {
 		"CreateAccessGrant": func(ctx context.Context, s *portal.Session, o portal.WriteOptions) error {
@@ -301,8 +298,7 @@ var sessionWrites = map[string]map[string]func(context.Context, *portal.Session,
 	},
 }
 
-// TestWriteOptions_TableOfWrites_NamesEveryMethod makes sure that the tests of WriteOptions
-// cover every method that takes them.
+// TestWriteOptions_TableOfWrites_NamesEveryMethod checks that sessionWrites contains all methods with WriteOptions.
 func TestWriteOptions_TableOfWrites_NamesEveryMethod(t *testing.T) {
 	t.Parallel()
 	var takes, named []string

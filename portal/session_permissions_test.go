@@ -19,7 +19,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// The features that the matrix excludes, each or not.
+// excludable lists the features that the matrix excludes, in all combinations.
 var excludable = []struct {
 	name    string
 	exclude func(*portal.Features)
@@ -36,7 +36,7 @@ var excludable = []struct {
 // cell is a call in the matrix, with the conditions under which a portal allows it.
 type cell struct {
 	method     string
-	needs      string // features, all of them; "a|b" is either
+	needs      string // the features that are all necessary; "a|b" means one of both
 	writes     bool
 	restricted bool // restricted navigation allows it
 	deepLink   bool // a deep link allows it
@@ -48,7 +48,7 @@ func ref(kind data.Kind, key string) data.Ref { return data.Ref{Kind: kind, Key:
 func drop[T any](_ T, err error) error             { return err }
 func dropBoth[T, U any](_ T, _ U, err error) error { return err }
 
-// cells is the table of what is allowed where, written from what a portal promises.
+// cells lists the calls of the matrix. The conditions are written from the documentation, and not from the code.
 var cells = []cell{
 	{"Counts", "", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(one(s).Counts(ctx)) }},
 	{"LandingPage", "", false, true, true, func(ctx context.Context, s *portal.Session) error { return drop(one(s).LandingPage(ctx)) }},
@@ -92,7 +92,7 @@ var cells = []cell{
 		return drop(s.CancelAccessGrant(ctx, "r1", portal.WriteOptions{}))
 	}},
 	{"UndoCancelAccessGrant", "manage reservations", true, true, true, func(ctx context.Context, s *portal.Session) error {
-		if err := drop(s.UndoCancelAccessGrant(ctx, "r1")); !errors.Is(err, data.ErrResourceNotFound) { // it is not cancelled
+		if err := drop(s.UndoCancelAccessGrant(ctx, "r1")); !errors.Is(err, data.ErrResourceNotFound) { // the access grant was not cancelled
 			return err
 		}
 		return nil
@@ -131,7 +131,7 @@ var cells = []cell{
 	{"Can configure", "configure", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConfigure) }},
 }
 
-// noCells are the methods that read and write nothing of a customer.
+// noCells are the methods that do not read or write data of a customer.
 var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View")
 
 func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
@@ -148,15 +148,15 @@ func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 	require.Empty(t, missing)
 }
 
-// throughTarget are the cells that reach what a deep link's reservation refers to: where the
-// features hide that, they find nothing.
+// throughTarget are the cells that use the resources to which the reservation of a deep link refers. They find nothing if the features
+// hide the reservation.
 var throughTarget = strings.Fields("Space UserIdentity EditUserIdentity")
 
 func (c cell) findsNothing(excluded map[string]bool, mode string) bool {
 	return mode == "deep link" && (excluded["manage"] || excluded["reservations"]) && slices.Contains(throughTarget, c.method)
 }
 
-// want returns the Reason with which a portal refuses a cell, or "" if it allows it.
+// want returns the Reason with which a portal refuses a cell, or "" if the portal allows it.
 func (c cell) want(excluded map[string]bool, readOnly bool, mode string) string {
 	switch {
 	case mode == "deep link" && !c.deepLink:
@@ -175,7 +175,7 @@ func (c cell) want(excluded map[string]bool, readOnly bool, mode string) string 
 	return ""
 }
 
-// manor is the customer of the matrix.
+// manor returns the customer of the matrix.
 func manor() data.CustomerData {
 	d := *hotel()
 	d.Add(data.PlainSpace("spare", "Spare"), data.StaffMember("sam", "Sam", data.Refs(data.KindRoom, "101")...))
@@ -199,7 +199,7 @@ func TestPermissionMatrix_AllConfigurations(t *testing.T) {
 	backends.Each(t, func(t *testing.T, store storage.Store) { matrix(t, setup(t, store), testsize.Pick(31, 101, 11)) })
 }
 
-// matrix tests the cells of every step-th configuration, and says how many.
+// matrix tests the cells of every step-th configuration, and returns the number of calls.
 func matrix(t *testing.T, f *fixture, step int) (tested int) {
 	for n := 0; n < 1<<len(excludable)*2*3; n += step {
 		readOnly, mode := n%2 == 1, []string{"full", "restricted", "deep link"}[n/2%3]
@@ -221,7 +221,7 @@ func matrix(t *testing.T, f *fixture, step int) (tested int) {
 		for _, cell := range cells {
 			report, err := f.ws.Sync(t.Context(), manor())
 			require.NoError(t, err)
-			if session == nil || report.Created.AccessGrants > 0 { // a deep link went with its reservation
+			if session == nil || report.Created.AccessGrants > 0 { // the deep link was revoked when its reservation was deleted
 				p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", Config: c})
 				session, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 				require.NoError(t, err)

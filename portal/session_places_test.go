@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// chain is a customer with sites and spaces that have a time zone or not.
+// chain returns a customer with sites and spaces, some of which have a time zone.
 func chain() *data.CustomerData {
 	d := &data.CustomerData{CustomerKey: "My Company", CustomerTimeZone: "Asia/Kolkata"}
 	ginza := data.Site("ginza", "Ginza")
@@ -79,12 +79,12 @@ func TestAppearance_PortalWithTarget_HasTimeZoneOfTarget(t *testing.T) {
 			config portal.Config
 			want   string
 		}{
-			{portal.Config{DeepLink: ref(data.KindSpace, "g1")}, "Asia/Tokyo"}, // of its site, which is hidden
+			{portal.Config{DeepLink: ref(data.KindSpace, "g1")}, "Asia/Tokyo"}, // that of its hidden site
 			{portal.Config{DeepLink: ref(data.KindSpace, "g1"), TimeZone: "America/New_York"}, "Asia/Tokyo"},
 			{portal.Config{DeepLink: ref(data.KindSpace, "none"), TimeZone: "America/New_York"}, "America/New_York"},
 			{portal.Config{LandingPage: ref(data.KindBooking, "one"), NavigationMode: portal.NavigationRestricted}, "Asia/Tokyo"},
 			{portal.Config{LandingPage: ref(data.KindSite, "ginza"), NavigationMode: portal.NavigationRestricted}, "Asia/Tokyo"},
-			{portal.Config{LandingPage: ref(data.KindSite, "ginza")}, "Asia/Kolkata"}, // which shows everything
+			{portal.Config{LandingPage: ref(data.KindSite, "ginza")}, "Asia/Kolkata"}, // the portal shows everything
 		} {
 			_, s := f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: c.config})
 			look, err := one(s).Appearance(t.Context(), "")
@@ -101,8 +101,8 @@ func TestPlace_Zone(t *testing.T) {
 	require.Equal(t, time.UTC, portal.Place{TimeZone: "Mars/Olympus"}.Zone(time.UTC))
 }
 
-// TestAccessGrantsByPlace_EqualsAFilterOfAll compares days in the zones of the spaces with a
-// filter of all access grants, page by page.
+// TestAccessGrantsByPlace_EqualsAFilterOfAll compares the pages of a predicate about local days with the same predicate on all access
+// grants.
 func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 	seed := rand.Uint64()
 	zones := []string{"Pacific/Kiritimati", "Pacific/Apia", "Asia/Tokyo", "Asia/Kathmandu", "Europe/Berlin", "America/New_York", "America/St_Johns", "Pacific/Honolulu", "Etc/GMT+12", ""}
@@ -162,8 +162,8 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 	})
 }
 
-// TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep compares what keep gets with what
-// AccessGrants lists, in a portal that hides a space and the technical details.
+// TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep compares the arguments of keep with the results of AccessGrants, in a portal that
+// hides a space and the technical details.
 func TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := &data.CustomerData{CustomerKey: "My Company"}

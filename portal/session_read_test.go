@@ -44,8 +44,8 @@ func TestCursor_HiddenResources_AreNotRevealed(t *testing.T) {
 	})
 }
 
-// TestCursor_AnotherPortal_ReturnsErrInvalidCursor: in another one its list went on from the key of what is hidden
-// there, which told where among its own keys that lies.
+// TestCursor_AnotherPortal_ReturnsErrInvalidCursor checks that a cursor is valid only in its portal. In another portal, it could reveal
+// the position of a hidden key.
 func TestCursor_AnotherPortal_ReturnsErrInvalidCursor(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := *estate()

@@ -18,7 +18,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// open makes a portal and begins a session with its link.
+// open creates a portal and begins a session with its link.
 func (f *fixture) open(t *testing.T, req portal.CreateRequest) (portal.CustomerPortal, *portal.Session) {
 	t.Helper()
 	p := f.create(t, req)
@@ -91,7 +91,7 @@ func TestSession_Idle_ReturnsErrSessionOver(t *testing.T) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token := session.Token().Reveal()
 		start := f.clock.now()
-		for n := range 24 { // used every half of the time, it goes on
+		for n := range 24 { // a session that is used often enough is not over
 			f.clock.set(start.Add(time.Duration(n) * 15 * time.Minute))
 			_, err := f.portals.Session(t.Context(), token)
 			require.NoError(t, err)
@@ -127,8 +127,8 @@ func TestSession_AfterSessionTTL_ReturnsErrSessionOver(t *testing.T) {
 	})
 }
 
-// gone is a way in which a portal ends, and the error of an open session's next call.
-var gone = []struct {
+// endings are the ways in which a portal ends, with the error of the next call of an open session.
+var endings = []struct {
 	name string
 	end  func(*testing.T, *fixture, portal.CustomerPortal)
 	want error
@@ -146,7 +146,7 @@ var gone = []struct {
 		_, err := f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
 		require.NoError(t, err)
 	}, portal.ErrRevoked},
-	{"customer deleted and made again", func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
+	{"customer deleted and created again", func(t *testing.T, f *fixture, _ portal.CustomerPortal) {
 		_, err := f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})
 		require.NoError(t, err)
 		_, err = f.ws.Push(t.Context(), *hotel())
@@ -155,7 +155,7 @@ var gone = []struct {
 }
 
 func TestSession_PortalOver_ReturnsErrGone(t *testing.T) {
-	for _, test := range gone {
+	for _, test := range endings {
 		t.Run(test.name, func(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
 				p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: 20 * time.Minute})
@@ -172,7 +172,7 @@ func TestSession_PortalOver_ReturnsErrGone(t *testing.T) {
 				require.ErrorIs(t, err, test.want)
 				_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 				require.ErrorIs(t, err, test.want)
-				if !strings.Contains(test.name, "customer") { // whose rows are gone, and so is the token's
+				if !strings.Contains(test.name, "customer") { // the rows of the session were deleted with the customer
 					_, err = f.portals.Session(t.Context(), session.Token().Reveal())
 					require.ErrorIs(t, err, test.want)
 				}

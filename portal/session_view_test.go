@@ -46,8 +46,7 @@ func TestView_WriteInBetween_IsNotSeen(t *testing.T) {
 	})
 }
 
-// TestView_UsedAfterItsFunctionReturned_ReturnsAnError calls every method of Views that are not
-// valid any more.
+// TestView_UsedAfterItsFunctionReturned_ReturnsAnError calls all methods of Views that are not valid any more.
 func TestView_UsedAfterItsFunctionReturned_ReturnsAnError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
@@ -91,11 +90,10 @@ func TestView_UsedAfterItsFunctionReturned_ReturnsAnError(t *testing.T) {
 	})
 }
 
-// errFull is an error of a function that reads.
+// errFull is an error that the function of a View returns.
 var errFull = errors.New("the page is full")
 
-// TestViewSession_OneState_FindsAndReads counts the transactions, and compares the errors with
-// those of Session.
+// TestViewSession_OneState_FindsAndReads counts the transactions of ViewSession and checks its errors.
 func TestViewSession_OneState_FindsAndReads(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
@@ -159,9 +157,8 @@ func TestPlanDelete_GuestOrUnknownKey_IsAnError(t *testing.T) {
 	})
 }
 
-// TestSessionWrite_Result_EqualsLaterRead compares what each write returns with what the
-// session reads afterwards, in portals that show different parts of the estate. A write is
-// one Update, and no View.
+// TestSessionWrite_Result_EqualsLaterRead compares the result of each write with a later read, in portals that show different parts of
+// the estate. A write must use one Update and no View.
 func TestSessionWrite_Result_EqualsLaterRead(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
@@ -183,7 +180,7 @@ func TestSessionWrite_Result_EqualsLaterRead(t *testing.T) {
 			store.Reset()
 			r, err := write(t.Context(), s)
 			if errors.Is(err, portal.ErrRefused) || errors.Is(err, data.ErrResourceNotFound) || errors.Is(err, validation.ErrInvalid) {
-				continue // another portal allows it
+				continue // this portal does not allow the write; another one does
 			}
 			require.NoError(t, err, "%s: %s", name, method)
 			require.EqualValues(t, 1, store.Updates.Load(), "%s: %s", name, method)

@@ -69,7 +69,7 @@ func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, fmt.Sprintf("%+v", page), "s1")
 
-		// To edit it does not take away what it does not show.
+		// An edit keeps the references to hidden spaces.
 		edited, err := s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindSpace, "n1")}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), edited.Spaces)
@@ -83,7 +83,7 @@ func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, append(data.Refs(data.KindPropertyListing, "s1"), data.Refs(data.KindRoom, "101")...), staff.Spaces)
 
-		// Somebody who would serve hidden spaces only would be hidden.
+		// A staff member who serves only hidden spaces is hidden, so this edit is refused.
 		_, err = s.AssignStaffMember(t.Context(), "sam", nil, portal.WriteOptions{})
 		var refused *portal.RefusedError
 		require.ErrorAs(t, err, &refused)
@@ -91,8 +91,8 @@ func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 	})
 }
 
-// TestFilters_HiddenResource_IsNotFound asks for hidden resources, and for ones that are not there,
-// by every way, and finds no difference.
+// TestFilters_HiddenResource_IsNotFound checks for all methods that the errors for hidden resources and for resources that do not exist
+// are the same.
 func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), func() data.CustomerData {

@@ -14,8 +14,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// answered are the writes of a session that return a resource. Each works in the portal of
-// the estate that shows everything, where it makes a change.
+// answered contains the writes of a session that return a resource. In a portal of the estate that shows everything, each of them
+// changes the resource.
 var answered = map[string]func(ctx context.Context, s *portal.Session) (data.Resource, error){
 	"CreateAccessGrant": func(ctx context.Context, s *portal.Session) (data.Resource, error) {
 		return s.CreateAccessGrant(ctx, portal.AccessGrantRequest{
@@ -54,8 +54,7 @@ var answered = map[string]func(ctx context.Context, s *portal.Session) (data.Res
 	},
 }
 
-// downAfterUpdate is a store that cannot be read any more once it has committed an Update after
-// it was armed.
+// downAfterUpdate is a store whose View fails after the first commit of an Update while armed is true.
 type downAfterUpdate struct {
 	storage.Store
 	armed, down atomic.Bool
@@ -78,8 +77,8 @@ func (s *downAfterUpdate) View(ctx context.Context, fn func(storage.Reader) erro
 	return s.Store.View(ctx, fn)
 }
 
-// TestSessionWrite_StoreFailsAfterTheCommit_ReturnsTheResource: a write that was committed
-// returns its result, since a caller who gets an error makes a second resource.
+// TestSessionWrite_StoreFailsAfterTheCommit_ReturnsTheResource checks that a write returns no error after its commit: a caller that
+// gets an error may repeat the write and create a second resource.
 func TestSessionWrite_StoreFailsAfterTheCommit_ReturnsTheResource(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, inner storage.Store) {

@@ -175,7 +175,7 @@ func TestSpace_CreateRenameMoveDelete(t *testing.T) {
 	})
 }
 
-// TestDeleteSpace_HiddenReferrer_IsRefused: a hidden reservation would go with a visible listing.
+// TestDeleteSpace_HiddenReferrer_IsRefused deletes a visible space with a hidden reservation, which would be deleted too.
 func TestDeleteSpace_HiddenReferrer_IsRefused(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
@@ -196,15 +196,15 @@ func TestDeleteSpace_HiddenReferrer_IsRefused(t *testing.T) {
 		_, err = s.DeleteSpace(t.Context(), "201", portal.WriteOptions{})
 		require.NoError(t, err, "what is all visible goes")
 
-		// So does what the features hide.
+		// Resources that excluded features hide also prevent the delete.
 		s = f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}})
 		_, err = s.DeleteSpace(t.Context(), "101", portal.WriteOptions{})
 		require.ErrorIs(t, err, portal.ErrRefused)
 	})
 }
 
-// TestEditAccessGrant_Concurrent_LosesNoUpdate: each adds a space that the portal does not show to
-// others, and takes a list of its own.
+// TestEditAccessGrant_Concurrent_LosesNoUpdate edits the spaces of an access grant in a portal while pushes edit its name. No edit may
+// remove the hidden space or undo a push.
 func TestEditAccessGrant_Concurrent_LosesNoUpdate(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
