@@ -78,7 +78,7 @@ func TestConfig_UnmarshalPatch_ChangesGivenFields(t *testing.T) {
 		"customization_profile_id": null, "read_only": false
 	}`), &c))
 	require.False(t, c.Features.Manage.ExcludeStaffManagement)
-	require.True(t, c.Features.Manage.ExcludeReservationManagement, "what is absent stays")
+	require.True(t, c.Features.Manage.ExcludeReservationManagement, "absent fields keep their values")
 	require.True(t, c.Features.Manage.Exclude)
 	require.Zero(t, c.Features.Connect)
 	require.True(t, c.Features.Organize.Exclude)
@@ -181,7 +181,7 @@ func TestCreate_InvalidConfig_ReturnsFaults(t *testing.T) {
 				require.Equal(t, test.want, strings.Join(faults(t, err), ", "))
 				page, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
 				require.NoError(t, err)
-				require.Empty(t, page.Items, "nothing was made")
+				require.Empty(t, page.Items, "no portal was created")
 			})
 		})
 	}
@@ -277,8 +277,8 @@ func TestConfig_TooLong_IsAFault(t *testing.T) {
 		_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: d, Config: c})
 		require.Equal(t, []string{"features too_many", "customer_data.rooms[1].name required"}, faults(t, err))
 		requireEmpty(t, f)
-		made := f.create(t, portal.CreateRequest{CustomerData: hotel()})
-		_, err = f.portals.UpdateConfig(t.Context(), f.ws, made.ID, func(to *portal.Config) error { *to = c; return nil })
+		created := f.create(t, portal.CreateRequest{CustomerData: hotel()})
+		_, err = f.portals.UpdateConfig(t.Context(), f.ws, created.ID, func(to *portal.Config) error { *to = c; return nil })
 		require.Equal(t, []string{"features too_many"}, faults(t, err))
 	})
 }

@@ -99,14 +99,14 @@ func (z *zerosFirst) Read(b []byte) (int, error) {
 func TestCreate_InvalidRequest_ReturnsErrInvalid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for name, req := range map[string]portal.CreateRequest{
-			"no customer":      {},
-			"two customers":    {CustomerKey: "a", CustomerData: hotel()},
-			"a negative TTL":   {CustomerData: hotel(), TTL: -1},
-			"a TTL of nothing": {CustomerData: hotel(), TTL: time.Second - 1},
-			"a TTL too long":   {CustomerData: hotel(), TTL: 7*24*time.Hour + 1},
-			"no customer key":  {CustomerData: &data.CustomerData{}},
-			"a padded key":     {CustomerData: &data.CustomerData{CustomerKey: " a"}},
-			"an unknown alias": {CustomerData: &data.CustomerData{CustomerKey: "a", Spaces: []data.Space{{Key: "x"}}}},
+			"no customer":                 {},
+			"two customers":               {CustomerKey: "a", CustomerData: hotel()},
+			"a negative TTL":              {CustomerData: hotel(), TTL: -1},
+			"a TTL of less than 1 second": {CustomerData: hotel(), TTL: time.Second - 1},
+			"a TTL too long":              {CustomerData: hotel(), TTL: 7*24*time.Hour + 1},
+			"no customer key":             {CustomerData: &data.CustomerData{}},
+			"a padded key":                {CustomerData: &data.CustomerData{CustomerKey: " a"}},
+			"an unknown alias":            {CustomerData: &data.CustomerData{CustomerKey: "a", Spaces: []data.Space{{Key: "x"}}}},
 		} {
 			_, err := f.portals.Create(t.Context(), f.ws, req)
 			require.True(t, errors.Is(err, validation.ErrInvalid) || errors.Is(err, validation.ErrInvalid), "%s: %v", name, err)

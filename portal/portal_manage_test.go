@@ -20,11 +20,11 @@ func TestList_SeveralPages_ReturnsNewestFirst(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
-		var made []uuid.UUID
+		var created []uuid.UUID
 		for n := range 7 {
 			f.clock.set(f.clock.now().Add(time.Millisecond))
 			p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{Locale: portal.Locales()[n]}})
-			made = append([]uuid.UUID{p.ID}, made...)
+			created = append([]uuid.UUID{p.ID}, created...)
 		}
 		var got []uuid.UUID
 		for cursor := ""; ; {
@@ -40,8 +40,8 @@ func TestList_SeveralPages_ReturnsNewestFirst(t *testing.T) {
 				break
 			}
 		}
-		require.Equal(t, made, got, "the newest first")
-		p, err := f.portals.Get(t.Context(), f.ws, made[6])
+		require.Equal(t, created, got, "newest first")
+		p, err := f.portals.Get(t.Context(), f.ws, created[6])
 		require.NoError(t, err)
 		require.Equal(t, "en-US", p.Config.Locale)
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
@@ -52,7 +52,7 @@ func TestList_SeveralPages_ReturnsNewestFirst(t *testing.T) {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", bad, "")
 			require.ErrorIs(t, err, validation.ErrInvalid)
 		}
-		for _, bad := range []string{"?", "\n", base64url.Encode(made[3][:]) + "\r\n"} {
+		for _, bad := range []string{"?", "\n", base64url.Encode(created[3][:]) + "\r\n"} {
 			_, err = f.portals.List(t.Context(), f.ws, "My Company", 0, bad)
 			require.ErrorIs(t, err, validation.ErrInvalid, "%q", bad)
 		}
@@ -71,11 +71,11 @@ func TestOpen_NewestPortal_IsReusedOrRenewed(t *testing.T) {
 		_, err = f.ws.Push(t.Context(), *hotel())
 		require.NoError(t, err)
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
-		require.ErrorIs(t, err, portal.ErrNotFound, "there never was one")
+		require.ErrorIs(t, err, portal.ErrNotFound, "the customer never had a portal")
 		_, err = f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "r1")
 		require.NoError(t, err)
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
-		require.ErrorIs(t, err, portal.ErrNotFound, "a deep link is none")
+		require.ErrorIs(t, err, portal.ErrNotFound, "deep links do not count")
 
 		config := portal.Config{NavigationMode: portal.NavigationFull, ReadOnly: true, Locale: "el-GR", LandingPage: ref(data.KindRoom, "101")}
 		p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Hour, MaxUses: 2, Config: config})
@@ -150,17 +150,17 @@ func TestUpdateConfig_OpenSession_UsesNewConfig(t *testing.T) {
 		// The resource of the landing page can be deleted. The configuration can still be changed then.
 		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "102")})
 		require.NoError(t, err)
-		told := len(f.lifecycle(t))
+		before := len(f.lifecycle(t))
 		for range 2 {
 			_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error { c.Locale = "de-DE"; return nil })
 			require.NoError(t, err)
 		}
-		require.Len(t, f.lifecycle(t), told+1, "the second changes nothing")
+		require.Len(t, f.lifecycle(t), before+1, "the second update changes nothing")
 		_, err = f.portals.UpdateConfig(t.Context(), f.ws, p.ID, func(c *portal.Config) error {
 			c.DeepLink = ref(data.KindReservation, "rn1")
 			return nil
 		})
-		require.Equal(t, []string{"deep_link format"}, faults(t, err), "it is none")
+		require.Equal(t, []string{"deep_link format"}, faults(t, err), "the portal is not a deep link")
 
 		// The portal is revoked with the resource of its current deep link, and not with that of an earlier one.
 		p, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: portal.Config{DeepLink: ref(data.KindReservation, "rs1")}})
@@ -204,8 +204,8 @@ func TestRevokeAll_ManyPortals_RevokesAllOpenOnes(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, n)
 		revoked := 0
-		for _, told := range f.lifecycle(t) {
-			if told == "revoked" {
+		for _, change := range f.lifecycle(t) {
+			if change == "revoked" {
 				revoked++
 			}
 		}
@@ -230,7 +230,7 @@ func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 		f.clock.set(deep.ExpiresAt.Add(time.Minute))
 		report, err := f.portals.Purge(t.Context(), f.ws, deep.CreatedAt)
 		require.NoError(t, err)
-		require.Zero(t, report, "nothing is so old")
+		require.Zero(t, report, "no portal is that old")
 		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
 		require.NoError(t, err)
 		require.Equal(t, portal.PurgeReport{Portals: 41, Sessions: 81}, report)
@@ -238,7 +238,7 @@ func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, page.Items, 1)
 		_, err = f.portals.Resolve(t.Context(), codes[0])
-		require.ErrorIs(t, err, portal.ErrExpired, "its code says so")
+		require.ErrorIs(t, err, portal.ErrExpired, "the code contains its expiry")
 		_, err = f.portals.Session(t.Context(), session.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrSessionOver)
 		_, err = f.portals.Resolve(t.Context(), portal.Code(live.URL.Reveal()))
@@ -247,7 +247,7 @@ func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 		f.clock.set(live.ExpiresAt.Add(time.Hour))
 		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
 		require.NoError(t, err)
-		require.Zero(t, report.Portals, "the newest stays, to be renewed")
+		require.Zero(t, report.Portals, "the newest portal is kept, so that Open can renew it")
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
 		require.NoError(t, err)
 		_, err = f.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"My Company"}})

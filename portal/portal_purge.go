@@ -62,7 +62,8 @@ type purge struct {
 	before   time.Time
 }
 
-// run deletes sessions and holders before portals, so that each of them has its portal as long as it exists. It adds to the report.
+// run deletes sessions and holders before portals, so that each of them has its portal as long as it exists. It adds to the
+// report.
 func (p purge) run(ctx context.Context, report *PurgeReport) error {
 	sessions, err := p.sweep(ctx, layout.SessionsPrefix(p.customer), p.session)
 	report.Sessions += sessions

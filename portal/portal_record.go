@@ -113,8 +113,8 @@ func laterRows(r *record) [][]byte {
 	return [][]byte{layout.Uses(r.customer, r.id), layout.Revoked(r.customer, r.id), layout.ExpiryReported(r.customer, r.id)}
 }
 
-// deepLinkEdge returns the key of the row that makes a portal a referrer of the resource of its deep link, so that a delete of the
-// resource revokes the portal. It returns nil if the portal is not a deep link.
+// deepLinkEdge returns the key of the row that makes a portal a referrer of the resource of its deep link, so that a delete of
+// the resource revokes the portal. It returns nil if the portal is not a deep link.
 func deepLinkEdge(r *record, c Config) []byte {
 	if c.DeepLink == (data.Ref{}) {
 		return nil

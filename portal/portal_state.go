@@ -52,8 +52,8 @@ func decodePortalState(to pointer, rows [][]byte) (*portalState, error) {
 	return p, nil
 }
 
-// loadPortalStates reads the states of several portals of a customer in one call. The result has nil for each portal that does not
-// exist.
+// loadPortalStates reads the states of several portals of a customer in one call. The result has nil for each portal that does
+// not exist.
 func loadPortalStates(ctx context.Context, r storage.Reader, customer layout.CustomerID, ids ...uuid.UUID) ([]*portalState, error) {
 	keys := make([][]byte, 0, portalStateRows*len(ids))
 	for _, id := range ids {
@@ -80,8 +80,8 @@ type loadedPortal struct {
 	extra [][]byte
 }
 
-// loadPortal reads a portal, its customer, and the rows of the keys extra in one call. It returns nil if the portal or its customer
-// does not exist.
+// loadPortal reads a portal, its customer, and the rows of the keys extra in one call. It returns nil if the portal or its
+// customer does not exist.
 func (s *Service) loadPortal(ctx context.Context, r storage.Reader, to pointer, extra ...[]byte) (*loadedPortal, error) {
 	keys := make([][]byte, 0, portalStateRows+1+len(extra))
 	keys = append(append(to.appendRowKeys(keys), layout.CustomerRow(to.customer)), extra...)
@@ -120,8 +120,8 @@ func (s *Service) revokedFinally(p *portalState) bool {
 	return p.revoked != nil && !layout.RevokedReversibly(p.revoked, s.now())
 }
 
-// loadOpenPortal is like loadPortal, and returns an error if the portal is not open: ErrDeleted if it does not exist, ErrExpired or
-// ErrRevoked. It returns the portal with the latter two. It does not count uses.
+// loadOpenPortal is like loadPortal, and returns an error if the portal is not open: ErrDeleted if it does not exist,
+// ErrExpired or ErrRevoked. It returns the portal with the latter two. It does not count uses.
 func (s *Service) loadOpenPortal(ctx context.Context, r storage.Reader, to pointer, extra ...[]byte) (*loadedPortal, error) {
 	p, err := s.loadPortal(ctx, r, to, extra...)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestCreate_WarningsBeyondTheListed_AreCountedOnce creates a portal whose configuration and push each have a fault and more warnings
-// than an error lists.
+// TestCreate_WarningsBeyondTheListed_AreCountedOnce creates a portal whose configuration and push each have a fault and more
+// warnings than an error lists.
 func TestCreate_WarningsBeyondTheListed_AreCountedOnce(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		const given, most = 12_000, 10_000

@@ -249,8 +249,8 @@ type Appearance struct {
 }
 
 // Appearance returns the appearance and the texts of the portal. wanted is the locale that the visitor or the visitor's browser
-// has chosen, or empty. The Locale is wanted, unless that is not one of [Locales] or the portal excludes the locale picker; then it
-// is the locale of the portal, or the default.
+// has chosen, or empty. The Locale is wanted, unless that is not one of [Locales] or the portal excludes the locale picker;
+// then it is the locale of the portal, or the default.
 func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error) {
 	if err := v.checkOpen(); err != nil {
 		return Appearance{}, err

@@ -21,46 +21,46 @@ func brand() portal.Profile {
 
 func TestProfile_CreateUpdateDelete(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		made, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
+		created, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
 		require.NoError(t, err)
-		require.NotEqual(t, uuid.Nil, made.ID)
-		b, err := json.Marshal(made)
+		require.NotEqual(t, uuid.Nil, created.ID)
+		b, err := json.Marshal(created)
 		require.NoError(t, err)
 		require.JSONEq(t, `{
-			"customization_profile_id": "`+made.ID.String()+`", "workspace_id": "`+workspaceID.String()+`",
+			"customization_profile_id": "`+created.ID.String()+`", "workspace_id": "`+workspaceID.String()+`",
 			"created_at": "2025-06-16T16:54:17.946594Z", "name": "Acme", "logo_url": "https://acme.example/logo.svg",
 			"primary_color": "#0a5", "secondary_color": "#00AA55",
 			"customer_portal_theme": {"primary_foreground_color": "#fff", "font_family": "Inter, sans-serif", "secondary_color": "#112233"},
 			"message_overrides": {"de-DE": {"start.title": "Willkommen"}}
 		}`, string(b))
-		got, err := f.portals.Profile(t.Context(), f.ws, made.ID)
+		got, err := f.portals.Profile(t.Context(), f.ws, created.ID)
 		require.NoError(t, err)
-		require.Equal(t, made, got)
+		require.Equal(t, created, got)
 		plain, err := f.portals.CreateProfile(t.Context(), f.ws, portal.Profile{})
 		require.NoError(t, err)
 		b, err = json.Marshal(plain)
 		require.NoError(t, err)
 		require.Contains(t, string(b), `"name":null`)
 
-		updated, err := f.portals.UpdateProfile(t.Context(), f.ws, made.ID, func(p *portal.Profile) error {
+		updated, err := f.portals.UpdateProfile(t.Context(), f.ws, created.ID, func(p *portal.Profile) error {
 			p.ID, p.Name, p.MessageOverrides["fr-FR"] = uuid.New(), "Other", map[string]string{"a": "b"}
 			return nil
 		})
 		require.NoError(t, err)
-		require.Equal(t, made.ID, updated.ID)
+		require.Equal(t, created.ID, updated.ID)
 		all, err := f.portals.Profiles(t.Context(), f.ws)
 		require.NoError(t, err)
 		require.ElementsMatch(t, []portal.Profile{updated, plain}, all)
 
 		elsewhere := f.ws.DB().Workspace(uuid.New())
-		_, err = f.portals.Profile(t.Context(), elsewhere, made.ID)
+		_, err = f.portals.Profile(t.Context(), elsewhere, created.ID)
 		require.ErrorIs(t, err, portal.ErrProfileNotFound)
-		require.ErrorIs(t, f.portals.DeleteProfile(t.Context(), elsewhere, made.ID), portal.ErrProfileNotFound)
+		require.ErrorIs(t, f.portals.DeleteProfile(t.Context(), elsewhere, created.ID), portal.ErrProfileNotFound)
 		none, err := f.portals.Profiles(t.Context(), elsewhere)
 		require.NoError(t, err)
 		require.Empty(t, none)
-		require.NoError(t, f.portals.DeleteProfile(t.Context(), f.ws, made.ID))
-		require.ErrorIs(t, f.portals.DeleteProfile(t.Context(), f.ws, made.ID), portal.ErrNotFound)
+		require.NoError(t, f.portals.DeleteProfile(t.Context(), f.ws, created.ID))
+		require.ErrorIs(t, f.portals.DeleteProfile(t.Context(), f.ws, created.ID), portal.ErrNotFound)
 	})
 }
 
@@ -80,30 +80,30 @@ func TestCreateProfile_InvalidProfile_ReturnsFaults(t *testing.T) {
 			_, err := f.portals.CreateProfile(t.Context(), f.ws, p)
 			require.Equal(t, []string{want}, faults(t, err))
 		}
-		made, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
+		created, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
 		require.NoError(t, err)
-		_, err = f.portals.UpdateProfile(t.Context(), f.ws, made.ID, func(p *portal.Profile) error { p.PrimaryColor = "x"; return nil })
+		_, err = f.portals.UpdateProfile(t.Context(), f.ws, created.ID, func(p *portal.Profile) error { p.PrimaryColor = "x"; return nil })
 		require.Equal(t, []string{"primary_color format"}, faults(t, err))
-		got, err := f.portals.Profile(t.Context(), f.ws, made.ID)
+		got, err := f.portals.Profile(t.Context(), f.ws, created.ID)
 		require.NoError(t, err)
-		require.Equal(t, made, got)
+		require.Equal(t, created, got)
 	})
 }
 
 func TestAppearance_ProfileAndLocale(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		made, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
+		created, err := f.portals.CreateProfile(t.Context(), f.ws, brand())
 		require.NoError(t, err)
 		_, err = f.portals.UpdateSettings(t.Context(), f.ws, func(s *portal.Settings) error {
 			s.BusinessVertical = portal.VerticalHospitality
 			return nil
 		})
 		require.NoError(t, err)
-		_, s := f.open(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{CustomizationProfileID: made.ID, Locale: "de-DE"}})
+		_, s := f.open(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{CustomizationProfileID: created.ID, Locale: "de-DE"}})
 		look, err := one(s).Appearance(t.Context(), "")
 		require.NoError(t, err)
 		require.Equal(t, "de-DE", look.Locale)
-		require.Equal(t, "#0a5", look.Theme.PrimaryColor, "the profile's own, where the theme has none")
+		require.Equal(t, "#0a5", look.Theme.PrimaryColor, "the profile's color if the theme has none")
 		require.Equal(t, "#112233", look.Theme.SecondaryColor)
 		require.Equal(t, "https://acme.example/logo.svg", look.LogoURL)
 		require.Equal(t, map[string]string{"start.title": "Willkommen"}, look.Messages)
@@ -114,16 +114,16 @@ func TestAppearance_ProfileAndLocale(t *testing.T) {
 		require.Equal(t, "fr-FR", look.Locale)
 		require.Empty(t, look.Messages)
 
-		require.NoError(t, f.portals.DeleteProfile(t.Context(), f.ws, made.ID))
+		require.NoError(t, f.portals.DeleteProfile(t.Context(), f.ws, created.ID))
 		look, err = one(s).Appearance(t.Context(), "xx")
-		require.NoError(t, err, "its profile is gone")
+		require.NoError(t, err, "the profile was deleted")
 		require.Equal(t, "de-DE", look.Locale)
 		require.Zero(t, look.Theme)
 
 		_, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: portal.Config{Locale: "pl-PL", ExcludeLocalePicker: true}})
 		look, err = one(s).Appearance(t.Context(), "fr-FR")
 		require.NoError(t, err)
-		require.Equal(t, "pl-PL", look.Locale, "no choice")
+		require.Equal(t, "pl-PL", look.Locale, "the locale picker is excluded")
 		_, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company"})
 		look, err = one(s).Appearance(t.Context(), "")
 		require.NoError(t, err)

@@ -41,8 +41,8 @@ func (f *fixture) restarted(t *testing.T) *fixture {
 	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}
 }
 
-// TestRoundTrips_OperationsOnPortals_DoNotGrowWithData counts the round trips of operations with few and with many resources, portals and
-// customers. It also counts rollbacks, for which no caller waits.
+// TestRoundTrips_OperationsOnPortals_DoNotGrowWithData counts the round trips of operations with few and with many resources,
+// portals and customers. It also counts rollbacks, for which no caller waits.
 func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 1000} {

@@ -40,7 +40,7 @@ func TestSecret_Printed_IsRedacted(t *testing.T) {
 		out.Write(b)
 		require.Contains(t, out.String(), "[redacted]")
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			require.Equal(t, "portal.Service", fmt.Sprintf(verb, f.portals), "and not the keys that it holds")
+			require.Equal(t, "portal.Service", fmt.Sprintf(verb, f.portals), "its keys are not printed")
 			require.Equal(t, "[redacted]", fmt.Sprintf(verb, f.keys))
 			require.Equal(t, "portal.Session("+p.ID.String()+")", fmt.Sprintf(verb, session))
 		}

@@ -20,17 +20,17 @@ func TestNew_InvalidOptions_ReturnsErrInvalid(t *testing.T) {
 	ring, err := keys.New(0, map[int][]byte{0: master})
 	require.NoError(t, err)
 	for name, o := range map[string]portal.Options{
-		"no URL":           {Keys: ring},
-		"a path":           {Keys: ring, BaseURL: "/portal"},
-		"another scheme":   {Keys: ring, BaseURL: "javascript://x"},
-		"a query":          {Keys: ring, BaseURL: "https://se.am/?x=1"},
-		"an empty query":   {Keys: ring, BaseURL: "https://se.am/?"},
-		"a fragment":       {Keys: ring, BaseURL: "https://se.am/#x"},
-		"a user":           {Keys: ring, BaseURL: "https://me@se.am/"},
-		"not a URL":        {Keys: ring, BaseURL: "https://se.am/%zz"},
-		"no keys":          {BaseURL: "https://se.am"},
-		"a negative TTL":   {Keys: ring, BaseURL: "https://se.am", TTL: -1},
-		"a TTL over the M": {Keys: ring, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
+		"no URL":          {Keys: ring},
+		"a path":          {Keys: ring, BaseURL: "/portal"},
+		"another scheme":  {Keys: ring, BaseURL: "javascript://x"},
+		"a query":         {Keys: ring, BaseURL: "https://se.am/?x=1"},
+		"an empty query":  {Keys: ring, BaseURL: "https://se.am/?"},
+		"a fragment":      {Keys: ring, BaseURL: "https://se.am/#x"},
+		"a user":          {Keys: ring, BaseURL: "https://me@se.am/"},
+		"not a URL":       {Keys: ring, BaseURL: "https://se.am/%zz"},
+		"no keys":         {BaseURL: "https://se.am"},
+		"a negative TTL":  {Keys: ring, BaseURL: "https://se.am", TTL: -1},
+		"TTL over MaxTTL": {Keys: ring, BaseURL: "https://se.am", TTL: 2, MaxTTL: 1},
 	} {
 		_, err := portal.New(data.Open(memory.New(), data.Options{}), o)
 		require.ErrorIs(t, err, validation.ErrInvalid, name)

@@ -41,8 +41,8 @@ type Session struct {
 }
 
 // Session returns the session with a token, and records that the session was used. A session is over if it was not used for
-// Options.SessionIdle ([ErrSessionIdle]), after Options.SessionTTL ([ErrSessionAged]), after [Session.End] ([ErrSessionEnded]) and
-// when its portal is not open any more (errors that match [ErrGone]). The time of the last use is exact to a thirtieth of
+// Options.SessionIdle ([ErrSessionIdle]), after Options.SessionTTL ([ErrSessionAged]), after [Session.End] ([ErrSessionEnded])
+// and when its portal is not open any more (errors that match [ErrGone]). The time of the last use is exact to a thirtieth of
 // Options.SessionIdle.
 //
 // If the session is over but still stored, Session returns it with the error, and its Portal method works. With
@@ -55,8 +55,8 @@ func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 // store with the session and a View, as [Session.View] does. It returns the session with the
 // error of fn.
 //
-// ViewSession then records the time of the use in an Update of its own, at most once in a thirtieth of Options.SessionIdle. If that
-// fails, it returns the error.
+// ViewSession then records the time of the use in an Update of its own, at most once in a thirtieth of Options.SessionIdle. If
+// that fails, it returns the error.
 func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Session, *View) error) (*Session, error) {
 	raw, ok := base64url.Decode(token)
 	if !ok || len(raw) != sessionBytes {
@@ -118,8 +118,8 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// End ends the session. Its holder needs another use to open the link again. End has no effect if the session was ended before, or
-// is not stored because [Service.Resolve] returned it.
+// End ends the session. Its holder needs another use to open the link again. End has no effect if the session was ended before,
+// or is not stored because [Service.Resolve] returned it.
 func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
@@ -152,7 +152,8 @@ func (s *Session) End(ctx context.Context) error {
 func (s *Session) Portal() CustomerPortal { return s.portal }
 
 // Token returns the token with which [Service.Session] finds the session. It is empty if the session is not stored because
-// [Service.Resolve] returned it. Protect the token like a password: keep it in a cookie that scripts cannot read, and do not log it.
+// [Service.Resolve] returned it. Protect the token like a password: keep it in a cookie that scripts cannot read, and do not
+// log it.
 func (s *Session) Token() Secret { return s.token }
 
 // ExpiresAt returns the time at which the session is over even if it is used until then, in UTC.

@@ -129,8 +129,8 @@ func (d *draft) newKey() (key string) {
 	return key
 }
 
-// exists reports whether the customer has a resource with the class and key of the draft's resource that has the key. It may be of
-// another kind. exists reports false if the draft has no resource with the key.
+// exists reports whether the customer has a resource with the class and key of the draft's resource that has the key. It may be
+// of another kind. exists reports false if the draft has no resource with the key.
 func (d *draft) exists(ctx context.Context, key string) (bool, error) {
 	var ref data.Ref
 	for _, s := range d.data.Spaces {
@@ -191,8 +191,8 @@ func (d *draft) resolveSpaces(ctx context.Context, refs []data.Ref) ([]data.Ref,
 // maxSpaces is the greatest number of spaces to which a resource can refer, as in package data.
 const maxSpaces = 1000
 
-// replaceSpaces returns the new references of a resource whose references are old: those that are given, and the old references to
-// spaces that the portal does not show.
+// replaceSpaces returns the new references of a resource whose references are old: those that are given, and the old references
+// to spaces that the portal does not show.
 func (d *draft) replaceSpaces(ctx context.Context, old, given []data.Ref) ([]data.Ref, error) {
 	out, err := d.resolveSpaces(ctx, given)
 	if err != nil {

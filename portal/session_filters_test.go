@@ -17,8 +17,8 @@ import (
 // north is the configuration of a portal that shows only the north of the estate.
 var north = portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}}
 
-// northern pushes the estate with additional people and begins a session. In a portal with the configuration north, dora has only a
-// hidden reservation, zoe has none, lars serves only a hidden listing, and ines serves none.
+// northern pushes the estate with additional people and begins a session. In a portal with the configuration north, dora has
+// only a hidden reservation, zoe has none, lars serves only a hidden listing, and ines serves none.
 func northern(t *testing.T, f *fixture, c portal.Config) *portal.Session {
 	t.Helper()
 	d := estate()
@@ -188,7 +188,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 			return keysOf(page.Items)
 		}
 		require.Equal(t, []string{"lars", "sam"}, members(portal.Config{}, "Listing s1"))
-		require.Empty(t, members(north, "Listing s1"), "sam serves it too, which is hidden")
+		require.Empty(t, members(north, "Listing s1"), "sam serves it too, but it is hidden")
 		require.Equal(t, []string{"sam"}, members(north, "n1"))
 		rooms := func(c portal.Config, text string) []string {
 			page, err := one(northern(t, f, c)).Spaces(t.Context(), data.Query{Text: text})
@@ -220,8 +220,8 @@ func TestSearch_AccessGrants_MatchesShownFields(t *testing.T) {
 	})
 }
 
-// TestSearch_AccessGrants_CurrentFirst checks the order: first the access grants that have not ended, by their start, then the others,
-// the latest first.
+// TestSearch_AccessGrants_CurrentFirst checks the order: first the access grants that have not ended, by their start, then the
+// others, the latest first.
 func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
@@ -253,8 +253,8 @@ func TestSpaceKey_Site_IncludesTheRoomsInside(t *testing.T) {
 	})
 }
 
-// TestFilters_ListsOfPeople_ReadManyAtOnce counts the reads of pages of guests. Each guest has one reservation, and half of these are
-// hidden. The number of calls must not grow with the number of guests.
+// TestFilters_ListsOfPeople_ReadManyAtOnce counts the reads of pages of guests. Each guest has one reservation, and half of
+// these are hidden. The number of calls must not grow with the number of guests.
 func TestFilters_ListsOfPeople_ReadManyAtOnce(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {

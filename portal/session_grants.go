@@ -21,11 +21,11 @@ type AccessGrantRequest struct {
 	NewUser *data.UserIdentity
 }
 
-// CreateAccessGrant creates an access grant of any kind and returns it. Its Key must be empty: the portal assigns one. If its Kind is
-// zero, it gets that of the workspace's vertical. The portal sets the metadata that its filters require.
+// CreateAccessGrant creates an access grant of any kind and returns it. Its Key must be empty: the portal assigns one. If its
+// Kind is zero, it gets that of the workspace's vertical. The portal sets the metadata that its filters require.
 //
-// CreateAccessGrant returns a [validation.Error] for an invalid request. Paths in it are relative to the grant; those of NewUser begin
-// with "new_user.".
+// CreateAccessGrant returns a [validation.Error] for an invalid request. Paths in it are relative to the grant; those of
+// NewUser begin with "new_user.".
 func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest, o WriteOptions) (data.AccessGrant, error) {
 	return resultAs[data.AccessGrant](s.change(ctx, ActionCreateAccessGrant, creates, o, func(v *View, d *draft) error {
 		words, err := v.vocabulary(ctx)
@@ -58,7 +58,8 @@ func (s *Session) CreateAccessGrant(ctx context.Context, req AccessGrantRequest,
 	}))
 }
 
-// addUser adds the new user of an access grant and returns a reference to it. It notes a fault if the grant was given another user.
+// addUser adds the new user of an access grant and returns a reference to it. It notes a fault if the grant was given another
+// user.
 func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) data.Ref {
 	if u.Key != "" || given != (data.Ref{}) {
 		d.notes.Fault("new_user", validation.RuleOneUser, "must have no key, and cannot be given together with user")
@@ -74,9 +75,10 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) d
 	return d.newUser
 }
 
-// EditAccessGrant changes the access grant with the key edit.Key, and returns it. Fields of edit that are zero keep their values.
-// Clear may contain "name", "starts_at", "ends_at", "preferred_code" and "user". If Spaces is not nil, it replaces the references to
-// spaces that the portal shows. References to hidden spaces remain. A field that gets the value that it has is not validated again.
+// EditAccessGrant changes the access grant with the key edit.Key, and returns it. Fields of edit that are zero keep their
+// values. Clear may contain "name", "starts_at", "ends_at", "preferred_code" and "user". If Spaces is not nil, it replaces the
+// references to spaces that the portal shows. References to hidden spaces remain. A field that gets the value that it has is
+// not validated again.
 //
 // EditAccessGrant returns a [validation.Error] for an invalid edit.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o WriteOptions) (data.AccessGrant, error) {
@@ -140,15 +142,16 @@ func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o 
 	}))
 }
 
-// CancelAccessGrant deletes the access grant with a key and returns the report of the delete. See [Session.UndoCancelAccessGrant].
+// CancelAccessGrant deletes the access grant with a key and returns the report of the delete. See
+// [Session.UndoCancelAccessGrant].
 func (s *Session) CancelAccessGrant(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, o)
 }
 
-// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer less than 10 minutes ago, with its id
-// and the portals that were deep links to it; see [data.Workspace.UndoCancel]. The portal must show the access grant after the
-// cancellation, so a portal that shows only this access grant cannot restore it. UndoCancelAccessGrant returns an error that matches
-// [data.ErrNotUndone] if the cancellation cannot be undone any more.
+// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer less than 10 minutes ago, with
+// its id and the portals that were deep links to it; see [data.Workspace.UndoCancel]. The portal must show the access grant
+// after the cancellation, so a portal that shows only this access grant cannot restore it. UndoCancelAccessGrant returns an
+// error that matches [data.ErrNotUndone] if the cancellation cannot be undone any more.
 func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.AccessGrant, error) {
 	ref := data.Ref{Kind: data.KindAccessGrant, Key: key}
 	var result data.Resource
@@ -169,8 +172,8 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 	return resultAs[data.AccessGrant](result, s.writeError(ctx, err))
 }
 
-// applyFilterDefaults sets the metadata of a new resource to the values that the portal's filters require. It notes a fault for each
-// value that was given and differs.
+// applyFilterDefaults sets the metadata of a new resource to the values that the portal's filters require. It notes a fault for
+// each value that was given and differs.
 func (v *View) applyFilterDefaults(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
 	if !filtered(kind) || len(v.config.Filters) == 0 {
 		return

@@ -16,7 +16,7 @@ func TestSession_EachWrite_HasThePortalAsActor(t *testing.T) {
 		require.NoError(t, err)
 		host, mine := data.Actor{Type: data.ActorHost}, data.Actor{Type: data.ActorPortal, PortalID: s.Portal().ID}
 		var cursor data.Cursor
-		made := func(actor data.Actor, want ...string) {
+		requireChanges := func(actor data.Actor, want ...string) {
 			t.Helper()
 			var lines []string
 			for c, err := range f.ws.Changes(t.Context(), cursor) {
@@ -32,15 +32,15 @@ func TestSession_EachWrite_HasThePortalAsActor(t *testing.T) {
 			cursor = c.Cursor
 		}
 		require.NoError(t, drop(s.RenameSpace(t.Context(), "101", "By the window", portal.WriteOptions{})))
-		made(mine, "updated room")
+		requireChanges(mine, "updated room")
 		require.NoError(t, drop(s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn1", Name: "Longer"}, portal.WriteOptions{})))
-		made(mine, "updated reservation")
+		requireChanges(mine, "updated reservation")
 		require.NoError(t, drop(s.AddStaffMember(t.Context(), data.UserIdentity{Name: "Kay"}, portal.WriteOptions{})))
-		made(mine, "created staff_member")
+		requireChanges(mine, "created staff_member")
 		require.NoError(t, drop(s.CancelAccessGrant(t.Context(), "rn1", portal.WriteOptions{})))
-		made(mine, "deleted reservation", "revoked customer_portal")
+		requireChanges(mine, "deleted reservation", "revoked customer_portal")
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, s.Portal().ID))
-		made(host, "revoked customer_portal")
+		requireChanges(host, "revoked customer_portal")
 		require.NotEqual(t, deep.ID, s.Portal().ID)
 	})
 }

@@ -101,7 +101,7 @@ func TestOpenSession_ManyAtOnce_CountsEachHolderOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		require.ElementsMatch(t, []int32{0, 50}, []int32{won[0].Load(), won[1].Load()}, "one of the two browsers, each time that it asks")
+		require.ElementsMatch(t, []int32{0, 50}, []int32{won[0].Load(), won[1].Load()}, "one of the two browsers opens the link each time")
 		got, err := f.portals.Get(t.Context(), f.ws, p.ID)
 		require.NoError(t, err)
 		require.Equal(t, 1, got.Uses)

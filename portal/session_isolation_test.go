@@ -95,8 +95,8 @@ func TestSessionWrite_ConfigChangesBeforeCommit_IsRefused(t *testing.T) {
 	}
 }
 
-// TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound changes a resource before a write commits. The clock does not advance, so
-// the times of the resource do not reveal the change.
+// TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound changes a resource before a write commits. The clock does not advance,
+// so the times of the resource do not reveal the change.
 func TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f, h := hooked(t, f)
@@ -149,8 +149,8 @@ func TestPush_DuringSessions_Commits(t *testing.T) {
 	})
 }
 
-// TestAssignStaffMember_MissingSpace_KeepsReference edits a staff member with a reference to a space that does not exist. The edit
-// must neither fail nor reveal the reference.
+// TestAssignStaffMember_MissingSpace_KeepsReference edits a staff member with a reference to a space that does not exist. The
+// edit must neither fail nor reveal the reference.
 func TestAssignStaffMember_MissingSpace_KeepsReference(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
@@ -182,7 +182,8 @@ func TestAssignStaffMember_TooManyHiddenSpaces_DoesNotRevealNumber(t *testing.T)
 	})
 }
 
-// TestPlanDelete_DetailsExcluded_HasNoIDs checks that the report omits the ids of access grants if technical details are excluded.
+// TestPlanDelete_DetailsExcluded_HasNoIDs checks that the report omits the ids of access grants if technical details are
+// excluded.
 func TestPlanDelete_DetailsExcluded_HasNoIDs(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{ExcludeReservationTechnicalDetails: true}}})
@@ -198,7 +199,8 @@ func TestPlanDelete_DetailsExcluded_HasNoIDs(t *testing.T) {
 	})
 }
 
-// TestDeepLink_ReservationsExcluded_ShowsNothing checks that a deep link to a hidden reservation does not show its guest and rooms.
+// TestDeepLink_ReservationsExcluded_ShowsNothing checks that a deep link to a hidden reservation does not show its guest and
+// rooms.
 func TestDeepLink_ReservationsExcluded_ShowsNothing(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{
@@ -211,14 +213,14 @@ func TestDeepLink_ReservationsExcluded_ShowsNothing(t *testing.T) {
 	})
 }
 
-// TestCreate_LandingPageWithoutKey_IsAFault misspells the key of a landing page. Without the fault, the restricted portal would show
-// everything.
+// TestCreate_LandingPageWithoutKey_IsAFault misspells the key of a landing page. Without the fault, the restricted portal would
+// show everything.
 func TestCreate_LandingPageWithoutKey_IsAFault(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, page := range []string{`{"manage": {"roomkey": "101"}}`, `{"manage": {}}`} {
 			var c portal.Config
 			require.NoError(t, json.Unmarshal([]byte(`{"navigation_mode": "restricted", "landing_page": `+page+`}`), &c))
-			require.NoError(t, json.Unmarshal([]byte(`{"locale": "de-DE"}`), &c), "what is wrong is not forgotten")
+			require.NoError(t, json.Unmarshal([]byte(`{"locale": "de-DE"}`), &c), "faults of earlier JSON are kept")
 			_, err := f.portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: estate(), Config: c})
 			require.Equal(t, []string{"landing_page.manage required"}, faults(t, err))
 		}
@@ -258,7 +260,8 @@ func TestCreateAccessGrant_SeveralFaults_ListsAll(t *testing.T) {
 	})
 }
 
-// TestLandingPage_GuestWithManyOtherStays_IsVisible has a guest with one visible access grant after more hidden ones than a page has.
+// TestLandingPage_GuestWithManyOtherStays_IsVisible has a guest with one visible access grant after more hidden ones than a
+// page has.
 func TestLandingPage_GuestWithManyOtherStays_IsVisible(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New())
@@ -293,7 +296,7 @@ func TestPeekAndSession_PortalOver_ReturnPortal(t *testing.T) {
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.Equal(t, config.ReturnURL, found.Portal().Config.ReturnURL)
 		_, err = one(found).Spaces(t.Context(), data.Query{})
-		require.ErrorIs(t, err, portal.ErrExpired, "and opens nothing")
+		require.ErrorIs(t, err, portal.ErrExpired, "the session does not work")
 	})
 }
 
@@ -308,8 +311,8 @@ func TestSearch_LongText_IsInvalid(t *testing.T) {
 	})
 }
 
-// TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference adds a reference to a hidden space before an edit commits. The edit must
-// use the current references, and not those that it read first.
+// TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference adds a reference to a hidden space before an edit commits. The
+// edit must use the current references, and not those that it read first.
 func TestEditAccessGrant_SpaceHiddenBeforeCommit_KeepsReference(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f, h := hooked(t, f)

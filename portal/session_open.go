@@ -20,13 +20,13 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Resolve opens the link with a code and returns a session that is not stored and has no Token. The code is the part of the link's
-// URL after the last slash, see [Code]. If the link has a MaxUses, Resolve counts one use. Use [Service.OpenSession] for a session
-// that later requests can find.
+// Resolve opens the link with a code and returns a session that is not stored and has no Token. The code is the part of the
+// link's URL after the last slash, see [Code]. If the link has a MaxUses, Resolve counts one use. Use [Service.OpenSession] for
+// a session that later requests can find.
 //
-// Resolve returns [ErrForged] for a code that this service did not sign, and [ErrExpired] for a code that has expired, both without
-// reading the store. It returns [ErrRevoked] if the portal was revoked or deleted with its customer, and [ErrUsedUp] if all uses of
-// the link are counted.
+// Resolve returns [ErrForged] for a code that this service did not sign, and [ErrExpired] for a code that has expired, both
+// without reading the store. It returns [ErrRevoked] if the portal was revoked or deleted with its customer, and [ErrUsedUp] if
+// all uses of the link are counted.
 func (s *Service) Resolve(ctx context.Context, code string) (*Session, error) {
 	session, p, err := s.resolveLink(ctx, code, "")
 	if err != nil {
@@ -69,8 +69,8 @@ func linkExpiry(t time.Time) (time.Time, error) {
 	return expires, nil
 }
 
-// Peek returns the portal of the link with a code, without its URL, and counts no use. It returns the errors of [Service.Resolve].
-// If the portal is stored but not open, Peek returns it with the error.
+// Peek returns the portal of the link with a code, without its URL, and counts no use. It returns the errors of
+// [Service.Resolve]. If the portal is stored but not open, Peek returns it with the error.
 //
 // holder is that of [Service.OpenSession], or empty. held reports whether a use of the link was counted for the holder. The link
 // then opens again for the holder, and Peek does not return [ErrUsedUp].
@@ -82,13 +82,13 @@ func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p Custo
 	return session.portal, session.held, err
 }
 
-// OpenSession opens the link with a code and returns a new session, which it stores. If the link has a MaxUses, OpenSession counts
-// one use. [Service.Session] finds the session by its Token, which cannot be read from the store.
+// OpenSession opens the link with a code and returns a new session, which it stores. If the link has a MaxUses, OpenSession
+// counts one use. [Service.Session] finds the session by its Token, which cannot be read from the store.
 //
-// holder identifies a browser, so that repeated calls for the same browser count one use. It is a secret of at least 16 random bytes
-// that the caller keeps with the browser, such as in a cookie. A link with a MaxUses counts each holder once, even if two calls run
-// at the same time. The holder can open the link again after its session is over, until the portal expires or [Session.End] is
-// called. If holder is empty, every call counts one use.
+// holder identifies a browser, so that repeated calls for the same browser count one use. It is a secret of at least 16 random
+// bytes that the caller keeps with the browser, such as in a cookie. A link with a MaxUses counts each holder once, even if two
+// calls run at the same time. The holder can open the link again after its session is over, until the portal expires or
+// [Session.End] is called. If holder is empty, every call counts one use.
 //
 // A holder gives no access without the code. The store contains the SHA-256 of the portal's id and the holder, so the rows of two
 // portals do not reveal that they have the same holder.
@@ -115,8 +115,8 @@ func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (
 // minHolderBytes is the minimum length of a holder.
 const minHolderBytes = 16
 
-// resolveLink returns a session, which is not stored, for the portal of the link with a code. holder may be empty. If the portal is
-// stored but not open, resolveLink returns it with the error.
+// resolveLink returns a session, which is not stored, for the portal of the link with a code. holder may be empty. If the
+// portal is stored but not open, resolveLink returns it with the error.
 func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (*Session, *portalState, error) {
 	if holder != "" && len(holder) < minHolderBytes {
 		return nil, nil, fmt.Errorf("%w: a holder must have at least %d bytes", validation.ErrInvalid, minHolderBytes)
@@ -199,8 +199,8 @@ func countUse(tx storage.Tx, p *portalState, holder []byte, held bool) error {
 	return tx.Put(layout.Uses(p.customer, p.id), binary.AppendUvarint(nil, p.uses+1))
 }
 
-// recordUse counts a use of the session's link and adds it to the change feed. If the session has a token, recordUse also stores the
-// session.
+// recordUse counts a use of the session's link and adds it to the change feed. If the session has a token, recordUse also
+// stores the session.
 func (s *Service) recordUse(ctx context.Context, session *Session) error {
 	to := pointer{session.customer, session.portal.ID}
 	var holder []byte

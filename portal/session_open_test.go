@@ -20,7 +20,7 @@ func TestResolve_ValidCode_OpensSession(t *testing.T) {
 		session, err := f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 		require.NoError(t, err)
 		require.Equal(t, p.ID, session.Portal().ID)
-		require.Empty(t, session.Portal().URL, "the store does not hold it")
+		require.Empty(t, session.Portal().URL, "the URL is not stored")
 		require.Equal(t, p.ExpiresAt, session.Portal().ExpiresAt)
 		require.Equal(t, "My Company", session.Portal().CustomerKey)
 
@@ -56,7 +56,7 @@ func TestResolve_AtExpiry_ReturnsErrExpired(t *testing.T) {
 			_, err = f.portals.Resolve(t.Context(), code)
 			require.ErrorIs(t, err, portal.ErrExpired)
 			_, err = one(session).Counts(t.Context())
-			require.ErrorIs(t, err, portal.ErrExpired, "an open session ends")
+			require.ErrorIs(t, err, portal.ErrExpired, "open sessions end")
 		}
 	})
 }
@@ -70,7 +70,7 @@ func TestResolve_ForgedOrExpiredCode_DoesNotReadStore(t *testing.T) {
 		code := portal.Code(p.URL.Reveal())
 		blind, err := portal.New(data.Open(closedStore{}, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
-		require.Panics(t, func() { _, _ = blind.Resolve(t.Context(), code) }, "a good code is looked up")
+		require.Panics(t, func() { _, _ = blind.Resolve(t.Context(), code) }, "a valid code is looked up")
 		n := testsize.Pick(10_000, 100_000, 1_000_000)
 		const letters = "0123456789abcdefghjkmnpqrstvwxyz"
 		guess := []byte(code)

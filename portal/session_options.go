@@ -114,8 +114,8 @@ func metaOf(r data.Resource) data.Meta {
 	return data.Meta{}
 }
 
-// derivedKeys returns the keys of the resources that a call with a token creates. The keys are hashes, so a visitor cannot choose a
-// token whose keys are those of other resources.
+// derivedKeys returns the keys of the resources that a call with a token creates. The keys are hashes, so a visitor cannot
+// choose a token whose keys are those of other resources.
 func (s *Session) derivedKeys(action Action, token string) []string {
 	keys := make([]string, maxCreated)
 	for i := range keys {

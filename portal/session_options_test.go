@@ -96,8 +96,8 @@ func TestToken_ConcurrentCalls_CreateOneResource(t *testing.T) {
 	})
 }
 
-// TestToken_AnotherPortalOrCall_CreatesAnotherResource checks that the token of a call in one portal does not find the resource in
-// another portal.
+// TestToken_AnotherPortalOrCall_CreatesAnotherResource checks that the token of a call in one portal does not find the resource
+// in another portal.
 func TestToken_AnotherPortalOrCall_CreatesAnotherResource(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		seen := map[string]string{}
@@ -134,8 +134,8 @@ func TestToken_GrantCancelledSince_IsCreatedAgainAndItsGuestStays(t *testing.T) 
 		require.Equal(t, key, again)
 		g, related, err := one(s).AccessGrant(t.Context(), key)
 		require.NoError(t, err)
-		made, _ := related.UserIdentity(g.User.Key)
-		require.Equal(t, "Grace", made.Name)
+		user, _ := related.UserIdentity(g.User.Key)
+		require.Equal(t, "Grace", user.Name)
 		kept, err := f.ws.UserIdentity(t.Context(), guest)
 		require.NoError(t, err)
 		require.Equal(t, "Grace H", kept.Name, "the guest that the host renamed")

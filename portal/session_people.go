@@ -28,15 +28,16 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, o Wri
 	}))
 }
 
-// EditStaffMember changes the staff member with the key edit.Key, and returns it. Fields of edit that are zero keep their values.
-// Clear may contain "email_address" and "phone_number". Spaces must be nil: [Session.AssignStaffMember] changes them. A field that
-// gets the value that it has is not validated again. EditStaffMember returns a [validation.Error] for an invalid edit.
+// EditStaffMember changes the staff member with the key edit.Key, and returns it. Fields of edit that are zero keep their
+// values. Clear may contain "email_address" and "phone_number". Spaces must be nil: [Session.AssignStaffMember] changes them. A
+// field that gets the value that it has is not validated again. EditStaffMember returns a [validation.Error] for an invalid
+// edit.
 func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, o)
 }
 
-// EditUserIdentity changes the user identity with the key edit.Key, and returns it. It does not find staff members. It is otherwise
-// like [Session.EditStaffMember].
+// EditUserIdentity changes the user identity with the key edit.Key, and returns it. It does not find staff members. It is
+// otherwise like [Session.EditStaffMember].
 func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, o)
 }
@@ -68,9 +69,9 @@ func (s *Session) editUser(ctx context.Context, action Action, kind data.Kind, e
 	}))
 }
 
-// AssignStaffMember replaces the references of the staff member with a key to spaces that the portal shows, and returns the staff
-// member. References to hidden spaces remain. At most 1000 spaces are allowed. AssignStaffMember returns a [validation.Error] for a
-// space that the portal does not show.
+// AssignStaffMember replaces the references of the staff member with a key to spaces that the portal shows, and returns the
+// staff member. References to hidden spaces remain. At most 1000 spaces are allowed. AssignStaffMember returns a
+// [validation.Error] for a space that the portal does not show.
 func (s *Session) AssignStaffMember(ctx context.Context, key string, spaces []data.Ref, o WriteOptions) (data.UserIdentity, error) {
 	return resultAs[data.UserIdentity](s.change(ctx, ActionAssignStaff, edits, o, func(_ *View, d *draft) error {
 		r, err := d.existing(ctx, data.Ref{Kind: data.KindStaffMember, Key: key}, o)

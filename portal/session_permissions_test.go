@@ -148,8 +148,8 @@ func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 	require.Empty(t, missing)
 }
 
-// throughTarget are the cells that use the resources to which the reservation of a deep link refers. They find nothing if the features
-// hide the reservation.
+// throughTarget are the cells that use the resources to which the reservation of a deep link refers. They find nothing if the
+// features hide the reservation.
 var throughTarget = strings.Fields("Space UserIdentity EditUserIdentity")
 
 func (c cell) findsNothing(excluded map[string]bool, mode string) bool {
@@ -182,9 +182,9 @@ func manor() data.CustomerData {
 	return d
 }
 
-// TestPermissionMatrix_AllConfigurations calls each method in each configuration: every feature excluded or not, read-only or not, full,
-// restricted and as a deep link. At full size, every configuration is tested on the memory store, and every 11th on each
-// backend. By default, these are every 7th and every 101st: all numbers are coprime to 2*3, so each feature is tested with
+// TestPermissionMatrix_AllConfigurations calls each method in each configuration: every feature excluded or not, read-only or
+// not, full, restricted and as a deep link. At full size, every configuration is tested on the memory store, and every 11th on
+// each backend. By default, these are every 7th and every 101st: all numbers are coprime to 2*3, so each feature is tested with
 // each mode.
 func TestPermissionMatrix_AllConfigurations(t *testing.T) {
 	t.Parallel()

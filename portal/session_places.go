@@ -10,11 +10,12 @@ import (
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
-// Place contains the time zone and the usual times of day of a space or an access grant. The time zone of a space is its own, else
-// that of its site, else the portal's, else the customer's. Its times of day are its own, else those of its site. A site counts even
-// if the portal does not show it.
+// Place contains the time zone and the usual times of day of a space or an access grant. The time zone of a space is its own,
+// else that of its site, else the portal's, else the customer's. Its times of day are its own, else those of its site. A site
+// counts even if the portal does not show it.
 //
-// The place of an access grant is that of its first space that has a time zone or whose site has one, else that of its first space.
+// The place of an access grant is that of its first space that has a time zone or whose site has one, else that of its first
+// space.
 type Place struct {
 	TimeZone     string // IANA name; empty if none of these has one
 	CheckinTime  string // HH:mm or HH:mm:ss; empty if there is none
@@ -96,8 +97,8 @@ func (v *View) addPlace(related Related, r data.Resource) {
 	}
 }
 
-// pageZone returns the time zone of dates that belong to no place, such as "today". It is that of the target, or the default if the
-// portal has no visible target.
+// pageZone returns the time zone of dates that belong to no place, such as "today". It is that of the target, or the default if
+// the portal has no visible target.
 func (v *View) pageZone(ctx context.Context) (string, error) {
 	if v.target == (data.Ref{}) {
 		return v.defaultZone(), nil
@@ -115,10 +116,10 @@ func (v *View) pageZone(ctx context.Context) (string, error) {
 	return v.place(r).TimeZone, nil
 }
 
-// AccessGrantsByPlace returns a page of the access grants for which keep returns true. It is otherwise like [View.AccessGrants].
-// keep gets each access grant as the portal shows it, with its place, and can decide by the local date or time, such as whether a
-// guest arrives today. keep must not use the View. Limit q to a time range that includes all access grants that keep accepts in any
-// time zone, so that AccessGrantsByPlace reads no more than necessary.
+// AccessGrantsByPlace returns a page of the access grants for which keep returns true. It is otherwise like
+// [View.AccessGrants]. keep gets each access grant as the portal shows it, with its place, and can decide by the local date or
+// time, such as whether a guest arrives today. keep must not use the View. Limit q to a time range that includes all access
+// grants that keep accepts in any time zone, so that AccessGrantsByPlace reads no more than necessary.
 func (v *View) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func(data.AccessGrant, Place) bool) (Page[data.AccessGrant], error) {
 	return list(ctx, v, ActionReadAccessGrants, data.ClassAccessGrant, q, v.at.AccessGrants, func(g data.AccessGrant) (bool, error) {
 		shown, err := v.redact(ctx, g, newRelated())

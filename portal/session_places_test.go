@@ -101,8 +101,8 @@ func TestPlace_Zone(t *testing.T) {
 	require.Equal(t, time.UTC, portal.Place{TimeZone: "Mars/Olympus"}.Zone(time.UTC))
 }
 
-// TestAccessGrantsByPlace_EqualsAFilterOfAll compares the pages of a predicate about local days with the same predicate on all access
-// grants.
+// TestAccessGrantsByPlace_EqualsAFilterOfAll compares the pages of a predicate about local days with the same predicate on all
+// access grants.
 func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 	seed := rand.Uint64()
 	zones := []string{"Pacific/Kiritimati", "Pacific/Apia", "Asia/Tokyo", "Asia/Kathmandu", "Europe/Berlin", "America/New_York", "America/St_Johns", "Pacific/Honolulu", "Etc/GMT+12", ""}
@@ -162,8 +162,8 @@ func TestAccessGrantsByPlace_EqualsAFilterOfAll(t *testing.T) {
 	})
 }
 
-// TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep compares the arguments of keep with the results of AccessGrants, in a portal that
-// hides a space and the technical details.
+// TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep compares the arguments of keep with the results of AccessGrants, in a
+// portal that hides a space and the technical details.
 func TestAccessGrantsByPlace_HiddenData_IsNotGivenToKeep(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := &data.CustomerData{CustomerKey: "My Company"}

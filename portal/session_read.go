@@ -45,8 +45,8 @@ func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 }
 
 // Place returns the place of a space or an access grant that was read, or of a space that one of them refers to. For several
-// spaces it returns the place of an access grant to all of them. It ignores resources whose place is not in r, and returns the zero
-// Place if there are no others.
+// spaces it returns the place of an access grant to all of them. It ignores resources whose place is not in r, and returns the
+// zero Place if there are no others.
 func (r Related) Place(refs ...data.Ref) Place {
 	var places []Place
 	for _, ref := range refs {
@@ -88,8 +88,8 @@ func (v *View) AccessGrant(ctx context.Context, key string) (data.AccessGrant, R
 	return get[data.AccessGrant](ctx, v, ActionReadAccessGrants, data.Ref{Kind: data.KindAccessGrant, Key: key})
 }
 
-// get returns a resource as type T, and the resources that it refers to. It finds staff members only if ref has KindStaffMember, and
-// other user identities only if it has not.
+// get returns a resource as type T, and the resources that it refers to. It finds staff members only if ref has
+// KindStaffMember, and other user identities only if it has not.
 func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.Ref) (out T, related Related, err error) {
 	if err := v.permit(action); err != nil {
 		return out, related, err
@@ -101,9 +101,9 @@ func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.
 	return out, related, err
 }
 
-// Spaces returns a page of spaces. It and the other lists set CustomerKey, Keep and Show of the query themselves. The page is empty
-// if the query names a resource that the portal does not show, such as with SpaceKey. Text matches only the fields that the portal
-// shows, see [data.Query.Show].
+// Spaces returns a page of spaces. It and the other lists set CustomerKey, Keep and Show of the query themselves. The page is
+// empty if the query names a resource that the portal does not show, such as with SpaceKey. Text matches only the fields that
+// the portal shows, see [data.Query.Show].
 func (v *View) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
 	return list(ctx, v, ActionReadSpaces, data.ClassSpace, q, v.at.Spaces, nil)
 }
@@ -201,8 +201,8 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 	return page, nil
 }
 
-// namesHidden reports whether a query names a resource, or asks for metadata, that the portal does not show. The results of such a
-// query would reveal it.
+// namesHidden reports whether a query names a resource, or asks for metadata, that the portal does not show. The results of
+// such a query would reveal it.
 func (v *View) namesHidden(ctx context.Context, class data.Class, q data.Query) (bool, error) {
 	for _, ref := range []data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},
@@ -317,8 +317,8 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	return changes, nil
 }
 
-// LandingPage returns the resource that the portal opens with: that of its deep link, or else that of its landing page. It returns
-// the zero Ref, which means the start page, if the portal has neither or does not show the resource.
+// LandingPage returns the resource that the portal opens with: that of its deep link, or else that of its landing page. It
+// returns the zero Ref, which means the start page, if the portal has neither or does not show the resource.
 func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
 	if err := v.checkOpen(); err != nil {
 		return data.Ref{}, err

@@ -44,8 +44,8 @@ func TestCursor_HiddenResources_AreNotRevealed(t *testing.T) {
 	})
 }
 
-// TestCursor_AnotherPortal_ReturnsErrInvalidCursor checks that a cursor is valid only in its portal. In another portal, it could reveal
-// the position of a hidden key.
+// TestCursor_AnotherPortal_ReturnsErrInvalidCursor checks that a cursor is valid only in its portal. In another portal, it
+// could reveal the position of a hidden key.
 func TestCursor_AnotherPortal_ReturnsErrInvalidCursor(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		other := *estate()
@@ -76,7 +76,7 @@ func TestAccessGrant_DetailsExcluded_HasNoDetails(t *testing.T) {
 		require.Empty(t, g.CustomMetadata)
 		require.Zero(t, g.Meta.ID)
 		require.NotZero(t, g.StartsAt)
-		require.Empty(t, grants(t, s, data.Query{CustomMetadata: data.CustomMetadata{"region": "north"}}), "nor can it be asked for")
+		require.Empty(t, grants(t, s, data.Query{CustomMetadata: data.CustomMetadata{"region": "north"}}), "hidden metadata cannot be queried")
 		for _, edit := range []data.AccessGrant{
 			{Key: "rn1", PreferredCode: "9999"}, {Key: "rn1", CustomMetadata: data.CustomMetadata{"a": "b"}}, {Key: "rn1", Clear: []string{"preferred_code"}},
 		} {

@@ -9,8 +9,9 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// filterVisible returns the resources as the portal shows them, with nil for each that it hides, and the number of resources that it
-// read. It reads the resources that decide about all of them at once. References to hidden resources remain; see redact.
+// filterVisible returns the resources as the portal shows them, with nil for each that it hides, and the number of resources
+// that it read. It reads the resources that decide about all of them at once. References to hidden resources remain; see
+// redact.
 func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
 	before := v.read
 	var grants []data.AccessGrant
@@ -54,8 +55,8 @@ func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (ou
 	return out, v.read - before, nil
 }
 
-// findResource returns the resource with a class and key, or an error that matches data.ErrResourceNotFound if there is none or the
-// portal hides it. The resource has all its fields; see redact.
+// findResource returns the resource with a class and key, or an error that matches data.ErrResourceNotFound if there is none or
+// the portal hides it. The resource has all its fields; see redact.
 func (v *View) findResource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.resource(ctx, ref)
 	if err != nil {
@@ -71,8 +72,8 @@ func (v *View) findResource(ctx context.Context, ref data.Ref) (data.Resource, e
 	return r, nil
 }
 
-// findResourceAs is like findResource, but it finds staff members only if ref has KindStaffMember, and other user identities only if
-// it has not. These need the permissions of different actions.
+// findResourceAs is like findResource, but it finds staff members only if ref has KindStaffMember, and other user identities
+// only if it has not. These need the permissions of different actions.
 func (v *View) findResourceAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.findResource(ctx, ref)
 	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {
@@ -188,7 +189,8 @@ func (v *View) redact(ctx context.Context, r data.Resource, related Related) (da
 	return r, nil
 }
 
-// withoutReferences returns a related resource as the portal shows it, without its own references except the visible site of a space.
+// withoutReferences returns a related resource as the portal shows it, without its own references except the visible site of a
+// space.
 func (v *View) withoutReferences(ctx context.Context, r data.Resource) (data.Resource, error) {
 	switch r := r.(type) {
 	case data.UserIdentity:

@@ -7,9 +7,9 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CreateSpace creates a space and returns it. Its Key must be empty: the portal assigns one. If its Kind is zero, it gets that of the
-// workspace's vertical. The portal sets the metadata that its filters require. CreateSpace returns a [validation.Error] for an invalid
-// space.
+// CreateSpace creates a space and returns it. Its Key must be empty: the portal assigns one. If its Kind is zero, it gets that
+// of the workspace's vertical. The portal sets the metadata that its filters require. CreateSpace returns a [validation.Error]
+// for an invalid space.
 func (s *Session) CreateSpace(ctx context.Context, space data.Space, o WriteOptions) (data.Space, error) {
 	return resultAs[data.Space](s.change(ctx, ActionCreateSpace, creates, o, func(v *View, d *draft) error {
 		words, err := v.vocabulary(ctx)
@@ -30,8 +30,8 @@ func (s *Session) CreateSpace(ctx context.Context, space data.Space, o WriteOpti
 	}))
 }
 
-// RenameSpace changes the name of the space with a key, and returns the space. It returns a [validation.Error] for an empty or invalid
-// name.
+// RenameSpace changes the name of the space with a key, and returns the space. It returns a [validation.Error] for an empty or
+// invalid name.
 func (s *Session) RenameSpace(ctx context.Context, key, name string, o WriteOptions) (data.Space, error) {
 	return s.editSpace(ctx, ActionRenameSpace, key, o, func(d *draft, old data.Space, edit *data.Space) error {
 		if name == "" {
@@ -73,8 +73,8 @@ func (s *Session) editSpace(ctx context.Context, action Action, key string, o Wr
 	}))
 }
 
-// DeleteSpace deletes the space with a key and the resources that cannot exist without it, and returns the report of the delete. It
-// returns a [RefusedError] if the delete would change a resource that the portal does not show.
+// DeleteSpace deletes the space with a key and the resources that cannot exist without it, and returns the report of the
+// delete. It returns a [RefusedError] if the delete would change a resource that the portal does not show.
 func (s *Session) DeleteSpace(ctx context.Context, key string, o WriteOptions) (data.DeleteReport, error) {
 	return s.remove(ctx, ActionDeleteSpace, data.Ref{Kind: data.KindSpace, Key: key}, o)
 }

@@ -67,22 +67,22 @@ func TestSession_Token_FindsSession(t *testing.T) {
 		require.NoError(t, f.ws.DB().Store().View(t.Context(), func(r storage.Reader) error {
 			for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 				require.NoError(t, err)
-				require.NotContains(t, string(e.Key)+string(e.Value), token, "only its hash is stored")
+				require.NotContains(t, string(e.Key)+string(e.Value), token, "only the hash is stored")
 				require.NotContains(t, string(e.Key)+string(e.Value), portal.Code(p.URL.Reveal()))
 			}
 			return nil
 		}))
 
 		require.NoError(t, found.End(t.Context()))
-		require.NoError(t, found.End(t.Context()), "twice is fine")
+		require.NoError(t, found.End(t.Context()), "a second call has no effect")
 		_, err = f.portals.Session(t.Context(), token)
 		require.ErrorIs(t, err, portal.ErrSessionOver)
 		_, err = one(session).Spaces(t.Context(), data.Query{})
-		require.ErrorIs(t, err, portal.ErrSessionOver, "wherever it is open")
+		require.ErrorIs(t, err, portal.ErrSessionOver, "also for other values of the same session")
 		_, err = session.CreateSpace(t.Context(), data.Space{Name: "x"}, portal.WriteOptions{})
 		require.ErrorIs(t, err, portal.ErrSessionOver)
 		_, err = f.portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
-		require.NoError(t, err, "the link opens again")
+		require.NoError(t, err, "the link can be opened again")
 	})
 }
 
@@ -123,7 +123,7 @@ func TestSession_AfterSessionTTL_ReturnsErrSessionOver(t *testing.T) {
 		require.NoError(t, err)
 		f.clock.set(start.Add(12 * time.Hour))
 		_, err = f.portals.Session(t.Context(), token)
-		require.ErrorIs(t, err, portal.ErrSessionOver, "used all the time")
+		require.ErrorIs(t, err, portal.ErrSessionOver, "even if the session is used all the time")
 	})
 }
 
@@ -159,7 +159,7 @@ func TestSession_PortalOver_ReturnsErrGone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			each(t, func(t *testing.T, f *fixture) {
 				p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: 20 * time.Minute})
-				require.Equal(t, p.ExpiresAt, session.ExpiresAt(), "no longer than its portal")
+				require.Equal(t, p.ExpiresAt, session.ExpiresAt(), "a session ends with its portal")
 				_, _, err := one(session).AccessGrant(t.Context(), "r1")
 				require.NoError(t, err)
 				test.end(t, f, p)
@@ -201,7 +201,7 @@ func TestSession_KeyRemoved_ReturnsErrKeyRemoved(t *testing.T) {
 		require.NoError(t, err)
 		renewed, err := both.Open(t.Context(), f.ws, "My Company")
 		require.NoError(t, err)
-		require.Equal(t, byte('4'), portal.Code(renewed.URL.Reveal())[0], "a link that is asked for again is signed with the active key")
+		require.Equal(t, byte('4'), portal.Code(renewed.URL.Reveal())[0], "a URL is signed with the active key")
 
 		after := service(4, map[int][]byte{4: fresh})
 		_, err = after.Session(t.Context(), token)
@@ -210,7 +210,7 @@ func TestSession_KeyRemoved_ReturnsErrKeyRemoved(t *testing.T) {
 		_, err = after.Resolve(t.Context(), code)
 		require.ErrorIs(t, err, portal.ErrForged)
 		_, err = after.Resolve(t.Context(), portal.Code(renewed.URL.Reveal()))
-		require.NoError(t, err, "the same portal, by its new link")
+		require.NoError(t, err, "the portal can be opened with its new URL")
 	})
 }
 
@@ -220,7 +220,7 @@ func TestOpenSession_ConcurrentUses_CountsAtMostMaxUses(t *testing.T) {
 		code := portal.Code(p.URL.Reveal())
 		for range 5 {
 			seen, _, err := f.portals.Peek(t.Context(), code, "")
-			require.NoError(t, err, "looking uses nothing")
+			require.NoError(t, err, "Peek counts no use")
 			require.Equal(t, portal.StateLive, seen.State)
 		}
 		var won, used atomic.Int32
@@ -261,14 +261,14 @@ func TestChanges_LifeOfPortal_IsInFeed(t *testing.T) {
 		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: time.Hour})
 		require.Equal(t, []string{"created", "opened"}, f.lifecycle(t))
 		f.clock.set(p.ExpiresAt)
-		require.Len(t, f.lifecycle(t), 2, "expired, and nobody has used it")
+		require.Len(t, f.lifecycle(t), 2, "an expiry is reported with the next use")
 		for range 3 {
 			_, _, err := one(session).Space(t.Context(), "101")
 			require.ErrorIs(t, err, portal.ErrExpired)
 			_, err = session.RenameSpace(t.Context(), "101", "x", portal.WriteOptions{})
 			require.ErrorIs(t, err, portal.ErrExpired)
 		}
-		require.Equal(t, []string{"created", "opened", "expired"}, f.lifecycle(t), "told once")
+		require.Equal(t, []string{"created", "opened", "expired"}, f.lifecycle(t), "reported once")
 
 		other, err := f.portals.Open(t.Context(), f.ws, "My Company")
 		require.NoError(t, err)
@@ -317,6 +317,6 @@ func TestOpenSession_ForgedCode_DoesNotReadStore(t *testing.T) {
 		f.clock.set(p.CreatedAt)
 		_, _, err = portals.Peek(t.Context(), code, "")
 		require.NoError(t, err)
-		require.Positive(t, store.Views.Load(), "a good one is looked up")
+		require.Positive(t, store.Views.Load(), "a valid code is looked up")
 	})
 }

@@ -45,7 +45,8 @@ type View struct {
 // on a database server such a write takes a second connection while the View holds the first. Write after View has returned, with
 // [WriteOptions].IfUnchanged if the write depends on the results of fn.
 //
-// View returns the error of fn. If the session is not valid, it does not call fn and returns one of the errors that [Session] lists.
+// View returns the error of fn. If the session is not valid, it does not call fn and returns one of the errors that [Session]
+// lists.
 func (s *Session) View(ctx context.Context, fn func(*View) error) error {
 	return s.viewOrError(ctx, func(v *View, err error) error {
 		if err != nil {
@@ -92,8 +93,8 @@ func (v *View) permit(action Action) error {
 	return v.config.permit(action)
 }
 
-// viewAt returns a View of the state that r reads. If the session is not valid in that state, it returns an error that says why; it
-// then also returns the View if the portal is still stored.
+// viewAt returns a View of the state that r reads. If the session is not valid in that state, it returns an error that says
+// why; it then also returns the View if the portal is still stored.
 func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	to := pointer{s.customer, s.portal.ID}
 	if s.ws == nil { // only the token is known
@@ -170,7 +171,8 @@ func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 	return nil
 }
 
-// resource returns a resource of the customer by class and key, or nil if there is none. It may be one that the portal does not show.
+// resource returns a resource of the customer by class and key, or nil if there is none. It may be one that the portal does not
+// show.
 func (v *View) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	err := v.load(ctx, ref)
 	return v.loaded[byClass(ref)], err

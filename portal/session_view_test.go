@@ -122,7 +122,7 @@ func TestViewSession_OneState_FindsAndReads(t *testing.T) {
 	require.ErrorIs(t, err, errFull)
 	require.NotNil(t, found)
 	require.EqualValues(t, 1, store.Views.Load())
-	require.EqualValues(t, 1, store.Updates.Load(), "that the session was used is noted")
+	require.EqualValues(t, 1, store.Updates.Load(), "the use of the session is recorded")
 
 	require.NoError(t, s.End(t.Context()))
 	found, err = view(func(*portal.Session, *portal.View) error {
@@ -157,8 +157,8 @@ func TestPlanDelete_GuestOrUnknownKey_IsAnError(t *testing.T) {
 	})
 }
 
-// TestSessionWrite_Result_EqualsLaterRead compares the result of each write with a later read, in portals that show different parts of
-// the estate. A write must use one Update and no View.
+// TestSessionWrite_Result_EqualsLaterRead compares the result of each write with a later read, in portals that show different
+// parts of the estate. A write must use one Update and no View.
 func TestSessionWrite_Result_EqualsLaterRead(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}

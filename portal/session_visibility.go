@@ -156,8 +156,8 @@ func refersTo(g data.AccessGrant, to data.Ref) bool {
 	return false
 }
 
-// matches reports whether a resource matches all filters. Filters apply only to property listings and reservations; other resources
-// match.
+// matches reports whether a resource matches all filters. Filters apply only to property listings and reservations; other
+// resources match.
 func (c *Config) matches(r data.Resource) bool {
 	var metadata data.CustomMetadata
 	switch r := r.(type) {

@@ -21,11 +21,11 @@ func TestFilters_MetadataFields_SelectResources(t *testing.T) {
 		remaining []string // reservations
 	}{
 		{"one field", []portal.Filter{{Field: "region", Value: "north"}}, []string{"n1", "n2"}, []string{"rn1", "rn2"}},
-		{"two fields, and both match", []portal.Filter{{Field: "region", Value: "north"}, {Field: "vip", Value: true}}, []string{"n1"}, []string{"rn1"}},
+		{"two fields that both match", []portal.Filter{{Field: "region", Value: "north"}, {Field: "vip", Value: true}}, []string{"n1"}, []string{"rn1"}},
 		{"a boolean", []portal.Filter{{Field: "vip", Value: false}}, []string{"n2"}, []string{"rn2"}},
-		{"a boolean is no string", []portal.Filter{{Field: "vip", Value: "true"}}, nil, nil},
+		{"a boolean is not a string", []portal.Filter{{Field: "vip", Value: "true"}}, nil, nil},
 		{"reservations", []portal.Filter{{Field: "region", Value: "south"}}, []string{"s1"}, []string{"rs1"}},
-		{"a field that nothing has", []portal.Filter{{Field: "colour", Value: "red"}}, nil, nil},
+		{"a field that no resource has", []portal.Filter{{Field: "colour", Value: "red"}}, nil, nil},
 		{"none", nil, []string{"n1", "n2", "s1"}, []string{"rn1", "rn2", "rs1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestFilters_MetadataFields_SelectResources(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, 2, counts[data.KindBooking])
 				_, counted := counts[data.KindReservation]
-				require.Equal(t, test.filters == nil, counted, "what is filtered is not counted")
+				require.Equal(t, test.filters == nil, counted, "kinds with filters are not counted")
 				_, counted = counts[data.KindPropertyListing]
 				require.Equal(t, test.filters == nil, counted)
 			})
@@ -91,8 +91,8 @@ func TestFilters_HiddenSpaceOfVisibleReservation_IsRedacted(t *testing.T) {
 	})
 }
 
-// TestFilters_HiddenResource_IsNotFound checks for all methods that the errors for hidden resources and for resources that do not exist
-// are the same.
+// TestFilters_HiddenResource_IsNotFound checks for all methods that the errors for hidden resources and for resources that do
+// not exist are the same.
 func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, err := f.ws.Push(t.Context(), func() data.CustomerData {
@@ -180,7 +180,7 @@ func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 		}
 		after, err := f.ws.SyncWith(ctx, exported, data.SyncOptions{DryRun: true})
 		require.NoError(t, err)
-		require.Zero(t, after.Created.Total()+after.Updated.Total()+len(after.Deleted), "and nothing was changed")
+		require.Zero(t, after.Created.Total()+after.Updated.Total()+len(after.Deleted), "nothing was changed")
 	})
 }
 
@@ -217,7 +217,7 @@ func TestDeepLink_Reservation_ShowsOnlyReservation(t *testing.T) {
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Name: "edited"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		_, err = s.EditAccessGrant(t.Context(), data.AccessGrant{Key: "rn2", Spaces: data.Refs(data.KindRoom, "201")}, portal.WriteOptions{})
-		require.ErrorIs(t, err, validation.ErrInvalid, "a room that it does not show")
+		require.ErrorIs(t, err, validation.ErrInvalid, "a room that the portal does not show")
 	})
 }
 
@@ -245,7 +245,7 @@ func TestDeepLink_TargetDeleted_IsRevoked(t *testing.T) {
 					_, err := f.ws.Push(t.Context(), *estate())
 					require.NoError(t, err)
 					_, err = one(s).Spaces(t.Context(), data.Query{})
-					require.ErrorIs(t, err, portal.ErrRevoked, "though it is there again")
+					require.ErrorIs(t, err, portal.ErrRevoked, "although the reservation exists again")
 				})
 			})
 		}
@@ -297,7 +297,7 @@ func TestLandingPage_Restricted_ShowsRelatedResources(t *testing.T) {
 					_, shown := related.Space("lisbon")
 					require.False(t, shown)
 					_, err = s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{Grant: data.AccessGrant{Name: "elsewhere"}}, portal.WriteOptions{})
-					require.ErrorIs(t, err, portal.ErrRefused, "it would not be seen")
+					require.ErrorIs(t, err, portal.ErrRefused, "the portal would not show it")
 				}
 			})
 		})
@@ -320,7 +320,7 @@ func TestLandingPage_Deleted_ShowsNothingIfRestricted(t *testing.T) {
 		landing, err = one(restricted).LandingPage(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, landing)
-		require.Empty(t, spaces(t, restricted), "and not all of it")
+		require.Empty(t, spaces(t, restricted), "the portal does not show everything instead")
 		require.Empty(t, grants(t, restricted, data.Query{}))
 	})
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// A write of a session is a push or a delete. The same transaction checks the permission. The portal assigns the keys of the resources
-// that it creates: a visitor who could choose a key could find out which keys exist.
+// A write of a session is a push or a delete. The same transaction checks the permission. The portal assigns the keys of the
+// resources that it creates: a visitor who could choose a key could find out which keys exist.
 
-// change creates or edits a resource. prepare fills the draft of the push and reads from a View in the transaction of the push. change
-// returns the subject of the draft as the portal shows it after the push, or nil for a dry run. If it returns an error, it has written
-// nothing, unless the error matches storage.ErrUnknown.
+// change creates or edits a resource. prepare fills the draft of the push and reads from a View in the transaction of the push.
+// change returns the subject of the draft as the portal shows it after the push, or nil for a dry run. If it returns an error,
+// it has written nothing, unless the error matches storage.ErrUnknown.
 func (s *Session) change(ctx context.Context, action Action, op operation, o WriteOptions, prepare func(*View, *draft) error) (data.Resource, error) {
 	if err := o.check(op); err != nil {
 		return nil, err
@@ -119,8 +119,8 @@ func (s *Session) rowKeys() [][]byte {
 	return rows
 }
 
-// remove deletes one visible resource. It checks the permission before it plans the delete, so that a session without the permission
-// does not learn which resources the delete would affect.
+// remove deletes one visible resource. It checks the permission before it plans the delete, so that a session without the
+// permission does not learn which resources the delete would affect.
 func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o WriteOptions) (data.DeleteReport, error) {
 	if err := o.check(deletes); err != nil {
 		return data.DeleteReport{}, err
@@ -157,9 +157,9 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o Wri
 	return report, nil
 }
 
-// PlanDelete returns the report that [Session.CancelAccessGrant], [Session.RemoveStaffMember] or [Session.DeleteSpace] would return for
-// a resource, without deleting it. It needs the same permission. A session cannot delete other user identities; for one, PlanDelete
-// returns an error that matches [validation.ErrInvalid].
+// PlanDelete returns the report that [Session.CancelAccessGrant], [Session.RemoveStaffMember] or [Session.DeleteSpace] would
+// return for a resource, without deleting it. It needs the same permission. A session cannot delete other user identities; for
+// one, PlanDelete returns an error that matches [validation.ErrInvalid].
 func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport, error) {
 	var action Action
 	switch {
@@ -211,7 +211,8 @@ func (v *View) requireAllVisible(ctx context.Context, action Action, plan data.D
 	return nil
 }
 
-// permittedView returns a View of a state. It returns an error if the session is not valid or the portal does not allow an action.
+// permittedView returns a View of a state. It returns an error if the session is not valid or the portal does not allow an
+// action.
 func (s *Session) permittedView(ctx context.Context, at *data.Snapshot, action Action) (*View, error) {
 	v, err := s.viewAt(ctx, at.Reader())
 	if err != nil {

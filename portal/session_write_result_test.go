@@ -77,8 +77,8 @@ func (s *downAfterUpdate) View(ctx context.Context, fn func(storage.Reader) erro
 	return s.Store.View(ctx, fn)
 }
 
-// TestSessionWrite_StoreFailsAfterTheCommit_ReturnsTheResource checks that a write returns no error after its commit: a caller that
-// gets an error may repeat the write and create a second resource.
+// TestSessionWrite_StoreFailsAfterTheCommit_ReturnsTheResource checks that a write returns no error after its commit: a caller
+// that gets an error may repeat the write and create a second resource.
 func TestSessionWrite_StoreFailsAfterTheCommit_ReturnsTheResource(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, inner storage.Store) {

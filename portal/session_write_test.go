@@ -20,7 +20,7 @@ func TestCreateAccessGrant_NewUser_CreatesBoth(t *testing.T) {
 		})
 		require.NoError(t, err)
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
-		made, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
+		created, err := s.CreateAccessGrant(t.Context(), portal.AccessGrantRequest{
 			Grant: data.AccessGrant{
 				Name: "Weekend", Spaces: data.Refs(data.KindUnit, "n1"), PreferredCode: "4711",
 				StartsAt: start, EndsAt: start.Add(time.Hour), CustomMetadata: data.CustomMetadata{"note": "late"},
@@ -28,15 +28,15 @@ func TestCreateAccessGrant_NewUser_CreatesBoth(t *testing.T) {
 			NewUser: &data.UserIdentity{Name: "Dora", EmailAddress: "dora@example.com"},
 		}, portal.WriteOptions{})
 		require.NoError(t, err)
-		require.Equal(t, data.KindReservation, made.Kind, "as the vertical has it")
-		require.Equal(t, data.KindGuest, made.User.Kind)
-		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), made.Spaces, "under its own kind")
-		require.Equal(t, data.CustomMetadata{"note": "late", "region": "north"}, made.CustomMetadata, "and so the portal shows it")
-		require.Regexp(t, `^portal-[0-9a-z]{24}$`, made.Key)
-		stored, err := f.ws.AccessGrant(t.Context(), made.Key)
+		require.Equal(t, data.KindReservation, created.Kind, "the kind of the vertical")
+		require.Equal(t, data.KindGuest, created.User.Kind)
+		require.Equal(t, data.Refs(data.KindPropertyListing, "n1"), created.Spaces, "a reference has the actual kind")
+		require.Equal(t, data.CustomMetadata{"note": "late", "region": "north"}, created.CustomMetadata, "the portal sets the metadata that its filters require")
+		require.Regexp(t, `^portal-[0-9a-z]{24}$`, created.Key)
+		stored, err := f.ws.AccessGrant(t.Context(), created.Key)
 		require.NoError(t, err)
-		require.Equal(t, made, stored)
-		guest, err := f.ws.UserIdentity(t.Context(), made.User.Key)
+		require.Equal(t, created, stored)
+		guest, err := f.ws.UserIdentity(t.Context(), created.User.Key)
 		require.NoError(t, err)
 		require.Equal(t, "Dora", guest.Name)
 		require.Equal(t, "My Company", guest.Meta.CustomerKey)
@@ -100,7 +100,7 @@ func TestEditAccessGrant_AllFields_ThenCancel(t *testing.T) {
 		require.Empty(t, g.Name)
 		require.Zero(t, g.EndsAt)
 		require.Zero(t, g.User)
-		require.Equal(t, start, g.StartsAt, "what is not named stays")
+		require.Equal(t, start, g.StartsAt, "other fields keep their values")
 		require.Len(t, g.Spaces, 2)
 
 		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindAccessGrant, "b101"))
@@ -133,9 +133,9 @@ func TestStaffMember_AddEditAssignRemove(t *testing.T) {
 		_, _, err = one(s).StaffMember(t.Context(), u.Key)
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, _, err = one(s).StaffMember(t.Context(), "ada")
-		require.ErrorIs(t, err, data.ErrResourceNotFound, "a guest is no staff member")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "a guest is not a staff member")
 		_, _, err = one(s).UserIdentity(t.Context(), "sam")
-		require.ErrorIs(t, err, data.ErrResourceNotFound, "and a staff member no guest")
+		require.ErrorIs(t, err, data.ErrResourceNotFound, "a staff member is not a guest")
 		_, err = s.RemoveStaffMember(t.Context(), "ada", portal.WriteOptions{})
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = one(s).UserIdentities(t.Context(), data.Query{Kinds: []data.Kind{data.KindStaffMember}})
@@ -151,7 +151,7 @@ func TestSpace_CreateRenameMoveDelete(t *testing.T) {
 		require.Equal(t, "town", room.ParentSiteKey)
 		listing, err := s.CreateSpace(t.Context(), data.Space{Kind: data.KindPropertyListing, Name: "New listing"}, portal.WriteOptions{})
 		require.NoError(t, err)
-		require.Equal(t, data.CustomMetadata{"region": "north"}, listing.CustomMetadata, "and so the portal shows it")
+		require.Equal(t, data.CustomMetadata{"region": "north"}, listing.CustomMetadata, "the portal sets the metadata that its filters require")
 		plain, err := s.CreateSpace(t.Context(), data.Space{Name: "Lobby"}, portal.WriteOptions{})
 		require.NoError(t, err)
 		require.Equal(t, data.KindSpace, plain.Kind)
@@ -194,7 +194,7 @@ func TestDeleteSpace_HiddenReferrer_IsRefused(t *testing.T) {
 		_, err = f.ws.AccessGrant(t.Context(), "hidden")
 		require.NoError(t, err)
 		_, err = s.DeleteSpace(t.Context(), "201", portal.WriteOptions{})
-		require.NoError(t, err, "what is all visible goes")
+		require.NoError(t, err, "all affected resources are visible")
 
 		// Resources that excluded features hide also prevent the delete.
 		s = f.session(t, portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}})
@@ -203,8 +203,8 @@ func TestDeleteSpace_HiddenReferrer_IsRefused(t *testing.T) {
 	})
 }
 
-// TestEditAccessGrant_Concurrent_LosesNoUpdate edits the spaces of an access grant in a portal while pushes edit its name. No edit may
-// remove the hidden space or undo a push.
+// TestEditAccessGrant_Concurrent_LosesNoUpdate edits the spaces of an access grant in a portal while pushes edit its name. No
+// edit may remove the hidden space or undo a push.
 func TestEditAccessGrant_Concurrent_LosesNoUpdate(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})

@@ -33,7 +33,7 @@ func TestUndoCancelAccessGrant_TimeLimit_IsTenMinutes(t *testing.T) {
 				_, err = one(deep).Counts(t.Context())
 				require.ErrorIs(t, err, portal.ErrRevoked)
 				_, err = deep.UndoCancelAccessGrant(t.Context(), "r1")
-				require.ErrorIs(t, err, portal.ErrRevoked, "it showed nothing else")
+				require.ErrorIs(t, err, portal.ErrRevoked, "the portal showed only this access grant")
 
 				f.clock.set(f.clock.now().Add(c.after))
 				restored, err := second.UndoCancelAccessGrant(t.Context(), "r1")
@@ -49,9 +49,9 @@ func TestUndoCancelAccessGrant_TimeLimit_IsTenMinutes(t *testing.T) {
 				require.Equal(t, was.Meta.ID, restored.Meta.ID)
 				require.Equal(t, was.Meta.Revision+1, restored.Meta.Revision)
 				_, _, err = one(deep).AccessGrant(t.Context(), "r1")
-				require.NoError(t, err, "its session goes on")
+				require.NoError(t, err, "the session continues")
 				_, err = f.portals.Resolve(t.Context(), portal.Code(link.URL.Reveal()))
-				require.NoError(t, err, "and its link opens")
+				require.NoError(t, err, "the link opens")
 			})
 		})
 	}
@@ -79,7 +79,7 @@ func TestUndoCancelAccessGrant_SessionEndedAndOpenedAgain_Restores(t *testing.T)
 		require.ErrorIs(t, err, portal.ErrRevoked)
 		_, later := f.open(t, portal.CreateRequest{CustomerKey: "My Company"})
 		_, err = later.UndoCancelAccessGrant(t.Context(), "r1")
-		require.NoError(t, err, "in a portal that was made since")
+		require.NoError(t, err, "in a portal that was created later")
 	})
 }
 
@@ -128,7 +128,7 @@ func TestUndoCancelAccessGrant_ChangedByTheHost_IsNotRestored(t *testing.T) {
 		"pushed with KeepPortalChanges": {func(t *testing.T, f *fixture) error {
 			return drop(f.ws.PushWith(t.Context(), *hotel(), data.PushOptions{KeepPortalChanges: true}))
 		}, nil, true},
-		"synced without it": {func(t *testing.T, f *fixture) error { return drop(f.ws.Sync(t.Context(), *without)) }, data.ErrResourceNotFound, false},
+		"synced without the grant": {func(t *testing.T, f *fixture) error { return drop(f.ws.Sync(t.Context(), *without)) }, data.ErrResourceNotFound, false},
 		"deleted": {func(t *testing.T, f *fixture) error {
 			return drop(f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "r1")}))
 		}, data.ErrResourceNotFound, false},
