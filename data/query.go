@@ -181,7 +181,7 @@ func pageLimit(limit int) (int, error) {
 		return defaultLimit, nil
 	}
 	if limit < 0 || limit > maxLimit {
-		return 0, fmt.Errorf("%w: the limit %d must be from 1 to %d", validation.ErrInvalid, limit, maxLimit)
+		return 0, fmt.Errorf("%w: the limit is %d; it must be from 1 to %d, or 0 for the default", validation.ErrInvalid, limit, maxLimit)
 	}
 	return limit, nil
 }
