@@ -18,29 +18,29 @@ import (
 // Customer is a customer of the workspace.
 type Customer struct {
 	Key       string
-	Name      string // to show to people; empty if the host has given none
-	TimeZone  string // IANA name of the zone that its spaces are in; empty if the host has given none
+	Name      string // to show to people; may be empty
+	TimeZone  string // IANA name; may be empty
 	CreatedAt time.Time
-	Counts    map[Kind]int // of its resources; a kind it has none of is absent
+	Counts    map[Kind]int // number of resources by kind; without kinds that have none
 
 	id layout.CustomerID
 }
 
-// customer is the row of a customer.
+// customer is the decoded record of a customer.
 type customer struct {
 	id        layout.CustomerID
 	workspace uuid.UUID
 	key       string
 	createdAt time.Time
-	seq       uint64          // how many commits have changed it
-	cancelled uint64          // resources that were cancelled in a portal
-	counts    [len(kinds)]int // of resources, by place in kinds
+	seq       uint64          // number of commits that changed the customer
+	cancelled uint64          // number of resources that were cancelled in a portal
+	counts    [len(kinds)]int // number of resources by index in kinds
 	customerFields
 
-	stored []byte // the record as it was read; nil for a new customer
+	stored []byte // encoded record; nil for a new customer
 }
 
-// total is how many resources the customer has.
+// total returns the number of resources of the customer.
 func (c *customer) total() (n int) {
 	for _, count := range c.counts {
 		n += count
@@ -96,8 +96,8 @@ func decodeCustomer(id layout.CustomerID, b []byte) (*customer, error) {
 	return c, nil
 }
 
-// newCustomer plans a customer. It returns with it the keys of the rows that are there if its
-// id is taken; see checkFree. In a dry run the customer has no id, and so no rows.
+// newCustomer plans the creation of a customer. It also returns the keys of the rows that exist if the new id is in use; see
+// checkFree. In a dry run the customer has the zero id and no rows.
 func (s *Snapshot) newCustomer(key string, dryRun bool) (c *customer, taken [][]byte, err error) {
 	c = &customer{workspace: s.w.id, key: key, createdAt: s.time()}
 	if dryRun {
@@ -109,19 +109,18 @@ func (s *Snapshot) newCustomer(key string, dryRun bool) (c *customer, taken [][]
 	return c, [][]byte{layout.CustomerRow(c.id), layout.DeletedCustomer(c.id)}, nil
 }
 
-// checkFree returns an error if one of the rows of a new customer is there.
+// checkFree returns an error if one of the rows of a new customer exists.
 func checkFree(rows [][]byte) error {
 	for _, row := range rows {
 		if row != nil {
-			return errors.New("data: Rand gave a customer id that is taken")
+			return errors.New("data: Rand returned the id of an existing customer; it must never repeat itself")
 		}
 	}
 	return nil
 }
 
-// customer returns the customer with that key, or ErrCustomerNotFound. It reads the row of
-// the key and the record of the customer in one call if the workspace remembers the id, and
-// else in two.
+// customer returns the customer with this key, or ErrCustomerNotFound. It reads the index row and the record in one call if
+// the id is cached, and in two calls otherwise.
 func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) {
 	keys, guess := s.w.customerRows(key)
 	rows, err := s.r.Get(ctx, keys...)
@@ -152,7 +151,7 @@ func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) 
 	return c, err
 }
 
-// decodeCustomerKey decodes the row of a customer key, and reports whether there is one.
+// decodeCustomerKey decodes the index row of a customer key. found reports whether the row exists.
 func decodeCustomerKey(row []byte) (id layout.CustomerID, found bool, err error) {
 	if row == nil {
 		return id, false, nil
@@ -164,8 +163,8 @@ func decodeCustomerKey(row []byte) (id layout.CustomerID, found bool, err error)
 	return id, true, nil
 }
 
-// storedCustomer decodes the record of a customer. It returns nil if there is no record, or
-// if it is of a customer of another workspace.
+// storedCustomer decodes the record of a customer. It returns nil if there is no record, or if the customer is in another
+// workspace.
 func (s *Snapshot) storedCustomer(id layout.CustomerID, record []byte) (*customer, error) {
 	if record == nil {
 		return nil, nil
@@ -177,8 +176,7 @@ func (s *Snapshot) storedCustomer(id layout.CustomerID, record []byte) (*custome
 	return c, nil
 }
 
-// customerByID returns the customer of this workspace whose rows lie under id, or
-// ErrCustomerNotFound.
+// customerByID returns the customer of this workspace with this id, or ErrCustomerNotFound.
 func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*customer, error) {
 	customers, err := s.customersByID(ctx, []layout.CustomerID{id})
 	if err != nil {
@@ -190,7 +188,7 @@ func (s *Snapshot) customerByID(ctx context.Context, id layout.CustomerID) (*cus
 	return customers[0], nil
 }
 
-// customersByID reads several customers at once. A customer is nil if it does not exist.
+// customersByID reads several customers in one call. A customer is nil if it does not exist.
 func (s *Snapshot) customersByID(ctx context.Context, ids []layout.CustomerID) ([]*customer, error) {
 	keys := make([][]byte, len(ids))
 	for i, id := range ids {

@@ -9,23 +9,23 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// customerFields are the fields that a customer itself has beside its key.
+// customerFields are the fields of a customer except its key.
 type customerFields struct{ name, timeZone string }
 
-// customerField is one of the customer's own fields: its name in the API, where it lies
-// in a push and in the record, and the rule that its value must follow.
+// customerField is a field of a customer: its name in the API, its location in a push and in the record, and the rule for its
+// value.
 type customerField struct {
 	name  string
-	tag   uint64 // in the change feed, below 64; never changes
+	tag   uint64 // in the change feed, below 64; must not change
 	given func(*CustomerData) *string
 	kept  func(*customerFields) *string
 	check func(string) (validation.Rule, string)
 }
 
-// maxCustomerName bounds a customer's name, in bytes.
+// maxCustomerName is the maximum length of a customer's name in bytes.
 const maxCustomerName = 200
 
-// customerFieldTable is the one list of the customer's own fields.
+// customerFieldTable has all fields of a customer.
 var customerFieldTable = []customerField{
 	{
 		"customer_name", 1,
@@ -43,7 +43,7 @@ var customerFieldTable = []customerField{
 	},
 }
 
-// customerFieldNamed returns the customer's own field of that name, or nil.
+// customerFieldNamed returns the field of a customer with this name, or nil if there is none.
 func customerFieldNamed(name string) *customerField {
 	for i := range customerFieldTable {
 		if customerFieldTable[i].name == name {
@@ -53,7 +53,7 @@ func customerFieldNamed(name string) *customerField {
 	return nil
 }
 
-// decode reads the field from JSON. Null and an empty string clear it.
+// decode reads the field from JSON. A null or an empty string clears the field.
 func (f *customerField) decode(r *jsonReader, d *CustomerData, report reporter) error {
 	if r.Peek() == 'n' {
 		d.Clear = append(d.Clear, f.name)
@@ -68,7 +68,7 @@ func (f *customerField) decode(r *jsonReader, d *CustomerData, report reporter) 
 	return err
 }
 
-// encode writes the field if it is given, or null if it is to be cleared.
+// encode writes the field if it has a value, or null if the push clears it.
 func (f *customerField) encode(e *jsontext.Encoder, d *CustomerData) error {
 	switch value := *f.given(d); {
 	case value != "":
@@ -79,8 +79,8 @@ func (f *customerField) encode(e *jsontext.Encoder, d *CustomerData) error {
 	return nil
 }
 
-// checkCustomer reports what is wrong with the customer's own fields. A name that shows
-// nothing is as an empty one in JSON: it clears the name.
+// checkCustomer reports the faults of the customer's fields. A name without visible characters clears the name, like an empty
+// name in JSON.
 func checkCustomer(d *CustomerData, found *findings) {
 	for _, name := range d.Clear {
 		if customerFieldNamed(name) == nil {
@@ -103,7 +103,7 @@ func checkCustomer(d *CustomerData, found *findings) {
 	}
 }
 
-// merge returns the customer's own fields after a push, or, if exact, after a sync.
+// merge returns the customer's fields after a push or, if exact, after a sync.
 func (f customerFields) merge(d *CustomerData, exact bool) customerFields {
 	if exact {
 		f = customerFields{}

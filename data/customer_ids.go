@@ -8,25 +8,24 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
-// customerIDs remembers the ids of customers by their keys. An id may be wrong, because a
-// customer that is deleted and created again has another one, in this process or in another.
-// A read by key therefore asks for the row of the key and for the record of the remembered id
-// at once, and trusts the row of the key.
+// customerIDs caches the ids of customers by key. A cached id may be wrong, because a customer that was deleted and created
+// again, in this process or another, has a new id. A read by key therefore reads the index row of the key and the record of
+// the cached id in one call, and ignores the record if the index row has another id.
 type customerIDs struct {
 	mu  sync.RWMutex
 	ids map[customerName]layout.CustomerID
 }
 
-// customerName names a customer by its workspace and key.
+// customerName identifies a customer by its workspace and key.
 type customerName struct {
 	workspace uuid.UUID
 	key       string
 }
 
-// maxCustomerIDs is the number of ids that a DB remembers.
+// maxCustomerIDs is the maximum number of ids in the cache of a DB.
 const maxCustomerIDs = 4096
 
-// lookUp returns the id that is remembered for a key.
+// lookUp returns the cached id of a customer, and false if there is none.
 func (m *customerIDs) lookUp(name customerName) (id layout.CustomerID, known bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -34,7 +33,7 @@ func (m *customerIDs) lookUp(name customerName) (id layout.CustomerID, known boo
 	return id, known
 }
 
-// remember remembers the id of a key. If there are too many, it forgets another one.
+// remember caches the id of a customer. If the cache is full, it removes another one.
 func (m *customerIDs) remember(name customerName, id layout.CustomerID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,8 +49,8 @@ func (m *customerIDs) remember(name customerName, id layout.CustomerID) {
 	m.ids[name] = id
 }
 
-// customerRows returns the keys of the rows of a customer that are read to find it by its
-// key: the row of the key and, if the id is remembered, the record.
+// customerRows returns the keys of the rows that find a customer by its key: the index row and, if an id is cached, the
+// record with this id.
 func (w *Workspace) customerRows(key string) (rows [][]byte, guess layout.CustomerID) {
 	rows = append(make([][]byte, 0, 3), layout.CustomerIndex(w.id, key))
 	guess, known := w.db.ids.lookUp(customerName{w.id, key})
@@ -61,7 +60,7 @@ func (w *Workspace) customerRows(key string) (rows [][]byte, guess layout.Custom
 	return rows, guess
 }
 
-// customerReads returns the keys that an Update of a customer reads in any case.
+// customerReads returns the keys that every update of a customer reads.
 func (w *Workspace) customerReads(key string) [][]byte {
 	rows, _ := w.customerRows(key)
 	return append(rows, layout.FeedEnds(w.id))

@@ -7,38 +7,33 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CustomerData is what a push or a sync gives for one customer. As JSON it is the
-// API's object: customer_key, customer_name, customer_time_zone and the 19 collections,
-// such as "rooms".
+// CustomerData is the input of a push or a sync for one customer. Its JSON is the object of the API: customer_key,
+// customer_name, customer_time_zone and the 19 collections, such as "rooms".
 //
-// A push merges the customer's own name and time zone as it merges the fields of a
-// resource: an empty one stays as it is, and one that Clear names becomes empty. That
-// holds with PushOptions.Replace too, which replaces resources. A sync makes them
-// exactly what is given.
+// A push merges the name and the time zone of the customer like the fields of a resource: an empty value keeps the stored
+// value, and a name in Clear makes the field empty. PushOptions.Replace does not change this: it replaces only resources. A
+// sync sets both fields to exactly the given values.
 //
-// Read from JSON, it keeps null apart from absent, as JSON Merge Patch (RFC 7396)
-// does: a null, an empty string and an empty list are in the resource's Clear.
-// What is JSON but not as the API has it (a number for a name, a time that is
-// none) does not fail the reading; a push reports it with all else that is wrong.
+// Decoding distinguishes null from absent, as in JSON Merge Patch (RFC 7396): a field that is null, an empty string or an
+// empty list is added to the Clear of the resource. Decoding accepts JSON that does not follow the API, such as a number for
+// a name or an invalid time. A push reports these faults together with all others.
 type CustomerData struct {
 	CustomerKey      string
-	CustomerName     string // to show to people in place of the key; at most 200 bytes
-	CustomerTimeZone string // IANA name, such as "Europe/Lisbon", for spaces that have no zone of their own or of their site
+	CustomerName     string // to show to people instead of the key; at most 200 bytes
+	CustomerTimeZone string // IANA name, such as "Europe/Lisbon"; for spaces that have no time zone and inherit none from their site
 
 	Spaces         []Space
 	UserIdentities []UserIdentity
 	AccessGrants   []AccessGrant
 
-	// Clear names the fields of the customer itself that are to become empty:
-	// "customer_name" and "customer_time_zone".
+	// Clear lists the fields of the customer to make empty: "customer_name" and "customer_time_zone".
 	Clear []string
 
-	notes   []validation.Finding // of the JSON that it was read from
+	notes   []validation.Finding // faults and warnings of the JSON that it was decoded from
 	omitted reportlimit.Omitted
 }
 
-// Add adds resources of any class, which may be given as pointers. It panics for a nil
-// Resource and for a nil pointer.
+// Add adds resources of any class, or pointers to them. It panics if a resource or a pointer is nil.
 func (d *CustomerData) Add(resources ...Resource) {
 	for _, r := range resources {
 		if !d.tryAdd(r) {
@@ -47,7 +42,7 @@ func (d *CustomerData) Add(resources ...Resource) {
 	}
 }
 
-// tryAdd says false for a resource that is nil.
+// tryAdd adds a resource. It returns false if the resource is nil.
 func (d *CustomerData) tryAdd(r Resource) bool {
 	switch r := r.(type) {
 	case Space:
@@ -64,7 +59,7 @@ func (d *CustomerData) tryAdd(r Resource) bool {
 		return r != nil && d.tryAdd(*r)
 	case nil:
 		return false
-	default: // a type of the caller's that one of these is embedded in
+	default: // a type of the caller that embeds one of these
 		d.add(r.node())
 	}
 	return true
@@ -81,13 +76,13 @@ func (d *CustomerData) add(n *node) {
 	}
 }
 
-// Len is the number of resources.
+// Len returns the number of resources.
 func (d CustomerData) Len() int {
 	return len(d.Spaces) + len(d.UserIdentities) + len(d.AccessGrants)
 }
 
-// entry is where a resource stands in what was given, such as "rooms[3]": the place
-// among those of its kind, as JSON has it.
+// entry is the location of a resource in the input, such as "rooms[3]": its kind and its index among the resources of this
+// kind, as in JSON.
 type entry struct {
 	kind Kind
 	i    int
@@ -95,7 +90,7 @@ type entry struct {
 
 func (e entry) String() string { return fmt.Sprintf("%s[%d]", e.kind.Collection(), e.i) }
 
-// nodes calls yield for each resource with its place. It ends where yield says false.
+// nodes calls yield for each resource with its class and location, until yield returns false.
 func (d CustomerData) nodes(yield func(n *node, class Class, at entry) bool) {
 	var next [256]int
 	each := func(n *node, class Class, i int) bool {
@@ -104,7 +99,7 @@ func (d CustomerData) nodes(yield func(n *node, class Class, at entry) bool) {
 			next[n.kind]++
 			return yield(n, class, entry{n.kind, i})
 		}
-		return yield(n, class, entry{Kind(class << 4), i}) // its place in the Go slice
+		return yield(n, class, entry{Kind(class << 4), i}) // index in the Go slice
 	}
 	for i, s := range d.Spaces {
 		if !each(s.node(), ClassSpace, i) {

@@ -15,19 +15,19 @@ import (
 
 // Options configures a DB. The zero value works.
 type Options struct {
-	// Now and Rand must be safe for concurrent use, and Rand must never repeat itself. The
-	// packages above, such as portal, use them too.
+	// Now and Rand must be safe for concurrent use, and Rand must never repeat itself. Packages that use the DB, such as portal,
+	// use them too.
 	Now  func() time.Time // default time.Now
 	Rand io.Reader        // default crypto/rand
 
-	Logger *slog.Logger // of background work and of failed requests; default slog.Default()
+	Logger *slog.Logger // for background work and failed requests; default slog.Default()
 
-	// FollowInterval is how often Follow looks for what was committed by way of another DB,
-	// such as that of another process; default 1 second.
+	// FollowInterval is the interval at which Follow looks for commits of other DBs, such as those of other processes. The
+	// default is 1 second.
 	FollowInterval time.Duration
 
-	// FeedRetention is how long Run keeps changes in the change feeds at least; default 90
-	// days. Less than zero keeps them all. See [DB.Run].
+	// FeedRetention is the minimum time for which Run keeps changes in the change feeds. The default is 90 days. A negative
+	// value keeps all changes. See [DB.Run].
 	FeedRetention time.Duration
 }
 
@@ -36,9 +36,9 @@ const (
 	defaultFeedRetention  = 90 * 24 * time.Hour
 )
 
-// DB is the customers of all workspaces in one store. A program opens one DB on its store
-// and gives it to everything that works on the store. Several DBs, in one process or in
-// several, may use one store at the same time. A DB is safe for concurrent use.
+// DB gives access to the customers of all workspaces in one store. A program opens one DB for its store and passes it to
+// everything that uses the store. Several DBs, in one or more processes, may use one store at the same time. A DB is safe for
+// concurrent use.
 type DB struct {
 	store          storage.Store
 	now            func() time.Time
@@ -46,15 +46,14 @@ type DB struct {
 	log            *slog.Logger
 	followInterval time.Duration
 	feedRetention  time.Duration
-	shortPlan      int // resources that a plan may look at in the transaction that carries it out
+	shortPlan      int // maximum number of resources that a plan may read in the transaction that executes it
 
-	formatChecked atomic.Bool // whether the format of the store is known to be right
+	formatChecked atomic.Bool // the store is known to have the format of this version
 	commits       commitSignal
 	ids           customerIDs
 }
 
-// Open returns the DB of a store. It does no I/O. The caller closes the store when nothing
-// uses the DB any more.
+// Open returns a DB for the store. It does no I/O. The caller closes the store when it no longer uses the DB.
 func Open(store storage.Store, o Options) *DB {
 	db := &DB{
 		store: store, now: o.Now, rand: o.Rand, log: o.Logger, shortPlan: shortPlan,
@@ -73,8 +72,8 @@ func Open(store storage.Store, o Options) *DB {
 	return db
 }
 
-// Workspace returns the workspace with an id. It does no I/O: a workspace exists as soon as
-// it has a customer. Workspaces with the same id of one DB are equivalent.
+// Workspace returns the workspace with this id. It does no I/O: a workspace needs no creation. All values for the same id are
+// equivalent.
 func (db *DB) Workspace(id uuid.UUID) *Workspace { return &Workspace{db: db, id: id} }
 
 // Store returns the store.

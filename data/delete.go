@@ -275,7 +275,7 @@ type selectedResources struct {
 // selected finds the selected resources and groups them by customer, in the order of the selection. It adds the keys that do
 // not exist to the report. It returns a validation.Error if a resource does not belong to sel.CustomerKey.
 func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteReport) ([]*selectedResources, error) {
-	nodes, customers, err := s.lookUp(ctx, sel.Resources)
+	nodes, customers, err := s.findResources(ctx, sel.Resources)
 	if err != nil {
 		return nil, err
 	}

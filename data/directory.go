@@ -12,13 +12,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// owner is the owner of a resource key by the directory. Its kind is zero if the key has none.
-// It counts only if the record of the customer exists: the rows of a deleted customer stay
-// until Sweep removes them.
+// owner is the owner of a resource key in the directory. Its kind is zero if the key has no owner. It counts only if the
+// record of the customer exists: Sweep deletes the rows of a deleted customer later.
 type owner struct {
 	customer layout.CustomerID
 	kind     Kind
-	row      row // as it was read
+	row      row // the row of the directory
 }
 
 func (o owner) encode() []byte {
@@ -37,12 +36,10 @@ func decodeOwner(row []byte) (owner, error) {
 	return o, nil
 }
 
-// keyRoom is the length of the keys of resources and of the directory without the key of the
-// resource, or more.
+// keyRoom is an upper bound of the length of the keys of resources and of the directory without the resource key.
 const keyRoom = 24
 
-// packKeys makes the keys that add appends for each of some references, all in one piece of
-// memory.
+// packKeys returns the keys that add appends for each reference, in one allocation.
 func packKeys(refs []Ref, add func([]byte, Ref) []byte) [][]byte {
 	size := len(refs) * keyRoom
 	for _, ref := range refs {
@@ -95,7 +92,7 @@ func (s *Snapshot) ownersAt(ctx context.Context, keys [][]byte) ([]owner, error)
 	return out, nil
 }
 
-// find reads a resource by class and key, wherever in the workspace it is.
+// find reads a resource of any customer by class and key, or returns ErrResourceNotFound.
 func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
 	owners, err := s.owners(ctx, []Ref{ref})
 	if err != nil {
@@ -107,7 +104,7 @@ func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
 	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), textrules.Clip(ref.Key))
 }
 
-// findID reads a resource by class and derived id.
+// findID reads a resource of any customer by class and derived id, or returns ErrResourceNotFound.
 func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node, error) {
 	value, err := s.get(ctx, layout.IDIndex(id))
 	if err != nil {
@@ -129,8 +126,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 	return nil, fmt.Errorf("%w: %s %s", ErrResourceNotFound, class, id)
 }
 
-// owned reads the resource that a pointer names. It returns nil if the resource does not exist
-// in this workspace.
+// owned reads the resource with this owner and key. It returns nil if the resource does not exist in this workspace.
 func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error) {
 	nodes, _, _, err := s.allOwned(ctx, []owner{o}, []string{key})
 	if err != nil || nodes[0] == nil {
@@ -139,13 +135,12 @@ func (s *Snapshot) owned(ctx context.Context, o owner, key string) (*node, error
 	return nodes[0], nodes[0].decodeFields()
 }
 
-// allOwned reads the resources that pointers name, without their fields, their customers, and
-// the rows of the keys along, all in one call. A resource that does not exist in this
-// workspace is nil.
-func (s *Snapshot) allOwned(ctx context.Context, owners []owner, resources []string, along ...[]byte) (nodes []*node, customers []*customer, rows [][]byte, err error) {
+// allOwned reads, in one call, resources by owner and key without their fields, their customers, and the rows with the keys
+// in extra. A node and its customer are nil if the resource does not exist in this workspace.
+func (s *Snapshot) allOwned(ctx context.Context, owners []owner, resources []string, extra ...[]byte) (nodes []*node, customers []*customer, rows [][]byte, err error) {
 	nodes, customers = make([]*node, len(owners)), make([]*customer, len(owners))
-	keys := slices.Clip(along)
-	records := map[layout.CustomerID]int{} // places among keys
+	keys := slices.Clip(extra)
+	records := map[layout.CustomerID]int{} // index in keys
 	at := make([]int, len(owners))
 	for i, o := range owners {
 		if o.kind == 0 {
@@ -180,12 +175,12 @@ func (s *Snapshot) allOwned(ctx context.Context, owners []owner, resources []str
 			return nil, nil, nil, err
 		}
 	}
-	return nodes, customers, values[:len(along)], nil
+	return nodes, customers, values[:len(extra)], nil
 }
 
-// lookUp reads resources by class and key, and their customers. Both are nil for one that
-// does not exist.
-func (s *Snapshot) lookUp(ctx context.Context, refs []Ref) ([]*node, []*customer, error) {
+// findResources reads resources of any customers by class and key, and their customers. Both are nil if a resource does not
+// exist.
+func (s *Snapshot) findResources(ctx context.Context, refs []Ref) ([]*node, []*customer, error) {
 	owners, err := s.owners(ctx, refs)
 	if err != nil {
 		return nil, nil, err

@@ -11,14 +11,14 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// metadata is custom_metadata.
-type metadata struct{}
+// metadataField is custom_metadata.
+type metadataField struct{}
 
-func (metadata) empty(n *node) bool { return len(n.metadata) == 0 }
+func (metadataField) empty(n *node) bool { return len(n.metadata) == 0 }
 
-func (metadata) clear(n *node) { n.metadata = nil }
+func (metadataField) clear(n *node) { n.metadata = nil }
 
-func (metadata) merge(dst, patch *node) {
+func (metadataField) merge(dst, patch *node) {
 	merged := CustomMetadata{}
 	maps.Copy(merged, dst.metadata)
 	for key, v := range patch.metadata {
@@ -34,13 +34,13 @@ func (metadata) merge(dst, patch *node) {
 	dst.metadata = merged
 }
 
-func (metadata) check(n *node, name string, report reporter) {
+func (metadataField) check(n *node, name string, report reporter) {
 	for _, key := range slices.Sorted(maps.Keys(n.metadata)) {
 		checkMetadata(key, n.metadata[key], under("."+name+"."+textrules.Clip(key), report))
 	}
 }
 
-func (metadata) encode(e *jsontext.Encoder, n *node) error {
+func (metadataField) encode(e *jsontext.Encoder, n *node) error {
 	tokens := []jsontext.Token{jsontext.BeginObject}
 	for _, key := range slices.Sorted(maps.Keys(n.metadata)) {
 		tokens = append(tokens, jsontext.String(key))
@@ -56,7 +56,7 @@ func (metadata) encode(e *jsontext.Encoder, n *node) error {
 	return writeTokens(e, append(tokens, jsontext.EndObject)...)
 }
 
-func (metadata) decode(d *jsonReader, n *node, report reporter) error {
+func (metadataField) decode(d *jsonReader, n *node, report reporter) error {
 	n.metadata = CustomMetadata{}
 	d.tooMany = false
 	named := 0
@@ -77,7 +77,7 @@ func (metadata) decode(d *jsonReader, n *node, report reporter) error {
 	return err
 }
 
-func (metadata) append(b []byte, n *node) []byte {
+func (metadataField) append(b []byte, n *node) []byte {
 	for _, key := range slices.Sorted(maps.Keys(n.metadata)) {
 		b = layout.AppendBytes(b, key)
 		switch v := n.metadata[key].(type) {
@@ -90,13 +90,13 @@ func (metadata) append(b []byte, n *node) []byte {
 				b = append(b, 'f')
 			}
 		default:
-			b = append(b, 'n') // of a push alone, so that it is not equal to what is stored
+			b = append(b, 'n') // only in a push; differs from every stored value
 		}
 	}
 	return b
 }
 
-func (metadata) parse(d *layout.Decoder, n *node) {
+func (metadataField) parse(d *layout.Decoder, n *node) {
 	n.metadata = CustomMetadata{}
 	for d.More() {
 		key := d.String()

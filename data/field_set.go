@@ -9,19 +9,19 @@ import (
 // fieldSet is a set of fields of one kind: bit n stands for the field with tag n.
 type fieldSet uint64
 
-// changedFields returns the fields that have another value in new than in old, which was read
-// from the store and is of the same kind.
+// changedFields returns the fields whose values in old and new differ. old was read from the store and has the same kind as
+// new.
 func changedFields(old, new *node) (changed fieldSet) {
 	before, after := encodedFields(old.stored), encodedFields(encodeFields(make([]byte, 0, 128), new))
 	for _, f := range fieldsOf[new.kind] {
-		if !bytes.Equal(before[f.tag], after[f.tag]) { // the value of a field that is not empty has at least one byte
+		if !bytes.Equal(before[f.tag], after[f.tag]) { // a non-empty field has at least one byte
 			changed |= 1 << f.tag
 		}
 	}
 	return changed
 }
 
-// encodedFields returns the encoded values of the fields that encodeFields has encoded, by tag.
+// encodedFields returns the values that encodeFields encoded, by tag.
 func encodedFields(b []byte) (values [64][]byte) {
 	d, value := layout.NewDecoder(b), new(layout.Decoder)
 	for d.More() {
@@ -33,8 +33,7 @@ func encodedFields(b []byte) (values [64][]byte) {
 	return values
 }
 
-// names returns the names of the fields of a set of fields of a kind, in the order of the
-// table of fields.
+// names returns the names of the fields of the set in the order of the table of fields of the kind.
 func (s fieldSet) names(kind Kind) (names []string) {
 	if s == 0 {
 		return nil
@@ -54,7 +53,7 @@ func (s fieldSet) names(kind Kind) (names []string) {
 	return names
 }
 
-// knownFor reports whether each field of the set is a field of a kind.
+// knownFor reports whether all fields of the set are fields of the kind.
 func (s fieldSet) knownFor(kind Kind) bool {
 	if kind == KindCustomer {
 		for _, f := range customerFieldTable {

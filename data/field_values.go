@@ -15,20 +15,20 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// text is a string: a key where isKey, else free text that rule may bound more.
-type text struct {
+// textField is a key, if isKey, or a free text, which rule may restrict.
+type textField struct {
 	at    func(*node) *string
 	isKey bool
 	rule  func(string) (validation.Rule, string)
 }
 
-func (v text) empty(n *node) bool { return *v.at(n) == "" }
+func (v textField) empty(n *node) bool { return *v.at(n) == "" }
 
-func (v text) clear(n *node) { *v.at(n) = "" }
+func (v textField) clear(n *node) { *v.at(n) = "" }
 
-func (v text) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
+func (v textField) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
 
-func (v text) check(n *node, name string, report reporter) {
+func (v textField) check(n *node, name string, report reporter) {
 	s := *v.at(n)
 	if v.isKey {
 		reportKeyOf(name, s, report)
@@ -43,39 +43,39 @@ func (v text) check(n *node, name string, report reporter) {
 	}
 }
 
-func (v text) encode(e *jsontext.Encoder, n *node) error {
+func (v textField) encode(e *jsontext.Encoder, n *node) error {
 	return e.WriteToken(jsontext.String(*v.at(n)))
 }
 
-func (v text) decode(d *jsonReader, n *node, report reporter) (err error) {
+func (v textField) decode(d *jsonReader, n *node, report reporter) (err error) {
 	*v.at(n), err = d.text(report)
 	return err
 }
 
-func (v text) append(b []byte, n *node) []byte { return append(b, *v.at(n)...) }
+func (v textField) append(b []byte, n *node) []byte { return append(b, *v.at(n)...) }
 
-func (v text) parse(d *layout.Decoder, n *node) { *v.at(n) = d.Rest() }
+func (v textField) parse(d *layout.Decoder, n *node) { *v.at(n) = d.Rest() }
 
-// moment is a time.
-type moment struct{ at func(*node) *time.Time }
+// timeField is a time.
+type timeField struct{ at func(*node) *time.Time }
 
-func (v moment) empty(n *node) bool { return v.at(n).IsZero() }
+func (v timeField) empty(n *node) bool { return v.at(n).IsZero() }
 
-func (v moment) clear(n *node) { *v.at(n) = time.Time{} }
+func (v timeField) clear(n *node) { *v.at(n) = time.Time{} }
 
-func (v moment) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
+func (v timeField) merge(dst, patch *node) { *v.at(dst) = *v.at(patch) }
 
-func (v moment) check(n *node, name string, report reporter) {
+func (v timeField) check(n *node, name string, report reporter) {
 	if year := v.at(n).Year(); year < 1 || year > 9999 {
 		report("."+name, validation.RuleRange, "must be in the years 1 to 9999")
 	}
 }
 
-func (v moment) encode(e *jsontext.Encoder, n *node) error {
+func (v timeField) encode(e *jsontext.Encoder, n *node) error {
 	return e.WriteToken(jsontext.String(FormatTime(*v.at(n))))
 }
 
-func (v moment) decode(d *jsonReader, n *node, report reporter) error {
+func (v timeField) decode(d *jsonReader, n *node, report reporter) error {
 	s, err := d.text(report)
 	if err != nil || s == "" {
 		return err
@@ -89,30 +89,30 @@ func (v moment) decode(d *jsonReader, n *node, report reporter) error {
 	return nil
 }
 
-func (v moment) append(b []byte, n *node) []byte { return layout.AppendTime(b, *v.at(n)) }
+func (v timeField) append(b []byte, n *node) []byte { return layout.AppendTime(b, *v.at(n)) }
 
-func (v moment) parse(d *layout.Decoder, n *node) { *v.at(n) = d.Time() }
+func (v timeField) parse(d *layout.Decoder, n *node) { *v.at(n) = d.Time() }
 
-// minutes is duration_minutes.
-type minutes struct{}
+// minutesField is duration_minutes.
+type minutesField struct{}
 
-func (minutes) empty(n *node) bool { return n.durationMinutes == 0 }
+func (minutesField) empty(n *node) bool { return n.durationMinutes == 0 }
 
-func (minutes) clear(n *node) { n.durationMinutes = 0 }
+func (minutesField) clear(n *node) { n.durationMinutes = 0 }
 
-func (minutes) merge(dst, patch *node) { dst.durationMinutes = patch.durationMinutes }
+func (minutesField) merge(dst, patch *node) { dst.durationMinutes = patch.durationMinutes }
 
-func (minutes) check(n *node, name string, report reporter) {
+func (minutesField) check(n *node, name string, report reporter) {
 	if n.durationMinutes < 0 || n.durationMinutes > math.MaxInt32 {
 		report("."+name, validation.RuleRange, "must be above 0 and at most %d", math.MaxInt32)
 	}
 }
 
-func (minutes) encode(e *jsontext.Encoder, n *node) error {
+func (minutesField) encode(e *jsontext.Encoder, n *node) error {
 	return e.WriteToken(jsontext.Int(int64(n.durationMinutes)))
 }
 
-func (minutes) decode(d *jsonReader, n *node, report reporter) error {
+func (minutesField) decode(d *jsonReader, n *node, report reporter) error {
 	v, ok, err := d.number(report)
 	switch {
 	case err != nil || !ok:
@@ -126,22 +126,22 @@ func (minutes) decode(d *jsonReader, n *node, report reporter) error {
 	return err
 }
 
-func (minutes) append(b []byte, n *node) []byte {
+func (minutesField) append(b []byte, n *node) []byte {
 	return binary.AppendUvarint(b, uint64(n.durationMinutes))
 }
 
-func (minutes) parse(d *layout.Decoder, n *node) { n.durationMinutes = int(d.Uvarint()) }
+func (minutesField) parse(d *layout.Decoder, n *node) { n.durationMinutes = int(d.Uvarint()) }
 
-// place is geolocation. It is replaced as one: half a place is none.
-type place struct{}
+// geolocationField is geolocation. Its value is replaced as a whole: a latitude without a longitude is a fault.
+type geolocationField struct{}
 
-func (place) empty(n *node) bool { return n.geolocation == nil }
+func (geolocationField) empty(n *node) bool { return n.geolocation == nil }
 
-func (place) clear(n *node) { n.geolocation = nil }
+func (geolocationField) clear(n *node) { n.geolocation = nil }
 
-func (place) merge(dst, patch *node) { g := *patch.geolocation; dst.geolocation = &g }
+func (geolocationField) merge(dst, patch *node) { g := *patch.geolocation; dst.geolocation = &g }
 
-func (place) check(n *node, name string, report reporter) {
+func (geolocationField) check(n *node, name string, report reporter) {
 	if v := n.geolocation.Latitude; !(v >= -90 && v <= 90) {
 		report("."+name+".latitude", validation.RuleRange, "must be from -90 to 90")
 	}
@@ -150,14 +150,14 @@ func (place) check(n *node, name string, report reporter) {
 	}
 }
 
-func (place) encode(e *jsontext.Encoder, n *node) error {
+func (geolocationField) encode(e *jsontext.Encoder, n *node) error {
 	return writeTokens(e, jsontext.BeginObject,
 		jsontext.String("latitude"), jsontext.Float(n.geolocation.Latitude),
 		jsontext.String("longitude"), jsontext.Float(n.geolocation.Longitude),
 		jsontext.EndObject)
 }
 
-func (place) decode(d *jsonReader, n *node, report reporter) error {
+func (geolocationField) decode(d *jsonReader, n *node, report reporter) error {
 	var g Geolocation
 	missing := map[string]*float64{"latitude": &g.Latitude, "longitude": &g.Longitude}
 	faulty := false
@@ -188,41 +188,41 @@ func (place) decode(d *jsonReader, n *node, report reporter) error {
 	return nil
 }
 
-func (place) append(b []byte, n *node) []byte {
+func (geolocationField) append(b []byte, n *node) []byte {
 	b = binary.BigEndian.AppendUint64(b, math.Float64bits(n.geolocation.Latitude))
 	return binary.BigEndian.AppendUint64(b, math.Float64bits(n.geolocation.Longitude))
 }
 
-func (place) parse(d *layout.Decoder, n *node) {
+func (geolocationField) parse(d *layout.Decoder, n *node) {
 	n.geolocation = &Geolocation{
 		Latitude:  math.Float64frombits(d.Uint64()),
 		Longitude: math.Float64frombits(d.Uint64()),
 	}
 }
 
-// userRef is an access grant's user under one alias. A grant has one user, so to
-// name it by one alias takes the place of any other.
-type userRef struct{ alias Kind }
+// userField is the user identity of an access grant under one alias. An access grant has one user identity, so merging
+// replaces the one under any other alias.
+type userField struct{ alias Kind }
 
-func (v userRef) empty(n *node) bool { return n.user.Kind != v.alias || n.user.Key == "" }
+func (v userField) empty(n *node) bool { return n.user.Kind != v.alias || n.user.Key == "" }
 
-func (v userRef) merge(dst, patch *node) { dst.user = patch.user }
+func (v userField) merge(dst, patch *node) { dst.user = patch.user }
 
-func (v userRef) clear(n *node) {
+func (v userField) clear(n *node) {
 	if n.user.Kind == v.alias {
 		n.user = Ref{}
 	}
 }
 
-func (v userRef) check(n *node, name string, report reporter) {
+func (v userField) check(n *node, name string, report reporter) {
 	reportKeyOf(name, n.user.Key, report)
 }
 
-func (v userRef) encode(e *jsontext.Encoder, n *node) error {
+func (v userField) encode(e *jsontext.Encoder, n *node) error {
 	return e.WriteToken(jsontext.String(n.user.Key))
 }
 
-func (v userRef) decode(d *jsonReader, n *node, report reporter) error {
+func (v userField) decode(d *jsonReader, n *node, report reporter) error {
 	key, err := d.text(report)
 	if err != nil || key == "" {
 		return err
@@ -235,16 +235,16 @@ func (v userRef) decode(d *jsonReader, n *node, report reporter) error {
 	return nil
 }
 
-func (v userRef) append(b []byte, n *node) []byte { return append(b, n.user.Key...) }
+func (v userField) append(b []byte, n *node) []byte { return append(b, n.user.Key...) }
 
-func (v userRef) parse(d *layout.Decoder, n *node) { n.user = Ref{v.alias, d.Rest()} }
+func (v userField) parse(d *layout.Decoder, n *node) { n.user = Ref{v.alias, d.Rest()} }
 
-// spaceRefs is the references to spaces under one alias. A resource has one list of
-// spaces, whatever the aliases: to give or to clear any of them replaces the whole list.
-type spaceRefs struct{ alias Kind }
+// spacesField is the references to spaces under one alias. A resource has one list of spaces for all aliases. A push that
+// gives or clears the spaces of one alias replaces the whole list.
+type spacesField struct{ alias Kind }
 
-// of is the part of n.spaces, which is ordered by alias, that has this alias.
-func (v spaceRefs) of(n *node) (from, to int) {
+// bounds returns the range of n.spaces, which is ordered by alias, that has this alias.
+func (v spacesField) bounds(n *node) (from, to int) {
 	from = slices.IndexFunc(n.spaces, func(r Ref) bool { return r.Kind == v.alias })
 	if from < 0 {
 		return 0, 0
@@ -254,14 +254,14 @@ func (v spaceRefs) of(n *node) (from, to int) {
 	return from, to
 }
 
-func (v spaceRefs) empty(n *node) bool { from, to := v.of(n); return from == to }
+func (v spacesField) empty(n *node) bool { from, to := v.bounds(n); return from == to }
 
-func (spaceRefs) clear(n *node) { n.spaces = nil }
+func (spacesField) clear(n *node) { n.spaces = nil }
 
-func (spaceRefs) merge(dst, patch *node) { dst.spaces = uniqueKeys(patch.spaces) }
+func (spacesField) merge(dst, patch *node) { dst.spaces = uniqueKeys(patch.spaces) }
 
-func (v spaceRefs) check(n *node, name string, report reporter) {
-	from, to := v.of(n)
+func (v spacesField) check(n *node, name string, report reporter) {
+	from, to := v.bounds(n)
 	repeated := repeatedKeys(n.spaces[:to]) // under this alias and those before it
 	for i, ref := range n.spaces[from:to] {
 		again := ref.Key != "" && repeated[from+i]
@@ -276,8 +276,8 @@ func (v spaceRefs) check(n *node, name string, report reporter) {
 	}
 }
 
-func (v spaceRefs) encode(e *jsontext.Encoder, n *node) error {
-	from, to := v.of(n)
+func (v spacesField) encode(e *jsontext.Encoder, n *node) error {
+	from, to := v.bounds(n)
 	tokens := []jsontext.Token{jsontext.BeginArray}
 	for _, ref := range n.spaces[from:to] {
 		tokens = append(tokens, jsontext.String(ref.Key))
@@ -285,7 +285,7 @@ func (v spaceRefs) encode(e *jsontext.Encoder, n *node) error {
 	return writeTokens(e, append(tokens, jsontext.EndArray)...)
 }
 
-func (v spaceRefs) decode(d *jsonReader, n *node, report reporter) error {
+func (v spacesField) decode(d *jsonReader, n *node, report reporter) error {
 	d.tooMany = false
 	return d.array(report, func(i int) error {
 		part := under(fmt.Sprintf("[%d]", i), report)
@@ -302,15 +302,15 @@ func (v spaceRefs) decode(d *jsonReader, n *node, report reporter) error {
 	})
 }
 
-func (v spaceRefs) append(b []byte, n *node) []byte {
-	from, to := v.of(n)
+func (v spacesField) append(b []byte, n *node) []byte {
+	from, to := v.bounds(n)
 	for _, ref := range n.spaces[from:to] {
 		b = layout.AppendBytes(b, ref.Key)
 	}
 	return b
 }
 
-func (v spaceRefs) parse(d *layout.Decoder, n *node) {
+func (v spacesField) parse(d *layout.Decoder, n *node) {
 	for d.More() {
 		n.spaces = append(n.spaces, Ref{v.alias, d.String()})
 	}

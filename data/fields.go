@@ -9,22 +9,22 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// field is one field of the API. What a push merges, what JSON and the store
-// hold and what is checked all go by the table of fields.
+// field is a field of a resource in the API. Merging, validation, JSON and the encoding in the store all use the table of
+// fields.
 type field struct {
-	name  string  // in the API; "customer_data.address" lies in an object
-	tag   uint64  // in the store, below 64; never changes
+	name  string  // in the API; "customer_data.address" is in the object customer_data
+	tag   uint64  // in the store, below 64; must not change
 	kinds kindSet // the kinds that have it
-	value value
+	value fieldCodec
 }
 
-// value is how a field's value lies in a node.
-type value interface {
+// fieldCodec reads and writes the value of a field in a node.
+type fieldCodec interface {
 	empty(n *node) bool
 	clear(n *node)
-	// merge gives dst the value of patch, which is not empty.
+	// merge sets the value of dst from patch, whose value is not empty.
 	merge(dst, patch *node)
-	// check reports what is wrong with a value that is not empty, under the field's name.
+	// check reports the faults of a value that is not empty. The paths begin with the name of the field.
 	check(n *node, name string, report reporter)
 	encode(e *jsontext.Encoder, n *node) error
 	decode(d *jsonReader, n *node, report reporter) error
@@ -32,7 +32,7 @@ type value interface {
 	parse(d *layout.Decoder, n *node)
 }
 
-// reporter takes a fault or a warning about a part of a value ("" is all of it).
+// reporter reports a fault or a warning of a part of a value. The part "" is the whole value.
 type reporter func(part string, rule validation.Rule, format string, args ...any)
 
 var (
@@ -48,33 +48,33 @@ var (
 	nameRequired = allSpaces | allUsers
 )
 
-// userAliases are the kinds by which an access grant can name its user.
+// userAliases are the kinds whose key fields can name the user identity of an access grant.
 var userAliases = []Kind{KindGuest, KindTenant, KindResident, KindUser, KindUserIdentity}
 
 var fields = buildFields()
 
 func buildFields() []field {
 	out := []field{
-		{"name", 1, allSpaces | allUsers | allGrants, text{at: func(n *node) *string { return &n.name }}},
-		{"parent_site_key", 2, insideSites, text{at: func(n *node) *string { return &n.parentSite }, isKey: true}},
-		{"duration_minutes", 3, onlySpaces, minutes{}},
-		{"customer_data.time_zone", 4, withDetails, text{at: func(n *node) *string { return &n.details.TimeZone }, rule: checkTimeZone}},
-		{"customer_data.default_checkin_time", 5, withDetails, text{at: func(n *node) *string { return &n.details.DefaultCheckinTime }, rule: checkClock}},
-		{"customer_data.default_checkout_time", 6, withDetails, text{at: func(n *node) *string { return &n.details.DefaultCheckoutTime }, rule: checkClock}},
-		{"customer_data.address", 7, onlySpaces, text{at: func(n *node) *string { return &n.details.Address }}},
-		{"geolocation", 8, onlySpaces, place{}},
-		{"custom_metadata", 9, withStays, metadata{}},
-		{"email_address", 10, allUsers, text{at: func(n *node) *string { return &n.email }, rule: checkEmail}},
-		{"phone_number", 11, allUsers, text{at: func(n *node) *string { return &n.phone }}},
-		{"starts_at", 12, allGrants, moment{func(n *node) *time.Time { return &n.startsAt }}},
-		{"ends_at", 13, allGrants, moment{func(n *node) *time.Time { return &n.endsAt }}},
-		{"preferred_code", 14, allGrants, text{at: func(n *node) *string { return &n.preferredCode }, rule: checkPreferredCode}},
+		{"name", 1, allSpaces | allUsers | allGrants, textField{at: func(n *node) *string { return &n.name }}},
+		{"parent_site_key", 2, insideSites, textField{at: func(n *node) *string { return &n.parentSite }, isKey: true}},
+		{"duration_minutes", 3, onlySpaces, minutesField{}},
+		{"customer_data.time_zone", 4, withDetails, textField{at: func(n *node) *string { return &n.details.TimeZone }, rule: checkTimeZone}},
+		{"customer_data.default_checkin_time", 5, withDetails, textField{at: func(n *node) *string { return &n.details.DefaultCheckinTime }, rule: checkClock}},
+		{"customer_data.default_checkout_time", 6, withDetails, textField{at: func(n *node) *string { return &n.details.DefaultCheckoutTime }, rule: checkClock}},
+		{"customer_data.address", 7, onlySpaces, textField{at: func(n *node) *string { return &n.details.Address }}},
+		{"geolocation", 8, onlySpaces, geolocationField{}},
+		{"custom_metadata", 9, withStays, metadataField{}},
+		{"email_address", 10, allUsers, textField{at: func(n *node) *string { return &n.email }, rule: checkEmail}},
+		{"phone_number", 11, allUsers, textField{at: func(n *node) *string { return &n.phone }}},
+		{"starts_at", 12, allGrants, timeField{func(n *node) *time.Time { return &n.startsAt }}},
+		{"ends_at", 13, allGrants, timeField{func(n *node) *time.Time { return &n.endsAt }}},
+		{"preferred_code", 14, allGrants, textField{at: func(n *node) *string { return &n.preferredCode }, rule: checkPreferredCode}},
 	}
 	for i, alias := range userAliases {
-		out = append(out, field{alias.KeyField(), 20 + uint64(i), allGrants, userRef{alias}})
+		out = append(out, field{alias.KeyField(), 20 + uint64(i), allGrants, userField{alias}})
 	}
 	for i, alias := range Kinds(ClassSpace) {
-		out = append(out, field{alias.KeysField(), 30 + uint64(i), withSpaces, spaceRefs{alias}})
+		out = append(out, field{alias.KeysField(), 30 + uint64(i), withSpaces, spacesField{alias}})
 	}
 	return out
 }
@@ -94,7 +94,7 @@ var (
 		}
 		return byTag
 	}()
-	// fieldsOf is the fields of each kind.
+	// fieldsOf has the fields of each kind, in the order of the table of fields.
 	fieldsOf = func() (of [256][]*field) {
 		for _, row := range kinds {
 			for i := range fields {
@@ -107,7 +107,7 @@ var (
 	}()
 )
 
-// under is report for a part of what it is about.
+// under returns a reporter that adds part to the start of each path.
 func under(part string, report reporter) reporter {
 	return func(rest string, rule validation.Rule, format string, args ...any) {
 		report(part+rest, rule, format, args...)

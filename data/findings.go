@@ -9,24 +9,24 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// warnings are the rules that cause only a warning if the input breaks them.
+// warnings are the rules whose violation is a warning. The violation of any other rule is a fault.
 var warnings = []validation.Rule{
 	validation.RuleNotThereYet, validation.RuleUnknownField, validation.RuleEmailAddress, validation.RulePreferredCode,
 	validation.RuleSharedEmail, validation.RuleRefTwice, validation.RuleLeftOut, validation.RuleOtherCustomer, validation.RuleNoSpaces, validation.RuleDeletesAll,
 }
 
-// isFault reports whether breaking the rule refuses the value.
+// isFault reports whether the violation of the rule is a fault, so that the library refuses the value.
 func isFault(rule validation.Rule) bool { return !slices.Contains(warnings, rule) }
 
-// findings collects faults and warnings: the first [reportlimit.Max] of each, and the number
-// of the others. Adding one takes constant time.
+// findings collects faults and warnings: the first [reportlimit.Max] of each, and the number of the others. Adding one takes
+// constant time.
 type findings struct {
 	faults, warnings []validation.Finding
-	at               map[string]validation.Rule // the faults by path; one of those at a path
+	at               map[string]validation.Rule // one fault for each path
 	omitted          reportlimit.Omitted
 }
 
-// full reports whether another finding of a rule would only be counted.
+// full reports whether f only counts further findings of the rule.
 func (f *findings) full(rule validation.Rule) bool {
 	if isFault(rule) {
 		return len(f.faults) >= reportlimit.Max
@@ -37,7 +37,7 @@ func (f *findings) full(rule validation.Rule) bool {
 func (f *findings) add(found validation.Finding) {
 	fault := isFault(found.Rule)
 	if fault && found.Rule == validation.RuleRequired && f.wrongAt(found.Path) {
-		return // it is there, or what it would be in is, and is wrong
+		return // the value or an object that contains it is present and has a fault
 	}
 	switch {
 	case f.full(found.Rule) && fault:
@@ -57,8 +57,7 @@ func (f *findings) add(found validation.Finding) {
 	f.at[found.Path] = found.Rule
 }
 
-// wrongAt reports whether there is a fault at a path, or a value of the wrong type at a
-// path above it.
+// wrongAt reports whether there is a fault at the path, or a value of the wrong type at a path above it.
 func (f *findings) wrongAt(path string) bool {
 	if f.at[path] != "" {
 		return true
@@ -71,14 +70,14 @@ func (f *findings) wrongAt(path string) bool {
 	return false
 }
 
-// in is a reporter whose paths begin with path.
+// in returns a reporter whose paths begin with path.
 func (f *findings) in(path string) reporter {
 	return func(part string, rule validation.Rule, format string, args ...any) {
 		f.add(validation.Finding{Path: path + part, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 }
 
-// about is a reporter whose paths begin with an entry.
+// about returns a reporter whose paths begin with the path of an entry.
 func (f *findings) about(at entry) reporter {
 	return func(part string, rule validation.Rule, format string, args ...any) {
 		f.in(at.String())(part, rule, format, args...)
@@ -96,8 +95,7 @@ func (f *findings) join(other findings) {
 	f.omitted.Add(other.omitted)
 }
 
-// listed returns the warnings, with one of [validation.RuleLeftOut] at the end if any fault or
-// warning was left out.
+// listed returns the warnings. If any fault or warning was omitted, it adds a warning of [validation.RuleLeftOut].
 func (f *findings) listed() []validation.Finding {
 	if !f.omitted.Any() {
 		return f.warnings
@@ -105,8 +103,7 @@ func (f *findings) listed() []validation.Finding {
 	return append(slices.Clip(f.warnings), validation.Finding{Rule: validation.RuleLeftOut, Message: f.omitted.Text()})
 }
 
-// err returns a validation.Error if there is a fault or, if strict, a warning. If strict, the
-// warnings are faults, and count towards the faults that are listed.
+// err returns a [validation.Error] if there is a fault or, if strict, a warning. If strict, warnings are listed as faults.
 func (f *findings) err(strict bool) error {
 	e := &validation.Error{Faults: f.faults, Warnings: f.listed(), OmittedFaults: f.omitted.Faults, OmittedWarnings: f.omitted.Warnings}
 	if strict {

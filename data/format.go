@@ -10,18 +10,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// formatVersion is the version of the rows that the library reads and writes. The first
-// write to a store records it. Increment it with each change to the encoding or the meaning of
-// a row, in this package or in package portal.
+// formatVersion is the version of the rows that the library reads and writes. The first write to a store records it.
+// Increment it with each change of the encoding or the meaning of a row, in this package or in package portal.
 const formatVersion = 3
 
-// ErrFormat is returned by every read and write of a [DB], and of the packages above, if its
-// store was written in a format that this version of the library does not read. The message
-// says which version wrote the store and what to do. Nothing was read or written.
+// ErrFormat is returned by every read and write of a [DB], and of the packages that use it, if another version of the library
+// wrote the store in a format that this version does not read. The message names the format version and says what to do.
 var ErrFormat = errors.New("data: the store has another format")
 
-// view runs fn on one consistent snapshot of the store. It returns an error that matches
-// ErrFormat if the rows of the store have another format.
+// view runs fn on one consistent snapshot of the store. It returns an error that matches ErrFormat if the store has another
+// format.
 func (db *DB) view(ctx context.Context, fn func(storage.Reader) error) error {
 	return db.store.View(ctx, func(r storage.Reader) error {
 		if err := db.checkFormat(ctx, r); err != nil {
@@ -43,8 +41,8 @@ func (db *DB) update(ctx context.Context, fn func(storage.Tx) error, reads ...[]
 	}, append(reads, layout.Format())...)
 }
 
-// checkFormat returns an error that matches ErrFormat if the rows of the store have another
-// format. A store without customers and without a version has none yet.
+// checkFormat returns an error that matches ErrFormat if the store has another format. A store with neither customers nor a
+// recorded version is new and passes.
 func (db *DB) checkFormat(ctx context.Context, r storage.Reader) error {
 	if db.formatChecked.Load() {
 		return nil
@@ -66,7 +64,7 @@ func (db *DB) checkFormat(ctx context.Context, r storage.Reader) error {
 	return nil
 }
 
-// checkVersion is checkFormat for the recorded version. It reports whether there is one.
+// checkVersion checks the recorded version. It reports whether there is one.
 func checkVersion(ctx context.Context, r storage.Reader) (found bool, err error) {
 	rows, err := r.Get(ctx, layout.Format())
 	if err != nil || rows[0] == nil {
@@ -85,14 +83,13 @@ func checkVersion(ctx context.Context, r storage.Reader) (found bool, err error)
 	return true, nil
 }
 
-// otherFormat returns the error for a store that an older release has written.
+// otherFormat returns the error for a store that an older release wrote.
 func otherFormat(why string) error {
 	return fmt.Errorf("%w: %s and this release of the library reads version %d: export the customers with the release that wrote the store, and import them into an empty store",
 		ErrFormat, why, formatVersion)
 }
 
-// recordFormat is checkFormat for a transaction that writes. In a store that was never
-// written to, it records the version.
+// recordFormat is checkFormat for a transaction that writes. It records the version in a new store.
 func (db *DB) recordFormat(ctx context.Context, tx storage.Tx) error {
 	if err := db.checkFormat(ctx, tx); err != nil || db.formatChecked.Load() {
 		return err

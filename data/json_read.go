@@ -21,20 +21,20 @@ const (
 	defaultResources = 1_000_000
 )
 
-// jsonReader reads JSON values of the API. A value of the wrong type is reported and skipped.
-// Only what is not JSON, or is beyond the bounds, is an error.
+// jsonReader reads JSON values of the API. It reports and skips values of the wrong type. It returns an error only for
+// invalid JSON and for input that exceeds a limit.
 type jsonReader struct {
 	*strictjson.Reader
-	notes   int                 // that may still be made
-	omitted reportlimit.Omitted // made beyond that number
-	tooMany bool                // the object being read has more members than are kept
+	notes   int                 // remaining number of findings
+	omitted reportlimit.Omitted // findings beyond that number
+	tooMany bool                // the current value has more elements than the limit, which was reported
 }
 
 func newJSONReader(r *strictjson.Reader) *jsonReader {
 	return &jsonReader{Reader: r, notes: reportlimit.Max}
 }
 
-// readJSON reads one JSON value from r within the bounds of o.
+// readJSON reads one JSON value from r within the limits of o.
 func readJSON(r io.Reader, o DecodeOptions, decode func(*strictjson.Reader) error) error {
 	bounds := strictjson.Bounds{Bytes: o.MaxBytes, Depth: o.MaxDepth, Entries: o.MaxResources}
 	if bounds.Bytes <= 0 {
@@ -57,8 +57,8 @@ func readJSON(r io.Reader, o DecodeOptions, decode func(*strictjson.Reader) erro
 	return nil
 }
 
-// object reads an object. It calls member with each name, to read the value. It returns false
-// for a value that is not an object, and reports that.
+// object reads an object. It calls member with each name, and member reads the value. For any other value it reports a fault
+// and returns false.
 func (d *jsonReader) object(report reporter, member func(name string) error) (bool, error) {
 	if d.Peek() != '{' {
 		return false, d.wrongType(report, "an object")
@@ -66,8 +66,8 @@ func (d *jsonReader) object(report reporter, member func(name string) error) (bo
 	return true, d.Object(member)
 }
 
-// array reads an array. It calls element with each index, to read the value. It reports a
-// value that is not an array.
+// array reads an array. It calls element with each index, and element reads the value. For any other value it reports a
+// fault.
 func (d *jsonReader) array(report reporter, element func(i int) error) error {
 	if d.Peek() != '[' {
 		return d.wrongType(report, "an array")
@@ -75,10 +75,10 @@ func (d *jsonReader) array(report reporter, element func(i int) error) error {
 	return d.Array(element)
 }
 
-// wrongType skips a value that is not what the API wants there, and reports it.
+// wrongType skips a value of the wrong type and reports it. what is the type that the API requires.
 func (d *jsonReader) wrongType(report reporter, what string) error {
 	kind := d.Peek()
-	if kind == 0 { // not JSON: Skip returns the error
+	if kind == 0 { // invalid JSON: Skip returns the error
 		return d.Skip()
 	}
 	if err := d.Skip(); err != nil {
@@ -88,7 +88,7 @@ func (d *jsonReader) wrongType(report reporter, what string) error {
 	return nil
 }
 
-// text reads a string. It reports a value that is not a string, and returns "".
+// text reads a string. For any other value it reports a fault and returns "".
 func (d *jsonReader) text(report reporter) (string, error) {
 	if d.Peek() != '"' {
 		return "", d.wrongType(report, "a string")
@@ -100,7 +100,7 @@ func (d *jsonReader) text(report reporter) (string, error) {
 	return token.String(), nil
 }
 
-// number reads a number. It returns false for a value that is not a number, and reports that.
+// number reads a number. For any other value it reports a fault and returns false.
 func (d *jsonReader) number(report reporter) (float64, bool, error) {
 	if d.Peek() != '0' {
 		return 0, false, d.wrongType(report, "a number")
@@ -110,13 +110,13 @@ func (d *jsonReader) number(report reporter) (float64, bool, error) {
 		return 0, false, err
 	}
 	v, err := token.Float()
-	if err != nil { // beyond what a float64 holds, which no field takes
+	if err != nil { // out of range for a float64 and for every field
 		v = math.Inf(1)
 	}
 	return v, true, nil
 }
 
-// scalar reads a string, a boolean or null.
+// scalar reads a string, a boolean or null. For any other value it reports a fault and returns false.
 func (d *jsonReader) scalar(report reporter) (any, bool, error) {
 	switch d.Peek() {
 	case '"', 't', 'f', 'n':
@@ -136,7 +136,7 @@ func (d *jsonReader) scalar(report reporter) (any, bool, error) {
 	return token.Bool(), true, nil
 }
 
-// resource reads an entry of a kind's collection.
+// resource reads an entry of the collection of a kind.
 func (d *jsonReader) resource(kind Kind) (*node, error) {
 	n := &node{kind: kind}
 	report := d.noteIn(&n.notes)
@@ -154,10 +154,11 @@ func (d *jsonReader) resource(kind Kind) (*node, error) {
 	return n, err
 }
 
-// detailsObject is the object within a space or a site that holds some of its fields.
+// detailsObject is the name of the object in a space or a site that contains some of its fields.
 const detailsObject = "customer_data"
 
-// path is the object that a field lies in ("" is the resource) and its name there.
+// path returns the name of the object that contains the field, or "" for the resource itself, and the name of the field in
+// it.
 func (f *field) path() (object, name string) {
 	if rest, ok := strings.CutPrefix(f.name, detailsObject+"."); ok {
 		return detailsObject, rest
@@ -178,7 +179,7 @@ func (d *jsonReader) details(n *node, report reporter) error {
 	return err
 }
 
-// field reads a field of a resource, which lies in an object of it ("" is the resource).
+// field reads a field of a resource, in the object with this name or, if object is "", in the resource itself.
 func (d *jsonReader) field(n *node, object, name string, report reporter) error {
 	if object != "" {
 		name = object + "." + name
@@ -201,15 +202,15 @@ func (d *jsonReader) field(n *node, object, name string, report reporter) error 
 	if err := f.value.decode(d, n, under("."+name, report)); err != nil {
 		return err
 	}
-	_, merges := f.value.(metadata)
+	_, merges := f.value.(metadataField)
 	if f.value.empty(n) && !merges && len(n.notes) == found {
 		n.clear = append(n.clear, name) // "" or []
 	}
 	return nil
 }
 
-// noteIn returns a reporter that appends to notes, as many as there may be. A fault is
-// left out only if notes has one already, so that a faulty value is not taken for sound.
+// noteIn returns a reporter that appends to notes until the limit is reached. Beyond the limit it only counts, but keeps the
+// first fault of each resource, so that a push does not accept a faulty resource.
 func (d *jsonReader) noteIn(notes *[]validation.Finding) reporter {
 	faulty := false
 	return func(part string, rule validation.Rule, format string, args ...any) {
@@ -245,18 +246,16 @@ func typeName(kind jsontext.Kind) string {
 	return "an array"
 }
 
-// DecodeOptions bounds what Decode reads. A zero field takes its default.
+// DecodeOptions limits the input of Decode. A field that is zero or negative means the default.
 type DecodeOptions struct {
 	MaxBytes     int64 // default 64 MiB
-	MaxDepth     int   // of objects and arrays in one another; default 32
-	MaxResources int   // entries of all collections, each of which takes 300 bytes, however short it is; default 1,000,000
+	MaxDepth     int   // of nested objects and arrays; default 32
+	MaxResources int   // entries of all collections; each needs at least 300 bytes of memory; default 1,000,000
 }
 
-// Decode reads the API's object from r, a token at a time. It returns an error
-// that matches [ErrNotJSON] where r holds anything but one JSON value within the
-// bounds, with the names of each object all different and the text in UTF-8. Of the
-// faults and warnings that reading finds it keeps 10,000, one fault of each resource
-// beyond them, and the number of the others.
+// Decode reads the API's object from r as a stream. It returns an error that matches [ErrNotJSON] if r is not exactly one
+// JSON value within the limits, has a duplicate name in an object, or is not UTF-8. Decode keeps the first 10,000 faults and
+// warnings, one fault of each resource beyond them, and the number of the others.
 func Decode(r io.Reader, o DecodeOptions) (d CustomerData, err error) {
 	err = readJSON(r, o, func(reader *strictjson.Reader) error { return decodeCustomerData(reader, &d) })
 	if err != nil {
@@ -265,7 +264,7 @@ func Decode(r io.Reader, o DecodeOptions) (d CustomerData, err error) {
 	return d, nil
 }
 
-// UnmarshalJSON reads the API's object. See [Decode] for one of unknown size.
+// UnmarshalJSON decodes the API's object. Use [Decode] for input of unknown size.
 func (d *CustomerData) UnmarshalJSON(b []byte) error {
 	decoded, err := Decode(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))})
 	if err != nil {
@@ -277,7 +276,7 @@ func (d *CustomerData) UnmarshalJSON(b []byte) error {
 
 var _ = strictjson.Register(decodeCustomerData)
 
-// decodeCustomerData reads the API's object within a larger document, or as one.
+// decodeCustomerData reads the API's object as a document or as a part of one.
 func decodeCustomerData(r *strictjson.Reader, d *CustomerData) error {
 	*d = CustomerData{}
 	reader := newJSONReader(r)

@@ -10,8 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// MarshalJSON writes the API's object: resources in the order given, a collection
-// that is empty left out.
+// MarshalJSON returns the API's object. The resources of a kind keep their order. Empty collections are omitted.
 func (d CustomerData) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := jsontext.NewEncoder(&b)
@@ -53,13 +52,13 @@ func (d CustomerData) MarshalJSON() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// MarshalJSON writes the space as an entry of its kind's collection.
+// MarshalJSON returns the space as an entry of the collection of its kind.
 func (s Space) MarshalJSON() ([]byte, error) { return s.node().marshal() }
 
-// MarshalJSON writes the user identity as an entry of its kind's collection.
+// MarshalJSON returns the user identity as an entry of the collection of its kind.
 func (u UserIdentity) MarshalJSON() ([]byte, error) { return u.node().marshal() }
 
-// MarshalJSON writes the access grant as an entry of its kind's collection.
+// MarshalJSON returns the access grant as an entry of the collection of its kind.
 func (g AccessGrant) MarshalJSON() ([]byte, error) { return g.node().marshal() }
 
 func (n *node) marshal() ([]byte, error) {
@@ -71,12 +70,12 @@ func (n *node) marshal() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// encode writes the key and each field that the resource has or clears.
+// encode writes the key, each field that is not empty, and null for each field that the resource clears.
 func (n *node) encode(e *jsontext.Encoder) error {
 	if err := writeTokens(e, jsontext.BeginObject, jsontext.String(n.kind.KeyField()), jsontext.String(n.key)); err != nil {
 		return err
 	}
-	object := "" // the object that is open within the resource
+	object := "" // the object that is open in the resource
 	for _, f := range fieldsOf[n.kind] {
 		empty := f.value.empty(n)
 		if empty && !slices.Contains(n.clear, f.name) {

@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// merge is what becomes of old (nil where there is none) when patch is pushed, as
-// JSON Merge Patch (RFC 7396) has it: what patch does not name stays, what it
-// clears goes, lists are replaced and custom_metadata merges key by key. The spaces are
-// one list, whatever the aliases that patch gives them under. With replace, patch is the
-// whole of it.
+// merge returns the resource after a push of patch onto old, which is nil if the resource does not exist. It follows JSON
+// Merge Patch (RFC 7396): fields that patch does not have keep their values, fields in patch.clear become empty, lists are
+// replaced, and custom_metadata is merged key by key. The spaces of all aliases are one list. If replace, the fields of old
+// are ignored.
 func merge(old, patch *node, replace bool) *node {
 	var n *node
 	switch {
@@ -33,8 +32,7 @@ func merge(old, patch *node, replace bool) *node {
 	return n
 }
 
-// clearedFields is the fields of a kind that a name in Clear names: one, or those
-// within an object.
+// clearedFields returns the fields of the kind that a name in Clear refers to: one field, or all fields of an object.
 func clearedFields(kind Kind, name string) []*field {
 	if f := fieldByName[name]; f != nil && f.kinds.has(kind) {
 		return []*field{f}
@@ -48,7 +46,7 @@ func clearedFields(kind Kind, name string) []*field {
 	return within
 }
 
-// uniqueKeys returns the references without those whose key stands earlier in the list.
+// uniqueKeys returns the references without repetitions of a key.
 func uniqueKeys(refs []Ref) []Ref {
 	again := repeatedKeys(refs)
 	if again == nil {
@@ -63,8 +61,7 @@ func uniqueKeys(refs []Ref) []Ref {
 	return out
 }
 
-// repeatedKeys returns the places of the references whose key stands earlier in the list,
-// or nil if each key is there once.
+// repeatedKeys returns the indexes of the references whose key occurs earlier in the list, or nil if there are none.
 func repeatedKeys(refs []Ref) (again map[int]bool) {
 	mark := func(i int) {
 		if again == nil {
@@ -72,7 +69,7 @@ func repeatedKeys(refs []Ref) (again map[int]bool) {
 		}
 		again[i] = true
 	}
-	if len(refs) <= 8 { // nearly all lists: a map would cost more than to look
+	if len(refs) <= 8 { // for short lists a map costs more than a search
 		for i, ref := range refs {
 			if slices.ContainsFunc(refs[:i], func(r Ref) bool { return r.Key == ref.Key }) {
 				mark(i)

@@ -8,9 +8,8 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// node is any resource: the union of the three public types, so that what holds
-// for every resource is written once. The fields that a kind has are said by the
-// table in fields.go.
+// node is a resource of any class: the union of the fields of the three public types. The table in fields.go defines the
+// fields of each kind.
 type node struct {
 	kind Kind
 	key  string
@@ -27,13 +26,13 @@ type node struct {
 	preferredCode      string
 
 	clear []string
-	notes []validation.Finding // what decoding found; paths begin after the resource
+	notes []validation.Finding // faults and warnings of decoding; paths are relative to the resource
 	meta  Meta
 
-	stored []byte // its fields, as encodeFields gave them, where it was read from the store
+	stored []byte // encoded fields if the resource was read from the store; see encodeFields
 
-	// host has the fields that the host pushed last, if a portal has changed some of them
-	// since; nil if there is no difference. They are decoded together with the others.
+	// host has the fields as the host last pushed them if a portal has changed some since, and is nil otherwise. decodeFields
+	// decodes it too.
 	host *node
 }
 
@@ -95,7 +94,7 @@ func (n *node) public() Resource {
 	return n.accessGrant()
 }
 
-// clone is a copy that shares nothing that merging changes in place.
+// clone returns a copy of n that merge can change without changing n.
 func (n *node) clone() *node {
 	c := *n
 	c.spaces = slices.Clone(n.spaces)
@@ -103,7 +102,7 @@ func (n *node) clone() *node {
 	return &c
 }
 
-// targets calls yield for each resource that n refers to, once each.
+// targets calls yield once for each resource that n refers to.
 func (n *node) targets(yield func(relation, Ref)) {
 	if n.parentSite != "" {
 		yield(inSite, Ref{KindSite, n.parentSite})
@@ -118,8 +117,7 @@ func (n *node) targets(yield func(relation, Ref)) {
 	}
 }
 
-// byAlias puts references in the order of the table of kinds, each alias's in the
-// order given.
+// byAlias returns the references in the order of the table of kinds. References with the same alias keep their order.
 func byAlias(refs []Ref) []Ref {
 	byPlace := func(a, b Ref) int { return int(kindIndex[a.Kind]) - int(kindIndex[b.Kind]) }
 	if slices.IsSortedFunc(refs, byPlace) {
@@ -130,6 +128,7 @@ func byAlias(refs []Ref) []Ref {
 	return sorted
 }
 
+// utcMicro returns the time in UTC, truncated to microseconds.
 func utcMicro(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
@@ -137,7 +136,7 @@ func utcMicro(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// relation is how one thing refers to another.
+// relation is the type of a reference.
 type relation uint8
 
 const (
@@ -147,17 +146,17 @@ const (
 	deepLink // a portal that opens one space or access grant
 )
 
-// byClass is the reference that all references to the same resource share.
+// byClass returns the same reference for all references to a resource, whatever their alias.
 func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
 
-// refPlace is where in a resource a reference stands.
-type refPlace struct {
+// refLocation is the location of a reference in a resource.
+type refLocation struct {
 	relation relation
-	i        int // in the list of its alias
+	i        int // index in the list of its alias
 }
 
-// part is the path of a reference that stands there.
-func (p refPlace) part(ref Ref) string {
+// part returns the path of the reference within the resource.
+func (p refLocation) part(ref Ref) string {
 	switch p.relation {
 	case inSite:
 		return ".parent_site_key"
@@ -167,16 +166,16 @@ func (p refPlace) part(ref Ref) string {
 	return fmt.Sprintf(".%s[%d]", ref.Kind.KeysField(), p.i)
 }
 
-// references calls yield with each reference as it was given, and its place.
-func (n *node) references(yield func(at refPlace, ref Ref)) {
+// references calls yield with each reference of the resource, with repetitions, and its location.
+func (n *node) references(yield func(at refLocation, ref Ref)) {
 	if n.parentSite != "" {
-		yield(refPlace{relation: inSite}, Ref{KindSite, n.parentSite})
+		yield(refLocation{relation: inSite}, Ref{KindSite, n.parentSite})
 	}
 	if n.user.Key != "" {
-		yield(refPlace{relation: ofUser}, n.user)
+		yield(refLocation{relation: ofUser}, n.user)
 	}
-	at := refPlace{relation: atSpace}
-	for j, ref := range n.spaces { // which are in the order of aliases
+	at := refLocation{relation: atSpace}
+	for j, ref := range n.spaces { // ordered by alias
 		if at.i++; j == 0 || ref.Kind != n.spaces[j-1].Kind {
 			at.i = 0
 		}

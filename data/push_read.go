@@ -35,7 +35,7 @@ func (w *Workspace) newLookups(g *checkedPush, o PushOptions) *lookups {
 	}
 	added := map[Ref]bool{}
 	for _, it := range g.items {
-		it.references(func(_ refPlace, ref Ref) {
+		it.references(func(_ refLocation, ref Ref) {
 			class := byClass(ref)
 			isItem := !o.SkipInvalid && !o.KeepPortalChanges && g.byKey[class] != nil
 			if ref.Kind.valid() && !isItem && !added[class] && textrules.CheckKey(ref.Key) == "" {

@@ -79,7 +79,7 @@ func (st *pushState) targets(c *customer, l *lookups, o PushOptions) (own map[Re
 // warnMissingReferences reports the references of n to resources that will not exist, and to resources of other customers.
 // kindAfter returns the kind of the resource with this class and key after the push, or 0 if there is none.
 func (n *node) warnMissingReferences(kindAfter func(byClass Ref) Kind, foreign map[Ref]Owner, report reporter) {
-	n.references(func(at refPlace, ref Ref) {
+	n.references(func(at refLocation, ref Ref) {
 		if !ref.Kind.valid() || textrules.CheckKey(ref.Key) != "" {
 			return
 		}

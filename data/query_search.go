@@ -155,7 +155,7 @@ func (l *listing) loadRelated(ctx context.Context, candidates []candidate, nodes
 	if len(unresolved) == 0 {
 		return nodes, read, nil
 	}
-	found, customers, err := l.s.lookUp(ctx, lo.Map(unresolved, func(i, _ int) Ref { return refs[i] }))
+	found, customers, err := l.s.findResources(ctx, lo.Map(unresolved, func(i, _ int) Ref { return refs[i] }))
 	if err != nil {
 		return nil, 0, err
 	}

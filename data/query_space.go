@@ -17,7 +17,7 @@ type spaceScope struct {
 // spaceScope reads the spaces that the SpaceKey of a query selects. If owner is not nil, they must be spaces of that customer.
 func (s *Snapshot) spaceScope(ctx context.Context, owner *customer, key string) (spaceScope, error) {
 	p := spaceScope{keys: []string{key}}
-	nodes, customers, err := s.lookUp(ctx, []Ref{{KindSpace, key}})
+	nodes, customers, err := s.findResources(ctx, []Ref{{KindSpace, key}})
 	if err != nil || nodes[0] == nil || nodes[0].kind != KindSite || owner != nil && customers[0].id != owner.id {
 		return p, err
 	}

@@ -162,10 +162,10 @@ var fieldGroupsOf = func() (of [256][]fieldGroup) {
 		var user, spaces fieldGroup
 		for _, f := range fieldsOf[row.kind] {
 			switch f.value.(type) {
-			case metadata:
-			case userRef:
+			case metadataField:
+			case userField:
 				user = append(user, f)
-			case spaceRefs:
+			case spacesField:
 				spaces = append(spaces, f)
 			default:
 				of[row.kind] = append(of[row.kind], fieldGroup{f})
@@ -215,7 +215,7 @@ func (group fieldGroup) named(patch *node, resources ...*node) bool {
 		cleared := slices.ContainsFunc(patch.clear, func(name string) bool {
 			return slices.Contains(clearedFields(patch.kind, name), f)
 		})
-		if _, isUser := f.value.(userRef); isUser {
+		if _, isUser := f.value.(userField); isUser {
 			cleared = cleared && slices.ContainsFunc(resources, func(n *node) bool { return !f.value.empty(n) })
 		}
 		if cleared {

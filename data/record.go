@@ -8,10 +8,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// recordVersion is the first byte of the rows of customers and resources.
+// recordVersion is the first byte of the records of customers and resources.
 const recordVersion = 2
 
-// encodeFields appends each field that n has: its tag, and its value with its length.
+// encodeFields appends the tag, the length and the value of each field of n that is not empty.
 func encodeFields(b []byte, n *node) []byte {
 	for _, f := range fieldsOf[n.kind] {
 		if !f.value.empty(n) {
@@ -45,7 +45,7 @@ func decodeRecord(c *customer, ref Ref, b []byte) (*node, error) {
 	return n, n.decodeFields()
 }
 
-// decodeHead reads a record but for its fields, which it leaves in stored.
+// decodeHead decodes a record except its fields, which remain encoded in node.stored.
 func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
 	d := layout.NewDecoder(b)
 	if v := d.Byte(); v != recordVersion {
@@ -67,7 +67,7 @@ func decodeHead(c *customer, ref Ref, b []byte) (*node, error) {
 	return n, nil
 }
 
-// decodeFields decodes the fields that decodeHead has left encoded.
+// decodeFields decodes the fields that decodeHead left encoded.
 func (n *node) decodeFields() error {
 	if n.host != nil {
 		if err := n.host.decodeFields(); err != nil {

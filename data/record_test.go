@@ -15,7 +15,7 @@ func FuzzRecord(f *testing.F) {
 	for _, row := range kinds {
 		n := &node{kind: row.kind, key: "key"}
 		for _, field := range fieldsOf[row.kind] {
-			if v, ok := field.value.(text); ok {
+			if v, ok := field.value.(textField); ok {
 				*v.at(n) = "text"
 			}
 		}

@@ -20,9 +20,8 @@ func keysOf(rows []row) [][]byte {
 	return lo.Map(rows, func(r row, _ int) []byte { return r.key })
 }
 
-// rowsOf returns the rows that a resource has for itself: its record, and the rows that it is
-// found by. A change of a resource is the difference of its rows. The rows of e-mail addresses,
-// which resources share, are not among them: see [emailUsers].
+// rowsOf returns the rows of one resource: its record and the rows that find it. A change of a resource is the difference of
+// its rows. The rows of e-mail addresses, which resources share, are not included: see [emailUsers].
 func rowsOf(c *customer, n *node) []row {
 	rows := make([]row, 0, 8)
 	rows = append(rows, row{layout.Resource(c.id, byte(n.kind), n.key), encodeRecord(n)})
@@ -40,8 +39,7 @@ func rowsOf(c *customer, n *node) []row {
 	return rows
 }
 
-// resourcePointers returns the rows outside of the customer's range that point to a
-// resource: by its key and by its derived id.
+// resourcePointers returns the rows outside of the customer's range that find a resource by its key and by its derived id.
 func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
 	return []row{
 		{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},
@@ -49,8 +47,7 @@ func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key s
 	}
 }
 
-// pointersTo returns the rows outside of a customer's range that point to a row in it, as
-// they are while the customer has it. Most rows have none.
+// pointersTo returns the rows outside of a customer's range that point to a row in it. Most rows have none.
 func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 	k := layout.Parse(e.Key)
 	switch k.Shape {
@@ -83,10 +80,10 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 	return nil, nil
 }
 
-// present is the value of a row that says all by being there.
+// present is the value of rows that have no content.
 var present = []byte{}
 
-// diff is what turns the rows of old into those of new; either may be nil.
+// diff returns the writes that replace the rows of old with those of new. Either may be nil.
 func diff(c *customer, old, new *node) (puts []row, deletes [][]byte) {
 	if new == nil {
 		for _, r := range rowsOf(c, old) {

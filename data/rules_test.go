@@ -338,7 +338,7 @@ func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
 		same := data.Open(ws.DB().Store(), data.Options{Rand: repeating{}}).Workspace(ws.ID())
 		push(t, same, "a", data.Room("1", "One"))
 		_, err := same.Push(t.Context(), data.CustomerData{CustomerKey: "b"})
-		require.ErrorContains(t, err, "customer id that is taken")
+		require.ErrorContains(t, err, "id of an existing customer")
 		_, err = ws.Customer(t.Context(), "b")
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
 	})

@@ -16,23 +16,22 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Selection names what to delete. As JSON it is the API's object: customer_keys,
-// and a list for each kind, such as "room_keys" or "site_keys".
+// Selection selects customers and resources to delete. Its JSON is the object of the API: customer_key, customer_keys, and a
+// list for each kind, such as "room_keys" or "site_keys".
 type Selection struct {
-	CustomerKeys []string // customers, with all that they own
-	Resources    []Ref    // by class and key: {KindRoom, "101"} also names a unit "101"
+	CustomerKeys []string // customers to delete with all their resources
+	Resources    []Ref    // by class and key: {KindRoom, "101"} also selects a unit "101"
 
-	// CustomerKey bounds the selection to one customer: a key of another's is then an
-	// error. It is "customer_key" as JSON. Empty is no bound.
+	// CustomerKey restricts the selection to one customer: keys of other customers are then an error. Its JSON name is
+	// "customer_key". Empty means no restriction.
 	CustomerKey string
 
-	notes   []validation.Finding // of the JSON that it was read from
+	notes   []validation.Finding // faults and warnings of the JSON that it was decoded from
 	omitted reportlimit.Omitted
 }
 
-// UnmarshalJSON reads the API's object. Its errors, and what it keeps of values that it cannot
-// use, are those of [CustomerData.UnmarshalJSON]. A list that is given is not nil, even if it
-// is empty.
+// UnmarshalJSON decodes the API's object. It returns the errors, and keeps the faults and warnings, that
+// [CustomerData.UnmarshalJSON] describes. A list that is present in the JSON is not nil, even if it is empty.
 func (sel *Selection) UnmarshalJSON(b []byte) error {
 	var out Selection
 	err := readJSON(bytes.NewReader(b), DecodeOptions{MaxBytes: int64(len(b))}, func(r *strictjson.Reader) error { return decodeSelection(r, &out) })
@@ -54,7 +53,7 @@ func decodeSelection(r *strictjson.Reader, sel *Selection) error {
 		report := under(textrules.Clip(name), report)
 		kind, isKind := byKeysField[name]
 		if !isKind && name != "customer_key" && name != "customer_keys" {
-			report("", validation.RuleUnknownField, "is not a list of keys%s", meant(name))
+			report("", validation.RuleUnknownField, "is not a list of keys%s", suggestion(name))
 			return d.Skip()
 		}
 		if d.Peek() == 'n' {
@@ -62,8 +61,8 @@ func decodeSelection(r *strictjson.Reader, sel *Selection) error {
 		}
 		if name == "customer_key" {
 			key, err := d.text(report)
-			if sel.CustomerKey = key; key == "" { // which must not be taken for no bound
-				report("", validation.RuleRequired, "is empty: it bounds the selection to one customer")
+			if sel.CustomerKey = key; key == "" { // an empty key must not remove the restriction
+				report("", validation.RuleRequired, "must not be empty: it restricts the selection to one customer")
 			}
 			return err
 		}
@@ -86,15 +85,15 @@ func decodeSelection(r *strictjson.Reader, sel *Selection) error {
 		})
 	})
 	if !isObject {
-		sel.Resources = []Ref{} // the fault is that it is no object, not that it has no list
+		sel.Resources = []Ref{} // avoids a second fault for the missing lists
 	}
 	sel.omitted = d.omitted
 	return err
 }
 
-// meant suggests the list of keys that a name was probably meant for: that of a collection
-// or of a key, or of a query that marks lists with brackets.
-func meant(name string) string {
+// suggestion returns a hint with the list of keys that the caller probably meant, or "". It recognizes the names of
+// collections and of key fields, and query parameters that mark lists with brackets.
+func suggestion(name string) string {
 	name = strings.TrimSuffix(name, "[]")
 	kind, known := byCollection[name]
 	if !known {
@@ -109,7 +108,7 @@ func meant(name string) string {
 	return ""
 }
 
-// MarshalJSON writes the API's object.
+// MarshalJSON returns the API's object.
 func (sel Selection) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := jsontext.NewEncoder(&b)
@@ -140,7 +139,7 @@ func (sel Selection) MarshalJSON() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// check lists the faults and warnings of the selection itself.
+// check returns the faults and warnings of the selection that do not depend on the stored state.
 func (sel Selection) check(ctx context.Context) (findings, error) {
 	found := findings{omitted: sel.omitted}
 	for _, note := range sel.notes {
@@ -173,7 +172,7 @@ func (sel Selection) check(ctx context.Context) (findings, error) {
 	return found, ctx.Err()
 }
 
-// paths returns an iterator over the resources with their paths, such as "room_keys[3]".
+// paths returns an iterator over the resources and their paths, such as "room_keys[3]".
 func (sel Selection) paths() iter.Seq2[string, Ref] {
 	return func(yield func(string, Ref) bool) {
 		var next [256]int
@@ -186,7 +185,7 @@ func (sel Selection) paths() iter.Seq2[string, Ref] {
 	}
 }
 
-// unique is the keys, each once, in the order given.
+// unique returns the keys without repetitions, in their order.
 func unique(keys []string) []string {
 	seen := make(map[string]bool, len(keys))
 	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {

@@ -9,17 +9,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Snapshot reads one consistent state of a workspace. It dies with the function
-// that it was given to.
+// Snapshot reads one consistent state of a workspace. It is valid until the function that received it returns.
 type Snapshot struct {
 	w *Workspace
 	r storage.Reader
 
-	at      time.Time // of the operation that is planned on it; zero before one asks
-	planned *changes  // by the push that a Guard is asked about; nil for other snapshots
+	at      time.Time // time of the operation that is planned on the snapshot; zero until the first call of time
+	planned *changes  // changes of the push that a Guard checks; nil for other snapshots
 }
 
-// time is when the operation that is planned here happens: one time for all of it.
+// time returns the time of the operation that is planned on this snapshot. It always returns the same time.
 func (s *Snapshot) time() time.Time {
 	if s.at.IsZero() {
 		s.at = s.w.time()
@@ -27,14 +26,13 @@ func (s *Snapshot) time() time.Time {
 	return s.at
 }
 
-// WorkspaceID is the id of the workspace that is read.
+// WorkspaceID returns the id of the workspace.
 func (s *Snapshot) WorkspaceID() uuid.UUID { return s.w.id }
 
-// At reads the workspace in a snapshot or transaction of its store that the caller has
-// opened.
+// At returns a snapshot that reads the workspace in r, a snapshot or transaction of the store that the caller has opened.
 func (w *Workspace) At(r storage.Reader) *Snapshot { return &Snapshot{w: w, r: r} }
 
-// Reader reads the same state of the whole store.
+// Reader returns a reader of the same state of the whole store.
 func (s *Snapshot) Reader() storage.Reader { return s.r }
 
 // get reads one row.
@@ -46,8 +44,7 @@ func (s *Snapshot) get(ctx context.Context, key []byte) ([]byte, error) {
 	return values[0], nil
 }
 
-// nodes reads resources of a customer by their own kind and key: nil for one that
-// is absent.
+// nodes reads resources of a customer by kind and key. A node is nil if the resource does not exist.
 func (s *Snapshot) nodes(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
 	out, err := s.heads(ctx, c, refs)
 	if err != nil {
@@ -68,7 +65,7 @@ func decodeAllFields(nodes []*node) error {
 	return nil
 }
 
-// heads is nodes without their fields.
+// heads is nodes, but does not decode the fields.
 func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node, error) {
 	records, err := s.r.Get(ctx, resourceKeys(c.id, refs)...)
 	if err != nil {
@@ -77,8 +74,7 @@ func (s *Snapshot) heads(ctx context.Context, c *customer, refs []Ref) ([]*node,
 	return decodeHeads(c, refs, records)
 }
 
-// decodeHeads decodes the records of resources without their fields. A node is nil if its
-// record is absent.
+// decodeHeads decodes the records of resources without their fields. A node is nil if its record is nil.
 func decodeHeads(c *customer, refs []Ref, records [][]byte) (out []*node, err error) {
 	out = make([]*node, len(refs))
 	for i, record := range records {
@@ -132,10 +128,10 @@ func (s *Snapshot) AccessGrantByID(ctx context.Context, id uuid.UUID) (AccessGra
 	return as((*node).accessGrant)(s.findID(ctx, ClassAccessGrant, id))
 }
 
-// Resources reads resources of one customer by class and key, all at once: nil for one
-// that it does not have.
+// Resources reads resources of one customer by class and key, in one batch. A result is nil if the customer has no such
+// resource.
 func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref) ([]Resource, error) {
-	nodes, customers, err := s.lookUp(ctx, refs)
+	nodes, customers, err := s.findResources(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -148,8 +144,8 @@ func (s *Snapshot) Resources(ctx context.Context, customerKey string, refs []Ref
 	return out, nil
 }
 
-// resourcesOf is [Snapshot.Resources] for a customer that was read in the state that s reads.
-// It need not read the customer again.
+// resourcesOf is [Snapshot.Resources] for a customer that was read in the state that s reads. It does not read the customer
+// again.
 func (s *Snapshot) resourcesOf(ctx context.Context, of Customer, refs []Ref) ([]Resource, error) {
 	out := make([]Resource, len(refs))
 	if len(refs) == 0 {
@@ -181,17 +177,16 @@ func (s *Snapshot) resourcesOf(ctx context.Context, of Customer, refs []Ref) ([]
 	return out, nil
 }
 
-// InheritedDetails returns the details that hold for each of some spaces of one
-// customer: its own, else those of the site that it lies in, else the first of fallbacks
-// that has a value, as [SpaceDetails.Inherit] does. It reads all sites at once. A
-// ParentSiteKey that names no site of the customer gives nothing to inherit.
+// InheritedDetails returns the effective details of spaces of one customer. Each detail comes from the space, from its site
+// or from the first of fallbacks that has it, as in [SpaceDetails.Inherit]. It reads all sites in one batch. A ParentSiteKey
+// that is not the key of a site of the customer is ignored.
 //
-// The customer's own zone is not among the fallbacks unless the caller gives it:
+// The fallbacks do not include the time zone of the customer unless the caller adds it:
 //
 //	details, err := s.InheritedDetails(ctx, customer.Key, spaces, data.SpaceDetails{TimeZone: customer.TimeZone})
 func (s *Snapshot) InheritedDetails(ctx context.Context, customerKey string, spaces []Space, fallbacks ...SpaceDetails) ([]SpaceDetails, error) {
 	var sites []Ref
-	at := map[string]int{} // by site key, the place in sites
+	at := map[string]int{} // index in sites by site key
 	for _, space := range spaces {
 		if _, known := at[space.ParentSiteKey]; !known && space.ParentSiteKey != "" {
 			at[space.ParentSiteKey] = len(sites)
@@ -218,7 +213,7 @@ func (s *Snapshot) InheritedDetails(ctx context.Context, customerKey string, spa
 	return out, nil
 }
 
-// as turns the answer of a read into a public type.
+// as returns a function that converts the result of a read to a public type.
 func as[T any](convert func(*node) T) func(*node, error) (T, error) {
 	return func(n *node, err error) (T, error) {
 		if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// Bounds of what a resource holds.
+// Limits of a resource.
 const (
 	maxTextBytes     = 4096
-	maxRefs          = 1000 // of one resource, in all its lists
-	maxMetadata      = 50   // keys that custom_metadata holds
-	maxMetadataPatch = 1000 // keys that one push may name in it, to set and to remove
+	maxRefs          = 1000 // references of one resource in all its lists
+	maxMetadata      = 50   // keys of custom_metadata
+	maxMetadataPatch = 1000 // keys of custom_metadata that one push may set and remove
 	maxMetadataKey   = 40   // characters
 	maxMetadataText  = 500  // characters
 )
 
-// reportKey reports what is wrong with a resource or customer key.
+// reportKey reports an invalid resource key or customer key.
 func reportKey(key string, report reporter) {
 	if key == "" {
 		report("", validation.RuleRequired, "is required")
@@ -32,14 +32,14 @@ func reportKey(key string, report reporter) {
 	}
 }
 
-// reportKeyOf is reportKey under a field's name.
+// reportKeyOf reports an invalid key in the field with this name. It builds the path only if the key is invalid.
 func reportKeyOf(name, key string, report reporter) {
-	if textrules.CheckKey(key) != "" { // or else there is nothing to write a path for
+	if textrules.CheckKey(key) != "" {
 		reportKey(key, under("."+name, report))
 	}
 }
 
-// checkText says what is wrong with free text, or "".
+// checkText returns a description of the fault of a free text, or "" if it is valid.
 func checkText(s string) string { return textrules.Check(s, maxTextBytes) }
 
 func checkTimeZone(s string) (validation.Rule, string) {
@@ -49,10 +49,10 @@ func checkTimeZone(s string) (validation.Rule, string) {
 	return validation.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
 }
 
-var clock = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`)
+var clockTime = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`)
 
 func checkClock(s string) (validation.Rule, string) {
-	if clock.MatchString(s) {
+	if clockTime.MatchString(s) {
 		return "", ""
 	}
 	return validation.RuleFormat, "is not a time of day, HH:mm or HH:mm:ss"
@@ -65,10 +65,10 @@ func checkEmail(s string) (validation.Rule, string) {
 	return validation.RuleEmailAddress, "is not an e-mail address"
 }
 
-var code = regexp.MustCompile(`^\d{4,9}$`)
+var preferredCode = regexp.MustCompile(`^\d{4,9}$`)
 
 func checkPreferredCode(s string) (validation.Rule, string) {
-	if code.MatchString(s) {
+	if preferredCode.MatchString(s) {
 		return "", ""
 	}
 	return validation.RulePreferredCode, "is not 4 to 9 digits"
@@ -98,17 +98,16 @@ func checkMetadata(key string, v any, report reporter) {
 	}
 }
 
-// timeFormat is RFC 3339 in UTC with six digits, as the API writes times.
+// timeFormat is the layout of times in the API: RFC 3339 in UTC with six fractional digits.
 const timeFormat = "2006-01-02T15:04:05.000000Z"
 
-// FormatTime writes a time as the API does: in UTC, to the microsecond, with six
-// digits and Z.
+// FormatTime returns the time in the format of the API: RFC 3339 in UTC with six fractional digits and "Z".
 func FormatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
 
-// rfc3339 is the form of a time, which time.Parse takes more loosely.
+// rfc3339 matches the accepted times. time.Parse is less strict.
 var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
-// parseTime reads RFC 3339 with any offset, to the microsecond.
+// parseTime parses RFC 3339 with any offset and truncates to microseconds. It returns a description of the fault, or "".
 func parseTime(s string) (time.Time, string) {
 	t, err := time.Parse(time.RFC3339, strings.ToUpper(s))
 	if err != nil || !rfc3339.MatchString(s) {
@@ -120,7 +119,7 @@ func parseTime(s string) (time.Time, string) {
 	return t, ""
 }
 
-// checkNode reports what is wrong with a resource as it was given, by itself.
+// checkNode reports the faults and warnings of a given resource that do not depend on other resources or on the stored state.
 func checkNode(n *node, report reporter) {
 	for _, note := range n.notes {
 		report(note.Path, note.Rule, "%s", note.Message)
@@ -144,7 +143,8 @@ func checkNode(n *node, report reporter) {
 	}
 }
 
-// checkRefAliases reports references, of a value built in Go, whose kind no field has.
+// checkRefAliases reports references whose kind is not the alias of any field. Only resources that were built in Go can have
+// them.
 func checkRefAliases(n *node, report reporter) {
 	if n.user != (Ref{}) && !slices.Contains(userAliases, n.user.Kind) {
 		report(".user", validation.RuleNotAField, "no field names a user as a %s", n.user.Kind)
@@ -156,10 +156,10 @@ func checkRefAliases(n *node, report reporter) {
 	}
 }
 
-// dropBlank makes free text that shows nothing empty, as if it had been cleared.
+// dropBlank clears the free texts that have no visible characters.
 func (n *node) dropBlank() {
 	for _, f := range fieldsOf[n.kind] {
-		v, isText := f.value.(text)
+		v, isText := f.value.(textField)
 		if !isText || v.isKey || v.rule != nil {
 			continue
 		}
@@ -170,7 +170,7 @@ func (n *node) dropBlank() {
 	}
 }
 
-// checkWhole reports what is wrong with a resource as it would be kept.
+// checkWhole reports the faults of a resource after the merge with the stored state.
 func checkWhole(n *node, report reporter) {
 	if n.name == "" && nameRequired.has(n.kind) {
 		report(".name", validation.RuleRequired, "is required")

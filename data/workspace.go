@@ -7,14 +7,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Workspace is the customers of one workspace and their resources. It is a handle: its state
-// is in the store of its DB. It is safe for concurrent use.
+// Workspace gives access to the customers of one workspace and their resources. Its state is in the store of the DB. It is
+// safe for concurrent use.
 type Workspace struct {
 	db *DB
 	id uuid.UUID
 }
 
-// ID is the id of the workspace.
+// ID returns the id of the workspace.
 func (w *Workspace) ID() uuid.UUID { return w.id }
 
 // DB returns the DB of the workspace.
