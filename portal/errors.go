@@ -12,11 +12,11 @@ import (
 var (
 	// ErrForged is returned for a code that this service did not make, or that it signed with
 	// a key that it no longer has.
-	ErrForged = errors.New("portal: not a link of this service")
+	ErrForged = errors.New("portal: not a code of this service")
 
 	// ErrGone is the parent of the errors about a genuine link, or a session, that no longer
 	// opens its portal.
-	ErrGone = errors.New("portal: the link opens no more")
+	ErrGone = errors.New("portal: the link does not open any more")
 
 	// ErrExpired is returned for a genuine link, or a session, whose portal has expired.
 	ErrExpired = fmt.Errorf("%w: expired", ErrGone)
@@ -109,7 +109,7 @@ type ExistsError struct {
 }
 
 func (e *ExistsError) Error() string {
-	return fmt.Sprintf("portal: the token has created %q already, with other values", e.Key)
+	return fmt.Sprintf("portal: an earlier call with the same token created %q with other values", e.Key)
 }
 
 // invalid returns a validation.Error if there is a fault.
@@ -120,7 +120,7 @@ func invalid(notes form.Notes) error {
 	return &validation.Error{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, OmittedWarnings: notes.Omitted.Warnings}
 }
 
-// under puts findings under a path.
+// prefixPaths returns findings with path in front of their paths.
 func prefixPaths(path string, found []validation.Finding) []validation.Finding {
 	out := make([]validation.Finding, len(found))
 	for i, f := range found {

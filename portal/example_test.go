@@ -98,7 +98,7 @@ func ExampleService_Revoke() {
 	_, err := portals.Resolve(ctx, portal.Code(p.URL.Reveal()))
 	fmt.Println(err)
 	// Output:
-	// portal: the link opens no more: revoked
+	// portal: the link does not open any more: revoked
 }
 
 func ExampleService_OpenSession() {
@@ -121,7 +121,7 @@ func ExampleService_OpenSession() {
 	_, err = portals.Session(ctx, cookie)
 	fmt.Println(errors.Is(err, portal.ErrSessionOver))
 	// Output:
-	// again: portal: the link opens no more: used up
+	// again: portal: the link does not open any more: used up
 	// Garden view
 	// true
 }

@@ -161,7 +161,7 @@ func (s *Service) newIDs() (ids portalIDs, err error) {
 		return ids, err
 	}
 	if _, err := io.ReadFull(s.rand, ids.link[:]); err != nil {
-		return ids, fmt.Errorf("portal: making a link id: %w", err)
+		return ids, fmt.Errorf("portal: generating a link id: %w", err)
 	}
 	return ids, nil
 }
@@ -170,7 +170,7 @@ func (s *Service) newIDs() (ids portalIDs, err error) {
 func (s *Service) newTimedID(at time.Time) (uuid.UUID, error) {
 	id, err := uuid.NewRandomFromReader(s.rand)
 	if err != nil {
-		return id, fmt.Errorf("portal: making an id: %w", err)
+		return id, fmt.Errorf("portal: generating an id: %w", err)
 	}
 	var ms [8]byte
 	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))

@@ -61,7 +61,7 @@ func TestCreate_Fails_WritesNothing(t *testing.T) {
 		broken, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: bytes.NewReader(nil)}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		_, err = broken.Create(t.Context(), broken.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
-		require.ErrorContains(t, err, "making a")
+		require.ErrorContains(t, err, "generating a")
 		requireEmpty(t, f)
 
 		// The second portal gets the same id, so it fails in the transaction of its push.

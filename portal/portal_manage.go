@@ -181,7 +181,7 @@ func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer)
 		return nil, none, false, err
 	}
 	if p = portals[0]; p == nil {
-		return nil, none, false, fmt.Errorf("%w: %s", storage.ErrCorrupt, id)
+		return nil, none, false, fmt.Errorf("%w: the newest portal, %s, does not exist", storage.ErrCorrupt, id)
 	}
 	out, err := s.describe(p, c)
 	if err != nil {

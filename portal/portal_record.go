@@ -51,7 +51,7 @@ func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
 	}
 	b, err := json.Marshal(c)
 	if err != nil {
-		return "", fmt.Errorf("portal: writing a configuration: %w", err)
+		return "", fmt.Errorf("portal: encoding a configuration: %w", err)
 	}
 	// A Config that is equivalent to the zero Config, as with NavigationFull, is stored like it.
 	if zero, err := zeroConfig(); err != nil || bytes.Equal(zero, b) {

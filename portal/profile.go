@@ -136,7 +136,7 @@ func (s *Service) CreateProfile(ctx context.Context, ws *data.Workspace, p Profi
 func putProfile(tx storage.Tx, p Profile) error {
 	row, err := json.Marshal(p)
 	if err != nil {
-		return fmt.Errorf("portal: writing a customization profile: %w", err)
+		return fmt.Errorf("portal: encoding a customization profile: %w", err)
 	}
 	return tx.Put(layout.Profile(p.WorkspaceID, p.ID), row)
 }

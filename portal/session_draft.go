@@ -108,7 +108,7 @@ func (s *Session) newKeys(n int) ([]string, error) {
 	for i := range keys {
 		var b [keyBytes]byte
 		if _, err := io.ReadFull(s.service.rand, b[:]); err != nil {
-			return nil, fmt.Errorf("portal: making a key: %w", err)
+			return nil, fmt.Errorf("portal: generating a key: %w", err)
 		}
 		keys[i] = encodeKey(b[:])
 	}

@@ -102,7 +102,7 @@ func (s *Service) OpenSession(ctx context.Context, code string, holder Secret) (
 	}
 	var token [sessionBytes]byte
 	if _, err := io.ReadFull(s.rand, token[:]); err != nil {
-		return nil, fmt.Errorf("portal: making a token: %w", err)
+		return nil, fmt.Errorf("portal: generating a token: %w", err)
 	}
 	hash := layout.SessionHash(sha256.Sum256(token[:]))
 	session.hash, session.token = &hash, Secret(base64url.Encode(token[:]))

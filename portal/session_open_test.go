@@ -24,7 +24,7 @@ func TestResolve_ValidCode_OpensSession(t *testing.T) {
 		require.Equal(t, p.ExpiresAt, session.Portal().ExpiresAt)
 		require.Equal(t, "My Company", session.Portal().CustomerKey)
 
-		// Another customer's data is not to be had, whatever the query says.
+		// A query cannot name another customer.
 		other := &data.CustomerData{CustomerKey: "other"}
 		other.Add(data.Room("secret", "Secret"), data.Guest("eve", "Eve"), data.Booking("b", data.Ref{}))
 		_, err = f.ws.Push(t.Context(), *other)

@@ -116,7 +116,7 @@ func (v *View) UserIdentities(ctx context.Context, q data.Query) (Page[data.User
 		q.Kinds = kinds
 	}
 	if slices.Contains(q.Kinds, data.KindStaffMember) {
-		return Page[data.UserIdentity]{}, fmt.Errorf("%w: StaffMembers lists staff members", validation.ErrInvalid)
+		return Page[data.UserIdentity]{}, fmt.Errorf("%w: UserIdentities does not list staff members: use StaffMembers", validation.ErrInvalid)
 	}
 	return list(ctx, v, ActionReadUserIdentities, data.ClassUserIdentity, q, v.at.UserIdentities, nil)
 }

@@ -98,8 +98,8 @@ func portalActor(id uuid.UUID) data.Actor {
 	return data.Actor{Type: data.ActorPortal, PortalID: id}
 }
 
-// errRepeated is returned for the draft of a call whose token has created a resource already.
-var errRepeated = errors.New("portal: internal: the token has created a resource already")
+// errRepeated is returned for the draft of a call if an earlier call with the same token created a resource.
+var errRepeated = errors.New("portal: internal: an earlier call with the same token created a resource")
 
 // resultAs returns the result of change as type T, and the zero value if r is nil or there is an error.
 func resultAs[T data.Resource](r data.Resource, err error) (out T, _ error) {

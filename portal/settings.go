@@ -59,7 +59,7 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 		}
 		row, err := json.Marshal(out)
 		if err != nil {
-			return fmt.Errorf("portal: writing settings: %w", err)
+			return fmt.Errorf("portal: encoding settings: %w", err)
 		}
 		return tx.Put(layout.Settings(ws.ID()), row)
 	}, layout.Settings(ws.ID()))
