@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestAWindowThatEndsBeforeItBeginsIsRefused(t *testing.T) {
+func TestQuery_WindowThatEndsBeforeItBegins_IsInvalid(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"))
 		for _, until := range []time.Time{day(1), day(2)} {
@@ -22,8 +22,8 @@ func TestAWindowThatEndsBeforeItBeginsIsRefused(t *testing.T) {
 	})
 }
 
-// TestRulesThatJSONAloneDoesNotReach is of values built in Go, and of metadata.
-func TestRulesThatJSONAloneDoesNotReach(t *testing.T) {
+// TestPush_FaultsOfValuesBuiltInGo_AreReported is of values built in Go, and of metadata.
+func TestPush_FaultsOfValuesBuiltInGo_AreReported(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		late, early := data.Reservation("late", data.Ref{}), data.Reservation("early", data.Ref{})
 		late.EndsAt = time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -45,7 +45,7 @@ func TestRulesThatJSONAloneDoesNotReach(t *testing.T) {
 	})
 }
 
-func TestAnImportOfWholeBatchesPushesNoEmptyOne(t *testing.T) {
+func TestImport_WholeBatches_PushesNoEmptyBatch(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		report, err := ws.Import(t.Context(), "a", func(yield func(data.Resource, error) bool) {
 			for i := range 6 {

@@ -43,9 +43,8 @@ func requireMore(t *testing.T, findings []validation.Finding, most int) {
 	require.Equal(t, validation.RuleLeftOut, findings[len(findings)-1].Rule)
 }
 
-// TestTenThousandWarningsWereNotJSON is of more warnings than are listed: they are no
-// reason to refuse what was given.
-func TestTenThousandWarningsWereNotJSON(t *testing.T) {
+// TestDecode_MoreWarningsThanListed_Succeeds decodes more warnings than are listed. Warnings alone do not refuse the input.
+func TestDecode_MoreWarningsThanListed_Succeeds(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		report, err := pushJSON(t, ws, `{"customer_key": "a", "rooms": [{"room_key": "1", "name": "One"}], `+manyFields(2*mostFindings)+`}`)
 		require.NoError(t, err)
@@ -68,10 +67,9 @@ func TestTenThousandWarningsWereNotJSON(t *testing.T) {
 	})
 }
 
-// TestEachOfManyFaultsWasKept is of more faults than are listed, found in reading, in
-// checking and in merging: a push ends there, and one that skips what is faulty takes
-// the rest, and nothing else.
-func TestEachOfManyFaultsWasKept(t *testing.T) {
+// TestPush_MoreFaultsThanListed_RefusesEachFaultyResource makes more faults than are listed in decoding, in validation and in
+// merging. A push refuses the input. A push with SkipInvalid stores exactly the resources without faults.
+func TestPush_MoreFaultsThanListed_RefusesEachFaultyResource(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		const sound = `{"room_key": "sound", "name": "Sound"}`
 		for name, faulty := range map[string]func(i int) string{

@@ -24,7 +24,7 @@ func everyKind(t testing.TB) string {
 	return string(b)
 }
 
-func TestEveryKindRoundTrips(t *testing.T) {
+func TestExport_EveryKind_EqualsPush(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		body := everyKind(t)
 		report, err := pushJSON(t, ws, body)
@@ -45,7 +45,7 @@ func TestEveryKindRoundTrips(t *testing.T) {
 	})
 }
 
-func TestTimesAreKeptInUTCToTheMicrosecond(t *testing.T) {
+func TestPush_Times_AreStoredInUTCInMicroseconds(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for given, want := range map[string]string{
 			"2025-06-16T16:54:17.946594Z":         "2025-06-16T16:54:17.946594Z",
@@ -66,7 +66,7 @@ func TestTimesAreKeptInUTCToTheMicrosecond(t *testing.T) {
 	})
 }
 
-func TestTimesThatAreNot(t *testing.T) {
+func TestPush_InvalidTimes_AreFaults(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, given := range []string{
 			"2025-06-16", "2025-06-16T5:00:00Z", "2025-06-16T05:00:00,5Z", "2025-06-16T05:00:00+24:00", "2025-06-16T05:00:00",
@@ -79,8 +79,7 @@ func TestTimesThatAreNot(t *testing.T) {
 	})
 }
 
-// TestTenFaults has a push with faults of many kinds: each is named, and nothing is written.
-func TestTenFaults(t *testing.T) {
+func TestPush_SeveralFaults_ReportsEachAndWritesNothing(t *testing.T) {
 	const body = `{
 		"customer_key": "acme",
 		"sites": [{"site_key": " padded", "name": "Site"}],
@@ -152,7 +151,7 @@ func TestTenFaults(t *testing.T) {
 	})
 }
 
-func TestKeysAreChecked(t *testing.T) {
+func TestPush_InvalidKeys_AreFaults(t *testing.T) {
 	good := []string{"a", strings.Repeat("x", 512), "with space", "ü/😀?#%", "!badger!", "a\u00a0b"}
 	bad := []string{"", " a", "a ", "a\n", "\x00", "a\x7fb", "\xff", strings.Repeat("x", 513), "\u00a0a", "a\u0085b", "\u200b", "a\u00adb", "e\u0301"}
 	each(t, func(t *testing.T, ws *data.Workspace) {
@@ -179,7 +178,7 @@ func TestKeysAreChecked(t *testing.T) {
 	})
 }
 
-func TestBounds(t *testing.T) {
+func TestPush_ValuesAtAndBeyondLimits_ReportsFaults(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	metadata := func(n int) data.CustomMetadata {
 		m := data.CustomMetadata{}
@@ -236,7 +235,7 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-func TestMetadataIsBoundedAsItMerges(t *testing.T) {
+func TestPush_MergedMetadataBeyondLimit_IsFault(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		listing := func(prefix string, n int, v any) data.Space {
 			m := data.CustomMetadata{}
@@ -255,7 +254,7 @@ func TestMetadataIsBoundedAsItMerges(t *testing.T) {
 	})
 }
 
-func TestNotJSON(t *testing.T) {
+func TestDecode_InvalidJSON_ReturnsErrNotJSON(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"nothing":                ``,
@@ -299,7 +298,7 @@ func TestNotJSON(t *testing.T) {
 	require.NotErrorIs(t, err, data.ErrNotJSON)
 }
 
-func TestWrongTypesAreFaultsOfThePush(t *testing.T) {
+func TestPush_WrongJSONTypes_AreFaults(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for body, want := range map[string][]string{
 			`[]`:                                     {"customer_data type", "customer_key required"},
@@ -325,7 +324,7 @@ func TestWrongTypesAreFaultsOfThePush(t *testing.T) {
 	})
 }
 
-func TestManyReferencesAreRefused(t *testing.T) {
+func TestPush_TooManyReferences_IsFault(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		keys := strings.Repeat(`"k",`, 2000)
 		_, err := pushJSON(t, ws, `{"customer_key": "a", "bookings": [{"booking_key": "b", "room_keys": [`+strings.TrimSuffix(keys, ",")+`]}]}`)
@@ -346,7 +345,7 @@ func manyRefs(kind data.Kind, n int) []data.Ref {
 	return out
 }
 
-func TestResourcesAreJSON(t *testing.T) {
+func TestMarshalJSON_Resource_IsEntryOfCollection(t *testing.T) {
 	t.Parallel()
 	b, err := json.Marshal([]any{
 		data.Room("1", "One").In("s"),
@@ -366,7 +365,7 @@ func TestResourcesAreJSON(t *testing.T) {
 	require.ErrorContains(t, err, "unknown kind")
 }
 
-// FuzzDecode holds that what decodes can be written and read again, and is the same.
+// FuzzDecode checks that decoded data can be encoded and decoded again, with the same result.
 func FuzzDecode(f *testing.F) {
 	f.Add(everyKind(f))
 	f.Add(hotel)
@@ -391,9 +390,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestAKindTellsItsFields holds that what Fields names is what a resource of every field
-// is written as.
-func TestAKindTellsItsFields(t *testing.T) {
+// TestKindFields_EveryField_IsInJSON compares Fields with the JSON of a resource that has every field.
+func TestKindFields_EveryField_IsInJSON(t *testing.T) {
 	t.Parallel()
 	everyKind, err := os.ReadFile("testdata/every_kind.json")
 	require.NoError(t, err)

@@ -16,9 +16,9 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestEachKindHasTheFieldsOfTheAPI holds the fields of each kind to a list written
-// by hand from the API's schema, and pushes each field to each kind.
-func TestEachKindHasTheFieldsOfTheAPI(t *testing.T) {
+// TestPush_EachFieldOnEachKind_FollowsTheSchema compares the fields of each kind with a list that was written by hand from
+// the API's schema, and pushes each field to each kind.
+func TestPush_EachFieldOnEachKind_FollowsTheSchema(t *testing.T) {
 	values := map[string]string{
 		"name": `"x"`, "parent_site_key": `"s"`, "duration_minutes": `5`, "geolocation": `{"latitude": 1, "longitude": 2}`,
 		"customer_data":   `{"time_zone": "Europe/Lisbon", "default_checkin_time": "15:00", "default_checkout_time": "11:00", "address": "x"}`,
@@ -86,9 +86,9 @@ func TestEachKindHasTheFieldsOfTheAPI(t *testing.T) {
 	})
 }
 
-// TestTheCascadeHoldsForEveryKind deletes a resource of each kind that something of
-// each kind refers to in each way.
-func TestTheCascadeHoldsForEveryKind(t *testing.T) {
+// TestDelete_EveryKind_FollowsCascadeRules deletes a resource of each kind with a referrer of each kind for each type of
+// reference.
+func TestDelete_EveryKind_FollowsCascadeRules(t *testing.T) {
 	inSites := []data.Kind{data.KindSpace, data.KindRoom, data.KindUnit, data.KindCommonArea}
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		deleted := func(refs ...data.Ref) (gone, lost []string) {
@@ -140,7 +140,7 @@ func TestTheCascadeHoldsForEveryKind(t *testing.T) {
 	})
 }
 
-func TestCountsFollowEveryOperation(t *testing.T) {
+func TestCustomerCounts_EveryOperation_AreUpdated(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		check := func() {
 			d, err := ws.Export(t.Context(), "acme")
@@ -173,7 +173,7 @@ func TestCountsFollowEveryOperation(t *testing.T) {
 	})
 }
 
-func TestWhatStaysOfAResourceThatIsReplaced(t *testing.T) {
+func TestPush_Replace_KeepsIDAndCreationTime(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One").In("s"))
 		before, err := ws.Space(t.Context(), "1")
@@ -189,7 +189,7 @@ func TestWhatStaysOfAResourceThatIsReplaced(t *testing.T) {
 	})
 }
 
-func TestLosingAReferenceIsAnUpdate(t *testing.T) {
+func TestDelete_Detached_UpdatesReferrer(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"), data.StaffMember("m", "M", data.Refs(data.KindRoom, "1")...))
 		before, err := ws.UserIdentity(t.Context(), "m")
@@ -203,7 +203,7 @@ func TestLosingAReferenceIsAnUpdate(t *testing.T) {
 	})
 }
 
-func TestPagesOfOneKind(t *testing.T) {
+func TestList_OneKind_ReturnsPagesOfIt(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		var rooms []data.Resource
 		for i := range 30 {
@@ -218,7 +218,7 @@ func TestPagesOfOneKind(t *testing.T) {
 	})
 }
 
-func TestAnEmptyStringRemovesMetadata(t *testing.T) {
+func TestPush_EmptyMetadataString_RemovesKey(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		stay := func(m data.CustomMetadata) data.AccessGrant {
 			return data.AccessGrant{Kind: data.KindReservation, Key: "r", CustomMetadata: m}
@@ -231,7 +231,7 @@ func TestAnEmptyStringRemovesMetadata(t *testing.T) {
 	})
 }
 
-func TestPushLeavesWhatItIsGivenAsItIs(t *testing.T) {
+func TestPush_Input_IsNotModified(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		spaces := []data.Ref{{Kind: data.KindUnit, Key: "u"}, {Kind: data.KindRoom, Key: "r"}, {Kind: data.KindRoom, Key: "r"}}
 		metadata := data.CustomMetadata{"a": "", "b": true}
@@ -251,7 +251,7 @@ func TestPushLeavesWhatItIsGivenAsItIs(t *testing.T) {
 	})
 }
 
-func TestPlanAndDeleteWarnAlike(t *testing.T) {
+func TestPlanDelete_Warnings_EqualThoseOfDelete(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("1", "One"))
 		sel := selection(t, `{"room_keys": ["1", "2", "2"], "spaceship_keys": ["1"]}`)
@@ -265,7 +265,7 @@ func TestPlanAndDeleteWarnAlike(t *testing.T) {
 	})
 }
 
-func TestStrictAndSkipInvalid(t *testing.T) {
+func TestPush_StrictAndSkipInvalid_AreCombined(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := decode(t, `{"customer_key": "acme",
 			"guests": [{"guest_key": "bad", "name": "Bad", "email_address": "no address"}, {"guest_key": "good", "name": "Good"}],
@@ -287,7 +287,7 @@ func TestStrictAndSkipInvalid(t *testing.T) {
 	})
 }
 
-func TestNamesWithADotAreNotFieldsWithin(t *testing.T) {
+func TestDecode_NameWithDot_IsNotFieldOfObject(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		report, err := pushJSON(t, ws, `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": "S", "customer_data.address": "flat"}]}`)
 		require.NoError(t, err)
@@ -298,7 +298,7 @@ func TestNamesWithADotAreNotFieldsWithin(t *testing.T) {
 	})
 }
 
-func TestWhatIsClearedStaysClearedWhenItIsWrittenAgain(t *testing.T) {
+func TestMarshalJSON_ClearedFields_AreNull(t *testing.T) {
 	t.Parallel()
 	const body = `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": null, "duration_minutes": null, "geolocation": null,
 		"customer_data": {"time_zone": null, "default_checkin_time": null, "default_checkout_time": null, "address": null}}]}`
@@ -309,7 +309,7 @@ func TestWhatIsClearedStaysClearedWhenItIsWrittenAgain(t *testing.T) {
 	}
 }
 
-func TestBoundsToTheLast(t *testing.T) {
+func TestPush_ValuesAtLimits_AreAccepted(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		many := func(n int) data.AccessGrant { return data.Booking("b", data.Ref{}, manyRefs(data.KindRoom, n)...) }
 		push(t, ws, "acme", many(1000))
@@ -333,7 +333,7 @@ func TestBoundsToTheLast(t *testing.T) {
 	})
 }
 
-func TestARandThatRepeatsItselfIsRefused(t *testing.T) {
+func TestPush_RandRepeatsItself_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		same := data.Open(ws.DB().Store(), data.Options{Rand: repeating{}}).Workspace(ws.ID())
 		push(t, same, "a", data.Room("1", "One"))
@@ -353,8 +353,8 @@ func (repeating) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestADryRunDrawsNoRandomness has a source that must not be read by several at once.
-func TestADryRunDrawsNoRandomness(t *testing.T) {
+// TestPush_DryRun_DoesNotReadRand uses a source of randomness that is not safe for concurrent use.
+func TestPush_DryRun_DoesNotReadRand(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		unsafe := data.Open(ws.DB().Store(), data.Options{Rand: rand.New(rand.NewSource(1))}).Workspace(ws.ID())
 		var wg sync.WaitGroup
@@ -375,9 +375,8 @@ func TestADryRunDrawsNoRandomness(t *testing.T) {
 	})
 }
 
-// TestManyFaultsTakeNoLongerEach holds that what finds faults does not compare each
-// with all the others: twenty thousand of them would take minutes.
-func TestManyFaultsTakeNoLongerEach(t *testing.T) {
+// TestDelete_ManyFaults_TakesLinearTime would take minutes if the check compared each fault with all others.
+func TestDelete_ManyFaults_TakesLinearTime(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := ws.Delete(t.Context(), data.Selection{Resources: make([]data.Ref, 20_000)})
 		require.Len(t, faults(t, err), 10_000)
@@ -387,7 +386,7 @@ func TestManyFaultsTakeNoLongerEach(t *testing.T) {
 	})
 }
 
-func TestKindsAsText(t *testing.T) {
+func TestKind_TextEncoding_RoundTrips(t *testing.T) {
 	t.Parallel()
 	for _, kind := range data.Kinds() {
 		parsed, err := data.ParseKind(kind.String())
@@ -418,7 +417,7 @@ func TestConflictError_Text_NamesBothOwners(t *testing.T) {
 	require.ErrorIs(t, conflict, validation.ErrInvalid)
 }
 
-func TestEveryKindHasAConstructor(t *testing.T) {
+func TestConstructors_EveryKind_HasOne(t *testing.T) {
 	t.Parallel()
 	made := []data.Resource{
 		data.PlainSpace("k", "n"), data.Site("k", "n"), data.Property("k", "n"), data.Room("k", "n"), data.CommonArea("k", "n"),

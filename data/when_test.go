@@ -14,9 +14,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// TestOneOperationHadSeveralTimes is of the times in the change feed, of customers and of
-// resources: all that one operation changes has one. The clock never gives one twice.
-func TestOneOperationHadSeveralTimes(t *testing.T) {
+// TestOperations_AllChanges_HaveOneTime compares the times in the change feed, of customers and of resources after each
+// operation. The clock never returns the same time twice.
+func TestOperations_AllChanges_HaveOneTime(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		for i, op := range largeOperations {
@@ -69,7 +69,7 @@ func TestOneOperationHadSeveralTimes(t *testing.T) {
 	})
 }
 
-// metas is what is known of every resource of a workspace.
+// metas returns the Meta of every resource of a workspace.
 func metas(t *testing.T, ws *data.Workspace) map[data.Ref]data.Meta {
 	t.Helper()
 	out := map[data.Ref]data.Meta{}
