@@ -228,7 +228,7 @@ func TestDelete_SelectsNothing_IsRefused(t *testing.T) {
 				`{"customers": ["Acme Hotels"]}`:  "customers: is not a list of keys: use customer_keys",
 				`{"spaceships": ["x"]}`:           "spaceships: is not a list of keys",
 				`{"room_keys": ["room-101"], "guests": []}`:       "guests: is not a list of keys: use guest_keys",
-				`{"room_keys": ["room-101"], "customer_key": ""}`: "customer_key: is empty",
+				`{"room_keys": ["room-101"], "customer_key": ""}`: "customer_key: must not be empty",
 			} {
 				out := f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, body)
 				require.Contains(t, out.at("error", "message"), want, body)
@@ -240,7 +240,7 @@ func TestDelete_SelectsNothing_IsRefused(t *testing.T) {
 			"room_keys[]=room-101":             "room_keys[]: is not a list of keys: use room_keys",
 			"rooms=room-101":                   "rooms: is not a list of keys: use room_keys",
 			"room_keys=room-101&rooms=x":       "rooms: is not a list of keys: use room_keys",
-			"room_keys=room-101&customer_key=": "customer_key: is empty",
+			"room_keys=room-101&customer_key=": "customer_key: must not be empty",
 		} {
 			out := f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodDelete, "/customers/delete_data?"+query, "")
 			require.Contains(t, out.at("error", "message"), want, query)
