@@ -118,7 +118,7 @@ func shrink(ctx context.Context, ops []modelOp, planned bool) ([]modelOp, error)
 	return ops, err
 }
 
-// runModel makes operations on a new workspace, and says where it differs from the oracle.
+// runModel makes operations on a new workspace. It returns an error if the workspace differs from the oracle.
 func runModel(ctx context.Context, store storage.Store, planned bool, ops []modelOp) error {
 	ws, o := workspaceOf(store, uuid.New()), newOracle()
 	if planned {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// delete is what a delete does.
+// delete predicts a delete. apply updates the oracle, and is nil if the operation fails.
 func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 	gone := map[string]bool{} // "c place"
 	owner := func(alias, key string) string {
@@ -107,7 +107,7 @@ func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 	}
 }
 
-// lost returns the references of a resource that stays to those that are gone.
+// lost returns the references of a remaining resource to deleted ones.
 func lost(customer string, r *oracleResource, has map[string]*oracleResource, gone func(at string) bool) []string {
 	out := map[string]bool{}
 	refs(r.fields, func(_, alias, key string) {
@@ -210,7 +210,8 @@ func (o *oracle) undo(op modelOp) (err string, apply func()) {
 	}
 }
 
-// afterLosses is a resource without what is gone, or that it goes too.
+// afterLosses returns the fields of a resource without its references to deleted ones, and reports whether the cascade deletes
+// the resource too.
 func afterLosses(r *oracleResource, has map[string]*oracleResource, gone func(at string) bool) (fields map[string]any, goes bool) {
 	fields = maps.Clone(r.fields)
 	named, left := 0, 0

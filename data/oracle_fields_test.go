@@ -57,7 +57,7 @@ func isEmpty(v any) bool {
 	return isList && len(list) == 0
 }
 
-// merged is a resource after a patch.
+// merged returns the fields of a resource after a patch.
 func merged(old *oracleResource, g given, replace bool) map[string]any {
 	out := map[string]any{}
 	if old != nil && !replace {
@@ -119,7 +119,7 @@ func merged(old *oracleResource, g given, replace bool) map[string]any {
 	return out
 }
 
-// twice is the paths of the keys that a resource names a second time.
+// twice returns the paths of keys that a resource refers to for the second time.
 func twice(fields map[string]any) (paths []string) {
 	listed := map[string]bool{}
 	for _, kind := range oracleKinds["space"] {
@@ -195,8 +195,8 @@ func unsplit(fields map[string]any) map[string]any {
 	return out
 }
 
-// reconciled is a resource with changes of a portal after a push of the host: its fields, those
-// that the host has pushed, and lines about the changes.
+// reconciled predicts a push of the host to a resource with changes from a portal. It returns the resulting fields, the host's
+// fields, and the lines of the report about the changes.
 func reconciled(old *oracleResource, g given, replace, keep bool) (fields, host map[string]any, lines []string) {
 	host = merged(&oracleResource{fields: old.hostView()}, g, replace)
 	now, before, after := split(old.fields), split(old.hostView()), split(host)

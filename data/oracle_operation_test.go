@@ -88,7 +88,7 @@ func changedNames(before, after map[string]any) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), ",")
 }
 
-// wire is the API's object of a push.
+// wire returns the JSON object of a push.
 func (op modelOp) wire() string {
 	object := map[string]any{"customer_key": op.Customer}
 	maps.Copy(object, op.Own)

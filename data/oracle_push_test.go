@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// push is what a push or sync does; apply makes it so.
+// push predicts a push or sync. apply updates the oracle, and is nil if the operation fails.
 func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]string)) {
 	sync, replace := op.What == "sync", op.Replace || op.What == "sync"
 	mine := o.customers[op.Customer]

@@ -9,8 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// The oracle says what the library should do, in maps and loops, with none of its
-// code. A resource is its API fields as JSON has them: strings, lists of strings, and
+// The oracle predicts the results of the library with maps and loops. It shares no code with the library. A resource is its API fields as JSON has them: strings, lists of strings, and
 // custom_metadata as a map.
 
 type oracleResource struct {
@@ -66,17 +65,17 @@ func classOf(kind string) string {
 			return class
 		}
 	}
-	panic("the oracle knows no kind " + kind)
+	panic("the oracle has no kind " + kind)
 }
 
-// oracleUsers is the fields that name the user of an access grant.
+// oracleUsers are the fields that name the user of an access grant.
 var oracleUsers = strings.Fields("guest_key tenant_key resident_key user_key user_identity_key")
 
 func place(kind, key string) string { return classOf(kind) + " " + key }
 
-// expected is what an operation should report.
+// expected is the predicted report of an operation.
 type expected struct {
-	faults    []string // path and rule; where there is one nothing happens
+	faults    []string // path and rule; if there are any, the operation changes nothing
 	updated   bool     // the customer's own fields
 	skipped   []string
 	warnings  []string
@@ -86,7 +85,7 @@ type expected struct {
 	notFound  []string
 	customers []string
 	noSuch    []string
-	portal    []string // "room 1 kept name": the fate of a change made in a portal
+	portal    []string // "room 1 kept name": the effect on changes in portals
 }
 
 // tell adds the lines of an operation on a customer to the feed, with its actor.
