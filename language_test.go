@@ -24,17 +24,9 @@ var idioms = []string{
 	"is told", "are told", "what was typed", "what is shown", "what it says", "at the most", "whose every",
 }
 
-// exempt are the directories, without their subdirectories, that still contain idioms. Do not add to this list. Remove a
-// directory once it has no idioms.
-var exempt = []string{
-	"data",
-}
-
-// TestLanguage_CommentsAndMarkdown_HaveNoIdioms checks all files except those in an exempt directory. It also fails if an
-// exempt directory has no idioms any more.
+// TestLanguage_CommentsAndMarkdown_HaveNoIdioms checks all Go comments and Markdown files.
 func TestLanguage_CommentsAndMarkdown_HaveNoIdioms(t *testing.T) {
 	t.Parallel()
-	found := map[string][]string{} // findings by directory
 	files := 0
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -56,24 +48,12 @@ func TestLanguage_CommentsAndMarkdown_HaveNoIdioms(t *testing.T) {
 				return err
 			}
 		}
-		dir := filepath.ToSlash(filepath.Dir(path))
 		for _, finding := range findIdioms(prose) {
-			found[dir] = append(found[dir], path+":"+finding)
+			t.Errorf("%s:%s; write it in plain English", path, finding)
 		}
 		return nil
 	}))
 	require.Greater(t, files, 100)
-	for _, dir := range exempt {
-		if len(found[dir]) == 0 {
-			t.Errorf("%s has no idioms any more; remove it from exempt in language_test.go", dir)
-		}
-		delete(found, dir)
-	}
-	for _, findings := range found {
-		for _, finding := range findings {
-			t.Errorf("%s; write it in plain English", finding)
-		}
-	}
 }
 
 // comments returns the contents of a Go file with everything except comments replaced with spaces. Lines keep their numbers.

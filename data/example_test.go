@@ -85,7 +85,7 @@ func ExampleWorkspace_Push_invalid() {
 
 func ExampleWorkspace_Push_patch() {
 	ctx, ws := newWorkspace()
-	// What is left out stays. In JSON, null clears; in Go, Clear does.
+	// The push keeps the fields that it does not name. In JSON, null clears a field; in Go, Clear does.
 	must(ws.Push(ctx, data.CustomerData{CustomerKey: "acme", AccessGrants: []data.AccessGrant{
 		{Kind: data.KindReservation, Key: "r1", PreferredCode: "123456", Clear: []string{"ends_at"}},
 	}}))
@@ -120,7 +120,7 @@ func ExampleWorkspace_PushWith_within() {
 	// A row of the host's own, in the same store, commits with the push or not at all.
 	must(ws.PushWith(ctx, data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("103", "New room")}}, data.PushOptions{
 		Within: func(ctx context.Context, tx data.CustomerTx) error {
-			room, err := tx.Space(ctx, "103") // sees what the push does
+			room, err := tx.Space(ctx, "103") // sees the result of the push
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// mostFindings is how many faults, and how many warnings, are listed.
+// mostFindings is the maximum number of faults, and of warnings, in a list.
 const mostFindings = 10_000
 
 func manyFields(n int) string {
@@ -35,7 +35,7 @@ func invalid(t *testing.T, err error) *validation.Error {
 	return e
 }
 
-// requireMore holds that findings are as many as are listed, and say that there is more.
+// requireMore checks that a list of findings has the maximum length and says that there are more.
 func requireMore(t *testing.T, findings []validation.Finding, most int) {
 	t.Helper()
 	require.NotEmpty(t, findings)

@@ -24,7 +24,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// sequenceLength is how many operations are made on one workspace.
+// sequenceLength is the number of operations on one workspace.
 const sequenceLength = 400
 
 // TestModel makes random operations on a few customers, with every kind of resource, and compares each report, the

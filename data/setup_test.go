@@ -24,7 +24,7 @@ var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
 var otherWorkspace = uuid.MustParse("11111111-f148-4415-a63c-dc6c145c6b91")
 
-// raceSlowness is how many times less the longest tests do under the race detector.
+// raceSlowness divides the sizes of the longest tests under the race detector.
 var raceSlowness = race.Slowness(10)
 
 // fakeClock gives times a second apart, so that no two operations share one.
