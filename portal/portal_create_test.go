@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -109,7 +108,7 @@ func TestCreate_InvalidRequest_ReturnsErrInvalid(t *testing.T) {
 			"an unknown alias":            {CustomerData: &data.CustomerData{CustomerKey: "a", Spaces: []data.Space{{Key: "x"}}}},
 		} {
 			_, err := f.portals.Create(t.Context(), f.ws, req)
-			require.True(t, errors.Is(err, validation.ErrInvalid) || errors.Is(err, validation.ErrInvalid), "%s: %v", name, err)
+			require.ErrorIs(t, err, validation.ErrInvalid, name)
 		}
 		requireEmpty(t, f)
 		f.create(t, portal.CreateRequest{CustomerData: hotel(), TTL: 7 * 24 * time.Hour})
