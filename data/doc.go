@@ -26,7 +26,7 @@
 //
 // Input, from JSON to nodes:
 //
-//	node.go findings.go validate.go fields.go field_values.go field_metadata.go field_set.go merge.go
+//	node.go findings.go validate.go fields.go field_values.go field_metadata.go field_set.go merge_rules.go
 //	customerdata.go customer_fields.go json_read.go json_write.go selection.go
 //
 // Rows in the store:
@@ -45,7 +45,7 @@
 //
 // Operations:
 //
-//	reconcile.go push_check.go push_read.go push_merge.go push_references.go push_emails.go push.go
+//	reconcile.go push_check.go push_read.go push_apply.go push_references.go push_emails.go push.go
 //	cascade.go delete.go sync.go import.go revoke.go friends.go
 //
 // Maintenance and verification:
