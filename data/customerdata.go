@@ -10,6 +10,10 @@ import (
 // CustomerData is the input of a push or a sync for one customer. Its JSON is the object of the API: customer_key,
 // customer_name, customer_time_zone and the 19 collections, such as "rooms".
 //
+// A push merges a resource into the stored resource with the same key, as JSON Merge Patch does: a field that is not set keeps
+// its stored value, a field in Clear becomes empty, a list is replaced, and custom_metadata is merged key by key. The spaces of
+// all aliases are one list.
+//
 // A push merges the name and the time zone of the customer like the fields of a resource: an empty value keeps the stored
 // value, and a name in Clear makes the field empty. PushOptions.Replace does not change this: it replaces only resources. A
 // sync sets both fields to exactly the given values.
