@@ -1,4 +1,4 @@
-// Package data stores the customers of a workspace and, for each customer, a graph of the resources that the partner pushes
+// Package data stores the customers of a workspace and, for each customer, a graph of the resources that the host pushes
 // under its own keys: spaces, user identities and access grants.
 //
 // [Workspace.Push] creates and merges resources, [Workspace.Sync] also deletes the resources that it is not given, and
@@ -8,11 +8,12 @@
 //
 // # Terms
 //
-//   - A workspace is the data of one host environment. Nothing in a workspace refers to another workspace.
+//   - The host is the program that embeds the library.
+//   - A workspace is the data of one environment of the host. Nothing in a workspace refers to another workspace.
 //   - A customer is a customer of the host, such as a property manager. It owns its resources.
-//   - A [Kind] is the partner's word for a resource, such as a room, a unit or a guest.
+//   - A [Kind] is the host's word for a resource, such as a room, a unit or a guest.
 //   - A [Class] is one of space, user identity and access grant. Each kind belongs to one class.
-//   - A key is the partner's name for a resource. It is unique in its workspace and class: a room and a unit cannot both have
+//   - A key is the host's name for a resource. It is unique in its workspace and class: a room and a unit cannot both have
 //     the key "101", and the reference {KindUnit, "101"} finds the room.
 //   - A node is a resource inside this package, whatever its class.
 //   - A plan is the set of rows that an operation writes.

@@ -28,8 +28,8 @@ var (
 	// The caller reads the data that it needs in a [Snapshot], and continues after [Snapshot.Cursor].
 	ErrTrimmed = errors.New("data: changes after the cursor were trimmed from the feed: read the data again in a Snapshot, and continue from its Cursor")
 
-	// ErrEpoch is returned for a cursor of the change feed after changes that the store does not have, because the store was
-	// replaced with an older state, such as a backup. The caller reads the data that it needs in a [Snapshot], and continues
+	// ErrEpoch is returned for a cursor of the change feed if the store does not have the changes before it, because the store
+	// was replaced with an older state, such as a backup. The caller reads the data that it needs in a [Snapshot], and continues
 	// after [Snapshot.Cursor].
 	ErrEpoch = errors.New("data: the store does not have the changes before the cursor, so it was restored from an older state: read the data again in a Snapshot, and continue from its Cursor")
 

@@ -255,7 +255,7 @@ type DecodeOptions struct {
 
 // Decode reads the API's object from r as a stream. It returns an error that matches [ErrNotJSON] if r is not exactly one
 // JSON value within the limits, has a duplicate name in an object, or is not UTF-8. Decode keeps the first 10,000 faults and
-// warnings, one fault of each resource beyond them, and the number of the others.
+// warnings. After that it keeps one fault for each resource and only counts the others.
 func Decode(r io.Reader, o DecodeOptions) (d CustomerData, err error) {
 	err = readJSON(r, o, func(reader *strictjson.Reader) error { return decodeCustomerData(reader, &d) })
 	if err != nil {

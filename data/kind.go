@@ -63,10 +63,11 @@ func (c *Class) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%w: unknown class %q", validation.ErrInvalid, textrules.Clip(string(b)))
 }
 
-// Kind is the partner's word for a resource. The zero Kind is not valid.
+// Kind is the host's word for a resource. The zero Kind is not valid.
 type Kind uint8
 
-// The 19 kinds. The upper four bits of a kind are its class. The numbers are stored, so they must not change.
+// The kinds of spaces. There are 19 kinds in all. The upper four bits of a kind are its class. The numbers are stored, so they
+// must not change.
 const (
 	KindSpace           = Kind(ClassSpace)<<4 | iota
 	KindSite            // contains other spaces

@@ -9,7 +9,8 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// The oracle predicts the results of the library with maps and loops. It shares no code with the library. A resource is its API fields as JSON has them: strings, lists of strings, and
+// The oracle predicts the results of the library with maps and loops. It shares no code with the library. A resource consists
+// of its API fields, as decoded from JSON: strings, lists of strings, and
 // custom_metadata as a map.
 
 type oracleResource struct {

@@ -11,7 +11,7 @@ import (
 // PushOptions changes what a push does. The zero value merges resources and refuses the whole push for any fault.
 type PushOptions struct {
 	Replace     bool // replace each resource instead of merging it: a field that is not set becomes empty
-	Strict      bool // refuse the push for a warning as for a fault
+	Strict      bool // treat warnings as faults: refuse the push if there are any
 	SkipInvalid bool // apply the resources without a fault; the report lists the faults of the others
 	DryRun      bool // report the changes and write nothing
 
@@ -30,7 +30,7 @@ type PushOptions struct {
 
 	// Guard, if it is not nil, inspects the state on which the push is planned and the planned report. If it returns an
 	// error, the push is refused with this error. No other write takes place between that state and the push. Guard may
-	// run more than once, and also runs in a dry run. It can read, also from the Workspace. A write to the same store with
+	// run more than once, and also runs in a dry run. It can read, including from the Workspace. A write to the same store with
 	// the context that it gets, or with one derived from it, returns [storage.ErrNested].
 	Guard func(context.Context, *Snapshot, PushReport) error
 

@@ -16,20 +16,20 @@ import (
 // grants of one customer (Text) lists first those that have not ended, in the order of their start times, and then those that
 // have ended, the latest start time first.
 //
-// Each page reads resources from one index, as described at the fields, and filters them. One of the indexes consists of
-// edges: for each resource, the references from other resources to it. A page ends early after it has read 10,000 resources,
-// including the resources that they refer to if a filter reads those. Such a page has fewer than Limit items, possibly no
-// items, and has Stopped and Next set.
+// Each page reads resources from one index, which the comments of the fields name, and then applies the filters. One of the
+// indexes consists of edges: for each resource, the references from other resources to it. A page ends early after it has read
+// 10,000 resources. If a filter also reads the resources to which these refer, they count too. Such a page has fewer than Limit
+// items, possibly no items, and has Stopped and Next set.
 type Query struct {
 	// CustomerKey is the key of the customer that owns the resources. If it is empty, the list contains resources of all
 	// customers of the workspace. Such a list always reads the directory of keys, whatever other filters are set.
 	CustomerKey string
 
-	Kinds []Kind   // kinds of the listed class; empty selects all kinds. Reads the records of these kinds.
-	Keys  []string // if not nil, only the resources with these keys are listed. At most 10,000 keys. Reads the resources by key.
+	Kinds []Kind   // kinds of the listed class; empty selects all kinds. The list reads the records of these kinds.
+	Keys  []string // if not nil, only the resources with these keys are listed. At most 10,000 keys. The list reads the resources by key.
 
-	ParentSiteKey string // selects the spaces in that site. Reads the edges to the site.
-	UserKey       string // selects the access grants of that user identity. Reads the edges to it.
+	ParentSiteKey string // selects the spaces in that site. The list reads the edges to the site.
+	UserKey       string // selects the access grants of that user identity. The list reads the edges to it.
 
 	// SpaceKey selects the access grants to a space, or the staff members who have a reference to the space. If the space is
 	// a site, the list also contains the access grants and staff members of the spaces in that site. The list reads the edges
@@ -69,7 +69,7 @@ type Query struct {
 	// workspace. All pages of a list use the time of the first page.
 	Now time.Time
 
-	CustomMetadata CustomMetadata // all of these must be equal. Filters the resources that were read.
+	CustomMetadata CustomMetadata // a resource must have all of these values. The filter applies to the resources that the list reads.
 
 	// Keep, if it is not nil, reports whether a resource that has passed the filters above is listed. If it returns an error,
 	// the list fails with that error.
@@ -96,8 +96,8 @@ type Page[T any] struct {
 	Items []T
 	Next  string // the cursor of the next page; empty on the last page
 
-	// Stopped reports whether the page ended early because it before read the maximum number of resources. Next then continues
-	// the list.
+	// Stopped reports whether the page ended early because it read the maximum number of resources. Next
+	// then continues the list.
 	Stopped bool
 }
 
@@ -110,7 +110,7 @@ const (
 )
 
 // Spaces returns a page of the spaces that q selects. It returns an error that matches [validation.ErrInvalid] if q is not
-// valid, [ErrInvalidCursor] if its Cursor is not one of this list, and [ErrCustomerNotFound] if its customer does not exist.
+// valid, [ErrInvalidCursor] if its Cursor does not come from the same list, and [ErrCustomerNotFound] if its customer does not exist.
 func (s *Snapshot) Spaces(ctx context.Context, q Query) (Page[Space], error) {
 	return list(ctx, s, q, ClassSpace, (*node).space)
 }

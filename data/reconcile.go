@@ -15,7 +15,7 @@ type PortalChanges struct {
 	// Overwritten are the fields whose value from the portal was replaced by the push.
 	Overwritten []string `json:"overwritten,omitempty"`
 
-	// TakenOver reports that the resource was created by a portal or by another actor than the host, and that the push has
+	// TakenOver reports that the resource was created by an actor other than the host, such as a portal, and that the push has
 	// made the host its origin; see [Meta].
 	TakenOver bool `json:"taken_over,omitempty"`
 

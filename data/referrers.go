@@ -51,10 +51,11 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals
 }
 
 // Referrers returns a page of the resources that refer to one resource. They are sorted by kind and then by key; access
-// grants are sorted by kind and then in the order of time, as in a list. As in every reference, the kind of to only
-// determines the class. limit is the maximum number of items in the page, from 1 to 1000; 0 selects 100. cursor is Page.Next
+// grants are sorted by kind and then in the order of time, as in a list. As in every reference, only the
+// class of to.Kind matters. limit is the maximum number of items in the page, from 1 to 1000; 0 selects 100. cursor is Page.Next
 // of the previous page, or empty for the first page. Referrers returns an error that matches [validation.ErrInvalid] if limit
-// is not valid, [ErrInvalidCursor] if cursor is not one of this list, and [ErrResourceNotFound] if there is no such resource.
+// is not valid, [ErrInvalidCursor] if cursor does not come from the same list, and [ErrResourceNotFound] if there is no such
+// resource.
 func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor string) (Page[Ref], error) {
 	limit, err := pageLimit(limit)
 	if err != nil {

@@ -138,9 +138,9 @@ func (r DeleteReport) DeletedByKind() map[Kind]int {
 // SyncReport is the result of a sync.
 type SyncReport struct {
 	PushReport
-	Deleted []DeletedResource `json:"deleted,omitempty"` // resources that existed and were not given
-	Revoked []Revoked         `json:"revoked,omitempty"` // deep links to the deleted resources
+	Deleted []DeletedResource `json:"deleted,omitempty"` // the unlisted resources that the sync deleted
+	Revoked []Revoked         `json:"revoked,omitempty"` // portals that were deep links to deleted resources
 
-	// Detached has the references to deleted resources from remaining resources that were not given.
+	// Detached lists the references that the sync removed: from unlisted resources that it keeps, to deleted resources.
 	Detached []Detached `json:"detached,omitempty"`
 }

@@ -17,7 +17,7 @@ type Resource interface {
 }
 
 // Ref identifies a resource. References to other resources find them by class and key: {KindSpace, "101"} and {KindRoom,
-// "101"} are the same space. The kind of such a reference is the alias that the partner used.
+// "101"} are the same space. The kind of such a reference is the alias that the host used.
 type Ref struct {
 	Kind Kind   `json:"kind"`
 	Key  string `json:"key"`
@@ -44,8 +44,8 @@ type Meta struct {
 	CreatedAt   time.Time // UTC, whole microseconds
 	UpdatedAt   time.Time // UTC, whole microseconds; the time of the last write that changed it
 
-	// Origin is the actor that created the resource. Once the host has pushed the resource, it belongs to the host, even if
-	// it was created in a portal. A sync of the host then deletes it if the sync does not list it.
+	// Origin is the actor that created the resource, or the host as soon as the host has pushed it, even if it was created
+	// in a portal. A sync of the host then deletes it if the sync does not list it.
 	Origin Actor
 
 	// Revision is 1 when the resource is created. Each write that changes the resource increments it. A resource that is
@@ -116,9 +116,9 @@ type UserIdentity struct {
 	EmailAddress string
 	PhoneNumber  string
 
-	// Spaces are the spaces that a staff member serves, each once, under the alias that the partner used. At most 1000. A push
-	// that names any spaces replaces the whole list, whatever their aliases. A push whose Clear names an alias, such as
-	// "room_keys", empties the whole list.
+	// Spaces are the spaces that a staff member serves, at most 1000. Each space is listed once, under the alias that the host
+	// used. A push that names any spaces replaces the whole list, even if it uses other aliases. A push whose Clear
+	// names an alias, such as "room_keys", empties the whole list.
 	Spaces []Ref
 
 	Clear []string
@@ -133,8 +133,9 @@ type AccessGrant struct {
 	Key  string
 	Name string
 
-	// User is the user identity that has the access, under the alias that the partner used: guest, tenant, resident, user or
-	// user identity. A push that names one replaces it.
+	// User is the user identity that has the access, under the alias that the host used: guest, tenant, resident, user or
+	// user identity. A push that names a user identity replaces the stored
+	// reference.
 	User Ref
 
 	// Spaces are the spaces that the user identity gets access to. A push changes the list as in [UserIdentity]. It warns about

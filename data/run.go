@@ -8,9 +8,10 @@ import (
 )
 
 // Run maintains the store until ctx is done. It starts at once and repeats every minute: it removes the rows of deleted
-// customers, as [DB.Sweep] does, and drops changes from the feeds that are older than Options.FeedRetention, except changes
-// that a [Consumer] which was active within the last 30 days has not read yet. Every hour it removes cancellations in portals
-// that are older than a year. Several processes may run it on one store; only one of them works at a time.
+// customers, as [DB.Sweep] does, and drops changes that are older than Options.FeedRetention from the feeds. It keeps
+// changes that have not been read by a [Consumer] that was active within the last 30 days. Every hour it removes the
+// cancellations that were made in portals more than a year ago. Several processes may run it on one store; only one of them
+// works at a time.
 //
 // Run logs errors and tries again. It returns the error of ctx.
 func (db *DB) Run(ctx context.Context) error {

@@ -78,9 +78,9 @@ func (db *DB) Stats(ctx context.Context) (Stats, error) {
 
 // EraseOptions changes what Erase does. The zero value keeps the change feed.
 type EraseOptions struct {
-	// TrimBefore drops older changes from the feeds of all workspaces, as [Workspace.TrimChanges] does, also changes that a
+	// TrimBefore drops older changes from the feeds of all workspaces, as [Workspace.TrimChanges] does, including changes that a
 	// [Consumer] has not read yet. The feed contains the keys of deleted resources, so the data of a deleted customer leaves
-	// the store completely only if TrimBefore is after its delete. The zero value drops nothing.
+	// the store completely only if TrimBefore is after the time at which the customer was deleted. The zero value drops nothing.
 	TrimBefore time.Time
 }
 

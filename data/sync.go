@@ -12,7 +12,7 @@ import (
 
 // SyncOptions changes what a sync does. The zero value deletes the unlisted resources of the host.
 type SyncOptions struct {
-	Strict bool // refuse the sync for a warning as for a fault
+	Strict bool // treat warnings as faults: refuse the sync if there are any
 	DryRun bool // report the changes and write nothing
 
 	// All also deletes the unlisted resources of other actors. Without All, a sync deletes only resources whose Meta.Origin
@@ -37,11 +37,11 @@ type SyncOptions struct {
 	Reads  [][]byte
 }
 
-// Sync replaces the resources of a customer that the host owns with those in d. It does all of this or nothing. It replaces
+// Sync replaces the host's resources of a customer with those in d. It does all of this or nothing. It replaces
 // the fields of each listed resource, like a push with Replace. It deletes an unlisted resource if the host has ever
 // pushed it. An unlisted resource that was created by a customer portal or a connector, and that the host has never pushed,
-// is kept unless SyncOptions.All is set. If the data is already stored, Sync writes nothing. If a listed key has a resource
-// of another kind, that resource is deleted and a new one is created.
+// is kept unless SyncOptions.All is set. If the data is already stored, Sync writes nothing. If a listed key belongs to a
+// stored resource of another kind, that resource is deleted and a new one is created.
 //
 // A wrong customer key or an incomplete list deletes resources by mistake. MaxDeletes and Guard of [SyncOptions] can refuse
 // such a sync. The report has a warning with [validation.RuleDeletesAll] if the sync deletes all resources that the customer

@@ -30,7 +30,8 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 }
 
 // Seal encrypts a value for the row with the given key, with the active master. The nonce is read from random, which is
-// crypto/rand.Reader outside of tests. Seal the same row at most 2^32 times with one master (NIST SP 800-38D, 8.3).
+// crypto/rand.Reader outside of tests. With one master and purpose, seal at most 2^32
+// values in all rows together (NIST SP 800-38D, 8.3). Seal returns [ErrInvalid] for an unknown purpose.
 func (r *Ring) Seal(purpose Purpose, rowKey, plaintext []byte, random io.Reader) ([]byte, error) {
 	d, ok := r.slots[r.active][purpose]
 	if !ok {
@@ -45,7 +46,8 @@ func (r *Ring) Seal(purpose Purpose, rowKey, plaintext []byte, random io.Reader)
 }
 
 // Open decrypts a value that [Ring.Seal] made for the same purpose and row. It returns [ErrNoMaster] if the ring has no
-// master in the value's slot, and otherwise [ErrCannotOpen] for every value that Seal did not make.
+// master in the value's slot, [ErrInvalid] for an unknown purpose, and [ErrCannotOpen] for every other value that Seal did not
+// make for this purpose and row.
 func (r *Ring) Open(purpose Purpose, rowKey, sealed []byte) ([]byte, error) {
 	slot, err := SealedSlot(sealed)
 	if err != nil {

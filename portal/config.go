@@ -45,7 +45,7 @@ type Config struct {
 	Filters []Filter
 
 	// FrameOrigins are the origins, such as "https://app.example", of the pages that may embed the portal in a frame; at most
-	// 20. If it is empty, every page may embed a portal with IsEmbedded, and no page any other portal.
+	// 20. If it is empty, any page may embed the portal if IsEmbedded is set, and no page may embed it otherwise.
 	FrameOrigins []string
 
 	// ReturnURL is an absolute http or https URL of at most 2048 bytes to which the visitor can return. It may be empty.

@@ -13,11 +13,12 @@
 //   - A portal is a [Config] for one customer with an expiry. A deep link is a portal that shows only one space or one access
 //     grant.
 //   - A link is the URL of a portal. Its last part is the code, which contains the link's id and expiry and is signed.
-//   - A use is the opening of a link. A portal with a MaxUses opens only so often.
+//   - A use is an opening of a link that counts towards MaxUses. After MaxUses uses, the link begins no new session.
 //   - A session is the access of one visitor who has opened a link. A stored session is found by its token.
-//   - A holder is a browser, by a secret that the front end keeps with it. Each holder uses a link once.
-//   - The target is the only resource that a portal shows, together with the resources that belong to it: that of a deep link,
-//     or that of the landing page in restricted navigation.
+//   - A holder is a browser, identified by a secret that the front end stores in it. If the same holder opens a link again,
+//     that does not count as another use.
+//   - Some portals show only one resource, the target, and the resources that belong to it. The target is the DeepLink or, with
+//     restricted navigation, the LandingPage.
 //   - A resource is visible if the portal shows it. Every other resource is not found, as if it did not exist.
 //   - A draft is the push that a session's write makes.
 //   - A place is the time zone and the usual times of day of a space or an access grant.

@@ -29,14 +29,14 @@ var (
 	// matches ErrRevoked too.
 	ErrDeleted = fmt.Errorf("%w: deleted with its customer", ErrRevoked)
 
-	// ErrUsedUp is returned for a genuine link whose MaxUses uses are all counted.
+	// ErrUsedUp is returned for a genuine link that has been used MaxUses times.
 	ErrUsedUp = fmt.Errorf("%w: used up", ErrGone)
 
 	// ErrKeyRemoved is returned for a session whose link was signed with a key that the
 	// service no longer has.
 	ErrKeyRemoved = fmt.Errorf("%w: its key was removed", ErrGone)
 
-	// ErrSessionOver is the parent of the errors about a session that is over while its
+	// ErrSessionOver is the parent of the errors about a session that has ended, although its
 	// portal may still be open.
 	ErrSessionOver = errors.New("portal: the session is over")
 
@@ -49,7 +49,7 @@ var (
 	// ErrSessionEnded is returned for a session after [Session.End].
 	ErrSessionEnded = fmt.Errorf("%w: it was ended", ErrSessionOver)
 
-	// ErrSessionUnknown is returned for a token of no stored session: the token is not
+	// ErrSessionUnknown is returned for a token that belongs to no stored session: the token is not
 	// genuine, or the session was purged or deleted with its customer.
 	ErrSessionUnknown = fmt.Errorf("%w: no session has this token", ErrSessionOver)
 

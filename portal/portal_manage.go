@@ -114,7 +114,7 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 // to resources and profiles that do not exist any more are removed.
 //
 // Open returns [data.ErrCustomerNotFound] if there is no such customer, [ErrNotFound] if the customer never had such a portal,
-// and [ErrRevoked] if the newest one was revoked; only [Service.Create] creates another then. It also returns [ErrNotFound] if
+// and [ErrRevoked] if the newest one was revoked. In that case, call [Service.Create]. Open also returns [ErrNotFound] if
 // the portal is restricted to a landing page that does not exist any more.
 func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey string) (CustomerPortal, error) {
 	if err := s.checkWorkspace(ws); err != nil {
@@ -244,7 +244,7 @@ func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, custom
 // sessions use the new configuration from their next call on.
 //
 // UpdateConfig returns [ErrNotFound] if the workspace has no such portal, and a [validation.Error] if the changed configuration
-// is invalid, or if change added or removed the DeepLink. It may refer to another resource.
+// is invalid. change cannot add or remove the DeepLink, but can make it refer to another resource.
 func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
 	var out CustomerPortal
 	if err := s.checkWorkspace(ws); err != nil {

@@ -233,15 +233,15 @@ func (s *Service) DeleteProfile(ctx context.Context, ws *data.Workspace, id uuid
 
 // Appearance contains the appearance and the texts of a portal.
 type Appearance struct {
-	// Name is the title of the portal: the customer's name, else the profile's. It is empty if neither has one.
+	// Name is the title of the portal: the customer's name or, if it has none, the profile's. It may be empty.
 	Name     string
 	Locale   string // one of [Locales]
 	Theme    Theme  // of the profile, with the profile's primary and secondary color if the theme has none
 	LogoURL  string // of the profile; may be empty
 	Vertical Vertical
 
-	// TimeZone is the IANA name of the time zone of the pages: that of the only resource that the portal shows, else the
-	// portal's, else the customer's. It is empty if none of these has one.
+	// TimeZone is the IANA name of the time zone of the pages. It is the first of these that is set: the time zone of the only
+	// resource that the portal shows, the portal's, the customer's. It is empty if none is set.
 	TimeZone string
 
 	Aliases  Aliases           // the English names of the vertical's resources
@@ -249,8 +249,8 @@ type Appearance struct {
 }
 
 // Appearance returns the appearance and the texts of the portal. wanted is the locale that the visitor or the visitor's browser
-// has chosen, or empty. The Locale is wanted, unless that is not one of [Locales] or the portal excludes the locale picker;
-// then it is the locale of the portal, or the default.
+// has chosen, or empty. Appearance.Locale is this locale if it is one of [Locales] and the portal has the locale picker. Otherwise it
+// is the locale of the portal or, if it has none, the default.
 func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error) {
 	if err := v.checkOpen(); err != nil {
 		return Appearance{}, err

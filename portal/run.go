@@ -10,9 +10,9 @@ import (
 // keepExpired is the time for which Run keeps portals and sessions after they are over.
 const keepExpired = 30 * 24 * time.Hour
 
-// Run maintains the service and its DB until ctx is done. It calls [data.DB.Run], and once an hour it purges the portals and
-// sessions of all workspaces that were over 30 days ago, as [Service.Purge] does. Several processes may call Run for one store:
-// one of them at a time works.
+// Run maintains the service and its DB until ctx is done. It calls [data.DB.Run], and once an hour it purges, in all
+// workspaces, the portals and sessions that ended more than 30 days ago, as [Service.Purge] does. Several processes may call Run
+// for one store; only one of them works at a time.
 //
 // Run logs errors to the DB's logger and tries again later. It returns the error of ctx.
 func (s *Service) Run(ctx context.Context) error {

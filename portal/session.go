@@ -19,8 +19,7 @@ import (
 // expired and is not revoked and that its customer exists, and use the portal's current
 // configuration. They return [ErrExpired], [ErrRevoked], [ErrKeyRemoved] or [ErrSessionOver]
 // if the session is not valid any more, and a [RefusedError] for an action that the portal does not allow.
-// A resource that the portal does not show is [data.ErrResourceNotFound], whether it exists
-// or not.
+// For a resource that the portal does not show, they return [data.ErrResourceNotFound], whether it exists or not.
 //
 // Writes take [WriteOptions]. A write that creates or edits a resource returns the resource as the portal shows it, from the
 // transaction that wrote it. If a write returns an error, it has written nothing, unless the error matches [storage.ErrUnknown].
@@ -118,8 +117,8 @@ func (s *Session) touch(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// End ends the session. Its holder needs another use to open the link again. End has no effect if the session was ended before,
-// or is not stored because [Service.Resolve] returned it.
+// End ends the session. If its holder opens the link again, that counts as another use. End has no effect on a session that was
+// ended before, and on one that [Service.Resolve] returned, which is not stored.
 func (s *Session) End(ctx context.Context) error {
 	if s.hash == nil {
 		return nil
@@ -151,12 +150,12 @@ func (s *Session) End(ctx context.Context) error {
 // Portal returns the portal as it was when the session began or was found, without its URL.
 func (s *Session) Portal() CustomerPortal { return s.portal }
 
-// Token returns the token with which [Service.Session] finds the session. It is empty if the session is not stored because
-// [Service.Resolve] returned it. Protect the token like a password: keep it in a cookie that scripts cannot read, and do not
-// log it.
+// Token returns the token with which [Service.Session] finds the session. It is empty for a session that
+// [Service.Resolve] returned, because such a session is not stored. Protect the token like a password: keep it in a cookie that
+// scripts cannot read, and do not log it.
 func (s *Session) Token() Secret { return s.token }
 
-// ExpiresAt returns the time at which the session is over even if it is used until then, in UTC.
+// ExpiresAt returns the latest time at which the session ends, in UTC. The session ends earlier if it is not used.
 func (s *Session) ExpiresAt() time.Time {
 	if s.hash == nil {
 		return s.portal.ExpiresAt

@@ -36,8 +36,8 @@ type WriteOptions struct {
 
 	// IfUnchanged makes an edit or a delete conditional: the call returns [ErrChanged] and
 	// writes nothing unless the resource still has the Revision and the ID of this Meta,
-	// which is the resource's Meta as the session read it. A zero ID, as where the portal
-	// hides it, is not compared.
+	// which is the resource's Meta as the session read it. The ID is not compared
+	// if it is zero, for example because the portal hides it.
 	IfUnchanged *data.Meta
 
 	// IfPlanned makes a delete conditional: the call returns [ErrChanged] and deletes nothing

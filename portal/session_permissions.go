@@ -56,7 +56,7 @@ var (
 	detailsShown     = func(f Features) bool { return grantsShown(f) && !f.Manage.ExcludeReservationTechnicalDetails }
 )
 
-// rules lists the conditions of all actions.
+// rules is the table of permissions: the conditions of each action.
 var rules = []rule{
 	{action: ActionReadSpaces, enabled: spacesShown, restricted: true, deepLink: true},
 	{action: ActionReadUserIdentities, enabled: manageEnabled, restricted: true, deepLink: true},

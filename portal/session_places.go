@@ -10,14 +10,14 @@ import (
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
-// Place contains the time zone and the usual times of day of a space or an access grant. The time zone of a space is its own,
-// else that of its site, else the portal's, else the customer's. Its times of day are its own, else those of its site. A site
-// counts even if the portal does not show it.
+// Place contains the time zone and the usual times of day of a space or an access grant. The time zone of a space is
+// the first of these that is set: its own, its site's, the portal's, the customer's. Its times of day are its own or, if they
+// are not set, its site's. A site counts even if the portal does not show it.
 //
-// The place of an access grant is that of its first space that has a time zone or whose site has one, else that of its first
-// space.
+// The place of an access grant is that of its first space that has a time zone or whose site has one. If there is no such space,
+// it is that of its first space.
 type Place struct {
-	TimeZone     string // IANA name; empty if none of these has one
+	TimeZone     string // IANA name; empty if none is set
 	CheckinTime  string // HH:mm or HH:mm:ss; empty if there is none
 	CheckoutTime string // HH:mm or HH:mm:ss; empty if there is none
 

@@ -101,7 +101,7 @@ func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.
 	return out, related, err
 }
 
-// Spaces returns a page of spaces. It and the other lists set CustomerKey, Keep and Show of the query themselves. The page is
+// Spaces returns a page of spaces. All lists of a View ignore CustomerKey, Keep and Show of the query. The page is
 // empty if the query names a resource that the portal does not show, such as with SpaceKey. Text matches only the fields that
 // the portal shows, see [data.Query.Show].
 func (v *View) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
@@ -258,9 +258,9 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 	return q, nil
 }
 
-// Counts returns the number of resources that the portal shows, by kind. It omits a kind if the portal may hide some of its
-// resources: all kinds in a portal with a target, and in a portal with filters the kinds that they apply to and the kinds of user
-// identities.
+// Counts returns the number of resources that the portal shows, by kind. It omits every kind whose number could include hidden
+// resources. In a portal with a target, these are all kinds. In a portal with filters, they are the filtered kinds and all kinds
+// of user identities.
 func (v *View) Counts() (map[data.Kind]int, error) {
 	if err := v.checkOpen(); err != nil {
 		return nil, err

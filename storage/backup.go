@@ -31,8 +31,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // snapshot stays open and the store cannot reclaim the space of rows that are deleted
 // meanwhile.
 //
-// A backup does not contain rows that were deleted before, but it still contains rows that
-// are deleted later.
+// A backup does not contain rows that were deleted before it. Rows that are deleted later remain in
+// it, so delete old backups too if data must be erased.
 func Backup(ctx context.Context, s Store, w io.Writer) (rows int64, err error) {
 	b := &backupWriter{to: w, sum: sha256.New()}
 	err = s.View(ctx, func(r Reader) error {

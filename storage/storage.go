@@ -20,7 +20,8 @@ import (
 //
 // A Store is safe for concurrent use. fn runs on the calling goroutine. If fn panics or
 // calls runtime.Goexit, the panic or exit propagates to the caller, nothing is written and
-// no lock stays held. Every method returns the error of ctx if ctx is done. A closed store
+// no lock stays held. View and Update return the error of ctx if ctx is done,
+// unless fn has returned an error. A closed store
 // returns [ErrClosed], even if ctx is done.
 //
 // The fn of an Update must not call Update on the same store, and no fn may call Close. A

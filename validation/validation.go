@@ -45,6 +45,7 @@ const (
 	RuleDeletesAll    Rule = "deletes_all"     // a sync deletes every resource of the customer
 	RuleLeftOut       Rule = "left_out"        // the list is incomplete; the message says how much is missing, and there is no path
 
+	// A warning of a list.
 	RuleSearchStopped Rule = "search_stopped" // a page ended before the whole list was searched; its cursor continues
 )
 
@@ -57,15 +58,21 @@ type Finding struct {
 	Cause error `json:"-"` // an error that errors.Is and errors.As also find in the Error, or nil
 }
 
-// String returns the path and the message.
-func (f Finding) String() string { return f.Path + ": " + f.Message }
+// String returns the path and the message, or only the message if there is no path.
+func (f Finding) String() string {
+	if f.Path == "" {
+		return f.Message
+	}
+	return f.Path + ": " + f.Message
+}
 
 // Error lists the faults of invalid input: all of them, or the first 10,000 and the number of the
 // others. Paths are those of the input, such as "rooms[3].name" in a push, or
-// "customer_data.rooms[3].name" in the creation of a portal. Nothing was written.
+// "customer_data.rooms[3].name" in the creation of a portal. The refused operation wrote nothing; an
+// import keeps its earlier batches.
 type Error struct {
 	Faults   []Finding
-	Warnings []Finding // at most 10,000; if there are more, the last one has RuleLeftOut and says how many
+	Warnings []Finding // the first 10,000; if any fault or warning is omitted, one more with RuleLeftOut says how many
 
 	OmittedFaults   int // faults that were found and are not in Faults
 	OmittedWarnings int // the same for warnings

@@ -22,7 +22,8 @@ type Authenticator func(*http.Request) (workspaceID uuid.UUID, err error)
 // ErrUnauthorized is the error of a request without valid credentials.
 var ErrUnauthorized = errors.New("httpapi: unauthorized")
 
-// WorkspaceHeader is the header of a request that contains the id of its workspace. A request with an access token must have it.
+// WorkspaceHeader is the header of a request that selects the workspace by its id. It is required with an access token, and
+// optional with an API key.
 const WorkspaceHeader = "seam-workspace"
 
 // The prefixes by which the official SDKs recognize credentials.

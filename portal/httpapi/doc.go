@@ -3,12 +3,13 @@
 // the SDKs do not know.
 //
 // Each operation is a row of the table in routes.go, with its request type, its response and its function. The same table
-// drives the reading of requests, the OpenAPI document and the generated tests.
+// defines how requests are read, generates the OpenAPI document, and drives the tests over all operations.
 //
-// A parameter that is empty, given twice or unknown is a fault, because a request with a missing filter would select too much.
+// A parameter that is empty, given twice or unknown is a fault: if a misspelled filter were ignored, the request
+// would select too much.
 // Only search and page_cursor may be empty, and a list may have no elements. A member of a body that is null counts as absent.
-// An unknown member of customer data or of a configuration is a warning, unless its name is that of an option that belongs in
-// the query. A delete or a deletion plan that selects nothing is a fault. A response lists at most 10,000 faults and the number
+// An unknown member of customer data or of a configuration is a warning, but an option that belongs in the query, such
+// as dry_run, is a fault in the body. A delete or a deletion plan that selects nothing is a fault. A response lists at most 10,000 faults and the number
 // of further ones.
 //
 // Terms: an operation is a path of the API with its methods; a fault is a reason to refuse a request; a warning is reported in

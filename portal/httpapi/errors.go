@@ -174,7 +174,7 @@ func invalidInput(omitted int, faults ...validation.Finding) *apiError {
 			e.status, e.kind = http.StatusBadRequest, typeInvalidInput
 		}
 		if len(texts) < maxFaultsInMessage {
-			texts = append(texts, strings.TrimPrefix(fault.String(), ": "))
+			texts = append(texts, fault.String())
 		}
 	}
 	e.message = strings.Join(texts, "; ")

@@ -26,7 +26,8 @@ func SealCursor(ring *keys.Ring, portal uuid.UUID, cursor string, random io.Read
 	return base64url.Encode(sealed), nil
 }
 
-// OpenCursor returns a cursor that [SealCursor] sealed for the same portal, and [ErrCursor] for every other text.
+// OpenCursor returns a cursor that [SealCursor] sealed for the same portal. An empty text is an empty cursor. For any other
+// text, OpenCursor returns [ErrCursor].
 func OpenCursor(ring *keys.Ring, portal uuid.UUID, sealed string) (string, error) {
 	if sealed == "" {
 		return "", nil

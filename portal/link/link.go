@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/keys"
 )
 
-// A link is the base URL followed by a code of 33 characters:
+// The format of a code, which has 33 characters and follows the base URL in a link:
 //
 //	slot (1 character) + base32( id (8 bytes) || expires (4) || tag (8) )
 //
