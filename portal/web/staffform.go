@@ -1,0 +1,145 @@
+package web
+
+import (
+	"slices"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// staffForm is the content of the page that adds or edits a staff member.
+type staffForm struct {
+	*form
+	Person bool // the page has the name and the addresses
+	Picks  bool // the page has the spaces
+	Button string
+	Back   string
+}
+
+// The fields of a staff member, in the order of the page.
+var (
+	staffFields       = []fieldSpec{{"name", "field.name"}, {"email_address", "field.email"}, {"phone_number", "field.phone"}}
+	staffSpacesFields = []fieldSpec{{spacesField, "staff.serves"}}
+	newStaffFields    = slices.Concat(staffFields, staffSpacesFields)
+)
+
+func (x *exchange) showStaffForm(f staffForm, title string) (err error) {
+	if f.Picks {
+		if f.Spaces, err = x.spacePicker(x.ctx(), splitKeys(f.Values[spacesField]), f.Spaces.Find); err != nil {
+			return err
+		}
+	}
+	x.render(f.status(), "staffform", title, f)
+	return nil
+}
+
+func (x *exchange) showNewStaffForm(f *form) error {
+	f.creates = true
+	return x.showStaffForm(staffForm{f, true, true, x.text("staff.add"), x.link(pageStaff)}, "staff.add")
+}
+
+// editedStaffMember returns the staff member of a page that edits it. It returns an error if the portal does not allow
+// the action.
+func (x *exchange) editedStaffMember(action portal.Action) (data.UserIdentity, error) {
+	if err := x.session.Can(action); err != nil {
+		return data.UserIdentity{}, err
+	}
+	u, _, err := x.view.StaffMember(x.ctx(), x.r.URL.Query().Get("key"))
+	return u, err
+}
+
+// editStaff is the page that edits the name and addresses of a staff member.
+var editStaff = resourceEdit[data.UserIdentity]{
+	fields:   staffFields,
+	required: []string{"name"},
+	notice:   "saved",
+	load:     func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionEditStaff) },
+	name:     func(u data.UserIdentity) string { return u.Name },
+	values: func(u data.UserIdentity) map[string]string {
+		return map[string]string{"name": u.Name, "email_address": u.EmailAddress, "phone_number": u.PhoneNumber}
+	},
+	render: func(x *exchange, f *form, u data.UserIdentity) error {
+		return x.showStaffForm(staffForm{f, true, false, x.text("save"), x.resourcePath(u.Ref())}, "staff.edit")
+	},
+	display: textValue,
+	write: func(x *exchange, f *form, u data.UserIdentity) error {
+		_, err := x.session.EditStaffMember(x.ctx(), data.UserIdentity{
+			Key: u.Key, Name: f.changedValue("name"), EmailAddress: f.changedValue("email_address"), PhoneNumber: f.changedValue("phone_number"),
+			Clear: f.cleared("email_address", "phone_number"),
+		}, portal.WriteOptions{IfUnchanged: &u.Meta})
+		return err
+	},
+}
+
+// assignStaff is the page that edits the spaces of a staff member.
+var assignStaff = resourceEdit[data.UserIdentity]{
+	fields: staffSpacesFields,
+	notice: "saved",
+	load:   func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionAssignStaff) },
+	name:   func(u data.UserIdentity) string { return u.Name },
+	values: func(u data.UserIdentity) map[string]string {
+		return map[string]string{spacesField: joinRefKeys(u.Spaces)}
+	},
+	render: func(x *exchange, f *form, u data.UserIdentity) error {
+		return x.showStaffForm(staffForm{f, false, true, x.text("save"), x.resourcePath(u.Ref())}, "staff.assign")
+	},
+	display: func(x *exchange, value string) ([]string, error) { return x.spaceNames(splitKeys(value)) },
+	write: func(x *exchange, f *form, u data.UserIdentity) error {
+		chosen := spaceRefs(splitKeys(f.Values[spacesField]))
+		_, err := x.session.AssignStaffMember(x.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta})
+		return err
+	},
+}
+
+func showNewStaff(x *exchange) error {
+	if err := x.session.Can(portal.ActionAddStaff); err != nil {
+		return err
+	}
+	return x.showNewStaffForm(x.newForm(newStaffFields))
+}
+
+func saveNewStaff(x *exchange) error {
+	if err := x.session.Can(portal.ActionAddStaff); err != nil {
+		return err
+	}
+	f := x.postedForm(newStaffFields)
+	f.readToken(x)
+	if x.isRedraw(f) {
+		return x.inView(func() error { return x.showNewStaffForm(f) })
+	}
+	f.creates = true
+	made, err := x.session.AddStaffMember(x.ctx(), data.UserIdentity{
+		Name: f.Values["name"], EmailAddress: f.Values["email_address"], PhoneNumber: f.Values["phone_number"],
+		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
+	}, portal.WriteOptions{Token: f.token})
+	if err == nil {
+		return x.redirectWithNotice("added", pageStaffMember, "key", made.Key)
+	}
+	return x.finishCreate(f, err, nil, func() error { return x.showNewStaffForm(f) }, func(key string) error {
+		u, _, err := x.view.StaffMember(x.ctx(), key)
+		if err != nil {
+			return err
+		}
+		return x.showExists(f, u.Name, x.resourcePath(u.Ref()), x.editLink(portal.ActionEditStaff, pageEditStaff, u.Key))
+	})
+}
+
+// removeStaff is the page that removes a staff member.
+var removeStaff = deletion{
+	titleKey: "cancel.staff.title",
+	load: func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error) {
+		u, err := x.editedStaffMember(portal.ActionRemoveStaff)
+		if err != nil {
+			return deletePage{}, u.Meta, data.DeleteReport{}, err
+		}
+		report, err := x.view.PlanDelete(x.ctx(), u.Ref())
+		out := deletePage{Name: u.Name, Text: x.text("cancel.staff"), Button: x.text("cancel.staff.button"), Back: x.resourcePath(u.Ref())}
+		out.Deleted, out.Kept = x.countPlan(report, u.Ref())
+		return out, u.Meta, report, err
+	},
+	remove: func(x *exchange, key string, o portal.WriteOptions) error {
+		_, err := x.session.RemoveStaffMember(x.ctx(), key, o)
+		return err
+	},
+	done: func(x *exchange) error { return x.redirectWithNotice("removed", pageStaff) },
+}
