@@ -1,0 +1,210 @@
+package data_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// TestCheck_EachMissingRow_ReportsDamage deletes each row of a store in turn.
+func TestCheck_EachMissingRow_ReportsDamage(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	lost := map[layout.Shape]int{}
+	for _, row := range allRows(t, store) {
+		shape := layout.Parse(row.Key).Shape
+		if slices.Contains(unrequired, shape) {
+			continue
+		}
+		write(t, store, row.Key, nil)
+		report, err := data.Open(store, data.Options{}).Check(t.Context())
+		require.NoError(t, err)
+		require.Positive(t, report.Damages, "%s %q", shape, row.Key)
+		write(t, store, row.Key, row.Value)
+		lost[shape]++
+	}
+	requireChecks(t, store)
+	require.Len(t, lost, 19)
+}
+
+// TestCheck_EachChangedRow_ReportsDamage changes the value of each row that is derived from a record, and of each record so
+// that it cannot be decoded.
+func TestCheck_EachChangedRow_ReportsDamage(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	content := append(slices.Clip(unrequired), layout.ShapePortal, layout.ShapeSessionRow) // types that package data does not decode
+	content = slices.DeleteFunc(content, func(s layout.Shape) bool { return s == layout.ShapeNewestPortal })
+	for _, row := range allRows(t, store) {
+		shape := layout.Parse(row.Key).Shape
+		if slices.Contains(content, shape) {
+			continue
+		}
+		for name, value := range map[string][]byte{
+			"longer": append(bytes.Clone(row.Value), 0xff), "other": otherFirstByte(row.Value),
+		} {
+			write(t, store, row.Key, value)
+			report, err := data.Open(store, data.Options{}).Check(t.Context())
+			require.NoError(t, err)
+			require.Positive(t, report.Damages, "%s, %s %q", name, shape, row.Key)
+		}
+		write(t, store, row.Key, row.Value)
+	}
+	requireChecks(t, store)
+}
+
+// otherFirstByte returns a copy of a value with another first byte.
+func otherFirstByte(value []byte) []byte {
+	if len(value) == 0 {
+		return []byte{0xff}
+	}
+	other := bytes.Clone(value)
+	other[0] ^= 0xff
+	return other
+}
+
+// TestCheck_UnexpectedRow_ReportsDamage adds rows that no other row requires.
+func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	furnish(t, store)
+	a, err := workspace(store).Customer(t.Context(), "a")
+	require.NoError(t, err)
+	b, err := workspace(store).Customer(t.Context(), "b")
+	require.NoError(t, err)
+	ghost, id := layout.CustomerID{'g'}, uuid.New()
+	room := byte(data.KindRoom)
+	span := layout.Span(clockStart, clockStart)
+	for name, c := range map[string]struct {
+		rule       string
+		row        string
+		key, value []byte
+	}{
+		"another table":                    {"unknown", "unknown", []byte("Zoo"), []byte{}},
+		"another row of a customer":        {"unknown", "unknown", append(layout.CustomerPrefix(portaldata.CustomerID(a)), '?'), []byte{}},
+		"a customer key":                   {"dangling", "customer_index", layout.CustomerIndex(workspaceID, "g"), ghost[:]},
+		"a second customer key":            {"differs", "customer_index", layout.CustomerIndex(workspaceID, "g"), idOf(a)},
+		"a directory row":                  {"dangling", "directory", layout.Directory(workspaceID, 1, "g"), append(idOf(a), room)},
+		"a directory row elsewhere":        {"differs", "directory", layout.Directory(uuid.UUID{1}, 1, "a001"), append(idOf(a), room)},
+		"a derived id":                     {"dangling", "id_index", layout.IDIndex(id), append(append(idOf(a), room), "g"...)},
+		"a second derived id":              {"dangling", "id_index", layout.IDIndex(id), append(append(idOf(a), room), "a001"...)},
+		"a portal's id":                    {"dangling", "id_index", layout.IDIndex(id), append(idOf(a), layout.ReferrerPortal)},
+		"a link":                           {"dangling", "link_index", layout.LinkIndex(layout.LinkID{1}), append(idOf(a), id[:]...)},
+		"a customer's link":                {"dangling", "link_row", layout.LinkRow(portaldata.CustomerID(a), layout.LinkID{1}), id[:]},
+		"a revocation":                     {"dangling", "revoked", layout.Revoked(portaldata.CustomerID(a), id), []byte{}},
+		"an expiry":                        {"dangling", "expiry_reported", layout.ExpiryReported(portaldata.CustomerID(a), id), []byte{}},
+		"uses":                             {"dangling", "uses", layout.Uses(portaldata.CustomerID(a), id), []byte{}},
+		"a holder":                         {"dangling", "holder", layout.Holder(portaldata.CustomerID(a), id, layout.HolderHash{1}), []byte{}},
+		"a session":                        {"dangling", "session_index", layout.SessionIndex(layout.SessionHash{1}), append(idOf(a), id[:]...)},
+		"a customer's session":             {"dangling", "session_row", layout.SessionRow(portaldata.CustomerID(a), id, layout.SessionHash{1}), []byte{}},
+		"the newest portal":                {"dangling", "newest_portal", layout.NewestPortal(portaldata.CustomerID(b)), id[:]},
+		"a portal":                         {"missing", "id_index", layout.Portal(portaldata.CustomerID(a), id), []byte{}},
+		"an edge":                          {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "asite", room, nil, "g"), []byte{}},
+		"an edge of another":               {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "g", room, nil, "a001"), []byte{}},
+		"an edge of a portal":              {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
+		"a time":                           {"dangling", "time", layout.Time(portaldata.CustomerID(a), span, byte(data.KindReservation), "a001"), []byte{}},
+		"a resource of no customer":        {"dangling", "resource", layout.Resource(ghost, room, "g"), []byte{}},
+		"a resource of an unknown kind":    {"unknown", "resource", layout.Resource(portaldata.CustomerID(a), 0xee, "g"), []byte{}},
+		"a resource without a record":      {"malformed", "resource", layout.Resource(portaldata.CustomerID(a), room, "g"), []byte{}},
+		"a malformed deleted customer":     {"malformed", "deleted_customer", layout.DeletedCustomer(ghost), []byte{9}},
+		"a deleted customer that exists":   {"differs", "deleted_customer", layout.DeletedCustomer(portaldata.CustomerID(a)), deletedRow(t)},
+		"a batch of the feed":              {"feed_gap", "feed_batch", layout.FeedBatch(workspaceID, 99), feedRow(t, store)},
+		"a batch with no ends":             {"feed_gap", "feed_ends", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
+		"a batch of another's":             {"differs", "feed_batch", layout.FeedBatch(uuid.UUID{1}, 1), feedRow(t, store)},
+		"ends of a feed without rows":      {"feed_gap", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{3, 4}, make([]byte, 16)...)},
+		"malformed ends of a feed":         {"malformed", "feed_ends", layout.FeedEnds(uuid.UUID{1}), append([]byte{0, 4}, make([]byte, 16)...)},
+		"a cancellation of no customer":    {"dangling", "cancelled", layout.Cancelled(ghost, 3, "g"), cancelledRow(t, store)},
+		"a malformed cancellation":         {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), []byte{9}},
+		"a cancellation in another class":  {"malformed", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 1, "g"), cancelledRow(t, store)},
+		"a cancellation without a pointer": {"missing", "cancelled_index", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"a cancellation of a resource":     {"differs", "cancelled", layout.Cancelled(portaldata.CustomerID(a), 3, "a001"), cancelledRow(t, store)},
+		"an uncounted cancellation":        {"count", "customer", layout.Cancelled(portaldata.CustomerID(a), 3, "g"), cancelledRow(t, store)},
+		"a pointer to no cancellation":     {"dangling", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
+		"a pointer to no customer":         {"dangling", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "a005", ghost), layout.AppendTime(nil, clockStart)},
+		"a pointer of another workspace":   {"differs", "cancelled_index", layout.CancelledIndex(uuid.UUID{1}, 3, "a005", portaldata.CustomerID(a)), layout.AppendTime(nil, clockStart)},
+		"a malformed pointer":              {"malformed", "cancelled_index", layout.CancelledIndex(workspaceID, 3, "g", portaldata.CustomerID(a)), []byte{}},
+		"a position without a row":         {"dangling", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(a), 99), []byte{}},
+		"a position of another's row":      {"differs", "customer_feed", layout.CustomerFeed(portaldata.CustomerID(b), feedPosition(t, store)), []byte{}},
+		"a malformed consumer":             {"malformed", "consumer", layout.Consumer(workspaceID, "x"), []byte{9}},
+		"a consumer past the end":          {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
+	} {
+		write(t, store, c.key, c.value)
+		report, err := data.Open(store, data.Options{}).Check(t.Context())
+		require.NoError(t, err)
+		require.True(t, slices.ContainsFunc(report.Damage, func(d data.Damage) bool {
+			return d.Rule == c.rule && d.Row == c.row && d.String() != ""
+		}), "%s: %v", name, report.Damage)
+		write(t, store, c.key, nil)
+	}
+	requireChecks(t, store)
+}
+
+// deletedRow returns the value of the row of a deleted customer.
+func deletedRow(t *testing.T) []byte {
+	t.Helper()
+	store := memory.New()
+	push(t, workspace(store), "a", data.Room("1", "One"))
+	_, err := workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
+	require.NoError(t, err)
+	var row []byte
+	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Prefix(layout.DeletedCustomersPrefix()), storage.ScanOptions{}) {
+			require.NoError(t, err)
+			row = e.Value
+		}
+		return nil
+	}))
+	return row
+}
+
+// cancelledRow returns the value of the row of a cancelled resource.
+func cancelledRow(t *testing.T, store storage.Store) []byte {
+	t.Helper()
+	for _, row := range allRows(t, store) {
+		if layout.Parse(row.Key).Shape == layout.ShapeCancelled {
+			return row.Value
+		}
+	}
+	require.FailNow(t, "no resource is cancelled")
+	return nil
+}
+
+func idOf(c data.Customer) []byte {
+	id := portaldata.CustomerID(c)
+	return bytes.Clone(id[:])
+}
+
+// feedRow returns the newest row of the feed, which is one of customer "a".
+func feedRow(t *testing.T, store storage.Store) []byte {
+	t.Helper()
+	var value []byte
+	for _, row := range allRows(t, store) {
+		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Workspace == workspaceID {
+			value = row.Value
+		}
+	}
+	require.NotNil(t, value)
+	return value
+}
+
+// feedPosition returns the position of feedRow.
+func feedPosition(t *testing.T, store storage.Store) (position uint64) {
+	t.Helper()
+	for _, row := range allRows(t, store) {
+		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Workspace == workspaceID {
+			position = k.Position
+		}
+	}
+	require.NotZero(t, position)
+	return position
+}
