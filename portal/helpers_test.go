@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testclock"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
@@ -101,27 +101,9 @@ func (r single) AccessGrantsByPlace(ctx context.Context, q data.Query, keep func
 
 var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 
-// clock is a clock that a test sets.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) set(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = at
-}
-
 // fixture is a workspace and a Service on one store.
 type fixture struct {
-	clock   *clock
+	clock   *testclock.Clock
 	ws      *data.Workspace
 	portals *portal.Service
 	keys    *keys.Ring
@@ -130,12 +112,12 @@ type fixture struct {
 
 func setup(t testing.TB, store storage.Store) *fixture {
 	t.Helper()
-	c := &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}
+	c := testclock.New(time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC))
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	db := data.Open(store, data.Options{Now: c.now})
+	db := data.Open(store, data.Options{Now: c.Now})
 	portals, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
 	require.NoError(t, err)
 	return &fixture{c, db.Workspace(workspaceID), portals, ring, master}

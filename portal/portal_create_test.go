@@ -66,7 +66,7 @@ func TestCreate_Fails_WritesNothing(t *testing.T) {
 		// The second portal gets the same id, so it fails in the transaction of its push.
 		repeating := func() *portal.Service {
 			rand := &zerosFirst{left: 2} // the ids of the portal and of its link
-			s, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: rand, Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+			s, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Rand: rand, Now: f.clock.Now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 			require.NoError(t, err)
 			return s
 		}
@@ -127,7 +127,7 @@ func (same) Read(p []byte) (int, error) {
 
 func TestCreate_RandRepeats_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		portals, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Now: f.clock.now, Rand: same{}}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		portals, err := portal.New(data.Open(f.ws.DB().Store(), data.Options{Now: f.clock.Now, Rand: same{}}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		_, err = portals.Create(t.Context(), portals.DB().Workspace(workspaceID), portal.CreateRequest{CustomerData: hotel()})
 		require.NoError(t, err)

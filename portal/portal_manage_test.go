@@ -22,7 +22,7 @@ func TestList_SeveralPages_ReturnsNewestFirst(t *testing.T) {
 		require.ErrorIs(t, err, data.ErrCustomerNotFound)
 		var created []uuid.UUID
 		for n := range 7 {
-			f.clock.set(f.clock.now().Add(time.Millisecond))
+			f.clock.Set(f.clock.Now().Add(time.Millisecond))
 			p := f.create(t, portal.CreateRequest{CustomerData: hotel(), Config: portal.Config{Locale: portal.Locales()[n]}})
 			created = append([]uuid.UUID{p.ID}, created...)
 		}
@@ -90,7 +90,7 @@ func TestOpen_NewestPortal_IsReusedOrRenewed(t *testing.T) {
 			next, err := f.portals.Open(t.Context(), f.ws, "My Company")
 			require.NoError(t, err)
 			require.NotEqual(t, p.ID, next.ID)
-			require.Equal(t, f.clock.now().Add(time.Hour), next.ExpiresAt)
+			require.Equal(t, f.clock.Now().Add(time.Hour), next.ExpiresAt)
 			require.Equal(t, config, next.Config)
 			require.Equal(t, 2, next.MaxUses)
 			return next
@@ -100,7 +100,7 @@ func TestOpen_NewestPortal_IsReusedOrRenewed(t *testing.T) {
 			require.NoError(t, err)
 		}
 		p = renewed() // the link was used up
-		f.clock.set(p.ExpiresAt)
+		f.clock.Set(p.ExpiresAt)
 		_, err = f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
 		require.NoError(t, err)
 		config.LandingPage = data.Ref{} // the room was deleted
@@ -118,7 +118,7 @@ func TestOpen_RestrictedPortalWithoutLandingPage_ReturnsErrNotFound(t *testing.T
 		}})
 		_, err := f.ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, "101")})
 		require.NoError(t, err)
-		f.clock.set(p.ExpiresAt)
+		f.clock.Set(p.ExpiresAt)
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")
 		require.ErrorIs(t, err, portal.ErrNotFound)
 	})
@@ -192,7 +192,7 @@ func TestRevokeAll_ManyPortals_RevokesAllOpenOnes(t *testing.T) {
 			codes = append(codes, portal.Code(p.URL.Reveal()))
 		}
 		expired := f.create(t, portal.CreateRequest{CustomerKey: "My Company", TTL: time.Minute})
-		f.clock.set(expired.ExpiresAt)
+		f.clock.Set(expired.ExpiresAt)
 		n, err := f.portals.RevokeAll(t.Context(), f.ws, "My Company")
 		require.NoError(t, err)
 		require.Equal(t, many, n)
@@ -227,11 +227,11 @@ func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 		deep, err := f.portals.CreateDeepLink(t.Context(), f.ws, "My Company", "r1")
 		require.NoError(t, err)
 		live, session := f.open(t, portal.CreateRequest{CustomerKey: "My Company", TTL: 7 * 24 * time.Hour})
-		f.clock.set(deep.ExpiresAt.Add(time.Minute))
+		f.clock.Set(deep.ExpiresAt.Add(time.Minute))
 		report, err := f.portals.Purge(t.Context(), f.ws, deep.CreatedAt)
 		require.NoError(t, err)
 		require.Zero(t, report, "no portal is that old")
-		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.Now())
 		require.NoError(t, err)
 		require.Equal(t, portal.PurgeReport{Portals: 41, Sessions: 81}, report)
 		page, err := f.portals.List(t.Context(), f.ws, "My Company", 0, "")
@@ -244,8 +244,8 @@ func TestPurge_OldPortalsAndSessions_AreDeleted(t *testing.T) {
 		_, err = f.portals.Resolve(t.Context(), portal.Code(live.URL.Reveal()))
 		require.NoError(t, err)
 
-		f.clock.set(live.ExpiresAt.Add(time.Hour))
-		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		f.clock.Set(live.ExpiresAt.Add(time.Hour))
+		report, err = f.portals.Purge(t.Context(), f.ws, f.clock.Now())
 		require.NoError(t, err)
 		require.Zero(t, report.Portals, "the newest portal is kept, so that Open can renew it")
 		_, err = f.portals.Open(t.Context(), f.ws, "My Company")

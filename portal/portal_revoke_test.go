@@ -62,7 +62,7 @@ func TestDelete_Customer_RevokesLinks(t *testing.T) {
 		dead()
 		f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		dead() // the customer that is created again has another id
-		f.clock.set(p.ExpiresAt.Add(time.Second))
+		f.clock.Set(p.ExpiresAt.Add(time.Second))
 		_, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 		require.ErrorIs(t, err, portal.ErrExpired, "an expired code without rows is not forged")
 	})

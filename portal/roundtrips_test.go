@@ -36,7 +36,7 @@ func stocked(t *testing.T, n int) (*fixture, *backends.Counted) {
 func (f *fixture) restarted(t *testing.T) *fixture {
 	t.Helper()
 	store := f.ws.DB().Store()
-	portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+	portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.Now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 	require.NoError(t, err)
 	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}
 }
@@ -108,7 +108,7 @@ func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 				return err
 			}
 			trips(3, "Session", find)
-			f.clock.set(f.clock.now().Add(10 * time.Minute))
+			f.clock.Set(f.clock.Now().Add(10 * time.Minute))
 			trips(5, "Session, which notes the use", find)
 			trips(6, "Space of a session", func() error {
 				_, _, err := one(session).Space(ctx, "101")
@@ -155,7 +155,7 @@ func TestRoundTrips_OperationsOnPortals_DoNotGrowWithData(t *testing.T) {
 				return err
 			}
 			trips(4, "Open of a portal that is live", open)
-			f.clock.set(f.clock.now().Add(30 * time.Hour))
+			f.clock.Set(f.clock.Now().Add(30 * time.Hour))
 			trips(6, "Open that makes a portal anew", open)
 		})
 	}
@@ -172,9 +172,9 @@ func TestRoundTrips_Purge_DoNotGrowWithPortals(t *testing.T) {
 		for range n {
 			f.create(t, portal.CreateRequest{CustomerKey: "My Company"})
 		}
-		f.clock.set(f.clock.now().Add(30 * time.Hour))
+		f.clock.Set(f.clock.Now().Add(30 * time.Hour))
 		store.Reset()
-		report, err := f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		report, err := f.portals.Purge(t.Context(), f.ws, f.clock.Now())
 		require.NoError(t, err)
 		require.Equal(t, n, report.Portals)
 		counts[n] = store.Trips.Load()

@@ -50,7 +50,7 @@ func TestService_StoreOfOlderVersion_ReturnsErrFormat(t *testing.T) {
 		"DeleteProfile": func(s *portal.Service, ws *data.Workspace) error { return s.DeleteProfile(ctx, ws, profile.ID) },
 		"Purge":         func(s *portal.Service, ws *data.Workspace) error { return drop(s.Purge(ctx, ws, time.Now())) },
 	} {
-		again, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		again, err := portal.New(data.Open(store, data.Options{Now: f.clock.Now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		require.ErrorIs(t, do(again, again.DB().Workspace(workspaceID)), data.ErrFormat, name)
 	}

@@ -226,7 +226,7 @@ func TestSearch_AccessGrants_CurrentFirst(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		d := estate()
 		for n, key := range strings.Fields("p1 p2 p3 now next") {
-			from := f.clock.now().Add(time.Duration(n-3) * 24 * time.Hour).Add(-time.Hour)
+			from := f.clock.Now().Add(time.Duration(n-3) * 24 * time.Hour).Add(-time.Hour)
 			d.Add(data.Booking(key, ref(data.KindGuest, "ada"), data.Refs(data.KindRoom, "102")...).During(from, from.Add(23*time.Hour)))
 		}
 		_, s := f.open(t, portal.CreateRequest{CustomerData: d})

@@ -47,7 +47,7 @@ func TestOpenSession_SameHolder_CountsOneUse(t *testing.T) {
 		require.False(t, held)
 		session, err := f.portals.OpenSession(t.Context(), code, browserA)
 		require.NoError(t, err)
-		f.clock.set(f.clock.now().Add(40 * time.Minute))
+		f.clock.Set(f.clock.Now().Add(40 * time.Minute))
 		_, err = f.portals.Session(t.Context(), session.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrSessionIdle)
 
@@ -131,11 +131,11 @@ func TestPurge_Holders_GoWithTheirPortals(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		_, err := f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		_, err := f.portals.Purge(t.Context(), f.ws, f.clock.Now())
 		require.NoError(t, err)
 		require.Equal(t, 6, f.rowsOf(t, layout.ShapeHolder))
-		f.clock.set(f.clock.now().Add(25 * time.Hour))
-		_, err = f.portals.Purge(t.Context(), f.ws, f.clock.now())
+		f.clock.Set(f.clock.Now().Add(25 * time.Hour))
+		_, err = f.portals.Purge(t.Context(), f.ws, f.clock.Now())
 		require.NoError(t, err)
 		require.Zero(t, f.rowsOf(t, layout.ShapeHolder))
 	})
@@ -144,7 +144,7 @@ func TestPurge_Holders_GoWithTheirPortals(t *testing.T) {
 func TestSession_Over_ReturnsReason(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
-		token, start := session.Token().Reveal(), f.clock.now()
+		token, start := session.Token().Reveal(), f.clock.Now()
 		is := func(want error) {
 			t.Helper()
 			_, err := f.portals.Session(t.Context(), token)
@@ -154,11 +154,11 @@ func TestSession_Over_ReturnsReason(t *testing.T) {
 			_, writeErr := session.RenameSpace(t.Context(), "101", "x", portal.WriteOptions{})
 			require.ErrorIs(t, writeErr, want)
 		}
-		f.clock.set(start.Add(30 * time.Minute))
+		f.clock.Set(start.Add(30 * time.Minute))
 		is(portal.ErrSessionIdle)
-		f.clock.set(start.Add(12 * time.Hour))
+		f.clock.Set(start.Add(12 * time.Hour))
 		is(portal.ErrSessionAged)
-		f.clock.set(start)
+		f.clock.Set(start)
 		require.NoError(t, session.End(t.Context()))
 		require.NoError(t, session.End(t.Context()))
 		is(portal.ErrSessionEnded)

@@ -291,7 +291,7 @@ func TestPeekAndSession_PortalOver_ReturnPortal(t *testing.T) {
 		require.Equal(t, config.ReturnURL, found.Portal().Config.ReturnURL)
 
 		p, s = f.open(t, portal.CreateRequest{CustomerKey: "My Company", Config: config, TTL: time.Minute})
-		f.clock.set(p.ExpiresAt)
+		f.clock.Set(p.ExpiresAt)
 		found, err = f.portals.Session(t.Context(), s.Token().Reveal())
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.Equal(t, config.ReturnURL, found.Portal().Config.ReturnURL)

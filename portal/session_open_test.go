@@ -46,13 +46,13 @@ func TestResolve_AtExpiry_ReturnsErrExpired(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
-		f.clock.set(p.ExpiresAt.Add(-time.Microsecond))
+		f.clock.Set(p.ExpiresAt.Add(-time.Microsecond))
 		session, err := f.portals.Resolve(t.Context(), code)
 		require.NoError(t, err)
 		_, err = one(session).Counts(t.Context())
 		require.NoError(t, err)
 		for _, at := range []time.Time{p.ExpiresAt, p.ExpiresAt.Add(time.Microsecond), p.ExpiresAt.Add(time.Second)} {
-			f.clock.set(at)
+			f.clock.Set(at)
 			_, err = f.portals.Resolve(t.Context(), code)
 			require.ErrorIs(t, err, portal.ErrExpired)
 			_, err = one(session).Counts(t.Context())
@@ -68,7 +68,7 @@ func TestResolve_ForgedOrExpiredCode_DoesNotReadStore(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
-		blind, err := portal.New(data.Open(closedStore{}, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		blind, err := portal.New(data.Open(closedStore{}, data.Options{Now: f.clock.Now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		require.Panics(t, func() { _, _ = blind.Resolve(t.Context(), code) }, "a valid code is looked up")
 		n := testsize.Pick(10_000, 100_000, 1_000_000)
@@ -86,7 +86,7 @@ func TestResolve_ForgedOrExpiredCode_DoesNotReadStore(t *testing.T) {
 				t.Fatalf("guess %d: %v", i, err)
 			}
 		}
-		f.clock.set(p.ExpiresAt.Add(time.Second))
+		f.clock.Set(p.ExpiresAt.Add(time.Second))
 		_, err = blind.Resolve(t.Context(), code)
 		require.ErrorIs(t, err, portal.ErrExpired)
 	})

@@ -52,7 +52,7 @@ func TestSession_Token_FindsSession(t *testing.T) {
 		token := session.Token().Reveal()
 		require.Len(t, token, 22, "16 bytes")
 		require.Equal(t, "[redacted]", fmt.Sprint(session.Token()))
-		require.Equal(t, f.clock.now().Add(12*time.Hour), session.ExpiresAt())
+		require.Equal(t, f.clock.Now().Add(12*time.Hour), session.ExpiresAt())
 		found, err := f.portals.Session(t.Context(), token)
 		require.NoError(t, err)
 		require.Equal(t, p.ID, found.Portal().ID)
@@ -90,17 +90,17 @@ func TestSession_Idle_ReturnsErrSessionOver(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token := session.Token().Reveal()
-		start := f.clock.now()
+		start := f.clock.Now()
 		for n := range 24 { // a session that is used often enough is not over
-			f.clock.set(start.Add(time.Duration(n) * 15 * time.Minute))
+			f.clock.Set(start.Add(time.Duration(n) * 15 * time.Minute))
 			_, err := f.portals.Session(t.Context(), token)
 			require.NoError(t, err)
 		}
-		last := f.clock.now()
-		f.clock.set(last.Add(30*time.Minute - time.Microsecond))
+		last := f.clock.Now()
+		f.clock.Set(last.Add(30*time.Minute - time.Microsecond))
 		_, _, err := one(session).Space(t.Context(), "101")
 		require.NoError(t, err)
-		f.clock.set(last.Add(30 * time.Minute))
+		f.clock.Set(last.Add(30 * time.Minute))
 		_, err = f.portals.Session(t.Context(), token)
 		require.ErrorIs(t, err, portal.ErrSessionOver)
 		_, _, err = one(session).Space(t.Context(), "101")
@@ -112,16 +112,16 @@ func TestSession_AfterSessionTTL_ReturnsErrSessionOver(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, session := f.open(t, portal.CreateRequest{CustomerData: hotel()})
 		token := session.Token().Reveal()
-		start := f.clock.now()
-		for f.clock.now().Before(start.Add(12*time.Hour - 20*time.Minute)) {
-			f.clock.set(f.clock.now().Add(20 * time.Minute))
+		start := f.clock.Now()
+		for f.clock.Now().Before(start.Add(12*time.Hour - 20*time.Minute)) {
+			f.clock.Set(f.clock.Now().Add(20 * time.Minute))
 			_, err := f.portals.Session(t.Context(), token)
 			require.NoError(t, err)
 		}
-		f.clock.set(start.Add(12*time.Hour - time.Microsecond))
+		f.clock.Set(start.Add(12*time.Hour - time.Microsecond))
 		_, err := f.portals.Session(t.Context(), token)
 		require.NoError(t, err)
-		f.clock.set(start.Add(12 * time.Hour))
+		f.clock.Set(start.Add(12 * time.Hour))
 		_, err = f.portals.Session(t.Context(), token)
 		require.ErrorIs(t, err, portal.ErrSessionOver, "even if the session is used all the time")
 	})
@@ -133,7 +133,7 @@ var endings = []struct {
 	end  func(*testing.T, *fixture, portal.CustomerPortal)
 	want error
 }{
-	{"expired", func(_ *testing.T, f *fixture, p portal.CustomerPortal) { f.clock.set(p.ExpiresAt) }, portal.ErrExpired},
+	{"expired", func(_ *testing.T, f *fixture, p portal.CustomerPortal) { f.clock.Set(p.ExpiresAt) }, portal.ErrExpired},
 	{"revoked", func(t *testing.T, f *fixture, p portal.CustomerPortal) {
 		require.NoError(t, f.portals.Revoke(t.Context(), f.ws, p.ID))
 	}, portal.ErrRevoked},
@@ -260,7 +260,7 @@ func TestChanges_LifeOfPortal_IsInFeed(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		p, session := f.open(t, portal.CreateRequest{CustomerData: hotel(), TTL: time.Hour})
 		require.Equal(t, []string{"created", "opened"}, f.lifecycle(t))
-		f.clock.set(p.ExpiresAt)
+		f.clock.Set(p.ExpiresAt)
 		require.Len(t, f.lifecycle(t), 2, "an expiry is reported with the next use")
 		for range 3 {
 			_, _, err := one(session).Space(t.Context(), "101")
@@ -296,7 +296,7 @@ func TestOpenSession_ForgedCode_DoesNotReadStore(t *testing.T) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel()})
 		code := portal.Code(p.URL.Reveal())
 		store := &backends.Counted{Store: f.ws.DB().Store()}
-		portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
+		portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.Now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 		require.NoError(t, err)
 		for at := range code {
 			for _, c := range "0123456789abcdefghjkmnpqrstvwxyz" {
@@ -310,11 +310,11 @@ func TestOpenSession_ForgedCode_DoesNotReadStore(t *testing.T) {
 				require.ErrorIs(t, err, portal.ErrForged)
 			}
 		}
-		f.clock.set(p.ExpiresAt.Add(time.Second))
+		f.clock.Set(p.ExpiresAt.Add(time.Second))
 		_, err = portals.OpenSession(t.Context(), code, "")
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.Zero(t, store.Views.Load()+store.Updates.Load(), "transactions")
-		f.clock.set(p.CreatedAt)
+		f.clock.Set(p.CreatedAt)
 		_, _, err = portals.Peek(t.Context(), code, "")
 		require.NoError(t, err)
 		require.Positive(t, store.Views.Load(), "a valid code is looked up")

@@ -35,7 +35,7 @@ func TestUndoCancelAccessGrant_TimeLimit_IsTenMinutes(t *testing.T) {
 				_, err = deep.UndoCancelAccessGrant(t.Context(), "r1")
 				require.ErrorIs(t, err, portal.ErrRevoked, "the portal showed only this access grant")
 
-				f.clock.set(f.clock.now().Add(c.after))
+				f.clock.Set(f.clock.Now().Add(c.after))
 				restored, err := second.UndoCancelAccessGrant(t.Context(), "r1")
 				if !c.undone {
 					require.ErrorIs(t, err, data.ErrNotUndone)
@@ -145,7 +145,7 @@ func TestUndoCancelAccessGrant_ChangedByTheHost_IsNotRestored(t *testing.T) {
 				_, err := session.CancelAccessGrant(t.Context(), "r1", portal.WriteOptions{})
 				require.NoError(t, err)
 				require.NoError(t, c.change(t, f))
-				f.clock.set(f.clock.now().Add(time.Minute))
+				f.clock.Set(f.clock.Now().Add(time.Minute))
 				_, err = session.UndoCancelAccessGrant(t.Context(), "r1")
 				if c.want == nil {
 					require.NoError(t, err)

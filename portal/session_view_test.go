@@ -117,7 +117,7 @@ func TestViewSession_OneState_FindsAndReads(t *testing.T) {
 	require.EqualValues(t, 1, store.Views.Load())
 	require.Zero(t, store.Updates.Load())
 
-	f.clock.set(f.clock.now().Add(20 * time.Minute))
+	f.clock.Set(f.clock.Now().Add(20 * time.Minute))
 	found, err = view(func(*portal.Session, *portal.View) error { return errFull })
 	require.ErrorIs(t, err, errFull)
 	require.NotNil(t, found)

@@ -120,10 +120,10 @@ func TestPortals_OpenListAndRevoke_ReportTheirStates(t *testing.T) {
 		first := f.post(t, "/customers/create_portal", `{"customer_data": {"customer_key": "c", "reservations": [{"reservation_key": "r"}]}, "ttl_seconds": 60}`)
 		open := func() reply { return f.post(t, "/customers/open_portal", `{"customer_key": "c"}`) }
 		require.Equal(t, first.at("customer_portal"), open().at("magic_link"), "the portal is live")
-		f.clock.set(f.clock.now().Add(time.Minute))
+		f.clock.Set(f.clock.Now().Add(time.Minute))
 		second := open()
 		require.NotEqual(t, first.at("customer_portal_id"), second.at("customer_portal_id"), "the first portal has expired")
-		f.clock.set(f.clock.now().Add(time.Second))
+		f.clock.Set(f.clock.Now().Add(time.Second))
 		link := f.post(t, "/customers/reservations/create_deep_link", `{"customer_key": "c", "reservation_key": "r"}`)
 		require.Regexp(t, `^https://se\.am/3[0-9a-z]{32}$`, link.at("deep_link", "url"))
 

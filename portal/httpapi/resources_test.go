@@ -129,7 +129,7 @@ func TestAccessGrant_DisplayStatus_DependsOnTheTime(t *testing.T) {
 	}{
 		{starts.Add(-time.Microsecond), "upcoming"}, {starts, "active"}, {starts.Add(24*time.Hour - time.Microsecond), "active"}, {starts.Add(24 * time.Hour), "ended"},
 	} {
-		f.clock.set(row.at)
+		f.clock.Set(row.at)
 		require.Equal(t, row.want, f.post(t, "/access_grants/get", `{"access_grant_key": "b"}`).at("access_grant", "display_status"), row.at)
 	}
 }
@@ -212,7 +212,7 @@ func TestChanges_Cursor_ContinuesAfterTheLastChange(t *testing.T) {
 		require.False(t, read(5))
 		require.Equal(t, []string{"deleted room-101", "updated staff-1", "updated reservation-1"}, sortByPrefix(seen, "deleted", "updated staff", "updated res"))
 
-		_, err := f.a.TrimChanges(t.Context(), f.clock.now().Add(time.Hour))
+		_, err := f.a.TrimChanges(t.Context(), f.clock.Now().Add(time.Hour))
 		require.NoError(t, err)
 		f.post(t, "/customers/push_data", `{"customer_key": "Acme Hotels", "rooms": [{"room_key": "9", "name": "Nine"}]}`)
 		require.False(t, read(5), "the trimmed changes were read before")
@@ -241,7 +241,7 @@ func TestChanges_ChangesAfterTheCursorTrimmed_IsAConflict(t *testing.T) {
 		push("1")
 		behind := f.post(t, "/customers/changes", `{}`).at("pagination", "next_page_cursor").(string)
 		push("2")
-		_, err := f.a.TrimChanges(t.Context(), f.clock.now().Add(time.Hour))
+		_, err := f.a.TrimChanges(t.Context(), f.clock.Now().Add(time.Hour))
 		require.NoError(t, err)
 		out := f.expectError(t, http.StatusConflict, "conflict", http.MethodGet, "/customers/changes?page_cursor="+behind, "")
 		require.Contains(t, out.at("error", "message"), "were trimmed")

@@ -22,6 +22,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testclock"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
@@ -41,27 +42,9 @@ const (
 	tokenX = "seam_at_testtokenxxxxxxxx"
 )
 
-// clock is a clock that tests set.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) set(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = at
-}
-
 // fixture is the API with two workspaces in one store.
 type fixture struct {
-	clock   *clock
+	clock   *testclock.Clock
 	store   storage.Store
 	a, b    *data.Workspace
 	portals *portal.Service
@@ -91,8 +74,8 @@ func (l *lockedBuffer) String() string {
 // newFixture returns the API on a store. Each change edits the options of the handler.
 func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{at: time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)}, store: store, log: &lockedBuffer{}, doc: handlerDocument()}
-	f.portals = newService(t, data.Open(store, data.Options{Now: f.clock.now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))}))
+	f := &fixture{clock: testclock.New(time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)), store: store, log: &lockedBuffer{}, doc: handlerDocument()}
+	f.portals = newService(t, data.Open(store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))}))
 	f.a = f.portals.DB().Workspace(workspaceA)
 	f.b = f.portals.DB().Workspace(workspaceB)
 	authenticate, err := httpapi.Credentials{

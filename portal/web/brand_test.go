@@ -68,7 +68,7 @@ func TestBrand_PageOutsideOfPortal_ShowsNameOfCustomer(t *testing.T) {
 	b := f.newBrowser(t)
 	b.get(p.URL.Reveal())
 	b.follow(b.post(p.URL.Reveal()))
-	f.clock.advance(2 * time.Hour)
+	f.clock.Advance(2 * time.Hour)
 	gone := b.get(b.home)
 	require.Equal(t, http.StatusGone, gone.StatusCode)
 	require.Contains(t, gone.body, " · Hotel Ada</title>", "the browser had the portal open")

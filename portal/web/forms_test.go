@@ -76,7 +76,7 @@ func TestForms_SessionHasEnded_KeepsTypedValues(t *testing.T) {
 		require.NoError(t, err)
 		b.open(p.URL.Reveal())
 		form := withTyped(formValues(t, b.get(b.home+path)), typed)
-		f.clock.advance(31 * time.Minute)
+		f.clock.Advance(31 * time.Minute)
 		stored := f.export(t)
 		a := b.submit(b.home+path, form)
 		require.Equal(t, http.StatusForbidden, a.StatusCode, path)

@@ -113,7 +113,7 @@ type reorderingHost struct{ markedHost }
 func TestPages_TextsWithBidiControls_AreIsolated(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: reorderingHost{}, Automations: reorderingHost{}})
-	d, _ := dataWithTexts(f.clock.now(), reorderingText, func(field string) string { return field + " عمر" }) // keys cannot contain invisible characters
+	d, _ := dataWithTexts(f.clock.Now(), reorderingText, func(field string) string { return field + " عمر" }) // keys cannot contain invisible characters
 	c := portal.Config{}
 	c.Features.Configure.AllowAccessAutomationRuleCustomization = true
 	c.Features.Manage.DeviceManagementConfirmation = portal.Confirmation{

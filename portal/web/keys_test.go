@@ -91,7 +91,7 @@ func TestPages_EveryValidKey_IsReachable(t *testing.T) {
 		}
 		for round, shift := range shifts {
 			customer := []string{"c", "/?&", strings.Repeat("c", 512)}[round]
-			d, refs := dataWithKeys(customer, shift, f.clock.now())
+			d, refs := dataWithKeys(customer, shift, f.clock.Now())
 			p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d})
 			require.NoError(t, err)
 			b := f.newBrowser(t)
@@ -127,7 +127,7 @@ func TestPages_EveryValidKey_IsReachable(t *testing.T) {
 func TestPages_EveryValidKey_CanBeLandingPageAndDeepLink(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	d, refs := dataWithKeys("c", 1, f.clock.now())
+	d, refs := dataWithKeys("c", 1, f.clock.Now())
 	_, err := f.ws().Push(t.Context(), d)
 	require.NoError(t, err)
 	for _, ref := range refs {

@@ -80,7 +80,7 @@ func TestLink_BrowserThatUsedIt_OpensItAgain(t *testing.T) {
 		b.get(p.URL.Reveal())
 		require.Equal(t, http.StatusOK, b.follow(b.post(p.URL.Reveal())).StatusCode)
 
-		f.clock.advance(40 * time.Minute)
+		f.clock.Advance(40 * time.Minute)
 		a := b.get(b.home + "reservations")
 		require.Equal(t, http.StatusForbidden, a.StatusCode)
 		require.Contains(t, a.body, "Open your link again to go on.")
@@ -88,7 +88,7 @@ func TestLink_BrowserThatUsedIt_OpensItAgain(t *testing.T) {
 
 		// The link opens again after the maximum age of a session, but not in another browser.
 		for range 13 * 3 {
-			f.clock.advance(20 * time.Minute)
+			f.clock.Advance(20 * time.Minute)
 			a = b.get(b.home)
 		}
 		require.Equal(t, http.StatusForbidden, a.StatusCode)
@@ -180,7 +180,7 @@ func TestLink_OldCookieProbe_Opens(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	p := f.portal(t, portal.CreateRequest{})
-	for _, again := range []string{"1", "", "x", "-1", "99999999999999999999", strconv.FormatInt(f.clock.now().Add(-time.Hour).Unix(), 10), strconv.FormatInt(f.clock.now().Add(time.Hour).Unix(), 10)} {
+	for _, again := range []string{"1", "", "x", "-1", "99999999999999999999", strconv.FormatInt(f.clock.Now().Add(-time.Hour).Unix(), 10), strconv.FormatInt(f.clock.Now().Add(time.Hour).Unix(), 10)} {
 		require.Equal(t, http.StatusOK, f.newBrowser(t).open(p.URL.Reveal()+"?again="+again).StatusCode, again)
 	}
 }
@@ -314,7 +314,7 @@ func TestLink_PhonesAndInAppBrowsers_OpenIt(t *testing.T) {
 func TestSession_Ended_SaysWhy(t *testing.T) {
 	eachBackend(t, func(t *testing.T, f *fixture) {
 		purge := func() {
-			_, err := f.portals.Purge(t.Context(), f.ws(), f.clock.now())
+			_, err := f.portals.Purge(t.Context(), f.ws(), f.clock.Now())
 			require.NoError(t, err)
 		}
 		deleteCustomer := func(t *testing.T) {
@@ -327,15 +327,15 @@ func TestSession_Ended_SaysWhy(t *testing.T) {
 			status int
 			says   string
 		}{
-			{"idle", func(*testing.T, *browser, portal.CustomerPortal) { f.clock.advance(31 * time.Minute) }, http.StatusForbidden, "You have been away for a while"},
+			{"idle", func(*testing.T, *browser, portal.CustomerPortal) { f.clock.Advance(31 * time.Minute) }, http.StatusForbidden, "You have been away for a while"},
 			{"aged", func(_ *testing.T, b *browser, _ portal.CustomerPortal) {
 				for range 12 * 3 {
-					f.clock.advance(20 * time.Minute)
+					f.clock.Advance(20 * time.Minute)
 					b.get(b.home)
 				}
 			}, http.StatusForbidden, "The portal was open for a long time"},
 			{"aged and purged", func(*testing.T, *browser, portal.CustomerPortal) {
-				f.clock.advance(13 * time.Hour)
+				f.clock.Advance(13 * time.Hour)
 				purge()
 			}, http.StatusForbidden, "The portal was open for a long time"},
 			{"closed in another tab", func(_ *testing.T, b *browser, _ portal.CustomerPortal) { b.post(b.home + "end") }, http.StatusForbidden, "The portal is closed"},
@@ -346,7 +346,7 @@ func TestSession_Ended_SaysWhy(t *testing.T) {
 				_, err := f.portals.RevokeAll(t.Context(), f.ws(), "acme")
 				require.NoError(t, err)
 			}, http.StatusGone, "This link was withdrawn"},
-			{"expired", func(*testing.T, *browser, portal.CustomerPortal) { f.clock.advance(25 * time.Hour) }, http.StatusGone, "This link has expired"},
+			{"expired", func(*testing.T, *browser, portal.CustomerPortal) { f.clock.Advance(25 * time.Hour) }, http.StatusGone, "This link has expired"},
 			{"no cookie", func(_ *testing.T, b *browser, _ portal.CustomerPortal) { clear(b.cookies) }, http.StatusForbidden, "No portal is open in this browser"},
 			{"made-up cookie", func(_ *testing.T, b *browser, _ portal.CustomerPortal) {
 				for name := range b.cookies {

@@ -129,7 +129,7 @@ func (b *browser) walk(typed func(field string) string, look func(path string, a
 func TestPages_MarkupInPushedTexts_IsEscaped(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: markedHost{}, Automations: markedHost{}})
-	d, fields := markedData(f.clock.now())
+	d, fields := markedData(f.clock.Now())
 	brand, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{
 		Name: mark("profile.name"), LogoURL: "https://host.example/" + `"'><svg/onload=logo>`,
 		MessageOverrides: map[string]map[string]string{"en-US": {"start.title": mark("message")}},

@@ -99,7 +99,7 @@ func TestLink_RevokedOrExpired_OffersReturnURL(t *testing.T) {
 
 	// The expiry in the code is rounded up to seconds, so the code is still valid although the portal has expired.
 	expired := f.portal(t, portal.CreateRequest{Config: back, TTL: 1500 * time.Millisecond})
-	f.clock.advance(1700 * time.Millisecond)
+	f.clock.Advance(1700 * time.Millisecond)
 	a = f.newBrowser(t).get(expired.URL.Reveal())
 	require.Equal(t, http.StatusGone, a.StatusCode)
 	require.Contains(t, a.body, "has expired")
@@ -110,7 +110,7 @@ func TestLink_ExpiredCode_ReadsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t, memory.New(), "https://portal.example", web.Options{ReturnURL: "https://host.example/"})
 	p := f.portal(t, portal.CreateRequest{TTL: time.Minute})
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	f.store.Reset()
 	a := f.newBrowser(t).get(p.URL.Reveal())
 	require.Equal(t, http.StatusGone, a.StatusCode)
@@ -128,7 +128,7 @@ func TestPortal_EndsWhileOpen_SaysWhy(t *testing.T) {
 		says   string
 		leads  string // the ReturnURL on the page; "" for none
 	}{
-		"expired": {func(_ *testing.T, f *fixture, _ portal.CustomerPortal) { f.clock.advance(25 * time.Minute) }, http.StatusGone, "has expired", back.ReturnURL},
+		"expired": {func(_ *testing.T, f *fixture, _ portal.CustomerPortal) { f.clock.Advance(25 * time.Minute) }, http.StatusGone, "has expired", back.ReturnURL},
 		"revoked": {func(t *testing.T, f *fixture, p portal.CustomerPortal) {
 			require.NoError(t, f.portals.Revoke(t.Context(), f.ws(), p.ID))
 		}, http.StatusGone, "withdrawn", back.ReturnURL},
@@ -161,7 +161,7 @@ func TestSession_NotUsed_Ends(t *testing.T) {
 	p := f.portal(t, portal.CreateRequest{})
 	b := f.newBrowser(t)
 	b.open(p.URL.Reveal())
-	f.clock.advance(31 * time.Minute)
+	f.clock.Advance(31 * time.Minute)
 	a := b.get(b.home)
 	require.Equal(t, http.StatusForbidden, a.StatusCode)
 	require.Contains(t, a.body, "Open your link again")
@@ -195,7 +195,7 @@ func TestRateLimit_WrongCodes_AreCountedByClient(t *testing.T) {
 	f := setup(t, memory.New(), "https://portal.example", web.Options{TrustedProxies: []netip.Prefix{proxy}})
 	p := f.portal(t, portal.CreateRequest{})
 	old := f.portal(t, portal.CreateRequest{TTL: time.Second})
-	f.clock.advance(time.Minute)
+	f.clock.Advance(time.Minute)
 	guess := "/" + strings.Repeat("0", 33)
 
 	attacker := f.newBrowser(t)
@@ -217,10 +217,10 @@ func TestRateLimit_WrongCodes_AreCountedByClient(t *testing.T) {
 
 	// Ten tokens come back per minute, up to twenty.
 	attacker.remoteAddr = "[2001:db8:1:2::7]:1"
-	f.clock.advance(6 * time.Second)
+	f.clock.Advance(6 * time.Second)
 	require.Equal(t, http.StatusNotFound, attacker.get(guess).StatusCode)
 	require.Equal(t, http.StatusTooManyRequests, attacker.get(guess).StatusCode)
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	for range 20 {
 		require.Equal(t, http.StatusNotFound, attacker.get(guess).StatusCode)
 	}

@@ -222,7 +222,7 @@ func TestPages_LargeCustomer_ReadNoMoreRows(t *testing.T) {
 					return
 				}
 			}
-			begin := f.clock.now().Add(-time.Duration(n/2) * 10 * time.Minute)
+			begin := f.clock.Now().Add(-time.Duration(n/2) * 10 * time.Minute)
 			for i := range n {
 				from := begin.Add(time.Duration(i) * 10 * time.Minute)
 				g := data.Reservation(fmt.Sprintf("r-%06d", i), data.Ref{Kind: data.KindGuest, Key: fmt.Sprintf("guest-%03d", i%rooms)}, data.Refs(data.KindRoom, fmt.Sprintf("room-%03d", i%rooms))...)

@@ -17,7 +17,7 @@ import (
 func TestSearch_Reservations_ByGuestRoomCodeEmailPhoneAndReference(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	now := f.clock.now()
+	now := f.clock.Now()
 	d := data.CustomerData{CustomerKey: "acme"}
 	stay := data.Reservation("ref-48203", data.Ref{Kind: data.KindGuest, Key: "g1"}, data.Refs(data.KindRoom, "r1")...).During(now, now.Add(48*time.Hour))
 	stay.PreferredCode = "482913"
@@ -74,7 +74,7 @@ func TestSearch_LimitReached_PagesSaySo(t *testing.T) {
 	f := newFixture(t)
 	_, err := f.ws().Import(t.Context(), "acme", func(yield func(data.Resource, error) bool) {
 		for i := range 10_050 {
-			now := f.clock.now().Add(time.Duration(i) * time.Minute)
+			now := f.clock.Now().Add(time.Duration(i) * time.Minute)
 			g := data.Booking(fmt.Sprintf("stay-%05d", i), data.Ref{}, data.Refs(data.KindRoom, "r")...).During(now, now.Add(time.Hour))
 			if !yield(data.Guest(fmt.Sprintf("guest-%05d", i), "Guest"), nil) || !yield(g, nil) {
 				return

@@ -18,7 +18,7 @@ func TestStartPage_Counts_AreThoseOfTheData(t *testing.T) {
 	f := setupPreview(t, web.Options{}, nil)
 	d, err := preview.Workspace(f.portals.DB(), hotel).Export(t.Context(), preview.Customer(hotel))
 	require.NoError(t, err)
-	now := f.clock.now()
+	now := f.clock.Now()
 	today := func(at time.Time) bool { return at.Format(time.DateOnly) == now.Format(time.DateOnly) }
 	var arrivals, departures, inHouse, idle int
 	taken := map[string]bool{}

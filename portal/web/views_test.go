@@ -51,18 +51,18 @@ func TestPages_GetAfterAMinute_RenewsTheSession(t *testing.T) {
 	eachBackend(t, func(t *testing.T, f *fixture) {
 		b := f.newBrowser(t)
 		b.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
-		f.clock.advance(2 * time.Minute)
+		f.clock.Advance(2 * time.Minute)
 		for _, updates := range []int{1, 0} {
 			f.store.Reset()
 			require.Equal(t, http.StatusOK, b.get(b.home+"reservations").StatusCode)
 			require.EqualValues(t, 1, f.store.Views.Load())
 			require.EqualValues(t, updates, f.store.Updates.Load())
 		}
-		f.clock.advance(29 * time.Minute)
+		f.clock.Advance(29 * time.Minute)
 		require.Equal(t, http.StatusNotFound, b.get(b.home+"spaces/view?key=no-such-space").StatusCode)
-		f.clock.advance(29 * time.Minute)
+		f.clock.Advance(29 * time.Minute)
 		require.Equal(t, http.StatusOK, b.get(b.home+"spaces").StatusCode, "a page with an error renews it too")
-		f.clock.advance(31 * time.Minute)
+		f.clock.Advance(31 * time.Minute)
 		require.Equal(t, http.StatusForbidden, b.get(b.home+"spaces").StatusCode)
 	})
 }

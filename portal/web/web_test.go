@@ -3,7 +3,6 @@ package web_test
 import (
 	"bytes"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testclock"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
@@ -19,27 +19,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// fakeClock is a clock that a test advances.
-type fakeClock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *fakeClock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *fakeClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // fixture is a Handler with its service, store and clock.
 type fixture struct {
-	clock   *fakeClock
+	clock   *testclock.Clock
 	store   *backends.Counted
 	portals *portal.Service
 	pages   *web.Handler
@@ -51,12 +33,12 @@ const hotel = portal.VerticalHospitality
 
 func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixture {
 	t.Helper()
-	f := &fixture{clock: &fakeClock{at: time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)}, store: &backends.Counted{Store: store}, logs: &bytes.Buffer{}}
+	f := &fixture{clock: testclock.New(time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)), store: &backends.Counted{Store: store}, logs: &bytes.Buffer{}}
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	f.portals, err = portal.New(data.Open(f.store, data.Options{Now: f.clock.now, Logger: slog.New(slog.NewTextHandler(f.logs, nil))}), portal.Options{BaseURL: base, Keys: ring})
+	f.portals, err = portal.New(data.Open(f.store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewTextHandler(f.logs, nil))}), portal.Options{BaseURL: base, Keys: ring})
 	require.NoError(t, err)
 	f.pages, err = web.New(f.portals, o)
 	require.NoError(t, err)
@@ -93,7 +75,7 @@ func (f *fixture) portal(t *testing.T, req portal.CreateRequest) portal.Customer
 	d.Add(
 		data.Site("lisbon", "Lisbon"), data.Room("101", "Room 101").In("lisbon"), data.Room("102", "Room 102").In("lisbon"), data.Guest("ada", "Ada"),
 		data.StaffMember("eve", "Eve", data.Refs(data.KindRoom, "101")...),
-		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).During(f.clock.now().Add(1500*time.Millisecond), f.clock.now().Add(48*time.Hour)),
+		data.Reservation("r1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101")...).During(f.clock.Now().Add(1500*time.Millisecond), f.clock.Now().Add(48*time.Hour)),
 	)
 	req.CustomerData = &d
 	p, err := f.portals.Create(t.Context(), f.ws(), req)

@@ -22,7 +22,7 @@ import (
 func setupZoned(t *testing.T, now, pushed, config string, o web.Options) (*fixture, *browser) {
 	t.Helper()
 	f := setup(t, memory.New(), "https://portal.example", o)
-	f.clock.advance(utc(t, now).Sub(f.clock.now()))
+	f.clock.Advance(utc(t, now).Sub(f.clock.Now()))
 	f.push(t, pushed)
 	return f, f.openPortal(t, config)
 }

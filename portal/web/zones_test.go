@@ -255,7 +255,7 @@ func TestTimes_OfAGrant_AreInTheZoneOfTheSpace(t *testing.T) {
 	d := data.CustomerData{CustomerKey: "acme"}
 	loft := data.PlainSpace("loft", "Loft")
 	loft.Details.TimeZone = "America/New_York"
-	d.Add(loft, data.Booking("b1", data.Ref{}, loft.Ref()).During(f.clock.now(), f.clock.now().Add(time.Hour)))
+	d.Add(loft, data.Booking("b1", data.Ref{}, loft.Ref()).During(f.clock.Now(), f.clock.Now().Add(time.Hour)))
 	_, err = f.ws().Push(t.Context(), d)
 	require.NoError(t, err)
 	body := b.get(b.home + "reservations/view?key=b1").body
