@@ -3,8 +3,8 @@
 //
 // [Workspace.Push] creates and merges resources, [Workspace.Sync] also deletes the resources that it is not given, and
 // [Workspace.Delete] deletes resources and applies the cascade rules to the resources that refer to them. Each operation
-// commits completely or not at all, and concurrent operations have the result of a serial execution. [Workspace.View] reads
-// one consistent state. [Workspace.Changes] reads the change feed.
+// commits completely or not at all, and operations are serializable. [Workspace.View] reads one consistent state.
+// [Workspace.Changes] reads the change feed.
 //
 // # Terms
 //
@@ -12,7 +12,7 @@
 //   - A workspace is the data of one environment of the host. Nothing in a workspace refers to another workspace.
 //   - A customer is a customer of the host, such as a property manager. It owns its resources.
 //   - A [Kind] is the host's word for a resource, such as a room, a unit or a guest.
-//   - A [Class] is one of space, user identity and access grant. Each kind belongs to one class.
+//   - A [Class] is the role of a resource: space, user identity or access grant. Each kind belongs to one class.
 //   - A key is the host's name for a resource. It is unique in its workspace and class: a room and a unit cannot both have
 //     the key "101", and the reference {KindUnit, "101"} finds the room.
 //   - A node is a resource inside this package, whatever its class.

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// ErrNotFound matches ErrCustomerNotFound, ErrResourceNotFound and similar errors of the packages above.
+	// ErrNotFound is wrapped by ErrCustomerNotFound and ErrResourceNotFound.
 	ErrNotFound = errors.New("data: not found")
 
 	// ErrCustomerNotFound is returned if the workspace has no such customer.

@@ -28,7 +28,8 @@ type Config struct {
 	// exist any more, the portal opens with the start page.
 	LandingPage data.Ref
 
-	// DeepLink is the only space or reservation that the portal shows. Zero means that the portal is not a deep link.
+	// DeepLink is the space or access grant that the portal shows, with the resources that belong to it. Its Kind must be
+	// KindSpace or KindReservation, whatever kind the resource has. Zero means that the portal is not a deep link.
 	DeepLink data.Ref
 
 	Locale              string // one of [Locales]; empty means the visitor's
@@ -84,10 +85,11 @@ type ManageFeature struct {
 	DeviceManagementConfirmation       Confirmation
 }
 
-// Events lists events that a portal reports, such as "reservation.created". Each list has at most 100 names of at most 100 bytes.
+// Events selects the changes that [View.History] returns, by names such as "reservation.created". Each list has at most 100
+// names of at most 100 bytes.
 type Events struct {
 	AllowedEvents []string // nil means all
-	DefaultEvents []string // the events that are shown at first; must be in AllowedEvents unless that is nil
+	DefaultEvents []string // the hosted pages do not use it; must be in AllowedEvents unless that is nil
 }
 
 // Confirmation is a dialog that asks the visitor to confirm an action. Each text has at most 4096 bytes.

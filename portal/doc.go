@@ -17,10 +17,10 @@
 //   - A session is the access of one visitor who has opened a link. A stored session is found by its token.
 //   - A holder is a browser, identified by a secret that the front end stores in it. If the same holder opens a link again,
 //     that does not count as another use.
-//   - Some portals show only one resource, the target, and the resources that belong to it. The target is the DeepLink or, with
-//     restricted navigation, the LandingPage.
+//   - The target of a portal is its DeepLink or, with restricted navigation, its LandingPage. A portal with a target shows only
+//     the target and the resources that belong to it. Other portals have no target.
 //   - A resource is visible if the portal shows it. Every other resource is not found, as if it did not exist.
-//   - A draft is the push that a session's write makes.
+//   - A draft is the data that a write of a session pushes.
 //   - A place is the time zone and the usual times of day of a space or an access grant.
 //
 // # Files in reading order

@@ -14,7 +14,7 @@ var (
 	// a key that it no longer has.
 	ErrForged = errors.New("portal: not a code of this service")
 
-	// ErrGone is the parent of the errors about a genuine link, or a session, that no longer
+	// ErrGone is wrapped by the errors for a genuine link, or a session, that no longer
 	// opens its portal.
 	ErrGone = errors.New("portal: the link does not open any more")
 
@@ -36,7 +36,7 @@ var (
 	// service no longer has.
 	ErrKeyRemoved = fmt.Errorf("%w: its key was removed", ErrGone)
 
-	// ErrSessionOver is the parent of the errors about a session that has ended, although its
+	// ErrSessionOver is wrapped by the errors for a session that has ended, although its
 	// portal may still be open.
 	ErrSessionOver = errors.New("portal: the session is over")
 
@@ -53,7 +53,7 @@ var (
 	// genuine, or the session was purged or deleted with its customer.
 	ErrSessionUnknown = fmt.Errorf("%w: no session has this token", ErrSessionOver)
 
-	// ErrNotFound is returned if the workspace has no such portal. It is the parent of
+	// ErrNotFound is returned if the workspace has no such portal. It is wrapped by
 	// ErrProfileNotFound.
 	ErrNotFound = errors.New("portal: not found")
 
@@ -65,7 +65,7 @@ var (
 	// again and decide.
 	ErrChanged = errors.New("portal: the resource has changed since it was read")
 
-	// ErrRefused is the parent of a [RefusedError].
+	// ErrRefused is wrapped by every [RefusedError].
 	ErrRefused = errors.New("portal: refused")
 )
 

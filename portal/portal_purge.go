@@ -24,8 +24,8 @@ type PurgeReport struct {
 }
 
 // Purge deletes the portals and sessions of a workspace whose lifetime ended before the given time. A time in the future counts
-// as the current time. Their links remain expired, since a code contains its expiry. Purge keeps the newest portal of each
-// customer, so that [Service.Open] can renew it. It adds nothing to the change feed.
+// as the current time. The links of deleted portals remain expired, since a code contains its expiry. Purge keeps the newest
+// portal of each customer, so that [Service.Open] can renew it. It adds nothing to the change feed.
 //
 // Purge reads the portals and sessions of all customers, and deletes in transactions of bounded size. If it returns an error, the
 // report counts the portals and sessions that it deleted before.

@@ -54,8 +54,8 @@ func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 // store with the session and a View, as [Session.View] does. It returns the session with the
 // error of fn.
 //
-// ViewSession then records the time of the use in an Update of its own, at most once in a thirtieth of Options.SessionIdle. If
-// that fails, it returns the error.
+// ViewSession then records the time of the use in a separate Update, at most once in a thirtieth of Options.SessionIdle. If
+// this Update fails, ViewSession returns its error.
 func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Session, *View) error) (*Session, error) {
 	raw, ok := base64url.Decode(token)
 	if !ok || len(raw) != sessionBytes {

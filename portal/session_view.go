@@ -41,8 +41,8 @@ type View struct {
 	read    int // the number of resources that were read
 }
 
-// View calls fn with a View of the current state. fn should only read: its View does not show a write that is made meanwhile, and
-// on a database server such a write takes a second connection while the View holds the first. Write after View has returned, with
+// View calls fn with a View of the current state. fn should only read: its View does not see a write that is made while
+// fn runs, and in a store on a database server such a write needs a second connection. Write after View has returned, with
 // [WriteOptions].IfUnchanged if the write depends on the results of fn.
 //
 // View returns the error of fn. If the session is not valid, it does not call fn and returns one of the errors that [Session]

@@ -28,7 +28,7 @@ var (
 	// Reads, and writes to other stores, are allowed inside a write.
 	ErrNested = errors.New("storage: nested write: use the transaction of the outer write, or write after it has returned")
 
-	// ErrTooLarge is the parent of the errors for a key or value that exceeds [Limits].
+	// ErrTooLarge is wrapped by the errors for a key or value that exceeds [Limits].
 	ErrTooLarge = errors.New("storage: too large")
 
 	// ErrKeyTooLarge is returned for a key longer than Limits().KeyBytes.

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ErrInvalid is the parent of all errors about invalid input. Errors that can name a path are
-// an [Error].
+// ErrInvalid is wrapped by all errors of the packages data and portal for invalid input. An
+// error that can name the path of a fault is an [Error].
 var ErrInvalid = errors.New("invalid input")
 
 // Rule is the rule that a finding is about, as a stable word.

@@ -1,5 +1,5 @@
-// Quickstart pushes a hotel into a store in memory, creates a portal for it, reads what the
-// portal shows, and asks what a delete would do.
+// Quickstart pushes a hotel into a store in memory, creates a portal for it, and lists the
+// resources that a delete would delete.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package web serves the hosted pages that portal links open. Its Handler is an [net/http.Handler] that the host mounts
+// Package web serves the hosted pages that portal links open. Its Handler is a [net/http.Handler] that the host mounts
 // at the path of the service's BaseURL:
 //
 //	pages, err := web.New(portals, web.Options{})

@@ -15,10 +15,10 @@
 // If a commit fails before the engine has stored anything, or between two parts, the commit
 // is undone and the store continues. If it fails inside the engine, for example in a sync,
 // it is unknown which writes were stored. The store then halts: every Update returns
-// [ErrHalted], and Views still read the state before that commit. (If the engine could not
-// create a new log, it cannot read either.) Opening the directory again completes or undoes
-// the commit. The Updates of a commit that may turn out to be complete also get
-// [storage.ErrUnknown].
+// [ErrHalted], and Views still read the state before that commit, unless the engine failed
+// to create a new log, after which Views fail too. Opening the directory again completes or
+// undoes the commit. If it may complete the commit, the error of the Updates in the commit
+// also matches [storage.ErrUnknown].
 //
 // # Corruption
 //
@@ -80,8 +80,8 @@ type Options struct {
 	// plus the size of all tables, but at most sixteen times MemTableBytes, for
 	// compactions. By default this is 256 MiB to 1.25 GiB. An Update of several parts also
 	// needs the space to undo it: about four times its size and twice the size of the rows
-	// that it replaces. A negative value disables all of these checks. They cannot prevent
-	// that another program fills the disk during a commit.
+	// that it replaces. A negative value disables all of these checks. The checks cannot
+	// prevent another program from filling the disk during a commit.
 	MinFreeBytes int64
 
 	// SkimTables makes Open read only the index and the last block of each table, so that

@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 )
 
-// Link is a portal to look at.
+// Link describes a portal that [Make] created.
 type Link struct {
 	Name string // a stable name, such as "readonly"
 	Text string // a description
