@@ -3,7 +3,6 @@ package portal
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/validation"
@@ -118,14 +117,4 @@ func invalid(notes form.Notes) error {
 		return nil
 	}
 	return &validation.Error{Faults: notes.Faults, Warnings: notes.Listed(), OmittedFaults: notes.Omitted.Faults, OmittedWarnings: notes.Omitted.Warnings}
-}
-
-// prefixPaths returns findings with path in front of their paths.
-func prefixPaths(path string, found []validation.Finding) []validation.Finding {
-	out := make([]validation.Finding, len(found))
-	for i, f := range found {
-		f.Path = strings.TrimSuffix(path+"."+f.Path, ".")
-		out[i] = f
-	}
-	return out
 }

@@ -142,7 +142,7 @@ func prefixCustomerData(notes form.Notes, err error) error {
 	if omitted.Any() { // the last warning says how many were omitted, and notes.Listed adds it again
 		warnings = warnings[:max(len(warnings)-1, 0)]
 	}
-	notes.Join(form.Notes{Faults: prefixPaths("customer_data", push.Faults), Warnings: prefixPaths("customer_data", warnings), Omitted: omitted})
+	notes.Join(form.Notes{Faults: form.PrefixPaths("customer_data", push.Faults), Warnings: form.PrefixPaths("customer_data", warnings), Omitted: omitted})
 	return invalid(notes)
 }
 

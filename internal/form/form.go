@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -104,6 +105,19 @@ func (n *Notes) Listed() []validation.Finding {
 		return n.Warnings
 	}
 	return append(slices.Clip(n.Warnings), validation.Finding{Rule: validation.RuleLeftOut, Message: n.Omitted.Text()})
+}
+
+// JoinPath returns the path of a member inside another one. An empty member is the other one itself.
+func JoinPath(path, member string) string { return strings.TrimSuffix(path+"."+member, ".") }
+
+// PrefixPaths returns the findings with path in front of their paths.
+func PrefixPaths(path string, found []validation.Finding) []validation.Finding {
+	out := make([]validation.Finding, len(found))
+	for i, f := range found {
+		f.Path = JoinPath(path, f.Path)
+		out[i] = f
+	}
+	return out
 }
 
 // Object is a JSON object whose members are read by name into variables. An absent member leaves the variable unchanged,

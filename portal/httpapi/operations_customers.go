@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/form"
@@ -192,17 +191,4 @@ func listChanges(ctx context.Context, c *call, r *changesRequest) (jsonObject, e
 		return nil, err
 	}
 	return jsonObject{"changes": changes, "pagination": c.pagination(string(next), more)}, nil
-}
-
-// joinPath returns the path in a request for a path inside one of its members. An empty path is the member itself.
-func joinPath(member, path string) string { return strings.TrimSuffix(member+"."+path, ".") }
-
-// prefixPaths returns warnings about a member of a request with their paths in the request.
-func prefixPaths(member string, warnings []validation.Finding) []validation.Finding {
-	out := make([]validation.Finding, len(warnings))
-	for i, w := range warnings {
-		w.Path = joinPath(member, w.Path)
-		out[i] = w
-	}
-	return out
 }

@@ -79,7 +79,7 @@ func createPortal(ctx context.Context, c *call, r *createPortalRequest) (jsonObj
 	if err != nil {
 		return nil, renameFaultPath(err, "ttl", fieldTTL)
 	}
-	c.warnings = append(p.Warnings, prefixPaths(fieldCustomerData, p.Push.Warnings)...)
+	c.warnings = append(p.Warnings, form.PrefixPaths(fieldCustomerData, p.Push.Warnings)...)
 	p.Push.Warnings = nil
 	out := jsonObject{"customer_portal": p, "magic_link": p, "customer_portal_id": p.ID}
 	if p.Push.CustomerKey != "" {
@@ -174,9 +174,9 @@ func (v configPatch) Schema() schema                   { return schemaRef(fieldC
 func updatePortal(ctx context.Context, c *call, r *updatePortalRequest) (jsonObject, error) {
 	p, err := c.h.options.Portals.UpdateConfig(ctx, c.ws, r.ID, r.Config.apply)
 	if err != nil {
-		return nil, mapFaultPaths(err, func(path string) string { return joinPath(fieldConfig, path) })
+		return nil, mapFaultPaths(err, func(path string) string { return form.JoinPath(fieldConfig, path) })
 	}
-	c.warnings = prefixPaths(fieldConfig, p.Warnings)
+	c.warnings = form.PrefixPaths(fieldConfig, p.Warnings)
 	return nil, nil
 }
 
