@@ -56,13 +56,10 @@ func (w *Workspace) within(ctx context.Context, fn func(context.Context, Custome
 
 // withinUnversioned is withinID for rows on which no operation on the customer depends.
 func (w *Workspace) withinUnversioned(ctx context.Context, id layout.CustomerID, fn func(context.Context, CustomerTx) error, reads ...[]byte) error {
-	reads = append([][]byte{layout.Format(), layout.CustomerRow(id)}, reads...)
+	reads = append([][]byte{layout.CustomerRow(id)}, reads...)
 	inner, end := storage.Inside(ctx, w.db.store)
 	defer end()
-	err := storage.Run(ctx, w.db.store, func(tx storage.Tx) error {
-		if err := w.db.checkFormat(ctx, tx); err != nil {
-			return err
-		}
+	err := w.db.update(ctx, func(tx storage.Tx) error {
 		s := w.At(tx)
 		c, err := s.customerByID(ctx, id)
 		if err != nil {
