@@ -35,9 +35,9 @@ type Options struct {
 	BaseURL string
 
 	// PortalPath is the path of the hosted pages below BaseURL; default "/portal". Every portal
-	// link begins with BaseURL and PortalPath. The API serves all other paths. If PortalPath is
-	// "/", links are shortest: the API serves the paths of its operations, and the hosted pages
-	// serve all other paths.
+	// link begins with BaseURL and PortalPath; see [portal.Options] for the rules of its path. The
+	// API serves the paths of its operations and all paths that are not below PortalPath. If
+	// PortalPath is "/", links are shortest.
 	PortalPath string
 
 	Master []byte     // the master key, 32 bytes; see keys.NewMaster
@@ -108,26 +108,23 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// route returns a handler that serves the hosted pages at the path pages and the API at all other paths below base.
+// route returns a handler that serves the operations of the API below the path base, the hosted pages at the path pages, and the
+// API's "not found" at all other paths.
 func (a *App) route(base, pages string) http.Handler {
 	if a.API == nil {
 		return a.Pages
 	}
-	mux := http.NewServeMux()
 	api := http.StripPrefix(base, a.API)
-	if pages != base {
-		mux.Handle(pages+"/", a.Pages)
-		mux.Handle("/", api)
-		return mux
-	}
-	mux.HandleFunc(base+"/", func(w http.ResponseWriter, r *http.Request) {
-		if a.API.Serves(strings.TrimPrefix(r.URL.Path, base)) {
-			api.ServeHTTP(w, r)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		operation, belowBase := strings.CutPrefix(r.URL.Path, base)
+		isOperation := belowBase && a.API.Serves(operation)
+		isPage := r.URL.Path == pages || strings.HasPrefix(r.URL.Path, pages+"/")
+		if isPage && !isOperation {
+			a.Pages.ServeHTTP(w, r)
 			return
 		}
-		a.Pages.ServeHTTP(w, r)
+		api.ServeHTTP(w, r)
 	})
-	return mux
 }
 
 // ring returns the keys from Keys or Master.

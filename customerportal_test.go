@@ -34,6 +34,9 @@ func TestNew_OptionMissingOrInvalid_ErrorNamesIt(t *testing.T) {
 		`Options.BaseURL, "/portal"`:                 func(o *customerportal.Options) { o.BaseURL = "/portal" },
 		`Options.BaseURL, ""`:                        func(o *customerportal.Options) { o.BaseURL = "" },
 		`Options.PortalPath, "x"`:                    func(o *customerportal.Options) { o.PortalPath = "x" },
+		`"/a%20b", must have no escaped characters`:  func(o *customerportal.Options) { o.PortalPath = "/a b" },
+		`"/%7Bx", must have no escaped characters`:   func(o *customerportal.Options) { o.PortalPath = "/{x" },
+		`"/a;b/portal", must have`:                   func(o *customerportal.Options) { o.BaseURL = "https://portal.example/a;b" },
 		"Options.Master or Options.Keys is required": func(o *customerportal.Options) { o.Master = nil },
 		"Options.Master and Options.Keys are both":   func(o *customerportal.Options) { o.Keys = ring },
 		"keys:":                func(o *customerportal.Options) { o.Master = []byte("short") },
@@ -60,6 +63,7 @@ func TestHandler_ServesTheAPIAndThePages(t *testing.T) {
 		{"https://host.example", "/access", "", "/portal/"},
 		{"https://portal.example", "", "/", "/"},
 		{"https://host.example", "/access", "/", "/"},
+		{"https://portal.example", "", "/customers", "/customers/"}, // the API has operations at this path
 	} {
 		o := options()
 		o.BaseURL, o.PortalPath = at.origin+at.path, at.portalPath

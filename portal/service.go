@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 // Options configures a Service. BaseURL and Keys are required. The other fields may be zero.
 type Options struct {
 	// BaseURL is the URL of all links without the code: an absolute http or https URL without user, query and fragment, such
-	// as "https://se.am" or "https://example.com/portal".
+	// as "https://se.am" or "https://example.com/portal". Its path must be equal to the path of the requests: it must have no
+	// escaped characters, no semicolon, and no segment that is empty, "." or "..". It may end with a slash.
 	BaseURL string
 
 	Keys *keys.Ring // the keys that sign and verify links
@@ -71,6 +73,9 @@ func New(db *data.DB, o Options) (*Service, error) {
 		return nil, fmt.Errorf("%w: BaseURL must be an absolute http or https URL", validation.ErrInvalid)
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || base.User != nil:
 		return nil, fmt.Errorf("%w: BaseURL must have no user, query or fragment", validation.ErrInvalid)
+	case !isPlainPath(base):
+		return nil, fmt.Errorf("%w: the path of BaseURL, %q, must have no escaped characters, no semicolon, and no segment that is empty, %q or %q",
+			validation.ErrInvalid, base.EscapedPath(), ".", "..")
 	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
 		return nil, fmt.Errorf("%w: Options.Keys is required, with an active key: use keys.New", validation.ErrInvalid)
 	}
@@ -97,6 +102,16 @@ func New(db *data.DB, o Options) (*Service, error) {
 		return nil, fmt.Errorf("%w: SessionIdle and SessionTTL must be at least %v", validation.ErrInvalid, minTTL)
 	}
 	return s, nil
+}
+
+// isPlainPath reports whether browsers and proxies send the path of a URL unchanged, so that it can be compared with the path
+// of a request and used as the path of a cookie.
+func isPlainPath(u *url.URL) bool {
+	if u.EscapedPath() != u.Path || strings.Contains(u.Path, ";") {
+		return false
+	}
+	plain := strings.TrimRight(u.Path, "/")
+	return plain == "" || path.Clean(plain) == plain
 }
 
 // DB returns the DB of the service.
