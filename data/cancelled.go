@@ -173,7 +173,7 @@ func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, wit
 }
 
 // UndoCancel restores a customer's resource that was cancelled or deleted in a portal less than 10 minutes ago, such as an
-// access grant. Only the class of ref.Kind matters. The restored resource has the same fields, derived id,
+// access grant. Only the class of ref.Kind matters. The restored resource has the same fields, resource id,
 // origin and creation time as before, and its revision is higher by one. Portals that were deep links to the resource, and
 // were revoked because of the cancellation, open again, and their sessions continue, unless the portals were also revoked
 // afterwards. Resources that were deleted in the same step are not restored.

@@ -125,7 +125,7 @@ type deletion struct {
 	changes []*changes
 }
 
-// charge subtracts n rows or resources from the budget. It returns errTooLong if the budget is exceeded.
+// charge subtracts n rows or resources from the budget. It returns errPlanTooLarge if the budget is exceeded.
 func (p *deletion) charge(n int) error {
 	if p.budget -= n; p.budget < 0 {
 		return errPlanTooLarge

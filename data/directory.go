@@ -104,7 +104,7 @@ func (s *Snapshot) find(ctx context.Context, ref Ref) (*node, error) {
 	return nil, fmt.Errorf("%w: %s %q", ErrResourceNotFound, ref.Kind.Class(), textrules.Clip(ref.Key))
 }
 
-// findID reads a resource of any customer by class and derived id, or returns ErrResourceNotFound.
+// findID reads a resource of any customer by class and resource id, or returns ErrResourceNotFound.
 func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node, error) {
 	value, err := s.get(ctx, layout.IDIndex(id))
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Snapshot) findID(ctx context.Context, class Class, id uuid.UUID) (*node
 		o := owner{customer: d.CustomerID(), kind: Kind(d.Byte())}
 		key := d.Rest()
 		if err := d.Err(); err != nil {
-			return nil, fmt.Errorf("%w: a row of derived ids: %w", storage.ErrCorrupt, err)
+			return nil, fmt.Errorf("%w: a row of resource ids: %w", storage.ErrCorrupt, err)
 		}
 		if o.kind.Class() == class {
 			if n, err := s.owned(ctx, o, key); err != nil || n != nil && n.meta.ID == id {

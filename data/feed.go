@@ -24,7 +24,7 @@ type FeedChange struct {
 	Class       Class     `json:"class"` // ClassCustomerPortal for a portal
 	Kind        Kind      `json:"kind"`  // KindCustomerPortal for a portal
 	Key         string    `json:"key"`   // empty for a portal
-	ID          uuid.UUID `json:"id"`    // the derived id of a resource, or the id of a portal; zero for a customer
+	ID          uuid.UUID `json:"id"`    // the resource id of a resource, or the id of a portal; zero for a customer
 	At          time.Time `json:"at"`    // time of the operation; the same for all its changes
 	Actor       Actor     `json:"actor"` // the actor that made the change
 

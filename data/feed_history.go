@@ -16,7 +16,7 @@ const (
 	historyPage    = 250  // number of rows that it reads in one call
 )
 
-// History returns the changes of one resource of a customer, the newest first. id is the derived id of the resource. limit is
+// History returns the changes of one resource of a customer, the newest first. id is the resource id of the resource. limit is
 // the maximum number of changes, from 1 to 1000; 0 selects 100. History reads the newest 2,000 rows of the customer in the
 // change feed, each with the changes of one commit, and no older ones. The changes have no Cursor. History returns
 // [ErrCustomerNotFound] if there is no such customer, and an error that matches [validation.ErrInvalid] if limit is not

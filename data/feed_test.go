@@ -130,7 +130,7 @@ func TestChanges_Replayed_RebuildsTheState(t *testing.T) {
 	})
 }
 
-// resources returns the customer and reference of every resource of a workspace by derived id.
+// resources returns the customer and reference of every resource of a workspace by resource id.
 func resources(t *testing.T, ws *data.Workspace) map[uuid.UUID]string {
 	t.Helper()
 	out := map[uuid.UUID]string{}

@@ -42,7 +42,7 @@ func TestPush_NewUnchangedAndChangedData_ReportsEach(t *testing.T) {
 		require.Equal(t, data.Tally{Spaces: 3, UserIdentities: 1, AccessGrants: 1}, again.Unchanged)
 		require.Zero(t, again.Created.Total()+again.Updated.Total())
 		for i, r := range again.Resources {
-			require.Equal(t, first.Resources[i].ID, r.ID, "the derived id does not change")
+			require.Equal(t, first.Resources[i].ID, r.ID, "the resource id does not change")
 		}
 		require.Equal(t, before, dump(t, ws), "pushing stored data writes nothing")
 

@@ -57,7 +57,7 @@ type Query struct {
 	// its leading zeros. A text without words filters nothing. The texts of a resource are:
 	//
 	//   - of a space: name, key and customer key
-	//   - of a user identity: name, key, e-mail address, phone number and derived id; only words of at least 4 characters are
+	//   - of a user identity: name, key, e-mail address, phone number and resource id; only words of at least 4 characters are
 	//     compared with the id
 	//   - of an access grant: name, key and preferred code; name, key, e-mail address and phone number of its user identity;
 	//     names and keys of its spaces
@@ -83,7 +83,7 @@ type Query struct {
 	//
 	// If Show is set, the list compares Text with the resources that Show returns: with the name, key, e-mail address, phone
 	// number and preferred code of the resource and of the resources to which it refers. These include the site of a space
-	// and the spaces of a staff member. It does not compare Text with customer keys and derived ids. A search therefore
+	// and the spaces of a staff member. It does not compare Text with customer keys and resource ids. A search therefore
 	// cannot find a resource by hidden data.
 	Show func([]Resource) (shown []Resource, read int, err error)
 
@@ -110,7 +110,8 @@ const (
 )
 
 // Spaces returns a page of the spaces that q selects. It returns an error that matches [validation.ErrInvalid] if q is not
-// valid, [ErrInvalidCursor] if its Cursor does not come from the same list, and [ErrCustomerNotFound] if its customer does not exist.
+// valid, [ErrInvalidCursor] if its Cursor does not come from the same list, and [ErrCustomerNotFound] if its customer does
+// not exist.
 func (s *Snapshot) Spaces(ctx context.Context, q Query) (Page[Space], error) {
 	return list(ctx, s, q, ClassSpace, (*node).space)
 }

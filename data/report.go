@@ -40,7 +40,7 @@ type PushReport struct {
 type PushedResource struct {
 	Kind   Kind      `json:"kind"`
 	Key    string    `json:"key"`
-	ID     uuid.UUID `json:"id"` // derived id; zero if a dry run would create the resource
+	ID     uuid.UUID `json:"id"` // resource id; zero if a dry run would create the resource
 	Change Change    `json:"change"`
 
 	// Portal reports how the push affected changes made in a customer portal, or is nil if there are none.
@@ -104,7 +104,7 @@ type DeletedResource struct {
 	CustomerKey string    `json:"customer_key"`
 	Kind        Kind      `json:"kind"`
 	Key         string    `json:"key"`
-	ID          uuid.UUID `json:"id"` // derived id
+	ID          uuid.UUID `json:"id"` // resource id
 
 	// Because is the deleted resource that this one depended on, or nil if the caller selected this one or its customer.
 	Because *Ref `json:"because,omitempty"`

@@ -37,7 +37,7 @@ func (r Ref) String() string { return r.Kind.String() + " " + r.Key }
 
 // Meta is the data that the library keeps about a resource. Reads set it. A push ignores it.
 type Meta struct {
-	// ID is the derived id: space_id, user_identity_id or access_grant_id in the API. It does not change while the resource
+	// ID is the resource id: space_id, user_identity_id or access_grant_id in the API. It does not change while the resource
 	// exists.
 	ID          uuid.UUID
 	CustomerKey string

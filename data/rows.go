@@ -39,7 +39,7 @@ func rowsOf(c *customer, n *node) []row {
 	return rows
 }
 
-// resourcePointers returns the rows outside of the customer's range that find a resource by its key and by its derived id.
+// resourcePointers returns the rows outside of the customer's range that find a resource by its key and by its resource id.
 func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
 	return []row{
 		{layout.Directory(workspace, byte(kind.Class()), key), owner{customer: c, kind: kind}.encode()},

@@ -101,8 +101,8 @@ func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
 	return nil
 }
 
-// trim drops the changes of every workspace that are older than before. If keepUnread is set, it keeps the changes that a Consumer
-// has not read yet.
+// trim drops the changes of every workspace that are older than before. If keepUnread is set, it keeps the changes that a
+// Consumer has not read yet.
 func (db *DB) trim(ctx context.Context, before time.Time, keepUnread bool) error {
 	workspaces, err := db.Workspaces(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ func (w *Workspace) time() time.Time { return utcMicro(w.db.now()) }
 func (w *Workspace) newID() (uuid.UUID, error) {
 	id, err := uuid.NewRandomFromReader(w.db.rand)
 	if err != nil {
-		return id, fmt.Errorf("data: making a derived id: %w", err)
+		return id, fmt.Errorf("data: generating a resource id: %w", err)
 	}
 	return id, nil
 }

@@ -248,9 +248,9 @@ type Appearance struct {
 	Messages map[string]string // the profile's messages for the locale, by message key; not nil
 }
 
-// Appearance returns the appearance and the texts of the portal. wanted is the locale that the visitor or the visitor's browser
-// has chosen, or empty. Appearance.Locale is this locale if it is one of [Locales] and the portal has the locale picker. Otherwise it
-// is the locale of the portal or, if it has none, the default.
+// Appearance returns the appearance and the texts of the portal. wanted is the locale that the visitor or the visitor's
+// browser has chosen, or empty. Appearance.Locale is this locale if it is one of [Locales] and the portal has the locale
+// picker. Otherwise it is the locale of the portal or, if it has none, the default.
 func (v *View) Appearance(ctx context.Context, wanted string) (Appearance, error) {
 	if err := v.checkOpen(); err != nil {
 		return Appearance{}, err

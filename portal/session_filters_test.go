@@ -178,7 +178,7 @@ func TestSearch_HiddenFields_FindNothing(t *testing.T) {
 		}
 		ada, err := f.ws.UserIdentity(t.Context(), "ada")
 		require.NoError(t, err)
-		require.Empty(t, people(portal.Config{}, ada.Meta.ID.String()), "derived ids are not shown")
+		require.Empty(t, people(portal.Config{}, ada.Meta.ID.String()), "resource ids are not shown")
 		require.Empty(t, people(portal.Config{}, "company"))
 		require.Equal(t, []string{"dora"}, people(portal.Config{}, "1999000"))
 		require.Empty(t, people(north, "1999000"))

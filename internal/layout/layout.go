@@ -10,7 +10,7 @@
 //	V                                                version of the format
 //	K      workspace  customer key                   customer id
 //	D      workspace  class  resource key            customer id, kind
-//	I      derived id or portal id                   customer id, kind or [ReferrerPortal], resource key
+//	I      resource id or portal id                   customer id, kind or [ReferrerPortal], resource key
 //	L      link id                                   customer id, portal id
 //	S      hash of a session's token                 customer id, portal id
 //	P      workspace  profile id                     customization profile
@@ -35,7 +35,7 @@
 //	C      customer id  h  portal id  hash           holder: a browser that one of these uses was counted for
 //	C      customer id  f  position                  this position of the change feed has changes of the customer
 //	C      customer id  x  portal id                 time at which the portal was revoked
-//	C      customer id  c  class  key                resource that was cancelled in a portal; deleted together with its row of table Y
+//	C      customer id  c  class  key                resource cancelled in a portal; deleted together with its row of table Y
 //	C      customer id  z  portal id                 the change feed has reported that the portal expired
 //
 // Ids are raw bytes and numbers are big-endian. Keys of partners have 1 to 512 bytes without control characters, so a zero

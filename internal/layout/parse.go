@@ -55,7 +55,7 @@ type Key struct {
 	Class     byte
 	Kind      byte
 	Key       string    // of a customer, of a resource or of the resource that an edge refers to; the name of a lease or a consumer
-	ID        uuid.UUID // the derived id of a resource, or the id of a portal or a profile
+	ID        uuid.UUID // the resource id of a resource, or the id of a portal or a profile
 	Link      LinkID
 	Session   SessionHash
 	Email     EmailHash

@@ -89,7 +89,7 @@ func (w *world) open(t *testing.T) *memory.Store {
 	return store
 }
 
-// state returns everything that a host can read, except derived ids and times.
+// state returns everything that a host can read, except resource ids and times.
 func (w *world) state(t *testing.T, store storage.Store, withFeed bool) string {
 	t.Helper()
 	h := newHost(store)

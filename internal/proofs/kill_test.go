@@ -189,7 +189,7 @@ func (l *workerModel) reconcile(t *testing.T, h host) (applied bool) {
 	return applied
 }
 
-// state returns the data of the customers of a worker, except derived ids and times.
+// state returns the data of the customers of a worker, except resource ids and times.
 func (l *workerModel) state(t *testing.T, h host) string {
 	t.Helper()
 	var out strings.Builder

@@ -41,7 +41,7 @@ func newHostWith(store storage.Store, rand io.Reader) host {
 	return host{portals.DB().Workspace(workspaceID), portals}
 }
 
-// customer returns all data of a customer, except derived ids and times.
+// customer returns all data of a customer, except resource ids and times.
 func (h host) customer(t *testing.T, key string) string {
 	t.Helper()
 	d, err := h.ws.Export(t.Context(), key)

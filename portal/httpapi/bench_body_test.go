@@ -62,8 +62,8 @@ func BenchmarkCreatePortalBody(b *testing.B) {
 	benchmarkBody(b, "/customers/create_portal", `{"locale": "fr-FR", "features": {"organize": {"exclude": true}}, "ttl_seconds": 60, "customer_data": `+thousandBookings()+`}`)
 }
 
-// BenchmarkReadBody measures the reading of a body with 1,000 resources. The requests are refused after that, because their query has
-// an unknown parameter.
+// BenchmarkReadBody measures the reading of a body with 1,000 resources. The requests are refused after that, because their
+// query has an unknown parameter.
 func BenchmarkReadBody(b *testing.B) {
 	for name, row := range map[string]struct{ path, body string }{
 		"push_data":     {"/customers/push_data?nothing=1", thousandBookings()},

@@ -12,8 +12,8 @@ import (
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 )
 
-// TestBody_TooManyResources_StopsTheReading sends a body of 768 MiB with more than MaxResources resources. The handler must refuse
-// the first one that is too many, because it decodes a body while it reads it.
+// TestBody_TooManyResources_StopsTheReading sends a body of 768 MiB with more than MaxResources resources. The handler must
+// refuse the first one that is too many, because it decodes a body while it reads it.
 func TestBody_TooManyResources_StopsTheReading(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t, func(o *httpapi.Options) { o.MaxResources = 2 })
@@ -74,8 +74,8 @@ func (r reply) paths() map[string]bool {
 	return out
 }
 
-// TestCreatePortal_FaultsInEveryPart_AreListedTogether sends a request with faults in the configuration, in the limits of the link
-// and in the customer data: values of wrong types and values that are not allowed.
+// TestCreatePortal_FaultsInEveryPart_AreListedTogether sends a request with faults in the configuration, in the limits of the
+// link and in the customer data: values of wrong types and values that are not allowed.
 func TestCreatePortal_FaultsInEveryPart_AreListedTogether(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)

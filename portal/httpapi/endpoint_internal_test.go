@@ -147,7 +147,8 @@ func TestZeroFields_FieldNotBound_IsReported(t *testing.T) {
 	require.Equal(t, []string{".Second"}, zeroFields(reflect.ValueOf(r).Elem(), ""))
 }
 
-// TestFieldSchemas_Names_AreFieldsOfResources finds misspelled names. The opposite, a field without a schema, makes OpenAPI panic.
+// TestFieldSchemas_Names_AreFieldsOfResources finds misspelled names. The opposite, a field without a schema, makes OpenAPI
+// panic.
 func TestFieldSchemas_Names_AreFieldsOfResources(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}

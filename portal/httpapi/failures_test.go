@@ -122,7 +122,8 @@ func TestPanic_InARequest_IsAnInternalServerError(t *testing.T) {
 	})
 }
 
-// TestAuthenticate_FailureOfTheHost_IsAnInternalServerError returns an error that does not match ErrUnauthorized from Authenticate.
+// TestAuthenticate_FailureOfTheHost_IsAnInternalServerError returns an error that does not match ErrUnauthorized from
+// Authenticate.
 func TestAuthenticate_FailureOfTheHost_IsAnInternalServerError(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t, func(o *httpapi.Options) {

@@ -20,8 +20,9 @@ type fuzzTarget struct {
 	before map[string]string
 }
 
-// send sends a request. The request must not cause a panic or an internal error, and the response must match the OpenAPI document.
-// A request that is refused must not write anything. After a request that succeeds, send creates a new workspace for the next one.
+// send sends a request. The request must not cause a panic or an internal error, and the response must match the OpenAPI
+// document. A request that is refused must not write anything. After a request that succeeds, send creates a new workspace
+// for the next one.
 func (z *fuzzTarget) send(t *testing.T, method, path, query, body string) {
 	t.Helper()
 	if z.f == nil {

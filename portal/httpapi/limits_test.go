@@ -27,9 +27,9 @@ func allocatedBytes(fn func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// TestBody_OneGiB_IsRefusedWithBoundedMemory sends a body of 1 GiB to every operation that reads one. The body must be refused
-// before it is read, or where it exceeds a limit. The allocated bytes must not exceed a small multiple of the limit. The test does
-// not run in parallel with others, because it measures the allocations of the whole process.
+// TestBody_OneGiB_IsRefusedWithBoundedMemory sends a body of 1 GiB to every operation that reads one. The body must be
+// refused before it is read, or where it exceeds a limit. The allocated bytes must not exceed a small multiple of the limit.
+// The test does not run in parallel with others, because it measures the allocations of the whole process.
 func TestBody_OneGiB_IsRefusedWithBoundedMemory(t *testing.T) { //nolint:paralleltest // see above
 	const gib = 1 << 30
 	f := newMemoryFixture(t, func(o *httpapi.Options) { o.MaxBodyBytes = 8 << 20 })

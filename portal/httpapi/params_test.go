@@ -43,8 +43,8 @@ var lenientPaths = []string{
 	"/seam/customer/v1/settings/update", "/workspaces/customization_profiles/create", "/workspaces/customization_profiles/update",
 }
 
-// parameters returns the parameters of an operation: those of its query and, unless its path is one of lenientPaths, the members of
-// its body.
+// parameters returns the parameters of an operation: those of its query and, unless its path is one of lenientPaths, the
+// members of its body.
 func (f *fixture) parameters(op operation) (out []parameter) {
 	for _, p := range list(f.doc.at("paths", op.path, strings.ToLower(op.method), "parameters")) {
 		p := p.(map[string]any)
@@ -107,8 +107,8 @@ func requireParameterFault(t testing.TB, out reply, name, what string) {
 	require.NotNil(t, out.at("error", "validation_errors", name), "%s: %s", what, out.raw)
 }
 
-// TestParameters_Empty_AreRefused sets each parameter of each operation to an empty text, because a filter that is empty by mistake
-// must not select everything. Only search and page_cursor may be empty, and a list may have no elements.
+// TestParameters_Empty_AreRefused sets each parameter of each operation to an empty text, because a filter that is empty by
+// mistake must not select everything. Only search and page_cursor may be empty, and a list may have no elements.
 func TestParameters_Empty_AreRefused(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)
@@ -254,8 +254,8 @@ func TestDelete_SelectsNothing_IsRefused(t *testing.T) {
 	})
 }
 
-// TestOptions_InTheBody_AreRefused sends the options of a push and a sync in the body instead of the query. A sync that ignored its
-// dry_run or max_deletes would delete resources that it must not delete.
+// TestOptions_InTheBody_AreRefused sends the options of a push and a sync in the body instead of the query. A sync that
+// ignored its dry_run or max_deletes would delete resources that it must not delete.
 func TestOptions_InTheBody_AreRefused(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", everyKind(t))
@@ -281,8 +281,8 @@ func TestOptions_InTheBody_AreRefused(t *testing.T) {
 	})
 }
 
-// TestParameters_Invalid_AreNotIgnored sends requests with parameters that the handler must not ignore, because it would return or
-// change other data than the client meant.
+// TestParameters_Invalid_AreNotIgnored sends requests with parameters that the handler must not ignore, because it would
+// return or change other data than the client meant.
 func TestParameters_Invalid_AreNotIgnored(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		f.post(t, "/customers/push_data", everyKind(t))

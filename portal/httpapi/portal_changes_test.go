@@ -155,7 +155,8 @@ func TestSync_AllAndKeepPortalChanges_KeepOrOverwritePortalChanges(t *testing.T)
 	}
 }
 
-// TestSync_WithoutACancelledKey_ForgetsTheCancellation syncs without the cancelled booking. After that, a push creates the booking.
+// TestSync_WithoutACancelledKey_ForgetsTheCancellation syncs without the cancelled booking. After that, a push creates the
+// booking.
 func TestSync_WithoutACancelledKey_ForgetsTheCancellation(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		changeInPortal(t, f)
@@ -166,8 +167,8 @@ func TestSync_WithoutACancelledKey_ForgetsTheCancellation(t *testing.T) {
 	})
 }
 
-// TestDelete_CancelledKey_ForgetsTheCancellation deletes the key of a cancelled booking. The report contains the key as not found.
-// After that, a push creates the booking.
+// TestDelete_CancelledKey_ForgetsTheCancellation deletes the key of a cancelled booking. The report contains the key as not
+// found. After that, a push creates the booking.
 func TestDelete_CancelledKey_ForgetsTheCancellation(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		changeInPortal(t, f)

@@ -165,8 +165,8 @@ func TestDelete_Customer_InvalidatesItsPortals(t *testing.T) {
 	})
 }
 
-// TestLinks_HostileHostHeaders_AreIgnored sends headers with another host. Links and page URLs must start with the configured base
-// URLs.
+// TestLinks_HostileHostHeaders_AreIgnored sends headers with another host. Links and page URLs must start with the configured
+// base URLs.
 func TestLinks_HostileHostHeaders_AreIgnored(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)

@@ -37,8 +37,8 @@ func pushCrowd(t testing.TB, f *fixture, customer string, n int) {
 	f.post(t, "/customers/push_data", object{"customer_key": customer, "sites": []object{{"site_key": customer + "-site", "name": "Site"}}, "rooms": rooms, "guests": guests, "bookings": bookings})
 }
 
-// TestLists_PagesOfSeveralSizes_ContainEachItemOnce reads each list with various filters in pages of various sizes. The pages of a
-// list together must equal the list in one page.
+// TestLists_PagesOfSeveralSizes_ContainEachItemOnce reads each list with various filters in pages of various sizes. The pages
+// of a list together must equal the list in one page.
 func TestLists_PagesOfSeveralSizes_ContainEachItemOnce(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		pushCrowd(t, f, "a", 30)

@@ -28,8 +28,8 @@ func (c *recordedMetrics) ServedRequest(_ context.Context, r httpapi.Served) {
 	c.served = append(c.served, r)
 }
 
-// TestLog_EveryOperation_HasOneLineWithoutContents sends requests that succeed and requests that are refused. The log has one line
-// for each. It contains no key, link, body or query.
+// TestLog_EveryOperation_HasOneLineWithoutContents sends requests that succeed and requests that are refused. The log has one
+// line for each. It contains no key, link, body or query.
 func TestLog_EveryOperation_HasOneLineWithoutContents(t *testing.T) {
 	t.Parallel()
 	metrics := &recordedMetrics{}

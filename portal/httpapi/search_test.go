@@ -72,8 +72,8 @@ func TestSearch_MoreRowsThanOnePageReads_Warns(t *testing.T) {
 	require.NotContains(t, next.raw, "search_stopped")
 }
 
-// TestLists_UnusualKeys_AreFound gets and lists resources by their keys and ids. The keys include the shortest and the longest ones
-// and characters that need escaping.
+// TestLists_UnusualKeys_AreFound gets and lists resources by their keys and ids. The keys include the shortest and the
+// longest ones and characters that need escaping.
 func TestLists_UnusualKeys_AreFound(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, f *fixture) {
 		all := []string{"7", "0", "ab", "/", "..", "ÿ", "a b", "%2F", `"<&'`, "\U0003134A", strings.Repeat("k", 511), strings.Repeat("k", 512), strings.Repeat("ÿ", 256)}
