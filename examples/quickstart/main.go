@@ -1,5 +1,5 @@
-// Quickstart pushes a hotel into a store in memory, creates a portal for it, and lists the
-// resources that a delete would delete.
+// Quickstart pushes the data of a hotel to a store in memory, creates a portal for the hotel, and lists the resources that
+// deleting its site would delete.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	master, err := keys.NewMaster() // made once, and kept with the program's secrets
+	master, err := keys.NewMaster() // a real program generates it once and stores it with its secrets
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func main() {
 	ws := app.DB.Workspace(uuid.New())
 	p, err := app.Portals.Create(ctx, ws, portal.CreateRequest{CustomerData: &hotel})
 	if err != nil {
-		log.Fatal(err) // lists every fault by its path; nothing was written
+		log.Fatal(err) // err lists the faults in the input by path; nothing was written
 	}
 	fmt.Println(p.CustomerKey, "has", p.Push.Created.Total(), "new resources") // p.URL is the link
 
