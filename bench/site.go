@@ -21,7 +21,7 @@ func siteRows(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	const perTxn = 5000 // none of transactionSizes is faster by more than the noise
+	const perTxn = 5000 // no other size in transactionSizes is measurably faster
 	inLibrary := func(store storage.Store) (laps, error) {
 		return deleteSite(ctx, store, pushes, site, 1+rooms+reservations)
 	}

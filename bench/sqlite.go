@@ -131,7 +131,7 @@ func (s *sqlite) transaction(ctx context.Context, fn func(context.Context) error
 	return s.exec(ctx, "COMMIT")
 }
 
-// statement returns a prepared statement from a cache. The caller of it and of the following methods must hold mu.
+// statement returns a prepared statement from a cache. The caller must hold mu. This also applies to the following methods.
 func (s *sqlite) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	if st := s.prepared[query]; st != nil {
 		return st, nil

@@ -29,14 +29,15 @@ type Config struct {
 	LandingPage data.Ref
 
 	// DeepLink is the space or access grant that the portal shows, with the resources that belong to it. Its Kind must be
-	// KindSpace or KindReservation, whatever kind the resource has. Zero means that the portal is not a deep link.
+	// KindSpace for a space of any kind, and KindReservation for an access grant of any kind. Zero means that the portal is not
+	// a deep link.
 	DeepLink data.Ref
 
 	Locale              string // one of [Locales]; empty means the visitor's
 	ExcludeLocalePicker bool   // the visitor cannot choose another locale
 
-	// TimeZone is the IANA name, such as "Europe/Lisbon", of the time zone of the pages, and of the spaces that have no time
-	// zone of their own and whose site has none. Empty means the customer's.
+	// TimeZone is the IANA name, such as "Europe/Lisbon", of the time zone of the pages. It also applies to a space if neither
+	// the space nor its site has a time zone. Empty means the customer's time zone.
 	TimeZone string
 
 	CustomizationProfileID uuid.UUID // zero means none
@@ -46,7 +47,7 @@ type Config struct {
 	Filters []Filter
 
 	// FrameOrigins are the origins, such as "https://app.example", of the pages that may embed the portal in a frame; at most
-	// 20. If it is empty, any page may embed the portal if IsEmbedded is set, and no page may embed it otherwise.
+	// 20. If FrameOrigins is empty, IsEmbedded decides: true allows every page to embed the portal, and false allows none.
 	FrameOrigins []string
 
 	// ReturnURL is an absolute http or https URL of at most 2048 bytes to which the visitor can return. It may be empty.
@@ -68,14 +69,14 @@ type Features struct {
 type ConnectFeature struct {
 	Exclude           bool
 	AcceptedProviders []string // nil means all
-	ExcludedProviders []string // must have no name of AcceptedProviders
+	ExcludedProviders []string // must not contain a name in AcceptedProviders
 }
 
 // OrganizeFeature configures the section in which a customer creates, renames, moves and deletes spaces.
 type OrganizeFeature struct{ Exclude bool }
 
 // ManageFeature configures the section in which a customer manages reservations, guests and staff. Its JSON contains Exclude
-// twice, in manage and in manage_devices, the older name. If the JSON has both, either of them excludes the section.
+// twice: in manage, and in manage_devices, which is the older name of the section. Either of them excludes the section.
 type ManageFeature struct {
 	Exclude                            bool
 	ExcludeReservationManagement       bool // hides access grants
@@ -89,7 +90,7 @@ type ManageFeature struct {
 // names of at most 100 bytes.
 type Events struct {
 	AllowedEvents []string // nil means all
-	DefaultEvents []string // the hosted pages do not use it; must be in AllowedEvents unless that is nil
+	DefaultEvents []string // not used by the hosted pages; each must be in AllowedEvents unless that is nil
 }
 
 // Confirmation is a dialog that asks the visitor to confirm an action. Each text has at most 4096 bytes.
@@ -111,9 +112,11 @@ type ConfigureFeature struct {
 // NavigationMode determines the parts of a portal that a visitor can visit.
 type NavigationMode string
 
-// The navigation modes. A restricted portal has only the manage section. If it has a landing page, it shows only the resource of
-// the landing page and the resources that belong to that: the spaces of a site, the access grants to a space, and the users and
-// spaces of an access grant.
+// The navigation modes. A restricted portal has only the manage section. If it has a landing page, it shows only the resource
+// of the landing page and the resources that belong to that resource. The spaces in a site belong to the site. The access
+// grants to a space, and the staff members that serve it, belong to the space and to its site, and so do the users of these
+// access grants. The user and the spaces of an access grant belong to the access grant. Only the last rule applies to a deep
+// link.
 const (
 	NavigationFull       NavigationMode = "full"
 	NavigationRestricted NavigationMode = "restricted"

@@ -86,8 +86,8 @@ func webURL(u *url.URL) bool {
 // webOrigin matches an origin. Other text must not get into the Content-Security-Policy header.
 var webOrigin = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$`)
 
-// checkNames notes a fault for a list that is too long, and for each name that is blank, a duplicate or too long. fault, if it is
-// not nil, returns another fault of a name, or "".
+// checkNames notes a fault for a list that is too long, and for each name that is blank, a duplicate or too long. fault, if it
+// is not nil, returns the message of a further fault of a name, or "".
 func checkNames(notes *form.Notes, path string, names []string, fault func(string) string) {
 	if len(names) > maxList {
 		notes.Fault(path, validation.RuleTooMany, "at most %d", maxList)

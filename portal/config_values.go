@@ -29,7 +29,8 @@ func (v timeValue) Write() any { return data.FormatTime(*v.into) }
 
 func (v timeValue) Schema() form.Schema { return form.Schema{"type": "string", "format": "date-time"} }
 
-// namesValue is a form.Value that stores a list of different names. fault, if it is not nil, returns a fault of a name, or "".
+// namesValue is a form.Value that stores a list of different names. fault, if it is not nil, returns the message of a fault of
+// a name, or "".
 type namesValue struct {
 	into  *[]string
 	fault func(name string) string

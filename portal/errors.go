@@ -9,12 +9,12 @@ import (
 )
 
 var (
-	// ErrForged is returned for a code that this service did not make, or that it signed with
-	// a key that it no longer has.
+	// ErrForged is returned for a code that is not signed with a key of this service. If the key of a genuine code was removed,
+	// the code counts as forged.
 	ErrForged = errors.New("portal: not a code of this service")
 
-	// ErrGone is wrapped by the errors for a genuine link, or a session, that no longer
-	// opens its portal.
+	// ErrGone is wrapped by the errors for a genuine link that no longer opens its portal, and for a session whose portal is no
+	// longer open.
 	ErrGone = errors.New("portal: the link does not open any more")
 
 	// ErrExpired is returned for a genuine link, or a session, whose portal has expired.
@@ -59,17 +59,17 @@ var (
 	// ErrProfileNotFound is returned if the workspace has no such customization profile.
 	ErrProfileNotFound = fmt.Errorf("%w: customization profile", ErrNotFound)
 
-	// ErrChanged is returned by a write with a condition of [WriteOptions] if the resource or
-	// the plan has changed since it was read. Nothing was written. The caller can read it
-	// again and decide.
+	// ErrChanged is returned by a write with IfUnchanged or IfPlanned of [WriteOptions] if the resource, or the plan of the
+	// delete, has changed since the caller read it. Nothing was written. The caller can read the resource or the plan again and
+	// decide.
 	ErrChanged = errors.New("portal: the resource has changed since it was read")
 
 	// ErrRefused is wrapped by every [RefusedError].
 	ErrRefused = errors.New("portal: refused")
 )
 
-// RefusedError reports that a portal does not allow an action. Nothing was changed. A resource
-// that the portal does not show is not refused but not found, see [data.ErrResourceNotFound].
+// RefusedError reports that a portal does not allow an action. Nothing was changed. For a resource that the portal does not
+// show, methods return [data.ErrResourceNotFound] instead.
 type RefusedError struct {
 	Action Action
 
@@ -100,9 +100,8 @@ func (e *RefusedError) Error() string {
 // Unwrap returns ErrRefused.
 func (e *RefusedError) Unwrap() error { return ErrRefused }
 
-// ExistsError reports that an earlier call with the same [WriteOptions].Token created the
-// resource, and that the resource does not have the values that this call gave. Nothing was
-// changed.
+// ExistsError reports that an earlier call with the same [WriteOptions].Token created the resource, and that the resource does
+// not have the values of this call. Nothing was changed.
 type ExistsError struct {
 	Key string // of the resource that exists
 }

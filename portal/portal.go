@@ -32,12 +32,12 @@ type CustomerPortal struct {
 	WorkspaceID uuid.UUID
 	CustomerKey string
 	CreatedAt   time.Time // UTC, whole microseconds
-	ExpiresAt   time.Time // UTC, whole microseconds; the portal is closed at this time and later
+	ExpiresAt   time.Time // UTC, whole microseconds; the portal is closed from this time on
 
 	// URL is the link that opens the portal. Only Create, CreateDeepLink and Open set it. It is not stored.
 	URL Secret
 
-	// CustomerName and CustomerTimeZone are those of [data.Customer], or empty if the customer has none.
+	// CustomerName and CustomerTimeZone are the Name and the TimeZone of the [data.Customer]. They may be empty.
 	CustomerName     string
 	CustomerTimeZone string
 
@@ -46,7 +46,7 @@ type CustomerPortal struct {
 	MaxUses int // the number of uses of the link after which it begins no more sessions; zero means no limit
 	Uses    int // the number of uses so far; counted only if MaxUses is not zero
 
-	Push     data.PushReport      // the report of the push of CreateRequest.CustomerData
+	Push     data.PushReport      // the report of the push of CreateRequest.CustomerData; only Create sets it
 	Warnings []validation.Finding // the parts of the configuration that Create or UpdateConfig ignored, such as unknown fields
 }
 
@@ -62,8 +62,8 @@ func (p CustomerPortal) MarshalJSON() ([]byte, error) {
 	}{data.FormatTime(p.CreatedAt), p.CustomerKey, data.FormatTime(p.ExpiresAt), p.URL.Reveal(), p.WorkspaceID})
 }
 
-// LogValue implements [slog.LogValuer]. It returns the id, the customer's key and the expiry, and not the URL. It is not called
-// for a CustomerPortal inside another value: a JSON handler reveals the URL of such a portal.
+// LogValue implements [slog.LogValuer]. It returns the id, the customer's key and the expiry, but not the URL. Package slog
+// does not call LogValue for a CustomerPortal inside another value, such as a slice: a slog.JSONHandler then writes the URL.
 func (p CustomerPortal) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("customer_portal_id", p.ID.String()),
 		slog.String("customer_key", p.CustomerKey), slog.Time("expires_at", p.ExpiresAt))

@@ -101,7 +101,7 @@ func (s *Service) checkWorkspace(ws *data.Workspace) error {
 func (s *Service) checkCreate(req CreateRequest) form.Notes {
 	notes := req.Config.check()
 	switch d := req.CustomerData; {
-	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // no fault says that customer_data is malformed
+	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // customer_data is absent, and not malformed
 		notes.Fault("customer_key", validation.RuleRequired, "is required unless customer_data is given")
 	case d != nil && req.CustomerKey != "" && req.CustomerKey != d.CustomerKey:
 		notes.Fault("customer_key", validation.RuleFormat, "%q differs from the key in customer_data, %q", req.CustomerKey, d.CustomerKey)

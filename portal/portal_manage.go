@@ -110,12 +110,12 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 }
 
 // Open returns the newest portal of a customer that is not a deep link, with its URL. If that portal has expired or its link is
-// used up, Open creates a portal with the same configuration, TTL and MaxUses and returns that. References in the configuration
-// to resources and profiles that do not exist any more are removed.
+// used up, Open creates a portal with the same configuration, TTL and MaxUses and returns that. Open removes references from
+// this configuration if their resource or profile does not exist any more.
 //
 // Open returns [data.ErrCustomerNotFound] if there is no such customer, [ErrNotFound] if the customer never had such a portal,
-// and [ErrRevoked] if the newest one was revoked. In that case, call [Service.Create]. Open also returns [ErrNotFound] if
-// the portal is restricted to a landing page that does not exist any more.
+// and [ErrRevoked] if the newest one was revoked. After ErrNotFound or ErrRevoked, the caller can call [Service.Create]. Open
+// also returns [ErrNotFound] if the portal is restricted to a landing page that does not exist any more.
 func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey string) (CustomerPortal, error) {
 	if err := s.checkWorkspace(ws); err != nil {
 		return CustomerPortal{}, err
@@ -161,9 +161,9 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 	return out, err
 }
 
-// newest returns a customer's newest portal that is not a deep link. found reports whether the portal is live; only then it has
-// its URL.
-func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (p *portalState, described CustomerPortal, found bool, err error) {
+// newest returns a customer's newest portal that is not a deep link. live reports whether the portal is live. If it is not,
+// described has no URL.
+func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (p *portalState, described CustomerPortal, isLive bool, err error) {
 	var none CustomerPortal
 	rows, err := r.Get(ctx, layout.NewestPortal(portaldata.CustomerID(c)))
 	if err != nil {

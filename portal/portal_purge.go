@@ -54,7 +54,7 @@ func (s *Service) Purge(ctx context.Context, ws *data.Workspace, before time.Tim
 	}
 }
 
-// purge is the purge of one customer.
+// purge deletes the expired portals and the ended sessions of one customer.
 type purge struct {
 	s        *Service
 	ws       *data.Workspace
@@ -62,7 +62,7 @@ type purge struct {
 	before   time.Time
 }
 
-// run deletes sessions and holders before portals, so that each of them has its portal as long as it exists. It adds to the
+// run deletes sessions and holders before portals, so that no session or holder remains without its portal. It adds to the
 // report.
 func (p purge) run(ctx context.Context, report *PurgeReport) error {
 	sessions, err := p.sweep(ctx, layout.SessionsPrefix(p.customer), p.session)

@@ -33,12 +33,12 @@ type Profile struct {
 	Theme          Theme
 
 	// MessageOverrides replace messages of the hosted pages. The keys of the outer map are locales, those of the inner maps are
-	// message keys. It has at most 500 messages in all, each of at most 1000 bytes.
+	// message keys. There are at most 500 messages in all locales together, each of at most 1000 bytes.
 	MessageOverrides map[string]map[string]string
 }
 
 // Theme contains the colors, as "#rgb" or "#rrggbb", and the fonts of a portal. For an empty primary or secondary color, the
-// portal uses that of the profile. For other empty fields it uses its defaults.
+// portal uses that of the profile. For other empty fields, the portal uses default values.
 type Theme struct {
 	PrimaryColor             string
 	PrimaryForegroundColor   string
@@ -240,8 +240,8 @@ type Appearance struct {
 	LogoURL  string // of the profile; may be empty
 	Vertical Vertical
 
-	// TimeZone is the IANA name of the time zone of the pages. It is the first of these that is set: the time zone of the only
-	// resource that the portal shows, the portal's, the customer's. It is empty if none is set.
+	// TimeZone is the IANA name of the time zone of the pages. It is the first of these that is set: the time zone of the
+	// portal's target, the portal's, the customer's. It is empty if none is set.
 	TimeZone string
 
 	Aliases  Aliases           // the English names of the vertical's resources

@@ -47,7 +47,8 @@ func (d *draft) add(r data.Resource, path string) {
 // resources is not among them: the draft checks the references that the visitor gives, and other references may be missing.
 var strictRules = []validation.Rule{validation.RuleEmailAddress, validation.RulePreferredCode}
 
-// checkReport returns an error if the request has a fault, or the report of its push a warning that counts as a fault.
+// checkReport returns an error if the request has a fault, or if the report of its push has a warning that counts as a fault;
+// see strictRules.
 func (d *draft) checkReport(report data.PushReport) error {
 	return d.faults(&validation.Error{Warnings: report.Warnings})
 }
@@ -92,7 +93,7 @@ func (d *draft) faults(err error) error {
 	return invalid(notes)
 }
 
-// path returns the path in the request of a path in the push.
+// path converts a path in the push to the path in the request.
 func (d *draft) path(pushPath string) string {
 	for _, p := range d.paths {
 		if rest, ok := strings.CutPrefix(pushPath, p.from); ok {
@@ -129,8 +130,8 @@ func (d *draft) newKey() (key string) {
 	return key
 }
 
-// exists reports whether the customer has a resource with the class and key of the draft's resource that has the key. It may be
-// of another kind. exists reports false if the draft has no resource with the key.
+// exists reports whether the draft has a resource with this key, and the customer already has a resource with the same class
+// and key, of any kind.
 func (d *draft) exists(ctx context.Context, key string) (bool, error) {
 	var ref data.Ref
 	for _, s := range d.data.Spaces {

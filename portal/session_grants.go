@@ -77,8 +77,8 @@ func (d *draft) addUser(u data.UserIdentity, given data.Ref, words vocabulary) d
 
 // EditAccessGrant changes the access grant with the key edit.Key, and returns it. Fields of edit that are zero keep their
 // values. Clear may contain "name", "starts_at", "ends_at", "preferred_code" and "user". If Spaces is not nil, it replaces the
-// references to spaces that the portal shows. References to hidden spaces remain. A field that gets the value that it has is
-// not validated again.
+// references to spaces that the portal shows. References to hidden spaces remain. A value that does not change is not
+// validated again.
 //
 // EditAccessGrant returns a [validation.Error] for an invalid edit.
 func (s *Session) EditAccessGrant(ctx context.Context, edit data.AccessGrant, o WriteOptions) (data.AccessGrant, error) {
@@ -148,10 +148,10 @@ func (s *Session) CancelAccessGrant(ctx context.Context, key string, o WriteOpti
 	return s.remove(ctx, ActionCancelAccessGrant, data.Ref{Kind: data.KindAccessGrant, Key: key}, o)
 }
 
-// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer less than 10 minutes ago, with
-// its id and the portals that were deep links to it; see [data.Workspace.UndoCancel]. The portal must show the access grant
-// after the cancellation, so a portal that shows only this access grant cannot restore it. UndoCancelAccessGrant returns an
-// error that matches [data.ErrNotUndone] if the cancellation cannot be undone any more.
+// UndoCancelAccessGrant restores an access grant that was cancelled in a portal of the customer less than 10 minutes ago. The
+// access grant gets its id again, and the deep links to it open again; see [data.Workspace.UndoCancel]. The portal must show
+// the access grant after the cancellation, so a portal that shows only this access grant cannot restore it.
+// UndoCancelAccessGrant returns an error that matches [data.ErrNotUndone] if the cancellation cannot be undone any more.
 func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.AccessGrant, error) {
 	ref := data.Ref{Kind: data.KindAccessGrant, Key: key}
 	var result data.Resource

@@ -72,8 +72,8 @@ func linkExpiry(t time.Time) (time.Time, error) {
 // Peek returns the portal of the link with a code, without its URL, and counts no use. It returns the errors of
 // [Service.Resolve]. If the portal is stored but not open, Peek returns it with the error.
 //
-// holder is that of [Service.OpenSession], or empty. held reports whether a use of the link was counted for the holder. The link
-// then opens again for the holder, and Peek does not return [ErrUsedUp].
+// holder identifies the browser, as for [Service.OpenSession], or is empty. held reports whether a use of the link was counted
+// for the holder before. If so, the holder can open the link again, and Peek does not return [ErrUsedUp].
 func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p CustomerPortal, held bool, err error) {
 	session, _, err := s.resolveLink(ctx, code, holder)
 	if session == nil {
@@ -83,7 +83,7 @@ func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p Custo
 }
 
 // OpenSession opens the link with a code and returns a new session, which it stores. If the link has a MaxUses, OpenSession
-// counts one use. [Service.Session] finds the session by its Token, which cannot be read from the store.
+// counts one use. [Service.Session] finds the session by its Token. The store contains only a hash of the token.
 //
 // holder identifies a browser, so that repeated calls for the same browser count one use. It is a secret of at least 16 random
 // bytes that the caller keeps with the browser, such as in a cookie. A link with a MaxUses counts each holder once, even if two

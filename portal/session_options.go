@@ -23,12 +23,10 @@ type WriteOptions struct {
 	// report of the delete.
 	DryRun bool
 
-	// Token makes a call that creates a resource safe to repeat. The key of the resource is
-	// derived from the token, the portal and the kind of the call, so a repeated call with
-	// the same token creates nothing more, even if both run at the same time. It returns the
-	// resource that the first call created if that still has the values that the repeated
-	// call gives, and otherwise an [ExistsError]. Without a token, every call creates a
-	// resource.
+	// Token makes a call that creates a resource safe to repeat. The key of the resource is derived from the token, the portal
+	// and the called method, so a repeated call with the same token creates nothing more, even if both run at the same time.
+	// The repeated call returns the resource that the first call created. It returns an [ExistsError] if the resource does not
+	// have the values of the repeated call. Without a token, every call creates a resource.
 	//
 	// A token has 16 to 64 ASCII letters, digits, "-" and "_", and should be random: a front
 	// end generates one for each form that it shows. Only calls that create a resource use it.

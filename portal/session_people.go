@@ -30,14 +30,13 @@ func (s *Session) AddStaffMember(ctx context.Context, u data.UserIdentity, o Wri
 
 // EditStaffMember changes the staff member with the key edit.Key, and returns it. Fields of edit that are zero keep their
 // values. Clear may contain "email_address" and "phone_number". Spaces must be nil: [Session.AssignStaffMember] changes them. A
-// field that gets the value that it has is not validated again. EditStaffMember returns a [validation.Error] for an invalid
-// edit.
+// value that does not change is not validated again. EditStaffMember returns a [validation.Error] for an invalid edit.
 func (s *Session) EditStaffMember(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditStaff, data.KindStaffMember, edit, o)
 }
 
-// EditUserIdentity changes the user identity with the key edit.Key, and returns it. It does not find staff members. It is
-// otherwise like [Session.EditStaffMember].
+// EditUserIdentity changes the user identity with the key edit.Key, and returns it. It returns [data.ErrResourceNotFound] for a
+// staff member. It is otherwise like [Session.EditStaffMember].
 func (s *Session) EditUserIdentity(ctx context.Context, edit data.UserIdentity, o WriteOptions) (data.UserIdentity, error) {
 	return s.editUser(ctx, ActionEditUserIdentity, data.KindUserIdentity, edit, o)
 }

@@ -36,7 +36,7 @@ func TestPlace_IsInherited(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, c := range []struct {
 			config portal.Config
-			rest   string // the zone of what has none
+			rest   string // the zone of resources that have none
 		}{
 			{portal.Config{}, "Asia/Kolkata"},
 			{portal.Config{TimeZone: "America/New_York"}, "America/New_York"},

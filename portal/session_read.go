@@ -45,8 +45,8 @@ func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 }
 
 // Place returns the place of a space or an access grant that was read, or of a space that one of them refers to. For several
-// spaces it returns the place of an access grant to all of them. It ignores resources whose place is not in r, and returns the
-// zero Place if there are no others.
+// spaces it returns the place of an access grant to all of them. It ignores resources whose place is not in r. It returns the
+// zero Place if r has the place of none of them.
 func (r Related) Place(refs ...data.Ref) Place {
 	var places []Place
 	for _, ref := range refs {
@@ -101,9 +101,9 @@ func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.
 	return out, related, err
 }
 
-// Spaces returns a page of spaces. All lists of a View ignore CustomerKey, Keep and Show of the query. The page is
-// empty if the query names a resource that the portal does not show, such as with SpaceKey. Text matches only the fields that
-// the portal shows, see [data.Query.Show].
+// Spaces returns a page of spaces. All lists of a View ignore CustomerKey, Keep and Show of the query. The page is empty if the
+// query names a resource that the portal does not show, for example in SpaceKey. Text matches only the fields that the portal
+// shows, see [data.Query.Show].
 func (v *View) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
 	return list(ctx, v, ActionReadSpaces, data.ClassSpace, q, v.at.Spaces, nil)
 }
@@ -258,9 +258,9 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 	return q, nil
 }
 
-// Counts returns the number of resources that the portal shows, by kind. It omits every kind whose number could include hidden
-// resources. In a portal with a target, these are all kinds. In a portal with filters, they are the filtered kinds and all kinds
-// of user identities.
+// Counts returns the number of resources that the portal shows, by kind. It omits the kinds that the portal hides, and every
+// kind whose number could include hidden resources. A portal with a target therefore has no counts, and a portal with filters
+// has none of property listings, reservations and user identities.
 func (v *View) Counts() (map[data.Kind]int, error) {
 	if err := v.checkOpen(); err != nil {
 		return nil, err
@@ -290,7 +290,7 @@ func emptyResource(kind data.Kind) data.Resource {
 
 // History returns at most limit changes of the access grant with a key, the newest first. See [data.Snapshot.History] for the
 // values of limit and the age of the oldest change. If the portal's Events.AllowedEvents is not nil, History returns only the
-// changes in that list, which have names such as "reservation.created". It does not show the PortalID of an actor that is another
+// changes in that list, which have names such as "reservation.created". It omits the PortalID of an actor that is another
 // portal.
 func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedChange, error) {
 	if err := v.permit(ActionReadHistory); err != nil {
@@ -317,8 +317,8 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	return changes, nil
 }
 
-// LandingPage returns the resource that the portal opens with: that of its deep link, or else that of its landing page. It
-// returns the zero Ref, which means the start page, if the portal has neither or does not show the resource.
+// LandingPage returns the resource that the portal opens with: its DeepLink or, if it has none, its LandingPage. It returns the
+// zero Ref, which means the start page, if the portal has neither or does not show the resource.
 func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
 	if err := v.checkOpen(); err != nil {
 		return data.Ref{}, err

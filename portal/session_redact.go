@@ -10,8 +10,8 @@ import (
 )
 
 // filterVisible returns the resources as the portal shows them, with nil for each that it hides, and the number of resources
-// that it read. It reads the resources that decide about all of them at once. References to hidden resources remain; see
-// redact.
+// that it read. It first reads, in few calls, the resources on which the visibility of the given ones depends. References to
+// hidden resources remain; see redact.
 func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (out []data.Resource, read int, err error) {
 	before := v.read
 	var grants []data.AccessGrant
@@ -73,7 +73,7 @@ func (v *View) findResource(ctx context.Context, ref data.Ref) (data.Resource, e
 }
 
 // findResourceAs is like findResource, but it finds staff members only if ref has KindStaffMember, and other user identities
-// only if it has not. These need the permissions of different actions.
+// only if it has not. Reading staff members and reading other user identities are different actions.
 func (v *View) findResourceAs(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	r, err := v.findResource(ctx, ref)
 	if err == nil && (r.Ref().Kind == data.KindStaffMember) != (ref.Kind == data.KindStaffMember) {

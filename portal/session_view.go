@@ -29,9 +29,8 @@ type View struct {
 	row          sessionRow
 	closed       bool // the function that got the view has returned
 
-	// target is the only resource that the portal shows, together with the resources that belong to it, or zero if the portal
-	// is not limited to one. The resources that the target refers to belong to it. In a portal with a landing page, the
-	// resources that refer to the target belong to it too.
+	// target is the only resource that the portal shows, together with the resources that belong to it; see [NavigationMode].
+	// It is zero if the portal is not limited to one resource.
 	target data.Ref
 	loaded map[data.Ref]data.Resource // the resources that were read, by class and key; nil if a resource does not exist
 
@@ -41,8 +40,8 @@ type View struct {
 	read    int // the number of resources that were read
 }
 
-// View calls fn with a View of the current state. fn should only read: its View does not see a write that is made while
-// fn runs, and in a store on a database server such a write needs a second connection. Write after View has returned, with
+// View calls fn with a View of the current state. fn should only read. Its View does not see a write that is made while fn
+// runs, and if the store is on a database server, such a write needs a second connection. Write after View has returned, with
 // [WriteOptions].IfUnchanged if the write depends on the results of fn.
 //
 // View returns the error of fn. If the session is not valid, it does not call fn and returns one of the errors that [Session]

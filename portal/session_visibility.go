@@ -9,7 +9,7 @@ import (
 )
 
 // visible reports whether the portal shows a resource of the customer. It is false for nil. If the resource is a visible access
-// grant, visible notes that its user has one.
+// grant, visible also adds its user to v.granted.
 func (v *View) visible(ctx context.Context, r data.Resource) (bool, error) {
 	shown, err := v.decideVisible(ctx, r)
 	if g, ok := r.(data.AccessGrant); ok && shown && g.User.Key != "" {
@@ -18,7 +18,7 @@ func (v *View) visible(ctx context.Context, r data.Resource) (bool, error) {
 	return shown, err
 }
 
-// decideVisible is visible without the note.
+// decideVisible is like visible, but does not change v.granted.
 func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error) {
 	if r == nil || v.config.permit(readAction(r)) != nil || !v.config.matches(r) {
 		return false, nil

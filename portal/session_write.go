@@ -158,8 +158,9 @@ func (s *Session) remove(ctx context.Context, action Action, ref data.Ref, o Wri
 }
 
 // PlanDelete returns the report that [Session.CancelAccessGrant], [Session.RemoveStaffMember] or [Session.DeleteSpace] would
-// return for a resource, without deleting it. It needs the same permission. A session can delete no user
-// identities except staff members. For another one, PlanDelete returns an error that matches [validation.ErrInvalid].
+// return for a resource, without deleting it. It needs the permission to delete the resource. A session can delete no user
+// identities except staff members. For any other user identity, PlanDelete returns an error that matches
+// [validation.ErrInvalid].
 func (v *View) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport, error) {
 	var action Action
 	switch {

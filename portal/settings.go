@@ -18,7 +18,7 @@ import (
 // Settings are the settings that all portals of a workspace share. The zero value is valid.
 type Settings struct {
 	BusinessVertical Vertical `json:"business_vertical"` // zero means VerticalNeutral
-	Slug             string   `json:"slug"`              // empty, or 1 to 63 characters of a-z, 0-9 and "-", with "-" only between others
+	Slug             string   `json:"slug"`              // empty, or 1 to 63 characters of a-z, 0-9 and "-" that neither begin nor end with "-"
 }
 
 var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

@@ -29,7 +29,8 @@ func Verticals() []Vertical {
 	return out
 }
 
-// Alias contains the names that a vertical uses for one kind of resource. Its JSON is the API's object.
+// Alias contains the names that a vertical uses for one kind of resource. Its JSON is a part of the API's
+// vertical_resource_aliases.
 type Alias struct {
 	ResourceKey     string `json:"resource_key"`     // the name of the kind, such as "property_listing"
 	ResourceLabel   string `json:"resource_label"`   // in English, such as "Property listing"

@@ -107,8 +107,8 @@ func push(ctx context.Context, ws *data.Workspace, n int, _ func() error) error 
 	return timed("seconds", func() error { _, err := ws.Push(ctx, d); return err })
 }
 
-// site deletes a site whose rooms are a fifth of the resources, which also deletes their stays. It prints the number of bytes
-// that the process wrote until the store was closed.
+// site deletes a site that contains a fifth of the resources as rooms. The delete also deletes the stays in these rooms. site
+// prints the number of bytes that the process wrote until the store was closed.
 func site(ctx context.Context, ws *data.Workspace, n int, closeStore func() error) error {
 	if err := fill(ctx, ws, "acme", n); err != nil {
 		return err

@@ -64,8 +64,8 @@ func syncGrants(ctx context.Context, ws *data.Workspace, v *vendor, after data.C
 			return after, err
 		}
 		if c.Class == data.ClassAccessGrant {
-			// The feed tells that the grant changed, not its contents, so read the grant. If it
-			// was deleted since, its deletion follows later in the feed.
+			// The change does not contain the fields of the grant, so read the grant. If it was deleted in the meantime, the
+			// deletion follows later in the feed.
 			switch g, err := ws.AccessGrantByID(ctx, c.ID); {
 			case c.Change == data.Deleted, errors.Is(err, data.ErrResourceNotFound):
 				v.revoke(c.ID, data.Ref{Kind: c.Kind, Key: c.Key})

@@ -28,8 +28,8 @@ type Open func(t testing.TB) (store storage.Store, reopen func() storage.Store)
 // EnvOnly is an environment variable that contains the name of the only backend to run the tests on.
 const EnvOnly = "BACKENDS_ONLY"
 
-// All returns the backends to run a test on: the one that [EnvOnly] names, only the memory store if [MemoryOnly] says so,
-// or all of them. It fails the test if EnvOnly contains a name that is not registered.
+// All returns the backends to run a test on: the one that [EnvOnly] names, only the memory store if [MemoryOnly] returns true,
+// or otherwise all backends. It fails the test if EnvOnly contains a name that is not registered.
 func All(t testing.TB) []Backend {
 	t.Helper()
 	only := os.Getenv(EnvOnly)
@@ -84,9 +84,8 @@ func partRows(t testing.TB) int {
 	return 64
 }
 
-// noSync reports whether Badger leaves out syncs, which take most of the CPU time of small Updates. No test that runs on
-// all backends depends on them: those of storage/badger show what a power loss does. Tests at full size and benchmarks
-// sync.
+// noSync reports whether Badger omits syncs, which take most of the CPU time of small Updates. Only tests of storage/badger,
+// which simulate a power loss, depend on syncs. Tests at full size and benchmarks sync.
 func noSync(t testing.TB) bool {
 	_, isBenchmark := t.(*testing.B)
 	return !isBenchmark && !testsize.Full()

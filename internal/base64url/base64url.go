@@ -12,7 +12,7 @@ func Encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // Decode returns the bytes of a text that Encode returned. It returns false for every other text.
 func Decode(text string) ([]byte, bool) {
-	if strings.ContainsAny(text, "\r\n") { // which package base64 ignores
+	if strings.ContainsAny(text, "\r\n") { // package base64 ignores these characters
 		return nil, false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)

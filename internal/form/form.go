@@ -262,7 +262,7 @@ func (o *Object) Missing(message string) {
 
 // member returns a member and marks it as read. It returns false if the member is absent, null or of another type. It
 // calls zero if the member is null.
-func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
+func member[T any](o *Object, name, typeName string, zero func()) (v T, ok bool) {
 	o.read[name] = true
 	given, there := o.members[name]
 	if !there {
@@ -273,7 +273,7 @@ func member[T any](o *Object, name, what string, zero func()) (v T, ok bool) {
 		return v, false
 	}
 	if v, ok = given.(T); !ok {
-		o.Fault(name, validation.RuleType, "must be %s", what)
+		o.Fault(name, validation.RuleType, "must be %s", typeName)
 	}
 	return v, ok
 }

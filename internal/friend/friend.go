@@ -1,5 +1,5 @@
-// Package friend makes functions of one package of this module available to others without
-// exporting them: hosts do not see them.
+// Package friend makes unexported functions of one package of this module available to the other packages of the module, but
+// not to hosts.
 package friend
 
 import (
@@ -11,8 +11,8 @@ import (
 // initialization of packages.
 var functions = map[reflect.Type]any{}
 
-// Offer makes a function available to Of. A package calls it in its initialization, with a
-// function whose type names one of the package's own types, so that no other has the same.
+// Offer makes a function available to Of. A package calls it in its initialization. The type of the function must contain a
+// type that the package declares, so that no other package offers a function of the same type.
 func Offer[F any](f F) struct{} {
 	of := reflect.TypeFor[F]()
 	if functions[of] != nil {
@@ -22,7 +22,7 @@ func Offer[F any](f F) struct{} {
 	return struct{}{}
 }
 
-// Of returns the function that was offered under its type. It panics if there is none.
+// Of returns the function of type F that was offered. It panics if there is none.
 func Of[F any]() F {
 	f, ok := functions[reflect.TypeFor[F]()].(F)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Shape is the type of a row, as far as its key shows it.
+// Shape is the type of a row that can be determined from its key.
 type Shape string
 
 // The shapes. A new type of row needs a shape here and an entry in tables or customerRows.
@@ -69,7 +69,7 @@ type Key struct {
 	ReferrerKey  string
 }
 
-// spanClass is the class of access grants, which have a span. It is the upper half of their kinds.
+// spanClass is the class of access grants, which have a span. It is the upper four bits of their kinds.
 const spanClass = 3
 
 // keyParser parses the bytes after the letter of a table or of a type of row.

@@ -28,8 +28,9 @@ func SpanFrom(class byte, after time.Time) (time.Time, bool) {
 }
 
 // Span encodes an interval of time for an index in which overlapping intervals can be found. The first byte is the class: the
-// number of bits of the length in microseconds. The other bytes are the start. A span of class n that overlaps a window
-// starts less than 2^n microseconds before the window, so one scan of each class finds all. A zero time is an open end.
+// number of bits of the length in microseconds. The other bytes are the start. A span of class n that overlaps a window starts
+// less than 2^n microseconds before the window, so one scan of each class finds all spans of the class that overlap the window.
+// A zero time is an open end.
 func Span(starts, ends time.Time) []byte {
 	switch {
 	case starts.IsZero():

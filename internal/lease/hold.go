@@ -9,9 +9,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Hold waits for the lease with the given name, calls do while it holds it, releases it, and returns do's error. The
-// context of do ends when the lease is lost; if do returns that context's error then, Hold returns [ErrLost]. Hold returns
-// ctx's error if ctx is done before it has acquired the lease. It reports to log that the lease could not be renewed.
+// Hold waits for the lease with the given name, calls do, releases the lease, and returns the error of do. The context of do
+// ends when the lease is lost. If do then returns the error of its context, Hold returns [ErrLost]. Hold returns the error of
+// ctx if ctx is done before Hold has acquired the lease. It logs the errors of renewing the lease.
 func Hold(ctx context.Context, store storage.Store, log *slog.Logger, name string, do func(context.Context, *Lease) error) error {
 	leases, err := New(store, Options{})
 	if err != nil {

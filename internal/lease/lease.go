@@ -87,8 +87,9 @@ type Lease struct {
 	counter uint64
 }
 
-// Acquire tries once to acquire a lease. A name has 1 to 1024 bytes. It returns [ErrHeld] if another process holds the
-// lease, or this one does; call it again later. A caller that waits for a lease calls it at least once per duration.
+// Acquire tries once to acquire a lease. A name has 1 to 1024 bytes. It returns [ErrHeld] if any process, including this one,
+// holds the lease. The caller can then call it again later. A caller that waits for a lease calls it at least once per
+// duration.
 func (l *Leases) Acquire(ctx context.Context, name string) (*Lease, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -243,8 +244,8 @@ func (l *Lease) Name() string { return l.name }
 // over.
 func (l *Lease) Done() <-chan struct{} { return l.done }
 
-// Remaining returns how long no other process can take the lease over, or 0 once it has ended. It counts from before the
-// last renewal, and it does not count time during which the machine was suspended.
+// Remaining returns the time during which no other process can take over the lease, or 0 if the lease has ended. It counts from
+// before the last renewal, and it does not count time during which the machine was suspended.
 func (l *Lease) Remaining() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

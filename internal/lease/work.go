@@ -54,7 +54,7 @@ func (l *Leases) once(ctx context.Context, name string, do func(context.Context)
 	return errors.Join(err, held.Release(context.WithoutCancel(ctx)))
 }
 
-// keep renews the leases in the background until stop is called, which waits for the end of it.
+// keep renews the leases in the background until stop is called. stop waits until the goroutine has returned.
 func (l *Leases) keep(ctx context.Context, report func(error)) (stop func()) {
 	renewing, cancel := context.WithCancel(ctx)
 	renewed := make(chan struct{})
@@ -65,7 +65,7 @@ func (l *Leases) keep(ctx context.Context, report func(error)) (stop func()) {
 	return func() { cancel(); <-renewed }
 }
 
-// during returns a context that ends with ctx, and when the lease has ended.
+// during returns a context that ends when ctx is done or the lease has ended.
 func (l *Lease) during(ctx context.Context) (working context.Context, cancel func()) {
 	working, cancel = context.WithCancel(ctx)
 	go func() {

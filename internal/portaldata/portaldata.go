@@ -1,5 +1,5 @@
-// Package portaldata has the functions of package data that package portal needs and hosts do not. Package data offers them
-// in friends.go.
+// Package portaldata contains functions of package data that package portal needs, but hosts do not need. Package data offers
+// them in friends.go.
 package portaldata
 
 import (

@@ -186,7 +186,7 @@ func TestFault_AnyCallOfTheStore_IsAnErrorOrHasNoEffect(t *testing.T) {
 					require.True(t, matches(err, d.errs), "call %d: %v", n, err)
 					require.Equal(t, before, found, "call %d: %v", n, err)
 				}
-				if d.err == backends.ErrFault && !testing.Short() { // with few faults, all may be tolerated
+				if d.err == backends.ErrFault && !testing.Short() { // with few faults, the library may tolerate all of them
 					require.Positive(t, failed)
 				}
 			})

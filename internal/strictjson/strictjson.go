@@ -1,10 +1,9 @@
-// Package strictjson reads JSON a token at a time, within bounds: one value as RFC 8259
-// defines it, in UTF-8, with the names of each object all different.
+// Package strictjson reads JSON token by token and limits the size of its input. A document is one value as RFC 8259 defines
+// it. It must be UTF-8, and an object must not contain a name twice.
 //
-// One [Reader] reads a whole document, however many packages its parts belong to. A package
-// that knows how to read one of its types makes that available with [Register], and the
-// package that reads the document calls [Decode] where such a value begins. So no part of a
-// document is kept to be read a second time.
+// One [Reader] reads a whole document in one pass, even if its parts are values of several packages. A package registers the
+// functions that read its types with [Register]. The package that reads the document calls [Decode] for each value of such a
+// type.
 package strictjson
 
 import (
@@ -21,12 +20,12 @@ import (
 // Bounds limits what a Reader reads.
 type Bounds struct {
 	Bytes   int64 // of the document
-	Depth   int   // of objects and arrays in one another
+	Depth   int   // of nested objects and arrays
 	Entries int   // that may be counted with [Reader.Entry]
-	Values  int64 // bytes of what [Reader.Value] reads, all calls together; zero is no bound
+	Values  int64 // of all that calls of [Reader.Value] read, in bytes; 0 means no limit
 }
 
-// ErrLarge is returned by [Reader.Value] beyond [Bounds.Values].
+// ErrLarge is returned by [Reader.Value] if the limit [Bounds.Values] is exceeded.
 var ErrLarge = errors.New("strictjson: the values are too large")
 
 var (
@@ -54,8 +53,8 @@ func New(r io.Reader, bounds Bounds) *Reader {
 	return &Reader{in: in, dec: jsontext.NewDecoder(in), bounds: bounds}
 }
 
-// Peek returns the kind of the next token as jsontext defines it: 'n' for null, and so on. It
-// returns 0 if there is none or if it is not JSON; Token then returns the error.
+// Peek returns the kind of the next token as jsontext defines it: 'n' for null, and so on. It returns 0 if there is no further
+// token or if it is not valid JSON. Token then returns the error.
 func (r *Reader) Peek() jsontext.Kind { return r.dec.PeekKind() }
 
 // Token reads the next token. The token is valid until the next call of the Reader.
@@ -76,7 +75,7 @@ func (r *Reader) Empty() bool {
 	return errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// Skip reads a value and drops it.
+// Skip reads a value and discards it.
 func (r *Reader) Skip() error {
 	for depth := r.dec.StackDepth(); ; {
 		if _, err := r.Token(); err != nil {
@@ -128,8 +127,8 @@ func (r *Reader) Entry() error {
 	return nil
 }
 
-// Value reads a value of any kind: nil, a bool, a string, a float64, a []any or a
-// map[string]any. A number beyond a float64 is an infinity.
+// Value reads a value of any kind: nil, a bool, a string, a float64, a []any or a map[string]any. A number that is too large
+// for a float64 becomes an infinity.
 func (r *Reader) Value() (any, error) {
 	before := r.values - r.dec.InputOffset()
 	v, err := r.value(before)
@@ -216,12 +215,12 @@ func (r *Reader) Wrap(err, notJSON error) error {
 	return fmt.Errorf("%w: byte %d: %w", notJSON, r.dec.InputOffset(), err)
 }
 
-// boundedReader returns an error, rather than the end, beyond its limit.
+// boundedReader reads from r. It returns an error if r has more than limit bytes.
 type boundedReader struct {
 	r     io.Reader
 	limit int64
 	read  int64
-	past  bool  // there was more than limit
+	past  bool  // r had more than limit bytes
 	err   error // of r, except io.EOF
 }
 

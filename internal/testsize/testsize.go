@@ -1,8 +1,8 @@
 // Package testsize reports how much work the tests do. Only tests import it.
 //
-// There are three sizes. The default size is for every change. With -short, tests leave out what only differs in size.
-// At full size, which the environment variable PORTAL_TEST_FULL=1 selects, tests run every case and the largest inputs;
-// CI does that. Package race divides the sizes once more if the race detector is enabled.
+// There are three sizes. The default size is for the check of every change. With -short, tests omit cases that differ from
+// other cases only in size. At full size, which the environment variable PORTAL_TEST_FULL=1 selects, tests run every case and
+// the largest inputs; CI does that. Package race divides the sizes once more if the race detector is enabled.
 package testsize
 
 import (

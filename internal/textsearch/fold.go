@@ -26,8 +26,8 @@ var table = sync.OnceValue(func() *[tableEnd]string {
 	return &out
 })
 
-// spelled maps letters that Unicode does not decompose (in lower case), apostrophes and hyphens
-// to the ASCII characters that people type if their keyboard does not have them.
+// spelled maps characters to the ASCII characters that people type if their keyboard does not have them. It contains
+// apostrophes, hyphens, and lower-case letters that Unicode does not decompose.
 var spelled = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th", 'ħ': "h", 'ı': "i", 'ŧ': "t", 'ŋ': "n", 'ĸ': "k",
 	'’': "'", '‘': "'", 'ʼ': "'", 'ʻ': "'", '′': "'",

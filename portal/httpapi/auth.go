@@ -15,15 +15,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// Authenticator returns the workspace of a request. For an error that matches [ErrUnauthorized] the response is 401; for any
-// other error, which is a failure of the host, it is 500. It is called before the body is read.
+// Authenticator returns the workspace of a request. For an error that matches [ErrUnauthorized], the status of the response is
+// 401. Any other error is a failure of the host, for which the status is 500. The handler calls the Authenticator before it
+// reads the body.
 type Authenticator func(*http.Request) (workspaceID uuid.UUID, err error)
 
 // ErrUnauthorized is the error of a request without valid credentials.
 var ErrUnauthorized = errors.New("httpapi: unauthorized")
 
-// WorkspaceHeader is the header of a request that selects the workspace by its id. It is required with an access token, and
-// optional with an API key.
+// WorkspaceHeader is the name of the request header that selects the workspace by its id. It is required with an access token,
+// and optional with an API key.
 const WorkspaceHeader = "seam-workspace"
 
 // The prefixes by which the official SDKs recognize credentials.

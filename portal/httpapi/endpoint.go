@@ -27,7 +27,8 @@ type input struct {
 	// lenient makes unknown members of the body warnings. In the query, and otherwise in the body, they are faults.
 	lenient bool
 
-	// large gives the body the limit Options.MaxBodyBytes, because it contains data. Other bodies are limited to 1 MiB.
+	// large is set if the body can contain customer data. The limit of its length is then Options.MaxBodyBytes, and otherwise 1
+	// MiB.
 	large bool
 
 	// notes receives the faults and warnings of the body. The operation reports them. If notes is nil, a fault of the body
@@ -83,7 +84,7 @@ type describedValue struct {
 
 func (v describedValue) Schema() schema { return described(v.Value.Schema(), v.text) }
 
-// The requests that several endpoints have.
+// The requests that several endpoints use.
 
 // emptyRequest is a request without parameters.
 type emptyRequest struct{}

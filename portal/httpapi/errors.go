@@ -56,7 +56,7 @@ func badRequest(message string) *apiError {
 	return &apiError{status: http.StatusBadRequest, kind: typeInvalidInput, message: message}
 }
 
-// tooLarge returns the response to a request of which a part is longer than limit bytes.
+// tooLarge returns the response to a request if a part of it is longer than limit bytes.
 func tooLarge(part string, limit int64) *apiError {
 	return &apiError{status: http.StatusRequestEntityTooLarge, kind: typeTooLarge, message: fmt.Sprintf("%s longer than %d bytes", part, limit)}
 }
@@ -148,7 +148,8 @@ func mapFaultPaths(err error, path func(string) string) error {
 	return invalidInput(response.omitted, faults...)
 }
 
-// renameFaultPath returns an error like err in which the faults at one path are at another. An empty path is the body itself.
+// renameFaultPath returns an error like err in which each fault with the path from has the path to. An empty path is the body
+// itself.
 func renameFaultPath(err error, from, to string) error {
 	return mapFaultPaths(err, func(path string) string {
 		if path == from {
@@ -162,7 +163,7 @@ func renameFaultPath(err error, from, to string) error {
 const maxFaultsInMessage = 3
 
 // invalidInput returns the response that lists the first [reportlimit.Max] faults. omitted is the number of further faults. The
-// response is a conflict if the fault of every listed path is a key that another customer has.
+// response is a conflict if every listed fault is a key that another customer has.
 func invalidInput(omitted int, faults ...validation.Finding) *apiError {
 	if more := len(faults) - reportlimit.Max; more > 0 {
 		faults, omitted = faults[:reportlimit.Max], omitted+more

@@ -88,8 +88,8 @@ func New(o Options) (*Handler, error) {
 	return h, nil
 }
 
-// RequestIDHeader is the header of a response with the id of the request, a UUID. Every response has it. The log contains the
-// same id.
+// RequestIDHeader is the name of the response header with the id of the request, a UUID. Every response has it. The log
+// contains the same id.
 const RequestIDHeader = "seam-request-id"
 
 // Serves reports whether a path is the path of an operation of the API.

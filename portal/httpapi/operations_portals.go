@@ -191,7 +191,7 @@ func (r *listPortalsRequest) input() input {
 
 func listPortals(ctx context.Context, c *call, r *listPortalsRequest) (jsonObject, error) {
 	page, err := c.h.options.Portals.List(ctx, c.ws, r.CustomerKey, r.Limit, r.Cursor)
-	if errors.Is(err, validation.ErrInvalid) { // limitParam has checked the limit, so it is the cursor
+	if errors.Is(err, validation.ErrInvalid) { // the cursor is invalid, because limitParam has checked the limit
 		return nil, data.ErrInvalidCursor
 	}
 	if err != nil {

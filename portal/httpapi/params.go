@@ -52,7 +52,8 @@ func nilIfZero[T comparable](v T) any {
 	return v
 }
 
-// The types of parameters. A text that filters must not be empty: a client that leaves it empty by mistake would get everything.
+// The types of parameters. A text that filters a list must not be empty: a client that sent an empty filter by mistake would
+// get everything.
 var (
 	keyParam = param[string]{keySchema, func(o *form.Object, name string) string {
 		key := readNonEmpty(o, name)

@@ -14,13 +14,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// Metrics receives the figures of each request after its response was written. Its method is called concurrently.
+// Metrics receives the figures of each request after its response was written. The handler may call ServedRequest concurrently.
 type Metrics interface {
 	ServedRequest(ctx context.Context, r Served)
 }
 
-// Served describes a request that has been answered. It contains nothing of the content of the request or the response, so that
-// it can be logged and counted.
+// Served describes a request that has been answered. It contains no content of the request or the response, so it is safe to
+// log.
 type Served struct {
 	RequestID   string
 	WorkspaceID uuid.UUID // zero if the request was not authenticated

@@ -26,8 +26,8 @@ func SealCursor(ring *keys.Ring, portal uuid.UUID, cursor string, random io.Read
 	return base64url.Encode(sealed), nil
 }
 
-// OpenCursor returns a cursor that [SealCursor] sealed for the same portal. An empty text is an empty cursor. For any other
-// text, OpenCursor returns [ErrCursor].
+// OpenCursor returns the cursor that [SealCursor] sealed for the same portal. It returns an empty cursor for an empty text. It
+// returns [ErrCursor] for a text that SealCursor did not return for this portal, or whose key was removed.
 func OpenCursor(ring *keys.Ring, portal uuid.UUID, sealed string) (string, error) {
 	if sealed == "" {
 		return "", nil

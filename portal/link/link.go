@@ -18,8 +18,9 @@ import (
 //
 //	slot (1 character) + base32( id (8 bytes) || expires (4) || tag (8) )
 //
-// The alphabet is Crockford's, in lower case. expires is in unix seconds, big-endian. The tag is the first eight bytes of
-// HMAC-SHA256, under the slot's link key, of version || slot || id || expires.
+// slot is the number of the slot of the key ring whose key signed the code. The alphabet is Crockford's, in lower case. expires
+// is in unix seconds, big-endian. The tag is the first eight bytes of HMAC-SHA256, with the link key of the slot, of version ||
+// slot || id || expires. version is the byte 1, which is not in the code.
 const (
 	alphabet    = "0123456789abcdefghjkmnpqrstvwxyz"
 	idBytes     = 8
@@ -56,7 +57,7 @@ type ID = layout.LinkID
 type Link struct {
 	ID        ID
 	ExpiresAt time.Time // in whole seconds
-	Slot      int       // of the master that signed the code; Sign ignores it
+	Slot      int       // the slot of the master key that signed the code; Sign ignores it
 }
 
 // Expiry returns the expiry of a link whose portal expires at t: t rounded up to whole seconds. It returns [ErrExpiry] for
@@ -91,7 +92,7 @@ func NewSigner(ring *keys.Ring) (*Signer, error) {
 	return s, nil
 }
 
-// Sign returns the code of a link. The link's expiry comes from [Expiry].
+// Sign returns the code of a link. The ExpiresAt of the link must be a result of [Expiry].
 func (s *Signer) Sign(l Link) string {
 	var body [bodyBytes]byte
 	copy(body[:], l.ID[:])

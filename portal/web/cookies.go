@@ -61,9 +61,9 @@ func (x *exchange) setCookie(name, value string, until time.Time, embedded bool)
 	http.SetCookie(x.w, c)
 }
 
-// The value of a cookie with an expiry is a secret, a point, and the end of the session in Unix seconds to base 36. With
-// the expiry, an error page can explain why the store does not know the session any more. The value is not signed: a
-// visitor who changes it only gets another explanation.
+// The value of a cookie with an expiry is a secret, a full stop, and the end of the session in Unix seconds in base 36. With
+// the expiry, an error page can explain why the store does not know the session any more. The value is not signed: a visitor
+// who changes it only gets another explanation.
 
 // secretBytes is the number of random bytes in a session token and in the secret of a browser.
 const secretBytes = 16
@@ -86,8 +86,8 @@ func (x *exchange) setSecretCookie(name, secret string, until time.Time, grace t
 	x.setCookie(name, secret+"."+strconv.FormatInt(until.Unix(), 36), until.Add(grace), embedded)
 }
 
-// browser identifies a browser. Its secret shows that the browser keeps cookies, and the uses of links are counted for
-// it. It opens nothing without the code of a link.
+// browser identifies a browser. The secret shows that the browser keeps cookies, and is the holder of the uses of links. The
+// secret opens nothing without the code of a link.
 type browser struct {
 	secret string // "" for a browser that sent none
 	until  time.Time
@@ -99,7 +99,7 @@ func (x *exchange) browser() (b browser) {
 	return b
 }
 
-// setBrowserCookie sets the cookie that identifies the browser, if it does not yet last until a portal expires.
+// setBrowserCookie sets the cookie that identifies the browser, unless the browser already keeps it until the portal expires.
 func (x *exchange) setBrowserCookie(b browser, p portal.CustomerPortal) {
 	if b.secret == "" {
 		var random [secretBytes]byte

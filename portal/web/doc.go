@@ -8,21 +8,30 @@
 // [portal.Session] of its visitor, which checks all permissions. A page loads nothing from other hosts except the logo
 // of its customization profile.
 //
-// Terms: a visitor is a person with a browser who opens a link. The host is the program that embeds this package. An
-// access grant is called a reservation, a booking, a lease or a membership on the pages, depending on the business
-// vertical; its user is called a guest in this package.
+// # Terms
+//
+//   - A visitor is a person who opens a link in a browser.
+//   - The host is the program that embeds this package.
+//   - An access grant is called a reservation, a booking, a lease or a membership on the pages, depending on the vertical
+//     of the workspace.
+//   - A guest is the user of an access grant.
 //
 // # Files
 //
-// From the request to the page: handler.go, which routes; open.go, which opens links, with ratelimit.go against guesses,
-// cookies.go and linkpreviews.go; exchange.go, which is one request and its response; pages.go, which lists the pages of a
-// portal; templatedata.go and render.go.
+// Requests and responses:
 //
-// One file for each page: start.go, spaces.go, grants.go with grantfilter.go, guests.go, staff.go, history.go, hosts.go (accounts
-// and automations of the host), deletion.go (the question before a delete), end.go, problem.go.
+//	handler.go open.go ratelimit.go cookies.go linkpreviews.go exchange.go pages.go templatedata.go render.go headers.go
+//	errors.go
 //
-// Forms: grantform.go creates and grantedit.go edits an access grant; spaceform.go; staffform.go. They share form.go (values and
-// faults), edits.go (an edit writes only changed fields), conflict.go and spacepicker.go.
+// Pages:
 //
-// Texts: locale.go, localizer.go, nouns.go, dates.go, zones.go, contact.go, isolate.go, theme.go.
+//	start.go spaces.go grants.go grantfilter.go guests.go staff.go history.go hosts.go deletion.go end.go problem.go
+//
+// Forms:
+//
+//	grantform.go grantedit.go spaceform.go staffform.go form.go edits.go conflict.go spacepicker.go
+//
+// Texts and appearance:
+//
+//	locale.go localizer.go nouns.go dates.go zones.go contact.go isolate.go theme.go
 package web

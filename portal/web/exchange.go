@@ -253,6 +253,6 @@ var notices = map[string]string{
 }
 
 // redirectWithNotice redirects to a page that confirms a change.
-func (x *exchange) redirectWithNotice(what, path string, pairs ...string) error {
-	return x.redirectTo(path, append([]string{noticeParam, what}, pairs...)...)
+func (x *exchange) redirectWithNotice(notice, path string, pairs ...string) error {
+	return x.redirectTo(path, append([]string{noticeParam, notice}, pairs...)...)
 }

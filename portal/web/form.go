@@ -28,7 +28,7 @@ type form struct {
 	guestText    string            // the search text for guests
 }
 
-// base returns the form. It makes every page content that embeds a *form a hasForm.
+// base returns the form. With this method, the content of a page implements hasForm if it embeds a *form.
 func (f *form) base() *form { return f }
 
 // HasFaults reports whether the form has a fault.

@@ -23,8 +23,9 @@ type Options struct {
 	// offers no address.
 	ReturnURL string
 
-	// TrustedProxies are the reverse proxies whose X-Forwarded-For header is used to count wrong codes by client. If it
-	// is empty, the address of the connection is used.
+	// TrustedProxies are the reverse proxies whose X-Forwarded-For header the handler trusts. The handler uses the header to
+	// find the address of a client, for which it counts wrong codes. If TrustedProxies is empty, it uses the address of the
+	// connection.
 	TrustedProxies []netip.Prefix
 
 	// AllowPrivateHTTP allows a BaseURL with http on a private network. It is for development, for example to open the
@@ -68,9 +69,9 @@ type Handler struct {
 // New returns a Handler for the links of a service. Mount it at the path of the service's BaseURL, without
 // [http.StripPrefix].
 //
-// It returns an error that matches [ErrInvalid] if the BaseURL is http and not on this machine, unless
-// Options.AllowPrivateHTTP allows it, because others could read the session cookies. It returns such an error for an
-// invalid ReturnURL or Location as well.
+// It returns an error that matches [ErrInvalid] if the BaseURL is http and not on this machine, unless Options.AllowPrivateHTTP
+// allows it, because others could read the session cookies. It also returns an error that matches ErrInvalid for an invalid
+// ReturnURL or Location.
 func New(portals *portal.Service, o Options) (*Handler, error) {
 	if portals == nil {
 		return nil, fmt.Errorf("%w: a portal.Service is required", ErrInvalid)

@@ -21,9 +21,9 @@ type Accounts interface {
 	// Providers returns the providers that can be connected, with their connected accounts.
 	Providers(ctx context.Context, s *portal.Session) ([]Provider, error)
 
-	// Connect starts to connect an account. It returns an absolute https URL at which the visitor continues, which the
-	// pages open outside of a frame, or "" if the account is connected. If a form is posted twice, for example by a
-	// double click, Connect is called twice. Both calls should start to connect the same account.
+	// Connect starts to connect an account. It returns the absolute https URL of a page on which the visitor continues, or ""
+	// if the account is connected. The browser opens this page outside of any frame. If a form is posted twice, for example by
+	// a double click, Connect is called twice. Both calls should start to connect the same account.
 	Connect(ctx context.Context, s *portal.Session, provider string) (string, error)
 
 	// Disconnect removes an account.
@@ -69,8 +69,7 @@ type Setting struct {
 // Choice is a possible value of a setting.
 type Choice struct{ Value, Label string }
 
-// SettingGroup is a group of settings. The configuration of a portal allows groups. The pages do not show settings of
-// other groups.
+// SettingGroup is a group of settings. The pages show only the groups that the portal.ConfigureFeature of the portal allows.
 type SettingGroup string
 
 // The groups of the configure feature.

@@ -30,8 +30,8 @@ func (x *exchange) serveLink(path string) {
 		x.notFound()
 		return
 	}
-	who := clientPrefix(x.r, x.h.options.TrustedProxies)
-	if wait := x.h.limiter.reserve(who); wait > 0 {
+	client := clientPrefix(x.r, x.h.options.TrustedProxies)
+	if wait := x.h.limiter.reserve(client); wait > 0 {
 		x.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		x.showProblem(http.StatusTooManyRequests, problem{Key: "slow"})
 		return
@@ -40,7 +40,7 @@ func (x *exchange) serveLink(path string) {
 		x.notFound()
 		return
 	}
-	x.h.limiter.refund(who) // before reading the store, which can block for long
+	x.h.limiter.refund(client) // before reading the store, which can block for long
 	isPost := x.r.Method == http.MethodPost
 	if path != code && !isPost { // the path continues after the code, for example with punctuation
 		x.redirect(x.h.prefix + code)

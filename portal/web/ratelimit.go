@@ -39,10 +39,10 @@ func newRateLimiter(now func() time.Time) *rateLimiter {
 }
 
 // tokens returns the number of tokens that a client has now.
-func (g *rateLimiter) tokens(who netip.Prefix, now time.Time) float64 {
-	b, known := g.recent[who]
+func (g *rateLimiter) tokens(client netip.Prefix, now time.Time) float64 {
+	b, known := g.recent[client]
 	if !known {
-		b, known = g.older[who]
+		b, known = g.older[client]
 	}
 	if !known {
 		return rateBurst
@@ -52,36 +52,36 @@ func (g *rateLimiter) tokens(who netip.Prefix, now time.Time) float64 {
 
 // reserve takes a token of a client before its code is verified, so that concurrent attempts are limited like
 // consecutive ones. If the client has no token, reserve returns the time until it has one. Otherwise it returns 0.
-func (g *rateLimiter) reserve(who netip.Prefix) time.Duration {
+func (g *rateLimiter) reserve(client netip.Prefix) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	left := g.tokens(who, now)
+	left := g.tokens(client, now)
 	if left < 1 {
 		return time.Duration((1 - left) * float64(rateInterval))
 	}
-	g.setBucket(who, bucket{left - 1, now})
+	g.setBucket(client, bucket{left - 1, now})
 	return 0
 }
 
 // refund returns a token to a client whose code was genuine. It forgets a client that has all its tokens.
-func (g *rateLimiter) refund(who netip.Prefix) {
+func (g *rateLimiter) refund(client netip.Prefix) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	if left := g.tokens(who, now) + 1; left < rateBurst {
-		g.setBucket(who, bucket{left, now})
+	if left := g.tokens(client, now) + 1; left < rateBurst {
+		g.setBucket(client, bucket{left, now})
 		return
 	}
-	delete(g.recent, who)
-	delete(g.older, who)
+	delete(g.recent, client)
+	delete(g.older, client)
 }
 
-func (g *rateLimiter) setBucket(who netip.Prefix, b bucket) {
-	if _, known := g.recent[who]; !known && len(g.recent) >= g.maxEach {
+func (g *rateLimiter) setBucket(client netip.Prefix, b bucket) {
+	if _, known := g.recent[client]; !known && len(g.recent) >= g.maxEach {
 		g.older, g.recent = g.recent, map[netip.Prefix]bucket{}
 	}
-	g.recent[who] = b
+	g.recent[client] = b
 }
 
 // clientPrefix returns the client that a request is counted for.

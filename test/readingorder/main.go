@@ -3,9 +3,9 @@
 //
 //	go run ./test/readingorder
 //
-// A reference is a pair of a file and a function, method, type, constant or variable that another file declares and the file
-// uses. The command exits with 1 if at least 20 % of the references are to later files, or if doc.go does not list each file
-// exactly once.
+// A reference is a pair of a file and a name: a function, method, type, constant or variable that the file uses and another
+// file declares. The command exits with 1 if at least 20 % of the references are to later files, or if doc.go does not list
+// each file exactly once.
 package main
 
 import (

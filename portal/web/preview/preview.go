@@ -1,5 +1,5 @@
-// Package preview creates portals of every kind with sample data, so that designers and tests can look at each page of
-// package web in each of its states. Its store must not contain other data.
+// Package preview creates portals of every kind with sample data, so that designers and tests can look at each page of package
+// web in each of its states. Use it with a store that contains no other data.
 package preview
 
 import (
@@ -30,8 +30,8 @@ type Options struct {
 	Change    func(*portal.Config) // if not nil, can change the configuration of each portal
 }
 
-// Make pushes the sample data and creates the portals. Another call moves the dates of the data to the present day and
-// creates new portals.
+// Make pushes the sample data and creates the portals. A later call moves the dates of the data to the present day and creates
+// new portals.
 func Make(ctx context.Context, portals *portal.Service, o Options) ([]Link, error) {
 	if o.ReturnURL == "" {
 		o.ReturnURL = "https://host.example/"

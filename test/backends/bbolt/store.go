@@ -1,7 +1,6 @@
-// Package bbolt is a [storage.Store] over go.etcd.io/bbolt. It exists for the tests of
-// this repository: it shows that a backend outside the root module can run the tests of
-// data and portal, and that these tests do not depend on memory or Badger. It does not
-// sync, so a commit survives the end of the process but not a power failure.
+// Package bbolt implements [storage.Store] with go.etcd.io/bbolt. It exists for the tests of this repository: it shows that a
+// backend outside the root module can run the tests of data and portal, and that these tests do not depend on memory or Badger.
+// It does not sync, so a commit survives the end of the process but not a power failure.
 package bbolt
 
 import (

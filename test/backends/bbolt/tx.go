@@ -26,7 +26,7 @@ func stored(key []byte) []byte { return append([]byte{keyPrefix}, key...) }
 // copied returns a copy of b, which is not nil even if b is.
 func copied(b []byte) []byte { return append([]byte{}, b...) }
 
-// pending is the writes of an Update by stored key. The value of a key to be deleted is nil.
+// pending contains the writes of an Update by stored key. The value of a key to be deleted is nil.
 //
 // They stay out of bbolt until fn has returned, because a cursor of bbolt cannot be used
 // after its own transaction has deleted all rows of a page: Prev stops at that page, and
