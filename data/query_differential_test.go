@@ -18,12 +18,11 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// The differential test compares every list of the package with a naive one: it keeps the
-// resources in slices, looks at all of them for each query, sorts what it finds, and shares
-// no code with the library.
+// The differential test compares every list of the package with a naiveWorkspace, which keeps the resources in slices, compares
+// all of them for each query and sorts the matches. It shares no code with the library.
 
-// answerOf asks the library, and follows the cursors to the end.
-func answerOf(t *testing.T, ws *data.Workspace, q question) answer {
+// runQuery returns all pages of a query's result.
+func runQuery(t *testing.T, ws *data.Workspace, q naiveQuery) queryResult {
 	t.Helper()
 	var kinds []data.Kind
 	for _, name := range q.kinds {
@@ -33,59 +32,59 @@ func answerOf(t *testing.T, ws *data.Workspace, q question) answer {
 	}
 	query := data.Query{
 		CustomerKey: q.customer, Kinds: kinds, ParentSiteKey: q.site, SpaceKey: q.space, UserKey: q.user,
-		From: q.from, Until: q.until, StartsFrom: q.startsFrom, EndsUntil: q.endUntil, Text: q.text, Now: q.now, CustomMetadata: q.metadata, Limit: q.limit,
+		From: q.from, Until: q.until, StartsFrom: q.startsFrom, EndsUntil: q.endsUntil, Text: q.text, Now: q.now, CustomMetadata: q.metadata, Limit: q.limit,
 	}
-	if q.byKeys {
+	if q.hasKeys {
 		query.Keys = q.keys
 	}
-	if q.keep != "" {
-		query.Keep = func(r data.Resource) (bool, error) { return !strings.Contains(r.Ref().Key, q.keep), nil }
+	if q.keepWithout != "" {
+		query.Keep = func(r data.Resource) (bool, error) { return !strings.Contains(r.Ref().Key, q.keepWithout), nil }
 	}
 	switch q.class {
 	case "space":
-		return follow(t, q, func(cursor string) (data.Page[data.Space], error) {
+		return readPages(t, q, func(cursor string) (data.Page[data.Space], error) {
 			query.Cursor = cursor
 			return ws.Spaces(t.Context(), query)
 		})
 	case "user_identity":
-		return follow(t, q, func(cursor string) (data.Page[data.UserIdentity], error) {
+		return readPages(t, q, func(cursor string) (data.Page[data.UserIdentity], error) {
 			query.Cursor = cursor
 			return ws.UserIdentities(t.Context(), query)
 		})
 	}
-	return follow(t, q, func(cursor string) (data.Page[data.AccessGrant], error) {
+	return readPages(t, q, func(cursor string) (data.Page[data.AccessGrant], error) {
 		query.Cursor = cursor
 		return ws.AccessGrants(t.Context(), query)
 	})
 }
 
-func follow[T data.Resource](t *testing.T, q question, read func(cursor string) (data.Page[T], error)) answer {
+func readPages[T data.Resource](t *testing.T, q naiveQuery, readPage func(cursor string) (data.Page[T], error)) queryResult {
 	t.Helper()
-	out := answer{keys: []string{}}
+	result := queryResult{keys: []string{}}
 	for cursor := ""; ; {
-		page, err := read(cursor)
+		page, err := readPage(cursor)
 		if err != nil {
-			return errorOf(t, err)
+			return errorResult(t, err)
 		}
 		for _, r := range page.Items {
-			out.keys = append(out.keys, r.Ref().Key)
+			result.keys = append(result.keys, r.Ref().Key)
 		}
 		limit := cmp.Or(q.limit, 100)
 		require.LessOrEqual(t, len(page.Items), limit)
 		if cursor = page.Next; cursor == "" {
-			return out
+			return result
 		}
-		require.Len(t, page.Items, limit, "a page that is not the last is full: %s", q)
+		require.Len(t, page.Items, limit, "every page except the last one is full: %s", q)
 		require.False(t, page.Stopped)
 	}
 }
 
-func errorOf(t *testing.T, err error) answer {
+func errorResult(t *testing.T, err error) queryResult {
 	t.Helper()
-	for word, sentinel := range map[string]error{"invalid": validation.ErrInvalid, "customer": data.ErrCustomerNotFound, "resource": data.ErrResourceNotFound} {
+	for name, sentinel := range map[string]error{"invalid": validation.ErrInvalid, "customer": data.ErrCustomerNotFound, "resource": data.ErrResourceNotFound} {
 		for wrapped := err; wrapped != nil; {
-			if wrapped == sentinel { //nolint:errorlint // it is walked by hand
-				return answer{err: word}
+			if wrapped == sentinel { //nolint:errorlint // the loop unwraps the error
+				return queryResult{err: name}
 			}
 			unwrapper, ok := wrapped.(interface{ Unwrap() error })
 			if !ok {
@@ -95,12 +94,12 @@ func errorOf(t *testing.T, err error) answer {
 		}
 	}
 	require.NoError(t, err)
-	return answer{}
+	return queryResult{}
 }
 
-// TestLists_AgreeWithNaiveLists asks random questions about random workspaces. The
-// environment variables DATA_QUERIES and DATA_QUERIES_SEED change how many, and repeat a run.
-func TestLists_AgreeWithNaiveLists(t *testing.T) {
+// TestQuery_RandomQueries_MatchNaiveWorkspace runs random queries on random workspaces. The environment variable DATA_QUERIES
+// sets the number of queries, and DATA_QUERIES_SEED repeats a run.
+func TestQuery_RandomQueries_MatchNaiveWorkspace(t *testing.T) {
 	t.Parallel()
 	queries := testsize.Pick(500, 1500, 1500) / raceSlowness
 	if s := os.Getenv("DATA_QUERIES"); s != "" {
@@ -114,12 +113,12 @@ func TestLists_AgreeWithNaiveLists(t *testing.T) {
 		require.NoError(t, err)
 		seed = n
 	}
-	const perWorld = 250
+	const queriesPerWorkspace = 250
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		t.Logf("DATA_QUERIES_SEED=%d DATA_QUERIES=%d", seed, queries)
 		nonEmpty := map[string]int{}
-		// A world may have nothing of a class, so more questions are asked if too few had an answer.
-		goOn := func(asked int) bool {
+		// A workspace may have no resources of a class. The test continues if too few queries had a result.
+		needsMore := func(asked int) bool {
 			for class := range naiveKinds {
 				if nonEmpty[class] <= queries/60 && asked < 20*queries {
 					return true
@@ -127,15 +126,15 @@ func TestLists_AgreeWithNaiveLists(t *testing.T) {
 			}
 			return asked < queries
 		}
-		for asked := 0; goOn(asked); {
-			r := &random{Rand: rand.New(rand.NewPCG(seed, uint64(asked)))}
+		for asked := 0; needsMore(asked); {
+			r := &generator{Rand: rand.New(rand.NewPCG(seed, uint64(asked)))}
 			ws := workspaceOf(store, uuid.New())
-			n := r.world(t, ws)
-			for i := 0; i < perWorld && goOn(asked); i, asked = i+1, asked+1 {
+			n := r.workspace(t, ws)
+			for i := 0; i < queriesPerWorkspace && needsMore(asked); i, asked = i+1, asked+1 {
 				switch r.IntN(12) {
 				case 0:
-					text, limit := r.typed(n), 1+r.IntN(3)
-					if r.chance(3) {
+					text, limit := r.searchText(n), 1+r.IntN(3)
+					if r.oneIn(3) {
 						text = ""
 					}
 					got := []string{}
@@ -144,16 +143,16 @@ func TestLists_AgreeWithNaiveLists(t *testing.T) {
 						require.NoError(t, err)
 						for _, c := range page.Items {
 							got = append(got, c.Key)
-							require.Equal(t, n.names[c.Key], c.Name)
+							require.Equal(t, n.customerNames[c.Key], c.Name)
 						}
 						if q.Cursor = page.Next; q.Cursor == "" {
 							break
 						}
 						require.Len(t, page.Items, limit)
 					}
-					require.Equal(t, n.customersOf(text), got, "seed %d, query %d: customers, text %q, limit %d", seed, asked, text, limit)
+					require.Equal(t, n.customers(text), got, "seed %d, query %d: customers, text %q, limit %d", seed, asked, text, limit)
 				case 1:
-					to := n.all[r.IntN(len(n.all))]
+					to := n.resources[r.IntN(len(n.resources))]
 					kind, err := data.ParseKind(to.class)
 					require.NoError(t, err)
 					limit := []int{1, 2, 3, 7, 100}[r.IntN(5)]
@@ -169,10 +168,10 @@ func TestLists_AgreeWithNaiveLists(t *testing.T) {
 						}
 						require.Len(t, page.Items, limit)
 					}
-					require.Equal(t, n.referrersOf(to.class, to.key), got, "seed %d, query %d: referrers of %s %q, limit %d", seed, asked, to.kind, to.key, limit)
+					require.Equal(t, n.referrers(to.class, to.key), got, "seed %d, query %d: referrers of %s %q, limit %d", seed, asked, to.kind, to.key, limit)
 				default:
-					q := r.question(n)
-					want, got := n.ask(q), answerOf(t, ws, q)
+					q := r.query(n)
+					want, got := n.query(q), runQuery(t, ws, q)
 					require.Equal(t, want, got, "seed %d, query %d: %s", seed, asked, q)
 					if len(want.keys) > 0 {
 						nonEmpty[q.class]++
@@ -181,7 +180,7 @@ func TestLists_AgreeWithNaiveLists(t *testing.T) {
 			}
 		}
 		for class := range naiveKinds {
-			require.Greater(t, nonEmpty[class], queries/60, "enough questions about a %s have an answer", class)
+			require.Greater(t, nonEmpty[class], queries/60, "too few queries for a %s had a result", class)
 		}
 	})
 }
