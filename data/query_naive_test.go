@@ -172,8 +172,8 @@ func (n *naiveWorkspace) referrers(class, key string) []string {
 		return nil
 	}
 	refs := []string{}
-	for _, class := range []string{"space", "user_identity", "access_grant"} {
-		for _, kind := range naiveKinds[class] {
+	for _, referrerClass := range []string{"space", "user_identity", "access_grant"} {
+		for _, kind := range naiveKinds[referrerClass] {
 			var found []naiveResource
 			for _, r := range n.resources {
 				if r.kind == kind && r.customer == n.resources[to].customer &&
@@ -182,7 +182,7 @@ func (n *naiveWorkspace) referrers(class, key string) []string {
 				}
 			}
 			slices.SortFunc(found, func(a, b naiveResource) int {
-				if class == "access_grant" {
+				if referrerClass == "access_grant" {
 					return compareByTime(a, b)
 				}
 				return strings.Compare(a.key, b.key)
