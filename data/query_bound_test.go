@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // importStays imports n guests and n past stays, one for each guest.
@@ -208,4 +209,14 @@ func BenchmarkSearch(b *testing.B) {
 			})
 		})
 	}
+}
+
+func TestQuery_WindowThatEndsBeforeItBegins_IsInvalid(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "a", data.Room("1", "One"))
+		for _, until := range []time.Time{day(1), day(2)} {
+			_, err := ws.AccessGrants(t.Context(), data.Query{CustomerKey: "a", From: day(2), Until: until})
+			require.ErrorIs(t, err, validation.ErrInvalid)
+		}
+	})
 }

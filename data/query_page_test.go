@@ -2,6 +2,7 @@ package data_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
 )
 
 // putRows writes n rows in as few transactions as possible.
@@ -96,4 +98,37 @@ func keysOf(spaces []data.Space) (keys []string) {
 		keys = append(keys, s.Key)
 	}
 	return keys
+}
+
+func TestList_Keys_ReturnsOnlyThese(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "acme", data.Room("b", "B"), data.Unit("a", "A"), data.Site("c", "C"), data.Guest("g", "G"))
+		push(t, ws, "other", data.Room("x", "X"))
+		list := func(q data.Query) string {
+			var keys []string
+			for again := true; again; again = q.Cursor != "" {
+				page, err := ws.Spaces(t.Context(), q)
+				require.NoError(t, err)
+				for _, s := range page.Items {
+					keys = append(keys, s.Key)
+				}
+				q.Cursor = page.Next
+			}
+			return strings.Join(keys, " ")
+		}
+		all := []string{"x", "c", "a", "c", "nothing", "g", "b"}
+		require.Equal(t, "a b c", list(data.Query{CustomerKey: "acme", Keys: all}))
+		require.Equal(t, "a b c", list(data.Query{CustomerKey: "acme", Keys: all, Limit: 1}))
+		require.Equal(t, "a b c x", list(data.Query{Keys: all, Limit: 1}))
+		require.Equal(t, "b", list(data.Query{CustomerKey: "acme", Keys: all, Kinds: []data.Kind{data.KindRoom}}))
+		require.Equal(t, "x", list(data.Query{Keys: all, Text: "x"}))
+		require.Empty(t, list(data.Query{CustomerKey: "acme", Keys: []string{}}))
+		require.Equal(t, "b c", list(data.Query{CustomerKey: "acme", Keep: func(r data.Resource) (bool, error) {
+			return r.Ref().Key != "a", nil
+		}}))
+		_, err := ws.Spaces(t.Context(), data.Query{Keep: func(data.Resource) (bool, error) { return false, errRefused }})
+		require.ErrorIs(t, err, errRefused)
+		_, err = ws.Spaces(t.Context(), data.Query{Keys: make([]string, 10_001)})
+		require.ErrorIs(t, err, validation.ErrInvalid)
+	})
 }

@@ -227,3 +227,18 @@ func TestAdd_PointersAndEmbeddedResources_AreAdded(t *testing.T) {
 		}
 	})
 }
+
+func TestImport_WholeBatches_PushesNoEmptyBatch(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		report, err := ws.Import(t.Context(), "a", func(yield func(data.Resource, error) bool) {
+			for i := range 6 {
+				if !yield(data.Room(fmt.Sprint(i), "Room"), nil) {
+					return
+				}
+			}
+		}, data.ImportOptions{BatchSize: 3})
+		require.NoError(t, err)
+		require.Equal(t, 2, report.Batches)
+		require.Equal(t, 6, report.Done())
+	})
+}
