@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -110,5 +111,51 @@ func TestCustomerName_DryRun_ReportsOnly(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, true, asJSON(t, report)["customer_updated"])
 		require.Equal(t, before, dump(t, ws))
+	})
+}
+
+func TestCustomerName_InGo(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		d := data.CustomerData{CustomerKey: "c", CustomerName: "Hotel Ada", CustomerTimeZone: "Europe/Lisbon"}
+		_, err := ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		c, err := ws.Customer(t.Context(), "c")
+		require.NoError(t, err)
+		require.Equal(t, []string{"Hotel Ada", "Europe/Lisbon"}, []string{c.Name, c.TimeZone})
+
+		// Replace is of resources: the customer's own fields stay.
+		_, err = ws.PushWith(t.Context(), data.CustomerData{CustomerKey: "c"}, data.PushOptions{Replace: true})
+		require.NoError(t, err)
+		page, err := ws.Customers(t.Context(), data.CustomerQuery{})
+		require.NoError(t, err)
+		require.Equal(t, "Hotel Ada", page.Items[0].Name)
+
+		_, err = ws.Push(t.Context(), data.CustomerData{CustomerKey: "c", Clear: []string{"customer_name"}})
+		require.NoError(t, err)
+		c, err = ws.Customer(t.Context(), "c")
+		require.NoError(t, err)
+		require.Equal(t, []string{"", "Europe/Lisbon"}, []string{c.Name, c.TimeZone})
+
+		_, err = ws.Push(t.Context(), data.CustomerData{CustomerKey: "c", Clear: []string{"name"}})
+		require.Equal(t, []string{"clear not_a_field"}, faults(t, err))
+	})
+}
+
+func TestCustomerName_FeedChangeAsJSON(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		push(t, ws, "c")
+		_, err := pushJSON(t, ws, `{"customer_key": "c", "customer_name": "A"}`)
+		require.NoError(t, err)
+		for c, err := range ws.Changes(t.Context(), data.Cursor{}) {
+			require.NoError(t, err)
+			require.Equal(t, data.KindCustomer, c.Kind)
+			require.Equal(t, data.ClassCustomer, c.Class)
+			require.Equal(t, uuid.Nil, c.ID)
+			b, err := json.Marshal(c)
+			require.NoError(t, err)
+			var again data.FeedChange
+			require.NoError(t, json.Unmarshal(b, &again))
+			require.Equal(t, c, again)
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package data_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -188,4 +189,49 @@ func TestGrantsByTime_KeysOfOneByte(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestKeys_InvisibleOrNotNormalized_AreRefused(t *testing.T) {
+	bad := []string{"a\u200b", "\ufeffa", "a\u00adb", "a\u202eb", "a\u2067", "e\u0301", "\u212b", "a\u0085b", "\u3164", "\u2800"}
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		for _, key := range bad {
+			k := quoted(t, key)
+			for body, want := range map[string]string{
+				`{"customer_key": ` + k + `}`:                                                                                "customer_key",
+				`{"customer_key": "c", "rooms": [{"room_key": ` + k + `, "name": "R"}]}`:                                     "rooms[0].room_key",
+				`{"customer_key": "c", "rooms": [{"room_key": "1", "name": "R", "parent_site_key": ` + k + `}]}`:             "rooms[0].parent_site_key",
+				`{"customer_key": "c", "guests": [{"guest_key": ` + k + `, "name": "G"}]}`:                                   "guests[0].guest_key",
+				`{"customer_key": "c", "bookings": [{"booking_key": ` + k + `}]}`:                                            "bookings[0].booking_key",
+				`{"customer_key": "c", "bookings": [{"booking_key": "b", "guest_key": ` + k + `}]}`:                          "bookings[0].guest_key",
+				`{"customer_key": "c", "bookings": [{"booking_key": "b", "room_keys": ["1", ` + k + `]}]}`:                   "bookings[0].room_keys[1]",
+				`{"customer_key": "c", "staff_members": [{"staff_member_key": "b", "name": "S", "unit_keys": [` + k + `]}]}`: "staff_members[0].unit_keys[0]",
+			} {
+				_, err := pushJSON(t, ws, body)
+				require.Equal(t, []string{want + " key_format"}, faults(t, err), body)
+			}
+			for body, want := range map[string]string{
+				`{"customer_keys": ["c", ` + k + `]}`:             "customer_keys[1]",
+				`{"room_keys": [` + k + `]}`:                      "room_keys[0]",
+				`{"customer_key": ` + k + `, "room_keys": ["1"]}`: "customer_key",
+			} {
+				var sel data.Selection
+				require.NoError(t, json.Unmarshal([]byte(body), &sel))
+				_, err := ws.Delete(t.Context(), sel)
+				require.Equal(t, []string{want + " key_format"}, faults(t, err), body)
+			}
+		}
+		require.Empty(t, swept(t, ws))
+		_, err := pushJSON(t, ws, `{"customer_key": "c", "rooms": [{"room_key": "a\u200bb", "name": "R"}]}`)
+		require.True(t, strings.Contains(err.Error(), "rooms[0].room_key: has an invisible character, U+200B"), err)
+		_, err = pushJSON(t, ws, `{"customer_key": "é", "rooms": [{"room_key": "部屋 1", "name": "R"}]}`)
+		require.NoError(t, err)
+	})
+}
+
+// quoted returns a string as JSON has it.
+func quoted(t *testing.T, s string) string {
+	t.Helper()
+	b, err := json.Marshal(s)
+	require.NoError(t, err)
+	return string(b)
 }
