@@ -20,7 +20,6 @@ type generator struct {
 	usedKeys []string // of all resources
 }
 
-
 var nameParts = strings.Fields("Ada ada Renée RENÉE Rene\u0301e Zoë Straße STRASSE Łukasz Søren Ærø Фёдор Οδυσσεύς Room Room-7 101 1010 O'Brien (old) & 7")
 
 // keyParts are parts of keys. They have one or more bytes. Some contain separators of paths and queries, and some are a prefix
