@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	// ErrForged is returned for a code that is not signed with a key of this service. If the key of a genuine code was removed,
-	// the code counts as forged.
+	// ErrForged is returned for a code that is not signed with a key of this service. A code whose key was removed counts as
+	// forged.
 	ErrForged = errors.New("portal: not a code of this service")
 
 	// ErrGone is wrapped by the errors for a genuine link that no longer opens its portal, and for a session whose portal is no

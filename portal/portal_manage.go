@@ -161,8 +161,8 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 	return out, err
 }
 
-// newest returns a customer's newest portal that is not a deep link. live reports whether the portal is live. If it is not,
-// described has no URL.
+// newest returns a customer's newest portal that is not a deep link. isLive reports whether the portal is live. Only a live
+// portal has its URL in described.
 func (s *Service) newest(ctx context.Context, r storage.Reader, c data.Customer) (p *portalState, described CustomerPortal, isLive bool, err error) {
 	var none CustomerPortal
 	rows, err := r.Get(ctx, layout.NewestPortal(portaldata.CustomerID(c)))

@@ -41,8 +41,8 @@ type Session struct {
 
 // Session returns the session with a token, and records that the session was used. A session is over if it was not used for
 // Options.SessionIdle ([ErrSessionIdle]), after Options.SessionTTL ([ErrSessionAged]), after [Session.End] ([ErrSessionEnded])
-// and when its portal is not open any more (errors that match [ErrGone]). The stored time of the last use may be older than the
-// last use by a thirtieth of Options.SessionIdle.
+// and when its portal is not open any more (errors that match [ErrGone]). To save writes, Session stores the time of the use
+// only if the stored time is older than a thirtieth of Options.SessionIdle.
 //
 // If the session is over but still stored, Session returns it with the error, and its Portal method works. With
 // [ErrSessionUnknown] and [ErrDeleted] it returns nil.
@@ -54,7 +54,7 @@ func (s *Service) Session(ctx context.Context, token string) (*Session, error) {
 // store with the session and a View, as [Session.View] does. It returns the session with the
 // error of fn.
 //
-// ViewSession then records the time of the use in a separate Update, unless the stored time is newer than a thirtieth of
+// ViewSession then records the time of the use in a separate Update, if the stored time is older than a thirtieth of
 // Options.SessionIdle. If this Update fails, ViewSession returns its error.
 func (s *Service) ViewSession(ctx context.Context, token string, fn func(*Session, *View) error) (*Session, error) {
 	raw, ok := base64url.Decode(token)

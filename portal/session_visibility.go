@@ -117,7 +117,7 @@ func (v *View) learnGranted(ctx context.Context, keys ...string) error {
 	return err
 }
 
-// loadSpaces loads the spaces of access grants if visible needs them, which is so if the portal has a target.
+// loadSpaces loads the spaces of access grants if the portal has a target, since visible then needs them.
 func (v *View) loadSpaces(ctx context.Context, grants []data.AccessGrant) error {
 	if v.target == (data.Ref{}) {
 		return nil

@@ -51,8 +51,8 @@ func NewFault(store storage.Store, fault Fault) *Faulty {
 // Failed reports whether a call has failed.
 func (f *Faulty) Failed() bool { return f.left.Load() < 0 }
 
-// Scanning returns the number of active scans. It is not zero after an operation that did not
-// stop an iterator from iter.Pull, which leaks a goroutine.
+// Scanning returns the number of active scans. If it is not zero after an operation, the operation did not stop an iterator of
+// iter.Pull, and has leaked a goroutine.
 func (f *Faulty) Scanning() int { return int(f.scans.Load()) }
 
 // Calls returns the number of calls of the fault's kinds, including the failed ones.

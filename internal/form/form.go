@@ -255,7 +255,7 @@ func (o *Object) Require(names ...string) {
 	}
 }
 
-// Missing adds a fault of the object itself.
+// Missing adds a fault with the path of the object itself, for an object without a necessary member.
 func (o *Object) Missing(message string) {
 	o.notes.Fault(o.path, validation.RuleRequired, "%s", message)
 }

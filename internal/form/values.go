@@ -57,8 +57,8 @@ func (v textValue) Check(notes *Notes, path string) {
 	}
 }
 
-// Word returns a Value for one of several words. fault is the message for other words. An empty word means zero, and
-// zero is written instead.
+// Word returns a Value for one of several words. fault is the message for other words. An empty word means the same as zero,
+// and is written as zero.
 func Word[T ~string](into *T, zero T, fault string, words ...T) Value {
 	return wordValue[T]{into, zero, fault, words}
 }

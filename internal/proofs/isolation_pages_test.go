@@ -69,7 +69,7 @@ var formToken = regexp.MustCompile(`name="token" value="[0-9A-Z]+"`)
 // derivedKey matches the key of a resource that was created with a form.
 var derivedKey = regexp.MustCompile(`portal-[0-9a-z]{24}`)
 
-// likely matches places together with the identifiers that belong there. More of these attempts are made.
+// likely matches attempts with an identifier that belongs in the place. The test makes more of these attempts.
 var likely = regexp.MustCompile(`(?:key|guest|space|site) .* key$|cookie token|portal portal's short name|account an account|cursor cursor|setting: a setting|^link `)
 
 // hostSections implements web.Accounts and web.Automations. Each customer has an account and a setting, whose ids

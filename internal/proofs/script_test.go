@@ -81,7 +81,7 @@ type step struct {
 	size     int
 }
 
-// steps are the kinds of steps, repeated by their frequency.
+// steps contains the kinds of steps. A kind that is more frequent occurs several times.
 var steps = []string{
 	"push", "push", "push", "sync", "sync", "delete site", "delete rooms", "delete customer",
 	"create", "create", "create with data", "revoke", "revoke",

@@ -12,7 +12,7 @@ type Clock struct {
 	at time.Time
 }
 
-// New returns a clock that shows the time at.
+// New returns a Clock that is set to a time.
 func New(at time.Time) *Clock { return &Clock{at: at} }
 
 // Now returns the time that the clock shows.
@@ -22,7 +22,7 @@ func (c *Clock) Now() time.Time {
 	return c.at
 }
 
-// Set sets the clock to the time at.
+// Set sets the clock to a time.
 func (c *Clock) Set(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

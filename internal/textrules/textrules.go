@@ -98,6 +98,6 @@ func Clip(s string) string {
 
 var token = regexp.MustCompile(`^[0-9A-Za-z_-]{16,64}$`)
 
-// IsToken reports whether s can be the token of a request that is made only once: 16 to 64
-// ASCII letters, digits, "-" and "_".
+// IsToken reports whether s can be the token of a request that takes effect only once: 16 to 64 ASCII letters, digits, "-" and
+// "_".
 func IsToken(s string) bool { return token.MatchString(s) }

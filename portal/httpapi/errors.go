@@ -134,7 +134,8 @@ func responseTo(err error) *apiError {
 	return errInternal
 }
 
-// mapFaultPaths returns an error like err in which path replaces the path of each fault. It returns err if err has no faults.
+// mapFaultPaths returns an error like err in which the function path has converted the path of each fault. It returns err if
+// err has no faults.
 func mapFaultPaths(err error, path func(string) string) error {
 	response := responseTo(err)
 	if response.faults == nil {

@@ -357,8 +357,7 @@ func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) 
 	})
 }
 
-// intersect returns the filter by keys that matches the resources that match both a filter by keys, where nil matches every
-// resource, and the key.
+// intersect restricts a filter by keys to one key. A nil filter matches every resource, and an empty one matches none.
 func intersect(keys []string, key string) []string {
 	if keys == nil || slices.Contains(keys, key) {
 		return []string{key}

@@ -57,7 +57,7 @@ func textValue(_ *exchange, value string) ([]string, error) {
 	return []string{value}, nil
 }
 
-// spaceNames returns the names of those of the spaces that are visible in the portal.
+// spaceNames returns the names of the spaces with these keys that are visible in the portal.
 func (x *exchange) spaceNames(keys []string) (out []string, err error) {
 	if len(keys) == 0 || !x.can(portal.ActionReadSpaces) {
 		return nil, nil

@@ -99,19 +99,19 @@ func (f *form) fill(current map[string]string) {
 // get their current values.
 func (f *form) compare(x *exchange, current map[string]string) {
 	posted := x.r.PostForm
-	carried := false // false if the request did not come from a page
+	fromPage := false // the request has fingerprints, which every page with the form posts
 	for name := range posted {
-		carried = carried || strings.HasPrefix(name, fingerprintPrefix)
+		fromPage = fromPage || strings.HasPrefix(name, fingerprintPrefix)
 	}
 	f.current = current
 	for name, now := range current {
 		typed, shown := f.Values[name], posted.Get(fingerprintPrefix+name)
-		if !carried {
+		if !fromPage {
 			shown = fingerprint(now)
 		}
 		choice, asked := posted.Get(choicePrefix+name), slices.Contains(posted[undecidedField], name)
 		switch {
-		case shown == "" || !carried && !f.isPosted(x, name), // the form did not have the field
+		case shown == "" || !fromPage && !f.isPosted(x, name), // the form did not have the field
 			asked && choice == chooseCurrent,
 			fingerprint(typed) == shown && !asked,
 			fingerprint(typed) == fingerprint(now):
@@ -135,7 +135,7 @@ func (f *form) isPosted(x *exchange, name string) bool {
 	return name == spacesField || strings.HasPrefix(name, settingPrefix) || x.r.PostForm.Has(name)
 }
 
-// cleared returns those of the fields that the visitor emptied.
+// cleared returns the names of the given fields that the visitor emptied.
 func (f *form) cleared(names ...string) (out []string) {
 	for _, name := range names {
 		if f.changed[name] && f.Values[name] == "" {

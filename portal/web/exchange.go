@@ -159,7 +159,7 @@ func (x *exchange) identify(p portal.CustomerPortal, name string) error {
 		return portal.ErrSessionUnknown
 	}
 	if p.Config.IsEmbedded || !x.framed() {
-		x.customerName = p.CustomerName // a page in a frame that is not allowed to be there shows no name
+		x.customerName = p.CustomerName // a page shows no name in a frame that the portal does not allow
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ const (
 // maxZone is greater than the difference between the start of a day in any time zone and in UTC.
 const maxZone = 26 * time.Hour
 
-// grants returns a page of the access grants that match a filter. Days are those of each grant's own time zone. The
-// query therefore selects a window that contains the days in every zone, and leaves out grants that are not in the
+// grants returns a page of the access grants that match a filter. The days of the filter are days in each grant's own time
+// zone. The query therefore selects a window that contains the days in every zone, and omits the grants that are not in the
 // window of their own zone.
 func (x *exchange) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
 	now := x.h.db.Now()

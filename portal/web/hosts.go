@@ -185,7 +185,7 @@ func (x *exchange) account(provider, id string) (Provider, Account, error) {
 	return p, p.Accounts[i], nil
 }
 
-// hostError makes an error of the host that matches ErrInvalid match validation.ErrInvalid.
+// hostError returns an error of the host. If the error matches ErrInvalid, the result also matches validation.ErrInvalid.
 func (x *exchange) hostError(err error) error {
 	if errors.Is(err, ErrInvalid) {
 		return errors.Join(validation.ErrInvalid, err)

@@ -67,7 +67,7 @@ func (x *exchange) showError(err error) {
 	x.showProblem(http.StatusInternalServerError, problem{Key: "internal"})
 }
 
-// notFound responds to a path that does not exist outside of open portals. The page is the same as for a forged code.
+// notFound responds to an unknown path that is not a path of an open portal. The page is the same as for a forged code.
 func (x *exchange) notFound() { x.showError(portal.ErrForged) }
 
 // showProblem responds with an error page. Without an open session, the page contains no data of a customer and no

@@ -64,7 +64,7 @@ func (g *rateLimiter) reserve(client netip.Prefix) time.Duration {
 	return 0
 }
 
-// refund returns a token to a client whose code was genuine. It forgets a client that has all its tokens.
+// refund returns a token to a client whose code was genuine. It removes a client that has all its tokens from its memory.
 func (g *rateLimiter) refund(client netip.Prefix) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -149,8 +149,8 @@ func (d pageData) ClosesSoon() bool { return d.timeLeft() <= warnBefore }
 // WarnSeconds returns the number of seconds before the end from which the script warns.
 func (d pageData) WarnSeconds() int { return int(warnBefore / time.Second) }
 
-// ParentOrigins returns the origins of host pages that the script tells when the portal ends, separated by spaces. "*" is
-// any origin, and "" means no origin.
+// ParentOrigins returns the origins of the host pages that the script notifies when the portal ends, separated by spaces. "*"
+// is any origin, and "" means no origin.
 func (d pageData) ParentOrigins() string {
 	c := d.x.config()
 	switch {
