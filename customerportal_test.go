@@ -146,8 +146,8 @@ func TestRun_DoesAllMaintenance(t *testing.T) {
 			}
 			return n
 		}
-		check := func() data.CheckReport {
-			report, err := app.DB.Check(t.Context())
+		check := func() data.VerifyReport {
+			report, err := app.DB.VerifyStore(t.Context())
 			require.NoError(t, err)
 			require.Zero(t, report.Damages)
 			return report

@@ -30,7 +30,7 @@ func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 			synctest.Wait()
 			stop()
 			require.ErrorIs(t, <-ran, context.Canceled)
-			requireChecks(t, db.Store())
+			requireUndamaged(t, db.Store())
 		}
 		rooms := func(customer string, n int) data.CustomerData {
 			d := data.CustomerData{CustomerKey: customer}
@@ -98,8 +98,8 @@ func TestRun_CancellationsOlderThanOneYear_AreRemoved(t *testing.T) {
 			require.Equal(t, data.Created, r.Change)
 			require.Nil(t, r.Portal, "the cancellation is removed")
 		}
-		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled"])
-		require.Zero(t, requireChecks(t, db.Store()).Rows["cancelled_index"])
+		require.Zero(t, requireUndamaged(t, db.Store()).Rows["cancelled"])
+		require.Zero(t, requireUndamaged(t, db.Store()).Rows["cancelled_index"])
 	})
 }
 
@@ -118,7 +118,7 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 			"empty": {}, "shorter": damaged.Value[:len(damaged.Value)-1], "longer": append(slices.Clone(damaged.Value), 0), "another version": otherFirstByte(damaged.Value),
 		} {
 			write(t, f.DB().Store(), damaged.Key, value)
-			report, err := f.DB().Check(ctx)
+			report, err := f.DB().VerifyStore(ctx)
 			require.NoError(t, err)
 			require.Equal(t, 1, report.Damages, "%s: %v", name, report.Damage)
 			require.Equal(t, "malformed", report.Damage[0].Rule, name)
@@ -142,7 +142,7 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 		write(t, f.DB().Store(), damaged.Key, damaged.Value)
 		_, err = f.undo(ctx, "a")
 		require.NoError(t, err)
-		requireChecks(t, f.DB().Store())
+		requireUndamaged(t, f.DB().Store())
 	})
 }
 
@@ -174,11 +174,11 @@ func TestDelete_CancelledKeyGivenTwice_RemovesCancellationOnce(t *testing.T) {
 		sel.Resources = append(sel.Resources, data.Refs(data.KindAccessGrant, "r1")...)
 		_, err := f.Delete(t.Context(), sel)
 		require.NoError(t, err)
-		require.Equal(t, 1, requireChecks(t, f.DB().Store()).Rows["cancelled"])
+		require.Equal(t, 1, requireUndamaged(t, f.DB().Store()).Rows["cancelled"])
 		_, err = f.undo(t.Context(), "a")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 		_, err = f.UndoCancel(t.Context(), "a", data.Ref{Kind: data.KindReservation, Key: "r2"}, inPortal, nil)
 		require.NoError(t, err)
-		requireChecks(t, f.DB().Store())
+		requireUndamaged(t, f.DB().Store())
 	})
 }

@@ -116,7 +116,7 @@ func TestUndoCancel_TimeLimit_IsTenMinutes(t *testing.T) {
 				require.Equal(t, data.Created, added[0].Change)
 				require.Equal(t, was.Meta.ID, added[0].ID)
 				require.Equal(t, inAnother, added[0].Actor)
-				requireChecks(t, f.DB().Store())
+				requireUndamaged(t, f.DB().Store())
 
 				_, err = f.undo(t.Context(), "a")
 				require.ErrorIs(t, err, data.ErrResourceNotFound, "it is no longer cancelled")
@@ -204,7 +204,7 @@ func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 				f.wait(time.Second)
 				before := dump(t, f.Workspace)
 				_, err := f.undo(t.Context(), "a")
-				requireChecks(t, f.DB().Store())
+				requireUndamaged(t, f.DB().Store())
 				if c.want != nil {
 					require.ErrorIs(t, err, c.want)
 					require.ErrorContains(t, err, c.message)
@@ -257,7 +257,7 @@ func TestUndoCancel_CreatedInPortal_RemovedOnlyByFullSync(t *testing.T) {
 				_, err = f.SyncWith(t.Context(), stays(), data.SyncOptions{All: all})
 				require.NoError(t, err)
 				r, err := f.UndoCancel(t.Context(), "a", own.Ref(), inPortal, nil)
-				requireChecks(t, f.DB().Store())
+				requireUndamaged(t, f.DB().Store())
 				if all {
 					require.ErrorIs(t, err, data.ErrResourceNotFound)
 					return

@@ -162,7 +162,7 @@ func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, row())
 		require.LessOrEqual(t, len(row()), 1+512+2)
-		requireChecks(t, store)
+		requireUndamaged(t, store)
 	}
 	var guests []string
 	for i := range 10 {
@@ -173,7 +173,7 @@ func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 	_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindGuest, guests[1:]...)})
 	require.NoError(t, err)
 	require.NotNil(t, row())
-	requireChecks(t, store)
+	requireUndamaged(t, store)
 	other := data.Guest("other", "Other")
 	other.EmailAddress = strings.ToUpper(emailOf(0, true))
 	report := push(t, ws, "acme", other)
@@ -182,7 +182,7 @@ func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 	_, err = ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindGuest, guests[0], "other")})
 	require.NoError(t, err)
 	require.Nil(t, row())
-	requireChecks(t, store)
+	requireUndamaged(t, store)
 }
 
 // TestPush_ConcurrentSharedEmails_AreAllCounted pushes guests with the same address to one customer from several goroutines.
@@ -216,6 +216,6 @@ func TestPush_ConcurrentSharedEmails_AreAllCounted(t *testing.T) {
 			require.NoError(t, errors.Join(errs...))
 			require.EqualValues(t, pushes-1, warnings.Load())
 		}
-		requireChecks(t, store)
+		requireUndamaged(t, store)
 	})
 }

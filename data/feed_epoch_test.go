@@ -76,7 +76,7 @@ func TestCursor_StoreWasRestored_ReturnsErrEpoch(t *testing.T) {
 				requireEpoch(t, restoredWorkspace, before, kept)
 				pushRooms(t, restoredWorkspace, fmt.Sprint("since-", round), 1+round%2)
 			}
-			report, err := restoredWorkspace.DB().Check(t.Context())
+			report, err := restoredWorkspace.DB().VerifyStore(t.Context())
 			require.NoError(t, err)
 			require.Empty(t, report.Damage)
 

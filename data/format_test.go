@@ -87,24 +87,24 @@ func TestFormat_SameVersion_IsRead(t *testing.T) {
 	_, err = workspace(store).Customer(t.Context(), "a")
 	require.NoError(t, err)
 	push(t, workspace(store), "a", data.Room("2", "Two"))
-	requireChecks(t, store)
+	requireUndamaged(t, store)
 }
 
-// TestCheck_OtherVersion_ReturnsErrFormat checks a store of another version, whose rows would
+// TestVerifyStore_OtherVersion_ReturnsErrFormat checks a store of another version, whose rows would
 // all be reported as damage, and ones without a version that can be read.
-func TestCheck_OtherVersion_ReturnsErrFormat(t *testing.T) {
+func TestVerifyStore_OtherVersion_ReturnsErrFormat(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	push(t, workspace(store), "a", data.Room("1", "One"))
 	for _, version := range []byte{2, 4} {
 		write(t, store, layout.Format(), []byte{version})
-		report, err := workspace(store).DB().Check(t.Context())
+		report, err := workspace(store).DB().VerifyStore(t.Context())
 		require.ErrorIs(t, err, data.ErrFormat)
 		require.Zero(t, report.Damages)
 	}
 	for rule, row := range map[string][]byte{"missing": nil, "malformed": {}} {
 		write(t, store, layout.Format(), row)
-		report, err := workspace(store).DB().Check(t.Context())
+		report, err := workspace(store).DB().VerifyStore(t.Context())
 		require.NoError(t, err)
 		require.Len(t, report.Damage, 1)
 		require.Equal(t, rule, report.Damage[0].Rule)

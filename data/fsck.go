@@ -20,7 +20,7 @@ const (
 	damageFeedGap   = "feed_gap"  // positions of the change feed without a row
 )
 
-// Damage is an inconsistency that Check found.
+// Damage is an inconsistency that [DB.VerifyStore] found.
 type Damage struct {
 	// Rule is one of these constant words: "unknown" for a key or kind that the library does not write, "malformed" for a
 	// value that cannot be decoded, "missing" for a row that another row requires and that does not exist, "differs" for two
@@ -38,41 +38,43 @@ type Damage struct {
 
 func (d Damage) String() string { return fmt.Sprintf("%s: %s: %s", d.Row, d.Rule, d.Message) }
 
-// CheckReport is the result of Check.
-type CheckReport struct {
+// VerifyReport is the result of [DB.VerifyStore].
+type VerifyReport struct {
 	Rows map[string]int // the number of rows that were read, by type of row
 
 	// Damages is the number of inconsistencies. Damage has the first 1000 of them.
 	Damages int
 	Damage  []Damage
 
-	// Deleted is the number of deleted customers whose rows wait for [DB.Sweep]. These rows are not damage, and Check does
-	// not compare them.
+	// Deleted is the number of deleted customers whose rows wait for [DB.Sweep]. These rows are not damage, and VerifyStore
+	// does not compare them.
 	Deleted int
 }
 
-// maxDamage is the maximum length of CheckReport.Damage.
+// maxDamage is the maximum length of VerifyReport.Damage.
 const maxDamage = 1000
 
-// Check reads all rows of the store, in every workspace, and reports each inconsistency between records, indexes, edges, the
-// directory, ids, portals, links, counts and the change feed. It reads one snapshot, so that others can write meanwhile. Its
-// memory does not depend on the size of the store. It reads about seven rows for each resource, and reads all user
+// VerifyStore reads all rows of the store, in every workspace, and reports each inconsistency between records, indexes, edges,
+// the directory, ids, portals, links, counts and the change feed. It reads one snapshot, so that others can write meanwhile.
+// Its memory does not depend on the size of the store. It reads about seven rows for each resource, and reads all user
 // identities of a customer once more for every 65,536 e-mail addresses that they have.
 //
-// A host can run it at intervals, after a crash, or on a restored backup. Check does not detect a value that was replaced by
-// another valid value; that is the task of the store, such as VerifyChecksum of Badger. If the store returns an error, Check
-// returns it together with the results so far. It returns an error that matches [ErrFormat] if the store has another format
-// version.
-func (db *DB) Check(ctx context.Context) (CheckReport, error) { return db.check(ctx, maxEmails) }
+// A host can run it at intervals, after a crash, or on a restored backup. VerifyStore does not detect a value that was replaced
+// by another valid value; that is the task of the store, such as VerifyChecksum of Badger. If the store returns an error,
+// VerifyStore returns it together with the results so far. It returns an error that matches [ErrFormat] if the store has
+// another format version.
+func (db *DB) VerifyStore(ctx context.Context) (VerifyReport, error) {
+	return db.verifyStore(ctx, maxEmails)
+}
 
-// check is Check with a limit on the number of e-mail addresses that it compares at once.
-func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
-	var report CheckReport
+// verifyStore is VerifyStore with a limit on the number of e-mail addresses that it compares at once.
+func (db *DB) verifyStore(ctx context.Context, maxEmails int) (VerifyReport, error) {
+	var report VerifyReport
 	err := db.store.View(ctx, func(r storage.Reader) error {
 		if _, err := checkVersion(ctx, r); err != nil && !errors.Is(err, storage.ErrCorrupt) { // a damaged row is reported
 			return err
 		}
-		k := &checker{r: r, maxEmails: maxEmails, report: CheckReport{Rows: map[string]int{}}}
+		k := &checker{r: r, maxEmails: maxEmails, report: VerifyReport{Rows: map[string]int{}}}
 		defer func() { report = k.report }()
 		for e, err := range r.Scan(ctx, storage.Range{}, storage.ScanOptions{}) {
 			if err != nil {
@@ -100,7 +102,7 @@ func (db *DB) check(ctx context.Context, maxEmails int) (CheckReport, error) {
 // checker checks the rows of a store in key order. All rows of a customer, and all rows of a feed, are adjacent.
 type checker struct {
 	r      storage.Reader
-	report CheckReport
+	report VerifyReport
 
 	at  []byte // the key of the current row
 	key layout.Key

@@ -12,9 +12,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestCheck_DamagedEmailRow_ReportsDamage damages rows of e-mail addresses. Its checks compare one, two and all addresses at
+// TestVerifyStore_DamagedEmailRow_ReportsDamage damages rows of e-mail addresses. Its checks compare one, two and all addresses at
 // once.
-func TestCheck_DamagedEmailRow_ReportsDamage(t *testing.T) {
+func TestVerifyStore_DamagedEmailRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -31,7 +31,7 @@ func TestCheck_DamagedEmailRow_ReportsDamage(t *testing.T) {
 	ghost := append([]byte{2, byte(data.KindGuest)}, "ghost"...)
 	for _, atOnce := range []int{1, 2, 100} {
 		damage := func(name, key string, want string) {
-			report, err := data.CheckEmails(t.Context(), store, atOnce)
+			report, err := data.VerifyEmails(t.Context(), store, atOnce)
 			require.NoError(t, err)
 			if want == "" {
 				require.Empty(t, report.Damage, name)

@@ -92,7 +92,7 @@ func (k *checker) formatRow(_ context.Context, value []byte) error {
 	if d.Uvarint(); d.Done() != nil {
 		return k.reportMalformed()
 	}
-	return nil // Check has compared the version before
+	return nil // verifyStore has compared the version before
 }
 
 func (k *checker) customerKeyRow(ctx context.Context, value []byte) error {

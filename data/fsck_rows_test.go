@@ -15,8 +15,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestCheck_EachMissingRow_ReportsDamage deletes each row of a store in turn.
-func TestCheck_EachMissingRow_ReportsDamage(t *testing.T) {
+// TestVerifyStore_EachMissingRow_ReportsDamage deletes each row of a store in turn.
+func TestVerifyStore_EachMissingRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -27,19 +27,19 @@ func TestCheck_EachMissingRow_ReportsDamage(t *testing.T) {
 			continue
 		}
 		write(t, store, row.Key, nil)
-		report, err := data.Open(store, data.Options{}).Check(t.Context())
+		report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 		require.NoError(t, err)
 		require.Positive(t, report.Damages, "%s %q", shape, row.Key)
 		write(t, store, row.Key, row.Value)
 		lost[shape]++
 	}
-	requireChecks(t, store)
+	requireUndamaged(t, store)
 	require.Len(t, lost, 19)
 }
 
-// TestCheck_EachChangedRow_ReportsDamage changes the value of each row that is derived from a record, and of each record so
+// TestVerifyStore_EachChangedRow_ReportsDamage changes the value of each row that is derived from a record, and of each record so
 // that it cannot be decoded.
-func TestCheck_EachChangedRow_ReportsDamage(t *testing.T) {
+func TestVerifyStore_EachChangedRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -54,13 +54,13 @@ func TestCheck_EachChangedRow_ReportsDamage(t *testing.T) {
 			"longer": append(bytes.Clone(row.Value), 0xff), "other": otherFirstByte(row.Value),
 		} {
 			write(t, store, row.Key, value)
-			report, err := data.Open(store, data.Options{}).Check(t.Context())
+			report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 			require.NoError(t, err)
 			require.Positive(t, report.Damages, "%s, %s %q", name, shape, row.Key)
 		}
 		write(t, store, row.Key, row.Value)
 	}
-	requireChecks(t, store)
+	requireUndamaged(t, store)
 }
 
 // otherFirstByte returns a copy of a value with another first byte.
@@ -73,8 +73,8 @@ func otherFirstByte(value []byte) []byte {
 	return other
 }
 
-// TestCheck_UnexpectedRow_ReportsDamage adds rows that no other row requires.
-func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
+// TestVerifyStore_UnexpectedRow_ReportsDamage adds rows that no other row requires.
+func TestVerifyStore_UnexpectedRow_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -139,14 +139,14 @@ func TestCheck_UnexpectedRow_ReportsDamage(t *testing.T) {
 		"a consumer past the end":          {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
 		write(t, store, c.key, c.value)
-		report, err := data.Open(store, data.Options{}).Check(t.Context())
+		report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 		require.NoError(t, err)
 		require.True(t, slices.ContainsFunc(report.Damage, func(d data.Damage) bool {
 			return d.Rule == c.rule && d.Row == c.row && d.String() != ""
 		}), "%s: %v", name, report.Damage)
 		write(t, store, c.key, nil)
 	}
-	requireChecks(t, store)
+	requireUndamaged(t, store)
 }
 
 // deletedRow returns the value of the row of a deleted customer.

@@ -21,10 +21,10 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// requireChecks requires that a check of the store finds no damage.
-func requireChecks(t *testing.T, store storage.Store) data.CheckReport {
+// requireUndamaged requires that a check of the store finds no damage.
+func requireUndamaged(t *testing.T, store storage.Store) data.VerifyReport {
 	t.Helper()
-	report, err := data.Open(store, data.Options{}).Check(t.Context())
+	report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	require.Zero(t, report.Damages)
@@ -109,12 +109,12 @@ func allRows(t *testing.T, store storage.Store) (rows []storage.Entry) {
 	return rows
 }
 
-func TestCheck_ConsistentStore_ReportsNoDamage(t *testing.T) {
+func TestVerifyStore_ConsistentStore_ReportsNoDamage(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		require.Empty(t, requireChecks(t, store).Rows)
+		require.Empty(t, requireUndamaged(t, store).Rows)
 		furnish(t, store)
-		report := requireChecks(t, store)
+		report := requireUndamaged(t, store)
 		total := 0
 		for _, n := range report.Rows {
 			total += n
@@ -129,11 +129,11 @@ func TestCheck_ConsistentStore_ReportsNoDamage(t *testing.T) {
 		}
 		_, err := workspace(store).Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 		require.NoError(t, err)
-		requireChecks(t, store)
+		requireUndamaged(t, store)
 	})
 }
 
-func TestCheck_WrongCount_ReportsDamage(t *testing.T) {
+func TestVerifyStore_WrongCount_ReportsDamage(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
@@ -146,32 +146,32 @@ func TestCheck_WrongCount_ReportsDamage(t *testing.T) {
 			write(t, store, record, row.Value)
 		}
 	}
-	report, err := data.Open(store, data.Options{}).Check(t.Context())
+	report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Damages)
 	require.Equal(t, "count", report.Damage[0].Rule)
 	require.Equal(t, record, report.Damage[0].Key)
 }
 
-func TestCheck_ManyDamages_ListsFirstThousand(t *testing.T) {
+func TestVerifyStore_ManyDamages_ListsFirstThousand(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	for i := range 3000 {
 		write(t, store, fmt.Appendf(nil, "Z%d", i), []byte{})
 	}
-	report, err := data.Open(store, data.Options{}).Check(t.Context())
+	report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 3000, report.Damages)
 	require.Len(t, report.Damage, 1000)
 }
 
-func TestCheck_StoreFails_ReturnsError(t *testing.T) {
+func TestVerifyStore_StoreFails_ReturnsError(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	furnish(t, store)
 	for n := 0; ; n++ {
 		faulty := backends.NewFault(store, backends.Fault{Of: backends.Reads, After: n})
-		report, err := data.Open(faulty, data.Options{}).Check(t.Context())
+		report, err := data.Open(faulty, data.Options{}).VerifyStore(t.Context())
 		require.Empty(t, report.Damage)
 		if !faulty.Failed() {
 			require.NoError(t, err)
@@ -181,11 +181,11 @@ func TestCheck_StoreFails_ReturnsError(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := data.Open(store, data.Options{}).Check(ctx)
+	_, err := data.Open(store, data.Options{}).VerifyStore(ctx)
 	require.True(t, errors.Is(err, context.Canceled))
 }
 
-func ExampleDB_Check() {
+func ExampleDB_VerifyStore() {
 	store := memory.New()
 	defer store.Close()
 	ctx := context.Background()
@@ -197,18 +197,18 @@ func ExampleDB_Check() {
 	if err != nil {
 		panic(err)
 	}
-	report, err := data.Open(store, data.Options{}).Check(ctx)
+	report, err := data.Open(store, data.Options{}).VerifyStore(ctx)
 	fmt.Println(report.Rows["resource"], report.Rows["edge"], report.Damages, err)
 	// Output: 2 1 0 <nil>
 }
 
-// BenchmarkCheck checks a customer of 3,000 resources.
-func BenchmarkCheck(b *testing.B) {
+// BenchmarkVerifyStore checks a customer of 3,000 resources.
+func BenchmarkVerifyStore(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		_, err := ws.Push(ctx, block("a", "a", 1000))
 		require.NoError(b, err)
 		for b.Loop() {
-			report, err := ws.DB().Check(ctx)
+			report, err := ws.DB().VerifyStore(ctx)
 			require.NoError(b, err)
 			require.Zero(b, report.Damages)
 		}

@@ -166,7 +166,7 @@ func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
 			_, err = ws.Customer(t.Context(), customer)
 			require.ErrorIs(t, err, data.ErrCustomerNotFound)
 		}
-		requireChecks(t, store)
+		requireUndamaged(t, store)
 	})
 }
 

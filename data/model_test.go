@@ -153,7 +153,7 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 		return err
 	}
 	for range 2 {
-		report, err := data.Open(store, data.Options{}).Check(ctx)
+		report, err := data.Open(store, data.Options{}).VerifyStore(ctx)
 		if err != nil {
 			return err
 		}

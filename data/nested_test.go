@@ -191,6 +191,6 @@ func TestNestedRead_OrWriteOfOtherStore_Succeeds(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		requireChecks(t, store)
+		requireUndamaged(t, store)
 	})
 }

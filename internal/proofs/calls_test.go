@@ -316,7 +316,7 @@ var calls = []call{
 		return s.View(ctx, func(*portal.View) error { return nil })
 	})},
 	{name: "session End", do: session(func(ctx context.Context, s *portal.Session) error { return s.End(ctx) })},
-	{name: "DB Check", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().Check(ctx)) }},
+	{name: "DB VerifyStore", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.DB().VerifyStore(ctx)) }},
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {
 		return only(storage.Backup(ctx, h.ws.DB().Store(), discard{}))
 	}},

@@ -77,7 +77,7 @@ func TestErase_DeletedCustomer_LeavesNoByte(t *testing.T) {
 			c, err := h.ws.Customer(t.Context(), "stays")
 			require.NoError(t, err)
 			require.Equal(t, 200, c.Counts[data.KindRoom])
-			report, err := data.Open(store, data.Options{}).Check(t.Context())
+			report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 			require.NoError(t, err)
 			require.Empty(t, report.Damage)
 			require.NoError(t, store.Close())

@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		_, err := h.ws.Push(t.Context(), d)
 		require.NoError(t, err)
 	}
-	report, err := data.Open(store, data.Options{}).Check(t.Context())
+	report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	require.Equal(t, 1, report.Deleted)
@@ -106,7 +106,7 @@ func (w *world) state(t *testing.T, store storage.Store, withFeed bool) string {
 	}
 	_, sweepErr := data.Open(store, data.Options{}).Sweep(t.Context())
 	require.NoError(t, sweepErr)
-	report, checkErr := data.Open(store, data.Options{}).Check(t.Context())
+	report, checkErr := data.Open(store, data.Options{}).VerifyStore(t.Context())
 	require.NoError(t, checkErr)
 	require.Zero(t, report.Damages+report.Deleted, "%v", report)
 	if withFeed {

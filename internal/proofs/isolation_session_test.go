@@ -130,7 +130,7 @@ func trySession(t *testing.T, store storage.Store, stride int) {
 		}
 	}
 	require.Equal(t, before, s.exports(t))
-	report, err := data.Open(s.store, data.Options{}).Check(t.Context())
+	report, err := data.Open(s.store, data.Options{}).VerifyStore(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	t.Logf("%d identifiers, %d attempts", len(s.others), tried)

@@ -47,7 +47,7 @@ func TestKilledProcess_AcknowledgedChanges_ArePresent(t *testing.T) {
 
 		store, err := openSmall(dir)
 		require.NoError(t, err, "round %d", round)
-		report, err := data.Open(store, data.Options{}).Check(t.Context())
+		report, err := data.Open(store, data.Options{}).VerifyStore(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, report.Damage, "round %d, seed %d", round, seed)
 		waiting += min(1, report.Deleted)
@@ -63,7 +63,7 @@ func TestKilledProcess_AcknowledgedChanges_ArePresent(t *testing.T) {
 		requireFeed(t, h)
 		_, err = data.Open(store, data.Options{}).Sweep(t.Context())
 		require.NoError(t, err)
-		report, err = data.Open(store, data.Options{}).Check(t.Context())
+		report, err = data.Open(store, data.Options{}).VerifyStore(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, report.Damages+report.Deleted, "round %d: %v", round, report)
 		require.NoError(t, store.Close())
