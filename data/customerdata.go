@@ -15,8 +15,8 @@ import (
 // all aliases are one list.
 //
 // A push merges the name and the time zone of the customer like the fields of a resource: an empty value keeps the stored
-// value, and a name in Clear makes the field empty. PushOptions.Replace does not change this: it replaces only resources. A
-// sync sets both fields to exactly the given values.
+// value, and Clear lists the fields to make empty. This also applies with PushOptions.Replace, which replaces only resources.
+// A sync sets both fields to exactly the given values.
 //
 // Decoding distinguishes null from absent, as in JSON Merge Patch (RFC 7396): a field that is null, an empty string or an
 // empty list is added to the Clear of the resource. Decoding accepts JSON that does not follow the API, such as a number for

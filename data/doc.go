@@ -1,21 +1,28 @@
 // Package data stores the customers of a workspace and, for each customer, a graph of the resources that the host pushes
 // under its own keys: spaces, user identities and access grants.
 //
-// [Workspace.Push] creates and merges resources, [Workspace.Sync] also deletes the resources that it is not given, and
-// [Workspace.Delete] deletes resources and applies the cascade rules to the resources that refer to them. Each operation
-// commits completely or not at all, and operations are serializable. [Workspace.View] reads one consistent state.
-// [Workspace.Changes] reads the change feed.
+// [Workspace.Push] creates and merges resources. [Workspace.Sync] also deletes the resources that were pushed before and that
+// its input does not contain. [Workspace.Delete] deletes resources and applies the cascade rules to the resources that refer
+// to them. Each operation commits completely or not at all, and operations are serializable. [Workspace.View] reads one
+// consistent state. [Workspace.Changes] reads the change feed.
 //
 // # Terms
 //
 //   - The host is the program that embeds the library.
 //   - A workspace is the data of one environment of the host. Nothing in a workspace refers to another workspace.
 //   - A customer is a customer of the host, such as a property manager. It owns its resources.
+//   - A resource is a record that the host pushes, such as a room. Each resource has a kind, a class, a key and an id.
 //   - A [Kind] is the host's word for a resource, such as a room, a unit or a guest.
 //   - A [Class] is the role of a resource: space, user identity or access grant. Each kind belongs to one class.
 //   - A key is the host's name for a resource. It is unique in its workspace and class: a room and a unit cannot both have
 //     the key "101", and the reference {KindUnit, "101"} finds the room.
-//   - A node is a resource inside this package, whatever its class.
+//   - A resource id is a random UUID that the library assigns to a resource.
+//   - An alias is the kind in a reference. The API has one field for each alias, such as room_keys and unit_keys.
+//   - The origin of a resource is the [Actor] that owns it. A sync deletes only resources of its own actor.
+//   - The cascade is the set of rules for the resources that refer to a deleted resource.
+//   - The change feed is the sequence of the committed changes of a workspace.
+//   - The directory is the index of all keys of a workspace.
+//   - A node is the form in which this package processes a resource of any class.
 //   - A plan is the set of rows that an operation writes.
 //   - An edge is a row that records a reference. Its key begins with the resource to which the reference leads.
 //

@@ -60,9 +60,9 @@ const maxDamage = 1000
 // identities of a customer once more for every 65,536 e-mail addresses that they have.
 //
 // A host can run it at intervals, after a crash, or on a restored backup. VerifyStore does not detect a value that was replaced
-// by another valid value; that is the task of the store, such as VerifyChecksum of Badger. If the store returns an error,
-// VerifyStore returns it together with the results so far. It returns an error that matches [ErrFormat] if the store has
-// another format version.
+// by another valid value. A store can detect that with checksums, such as VerifyChecksum of Badger. If the store returns an
+// error, VerifyStore returns it together with the results so far. It returns an error that matches [ErrFormat] if the store
+// has another format version.
 func (db *DB) VerifyStore(ctx context.Context) (VerifyReport, error) {
 	return db.verifyStore(ctx, maxEmails)
 }

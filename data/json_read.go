@@ -246,7 +246,7 @@ func typeName(kind jsontext.Kind) string {
 	return "an array"
 }
 
-// DecodeOptions limits the input of Decode. A field that is zero or negative means the default.
+// DecodeOptions limits the input of Decode. A field that is zero or negative selects the default.
 type DecodeOptions struct {
 	MaxBytes     int64 // default 64 MiB
 	MaxDepth     int   // of nested objects and arrays; default 32

@@ -210,7 +210,8 @@ func (k Kind) Fields() []string {
 // MarshalText returns the result of String.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText is ParseKind, but also accepts KindCustomer and KindCustomerPortal, which occur only in the change feed.
+// UnmarshalText parses a kind as ParseKind does. It also accepts KindCustomer and KindCustomerPortal, which occur only in the
+// change feed.
 func (k *Kind) UnmarshalText(b []byte) (err error) {
 	switch string(b) {
 	case customerWord:

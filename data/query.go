@@ -38,7 +38,7 @@ type Query struct {
 	SpaceKey string
 
 	// From and Until bound a window of time. They select the access grants that are valid at some time in the window. The
-	// window includes From and excludes Until. A zero bound leaves the window open. The list reads the index of times. With
+	// window includes From and excludes Until. A zero From or Until means no bound. The list reads the index of times. With
 	// SpaceKey or UserKey it reads the edges instead, which are in the order of time. Access grants that ended before From
 	// are mostly skipped without being read, because both indexes group access grants by their length.
 	From, Until time.Time

@@ -17,7 +17,7 @@ type CustomerQuery struct {
 
 // Customers returns a page of the customers of the workspace in the order of their keys, with their counts. A page reads at
 // most 10,000 customers, and has Stopped set if it ended for that reason. It returns an error that matches
-// [validation.ErrInvalid] if q is not valid, and [ErrInvalidCursor] if its Cursor is not one of this list.
+// [validation.ErrInvalid] if q is not valid, and [ErrInvalidCursor] if its Cursor does not come from the same list.
 func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Customer], error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {

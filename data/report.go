@@ -10,7 +10,7 @@ import (
 // Change is the effect of an operation on a resource.
 type Change string
 
-// The changes.
+// The changes of resources.
 const (
 	Created   Change = "created"
 	Updated   Change = "updated"
@@ -88,7 +88,7 @@ func (t *Tally) sum(other Tally) {
 	t.AccessGrants += other.AccessGrants
 }
 
-// DeleteReport is the result of a delete or, from PlanDelete, the result that it would have.
+// DeleteReport is the result of a delete. PlanDelete returns the result that a delete would have.
 type DeleteReport struct {
 	Customers         []string             `json:"customers,omitempty"` // keys of deleted customers
 	Deleted           []DeletedResource    `json:"deleted,omitempty"`

@@ -53,8 +53,8 @@ type Meta struct {
 	Revision uint64
 }
 
-// Space is a place that a person can get access to. The comments name the kinds that have a field. A push refuses the field
-// for all other kinds.
+// Space is a place to which a person can get access. Some fields exist only for the kinds that their comments name. A push
+// refuses such a field for all other kinds.
 //
 // In a push, a field with the zero value keeps its stored value. Clear lists the API names of the fields to make empty, such
 // as "parent_site_key", "room_keys" or "customer_data.address". A field that has a value and is also in Clear gets the value.
@@ -63,11 +63,11 @@ type Space struct {
 	Key  string
 	Name string // required; a name without visible characters, such as " ", counts as empty
 
-	ParentSiteKey   string         // key of a site; of a space, room, common area or unit
-	DurationMinutes int            // of a space; above 0
-	Details         SpaceDetails   // of a space or a site; "customer_data" in the API
-	Geolocation     *Geolocation   // of a space
-	CustomMetadata  CustomMetadata // of a property listing
+	ParentSiteKey   string         // the key of a site; for KindSpace, KindRoom, KindCommonArea and KindUnit
+	DurationMinutes int            // above 0; for KindSpace
+	Details         SpaceDetails   // "customer_data" in the API; for KindSpace and KindSite
+	Geolocation     *Geolocation   // for KindSpace
+	CustomMetadata  CustomMetadata // for KindPropertyListing
 
 	Clear []string // such as "parent_site_key"
 	Meta  Meta
@@ -81,7 +81,7 @@ type SpaceDetails struct {
 	TimeZone            string // IANA name, such as "Europe/Lisbon"
 	DefaultCheckinTime  string // HH:mm or HH:mm:ss
 	DefaultCheckoutTime string // HH:mm or HH:mm:ss
-	Address             string // of a space, not of a site
+	Address             string // for KindSpace only
 }
 
 // Inherit returns the details with each empty time zone, default check-in time and default check-out time replaced with the
@@ -145,7 +145,7 @@ type AccessGrant struct {
 	StartsAt       time.Time      // UTC, whole microseconds; zero means no start
 	EndsAt         time.Time      // UTC, whole microseconds, after StartsAt; zero means no end
 	PreferredCode  string         // 4 to 9 digits; a push warns about any other value
-	CustomMetadata CustomMetadata // of a reservation
+	CustomMetadata CustomMetadata // for KindReservation
 
 	Clear []string
 	Meta  Meta

@@ -1,8 +1,8 @@
 // Package keys holds the master keys of a program and derives all other keys from them.
 //
-// A master is 32 random bytes that the program keeps where it keeps its other secrets. A [Ring] holds up to 32 masters,
-// each in a numbered slot. One slot is active: new links are signed and new values are sealed with its master. The
-// masters of the other slots still verify and open what they signed and sealed before.
+// A master is 32 random bytes that the program stores with its other secrets. A [Ring] holds up to 32 masters, each in a
+// numbered slot. One slot is active: new links are signed and new values are sealed (encrypted) with its master. The masters
+// of the other slots still verify the links and open the values that were signed and sealed with them before.
 //
 // To rotate a master:
 //

@@ -18,7 +18,8 @@ const (
 	Slots = 32
 )
 
-// Purpose identifies the use of a derived key. It is the info of the key derivation, so the text of a purpose never changes.
+// Purpose identifies the use of a derived key. It is the info parameter of the key derivation (HKDF), so the text of a purpose
+// never changes.
 type Purpose string
 
 // The purposes of the library.
@@ -27,7 +28,7 @@ const (
 	PurposeCursor  Purpose = "customerportal/cursor/v1"  // seals the cursors that a portal hands to a browser
 	PurposeAccount Purpose = "customerportal/account/v1" // seals the secrets of device accounts
 	PurposePIN     Purpose = "customerportal/pin/v1"     // seals access codes
-	PurposeConnect Purpose = "customerportal/connect/v1" // signs the codes of connect pages, and seals their state
+	PurposeConnect Purpose = "customerportal/connect/v1" // for pages that connect device accounts: signs their codes, and seals their state
 )
 
 var purposes = []Purpose{PurposeLink, PurposeCursor, PurposeAccount, PurposePIN, PurposeConnect}

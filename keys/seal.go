@@ -29,9 +29,9 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// Seal encrypts a value for the row with the given key, with the active master. The nonce is read from random, which is
-// crypto/rand.Reader outside of tests. With one master and purpose, seal at most 2^32
-// values in all rows together (NIST SP 800-38D, 8.3). Seal returns [ErrInvalid] for an unknown purpose.
+// Seal encrypts a value with the active master. rowKey is the key of the row in which the caller stores the value. Seal reads
+// the nonce from random, which is crypto/rand.Reader outside of tests. With one master and purpose, seal at most 2^32 values
+// in all rows together (NIST SP 800-38D, 8.3). Seal returns [ErrInvalid] for an unknown purpose.
 func (r *Ring) Seal(purpose Purpose, rowKey, plaintext []byte, random io.Reader) ([]byte, error) {
 	d, ok := r.slots[r.active][purpose]
 	if !ok {

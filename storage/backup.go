@@ -27,9 +27,9 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Backup writes every row of a store to w and returns the number of rows. It reads one
-// snapshot; Updates can run at the same time and are not included. While w is slow, the
-// snapshot stays open and the store cannot reclaim the space of rows that are deleted
-// meanwhile.
+// snapshot; Updates can run at the same time and are not included. The snapshot stays open
+// until all rows are written to w. Until then the store cannot reclaim the space of rows
+// that are deleted meanwhile.
 //
 // A backup does not contain rows that were deleted before it. Rows that are deleted later remain in
 // it, so delete old backups too if data must be erased.

@@ -17,7 +17,7 @@ type updateMarkKey struct{}
 
 // Inside returns a copy of ctx for a function that runs inside an Update of s. Until the
 // caller calls end, [Run] returns [ErrNested] for s and that context, or a context derived
-// from it, instead of a deadlock. The caller must call end when the Update has ended.
+// from it, instead of waiting forever. The caller must call end when the Update has ended.
 func Inside(ctx context.Context, s Store) (marked context.Context, end func()) {
 	outer, _ := ctx.Value(updateMarkKey{}).(*updateMark)
 	mark := &updateMark{store: s, outer: outer}

@@ -18,16 +18,16 @@ import (
 // Store is an ordered map of keys to values with transactions. Keys are compared bytewise.
 // A key has 0 to Limits().KeyBytes bytes of any value; the empty key is allowed.
 //
-// A Store is safe for concurrent use. fn runs on the calling goroutine. If fn panics or
-// calls runtime.Goexit, the panic or exit propagates to the caller, nothing is written and
-// no lock stays held. View and Update return the error of ctx if ctx is done,
-// unless fn has returned an error. A closed store
-// returns [ErrClosed], even if ctx is done.
+// A Store is safe for concurrent use. View and Update call their function fn on the calling
+// goroutine. If fn panics or calls runtime.Goexit, the panic or exit propagates to the
+// caller, nothing is written and no lock stays held. View and Update return the error of
+// ctx if ctx is done, unless fn has returned an error. A closed store returns [ErrClosed],
+// even if ctx is done.
 //
-// The fn of an Update must not call Update on the same store, and no fn may call Close. A
-// backend may allow only one writer at a time, and such a call would deadlock. ([Run]
-// detects a nested write if the context was marked with [Inside].) An fn may call View,
-// which does not see the writes of the surrounding Update.
+// The fn of an Update must not call Update on the same store. A backend may allow only one
+// writer at a time, and such a call would deadlock. ([Run] detects a nested write if the
+// context was marked with [Inside].) The fn of a View or an Update must not call Close. It
+// may call View, which does not see the writes of a surrounding Update.
 //
 // # Order
 //
@@ -76,11 +76,12 @@ type Store interface {
 	Close() error
 }
 
-// Reader reads one snapshot. It must only be used on the goroutine of fn, and is valid
-// until fn returns. Afterwards every method, and every sequence that it returned, fails
-// with [ErrTxDone]. The store does not retain the slices that it is given, and the caller
-// owns the slices that it returns. Every method returns the error of ctx once ctx is done.
-// The keys to read may be longer than any key that can be written.
+// Reader reads one snapshot. It must only be used on the goroutine of the function that
+// received it, and is valid until that function returns. Afterwards every method of the
+// Reader, and every sequence that a method returned, fails with [ErrTxDone]. The store does
+// not retain the slices that are passed to it, and the caller owns the slices that are
+// returned. Every method returns the error of ctx once ctx is done. The keys to read may be
+// longer than any key that can be written.
 type Reader interface {
 	// Get returns the values of keys, in the order of the arguments: nil for an absent key,
 	// and a non-nil empty slice for a key with an empty value. It accepts many keys so that

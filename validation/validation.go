@@ -15,7 +15,7 @@ var ErrInvalid = errors.New("invalid input")
 // Rule is the rule that a finding is about, as a stable word.
 type Rule string
 
-// Rules that refuse the input if they are broken.
+// Rules for faults. Input that breaks one of them is refused.
 const (
 	RuleRequired     Rule = "required"      // must be present
 	RuleKeyFormat    Rule = "key_format"    // 1 to 512 bytes of UTF-8 in NFC, without surrounding spaces, control or invisible characters
@@ -32,7 +32,7 @@ const (
 	RuleMaxDeletes   Rule = "max_deletes"   // a sync would delete more resources than it may
 )
 
-// Rules that cause a warning if they are broken, and refuse only a strict push.
+// Rules for warnings. Input that breaks one of them is refused only in a strict push.
 const (
 	RuleNotThereYet   Rule = "not_there_yet"   // a reference to a resource that does not exist yet
 	RuleUnknownField  Rule = "unknown_field"   // an unknown field or collection
@@ -72,7 +72,7 @@ func (f Finding) String() string {
 // import keeps its earlier batches.
 type Error struct {
 	Faults   []Finding
-	Warnings []Finding // the first 10,000; if any fault or warning is omitted, one more with RuleLeftOut says how many
+	Warnings []Finding // the first 10,000; if faults or warnings are omitted, one more, with RuleLeftOut, states their number
 
 	OmittedFaults   int // faults that were found and are not in Faults
 	OmittedWarnings int // the same for warnings
@@ -81,6 +81,7 @@ type Error struct {
 // shownFaults limits the text of the error.
 const shownFaults = 20
 
+// Error returns the number of faults, and the first 20 of them.
 func (e *Error) Error() string {
 	var b strings.Builder
 	total := len(e.Faults) + e.OmittedFaults

@@ -28,8 +28,8 @@ var (
 	ErrVersion = errors.New("storage/badger: unsupported format version")
 
 	// ErrHalted is returned by Update after a commit has failed inside the engine. Close
-	// the store and open the directory again to continue. If the writes of an Update may
-	// turn out to be committed then, its error also matches [storage.ErrUnknown].
+	// the store and open the directory again to continue. If opening the directory may
+	// commit the writes of an Update, its error also matches [storage.ErrUnknown].
 	ErrHalted = errors.New("storage/badger: store halted after a failed commit; close it and open the directory again")
 
 	// errUnreadable is returned for a read that panicked because the engine has no

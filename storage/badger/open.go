@@ -13,16 +13,15 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// Open opens the store in dir, and creates dir if it does not exist. A directory can be
-// used by one Store at a time; otherwise Open returns [ErrInUse] after half a second. It
-// returns [ErrForeign] or [ErrVersion] if dir contains data that it cannot read, and an
-// error that matches [storage.ErrCorrupt] if files are corrupt or missing. To detect
-// corruption it reads every table completely, at about the speed of the disk (see
-// [Options].SkimTables).
+// Open opens the store in dir, and creates dir if it does not exist. If another Store uses
+// the directory, Open returns [ErrInUse] after half a second. It returns [ErrForeign] or
+// [ErrVersion] if dir contains data that it cannot read, and an error that matches
+// [storage.ErrCorrupt] if files are corrupt or missing. To detect corruption it reads every
+// table completely, at about the speed of the disk (see [Options].SkimTables).
 //
 // If Open returns an error, it has not changed the directory, except for changes that the
-// engine makes when it opens one. If these would hide the corruption that was found, Open
-// records it in the directory, and every later Open reports it.
+// engine makes when it opens one. If these changes would hide the corruption that was
+// found, Open records the corruption in the directory, and every later Open reports it.
 func Open(dir string, o Options) (*Store, error) {
 	return open(dir, o, func(*engine.Options, *Store) {})
 }

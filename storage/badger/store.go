@@ -15,24 +15,25 @@
 // If a commit fails before the engine has stored anything, or between two parts, the commit
 // is undone and the store continues. If it fails inside the engine, for example in a sync,
 // it is unknown which writes were stored. The store then halts: every Update returns
-// [ErrHalted], and Views still read the state before that commit, unless the engine failed
-// to create a new log, after which Views fail too. Opening the directory again completes or
-// undoes the commit. If it may complete the commit, the error of the Updates in the commit
-// also matches [storage.ErrUnknown].
+// [ErrHalted], and Views still read the state before that commit. If the engine failed to
+// create a new log, Views fail too. Opening the directory again completes or undoes the
+// commit. If completion is possible, the error of the Updates in the commit also matches
+// [storage.ErrUnknown].
 //
 // # Corruption
 //
 // Every row has a checksum of its key and value. Reading a row with a modified byte returns
 // [storage.ErrCorrupt]. Open verifies the list of tables and every table, because a corrupt
 // block would make a compaction of the engine terminate the process. Tables that are
-// modified while the store is open are not verified again: such a block can end a Scan
-// early or terminate the process in a compaction. [Store.VerifyChecksum] reads all data and
-// detects it. Open also detects a write-ahead log that has lost an acknowledged commit, and
-// leaves the log unchanged, unless the directory was written with NoSync.
+// modified while the store is open are not verified again. A corrupt block of such a table
+// can end a Scan early or terminate the process in a compaction. [Store.VerifyChecksum]
+// reads all data and detects the corruption. Open also detects a write-ahead log that has
+// lost an acknowledged commit, and does not change the log. It cannot detect this if the
+// directory was written with NoSync.
 //
 // The engine writes to memory-mapped files. If the disk is full, such a write raises a
-// signal that terminates a Go program, so commits are refused before that: see
-// [Options].MinFreeBytes.
+// signal that terminates a Go program. Commits are therefore refused before the disk is
+// full; see [Options].MinFreeBytes.
 package badger
 
 import (
@@ -72,16 +73,17 @@ type Options struct {
 	PartRows int
 
 	// MinFreeBytes is the free disk space that Open and each commit require. If less is
-	// free they return [ErrDiskFull]; Views still work, and so do Updates once there is
-	// enough space. The engine writes to memory-mapped files, and the process is terminated
-	// if one of them cannot grow.
+	// free, they return [ErrDiskFull]. Views still work then. Updates work again when there
+	// is enough space. The engine writes to memory-mapped files, and the process is
+	// terminated if one of them cannot grow.
 	//
-	// 0 means four times MemTableBytes, for data that is being moved from memory to tables,
-	// plus the size of all tables, but at most sixteen times MemTableBytes, for
-	// compactions. By default this is 256 MiB to 1.25 GiB. An Update of several parts also
-	// needs the space to undo it: about four times its size and twice the size of the rows
-	// that it replaces. A negative value disables all of these checks. The checks cannot
-	// prevent another program from filling the disk during a commit.
+	// 0 means the sum of two sizes. The first is four times MemTableBytes, for data that is
+	// being moved from memory to tables. The second, for compactions, is the size of all
+	// tables, but at most sixteen times MemTableBytes. By default the sum is 256 MiB to
+	// 1.25 GiB. An Update of several parts also requires the space to undo it: about four
+	// times its size and twice the size of the rows that it replaces. A negative value
+	// disables all of these checks. The checks cannot prevent another program from filling
+	// the disk during a commit.
 	MinFreeBytes int64
 
 	// SkimTables makes Open read only the index and the last block of each table, so that
@@ -221,10 +223,10 @@ func (s *Store) Close() error {
 }
 
 // VerifyChecksum reads every table and every row, and returns an error that matches
-// [storage.ErrCorrupt] if they differ from what was written. It takes as long as reading
-// the whole directory, and blocks no other calls. When ctx is done it returns immediately.
-// If it is verifying tables at that time, it continues in the background until they are
-// verified, and Close waits for that.
+// [storage.ErrCorrupt] if they differ from the data that was written. It takes as long as
+// reading the whole directory, and blocks no other calls. When ctx is done it returns
+// immediately. If it is verifying tables at that time, the verification continues in the
+// background, and Close waits for its end.
 func (s *Store) VerifyChecksum(ctx context.Context) error {
 	if !s.gate.Enter() {
 		return storage.ErrClosed
