@@ -14,12 +14,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// benchmark runs a benchmark on every backend, with a workspace of its own.
+// benchmark runs a benchmark on an empty workspace of every backend.
 func benchmark(b *testing.B, run func(b *testing.B, ctx context.Context, ws *data.Workspace)) {
 	backends.Benchmark(b, func(b *testing.B, store storage.Store) { run(b, b.Context(), workspace(store)) })
 }
 
-func BenchmarkPush1000New(b *testing.B) {
+func BenchmarkPush_1000NewResources(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		for i := 0; b.Loop(); i++ {
 			_, err := ws.Push(ctx, block("acme", fmt.Sprint(i, "-"), 333))
@@ -28,7 +28,7 @@ func BenchmarkPush1000New(b *testing.B) {
 	})
 }
 
-func BenchmarkPush1000Unchanged(b *testing.B) {
+func BenchmarkPush_1000UnchangedResources(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		d := block("acme", "", 333)
 		_, err := ws.Push(ctx, d)
@@ -40,7 +40,7 @@ func BenchmarkPush1000Unchanged(b *testing.B) {
 	})
 }
 
-func BenchmarkPushOneReservation(b *testing.B) {
+func BenchmarkPush_OneReservation(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		_, err := ws.Push(ctx, block("acme", "", 1))
 		require.NoError(b, err)
@@ -53,7 +53,7 @@ func BenchmarkPushOneReservation(b *testing.B) {
 	})
 }
 
-func BenchmarkDeleteCustomer1000(b *testing.B) {
+func BenchmarkDelete_CustomerWith1000Resources(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		for b.Loop() {
 			b.StopTimer()
@@ -66,7 +66,7 @@ func BenchmarkDeleteCustomer1000(b *testing.B) {
 	})
 }
 
-func BenchmarkPlanDelete1000(b *testing.B) {
+func BenchmarkPlanDelete_1000Resources(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		_, err := ws.Push(ctx, block("acme", "", 333))
 		require.NoError(b, err)
@@ -77,7 +77,7 @@ func BenchmarkPlanDelete1000(b *testing.B) {
 	})
 }
 
-func BenchmarkListSpaceByTime(b *testing.B) {
+func BenchmarkAccessGrants_OfSpaceInWindow(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "acme"}
 		for i := range 2000 {
@@ -103,7 +103,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkChanges1000(b *testing.B) {
+func BenchmarkChanges_1000Pushes(b *testing.B) {
 	benchmark(b, func(b *testing.B, ctx context.Context, ws *data.Workspace) {
 		for i := range 1000 {
 			_, err := ws.Push(ctx, block(fmt.Sprint("customer-", i%100), fmt.Sprint(i, "-"), 1))

@@ -9,16 +9,16 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// blanks are texts that show nothing.
-var blanks = []string{" ", "\t\n", "\u00a0\u3000", "\u200b", "\ufeff", "\u2060\u200d", "\u202e", "\u0301", "\u3164", "\u2800"}
+// blankTexts contains texts without visible characters.
+var blankTexts = []string{" ", "\t\n", "\u00a0\u3000", "\u200b", "\ufeff", "\u2060\u200d", "\u202e", "\u0301", "\u3164", "\u2800"}
 
-func TestPush_BlankRequiredName_IsRequired(t *testing.T) {
+func TestPush_BlankRequiredName_ReturnsFault(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, kind := range data.Kinds() {
 			if kind.Class() == data.ClassAccessGrant {
 				continue
 			}
-			for _, name := range blanks {
+			for _, name := range blankTexts {
 				body := fmt.Sprintf(`{"customer_key": "c", %q: [{%q: "k", "name": %s}]}`, kind.Collection(), kind.KeyField(), quoted(t, name))
 				_, err := pushJSON(t, ws, body)
 				require.Equal(t, []string{kind.Collection() + "[0].name required"}, faults(t, err), "%q", name)
@@ -26,11 +26,11 @@ func TestPush_BlankRequiredName_IsRequired(t *testing.T) {
 				require.Equal(t, []string{kind.Collection() + "[0].name required"}, faults(t, err), "%q", name)
 			}
 		}
-		require.Empty(t, swept(t, ws))
+		require.Empty(t, dumpAfterSweep(t, ws))
 		push(t, ws, "c", data.Room("1", "One"))
 		before := dump(t, ws)
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "\u200b"}]}`)
-		require.Equal(t, []string{"rooms[0].name required"}, faults(t, err), "a name that is there is not made blank")
+		require.Equal(t, []string{"rooms[0].name required"}, faults(t, err), "a push cannot clear a required name")
 		require.Equal(t, before, dump(t, ws))
 		_, err = ws.Push(t.Context(), data.CustomerData{CustomerKey: "c", Spaces: []data.Space{data.Room("1", "\u200b")}})
 		require.Equal(t, []string{"rooms[0].name required"}, faults(t, err))
@@ -45,7 +45,7 @@ func TestPush_BlankOptionalText_IsEmpty(t *testing.T) {
 			plain = `"spaces": [{"space_key": "s", "name": "S"`
 		)
 		full := `{"customer_key": "c", ` + plain + `, "customer_data": {"address": "A"}}], ` + guest + `, "phone_number": "1"}], ` + stay + `, "name": "B"}]}`
-		for _, blank := range blanks {
+		for _, blank := range blankTexts {
 			_, err := pushJSON(t, ws, full)
 			require.NoError(t, err)
 			b := quoted(t, blank)

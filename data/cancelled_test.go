@@ -137,15 +137,15 @@ func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 		return func(ctx context.Context, f *cancelFixture) error {
 			d := data.CustomerData{CustomerKey: "a"}
 			d.Add(resources...)
-			return dropped(f.PushWith(ctx, d, o))
+			return errorOf(f.PushWith(ctx, d, o))
 		}
 	}
 	synced := func(d data.CustomerData, o data.SyncOptions) func(context.Context, *cancelFixture) error {
-		return func(ctx context.Context, f *cancelFixture) error { return dropped(f.SyncWith(ctx, d, o)) }
+		return func(ctx context.Context, f *cancelFixture) error { return errorOf(f.SyncWith(ctx, d, o)) }
 	}
 	deleted := func(sel data.Selection, actor data.Actor) func(context.Context, *cancelFixture) error {
 		return func(ctx context.Context, f *cancelFixture) error {
-			return dropped(f.DeleteWith(ctx, sel, data.DeleteOptions{Actor: actor}))
+			return errorOf(f.DeleteWith(ctx, sel, data.DeleteOptions{Actor: actor}))
 		}
 	}
 	all := func(steps ...func(context.Context, *cancelFixture) error) func(context.Context, *cancelFixture) error {
@@ -195,8 +195,8 @@ func TestUndoCancel_OtherWritesBefore_RestoresOrReturnsError(t *testing.T) {
 		"room reserved and free again":          {all(pushed(data.PushOptions{}, stay("r3")), deleted(data.Selection{Resources: data.Refs(data.KindReservation, "r3")}, data.Actor{})), nil, ""},
 		"another room reserved":                 {pushed(data.PushOptions{}, data.Reservation("r3", data.Ref{}, data.Refs(data.KindRoom, "102")...).During(day(0), day(1))), nil, ""},
 		"room is a unit now":                    {synced(withUnit(), data.SyncOptions{KeepPortalChanges: true}), nil, ""},
-		"maintenance":                           {func(ctx context.Context, f *cancelFixture) error { return dropped(f.DB().Sweep(ctx)) }, nil, ""},
-		"export and import of another customer": {func(ctx context.Context, f *cancelFixture) error { return dropped(f.Export(ctx, "a")) }, nil, ""},
+		"maintenance":                           {func(ctx context.Context, f *cancelFixture) error { return errorOf(f.DB().Sweep(ctx)) }, nil, ""},
+		"export and import of another customer": {func(ctx context.Context, f *cancelFixture) error { return errorOf(f.Export(ctx, "a")) }, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachCancelled(t, func(t *testing.T, f *cancelFixture, was data.AccessGrant) {
@@ -229,7 +229,7 @@ func elsewhere(resources ...data.Resource) func(context.Context, *cancelFixture)
 	return func(ctx context.Context, f *cancelFixture) error {
 		d := data.CustomerData{CustomerKey: "b"}
 		d.Add(resources...)
-		return dropped(f.Push(ctx, d))
+		return errorOf(f.Push(ctx, d))
 	}
 }
 

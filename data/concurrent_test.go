@@ -143,7 +143,7 @@ func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 		}
 		_, err = shared.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, shared))
+		require.Empty(t, dumpAfterSweep(t, shared))
 	})
 }
 
@@ -191,7 +191,7 @@ func TestConcurrent_PushesOfSameKeys_GiveEachOneOwner(t *testing.T) {
 		require.Equal(t, winners[0], room.Meta.CustomerKey)
 		_, err = shared.Delete(t.Context(), data.Selection{CustomerKeys: []string{"c0", "c1", "c2", "c3", "c4"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, shared))
+		require.Empty(t, dumpAfterSweep(t, shared))
 	})
 }
 
@@ -259,7 +259,7 @@ func TestIsolation_CustomersAndWorkspaces_AreSeparate(t *testing.T) {
 			report := push(t, mine, "b", data.Reservation("br", data.Ref{Kind: data.KindGuest, Key: "001"}, data.Refs(data.KindRoom, "001", "secret")...))
 			require.Equal(t, []string{
 				"reservations[0].guest_key other_customer", "reservations[0].room_keys[0] other_customer", "reservations[0].room_keys[1] not_there_yet",
-			}, found(report.Warnings))
+			}, pathsAndRules(report.Warnings))
 			for _, f := range report.Warnings[:2] {
 				require.Contains(t, f.Message, `of customer "a"`, "the warning names a customer of the same workspace")
 			}

@@ -191,7 +191,7 @@ func crashAtEveryStep(t *testing.T, backend backends.Backend, do func(context.Co
 			outcomes[found]++
 			requireWorking(t, ws)
 		}
-		left := swept(t, workspace(store))
+		left := dumpAfterSweep(t, workspace(store))
 		for _, run := range runs {
 			delete(left, fmt.Sprintf("%q", hostRow(workspaceOf(store, run.id))))
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
-func TestCustomerIDs_MoreThanTheBound_ForgetOthers(t *testing.T) {
+func TestCustomerIDs_MoreThanMaximum_ForgetsOthers(t *testing.T) {
 	t.Parallel()
 	var ids customerIDs
 	_, known := ids.lookUp(customerName{key: "acme"})
@@ -21,7 +21,7 @@ func TestCustomerIDs_MoreThanTheBound_ForgetOthers(t *testing.T) {
 		require.Equal(t, layout.CustomerID{byte(n)}, id)
 	}
 	require.Len(t, ids.ids, maxCustomerIDs)
-	for name := range ids.ids { // one that is known takes no room
+	for name := range ids.ids { // an update does not add an entry
 		ids.remember(name, layout.CustomerID{255})
 	}
 	require.Len(t, ids.ids, maxCustomerIDs)

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// asJSON returns a value as the map that its JSON is.
+// asJSON encodes a value as a JSON object and returns the decoded object.
 func asJSON(t *testing.T, v any) map[string]any {
 	t.Helper()
 	b, err := json.Marshal(v)
@@ -22,7 +22,7 @@ func asJSON(t *testing.T, v any) map[string]any {
 	return out
 }
 
-// feed returns the change feed as "change kind key".
+// feed returns the changes in the feed, each as "change kind key".
 func feed(t *testing.T, ws *data.Workspace) (out []string) {
 	t.Helper()
 	for c, err := range ws.Changes(t.Context(), data.Cursor{}) {
@@ -32,7 +32,7 @@ func feed(t *testing.T, ws *data.Workspace) (out []string) {
 	return out
 }
 
-func TestCustomerName_PushMergesAndReports(t *testing.T) {
+func TestCustomerName_Push_IsMergedAndReported(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		const full = `{"customer_key": "c", "customer_name": "Hotel Ada", "customer_time_zone": "Europe/Lisbon"}`
 		for _, step := range []struct {
@@ -52,15 +52,15 @@ func TestCustomerName_PushMergesAndReports(t *testing.T) {
 			report, err := pushJSON(t, ws, step.push)
 			require.NoError(t, err, step.push)
 			require.Empty(t, report.Warnings, step.push)
-			told := asJSON(t, report)
-			require.Equal(t, []any{step.created, step.updated}, []any{told["customer_created"], told["customer_updated"]}, step.push)
+			reportJSON := asJSON(t, report)
+			require.Equal(t, []any{step.created, step.updated}, []any{reportJSON["customer_created"], reportJSON["customer_updated"]}, step.push)
 			require.JSONEq(t, step.state, export(t, ws, "c"), step.push)
 		}
 		require.Equal(t, []string{"created customer c", "updated customer c", "updated customer c", "updated customer c", "updated customer c"}, feed(t, ws))
 	})
 }
 
-func TestCustomerName_SyncIsExact(t *testing.T) {
+func TestCustomerName_Sync_IsReplaced(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "customer_name": "Hotel Ada", "customer_time_zone": "Europe/Lisbon", "rooms": [{"room_key": "1", "name": "One"}]}`)
 		require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestCustomerName_SyncIsExact(t *testing.T) {
 		report, err := ws.Sync(t.Context(), decode(t, exported))
 		require.NoError(t, err)
 		require.Equal(t, false, asJSON(t, report)["customer_updated"])
-		require.Equal(t, before, dump(t, ws), "to sync an export changes nothing")
+		require.Equal(t, before, dump(t, ws), "a sync of an export changes nothing")
 
 		report, err = ws.Sync(t.Context(), decode(t, `{"customer_key": "c", "rooms": [{"room_key": "1", "name": "One"}]}`))
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestCustomerName_SyncIsExact(t *testing.T) {
 	})
 }
 
-func TestCustomerName_Faulty_ChangesNothing(t *testing.T) {
+func TestCustomerName_InvalidValue_ReturnsFaultAndWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for body, want := range map[string]string{
 			`"customer_name": 7`:                                  "customer_name type",
@@ -94,7 +94,7 @@ func TestCustomerName_Faulty_ChangesNothing(t *testing.T) {
 			for _, o := range []data.PushOptions{{}, {SkipInvalid: strings.HasPrefix(body, `"customer`)}} {
 				_, err := ws.PushWith(t.Context(), decode(t, `{"customer_key": "c", `+body+`}`), o)
 				require.Equal(t, []string{want}, faults(t, err), body)
-				require.Empty(t, swept(t, ws))
+				require.Empty(t, dumpAfterSweep(t, ws))
 			}
 		}
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "customer_name": "`+strings.Repeat("x", 200)+`"}`)
@@ -102,7 +102,7 @@ func TestCustomerName_Faulty_ChangesNothing(t *testing.T) {
 	})
 }
 
-func TestCustomerName_DryRun_ReportsOnly(t *testing.T) {
+func TestCustomerName_DryRun_ReportsAndWritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := pushJSON(t, ws, `{"customer_key": "c"}`)
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestCustomerName_DryRun_ReportsOnly(t *testing.T) {
 	})
 }
 
-func TestCustomerName_InGo(t *testing.T) {
+func TestCustomerName_GoValues_ArePushedAndCleared(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "c", CustomerName: "Hotel Ada", CustomerTimeZone: "Europe/Lisbon"}
 		_, err := ws.Push(t.Context(), d)
@@ -123,7 +123,7 @@ func TestCustomerName_InGo(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"Hotel Ada", "Europe/Lisbon"}, []string{c.Name, c.TimeZone})
 
-		// Replace is of resources: the customer's own fields stay.
+		// Replace applies to resources. It keeps the customer's own fields.
 		_, err = ws.PushWith(t.Context(), data.CustomerData{CustomerKey: "c"}, data.PushOptions{Replace: true})
 		require.NoError(t, err)
 		page, err := ws.Customers(t.Context(), data.CustomerQuery{})
@@ -141,7 +141,7 @@ func TestCustomerName_InGo(t *testing.T) {
 	})
 }
 
-func TestCustomerName_FeedChangeAsJSON(t *testing.T) {
+func TestCustomerName_FeedChange_RoundTripsAsJSON(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "c")
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "customer_name": "A"}`)

@@ -100,7 +100,7 @@ func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 		for _, test := range tests {
 			_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 			require.NoError(t, err)
-			require.Empty(t, swept(t, ws), "a deleted customer leaves no rows")
+			require.Empty(t, dumpAfterSweep(t, ws), "a deleted customer leaves no rows")
 			_, err = pushJSON(t, ws, estate)
 			require.NoError(t, err)
 
@@ -149,7 +149,7 @@ func TestDelete_EachRelation_AppliesCascade(t *testing.T) {
 			require.NoError(t, err)
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{other}})
 			require.NoError(t, err)
-			require.Empty(t, swept(t, ws))
+			require.Empty(t, dumpAfterSweep(t, ws))
 		}
 	})
 }
@@ -187,7 +187,7 @@ func TestDelete_Customer_DeletesEverythingAndFreesKeys(t *testing.T) {
 		require.NotEqual(t, room.Meta.ID, taken.Meta.ID)
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"other"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, ws), "the delete leaves no rows")
+		require.Empty(t, dumpAfterSweep(t, ws), "the delete leaves no rows")
 	})
 }
 
@@ -254,7 +254,7 @@ func TestDelete_BadSelection_ReturnsFaultsAndWritesNothing(t *testing.T) {
 
 		report, err := ws.Delete(t.Context(), selection(t, `{"space_ships": ["1"]}`))
 		require.NoError(t, err)
-		require.Equal(t, []string{"space_ships unknown_field"}, found(report.Warnings))
+		require.Equal(t, []string{"space_ships unknown_field"}, pathsAndRules(report.Warnings))
 	})
 }
 

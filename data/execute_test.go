@@ -81,7 +81,7 @@ func TestExecute_CustomerDeletedAfterPlan_CreatesItAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, report.CustomerCreated)
 		require.Equal(t, 3*14+1, report.Created.Total())
-		swept(t, ws)
+		dumpAfterSweep(t, ws)
 		require.JSONEq(t, exported(t, block("a", "a", 14)), export(t, ws, "a"))
 	})
 }

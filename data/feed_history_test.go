@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-func TestHistory_OfResource_IsNewestFirst(t *testing.T) {
+func TestHistory_Resource_ListsNewestChangesFirst(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		first := push(t, ws, "acme", data.Room("r", "one"), data.Room("q", "one")).Resources[0].ID
 		push(t, ws, "acme", data.Room("r", "two"))
@@ -51,9 +51,9 @@ func TestHistory_OfResource_IsNewestFirst(t *testing.T) {
 	})
 }
 
-// TestHistory_ManyChangesOfOtherCustomers_AreNotRead counts the work of a history that is
-// older than thousands of changes of another customer, and of one that is long.
-func TestHistory_ManyChangesOfOtherCustomers_AreNotRead(t *testing.T) {
+// TestHistory_ManyOtherChanges_DoesNotReadThem counts the reads of a history that is older than thousands of changes of another
+// customer, and of a long history.
+func TestHistory_ManyOtherChanges_DoesNotReadThem(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
 	ws := workspace(store)

@@ -16,10 +16,10 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// mostFindings is the maximum number of faults, and of warnings, in a list.
-const mostFindings = 10_000
+// maxFindings is the maximum length of a list of faults or warnings.
+const maxFindings = 10_000
 
-func manyFields(n int) string {
+func unknownFields(n int) string {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, `%q: 0,`, fmt.Sprint("x", i))
@@ -35,8 +35,8 @@ func invalid(t *testing.T, err error) *validation.Error {
 	return e
 }
 
-// requireMore checks that a list of findings has the maximum length and says that there are more.
-func requireMore(t *testing.T, findings []validation.Finding, most int) {
+// requireOmitted checks that a list of findings has the maximum length and says that there are more.
+func requireOmitted(t *testing.T, findings []validation.Finding, most int) {
 	t.Helper()
 	require.NotEmpty(t, findings)
 	require.LessOrEqual(t, len(findings), most+1)
@@ -46,49 +46,49 @@ func requireMore(t *testing.T, findings []validation.Finding, most int) {
 // TestDecode_MoreWarningsThanListed_Succeeds decodes more warnings than are listed. Warnings alone do not refuse the input.
 func TestDecode_MoreWarningsThanListed_Succeeds(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		report, err := pushJSON(t, ws, `{"customer_key": "a", "rooms": [{"room_key": "1", "name": "One"}], `+manyFields(2*mostFindings)+`}`)
+		report, err := pushJSON(t, ws, `{"customer_key": "a", "rooms": [{"room_key": "1", "name": "One"}], `+unknownFields(2*maxFindings)+`}`)
 		require.NoError(t, err)
-		requireMore(t, report.Warnings, mostFindings)
-		require.Len(t, report.Warnings, mostFindings+1)
+		requireOmitted(t, report.Warnings, maxFindings)
+		require.Len(t, report.Warnings, maxFindings+1)
 		require.Equal(t, 1, report.Created.Total())
 
-		body := `{"customer_key": "a", "rooms": [{"room_key": "1", "colour": "red"}], ` + manyFields(mostFindings) + `}`
+		body := `{"customer_key": "a", "rooms": [{"room_key": "1", "colour": "red"}], ` + unknownFields(maxFindings) + `}`
 		_, err = ws.PushWith(t.Context(), decode(t, body), data.PushOptions{Strict: true})
 		require.NotEmpty(t, invalid(t, err).Faults)
 		_, err = ws.PushWith(t.Context(), decode(t, body), data.PushOptions{Strict: true, SkipInvalid: true})
 		require.NotEmpty(t, invalid(t, err).Faults, "a warning that was left out may be one of a resource")
 
 		var sel data.Selection
-		require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": ["1"], `+manyFields(2*mostFindings)+`}`)))
+		require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": ["1"], `+unknownFields(2*maxFindings)+`}`)))
 		deleted, err := ws.Delete(t.Context(), sel)
 		require.NoError(t, err)
 		require.Len(t, deleted.Deleted, 1)
-		requireMore(t, deleted.Warnings, mostFindings)
+		requireOmitted(t, deleted.Warnings, maxFindings)
 	})
 }
 
-// TestPush_MoreFaultsThanListed_RefusesEachFaultyResource makes more faults than are listed in decoding, in validation and in
+// TestPush_MoreFaultsThanListed_RefusesEachInvalidResource makes more faults than are listed in decoding, in validation and in
 // merging. A push refuses the input. A push with SkipInvalid stores exactly the resources without faults.
-func TestPush_MoreFaultsThanListed_RefusesEachFaultyResource(t *testing.T) {
+func TestPush_MoreFaultsThanListed_RefusesEachInvalidResource(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		const sound = `{"room_key": "sound", "name": "Sound"}`
-		for name, faulty := range map[string]func(i int) string{
-			"of reading":  func(i int) string { return fmt.Sprintf(`{"room_key": "r%d", "name": 1}`, i) },
-			"of checking": func(int) string { return `{}` },
-			"of merging":  func(i int) string { return fmt.Sprintf(`{"room_key": "r%d"}`, i) },
+		const validRoom = `{"room_key": "sound", "name": "Sound"}`
+		for name, invalidRoom := range map[string]func(i int) string{
+			"decoding":   func(i int) string { return fmt.Sprintf(`{"room_key": "r%d", "name": 1}`, i) },
+			"validation": func(int) string { return `{}` },
+			"merging":    func(i int) string { return fmt.Sprintf(`{"room_key": "r%d"}`, i) },
 		} {
 			var b strings.Builder
-			for i := range mostFindings + 500 {
-				b.WriteString(faulty(i) + ",")
+			for i := range maxFindings + 500 {
+				b.WriteString(invalidRoom(i) + ",")
 			}
-			d := decode(t, `{"customer_key": "a", "rooms": [`+b.String()+sound+`]}`)
+			d := decode(t, `{"customer_key": "a", "rooms": [`+b.String()+validRoom+`]}`)
 			_, err := ws.Push(t.Context(), d)
 			e := invalid(t, err)
-			require.Len(t, e.Faults, mostFindings, name)
-			requireMore(t, e.Warnings, 0)
+			require.Len(t, e.Faults, maxFindings, name)
+			requireOmitted(t, e.Warnings, 0)
 			require.Less(t, len(e.Error()), 5000)
 			_, err = ws.Sync(t.Context(), d)
-			require.Len(t, invalid(t, err).Faults, mostFindings, name)
+			require.Len(t, invalid(t, err).Faults, maxFindings, name)
 			_, err = ws.Customer(t.Context(), "a")
 			require.ErrorIs(t, err, data.ErrCustomerNotFound)
 
@@ -96,62 +96,62 @@ func TestPush_MoreFaultsThanListed_RefusesEachFaultyResource(t *testing.T) {
 			require.NoError(t, err, name)
 			require.Equal(t, 1, report.Created.Total(), name)
 			require.Len(t, report.Resources, 1)
-			require.Len(t, report.Skipped, mostFindings, name)
-			requireMore(t, report.Warnings, 0)
-			require.JSONEq(t, `{"customer_key": "a", "rooms": [`+sound+`]}`, export(t, ws, "a"))
+			require.Len(t, report.Skipped, maxFindings, name)
+			requireOmitted(t, report.Warnings, 0)
+			require.JSONEq(t, `{"customer_key": "a", "rooms": [`+validRoom+`]}`, export(t, ws, "a"))
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 			require.NoError(t, err)
 		}
 	})
 }
 
-// TestPush_ManyFaults_ListsTenThousandAndCountsTheRest makes faults that decoding finds, that a check finds, and that a
-// selection contains: 20,000 of each, and 100,000 at full size.
+// TestPush_ManyFaults_ListsTenThousandAndCountsTheRest makes faults in decoding, in validation, and in a selection: 20,000 of
+// each, and 100,000 at full size.
 func TestPush_ManyFaults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 	t.Parallel()
-	given := testsize.Pick(12_000, 20_000, 100_000/race.Slowness(5))
+	total := testsize.Pick(12_000, 20_000, 100_000/race.Slowness(5))
 	ws := workspace(memory.New())
 	rooms := func(room string) data.CustomerData {
-		return decode(t, `{"customer_key": "a", "rooms": [`+strings.Repeat(room+",", given-1)+room+`]}`)
+		return decode(t, `{"customer_key": "a", "rooms": [`+strings.Repeat(room+",", total-1)+room+`]}`)
 	}
 	for name, d := range map[string]data.CustomerData{
-		"in reading":  rooms(`0`),
-		"in checking": rooms(`{"name": "x"}`),
+		"decoding":   rooms(`0`),
+		"validation": rooms(`{"name": "x"}`),
 	} {
 		_, err := ws.Push(t.Context(), d)
 		e := invalid(t, err)
-		require.Len(t, e.Faults, mostFindings, name)
-		require.Equal(t, given-mostFindings, e.OmittedFaults, name)
-		require.Contains(t, err.Error(), fmt.Sprint(given, " faults"), name)
-		require.Contains(t, err.Error(), fmt.Sprintf("and %d more", given-20), name)
-		require.Equal(t, []validation.Finding{{Rule: validation.RuleLeftOut, Message: fmt.Sprintf("%d more faults were found and are not listed", given-mostFindings)}}, e.Warnings, name)
+		require.Len(t, e.Faults, maxFindings, name)
+		require.Equal(t, total-maxFindings, e.OmittedFaults, name)
+		require.Contains(t, err.Error(), fmt.Sprint(total, " faults"), name)
+		require.Contains(t, err.Error(), fmt.Sprintf("and %d more", total-20), name)
+		require.Equal(t, []validation.Finding{{Rule: validation.RuleLeftOut, Message: fmt.Sprintf("%d more faults were found and are not listed", total-maxFindings)}}, e.Warnings, name)
 
 		report, err := ws.PushWith(t.Context(), d, data.PushOptions{SkipInvalid: true, DryRun: true})
 		require.NoError(t, err)
-		require.Len(t, report.Skipped, mostFindings, name)
+		require.Len(t, report.Skipped, maxFindings, name)
 		require.Equal(t, e.Warnings, report.Warnings, name)
 	}
 	var sel data.Selection
-	require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": [`+strings.Repeat(`"",`, given-1)+`""]}`)))
+	require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": [`+strings.Repeat(`"",`, total-1)+`""]}`)))
 	_, err := ws.Delete(t.Context(), sel)
-	require.Equal(t, given-mostFindings, invalid(t, err).OmittedFaults)
+	require.Equal(t, total-maxFindings, invalid(t, err).OmittedFaults)
 }
 
-// TestStrict_15000Findings_ListsTenThousandAndCountsTheRest refuses warnings: they count
-// towards the faults that are listed, and none of these says that others were left out.
-func TestStrict_15000Findings_ListsTenThousandAndCountsTheRest(t *testing.T) {
+// TestStrict_ManyFindings_ListsTenThousandAndCountsTheRest pushes with Strict. Warnings are then faults, and no fault says that
+// others are not listed.
+func TestStrict_ManyFindings_ListsTenThousandAndCountsTheRest(t *testing.T) {
 	t.Parallel()
-	const given = 15_000
+	const total = 15_000
 	ws := workspace(memory.New())
 	many := func(element string, n int) string { return strings.Repeat(element+",", n-1) + element }
 	strict := data.PushOptions{Strict: true}
 	for name, row := range map[string]struct{ faults, warnings int }{
-		"faults":                 {faults: given},
-		"warnings":               {warnings: given},
-		"both":                   {faults: given, warnings: given},
-		"few faults":             {faults: 1, warnings: given},
-		"both fill the list":     {faults: mostFindings - 1, warnings: 1},
-		"together they are more": {faults: mostFindings, warnings: 1},
+		"faults":               {faults: total},
+		"warnings":             {warnings: total},
+		"faults and warnings":  {faults: total, warnings: total},
+		"few faults":           {faults: 1, warnings: total},
+		"exactly the maximum":  {faults: maxFindings - 1, warnings: 1},
+		"one over the maximum": {faults: maxFindings, warnings: 1},
 	} {
 		var rooms []string
 		if row.faults > 0 {
@@ -163,7 +163,7 @@ func TestStrict_15000Findings_ListsTenThousandAndCountsTheRest(t *testing.T) {
 		d := decode(t, `{"customer_key": "a", "rooms": [`+strings.Join(rooms, ",")+`]}`)
 		_, err := ws.PushWith(t.Context(), d, strict)
 		e := invalid(t, err)
-		require.Len(t, e.Faults, min(mostFindings, row.faults+row.warnings), name)
+		require.Len(t, e.Faults, min(maxFindings, row.faults+row.warnings), name)
 		require.Empty(t, e.Warnings, name)
 		for _, f := range e.Faults {
 			require.NotEqual(t, validation.RuleLeftOut, f.Rule, name)
@@ -171,16 +171,16 @@ func TestStrict_15000Findings_ListsTenThousandAndCountsTheRest(t *testing.T) {
 		require.GreaterOrEqual(t, len(e.Faults)+e.OmittedFaults, row.faults+row.warnings, name)
 	}
 	var sel data.Selection
-	require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": [`+many(`""`, given)+`]}`)))
+	require.NoError(t, sel.UnmarshalJSON([]byte(`{"room_keys": [`+many(`""`, total)+`]}`)))
 	_, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{Strict: true})
 	e := invalid(t, err)
-	require.Len(t, e.Faults, mostFindings)
-	require.Equal(t, given-mostFindings, e.OmittedFaults)
+	require.Len(t, e.Faults, maxFindings)
+	require.Equal(t, total-maxFindings, e.OmittedFaults)
 }
 
-// TestCheck_ContextDone_ReturnsItsError checks faulty data and a faulty selection for a
-// caller that has gone: they are not looked through.
-func TestCheck_ContextDone_ReturnsItsError(t *testing.T) {
+// TestPush_ContextDone_ReturnsContextError pushes, syncs and deletes invalid input after the context was cancelled. The library
+// does not validate all of it.
+func TestPush_ContextDone_ReturnsContextError(t *testing.T) {
 	t.Parallel()
 	ws := workspace(memory.New())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -194,9 +194,8 @@ func TestCheck_ContextDone_ReturnsItsError(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestFindings_NamesOfAnyLength_AreCutShort puts names that a client made up into paths
-// and messages.
-func TestFindings_NamesOfAnyLength_AreCutShort(t *testing.T) {
+// TestFindings_LongNames_AreTruncated pushes long names that are in paths and messages.
+func TestFindings_LongNames_AreTruncated(t *testing.T) {
 	t.Parallel()
 	ws := workspace(memory.New())
 	long := strings.Repeat("x", 1<<20)

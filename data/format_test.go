@@ -13,22 +13,22 @@ import (
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// TestFormat_OtherVersion_IsRefused opens stores whose rows another version has written. No
-// operation reads or changes such a store.
-func TestFormat_OtherVersion_IsRefused(t *testing.T) {
+// TestFormat_OtherVersion_ReturnsErrorFromAllOperations opens stores that another version of the library wrote. No operation
+// reads or changes the data of such a store.
+func TestFormat_OtherVersion_ReturnsErrorFromAllOperations(t *testing.T) {
 	t.Parallel()
 	const older = "export the customers with the release that wrote the store, and import them into an empty store"
 	for name, c := range map[string]struct {
-		row     []byte // of the version
+		row     []byte // of the format version
 		want    error
 		message string
 	}{
-		"a later version":             {[]byte{4}, data.ErrFormat, "it has version 4 and this release of the library reads version 3: use a newer release"},
+		"later version":               {[]byte{4}, data.ErrFormat, "it has version 4 and this release of the library reads version 3: use a newer release"},
 		"version 2":                   {[]byte{2}, data.ErrFormat, "it has version 2 and this release of the library reads version 3: " + older},
 		"version 1":                   {[]byte{1}, data.ErrFormat, "it has version 1 and this release of the library reads version 3: " + older},
-		"no version, but a customer":  {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 3: " + older},
-		"a row that cannot be read":   {[]byte{}, storage.ErrCorrupt, "the row of the format version"},
-		"a row with more than it has": {[]byte{3, 3}, storage.ErrCorrupt, "the row of the format version"},
+		"customer without version":    {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 3: " + older},
+		"malformed version":           {[]byte{}, storage.ErrCorrupt, "the row of the format version"},
+		"version with too many bytes": {[]byte{3, 3}, storage.ErrCorrupt, "the row of the format version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,17 +44,17 @@ func TestFormat_OtherVersion_IsRefused(t *testing.T) {
 			more := data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("3", "Three")}}
 			nothing := func(context.Context, data.CustomerTx) error { return nil }
 			for operation, do := range map[string]func(ws *data.Workspace) error{
-				"read":         func(ws *data.Workspace) error { return dropped(ws.Customer(t.Context(), "a")) },
-				"push":         func(ws *data.Workspace) error { return dropped(ws.Push(t.Context(), more)) },
-				"planned push": func(ws *data.Workspace) error { return dropped(ws.PlanOnSnapshots().Push(t.Context(), more)) },
+				"read":         func(ws *data.Workspace) error { return errorOf(ws.Customer(t.Context(), "a")) },
+				"push":         func(ws *data.Workspace) error { return errorOf(ws.Push(t.Context(), more)) },
+				"planned push": func(ws *data.Workspace) error { return errorOf(ws.PlanOnSnapshots().Push(t.Context(), more)) },
 				"dry run": func(ws *data.Workspace) error {
-					return dropped(ws.PushWith(t.Context(), more, data.PushOptions{DryRun: true}))
+					return errorOf(ws.PushWith(t.Context(), more, data.PushOptions{DryRun: true}))
 				},
 				"within": func(ws *data.Workspace) error { return ws.Within(t.Context(), "a", nothing) },
 				"beside": func(ws *data.Workspace) error {
 					return portaldata.WithinUnversioned(t.Context(), ws, portaldata.CustomerID(customer), nothing)
 				},
-				"trim":     func(ws *data.Workspace) error { return dropped(ws.TrimChanges(t.Context(), clockStart)) },
+				"trim":     func(ws *data.Workspace) error { return errorOf(ws.TrimChanges(t.Context(), clockStart)) },
 				"consumer": func(ws *data.Workspace) error { return ws.Consumer("c").Seek(t.Context(), data.Cursor{}) },
 				"remove":   func(ws *data.Workspace) error { return ws.Consumer("c").Remove(t.Context()) },
 				"changes": func(ws *data.Workspace) error {
@@ -63,9 +63,9 @@ func TestFormat_OtherVersion_IsRefused(t *testing.T) {
 					}
 					return nil
 				},
-				"sweep":      func(ws *data.Workspace) error { return dropped(ws.DB().Sweep(t.Context())) },
-				"stats":      func(ws *data.Workspace) error { return dropped(ws.DB().Stats(t.Context())) },
-				"workspaces": func(ws *data.Workspace) error { return dropped(ws.DB().Workspaces(t.Context())) },
+				"sweep":      func(ws *data.Workspace) error { return errorOf(ws.DB().Sweep(t.Context())) },
+				"stats":      func(ws *data.Workspace) error { return errorOf(ws.DB().Stats(t.Context())) },
+				"workspaces": func(ws *data.Workspace) error { return errorOf(ws.DB().Workspaces(t.Context())) },
 				"erase":      func(ws *data.Workspace) error { return ws.DB().Erase(t.Context(), data.EraseOptions{}) },
 			} {
 				err := do(workspace(store))
@@ -77,8 +77,8 @@ func TestFormat_OtherVersion_IsRefused(t *testing.T) {
 	}
 }
 
-// TestFormat_SameVersion_IsRead opens a store again, and one that was never written to.
-func TestFormat_SameVersion_IsRead(t *testing.T) {
+// TestFormat_SameVersion_IsAccepted reads an empty store, and opens a store again.
+func TestFormat_SameVersion_IsAccepted(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	_, err := workspace(store).Customer(t.Context(), "a")
@@ -90,8 +90,7 @@ func TestFormat_SameVersion_IsRead(t *testing.T) {
 	requireUndamaged(t, store)
 }
 
-// TestVerifyStore_OtherVersion_ReturnsErrFormat checks a store of another version, whose rows would
-// all be reported as damage, and ones without a version that can be read.
+// TestVerifyStore_OtherVersion_ReturnsErrFormat verifies a store of another version, and stores with a missing or malformed version.
 func TestVerifyStore_OtherVersion_ReturnsErrFormat(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
@@ -112,5 +111,5 @@ func TestVerifyStore_OtherVersion_ReturnsErrFormat(t *testing.T) {
 	}
 }
 
-// dropped returns the error of a call with one other result.
-func dropped[T any](_ T, err error) error { return err }
+// errorOf returns the error of a call with two results.
+func errorOf[T any](_ T, err error) error { return err }

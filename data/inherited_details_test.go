@@ -8,7 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-func TestInheritedDetails_OwnThenSiteThenFallbacks(t *testing.T) {
+func TestInheritedDetails_SeveralSources_PrefersSpaceThenSiteThenFallbacks(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		site := data.Site("s", "S")
 		site.Details = data.SpaceDetails{TimeZone: "Europe/Lisbon", DefaultCheckinTime: "16:00"}

@@ -166,11 +166,11 @@ func TestExecute_OtherOperationAfterPlan_LeavesConsistentState(t *testing.T) {
 				mayRefuse(first.do(t.Context(), ws))
 				require.True(t, met, second.name)
 				requireConsistent(t, other, second.name)
-				swept(t, other)
+				dumpAfterSweep(t, other)
 				requireConsistent(t, other, second.name)
 				_, err := other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b", "c"}})
 				require.NoError(t, err)
-				require.Empty(t, swept(t, other), second.name)
+				require.Empty(t, dumpAfterSweep(t, other), second.name)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-func TestPush_InvalidTimes_AreFaults(t *testing.T) {
+func TestPush_InvalidTimes_ReturnFaults(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, given := range []string{
 			"2025-06-16", "2025-06-16T5:00:00Z", "2025-06-16T05:00:00,5Z", "2025-06-16T05:00:00+24:00", "2025-06-16T05:00:00",
@@ -97,7 +97,7 @@ func TestPush_SeveralFaults_ReportsEachAndWritesNothing(t *testing.T) {
 	})
 }
 
-func TestPush_InvalidKeys_AreFaults(t *testing.T) {
+func TestPush_InvalidKeys_ReturnFaults(t *testing.T) {
 	good := []string{"a", strings.Repeat("x", 512), "with space", "ü/😀?#%", "!badger!", "a\u00a0b"}
 	bad := []string{"", " a", "a ", "a\n", "\x00", "a\x7fb", "\xff", strings.Repeat("x", 513), "\u00a0a", "a\u0085b", "\u200b", "a\u00adb", "e\u0301"}
 	each(t, func(t *testing.T, ws *data.Workspace) {
@@ -124,7 +124,7 @@ func TestPush_InvalidKeys_AreFaults(t *testing.T) {
 	})
 }
 
-func TestPush_ValuesAtAndBeyondLimits_ReportsFaults(t *testing.T) {
+func TestPush_ValuesAtAndBeyondLimits_ReturnFaults(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	metadata := func(n int) data.CustomMetadata {
 		m := data.CustomMetadata{}
@@ -181,7 +181,7 @@ func TestPush_ValuesAtAndBeyondLimits_ReportsFaults(t *testing.T) {
 	})
 }
 
-func TestPush_MergedMetadataBeyondLimit_IsFault(t *testing.T) {
+func TestPush_MergedMetadataBeyondLimit_ReturnsFault(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		listing := func(prefix string, n int, v any) data.Space {
 			m := data.CustomMetadata{}
@@ -200,7 +200,7 @@ func TestPush_MergedMetadataBeyondLimit_IsFault(t *testing.T) {
 	})
 }
 
-func TestPush_WrongJSONTypes_AreFaults(t *testing.T) {
+func TestPush_WrongJSONTypes_ReturnFaults(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for body, want := range map[string][]string{
 			`[]`:                                     {"customer_data type", "customer_key required"},
@@ -226,7 +226,7 @@ func TestPush_WrongJSONTypes_AreFaults(t *testing.T) {
 	})
 }
 
-func TestPush_TooManyReferences_IsFault(t *testing.T) {
+func TestPush_TooManyReferences_ReturnsFault(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		keys := strings.Repeat(`"k",`, 2000)
 		_, err := pushJSON(t, ws, `{"customer_key": "a", "bookings": [{"booking_key": "b", "room_keys": [`+strings.TrimSuffix(keys, ",")+`]}]}`)
@@ -247,8 +247,8 @@ func manyRefs(kind data.Kind, n int) []data.Ref {
 	return out
 }
 
-// TestPush_FaultsOfValuesBuiltInGo_AreReported is of values built in Go, and of metadata.
-func TestPush_FaultsOfValuesBuiltInGo_AreReported(t *testing.T) {
+// TestPush_InvalidGoValues_ReturnsFaults pushes times and metadata that are out of range.
+func TestPush_InvalidGoValues_ReturnsFaults(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		late, early := data.Reservation("late", data.Ref{}), data.Reservation("early", data.Ref{})
 		late.EndsAt = time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)

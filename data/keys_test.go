@@ -17,32 +17,31 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// legalKeys are keys of the shortest and the greatest length, keys of which one is the
-// beginning of another, and keys with bytes that mean something elsewhere: separators of
-// paths and queries, letters of the store's tables, and long encodings of UTF-8.
-var legalKeys = []string{
+// validKeys contains keys of the minimum and maximum length, keys that are a prefix of another one, and keys with special
+// bytes: separators of paths and queries, letters of the store's tables, and long encodings in UTF-8.
+var validKeys = []string{
 	"7", "0", "a", "ab", "a/", "/", ".", "..", "é", "ÿ", "a b", "%2F", "a?b=c&d#e", `"<&'`, "r", "t",
 	"\U0003134A", "\uFFFD", strings.Repeat("k", 511), strings.Repeat("k", 512), strings.Repeat("ÿ", 256), strings.Repeat("\U0003134A", 128),
 }
 
-// TestKeys_OfEveryLegalForm_AreFoundEverywhere stores resources of every kind under
-// legal keys and reads them back by every list, filter and lookup.
-func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
+// TestKeys_AllValidForms_AreFoundByAllReads pushes resources of every kind with validKeys and reads them with every list, filter
+// and lookup.
+func TestKeys_AllValidForms_AreFoundByAllReads(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		spaceKinds, userKinds, grantKinds := data.Kinds(data.ClassSpace), data.Kinds(data.ClassUserIdentity), data.Kinds(data.ClassAccessGrant)
-		for round := range len(spaceKinds) { // so that every kind has keys of every form
+		for round := range len(spaceKinds) { // each kind has each key once
 			if raceSlowness > 1 && round > 1 {
 				break
 			}
 			ws := workspaceOf(store, uuid.New())
-			customer := legalKeys[round*7%len(legalKeys)]
+			customer := validKeys[round*7%len(validKeys)]
 			d := data.CustomerData{CustomerKey: customer}
-			const site = "*" // a key of one byte too
+			const site = "*" // also a key of one byte
 			d.Add(data.Site(site, "Site"))
 			var spaces, users, grants, inSite, staff []string
 			kindOf := map[string]data.Kind{}
-			for i, key := range legalKeys {
+			for i, key := range validKeys {
 				space := data.Space{Kind: spaceKinds[(i+round)%len(spaceKinds)], Key: key, Name: "Space"}
 				switch space.Kind {
 				case data.KindSpace, data.KindRoom, data.KindCommonArea, data.KindUnit:
@@ -58,7 +57,7 @@ func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
 				if user.Kind != data.KindStaffMember {
 					grant.User = data.Ref{Kind: user.Kind, Key: key}
 				}
-				switch i % 4 { // each of the forms of a span
+				switch i % 4 { // all combinations of a start and an end
 				case 0:
 					grant.StartsAt, grant.EndsAt = day(1), day(2)
 				case 1:
@@ -97,7 +96,7 @@ func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
 				require.ElementsMatch(t, grants, listGrants(data.Query{Limit: limit}))
 				require.ElementsMatch(t, grants, listGrants(data.Query{CustomerKey: customer, From: day(1), Until: day(2), Limit: limit}))
 			}
-			for _, key := range legalKeys {
+			for _, key := range validKeys {
 				q := data.Query{CustomerKey: customer, SpaceKey: key, Limit: 1}
 				require.Equal(t, []string{key}, listGrants(q), "%q", key)
 				q.From = day(1.5)
@@ -137,13 +136,13 @@ func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
 					return err
 				}))
 			}
-			told := 0
+			feedChanges := 0
 			for c, err := range ws.Changes(t.Context(), data.Cursor{}) {
 				require.NoError(t, err)
 				require.Equal(t, customer, c.CustomerKey)
-				told++
+				feedChanges++
 			}
-			require.Len(t, pushed.Resources, told)
+			require.Len(t, pushed.Resources, feedChanges)
 			customers, err := ws.Customers(t.Context(), data.CustomerQuery{Limit: 1})
 			require.NoError(t, err)
 			require.Equal(t, customer, customers.Items[0].Key)
@@ -155,11 +154,11 @@ func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
 			require.Empty(t, again.Deleted)
 			require.True(t, lo.EveryBy(again.Resources, func(r data.PushedResource) bool { return r.Change == data.Unchanged }))
 
-			// A room takes its grant with it.
-			deleted, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSpace, legalKeys...)})
+			// The delete of a room also deletes its access grant.
+			deleted, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindSpace, validKeys...)})
 			require.NoError(t, err)
 			require.Empty(t, deleted.NotFound)
-			require.Len(t, deleted.Deleted, 2*len(legalKeys))
+			require.Len(t, deleted.Deleted, 2*len(validKeys))
 			require.Empty(t, listGrants(data.Query{CustomerKey: customer, From: day(1)}))
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{customer}})
 			require.NoError(t, err)
@@ -170,9 +169,8 @@ func TestKeys_OfEveryLegalForm_AreFoundEverywhere(t *testing.T) {
 	})
 }
 
-// TestGrantsByTime_KeysOfOneByte lists two reservations with keys of one byte of one
-// guest in one room.
-func TestGrantsByTime_KeysOfOneByte(t *testing.T) {
+// TestAccessGrants_KeysOfOneByte_AreListedByTime lists two reservations of a guest in a room. Their keys have one byte.
+func TestAccessGrants_KeysOfOneByte_AreListedByTime(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		guest := data.Ref{Kind: data.KindGuest, Key: "g"}
 		at := func(n int) (time.Time, time.Time) { return day(float64(n)), day(float64(n) + 1) }
@@ -180,7 +178,7 @@ func TestGrantsByTime_KeysOfOneByte(t *testing.T) {
 			data.Reservation("7", guest, data.Refs(data.KindRoom, "r")...).During(at(7)),
 			data.Reservation("8", guest, data.Refs(data.KindRoom, "r")...).During(at(8)))
 		for name, q := range map[string]data.Query{
-			"of a space": {SpaceKey: "r"}, "of a user": {UserKey: "g"}, "of both": {SpaceKey: "r", UserKey: "g"}, "in a window": {From: day(0)},
+			"space": {SpaceKey: "r"}, "user": {UserKey: "g"}, "space and user": {SpaceKey: "r", UserKey: "g"}, "window": {From: day(0)},
 		} {
 			for limit := range 3 {
 				q.CustomerKey, q.Limit = "c", limit
@@ -191,7 +189,7 @@ func TestGrantsByTime_KeysOfOneByte(t *testing.T) {
 	})
 }
 
-func TestKeys_InvisibleOrNotNormalized_AreRefused(t *testing.T) {
+func TestKeys_InvisibleOrNotNormalized_ReturnFaults(t *testing.T) {
 	bad := []string{"a\u200b", "\ufeffa", "a\u00adb", "a\u202eb", "a\u2067", "e\u0301", "\u212b", "a\u0085b", "\u3164", "\u2800"}
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		for _, key := range bad {
@@ -220,7 +218,7 @@ func TestKeys_InvisibleOrNotNormalized_AreRefused(t *testing.T) {
 				require.Equal(t, []string{want + " key_format"}, faults(t, err), body)
 			}
 		}
-		require.Empty(t, swept(t, ws))
+		require.Empty(t, dumpAfterSweep(t, ws))
 		_, err := pushJSON(t, ws, `{"customer_key": "c", "rooms": [{"room_key": "a\u200bb", "name": "R"}]}`)
 		require.True(t, strings.Contains(err.Error(), "rooms[0].room_key: has an invisible character, U+200B"), err)
 		_, err = pushJSON(t, ws, `{"customer_key": "é", "rooms": [{"room_key": "部屋 1", "name": "R"}]}`)
@@ -228,7 +226,7 @@ func TestKeys_InvisibleOrNotNormalized_AreRefused(t *testing.T) {
 	})
 }
 
-// quoted returns a string as JSON has it.
+// quoted returns a string as a JSON string.
 func quoted(t *testing.T, s string) string {
 	t.Helper()
 	b, err := json.Marshal(s)

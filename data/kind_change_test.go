@@ -13,7 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// customerOfKind returns a customer with n spaces that were created by space.
+// customerOfKind returns a customer with n spaces that the function space returns.
 func customerOfKind(customer string, n int, space func(key, name string) data.Space) data.CustomerData {
 	d := data.CustomerData{CustomerKey: customer}
 	for i := range n {
@@ -42,9 +42,9 @@ func requireOneOwner(t *testing.T, ws *data.Workspace, a, b string) {
 	}
 }
 
-// TestSync_KeyChangesKind_IsNeverFree reads and pushes as another customer between the
-// plan of a sync that turns rooms into units and its Update.
-func TestSync_KeyChangesKind_IsNeverFree(t *testing.T) {
+// TestSync_KeyChangesKind_KeyStaysReserved pushes as another customer between the plan and the Update of a sync that changes
+// rooms to units.
+func TestSync_KeyChangesKind_KeyStaysReserved(t *testing.T) {
 	t.Parallel()
 	const n = 30
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -65,7 +65,7 @@ func TestSync_KeyChangesKind_IsNeverFree(t *testing.T) {
 		require.Equal(t, map[data.Kind]int{data.KindUnit: n}, c.Counts)
 		_, err = other.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a", "b"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, other))
+		require.Empty(t, dumpAfterSweep(t, other))
 	})
 }
 

@@ -69,5 +69,5 @@ func TestPush_MoreThanATransaction_IsAtomic(t *testing.T) {
 	deleted, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 	require.NoError(t, err)
 	require.Len(t, deleted.Deleted, 1+guests+rooms/10)
-	require.Empty(t, swept(t, ws))
+	require.Empty(t, dumpAfterSweep(t, ws))
 }

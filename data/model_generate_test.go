@@ -11,8 +11,8 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// generate makes operations that depend on nothing but the source of randomness.
-func generate(r *rand.Rand, n int) []modelOp {
+// generateOperations returns n operations that depend only on r.
+func generateOperations(r *rand.Rand, n int) []modelOp {
 	customer := func() string { return fmt.Sprint("c", r.IntN(3)) }
 	key := func() string { return fmt.Sprint("k", r.IntN(9)) }
 	chance := func(percent int) bool { return r.IntN(100) < percent }
@@ -24,15 +24,15 @@ func generate(r *rand.Rand, n int) []modelOp {
 		return out
 	}
 	allKinds := slices.Concat(oracleKinds["space"], oracleKinds["user_identity"], oracleKinds["access_grant"])
-	// A key is mostly of the same kind, so that not every push is refused for a conflict.
-	homes := [][]string{
+	// Most resources with a key have the same kind. Otherwise most pushes would fail because of a key conflict.
+	usualKinds := [][]string{
 		strings.Fields("site site space room unit common_area property_listing property facility"),
 		strings.Fields("guest guest guest tenant resident user user_identity staff_member staff_member"),
 		strings.Fields("reservation reservation reservation reservation booking booking booking access_grant access_grant"),
 	}
-	resource := func() given {
+	resource := func() modelResource {
 		i := r.IntN(9)
-		g := given{kind: homes[r.IntN(3)][i], key: fmt.Sprint("k", i), fields: map[string]any{}}
+		g := modelResource{kind: usualKinds[r.IntN(3)][i], key: fmt.Sprint("k", i), fields: map[string]any{}}
 		if chance(20) {
 			g.kind = allKinds[r.IntN(len(allKinds))]
 		}
@@ -104,22 +104,22 @@ func generate(r *rand.Rand, n int) []modelOp {
 		}
 		switch p := r.IntN(100); {
 		case p < 68:
-			op.What, op.Customer = "push", customer()
-			op.Keep = chance(40)
-			op.Replace, op.Skip, op.Dry = chance(10), chance(15), chance(8)
-			op.Strict = !op.Skip && chance(5)
+			op.Action, op.Customer = "push", customer()
+			op.KeepPortalChanges = chance(40)
+			op.Replace, op.SkipInvalid, op.DryRun = chance(10), chance(15), chance(8)
+			op.Strict = !op.SkipInvalid && chance(5)
 		case p < 74:
-			op.What, op.Customer, op.Keys = "undo", customer(), [][2]string{{allKinds[r.IntN(len(allKinds))], key()}}
+			op.Action, op.Customer, op.Keys = "undo", customer(), [][2]string{{allKinds[r.IntN(len(allKinds))], key()}}
 			continue
 		case p < 82:
-			op.What, op.Customer, op.Dry = "sync", customer(), chance(15)
-			op.Keep, op.All = chance(40), chance(25)
+			op.Action, op.Customer, op.DryRun = "sync", customer(), chance(15)
+			op.KeepPortalChanges, op.All = chance(40), chance(25)
 			if chance(30) {
-				most := r.IntN(8)
-				op.Most = &most
+				maximum := r.IntN(8)
+				op.MaxDeletes = &maximum
 			}
 		default:
-			op.What, op.Dry = "delete", chance(15)
+			op.Action, op.DryRun = "delete", chance(15)
 			if chance(40) {
 				op.Actor = data.Actor{Type: data.ActorPortal, PortalID: uuid.UUID{1}}
 			}
@@ -134,18 +134,18 @@ func generate(r *rand.Rand, n int) []modelOp {
 			}
 			continue
 		}
-		op.Own = map[string]any{}
+		op.CustomerFields = map[string]any{}
 		if chance(25) {
-			op.Own["customer_name"] = []any{nil, "", "A", "B"}[r.IntN(4)]
+			op.CustomerFields["customer_name"] = []any{nil, "", "A", "B"}[r.IntN(4)]
 		}
 		if chance(25) {
-			op.Own["customer_time_zone"] = []any{nil, "Europe/Lisbon", "Asia/Tokyo"}[r.IntN(3)]
+			op.CustomerFields["customer_time_zone"] = []any{nil, "Europe/Lisbon", "Asia/Tokyo"}[r.IntN(3)]
 		}
 		for range 1 + r.IntN(8) {
-			op.Given = append(op.Given, resource())
+			op.Resources = append(op.Resources, resource())
 		}
-		// As the collections lie in the JSON that is made of them.
-		slices.SortStableFunc(op.Given, func(a, b given) int {
+		// The order of the collections in the JSON of the operation.
+		slices.SortStableFunc(op.Resources, func(a, b modelResource) int {
 			return strings.Compare(oracleCollections[a.kind], oracleCollections[b.kind])
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// modelState compares all that is stored.
+// modelState compares the stored customers and resources with the oracle's.
 func modelState(ctx context.Context, ws *data.Workspace, o *oracle) error {
 	for _, customer := range []string{"c0", "c1", "c2"} {
 		want, there := o.export(customer)
@@ -56,7 +56,7 @@ func modelState(ctx context.Context, ws *data.Workspace, o *oracle) error {
 	return nil
 }
 
-// modelRead reads a resource by its key and by its id.
+// modelRead compares a resource, read by key and by id, with the oracle's.
 func modelRead(ctx context.Context, ws *data.Workspace, customer string, r *oracleResource, kind data.Kind) error {
 	id := uuid.MustParse(r.id)
 	var a, b data.Meta
@@ -87,7 +87,8 @@ func modelRead(ctx context.Context, ws *data.Workspace, customer string, r *orac
 	return nil
 }
 
-// modelFeed compares the whole feed: for each customer, operation by operation.
+// modelFeed compares the feed of each customer with the oracle's, operation by operation. The order of changes within an
+// operation does not matter.
 func modelFeed(ctx context.Context, ws *data.Workspace, o *oracle) error {
 	got := map[string][]string{}
 	for c, err := range ws.Changes(ctx, data.Cursor{}) {
@@ -101,10 +102,10 @@ func modelFeed(ctx context.Context, ws *data.Workspace, o *oracle) error {
 		}
 		got[c.CustomerKey] = append(got[c.CustomerKey], line+" by "+actorText(c.Actor))
 	}
-	for customer, operations := range o.told {
+	for customer, operations := range o.feed {
 		for i, want := range operations {
 			n := min(len(want), len(got[customer]))
-			if err := sameSet(fmt.Sprintf("the feed of %s, operation %d", customer, i), want, got[customer][:n]); err != nil {
+			if err := requireSameSet(fmt.Sprintf("the feed of %s, operation %d", customer, i), want, got[customer][:n]); err != nil {
 				return err
 			}
 			got[customer] = got[customer][n:]
@@ -112,7 +113,7 @@ func modelFeed(ctx context.Context, ws *data.Workspace, o *oracle) error {
 	}
 	for customer, rest := range got {
 		if len(rest) > 0 {
-			return fmt.Errorf("the feed of %s has more: %q", customer, rest)
+			return fmt.Errorf("the feed of %s has more changes: %q", customer, rest)
 		}
 	}
 	return nil

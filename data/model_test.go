@@ -27,10 +27,10 @@ import (
 // sequenceLength is the number of operations on one workspace.
 const sequenceLength = 400
 
-// TestModel makes random operations on a few customers, with every kind of resource, and compares each report, the
-// state and the change feed with the oracle's: 4,000 operations on each backend, and 100,000 at full size.
-// DATA_MODEL_SEED repeats a run, and DATA_MODEL_OPS sets the number of operations.
-func TestModel(t *testing.T) {
+// TestModel_RandomOperations_MatchOracle runs random operations on a few customers, with every kind of resource, and compares
+// each report, the state and the change feed with the oracle's. It runs 4,000 operations on each backend, and 100,000 at full
+// size. DATA_MODEL_SEED repeats a run, and DATA_MODEL_OPS sets the number of operations.
+func TestModel_RandomOperations_MatchOracle(t *testing.T) {
 	t.Parallel()
 	seed, ops := rand.Uint64(), testsize.Pick(1_600, 4_000, 100_000)/raceSlowness
 	if s := os.Getenv("DATA_MODEL_SEED"); s != "" {
@@ -51,13 +51,13 @@ func TestModel(t *testing.T) {
 				store, _ := backend.Open(t)
 				t.Cleanup(func() { require.NoError(t, store.Close()) })
 				for sequence := range max(1, (ops+2*sequenceLength-1)/(2*sequenceLength)) {
-					operations := generate(rand.New(rand.NewPCG(seed, uint64(sequence*4+b*2+planned))), sequenceLength)
+					operations := generateOperations(rand.New(rand.NewPCG(seed, uint64(sequence*4+b*2+planned))), sequenceLength)
 					err := runModel(t.Context(), store, planned == 1, operations)
 					if err == nil {
 						continue
 					}
 					shortest, shortErr := shrink(t.Context(), operations, planned == 1)
-					if shortErr == nil { // only this backend fails
+					if shortErr == nil { // the operations fail on this backend only
 						shortest, shortErr = operations, err
 					}
 					var lines []string
@@ -72,7 +72,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// shrink looks for a short part of the operations that fails too.
+// shrink removes operations and resources as long as the remaining operations fail, and returns them with their error.
 func shrink(ctx context.Context, ops []modelOp, planned bool) ([]modelOp, error) {
 	fails := func(ops []modelOp) error { return runModel(ctx, memory.New(), planned, ops) }
 	err := fails(ops)
@@ -100,9 +100,9 @@ func shrink(ctx context.Context, ops []modelOp, planned bool) ([]modelOp, error)
 	for again := true; again; {
 		again = false
 		for i := range ops {
-			for j := len(ops[i].Given) - 1; j >= 0; j-- {
+			for j := len(ops[i].Resources) - 1; j >= 0; j-- {
 				shorter := slices.Clone(ops)
-				shorter[i].Given = slices.Delete(slices.Clone(ops[i].Given), j, j+1)
+				shorter[i].Resources = slices.Delete(slices.Clone(ops[i].Resources), j, j+1)
 				again = try(shorter) || again
 			}
 			for j := len(ops[i].Keys) - 1; j >= 0; j-- {
@@ -118,7 +118,7 @@ func shrink(ctx context.Context, ops []modelOp, planned bool) ([]modelOp, error)
 	return ops, err
 }
 
-// runModel makes operations on a new workspace. It returns an error if the workspace differs from the oracle.
+// runModel runs operations on a new workspace. It returns an error if a result differs from the oracle's.
 func runModel(ctx context.Context, store storage.Store, planned bool, ops []modelOp) error {
 	ws, o := workspaceOf(store, uuid.New()), newOracle()
 	if planned {
@@ -127,7 +127,7 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 	for i, op := range ops {
 		var err error
 		o.now = i + 1
-		switch op.What {
+		switch op.Action {
 		case "delete":
 			err = modelDelete(ctx, ws, o, op)
 		case "undo":
@@ -167,7 +167,7 @@ func runModel(ctx context.Context, store storage.Store, planned bool, ops []mode
 	return nil
 }
 
-func sameSet(what string, want, got []string) error {
+func requireSameSet(what string, want, got []string) error {
 	want, got = slices.Clone(want), slices.Clone(got)
 	slices.Sort(want)
 	slices.Sort(got)
@@ -177,13 +177,13 @@ func sameSet(what string, want, got []string) error {
 	return nil
 }
 
-// faultsOf returns the paths and rules of a validation.Error, and false for another error.
-func faultsOf(err error) ([]string, bool) {
+// faultsIn returns the paths and rules of a validation.Error. It reports whether err is such an error or nil.
+func faultsIn(err error) ([]string, bool) {
 	var invalid *validation.Error
 	if err == nil {
 		return nil, true
 	}
-	return found(func() []validation.Finding {
+	return pathsAndRules(func() []validation.Finding {
 		if errors.As(err, &invalid) {
 			return invalid.Faults
 		}
@@ -199,17 +199,17 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	want, apply := o.push(op)
 	var report data.SyncReport
 	var err error
-	if op.What == "sync" {
+	if op.Action == "sync" {
 		report, err = ws.SyncWith(ctx, d, data.SyncOptions{
-			DryRun: op.Dry, MaxDeletes: op.Most, All: op.All, KeepPortalChanges: op.Keep, Actor: op.Actor,
+			DryRun: op.DryRun, MaxDeletes: op.MaxDeletes, All: op.All, KeepPortalChanges: op.KeepPortalChanges, Actor: op.Actor,
 		})
 	} else {
 		report.PushReport, err = ws.PushWith(ctx, d, data.PushOptions{
-			Replace: op.Replace, SkipInvalid: op.Skip, Strict: op.Strict, DryRun: op.Dry, KeepPortalChanges: op.Keep, Actor: op.Actor,
+			Replace: op.Replace, SkipInvalid: op.SkipInvalid, Strict: op.Strict, DryRun: op.DryRun, KeepPortalChanges: op.KeepPortalChanges, Actor: op.Actor,
 		})
 	}
-	got, known := faultsOf(err)
-	if !known {
+	got, isInvalid := faultsIn(err)
+	if !isInvalid {
 		return err
 	}
 	changes, portal, ids := []string{}, []string{}, map[string]string{}
@@ -234,13 +234,13 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 				return fmt.Errorf("the report of changes in a portal of %s is empty", line)
 			}
 		}
-		old := o.customers[op.Customer][place(r.Kind.String(), r.Key)]
+		old := o.customers[op.Customer][refKey(r.Kind.String(), r.Key)]
 		switch {
 		case r.Change == data.Cancelled:
 			if r.ID != uuid.Nil {
 				return fmt.Errorf("%s is cancelled and has an id", line)
 			}
-		case r.Change == data.Created && op.Dry:
+		case r.Change == data.Created && op.DryRun:
 			if r.ID != uuid.Nil {
 				return fmt.Errorf("a dry run gave %s an id", line)
 			}
@@ -262,15 +262,15 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	}
 	tallies := report.Created.Total() + report.Updated.Total() + report.Unchanged.Total() + report.Cancelled.Total()
 	if err := errors.Join(
-		sameSet("customer updated", []string{fmt.Sprint(want.updated)}, []string{fmt.Sprint(report.CustomerUpdated)}),
-		sameSet("faults", want.faults, got), sameSet("skipped", want.skipped, found(report.Skipped)),
-		sameSet("warnings", want.warnings, found(report.Warnings)), sameSet("changes", want.changes, changes),
-		sameSet("deleted", want.deleted, deleted), sameSet("detached", want.detached, detached),
-		sameSet("changes in portals", want.portal, portal), sameSet("tallies", []string{fmt.Sprint(len(changes))}, []string{fmt.Sprint(tallies)}),
+		requireSameSet("customer updated", []string{fmt.Sprint(want.updated)}, []string{fmt.Sprint(report.CustomerUpdated)}),
+		requireSameSet("faults", want.faults, got), requireSameSet("skipped", want.skipped, pathsAndRules(report.Skipped)),
+		requireSameSet("warnings", want.warnings, pathsAndRules(report.Warnings)), requireSameSet("changes", want.changes, changes),
+		requireSameSet("deleted", want.deleted, deleted), requireSameSet("detached", want.detached, detached),
+		requireSameSet("changes in portals", want.portal, portal), requireSameSet("tallies", []string{fmt.Sprint(len(changes))}, []string{fmt.Sprint(tallies)}),
 	); err != nil {
 		return err
 	}
-	if apply != nil && !op.Dry {
+	if apply != nil && !op.DryRun {
 		apply(ids)
 	}
 	return nil
@@ -288,19 +288,19 @@ func modelDelete(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp)
 	want, apply := o.delete(op)
 	plan, err := ws.DeleteWith(ctx, sel, data.DeleteOptions{DryRun: true, Actor: op.Actor})
 	report := plan
-	if !op.Dry && err == nil {
+	if !op.DryRun && err == nil {
 		if report, err = ws.DeleteWith(ctx, sel, data.DeleteOptions{Actor: op.Actor}); !reflect.DeepEqual(plan, report) {
-			return fmt.Errorf("planned %+v and did %+v", plan, report)
+			return fmt.Errorf("the plan is %+v, but the report is %+v", plan, report)
 		}
 	}
-	got, known := faultsOf(err)
-	if !known {
+	got, isInvalid := faultsIn(err)
+	if !isInvalid {
 		return err
 	}
 	var deleted, detached, notFound []string
 	for _, d := range report.Deleted {
 		deleted = append(deleted, fmt.Sprintf("%s %s %s", d.CustomerKey, d.Kind, d.Key))
-		if r := o.customers[d.CustomerKey][place(d.Kind.String(), d.Key)]; r == nil || r.id != d.ID.String() {
+		if r := o.customers[d.CustomerKey][refKey(d.Kind.String(), d.Key)]; r == nil || r.id != d.ID.String() {
 			return fmt.Errorf("%v was deleted with another id", d)
 		}
 	}
@@ -311,26 +311,26 @@ func modelDelete(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp)
 		notFound = append(notFound, ref.String())
 	}
 	if err := errors.Join(
-		sameSet("faults", want.faults, got), sameSet("deleted", want.deleted, deleted), sameSet("detached", want.detached, detached),
-		sameSet("not found", want.notFound, notFound), sameSet("customers", want.customers, report.Customers),
-		sameSet("no such customers", want.noSuch, report.CustomersNotFound),
+		requireSameSet("faults", want.faults, got), requireSameSet("deleted", want.deleted, deleted), requireSameSet("detached", want.detached, detached),
+		requireSameSet("not found", want.notFound, notFound), requireSameSet("customers", want.customers, report.Customers),
+		requireSameSet("customers not found", want.customersNotFound, report.CustomersNotFound),
 	); err != nil {
 		return err
 	}
-	if apply != nil && !op.Dry {
+	if apply != nil && !op.DryRun {
 		apply()
 	}
 	return nil
 }
 
-// modelUndo restores a resource that was cancelled in a portal not long ago.
+// modelUndo undoes the cancellation of a resource in a portal.
 func modelUndo(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) error {
 	kind, err := data.ParseKind(op.Keys[0][0])
 	if err != nil {
 		return err
 	}
-	if c := o.cancelled[op.Customer][place(op.Keys[0][0], op.Keys[0][1])]; c != nil && o.now-c.at > 50 {
-		return nil // ten minutes may be over
+	if c := o.cancelled[op.Customer][refKey(op.Keys[0][0], op.Keys[0][1])]; c != nil && o.now-c.at > 50 {
+		return nil // the ten minutes for an undo may have passed
 	}
 	want, apply := o.undo(op)
 	r, err := ws.UndoCancel(ctx, op.Customer, data.Ref{Kind: kind, Key: op.Keys[0][1]}, op.Actor, nil)
@@ -338,7 +338,7 @@ func modelUndo(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 	switch {
 	case err == nil:
 		apply()
-		r := o.customers[op.Customer][place(r.Ref().Kind.String(), r.Ref().Key)]
+		r := o.customers[op.Customer][refKey(r.Ref().Kind.String(), r.Ref().Key)]
 		if r == nil {
 			return errors.New("another resource was restored")
 		}

@@ -29,41 +29,41 @@ func TestOperations_AllChanges_HaveOneTime(t *testing.T) {
 			}
 			feed := changes(t, ws, data.Cursor{})
 			require.NoError(t, op.do(t.Context(), ws))
-			told := changes(t, ws, feed[len(feed)-1].Cursor)
-			require.NotEmpty(t, told)
-			for _, c := range told {
-				require.Equal(t, told[0].At, c.At, "%s: %v", op.name, c)
+			feedChanges := changes(t, ws, feed[len(feed)-1].Cursor)
+			require.NotEmpty(t, feedChanges)
+			for _, c := range feedChanges {
+				require.Equal(t, feedChanges[0].At, c.At, "%s: %v", op.name, c)
 			}
 			at := map[uuid.UUID]data.Change{}
-			for _, c := range told {
+			for _, c := range feedChanges {
 				at[c.ID] = c.Change
 			}
-			seen := 0
+			compared := 0
 			for _, meta := range metas(t, ws) {
 				switch at[meta.ID] {
 				case data.Created:
-					require.Equal(t, told[0].At, meta.CreatedAt)
-					require.Equal(t, told[0].At, meta.UpdatedAt)
-					seen++
+					require.Equal(t, feedChanges[0].At, meta.CreatedAt)
+					require.Equal(t, feedChanges[0].At, meta.UpdatedAt)
+					compared++
 				case data.Updated:
-					require.Equal(t, told[0].At, meta.UpdatedAt)
-					seen++
+					require.Equal(t, feedChanges[0].At, meta.UpdatedAt)
+					compared++
 				default:
-					require.True(t, meta.UpdatedAt.Before(told[0].At))
+					require.True(t, meta.UpdatedAt.Before(feedChanges[0].At))
 				}
 			}
 			if i == 0 {
-				require.Positive(t, seen)
+				require.Positive(t, compared)
 			}
 			c, err := ws.Customer(t.Context(), "c")
 			if err == nil {
-				require.Equal(t, told[0].At, c.CreatedAt)
+				require.Equal(t, feedChanges[0].At, c.CreatedAt)
 			}
 			pushed := map[string]map[time.Time]bool{"a": {}, "b": {}}
 			for _, c := range feed {
 				pushed[c.CustomerKey][c.At] = true
 			}
-			require.Len(t, pushed["a"], 1, "what is told within a push has its time")
+			require.Len(t, pushed["a"], 1, "a change that Within adds has the time of the push")
 			require.Len(t, pushed["b"], 1)
 		}
 	})

@@ -10,10 +10,10 @@ import (
 
 // delete predicts a delete. apply updates the oracle, and is nil if the operation fails.
 func (o *oracle) delete(op modelOp) (want expected, apply func()) {
-	gone := map[string]bool{} // "c place"
-	owner := func(alias, key string) string {
-		for customer, has := range o.customers {
-			if has[place(alias, key)] != nil {
+	deleted := map[string]bool{} // customer and refKey
+	findOwner := func(alias, key string) string {
+		for customer, resources := range o.customers {
+			if resources[refKey(alias, key)] != nil {
 				return customer
 			}
 		}
@@ -23,7 +23,7 @@ func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 	for _, k := range op.Keys {
 		path := fmt.Sprintf("%s_keys[%d]", k[0], next[k[0]])
 		next[k[0]]++
-		switch c := owner(k[0], k[1]); {
+		switch c := findOwner(k[0], k[1]); {
 		case c == "":
 			if line := k[0] + " " + k[1]; !slices.Contains(want.notFound, line) {
 				want.notFound = append(want.notFound, line)
@@ -31,102 +31,102 @@ func (o *oracle) delete(op modelOp) (want expected, apply func()) {
 		case op.Customer != "" && c != op.Customer:
 			want.faults = append(want.faults, path+" key_conflict")
 		default:
-			gone[c+" "+place(k[0], k[1])] = true
+			deleted[c+" "+refKey(k[0], k[1])] = true
 		}
 	}
-	whole := map[string]bool{}
+	deletedCustomers := map[string]bool{}
 	for _, c := range op.Customers {
 		switch {
-		case o.customers[c] == nil && !slices.Contains(want.noSuch, c):
-			want.noSuch = append(want.noSuch, c)
-		case o.customers[c] != nil && !whole[c]:
-			whole[c] = true
+		case o.customers[c] == nil && !slices.Contains(want.customersNotFound, c):
+			want.customersNotFound = append(want.customersNotFound, c)
+		case o.customers[c] != nil && !deletedCustomers[c]:
+			deletedCustomers[c] = true
 			want.customers = append(want.customers, c)
 		}
 	}
 	if len(want.faults) > 0 {
 		return expected{faults: want.faults}, nil
 	}
-	left := map[string]map[string]any{} // fields of what loses a reference
+	remaining := map[string]map[string]any{} // by customer and refKey, the fields of the remaining resources
 	for again := true; again; {
 		again = false
-		for c, has := range o.customers {
-			for at, r := range has {
-				if gone[c+" "+at] || whole[c] {
+		for c, resources := range o.customers {
+			for at, r := range resources {
+				if deleted[c+" "+at] || deletedCustomers[c] {
 					continue
 				}
-				fields, goes := afterLosses(r, has, func(at string) bool { return gone[c+" "+at] })
-				if goes {
-					gone[c+" "+at], again = true, true
+				fields, isDeleted := withoutDeleted(r, resources, func(at string) bool { return deleted[c+" "+at] })
+				if isDeleted {
+					deleted[c+" "+at], again = true, true
 				} else {
-					left[c+" "+at] = fields
+					remaining[c+" "+at] = fields
 				}
 			}
 		}
 	}
-	for c, has := range o.customers {
-		for at, r := range has {
+	for c, resources := range o.customers {
+		for at, r := range resources {
 			line := c + " " + r.kind + " " + r.key
-			if whole[c] || gone[c+" "+at] {
+			if deletedCustomers[c] || deleted[c+" "+at] {
 				want.deleted = append(want.deleted, line)
 				continue
 			}
-			want.detached = append(want.detached, lost(c, r, has, func(at string) bool { return gone[c+" "+at] })...)
+			want.detached = append(want.detached, detachedReferences(c, r, resources, func(at string) bool { return deleted[c+" "+at] })...)
 		}
 	}
 	return want, func() {
-		for c, has := range o.customers {
-			var told []string
-			was := maps.Clone(has)
-			for at, r := range has {
-				switch fields := left[c+" "+at]; {
-				case whole[c] || gone[c+" "+at]:
-					told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
-					if delete(has, at); op.byPortal() {
+		for c, resources := range o.customers {
+			var feedLines []string
+			before := maps.Clone(resources)
+			for at, r := range resources {
+				switch fields := remaining[c+" "+at]; {
+				case deletedCustomers[c] || deleted[c+" "+at]:
+					feedLines = append(feedLines, "deleted "+r.kind+" "+r.key+" "+r.id)
+					if delete(resources, at); op.byPortal() {
 						o.cancelled[c][at] = &oracleCancelled{*r, o.now}
 					}
 				case !reflect.DeepEqual(fields, r.fields):
-					told = append(told, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
-					r.lose(fields, was, func(at string) bool { return gone[c+" "+at] }, op.byPortal())
+					feedLines = append(feedLines, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
+					r.removeReferences(fields, before, func(at string) bool { return deleted[c+" "+at] }, op.byPortal())
 					r.changed = o.now
 				}
 			}
-			o.tell(op, c, told)
+			o.addToFeed(op, c, feedLines)
 			for _, line := range want.notFound {
 				alias, key, _ := strings.Cut(line, " ")
 				if !op.byPortal() && (op.Customer == "" || op.Customer == c) {
-					delete(o.cancelled[c], place(alias, key))
+					delete(o.cancelled[c], refKey(alias, key))
 				}
 			}
-			if whole[c] {
+			if deletedCustomers[c] {
 				clear(o.cancelled[c])
 				delete(o.customers, c)
-				delete(o.own, c)
+				delete(o.customerFields, c)
 			}
 		}
 	}
 }
 
-// lost returns the references of a remaining resource to deleted ones.
-func lost(customer string, r *oracleResource, has map[string]*oracleResource, gone func(at string) bool) []string {
+// detachedReferences returns the references of a remaining resource to deleted ones.
+func detachedReferences(customer string, r *oracleResource, resources map[string]*oracleResource, isDeleted func(at string) bool) []string {
 	out := map[string]bool{}
 	refs(r.fields, func(_, alias, key string) {
-		if to := has[place(alias, key)]; to != nil && gone(place(alias, key)) {
+		if to := resources[refKey(alias, key)]; to != nil && isDeleted(refKey(alias, key)) {
 			out[customer+" "+r.kind+" "+r.key+" -> "+to.kind+" "+to.key] = true
 		}
 	})
 	return slices.Collect(maps.Keys(out))
 }
 
-// lose makes fields those of a resource, which has lost references to what is gone. The
-// host's fields lose the same, unless it is a portal that deletes.
-func (r *oracleResource) lose(fields map[string]any, has map[string]*oracleResource, gone func(at string) bool, portal bool) {
+// removeReferences replaces the fields of a resource with fields, which have no references to deleted resources. It removes the
+// references from the host's fields too, except if a portal deletes.
+func (r *oracleResource) removeReferences(fields map[string]any, resources map[string]*oracleResource, isDeleted func(at string) bool, portal bool) {
 	if portal {
 		r.host = r.changedInPortal(fields)
 	} else if r.host != nil {
 		dropped := map[string]bool{}
 		refs(r.fields, func(_, alias, key string) {
-			if at := place(alias, key); classOf(alias) == "space" && has[at] != nil && gone(at) {
+			if at := refKey(alias, key); classOf(alias) == "space" && resources[at] != nil && isDeleted(at) {
 				dropped[key] = true
 			}
 		})
@@ -154,22 +154,22 @@ func (r *oracleResource) lose(fields map[string]any, has map[string]*oracleResou
 // undo predicts the undo of a cancellation: the error is "", "no customer", "not found"
 // or "not undone".
 func (o *oracle) undo(op modelOp) (err string, apply func()) {
-	c, at := op.Customer, place(op.Keys[0][0], op.Keys[0][1])
-	mine := o.customers[c]
-	if mine == nil {
+	c, at := op.Customer, refKey(op.Keys[0][0], op.Keys[0][1])
+	stored := o.customers[c]
+	if stored == nil {
 		return "no customer", nil
 	}
 	cancelled := o.cancelled[c][at]
 	if cancelled == nil {
 		return "not found", nil
 	}
-	for _, has := range o.customers {
-		if has[at] != nil {
+	for _, resources := range o.customers {
+		if resources[at] != nil {
 			return "not undone", nil
 		}
 	}
 	missing := false
-	refs(cancelled.fields, func(_, alias, key string) { missing = missing || mine[place(alias, key)] == nil })
+	refs(cancelled.fields, func(_, alias, key string) { missing = missing || stored[refKey(alias, key)] == nil })
 	if missing {
 		return "not undone", nil
 	}
@@ -181,13 +181,13 @@ func (o *oracle) undo(op modelOp) (err string, apply func()) {
 				return
 			}
 			spaces[key] = true
-			for _, r := range mine { // a site stands for the spaces in it
-				if mine[place("space", key)].kind == "site" && text(r, "parent_site_key") == key {
+			for _, r := range stored { // a site includes its spaces
+				if stored[refKey("space", key)].kind == "site" && text(r, "parent_site_key") == key {
 					spaces[r.key] = true
 				}
 			}
 		})
-		for _, r := range mine {
+		for _, r := range stored {
 			starts, ends := text(r, "starts_at"), text(r, "ends_at")
 			from, until := text(&cancelled.oracleResource, "starts_at"), text(&cancelled.oracleResource, "ends_at")
 			overlaps := (until == "" || starts < until) && (from == "" || ends == "" || ends > from)
@@ -204,36 +204,36 @@ func (o *oracle) undo(op modelOp) (err string, apply func()) {
 	return "", func() {
 		restored := cancelled.oracleResource
 		restored.changed = o.now
-		mine[at] = &restored
+		stored[at] = &restored
 		delete(o.cancelled[c], at)
-		o.tell(op, c, []string{"created " + restored.kind + " " + restored.key + " " + restored.id})
+		o.addToFeed(op, c, []string{"created " + restored.kind + " " + restored.key + " " + restored.id})
 	}
 }
 
-// afterLosses returns the fields of a resource without its references to deleted ones, and reports whether the cascade deletes
+// withoutDeleted returns the fields of a resource without its references to deleted ones, and reports whether the cascade deletes
 // the resource too.
-func afterLosses(r *oracleResource, has map[string]*oracleResource, gone func(at string) bool) (fields map[string]any, goes bool) {
+func withoutDeleted(r *oracleResource, resources map[string]*oracleResource, isDeleted func(at string) bool) (fields map[string]any, deleted bool) {
 	fields = maps.Clone(r.fields)
-	named, left := 0, 0
+	before, after := 0, 0
 	for name, v := range r.fields {
 		switch v := v.(type) {
 		case string:
-			if name == "parent_site_key" && gone(place("site", v)) {
-				if has[place("site", v)].kind == "site" {
+			if name == "parent_site_key" && isDeleted(refKey("site", v)) {
+				if resources[refKey("site", v)].kind == "site" {
 					return nil, true
 				}
 				delete(fields, name)
 			}
-			if slices.Contains(oracleUsers, name) && gone(place("user", v)) {
+			if slices.Contains(oracleUsers, name) && isDeleted(refKey("user", v)) {
 				return nil, true
 			}
 		case []string:
-			kept := slices.DeleteFunc(slices.Clone(v), func(key string) bool { return gone(place("space", key)) })
-			named, left = named+len(v), left+len(kept)
+			kept := slices.DeleteFunc(slices.Clone(v), func(key string) bool { return isDeleted(refKey("space", key)) })
+			before, after = before+len(v), after+len(kept)
 			if delete(fields, name); len(kept) > 0 {
 				fields[name] = kept
 			}
 		}
 	}
-	return fields, classOf(r.kind) == "access_grant" && named > 0 && left == 0
+	return fields, classOf(r.kind) == "access_grant" && before > 0 && after == 0
 }

@@ -58,7 +58,7 @@ func isEmpty(v any) bool {
 }
 
 // merged returns the fields of a resource after a patch.
-func merged(old *oracleResource, g given, replace bool) map[string]any {
+func merged(old *oracleResource, g modelResource, replace bool) map[string]any {
 	out := map[string]any{}
 	if old != nil && !replace {
 		maps.Copy(out, old.fields)
@@ -197,7 +197,7 @@ func unsplit(fields map[string]any) map[string]any {
 
 // reconciled predicts a push of the host to a resource with changes from a portal. It returns the resulting fields, the host's
 // fields, and the lines of the report about the changes.
-func reconciled(old *oracleResource, g given, replace, keep bool) (fields, host map[string]any, lines []string) {
+func reconciled(old *oracleResource, g modelResource, replace, keep bool) (fields, host map[string]any, lines []string) {
 	host = merged(&oracleResource{fields: old.hostView()}, g, replace)
 	now, before, after := split(old.fields), split(old.hostView()), split(host)
 	names := func(unit string) []string {

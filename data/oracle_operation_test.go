@@ -11,13 +11,13 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// given is a resource of a push: null is nil, and a field that is left out is absent.
-type given struct {
+// modelResource is a resource in a push. A field with the JSON value null is nil. Omitted fields are absent.
+type modelResource struct {
 	kind, key string
 	fields    map[string]any
 }
 
-func (g given) MarshalJSON() ([]byte, error) {
+func (g modelResource) MarshalJSON() ([]byte, error) {
 	m := maps.Clone(g.fields)
 	if m == nil {
 		m = map[string]any{}
@@ -28,28 +28,28 @@ func (g given) MarshalJSON() ([]byte, error) {
 
 // modelOp is an operation.
 type modelOp struct {
-	What                       string         // push, sync, delete, undo
-	Customer                   string         // of a push or sync; the bound of a delete
-	Own                        map[string]any // of a push or sync: the customer's own fields
-	Given                      []given
-	Replace, Skip, Strict, Dry bool
-	Most                       *int        // of a sync: how many it may delete, or nil
-	Keep, All                  bool        // KeepPortalChanges; All of a sync
-	Keys                       [][2]string // of a delete or an undo: alias and key
-	Customers                  []string    // of a delete
-	Sweep                      int         // Updates of a sweep after the operation; 5 is a whole one
-	Actor                      data.Actor
+	Action                               string         // push, sync, delete, undo
+	Customer                             string         // of a push or sync; in a delete the customer that the resources must belong to
+	CustomerFields                       map[string]any // of a push or sync: the customer's own fields
+	Resources                            []modelResource
+	Replace, SkipInvalid, Strict, DryRun bool
+	MaxDeletes                           *int        // of a sync, or nil
+	KeepPortalChanges, All               bool        // KeepPortalChanges; All of a sync
+	Keys                                 [][2]string // of a delete or an undo: alias and key
+	Customers                            []string    // of a delete
+	Sweep                                int         // number of Updates of a sweep after the operation; 5 is a complete sweep
+	Actor                                data.Actor
 }
 
 func (op modelOp) String() string {
 	var flags []string
-	for name, set := range map[string]bool{"replace": op.Replace, "skip": op.Skip, "strict": op.Strict, "dry": op.Dry, "keep": op.Keep, "all": op.All} {
+	for name, set := range map[string]bool{"replace": op.Replace, "skip": op.SkipInvalid, "strict": op.Strict, "dry": op.DryRun, "keep": op.KeepPortalChanges, "all": op.All} {
 		if set {
 			flags = append(flags, name)
 		}
 	}
-	if op.Most != nil {
-		flags = append(flags, fmt.Sprint("at most ", *op.Most, " deletes"))
+	if op.MaxDeletes != nil {
+		flags = append(flags, fmt.Sprint("at most ", *op.MaxDeletes, " deletes"))
 	}
 	if op.Actor != (data.Actor{}) {
 		flags = append(flags, "by "+actorText(op.Actor))
@@ -58,13 +58,13 @@ func (op modelOp) String() string {
 		flags = append(flags, fmt.Sprint("sweep ", op.Sweep))
 	}
 	slices.Sort(flags)
-	if op.What == "delete" || op.What == "undo" {
-		return fmt.Sprintf(op.What+" %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
+	if op.Action == "delete" || op.Action == "undo" {
+		return fmt.Sprintf(op.Action+" %v %v within %q %v", op.Customers, op.Keys, op.Customer, flags)
 	}
-	return fmt.Sprintf("%s %v %s", op.What, flags, op.wire())
+	return fmt.Sprintf("%s %v %s", op.Action, flags, op.wire())
 }
 
-// actorText returns an actor as the feed's lines of the model have it.
+// actorText returns an actor as a text for the lines of the feed.
 func actorText(a data.Actor) string {
 	switch a.Type {
 	case "":
@@ -91,10 +91,10 @@ func changedNames(before, after map[string]any) string {
 // wire returns the JSON object of a push.
 func (op modelOp) wire() string {
 	object := map[string]any{"customer_key": op.Customer}
-	maps.Copy(object, op.Own)
-	for _, g := range op.Given {
+	maps.Copy(object, op.CustomerFields)
+	for _, g := range op.Resources {
 		name := oracleCollections[g.kind]
-		list, _ := object[name].([]given)
+		list, _ := object[name].([]modelResource)
 		object[name] = append(list, g)
 	}
 	b, err := json.Marshal(object)
@@ -116,11 +116,11 @@ func (op modelOp) byHost() bool { return op.by().Type == data.ActorHost }
 
 func (op modelOp) byPortal() bool { return op.by().Type == data.ActorPortal }
 
-// paths gives each resource its path.
+// paths returns the path of each resource.
 func (op modelOp) paths() []string {
 	next := map[string]int{}
-	out := make([]string, len(op.Given))
-	for i, g := range op.Given {
+	out := make([]string, len(op.Resources))
+	for i, g := range op.Resources {
 		collection := oracleCollections[g.kind]
 		out[i] = fmt.Sprintf("%s[%d]", collection, next[collection])
 		next[collection]++

@@ -11,49 +11,49 @@ import (
 
 // push predicts a push or sync. apply updates the oracle, and is nil if the operation fails.
 func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]string)) {
-	sync, replace := op.What == "sync", op.Replace || op.What == "sync"
-	mine := o.customers[op.Customer]
-	named, placed := map[string]bool{}, map[string]bool{} // kind and key of what is given, and by place
-	for _, g := range op.Given {
-		named[g.kind+" "+g.key], placed[place(g.kind, g.key)] = true, true
+	sync, replace := op.Action == "sync", op.Replace || op.Action == "sync"
+	stored := o.customers[op.Customer]
+	pushedRefs, pushedKeys := map[string]bool{}, map[string]bool{} // of the pushed resources
+	for _, g := range op.Resources {
+		pushedRefs[g.kind+" "+g.key], pushedKeys[refKey(g.kind, g.key)] = true, true
 	}
-	// goes are the resources that a sync deletes, by place; left those that stay and lose a
-	// reference.
-	goes, left := map[string]bool{}, map[string]map[string]any{}
+	// deleted contains the resources that a sync deletes, and detached the fields of the others without references to these.
+	// Both are by refKey.
+	deleted, detached := map[string]bool{}, map[string]map[string]any{}
 	if sync {
-		for at, r := range mine {
-			goes[at] = !named[r.kind+" "+r.key] && (op.All || r.origin == op.by())
+		for at, r := range stored {
+			deleted[at] = !pushedRefs[r.kind+" "+r.key] && (op.All || r.origin == op.by())
 		}
-		for again := true; again; {
-			again = false
-			for at, r := range mine {
-				if goes[at] || named[r.kind+" "+r.key] {
+		for changed := true; changed; {
+			changed = false
+			for at, r := range stored {
+				if deleted[at] || pushedRefs[r.kind+" "+r.key] {
 					continue
 				}
-				fields, gone := afterLosses(r, mine, func(at string) bool { return goes[at] && !placed[at] })
-				if gone {
-					goes[at], again = true, true
+				fields, isDeleted := withoutDeleted(r, stored, func(at string) bool { return deleted[at] && !pushedKeys[at] })
+				if isDeleted {
+					deleted[at], changed = true, true
 				} else {
-					left[at] = fields
+					detached[at] = fields
 				}
 			}
 		}
 	}
-	stays := make([]bool, len(op.Given)) // cancelled
-	hosts := make([]map[string]any, len(op.Given))
-	lines := make([][]string, len(op.Given))
+	isCancelled := make([]bool, len(op.Resources))
+	hostFields := make([]map[string]any, len(op.Resources))
+	portalLines := make([][]string, len(op.Resources))
 	paths := op.paths()
-	faults := make([][]string, len(op.Given))
-	results := make([]map[string]any, len(op.Given))
-	firsts := map[string]bool{}
-	// The library looks at spaces, then user identities, then access grants.
+	faults := make([][]string, len(op.Resources))
+	results := make([]map[string]any, len(op.Resources))
+	seen := map[string]bool{}
+	// The library validates spaces, then user identities, then access grants.
 	for _, class := range []string{"space", "user_identity", "access_grant"} {
-		for i, g := range op.Given {
+		for i, g := range op.Resources {
 			if classOf(g.kind) != class {
 				continue
 			}
 			fault := func(part, rule string) { faults[i] = append(faults[i], paths[i]+part+" "+rule) }
-			at := place(g.kind, g.key)
+			at := refKey(g.kind, g.key)
 			var old *oracleResource
 			for customer, has := range o.customers {
 				r := has[at]
@@ -61,32 +61,32 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 				case r == nil:
 				case customer == op.Customer && r.kind == g.kind:
 					old = r
-				case customer == op.Customer && goes[at]: // it goes in the same step
+				case customer == op.Customer && deleted[at]: // the sync deletes the resource
 				default:
 					fault("."+g.kind+"_key", "key_conflict")
 				}
 			}
-			if firsts[at] {
+			if seen[at] {
 				fault("."+g.kind+"_key", "duplicate_key")
 			}
-			firsts[at] = true
+			seen[at] = true
 			switch {
-			case o.cancelled[op.Customer][at] != nil && op.Keep && !op.byPortal():
-				stays[i] = true
+			case o.cancelled[op.Customer][at] != nil && op.KeepPortalChanges && !op.byPortal():
+				isCancelled[i] = true
 				continue
 			case old != nil && !op.byPortal() && (old.host != nil || op.byHost() && old.origin != op.by()):
-				results[i], hosts[i], lines[i] = reconciled(old, g, replace, op.Keep)
+				results[i], hostFields[i], portalLines[i] = reconciled(old, g, replace, op.KeepPortalChanges)
 				if op.byHost() && old.origin != op.by() {
-					lines[i] = append(lines[i], g.kind+" "+g.key+" taken over")
+					portalLines[i] = append(portalLines[i], g.kind+" "+g.key+" taken over")
 				}
 			default:
 				results[i] = merged(old, g, replace)
-				if hosts[i] = results[i]; op.byPortal() && old != nil {
-					hosts[i] = old.changedInPortal(results[i])
+				if hostFields[i] = results[i]; op.byPortal() && old != nil {
+					hostFields[i] = old.changedInPortal(results[i])
 				}
 			}
-			if reflect.DeepEqual(hosts[i], results[i]) {
-				hosts[i] = nil
+			if reflect.DeepEqual(hostFields[i], results[i]) {
+				hostFields[i] = nil
 			}
 			if class != "access_grant" && results[i]["name"] == nil {
 				fault(".name", "required")
@@ -97,27 +97,27 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			}
 		}
 	}
-	there := map[string]string{} // what will be there, by place: its kind
-	for at, r := range mine {
-		if !goes[at] {
-			there[at] = r.kind
+	resultKinds := map[string]string{} // by refKey, the kinds after the push
+	for at, r := range stored {
+		if !deleted[at] {
+			resultKinds[at] = r.kind
 		}
 	}
-	for i, g := range op.Given {
-		if !stays[i] && (!op.Skip || len(faults[i]) == 0) {
-			there[place(g.kind, g.key)] = g.kind
+	for i, g := range op.Resources {
+		if !isCancelled[i] && (!op.SkipInvalid || len(faults[i]) == 0) {
+			resultKinds[refKey(g.kind, g.key)] = g.kind
 		}
 	}
-	warnings := make([][]string, len(op.Given))
-	for i, g := range op.Given {
-		if stays[i] {
+	warnings := make([][]string, len(op.Resources))
+	for i, g := range op.Resources {
+		if isCancelled[i] {
 			continue
 		}
 		refs(g.fields, func(path, alias, key string) {
-			kind, ok := there[place(alias, key)]
+			kind, ok := resultKinds[refKey(alias, key)]
 			rule := " not_there_yet"
 			for customer, has := range o.customers {
-				if !ok && customer != op.Customer && has[place(alias, key)] != nil {
+				if !ok && customer != op.Customer && has[refKey(alias, key)] != nil {
 					rule = " other_customer"
 				}
 			}
@@ -132,25 +132,25 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			warnings[i] = append(warnings[i], paths[i]+" no_spaces")
 		}
 	}
-	for i, g := range op.Given { // an address that is given, and that another one has then
+	for i, g := range op.Resources { // a pushed address that another user identity has too
 		address, _ := g.fields["email_address"].(string)
 		if has, _ := results[i]["email_address"].(string); address == "" || !strings.EqualFold(has, address) {
-			continue // none is given, or the portal's stays
+			continue // no address was pushed, or the portal's address is kept
 		}
 		shared := false
 		byPush := map[string]bool{}
-		for j, other := range op.Given {
-			if classOf(other.kind) != "user_identity" || stays[j] || op.Skip && len(faults[j]) > 0 {
+		for j, other := range op.Resources {
+			if classOf(other.kind) != "user_identity" || isCancelled[j] || op.SkipInvalid && len(faults[j]) > 0 {
 				continue
 			}
 			byPush[other.kind+" "+other.key] = true
 			has, _ := results[j]["email_address"].(string)
-			gives, _ := other.fields["email_address"].(string)
-			shared = shared || j != i && strings.EqualFold(has, address) && (j < i || !strings.EqualFold(gives, has))
+			pushed, _ := other.fields["email_address"].(string)
+			shared = shared || j != i && strings.EqualFold(has, address) && (j < i || !strings.EqualFold(pushed, has))
 		}
-		for at, r := range mine {
+		for at, r := range stored {
 			has, _ := r.fields["email_address"].(string)
-			shared = shared || !goes[at] && !byPush[r.kind+" "+r.key] && !(r.kind == g.kind && r.key == g.key) && strings.EqualFold(has, address)
+			shared = shared || !deleted[at] && !byPush[r.kind+" "+r.key] && !(r.kind == g.kind && r.key == g.key) && strings.EqualFold(has, address)
 		}
 		if shared {
 			warnings[i] = append(warnings[i], paths[i]+".email_address shared_email")
@@ -161,20 +161,20 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		created, quiet bool
 	}
 	var writes []write
-	for i, g := range op.Given {
-		if op.Skip && len(faults[i]) > 0 {
+	for i, g := range op.Resources {
+		if op.SkipInvalid && len(faults[i]) > 0 {
 			want.skipped = append(want.skipped, faults[i]...)
 			continue
 		}
 		want.faults = append(want.faults, faults[i]...)
-		if stays[i] {
+		if isCancelled[i] {
 			want.changes = append(want.changes, "cancelled "+g.kind+" "+g.key)
 			want.portal = append(want.portal, g.kind+" "+g.key+" cancelled")
 			continue
 		}
 		want.warnings = append(want.warnings, warnings[i]...)
-		want.portal = append(want.portal, lines[i]...)
-		old := mine[place(g.kind, g.key)]
+		want.portal = append(want.portal, portalLines[i]...)
+		old := stored[refKey(g.kind, g.key)]
 		if old != nil && old.kind != g.kind {
 			old = nil
 		}
@@ -182,7 +182,7 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		switch {
 		case old == nil:
 			want.changes = append(want.changes, "created "+line)
-			if o.cancelled[op.Customer][place(g.kind, g.key)] != nil {
+			if o.cancelled[op.Customer][refKey(g.kind, g.key)] != nil {
 				want.portal = append(want.portal, line+" cancelled")
 			}
 			writes = append(writes, write{i: i, created: true})
@@ -194,33 +194,33 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 			writes = append(writes, write{i: i})
 		}
 	}
-	own := map[string]any{}
+	customerFields := map[string]any{}
 	if !sync {
-		maps.Copy(own, o.own[op.Customer])
+		maps.Copy(customerFields, o.customerFields[op.Customer])
 	}
-	for name, v := range op.Own {
-		if delete(own, name); !isEmpty(v) {
-			own[name] = v
+	for name, v := range op.CustomerFields {
+		if delete(customerFields, name); !isEmpty(v) {
+			customerFields[name] = v
 		}
 	}
-	renamed := !maps.Equal(own, o.own[op.Customer])
-	want.updated = mine != nil && renamed
+	customerChanged := !maps.Equal(customerFields, o.customerFields[op.Customer])
+	want.updated = stored != nil && customerChanged
 	if op.Strict {
 		want.faults, want.warnings = append(want.faults, want.warnings...), nil
 	}
 	if sync {
-		for at, r := range mine {
-			if goes[at] {
+		for at, r := range stored {
+			if deleted[at] {
 				want.deleted = append(want.deleted, op.Customer+" "+r.kind+" "+r.key)
-			} else if left[at] != nil {
-				want.detached = append(want.detached, lost(op.Customer, r, mine, func(at string) bool { return goes[at] && !placed[at] })...)
+			} else if detached[at] != nil {
+				want.detached = append(want.detached, detachedReferences(op.Customer, r, stored, func(at string) bool { return deleted[at] && !pushedKeys[at] })...)
 			}
 		}
 		if len(want.faults) == 0 {
-			if op.Most != nil && len(want.deleted) > *op.Most {
+			if op.MaxDeletes != nil && len(want.deleted) > *op.MaxDeletes {
 				want.faults = append(want.faults, "max_deletes max_deletes")
 			}
-			if len(mine) > 0 && len(want.deleted) == len(mine) {
+			if len(stored) > 0 && len(want.deleted) == len(stored) {
 				want.warnings = append(want.warnings, "customer_key deletes_all")
 			}
 		}
@@ -229,60 +229,60 @@ func (o *oracle) push(op modelOp) (want expected, apply func(ids map[string]stri
 		return expected{faults: want.faults}, nil
 	}
 	return want, func(ids map[string]string) {
-		var told []string
-		if renamed {
+		var feedLines []string
+		if customerChanged {
 			change := "updated"
 			if o.customers[op.Customer] == nil {
 				change = "created"
 			}
 			line := fmt.Sprintf("%s customer %s %s", change, op.Customer, uuid.Nil)
 			if change == "updated" {
-				line += " " + changedNames(o.own[op.Customer], own)
+				line += " " + changedNames(o.customerFields[op.Customer], customerFields)
 			}
-			told = append(told, line)
-			o.own[op.Customer] = own
+			feedLines = append(feedLines, line)
+			o.customerFields[op.Customer] = customerFields
 		}
 		if o.customers[op.Customer] == nil {
 			o.customers[op.Customer] = map[string]*oracleResource{}
 		}
-		mine := o.customers[op.Customer]
-		was := maps.Clone(mine)
-		for at, r := range mine {
-			switch fields := left[at]; {
-			case goes[at]:
-				told = append(told, "deleted "+r.kind+" "+r.key+" "+r.id)
-				delete(mine, at)
+		stored := o.customers[op.Customer]
+		before := maps.Clone(stored)
+		for at, r := range stored {
+			switch fields := detached[at]; {
+			case deleted[at]:
+				feedLines = append(feedLines, "deleted "+r.kind+" "+r.key+" "+r.id)
+				delete(stored, at)
 			case fields != nil && !reflect.DeepEqual(fields, r.fields):
-				told = append(told, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
-				r.lose(fields, was, func(at string) bool { return goes[at] && !placed[at] }, op.byPortal())
+				feedLines = append(feedLines, "updated "+r.kind+" "+r.key+" "+r.id+" "+changedNames(r.fields, fields))
+				r.removeReferences(fields, before, func(at string) bool { return deleted[at] && !pushedKeys[at] }, op.byPortal())
 				r.changed = o.now
 			}
 		}
 		for at, c := range o.cancelled[op.Customer] {
-			if sync && !placed[at] && (op.All || c.origin == op.by()) {
+			if sync && !pushedKeys[at] && (op.All || c.origin == op.by()) {
 				delete(o.cancelled[op.Customer], at)
 			}
 		}
 		for _, w := range writes {
-			g := op.Given[w.i]
-			at := place(g.kind, g.key)
+			g := op.Resources[w.i]
+			at := refKey(g.kind, g.key)
 			line := "created " + g.kind + " " + g.key + " "
 			if w.created {
-				mine[at] = &oracleResource{kind: g.kind, key: g.key, id: ids[g.kind+" "+g.key], origin: op.by()}
+				stored[at] = &oracleResource{kind: g.kind, key: g.key, id: ids[g.kind+" "+g.key], origin: op.by()}
 				delete(o.cancelled[op.Customer], at)
 			}
 			if op.byHost() {
-				mine[at].origin = op.by()
+				stored[at].origin = op.by()
 			}
-			if mine[at].host = hosts[w.i]; w.quiet {
+			if stored[at].host = hostFields[w.i]; w.quiet {
 				continue
 			}
-			if line += mine[at].id; !w.created {
-				line = "updated " + g.kind + " " + g.key + " " + mine[at].id + " " + changedNames(mine[at].fields, results[w.i])
+			if line += stored[at].id; !w.created {
+				line = "updated " + g.kind + " " + g.key + " " + stored[at].id + " " + changedNames(stored[at].fields, results[w.i])
 			}
-			mine[at].fields, mine[at].changed = results[w.i], o.now
-			told = append(told, line)
+			stored[at].fields, stored[at].changed = results[w.i], o.now
+			feedLines = append(feedLines, line)
 		}
-		o.tell(op, op.Customer, told)
+		o.addToFeed(op, op.Customer, feedLines)
 	}
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// TestPushPrepare_AddsResources_InTheStateThatIsPushed pushes a copy of a room that another
-// push renames between the plan and the Update that writes it.
-func TestPushPrepare_AddsResources_InTheStateThatIsPushed(t *testing.T) {
+// TestPrepare_StateChangesAfterPlan_RunsAgain pushes a copy of a room that another push renames between the plan and the Update
+// that writes the copy.
+func TestPrepare_StateChangesAfterPlan_RunsAgain(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
 		h, ws, other := betweenPlanAndWrite(store)
 		push(t, other, "acme", data.Room("r", "Old"))
 		h.afterView = func() { push(t, other, "acme", data.Room("r", "New")) }
-		given := data.CustomerData{CustomerKey: "acme", Spaces: make([]data.Space, 0, 4)}
-		given.Add(data.Room("given", "Given"))
+		pushed := data.CustomerData{CustomerKey: "acme", Spaces: make([]data.Space, 0, 4)}
+		pushed.Add(data.Room("given", "Given"))
 		runs := 0
-		report, err := ws.PushWith(t.Context(), given, data.PushOptions{
+		report, err := ws.PushWith(t.Context(), pushed, data.PushOptions{
 			Prepare: func(ctx context.Context, at *data.Snapshot, d *data.CustomerData) error {
 				runs++
 				room, err := at.Space(ctx, "r")
@@ -35,16 +35,16 @@ func TestPushPrepare_AddsResources_InTheStateThatIsPushed(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Greater(t, runs, 1)
-		require.Equal(t, 2, report.Created.Spaces, "each run begins with what was given")
-		require.Len(t, given.Spaces, 1)
-		made, err := other.Space(t.Context(), "copy")
+		require.Equal(t, 2, report.Created.Spaces, "each run begins with the caller's data")
+		require.Len(t, pushed.Spaces, 1)
+		copied, err := other.Space(t.Context(), "copy")
 		require.NoError(t, err)
-		require.Equal(t, "New", made.Name)
-		require.Equal(t, "acme", made.Meta.CustomerKey)
+		require.Equal(t, "New", copied.Name)
+		require.Equal(t, "acme", copied.Meta.CustomerKey)
 	})
 }
 
-func TestPrepare_Error_RefusesTheWrite(t *testing.T) {
+func TestPrepare_ReturnsError_WritesNothing(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("r", "Room"))
 		before := dump(t, ws)
@@ -72,7 +72,7 @@ func TestPrepare_Error_RefusesTheWrite(t *testing.T) {
 	})
 }
 
-func TestPushPrepare_BadData_IsAFaultByItsPath(t *testing.T) {
+func TestPrepare_AddsInvalidResource_ReturnsFault(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		before := dump(t, ws)
 		_, err := ws.PushWith(t.Context(), data.CustomerData{CustomerKey: "acme"}, data.PushOptions{
@@ -89,10 +89,9 @@ func TestPushPrepare_BadData_IsAFaultByItsPath(t *testing.T) {
 	})
 }
 
-// TestPlanned_Push_YieldsWhatALaterReadReturns compares the resources that a Guard is given
-// with those that are stored afterwards, for resources that a push creates, updates and
-// leaves as they are.
-func TestPlanned_Push_YieldsWhatALaterReadReturns(t *testing.T) {
+// TestPlanned_InGuard_YieldsResourcesAsStored compares the planned resources in a Guard with those that the push stores. The
+// push creates, updates and repeats resources.
+func TestPlanned_InGuard_YieldsResourcesAsStored(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Site("s", "Site"), data.Room("old", "Old").In("s"), data.Guest("same", "Same"), data.Guest("g", "Guest"))
 		for n, extra := range []int{0, 300} {
@@ -113,7 +112,7 @@ func TestPlanned_Push_YieldsWhatALaterReadReturns(t *testing.T) {
 					planned = append(planned, r)
 				}
 				for range at.Planned() {
-					break // a caller may stop
+					break // a caller may stop the iteration the iteration
 				}
 				return nil
 			}})
@@ -130,7 +129,7 @@ func TestPlanned_Push_YieldsWhatALaterReadReturns(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, stored, planned)
 				for range s.Planned() {
-					require.Fail(t, "a snapshot that no push is planned on")
+					require.Fail(t, "a snapshot without a planned push has no planned resources")
 				}
 				return nil
 			}))

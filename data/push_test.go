@@ -251,11 +251,11 @@ func TestPush_DoubtfulData_ReturnsWarnings(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := ws.PushWith(t.Context(), decode(t, body), data.PushOptions{Strict: true})
 		require.ElementsMatch(t, want, faults(t, err), "strict")
-		require.Empty(t, swept(t, ws))
+		require.Empty(t, dumpAfterSweep(t, ws))
 
 		report, err := pushJSON(t, ws, body)
 		require.NoError(t, err)
-		require.ElementsMatch(t, want, found(report.Warnings))
+		require.ElementsMatch(t, want, pathsAndRules(report.Warnings))
 		require.Equal(t, 6, report.Created.Total())
 
 		// A reference resolves when its target is pushed later.
@@ -274,9 +274,9 @@ func TestPush_SkipInvalid_AppliesOnlyValidResources(t *testing.T) {
 			"reservations": [{"reservation_key": "r", "room_keys": ["1", "2"]}]}`)
 		report, err := ws.PushWith(t.Context(), d, data.PushOptions{SkipInvalid: true})
 		require.NoError(t, err)
-		require.Equal(t, []string{"rooms[1].name required", "rooms[2].name type"}, found(report.Skipped))
+		require.Equal(t, []string{"rooms[1].name required", "rooms[2].name type"}, pathsAndRules(report.Skipped))
 		require.Equal(t, data.Tally{Spaces: 1, AccessGrants: 1}, report.Created)
-		require.Equal(t, []string{"reservations[0].room_keys[1] not_there_yet"}, found(report.Warnings))
+		require.Equal(t, []string{"reservations[0].room_keys[1] not_there_yet"}, pathsAndRules(report.Warnings))
 		require.JSONEq(t, `{"customer_key": "acme", "rooms": [{"room_key": "1", "name": "One"}],
 			"reservations": [{"reservation_key": "r", "room_keys": ["1", "2"]}]}`, export(t, ws, "acme"))
 

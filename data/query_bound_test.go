@@ -211,7 +211,7 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
-func TestQuery_WindowThatEndsBeforeItBegins_IsInvalid(t *testing.T) {
+func TestQuery_UntilNotAfterFrom_ReturnsErrInvalid(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "a", data.Room("1", "One"))
 		for _, until := range []time.Time{day(1), day(2)} {

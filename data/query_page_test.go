@@ -100,7 +100,7 @@ func keysOf(spaces []data.Space) (keys []string) {
 	return keys
 }
 
-func TestList_Keys_ReturnsOnlyThese(t *testing.T) {
+func TestList_Keys_ReturnsOnlyTheseResources(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("b", "B"), data.Unit("a", "A"), data.Site("c", "C"), data.Guest("g", "G"))
 		push(t, ws, "other", data.Room("x", "X"))

@@ -146,7 +146,7 @@ func TestWithin_FunctionFails_RollsBack(t *testing.T) {
 		d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("1", "One")}}
 		_, err := ws.PushWith(t.Context(), d, within(broken))
 		require.ErrorIs(t, err, broken)
-		require.Empty(t, swept(t, ws))
+		require.Empty(t, dumpAfterSweep(t, ws))
 		_, err = ws.PushWith(t.Context(), d, within(nil))
 		require.NoError(t, err)
 		require.Contains(t, dump(t, ws), fmt.Sprintf("%q", mine))
@@ -201,7 +201,7 @@ func TestExport_CorruptRow_ReturnsErrorOrCorrectData(t *testing.T) {
 	})
 }
 
-func TestResources_SeveralKinds_HaveOrderOfReferences(t *testing.T) {
+func TestResources_SeveralKinds_AreInOrderOfReferences(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "acme", data.Room("r", "R"), data.Guest("g", "G"), data.Booking("b", data.Ref{}))
 		push(t, ws, "other", data.Room("x", "X"))
@@ -212,7 +212,7 @@ func TestResources_SeveralKinds_HaveOrderOfReferences(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, data.Ref{Kind: data.KindRoom, Key: "r"}, got[0].Ref())
-			require.Nil(t, got[1], "another customer's")
+			require.Nil(t, got[1], "the resource of another customer")
 			require.Equal(t, data.Ref{Kind: data.KindGuest, Key: "g"}, got[2].Ref())
 			require.Equal(t, data.Ref{Kind: data.KindBooking, Key: "b"}, got[3].Ref())
 			require.Nil(t, got[4])

@@ -8,8 +8,8 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 )
 
-// TestRevision_EachKindOfWrite_CountsOnlyChanges pushes, repeats, edits, detaches, deletes
-// and recreates a resource, and compares its revision after each step.
+// TestRevision_EachKindOfWrite_CountsOnlyChanges pushes, repeats, edits, detaches, deletes and recreates a resource, and
+// compares its revision after each step.
 func TestRevision_EachKindOfWrite_CountsOnlyChanges(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		booking := data.Booking("b1", data.Ref{Kind: data.KindGuest, Key: "ada"}, data.Refs(data.KindRoom, "101", "102")...)
@@ -30,11 +30,11 @@ func TestRevision_EachKindOfWrite_CountsOnlyChanges(t *testing.T) {
 		require.EqualValues(t, 2, read().Revision, "a push that changes the name")
 
 		push(t, ws, "acme", data.Room("103", "Room 103"), data.Room("101", "Suite 101"))
-		require.EqualValues(t, 2, read().Revision, "a change of a room that it names")
+		require.EqualValues(t, 2, read().Revision, "a change of a referenced room")
 
 		_, err := ws.Delete(t.Context(), data.Selection{CustomerKey: "acme", Resources: data.Refs(data.KindRoom, "102")})
 		require.NoError(t, err)
-		require.EqualValues(t, 3, read().Revision, "a delete that takes a room out of it")
+		require.EqualValues(t, 3, read().Revision, "a delete of a referenced room")
 
 		renamed := data.CustomerData{CustomerKey: "acme", AccessGrants: []data.AccessGrant{{Kind: data.KindBooking, Key: "b1", Name: "Seminar"}}}
 		_, err = ws.PushWith(t.Context(), renamed, data.PushOptions{DryRun: true})

@@ -91,24 +91,24 @@ func TestPush_EachFieldOnEachKind_FollowsTheSchema(t *testing.T) {
 func TestDelete_EveryKind_FollowsCascadeRules(t *testing.T) {
 	inSites := []data.Kind{data.KindSpace, data.KindRoom, data.KindUnit, data.KindCommonArea}
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		deleted := func(refs ...data.Ref) (gone, lost []string) {
+		deleted := func(refs ...data.Ref) (deletedRefs, detachedRefs []string) {
 			report, err := ws.Delete(t.Context(), data.Selection{Resources: refs})
 			require.NoError(t, err)
 			for _, d := range report.Deleted {
-				gone = append(gone, data.Ref{Kind: d.Kind, Key: d.Key}.String())
+				deletedRefs = append(deletedRefs, data.Ref{Kind: d.Kind, Key: d.Key}.String())
 			}
 			for _, d := range report.Detached {
-				lost = append(lost, d.From.String())
+				detachedRefs = append(detachedRefs, d.From.String())
 			}
 			_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"acme"}})
 			require.NoError(t, err)
-			return gone, lost
+			return deletedRefs, detachedRefs
 		}
 		for _, kind := range inSites {
 			push(t, ws, "acme", data.Site("s", "S"), data.Space{Kind: kind, Key: "child", Name: "C", ParentSiteKey: "s"})
-			gone, lost := deleted(data.Ref{Kind: data.KindSite, Key: "s"})
-			require.ElementsMatch(t, []string{"site s", kind.String() + " child"}, gone)
-			require.Empty(t, lost)
+			deletedRefs, detachedRefs := deleted(data.Ref{Kind: data.KindSite, Key: "s"})
+			require.ElementsMatch(t, []string{"site s", kind.String() + " child"}, deletedRefs)
+			require.Empty(t, detachedRefs)
 		}
 		for _, space := range data.Kinds(data.ClassSpace) {
 			for _, grant := range data.Kinds(data.ClassAccessGrant) {
@@ -116,9 +116,9 @@ func TestDelete_EveryKind_FollowsCascadeRules(t *testing.T) {
 					data.AccessGrant{Kind: grant, Key: "only", Spaces: data.Refs(space, "s")},
 					data.AccessGrant{Kind: grant, Key: "two", Spaces: append(data.Refs(space, "s"), data.Refs(data.KindRoom, "other")...)},
 					data.StaffMember("m", "M", data.Refs(space, "s")...))
-				gone, lost := deleted(data.Ref{Kind: space, Key: "s"})
-				require.ElementsMatch(t, []string{space.String() + " s", grant.String() + " only"}, gone)
-				require.ElementsMatch(t, []string{grant.String() + " two", "staff_member m"}, lost, "staff stay without a space")
+				deletedRefs, detachedRefs := deleted(data.Ref{Kind: space, Key: "s"})
+				require.ElementsMatch(t, []string{space.String() + " s", grant.String() + " only"}, deletedRefs)
+				require.ElementsMatch(t, []string{grant.String() + " two", "staff_member m"}, detachedRefs, "staff stay without a space")
 			}
 		}
 		for _, user := range data.Kinds(data.ClassUserIdentity) {
@@ -128,15 +128,15 @@ func TestDelete_EveryKind_FollowsCascadeRules(t *testing.T) {
 					alias = data.KindUserIdentity
 				}
 				push(t, ws, "acme", data.UserIdentity{Kind: user, Key: "u", Name: "U"}, data.AccessGrant{Kind: grant, Key: "g", User: data.Ref{Kind: alias, Key: "u"}})
-				gone, lost := deleted(data.Ref{Kind: user, Key: "u"})
-				require.ElementsMatch(t, []string{user.String() + " u", grant.String() + " g"}, gone)
-				require.Empty(t, lost)
+				deletedRefs, detachedRefs := deleted(data.Ref{Kind: user, Key: "u"})
+				require.ElementsMatch(t, []string{user.String() + " u", grant.String() + " g"}, deletedRefs)
+				require.Empty(t, detachedRefs)
 			}
 		}
 		push(t, ws, "acme", data.Room("1", "One"), data.StaffMember("m", "M", data.Refs(data.KindRoom, "1")...))
-		gone, lost := deleted(data.Ref{Kind: data.KindRoom, Key: "1"}, data.Ref{Kind: data.KindUnit, Key: "1"})
-		require.Equal(t, []string{"room 1"}, gone, "named twice, it goes once")
-		require.Equal(t, []string{"staff_member m"}, lost)
+		deletedRefs, detachedRefs := deleted(data.Ref{Kind: data.KindRoom, Key: "1"}, data.Ref{Kind: data.KindUnit, Key: "1"})
+		require.Equal(t, []string{"room 1"}, deletedRefs, "named twice, it goes once")
+		require.Equal(t, []string{"staff_member m"}, detachedRefs)
 	})
 }
 
@@ -257,7 +257,7 @@ func TestPlanDelete_Warnings_EqualThoseOfDelete(t *testing.T) {
 		sel := selection(t, `{"room_keys": ["1", "2", "2"], "spaceship_keys": ["1"]}`)
 		plan, err := ws.PlanDelete(t.Context(), sel)
 		require.NoError(t, err)
-		require.Equal(t, []string{"spaceship_keys unknown_field"}, found(plan.Warnings))
+		require.Equal(t, []string{"spaceship_keys unknown_field"}, pathsAndRules(plan.Warnings))
 		require.Equal(t, data.Refs(data.KindRoom, "2"), plan.NotFound, "once")
 		report, err := ws.Delete(t.Context(), sel)
 		require.NoError(t, err)
@@ -280,7 +280,7 @@ func TestPush_StrictAndSkipInvalid_AreCombined(t *testing.T) {
 		require.ElementsMatch(t, []string{
 			"guests[0].email_address email_address", "sites[0].colour unknown_field", "rooms[0].parent_site_key not_there_yet",
 			"reservations[0].guest_key not_there_yet", "reservations[1].room_keys[0] not_there_yet",
-		}, found(report.Skipped))
+		}, pathsAndRules(report.Skipped))
 		require.Empty(t, report.Warnings)
 		require.JSONEq(t, `{"customer_key": "acme", "rooms": [{"room_key": "2", "name": "Two"}], "guests": [{"guest_key": "good", "name": "Good"}],
 			"reservations": [{"reservation_key": "sound", "guest_key": "good", "room_keys": ["2"]}]}`, export(t, ws, "acme"))
@@ -291,7 +291,7 @@ func TestDecode_NameWithDot_IsNotFieldOfObject(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		report, err := pushJSON(t, ws, `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": "S", "customer_data.address": "flat"}]}`)
 		require.NoError(t, err)
-		require.Equal(t, []string{"spaces[0].customer_data.address unknown_field"}, found(report.Warnings))
+		require.Equal(t, []string{"spaces[0].customer_data.address unknown_field"}, pathsAndRules(report.Warnings))
 		space, err := ws.Space(t.Context(), "s")
 		require.NoError(t, err)
 		require.Empty(t, space.Details)

@@ -27,7 +27,7 @@ var otherWorkspace = uuid.MustParse("11111111-f148-4415-a63c-dc6c145c6b91")
 // raceSlowness divides the sizes of the longest tests under the race detector.
 var raceSlowness = race.Slowness(10)
 
-// fakeClock gives times a second apart, so that no two operations share one.
+// fakeClock returns times a second apart. No two operations have the same time.
 type fakeClock struct{ seconds atomic.Int64 }
 
 var clockStart = time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)
@@ -42,8 +42,7 @@ func workspaceOf(store storage.Store, id uuid.UUID) *data.Workspace {
 	return data.Open(store, data.Options{Now: new(fakeClock).now}).Workspace(id)
 }
 
-// each runs test on a workspace on every backend, and once more on one that plans each
-// operation on a snapshot.
+// each runs test on an empty workspace of every backend, and on a workspace that plans each operation on a snapshot.
 func each(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
 	t.Helper()
 	t.Parallel()
@@ -54,7 +53,7 @@ func each(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
 	})
 }
 
-// push pushes, and fails the test on an error.
+// push pushes resources of a customer and fails the test if that returns an error.
 func push(t *testing.T, ws *data.Workspace, customer string, resources ...data.Resource) data.PushReport {
 	t.Helper()
 	d := data.CustomerData{CustomerKey: customer}
@@ -64,7 +63,7 @@ func push(t *testing.T, ws *data.Workspace, customer string, resources ...data.R
 	return report
 }
 
-// pushJSON pushes the API's object.
+// pushJSON pushes a JSON object of the API.
 func pushJSON(t *testing.T, ws *data.Workspace, body string) (data.PushReport, error) {
 	t.Helper()
 	return ws.Push(t.Context(), decode(t, body))
@@ -77,7 +76,7 @@ func decode(t *testing.T, body string) data.CustomerData {
 	return d
 }
 
-// export is the customer as JSON.
+// export returns a customer as JSON.
 func export(t *testing.T, ws *data.Workspace, customer string) string {
 	t.Helper()
 	d, err := ws.Export(t.Context(), customer)
@@ -87,16 +86,18 @@ func export(t *testing.T, ws *data.Workspace, customer string) string {
 	return string(b)
 }
 
-// faults is the paths and rules of what an error found, as "path rule".
+// faults returns the faults of a validation.Error, each as "path rule".
 func faults(t *testing.T, err error) []string {
 	t.Helper()
 	var invalid *validation.Error
 	require.ErrorAs(t, err, &invalid)
 	require.ErrorIs(t, err, validation.ErrInvalid)
-	return found(invalid.Faults)
+	return pathsAndRules(invalid.Faults)
 }
 
-func found(findings []validation.Finding) []string {
+// pathsAndRules returns each finding as "path rule".
+// pathsAndRules returns each finding as "path rule".
+func pathsAndRules(findings []validation.Finding) []string {
 	out := []string{}
 	for _, f := range findings {
 		out = append(out, f.Path+" "+string(f.Rule))
@@ -104,16 +105,15 @@ func found(findings []validation.Finding) []string {
 	return out
 }
 
-// swept removes the rows of deleted customers, and returns every row of the store but those
-// of the change feed, which stays when the resources that it names are deleted.
-func swept(t *testing.T, ws *data.Workspace) map[string]string {
+// dumpAfterSweep removes the rows of deleted customers and returns the same rows as dump.
+func dumpAfterSweep(t *testing.T, ws *data.Workspace) map[string]string {
 	t.Helper()
 	_, err := ws.DB().Sweep(t.Context())
 	require.NoError(t, err)
 	return dump(t, ws)
 }
 
-// dump returns every row of the store but those of the change feed and of the format.
+// dump returns the rows of the store, quoted, except those of the change feed and of the format.
 func dump(t *testing.T, ws *data.Workspace) map[string]string {
 	t.Helper()
 	rows := map[string]string{}

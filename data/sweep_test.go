@@ -100,13 +100,13 @@ func TestSweep_CustomerCreatedAgainWithSameKeys_KeepsIt(t *testing.T) {
 		}
 		_, err := ws.Push(t.Context(), block("a", "k", 7))
 		require.NoError(t, err)
-		rows := len(swept(t, ws))
+		rows := len(dumpAfterSweep(t, ws))
 		require.JSONEq(t, exported(t, block("a", "k", 7)), export(t, ws, "a"))
 		requireConsistent(t, ws, "after the sweep")
 		require.Len(t, dump(t, ws), rows)
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, ws))
+		require.Empty(t, dumpAfterSweep(t, ws))
 	})
 }
 
@@ -161,7 +161,7 @@ func TestSweep_CrashAtAnyStep_NextSweepContinues(t *testing.T) {
 		require.ErrorIs(t, err, backends.ErrCrash)
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"b"}})
 		require.NoError(t, err)
-		require.Empty(t, swept(t, ws), "step %d", steps)
+		require.Empty(t, dumpAfterSweep(t, ws), "step %d", steps)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestSweep_Concurrent_RemovesEachRowOnce(t *testing.T) {
 		for err := range failed {
 			require.NoError(t, err)
 		}
-		require.Empty(t, swept(t, ws))
+		require.Empty(t, dumpAfterSweep(t, ws))
 	})
 }
 

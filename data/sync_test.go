@@ -36,7 +36,7 @@ func TestSync_StoredCustomer_ReplacesResources(t *testing.T) {
 		require.Equal(t, data.Tally{Spaces: 1}, report.Created)
 		require.Equal(t, data.Tally{Spaces: 2, AccessGrants: 1}, report.Updated)
 		require.Equal(t, data.Tally{UserIdentities: 1}, report.Unchanged)
-		require.Equal(t, []string{"reservations[0].room_keys[1] not_there_yet"}, found(report.Warnings))
+		require.Equal(t, []string{"reservations[0].room_keys[1] not_there_yet"}, pathsAndRules(report.Warnings))
 		var deleted []string
 		for _, d := range report.Deleted {
 			deleted = append(deleted, data.Ref{Kind: d.Kind, Key: d.Key}.String())

@@ -11,10 +11,10 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-const someRooms = `"rooms": [{"room_key": "a-1", "name": "A1"}, {"room_key": "a-2", "name": "A2"}, {"room_key": "a-3", "name": "A3"}]`
+const threeRooms = `"rooms": [{"room_key": "a-1", "name": "A1"}, {"room_key": "a-2", "name": "A2"}, {"room_key": "a-3", "name": "A3"}]`
 
-// lists returns the lists of keys that a customer's only booking, or staff member, has.
-func lists(t *testing.T, ws *data.Workspace, collection string) map[string]any {
+// keyLists returns the lists of keys of the only resource in a collection of customer c.
+func keyLists(t *testing.T, ws *data.Workspace, collection string) map[string]any {
 	t.Helper()
 	var out map[string][]map[string]any
 	var rest map[string]json.RawMessage
@@ -30,7 +30,7 @@ func lists(t *testing.T, ws *data.Workspace, collection string) map[string]any {
 	return got
 }
 
-func TestSpacesOfAGrant_AnyAlias_ReplacesTheList(t *testing.T) {
+func TestPush_SpaceKeysOfAnyAlias_ReplaceTheList(t *testing.T) {
 	type object = map[string]any
 	keys := func(keys ...any) []any { return keys }
 	for _, of := range []struct{ collection, fields string }{
@@ -39,7 +39,7 @@ func TestSpacesOfAGrant_AnyAlias_ReplacesTheList(t *testing.T) {
 	} {
 		t.Run(of.collection, func(t *testing.T) {
 			each(t, func(t *testing.T, ws *data.Workspace) {
-				_, err := pushJSON(t, ws, `{"customer_key": "c", `+someRooms+`}`)
+				_, err := pushJSON(t, ws, `{"customer_key": "c", `+threeRooms+`}`)
 				require.NoError(t, err)
 				for _, step := range []struct {
 					given string
@@ -57,7 +57,7 @@ func TestSpacesOfAGrant_AnyAlias_ReplacesTheList(t *testing.T) {
 					before := len(feed(t, ws))
 					_, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, of.collection, of.fields, step.given))
 					require.NoError(t, err)
-					require.Equal(t, step.want, lists(t, ws, of.collection), step.given)
+					require.Equal(t, step.want, keyLists(t, ws, of.collection), step.given)
 					again, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, of.collection, of.fields, step.given))
 					require.NoError(t, err)
 					require.Equal(t, 1, again.Unchanged.Total(), "%s, pushed again", step.given)
@@ -68,16 +68,16 @@ func TestSpacesOfAGrant_AnyAlias_ReplacesTheList(t *testing.T) {
 	}
 }
 
-func TestSpacesOfAGrant_OneKeyUnderTwoAliases_IsOnce(t *testing.T) {
+func TestPush_SpaceKeyUnderTwoAliases_IsStoredOnce(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		body := `{"customer_key": "c", ` + someRooms + `, "bookings": [{"booking_key": "b", "room_keys": ["a-2", "a-1"], "space_keys": ["a-1"]}]}`
+		body := `{"customer_key": "c", ` + threeRooms + `, "bookings": [{"booking_key": "b", "room_keys": ["a-2", "a-1"], "space_keys": ["a-1"]}]}`
 		for _, unchanged := range []int{0, 4} {
 			report, err := pushJSON(t, ws, body)
 			require.NoError(t, err)
-			require.Equal(t, []string{"bookings[0].room_keys[1] reference_twice"}, found(report.Warnings))
+			require.Equal(t, []string{"bookings[0].room_keys[1] reference_twice"}, pathsAndRules(report.Warnings))
 			require.Equal(t, unchanged, report.Unchanged.Total())
 		}
-		require.Equal(t, map[string]any{"space_keys": []any{"a-1"}, "room_keys": []any{"a-2"}}, lists(t, ws, "bookings"))
+		require.Equal(t, map[string]any{"space_keys": []any{"a-1"}, "room_keys": []any{"a-2"}}, keyLists(t, ws, "bookings"))
 		before := dump(t, ws)
 		_, err := ws.Sync(t.Context(), decode(t, export(t, ws, "c")))
 		require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestSpacesOfAGrant_OneKeyUnderTwoAliases_IsOnce(t *testing.T) {
 	})
 }
 
-func TestSpacesOfAGrant_InGo(t *testing.T) {
+func TestPush_SpacesInGo_AreReplacedAndCleared(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "c", data.Room("1", "One"), data.Room("2", "Two"), data.Booking("b", data.Ref{}, data.Ref{Kind: data.KindRoom, Key: "1"}))
 		push(t, ws, "c", data.Booking("b", data.Ref{}, data.Ref{Kind: data.KindSpace, Key: "2"}))
@@ -97,11 +97,11 @@ func TestSpacesOfAGrant_InGo(t *testing.T) {
 		push(t, ws, "c", edit)
 		g, err = ws.AccessGrant(t.Context(), "b")
 		require.NoError(t, err)
-		require.Empty(t, g.Spaces, "to clear any alias empties the list")
+		require.Empty(t, g.Spaces, "clearing any alias clears the list")
 	})
 }
 
-func TestPush_GrantWithoutSpaces_Warns(t *testing.T) {
+func TestPush_GrantWithoutSpaces_ReturnsWarning(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		const none = "bookings[0] no_spaces"
 		for _, step := range []struct {
@@ -109,19 +109,19 @@ func TestPush_GrantWithoutSpaces_Warns(t *testing.T) {
 			want  []string
 		}{
 			{``, []string{none}},
-			{``, []string{none}}, // unchanged, and as useless as before
+			{``, []string{none}}, // unchanged, with the same warning
 			{`, "room_keys": ["a-1"]`, []string{}},
 			{`, "name": "N"`, []string{}},
 			{`, "room_keys": []`, []string{none}},
 			{`, "room_keys": null`, []string{none}},
 		} {
-			report, err := pushJSON(t, ws, `{"customer_key": "c", `+someRooms+`, "bookings": [{"booking_key": "b"`+step.given+`}]}`)
+			report, err := pushJSON(t, ws, `{"customer_key": "c", `+threeRooms+`, "bookings": [{"booking_key": "b"`+step.given+`}]}`)
 			require.NoError(t, err)
-			require.Equal(t, step.want, found(report.Warnings), step.given)
+			require.Equal(t, step.want, pathsAndRules(report.Warnings), step.given)
 		}
-		report, err := ws.Sync(t.Context(), decode(t, `{"customer_key": "c", `+someRooms+`, "reservations": [{"reservation_key": "r"}], "staff_members": [{"staff_member_key": "s", "name": "S"}]}`))
+		report, err := ws.Sync(t.Context(), decode(t, `{"customer_key": "c", `+threeRooms+`, "reservations": [{"reservation_key": "r"}], "staff_members": [{"staff_member_key": "s", "name": "S"}]}`))
 		require.NoError(t, err)
-		require.Equal(t, []string{"reservations[0] no_spaces"}, found(report.Warnings), "staff serve no space if they serve none")
+		require.Equal(t, []string{"reservations[0] no_spaces"}, pathsAndRules(report.Warnings), "a staff member without spaces causes no warning")
 
 		before := dump(t, ws)
 		_, err = ws.PushWith(t.Context(), decode(t, `{"customer_key": "c", "access_grants": [{"access_grant_key": "g"}]}`), data.PushOptions{Strict: true})
@@ -130,7 +130,7 @@ func TestPush_GrantWithoutSpaces_Warns(t *testing.T) {
 	})
 }
 
-func TestPush_ReferenceToAnotherCustomer_NeverResolves(t *testing.T) {
+func TestPush_ReferenceToAnotherCustomer_ReturnsWarning(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		push(t, ws, "first", data.Room("101", "Room"), data.Guest("ada", "Ada"), data.Site("s", "S"))
 		body := `{"customer_key": "second", "rooms": [{"room_key": "201", "name": "R", "parent_site_key": "s"}],
@@ -142,7 +142,7 @@ func TestPush_ReferenceToAnotherCustomer_NeverResolves(t *testing.T) {
 			require.ElementsMatch(t, []string{
 				"rooms[0].parent_site_key other_customer", "staff_members[0].unit_keys[0] other_customer", "staff_members[0].unit_keys[1] not_there_yet",
 				"bookings[0].guest_key other_customer", "bookings[0].room_keys[1] other_customer",
-			}, found(report.Warnings))
+			}, pathsAndRules(report.Warnings))
 		}
 		report, err := ws.Sync(t.Context(), decode(t, body))
 		require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestPush_ReferenceToAnotherCustomer_NeverResolves(t *testing.T) {
 				require.Equal(t, `"101" is a room of customer "first": the reference never resolves`, w.Message)
 			}
 		}
-		// The key is free again, and so may come.
+		// After the delete the key is free, so that the reference may resolve later.
 		_, err = ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"first"}})
 		require.NoError(t, err)
 		again, err := pushJSON(t, ws, body)
@@ -164,7 +164,7 @@ func TestPush_ReferenceToAnotherCustomer_NeverResolves(t *testing.T) {
 	})
 }
 
-func TestSync_DeletesAll_Warns(t *testing.T) {
+func TestSync_DeletesAll_ReturnsWarning(t *testing.T) {
 	const both = `"rooms": [{"room_key": "1", "name": "One"}], "guests": [{"guest_key": "g", "name": "G"}]`
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		sync := func(body string, o data.SyncOptions) (data.SyncReport, error) {
@@ -173,7 +173,7 @@ func TestSync_DeletesAll_Warns(t *testing.T) {
 		report, err := sync(`{"customer_key": "c", `+both+`}`, data.SyncOptions{})
 		require.NoError(t, err)
 		require.True(t, report.CustomerCreated)
-		require.Empty(t, report.Warnings, "there was nothing to delete")
+		require.Empty(t, report.Warnings, "the customer had no resources")
 		for body, want := range map[string][]string{
 			`{"customer_key": "c"}`: {"customer_key deletes_all"},
 			`{"customer_key": "c", "reservations": [{"reservation_key": "r", "room_keys": ["1"]}]}`: {"reservations[0].room_keys[0] not_there_yet", "customer_key deletes_all"},
@@ -182,7 +182,7 @@ func TestSync_DeletesAll_Warns(t *testing.T) {
 		} {
 			report, err := sync(body, data.SyncOptions{DryRun: true})
 			require.NoError(t, err)
-			require.Equal(t, want, found(report.Warnings), body)
+			require.Equal(t, want, pathsAndRules(report.Warnings), body)
 		}
 		before := dump(t, ws)
 		_, err = sync(`{"customer_key": "c"}`, data.SyncOptions{Strict: true})
