@@ -96,7 +96,6 @@ func faults(t *testing.T, err error) []string {
 }
 
 // pathsAndRules returns each finding as "path rule".
-// pathsAndRules returns each finding as "path rule".
 func pathsAndRules(findings []validation.Finding) []string {
 	out := []string{}
 	for _, f := range findings {
