@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -53,7 +53,7 @@ type Config struct {
 	// ReturnURL is an absolute http or https URL of at most 2048 bytes to which the visitor can return. It may be empty.
 	ReturnURL string
 
-	notes form.Notes // findings about the JSON that the Config was read from
+	notes jsonobject.Notes // findings about the JSON that the Config was read from
 }
 
 // Features configures the sections of a portal.
@@ -155,14 +155,14 @@ var landingKinds = slices.Concat(data.Kinds(data.ClassSpace), data.Kinds(data.Cl
 // that are invalid and fields that are unknown are reported by [Service.Create] and [Service.UpdateConfig], as faults and
 // warnings.
 func (c *Config) UnmarshalJSON(b []byte) error {
-	var notes form.Notes
-	o, err := form.Parse(b, &notes)
+	var notes jsonobject.Notes
+	o, err := jsonobject.Parse(b, &notes)
 	if err != nil {
 		return err
 	}
 	o.Read(c.fields())
 	o.Rest()
-	var all form.Notes // appending to c.notes could change a copy of c
+	var all jsonobject.Notes // appending to c.notes could change a copy of c
 	all.Join(c.notes)
 	all.Join(notes)
 	c.notes = all
@@ -171,7 +171,7 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 
 // readKey reads an object with one field that names a resource of one of the kinds by its key, such as room_key. It notes a fault
 // if the object has no such field, or more than one.
-func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
+func readKey(o *jsonobject.Object, kinds []data.Kind) (ref data.Ref) {
 	for _, kind := range kinds {
 		if !o.Has(kind.KeyField()) {
 			o.Ignore(kind.KeyField())
@@ -193,7 +193,7 @@ func readKey(o *form.Object, kinds []data.Kind) (ref data.Ref) {
 }
 
 // readDeepLink reads the type and the key of the resource of a deep link.
-func readDeepLink(o *form.Object) (ref data.Ref) {
+func readDeepLink(o *jsonobject.Object) (ref data.Ref) {
 	var resourceType string
 	o.Require(fieldResourceType)
 	o.Text(fieldResourceType, &resourceType)
@@ -216,7 +216,7 @@ func readDeepLink(o *form.Object) (ref data.Ref) {
 }
 
 // readFilter reads a filter, whose operation must be "=".
-func readFilter(o *form.Object) (f Filter) {
+func readFilter(o *jsonobject.Object) (f Filter) {
 	var operation string
 	o.Require(fieldField, fieldOperation, fieldValue)
 	o.Text(fieldField, &f.Field)
@@ -230,7 +230,7 @@ func readFilter(o *form.Object) (f Filter) {
 }
 
 // MarshalJSON returns the API's portal_configuration.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(form.Write(c.fields())) }
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(jsonobject.Write(c.fields())) }
 
 // navigation returns the navigation mode, and NavigationFull for the zero mode.
 func (c Config) navigation() NavigationMode {

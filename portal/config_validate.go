@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -33,14 +33,14 @@ var filterField = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 
 // check returns the faults and warnings of the configuration, and those of the JSON that it was read from. It does not read the
 // store; see checkReferences.
-func (c Config) check() (notes form.Notes) {
+func (c Config) check() (notes jsonobject.Notes) {
 	notes.Join(c.notes)
-	form.Check(&notes, "", c.fields())
+	jsonobject.Check(&notes, "", c.fields())
 	return notes
 }
 
 // checkFilters notes the faults of filters.
-func checkFilters(notes *form.Notes, path string, filters []Filter) {
+func checkFilters(notes *jsonobject.Notes, path string, filters []Filter) {
 	if len(filters) > maxFilters {
 		notes.Fault(path, validation.RuleTooMany, "at most %d", maxFilters)
 		return
@@ -88,7 +88,7 @@ var webOrigin = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]
 
 // checkNames notes a fault for a list that is too long, and for each name that is blank, a duplicate or too long. fault, if it
 // is not nil, returns the message of a further fault of a name, or "".
-func checkNames(notes *form.Notes, path string, names []string, fault func(string) string) {
+func checkNames(notes *jsonobject.Notes, path string, names []string, fault func(string) string) {
 	if len(names) > maxList {
 		notes.Fault(path, validation.RuleTooMany, "at most %d", maxList)
 		return
@@ -112,14 +112,14 @@ func checkNames(notes *form.Notes, path string, names []string, fault func(strin
 }
 
 // checkText notes a fault for a text of more than maxBytes or with characters that are not allowed.
-func checkText(notes *form.Notes, path, text string, maxBytes int) {
+func checkText(notes *jsonobject.Notes, path, text string, maxBytes int) {
 	if fault := textrules.Check(text, maxBytes); fault != "" {
 		notes.Fault(path, validation.RuleTextFormat, "%s", fault)
 	}
 }
 
 // checkRef notes a fault for a reference of another kind, or with an invalid key. A zero reference is valid.
-func checkRef(notes *form.Notes, path string, ref data.Ref, kinds []data.Kind) {
+func checkRef(notes *jsonobject.Notes, path string, ref data.Ref, kinds []data.Kind) {
 	if ref == (data.Ref{}) {
 		return
 	}

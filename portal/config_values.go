@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// timeValue is a form.Value that stores a time.
+// timeValue is a jsonobject.Value that stores a time.
 type timeValue struct{ into *time.Time }
 
-func (v timeValue) Read(o *form.Object, name string) {
+func (v timeValue) Read(o *jsonobject.Object, name string) {
 	var s string
 	o.Text(name, &s)
 	t, err := time.Parse(time.RFC3339, s)
@@ -27,16 +27,18 @@ func (v timeValue) Read(o *form.Object, name string) {
 
 func (v timeValue) Write() any { return data.FormatTime(*v.into) }
 
-func (v timeValue) Schema() form.Schema { return form.Schema{"type": "string", "format": "date-time"} }
+func (v timeValue) Schema() jsonobject.Schema {
+	return jsonobject.Schema{"type": "string", "format": "date-time"}
+}
 
-// namesValue is a form.Value that stores a list of different names. fault, if it is not nil, returns the message of a fault of
+// namesValue is a jsonobject.Value that stores a list of different names. fault, if it is not nil, returns the message of a fault of
 // a name, or "".
 type namesValue struct {
 	into  *[]string
 	fault func(name string) string
 }
 
-func (v namesValue) Read(o *form.Object, name string) { o.Strings(name, maxList, v.into) }
+func (v namesValue) Read(o *jsonobject.Object, name string) { o.Strings(name, maxList, v.into) }
 
 func (v namesValue) Write() any {
 	if *v.into == nil {
@@ -45,17 +47,19 @@ func (v namesValue) Write() any {
 	return *v.into
 }
 
-func (v namesValue) Check(notes *form.Notes, path string) { checkNames(notes, path, *v.into, v.fault) }
-
-func (v namesValue) Schema() form.Schema {
-	return form.Schema{"type": "array", "items": form.Schema{"type": "string"}, "nullable": true}
+func (v namesValue) Check(notes *jsonobject.Notes, path string) {
+	checkNames(notes, path, *v.into, v.fault)
 }
 
-// oldManageValue is a form.Value for manage_devices, the old name of manage. It stores manage.exclude. If the JSON has both
+func (v namesValue) Schema() jsonobject.Schema {
+	return jsonobject.Schema{"type": "array", "items": jsonobject.Schema{"type": "string"}, "nullable": true}
+}
+
+// oldManageValue is a jsonobject.Value for manage_devices, the old name of manage. It stores manage.exclude. If the JSON has both
 // fields, either excludes.
 type oldManageValue struct{ exclude *bool }
 
-func (v oldManageValue) Read(o *form.Object, name string) {
+func (v oldManageValue) Read(o *jsonobject.Object, name string) {
 	var exclude bool
 	if !o.Given(name) {
 		return
@@ -66,19 +70,19 @@ func (v oldManageValue) Read(o *form.Object, name string) {
 
 func (v oldManageValue) Write() any { return v.group(v.exclude).Write() }
 
-func (v oldManageValue) Schema() form.Schema { return v.group(v.exclude).Schema() }
+func (v oldManageValue) Schema() jsonobject.Schema { return v.group(v.exclude).Schema() }
 
-func (v oldManageValue) group(exclude *bool) form.Value {
-	return form.Group(exclude, form.Field{Name: "exclude", Value: form.Bool(exclude)})
+func (v oldManageValue) group(exclude *bool) jsonobject.Value {
+	return jsonobject.Group(exclude, jsonobject.Field{Name: "exclude", Value: jsonobject.Bool(exclude)})
 }
 
-// landingValue is a form.Value that stores a landing page.
+// landingValue is a jsonobject.Value that stores a landing page.
 type landingValue struct{ into *data.Ref }
 
-func (v landingValue) Read(o *form.Object, name string) {
+func (v landingValue) Read(o *jsonobject.Object, name string) {
 	none := func() { *v.into = data.Ref{} }
-	o.Object(name, none, func(o *form.Object) {
-		o.Object("manage", none, func(o *form.Object) { *v.into = readKey(o, landingKinds) })
+	o.Object(name, none, func(o *jsonobject.Object) {
+		o.Object("manage", none, func(o *jsonobject.Object) { *v.into = readKey(o, landingKinds) })
 		o.Rest()
 	})
 }
@@ -90,25 +94,25 @@ func (v landingValue) Write() any {
 	return map[string]any{"manage": map[string]string{v.into.Kind.KeyField(): v.into.Key}}
 }
 
-func (v landingValue) Check(notes *form.Notes, _ string) {
+func (v landingValue) Check(notes *jsonobject.Notes, _ string) {
 	checkRef(notes, fieldLandingPage, *v.into, landingKinds)
 }
 
-func (v landingValue) Schema() form.Schema {
-	keys := map[string]form.Schema{}
+func (v landingValue) Schema() jsonobject.Schema {
+	keys := map[string]jsonobject.Schema{}
 	for _, kind := range landingKinds {
-		keys[kind.KeyField()] = form.Nullable(keySchema)
+		keys[kind.KeyField()] = jsonobject.Nullable(keySchema)
 	}
-	return form.Schema{"type": "object", "nullable": true, "additionalProperties": false, "properties": map[string]form.Schema{
+	return jsonobject.Schema{"type": "object", "nullable": true, "additionalProperties": false, "properties": map[string]jsonobject.Schema{
 		"manage": {"type": "object", "nullable": true, "additionalProperties": false, "properties": keys, "maxProperties": len(keys)},
 	}}
 }
 
-// deepLinkValue is a form.Value that stores a deep link.
+// deepLinkValue is a jsonobject.Value that stores a deep link.
 type deepLinkValue struct{ into *data.Ref }
 
-func (v deepLinkValue) Read(o *form.Object, name string) {
-	o.Object(name, func() { *v.into = data.Ref{} }, func(o *form.Object) { *v.into = readDeepLink(o) })
+func (v deepLinkValue) Read(o *jsonobject.Object, name string) {
+	o.Object(name, func() { *v.into = data.Ref{} }, func(o *jsonobject.Object) { *v.into = readDeepLink(o) })
 }
 
 func (v deepLinkValue) Write() any {
@@ -118,23 +122,23 @@ func (v deepLinkValue) Write() any {
 	return map[string]string{fieldResourceType: v.into.Kind.String(), fieldResourceKey: v.into.Key}
 }
 
-func (v deepLinkValue) Check(notes *form.Notes, _ string) {
+func (v deepLinkValue) Check(notes *jsonobject.Notes, _ string) {
 	checkRef(notes, fieldDeepLink, *v.into, deepLinkKinds)
 }
 
-func (v deepLinkValue) Schema() form.Schema {
-	return form.Schema{
+func (v deepLinkValue) Schema() jsonobject.Schema {
+	return jsonobject.Schema{
 		"type": "object", "nullable": true, "additionalProperties": false, "required": []string{fieldResourceKey, fieldResourceType},
-		"properties": map[string]form.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: keySchema},
+		"properties": map[string]jsonobject.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: keySchema},
 	}
 }
 
-// filtersValue is a form.Value that stores a list of filters.
+// filtersValue is a jsonobject.Value that stores a list of filters.
 type filtersValue struct{ into *[]Filter }
 
-func (v filtersValue) Read(o *form.Object, name string) {
+func (v filtersValue) Read(o *jsonobject.Object, name string) {
 	filters := []Filter{}
-	if o.Objects(name, maxFilters, func() { *v.into = nil }, func(o *form.Object) { filters = append(filters, readFilter(o)) }) {
+	if o.Objects(name, maxFilters, func() { *v.into = nil }, func(o *jsonobject.Object) { filters = append(filters, readFilter(o)) }) {
 		*v.into = filters
 	}
 }
@@ -150,23 +154,23 @@ func (v filtersValue) Write() any {
 	return out
 }
 
-func (v filtersValue) Check(notes *form.Notes, path string) { checkFilters(notes, path, *v.into) }
+func (v filtersValue) Check(notes *jsonobject.Notes, path string) { checkFilters(notes, path, *v.into) }
 
-func (v filtersValue) Schema() form.Schema {
-	return form.Schema{"type": "array", "nullable": true, "maxItems": maxFilters, "items": form.Schema{
+func (v filtersValue) Schema() jsonobject.Schema {
+	return jsonobject.Schema{"type": "array", "nullable": true, "maxItems": maxFilters, "items": jsonobject.Schema{
 		"type": "object", "additionalProperties": false, "required": []string{fieldField, fieldOperation, fieldValue},
-		"properties": map[string]form.Schema{
+		"properties": map[string]jsonobject.Schema{
 			fieldField:     {"type": "string", "pattern": filterField.String()},
 			fieldOperation: {"type": "string", "enum": []string{operationEquals}},
-			fieldValue:     {"oneOf": []form.Schema{{"type": "string", "maxLength": maxFilterText}, {"type": "boolean"}}},
+			fieldValue:     {"oneOf": []jsonobject.Schema{{"type": "string", "maxLength": maxFilterText}, {"type": "boolean"}}},
 		},
 	}}
 }
 
-// originsValue is a form.Value that stores a list of origins.
+// originsValue is a jsonobject.Value that stores a list of origins.
 type originsValue struct{ into *[]string }
 
-func (v originsValue) Read(o *form.Object, name string) { o.Strings(name, maxOrigins, v.into) }
+func (v originsValue) Read(o *jsonobject.Object, name string) { o.Strings(name, maxOrigins, v.into) }
 
 func (v originsValue) Write() any {
 	if len(*v.into) == 0 {
@@ -175,7 +179,7 @@ func (v originsValue) Write() any {
 	return *v.into
 }
 
-func (v originsValue) Check(notes *form.Notes, path string) {
+func (v originsValue) Check(notes *jsonobject.Notes, path string) {
 	if len(*v.into) > maxOrigins {
 		notes.Fault(path, validation.RuleTooMany, "at most %d", maxOrigins)
 	}
@@ -186,25 +190,25 @@ func (v originsValue) Check(notes *form.Notes, path string) {
 	}
 }
 
-func (v originsValue) Schema() form.Schema {
-	return form.Schema{"type": "array", "nullable": true, "maxItems": maxOrigins, "items": form.Schema{"type": "string"}}
+func (v originsValue) Schema() jsonobject.Schema {
+	return jsonobject.Schema{"type": "array", "nullable": true, "maxItems": maxOrigins, "items": jsonobject.Schema{"type": "string"}}
 }
 
-// messagesValue is a form.Value that stores messages by locale and key.
+// messagesValue is a jsonobject.Value that stores messages by locale and key.
 type messagesValue struct {
 	into *map[string]map[string]string
 }
 
-func (v messagesValue) Read(o *form.Object, name string) {
-	o.Object(name, func() { *v.into = nil }, func(o *form.Object) {
+func (v messagesValue) Read(o *jsonobject.Object, name string) {
+	o.Object(name, func() { *v.into = nil }, func(o *jsonobject.Object) {
 		for _, locale := range o.Names() {
-			o.Object(locale, func() { delete(*v.into, locale) }, func(o *form.Object) { v.readLocale(o, locale) })
+			o.Object(locale, func() { delete(*v.into, locale) }, func(o *jsonobject.Object) { v.readLocale(o, locale) })
 		}
 	})
 }
 
 // readLocale reads the messages of one locale. A message that is null is removed.
-func (v messagesValue) readLocale(o *form.Object, locale string) {
+func (v messagesValue) readLocale(o *jsonobject.Object, locale string) {
 	for _, key := range o.Names() {
 		var message string
 		if o.Text(key, &message); !o.Has(key) {
@@ -228,7 +232,7 @@ func (v messagesValue) Write() any {
 	return *v.into
 }
 
-func (v messagesValue) Check(notes *form.Notes, path string) {
+func (v messagesValue) Check(notes *jsonobject.Notes, path string) {
 	total := 0
 	for _, messages := range *v.into {
 		total += len(messages)
@@ -251,7 +255,7 @@ func (v messagesValue) Check(notes *form.Notes, path string) {
 	}
 }
 
-func (v messagesValue) Schema() form.Schema {
-	texts := form.Schema{"type": "object", "nullable": true, "additionalProperties": form.Schema{"type": "string", "nullable": true}}
-	return form.Schema{"type": "object", "nullable": true, "additionalProperties": texts}
+func (v messagesValue) Schema() jsonobject.Schema {
+	texts := jsonobject.Schema{"type": "object", "nullable": true, "additionalProperties": jsonobject.Schema{"type": "string", "nullable": true}}
+	return jsonobject.Schema{"type": "object", "nullable": true, "additionalProperties": texts}
 }

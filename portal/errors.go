@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -111,7 +111,7 @@ func (e *ExistsError) Error() string {
 }
 
 // invalid returns a validation.Error if there is a fault.
-func invalid(notes form.Notes) error {
+func invalid(notes jsonobject.Notes) error {
 	if len(notes.Faults) == 0 {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -84,7 +84,7 @@ func Code(link string) string {
 
 // describe returns the portal of a record, given its customer and its configuration. The State, the Uses and the URL are not set.
 func (r *record) describe(customer data.Customer, c Config) CustomerPortal {
-	c.notes, c.NavigationMode = form.Notes{}, c.navigation()
+	c.notes, c.NavigationMode = jsonobject.Notes{}, c.navigation()
 	return CustomerPortal{
 		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customer.Key, CustomerName: customer.Name, CustomerTimeZone: customer.TimeZone,
 		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),

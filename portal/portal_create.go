@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
@@ -98,7 +98,7 @@ func (s *Service) checkWorkspace(ws *data.Workspace) error {
 }
 
 // checkCreate returns the faults and warnings of a request, except those of its push.
-func (s *Service) checkCreate(req CreateRequest) form.Notes {
+func (s *Service) checkCreate(req CreateRequest) jsonobject.Notes {
 	notes := req.Config.check()
 	switch d := req.CustomerData; {
 	case d == nil && req.CustomerKey == "" && !notes.Has("customer_data") && !notes.Has(""): // customer_data is absent, and not malformed
@@ -117,7 +117,7 @@ func (s *Service) checkCreate(req CreateRequest) form.Notes {
 
 // joinFaults returns the error of a request that has faults. The error also lists the faults of the request's push, which a dry
 // run finds.
-func (s *Service) joinFaults(ctx context.Context, ws *data.Workspace, req CreateRequest, notes form.Notes) error {
+func (s *Service) joinFaults(ctx context.Context, ws *data.Workspace, req CreateRequest, notes jsonobject.Notes) error {
 	err := invalid(notes)
 	if req.CustomerData == nil {
 		return err
@@ -132,7 +132,7 @@ func (s *Service) joinFaults(ctx context.Context, ws *data.Workspace, req Create
 
 // prefixCustomerData returns the error of a request whose push returned err. If err is a validation.Error, it prefixes the paths
 // of its findings with "customer_data" and adds those findings to the notes of the request.
-func prefixCustomerData(notes form.Notes, err error) error {
+func prefixCustomerData(notes jsonobject.Notes, err error) error {
 	var push *validation.Error
 	if !errors.As(err, &push) {
 		return err
@@ -142,7 +142,7 @@ func prefixCustomerData(notes form.Notes, err error) error {
 	if omitted.Any() { // the last warning says how many were omitted, and notes.Listed adds it again
 		warnings = warnings[:max(len(warnings)-1, 0)]
 	}
-	notes.Join(form.Notes{Faults: form.PrefixPaths("customer_data", push.Faults), Warnings: form.PrefixPaths("customer_data", warnings), Omitted: omitted})
+	notes.Join(jsonobject.Notes{Faults: jsonobject.PrefixPaths("customer_data", push.Faults), Warnings: jsonobject.PrefixPaths("customer_data", warnings), Omitted: omitted})
 	return invalid(notes)
 }
 
@@ -261,7 +261,7 @@ func (c *Config) rowKeys(workspace uuid.UUID) [][]byte {
 // checkReferences returns a validation.Error if a configuration names a resource or a profile that does not exist. pushed, if it
 // is not nil, contains resources that the same transaction creates.
 func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, customer data.Customer, c Config, pushed *data.CustomerData) error {
-	var notes form.Notes
+	var notes jsonobject.Notes
 	refs, fields := c.namedResources()
 	found, err := portaldata.Resources(ctx, at, customer, refs)
 	if err != nil {

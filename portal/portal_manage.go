@@ -10,9 +10,9 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/base64url"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -150,7 +150,7 @@ func (s *Service) Open(ctx context.Context, ws *data.Workspace, customerKey stri
 		if req.Config, err = s.withoutMissing(ctx, tx.Snapshot, tx.Customer, req.Config); err != nil {
 			return err
 		}
-		var notes form.Notes
+		var notes jsonobject.Notes
 		config, err := encodeConfig(req.Config, &notes)
 		if err := cmp.Or(err, invalid(notes)); err != nil {
 			return err

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -45,7 +45,7 @@ func (r *record) config() (c Config, err error) {
 
 // encodeConfig returns a configuration as a record stores it. It notes a fault if the result is too long. If notes has faults
 // already, it returns an empty string, since an invalid Config may have no JSON.
-func encodeConfig(c Config, notes *form.Notes) (stored string, err error) {
+func encodeConfig(c Config, notes *jsonobject.Notes) (stored string, err error) {
 	if len(notes.Faults) > 0 || reflect.ValueOf(c).IsZero() {
 		return "", nil
 	}

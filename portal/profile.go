@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -50,7 +50,7 @@ type Theme struct {
 
 // MarshalJSON returns the API's customization_profile.
 func (p Profile) MarshalJSON() ([]byte, error) {
-	out := form.Write(append(p.fields(), p.assignedFields()...))
+	out := jsonobject.Write(append(p.fields(), p.assignedFields()...))
 	if p.Name == "" {
 		out["name"] = nil
 	}
@@ -60,8 +60,8 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON sets p to the profile in the JSON that MarshalJSON returns. It returns an error that matches
 // [validation.ErrInvalid] if the JSON is invalid.
 func (p *Profile) UnmarshalJSON(b []byte) error {
-	var notes form.Notes
-	o, err := form.Parse(b, &notes)
+	var notes jsonobject.Notes
+	o, err := jsonobject.Parse(b, &notes)
 	if err != nil {
 		return fmt.Errorf("%w: %w", validation.ErrInvalid, err)
 	}
@@ -93,8 +93,8 @@ var (
 )
 
 // check returns the faults of a profile.
-func (p Profile) check() (notes form.Notes) {
-	form.Check(&notes, "", p.fields())
+func (p Profile) check() (notes jsonobject.Notes) {
+	jsonobject.Check(&notes, "", p.fields())
 	return notes
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -23,9 +23,9 @@ type draft struct {
 	keys    []string // of the resources that it creates
 	data    data.CustomerData
 	paths   []pathPrefix
-	notes   form.Notes // findings about the request that are not about its push
-	subject data.Ref   // the resource that the request creates or edits
-	newUser data.Ref   // the new user of an access grant, or zero
+	notes   jsonobject.Notes // findings about the request that are not about its push
+	subject data.Ref         // the resource that the request creates or edits
+	newUser data.Ref         // the new user of an access grant, or zero
 }
 
 // pathPrefix maps the paths of a push that begin with from to the paths of a request that begin with to.
@@ -75,7 +75,7 @@ func (d *draft) faults(err error) error {
 	if err != nil && !errors.As(err, &push) {
 		return err
 	}
-	var notes form.Notes
+	var notes jsonobject.Notes
 	notes.Join(d.notes)
 	if push == nil {
 		return invalid(notes)

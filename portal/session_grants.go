@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -174,7 +174,7 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 
 // applyFilterDefaults sets the metadata of a new resource to the values that the portal's filters require. It notes a fault for
 // each value that was given and differs.
-func (v *View) applyFilterDefaults(notes *form.Notes, kind data.Kind, metadata *data.CustomMetadata) {
+func (v *View) applyFilterDefaults(notes *jsonobject.Notes, kind data.Kind, metadata *data.CustomMetadata) {
 	if !filtered(kind) || len(v.config.Filters) == 0 {
 		return
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -56,7 +56,7 @@ const (
 // check returns a [validation.Error] if the options have a value that is invalid or that the
 // operation cannot use.
 func (o WriteOptions) check(op operation) error {
-	var notes form.Notes
+	var notes jsonobject.Notes
 	switch {
 	case o.Token == "":
 	case op != creates:

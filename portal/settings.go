@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -52,8 +52,8 @@ func (s *Service) UpdateSettings(ctx context.Context, ws *data.Workspace, change
 		if out.BusinessVertical == "" {
 			out.BusinessVertical = VerticalNeutral
 		}
-		var notes form.Notes
-		form.Check(&notes, "", out.fields())
+		var notes jsonobject.Notes
+		jsonobject.Check(&notes, "", out.fields())
 		if err := invalid(notes); err != nil {
 			return err
 		}

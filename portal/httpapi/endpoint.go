@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 )
 
 // jsonObject is a JSON object in a response.
@@ -19,10 +19,10 @@ type request interface{ input() input }
 // input describes where the fields of a request come from.
 type input struct {
 	// params are in the query of a GET or DELETE, and in the body of a POST or PATCH.
-	params []form.Field
+	params []jsonobject.Field
 
 	// options are in the query of a POST or PATCH, in addition to its body.
-	options []form.Field
+	options []jsonobject.Field
 
 	// lenient makes unknown members of the body warnings. In the query, and otherwise in the body, they are faults.
 	lenient bool
@@ -33,10 +33,10 @@ type input struct {
 
 	// notes receives the faults and warnings of the body. The operation reports them. If notes is nil, a fault of the body
 	// refuses the request before the operation.
-	notes *form.Notes
+	notes *jsonobject.Notes
 
 	// body receives the members of the body after params were read from it. It may be nil.
-	body func(*form.Object)
+	body func(*jsonobject.Object)
 
 	// data is set if the body is a value of package data instead of params.
 	data *dataBody
@@ -48,7 +48,7 @@ type dataBody struct {
 	schema func() schema
 
 	// queryParams returns the members that can be in the query of a GET or DELETE.
-	queryParams func() []form.Field
+	queryParams func() []jsonobject.Field
 
 	// optional makes an empty body the same as an empty object.
 	optional bool
@@ -72,13 +72,13 @@ func newEndpoint[T any, R interface {
 }
 
 // describe returns the parameter f with a description in its schema.
-func describe(text string, f form.Field) form.Field {
+func describe(text string, f jsonobject.Field) jsonobject.Field {
 	f.Value = describedValue{f.Value, text}
 	return f
 }
 
 type describedValue struct {
-	form.Value
+	jsonobject.Value
 	text string
 }
 
@@ -95,41 +95,43 @@ func (*emptyRequest) input() input { return input{} }
 type customerRequest struct{ CustomerKey string }
 
 func (r *customerRequest) input() input {
-	return input{params: []form.Field{required(bind("customer_key", &r.CustomerKey, keyParam))}}
+	return input{params: []jsonobject.Field{required(bind("customer_key", &r.CustomerKey, keyParam))}}
 }
 
 // portalRequest names a portal.
 type portalRequest struct{ ID uuid.UUID }
 
-func (r *portalRequest) input() input { return input{params: []form.Field{bindPortalID(&r.ID)}} }
+func (r *portalRequest) input() input { return input{params: []jsonobject.Field{bindPortalID(&r.ID)}} }
 
-func bindPortalID(into *uuid.UUID) form.Field {
+func bindPortalID(into *uuid.UUID) jsonobject.Field {
 	return required(bind("customer_portal_id", into, idParam))
 }
 
 // profileRequest names a customization profile.
 type profileRequest struct{ ID uuid.UUID }
 
-func (r *profileRequest) input() input { return input{params: []form.Field{bindProfileID(&r.ID)}} }
+func (r *profileRequest) input() input {
+	return input{params: []jsonobject.Field{bindProfileID(&r.ID)}}
+}
 
-func bindProfileID(into *uuid.UUID) form.Field {
+func bindProfileID(into *uuid.UUID) jsonobject.Field {
 	return required(bind(fieldProfile, into, idParam))
 }
 
 // patch is a change to a T. A member that is absent is not changed, and a member that is null is cleared.
 type patch[T any] struct {
 	draft T // the change applied to a zero T, to find the faults of the change itself
-	body  *form.Object
+	body  *jsonobject.Object
 }
 
 // setBody sets the change.
-func (p *patch[T]) setBody(o *form.Object) { p.body = o }
+func (p *patch[T]) setBody(o *jsonobject.Object) { p.body = o }
 
 // apply makes the change to a value. It returns no error, because the faults of the change are in the notes of the value.
 func (p *patch[T]) apply(into *T) error {
-	target := form.BodyOf(into)
+	target := jsonobject.BodyOf(into)
 	if target.Notes == nil {
-		target.Notes = new(form.Notes)
+		target.Notes = new(jsonobject.Notes)
 	}
 	o := p.body.Again(target.Notes)
 	o.Read(target.Fields)

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -135,7 +135,7 @@ func TestRequests_WithEveryParameter_SetEveryField(t *testing.T) {
 type incomplete struct{ First, Second bool }
 
 func (r *incomplete) input() input {
-	return input{params: []form.Field{bind("first", &r.First, boolParam), bind("second", &r.First, boolParam)}}
+	return input{params: []jsonobject.Field{bind("first", &r.First, boolParam), bind("second", &r.First, boolParam)}}
 }
 
 // TestZeroFields_FieldNotBound_IsReported checks that the test above can fail.
@@ -143,7 +143,7 @@ func TestZeroFields_FieldNotBound_IsReported(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(func(context.Context, *call, *incomplete) (jsonObject, error) { return nil, nil })
 	r := e.newRequest()
-	form.New(map[string]any{"first": true, "second": true}, new(form.Notes)).Read(r.input().params)
+	jsonobject.New(map[string]any{"first": true, "second": true}, new(jsonobject.Notes)).Read(r.input().params)
 	require.Equal(t, []string{".Second"}, zeroFields(reflect.ValueOf(r).Elem(), ""))
 }
 

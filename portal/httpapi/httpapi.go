@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -129,7 +129,7 @@ type call struct {
 
 	request  request
 	input    input                // of request
-	notes    form.Notes           // faults and warnings of the parameters
+	notes    jsonobject.Notes     // faults and warnings of the parameters
 	warnings []validation.Finding // warnings of the operation
 }
 

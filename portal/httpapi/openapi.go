@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 )
 
 // OpenAPI returns the OpenAPI 3.0 document of the API as JSON. The handler serves the document at /openapi.json to clients with
@@ -102,7 +102,7 @@ func (in input) schema() schema {
 	if in.data != nil {
 		return in.data.schema()
 	}
-	return form.SchemaOf(in.params)
+	return jsonobject.SchemaOf(in.params)
 }
 
 // responseSchema returns the schema of the response to a request that succeeds.

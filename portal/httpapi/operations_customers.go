@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -18,8 +18,8 @@ func customerDataBody(into *data.CustomerData) *dataBody {
 // writeOptions are the options that a push and a sync have in common.
 type writeOptions struct{ DryRun, Strict, KeepPortalChanges bool }
 
-func (o *writeOptions) params() []form.Field {
-	return []form.Field{
+func (o *writeOptions) params() []jsonobject.Field {
+	return []jsonobject.Field{
 		bind("dry_run", &o.DryRun, boolParam), bind("strict", &o.Strict, boolParam), bind("keep_portal_changes", &o.KeepPortalChanges, boolParam),
 	}
 }
@@ -77,15 +77,15 @@ type selectionRequest struct{ Selection data.Selection }
 func (r *selectionRequest) input() input {
 	return input{large: true, data: &dataBody{
 		read:   func(reader *strictjson.Reader) error { return strictjson.Decode(reader, &r.Selection) },
-		schema: func() schema { return form.SchemaOf(selectionMembers()) }, queryParams: selectionMembers, optional: true,
+		schema: func() schema { return jsonobject.SchemaOf(selectionMembers()) }, queryParams: selectionMembers, optional: true,
 	}}
 }
 
 // selectionMembers returns the members of a selection. Only their names and schemas are used: a selection in a query is
 // converted to JSON and read as a body.
-func selectionMembers() []form.Field {
+func selectionMembers() []jsonobject.Field {
 	keysParam := param[[]string]{schema: func() schema { return arrayOf(keySchema()) }}
-	out := []form.Field{bind("customer_key", nil, keyParam), bind("customer_keys", nil, keysParam)}
+	out := []jsonobject.Field{bind("customer_key", nil, keyParam), bind("customer_keys", nil, keysParam)}
 	for _, kind := range data.Kinds() {
 		out = append(out, bind(kind.KeysField(), nil, keysParam))
 	}
@@ -140,7 +140,7 @@ type listCustomersRequest struct {
 }
 
 func (r *listCustomersRequest) input() input {
-	return input{params: append([]form.Field{bind("search", &r.Search, textParam)}, r.pageRequest.params()...)}
+	return input{params: append([]jsonobject.Field{bind("search", &r.Search, textParam)}, r.pageRequest.params()...)}
 }
 
 func listCustomers(ctx context.Context, c *call, r *listCustomersRequest) (jsonObject, error) {

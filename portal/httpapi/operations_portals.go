@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -29,9 +29,9 @@ const (
 type createPortalRequest struct{ portal.CreateRequest }
 
 func (r *createPortalRequest) input() input {
-	config := form.BodyOf(&r.Config)
+	config := jsonobject.BodyOf(&r.Config)
 	return input{lenient: true, large: true, notes: config.Notes, params: append(config.Fields,
-		form.Field{Name: fieldCustomerData, Value: customerDataValue{&r.CustomerData}},
+		jsonobject.Field{Name: fieldCustomerData, Value: customerDataValue{&r.CustomerData}},
 		describe("The key of an existing customer. Give it or customer_data.", bind("customer_key", &r.CustomerKey, keyParam)),
 		describe("The lifetime of the portal, in seconds.", bind(fieldTTL, &r.TTL, ttlParam)),
 		describe("The number of sessions that the link can start. 0 means no limit.", bind("max_uses", &r.MaxUses, maxUsesParam)),
@@ -40,7 +40,7 @@ func (r *createPortalRequest) input() input {
 
 // The types of the limits of a link. Package portal checks the range of both values.
 var (
-	ttlParam = param[time.Duration]{func() schema { return withKeyword(integerSchema(), "minimum", 1) }, func(o *form.Object, name string) time.Duration {
+	ttlParam = param[time.Duration]{func() schema { return withKeyword(integerSchema(), "minimum", 1) }, func(o *jsonobject.Object, name string) time.Duration {
 		seconds := 0
 		o.Int(name, &seconds, math.MinInt32, math.MaxInt32)
 		if seconds == 0 && o.Has(name) && !o.Faulty(name) { // zero would mean the default lifetime
@@ -49,7 +49,7 @@ var (
 		return time.Duration(seconds) * time.Second
 	}, nilIfZero[time.Duration]}
 
-	maxUsesParam = param[int]{func() schema { return withKeyword(withKeyword(integerSchema(), "minimum", 0), "maximum", 1_000_000) }, func(o *form.Object, name string) (n int) {
+	maxUsesParam = param[int]{func() schema { return withKeyword(withKeyword(integerSchema(), "minimum", 0), "maximum", 1_000_000) }, func(o *jsonobject.Object, name string) (n int) {
 		o.Int(name, &n, math.MinInt32, math.MaxInt32)
 		return n
 	}, nilIfZero[int]}
@@ -58,7 +58,7 @@ var (
 // customerDataValue is the customer_data of create_portal. It is decoded directly from the body, because it may be large.
 type customerDataValue struct{ into **data.CustomerData }
 
-func (v customerDataValue) Stream(r *strictjson.Reader, path string, notes *form.Notes) error {
+func (v customerDataValue) Stream(r *strictjson.Reader, path string, notes *jsonobject.Notes) error {
 	switch r.Peek() {
 	case '{':
 		*v.into = new(data.CustomerData)
@@ -70,16 +70,16 @@ func (v customerDataValue) Stream(r *strictjson.Reader, path string, notes *form
 	return r.Skip()
 }
 
-func (v customerDataValue) Read(*form.Object, string) {}
-func (v customerDataValue) Write() any                { return *v.into }
-func (v customerDataValue) Schema() schema            { return nullable(schemaRef(fieldCustomerData)) }
+func (v customerDataValue) Read(*jsonobject.Object, string) {}
+func (v customerDataValue) Write() any                      { return *v.into }
+func (v customerDataValue) Schema() schema                  { return nullable(schemaRef(fieldCustomerData)) }
 
 func createPortal(ctx context.Context, c *call, r *createPortalRequest) (jsonObject, error) {
 	p, err := c.h.options.Portals.Create(ctx, c.ws, r.CreateRequest)
 	if err != nil {
 		return nil, renameFaultPath(err, "ttl", fieldTTL)
 	}
-	c.warnings = append(p.Warnings, form.PrefixPaths(fieldCustomerData, p.Push.Warnings)...)
+	c.warnings = append(p.Warnings, jsonobject.PrefixPaths(fieldCustomerData, p.Push.Warnings)...)
 	p.Push.Warnings = nil
 	out := jsonObject{"customer_portal": p, "magic_link": p, "customer_portal_id": p.ID}
 	if p.Push.CustomerKey != "" {
@@ -91,7 +91,7 @@ func createPortal(ctx context.Context, c *call, r *createPortalRequest) (jsonObj
 type deepLinkRequest struct{ CustomerKey, ReservationKey string }
 
 func (r *deepLinkRequest) input() input {
-	return input{params: []form.Field{
+	return input{params: []jsonobject.Field{
 		required(bind("customer_key", &r.CustomerKey, keyParam)), required(bind("reservation_key", &r.ReservationKey, keyParam)),
 	}}
 }
@@ -134,7 +134,7 @@ func getPortal(ctx context.Context, c *call, r *portalRequest) (jsonObject, erro
 // portalJSON returns a portal for the responses of get and list: the members of its configuration and the other properties,
 // without the link.
 func portalJSON(p portal.CustomerPortal) jsonObject {
-	out := jsonObject(form.Write(form.BodyOf(&p.Config).Fields))
+	out := jsonObject(jsonobject.Write(jsonobject.BodyOf(&p.Config).Fields))
 	maps.Copy(out, jsonObject{
 		"customer_portal_id": p.ID, "customer_key": p.CustomerKey, "workspace_id": p.WorkspaceID,
 		"created_at": data.FormatTime(p.CreatedAt), "expires_at": data.FormatTime(p.ExpiresAt),
@@ -150,16 +150,16 @@ type updatePortalRequest struct {
 }
 
 func (r *updatePortalRequest) input() input {
-	return input{lenient: true, params: []form.Field{
+	return input{lenient: true, params: []jsonobject.Field{
 		{Name: fieldConfig, Required: true, Value: configPatch{&r.Config}},
 		bindPortalID(&r.ID),
-	}, body: func(o *form.Object) {
+	}, body: func(o *jsonobject.Object) {
 		// If the request has a fault already, the patch will not be applied. Find its faults here, to report all of them.
 		if notes, change := o.Notes(), r.Config.body; len(notes.Faults) > 0 && change != nil {
-			config := form.BodyOf(&r.Config.draft)
+			config := jsonobject.BodyOf(&r.Config.draft)
 			change.Read(config.Fields)
 			change.Rest()
-			form.Check(notes, fieldConfig, config.Fields)
+			jsonobject.Check(notes, fieldConfig, config.Fields)
 		}
 	}}
 }
@@ -167,16 +167,18 @@ func (r *updatePortalRequest) input() input {
 // configPatch is a patch of a configuration. Its faults are found when it is applied.
 type configPatch struct{ into *patch[portal.Config] }
 
-func (v configPatch) Read(o *form.Object, name string) { o.Object(name, func() {}, v.into.setBody) }
-func (v configPatch) Write() any                       { return nil }
-func (v configPatch) Schema() schema                   { return schemaRef(fieldConfig) }
+func (v configPatch) Read(o *jsonobject.Object, name string) {
+	o.Object(name, func() {}, v.into.setBody)
+}
+func (v configPatch) Write() any     { return nil }
+func (v configPatch) Schema() schema { return schemaRef(fieldConfig) }
 
 func updatePortal(ctx context.Context, c *call, r *updatePortalRequest) (jsonObject, error) {
 	p, err := c.h.options.Portals.UpdateConfig(ctx, c.ws, r.ID, r.Config.apply)
 	if err != nil {
-		return nil, mapFaultPaths(err, func(path string) string { return form.JoinPath(fieldConfig, path) })
+		return nil, mapFaultPaths(err, func(path string) string { return jsonobject.JoinPath(fieldConfig, path) })
 	}
-	c.warnings = form.PrefixPaths(fieldConfig, p.Warnings)
+	c.warnings = jsonobject.PrefixPaths(fieldConfig, p.Warnings)
 	return nil, nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -68,7 +68,7 @@ type resourceRequest struct {
 }
 
 func (r *resourceRequest) inputFor(class string) input {
-	return input{params: []form.Field{bind(class+"_id", &r.ID, idParam), bind(class+"_key", &r.Key, keyParam)}}
+	return input{params: []jsonobject.Field{bind(class+"_id", &r.ID, idParam), bind(class+"_key", &r.Key, keyParam)}}
 }
 
 type (
@@ -244,7 +244,7 @@ type listSpacesRequest struct {
 }
 
 func (r *listSpacesRequest) input() input {
-	return input{params: append([]form.Field{
+	return input{params: append([]jsonobject.Field{
 		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam), bind("connected_account_id", &r.ConnectedAccountID, foreignIDParam),
 		bind("space_key", &r.Key, keyParam), bind("parent_space_id", &r.ParentID, idParam), bind("parent_space_key", &r.ParentKey, keyParam),
 	}, r.pageRequest.params()...)}
@@ -287,7 +287,7 @@ type listUserIdentitiesRequest struct {
 }
 
 func (r *listUserIdentitiesRequest) input() input {
-	return input{params: append([]form.Field{
+	return input{params: append([]jsonobject.Field{
 		bind("customer_key", &r.CustomerKey, keyParam), bind("user_identity_ids", &r.IDs, idsParam), bind("search", &r.Search, textParam),
 		bind("credential_manager_acs_system_id", &r.CredentialManagerSystemID, foreignIDParam), bind("created_before", &r.CreatedBefore, timeParam),
 	}, r.pageRequest.params()...)}
@@ -316,7 +316,7 @@ type listAccessGrantsRequest struct {
 }
 
 func (r *listAccessGrantsRequest) input() input {
-	return input{params: append([]form.Field{
+	return input{params: append([]jsonobject.Field{
 		bind("customer_key", &r.CustomerKey, keyParam), bind("access_grant_ids", &r.IDs, idsParam),
 		bind("user_identity_id", &r.UserIdentityID, idParam), bind("space_id", &r.SpaceID, idParam),
 		bind("access_grant_key", &r.Key, keyParam), bind("reservation_key", &r.ReservationKey, keyParam),

@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -21,7 +21,7 @@ func getSettings(ctx context.Context, c *call, _ *emptyRequest) (jsonObject, err
 type updateSettingsRequest struct{ patch[portal.Settings] }
 
 func (r *updateSettingsRequest) input() input {
-	return input{params: form.BodyOf(&r.draft).Fields, lenient: true, body: r.setBody}
+	return input{params: jsonobject.BodyOf(&r.draft).Fields, lenient: true, body: r.setBody}
 }
 
 func updateSettings(ctx context.Context, c *call, r *updateSettingsRequest) (jsonObject, error) {
@@ -40,7 +40,7 @@ func getAliases(ctx context.Context, c *call, _ *emptyRequest) (jsonObject, erro
 type createProfileRequest struct{ Profile portal.Profile }
 
 func (r *createProfileRequest) input() input {
-	return input{params: form.BodyOf(&r.Profile).Fields, lenient: true}
+	return input{params: jsonobject.BodyOf(&r.Profile).Fields, lenient: true}
 }
 
 func createProfile(ctx context.Context, c *call, r *createProfileRequest) (jsonObject, error) {
@@ -58,7 +58,7 @@ func profileResponse(p portal.Profile, err error) (jsonObject, error) {
 type listProfilesRequest struct{ CustomerKey string }
 
 func (r *listProfilesRequest) input() input {
-	return input{params: []form.Field{bind("customer_key", &r.CustomerKey, keyParam)}}
+	return input{params: []jsonobject.Field{bind("customer_key", &r.CustomerKey, keyParam)}}
 }
 
 // listProfiles lists all profiles of the workspace. Every profile is available to every customer, so customer_key is not a
@@ -80,7 +80,7 @@ type updateProfileRequest struct {
 }
 
 func (r *updateProfileRequest) input() input {
-	return input{params: append(form.BodyOf(&r.draft).Fields, bindProfileID(&r.ID)), lenient: true, body: r.setBody}
+	return input{params: append(jsonobject.BodyOf(&r.draft).Fields, bindProfileID(&r.ID)), lenient: true, body: r.setBody}
 }
 
 func updateProfile(ctx context.Context, c *call, r *updateProfileRequest) (jsonObject, error) {

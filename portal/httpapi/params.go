@@ -10,39 +10,39 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
 // param is a type of parameter with values of type T.
 type param[T any] struct {
 	schema func() schema
-	read   func(o *form.Object, name string) T
+	read   func(o *jsonobject.Object, name string) T
 	query  func(T) any // returns the value for the query of next_page_url, or nil to leave the parameter out
 }
 
 // bind returns the parameter of a name that is read into a variable. To add a parameter to an endpoint, add a field to the
 // struct of its request, and a call of bind to the input method of the struct.
-func bind[T any](name string, into *T, p param[T]) form.Field {
-	return form.Field{Name: name, Value: boundParam[T]{into, p}}
+func bind[T any](name string, into *T, p param[T]) jsonobject.Field {
+	return jsonobject.Field{Name: name, Value: boundParam[T]{into, p}}
 }
 
 // required returns the parameter f with the rule that a request must have it.
-func required(f form.Field) form.Field {
+func required(f jsonobject.Field) jsonobject.Field {
 	f.Required = true
 	return f
 }
 
-// boundParam is a parameter with its variable. It implements [form.Value].
+// boundParam is a parameter with its variable. It implements [jsonobject.Value].
 type boundParam[T any] struct {
 	into  *T
 	param param[T]
 }
 
-func (b boundParam[T]) Read(o *form.Object, name string) { *b.into = b.param.read(o, name) }
-func (b boundParam[T]) Write() any                       { return b.param.query(*b.into) }
-func (b boundParam[T]) Schema() schema                   { return b.param.schema() }
+func (b boundParam[T]) Read(o *jsonobject.Object, name string) { *b.into = b.param.read(o, name) }
+func (b boundParam[T]) Write() any                             { return b.param.query(*b.into) }
+func (b boundParam[T]) Schema() schema                         { return b.param.schema() }
 
 // nilIfZero returns v, or nil if v is the zero value.
 func nilIfZero[T comparable](v T) any {
@@ -55,7 +55,7 @@ func nilIfZero[T comparable](v T) any {
 // The types of parameters. A text that filters a list must not be empty: a client that sent an empty filter by mistake would
 // get everything.
 var (
-	keyParam = param[string]{keySchema, func(o *form.Object, name string) string {
+	keyParam = param[string]{keySchema, func(o *jsonobject.Object, name string) string {
 		key := readNonEmpty(o, name)
 		if key != "" {
 			if fault := textrules.CheckKey(key); fault != "" {
@@ -65,7 +65,7 @@ var (
 		return key
 	}, nilIfZero[string]}
 
-	textParam = param[string]{textSchema, func(o *form.Object, name string) string {
+	textParam = param[string]{textSchema, func(o *jsonobject.Object, name string) string {
 		var s string
 		o.Text(name, &s)
 		if fault := textrules.Check(s, maxTextBytes); fault != "" {
@@ -74,7 +74,7 @@ var (
 		return s
 	}, nilIfZero[string]}
 
-	idParam = param[uuid.UUID]{idSchema, func(o *form.Object, name string) (id uuid.UUID) {
+	idParam = param[uuid.UUID]{idSchema, func(o *jsonobject.Object, name string) (id uuid.UUID) {
 		if readNonEmpty(o, name); o.IsEmpty(name) {
 			return uuid.Nil
 		}
@@ -85,13 +85,13 @@ var (
 		return id
 	}, nilIfZero[uuid.UUID]}
 
-	cursorParam = param[string]{func() schema { return nullable(stringSchema()) }, func(o *form.Object, name string) (s string) {
+	cursorParam = param[string]{func() schema { return nullable(stringSchema()) }, func(o *jsonobject.Object, name string) (s string) {
 		o.Text(name, &s)
 		return s
 	}, nilIfZero[string]}
 
 	// limitParam reads the size of a page. It reduces a larger value to maxPage.
-	limitParam = param[int]{limitSchema, func(o *form.Object, name string) int {
+	limitParam = param[int]{limitSchema, func(o *jsonobject.Object, name string) int {
 		limit := defaultPage
 		o.Int(name, &limit, 1, math.MaxInt32)
 		if !o.Has(name) {
@@ -101,7 +101,7 @@ var (
 	}, nilIfZero[int]}
 
 	// countParam reads a number of resources, or nil if the parameter is absent.
-	countParam = param[*int]{func() schema { return withKeyword(integerSchema(), "minimum", 0) }, func(o *form.Object, name string) *int {
+	countParam = param[*int]{func() schema { return withKeyword(integerSchema(), "minimum", 0) }, func(o *jsonobject.Object, name string) *int {
 		var n int
 		o.Int(name, &n, 0, math.MaxInt32)
 		if !o.Has(name) {
@@ -110,12 +110,12 @@ var (
 		return &n
 	}, nilIfZero[*int]}
 
-	boolParam = param[bool]{boolSchema, func(o *form.Object, name string) (v bool) {
+	boolParam = param[bool]{boolSchema, func(o *jsonobject.Object, name string) (v bool) {
 		o.Bool(name, &v)
 		return v
 	}, nilIfZero[bool]}
 
-	timeParam = param[time.Time]{timeSchema, func(o *form.Object, name string) time.Time {
+	timeParam = param[time.Time]{timeSchema, func(o *jsonobject.Object, name string) time.Time {
 		s := readNonEmpty(o, name)
 		if s == "" {
 			return time.Time{}
@@ -133,7 +133,7 @@ var (
 	}}
 
 	// idsParam reads a list of ids. It is nil if the parameter is absent, and not nil if the list is empty.
-	idsParam = param[[]uuid.UUID]{func() schema { return arrayOf(idSchema()) }, func(o *form.Object, name string) []uuid.UUID {
+	idsParam = param[[]uuid.UUID]{func() schema { return arrayOf(idSchema()) }, func(o *jsonobject.Object, name string) []uuid.UUID {
 		var texts []string
 		o.Strings(name, maxIDs, &texts)
 		var ids []uuid.UUID
@@ -151,7 +151,7 @@ var (
 	}, func(ids []uuid.UUID) any { return ids }}
 
 	// foreignIDParam reads the id of a resource of a type that this library does not have, such as a device.
-	foreignIDParam = param[foreignID]{idSchema, func(o *form.Object, name string) foreignID {
+	foreignIDParam = param[foreignID]{idSchema, func(o *jsonobject.Object, name string) foreignID {
 		return foreignID{name, idParam.read(o, name)}
 	}, func(f foreignID) any { return nilIfZero(f.id) }}
 )
@@ -171,7 +171,7 @@ const (
 )
 
 // readNonEmpty reads a text and notes a fault if it is empty. It returns "" if the member is absent.
-func readNonEmpty(o *form.Object, name string) string {
+func readNonEmpty(o *jsonobject.Object, name string) string {
 	var s string
 	if o.Text(name, &s); o.IsEmpty(name) {
 		o.Fault(name, validation.RuleRequired, "is empty: give a value, or leave the parameter out")
@@ -181,7 +181,7 @@ func readNonEmpty(o *form.Object, name string) string {
 
 // readStrictly reads the parameters of an object and notes a fault for each other member. Such a member may be a misspelled
 // filter, without which the request would select too much. where is "query" or "body".
-func readStrictly(params []form.Field, o *form.Object, where string) {
+func readStrictly(params []jsonobject.Field, o *jsonobject.Object, where string) {
 	o.Read(params)
 	for _, name := range o.Unread() {
 		o.Fault(name, validation.RuleUnknownField, "%s", unknownParamMessage(params, where))
@@ -189,7 +189,7 @@ func readStrictly(params []form.Field, o *form.Object, where string) {
 }
 
 // unknownParamMessage returns the message of a fault for an unknown parameter. It lists the parameters of the endpoint.
-func unknownParamMessage(params []form.Field, where string) string {
+func unknownParamMessage(params []jsonobject.Field, where string) string {
 	if len(params) == 0 {
 		return "is not a parameter of this endpoint, which has none in the " + where
 	}
@@ -201,7 +201,7 @@ func unknownParamMessage(params []form.Field, where string) string {
 }
 
 // queryValues returns the parameters that a request has, as a query.
-func queryValues(params []form.Field) url.Values {
+func queryValues(params []jsonobject.Field) url.Values {
 	out := url.Values{}
 	for _, f := range params {
 		switch v := f.Value.Write().(type) {
@@ -223,8 +223,8 @@ type pageRequest struct {
 	Cursor string
 }
 
-func (p *pageRequest) params() []form.Field {
-	return []form.Field{bind("limit", &p.Limit, limitParam), bind("page_cursor", &p.Cursor, cursorParam)}
+func (p *pageRequest) params() []jsonobject.Field {
+	return []jsonobject.Field{bind("limit", &p.Limit, limitParam), bind("page_cursor", &p.Cursor, cursorParam)}
 }
 
 // warn adds a warning of the operation.

@@ -19,8 +19,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -64,8 +64,8 @@ func (c *call) read(ctx context.Context) error {
 }
 
 // readQuery reads the parameters of a query.
-func (c *call) readQuery(params []form.Field, query url.Values) {
-	readStrictly(params, form.New(queryMembers(params, query, &c.notes), &c.notes), "query")
+func (c *call) readQuery(params []jsonobject.Field, query url.Values) {
+	readStrictly(params, jsonobject.New(queryMembers(params, query, &c.notes), &c.notes), "query")
 }
 
 // readQueryAsBody converts a query to JSON and reads that as the body of a POST.
@@ -115,7 +115,7 @@ func (c *call) readObject(r *strictjson.Reader) error {
 	if notes == nil {
 		notes = &c.notes
 	}
-	o, err := form.Decode(r, c.input.params, notes)
+	o, err := jsonobject.Decode(r, c.input.params, notes)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (c *call) readObject(r *strictjson.Reader) error {
 // unknown members are warnings. If a misplaced dry_run or max_deletes were a warning too, the request would write or delete
 // data that the client did not mean to change.
 func (c *call) checkUnknownMember(name string) {
-	if slices.ContainsFunc(c.input.options, func(f form.Field) bool { return f.Name == name }) {
+	if slices.ContainsFunc(c.input.options, func(f jsonobject.Field) bool { return f.Name == name }) {
 		c.notes.Fault(name, validation.RuleUnknownField, "must be in the query, as in ?%s=..., not in the body", name)
 	}
 }
@@ -220,10 +220,10 @@ func bodyError(err error) error {
 
 // queryMembers returns a query as the members of a JSON object. Each value has the JSON type of the schema of its parameter if
 // it can be converted, and is a string otherwise. A list parameter with one empty value is an empty list.
-func queryMembers(params []form.Field, query url.Values, notes *form.Notes) map[string]any {
+func queryMembers(params []jsonobject.Field, query url.Values, notes *jsonobject.Notes) map[string]any {
 	out := map[string]any{}
 	for name, values := range query {
-		i := slices.IndexFunc(params, func(f form.Field) bool { return f.Name == name })
+		i := slices.IndexFunc(params, func(f jsonobject.Field) bool { return f.Name == name })
 		if i < 0 {
 			out[name] = values // the reader of the members reports unknown ones
 			continue

@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/internal/form"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 )
 
 // schema is a schema of OpenAPI 3.0.
-type schema = form.Schema
+type schema = jsonobject.Schema
 
 func typeSchema(name string) schema { return schema{"type": name} }
 func stringSchema() schema          { return typeSchema("string") }
@@ -163,7 +163,7 @@ func kindSchema() schema {
 	return enumOf(names...)
 }
 
-// propertiesOf returns the properties of a type that is registered in package form.
+// propertiesOf returns the properties of a type that is registered in package jsonobject.
 func propertiesOf[T any]() map[string]schema {
-	return form.SchemaOf(form.BodyOf(new(T)).Fields)["properties"].(map[string]schema)
+	return jsonobject.SchemaOf(jsonobject.BodyOf(new(T)).Fields)["properties"].(map[string]schema)
 }

@@ -1,10 +1,10 @@
-// Package form reads the small JSON objects of the API, such as the configuration of a portal or the parameters of a
+// Package jsonobject reads the small JSON objects of the API, such as the configuration of a portal or the parameters of a
 // request. A fault of a member is recorded with its path and does not stop the reading, so that one response can list
 // all faults.
 //
 // Reading a faulty object costs as much as reading a valid one of the same length: recording a fault takes constant
 // time, a list that is too long is a single fault, and the number of recorded faults is limited.
-package form
+package jsonobject
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package form_test
+package jsonobject_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/internal/form"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -25,7 +25,7 @@ func paths(n int) []string {
 func TestNotes_100000Faults_ListsTenThousandAndCountsOthers(t *testing.T) {
 	t.Parallel()
 	all := paths(100_000)
-	var notes form.Notes
+	var notes jsonobject.Notes
 	for _, path := range all {
 		notes.Fault(path, validation.RuleType, "must be a string")
 		notes.Warn(path, validation.RuleUnknownField, "is not a field")
@@ -41,7 +41,7 @@ func TestNotes_100000Faults_ListsTenThousandAndCountsOthers(t *testing.T) {
 	require.Equal(t, len(all)-most, notes.Omitted.Faults, "there is one fault of a path")
 	require.Equal(t, validation.RuleType, notes.Faults[0].Rule)
 
-	var joined form.Notes
+	var joined jsonobject.Notes
 	joined.Join(notes)
 	joined.Join(notes)
 	require.Equal(t, notes.Faults, joined.Faults)
@@ -53,7 +53,7 @@ func TestNotes_MoreFaults_AllocateLinearly(t *testing.T) { //nolint:paralleltest
 	all := paths(200_000)
 	allocs := func(n int) float64 {
 		return testing.AllocsPerRun(1, func() {
-			var notes form.Notes
+			var notes jsonobject.Notes
 			for _, path := range all[:n] {
 				notes.Fault(path, validation.RuleType, "must be a string")
 			}
@@ -68,12 +68,12 @@ func TestNotes_MoreFaults_AllocateLinearly(t *testing.T) { //nolint:paralleltest
 func TestObject_TooLongList_IsOneFault(t *testing.T) {
 	t.Parallel()
 	body := fmt.Sprintf(`{"texts": [%s0], "objects": [%[1]s0]}`, strings.Repeat("0,", 100_000))
-	var notes form.Notes
-	o, err := form.Parse([]byte(body), &notes)
+	var notes jsonobject.Notes
+	o, err := jsonobject.Parse([]byte(body), &notes)
 	require.NoError(t, err)
 	var texts []string
 	o.Strings("texts", 20, &texts)
-	require.False(t, o.Objects("objects", 30, func() {}, func(*form.Object) { require.Fail(t, "an element was read") }))
+	require.False(t, o.Objects("objects", 30, func() {}, func(*jsonobject.Object) { require.Fail(t, "an element was read") }))
 	require.Empty(t, texts)
 	require.Equal(t, []validation.Finding{
 		{Path: "texts", Rule: validation.RuleTooMany, Message: "at most 20"},
@@ -83,8 +83,8 @@ func TestObject_TooLongList_IsOneFault(t *testing.T) {
 
 func TestObject_LongName_IsShortenedInItsPath(t *testing.T) {
 	t.Parallel()
-	var notes form.Notes
-	o, err := form.Parse([]byte(`{"`+strings.Repeat("x", 100_000)+`": 0}`), &notes)
+	var notes jsonobject.Notes
+	o, err := jsonobject.Parse([]byte(`{"`+strings.Repeat("x", 100_000)+`": 0}`), &notes)
 	require.NoError(t, err)
 	o.Rest()
 	require.Len(t, notes.Warnings, 1)

@@ -1,4 +1,4 @@
-package form
+package jsonobject
 
 import (
 	"slices"
