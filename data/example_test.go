@@ -15,7 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// must ends an example on an error; a program handles it.
+// must panics on an error. A program would handle the error.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -23,8 +23,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// newWorkspace is a workspace with a small hotel in it.
-func newWorkspace() (context.Context, *data.Workspace) {
+// exampleWorkspace returns a workspace with the data of a small hotel.
+func exampleWorkspace() (context.Context, *data.Workspace) {
 	ctx := context.Background()
 	ws := data.Open(memory.New(), data.Options{}).Workspace(uuid.New())
 	d := data.CustomerData{CustomerKey: "acme"}
@@ -67,7 +67,7 @@ func ExampleWorkspace_Push() {
 }
 
 func ExampleWorkspace_Push_invalid() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	_, err := ws.Push(ctx, data.CustomerData{CustomerKey: "other", Spaces: []data.Space{
 		data.Room("101", "Another customer's key"),
 		data.Room("103", ""),
@@ -84,7 +84,7 @@ func ExampleWorkspace_Push_invalid() {
 }
 
 func ExampleWorkspace_Push_patch() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	// The push keeps the fields that it does not name. In JSON, null clears a field; in Go, Clear does.
 	must(ws.Push(ctx, data.CustomerData{CustomerKey: "acme", AccessGrants: []data.AccessGrant{
 		{Kind: data.KindReservation, Key: "r1", PreferredCode: "123456", Clear: []string{"ends_at"}},
@@ -96,7 +96,7 @@ func ExampleWorkspace_Push_patch() {
 }
 
 func ExampleWorkspace_PushWith_dryRun() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("101", "New name"), data.Room("103", "New room")}}
 	report := must(ws.PushWith(ctx, d, data.PushOptions{DryRun: true}))
 	fmt.Println("would create", report.Created.Spaces, "and update", report.Updated.Spaces)
@@ -107,7 +107,7 @@ func ExampleWorkspace_PushWith_dryRun() {
 }
 
 func ExampleWorkspace_PushWith_skipInvalid() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	d := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("103", "New room"), data.Room("104", "")}}
 	report := must(ws.PushWith(ctx, d, data.PushOptions{SkipInvalid: true}))
 	fmt.Println("created", report.Created.Spaces, "skipped", report.Skipped)
@@ -116,11 +116,11 @@ func ExampleWorkspace_PushWith_skipInvalid() {
 }
 
 func ExampleWorkspace_PushWith_within() {
-	ctx, ws := newWorkspace()
-	// A row of the host's own, in the same store, commits with the push or not at all.
+	ctx, ws := exampleWorkspace()
+	// The host's own row in the same store commits only if the push commits.
 	must(ws.PushWith(ctx, data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Room("103", "New room")}}, data.PushOptions{
 		Within: func(ctx context.Context, tx data.CustomerTx) error {
-			room, err := tx.Space(ctx, "103") // sees the result of the push
+			room, err := tx.Space(ctx, "103") // reads the result of the push
 			if err != nil {
 				return err
 			}
@@ -131,7 +131,7 @@ func ExampleWorkspace_PushWith_within() {
 }
 
 func ExampleWorkspace_Sync() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	now := data.CustomerData{CustomerKey: "acme"}
 	now.Add(data.Site("lisbon", "Acme Lisbon"), data.Room("101", "Sea view").In("lisbon"), data.Room("201", "Roof").In("lisbon"))
 	report := must(ws.Sync(ctx, now))
@@ -147,7 +147,7 @@ func ExampleWorkspace_Sync() {
 }
 
 func ExampleWorkspace_Delete() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	report := must(ws.Delete(ctx, data.Selection{Resources: data.Refs(data.KindRoom, "101", "999")}))
 	for _, d := range report.Deleted {
 		if d.Because != nil {
@@ -164,7 +164,7 @@ func ExampleWorkspace_Delete() {
 }
 
 func ExampleWorkspace_PlanDelete() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	plan := must(ws.PlanDelete(ctx, data.Selection{CustomerKeys: []string{"acme"}}))
 	fmt.Println("would delete", len(plan.Deleted), "resources of", plan.Customers)
 	fmt.Println("rooms:", plan.DeletedByKind()[data.KindRoom])
@@ -174,8 +174,8 @@ func ExampleWorkspace_PlanDelete() {
 }
 
 func ExampleWorkspace_Import() {
-	ctx, ws := newWorkspace()
-	rooms := func(yield func(data.Resource, error) bool) { // as from a file or a database
+	ctx, ws := exampleWorkspace()
+	rooms := func(yield func(data.Resource, error) bool) { // a program would read a file or a database
 		for i := range 2500 {
 			if !yield(data.Room(fmt.Sprint("room-", i), fmt.Sprint("Room ", i)), nil) {
 				return
@@ -194,7 +194,7 @@ func ExampleWorkspace_Import() {
 }
 
 func ExampleDecode() {
-	// A body of unknown size is read a token at a time, within bounds.
+	// Decode limits the size and the depth of a body of unknown size.
 	body := strings.NewReader(`{"customer_key": "acme", "customer_key": "twice"}`)
 	_, err := data.Decode(body, data.DecodeOptions{MaxBytes: 1 << 20, MaxDepth: 8})
 	fmt.Println(errors.Is(err, data.ErrNotJSON))
@@ -203,7 +203,7 @@ func ExampleDecode() {
 }
 
 func ExampleWorkspace_AccessGrants() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	page := must(ws.AccessGrants(ctx, data.Query{
 		CustomerKey: "acme",
 		SpaceKey:    "101",
@@ -218,7 +218,7 @@ func ExampleWorkspace_AccessGrants() {
 }
 
 func ExampleWorkspace_Spaces() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	q := data.Query{CustomerKey: "acme", ParentSiteKey: "lisbon", Limit: 1}
 	for {
 		page := must(ws.Spaces(ctx, q))
@@ -235,7 +235,7 @@ func ExampleWorkspace_Spaces() {
 }
 
 func ExampleWorkspace_SpaceByID() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	room := must(ws.Space(ctx, "101"))
 	same := must(ws.SpaceByID(ctx, room.Meta.ID))
 	fmt.Println(same.Kind, same.Key, "of", same.Meta.CustomerKey)
@@ -247,7 +247,7 @@ func ExampleWorkspace_SpaceByID() {
 }
 
 func ExampleWorkspace_Referrers() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	page := must(ws.Referrers(ctx, data.Ref{Kind: data.KindSite, Key: "lisbon"}, 10, ""))
 	fmt.Println(page.Items)
 	// Output:
@@ -255,7 +255,7 @@ func ExampleWorkspace_Referrers() {
 }
 
 func ExampleWorkspace_Customers() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	for _, c := range must(ws.Customers(ctx, data.CustomerQuery{})).Items {
 		fmt.Println(c.Key, "has", c.Counts[data.KindRoom], "rooms")
 	}
@@ -264,7 +264,7 @@ func ExampleWorkspace_Customers() {
 }
 
 func ExampleWorkspace_Export() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	d := must(ws.Export(ctx, "acme"))
 	d.AccessGrants, d.UserIdentities = nil, nil
 	fmt.Println(string(must(json.Marshal(d))))
@@ -273,8 +273,8 @@ func ExampleWorkspace_Export() {
 }
 
 func ExampleWorkspace_View() {
-	ctx, ws := newWorkspace()
-	// Several reads of one state.
+	ctx, ws := exampleWorkspace()
+	// All reads in a View return the same state.
 	err := ws.View(ctx, func(s *data.Snapshot) error {
 		stay, err := s.AccessGrant(ctx, "r1")
 		if err != nil {
@@ -294,8 +294,8 @@ func ExampleWorkspace_View() {
 }
 
 func ExampleWorkspace_Changes() {
-	ctx, ws := newWorkspace()
-	var last data.Cursor // keep it where the next run finds it
+	ctx, ws := exampleWorkspace()
+	var last data.Cursor // a program stores it for its next run
 	for c, err := range ws.Changes(ctx, last) {
 		if err != nil {
 			panic(err)
@@ -315,7 +315,7 @@ func ExampleWorkspace_Changes() {
 }
 
 func ExampleWorkspace_Follow() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	for c, err := range ws.Follow(ctx, data.Cursor{}) {
@@ -334,10 +334,10 @@ func ExampleWorkspace_Follow() {
 }
 
 func ExampleConsumer() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	var start data.Cursor
 	if err := ws.View(ctx, func(s *data.Snapshot) (err error) {
-		// Read the data here, to begin with all that there is.
+		// A program would read the existing data in the same View.
 		start, err = s.Cursor(ctx)
 		return err
 	}); err != nil {
@@ -354,7 +354,7 @@ func ExampleConsumer() {
 			fmt.Println(c.Change, c.Kind, c.Key, "by the", c.Actor.Type)
 		}
 		stop()
-		return nil // the place is stored: the next Run continues here
+		return nil // the consumer stores its position, and the next Run continues there
 	})
 	fmt.Println(err)
 	// Output:
@@ -363,16 +363,16 @@ func ExampleConsumer() {
 }
 
 func ExampleWorkspace_TrimChanges() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	fmt.Println(must(ws.TrimChanges(ctx, time.Now().Add(time.Hour))), "changes dropped")
 	// Output:
 	// 5 changes dropped
 }
 
 func ExampleDB_Sweep() {
-	ctx, ws := newWorkspace()
+	ctx, ws := exampleWorkspace()
 	must(ws.Delete(ctx, data.Selection{CustomerKeys: []string{"acme"}}))
-	// Now and then: remove the rows of deleted customers.
+	// A program removes the rows of deleted customers regularly.
 	report := must(ws.DB().Sweep(ctx))
 	fmt.Println(report.Customers, "deleted customer swept")
 	// Output:

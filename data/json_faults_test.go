@@ -14,13 +14,13 @@ import (
 
 func TestPush_InvalidTimes_ReturnFaults(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		for _, given := range []string{
+		for _, input := range []string{
 			"2025-06-16", "2025-06-16T5:00:00Z", "2025-06-16T05:00:00,5Z", "2025-06-16T05:00:00+24:00", "2025-06-16T05:00:00",
 			"2025-06-16 05:00:00Z", "2025-02-30T05:00:00Z", "2025-06-16T24:00:00Z", "0001-01-01T00:00:00Z", "0000-06-16T05:00:00Z",
 			"2025-06-16T05:00:60Z", "20250616T050000Z", "2025-06-16T05:00:00.Z",
 		} {
-			_, err := pushJSON(t, ws, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "starts_at": "`+given+`"}]}`)
-			require.Equal(t, []string{"bookings[0].starts_at format"}, faults(t, err), given)
+			_, err := pushJSON(t, ws, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "starts_at": "`+input+`"}]}`)
+			require.Equal(t, []string{"bookings[0].starts_at format"}, faults(t, err), input)
 		}
 	})
 }
@@ -140,27 +140,27 @@ func TestPush_ValuesAtAndBeyondLimits_ReturnFaults(t *testing.T) {
 		resource data.Resource
 		want     []string
 	}{
-		{"a long name", data.Room("1", long(4096)), nil},
-		{"a longer name", data.Room("1", long(4097)), []string{"rooms[0].name text_format"}},
-		{"a name with a bell", data.Room("1", "a\ab"), []string{"rooms[0].name text_format"}},
-		{"a name that is not UTF-8", data.Room("1", "\xff"), []string{"rooms[0].name text_format"}},
-		{"a negative duration", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", DurationMinutes: -1}, []string{"spaces[0].duration_minutes range"}},
-		{"no number", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", Geolocation: &nan}, []string{"spaces[0].geolocation.longitude range"}},
-		{"the machine's time zone", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", Details: data.SpaceDetails{TimeZone: "Local"}}, []string{"spaces[0].customer_data.time_zone format"}},
-		{"a field of another kind", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", DurationMinutes: 1, CustomMetadata: data.CustomMetadata{"a": "b"}},
+		{"name of maximum length", data.Room("1", long(4096)), nil},
+		{"name that is too long", data.Room("1", long(4097)), []string{"rooms[0].name text_format"}},
+		{"name with control character", data.Room("1", "a\ab"), []string{"rooms[0].name text_format"}},
+		{"name that is not UTF-8", data.Room("1", "\xff"), []string{"rooms[0].name text_format"}},
+		{"negative duration", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", DurationMinutes: -1}, []string{"spaces[0].duration_minutes range"}},
+		{"longitude NaN", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", Geolocation: &nan}, []string{"spaces[0].geolocation.longitude range"}},
+		{"local time zone", data.Space{Kind: data.KindSpace, Key: "1", Name: "S", Details: data.SpaceDetails{TimeZone: "Local"}}, []string{"spaces[0].customer_data.time_zone format"}},
+		{"field of another kind", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", DurationMinutes: 1, CustomMetadata: data.CustomMetadata{"a": "b"}},
 			[]string{"rooms[0].duration_minutes not_a_field", "rooms[0].custom_metadata not_a_field"}},
 		{"spaces of a guest", data.UserIdentity{Kind: data.KindGuest, Key: "1", Name: "G", Spaces: data.Refs(data.KindRoom, "1")}, []string{"guests[0].room_keys not_a_field"}},
-		{"a guest that is a space", data.Space{Kind: data.KindGuest, Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
-		{"no kind at all", data.Space{Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
-		{"a staff member as the user", data.Reservation("1", data.Ref{Kind: data.KindStaffMember, Key: "m"}), []string{"reservations[0].user not_a_field"}},
-		{"a guest as a space", data.Reservation("1", data.Ref{}, data.Refs(data.KindGuest, "g")...), []string{"reservations[0].spaces not_a_field"}},
-		{"clearing what is not there", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", Clear: []string{"geolocation"}}, []string{"rooms[0].clear not_a_field"}},
-		{"clearing a name", data.Space{Kind: data.KindRoom, Key: "1", Clear: []string{"name"}}, []string{"rooms[0].name required"}},
+		{"guest in Spaces", data.Space{Kind: data.KindGuest, Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
+		{"no kind", data.Space{Key: "1", Name: "G"}, []string{"spaces[0].kind not_a_field"}},
+		{"staff member as user", data.Reservation("1", data.Ref{Kind: data.KindStaffMember, Key: "m"}), []string{"reservations[0].user not_a_field"}},
+		{"guest as space", data.Reservation("1", data.Ref{}, data.Refs(data.KindGuest, "g")...), []string{"reservations[0].spaces not_a_field"}},
+		{"clear of unknown field", data.Space{Kind: data.KindRoom, Key: "1", Name: "R", Clear: []string{"geolocation"}}, []string{"rooms[0].clear not_a_field"}},
+		{"clear of required name", data.Space{Kind: data.KindRoom, Key: "1", Clear: []string{"name"}}, []string{"rooms[0].name required"}},
 		{"50 keys of metadata", data.Space{Kind: data.KindPropertyListing, Key: "1", Name: "P", CustomMetadata: metadata(50)}, nil},
 		{"51 keys of metadata", data.Space{Kind: data.KindPropertyListing, Key: "1", Name: "P", CustomMetadata: metadata(51)}, []string{"property_listings[0].custom_metadata too_many"}},
-		{"metadata", data.AccessGrant{Kind: data.KindReservation, Key: "1", CustomMetadata: data.CustomMetadata{
+		{"metadata of maximum length", data.AccessGrant{Kind: data.KindReservation, Key: "1", CustomMetadata: data.CustomMetadata{
 			long(40): long(500), "n": nil, "e": "", "t": true}}, nil},
-		{"too much metadata", data.AccessGrant{Kind: data.KindReservation, Key: "1", CustomMetadata: data.CustomMetadata{
+		{"metadata beyond limits", data.AccessGrant{Kind: data.KindReservation, Key: "1", CustomMetadata: data.CustomMetadata{
 			long(41): "", "a": long(501), "b": 1, "": "x"}}, []string{
 			"reservations[0].custom_metadata. format", "reservations[0].custom_metadata.a range",
 			"reservations[0].custom_metadata.b type", "reservations[0].custom_metadata." + long(41) + " range"}},

@@ -45,7 +45,7 @@ func TestExport_EveryKind_EqualsPush(t *testing.T) {
 
 func TestPush_Times_AreStoredInUTCInMicroseconds(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		for given, want := range map[string]string{
+		for input, want := range map[string]string{
 			"2025-06-16T16:54:17.946594Z":         "2025-06-16T16:54:17.946594Z",
 			"2025-06-16T16:54:17Z":                "2025-06-16T16:54:17.000000Z",
 			"2025-06-16T18:54:17.9465949+02:00":   "2025-06-16T16:54:17.946594Z",
@@ -55,11 +55,11 @@ func TestPush_Times_AreStoredInUTCInMicroseconds(t *testing.T) {
 			"9999-12-31T23:59:59.999999999Z":      "9999-12-31T23:59:59.999999Z",
 			"1969-12-31T23:59:59.999999999+00:00": "1969-12-31T23:59:59.999999Z",
 		} {
-			_, err := pushJSON(t, ws, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "starts_at": "`+given+`"}]}`)
-			require.NoError(t, err, given)
+			_, err := pushJSON(t, ws, `{"customer_key": "acme", "bookings": [{"booking_key": "b", "starts_at": "`+input+`"}]}`)
+			require.NoError(t, err, input)
 			grant, err := ws.AccessGrant(t.Context(), "b")
 			require.NoError(t, err)
-			require.Equal(t, want, data.FormatTime(grant.StartsAt), given)
+			require.Equal(t, want, data.FormatTime(grant.StartsAt), input)
 		}
 	})
 }
@@ -67,21 +67,21 @@ func TestPush_Times_AreStoredInUTCInMicroseconds(t *testing.T) {
 func TestDecode_InvalidJSON_ReturnsErrNotJSON(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
-		"nothing":                ``,
-		"cut short":              `{"customer_key": "a", "rooms": [{"room_key": "1"`,
+		"empty body":             ``,
+		"truncated":              `{"customer_key": "a", "rooms": [{"room_key": "1"`,
 		"two values":             `{"customer_key": "a"} {}`,
-		"a comma too many":       `{"customer_key": "a",}`,
-		"a name twice":           `{"customer_key": "a", "customer_key": "b"}`,
-		"a name twice within":    `{"customer_key": "a", "rooms": [{"room_key": "1", "room_key": "2"}]}`,
-		"a name twice, unknown":  `{"x": {"a": 1, "a": 2}}`,
+		"trailing comma":         `{"customer_key": "a",}`,
+		"duplicate name":         `{"customer_key": "a", "customer_key": "b"}`,
+		"duplicate nested name":  `{"customer_key": "a", "rooms": [{"room_key": "1", "room_key": "2"}]}`,
+		"duplicate unknown name": `{"x": {"a": 1, "a": 2}}`,
 		"not UTF-8":              "{\"customer_key\": \"a\xff\"}",
-		"half a surrogate pair":  `{"customer_key": "\ud800"}`,
-		"a bare word":            `customer`,
-		"nested too deep":        `{"x": ` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
-		"nested far too deep":    strings.Repeat("[", 1<<20),
-		"an infinite number":     `{"spaces": [{"duration_minutes": Infinity}]}`,
-		"a control character":    "{\"customer_key\": \"a\nb\"}",
-		"an unfinished constant": `{"customer_key": tru`,
+		"unpaired surrogate":     `{"customer_key": "\ud800"}`,
+		"unquoted word":          `customer`,
+		"too deeply nested":      `{"x": ` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
+		"very deeply nested":     strings.Repeat("[", 1<<20),
+		"infinite number":        `{"spaces": [{"duration_minutes": Infinity}]}`,
+		"control character":      "{\"customer_key\": \"a\nb\"}",
+		"unfinished constant":    `{"customer_key": tru`,
 	}
 	for name, body := range tests {
 		_, err := data.Decode(strings.NewReader(body), data.DecodeOptions{})
@@ -102,7 +102,7 @@ func TestDecode_InvalidJSON_ReturnsErrNotJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "a", d.CustomerKey)
 
-	broken := errors.New("the line is cut")
+	broken := errors.New("connection lost")
 	_, err = data.Decode(io.MultiReader(strings.NewReader(`{"customer_key": `), iotest.ErrReader(broken)), data.DecodeOptions{})
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, data.ErrNotJSON)

@@ -48,10 +48,10 @@ func TestSync_KeyChangesKind_KeyStaysReserved(t *testing.T) {
 	t.Parallel()
 	const n = 30
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		h, ws, other := betweenPlanAndWrite(store)
+		hooked, ws, other := betweenPlanAndWrite(store)
 		_, err := other.Push(t.Context(), customerOfKind("a", n, data.Room))
 		require.NoError(t, err)
-		h.afterView = func() {
+		hooked.afterView = func() {
 			_, err := other.Push(t.Context(), customerOfKind("b", 5, data.Room))
 			require.ErrorIs(t, err, data.ErrKeyConflict)
 		}

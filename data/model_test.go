@@ -246,7 +246,7 @@ func modelPush(ctx context.Context, ws *data.Workspace, o *oracle, op modelOp) e
 			}
 		case r.Change == data.Created:
 			if o.ids[ids[line]] {
-				return fmt.Errorf("%s has an id that was given before", line)
+				return fmt.Errorf("%s has the id of an earlier resource", line)
 			}
 			o.ids[ids[line]] = true
 		case old.id != ids[line]:

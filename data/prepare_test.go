@@ -18,11 +18,11 @@ import (
 func TestPrepare_StateChangesAfterPlan_RunsAgain(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		h, ws, other := betweenPlanAndWrite(store)
+		hooked, ws, other := betweenPlanAndWrite(store)
 		push(t, other, "acme", data.Room("r", "Old"))
-		h.afterView = func() { push(t, other, "acme", data.Room("r", "New")) }
+		hooked.afterView = func() { push(t, other, "acme", data.Room("r", "New")) }
 		pushed := data.CustomerData{CustomerKey: "acme", Spaces: make([]data.Space, 0, 4)}
-		pushed.Add(data.Room("given", "Given"))
+		pushed.Add(data.Room("pushed", "Pushed"))
 		runs := 0
 		report, err := ws.PushWith(t.Context(), pushed, data.PushOptions{
 			Prepare: func(ctx context.Context, at *data.Snapshot, d *data.CustomerData) error {

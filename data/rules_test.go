@@ -30,16 +30,16 @@ func TestPush_EachFieldOnEachKind_FollowsTheSchema(t *testing.T) {
 	for _, name := range spaceKeys {
 		values[name] = `["1", "2"]`
 	}
-	grant := append(strings.Fields("name guest_key tenant_key resident_key user_key user_identity_key starts_at ends_at preferred_code"), spaceKeys...)
-	person := strings.Fields("name email_address phone_number")
+	grantFields := append(strings.Fields("name guest_key tenant_key resident_key user_key user_identity_key starts_at ends_at preferred_code"), spaceKeys...)
+	userFields := strings.Fields("name email_address phone_number")
 	fields := map[string][]string{
 		"space": strings.Fields("name parent_site_key duration_minutes customer_data geolocation"),
 		"site":  {"name", "customer_data"}, "property": {"name"}, "facility": {"name"}, "building": {"name"}, "listing": {"name"},
 		"room": {"name", "parent_site_key"}, "common_area": {"name", "parent_site_key"}, "unit": {"name", "parent_site_key"},
 		"property_listing": {"name", "custom_metadata"},
-		"user_identity":    person, "guest": person, "tenant": person, "resident": person, "user": person,
-		"staff_member": append(slices.Clone(person), spaceKeys...),
-		"access_grant": grant, "booking": grant, "reservation": append(slices.Clone(grant), "custom_metadata"),
+		"user_identity":    userFields, "guest": userFields, "tenant": userFields, "resident": userFields, "user": userFields,
+		"staff_member": append(slices.Clone(userFields), spaceKeys...),
+		"access_grant": grantFields, "booking": grantFields, "reservation": append(slices.Clone(grantFields), "custom_metadata"),
 	}
 	require.Len(t, fields, len(data.Kinds()))
 	each(t, func(t *testing.T, ws *data.Workspace) {
@@ -118,13 +118,13 @@ func TestDelete_EveryKind_FollowsCascadeRules(t *testing.T) {
 					data.StaffMember("m", "M", data.Refs(space, "s")...))
 				deletedRefs, detachedRefs := deleted(data.Ref{Kind: space, Key: "s"})
 				require.ElementsMatch(t, []string{space.String() + " s", grant.String() + " only"}, deletedRefs)
-				require.ElementsMatch(t, []string{grant.String() + " two", "staff_member m"}, detachedRefs, "staff stay without a space")
+				require.ElementsMatch(t, []string{grant.String() + " two", "staff_member m"}, detachedRefs, "staff members remain without a space")
 			}
 		}
 		for _, user := range data.Kinds(data.ClassUserIdentity) {
 			for _, grant := range data.Kinds(data.ClassAccessGrant) {
 				alias := user
-				if user == data.KindStaffMember { // which no field names: by its class
+				if user == data.KindStaffMember { // no field has this alias, so that the class is used
 					alias = data.KindUserIdentity
 				}
 				push(t, ws, "acme", data.UserIdentity{Kind: user, Key: "u", Name: "U"}, data.AccessGrant{Kind: grant, Key: "g", User: data.Ref{Kind: alias, Key: "u"}})
@@ -135,7 +135,7 @@ func TestDelete_EveryKind_FollowsCascadeRules(t *testing.T) {
 		}
 		push(t, ws, "acme", data.Room("1", "One"), data.StaffMember("m", "M", data.Refs(data.KindRoom, "1")...))
 		deletedRefs, detachedRefs := deleted(data.Ref{Kind: data.KindRoom, Key: "1"}, data.Ref{Kind: data.KindUnit, Key: "1"})
-		require.Equal(t, []string{"room 1"}, deletedRefs, "named twice, it goes once")
+		require.Equal(t, []string{"room 1"}, deletedRefs, "a resource under two aliases is deleted once")
 		require.Equal(t, []string{"staff_member m"}, detachedRefs)
 	})
 }
@@ -246,7 +246,7 @@ func TestPush_Input_IsNotModified(t *testing.T) {
 		require.Equal(t, wantMetadata, metadata)
 		grant, err := ws.AccessGrant(t.Context(), "r")
 		require.NoError(t, err)
-		require.Equal(t, []data.Ref{{Kind: data.KindRoom, Key: "r"}, {Kind: data.KindUnit, Key: "u"}}, grant.Spaces, "each key once in its list")
+		require.Equal(t, []data.Ref{{Kind: data.KindRoom, Key: "r"}, {Kind: data.KindUnit, Key: "u"}}, grant.Spaces, "a list contains each key once")
 		require.Equal(t, data.CustomMetadata{"b": true}, grant.CustomMetadata)
 	})
 }
@@ -302,8 +302,8 @@ func TestMarshalJSON_ClearedFields_AreNull(t *testing.T) {
 	t.Parallel()
 	const body = `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": null, "duration_minutes": null, "geolocation": null,
 		"customer_data": {"time_zone": null, "default_checkin_time": null, "default_checkout_time": null, "address": null}}]}`
-	for _, given := range []string{body, `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": "", "duration_minutes": null, "geolocation": null, "customer_data": null}]}`} {
-		b, err := json.Marshal(decode(t, given))
+	for _, input := range []string{body, `{"customer_key": "acme", "spaces": [{"space_key": "s", "name": "", "duration_minutes": null, "geolocation": null, "customer_data": null}]}`} {
+		b, err := json.Marshal(decode(t, input))
 		require.NoError(t, err)
 		require.JSONEq(t, body, string(b))
 	}
@@ -333,9 +333,9 @@ func TestPush_ValuesAtLimits_AreAccepted(t *testing.T) {
 	})
 }
 
-func TestPush_RandRepeatsItself_ReturnsError(t *testing.T) {
+func TestPush_RandRepeatsBytes_ReturnsError(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
-		same := data.Open(ws.DB().Store(), data.Options{Rand: repeating{}}).Workspace(ws.ID())
+		same := data.Open(ws.DB().Store(), data.Options{Rand: repeatingRand{}}).Workspace(ws.ID())
 		push(t, same, "a", data.Room("1", "One"))
 		_, err := same.Push(t.Context(), data.CustomerData{CustomerKey: "b"})
 		require.ErrorContains(t, err, "id of an existing customer")
@@ -344,9 +344,9 @@ func TestPush_RandRepeatsItself_ReturnsError(t *testing.T) {
 	})
 }
 
-type repeating struct{}
+type repeatingRand struct{}
 
-func (repeating) Read(p []byte) (int, error) {
+func (repeatingRand) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = byte(i + 1)
 	}
@@ -375,8 +375,8 @@ func TestPush_DryRun_DoesNotReadRand(t *testing.T) {
 	})
 }
 
-// TestDelete_ManyFaults_TakesLinearTime would take minutes if the check compared each fault with all others.
-func TestDelete_ManyFaults_TakesLinearTime(t *testing.T) {
+// TestDelete_ManyFaults_ListsTenThousand would take minutes if validation compared each fault with all others.
+func TestDelete_ManyFaults_ListsTenThousand(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		_, err := ws.Delete(t.Context(), data.Selection{Resources: make([]data.Ref, 20_000)})
 		require.Len(t, faults(t, err), 10_000)

@@ -33,11 +33,11 @@ func keyLists(t *testing.T, ws *data.Workspace, collection string) map[string]an
 func TestPush_SpaceKeysOfAnyAlias_ReplaceTheList(t *testing.T) {
 	type object = map[string]any
 	keys := func(keys ...any) []any { return keys }
-	for _, of := range []struct{ collection, fields string }{
+	for _, resource := range []struct{ collection, fields string }{
 		{"bookings", `"booking_key": "b"`}, {"reservations", `"reservation_key": "b"`}, {"access_grants", `"access_grant_key": "b"`},
 		{"staff_members", `"staff_member_key": "b", "name": "S"`},
 	} {
-		t.Run(of.collection, func(t *testing.T) {
+		t.Run(resource.collection, func(t *testing.T) {
 			each(t, func(t *testing.T, ws *data.Workspace) {
 				_, err := pushJSON(t, ws, `{"customer_key": "c", `+threeRooms+`}`)
 				require.NoError(t, err)
@@ -55,10 +55,10 @@ func TestPush_SpaceKeysOfAnyAlias_ReplaceTheList(t *testing.T) {
 					{`"space_keys": null`, object{}},
 				} {
 					before := len(feed(t, ws))
-					_, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, of.collection, of.fields, step.given))
+					_, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, resource.collection, resource.fields, step.given))
 					require.NoError(t, err)
-					require.Equal(t, step.want, keyLists(t, ws, of.collection), step.given)
-					again, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, of.collection, of.fields, step.given))
+					require.Equal(t, step.want, keyLists(t, ws, resource.collection), step.given)
+					again, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, resource.collection, resource.fields, step.given))
 					require.NoError(t, err)
 					require.Equal(t, 1, again.Unchanged.Total(), "%s, pushed again", step.given)
 					require.LessOrEqual(t, len(feed(t, ws)), before+1)
