@@ -29,7 +29,7 @@ type Slot struct {
 	// PIN consists of digits. It is empty unless State is SlotKnown or SlotDisabled.
 	PIN Secret
 
-	// Name is the name of the code, on devices that store names.
+	// Name is the name of the code, on devices that store names. Other devices ignore it.
 	Name string
 
 	// StartsAt and EndsAt are the window of the code, on devices with a native schedule. A zero time is no bound.

@@ -13,6 +13,7 @@ var commandChecks = []check{
 	{"lock and unlock are confirmed and change the state", func(s *suite) {
 		s.needLock()
 		c := s.open()
+		s.setLocked(c, true)
 		w := s.watch(c)
 		for _, locked := range []bool{false, true, false} {
 			seen := len(w.all())

@@ -40,10 +40,13 @@ func newSuite(tb testing.TB, target Target) *suite {
 // need skips the check if the target lacks something, or fails it if the target should be complete.
 func (s *suite) need(name string, present bool) {
 	s.Helper()
+	missing := slices.Contains(s.target.Missing, name)
 	switch {
+	case present && missing:
+		s.Fatalf("Target.Missing names %s, but the target has it", name)
 	case present:
-	case s.target.Complete:
-		s.Fatalf("the target is not complete: it has no %s", name)
+	case s.target.Complete && !missing:
+		s.Fatalf("the target is not complete: it has no %s; provide it, or name it in Target.Missing", name)
 	default:
 		s.Skipf("the target has no %s", name)
 	}

@@ -16,6 +16,10 @@ type Target struct {
 	// Complete makes checks fail whose hooks are missing. Set it in CI.
 	Complete bool
 
+	// Missing names the hooks and fields of World that the environment cannot provide, for example "Hooks.Stale". Their
+	// checks are skipped even with Complete.
+	Missing []string
+
 	// Parallel runs the checks in parallel, each in its own World.
 	Parallel bool
 

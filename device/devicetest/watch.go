@@ -107,10 +107,11 @@ var watchChecks = []check{
 		result := start(func() error {
 			first := true
 			return c.Watch(ctx, func(e device.Event) {
-				if first {
+				if first { // Resync, before the operations
 					first = false
 					close(entered)
 					<-proceed
+					return
 				}
 				select {
 				case events <- e:
