@@ -26,8 +26,8 @@ func TestPush_EmailOfStoredUser_Warns(t *testing.T) {
 		_, err := pushJSON(t, ws, `{"customer_key": "other", "guests": [`+guest("foreign", "only@mail.example")+`]}`)
 		require.NoError(t, err)
 		for i, step := range []struct {
-			given string
-			want  []string
+			body string
+			want []string
 		}{
 			{`"guests": [` + guest("a", "x@mail.example") + `]`, []string{}},
 			{`"guests": [` + guest("a", "x@mail.example") + `]`, []string{}},
@@ -42,7 +42,7 @@ func TestPush_EmailOfStoredUser_Warns(t *testing.T) {
 			{`"users": [{"user_key": "u", "name": "U", "email_address": "É@mail.example"}]`, []string{"users[0].email_address"}},
 			{`"guests": [` + guest("c", "only@mail.example") + `]`, []string{}}, // another customer has it
 		} {
-			report, err := pushJSON(t, ws, `{"customer_key": "c", `+step.given+`}`)
+			report, err := pushJSON(t, ws, `{"customer_key": "c", `+step.body+`}`)
 			require.NoError(t, err)
 			got := []string{}
 			for _, w := range report.Warnings {
@@ -50,7 +50,7 @@ func TestPush_EmailOfStoredUser_Warns(t *testing.T) {
 					got = append(got, w.Path)
 				}
 			}
-			require.Equal(t, step.want, got, "step %d: %s", i, step.given)
+			require.Equal(t, step.want, got, "step %d: %s", i, step.body)
 		}
 		report, err := pushJSON(t, ws, `{"customer_key": "c", "guests": [`+guest("d", "x@mail.example")+`]}`)
 		require.NoError(t, err)

@@ -42,8 +42,8 @@ func TestPush_SpaceKeysOfAnyAlias_ReplaceTheList(t *testing.T) {
 				_, err := pushJSON(t, ws, `{"customer_key": "c", `+threeRooms+`}`)
 				require.NoError(t, err)
 				for _, step := range []struct {
-					given string
-					want  object
+					fields string
+					want   object
 				}{
 					{`"room_keys": ["a-1"]`, object{"room_keys": keys("a-1")}},
 					{`"space_keys": ["a-2"]`, object{"space_keys": keys("a-2")}},
@@ -55,12 +55,12 @@ func TestPush_SpaceKeysOfAnyAlias_ReplaceTheList(t *testing.T) {
 					{`"space_keys": null`, object{}},
 				} {
 					before := len(feed(t, ws))
-					_, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, resource.collection, resource.fields, step.given))
+					_, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, resource.collection, resource.fields, step.fields))
 					require.NoError(t, err)
-					require.Equal(t, step.want, keyLists(t, ws, resource.collection), step.given)
-					again, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, resource.collection, resource.fields, step.given))
+					require.Equal(t, step.want, keyLists(t, ws, resource.collection), step.fields)
+					again, err := pushJSON(t, ws, fmt.Sprintf(`{"customer_key": "c", %q: [{%s, %s}]}`, resource.collection, resource.fields, step.fields))
 					require.NoError(t, err)
-					require.Equal(t, 1, again.Unchanged.Total(), "%s, pushed again", step.given)
+					require.Equal(t, 1, again.Unchanged.Total(), "%s, pushed again", step.fields)
 					require.LessOrEqual(t, len(feed(t, ws)), before+1)
 				}
 			})
@@ -105,8 +105,8 @@ func TestPush_GrantWithoutSpaces_ReturnsWarning(t *testing.T) {
 	each(t, func(t *testing.T, ws *data.Workspace) {
 		const none = "bookings[0] no_spaces"
 		for _, step := range []struct {
-			given string
-			want  []string
+			fields string
+			want   []string
 		}{
 			{``, []string{none}},
 			{``, []string{none}}, // unchanged, with the same warning
@@ -115,9 +115,9 @@ func TestPush_GrantWithoutSpaces_ReturnsWarning(t *testing.T) {
 			{`, "room_keys": []`, []string{none}},
 			{`, "room_keys": null`, []string{none}},
 		} {
-			report, err := pushJSON(t, ws, `{"customer_key": "c", `+threeRooms+`, "bookings": [{"booking_key": "b"`+step.given+`}]}`)
+			report, err := pushJSON(t, ws, `{"customer_key": "c", `+threeRooms+`, "bookings": [{"booking_key": "b"`+step.fields+`}]}`)
 			require.NoError(t, err)
-			require.Equal(t, step.want, pathsAndRules(report.Warnings), step.given)
+			require.Equal(t, step.want, pathsAndRules(report.Warnings), step.fields)
 		}
 		report, err := ws.Sync(t.Context(), decode(t, `{"customer_key": "c", `+threeRooms+`, "reservations": [{"reservation_key": "r"}], "staff_members": [{"staff_member_key": "s", "name": "S"}]}`))
 		require.NoError(t, err)

@@ -32,8 +32,8 @@ func viewed[T any](ctx context.Context, r single, fn func(*portal.View) (T, erro
 	return out, err
 }
 
-// found returns the resource and the related resources that fn returns in a View.
-func found[T any](ctx context.Context, r single, fn func(*portal.View) (T, portal.Related, error)) (out T, related portal.Related, err error) {
+// viewedRelated returns the resource and the related resources that fn returns in a View.
+func viewedRelated[T any](ctx context.Context, r single, fn func(*portal.View) (T, portal.Related, error)) (out T, related portal.Related, err error) {
 	err = r.s.View(ctx, func(v *portal.View) error {
 		out, related, err = fn(v)
 		return err
@@ -62,19 +62,19 @@ func (r single) PlanDelete(ctx context.Context, ref data.Ref) (data.DeleteReport
 }
 
 func (r single) Space(ctx context.Context, key string) (data.Space, portal.Related, error) {
-	return found(ctx, r, func(v *portal.View) (data.Space, portal.Related, error) { return v.Space(ctx, key) })
+	return viewedRelated(ctx, r, func(v *portal.View) (data.Space, portal.Related, error) { return v.Space(ctx, key) })
 }
 
 func (r single) UserIdentity(ctx context.Context, key string) (data.UserIdentity, portal.Related, error) {
-	return found(ctx, r, func(v *portal.View) (data.UserIdentity, portal.Related, error) { return v.UserIdentity(ctx, key) })
+	return viewedRelated(ctx, r, func(v *portal.View) (data.UserIdentity, portal.Related, error) { return v.UserIdentity(ctx, key) })
 }
 
 func (r single) StaffMember(ctx context.Context, key string) (data.UserIdentity, portal.Related, error) {
-	return found(ctx, r, func(v *portal.View) (data.UserIdentity, portal.Related, error) { return v.StaffMember(ctx, key) })
+	return viewedRelated(ctx, r, func(v *portal.View) (data.UserIdentity, portal.Related, error) { return v.StaffMember(ctx, key) })
 }
 
 func (r single) AccessGrant(ctx context.Context, key string) (data.AccessGrant, portal.Related, error) {
-	return found(ctx, r, func(v *portal.View) (data.AccessGrant, portal.Related, error) { return v.AccessGrant(ctx, key) })
+	return viewedRelated(ctx, r, func(v *portal.View) (data.AccessGrant, portal.Related, error) { return v.AccessGrant(ctx, key) })
 }
 
 func (r single) Spaces(ctx context.Context, q data.Query) (portal.Page[data.Space], error) {
