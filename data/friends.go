@@ -18,6 +18,7 @@ var (
 	_ = friend.Offer((*Workspace).withinID)
 	_ = friend.Offer((*Workspace).revokePortals)
 	_ = friend.Offer(CustomerTx.addChange)
+	_ = friend.Offer(byClass)
 )
 
 // storedCustomerOf decodes the record of the customer with this id. It returns [ErrCustomerNotFound] if record is nil.

@@ -146,7 +146,7 @@ const (
 	deepLink // a portal that opens one space or access grant
 )
 
-// byClass returns the same reference for all references to a resource, whatever their alias.
+// byClass returns the reference with the first kind of the class, so that all references to the same resource are equal.
 func byClass(ref Ref) Ref { return Ref{Kind(ref.Kind.Class()) << 4, ref.Key} }
 
 // refLocation is the location of a reference in a resource.

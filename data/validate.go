@@ -49,10 +49,8 @@ func checkTimeZone(s string) (validation.Rule, string) {
 	return validation.RuleFormat, "is not an IANA time zone, such as Europe/Lisbon"
 }
 
-var clockTime = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`)
-
 func checkClock(s string) (validation.Rule, string) {
-	if clockTime.MatchString(s) {
+	if textrules.IsTimeOfDay(s) {
 		return "", ""
 	}
 	return validation.RuleFormat, "is not a time of day, HH:mm or HH:mm:ss"
@@ -65,10 +63,8 @@ func checkEmail(s string) (validation.Rule, string) {
 	return validation.RuleEmailAddress, "is not an e-mail address"
 }
 
-var preferredCode = regexp.MustCompile(`^\d{4,9}$`)
-
 func checkPreferredCode(s string) (validation.Rule, string) {
-	if preferredCode.MatchString(s) {
+	if textrules.IsAccessCode(s) {
 		return "", ""
 	}
 	return validation.RulePreferredCode, "is not 4 to 9 digits"

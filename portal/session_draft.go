@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -59,7 +60,7 @@ func (d *draft) result(ctx context.Context, at *data.Snapshot) (data.Resource, e
 		if err != nil {
 			return nil, err
 		}
-		d.v.loaded[byClass(r.Ref())] = r
+		d.v.loaded[portaldata.ByClass(r.Ref())] = r
 		if _, ok := r.(data.AccessGrant); ok {
 			d.v.granted = map[string]bool{} // the grant may have another user now
 		}
@@ -203,7 +204,7 @@ func (d *draft) replaceSpaces(ctx context.Context, old, given []data.Ref) ([]dat
 		return nil, err
 	}
 	for _, ref := range old {
-		shown, err := d.v.visible(ctx, d.v.loaded[byClass(ref)])
+		shown, err := d.v.visible(ctx, d.v.loaded[portaldata.ByClass(ref)])
 		if err != nil {
 			return nil, err
 		}
@@ -303,7 +304,7 @@ func sameRefs(a, b []data.Ref) bool {
 	set := func(refs []data.Ref) map[data.Ref]bool {
 		out := make(map[data.Ref]bool, len(refs))
 		for _, ref := range refs {
-			out[byClass(ref)] = true
+			out[portaldata.ByClass(ref)] = true
 		}
 		return out
 	}

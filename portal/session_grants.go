@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -160,7 +161,7 @@ func (s *Session) UndoCancelAccessGrant(ctx context.Context, key string) (data.A
 		if err != nil {
 			return err
 		}
-		v.loaded[byClass(ref)] = r // the restored access grant
+		v.loaded[portaldata.ByClass(ref)] = r // the restored access grant
 		result, _, err = v.readResource(ctx, ref)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 )
 
@@ -47,7 +48,7 @@ func (v *View) defaultZone() string { return cmp.Or(v.config.TimeZone, v.custome
 func (v *View) spacePlace(s data.Space) Place {
 	details := s.Details
 	if s.ParentSiteKey != "" {
-		if site, ok := v.loaded[byClass(data.Ref{Kind: data.KindSite, Key: s.ParentSiteKey})].(data.Space); ok && site.Kind == data.KindSite {
+		if site, ok := v.loaded[portaldata.ByClass(data.Ref{Kind: data.KindSite, Key: s.ParentSiteKey})].(data.Space); ok && site.Kind == data.KindSite {
 			details = details.Inherit(site.Details)
 		}
 	}
@@ -62,7 +63,7 @@ func (v *View) spacePlace(s data.Space) Place {
 func (v *View) grantPlace(g data.AccessGrant) Place {
 	var places []Place
 	for _, ref := range g.Spaces {
-		if s, ok := v.loaded[byClass(ref)].(data.Space); ok {
+		if s, ok := v.loaded[portaldata.ByClass(ref)].(data.Space); ok {
 			places = append(places, v.spacePlace(s))
 		}
 	}
@@ -93,7 +94,7 @@ func (v *View) place(r data.Resource) Place {
 // addPlace adds the place of a space or an access grant.
 func (v *View) addPlace(related Related, r data.Resource) {
 	if r.Ref().Kind.Class() != data.ClassUserIdentity {
-		related.places[byClass(r.Ref())] = v.place(r)
+		related.places[portaldata.ByClass(r.Ref())] = v.place(r)
 	}
 }
 

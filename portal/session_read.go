@@ -9,6 +9,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -34,13 +35,13 @@ func newRelated() Related {
 
 // Space returns the space with a key. It reports false if r does not contain it.
 func (r Related) Space(key string) (data.Space, bool) {
-	s, ok := r.resources[byClass(data.Ref{Kind: data.KindSpace, Key: key})].(data.Space)
+	s, ok := r.resources[portaldata.ByClass(data.Ref{Kind: data.KindSpace, Key: key})].(data.Space)
 	return s, ok
 }
 
 // UserIdentity returns the user identity with a key. It reports false if r does not contain it.
 func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
-	u, ok := r.resources[byClass(data.Ref{Kind: data.KindUserIdentity, Key: key})].(data.UserIdentity)
+	u, ok := r.resources[portaldata.ByClass(data.Ref{Kind: data.KindUserIdentity, Key: key})].(data.UserIdentity)
 	return u, ok
 }
 
@@ -50,7 +51,7 @@ func (r Related) UserIdentity(key string) (data.UserIdentity, bool) {
 func (r Related) Place(refs ...data.Ref) Place {
 	var places []Place
 	for _, ref := range refs {
-		if p, known := r.places[byClass(ref)]; known {
+		if p, known := r.places[portaldata.ByClass(ref)]; known {
 			places = append(places, p)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 )
 
 // filterVisible returns the resources as the portal shows them, with nil for each that it hides, and the number of resources
@@ -124,7 +125,7 @@ func (v *View) loadReferences(ctx context.Context, resources ...data.Resource) e
 		return err
 	}
 	for _, ref := range refs {
-		if to := v.loaded[byClass(ref)]; to != nil && to.Ref().Kind.Class() == data.ClassSpace {
+		if to := v.loaded[portaldata.ByClass(ref)]; to != nil && to.Ref().Kind.Class() == data.ClassSpace {
 			sites = append(sites, references(to)...)
 		}
 	}
@@ -142,7 +143,7 @@ func (v *View) redact(ctx context.Context, r data.Resource, related Related) (da
 		ok, err := v.visible(ctx, to)
 		if ok && err == nil {
 			v.addPlace(related, to)
-			related.resources[byClass(ref)], err = v.withoutReferences(ctx, to)
+			related.resources[portaldata.ByClass(ref)], err = v.withoutReferences(ctx, to)
 		}
 		return ok, err
 	}

@@ -150,7 +150,7 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 	var missing []data.Ref
 	for _, ref := range refs {
-		ref = byClass(ref)
+		ref = portaldata.ByClass(ref)
 		if _, known := v.loaded[ref]; !known {
 			v.loaded[ref] = nil
 			missing = append(missing, ref)
@@ -174,7 +174,7 @@ func (v *View) load(ctx context.Context, refs ...data.Ref) error {
 // show.
 func (v *View) resource(ctx context.Context, ref data.Ref) (data.Resource, error) {
 	err := v.load(ctx, ref)
-	return v.loaded[byClass(ref)], err
+	return v.loaded[portaldata.ByClass(ref)], err
 }
 
 // readAction returns the action that a portal must allow to show a resource.

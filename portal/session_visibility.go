@@ -33,7 +33,7 @@ func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error)
 	if err != nil || target == nil || v.config.permit(readAction(target)) != nil || !v.config.matches(target) {
 		return false, err // a portal whose target is gone or hidden shows nothing
 	}
-	if byClass(target.Ref()) == byClass(r.Ref()) {
+	if portaldata.ByClass(target.Ref()) == portaldata.ByClass(r.Ref()) {
 		return true, nil
 	}
 	if grant, ok := target.(data.AccessGrant); ok {
@@ -61,7 +61,7 @@ func (v *View) belongsToVisible(ctx context.Context, r data.Resource) (bool, err
 		return false, err
 	}
 	for _, ref := range u.Spaces {
-		if shown, err := v.visible(ctx, v.loaded[byClass(ref)]); shown || err != nil {
+		if shown, err := v.visible(ctx, v.loaded[portaldata.ByClass(ref)]); shown || err != nil {
 			return shown, err
 		}
 	}
@@ -135,7 +135,7 @@ func (v *View) anyIn(ctx context.Context, spaces []data.Ref, page data.Ref) (boo
 		return false, err
 	}
 	return slices.ContainsFunc(spaces, func(ref data.Ref) bool {
-		space, ok := v.loaded[byClass(ref)].(data.Space)
+		space, ok := v.loaded[portaldata.ByClass(ref)].(data.Space)
 		return ok && (space.Key == page.Key || isInSite(space, page))
 	}), nil
 }
@@ -172,9 +172,4 @@ func (c *Config) matches(r data.Resource) bool {
 // filtered reports whether filters apply to a kind.
 func filtered(kind data.Kind) bool {
 	return kind == data.KindPropertyListing || kind == data.KindReservation
-}
-
-// byClass returns a reference with the first kind of the class, so that all references to the same resource are equal.
-func byClass(ref data.Ref) data.Ref {
-	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -203,7 +204,7 @@ func (v *View) requireAllVisible(ctx context.Context, action Action, plan data.D
 		return err
 	}
 	for _, ref := range refs {
-		if shown, err := v.visible(ctx, v.loaded[byClass(ref)]); err != nil {
+		if shown, err := v.visible(ctx, v.loaded[portaldata.ByClass(ref)]); err != nil {
 			return err
 		} else if !shown {
 			return &RefusedError{action, refusedHidden}

@@ -23,6 +23,7 @@ var (
 	within         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, bool, func(context.Context, data.CustomerTx) error, ...[]byte) error]()
 	revoke         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, data.Actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error), ...[]byte) ([]data.Revoked, error)]()
 	addChange      = friend.Of[func(data.CustomerTx, context.Context, data.Actor, data.Change, uuid.UUID) error]()
+	byClass        = friend.Of[func(data.Ref) data.Ref]()
 )
 
 // View runs fn on one consistent snapshot of the store. It returns an error that matches [data.ErrFormat] if the rows of the
@@ -83,3 +84,6 @@ func Revoke(ctx context.Context, w *data.Workspace, id layout.CustomerID, actor 
 func AddChange(ctx context.Context, tx data.CustomerTx, actor data.Actor, change data.Change, portalID uuid.UUID) error {
 	return addChange(tx, ctx, actor, change, portalID)
 }
+
+// ByClass returns the reference with the first kind of the class, so that all references to the same resource are equal.
+func ByClass(ref data.Ref) data.Ref { return byClass(ref) }

@@ -96,6 +96,23 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s[:maxShown], "") + "..."
 }
 
+// Patterns of texts, as regular expressions for Go and for JSON Schema.
+const (
+	TimeOfDayPattern  = `^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`
+	AccessCodePattern = `^\d{4,9}$`
+)
+
+var (
+	timeOfDay  = regexp.MustCompile(TimeOfDayPattern)
+	accessCode = regexp.MustCompile(AccessCodePattern)
+)
+
+// IsTimeOfDay reports whether s is a time of day: HH:mm or HH:mm:ss.
+func IsTimeOfDay(s string) bool { return timeOfDay.MatchString(s) }
+
+// IsAccessCode reports whether s can be an access code: 4 to 9 digits.
+func IsAccessCode(s string) bool { return accessCode.MatchString(s) }
+
 var token = regexp.MustCompile(`^[0-9A-Za-z_-]{16,64}$`)
 
 // IsToken reports whether s can be the token of a request that takes effect only once: 16 to 64 ASCII letters, digits, "-" and

@@ -10,6 +10,7 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -23,7 +24,7 @@ type resourceClass[T data.Resource] struct {
 	list       func(*data.Snapshot, context.Context, data.Query) (data.Page[T], error)
 	meta       func(T) data.Meta
 	toJSON     func(c *call, v T, related map[data.Ref]data.Resource) jsonObject
-	references func(T) []data.Ref // the resources whose ids are in the JSON, by classRef
+	references func(T) []data.Ref // the resources whose ids are in the JSON, by portaldata.ByClass
 }
 
 var (
@@ -45,21 +46,15 @@ var (
 		func(g data.AccessGrant) data.Meta { return g.Meta }, accessGrantJSON, func(g data.AccessGrant) []data.Ref {
 			out := make([]data.Ref, 0, len(g.Spaces)+1)
 			for _, ref := range g.Spaces {
-				out = append(out, classRef(ref))
+				out = append(out, portaldata.ByClass(ref))
 			}
 			if g.User != (data.Ref{}) {
-				out = append(out, classRef(g.User))
+				out = append(out, portaldata.ByClass(g.User))
 			}
 			return out
 		},
 	}
 )
-
-// classRef returns a reference with the first kind of its class, so that references to one resource by different kinds are equal.
-// A key is unique in its class.
-func classRef(ref data.Ref) data.Ref {
-	return data.Ref{Kind: data.Kinds(ref.Kind.Class())[0], Key: ref.Key}
-}
 
 // resourceRequest names a resource by its id or by its key.
 type resourceRequest struct {

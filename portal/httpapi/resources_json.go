@@ -1,15 +1,15 @@
 package httpapi
 
 import (
-	"regexp"
-
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 )
 
 // The functions below return the members of a resource that depend on its class. related contains the existing resources that
-// the resource refers to, by [classRef].
+// the resource refers to, by [portaldata.ByClass].
 
 func spaceJSON(_ *call, s data.Space, related map[data.Ref]data.Resource) jsonObject {
 	out := jsonObject{"name": s.Name, "display_name": s.Name, "device_count": 0, "acs_entrance_count": 0}
@@ -51,9 +51,6 @@ func userIdentityJSON(_ *call, u data.UserIdentity, _ map[data.Ref]data.Resource
 	}
 }
 
-// accessCode matches the texts that can be an access code.
-var accessCode = regexp.MustCompile(accessCodePattern)
-
 func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Resource) jsonObject {
 	starts, name := g.StartsAt, g.Name
 	if starts.IsZero() {
@@ -72,20 +69,20 @@ func accessGrantJSON(c *call, g data.AccessGrant, related map[data.Ref]data.Reso
 	}
 	if g.User != (data.Ref{}) {
 		out["user_identity_key"] = g.User.Key
-		if u, ok := related[classRef(g.User)].(data.UserIdentity); ok {
+		if u, ok := related[portaldata.ByClass(g.User)].(data.UserIdentity); ok {
 			out["user_identity_id"] = u.Meta.ID
 		}
 	}
 	ids, keys := []uuid.UUID{}, []string{}
 	for _, ref := range g.Spaces {
 		keys = append(keys, ref.Key)
-		if s, ok := related[classRef(ref)].(data.Space); ok {
+		if s, ok := related[portaldata.ByClass(ref)].(data.Space); ok {
 			ids = append(ids, s.Meta.ID)
 		}
 	}
 	out["space_ids"], out["space_keys"] = ids, keys
 	methods := []jsonObject{}
-	if accessCode.MatchString(g.PreferredCode) {
+	if textrules.IsAccessCode(g.PreferredCode) {
 		methods = append(methods, jsonObject{
 			"display_name": "PIN code", "mode": "code", "code": g.PreferredCode,
 			"created_at": data.FormatTime(g.Meta.CreatedAt), "created_access_method_ids": []string{},

@@ -101,12 +101,7 @@ func metadataSchema() schema {
 	})}
 }
 
-const (
-	timeOfDayPattern  = `^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$`
-	accessCodePattern = `^\d{4,9}$`
-)
-
-func timeOfDaySchema() schema { return patternSchema(timeOfDayPattern) }
+func timeOfDaySchema() schema { return patternSchema(textrules.TimeOfDayPattern) }
 
 func geolocationSchema() schema {
 	degrees := func(limit int) schema { return schema{"type": "number", "minimum": -limit, "maximum": limit} }

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -214,7 +215,7 @@ func accessGrantSchema() schema {
 		"location_ids": arrayOf(idSchema()), "access_method_ids": arrayOf(idSchema()), "errors": arrayOf(typeSchema("object")), "warnings": arrayOf(typeSchema("object")),
 		"pending_mutations": arrayOf(typeSchema("object")), "custom_metadata": metadataSchema(),
 		"requested_access_methods": arrayOf(allRequired(map[string]schema{
-			"display_name": stringSchema(), "mode": enumOf("code"), "code": patternSchema(accessCodePattern), "created_at": timeSchema(), "created_access_method_ids": arrayOf(idSchema()),
+			"display_name": stringSchema(), "mode": enumOf("code"), "code": patternSchema(textrules.AccessCodePattern), "created_at": timeSchema(), "created_access_method_ids": arrayOf(idSchema()),
 		})),
 	}, "user_identity_key", "reservation_key", "custom_metadata")
 }

@@ -10,10 +10,8 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/link"
 )
-
-// codeLength is the length of every code. A path of another length does not count as an attempt to guess a code.
-const codeLength = 33
 
 // serveLink serves a path that may be the code of a link.
 //
@@ -26,7 +24,8 @@ const codeLength = 33
 // which may open the link again until the portal expires. A link preview gets a page with a button and no cookie.
 func (x *exchange) serveLink(path string) {
 	code := portal.Code(path)
-	if len(code) != codeLength || !strings.HasPrefix(path, code) {
+	// A path of another length does not count as an attempt to guess a code.
+	if len(code) != link.CodeLength || !strings.HasPrefix(path, code) {
 		x.notFound()
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/portal/link"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -98,7 +99,7 @@ func TestRateLimit_ConcurrentWrongCodes_AreLimited(t *testing.T) {
 	for i := range attempts {
 		done.Go(func() {
 			w := httptest.NewRecorder()
-			pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+strings.Repeat("0", codeLength), nil))
+			pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+strings.Repeat("0", link.CodeLength), nil))
 			if statuses[i] = w.Code; w.Code == http.StatusTooManyRequests {
 				count()
 			}
