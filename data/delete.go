@@ -54,7 +54,7 @@ func (s *Snapshot) PlanDelete(ctx context.Context, sel Selection) (DeleteReport,
 	return p.report, nil
 }
 
-// DeleteOptions changes what a delete does.
+// DeleteOptions configures a delete.
 type DeleteOptions struct {
 	DryRun bool // report the changes and write nothing
 	Strict bool // refuse the delete for a warning, such as an unknown list in the JSON of the Selection

@@ -8,7 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// ImportOptions changes what an import does.
+// ImportOptions configures an import.
 type ImportOptions struct {
 	BatchSize int // the number of resources in a batch; 0 means 1000
 

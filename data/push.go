@@ -8,7 +8,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 )
 
-// PushOptions changes what a push does. The zero value merges resources and refuses the whole push for any fault.
+// PushOptions configures a push. The zero value merges resources and refuses the whole push for any fault.
 type PushOptions struct {
 	Replace     bool // replace each resource instead of merging it: a field that is not set becomes empty
 	Strict      bool // treat warnings as faults: refuse the push if there are any

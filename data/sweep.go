@@ -76,7 +76,7 @@ func (db *DB) Stats(ctx context.Context) (Stats, error) {
 	return stats, err
 }
 
-// EraseOptions changes what Erase does. The zero value keeps the change feed.
+// EraseOptions configures Erase. The zero value keeps the change feed.
 type EraseOptions struct {
 	// TrimBefore drops older changes from the feeds of all workspaces, as [Workspace.TrimChanges] does, including changes that a
 	// [Consumer] has not read yet. The feed contains the keys of deleted resources, so the data of a deleted customer leaves

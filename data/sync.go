@@ -10,7 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// SyncOptions changes what a sync does. The zero value deletes the unlisted resources of the host.
+// SyncOptions configures a sync. The zero value deletes the unlisted resources of the host.
 type SyncOptions struct {
 	Strict bool // treat warnings as faults: refuse the sync if there are any
 	DryRun bool // report the changes and write nothing
