@@ -33,7 +33,8 @@ type Conn interface {
 	// Do sends a command to a device once. Outcome.Confirmed is true only if the device itself reported the result
 	// after it received the command. If the provider accepted the command but the device did not report the result
 	// within the time that the driver allows it, Do returns an unconfirmed Outcome without an error. If it is not known
-	// whether even the provider received the command, Do returns [ErrUnconfirmed]. A known state that already is the desired one confirms nothing, because it may be old.
+	// whether even the provider received the command, Do returns [ErrUnconfirmed]. A state that the device did not
+	// report after the command confirms nothing, even if it is the desired one, because it may be old.
 	//
 	// A command that [Command.Check] refuses is not sent; its error is returned.
 	Do(ctx context.Context, id string, c Command) (Outcome, error)
@@ -64,13 +65,14 @@ type Coder interface {
 	// Index, PIN, Name, StartsAt and EndsAt, and ignores State. Setting the code that the slot already has is no error;
 	// in particular it is not a duplicate of itself.
 	//
-	// SetCode returns nil only if the device or its provider acknowledged this write, or if a fresh read from the
-	// device after the write showed it where it was not before. It returns [ErrRejected] with the reason if the device
+	// SetCode returns nil only if the device or its provider acknowledged this write, or if the device, asked after the
+	// write, showed that the slot holds this PIN. If it hides PINs, an occupied slot shows this only if the slot was
+	// empty before; a caller may therefore clear a slot before it sets another code. SetCode returns [ErrRejected] with the reason if the device
 	// refused, and [ErrUnconfirmed] if the device was silent. A code that [CodeLimits.Check] refuses is not sent; its
 	// error is returned.
 	SetCode(ctx context.Context, id string, s Slot) error
 
 	// ClearCode empties a slot and touches no other. Clearing an empty slot is no error. It returns nil only if the
-	// device or its provider acknowledged it, or if a fresh read showed that the slot is empty; else [ErrUnconfirmed].
+	// device or its provider acknowledged it, or if the device, asked afterwards, showed that the slot is empty; else [ErrUnconfirmed].
 	ClearCode(ctx context.Context, id string, slot int) error
 }

@@ -24,8 +24,8 @@
 //
 // # Rules for callers
 //
-//   - After any error except [ErrRejected], [ErrUnsupported] and [ErrUnknownDevice], a command may have taken effect or
-//     may take effect later. The caller reads the state or the codes before it decides.
+//   - After any error except [ErrRejected], [ErrUnsupported], [ErrUnknownDevice] and [ErrInvalid], a command may have
+//     taken effect or may take effect later. The caller reads the state or the codes before it decides.
 //   - A caller sends at most one command at a time to a device.
 //   - A caller limits every call with the deadline of ctx.
 //   - A failed read says nothing about the device.

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,5 +50,10 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 // LogValue returns [redacted].
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText returns [redacted]. There is no counterpart that reads a Secret: a printed Secret is lost.
+// MarshalText returns [redacted].
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// UnmarshalText returns an error, because MarshalText does not write the text.
+func (*Secret) UnmarshalText([]byte) error {
+	return errors.New("device: a Secret cannot be read from its printed form; use NewSecret")
+}

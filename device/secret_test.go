@@ -55,7 +55,7 @@ func TestSecret_EveryWayToPrint_IsRedacted(t *testing.T) {
 	encoded, err := json.Marshal(map[device.Secret]device.Secret{secret: secret})
 	require.NoError(t, err)
 	require.JSONEq(t, `{"[redacted]": "[redacted]"}`, string(encoded))
-	require.Error(t, json.Unmarshal([]byte(`"[redacted]"`), &secret), "a printed secret cannot be read")
+	require.ErrorContains(t, json.Unmarshal([]byte(`"[redacted]"`), &secret), "use NewSecret")
 }
 
 func TestSecret_Comparison_ComparesTexts(t *testing.T) {

@@ -88,7 +88,7 @@ func bugs() []bug {
 			}
 		}), "a command that the device ignores is not confirmed", "Do must not be confirmed"},
 
-		{"a command is confirmed by the state before it", conn(func(c coder, w *wrapped) {
+		{"a stale state confirms a command", conn(func(c coder, w *wrapped) {
 			w.do = func(ctx context.Context, id string, command device.Command) (device.Outcome, error) {
 				outcome, err := c.Do(ctx, id, command)
 				for d := range c.Devices(ctx) {
@@ -98,7 +98,7 @@ func bugs() []bug {
 				}
 				return outcome, err
 			}
-		}), "the state before a command confirms nothing", "Do must not be confirmed"},
+		}), "a stale state does not confirm a command", "Do must not be confirmed"},
 
 		{"an unconfirmed command is repeated", conn(func(c coder, w *wrapped) {
 			w.do = func(ctx context.Context, id string, command device.Command) (device.Outcome, error) {

@@ -111,14 +111,19 @@ var commandChecks = []check{
 		s.requireUnconfirmed(c, true)
 		s.Hooks.Deaf(s.Lock, false)
 	}},
-	{"the state before a command confirms nothing", func(s *suite) {
+	{"a stale state does not confirm a command", func(s *suite) {
 		s.needLock()
+		s.need("Hooks.Stale", s.Hooks.Stale != nil)
 		s.need("Hooks.Deaf", s.Hooks.Deaf != nil)
+		s.need("Hooks.Operate", s.Hooks.Operate != nil)
 		c := s.open()
 		s.setLocked(c, true)
+		s.Hooks.Stale(s.Lock, true)
+		s.Hooks.Operate(s.Lock, device.Operation{Method: device.MethodManual})
 		s.Hooks.Deaf(s.Lock, true)
 		s.requireUnconfirmed(c, true)
 		s.Hooks.Deaf(s.Lock, false)
+		s.Hooks.Stale(s.Lock, false)
 	}},
 	{"a command whose answer was lost is not confirmed", func(s *suite) {
 		s.needLock()

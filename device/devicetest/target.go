@@ -71,7 +71,7 @@ type Hooks struct {
 	// Hold makes a device so slow that it answers nothing until release is called. The suite calls release once.
 	Hold func(id string) (release func())
 
-	// Deaf makes a device ignore commands without an answer, although it seems to be online.
+	// Deaf makes a device ignore commands without an answer, although it seems to be online. It may still answer reads.
 	Deaf func(id string, deaf bool)
 
 	// Mute lets a device carry out commands, but loses all its answers and reports.
