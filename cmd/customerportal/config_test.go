@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"github.com/google/uuid"
@@ -101,7 +102,16 @@ func TestRun_HelpOrVersion_IsPrinted(t *testing.T) {
 	status, stdout, stderr = run(t.Context(), nil, "-version")
 	require.Equal(t, exitOK, status)
 	require.Empty(t, stderr)
-	require.Regexp(t, `^customerportal \S+ go\S+ \S+/\S+\n$`, stdout)
+	require.Equal(t, version()+"\n", stdout)
+}
+
+func TestVersionOf_BuildSettings_NameTheCommit(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "(unknown)", versionOf(&debug.BuildInfo{}))
+	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}}
+	require.Equal(t, "v1.2.3 abc", versionOf(info))
+	info.Settings[1].Value = "true"
+	require.Equal(t, "v1.2.3 abc+dirty", versionOf(info))
 }
 
 func TestRun_StartFails_ExitsWithStatus1(t *testing.T) {

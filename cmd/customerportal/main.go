@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -75,11 +76,27 @@ func (p *program) run(ctx context.Context) int {
 	return exitOK
 }
 
-// version returns the version of the module that the program was built from, and of Go.
+// version returns the version of the program and of Go.
 func version() string {
-	module := "(unknown)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		module = info.Main.Version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
 	}
-	return fmt.Sprintf("customerportal %s %s %s/%s", module, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("customerportal %s %s %s/%s", versionOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// versionOf returns the version of the module that a program was built from, and the commit if it is known.
+func versionOf(info *debug.BuildInfo) string {
+	version := cmp.Or(info.Main.Version, "(unknown)")
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	if commit := settings["vcs.revision"]; commit != "" {
+		version += " " + commit
+		if settings["vcs.modified"] == "true" {
+			version += "+dirty"
+		}
+	}
+	return version
 }
