@@ -64,7 +64,7 @@ func checkOneVersion(d data.CustomerData, rooms int) error {
 // with several Workspace values. Each concurrent read must find either one complete version or no customer.
 func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		const rooms, rounds = 12, 12
 		shared := workspace(store)
 		_, err := shared.Push(t.Context(), version("a", rooms, "first"))
@@ -151,7 +151,7 @@ func TestConcurrent_Operations_AreSerialized(t *testing.T) {
 // key must have one owner afterwards.
 func TestConcurrent_PushesOfSameKeys_GiveEachOneOwner(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		shared := workspace(store)
 		const customers = 5
 		won := make(chan string, customers)

@@ -107,7 +107,7 @@ func state(t *testing.T, ws *data.Workspace) string {
 
 // TestCrash_AtEveryStep_LeavesAllOrNothing simulates a crash in each large operation, opens the store again, and checks
 // that all or none of the operation was written. At full size the crashes are at every write and commit. At the other
-// sizes they are at every 7th or 17th of them, and at the steps around the commit.
+// sizes they are at every 13th or 17th of them, and at the steps around the commit.
 func TestCrash_AtEveryStep_LeavesAllOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, backend := range backends.All(t) {
@@ -126,7 +126,7 @@ const crashesAtOnce = 32
 // crashSteps returns the steps at which an operation that takes total steps crashes. The last of them is total, at which
 // the operation ends without a crash.
 func crashSteps(total int) (steps []int) {
-	stride := testsize.Pick(17, 7, 1)
+	stride := testsize.Pick(17, 13, 1)
 	if race.Enabled {
 		stride = 17
 	}

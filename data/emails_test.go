@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
@@ -103,7 +104,7 @@ func emailOf(i int, same bool) string {
 // TestPush_SharedEmail_ReadsOneRowPerAddress pushes one guest, and as many as the customer already has.
 func TestPush_SharedEmail_ReadsOneRowPerAddress(t *testing.T) {
 	t.Parallel()
-	const many = 3000
+	many := testsize.Pick(500, 1000, 3000)
 	for _, same := range []bool{false, true} {
 		store := &backends.Counted{Store: memory.New()}
 		ws := workspace(store)
@@ -190,7 +191,7 @@ func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 func TestPush_ConcurrentSharedEmails_AreAllCounted(t *testing.T) {
 	t.Parallel()
 	const pushes = 8
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		for round, plan := range []func(*data.Workspace) *data.Workspace{
 			func(ws *data.Workspace) *data.Workspace { return ws },
 			(*data.Workspace).PlanOnSnapshots,

@@ -139,7 +139,7 @@ func TestExecute_UnversionedWriteAfterPlan_KeepsThePlan(t *testing.T) {
 // writes a row of the host.
 func TestExecute_LargePush_PlansOnSnapshot(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		h := &hooked{Store: store}
 		ws, other := workspace(h), workspace(store)
 		many := data.CustomerData{CustomerKey: "a"}

@@ -97,7 +97,7 @@ func TestCursor_DirectoryWasCopied_ReturnsErrEpoch(t *testing.T) {
 	t.Parallel()
 	dir, copied := t.TempDir(), t.TempDir()
 	open := func(dir string) (*badger.Store, *data.Workspace) {
-		store, err := badger.Open(dir, badger.Options{})
+		store, err := badger.Open(dir, badger.Options{MemTableBytes: 1 << 20})
 		require.NoError(t, err)
 		return store, workspace(store)
 	}
@@ -175,7 +175,7 @@ func snapshotCursor(t *testing.T, ws *data.Workspace) (cursor data.Cursor) {
 // TestSnapshotCursor_ConcurrentWriters_LosesNoChange takes snapshots during writes. Each snapshot together with the changes
 // after its cursor must give the same state as the feed from its start.
 func TestSnapshotCursor_ConcurrentWriters_LosesNoChange(t *testing.T) {
-	each(t, func(t *testing.T, ws *data.Workspace) {
+	eachAll(t, func(t *testing.T, ws *data.Workspace) {
 		const writers, rounds = 4, 25
 		ctx := t.Context()
 		var followed []data.FeedChange

@@ -92,7 +92,7 @@ func TestSync_KeyChangesKind_FeedHasDeleteAndCreate(t *testing.T) {
 // TestSync_KindsChangeConcurrently_KeyHasOneOwner syncs one customer while another one pushes one of its keys.
 func TestSync_KindsChangeConcurrently_KeyHasOneOwner(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
 		_, err := ws.Push(t.Context(), customerOfKind("a", 40, data.Room))
 		require.NoError(t, err)

@@ -21,7 +21,7 @@ func TestPush_MoreThanATransaction_IsAtomic(t *testing.T) {
 	defer func() { require.NoError(t, store.Close()) }()
 	ws := workspace(store)
 
-	total := testsize.Pick(4_000, 10_000, 200_000/raceSlowness)
+	total := testsize.Pick(1_600, 4_000, 200_000/raceSlowness)
 	rooms := total / 4
 	guests := total - 2*rooms - 2
 	d := data.CustomerData{CustomerKey: "acme"}

@@ -28,11 +28,11 @@ import (
 const sequenceLength = 400
 
 // TestModel_RandomOperations_MatchOracle runs random operations on a few customers, with every kind of resource, and compares
-// each report, the state and the change feed with the oracle's. It runs 4,000 operations on each backend, and 100,000 at full
+// each report, the state and the change feed with the oracle's. It runs 1,600 operations on each backend, and 100,000 at full
 // size. DATA_MODEL_SEED repeats a run, and DATA_MODEL_OPS sets the number of operations.
 func TestModel_RandomOperations_MatchOracle(t *testing.T) {
 	t.Parallel()
-	seed, ops := rand.Uint64(), testsize.Pick(1_600, 4_000, 100_000)/raceSlowness
+	seed, ops := rand.Uint64(), testsize.Pick(800, 1_600, 100_000)/raceSlowness
 	if s := os.Getenv("DATA_MODEL_SEED"); s != "" {
 		var err error
 		seed, err = strconv.ParseUint(s, 10, 64)

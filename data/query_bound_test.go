@@ -11,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
@@ -36,15 +37,16 @@ func importStays(t testing.TB, ws *data.Workspace, n int, name func(i int) strin
 	require.NoError(t, err)
 }
 
-// TestSearch_PageReadsItsMaximum_StopsAndContinues searches for a text that only the oldest of 12,000 stays has, and counts
-// the reads of each page.
+// TestSearch_PageReadsItsMaximum_StopsAndContinues searches for a text that only the oldest of many stays has, and counts the
+// reads of each page. A page reads 5,000 stays and their guests. There are 5,500 stays, and 12,000 at full size.
 func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
 	ws := workspace(store)
-	const n = 12_000
+	n, stops := testsize.Pick(5_500, 5_500, 12_000), testsize.Pick(1, 1, 2)
+	oldest := fmt.Sprintf("%05d", n-1)
 	importStays(t, ws, n, func(i int) string { return fmt.Sprintf("Guest %d", i) })
-	for _, text := range []string{"guest.11999@example.com", "nobody at all"} {
+	for _, text := range []string{"guest." + oldest + "@example.com", "nobody at all"} {
 		var got []string
 		stopped := 0
 		q := data.Query{CustomerKey: "acme", Text: text, Now: day(1)}
@@ -67,9 +69,9 @@ func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
 			}
 			stopped++
 		}
-		require.Equal(t, 2, stopped, "stopped pages")
+		require.Equal(t, stops, stopped, "stopped pages")
 		if strings.HasPrefix(text, "guest") {
-			require.Equal(t, []string{"stay-11999"}, got)
+			require.Equal(t, []string{"stay-" + oldest}, got)
 		} else {
 			require.Empty(t, got)
 		}

@@ -101,7 +101,7 @@ func errorResult(t *testing.T, err error) queryResult {
 // sets the number of queries, and DATA_QUERIES_SEED repeats a run.
 func TestQuery_RandomQueries_MatchNaiveWorkspace(t *testing.T) {
 	t.Parallel()
-	queries := testsize.Pick(500, 1500, 1500) / raceSlowness
+	queries := testsize.Pick(250, 500, 1500) / raceSlowness
 	if s := os.Getenv("DATA_QUERIES"); s != "" {
 		n, err := strconv.Atoi(s)
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestQuery_RandomQueries_MatchNaiveWorkspace(t *testing.T) {
 		seed = n
 	}
 	const queriesPerWorkspace = 250
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		t.Logf("DATA_QUERIES_SEED=%d DATA_QUERIES=%d", seed, queries)
 		nonEmpty := map[string]int{}
 		// A workspace may have no resources of a class. The test continues if too few queries had a result.

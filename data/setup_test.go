@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
@@ -42,11 +43,35 @@ func workspaceOf(store storage.Store, id uuid.UUID) *data.Workspace {
 	return data.Open(store, data.Options{Now: new(fakeClock).now}).Workspace(id)
 }
 
-// each runs test on an empty workspace of every backend, and on a workspace that plans each operation on a snapshot.
+// each runs test on an empty workspace of every backend of [backends.Each], and on a workspace that plans each operation on a
+// snapshot.
 func each(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
 	t.Helper()
+	eachOf(t, backends.Each, test)
+}
+
+// eachAll is like each, on the backends of [backends.EachAll].
+func eachAll(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
+	t.Helper()
+	eachOf(t, backends.EachAll, test)
+}
+
+// eachIfFull is like each at full size, and otherwise runs test only on a workspace in memory. It is for tests of large input
+// whose result does not depend on the store.
+func eachIfFull(t *testing.T, test func(t *testing.T, ws *data.Workspace)) {
+	t.Helper()
+	if testsize.Full() {
+		each(t, test)
+		return
+	}
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, workspace(store)) })
+	test(t, workspace(memory.New()))
+}
+
+func eachOf(t *testing.T, each func(*testing.T, func(*testing.T, storage.Store)), test func(t *testing.T, ws *data.Workspace)) {
+	t.Helper()
+	t.Parallel()
+	each(t, func(t *testing.T, store storage.Store) { test(t, workspace(store)) })
 	t.Run("planned on snapshots", func(t *testing.T) {
 		t.Parallel()
 		test(t, workspace(memory.New()).PlanOnSnapshots())

@@ -169,7 +169,7 @@ func TestSweep_CrashAtAnyStep_NextSweepContinues(t *testing.T) {
 // deleted.
 func TestSweep_Concurrent_RemovesEachRowOnce(t *testing.T) {
 	t.Parallel()
-	backends.Each(t, func(t *testing.T, store storage.Store) {
+	backends.EachAll(t, func(t *testing.T, store storage.Store) {
 		ws := workspace(store)
 		done := make(chan struct{})
 		failed := make(chan error, 3)

@@ -41,7 +41,7 @@ func TestSync_MaxDeletes_RefusesMore(t *testing.T) {
 
 // TestSync_MaxDeletesWithLargeData_RefusesMore refuses a sync that is planned before its transaction.
 func TestSync_MaxDeletesWithLargeData_RefusesMore(t *testing.T) {
-	each(t, func(t *testing.T, ws *data.Workspace) {
+	eachIfFull(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "c"}
 		for i := range 6000 {
 			d.Add(data.Room(fmt.Sprint(i), "R"))

@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 	"github.com/customerportal-go/customerportal/validation"
@@ -63,7 +64,7 @@ func TestChanges_BurstsOfSeveralCustomers_AreInCommitOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	ws := workspace(memory.New())
 	var want []string
-	for len(want) < 3000 {
+	for len(want) < testsize.Pick(1000, 3000, 3000) {
 		customer := fmt.Sprint("customer-", rng.IntN(40))
 		for range []int{1, 1, 1, 3, 20, 300}[rng.IntN(6)] {
 			name := fmt.Sprintf("%s, change %d", customer, len(want))
@@ -124,7 +125,8 @@ func TestCustomer_RecreatedByOtherWorkspace_IsReadAgain(t *testing.T) {
 // many resources. It includes the rollbacks, although no caller waits for them.
 func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
-	for _, size := range []struct{ stored, rooms int }{{1, 1}, {1, 333}, {1000, 1}, {1000, 333}} {
+	stored, rooms := testsize.Pick(150, 300, 1000), testsize.Pick(60, 150, 333)
+	for _, size := range []struct{ stored, rooms int }{{1, 1}, {1, rooms}, {stored, 1}, {stored, rooms}} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			store := &backends.Counted{Store: memory.New()}
@@ -266,7 +268,7 @@ func TestRoundTrips_Delete_DoNotGrowWithDeletedResources(t *testing.T) {
 // stored guests have.
 func TestRoundTrips_PushWithEmails_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
-	for _, guests := range []int{1, 1000} {
+	for _, guests := range []int{1, testsize.Pick(150, 300, 1000)} { // the first page of a scan has 128 rows
 		for _, stored := range []int{0, 1, 20} { // stored guests per address
 			for _, same := range []bool{false, true} { // all guests have the same address
 				t.Run(fmt.Sprintf("%d guests, %d stored for each address, the same address %v", guests, stored, same), func(t *testing.T) {

@@ -123,11 +123,18 @@ func setup(t testing.TB, store storage.Store) *fixture {
 	return &fixture{c, db.Workspace(workspaceID), portals, ring, master}
 }
 
-// each runs test on every backend.
+// each runs test on the backends of [backends.Each].
 func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) { test(t, setup(t, store)) })
+}
+
+// eachAll runs test on the backends of [backends.EachAll].
+func eachAll(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	t.Parallel()
+	backends.EachAll(t, func(t *testing.T, store storage.Store) { test(t, setup(t, store)) })
 }
 
 func (f *fixture) create(t testing.TB, req portal.CreateRequest) portal.CustomerPortal {

@@ -118,7 +118,7 @@ func TestSessionWrite_ResourceHiddenBeforeCommit_IsNotFound(t *testing.T) {
 
 // TestPush_DuringSessions_Commits checks that concurrent sessions do not conflict with a large push.
 func TestPush_DuringSessions_Commits(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+	eachAll(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: estate()})
 		done := make(chan struct{})
 		visits := make(chan error, 1)

@@ -66,7 +66,7 @@ func TestToken_RepeatedCall_CreatesOneResource(t *testing.T) {
 }
 
 func TestToken_ConcurrentCalls_CreateOneResource(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+	eachAll(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{})
 		for name, create := range creations {
 			before, err := f.ws.Customer(t.Context(), "My Company")

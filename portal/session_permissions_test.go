@@ -196,7 +196,7 @@ func TestPermissionMatrix_AllConfigurations(t *testing.T) {
 			require.Equal(t, configurations*len(cells), matrix(t, setup(t, memory.New()), step))
 		})
 	}
-	backends.Each(t, func(t *testing.T, store storage.Store) { matrix(t, setup(t, store), testsize.Pick(31, 101, 11)) })
+	backends.EachAll(t, func(t *testing.T, store storage.Store) { matrix(t, setup(t, store), testsize.Pick(31, 101, 11)) })
 }
 
 // matrix tests the cells of every step-th configuration, and returns the number of calls.

@@ -215,7 +215,7 @@ func TestSession_KeyRemoved_ReturnsErrKeyRemoved(t *testing.T) {
 }
 
 func TestOpenSession_ConcurrentUses_CountsAtMostMaxUses(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+	eachAll(t, func(t *testing.T, f *fixture) {
 		p := f.create(t, portal.CreateRequest{CustomerData: hotel(), MaxUses: 1})
 		code := portal.Code(p.URL.Reveal())
 		for range 5 {

@@ -206,7 +206,7 @@ func TestDeleteSpace_HiddenReferrer_IsRefused(t *testing.T) {
 // TestEditAccessGrant_Concurrent_LosesNoUpdate edits the spaces of an access grant in a portal while pushes edit its name. No
 // edit may remove the hidden space or undo a push.
 func TestEditAccessGrant_Concurrent_LosesNoUpdate(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
+	eachAll(t, func(t *testing.T, f *fixture) {
 		s := f.session(t, portal.Config{Filters: []portal.Filter{{Field: "region", Value: "north"}}})
 		var wg sync.WaitGroup
 		for range 4 {

@@ -96,10 +96,27 @@ type noClose struct{ *memory.Store }
 
 func (noClose) Close() error { return nil }
 
-// Each runs test as a parallel subtest on a fresh store of every backend.
+// Each runs test as a parallel subtest on a fresh store of every backend at full size, with the race detector, and if
+// [EnvOnly] is set. Otherwise it runs test on the memory store only: opening a Badger store takes more time than most tests.
+// For tests whose result depends on the concurrency or the limits of a store, use [EachAll].
 func Each(t *testing.T, test func(t *testing.T, store storage.Store)) {
 	t.Helper()
-	for _, backend := range All(t) {
+	list := All(t)
+	if !testsize.Full() && !race.Enabled && os.Getenv(EnvOnly) == "" {
+		list = registered[:1]
+	}
+	each(t, list, test)
+}
+
+// EachAll runs test as a parallel subtest on a fresh store of every backend that [All] returns.
+func EachAll(t *testing.T, test func(t *testing.T, store storage.Store)) {
+	t.Helper()
+	each(t, All(t), test)
+}
+
+func each(t *testing.T, list []Backend, test func(t *testing.T, store storage.Store)) {
+	t.Helper()
+	for _, backend := range list {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			store, _ := backend.Open(t)

@@ -2,12 +2,16 @@ package backends_test
 
 import (
 	"fmt"
+	"path"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -63,4 +67,28 @@ func TestAll_VariableNamesABackend_ReturnsOnlyThatBackend(t *testing.T) {
 		require.Equal(t, []string{only}, names(t))
 		t.Setenv(backends.EnvOnly, "")
 	}
+}
+
+func TestEach_SizeOfTheTests_SelectsTheBackends(t *testing.T) {
+	t.Setenv(backends.EnvOnly, "")
+	run := func(each func(*testing.T, func(*testing.T, storage.Store))) (ran []string) {
+		var mu sync.Mutex
+		t.Run("each", func(t *testing.T) {
+			each(t, func(t *testing.T, _ storage.Store) {
+				mu.Lock()
+				defer mu.Unlock()
+				ran = append(ran, path.Base(t.Name()))
+			})
+		})
+		return ran
+	}
+	if testsize.Full() || race.Enabled {
+		require.ElementsMatch(t, names(t), run(backends.Each))
+	} else {
+		require.Equal(t, []string{"memory"}, run(backends.Each))
+	}
+	require.ElementsMatch(t, names(t), run(backends.EachAll))
+	t.Setenv(backends.EnvOnly, "badger")
+	require.Equal(t, []string{"badger"}, run(backends.Each))
+	require.Equal(t, []string{"badger"}, run(backends.EachAll))
 }
