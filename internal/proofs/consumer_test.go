@@ -64,7 +64,7 @@ func TestConsumer_ProcessIsKilled_HandlesEachChangeInOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	var lives [][]string // the cursors of the changes that each life handled
-	for range size(t, "PROOFS_KILLS", 12) {
+	for range size(t, "PROOFS_KILLS", 2, 5, 12) {
 		var handled []string
 		for _, line := range runUntilKilled(t, roleConsumer, dir, rng.Uint64(), 1+rng.IntN(400)) {
 			require.NotContains(t, line, "failed")

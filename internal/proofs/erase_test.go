@@ -54,6 +54,9 @@ func TestErase_DeletedCustomer_LeavesNoByte(t *testing.T) {
 	for name, rows := range map[string]int{"one part": 0, "many parts": smallPart} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && rows == 0 {
+				t.Skip("with -short, only many parts are tested")
+			}
 			dir := t.TempDir()
 			store, err := badger.Open(dir, badger.Options{MemTableBytes: smallTable, PartRows: rows})
 			require.NoError(t, err)

@@ -146,7 +146,7 @@ func TestGuessing_RunningServer_OpensNothing(t *testing.T) {
 	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "standalone")
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/standalone").CombinedOutput()
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", binary, "../../examples/standalone").CombinedOutput()
 	require.NoError(t, err, string(built))
 	const key = "seam_guessingatcodes0001"
 	cmd := exec.Command(binary, "-dir", filepath.Join(dir, "data"), "-addr", "127.0.0.1:0")
@@ -173,7 +173,7 @@ func TestGuessing_RunningServer_OpensNothing(t *testing.T) {
 	refused, _ := w.get("/portal/"+expired, "")
 	require.Equal(t, http.StatusGone, refused.StatusCode)
 
-	total := size(t, "PROOFS_GUESSES", 4000)
+	total := size(t, "PROOFS_GUESSES", 1000, 1000, 4000)
 	seed := seedOf(t)
 	y := &tally{of: map[string]map[int]int{}}
 	guess := func(n int) time.Duration {
@@ -303,7 +303,7 @@ func TestGuessing_ManyAddresses_UsesBoundedMemory(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(body), &out))
 		return out
 	}
-	total := size(t, "PROOFS_GUESSES", 4000)
+	total := size(t, "PROOFS_GUESSES", 1000, 4000, 4000)
 	began := 0
 	guess := func(n int) time.Duration {
 		defer func() { began += n }()

@@ -92,7 +92,7 @@ func TestTransactions_Concurrent_AreLinearizable(t *testing.T) {
 			t.Parallel()
 			seed := seedOf(t)
 			total := 0
-			for i := range size(t, "PROOFS_HISTORIES", 10) {
+			for i := range size(t, "PROOFS_HISTORIES", 2, 5, 10) {
 				store, _ := backend.Open(t)
 				var mu sync.Mutex
 				var lines []string
@@ -122,7 +122,7 @@ func TestTransactions_AcrossKills_AreLinearizable(t *testing.T) {
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var total, unknown int
-	for range max(1, size(t, "PROOFS_HISTORIES", 10)/4) {
+	for range max(1, size(t, "PROOFS_HISTORIES", 2, 5, 10)/4) {
 		dir := t.TempDir()
 		var h history
 		for range livesEach {
@@ -145,7 +145,7 @@ func TestTransactions_AcrossKills_AreLinearizable(t *testing.T) {
 		h.require(t, seed)
 		total += len(h.ops)
 	}
-	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, livesEach*max(1, size(t, "PROOFS_HISTORIES", 10)/4))
+	t.Logf("%d transactions, %d of them with no answer, %d kills", total, unknown, livesEach*max(1, size(t, "PROOFS_HISTORIES", 2, 5, 10)/4))
 	require.Positive(t, unknown)
 }
 

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
 // The test binary also runs as another process, in one of these roles.
@@ -119,13 +120,10 @@ func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	return n
 }
 
-// size returns the number in an environment variable, or else n, which is smaller with -short.
-func size(t *testing.T, variable string, n int) int {
+// size returns the number in an environment variable, or the number for the size of the tests if the variable is not set.
+func size(t *testing.T, variable string, short, standard, full int) int {
 	t.Helper()
-	if testing.Short() {
-		n = max(1, n/4)
-	}
-	return intFromEnv(t, variable, n)
+	return intFromEnv(t, variable, testsize.Pick(short, standard, full))
 }
 
 // raceSlowness divides the number of attempts with the race detector.

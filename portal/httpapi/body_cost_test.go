@@ -141,9 +141,9 @@ func TestInvalidBodies_EveryRoute_CostIsLinear(t *testing.T) { //nolint:parallel
 	valid, out := f.measure(t, http.MethodPost, "/customers/push_data?dry_run=true", validPush(2*size))
 	require.Equal(t, http.StatusOK, out.Code, out.Body)
 	before := storeRows(t, f.store)
-	stride := testsize.Pick(7, 3, 1)
+	stride := testsize.Pick(13, 7, 1)
 	if race.Enabled {
-		stride = 7
+		stride = 13
 	}
 	requests, all, seen := 0, 0, map[string]bool{} // each part of a body is filled for only one of the routes that have it
 	for _, op := range operations() {
@@ -181,7 +181,8 @@ func TestInvalidBodies_EveryRoute_CostIsLinear(t *testing.T) { //nolint:parallel
 	require.LessOrEqual(t, len(storeRows(t, f.store)), len(before)+100, "only a few of the bodies are valid, such as an empty profile")
 }
 
-// TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded sends invalid bodies of the maximum length.
+// TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded sends invalid bodies of the maximum length: every third of them at the
+// default size, and every sixth with -short.
 func TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded(t *testing.T) { //nolint:paralleltest // it measures the allocations of the process
 	const small, entry = 1 << 20, 64
 	large := testsize.Pick(2<<20, 2<<20, 4<<20)
@@ -219,7 +220,7 @@ func TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded(t *testing.T) { //nolint
 		{"/workspaces/customization_profiles/create", slot{before: `{"message_overrides":{"en-US":`, after: "}}"}, true, `""`, small - 50},
 		{"/workspaces/customization_profiles/create", slot{before: `{"message_overrides":`, after: "}"}, true, `{}`, small - 50},
 	} {
-		if i%race.Slowness(3) != 0 || testing.Short() && i%3 != 0 {
+		if i%max(race.Slowness(3), testsize.Pick(6, 3, 1)) != 0 {
 			continue
 		}
 		name := fmt.Sprintf("%s %s %s", row.path, row.slot.before, row.element)
@@ -251,16 +252,20 @@ func TestFaults_MoreThanListed_AreCounted(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)
 	var members []string
-	for i := range 12_000 {
+	n := testsize.Pick(maxListed+100, maxListed+100, 12_000)
+	for i := range n {
 		members = append(members, fmt.Sprintf(`"a%d": 0`, i))
 	}
-	rooms := strings.TrimSuffix(strings.Repeat("{},", 12_000), ",")
+	rooms := strings.TrimSuffix(strings.Repeat("{},", n), ",")
+	more := func(unlisted, omitted int) string {
+		return fmt.Sprintf("; and %d more (validation_errors lists the first 10000 and omits %d)", unlisted, omitted)
+	}
 	for path, row := range map[string]struct{ body, more string }{
-		"/workspaces/customization_profiles/create": {`{"message_overrides": {"en-US": {` + strings.Join(members, ",") + `}}}`, "; and 11997 more (validation_errors lists the first 10000 and omits 2000)"},
-		"/customers/push_data":                      {`{"customer_key": "c", "rooms": [` + rooms + `]}`, "; and 11997 more (validation_errors lists the first 10000 and omits 2000)"},
-		"/customers/create_portal":                  {`{"customer_data": {"customer_key": "c", "rooms": [` + rooms + `]}}`, "; and 11997 more (validation_errors lists the first 10000 and omits 2000)"},
-		"/customers/plan_delete":                    {`{"room_keys": [` + strings.TrimSuffix(strings.Repeat(`"",`, 12_000), ",") + `]}`, "; and 11997 more (validation_errors lists the first 10000 and omits 2000)"},
-		"/customers/delete_data":                    {`{` + strings.Join(members, ",") + `}`, "; and 11998 more (validation_errors lists the first 10000 and omits 2001)"},
+		"/workspaces/customization_profiles/create": {`{"message_overrides": {"en-US": {` + strings.Join(members, ",") + `}}}`, more(n-3, n-maxListed)},
+		"/customers/push_data":                      {`{"customer_key": "c", "rooms": [` + rooms + `]}`, more(n-3, n-maxListed)},
+		"/customers/create_portal":                  {`{"customer_data": {"customer_key": "c", "rooms": [` + rooms + `]}}`, more(n-3, n-maxListed)},
+		"/customers/plan_delete":                    {`{"room_keys": [` + strings.TrimSuffix(strings.Repeat(`"",`, n), ",") + `]}`, more(n-3, n-maxListed)},
+		"/customers/delete_data":                    {`{` + strings.Join(members, ",") + `}`, more(n-2, n-maxListed+1)},
 	} {
 		out := f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, path, row.body)
 		message := out.at("error", "message").(string)
@@ -268,11 +273,12 @@ func TestFaults_MoreThanListed_AreCounted(t *testing.T) {
 		require.Equal(t, maxListed, countMessages(out.at("error", "validation_errors")))
 	}
 	var unknown []string
-	for i := range 15_000 {
+	warned := testsize.Pick(maxListed+100, maxListed+100, 15_000)
+	for i := range warned {
 		unknown = append(unknown, fmt.Sprintf(`"x%d": 0`, i))
 	}
 	out := f.post(t, "/customers/push_data", `{"customer_key": "c", `+strings.Join(unknown, ",")+`}`)
 	warnings := list(out.body["warnings"])
 	require.Len(t, warnings, maxListed+1)
-	require.Equal(t, map[string]any{"path": "", "rule": "left_out", "message": "5000 more warnings were found and are not listed"}, warnings[maxListed])
+	require.Equal(t, map[string]any{"path": "", "rule": "left_out", "message": fmt.Sprintf("%d more warnings were found and are not listed", warned-maxListed)}, warnings[maxListed])
 }

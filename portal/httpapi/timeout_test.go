@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
@@ -34,7 +35,7 @@ func TestTimeout_AfterTheBody_StopsTheWork(t *testing.T) {
 func TestTimeout_InTheBody_StopsTheReading(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)
-	const after = 64 << 10
+	after := testsize.Pick(4<<10, 4<<10, 64<<10)
 	for _, op := range operations() {
 		if f.doc.body(op.path, op.method) == nil {
 			continue
@@ -45,7 +46,7 @@ func TestTimeout_InTheBody_StopsTheReading(t *testing.T) {
 			defer leave()
 			for ctx, done := range map[context.Context]func(){late: late.expire, gone: leave} {
 				body := &repeatReader{text: ",{}", left: 3 * (8 << 20)}
-				stop := &stopAfter{Reader: io.MultiReader(strings.NewReader(head), body), left: after, stop: done}
+				stop := &stopAfter{Reader: io.MultiReader(strings.NewReader(head), body), left: after, chunk: after, stop: done}
 				r := newRequest(ctx, op.method, op.path, stop)
 				r.ContentLength = -1
 				out := f.serve(t, r)
@@ -61,12 +62,13 @@ func TestTimeout_InTheBody_StopsTheReading(t *testing.T) {
 // stopAfter is a body that calls stop when more than left bytes have been read.
 type stopAfter struct {
 	io.Reader
-	left int
-	stop func()
+	left  int
+	chunk int // the maximum length of a read
+	stop  func()
 }
 
 func (s *stopAfter) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p[:min(len(p), 64<<10)])
+	n, err := s.Reader.Read(p[:min(len(p), s.chunk)])
 	if s.left -= n; s.left < 0 {
 		s.stop()
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
 func TestTheme_RandomColours_AreReadable(t *testing.T) {
@@ -23,7 +24,7 @@ func TestTheme_RandomColours_AreReadable(t *testing.T) {
 		}
 	}
 	surfaces := map[string][]string{lightSurface: {lightSurface, "#ffffff"}, darkSurface: {darkSurface, "#171614"}}
-	for range 10_000 / race.Slowness(10) {
+	for range testsize.Pick(1_000, 3_000, 10_000) / race.Slowness(10) {
 		background, wanted := random(), random()
 		c := color(background)
 		check(c, foregroundOn(c, wanted).rounded(), wanted, " wanted on ", background)
