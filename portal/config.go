@@ -113,10 +113,10 @@ type ConfigureFeature struct {
 type NavigationMode string
 
 // The navigation modes. A restricted portal has only the manage section. If it has a landing page, it shows only the resource
-// of the landing page and the resources that belong to that resource. The spaces in a site belong to the site. To a space
-// belong the access grants to it, the users of these access grants, and the staff members that serve it; all of them also
-// belong to the site of the space. The user and the spaces of an access grant belong to the access grant. A deep link shows
-// only its DeepLink and, if that is an access grant, the user and the spaces of it.
+// of the landing page and the resources that belong to that resource. The spaces in a site belong to the site. The access
+// grants to a space, the users of these access grants, and the staff members that serve the space belong to the space and to
+// its site. The user and the spaces of an access grant belong to the access grant. A deep link shows only its DeepLink and, if
+// that is an access grant, its user and its spaces.
 const (
 	NavigationFull       NavigationMode = "full"
 	NavigationRestricted NavigationMode = "restricted"

@@ -7,7 +7,7 @@ import (
 	"reflect"
 )
 
-// functions contains the offered functions by their types. They are written only during the initialization of packages.
+// functions contains the offered functions by their types. It is changed only during the initialization of packages.
 var functions = map[reflect.Type]any{}
 
 // Offer makes a function available to Of. A package calls it in its initialization. The type of the function must contain a
