@@ -7,10 +7,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// effect is the effect of a delete on a referrer, which is a resource or portal that refers to the deleted resource.
+// effect is the effect of a delete on a referrer, which is a resource, portal, device or access code that refers to the deleted
+// resource.
 type effect uint8
 
 const (
@@ -18,11 +20,14 @@ const (
 	detachReferrer             // remove the reference
 	deleteWithLastSpace        // remove the reference, and delete the referrer if it refers to no other space
 	revokePortal
+	unmapDevice // remove the mapping, and schedule the removal of the codes whose subjects no longer reach the device
+	endCode     // schedule the removal of the access code from its device
 )
 
 // cascade has the effect of a delete for each relation to the deleted resource. The first matching row applies. A deleted
 // customer needs no row, because everything that it owns is deleted with it. The landing page of a portal needs no row,
-// because the portal falls back to its start page.
+// because the portal falls back to its start page. A deleted device or account is not a resource and needs no row: see
+// deviceCascade.
 var cascade = []struct {
 	deleted  kindSet
 	relation relation
@@ -35,6 +40,8 @@ var cascade = []struct {
 	{allSpaces, atSpace, setOf(KindStaffMember), detachReferrer},
 	{allUsers, ofUser, allGrants, deleteReferrer},
 	{allSpaces | allGrants, deepLink, portals, revokePortal},
+	{allSpaces, mappedTo, setOf(kindDevice), unmapDevice},
+	{allGrants | allUsers, codeOf, setOf(kindCode), endCode},
 }
 
 // portals matches customer portals as referrers. They are not resources.
@@ -52,6 +59,7 @@ type cascader struct {
 	order    []*affected // the values of affected, in the order of insertion
 	detached []Detached
 	revoked  []Revoked
+	devices  *deviceCascade
 }
 
 // affected is a resource that is deleted or that loses a reference.
@@ -60,8 +68,8 @@ type affected struct {
 	because  *Ref  // the deleted resource that caused the deletion, or nil
 }
 
-func newCascader(s *Snapshot, c *customer, portal bool, charge func(int) error) *cascader {
-	return &cascader{s: s, c: c, portal: portal, charge: charge, affected: map[Ref]*affected{}}
+func newCascader(s *Snapshot, c *customer, devices devicerow.Counts, portal bool, charge func(int) error) *cascader {
+	return &cascader{s: s, c: c, portal: portal, charge: charge, affected: map[Ref]*affected{}, devices: newDeviceCascade(s, c, devices, charge)}
 }
 
 // delete plans to delete nodes, and applies the cascade until it has no more effects.
@@ -81,8 +89,14 @@ func (cas *cascader) delete(ctx context.Context, nodes []*node) error {
 		wave = next
 	}
 	var err error
-	cas.revoked, err = cas.s.withoutRevoked(ctx, cas.c, cas.revoked)
-	return err
+	if cas.revoked, err = cas.s.withoutRevoked(ctx, cas.c, cas.revoked); err != nil {
+		return err
+	}
+	planned := make(map[Ref]*node, len(cas.affected))
+	for ref, t := range cas.affected {
+		planned[byClass(ref)] = t.new
+	}
+	return cas.devices.plan(ctx, planned)
 }
 
 // entry returns the entry of a resource, and adds it if there is none.
@@ -116,7 +130,7 @@ func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 	for _, to := range to {
 		for _, from := range referrers[byClass(to)] {
 			edges = append(edges, edge{from, to})
-			if from.relation != deepLink && cas.affected[from.Ref] == nil && !loading[from.Ref] {
+			if from.isResource() && cas.affected[from.Ref] == nil && !loading[from.Ref] {
 				loading[from.Ref] = true
 				load = append(load, from.Ref)
 			}
@@ -146,6 +160,12 @@ func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 			cas.revoked = append(cas.revoked, revoked)
 			continue
 		}
+		if err := cas.devices.refers(e.from, e.to); err != nil {
+			return nil, err
+		}
+		if effect == unmapDevice || effect == endCode {
+			continue
+		}
 		t := cas.affected[e.from.Ref]
 		if t.new == nil {
 			continue
@@ -161,6 +181,9 @@ func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 	}
 	return deleted, nil
 }
+
+// isResource reports whether the referrer is a resource.
+func (r referrer) isResource() bool { return r.Kind.valid() }
 
 // revocation returns the revocation of a portal that is a deep link to a deleted resource.
 func (r referrer) revocation(c *customer, because Ref) (Revoked, error) {
@@ -237,4 +260,7 @@ func (cas *cascader) finish(ch *changes, report *DeleteReport) {
 		ch.revoked = append(ch.revoked, r.PortalID)
 	}
 	report.Revoked = append(report.Revoked, cas.revoked...)
+	ch.devices = cas.devices.rows()
+	report.Unmapped = append(report.Unmapped, cas.devices.unmapped()...)
+	report.CodeRemovals = append(report.CodeRemovals, cas.devices.codeRemovals()...)
 }

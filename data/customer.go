@@ -122,33 +122,46 @@ func checkFree(rows [][]byte) error {
 // customer returns the customer with this key, or ErrCustomerNotFound. It reads the index row and the record in one call if
 // the id is cached, and in two calls otherwise.
 func (s *Snapshot) customer(ctx context.Context, key string) (*customer, error) {
+	c, _, err := s.customerWith(ctx, key, nil)
+	return c, err
+}
+
+// customerWith is customer that also reads, in the same calls, another row of the customer. It reads no other row if other is
+// nil.
+func (s *Snapshot) customerWith(ctx context.Context, key string, other func(layout.CustomerID) []byte) (c *customer, value []byte, err error) {
 	keys, guess := s.w.customerRows(key)
+	if other != nil && len(keys) > 1 {
+		keys = append(keys, other(guess))
+	}
 	rows, err := s.r.Get(ctx, keys...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	notFound := func() error { return fmt.Errorf("%w: %q", ErrCustomerNotFound, textrules.Clip(key)) }
 	if rows[0] == nil {
-		return nil, notFound()
+		return nil, nil, notFound()
 	}
 	id, _, err := decodeCustomerKey(rows[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var record []byte
-	if len(rows) > 1 && guess == id {
-		record = rows[1]
-	} else {
+	if rows = rows[1:]; len(rows) == 0 || guess != id {
 		s.w.db.ids.remember(customerName{s.w.id, key}, id)
-		if record, err = s.get(ctx, layout.CustomerRow(id)); err != nil {
-			return nil, err
+		keys := [][]byte{layout.CustomerRow(id)}
+		if other != nil {
+			keys = append(keys, other(id))
+		}
+		if rows, err = s.r.Get(ctx, keys...); err != nil {
+			return nil, nil, err
 		}
 	}
-	c, err := s.storedCustomer(id, record)
-	if err == nil && c == nil {
+	if c, err = s.storedCustomer(id, rows[0]); err == nil && c == nil {
 		err = notFound()
 	}
-	return c, err
+	if len(rows) > 1 {
+		value = rows[1]
+	}
+	return c, value, err
 }
 
 // decodeCustomerKey decodes the index row of a customer key. found reports whether the row exists.

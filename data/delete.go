@@ -23,6 +23,10 @@ import (
 //     other space is deleted.
 //   - A user identity is deleted with its access grants.
 //   - If a space or an access grant is deleted, the portals that are deep links to it are revoked.
+//   - If a space is deleted, the mappings of devices to it are removed.
+//   - If a customer, an access grant or a staff member is deleted, or a space through which a device was reached, the removal of
+//     the access codes from the devices is scheduled. It stays scheduled until it is done, even if the customer is deleted.
+//     [Workspace.UndoCancel] does not take it back.
 //
 // The report lists keys that do not exist. They are not an error, so that a delete can be repeated. Delete returns a
 // [validation.Error] if a key is not valid. This error also matches [ErrKeyConflict] if sel.CustomerKey is set and a resource
@@ -112,6 +116,9 @@ func (w *Workspace) deleteReads(sel Selection) [][]byte {
 	reads := w.directoryKeys(sel.Resources)
 	for _, key := range sel.CustomerKeys {
 		reads = append(reads, w.customerReads(key)...)
+		if id, known := w.db.ids.lookUp(customerName{w.id, key}); known {
+			reads = append(reads, layout.DeviceCounts(id))
+		}
 	}
 	return reads
 }
@@ -139,7 +146,7 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 	}
 	deleted := map[layout.CustomerID]bool{}
 	for _, key := range unique(sel.CustomerKeys) {
-		c, err := p.s.customer(ctx, key)
+		c, counts, err := p.s.customerWith(ctx, key, layout.DeviceCounts)
 		if errors.Is(err, ErrCustomerNotFound) {
 			p.report.CustomersNotFound = append(p.report.CustomersNotFound, key)
 			continue
@@ -148,7 +155,7 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 			return err
 		}
 		deleted[c.id] = true
-		if err := p.planCustomer(ctx, c); err != nil {
+		if err := p.planCustomer(ctx, c, counts); err != nil {
 			return err
 		}
 	}
@@ -162,7 +169,11 @@ func (p *deletion) plan(ctx context.Context, sel Selection) error {
 		}
 		ch := p.s.newChanges(selected.customer, false)
 		ch.actor = p.actor
-		cas := newCascader(p.s, selected.customer, p.actor.isPortal(), p.charge)
+		devices, err := ch.dependOnDevices(selected.deviceCounts)
+		if err != nil {
+			return err
+		}
+		cas := newCascader(p.s, selected.customer, devices, p.actor.isPortal(), p.charge)
 		if err := cas.delete(ctx, selected.nodes); err != nil {
 			return err
 		}
@@ -198,8 +209,8 @@ func (p *deletion) removeCancellations(ctx context.Context, customerKey string, 
 	return nil
 }
 
-// planCustomer plans to delete a customer with everything that it owns.
-func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
+// planCustomer plans to delete a customer with everything that it owns. deviceCounts is the row that counts its devices.
+func (p *deletion) planCustomer(ctx context.Context, c *customer, deviceCounts []byte) error {
 	if err := p.charge(c.total()); err != nil {
 		return err
 	}
@@ -247,6 +258,21 @@ func (p *deletion) planCustomer(ctx context.Context, c *customer) error {
 		p.report.add(n, nil)
 	}
 	ch.deleted.resources = p.report.Deleted[first:]
+	return p.planCustomerDevices(ctx, ch, deviceCounts)
+}
+
+// planCustomerDevices plans the removal of the access codes of a deleted customer.
+func (p *deletion) planCustomerDevices(ctx context.Context, ch *changes, deviceCounts []byte) error {
+	counts, err := ch.dependOnDevices(deviceCounts)
+	if err != nil {
+		return err
+	}
+	dc := newDeviceCascade(p.s, ch.customer, counts, p.charge)
+	if err := dc.planCustomer(ctx); err != nil {
+		return err
+	}
+	ch.devices = dc.removals()
+	p.report.CodeRemovals = append(p.report.CodeRemovals, dc.codeRemovals()...)
 	return nil
 }
 
@@ -268,14 +294,15 @@ func (s *Snapshot) withoutRevoked(ctx context.Context, c *customer, portals []Re
 
 // selectedResources are the selected resources of one customer.
 type selectedResources struct {
-	customer *customer
-	nodes    []*node
+	customer     *customer
+	nodes        []*node
+	deviceCounts []byte // the row that counts the customer's devices; nil if there is none
 }
 
 // selected finds the selected resources and groups them by customer, in the order of the selection. It adds the keys that do
 // not exist to the report. It returns a validation.Error if a resource does not belong to sel.CustomerKey.
 func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteReport) ([]*selectedResources, error) {
-	nodes, customers, err := s.findResources(ctx, sel.Resources)
+	nodes, customers, counts, err := s.findWithDeviceCounts(ctx, sel.Resources)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +328,7 @@ func (s *Snapshot) selected(ctx context.Context, sel Selection, report *DeleteRe
 			})
 		default:
 			if byCustomer[c.id] == nil {
-				byCustomer[c.id] = &selectedResources{customer: c}
+				byCustomer[c.id] = &selectedResources{customer: c, deviceCounts: counts[c.id]}
 				out = append(out, byCustomer[c.id])
 			}
 			byCustomer[c.id].nodes = append(byCustomer[c.id].nodes, n)

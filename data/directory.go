@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
@@ -185,13 +186,37 @@ func (s *Snapshot) findResources(ctx context.Context, refs []Ref) ([]*node, []*c
 	if err != nil {
 		return nil, nil, err
 	}
-	keys := make([]string, len(refs))
-	for i, ref := range refs {
-		keys[i] = ref.Key
-	}
-	nodes, customers, _, err := s.allOwned(ctx, owners, keys)
+	nodes, customers, _, err := s.allOwned(ctx, owners, resourceKeysOf(refs))
 	if err != nil {
 		return nil, nil, err
 	}
 	return nodes, customers, decodeAllFields(nodes)
+}
+
+func resourceKeysOf(refs []Ref) []string {
+	return lo.Map(refs, func(ref Ref, _ int) string { return ref.Key })
+}
+
+// findWithDeviceCounts is findResources that also reads, in the same call, the rows that count the devices of the customers.
+func (s *Snapshot) findWithDeviceCounts(ctx context.Context, refs []Ref) ([]*node, []*customer, map[layout.CustomerID][]byte, error) {
+	owners, err := s.owners(ctx, refs)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var ids []layout.CustomerID
+	for _, o := range owners {
+		if o.kind != 0 {
+			ids = append(ids, o.customer)
+		}
+	}
+	ids = lo.Uniq(ids)
+	nodes, customers, rows, err := s.allOwned(ctx, owners, resourceKeysOf(refs), lo.Map(ids, func(id layout.CustomerID, _ int) []byte { return layout.DeviceCounts(id) })...)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	counts := make(map[layout.CustomerID][]byte, len(ids))
+	for i, row := range rows {
+		counts[ids[i]] = row
+	}
+	return nodes, customers, counts, decodeAllFields(nodes)
 }

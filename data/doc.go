@@ -22,6 +22,9 @@
 //   - The cascade is the set of rules for the resources that refer to a deleted resource.
 //   - The change feed is the sequence of the committed changes of a workspace.
 //   - The directory is the index of all keys of a workspace.
+//   - A device, such as a lock, belongs to a connected account of a customer. A device is mapped to spaces, and has access codes.
+//     They are not resources: package access writes them, a push or sync never does, and an export does not contain them.
+//   - A removal is an access code whose access has ended, and that must be removed from its device. It outlives its customer.
 //   - A node is the form in which this package processes a resource of any class.
 //   - A plan is the set of rows that an operation writes.
 //   - An edge is a row that records a reference. Its key begins with the resource to which the reference leads.
@@ -54,9 +57,9 @@
 // Operations:
 //
 //	reconcile.go push_check.go push_read.go push_apply.go push_references.go push_emails.go push.go
-//	cascade.go delete.go sync.go import.go revoke.go friends.go
+//	cascade.go device_cascade.go delete.go sync.go import.go revoke.go friends.go
 //
 // Maintenance and verification:
 //
-//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_rows.go
+//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_rows.go
 package data

@@ -21,6 +21,12 @@ var (
 	_ = friend.Offer(byClass)
 )
 
+// Package access calls these functions by way of internal/devicedata, which documents them.
+var (
+	_ = friend.Offer((*Snapshot).time)
+	_ = friend.Offer(CustomerTx.changeDevices)
+)
+
 // storedCustomerOf decodes the record of the customer with this id. It returns [ErrCustomerNotFound] if record is nil.
 func (s *Snapshot) storedCustomerOf(id layout.CustomerID, record []byte) (Customer, error) {
 	c, err := s.storedCustomer(id, record)

@@ -55,8 +55,8 @@ type VerifyReport struct {
 const maxDamage = 1000
 
 // VerifyStore reads all rows of the store, in every workspace, and reports each inconsistency between records, indexes, edges,
-// the directory, ids, portals, links, counts and the change feed. It reads one snapshot, so that others can write meanwhile.
-// Its memory does not depend on the size of the store. It reads about seven rows for each resource, and reads all user
+// the directory, ids, portals, links, counts, devices, access codes, removals and the change feed. It reads one snapshot, so that others can
+// write meanwhile. Its memory does not depend on the size of the store. It reads about seven rows for each resource, and reads all user
 // identities of a customer once more for every 65,536 e-mail addresses that they have.
 //
 // A host can run it at intervals, after a crash, or on a restored backup. VerifyStore does not detect a value that was replaced
@@ -114,6 +114,7 @@ type checker struct {
 		actual [len(kinds)]int
 
 		cancelled uint64
+		devices   checkedDevices
 	}
 	maxEmails int
 	emails    checkedEmails
@@ -212,6 +213,9 @@ func (k *checker) endCustomer() {
 	}
 	if c := k.counts.of; c != nil && k.counts.cancelled != c.cancelled {
 		k.damageAt(k.counts.key, damageCount, "the record counts %d cancelled resources, but there are %d", c.cancelled, k.counts.cancelled)
+	}
+	if c := k.counts.of; c != nil {
+		k.endDevices(c)
 	}
 	k.counts.of = nil
 }

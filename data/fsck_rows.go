@@ -29,6 +29,10 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeCustomer:        (*checker).customerRow,
 
 	layout.ShapeCancelledIndex: (*checker).cancelledPointerRow,
+
+	layout.ShapeProviderAccount: (*checker).providerAccountRow,
+	layout.ShapeRemoval:         (*checker).removalRow,
+	layout.ShapeRemovalAccount:  (*checker).removalAccountRow,
 }
 
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
@@ -47,6 +51,12 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeHolder:         (*checker).portalChildRow,
 	layout.ShapeExpiryReported: (*checker).portalChildRow,
 	layout.ShapeCancelled:      (*checker).cancelledRow,
+
+	layout.ShapeAccount:      (*checker).accountRow,
+	layout.ShapeDevice:       (*checker).deviceRow,
+	layout.ShapeDeviceState:  (*checker).deviceStateRow,
+	layout.ShapeCode:         (*checker).codeRow,
+	layout.ShapeDeviceCounts: (*checker).deviceCountsRow,
 }
 
 func (k *checker) require(ctx context.Context, by string, want ...row) error {
@@ -135,6 +145,19 @@ func (k *checker) idRow(ctx context.Context, value []byte) error {
 		return k.reportMalformed()
 	case kind == layout.ReferrerPortal:
 		_, _, err := k.target(ctx, id, layout.Portal(id, k.key.ID))
+		return err
+	case kind == layout.KindAccount:
+		_, _, err := k.target(ctx, id, layout.Account(id, k.key.ID))
+		return err
+	case kind == layout.KindDevice:
+		_, _, err := k.target(ctx, id, layout.Device(id, k.key.ID))
+		return err
+	case kind == layout.KindCode:
+		device, err := uuid.FromBytes([]byte(key))
+		if err != nil {
+			return k.reportMalformed()
+		}
+		_, _, err = k.target(ctx, id, layout.Code(id, device, k.key.ID))
 		return err
 	case !Kind(kind).valid():
 		return k.reportMalformed()
@@ -263,6 +286,7 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 		return k.reportMalformed()
 	}
 	k.counts.of, k.counts.key, k.counts.actual, k.counts.cancelled = c, k.at, [len(kinds)]int{}, 0
+	k.counts.devices = checkedDevices{}
 	return k.require(ctx, "its customer", row{layout.CustomerIndex(c.workspace, c.key), c.id[:]})
 }
 
@@ -318,6 +342,10 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 			return nil
 		}
 		return k.requirePortal(ctx, c, id)
+	case kind == layout.KindDevice:
+		return k.deviceEdgeRow(ctx, c)
+	case kind == layout.KindCode:
+		return k.codeEdgeRow(ctx, c)
 	case !Kind(kind).valid():
 		k.damage(damageUnknown, "the kind of its referrer does not exist")
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/lease"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
@@ -76,12 +77,40 @@ func furnish(t *testing.T, store storage.Store) {
 	_, err = leases.Acquire(t.Context(), "sweep")
 	require.NoError(t, err)
 	require.NoError(t, ws.Consumer("events").Seek(t.Context(), data.Cursor{}))
+	furnishDevices(t, ws)
+}
+
+// furnishDevices adds rows of accounts, devices, access codes and removals to the customer "a" of furnish.
+func furnishDevices(t *testing.T, ws *data.Workspace) {
+	t.Helper()
+	require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+		if err := devicedata.CreateAccount(ctx, tx, devicedata.Account{ID: numbered(1), Provider: "hub", ExternalID: "hub-1", SealedSecret: []byte("secret")}); err != nil {
+			return err
+		}
+		if _, err := devicedata.PutDevices(ctx, tx, numbered(1), []devicedata.Device{{ExternalID: "l1"}, {ExternalID: "l2"}}); err != nil {
+			return err
+		}
+		if _, err := devicedata.SetMappings(ctx, tx, []devicedata.DeviceMappings{
+			{DeviceID: lock("l1"), Mappings: []devicedata.Mapping{{SpaceKey: "a001"}, {SpaceKey: "asite", Shared: true}}},
+		}); err != nil {
+			return err
+		}
+		if err := devicedata.PutStates(ctx, tx, []devicedata.State{{DeviceID: lock("l1"), At: clockStart}}); err != nil {
+			return err
+		}
+		ended := code(lock("l1"), "a002", 2)
+		if err := devicedata.CreateCodes(ctx, tx, []devicedata.Code{code(lock("l1"), "a001", 1), ended}); err != nil {
+			return err
+		}
+		_, err := devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: ended.DeviceID, Code: ended.ID}}, devicedata.ReasonEnded)
+		return err
+	}))
 }
 
 // unrequired are the types of rows that no other row requires.
 var unrequired = []layout.Shape{
 	layout.ShapeHost, layout.ShapeLease, layout.ShapeConsumer, layout.ShapeRevoked, layout.ShapeExpiryReported, layout.ShapeUses, layout.ShapeHolder,
-	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings,
+	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings, layout.ShapeDeviceState,
 }
 
 // write writes a row, or deletes it if value is nil.
@@ -124,6 +153,7 @@ func TestVerifyStore_ConsistentStore_ReportsNoDamage(t *testing.T) {
 			"customer_index", "directory", "id_index", "link_index", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
 			"portal", "link_row", "revoked", "host", "lease",
 			"session_index", "session_row", "uses", "expiry_reported", "newest_portal", "profile", "settings", "cancelled", "cancelled_index",
+			"account", "device", "device_state", "code", "device_counts", "provider_account", "removal", "removal_account",
 		} {
 			require.Positive(t, report.Rows[row], row)
 		}

@@ -225,14 +225,25 @@ func (k *Kind) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// kindSet is a set of kinds: bit n stands for the kind whose index in the table is n-1.
+// kindSet is a set of kinds: bit n stands for the kind whose index in the table is n-1. Bit 0 stands for customer portals, and
+// the highest bits for devices and access codes, which are not resources but refer to them.
 type kindSet uint32
+
+func (k Kind) bit() uint8 {
+	switch k {
+	case kindDevice:
+		return 30
+	case kindCode:
+		return 31
+	}
+	return kindIndex[k]
+}
 
 func setOf(of ...Kind) (s kindSet) {
 	for _, k := range of {
-		s |= 1 << kindIndex[k]
+		s |= 1 << k.bit()
 	}
 	return s
 }
 
-func (s kindSet) has(k Kind) bool { return s&(1<<kindIndex[k]) != 0 }
+func (s kindSet) has(k Kind) bool { return s&(1<<k.bit()) != 0 }

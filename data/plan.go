@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -24,6 +25,7 @@ type changes struct {
 	revoked     []uuid.UUID // revoked portals
 	reopened    []uuid.UUID // portals whose revocation is undone
 
+	devices     []row           // rows of devices and access codes to write
 	cancelled   []*cancellation // added cancellations
 	uncancelled []*cancellation // removed cancellations
 
@@ -65,6 +67,13 @@ func (s *Snapshot) newChanges(c *customer, created bool) *changes {
 		ch.dependencies = append(ch.dependencies, row{layout.CustomerRow(c.id), c.stored})
 	}
 	return ch
+}
+
+// dependOnDevices makes the plan depend on the row that counts the customer's devices and access codes, so that a code that is
+// written after the plan is not missed. It returns the counts in the row.
+func (ch *changes) dependOnDevices(value []byte) (devicerow.Counts, error) {
+	ch.dependencies = append(ch.dependencies, row{layout.DeviceCounts(ch.customer.id), value})
+	return devicerow.DecodeCounts(value)
 }
 
 // put plans to replace the resource old with new, or to create new if old is nil. It returns the entry for the report.
@@ -146,6 +155,7 @@ func (ch *changes) prepareDelete() {
 		{key: layout.CustomerRow(c.id)},
 		{layout.DeletedCustomer(c.id), deletedCustomer{workspace: c.workspace, resources: c.total(), at: ch.at}.encode()},
 	}
+	ch.rows = append(ch.rows, ch.devices...)
 	ch.events = make([]event, 0, len(ch.deleted.resources)+len(ch.deleted.portals))
 	for _, id := range ch.deleted.portals {
 		ch.events = append(ch.events, event{change: Deleted, kind: KindCustomerPortal, id: id})
@@ -191,6 +201,7 @@ func (ch *changes) prepareEdits() {
 		ch.rows = append(ch.rows, row{key: layout.Revoked(after.id, id)})
 		ch.events = append(ch.events, event{change: Updated, kind: KindCustomerPortal, id: id})
 	}
+	ch.rows = append(ch.rows, ch.devices...)
 	for _, c := range ch.cancelled {
 		ch.rows = append(ch.rows, c.rows(ch.customer)...)
 	}
@@ -207,8 +218,11 @@ func (ch *changes) prepareEdits() {
 }
 
 // write writes the rows that prepare has computed.
-func (ch *changes) write(tx storage.Tx) error {
-	for _, r := range ch.rows {
+func (ch *changes) write(tx storage.Tx) error { return writeRows(tx, ch.rows) }
+
+// writeRows writes rows. It deletes the rows whose value is nil.
+func writeRows(tx storage.Tx, rows []row) error {
+	for _, r := range rows {
 		var err error
 		if r.value == nil {
 			err = tx.Delete(r.key)

@@ -7,7 +7,8 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
-// referrer is a resource or portal that refers to a resource, and its relation to it. The key of a portal is its id.
+// referrer is a resource, portal, device or access code that refers to a resource, and its relation to it. The key of a portal
+// or device is its id, and that of an access code the ids of its device and of itself.
 type referrer struct {
 	Ref
 	relation relation
@@ -37,6 +38,10 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals
 		switch from := r.Kind.Class(); {
 		case r.Kind == KindCustomerPortal:
 			r.relation = deepLink
+		case r.Kind == kindDevice:
+			r.relation = mappedTo
+		case r.Kind == kindCode:
+			r.relation = codeOf
 		case Class(k.Class) == ClassUserIdentity:
 			r.relation = ofUser
 		case from == ClassSpace:

@@ -94,6 +94,8 @@ type DeleteReport struct {
 	Deleted           []DeletedResource    `json:"deleted,omitempty"`
 	Detached          []Detached           `json:"detached,omitempty"`            // references from remaining resources to deleted resources
 	Revoked           []Revoked            `json:"revoked,omitempty"`             // portals that the delete revoked
+	Unmapped          []Unmapped           `json:"unmapped,omitempty"`            // mappings of devices to deleted spaces, except those of deleted customers
+	CodeRemovals      []CodeRemoval        `json:"code_removals,omitempty"`       // access codes whose removal from their devices the delete scheduled
 	NotFound          []Ref                `json:"not_found,omitempty"`           // resources of the selection that do not exist
 	CustomersNotFound []string             `json:"customers_not_found,omitempty"` // customers of the selection that do not exist
 	Warnings          []validation.Finding `json:"warnings,omitempty"`
@@ -124,6 +126,26 @@ type Revoked struct {
 	Because     *Ref      `json:"because,omitempty"` // the deleted resource of a deep link; nil if the customer was deleted
 }
 
+// Unmapped is the mapping of a device to a deleted space. The operation removed the mapping, and the device remains.
+type Unmapped struct {
+	CustomerKey string    `json:"customer_key"`
+	DeviceID    uuid.UUID `json:"device_id"`
+	Space       Ref       `json:"space"`
+}
+
+// CodeRemoval is an access code that an operation has ended. Its removal from the device is scheduled, and stays scheduled
+// until the device confirms it, even if the customer is deleted.
+type CodeRemoval struct {
+	CustomerKey string    `json:"customer_key"`
+	DeviceID    uuid.UUID `json:"device_id"`
+	CodeID      uuid.UUID `json:"access_code_id"`
+
+	// Because is the deleted resource without which the access does not exist: the access grant, the staff member, or a space
+	// through which the device was reached. It is nil if the customer, the device or its account was deleted, or if the device
+	// was mapped to other spaces.
+	Because *Ref `json:"because,omitempty"`
+}
+
 func (r *DeleteReport) add(n *node, because *Ref) {
 	r.Deleted = append(r.Deleted, DeletedResource{
 		CustomerKey: n.meta.CustomerKey, Kind: n.kind, Key: n.key, ID: n.meta.ID, Because: because,
@@ -143,4 +165,7 @@ type SyncReport struct {
 
 	// Detached lists the references that the sync removed: from unlisted resources that it keeps, to deleted resources.
 	Detached []Detached `json:"detached,omitempty"`
+
+	Unmapped     []Unmapped    `json:"unmapped,omitempty"`      // mappings of devices to deleted spaces
+	CodeRemovals []CodeRemoval `json:"code_removals,omitempty"` // access codes whose removal from their devices the sync scheduled
 }

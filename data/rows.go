@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/samber/lo"
 
+	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 )
@@ -76,6 +77,20 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 			return nil, err
 		}
 		return []row{c.pointer(workspace, k.Customer)}, nil
+	case layout.ShapeAccount:
+		a, err := devicerow.DecodeAccount(k.Customer, k.ID, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		key, value := layout.AccountIndexEntry(k.Customer, k.ID)
+		atProvider, atValue := a.ProviderAccountEntry(workspace)
+		return []row{{key, value}, {atProvider, atValue}}, nil
+	case layout.ShapeDevice:
+		key, value := layout.DeviceIndexEntry(k.Customer, k.ID)
+		return []row{{key, value}}, nil
+	case layout.ShapeCode:
+		key, value := layout.CodeIndexEntry(k.Customer, k.Device, k.ID)
+		return []row{{key, value}}, nil
 	}
 	return nil, nil
 }

@@ -26,6 +26,8 @@ type SweepReport struct {
 // that it owned invisible at once, but leaves its rows in the store. A program calls Sweep at its start and then at
 // intervals, for example every minute, or calls [DB.Run]. Until then, the rows only take space.
 //
+// The removals of access codes that wait for their devices belong to no customer, and stay.
+//
 // Sweep uses Updates of at most 5,000 rows. It may run in several processes at once. If it fails, the rows that it has
 // removed stay removed, and the next call continues.
 func (db *DB) Sweep(ctx context.Context) (SweepReport, error) {
@@ -55,16 +57,34 @@ type sweeper struct {
 	report  SweepReport
 }
 
-// Stats has the amount of work that waits for maintenance in a store.
+// Stats has the amount of work that waits in a store: for maintenance, or for devices.
 type Stats struct {
 	DeletedCustomers int       // the number of deleted customers whose rows wait for Sweep
 	DeletedResources int       // the number of resources that these customers had when they were deleted
 	OldestDelete     time.Time // the time of the first of these deletes; zero if there are none
+
+	// PendingRemovals is the number of access codes whose removal from their devices is scheduled and not confirmed yet. They
+	// include those of deleted customers, also after Sweep and Erase.
+	PendingRemovals int
 }
 
-// Stats returns the amount of work that waits for maintenance in all workspaces of the store.
+// Stats returns the amount of work that waits in all workspaces of the store. It reads a row for each deleted customer and each
+// pending removal.
 func (db *DB) Stats(ctx context.Context) (Stats, error) {
 	var stats Stats
+	err := db.view(ctx, func(r storage.Reader) error {
+		stats.PendingRemovals = 0
+		for _, err := range r.Scan(ctx, storage.Prefix(layout.RemovalsPrefix()), storage.ScanOptions{KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			stats.PendingRemovals++
+		}
+		return nil
+	})
+	if err != nil {
+		return Stats{}, err
+	}
 	pending, err := db.deletedCustomers(ctx)
 	for _, deleted := range pending {
 		stats.DeletedCustomers++
@@ -84,7 +104,8 @@ type EraseOptions struct {
 	TrimBefore time.Time
 }
 
-// Erase removes deleted data from the store physically. It calls Sweep, trims the change feeds as requested, and calls the
+// Erase removes deleted data from the store physically, except the removals of access codes that wait for their devices. These
+// contain no keys and no names. It calls Sweep, trims the change feeds as requested, and calls the
 // store's Erase(ctx) error method if it has one. The method of storage/badger removes deleted bytes from the files.
 func (db *DB) Erase(ctx context.Context, o EraseOptions) error {
 	if _, err := db.Sweep(ctx); err != nil {

@@ -136,11 +136,12 @@ func (s *Snapshot) planSync(ctx context.Context, g *checkedPush, l *lookups, o S
 	if err := s.removeUnlistedCancellations(ctx, ch, g, o); err != nil {
 		return nil, report, err
 	}
-	if err := s.revokeDeepLinks(ctx, ch, deleted, &p.report); err != nil {
+	ch.edits = append(edits, ch.edits...)
+	if err := p.applyExternalEffects(ctx, ch, deleted); err != nil {
 		return nil, report, err
 	}
-	ch.edits = append(edits, ch.edits...)
 	report.Deleted, report.Revoked, report.Detached = p.report.Deleted, p.report.Revoked, unlisted.lost
+	report.Unmapped, report.CodeRemovals = p.report.Unmapped, p.report.CodeRemovals
 	if err := checkDeletes(ch.customer, &report, o); err != nil {
 		return nil, SyncReport{}, err
 	}
@@ -279,29 +280,66 @@ func checkDeletes(c *customer, report *SyncReport, o SyncOptions) error {
 	return nil
 }
 
-// revokeDeepLinks plans to revoke the portals that are deep links to deleted resources, and adds them to the report.
-func (s *Snapshot) revokeDeepLinks(ctx context.Context, ch *changes, deleted []Ref, report *DeleteReport) error {
-	targets := slices.DeleteFunc(slices.Clone(deleted), func(ref Ref) bool { return ref.Kind.Class() == ClassUserIdentity }) // no portal is a deep link to a user
-	links, err := s.referrers(ctx, ch.customer, targets, true)
+// applyExternalEffects plans the effects of deleted resources on portals, devices and access codes, and adds them to the report.
+// ch.edits must be complete. A resource of which only the kind changes keeps its devices and codes, because they refer to it by
+// class.
+func (p *deletion) applyExternalEffects(ctx context.Context, ch *changes, deleted []Ref) error {
+	if len(deleted) == 0 {
+		return nil
+	}
+	stored, err := p.s.get(ctx, layout.DeviceCounts(ch.customer.id))
+	if err != nil {
+		return err
+	}
+	counts, err := ch.dependOnDevices(stored)
+	if err != nil {
+		return err
+	}
+	targets := deleted
+	onlyPortals := counts.Devices == 0
+	if onlyPortals {
+		targets = slices.DeleteFunc(slices.Clone(deleted), func(ref Ref) bool { return ref.Kind.Class() == ClassUserIdentity }) // no portal is a deep link to a user
+	}
+	links, err := p.s.referrers(ctx, ch.customer, targets, onlyPortals)
 	if err != nil || len(links) == 0 {
 		return err
 	}
+	planned := make(map[Ref]*node, len(ch.edits))
+	for _, e := range ch.edits {
+		if e.new != nil {
+			planned[byClass(e.new.ref())] = e.new
+		} else {
+			planned[byClass(e.old.ref())] = nil
+		}
+	}
+	dc := newDeviceCascade(p.s, ch.customer, counts, p.charge)
 	var portals []Revoked
 	for _, ref := range targets {
 		for _, link := range links[byClass(ref)] {
-			revoked, err := link.revocation(ch.customer, ref)
-			if err != nil {
-				return err
+			if link.relation == deepLink {
+				revoked, err := link.revocation(ch.customer, ref)
+				if err != nil {
+					return err
+				}
+				portals = append(portals, revoked)
+			} else if planned[byClass(ref)] == nil {
+				if err := dc.refers(link, ref); err != nil {
+					return err
+				}
 			}
-			portals = append(portals, revoked)
 		}
 	}
-	if portals, err = s.withoutRevoked(ctx, ch.customer, portals); err != nil {
+	if portals, err = p.s.withoutRevoked(ctx, ch.customer, portals); err != nil {
 		return err
 	}
 	for _, revoked := range portals {
 		ch.revoked = append(ch.revoked, revoked.PortalID)
 	}
-	report.Revoked = append(report.Revoked, portals...)
+	if err := dc.plan(ctx, planned); err != nil {
+		return err
+	}
+	ch.devices = dc.rows()
+	p.report.Revoked = append(p.report.Revoked, portals...)
+	p.report.Unmapped, p.report.CodeRemovals = dc.unmapped(), dc.codeRemovals()
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 //	slot (1 byte) || nonce (12 bytes) || AES-256-GCM ciphertext and tag
 //
 // The additional data is the slot followed by the key of the row that holds the value. A value that is copied into
-// another row therefore does not open.
+// another row therefore does not open. A value that must be copied is sealed for the key of the row into which it is copied, as
+// the secrets of device accounts and access codes are.
 const (
 	nonceBytes = 12
 	tagBytes   = 16

@@ -224,13 +224,13 @@ func (v *View) withoutDetails(r data.Resource) data.Resource {
 	return r
 }
 
-// redactReport removes from the report of a delete the ids that the portal hides, the revoked portals, and the keys that were not
-// found.
+// redactReport removes from the report of a delete the ids that the portal hides, the revoked portals, the keys that were not
+// found, and the effects on devices, which can name resources that the portal hides.
 func (v *View) redactReport(report *data.DeleteReport) {
 	for i, d := range report.Deleted {
 		if d.Kind.Class() == data.ClassAccessGrant && v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 			report.Deleted[i].ID = uuid.Nil
 		}
 	}
-	report.Revoked, report.NotFound = nil, nil
+	report.Revoked, report.NotFound, report.Unmapped, report.CodeRemovals = nil, nil, nil, nil
 }

@@ -11,6 +11,7 @@
 //	K      workspace  customer key                   customer id
 //	D      workspace  class  resource key            customer id, kind
 //	I      resource id or portal id                   customer id, kind or [ReferrerPortal], resource key
+//	I      account, device or code id                customer id, [KindAccount], [KindDevice] or [KindCode], device id of a code
 //	L      link id                                   customer id, portal id
 //	S      hash of a session's token                 customer id, portal id
 //	P      workspace  profile id                     customization profile
@@ -21,6 +22,9 @@
 //	R      workspace  name                           consumer of the change feed: its cursor
 //	Y      workspace  class  key  0  customer id     time of a cancellation in a portal
 //	H      name                                      lease: its holder's token, a counter and a duration
+//	B      provider  0  external id  0  customer id  workspace and account id of a connected account
+//	Q      account id  code id                       removal: an access code that must be removed from its device
+//	A      account id                                account with removals: how to reach it after its customer is deleted
 //
 //	C      customer id  0                            the customer itself
 //	C      customer id  r  kind  key                 a resource
@@ -37,6 +41,24 @@
 //	C      customer id  x  portal id                 time at which the portal was revoked
 //	C      customer id  c  class  key                resource cancelled in a portal; deleted together with its row of table Y
 //	C      customer id  z  portal id                 the change feed has reported that the portal expired
+//	C      customer id  a  account id                a connected account with its sealed secret
+//	C      customer id  d  device id                 a device with the spaces to which it is mapped
+//	C      customer id  b  device id                 the state that the device last reported, and its time
+//	C      customer id  k  device id  code id        an access code with its sealed PIN
+//	C      customer id  n                            numbers of accounts, devices and codes, and of the writes of them
+//
+// An edge from a device leads to a space to which it is mapped, and an edge from an access code to its access grant or staff
+// member. The referrer of the first is [KindDevice] and the device id; that of the second is [KindCode], the device id and the
+// code id.
+//
+// Rows of the tables Q and A belong to no customer. A delete writes them in the transaction that ends the access, and they stay
+// when the customer is deleted, swept and erased. They contain no name, no key of a customer and no key of a resource. Only the
+// confirmation that the device has removed the code, or the decision to give up, deletes them.
+//
+// A sealed value has the key of its row as additional data (see package keys), so it cannot be moved to another row. Sealed
+// secrets and PINs must be copied to the tables A and Q by package data, which has no keys. They are therefore sealed for the
+// rows of these tables from the start: a secret for [RemovalAccount], and a PIN for [Removal]. The ids of an account and of a
+// code never change, so the keys do not either.
 //
 // Ids are raw bytes and numbers are big-endian. Keys of partners have 1 to 512 bytes without control characters, so a zero
 // byte separates a key from the bytes after it.
@@ -75,6 +97,10 @@ const (
 	tableCancelled    = 'Y'
 	tableCustomer     = 'C'
 
+	tableProviderAccount = 'B'
+	tableRemoval         = 'Q'
+	tableRemovalAccount  = 'A'
+
 	rowCustomer  = 0
 	rowResource  = 'r'
 	rowEdge      = 'e'
@@ -90,4 +116,10 @@ const (
 	rowRevoked   = 'x'
 	rowExpired   = 'z'
 	rowCancelled = 'c'
+
+	rowAccount      = 'a'
+	rowDevice       = 'd'
+	rowDeviceState  = 'b'
+	rowCode         = 'k'
+	rowDeviceCounts = 'n'
 )

@@ -45,6 +45,15 @@ const (
 	ShapeCancelled       Shape = "cancelled"
 
 	ShapeCancelledIndex Shape = "cancelled_index"
+
+	ShapeAccount         Shape = "account"
+	ShapeDevice          Shape = "device"
+	ShapeDeviceState     Shape = "device_state"
+	ShapeCode            Shape = "code"
+	ShapeDeviceCounts    Shape = "device_counts"
+	ShapeProviderAccount Shape = "provider_account"
+	ShapeRemoval         Shape = "removal"
+	ShapeRemovalAccount  Shape = "removal_account"
 )
 
 // Key is a parsed key. The shape determines which fields are set.
@@ -55,7 +64,10 @@ type Key struct {
 	Class     byte
 	Kind      byte
 	Key       string    // of a customer, of a resource or of the resource that an edge refers to; the name of a lease or a consumer
-	ID        uuid.UUID // the resource id of a resource, or the id of a portal or a profile
+	ID        uuid.UUID // the id of a resource, a portal, a profile, an account, a device or an access code
+	Device    uuid.UUID // of an access code
+	Account   uuid.UUID // of a removal
+	Provider  string    // of a connected account; Key is its id at the provider
 	Link      LinkID
 	Session   SessionHash
 	Email     EmailHash
@@ -101,6 +113,11 @@ var tables = map[byte]keyParser{
 		k.Shape, k.Workspace, k.Class, k.Key = ShapeCancelledIndex, d.UUID(), d.Byte(), d.terminated()
 		k.Customer = d.CustomerID()
 	},
+	tableProviderAccount: func(d *Decoder, k *Key) {
+		k.Shape, k.Provider, k.Key, k.Customer = ShapeProviderAccount, d.terminated(), d.terminated(), d.CustomerID()
+	},
+	tableRemoval:        func(d *Decoder, k *Key) { k.Shape, k.Account, k.ID = ShapeRemoval, d.UUID(), d.UUID() },
+	tableRemovalAccount: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRemovalAccount, d.UUID() },
 	tableCustomer: func(d *Decoder, k *Key) {
 		k.Customer = d.CustomerID()
 		if read := customerRows[d.Byte()]; read != nil {
@@ -142,6 +159,11 @@ var customerRows = map[byte]keyParser{
 	rowCancelled: func(d *Decoder, k *Key) {
 		k.Shape, k.Class, k.Key = ShapeCancelled, d.Byte(), d.Rest()
 	},
+	rowAccount:      func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAccount, d.UUID() },
+	rowDevice:       func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeDevice, d.UUID() },
+	rowDeviceState:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeDeviceState, d.UUID() },
+	rowCode:         func(d *Decoder, k *Key) { k.Shape, k.Device, k.ID = ShapeCode, d.UUID(), d.UUID() },
+	rowDeviceCounts: func(_ *Decoder, k *Key) { k.Shape = ShapeDeviceCounts },
 }
 
 // Parse parses a key. A key that begins with a lower-case letter is ShapeHost. Any other key that does not belong to the

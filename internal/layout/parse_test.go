@@ -52,6 +52,15 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 		layout.ShapeExpiryReported: {layout.ExpiryReported(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeCancelled:      {layout.Cancelled(c, 3, "k"), layout.Key{Customer: c, Class: 3, Key: "k"}},
 
+		layout.ShapeAccount:         {layout.Account(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeDevice:          {layout.Device(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeDeviceState:     {layout.DeviceState(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeCode:            {layout.Code(c, ws, id), layout.Key{Customer: c, Device: ws, ID: id}},
+		layout.ShapeDeviceCounts:    {layout.DeviceCounts(c), layout.Key{Customer: c}},
+		layout.ShapeProviderAccount: {layout.ProviderAccount("hub", "e", c), layout.Key{Provider: "hub", Key: "e", Customer: c}},
+		layout.ShapeRemoval:         {layout.Removal(ws, id), layout.Key{Account: ws, ID: id}},
+		layout.ShapeRemovalAccount:  {layout.RemovalAccount(id), layout.Key{ID: id}},
+
 		layout.ShapeCancelledIndex: {layout.CancelledIndex(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
 	} {
 		row.want.Shape = shape

@@ -1,0 +1,438 @@
+package data_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// TestDeviceWrites_InvalidInput_NamesPathsAndChangesNothing makes each fault that a write can find.
+func TestDeviceWrites_InvalidInput_NamesPathsAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	ws := workspace(memory.New())
+	lockedHotel(t, ws, "a")
+	push(t, ws, "b", data.Room("other", "Other"), data.Reservation("gb", data.Ref{}), data.Guest("ub", "UB"))
+	account := devicedata.Account{ID: numbered(2), Provider: "hub", ExternalID: "hub-2"}
+	valid := code(lock("l1"), "g2", 1)
+	mapping := func(device uuid.UUID, mappings ...devicedata.Mapping) func(context.Context, data.CustomerTx) error {
+		return func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.SetMappings(ctx, tx, []devicedata.DeviceMappings{{DeviceID: lock("l2")}, {DeviceID: device, Mappings: mappings}})
+			return err
+		}
+	}
+	devices := func(account uuid.UUID, devices ...devicedata.Device) func(context.Context, data.CustomerTx) error {
+		return func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.PutDevices(ctx, tx, account, append([]devicedata.Device{{ExternalID: "new"}}, devices...))
+			return err
+		}
+	}
+	accounts := func(change func(*devicedata.Account), write func(context.Context, data.CustomerTx, devicedata.Account) error) func(context.Context, data.CustomerTx) error {
+		return func(ctx context.Context, tx data.CustomerTx) error {
+			a := account
+			change(&a)
+			return write(ctx, tx, a)
+		}
+	}
+	created := func(change func(*devicedata.Code)) func(context.Context, data.CustomerTx) error {
+		return func(ctx context.Context, tx data.CustomerTx) error {
+			c := valid
+			change(&c)
+			return devicedata.CreateCodes(ctx, tx, []devicedata.Code{code(lock("l3"), "g2", 1), c})
+		}
+	}
+	long := make([]byte, 70_000)
+	for name, c := range map[string]struct {
+		do      func(context.Context, data.CustomerTx) error
+		faults  []string
+		missing bool
+	}{
+		"an account without an id":       {accounts(func(a *devicedata.Account) { a.ID = uuid.Nil }, devicedata.CreateAccount), []string{"id required"}, false},
+		"an account with a used id":      {accounts(func(a *devicedata.Account) { a.ID = numbered(1) }, devicedata.CreateAccount), []string{"id duplicate_key"}, false},
+		"an account that is connected":   {accounts(func(a *devicedata.Account) { a.ExternalID = "hub-1" }, devicedata.CreateAccount), []string{"external_id duplicate_key"}, false},
+		"an account with bad texts":      {accounts(func(a *devicedata.Account) { a.Provider, a.ExternalID, a.Name = "Hub", "a\x00", "\x01" }, devicedata.CreateAccount), []string{"name text_format", "provider format", "external_id key_format"}, false},
+		"an account without external id": {accounts(func(a *devicedata.Account) { a.ExternalID = "" }, devicedata.CreateAccount), []string{"external_id key_format"}, false},
+		"an account with a long secret":  {accounts(func(a *devicedata.Account) { a.SealedSecret, a.Details = long, long }, devicedata.CreateAccount), []string{"sealed_secret range", "details range"}, false},
+		"an absent account":              {accounts(func(*devicedata.Account) {}, devicedata.UpdateAccount), []string{"id required"}, true},
+		"devices of an absent account":   {devices(numbered(2)), []string{"account_id required"}, true},
+		"a device with bad texts":        {devices(numbered(1), devicedata.Device{ExternalID: "\n", Name: strings.Repeat("n", 201), Details: long}), []string{"devices[1].external_id key_format", "devices[1].name text_format", "devices[1].details range"}, false},
+		"a device twice":                 {devices(numbered(1), devicedata.Device{ExternalID: "new"}), []string{"devices[1].external_id duplicate_key"}, false},
+		"a mapping of an absent device":  {mapping(lock("absent")), []string{"devices[1].device_id required"}, true},
+		"mappings of a device twice":     {mapping(lock("l2")), []string{"devices[1].device_id duplicate_key"}, false},
+		"a mapping to an absent space":   {mapping(lock("l1"), devicedata.Mapping{SpaceKey: "r1"}, devicedata.Mapping{SpaceKey: "nowhere"}), []string{"devices[1].mappings[1].space_key required"}, true},
+		"a mapping to another's space":   {mapping(lock("l1"), devicedata.Mapping{SpaceKey: "other"}), []string{"devices[1].mappings[0].space_key required"}, true},
+		"a mapping to a space twice":     {mapping(lock("l1"), devicedata.Mapping{SpaceKey: "r1"}, devicedata.Mapping{SpaceKey: "r1", Shared: true}), []string{"devices[1].mappings[1].space_key duplicate_key"}, false},
+		"a mapping to a malformed key":   {mapping(lock("l1"), devicedata.Mapping{SpaceKey: " "}), []string{"devices[1].mappings[0].space_key key_format"}, false},
+		"too many mappings":              {mapping(lock("l1"), make([]devicedata.Mapping, 501)...), []string{"devices[1].mappings too_many"}, false},
+		"a code without an id":           {created(func(c *devicedata.Code) { c.ID = uuid.Nil }), []string{"codes[1].id required"}, false},
+		"a code with a used id":          {created(func(c *devicedata.Code) { c.ID = code(lock("l1"), "g1", 1).ID }), []string{"codes[1].id duplicate_key"}, false},
+		"a code twice":                   {created(func(c *devicedata.Code) { c.ID = code(lock("l3"), "g2", 1).ID }), []string{"codes[1].id duplicate_key"}, false},
+		"a code of an absent device":     {created(func(c *devicedata.Code) { c.DeviceID = lock("absent") }), []string{"codes[1].device_id required"}, true},
+		"a code of an absent grant":      {created(func(c *devicedata.Code) { c.Subject.Key = "absent" }), []string{"codes[1].subject.key required"}, true},
+		"a code of another's grant":      {created(func(c *devicedata.Code) { c.Subject.Key = "gb" }), []string{"codes[1].subject.key required"}, true},
+		"a code of a guest":              {created(func(c *devicedata.Code) { c.Subject = devicedata.StaffSubject("u1") }), []string{"codes[1].subject.key format"}, false},
+		"a code of a space":              {created(func(c *devicedata.Code) { c.Subject.Class = byte(data.ClassSpace) }), []string{"codes[1].subject.class format"}, false},
+		"a code with bad fields":         {created(func(c *devicedata.Code) { c.Slot, c.EndsAt, c.SealedPIN, c.Details = -1, clockStart, long, long }), []string{"codes[1].slot range", "codes[1].ends_at time_order", "codes[1].sealed_pin range", "codes[1].details range"}, false},
+		"a state of an absent device": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.PutStates(ctx, tx, []devicedata.State{{DeviceID: lock("l1")}, {DeviceID: lock("absent")}})
+		}, []string{"states[1].device_id required"}, true},
+		"a state that is too long": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.PutStates(ctx, tx, []devicedata.State{{DeviceID: lock("l1"), Value: long}})
+		}, []string{"states[0].value range"}, false},
+		"a change of an absent code": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.UpdateCodes(ctx, tx, []devicedata.Code{code(lock("l1"), "g1", 7), valid})
+		}, []string{"codes[1].id required"}, true},
+		"a removal for no reason": {func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.EndCodes(ctx, tx, nil, 0)
+			return err
+		}, nil, false},
+		"a change of a code to bad fields": {func(ctx context.Context, tx data.CustomerTx) error {
+			c := code(lock("l1"), "g1", 1<<40)
+			return devicedata.UpdateCodes(ctx, tx, []devicedata.Code{c})
+		}, []string{"codes[0].slot range"}, false},
+	} {
+		before := dump(t, ws)
+		// The transaction is committed in spite of the fault.
+		var refused error
+		require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+			refused = c.do(ctx, tx)
+			return nil
+		}), name)
+		require.ErrorIs(t, refused, validation.ErrInvalid, name)
+		require.Equal(t, c.missing, errors.Is(refused, devicedata.ErrNotFound), name)
+		if c.faults != nil {
+			require.Equal(t, c.faults, faults(t, refused), name)
+		}
+		require.Equal(t, before, dump(t, ws), name)
+	}
+	require.ErrorIs(t, devicedata.Within(t.Context(), ws, devicedata.CustomerID{1}, nil), data.ErrCustomerNotFound)
+}
+
+// TestDeviceReads_EachFunction_FindsItsRows reads the rows of a hotel in each way.
+func TestDeviceReads_EachFunction_FindsItsRows(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		lockedHotel(t, ws, "a")
+		other := ws.DB().Workspace(otherWorkspace)
+		push(t, other, "a", data.Room("r1", "1"))
+		g1 := code(lock("l1"), "g1", 1)
+		require.NoError(t, other.View(t.Context(), func(s *data.Snapshot) error {
+			accounts, err := devicedata.FindAccounts(t.Context(), s, numbered(1))
+			require.NoError(t, err)
+			devices, err := devicedata.FindDevices(t.Context(), s, lock("l1"))
+			require.NoError(t, err)
+			codes, err := devicedata.FindCodes(t.Context(), s, g1.ID)
+			require.True(t, accounts[0] == nil && devices[0] == nil && codes[0] == nil, "rows of another workspace")
+			return err
+		}))
+		require.NoError(t, ws.View(t.Context(), func(s *data.Snapshot) error {
+			ctx := t.Context()
+			customer, err := s.Customer(ctx, "a")
+			require.NoError(t, err)
+			c := devicedata.IDOf(customer)
+			accounts, err := devicedata.FindAccounts(ctx, s, numbered(7), numbered(1), lock("l1"))
+			require.NoError(t, err)
+			require.Nil(t, accounts[0])
+			require.Nil(t, accounts[2], "the id of a device")
+			require.Equal(t, []any{c, "hub", "hub-1", "Hub", "secret"}, []any{accounts[1].Customer, accounts[1].Provider, accounts[1].ExternalID, accounts[1].Name, string(accounts[1].SealedSecret)})
+			devices, err := devicedata.FindDevices(ctx, s, lock("absent"), lock("front"))
+			require.NoError(t, err)
+			require.Nil(t, devices[0])
+			require.Equal(t, []devicedata.Mapping{{SpaceKey: "site", Shared: true}}, devices[1].Mappings)
+			require.Equal(t, []any{c, numbered(1), "front"}, []any{devices[1].Customer, devices[1].AccountID, devices[1].ExternalID})
+			codes, err := devicedata.FindCodes(ctx, s, g1.ID, numbered(1))
+			require.NoError(t, err)
+			require.Nil(t, codes[1])
+			want := g1
+			want.Customer, want.CreatedAt, want.UpdatedAt = c, codes[0].CreatedAt, codes[0].UpdatedAt
+			require.Equal(t, &want, codes[0])
+
+			states, err := devicedata.States(ctx, s, c, lock("l1"), lock("absent"))
+			require.NoError(t, err)
+			require.Equal(t, []*devicedata.State{{DeviceID: lock("l1"), At: clockStart, Value: []byte("locked")}, nil}, states)
+			require.Equal(t, "l1", externalIDs(t, devicedata.DevicesOfSpace(ctx, s, c, "r1")))
+			require.Empty(t, externalIDs(t, devicedata.DevicesOfSpace(ctx, s, c, "r")))
+			all := strings.Fields(externalIDs(t, devicedata.Devices(ctx, s, c, uuid.Nil)))
+			require.ElementsMatch(t, []string{"l1", "l2", "l3", "front", "lobby"}, all)
+			require.Equal(t, strings.Join(all[2:], " "), externalIDs(t, devicedata.Devices(ctx, s, c, lock(all[1]))))
+			require.Equal(t, strings.Join(all, " "), externalIDs(t, devicedata.DevicesOfAccount(ctx, s, c, numbered(1))))
+			require.Empty(t, externalIDs(t, devicedata.DevicesOfAccount(ctx, s, c, numbered(2))))
+			subjects := func(codes func(yield func(*devicedata.Code, error) bool)) (keys []string) {
+				for c, err := range codes {
+					require.NoError(t, err)
+					keys = append(keys, c.Subject.Key)
+				}
+				return keys
+			}
+			require.ElementsMatch(t, []string{"g1", "g13"}, subjects(devicedata.CodesOfDevice(ctx, s, c, lock("l1"))))
+			require.Equal(t, []string{"g1", "g1", "g1"}, subjects(devicedata.CodesOf(ctx, s, c, devicedata.GrantSubject("g1"))))
+			require.Equal(t, []string{"staff", "staff"}, subjects(devicedata.CodesOf(ctx, s, c, devicedata.StaffSubject("staff"))))
+			require.Len(t, subjects(devicedata.Codes(ctx, s, c)), len(hotelCodes))
+			for _, found := range []func(func(devicedata.AccountAt, error) bool){devicedata.AllAccounts(ctx, s.Reader()), devicedata.AccountsAtProvider(ctx, s.Reader(), "hub", "hub-1")} {
+				n := 0
+				for a, err := range found {
+					require.NoError(t, err)
+					require.Equal(t, devicedata.AccountAt{Provider: "hub", ExternalID: "hub-1", Workspace: workspaceID, Customer: c, ID: numbered(1)}, a)
+					n++
+				}
+				require.Equal(t, 1, n)
+			}
+			for range devicedata.AccountsAtProvider(ctx, s.Reader(), "hub", "hub") {
+				require.Fail(t, "another account")
+			}
+			return nil
+		}))
+	})
+}
+
+func externalIDs(t *testing.T, devices func(yield func(*devicedata.Device, error) bool)) string {
+	t.Helper()
+	var ids []string
+	for d, err := range devices {
+		require.NoError(t, err)
+		ids = append(ids, d.ExternalID)
+	}
+	return strings.Join(ids, " ")
+}
+
+// TestPutDevices_FoundAgain_KeepsIdAndMappings reads the inventory of an account again.
+func TestPutDevices_FoundAgain_KeepsIdAndMappings(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		lockedHotel(t, ws, "a")
+		put := func(devices ...devicedata.Device) (changed []uuid.UUID) {
+			require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) (err error) {
+				changed, err = devicedata.PutDevices(ctx, tx, numbered(1), devices)
+				return err
+			}))
+			return changed
+		}
+		before := dump(t, ws)
+		require.Empty(t, put(devicedata.Device{ExternalID: "l1", Name: "l1"}))
+		require.Equal(t, before, dump(t, ws))
+		require.Equal(t, []uuid.UUID{lock("l1"), lock("new")}, put(devicedata.Device{ExternalID: "l1", Name: "Lock 1"}, devicedata.Device{ExternalID: "l2", Name: "l2"}, devicedata.Device{ExternalID: "new"}))
+		requireEnded(t, ws, nil)
+		emptied(t, ws, "a")
+	})
+}
+
+// betweenPlans is a write of a code that another process makes at different times of a delete.
+func writeCode(t *testing.T, ws *data.Workspace, grant string) error {
+	t.Helper()
+	return withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+		return devicedata.CreateCodes(ctx, tx, []devicedata.Code{code(lock("l2"), grant, 9)})
+	})
+}
+
+// TestCreateCodes_InterleavedWithDelete_LosesNoRemoval writes a code before a delete, between its plan and its write, and after
+// it, for each way to end the access. No code may exist without its grant, and no code may be lost.
+func TestCreateCodes_InterleavedWithDelete_LosesNoRemoval(t *testing.T) {
+	t.Parallel()
+	deleting := func(sel data.Selection) func(context.Context, *data.Workspace) error {
+		return func(ctx context.Context, ws *data.Workspace) error { _, err := ws.Delete(ctx, sel); return err }
+	}
+	ends := map[string]func(context.Context, *data.Workspace) error{
+		"a grant":    deleting(data.Selection{Resources: data.Refs(data.KindReservation, "g1")}),
+		"a user":     deleting(data.Selection{Resources: data.Refs(data.KindGuest, "u1")}),
+		"a space":    deleting(data.Selection{Resources: data.Refs(data.KindRoom, "r1")}),
+		"a customer": deleting(data.Selection{CustomerKeys: []string{"a"}}),
+		"a sync": func(ctx context.Context, ws *data.Workspace) error {
+			_, err := ws.Sync(ctx, data.CustomerData{CustomerKey: "a"})
+			return err
+		},
+	}
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		for name, end := range ends {
+			for _, order := range []string{"before", "between", "after"} {
+				for _, planned := range []bool{true, false} {
+					if order == "between" && !planned {
+						continue // the plan and the write are one transaction
+					}
+					message := fmt.Sprintf("%s, %s, planned %v", name, order, planned)
+					h, ws, other := betweenPlanAndWrite(store)
+					lockedHotel(t, other, "a")
+					if !planned {
+						ws = other
+					}
+					created := false
+					switch order {
+					case "before":
+						require.NoError(t, writeCode(t, other, "g1"), message)
+						created = true
+					case "between":
+						h.afterView = func() {
+							require.NoError(t, writeCode(t, other, "g1"), message)
+							created = true
+						}
+					}
+					require.NoError(t, end(t.Context(), ws), message)
+					if order == "after" {
+						err := writeCode(t, other, "g1")
+						require.True(t, errors.Is(err, devicedata.ErrNotFound) || errors.Is(err, data.ErrCustomerNotFound), "%s: %v", message, err)
+					}
+					require.Equal(t, order != "after", created, message)
+					state := strings.Join(deviceState(t, other, "a"), "\n")
+					require.Equal(t, created, strings.Contains(state, "removal of pin of g1 on l2: "), message)
+					require.NotContains(t, state, "code g1 on l2", message)
+					requireUndamaged(t, store)
+					emptied(t, other, "a")
+				}
+			}
+		}
+	})
+}
+
+// TestPush_CodeWrittenAfterPlan_IsNotPlannedAgain writes a code between the plan and the write of a large push and of a large
+// delete. Only the delete depends on it.
+func TestPush_CodeWrittenAfterPlan_IsNotPlannedAgain(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		h, ws, other := betweenPlanAndWrite(store)
+		lockedHotel(t, other, "a")
+		plans := 0
+		h.afterView = func() { require.NoError(t, writeCode(t, other, "g1")) }
+		_, err := ws.PushWith(t.Context(), block("a", "x", 3), data.PushOptions{Guard: func(context.Context, *data.Snapshot, data.PushReport) error {
+			plans++
+			return nil
+		}})
+		require.NoError(t, err)
+		require.Equal(t, 1, plans)
+		plans = 0
+		h.afterView = func() { require.NoError(t, writeCode(t, other, "g13")) }
+		_, err = ws.DeleteWith(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "g2")}, data.DeleteOptions{Guard: func(context.Context, *data.Snapshot, data.DeleteReport) error {
+			plans++
+			return nil
+		}})
+		require.NoError(t, err)
+		require.Equal(t, 2, plans)
+		plans = 0
+		h.afterView = func() {
+			require.NoError(t, withDevices(other, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+				return devicedata.PutStates(ctx, tx, []devicedata.State{{DeviceID: lock("l1"), Value: []byte("unlocked")}})
+			}))
+		}
+		_, err = ws.DeleteWith(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "g1")}, data.DeleteOptions{Guard: func(context.Context, *data.Snapshot, data.DeleteReport) error {
+			plans++
+			return nil
+		}})
+		require.NoError(t, err)
+		require.Equal(t, 1, plans, "a state")
+	})
+}
+
+// TestCreateCodes_ConcurrentWithDeletes_LosesNoRemoval creates codes and deletes their grants at the same time.
+func TestCreateCodes_ConcurrentWithDeletes_LosesNoRemoval(t *testing.T) {
+	t.Parallel()
+	const grants = 8
+	backends.Each(t, func(t *testing.T, store storage.Store) {
+		ws := workspace(store)
+		lockedHotel(t, ws, "a")
+		for i := range grants {
+			push(t, ws, "a", data.Reservation(fmt.Sprint("c", i), data.Ref{}, data.Refs(data.KindRoom, "r2")...))
+		}
+		created := make([]bool, grants)
+		var wg sync.WaitGroup
+		for i := range grants {
+			wg.Go(func() {
+				_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, fmt.Sprint("c", i))})
+				require.NoError(t, err)
+			})
+			wg.Go(func() {
+				err := writeCode(t, ws, fmt.Sprint("c", i))
+				if created[i] = err == nil; !created[i] {
+					require.ErrorIs(t, err, devicedata.ErrNotFound)
+				}
+			})
+		}
+		wg.Wait()
+		state := strings.Join(deviceState(t, ws, "a"), "\n")
+		for i := range grants {
+			require.NotContains(t, state, fmt.Sprintf("code c%d on", i))
+			require.Equal(t, created[i], strings.Contains(state, fmt.Sprintf("removal of pin of c%d on", i)), i)
+		}
+		requireUndamaged(t, store)
+	})
+}
+
+// TestRoundTrips_Devices_DoNotGrow counts the round trips of writes and deletes with few and many devices and codes.
+func TestRoundTrips_Devices_DoNotGrow(t *testing.T) {
+	t.Parallel()
+	var trips [][]int64
+	for _, n := range []int{2, 30} {
+		store := &backends.Counted{Store: memory.New()}
+		ws := workspace(store)
+		d := block("a", "a", n)
+		d.Add(data.CommonArea("hall", "Hall").In("asite"))
+		_, err := ws.Push(t.Context(), d)
+		require.NoError(t, err)
+		var counts []int64
+		count := func(do func() error) {
+			t.Helper()
+			store.Reset()
+			require.NoError(t, do())
+			counts = append(counts, store.Trips.Load())
+		}
+		within := func(fn func(context.Context, data.CustomerTx) error) {
+			t.Helper()
+			count(func() error { return withDevices(ws, "a", t.Context(), fn) })
+		}
+		var devices []devicedata.Device
+		var mappings []devicedata.DeviceMappings
+		var states []devicedata.State
+		var codes []devicedata.Code
+		for i := range n {
+			key := fmt.Sprintf("a%03d", i)
+			devices = append(devices, devicedata.Device{ExternalID: key}, devicedata.Device{ExternalID: "door" + key})
+			mappings = append(mappings, devicedata.DeviceMappings{DeviceID: lock(key), Mappings: []devicedata.Mapping{{SpaceKey: key}}},
+				devicedata.DeviceMappings{DeviceID: lock("door" + key), Mappings: []devicedata.Mapping{{SpaceKey: "hall", Shared: true}}})
+			states = append(states, devicedata.State{DeviceID: lock(key)})
+			codes = append(codes, code(lock(key), key, 1), code(lock("door"+key), key, 1))
+		}
+		within(func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.CreateAccount(ctx, tx, devicedata.Account{ID: numbered(1), Provider: "hub", ExternalID: "hub-1"})
+		})
+		within(func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.PutDevices(ctx, tx, numbered(1), devices)
+			return err
+		})
+		within(func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.SetMappings(ctx, tx, mappings)
+			return err
+		})
+		within(func(ctx context.Context, tx data.CustomerTx) error { return devicedata.PutStates(ctx, tx, states) })
+		within(func(ctx context.Context, tx data.CustomerTx) error { return devicedata.CreateCodes(ctx, tx, codes) })
+		within(func(ctx context.Context, tx data.CustomerTx) error { return devicedata.UpdateCodes(ctx, tx, codes) })
+		deleting := func(sel data.Selection, ended int) {
+			t.Helper()
+			count(func() error {
+				report, err := ws.Delete(t.Context(), sel)
+				require.Len(t, report.CodeRemovals, ended)
+				return err
+			})
+		}
+		deleting(data.Selection{Resources: data.Refs(data.KindReservation, "a000")}, 2)
+		deleting(data.Selection{Resources: data.Refs(data.KindCommonArea, "hall")}, n-1)
+		within(func(ctx context.Context, tx data.CustomerTx) error {
+			for i := range mappings {
+				mappings[i].Mappings = []devicedata.Mapping{{SpaceKey: "asite", Shared: true}}
+			}
+			_, err := devicedata.SetMappings(ctx, tx, mappings)
+			return err
+		})
+		deleting(data.Selection{CustomerKeys: []string{"a"}}, n-1)
+		trips = append(trips, counts)
+		requireUndamaged(t, store)
+	}
+	t.Log(trips)
+	require.Equal(t, trips[0], trips[1])
+}

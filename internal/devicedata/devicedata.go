@@ -1,0 +1,121 @@
+// Package devicedata reads and writes the connected accounts, devices, mappings, access codes and pending removals of package
+// data for package access. Hosts do not see them.
+//
+// # Customers and transactions
+//
+// The rows of a customer are written in a transaction of [Within], in which reads see the writes. Each write of an account, a
+// device, a mapping or a code changes a counter on which a delete depends, so that no code is missed. A push does not depend on
+// it, and a write of a state does not change it. A write reads its rows in a number of calls that does not depend on the number
+// of devices or codes, so a caller writes many in one call.
+//
+// A write refuses bad input with a [validation.Error] and writes nothing. If a row to which the input refers does not exist, the
+// error also matches [ErrNotFound]. Names of fields in paths are those of the structs, in the style of the API, such as
+// "codes[2].device_id".
+//
+// # Removals
+//
+// An access code that must be removed from its device is a [Removal]. It belongs to no customer and outlives it. Deletes of the
+// host and the deletes of this package create removals in the transaction that ends the access. Only [DropRemoval] deletes one.
+// A code that becomes a removal no longer exists as a code, keeps its id as [Removal.CodeID], and can never become a code again:
+// to give the same person access again, create a code with a new id.
+//
+// # Sealed values
+//
+// The secret of an account is sealed with [SecretKey] as the key of its row, and a PIN with [PINKey]. These keys depend only on
+// ids that never change, so the values can be copied to removals. This package neither seals nor opens them.
+package devicedata
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicerow"
+	"github.com/customerportal-go/customerportal/internal/friend"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// The types of rows, which package devicerow documents.
+type (
+	Account        = devicerow.Account
+	Device         = devicerow.Device
+	Mapping        = devicerow.Mapping
+	State          = devicerow.State
+	Code           = devicerow.Code
+	CodeKey        = devicerow.CodeKey
+	Subject        = devicerow.Subject
+	Removal        = devicerow.Removal
+	RemovalAccount = devicerow.RemovalAccount
+	Reason         = devicerow.Reason
+	Counts         = devicerow.Counts
+	CustomerID     = layout.CustomerID
+)
+
+// The reasons of removals.
+const (
+	ReasonGrantDeleted    = devicerow.ReasonGrantDeleted
+	ReasonStaffDeleted    = devicerow.ReasonStaffDeleted
+	ReasonSpaceDeleted    = devicerow.ReasonSpaceDeleted
+	ReasonUnmapped        = devicerow.ReasonUnmapped
+	ReasonDeviceDeleted   = devicerow.ReasonDeviceDeleted
+	ReasonAccountDeleted  = devicerow.ReasonAccountDeleted
+	ReasonCustomerDeleted = devicerow.ReasonCustomerDeleted
+	ReasonEnded           = devicerow.ReasonEnded
+)
+
+// ErrNotFound is returned if an account, a device, a code, a removal, or the subject of a code does not exist.
+var ErrNotFound = errors.New("devicedata: not found")
+
+var (
+	view          = friend.Of[func(*data.DB, context.Context, func(storage.Reader) error) error]()
+	update        = friend.Of[func(*data.DB, context.Context, func(storage.Tx) error, ...[]byte) error]()
+	customerID    = friend.Of[func(data.Customer) layout.CustomerID]()
+	within        = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, bool, func(context.Context, data.CustomerTx) error, ...[]byte) error]()
+	storedOf      = friend.Of[func(*data.Snapshot, layout.CustomerID, []byte) (data.Customer, error)]()
+	resourcesOf   = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
+	timeOf        = friend.Of[func(*data.Snapshot) time.Time]()
+	changeDevices = friend.Of[func(data.CustomerTx, context.Context, devicerow.Changes) ([]data.CodeRemoval, error)]()
+)
+
+// View runs fn on one consistent snapshot of the store.
+func View(ctx context.Context, db *data.DB, fn func(storage.Reader) error) error {
+	return view(db, ctx, fn)
+}
+
+// Update runs fn in one Update of the store, and again if it conflicts with another. It is for removals, which belong to no
+// customer. reads are keys that fn will probably read.
+func Update(ctx context.Context, db *data.DB, fn func(storage.Tx) error, reads ...[]byte) error {
+	return update(db, ctx, fn, reads...)
+}
+
+// Within runs fn in a transaction for the customer with this id, and again if it conflicts with another. It returns
+// [data.ErrCustomerNotFound] if there is no such customer. It leaves the version of the customer as it is, so that a large push
+// need not be planned again.
+func Within(ctx context.Context, w *data.Workspace, id CustomerID, fn func(context.Context, data.CustomerTx) error, reads ...[]byte) error {
+	return within(w, ctx, id, false, fn, reads...)
+}
+
+// IDOf returns the id in the keys of the customer's rows. A customer that is deleted and created again has another id.
+func IDOf(c data.Customer) CustomerID { return customerID(c) }
+
+// DeviceID returns the id of the device that an account lists with this external id. It is derived from both, so a device that is
+// found again, even after it was deleted, has the same id.
+func DeviceID(account uuid.UUID, externalID string) uuid.UUID {
+	return layout.DeviceID(account, externalID)
+}
+
+// SecretKey returns the key of the row for which the secret of an account is sealed.
+func SecretKey(account uuid.UUID) []byte { return layout.RemovalAccount(account) }
+
+// PINKey returns the key of the row for which the PIN of a code of a device of this account is sealed.
+func PINKey(account, code uuid.UUID) []byte { return layout.Removal(account, code) }
+
+// GrantSubject returns the subject of a code of an access grant.
+func GrantSubject(key string) Subject { return Subject{Class: byte(data.ClassAccessGrant), Key: key} }
+
+// StaffSubject returns the subject of a code of a staff member.
+func StaffSubject(key string) Subject { return Subject{Class: byte(data.ClassUserIdentity), Key: key} }

@@ -1,0 +1,203 @@
+package devicedata
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/devicerow"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Removals yields the pending removals of all workspaces of the store, by account and then by code id.
+func Removals(ctx context.Context, r storage.Reader) iter.Seq2[*Removal, error] {
+	return removals(ctx, r, layout.RemovalsPrefix())
+}
+
+// RemovalsOfAccount yields the pending removals of one account by code id.
+func RemovalsOfAccount(ctx context.Context, r storage.Reader, account uuid.UUID) iter.Seq2[*Removal, error] {
+	return removals(ctx, r, layout.AccountRemovalsPrefix(account))
+}
+
+func removals(ctx context.Context, r storage.Reader, prefix []byte) iter.Seq2[*Removal, error] {
+	return scan(ctx, r, storage.Prefix(prefix), func(e storage.Entry) (*Removal, error) {
+		k, err := layout.ParseAs(layout.ShapeRemoval, e.Key)
+		if err != nil {
+			return nil, err
+		}
+		return devicerow.DecodeRemoval(k.Account, k.ID, e.Value)
+	})
+}
+
+// CountRemovals returns the number of pending removals of all workspaces, or those of one account if it is not the zero id.
+func CountRemovals(ctx context.Context, r storage.Reader, account uuid.UUID) (n int, err error) {
+	prefix := layout.RemovalsPrefix()
+	if account != uuid.Nil {
+		prefix = layout.AccountRemovalsPrefix(account)
+	}
+	for _, err := range r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// FindRemoval reads a pending removal, or returns [ErrNotFound].
+func FindRemoval(ctx context.Context, r storage.Reader, account, code uuid.UUID) (*Removal, error) {
+	rows, err := r.Get(ctx, layout.Removal(account, code))
+	if err != nil {
+		return nil, err
+	}
+	if rows[0] == nil {
+		return nil, fmt.Errorf("%w: the removal of the access code %s", ErrNotFound, code)
+	}
+	return devicerow.DecodeRemoval(account, code, rows[0])
+}
+
+// RemovalAccounts yields the accounts with pending removals, of all workspaces, in the order of their ids. The account itself, or
+// its customer, may be deleted.
+func RemovalAccounts(ctx context.Context, r storage.Reader) iter.Seq2[*RemovalAccount, error] {
+	return scan(ctx, r, storage.Prefix(layout.RemovalAccountsPrefix()), func(e storage.Entry) (*RemovalAccount, error) {
+		k, err := layout.ParseAs(layout.ShapeRemovalAccount, e.Key)
+		if err != nil {
+			return nil, err
+		}
+		return devicerow.DecodeRemovalAccount(k.ID, e.Value)
+	})
+}
+
+// FindRemovalAccount reads an account with pending removals, or returns [ErrNotFound] if it has none.
+func FindRemovalAccount(ctx context.Context, r storage.Reader, id uuid.UUID) (*RemovalAccount, error) {
+	rows, err := r.Get(ctx, layout.RemovalAccount(id))
+	if err != nil {
+		return nil, err
+	}
+	if rows[0] == nil {
+		return nil, fmt.Errorf("%w: the account %s has no removals", ErrNotFound, id)
+	}
+	return devicerow.DecodeRemovalAccount(id, rows[0])
+}
+
+// UpdateRemoval changes the SealedPIN or the Details of a pending removal. It ignores other changes that fn makes. It returns
+// [ErrNotFound] if there is no such removal.
+func UpdateRemoval(ctx context.Context, tx storage.Tx, account, code uuid.UUID, fn func(*Removal) error) error {
+	stored, err := FindRemoval(ctx, tx, account, code)
+	if err != nil {
+		return err
+	}
+	changed := *stored
+	if err := fn(&changed); err != nil {
+		return err
+	}
+	var found faults
+	found.bytes("sealed_pin", changed.SealedPIN, maxSealed)
+	found.bytes("details", changed.Details, maxDetails)
+	if err := found.err(); err != nil {
+		return err
+	}
+	stored.SealedPIN, stored.Details = changed.SealedPIN, changed.Details
+	return tx.Put(layout.Removal(account, code), stored.Encode())
+}
+
+// UpdateRemovalSecret replaces the sealed secret of an account with pending removals, for example because it is sealed with
+// another master. [UpdateAccount] does the same for an account that exists. It returns [ErrNotFound] if the account has no
+// removals.
+func UpdateRemovalSecret(ctx context.Context, tx storage.Tx, account uuid.UUID, sealed []byte) error {
+	stored, err := FindRemovalAccount(ctx, tx, account)
+	if err != nil {
+		return err
+	}
+	var found faults
+	found.bytes("sealed_secret", sealed, maxSealed)
+	if err := found.err(); err != nil {
+		return err
+	}
+	stored.SealedSecret = sealed
+	return tx.Put(layout.RemovalAccount(account), stored.Encode())
+}
+
+// DropRemoval deletes a pending removal, because the device has confirmed it or because it is given up. It reports whether there
+// was one.
+func DropRemoval(ctx context.Context, tx storage.Tx, account, code uuid.UUID) (bool, error) {
+	key := layout.Removal(account, code)
+	rows, err := tx.Get(ctx, key)
+	if err != nil || rows[0] == nil {
+		return false, err
+	}
+	if err := tx.Delete(key); err != nil {
+		return false, err
+	}
+	for _, err := range tx.Scan(ctx, storage.Prefix(layout.AccountRemovalsPrefix(account)), storage.ScanOptions{KeysOnly: true, Limit: 1}) {
+		return true, err // the account has other removals
+	}
+	return true, tx.Delete(layout.RemovalAccount(account))
+}
+
+// AccountAt is a customer's account at a provider.
+type AccountAt struct {
+	Provider   string
+	ExternalID string
+	Workspace  uuid.UUID
+	Customer   CustomerID
+	ID         uuid.UUID
+}
+
+// AllAccounts yields the accounts of all customers of all workspaces, by provider and external id.
+func AllAccounts(ctx context.Context, r storage.Reader) iter.Seq2[AccountAt, error] {
+	return accountsAt(ctx, r, layout.AllProviderAccountsPrefix())
+}
+
+// AccountsAtProvider yields the accounts of all customers of all workspaces that have this external id at the provider, such as
+// the accounts of two customers who have connected the same hub.
+func AccountsAtProvider(ctx context.Context, r storage.Reader, provider, externalID string) iter.Seq2[AccountAt, error] {
+	return accountsAt(ctx, r, layout.ProviderAccountPrefix(provider, externalID))
+}
+
+// accountsAt yields the accounts with a prefix whose customers exist. It reads the customers in batches.
+func accountsAt(ctx context.Context, r storage.Reader, prefix []byte) iter.Seq2[AccountAt, error] {
+	return func(yield func(AccountAt, error) bool) {
+		var batch []AccountAt
+		flush := func() bool {
+			keys := make([][]byte, len(batch))
+			for i, a := range batch {
+				keys[i] = layout.CustomerRow(a.Customer)
+			}
+			rows, err := r.Get(ctx, keys...)
+			if err != nil {
+				return yield(AccountAt{}, err) && false
+			}
+			for i, a := range batch {
+				if rows[i] != nil && !yield(a, nil) { // the rows of a deleted customer wait for the sweep
+					return false
+				}
+			}
+			batch = batch[:0]
+			return true
+		}
+		for e, err := range r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{}) {
+			var k layout.Key
+			if err == nil {
+				k, err = layout.ParseAs(layout.ShapeProviderAccount, e.Key)
+			}
+			a := AccountAt{Provider: k.Provider, ExternalID: k.Key, Customer: k.Customer}
+			if err == nil {
+				a.Workspace, a.ID, err = devicerow.DecodeProviderAccount(e.Value)
+			}
+			if err != nil {
+				yield(AccountAt{}, err)
+				return
+			}
+			if batch = append(batch, a); len(batch) == readAhead && !flush() {
+				return
+			}
+		}
+		if len(batch) > 0 {
+			flush()
+		}
+	}
+}

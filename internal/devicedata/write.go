@@ -1,0 +1,552 @@
+package devicedata
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicerow"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// The bounds of the input.
+const (
+	maxName     = 200
+	maxSealed   = 16 << 10
+	maxDetails  = 64 << 10
+	maxMappings = 500
+)
+
+// CreateAccount creates an account of the customer of the transaction. It uses the ID, Provider, ExternalID, Name, SealedSecret
+// and Details of a. The caller makes the ID from [data.DB.Rand], because the secret is sealed for [SecretKey]. CreateAccount
+// refuses an ID that is in use, and the external id of another account of the customer at the same provider.
+func CreateAccount(ctx context.Context, tx data.CustomerTx, a Account) error {
+	return putAccount(ctx, tx, a, true)
+}
+
+// UpdateAccount replaces the Name, SealedSecret and Details of the account with a.ID. Removals of the account use the new secret.
+func UpdateAccount(ctx context.Context, tx data.CustomerTx, a Account) error {
+	return putAccount(ctx, tx, a, false)
+}
+
+func putAccount(ctx context.Context, tx data.CustomerTx, a Account, create bool) error {
+	w := newWriter(tx)
+	a.Customer = w.customer
+	rows, err := tx.Tx.Get(ctx, layout.DeviceCounts(w.customer), layout.Account(w.customer, a.ID), layout.IDIndex(a.ID), layout.RemovalAccount(a.ID))
+	if err != nil {
+		return err
+	}
+	if err := w.readCounts(rows[0]); err != nil {
+		return err
+	}
+	var found faults
+	found.text("name", a.Name)
+	found.bytes("sealed_secret", a.SealedSecret, maxSealed)
+	found.bytes("details", a.Details, maxDetails)
+	a.CreatedAt, a.UpdatedAt = w.now, w.now
+	switch {
+	case create:
+		if err := checkNewAccount(ctx, tx, &found, a, rows[2] != nil || rows[3] != nil); err != nil {
+			return err
+		}
+		w.counts.Accounts++
+	case rows[1] == nil:
+		found.missing("id", "there is no account %s", a.ID)
+	default:
+		stored, err := devicerow.DecodeAccount(w.customer, a.ID, rows[1])
+		if err != nil {
+			return err
+		}
+		a.Provider, a.ExternalID, a.CreatedAt = stored.Provider, stored.ExternalID, stored.CreatedAt
+	}
+	if err := found.err(); err != nil {
+		return err
+	}
+	workspace := tx.WorkspaceID()
+	a.Rows(workspace, w.put)
+	if rows[3] != nil {
+		w.put(layout.RemovalAccount(a.ID), a.RemovalAccount(workspace).Encode())
+	}
+	return w.finish()
+}
+
+var providerFormat = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
+
+// checkNewAccount adds the faults of an account that is created.
+func checkNewAccount(ctx context.Context, tx data.CustomerTx, found *faults, a Account, used bool) error {
+	if !providerFormat.MatchString(a.Provider) {
+		found.add("provider", validation.RuleFormat, nil, "must have 1 to 64 characters of a-z, 0-9, \"_\", \".\" and \"-\"")
+	}
+	found.externalID("external_id", a.ExternalID)
+	switch {
+	case a.ID == uuid.Nil:
+		found.add("id", validation.RuleRequired, nil, "is required")
+	case used:
+		found.add("id", validation.RuleDuplicateKey, nil, "is in use")
+	}
+	if found.err() != nil {
+		return nil
+	}
+	rows, err := tx.Tx.Get(ctx, layout.ProviderAccount(a.Provider, a.ExternalID, a.Customer))
+	if err == nil && rows[0] != nil {
+		found.add("external_id", validation.RuleDuplicateKey, nil, "the customer has already connected this account")
+	}
+	return err
+}
+
+// PutDevices creates or updates devices of one account of the customer. It uses the ExternalID, Name and Details of each. A device
+// that exists keeps its mappings. It returns the ids of the devices that are new or that it has changed.
+func PutDevices(ctx context.Context, tx data.CustomerTx, account uuid.UUID, devices []Device) (changed []uuid.UUID, err error) {
+	w := newWriter(tx)
+	keys := [][]byte{layout.DeviceCounts(w.customer), layout.Account(w.customer, account)}
+	var found faults
+	seen := map[string]int{}
+	for i, d := range devices {
+		path := fmt.Sprintf("devices[%d].", i)
+		found.externalID(path+"external_id", d.ExternalID)
+		found.text(path+"name", d.Name)
+		found.bytes(path+"details", d.Details, maxDetails)
+		if first, twice := seen[d.ExternalID]; twice {
+			found.add(path+"external_id", validation.RuleDuplicateKey, nil, "is also the external id of devices[%d]", first)
+		}
+		seen[d.ExternalID] = i
+		keys = append(keys, layout.Device(w.customer, DeviceID(account, d.ExternalID)))
+	}
+	rows, err := tx.Tx.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.readCounts(rows[0]); err != nil {
+		return nil, err
+	}
+	if rows[1] == nil {
+		found.missing("account_id", "there is no account %s", account)
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	for i, d := range devices {
+		next := devicerow.Device{
+			Customer: w.customer, ID: DeviceID(account, d.ExternalID), AccountID: account, ExternalID: d.ExternalID, Name: d.Name, Details: d.Details,
+			CreatedAt: w.now, UpdatedAt: w.now,
+		}
+		if row := rows[i+2]; row != nil {
+			stored, err := devicerow.DecodeDevice(w.customer, next.ID, row)
+			if err != nil {
+				return nil, err
+			}
+			if stored.Name == d.Name && bytes.Equal(stored.Details, d.Details) {
+				continue
+			}
+			next.CreatedAt, next.Mappings = stored.CreatedAt, stored.Mappings
+		} else {
+			w.counts.Devices++
+			w.put(layout.DeviceIndexEntry(w.customer, next.ID))
+		}
+		w.put(layout.Device(w.customer, next.ID), next.Encode())
+		changed = append(changed, next.ID)
+	}
+	return changed, w.finish()
+}
+
+// DeviceMappings are the spaces to which a device is mapped.
+type DeviceMappings struct {
+	DeviceID uuid.UUID
+	Mappings []Mapping // at most 500; each space at most once
+}
+
+// SetMappings replaces the mappings of devices of the customer. The codes of subjects that no longer reach a device become
+// removals, which it returns. It refuses a space that the customer does not have.
+func SetMappings(ctx context.Context, tx data.CustomerTx, devices []DeviceMappings) ([]data.CodeRemoval, error) {
+	w := newWriter(tx)
+	var found faults
+	var spaces []data.Ref
+	at := map[string]string{} // the path of the first reference to a space
+	ids := make([]uuid.UUID, len(devices))
+	changes := devicerow.Changes{Mappings: map[uuid.UUID][]Mapping{}}
+	for i, d := range devices {
+		path := fmt.Sprintf("devices[%d].", i)
+		ids[i] = d.DeviceID
+		if _, twice := changes.Mappings[d.DeviceID]; twice {
+			found.add(path+"device_id", validation.RuleDuplicateKey, nil, "is listed twice")
+		}
+		changes.Mappings[d.DeviceID] = slices.Clone(d.Mappings)
+		if len(d.Mappings) > maxMappings {
+			found.add(path+"mappings", validation.RuleTooMany, nil, "has %d mappings, and may have %d", len(d.Mappings), maxMappings)
+			continue
+		}
+		mapped := map[string]bool{}
+		for j, m := range d.Mappings {
+			path := fmt.Sprintf("%smappings[%d].space_key", path, j)
+			found.key(path, m.SpaceKey)
+			if mapped[m.SpaceKey] {
+				found.add(path, validation.RuleDuplicateKey, nil, "the device is mapped to this space twice")
+			}
+			mapped[m.SpaceKey] = true
+			if at[m.SpaceKey] == "" {
+				at[m.SpaceKey] = path
+				spaces = append(spaces, data.Ref{Kind: data.KindSpace, Key: m.SpaceKey})
+			}
+		}
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	stored, err := devicerow.ReadDevices(ctx, tx.Tx, w.customer, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range stored {
+		switch {
+		case d == nil:
+			found.missing(fmt.Sprintf("devices[%d].device_id", i), "there is no device %s", ids[i])
+		case slices.Equal(d.Mappings, changes.Mappings[d.ID]):
+			delete(changes.Mappings, d.ID)
+		}
+	}
+	resources, err := resourcesOf(tx.Snapshot, ctx, tx.Customer, spaces)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range resources {
+		if r == nil {
+			found.missing(at[spaces[i].Key], "the customer has no space %q", textrules.Clip(spaces[i].Key))
+		}
+	}
+	if err := found.err(); err != nil || len(changes.Mappings) == 0 {
+		return nil, err
+	}
+	return changeDevices(tx, ctx, changes)
+}
+
+// PutStates stores the states that devices of the customer have reported. It does not change the counter of [Counts], because no
+// delete depends on a state.
+func PutStates(ctx context.Context, tx data.CustomerTx, states []State) error {
+	c := IDOf(tx.Customer)
+	var found faults
+	ids := make([]uuid.UUID, len(states))
+	for i, s := range states {
+		ids[i] = s.DeviceID
+		found.bytes(fmt.Sprintf("states[%d].value", i), s.Value, maxDetails)
+	}
+	devices, err := devicerow.ReadDevices(ctx, tx.Tx, c, ids)
+	if err != nil {
+		return err
+	}
+	for i, d := range devices {
+		if d == nil {
+			found.missing(fmt.Sprintf("states[%d].device_id", i), "there is no device %s", ids[i])
+		}
+	}
+	if err := found.err(); err != nil {
+		return err
+	}
+	for _, s := range states {
+		if err := tx.Tx.Put(layout.DeviceState(c, s.DeviceID), s.Encode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateCodes creates access codes of devices of the customer. It uses all fields except Customer, CreatedAt and UpdatedAt. The
+// caller makes each ID from [data.DB.Rand], because the PIN is sealed for [PINKey]. An ID must never be used again. The subject
+// must be an access grant or a staff member of the customer. CreateCodes does not require that the subject reaches the device.
+func CreateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
+	w := newWriter(tx)
+	var found faults
+	keys := [][]byte{layout.DeviceCounts(w.customer)}
+	subjects := make([]data.Ref, len(codes))
+	seen := map[uuid.UUID]bool{}
+	for i, c := range codes {
+		path := fmt.Sprintf("codes[%d].", i)
+		found.code(path, c)
+		found.key(path+"subject.key", c.Subject.Key)
+		switch {
+		case c.ID == uuid.Nil:
+			found.add(path+"id", validation.RuleRequired, nil, "is required")
+		case seen[c.ID]:
+			found.add(path+"id", validation.RuleDuplicateKey, nil, "is listed twice")
+		}
+		seen[c.ID] = true
+		subjects[i] = data.Ref{Kind: data.Kind(c.Subject.Class) << 4, Key: c.Subject.Key}
+		if class := data.Class(c.Subject.Class); class != data.ClassAccessGrant && class != data.ClassUserIdentity {
+			found.add(path+"subject.class", validation.RuleFormat, nil, "must be an access grant or a user identity")
+		}
+		keys = append(keys, layout.Device(w.customer, c.DeviceID), layout.IDIndex(c.ID))
+	}
+	if err := found.err(); err != nil {
+		return err
+	}
+	rows, err := tx.Tx.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	if err := w.readCounts(rows[0]); err != nil {
+		return err
+	}
+	resources, err := resourcesOf(tx.Snapshot, ctx, tx.Customer, subjects)
+	if err != nil {
+		return err
+	}
+	for i, c := range codes {
+		path := fmt.Sprintf("codes[%d].", i)
+		if rows[1+2*i] == nil {
+			found.missing(path+"device_id", "there is no device %s", c.DeviceID)
+		}
+		if rows[2+2*i] != nil {
+			found.add(path+"id", validation.RuleDuplicateKey, nil, "is in use")
+		}
+		switch r := resources[i]; {
+		case r == nil:
+			found.missing(path+"subject.key", "the customer has no %s %q", data.Class(c.Subject.Class), textrules.Clip(c.Subject.Key))
+		case r.Ref().Kind.Class() == data.ClassUserIdentity && r.Ref().Kind != data.KindStaffMember:
+			found.add(path+"subject.key", validation.RuleFormat, nil, "is a %s; only a staff member has access codes without an access grant", r.Ref().Kind)
+		}
+		c.Customer, c.CreatedAt, c.UpdatedAt = w.customer, w.now, w.now
+		c.Rows(w.put)
+	}
+	if err := found.err(); err != nil {
+		return err
+	}
+	w.counts.Codes += len(codes)
+	return w.finish()
+}
+
+// UpdateCodes replaces the Slot, SealedPIN, State, StartsAt, EndsAt and Details of the codes with these DeviceIDs and IDs. It
+// refuses a code that does not exist, for example because it has become a removal.
+func UpdateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
+	w := newWriter(tx)
+	var found faults
+	keys := [][]byte{layout.DeviceCounts(w.customer)}
+	for i, c := range codes {
+		found.code(fmt.Sprintf("codes[%d].", i), c)
+		keys = append(keys, layout.Code(w.customer, c.DeviceID, c.ID))
+	}
+	rows, err := tx.Tx.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	if err := w.readCounts(rows[0]); err != nil {
+		return err
+	}
+	for i, c := range codes {
+		row := rows[i+1]
+		if row == nil {
+			found.missing(fmt.Sprintf("codes[%d].id", i), "there is no access code %s of the device", c.ID)
+			continue
+		}
+		stored, err := devicerow.DecodeCode(w.customer, c.DeviceID, c.ID, row)
+		if err != nil {
+			return err
+		}
+		c.Customer, c.Subject, c.CreatedAt, c.UpdatedAt = w.customer, stored.Subject, stored.CreatedAt, stored.UpdatedAt
+		if bytes.Equal(c.Encode(), row) {
+			continue
+		}
+		c.UpdatedAt = w.now
+		w.put(layout.Code(w.customer, c.DeviceID, c.ID), c.Encode())
+	}
+	if err := found.err(); err != nil {
+		return err
+	}
+	return w.finish()
+}
+
+// EndCodes turns codes of the customer into removals, which it returns. It ignores codes that do not exist.
+func EndCodes(ctx context.Context, tx data.CustomerTx, codes []CodeKey, reason Reason) ([]data.CodeRemoval, error) {
+	if !reason.Valid() {
+		return nil, fmt.Errorf("%w: unknown reason %d of a removal", validation.ErrInvalid, reason)
+	}
+	stored, err := devicerow.ReadCodes(ctx, tx.Tx, IDOf(tx.Customer), codes)
+	if err != nil {
+		return nil, err
+	}
+	changes := devicerow.Changes{Codes: map[CodeKey]Reason{}}
+	for i, c := range stored {
+		if c != nil {
+			changes.Codes[codes[i]] = reason
+		}
+	}
+	if len(changes.Codes) == 0 {
+		return nil, nil
+	}
+	return changeDevices(tx, ctx, changes)
+}
+
+// DropCodes deletes codes of the customer without a removal, because the device has confirmed that it does not have them. It
+// ignores codes that do not exist.
+func DropCodes(ctx context.Context, tx data.CustomerTx, codes []CodeKey) error {
+	w := newWriter(tx)
+	var err error
+	if w.counts, err = devicerow.ReadCounts(ctx, tx.Tx, w.customer); err != nil {
+		return err
+	}
+	stored, err := devicerow.ReadCodes(ctx, tx.Tx, w.customer, codes)
+	if err != nil {
+		return err
+	}
+	dropped := map[CodeKey]bool{}
+	for i, c := range stored {
+		if c == nil || dropped[codes[i]] {
+			continue
+		}
+		dropped[codes[i]] = true
+		c.Rows(func(key, _ []byte) { w.put(key, nil) })
+		w.counts.Codes--
+	}
+	return w.finish()
+}
+
+// DeleteDevices deletes devices of the customer with their mappings and states. Their codes become removals, which it returns. It
+// ignores devices that do not exist.
+func DeleteDevices(ctx context.Context, tx data.CustomerTx, ids ...uuid.UUID) ([]data.CodeRemoval, error) {
+	stored, err := devicerow.ReadDevices(ctx, tx.Tx, IDOf(tx.Customer), ids)
+	if err != nil {
+		return nil, err
+	}
+	var changes devicerow.Changes
+	for _, d := range stored {
+		if d != nil {
+			changes.Devices = append(changes.Devices, d.ID)
+		}
+	}
+	if len(changes.Devices) == 0 {
+		return nil, nil
+	}
+	return changeDevices(tx, ctx, changes)
+}
+
+// DeleteAccount deletes an account of the customer with its devices. Their codes become removals, which it returns. The secret of
+// the account remains stored until the last of them is done. DeleteAccount does nothing if there is no such account.
+func DeleteAccount(ctx context.Context, tx data.CustomerTx, id uuid.UUID) ([]data.CodeRemoval, error) {
+	c := IDOf(tx.Customer)
+	accounts, err := devicerow.ReadAccounts(ctx, tx.Tx, c, []uuid.UUID{id})
+	if err != nil || accounts[0] == nil {
+		return nil, err
+	}
+	changes := devicerow.Changes{Account: accounts[0]}
+	for d, err := range DevicesOfAccount(ctx, tx.Snapshot, c, id) {
+		if err != nil {
+			return nil, err
+		}
+		changes.Devices = append(changes.Devices, d.ID)
+	}
+	return changeDevices(tx, ctx, changes)
+}
+
+// writer collects the rows of one write, so that a write that is refused changes nothing.
+type writer struct {
+	tx       data.CustomerTx
+	customer CustomerID
+	now      time.Time
+	counts   Counts
+	rows     []row
+}
+
+type row struct{ key, value []byte } // a nil value deletes the row
+
+func newWriter(tx data.CustomerTx) *writer {
+	return &writer{tx: tx, customer: IDOf(tx.Customer), now: timeOf(tx.Snapshot)}
+}
+
+func (w *writer) readCounts(stored []byte) (err error) {
+	w.counts, err = devicerow.DecodeCounts(stored)
+	return err
+}
+
+func (w *writer) put(key, value []byte) { w.rows = append(w.rows, row{key, value}) }
+
+// finish writes the rows and counts the write, unless there are no rows.
+func (w *writer) finish() error {
+	if len(w.rows) == 0 {
+		return nil
+	}
+	w.counts.Writes++
+	w.put(layout.DeviceCounts(w.customer), w.counts.Encode())
+	for _, r := range w.rows {
+		var err error
+		if r.value == nil {
+			err = w.tx.Tx.Delete(r.key)
+		} else {
+			err = w.tx.Tx.Put(r.key, r.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// faults collects the faults of the input of a write.
+type faults struct{ list []validation.Finding }
+
+func (f *faults) add(path string, rule validation.Rule, cause error, format string, args ...any) {
+	f.list = append(f.list, validation.Finding{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...), Cause: cause})
+}
+
+// missing adds a reference to a row that does not exist.
+func (f *faults) missing(path, format string, args ...any) {
+	f.add(path, validation.RuleRequired, ErrNotFound, format, args...)
+}
+
+func (f *faults) key(path, key string) {
+	if broken := textrules.CheckKey(key); broken != "" {
+		f.add(path, validation.RuleKeyFormat, nil, "%s", broken)
+	}
+}
+
+func (f *faults) externalID(path, id string) {
+	broken := textrules.Check(id, textrules.MaxKeyBytes)
+	switch {
+	case id == "":
+		broken = "is required"
+	case broken == "" && strings.ContainsFunc(id, unicode.IsControl):
+		broken = "has a control character"
+	}
+	if broken != "" {
+		f.add(path, validation.RuleKeyFormat, nil, "%s", broken)
+	}
+}
+
+func (f *faults) text(path, text string) {
+	if broken := textrules.Check(text, maxName); broken != "" {
+		f.add(path, validation.RuleTextFormat, nil, "%s", broken)
+	}
+}
+
+func (f *faults) bytes(path string, b []byte, most int) {
+	if len(b) > most {
+		f.add(path, validation.RuleRange, nil, "has %d bytes, and may have %d", len(b), most)
+	}
+}
+
+// code adds the faults of the fields of a code that can change.
+func (f *faults) code(path string, c Code) {
+	if c.Slot < 0 || c.Slot > devicerow.MaxSlot {
+		f.add(path+"slot", validation.RuleRange, nil, "must be from 0 to %d", devicerow.MaxSlot)
+	}
+	if !c.EndsAt.IsZero() && !c.EndsAt.After(c.StartsAt) {
+		f.add(path+"ends_at", validation.RuleTimeOrder, nil, "must be after starts_at")
+	}
+	f.bytes(path+"sealed_pin", c.SealedPIN, maxSealed)
+	f.bytes(path+"details", c.Details, maxDetails)
+}
+
+// err returns a [validation.Error] if there is a fault.
+func (f *faults) err() error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	return &validation.Error{Faults: f.list}
+}
