@@ -85,17 +85,30 @@ func detachedSchema() schema {
 	return arrayOf(allRequired(map[string]schema{"customer_key": stringSchema(), "from": refSchema(), "to": refSchema()}))
 }
 
+func unmappedSchema() schema {
+	return described(arrayOf(allRequired(map[string]schema{"customer_key": stringSchema(), "device_id": idSchema(), "space": refSchema()})),
+		"The mappings of devices to deleted spaces, which were removed.")
+}
+
+func codeRemovalsSchema() schema {
+	return described(arrayOf(allRequired(map[string]schema{
+		"customer_key": stringSchema(), "device_id": idSchema(), "access_code_id": idSchema(), "because": refSchema(),
+	}, "because")), "The access codes whose removal from their devices is scheduled.")
+}
+
 func syncResponse() map[string]schema {
 	report := pushReportMembers()
-	maps.Copy(report, map[string]schema{"deleted": deletedSchema(), "revoked": revokedSchema(), "detached": detachedSchema()})
-	return map[string]schema{"report": allRequired(report, "skipped", "deleted", "revoked", "detached")}
+	maps.Copy(report, map[string]schema{
+		"deleted": deletedSchema(), "revoked": revokedSchema(), "detached": detachedSchema(), "unmapped": unmappedSchema(), "code_removals": codeRemovalsSchema(),
+	})
+	return map[string]schema{"report": allRequired(report, "skipped", "deleted", "revoked", "detached", "unmapped", "code_removals")}
 }
 
 func deleteReportSchema() schema {
 	return object(map[string]schema{
 		"customers": arrayOf(stringSchema()), "customers_not_found": arrayOf(stringSchema()), "not_found": arrayOf(refSchema()),
 		"deleted": deletedSchema(), "revoked": revokedSchema(),
-		"detached": detachedSchema(),
+		"detached": detachedSchema(), "unmapped": unmappedSchema(), "code_removals": codeRemovalsSchema(),
 	})
 }
 
