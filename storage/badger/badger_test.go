@@ -15,9 +15,18 @@ import (
 // The smallest in-memory table fills quickly, so that the tests also read rows from files.
 var small = badger.Options{MemTableBytes: 1 << 20}
 
-// Most Updates of the tests take several parts.
+// skipWithShort skips a test that opens many directories. With -short TestPair compares the results of a store with those
+// of the memory store instead.
+func skipWithShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short skips tests that open many directories")
+	}
+}
+
+// Most Updates of the tests take several parts. Except at full size, single parts are not synced.
 func openSmallParts(t *testing.T) storage.Store {
-	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 1 << 20, PartRows: 8})
+	return openWith(t, t.TempDir(), badger.Options{MemTableBytes: 1 << 20, PartRows: 8, NoSync: !testsize.Full()})
 }
 
 func open(t *testing.T) storage.Store { return openDir(t, t.TempDir()) }
@@ -43,7 +52,15 @@ func openMemory(t *testing.T) storage.Store {
 	return s
 }
 
-func TestStore(t *testing.T)   { storagetest.Run(t, openSmallParts) }
-func TestDurable(t *testing.T) { storagetest.RunDurable(t, openDir) }
-func TestLarge(t *testing.T)   { storagetest.RunLarge(t, openLarge) }
-func TestPair(t *testing.T)    { storagetest.RunPair(t, open, openMemory) }
+func TestStore(t *testing.T) {
+	skipWithShort(t)
+	storagetest.Run(t, openSmallParts)
+}
+
+func TestDurable(t *testing.T) {
+	skipWithShort(t)
+	storagetest.RunDurable(t, openDir)
+}
+
+func TestLarge(t *testing.T) { storagetest.RunLarge(t, openLarge) }
+func TestPair(t *testing.T)  { storagetest.RunPair(t, open, openMemory) }

@@ -330,11 +330,12 @@ func watchRows(s *Store, must func(error), before, after rowsAt) (runView func()
 	}
 }
 
-// skipWithShort skips a test that starts processes, writes megabytes or opens many directories.
+// skipWithShort skips a test that starts processes, writes megabytes or opens several directories, if a smaller test of the
+// same kind remains with -short.
 func skipWithShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("-short skips tests that start many processes or write large directories")
+		t.Skip("-short skips tests that start processes, write megabytes or open several directories")
 	}
 }
 

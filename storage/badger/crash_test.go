@@ -107,7 +107,7 @@ func crashRecovery(t *testing.T, p crashPlan, want rowsAt, what string) (kills, 
 func TestCrash_TwoConcurrentLargeUpdates_EachIsAtomic(t *testing.T) {
 	skipWithShort(t)
 	t.Parallel()
-	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 900, PartRows: 300, MemTable: minMemTable}
+	base := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: testsize.Pick(450, 450, 900), PartRows: testsize.Pick(225, 225, 300), MemTable: minMemTable}
 	createDir(t, base)
 	one := base
 	one.Dir = copyDir(t, base.Dir)
@@ -138,6 +138,7 @@ func TestCrash_TwoConcurrentLargeUpdates_EachIsAtomic(t *testing.T) {
 
 // The mark is not synced, so after a power loss it may be older than acknowledged commits.
 func TestCrash_OldMark_AcknowledgedCommitsRemain(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	const n = 150
 	p := crashPlan{Dir: t.TempDir(), Op: "small Updates", Rows: n, MemTable: minMemTable, KillAt: neverKill, SaveMark: n - 100}
@@ -172,6 +173,7 @@ func TestCrash_OldMark_AcknowledgedCommitsRemain(t *testing.T) {
 
 // An incomplete batch is only undone if it was not acknowledged.
 func TestCrash_MarkOfIncompleteBatch_ReturnsErrCorrupt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 100, MemTable: minMemTable}
 	createDir(t, p)

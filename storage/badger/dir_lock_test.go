@@ -14,6 +14,7 @@ import (
 // A process that is being started briefly shares all open files with this one, and so their
 // locks. A directory must open reliably while another goroutine starts processes.
 func TestOpen_ProcessesAreStarted_IsNotInUse(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	absent := filepath.Join(t.TempDir(), "absent")
 	stop := make(chan struct{})

@@ -24,8 +24,14 @@ import (
 // given directory and fill it.
 const envFill = "BADGER_TEST_FILL"
 
-// diskBytes is the size of the disk.
-const diskBytes = 48 << 20
+// diskBytes returns the size of the disk. The process that fills it has not parsed its flags, so it cannot use package
+// testsize.
+func diskBytes() int {
+	if os.Getenv(testsize.EnvFull) != "" {
+		return 48 << 20
+	}
+	return 24 << 20
+}
 
 // This fills a disk in another process, which would be terminated if the engine reached the
 // end of the disk. Writes must be rejected before that, reads must continue, and writes
@@ -64,12 +70,12 @@ func fillDisk(dir string) {
 			os.Exit(1)
 		}
 	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(diskBytes)); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(diskBytes())); err != nil {
 		fmt.Println("cannot mount", err)
 		os.Exit(1)
 	}
 	ballast := filepath.Join(dir, "ballast")
-	must(os.WriteFile(ballast, make([]byte, diskBytes/4), 0o600))
+	must(os.WriteFile(ballast, make([]byte, diskBytes()/4), 0o600))
 	data := filepath.Join(dir, "data")
 	o := Options{MemTableBytes: minMemTable}
 	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // shows that the check is needed
@@ -165,11 +171,12 @@ func fillWithinUpdates(must func(error), dir, ballast string) {
 	}
 	reached, restored := map[int]bool{}, map[int]bool{}
 	trials, undone, complete := 0, 0, 0
-	step := int64(400_000)
-	if os.Getenv(testsize.EnvFull) != "" {
-		step = 200_000
-	}
-	for room := step; ; room += step {
+	// The Update needs more than enough, so it is always incomplete if less is free.
+	const step, enough = 200_000, 1_000_000
+	for room := int64(step); ; room += step {
+		if room > enough && os.Getenv(testsize.EnvFull) == "" {
+			room += step
+		}
 		p.Dir = filepath.Join(dir, fmt.Sprint("within ", room))
 		s, err := Open(p.Dir, o)
 		must(err)
@@ -231,8 +238,8 @@ func fillWithLargeUpdates(must func(error), dir, ballast string) {
 	if os.Getenv("BADGER_TEST_NO_CHECK") != "" { // shows that the check is needed
 		o.MinFreeBytes = -1
 	}
-	must(os.WriteFile(ballast, make([]byte, diskBytes/4), 0o600))
-	const each = 300
+	must(os.WriteFile(ballast, make([]byte, diskBytes()/4), 0o600))
+	each := diskBytes() / (160 << 10)
 	written := 0 // number of Updates
 	check := func(s *Store) {
 		found := 0

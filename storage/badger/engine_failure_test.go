@@ -109,6 +109,9 @@ func TestEngineFailure_AtEveryCall_HaltsOrUndoes(t *testing.T) {
 			}
 			failures := 0
 			for at := range calls {
+				if testing.Short() && at != lastCommit || !testsize.Full() && base.NoSync && at < lastCommit {
+					continue // NoSync differs at the end
+				}
 				for _, late := range []bool{false, true} {
 					what := fmt.Sprintf("call %d of %d fails, late %v", at+1, calls, late)
 					p := base
@@ -141,6 +144,7 @@ func TestEngineFailure_AtEveryCall_HaltsOrUndoes(t *testing.T) {
 
 // If undoing an incomplete batch fails, the next Open undoes it.
 func TestEngineFailure_DuringRecovery_OpenCanBeRepeated(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	plans := failurePlans()
 	if !testsize.Full() {
@@ -186,6 +190,7 @@ func TestEngineFailure_DuringRecovery_OpenCanBeRepeated(t *testing.T) {
 
 // Open does not begin to write if there is not enough space to complete the recovery.
 func TestOpen_DiskFullDuringRecovery_OpenCanBeRepeated(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 1000, PartRows: 150, MemTable: minMemTable, KillAt: 9}
 	createDir(t, p)
@@ -219,6 +224,7 @@ func TestOpen_DiskFullDuringRecovery_OpenCanBeRepeated(t *testing.T) {
 // write would terminate the process. The store halts instead, and keeps every acknowledged
 // Update.
 func TestEngineFailure_NextLogCannotBeCreated_Halts(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for _, rows := range []int{1, 30} { // rows of an Update: one part, or several
 		t.Run(fmt.Sprint(rows, " rows"), func(t *testing.T) {

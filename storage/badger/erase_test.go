@@ -16,6 +16,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -94,6 +95,9 @@ func TestErase_DeletedRows_AreRemovedFromFiles(t *testing.T) {
 			return s
 		}},
 	} {
+		if testing.Short() && name != "in the log" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -127,10 +131,11 @@ func TestErase_ReplacedRow_IsRemovedFromFiles(t *testing.T) {
 // If an open View keeps a version while its table is compacted, the version stays in the
 // lowest level, and later compactions do not process it.
 func TestErase_VersionKeptByView_IsRemovedFromFiles(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
-	const rows = 6000
+	rows := testsize.Pick(2000, 2000, 6000)
 	putMarked(t, s, rows)
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 		_, err := r.Get(t.Context(), []byte("a"))
@@ -148,6 +153,7 @@ func TestErase_VersionKeptByView_IsRemovedFromFiles(t *testing.T) {
 }
 
 func TestErase_OlderViewIsOpen_ReturnsErrReaders(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
@@ -171,6 +177,7 @@ func TestErase_OlderViewIsOpen_ReturnsErrReaders(t *testing.T) {
 // A View that began after the delete does not see the rows, but it may use the table that
 // contains them.
 func TestErase_ViewUsesObsoleteFile_WaitsForIt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)
@@ -208,6 +215,7 @@ func (s *snapshots) awaitWaiter(ts uint64) {
 }
 
 func TestErase_ConcurrentUpdates_Succeeds(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	s := setupDir(t, dir)

@@ -71,6 +71,7 @@ func TestSanitizeError_WrappedCauses_AreRecognized(t *testing.T) {
 // Open returns the correct error in directories whose names contain words of the engine's
 // errors.
 func TestOpen_MisleadingDirectoryName_ReturnsTheRealError(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for _, word := range misleadingWords {
 		dir := filepath.Join(t.TempDir(), word)

@@ -29,12 +29,6 @@ type batch struct {
 	dependentErr error // outcome for Updates that read the batch; set if err is set
 }
 
-// isFull reports whether no further Update may join. The caller holds the mutex of the
-// flusher.
-func (b *batch) isFull() bool {
-	return b.writes.len() >= maxBatchRows || b.writes.bytes >= maxBatchBytes
-}
-
 // flusher implements group commit. It commits batches one at a time, in order. While one
 // batch is being committed, the next one collects the writes of all Updates that finish. An
 // Update reads both batches before they are durable, so it fails if one of them fails.
@@ -46,6 +40,9 @@ type flusher struct {
 	halted     error
 	stopping   bool
 	stopped    chan struct{}
+
+	// maxRows and maxBytes are maxBatchRows and maxBatchBytes. Tests lower them.
+	maxRows, maxBytes int
 
 	// commitAt and syncLog are CommitAt and Sync of the engine. Tests replace them.
 	commitAt func(txn *engine.Txn, ts uint64) error
@@ -108,7 +105,7 @@ func (f *flusher) awaitRoom(ctx context.Context) error {
 func (f *flusher) fullBatch() *batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.pending; b != nil && b.isFull() {
+	if b := f.pending; b != nil && (b.writes.len() >= f.maxRows || b.writes.bytes >= f.maxBytes) {
 		return b
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -140,18 +141,21 @@ func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
+			if !testsize.Full() {
+				s.flusher.maxRows, s.flusher.maxBytes = maxBatchRows/100, maxBatchBytes/20
+			}
 			fill := func(prefix byte) error {
 				return s.Update(context.Background(), func(tx storage.Tx) error {
 					if limit == "bytes" {
 						value := make([]byte, s.limits.ValueBytes)
-						for i := range maxBatchBytes/len(value) + 1 {
+						for i := range s.flusher.maxBytes/len(value) + 1 {
 							if err := tx.Put([]byte{prefix, byte(i)}, value); err != nil {
 								return err
 							}
 						}
 						return nil
 					}
-					for i := range maxBatchRows {
+					for i := range s.flusher.maxRows {
 						if err := tx.Put([]byte{prefix, byte(i >> 16), byte(i >> 8), byte(i)}, nil); err != nil {
 							return err
 						}

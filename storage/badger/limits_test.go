@@ -17,6 +17,7 @@ import (
 // An Update at the limit of a part takes one commit of the engine, and a larger one takes
 // two, for any sizes of keys and values. The engine would reject a part that is too large.
 func TestUpdate_AtPartLimit_TakesOneCommit(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for name, shape := range map[string]func(l storage.Limits) (keyBytes, valueBytes int){
 		"tiny":                 func(storage.Limits) (int, int) { return 4, 0 },
@@ -85,6 +86,7 @@ func TestLimits_Defaults(t *testing.T) {
 
 // The largest entry must be stored inline in memory, in a table, and after a compaction.
 func TestUpdate_LargestEntry_IsStoredInline(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(dir, Options{})

@@ -76,6 +76,7 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 		mark:   m,
 		space:  space{dir: dir, fixed: o.MinFreeBytes, memTable: memTable, free: freeBytes},
 	}
+	s.flusher.maxRows, s.flusher.maxBytes = maxBatchRows, maxBatchBytes
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { return txn.CommitAt(ts, nil) }
 	s.flusher.syncLog = func() error { return s.db.Sync() }
 	eo := engineOptions(dir, memTable, !o.NoSync, logger)

@@ -11,6 +11,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -24,6 +25,9 @@ func TestRead_CorruptRow_ReturnsErrCorrupt(t *testing.T) {
 		"other key": seal(dataRow("other"), []byte("value")),
 		"no sum":    []byte("a value without its checksum"),
 	} {
+		if testing.Short() && name != "value" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -85,6 +89,7 @@ func dirWithTables(t *testing.T) (dir string, tables []string) {
 }
 
 func TestOpen_CorruptFile_ReturnsErrCorrupt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	whole, _ := dirWithTables(t)
 	edit := func(t *testing.T, path string, fn func(data []byte) []byte) {
@@ -151,11 +156,12 @@ func TestOpen_CorruptFile_ReturnsErrCorrupt(t *testing.T) {
 // Open detects a flipped byte at any position of a table (this tests a sample), so that no
 // compaction reads it, which would terminate the process.
 func TestOpen_FlippedByteInTable_ReturnsErrCorrupt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir, tables := dirWithTables(t)
 	data, err := os.ReadFile(tables[0])
 	require.NoError(t, err)
-	for at := 7; at < len(data); at += 1 + len(data)/200 {
+	for at := 7; at < len(data); at += 1 + len(data)/testsize.Pick(5, 40, 200) {
 		data[at] ^= 0x04
 		require.NoError(t, os.WriteFile(tables[0], data, 0o600))
 		data[at] ^= 0x04
@@ -181,6 +187,7 @@ func TestOpen_FlippedByteInTable_ReturnsErrCorrupt(t *testing.T) {
 // returns a wrong value, and no read panics. Compactions are disabled, because they may
 // terminate the process.
 func TestVerifyChecksum_ByteFlippedWhileOpen_ReturnsErrCorrupt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir, tables := dirWithTables(t)
 	s, err := open(dir, Options{MemTableBytes: minMemTable}, func(o *engine.Options, _ *Store) {
@@ -201,7 +208,7 @@ func TestVerifyChecksum_ByteFlippedWhileOpen_ReturnsErrCorrupt(t *testing.T) {
 		_, err = f.WriteAt(b, at)
 		require.NoError(t, err)
 	}
-	for at := int64(7); at < info.Size(); at += 1 + info.Size()/60 {
+	for at := int64(7); at < info.Size(); at += 1 + info.Size()/testsize.Pick[int64](5, 20, 60) {
 		flip(at)
 		require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
 			for _, o := range []storage.ScanOptions{{}, {Reverse: true}} {
@@ -223,6 +230,7 @@ func TestVerifyChecksum_ByteFlippedWhileOpen_ReturnsErrCorrupt(t *testing.T) {
 }
 
 func TestVerifyChecksum_ContextDone_ReturnsItsError(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir, _ := dirWithTables(t)
 	s := setupDir(t, dir)

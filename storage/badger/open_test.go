@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,13 +21,19 @@ import (
 )
 
 // Environment variables that make the test binary hold a directory open, or write to it and
-// exit without closing it.
-const envHold, envDie = "BADGER_TEST_HOLD", "BADGER_TEST_DIE"
+// exit without closing it. envDieRows is the number of rows that it writes.
+const envHold, envDie, envDieRows = "BADGER_TEST_HOLD", "BADGER_TEST_DIE", "BADGER_TEST_DIE_ROWS"
 
-// logRows is the number of rows, of 1,000 bytes each, that a process with envDie writes.
-const logRows = 2500
+// Numbers of rows, of 1,000 bytes each, that a process with envDie leaves in a log.
+const (
+	logRows      = 400   // fit into the smallest in-memory table
+	largeLogRows = 2_500 // do not fit
+)
 
 func TestMain(m *testing.M) {
+	// Every Open and every flush of a table allocates a few megabytes that are soon garbage. With the default percentage,
+	// a large part of the CPU time would be spent collecting it.
+	debug.SetGCPercent(400)
 	if dir := os.Getenv(envFill); dir != "" {
 		fillDisk(dir)
 	}
@@ -45,11 +52,19 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if dir := os.Getenv(envDie); dir != "" {
-		s, err := Open(dir, Options{MemTableBytes: 4 * minMemTable})
+		memTable := int64(minMemTable)
+		if os.Getenv(envDieRows) == strconv.Itoa(largeLogRows) {
+			memTable *= 4
+		}
+		s, err := Open(dir, Options{MemTableBytes: memTable})
 		if err != nil {
 			os.Exit(1)
 		}
-		for i := 0; i < logRows; i += 10 { // more than a small table can hold
+		rows, err := strconv.Atoi(os.Getenv(envDieRows))
+		if err != nil {
+			os.Exit(1)
+		}
+		for i := 0; i < rows; i += 10 {
 			if s.Update(context.Background(), func(tx storage.Tx) (err error) {
 				for j := i; j < i+10 && err == nil; j++ {
 					err = tx.Put(fmt.Appendf(nil, "%04d", j), bytes.Repeat([]byte("v"), 1000))
@@ -110,19 +125,26 @@ func TestSanitizeError_LockErrorOfEngine_IsErrInUse(t *testing.T) {
 	require.ErrorIs(t, sanitizeError("open", err), ErrInUse)
 }
 
+// writeAndDie starts a process that writes rows to dir and exits without closing it.
+func writeAndDie(t *testing.T, dir string, rows int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envDie+"="+dir, envDieRows+"="+strconv.Itoa(rows))
+	out, err := cmd.Output()
+	require.Error(t, err)
+	require.Equal(t, "written\n", string(out))
+}
+
 // A log left by a crash with a large in-memory table does not fit into a small one, and the
 // engine would terminate the process.
 func TestOpen_CrashWithLargerMemTable_UsesThatSize(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envDie+"="+dir)
-	out, err := cmd.Output()
-	require.Equal(t, "written\n", string(out))
-	require.Error(t, err)
+	writeAndDie(t, dir, largeLogRows)
 	s := setupDir(t, dir)
 	require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
-		require.Len(t, keys(t, r, storage.ScanOptions{}), logRows)
+		require.Len(t, keys(t, r, storage.ScanOptions{}), largeLogRows)
 		return nil
 	}))
 	require.NoError(t, put(s, "a", "1"))
@@ -166,6 +188,7 @@ func commitRaw(t *testing.T, dir string, fn func(txn *engine.Txn)) {
 }
 
 func TestOpen_DataOfAnotherProgram_ReturnsErrForeign(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for name, fn := range map[string]func(txn *engine.Txn){
 		"other rows":   func(txn *engine.Txn) { require.NoError(t, txn.Set([]byte("theirs"), []byte("1"))) },
@@ -232,6 +255,7 @@ func (r *logBuffer) Write(p []byte) (int, error) {
 }
 
 func TestLogger_EngineMessages_ContainNoKeysOrValues(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	const secret = "hunter2"
 	use := func(o Options) {

@@ -13,6 +13,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -35,7 +36,7 @@ func TestOverlay_RandomDependentUpdates_ReadsMatchModel(t *testing.T) {
 		return strings.Repeat(string(rune('a'+rng.IntN(4))), 1+rng.IntN(3)) + string(rune('a'+rng.IntN(4)))
 	}
 	model := rowsAt{}
-	for round := range 60 {
+	for round := range testsize.Pick(15, 60, 60) {
 		var pendingUpdates []chan error
 		for range 1 + rng.IntN(4) {
 			ended := make(chan error, 1)

@@ -78,6 +78,7 @@ func TestParts_IncompleteBatch_ReplacedVersionsAreKept(t *testing.T) {
 // The same holds while Open undoes a batch: all tables are rewritten after each part, and
 // the process crashes before the last one.
 func TestParts_IncompleteRecovery_ReplacedVersionsAreKept(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	p := crashPlan{Dir: t.TempDir(), Op: "a deleted range", Rows: 600, PartRows: 100, MemTable: minMemTable, KillAt: 9}
 	createDir(t, p)
@@ -126,6 +127,7 @@ func (s *Store) rewriteTables(ts uint64) error {
 // An error between two parts, other than a failed commit of the engine, undoes the batch
 // immediately, and the store continues.
 func TestParts_FailureBetweenParts_UndoesAndContinues(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	for _, full := range []bool{false, true} { // disk is full from the first part on
 		s := setupParts(t, 50)
@@ -262,6 +264,7 @@ func TestParts_LargeUpdateFails_DependentUpdatesFail(t *testing.T) {
 // A large Update is rejected before its first part if there is not enough space for it and
 // for undoing it. After it has begun it is not rejected anymore.
 func TestParts_DiskFull_IsRejectedBeforeFirstPart(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	large := map[string]func(tx storage.Tx) error{
 		"puts": func(tx storage.Tx) error {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestRestore_DamagedBackup_CreatesNoDirectory(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	from := setup(t)
 	putMarked(t, from, 600)

@@ -70,6 +70,7 @@ func TestSnapshots_RandomReaders_DiscardTimestampIsTheOldest(t *testing.T) {
 }
 
 func TestView_CompactionDuringView_KeepsSnapshot(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	s := setup(t)
 	const rows = 300

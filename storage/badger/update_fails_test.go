@@ -80,6 +80,7 @@ func TestUpdate_CommitFails_DependentUpdatesFail(t *testing.T) {
 // An Update must not return data of a commit before it is durable, neither in an error nor
 // in a result of an Update that wrote nothing.
 func TestUpdate_ReadsUncommittedBatch_WaitsForIt(t *testing.T) {
+	skipWithShort(t)
 	t.Parallel()
 	errOfFn := errors.New("fn failed")
 	for name, c := range map[string]struct {
