@@ -1,13 +1,16 @@
 package portal_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -233,5 +236,51 @@ func TestEditAccessGrant_Concurrent_LosesNoUpdate(t *testing.T) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, data.Refs(data.KindPropertyListing, "n1", "n2", "s1"), g.Spaces)
 		require.Equal(t, "j", g.Name)
+	})
+}
+
+// TestCancelAccessGrant_WithAccessCode_SchedulesRemovalAndReportsNoDevices cancels a grant whose code is on a lock. The lock and
+// its spaces may be hidden in the portal.
+func TestCancelAccessGrant_WithAccessCode_SchedulesRemovalAndReportsNoDevices(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		d := hotel()
+		_, err := f.ws.Push(t.Context(), *d)
+		require.NoError(t, err)
+		c, err := f.ws.Customer(t.Context(), d.CustomerKey)
+		require.NoError(t, err)
+		account := uuid.New()
+		lock := devicedata.DeviceID(account, "lock")
+		require.NoError(t, devicedata.Within(t.Context(), f.ws, devicedata.IDOf(c), func(ctx context.Context, tx data.CustomerTx) error {
+			if err := devicedata.CreateAccount(ctx, tx, devicedata.Account{ID: account, Provider: "hub", ExternalID: "hub"}); err != nil {
+				return err
+			}
+			if _, err := devicedata.PutDevices(ctx, tx, account, []devicedata.Device{{ExternalID: "lock"}}); err != nil {
+				return err
+			}
+			if _, err := devicedata.SetMappings(ctx, tx, []devicedata.DeviceMappings{{DeviceID: lock, Mappings: []devicedata.Mapping{{SpaceKey: "101"}}}}); err != nil {
+				return err
+			}
+			return devicedata.CreateCodes(ctx, tx, []devicedata.Code{{ID: uuid.New(), DeviceID: lock, Subject: devicedata.GrantSubject("r1")}})
+		}))
+		portalOf := f.create(t, portal.CreateRequest{CustomerKey: d.CustomerKey})
+		s, err := f.portals.OpenSession(t.Context(), portal.Code(portalOf.URL.Reveal()), "sixteen bytes or more")
+		require.NoError(t, err)
+		host, err := f.ws.PlanDelete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "r1")})
+		require.NoError(t, err)
+		require.Len(t, host.CodeRemovals, 1)
+		plan, err := one(s).PlanDelete(t.Context(), ref(data.KindReservation, "r1"))
+		require.NoError(t, err)
+		report, err := s.CancelAccessGrant(t.Context(), "r1", portal.WriteOptions{})
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.Empty(t, report.CodeRemovals)
+		stats, err := f.ws.DB().Stats(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, stats.PendingRemovals)
+
+		report, err = s.DeleteSpace(t.Context(), "101", portal.WriteOptions{})
+		require.NoError(t, err)
+		require.Len(t, report.Deleted, 1)
+		require.Empty(t, report.Unmapped)
 	})
 }
