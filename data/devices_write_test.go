@@ -433,3 +433,160 @@ func TestRoundTrips_Devices_DoNotGrow(t *testing.T) {
 	t.Log(trips)
 	require.Equal(t, trips[0], trips[1])
 }
+
+// TestDropCodes_NoLongerOnDevice_LeaveNoRemoval drops codes and reads the rest of the rows by key.
+func TestDropCodes_NoLongerOnDevice_LeaveNoRemoval(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		lockedHotel(t, ws, "a")
+		g1, g13 := code(lock("l1"), "g1", 1), code(lock("l1"), "g13", 3)
+		key := devicedata.CodeKey{Device: g1.DeviceID, Code: g1.ID}
+		other := devicedata.CodeKey{Device: g13.DeviceID, Code: g13.ID}
+		require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+			if err := devicedata.DropCodes(ctx, tx, []devicedata.CodeKey{key, key, {Device: lock("l1"), Code: numbered(9)}}); err != nil {
+				return err
+			}
+			c := devicedata.IDOf(tx.Customer)
+			codes, err := devicedata.CodesByKey(ctx, tx.Snapshot, c, key, other)
+			require.NoError(t, err)
+			require.Nil(t, codes[0])
+			require.Equal(t, "g13", codes[1].Subject.Key)
+			devices, err := devicedata.DevicesByID(ctx, tx.Snapshot, c, lock("absent"), lock("l1"))
+			require.NoError(t, err)
+			require.Nil(t, devices[0])
+			require.Equal(t, "l1", devices[1].ExternalID)
+			n := 0
+			for a, err := range devicedata.Accounts(ctx, tx.Snapshot, c) {
+				require.NoError(t, err)
+				require.Equal(t, numbered(1), a.ID)
+				n++
+			}
+			require.Equal(t, 1, n)
+			return nil
+		}))
+		state := deviceState(t, ws, "a")
+		require.NotContains(t, state, "code g1 on l1")
+		require.NotContains(t, strings.Join(state, "\n"), "removal")
+		require.Len(t, state, len(hotelMappings)+len(hotelCodes)-1)
+		requireUndamaged(t, ws.DB().Store())
+		emptied(t, ws, "a")
+	})
+}
+
+// TestUpdateAccount_WithRemovals_ReplacesTheirSecret replaces the secret of an account that has removals, before and after the
+// account is deleted.
+func TestUpdateAccount_WithRemovals_ReplacesTheirSecret(t *testing.T) {
+	each(t, func(t *testing.T, ws *data.Workspace) {
+		lockedHotel(t, ws, "a")
+		secrets := func() (out []string) {
+			require.NoError(t, devicedata.View(t.Context(), ws.DB(), func(r storage.Reader) error {
+				for a, err := range devicedata.RemovalAccounts(t.Context(), r) {
+					if err != nil {
+						return err
+					}
+					out = append(out, string(a.SealedSecret))
+				}
+				return nil
+			}))
+			return out
+		}
+		require.Empty(t, secrets())
+		_, err := ws.Delete(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "g1")})
+		require.NoError(t, err)
+		require.Equal(t, []string{"secret"}, secrets())
+		require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.UpdateAccount(ctx, tx, devicedata.Account{ID: numbered(1), SealedSecret: []byte("second")})
+		}))
+		require.Equal(t, []string{"second"}, secrets())
+		requireUndamaged(t, ws.DB().Store())
+		require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.DeleteAccount(ctx, tx, numbered(1))
+			return err
+		}))
+		require.NoError(t, devicedata.Update(t.Context(), ws.DB(), func(tx storage.Tx) error {
+			require.ErrorIs(t, devicedata.UpdateRemovalSecret(t.Context(), tx, numbered(1), make([]byte, 20_000)), validation.ErrInvalid)
+			return devicedata.UpdateRemovalSecret(t.Context(), tx, numbered(1), []byte("third"))
+		}))
+		require.Equal(t, []string{"third"}, secrets())
+		emptied(t, ws, "a")
+	})
+}
+
+// TestDelete_WithDevicesAndFailingReads_ReturnsError makes each read of deletes and of writes of devices fail. Each must return the
+// error and change nothing.
+func TestDelete_WithDevicesAndFailingReads_ReturnsError(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	lockedHotel(t, workspace(store), "a")
+	before := dump(t, workspace(store))
+	refused := errors.New("refused")
+	within := func(fn func(context.Context, data.CustomerTx) error) func(*data.Workspace) error {
+		return func(ws *data.Workspace) error {
+			return withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+				if err := fn(ctx, tx); err != nil {
+					return err
+				}
+				return refused
+			})
+		}
+	}
+	deleting := func(sel data.Selection) func(*data.Workspace) error {
+		return func(ws *data.Workspace) error {
+			_, err := ws.DeleteWith(t.Context(), sel, data.DeleteOptions{Guard: func(context.Context, *data.Snapshot, data.DeleteReport) error { return refused }})
+			return err
+		}
+	}
+	for name, do := range map[string]func(*data.Workspace) error{
+		"a site":     deleting(data.Selection{Resources: data.Refs(data.KindSite, "site")}),
+		"a customer": deleting(data.Selection{CustomerKeys: []string{"a"}}),
+		"a sync": func(ws *data.Workspace) error {
+			_, err := ws.SyncWith(t.Context(), data.CustomerData{CustomerKey: "a"}, data.SyncOptions{Guard: func(context.Context, *data.Snapshot, data.SyncReport) error { return refused }})
+			return err
+		},
+		"an account": within(func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.DeleteAccount(ctx, tx, numbered(1))
+			return err
+		}),
+		"mappings": within(func(ctx context.Context, tx data.CustomerTx) error {
+			_, err := devicedata.SetMappings(ctx, tx, []devicedata.DeviceMappings{{DeviceID: lock("front"), Mappings: []devicedata.Mapping{{SpaceKey: "annex", Shared: true}}}})
+			return err
+		}),
+		"codes": within(func(ctx context.Context, tx data.CustomerTx) error {
+			c := code(lock("l1"), "g2", 1)
+			if err := devicedata.CreateCodes(ctx, tx, []devicedata.Code{c}); err != nil {
+				return err
+			}
+			return devicedata.DropCodes(ctx, tx, []devicedata.CodeKey{{Device: c.DeviceID, Code: c.ID}})
+		}),
+		"reads": within(func(ctx context.Context, tx data.CustomerTx) error {
+			c := devicedata.IDOf(tx.Customer)
+			for _, err := range devicedata.DevicesOfSpace(ctx, tx.Snapshot, c, "site") {
+				if err != nil {
+					return err
+				}
+			}
+			for _, err := range devicedata.CodesOf(ctx, tx.Snapshot, c, devicedata.GrantSubject("g1")) {
+				if err != nil {
+					return err
+				}
+			}
+			for _, err := range devicedata.AllAccounts(ctx, tx.Tx) {
+				if err != nil {
+					return err
+				}
+			}
+			_, err := devicedata.FindDevices(ctx, tx.Snapshot, lock("l1"))
+			return err
+		}),
+	} {
+		for n := 0; ; n++ {
+			faulty := backends.NewFault(store, backends.Fault{Of: backends.Reads, After: n})
+			err := do(workspace(faulty))
+			require.Equal(t, before, dump(t, workspace(store)), name)
+			if !faulty.Failed() {
+				require.ErrorIs(t, err, refused, name)
+				break
+			}
+			require.ErrorIs(t, err, backends.ErrFault, "%s, read %d", name, n)
+		}
+	}
+}
