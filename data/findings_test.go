@@ -71,6 +71,7 @@ func TestDecode_MoreWarningsThanListed_Succeeds(t *testing.T) {
 // TestPush_MoreFaultsThanListed_RefusesEachInvalidResource makes more faults than are listed in decoding, in validation and in
 // merging. A push refuses the input. A push with SkipInvalid stores exactly the resources without faults.
 func TestPush_MoreFaultsThanListed_RefusesEachInvalidResource(t *testing.T) {
+	testsize.SkipShort(t)
 	eachIfFull(t, func(t *testing.T, ws *data.Workspace) {
 		const validRoom = `{"room_key": "sound", "name": "Sound"}`
 		for name, invalidRoom := range map[string]func(i int) string{
@@ -141,6 +142,7 @@ func TestPush_ManyFaults_ListsTenThousandAndCountsTheRest(t *testing.T) {
 // TestStrict_ManyFindings_ListsTenThousandAndCountsTheRest pushes with Strict. Warnings are then faults, and no fault says that
 // others are not listed.
 func TestStrict_ManyFindings_ListsTenThousandAndCountsTheRest(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	total := testsize.Pick(maxFindings+100, maxFindings+100, 15_000)
 	ws := workspace(memory.New())
@@ -195,6 +197,7 @@ func TestPush_ContextDone_ReturnsContextError(t *testing.T) {
 
 // TestFindings_LongNames_AreTruncated pushes long names that are in paths and messages.
 func TestFindings_LongNames_AreTruncated(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	ws := workspace(memory.New())
 	long := strings.Repeat("x", 1<<20)

@@ -40,6 +40,7 @@ func importStays(t testing.TB, ws *data.Workspace, n int, name func(i int) strin
 // TestSearch_PageReadsItsMaximum_StopsAndContinues searches for a text that only the oldest of many stays has, and counts the
 // reads of each page. A page reads 5,000 stays and their guests. There are 5,500 stays, and 12,000 at full size.
 func TestSearch_PageReadsItsMaximum_StopsAndContinues(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	store := &backends.Counted{Store: memory.New()}
 	ws := workspace(store)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
 func TestSync_MaxDeletes_RefusesMore(t *testing.T) {
@@ -41,6 +42,7 @@ func TestSync_MaxDeletes_RefusesMore(t *testing.T) {
 
 // TestSync_MaxDeletesWithLargeData_RefusesMore refuses a sync that is planned before its transaction.
 func TestSync_MaxDeletesWithLargeData_RefusesMore(t *testing.T) {
+	testsize.SkipShort(t)
 	eachIfFull(t, func(t *testing.T, ws *data.Workspace) {
 		d := data.CustomerData{CustomerKey: "c"}
 		for i := range 6000 {

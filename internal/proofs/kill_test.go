@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -19,6 +20,7 @@ import (
 // A process that changes customers is killed repeatedly, and its directory is opened after each kill. Acknowledged
 // changes must be present. Other changes must be present completely or not at all. All rows must be consistent.
 func TestKilledProcess_AcknowledgedChanges_ArePresent(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))

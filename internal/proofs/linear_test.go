@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/internal/backends"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
 // outcome is the result of a transaction.
@@ -118,6 +119,7 @@ const livesEach = 3
 
 // A history continues in the same directory after the process is killed.
 func TestTransactions_AcrossKills_AreLinearizable(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))

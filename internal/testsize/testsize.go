@@ -26,3 +26,12 @@ func Pick[T any](short, standard, full T) T {
 	}
 	return standard
 }
+
+// SkipShort skips the test with -short. It is for tests whose inputs cannot be small, such as those of the limit of listed
+// findings, and for tests that kill processes.
+func SkipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short skips tests with large inputs or many processes")
+	}
+}

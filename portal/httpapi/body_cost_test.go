@@ -184,6 +184,7 @@ func TestInvalidBodies_EveryRoute_CostIsLinear(t *testing.T) { //nolint:parallel
 // TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded sends invalid bodies of the maximum length: every third of them at the
 // default size, and every sixth with -short.
 func TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded(t *testing.T) { //nolint:paralleltest // it measures the allocations of the process
+	testsize.SkipShort(t)
 	const small, entry = 1 << 20, 64
 	large := testsize.Pick(2<<20, 2<<20, 4<<20)
 	if race.Enabled {
@@ -249,6 +250,7 @@ func TestInvalidBodies_AtTheSizeLimit_ResponseIsBounded(t *testing.T) { //nolint
 
 // TestFaults_MoreThanListed_AreCounted checks the number of faults and warnings that a response omits.
 func TestFaults_MoreThanListed_AreCounted(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	f := newMemoryFixture(t)
 	var members []string

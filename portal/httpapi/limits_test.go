@@ -31,6 +31,7 @@ func allocatedBytes(fn func()) int64 {
 // refused before it is read, or where it exceeds a limit. The allocated bytes must not exceed a small multiple of the limit.
 // The test does not run in parallel with others, because it measures the allocations of the whole process.
 func TestBody_OneGiB_IsRefusedWithBoundedMemory(t *testing.T) { //nolint:paralleltest // see above
+	testsize.SkipShort(t)
 	const gib = 1 << 30
 	limit := testsize.Pick[int64](2<<20, 2<<20, 8<<20)
 	f := newMemoryFixture(t, func(o *httpapi.Options) { o.MaxBodyBytes = limit })

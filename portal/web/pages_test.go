@@ -209,6 +209,7 @@ func TestDeepLink_OtherResources_AreHidden(t *testing.T) {
 
 // The reads are counted at the interface of the store, so that they are the same on every backend.
 func TestPages_LargeCustomer_ReadNoMoreRows(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	rooms := testsize.Pick(30, 55, 80) // and guests
 	fewer := 150 * rooms               // more than a page of future grants for every guest and room

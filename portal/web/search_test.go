@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -70,6 +71,7 @@ func TestSitePage_RoomsInside_AreIncluded(t *testing.T) {
 
 // There are more guests and bookings than one search reads.
 func TestSearch_LimitReached_PagesSaySo(t *testing.T) {
+	testsize.SkipShort(t)
 	t.Parallel()
 	f := newFixture(t)
 	_, err := f.ws().Import(t.Context(), "acme", func(yield func(data.Resource, error) bool) {
