@@ -57,7 +57,7 @@
 // Operations:
 //
 //	reconcile.go push_check.go push_read.go push_apply.go push_references.go push_emails.go push.go
-//	cascade.go device_cascade.go delete.go sync.go import.go revoke.go friends.go
+//	cascade.go device_cascade.go device_effects.go delete.go sync.go import.go revoke.go friends.go
 //
 // Maintenance and verification:
 //

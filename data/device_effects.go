@@ -1,0 +1,165 @@
+package data
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/devicerow"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// rows returns the rows to write.
+func (dc *deviceCascade) rows() []row {
+	counts := dc.counts
+	var rows []row
+	for _, id := range sortedIDs(dc.after) {
+		d := dc.devices[id]
+		_, deleted := dc.deleted[id]
+		kept := map[string]bool{}
+		if !deleted {
+			for _, m := range dc.after[id] {
+				kept[m.SpaceKey] = true
+			}
+		}
+		for _, m := range d.Mappings {
+			if !kept[m.SpaceKey] {
+				rows = append(rows, row{key: layout.MappingEdge(dc.c.id, byte(ClassSpace), m.SpaceKey, id)})
+			}
+		}
+		switch key := layout.Device(dc.c.id, id); {
+		case deleted:
+			index, _ := layout.DeviceIndexEntry(dc.c.id, id)
+			rows = append(rows, row{key: key}, row{key: layout.DeviceState(dc.c.id, id)}, row{key: index})
+			counts.Devices--
+		case !slices.Equal(d.Mappings, dc.after[id]):
+			for _, m := range dc.after[id] {
+				rows = append(rows, row{layout.MappingEdge(dc.c.id, byte(ClassSpace), m.SpaceKey, id), present})
+			}
+			after := *d
+			after.Mappings = dc.after[id]
+			rows = append(rows, row{key, after.Encode()})
+		}
+	}
+	rows = append(rows, dc.removals()...)
+	remove := func(key, _ []byte) { rows = append(rows, row{key: key}) }
+	for _, key := range sortedCodes(dc.ended) {
+		dc.codes[key].Rows(remove)
+	}
+	counts.Codes -= len(dc.ended)
+	for _, id := range sortedIDs(dc.gone) {
+		dc.gone[id].Rows(dc.c.workspace, remove)
+		counts.Accounts--
+	}
+	if len(rows) > 0 {
+		counts.Writes++
+		rows = append(rows, row{layout.DeviceCounts(dc.c.id), counts.Encode()})
+	}
+	return rows
+}
+
+// removals returns the rows that schedule the removal of the ended codes. They belong to no customer.
+func (dc *deviceCascade) removals() (rows []row) {
+	for _, key := range sortedCodes(dc.ended) {
+		d := dc.devices[key.Device]
+		removal := dc.codes[key].Removal(d, dc.ended[key].reason, dc.s.time())
+		rows = append(rows, row{layout.Removal(d.AccountID, key.Code), removal.Encode()})
+	}
+	for _, id := range sortedIDs(dc.accounts) {
+		rows = append(rows, row{layout.RemovalAccount(id), dc.accounts[id].RemovalAccount(dc.c.workspace).Encode()})
+	}
+	return rows
+}
+
+// unmapped returns the mappings that end because spaces are deleted.
+func (dc *deviceCascade) unmapped() (out []Unmapped) {
+	for _, id := range sortedIDs(dc.unmap) {
+		for _, key := range slices.Sorted(maps.Keys(dc.unmap[id])) {
+			out = append(out, Unmapped{CustomerKey: dc.c.key, DeviceID: id, Space: dc.unmap[id][key]})
+		}
+	}
+	return out
+}
+
+// codeRemovals returns the codes that become removals, for a report.
+func (dc *deviceCascade) codeRemovals() (out []CodeRemoval) {
+	for _, key := range sortedCodes(dc.ended) {
+		out = append(out, CodeRemoval{CustomerKey: dc.c.key, DeviceID: key.Device, CodeID: key.Code, Because: dc.ended[key].because})
+	}
+	return out
+}
+
+// planCustomer plans the deletion of the customer. All its codes become removals. The other rows remain for the sweep.
+func (dc *deviceCascade) planCustomer(ctx context.Context) error {
+	if dc.counts.Codes == 0 {
+		return nil
+	}
+	ids := map[uuid.UUID]bool{}
+	for e, err := range dc.s.r.Scan(ctx, storage.Prefix(layout.CodesPrefix(dc.c.id)), storage.ScanOptions{}) {
+		if err == nil {
+			err = dc.charge(1)
+		}
+		if err != nil {
+			return err
+		}
+		k, err := layout.ParseAs(layout.ShapeCode, e.Key)
+		if err != nil {
+			return err
+		}
+		code, err := devicerow.DecodeCode(dc.c.id, k.Device, k.ID, e.Value)
+		if err != nil {
+			return err
+		}
+		key := devicerow.CodeKey{Device: k.Device, Code: k.ID}
+		dc.codes[key], dc.ended[key] = code, codeEnd{reason: devicerow.ReasonCustomerDeleted}
+		ids[k.Device] = true
+	}
+	var err error
+	if dc.devices, err = readDevices(ctx, dc.s.r, dc.c.id, ids); err != nil {
+		return err
+	}
+	dc.accounts, err = readAccounts(ctx, dc.s.r, dc.c.id, dc.ended, dc.devices)
+	return err
+}
+
+// changeDevices writes changes of devices that can end access codes, and returns the codes that became removals. The devices and
+// codes must exist.
+func (tx CustomerTx) changeDevices(ctx context.Context, changes devicerow.Changes) ([]CodeRemoval, error) {
+	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
+	counts, err := devicerow.ReadCounts(ctx, tx.Tx, c.id)
+	if err != nil {
+		return nil, err
+	}
+	dc := newDeviceCascade(tx.Snapshot, c, counts, func(int) error { return nil })
+	dc.remap = changes.Mappings
+	reason := devicerow.ReasonDeviceDeleted
+	if changes.Account != nil {
+		reason = devicerow.ReasonAccountDeleted
+		dc.gone[changes.Account.ID] = changes.Account
+	}
+	for _, id := range changes.Devices {
+		dc.deleted[id] = codeEnd{reason: reason}
+	}
+	for code, reason := range changes.Codes {
+		dc.ended[code] = codeEnd{reason: reason}
+	}
+	if err := dc.plan(ctx, nil); err != nil {
+		return nil, err
+	}
+	return dc.codeRemovals(), writeRows(tx.Tx, dc.rows())
+}
+
+func sortedIDs[V any](of map[uuid.UUID]V) []uuid.UUID {
+	return slices.SortedFunc(maps.Keys(of), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+}
+
+func sortedCodes(of map[devicerow.CodeKey]codeEnd) []devicerow.CodeKey {
+	return slices.SortedFunc(maps.Keys(of), func(a, b devicerow.CodeKey) int {
+		return cmp.Or(bytes.Compare(a.Device[:], b.Device[:]), bytes.Compare(a.Code[:], b.Code[:]))
+	})
+}

@@ -1,0 +1,196 @@
+package data_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+)
+
+// modelLock is a lock in a deviceModel.
+type modelLock struct {
+	account  uuid.UUID
+	mappings map[string]bool // by space key, whether the lock is shared
+}
+
+// modelCode is an access code in a deviceModel.
+type modelCode struct {
+	lock    uuid.UUID
+	subject devicedata.Subject
+}
+
+// deviceModel has the devices, codes and removals that a store must have. It decides which codes end by looking at all codes and
+// all exported resources, without the cascade.
+type deviceModel struct {
+	t       *testing.T
+	rng     *rand.Rand
+	ws      *data.Workspace
+	step    string
+	next    int // number of the next id
+	account map[string]uuid.UUID
+	locks   map[string]map[uuid.UUID]*modelLock
+	codes   map[string]map[uuid.UUID]modelCode
+	removed map[uuid.UUID]uuid.UUID // by code, the account
+}
+
+func (m *deviceModel) id() uuid.UUID {
+	m.next++
+	return numbered(m.next)
+}
+
+// key returns one of a few resource keys of a customer. The customers share none.
+func (m *deviceModel) key(customer, class string, n int) string {
+	return fmt.Sprint(customer, class, m.rng.IntN(n))
+}
+
+// resources returns the spaces and the subjects of codes of a customer by key.
+func (m *deviceModel) resources(customer string) (spaces map[string]data.Space, subjects map[devicedata.Subject][]data.Ref) {
+	spaces, subjects = map[string]data.Space{}, map[devicedata.Subject][]data.Ref{}
+	d, err := m.ws.Export(m.t.Context(), customer)
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return spaces, subjects
+	}
+	require.NoError(m.t, err, m.step)
+	for _, s := range d.Spaces {
+		spaces[s.Key] = s
+	}
+	for _, u := range d.UserIdentities {
+		if u.Kind == data.KindStaffMember {
+			subjects[devicedata.StaffSubject(u.Key)] = u.Spaces
+		}
+	}
+	for _, g := range d.AccessGrants {
+		subjects[devicedata.GrantSubject(g.Key)] = g.Spaces
+	}
+	return spaces, subjects
+}
+
+// unreached returns the codes of a customer whose subjects do not reach their locks, and whether the subject still exists.
+func (m *deviceModel) unreached(customer string) map[uuid.UUID]bool {
+	spaces, subjects := m.resources(customer)
+	out := map[uuid.UUID]bool{}
+	for id, c := range m.codes[customer] {
+		named, exists := subjects[c.subject]
+		if !exists || !opens(named, m.locks[customer][c.lock], spaces) {
+			out[id] = exists
+		}
+	}
+	return out
+}
+
+// opens reports whether somebody with these spaces opens a lock.
+func opens(named []data.Ref, lock *modelLock, spaces map[string]data.Space) bool {
+	siteOf := func(key string) string {
+		if spaces[key].Kind == data.KindSite {
+			return key
+		}
+		return spaces[key].ParentSiteKey // empty if there is no such space
+	}
+	for _, ref := range named {
+		if _, mapped := lock.mappings[ref.Key]; mapped {
+			return true
+		}
+		for space, shared := range lock.mappings {
+			if shared && siteOf(ref.Key) != "" && siteOf(ref.Key) == siteOf(space) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// end removes codes from the model, whose removals must be scheduled.
+func (m *deviceModel) end(customer string, ids ...uuid.UUID) {
+	for _, id := range ids {
+		m.removed[id] = m.locks[customer][m.codes[customer][id].lock].account
+		delete(m.codes[customer], id)
+	}
+}
+
+// deleted updates the model after an operation that has deleted resources. If exact, the operation must have ended exactly the
+// codes that do not reach their locks; otherwise at least those without a subject, and the model ends the others, as package
+// access does.
+func (m *deviceModel) deleted(customer string, unmapped []data.Unmapped, removals []data.CodeRemoval, exact bool) {
+	spaces, _ := m.resources(customer)
+	count := 0
+	for _, l := range m.locks[customer] {
+		for space := range l.mappings {
+			if _, exists := spaces[space]; !exists {
+				delete(l.mappings, space)
+				count++
+			}
+		}
+	}
+	require.Len(m.t, unmapped, count, m.step)
+	want := m.unreached(customer)
+	ended := map[uuid.UUID]bool{}
+	for _, r := range removals {
+		require.Contains(m.t, want, r.CodeID, m.step)
+		require.Equal(m.t, m.codes[customer][r.CodeID].lock, r.DeviceID, m.step)
+		ended[r.CodeID] = true
+	}
+	for id, exists := range want {
+		require.True(m.t, ended[id] || exists && !exact, "%s: the code %s has no removal", m.step, id)
+	}
+	m.end(customer, slices.Collect(maps.Keys(ended))...)
+	m.reconcile(customer)
+}
+
+// compare compares the locks and codes of a customer with the model.
+func (m *deviceModel) compare(customer string) {
+	locks, codes := map[uuid.UUID]*modelLock{}, map[uuid.UUID]modelCode{}
+	require.NoError(m.t, m.ws.View(m.t.Context(), func(s *data.Snapshot) error {
+		c, err := s.Customer(m.t.Context(), customer)
+		if errors.Is(err, data.ErrCustomerNotFound) {
+			return nil
+		}
+		require.NoError(m.t, err)
+		for d, err := range devicedata.Devices(m.t.Context(), s, devicedata.IDOf(c), uuid.Nil) {
+			require.NoError(m.t, err)
+			l := &modelLock{account: d.AccountID, mappings: map[string]bool{}}
+			for _, mapping := range d.Mappings {
+				l.mappings[mapping.SpaceKey] = mapping.Shared
+			}
+			locks[d.ID] = l
+		}
+		for c, err := range devicedata.Codes(m.t.Context(), s, devicedata.IDOf(c)) {
+			require.NoError(m.t, err)
+			codes[c.ID] = modelCode{c.DeviceID, c.Subject}
+		}
+		return nil
+	}))
+	require.Len(m.t, locks, len(m.locks[customer]), m.step)
+	for id, l := range locks {
+		require.Equal(m.t, m.locks[customer][id], l, m.step)
+	}
+	require.Len(m.t, codes, len(m.codes[customer]), m.step)
+	for id, c := range codes {
+		require.Equal(m.t, m.codes[customer][id], c, m.step)
+	}
+}
+
+// compareRemovals compares the removals with the model.
+func (m *deviceModel) compareRemovals() {
+	got := map[uuid.UUID]uuid.UUID{}
+	require.NoError(m.t, m.ws.View(m.t.Context(), func(s *data.Snapshot) error {
+		for r, err := range devicedata.Removals(m.t.Context(), s.Reader()) {
+			require.NoError(m.t, err)
+			got[r.CodeID] = r.AccountID
+		}
+		for _, account := range got {
+			a, err := devicedata.FindRemovalAccount(m.t.Context(), s.Reader(), account)
+			require.NoError(m.t, err)
+			require.Equal(m.t, account[:], a.SealedSecret)
+		}
+		return nil
+	}))
+	require.Equal(m.t, m.removed, got, m.step)
+}
