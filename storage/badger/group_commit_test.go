@@ -163,22 +163,27 @@ func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 					return nil
 				})
 			}
-			hold, release := make(chan struct{}), make(chan struct{})
+			hold, held := make(chan struct{}), make(chan struct{})
+			release := sync.OnceFunc(func() { close(held) })
+			defer release() // also if the test fails, because Close waits for the commit
 			commitAt, first := s.flusher.commitAt, true
 			s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
 				if first {
 					first = false
 					close(hold)
-					<-release
+					<-held
 				}
 				return commitAt(txn, ts)
 			}
 			one := background(func() error { return fill('a') })
 			<-hold
 			two := background(func() error { return fill('b') })
-			for s.flusher.fullBatch() == nil {
-				runtime.Gosched()
+			rows := s.flusher.maxRows
+			if limit == "bytes" {
+				rows = s.flusher.maxBytes/s.limits.ValueBytes + 1
 			}
+			s.awaitPending(rows)
+			require.NotNil(t, s.flusher.fullBatch())
 			s.writer <- struct{}{} // the second Update has released the token
 			<-s.writer
 
@@ -206,7 +211,7 @@ func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 			require.ErrorIs(t, <-cancelled, context.Canceled)
 			requireBlocked(t, three)
 			require.Equal(t, []string{"-"}, get(t, s, "three"), "value of a View during the commit")
-			close(release)
+			release()
 			require.NoError(t, errors.Join(<-one, <-two, <-three))
 			require.True(t, ran)
 			require.Equal(t, []string{""}, get(t, s, "three"))

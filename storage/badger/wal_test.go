@@ -235,8 +235,8 @@ func TestOpen_EmptyLogs_Succeeds(t *testing.T) {
 }
 
 // This damages each file in turn, of a directory left by a crash and, at full size, of a closed one. Open must fail, or
-// all rows must be present. Full size damages each file in each way. The default size damages it in a third of the ways,
-// which are different ones for the next file.
+// all rows must be present. Full size damages each file in each way. The default size damages the log in each way, because
+// only the log contains rows, and any other file in a third of the ways, which are different ones for the next file.
 func TestOpen_AnyFileDamaged_FailsOrHasAllRows(t *testing.T) {
 	skipWithShort(t)
 	t.Parallel()
@@ -259,7 +259,9 @@ func TestOpen_AnyFileDamaged_FailsOrHasAllRows(t *testing.T) {
 				whole, size := readSparse(t, path)
 				used := len(whole)
 				flip := func(b []byte, at int) []byte {
-					b = append(b, 0)
+					if len(b) == 0 {
+						b = []byte{0}
+					}
 					b[at] ^= 0x40
 					return b
 				}
@@ -276,11 +278,11 @@ func TestOpen_AnyFileDamaged_FailsOrHasAllRows(t *testing.T) {
 						n := max(used, 100)
 						return bytes.Repeat([]byte{0xa5}, n), int64(n)
 					}},
-					{"first byte", func(b []byte) ([]byte, int64) { return flip(b, 0), size + 1 }},
-					{"inner byte", func(b []byte) ([]byte, int64) { return flip(b, used/3), size + 1 }},
+					{"first byte", func(b []byte) ([]byte, int64) { return flip(b, 0), max(size, 1) }},
+					{"inner byte", func(b []byte) ([]byte, int64) { return flip(b, used/3), max(size, 1) }},
 					{"appended", func(b []byte) ([]byte, int64) { return b, size + 4 }},
 				} {
-					if !testsize.Full() && (i+j)%3 != 0 {
+					if !testsize.Full() && filepath.Ext(file.Name()) != ".mem" && (i+j)%3 != 0 {
 						continue
 					}
 					way, damage := damaged.way, damaged.damage
