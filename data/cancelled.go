@@ -177,7 +177,7 @@ func (s *Snapshot) cancellationsInWorkspace(ctx context.Context, refs []Ref, wit
 // origin and creation time as before, and its revision is higher by one. Portals that were deep links to the resource, and
 // were revoked because of the cancellation, open again, and their sessions continue, unless the portals were also revoked
 // afterwards. Resources that were deleted in the same step are not restored. Access codes whose removal was scheduled are not
-// restored either: package access sets new ones.
+// restored either.
 //
 // If guard is not nil, UndoCancel calls it with the current state and the resource as it will be restored, or with nil if
 // there is no such cancellation. If guard returns an error, UndoCancel changes nothing and returns this error instead of

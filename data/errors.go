@@ -57,7 +57,8 @@ type Owner struct {
 
 func (o Owner) String() string { return fmt.Sprintf("a %s of customer %q", o.Kind, o.CustomerKey) }
 
-// ConflictError is the error for a resource key that one owner needs and another has. It matches [ErrKeyConflict].
+// ConflictError is the error for a resource key that an operation needs for one owner, Wanted, but that belongs to another one,
+// Holder. It matches [ErrKeyConflict].
 type ConflictError struct {
 	Key    string
 	Wanted Owner

@@ -47,8 +47,8 @@ const (
 const feedPage = 256
 
 // Changes yields the changes of the feed after a Cursor, up to the current end of the feed. The feed contains the changes of
-// every committed push, sync, import and delete. They become visible together with the effect of the operation. Changes are
-// in the order of the commits, and those of one operation are adjacent.
+// every committed push, sync, import and delete, and the changes of portals. A change becomes visible together with the effect
+// of its operation. Changes are in the order of the commits, and those of one operation are adjacent.
 //
 // Changes yields [ErrTrimmed] if changes after the cursor were trimmed, and [ErrEpoch] if the store does not have the changes
 // before the cursor. In both cases the caller must read the data that it needs in a [Snapshot], and continue after

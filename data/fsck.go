@@ -29,7 +29,7 @@ type Damage struct {
 	Rule string
 
 	// Row is the type of the damaged row, such as "resource", "edge", "directory", "id", "portal" or "feed_batch". Key is
-	// the key of the row in the store. It may contain keys of the partner.
+	// the key of the row in the store. It may contain keys of the host.
 	Row string
 	Key []byte
 

@@ -22,7 +22,7 @@ import (
 // items, possibly no items, and has Stopped and Next set.
 type Query struct {
 	// CustomerKey is the key of the customer that owns the resources. If it is empty, the list contains resources of all
-	// customers of the workspace. Such a list always reads the directory of keys, also if other filters are set.
+	// customers of the workspace. Such a list always reads the directory of keys, even if other filters are set.
 	CustomerKey string
 
 	Kinds []Kind   // kinds of the listed class; empty selects all kinds. The list reads the records of these kinds.

@@ -40,7 +40,7 @@ type PushReport struct {
 type PushedResource struct {
 	Kind   Kind      `json:"kind"`
 	Key    string    `json:"key"`
-	ID     uuid.UUID `json:"id"` // resource id; zero if a dry run would create the resource
+	ID     uuid.UUID `json:"id"` // resource id; zero for a resource that is created in a dry run
 	Change Change    `json:"change"`
 
 	// Portal reports how the push affected changes made in a customer portal, or is nil if there are none.

@@ -64,7 +64,7 @@ type Stats struct {
 	OldestDelete     time.Time // the time of the first of these deletes; zero if there are none
 
 	// PendingRemovals is the number of access codes whose removal from their devices is scheduled and not confirmed yet. They
-	// include those of deleted customers, also after Sweep and Erase.
+	// include those of deleted customers, even after Sweep and Erase.
 	PendingRemovals int
 }
 

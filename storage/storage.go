@@ -47,7 +47,7 @@ type Store interface {
 	// of empty ranges, so there are no lost updates, write skews or phantoms.
 	//
 	// A transaction may contain any number of writes that fits in memory, and is atomic at
-	// any size: readers see all of its writes or none, also after a crash. Other Updates
+	// any size: readers see all of its writes or none, even after a crash. Other Updates
 	// may have to wait while a large transaction is written.
 	//
 	// reads are the keys that fn will probably read, so that a networked backend can fetch

@@ -32,7 +32,7 @@ const (
 	RuleMaxDeletes   Rule = "max_deletes"   // a sync would delete more resources than it may
 )
 
-// Rules for warnings. Input that breaks one of them is refused only in a strict push.
+// Rules for warnings. Input that breaks one of them is refused only if the operation is strict.
 const (
 	RuleNotThereYet   Rule = "not_there_yet"   // a reference to a resource that does not exist yet
 	RuleUnknownField  Rule = "unknown_field"   // an unknown field or collection
