@@ -22,8 +22,8 @@ const (
 // deviceCascade plans the effects of an operation on the devices and access codes of one customer. It only reads.
 //
 // An access code of a deleted access grant or staff member becomes a removal. So does a code whose subject no longer reaches
-// the device: see reaches. Such codes are looked for only where the operation deletes a space or changes a mapping, so that the
-// cost does not depend on the number of codes of the customer.
+// the device: see reaches. The cascade searches for such codes only where the operation deletes a space or changes a mapping,
+// so the cost does not depend on the number of codes of the customer. A Ref "by class" is a result of byClass.
 type deviceCascade struct {
 	s      *Snapshot
 	c      *customer
@@ -95,7 +95,8 @@ func (dc *deviceCascade) unmapFrom(device uuid.UUID, space Ref) {
 }
 
 // plan reads the affected devices and codes, and decides which codes become removals. planned has the resources that the
-// operation changes, by class: nil for a deleted one. The number of reads does not depend on the number of devices and codes.
+// operation changes, by class. It has nil for a deleted resource. The number of reads does not depend on the number of devices
+// and codes.
 func (dc *deviceCascade) plan(ctx context.Context, planned map[Ref]*node) error {
 	if dc.counts.Devices == 0 {
 		return nil
@@ -114,7 +115,7 @@ func (dc *deviceCascade) plan(ctx context.Context, planned map[Ref]*node) error 
 }
 
 // findSuspects finds the codes of the subjects that refer to deleted spaces, and the devices of spaces whose site is deleted.
-// The devices whose mappings the operation changes are included.
+// It returns these devices and those whose mappings the operation changes.
 func (dc *deviceCascade) findSuspects(ctx context.Context, planned map[Ref]*node) (map[uuid.UUID]codeEnd, error) {
 	devices := map[uuid.UUID]codeEnd{}
 	var prefixes [][]byte

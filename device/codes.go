@@ -14,7 +14,7 @@ type SlotState string
 const (
 	SlotEmpty      SlotState = "empty"      // no code
 	SlotKnown      SlotState = "known"      // a code that works, with its PIN
-	SlotUnreadable SlotState = "unreadable" // a code whose PIN, or whose working, the device does not reveal
+	SlotUnreadable SlotState = "unreadable" // a code; the device does not reveal its PIN, or whether it works
 	SlotDisabled   SlotState = "disabled"   // a code that is stored and does not open; the PIN is set if it is readable
 )
 
@@ -26,7 +26,7 @@ type Slot struct {
 
 	State SlotState
 
-	// PIN consists of digits. It is empty unless State is SlotKnown or SlotDisabled.
+	// PIN consists of digits. In a result of [Coder].Codes, it is empty unless State is SlotKnown or SlotDisabled.
 	PIN Secret
 
 	// Name is the name of the code, on devices that store names. Other devices ignore it.
@@ -54,7 +54,7 @@ type CodeLimits struct {
 	// NameLength is the greatest number of characters in a name, or 0 if the device does not store names.
 	NameLength int `json:"name_length,omitempty"`
 
-	// NativeSchedule reports whether the device itself opens only from StartsAt to EndsAt.
+	// NativeSchedule reports whether the device itself accepts a code only from StartsAt to EndsAt.
 	NativeSchedule bool `json:"native_schedule,omitempty"`
 
 	// ReadsPIN reports whether PINs can be read back. Otherwise occupied slots are SlotUnreadable or SlotDisabled.
@@ -81,8 +81,8 @@ func (l *CodeLimits) check() error {
 
 // Check returns [ErrInvalid] for a slot that the device does not have or a PIN that does not consist of digits, a
 // [RejectedError] with [RejectedConstraint] if a rule forbids the code, and nil otherwise. It cannot check rules that
-// depend on the other codes or on the time: duplicates, [UniqueFirstFourDigits], [PINMatchesExistingSet],
-// [NameMustBeUnique] and [StartInFuture]. Its errors do not contain the PIN.
+// depend on the other codes, on the time or on data in the device: duplicates, [UniqueFirstFourDigits],
+// [NameMustBeUnique], [StartInFuture] and [PINMatchesExistingSet]. Its errors do not contain the PIN.
 func (l CodeLimits) Check(s Slot) error {
 	if err := l.CheckIndex(s.Index); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 // caller opens another one, after a pause that grows with each failure.
 type Conn interface {
 	// Devices returns the full inventory of the account. The sequence ends after the last device, or with an error as
-	// its last element; then the devices before it are not the inventory. Ids are unique. The caller may stop early.
-	// The sequence can be used several times; each use reads the inventory again.
+	// its last element. After an error, the devices that were returned are not the full inventory. Ids are unique. The
+	// caller may stop early. The sequence can be used several times; each use reads the inventory again.
 	//
 	// Offline devices are listed, with State.Online false and their last state if the provider knows it.
 	Devices(ctx context.Context) iter.Seq2[Device, error]
@@ -22,8 +22,8 @@ type Conn interface {
 	// ctx.Err(), [ErrClosed], [ErrOffline] or [ErrAccountLost], wrapped or not, never nil. It sends [Resync] first: a
 	// caller that reads the inventory at every Resync misses no change.
 	//
-	// fn is called by one goroutine at a time, never after Watch returned, and in the order of the changes of a
-	// device. It must not call methods of the Conn and should return quickly. A slow fn delays only events: other
+	// fn is called by one goroutine at a time and never after Watch has returned. It gets the events of each device in
+	// their order. It must not call methods of the Conn and should return quickly. A slow fn delays only events: other
 	// methods work meanwhile, and the driver bounds its memory by dropping events and sending Resync afterwards.
 	//
 	// A driver that reconnects to its provider on its own keeps Watch running, sends Resync afterwards, and lets the
@@ -56,7 +56,7 @@ type Outcome struct {
 type Coder interface {
 	// Codes reads slots of a lock: those with the given indexes, or all. It returns each slot once, by ascending index,
 	// also the empty ones, or an error; it never omits a slot that could not be read. The driver reads from the device
-	// if it can be asked, else the last report of the provider, which may be old.
+	// if possible. Otherwise it returns the last report of the provider, which may be old.
 	//
 	// A slot that is occupied but whose PIN cannot be read is [SlotUnreadable], never [SlotEmpty].
 	Codes(ctx context.Context, id string, slots ...int) ([]Slot, error)
@@ -66,13 +66,14 @@ type Coder interface {
 	// in particular it is not a duplicate of itself.
 	//
 	// SetCode returns nil only if the device or its provider acknowledged this write, or if the device, asked after the
-	// write, showed that the slot holds this PIN. If it hides PINs, an occupied slot shows this only if the slot was
-	// empty before; a caller may therefore clear a slot before it sets another code. SetCode returns [ErrRejected] with the reason if the device
-	// refused, and [ErrUnconfirmed] if the device was silent. A code that [CodeLimits.Check] refuses is not sent; its
-	// error is returned.
+	// write, showed that the slot holds this PIN. If the device hides PINs, the driver can conclude this from an
+	// occupied slot only if the slot was empty before. A caller may therefore clear a slot before it sets another code.
+	// SetCode returns [ErrRejected] with the reason if the device refused, and [ErrUnconfirmed] if the device was
+	// silent. A code that [CodeLimits.Check] refuses is not sent; its error is returned.
 	SetCode(ctx context.Context, id string, s Slot) error
 
 	// ClearCode empties a slot and touches no other. Clearing an empty slot is no error. It returns nil only if the
-	// device or its provider acknowledged it, or if the device, asked afterwards, showed that the slot is empty; else [ErrUnconfirmed].
+	// device or its provider acknowledged it, or if the device, asked afterwards, showed that the slot is empty.
+	// Otherwise it returns [ErrUnconfirmed].
 	ClearCode(ctx context.Context, id string, slot int) error
 }

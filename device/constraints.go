@@ -22,7 +22,8 @@ const (
 	CannotSpecifyPIN         Constraint = "cannot_specify_pin_code" // the device chooses the PIN
 )
 
-// The constraints that depend on the other codes or on the time.
+// The constraints that CheckPIN cannot check, because they depend on the other codes, on the time or on data in the
+// device.
 const (
 	PINMatchesExistingSet Constraint = "pin_code_matches_existing_set" // only PINs of a set that the device has
 	UniqueFirstFourDigits Constraint = "unique_first_four_digits"

@@ -44,8 +44,8 @@ var capabilities = []Capability{
 
 // Device describes a device of an account and its last known state. [Device.Check] lists the rules for its fields.
 type Device struct {
-	// ID identifies the device within its account. It never changes, for example when the device is renamed, and is
-	// not used again for another device.
+	// ID identifies the device within its account. It never changes, not even when the device is renamed, and is never
+	// used again for another device.
 	ID string
 
 	// Name is the name that the customer gave the device, see [Label].
@@ -66,7 +66,7 @@ type Device struct {
 
 	State State
 
-	// StateAt is the time at which the device reported its state last. It is zero if the provider does not say.
+	// StateAt is the time at which the device last reported its state. It is zero if the provider does not say.
 	StateAt time.Time
 }
 

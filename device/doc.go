@@ -12,10 +12,10 @@
 //
 // # Rules for drivers
 //
-//   - A driver never guesses. A value that the device did not report is unknown ([Optional]), a code that cannot be read
-//     is [SlotUnreadable], and a command that the device did not confirm is not confirmed.
-//   - A driver does not retry. It reports an error of one of the classes in [ErrOffline] and following, and the caller
-//     decides. A call makes at most one attempt to change a device.
+//   - A driver never guesses. A value that the device did not report is unknown ([Optional]), a code that cannot be
+//     read is [SlotUnreadable], and a command that the device did not confirm is not reported as confirmed.
+//   - A driver does not retry. It returns an error, if possible of one of the classes listed at [ErrOffline], and the
+//     caller decides whether to try again. A call makes at most one attempt to change a device.
 //   - A driver returns promptly when ctx ends, or when the Conn is closed, even if the device never answers. It then
 //     returns an error that wraps ctx.Err() or [ErrClosed]. The command may still take effect.
 //   - A read returns everything or an error. A partial list without an error would look like removed devices or codes.
@@ -27,7 +27,7 @@
 //   - After any error except [ErrRejected], [ErrUnsupported], [ErrUnknownDevice] and [ErrInvalid], a command may have
 //     taken effect or may take effect later. The caller reads the state or the codes before it decides.
 //   - A caller sends at most one command at a time to a device.
-//   - A caller limits every call with the deadline of ctx.
+//   - A caller gives every call except Watch a ctx with a deadline.
 //   - A failed read says nothing about the device.
 //
 // # Files

@@ -12,8 +12,8 @@ var (
 	// ErrOffline means that the device or the provider cannot be reached. The caller may try again later.
 	ErrOffline = errors.New("device: offline")
 
-	// ErrUnconfirmed means that a command was sent, and that it is not known whether the device carried it out. The
-	// caller must read the state or the codes, and must assume neither outcome.
+	// ErrUnconfirmed means that a command was or may have been sent, and that it is not known whether the device
+	// carried it out. The caller must read the state or the codes, and must assume neither outcome.
 	ErrUnconfirmed = errors.New("device: not confirmed by the device")
 
 	// ErrRejected means that the device or the provider refused the command, which had no effect. Repeating it fails

@@ -8,16 +8,17 @@ type EventKind string
 // The kinds of events. A receiver ignores kinds that it does not know.
 const (
 	// Resync requests a full read: events may be missing, or the inventory has changed. A Watch sends it first, as soon
-	// as no later change can be missed. It sends it again when a device was added, removed, renamed or changed its
-	// capabilities, after a lost connection, and after events were dropped because the receiver was slow. DeviceID is
-	// empty.
+	// as no later change can be missed. It sends it again after a device was added, removed or renamed, after the
+	// capabilities of a device changed, after a lost connection, and after events were dropped because the receiver was
+	// slow. DeviceID is empty.
 	Resync EventKind = "resync"
 
 	// StateChanged reports the complete state of a device in State, not only the difference: a value that is unknown
 	// there has become or stayed unknown.
 	StateChanged EventKind = "state_changed"
 
-	// Operated reports that somebody locked or unlocked a lock, in Operation. It comes in addition to StateChanged.
+	// Operated reports that a lock was locked or unlocked. Operation describes how. The event comes in addition to
+	// StateChanged.
 	Operated EventKind = "operated"
 
 	// CodesChanged reports that the codes of a lock may have changed. The receiver reads them again. A driver may send
@@ -30,7 +31,7 @@ type Event struct {
 	Kind     EventKind
 	DeviceID string
 
-	// At is the time at which it happened according to the provider. It is zero if the provider does not say.
+	// At is the time of the event according to the provider. It is zero if the provider does not say.
 	At time.Time
 
 	State     State     // of StateChanged

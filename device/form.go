@@ -8,13 +8,13 @@ import (
 // MaxAnswerBytes is the greatest size of an answer to a [Field].
 const MaxAnswerBytes = 1024
 
-// Form asks the customer for input. The texts are English. Pages translate what they know: the names of fields, and
-// problems.
+// Form asks the customer for input. The texts are English. Pages translate the names of fields and the problems that
+// they know.
 type Form struct {
 	// Message explains the form, or what was wrong. It contains no answers.
 	Message string
 
-	// Problem says what was wrong with the form as a whole. It is empty if nothing was.
+	// Problem says what was wrong with the form as a whole, and is otherwise empty.
 	Problem Problem
 
 	Fields []Field
@@ -30,13 +30,14 @@ type Field struct {
 	Kind     FieldKind
 	Optional bool
 
-	// Value is the value to begin with. It is never a secret.
+	// Value is the initial value. It is never a secret.
 	Value string
 
 	// Options lists the allowed values of a field of the kind FieldChoice.
 	Options []Option
 
-	// Problem says what was wrong with the answer. It is empty if nothing was. Message explains it.
+	// Problem says what was wrong with the answer. It is empty if the answer was not wrong. Message explains the
+	// problem.
 	Problem Problem
 	Message string
 }
@@ -66,13 +67,14 @@ const (
 	ProblemUnknown     Problem = "unknown_field"     // the form has no such field
 	ProblemCredentials Problem = "wrong_credentials" // the provider refused the login
 	ProblemCode        Problem = "wrong_code"        // the provider refused the second factor
-	ProblemUnreachable Problem = "unreachable"       // there is no answer at this address
+	ProblemUnreachable Problem = "unreachable"       // there is no answer at the address that the customer entered
 	ProblemNotAllowed  Problem = "not_allowed"       // the operator does not allow this address
 )
 
 // Check compares answers with the form. It returns a copy of the form that contains the answers that are not secret and
-// the problems found, and reports whether there was none: required answers are present, every answer has a field,
-// consists of at most [MaxAnswerBytes] of UTF-8, and is one of the options of a choice.
+// the problems found, and reports whether there were no problems. Required answers must be present. Every answer must
+// have a field, must consist of at most [MaxAnswerBytes] of UTF-8 and, for a field of the kind FieldChoice, must be one
+// of the options.
 func (f Form) Check(answers map[string]Secret) (Form, bool) {
 	f.Fields = slices.Clone(f.Fields)
 	f.Problem, f.Message = "", ""

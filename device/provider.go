@@ -9,15 +9,18 @@ const MaxStateBytes = 4096
 const MaxSecretBytes = 16384
 
 // Provider is a driver for one device ecosystem. Its methods may be called concurrently. A Provider has no state that
-// matters: any process with the same Provider can continue a connection that another one began, and open its accounts.
+// matters: if one process began to connect an account, any process with the same Provider can perform the next step,
+// and can open the account.
 type Provider interface {
 	// Info describes the provider. It is always the same and does no I/O.
 	Info() Info
 
-	// Connect performs one step of connecting an account, and returns the next pane to show. The first step is the
-	// zero Step, with ReturnURL and Reconnect where they apply. Wrong answers are no error: Connect returns the form
-	// again, with the faults in it. Connect returns an error only if the customer cannot correct it: [ErrOffline] if the
-	// provider cannot be reached, [ErrInvalid] for a step that does not belong to the last pane.
+	// Connect performs one step of connecting an account, and returns the next pane to show. The first step is the zero
+	// Step, with ReturnURL and Reconnect where they apply. Wrong answers are no error: Connect returns the form again,
+	// with the faults in it. If the provider does not answer at an address that the customer entered, that is a wrong
+	// answer too, see [ProblemUnreachable]. Connect returns an error only for a fault that the customer cannot correct:
+	// [ErrOffline] if a provider whose address the customer did not enter cannot be reached, and [ErrInvalid] for a
+	// step that does not belong to the last pane.
 	//
 	// Connect does not create anything at the provider that would have to be removed if the customer gives up.
 	Connect(ctx context.Context, s Step) (Pane, error)
@@ -44,14 +47,15 @@ type Info struct {
 // Account is a connected account. ID and Name are not secret.
 type Account struct {
 	// ID identifies the account at the provider, at most [MaxIDBytes] bytes. Connecting the same login, hub or server
-	// again yields the same ID, also by another customer, with another password or under another address if the
-	// provider can tell.
+	// again yields the same ID, even if another customer connects it or its password has changed. The same applies if
+	// its address has changed, provided that the driver can recognize it.
 	ID string
 
 	// Name is the name to show, for example the user name or the address of the server, see [Label].
 	Name string
 
-	// Secret contains everything else that Open needs, in a form of the driver: at most [MaxSecretBytes].
+	// Secret contains everything else that Open needs, in a format that the driver chooses. It has at most
+	// [MaxSecretBytes].
 	Secret Secret
 }
 
@@ -79,6 +83,7 @@ type Pane struct {
 	Redirect string   // the URL of the provider's own login
 	Done     *Account // connected
 
-	// State is passed to the next step: at most [MaxStateBytes], in a form of the driver. It may contain secrets.
+	// State is passed to the next step. It has at most [MaxStateBytes], in a format that the driver chooses, and may
+	// contain secrets.
 	State Secret
 }

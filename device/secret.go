@@ -11,8 +11,7 @@ import (
 const redacted = "[redacted]"
 
 // Secret holds a PIN, a password or the secret of an account. The packages fmt, log/slog and encoding/json print it as
-// [redacted], also when it is empty and also when it is in an unexported field of another value. Only Reveal returns
-// the text.
+// [redacted], even if it is empty or in an unexported field of another value. Only Reveal returns the text.
 //
 // Two Secrets are equal (==) if their texts are equal. The zero value is the empty text. The text is kept in memory at
 // least as long as the Secret.

@@ -46,7 +46,7 @@ type State struct {
 }
 
 // Check returns an error if a value is not a number or is outside its range. Drivers should report a value that fails
-// as unknown.
+// this check as unknown.
 func (s State) Check() error {
 	for _, c := range []struct {
 		field    string

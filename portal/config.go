@@ -28,7 +28,7 @@ type Config struct {
 	// exist any more, the portal opens with the start page.
 	LandingPage data.Ref
 
-	// DeepLink is the space or access grant that the portal shows, with the resources that belong to it. Its Kind must be
+	// DeepLink is the space, or the access grant with its user and its spaces, that the portal shows. Its Kind must be
 	// KindSpace for a space of any kind, and KindReservation for an access grant of any kind. Zero means that the portal is not
 	// a deep link.
 	DeepLink data.Ref

@@ -10,16 +10,16 @@
 //
 // # Terms
 //
-//   - A portal is a [Config] for one customer with an expiry. A deep link is a portal that shows only one space or one access
-//     grant.
+//   - A portal is a [Config] for one customer with an expiry. A deep link is a portal that shows only one space, or one access
+//     grant with its user and its spaces.
 //   - A link is the URL of a portal. Its last part is the code, which contains the link's id and expiry and is signed.
-//   - A use is an opening of a link that counts towards CreateRequest.MaxUses. After MaxUses uses, the link begins no
-//     new session.
+//   - A use is an opening of a link that counts towards CreateRequest.MaxUses. After MaxUses uses, the link begins new sessions
+//     only for holders that have used it.
 //   - A session is the access of one visitor who has opened a link. A stored session is found by its token.
 //   - A holder is a browser, identified by a secret that the front end stores in it. If the same holder opens a link again,
-//     that does not count as another use.
+//     that does not count as another use, unless the holder's session was ended with [Session.End].
 //   - The target of a portal is its DeepLink or, with restricted navigation, its LandingPage. A portal with a target shows only
-//     the target and the resources that belong to it; see [NavigationMode]. Other portals have no target.
+//     the target and the resources that [NavigationMode] lists for it. Other portals have no target.
 //   - A resource is visible if the portal shows it. Every other resource is not found, as if it did not exist.
 //   - A draft is the data that a write of a session pushes.
 //   - A place is the time zone and the usual times of day of a space or an access grant.

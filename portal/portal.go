@@ -18,7 +18,8 @@ import (
 // State is the state of a portal at the time at which it is read.
 type State string
 
-// The states of a portal. A link that is used up begins no new session, but its sessions continue.
+// The states of a portal. A link that is used up begins new sessions only for holders that have used it, and its sessions
+// continue.
 const (
 	StateLive    State = "live"
 	StateUsedUp  State = "used_up"
@@ -43,7 +44,7 @@ type CustomerPortal struct {
 
 	Config  Config
 	State   State
-	MaxUses int // the number of uses of the link after which it begins no more sessions; zero means no limit
+	MaxUses int // see CreateRequest.MaxUses; zero means no limit
 	Uses    int // the number of uses so far; counted only if MaxUses is not zero
 
 	Push     data.PushReport      // the report of the push of CreateRequest.CustomerData; only Create sets it

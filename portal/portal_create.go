@@ -36,8 +36,8 @@ type CreateRequest struct {
 	// TTL is the lifetime of the portal, from 1 second to Options.MaxTTL. Zero means Options.TTL.
 	TTL time.Duration
 
-	// MaxUses is the number of uses of the link, from 1 to 1,000,000, after which it begins no more sessions. Zero means no
-	// limit.
+	// MaxUses is the number of uses of the link, from 1 to 1,000,000, after which it begins new sessions only for holders that
+	// have used it: see [Service.OpenSession]. Zero means no limit.
 	MaxUses int
 }
 

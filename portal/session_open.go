@@ -87,8 +87,8 @@ func (s *Service) Peek(ctx context.Context, code string, holder Secret) (p Custo
 //
 // holder identifies a browser, so that repeated calls for the same browser count one use. It is a secret of at least 16 random
 // bytes that the caller keeps with the browser, such as in a cookie. A link with a MaxUses counts each holder once, even if two
-// calls run at the same time. The holder can open the link again after its session is over, until the portal expires or
-// [Session.End] is called. If holder is empty, every call counts one use.
+// calls run at the same time. The holder can open the link again without another use, even after its session is over, until the
+// portal expires or is revoked, or [Session.End] is called. If holder is empty, every call counts one use.
 //
 // A holder gives no access without the code. The store contains the SHA-256 of the portal's id and the holder, so the rows of two
 // portals do not reveal that they have the same holder.

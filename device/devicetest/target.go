@@ -43,8 +43,8 @@ type World struct {
 	Account device.Account
 
 	// Lock is the id of a lock with access codes and at least four slots that the suite may write. Thermostat is the id
-	// of a thermostat. ScheduledLock is the id of a lock with a native schedule. Checks of an empty id are skipped, or
-	// fail with Complete, except those of ScheduledLock, which are skipped.
+	// of a thermostat. ScheduledLock is the id of a lock with a native schedule. If Lock or Thermostat is empty, its
+	// checks are skipped, or fail with Complete. If ScheduledLock is empty, its checks are skipped even with Complete.
 	Lock          string
 	Thermostat    string
 	ScheduledLock string
@@ -62,8 +62,8 @@ type World struct {
 	Hooks Hooks
 }
 
-// Hooks cause events in a [World]. id is Lock or Thermostat. A hook returns when the fault is in effect. A hook that the
-// environment cannot provide is nil.
+// Hooks cause events in a [World]. id is World.Lock or World.Thermostat. A hook returns when the fault is in effect. A
+// hook that the environment cannot provide is nil.
 type Hooks struct {
 	// Offline disconnects a device from its provider, and connects it again. The provider notices.
 	Offline func(id string, offline bool)
@@ -81,14 +81,15 @@ type Hooks struct {
 	// they are at this moment, while answers to commands still arrive.
 	Stale func(id string, stale bool)
 
-	// Full makes a lock refuse another code, for example because all its slots outside World.Slots are occupied.
+	// Full makes a lock refuse another code, for example because it already stores the greatest possible number of
+	// codes, all in slots outside World.Slots.
 	Full func(id string)
 
 	// HidePINs makes a lock hide the PINs of its codes.
 	HidePINs func(id string)
 
-	// WriteCode changes a slot without the driver, like somebody at the lock. The state is SlotKnown, SlotDisabled or
-	// SlotEmpty.
+	// WriteCode changes a slot without the driver, as somebody at the lock would. The state is SlotKnown, SlotDisabled
+	// or SlotEmpty.
 	WriteCode func(id string, s device.Slot)
 
 	// ReadCodes returns the true slots of a lock without the driver, with PINs, also while it is stale or hides them.

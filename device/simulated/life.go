@@ -12,10 +12,10 @@ import (
 	"github.com/customerportal-go/customerportal/device"
 )
 
-// Chances are the probabilities of random faults, from 0 to 1. Each Step draws the faults of every device and login
-// anew: a fault lasts until the next Step, and faults set with [World.SetFaults] end.
+// Chances are the probabilities of random faults, from 0 to 1. Unless all chances are 0, each Step draws the faults of
+// every device and login anew: a fault lasts until the next Step, and faults set with [World.SetFaults] end.
 type Chances struct {
-	// For each device, except HidesPINs, which does not change at random.
+	// The chances of the faults of a device, see [Faults]. HidesPINs does not change at random.
 	Offline, Full, Deaf, Mute, Stale float64
 
 	// ByHand is the chance that somebody operates a lock by hand, ForeignCode that somebody writes a code into an empty
@@ -25,12 +25,12 @@ type Chances struct {
 	// Slow is the chance that the calls of a device wait until the next Step, see [World.Hold].
 	Slow float64
 
-	// For each login.
+	// The chances of the faults of a login, see [World.SetOutage], [World.FailInventory] and [World.Revoke].
 	Outage, FailInventory, Revoke float64
 }
 
-// SetChances sets the probabilities of random faults. The zero value, which is the default, ends random faults: the
-// next Step ends those that are in effect.
+// SetChances sets the probabilities of random faults. The zero value, which is the default, ends random faults. If
+// chances were set before, it immediately ends all current faults except HidesPINs.
 func (w *World) SetChances(c Chances) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

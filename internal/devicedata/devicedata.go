@@ -1,28 +1,32 @@
 // Package devicedata reads and writes the connected accounts, devices, mappings, access codes and pending removals of package
-// data for package access. Hosts do not see them.
+// data for package access. Hosts do not see them. Package access does not exist yet: it will use drivers to program the codes.
 //
 // # Customers and transactions
 //
 // The rows of a customer are written in a transaction of [Within], in which reads see the writes. Each write of an account, a
-// device, a mapping or a code changes a counter on which a delete depends, so that no code is missed. A push does not depend on
-// it, and a write of a state does not change it. A write reads its rows in a number of calls that does not depend on the number
-// of devices or codes, so a caller writes many in one call.
+// device, a mapping or a code changes a counter on which a delete depends, so that a concurrent delete misses no code. A push
+// does not depend on it, and a write of a state does not change it. A write reads its rows in a number of calls that does not
+// depend on the number of devices or codes, so a caller should write many in one call.
 //
-// A write refuses bad input with a [validation.Error] and writes nothing. If a row to which the input refers does not exist, the
-// error also matches [ErrNotFound]. Names of fields in paths are those of the structs, in the style of the API, such as
+// A write refuses bad input with a [validation.Error] and writes nothing. If a row to which the input refers does not exist,
+// the error also matches [ErrNotFound]. Names of fields in paths are those of the structs, in the style of the API, such as
 // "codes[2].device_id".
+//
+// The subject of a code, an access grant or a staff member, reaches a device if it names a space to which the device is mapped,
+// or a space in the site of a space to which the device is mapped as a shared entrance.
 //
 // # Removals
 //
-// An access code that must be removed from its device is a [Removal]. It belongs to no customer and outlives it. Deletes of the
-// host and the deletes of this package create removals in the transaction that ends the access. Only [DropRemoval] deletes one.
-// A code that becomes a removal no longer exists as a code, keeps its id as [Removal.CodeID], and can never become a code again:
-// to give the same person access again, create a code with a new id.
+// An access code that must be removed from its device is a [Removal]. It belongs to no customer, and remains when the customer
+// of the code is deleted. Deletes of the host and the deletes of this package create removals in the transaction that ends the
+// access. Only [DropRemoval] deletes one. A code that becomes a removal no longer exists as a code, keeps its id as
+// [Removal.CodeID], and can never become a code again: to give the same person access again, create a code with a new id.
 //
 // # Sealed values
 //
-// The secret of an account is sealed with [SecretKey] as the key of its row, and a PIN with [PINKey]. These keys depend only on
-// ids that never change, so the values can be copied to removals. This package neither seals nor opens them.
+// A value is sealed for the key of a row (see package keys). The secret of an account is sealed for the key that [SecretKey]
+// returns, and a PIN for the key that [PINKey] returns. These keys depend only on ids that never change, so the values can be
+// copied to removals. This package neither seals nor opens them.
 package devicedata
 
 import (
@@ -93,8 +97,8 @@ func Update(ctx context.Context, db *data.DB, fn func(storage.Tx) error, reads .
 }
 
 // Within runs fn in a transaction for the customer with this id, and again if it conflicts with another. It returns
-// [data.ErrCustomerNotFound] if there is no such customer. It leaves the version of the customer as it is, so that a large push
-// need not be planned again.
+// [data.ErrCustomerNotFound] if there is no such customer. It does not change the version of the customer, so a large push that
+// runs at the same time need not be planned again.
 func Within(ctx context.Context, w *data.Workspace, id CustomerID, fn func(context.Context, data.CustomerTx) error, reads ...[]byte) error {
 	return within(w, ctx, id, false, fn, reads...)
 }

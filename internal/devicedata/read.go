@@ -125,7 +125,8 @@ func Accounts(ctx context.Context, s *data.Snapshot, c CustomerID) iter.Seq2[*Ac
 	})
 }
 
-// Devices yields the devices of the customer in the order of their ids. It begins after the id after; the zero id is the start.
+// Devices yields the devices of the customer in the order of their ids. It begins with the first id greater than after; the
+// zero id selects all devices.
 func Devices(ctx context.Context, s *data.Snapshot, c CustomerID, after uuid.UUID) iter.Seq2[*Device, error] {
 	r := storage.Prefix(layout.DevicesPrefix(c))
 	if after != uuid.Nil {

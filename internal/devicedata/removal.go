@@ -32,7 +32,8 @@ func removals(ctx context.Context, r storage.Reader, prefix []byte) iter.Seq2[*R
 	})
 }
 
-// CountRemovals returns the number of pending removals of all workspaces, or those of one account if it is not the zero id.
+// CountRemovals returns the number of pending removals of all workspaces, or only those of the given account if account is not
+// the zero id.
 func CountRemovals(ctx context.Context, r storage.Reader, account uuid.UUID) (n int, err error) {
 	prefix := layout.RemovalsPrefix()
 	if account != uuid.Nil {
@@ -104,9 +105,9 @@ func UpdateRemoval(ctx context.Context, tx storage.Tx, account, code uuid.UUID, 
 	return tx.Put(layout.Removal(account, code), stored.Encode())
 }
 
-// UpdateRemovalSecret replaces the sealed secret of an account with pending removals, for example because it is sealed with
-// another master. [UpdateAccount] does the same for an account that exists. It returns [ErrNotFound] if the account has no
-// removals.
+// UpdateRemovalSecret replaces the sealed secret of an account with pending removals, for example with a value that is sealed
+// with another master key. [UpdateAccount] does the same for an account that exists. It returns [ErrNotFound] if the account
+// has no removals.
 func UpdateRemovalSecret(ctx context.Context, tx storage.Tx, account uuid.UUID, sealed []byte) error {
 	stored, err := FindRemovalAccount(ctx, tx, account)
 	if err != nil {

@@ -26,8 +26,8 @@ const (
 )
 
 // CreateAccount creates an account of the customer of the transaction. It uses the ID, Provider, ExternalID, Name, SealedSecret
-// and Details of a. The caller makes the ID from [data.DB.Rand], because the secret is sealed for [SecretKey]. CreateAccount
-// refuses an ID that is in use, and the external id of another account of the customer at the same provider.
+// and Details of a. The caller makes the ID, with [data.DB.Rand], because it needs the ID to seal the secret for [SecretKey].
+// CreateAccount refuses an ID that is in use, and the external id of another account of the customer at the same provider.
 func CreateAccount(ctx context.Context, tx data.CustomerTx, a Account) error {
 	return putAccount(ctx, tx, a, true)
 }

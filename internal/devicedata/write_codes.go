@@ -15,8 +15,9 @@ import (
 )
 
 // CreateCodes creates access codes of devices of the customer. It uses all fields except Customer, CreatedAt and UpdatedAt. The
-// caller makes each ID from [data.DB.Rand], because the PIN is sealed for [PINKey]. An ID must never be used again. The subject
-// must be an access grant or a staff member of the customer. CreateCodes does not require that the subject reaches the device.
+// caller makes each ID, with [data.DB.Rand], because it needs the ID to seal the PIN for [PINKey]. An ID must never be used
+// again. The subject must be an access grant or a staff member of the customer. CreateCodes does not require that the subject
+// reaches the device.
 func CreateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
 	w := newWriter(tx)
 	var found faults

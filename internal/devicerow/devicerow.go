@@ -1,8 +1,9 @@
 // Package devicerow defines the rows of connected accounts, devices, access codes and pending removals. Package layout defines
 // their keys. Package data applies the cascade to them, and package devicedata reads and writes them for package access.
 //
-// Package access gives the rows their meaning. It encodes the values called Details and the state of a device itself, and it
-// seals and opens the secrets and PINs: see [layout.RemovalAccount] and [layout.Removal] for the keys to which they are bound.
+// Package access, which does not exist yet, gives the rows their meaning. It alone encodes and decodes the fields Details and
+// the states of devices, and seals and opens the secrets and PINs: see [layout.RemovalAccount] and [layout.Removal] for the
+// keys to which they are bound.
 package devicerow
 
 import (
@@ -51,8 +52,8 @@ type Device struct {
 type Mapping struct {
 	SpaceKey string
 
-	// Shared is set if the device is an entrance of the whole site: every access grant that names a space in the site of the
-	// mapped space opens the device too.
+	// Shared is set if the device is an entrance of the whole site: every access grant and staff member that names a space in
+	// the site of the mapped space opens the device too.
 	Shared bool
 }
 
@@ -63,7 +64,8 @@ type State struct {
 	Value    []byte // of package access
 }
 
-// Subject is the access grant or the staff member whose access code a code is, as the class of the resource and its key.
+// Subject identifies the access grant or the staff member to which an access code belongs, by the class and the key of the
+// resource.
 type Subject struct {
 	Class byte // of package data
 	Key   string
@@ -76,7 +78,7 @@ type Code struct {
 	ID       uuid.UUID         // from the key of the row; never changes
 
 	Subject   Subject // never changes
-	Slot      int     // 0 or more
+	Slot      int     // from 0 to [MaxSlot]; devices number their slots from 1
 	SealedPIN []byte  // sealed for [layout.Removal]; may be empty
 	State     byte    // of package access
 	StartsAt  time.Time
@@ -150,7 +152,7 @@ func (c *Code) Removal(d *Device, reason Reason, at time.Time) *Removal {
 
 // Counts are the numbers of a customer's accounts, devices and codes.
 type Counts struct {
-	Writes   uint64 // of accounts, devices, mappings and codes
+	Writes   uint64 // number of writes of accounts, devices, mappings and codes
 	Accounts int
 	Devices  int
 	Codes    int

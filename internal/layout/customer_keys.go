@@ -159,6 +159,6 @@ func Cancelled(c CustomerID, class byte, key string) []byte {
 	return append(append(customerRow(c, rowCancelled, 1+len(key)), class), key...)
 }
 
-// ReferrerPortal is the kind of a portal as a referrer: in the edge from a deep link to its resource, whose key is the
-// portal's id, and in the change feed.
+// ReferrerPortal is the kind of a portal in rows of [IDIndex], in the change feed, and in the edge from a deep link to its
+// resource. In that edge, the key of the referrer is the portal's id.
 const ReferrerPortal = 0xf0

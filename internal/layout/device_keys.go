@@ -115,7 +115,7 @@ func RemovalsPrefix() []byte { return []byte{tableRemoval} }
 // AccountRemovalsPrefix returns the prefix of the pending removals of one account.
 func AccountRemovalsPrefix(account uuid.UUID) []byte { return append(RemovalsPrefix(), account[:]...) }
 
-// Removal returns the key of the row of the removal of an access code, whose id it keeps. The PIN of an access code is sealed
+// Removal returns the key of the row of a removal. code is the id that the access code had. The PIN of an access code is sealed
 // with this key as additional data, both in this row and in the row of [Code].
 func Removal(account, code uuid.UUID) []byte {
 	return append(AccountRemovalsPrefix(account), code[:]...)

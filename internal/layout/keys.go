@@ -35,7 +35,8 @@ func AppendDirectory(b []byte, workspace uuid.UUID, class byte, key string) []by
 	return append(b, key...)
 }
 
-// IDIndex returns the key of the row that finds a resource by its resource id, or a portal by its id.
+// IDIndex returns the key of the row that finds a resource by its resource id, or a portal, an account, a device or an access
+// code by its id.
 func IDIndex(id uuid.UUID) []byte { return append([]byte{tableID}, id[:]...) }
 
 // LinkIndex returns the key of the row that finds a portal by the id in a link's code.

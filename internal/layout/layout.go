@@ -11,7 +11,7 @@
 //	K      workspace  customer key                   customer id
 //	D      workspace  class  resource key            customer id, kind
 //	I      resource id or portal id                   customer id, kind or [ReferrerPortal], resource key
-//	I      account, device or code id                customer id, [KindAccount], [KindDevice] or [KindCode], device id of a code
+//	I      account, device or code id                customer id, kind (see [KindCode]); for a code, also its device id
 //	L      link id                                   customer id, portal id
 //	S      hash of a session's token                 customer id, portal id
 //	P      workspace  profile id                     customization profile
@@ -48,8 +48,8 @@
 //	C      customer id  n                            numbers of accounts, devices and codes, and of the writes of them
 //
 // An edge from a device leads to a space to which it is mapped, and an edge from an access code to its access grant or staff
-// member. The referrer of the first is [KindDevice] and the device id; that of the second is [KindCode], the device id and the
-// code id.
+// member. The referrer in the key of the former edge consists of [KindDevice] and the device id. In the latter it consists of
+// [KindCode], the device id and the code id.
 //
 // Rows of the tables Q and A belong to no customer. A delete writes them in the transaction that ends the access, and they stay
 // when the customer is deleted, swept and erased. They contain no name, no key of a customer and no key of a resource. Only the

@@ -15,8 +15,8 @@ const (
 	SpanOpenStart = 255 // has no start; sorted by its end
 )
 
-// SpanFrom returns the lowest sort time of a span of this class that ends after a time, and false if every sort time is
-// possible. The sort time of the class SpanOpenStart is the end of the span.
+// SpanFrom returns the lowest sort time that a span of this class can have if it ends after the given time, and false if every
+// sort time is possible. [Span] defines the sort time.
 func SpanFrom(class byte, after time.Time) (time.Time, bool) {
 	switch {
 	case class == SpanOpenStart:
@@ -28,9 +28,9 @@ func SpanFrom(class byte, after time.Time) (time.Time, bool) {
 }
 
 // Span encodes an interval of time for an index in which overlapping intervals can be found. The first byte is the class: the
-// number of bits of the length in microseconds. The other bytes are the start. A span of class n that overlaps a window starts
-// less than 2^n microseconds before the window, so one scan of each class finds all spans of the class that overlap the window.
-// A zero time is an open end.
+// number of bits of the length in microseconds. The other bytes are the sort time: the start or, in the class [SpanOpenStart],
+// the end. A span of class n that overlaps a window starts less than 2^n microseconds before the window, so one scan of each
+// class finds all spans of the class that overlap the window. A zero time is an open end.
 func Span(starts, ends time.Time) []byte {
 	switch {
 	case starts.IsZero():

@@ -23,7 +23,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// DefaultDuration is the duration of a lease if Options give none.
+// DefaultDuration is the duration of a lease if Options.Duration is 0.
 const DefaultDuration = 30 * time.Second
 
 // MaxNameBytes is the length of the longest name.
@@ -245,7 +245,7 @@ func (l *Lease) Name() string { return l.name }
 func (l *Lease) Done() <-chan struct{} { return l.done }
 
 // Remaining returns the time during which no other process can take over the lease, or 0 if the lease has ended. It counts from
-// before the last renewal, and it does not count time during which the machine was suspended.
+// before the last renewal. The clock stops while the machine is suspended, so the result can be too large after a suspension.
 func (l *Lease) Remaining() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,8 +268,8 @@ func (l *Lease) Check(ctx context.Context, r storage.Reader) error {
 	return nil
 }
 
-// Release ends the lease, so that another process can acquire it at once. It is safe to call it again, and after the lease
-// was lost. If it fails, the lease ends after its duration.
+// Release ends the lease, so that another process can acquire it at once. It is safe to call Release more than once, and after
+// the lease was lost. If it fails, the lease ends after its duration.
 func (l *Lease) Release(ctx context.Context) error {
 	l.end()
 	key := layout.Lease(l.name)

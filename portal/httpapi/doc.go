@@ -11,9 +11,9 @@
 //
 // # Rules for parameters
 //
-// A parameter that is empty, repeated or unknown is a fault: if a misspelled filter were ignored, the request would select
-// too much. There are two exceptions: search and page_cursor may be empty, and a list may have no elements. A parameter in a
-// body that is null counts as absent.
+// A parameter that is empty, repeated or unknown is a fault: if a misspelled filter were ignored, the request would select too
+// much. There are two exceptions: search and page_cursor may be empty, and a list may have no elements. If a parameter in a
+// body is null, it counts as absent.
 //
 // An unknown member is only a warning in customer data, a configuration, a customization profile and the settings. An option
 // that belongs in the query, such as dry_run, is a fault in customer data.
