@@ -64,21 +64,21 @@ func newDeviceCascade(s *Snapshot, c *customer, counts devicerow.Counts, charge 
 func (dc *deviceCascade) refers(from referrer, to Ref) error {
 	switch {
 	case from.relation == mappedTo:
-		id, err := uuid.FromBytes([]byte(from.Key))
+		id, err := from.deviceID()
 		if err != nil {
-			return fmt.Errorf("%w: an edge from a device: %w", storage.ErrCorrupt, err)
+			return err
 		}
 		dc.unmapFrom(id, to)
 	case from.relation == codeOf:
-		device, code, err := layout.ParseCodeReferrer(from.Key)
+		code, err := from.codeKey()
 		if err != nil {
-			return fmt.Errorf("%w: an edge from an access code: %w", storage.ErrCorrupt, err)
+			return err
 		}
 		reason := devicerow.ReasonGrantDeleted
 		if to.Kind.Class() == ClassUserIdentity {
 			reason = devicerow.ReasonStaffDeleted
 		}
-		dc.ended[devicerow.CodeKey{Device: device, Code: code}] = codeEnd{reason, &to}
+		dc.ended[code] = codeEnd{reason, &to}
 	case from.relation == atSpace:
 		dc.subjects[byClass(from.Ref)] = to
 	case from.relation == inSite:
@@ -142,22 +142,22 @@ func (dc *deviceCascade) findSuspects(ctx context.Context, planned map[Ref]*node
 			if err != nil {
 				return nil, err
 			}
-			named := byClass(Ref{Kind(k.Class) << 4, k.Key})
-			if k.ReferrerKind == layout.KindDevice {
-				id, err := uuid.FromBytes([]byte(k.ReferrerKey))
+			from, to := referrerOf(k)
+			if from.relation == mappedTo {
+				id, err := from.deviceID()
 				if err != nil {
-					return nil, fmt.Errorf("%w: an edge from a device: %w", storage.ErrCorrupt, err)
+					return nil, err
 				}
-				site := dc.moved[named]
+				site := dc.moved[to]
 				devices[id] = codeEnd{devicerow.ReasonSpaceDeleted, &site}
 				continue
 			}
-			device, code, err := layout.ParseCodeReferrer(k.ReferrerKey)
+			code, err := from.codeKey()
 			if err != nil {
-				return nil, fmt.Errorf("%w: an edge from an access code: %w", storage.ErrCorrupt, err)
+				return nil, err
 			}
-			space := dc.subjects[named]
-			dc.suspects[devicerow.CodeKey{Device: device, Code: code}] = codeEnd{devicerow.ReasonSpaceDeleted, &space}
+			space := dc.subjects[to]
+			dc.suspects[code] = codeEnd{devicerow.ReasonSpaceDeleted, &space}
 		}
 	}
 	for id, spaces := range dc.unmap {

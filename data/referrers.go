@@ -3,8 +3,13 @@ package data
 import (
 	"container/heap"
 	"context"
+	"fmt"
 
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // referrer is a resource, portal, device or access code that refers to a resource, and its relation to it. The key of a portal
@@ -12,6 +17,44 @@ import (
 type referrer struct {
 	Ref
 	relation relation
+}
+
+// referrerOf returns the referrer of an edge, and the reference by class to the resource to which the edge leads.
+func referrerOf(edge layout.Key) (from referrer, to Ref) {
+	from.Ref = Ref{Kind(edge.ReferrerKind), edge.ReferrerKey}
+	switch {
+	case from.Kind == KindCustomerPortal:
+		from.relation = deepLink
+	case from.Kind == kindDevice:
+		from.relation = mappedTo
+	case from.Kind == kindCode:
+		from.relation = codeOf
+	case Class(edge.Class) == ClassUserIdentity:
+		from.relation = ofUser
+	case from.Kind.Class() == ClassSpace:
+		from.relation = inSite
+	default:
+		from.relation = atSpace
+	}
+	return from, byClass(Ref{Kind(edge.Class) << 4, edge.Key})
+}
+
+// deviceID returns the id of a referrer that is a device.
+func (r referrer) deviceID() (uuid.UUID, error) {
+	id, err := uuid.FromBytes([]byte(r.Key))
+	if err != nil {
+		return id, fmt.Errorf("%w: an edge from a device: %w", storage.ErrCorrupt, err)
+	}
+	return id, nil
+}
+
+// codeKey returns the ids of a referrer that is an access code.
+func (r referrer) codeKey() (devicerow.CodeKey, error) {
+	device, code, err := layout.ParseCodeReferrer(r.Key)
+	if err != nil {
+		return devicerow.CodeKey{}, fmt.Errorf("%w: an edge from an access code: %w", storage.ErrCorrupt, err)
+	}
+	return devicerow.CodeKey{Device: device, Code: code}, nil
 }
 
 // referrers returns the referrers of some resources, by reference by class. If portals is set, it returns only the portals
@@ -34,23 +77,8 @@ func (s *Snapshot) referrers(ctx context.Context, c *customer, to []Ref, portals
 		if err != nil {
 			return nil, err
 		}
-		r := referrer{Ref: Ref{Kind(k.ReferrerKind), k.ReferrerKey}}
-		switch from := r.Kind.Class(); {
-		case r.Kind == KindCustomerPortal:
-			r.relation = deepLink
-		case r.Kind == kindDevice:
-			r.relation = mappedTo
-		case r.Kind == kindCode:
-			r.relation = codeOf
-		case Class(k.Class) == ClassUserIdentity:
-			r.relation = ofUser
-		case from == ClassSpace:
-			r.relation = inSite
-		default:
-			r.relation = atSpace
-		}
-		named := byClass(Ref{Kind(k.Class) << 4, k.Key})
-		out[named] = append(out[named], r)
+		from, to := referrerOf(k)
+		out[to] = append(out[to], from)
 	}
 	return out, nil
 }
