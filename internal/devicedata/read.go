@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -225,44 +226,61 @@ func scan[T any](ctx context.Context, r storage.Reader, rows storage.Range, deco
 
 // follow yields the rows to which the edges with a prefix lead. It reads them in batches.
 func follow[ID, T any](ctx context.Context, r storage.Reader, prefix []byte, id func(layout.Key) (ID, error), read func([]ID) ([]*T, error)) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
-		var ids []ID
+	decode := func(e storage.Entry) (next ID, err error) {
+		k, err := layout.ParseAs(layout.ShapeEdge, e.Key)
+		if err != nil {
+			return next, err
+		}
+		if next, err = id(k); err != nil {
+			err = fmt.Errorf("%w: an edge from a device or an access code: %w", storage.ErrCorrupt, err)
+		}
+		return next, err
+	}
+	return inBatches(ctx, r, prefix, storage.ScanOptions{KeysOnly: true}, decode, func(ids []ID) ([]*T, error) {
+		rows, err := read(ids)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.Index(rows, nil); i >= 0 {
+			return rows[:i], fmt.Errorf("%w: an edge from a device or an access code that does not exist", storage.ErrCorrupt)
+		}
+		return rows, nil
+	})
+}
+
+// inBatches scans the rows with a prefix, decodes them, and yields the values that load returns for each batch of them. If load
+// returns an error, the values that it returns with the error come first.
+func inBatches[ID, T any](
+	ctx context.Context, r storage.Reader, prefix []byte, o storage.ScanOptions,
+	decode func(storage.Entry) (ID, error), load func([]ID) ([]T, error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		var batch []ID
 		flush := func() bool {
-			rows, err := read(ids)
-			if err != nil {
-				return yield(nil, err) && false
-			}
-			ids = ids[:0]
-			for _, row := range rows {
-				if row == nil {
-					return yield(nil, fmt.Errorf("%w: an edge from a device or an access code that does not exist", storage.ErrCorrupt)) && false
-				}
-				if !yield(row, nil) {
+			values, err := load(batch)
+			batch = batch[:0]
+			for _, v := range values {
+				if !yield(v, nil) {
 					return false
 				}
 			}
-			return true
+			return err == nil || yield(none, err) && false
 		}
-		for e, err := range r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}) {
-			var k layout.Key
-			if err == nil {
-				k, err = layout.ParseAs(layout.ShapeEdge, e.Key)
-			}
+		for e, err := range r.Scan(ctx, storage.Prefix(prefix), o) {
 			var next ID
 			if err == nil {
-				if next, err = id(k); err != nil {
-					err = fmt.Errorf("%w: an edge from a device or an access code: %w", storage.ErrCorrupt, err)
-				}
+				next, err = decode(e)
 			}
 			if err != nil {
-				yield(nil, err)
+				yield(none, err)
 				return
 			}
-			if ids = append(ids, next); len(ids) == readAhead && !flush() {
+			if batch = append(batch, next); len(batch) == readAhead && !flush() {
 				return
 			}
 		}
-		if len(ids) > 0 {
+		if len(batch) > 0 {
 			flush()
 		}
 	}

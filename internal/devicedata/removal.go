@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
@@ -161,44 +162,25 @@ func AccountsAtProvider(ctx context.Context, r storage.Reader, provider, externa
 
 // accountsAt yields the accounts with a prefix whose customers exist. It reads the customers in batches.
 func accountsAt(ctx context.Context, r storage.Reader, prefix []byte) iter.Seq2[AccountAt, error] {
-	return func(yield func(AccountAt, error) bool) {
-		var batch []AccountAt
-		flush := func() bool {
-			keys := make([][]byte, len(batch))
-			for i, a := range batch {
-				keys[i] = layout.CustomerRow(a.Customer)
-			}
-			rows, err := r.Get(ctx, keys...)
-			if err != nil {
-				return yield(AccountAt{}, err) && false
-			}
-			for i, a := range batch {
-				if rows[i] != nil && !yield(a, nil) { // the rows of a deleted customer wait for the sweep
-					return false
-				}
-			}
-			batch = batch[:0]
-			return true
+	decode := func(e storage.Entry) (a AccountAt, err error) {
+		k, err := layout.ParseAs(layout.ShapeProviderAccount, e.Key)
+		if err != nil {
+			return a, err
 		}
-		for e, err := range r.Scan(ctx, storage.Prefix(prefix), storage.ScanOptions{}) {
-			var k layout.Key
-			if err == nil {
-				k, err = layout.ParseAs(layout.ShapeProviderAccount, e.Key)
-			}
-			a := AccountAt{Provider: k.Provider, ExternalID: k.Key, Customer: k.Customer}
-			if err == nil {
-				a.Workspace, a.ID, err = devicerow.DecodeProviderAccount(e.Value)
-			}
-			if err != nil {
-				yield(AccountAt{}, err)
-				return
-			}
-			if batch = append(batch, a); len(batch) == readAhead && !flush() {
-				return
-			}
-		}
-		if len(batch) > 0 {
-			flush()
-		}
+		a = AccountAt{Provider: k.Provider, ExternalID: k.Key, Customer: k.Customer}
+		a.Workspace, a.ID, err = devicerow.DecodeProviderAccount(e.Value)
+		return a, err
 	}
+	return inBatches(ctx, r, prefix, storage.ScanOptions{}, decode, func(batch []AccountAt) ([]AccountAt, error) {
+		keys := make([][]byte, len(batch))
+		for i, a := range batch {
+			keys[i] = layout.CustomerRow(a.Customer)
+		}
+		rows, err := r.Get(ctx, keys...)
+		if err != nil {
+			return nil, err
+		}
+		// The rows of a deleted customer wait for the sweep.
+		return lo.Filter(batch, func(_ AccountAt, i int) bool { return rows[i] != nil }), nil
+	})
 }
