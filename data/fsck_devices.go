@@ -51,12 +51,6 @@ func (k *checker) deviceCountsRow(_ context.Context, c *checkedCustomer, value [
 	return nil
 }
 
-// rowsTo returns the rows that rows yields, without the first.
-func rowsTo(rows func(func(key, value []byte))) (out []row) {
-	rows(func(key, value []byte) { out = append(out, row{key, value}) })
-	return out[1:]
-}
-
 func (k *checker) accountRow(ctx context.Context, c *checkedCustomer, value []byte) error {
 	k.countsOf(c).Accounts++
 	a, err := devicerow.DecodeAccount(c.id, k.key.ID, value)

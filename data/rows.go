@@ -40,6 +40,12 @@ func rowsOf(c *customer, n *node) []row {
 	return rows
 }
 
+// rowsTo returns the rows that rows yields, without the first.
+func rowsTo(rows func(func(key, value []byte))) (out []row) {
+	rows(func(key, value []byte) { out = append(out, row{key, value}) })
+	return out[1:]
+}
+
 // resourcePointers returns the rows outside of the customer's range that find a resource by its key and by its resource id.
 func resourcePointers(workspace uuid.UUID, c layout.CustomerID, kind Kind, key string, id uuid.UUID) []row {
 	return []row{
@@ -82,9 +88,7 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, value := layout.AccountIndexEntry(k.Customer, k.ID)
-		atProvider, atValue := a.ProviderAccountEntry(workspace)
-		return []row{{key, value}, {atProvider, atValue}}, nil
+		return rowsTo(func(row func(key, value []byte)) { a.Rows(workspace, row) }), nil
 	case layout.ShapeDevice:
 		key, value := layout.DeviceIndexEntry(k.Customer, k.ID)
 		return []row{{key, value}}, nil
