@@ -296,7 +296,7 @@ func (s *Snapshot) withoutRevoked(ctx context.Context, c *customer, portals []Re
 type selectedResources struct {
 	customer     *customer
 	nodes        []*node
-	deviceCounts []byte // the row that counts the customer's devices; nil if there is none
+	deviceCounts []byte // the row that counts the customer's devices; nil if the customer has no such row
 }
 
 // selected finds the selected resources and groups them by customer, in the order of the selection. It adds the keys that do

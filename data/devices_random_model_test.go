@@ -46,7 +46,7 @@ func (m *deviceModel) id() uuid.UUID {
 	return numbered(m.next)
 }
 
-// key returns one of a few resource keys of a customer. The customers share none.
+// key returns one of a few resource keys of a customer. No two customers have the same key.
 func (m *deviceModel) key(customer, class string, n int) string {
 	return fmt.Sprint(customer, class, m.rng.IntN(n))
 }

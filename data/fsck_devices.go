@@ -100,7 +100,7 @@ func (k *checker) requireOwned(ctx context.Context, c *checkedCustomer, refs ...
 	return nil
 }
 
-// device reads a device of a customer. It returns nil if there is none, and reports that as damage of the current row. It also
+// device reads a device of a customer. If the device does not exist, it returns nil and reports damage of the current row. It also
 // returns nil for a device that cannot be decoded, which is reported at its own row.
 func (k *checker) device(ctx context.Context, c *checkedCustomer, id uuid.UUID) (*devicerow.Device, error) {
 	rows, err := k.get(ctx, layout.Device(c.id, id))

@@ -59,7 +59,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// line returns the attributes of the first log line with a message, or nil if there is none.
+// line returns the attributes of the first log line with a message, or nil if no line has it.
 func (o *output) line(message string) map[string]any {
 	for text := range strings.Lines(o.String()) {
 		var line map[string]any

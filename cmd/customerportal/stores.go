@@ -40,7 +40,7 @@ var stores = []storeKind{
 // storeKind is a kind of store. The value of -store is its scheme, a colon and an argument.
 type storeKind struct {
 	scheme    string
-	argument  string // the name of the argument in messages; empty if there is none
+	argument  string // the name of the argument in messages; empty if the kind has no argument
 	temporary bool   // the data ends with the process
 
 	check func(argument string) error // without I/O

@@ -46,7 +46,7 @@ type Login struct {
 	User     string
 	Password string
 
-	// SecondFactor is a code that Connect asks for after the password. It is empty if there is none.
+	// SecondFactor is a code that Connect asks for after the password. If it is empty, Connect asks for the password only.
 	SecondFactor string
 
 	// AccountID is the external id of the account. The default is User.

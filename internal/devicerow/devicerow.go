@@ -195,7 +195,7 @@ func DecodeAccount(c layout.CustomerID, id uuid.UUID, b []byte) (*Account, error
 	return a, nil
 }
 
-// bytes decodes bytes into a slice of its own, or nil if there are none.
+// bytes decodes bytes into a slice of its own. It returns nil if their number is zero.
 func bytes(d *layout.Decoder) []byte { return append([]byte(nil), d.Bytes()...) }
 
 // Encode returns the value of the row of [layout.Device].

@@ -21,7 +21,7 @@ func Offer[F any](f F) struct{} {
 	return struct{}{}
 }
 
-// Of returns the function of type F that was offered. It panics if there is none.
+// Of returns the function of type F that was offered. It panics if no such function was offered.
 func Of[F any]() F {
 	f, ok := functions[reflect.TypeFor[F]()].(F)
 	if !ok {
