@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -109,7 +110,7 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		ctx := t.Context()
 		var damaged storage.Entry
-		for _, row := range allRows(t, f.DB().Store()) {
+		for _, row := range backends.Rows(t, f.DB().Store()) {
 			if layout.Parse(row.Key).Shape == layout.ShapeCancelled {
 				damaged = row
 			}
@@ -151,7 +152,7 @@ func TestCancellation_DamagedRow_IsReportedAndChangesNothing(t *testing.T) {
 func TestDelete_CancellationRowLost_Succeeds(t *testing.T) {
 	eachCancelled(t, func(t *testing.T, f *cancelFixture, _ data.AccessGrant) {
 		f.cancel(t, "r2")
-		for _, row := range allRows(t, f.DB().Store()) {
+		for _, row := range backends.Rows(t, f.DB().Store()) {
 			if k := layout.Parse(row.Key); k.Shape == layout.ShapeCancelled && k.Key == "r1" {
 				write(t, f.DB().Store(), row.Key, nil)
 			}

@@ -150,7 +150,7 @@ func TestEmails_AddressOfManyUsers_UsesOneBoundedRow(t *testing.T) {
 	prefix := strings.Repeat("k", 500)
 	row := func() (value []byte) {
 		rows := 0
-		for _, r := range allRows(t, store) {
+		for _, r := range backends.Rows(t, store) {
 			if layout.Parse(r.Key).Shape == layout.ShapeEmail {
 				rows, value = rows+1, r.Value
 			}

@@ -109,7 +109,7 @@ func TestOperations_ReadFails_ReturnErrorAndChangeNothing(t *testing.T) {
 					return ws
 				}
 				whole := open()
-				rowsBefore, before := allRows(t, whole), state(t, workspace(whole))
+				rowsBefore, before := backends.Rows(t, whole), state(t, workspace(whole))
 				require.NoError(t, op.do(t.Context(), on(whole)))
 				after := state(t, workspace(whole))
 				for n := 0; ; n += testsize.Pick(4, 1, 1) {
@@ -123,7 +123,7 @@ func TestOperations_ReadFails_ReturnErrorAndChangeNothing(t *testing.T) {
 						break
 					}
 					found := before
-					if !reflect.DeepEqual(rowsBefore, allRows(t, store)) {
+					if !reflect.DeepEqual(rowsBefore, backends.Rows(t, store)) {
 						found = state(t, workspace(store))
 					}
 					if err == nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage"
@@ -40,7 +41,7 @@ func TestFormat_OtherVersion_ReturnsErrorFromAllOperations(t *testing.T) {
 			customer, err := workspace(store).Customer(t.Context(), "a")
 			require.NoError(t, err)
 			write(t, store, layout.Format(), c.row)
-			before := allRows(t, store)
+			before := backends.Rows(t, store)
 			more := data.CustomerData{CustomerKey: "a", Spaces: []data.Space{data.Room("3", "Three")}}
 			nothing := func(context.Context, data.CustomerTx) error { return nil }
 			for operation, do := range map[string]func(ws *data.Workspace) error{
@@ -72,7 +73,7 @@ func TestFormat_OtherVersion_ReturnsErrorFromAllOperations(t *testing.T) {
 				require.ErrorIs(t, err, c.want, operation)
 				require.ErrorContains(t, err, c.message, operation)
 			}
-			require.Equal(t, before, allRows(t, store))
+			require.Equal(t, before, backends.Rows(t, store))
 		})
 	}
 }

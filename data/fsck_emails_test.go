@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -19,7 +20,7 @@ func TestVerifyStore_DamagedEmailRow_ReportsDamage(t *testing.T) {
 	store := memory.New()
 	furnish(t, store)
 	emails := map[string][]byte{}
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		if layout.Parse(row.Key).Shape == layout.ShapeEmail {
 			emails[string(row.Key)] = row.Value
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
@@ -22,7 +23,7 @@ func TestVerifyStore_EachMissingRow_ReportsDamage(t *testing.T) {
 	store := memory.New()
 	furnish(t, store)
 	lost := map[layout.Shape]int{}
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		shape := layout.Parse(row.Key).Shape
 		if slices.Contains(unrequired, shape) {
 			continue
@@ -46,7 +47,7 @@ func TestVerifyStore_EachChangedRow_ReportsDamage(t *testing.T) {
 	furnish(t, store)
 	content := append(slices.Clip(unrequired), layout.ShapePortal, layout.ShapeSessionRow) // types that package data does not decode
 	content = slices.DeleteFunc(content, func(s layout.Shape) bool { return s == layout.ShapeNewestPortal })
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		shape := layout.Parse(row.Key).Shape
 		if slices.Contains(content, shape) {
 			continue
@@ -198,7 +199,7 @@ func deletedRow(t *testing.T) []byte {
 // cancelledRow returns the value of the row of a cancelled resource.
 func cancelledRow(t *testing.T, store storage.Store) []byte {
 	t.Helper()
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		if layout.Parse(row.Key).Shape == layout.ShapeCancelled {
 			return row.Value
 		}
@@ -216,7 +217,7 @@ func idOf(c data.Customer) []byte {
 func feedRow(t *testing.T, store storage.Store) []byte {
 	t.Helper()
 	var value []byte
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Workspace == workspaceID {
 			value = row.Value
 		}
@@ -228,7 +229,7 @@ func feedRow(t *testing.T, store storage.Store) []byte {
 // feedPosition returns the position of feedRow.
 func feedPosition(t *testing.T, store storage.Store) (position uint64) {
 	t.Helper()
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		if k := layout.Parse(row.Key); k.Shape == layout.ShapeFeedBatch && k.Workspace == workspaceID {
 			position = k.Position
 		}

@@ -124,20 +124,6 @@ func write(t *testing.T, store storage.Store, key, value []byte) {
 	}))
 }
 
-func allRows(t *testing.T, store storage.Store) (rows []storage.Entry) {
-	t.Helper()
-	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
-		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
-			if err != nil {
-				return err
-			}
-			rows = append(rows, e)
-		}
-		return nil
-	}))
-	return rows
-}
-
 func TestVerifyStore_ConsistentStore_ReportsNoDamage(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
@@ -148,7 +134,7 @@ func TestVerifyStore_ConsistentStore_ReportsNoDamage(t *testing.T) {
 		for _, n := range report.Rows {
 			total += n
 		}
-		require.Len(t, allRows(t, store), total, "the report counts every row")
+		require.Len(t, backends.Rows(t, store), total, "the report counts every row")
 		for _, row := range []string{
 			"customer_index", "directory", "id_index", "link_index", "feed_batch", "feed_ends", "customer_feed", "consumer", "customer", "resource", "edge", "time", "email",
 			"portal", "link_row", "revoked", "host", "lease",
@@ -170,7 +156,7 @@ func TestVerifyStore_WrongCount_ReportsDamage(t *testing.T) {
 	a, err := workspace(store).Customer(t.Context(), "a")
 	require.NoError(t, err)
 	record := layout.CustomerRow(portaldata.CustomerID(a))
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		if bytes.Equal(row.Key, record) {
 			row.Value[len(row.Value)-1]++
 			write(t, store, record, row.Value)

@@ -138,3 +138,18 @@ func Benchmark(b *testing.B, run func(b *testing.B, store storage.Store)) {
 		})
 	}
 }
+
+// Rows returns all rows of a store.
+func Rows(t testing.TB, store storage.Store) (rows []storage.Entry) {
+	t.Helper()
+	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
+		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			rows = append(rows, e)
+		}
+		return nil
+	}))
+	return rows
+}

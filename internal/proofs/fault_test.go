@@ -90,21 +90,6 @@ func (w *world) open(t *testing.T) *memory.Store {
 	return store
 }
 
-// rowsOf returns all rows of a store.
-func rowsOf(t *testing.T, store storage.Store) (rows []storage.Entry) {
-	t.Helper()
-	require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
-		for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
-			if err != nil {
-				return err
-			}
-			rows = append(rows, e)
-		}
-		return nil
-	}))
-	return rows
-}
-
 // state returns everything that a host can read, except resource ids and times.
 func (w *world) state(t *testing.T, store storage.Store, withFeed bool) string {
 	t.Helper()
@@ -161,7 +146,7 @@ func TestFault_AnyCallOfTheStore_IsAnErrorOrHasNoEffect(t *testing.T) {
 		t.Logf("%d faults, %d of them an error and nothing changed, the others without consequence", tried.Load(), refused.Load())
 		require.Positive(t, refused.Load())
 	})
-	rowsBefore := rowsOf(t, w.open(t))
+	rowsBefore := backends.Rows(t, w.open(t))
 	befores := map[bool]string{} // by whether the state contains the feed
 	for _, withFeed := range []bool{false, true} {
 		befores[withFeed] = w.state(t, w.open(t), withFeed)
@@ -196,7 +181,7 @@ func TestFault_AnyCallOfTheStore_IsAnErrorOrHasNoEffect(t *testing.T) {
 					cancel(nil)
 					tried.Add(1)
 					found := before
-					if !reflect.DeepEqual(rowsBefore, rowsOf(t, store)) {
+					if !reflect.DeepEqual(rowsBefore, backends.Rows(t, store)) {
 						found = w.state(t, store, !c.inParts)
 					}
 					if err == nil {
@@ -238,7 +223,7 @@ func (e *expiring) Err() error {
 func TestFault_EveryCommitConflicts_ReturnsErrConflict(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	rowsBefore, before := rowsOf(t, w.open(t)), w.state(t, w.open(t), true)
+	rowsBefore, before := backends.Rows(t, w.open(t)), w.state(t, w.open(t), true)
 	for _, c := range calls {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -253,7 +238,7 @@ func TestFault_EveryCommitConflicts_ReturnsErrConflict(t *testing.T) {
 				} else {
 					require.ErrorIs(t, err, storage.ErrConflict)
 				}
-				if !reflect.DeepEqual(rowsBefore, rowsOf(t, store)) {
+				if !reflect.DeepEqual(rowsBefore, backends.Rows(t, store)) {
 					require.Equal(t, before, w.state(t, store, true))
 				}
 			})
