@@ -73,27 +73,27 @@ type Stats struct {
 func (db *DB) Stats(ctx context.Context) (Stats, error) {
 	var stats Stats
 	err := db.view(ctx, func(r storage.Reader) error {
-		stats.PendingRemovals = 0
+		stats = Stats{}
 		for _, err := range r.Scan(ctx, storage.Prefix(layout.RemovalsPrefix()), storage.ScanOptions{KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
 			stats.PendingRemovals++
 		}
-		return nil
+		pending, err := readDeletedCustomers(ctx, r)
+		for _, deleted := range pending {
+			stats.DeletedCustomers++
+			stats.DeletedResources += deleted.resources
+			if stats.OldestDelete.IsZero() || deleted.at.Before(stats.OldestDelete) {
+				stats.OldestDelete = deleted.at
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return Stats{}, err
 	}
-	pending, err := db.deletedCustomers(ctx)
-	for _, deleted := range pending {
-		stats.DeletedCustomers++
-		stats.DeletedResources += deleted.resources
-		if stats.OldestDelete.IsZero() || deleted.at.Before(stats.OldestDelete) {
-			stats.OldestDelete = deleted.at
-		}
-	}
-	return stats, err
+	return stats, nil
 }
 
 // EraseOptions configures Erase. The zero value keeps the change feed.
@@ -179,25 +179,29 @@ func decodeDeletedCustomer(row []byte) (deletedCustomer, error) {
 }
 
 // deletedCustomers returns the customers whose rows wait for Sweep.
-func (db *DB) deletedCustomers(ctx context.Context) (map[layout.CustomerID]deletedCustomer, error) {
-	out := map[layout.CustomerID]deletedCustomer{}
-	err := db.view(ctx, func(r storage.Reader) error {
-		clear(out)
-		for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomersPrefix()), storage.ScanOptions{}) {
-			if err != nil {
-				return err
-			}
-			k, err := layout.ParseAs(layout.ShapeDeletedCustomer, e.Key)
-			if err != nil {
-				return err
-			}
-			if out[k.Customer], err = decodeDeletedCustomer(e.Value); err != nil {
-				return err
-			}
-		}
-		return nil
+func (db *DB) deletedCustomers(ctx context.Context) (out map[layout.CustomerID]deletedCustomer, err error) {
+	err = db.view(ctx, func(r storage.Reader) (err error) {
+		out, err = readDeletedCustomers(ctx, r)
+		return err
 	})
 	return out, err
+}
+
+func readDeletedCustomers(ctx context.Context, r storage.Reader) (map[layout.CustomerID]deletedCustomer, error) {
+	out := map[layout.CustomerID]deletedCustomer{}
+	for e, err := range r.Scan(ctx, storage.Prefix(layout.DeletedCustomersPrefix()), storage.ScanOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		k, err := layout.ParseAs(layout.ShapeDeletedCustomer, e.Key)
+		if err != nil {
+			return nil, err
+		}
+		if out[k.Customer], err = decodeDeletedCustomer(e.Value); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // sweepCustomer removes the rows of a deleted customer and finally the row that marks it as deleted.
