@@ -14,13 +14,14 @@ import (
 	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
 // The bounds of the input.
 const (
 	maxName     = 200
-	maxSealed   = 16 << 10
+	maxSealed   = 16<<10 + keys.SealedOverhead // a secret of a driver has at most 16 KiB
 	maxDetails  = 64 << 10
 	maxMappings = 500
 )
