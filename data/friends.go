@@ -25,6 +25,7 @@ var (
 var (
 	_ = friend.Offer((*Snapshot).time)
 	_ = friend.Offer(CustomerTx.changeDevices)
+	_ = friend.Offer(Actor.validate)
 )
 
 // storedCustomerOf decodes the record of the customer with this id. It returns [ErrCustomerNotFound] if record is nil.

@@ -33,6 +33,7 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeProviderAccount: (*checker).providerAccountRow,
 	layout.ShapeRemoval:         (*checker).removalRow,
 	layout.ShapeRemovalAccount:  (*checker).removalAccountRow,
+	layout.ShapeAttemptQueue:    (*checker).attemptQueueRow,
 }
 
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
@@ -57,6 +58,10 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeDeviceState:  (*checker).deviceStateRow,
 	layout.ShapeCode:         (*checker).codeRow,
 	layout.ShapeDeviceCounts: (*checker).deviceCountsRow,
+
+	layout.ShapeAttempt:        (*checker).attemptRow,
+	layout.ShapeActivity:       (*checker).activityRow,
+	layout.ShapeDeviceActivity: (*checker).deviceActivityRow,
 }
 
 func (k *checker) require(ctx context.Context, by string, want ...row) error {
@@ -151,6 +156,9 @@ func (k *checker) idRow(ctx context.Context, value []byte) error {
 		return err
 	case kind == layout.KindDevice:
 		_, _, err := k.target(ctx, id, layout.Device(id, k.key.ID))
+		return err
+	case kind == layout.KindAttempt:
+		_, _, err := k.target(ctx, id, layout.Attempt(id, k.key.ID))
 		return err
 	case kind == layout.KindCode:
 		device, err := uuid.FromBytes([]byte(key))

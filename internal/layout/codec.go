@@ -179,3 +179,9 @@ func (d *Decoder) SessionHash() (hash SessionHash) {
 	copy(hash[:], d.next(uint64(len(hash))))
 	return hash
 }
+
+// ActivityID decodes 16 bytes.
+func (d *Decoder) ActivityID() (id ActivityID) {
+	copy(id[:], d.next(uint64(len(id))))
+	return id
+}

@@ -6,9 +6,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// The kinds of connected accounts, devices and access codes in rows of [IDIndex], and in edges of which they are the referrer.
+// The kinds of connected accounts, devices, access codes and action attempts in rows of [IDIndex], and in edges of which they are the referrer.
 // They are not kinds of resources.
 const (
+	KindAttempt = 0xa0
 	KindAccount = 0xb0
 	KindCode    = 0xc0
 	KindDevice  = 0xd0

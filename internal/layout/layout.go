@@ -11,7 +11,7 @@
 //	K      workspace  customer key                   customer id
 //	D      workspace  class  resource key            customer id, kind
 //	I      resource id or portal id                   customer id, kind or [ReferrerPortal], resource key
-//	I      account, device or code id                customer id, kind (see [KindCode]); for a code, also its device id
+//	I      account, device, code or attempt id       customer id, kind (see [KindCode]); for a code, also its device id
 //	L      link id                                   customer id, portal id
 //	S      hash of a session's token                 customer id, portal id
 //	P      workspace  profile id                     customization profile
@@ -25,6 +25,7 @@
 //	B      provider  0  external id  0  customer id  workspace and account id of a connected account
 //	Q      account id  code id                       removal: an access code that must be removed from its device
 //	A      account id                                account with removals: how to reach it after its customer is deleted
+//	G      attempt id                                workspace and customer id of an action attempt that has not ended
 //
 //	C      customer id  0                            the customer itself
 //	C      customer id  r  kind  key                 a resource
@@ -46,6 +47,9 @@
 //	C      customer id  b  device id                 the state that the device last reported, and its time
 //	C      customer id  k  device id  code id        an access code with its sealed PIN
 //	C      customer id  n                            numbers of accounts, devices and codes, and of the writes of them
+//	C      customer id  g  attempt id                an action attempt: a command to a device, and its result
+//	C      customer id  v  time  number              an activity of a device
+//	C      customer id  w  device id  time  number   this device has this activity
 //
 // An edge from a device leads to a space to which it is mapped, and an edge from an access code to its access grant or staff
 // member. The referrer in the key of the former edge consists of [KindDevice] and the device id. In the latter it consists of
@@ -100,6 +104,7 @@ const (
 	tableProviderAccount = 'B'
 	tableRemoval         = 'Q'
 	tableRemovalAccount  = 'A'
+	tableAttemptQueue    = 'G'
 
 	rowCustomer  = 0
 	rowResource  = 'r'
@@ -122,4 +127,8 @@ const (
 	rowDeviceState  = 'b'
 	rowCode         = 'k'
 	rowDeviceCounts = 'n'
+
+	rowAttempt        = 'g'
+	rowActivity       = 'v'
+	rowDeviceActivity = 'w'
 )

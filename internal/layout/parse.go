@@ -54,6 +54,11 @@ const (
 	ShapeProviderAccount Shape = "provider_account"
 	ShapeRemoval         Shape = "removal"
 	ShapeRemovalAccount  Shape = "removal_account"
+
+	ShapeAttempt        Shape = "attempt"
+	ShapeAttemptQueue   Shape = "attempt_queue"
+	ShapeActivity       Shape = "activity"
+	ShapeDeviceActivity Shape = "device_activity"
 )
 
 // Key is a parsed key. The shape determines which fields are set.
@@ -64,14 +69,15 @@ type Key struct {
 	Class     byte
 	Kind      byte
 	Key       string    // of a customer, of a resource or of the resource that an edge refers to; the name of a lease or a consumer
-	ID        uuid.UUID // the id of a resource, a portal, a profile, an account, a device or an access code
-	Device    uuid.UUID // of an access code
+	ID        uuid.UUID // the id of a resource, a portal, a profile, an account, a device, an access code or an action attempt
+	Device    uuid.UUID // of an access code or an activity
 	Account   uuid.UUID // of a removal
 	Provider  string    // of a connected account; Key is its id at the provider
 	Link      LinkID
 	Session   SessionHash
 	Email     EmailHash
 	Holder    HolderHash
+	Activity  ActivityID
 	Position  uint64 // of the feed
 	Span      []byte // of an access grant, in the index by time and in its edges; aliases the parsed key
 
@@ -118,6 +124,7 @@ var tables = map[byte]keyParser{
 	},
 	tableRemoval:        func(d *Decoder, k *Key) { k.Shape, k.Account, k.ID = ShapeRemoval, d.UUID(), d.UUID() },
 	tableRemovalAccount: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRemovalAccount, d.UUID() },
+	tableAttemptQueue:   func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttemptQueue, d.UUID() },
 	tableCustomer: func(d *Decoder, k *Key) {
 		k.Customer = d.CustomerID()
 		if read := customerRows[d.Byte()]; read != nil {
@@ -164,6 +171,12 @@ var customerRows = map[byte]keyParser{
 	rowDeviceState:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeDeviceState, d.UUID() },
 	rowCode:         func(d *Decoder, k *Key) { k.Shape, k.Device, k.ID = ShapeCode, d.UUID(), d.UUID() },
 	rowDeviceCounts: func(_ *Decoder, k *Key) { k.Shape = ShapeDeviceCounts },
+
+	rowAttempt:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttempt, d.UUID() },
+	rowActivity: func(d *Decoder, k *Key) { k.Shape, k.Activity = ShapeActivity, d.ActivityID() },
+	rowDeviceActivity: func(d *Decoder, k *Key) {
+		k.Shape, k.Device, k.Activity = ShapeDeviceActivity, d.UUID(), d.ActivityID()
+	},
 }
 
 // Parse parses a key. A key that begins with a lower-case letter is ShapeHost. Any other key that does not belong to the

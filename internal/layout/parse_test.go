@@ -16,6 +16,8 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 	c, link := layout.CustomerID{1, 2, 0}, layout.LinkID{5, 0, 6}
 	hash, email := layout.SessionHash{7, 0, 8}, layout.EmailHash{9, 0, 10}
 	span := layout.Span(time.UnixMicro(1), time.UnixMicro(2))
+	queued, _ := layout.AttemptQueueEntry(ws, c, id)
+	activity := layout.ActivityID{11, 0, 12}
 	for shape, row := range map[layout.Shape]struct {
 		key  []byte
 		want layout.Key
@@ -60,6 +62,10 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 		layout.ShapeProviderAccount: {layout.ProviderAccount("hub", "e", c), layout.Key{Provider: "hub", Key: "e", Customer: c}},
 		layout.ShapeRemoval:         {layout.Removal(ws, id), layout.Key{Account: ws, ID: id}},
 		layout.ShapeRemovalAccount:  {layout.RemovalAccount(id), layout.Key{ID: id}},
+		layout.ShapeAttempt:         {layout.Attempt(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeAttemptQueue:    {queued, layout.Key{ID: id}},
+		layout.ShapeActivity:        {layout.Activity(c, activity), layout.Key{Customer: c, Activity: activity}},
+		layout.ShapeDeviceActivity:  {layout.DeviceActivity(c, id, activity), layout.Key{Customer: c, Device: id, Activity: activity}},
 
 		layout.ShapeCancelledIndex: {layout.CancelledIndex(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
 	} {
