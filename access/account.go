@@ -1,0 +1,163 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// AccountStatus is the state of the connection to an account.
+type AccountStatus string
+
+// The states of an account.
+const (
+	AccountConnecting  AccountStatus = "connecting"  // no process has opened it since it was connected
+	AccountConnected   AccountStatus = "connected"   // events of its devices arrive
+	AccountUnreachable AccountStatus = "unreachable" // the provider cannot be reached, or fails; the Service tries again
+	AccountLost        AccountStatus = "lost"        // only the customer can repair it, by reconnecting the account
+)
+
+// Account is a connected account: a customer's login, hub or server at a provider. It contains no secret.
+type Account struct {
+	ID          uuid.UUID `json:"connected_account_id"`
+	CustomerKey string    `json:"customer_key"`
+	Provider    string    `json:"provider"`    // the key of the provider
+	ExternalID  string    `json:"external_id"` // the id at the provider
+	Name        string    `json:"name"`
+
+	Status      AccountStatus `json:"status"`
+	StatusSince time.Time     `json:"status_since"`
+	Error       string        `json:"error,omitempty"` // why it is unreachable or lost, in English; at most 200 bytes
+
+	// FirstSyncAt is the time at which the inventory was read completely for the first time, or zero.
+	FirstSyncAt time.Time `json:"first_sync_at,omitzero"`
+
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// accountDetails is the stored form of the fields that package access defines.
+type accountDetails struct {
+	Status      AccountStatus `json:"status"`
+	StatusSince time.Time     `json:"since"`
+	Error       string        `json:"error,omitempty"`
+	FirstSyncAt time.Time     `json:"synced,omitzero"`
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("access: encoding %T: %v", v, err)) // the types have no values that JSON cannot represent
+	}
+	return b
+}
+
+// decode decodes a stored value into v.
+func decode(what string, b []byte, v any) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%w: %s: %w", storage.ErrCorrupt, what, err)
+	}
+	return nil
+}
+
+func newAccount(customerKey string, row *devicedata.Account) (Account, error) {
+	var d accountDetails
+	if err := decode("the details of an account", row.Details, &d); err != nil {
+		return Account{}, err
+	}
+	return Account{
+		ID: row.ID, CustomerKey: customerKey, Provider: row.Provider, ExternalID: row.ExternalID, Name: row.Name,
+		Status: d.Status, StatusSince: d.StatusSince, Error: d.Error, FirstSyncAt: d.FirstSyncAt, CreatedAt: row.CreatedAt,
+	}, nil
+}
+
+// Accounts returns the accounts of the customer of the scope in the order of their ids. It returns a [validation.Error] for the
+// scope of a workspace, and [data.ErrCustomerNotFound].
+func (c *Scope) Accounts(ctx context.Context) (accounts []Account, err error) {
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		customer, err := c.customerIn(ctx, s)
+		if err != nil {
+			return err
+		}
+		accounts = []Account{}
+		for row, err := range devicedata.Accounts(ctx, s, devicedata.IDOf(customer)) {
+			if err != nil {
+				return err
+			}
+			a, err := newAccount(customer.Key, row)
+			if err != nil {
+				return err
+			}
+			accounts = append(accounts, a)
+		}
+		return nil
+	})
+	return accounts, err
+}
+
+// Account returns an account of the scope. It returns [ErrAccountNotFound].
+func (c *Scope) Account(ctx context.Context, id uuid.UUID) (a Account, err error) {
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		row, customer, err := c.findAccount(ctx, s, id)
+		if err != nil {
+			return err
+		}
+		a, err = newAccount(customer.Key, row)
+		return err
+	})
+	return a, err
+}
+
+func (c *Scope) findAccount(ctx context.Context, s *data.Snapshot, id uuid.UUID) (*devicedata.Account, data.Customer, error) {
+	rows, err := devicedata.FindAccounts(ctx, s, id)
+	if err != nil {
+		return nil, data.Customer{}, err
+	}
+	if rows[0] == nil {
+		return nil, data.Customer{}, ErrAccountNotFound
+	}
+	customer, err := c.owner(ctx, s, rows[0].Customer, ErrAccountNotFound)
+	return rows[0], customer, err
+}
+
+// DeleteAccount deletes an account with its devices, mappings and states. It returns the access codes that must be removed from
+// the devices; their removal is scheduled, and the secret of the account stays stored until the last of them is done. It returns
+// [ErrAccountNotFound]. Action attempts that have not been sent fail.
+func (c *Scope) DeleteAccount(ctx context.Context, id uuid.UUID) (removed []data.CodeRemoval, err error) {
+	a, err := c.accountRow(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	err = devicedata.Within(ctx, c.w, a.Customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
+		removed, err = devicedata.DeleteAccount(ctx, tx, id)
+		return err
+	})
+	c.s.accounts.set()
+	return removed, err
+}
+
+func (c *Scope) accountRow(ctx context.Context, id uuid.UUID) (row *devicedata.Account, err error) {
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		row, _, err = c.findAccount(ctx, s, id)
+		return err
+	})
+	return row, err
+}
+
+// seal encrypts the secret of an account.
+func (s *Service) seal(account uuid.UUID, secret string) ([]byte, error) {
+	return s.keys.Seal(keys.PurposeAccount, devicedata.SecretKey(account), []byte(secret), s.db.Rand())
+}
+
+// now returns the time of the clock of the database in the precision in which it is stored.
+func (s *Service) now() time.Time { return s.db.Now().UTC().Truncate(time.Microsecond) }
+
+// newID returns a random id.
+func (s *Service) newID() (uuid.UUID, error) { return uuid.NewRandomFromReader(s.db.Rand()) }

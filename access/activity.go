@@ -1,0 +1,207 @@
+package access
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Activities are kept for 90 days, and at most 100,000 for each customer.
+const (
+	ActivityRetention = 90 * 24 * time.Hour
+	MaxActivities     = 100_000
+)
+
+// lowBattery is the charge below which a battery is low.
+const lowBattery = 0.2
+
+// ActivityKind is the kind of an [Activity].
+type ActivityKind string
+
+// The kinds of activities.
+const (
+	ActivityOffline      ActivityKind = "device.disconnected"
+	ActivityOnline       ActivityKind = "device.connected"
+	ActivityLowBattery   ActivityKind = "device.low_battery" // the charge fell below 20 %
+	ActivityLocked       ActivityKind = "lock.locked"
+	ActivityUnlocked     ActivityKind = "lock.unlocked"
+	ActivityDoorOpened   ActivityKind = "door.opened"
+	ActivityDoorClosed   ActivityKind = "door.closed"
+	ActivityClimate      ActivityKind = "thermostat.changed" // by a command
+	ActivityLeak         ActivityKind = "leak.detected"
+	ActivitySmoke        ActivityKind = "smoke.detected"
+	ActivityGaveUp       ActivityKind = "access_code.removal_given_up"
+	ActivityDeviceGone   ActivityKind = "device.removed" // the account no longer lists the device
+	ActivityDeviceListed ActivityKind = "device.added"   // the account lists the device for the first time, or again
+)
+
+// Activity is something that happened to a device.
+type Activity struct {
+	ID         string       `json:"activity_id"`
+	Kind       ActivityKind `json:"type"`
+	DeviceID   uuid.UUID    `json:"device_id"`
+	DeviceName string       `json:"device_name"` // at that time
+	At         time.Time    `json:"occurred_at"`
+
+	// Actor and AttemptID are set if an action attempt of this library caused it.
+	Actor     *data.Actor `json:"actor,omitempty"`
+	AttemptID uuid.UUID   `json:"action_attempt_id,omitzero"`
+
+	Method device.Method `json:"method,omitempty"` // of locking and unlocking
+	Slot   int           `json:"slot,omitempty"`   // of the access code that was used, if the device reports it
+}
+
+// ActivityQuery selects activities of one customer.
+type ActivityQuery struct {
+	DeviceID uuid.UUID // selects the activities of that device; the zero id selects all
+
+	Limit  int    // maximum number of activities in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
+}
+
+// Activity returns a page of the activities of the customer of the scope, the newest first. It returns a [validation.Error] for
+// the scope of a workspace and a Limit out of range, [data.ErrInvalidCursor], [ErrDeviceNotFound] and [data.ErrCustomerNotFound].
+func (c *Scope) Activity(ctx context.Context, q ActivityQuery) (page data.Page[Activity], err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		page = data.Page[Activity]{Items: []Activity{}}
+		customer, err := c.customerIn(ctx, s)
+		if err != nil {
+			return err
+		}
+		id := devicedata.IDOf(customer)
+		prefix := layout.ActivitiesPrefix(id)
+		if q.DeviceID != uuid.Nil {
+			if _, _, err := c.findDevice(ctx, s, q.DeviceID); err != nil {
+				return err
+			}
+			prefix = layout.DeviceActivitiesPrefix(id, q.DeviceID)
+		}
+		r := storage.Prefix(prefix)
+		if q.Cursor != "" {
+			last, err := hex.DecodeString(q.Cursor)
+			if err != nil || len(last) != len(layout.ActivityID{}) {
+				return data.ErrInvalidCursor
+			}
+			r.End = append(prefix[:len(prefix):len(prefix)], last...)
+		}
+		var ids []layout.ActivityID
+		for e, err := range s.Reader().Scan(ctx, r, storage.ScanOptions{Reverse: true, Limit: limit + 1, KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			ids = append(ids, layout.Parse(e.Key).Activity)
+		}
+		if len(ids) > limit {
+			ids = ids[:limit]
+			page.Next = hex.EncodeToString(ids[limit-1][:])
+		}
+		page.Items, err = readActivities(ctx, s.Reader(), id, ids)
+		return err
+	})
+	return page, err
+}
+
+func readActivities(ctx context.Context, r storage.Reader, customer devicedata.CustomerID, ids []layout.ActivityID) ([]Activity, error) {
+	out := []Activity{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	rowKeys := make([][]byte, len(ids))
+	for i, id := range ids {
+		rowKeys[i] = layout.Activity(customer, id)
+	}
+	rows, err := r.Get(ctx, rowKeys...)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		a := Activity{ID: hex.EncodeToString(ids[i][:])}
+		if err := decode("an activity", row, &a); err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// writeActivities stores activities of devices of one customer.
+func writeActivities(tx storage.Tx, customer devicedata.CustomerID, now time.Time, random io.Reader, activities []Activity) error {
+	for _, a := range activities {
+		var id layout.ActivityID
+		if _, err := io.ReadFull(random, id[8:]); err != nil {
+			return err
+		}
+		copy(id[:8], layout.AppendTime(nil, now))
+		a.ID = ""
+		a.DeviceName = device.Label(a.DeviceName)
+		if err := tx.Put(layout.Activity(customer, id), encode(a)); err != nil {
+			return err
+		}
+		if err := tx.Put(layout.DeviceActivity(customer, a.DeviceID, id), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes returns the activities that a new state of a device implies.
+func changes(old, new device.State, at time.Time) (out []Activity) {
+	add := func(kind ActivityKind) { out = append(out, Activity{Kind: kind, At: at}) }
+	became := func(before, after device.Optional[bool], value bool) bool {
+		return before.Is(!value) && after.Is(value)
+	}
+	switch {
+	case became(old.Online, new.Online, false):
+		add(ActivityOffline)
+	case became(old.Online, new.Online, true):
+		add(ActivityOnline)
+	}
+	if after, ok := new.Battery.Get(); ok && after < lowBattery {
+		if before, ok := old.Battery.Get(); !ok || before >= lowBattery {
+			add(ActivityLowBattery)
+		}
+	}
+	switch {
+	case became(old.DoorOpen, new.DoorOpen, true):
+		add(ActivityDoorOpened)
+	case became(old.DoorOpen, new.DoorOpen, false):
+		add(ActivityDoorClosed)
+	}
+	if became(old.Leak, new.Leak, true) {
+		add(ActivityLeak)
+	}
+	if became(old.Smoke, new.Smoke, true) {
+		add(ActivitySmoke)
+	}
+	return out
+}
+
+// allActivities returns all activities of a customer, the oldest first.
+func allActivities(ctx context.Context, r storage.Reader, customer devicedata.CustomerID) ([]Activity, error) {
+	out := []Activity{}
+	for e, err := range r.Scan(ctx, storage.Prefix(layout.ActivitiesPrefix(customer)), storage.ScanOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		id := layout.Parse(e.Key).Activity
+		a := Activity{ID: hex.EncodeToString(id[:])}
+		if err := decode("an activity", e.Value, &a); err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}

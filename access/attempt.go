@@ -1,0 +1,315 @@
+package access
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// DefaultDeadline and MaxDeadline are the default and the longest time in which a command must be carried out.
+const (
+	DefaultDeadline = 30 * time.Second
+	MaxDeadline     = 5 * time.Minute
+)
+
+const (
+	maxAttempts      = 100                 // of a customer that have not ended
+	attemptRetention = 30 * 24 * time.Hour // of attempts that have ended
+)
+
+// AttemptStatus is the state of an action attempt.
+type AttemptStatus string
+
+// The states of an action attempt. An attempt ends once, as success or as error.
+const (
+	AttemptPending AttemptStatus = "pending"
+	AttemptSuccess AttemptStatus = "success"
+	AttemptError   AttemptStatus = "error"
+)
+
+// ErrorType says why an action attempt failed.
+type ErrorType string
+
+// The types of errors. After ErrorNotConfirmed and ErrorTimedOut the command may still take effect. After the others it had no
+// effect.
+const (
+	ErrorDeviceOffline  ErrorType = "device_offline"       // the device or the provider cannot be reached
+	ErrorNotConfirmed   ErrorType = "not_confirmed"        // the command was sent, and it is not known whether the device carried it out
+	ErrorTimedOut       ErrorType = "timed_out"            // the deadline passed
+	ErrorRejected       ErrorType = "rejected"             // the device or the provider refused the command
+	ErrorUnsupported    ErrorType = "not_supported"        // the device cannot do this any more
+	ErrorAccountLost    ErrorType = "account_disconnected" // the customer must reconnect the account
+	ErrorDeviceNotFound ErrorType = "device_not_found"     // the device or its account was deleted, or the account no longer has the device
+	ErrorProvider       ErrorType = "provider_error"       // the provider or its driver failed; the command may take effect
+)
+
+// AttemptFailure is the reason for which an action attempt failed.
+type AttemptFailure struct {
+	Type    ErrorType `json:"type"`
+	Message string    `json:"message"` // in English
+}
+
+// ActionAttempt is a command to a device and its result. Attempts are kept for 30 days.
+type ActionAttempt struct {
+	ID          uuid.UUID      `json:"action_attempt_id"`
+	CustomerKey string         `json:"customer_key"`
+	AccountID   uuid.UUID      `json:"connected_account_id"`
+	DeviceID    uuid.UUID      `json:"device_id"`
+	Command     device.Command `json:"command"`
+	Actor       data.Actor     `json:"actor"`
+
+	Status AttemptStatus `json:"status"`
+
+	// Confirmed reports that the device itself confirmed the result. It is meaningful with AttemptSuccess.
+	Confirmed bool            `json:"was_confirmed_by_device"`
+	Error     *AttemptFailure `json:"error,omitempty"` // set with AttemptError
+
+	CreatedAt time.Time `json:"created_at"`
+	Deadline  time.Time `json:"deadline"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+}
+
+// attemptRow is the stored form of an attempt.
+type attemptRow struct {
+	ActionAttempt
+	Provider        string    `json:"provider"`
+	AccountExternal string    `json:"account"`
+	DeviceExternal  string    `json:"device"`
+	Sent            time.Time `json:"sent,omitzero"` // written before the device is called, so that no holder calls it twice
+
+	workspace  uuid.UUID
+	customer   devicedata.CustomerID
+	deviceName string // once it is being sent
+}
+
+// Do creates an action attempt for a command to a device of the scope, and returns it as pending. The running Service that holds
+// the account of the device carries it out, in this or another process. It must be done within the deadline, from 1 s to 5
+// minutes; 0 selects 30 s. The attempt fails if the device is offline or if no process serves the account.
+//
+// Commands to one device are carried out one after another, in the order of their attempts. A command is sent at most once.
+//
+// Do returns [ErrDeviceNotFound]; a [validation.Error] for a command that the device does not support or whose settings are out of
+// range (errors.Is then also matches the error of [device.Command.Check]), for a deadline out of range, and for an actor that
+// breaks a rule; and [ErrTooManyAttempts].
+func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration) (ActionAttempt, error) {
+	if err := validActor(actor); err != nil {
+		return ActionAttempt{}, err
+	}
+	if actor.Type == "" {
+		actor.Type = data.ActorHost
+	}
+	switch {
+	case deadline == 0:
+		deadline = DefaultDeadline
+	case deadline < time.Second || deadline > MaxDeadline:
+		return ActionAttempt{}, invalid("deadline", validation.RuleRange, nil, "must be from 1 s to %v", MaxDeadline)
+	}
+	customer, err := c.customerOfDevice(ctx, id)
+	if err != nil {
+		return ActionAttempt{}, err
+	}
+	if err := c.s.countAttempts(ctx, customer); err != nil {
+		return ActionAttempt{}, err
+	}
+	var a attemptRow
+	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+		d, row, err := c.findDevice(ctx, tx.Snapshot, id)
+		if err != nil {
+			return err
+		}
+		if err := checkCommand(command, d); err != nil {
+			return err
+		}
+		accounts, err := devicedata.FindAccounts(ctx, tx.Snapshot, row.AccountID)
+		if err != nil {
+			return err
+		}
+		if accounts[0] == nil {
+			return ErrDeviceNotFound
+		}
+		now := c.s.now()
+		attempt, err := timeID(now, c.s.db.Rand().Read)
+		if err != nil {
+			return err
+		}
+		a = attemptRow{
+			ActionAttempt: ActionAttempt{
+				ID: attempt, CustomerKey: d.CustomerKey, AccountID: d.AccountID, DeviceID: d.ID, Command: command, Actor: actor,
+				Status: AttemptPending, CreatedAt: now, Deadline: now.Add(deadline),
+			},
+			Provider: accounts[0].Provider, AccountExternal: accounts[0].ExternalID, DeviceExternal: d.ExternalID,
+			workspace: c.w.ID(), customer: customer,
+		}
+		return a.create(tx.Tx)
+	})
+	if err != nil {
+		return ActionAttempt{}, err
+	}
+	c.s.attempts.set()
+	return a.ActionAttempt, nil
+}
+
+func checkCommand(command device.Command, d Device) error {
+	err := command.Check(d.driver())
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, device.ErrRejected):
+		return invalid("command", validation.RuleRange, err, "%v", err)
+	}
+	return invalid("command", validation.RuleFormat, err, "%v", err)
+}
+
+// timeID returns a UUID of version 7: it begins with the time in milliseconds and is otherwise random.
+func timeID(at time.Time, random func([]byte) (int, error)) (id uuid.UUID, err error) {
+	if _, err := random(id[:]); err != nil {
+		return id, fmt.Errorf("access: making an id: %w", err)
+	}
+	var millis [8]byte
+	binary.BigEndian.PutUint64(millis[:], uint64(at.UnixMilli()))
+	copy(id[:6], millis[2:])
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id, nil
+}
+
+// create writes the rows of a new attempt.
+func (a *attemptRow) create(tx storage.Tx) error {
+	index, value := layout.AttemptIndexEntry(a.customer, a.ID)
+	if err := tx.Put(index, value); err != nil {
+		return err
+	}
+	queue, value := layout.AttemptQueueEntry(a.workspace, a.customer, a.ID)
+	if err := tx.Put(queue, value); err != nil {
+		return err
+	}
+	return a.write(tx)
+}
+
+func (a *attemptRow) write(tx storage.Tx) error {
+	return tx.Put(layout.Attempt(a.customer, a.ID), encode(a))
+}
+
+// end writes the result of an attempt and removes it from the queue.
+func (a *attemptRow) end(tx storage.Tx) error {
+	queue, _ := layout.AttemptQueueEntry(a.workspace, a.customer, a.ID)
+	if err := tx.Delete(queue); err != nil {
+		return err
+	}
+	return a.write(tx)
+}
+
+// readAttempt reads an attempt. It returns nil if it does not exist.
+func readAttempt(ctx context.Context, r storage.Reader, workspace uuid.UUID, customer devicedata.CustomerID, id uuid.UUID) (*attemptRow, error) {
+	rows, err := r.Get(ctx, layout.Attempt(customer, id))
+	if err != nil || rows[0] == nil {
+		return nil, err
+	}
+	a := &attemptRow{workspace: workspace, customer: customer}
+	return a, decode("an action attempt", rows[0], a)
+}
+
+// countAttempts returns ErrTooManyAttempts if the customer has too many attempts that have not ended.
+func (s *Service) countAttempts(ctx context.Context, customer devicedata.CustomerID) error {
+	return devicedata.View(ctx, s.db, func(r storage.Reader) error {
+		n := 0
+		for q, err := range queued(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if q.customer == customer {
+				n++
+			}
+		}
+		if n >= maxAttempts {
+			return ErrTooManyAttempts
+		}
+		return nil
+	})
+}
+
+// Attempt returns an action attempt of the scope. It returns [ErrAttemptNotFound].
+func (c *Scope) Attempt(ctx context.Context, id uuid.UUID) (a ActionAttempt, err error) {
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		rows, err := s.Reader().Get(ctx, layout.IDIndex(id))
+		if err != nil {
+			return err
+		}
+		d := layout.NewDecoder(rows[0])
+		customer, kind := d.CustomerID(), d.Byte()
+		if rows[0] == nil || d.Done() != nil || kind != layout.KindAttempt {
+			return ErrAttemptNotFound
+		}
+		if _, err := c.owner(ctx, s, customer, ErrAttemptNotFound); err != nil {
+			return err
+		}
+		row, err := readAttempt(ctx, s.Reader(), c.w.ID(), customer, id)
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			return ErrAttemptNotFound
+		}
+		a = row.ActionAttempt
+		return nil
+	})
+	return a, err
+}
+
+// Wait waits until an action attempt of the scope has ended, and returns it. It returns [ErrAttemptNotFound], or the attempt as it
+// is and the error of ctx. It notices a result of this Service at once, and that of another process within a fourth of
+// Options.Poll. A running Service ends each attempt soon after its deadline.
+func (c *Scope) Wait(ctx context.Context, id uuid.UUID) (ActionAttempt, error) {
+	ticker := time.NewTicker(max(c.s.poll/4, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		c.s.mu.Lock()
+		ended := c.s.ended
+		c.s.mu.Unlock()
+		a, err := c.Attempt(ctx, id)
+		if err != nil || a.Status != AttemptPending {
+			return a, err
+		}
+		select {
+		case <-ctx.Done():
+			return a, ctx.Err()
+		case <-ended:
+		case <-ticker.C:
+		}
+	}
+}
+
+// attemptsEnded wakes the callers of Wait.
+func (s *Service) attemptsEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ended)
+	s.ended = make(chan struct{})
+}
+
+// allAttempts returns all attempts of a customer, the oldest first.
+func allAttempts(ctx context.Context, r storage.Reader, customer devicedata.CustomerID) ([]ActionAttempt, error) {
+	out := []ActionAttempt{}
+	for e, err := range r.Scan(ctx, storage.Prefix(layout.AttemptsPrefix(customer)), storage.ScanOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		var a attemptRow
+		if err := decode("an action attempt", e.Value, &a); err != nil {
+			return nil, err
+		}
+		out = append(out, a.ActionAttempt)
+	}
+	return out, nil
+}

@@ -1,0 +1,274 @@
+package access
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// Mapping is a space to which a device is mapped.
+type Mapping struct {
+	SpaceKey string `json:"space_key"`
+
+	// Shared marks an entrance, such as a front door: every access grant in the site of the space opens the device too.
+	Shared bool `json:"shared,omitempty"`
+}
+
+// Device is a device of a connected account, with the state that it last reported.
+type Device struct {
+	ID          uuid.UUID `json:"device_id"`
+	CustomerKey string    `json:"customer_key"`
+	AccountID   uuid.UUID `json:"connected_account_id"`
+	ExternalID  string    `json:"external_id"` // the id in its account
+	Name        string    `json:"name"`
+
+	Manufacturer string                `json:"manufacturer,omitempty"`
+	Model        string                `json:"model,omitempty"`
+	Serial       string                `json:"serial_number,omitempty"`
+	Capabilities []device.Capability   `json:"capabilities"`
+	Climate      *device.ClimateLimits `json:"climate,omitempty"` // of thermostats
+	Codes        *device.CodeLimits    `json:"codes,omitempty"`   // of locks with access codes
+
+	// State is the stored state, and StateAt the time at which the device reported it. StateAt is zero if the device has not
+	// reported a state. A state is stored when it differs meaningfully from the stored one: the battery or the humidity by 0.01, the
+	// temperature by 0.1 °C, the noise by 1 dB, another value at all. It is stored at most once a minute for each device, except that
+	// changes of the lock and of the contact of a door are stored at once.
+	State   device.State `json:"state"`
+	StateAt time.Time    `json:"state_at,omitzero"`
+
+	// MissingSince is the time since which the account no longer lists the device, or zero. The device keeps its mappings, because
+	// missing data does not end access. [Scope.DeleteDevice] deletes it.
+	MissingSince time.Time `json:"missing_since,omitzero"`
+
+	Mappings  []Mapping `json:"mappings"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Can reports whether the device has the capability.
+func (d Device) Can(c device.Capability) bool { return d.driver().Can(c) }
+
+// driver returns the device as its driver describes it.
+func (d Device) driver() device.Device {
+	return device.Device{
+		ID: d.ExternalID, Name: d.Name, Manufacturer: d.Manufacturer, Model: d.Model, Serial: d.Serial,
+		Capabilities: d.Capabilities, Climate: d.Climate, Codes: d.Codes, State: d.State, StateAt: d.StateAt,
+	}
+}
+
+// deviceDetails is the stored form of the fields that package access defines.
+type deviceDetails struct {
+	Manufacturer string                `json:"maker,omitempty"`
+	Model        string                `json:"model,omitempty"`
+	Serial       string                `json:"serial,omitempty"`
+	Capabilities []device.Capability   `json:"can,omitempty"`
+	Climate      *device.ClimateLimits `json:"climate,omitempty"`
+	Codes        *device.CodeLimits    `json:"codes,omitempty"`
+	MissingSince time.Time             `json:"missing,omitzero"`
+}
+
+func detailsOf(d device.Device) deviceDetails {
+	return deviceDetails{
+		Manufacturer: d.Manufacturer, Model: d.Model, Serial: d.Serial, Capabilities: d.Capabilities, Climate: d.Climate, Codes: d.Codes,
+	}
+}
+
+func newDevice(customerKey string, row *devicedata.Device, state *devicedata.State) (Device, error) {
+	var details deviceDetails
+	if err := decode("the details of a device", row.Details, &details); err != nil {
+		return Device{}, err
+	}
+	d := Device{
+		ID: row.ID, CustomerKey: customerKey, AccountID: row.AccountID, ExternalID: row.ExternalID, Name: row.Name,
+		Manufacturer: details.Manufacturer, Model: details.Model, Serial: details.Serial, Capabilities: details.Capabilities,
+		Climate: details.Climate, Codes: details.Codes, MissingSince: details.MissingSince,
+		Mappings: []Mapping{}, CreatedAt: row.CreatedAt,
+	}
+	if d.Capabilities == nil {
+		d.Capabilities = []device.Capability{}
+	}
+	for _, m := range row.Mappings {
+		d.Mappings = append(d.Mappings, Mapping{SpaceKey: m.SpaceKey, Shared: m.Shared})
+	}
+	if state == nil {
+		return d, nil
+	}
+	stored, err := decodeState(state)
+	d.State, d.StateAt = stored.State, state.At
+	return d, err
+}
+
+// Device returns a device of the scope. It returns [ErrDeviceNotFound].
+func (c *Scope) Device(ctx context.Context, id uuid.UUID) (d Device, err error) {
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		d, _, err = c.findDevice(ctx, s, id)
+		return err
+	})
+	return d, err
+}
+
+func (c *Scope) findDevice(ctx context.Context, s *data.Snapshot, id uuid.UUID) (Device, *devicedata.Device, error) {
+	rows, err := devicedata.FindDevices(ctx, s, id)
+	if err != nil {
+		return Device{}, nil, err
+	}
+	if rows[0] == nil {
+		return Device{}, nil, ErrDeviceNotFound
+	}
+	customer, err := c.owner(ctx, s, rows[0].Customer, ErrDeviceNotFound)
+	if err != nil {
+		return Device{}, nil, err
+	}
+	devices, err := withStates(ctx, s, customer, rows)
+	if err != nil {
+		return Device{}, nil, err
+	}
+	return devices[0], rows[0], nil
+}
+
+// withStates adds the states of devices of one customer.
+func withStates(ctx context.Context, s *data.Snapshot, customer data.Customer, rows []*devicedata.Device) ([]Device, error) {
+	ids := make([]uuid.UUID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	states, err := devicedata.States(ctx, s, devicedata.IDOf(customer), ids...)
+	if err != nil {
+		return nil, err
+	}
+	devices := make([]Device, len(rows))
+	for i, row := range rows {
+		if devices[i], err = newDevice(customer.Key, row, states[i]); err != nil {
+			return nil, err
+		}
+	}
+	return devices, nil
+}
+
+// DeviceQuery selects devices of one customer. A device is listed only if it passes all filters that are set.
+type DeviceQuery struct {
+	AccountID  uuid.UUID         // selects the devices of that account
+	SpaceKey   string            // selects the devices that are mapped to that space
+	Capability device.Capability // selects the devices that have it
+	Unmapped   bool              // selects the devices that are mapped to no space
+
+	Limit  int    // maximum number of devices in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
+}
+
+// maxScan is the maximum number of devices that a page reads.
+const maxScan = 10_000
+
+// Devices returns a page of the devices of the customer of the scope in the order of their ids. It returns a
+// [validation.Error] for the scope of a workspace and a Limit out of range, [data.ErrInvalidCursor], and
+// [data.ErrCustomerNotFound].
+func (c *Scope) Devices(ctx context.Context, q DeviceQuery) (page data.Page[Device], err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	var after uuid.UUID
+	if q.Cursor != "" {
+		if after, err = uuid.Parse(q.Cursor); err != nil {
+			return page, data.ErrInvalidCursor
+		}
+	}
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		page = data.Page[Device]{Items: []Device{}}
+		customer, err := c.customerIn(ctx, s)
+		if err != nil {
+			return err
+		}
+		id := devicedata.IDOf(customer)
+		devices := devicedata.Devices(ctx, s, id, after)
+		if q.SpaceKey != "" {
+			devices = devicedata.DevicesOfSpace(ctx, s, id, q.SpaceKey)
+		}
+		var rows []*devicedata.Device
+		read := 0
+		for row, err := range devices {
+			if err != nil {
+				return err
+			}
+			if q.SpaceKey != "" && string(row.ID[:]) <= string(after[:]) {
+				continue
+			}
+			if len(rows) == limit || read == maxScan {
+				page.Stopped = read == maxScan && len(rows) < limit
+				page.Next = after.String()
+				break
+			}
+			read++
+			after = row.ID
+			keep, err := q.selects(row)
+			if err != nil {
+				return err
+			}
+			if keep {
+				rows = append(rows, row)
+			}
+		}
+		page.Items, err = withStates(ctx, s, customer, rows)
+		return err
+	})
+	return page, err
+}
+
+func (q DeviceQuery) selects(row *devicedata.Device) (bool, error) {
+	if q.AccountID != uuid.Nil && row.AccountID != q.AccountID || q.Unmapped && len(row.Mappings) > 0 {
+		return false, nil
+	}
+	if q.Capability == "" {
+		return true, nil
+	}
+	d, err := newDevice("", row, nil)
+	return d.Can(q.Capability), err
+}
+
+func pageLimit(limit int) (int, error) {
+	switch {
+	case limit == 0:
+		return 100, nil
+	case limit < 0 || limit > 1000:
+		return 0, invalid("limit", validation.RuleRange, nil, "must be from 1 to 1000")
+	}
+	return limit, nil
+}
+
+// DeleteDevice deletes a device that its account no longer lists, with its mappings. It returns the access codes whose removal
+// from the device is scheduled. It returns [ErrDeviceNotFound], and a [validation.Error] if the account still lists the device:
+// then the device would appear again.
+func (c *Scope) DeleteDevice(ctx context.Context, id uuid.UUID) (removed []data.CodeRemoval, err error) {
+	customer, err := c.customerOfDevice(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+		d, _, err := c.findDevice(ctx, tx.Snapshot, id)
+		if err != nil {
+			return err
+		}
+		if d.MissingSince.IsZero() {
+			return invalid("device_id", validation.RuleFormat, nil, "the account of the device lists it: remove it there first, or delete the account")
+		}
+		removed, err = devicedata.DeleteDevices(ctx, tx, id)
+		return err
+	})
+	return removed, err
+}
+
+func (c *Scope) customerOfDevice(ctx context.Context, id uuid.UUID) (customer devicedata.CustomerID, err error) {
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		_, row, err := c.findDevice(ctx, s, id)
+		if err == nil {
+			customer = row.Customer
+		}
+		return err
+	})
+	return customer, err
+}

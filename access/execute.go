@@ -1,0 +1,259 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lease"
+)
+
+// lateAnswer is the time for which an operation of a lock is attributed to a command that was sent before.
+const lateAnswer = 2 * time.Minute
+
+// deliver adds attempts to the queues of their devices, unless they are known.
+func (h *holder) deliver(attempts []*attemptRow) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range attempts {
+		if h.stopped || h.known[a.ID] {
+			continue
+		}
+		h.known[a.ID] = true
+		waiting, running := h.devices[a.DeviceExternal]
+		h.devices[a.DeviceExternal] = append(waiting, a)
+		if !running {
+			h.working.Go(func() { h.work(a.DeviceExternal) })
+		}
+	}
+}
+
+// work carries out the attempts of one device one after another.
+func (h *holder) work(externalID string) {
+	for {
+		h.mu.Lock()
+		waiting := h.devices[externalID]
+		if h.stopped || len(waiting) == 0 {
+			delete(h.devices, externalID)
+			h.mu.Unlock()
+			return
+		}
+		a := waiting[0]
+		h.devices[externalID] = waiting[1:]
+		h.mu.Unlock()
+		if err := h.execute(h.ctx, a); err != nil && !errors.Is(err, lease.ErrLost) {
+			h.s.failed(h.ctx, "carrying out an action attempt", err, "action_attempt_id", a.ID)
+		}
+		h.mu.Lock()
+		delete(h.known, a.ID) // it has ended, or is delivered again
+		h.mu.Unlock()
+	}
+}
+
+// execute carries out an attempt and stores its result. After an error the attempt has not ended.
+func (h *holder) execute(ctx context.Context, a *attemptRow) error {
+	left := a.Deadline.Sub(h.s.db.Now())
+	if !a.Sent.IsZero() {
+		return h.resolve(ctx, a)
+	}
+	if left <= 0 {
+		return h.s.finish(ctx, a, failed(ErrorTimedOut, "the deadline passed before the command could be sent"))
+	}
+	waiting, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	waiting, stop := h.untilStopped(waiting)
+	defer stop()
+	own, conn, err := h.connection(waiting, a)
+	switch {
+	case h.ended():
+		return lease.ErrLost // the next holder sends it
+	case err != nil:
+		return h.s.finish(ctx, a, failedWith(err, false))
+	}
+	for h.callTime() <= 0 { // until the lease is renewed
+		if !sleep(waiting, h.s.lease/20) {
+			return nil // delivered again, or the deadline has passed
+		}
+	}
+	if err := h.claim(ctx, a); err != nil {
+		if isGone(err) {
+			return h.s.finish(ctx, a, failed(ErrorDeviceNotFound, "the device was deleted"))
+		}
+		return err
+	}
+	if !a.Sent.IsZero() {
+		return h.send(ctx, own, conn, a)
+	}
+	return nil // it has ended
+}
+
+// untilStopped returns a context that also ends when this holder must not send commands any more.
+func (h *holder) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-h.lease.Done():
+			cancel()
+		case <-h.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// ended reports whether this holder must not send commands any more.
+func (h *holder) ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stopped || h.lease.Remaining() <= 0
+}
+
+// connection returns the connection to the account of an attempt and its session, which it starts if necessary.
+func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, device.Conn, error) {
+	for {
+		h.mu.Lock()
+		own := h.sessions[a.AccountID]
+		h.mu.Unlock()
+		if own != nil {
+			conn, err := own.connection(ctx)
+			return own, conn, err
+		}
+		rows, err := h.accounts(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, ok := rows[a.AccountID]; !ok {
+			return nil, nil, ErrDeviceNotFound
+		}
+		h.check.set() // starts the session
+		if !sleep(ctx, h.s.poll) {
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// claim records that the attempt is being sent, if this process has the lease and the attempt and its device exist. It leaves
+// a.Sent zero if the attempt has ended.
+func (h *holder) claim(ctx context.Context, a *attemptRow) error {
+	var sent time.Time
+	err := h.within(ctx, stored{&devicedata.Account{ID: a.AccountID, Customer: a.customer}, a.workspace}, func(ctx context.Context, tx data.CustomerTx) error {
+		sent = time.Time{}
+		current, err := readAttempt(ctx, tx.Tx, a.workspace, a.customer, a.ID)
+		if err != nil || current == nil || current.Status != AttemptPending || !current.Sent.IsZero() {
+			return err
+		}
+		devices, err := devicedata.DevicesByID(ctx, tx.Snapshot, a.customer, a.DeviceID)
+		if err != nil {
+			return err
+		}
+		if devices[0] == nil {
+			return ErrDeviceNotFound
+		}
+		a.deviceName = devices[0].Name
+		current.Sent = h.s.now()
+		sent = current.Sent
+		return current.write(tx.Tx)
+	})
+	if err == nil {
+		a.Sent = sent
+	}
+	return err
+}
+
+// send calls the device and stores the result.
+func (h *holder) send(ctx context.Context, own *session, conn device.Conn, a *attemptRow) error {
+	calling, cancel := context.WithTimeout(ctx, min(h.callTime(), a.Deadline.Sub(h.s.db.Now())))
+	defer cancel()
+	if err := calling.Err(); err != nil {
+		return h.s.finish(ctx, a, failed(ErrorTimedOut, "the deadline passed before the command could be sent"))
+	}
+	expected := own.expect(a)
+	outcome, err := conn.Do(calling, a.DeviceExternal, a.Command)
+	if err != nil {
+		return h.s.finish(ctx, a, failedWith(err, true))
+	}
+	result := attemptResult{status: AttemptSuccess, confirmed: outcome.Confirmed}
+	if own.claimActivity(expected) {
+		result.activity = expected.activity(a, h.s.now())
+	}
+	return h.s.finish(ctx, a, result)
+}
+
+// resolve ends an attempt that an earlier holder has sent without storing the result. It never sends the command again. It waits
+// until the call of the earlier holder has ended, and reads the state of the device.
+func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
+	waiting, stop := h.untilStopped(ctx)
+	defer stop()
+	if !sleep(waiting, h.s.callTimeout-time.Since(h.started)) {
+		return lease.ErrLost
+	}
+	reading, cancel := context.WithTimeout(waiting, h.s.callTimeout)
+	defer cancel()
+	_, conn, err := h.connection(reading, a)
+	if h.ended() {
+		return lease.ErrLost
+	}
+	if err == nil {
+		var state device.State
+		if state, err = readState(reading, conn, a.DeviceExternal); err == nil && shows(state, a.Command) {
+			return h.s.finish(ctx, a, attemptResult{status: AttemptSuccess})
+		}
+	}
+	return h.s.finish(ctx, a, failed(ErrorNotConfirmed, "the command was sent, but the process that sent it stopped before the device answered"))
+}
+
+// readState reads the state of one device from the inventory.
+func readState(ctx context.Context, conn device.Conn, externalID string) (device.State, error) {
+	for d, err := range conn.Devices(ctx) {
+		if err != nil {
+			return device.State{}, err
+		}
+		if d.ID == externalID {
+			return d.State, nil
+		}
+	}
+	return device.State{}, device.ErrUnknownDevice
+}
+
+// shows reports whether a state is the one that a command asks for.
+func shows(s device.State, c device.Command) bool {
+	switch c.Kind {
+	case device.Lock, device.Unlock:
+		return s.Locked.Is(c.Kind == device.Lock)
+	}
+	want := c.Climate
+	return agrees(want.Mode, s.Mode) && agrees(want.FanMode, s.FanMode) &&
+		agrees(want.HeatingSetPoint, s.HeatingSetPoint) && agrees(want.CoolingSetPoint, s.CoolingSetPoint)
+}
+
+func agrees[T comparable](want, is device.Optional[T]) bool { return !want.IsKnown() || want == is }
+
+// failedWith returns the result of an attempt after an error. sent reports whether the driver was called.
+func failedWith(err error, sent bool) attemptResult {
+	switch {
+	case errors.Is(err, ErrDeviceNotFound):
+		return failed(ErrorDeviceNotFound, "the device or its account was deleted")
+	case errors.Is(err, device.ErrUnknownDevice):
+		return failed(ErrorDeviceNotFound, "the account does not have the device")
+	case errors.Is(err, device.ErrAccountLost):
+		return failed(ErrorAccountLost, "the account must be connected again")
+	case errors.Is(err, device.ErrRejected):
+		return failed(ErrorRejected, device.Label(err.Error()))
+	case errors.Is(err, device.ErrUnsupported), errors.Is(err, device.ErrInvalid):
+		return failed(ErrorUnsupported, device.Label(err.Error()))
+	case errors.Is(err, context.DeadlineExceeded) && sent:
+		return failed(ErrorTimedOut, "the device did not answer in time; the command may still take effect")
+	case errors.Is(err, context.DeadlineExceeded):
+		return failed(ErrorTimedOut, "the account could not be opened before the deadline")
+	case errors.Is(err, device.ErrUnconfirmed), sent && (errors.Is(err, device.ErrClosed) || errors.Is(err, context.Canceled)):
+		return failed(ErrorNotConfirmed, "the device did not confirm the command, which may have taken effect")
+	case errors.Is(err, device.ErrOffline):
+		return failed(ErrorDeviceOffline, device.Label(err.Error()))
+	}
+	return failed(ErrorProvider, device.Label(fmt.Sprintf("the provider failed: %v", err)))
+}

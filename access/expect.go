@@ -1,0 +1,96 @@
+package access
+
+import (
+	"time"
+
+	"github.com/customerportal-go/customerportal/device"
+)
+
+// expectation is a command to a lock, whose operation the device may report as an event before or after the command returns, or
+// not at all. The activity of the command is stored once, by the command or for the event.
+type expectation struct {
+	attempt  *attemptRow
+	at       time.Time // by the monotonic clock
+	stored   bool      // the activity is stored
+	reported bool      // the event has arrived
+}
+
+// expect records that an attempt is being sent.
+func (s *session) expect(a *attemptRow) *expectation {
+	s.expectMu.Lock()
+	defer s.expectMu.Unlock()
+	for id, e := range s.expected {
+		if time.Since(e.at) > lateAnswer {
+			delete(s.expected, id)
+		}
+	}
+	e := &expectation{attempt: a, at: time.Now()}
+	s.expected[a.DeviceExternal] = e
+	return e
+}
+
+// claimActivity reports whether the caller must store the activity of a command that succeeded.
+func (s *session) claimActivity(e *expectation) bool {
+	s.expectMu.Lock()
+	defer s.expectMu.Unlock()
+	first := !e.stored
+	e.stored = true
+	return first
+}
+
+// activity returns the activity of a command that took effect.
+func (e *expectation) activity(a *attemptRow, at time.Time) *Activity {
+	actor := a.Actor
+	out := &Activity{DeviceID: a.DeviceID, DeviceName: a.deviceName, At: at, Actor: &actor, AttemptID: a.ID, Method: device.MethodRemote}
+	switch a.Command.Kind {
+	case device.Lock:
+		out.Kind = ActivityLocked
+	case device.Unlock:
+		out.Kind = ActivityUnlocked
+	default:
+		out.Kind, out.Method = ActivityClimate, ""
+	}
+	return out
+}
+
+// operations returns the activities of events of locks. An operation that a command of this account caused has the actor of the
+// command, and is left out if the activity is already stored.
+func (s *session) operations(operations []operation, now time.Time) (out []Activity) {
+	s.expectMu.Lock()
+	defer s.expectMu.Unlock()
+	for _, o := range operations {
+		known := s.devices[o.device]
+		if known == nil {
+			continue
+		}
+		at := o.at.UTC()
+		if o.at.IsZero() {
+			at = now.UTC()
+		}
+		a := Activity{Kind: ActivityUnlocked, DeviceID: known.id, DeviceName: known.name, At: at, Method: o.Method}
+		if o.Locked {
+			a.Kind = ActivityLocked
+		}
+		a.Slot, _ = o.Slot.Get()
+		if e := s.expected[o.device]; e.causes(o) {
+			e.reported = true
+			if e.stored {
+				continue
+			}
+			e.stored = true
+			actor := e.attempt.Actor
+			a.Actor, a.AttemptID = &actor, e.attempt.ID
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// causes reports whether a command probably caused an operation.
+func (e *expectation) causes(o operation) bool {
+	if e == nil || e.reported || time.Since(e.at) > lateAnswer || o.Method != device.MethodRemote && o.Method != device.MethodUnknown {
+		return false
+	}
+	kind := e.attempt.Command.Kind
+	return kind == device.Lock && o.Locked || kind == device.Unlock && !o.Locked
+}

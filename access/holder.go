@@ -1,0 +1,151 @@
+package access
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lease"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// holder serves one account at a provider while this process has its lease. It has a session for each customer that has connected
+// the account, and sends one command at a time to each device, also if several customers share it.
+type holder struct {
+	s       *Service
+	account account
+	lease   *lease.Lease
+	started time.Time
+	check   signal
+
+	mu       sync.Mutex
+	sessions map[uuid.UUID]*session   // by account id
+	devices  map[string][]*attemptRow // attempts that wait, by the external id of the device; an entry exists while its worker runs
+	known    map[uuid.UUID]bool       // attempts that wait or run
+	stopped  bool
+	working  sync.WaitGroup
+
+	stopping chan struct{}   // closed when no command is sent any more
+	ctx      context.Context // of the workers, which continue for a while after the Service stops
+	cancel   context.CancelFunc
+}
+
+func newHolder(s *Service, at account, held *lease.Lease) *holder {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &holder{
+		s: s, account: at, lease: held, started: time.Now(), check: make(signal, 1),
+		sessions: map[uuid.UUID]*session{}, devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
+		stopping: make(chan struct{}), ctx: ctx, cancel: cancel,
+	}
+	h.check.set()
+	return h
+}
+
+// run keeps a session for each customer's account until ctx is done, the lease is lost, or there is no account.
+func (h *holder) run(ctx context.Context) {
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	defer cancel()
+	defer h.stop(cancel)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.lease.Done():
+			return
+		case <-h.check:
+		}
+		rows, err := h.accounts(ctx)
+		if err != nil {
+			h.s.failed(ctx, "reading an account", err, "provider", h.account.provider)
+			continue
+		}
+		if len(rows) == 0 {
+			return
+		}
+		h.mu.Lock()
+		for id, row := range rows {
+			if h.sessions[id] == nil {
+				own := newSession(h, row)
+				h.sessions[id] = own
+				sessions.Go(func() {
+					own.run(serving)
+					h.mu.Lock()
+					delete(h.sessions, id)
+					h.mu.Unlock()
+				})
+			}
+		}
+		for id, own := range h.sessions {
+			own.compare(rows[id])
+		}
+		h.mu.Unlock()
+	}
+}
+
+// stop waits for the commands that were sent. If the lease was lost, their deadlines have passed.
+func (h *holder) stop(cancel func()) {
+	h.mu.Lock()
+	h.stopped = true
+	close(h.stopping)
+	h.mu.Unlock()
+	if h.lease.Remaining() <= 0 {
+		cancel()
+	}
+	late := time.AfterFunc(2*h.s.callTimeout, h.cancel) // the time for the calls and for storing their results
+	h.working.Wait()
+	late.Stop()
+	h.cancel()
+}
+
+// stored is an account as it is stored, with its workspace.
+type stored struct {
+	*devicedata.Account
+	workspace uuid.UUID
+}
+
+// accounts reads the accounts of all customers that have connected this account at the provider.
+func (h *holder) accounts(ctx context.Context) (rows map[uuid.UUID]stored, err error) {
+	err = devicedata.View(ctx, h.s.db, func(r storage.Reader) error {
+		rows = map[uuid.UUID]stored{}
+		for at, err := range devicedata.AccountsAtProvider(ctx, r, h.account.provider, h.account.externalID) {
+			if err != nil {
+				return err
+			}
+			found, err := devicedata.FindAccounts(ctx, h.s.db.Workspace(at.Workspace).At(r), at.ID)
+			if err != nil {
+				return err
+			}
+			if found[0] != nil {
+				rows[at.ID] = stored{found[0], at.Workspace}
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// within runs fn in a transaction for a customer of the account, if this process still has the lease. It returns [lease.ErrLost]
+// otherwise.
+func (h *holder) within(ctx context.Context, at stored, fn func(context.Context, data.CustomerTx) error) error {
+	return devicedata.Within(ctx, h.s.db.Workspace(at.workspace), at.Customer, func(ctx context.Context, tx data.CustomerTx) error {
+		if err := h.lease.Check(ctx, tx.Tx); err != nil {
+			return err
+		}
+		return fn(ctx, tx)
+	})
+}
+
+// margin is the part of the lease that a call of a driver leaves unused.
+func (h *holder) margin() time.Duration { return h.s.lease / 10 }
+
+// callTime returns the time that a call of a driver that changes a device may take now. It is zero or less if the lease must be
+// renewed before.
+func (h *holder) callTime() time.Duration {
+	return min(h.s.callTimeout, h.lease.Remaining()-h.margin())
+}

@@ -1,0 +1,304 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+)
+
+const (
+	inventoryBatch = 500    // devices that are stored in one transaction
+	maxInventory   = 50_000 // devices of an account
+)
+
+// load reads the stored devices of the account and their states.
+func (s *session) load(ctx context.Context, row stored) error {
+	return s.h.s.db.Workspace(row.workspace).View(ctx, func(snapshot *data.Snapshot) error {
+		clear(s.devices)
+		var rows []*devicedata.Device
+		flush := func() error {
+			ids := make([]uuid.UUID, len(rows))
+			for i, d := range rows {
+				ids[i] = d.ID
+			}
+			states, err := devicedata.States(ctx, snapshot, row.Customer, ids...)
+			if err != nil {
+				return err
+			}
+			for i, d := range rows {
+				known := &knownDevice{id: d.ID, name: d.Name}
+				if states[i] != nil {
+					state, err := decodeState(states[i])
+					if err != nil {
+						return err
+					}
+					known.stored, known.writtenAt = state.State, state.WrittenAt
+				}
+				s.devices[d.ExternalID] = known
+			}
+			rows = rows[:0]
+			return nil
+		}
+		for d, err := range devicedata.DevicesOfAccount(ctx, snapshot, row.Customer, row.ID) {
+			if err != nil {
+				return err
+			}
+			if rows = append(rows, d); len(rows) == inventoryBatch {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		return flush()
+	})
+}
+
+// resync reads the inventory and stores it. Devices that are not listed any more are marked as missing.
+func (s *session) resync(ctx context.Context, row stored, conn device.Conn) error {
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	listed := map[string]bool{}
+	var devices []device.Device
+	flush := func() error {
+		defer func() { devices = devices[:0] }()
+		return s.putDevices(ctx, row, devices)
+	}
+	for d, err := range conn.Devices(reading) {
+		if err != nil {
+			return err
+		}
+		if listed[d.ID] = true; len(listed) > maxInventory {
+			return fmt.Errorf("the account has more than %d devices", maxInventory)
+		}
+		if err := d.Check(); err != nil {
+			s.h.s.log.WarnContext(ctx, "a driver listed a device that breaks a rule, which is ignored", "provider", row.Provider, "error", err)
+			continue
+		}
+		if devices = append(devices, d); len(devices) == inventoryBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if err := s.markMissing(ctx, row, listed); err != nil {
+		return err
+	}
+	s.setStatus(ctx, row, nil)
+	return nil
+}
+
+// putDevices stores devices of the inventory and their states.
+func (s *session) putDevices(ctx context.Context, row stored, devices []device.Device) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	rows := make([]devicedata.Device, len(devices))
+	for i, d := range devices {
+		rows[i] = devicedata.Device{ExternalID: d.ID, Name: d.Name, Details: encode(detailsOf(d))}
+	}
+	err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) error {
+		ids := make([]uuid.UUID, len(devices))
+		for i, d := range devices {
+			ids[i] = devicedata.DeviceID(row.ID, d.ID)
+		}
+		before, err := devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...)
+		if err != nil {
+			return err
+		}
+		if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
+			return err
+		}
+		now := s.h.s.now()
+		var added []Activity
+		for i, d := range devices {
+			if before[i] != nil {
+				var old deviceDetails
+				if err := decode("the details of a device", before[i].Details, &old); err != nil {
+					return err
+				}
+				if old.MissingSince.IsZero() {
+					continue
+				}
+			}
+			added = append(added, Activity{Kind: ActivityDeviceListed, DeviceID: ids[i], DeviceName: d.Name, At: now})
+		}
+		return writeActivities(tx.Tx, row.Customer, now, s.h.s.db.Rand(), added)
+	})
+	if err != nil {
+		return err
+	}
+	states := batch{states: map[string]report{}}
+	for _, d := range devices {
+		known := s.devices[d.ID]
+		if known == nil {
+			known = &knownDevice{id: devicedata.DeviceID(row.ID, d.ID)}
+			s.devices[d.ID] = known
+		}
+		known.name = d.Name
+		states.states[d.ID] = report{d.State, d.StateAt}
+	}
+	return s.store(ctx, row, states)
+}
+
+// markMissing marks the stored devices that the account does not list.
+func (s *session) markMissing(ctx context.Context, row stored, listed map[string]bool) error {
+	var missing []uuid.UUID
+	for externalID, known := range s.devices {
+		if !listed[externalID] {
+			missing = append(missing, known.id)
+		}
+	}
+	for len(missing) > 0 {
+		ids := missing[:min(inventoryBatch, len(missing))]
+		missing = missing[len(ids):]
+		err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) error {
+			stored, err := devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...)
+			if err != nil {
+				return err
+			}
+			now := s.h.s.now()
+			var rows []devicedata.Device
+			var removed []Activity
+			for _, d := range stored {
+				if d == nil {
+					continue // deleted
+				}
+				var details deviceDetails
+				if err := decode("the details of a device", d.Details, &details); err != nil {
+					return err
+				}
+				if !details.MissingSince.IsZero() {
+					continue
+				}
+				details.MissingSince = now
+				rows = append(rows, devicedata.Device{ExternalID: d.ExternalID, Name: d.Name, Details: encode(details)})
+				removed = append(removed, Activity{Kind: ActivityDeviceGone, DeviceID: d.ID, DeviceName: d.Name, At: now})
+			}
+			if len(rows) == 0 {
+				return nil
+			}
+			if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
+				return err
+			}
+			return writeActivities(tx.Tx, row.Customer, now, s.h.s.db.Rand(), removed)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store stores the states and operations of a batch, and the states that have waited long enough.
+func (s *session) store(ctx context.Context, row stored, b batch) error {
+	now := s.h.s.db.Now()
+	write := map[string]report{}
+	for externalID, r := range b.states {
+		known := s.devices[externalID]
+		if known == nil {
+			continue // the driver sends Resync if it is new
+		}
+		if r.at.IsZero() {
+			r.at = now
+		}
+		if known.take(r, now) {
+			write[externalID] = r
+		} else if known.waiting != nil {
+			s.waits(known)
+		}
+	}
+	if !s.firstDue.IsZero() && !now.Before(s.firstDue) {
+		s.firstDue = time.Time{}
+		for externalID, known := range s.devices {
+			switch {
+			case known.waiting == nil:
+			case now.Before(known.due):
+				s.waits(known)
+			default:
+				write[externalID] = *known.waiting
+			}
+		}
+	}
+	operated := s.operations(b.operations, now)
+	if len(write) == 0 && len(operated) == 0 {
+		return nil
+	}
+	err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) error {
+		return s.write(ctx, tx, row, write, operated, now)
+	})
+	if err != nil {
+		for externalID, r := range write {
+			b.states[externalID] = r // for the next attempt
+		}
+		return err
+	}
+	for externalID, r := range write {
+		s.devices[externalID].wrote(r, now)
+	}
+	return nil
+}
+
+// write stores states and activities of devices that exist.
+func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, write map[string]report, operated []Activity, now time.Time) error {
+	var ids []uuid.UUID
+	var reports []report
+	var known []*knownDevice
+	for externalID, r := range write {
+		d := s.devices[externalID]
+		ids, reports, known = append(ids, d.id), append(reports, r), append(known, d)
+	}
+	for _, a := range operated {
+		ids = append(ids, a.DeviceID)
+	}
+	exist, err := devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...)
+	if err != nil {
+		return err
+	}
+	var states []devicedata.State
+	var activities []Activity
+	for i, r := range reports {
+		if exist[i] == nil {
+			continue // deleted
+		}
+		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC()})})
+		for _, a := range changes(known[i].stored, r.state, r.at.UTC()) {
+			a.DeviceID, a.DeviceName = ids[i], known[i].name
+			activities = append(activities, a)
+		}
+	}
+	for i, a := range operated {
+		if exist[len(reports)+i] != nil {
+			activities = append(activities, a)
+		}
+	}
+	if err := devicedata.PutStates(ctx, tx, states); err != nil {
+		return err
+	}
+	return writeActivities(tx.Tx, row.Customer, now, s.h.s.db.Rand(), activities)
+}
+
+// waits records that the state of a device waits.
+func (s *session) waits(d *knownDevice) {
+	if s.firstDue.IsZero() || d.due.Before(s.firstDue) {
+		s.firstDue = d.due
+	}
+}
+
+// nextDue returns a channel that receives when the first waiting state must be stored, or nil if none waits. The time is rounded
+// up to a second, so that the states of many devices are stored together.
+func (s *session) nextDue() <-chan time.Time {
+	if s.firstDue.IsZero() {
+		return nil
+	}
+	now := s.h.s.db.Now()
+	return time.After(max(0, s.firstDue.Sub(now)).Truncate(time.Second) + time.Second)
+}

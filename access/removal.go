@@ -1,0 +1,170 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// RemovalReason says why an access code must be removed from its device.
+type RemovalReason string
+
+// reasons are the names of the stored reasons.
+var reasons = map[devicedata.Reason]RemovalReason{
+	devicedata.ReasonGrantDeleted: "access_grant_deleted", devicedata.ReasonStaffDeleted: "staff_member_deleted",
+	devicedata.ReasonSpaceDeleted: "space_deleted", devicedata.ReasonUnmapped: "device_unmapped",
+	devicedata.ReasonDeviceDeleted: "device_deleted", devicedata.ReasonAccountDeleted: "account_deleted",
+	devicedata.ReasonCustomerDeleted: "customer_deleted", devicedata.ReasonEnded: "access_ended",
+}
+
+// Removal is an access code that must be removed from its device. It outlives its customer, and contains neither the PIN nor a
+// name.
+type Removal struct {
+	ID         uuid.UUID     `json:"access_code_id"`
+	AccountID  uuid.UUID     `json:"connected_account_id"`
+	DeviceID   uuid.UUID     `json:"device_id"`
+	Provider   string        `json:"provider"`
+	ExternalID string        `json:"external_id"` // of the device
+	Slot       int           `json:"slot"`
+	Reason     RemovalReason `json:"reason"`
+	Since      time.Time     `json:"since"`
+}
+
+// RemovalQuery selects pending removals.
+type RemovalQuery struct {
+	Limit  int    // maximum number of removals in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page; empty selects the first page
+}
+
+// Removals returns a page of the pending removals of the workspace of the scope, or of its customer, ordered by account and id.
+// The removals of deleted customers belong to the workspace. It reads all pending removals of the store before the end of the
+// page. It returns a [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
+func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Removal], err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	var after uuid.UUID
+	if q.Cursor != "" {
+		if after, err = uuid.Parse(q.Cursor); err != nil {
+			return page, data.ErrInvalidCursor
+		}
+	}
+	err = c.eachRemoval(ctx, func() { page = data.Page[Removal]{Items: []Removal{}} }, func(r Removal) bool {
+		if after != uuid.Nil {
+			if r.ID == after {
+				after = uuid.Nil
+			}
+			return true
+		}
+		if len(page.Items) == limit {
+			page.Next = page.Items[limit-1].ID.String()
+			return false
+		}
+		page.Items = append(page.Items, r)
+		return true
+	})
+	return page, err
+}
+
+// CountRemovals returns the number of pending removals of the scope. It reads all pending removals of the store.
+func (c *Scope) CountRemovals(ctx context.Context) (n int, err error) {
+	err = c.eachRemoval(ctx, func() { n = 0 }, func(Removal) bool { n++; return true })
+	return n, err
+}
+
+// eachRemoval calls fn with the removals of the scope until it returns false, after start.
+func (c *Scope) eachRemoval(ctx context.Context, start func(), fn func(Removal) bool) error {
+	return c.w.View(ctx, func(s *data.Snapshot) error {
+		start()
+		var customer devicedata.CustomerID
+		if c.customer != "" {
+			found, err := s.Customer(ctx, c.customer)
+			if err != nil {
+				return err
+			}
+			customer = devicedata.IDOf(found)
+		}
+		for a, err := range devicedata.RemovalAccounts(ctx, s.Reader()) {
+			if err != nil {
+				return err
+			}
+			if a.Workspace != c.w.ID() || c.customer != "" && a.Customer != customer {
+				continue
+			}
+			for r, err := range devicedata.RemovalsOfAccount(ctx, s.Reader(), a.ID) {
+				if err != nil {
+					return err
+				}
+				if !fn(newRemoval(a, r)) {
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func newRemoval(a *devicedata.RemovalAccount, r *devicedata.Removal) Removal {
+	return Removal{
+		ID: r.CodeID, AccountID: r.AccountID, DeviceID: r.DeviceID(), Provider: a.Provider, ExternalID: r.DeviceExternalID,
+		Slot: r.Slot, Reason: reasons[r.Reason], Since: r.At,
+	}
+}
+
+// GiveUp ends a pending removal of the scope without the confirmation of the device, on which the access code may remain. It logs
+// the removal and the actor, and adds an activity if the customer and the device still exist. It returns [ErrRemovalNotFound], and
+// a [validation.Error] for an actor that breaks a rule.
+func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (given Removal, err error) {
+	if err := validActor(actor); err != nil {
+		return Removal{}, err
+	}
+	if actor.Type == "" {
+		actor.Type = data.ActorHost
+	}
+	found := false
+	err = c.eachRemoval(ctx, func() { found = false }, func(r Removal) bool {
+		if r.ID == id {
+			given, found = r, true
+		}
+		return !found
+	})
+	if err != nil {
+		return Removal{}, err
+	}
+	if !found {
+		return Removal{}, ErrRemovalNotFound
+	}
+	err = devicedata.Update(ctx, c.s.db, func(tx storage.Tx) error {
+		dropped, err := devicedata.DropRemoval(ctx, tx, given.AccountID, id)
+		if err != nil {
+			return err
+		}
+		if !dropped {
+			return ErrRemovalNotFound
+		}
+		d, row, err := c.s.Workspace(c.w.ID()).findDevice(ctx, c.w.At(tx), given.DeviceID)
+		if err != nil {
+			if isGone(err) {
+				return nil
+			}
+			return err
+		}
+		now := c.s.now()
+		return writeActivities(tx, row.Customer, now, c.s.db.Rand(), []Activity{{
+			Kind: ActivityGaveUp, DeviceID: d.ID, DeviceName: d.Name, At: now, Actor: &actor, Slot: given.Slot,
+		}})
+	})
+	if err != nil {
+		return Removal{}, err
+	}
+	c.s.log.WarnContext(ctx, "the removal of an access code was given up; the code may remain on the device", "access_code_id", id,
+		"device_id", given.DeviceID, "device_external_id", given.ExternalID, "provider", given.Provider, "slot", given.Slot, "actor", fmt.Sprint(actor.Type))
+	return given, nil
+}

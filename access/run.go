@@ -1,0 +1,181 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lease"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// Run serves the accounts of all workspaces until ctx is done: it opens connections, keeps the inventory and the states up to
+// date, carries out commands, and deletes old attempts and activities. Several processes can run a Service on one store; a lease
+// for each account at a provider lets one of them serve it. If a process stops responding, another one takes over its accounts
+// after Options.Lease.
+//
+// Run logs errors and continues. When ctx is done it waits for the commands that it has sent, at most Options.CallTimeout, and
+// returns the error of ctx. It returns [ErrRunning] at once if the Service already runs.
+func (s *Service) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer s.running.Store(false)
+	leases, err := lease.New(s.db.Store(), lease.Options{Duration: s.lease})
+	if err != nil {
+		return err
+	}
+	r := &runner{s: s, leases: leases, holders: map[account]*holder{}}
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() {
+		_ = leases.Run(renewing, func(err error) { s.failed(renewing, "renewing the leases of accounts", err) })
+	})
+	background.Go(func() {
+		_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access", time.Hour, s.maintain)
+	})
+	r.run(ctx)
+	r.holding.Wait()
+	stop()
+	background.Wait()
+	return ctx.Err()
+}
+
+// failed logs an error of background work.
+func (s *Service) failed(ctx context.Context, work string, err error, args ...any) {
+	if ctx.Err() == nil {
+		s.log.ErrorContext(ctx, work+" failed", append(args, "error", err)...)
+	}
+}
+
+// runner starts a holder for each account that this process can lease.
+type runner struct {
+	s      *Service
+	leases *lease.Leases
+
+	mu      sync.Mutex
+	holders map[account]*holder
+	holding sync.WaitGroup
+}
+
+func (r *runner) run(ctx context.Context) {
+	every := r.s.lease / 6
+	accounts, queue := time.NewTicker(every), time.NewTicker(max(r.s.poll, time.Millisecond))
+	defer accounts.Stop()
+	defer queue.Stop()
+	r.findAccounts(ctx)
+	r.deliver(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.s.accounts:
+			r.findAccounts(ctx)
+		case <-accounts.C:
+			r.findAccounts(ctx)
+		case <-r.s.attempts:
+		case <-queue.C:
+		}
+		r.deliver(ctx)
+	}
+}
+
+// findAccounts starts holders for accounts that no process holds, and tells the running ones to compare their sessions with the
+// stored accounts.
+func (r *runner) findAccounts(ctx context.Context) {
+	found := map[account]bool{}
+	err := devicedata.View(ctx, r.s.db, func(reader storage.Reader) error {
+		clear(found)
+		for a, err := range devicedata.AllAccounts(ctx, reader) {
+			if err != nil {
+				return err
+			}
+			found[account{a.Provider, a.ExternalID}] = true
+		}
+		return nil
+	})
+	if err != nil {
+		r.s.failed(ctx, "listing the accounts", err)
+		return
+	}
+	for at := range found {
+		if r.holder(at) != nil || r.s.provider(at.provider) == nil {
+			continue
+		}
+		held, err := r.leases.Acquire(ctx, leaseName(at))
+		if err != nil {
+			if !errors.Is(err, lease.ErrHeld) {
+				r.s.failed(ctx, "acquiring the lease of an account", err, "provider", at.provider)
+			}
+			continue
+		}
+		r.hold(ctx, at, held)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.holders {
+		h.check.set()
+	}
+}
+
+// leaseName returns the name of the lease of an account at a provider.
+func leaseName(at account) string {
+	return "customerportal/access/" + at.provider + "/" + strconv.Quote(at.externalID)
+}
+
+func (r *runner) holder(at account) *holder {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.holders[at]
+}
+
+// hold runs a holder until ctx is done, the lease is lost, or no customer has the account any more.
+func (r *runner) hold(ctx context.Context, at account, held *lease.Lease) {
+	h := newHolder(r.s, at, held)
+	r.mu.Lock()
+	r.holders[at] = h
+	r.mu.Unlock()
+	r.holding.Go(func() {
+		h.run(ctx)
+		r.mu.Lock()
+		delete(r.holders, at)
+		r.mu.Unlock()
+		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.s.lease)
+		defer cancel()
+		if err := held.Release(release); err != nil {
+			r.s.failed(release, "releasing the lease of an account", err, "provider", at.provider)
+		}
+	})
+}
+
+// deliver gives the attempts that have not ended to their holders, and ends those that no holder has ended in time.
+func (r *runner) deliver(ctx context.Context) {
+	byAccount, overdue, err := r.s.readQueue(ctx)
+	if err != nil {
+		r.s.failed(ctx, "reading the action attempts", err)
+		return
+	}
+	for at, attempts := range byAccount {
+		if h := r.holder(at); h != nil {
+			h.deliver(attempts)
+		}
+	}
+	for _, a := range overdue {
+		result := failed(ErrorTimedOut, "no process carried out the command before its deadline")
+		if !a.Sent.IsZero() {
+			result = failed(ErrorNotConfirmed, "the command was sent, and the process that sent it did not report the result")
+		}
+		if err := r.s.finish(ctx, a, result); err != nil {
+			return // ctx is done
+		}
+	}
+}
+
+// isGone reports whether an error says that the customer or the row does not exist any more.
+func isGone(err error) bool {
+	return errors.Is(err, data.ErrCustomerNotFound) || errors.Is(err, devicedata.ErrNotFound) || errors.Is(err, ErrNotFound)
+}

@@ -1,0 +1,258 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// sealedValue is a stored value that is sealed.
+type sealedValue struct {
+	purpose keys.Purpose
+	rowKey  []byte
+	sealed  []byte
+
+	// Its place: an account, a code of it, or a pending removal.
+	workspace uuid.UUID
+	customer  devicedata.CustomerID
+	account   uuid.UUID
+	code      devicedata.CodeKey // zero for the secret of an account
+	removal   bool               // the row belongs to no customer
+}
+
+// sealedValues calls fn with every sealed value of the store. It reads each customer in a snapshot of its own.
+func (s *Service) sealedValues(ctx context.Context, fn func(sealedValue) error) error {
+	type owner struct {
+		workspace uuid.UUID
+		customer  devicedata.CustomerID
+	}
+	owners := map[owner]bool{}
+	err := devicedata.View(ctx, s.db, func(r storage.Reader) error {
+		clear(owners)
+		for a, err := range devicedata.AllAccounts(ctx, r) {
+			if err != nil {
+				return err
+			}
+			owners[owner{a.Workspace, a.Customer}] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for o := range owners {
+		if err := s.sealedOf(ctx, o.workspace, o.customer, fn); err != nil {
+			return err
+		}
+	}
+	return s.sealedRemovals(ctx, fn)
+}
+
+// sealedOf calls fn with the sealed values of one customer.
+func (s *Service) sealedOf(ctx context.Context, workspace uuid.UUID, customer devicedata.CustomerID, fn func(sealedValue) error) error {
+	var found []sealedValue
+	err := s.db.Workspace(workspace).View(ctx, func(snapshot *data.Snapshot) error {
+		found = nil
+		if _, err := customerByID(ctx, snapshot, customer); err != nil {
+			return err
+		}
+		for a, err := range devicedata.Accounts(ctx, snapshot, customer) {
+			if err != nil {
+				return err
+			}
+			found = append(found, sealedValue{
+				purpose: keys.PurposeAccount, rowKey: devicedata.SecretKey(a.ID), sealed: a.SealedSecret,
+				workspace: workspace, customer: customer, account: a.ID,
+			})
+		}
+		accounts := map[uuid.UUID]uuid.UUID{} // of devices
+		for c, err := range devicedata.Codes(ctx, snapshot, customer) {
+			if err != nil {
+				return err
+			}
+			if len(c.SealedPIN) == 0 {
+				continue
+			}
+			if _, ok := accounts[c.DeviceID]; !ok {
+				devices, err := devicedata.DevicesByID(ctx, snapshot, customer, c.DeviceID)
+				if err != nil {
+					return err
+				}
+				if devices[0] == nil {
+					return fmt.Errorf("%w: an access code of a device that does not exist", storage.ErrCorrupt)
+				}
+				accounts[c.DeviceID] = devices[0].AccountID
+			}
+			account := accounts[c.DeviceID]
+			found = append(found, sealedValue{
+				purpose: keys.PurposePIN, rowKey: devicedata.PINKey(account, c.ID), sealed: c.SealedPIN,
+				workspace: workspace, customer: customer, account: account, code: devicedata.CodeKey{Device: c.DeviceID, Code: c.ID},
+			})
+		}
+		return nil
+	})
+	if errors.Is(err, data.ErrCustomerNotFound) {
+		return nil // deleted in the meantime
+	}
+	if err != nil {
+		return err
+	}
+	for _, v := range found {
+		if err := fn(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealedRemovals calls fn with the sealed values of pending removals.
+func (s *Service) sealedRemovals(ctx context.Context, fn func(sealedValue) error) error {
+	var found []sealedValue
+	err := devicedata.View(ctx, s.db, func(r storage.Reader) error {
+		found = nil
+		for a, err := range devicedata.RemovalAccounts(ctx, r) {
+			if err != nil {
+				return err
+			}
+			found = append(found, sealedValue{purpose: keys.PurposeAccount, rowKey: devicedata.SecretKey(a.ID), sealed: a.SealedSecret, account: a.ID, removal: true})
+		}
+		for v, err := range devicedata.Removals(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if len(v.SealedPIN) > 0 {
+				found = append(found, sealedValue{
+					purpose: keys.PurposePIN, rowKey: devicedata.PINKey(v.AccountID, v.CodeID), sealed: v.SealedPIN,
+					account: v.AccountID, code: devicedata.CodeKey{Code: v.CodeID}, removal: true,
+				})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range found {
+		if err := fn(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SealedBySlot counts the stored sealed values of all workspaces by the key slot that sealed them: secrets of accounts, PINs, and
+// those of pending removals. It reads all accounts, access codes and removals. A slot that it does not contain can be removed
+// from the ring, if no link uses it.
+func (s *Service) SealedBySlot(ctx context.Context) (map[int]int, error) {
+	counts := map[int]int{}
+	err := s.sealedValues(ctx, func(v sealedValue) error {
+		slot, err := keys.SealedSlot(v.sealed)
+		if err == nil {
+			counts[slot]++
+		}
+		return err
+	})
+	return counts, err
+}
+
+// CheckKeys returns an error that matches [ErrSlotInUse] if a stored value was sealed with a slot that next does not have. A
+// program calls it with its keys at its start and refuses to start, so that nobody drops a slot that is in use.
+func (s *Service) CheckKeys(ctx context.Context, next *keys.Ring) error {
+	counts, err := s.SealedBySlot(ctx)
+	if err != nil {
+		return err
+	}
+	for slot := range keys.Slots {
+		if counts[slot] > 0 && !next.Has(slot) {
+			return fmt.Errorf("%w: %d stored values are sealed with slot %d: keep its master until Reseal has sealed them with the active one", ErrSlotInUse, counts[slot], slot)
+		}
+	}
+	return nil
+}
+
+// Reseal seals the stored values that were not sealed with the active slot again, with the active one, and returns their number.
+// It writes each value in a transaction of its own, and may be interrupted and repeated. Connections stay open.
+func (s *Service) Reseal(ctx context.Context) (resealed int, err error) {
+	err = s.sealedValues(ctx, func(v sealedValue) error {
+		slot, err := keys.SealedSlot(v.sealed)
+		if err != nil || slot == s.keys.Active() {
+			return err
+		}
+		changed, err := s.resealValue(ctx, v)
+		if changed {
+			resealed++
+		}
+		return err
+	})
+	return resealed, err
+}
+
+// resealValue seals one value again, unless it was changed or deleted in the meantime.
+func (s *Service) resealValue(ctx context.Context, v sealedValue) (changed bool, err error) {
+	plain, err := s.keys.Open(v.purpose, v.rowKey, v.sealed)
+	if err != nil {
+		return false, err
+	}
+	next, err := s.keys.Seal(v.purpose, v.rowKey, plain, s.db.Rand())
+	if err != nil {
+		return false, err
+	}
+	same := func(stored []byte) bool { return bytes.Equal(stored, v.sealed) }
+	if v.removal {
+		err = devicedata.Update(ctx, s.db, func(tx storage.Tx) (err error) {
+			changed, err = resealRemoval(ctx, tx, v, next, same)
+			return err
+		})
+	} else {
+		err = devicedata.Within(ctx, s.db.Workspace(v.workspace), v.customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
+			changed, err = resealRow(ctx, tx, v, next, same)
+			return err
+		})
+	}
+	if isGone(err) {
+		return false, nil
+	}
+	return changed && err == nil, err
+}
+
+func resealRow(ctx context.Context, tx data.CustomerTx, v sealedValue, next []byte, same func([]byte) bool) (bool, error) {
+	if v.code != (devicedata.CodeKey{}) {
+		codes, err := devicedata.CodesByKey(ctx, tx.Snapshot, v.customer, v.code)
+		if err != nil || codes[0] == nil || !same(codes[0].SealedPIN) {
+			return false, err
+		}
+		codes[0].SealedPIN = next
+		return true, devicedata.UpdateCodes(ctx, tx, []devicedata.Code{*codes[0]})
+	}
+	accounts, err := devicedata.FindAccounts(ctx, tx.Snapshot, v.account)
+	if err != nil || accounts[0] == nil || !same(accounts[0].SealedSecret) {
+		return false, err
+	}
+	accounts[0].SealedSecret = next
+	return true, devicedata.UpdateAccount(ctx, tx, *accounts[0])
+}
+
+func resealRemoval(ctx context.Context, tx storage.Tx, v sealedValue, next []byte, same func([]byte) bool) (changed bool, err error) {
+	if v.code != (devicedata.CodeKey{}) {
+		err := devicedata.UpdateRemoval(ctx, tx, v.account, v.code.Code, func(r *devicedata.Removal) error {
+			if changed = same(r.SealedPIN); changed {
+				r.SealedPIN = next
+			}
+			return nil
+		})
+		return changed, err
+	}
+	stored, err := devicedata.FindRemovalAccount(ctx, tx, v.account)
+	if err != nil || !same(stored.SealedSecret) {
+		return false, err
+	}
+	return true, devicedata.UpdateRemovalSecret(ctx, tx, v.account, next)
+}
