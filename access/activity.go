@@ -137,14 +137,14 @@ func readActivities(ctx context.Context, r storage.Reader, customer devicedata.C
 	return out, nil
 }
 
-// writeActivities stores activities of devices of one customer.
-func writeActivities(tx storage.Tx, customer devicedata.CustomerID, now time.Time, random io.Reader, activities []Activity) error {
+// writeActivities stores activities of devices of one customer. Their order is that in which they are stored.
+func (s *Service) writeActivities(tx storage.Tx, customer devicedata.CustomerID, activities []Activity) error {
 	for _, a := range activities {
 		var id layout.ActivityID
-		if _, err := io.ReadFull(random, id[8:]); err != nil {
+		if _, err := io.ReadFull(s.db.Rand(), id[8:]); err != nil {
 			return err
 		}
-		copy(id[:8], layout.AppendTime(nil, now))
+		copy(id[:8], layout.AppendTime(nil, s.nextActivityTime()))
 		a.ID = ""
 		a.DeviceName = device.Label(a.DeviceName)
 		if err := tx.Put(layout.Activity(customer, id), encode(a)); err != nil {
@@ -155,6 +155,18 @@ func writeActivities(tx storage.Tx, customer devicedata.CustomerID, now time.Tim
 		}
 	}
 	return nil
+}
+
+// nextActivityTime returns the current time, or a slightly later one if this Service has already used it.
+func (s *Service) nextActivityTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.now()
+	if next := s.lastActivity.Add(time.Microsecond); at.Before(next) && next.Sub(at) < time.Second { // unless the clock was set back
+		at = next
+	}
+	s.lastActivity = at
+	return at
 }
 
 // changes returns the activities that a new state of a device implies.

@@ -131,7 +131,7 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 			}
 			added = append(added, Activity{Kind: ActivityDeviceListed, DeviceID: ids[i], DeviceName: d.Name, At: now})
 		}
-		return writeActivities(tx.Tx, row.Customer, now, s.h.s.db.Rand(), added)
+		return s.h.s.writeActivities(tx.Tx, row.Customer, added)
 	})
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (s *session) markMissing(ctx context.Context, row stored, listed map[string
 			if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
 				return err
 			}
-			return writeActivities(tx.Tx, row.Customer, now, s.h.s.db.Rand(), removed)
+			return s.h.s.writeActivities(tx.Tx, row.Customer, removed)
 		})
 		if err != nil {
 			return err
@@ -283,7 +283,7 @@ func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, wri
 	if err := devicedata.PutStates(ctx, tx, states); err != nil {
 		return err
 	}
-	return writeActivities(tx.Tx, row.Customer, now, s.h.s.db.Rand(), activities)
+	return s.h.s.writeActivities(tx.Tx, row.Customer, activities)
 }
 
 // waits records that the state of a device waits.

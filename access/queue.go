@@ -96,7 +96,7 @@ func (s *Service) finish(ctx context.Context, a *attemptRow, result attemptResul
 			now := s.now()
 			stored.Status, stored.Confirmed, stored.Error, stored.EndedAt = result.status, result.confirmed, result.failure, now
 			if result.activity != nil {
-				if err := writeActivities(tx.Tx, a.customer, now, s.db.Rand(), []Activity{*result.activity}); err != nil {
+				if err := s.writeActivities(tx.Tx, a.customer, []Activity{*result.activity}); err != nil {
 					return err
 				}
 			}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -36,6 +37,9 @@ type Removal struct {
 	Since      time.Time     `json:"since"`
 }
 
+// position is the place of a removal in the order of the list.
+func (r Removal) position() string { return string(r.AccountID[:]) + string(r.ID[:]) }
+
 // RemovalQuery selects pending removals.
 type RemovalQuery struct {
 	Limit  int    // maximum number of removals in a page, from 1 to 1000; 0 selects 100
@@ -50,21 +54,16 @@ func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Re
 	if err != nil {
 		return page, err
 	}
-	var after uuid.UUID
-	if q.Cursor != "" {
-		if after, err = uuid.Parse(q.Cursor); err != nil {
-			return page, data.ErrInvalidCursor
-		}
+	after, err := hex.DecodeString(q.Cursor)
+	if err != nil || len(after) != 0 && len(after) != 32 {
+		return page, data.ErrInvalidCursor
 	}
 	err = c.eachRemoval(ctx, func() { page = data.Page[Removal]{Items: []Removal{}} }, func(r Removal) bool {
-		if after != uuid.Nil {
-			if r.ID == after {
-				after = uuid.Nil
-			}
+		if r.position() <= string(after) {
 			return true
 		}
 		if len(page.Items) == limit {
-			page.Next = page.Items[limit-1].ID.String()
+			page.Next = hex.EncodeToString([]byte(page.Items[limit-1].position()))
 			return false
 		}
 		page.Items = append(page.Items, r)
@@ -157,7 +156,7 @@ func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (giv
 			return err
 		}
 		now := c.s.now()
-		return writeActivities(tx, row.Customer, now, c.s.db.Rand(), []Activity{{
+		return c.s.writeActivities(tx, row.Customer, []Activity{{
 			Kind: ActivityGaveUp, DeviceID: d.ID, DeviceName: d.Name, At: now, Actor: &actor, Slot: given.Slot,
 		}})
 	})

@@ -70,8 +70,9 @@ type Service struct {
 	accounts signal // an account was connected or deleted
 	attempts signal // an action attempt was created
 
-	mu    sync.Mutex
-	ended chan struct{} // closed and replaced when an action attempt has ended
+	mu           sync.Mutex
+	ended        chan struct{} // closed and replaced when an action attempt has ended
+	lastActivity time.Time
 }
 
 // signal wakes one goroutine. It has one element if there is something to do.
