@@ -1,0 +1,248 @@
+package access_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/badger"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+// lockedBuffer collects a log.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// loggingProvider logs everything that it receives and returns, at the level debug.
+type loggingProvider struct {
+	device.Provider
+	log *slog.Logger
+}
+
+func (p loggingProvider) Connect(ctx context.Context, s device.Step) (device.Pane, error) {
+	pane, err := p.Provider.Connect(ctx, s)
+	p.log.Debug("connect", "step", s, "text", fmt.Sprintf("%v %+v %#v", s, pane, pane.Done), "error", err)
+	return pane, err
+}
+
+func (p loggingProvider) Open(ctx context.Context, a device.Account) (device.Conn, error) {
+	conn, err := p.Provider.Open(ctx, a)
+	p.log.Debug("open", "account", a, "text", fmt.Sprintf("%v %+v %#v", a, a, a), "error", err)
+	return conn, err
+}
+
+// TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem uses an account on Badger, with a driver that logs everything.
+func TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store, err := badger.Open(dir, badger.Options{})
+	require.NoError(t, err)
+	h := newHotel(t, store, simulated.Lock("l1", "Needle in the haystack"))
+	logged := &lockedBuffer{}
+	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	svc, scope := h.service("logging", access.Options{Logger: log, Providers: []device.Provider{loggingProvider{h.world.Provider("logging"), log}}})
+	h.scope = scope
+	token := strings.TrimPrefix(h.world.Account("anna").Secret.Reveal(), "anna:")
+	require.Len(t, token, 32)
+	secrets := []string{password, token}
+
+	var texts []string
+	_, err = scope.Connect(t.Context(), access.ConnectStep{Provider: simulated.Key, Answers: login("anna", "wrong"), State: []byte(token)})
+	texts = append(texts, fmt.Sprintf("%v %+v", err, err))
+	account := connect(t, scope, "anna")
+	stop := start(t, svc)
+	require.Eventually(t, func() bool {
+		page, err := scope.Devices(t.Context(), access.DeviceQuery{})
+		return err == nil && len(page.Items) == 1
+	}, time.Minute, 5*time.Millisecond)
+	require.Equal(t, access.AttemptSuccess, h.do("l1", device.Command{Kind: device.Unlock}).Status)
+	h.world.Revoke("anna")
+	require.Eventually(t, func() bool {
+		a, err := scope.Account(t.Context(), account.ID)
+		return err == nil && a.Status == access.AccountLost
+	}, time.Minute, 5*time.Millisecond)
+	stop()
+	export, err := scope.Export(t.Context())
+	require.NoError(t, err)
+	require.Len(t, export.Accounts, 1)
+	require.Len(t, export.Devices, 1)
+	require.Len(t, export.Attempts, 1)
+	require.NotEmpty(t, export.Activities)
+	exported, err := json.Marshal(export)
+	require.NoError(t, err)
+	texts = append(texts, string(exported), fmt.Sprintf("%+v %#v", export, export), logged.String())
+	require.Contains(t, logged.String(), "msg=open")
+	for _, text := range texts {
+		for _, secret := range secrets {
+			require.NotContains(t, text, secret)
+		}
+	}
+
+	require.NoError(t, store.Close())
+	found := false
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		found = found || bytes.Contains(content, []byte("Needle in the haystack"))
+		for _, secret := range secrets {
+			require.False(t, bytes.Contains(content, []byte(secret)), path)
+		}
+		return nil
+	}))
+	require.True(t, found, "the files contain the name of the device in clear text, so a secret would be found too")
+}
+
+// furnish stores an account, a code and a removal of the same account, all sealed with the ring of the hotel.
+func furnish(t *testing.T, h *hotel) (account access.Account, removal uuid.UUID) {
+	t.Helper()
+	account = connect(t, h.scope, "anna")
+	grant := data.PlainAccessGrant("g", data.Ref{}, data.Ref{Kind: data.KindSpace, Key: "101"})
+	_, err := h.ws.Push(t.Context(), data.CustomerData{CustomerKey: hotelKey, AccessGrants: []data.AccessGrant{grant}})
+	require.NoError(t, err)
+	customer, err := h.ws.Customer(t.Context(), hotelKey)
+	require.NoError(t, err)
+	removal = uuid.UUID{4, 4}
+	require.NoError(t, devicedata.Within(t.Context(), h.ws, devicedata.IDOf(customer), func(ctx context.Context, tx data.CustomerTx) error {
+		if _, err := devicedata.PutDevices(ctx, tx, account.ID, []devicedata.Device{{ExternalID: "l1", Name: "Room 101", Details: []byte(`{"can":["unlock"]}`)}}); err != nil {
+			return err
+		}
+		id := devicedata.DeviceID(account.ID, "l1")
+		var codes []devicedata.Code
+		for slot, code := range []uuid.UUID{{3, 3}, removal} {
+			sealed, err := h.ring.Seal(keys.PurposePIN, devicedata.PINKey(account.ID, code), []byte("482916"), h.ws.DB().Rand())
+			if err != nil {
+				return err
+			}
+			codes = append(codes, devicedata.Code{DeviceID: id, ID: code, Subject: devicedata.GrantSubject("g"), Slot: slot + 1, SealedPIN: sealed})
+		}
+		if err := devicedata.CreateCodes(ctx, tx, codes); err != nil {
+			return err
+		}
+		_, err := devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: id, Code: removal}}, devicedata.ReasonEnded)
+		return err
+	}))
+	return account, removal
+}
+
+func TestReseal_NewMaster_OldSlotCanBeDropped(t *testing.T) {
+	t.Parallel()
+	h := newHotel(t, memory.New())
+	account, removal := furnish(t, h)
+	counts, err := h.svc.SealedBySlot(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[int]int{1: 4}, counts, "the account, the code, the removal, and the account of the removal")
+	require.NoError(t, h.svc.CheckKeys(t.Context(), newRing(t, 2, 1)))
+	err = h.svc.CheckKeys(t.Context(), newRing(t, 2))
+	require.ErrorIs(t, err, access.ErrSlotInUse)
+	require.ErrorContains(t, err, "slot 1")
+
+	h.ring = newRing(t, 2, 1)
+	rotated, _ := h.service("rotated", access.Options{})
+	n, err := rotated.Reseal(t.Context())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, n, 3, "the account of the removal may be written with the account")
+	counts, err = rotated.SealedBySlot(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[int]int{2: 4}, counts)
+	n, err = rotated.Reseal(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n)
+	next := newRing(t, 2)
+	require.NoError(t, rotated.CheckKeys(t.Context(), next))
+	require.NoError(t, devicedata.View(t.Context(), h.ws.DB(), func(r storage.Reader) error {
+		stored, err := devicedata.FindRemoval(t.Context(), r, account.ID, removal)
+		require.NoError(t, err)
+		pin, err := next.Open(keys.PurposePIN, devicedata.PINKey(account.ID, removal), stored.SealedPIN)
+		require.NoError(t, err)
+		require.Equal(t, "482916", string(pin))
+		reach, err := devicedata.FindRemovalAccount(t.Context(), r, account.ID)
+		require.NoError(t, err)
+		secret, err := next.Open(keys.PurposeAccount, devicedata.SecretKey(account.ID), reach.SealedSecret)
+		require.NoError(t, err)
+		require.Equal(t, h.world.Account("anna").Secret.Reveal(), string(secret))
+		return nil
+	}))
+
+	_, err = h.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{hotelKey}})
+	require.NoError(t, err)
+	counts, err = rotated.SealedBySlot(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[int]int{2: 3}, counts, "two removals and their account")
+	require.ErrorIs(t, rotated.CheckKeys(t.Context(), newRing(t, 3)), access.ErrSlotInUse, "removals of a deleted customer count too")
+}
+
+func TestGiveUp_Removal_IsRecordedAndGone(t *testing.T) {
+	t.Parallel()
+	h := newHotel(t, memory.New())
+	account, removal := furnish(t, h)
+	logged := &lockedBuffer{}
+	svc, scope := h.service("logging", access.Options{Logger: slog.New(slog.NewTextHandler(logged, nil))})
+	page, err := scope.Removals(t.Context(), access.RemovalQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	r := page.Items[0]
+	require.Equal(t, removal, r.ID)
+	require.Equal(t, account.ID, r.AccountID)
+	require.Equal(t, 2, r.Slot)
+	require.EqualValues(t, "access_ended", r.Reason)
+	require.Equal(t, simulated.Key, r.Provider)
+	n, err := svc.Workspace(uuid.UUID{8}).CountRemovals(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n, "another workspace")
+	_, err = svc.Workspace(uuid.UUID{8}).GiveUp(t.Context(), removal, data.Actor{})
+	require.ErrorIs(t, err, access.ErrRemovalNotFound)
+	given, err := scope.GiveUp(t.Context(), removal, data.Actor{Type: data.ActorPortal, PortalID: uuid.UUID{9}})
+	require.NoError(t, err)
+	require.Equal(t, r, given)
+	require.Contains(t, logged.String(), "given up")
+	require.Equal(t, access.ActivityGaveUp, h.activities()[0].Kind)
+	require.Equal(t, data.ActorPortal, h.activities()[0].Actor.Type)
+	_, err = scope.GiveUp(t.Context(), removal, data.Actor{})
+	require.ErrorIs(t, err, access.ErrRemovalNotFound)
+
+	_, err = h.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{hotelKey}})
+	require.NoError(t, err)
+	n, err = svc.Workspace(workspaceID).CountRemovals(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "the other code")
+	page, err = svc.Workspace(workspaceID).Removals(t.Context(), access.RemovalQuery{})
+	require.NoError(t, err)
+	require.EqualValues(t, "customer_deleted", page.Items[0].Reason)
+	_, err = svc.Workspace(workspaceID).GiveUp(t.Context(), page.Items[0].ID, data.Actor{})
+	require.NoError(t, err)
+}
