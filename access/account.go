@@ -49,6 +49,7 @@ type accountDetails struct {
 	StatusSince time.Time     `json:"since"`
 	Error       string        `json:"error,omitempty"`
 	FirstSyncAt time.Time     `json:"synced,omitzero"`
+	Connects    int           `json:"connects"` // how often the customer has connected it, so that a session sees a new secret
 }
 
 func encode(v any) []byte {

@@ -193,7 +193,7 @@ func (c *Scope) connected(ctx context.Context, customer devicedata.CustomerID, s
 			if err := decode("the details of an account", old.Details, &before); err != nil {
 				return err
 			}
-			details.FirstSyncAt = before.FirstSyncAt
+			details.FirstSyncAt, details.Connects = before.FirstSyncAt, before.Connects+1
 			write, stored = devicedata.UpdateAccount, *old
 		}
 		stored.Name, stored.Details = device.Label(account.Name), encode(details)

@@ -141,7 +141,7 @@ func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, devic
 // a.Sent zero if the attempt has ended.
 func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 	var sent time.Time
-	err := h.within(ctx, stored{&devicedata.Account{ID: a.AccountID, Customer: a.customer}, a.workspace}, func(ctx context.Context, tx data.CustomerTx) error {
+	err := h.within(ctx, stored{Account: &devicedata.Account{ID: a.AccountID, Customer: a.customer}, workspace: a.workspace}, func(ctx context.Context, tx data.CustomerTx) error {
 		sent = time.Time{}
 		current, err := readAttempt(ctx, tx.Tx, a.workspace, a.customer, a.ID)
 		if err != nil || current == nil || current.Status != AttemptPending || !current.Sent.IsZero() {

@@ -107,6 +107,7 @@ func (h *holder) stop(cancel func()) {
 type stored struct {
 	*devicedata.Account
 	workspace uuid.UUID
+	connects  int // of its details
 }
 
 // accounts reads the accounts of all customers that have connected this account at the provider.
@@ -121,9 +122,14 @@ func (h *holder) accounts(ctx context.Context) (rows map[uuid.UUID]stored, err e
 			if err != nil {
 				return err
 			}
-			if found[0] != nil {
-				rows[at.ID] = stored{found[0], at.Workspace}
+			if found[0] == nil {
+				continue
 			}
+			var details accountDetails
+			if err := decode("the details of an account", found[0].Details, &details); err != nil {
+				return err
+			}
+			rows[at.ID] = stored{found[0], at.Workspace, details.Connects}
 		}
 		return nil
 	})

@@ -30,7 +30,6 @@ type session struct {
 
 	mu      sync.Mutex
 	row     stored
-	secret  string             // of row
 	openErr error              // of the last attempt to open the connection
 	conn    device.Conn        // nil while there is no connection
 	changed chan struct{}      // closed and replaced when conn or openErr changes
@@ -59,7 +58,7 @@ func newSession(h *holder, row stored) *session {
 	}
 }
 
-// compare ends the connection if the account was deleted or has another secret.
+// compare ends the connection if the account was deleted or connected again.
 func (s *session) compare(row stored) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,13 +68,9 @@ func (s *session) compare(row stored) {
 		s.wake()
 		return
 	}
-	before := s.secret
+	again := row.connects != s.row.connects
 	s.row = row
-	if before == "" {
-		return // no connection was opened with it
-	}
-	if secret, err := s.open(row); err == nil && secret != before {
-		s.secret = secret
+	if again {
 		s.restart()
 	}
 }
@@ -166,9 +161,6 @@ func (s *session) serve(ctx context.Context, row stored) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.secret = secret
-	s.mu.Unlock()
 	opening, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	conn, err := s.h.s.provider(row.Provider).Open(opening, device.Account{ID: row.ExternalID, Name: row.Name, Secret: device.NewSecret(secret)})
@@ -263,11 +255,11 @@ func (s *session) setStatus(ctx context.Context, row stored, cause error) {
 		if err := decode("the details of an account", accounts[0].Details, &old); err != nil {
 			return err
 		}
-		if cause != nil && string(accounts[0].SealedSecret) != string(row.SealedSecret) {
+		if old.Connects != row.connects {
 			return nil // connected again in the meantime
 		}
 		now := s.h.s.now()
-		next.StatusSince, next.FirstSyncAt = old.StatusSince, old.FirstSyncAt
+		next.StatusSince, next.FirstSyncAt, next.Connects = old.StatusSince, old.FirstSyncAt, old.Connects
 		if next.Status != old.Status {
 			next.StatusSince = now
 		}
