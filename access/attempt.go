@@ -268,9 +268,10 @@ func (c *Scope) Attempt(ctx context.Context, id uuid.UUID) (a ActionAttempt, err
 }
 
 // Wait waits until an action attempt of the scope has ended, and returns it. It returns [ErrAttemptNotFound], or the attempt as it
-// is and the error of ctx. It notices a result of this Service at once, and that of another process within a fourth of
+// was last read and the error of ctx. It notices a result of this Service at once, and that of another process within a fourth of
 // Options.Poll. A running Service ends each attempt soon after its deadline.
 func (c *Scope) Wait(ctx context.Context, id uuid.UUID) (ActionAttempt, error) {
+	var last ActionAttempt
 	ticker := time.NewTicker(max(c.s.poll/4, time.Millisecond))
 	defer ticker.Stop()
 	for {
@@ -278,9 +279,13 @@ func (c *Scope) Wait(ctx context.Context, id uuid.UUID) (ActionAttempt, error) {
 		ended := c.s.ended
 		c.s.mu.Unlock()
 		a, err := c.Attempt(ctx, id)
+		if err != nil && ctx.Err() != nil {
+			return last, ctx.Err()
+		}
 		if err != nil || a.Status != AttemptPending {
 			return a, err
 		}
+		last = a
 		select {
 		case <-ctx.Done():
 			return a, ctx.Err()
