@@ -175,3 +175,33 @@ func TestDeleteAccount_DevicesAndSessionEnd(t *testing.T) {
 		require.Zero(t, report.Damages)
 	})
 }
+
+func TestDo_SeveralCommandsToOneDevice_AreSentOneAtATimeInOrder(t *testing.T) {
+	t.Parallel()
+	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {
+		release := h.world.Hold("l1")
+		var ids []uuid.UUID
+		var want []device.CommandKind
+		for i := range 6 {
+			kind := []device.CommandKind{device.Unlock, device.Lock, device.Lock}[i%3]
+			a, err := h.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: kind}, data.Actor{}, time.Minute)
+			require.NoError(t, err)
+			ids, want = append(ids, a.ID), append(want, kind)
+			time.Sleep(100 * time.Millisecond) // ids of the same millisecond are in any order
+		}
+		release()
+		for _, id := range ids {
+			a, err := h.scope.Wait(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, access.AttemptSuccess, a.Status)
+		}
+		require.Empty(t, h.world.Conflicts())
+		var sent []device.CommandKind
+		for _, call := range h.world.Calls() {
+			if call.Method == "Do" {
+				sent = append(sent, call.Command.Kind)
+			}
+		}
+		require.Equal(t, want, sent)
+	})
+}

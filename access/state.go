@@ -27,7 +27,7 @@ type report struct {
 	at    time.Time
 }
 
-// memory is what a session remembers of a device: the state that is stored, and the newest one if it waits.
+// memory contains what a session remembers of a device: the stored state, and the newest one if it waits.
 type memory struct {
 	stored    device.State
 	writtenAt time.Time // zero if no state is stored
