@@ -57,6 +57,7 @@ var sections = []section{
 	{"size", sizeRows},
 	{"heap", heapRows},
 	{"http", httpRows},
+	{"devices", deviceRows},
 }
 
 func main() {

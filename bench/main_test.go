@@ -32,7 +32,7 @@ func TestRun_Short_MeasuresEveryRow(t *testing.T) {
 	for _, work := range []string{
 		"push 2,000 resources", "the same again", "delete a customer", "delete a site", "create a portal", "push one reservation",
 		"Resolve", "Verify of a code that is forged", "Verify of a code that is expired", "list 50 of",
-		"push 1,000 resources, 20,000 in the store", "delete 1,000 resources, 20,000 in the store", "resident with", "bytes per resource", "HTTP push_data",
+		"push 1,000 resources, 20,000 in the store", "delete 1,000 resources, 20,000 in the store", "resident with", "bytes per resource", "HTTP push_data", "rows of states", "heap of the running service",
 	} {
 		require.Contains(t, out.String(), work)
 	}
