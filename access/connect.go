@@ -20,6 +20,9 @@ import (
 // ConnectPeriod is the time that a customer has for connecting an account, from the first step to the last.
 const ConnectPeriod = 30 * time.Minute
 
+// MaxAccounts is the greatest number of accounts of a customer.
+const MaxAccounts = 100
+
 // MaxConnectState is the greatest size of [ConnectPane.State] in bytes.
 const MaxConnectState = device.MaxStateBytes + 1024
 
@@ -66,7 +69,7 @@ type connectState struct {
 // secret and keeps its id and its devices.
 //
 // Wrong answers are no error: the pane has the form again, with the faults in it. Connect returns a [validation.Error] for an
-// unknown provider, too many answers, and a state that does not belong to this connection; [ErrConnectExpired]; [ErrOtherAccount];
+// unknown provider, too many answers or accounts, and a state that does not belong to this connection; [ErrConnectExpired]; [ErrOtherAccount];
 // [ErrAccountNotFound] for Reconnect; [data.ErrCustomerNotFound]; [device.ErrOffline] if the provider cannot be reached; and other
 // errors of the driver.
 func (c *Scope) Connect(ctx context.Context, step ConnectStep) (ConnectPane, error) {
@@ -177,9 +180,12 @@ func (c *Scope) connected(ctx context.Context, customer devicedata.CustomerID, s
 	var key string
 	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
 		key = tx.Customer.Key
-		old, err := sameAccount(ctx, tx, customer, step.Provider, account.ID)
+		old, n, err := sameAccount(ctx, tx, customer, step.Provider, account.ID)
 		if err != nil {
 			return err
+		}
+		if old == nil && n >= MaxAccounts {
+			return invalid("connected_accounts", validation.RuleTooMany, nil, "the customer has %d accounts, and may have %d", n, MaxAccounts)
 		}
 		if step.Reconnect != uuid.Nil && (old == nil || old.ID != step.Reconnect) {
 			return ErrOtherAccount
@@ -209,15 +215,16 @@ func (c *Scope) connected(ctx context.Context, customer devicedata.CustomerID, s
 	return newAccount(key, &stored)
 }
 
-// sameAccount returns the customer's account with this id at the provider, or nil.
-func sameAccount(ctx context.Context, tx data.CustomerTx, customer devicedata.CustomerID, provider, externalID string) (*devicedata.Account, error) {
+// sameAccount returns the customer's account with this id at the provider, or nil, and the number of the customer's accounts.
+func sameAccount(ctx context.Context, tx data.CustomerTx, customer devicedata.CustomerID, provider, externalID string) (same *devicedata.Account, n int, err error) {
 	for a, err := range devicedata.Accounts(ctx, tx.Snapshot, customer) {
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		n++
 		if a.Provider == provider && a.ExternalID == externalID {
-			return a, nil
+			same = a
 		}
 	}
-	return nil, nil
+	return same, n, nil
 }

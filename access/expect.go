@@ -54,10 +54,19 @@ func (e *expectation) activity(a *attemptRow, at time.Time) *Activity {
 }
 
 // operations returns the activities of events of locks. An operation that a command of this account caused has the actor of the
-// command, and is left out if the activity is already stored.
-func (s *session) operations(operations []operation, now time.Time) (out []Activity) {
+// command, and is left out if the activity is already stored. If the activities cannot be stored, the caller calls undo.
+func (s *session) operations(operations []operation, now time.Time) (out []Activity, undo func()) {
 	s.expectMu.Lock()
 	defer s.expectMu.Unlock()
+	claimed := map[*expectation]bool{} // of the matched expectations, those whose activity out contains
+	undo = func() {
+		s.expectMu.Lock()
+		defer s.expectMu.Unlock()
+		for e, own := range claimed {
+			e.reported = false
+			e.stored = e.stored && !own
+		}
+	}
 	for _, o := range operations {
 		known := s.devices[o.device]
 		if known == nil {
@@ -74,6 +83,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 		a.Slot, _ = o.Slot.Get()
 		if e := s.expected[o.device]; e.causes(o) {
 			e.reported = true
+			claimed[e] = !e.stored
 			if e.stored {
 				continue
 			}
@@ -83,7 +93,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 		}
 		out = append(out, a)
 	}
-	return out
+	return out, undo
 }
 
 // causes reports whether a command probably caused an operation.

@@ -228,7 +228,7 @@ func (s *session) store(ctx context.Context, row stored, b batch) error {
 			}
 		}
 	}
-	operated := s.operations(b.operations, now)
+	operated, undo := s.operations(b.operations, now)
 	if len(write) == 0 && len(operated) == 0 {
 		return nil
 	}
@@ -236,6 +236,7 @@ func (s *session) store(ctx context.Context, row stored, b batch) error {
 		return s.write(ctx, tx, row, write, operated, now)
 	})
 	if err != nil {
+		undo()
 		for externalID, r := range write {
 			b.states[externalID] = r // for the next attempt
 		}
