@@ -50,5 +50,5 @@
 //	inventory.go  storing the inventory, states and operations
 //	execute.go    sending commands
 //	expect.go     events that commands cause
-//	maintain.go   deleting old attempts and activities
+//	maintain.go   hourly maintenance
 package access

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"time"
 
 	"github.com/customerportal-go/customerportal/device"
@@ -19,13 +20,15 @@ type expectation struct {
 func (s *session) expect(a *attemptRow) *expectation {
 	s.expectMu.Lock()
 	defer s.expectMu.Unlock()
-	for id, e := range s.expected {
-		if time.Since(e.at) > lateAnswer {
+	for id, expected := range s.expected {
+		if expected = slices.DeleteFunc(expected, func(e *expectation) bool { return e.reported || time.Since(e.at) > lateAnswer }); len(expected) == 0 {
 			delete(s.expected, id)
+		} else {
+			s.expected[id] = expected
 		}
 	}
 	e := &expectation{attempt: a, at: time.Now()}
-	s.expected[a.DeviceExternal] = e
+	s.expected[a.DeviceExternal] = append(s.expected[a.DeviceExternal], e)
 	return e
 }
 
@@ -81,7 +84,8 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 			a.Kind = ActivityLocked
 		}
 		a.Slot, _ = o.Slot.Get()
-		if e := s.expected[o.device]; e.causes(o) {
+		if i := slices.IndexFunc(s.expected[o.device], func(e *expectation) bool { return e.causes(o) }); i >= 0 {
+			e := s.expected[o.device][i]
 			e.reported = true
 			claimed[e] = !e.stored
 			if e.stored {
@@ -98,7 +102,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 
 // causes reports whether a command probably caused an operation.
 func (e *expectation) causes(o operation) bool {
-	if e == nil || e.reported || time.Since(e.at) > lateAnswer || o.Method != device.MethodRemote && o.Method != device.MethodUnknown {
+	if e.reported || time.Since(e.at) > lateAnswer || o.Method != device.MethodRemote && o.Method != device.MethodUnknown {
 		return false
 	}
 	kind := e.attempt.Command.Kind

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -15,8 +16,14 @@ import (
 // maintenanceBatch is the number of attempts or activities that one transaction deletes. Each has at most two rows.
 const maintenanceBatch = 2000
 
-// maintain deletes the attempts and activities of all customers that are too old or too many.
+// maintain deletes attempts and activities, and seals values again after a change of the active key slot.
 func (s *Service) maintain(ctx context.Context) error {
+	_, err := s.Reseal(ctx)
+	return errors.Join(s.trimAll(ctx), err)
+}
+
+// trimAll deletes the attempts and activities of all customers that are too old or too many.
+func (s *Service) trimAll(ctx context.Context) error {
 	workspaces, err := s.db.Workspaces(ctx)
 	if err != nil {
 		return err

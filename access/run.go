@@ -14,7 +14,7 @@ import (
 )
 
 // Run serves the accounts of all workspaces until ctx is done: it opens connections, keeps the inventory and the states up to
-// date, carries out commands, and deletes old attempts and activities. Several processes can run a Service on one store; a lease
+// date, carries out commands, deletes old attempts and activities, and seals values again after a change of the active key slot. Several processes can run a Service on one store; a lease
 // for each account at a provider lets one of them serve it. If a process stops responding, another one takes over its accounts
 // after Options.Lease.
 //

@@ -179,20 +179,32 @@ func (s *Service) CheckKeys(ctx context.Context, next *keys.Ring) error {
 }
 
 // Reseal seals the stored values that were not sealed with the active slot again, with the active one, and returns their number.
-// It writes each value in a transaction of its own, and may be interrupted and repeated. Connections stay open.
+// It writes each value in a transaction of its own, and may be interrupted and repeated. Connections stay open. [Service.Run] does
+// it every hour. If a value cannot be opened, for example because the ring does not have its slot any more, Reseal continues with
+// the others and returns the first such error.
 func (s *Service) Reseal(ctx context.Context) (resealed int, err error) {
+	var unopened error
 	err = s.sealedValues(ctx, func(v sealedValue) error {
 		slot, err := keys.SealedSlot(v.sealed)
-		if err != nil || slot == s.keys.Active() {
-			return err
+		if err == nil && slot == s.keys.Active() {
+			return nil
 		}
-		changed, err := s.resealValue(ctx, v)
+		changed := false
+		if err == nil {
+			changed, err = s.resealValue(ctx, v)
+		}
 		if changed {
 			resealed++
 		}
+		if errors.Is(err, keys.ErrNoMaster) || errors.Is(err, keys.ErrCannotOpen) {
+			if unopened == nil {
+				unopened = fmt.Errorf("access: a sealed value of the account %s: %w", v.account, err)
+			}
+			return nil
+		}
 		return err
 	})
-	return resealed, err
+	return resealed, errors.Join(err, unopened)
 }
 
 // resealValue seals one value again, unless it was changed or deleted in the meantime.

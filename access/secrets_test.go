@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -204,6 +205,40 @@ func TestReseal_NewMaster_OldSlotCanBeDropped(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[int]int{2: 3}, counts, "two removals and their account")
 	require.ErrorIs(t, rotated.CheckKeys(t.Context(), newRing(t, 3)), access.ErrSlotInUse, "removals of a deleted customer count too")
+}
+
+func TestReseal_MissingMaster_OthersAreSealedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New())
+		furnish(t, h)
+		h.world.AddLogin(simulated.Login{User: "bob", Password: password})
+		h.ring = newRing(t, 3, 1)
+		_, scope := h.service("third", access.Options{})
+		bob := connect(t, scope, "bob")
+		h.ring = newRing(t, 2, 3) // slot 1 was dropped too early
+		svc, _ := h.service("rotated", access.Options{})
+		stop := start(t, svc) // Run seals again at once
+		synctest.Wait()
+		stop()
+		counts, err := svc.SealedBySlot(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, map[int]int{1: 4, 2: 1}, counts)
+		n, err := svc.Reseal(t.Context())
+		require.ErrorIs(t, err, keys.ErrNoMaster)
+		require.Zero(t, n)
+		account, err := scope.Account(t.Context(), bob.ID)
+		require.NoError(t, err)
+		require.Equal(t, access.AccountConnected, account.Status)
+		accounts, err := h.scope.Accounts(t.Context())
+		require.NoError(t, err)
+		for _, a := range accounts {
+			if a.ID != bob.ID {
+				require.Equal(t, access.AccountUnreachable, a.Status)
+				require.Contains(t, a.Error, "slot 1")
+			}
+		}
+	})
 }
 
 func TestGiveUp_Removal_IsRecordedAndGone(t *testing.T) {

@@ -41,7 +41,7 @@ type session struct {
 	firstDue time.Time               // when the first waiting state must be stored; zero if none waits
 
 	expectMu sync.Mutex
-	expected map[string]*expectation // by external id
+	expected map[string][]*expectation // by external id, in the order of the commands
 }
 
 // knownDevice is a device that is stored.
@@ -54,7 +54,7 @@ type knownDevice struct {
 func newSession(h *holder, row stored) *session {
 	return &session{
 		h: h, row: row, events: newEventBuffer(), changed: make(chan struct{}), restart: func() {},
-		devices: map[string]*knownDevice{}, expected: map[string]*expectation{},
+		devices: map[string]*knownDevice{}, expected: map[string][]*expectation{},
 	}
 }
 
