@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,6 +27,8 @@ type ExportedCode struct {
 	Grant    string    `json:"access_grant_key,omitempty"` // whose code it is
 	Staff    string    `json:"staff_member_key,omitempty"` // whose code it is
 	Slot     int       `json:"slot"`
+	StartsAt time.Time `json:"starts_at,omitzero"`
+	EndsAt   time.Time `json:"ends_at,omitzero"`
 }
 
 // Export returns everything that is stored about the accounts and devices of the customer of the scope, from one snapshot. It
@@ -62,7 +65,7 @@ func (c *Scope) Export(ctx context.Context) (out Export, err error) {
 			if err != nil {
 				return err
 			}
-			e := ExportedCode{ID: code.ID, DeviceID: code.DeviceID, Slot: code.Slot}
+			e := ExportedCode{ID: code.ID, DeviceID: code.DeviceID, Slot: code.Slot, StartsAt: code.StartsAt, EndsAt: code.EndsAt}
 			if data.Class(code.Subject.Class) == data.ClassAccessGrant {
 				e.Grant = code.Subject.Key
 			} else {

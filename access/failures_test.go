@@ -125,12 +125,13 @@ func TestService_OnEveryBackend_ConnectsMapsAndUnlocks(t *testing.T) {
 			t.Parallel()
 			store, reopen := b.Open(t)
 			h := newHotel(t, store, simulated.Lock("l1", "Room 101"), simulated.Lock("l2", "Room 102"))
+			h.svc, h.scope = h.service("first", patient)
 			account := connect(t, h.scope, "anna")
 			stop := start(t, h.svc)
 			require.Eventually(t, func() bool {
 				page, err := h.scope.Devices(t.Context(), access.DeviceQuery{})
 				return err == nil && len(page.Items) == 2
-			}, time.Minute, 5*time.Millisecond)
+			}, 10*time.Minute, 5*time.Millisecond)
 			s, err := h.scope.Suggestions(t.Context())
 			require.NoError(t, err)
 			require.Len(t, s.Mappings, 2)
@@ -141,7 +142,7 @@ func TestService_OnEveryBackend_ConnectsMapsAndUnlocks(t *testing.T) {
 			require.NoError(t, store.Close())
 			h.store = reopen()
 			defer func() { require.NoError(t, h.store.Close()) }()
-			h.svc, h.scope = h.service("second", access.Options{})
+			h.svc, h.scope = h.service("second", patient)
 			h.ws = data.Open(h.store, data.Options{}).Workspace(workspaceID)
 			require.Equal(t, []access.Mapping{{SpaceKey: "101"}}, h.device("l1").Mappings)
 			require.True(t, h.device("l1").State.Locked.IsKnown())

@@ -22,8 +22,7 @@ import (
 
 // modelDevice is a device that an account of the model has listed.
 type modelDevice struct {
-	missing bool
-	spaces  map[string]bool // shared, by space
+	spaces map[string]bool // shared, by space
 }
 
 // modelAccount is an account of the model.

@@ -13,7 +13,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// RemovalReason says why an access code must be removed from its device.
+// RemovalReason says why an access code must be removed from its device: "access_grant_deleted", "staff_member_deleted",
+// "space_deleted", "device_unmapped", "device_deleted", "account_deleted", "customer_deleted", or "access_ended" if the access
+// ended or moved without a delete.
 type RemovalReason string
 
 // reasons are the names of the stored reasons.

@@ -105,7 +105,12 @@ func (s *Service) sealedOf(ctx context.Context, workspace uuid.UUID, customer de
 	if err != nil {
 		return err
 	}
-	for _, v := range found {
+	return forEach(found, fn)
+}
+
+// forEach calls fn with each value until it returns an error.
+func forEach(values []sealedValue, fn func(sealedValue) error) error {
+	for _, v := range values {
 		if err := fn(v); err != nil {
 			return err
 		}
@@ -140,12 +145,7 @@ func (s *Service) sealedRemovals(ctx context.Context, fn func(sealedValue) error
 	if err != nil {
 		return err
 	}
-	for _, v := range found {
-		if err := fn(v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return forEach(found, fn)
 }
 
 // SealedBySlot counts the stored sealed values of all workspaces by the key slot that sealed them: secrets of accounts, PINs, and

@@ -73,7 +73,9 @@ func TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem(t *testing.T) {
 	h := newHotel(t, store, simulated.Lock("l1", "Needle in the haystack"))
 	logged := &lockedBuffer{}
 	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	svc, scope := h.service("logging", access.Options{Logger: log, Providers: []device.Provider{loggingProvider{h.world.Provider("logging"), log}}})
+	svc, scope := h.service("logging", access.Options{
+		Logger: log, Providers: []device.Provider{loggingProvider{h.world.Provider("logging"), log}}, Lease: patient.Lease, CallTimeout: patient.CallTimeout,
+	})
 	h.scope = scope
 	token := strings.TrimPrefix(h.world.Account("anna").Secret.Reveal(), "anna:")
 	require.Len(t, token, 32)
@@ -87,13 +89,13 @@ func TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem(t *testing.T) {
 	require.Eventually(t, func() bool {
 		page, err := scope.Devices(t.Context(), access.DeviceQuery{})
 		return err == nil && len(page.Items) == 1
-	}, time.Minute, 5*time.Millisecond)
+	}, 10*time.Minute, 5*time.Millisecond)
 	require.Equal(t, access.AttemptSuccess, h.do("l1", device.Command{Kind: device.Unlock}).Status)
 	h.world.Revoke("anna")
 	require.Eventually(t, func() bool {
 		a, err := scope.Account(t.Context(), account.ID)
 		return err == nil && a.Status == access.AccountLost
-	}, time.Minute, 5*time.Millisecond)
+	}, 10*time.Minute, 5*time.Millisecond)
 	stop()
 	export, err := scope.Export(t.Context())
 	require.NoError(t, err)

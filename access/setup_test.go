@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -79,6 +80,9 @@ func (h *hotel) service(caller string, o access.Options) (*access.Service, *acce
 	return svc, svc.Workspace(workspaceID).Customer(hotelKey)
 }
 
+// patient are options for tests with the clock of the machine, which must not fail on a slow one.
+var patient = access.Options{Lease: 10 * time.Minute, CallTimeout: 4 * time.Minute}
+
 // connect connects the login of a user to a customer, and returns the account.
 func connect(t *testing.T, scope *access.Scope, user string) access.Account {
 	t.Helper()
@@ -145,7 +149,7 @@ func (h *hotel) activities() []access.Activity {
 // do carries out a command and returns the attempt when it has ended.
 func (h *hotel) do(id string, c device.Command) access.ActionAttempt {
 	h.t.Helper()
-	a, err := h.scope.Do(h.t.Context(), h.device(id).ID, c, data.Actor{}, 0)
+	a, err := h.scope.Do(h.t.Context(), h.device(id).ID, c, data.Actor{}, access.MaxDeadline)
 	require.NoError(h.t, err)
 	require.Equal(h.t, access.AttemptPending, a.Status)
 	a, err = h.scope.Wait(h.t.Context(), a.ID)
