@@ -105,6 +105,34 @@ func TestDo_NoServiceRuns_TimesOutOnceAServiceRuns(t *testing.T) {
 	})
 }
 
+// otherKey is the driver of another provider.
+type otherKey struct{ device.Provider }
+
+func (otherKey) Info() device.Info { return device.Info{Key: "other"} }
+
+func TestDo_NoProcessHasTheDriver_EndsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), simulated.Lock("l1", "Room 101"))
+		connect(t, h.scope, "anna")
+		stop := start(t, h.svc)
+		synctest.Wait()
+		stop()
+		other, scope := h.service("other", access.Options{Providers: []device.Provider{otherKey{h.world.Provider("other")}}})
+		defer start(t, other)()
+		a, err := scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 5*time.Second)
+		require.NoError(t, err)
+		time.Sleep(5*time.Second + 2*access.DefaultPoll + time.Second)
+		synctest.Wait()
+		a, err = scope.Attempt(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, access.ErrorTimedOut, a.Error.Type)
+		account, err := scope.Account(t.Context(), a.AccountID)
+		require.NoError(t, err)
+		require.Equal(t, access.AccountConnected, account.Status, "the account is kept")
+	})
+}
+
 func TestDo_AcceptedByAnotherService_HolderCarriesItOut(t *testing.T) {
 	t.Parallel()
 	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {

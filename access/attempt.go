@@ -269,7 +269,8 @@ func (c *Scope) Attempt(ctx context.Context, id uuid.UUID) (a ActionAttempt, err
 
 // Wait waits until an action attempt of the scope has ended, and returns it. It returns [ErrAttemptNotFound], or the attempt as it
 // was last read and the error of ctx. It notices a result of this Service at once, and that of another process within a fourth of
-// Options.Poll. A running Service ends each attempt soon after its deadline.
+// Options.Poll. A running Service ends each attempt at its deadline; if the process that sent the command has stopped, another one
+// ends the attempt after Options.Lease.
 func (c *Scope) Wait(ctx context.Context, id uuid.UUID) (ActionAttempt, error) {
 	var last ActionAttempt
 	ticker := time.NewTicker(max(c.s.poll/4, time.Millisecond))

@@ -26,8 +26,11 @@ const MaxAccounts = 100
 // MaxConnectState is the greatest size of [ConnectPane.State] in bytes.
 const MaxConnectState = device.MaxStateBytes + 1024
 
-// maxAnswers bounds the number of answers in a step.
-const maxAnswers = 100
+// Bounds of the answers in a step.
+const (
+	maxAnswers     = 100
+	maxAnswerBytes = 64 << 10 // of all names and values together
+)
 
 // ConnectStep is one step of connecting an account.
 type ConnectStep struct {
@@ -37,7 +40,7 @@ type ConnectStep struct {
 	State []byte
 
 	// Answers contains the values of the fields of the last form, by name. After a redirect, it contains the query parameters with
-	// which the browser came back. At most 100.
+	// which the browser came back. At most 100, with 64 KiB in all.
 	Answers map[string]device.Secret
 
 	// ReturnURL is the URL to which a provider with a login of its own sends the browser back. It is the same for all steps.
@@ -83,6 +86,13 @@ func (c *Scope) Connect(ctx context.Context, step ConnectStep) (ConnectPane, err
 		return ConnectPane{}, invalid("provider", validation.RuleFormat, nil, "is not one of the providers of this service")
 	case len(step.Answers) > maxAnswers:
 		return ConnectPane{}, invalid("answers", validation.RuleTooMany, nil, "has %d answers, and may have %d", len(step.Answers), maxAnswers)
+	}
+	size := 0
+	for name, answer := range step.Answers {
+		size += len(name) + len(answer.Reveal())
+	}
+	if size > maxAnswerBytes {
+		return ConnectPane{}, invalid("answers", validation.RuleRange, nil, "have %d bytes, and may have %d", size, maxAnswerBytes)
 	}
 	next := device.Step{Answers: step.Answers, ReturnURL: step.ReturnURL}
 	if step.Reconnect != uuid.Nil {

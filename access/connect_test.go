@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,9 @@ func TestConnect_BadInput_ChangesNothing(t *testing.T) {
 	require.ErrorIs(t, err, data.ErrCustomerNotFound)
 	_, err = h.scope.Connect(t.Context(), access.ConnectStep{Provider: simulated.Key, Reconnect: uuid.UUID{7}})
 	require.ErrorIs(t, err, access.ErrAccountNotFound)
+	_, err = h.scope.Connect(t.Context(), access.ConnectStep{Provider: simulated.Key, Answers: login("anna", strings.Repeat("x", 1<<16))})
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, "answers", invalid.Faults[0].Path)
 	h.world.SetOutage("anna", true)
 	_, err = h.scope.Connect(t.Context(), access.ConnectStep{Provider: simulated.Key, Answers: login("anna", password)})
 	require.ErrorIs(t, err, device.ErrOffline)

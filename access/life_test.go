@@ -52,7 +52,7 @@ type life struct {
 // must be that of the model.
 func TestLife_RandomOperations_MatchModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(testsize.Pick(2, 6, 40)) {
+	for seed := range uint64(testsize.Pick(2, 6, 15)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { live(t, seed) })

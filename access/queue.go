@@ -69,7 +69,7 @@ func (s *Service) readQueue(ctx context.Context) (byAccount map[account][]*attem
 			}
 			at := account{a.Provider, a.AccountExternal}
 			byAccount[at] = append(byAccount[at], a)
-			if now.After(a.Deadline.Add(s.overdueAfter())) {
+			if now.After(a.Deadline.Add(s.overdueAfter(a))) {
 				overdue = append(overdue, a)
 			}
 		}
@@ -78,8 +78,14 @@ func (s *Service) readQueue(ctx context.Context) (byAccount map[account][]*attem
 	return byAccount, overdue, err
 }
 
-// overdueAfter is the time after the deadline of an attempt after which its holder has written the result, if there is one.
-func (s *Service) overdueAfter() time.Duration { return s.lease + s.callTimeout }
+// overdueAfter is the time after the deadline of an attempt after which any process may end it. No holder sends a command after its
+// deadline. If the command was sent, its holder, or the next one, writes the result within this time.
+func (s *Service) overdueAfter(a *attemptRow) time.Duration {
+	if a.Sent.IsZero() {
+		return s.poll
+	}
+	return s.lease + s.callTimeout + readTimeout
+}
 
 // finish writes the result of an attempt, unless it has ended before, and the activity if there is one. It tries again until
 // ctx is done.

@@ -148,7 +148,7 @@ func newProcess(h *hotel, caller string, t *trap) *process {
 // one of them again and again for twice the duration of a lease, while the devices are slow.
 func TestTakeover_PausedForTwiceTheLease_NoConflictsAndNothingLost(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(testsize.Pick(2, 6, 40)) {
+	for seed := range uint64(testsize.Pick(2, 6, 15)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { takeover(t, seed) })
