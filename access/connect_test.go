@@ -120,6 +120,22 @@ func TestConnect_LostAccountConnectedAgain_KeepsIDsAndMappings(t *testing.T) {
 	})
 }
 
+func TestConnect_AgainWhileACommandWaits_CommandUsesTheNewConnection(t *testing.T) {
+	t.Parallel()
+	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {
+		for range 20 {
+			a, err := h.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+			require.NoError(t, err)
+			connect(t, h.scope, "anna") // ends the connection
+			a, err = h.scope.Wait(t.Context(), a.ID)
+			require.NoError(t, err)
+			if a.Error != nil {
+				require.Equal(t, access.ErrorNotConfirmed, a.Error.Type, "the connection ended while the command was being sent: %v", a.Error)
+			}
+		}
+	})
+}
+
 func TestConnect_TwoCustomersOneHub_DoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {

@@ -125,9 +125,8 @@ func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, devic
 		}
 		rows, err := h.accounts(ctx)
 		if err != nil {
-			return nil, nil, err
-		}
-		if _, ok := rows[a.AccountID]; !ok {
+			h.s.failed(ctx, "reading an account", err, "provider", h.account.provider)
+		} else if _, ok := rows[a.AccountID]; !ok {
 			return nil, nil, ErrDeviceNotFound
 		}
 		h.check.set() // starts the session
@@ -236,7 +235,7 @@ func agrees[T comparable](want, is device.Optional[T]) bool { return !want.IsKno
 // failedWith returns the result of an attempt after an error. sent reports whether the driver was called.
 func failedWith(err error, sent bool) attemptResult {
 	switch {
-	case errors.Is(err, ErrDeviceNotFound):
+	case isGone(err):
 		return failed(ErrorDeviceNotFound, "the device or its account was deleted")
 	case errors.Is(err, device.ErrUnknownDevice):
 		return failed(ErrorDeviceNotFound, "the account does not have the device")

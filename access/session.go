@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ const (
 	maxPause    = 5 * time.Minute
 	readTimeout = time.Minute
 )
+
+// errLoading is wrapped by the errors of the store, which say nothing about the account.
+var errLoading = errors.New("access: reading the stored devices")
 
 // session keeps a connection to the account of one customer open, and stores what its devices report.
 type session struct {
@@ -101,12 +105,20 @@ func (s *session) run(ctx context.Context) {
 		}
 		began := time.Now()
 		err := s.serve(connected, row)
-		s.setConn(nil, err)
 		if connected.Err() != nil {
 			ended()
+			s.setConn(nil, nil) // commands wait for the next connection
 			pause = minPause
 			continue // ctx is done, or the account was deleted or connected again
 		}
+		if errors.Is(err, errLoading) {
+			s.setConn(nil, nil)
+			s.h.s.failed(connected, "opening a connection", err, "connected_account_id", row.ID)
+			sleep(connected, minPause)
+			ended()
+			continue
+		}
+		s.setConn(nil, err)
 		if errors.Is(err, lease.ErrLost) || isGone(err) {
 			ended()
 			return // the holder ends or starts a new session
@@ -173,7 +185,7 @@ func (s *session) serve(ctx context.Context, row stored) error {
 		}
 	}()
 	if err := s.load(ctx, row); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errLoading, err)
 	}
 	s.setConn(conn, nil)
 	watching, stop := context.WithCancel(ctx)
