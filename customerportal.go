@@ -1,4 +1,4 @@
-// Package customerportal combines a store, the HTTP API and the hosted pages in one handler:
+// Package customerportal combines a store, the HTTP API, the hosted pages and the drivers of devices:
 //
 //	app, err := customerportal.New(customerportal.Options{
 //		Store: store, BaseURL: "https://portal.example", Master: master, WorkspaceID: workspaceID, APIKey: apiKey,
@@ -6,7 +6,7 @@
 //	go app.Run(ctx)
 //	http.ListenAndServe(addr, app.Handler())
 //
-// A program that needs more control uses the packages data, portal, portal/httpapi and portal/web directly.
+// A program that needs more control uses the packages data, access, portal, portal/httpapi and portal/web directly.
 package customerportal
 
 import (
@@ -19,7 +19,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
@@ -50,16 +52,24 @@ type Options struct {
 	WorkspaceID  uuid.UUID
 	Authenticate httpapi.Authenticator
 
+	// Providers are the drivers of the devices that customers can connect. If there are none, the App has no Access.
+	Providers []device.Provider
+
 	// Options of the other packages. New overrides the fields that correspond to the fields above.
 	Data   data.Options
+	Access access.Options
 	Portal portal.Options
 	API    httpapi.Options
 	Pages  web.Options
 }
 
-// App is a customer portal on one store: data, portals, the API and the hosted pages.
+// App is a customer portal on one store: data, devices, portals, the API and the hosted pages.
+//
+// A program with devices calls [access.Service.CheckKeys] before it serves, so that it does not start without a master key that
+// encrypts the secret of an account.
 type App struct {
 	DB      *data.DB
+	Access  *access.Service // nil if there are no Providers
 	Portals *portal.Service
 	API     *httpapi.Handler // nil if there is no API
 	Pages   *web.Handler
@@ -89,6 +99,12 @@ func New(o Options) (*App, error) {
 	}
 	a := &App{DB: data.Open(o.Store, o.Data)}
 	o.Portal.BaseURL, o.Portal.Keys = strings.TrimRight(base.String(), "/")+o.PortalPath, ring
+	if len(o.Providers) > 0 {
+		o.Access.Keys, o.Access.Providers = ring, o.Providers
+		if a.Access, err = access.New(a.DB, o.Access); err != nil {
+			return nil, err
+		}
+	}
 	if a.Portals, err = portal.New(a.DB, o.Portal); err != nil {
 		return nil, err
 	}
@@ -163,6 +179,23 @@ func (o *Options) authenticator() (httpapi.Authenticator, error) {
 // other paths below BaseURL.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Run does the background work until ctx is done and returns the error of ctx; see
-// [portal.Service.Run]. Several processes may call Run on one store.
-func (a *App) Run(ctx context.Context) error { return a.Portals.Run(ctx) }
+// Run does the background work until ctx is done and returns the error of ctx; see [portal.Service.Run] and
+// [access.Service.Run]. Several processes may call Run on one store.
+func (a *App) Run(ctx context.Context) error {
+	if a.Access == nil {
+		return a.Portals.Run(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	devices := make(chan error, 1)
+	go func() {
+		defer cancel()
+		devices <- a.Access.Run(ctx)
+	}()
+	err := a.Portals.Run(ctx)
+	cancel()
+	if ended := <-devices; !errors.Is(ended, context.Canceled) { // access.ErrRunning, which also ended the other Run
+		return ended
+	}
+	return err
+}

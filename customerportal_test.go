@@ -13,7 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	customerportal "github.com/customerportal-go/customerportal"
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -165,4 +168,56 @@ func TestRun_DoesAllMaintenance(t *testing.T) {
 		run()
 		require.Zero(t, changes(), "changes older than 90 days are removed")
 	})
+}
+
+// TestRun_WithProviders_CarriesOutCommands connects an account of simulated devices and unlocks a lock.
+func TestRun_WithProviders_CarriesOutCommands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		world := simulated.New(simulated.Options{})
+		world.AddLogin(simulated.Login{User: "demo", Password: "demo"})
+		world.AddDevice("demo", simulated.Lock("lock", "Front door"))
+		o := options()
+		o.Providers = []device.Provider{world.Provider("app")}
+		app, err := customerportal.New(o)
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- app.Run(ctx) }()
+		synctest.Wait()
+		require.ErrorIs(t, app.Run(ctx), access.ErrRunning)
+
+		_, err = app.DB.Workspace(workspaceID).Push(ctx, data.CustomerData{CustomerKey: "hotel"})
+		require.NoError(t, err)
+		hotel := app.Access.Workspace(workspaceID).Customer("hotel")
+		_, err = hotel.Connect(ctx, access.ConnectStep{Provider: simulated.Key, Answers: map[string]device.Secret{
+			"username": device.NewSecret("demo"), "password": device.NewSecret("demo"),
+		}})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		page, err := hotel.Devices(ctx, access.DeviceQuery{})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		attempt, err := hotel.Do(ctx, page.Items[0].ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+		require.NoError(t, err)
+		attempt, err = hotel.Wait(ctx, attempt.ID)
+		require.NoError(t, err)
+		require.Equal(t, access.AttemptSuccess, attempt.Status)
+		require.True(t, attempt.Confirmed)
+		require.True(t, world.Device("lock").State.Locked.Is(false))
+
+		stop()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
+func TestNew_WithoutProviders_HasNoAccess(t *testing.T) {
+	t.Parallel()
+	app, err := customerportal.New(options())
+	require.NoError(t, err)
+	require.Nil(t, app.Access)
+	o := options()
+	o.Providers = []device.Provider{nil}
+	_, err = customerportal.New(o)
+	require.ErrorContains(t, err, "Options.Providers[0] is nil")
 }

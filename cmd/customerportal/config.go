@@ -18,6 +18,7 @@ import (
 
 	"github.com/customerportal-go/customerportal"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/portal/web"
@@ -37,7 +38,7 @@ type config struct {
 	privateHTTP     bool
 	proxies         []netip.Prefix
 	store           storeChoice
-	drivers         []string
+	drivers         []driver
 	keys            *keys.Ring
 	apiKey          string
 	workspace       uuid.UUID
@@ -91,7 +92,8 @@ func (p *program) configure() (*config, error) {
 	proxies := flags.String("trusted-proxies", "", "comma-separated `LIST` of the addresses or networks of your reverse proxies. Wrong links are limited by\n"+
 		"client, and the client is taken from their X-Forwarded-For")
 	store := flags.String("store", "", "`STORE` of the data: memory: or badger:DIR, for example badger:/var/lib/customerportal/store")
-	driverNames := flags.String("drivers", "", "comma-separated `LIST` of device drivers; this release has none")
+	chosenDrivers := flags.String("drivers", "", "comma-separated `LIST` of device drivers: "+strings.Join(driverNames(p.drivers), ", ")+". The login of the simulated\n"+
+		"devices is "+simulatedUser+" with the password "+simulatedPassword)
 	keysFile := flags.String("keys", "", "`FILE` with the master keys: one SLOT:BASE64 in a line, the active one first; # begins a comment")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
 	flags.DurationVar(&c.shutdownTimeout, "shutdown-timeout", 20*time.Second, "longest `TIME` to wait for active requests when the server stops")
@@ -125,7 +127,7 @@ func (p *program) configure() (*config, error) {
 	check(err)
 	c.store, err = parseStore(*store, p.stores)
 	check(err)
-	c.drivers, err = parseDrivers(*driverNames, p.drivers)
+	c.drivers, err = parseDrivers(*chosenDrivers, p.drivers)
 	check(err)
 	if c.logFormat != "text" && c.logFormat != "json" {
 		check(fmt.Errorf("-log-format must be text or json, not %q", c.logFormat))
@@ -138,7 +140,7 @@ func (p *program) configure() (*config, error) {
 	check(c.readWorkspace(p.env(workspaceVariable)))
 	if len(faults) == 0 {
 		// Making the App does no I/O. With a store in memory, it checks the remaining options before the store is opened.
-		_, err = c.app(memory.New(), c.addr, slog.New(slog.DiscardHandler))
+		_, err = c.app(memory.New(), c.addr, nil, slog.New(slog.DiscardHandler))
 		check(err)
 	}
 	if c.baseURL == "" && !isLoopback(c.addr) {
@@ -219,13 +221,13 @@ func (c *config) logHandler(w io.Writer) slog.Handler {
 var optionNames = strings.NewReplacer("Options.AllowPrivateHTTP", "-allow-private-http", "Options.BaseURL", "-base-url", "BaseURL", "-base-url")
 
 // app returns the App of the configuration for a server that listens on addr. It does no I/O.
-func (c *config) app(store storage.Store, addr string, log *slog.Logger) (*customerportal.App, error) {
+func (c *config) app(store storage.Store, addr string, providers []device.Provider, log *slog.Logger) (*customerportal.App, error) {
 	base, err := url.Parse(cmp.Or(c.baseURL, urlOf(addr)+"/portal"))
 	if err != nil {
 		return nil, fmt.Errorf("-base-url: %w", err)
 	}
 	o := customerportal.Options{
-		Store: store, Keys: c.keys, APIKey: c.apiKey, WorkspaceID: c.workspace, PortalPath: cmp.Or(base.Path, "/"),
+		Store: store, Keys: c.keys, APIKey: c.apiKey, WorkspaceID: c.workspace, PortalPath: cmp.Or(base.Path, "/"), Providers: providers,
 		Data: data.Options{Logger: log}, Pages: web.Options{AllowPrivateHTTP: c.privateHTTP, TrustedProxies: c.proxies},
 	}
 	base.Path, base.RawPath = "", ""

@@ -44,7 +44,7 @@ func TestRun_WrongFlagOrVariable_ExitsWithStatus2(t *testing.T) {
 		"memory with argument":    {args: []string{"-store", "memory:x"}, want: "-store: memory: has no argument"},
 		"badger without argument": {args: []string{"-store", "badger:"}, want: "-store: badger: must be followed by a directory"},
 		"badger with URL":         {args: []string{"-store", "badger://data"}, want: "-store: badger: must be followed by a directory"},
-		"driver":                  {args: []string{"-drivers", "simulated"}, want: `-drivers: unknown driver "simulated"; this release has no drivers, so -drivers must be empty`},
+		"driver":                  {args: []string{"-drivers", "other"}, want: `-drivers: unknown driver "other"; known are simulated`},
 		"log format":              {args: []string{"-log-format", "xml"}, want: `-log-format must be text or json, not "xml"`},
 		"shutdown timeout":        {args: []string{"-shutdown-timeout", "0s"}, want: "-shutdown-timeout must be more than 0, not 0s"},
 		"shutdown timeout format": {args: []string{"-shutdown-timeout", "20"}, want: `invalid value "20" for flag -shutdown-timeout`},
@@ -178,11 +178,11 @@ func TestParseProxies_AddressesAndNetworks_AreNetworks(t *testing.T) {
 
 func TestParseDrivers_KnownNames_AreReturnedOnce(t *testing.T) {
 	t.Parallel()
-	known := []string{"simulated", "zigbee2mqtt"}
+	known := []driver{{name: "simulated"}, {name: "zigbee2mqtt"}}
 	for value, want := range map[string][]string{"": nil, "simulated": {"simulated"}, "zigbee2mqtt, simulated": {"zigbee2mqtt", "simulated"}} {
 		got, err := parseDrivers(value, known)
 		require.NoError(t, err)
-		require.Equal(t, want, got)
+		require.ElementsMatch(t, want, driverNames(got))
 	}
 	for value, want := range map[string]string{
 		"x":                   `-drivers: unknown driver "x"; known are simulated, zigbee2mqtt`,

@@ -1,32 +1,96 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"time"
+
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 )
 
-// drivers are the names of the device drivers that -drivers can name. This release has none; a driver needs one entry.
-var drivers []string
+// drivers are the device drivers that -drivers can name. A new driver needs one entry.
+var drivers = []driver{{name: "simulated", open: openSimulated}}
 
-// parseDrivers returns the names in a value of -drivers, which is a comma-separated list of known names. An empty value names no
-// driver.
-func parseDrivers(value string, known []string) ([]string, error) {
+// driver is a driver of devices. open returns its provider, and a function that does its background work until its context is
+// done, or nil if there is none.
+type driver struct {
+	name string
+	open func() (device.Provider, func(context.Context))
+}
+
+// parseDrivers returns the drivers in a value of -drivers, which is a comma-separated list of known names. An empty value names
+// no driver.
+func parseDrivers(value string, known []driver) ([]driver, error) {
 	if value == "" {
 		return nil, nil
 	}
-	var names []string
+	var chosen []driver
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSpace(name)
+		named := func(d driver) bool { return d.name == name }
+		i := slices.IndexFunc(known, named)
 		switch {
-		case len(known) == 0:
-			return nil, fmt.Errorf("-drivers: unknown driver %q; this release has no drivers, so -drivers must be empty", name)
-		case !slices.Contains(known, name):
-			return nil, fmt.Errorf("-drivers: unknown driver %q; known are %s", name, strings.Join(known, ", "))
-		case slices.Contains(names, name):
+		case i < 0:
+			return nil, fmt.Errorf("-drivers: unknown driver %q; known are %s", name, strings.Join(driverNames(known), ", "))
+		case slices.ContainsFunc(chosen, named):
 			return nil, fmt.Errorf("-drivers names %q twice", name)
 		}
-		names = append(names, name)
+		chosen = append(chosen, known[i])
 	}
-	return names, nil
+	return chosen, nil
+}
+
+func driverNames(of []driver) []string {
+	names := make([]string, len(of))
+	for i, d := range of {
+		names[i] = d.name
+	}
+	return names
+}
+
+// openDrivers opens the drivers and starts their background work. stop ends this work and waits until it has ended.
+func openDrivers(ctx context.Context, chosen []driver) (providers []device.Provider, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	for _, d := range chosen {
+		provider, work := d.open()
+		providers = append(providers, provider)
+		if work != nil {
+			working.Go(func() { work(ctx) })
+		}
+	}
+	return providers, func() {
+		cancel()
+		working.Wait()
+	}
+}
+
+// The login of the simulated devices.
+const (
+	simulatedUser     = "demo"
+	simulatedPassword = "demo"
+)
+
+// openSimulated returns simulated devices, which change by themselves. The seed is always the same, so that accounts in a durable
+// store are still valid after a restart.
+func openSimulated() (device.Provider, func(context.Context)) {
+	world := simulated.New(simulated.Options{Seed: 1, Life: true})
+	world.AddLogin(simulated.Login{User: simulatedUser, Password: simulatedPassword})
+	for _, d := range []device.Device{
+		simulated.Lock("front-door", "Front door"),
+		simulated.Lock("lock-101", "Room 101"), simulated.Lock("lock-102", "Room 102"), simulated.Lock("lock-103", "Room 103"),
+		simulated.Thermostat("thermostat-101", "Thermostat 101"),
+		simulated.ContactSensor("window-101", "Window 101"),
+		simulated.LeakSensor("leak-102", "Leak sensor 102"),
+		simulated.NoiseSensor("noise-103", "Noise sensor 103"),
+	} {
+		world.AddDevice(simulatedUser, d)
+	}
+	return world.Provider("customerportal"), func(ctx context.Context) {
+		_ = world.Run(ctx, 10*time.Second) // it returns only the error of ctx
+	}
 }

@@ -42,7 +42,7 @@ type program struct {
 	stdout  io.Writer // requested texts, and generated credentials
 	stderr  io.Writer // the log, and errors of flags and variables
 	stores  []storeKind
-	drivers []string
+	drivers []driver
 }
 
 // The exit status of the program.

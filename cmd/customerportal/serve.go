@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal"
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/keys"
 )
 
 // Limits for a server with untrusted clients. The API itself limits the size of bodies and the time of requests.
@@ -44,7 +47,9 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	defer listener.Close() // if the server did not close it
 	addr := listener.Addr().String()
 
-	app, err := c.app(store, addr, log)
+	providers, stopDrivers := openDrivers(starting, c.drivers)
+	defer stopDrivers()
+	app, err := c.app(store, addr, providers, log)
 	if err != nil {
 		return err
 	}
@@ -52,12 +57,27 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	if err := readStore(starting, ws); err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
+	if err := checkKeys(starting, app.DB, c.keys); err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", app.Handler())
 	mux.Handle("GET "+healthPath, newHealth(ws, log))
-	log.InfoContext(ctx, "serving", "url", urlOf(addr), "links", app.Portals.BaseURL(), "store", c.store.scheme, "drivers", c.drivers,
+	log.InfoContext(ctx, "serving", "url", urlOf(addr), "links", app.Portals.BaseURL(), "store", c.store.scheme, "drivers", driverNames(c.drivers),
 		"workspace_id", c.workspace, "active_key", c.keys.Active(), "keys", c.keys.Slots(), "version", version())
 	return serveHTTP(ctx, app, mux, listener, c.shutdownTimeout, log)
+}
+
+// checkKeys returns an error if a master key is missing that encrypts a value in the store, also if the server has no drivers.
+func checkKeys(ctx context.Context, db *data.DB, ring *keys.Ring) error {
+	devices, err := access.New(db, access.Options{Keys: ring})
+	if err != nil {
+		return err
+	}
+	if err := devices.CheckKeys(ctx, ring); err != nil {
+		return fmt.Errorf("-keys or %s: %w", keysVariable, err)
+	}
+	return nil
 }
 
 // serveHTTP serves until ctx is done or the listener fails.

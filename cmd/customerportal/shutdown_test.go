@@ -137,7 +137,7 @@ func TestServeHTTP_ListenerFails_ReturnsError(t *testing.T) {
 	store := memory.New()
 	defer store.Close()
 	log := slog.New(slog.DiscardHandler)
-	app, err := c.app(store, "127.0.0.1:0", log)
+	app, err := c.app(store, "127.0.0.1:0", nil, log)
 	require.NoError(t, err)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
