@@ -23,7 +23,7 @@
 //   - The change feed is the sequence of the committed changes of a workspace.
 //   - The directory is the index of all keys of a workspace.
 //   - A device, such as a lock, belongs to a connected account of a customer. A device is mapped to spaces, and has access codes.
-//     They are not resources: a push or sync cannot contain them, and an export does not. A future package access writes them.
+//     They are not resources: a push or sync cannot contain them, and an export does not. Package access writes them.
 //   - A removal is an access code whose access has ended, and that must be removed from its device. It outlives its customer.
 //   - A node is the form in which this package processes a resource of any class.
 //   - A plan is the set of rows that an operation writes.

@@ -1,5 +1,5 @@
 // Package devicedata reads and writes the connected accounts, devices, mappings, access codes and pending removals of package
-// data for package access. Hosts do not see them. Package access does not exist yet: it will use drivers to program the codes.
+// data for package access. Hosts do not see them.
 //
 // # Customers and transactions
 //

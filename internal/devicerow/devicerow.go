@@ -1,7 +1,7 @@
 // Package devicerow defines the rows of connected accounts, devices, access codes and pending removals. Package layout defines
 // their keys. Package data applies the cascade to them, and package devicedata reads and writes them for package access.
 //
-// Package access, which does not exist yet, gives the rows their meaning. It alone encodes and decodes the fields Details and
+// Package access gives the rows their meaning. It alone encodes and decodes the fields Details and
 // the states of devices, and seals and opens the secrets and PINs: see [layout.RemovalAccount] and [layout.Removal] for the
 // keys to which they are bound.
 package devicerow
