@@ -215,7 +215,6 @@ func TestDo_SeveralCommandsToOneDevice_AreSentOneAtATimeInOrder(t *testing.T) {
 			a, err := h.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: kind}, data.Actor{}, time.Minute)
 			require.NoError(t, err)
 			ids, want = append(ids, a.ID), append(want, kind)
-			time.Sleep(100 * time.Millisecond) // ids of the same millisecond are in any order
 		}
 		release()
 		for _, id := range ids {

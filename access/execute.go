@@ -10,6 +10,7 @@ import (
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/lease"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // lateAnswer is the time for which an operation of a lock is attributed to a command that was sent before.
@@ -32,7 +33,11 @@ func (h *holder) deliver(attempts []*attemptRow) {
 	}
 }
 
-// work carries out the attempts of one device one after another.
+// errNotEnded reports that an attempt has not ended and must be delivered again.
+var errNotEnded = errors.New("access: the action attempt has not ended")
+
+// work carries out the attempts of one device one after another. If one of them does not end, work forgets all attempts of the
+// device. The next delivery contains them again, so later commands do not overtake earlier ones.
 func (h *holder) work(externalID string) {
 	for {
 		h.mu.Lock()
@@ -45,23 +50,43 @@ func (h *holder) work(externalID string) {
 		a := waiting[0]
 		h.devices[externalID] = waiting[1:]
 		h.mu.Unlock()
-		if err := h.execute(h.ctx, a); err != nil && !errors.Is(err, lease.ErrLost) {
+		err := h.execute(h.ctx, a)
+		if err != nil && !errors.Is(err, lease.ErrLost) && !errors.Is(err, errNotEnded) {
 			h.s.failed(h.ctx, "carrying out an action attempt", err, "action_attempt_id", a.ID)
 		}
 		h.mu.Lock()
-		delete(h.known, a.ID) // it has ended, or is delivered again
+		delete(h.known, a.ID)
+		if err != nil {
+			for _, later := range h.devices[externalID] {
+				delete(h.known, later.ID)
+			}
+			delete(h.devices, externalID)
+			h.mu.Unlock()
+			return
+		}
 		h.mu.Unlock()
 	}
 }
 
+// minCallTime returns the time that the call of the driver for an attempt needs at least: the call timeout, and for a short
+// deadline half of the time from the creation of the attempt to the deadline. A command is not sent if less time remains.
+func (h *holder) minCallTime(a *attemptRow) time.Duration {
+	return min(h.s.callTimeout, a.Deadline.Sub(a.CreatedAt)/2)
+}
+
+// tooLate is the result of an attempt that was not sent because too little time remained before its deadline.
+func tooLate() attemptResult {
+	return failed(ErrorTimedOut, "the command could not be sent early enough before its deadline")
+}
+
 // execute carries out an attempt and stores its result. After an error the attempt has not ended.
 func (h *holder) execute(ctx context.Context, a *attemptRow) error {
-	left := a.Deadline.Sub(h.s.db.Now())
 	if !a.Sent.IsZero() {
 		return h.resolve(ctx, a)
 	}
-	if left <= 0 {
-		return h.s.finish(ctx, a, failed(ErrorTimedOut, "the deadline passed before the command could be sent"))
+	left := a.Deadline.Sub(h.s.db.Now()) - h.minCallTime(a)
+	if left < 0 {
+		return h.finish(ctx, a, tooLate())
 	}
 	waiting, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
@@ -72,16 +97,16 @@ func (h *holder) execute(ctx context.Context, a *attemptRow) error {
 	case h.ended():
 		return lease.ErrLost // the next holder sends it
 	case err != nil:
-		return h.s.finish(ctx, a, failedWith(err, false))
+		return h.finish(ctx, a, failedWith(err, false))
 	}
-	for h.callTime() <= 0 { // until the lease is renewed
+	for h.callTime() < h.minCallTime(a) { // until the lease is renewed
 		if !sleep(waiting, h.s.lease/20) {
-			return nil // delivered again, or the deadline has passed
+			return errNotEnded // the next delivery ends it if its deadline is too near
 		}
 	}
 	if err := h.claim(ctx, a); err != nil {
 		if isGone(err) {
-			return h.s.finish(ctx, a, failed(ErrorDeviceNotFound, "the device was deleted"))
+			return h.finish(ctx, a, failed(ErrorDeviceNotFound, "the device was deleted"))
 		}
 		return err
 	}
@@ -89,6 +114,12 @@ func (h *holder) execute(ctx context.Context, a *attemptRow) error {
 		return h.send(ctx, own, conn, a)
 	}
 	return nil // it has ended
+}
+
+// finish writes the result of an attempt, unless the attempt has ended.
+func (h *holder) finish(ctx context.Context, a *attemptRow, result attemptResult) error {
+	_, err := h.s.finish(ctx, a, result)
+	return err
 }
 
 // untilStopped returns a context that also ends when this holder must not send commands any more.
@@ -137,7 +168,7 @@ func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, devic
 }
 
 // claim records that the attempt is being sent, if this process has the lease and the attempt and its device exist. It leaves
-// a.Sent zero if the attempt has ended.
+// a.Sent zero if the attempt has ended. After an error nothing is recorded.
 func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 	var sent time.Time
 	err := h.within(ctx, stored{Account: &devicedata.Account{ID: a.AccountID, Customer: a.customer}, workspace: a.workspace}, func(ctx context.Context, tx data.CustomerTx) error {
@@ -153,57 +184,89 @@ func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 		if devices[0] == nil {
 			return ErrDeviceNotFound
 		}
-		a.deviceName = devices[0].Name
 		current.Sent = h.s.now()
 		sent = current.Sent
 		return current.write(tx.Tx)
 	})
+	if errors.Is(err, storage.ErrUnknown) {
+		a.Sent = sent
+		return errors.Join(err, h.s.unclaim(ctx, a))
+	}
 	if err == nil {
 		a.Sent = sent
 	}
 	return err
 }
 
-// send calls the device and stores the result.
+// send calls the device and stores the result. It withdraws the claim if too little time remains for the call.
 func (h *holder) send(ctx context.Context, own *session, conn device.Conn, a *attemptRow) error {
-	calling, cancel := context.WithTimeout(ctx, min(h.callTime(), a.Deadline.Sub(h.s.db.Now())))
-	defer cancel()
-	if err := calling.Err(); err != nil {
-		return h.s.finish(ctx, a, failed(ErrorTimedOut, "the deadline passed before the command could be sent"))
+	left := a.Deadline.Sub(h.s.db.Now())
+	if left < h.minCallTime(a) {
+		return h.finish(ctx, a, tooLate())
 	}
+	within := min(h.callTime(), left)
+	if within < h.minCallTime(a) {
+		if err := h.s.unclaim(ctx, a); err != nil {
+			return err
+		}
+		return errNotEnded
+	}
+	calling, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	expected := own.expect(a)
 	outcome, err := conn.Do(calling, a.DeviceExternal, a.Command)
 	if err != nil {
-		return h.s.finish(ctx, a, failedWith(err, true))
+		return h.finish(ctx, a, failedWith(err, true))
 	}
-	result := attemptResult{status: AttemptSuccess, confirmed: outcome.Confirmed}
-	if own.claimActivity(expected) {
-		result.activity = expected.activity(a, h.s.now())
+	return h.succeed(ctx, own, expected, attemptResult{status: AttemptSuccess, confirmed: outcome.Confirmed})
+}
+
+// succeed stores the result of a command that took effect, and its activity unless an event has already stored it.
+func (h *holder) succeed(ctx context.Context, own *session, e *expectation, result attemptResult) error {
+	claimed := own.claimActivity(e)
+	if claimed {
+		result.activity = e.activity(e.attempt, h.s.now())
 	}
-	return h.s.finish(ctx, a, result)
+	wrote, err := h.s.finish(ctx, e.attempt, result)
+	if claimed && !wrote {
+		own.releaseActivity(e)
+	}
+	return err
 }
 
 // resolve ends an attempt that an earlier holder has sent without storing the result. It never sends the command again. It waits
-// until the call of the earlier holder has ended, and reads the state of the device.
+// until the call of the earlier holder has ended, and reads the state of the device. Meanwhile it attributes the events of the
+// device to the command.
 func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 	waiting, stop := h.untilStopped(ctx)
 	defer stop()
-	if !sleep(waiting, h.s.callTimeout-time.Since(h.started)) {
+	calling, cancel := context.WithDeadline(waiting, h.started.Add(h.s.callTimeout))
+	defer cancel()
+	own, _, _ := h.connection(calling, a) // an error is met again below
+	var expected *expectation
+	if own != nil {
+		expected = own.expect(a)
+	}
+	<-calling.Done()
+	if waiting.Err() != nil {
 		return lease.ErrLost
 	}
 	reading, cancel := context.WithTimeout(waiting, h.s.callTimeout)
 	defer cancel()
-	_, conn, err := h.connection(reading, a)
+	current, conn, err := h.connection(reading, a)
 	if h.ended() {
 		return lease.ErrLost
 	}
 	if err == nil {
+		if current != own {
+			expected = current.expect(a)
+		}
 		var state device.State
 		if state, err = readState(reading, conn, a.DeviceExternal); err == nil && shows(state, a.Command) {
-			return h.s.finish(ctx, a, attemptResult{status: AttemptSuccess})
+			return h.succeed(ctx, current, expected, attemptResult{status: AttemptSuccess})
 		}
 	}
-	return h.s.finish(ctx, a, failed(ErrorNotConfirmed, "the command was sent, but the process that sent it stopped before the device answered"))
+	return h.finish(ctx, a, failed(ErrorNotConfirmed, "the command was sent, but the process that sent it stopped before the device answered"))
 }
 
 // readState reads the state of one device from the inventory.

@@ -11,9 +11,10 @@ import (
 // not at all. The activity of the command is stored once, by the command or for the event.
 type expectation struct {
 	attempt  *attemptRow
-	at       time.Time // by the monotonic clock
-	stored   bool      // the activity is stored
-	reported bool      // the event has arrived
+	at       time.Time  // by the monotonic clock
+	stored   bool       // the activity is stored
+	reported bool       // the event has arrived
+	omitted  *operation // the event that was not stored because the activity is stored
 }
 
 // expect records that an attempt is being sent.
@@ -41,10 +42,22 @@ func (s *session) claimActivity(e *expectation) bool {
 	return first
 }
 
-// activity returns the activity of a command that took effect.
+// releaseActivity undoes claimActivity after the caller could not store the activity. An event of the operation that arrived in the
+// meantime is stored then.
+func (s *session) releaseActivity(e *expectation) {
+	s.expectMu.Lock()
+	defer s.expectMu.Unlock()
+	e.stored = false
+	if o := e.omitted; o != nil {
+		e.omitted, e.reported = nil, false
+		s.events.add(device.Event{Kind: device.Operated, DeviceID: o.device, At: o.at, Operation: o.Operation})
+	}
+}
+
+// activity returns the activity of a command that took effect, without the name of the device.
 func (e *expectation) activity(a *attemptRow, at time.Time) *Activity {
 	actor := a.Actor
-	out := &Activity{DeviceID: a.DeviceID, DeviceName: a.deviceName, At: at, Actor: &actor, AttemptID: a.ID, Method: device.MethodRemote}
+	out := &Activity{DeviceID: a.DeviceID, At: at, Actor: &actor, AttemptID: a.ID, Method: device.MethodRemote}
 	switch a.Command.Kind {
 	case device.Lock:
 		out.Kind = ActivityLocked
@@ -66,7 +79,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 		s.expectMu.Lock()
 		defer s.expectMu.Unlock()
 		for e, own := range claimed {
-			e.reported = false
+			e.reported, e.omitted = false, nil
 			e.stored = e.stored && !own
 		}
 	}
@@ -89,6 +102,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 			e.reported = true
 			claimed[e] = !e.stored
 			if e.stored {
+				e.omitted = &o
 				continue
 			}
 			e.stored = true

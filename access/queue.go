@@ -2,7 +2,10 @@ package access
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,17 +23,27 @@ type queuedAttempt struct {
 	id        uuid.UUID
 }
 
-// queued yields the attempts of all workspaces that have not ended, in the order in which they were created.
+// errDamagedQueue is wrapped by the errors of rows of the queue that cannot be decoded.
+var errDamagedQueue = errors.New("access: a row of the queue of action attempts is damaged")
+
+// queued yields the attempts of all workspaces that have not ended, in the order in which they were created. It yields an error
+// that wraps errDamagedQueue for a row that it cannot decode, and continues. Any other error is the last element.
 func queued(ctx context.Context, r storage.Reader) iter.Seq2[queuedAttempt, error] {
 	return func(yield func(queuedAttempt, error) bool) {
 		for e, err := range r.Scan(ctx, storage.Prefix(layout.AttemptQueuePrefix()), storage.ScanOptions{}) {
 			var q queuedAttempt
 			if err == nil {
-				q.workspace, q.customer, q.id, err = layout.ParseAttemptQueueEntry(e.Key, e.Value)
+				var damage error
+				if q.workspace, q.customer, q.id, damage = layout.ParseAttemptQueueEntry(e.Key, e.Value); damage != nil {
+					damage = fmt.Errorf("%w: key %x: %w", errDamagedQueue, e.Key, damage)
+				}
+				if !yield(q, damage) {
+					return
+				}
+				continue
 			}
-			if !yield(q, err) || err != nil {
-				return
-			}
+			yield(q, err)
+			return
 		}
 	}
 }
@@ -38,13 +51,25 @@ func queued(ctx context.Context, r storage.Reader) iter.Seq2[queuedAttempt, erro
 // account identifies an account at a provider. Several customers can have connected it.
 type account struct{ provider, externalID string }
 
-// readQueue returns the attempts that have not ended by account, and those that no process will carry out any more.
-func (s *Service) readQueue(ctx context.Context) (byAccount map[account][]*attemptRow, overdue []*attemptRow, err error) {
+// pending is the content of the queue.
+type pending struct {
+	byAccount map[account][]*attemptRow
+	overdue   []*attemptRow // no process will carry them out any more
+	gone      []*attemptRow // not sent, and their device or account was deleted
+	damaged   []error       // of rows that cannot be decoded
+}
+
+// readQueue reads the attempts that have not ended.
+func (s *Service) readQueue(ctx context.Context) (p pending, err error) {
 	err = devicedata.View(ctx, s.db, func(r storage.Reader) error {
-		byAccount, overdue = map[account][]*attemptRow{}, nil
+		p = pending{byAccount: map[account][]*attemptRow{}}
 		var entries []queuedAttempt
 		var rowKeys [][]byte
 		for q, err := range queued(ctx, r) {
+			if errors.Is(err, errDamagedQueue) {
+				p.damaged = append(p.damaged, err)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -58,24 +83,41 @@ func (s *Service) readQueue(ctx context.Context) (byAccount map[account][]*attem
 		if err != nil {
 			return err
 		}
-		now := s.db.Now()
+		var attempts []*attemptRow
+		var owners [][]byte // the keys of their devices and accounts
 		for i, q := range entries {
 			if rows[2*i] == nil || rows[2*i+1] == nil {
 				continue // the rows of a deleted customer wait for the sweep
 			}
 			a := &attemptRow{workspace: q.workspace, customer: q.customer}
 			if err := decode("an action attempt", rows[2*i], a); err != nil {
-				return err
+				p.damaged = append(p.damaged, fmt.Errorf("action attempt %v: %w", q.id, err))
+				continue
 			}
+			attempts = append(attempts, a)
+			owners = append(owners, layout.Device(a.customer, a.DeviceID), layout.Account(a.customer, a.AccountID))
+		}
+		if len(attempts) == 0 {
+			return nil
+		}
+		if rows, err = r.Get(ctx, owners...); err != nil {
+			return err
+		}
+		now := s.db.Now()
+		for i, a := range attempts {
 			at := account{a.Provider, a.AccountExternal}
-			byAccount[at] = append(byAccount[at], a)
-			if now.After(a.Deadline.Add(s.overdueAfter(a))) {
-				overdue = append(overdue, a)
+			switch gone := rows[2*i] == nil || rows[2*i+1] == nil; {
+			case gone && a.Sent.IsZero():
+				p.gone = append(p.gone, a)
+				continue
+			case now.After(a.Deadline.Add(s.overdueAfter(a))):
+				p.overdue = append(p.overdue, a)
 			}
+			p.byAccount[at] = append(p.byAccount[at], a)
 		}
 		return nil
 	})
-	return byAccount, overdue, err
+	return p, err
 }
 
 // overdueAfter is the time after the deadline of an attempt after which any process may end it. No holder sends a command after its
@@ -87,36 +129,114 @@ func (s *Service) overdueAfter(a *attemptRow) time.Duration {
 	return s.lease + s.callTimeout + readTimeout
 }
 
-// finish writes the result of an attempt, unless it has ended before, and the activity if there is one. It tries again until
-// ctx is done.
-func (s *Service) finish(ctx context.Context, a *attemptRow, result attemptResult) error {
+// isOpen reports whether a stored attempt, which is nil if it was deleted, has not ended and has the claim of a. If it has another
+// claim, another holder has sent it, and ends it.
+func (a *attemptRow) isOpen(stored *attemptRow) bool {
+	return stored != nil && stored.Status == AttemptPending && stored.Sent.Equal(a.Sent)
+}
+
+// change runs fn with an attempt as it is stored, or nil if it was deleted, in a transaction of the customer.
+func (s *Service) change(ctx context.Context, a *attemptRow, fn func(ctx context.Context, tx data.CustomerTx, stored *attemptRow) error) error {
+	return devicedata.Within(ctx, s.db.Workspace(a.workspace), a.customer, func(ctx context.Context, tx data.CustomerTx) error {
+		stored, err := readAttempt(ctx, tx.Tx, a.workspace, a.customer, a.ID)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, tx, stored)
+	})
+}
+
+// untilStored calls fn until it succeeds or ctx is done. It then returns the error of ctx.
+func (s *Service) untilStored(ctx context.Context, a *attemptRow, what string, fn func() error) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := devicedata.Within(ctx, s.db.Workspace(a.workspace), a.customer, func(ctx context.Context, tx data.CustomerTx) error {
-			stored, err := readAttempt(ctx, tx.Tx, a.workspace, a.customer, a.ID)
-			if err != nil || stored == nil || stored.Status != AttemptPending {
-				return err
-			}
-			if !stored.Sent.Equal(a.Sent) {
-				return nil // another holder has sent it, and ends it
-			}
-			now := s.now()
-			stored.Status, stored.Confirmed, stored.Error, stored.EndedAt = result.status, result.confirmed, result.failure, now
-			if result.activity != nil {
-				if err := s.writeActivities(tx.Tx, a.customer, []Activity{*result.activity}); err != nil {
-					return err
-				}
-			}
-			return stored.end(tx.Tx)
-		})
-		if err == nil || isGone(err) {
-			s.attemptsEnded()
+		err := fn()
+		if err == nil {
 			return nil
 		}
-		s.log.ErrorContext(ctx, "storing the result of an action attempt failed", "action_attempt_id", a.ID, "error", err)
+		s.log.ErrorContext(ctx, what+" failed", "action_attempt_id", a.ID, "error", err)
 		if !sleep(ctx, pause) {
 			return ctx.Err()
 		}
 	}
+}
+
+// unclaim records that an attempt was not sent, so that it is delivered again. The caller has claimed the attempt and has not sent
+// it. unclaim tries again until ctx is done.
+func (s *Service) unclaim(ctx context.Context, a *attemptRow) error {
+	return s.untilStored(ctx, a, "withdrawing the claim of an action attempt", func() error {
+		err := s.change(ctx, a, func(_ context.Context, tx data.CustomerTx, stored *attemptRow) error {
+			if !a.isOpen(stored) {
+				return nil
+			}
+			stored.Sent = time.Time{}
+			return stored.write(tx.Tx)
+		})
+		if isGone(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// finish writes the result of an attempt, unless it has ended before, and the activity if there is one. It tries again until
+// ctx is done. wrote reports whether the stored result is the one of this call.
+func (s *Service) finish(ctx context.Context, a *attemptRow, result attemptResult) (wrote bool, err error) {
+	result.at = s.now()
+	err = s.untilStored(ctx, a, "storing the result of an action attempt", func() (err error) {
+		wrote, err = s.finishOnce(ctx, a, result)
+		return err
+	})
+	return wrote, err
+}
+
+// finishOnce is finish without a second try. A caller that tries again passes the same result.at.
+func (s *Service) finishOnce(ctx context.Context, a *attemptRow, result attemptResult) (wrote bool, err error) {
+	err = s.change(ctx, a, func(ctx context.Context, tx data.CustomerTx, stored *attemptRow) error {
+		if !a.isOpen(stored) {
+			// An earlier try may have succeeded although the store did not know it.
+			wrote = stored != nil && stored.Status == result.status && stored.EndedAt.Equal(result.at)
+			return nil
+		}
+		if result.activity != nil {
+			if err := s.writeCaused(ctx, tx, stored, *result.activity); err != nil {
+				return err
+			}
+		}
+		stored.Status, stored.Confirmed, stored.Error, stored.EndedAt = result.status, result.confirmed, result.failure, result.at
+		wrote = true
+		return stored.end(tx.Tx)
+	})
+	if isGone(err) {
+		wrote, err = false, nil
+	}
+	if err == nil {
+		s.attemptsEnded()
+	}
+	return wrote, err
+}
+
+// writeCaused stores the activity of an attempt, unless its device was deleted or an earlier holder has stored the activity for an
+// event.
+func (s *Service) writeCaused(ctx context.Context, tx data.CustomerTx, a *attemptRow, activity Activity) error {
+	devices, err := devicedata.DevicesByID(ctx, tx.Snapshot, a.customer, a.DeviceID)
+	if err != nil || devices[0] == nil {
+		return err
+	}
+	activity.DeviceName = devices[0].Name
+	r := storage.Prefix(layout.DeviceActivitiesPrefix(a.customer, a.DeviceID))
+	r.Start = layout.AppendTime(r.Start, a.Sent.Add(-lateAnswer)) // earlier, because the clocks of processes differ
+	var ids []layout.ActivityID
+	for e, err := range tx.Tx.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
+		if err != nil {
+			return err
+		}
+		ids = append(ids, layout.Parse(e.Key).Activity)
+	}
+	stored, err := readActivities(ctx, tx.Tx, a.customer, ids)
+	if err != nil || slices.ContainsFunc(stored, func(other Activity) bool { return other.AttemptID == a.ID }) {
+		return err
+	}
+	return s.writeActivities(tx.Tx, a.customer, []Activity{activity})
 }
 
 // attemptResult is the result of an attempt.
@@ -125,6 +245,7 @@ type attemptResult struct {
 	confirmed bool
 	failure   *AttemptFailure
 	activity  *Activity
+	at        time.Time // when the attempt ended
 }
 
 func failed(kind ErrorType, message string) attemptResult {

@@ -62,6 +62,19 @@ func TestTakeover_CommandWasBeingSent_NextHolderReadsTheState(t *testing.T) {
 				if c.want == access.AttemptError {
 					require.Equal(t, access.ErrorNotConfirmed, a.Error.Type)
 				}
+				var caused []access.Activity
+				for _, activity := range h.activities() {
+					if activity.AttemptID == a.ID {
+						caused = append(caused, activity)
+					}
+				}
+				if c.want == access.AttemptSuccess {
+					require.Len(t, caused, 1)
+					require.Equal(t, &a.Actor, caused[0].Actor)
+					require.Equal(t, h.device(c.id).Name, caused[0].DeviceName)
+				} else {
+					require.Empty(t, caused)
+				}
 				first.resume()
 				time.Sleep(time.Minute)
 				synctest.Wait()

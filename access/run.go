@@ -29,7 +29,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{s: s, leases: leases, holders: map[account]*holder{}}
+	r := &runner{s: s, leases: leases, holders: map[account]*holder{}, damaged: map[string]bool{}}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() {
@@ -56,6 +56,8 @@ func (s *Service) failed(ctx context.Context, work string, err error, args ...an
 type runner struct {
 	s      *Service
 	leases *lease.Leases
+
+	damaged map[string]bool // the errors of damaged rows that were logged; only run uses it
 
 	mu      sync.Mutex
 	holders map[account]*holder
@@ -152,26 +154,42 @@ func (r *runner) hold(ctx context.Context, at account, held *lease.Lease) {
 	})
 }
 
-// deliver gives the attempts that have not ended to their holders, and ends those that no holder has ended in time.
+// deliver gives the attempts that have not ended to their holders, and ends those whose device was deleted and those that no holder
+// has ended in time. It logs each damaged row once.
 func (r *runner) deliver(ctx context.Context) {
-	byAccount, overdue, err := r.s.readQueue(ctx)
+	p, err := r.s.readQueue(ctx)
 	if err != nil {
 		r.s.failed(ctx, "reading the action attempts", err)
 		return
 	}
-	for at, attempts := range byAccount {
+	for _, err := range p.damaged {
+		if text := err.Error(); !r.damaged[text] {
+			r.damaged[text] = true
+			r.s.failed(ctx, "reading an action attempt", err)
+		}
+	}
+	for at, attempts := range p.byAccount {
 		if h := r.holder(at); h != nil {
 			h.deliver(attempts)
 		}
 	}
-	for _, a := range overdue {
+	for _, a := range p.gone {
+		r.end(ctx, a, failed(ErrorDeviceNotFound, "the device or its account was deleted"))
+	}
+	for _, a := range p.overdue {
 		result := failed(ErrorTimedOut, "no process carried out the command before its deadline")
 		if !a.Sent.IsZero() {
 			result = failed(ErrorNotConfirmed, "the command was sent, and the process that sent it did not report the result")
 		}
-		if err := r.s.finish(ctx, a, result); err != nil {
-			return // ctx is done
-		}
+		r.end(ctx, a, result)
+	}
+}
+
+// end writes the result of an attempt. After an error the next delivery tries it again.
+func (r *runner) end(ctx context.Context, a *attemptRow, result attemptResult) {
+	result.at = r.s.now()
+	if _, err := r.s.finishOnce(ctx, a, result); err != nil {
+		r.s.failed(ctx, "storing the result of an action attempt", err, "action_attempt_id", a.ID)
 	}
 }
 

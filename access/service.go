@@ -73,6 +73,7 @@ type Service struct {
 	mu           sync.Mutex
 	ended        chan struct{} // closed and replaced when an action attempt has ended
 	lastActivity time.Time
+	lastAttempt  time.Time // of the id of an action attempt
 }
 
 // signal wakes one goroutine. It has one element if there is something to do.
