@@ -272,3 +272,78 @@ func TestDo_LittleTimeLeftBeforeTheDeadline_CommandIsNotSent(t *testing.T) {
 		require.Equal(t, []device.CommandKind{device.Unlock}, h.sentKinds())
 	})
 }
+
+// lateEvents is a driver whose events arrive a second late.
+type lateEvents struct{ device.Provider }
+
+type lateConn struct{ device.Conn }
+
+func (p lateEvents) Open(ctx context.Context, a device.Account) (device.Conn, error) {
+	conn, err := p.Provider.Open(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return lateConn{conn}, nil
+}
+
+func (c lateConn) Watch(ctx context.Context, fn func(device.Event)) error {
+	return c.Conn.Watch(ctx, func(e device.Event) {
+		time.Sleep(time.Second)
+		fn(e)
+	})
+}
+
+// slowStore delays one Update while delay is not zero.
+type slowStore struct {
+	storage.Store
+	delay atomic.Int64
+}
+
+func (s *slowStore) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+	time.Sleep(time.Duration(s.delay.Swap(0)))
+	return s.Store.Update(ctx, fn, reads...)
+}
+
+// TestDo_AttemptEndedBeforeTheDeviceAnswered_EventIsStored ends an attempt, as another process does, while the device executes it.
+func TestDo_AttemptEndedBeforeTheDeviceAnswered_EventIsStored(t *testing.T) {
+	t.Parallel()
+	for name, delay := range map[string]time.Duration{
+		"event after the result":                 0,
+		"event while the result is being stored": 2 * time.Second,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{Store: memory.New()}
+				h := newHotel(t, store, simulated.Lock("l1", "Room 101"))
+				h.svc, h.scope = h.service("late", access.Options{Providers: []device.Provider{lateEvents{h.world.Provider("late")}}})
+				connect(t, h.scope, "anna")
+				defer start(t, h.svc)()
+				time.Sleep(10 * time.Second)
+				release := h.world.Hold("l1")
+				a, err := h.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, time.Minute)
+				require.NoError(t, err)
+				synctest.Wait()
+				queue, row := h.queueRow(a.ID)
+				require.NoError(t, store.Store.Update(t.Context(), func(tx storage.Tx) error {
+					values, err := tx.Get(t.Context(), row)
+					if err != nil {
+						return err
+					}
+					if err := tx.Put(row, bytes.Replace(values[0], []byte(`"status":"pending"`), []byte(`"status":"error"`), 1)); err != nil {
+						return err
+					}
+					return tx.Delete(queue)
+				}))
+				store.delay.Store(int64(delay))
+				release()
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				activities := h.activities()
+				require.Equal(t, []access.ActivityKind{access.ActivityUnlocked, access.ActivityDeviceListed}, kinds(activities))
+				require.Equal(t, a.ID, activities[0].AttemptID)
+				require.Equal(t, &a.Actor, activities[0].Actor)
+			})
+		})
+	}
+}
