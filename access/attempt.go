@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,6 +26,7 @@ const (
 
 const (
 	maxAttempts      = 100                 // of a customer that have not ended
+	maxCreateTime    = time.Minute         // of creating an attempt, and the largest difference of the clocks of two processes
 	attemptRetention = 30 * 24 * time.Hour // of attempts that have ended
 )
 
@@ -118,7 +120,13 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 	if err != nil {
 		return ActionAttempt{}, err
 	}
-	if err := c.s.countAttempts(ctx, customer); err != nil {
+	// The transaction counts only the newer attempts. Nobody creates older ones any more, so their number can only fall.
+	first, err := timeID(c.s.now().Add(-maxCreateTime), func(b []byte) (int, error) { return len(b), nil })
+	if err != nil {
+		return ActionAttempt{}, err
+	}
+	older, err := c.s.countOlder(ctx, customer, first)
+	if err != nil {
 		return ActionAttempt{}, err
 	}
 	var a attemptRow
@@ -136,6 +144,13 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 		}
 		if accounts[0] == nil {
 			return ErrDeviceNotFound
+		}
+		newer, err := countNewer(ctx, tx.Tx, customer, first)
+		if err != nil {
+			return err
+		}
+		if older+newer >= maxAttempts {
+			return ErrTooManyAttempts
 		}
 		now := c.s.now()
 		attempt, err := timeID(c.s.nextAttemptTime(), c.s.db.Rand().Read)
@@ -235,26 +250,42 @@ func readAttempt(ctx context.Context, r storage.Reader, workspace uuid.UUID, cus
 	return a, decode("an action attempt", rows[0], a)
 }
 
-// countAttempts returns ErrTooManyAttempts if the customer has too many attempts that have not ended.
-func (s *Service) countAttempts(ctx context.Context, customer devicedata.CustomerID) error {
-	return devicedata.View(ctx, s.db, func(r storage.Reader) error {
-		n := 0
+// countOlder returns the number of attempts of a customer that have not ended and whose ids are less than first.
+func (s *Service) countOlder(ctx context.Context, customer devicedata.CustomerID, first uuid.UUID) (n int, err error) {
+	err = devicedata.View(ctx, s.db, func(r storage.Reader) error {
+		n = 0
 		for q, err := range queued(ctx, r) {
-			if errors.Is(err, errDamagedQueue) {
-				continue
-			}
-			if err != nil {
+			switch {
+			case errors.Is(err, errDamagedQueue):
+			case err != nil:
 				return err
-			}
-			if q.customer == customer {
+			case q.customer == customer && bytes.Compare(q.id[:], first[:]) < 0:
 				n++
 			}
 		}
-		if n >= maxAttempts {
-			return ErrTooManyAttempts
-		}
 		return nil
 	})
+	return n, err
+}
+
+// countNewer returns the number of attempts of a customer that have not ended and whose ids are not less than first. Unlike
+// countOlder it does not read rows of other customers, so in a transaction it does not conflict with their commands.
+func countNewer(ctx context.Context, r storage.Reader, customer devicedata.CustomerID, first uuid.UUID) (n int, err error) {
+	newer := storage.Prefix(layout.AttemptsPrefix(customer))
+	newer.Start = layout.Attempt(customer, first)
+	for e, err := range r.Scan(ctx, newer, storage.ScanOptions{}) {
+		if err != nil {
+			return 0, err
+		}
+		var a attemptRow
+		if decode("an action attempt", e.Value, &a) != nil {
+			continue // Run logs it
+		}
+		if a.Status == AttemptPending {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Attempt returns an action attempt of the scope. It returns [ErrAttemptNotFound].

@@ -347,3 +347,45 @@ func TestDo_AttemptEndedBeforeTheDeviceAnswered_EventIsStored(t *testing.T) {
 		})
 	}
 }
+
+// overtaken calls a function before the next Update.
+type overtaken struct {
+	storage.Store
+	before func()
+}
+
+func (s *overtaken) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.Store.Update(ctx, fn, reads...)
+}
+
+func TestDo_TwoCommandsAtTheLimit_OneIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), simulated.Lock("l1", "Room 101"))
+		connect(t, h.scope, "anna")
+		stop := start(t, h.svc)
+		synctest.Wait()
+		stop()
+		id := h.device("l1").ID
+		unlock := func(scope *access.Scope) error {
+			_, err := scope.Do(t.Context(), id, device.Command{Kind: device.Unlock}, data.Actor{}, access.MaxDeadline)
+			return err
+		}
+		for i := range 99 {
+			if i == 50 {
+				time.Sleep(time.Hour) // old attempts count as well
+			}
+			require.NoError(t, unlock(h.scope))
+		}
+		store := &overtaken{Store: h.store}
+		other := *h
+		other.store = store
+		_, scope := other.service("other", access.Options{})
+		store.before = func() { require.NoError(t, unlock(h.scope)) }
+		require.ErrorIs(t, unlock(scope), access.ErrTooManyAttempts)
+	})
+}
