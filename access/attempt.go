@@ -98,7 +98,9 @@ type attemptRow struct {
 // the account of the device carries it out, in this or another process. It must be done within the deadline, from 1 s to 5
 // minutes; 0 selects 30 s. The attempt fails if the device is offline or if no process serves the account.
 //
-// Commands to one device are carried out one after another, in the order of their attempts. A command is sent at most once.
+// Commands to one device are carried out one after another, in the order of their attempts. A command is sent at most once, and only
+// if Options.CallTimeout, or half of the deadline if that is shorter, remains before the deadline. Otherwise its attempt ends with
+// ErrorTimedOut. If the device or its account is deleted before the command is sent, the attempt ends with ErrorDeviceNotFound.
 //
 // Do returns [ErrDeviceNotFound]; a [validation.Error] for a command that the device does not support or whose settings are out of
 // range (errors.Is then also matches the error of [device.Command.Check]), for a deadline out of range, and for an actor that

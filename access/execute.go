@@ -238,6 +238,14 @@ func (h *holder) succeed(ctx context.Context, own *session, e *expectation, resu
 // until the call of the earlier holder has ended, and reads the state of the device. Meanwhile it attributes the events of the
 // device to the command.
 func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
+	var stored *attemptRow
+	err := devicedata.View(ctx, h.s.db, func(r storage.Reader) (err error) {
+		stored, err = readAttempt(ctx, r, a.workspace, a.customer, a.ID)
+		return err
+	})
+	if err != nil || !a.isOpen(stored) {
+		return err // it has ended since it was delivered
+	}
 	waiting, stop := h.untilStopped(ctx)
 	defer stop()
 	calling, cancel := context.WithDeadline(waiting, h.started.Add(h.s.callTimeout))
