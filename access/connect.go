@@ -108,7 +108,7 @@ func (c *Scope) Connect(ctx context.Context, step ConnectStep) (ConnectPane, err
 		}
 		next.State = device.NewSecret(string(state.Driver))
 	}
-	pane, err := provider.Connect(ctx, next)
+	pane, err := connectStep(ctx, provider, next)
 	if err != nil {
 		if errors.Is(err, device.ErrInvalid) {
 			return ConnectPane{}, invalid("answers", validation.RuleFormat, err, "the step does not belong to the last pane: start again")

@@ -86,9 +86,17 @@ func (b *eventBuffer) putBack(old batch) {
 			b.batch.states[id] = r
 		}
 	}
+	b.batch.resync = b.batch.resync || old.resync
 	later := b.batch.operations
 	b.batch.operations = old.operations
 	for _, o := range later {
 		b.operated(o)
+	}
+}
+
+// putBackOperations returns operations that could not be stored because their devices are not stored yet.
+func (b *eventBuffer) putBackOperations(operations []operation) {
+	if len(operations) > 0 {
+		b.putBack(batch{operations: operations})
 	}
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type holder struct {
 	sessions map[uuid.UUID]*session   // by account id
 	devices  map[string][]*attemptRow // attempts that wait, by the external id of the device; an entry exists while its worker runs
 	known    map[uuid.UUID]bool       // attempts that wait or run
+	damages  map[uuid.UUID]error      // of the rows of accounts, by account id
 	stopped  bool
 	working  sync.WaitGroup
 
@@ -70,7 +72,7 @@ func (h *holder) run(ctx context.Context) {
 		}
 		h.mu.Lock()
 		for id, row := range rows {
-			if h.sessions[id] == nil {
+			if h.sessions[id] == nil && !row.damaged {
 				own := newSession(h, row)
 				h.sessions[id] = own
 				sessions.Go(func() {
@@ -82,7 +84,9 @@ func (h *holder) run(ctx context.Context) {
 			}
 		}
 		for id, own := range h.sessions {
-			own.compare(rows[id])
+			if !rows[id].damaged {
+				own.compare(rows[id])
+			}
 		}
 		h.mu.Unlock()
 	}
@@ -108,32 +112,65 @@ type stored struct {
 	*devicedata.Account
 	workspace uuid.UUID
 	connects  int // of its details
+
+	damaged bool // the row cannot be decoded; Account is nil
 }
 
-// accounts reads the accounts of all customers that have connected this account at the provider.
+// accounts reads the accounts of all customers that have connected this account at the provider. A damaged row of one customer does
+// not affect the others.
 func (h *holder) accounts(ctx context.Context) (rows map[uuid.UUID]stored, err error) {
+	damages := map[uuid.UUID]error{}
 	err = devicedata.View(ctx, h.s.db, func(r storage.Reader) error {
 		rows = map[uuid.UUID]stored{}
+		clear(damages)
 		for at, err := range devicedata.AccountsAtProvider(ctx, r, h.account.provider, h.account.externalID) {
 			if err != nil {
 				return err
 			}
-			found, err := devicedata.FindAccounts(ctx, h.s.db.Workspace(at.Workspace).At(r), at.ID)
-			if err != nil {
+			row, err := h.readAccount(ctx, r, at)
+			switch {
+			case errors.Is(err, storage.ErrCorrupt):
+				damages[at.ID] = err
+				rows[at.ID] = stored{workspace: at.Workspace, damaged: true}
+			case err != nil:
 				return err
+			case row.Account != nil:
+				rows[at.ID] = row
 			}
-			if found[0] == nil {
-				continue
-			}
-			var details accountDetails
-			if err := decode("the details of an account", found[0].Details, &details); err != nil {
-				return err
-			}
-			rows[at.ID] = stored{found[0], at.Workspace, details.Connects}
 		}
 		return nil
 	})
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	h.reportDamages(ctx, damages)
+	return rows, nil
+}
+
+// readAccount reads one account. The Account of the result is nil if there is no such account.
+func (h *holder) readAccount(ctx context.Context, r storage.Reader, at devicedata.AccountAt) (stored, error) {
+	found, err := devicedata.FindAccounts(ctx, h.s.db.Workspace(at.Workspace).At(r), at.ID)
+	if err != nil || found[0] == nil {
+		return stored{}, err
+	}
+	var details accountDetails
+	if err := decode("the details of an account", found[0].Details, &details); err != nil {
+		return stored{}, err
+	}
+	return stored{Account: found[0], workspace: at.Workspace, connects: details.Connects}, nil
+}
+
+// reportDamages logs each damaged row once.
+func (h *holder) reportDamages(ctx context.Context, damages map[uuid.UUID]error) {
+	h.mu.Lock()
+	before := h.damages
+	h.damages = damages
+	h.mu.Unlock()
+	for id, err := range damages {
+		if before[id] == nil {
+			h.s.failed(ctx, "reading an account", err, "provider", h.account.provider, "connected_account_id", id)
+		}
+	}
 }
 
 // within runs fn in a transaction for a customer of the account, if this process still has the lease. It returns [lease.ErrLost]

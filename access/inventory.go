@@ -3,6 +3,8 @@ package access
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,7 +61,8 @@ func (s *session) load(ctx context.Context, row stored) error {
 	})
 }
 
-// resync reads the inventory and stores it. Devices that are not listed any more are marked as missing.
+// resync reads the inventory and stores it. Devices that are not listed any more are marked as missing. It returns an error that
+// matches errStoring if the inventory could be read but not stored.
 func (s *session) resync(ctx context.Context, row stored, conn device.Conn) error {
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -67,7 +70,10 @@ func (s *session) resync(ctx context.Context, row stored, conn device.Conn) erro
 	var devices []device.Device
 	flush := func() error {
 		defer func() { devices = devices[:0] }()
-		return s.putDevices(ctx, row, devices)
+		if err := s.putDevices(ctx, row, devices); err != nil {
+			return fmt.Errorf("%w: %w", errStoring, err)
+		}
+		return nil
 	}
 	for d, err := range conn.Devices(reading) {
 		if err != nil {
@@ -90,7 +96,7 @@ func (s *session) resync(ctx context.Context, row stored, conn device.Conn) erro
 		return err
 	}
 	if err := s.markMissing(ctx, row, listed); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errStoring, err)
 	}
 	s.setStatus(ctx, row, nil)
 	return nil
@@ -105,13 +111,13 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 	for i, d := range devices {
 		rows[i] = devicedata.Device{ExternalID: d.ID, Name: d.Name, Details: encode(detailsOf(d))}
 	}
-	err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) error {
+	var before []*devicedata.Device
+	err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) (err error) {
 		ids := make([]uuid.UUID, len(devices))
 		for i, d := range devices {
 			ids[i] = devicedata.DeviceID(row.ID, d.ID)
 		}
-		before, err := devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...)
-		if err != nil {
+		if before, err = devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...); err != nil {
 			return err
 		}
 		if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
@@ -137,16 +143,17 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 		return err
 	}
 	states := batch{states: map[string]report{}}
-	for _, d := range devices {
+	for i, d := range devices {
 		known := s.devices[d.ID]
-		if known == nil {
+		if known == nil || before[i] == nil { // new, or deleted and listed again: no state is stored
 			known = &knownDevice{id: devicedata.DeviceID(row.ID, d.ID)}
 			s.devices[d.ID] = known
 		}
 		known.name = d.Name
 		states.states[d.ID] = report{d.State, d.StateAt}
 	}
-	return s.store(ctx, row, states)
+	_, err = s.store(ctx, row, &states)
+	return err
 }
 
 // markMissing marks the stored devices that the account does not list.
@@ -198,8 +205,9 @@ func (s *session) markMissing(ctx context.Context, row stored, listed map[string
 	return nil
 }
 
-// store stores the states and operations of a batch, and the states that have waited long enough.
-func (s *session) store(ctx context.Context, row stored, b batch) error {
+// store stores the states and operations of a batch, and the states that have waited long enough, in several transactions if they
+// are many. It reports whether it has written anything. After an error, the batch contains what was not stored.
+func (s *session) store(ctx context.Context, row stored, b *batch) (wrote bool, err error) {
 	now := s.h.s.db.Now()
 	write := map[string]report{}
 	for externalID, r := range b.states {
@@ -228,63 +236,91 @@ func (s *session) store(ctx context.Context, row stored, b batch) error {
 			}
 		}
 	}
-	operated, undo := s.operations(b.operations, now)
-	if len(write) == 0 && len(operated) == 0 {
-		return nil
+	waiting := slices.Collect(maps.Keys(write))
+	for len(waiting) > 0 || len(b.operations) > 0 {
+		chunk := map[string]report{}
+		for _, externalID := range waiting[:min(inventoryBatch, len(waiting))] {
+			chunk[externalID] = write[externalID]
+		}
+		operations := b.operations[:min(inventoryBatch, len(b.operations))]
+		more, err := s.storeChunk(ctx, row, chunk, operations, now)
+		if err != nil {
+			for _, externalID := range waiting { // for the next attempt
+				b.states[externalID] = write[externalID]
+			}
+			return wrote, err
+		}
+		wrote = wrote || more
+		for externalID := range chunk {
+			delete(b.states, externalID)
+		}
+		waiting, b.operations = waiting[len(chunk):], b.operations[len(operations):]
 	}
-	err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) error {
-		return s.write(ctx, tx, row, write, operated, now)
+	return wrote, nil
+}
+
+// storeChunk stores some states and operations in one transaction, and reports whether there was anything to write. It forgets
+// devices that were deleted.
+func (s *session) storeChunk(ctx context.Context, row stored, write map[string]report, operations []operation, now time.Time) (wrote bool, err error) {
+	operated, undo := s.operations(operations, now)
+	if len(write) == 0 && len(operated) == 0 {
+		return false, nil
+	}
+	var deleted []string
+	err = s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) (err error) {
+		deleted, err = s.write(ctx, tx, row, write, operated, now)
+		return err
 	})
 	if err != nil {
 		undo()
-		for externalID, r := range write {
-			b.states[externalID] = r // for the next attempt
-		}
-		return err
+		return false, err
 	}
 	for externalID, r := range write {
 		s.devices[externalID].wrote(r, now)
 	}
-	return nil
+	for _, externalID := range deleted {
+		delete(s.devices, externalID) // the inventory may list it again
+	}
+	return true, nil
 }
 
-// write stores states and activities of devices that exist.
-func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, write map[string]report, operated []Activity, now time.Time) error {
+// write stores states and activities of the devices that exist, and returns the external ids of the others.
+func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, write map[string]report, operated []Activity, now time.Time) (deleted []string, err error) {
 	var ids []uuid.UUID
-	var reports []report
-	var known []*knownDevice
-	for externalID, r := range write {
-		d := s.devices[externalID]
-		ids, reports, known = append(ids, d.id), append(reports, r), append(known, d)
+	var externalIDs []string
+	for externalID := range write {
+		ids, externalIDs = append(ids, s.devices[externalID].id), append(externalIDs, externalID)
 	}
 	for _, a := range operated {
 		ids = append(ids, a.DeviceID)
 	}
 	exist, err := devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var states []devicedata.State
 	var activities []Activity
-	for i, r := range reports {
+	for i, externalID := range externalIDs {
 		if exist[i] == nil {
-			continue // deleted
+			deleted = append(deleted, externalID)
+			continue
 		}
+		known, r := s.devices[externalID], write[externalID]
 		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC()})})
-		for _, a := range changes(known[i].stored, r.state, r.at.UTC()) {
-			a.DeviceID, a.DeviceName = ids[i], known[i].name
+		for _, a := range changes(known.stored, r.state, r.at.UTC()) {
+			a.DeviceID, a.DeviceName = ids[i], known.name
 			activities = append(activities, a)
 		}
 	}
 	for i, a := range operated {
-		if exist[len(reports)+i] != nil {
+		if exist[len(externalIDs)+i] != nil {
 			activities = append(activities, a)
 		}
 	}
 	if err := devicedata.PutStates(ctx, tx, states); err != nil {
-		return err
+		return nil, err
 	}
-	return s.h.s.writeActivities(tx.Tx, row.Customer, activities)
+	return deleted, s.h.s.writeActivities(tx.Tx, row.Customer, activities)
 }
 
 // waits records that the state of a device waits.

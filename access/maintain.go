@@ -13,8 +13,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// maintenanceBatch is the number of attempts or activities that one transaction deletes. Each has at most two rows.
-const maintenanceBatch = 2000
+// maintenanceBatch is the number of attempts or activities that one transaction deletes. An attempt has three rows, an activity
+// two, so a transaction has at most 4,998 rows.
+const maintenanceBatch = 1666
 
 // maintain deletes attempts and activities, and seals values again after a change of the active key slot.
 func (s *Service) maintain(ctx context.Context) error {

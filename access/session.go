@@ -24,8 +24,14 @@ const (
 	readTimeout = time.Minute
 )
 
-// errLoading is wrapped by the errors of the store, which say nothing about the account.
-var errLoading = errors.New("access: reading the stored devices")
+// maxStorePause is the longest pause before a write to the store is tried again.
+const maxStorePause = time.Minute
+
+// errLoading and errStoring are wrapped by errors of the store, which say nothing about the account.
+var (
+	errLoading = errors.New("access: reading the stored devices")
+	errStoring = errors.New("access: storing the inventory")
+)
 
 // session keeps a connection to the account of one customer open, and stores what its devices report.
 type session struct {
@@ -62,7 +68,8 @@ func newSession(h *holder, row stored) *session {
 	}
 }
 
-// compare ends the connection if the account was deleted or connected again.
+// compare ends the connection if the account was deleted or connected again. Commands then wait for the next connection. It ignores
+// a row that was read before the customer connected the account for the last time.
 func (s *session) compare(row stored) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,10 +79,15 @@ func (s *session) compare(row stored) {
 		s.wake()
 		return
 	}
-	again := row.connects != s.row.connects
+	if row.connects < s.row.connects {
+		return
+	}
+	again := row.connects > s.row.connects
 	s.row = row
 	if again {
+		s.conn, s.openErr = nil, nil
 		s.restart()
+		s.wake()
 	}
 }
 
@@ -107,18 +119,16 @@ func (s *session) run(ctx context.Context) {
 		err := s.serve(connected, row)
 		if connected.Err() != nil {
 			ended()
-			s.setConn(nil, nil) // commands wait for the next connection
+			s.setConn(row, nil, nil) // commands wait for the next connection
 			pause = minPause
 			continue // ctx is done, or the account was deleted or connected again
 		}
 		if errors.Is(err, errLoading) {
-			s.setConn(nil, nil)
+			s.setConn(row, nil, nil) // commands wait until the store works
 			s.h.s.failed(connected, "opening a connection", err, "connected_account_id", row.ID)
-			sleep(connected, minPause)
-			ended()
-			continue
+		} else {
+			s.setConn(row, nil, err)
 		}
-		s.setConn(nil, err)
 		if errors.Is(err, lease.ErrLost) || isGone(err) {
 			ended()
 			return // the holder ends or starts a new session
@@ -137,19 +147,24 @@ func (s *session) run(ctx context.Context) {
 	}
 }
 
-// setConn stores the connection, or the reason for which there is none.
-func (s *session) setConn(conn device.Conn, err error) {
+// setConn stores the connection, or the reason for which there is none. It does nothing if the account has been connected again
+// since row was read.
+func (s *session) setConn(row stored, conn device.Conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if row.connects != s.row.connects {
+		return
+	}
 	s.conn, s.openErr = conn, err
 	s.wake()
 }
 
-// connection returns the connection, waiting while it is being opened for the first time. It returns the reason if there is none.
+// connection returns the connection. It waits while the connection is being opened for the first time or after the customer has
+// connected the account again. Otherwise it returns the reason for which there is no connection.
 func (s *session) connection(ctx context.Context) (device.Conn, error) {
 	for {
 		s.mu.Lock()
-		conn, err, changed, gone := s.conn, s.openErr, s.changed, s.gone
+		row, conn, err, changed, gone := s.row, s.conn, s.openErr, s.changed, s.gone
 		s.mu.Unlock()
 		switch {
 		case gone:
@@ -157,6 +172,9 @@ func (s *session) connection(ctx context.Context) (device.Conn, error) {
 		case conn != nil:
 			return conn, nil
 		case err != nil:
+			if s.connectedAgain(ctx, row) {
+				continue
+			}
 			return nil, err
 		}
 		select {
@@ -167,15 +185,34 @@ func (s *session) connection(ctx context.Context) (device.Conn, error) {
 	}
 }
 
+// connectedAgain reports whether the account was deleted or connected again since row was read, and compares the session with the
+// stored account then.
+func (s *session) connectedAgain(ctx context.Context, row stored) bool {
+	rows, err := s.h.accounts(ctx)
+	if err != nil {
+		s.h.s.failed(ctx, "reading an account", err, "connected_account_id", row.ID)
+		return false
+	}
+	current := rows[row.ID]
+	if current.damaged || current.Account != nil && current.connects <= row.connects {
+		return false
+	}
+	s.compare(current)
+	return true
+}
+
 // serve opens a connection and stores what it reports, until the connection is lost or ctx is done.
 func (s *session) serve(ctx context.Context, row stored) error {
 	secret, err := s.open(row)
 	if err != nil {
 		return err
 	}
+	if err := s.load(ctx, row); err != nil {
+		return fmt.Errorf("%w: %w", errLoading, err)
+	}
 	opening, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	conn, err := s.h.s.provider(row.Provider).Open(opening, device.Account{ID: row.ExternalID, Name: row.Name, Secret: device.NewSecret(secret)})
+	conn, err := open(opening, s.h.s.provider(row.Provider), device.Account{ID: row.ExternalID, Name: row.Name, Secret: device.NewSecret(secret)})
 	if err != nil {
 		return err
 	}
@@ -184,10 +221,7 @@ func (s *session) serve(ctx context.Context, row stored) error {
 			s.h.s.failed(ctx, "closing a connection", err, "connected_account_id", row.ID)
 		}
 	}()
-	if err := s.load(ctx, row); err != nil {
-		return fmt.Errorf("%w: %w", errLoading, err)
-	}
-	s.setConn(conn, nil)
+	s.setConn(row, conn, nil)
 	watching, stop := context.WithCancel(ctx)
 	lost := make(chan error, 1)
 	go func() { lost <- conn.Watch(watching, s.events.add) }()
@@ -196,54 +230,121 @@ func (s *session) serve(ctx context.Context, row stored) error {
 	return err
 }
 
-// follow stores the events until the connection is lost. It waits for the end of Watch.
+// follow stores the events until the connection is lost. It waits for the end of Watch. Events that cannot be stored wait in the
+// buffer, also for the next connection.
 func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost <-chan error) error {
-	var retry, due <-chan time.Time // when to read the inventory again, and when to store the waiting states
-	pause := minPause
+	var (
+		reread <-chan time.Time // when to read the inventory again; nil unless reading it failed
+		resume <-chan time.Time // when to use the store again; nil unless it failed
+		due    <-chan time.Time // when to store the waiting states
+
+		pause, storePause = minPause, minPause
+	)
+	end := func(err error) error {
+		if closing := conn.Close(); closing != nil { // ends Watch
+			s.h.s.failed(ctx, "closing a connection", closing, "connected_account_id", row.ID)
+		}
+		<-lost
+		return err
+	}
+	// storeFailed keeps a batch until the store is used again.
+	storeFailed := func(work string, err error, rest batch) {
+		s.h.s.failed(ctx, work, err, "connected_account_id", row.ID)
+		s.events.putBack(rest)
+		resume = time.After(storePause)
+		storePause = min(2*storePause, maxStorePause)
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			if err := conn.Close(); err != nil {
-				s.h.s.failed(ctx, "closing a connection", err, "connected_account_id", row.ID)
-			}
-			<-lost
-			return ctx.Err()
+			return end(ctx.Err())
 		case err := <-lost:
+			if resume == nil { // the next connection may be far away
+				s.storeRest(ctx, row)
+			}
 			return err
 		case <-s.events.wake:
-		case <-retry:
+		case <-reread:
+			reread = nil
 			s.events.resync()
+		case <-resume:
+			resume = nil
 		case <-due:
+			due = nil
+		}
+		if resume != nil {
+			continue // the events wait until the store is used again
 		}
 		batch := s.events.take()
+		var lasting error     // ends the connection
+		var early []operation // of devices that could not be added
 		if batch.resync {
-			retry = nil
-			if err := s.resync(ctx, row, conn); err != nil {
-				if errors.Is(err, device.ErrAccountLost) || errors.Is(err, lease.ErrLost) || isGone(err) {
-					_ = conn.Close() // ends Watch
-					<-lost
-					return err
-				}
-				s.h.s.failed(ctx, "reading the inventory", err, "connected_account_id", row.ID)
-				retry = time.After(pause)
-				pause = min(2*pause, maxPause)
-			} else {
+			reread = nil
+			err := s.resync(ctx, row, conn)
+			switch {
+			case err == nil:
 				pause = minPause
 				clear(batch.states) // the inventory is not older
+			case errors.Is(err, lease.ErrLost), isGone(err):
+				return end(err)
+			case errors.Is(err, errStoring):
+				storeFailed("storing the inventory", err, batch)
+				continue
+			case errors.Is(err, device.ErrAccountLost):
+				lasting = err
+			default:
+				s.h.s.failed(ctx, "reading the inventory", err, "connected_account_id", row.ID)
+				reread = time.After(pause)
+				pause = min(2*pause, maxPause)
+			}
+			batch.resync = false
+			if err != nil {
+				batch.operations, early = s.separate(batch.operations)
 			}
 		}
-		if err := s.store(ctx, row, batch); err != nil {
-			if errors.Is(err, lease.ErrLost) || errors.Is(err, data.ErrCustomerNotFound) {
-				_ = conn.Close()
-				<-lost
-				return err
+		wrote, err := s.store(ctx, row, &batch)
+		s.events.putBackOperations(early)
+		switch {
+		case err == nil:
+			if wrote {
+				storePause = minPause
 			}
-			s.h.s.failed(ctx, "storing the states of devices", err, "connected_account_id", row.ID)
-			s.events.putBack(batch)
-			retry = time.After(minPause)
+		case errors.Is(err, lease.ErrLost), errors.Is(err, data.ErrCustomerNotFound):
+			return end(err)
+		default:
+			storeFailed("storing the states of devices", err, batch)
+		}
+		if lasting != nil {
+			return end(lasting)
 		}
 		due = s.nextDue()
 	}
+}
+
+// storeRest stores the events that have arrived before the connection was lost. What cannot be stored waits for the next connection.
+func (s *session) storeRest(ctx context.Context, row stored) {
+	rest := s.events.take()
+	operations, early := s.separate(rest.operations)
+	rest.operations = operations
+	defer s.events.putBackOperations(early)
+	if _, err := s.store(ctx, row, &rest); err != nil {
+		if !isGone(err) && !errors.Is(err, lease.ErrLost) {
+			s.h.s.failed(ctx, "storing the states of devices", err, "connected_account_id", row.ID)
+		}
+		s.events.putBack(rest)
+	}
+}
+
+// separate returns the operations of devices that are stored, and those of devices that the inventory must add before.
+func (s *session) separate(operations []operation) (known, early []operation) {
+	for _, o := range operations {
+		if s.devices[o.device] == nil {
+			early = append(early, o)
+		} else {
+			known = append(known, o)
+		}
+	}
+	return known, early
 }
 
 // setStatus stores the state of the connection if it differs from the stored one.
