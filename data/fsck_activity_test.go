@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -55,7 +56,7 @@ func TestVerifyStore_AttemptsAndActivities_RequireTheirRows(t *testing.T) {
 	require.Zero(t, damages())
 	_, err = db.Sweep(t.Context())
 	require.NoError(t, err)
-	for _, row := range allRows(t, store) {
+	for _, row := range backends.Rows(t, store) {
 		require.NotContains(t, rows, string(row.Key), "a row of a deleted customer")
 	}
 	require.Zero(t, damages())
