@@ -1,7 +1,9 @@
 package access_test
 
 import (
+	"bytes"
 	"context"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
+	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
@@ -112,4 +115,66 @@ func TestDo_OneUpdateFails_CommandsKeepTheirOrder(t *testing.T) {
 			require.True(t, h.world.Device("l1").State.Locked.Is(true))
 		})
 	}
+}
+
+// staleQueue reports for the first Update that claims an attempt that it does not know whether it took effect, and withholds the
+// queue of attempts that was read before the claim is withdrawn until afterwards.
+type staleQueue struct {
+	storage.Store
+	claimed, withheld atomic.Bool
+}
+
+func (s *staleQueue) Update(ctx context.Context, fn func(storage.Tx) error, reads ...[]byte) error {
+	claims := false
+	put := func(key, value []byte) error {
+		claims = claims || layout.Parse(key).Shape == layout.ShapeAttempt && bytes.Contains(value, []byte(`"sent":`))
+		return nil
+	}
+	err := s.Store.Update(ctx, func(tx storage.Tx) error { claims = false; return fn(hookedTx{tx, put}) }, reads...)
+	if err != nil || !claims || !s.claimed.CompareAndSwap(false, true) {
+		return err
+	}
+	time.Sleep(2 * access.DefaultPoll) // the queue is read
+	return storage.ErrUnknown
+}
+
+func (s *staleQueue) View(ctx context.Context, fn func(storage.Reader) error) error {
+	r := &queueReader{}
+	err := s.Store.View(ctx, func(reader storage.Reader) error { r.Reader = reader; return fn(r) })
+	if r.queue && s.claimed.Load() && s.withheld.CompareAndSwap(false, true) {
+		time.Sleep(4 * access.DefaultPoll) // the claim is withdrawn
+	}
+	return err
+}
+
+// queueReader records whether the queue of attempts is read.
+type queueReader struct {
+	storage.Reader
+	queue bool
+}
+
+func (r *queueReader) Scan(ctx context.Context, scanned storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
+	r.queue = r.queue || bytes.Equal(scanned.Start, layout.AttemptQueuePrefix())
+	return r.Reader.Scan(ctx, scanned, o)
+}
+
+func TestDo_QueueWasReadBeforeAClaimIsWithdrawn_CommandsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &staleQueue{Store: memory.New()}
+		h := newHotel(t, store, simulated.Lock("l1", "Room 101"))
+		connect(t, h.scope, "anna")
+		defer start(t, h.svc)()
+		synctest.Wait()
+		id := h.device("l1").ID
+		want := []device.CommandKind{device.Unlock, device.Lock}
+		for _, kind := range want {
+			_, err := h.scope.Do(t.Context(), id, device.Command{Kind: kind}, data.Actor{}, time.Minute)
+			require.NoError(t, err)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.True(t, store.withheld.Load())
+		require.Equal(t, want, h.sentKinds())
+	})
 }

@@ -167,6 +167,15 @@ func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, devic
 	}
 }
 
+// stillPending returns errNotEnded if an attempt, as it is stored, has not ended although a holder has sent it or withdrawn its claim
+// since it was delivered. The next delivery contains its new claim. Later commands to the device wait for it.
+func stillPending(stored *attemptRow) error {
+	if stored != nil && stored.Status == AttemptPending {
+		return errNotEnded
+	}
+	return nil
+}
+
 // claim records that the attempt is being sent, if this process has the lease and the attempt and its device exist. It leaves
 // a.Sent zero if the attempt has ended. After an error nothing is recorded.
 func (h *holder) claim(ctx context.Context, a *attemptRow) error {
@@ -174,8 +183,8 @@ func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 	err := h.within(ctx, stored{Account: &devicedata.Account{ID: a.AccountID, Customer: a.customer}, workspace: a.workspace}, func(ctx context.Context, tx data.CustomerTx) error {
 		sent = time.Time{}
 		current, err := readAttempt(ctx, tx.Tx, a.workspace, a.customer, a.ID)
-		if err != nil || current == nil || current.Status != AttemptPending || !current.Sent.IsZero() {
-			return err
+		if err != nil || !a.isOpen(current) {
+			return errors.Join(err, stillPending(current))
 		}
 		devices, err := devicedata.DevicesByID(ctx, tx.Snapshot, a.customer, a.DeviceID)
 		if err != nil {
@@ -244,7 +253,7 @@ func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 		return err
 	})
 	if err != nil || !a.isOpen(stored) {
-		return err // it has ended since it was delivered
+		return errors.Join(err, stillPending(stored))
 	}
 	waiting, stop := h.untilStopped(ctx)
 	defer stop()

@@ -128,15 +128,18 @@ func simulate(t *testing.T, devices []device.Device, test func(t *testing.T, h *
 // device returns a device of the hotel by its id in the world.
 func (h *hotel) device(id string) access.Device {
 	h.t.Helper()
-	page, err := h.scope.Devices(h.t.Context(), access.DeviceQuery{Limit: 1000})
-	require.NoError(h.t, err)
-	for _, d := range page.Items {
-		if d.ExternalID == id {
-			return d
+	q := access.DeviceQuery{Limit: 1000}
+	for {
+		page, err := h.scope.Devices(h.t.Context(), q)
+		require.NoError(h.t, err)
+		for _, d := range page.Items {
+			if d.ExternalID == id {
+				return d
+			}
 		}
+		require.NotEmpty(h.t, page.Next, "no such device: %s", id)
+		q.Cursor = page.Next
 	}
-	require.Fail(h.t, "no such device", id)
-	return access.Device{}
 }
 
 func (h *hotel) activities() []access.Activity {
