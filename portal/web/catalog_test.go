@@ -137,7 +137,8 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 		use("noun."+kind.String(), "a kind")
 		use("nouns."+kind.String(), "a kind")
 	}
-	for _, n := range nounsByVertical {
+	for vertical, n := range nounsByVertical {
+		use("search."+string(vertical), "a vertical")
 		for _, key := range []string{"noun." + n.grant, "nouns." + n.grant, "new." + n.grant, "noun." + n.guest, "nouns." + n.guest, "noun." + n.space, "nouns." + n.space} {
 			use(key, "a vertical")
 		}

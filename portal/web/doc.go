@@ -20,12 +20,12 @@
 //
 // Requests and responses:
 //
-//	handler.go open.go ratelimit.go cookies.go linkpreviews.go exchange.go pages.go templatedata.go render.go headers.go
+//	handler.go open.go ratelimit.go cookies.go linkpreviews.go exchange.go pages.go navigation.go templatedata.go render.go headers.go
 //	errors.go
 //
 // Pages:
 //
-//	start.go spaces.go grants.go grantfilter.go guests.go staff.go history.go hosts.go deletion.go end.go problem.go
+//	start.go search.go spaces.go grants.go grantfilter.go guests.go staff.go history.go hosts.go deletion.go end.go problem.go
 //
 // Forms:
 //

@@ -52,7 +52,7 @@ func TestHistory_EachEntry_NamesTheFieldsAndTheActor(t *testing.T) {
 	require.Equal(t, []string{
 		"Changed: Other details  · Imported from <iCal>",
 		"Changed: Starts, Preferred code  · Automatically",
-		"Changed: User identity, Spaces  · In another portal",
+		"Changed: Person, Spaces  · In another portal",
 		"Changed: Spaces  · In this portal",
 		"Changed: Title, Ends  · In the connected system",
 		"Created  · In the connected system",

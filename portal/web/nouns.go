@@ -37,7 +37,7 @@ func (x *exchange) kindNoun(kind data.Kind) string {
 		return n.grant
 	case kind == data.KindSpace && n.space == "tour_space":
 		return n.space
-	case kind == data.KindUser && (n.guest == "member" || n.guest == "visitor"):
+	case kind == data.KindUser && (n.guest == "member" || n.guest == "visitor"), kind == data.KindUserIdentity:
 		return n.guest
 	}
 	return kind.String()

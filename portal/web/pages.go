@@ -34,6 +34,7 @@ const (
 	pageConnect     = "connect/start"
 	pageDisconnect  = "connect/remove"
 	pageAutomations = "configure"
+	pageSearch      = "search"
 	pageEnd         = "end"
 )
 
@@ -46,6 +47,7 @@ const (
 	sectionSpaces    = "spaces"
 	sectionConnect   = "connect"
 	sectionConfigure = "configure"
+	sectionSearch    = "search"
 )
 
 // pages returns all pages by path.
@@ -75,6 +77,7 @@ func pages() map[string]page {
 		pageConnect:     {section: sectionConnect, show: showAccounts, save: saveConnect, callsHost: true},
 		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect, callsHost: true},
 		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, callsHost: true},
+		pageSearch:      {section: sectionSearch, show: showSearch},
 		pageEnd:         {show: showEnd, save: end},
 	}
 }

@@ -170,39 +170,6 @@ func (d pageData) Notice() string {
 	return ""
 }
 
-// navItem is an entry of the navigation.
-type navItem struct {
-	Name    string
-	Path    string
-	Current bool
-}
-
-// Nav returns the entries of the navigation. It is empty for a deep link.
-func (d pageData) Nav() []navItem {
-	if d.IsDeepLink() {
-		return nil
-	}
-	x := d.x
-	var out []navItem
-	for _, item := range []struct {
-		section, path, name string
-		visible             bool
-	}{
-		{sectionStart, pageStart, x.text("nav.start"), true},
-		{sectionGrants, pageGrants, d.Grants(), x.can(portal.ActionReadAccessGrants)},
-		{sectionGuests, pageGuests, d.Guests(), x.can(portal.ActionReadUserIdentities)},
-		{sectionStaff, pageStaff, x.text("nouns.staff_member"), x.can(portal.ActionReadStaff)},
-		{sectionSpaces, pageSpaces, d.Spaces(), x.can(portal.ActionReadSpaces)},
-		{sectionConnect, pageAccounts, x.text("nav.connect"), x.h.options.Accounts != nil && x.can(portal.ActionConnect)},
-		{sectionConfigure, pageAutomations, x.text("nav.configure"), x.h.options.Automations != nil && x.can(portal.ActionConfigure)},
-	} {
-		if item.visible {
-			out = append(out, navItem{item.name, x.link(item.path), x.section == item.section})
-		}
-	}
-	return out
-}
-
 // Nouns of the vertical.
 
 // Grant returns the singular noun for an access grant.

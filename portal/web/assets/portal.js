@@ -5,6 +5,16 @@
   const body = document.body;
   const framed = window.parent !== window;
 
+  // "/" moves the focus to the search box.
+  document.addEventListener("keydown", (event) => {
+    const search = document.getElementById("search");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !search) return;
+    if (event.target.matches?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]")) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
+
   // Enter presses the first button of a form by default, which may be the one that searches for spaces.
   for (const find of document.querySelectorAll("button[name=find]")) {
     find.form.addEventListener("keydown", (event) => {
