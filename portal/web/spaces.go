@@ -89,7 +89,7 @@ func showSpaces(x *exchange) error {
 			out.Counts = append(out.Counts, kindCount{x.kindsName(kind), n})
 		}
 	}
-	return x.renderOK("spaces", "nouns.space", out)
+	return x.renderOK("spaces", "nouns."+x.nouns().space, out)
 }
 
 // spacePage is the content of the page of a space.

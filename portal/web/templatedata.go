@@ -187,13 +187,8 @@ func (d pageData) Guest() string { return d.T("noun." + d.x.nouns().guest) }
 // Guests returns the plural noun for the users of access grants.
 func (d pageData) Guests() string { return d.T("nouns." + d.x.nouns().guest) }
 
-// Spaces returns the plural noun for spaces. It is a general noun if the vertical has several kinds of spaces.
-func (d pageData) Spaces() string {
-	if len(d.x.appearance.Aliases.AdditionalSpaces) > 0 {
-		return d.T("nouns.space")
-	}
-	return d.T("nouns." + d.x.nouns().space)
-}
+// Spaces returns the plural noun for spaces.
+func (d pageData) Spaces() string { return d.T("nouns." + d.x.nouns().space) }
 
 // KindName returns the singular noun for a kind.
 func (d pageData) KindName(kind data.Kind) string { return d.x.kindName(kind) }
