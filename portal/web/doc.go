@@ -21,7 +21,7 @@
 // Requests and responses:
 //
 //	handler.go open.go ratelimit.go cookies.go linkpreviews.go exchange.go pages.go navigation.go templatedata.go render.go headers.go
-//	errors.go
+//	compress.go errors.go
 //
 // Pages:
 //

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/portal"
@@ -31,6 +32,7 @@ type exchange struct {
 
 	status        int    // the status code of the response; 0 until there is one
 	body          []byte // the body of the response
+	asset         string // the name of the asset that the response contains; "" for others
 	localeChanged bool   // the visitor changed the language of a form
 }
 
@@ -196,6 +198,12 @@ func (x *exchange) answered() bool { return x.status != 0 }
 func (x *exchange) send() {
 	if !x.answered() {
 		return // the client has closed the connection
+	}
+	if x.asset != "" || mayCompress(x.r) {
+		x.compressBody()
+	}
+	if len(x.body) > 0 {
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(x.body)))
 	}
 	x.w.WriteHeader(x.status)
 	if x.r.Method != http.MethodHead {

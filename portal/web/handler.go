@@ -139,7 +139,7 @@ func isPrivateHost(host string) bool {
 
 // ServeHTTP serves one request.
 //
-// The paths below the base URL are "assets/NAME", "p/SHORTNAME/PAGE" for the pages of open portals, and the codes of
+// The paths below the base URL are "assets/VERSION/NAME", "p/SHORTNAME/PAGE" for the pages of open portals, and the codes of
 // links.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -24,11 +23,16 @@ var assetFiles embed.FS
 
 const contentType = "text/html; charset=utf-8"
 
-// templateSet contains the parsed template of each page.
+// templateSet contains the parsed template of each page, and the assets.
 type templateSet struct {
-	pages   map[string]*template.Template
-	version string // a hash of the assets
+	pages      map[string]*template.Template
+	assets     map[string][]byte // by name
+	compressed map[assetEncoding][]byte
+	version    string // a hash of the assets
 }
+
+// assetEncoding is the key of a compressed asset.
+type assetEncoding struct{ name, encoding string }
 
 // loadTemplates returns the templates, which all handlers of a process share.
 var loadTemplates = sync.OnceValues(parseTemplates)
@@ -54,16 +58,33 @@ func parseTemplates() (*templateSet, error) {
 		}
 		out.pages[strings.TrimSuffix(path.Base(name), ".html")] = t
 	}
+	return out, out.loadAssets()
+}
+
+// loadAssets reads and compresses the assets.
+func (t *templateSet) loadAssets() error {
+	t.assets, t.compressed = map[string][]byte{}, map[assetEncoding][]byte{}
+	files, err := fs.ReadDir(assetFiles, "assets")
+	if err != nil {
+		return fmt.Errorf("web: assets: %w", err)
+	}
 	sum := sha256.New()
-	for _, name := range []string{"portal.css", "portal.js"} {
+	for _, file := range files {
+		name := file.Name()
 		b, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {
-			return nil, fmt.Errorf("web: assets: %w", err)
+			return fmt.Errorf("web: assets: %w", err)
+		}
+		t.assets[name] = b
+		for _, encoding := range []string{encodingZstd, encodingGzip} {
+			if t.compressed[assetEncoding{name, encoding}], err = compress(b, encoding); err != nil {
+				return fmt.Errorf("web: assets: %w", err)
+			}
 		}
 		sum.Write(b)
 	}
-	out.version = hex.EncodeToString(sum.Sum(nil)[:6])
-	return out, nil
+	t.version = hex.EncodeToString(sum.Sum(nil)[:6])
+	return nil
 }
 
 // args returns a map of pairs of names and values. Templates use it to pass several values to another template.
@@ -102,15 +123,28 @@ func (x *exchange) renderOK(name, titleKey string, content any) error {
 	return nil
 }
 
-// serveAsset serves a static file.
-func (x *exchange) serveAsset(name string) {
-	b, err := assetFiles.ReadFile("assets/" + name)
-	if err != nil || x.r.Method == http.MethodPost {
+// immutable is the Cache-Control of a response whose path changes when its content does.
+const immutable = "max-age=31536000, immutable"
+
+// serveAsset serves a static file. The path is the version of the assets and a name. Browsers store the file only if the
+// version is that of this handler: while a new version of the program is rolled out, a page of one version may load the
+// assets of the other.
+func (x *exchange) serveAsset(versioned string) {
+	version, name, _ := strings.Cut(versioned, "/")
+	b := x.h.templates.assets[name]
+	if b == nil || x.r.Method == http.MethodPost {
 		x.notFound()
 		return
 	}
-	x.respond(http.StatusOK, mime.TypeByExtension(path.Ext(name)), b)
+	if version == x.h.templates.version {
+		x.w.Header().Set("Cache-Control", "public, "+immutable)
+	}
+	x.asset = name
+	x.respond(http.StatusOK, assetTypes[path.Ext(name)], b)
 }
+
+// assetTypes are the media types of the assets. The tables of package mime depend on the machine.
+var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 // text returns a text of the catalog.
 func (x *exchange) text(key string, pairs ...any) string { return x.localizer.text(key, pairs...) }

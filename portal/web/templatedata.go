@@ -85,11 +85,11 @@ func (d pageData) ResourcePath(ref data.Ref) string { return d.x.resourcePath(re
 func (d pageData) Home() string { return d.x.home }
 
 // Theme returns the path of the stylesheet with the portal's colours.
-func (d pageData) Theme() string { return d.x.home + themePath }
+func (d pageData) Theme() string { return d.x.themePath() }
 
 // Asset returns the path of an asset. It changes when the asset does.
 func (d pageData) Asset(name string) string {
-	return d.x.h.prefix + "assets/" + name + "?v=" + d.x.h.templates.version
+	return d.x.h.prefix + "assets/" + d.x.h.templates.version + "/" + name
 }
 
 // The portal.

@@ -121,12 +121,25 @@ func readableOn(c, surface rgb) rgb {
 	return to
 }
 
-// serveTheme serves the stylesheet with the portal's colours and fonts.
+// serveTheme serves the stylesheet with the portal's colours and fonts. Browsers store it if the query contains its
+// version.
 func (x *exchange) serveTheme() {
 	if x.r.Method == http.MethodPost {
 		x.showProblem(http.StatusMethodNotAllowed, problem{Key: "method"})
 		return
 	}
+	css := x.themeCSS()
+	if x.r.URL.RawQuery == "v="+fingerprint(css) {
+		x.w.Header().Set("Cache-Control", "private, "+immutable)
+	}
+	x.respond(http.StatusOK, assetTypes[".css"], []byte(css))
+}
+
+// themePath returns the path of the stylesheet with the portal's colours and fonts. It changes when the stylesheet does.
+func (x *exchange) themePath() string { return x.link(themePath, "v", fingerprint(x.themeCSS())) }
+
+// themeCSS returns the stylesheet with the portal's colours and fonts.
+func (x *exchange) themeCSS() string {
 	t := x.appearance.Theme
 	primaryText := t.PrimaryColor
 	if primaryText == "" {
@@ -159,7 +172,7 @@ func (x *exchange) serveTheme() {
 	write("tint", tint)
 	write("on-tint", readableOn(primary, tint))
 	b.WriteString("}}\n")
-	x.respond(http.StatusOK, "text/css; charset=utf-8", []byte(b.String()))
+	return b.String()
 }
 
 // fontList returns a list of font names in the syntax of CSS. Any name is safe. Generic names are not quoted.
