@@ -46,6 +46,8 @@
 //	queue.go      the queue of action attempts, and their results
 //	holder.go     the holder of an account
 //	session.go    connections
+//	driver.go     calls of drivers
+//	redact.go     errors without secrets
 //	events.go     collecting the events of a connection
 //	inventory.go  storing the inventory, states and operations
 //	execute.go    sending commands

@@ -38,6 +38,9 @@ var (
 	// ErrRunning is returned by [Service.Run] if the Service already runs.
 	ErrRunning = errors.New("access: the service already runs")
 
+	// ErrNotStopped is wrapped by the error of [Service.Run] if a driver or the store did not return in time after ctx was done.
+	ErrNotStopped = errors.New("access: Run was stopped, but not all of its work has ended: fix the driver, or end the process")
+
 	// ErrSlotInUse is wrapped by the error of [Service.CheckKeys] for a key slot that a sealed value uses and that the ring does not
 	// have.
 	ErrSlotInUse = errors.New("access: a key slot is in use")

@@ -22,6 +22,7 @@ type holder struct {
 	lease   *lease.Lease
 	started time.Time
 	check   signal
+	calls   driverCalls
 
 	mu       sync.Mutex
 	sessions map[uuid.UUID]*session   // by account id
@@ -51,9 +52,12 @@ func newHolder(s *Service, at account, held *lease.Lease) *holder {
 func (h *holder) run(ctx context.Context) {
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	defer cancel()
-	defer h.stop(cancel)
+	defer func() {
+		defer h.reportLateCalls()()
+		h.stop(cancel)
+		cancel()
+		sessions.Wait()
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,7 +96,8 @@ func (h *holder) run(ctx context.Context) {
 	}
 }
 
-// stop waits for the commands that were sent. If the lease was lost, their deadlines have passed.
+// stop waits for the commands that were sent, also for a driver that ignores the end of its context: the lease must be kept until the
+// device is certainly not called any more. If the lease was lost, the deadlines of the commands have passed.
 func (h *holder) stop(cancel func()) {
 	h.mu.Lock()
 	h.stopped = true
@@ -101,10 +106,23 @@ func (h *holder) stop(cancel func()) {
 	if h.lease.Remaining() <= 0 {
 		cancel()
 	}
-	late := time.AfterFunc(2*h.s.callTimeout, h.cancel) // the time for the calls and for storing their results
+	late := time.AfterFunc(2*h.s.callTimeout, func() { // the time for the calls and for storing their results
+		h.cancel()
+		cancel()
+	})
 	h.working.Wait()
 	late.Stop()
 	h.cancel()
+}
+
+// reportLateCalls logs the calls of the driver that run for the duration of a lease from now, unless stop is called before.
+func (h *holder) reportLateCalls() (stop func()) {
+	timer := time.AfterFunc(h.s.lease, func() {
+		if calls := h.calls.list(); len(calls) > 0 {
+			h.s.log.Error("a driver does not return; no process serves the account until it does", "provider", h.account.provider, "calls", calls)
+		}
+	})
+	return func() { timer.Stop() }
 }
 
 // stored is an account as it is stored, with its workspace.

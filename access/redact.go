@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"net/url"
 	"slices"
 	"strconv"
@@ -124,47 +123,6 @@ func (e *redactedError) As(target any) bool {
 	}
 	return true
 }
-
-// open opens a connection to an account. No error of Open or of the connection contains the secret of the account.
-func open(ctx context.Context, provider device.Provider, account device.Account) (device.Conn, error) {
-	r := newRedactor(account.Secret.Reveal())
-	conn, err := provider.Open(ctx, account)
-	if err != nil {
-		return nil, r.error(err)
-	}
-	return redactedConn{conn, r}, nil
-}
-
-// redactedConn removes the secret of an account from the errors of a connection.
-type redactedConn struct {
-	conn device.Conn
-	r    redactor
-}
-
-// Devices calls Devices of the connection.
-func (c redactedConn) Devices(ctx context.Context) iter.Seq2[device.Device, error] {
-	return func(yield func(device.Device, error) bool) {
-		for d, err := range c.conn.Devices(ctx) {
-			if !yield(d, c.r.error(err)) {
-				return
-			}
-		}
-	}
-}
-
-// Watch calls Watch of the connection.
-func (c redactedConn) Watch(ctx context.Context, fn func(device.Event)) error {
-	return c.r.error(c.conn.Watch(ctx, fn))
-}
-
-// Do calls Do of the connection.
-func (c redactedConn) Do(ctx context.Context, id string, command device.Command) (device.Outcome, error) {
-	outcome, err := c.conn.Do(ctx, id, command)
-	return outcome, c.r.error(err)
-}
-
-// Close closes the connection.
-func (c redactedConn) Close() error { return c.r.error(c.conn.Close()) }
 
 // connectStep calls Connect of a driver. Its error contains no answer, no state and no secret of an account.
 func connectStep(ctx context.Context, provider device.Provider, step device.Step) (device.Pane, error) {

@@ -3,7 +3,10 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,8 +21,12 @@ import (
 // for each account at a provider lets one of them serve it. If a process stops responding, another one takes over its accounts
 // after Options.Lease.
 //
-// Run logs errors and continues. When ctx is done it waits for the commands that it has sent, at most Options.CallTimeout, and
-// returns the error of ctx. It returns [ErrRunning] at once if the Service already runs.
+// Run logs errors and continues. When ctx is done it sends no more commands, waits for those that it has sent, at most
+// Options.CallTimeout, and returns the error of ctx. If a driver ignores the end of its context, Run returns after Options.Lease an
+// error that also matches [ErrNotStopped] and names the running calls. No process serves the account of this driver until the driver
+// returns or this process ends, so keep the store open in this case: Run renews the lease in the background.
+//
+// Run returns [ErrRunning] at once if the Service already runs.
 func (s *Service) Run(ctx context.Context) error {
 	if !s.running.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -39,10 +46,38 @@ func (s *Service) Run(ctx context.Context) error {
 		_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access", time.Hour, s.maintain)
 	})
 	r.run(ctx)
-	r.holding.Wait()
-	stop()
-	background.Wait()
-	return ctx.Err()
+	ended := make(chan struct{})
+	go func() {
+		r.holding.Wait()
+		stop() // not before: while a driver runs, the lease of its account keeps other processes from sending commands
+		background.Wait()
+		close(ended)
+	}()
+	limit := time.NewTimer(s.lease)
+	defer limit.Stop()
+	select {
+	case <-ended:
+		return ctx.Err()
+	case <-limit.C:
+		return fmt.Errorf("%w: %s: %w", ErrNotStopped, r.unfinished(), ctx.Err())
+	}
+}
+
+// unfinished describes the calls of drivers that are running.
+func (r *runner) unfinished() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	for at, h := range r.holders {
+		for _, call := range h.calls.list() {
+			out = append(out, at.provider+": "+call)
+		}
+	}
+	if len(out) == 0 {
+		return "the store did not answer"
+	}
+	slices.Sort(out)
+	return strings.Join(out, "; ")
 }
 
 // failed logs an error of background work.

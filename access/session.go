@@ -212,7 +212,7 @@ func (s *session) serve(ctx context.Context, row stored) error {
 	}
 	opening, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	conn, err := open(opening, s.h.s.provider(row.Provider), device.Account{ID: row.ExternalID, Name: row.Name, Secret: device.NewSecret(secret)})
+	conn, err := open(opening, s.h.s.provider(row.Provider), device.Account{ID: row.ExternalID, Name: row.Name, Secret: device.NewSecret(secret)}, &s.h.calls)
 	if err != nil {
 		return err
 	}
