@@ -17,6 +17,10 @@ const (
 	ActorPortal     ActorType = "portal"     // a visitor of a customer portal
 	ActorAutomation ActorType = "automation" // an automatic rule
 	ActorConnector  ActorType = "connector"  // an import from another service, such as a calendar
+
+	// ActorDevice is the actor of an event of a device that nobody caused through this library, such as a person at a lock, or a
+	// lost connection. Only the change feed contains it: an operation with this actor is refused.
+	ActorDevice ActorType = "device"
 )
 
 // Actor identifies the cause of a change. The zero Actor is the host.
@@ -77,9 +81,9 @@ func (a Actor) validate() error {
 }
 
 // actorTypes maps the stored byte of a type to the type.
-var actorTypes = map[byte]ActorType{'h': ActorHost, 'p': ActorPortal, 'a': ActorAutomation, 'c': ActorConnector}
+var actorTypes = map[byte]ActorType{'h': ActorHost, 'p': ActorPortal, 'a': ActorAutomation, 'c': ActorConnector, 'd': ActorDevice}
 
-// append appends the stored form of an actor that passes validate.
+// append appends the stored form of an actor that passes validate, or is ActorDevice.
 func (a Actor) append(b []byte) []byte {
 	switch a.Type {
 	case ActorPortal:
@@ -87,7 +91,7 @@ func (a Actor) append(b []byte) []byte {
 	case ActorAutomation, ActorConnector:
 		return layout.AppendBytes(append(b, a.Type[0]), a.Name)
 	}
-	return append(b, ActorHost[0])
+	return append(b, a.typed().Type[0])
 }
 
 // decodeActor decodes the bytes that [Actor.append] wrote.

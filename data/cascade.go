@@ -40,7 +40,7 @@ var cascade = []struct {
 	{allSpaces, atSpace, setOf(KindStaffMember), detachReferrer},
 	{allUsers, ofUser, allGrants, deleteReferrer},
 	{allSpaces | allGrants, deepLink, portals, revokePortal},
-	{allSpaces, mappedTo, setOf(kindDevice), unmapDevice},
+	{allSpaces, mappedTo, setOf(KindDevice), unmapDevice},
 	{allGrants | allUsers, codeOf, setOf(kindCode), endCode},
 }
 

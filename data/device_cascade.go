@@ -13,11 +13,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// The kinds of devices and access codes as referrers. They are not resources.
-const (
-	kindDevice Kind = layout.KindDevice
-	kindCode   Kind = layout.KindCode
-)
+// kindCode is the kind of access codes as referrers, like [KindDevice]. They are not resources.
+const kindCode Kind = layout.KindCode
 
 // deviceCascade plans the effects of an operation on the devices and access codes of one customer. It only reads.
 //

@@ -14,23 +14,27 @@ import (
 )
 
 // FeedChange is an entry of the change feed. It is a change that a push, a sync, an import or a delete made to one resource,
-// a change of a customer's own name or time zone, or a change of a customer's portal.
+// a change of a customer's own name or time zone, a change of a customer's portal, or an event of one of its devices.
 //
 // A change of a customer's own fields has the Kind KindCustomer, the customer's key, and no ID. The Change is Created if the
 // customer was created with a name or a time zone, and Updated if one of the two changed.
 type FeedChange struct {
-	Change      Change    `json:"change"` // Created, Updated or Deleted; for a portal also PortalOpened, PortalExpired or PortalRevoked
+	// Change is Created, Updated or Deleted. For a portal it can also be PortalOpened, PortalExpired or PortalRevoked. For a device
+	// it is the type of the event, such as "lock.unlocked", which package access defines.
+	Change      Change    `json:"change"`
 	CustomerKey string    `json:"customer_key"`
 	Class       Class     `json:"class"` // ClassCustomerPortal for a portal
-	Kind        Kind      `json:"kind"`  // KindCustomerPortal for a portal
-	Key         string    `json:"key"`   // empty for a portal
-	ID          uuid.UUID `json:"id"`    // the resource id of a resource, or the id of a portal; zero for a customer
+	Kind        Kind      `json:"kind"`  // KindCustomerPortal for a portal, KindDevice for a device
+	Key         string    `json:"key"`   // empty for a portal or a device
+	ID          uuid.UUID `json:"id"`    // the resource id of a resource, or the id of a portal or a device; zero for a customer
 	At          time.Time `json:"at"`    // time of the operation; the same for all its changes
 	Actor       Actor     `json:"actor"` // the actor that made the change
 
 	// ChangedFields are the names of the fields whose values changed, as in the API, such as "name" or
 	// "customer_data.address". It is empty unless a resource or customer was Updated.
 	ChangedFields []string `json:"changed_fields,omitempty"`
+
+	Device *DeviceEvent `json:"device,omitempty"` // the details of an event of a device; nil for other changes
 
 	// Cursor is the position after this change. Changes(ctx, Cursor) continues with the next change.
 	Cursor Cursor `json:"cursor"`
@@ -47,7 +51,7 @@ const (
 const feedPage = 256
 
 // Changes yields the changes of the feed after a Cursor, up to the current end of the feed. The feed contains the changes of
-// every committed push, sync, import and delete, and the changes of portals. A change becomes visible together with the effect
+// every committed push, sync, import and delete, the changes of portals, and the events of devices that package access reports. A change becomes visible together with the effect
 // of its operation. Changes are in the order of the commits, and those of one operation are adjacent.
 //
 // Changes yields [ErrTrimmed] if changes after the cursor were trimmed, and [ErrEpoch] if the store does not have the changes
@@ -144,7 +148,7 @@ func decodeFeedRow(e storage.Entry) (*feedBatch, error) {
 func (e event) feedChange(b *feedBatch) FeedChange {
 	return FeedChange{
 		Change: e.change, CustomerKey: b.key, Class: e.kind.Class(), Kind: e.kind,
-		Key: e.key, ID: e.id, At: b.at, Actor: b.actor, ChangedFields: e.fields.names(e.kind),
+		Key: e.key, ID: e.id, At: b.at, Actor: b.actor, ChangedFields: e.fields.names(e.kind), Device: e.device,
 	}
 }
 

@@ -30,6 +30,8 @@ type event struct {
 	key    string
 	id     uuid.UUID
 	fields fieldSet // fields that changed; for Updated only
+
+	device *DeviceEvent // for a device only
 }
 
 // event returns the change of one resource. If the edit replaces one resource with another, event returns the creation; the
@@ -41,13 +43,16 @@ func (e edit) event() event {
 	case e.new == nil:
 		return event{change: Deleted, kind: e.old.kind, key: e.old.key, id: e.old.meta.ID}
 	}
-	return event{Updated, e.new.kind, e.new.key, e.new.meta.ID, changedFields(e.old, e.new)}
+	return event{change: Updated, kind: e.new.kind, key: e.new.key, id: e.new.meta.ID, fields: changedFields(e.old, e.new)}
 }
 
 // feedChanges maps the stored byte of a change to the change.
 var feedChanges = map[byte]Change{'c': Created, 'u': Updated, 'd': Deleted, 'o': PortalOpened, 'e': PortalExpired, 'r': PortalRevoked}
 
 func (e event) append(b []byte) []byte {
+	if e.device != nil {
+		return e.appendDevice(b)
+	}
 	b = append(b, e.change[0], byte(e.kind))
 	b = append(b, e.id[:]...)
 	b = layout.AppendBytes(b, e.key)
@@ -58,7 +63,11 @@ func (e event) append(b []byte) []byte {
 }
 
 func decodeEvent(d *layout.Decoder) (event, bool) {
-	change, known := feedChanges[d.Byte()]
+	first := d.Byte()
+	if first == deviceEvent {
+		return decodeDeviceEvent(d)
+	}
+	change, known := feedChanges[first]
 	e := event{change: change, kind: Kind(d.Byte()), id: d.UUID(), key: d.String()}
 	if change == Updated {
 		e.fields = fieldSet(d.Uvarint())
@@ -158,6 +167,10 @@ type feedEvents struct {
 	deleted  bool // the customer is deleted and no longer has an index
 }
 
+// indexed reports whether the index of the customer has the positions of the events. The events of devices are not in it, because
+// they would displace the older changes of resources from History.
+func (n feedEvents) indexed() bool { return !n.deleted && n.events[0].device == nil }
+
 // feedRowBytes is the size that a row of the feed may exceed only with its last event.
 const feedRowBytes = 64 << 10
 
@@ -170,7 +183,7 @@ func (w *Workspace) appendFeed(ctx context.Context, tx storage.Tx, actor Actor, 
 	var ends feedEnds
 	var id commitID
 	flush := func(n feedEvents, row []byte) error {
-		if !n.deleted {
+		if n.indexed() {
 			if err := tx.Put(layout.CustomerFeed(n.customer.id, ends.next), present); err != nil {
 				return err
 			}

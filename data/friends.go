@@ -25,6 +25,7 @@ var (
 var (
 	_ = friend.Offer((*Snapshot).time)
 	_ = friend.Offer(CustomerTx.changeDevices)
+	_ = friend.Offer(CustomerTx.addDeviceEvents)
 	_ = friend.Offer(Actor.validate)
 )
 

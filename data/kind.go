@@ -20,15 +20,21 @@ const (
 	ClassAccessGrant  Class = 3
 )
 
-// Customers and portals are not resources, but the change feed also reports their changes.
+// Customers, portals and devices are not resources, but the change feed also reports their changes.
 const (
 	ClassCustomer       Class = 0xe
 	KindCustomer              = Kind(ClassCustomer) << 4
 	ClassCustomerPortal Class = layout.ReferrerPortal >> 4
 	KindCustomerPortal  Kind  = layout.ReferrerPortal
 
+	// KindDevice is the kind of a device of a connected account, see package access. Its class has the same name.
+	KindDevice Kind = layout.KindDevice
+
+	classDevice = Class(layout.KindDevice >> 4)
+
 	customerWord   = "customer"
 	customerPortal = "customer_portal"
+	deviceWord     = "device"
 )
 
 // String returns the class as in the API, such as "user_identity".
@@ -44,6 +50,8 @@ func (c Class) String() string {
 		return customerWord
 	case ClassCustomerPortal:
 		return customerPortal
+	case classDevice:
+		return deviceWord
 	}
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
@@ -54,7 +62,7 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 // UnmarshalText sets c to the class whose String is b. It returns an error that matches [validation.ErrInvalid] if there is
 // none.
 func (c *Class) UnmarshalText(b []byte) error {
-	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomer, ClassCustomerPortal} {
+	for _, class := range []Class{ClassSpace, ClassUserIdentity, ClassAccessGrant, ClassCustomer, ClassCustomerPortal, classDevice} {
 		if class.String() == string(b) {
 			*c = class
 			return nil
@@ -183,6 +191,8 @@ func (k Kind) String() string {
 		return customerWord
 	case KindCustomerPortal:
 		return customerPortal
+	case KindDevice:
+		return deviceWord
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -210,8 +220,8 @@ func (k Kind) Fields() []string {
 // MarshalText returns the result of String.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText parses a kind as ParseKind does. It also accepts KindCustomer and KindCustomerPortal, which occur only in the
-// change feed.
+// UnmarshalText parses a kind as ParseKind does. It also accepts KindCustomer, KindCustomerPortal and KindDevice, which occur
+// only in the change feed.
 func (k *Kind) UnmarshalText(b []byte) (err error) {
 	switch string(b) {
 	case customerWord:
@@ -219,6 +229,9 @@ func (k *Kind) UnmarshalText(b []byte) (err error) {
 		return nil
 	case customerPortal:
 		*k = KindCustomerPortal
+		return nil
+	case deviceWord:
+		*k = KindDevice
 		return nil
 	}
 	*k, err = ParseKind(string(b))
@@ -231,7 +244,7 @@ type kindSet uint32
 
 func (k Kind) bit() uint8 {
 	switch k {
-	case kindDevice:
+	case KindDevice:
 		return 30
 	case kindCode:
 		return 31

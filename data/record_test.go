@@ -60,7 +60,10 @@ func FuzzCustomerRecord(f *testing.F) {
 
 func FuzzFeedBatch(f *testing.F) {
 	head := feedBatch{commit: commitID{1}, customer: [8]byte{2}, key: "acme", at: utcMicro(time.Unix(1, 0)), actor: Actor{Type: ActorConnector, Name: "ical"}}
-	f.Add(event{Updated, KindRoom, "101", [16]byte{1}, 3 << 1}.append(head.encodeHead()))
+	f.Add(event{change: Updated, kind: KindRoom, key: "101", id: [16]byte{1}, fields: 3 << 1}.append(head.encodeHead()))
+	level := 0.19
+	battery := event{change: "device.low_battery", kind: KindDevice, id: [16]byte{1}, device: &DeviceEvent{OccurredAt: time.Unix(1, 0), Method: "m", BatteryLevel: &level}}
+	f.Add(battery.append(head.encodeHead()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		batch, err := decodeFeedBatch(7, b)
 		if err != nil {

@@ -25,7 +25,7 @@ func referrerOf(edge layout.Key) (from referrer, to Ref) {
 	switch {
 	case from.Kind == KindCustomerPortal:
 		from.relation = deepLink
-	case from.Kind == kindDevice:
+	case from.Kind == KindDevice:
 		from.relation = mappedTo
 	case from.Kind == kindCode:
 		from.relation = codeOf

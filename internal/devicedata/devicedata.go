@@ -83,6 +83,7 @@ var (
 	resourcesOf   = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
 	timeOf        = friend.Of[func(*data.Snapshot) time.Time]()
 	changeDevices = friend.Of[func(data.CustomerTx, context.Context, devicerow.Changes) ([]data.CodeRemoval, error)]()
+	addEvents     = friend.Of[func(data.CustomerTx, context.Context, []data.FeedChange) error]()
 )
 
 // View runs fn on one consistent snapshot of the store.
@@ -101,6 +102,13 @@ func Update(ctx context.Context, db *data.DB, fn func(storage.Tx) error, reads .
 // runs at the same time need not be planned again.
 func Within(ctx context.Context, w *data.Workspace, id CustomerID, fn func(context.Context, data.CustomerTx) error, reads ...[]byte) error {
 	return within(w, ctx, id, false, fn, reads...)
+}
+
+// AddEvents adds events of devices of the customer to the change feed of the workspace, in their order. It uses the Change, ID, Actor
+// and Device of each. The Change is the type of the event, and contains a dot. The actor is [data.ActorDevice], or the actor of the
+// command that caused the event. AddEvents returns a [validation.Error] for an actor that breaks the rules of [data.Actor].
+func AddEvents(ctx context.Context, tx data.CustomerTx, events []data.FeedChange) error {
+	return addEvents(tx, ctx, events)
 }
 
 // IDOf returns the id in the keys of the customer's rows. A customer that is deleted and created again has another id.

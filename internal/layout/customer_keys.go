@@ -115,7 +115,8 @@ func Holder(c CustomerID, portal uuid.UUID, hash HolderHash) []byte {
 // CustomerFeedPrefix returns the prefix of the rows of [CustomerFeed] of a customer.
 func CustomerFeedPrefix(c CustomerID) []byte { return customerRow(c, rowFeed, 8) }
 
-// CustomerFeed returns the key of the row that exists if this position of the change feed has changes of the customer.
+// CustomerFeed returns the key of the row that exists if this position of the change feed has changes of the customer, its
+// resources or portals. A position with events of its devices has no such row.
 func CustomerFeed(c CustomerID, position uint64) []byte {
 	return binary.BigEndian.AppendUint64(CustomerFeedPrefix(c), position)
 }

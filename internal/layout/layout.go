@@ -38,7 +38,7 @@
 //	C      customer id  s  portal id  hash           session; deleted together with its row of table S
 //	C      customer id  u  portal id                 number of uses of the portal's link, if the uses are limited
 //	C      customer id  h  portal id  hash           holder: a browser that one of these uses was counted for
-//	C      customer id  f  position                  this position of the change feed has changes of the customer
+//	C      customer id  f  position                  this position of the change feed has changes of the customer, its resources or portals
 //	C      customer id  x  portal id                 time at which the portal was revoked
 //	C      customer id  c  class  key                resource cancelled in a portal; deleted together with its row of table Y
 //	C      customer id  z  portal id                 the change feed has reported that the portal expired

@@ -132,18 +132,30 @@ func customersResponse() map[string]schema {
 func changesResponse() map[string]schema {
 	return page("changes", func() schema {
 		return allRequired(map[string]schema{
-			"change":       enumOf(data.Created, data.Updated, data.Deleted, data.PortalOpened, data.PortalExpired, data.PortalRevoked),
+			"change":       described(stringSchema(), "created, updated or deleted; for a portal also opened, expired or revoked; for a device the type of the event, such as lock.unlocked."),
 			"customer_key": stringSchema(), "class": stringSchema(), "kind": stringSchema(), "key": stringSchema(), "id": idSchema(),
 			"at": timeSchema(), "actor": actorSchema(), "cursor": stringSchema(),
 			"changed_fields": described(arrayOf(stringSchema()), "For an update, the names of the fields that changed."),
-		}, "changed_fields")
+			"device":         deviceEventSchema(),
+		}, "changed_fields", "device")
 	})()
+}
+
+// deviceEventSchema describes a data.DeviceEvent.
+func deviceEventSchema() schema {
+	return allRequired(map[string]schema{
+		"connected_account_id": idSchema(), "occurred_at": described(timeSchema(), "The time according to the device or its provider."),
+		"method":            described(stringSchema(), "The way in which a lock was operated, such as keypad."),
+		"action_attempt_id": described(idSchema(), "The action attempt that operated the lock."),
+		"access_code_id":    described(idSchema(), "The access code that operated the lock."),
+		"battery_level":     described(numberSchema(), "The charge of a low battery, from 0 to 1."),
+	}, "method", "action_attempt_id", "access_code_id", "battery_level")
 }
 
 // actorSchema describes a data.Actor.
 func actorSchema() schema {
 	return allRequired(map[string]schema{
-		"type":               enumOf(data.ActorHost, data.ActorPortal, data.ActorAutomation, data.ActorConnector),
+		"type":               enumOf(data.ActorHost, data.ActorPortal, data.ActorAutomation, data.ActorConnector, data.ActorDevice),
 		"customer_portal_id": described(idSchema(), "The portal whose visitor made the change."),
 		"name":               described(stringSchema(), "The name of the automation or connector that made the change."),
 	}, "customer_portal_id", "name")
