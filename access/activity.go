@@ -21,8 +21,12 @@ const (
 	MaxActivities     = 100_000
 )
 
-// lowBattery is the charge below which a battery is low.
-const lowBattery = 0.2
+// A battery is low from a charge below lowBattery until one of at least goodBattery, so that a charge that varies around one value is
+// not reported again and again.
+const (
+	lowBattery  = 0.2
+	goodBattery = 0.25
+)
 
 // ActivityKind is the kind of an [Activity].
 type ActivityKind string
@@ -31,7 +35,7 @@ type ActivityKind string
 const (
 	ActivityOffline      ActivityKind = "device.disconnected"
 	ActivityOnline       ActivityKind = "device.connected"
-	ActivityLowBattery   ActivityKind = "device.low_battery" // the charge fell below 20 %
+	ActivityLowBattery   ActivityKind = "device.low_battery" // the charge fell below 20 %; again only after it was at least 25 %
 	ActivityLocked       ActivityKind = "lock.locked"
 	ActivityUnlocked     ActivityKind = "lock.unlocked"
 	ActivityDoorOpened   ActivityKind = "door.opened"
@@ -44,10 +48,13 @@ const (
 	ActivityDeviceListed ActivityKind = "device.added"   // the account lists the device for the first time, or again
 )
 
-// Activity is something that happened to a device.
+// Activity is something that happened to a device. The change feed of the workspace reports some activities as events: that a device
+// went offline or came back online, that its battery is low, and that a lock was locked or unlocked by a portal or with the access
+// code of an access grant. [data.FeedChange.Change] is then the Kind.
 type Activity struct {
 	ID         string       `json:"activity_id"`
 	Kind       ActivityKind `json:"type"`
+	AccountID  uuid.UUID    `json:"connected_account_id"`
 	DeviceID   uuid.UUID    `json:"device_id"`
 	DeviceName string       `json:"device_name"` // at that time
 	At         time.Time    `json:"occurred_at"`
@@ -58,6 +65,37 @@ type Activity struct {
 
 	Method device.Method `json:"method,omitempty"` // of locking and unlocking
 	Slot   int           `json:"slot,omitempty"`   // of the access code that was used, if the device reports it
+
+	AccessCodeID uuid.UUID                `json:"access_code_id,omitzero"` // of the access code in this slot, if this library set it
+	BatteryLevel device.Optional[float64] `json:"battery_level,omitzero"`  // of a low battery, from 0 to 1
+
+	byGuest bool // the access code of an access grant was used
+}
+
+// inFeed reports whether the change feed of the workspace reports the activity.
+func (a *Activity) inFeed() bool {
+	switch a.Kind {
+	case ActivityOffline, ActivityOnline, ActivityLowBattery:
+		return true
+	case ActivityLocked, ActivityUnlocked:
+		return a.byGuest || a.Actor != nil && a.Actor.Type == data.ActorPortal
+	}
+	return false
+}
+
+// event returns the activity as an event of the change feed.
+func (a *Activity) event() data.FeedChange {
+	details := &data.DeviceEvent{
+		AccountID: a.AccountID, OccurredAt: a.At, Method: string(a.Method), AttemptID: a.AttemptID, AccessCodeID: a.AccessCodeID,
+	}
+	if level, ok := a.BatteryLevel.Get(); ok {
+		details.BatteryLevel = &level
+	}
+	e := data.FeedChange{Change: data.Change(a.Kind), ID: a.DeviceID, Actor: data.Actor{Type: data.ActorDevice}, Device: details}
+	if a.Actor != nil {
+		e.Actor = *a.Actor
+	}
+	return e
 }
 
 // ActivityQuery selects activities of one customer.
@@ -137,6 +175,20 @@ func readActivities(ctx context.Context, r storage.Reader, customer devicedata.C
 	return out, nil
 }
 
+// record stores activities of devices of the customer of the transaction, and adds those that the change feed reports to the feed.
+func (s *Service) record(ctx context.Context, tx data.CustomerTx, activities []Activity) error {
+	var events []data.FeedChange
+	for _, a := range activities {
+		if a.inFeed() {
+			events = append(events, a.event())
+		}
+	}
+	if err := devicedata.AddEvents(ctx, tx, events); err != nil {
+		return err
+	}
+	return s.writeActivities(tx.Tx, devicedata.IDOf(tx.Customer), activities)
+}
+
 // writeActivities stores activities of devices of one customer. Their order is that in which they are stored.
 func (s *Service) writeActivities(tx storage.Tx, customer devicedata.CustomerID, activities []Activity) error {
 	for _, a := range activities {
@@ -170,21 +222,20 @@ func (s *Service) nextActivityTime() time.Time {
 }
 
 // changes returns the activities that a new state of a device implies.
-func changes(old, new device.State, at time.Time) (out []Activity) {
+func (m *memory) changes(new device.State, at time.Time) (out []Activity) {
+	old, before, after := m.stored, m.reported, m.reported.after(new)
 	add := func(kind ActivityKind) { out = append(out, Activity{Kind: kind, At: at}) }
 	became := func(before, after device.Optional[bool], value bool) bool {
 		return before.Is(!value) && after.Is(value)
 	}
 	switch {
-	case became(old.Online, new.Online, false):
+	case became(before.LastOnline, after.LastOnline, false):
 		add(ActivityOffline)
-	case became(old.Online, new.Online, true):
+	case became(before.LastOnline, after.LastOnline, true):
 		add(ActivityOnline)
 	}
-	if after, ok := new.Battery.Get(); ok && after < lowBattery {
-		if before, ok := old.Battery.Get(); !ok || before >= lowBattery {
-			add(ActivityLowBattery)
-		}
+	if after.LowBattery && !before.LowBattery {
+		out = append(out, Activity{Kind: ActivityLowBattery, At: at, BatteryLevel: new.Battery})
 	}
 	switch {
 	case became(old.DoorOpen, new.DoorOpen, true):

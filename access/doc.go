@@ -50,6 +50,7 @@
 //	redact.go     errors without secrets
 //	events.go     collecting the events of a connection
 //	inventory.go  storing the inventory, states and operations
+//	operated.go   the access codes that were used at locks
 //	execute.go    sending commands
 //	expect.go     events that commands cause
 //	maintain.go   hourly maintenance

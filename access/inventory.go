@@ -40,7 +40,7 @@ func (s *session) load(ctx context.Context, row stored) error {
 					if err != nil {
 						return err
 					}
-					known.stored, known.writtenAt = state.State, state.WrittenAt
+					known.stored, known.reported, known.writtenAt = state.State, state.reported, state.WrittenAt
 				}
 				s.devices[d.ExternalID] = known
 			}
@@ -135,9 +135,9 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 					continue
 				}
 			}
-			added = append(added, Activity{Kind: ActivityDeviceListed, DeviceID: ids[i], DeviceName: d.Name, At: now})
+			added = append(added, Activity{Kind: ActivityDeviceListed, AccountID: row.ID, DeviceID: ids[i], DeviceName: d.Name, At: now})
 		}
-		return s.h.s.writeActivities(tx.Tx, row.Customer, added)
+		return s.h.s.record(ctx, tx, added)
 	})
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (s *session) markMissing(ctx context.Context, row stored, listed map[string
 				}
 				details.MissingSince = now
 				rows = append(rows, devicedata.Device{ExternalID: d.ExternalID, Name: d.Name, Details: encode(details)})
-				removed = append(removed, Activity{Kind: ActivityDeviceGone, DeviceID: d.ID, DeviceName: d.Name, At: now})
+				removed = append(removed, Activity{Kind: ActivityDeviceGone, AccountID: row.ID, DeviceID: d.ID, DeviceName: d.Name, At: now})
 			}
 			if len(rows) == 0 {
 				return nil
@@ -196,7 +196,7 @@ func (s *session) markMissing(ctx context.Context, row stored, listed map[string
 			if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
 				return err
 			}
-			return s.h.s.writeActivities(tx.Tx, row.Customer, removed)
+			return s.h.s.record(ctx, tx, removed)
 		})
 		if err != nil {
 			return err
@@ -306,8 +306,8 @@ func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, wri
 			continue
 		}
 		known, r := s.devices[externalID], write[externalID]
-		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC()})})
-		for _, a := range changes(known.stored, r.state, r.at.UTC()) {
+		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC(), known.reported.after(r.state)})})
+		for _, a := range known.changes(r.state, r.at.UTC()) {
 			a.DeviceID, a.DeviceName = ids[i], known.name
 			activities = append(activities, a)
 		}
@@ -320,7 +320,13 @@ func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, wri
 	if err := devicedata.PutStates(ctx, tx, states); err != nil {
 		return nil, err
 	}
-	return deleted, s.h.s.writeActivities(tx.Tx, row.Customer, activities)
+	for i := range activities {
+		activities[i].AccountID = row.ID
+	}
+	if err := findCodes(ctx, tx, row, activities); err != nil {
+		return nil, err
+	}
+	return deleted, s.h.s.record(ctx, tx, activities)
 }
 
 // waits records that the state of a device waits.

@@ -236,7 +236,8 @@ func (s *Service) writeCaused(ctx context.Context, tx data.CustomerTx, a *attemp
 	if err != nil || slices.ContainsFunc(stored, func(other Activity) bool { return other.AttemptID == a.ID }) {
 		return err
 	}
-	return s.writeActivities(tx.Tx, a.customer, []Activity{activity})
+	activity.AccountID = a.AccountID
+	return s.record(ctx, tx, []Activity{activity})
 }
 
 // attemptResult is the result of an attempt.

@@ -159,7 +159,7 @@ func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (giv
 		}
 		now := c.s.now()
 		return c.s.writeActivities(tx, row.Customer, []Activity{{
-			Kind: ActivityGaveUp, DeviceID: d.ID, DeviceName: d.Name, At: now, Actor: &actor, Slot: given.Slot,
+			Kind: ActivityGaveUp, AccountID: d.AccountID, DeviceID: d.ID, DeviceName: d.Name, At: now, Actor: &actor, Slot: given.Slot,
 		}})
 	})
 	if err != nil {

@@ -15,6 +15,25 @@ const stateInterval = time.Minute
 type storedState struct {
 	device.State
 	WrittenAt time.Time `json:"written"`
+	reported
+}
+
+// reported contains the conditions of a device that activities have reported. It is stored with the state, so that each change is
+// reported once, also if a value is unknown for some time and after another process has taken over.
+type reported struct {
+	LastOnline device.Optional[bool] `json:"last_online,omitzero"`
+	LowBattery bool                  `json:"low_battery,omitempty"`
+}
+
+// after returns the conditions after a new state.
+func (r reported) after(s device.State) reported {
+	if s.Online.IsKnown() {
+		r.LastOnline = s.Online
+	}
+	if level, ok := s.Battery.Get(); ok {
+		r.LowBattery = level < lowBattery || r.LowBattery && level < goodBattery
+	}
+	return r
 }
 
 func decodeState(row *devicedata.State) (s storedState, err error) {
@@ -30,6 +49,7 @@ type report struct {
 // memory contains what a session remembers of a device: the stored state, and the newest one if it waits.
 type memory struct {
 	stored    device.State
+	reported  reported  // with stored
 	writtenAt time.Time // zero if no state is stored
 	waiting   *report   // differs meaningfully from stored, and waits until due
 	due       time.Time
@@ -54,7 +74,9 @@ func (m *memory) take(r report, now time.Time) (store bool) {
 }
 
 // wrote records that a state was stored.
-func (m *memory) wrote(r report, now time.Time) { m.stored, m.writtenAt, m.waiting = r.state, now, nil }
+func (m *memory) wrote(r report, now time.Time) {
+	m.stored, m.reported, m.writtenAt, m.waiting = r.state, m.reported.after(r.state), now, nil
+}
 
 // urgent reports whether a change is stored at once.
 func urgent(old, new device.State) bool {
