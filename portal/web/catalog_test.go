@@ -112,7 +112,7 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	asked := []*regexp.Regexp{
 		regexp.MustCompile(`\.T "([a-z_.]*[a-z_])"`), regexp.MustCompile(`\.N "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Key" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"Empty" "([a-z_.]*[a-z_])"`),
 		regexp.MustCompile(`\$\.Field \. "[a-z_]+" "([a-z_.]*[a-z_])"`), regexp.MustCompile(`"hint=([a-z_.]*[a-z_])"`),
-		regexp.MustCompile(`(?:[xs]\.text|[dx]\.T)\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`d\.N\("([a-z_.]*[a-z_])"`),
+		regexp.MustCompile(`(?:[xs]\.text|[dx]\.T)\("([a-z_.]*[a-z_])"[,)]`), regexp.MustCompile(`(?:d\.N|x\.atLeast)\("([a-z_.]*[a-z_])"`),
 		regexp.MustCompile(`(?:render|renderOK)\((?:[0-9a-zA-Z.]+, )?"[a-z]+", "([a-z_.]*[a-z_])"`), regexp.MustCompile(`(?m)show(?:Space|Staff)Form\(.*, "([a-z_.]*[a-z_])"[,)]`),
 		regexp.MustCompile(`title :?= "([a-z_]+\.[a-z_]+)"\n`),
 	}

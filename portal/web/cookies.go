@@ -117,7 +117,7 @@ func (x *exchange) evictCookies(embedded bool) {
 	open := 0
 	for _, c := range x.r.Cookies() {
 		name, ours := strings.CutPrefix(c.Name, prefix)
-		if !ours || name == localeCookie || name == browserCookie {
+		if !ours || name == localeCookie || name == browserCookie || name == siteCookie {
 			continue
 		}
 		if open++; open >= maxPortals {

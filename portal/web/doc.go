@@ -25,7 +25,8 @@
 //
 // Pages:
 //
-//	start.go search.go spaces.go grants.go grantfilter.go guests.go staff.go history.go hosts.go deletion.go end.go problem.go
+//	today.go todayread.go siteswitch.go search.go spaces.go grants.go grantfilter.go guests.go staff.go history.go hosts.go
+//	deletion.go end.go problem.go
 //
 // Forms:
 //

@@ -26,7 +26,11 @@ type form struct {
 	changed      map[string]bool   // the fields that the visitor changed
 	conflicts    []string          // the fields that somebody else changed as well
 	guestText    string            // the search text for guests
+	focus        string            // the field that gets the focus if no field has a fault
 }
+
+// focusParam is the query parameter with the field that gets the focus.
+const focusParam = "focus"
 
 // base returns the form. With this method, the content of a page implements hasForm if it embeds a *form.
 func (f *form) base() *form { return f }
@@ -155,14 +159,15 @@ func (s fieldSpec) labelText(x *exchange) string {
 
 const hostLabelPrefix = "\x00"
 
-// First reports whether a field is the first one with a fault. That field gets the focus.
+// First reports whether a field gets the focus: the first one with a fault or, if there is none, the one that the link to
+// the form names.
 func (f *form) First(name string) bool {
 	for _, s := range f.fields {
 		if f.Faults[s.name] != "" {
 			return s.name == name
 		}
 	}
-	return false
+	return name == f.focus && !f.HasFaults()
 }
 
 // index returns the position of a field on the page, or -1.

@@ -44,6 +44,7 @@ func showEditGrant(x *exchange) error {
 		return err
 	}
 	f.fill(current)
+	f.focus = x.r.URL.Query().Get(focusParam)
 	return x.showGrantForm(page)
 }
 

@@ -97,8 +97,13 @@ var pluralNames = map[plural.Form]string{
 
 // count returns the text of a key in the plural form for n. The placeholder of the number is {n}.
 func (s *localizer) count(key string, n int, pairs ...any) string {
+	return s.countText(key, n, s.number(n), pairs...)
+}
+
+// countText is like count, but shows another text instead of the number.
+func (s *localizer) countText(key string, n int, text string, pairs ...any) string {
 	form := plural.Cardinal.MatchPlural(s.tag, n, 0, 0, 0, 0)
-	return s.text(key+"."+pluralNames[form], append([]any{"n", n}, pairs...)...)
+	return s.text(key+"."+pluralNames[form], append([]any{"n", text}, pairs...)...)
 }
 
 func (s *localizer) number(n int) string { return s.printer.Sprint(number.Decimal(n)) }

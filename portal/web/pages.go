@@ -53,7 +53,7 @@ const (
 // pages returns all pages by path.
 func pages() map[string]page {
 	return map[string]page{
-		pageStart:       {section: sectionStart, show: showStart},
+		pageStart:       {section: sectionStart, show: showToday},
 		pageGrants:      {section: sectionGrants, show: showGrants},
 		pageGrant:       {section: sectionGrants, show: showGrant},
 		pageNewGrant:    {section: sectionGrants, show: showNewGrant, save: saveNewGrant},

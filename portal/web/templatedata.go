@@ -193,6 +193,9 @@ func (d pageData) Spaces() string { return d.T("nouns." + d.x.nouns().space) }
 // KindName returns the singular noun for a kind.
 func (d pageData) KindName(kind data.Kind) string { return d.x.kindName(kind) }
 
+// Sites returns the plural noun for sites.
+func (d pageData) Sites() string { return d.x.kindsName(data.KindSite) }
+
 // SiteKind returns the kind of sites.
 func (d pageData) SiteKind() data.Kind { return data.KindSite }
 

@@ -108,20 +108,18 @@ func TestStartPage_Today_IsThatOfTheSite(t *testing.T) {
 	}
 	_, b := setupZoned(t, now, `{"customer_key": "acme", `+hotels+bookings+`]}`, `{}`, web.Options{})
 	body := b.get(b.home).body
-	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Tue, Jun 2, 2026</time></p>`, body)
-	require.Contains(t, body, `<span class="figure">1</span> <span>Starting today</span>`)
-	require.Contains(t, body, `<span class="figure">0</span> <span>Ending today</span>`)
+	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Tue, Jun 2, 2026, 1:00 AM</time> <span translate="no">Asia/Tokyo</span></p>`, body)
+	require.Equal(t, []string{"1 of 1 still to start today", "0 of 0 still to end today"}, tiles(body)[:2])
 	require.Equal(t, []string{"Tokyo June 2"}, shown(body))
 
 	_, b = setupZoned(t, now, `{"customer_key": "acme", "sites": [{"site_key": "s", "name": "S", "customer_data": {"time_zone": "Asia/Tokyo"}}],
 		"rooms": [{"room_key": "1", "name": "1", "parent_site_key": "s"}]}`, `{}`, web.Options{})
-	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Tue, Jun 2, 2026</time></p>`, b.get(b.home).body, "without bookings, that of the spaces")
+	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Tue, Jun 2, 2026, 1:00 AM</time> <span translate="no">Asia/Tokyo</span></p>`, b.get(b.home).body, "without bookings, that of the spaces")
 
 	_, b = setupZoned(t, now, `{"customer_key": "acme", `+hotels+bookings+honolulu+`]}`, `{"time_zone": "Pacific/Honolulu"}`, web.Options{})
 	body = b.get(b.home).body
-	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Mon, Jun 1, 2026</time> <span translate="no">Pacific/Honolulu</span></p>`, body)
-	require.Contains(t, body, `<span class="figure">2</span> <span>Starting today</span>`)
-	require.Contains(t, body, `<span class="figure">1</span> <span>Ending today</span>`, "at 23:59 in Honolulu")
+	require.Regexp(t, `eyebrow"><time datetime="[^"]*">Mon, Jun 1, 2026, 6:00 AM</time> <span translate="no">Pacific/Honolulu</span></p>`, body)
+	require.Equal(t, []string{"1 of 2 still to start today", "1 of 1 still to end today"}, tiles(body)[:2], "at 23:59 in Honolulu")
 	for _, zone := range []string{"Asia/Tokyo", "Pacific/Honolulu"} {
 		require.Contains(t, body, zone, "the lists name their time zones")
 	}

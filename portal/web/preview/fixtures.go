@@ -95,7 +95,7 @@ func fixtures(vertical portal.Vertical, now time.Time) []data.CustomerData {
 // stay returns an access grant. Of 14 consecutive ones, some have ended, some begin or end today, and some are in the
 // future.
 func stay(kind, space data.Kind, site, n int, today time.Time) data.AccessGrant {
-	from := today.Add(time.Duration(n-7) * day).Add(15 * time.Hour)
+	from := today.Add(time.Duration(n-7) * day).Add(time.Duration(15+3*site) * time.Hour)
 	until := from.Add(time.Duration(1+n%4)*day - 4*time.Hour)
 	g := data.AccessGrant{
 		Kind: kind, Key: fmt.Sprintf("b-%d-%02d", site, n),
