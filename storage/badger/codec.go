@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/overlay"
 )
 
 // The first byte of every row of the engine is a prefix. It allows an empty key, and keys
@@ -45,6 +46,15 @@ func seal(row, value []byte) []byte {
 	sealed := make([]byte, 0, len(value)+crcBytes)
 	sealed = append(sealed, value...)
 	return binary.BigEndian.AppendUint32(sealed, checksum(row, value))
+}
+
+// sealedRow returns the row of the engine for a write to key, and its stored form, which is nil for a delete.
+func sealedRow(key string, w overlay.Write) (row, sealed []byte) {
+	row = dataRow(key)
+	if !w.Deleted() {
+		sealed = seal(row, w.Value)
+	}
+	return row, sealed
 }
 
 // unseal verifies sealed and returns its value without copying it.

@@ -8,6 +8,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/overlay"
 )
 
 // No further Update joins a batch that has reached one of these limits, so that the Updates
@@ -21,7 +22,7 @@ const (
 // protected by the mutex of the flusher until started is closed, and does not change
 // afterwards.
 type batch struct {
-	writes  *layer
+	writes  *overlay.Layer
 	started chan struct{} // closed when no further Update can join
 	done    chan struct{} // closed when err and dependentErr are set
 
@@ -105,7 +106,7 @@ func (f *flusher) awaitRoom(ctx context.Context) error {
 func (f *flusher) fullBatch() *batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.pending; b != nil && (b.writes.len() >= f.maxRows || b.writes.bytes >= f.maxBytes) {
+	if b := f.pending; b != nil && (b.writes.Len() >= f.maxRows || b.writes.Bytes() >= f.maxBytes) {
 		return b
 	}
 	return nil
@@ -114,7 +115,7 @@ func (f *flusher) fullBatch() *batch {
 // joinBatch adds the writes of an Update to the pending batch and returns it. bases are the
 // batches that the Update has read. The caller has held the writer token since the pending
 // batch was not full.
-func (s *Store) joinBatch(own *layer, bases []*batch) (*batch, error) {
+func (s *Store) joinBatch(own *overlay.Layer, bases []*batch) (*batch, error) {
 	f := &s.flusher
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +126,7 @@ func (s *Store) joinBatch(own *layer, bases []*batch) (*batch, error) {
 		}
 	}
 	if f.pending != nil {
-		f.pending.writes.add(own)
+		f.pending.writes.Add(own)
 		return f.pending, nil
 	}
 	f.pending = &batch{writes: own, started: make(chan struct{}), done: make(chan struct{})}
@@ -194,9 +195,9 @@ func (s *Store) flush(b *batch) (reached uint64, halted, err error) {
 
 // writeLayer passes the rows of l to pw, each key once. Everything below l is durable at
 // the timestamp at, so the keys of a deleted range are read from the engine.
-func (s *Store) writeLayer(pw *partWriter, l *layer, at uint64) (err error) {
-	l.points.Scan(func(key string, w write) bool {
-		err = pw.write(dataRow(key), w.sealed)
+func (s *Store) writeLayer(pw *partWriter, l *overlay.Layer, at uint64) (err error) {
+	l.EachPoint(func(key string, w overlay.Write) bool {
+		err = pw.write(sealedRow(key, w))
 		return err == nil
 	})
 	if err != nil {
@@ -208,21 +209,21 @@ func (s *Store) writeLayer(pw *partWriter, l *layer, at uint64) (err error) {
 // eachDeleted calls fn for every row that exists at the timestamp at and is deleted by a
 // range of l, with the size of its value. It does not read values. row is valid during the
 // call.
-func (s *Store) eachDeleted(l *layer, at uint64, fn func(row []byte, size int) error) (err error) {
-	if l.ranges.Len() == 0 {
+func (s *Store) eachDeleted(l *overlay.Layer, at uint64, fn func(row []byte, size int) error) (err error) {
+	if l.Ranges() == 0 {
 		return nil
 	}
 	txn := s.db.NewTransactionAt(at, false)
 	defer txn.Discard()
-	l.ranges.Scan(func(start, end string) bool {
+	l.EachRange(func(start, end string) bool {
 		var rows *rowSource
-		if rows, err = newRowSource(txn, span{Range: storage.Range{Start: []byte(start), End: []byte(end)}}); err != nil {
+		if rows, err = newRowSource(txn, overlay.Span{Range: storage.Range{Start: []byte(start), End: []byte(end)}}); err != nil {
 			return false
 		}
 		var fnErr error // not returned through catchPanic, which sanitizes errors
 		err = catchPanic("delete range", func() error {
 			for row, ok := rows.row(); ok && fnErr == nil; row, ok = rows.row() {
-				if _, written := l.points.Get(string(row[1:])); !written {
+				if !l.HasPoint(string(row[1:])) {
 					fnErr = fn(row, int(rows.it.Item().ValueSize()))
 				}
 			}
@@ -237,9 +238,9 @@ func (s *Store) eachDeleted(l *layer, at uint64, fn func(row []byte, size int) e
 // reserve returns [ErrDiskFull] if there is not enough disk space for l. If l takes several
 // parts, there must also be space to undo them, so that a batch that was begun can always
 // be completed or undone.
-func (s *Store) reserve(l *layer, at uint64) error {
-	if l.ranges.Len() == 0 && l.points.Len() <= s.part.rows && l.bytes <= s.part.bytes {
-		return s.space.check(int64(l.bytes), 0)
+func (s *Store) reserve(l *overlay.Layer, at uint64) error {
+	if l.Ranges() == 0 && l.Len() <= s.part.rows && l.Bytes() <= s.part.bytes {
+		return s.space.check(int64(l.Bytes()), 0)
 	}
 	// First try an upper bound for the deleted ranges and the replaced rows. This usually
 	// succeeds, and avoids measuring them.
@@ -247,18 +248,18 @@ func (s *Store) reserve(l *layer, at uint64) error {
 	if err != nil {
 		return err
 	}
-	batch, old := int64(l.bytes), all
-	if l.ranges.Len() > 0 {
+	batch, old := int64(l.Bytes()), all
+	if l.Ranges() > 0 {
 		batch += all
 	}
 	if err := s.space.check(batch, undoBytes(batch, old)); !errors.Is(err, ErrDiskFull) {
 		return err
 	}
-	batch, old = int64(l.bytes), 0
+	batch, old = int64(l.Bytes()), 0
 	txn := s.db.NewTransactionAt(at, false)
 	defer txn.Discard()
 	err = catchPanic("measure commit", func() (err error) {
-		l.points.Scan(func(key string, _ write) bool {
+		l.EachPoint(func(key string, _ overlay.Write) bool {
 			row := dataRow(key)
 			item, e := txn.Get(row)
 			if e == nil {

@@ -108,7 +108,7 @@ func (s *Store) awaitPending(n int) {
 	for {
 		s.flusher.mu.Lock()
 		b := s.flusher.pending
-		enough := b != nil && b.writes.len() == n
+		enough := b != nil && b.writes.Len() == n
 		s.flusher.mu.Unlock()
 		if enough {
 			return

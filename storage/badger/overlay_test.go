@@ -15,6 +15,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/overlay"
 )
 
 // This runs Updates that read others before they are durable, with deleted ranges in each
@@ -141,43 +142,6 @@ func randomSteps(x storage.Tx, rng *rand.Rand, key func() string, model rowsAt) 
 	return nil
 }
 
-func TestLayer_RandomRanges_DoNotOverlap(t *testing.T) {
-	t.Parallel()
-	seed := rand.Uint64()
-	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 200 {
-		l, model := newLayer(), map[string]bool{} // whether a key is deleted
-		for range 20 {
-			start, end := string(rune('a'+rng.IntN(20))), string(rune('a'+rng.IntN(20)))
-			if rng.IntN(10) == 0 {
-				end = ""
-			}
-			l.deleteRange(start, end)
-			for c := 'a'; c < 'a'+22; c++ {
-				if k := string(c); k >= start && (end == "" || k < end) {
-					model[k] = true
-				}
-			}
-			last, bytes := "", 0
-			l.ranges.Scan(func(s, e string) bool {
-				require.True(t, e == "" || s < e, "seed %d: from %q to %q", seed, s, e)
-				require.True(t, last == "" || last < s, "seed %d: ranges overlap or touch at %q", seed, s)
-				last = e
-				if e == "" {
-					last = "\xff"
-				}
-				bytes += rangeWeight(s, e)
-				return true
-			})
-			require.Equal(t, bytes, l.bytes, "seed %d", seed)
-			for c := 'a'; c < 'a'+22; c++ {
-				_, _, ok := l.rangeContaining(string(c))
-				require.Equal(t, model[string(c)], ok, "seed %d: %q", seed, c)
-			}
-		}
-	}
-}
-
 // Scans in both directions skip a deleted range without reading its rows, in the Update
 // that deletes it and in a later one that starts before it is durable.
 func TestScan_DeletedRange_RowsAreNotRead(t *testing.T) {
@@ -187,7 +151,7 @@ func TestScan_DeletedRange_RowsAreNotRead(t *testing.T) {
 	require.NoError(t, putMany(s, n, "1"))
 	scan := func(x storage.Tx, want ...string) {
 		for _, reverse := range []bool{false, true} {
-			c, err := x.(*tx).open(span{reverse: reverse})
+			c, err := x.(*tx).open(overlay.Span{Reverse: reverse})
 			require.NoError(t, err)
 			var found []string
 			for {
@@ -196,7 +160,7 @@ func TestScan_DeletedRange_RowsAreNotRead(t *testing.T) {
 				if !ok {
 					break
 				}
-				found = append(found, string(e.key))
+				found = append(found, string(e.Key))
 			}
 			if reverse {
 				slices.Reverse(found)

@@ -204,7 +204,7 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 	default:
 		err = ctx.Err()
 	}
-	if err == nil && t.own.len() > 0 {
+	if err == nil && t.own.Len() > 0 {
 		joined, err = s.joinBatch(t.own, bases)
 	}
 	return joined, bases, err

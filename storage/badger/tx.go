@@ -9,6 +9,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/overlay"
 )
 
 // entriesPerCheck is the number of entries after which a long read checks its context again.
@@ -20,12 +21,12 @@ const entriesPerCheck = 64
 type reader struct {
 	store *Store
 	snap  *snapshot
-	bases []*layer // batches that are not durable yet, newest first
+	bases []*overlay.Layer // batches that are not durable yet, newest first
 
 	mu      sync.Mutex
 	ended   bool
 	txn     *engine.Txn
-	own     *layer // writes of this transaction; nil in a View
+	own     *overlay.Layer // writes of this transaction; nil in a View
 	cursors map[*cursor]struct{}
 }
 
@@ -88,13 +89,13 @@ func (r *reader) get(key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if r.own != nil {
-		if w, ok := r.own.get(string(key)); ok {
-			return w.value(), nil
+		if w, ok := r.own.Get(string(key)); ok {
+			return valueOf(w), nil
 		}
 	}
 	for _, l := range r.bases {
-		if w, ok := l.get(string(key)); ok {
-			return w.value(), nil
+		if w, ok := l.Get(string(key)); ok {
+			return valueOf(w), nil
 		}
 	}
 	var value []byte
@@ -118,21 +119,20 @@ func (r *reader) get(key []byte) ([]byte, error) {
 	return value, r.store.readError(err)
 }
 
-// value returns a copy of the value that w sets, or nil if w is a delete.
-func (w write) value() []byte {
-	value, ok := stripChecksum(w.sealed)
-	if !ok {
+// valueOf returns a copy of the value that w sets, or nil if w is a delete.
+func valueOf(w overlay.Write) []byte {
+	if w.Deleted() {
 		return nil
 	}
-	return clone(value)
+	return clone(w.Value)
 }
 
 // Scan implements [storage.Reader].
 func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
-	s := span{
+	s := overlay.Span{
 		Range:    storage.Range{Start: clone(rng.Start), End: clone(rng.End)},
-		reverse:  o.Reverse,
-		keysOnly: o.KeysOnly,
+		Reverse:  o.Reverse,
+		KeysOnly: o.KeysOnly,
 	}
 	return func(yield func(storage.Entry, error) bool) {
 		c, err := r.open(s)
@@ -147,7 +147,7 @@ func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOpti
 				yield(storage.Entry{}, err)
 				return
 			}
-			if !ok || !yield(storage.Entry{Key: e.key, Value: e.value}, nil) {
+			if !ok || !yield(storage.Entry{Key: e.Key, Value: e.Value}, nil) {
 				return
 			}
 		}
@@ -159,26 +159,26 @@ func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOpti
 type cursor struct {
 	r     *reader
 	rows  *rowSource
-	merge *merge
+	merge *overlay.Merge
 	steps int
 }
 
-func (r *reader) open(s span) (*cursor, error) {
+func (r *reader) open(s overlay.Span) (*cursor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
 		return nil, storage.ErrTxDone
 	}
-	var layers []*layer
-	if r.own != nil && r.own.len() > 0 {
-		layers = append(layers, r.own.copy()) // the loop must not see later writes
+	var layers []*overlay.Layer
+	if r.own != nil && r.own.Len() > 0 {
+		layers = append(layers, r.own.Copy()) // the loop must not see later writes
 	}
 	layers = append(layers, r.bases...)
 	rows, err := newRowSource(r.txn, s)
 	if err != nil {
 		return nil, r.store.readError(err)
 	}
-	c := &cursor{r: r, rows: rows, merge: newMerge(s, layers, rows)}
+	c := &cursor{r: r, rows: rows, merge: overlay.NewMerge(s, layers, rows)}
 	if r.cursors == nil {
 		r.cursors = make(map[*cursor]struct{})
 	}
@@ -186,22 +186,22 @@ func (r *reader) open(s span) (*cursor, error) {
 	return c, nil
 }
 
-func (c *cursor) next(ctx context.Context) (entry, bool, error) {
+func (c *cursor) next(ctx context.Context) (overlay.Entry, bool, error) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	if c.r.ended {
-		return entry{}, false, storage.ErrTxDone
+		return overlay.Entry{}, false, storage.ErrTxDone
 	}
 	for {
 		// Deletions count as well, because there may be many before the next entry.
 		if c.steps%entriesPerCheck == 0 {
 			if err := ctx.Err(); err != nil {
-				return entry{}, false, err
+				return overlay.Entry{}, false, err
 			}
 		}
 		c.steps++
-		e, ok, err := c.merge.next()
-		if err != nil || !ok || !e.deleted {
+		e, ok, err := c.merge.Next()
+		if err != nil || !ok || !e.Deleted {
 			return e, ok, err
 		}
 	}
@@ -231,7 +231,7 @@ var _ storage.Tx = (*tx)(nil)
 
 func (t *tx) begin(s *Store, snap *snapshot, bases []*batch) {
 	t.reader.begin(s, snap, bases)
-	t.own = newLayer()
+	t.own = overlay.NewLayer()
 }
 
 // Put implements [storage.Tx].
@@ -243,7 +243,7 @@ func (t *tx) Put(key, value []byte) error {
 		case len(value) > t.store.limits.ValueBytes:
 			return storage.ErrValueTooLarge
 		}
-		t.own.set(string(key), write{sealed: seal(dataRow(key), value)})
+		t.own.Put(string(key), clone(value))
 		return nil
 	})
 }
@@ -255,7 +255,7 @@ func (t *tx) Delete(keys ...[]byte) error {
 			if len(key) > t.store.limits.KeyBytes {
 				return storage.ErrKeyTooLarge
 			}
-			t.own.set(string(key), write{})
+			t.own.Delete(string(key))
 		}
 		return nil
 	})
@@ -268,7 +268,7 @@ func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t.own.deleteRange(string(rng.Start), string(rng.End))
+		t.own.DeleteRange(string(rng.Start), string(rng.End))
 		return nil
 	})
 }
