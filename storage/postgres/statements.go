@@ -1,0 +1,104 @@
+package postgres
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// statements contains the SQL texts for one schema. They are constant, so that the server
+// prepares each of them once for a connection.
+type statements struct {
+	schema, rows, writers, format string // quoted names
+
+	get, put, remove         string
+	removeRange, removeAfter string // a range with an end, and one without
+	writerPut, writerGet     string
+	writerExpire             string
+}
+
+func newStatements(schema string) *statements {
+	name := func(table string) string { return pgx.Identifier{schema, table}.Sanitize() }
+	s := &statements{
+		schema: pgx.Identifier{schema}.Sanitize(),
+		rows:   name("rows"), writers: name("writers"), format: name("format"),
+	}
+	s.get = "select k, v from " + s.rows + " where k = any($1::bytea[])"
+	s.put = "insert into " + s.rows + " (k, v) select * from unnest($1::bytea[], $2::bytea[]) on conflict (k) do update set v = excluded.v"
+	s.remove = "delete from " + s.rows + " where k = any($1::bytea[])"
+	s.removeRange = "delete from " + s.rows + " where k >= $1::bytea and k < $2::bytea"
+	s.removeAfter = "delete from " + s.rows + " where k >= $1::bytea"
+	s.writerPut = "insert into " + s.writers + " (id, committed, seen) values ($1::bytea, $2::int8, now()) " +
+		"on conflict (id) do update set committed = excluded.committed, seen = excluded.seen"
+	s.writerGet = "select committed from " + s.writers + " where id = $1::bytea"
+	s.writerExpire = "delete from " + s.writers + " where seen < now() - interval '30 days'"
+	return s
+}
+
+// scan returns the statement that reads a page of a range, and its arguments.
+func (s *statements) scan(sp scanPage) (sql string, args []any) {
+	columns, order := "k, v", ""
+	if sp.KeysOnly {
+		columns = "k, ''::bytea"
+	}
+	if sp.Reverse {
+		order = " desc"
+	}
+	sql = "select " + columns + " from " + s.rows + " where k >= $1::bytea"
+	args = []any{notNil(sp.Start)}
+	if len(sp.End) > 0 {
+		sql += " and k < $2::bytea"
+		args = append(args, sp.End)
+	}
+	args = append(args, int64(sp.limit))
+	return sql + " order by k" + order + " limit $" + strconv.Itoa(len(args)) + "::int8", args
+}
+
+// notNil returns b, or an empty slice if b is nil, which would be NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+const (
+	sqlBegin    = "begin isolation level read committed read write"
+	sqlView     = "begin isolation level repeatable read read only"
+	sqlCommit   = "commit"
+	sqlRollback = "rollback"
+	sqlPing     = "select"
+	sqlLock     = "select pg_advisory_xact_lock($1::int8)"
+
+	// The wait for the lock has no limit of its own, even if the role has one.
+	sqlBeforeLock = "select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true), " +
+		"set_config('idle_in_transaction_session_timeout', $1::text, true)"
+	sqlAfterLock = "select set_config('statement_timeout', $1::text, true)"
+)
+
+// milliseconds returns d for set_config.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// lockKey returns the key of the advisory lock of a schema.
+func lockKey(schema string) int64 {
+	sum := sha256.Sum256([]byte("customerportal storage/postgres " + schema))
+	return int64(binary.BigEndian.Uint64(sum[:]))
+}
+
+// queueLock queues the statements that begin a transaction and take the lock. locked is
+// called when the server has granted the lock.
+func (s *Store) queueLock(b *pgx.Batch, locked func()) {
+	b.Queue(sqlBegin)
+	b.Queue(sqlBeforeLock, milliseconds(s.options.IdleTimeout))
+	b.Queue(sqlLock, s.lock).Query(func(rows pgx.Rows) error {
+		rows.Close()
+		if rows.Err() == nil {
+			locked()
+		}
+		return rows.Err()
+	})
+	b.Queue(sqlAfterLock, milliseconds(s.options.StatementTimeout))
+}
