@@ -24,12 +24,13 @@ func TestFormat_OtherVersion_ReturnsErrorFromAllOperations(t *testing.T) {
 		want    error
 		message string
 	}{
-		"later version":               {[]byte{4}, data.ErrFormat, "it has version 4 and this release of the library reads version 3: use a newer release"},
-		"version 2":                   {[]byte{2}, data.ErrFormat, "it has version 2 and this release of the library reads version 3: " + older},
-		"version 1":                   {[]byte{1}, data.ErrFormat, "it has version 1 and this release of the library reads version 3: " + older},
-		"customer without version":    {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 3: " + older},
+		"later version":               {[]byte{5}, data.ErrFormat, "it has version 5 and this release of the library reads version 4: use a newer release"},
+		"version 3":                   {[]byte{3}, data.ErrFormat, "it has version 3 and this release of the library reads version 4: " + older},
+		"version 2":                   {[]byte{2}, data.ErrFormat, "it has version 2 and this release of the library reads version 4: " + older},
+		"version 1":                   {[]byte{1}, data.ErrFormat, "it has version 1 and this release of the library reads version 4: " + older},
+		"customer without version":    {nil, data.ErrFormat, "it was written before versions were recorded and this release of the library reads version 4: " + older},
 		"malformed version":           {[]byte{}, storage.ErrCorrupt, "the row of the format version"},
-		"version with too many bytes": {[]byte{3, 3}, storage.ErrCorrupt, "the row of the format version"},
+		"version with too many bytes": {[]byte{4, 4}, storage.ErrCorrupt, "the row of the format version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +97,7 @@ func TestVerifyStore_OtherVersion_ReturnsErrFormat(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	push(t, workspace(store), "a", data.Room("1", "One"))
-	for _, version := range []byte{2, 4} {
+	for _, version := range []byte{3, 5} {
 		write(t, store, layout.Format(), []byte{version})
 		report, err := workspace(store).DB().VerifyStore(t.Context())
 		require.ErrorIs(t, err, data.ErrFormat)

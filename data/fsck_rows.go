@@ -40,6 +40,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeResource: (*checker).resourceRow,
 	layout.ShapeEdge:     (*checker).edgeRow,
 	layout.ShapeTime:     (*checker).indexRow,
+	layout.ShapeName:     (*checker).indexRow,
 	layout.ShapeEmail:    (*checker).emailRow,
 	layout.ShapePortal:   (*checker).portalRow,
 	layout.ShapeLinkRow:  (*checker).ownLinkRow,

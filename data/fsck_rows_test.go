@@ -36,7 +36,7 @@ func TestVerifyStore_EachMissingRow_ReportsDamage(t *testing.T) {
 		lost[shape]++
 	}
 	requireUndamaged(t, store)
-	require.Len(t, lost, 26)
+	require.Len(t, lost, 27)
 }
 
 // TestVerifyStore_EachChangedRow_ReportsDamage changes the value of each row that is derived from a record, and of each record so

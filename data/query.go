@@ -11,10 +11,10 @@ import (
 
 // Query selects resources for a list. A resource is listed only if it passes all filters that are set.
 //
-// Lists are in the order of keys, with two exceptions. A list of the access grants of one customer that is filtered by space,
-// user or time is in the order of their start times; access grants without a start time come first. A search in the access
-// grants of one customer (Text) lists first those that have not ended, in the order of their start times, and then those that
-// have ended, the latest start time first.
+// Lists are in the order of keys unless ByName or ByTime is set, with two exceptions. A list of the access grants of one
+// customer that is filtered by space, user or time is in the order of their start times; access grants without a start time come
+// first. A search in the access grants of one customer (Text) lists first those that have not ended, in the order of their start
+// times, and then those that have ended, the latest start time first.
 //
 // Each page reads resources from one index, which the comments of the fields name, and then applies the filters. One of the
 // indexes consists of edges: for each resource, the references from other resources to it. A page ends early after it has read
@@ -69,6 +69,18 @@ type Query struct {
 	// workspace. All pages of a list use the time of the first page.
 	Now time.Time
 
+	// ByName lists spaces or user identities of one customer in the order of their names. It ignores case and accents, compares
+	// numbers by their value, so 101 comes before 1001, and is the same for all languages. Resources with the same name are in
+	// the order of their keys. Only about the first 40 letters of a name count. The list reads the index of names. With Keys, or
+	// with ParentSiteKey or SpaceKey if they select at most 1,000 resources, it reads these resources on every page instead.
+	ByName bool
+
+	// ByTime lists the access grants of one customer in the order of their start times, even without a filter. It cannot be
+	// combined with Keys. The list reads the index of times. A search has its own order.
+	ByTime bool
+
+	Descending bool // reverses the order of the list
+
 	CustomMetadata CustomMetadata // a resource must have all of these values. The filter applies to the resources that the list reads.
 
 	// Keep, if it is not nil, reports whether a resource that has passed the filters above is listed. If it returns an error,
@@ -88,7 +100,11 @@ type Query struct {
 	Show func([]Resource) (shown []Resource, read int, err error)
 
 	Limit  int    // maximum number of items in a page, from 1 to 1000; 0 selects 100
-	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
+	Cursor string // Page.Next or Page.Previous of another page of the same query; empty selects the first page
+
+	// CountLimit, if it is not 0, makes the list count its items, at most up to this number; see [Page].Total. The first page
+	// reads further resources for this purpose, within the limit of a page.
+	CountLimit int
 }
 
 // Page is one page of a list.
@@ -96,8 +112,23 @@ type Page[T any] struct {
 	Items []T
 	Next  string // the cursor of the next page; empty on the last page
 
-	// Stopped reports whether the page ended early because it read the maximum number of resources. Next
-	// then continues the list.
+	// Previous is the cursor of the previous page; empty on the first page. The pages before a page contain the items that are
+	// before the place at which the page begins, even if items were added or deleted meanwhile. The first page may then have
+	// fewer items than Limit. Only Spaces, UserIdentities and AccessGrants set it.
+	Previous string
+
+	// Offset is the number of items on the pages before this page. It is -1 if it is not known: if the customer changed after
+	// the first page was read, if the query is not the same, or if the list contains the resources of all customers. It does not
+	// take notice of changes of what Keep and Show return.
+	Offset int
+
+	// Total is the number of items of the list. It is -1 if it is not known. AtLeast reports whether the list has more items
+	// than Total, because it was not counted to its end.
+	Total   int
+	AtLeast bool
+
+	// Stopped reports whether the page ended early because it read the maximum number of resources. Next, or Previous if the
+	// page was read with such a cursor, then continues the list.
 	Stopped bool
 }
 
@@ -124,56 +155,6 @@ func (s *Snapshot) UserIdentities(ctx context.Context, q Query) (Page[UserIdenti
 // AccessGrants returns a page of the access grants that q selects. It returns the errors of [Snapshot.Spaces].
 func (s *Snapshot) AccessGrants(ctx context.Context, q Query) (Page[AccessGrant], error) {
 	return list(ctx, s, q, ClassAccessGrant, (*node).accessGrant)
-}
-
-func list[T Resource](ctx context.Context, s *Snapshot, q Query, class Class, convert func(*node) T) (Page[T], error) {
-	limit, err := q.validate(class)
-	if err != nil {
-		return Page[T]{}, err
-	}
-	l, err := s.listing(ctx, q, class)
-	if err != nil {
-		return Page[T]{}, err
-	}
-	defer l.close()
-	public := func(n *node) Resource { return convert(n) }
-	page := Page[T]{Items: []T{}}
-	for batch := limit + 1; ; {
-		candidates, more, err := l.next(ctx, min(batch, readAhead, maxRead-l.read))
-		if err != nil {
-			return Page[T]{}, err
-		}
-		items, read, err := l.filter(ctx, candidates, public)
-		if err != nil {
-			return Page[T]{}, err
-		}
-		before := len(page.Items)
-		for i, item := range items {
-			if item == nil {
-				continue
-			}
-			if len(page.Items) == limit {
-				return page, nil
-			}
-			page.Items = append(page.Items, item.(T))
-			page.Next = l.cursor(candidates[i])
-		}
-		if !more && len(items) == len(candidates) {
-			page.Next = ""
-			return page, nil
-		}
-		if l.read += read; l.read >= maxRead {
-			page.Next, page.Stopped = l.cursor(candidates[len(items)-1]), true
-			return page, nil
-		}
-		// Read as many candidates as items are missing. If the filters accept half of the candidates or fewer, read twice as
-		// many as before.
-		if missing := limit + 1 - len(page.Items); len(page.Items)-before > len(items)/2 {
-			batch = missing
-		} else {
-			batch = max(missing, 2*len(candidates))
-		}
-	}
 }
 
 // pageLimit returns the number of items of a page, which is the default if limit is 0.
@@ -209,6 +190,14 @@ func (q Query) validate(class Class) (limit int, err error) {
 		if filter.set && !slices.Contains(filter.classes, class) {
 			return 0, fmt.Errorf("%w: %s cannot filter a list of the class %s", validation.ErrInvalid, filter.name, class)
 		}
+	}
+	switch {
+	case q.ByName && (class == ClassAccessGrant || q.CustomerKey == ""):
+		return 0, fmt.Errorf("%w: ByName needs a list of spaces or user identities, and CustomerKey", validation.ErrInvalid)
+	case q.ByTime && (class != ClassAccessGrant || q.CustomerKey == "" || q.Keys != nil):
+		return 0, fmt.Errorf("%w: ByTime needs a list of access grants and CustomerKey, and cannot be combined with Keys", validation.ErrInvalid)
+	case q.CountLimit < 0:
+		return 0, fmt.Errorf("%w: CountLimit is %d; it must not be negative", validation.ErrInvalid, q.CountLimit)
 	}
 	if len(q.Keys) > maxKeys {
 		return 0, fmt.Errorf("%w: Keys has %d elements; at most %d are allowed", validation.ErrInvalid, len(q.Keys), maxKeys)

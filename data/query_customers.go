@@ -32,7 +32,7 @@ func (s *Snapshot) Customers(ctx context.Context, q CustomerQuery) (Page[Custome
 		return Page[Customer]{}, err
 	}
 	prefix := layout.CustomerIndexPrefix(s.w.id)
-	page := Page[Customer]{Items: []Customer{}}
+	page := Page[Customer]{Items: []Customer{}, Offset: -1, Total: -1}
 	var texts textsearch.Texts
 	for read, batch := 0, min(limit+1, readAhead); ; batch = readAhead {
 		var keys []string

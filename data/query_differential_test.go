@@ -33,6 +33,7 @@ func runQuery(t *testing.T, ws *data.Workspace, q naiveQuery) queryResult {
 	query := data.Query{
 		CustomerKey: q.customer, Kinds: kinds, ParentSiteKey: q.site, SpaceKey: q.space, UserKey: q.user,
 		From: q.from, Until: q.until, StartsFrom: q.startsFrom, EndsUntil: q.endsUntil, Text: q.text, Now: q.now, CustomMetadata: q.metadata, Limit: q.limit,
+		ByName: q.byName, ByTime: q.byTime, Descending: q.descending, CountLimit: q.countLimit,
 	}
 	if q.hasKeys {
 		query.Keys = q.keys
@@ -58,25 +59,75 @@ func runQuery(t *testing.T, ws *data.Workspace, q naiveQuery) queryResult {
 	})
 }
 
+// readPages reads all pages of a list, forward and then backward, and checks their numbers.
 func readPages[T data.Resource](t *testing.T, q naiveQuery, readPage func(cursor string) (data.Page[T], error)) queryResult {
 	t.Helper()
-	result := queryResult{keys: []string{}}
+	limit := cmp.Or(q.limit, 100)
+	var pages []data.Page[T]
+	keys := []string{}
 	for cursor := ""; ; {
 		page, err := readPage(cursor)
 		if err != nil {
 			return errorResult(t, err)
 		}
-		for _, r := range page.Items {
-			result.keys = append(result.keys, r.Ref().Key)
-		}
-		limit := cmp.Or(q.limit, 100)
+		require.Equal(t, cursor == "", page.Previous == "", "previous page: %s", q)
+		require.Equal(t, offset(q, len(keys)), page.Offset, "offset: %s", q)
+		pages, keys = append(pages, page), append(keys, resultKeys(page.Items)...)
 		require.LessOrEqual(t, len(page.Items), limit)
 		if cursor = page.Next; cursor == "" {
-			return result
+			break
 		}
 		require.Len(t, page.Items, limit, "every page except the last one is full: %s", q)
 		require.False(t, page.Stopped)
 	}
+	for i, page := range pages {
+		requireTotal(t, q, page, len(keys), i == len(pages)-1)
+	}
+	for i := len(pages) - 1; i > 0; i-- {
+		page, err := readPage(pages[i].Previous)
+		require.NoError(t, err)
+		require.Equal(t, pages[i-1].Items, page.Items, "backward: %s", q)
+		require.Equal(t, i == 1, page.Previous == "", "start of the list: %s", q)
+		require.Equal(t, offset(q, (i-1)*limit), page.Offset, "offset, backward: %s", q)
+		requireTotal(t, q, page, len(keys), false)
+		again, err := readPage(page.Next)
+		require.NoError(t, err)
+		require.Equal(t, pages[i].Items, again.Items, "forward again: %s", q)
+		pages[i-1].Previous = page.Previous
+	}
+	return queryResult{keys: keys}
+}
+
+// offset returns the expected Page.Offset for a number of items before the page.
+func offset(q naiveQuery, before int) int {
+	if q.customer == "" {
+		return -1
+	}
+	return before
+}
+
+func requireTotal[T data.Resource](t *testing.T, q naiveQuery, page data.Page[T], total int, last bool) {
+	t.Helper()
+	switch {
+	case q.customer == "":
+		require.Equal(t, -1, page.Total, "total: %s", q)
+	case page.AtLeast:
+		require.Less(t, q.countLimit, total, "more than the limit: %s", q)
+		require.LessOrEqual(t, page.Total, total, "at least: %s", q)
+		require.Greater(t, page.Total, q.countLimit, "at least: %s", q)
+	case page.Total >= 0:
+		require.Equal(t, total, page.Total, "total: %s", q)
+	default:
+		require.Zero(t, q.countLimit, "the total is not known: %s", q)
+		require.False(t, last)
+	}
+}
+
+func resultKeys[T data.Resource](items []T) (keys []string) {
+	for _, r := range items {
+		keys = append(keys, r.Ref().Key)
+	}
+	return keys
 }
 
 func errorResult(t *testing.T, err error) queryResult {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textsearch"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // listing reads the candidates of a list from one or more indexes, in the order of the list, and filters them.
@@ -32,7 +32,8 @@ type listing struct {
 	parts      []part
 	searchTime time.Time // for a search: the time at which access grants have ended or not
 
-	part    int // index of the part that is being read
+	start   position // where the page begins or, if it is read backward, ends
+	part    int      // index of the part that is being read
 	opened  bool
 	streams streams
 	last    []byte // order of the last candidate that next returned
@@ -40,9 +41,51 @@ type listing struct {
 
 // part is a part of a list with its own query. Most lists have one part.
 type part struct {
-	q       Query
-	reverse bool   // the part is in descending order
-	after   []byte // the part begins after this order; nil is the start
+	q        Query
+	reverse  bool   // the part is in descending order
+	backward bool   // the part is read from its end
+	at       []byte // the part is read from this place; nil is its start or its end
+	before   bool   // the place is before the row at this position; otherwise after it
+}
+
+// readsDown reports whether the rows of a part are read in descending order.
+func (p *part) readsDown() bool { return p.reverse != p.backward }
+
+// isRowBelow reports whether the row at the place where a part is read from is below the place in ascending order.
+func (p *part) isRowBelow() bool { return p.reverse == p.before }
+
+// limit returns the rows of a range that are read from a key on.
+func (p *part) limit(r storage.Range, key []byte) storage.Range {
+	if !p.readsDown() {
+		if bytes.Compare(key, r.Start) > 0 {
+			r.Start = key
+		}
+	} else if r.End == nil || bytes.Compare(key, r.End) < 0 {
+		r.End = key
+	}
+	return r
+}
+
+// rows returns the rows that begin with prefix, followed by a position in the order of the list, and that the part needs.
+func (p *part) rows(prefix []byte) storage.Range {
+	r := storage.Prefix(prefix)
+	if p.at == nil {
+		return r
+	}
+	key := append(slices.Clip(prefix), p.at...)
+	if p.isRowBelow() {
+		key = append(key, 0)
+	}
+	return p.limit(r, key)
+}
+
+// includes reports whether the part needs the row at a position.
+func (p *part) includes(order []byte) bool {
+	if p.at == nil {
+		return true
+	}
+	c := bytes.Compare(order, p.at)
+	return (c < 0 || c == 0 && p.isRowBelow()) == p.readsDown()
 }
 
 // candidate is a resource in an index, and its position in the order of the list.
@@ -65,11 +108,14 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 		related: map[customerRef]*relatedNode{},
 		order:   orderByKey, parts: []part{{q: q}},
 	}
-	if class == ClassAccessGrant && q.CustomerKey != "" && q.Keys == nil {
+	switch {
+	case q.ByName:
+		l.order = orderByName
+	case class == ClassAccessGrant && q.CustomerKey != "" && q.Keys == nil:
 		switch {
 		case !text.Empty():
 			l.order = orderBySearch
-		case q.SpaceKey != "" || q.UserKey != "" || q.hasTimeWindow():
+		case q.ByTime || q.SpaceKey != "" || q.UserKey != "" || q.hasTimeWindow():
 			l.order = orderByTime
 		}
 	}
@@ -81,6 +127,9 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 			return nil, err
 		}
 	}
+	if of := l.fingerprint(); l.start.at == nil || of != l.start.fingerprint {
+		l.start.counted, l.start.fingerprint = l.start.at == nil && l.customer != nil, of
+	}
 	if q.SpaceKey != "" {
 		if l.scope, err = s.spaceScope(ctx, l.customer, q.SpaceKey); err != nil {
 			return nil, err
@@ -89,42 +138,45 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 	return l, nil
 }
 
-// startAt splits the list into parts and sets the position at which it begins. It returns [ErrInvalidCursor] if the cursor is
-// not one of this list.
+// startAt splits the list into parts and sets the position at which the page begins. It returns [ErrInvalidCursor] if the
+// cursor is not one of this list.
 func (l *listing) startAt(cursor string) error {
-	after, err := parseCursor(l.order, cursor)
-	if err != nil {
+	var err error
+	if l.start, err = parsePosition(l.order, cursor); err != nil {
 		return err
 	}
 	if l.order == orderBySearch {
-		if l.searchTime = l.q.Now; l.searchTime.IsZero() {
-			l.searchTime = l.s.time()
+		if l.searchTime = l.start.searchTime; l.start.at == nil {
+			if l.searchTime = l.q.Now; l.searchTime.IsZero() {
+				l.searchTime = l.s.time()
+			}
 		}
 		l.searchTime = l.searchTime.Truncate(time.Microsecond)
-		if after != nil {
-			if len(after) < 9 || after[8] > 1 {
-				return ErrInvalidCursor
-			}
-			l.searchTime = time.UnixMicro(int64(binary.BigEndian.Uint64(after)))
-			l.part, after = int(after[8]), after[9:]
-		}
 		l.parts = splitSearch(l.q, l.searchTime)
 	}
-	if l.order != orderByKey && after != nil && !isTimeOrder(after) {
-		return ErrInvalidCursor
+	if l.q.Descending {
+		slices.Reverse(l.parts)
 	}
-	l.parts[l.part].after = after
+	for i := range l.parts {
+		p := &l.parts[i]
+		p.reverse, p.backward = p.reverse != l.q.Descending, l.start.backward
+	}
+	l.part = l.start.part
+	l.parts[l.part].at, l.parts[l.part].before = l.start.at, l.start.before
 	return nil
 }
 
-// isTimeOrder reports whether the bytes are a position in the order of time, as timeStream returns it: a byte that reports
-// whether there is a start time, a time, a kind and a key.
-func isTimeOrder(order []byte) bool {
-	d := layout.NewDecoder(order)
-	hasStart := d.Byte()
-	d.Time()
-	kind := Kind(d.Byte())
-	return d.More() && hasStart <= 1 && kind.Class() == ClassAccessGrant
+// nextPart begins to read the next part. It reports false if there is none.
+func (l *listing) nextPart() bool {
+	step := 1
+	if l.start.backward {
+		step = -1
+	}
+	if next := l.part + step; next < 0 || next >= len(l.parts) {
+		return false
+	}
+	l.part, l.opened = l.part+step, false
+	return true
 }
 
 // splitSearch returns the two parts of a search: the access grants that have not ended at this time, and then those that have
@@ -146,23 +198,18 @@ func (p *part) isEmpty() bool {
 	return !p.q.From.IsZero() && !p.q.EndsUntil.IsZero() && !p.q.EndsUntil.After(p.q.From.Add(time.Microsecond))
 }
 
-// cursor returns the cursor of the page that begins after a candidate.
-func (l *listing) cursor(c candidate) string {
-	if l.order != orderBySearch {
-		return formatCursor(l.order, c.order)
-	}
-	at := binary.BigEndian.AppendUint64(nil, uint64(l.searchTime.UnixMicro()))
-	return formatCursor(l.order, append(append(at, byte(c.part)), c.order...))
-}
-
 // open opens the streams of a part. Its query determines which index they read.
 func (l *listing) open(ctx context.Context, p *part) error {
 	q := &p.q
 	if q.Keys != nil {
-		return l.add(l.s.lookupStream(ctx, l.class, q.Keys, p.after))
+		st, err := l.s.lookupStream(ctx, l.class, q.Keys, p)
+		if err == nil && l.order == orderByName {
+			st, err = l.sortByName(ctx, st, p)
+		}
+		return l.add(st, err)
 	}
 	if l.customer == nil {
-		return l.add(l.s.directoryStream(ctx, l.class, p.after), nil)
+		return l.add(l.s.directoryStream(ctx, l.class, p), nil)
 	}
 	kinds := lo.Uniq(q.Kinds)
 	if len(kinds) == 0 {
@@ -180,12 +227,15 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	case q.ParentSiteKey != "":
 		edges = [][]byte{layout.EdgesPrefix(l.customer.id, byte(ClassSpace), q.ParentSiteKey)}
 	}
+	if l.order == orderByName {
+		return l.openNames(ctx, p, kinds, edges)
+	}
 	if edges == nil && l.order != orderByKey {
 		return l.openTimes(ctx, p, layout.TimesPrefix(l.customer.id), 0)
 	}
 	for _, kind := range kinds {
 		if edges == nil {
-			if err := l.add(l.s.keyStream(ctx, layout.ResourcesPrefix(l.customer.id, byte(kind)), kind, p.after), nil); err != nil {
+			if err := l.add(l.s.keyStream(ctx, layout.ResourcesPrefix(l.customer.id, byte(kind)), kind, p), nil); err != nil {
 				return err
 			}
 		}
@@ -195,7 +245,7 @@ func (l *listing) open(ctx context.Context, p *part) error {
 				if err := l.openTimes(ctx, p, prefix, kind); err != nil {
 					return err
 				}
-			} else if err := l.add(l.s.keyStream(ctx, prefix, kind, p.after), nil); err != nil {
+			} else if err := l.add(l.s.keyStream(ctx, prefix, kind, p), nil); err != nil {
 				return err
 			}
 		}
@@ -219,7 +269,7 @@ func (l *listing) add(st *stream, err error) error {
 func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, err error) {
 	for {
 		if !l.opened {
-			l.streams, l.last, l.opened = streams{reverse: l.parts[l.part].reverse}, nil, true
+			l.streams, l.last, l.opened = streams{reverse: l.parts[l.part].readsDown()}, nil, true
 			if p := &l.parts[l.part]; !p.isEmpty() {
 				if err := l.open(ctx, p); err != nil {
 					return nil, false, err
@@ -251,10 +301,9 @@ func (l *listing) next(ctx context.Context, n int) (out []candidate, more bool, 
 		switch {
 		case len(l.streams.items) > 0:
 			return out, true, nil
-		case l.part == len(l.parts)-1:
+		case !l.nextPart():
 			return out, false, nil
 		}
-		l.part, l.opened = l.part+1, false
 		if len(out) == n {
 			return out, true, nil
 		}

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/text/collate"
+	"golang.org/x/text/language"
 )
 
 // naiveResource is a resource in a naiveWorkspace.
@@ -43,7 +46,8 @@ func (n *naiveWorkspace) query(q naiveQuery) queryResult {
 	hasTimes := !q.from.IsZero() || !q.until.IsZero() || !q.startsFrom.IsZero() || !q.endsUntil.IsZero()
 	grants, spaces := q.class == "access_grant", q.class == "space"
 	if q.site != "" && !spaces || q.space != "" && spaces || q.user != "" && !grants || hasTimes && !grants || len(q.metadata) > 0 && q.class == "user_identity" ||
-		!q.from.IsZero() && !q.until.IsZero() && !q.from.Before(q.until) {
+		!q.from.IsZero() && !q.until.IsZero() && !q.from.Before(q.until) ||
+		q.byName && (grants || q.customer == "") || q.byTime && (!grants || q.customer == "" || q.hasKeys) {
 		return queryResult{err: "invalid"}
 	}
 	if _, there := n.customerNames[q.customer]; !there && q.customer != "" {
@@ -84,8 +88,12 @@ func (n *naiveWorkspace) query(q naiveQuery) queryResult {
 		found = append(found, r)
 	}
 	search := len(searchWords(q.text)) > 0
-	sortByTime := grants && q.customer != "" && !q.hasKeys && (search || q.space != "" || q.user != "" || hasTimes)
+	sortByTime := grants && q.customer != "" && !q.hasKeys && (search || q.byTime || q.space != "" || q.user != "" || hasTimes)
+	names := collate.New(language.Und, collate.Loose, collate.Numeric)
 	slices.SortFunc(found, func(a, b naiveResource) int {
+		if q.byName {
+			return cmp.Or(names.CompareString(a.name, b.name), strings.Compare(a.key, b.key))
+		}
 		if !sortByTime {
 			return strings.Compare(a.key, b.key)
 		}
@@ -100,6 +108,9 @@ func (n *naiveWorkspace) query(q naiveQuery) queryResult {
 		}
 		return compareByTime(a, b)
 	})
+	if q.descending {
+		slices.Reverse(found)
+	}
 	return queryResult{keys: resourceKeys(found)}
 }
 

@@ -22,7 +22,8 @@ type naiveQuery struct {
 	now                                time.Time
 	metadata                           map[string]any
 	keepWithout                        string // Keep refuses keys that contain it
-	limit                              int
+	byName, byTime, descending         bool
+	limit, countLimit                  int
 }
 
 func (q naiveQuery) String() string {
@@ -38,7 +39,8 @@ func (q naiveQuery) String() string {
 		{"from", !q.from.IsZero(), q.from}, {"until", !q.until.IsZero(), q.until},
 		{"startsFrom", !q.startsFrom.IsZero(), q.startsFrom}, {"endsUntil", !q.endsUntil.IsZero(), q.endsUntil},
 		{"text", q.text != "", fmt.Sprintf("%q", q.text)}, {"now", q.text != "", q.now},
-		{"metadata", q.metadata != nil, q.metadata}, {"keep", q.keepWithout != "", fmt.Sprintf("%q", q.keepWithout)}, {"limit", true, q.limit},
+		{"metadata", q.metadata != nil, q.metadata}, {"keep", q.keepWithout != "", fmt.Sprintf("%q", q.keepWithout)}, {"by name", q.byName, true}, {"by time", q.byTime, true}, {"descending", q.descending, true},
+		{"limit", true, q.limit}, {"count", q.countLimit > 0, q.countLimit},
 	} {
 		if part.set {
 			fmt.Fprintf(&b, ", %s %v", part.name, part.v)
@@ -153,6 +155,10 @@ func (r *generator) query(n *naiveWorkspace) naiveQuery {
 		q.keepWithout = keyParts[r.IntN(len(keyParts))]
 	}
 	q.now = r.queryTime()
+	q.byName = (q.class != "access_grant" && q.customer != "" || r.oneIn(60)) && r.oneIn(2)
+	q.byTime = (q.class == "access_grant" && q.customer != "" && !q.hasKeys || r.oneIn(60)) && r.oneIn(2)
+	q.descending = r.oneIn(3)
+	q.countLimit = []int{0, 1, 5, 1000}[r.IntN(4)]
 	return q
 }
 

@@ -55,17 +55,25 @@ func (st *stream) fill() error {
 }
 
 // keyStream returns a stream of the rows whose keys consist of prefix and the key of a resource.
-func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, after []byte) *stream {
-	return newStream(ctx, s.r, rangeAfter(prefix, after), storage.ScanOptions{KeysOnly: true}, func(e storage.Entry) (candidate, error) {
+func (s *Snapshot) keyStream(ctx context.Context, prefix []byte, kind Kind, p *part) *stream {
+	return newStream(ctx, s.r, p.rows(prefix), storage.ScanOptions{KeysOnly: true, Reverse: p.readsDown()}, func(e storage.Entry) (candidate, error) {
 		key := e.Key[len(prefix):]
 		return candidate{order: key, ref: Ref{kind, string(key)}}, nil
 	})
 }
 
+// nameStream returns a stream of the rows of the index of names that begin with prefix.
+func (s *Snapshot) nameStream(ctx context.Context, prefix []byte, kind Kind, p *part) *stream {
+	return newStream(ctx, s.r, p.rows(prefix), storage.ScanOptions{KeysOnly: true, Reverse: p.readsDown()}, func(e storage.Entry) (candidate, error) {
+		k, err := layout.ParseAs(layout.ShapeName, e.Key)
+		return candidate{order: e.Key[len(prefix):], ref: Ref{kind, k.Key}}, err
+	})
+}
+
 // directoryStream returns a stream of the resources of a class, of all customers.
-func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byte) *stream {
+func (s *Snapshot) directoryStream(ctx context.Context, class Class, p *part) *stream {
 	prefix := layout.Directory(s.w.id, byte(class), "")
-	return newStream(ctx, s.r, rangeAfter(prefix, after), storage.ScanOptions{}, func(e storage.Entry) (candidate, error) {
+	return newStream(ctx, s.r, p.rows(prefix), storage.ScanOptions{Reverse: p.readsDown()}, func(e storage.Entry) (candidate, error) {
 		key := e.Key[len(prefix):]
 		o, err := decodeOwner(e.Value)
 		return candidate{order: key, ref: Ref{o.kind, string(key)}, owner: o}, err
@@ -74,10 +82,10 @@ func (s *Snapshot) directoryStream(ctx context.Context, class Class, after []byt
 
 // lookupStream returns a stream of the resources of a class that have these keys, in the order of keys. It reads the
 // directory.
-func (s *Snapshot) lookupStream(ctx context.Context, class Class, keys []string, after []byte) (*stream, error) {
+func (s *Snapshot) lookupStream(ctx context.Context, class Class, keys []string, p *part) (*stream, error) {
 	var refs []Ref
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
-		if key > string(after) {
+		if p.q.ByName || p.includes([]byte(key)) {
 			refs = append(refs, Ref{Kinds(class)[0], key})
 		}
 	}
@@ -85,17 +93,28 @@ func (s *Snapshot) lookupStream(ctx context.Context, class Class, keys []string,
 	if err != nil {
 		return nil, err
 	}
+	var found []candidate
+	for i, o := range owners {
+		if o.kind != 0 {
+			found = append(found, candidate{order: []byte(refs[i].Key), ref: Ref{o.kind, refs[i].Key}, owner: o})
+		}
+	}
+	return sliceStream(found, p), nil
+}
+
+// sliceStream returns a stream of candidates in ascending order.
+func sliceStream(ascending []candidate, p *part) *stream {
+	if p.readsDown() {
+		slices.Reverse(ascending)
+	}
 	next := 0
 	return &stream{stop: func() {}, pull: func() (candidate, error, bool) {
-		for ; next < len(refs); next++ {
-			if o := owners[next]; o.kind != 0 {
-				key := refs[next].Key
-				next++
-				return candidate{order: []byte(key), ref: Ref{o.kind, key}, owner: o}, nil, true
-			}
+		if next == len(ascending) {
+			return candidate{}, nil, false
 		}
-		return candidate{}, nil, false
-	}}, nil
+		next++
+		return ascending[next-1], nil, true
+	}}
 }
 
 // The order of time has access grants without a start time first, in the order (0, end, kind, key), and then those with a
@@ -119,7 +138,7 @@ func (l *listing) openTimes(ctx context.Context, p *part, prefix []byte, kind Ki
 			return nil
 		}
 		if rows, some := p.spanRange(prefix, byte(class), kind); some {
-			if err := l.add(l.s.timeStream(ctx, rows, p.reverse), nil); err != nil {
+			if err := l.add(l.s.timeStream(ctx, rows, p.readsDown()), nil); err != nil {
 				return err
 			}
 		}
@@ -164,34 +183,29 @@ func (p *part) spanRange(prefix []byte, class byte, kind Kind) (storage.Range, b
 		}
 		startAt(timeKey(q.StartsFrom))
 	}
-	if p.after == nil {
+	if p.at == nil {
 		return rows, true
 	}
-	hasStart, afterStart := class != layout.SpanOpenStart, p.after[0] == 1
-	if hasStart != afterStart {
-		return rows, hasStart != p.reverse // all rows of the class follow, or none does
+	hasStart, placeHasStart := class != layout.SpanOpenStart, p.at[0] == 1
+	if hasStart != placeHasStart {
+		return rows, hasStart != p.readsDown() // the part needs all rows of the class, or none
 	}
-	afterTime, afterKind, key := p.after[1:9], Kind(p.after[9]), p.after[10:]
-	position, isRow := append([]byte(nil), under...), false // key of the first row that is not before p.after
+	placeTime, placeKind, key := p.at[1:9], Kind(p.at[9]), p.at[10:]
+	place, isRow := append([]byte(nil), under...), false // key of the first row that is not below p.at
 	switch {
 	case kind == 0:
-		position, isRow = append(position, p.after[1:]...), true
-	case kind == afterKind:
-		position, isRow = append(append(position, afterTime...), key...), true
-	case kind > afterKind:
-		position = append(position, afterTime...)
+		place, isRow = append(place, p.at[1:]...), true
+	case kind == placeKind:
+		place, isRow = append(append(place, placeTime...), key...), true
+	case kind > placeKind:
+		place = append(place, placeTime...)
 	default:
-		position = binary.BigEndian.AppendUint64(position, binary.BigEndian.Uint64(afterTime)+1)
+		place = binary.BigEndian.AppendUint64(place, binary.BigEndian.Uint64(placeTime)+1)
 	}
-	if p.reverse {
-		endAt(position)
-		return rows, true
+	if isRow && p.isRowBelow() {
+		place = append(place, 0)
 	}
-	if isRow {
-		position = append(position, 0)
-	}
-	startAt(position)
-	return rows, true
+	return p.limit(rows, place), true
 }
 
 // timeStream returns a stream of access grants in the order of time, ascending or descending. The rows are a range of the

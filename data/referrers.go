@@ -106,7 +106,7 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 	if err != nil {
 		return Page[Ref]{}, err
 	}
-	page := Page[Ref]{Items: []Ref{}}
+	page := Page[Ref]{Items: []Ref{}, Offset: -1, Total: -1}
 	for _, kind := range Kinds() {
 		var start []byte // the list of this kind begins after this position; nil is its start
 		if len(after) > 0 {
@@ -139,13 +139,13 @@ func (s *Snapshot) Referrers(ctx context.Context, to Ref, limit int, cursor stri
 // referrersOfKind returns up to limit resources of one kind that refer to a resource, beginning after a position in their
 // order.
 func (s *Snapshot) referrersOfKind(ctx context.Context, c *customer, to *node, kind Kind, after []byte, limit int) ([]candidate, error) {
-	l := &listing{s: s, customer: c, parts: []part{{after: after}}, opened: true}
+	l := &listing{s: s, customer: c, parts: []part{{at: after}}, opened: true}
 	defer l.close()
 	prefix := layout.EdgesFromPrefix(c.id, byte(to.class()), to.key, byte(kind))
 	var err error
 	switch {
 	case kind.Class() != ClassAccessGrant:
-		err = l.add(s.keyStream(ctx, prefix, kind, after), nil)
+		err = l.add(s.keyStream(ctx, prefix, kind, &l.parts[0]), nil)
 	case after != nil && !isTimeOrder(after):
 		err = ErrInvalidCursor
 	default:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/devicerow"
 	"github.com/customerportal-go/customerportal/internal/layout"
+	"github.com/customerportal-go/customerportal/internal/textorder"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -31,6 +32,8 @@ func rowsOf(c *customer, n *node) []row {
 	if n.class() == ClassAccessGrant {
 		span = layout.Span(n.startsAt, n.endsAt)
 		rows = append(rows, row{layout.Time(c.id, span, byte(n.kind), n.key), present})
+	} else {
+		rows = append(rows, row{layout.Name(c.id, byte(n.kind), n.namePosition()), present})
 	}
 	n.targets(func(_ relation, to Ref) {
 		rows = append(rows, row{
@@ -38,6 +41,11 @@ func rowsOf(c *customer, n *node) []row {
 		})
 	})
 	return rows
+}
+
+// namePosition returns the position of a space or a user identity in the index of names.
+func (n *node) namePosition() []byte {
+	return layout.NamePosition(textorder.SortKey(n.name), n.key)
 }
 
 // rowsTo returns the rows that rows yields, without the first.

@@ -68,6 +68,33 @@ func Time(c CustomerID, span []byte, kind byte, key string) []byte {
 	return append(append(append(TimesPrefix(c), span...), kind), key...)
 }
 
+// NamesPrefix returns the prefix of a customer's resources of one kind in the order of names.
+func NamesPrefix(c CustomerID, kind byte) []byte { return append(customerRow(c, rowName, 128), kind) }
+
+// Name returns the key of a resource in the index by name. position is the result of [NamePosition].
+func Name(c CustomerID, kind byte, position []byte) []byte {
+	return append(NamesPrefix(c, kind), position...)
+}
+
+// NamePosition returns the position of a resource among all resources of its kind in the index by name: its sort key, a zero
+// byte and its key.
+func NamePosition(sortKey []byte, key string) []byte {
+	b := appendSortKey(make([]byte, 0, len(sortKey)+8+len(key)), sortKey)
+	return append(append(b, 0), key...)
+}
+
+// appendSortKey appends a sort key without zero bytes. The results sort like the sort keys.
+func appendSortKey(b, sortKey []byte) []byte {
+	for _, c := range sortKey {
+		if c <= 1 {
+			b = append(b, 1, c+1)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
 // Email returns the key of the row of an e-mail address that user identities of a customer have.
 func Email(c CustomerID, address EmailHash) []byte {
 	return append(customerRow(c, rowEmail, len(address)), address[:]...)

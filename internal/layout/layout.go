@@ -31,6 +31,7 @@
 //	C      customer id  r  kind  key                 a resource
 //	C      customer id  e  class  key  0  referrer   edge: referrer -> (class, key)
 //	C      customer id  t  span  kind  key           access grant by time
+//	C      customer id  y  kind  sort key  0  key    a space or user identity by name
 //	C      customer id  m  hash                      e-mail address: the number and the XOR of the user identities that have it
 //	C      customer id  p  portal id                 a portal
 //	C      customer id  l  link id                   portal id; deleted together with its row of table L
@@ -63,6 +64,8 @@
 // secrets and PINs must be copied to the tables A and Q by package data, which has no keys. They are therefore sealed for the
 // rows of these tables from the start: a secret for [RemovalAccount], and a PIN for [Removal]. The ids of an account and of a
 // code never change, so the keys do not either.
+//
+// A sort key is computed from a name by package textorder. In keys it contains no zero byte, see [NamePosition].
 //
 // Ids are raw bytes and numbers are big-endian. Keys of partners have 1 to 512 bytes without control characters, so a zero
 // byte separates a key from the bytes after it.
@@ -110,6 +113,7 @@ const (
 	rowResource  = 'r'
 	rowEdge      = 'e'
 	rowTime      = 't'
+	rowName      = 'y'
 	rowEmail     = 'm'
 	rowPortal    = 'p'
 	rowLink      = 'l'

@@ -32,6 +32,7 @@ const (
 	ShapeResource        Shape = "resource"
 	ShapeEdge            Shape = "edge"
 	ShapeTime            Shape = "time"
+	ShapeName            Shape = "name"
 	ShapeEmail           Shape = "email"
 	ShapePortal          Shape = "portal"
 	ShapeLinkRow         Shape = "link_row"
@@ -150,6 +151,13 @@ var customerRows = map[byte]keyParser{
 	rowTime: func(d *Decoder, k *Key) {
 		k.Shape, k.Span, k.Kind, k.Key = ShapeTime, d.Span(), d.Byte(), d.Rest()
 		if k.Key == "" {
+			d.Fail()
+		}
+	},
+	rowName: func(d *Decoder, k *Key) {
+		k.Shape, k.Kind = ShapeName, d.Byte()
+		d.terminated()
+		if k.Key = d.Rest(); k.Key == "" {
 			d.Fail()
 		}
 	},
