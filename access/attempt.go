@@ -90,6 +90,9 @@ type attemptRow struct {
 	DeviceExternal  string    `json:"device"`
 	Sent            time.Time `json:"sent,omitzero"` // written before the device is called, so that no holder calls it twice
 
+	// Differed reports that the stored state of the device was not the one that the command asks for when it was sent.
+	Differed bool `json:"differed,omitempty"`
+
 	workspace uuid.UUID
 	customer  devicedata.CustomerID
 }

@@ -193,6 +193,17 @@ func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 		if devices[0] == nil {
 			return ErrDeviceNotFound
 		}
+		states, err := devicedata.States(ctx, tx.Snapshot, a.customer, a.DeviceID)
+		if err != nil {
+			return err
+		}
+		if current.Differed = false; states[0] != nil {
+			state, err := decodeState(states[0])
+			if err != nil {
+				return err
+			}
+			current.Differed = contradicts(state.State, a.Command)
+		}
 		current.Sent = h.s.now()
 		sent = current.Sent
 		return current.write(tx.Tx)
@@ -245,7 +256,8 @@ func (h *holder) succeed(ctx context.Context, own *session, e *expectation, resu
 
 // resolve ends an attempt that an earlier holder has sent without storing the result. It never sends the command again. It waits
 // until the call of the earlier holder has ended, and reads the state of the device. Meanwhile it attributes the events of the
-// device to the command.
+// device to the command. The attempt succeeds, without a confirmation by the device, only if the device shows the result and did not
+// show it before the command, or reported the operation.
 func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 	var stored *attemptRow
 	err := devicedata.View(ctx, h.s.db, func(r storage.Reader) (err error) {
@@ -278,25 +290,32 @@ func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 		if current != own {
 			expected = current.expect(a)
 		}
-		var state device.State
-		if state, err = readState(reading, conn, a.DeviceExternal); err == nil && shows(state, a.Command) {
+		var now device.Device
+		if now, err = readDevice(reading, conn, a.DeviceExternal); err == nil && shows(now.State, a.Command) &&
+			(stored.changed(now) || current.reported(expected)) {
 			return h.succeed(ctx, current, expected, attemptResult{status: AttemptSuccess})
 		}
 	}
 	return h.finish(ctx, a, failed(ErrorNotConfirmed, "the command was sent, but the process that sent it stopped before the device answered"))
 }
 
-// readState reads the state of one device from the inventory.
-func readState(ctx context.Context, conn device.Conn, externalID string) (device.State, error) {
+// readDevice reads one device from the inventory.
+func readDevice(ctx context.Context, conn device.Conn, externalID string) (device.Device, error) {
 	for d, err := range conn.Devices(ctx) {
 		if err != nil {
-			return device.State{}, err
+			return device.Device{}, err
 		}
 		if d.ID == externalID {
-			return d.State, nil
+			return d, nil
 		}
 	}
-	return device.State{}, device.ErrUnknownDevice
+	return device.Device{}, device.ErrUnknownDevice
+}
+
+// changed reports whether the state of the device, which shows the result of the command, has changed since the command was sent. The
+// clocks of the provider and of this process can differ a little.
+func (a *attemptRow) changed(now device.Device) bool {
+	return a.Differed && (now.StateAt.IsZero() || !now.StateAt.Before(a.Sent.Add(-maxCreateTime)))
 }
 
 // shows reports whether a state is the one that a command asks for.
@@ -311,6 +330,21 @@ func shows(s device.State, c device.Command) bool {
 }
 
 func agrees[T comparable](want, is device.Optional[T]) bool { return !want.IsKnown() || want == is }
+
+// contradicts reports whether a state is known not to be the one that a command asks for.
+func contradicts(s device.State, c device.Command) bool {
+	switch c.Kind {
+	case device.Lock, device.Unlock:
+		return s.Locked.Is(c.Kind != device.Lock)
+	}
+	want := c.Climate
+	return disagrees(want.Mode, s.Mode) || disagrees(want.FanMode, s.FanMode) ||
+		disagrees(want.HeatingSetPoint, s.HeatingSetPoint) || disagrees(want.CoolingSetPoint, s.CoolingSetPoint)
+}
+
+func disagrees[T comparable](want, is device.Optional[T]) bool {
+	return want.IsKnown() && is.IsKnown() && want != is
+}
 
 // failedWith returns the result of an attempt after an error. sent reports whether the driver was called.
 func failedWith(err error, sent bool) attemptResult {

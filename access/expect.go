@@ -42,6 +42,13 @@ func (s *session) claimActivity(e *expectation) bool {
 	return first
 }
 
+// reported reports whether an event of the operation has arrived.
+func (s *session) reported(e *expectation) bool {
+	s.expectMu.Lock()
+	defer s.expectMu.Unlock()
+	return e.reported
+}
+
 // releaseActivity undoes claimActivity after the caller could not store the activity. An event of the operation that arrived in the
 // meantime is stored then.
 func (s *session) releaseActivity(e *expectation) {

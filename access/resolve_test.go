@@ -1,6 +1,8 @@
 package access_test
 
 import (
+	"context"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,24 +24,35 @@ func TestTakeover_CommandWasBeingSent_NextHolderReadsTheState(t *testing.T) {
 	warm := device.Command{Kind: device.SetClimate, Climate: device.Climate{
 		Mode: device.Known(device.HVACHeat), HeatingSetPoint: device.Known(22.0), FanMode: device.Known(device.FanOn),
 	}}
+	unlocked := func(s *device.State) { s.Locked = device.Known(false) }
 	for name, c := range map[string]struct {
 		id      string
 		command device.Command
 		place   string
 		want    access.AttemptStatus
 		sent    int
+		before  func(*device.State) // nil: the device does not show the result
 	}{
-		"the device unlocked":      {"l1", unlock, "after a command", access.AttemptSuccess, 1},
-		"it was never sent":        {"l1", unlock, "before a command", access.AttemptError, 0},
-		"the thermostat was set":   {"t1", warm, "after a command", access.AttemptSuccess, 1},
-		"thermostat, never sent":   {"t1", warm, "before a command", access.AttemptError, 0},
-		"recorded, before it sent": {"l1", unlock, "after an Update", access.AttemptError, 0},
+		"the device unlocked":           {"l1", unlock, "after a command", access.AttemptSuccess, 1, nil},
+		"it was never sent":             {"l1", unlock, "before a command", access.AttemptError, 0, nil},
+		"the thermostat was set":        {"t1", warm, "after a command", access.AttemptSuccess, 1, nil},
+		"thermostat, never sent":        {"t1", warm, "before a command", access.AttemptError, 0, nil},
+		"recorded, before it sent":      {"l1", unlock, "after an Update", access.AttemptError, 0, nil},
+		"unlocked before, sent":         {"l1", unlock, "after a command", access.AttemptError, 1, unlocked},
+		"unlocked before, never sent":   {"l1", unlock, "before a command", access.AttemptError, 0, unlocked},
+		"state was unknown, never sent": {"l1", unlock, "before a command", access.AttemptError, 0, func(s *device.State) { s.Locked = device.Optional[bool]{} }},
+		"set before, never sent": {"t1", warm, "before a command", access.AttemptError, 0, func(s *device.State) {
+			s.Mode, s.HeatingSetPoint, s.FanMode = warm.Climate.Mode, warm.Climate.HeatingSetPoint, warm.Climate.FanMode
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := newHotel(t, memory.New(), simulated.Lock("l1", "L"), simulated.Thermostat("t1", "T"))
 				connect(t, h.scope, "anna")
+				if c.before != nil {
+					h.world.SetState(c.id, c.before)
+				}
 				set := &trap{}
 				first := newProcess(h, "first", set)
 				stop := start(t, first.svc)
@@ -91,4 +104,85 @@ func TestTakeover_CommandWasBeingSent_NextHolderReadsTheState(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTakeover_StateIsOlderThanTheCommand_IsNotConfirmed lets the next holder see a state that was not stored before the command, but
+// that the device reported an hour ago.
+func TestTakeover_StateIsOlderThanTheCommand_IsNotConfirmed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), simulated.Lock("l1", "L"))
+		connect(t, h.scope, "anna")
+		set := &trap{}
+		first := newProcess(h, "first", set)
+		stop := start(t, first.svc)
+		synctest.Wait()
+		old := wrapped{h.world.Provider("second"), func(c device.Conn) (device.Conn, error) { return unlockedLongAgo{c}, nil }}
+		svc, scope := h.service("second", access.Options{Providers: []device.Provider{old}})
+		stopSecond := start(t, svc)
+		defer func() {
+			first.resume()
+			stop()
+			stopSecond()
+		}()
+		synctest.Wait()
+		set.set("before a command", 1)
+		a, err := scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+		require.NoError(t, err)
+		a, err = scope.Wait(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.True(t, h.device("l1").State.Locked.Is(false), "the device shows the result")
+		require.Equal(t, access.AttemptError, a.Status)
+		require.Equal(t, access.ErrorNotConfirmed, a.Error.Type)
+	})
+}
+
+// unlockedLongAgo lists all locks as unlocked since an hour ago.
+type unlockedLongAgo struct{ device.Conn }
+
+func (c unlockedLongAgo) Devices(ctx context.Context) iter.Seq2[device.Device, error] {
+	return func(yield func(device.Device, error) bool) {
+		for d, err := range c.Conn.Devices(ctx) {
+			d.State.Locked, d.StateAt = device.Known(false), time.Now().Add(-time.Hour)
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestTakeover_DeviceReportsTheOperation_Succeeds lets a lock that was unlocked before report, after the takeover, that it was unlocked
+// by a command.
+func TestTakeover_DeviceReportsTheOperation_Succeeds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), simulated.Lock("l1", "L"))
+		h.world.SetState("l1", func(s *device.State) { s.Locked = device.Known(false) })
+		connect(t, h.scope, "anna")
+		set := &trap{}
+		first := newProcess(h, "first", set)
+		stop := start(t, first.svc)
+		synctest.Wait()
+		second := newProcess(h, "second", &trap{})
+		stopSecond := start(t, second.svc)
+		defer func() {
+			first.resume()
+			stop()
+			stopSecond()
+		}()
+		synctest.Wait()
+		set.set("before a command", 1)
+		a, err := second.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+		require.NoError(t, err)
+		for calls := h.world.Calls(); calls[len(calls)-1].Caller != "second"; calls = h.world.Calls() {
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		time.Sleep(2 * access.DefaultPoll) // the next holder has found the command
+		h.world.Operate("l1", device.Operation{Method: device.MethodRemote})
+		a, err = second.scope.Wait(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.Equal(t, access.AttemptSuccess, a.Status)
+		require.False(t, a.Confirmed)
+	})
 }
