@@ -99,27 +99,29 @@ type runner struct {
 	holding sync.WaitGroup
 }
 
+// run finds accounts and delivers attempts until ctx is done. Commands do not wait while the leases of many accounts are acquired.
 func (r *runner) run(ctx context.Context) {
-	every := r.s.lease / 6
-	accounts, queue := time.NewTicker(every), time.NewTicker(max(r.s.poll, time.Millisecond))
-	defer accounts.Stop()
-	defer queue.Stop()
-	r.findAccounts(ctx)
-	r.deliver(ctx)
+	r.holding.Go(func() { repeat(ctx, r.s.lease/6, r.s.accounts, r.findAccounts) })
+	repeat(ctx, max(r.s.poll, time.Millisecond), r.s.attempts, r.deliver)
+}
+
+// repeat calls do at once, at each interval, and after each signal, until ctx is done.
+func repeat(ctx context.Context, interval time.Duration, also signal, do func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
 	for {
+		do(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.s.accounts:
-			r.findAccounts(ctx)
-		case <-accounts.C:
-			r.findAccounts(ctx)
-		case <-r.s.attempts:
-		case <-queue.C:
+		case <-also:
+		case <-ticker.C:
 		}
-		r.deliver(ctx)
 	}
 }
+
+// acquireBatch is the maximum number of leases that are acquired in one transaction.
+const acquireBatch = 200
 
 // findAccounts starts holders for accounts that no process holds, and tells the running ones to compare their sessions with the
 // stored accounts.
@@ -139,23 +141,37 @@ func (r *runner) findAccounts(ctx context.Context) {
 		r.s.failed(ctx, "listing the accounts", err)
 		return
 	}
-	for at := range found {
-		if r.holder(at) != nil || r.s.provider(at.provider) == nil {
-			continue
-		}
-		held, err := r.leases.Acquire(ctx, leaseName(at))
-		if err != nil {
-			if !errors.Is(err, lease.ErrHeld) {
-				r.s.failed(ctx, "acquiring the lease of an account", err, "provider", at.provider)
-			}
-			continue
-		}
-		r.hold(ctx, at, held)
-	}
+	var free []account // no holder of this process has them
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	for at := range found {
+		if r.holders[at] == nil && r.s.provider(at.provider) != nil {
+			free = append(free, at)
+		}
+	}
 	for _, h := range r.holders {
 		h.check.set()
+	}
+	r.mu.Unlock()
+	for batch := range slices.Chunk(free, acquireBatch) {
+		r.acquire(ctx, batch)
+	}
+}
+
+// acquire starts holders for those accounts whose leases no process has.
+func (r *runner) acquire(ctx context.Context, accounts []account) {
+	names := make([]string, len(accounts))
+	for i, at := range accounts {
+		names[i] = leaseName(at)
+	}
+	leases, err := r.leases.AcquireAll(ctx, names...)
+	if err != nil {
+		r.s.failed(ctx, "acquiring the leases of accounts", err)
+	}
+	for i, held := range leases {
+		if held != nil {
+			r.hold(ctx, accounts[i], held)
+			r.s.attempts.set() // attempts of the account may have waited
+		}
 	}
 }
 

@@ -12,7 +12,6 @@ package lease
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -87,73 +86,6 @@ type Lease struct {
 	counter uint64
 }
 
-// Acquire tries once to acquire a lease. A name has 1 to 1024 bytes. It returns [ErrHeld] if any process, including this one,
-// holds the lease. The caller can then call it again later. A caller that waits for a lease calls it at least once per
-// duration.
-func (l *Leases) Acquire(ctx context.Context, name string) (*Lease, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	acquired := &Lease{leases: l, name: name, done: make(chan struct{})}
-	if _, err := rand.Read(acquired.token[:]); err != nil {
-		return nil, fmt.Errorf("lease: making a token: %w", err)
-	}
-	key := layout.Lease(name)
-	var current row
-	started := time.Now()
-	err := storage.Run(ctx, l.store, func(tx storage.Tx) (err error) {
-		started = time.Now()
-		if current, err = readRow(ctx, tx, key); err != nil {
-			return err
-		}
-		if current.held() && !l.abandoned(name, current, started) {
-			return ErrHeld
-		}
-		acquired.counter = current.counter + 1
-		return tx.Put(key, row{acquired.token, acquired.counter, l.duration}.encode())
-	}, key)
-	switch {
-	case errors.Is(err, ErrHeld):
-		l.observe(name, current)
-		return nil, ErrHeld
-	case err != nil:
-		return nil, fmt.Errorf("lease: acquiring %q: %w", name, err)
-	}
-	acquired.until = started.Add(l.duration)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.seen, name)
-	l.held[name] = acquired
-	return acquired, nil
-}
-
-// checkName returns an error if a lease cannot have the name.
-func checkName(name string) error {
-	if name == "" || len(name) > MaxNameBytes {
-		return fmt.Errorf("lease: a name of %d bytes is not from 1 to %d bytes long", len(name), MaxNameBytes)
-	}
-	return nil
-}
-
-// abandoned reports whether this process has seen a holder's row unchanged for the duration that the row states.
-func (l *Leases) abandoned(name string, current row, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	first, ok := l.seen[name]
-	return ok && first.row == current && now.Sub(first.since) >= current.duration
-}
-
-// observe records that a row was seen now, unless the same row was seen before. It is called after the row was read, so
-// the recorded time is never too early.
-func (l *Leases) observe(name string, current row) {
-	now := time.Now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if first, ok := l.seen[name]; !ok || first.row != current {
-		l.seen[name] = observation{current, now}
-	}
-}
-
 // Run renews the leases of this process until ctx is done, and then returns ctx's error. It releases nothing. It continues
 // after an error of the store, which it passes to report; a lease that cannot be renewed ends after its duration.
 func (l *Leases) Run(ctx context.Context, report func(error)) error {
@@ -197,10 +129,7 @@ func (l *Leases) renew(ctx context.Context) error {
 }
 
 func (l *Leases) renewBatch(ctx context.Context, batch []*Lease) error {
-	keys := make([][]byte, len(batch))
-	for i, lease := range batch {
-		keys[i] = layout.Lease(lease.name)
-	}
+	keys := rowKeys(batch)
 	var started time.Time
 	var counters []uint64 // by lease; 0 for a lease that this process no longer holds
 	err := storage.Run(ctx, l.store, func(tx storage.Tx) error {
