@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -150,12 +151,24 @@ func (s *server) post(path, key, body string) (int, map[string]any) {
 // get returns the status and the body of a page that a new browser opens.
 func (s *server) get(target string) (int, string) {
 	s.t.Helper()
+	return s.getWith(s.newBrowser(), target)
+}
+
+// newBrowser returns a client without cookies.
+func (s *server) newBrowser() *http.Client {
+	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.t, err)
+	return &http.Client{Jar: jar}
+}
+
+// getWith returns the status and the body of a page that a browser opens.
+func (s *server) getWith(browser *http.Client, target string) (int, string) {
+	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, target, nil)
 	require.NoError(s.t, err)
 	r.Header.Set("User-Agent", "Mozilla/5.0")
-	answer, err := (&http.Client{Jar: jar}).Do(r)
+	answer, err := browser.Do(r)
 	require.NoError(s.t, err)
 	defer answer.Body.Close()
 	b, err := io.ReadAll(answer.Body)
@@ -183,10 +196,20 @@ func (s *server) open(link string) (int, string) {
 	return s.get(s.url + u.Path)
 }
 
-// requireOpens requires that a link shows the room of makePortal.
+// roomsPage matches the link to the page of rooms.
+var roomsPage = regexp.MustCompile(`href="([^"]*/spaces)"`)
+
+// requireOpens requires that a link leads to a page that shows the room of makePortal.
 func (s *server) requireOpens(link string) {
 	s.t.Helper()
-	status, page := s.open(link)
+	u, err := url.Parse(link)
+	require.NoError(s.t, err)
+	browser := s.newBrowser()
+	status, page := s.getWith(browser, s.url+u.Path)
+	require.Equal(s.t, http.StatusOK, status)
+	found := roomsPage.FindStringSubmatch(page)
+	require.NotNil(s.t, found, "the page has no link to the rooms")
+	status, page = s.getWith(browser, s.url+found[1])
 	require.Equal(s.t, http.StatusOK, status)
 	require.True(s.t, strings.Contains(page, roomName), "the page does not show the room")
 }
