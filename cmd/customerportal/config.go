@@ -91,7 +91,10 @@ func (p *program) configure() (*config, error) {
 		"network can read the pages and take over sessions")
 	proxies := flags.String("trusted-proxies", "", "comma-separated `LIST` of the addresses or networks of your reverse proxies. Wrong links are limited by\n"+
 		"client, and the client is taken from their X-Forwarded-For")
-	store := flags.String("store", "", "`STORE` of the data: memory: or badger:DIR, for example badger:/var/lib/customerportal/store")
+	store := flags.String("store", "", "`STORE` of the data: memory:, badger:DIR, for example badger:/var/lib/customerportal/store, or\n"+
+		"postgres://USER@HOST/DATABASE, which several servers can share. Its parameter schema names the schema (default\n"+
+		"customerportal), and pgbouncer=true is for pgbouncer in transaction mode; the others are those of libpq. The\n"+
+		"password is best given in PGPASSWORD or PGPASSFILE")
 	chosenDrivers := flags.String("drivers", "", "comma-separated `LIST` of device drivers: "+strings.Join(driverNames(p.drivers), ", ")+". The login of the simulated\n"+
 		"devices is "+simulatedUser+" with the password "+simulatedPassword)
 	keysFile := flags.String("keys", "", "`FILE` with the master keys: one SLOT:BASE64 in a line, the active one first; # begins a comment")

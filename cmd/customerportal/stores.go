@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/badger"
 	"github.com/customerportal-go/customerportal/storage/memory"
+	"github.com/customerportal-go/customerportal/storage/postgres"
 )
 
 // stores are the kinds of stores that -store can name. A new backend needs one entry.
@@ -35,6 +40,54 @@ var stores = []storeKind{
 			return badger.Open(dir, badger.Options{Logger: log})
 		},
 	},
+	{
+		scheme: "postgres", argument: "//USER@HOST/DATABASE",
+		check: func(argument string) error {
+			_, _, err := parsePostgres(argument)
+			return err
+		},
+		open: func(argument string, _ *slog.Logger) (storage.Store, error) {
+			url, options, err := parsePostgres(argument)
+			if err != nil {
+				return nil, err
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+			defer cancel()
+			return postgres.Open(ctx, url, options)
+		},
+	},
+}
+
+// openTimeout limits the time to connect to a database and to create its tables.
+const openTimeout = time.Minute
+
+// The parameters of a postgres URL that set options of the store. The others are those of the driver.
+const (
+	schemaParameter    = "schema"
+	pgbouncerParameter = "pgbouncer"
+)
+
+// parsePostgres returns the connection URL and the options of a postgres store. Its errors do not contain the URL, which can
+// contain a password.
+func parsePostgres(argument string) (connection string, o postgres.Options, err error) {
+	u, err := url.Parse("postgres:" + argument)
+	if err != nil || !strings.HasPrefix(argument, "//") || u.Path == "" || u.Path == "/" {
+		return "", o, errors.New("postgres: must be followed by a server and a database, such as postgres://user@db.example/customerportal?sslmode=verify-full")
+	}
+	parameters, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return "", o, errors.New("postgres: the parameters of the URL are not valid")
+	}
+	o.Schema = parameters.Get(schemaParameter)
+	if value := parameters.Get(pgbouncerParameter); value != "" {
+		if o.TransactionPooling, err = strconv.ParseBool(value); err != nil {
+			return "", o, fmt.Errorf("postgres: the parameter %s must be true or false", pgbouncerParameter)
+		}
+	}
+	parameters.Del(schemaParameter)
+	parameters.Del(pgbouncerParameter)
+	u.RawQuery = parameters.Encode()
+	return u.String(), o, nil
 }
 
 // storeKind is a kind of store. The value of -store is its scheme, a colon and an argument.
