@@ -166,8 +166,8 @@ func readActivities(ctx context.Context, r storage.Reader, customer devicedata.C
 		return nil, err
 	}
 	for i, row := range rows {
-		a := Activity{ID: hex.EncodeToString(ids[i][:])}
-		if err := decode("an activity", row, &a); err != nil {
+		a, err := decodeActivity(ids[i], row)
+		if err != nil {
 			return nil, err
 		}
 		out = append(out, a)
@@ -187,6 +187,13 @@ func (s *Service) record(ctx context.Context, tx data.CustomerTx, activities []A
 		return err
 	}
 	return s.writeActivities(tx.Tx, devicedata.IDOf(tx.Customer), activities)
+}
+
+// decodeActivity decodes a row, which does not contain the id.
+func decodeActivity(id layout.ActivityID, row []byte) (a Activity, err error) {
+	err = decode("an activity", row, &a)
+	a.ID = hex.EncodeToString(id[:])
+	return a, err
 }
 
 // writeActivities stores activities of devices of one customer. Their order is that in which they are stored.
@@ -259,9 +266,8 @@ func allActivities(ctx context.Context, r storage.Reader, customer devicedata.Cu
 		if err != nil {
 			return nil, err
 		}
-		id := layout.Parse(e.Key).Activity
-		a := Activity{ID: hex.EncodeToString(id[:])}
-		if err := decode("an activity", e.Value, &a); err != nil {
+		a, err := decodeActivity(layout.Parse(e.Key).Activity, e.Value)
+		if err != nil {
 			return nil, err
 		}
 		out = append(out, a)

@@ -100,18 +100,18 @@ func (l *life) of(customer string) *access.Scope {
 	return l.svc.Workspace(workspaceID).Customer(customer)
 }
 
-func pick[T any](l *life, of []T) (v T, ok bool) {
+func pick[T any](random *rand.Rand, of []T) (v T, ok bool) {
 	if len(of) == 0 {
 		return v, false
 	}
-	return of[l.random.IntN(len(of))], true
+	return of[random.IntN(len(of))], true
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func (l *life) customer() string { c, _ := pick(l, sorted(l.customers)); return c }
+func (l *life) customer() string { c, _ := pick(l.random, sorted(l.customers)); return c }
 
-func (l *life) user() string { u, _ := pick(l, l.world.Users()); return u }
+func (l *life) user() string { u, _ := pick(l.random, l.world.Users()); return u }
 
 func (l *life) create(customer string) {
 	d := data.CustomerData{CustomerKey: customer}
@@ -160,7 +160,7 @@ func (l *life) addDevice() {
 }
 
 func (l *life) removeDevice() {
-	if id, ok := pick(l, sorted(l.devices)); ok {
+	if id, ok := pick(l.random, sorted(l.devices)); ok {
 		l.note("remove %s", id)
 		l.world.RemoveDevice(id)
 		delete(l.devices, id)
@@ -172,7 +172,7 @@ func (l *life) stored() (customer string, own *modelAccount, d access.Device, ok
 	customer = l.customer()
 	page, err := l.of(customer).Devices(l.t.Context(), access.DeviceQuery{Limit: 1000})
 	require.NoError(l.t, err)
-	if d, ok = pick(l, page.Items); !ok {
+	if d, ok = pick(l.random, page.Items); !ok {
 		return
 	}
 	for _, a := range l.customers[customer] {
@@ -189,7 +189,7 @@ func (l *life) stored() (customer string, own *modelAccount, d access.Device, ok
 
 func (l *life) mapDevice() {
 	customer, own, d, ok := l.stored()
-	space, hasSpace := pick(l, sorted(l.spaces[customer]))
+	space, hasSpace := pick(l.random, sorted(l.spaces[customer]))
 	if !ok || !hasSpace {
 		return
 	}
@@ -220,7 +220,7 @@ func (l *life) command() {
 }
 
 func (l *life) fault() {
-	if id, ok := pick(l, sorted(l.devices)); ok {
+	if id, ok := pick(l.random, sorted(l.devices)); ok {
 		f := simulated.Faults{Offline: l.random.IntN(3) == 0, Mute: l.random.IntN(3) == 0, Deaf: l.random.IntN(3) == 0}
 		l.note("faults of %s: %+v", id, f)
 		l.world.SetFaults(id, f)
@@ -242,7 +242,7 @@ func (l *life) revoke() {
 }
 
 func (l *life) report() {
-	if id, ok := pick(l, sorted(l.devices)); ok {
+	if id, ok := pick(l.random, sorted(l.devices)); ok {
 		l.world.SetState(id, func(s *device.State) {
 			s.Battery, s.DoorOpen = device.Known(float64(l.random.IntN(101))/100), device.Known(l.random.IntN(2) == 0)
 		})
@@ -251,7 +251,7 @@ func (l *life) report() {
 
 func (l *life) deleteSpace() {
 	customer := l.customer()
-	if space, ok := pick(l, sorted(l.spaces[customer])); ok {
+	if space, ok := pick(l.random, sorted(l.spaces[customer])); ok {
 		l.note("delete space %s", space)
 		_, err := l.ws.Delete(l.t.Context(), data.Selection{Resources: data.Refs(data.KindRoom, space)})
 		require.NoError(l.t, err)
@@ -277,7 +277,7 @@ func (l *life) deleteDevice() {
 
 func (l *life) deleteAccount() {
 	customer := l.customer()
-	if user, ok := pick(l, sorted(l.customers[customer])); ok && l.random.IntN(2) == 0 {
+	if user, ok := pick(l.random, sorted(l.customers[customer])); ok && l.random.IntN(2) == 0 {
 		l.note("delete account %s of %s", user, customer)
 		_, err := l.of(customer).DeleteAccount(l.t.Context(), l.customers[customer][user].id)
 		require.NoError(l.t, err)

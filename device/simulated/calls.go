@@ -26,7 +26,9 @@ type Call struct {
 	Err   error
 }
 
-// Conflict is a pair of commands to one device that ran at the same time, which callers must not do.
+// Conflict is a pair of commands to one device of which the second began before the device had finished the first, which
+// callers must not do. First is the call as it was when Second began: if its End is set, its caller had gone away, and the
+// device carried out or will carry out the command without it, see [World.Hold].
 type Conflict struct{ First, Second Call }
 
 // record keeps the calls of a world.
@@ -34,7 +36,7 @@ type record struct {
 	keep      int
 	first     int // number of calls[0] - 1
 	calls     []Call
-	running   map[string][]int // numbers of the running commands by device
+	running   map[string][]int // numbers of the commands that a device has not finished, by device
 	conflicts []Conflict
 }
 
@@ -57,10 +59,15 @@ func (r *record) begin(c Call) int {
 	return c.Number
 }
 
-func (r *record) end(number int, id string, at time.Time, err error) {
+// end records that the caller has the result of a call.
+func (r *record) end(number int, at time.Time, err error) {
 	if c := r.call(number); c != nil {
 		c.End, c.Err = at, err
 	}
+}
+
+// finish records that a device does not work on a command any more.
+func (r *record) finish(number int, id string) {
 	if r.running[id] = slices.DeleteFunc(r.running[id], func(n int) bool { return n == number }); len(r.running[id]) == 0 {
 		delete(r.running, id)
 	}
@@ -87,7 +94,8 @@ func (w *World) Calls() []Call {
 	return slices.Clone(w.record.calls)
 }
 
-// Conflicts returns the pairs of commands that ran at the same time on one device, in the order of the second.
+// Conflicts returns the pairs of commands of which the second began before the device had finished the first, in the order of
+// the second.
 func (w *World) Conflicts() []Conflict {
 	w.mu.Lock()
 	defer w.mu.Unlock()

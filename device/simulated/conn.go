@@ -74,8 +74,13 @@ func (c *conn) find(ctx context.Context, id string) (*simulatedDevice, error) {
 func (c *conn) perform(ctx context.Context, d *simulatedDevice, call Call, act func() error) (err error) {
 	w := c.world
 	call.Caller, call.User, call.Device, call.Start = c.caller, c.login.User, d.info.ID, w.options.Now()
-	number := w.record.begin(call)
-	defer func() { w.record.end(number, d.info.ID, w.options.Now(), err) }()
+	number, late := w.record.begin(call), false
+	defer func() {
+		w.record.end(number, w.options.Now(), err)
+		if !late {
+			w.record.finish(number, d.info.ID)
+		}
+	}()
 	for d.held != nil && !d.faults.Offline {
 		held, changed := d.held, c.changed
 		w.mu.Unlock()
@@ -86,8 +91,9 @@ func (c *conn) perform(ctx context.Context, d *simulatedDevice, call Call, act f
 		}
 		w.mu.Lock()
 		if err := c.usable(ctx); err != nil {
-			if call.isCommand() && d.held != nil {
+			if late = call.isCommand() && d.held != nil; late {
 				d.late = append(d.late, func() {
+					w.record.finish(number, d.info.ID)
 					if !d.faults.Offline && !d.faults.Deaf {
 						_ = act() // nobody waits for the answer
 					}
@@ -136,7 +142,7 @@ func (c *conn) inventory(ctx context.Context) (devices []device.Device, err erro
 		return nil, err
 	}
 	number := w.record.begin(Call{Caller: c.caller, User: c.login.User, Method: "Devices", Start: w.options.Now()})
-	defer func() { w.record.end(number, "", w.options.Now(), err) }()
+	defer func() { w.record.end(number, w.options.Now(), err) }()
 	for _, id := range w.devicesOf(c.login.User) {
 		if c.login.failAfter == len(devices) {
 			break

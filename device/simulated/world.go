@@ -149,6 +149,7 @@ func (w *World) RemoveDevice(id string) {
 	defer w.mu.Unlock()
 	d := w.device(id)
 	d.late = nil
+	delete(w.record.running, id)
 	d.release()
 	delete(w.devices, id)
 	w.order = slices.DeleteFunc(w.order, func(other string) bool { return other == id })

@@ -128,6 +128,38 @@ func TestWorld_CallerOfASlowDeviceLeaves_CommandTakesEffectLater(t *testing.T) {
 	})
 }
 
+func TestWorld_CommandWhileALateOneRuns_IsAConflict(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := house(simulated.Options{})
+		a, b := open(t, w, "a", "anna"), open(t, w, "b", "anna")
+		unlock := func(c device.Conn) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := c.Do(ctx, "lock", device.Command{Kind: device.Unlock})
+			return err
+		}
+		release := w.Hold("lock")
+		require.ErrorIs(t, unlock(a), context.DeadlineExceeded)
+		require.Empty(t, w.Conflicts())
+		require.ErrorIs(t, unlock(b), context.DeadlineExceeded)
+		conflicts := w.Conflicts()
+		require.Len(t, conflicts, 1)
+		require.Equal(t, []string{"a", "b"}, []string{conflicts[0].First.Caller, conflicts[0].Second.Caller})
+		require.False(t, conflicts[0].First.End.IsZero(), "the first caller had gone away")
+		release() // the lock carries out both
+		require.NoError(t, unlock(b))
+		require.Len(t, w.Conflicts(), 1, "the lock has finished the late commands")
+
+		w.Hold("lock")
+		require.ErrorIs(t, unlock(a), context.DeadlineExceeded)
+		w.RemoveDevice("lock")
+		w.AddDevice("anna", simulated.Lock("lock", "Another door"))
+		require.NoError(t, unlock(b))
+		require.Len(t, w.Conflicts(), 1, "the command went away with the lock")
+	})
+}
+
 func TestWorld_Calls_KeepsTheNewest(t *testing.T) {
 	t.Parallel()
 	w, _ := house(simulated.Options{KeepCalls: 20})
