@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -230,5 +231,24 @@ func TestDo_SeveralCommandsToOneDevice_AreSentOneAtATimeInOrder(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, sent)
+	})
+}
+
+func TestActivity_ListedAndExported_HasAnID(t *testing.T) {
+	t.Parallel()
+	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {
+		h.do("l1", device.Command{Kind: device.Unlock})
+		h.do("l1", device.Command{Kind: device.Lock})
+		export, err := h.scope.Export(t.Context())
+		require.NoError(t, err)
+		listed := h.activities()
+		slices.Reverse(listed)
+		require.Equal(t, export.Activities, listed)
+		ids := map[string]bool{}
+		for _, a := range listed {
+			require.NotEmpty(t, a.ID)
+			ids[a.ID] = true
+		}
+		require.Len(t, ids, 3, "the device was added, unlocked and locked")
 	})
 }

@@ -148,7 +148,7 @@ func (h *holder) ended() bool {
 func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, device.Conn, error) {
 	for {
 		h.mu.Lock()
-		own := h.sessions[a.AccountID]
+		own, started := h.sessions[a.AccountID], h.started
 		h.mu.Unlock()
 		if own != nil {
 			conn, err := own.connection(ctx)
@@ -161,7 +161,14 @@ func (h *holder) connection(ctx context.Context, a *attemptRow) (*session, devic
 			return nil, nil, ErrDeviceNotFound
 		}
 		h.check.set() // starts the session
-		if !sleep(ctx, h.s.poll) {
+		again := time.NewTimer(h.s.poll)
+		select {
+		case <-started:
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		again.Stop()
+		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
 	}
@@ -269,7 +276,7 @@ func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 	}
 	waiting, stop := h.untilStopped(ctx)
 	defer stop()
-	calling, cancel := context.WithDeadline(waiting, h.started.Add(h.s.callTimeout))
+	calling, cancel := context.WithDeadline(waiting, h.since.Add(h.s.callTimeout))
 	defer cancel()
 	own, _, _ := h.connection(calling, a) // an error is met again below
 	var expected *expectation

@@ -20,12 +20,13 @@ type holder struct {
 	s       *Service
 	account account
 	lease   *lease.Lease
-	started time.Time
+	since   time.Time
 	check   signal
 	calls   driverCalls
 
 	mu       sync.Mutex
 	sessions map[uuid.UUID]*session   // by account id
+	started  chan struct{}            // closed and replaced when sessions were started
 	devices  map[string][]*attemptRow // attempts that wait, by the external id of the device; an entry exists while its worker runs
 	known    map[uuid.UUID]bool       // attempts that wait or run
 	damages  map[uuid.UUID]error      // of the rows of accounts, by account id
@@ -40,8 +41,8 @@ type holder struct {
 func newHolder(s *Service, at account, held *lease.Lease) *holder {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &holder{
-		s: s, account: at, lease: held, started: time.Now(), check: make(signal, 1),
-		sessions: map[uuid.UUID]*session{}, devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
+		s: s, account: at, lease: held, since: time.Now(), check: make(signal, 1),
+		sessions: map[uuid.UUID]*session{}, started: make(chan struct{}), devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
 		stopping: make(chan struct{}), ctx: ctx, cancel: cancel,
 	}
 	h.check.set()
@@ -79,6 +80,8 @@ func (h *holder) run(ctx context.Context) {
 			if h.sessions[id] == nil && !row.damaged {
 				own := newSession(h, row)
 				h.sessions[id] = own
+				close(h.started)
+				h.started = make(chan struct{})
 				sessions.Go(func() {
 					own.run(serving)
 					h.mu.Lock()
