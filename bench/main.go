@@ -5,7 +5,8 @@
 //	cd bench && go run . -short     # everything once with small sizes: a smoke test, not a measurement
 //
 // The contenders take turns in several rounds. A goal applies to the ratio of the best runs. The table also contains the
-// median, minimum and maximum ratio of the rounds.
+// median, minimum and maximum ratio of the rounds. The program fails if a limit is exceeded, which no other program can cause: the
+// rows that the library writes for reports of devices, and its memory meanwhile.
 package main
 
 import (
@@ -120,5 +121,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) (err error) {
 	}
 	_, err = fmt.Fprintf(out, "\n%s %s/%s, %d cores, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH,
 		runtime.NumCPU(), time.Since(start).Round(time.Second))
-	return err
+	if err != nil {
+		return err
+	}
+	return exceeded(rows)
 }

@@ -32,13 +32,22 @@ func TestRun_Short_MeasuresEveryRow(t *testing.T) {
 	for _, work := range []string{
 		"push 2,000 resources", "the same again", "delete a customer", "delete a site", "create a portal", "push one reservation",
 		"Resolve", "Verify of a code that is forged", "Verify of a code that is expired", "list 50 of",
-		"push 1,000 resources, 20,000 in the store", "delete 1,000 resources, 20,000 in the store", "resident with", "bytes per resource", "HTTP push_data", "rows of states", "heap of the running service",
+		"push 1,000 resources, 20,000 in the store", "delete 1,000 resources, 20,000 in the store", "resident with", "bytes per resource", "HTTP push_data", "memory, one account: rows of states", "badger, 2 accounts: greatest live heap",
 	} {
 		require.Contains(t, out.String(), work)
 	}
 	for line := range strings.Lines(out.String()) {
 		require.False(t, strings.Contains(line, "not measured") && !strings.Contains(line, "HTTP push_data"), line)
 	}
+}
+
+func TestExceeded_LimitNotMet_IsAnError(t *testing.T) {
+	t.Parallel()
+	within := row{work: "rows", goal: atMost(1), measured: once(1), limit: true}
+	slow := row{work: "time", goal: atMost(1), measured: once(2)}
+	require.NoError(t, exceeded([]row{within, slow}), "a goal is not a limit")
+	within.measured = once(1.001)
+	require.ErrorContains(t, exceeded([]row{within, slow}), `the limit of "rows" is exceeded`)
 }
 
 func TestRatio_SeveralRounds_ComparesTheBestRuns(t *testing.T) {

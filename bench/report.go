@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -55,6 +56,7 @@ type row struct {
 	goal          goal
 	measured      measured
 	detail        string // absolute figures of the best runs
+	limit         bool   // the goal is a limit: the program fails if it is not met
 }
 
 func (r row) cells() []string {
@@ -64,6 +66,17 @@ func (r row) cells() []string {
 		spread = "one run"
 	}
 	return []string{r.work, r.against, r.goal.String(), format(m.best, unit), format(median(m.rounds), unit), spread, r.goal.met(m.best), r.detail}
+}
+
+// exceeded returns an error that names the rows whose limits are exceeded.
+func exceeded(rows []row) error {
+	var errs []error
+	for _, r := range rows {
+		if r.limit && r.goal.met(r.measured.best) == "NO" {
+			errs = append(errs, fmt.Errorf("the limit of %q is exceeded: %s, and must be %v", r.work, format(r.measured.best, r.goal.unit), r.goal))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 var columns = []string{"work", "against", "goal", "best", "median", "spread", "met", "in figures"}
