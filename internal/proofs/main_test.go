@@ -28,6 +28,7 @@ const (
 	roleRegisters = "registers" // see registers_test.go
 	rolePages     = "pages"     // see server_test.go
 	roleConsumer  = "consumer"  // see consumer_test.go
+	roleDevices   = "devices"   // see devices_test.go
 )
 
 func TestMain(m *testing.M) {
@@ -40,6 +41,8 @@ func TestMain(m *testing.M) {
 		workOnRegisters(dir, seed)
 	case roleConsumer:
 		workOnConsumer(dir, seed)
+	case roleDevices:
+		workOnDevices(dir, seed)
 	case rolePages:
 		servePages()
 	default:
