@@ -130,6 +130,9 @@ func TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem(t *testing.T) {
 	require.True(t, found, "the files contain the name of the device in clear text, so a secret would be found too")
 }
 
+// furnishedPIN is long, so that it does not occur in files by chance.
+const furnishedPIN = "4829163750-4829163750"
+
 // furnish stores an account, a code and a removal of the same account, all sealed with the ring of the hotel.
 func furnish(t *testing.T, h *hotel) (account access.Account, removal uuid.UUID) {
 	t.Helper()
@@ -147,7 +150,7 @@ func furnish(t *testing.T, h *hotel) (account access.Account, removal uuid.UUID)
 		id := devicedata.DeviceID(account.ID, "l1")
 		var codes []devicedata.Code
 		for slot, code := range []uuid.UUID{{3, 3}, removal} {
-			sealed, err := h.ring.Seal(keys.PurposePIN, devicedata.PINKey(account.ID, code), []byte("482916"), h.ws.DB().Rand())
+			sealed, err := h.ring.Seal(keys.PurposePIN, devicedata.PINKey(account.ID, code), []byte(furnishedPIN), h.ws.DB().Rand())
 			if err != nil {
 				return err
 			}
@@ -192,7 +195,7 @@ func TestReseal_NewMaster_OldSlotCanBeDropped(t *testing.T) {
 		require.NoError(t, err)
 		pin, err := next.Open(keys.PurposePIN, devicedata.PINKey(account.ID, removal), stored.SealedPIN)
 		require.NoError(t, err)
-		require.Equal(t, "482916", string(pin))
+		require.Equal(t, furnishedPIN, string(pin))
 		reach, err := devicedata.FindRemovalAccount(t.Context(), r, account.ID)
 		require.NoError(t, err)
 		secret, err := next.Open(keys.PurposeAccount, devicedata.SecretKey(account.ID), reach.SealedSecret)
