@@ -277,8 +277,8 @@ func (c *issued) resultOf(call simulated.Call) bool {
 	switch {
 	case a.Command != call.Command || !c.mayBeSent():
 		return false
-	case call.Err == nil:
-		return a.Status == access.AttemptSuccess
+	case call.Err == nil: // a next holder may not see that the device did it
+		return a.Status == access.AttemptSuccess || a.Error.Type == access.ErrorNotConfirmed
 	}
 	return !a.Confirmed
 }
