@@ -1,0 +1,173 @@
+package zigbee2mqtt
+
+import (
+	"bytes"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	testUser     = "portal"
+	testPassword = "correct horse battery"
+)
+
+// broker is an MQTT broker in this process. Its address stays the same while it is down or restarted.
+type broker struct {
+	tb       testing.TB
+	listener net.Listener
+
+	mu       sync.Mutex
+	server   *mqtt.Server // nil while the broker is down
+	conns    map[net.Conn]bool
+	password string
+	wires    []*wire // connections of the driver
+	opened   map[*conn]bool
+	started  func(*mqtt.Server)
+}
+
+// newBroker starts a broker. started is called for each server that the broker starts.
+func newBroker(tb testing.TB, started func(*mqtt.Server)) *broker {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	b := &broker{tb: tb, listener: listener, conns: map[net.Conn]bool{}, opened: map[*conn]bool{}, password: testPassword, started: started}
+	b.start()
+	var accepting sync.WaitGroup
+	accepting.Go(func() { b.accept(&accepting) })
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		b.stop()
+		accepting.Wait()
+	})
+	return b
+}
+
+func (b *broker) accept(serving *sync.WaitGroup) {
+	for {
+		c, err := b.listener.Accept()
+		if err != nil {
+			return
+		}
+		b.mu.Lock()
+		server := b.server
+		if server == nil {
+			_ = c.Close()
+		} else {
+			b.conns[c] = true
+			serving.Go(func() {
+				_ = server.EstablishConnection("test", c)
+				_ = c.Close()
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				delete(b.conns, c)
+			})
+		}
+		b.mu.Unlock()
+	}
+}
+
+// start starts a server without any retained message.
+func (b *broker) start() {
+	server := mqtt.New(&mqtt.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(b.tb, server.AddHook(&authHook{broker: b}, nil))
+	require.NoError(b.tb, server.Serve())
+	b.mu.Lock()
+	b.server = server
+	b.mu.Unlock()
+	if b.started != nil {
+		b.started(server)
+	}
+}
+
+// stop stops the server, and waits until the driver has noticed.
+func (b *broker) stop() {
+	b.mu.Lock()
+	server, wires := b.server, b.wires
+	b.server, b.wires = nil, nil
+	for c := range b.conns {
+		_ = c.Close()
+	}
+	b.mu.Unlock()
+	if server != nil {
+		_ = server.Close()
+	}
+	for _, w := range wires {
+		<-w.gone
+	}
+}
+
+// drop closes all connections. The server continues.
+func (b *broker) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.conns {
+		_ = c.Close()
+	}
+}
+
+func (b *broker) current() *mqtt.Server {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.server
+}
+
+func (b *broker) url() string { return "mqtt://" + b.listener.Addr().String() }
+
+// publish publishes a message, unless the broker is down.
+func (b *broker) publish(topic, payload string, retain bool) {
+	if s := b.current(); s != nil {
+		require.NoError(b.tb, s.Publish(topic, []byte(payload), retain, 1))
+	}
+}
+
+// watchWires lets the broker know the connections of a driver.
+func (b *broker) watchWires(p *Provider) {
+	p.wires = func(c *conn, w *wire) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.opened[c] = true
+		b.wires = append(b.wires, w)
+	}
+}
+
+type authHook struct {
+	mqtt.HookBase
+	broker *broker
+}
+
+func (*authHook) ID() string { return "auth" }
+
+func (*authHook) Provides(b byte) bool {
+	return bytes.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck}, []byte{b})
+}
+
+func (h *authHook) OnConnectAuthenticate(_ *mqtt.Client, pk packets.Packet) bool {
+	h.broker.mu.Lock()
+	defer h.broker.mu.Unlock()
+	return string(pk.Connect.Username) == testUser && string(pk.Connect.Password) == h.broker.password
+}
+
+func (*authHook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
+
+// awaitMark waits until all connections of the driver have received a state of the lock that was reported at this time.
+func (b *broker) awaitMark(mark time.Time) {
+	b.mu.Lock()
+	opened := slices.Collect(maps.Keys(b.opened))
+	b.mu.Unlock()
+	for _, c := range opened {
+		require.Eventually(b.tb, func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			lock := c.things[testLock]
+			return c.ended != nil || !c.wire.up() || !c.synced() || lock == nil || !lock.info.StateAt.Before(mark)
+		}, eventually, time.Millisecond)
+	}
+}
