@@ -46,10 +46,10 @@ type CodeLimits struct {
 	Slots int `json:"slots"`
 
 	// Lengths lists the accepted numbers of digits in ascending order, each from 1 to 12.
-	Lengths []int `json:"lengths"`
+	Lengths []int `json:"supported_code_lengths"`
 
 	// Constraints lists the other rules for codes.
-	Constraints []Constraint `json:"constraints,omitempty"`
+	Constraints []Constraint `json:"code_constraints,omitempty"`
 
 	// NameLength is the greatest number of characters in a name, or 0 if the device does not store names.
 	NameLength int `json:"name_length,omitempty"`

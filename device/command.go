@@ -16,10 +16,10 @@ const (
 	SetClimate CommandKind = "set_climate" // needs CanSetClimate; the settings are in Command.Climate
 )
 
-// Command is an order to a device.
+// Command is an order to a device. Its JSON form is stored with action attempts.
 type Command struct {
-	Kind    CommandKind
-	Climate Climate // of SetClimate
+	Kind    CommandKind `json:"kind"`
+	Climate Climate     `json:"climate,omitzero"` // of SetClimate
 }
 
 // Check returns [ErrUnsupported] if the device cannot do this, a [RejectedError] with [RejectedConstraint] if a setting

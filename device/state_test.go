@@ -27,7 +27,7 @@ func TestState_JSON_OmitsUnknownValuesAndRoundTrips(t *testing.T) {
 	s := device.State{Locked: device.Known(false), Battery: device.Known(0.5), Mode: device.Known(device.HVACEco)}
 	encoded, err := json.Marshal(s)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"locked": false, "battery": 0.5, "mode": "eco"}`, string(encoded))
+	require.JSONEq(t, `{"locked": false, "battery_level": 0.5, "hvac_mode_setting": "eco"}`, string(encoded))
 	var decoded device.State
 	require.NoError(t, json.Unmarshal(encoded, &decoded))
 	require.Equal(t, s, decoded)
@@ -43,15 +43,15 @@ func TestState_CheckOfImpossibleValues_NamesTheField(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, device.State{}.Check())
 	for field, s := range map[string]device.State{
-		"battery":           {Battery: device.Known(85.0)},
-		"temperature":       {Temperature: device.Known(math.NaN())},
-		"humidity":          {Humidity: device.Known(-0.1)},
-		"heating_set_point": {HeatingSetPoint: device.Known(math.Inf(1))},
-		"cooling_set_point": {CoolingSetPoint: device.Known(-300.0)},
-		"noise":             {Noise: device.Known(1000.0)},
-		"fan_mode":          {FanMode: device.Known(device.FanMode("fast"))},
+		"battery_level":           {Battery: device.Known(85.0)},
+		"temperature_celsius":       {Temperature: device.Known(math.NaN())},
+		"relative_humidity":          {Humidity: device.Known(-0.1)},
+		"heating_set_point_celsius": {HeatingSetPoint: device.Known(math.Inf(1))},
+		"cooling_set_point_celsius": {CoolingSetPoint: device.Known(-300.0)},
+		"noise_level_decibels":             {Noise: device.Known(1000.0)},
+		"fan_mode_setting":          {FanMode: device.Known(device.FanMode("fast"))},
 	} {
 		require.ErrorContains(t, s.Check(), "state: "+field+" is ")
 	}
-	require.ErrorContains(t, device.State{Mode: device.Known(device.HVACMode("warm"))}.Check(), `mode is "warm"`)
+	require.ErrorContains(t, device.State{Mode: device.Known(device.HVACMode("warm"))}.Check(), `hvac_mode_setting is "warm"`)
 }
