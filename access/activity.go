@@ -51,6 +51,8 @@ const (
 // Activity is something that happened to a device. The change feed of the workspace reports some activities as events: that a device
 // went offline or came back online, that its battery is low, and that a lock was locked or unlocked by a portal or with the access
 // code of an access grant. [data.FeedChange.Change] is then the Kind.
+//
+// If a lock reports more than 30 operations in 90 s that no action attempt caused, about one every 3 s becomes an activity.
 type Activity struct {
 	ID         string       `json:"activity_id"`
 	Kind       ActivityKind `json:"type"`

@@ -38,7 +38,8 @@ type Device struct {
 	// State is the stored state, and StateAt the time at which the device reported it. StateAt is zero if the device has not
 	// reported a state. A state is stored when it differs meaningfully from the stored one: the battery or the humidity by 0.01, the
 	// temperature by 0.1 °C, the noise by 1 dB, another value at all. It is stored at most once a minute for each device, except that
-	// changes of the lock and of the contact of a door are stored at once.
+	// changes of the lock and of the contact of a door are stored at once. If these change more than 30 times in 90 s, the last state
+	// is stored every 3 s (and at most 1 s later).
 	State   device.State `json:"state"`
 	StateAt time.Time    `json:"state_at,omitzero"`
 

@@ -77,14 +77,19 @@ func (e *expectation) activity(a *attemptRow, at time.Time) *Activity {
 }
 
 // operations returns the activities of events of locks. An operation that a command of this account caused has the actor of the
-// command, and is left out if the activity is already stored. If the activities cannot be stored, the caller calls undo.
+// command, and is left out if the activity is already stored. Other operations are left out if the device reports too many. If the
+// activities cannot be stored, the caller calls undo.
 func (s *session) operations(operations []operation, now time.Time) (out []Activity, undo func()) {
 	s.expectMu.Lock()
 	defer s.expectMu.Unlock()
 	claimed := map[*expectation]bool{} // of the matched expectations, those whose activity out contains
+	var counted []*knownDevice         // one for each operation that the limiter of the device has counted
 	undo = func() {
 		s.expectMu.Lock()
 		defer s.expectMu.Unlock()
+		for _, known := range counted {
+			known.operationLimit.undo()
+		}
 		for e, own := range claimed {
 			e.reported, e.omitted = false, nil
 			e.stored = e.stored && !own
@@ -115,10 +120,30 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 			e.stored = true
 			actor := e.attempt.Actor
 			a.Actor, a.AttemptID = &actor, e.attempt.ID
+		} else if s.allows(known, now) {
+			counted = append(counted, known)
+		} else {
+			continue
 		}
 		out = append(out, a)
 	}
 	return out, undo
+}
+
+// allows reports whether the activity of an operation that no command caused is stored, and counts it then.
+func (s *session) allows(known *knownDevice, now time.Time) bool {
+	if now.Before(known.operationLimit.next(now)) {
+		if !known.skipping {
+			known.skipping = true
+			s.h.s.log.Warn("a lock reports operations too often; only some become activities", "device_id", known.id)
+		}
+		return false
+	}
+	if !known.operationLimit.full.After(now) {
+		known.skipping = false
+	}
+	known.operationLimit.use(now)
+	return true
 }
 
 // causes reports whether a command probably caused an operation.

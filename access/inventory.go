@@ -21,6 +21,7 @@ const (
 
 // load reads the stored devices of the account and their states.
 func (s *session) load(ctx context.Context, row stored) error {
+	before := maps.Clone(s.devices)
 	return s.h.s.db.Workspace(row.workspace).View(ctx, func(snapshot *data.Snapshot) error {
 		clear(s.devices)
 		var rows []*devicedata.Device
@@ -35,6 +36,9 @@ func (s *session) load(ctx context.Context, row stored) error {
 			}
 			for i, d := range rows {
 				known := &knownDevice{id: d.ID, name: d.Name}
+				if old := before[d.ExternalID]; old != nil {
+					known.changeLimit, known.operationLimit, known.skipping = old.changeLimit, old.operationLimit, old.skipping
+				}
 				if states[i] != nil {
 					state, err := decodeState(states[i])
 					if err != nil {

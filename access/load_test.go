@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/internal/layout"
@@ -113,5 +115,75 @@ func TestStates_EachDeviceReportsEverySecond_WritesAreBounded(t *testing.T) {
 		states, _, _ = store.take()
 		require.Equal(t, n, states)
 		require.True(t, h.device(ids[n/2]).State.Temperature.Is(10))
+	})
+}
+
+// TestStates_LockAndContactChangeHundredsOfTimesPerSecond_WritesAreBounded checks that the last state is stored nevertheless.
+func TestStates_LockAndContactChangeHundredsOfTimesPerSecond_WritesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &countingStore{Store: memory.New()}
+		h := newHotel(t, store, simulated.Lock("l1", "Room 101"), simulated.ContactSensor("c1", "Window"))
+		h.world.SetState("c1", func(s *device.State) { s.DoorOpen = device.Known(false) })
+		connect(t, h.scope, "anna")
+		defer start(t, h.svc)()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		store.take()
+		const seconds, perSecond = 20, 200
+		for i := range seconds*perSecond + 1 {
+			h.world.Operate("l1", device.Operation{Locked: i%2 == 0, Method: device.MethodManual})
+			h.world.SetState("c1", func(s *device.State) { s.DoorOpen = device.Known(i%2 == 0) })
+			time.Sleep(time.Second / perSecond)
+			synctest.Wait()
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		states, _, _ := store.take()
+		require.LessOrEqual(t, states, 2*(30+seconds/3+2))
+		require.GreaterOrEqual(t, states, 2*(30+seconds/4-1))
+		require.True(t, h.device("l1").State.Locked.Is(true), "the last state")
+		require.True(t, h.device("c1").State.DoorOpen.Is(true), "the last state")
+		count := map[access.ActivityKind]int{}
+		for _, a := range h.activities() {
+			count[a.Kind]++
+		}
+		operated := count[access.ActivityLocked] + count[access.ActivityUnlocked]
+		require.GreaterOrEqual(t, operated, 30)
+		require.LessOrEqual(t, operated, 30+seconds/3+2)
+		require.LessOrEqual(t, count[access.ActivityDoorOpened]+count[access.ActivityDoorClosed], 30+seconds/3+2)
+
+		time.Sleep(2 * time.Minute)
+		store.take()
+		for i := range 30 { // as fast, but not for long
+			h.world.SetState("c1", func(s *device.State) { s.DoorOpen = device.Known(i%2 == 1) })
+			synctest.Wait()
+			require.True(t, h.device("c1").State.DoorOpen.Is(i%2 == 1), "the change is stored at once")
+		}
+	})
+}
+
+// TestStates_ManyCommandsToOneLock_EachHasItsActivity sends more commands than the bound of other operations.
+func TestStates_ManyCommandsToOneLock_EachHasItsActivity(t *testing.T) {
+	t.Parallel()
+	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {
+		const n = 50
+		for i := range n {
+			kind := device.Unlock
+			if i%2 == 1 {
+				kind = device.Lock
+			}
+			require.Equal(t, access.AttemptSuccess, h.do("l1", device.Command{Kind: kind}).Status)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		attempts := map[uuid.UUID]bool{}
+		for _, a := range h.activities() {
+			if a.AttemptID != uuid.Nil {
+				require.False(t, attempts[a.AttemptID])
+				attempts[a.AttemptID] = true
+			}
+		}
+		require.Len(t, attempts, n)
 	})
 }

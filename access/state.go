@@ -11,6 +11,36 @@ import (
 // stateInterval is the minimum time between two writes of the state of a device, unless the change is urgent.
 const stateInterval = time.Minute
 
+// A change of a lock or of a contact is stored at once, unless the device changes so often that it is probably broken. Of each device,
+// the first changeBurst changes are stored at once, and then one every changeInterval, which contains the last state. The same
+// bounds apply to the activities of operations of a lock that no command caused; further ones are not stored.
+const (
+	changeBurst    = 30
+	changeInterval = 3 * time.Second
+)
+
+// limiter allows changeBurst uses at once, and one more after each changeInterval.
+type limiter struct {
+	full time.Time // when changeBurst uses are allowed again
+}
+
+// next returns the time of the next use, which is not after now if it is allowed now. The clock may have been set back.
+func (l *limiter) next(now time.Time) time.Time {
+	if latest := now.Add(changeBurst * changeInterval); l.full.After(latest) {
+		l.full = latest
+	}
+	return l.full.Add(-(changeBurst - 1) * changeInterval)
+}
+
+func (l *limiter) use(now time.Time) {
+	if l.full.Before(now) {
+		l.full = now
+	}
+	l.full = l.full.Add(changeInterval)
+}
+
+func (l *limiter) undo() { l.full = l.full.Add(-changeInterval) }
+
 // storedState is the stored form of a state. WrittenAt limits the writes also after a restart.
 type storedState struct {
 	device.State
@@ -53,6 +83,10 @@ type memory struct {
 	writtenAt time.Time // zero if no state is stored
 	waiting   *report   // differs meaningfully from stored, and waits until due
 	due       time.Time
+
+	changeLimit    limiter // of the stored lock and contact
+	operationLimit limiter // of the activities of operations that no command caused
+	skipping       bool    // it was logged that such activities are not stored
 }
 
 // take decides about a new state. It reports whether the state must be stored now. Otherwise the state waits, or does not differ
@@ -60,13 +94,18 @@ type memory struct {
 func (m *memory) take(r report, now time.Time) (store bool) {
 	m.waiting = nil
 	switch {
-	case m.writtenAt.IsZero(), urgent(m.stored, r.state):
+	case m.writtenAt.IsZero():
 		return true
+	case urgent(m.stored, r.state):
+		m.due = m.changeLimit.next(now)
 	case !differs(m.stored, r.state):
 		return false
+	case now.Before(m.writtenAt): // the clock was set back
+		return true
+	default:
+		m.due = m.writtenAt.Add(stateInterval)
 	}
-	// The clock may have been set back.
-	if m.due = m.writtenAt.Add(stateInterval); now.Before(m.writtenAt) || !now.Before(m.due) {
+	if !now.Before(m.due) {
 		return true
 	}
 	m.waiting = &r
@@ -75,10 +114,13 @@ func (m *memory) take(r report, now time.Time) (store bool) {
 
 // wrote records that a state was stored.
 func (m *memory) wrote(r report, now time.Time) {
+	if !m.writtenAt.IsZero() && urgent(m.stored, r.state) {
+		m.changeLimit.use(now)
+	}
 	m.stored, m.reported, m.writtenAt, m.waiting = r.state, m.reported.after(r.state), now, nil
 }
 
-// urgent reports whether a change is stored at once.
+// urgent reports whether a change is stored at once, within the bounds of changeBurst.
 func urgent(old, new device.State) bool {
 	return old.Locked != new.Locked || old.DoorOpen != new.DoorOpen
 }
