@@ -129,6 +129,25 @@ func bugs() []bug {
 			}
 		}), "a call to a slow device ends with its context", "SetCode whose context has ended has not returned"},
 
+		{"a command is sent although its context has ended", conn(func(c coder, w *wrapped) {
+			w.do = func(ctx context.Context, id string, command device.Command) (device.Outcome, error) {
+				outcome, err := c.Do(context.WithoutCancel(ctx), id, command)
+				if ctx.Err() != nil {
+					err = ctx.Err()
+				}
+				return outcome, err
+			}
+		}), "a call with an ended context sends nothing", "commands sent with an ended context"},
+
+		{"a code is set although the context has ended", conn(func(c coder, w *wrapped) {
+			w.setCode = func(ctx context.Context, id string, s device.Slot) error {
+				if err := c.SetCode(context.WithoutCancel(ctx), id, s); err != nil {
+					return err
+				}
+				return ctx.Err()
+			}
+		}), "a call with an ended context sends nothing", "commands sent with an ended context"},
+
 		{"an unreadable slot is reported as empty", conn(func(c coder, w *wrapped) {
 			w.codes = func(ctx context.Context, id string, indexes ...int) ([]device.Slot, error) {
 				slots, err := c.Codes(ctx, id, indexes...)
