@@ -54,4 +54,5 @@
 //	execute.go    sending commands
 //	expect.go     events that commands cause
 //	maintain.go   hourly maintenance
+//	repair.go     action attempts with damaged rows
 package access

@@ -17,10 +17,11 @@ import (
 // two, so a transaction has at most 4,998 rows.
 const maintenanceBatch = 1666
 
-// maintain deletes attempts and activities, and seals values again after a change of the active key slot.
+// maintain deletes old attempts and activities, ends attempts whose rows are damaged, and seals values again after a change of the
+// active key slot.
 func (s *Service) maintain(ctx context.Context) error {
 	_, err := s.Reseal(ctx)
-	return errors.Join(s.trimAll(ctx), err)
+	return errors.Join(s.trimAll(ctx), s.repairQueue(ctx), err)
 }
 
 // trimAll deletes the attempts and activities of all customers that are too old or too many.

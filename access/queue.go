@@ -129,6 +129,14 @@ func (s *Service) overdueAfter(a *attemptRow) time.Duration {
 	return s.lease + s.callTimeout + readTimeout
 }
 
+// overdue returns the result of an attempt that no process has ended in time.
+func overdue(a *attemptRow) attemptResult {
+	if a.Sent.IsZero() {
+		return failed(ErrorTimedOut, "no process carried out the command before its deadline")
+	}
+	return failed(ErrorNotConfirmed, "the command was sent, and the process that sent it did not report the result")
+}
+
 // isOpen reports whether a stored attempt, which is nil if it was deleted, has not ended and has the claim of a. If it has another
 // claim, another holder has sent it, and ends it.
 func (a *attemptRow) isOpen(stored *attemptRow) bool {

@@ -228,11 +228,7 @@ func (r *runner) deliver(ctx context.Context) {
 		r.end(ctx, a, failed(ErrorDeviceNotFound, "the device or its account was deleted"))
 	}
 	for _, a := range p.overdue {
-		result := failed(ErrorTimedOut, "no process carried out the command before its deadline")
-		if !a.Sent.IsZero() {
-			result = failed(ErrorNotConfirmed, "the command was sent, and the process that sent it did not report the result")
-		}
-		r.end(ctx, a, result)
+		r.end(ctx, a, overdue(a))
 	}
 }
 
