@@ -46,7 +46,7 @@ func TestDevice_CheckOfBrokenRules_NamesEachRule(t *testing.T) {
 		"codes: the lengths are [6 4]":            func(d *device.Device) { d.Codes.Lengths = []int{6, 4} },
 		`codes: unknown constraint "odd"`:         func(d *device.Device) { d.Codes.Constraints = []device.Constraint{"odd"} },
 		"codes: the length of names is -1":        func(d *device.Device) { d.Codes.NameLength = -1 },
-		"state: battery_level is 2":                     func(d *device.Device) { d.State.Battery = device.Known(2.0) },
+		"state: battery_level is 2":               func(d *device.Device) { d.State.Battery = device.Known(2.0) },
 	} {
 		d := lock()
 		change(&d)

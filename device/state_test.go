@@ -43,12 +43,12 @@ func TestState_CheckOfImpossibleValues_NamesTheField(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, device.State{}.Check())
 	for field, s := range map[string]device.State{
-		"battery_level":           {Battery: device.Known(85.0)},
+		"battery_level":             {Battery: device.Known(85.0)},
 		"temperature_celsius":       {Temperature: device.Known(math.NaN())},
-		"relative_humidity":          {Humidity: device.Known(-0.1)},
+		"relative_humidity":         {Humidity: device.Known(-0.1)},
 		"heating_set_point_celsius": {HeatingSetPoint: device.Known(math.Inf(1))},
 		"cooling_set_point_celsius": {CoolingSetPoint: device.Known(-300.0)},
-		"noise_level_decibels":             {Noise: device.Known(1000.0)},
+		"noise_level_decibels":      {Noise: device.Known(1000.0)},
 		"fan_mode_setting":          {FanMode: device.Known(device.FanMode("fast"))},
 	} {
 		require.ErrorContains(t, s.Check(), "state: "+field+" is ")
