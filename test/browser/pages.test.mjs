@@ -83,6 +83,21 @@ for (const [name, how] of Object.entries(portals)) {
   }
 }
 
+// The pages with most text, in the languages whose other pages are not tested.
+for (const locale of ["pt-PT", "it-IT", "es-ES", "nl-NL", "pl-PL"]) {
+  test(`the longest pages of ${locale}, phone`, async () => {
+    await visit(looks.phone, async (page) => {
+      const home = await open(page, server.links[locale]);
+      for (const path of ["", "reservations", "reservations/view?key=b-0-03", "reservations/new", "guests/view?key=g-0-03", "spaces/view?key=chiado"]) {
+        await page.goto(home + path);
+        const what = `${locale} phone ${path}`;
+        await fits(page, what);
+        await shoot(page, what);
+      }
+    });
+  });
+}
+
 for (const name of ["forged", "expired", "revoked", "used", "click"]) {
   test(`the page of a link: ${name}`, async () => {
     for (const [look, options] of Object.entries(looks)) {

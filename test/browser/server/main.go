@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -155,6 +156,8 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			counts[kind.String()] = n
 		}
 		out = counts
+	case "large": // creates a customer with many bookings, and a portal
+		out, err = c.makeLarge(r.Context(), asked.Get("bookings"))
 	case "portal": // creates a portal with a configuration and a time to live
 		var config portal.Config
 		if err = json.Unmarshal([]byte(asked.Get("config")), &config); err != nil {
@@ -179,4 +182,24 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(out); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 	}
+}
+
+// largePortal is a portal of a customer with many bookings.
+type largePortal struct {
+	preview.Large
+	URL string
+}
+
+func (c *control) makeLarge(ctx context.Context, bookings string) (out largePortal, err error) {
+	n, err := strconv.Atoi(bookings)
+	if err != nil {
+		return out, err
+	}
+	ws := preview.Workspace(c.portals.DB(), portal.VerticalHospitality)
+	if out.Large, err = preview.MakeLarge(ctx, ws, c.portals.DB().Now(), n); err != nil {
+		return out, err
+	}
+	p, err := c.portals.Create(ctx, ws, portal.CreateRequest{CustomerKey: out.CustomerKey})
+	out.URL = p.URL.Reveal()
+	return out, err
 }

@@ -1,0 +1,93 @@
+// Counts the clicks, filled fields and page loads of tasks at a front desk, for a customer with 5,000 bookings. Pressing Enter
+// in a field counts as a click. A redirect is part of the load that it leads to.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { browse, open, serve, shoot } from "./browser.mjs";
+
+const bookings = 5_000;
+const looks = {
+  desktop: { viewport: { width: 1280, height: 900 } },
+  "phone, without script": { viewport: { width: 390, height: 844 }, javaScriptEnabled: false },
+};
+
+let server, chromium, large;
+before(async () => {
+  server = await serve();
+  chromium = await browse();
+  large = await (await fetch(`${server.origin}/-/large?bookings=${bookings}`)).json();
+  assert.ok(large.URL && large.Guest && large.BookingKey, JSON.stringify(large));
+});
+after(async () => { await chromium?.close(); await server?.stop(); });
+
+/** Runs a task that begins on a page of the portal, and checks that it costs at most this many clicks, fields and loads. */
+function task(name, begin, most, work) {
+  for (const [look, options] of Object.entries(looks)) {
+    test(`${name}, ${look}: at most ${most.join("/")} clicks/fields/loads`, async (t) => {
+      const context = await chromium.context({ ...options, locale: "en-US" });
+      try {
+        const page = await context.newPage();
+        const home = await open(page, { URL: large.URL });
+        await page.goto(home + begin);
+        const cost = [0, 0, 0];
+        page.on("domcontentloaded", () => { cost[2]++; });
+        const loaded = (act) => Promise.all([page.waitForEvent("domcontentloaded"), act]);
+        await work({
+          page, home,
+          click: async (target) => { cost[0]++; await loaded(target.click()); },
+          enter: async (target) => { cost[0]++; await loaded(target.press("Enter")); },
+          fill: async (target, text) => { cost[1]++; await target.fill(text); },
+        });
+        await shoot(page, `clicks ${name} ${look}`);
+        t.diagnostic(`${name}, ${look}: ${cost.join("/")}`);
+        for (const [i, what] of ["clicks", "fields", "loads"].entries()) {
+          assert.ok(cost[i] <= most[i], `${what}: ${cost.join("/")} is more than ${most.join("/")}`);
+        }
+        assert.ok(cost[0] > 0 && cost[2] > 0, `nothing was counted: ${cost.join("/")}`);
+      } finally {
+        await context.close();
+      }
+    });
+  }
+}
+
+/** Returns the visible ones among the elements that a selector finds. */
+const seen = (page, selector) => page.locator(selector).filter({ visible: true });
+
+/** Searches with the search box that every page has. */
+async function search(hand, text) {
+  const box = seen(hand.page, "header input[type=search]");
+  await hand.fill(box, text);
+  await hand.enter(box);
+}
+
+task("arrivals today", "guests", [1, 0, 1], async (hand) => {
+  await hand.click(seen(hand.page, "nav a").filter({ hasText: /^\s*Today\s*$/ }));
+  assert.equal(hand.page.url(), hand.home);
+  // The number of arrivals does not depend on the time of day.
+  const [, n] = /of (\d+) arrivals still to come/.exec(await hand.page.textContent(".tiles")) ?? [];
+  assert.ok(n >= 13 && n <= 14, `${n} arrivals`); // 5,000 bookings in 365 days
+  assert.match(await hand.page.textContent("main"), /Arrivals still to come/);
+});
+
+task("find a booking by guest", "spaces", [1, 1, 1], async (hand) => {
+  await search(hand, large.Guest);
+  const booking = seen(hand.page, `main a[href*="reservations/view?key=${large.BookingKey}"]`).first();
+  await booking.waitFor();
+  assert.match(await hand.page.textContent("main"), new RegExp(large.Guest));
+});
+
+task("extend a stay found by name", "", [5, 2, 5], async (hand) => {
+  const { page } = hand;
+  await search(hand, large.Guest);
+  await hand.click(seen(page, `main a[href*="reservations/view?key=${large.BookingKey}"]`).first());
+  await hand.click(seen(page, `main a[href*="reservations/edit?key=${large.BookingKey}"]`).first());
+  const ends = page.locator("[name=ends_at]");
+  const shown = await ends.inputValue();
+  const next = new Date(`${shown}:00Z`);
+  next.setUTCDate(next.getUTCDate() + 1);
+  await hand.fill(ends, next.toISOString().slice(0, 16));
+  await hand.click(page.locator("main form button.primary"));
+  assert.match(page.url(), new RegExp(`reservations/view\\?.*key=${large.BookingKey}`));
+  const stored = await (await fetch(`${server.origin}/-/grant?vertical=hospitality&key=${large.BookingKey}`)).json();
+  assert.equal(Date.parse(stored.ends_at), next.getTime());
+});
