@@ -51,7 +51,7 @@ type todayRow struct {
 	Site    string
 	Code    string    // "" if the portal does not show codes
 	Time    time.Time // of the arrival or the departure; zero if there is none
-	WithDay bool      // the day of Time need not be today
+	WithDay bool      // the row shows the start and the end with their days, instead of Time
 	Past    bool      // Time has passed
 	Actions []rowAction
 }

@@ -202,6 +202,7 @@ func TestToday_Row_ShowsGuestRoomSiteTimeAndCode(t *testing.T) {
 	require.Equal(t, []string{"gone", "staying"}, stays(passed))
 	require.Equal(t, 1, strings.Count(passed, `<span class="chip ended">`))
 
+	require.Regexp(t, `>Sat, Mar 14, 2026, 6:30 PM</time> – <time [^>]*>Sun, Mar 15, 2026, 4:00 PM</time></p>`, b.get(b.home+"?show=occupied").body)
 	// Each action leads to the field that it is about.
 	for label, field := range map[string]string{"Extend": "ends_at", "Move": "spaces", "Late check-out": "ends_at"} {
 		found := regexp.MustCompile(`href="([^"]*focus=` + field + `[^"]*)">` + label + "<").FindStringSubmatch(body)

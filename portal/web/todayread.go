@@ -41,7 +41,7 @@ type todayGroup struct {
 	all     []data.AccessGrant // in the order of their times
 	more    bool               // there are more
 	ends    bool               // the time of a grant is its end
-	withDay bool               // the times can be on other days
+	withDay bool               // the starts and ends can be on other days
 	now     time.Time
 }
 
