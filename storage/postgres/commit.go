@@ -142,7 +142,7 @@ const resolveTimeout = time.Minute
 // lost. It takes the lock, so that the transaction has ended, and reads the row that the
 // transaction wrote. It tries again until resolveTimeout has passed.
 func (s *Store) resolve(number int64) (committed bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.resolveTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		if committed, err = s.committed(ctx, number); err == nil {

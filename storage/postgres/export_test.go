@@ -14,5 +14,22 @@ func OpenWithMigration(ctx context.Context, url string, o Options, statements ..
 // names is another name of the type statements, which a parameter hides.
 type names = statements
 
-// SetResolveTimeout sets the longest time to determine the outcome of a commit.
-func (s *Store) SetResolveTimeout(d time.Duration) { s.resolveTimeout = d }
+// SetGroupLimits sets the limits of groups. No Update may be running.
+func (s *Store) SetGroupLimits(rows, bytes int, d time.Duration) {
+	s.groupLimits = groupLimits{rows: rows, bytes: bytes, time: d}
+}
+
+// Waiting returns the number of Updates that wait for a group.
+func (s *Store) Waiting() (n int) {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	for _, c := range s.writer.waiting {
+		if c.state.Load() == callWaiting {
+			n++
+		}
+	}
+	return n
+}
+
+// LockKey returns the key of the advisory lock of the store.
+func (s *Store) LockKey() int64 { return s.lock }

@@ -12,11 +12,12 @@ import (
 
 // No further Update runs in a group that has reached one of these limits, so that the Updates
 // of a group, and other processes, do not wait long. A single Update may exceed them.
-const (
-	maxGroupRows  = 100_000
-	maxGroupBytes = 8 << 20
-	maxGroupTime  = 50 * time.Millisecond
-)
+type groupLimits struct {
+	rows, bytes int
+	time        time.Duration
+}
+
+var defaultGroupLimits = groupLimits{rows: 100_000, bytes: 8 << 20, time: 50 * time.Millisecond}
 
 // beginAttempts is the number of connections on which a group tries to begin. Connections
 // that were idle may have been closed by the server.
@@ -27,7 +28,8 @@ const beginAttempts = updateConns + 1
 const answerMargin = 10 * time.Second
 
 // group is one transaction of the server for several Updates. Only the writer uses its
-// connection. The transaction begins with the first message, which also takes the lock.
+// connection. The transaction begins with the first message, which also takes the lock. That
+// is the message with the writes if no function has read anything before.
 type group struct {
 	store    *Store
 	conn     *pgxpool.Conn // nil before the first message and after the transaction
@@ -71,7 +73,7 @@ func (g *group) run(calls []*call) (rest []*call) {
 	defer keepAlive.Stop()
 	began, ran := time.Now(), 0
 	for i, c := range calls {
-		if g.lost != nil || g.full() || time.Since(began) > maxGroupTime {
+		if ran > 0 && (g.lost != nil || g.full() || time.Since(began) > g.store.groupLimits.time) {
 			rest = calls[i:]
 			break
 		}
@@ -97,7 +99,8 @@ func (g *group) run(calls []*call) (rest []*call) {
 }
 
 func (g *group) full() bool {
-	return g.writes.Len() >= maxGroupRows || g.writes.Bytes() >= maxGroupBytes
+	l := g.store.groupLimits
+	return g.writes.Len() >= l.rows || g.writes.Bytes() >= l.bytes
 }
 
 // readHints reads the keys that the calls have declared.

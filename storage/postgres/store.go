@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -26,7 +25,7 @@ type Store struct {
 	counts  counts
 	closing sync.Once
 
-	resolveTimeout time.Duration // resolveTimeout; tests lower it
+	groupLimits groupLimits // the default; tests change it
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -58,7 +57,7 @@ func open(ctx context.Context, url string, o Options, steps []migration) (*Store
 	}
 	s := &Store{options: o, sql: newStatements(o.Schema), lock: lockKey(o.Schema), id: make([]byte, 16)}
 	rand.Read(s.id) // never fails
-	s.resolveTimeout = resolveTimeout
+	s.groupLimits = defaultGroupLimits
 	if s.updates, err = o.newPool(ctx, url, updateConns); err != nil {
 		return nil, err
 	}

@@ -29,11 +29,14 @@ type Cluster struct {
 	dir    string // contains the data directory and the socket
 	runner *exec.Cmd
 	input  io.Closer // the server is stopped when it is closed
+
+	bouncer io.Closer // keeps pgbouncer running
 }
 
 // runServer starts the server, and stops it and deletes its directory at the end of the standard input.
 const runServer = `
-if "$1/pg_ctl" -s -w -t 600 -D "$2/data" -l "$2/log" start; then echo ready; else cat "$2/log"; fi
+"$1/pg_ctl" -s -w -t 600 -D "$2/data" -l "$2/log" start || { cat "$2/log"; rm -rf "$2"; exit 1; }
+echo ready
 read -r line
 "$1/pg_ctl" -s -w -D "$2/data" -m immediate stop
 rm -rf "$2"
@@ -52,7 +55,7 @@ func StartCluster(more ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "postgrestest-")
+	dir, err := newDir()
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +67,6 @@ func StartCluster(more ...string) (*Cluster, error) {
 }
 
 func (c *Cluster) start(more []string) error {
-	if owner, err := serverUser(); err != nil {
-		return err
-	} else if owner != nil {
-		if err := os.Chown(c.dir, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
 	data := filepath.Join(c.dir, "data")
 	err := c.Run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	if err != nil {
@@ -91,21 +87,45 @@ func (c *Cluster) start(more []string) error {
 	if c.runner, err = c.command("/bin/sh", "-c", runServer, "sh", c.bin, c.dir); err != nil {
 		return err
 	}
-	if c.input, err = c.runner.StdinPipe(); err != nil {
-		return err
-	}
-	output, err := c.runner.StdoutPipe()
+	c.input, err = startUntil(c.runner, "ready")
+	return err
+}
+
+// newDir creates a temporary directory of the user of the server.
+func newDir() (string, error) {
+	owner, err := serverUser()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := c.runner.Start(); err != nil {
-		return err
+	dir, err := os.MkdirTemp("", "postgrestest-")
+	if err == nil && owner != nil {
+		err = os.Chown(dir, int(owner.Uid), int(owner.Gid))
 	}
-	line, err := bufio.NewReader(output).ReadString('\n')
-	if line != "ready\n" {
-		return fmt.Errorf("the server does not start: %s (%w)", line, err)
+	return dir, err
+}
+
+// startUntil starts a command and waits until a line of its output contains a text. The command ends when input is closed.
+func startUntil(cmd *exec.Cmd, text string) (input io.Closer, err error) {
+	if input, err = cmd.StdinPipe(); err != nil {
+		return nil, err
 	}
-	return nil
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	var seen strings.Builder
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		if strings.Contains(lines.Text(), text) {
+			go func() { _, _ = io.Copy(io.Discard, output) }() // so that the command can write more
+			return input, nil
+		}
+		seen.WriteString(lines.Text() + "\n")
+	}
+	return nil, fmt.Errorf("%s ended before it was ready:\n%s", cmd.Path, seen.String())
 }
 
 // Stop stops the server and deletes its directory.

@@ -27,9 +27,33 @@ func URL(t testing.TB) string {
 	if url := os.Getenv(EnvURL); url != "" {
 		return url
 	}
+	return Shared(t).URL()
+}
+
+// Shared returns the private server that all tests of the process share, also if EnvURL is set.
+func Shared(t testing.TB) *Cluster {
+	t.Helper()
 	cluster, err := shared()
 	require.NoError(t, err)
-	return cluster.URL()
+	return cluster
+}
+
+// pgbouncer starts pgbouncer in front of the shared server.
+var pgbouncer = sync.OnceValues(func() (string, error) {
+	cluster, err := shared()
+	if err != nil {
+		return "", err
+	}
+	return cluster.StartPgbouncer()
+})
+
+// PgbouncerURL returns the URL of pgbouncer in transaction mode in front of the shared server. It fails the test if pgbouncer
+// cannot be started.
+func PgbouncerURL(t testing.TB) string {
+	t.Helper()
+	url, err := pgbouncer()
+	require.NoError(t, err)
+	return url
 }
 
 // Options returns options with a new schema, which is dropped at the end of the test. The timeouts are long enough for a
