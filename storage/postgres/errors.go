@@ -100,5 +100,8 @@ const (
 // lostError is the error of the Updates of a group that was not committed for a reason that
 // a new attempt does not have.
 func lostError(err error) error {
+	if errors.Is(err, storage.ErrConflict) {
+		return err
+	}
 	return fmt.Errorf("%w: the transaction was lost and nothing was written: %w", storage.ErrConflict, err)
 }

@@ -155,13 +155,17 @@ func (g *group) send(queue func(*pgx.Batch)) error {
 			g.begun = true
 			return nil
 		}
-		retry := !g.begun && !refused(err)
-		if g.begun {
-			g.lost = sanitize("update", err)
-		}
+		begun := g.begun
 		g.abandon(err)
-		if !retry {
-			break
+		switch {
+		case begun && refused(err):
+			g.lost = sanitize("update", err)
+			return g.lost
+		case begun:
+			g.lost = lostError(sanitize("update", err))
+			return g.lost
+		case refused(err):
+			return sanitize("update", err)
 		}
 	}
 	return sanitize("update", err)

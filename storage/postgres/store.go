@@ -108,7 +108,8 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 }
 
 // Update implements [storage.Store]. It returns [storage.ErrConflict] if its transaction was
-// lost and nothing was written, for example because the server was restarted.
+// lost and nothing was written, for example because the server was restarted. A read of fn
+// also returns this error then.
 //
 // An Update that waits for its turn returns when ctx is done. After fn has returned nil and
 // has written something, Update waits for the outcome of the commit even if ctx is done. An
