@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/samber/lo"
@@ -20,6 +21,12 @@ type Page[T any] struct {
 	Next    string  // the cursor of the next page, or empty on the last page
 	Stopped bool    // the page is short because it reached the bound on reads; Next continues the list
 	Related Related // the resources that the items refer to
+
+	// Previous, Offset, Total and AtLeast are as in [data.Page]. In addition, Total is known for every list without filters
+	// whose number [View.Counts] contains.
+	Previous      string
+	Offset, Total int
+	AtLeast       bool
 }
 
 // Related contains the visible resources that one or more resources refer to, such as the guest and the rooms of a reservation,
@@ -181,13 +188,28 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 	if q, err = v.narrowToTarget(ctx, class, q); err != nil {
 		return Page[T]{}, err
 	}
+	if q.Keys != nil {
+		q.ByTime = false // a portal with a target has few resources
+	}
+	total, known := 0, false
+	if keep == nil {
+		total, known = v.storedTotal(class, q)
+	}
+	if known {
+		q.CountLimit = 0
+	}
 	found, err := read(ctx, q)
 	if err != nil {
 		return Page[T]{}, err
 	}
-	page.Stopped = found.Stopped
-	if page.Next, err = link.SealCursor(v.service.keys, v.portal.ID, found.Next, v.service.rand); err != nil {
-		return Page[T]{}, err
+	page.Stopped, page.Offset, page.Total, page.AtLeast = found.Stopped, found.Offset, found.Total, found.AtLeast
+	if known {
+		page.Total, page.AtLeast = total, false
+	}
+	for sealed, cursor := range map[*string]string{&page.Next: found.Next, &page.Previous: found.Previous} {
+		if *sealed, err = link.SealCursor(v.service.keys, v.portal.ID, cursor, v.service.rand); err != nil {
+			return Page[T]{}, err
+		}
 	}
 	if err := v.loadReferences(ctx, lo.Map(found.Items, func(r T, _ int) data.Resource { return r })...); err != nil {
 		return Page[T]{}, err
@@ -271,11 +293,35 @@ func (v *View) Counts() (map[data.Kind]int, error) {
 		return counts, nil
 	}
 	for kind, n := range v.customer.Counts {
-		if v.config.permit(readAction(emptyResource(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity) {
+		if v.isCounted(kind) {
 			counts[kind] = n
 		}
 	}
 	return counts, nil
+}
+
+// storedTotal returns the number of resources that a query selects, if it has no filters and the number is stored.
+func (v *View) storedTotal(class data.Class, q data.Query) (total int, known bool) {
+	if v.target != (data.Ref{}) || q.Keys != nil || q.ParentSiteKey != "" || q.SpaceKey != "" || q.UserKey != "" || strings.TrimSpace(q.Text) != "" || len(q.CustomMetadata) > 0 ||
+		!q.From.IsZero() || !q.Until.IsZero() || !q.StartsFrom.IsZero() || !q.EndsUntil.IsZero() {
+		return 0, false
+	}
+	kinds := slices.Clone(q.Kinds)
+	if len(kinds) == 0 {
+		kinds = data.Kinds(class)
+	}
+	for _, kind := range lo.Uniq(kinds) {
+		if !v.isCounted(kind) {
+			return 0, false
+		}
+		total += v.customer.Counts[kind]
+	}
+	return total, true
+}
+
+// isCounted reports whether the portal shows all resources of a kind, so that their number does not reveal anything.
+func (v *View) isCounted(kind data.Kind) bool {
+	return v.config.permit(readAction(emptyResource(kind))) == nil && (len(v.config.Filters) == 0 || !filtered(kind) && kind.Class() != data.ClassUserIdentity)
 }
 
 // emptyResource returns a resource of a kind without other fields.

@@ -25,7 +25,7 @@
 //
 // Pages:
 //
-//	today.go todayread.go siteswitch.go search.go spaces.go grants.go grantfilter.go guests.go staff.go history.go hosts.go
+//	today.go todayread.go siteswitch.go search.go pager.go spaces.go spacestate.go grants.go grantfilter.go guests.go staff.go history.go hosts.go
 //	deletion.go end.go problem.go
 //
 // Forms:

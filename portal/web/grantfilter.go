@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -9,10 +10,22 @@ import (
 )
 
 // grantFilter is the visitor's filter for the list of access grants.
-type grantFilter struct{ Text, From, Until, Space, State string }
+type grantFilter struct {
+	Text, From, Until, Space, State string
+
+	SpaceText  string // the name of a space, if Space is not known yet
+	Descending bool   // the latest start comes first
+}
+
+// pairs returns the names and values of the query parameters of the filter.
+func (f grantFilter) pairs() []string {
+	return []string{"q", f.Text, "from", f.From, "until", f.Until, "space", f.Space, "space_name", f.SpaceText, "state", f.State, orderParam, order(f.Descending)}
+}
 
 // Set reports whether the filter differs from the default.
-func (f grantFilter) Set() bool { return f != grantFilter{State: f.State} || f.State != stateOpen }
+func (f grantFilter) Set() bool {
+	return f != grantFilter{State: f.State, Descending: f.Descending} || f.State != stateOpen
+}
 
 // States of the filter in addition to those of a grant. stateArriving and stateDeparting select the grants that begin or
 // end in the window of days, which is today by default.
@@ -28,10 +41,10 @@ const maxZone = 26 * time.Hour
 
 // grants returns a page of the access grants that match a filter. The days of the filter are days in each grant's own time
 // zone. The query therefore selects a window that contains the days in every zone, and omits the grants that are not in the
-// window of their own zone.
-func (x *exchange) grants(f grantFilter, limit int, cursor string) (portal.Page[data.AccessGrant], error) {
-	now := x.h.db.Now()
-	q := data.Query{Text: f.Text, SpaceKey: f.Space, Now: now, Limit: limit, Cursor: cursor}
+// window of their own zone. q is the rest of the query, with the present time.
+func (x *exchange) grants(f grantFilter, q data.Query) (portal.Page[data.AccessGrant], error) {
+	now := q.Now
+	q.Text, q.SpaceKey, q.Descending, q.ByTime = f.Text, f.Space, f.Descending && f.Text == "", true
 	var w window
 	days := f.days(now, time.UTC)
 	if days == nil {
@@ -40,7 +53,7 @@ func (x *exchange) grants(f grantFilter, limit int, cursor string) (portal.Page[
 		w = f.window(now, days.from(time.UTC, -maxZone), days.until(time.UTC, maxZone))
 	}
 	if w.empty() {
-		q.Keys, w = []string{}, window{}
+		q.Keys, q.ByTime, w = []string{}, false, window{}
 	}
 	q.From, q.Until, q.StartsFrom, q.EndsUntil = w.From, w.Until, w.StartsFrom, w.EndsUntil
 	if days == nil {
@@ -155,4 +168,68 @@ func (f grantFilter) window(now, from, until time.Time) window {
 		}
 	}
 	return w
+}
+
+// chooseSpace replaces the name of a space in a filter with the space. If no space has the name, it adds a fault. If several
+// match it, it adds the choices.
+func (x *exchange) chooseSpace(f *grantFilter, out *grantsPage) error {
+	if !x.can(portal.ActionReadSpaces) {
+		return nil
+	}
+	option := func(page portal.Page[data.Space], s data.Space) spaceOption {
+		o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind}
+		if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
+			o.Site = site.Name
+		}
+		return o
+	}
+	if f.Space == "" && f.SpaceText != "" {
+		// The words also match the spaces in a site with that name, which can be many. The sites come first.
+		var found []spaceOption
+		for _, kinds := range [][]data.Kind{{data.KindSite}, pickableKinds} {
+			page, err := x.view.Spaces(x.ctx(), data.Query{Text: f.SpaceText, Kinds: kinds, Limit: pickerLimit, ByName: true})
+			if err != nil {
+				return err
+			}
+			for _, s := range page.Items {
+				found = append(found, option(page, s))
+			}
+		}
+		exact := func(o spaceOption) bool { return isExact(f.SpaceText, o.Name, o.Key) }
+		slices.SortStableFunc(found, func(a, b spaceOption) int { return exactFirst(exact(a), exact(b)) })
+		switch {
+		case len(found) == 0:
+			out.Faults["space_name"] = x.text("spaces.nothing")
+		case len(found) == 1 || exact(found[0]) && !exact(found[1]):
+			f.Space, f.SpaceText = found[0].Key, ""
+		default:
+			for _, o := range found {
+				chosen := *f
+				chosen.Space, chosen.SpaceText = o.Key, ""
+				out.Choices = append(out.Choices, spaceChoice{o, x.link(pageGrants, chosen.pairs()...)})
+			}
+		}
+	}
+	if f.Space != "" {
+		page, err := x.view.Spaces(x.ctx(), data.Query{Keys: []string{f.Space}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		for _, s := range page.Items {
+			o, without := option(page, s), *f
+			without.Space = ""
+			out.Space, out.Remove = &o, x.link(pageGrants, without.pairs()...)
+		}
+		if len(page.Items) > 0 {
+			return nil
+		}
+	}
+	page, err := x.view.Spaces(x.ctx(), data.Query{Limit: pickerLimit, ByName: true})
+	if err != nil {
+		return err
+	}
+	for _, s := range page.Items {
+		out.Spaces = append(out.Spaces, option(page, s))
+	}
+	return nil
 }

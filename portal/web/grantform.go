@@ -112,7 +112,7 @@ func (x *exchange) guestOptions(f *grantForm) error {
 	if f.Find == "" {
 		return nil
 	}
-	found, err := x.view.UserIdentities(x.ctx(), data.Query{Text: f.Find, Limit: guestLimit})
+	found, err := x.view.UserIdentities(x.ctx(), data.Query{Text: f.Find, ByName: true, Limit: guestLimit})
 	if err != nil {
 		return err
 	}

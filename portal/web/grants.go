@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,67 +90,72 @@ func (x *exchange) newGrantRows(page portal.Page[data.AccessGrant]) []grantRow {
 
 // grantsPage is the content of the list of access grants.
 type grantsPage struct {
+	pager
 	Rows    []grantRow
-	Next    string // path of the next page, or ""
-	Stopped bool   // the search reached its limit; Next continues it
-	First   string // path of the first page, or "" on the first page
 	Filter  grantFilter
 	Faults  map[string]string // faults of the filter, by field
-	Spaces  []spaceOption
+	Space   *spaceOption      // the space of the filter
+	Remove  string            // path of the list without the filter by space
+	Choices []spaceChoice     // spaces to choose from, because several match the filter
+	Spaces  []spaceOption     // suggestions for the filter by space
 	States  []string
 	Guests  []data.UserIdentity // guests that match the search text
 }
 
+// spaceChoice is a link to a list that is filtered by a space.
+type spaceChoice struct {
+	spaceOption
+	Path string
+}
+
 const (
-	pageLimit   = 50
 	endedWindow = 90 * 24 * time.Hour // how far back ended grants are listed without a filter by days
+	maxAge      = time.Hour           // how long the pages of a list use the time of the first page
 )
 
 func showGrants(x *exchange) error {
 	asked := x.r.URL.Query()
 	f := grantFilter{
 		Text: strings.TrimSpace(asked.Get("q")), From: asked.Get("from"), Until: asked.Get("until"),
-		Space: asked.Get("space"), State: asked.Get("state"),
+		Space: asked.Get("space"), SpaceText: strings.TrimSpace(asked.Get("space_name")), State: asked.Get("state"), Descending: x.descending(),
 	}
 	out := grantsPage{States: []string{stateOpen, string(stateCurrent), string(stateUpcoming), stateArriving, stateDeparting, string(stateEnded), stateAll}}
 	if !slices.Contains(out.States, f.State) {
 		f.State = stateOpen
 	}
-	out.Filter, out.Faults = f, map[string]string{}
+	out.Faults = map[string]string{}
 	for name, day := range map[string]string{"from": f.From, "until": f.Until} {
 		if _, err := wallclock.ParseDay(day); day != "" && err != nil {
 			out.Faults[name] = x.text("rule.day")
 		}
 	}
-	cursor := asked.Get("cursor")
-	var page portal.Page[data.AccessGrant]
-	if len(out.Faults) == 0 { // with an invalid filter, the list would be unfiltered
-		var err error
-		if page, err = x.grants(f, pageLimit, cursor); err != nil {
+	if err := x.chooseSpace(&f, &out); err != nil {
+		return err
+	}
+	out.Filter = f
+	// The pages of a list use the time of the first page, so that a booking that ends meanwhile does not move the others.
+	now := x.h.db.Now().Truncate(time.Second)
+	if at, err := strconv.ParseInt(asked.Get("at"), 10, 64); err == nil && asked.Has(cursorParam) && !now.Before(time.Unix(at, 0)) && now.Sub(time.Unix(at, 0)) < maxAge {
+		now = time.Unix(at, 0)
+	}
+	pairs := f.pairs()
+	if len(out.Faults)+len(out.Choices) == 0 { // with an invalid filter, the list would be unfiltered
+		page, err := readPage(x, cursorParam, func(cursor string) (portal.Page[data.AccessGrant], error) {
+			return x.grants(f, data.Query{Now: now, Limit: pageLimit, CountLimit: countLimit, Cursor: cursor})
+		})
+		if err != nil {
 			return err
 		}
-	}
-	out.Rows, out.Stopped = x.newGrantRows(page), page.Stopped
-	pairs := []string{"q", f.Text, "from", f.From, "until", f.Until, "space", f.Space, "state", f.State}
-	if page.Next != "" {
-		out.Next = x.link(pageGrants, append(pairs, "cursor", page.Next)...)
-	}
-	if cursor != "" {
-		out.First = x.link(pageGrants, pairs...)
-	}
-	var chosen []string
-	if f.Space != "" {
-		chosen = []string{f.Space}
-	}
-	pick, err := x.spacePicker(x.ctx(), chosen, "")
-	if err != nil {
-		return err
-	}
-	if out.Spaces, err = x.addSites(pick.Options); err != nil {
-		return err
+		out.Rows = x.newGrantRows(page)
+		out.pager = newPager(x, page, cursorParam, pageGrants, append(pairs, "at", strconv.FormatInt(now.Unix(), 10))...)
+		if f.Text == "" && len(out.Rows) > 1 {
+			reversed := f
+			reversed.Descending = false
+			out.reversible(x, f.Descending, pageGrants, reversed.pairs()...)
+		}
 	}
 	if f.Text != "" && x.can(portal.ActionReadUserIdentities) {
-		guests, err := x.view.UserIdentities(x.ctx(), data.Query{Text: f.Text, Limit: 5})
+		guests, err := x.view.UserIdentities(x.ctx(), data.Query{Text: f.Text, Limit: 5, ByName: true})
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"strings"
+	"time"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -9,11 +9,9 @@ import (
 
 // usersPage is the content of a list of guests or of staff members.
 type usersPage struct {
+	pager
 	Rows           []userRow
 	Text           string
-	Next           string
-	Stopped        bool // the search reached its limit; Next continues it
-	First          string
 	Path           string
 	CanAdd         bool
 	CanCreateGrant bool // the portal allows access grants to be created
@@ -26,9 +24,11 @@ type userRow struct {
 }
 
 func (x *exchange) loadUsers(path string, read func(data.Query) (portal.Page[data.UserIdentity], error)) (usersPage, error) {
-	asked := x.r.URL.Query()
-	out := usersPage{Text: strings.TrimSpace(asked.Get("q")), Path: x.link(path)}
-	page, err := read(data.Query{Text: out.Text, Limit: pageLimit, Cursor: asked.Get("cursor")})
+	out := usersPage{Text: x.searchText(), Path: x.link(path)}
+	down := x.descending()
+	page, err := readPage(x, cursorParam, func(cursor string) (portal.Page[data.UserIdentity], error) {
+		return read(data.Query{Text: out.Text, ByName: true, Descending: down, Limit: pageLimit, CountLimit: countLimit, Cursor: cursor})
+	})
 	if err != nil {
 		return out, err
 	}
@@ -45,11 +45,9 @@ func (x *exchange) loadUsers(path string, read func(data.Query) (portal.Page[dat
 		}
 		out.Rows = append(out.Rows, row)
 	}
-	if out.Stopped = page.Stopped; page.Next != "" {
-		out.Next = x.link(path, "q", out.Text, "cursor", page.Next)
-	}
-	if asked.Get("cursor") != "" {
-		out.First = x.link(path, "q", out.Text)
+	out.pager = newPager(x, page, cursorParam, path, searchParam, out.Text, orderParam, order(down))
+	if len(out.Rows) > 1 {
+		out.reversible(x, down, path, searchParam, out.Text)
 	}
 	return out, nil
 }
@@ -68,12 +66,18 @@ func showGuests(x *exchange) error {
 // guestPage is the content of the page of a guest.
 type guestPage struct {
 	Guest                  data.UserIdentity
-	Rows                   []grantRow
-	Next                   string
-	Stopped                bool // the search reached its limit; Next continues it
+	Open, Past             grantList
 	CanCreateGrant, Grants bool
 }
 
+// grantList is a list of access grants below a heading.
+type grantList struct {
+	pager
+	Rows []grantRow
+}
+
+// showGuest shows a guest with the access grants that have not ended, the next one first, and with those that have ended, the
+// latest one first.
 func showGuest(x *exchange) error {
 	u, _, err := x.view.UserIdentity(x.ctx(), x.r.URL.Query().Get("key"))
 	if err != nil {
@@ -81,13 +85,23 @@ func showGuest(x *exchange) error {
 	}
 	out := guestPage{Guest: u, CanCreateGrant: x.can(portal.ActionCreateAccessGrant), Grants: x.can(portal.ActionReadAccessGrants)}
 	if out.Grants {
-		page, err := x.view.AccessGrants(x.ctx(), data.Query{UserKey: u.Key, Limit: pageLimit, Cursor: x.r.URL.Query().Get("cursor")})
-		if err != nil {
-			return err
-		}
-		out.Rows, out.Stopped = x.newGrantRows(page), page.Stopped
-		if page.Next != "" {
-			out.Next = x.link(pageGuest, "key", u.Key, "cursor", page.Next)
+		now := x.h.db.Now()
+		for _, part := range []struct {
+			list  *grantList
+			param string
+			q     data.Query
+		}{
+			{&out.Open, cursorParam, data.Query{From: now}},
+			{&out.Past, "past", data.Query{EndsUntil: now.Add(time.Microsecond), Descending: true}},
+		} {
+			page, err := readPage(x, part.param, func(cursor string) (portal.Page[data.AccessGrant], error) {
+				part.q.UserKey, part.q.Limit, part.q.CountLimit, part.q.Cursor = u.Key, pageLimit, countLimit, cursor
+				return x.view.AccessGrants(x.ctx(), part.q)
+			})
+			if err != nil {
+				return err
+			}
+			part.list.Rows, part.list.pager = x.newGrantRows(page), newPager(x, page, part.param, pageGuest, "key", u.Key)
 		}
 	}
 	x.render(200, "guest", "person.title", out, "name", u.Name)

@@ -1,6 +1,186 @@
 package web
 
-// showSearch serves the search box, which every page has. It redirects to the list of access grants with the same text.
+import (
+	"slices"
+	"strings"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/portal"
+)
+
+// searchPage is the content of the page with the results of a search.
+type searchPage struct {
+	Text   string
+	Groups []searchGroup // those with results; one with an exact match comes first
+}
+
+// searchGroup contains the results of one type.
+type searchGroup struct {
+	Name    string
+	Rows    []grantRow   // access grants
+	Items   []searchItem // other resources
+	All     string       // path of the list with all results; "" if the group has all
+	Stopped bool         // not everything was searched
+	exact   bool
+}
+
+type searchItem struct {
+	Ref          data.Ref
+	Name, Detail string
+}
+
+// searchLimit is the number of results in each group.
+const searchLimit = 10
+
+// showSearch serves the search box, which every page has.
 func showSearch(x *exchange) error {
-	return x.redirectTo(pageGrants, searchParam, x.searchText(), "state", stateAll)
+	out := searchPage{Text: x.searchText()}
+	if out.Text == "" {
+		return x.renderOK("search", "search", out)
+	}
+	q := data.Query{Text: out.Text, Limit: searchLimit}
+	var grants, guests, spaces, staff searchGroup
+	for _, find := range []struct {
+		action portal.Action
+		group  *searchGroup
+		read   func() (searchGroup, error)
+	}{
+		{portal.ActionReadUserIdentities, &guests, func() (searchGroup, error) { return findGuests(x, q) }},
+		{portal.ActionReadAccessGrants, &grants, func() (searchGroup, error) { return findGrants(x, q, guests.Items) }},
+		{portal.ActionReadSpaces, &spaces, func() (searchGroup, error) { return findSpaces(x, q) }},
+		{portal.ActionReadStaff, &staff, func() (searchGroup, error) { return findStaff(x, q) }},
+	} {
+		if !x.can(find.action) {
+			continue
+		}
+		var err error
+		if *find.group, err = find.read(); err != nil {
+			return err
+		}
+	}
+	for _, group := range []searchGroup{grants, guests, spaces, staff} {
+		if len(group.Rows)+len(group.Items) > 0 || group.Stopped {
+			out.Groups = append(out.Groups, group)
+		}
+	}
+	slices.SortStableFunc(out.Groups, func(a, b searchGroup) int { return exactFirst(a.exact, b.exact) })
+	return x.renderOK("search", "search", out)
+}
+
+// exactFirst compares two results so that exact matches come first.
+func exactFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// isExact reports whether the search text is one of the texts.
+func isExact(search string, texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.EqualFold(text, search) })
+}
+
+// newSearchGroup returns the results of one type. path is the list of that type.
+func newSearchGroup[T data.Resource](x *exchange, name string, page portal.Page[T], path string, pairs ...string) searchGroup {
+	out := searchGroup{Name: name, Stopped: page.Stopped}
+	if page.Next != "" {
+		out.All = x.link(path, append(pairs, searchParam, x.searchText())...)
+	}
+	return out
+}
+
+// findGrants returns the access grants that match a search. One whose key is the search text comes first, even if the list has
+// it on a later page. If not everything was searched, the results include access grants of the guests that were found.
+func findGrants(x *exchange, q data.Query, guests []searchItem) (searchGroup, error) {
+	page, err := x.view.AccessGrants(x.ctx(), q)
+	if err != nil {
+		return searchGroup{}, err
+	}
+	out := newSearchGroup(x, x.text("nouns."+x.nouns().grant), page, pageGrants, "state", stateAll)
+	exact := func(g data.AccessGrant) bool { return isExact(q.Text, g.Key, g.Name, g.PreferredCode) }
+	if !slices.ContainsFunc(page.Items, exact) && page.Next != "" {
+		byKey, err := x.view.AccessGrants(x.ctx(), data.Query{Keys: []string{q.Text}, Limit: 1})
+		if err != nil {
+			return out, err
+		}
+		for _, g := range byKey.Items {
+			out.Rows, out.exact = append(out.Rows, x.newGrantRow(g, byKey.Related)), true
+		}
+	}
+	slices.SortStableFunc(page.Items, func(a, b data.AccessGrant) int { return exactFirst(exact(a), exact(b)) })
+	for _, g := range page.Items {
+		out.Rows, out.exact = append(out.Rows, x.newGrantRow(g, page.Related)), out.exact || exact(g)
+	}
+	for i := 0; page.Stopped && i < len(guests) && len(out.Rows) < searchLimit; i++ {
+		of, err := x.view.AccessGrants(x.ctx(), data.Query{UserKey: guests[i].Ref.Key, From: x.h.db.Now(), Limit: searchLimit - len(out.Rows)})
+		if err != nil {
+			return out, err
+		}
+		for _, g := range of.Items {
+			if !slices.ContainsFunc(out.Rows, func(row grantRow) bool { return row.Ref.Key == g.Key }) {
+				out.Rows = append(out.Rows, x.newGrantRow(g, of.Related))
+			}
+		}
+	}
+	labelZones(out.Rows)
+	return out, nil
+}
+
+func findGuests(x *exchange, q data.Query) (searchGroup, error) {
+	q.ByName = true
+	page, err := x.view.UserIdentities(x.ctx(), q)
+	if err != nil {
+		return searchGroup{}, err
+	}
+	out := newSearchGroup(x, x.text("nouns."+x.nouns().guest), page, pageGuests)
+	out.addUsers(q.Text, page.Items)
+	return out, nil
+}
+
+func findStaff(x *exchange, q data.Query) (searchGroup, error) {
+	q.ByName = true
+	page, err := x.view.StaffMembers(x.ctx(), q)
+	if err != nil {
+		return searchGroup{}, err
+	}
+	out := newSearchGroup(x, x.text("nouns.staff_member"), page, pageStaff)
+	out.addUsers(q.Text, page.Items)
+	return out, nil
+}
+
+// addUsers adds user identities to the results.
+func (g *searchGroup) addUsers(search string, users []data.UserIdentity) {
+	exact := func(u data.UserIdentity) bool {
+		return isExact(search, u.Key, u.Name, u.EmailAddress, u.PhoneNumber)
+	}
+	slices.SortStableFunc(users, func(a, b data.UserIdentity) int { return exactFirst(exact(a), exact(b)) })
+	for _, u := range users {
+		detail := u.EmailAddress
+		if detail == "" {
+			detail = u.PhoneNumber
+		}
+		g.Items, g.exact = append(g.Items, searchItem{u.Ref(), u.Name, detail}), g.exact || exact(u)
+	}
+}
+
+func findSpaces(x *exchange, q data.Query) (searchGroup, error) {
+	q.ByName = true
+	page, err := x.view.Spaces(x.ctx(), q)
+	if err != nil {
+		return searchGroup{}, err
+	}
+	out := newSearchGroup(x, x.text("nouns."+x.nouns().space), page, pageSpaces)
+	exact := func(s data.Space) bool { return isExact(q.Text, s.Key, s.Name) }
+	slices.SortStableFunc(page.Items, func(a, b data.Space) int { return exactFirst(exact(a), exact(b)) })
+	for _, s := range page.Items {
+		detail := x.kindName(s.Kind)
+		if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
+			detail = site.Name
+		}
+		out.Items, out.exact = append(out.Items, searchItem{s.Ref(), s.Name, detail}), out.exact || exact(s)
+	}
+	return out, nil
 }

@@ -51,7 +51,7 @@ func TestSearch_Reservations_ByGuestRoomCodeEmailPhoneAndReference(t *testing.T)
 		require.Equal(t, []string{"g1"}, rows("guests", text), text)
 	}
 	require.Equal(t, []string{"m1"}, rows("staff", "weiss"), "the column names the room")
-	require.Equal(t, []string{"r1", "r2", "s1"}, rows("spaces", "lisboa"), "the column names the site")
+	require.Equal(t, []string{"s1", "r1", "r2"}, rows("spaces", "lisboa"), "the column names the site")
 	require.Equal(t, []string{"r2"}, rows("spaces", "lisboa zimmer"))
 }
 
@@ -66,7 +66,8 @@ func TestSitePage_RoomsInside_AreIncluded(t *testing.T) {
 	require.NotContains(t, site.body, "Nobody has access now or later")
 	require.Contains(t, site.body, "staff/view?key=eve")
 	require.Contains(t, b.get(b.home+"reservations?space=lisbon").body, "reservations/view?key=r1")
-	require.Contains(t, b.get(b.home+"reservations").body, `<option value="lisbon"`, "a site is a filter")
+	require.Contains(t, b.get(b.home+"reservations").body, `<option value="Lisbon"`, "a site is a suggestion for the filter")
+	require.Contains(t, b.get(b.home+"reservations?space_name=lisbon").body, "reservations/view?key=r1")
 }
 
 // There are more guests and bookings than one search reads.

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +41,7 @@ func (x *exchange) siteSwitch() (siteSwitch, error) {
 	if !x.can(portal.ActionReadSpaces) {
 		return out, nil
 	}
-	page, err := x.view.Spaces(x.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: siteLimit})
+	page, err := x.view.Spaces(x.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, ByName: true, Limit: siteLimit})
 	if err != nil {
 		return out, err
 	}
@@ -74,7 +73,6 @@ func (x *exchange) siteSwitch() (siteSwitch, error) {
 	if asked.Has(siteParam) {
 		x.storeSite(chosen)
 	}
-	slices.SortStableFunc(sites, func(a, b data.Space) int { return strings.Compare(a.Name, b.Name) })
 	out.Key, out.Few = chosen, len(sites) <= fewSites
 	out.All = x.siteLink("", out.Show)
 	for _, s := range sites {

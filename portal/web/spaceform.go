@@ -21,7 +21,7 @@ type spaceForm struct {
 
 func (x *exchange) showSpaceForm(f spaceForm, title string) error {
 	if f.Mode != "rename" {
-		sites, err := x.view.Spaces(x.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: siteLimit})
+		sites, err := x.view.Spaces(x.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, ByName: true, Limit: siteLimit})
 		if err != nil {
 			return err
 		}

@@ -47,14 +47,14 @@ func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string
 		}
 	}
 	if len(chosen) > 0 {
-		page, err := x.view.Spaces(ctx, data.Query{Keys: chosen, Limit: 1000})
+		page, err := x.view.Spaces(ctx, data.Query{Keys: chosen, ByName: true, Limit: 1000})
 		if err != nil {
 			return out, err
 		}
 		out.ChosenPlace = page.Related.Place(spaceRefs(chosen)...)
 		add(page, true)
 	}
-	page, err := x.view.Spaces(ctx, data.Query{Kinds: pickableKinds, Text: find, Limit: pickerLimit})
+	page, err := x.view.Spaces(ctx, data.Query{Kinds: pickableKinds, Text: find, ByName: true, Limit: pickerLimit})
 	if err != nil {
 		return out, err
 	}
@@ -65,24 +65,6 @@ func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string
 
 // pickableKinds are the kinds of spaces that can be chosen: all except sites.
 var pickableKinds = slices.DeleteFunc(data.Kinds(data.ClassSpace), func(k data.Kind) bool { return k == data.KindSite })
-
-// addSites adds sites in front of the spaces of a filter. A site stands for all spaces in it.
-func (x *exchange) addSites(spaces []spaceOption) ([]spaceOption, error) {
-	if !x.can(portal.ActionReadSpaces) {
-		return spaces, nil
-	}
-	page, err := x.view.Spaces(x.ctx(), data.Query{Kinds: []data.Kind{data.KindSite}, Limit: pickerLimit})
-	if err != nil {
-		return nil, err
-	}
-	var out []spaceOption
-	for _, s := range page.Items {
-		if !slices.ContainsFunc(spaces, func(o spaceOption) bool { return o.Key == s.Key }) {
-			out = append(out, spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind})
-		}
-	}
-	return append(out, spaces...), nil
-}
 
 // spaceRefs returns references to spaces by their keys. Only the class of their kind matters.
 func spaceRefs(keys []string) []data.Ref {

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
@@ -9,26 +9,28 @@ import (
 
 // spacesPage is the content of the page with the tree of sites and spaces, or with a list of spaces.
 type spacesPage struct {
-	Text    string
-	All     bool // a list of all spaces instead of the tree
-	Sites   []siteBranch
-	Rows    []spaceRow
-	Next    string
-	Stopped bool // the search reached its limit; Next continues it
-	First   string
-	Counts  []kindCount
-	CanAdd  bool
+	pager
+	Text   string
+	All    bool // a list of all spaces instead of the tree
+	Sites  []siteBranch
+	Rows   []spaceRow
+	States bool // Rows have states
+	Counts []kindCount
+	CanAdd bool
 }
 
 // siteBranch is a site and the first spaces in it.
 type siteBranch struct {
 	Site   data.Space
 	Spaces []data.Space
+	More   int // number of spaces that are not listed; -1 if there are more and their number is not known
 }
 
 type spaceRow struct {
 	data.Space
-	Site string
+	Site  string
+	State string // who is in the space, or who arrives; "" for a site
+	Taken bool
 }
 
 const (
@@ -38,20 +40,22 @@ const (
 
 func showSpaces(x *exchange) error {
 	asked := x.r.URL.Query()
-	out := spacesPage{Text: strings.TrimSpace(asked.Get("q")), All: asked.Get("view") == "all", CanAdd: x.can(portal.ActionCreateSpace)}
-	cursor := asked.Get("cursor")
-	tree := !out.All && out.Text == ""
-	q := data.Query{Text: out.Text, Limit: pageLimit, Cursor: cursor}
-	if tree {
-		q.Kinds, q.Limit = []data.Kind{data.KindSite}, treeSites
+	out := spacesPage{Text: x.searchText(), All: asked.Get("view") == "all", CanAdd: x.can(portal.ActionCreateSpace)}
+	tree, down := !out.All && out.Text == "", x.descending()
+	read := func(cursor string) (portal.Page[data.Space], error) {
+		q := data.Query{Text: out.Text, ByName: true, Descending: down, Limit: pageLimit, CountLimit: countLimit, Cursor: cursor}
+		if tree {
+			q.Kinds, q.Limit, q.Descending = []data.Kind{data.KindSite}, treeSites, false
+		}
+		return x.view.Spaces(x.ctx(), q)
 	}
-	page, err := x.view.Spaces(x.ctx(), q)
+	page, err := readPage(x, cursorParam, read)
 	if err != nil {
 		return err
 	}
-	if tree && len(page.Items) == 0 && cursor == "" { // without sites there is no tree
+	if tree && len(page.Items) == 0 && asked.Get(cursorParam) == "" { // without sites there is no tree
 		tree, out.All = false, true
-		if page, err = x.view.Spaces(x.ctx(), data.Query{Limit: pageLimit}); err != nil {
+		if page, err = read(""); err != nil {
 			return err
 		}
 	}
@@ -64,21 +68,28 @@ func showSpaces(x *exchange) error {
 			out.Rows = append(out.Rows, row)
 			continue
 		}
-		inside, err := x.view.Spaces(x.ctx(), data.Query{ParentSiteKey: s.Key, Limit: treeSpaces})
+		inside, err := x.view.Spaces(x.ctx(), data.Query{ParentSiteKey: s.Key, ByName: true, Limit: treeSpaces, CountLimit: countLimit})
 		if err != nil {
 			return err
 		}
-		out.Sites = append(out.Sites, siteBranch{s, inside.Items})
+		branch := siteBranch{Site: s, Spaces: inside.Items}
+		if branch.More = max(-1, inside.Total-len(inside.Items)); inside.AtLeast {
+			branch.More = -1
+		}
+		out.Sites = append(out.Sites, branch)
 	}
-	pairs := []string{"q", out.Text}
+	if out.States, err = x.addStates(out.Rows, page.Related); err != nil {
+		return err
+	}
+	pairs := []string{searchParam, out.Text}
 	if out.All {
 		pairs = append(pairs, "view", "all")
 	}
-	if out.Stopped = page.Stopped; page.Next != "" {
-		out.Next = x.link(pageSpaces, append(pairs, "cursor", page.Next)...)
-	}
-	if cursor != "" {
-		out.First = x.link(pageSpaces, pairs...)
+	if len(out.Rows) > 1 {
+		out.pager = newPager(x, page, cursorParam, pageSpaces, append(slices.Clip(pairs), orderParam, order(down))...)
+		out.reversible(x, down, pageSpaces, pairs...)
+	} else {
+		out.pager = newPager(x, page, cursorParam, pageSpaces, pairs...)
 	}
 	counts, err := x.view.Counts()
 	if err != nil {
@@ -99,7 +110,7 @@ type spacePage struct {
 	Place          portal.Place
 	Zone           string // the name of the time zone
 	Inside         []data.Space
-	Next           string // path of the next page of Inside, or ""
+	InsidePager    pager
 	Rows           []grantRow
 	RowsAll        string // path of the list of all grants to the space
 	Stopped        bool   // the search for Rows reached its limit
@@ -121,14 +132,13 @@ func showSpace(x *exchange) error {
 		out.Site = &site
 	}
 	if s.Kind == data.KindSite {
-		inside, err := x.view.Spaces(x.ctx(), data.Query{ParentSiteKey: s.Key, Limit: pageLimit, Cursor: asked.Get("cursor")})
+		inside, err := readPage(x, cursorParam, func(cursor string) (portal.Page[data.Space], error) {
+			return x.view.Spaces(x.ctx(), data.Query{ParentSiteKey: s.Key, ByName: true, Limit: pageLimit, CountLimit: countLimit, Cursor: cursor})
+		})
 		if err != nil {
 			return err
 		}
-		out.Inside = inside.Items
-		if inside.Next != "" {
-			out.Next = x.link(pageSpace, "key", s.Key, "cursor", inside.Next)
-		}
+		out.Inside, out.InsidePager = inside.Items, newPager(x, inside, cursorParam, pageSpace, "key", s.Key)
 	}
 	if out.Grants {
 		page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKey: s.Key, From: x.h.db.Now(), Limit: 10})
@@ -139,7 +149,7 @@ func showSpace(x *exchange) error {
 		out.RowsAll = x.link(pageGrants, "space", s.Key, "state", stateAll)
 	}
 	if x.can(portal.ActionReadStaff) {
-		page, err := x.view.StaffMembers(x.ctx(), data.Query{SpaceKey: s.Key, Limit: 20})
+		page, err := x.view.StaffMembers(x.ctx(), data.Query{SpaceKey: s.Key, ByName: true, Limit: 20})
 		if err != nil {
 			return err
 		}

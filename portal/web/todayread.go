@@ -113,7 +113,7 @@ func (t *today) read() error {
 	}
 	if t.more {
 		for state, group := range map[string]*todayGroup{stateArriving: &t.arrivals, stateDeparting: &t.departures} {
-			page, err := t.x.grants(grantFilter{State: state, Space: t.site}, arrivalLimit, "")
+			page, err := t.x.grants(grantFilter{State: state, Space: t.site}, data.Query{Now: t.now, Limit: arrivalLimit})
 			if err != nil {
 				return err
 			}
