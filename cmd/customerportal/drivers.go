@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -10,16 +11,49 @@ import (
 
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
+	"github.com/customerportal-go/customerportal/device/zigbee2mqtt"
 )
 
 // drivers are the device drivers that -drivers can name. A new driver needs one entry.
-var drivers = []driver{{name: "simulated", open: openSimulated}}
+var drivers = []driver{
+	{name: "simulated", open: func(driverOptions) (device.Provider, func(context.Context), error) {
+		provider, work := openSimulated()
+		return provider, work, nil
+	}},
+	{name: zigbee2mqtt.Key, open: openZigbee2MQTT},
+}
 
 // driver is a driver of devices. open returns its provider, and a function that does its background work until its context is
-// done, or nil if there is none.
+// done, or nil if there is none. It does no I/O, and returns an error if the options break a rule.
 type driver struct {
 	name string
-	open func() (device.Provider, func(context.Context))
+	open func(driverOptions) (device.Provider, func(context.Context), error)
+}
+
+// driverOptions are the options of all drivers.
+type driverOptions struct {
+	allowHosts []string // to which customers may connect
+	log        *slog.Logger
+}
+
+// parseAllowHosts returns the hosts in a value of -allow-hosts, which is a comma-separated list.
+func parseAllowHosts(value string) ([]string, error) {
+	if value == "" {
+		return nil, nil
+	}
+	var hosts []string
+	for host := range strings.SplitSeq(value, ",") {
+		hosts = append(hosts, strings.TrimSpace(host))
+	}
+	if _, err := zigbee2mqtt.New(zigbee2mqtt.Options{AllowedHosts: hosts}); err != nil {
+		return nil, fmt.Errorf("-allow-hosts: %w", err)
+	}
+	return hosts, nil
+}
+
+func openZigbee2MQTT(o driverOptions) (device.Provider, func(context.Context), error) {
+	provider, err := zigbee2mqtt.New(zigbee2mqtt.Options{AllowedHosts: o.allowHosts, Logger: o.log})
+	return provider, nil, err
 }
 
 // parseDrivers returns the drivers in a value of -drivers, which is a comma-separated list of known names. An empty value names
@@ -53,11 +87,16 @@ func driverNames(of []driver) []string {
 }
 
 // openDrivers opens the drivers and starts their background work. stop ends this work and waits until it has ended.
-func openDrivers(ctx context.Context, chosen []driver) (providers []device.Provider, stop func()) {
+func openDrivers(ctx context.Context, chosen []driver, o driverOptions) (providers []device.Provider, stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	for _, d := range chosen {
-		provider, work := d.open()
+		provider, work, err := d.open(o)
+		if err != nil {
+			cancel()
+			working.Wait()
+			return nil, nil, fmt.Errorf("driver %s: %w", d.name, err)
+		}
 		providers = append(providers, provider)
 		if work != nil {
 			working.Go(func() { work(ctx) })
@@ -66,7 +105,7 @@ func openDrivers(ctx context.Context, chosen []driver) (providers []device.Provi
 	return providers, func() {
 		cancel()
 		working.Wait()
-	}
+	}, nil
 }
 
 // The login of the simulated devices.

@@ -24,6 +24,20 @@ func TestServe_SimulatedDevices_StartAndStop(t *testing.T) {
 	s.stop()
 }
 
+func TestServe_Zigbee2MQTT_StartsAndStops(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil, stores, "-store", "memory:", "-drivers", "simulated,zigbee2mqtt", "-allow-hosts", "127.0.0.1, 192.0.2.0/24")
+	require.Equal(t, []any{"simulated", "zigbee2mqtt"}, s.wait("serving")["drivers"])
+	s.stop()
+}
+
+func TestRun_WrongAllowHosts_ExitsWithStatus2(t *testing.T) {
+	t.Parallel()
+	status, _, stderr := run(t.Context(), complete(), "-store", "memory:", "-allow-hosts", "127.0.0.1:1883")
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, `-allow-hosts: zigbee2mqtt: "127.0.0.1:1883" in AllowedHosts is not an IP address`)
+}
+
 // connectSimulated connects the simulated account to a customer in the Badger directory, as the server does.
 func connectSimulated(t *testing.T, dir string) {
 	t.Helper()

@@ -47,7 +47,10 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	defer listener.Close() // if the server did not close it
 	addr := listener.Addr().String()
 
-	providers, stopDrivers := openDrivers(starting, c.drivers)
+	providers, stopDrivers, err := openDrivers(starting, c.drivers, driverOptions{c.allowHosts, log})
+	if err != nil {
+		return err
+	}
 	defer stopDrivers()
 	app, err := c.app(store, addr, providers, log)
 	if err != nil {
