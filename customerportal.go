@@ -105,6 +105,7 @@ func New(o Options) (*App, error) {
 			return nil, err
 		}
 	}
+	o.Portal.Access = a.Access
 	if a.Portals, err = portal.New(a.DB, o.Portal); err != nil {
 		return nil, err
 	}

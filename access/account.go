@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -80,27 +81,86 @@ func newAccount(customerKey string, row *devicedata.Account) (Account, error) {
 }
 
 // Accounts returns the accounts of the customer of the scope in the order of their ids. It returns a [validation.Error] for the
-// scope of a workspace, and [data.ErrCustomerNotFound].
+// scope of a workspace, for which [Scope.AccountPage] returns the accounts, and [data.ErrCustomerNotFound].
 func (c *Scope) Accounts(ctx context.Context) (accounts []Account, err error) {
 	err = c.w.View(ctx, func(s *data.Snapshot) error {
 		customer, err := c.customerIn(ctx, s)
 		if err != nil {
 			return err
 		}
-		accounts = []Account{}
-		for row, err := range devicedata.Accounts(ctx, s, devicedata.IDOf(customer)) {
+		accounts, err = accountsOf(ctx, s, customer)
+		return err
+	})
+	return accounts, err
+}
+
+// accountsOf returns the accounts of a customer in the order of their ids. It has at most [MaxAccounts].
+func accountsOf(ctx context.Context, s *data.Snapshot, customer data.Customer) ([]Account, error) {
+	accounts := []Account{}
+	for row, err := range devicedata.Accounts(ctx, s, devicedata.IDOf(customer)) {
+		if err != nil {
+			return nil, err
+		}
+		a, err := newAccount(customer.Key, row)
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
+}
+
+// AccountQuery selects connected accounts.
+type AccountQuery struct {
+	// Keep, if it is not nil, reports whether an account is listed.
+	Keep func(Account) bool
+
+	Limit  int    // maximum number of accounts in a page, from 1 to 1000; 0 selects 100
+	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
+}
+
+// AccountPage returns a page of the accounts of the scope: customer by customer in the order of their keys, and the accounts of each
+// in the order of their ids. A page reads at most 10,000 accounts, and has Stopped set if it ended for that reason. AccountPage
+// returns a [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
+func (c *Scope) AccountPage(ctx context.Context, q AccountQuery) (page data.Page[Account], err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	after, err := c.parsePosition(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	err = c.w.View(ctx, func(s *data.Snapshot) error {
+		page = data.Page[Account]{Items: []Account{}}
+		read, at := 0, after
+		for customer, err := range c.customersFrom(ctx, s, after.customer) {
 			if err != nil {
 				return err
 			}
-			a, err := newAccount(customer.Key, row)
+			accounts, err := accountsOf(ctx, s, customer)
 			if err != nil {
 				return err
 			}
-			accounts = append(accounts, a)
+			for _, a := range accounts {
+				if customer.Key == after.customer && bytes.Compare(a.ID[:], after.id[:]) <= 0 {
+					continue
+				}
+				if len(page.Items) == limit || read == maxScan {
+					page.Stopped = len(page.Items) < limit
+					page.Next = at.String()
+					return nil
+				}
+				read++
+				at = position{customer.Key, a.ID}
+				if q.Keep == nil || q.Keep(a) {
+					page.Items = append(page.Items, a)
+				}
+			}
 		}
 		return nil
 	})
-	return accounts, err
+	return page, err
 }
 
 // Account returns an account of the scope. It returns [ErrAccountNotFound].

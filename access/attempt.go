@@ -106,7 +106,7 @@ type attemptRow struct {
 // ErrorTimedOut. If the device or its account is deleted before the command is sent, the attempt ends with ErrorDeviceNotFound.
 //
 // Do returns [ErrDeviceNotFound]; a [validation.Error] for a command that the device does not support or whose settings are out of
-// range (errors.Is then also matches the error of [device.Command.Check]), for a deadline out of range, and for an actor that
+// range, with a path such as "command" or "command.climate.heating_set_point" (errors.Is then also matches the error of [device.Command.Check]), for a deadline out of range, and for an actor that
 // breaks a rule; and [ErrTooManyAttempts].
 func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration) (ActionAttempt, error) {
 	if err := validActor(actor); err != nil {
@@ -181,13 +181,36 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 
 func checkCommand(command device.Command, d Device) error {
 	err := command.Check(d.driver())
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, device.ErrRejected):
-		return invalid("command", validation.RuleRange, err, "%v", err)
 	}
-	return invalid("command", validation.RuleFormat, err, "%v", err)
+	path := "command"
+	if command.Kind == device.SetClimate {
+		path = settingAtFault(command.Climate, d)
+	}
+	if errors.Is(err, device.ErrRejected) {
+		return invalid(path, validation.RuleRange, err, "%v", err)
+	}
+	return invalid(path, validation.RuleFormat, err, "%v", err)
+}
+
+// settingAtFault returns the path of the first setting that the thermostat does not accept by itself, or that of the command.
+func settingAtFault(c device.Climate, d Device) string {
+	for _, s := range []struct {
+		name string
+		only device.Climate
+	}{
+		{"mode", device.Climate{Mode: c.Mode}},
+		{"fan_mode", device.Climate{FanMode: c.FanMode}},
+		{"heating_set_point", device.Climate{HeatingSetPoint: c.HeatingSetPoint}},
+		{"cooling_set_point", device.Climate{CoolingSetPoint: c.CoolingSetPoint}},
+	} {
+		command := device.Command{Kind: device.SetClimate, Climate: s.only}
+		if d.Can(device.CanSetClimate) && s.only != (device.Climate{}) && command.Check(d.driver()) != nil {
+			return "command.climate." + s.name
+		}
+	}
+	return "command"
 }
 
 // timeID returns a UUID of version 7 whose first 60 bits without the version are the time in units of 1/4096 ms, as in method 3 of

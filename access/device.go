@@ -1,10 +1,13 @@
 package access
 
 import (
+	"bytes"
 	"context"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
@@ -27,6 +30,9 @@ type Device struct {
 	AccountID   uuid.UUID `json:"connected_account_id"`
 	ExternalID  string    `json:"external_id"` // the id in its account
 	Name        string    `json:"name"`
+
+	Provider      string        `json:"provider"`       // of its account
+	AccountStatus AccountStatus `json:"account_status"` // the state of the device is old unless its account is connected
 
 	Manufacturer string                `json:"manufacturer,omitempty"`
 	Model        string                `json:"model,omitempty"`
@@ -79,13 +85,15 @@ func detailsOf(d device.Device) deviceDetails {
 	}
 }
 
-func newDevice(customerKey string, row *devicedata.Device, state *devicedata.State) (Device, error) {
+// newDevice returns a device of an account. state may be nil.
+func newDevice(account Account, row *devicedata.Device, state *devicedata.State) (Device, error) {
 	var details deviceDetails
 	if err := decode("the details of a device", row.Details, &details); err != nil {
 		return Device{}, err
 	}
 	d := Device{
-		ID: row.ID, CustomerKey: customerKey, AccountID: row.AccountID, ExternalID: row.ExternalID, Name: row.Name,
+		ID: row.ID, CustomerKey: account.CustomerKey, AccountID: row.AccountID, ExternalID: row.ExternalID, Name: row.Name,
+		Provider: account.Provider, AccountStatus: account.Status,
 		Manufacturer: details.Manufacturer, Model: details.Model, Serial: details.Serial, Capabilities: details.Capabilities,
 		Climate: details.Climate, Codes: details.Codes, MissingSince: details.MissingSince,
 		Mappings: []Mapping{}, CreatedAt: row.CreatedAt,
@@ -132,8 +140,12 @@ func (c *Scope) findDevice(ctx context.Context, s *data.Snapshot, id uuid.UUID) 
 	return devices[0], rows[0], nil
 }
 
-// withStates adds the states of devices of one customer.
+// withStates returns devices of one customer with their states and accounts.
 func withStates(ctx context.Context, s *data.Snapshot, customer data.Customer, rows []*devicedata.Device) ([]Device, error) {
+	accounts, err := accountsByID(ctx, s, customer)
+	if err != nil || len(rows) == 0 {
+		return []Device{}, err
+	}
 	ids := make([]uuid.UUID, len(rows))
 	for i, row := range rows {
 		ids[i] = row.ID
@@ -144,19 +156,29 @@ func withStates(ctx context.Context, s *data.Snapshot, customer data.Customer, r
 	}
 	devices := make([]Device, len(rows))
 	for i, row := range rows {
-		if devices[i], err = newDevice(customer.Key, row, states[i]); err != nil {
+		if devices[i], err = newDevice(accounts[row.AccountID], row, states[i]); err != nil {
 			return nil, err
 		}
 	}
 	return devices, nil
 }
 
-// DeviceQuery selects devices of one customer. A device is listed only if it passes all filters that are set.
+// accountsByID returns the accounts of a customer.
+func accountsByID(ctx context.Context, s *data.Snapshot, customer data.Customer) (map[uuid.UUID]Account, error) {
+	accounts, err := accountsOf(ctx, s, customer)
+	return lo.KeyBy(accounts, func(a Account) uuid.UUID { return a.ID }), err
+}
+
+// DeviceQuery selects devices. A device is listed only if it passes all filters that are set.
 type DeviceQuery struct {
 	AccountID  uuid.UUID         // selects the devices of that account
 	SpaceKey   string            // selects the devices that are mapped to that space
 	Capability device.Capability // selects the devices that have it
 	Unmapped   bool              // selects the devices that are mapped to no space
+
+	// Keep, if it is not nil, reports whether a device that has passed the filters above is listed. State, Provider and AccountStatus of
+	// the device are not set.
+	Keep func(Device) bool
 
 	Limit  int    // maximum number of devices in a page, from 1 to 1000; 0 selects 100
 	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
@@ -165,70 +187,93 @@ type DeviceQuery struct {
 // maxScan is the maximum number of devices that a page reads.
 const maxScan = 10_000
 
-// Devices returns a page of the devices of the customer of the scope in the order of their ids. It returns a
-// [validation.Error] for the scope of a workspace and a Limit out of range, [data.ErrInvalidCursor], and
-// [data.ErrCustomerNotFound].
+// Devices returns a page of the devices of the scope: customer by customer in the order of their keys, and the devices of each in
+// the order of their ids. A page reads at most 10,000 devices, and has Stopped set if it ended for that reason. Devices returns a
+// [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
 func (c *Scope) Devices(ctx context.Context, q DeviceQuery) (page data.Page[Device], err error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
 		return page, err
 	}
-	var after uuid.UUID
-	if q.Cursor != "" {
-		if after, err = uuid.Parse(q.Cursor); err != nil {
-			return page, data.ErrInvalidCursor
-		}
+	after, err := c.parsePosition(q.Cursor)
+	if err != nil {
+		return page, err
 	}
 	err = c.w.View(ctx, func(s *data.Snapshot) error {
 		page = data.Page[Device]{Items: []Device{}}
-		customer, err := c.customerIn(ctx, s)
-		if err != nil {
-			return err
-		}
-		id := devicedata.IDOf(customer)
-		devices := devicedata.Devices(ctx, s, id, after)
-		if q.SpaceKey != "" {
-			devices = devicedata.DevicesOfSpace(ctx, s, id, q.SpaceKey)
-		}
-		var rows []*devicedata.Device
-		read := 0
-		for row, err := range devices {
+		read, at := 0, after
+		for customer, err := range c.customersFrom(ctx, s, after.customer) {
 			if err != nil {
 				return err
 			}
-			if q.SpaceKey != "" && string(row.ID[:]) <= string(after[:]) {
-				continue
-			}
-			if len(rows) == limit || read == maxScan {
-				page.Stopped = read == maxScan && len(rows) < limit
-				page.Next = after.String()
-				break
-			}
-			read++
-			after = row.ID
-			keep, err := q.selects(row)
+			accounts, err := accountsByID(ctx, s, customer)
 			if err != nil {
 				return err
 			}
-			if keep {
-				rows = append(rows, row)
+			var rows []*devicedata.Device
+			for row, err := range q.devicesOf(ctx, s, customer, after) {
+				if err != nil {
+					return err
+				}
+				if len(page.Items)+len(rows) == limit || read == maxScan {
+					page.Stopped = read == maxScan && len(page.Items)+len(rows) < limit
+					page.Next = at.String()
+					break
+				}
+				read++
+				at = position{customer.Key, row.ID}
+				keep, err := q.selects(accounts[row.AccountID], row)
+				if err != nil {
+					return err
+				}
+				if keep {
+					rows = append(rows, row)
+				}
+			}
+			devices, err := withStates(ctx, s, customer, rows)
+			if err != nil {
+				return err
+			}
+			page.Items = append(page.Items, devices...)
+			if page.Next != "" {
+				return nil
 			}
 		}
-		page.Items, err = withStates(ctx, s, customer, rows)
-		return err
+		return nil
 	})
 	return page, err
 }
 
-func (q DeviceQuery) selects(row *devicedata.Device) (bool, error) {
+// devicesOf yields the devices of a customer that follow a position, with the filter by space.
+func (q DeviceQuery) devicesOf(ctx context.Context, s *data.Snapshot, customer data.Customer, after position) iter.Seq2[*devicedata.Device, error] {
+	var first uuid.UUID
+	if after.customer == customer.Key {
+		first = after.id
+	}
+	if q.SpaceKey == "" {
+		return devicedata.Devices(ctx, s, devicedata.IDOf(customer), first)
+	}
+	return func(yield func(*devicedata.Device, error) bool) {
+		for row, err := range devicedata.DevicesOfSpace(ctx, s, devicedata.IDOf(customer), q.SpaceKey) {
+			if err == nil && bytes.Compare(row.ID[:], first[:]) <= 0 {
+				continue
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+func (q DeviceQuery) selects(account Account, row *devicedata.Device) (bool, error) {
 	if q.AccountID != uuid.Nil && row.AccountID != q.AccountID || q.Unmapped && len(row.Mappings) > 0 {
 		return false, nil
 	}
-	if q.Capability == "" {
+	if q.Capability == "" && q.Keep == nil {
 		return true, nil
 	}
-	d, err := newDevice("", row, nil)
-	return d.Can(q.Capability), err
+	d, err := newDevice(account, row, nil)
+	return (q.Capability == "" || d.Can(q.Capability)) && (q.Keep == nil || q.Keep(d)), err
 }
 
 func pageLimit(limit int) (int, error) {

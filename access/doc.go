@@ -35,9 +35,11 @@
 //	connect.go    connecting an account in steps
 //	device.go     devices
 //	state.go      which states are stored, and when
+//	position.go   cursors of lists
 //	mapping.go    mappings of devices to spaces
 //	suggest.go    mappings that the names suggest
 //	attempt.go    commands as action attempts
+//	attempt_list.go lists of action attempts
 //	activity.go   activities
 //	removal.go    pending removals
 //	export.go     all data of a customer

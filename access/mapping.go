@@ -120,3 +120,22 @@ func (c *Scope) spaces(ctx context.Context, s *data.Snapshot, mappings []DeviceM
 	}
 	return s.Resources(ctx, c.customer, refs)
 }
+
+// CountDevices returns the number of devices that are mapped to each space of a customer, by the key of the space. It reads all
+// devices of the customer. It returns [data.ErrCustomerNotFound].
+func CountDevices(ctx context.Context, s *data.Snapshot, customerKey string) (map[string]int, error) {
+	customer, err := s.Customer(ctx, customerKey)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for row, err := range devicedata.Devices(ctx, s, devicedata.IDOf(customer), uuid.Nil) {
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range row.Mappings {
+			counts[m.SpaceKey]++
+		}
+	}
+	return counts, nil
+}

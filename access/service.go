@@ -136,6 +136,9 @@ func New(db *data.DB, o Options) (*Service, error) {
 	return s, nil
 }
 
+// DB returns the DB of the Service.
+func (s *Service) DB() *data.DB { return s.db }
+
 // Providers describes the providers of the Service in the order of the options.
 func (s *Service) Providers() []device.Info {
 	infos := make([]device.Info, len(s.providers))

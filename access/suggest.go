@@ -74,6 +74,10 @@ func (c *Scope) Suggestions(ctx context.Context) (out Suggestions, err error) {
 		if err != nil {
 			return err
 		}
+		accounts, err := accountsByID(ctx, s, customer)
+		if err != nil {
+			return err
+		}
 		locked := map[string]bool{}
 		named := map[string]bool{} // spaces that an access grant names
 		n := 0
@@ -85,7 +89,7 @@ func (c *Scope) Suggestions(ctx context.Context) (out Suggestions, err error) {
 				out.Incomplete = true
 				break
 			}
-			d, err := newDevice(customer.Key, row, nil)
+			d, err := newDevice(accounts[row.AccountID], row, nil)
 			if err != nil {
 				return err
 			}

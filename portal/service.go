@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/keys"
@@ -26,6 +27,9 @@ type Options struct {
 
 	Keys *keys.Ring // the keys that sign and verify links
 
+	// Access connects accounts and controls devices, on the same DB. If it is nil, there are no devices in portals and in the API.
+	Access *access.Service
+
 	TTL    time.Duration // lifetime of a portal if CreateRequest.TTL is zero; at least 1 second; default 24 hours
 	MaxTTL time.Duration // the greatest CreateRequest.TTL; default 7 days, or TTL if that is greater
 
@@ -38,6 +42,7 @@ type Options struct {
 type Service struct {
 	db     *data.DB
 	store  storage.Store
+	access *access.Service // Options.Access
 	base   string
 	keys   *keys.Ring
 	signer *link.Signer
@@ -64,7 +69,7 @@ func New(db *data.DB, o Options) (*Service, error) {
 		return nil, fmt.Errorf("%w: a DB is required: use data.Open", validation.ErrInvalid)
 	}
 	s := &Service{
-		db: db, store: db.Store(), keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
+		db: db, store: db.Store(), access: o.Access, keys: o.Keys, ttl: o.TTL, maxTTL: o.MaxTTL, idle: o.SessionIdle, maxAge: o.SessionTTL,
 		now: db.Now, rand: db.Rand(),
 	}
 	base, err := url.Parse(o.BaseURL)
@@ -76,6 +81,8 @@ func New(db *data.DB, o Options) (*Service, error) {
 	case !isPlainPath(base):
 		return nil, fmt.Errorf("%w: the path of BaseURL, %q, must have no escaped characters, no semicolon, and no segment that is empty, %q or %q",
 			validation.ErrInvalid, base.EscapedPath(), ".", "..")
+	case o.Access != nil && o.Access.DB() != db:
+		return nil, fmt.Errorf("%w: Options.Access must use the same DB", validation.ErrInvalid)
 	case o.Keys == nil || !o.Keys.Has(o.Keys.Active()):
 		return nil, fmt.Errorf("%w: Options.Keys is required, with an active key: use keys.New", validation.ErrInvalid)
 	}
@@ -116,6 +123,9 @@ func isPlainPath(u *url.URL) bool {
 
 // DB returns the DB of the service.
 func (s *Service) DB() *data.DB { return s.db }
+
+// Access returns Options.Access, which may be nil.
+func (s *Service) Access() *access.Service { return s.access }
 
 // BaseURL returns Options.BaseURL with a slash at the end. The URL of a link is the BaseURL followed by the code.
 func (s *Service) BaseURL() string { return s.base }

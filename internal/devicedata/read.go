@@ -236,7 +236,7 @@ func follow[ID, T any](ctx context.Context, r storage.Reader, prefix []byte, id 
 		}
 		return next, err
 	}
-	return inBatches(ctx, r, prefix, storage.ScanOptions{KeysOnly: true}, decode, func(ids []ID) ([]*T, error) {
+	return inBatches(ctx, r, storage.Prefix(prefix), storage.ScanOptions{KeysOnly: true}, decode, func(ids []ID) ([]*T, error) {
 		rows, err := read(ids)
 		if err != nil {
 			return nil, err
@@ -248,10 +248,10 @@ func follow[ID, T any](ctx context.Context, r storage.Reader, prefix []byte, id 
 	})
 }
 
-// inBatches scans the rows with a prefix, decodes them, and yields the values that load returns for each batch of them. If load
+// inBatches scans a range of rows, decodes them, and yields the values that load returns for each batch of them. If load
 // returns an error, the values that it returns with the error come first.
 func inBatches[ID, T any](
-	ctx context.Context, r storage.Reader, prefix []byte, o storage.ScanOptions,
+	ctx context.Context, r storage.Reader, rows storage.Range, o storage.ScanOptions,
 	decode func(storage.Entry) (ID, error), load func([]ID) ([]T, error),
 ) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -267,7 +267,7 @@ func inBatches[ID, T any](
 			}
 			return err == nil || yield(none, err) && false
 		}
-		for e, err := range r.Scan(ctx, storage.Prefix(prefix), o) {
+		for e, err := range r.Scan(ctx, rows, o) {
 			var next ID
 			if err == nil {
 				next, err = decode(e)

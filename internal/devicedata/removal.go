@@ -171,7 +171,7 @@ func accountsAt(ctx context.Context, r storage.Reader, prefix []byte) iter.Seq2[
 		a.Workspace, a.ID, err = devicerow.DecodeProviderAccount(e.Value)
 		return a, err
 	}
-	return inBatches(ctx, r, prefix, storage.ScanOptions{}, decode, func(batch []AccountAt) ([]AccountAt, error) {
+	return inBatches(ctx, r, storage.Prefix(prefix), storage.ScanOptions{}, decode, func(batch []AccountAt) ([]AccountAt, error) {
 		keys := make([][]byte, len(batch))
 		for i, a := range batch {
 			keys[i] = layout.CustomerRow(a.Customer)

@@ -11,7 +11,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/reportlimit"
 	"github.com/customerportal-go/customerportal/internal/strictjson"
 	"github.com/customerportal-go/customerportal/portal"
@@ -30,6 +32,8 @@ const (
 	typeMethod         = "method_not_allowed"
 	typeMediaType      = "unsupported_media_type"
 	typeTimeout        = "request_timeout"
+	typeTooMany        = "too_many_requests"
+	typeUnreachable    = "provider_unreachable"
 	typeUnavailable    = "service_unavailable"
 	typeOutcomeUnknown = "outcome_unknown"
 	typeInternal       = "internal_server_error"
@@ -74,6 +78,8 @@ var (
 	errConflict        = &apiError{status: http.StatusConflict, kind: typeConflict, message: "The request conflicted with another request: try again"}
 	errShuttingDown    = &apiError{status: http.StatusServiceUnavailable, kind: typeUnavailable, message: "The service is shutting down: try again"}
 	errOutcomeUnknown  = &apiError{status: http.StatusServiceUnavailable, kind: typeOutcomeUnknown, message: "The outcome is unknown: the request may have taken effect, or may still take effect. Check the data before you repeat the request"}
+	errTooManyAttempts = &apiError{status: http.StatusTooManyRequests, kind: typeTooMany, message: "Too many action attempts of the customer are pending: wait until some have ended"}
+	errUnreachable     = &apiError{status: http.StatusServiceUnavailable, kind: typeUnreachable, message: "The provider cannot be reached: try again later"}
 	errCanceled        = &apiError{status: statusCanceled, kind: typeCanceled, message: "The request was canceled"}
 	errTimeout         = &apiError{status: http.StatusServiceUnavailable, kind: typeTimeout, message: "The request took too long"}
 )
@@ -94,6 +100,11 @@ var errorResponses = []struct {
 	{portal.ErrNotFound, notFound("customer_portal")},
 	{portal.ErrRevoked, errRevoked},
 	{data.ErrCustomerNotFound, notFound("customer")},
+	{access.ErrDeviceNotFound, notFound("device")},
+	{access.ErrAccountNotFound, notFound("connected_account")},
+	{access.ErrAttemptNotFound, notFound("action_attempt")},
+	{access.ErrTooManyAttempts, errTooManyAttempts},
+	{device.ErrOffline, errUnreachable},
 	{data.ErrTrimmed, errTrimmed},
 	{data.ErrEpoch, errEpoch},
 	{strictjson.ErrLarge, tooLarge("The members other than customer_data are", smallBodyBytes)},

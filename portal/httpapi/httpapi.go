@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
@@ -54,6 +55,7 @@ const (
 type Handler struct {
 	options  Options
 	db       *data.DB
+	access   *access.Service   // nil if there are no devices
 	routes   map[string]*route // by path
 	document func() []byte     // the OpenAPI document, created on the first call
 }
@@ -81,10 +83,15 @@ func New(o Options) (*Handler, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	h := &Handler{options: o, db: o.Portals.DB(), routes: map[string]*route{}, document: sync.OnceValue(OpenAPI)}
-	for _, rt := range routes() {
+	h := &Handler{options: o, db: o.Portals.DB(), access: o.Portals.Access(), routes: map[string]*route{}}
+	served := routes()
+	if h.access != nil {
+		served = append(served, deviceRoutes()...)
+	}
+	for _, rt := range served {
 		h.routes[rt.path] = &rt
 	}
+	h.document = sync.OnceValue(func() []byte { return document(served) })
 	return h, nil
 }
 

@@ -11,11 +11,14 @@ import (
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 )
 
-// OpenAPI returns the OpenAPI 3.0 document of the API as JSON. The handler serves the document at /openapi.json to clients with
-// a key. A host may serve it to everyone.
-func OpenAPI() []byte {
+// OpenAPI returns the OpenAPI 3.0 document of the API as JSON, with the operations for devices. The handler serves the document of
+// its own operations at /openapi.json to clients with a key. A host may serve it to everyone.
+func OpenAPI() []byte { return document(append(routes(), deviceRoutes()...)) }
+
+// document returns the OpenAPI document of operations.
+func document(served []route) []byte {
 	paths := map[string]map[string]any{}
-	for _, rt := range routes() {
+	for _, rt := range served {
 		paths[rt.path] = map[string]any{}
 		for _, method := range rt.methods {
 			paths[rt.path][strings.ToLower(method)] = rt.operation(method)
@@ -43,6 +46,7 @@ func components() map[string]schema {
 	out := map[string]schema{
 		"error": errorSchema(), "validation_errors": validationSchema(), "finding": findingSchema(), "pagination": paginationSchema(),
 		"customer_portal": linkSchema(), "customer_data": customerDataSchema(), "geolocation": geolocationSchema(),
+		"device": deviceSchema(), "connected_account": accountSchema(), "action_attempt": attemptSchema(), "device_provider": providerSchema(),
 		fieldConfig: object(propertiesOf[portal.Config]()), "push_report": pushReportSchema(), "delete_report": deleteReportSchema(),
 	}
 	for _, kind := range data.Kinds() {
@@ -54,7 +58,7 @@ func components() map[string]schema {
 // errorStatuses are the statuses of the error responses of an operation.
 var errorStatuses = []int{
 	http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict,
-	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 }
 
 // operation returns the Operation Object of a route for a method.

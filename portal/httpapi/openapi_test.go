@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -139,6 +140,8 @@ func (f *fixture) callEveryOperation(t testing.TB) (all []exchange) {
 		call("/customers/changes", m{"limit": 3})
 		call("/customers/portals/list", m{"customer_key": customer, "limit": 1})
 	}
+	f.callDeviceOperations(t, do, customer)
+
 	do("GET", "/customers/plan_delete", nil, "site_keys=site-1", "room_keys=")
 	do("POST", "/customers/plan_delete", m{"customer_keys": []string{customer}, "guest_keys": []string{"nobody"}})
 	do("POST", "/customers/portals/revoke", m{"customer_portal_id": portalID})
@@ -195,6 +198,7 @@ func TestOpenAPI_MembersOfEveryBody_AreKnown(t *testing.T) {
 					"deep_link": nil, "name": "N", "page_cursor": nil, "created_before": nil,
 					"space_id": nil, "user_identity_id": nil, "access_grant_id": nil,
 				}}
+				maps.Copy(s.values, f.deviceValues(t, "Acme Hotels", path))
 				members := s.sample(body, "").(map[string]any)
 				for class, key := range map[string]string{"space": "room-101", "user_identity": "guest-1", "access_grant": "reservation-1"} {
 					if _, top := members[class+"_key"]; top {

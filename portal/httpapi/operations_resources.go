@@ -25,6 +25,9 @@ type resourceClass[T data.Resource] struct {
 	meta       func(T) data.Meta
 	toJSON     func(c *call, v T, related map[data.Ref]data.Resource) jsonObject
 	references func(T) []data.Ref // the resources whose ids are in the JSON, by portaldata.ByClass
+
+	// complete adds members that need further reads to the JSON of resources. It may be nil.
+	complete func(ctx context.Context, c *call, snap *data.Snapshot, items []T, encoded []jsonObject) error
 }
 
 var (
@@ -35,11 +38,11 @@ var (
 				return nil
 			}
 			return []data.Ref{{Kind: data.KindSpace, Key: s.ParentSiteKey}}
-		},
+		}, addDeviceCounts,
 	}
 	userIdentities = resourceClass[data.UserIdentity]{
 		"user_identity", "user_identities", (*data.Snapshot).UserIdentity, (*data.Snapshot).UserIdentityByID, (*data.Snapshot).UserIdentities,
-		func(u data.UserIdentity) data.Meta { return u.Meta }, userIdentityJSON, func(data.UserIdentity) []data.Ref { return nil },
+		func(u data.UserIdentity) data.Meta { return u.Meta }, userIdentityJSON, func(data.UserIdentity) []data.Ref { return nil }, nil,
 	}
 	accessGrants = resourceClass[data.AccessGrant]{
 		"access_grant", "access_grants", (*data.Snapshot).AccessGrant, (*data.Snapshot).AccessGrantByID, (*data.Snapshot).AccessGrants,
@@ -52,7 +55,7 @@ var (
 				out = append(out, portaldata.ByClass(g.User))
 			}
 			return out
-		},
+		}, nil,
 	}
 )
 
@@ -178,6 +181,9 @@ func (rc resourceClass[T]) encode(ctx context.Context, c *call, snap *data.Snaps
 		o["workspace_id"], o["customer_key"] = c.ws.ID(), meta.CustomerKey
 		o["created_at"], o["kind"] = data.FormatTime(meta.CreatedAt), v.Ref().Kind
 		out = append(out, o)
+	}
+	if rc.complete != nil {
+		return out, rc.complete(ctx, c, snap, items, out)
 	}
 	return out, nil
 }

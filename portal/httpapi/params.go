@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/validation"
@@ -74,6 +75,15 @@ var (
 		return s
 	}, nilIfZero[string]}
 
+	// nameParam reads a text that must not be empty.
+	nameParam = param[string]{textSchema, func(o *jsonobject.Object, name string) string {
+		s := readNonEmpty(o, name)
+		if fault := textrules.Check(s, maxTextBytes); fault != "" {
+			o.Fault(name, validation.RuleTextFormat, "%s", fault)
+		}
+		return s
+	}, nilIfZero[string]}
+
 	idParam = param[uuid.UUID]{idSchema, func(o *jsonobject.Object, name string) (id uuid.UUID) {
 		if readNonEmpty(o, name); o.IsEmpty(name) {
 			return uuid.Nil
@@ -109,6 +119,32 @@ var (
 		}
 		return &n
 	}, nilIfZero[*int]}
+
+	// numberParam reads a number, or nil if the parameter is absent.
+	numberParam = param[*float64]{numberSchema, func(o *jsonobject.Object, name string) *float64 {
+		var v float64
+		o.Number(name, &v)
+		if !o.Has(name) {
+			return nil
+		}
+		return &v
+	}, nilIfZero[*float64]}
+
+	// settingsParam reads an object with texts, such as the answers to the form of a provider. They may be secret.
+	settingsParam = param[map[string]device.Secret]{func() schema { return mapOf(textSchema()) }, func(o *jsonobject.Object, name string) map[string]device.Secret {
+		settings := map[string]device.Secret{}
+		o.Object(name, func() {}, func(members *jsonobject.Object) {
+			for _, member := range members.Names() {
+				var text string
+				members.Text(member, &text)
+				settings[member] = device.NewSecret(text)
+			}
+		})
+		return settings
+	}, func(map[string]device.Secret) any { return nil }}
+
+	hvacModeParam = wordParam(device.HVACOff, device.HVACHeat, device.HVACCool, device.HVACHeatCool, device.HVACEco)
+	fanModeParam  = wordParam(device.FanAuto, device.FanOn, device.FanCirculate)
 
 	boolParam = param[bool]{boolSchema, func(o *jsonobject.Object, name string) (v bool) {
 		o.Bool(name, &v)
@@ -150,11 +186,29 @@ var (
 		return ids
 	}, func(ids []uuid.UUID) any { return ids }}
 
+	// textsParam reads a list of texts. It is nil if the parameter is absent, and not nil if the list is empty.
+	textsParam = param[[]string]{func() schema { return arrayOf(textSchema()) }, func(o *jsonobject.Object, name string) []string {
+		var texts []string
+		o.Strings(name, maxIDs, &texts)
+		return texts
+	}, func(texts []string) any { return texts }}
+
 	// foreignIDParam reads the id of a resource of a type that this library does not have, such as a device.
 	foreignIDParam = param[foreignID]{idSchema, func(o *jsonobject.Object, name string) foreignID {
 		return foreignID{name, idParam.read(o, name)}
 	}, func(f foreignID) any { return nilIfZero(f.id) }}
 )
+
+// wordParam returns a parameter that is one of the words.
+func wordParam[T ~string](words ...T) param[string] {
+	return param[string]{func() schema { return enumOf(words...) }, func(o *jsonobject.Object, name string) string {
+		word := readNonEmpty(o, name)
+		if word != "" && !slices.Contains(words, T(word)) {
+			o.Fault(name, validation.RuleFormat, "must be one of %v", words)
+		}
+		return word
+	}, nilIfZero[string]}
+}
 
 // foreignID is the id of a resource of a type that this library does not have, with the name of its parameter. The id is zero
 // if the parameter is absent.
@@ -209,6 +263,10 @@ func queryValues(params []jsonobject.Field) url.Values {
 		case []uuid.UUID:
 			for _, id := range v {
 				out.Add(f.Name, id.String())
+			}
+		case []string:
+			for _, text := range v {
+				out.Add(f.Name, text)
 			}
 		default:
 			out.Set(f.Name, fmt.Sprint(v))

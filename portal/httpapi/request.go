@@ -240,7 +240,7 @@ func queryMembers(params []jsonobject.Field, query url.Values, notes *jsonobject
 			out[name] = list
 		case len(values) > 1:
 			notes.Fault(name, validation.RuleFormat, "is given %d times: give it once", len(values))
-		case jsonType == "integer":
+		case jsonType == "integer" || jsonType == "number":
 			out[name] = parseNumber(values[0])
 		case jsonType == "boolean":
 			out[name] = parseBool(values[0])

@@ -14,13 +14,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testclock"
 	"github.com/customerportal-go/customerportal/keys"
@@ -48,9 +52,13 @@ type fixture struct {
 	store   storage.Store
 	a, b    *data.Workspace
 	portals *portal.Service
+	world   *simulated.World
+	access  *access.Service
 	handler http.Handler
 	log     *lockedBuffer
 	doc     document // the OpenAPI document of the handler
+
+	requests atomic.Int32 // number of requests that serve has sent
 }
 
 // lockedBuffer is a log that tests can read while the handler writes it.
@@ -75,7 +83,14 @@ func (l *lockedBuffer) String() string {
 func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Options)) *fixture {
 	t.Helper()
 	f := &fixture{clock: testclock.New(time.Date(2025, 6, 16, 16, 54, 17, 946594000, time.UTC)), store: store, log: &lockedBuffer{}, doc: handlerDocument()}
-	f.portals = newService(t, data.Open(store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))}))
+	db := data.Open(store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewJSONHandler(f.log, nil))})
+	ring := newRing(t)
+	f.world = simulated.New(simulated.Options{Seed: 1})
+	var err error
+	f.access, err = access.New(db, access.Options{Keys: ring, Providers: []device.Provider{f.world.Provider("api")}, Poll: time.Millisecond})
+	require.NoError(t, err)
+	f.portals, err = portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring, Access: f.access})
+	require.NoError(t, err)
 	f.a = f.portals.DB().Workspace(workspaceA)
 	f.b = f.portals.DB().Workspace(workspaceB)
 	authenticate, err := httpapi.Credentials{
@@ -95,14 +110,19 @@ func newFixture(t testing.TB, store storage.Store, change ...func(*httpapi.Optio
 	return f
 }
 
-// newService returns a portal service with a new key ring.
-func newService(t testing.TB, db *data.DB) *portal.Service {
+func newRing(t testing.TB) *keys.Ring {
 	t.Helper()
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	service, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
+	return ring
+}
+
+// newService returns a portal service with a new key ring and no devices.
+func newService(t testing.TB, db *data.DB) *portal.Service {
+	t.Helper()
+	service, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: newRing(t)})
 	require.NoError(t, err)
 	return service
 }
@@ -155,6 +175,7 @@ func (f *fixture) send(t testing.TB, key, method, target, body string) reply {
 func (f *fixture) serve(t testing.TB, r *http.Request) reply {
 	t.Helper()
 	w := httptest.NewRecorder()
+	f.requests.Add(1)
 	f.handler.ServeHTTP(w, r)
 	out := reply{status: w.Code, header: w.Header(), raw: w.Body.String()}
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &out.body), out.raw)

@@ -306,6 +306,13 @@ func (o *Object) Int(name string, into *int, least, most int) {
 	}
 }
 
+// Number reads a number.
+func (o *Object) Number(name string, into *float64) {
+	if v, ok := member[float64](o, name, "a number", func() { *into = 0 }); ok {
+		*into = v
+	}
+}
+
 // UUID reads a UUID.
 func (o *Object) UUID(name string, into *uuid.UUID) {
 	v, ok := member[string](o, name, "a UUID", func() { *into = uuid.Nil })

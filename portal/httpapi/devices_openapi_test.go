@@ -1,0 +1,90 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// callDeviceOperations calls each operation for devices at least once with requests that succeed.
+func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string, body any, query ...string) reply, customer string) {
+	t.Helper()
+	type m = map[string]any
+	ids := f.connectDevices(t, customer)
+	do("POST", "/connected_accounts/create", m{
+		"customer_key": customer, "provider": "simulated", "settings": m{"username": "user of " + customer, "password": devicePassword},
+	})
+	space := f.spaceID(t, "room-101")
+	attempt := do("POST", "/locks/lock_door", m{"device_id": ids.lock})
+	f.ended(t, attempt)
+	do("POST", "/locks/unlock_door", m{"device_id": ids.lock})
+	do("POST", "/thermostats/heat", m{"device_id": ids.thermostat, "heating_set_point_celsius": 20.5})
+	do("POST", "/thermostats/cool", m{"device_id": ids.thermostat, "cooling_set_point_fahrenheit": 75})
+	do("POST", "/thermostats/heat_cool", m{"device_id": ids.thermostat, "heating_set_point_celsius": 19, "cooling_set_point_celsius": 24})
+	do("POST", "/thermostats/off", m{"device_id": ids.thermostat})
+	do("POST", "/thermostats/set_hvac_mode", m{"device_id": ids.thermostat, "hvac_mode_setting": "heat"})
+	do("POST", "/thermostats/set_fan_mode", m{"device_id": ids.thermostat, "fan_mode_setting": "on"})
+	do("PUT", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock}})
+	do("POST", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock, ids.noise}})
+	for _, method := range []string{"GET", "POST"} {
+		call := func(path, name, value string) {
+			switch {
+			case method == "POST" && name == "":
+				do(method, path, m{})
+			case method == "POST":
+				do(method, path, m{name: value})
+			case name == "":
+				do(method, path, nil)
+			default:
+				do(method, path, nil, name+"="+value)
+			}
+		}
+		call("/devices/get", "device_id", ids.lock)
+		call("/devices/list", "device_type", "simulated_lock")
+		call("/devices/list_device_providers", "provider_category", "stable")
+		call("/locks/get", "device_id", ids.offline)
+		call("/locks/list", "", "")
+		call("/thermostats/get", "device_id", ids.thermostat)
+		call("/thermostats/list", "", "")
+		call("/noise_sensors/list", "", "")
+		call("/connected_accounts/get", "connected_account_id", ids.account)
+		call("/connected_accounts/list", "", "")
+		call("/action_attempts/get", "action_attempt_id", attempt.at("action_attempt", "action_attempt_id").(string))
+		call("/action_attempts/list", "device_id", ids.lock)
+	}
+	do("DELETE", "/spaces/remove_devices", nil, "space_id="+space, "device_ids="+ids.lock)
+	do("POST", "/spaces/remove_devices", m{"space_id": space, "device_ids": []string{ids.noise}})
+	do("DELETE", "/connected_accounts/delete", nil, "connected_account_id="+ids.account)
+	again := f.post(t, "/connected_accounts/create", m{
+		"customer_key": customer, "provider": "simulated", "settings": m{"username": "user of " + customer, "password": devicePassword},
+	})
+	do("POST", "/connected_accounts/delete", m{"connected_account_id": again.at("connected_account", "connected_account_id")})
+}
+
+// deviceValues returns values of the members of a request to an operation for devices, with which it succeeds.
+func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]any {
+	t.Helper()
+	class, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if !strings.Contains("devices locks thermostats noise_sensors connected_accounts action_attempts", class) && !strings.HasSuffix(name, "_devices") {
+		return nil
+	}
+	ids := f.connectDevices(t, customer)
+	values := map[string]any{
+		"provider": "simulated", "settings": map[string]any{"username": "user of " + customer, "password": devicePassword},
+		"connected_account_id": ids.account, "device_id": ids.lock, "device_ids": []string{ids.lock},
+		"heating_set_point_fahrenheit": nil, "cooling_set_point_fahrenheit": nil, "heating_set_point_celsius": 20, "cooling_set_point_celsius": 25,
+		"hvac_mode_setting": "heat_cool",
+	}
+	switch {
+	case class == "thermostats":
+		values["device_id"] = ids.thermostat
+	case class == "action_attempts":
+		values["action_attempt_id"] = f.post(t, "/locks/lock_door", map[string]any{"device_id": ids.lock}).at("action_attempt", "action_attempt_id")
+		values["action_attempt_ids"] = nil
+	case class == "spaces":
+		values["space_id"] = f.spaceID(t, "room-101")
+	}
+	if name == "get" {
+		values["name"] = nil
+	}
+	return values
+}

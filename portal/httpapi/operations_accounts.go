@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/textsearch"
+	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// accountRequest names a connected account.
+type accountRequest struct{ ID uuid.UUID }
+
+func (r *accountRequest) input() input {
+	return input{params: []jsonobject.Field{required(bind("connected_account_id", &r.ID, idParam))}}
+}
+
+func getAccount(ctx context.Context, c *call, r *accountRequest) (jsonObject, error) {
+	a, err := c.scope("").Account(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return jsonObject{"connected_account": c.accountJSON(a)}, nil
+}
+
+type listAccountsRequest struct {
+	CustomerKey, Search string
+	pageRequest
+}
+
+func (r *listAccountsRequest) input() input {
+	return input{params: append([]jsonobject.Field{
+		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam),
+	}, r.pageRequest.params()...)}
+}
+
+func listAccounts(ctx context.Context, c *call, r *listAccountsRequest) (jsonObject, error) {
+	search := textsearch.Parse(r.Search)
+	page, err := c.scope(r.CustomerKey).AccountPage(ctx, access.AccountQuery{
+		Limit: r.Limit, Cursor: r.Cursor,
+		Keep: func(a access.Account) bool { return matches(search, a.Name, a.ExternalID, a.Provider) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.warnIfStopped(page.Stopped)
+	encoded := []jsonObject{}
+	for _, a := range page.Items {
+		encoded = append(encoded, c.accountJSON(a))
+	}
+	return jsonObject{"connected_accounts": encoded, "pagination": c.pagination(page.Next, page.Next != "")}, nil
+}
+
+func deleteAccount(ctx context.Context, c *call, r *accountRequest) (jsonObject, error) {
+	removed, err := c.scope("").DeleteAccount(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return jsonObject{"code_removals": append([]data.CodeRemoval{}, removed...)}, nil
+}
+
+// createAccountRequest connects an account without a browser.
+type createAccountRequest struct {
+	CustomerKey, Provider string
+	Settings              map[string]device.Secret
+}
+
+func (r *createAccountRequest) input() input {
+	return input{params: []jsonobject.Field{
+		required(bind("customer_key", &r.CustomerKey, keyParam)), required(bind("provider", &r.Provider, nameParam)),
+		bind("settings", &r.Settings, settingsParam),
+	}}
+}
+
+// createAccount answers the form of a provider with the settings.
+func createAccount(ctx context.Context, c *call, r *createAccountRequest) (jsonObject, error) {
+	scope := c.scope(r.CustomerKey)
+	pane, err := scope.Connect(ctx, access.ConnectStep{Provider: r.Provider})
+	if err == nil && pane.Form != nil {
+		pane, err = scope.Connect(ctx, access.ConnectStep{Provider: r.Provider, State: pane.State, Answers: r.Settings})
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case pane.Redirect != "":
+		return nil, invalidInput(0, validation.Finding{
+			Path: "provider", Rule: validation.RuleFormat, Message: "has a login of its own, which needs a browser: use connect_webviews/create",
+		})
+	case pane.Form != nil:
+		return nil, settingsFaults(*pane.Form)
+	}
+	return jsonObject{"connected_account": c.accountJSON(*pane.Account)}, nil
+}
+
+// settingsFaults returns the response to settings that the provider did not accept, or that were not enough.
+func settingsFaults(form device.Form) error {
+	var faults []validation.Finding
+	for _, f := range form.Fields {
+		if f.Problem != "" {
+			faults = append(faults, validation.Finding{Path: "settings." + f.Name, Rule: ruleOf(f.Problem), Message: f.Message})
+		}
+	}
+	if len(faults) == 0 {
+		message := form.Message
+		if form.Problem == "" {
+			message = "are not enough: the provider asks for more, which needs a browser: use connect_webviews/create"
+		}
+		faults = append(faults, validation.Finding{Path: "settings", Rule: ruleOf(form.Problem), Message: message})
+	}
+	return invalidInput(0, faults...)
+}
+
+func ruleOf(p device.Problem) validation.Rule {
+	switch p {
+	case device.ProblemMissing:
+		return validation.RuleRequired
+	case device.ProblemUnknown:
+		return validation.RuleUnknownField
+	}
+	return validation.RuleFormat
+}
+
+type listProvidersRequest struct{ Category string }
+
+func (r *listProvidersRequest) input() input {
+	return input{params: []jsonobject.Field{bind("provider_category", &r.Category, nameParam)}}
+}
+
+// listProviders lists the providers of this service. All of them are in the category "stable"; those of locks, thermostats and
+// noise sensors are also in the categories with these names.
+func listProviders(_ context.Context, c *call, r *listProvidersRequest) (jsonObject, error) {
+	out := []jsonObject{}
+	for _, info := range c.h.access.Providers() {
+		can := device.Device{Capabilities: info.Capabilities}.Can
+		categories := []string{"stable"}
+		for _, category := range []struct {
+			name string
+			has  bool
+		}{
+			{"consumer_smartlocks", can(device.CanLock) || can(device.CanUnlock)},
+			{"thermostats", can(device.CanSetClimate)},
+			{"noise_sensors", can(device.ReportsNoise)},
+		} {
+			if category.has {
+				categories = append(categories, category.name)
+			}
+		}
+		if r.Category != "" && !slices.Contains(categories, r.Category) {
+			continue
+		}
+		provider := jsonObject{"device_provider_name": info.Key, "display_name": info.Name, "image_url": "", "provider_categories": categories}
+		for name, v := range flags(can, nil) {
+			provider[name] = v
+		}
+		out = append(out, provider)
+	}
+	return jsonObject{"device_providers": out}, nil
+}
