@@ -72,7 +72,7 @@ func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]a
 		"provider": "simulated", "settings": map[string]any{"username": "user of " + customer, "password": devicePassword},
 		"connected_account_id": ids.account, "device_id": ids.lock, "device_ids": []string{ids.lock},
 		"heating_set_point_fahrenheit": nil, "cooling_set_point_fahrenheit": nil, "heating_set_point_celsius": 20, "cooling_set_point_celsius": 25,
-		"hvac_mode_setting": "heat_cool",
+		"hvac_mode_setting": "heat_cool", "email": nil,
 	}
 	switch {
 	case class == "thermostats":

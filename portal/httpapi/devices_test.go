@@ -110,6 +110,8 @@ func TestDevices_List_Filters(t *testing.T) {
 	require.Len(t, names("/devices/list", "connected_account_id="+ids.account), 4)
 	require.Empty(t, names("/devices/list", "customer_key=other"))
 	require.Empty(t, names("/devices/list", "manufacturer=other"))
+	require.Empty(t, names("/devices/list", "user_identifier_key=anna"))
+	require.Empty(t, names("/devices/list", "connect_webview_id="+ids.account))
 	require.Len(t, names("/devices/list", "manufacturer=simulated"), 4)
 	require.Empty(t, names("/devices/list", "space_id="+f.spaceID(t, "101")))
 
@@ -270,7 +272,16 @@ func TestConnectedAccounts(t *testing.T) {
 
 	all := f.post(t, "/connected_accounts/list", `{"search": "USER"}`)
 	require.Len(t, list(all.at("connected_accounts")), 1)
-	require.Empty(t, list(f.post(t, "/connected_accounts/list", `{"search": "nobody"}`).at("connected_accounts")))
+	f.post(t, "/spaces/add_devices", map[string]any{"space_id": f.spaceID(t, "101"), "device_ids": []string{ids.lock}})
+	for body, n := range map[string]int{
+		`{"search": "nobody"}`: 0, `{"user_identifier_key": "anna"}`: 0, `{"custom_metadata_has": {"a": "b"}}`: 0, `{"custom_metadata_has": {}}`: 1,
+		fmt.Sprintf(`{"space_id": %q}`, f.spaceID(t, "101")): 1, fmt.Sprintf(`{"space_id": %q}`, f.spaceID(t, "102")): 0,
+		fmt.Sprintf(`{"space_id": %q, "customer_key": "other"}`, f.spaceID(t, "101")): 0,
+	} {
+		require.Len(t, list(f.post(t, "/connected_accounts/list", body).at("connected_accounts")), n, body)
+	}
+	require.Equal(t, ids.account, f.post(t, "/connected_accounts/get", `{"email": "user of hotel"}`).at("connected_account", "connected_account_id"))
+	f.expectError(t, http.StatusNotFound, "connected_account_not_found", http.MethodPost, "/connected_accounts/get", `{"email": "nobody"}`)
 	providers := f.post(t, "/devices/list_device_providers", `{"provider_category": "thermostats"}`)
 	require.Equal(t, "simulated", document(list(providers.at("device_providers"))[0].(map[string]any)).at("device_provider_name"))
 	require.Empty(t, list(f.post(t, "/devices/list_device_providers", `{"provider_category": "cameras"}`).at("device_providers")))

@@ -21,7 +21,30 @@ func (r *accountRequest) input() input {
 	return input{params: []jsonobject.Field{required(bind("connected_account_id", &r.ID, idParam))}}
 }
 
-func getAccount(ctx context.Context, c *call, r *accountRequest) (jsonObject, error) {
+// findAccountRequest names a connected account by its id or by the e-mail address of its login.
+type findAccountRequest struct {
+	ID    uuid.UUID
+	Email string
+}
+
+func (r *findAccountRequest) input() input {
+	return input{params: []jsonobject.Field{bind("connected_account_id", &r.ID, idParam), bind("email", &r.Email, nameParam)}}
+}
+
+func getAccount(ctx context.Context, c *call, r *findAccountRequest) (jsonObject, error) {
+	switch {
+	case (r.ID == uuid.Nil) == (r.Email == ""):
+		return nil, invalidInput(0, validation.Finding{Rule: validation.RuleRequired, Message: "give either connected_account_id or email"})
+	case r.Email != "":
+		page, err := c.scope("").AccountPage(ctx, access.AccountQuery{Limit: 1, Keep: func(a access.Account) bool { return a.Name == r.Email || a.ExternalID == r.Email }})
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Items) == 0 {
+			return nil, access.ErrAccountNotFound
+		}
+		return jsonObject{"connected_account": c.accountJSON(page.Items[0])}, nil
+	}
 	a, err := c.scope("").Account(ctx, r.ID)
 	if err != nil {
 		return nil, err
@@ -31,23 +54,37 @@ func getAccount(ctx context.Context, c *call, r *accountRequest) (jsonObject, er
 
 type listAccountsRequest struct {
 	CustomerKey, Search string
+	SpaceID             uuid.UUID
+	UserKey, Metadata   foreignFilter
 	pageRequest
 }
 
 func (r *listAccountsRequest) input() input {
 	return input{params: append([]jsonobject.Field{
-		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam),
+		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam), bind("space_id", &r.SpaceID, idParam),
+		bind("user_identifier_key", &r.UserKey, foreignTextParam), bind("custom_metadata_has", &r.Metadata, metadataFilterParam),
 	}, r.pageRequest.params()...)}
 }
 
 func listAccounts(ctx context.Context, c *call, r *listAccountsRequest) (jsonObject, error) {
 	search := textsearch.Parse(r.Search)
-	page, err := c.scope(r.CustomerKey).AccountPage(ctx, access.AccountQuery{
-		Limit: r.Limit, Cursor: r.Cursor,
-		Keep: func(a access.Account) bool { return matches(search, a.Name, a.ExternalID, a.Provider) },
-	})
-	if err != nil {
-		return nil, err
+	q := access.AccountQuery{Limit: r.Limit, Cursor: r.Cursor, Keep: func(a access.Account) bool { return matches(search, a.Name, a.ExternalID, a.Provider) }}
+	customer, page := r.CustomerKey, data.Page[access.Account]{}
+	var err error
+	if r.SpaceID != uuid.Nil {
+		of, devices, err := c.devicesOfSpace(ctx, r.SpaceID, customer)
+		if err != nil {
+			return nil, err
+		}
+		customer, q.Keep = of, func(a access.Account) bool {
+			return matches(search, a.Name, a.ExternalID, a.Provider) &&
+				slices.ContainsFunc(devices, func(d access.Device) bool { return d.AccountID == a.ID })
+		}
+	}
+	if !c.matchesNothing(r.UserKey, r.Metadata) {
+		if page, err = c.scope(customer).AccountPage(ctx, q); err != nil {
+			return nil, err
+		}
 	}
 	c.warnIfStopped(page.Stopped)
 	encoded := []jsonObject{}
@@ -55,6 +92,17 @@ func listAccounts(ctx context.Context, c *call, r *listAccountsRequest) (jsonObj
 		encoded = append(encoded, c.accountJSON(a))
 	}
 	return jsonObject{"connected_accounts": encoded, "pagination": c.pagination(page.Next, page.Next != "")}, nil
+}
+
+// devicesOfSpace returns the devices that are mapped to a space and the key of its customer. There are no devices if the space
+// belongs to another customer than the given one.
+func (c *call) devicesOfSpace(ctx context.Context, id uuid.UUID, customer string) (string, []access.Device, error) {
+	space, err := c.spaceByID(ctx, id)
+	if err != nil || customer != "" && customer != space.Meta.CustomerKey {
+		return customer, nil, err
+	}
+	page, err := c.devices(ctx, space.Meta.CustomerKey, access.DeviceQuery{SpaceKey: space.Key}, 10*maxPage)
+	return space.Meta.CustomerKey, page.Items, err
 }
 
 func deleteAccount(ctx context.Context, c *call, r *accountRequest) (jsonObject, error) {

@@ -126,6 +126,9 @@ type listDevicesRequest struct {
 	SpaceID       uuid.UUID
 	Search        string
 	CreatedBefore time.Time
+	LocationID    uuid.UUID // an older name of SpaceID
+	UserKey       foreignFilter
+	Metadata      foreignFilter
 	pageRequest
 }
 
@@ -136,6 +139,7 @@ func (r *listDevicesRequest) input() input {
 		bind("connect_webview_id", &r.WebviewID, foreignIDParam),
 		bind("device_type", &r.Type, nameParam), bind("device_types", &r.Types, textsParam), bind("manufacturer", &r.Manufacturer, nameParam),
 		bind("space_id", &r.SpaceID, idParam), bind("search", &r.Search, textParam), bind("created_before", &r.CreatedBefore, timeParam),
+		bind("unstable_location_id", &r.LocationID, nullableIDParam), bind("user_identifier_key", &r.UserKey, foreignTextParam), bind("custom_metadata_has", &r.Metadata, metadataFilterParam),
 	}, r.pageRequest.params()...)}
 }
 
@@ -189,6 +193,9 @@ func (class deviceClass) page(ctx context.Context, c *call, r *listDevicesReques
 		c.warn(r.WebviewID.name, validation.RuleNotThereYet, "matches nothing: there are no connect webviews")
 		return data.Page[access.Device]{}, nil
 	}
+	if c.matchesNothing(r.UserKey, r.Metadata) {
+		return data.Page[access.Device]{}, nil
+	}
 	search := textsearch.Parse(r.Search)
 	q := access.DeviceQuery{AccountID: r.AccountID, Cursor: r.Cursor, Keep: func(d access.Device) bool {
 		return class.has(d) &&
@@ -199,6 +206,9 @@ func (class deviceClass) page(ctx context.Context, c *call, r *listDevicesReques
 			r.hasType(d) && matches(search, d.Name, d.Manufacturer, d.Model, d.Serial)
 	}}
 	customer := r.CustomerKey
+	if r.SpaceID == uuid.Nil {
+		r.SpaceID = r.LocationID
+	}
 	if r.SpaceID != uuid.Nil {
 		space, err := c.spaceByID(ctx, r.SpaceID)
 		if err != nil {

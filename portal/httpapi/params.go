@@ -95,6 +95,8 @@ var (
 		return id
 	}, nilIfZero[uuid.UUID]}
 
+	nullableIDParam = param[uuid.UUID]{func() schema { return nullable(idSchema()) }, idParam.read, idParam.query}
+
 	cursorParam = param[string]{func() schema { return nullable(stringSchema()) }, func(o *jsonobject.Object, name string) (s string) {
 		o.Text(name, &s)
 		return s
@@ -215,6 +217,44 @@ func wordParam[T ~string](words ...T) param[string] {
 type foreignID struct {
 	name string
 	id   uuid.UUID
+}
+
+// foreignFilter is a filter by a value that no device or account of this library has. It is not given if value is nil.
+type foreignFilter struct {
+	name  string
+	value any
+}
+
+var (
+	// foreignTextParam reads a text by which nothing can be found, such as the key of a user of another kind.
+	foreignTextParam = param[foreignFilter]{textSchema, func(o *jsonobject.Object, name string) foreignFilter {
+		if s := nameParam.read(o, name); s != "" {
+			return foreignFilter{name, s}
+		}
+		return foreignFilter{}
+	}, func(f foreignFilter) any { return f.value }}
+
+	// metadataFilterParam reads a filter by metadata, which devices and accounts do not have. An empty filter matches everything.
+	metadataFilterParam = param[foreignFilter]{metadataSchema, func(o *jsonobject.Object, name string) (f foreignFilter) {
+		o.Object(name, func() {}, func(members *jsonobject.Object) {
+			for _, member := range members.Names() {
+				members.Value(member)
+				f = foreignFilter{name, member}
+			}
+		})
+		return f
+	}, func(foreignFilter) any { return nil }}
+)
+
+// matchesNothing reports whether one of the filters is given, and warns about it.
+func (c *call) matchesNothing(filters ...foreignFilter) (nothing bool) {
+	for _, f := range filters {
+		if f.value != nil {
+			c.warn(f.name, validation.RuleNotThereYet, "matches nothing: devices and connected accounts do not have it")
+			nothing = true
+		}
+	}
+	return nothing
 }
 
 const (
