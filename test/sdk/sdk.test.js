@@ -10,7 +10,7 @@ import {
   isSeamHttpUnauthorizedError,
 } from 'seam'
 
-import { apiKey, startStandalone, workspaceId } from './standalone.js'
+import { apiKey, startStandalone, workspaceId } from './programs.js'
 
 let standalone
 let seam
