@@ -77,6 +77,8 @@ type ActionAttempt struct {
 	Confirmed bool            `json:"was_confirmed_by_device"`
 	Error     *AttemptFailure `json:"error,omitempty"` // set with AttemptError
 
+	// CreatedAt and Deadline are times of the clock of the process that created the attempt. Other processes measure the time between
+	// them from when they first see the attempt, so their clocks may differ.
 	CreatedAt time.Time `json:"created_at"`
 	Deadline  time.Time `json:"deadline"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
@@ -95,6 +97,7 @@ type attemptRow struct {
 
 	workspace uuid.UUID
 	customer  devicedata.CustomerID
+	due       time.Time // the deadline by the monotonic clock of this process; set by readQueue
 }
 
 // Do creates an action attempt for a command to a device of the scope, and returns it as pending. The running Service that holds

@@ -46,6 +46,7 @@
 //	seal.go       sealed values by key slot, and sealing them again
 //	run.go        Run: finding accounts, and leases
 //	queue.go      the queue of action attempts, and their results
+//	deadline.go   the deadlines of action attempts
 //	holder.go     the holder of an account
 //	session.go    connections
 //	driver.go     calls of drivers

@@ -84,7 +84,7 @@ func (h *holder) execute(ctx context.Context, a *attemptRow) error {
 	if !a.Sent.IsZero() {
 		return h.resolve(ctx, a)
 	}
-	left := a.Deadline.Sub(h.s.db.Now()) - h.minCallTime(a)
+	left := time.Until(a.due) - h.minCallTime(a)
 	if left < 0 {
 		return h.finish(ctx, a, tooLate())
 	}
@@ -227,7 +227,7 @@ func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 
 // send calls the device and stores the result. It withdraws the claim if too little time remains for the call.
 func (h *holder) send(ctx context.Context, own *session, conn device.Conn, a *attemptRow) error {
-	left := a.Deadline.Sub(h.s.db.Now())
+	left := time.Until(a.due)
 	if left < h.minCallTime(a) {
 		return h.finish(ctx, a, tooLate())
 	}

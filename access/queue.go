@@ -59,8 +59,10 @@ type pending struct {
 	damaged   []error       // of rows that cannot be decoded
 }
 
-// readQueue reads the attempts that have not ended.
-func (s *Service) readQueue(ctx context.Context) (p pending, err error) {
+// readQueue reads the attempts that have not ended, and measures their deadlines.
+func (s *Service) readQueue(ctx context.Context, d *deadlines) (p pending, err error) {
+	started := time.Now()
+	due := map[uuid.UUID]time.Time{}
 	err = devicedata.View(ctx, s.db, func(r storage.Reader) error {
 		p = pending{byAccount: map[account][]*attemptRow{}}
 		var entries []queuedAttempt
@@ -103,20 +105,25 @@ func (s *Service) readQueue(ctx context.Context) (p pending, err error) {
 		if rows, err = r.Get(ctx, owners...); err != nil {
 			return err
 		}
-		now := s.db.Now()
+		clock, now := s.db.Now(), time.Now()
 		for i, a := range attempts {
 			at := account{a.Provider, a.AccountExternal}
+			a.due = d.measure(a, started, clock)
+			due[a.ID] = a.due
 			switch gone := rows[2*i] == nil || rows[2*i+1] == nil; {
 			case gone && a.Sent.IsZero():
 				p.gone = append(p.gone, a)
 				continue
-			case now.After(a.Deadline.Add(s.overdueAfter(a))):
+			case now.After(a.due.Add(s.overdueAfter(a))):
 				p.overdue = append(p.overdue, a)
 			}
 			p.byAccount[at] = append(p.byAccount[at], a)
 		}
 		return nil
 	})
+	if err == nil {
+		d.read, d.due = started, due
+	}
 	return p, err
 }
 

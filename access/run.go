@@ -92,7 +92,9 @@ type runner struct {
 	s      *Service
 	leases *lease.Leases
 
-	damaged map[string]bool // the errors of damaged rows that were logged; only run uses it
+	// Only deliver uses these.
+	damaged   map[string]bool // the errors of damaged rows that were logged
+	deadlines deadlines
 
 	mu      sync.Mutex
 	holders map[account]*holder
@@ -208,7 +210,7 @@ func (r *runner) hold(ctx context.Context, at account, held *lease.Lease) {
 // deliver gives the attempts that have not ended to their holders, and ends those whose device was deleted and those that no holder
 // has ended in time. It logs each damaged row once.
 func (r *runner) deliver(ctx context.Context) {
-	p, err := r.s.readQueue(ctx)
+	p, err := r.s.readQueue(ctx, &r.deadlines)
 	if err != nil {
 		r.s.failed(ctx, "reading the action attempts", err)
 		return
