@@ -49,8 +49,8 @@ type RemovalQuery struct {
 }
 
 // Removals returns a page of the pending removals of the workspace of the scope, or of its customer, ordered by account and id.
-// The removals of deleted customers belong to the workspace. It reads all pending removals of the store before the end of the
-// page. It returns a [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
+// The removals of deleted customers belong to the workspace, and only its scope lists them. Removals reads the removals of the page,
+// and a row for each account of the store that has removals and comes after the Cursor, up to the end of the page. It returns a [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
 func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Removal], err error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -60,7 +60,9 @@ func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Re
 	if err != nil || len(after) != 0 && len(after) != 32 {
 		return page, data.ErrInvalidCursor
 	}
-	err = c.eachRemoval(ctx, func() { page = data.Page[Removal]{Items: []Removal{}} }, func(r Removal) bool {
+	var from uuid.UUID // the account at which the page begins
+	copy(from[:], after)
+	err = c.eachRemoval(ctx, from, func() { page = data.Page[Removal]{Items: []Removal{}} }, func(r Removal) bool {
 		if r.position() <= string(after) {
 			return true
 		}
@@ -74,14 +76,15 @@ func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Re
 	return page, err
 }
 
-// CountRemovals returns the number of pending removals of the scope. It reads all pending removals of the store.
+// CountRemovals returns the number of pending removals of the scope. It reads them, and a row for each account of the store that has
+// removals.
 func (c *Scope) CountRemovals(ctx context.Context) (n int, err error) {
-	err = c.eachRemoval(ctx, func() { n = 0 }, func(Removal) bool { n++; return true })
+	err = c.eachRemoval(ctx, uuid.Nil, func() { n = 0 }, func(Removal) bool { n++; return true })
 	return n, err
 }
 
-// eachRemoval calls fn with the removals of the scope until it returns false, after start.
-func (c *Scope) eachRemoval(ctx context.Context, start func(), fn func(Removal) bool) error {
+// eachRemoval calls fn with the removals of the scope until it returns false, after start. It begins with the account from.
+func (c *Scope) eachRemoval(ctx context.Context, from uuid.UUID, start func(), fn func(Removal) bool) error {
 	return c.w.View(ctx, func(s *data.Snapshot) error {
 		start()
 		var customer devicedata.CustomerID
@@ -92,7 +95,7 @@ func (c *Scope) eachRemoval(ctx context.Context, start func(), fn func(Removal) 
 			}
 			customer = devicedata.IDOf(found)
 		}
-		for a, err := range devicedata.RemovalAccounts(ctx, s.Reader()) {
+		for a, err := range devicedata.RemovalAccounts(ctx, s.Reader(), from) {
 			if err != nil {
 				return err
 			}
@@ -130,7 +133,7 @@ func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (giv
 		actor.Type = data.ActorHost
 	}
 	found := false
-	err = c.eachRemoval(ctx, func() { found = false }, func(r Removal) bool {
+	err = c.eachRemoval(ctx, uuid.Nil, func() { found = false }, func(r Removal) bool {
 		if r.ID == id {
 			given, found = r, true
 		}

@@ -123,7 +123,7 @@ func (s *Service) sealedRemovals(ctx context.Context, fn func(sealedValue) error
 	var found []sealedValue
 	err := devicedata.View(ctx, s.db, func(r storage.Reader) error {
 		found = nil
-		for a, err := range devicedata.RemovalAccounts(ctx, r) {
+		for a, err := range devicedata.RemovalAccounts(ctx, r, uuid.Nil) {
 			if err != nil {
 				return err
 			}

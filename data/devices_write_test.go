@@ -269,7 +269,7 @@ func TestUpdateAccount_WithRemovals_ReplacesTheirSecret(t *testing.T) {
 		lockedHotel(t, ws, "a")
 		secrets := func() (out []string) {
 			require.NoError(t, devicedata.View(t.Context(), ws.DB(), func(r storage.Reader) error {
-				for a, err := range devicedata.RemovalAccounts(t.Context(), r) {
+				for a, err := range devicedata.RemovalAccounts(t.Context(), r, uuid.Nil) {
 					if err != nil {
 						return err
 					}

@@ -61,10 +61,12 @@ func FindRemoval(ctx context.Context, r storage.Reader, account, code uuid.UUID)
 	return devicerow.DecodeRemoval(account, code, rows[0])
 }
 
-// RemovalAccounts yields the accounts with pending removals, of all workspaces, in the order of their ids. The account itself, or
-// its customer, may be deleted.
-func RemovalAccounts(ctx context.Context, r storage.Reader) iter.Seq2[*RemovalAccount, error] {
-	return scan(ctx, r, storage.Prefix(layout.RemovalAccountsPrefix()), func(e storage.Entry) (*RemovalAccount, error) {
+// RemovalAccounts yields the accounts with pending removals, of all workspaces, in the order of their ids. It begins with the first id
+// that is not less than from. The account itself, or its customer, may be deleted: then only these rows lead to the devices.
+func RemovalAccounts(ctx context.Context, r storage.Reader, from uuid.UUID) iter.Seq2[*RemovalAccount, error] {
+	rows := storage.Prefix(layout.RemovalAccountsPrefix())
+	rows.Start = layout.RemovalAccount(from)
+	return scan(ctx, r, rows, func(e storage.Entry) (*RemovalAccount, error) {
 		k, err := layout.ParseAs(layout.ShapeRemovalAccount, e.Key)
 		if err != nil {
 			return nil, err
@@ -83,6 +85,32 @@ func FindRemovalAccount(ctx context.Context, r storage.Reader, id uuid.UUID) (*R
 		return nil, fmt.Errorf("%w: the account %s has no removals", ErrNotFound, id)
 	}
 	return devicerow.DecodeRemovalAccount(id, rows[0])
+}
+
+// CurrentSecret returns the sealed secret with which the removals of an account can be carried out, and the id of the account for
+// whose [SecretKey] it is sealed. If the workspace has connected the same account at the provider again after it was deleted, that is
+// the new secret. Otherwise it is the secret that the account had last.
+func CurrentSecret(ctx context.Context, r storage.Reader, a *RemovalAccount) (account uuid.UUID, sealed []byte, err error) {
+	var newest *Account
+	for at, err := range AccountsAtProvider(ctx, r, a.Provider, a.ExternalID) {
+		if err != nil {
+			return account, nil, err
+		}
+		if at.Workspace != a.Workspace {
+			continue
+		}
+		found, err := devicerow.ReadAccounts(ctx, r, at.Customer, []uuid.UUID{at.ID})
+		if err != nil {
+			return account, nil, err
+		}
+		if found[0] != nil && (newest == nil || found[0].UpdatedAt.After(newest.UpdatedAt)) {
+			newest = found[0]
+		}
+	}
+	if newest == nil {
+		return a.ID, a.SealedSecret, nil
+	}
+	return newest.ID, newest.SealedSecret, nil
 }
 
 // UpdateRemoval changes the SealedPIN or the Details of a pending removal. It ignores other changes that fn makes. It returns
