@@ -68,7 +68,7 @@ func (h *hotel) storedValues() (values []storedSealed) {
 				add(keys.PurposePIN, devicedata.PINKey(devices[0].AccountID, c.ID), c.SealedPIN)
 			}
 		}
-		for a, err := range devicedata.RemovalAccounts(ctx, r) {
+		for a, err := range devicedata.RemovalAccounts(ctx, r, uuid.Nil) {
 			require.NoError(h.t, err)
 			add(keys.PurposeAccount, devicedata.SecretKey(a.ID), a.SealedSecret)
 		}
