@@ -171,8 +171,13 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		use("configure."+string(group), "a group")
 	}
-	for _, key := range notices {
-		use(key, "what was done")
+	for _, key := range noticeKeys {
+		use(key, "a notice")
+	}
+	for _, prefix := range nounNotices {
+		for _, n := range nounsByVertical {
+			use(prefix+n.grant, "a notice")
+		}
 	}
 	for _, row := range problems {
 		use("problem."+row.key+".title", "a problem")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -15,7 +16,7 @@ type deletion struct {
 	titleKey string
 	load     func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error)
 	remove   func(x *exchange, key string, o portal.WriteOptions) error
-	done     func(x *exchange) error
+	done     func(x *exchange, name string) error
 }
 
 func (d deletion) show(x *exchange) error { return d.render(x, 200) }
@@ -49,8 +50,9 @@ func (d deletion) save(x *exchange) error {
 	key, shown := x.r.URL.Query().Get("key"), x.r.PostForm.Get(plannedField)
 	var meta data.Meta
 	var plan data.DeleteReport
+	var page deletePage
 	err := x.inView(func() (err error) {
-		_, meta, plan, err = d.load(x, key)
+		page, meta, plan, err = d.load(x, key)
 		return err
 	})
 	switch {
@@ -67,7 +69,7 @@ func (d deletion) save(x *exchange) error {
 	case err != nil && !(shown != "" && errors.Is(err, data.ErrResourceNotFound)):
 		return err
 	}
-	return d.done(x)
+	return d.done(x, cmp.Or(page.Name, x.r.PostForm.Get(namedField), key))
 }
 
 // deletePage is the content of a page that asks before it deletes something.

@@ -34,6 +34,7 @@ const (
 	choicePrefix      = "choose."    // the choice for a field on a conflict page: chooseCurrent or chooseTyped
 	reviseField       = "revise"     // the button on a conflict page that leads back to the form
 	plannedField      = "planned"    // the fingerprint of the plan that a delete page showed
+	namedField        = "named"      // the name that a delete page showed, for the notice if the page is posted twice
 	localeField       = "new_locale" // the language chosen below a form; every form posts it
 	relocaleField     = "set_new_locale"
 	chooseCurrent     = "current"
@@ -206,13 +207,13 @@ func (x *exchange) retryEdit(compare, write func() error) error {
 type resourceEdit[T data.Resource] struct {
 	fields   []fieldSpec
 	required []string                           // fields that the visitor must not empty
-	notice   string                             // a key of notices, after the edit
 	load     func(x *exchange) (T, error)       // returns an error if the portal does not allow the edit
 	name     func(resource T) string            // the name on the conflict page
 	values   func(resource T) map[string]string // the current values, by field
 	render   func(x *exchange, f *form, resource T) error
 	display  func(x *exchange, value string) ([]string, error) // returns a value as the conflict page shows it
 	write    func(x *exchange, f *form, resource T) error
+	notice   func(x *exchange, f *form, resource T) (notice, error) // runs in a View, before the edit
 }
 
 func (e resourceEdit[T]) show(x *exchange) error {
@@ -228,6 +229,7 @@ func (e resourceEdit[T]) show(x *exchange) error {
 func (e resourceEdit[T]) save(x *exchange) error {
 	var resource T
 	var f *form
+	var done notice
 	compare := func() (err error) {
 		if resource, err = e.load(x); err != nil {
 			return err
@@ -248,7 +250,12 @@ func (e resourceEdit[T]) save(x *exchange) error {
 		if f.HasFaults() {
 			return e.render(x, f, resource)
 		}
-		return nil
+		if len(f.changed) == 0 {
+			done = newNotice("done.saved", "name", e.name(resource))
+			return nil
+		}
+		done, err = e.notice(x, f, resource)
+		return err
 	}
 	return x.retryEdit(compare, func() error {
 		ref := resource.Ref()
@@ -260,7 +267,7 @@ func (e resourceEdit[T]) save(x *exchange) error {
 				return x.inView(func() error { return e.render(x, f, resource) })
 			}
 		}
-		return x.redirectWithNotice(e.notice, pageOf(ref), "key", ref.Key)
+		return x.redirectWithNotice(done, pageOf(ref), "key", ref.Key)
 	})
 }
 

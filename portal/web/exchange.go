@@ -249,18 +249,3 @@ func (x *exchange) link(path string, pairs ...string) string {
 	}
 	return x.home + path + query(q)
 }
-
-// noticeParam is the query parameter with the key of the notice to show after a redirect.
-const noticeParam = "done"
-
-// notices maps the values of noticeParam to keys of the catalog.
-var notices = map[string]string{
-	"created": "done.created", "saved": "done.saved", "cancelled": "done.cancelled", "added": "done.added",
-	"removed": "done.removed", "renamed": "done.renamed", "moved": "done.moved", "deleted": "done.deleted",
-	"connected": "done.connected", "disconnected": "done.disconnected",
-}
-
-// redirectWithNotice redirects to a page that confirms a change.
-func (x *exchange) redirectWithNotice(notice, path string, pairs ...string) error {
-	return x.redirectTo(path, append([]string{noticeParam, notice}, pairs...)...)
-}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -53,6 +54,7 @@ func saveEditGrant(x *exchange) error {
 	var page *grantForm
 	var g data.AccessGrant
 	var edit data.AccessGrant
+	var done notice
 	compare := func() (err error) {
 		f = x.postedForm(editGrantFields)
 		var current map[string]string
@@ -95,7 +97,8 @@ func saveEditGrant(x *exchange) error {
 		if f.HasFaults() {
 			return x.showGrantForm(page)
 		}
-		return nil
+		done, err = x.editNotice(page, g, edit)
+		return err
 	}
 	return x.retryEdit(compare, func() error {
 		if len(f.changed) > 0 {
@@ -106,8 +109,28 @@ func saveEditGrant(x *exchange) error {
 				return x.inView(func() error { return x.showGrantForm(page) })
 			}
 		}
-		return x.redirectWithNotice("saved", pageGrant, "key", g.Key)
+		return x.redirectWithNotice(done, pageGrant, "key", g.Key)
 	})
+}
+
+// editNotice returns the notice about an edit of a grant. It names the new end or the new spaces if nothing else changed.
+func (x *exchange) editNotice(page *grantForm, g, edit data.AccessGrant) (notice, error) {
+	f := page.form
+	name := cmp.Or(edit.Name, page.Row.Name)
+	switch {
+	case len(f.changed) == 1 && !edit.EndsAt.IsZero():
+		key := "done.shortened"
+		if !g.EndsAt.IsZero() && edit.EndsAt.After(g.EndsAt) {
+			key = "done.extended"
+		}
+		return newNotice(key, "name", name, "when", x.localizer.dateTime(edit.EndsAt.In(f.Zone))), nil
+	case len(f.changed) == 1 && f.changed[spacesField]:
+		names, err := x.spaceNames(splitKeys(f.Values[spacesField]))
+		if err != nil || len(names) > 0 {
+			return newNotice("done.spaces", "name", name, "spaces", x.listNames(names)), err
+		}
+	}
+	return newNotice("done.saved", "name", name), nil
 }
 
 // confirmZone asks the visitor to confirm the times of an edit, like changeZone, if the grant or the spaces chosen for

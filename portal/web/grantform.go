@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -150,7 +151,7 @@ func saveNewGrant(x *exchange) error {
 	chosen := splitKeys(f.Values[spacesField])
 	var page *grantForm
 	var place portal.Place
-	known := false
+	known, guestName := false, ""
 	err := x.inView(func() (err error) {
 		if page, err = x.newGrant(f, x.r.URL.Query().Get("guest")); err != nil {
 			return err
@@ -168,7 +169,8 @@ func saveNewGrant(x *exchange) error {
 		if x.isRedraw(f) {
 			return x.showGrantForm(page)
 		}
-		return nil
+		guestName, err = x.chosenName(page)
+		return err
 	})
 	if err != nil || x.answered() {
 		return err
@@ -200,7 +202,7 @@ func saveNewGrant(x *exchange) error {
 		return x.inView(func() error { return x.showGrantForm(page) })
 	}
 	if err == nil {
-		return x.redirectWithNotice("created", pageGrant, "key", made.Key)
+		return x.redirectWithNotice(x.grantNotice("done.created.", cmp.Or(made.Name, guestName, made.Key)), pageGrant, "key", made.Key)
 	}
 	return x.finishCreate(f, err, grantFaults, func() error { return x.showGrantForm(page) }, func(key string) error {
 		g, related, err := x.view.AccessGrant(x.ctx(), key)
@@ -209,6 +211,24 @@ func saveNewGrant(x *exchange) error {
 		}
 		return x.showExists(f, x.newGrantRow(g, related).Name, x.resourcePath(g.Ref()), x.editLink(portal.ActionEditAccessGrant, pageEditGrant, g.Key))
 	})
+}
+
+// chosenName returns the name of the guest of a new grant. It is empty if there is no such guest.
+func (x *exchange) chosenName(f *grantForm) (string, error) {
+	switch key := f.Values["guest"]; {
+	case f.Guest != nil:
+		return f.Guest.Name, nil
+	case key == "":
+		return f.Values["guest_name"], nil
+	case !x.can(portal.ActionReadUserIdentities):
+		return "", nil
+	default:
+		u, _, err := x.view.UserIdentity(x.ctx(), key)
+		if errors.Is(err, data.ErrResourceNotFound) {
+			return "", nil // the session refuses the grant
+		}
+		return u.Name, err
+	}
 }
 
 // editLink returns the path of a page that edits a resource, or "" if the portal does not allow the action.

@@ -257,12 +257,12 @@ var cancelGrant = deletion{
 		_, err := x.session.CancelAccessGrant(x.ctx(), key, o)
 		return err
 	},
-	done: func(x *exchange) error {
+	done: func(x *exchange, name string) error {
 		if x.config().DeepLink != (data.Ref{}) { // the portal is deleted with its only resource
 			x.session = nil
 			x.showProblem(200, problem{Key: "cancelled"})
 			return nil
 		}
-		return x.redirectWithNotice("cancelled", pageGrants)
+		return x.redirectWithNotice(x.grantNotice("done.cancelled.", name), pageGrants)
 	},
 }

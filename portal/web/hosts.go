@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,7 +137,7 @@ func saveConnect(x *exchange) error {
 		return x.hostError(err)
 	}
 	if to == "" {
-		return x.redirectWithNotice("connected", pageAccounts)
+		return x.redirectWithNotice(newNotice("done.connected", "name", p.Label), pageAccounts)
 	}
 	if u, err := url.Parse(to); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return errors.New("web: Accounts.Connect must return an absolute https URL or an empty string")
@@ -158,8 +159,11 @@ func showDisconnect(x *exchange) error {
 func saveDisconnect(x *exchange) error {
 	asked := x.r.URL.Query()
 	p, a, err := x.account(asked.Get("provider"), asked.Get("account"))
+	disconnected := func(name string) error {
+		return x.redirectWithNotice(newNotice("done.disconnected", "name", name), pageAccounts)
+	}
 	if errors.Is(err, errUnknownAccount) && x.r.PostForm.Has(plannedField) {
-		return x.redirectWithNotice("disconnected", pageAccounts) // the page was posted twice
+		return disconnected(cmp.Or(x.r.PostForm.Get(namedField), asked.Get("account"))) // the page was posted twice
 	}
 	if err != nil {
 		return err
@@ -167,7 +171,7 @@ func saveDisconnect(x *exchange) error {
 	if err := x.h.options.Accounts.Disconnect(x.ctx(), x.session, p.Name, a.ID); err != nil {
 		return x.hostError(err)
 	}
-	return x.redirectWithNotice("disconnected", pageAccounts)
+	return disconnected(a.Label)
 }
 
 // errUnknownAccount is returned for an account that its provider does not have.
@@ -315,7 +319,7 @@ func saveAutomations(x *exchange) error {
 	if f.HasFaults() {
 		return x.showSettings(all, f)
 	}
-	return x.redirectWithNotice("saved", pageAutomations)
+	return x.redirectWithNotice(newNotice("done.settings"), pageAutomations)
 }
 
 // settingText returns a value of a setting as a conflict page shows it.

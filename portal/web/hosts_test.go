@@ -98,10 +98,10 @@ func TestAccounts_ConnectAndDisconnect_CallTheHost(t *testing.T) {
 	t.Parallel()
 	a := &accounts{}
 	b := openHostSections(t, a, portal.Features{})
-	require.Contains(t, b.follow(b.post(b.home+"connect/start", "provider", "salto")).body, "Connected.")
+	require.Contains(t, b.follow(b.post(b.home+"connect/start", "provider", "salto")).body, "is connected.")
 	forget := b.home + "connect/remove?provider=brivo&account=7"
 	require.Contains(t, b.get(forget).body, "keys@acme.example")
-	require.Contains(t, b.follow(b.post(forget)).body, "Disconnected.")
+	require.Contains(t, b.follow(b.post(forget)).body, "is disconnected.")
 	require.Equal(t, []string{"connect salto", "disconnect brivo 7"}, a.asked)
 	for _, path := range []string{"connect/remove?provider=brivo&account=8", "connect/remove?provider=nobody&account=7"} {
 		require.Equal(t, http.StatusNotFound, b.post(b.home+path).StatusCode, path)

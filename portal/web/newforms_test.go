@@ -154,7 +154,7 @@ func TestNewReservation_ForExistingGuest_CreatesNoGuest(t *testing.T) {
 	require.Contains(t, a.body, `value="102" checked`)
 	require.NotContains(t, a.body, "guest_name")
 	a = b.follow(b.post(path, "space", "102", "starts_at", "2026-03-20T15:00"))
-	require.Contains(t, a.body, "Created.")
+	require.Contains(t, a.body, "has been created.")
 	require.Contains(t, b.get(b.home+"guests/view?key=ada").body, "Room 102")
 	require.Equal(t, http.StatusNotFound, b.get(b.home+"reservations/new?guest=nobody").StatusCode)
 	require.Equal(t, http.StatusNotFound, b.get(b.home+"reservations/new?guest=eve").StatusCode, "a staff member is no guest")

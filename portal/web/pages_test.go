@@ -73,7 +73,7 @@ func TestReservation_CreateEditCancel_ChangesTheStore(t *testing.T) {
 			"preferred_code", "1234", "space", "101", "space", "102")
 		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
 		a = b.follow(a)
-		for _, text := range []string{"Created.", "Grace", "Room 101", "Room 102", "2 nights", "1234", "Fri, Mar 20, 2026", "3:00 PM"} {
+		for _, text := range []string{"Grace: the booking has been created.", "Grace", "Room 101", "Room 102", "2 nights", "1234", "Fri, Mar 20, 2026", "3:00 PM"} {
 			require.Contains(t, a.body, text)
 		}
 
@@ -84,7 +84,7 @@ func TestReservation_CreateEditCancel_ChangesTheStore(t *testing.T) {
 		require.Equal(t, "2026-03-14T16:00", values["starts_at"])
 		a = b.post(edit, "name", "Renamed", "starts_at", values["starts_at"], "ends_at", "2026-03-19T11:00", "preferred_code", "", "space", "102")
 		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
-		require.Contains(t, b.follow(a).body, "Your changes are saved.")
+		require.Contains(t, b.follow(a).body, "Renamed: your changes are saved.")
 		after, err := f.ws().AccessGrant(t.Context(), "r1")
 		require.NoError(t, err)
 		require.Equal(t, "Renamed", after.Name)
@@ -96,7 +96,7 @@ func TestReservation_CreateEditCancel_ChangesTheStore(t *testing.T) {
 		require.Contains(t, a.body, "Nothing else is deleted with it.")
 		_, err = f.ws().AccessGrant(t.Context(), "r1")
 		require.NoError(t, err, "looking at the plan cancels nothing")
-		require.Contains(t, b.follow(b.post(b.home+"reservations/cancel?key=r1")).body, "Cancelled. Access has ended.")
+		require.Contains(t, b.follow(b.post(b.home+"reservations/cancel?key=r1")).body, "Renamed: the booking is cancelled. Access has ended.")
 		_, err = f.ws().AccessGrant(t.Context(), "r1")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 	})
@@ -126,7 +126,7 @@ func TestStaffAndSpaces_AddEditRemove_ChangesTheStore(t *testing.T) {
 
 		a := b.post(b.home+"staff/new", "name", "Zoe", "email_address", "zoe@mail.example", "space", "101")
 		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
-		require.Contains(t, b.follow(a).body, "Added to the staff.")
+		require.Contains(t, b.follow(a).body, "Zoe is on the staff now.")
 		require.Equal(t, http.StatusUnprocessableEntity, b.post(b.home+"staff/new", "name", "").StatusCode)
 		require.Equal(t, http.StatusUnprocessableEntity, b.post(b.home+"staff/edit?key=eve", "name", "").StatusCode)
 		require.Equal(t, http.StatusSeeOther, b.post(b.home+"staff/edit?key=eve", "name", "Eva").StatusCode)
@@ -135,7 +135,7 @@ func TestStaffAndSpaces_AddEditRemove_ChangesTheStore(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "Eva", eve.Name)
 		require.Equal(t, data.Refs(data.KindRoom, "102"), eve.Spaces)
-		require.Contains(t, b.follow(b.post(b.home+"staff/remove?key=eve")).body, "Removed from the staff.")
+		require.Contains(t, b.follow(b.post(b.home+"staff/remove?key=eve")).body, "Eva is no longer on the staff.")
 
 		a = b.post(b.home+"spaces/new", "name", "Pool", "kind", "common_area", "parent_site_key", "lisbon")
 		require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
@@ -153,7 +153,7 @@ func TestStaffAndSpaces_AddEditRemove_ChangesTheStore(t *testing.T) {
 
 		a = b.get(b.home + "spaces/delete?key=lisbon")
 		require.Regexp(t, `<dt>Rooms</dt><dd>1</dd>`, a.body)
-		require.Contains(t, b.follow(b.post(b.home+"spaces/delete?key=lisbon")).body, "Deleted.")
+		require.Contains(t, b.follow(b.post(b.home+"spaces/delete?key=lisbon")).body, "Lisbon has been deleted.")
 		_, err = ws.Space(t.Context(), "102")
 		require.ErrorIs(t, err, data.ErrResourceNotFound)
 	})

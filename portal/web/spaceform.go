@@ -69,7 +69,7 @@ func (x *exchange) editedSpace(action portal.Action) (data.Space, error) {
 
 // The fields of a space, in the order of the page.
 var (
-	renameFields   = []fieldSpec{{"name", "field.name"}}
+	renameFields   = []fieldSpec{{"name", "space.name"}}
 	moveFields     = []fieldSpec{{"parent_site_key", "noun.site"}}
 	newSpaceFields = slices.Concat(renameFields, []fieldSpec{{"kind", "column.kind"}}, moveFields)
 )
@@ -77,7 +77,6 @@ var (
 // renameSpace is the page that renames a space.
 var renameSpace = resourceEdit[data.Space]{
 	fields: renameFields,
-	notice: "renamed",
 	load:   func(x *exchange) (data.Space, error) { return x.editedSpace(portal.ActionRenameSpace) },
 	name:   func(s data.Space) string { return s.Name },
 	values: func(s data.Space) map[string]string { return map[string]string{"name": s.Name} },
@@ -89,12 +88,14 @@ var renameSpace = resourceEdit[data.Space]{
 		_, err := x.session.RenameSpace(x.ctx(), s.Key, f.Values["name"], portal.WriteOptions{IfUnchanged: &s.Meta})
 		return err
 	},
+	notice: func(_ *exchange, f *form, s data.Space) (notice, error) {
+		return newNotice("done.renamed", "before", s.Name, "name", f.Values["name"]), nil
+	},
 }
 
 // moveSpace is the page that moves a space to another site.
 var moveSpace = resourceEdit[data.Space]{
 	fields: moveFields,
-	notice: "moved",
 	load:   func(x *exchange) (data.Space, error) { return x.editedSpace(portal.ActionMoveSpace) },
 	name:   func(s data.Space) string { return s.Name },
 	values: func(s data.Space) map[string]string { return map[string]string{"parent_site_key": s.ParentSiteKey} },
@@ -110,6 +111,17 @@ var moveSpace = resourceEdit[data.Space]{
 	write: func(x *exchange, f *form, s data.Space) error {
 		_, err := x.session.MoveSpace(x.ctx(), s.Key, f.Values["parent_site_key"], portal.WriteOptions{IfUnchanged: &s.Meta})
 		return err
+	},
+	notice: func(x *exchange, f *form, s data.Space) (notice, error) {
+		site := f.Values["parent_site_key"]
+		if site == "" {
+			return newNotice("done.unsited", "name", s.Name), nil
+		}
+		names, err := x.spaceNames([]string{site})
+		if len(names) == 0 {
+			names = []string{site} // the session refuses the move
+		}
+		return newNotice("done.moved", "name", s.Name, "site", names[0]), err
 	},
 }
 
@@ -142,7 +154,7 @@ func saveNewSpace(x *exchange) error {
 	}
 	made, err := x.session.CreateSpace(x.ctx(), space, portal.WriteOptions{Token: f.token})
 	if err == nil {
-		return x.redirectWithNotice("created", pageSpace, "key", made.Key)
+		return x.redirectWithNotice(newNotice("done.space", "name", space.Name), pageSpace, "key", made.Key)
 	}
 	return x.finishCreate(f, err, nil, func() error { return x.showNewSpaceForm(f) }, func(key string) error {
 		s, _, err := x.view.Space(x.ctx(), key)
@@ -170,5 +182,7 @@ var deleteSpace = deletion{
 		_, err := x.session.DeleteSpace(x.ctx(), key, o)
 		return err
 	},
-	done: func(x *exchange) error { return x.redirectWithNotice("deleted", pageSpaces) },
+	done: func(x *exchange, name string) error {
+		return x.redirectWithNotice(newNotice("done.deleted", "name", name), pageSpaces)
+	},
 }

@@ -52,7 +52,6 @@ func (x *exchange) editedStaffMember(action portal.Action) (data.UserIdentity, e
 var editStaff = resourceEdit[data.UserIdentity]{
 	fields:   staffFields,
 	required: []string{"name"},
-	notice:   "saved",
 	load:     func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionEditStaff) },
 	name:     func(u data.UserIdentity) string { return u.Name },
 	values: func(u data.UserIdentity) map[string]string {
@@ -69,12 +68,14 @@ var editStaff = resourceEdit[data.UserIdentity]{
 		}, portal.WriteOptions{IfUnchanged: &u.Meta})
 		return err
 	},
+	notice: func(_ *exchange, f *form, _ data.UserIdentity) (notice, error) {
+		return newNotice("done.saved", "name", f.Values["name"]), nil
+	},
 }
 
 // assignStaff is the page that edits the spaces of a staff member.
 var assignStaff = resourceEdit[data.UserIdentity]{
 	fields: staffSpacesFields,
-	notice: "saved",
 	load:   func(x *exchange) (data.UserIdentity, error) { return x.editedStaffMember(portal.ActionAssignStaff) },
 	name:   func(u data.UserIdentity) string { return u.Name },
 	values: func(u data.UserIdentity) map[string]string {
@@ -88,6 +89,13 @@ var assignStaff = resourceEdit[data.UserIdentity]{
 		chosen := spaceRefs(splitKeys(f.Values[spacesField]))
 		_, err := x.session.AssignStaffMember(x.ctx(), u.Key, chosen, portal.WriteOptions{IfUnchanged: &u.Meta})
 		return err
+	},
+	notice: func(x *exchange, f *form, u data.UserIdentity) (notice, error) {
+		names, err := x.spaceNames(splitKeys(f.Values[spacesField]))
+		if len(names) == 0 {
+			return newNotice("done.unassigned", "name", u.Name), err
+		}
+		return newNotice("done.assigned", "name", u.Name, "spaces", x.listNames(names)), nil
 	},
 }
 
@@ -113,7 +121,7 @@ func saveNewStaff(x *exchange) error {
 		Spaces: spaceRefs(splitKeys(f.Values[spacesField])),
 	}, portal.WriteOptions{Token: f.token})
 	if err == nil {
-		return x.redirectWithNotice("added", pageStaffMember, "key", made.Key)
+		return x.redirectWithNotice(newNotice("done.added", "name", f.Values["name"]), pageStaffMember, "key", made.Key)
 	}
 	return x.finishCreate(f, err, nil, func() error { return x.showNewStaffForm(f) }, func(key string) error {
 		u, _, err := x.view.StaffMember(x.ctx(), key)
@@ -141,5 +149,7 @@ var removeStaff = deletion{
 		_, err := x.session.RemoveStaffMember(x.ctx(), key, o)
 		return err
 	},
-	done: func(x *exchange) error { return x.redirectWithNotice("removed", pageStaff) },
+	done: func(x *exchange, name string) error {
+		return x.redirectWithNotice(newNotice("done.removed", "name", name), pageStaff)
+	},
 }

@@ -162,13 +162,9 @@ func (d pageData) ParentOrigins() string {
 	return strings.Join(c.FrameOrigins, " ")
 }
 
-// Notice returns a text that confirms the change made before a redirect to this page, or "" if there was none.
-func (d pageData) Notice() string {
-	if key, known := notices[d.x.r.URL.Query().Get(noticeParam)]; known {
-		return d.T(key)
-	}
-	return ""
-}
+// Notice returns a text that confirms the change made before a redirect to this page, or "" if there was none. It returns
+// the text once.
+func (d pageData) Notice() string { return d.x.takeNotice() }
 
 // Nouns of the vertical.
 
