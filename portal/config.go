@@ -36,6 +36,10 @@ type Config struct {
 	Locale              string // one of [Locales]; empty means the visitor's
 	ExcludeLocalePicker bool   // the visitor cannot choose another locale
 
+	// ColorScheme is "light" or "dark" for pages that are always light or dark, for example because the page around an
+	// embedded portal is. Empty, or "auto", means the setting of the visitor's device.
+	ColorScheme string
+
 	// TimeZone is the IANA name, such as "Europe/Lisbon", of the time zone of the pages. It also applies to a space if neither
 	// the space nor its site has a time zone. Empty means the customer's time zone.
 	TimeZone string

@@ -33,6 +33,7 @@ func (c *Config) fields() []jsonobject.Field {
 		{Name: fieldDeepLink, Value: deepLinkValue{&c.DeepLink}},
 		{Name: "locale", Value: jsonobject.Word(&c.Locale, "", "must be one of "+strings.Join(locales, ", "), locales...)},
 		{Name: "exclude_locale_picker", Value: jsonobject.Bool(&c.ExcludeLocalePicker)},
+		{Name: "color_scheme", Value: jsonobject.Word(&c.ColorScheme, "", "must be auto, light or dark", "auto", "light", "dark")},
 		{Name: "time_zone", Value: jsonobject.Text(&c.TimeZone, jsonobject.Schema{
 			"type": "string", "maxLength": maxLabelBytes,
 			"description": "The IANA name, such as Europe/Lisbon, of the time zone of spaces that have none and whose site has none, and of the pages. Absent, the customer's is used.",

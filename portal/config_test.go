@@ -36,7 +36,7 @@ const everyField = `{
 	"is_embedded": true, "navigation_mode": "restricted", "read_only": true,
 	"landing_page": {"manage": {"room_key": "101"}},
 	"deep_link": {"resource_type": "reservation", "resource_key": "r1"},
-	"locale": "de-DE", "exclude_locale_picker": true, "time_zone": "Asia/Tokyo",
+	"locale": "de-DE", "exclude_locale_picker": true, "color_scheme": "dark", "time_zone": "Asia/Tokyo",
 	"customization_profile_id": "67c58f1f-f148-4415-a63c-dc6c145c6b91",
 	"customer_resources_filters": [
 		{"field": "region", "operation": "=", "value": "north"}, {"field": "vip", "operation": "=", "value": true}
@@ -128,6 +128,7 @@ func TestCreate_InvalidConfig_ReturnsFaults(t *testing.T) {
 	for _, test := range []struct{ config, want string }{
 		{`{"locale": "xx"}`, "locale format"},
 		{`{"locale": 5}`, "locale type"},
+		{`{"color_scheme": "blue"}`, "color_scheme format"},
 		{`{"time_zone": "Lisbon"}`, "time_zone format"},
 		{`{"time_zone": "Local"}`, "time_zone format"},
 		{`{"time_zone": "../Europe/Lisbon"}`, "time_zone format"},

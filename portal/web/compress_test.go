@@ -102,7 +102,7 @@ func TestAssets_CurrentVersion_IsStoredByBrowsers(t *testing.T) {
 	page := b.open(f.portal(t, portal.CreateRequest{}).URL.Reveal())
 	require.Equal(t, "no-store", page.Header.Get("Cache-Control"))
 	found := linked.FindAllStringSubmatch(page.body, -1)
-	require.Len(t, found, 4)
+	require.Len(t, found, 5)
 	for _, path := range found {
 		a := b.get(path[1])
 		require.Equal(t, http.StatusOK, a.StatusCode, path[1])
@@ -112,7 +112,7 @@ func TestAssets_CurrentVersion_IsStoredByBrowsers(t *testing.T) {
 		}
 		require.Equal(t, want, a.Header.Get("Cache-Control"), path[1])
 
-		other := regexp.MustCompile(`/[0-9a-f]{12}/(portal|icon)|v=.*`).ReplaceAllString(path[1], "/000000000000/$1")
+		other := regexp.MustCompile(`/[0-9a-f]{12}/(portal|dark|icon)|v=.*`).ReplaceAllString(path[1], "/000000000000/$1")
 		a = b.get(other)
 		require.Equal(t, http.StatusOK, a.StatusCode, other)
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"), other)

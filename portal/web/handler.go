@@ -23,6 +23,18 @@ type Options struct {
 	// offers no address.
 	ReturnURL string
 
+	// Partner is the name of the host's company. The pages show it if no portal is open, for example on the page for a link that
+	// has expired. It may be empty.
+	Partner string
+
+	// Support is where visitors get help: an email address, or an absolute http or https URL. Error pages show it. It may be
+	// empty.
+	Support string
+
+	// NewLinkURL is an absolute http or https URL of a page on which visitors can request a new link. Error pages for links and
+	// sessions that have ended offer it. It may be empty.
+	NewLinkURL string
+
 	// TrustedProxies are the reverse proxies whose X-Forwarded-For header the handler trusts. The handler uses the header to
 	// find the address of a client, for which it counts wrong codes. If TrustedProxies is empty, it uses the address of the
 	// connection.
@@ -71,7 +83,7 @@ type Handler struct {
 //
 // It returns an error that matches [ErrInvalid] if the BaseURL is http and not on this machine, unless Options.AllowPrivateHTTP
 // allows it, because others could read the session cookies. It also returns an error that matches ErrInvalid for an invalid
-// ReturnURL or Location.
+// ReturnURL, Support, NewLinkURL or Location.
 func New(portals *portal.Service, o Options) (*Handler, error) {
 	if portals == nil {
 		return nil, fmt.Errorf("%w: a portal.Service is required", ErrInvalid)
@@ -84,11 +96,8 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	if err := checkHTTP(base, o.AllowPrivateHTTP); err != nil {
 		return nil, err
 	}
-	if o.ReturnURL != "" {
-		u, err := url.Parse(o.ReturnURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-			return nil, fmt.Errorf("%w: ReturnURL must be an absolute http or https URL", ErrInvalid)
-		}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	if h.options.Location == nil {
 		h.options.Location = time.UTC
@@ -105,6 +114,25 @@ func New(portals *portal.Service, o Options) (*Handler, error) {
 	h.pages = pages()
 	h.limiter = newRateLimiter(h.db.Now)
 	return h, nil
+}
+
+// check returns an error for options that are invalid by themselves.
+func (o Options) check() error {
+	for name, text := range map[string]string{"ReturnURL": o.ReturnURL, "NewLinkURL": o.NewLinkURL} {
+		if text != "" && !isWebURL(text) {
+			return fmt.Errorf("%w: %s must be an absolute http or https URL", ErrInvalid, name)
+		}
+	}
+	if o.Support != "" && !isWebURL(o.Support) && mailLink(o.Support) == "" {
+		return fmt.Errorf("%w: Support must be an email address or an absolute http or https URL", ErrInvalid)
+	}
+	return nil
+}
+
+// isWebURL reports whether a text is an absolute http or https URL without a user.
+func isWebURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
 // checkHTTP returns an error for a base URL with http on a network where others can read the traffic.

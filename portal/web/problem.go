@@ -19,7 +19,12 @@ type problem struct {
 	TabURL    string        // a URL to open in a new tab; "" if there is none
 	Resend    []hiddenInput // the inputs of a form that the visitor can post again
 	LinkURL   string        // the URL of a link to open again; "" if there is none
+	NewURL    string        // the URL of a page that requests a new link; "" if there is none
+	Support   string        // an email address or a URL; "" if there is none
 }
+
+// linkProblems are the problems that a new link can solve.
+var linkProblems = []string{"forged", "expired", "used", "deleted", "revoked", "over", "aged", "closed", "ended_used", "slow"}
 
 // problems maps errors to the status code and the text of their page. The first match counts.
 var problems = []struct {
@@ -80,7 +85,10 @@ func (x *exchange) showProblem(status int, p problem) {
 	if x.session == nil && x.framed() {
 		allowFrame(x.w.Header(), portal.Config{})
 	}
-	p.Resend = x.resend
+	p.Resend, p.Support = x.resend, x.h.options.Support
+	if slices.Contains(linkProblems, p.Key) {
+		p.NewURL = x.h.options.NewLinkURL
+	}
 	x.ensureLocalizer()
 	x.render(status, "problem", "problem."+p.Key+".title", p)
 }

@@ -104,6 +104,13 @@ func (d pageData) Portal() portal.CustomerPortal { return d.x.session.Portal() }
 // Appearance returns the appearance of the portal.
 func (d pageData) Appearance() portal.Appearance { return d.x.appearance }
 
+// Partner returns the name of the host's company, or "".
+func (d pageData) Partner() string { return d.x.h.options.Partner }
+
+// ColorScheme returns the colour schemes of the page, as in the CSS property: "light", "dark", or "light dark" for that of
+// the visitor's device.
+func (d pageData) ColorScheme() string { return d.x.colorScheme() }
+
 // HasName reports whether the portal or its customer has a name.
 func (d pageData) HasName() bool { return d.x.portalName() != "" }
 

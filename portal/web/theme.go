@@ -138,6 +138,25 @@ func (x *exchange) serveTheme() {
 // themePath returns the path of the stylesheet with the portal's colours and fonts. It changes when the stylesheet does.
 func (x *exchange) themePath() string { return x.link(themePath, "v", fingerprint(x.themeCSS())) }
 
+// Colour schemes of pages, as in the CSS property color-scheme.
+const (
+	schemeLight = "light"
+	schemeDark  = "dark"
+	schemeAuto  = "light dark" // that of the visitor's device
+)
+
+// colorScheme returns the colour scheme of the page.
+func (x *exchange) colorScheme() string {
+	if x.session == nil {
+		return schemeAuto
+	}
+	switch scheme := x.config().ColorScheme; scheme {
+	case schemeLight, schemeDark:
+		return scheme
+	}
+	return schemeAuto
+}
+
 // themeCSS returns the stylesheet with the portal's colours and fonts.
 func (x *exchange) themeCSS() string {
 	t := x.appearance.Theme
@@ -166,12 +185,20 @@ func (x *exchange) themeCSS() string {
 	if t.MonoFontFamily != "" {
 		write("mono", fontList(t.MonoFontFamily)+", ui-monospace, monospace")
 	}
-	b.WriteString("}@media(prefers-color-scheme:dark){:root{")
-	write("brand-text", readableOn(primary, color(darkSurface)))
-	tint := primary.mix(color(darkSurface), 0.75).rounded()
-	write("tint", tint)
-	write("on-tint", readableOn(primary, tint))
-	b.WriteString("}}\n")
+	b.WriteString("}")
+	if scheme := x.colorScheme(); scheme != schemeLight {
+		open, end := ":root{", "}"
+		if scheme == schemeAuto {
+			open, end = "@media(prefers-color-scheme:dark){"+open, end+"}"
+		}
+		b.WriteString(open)
+		write("brand-text", readableOn(primary, color(darkSurface)))
+		tint := primary.mix(color(darkSurface), 0.75).rounded()
+		write("tint", tint)
+		write("on-tint", readableOn(primary, tint))
+		b.WriteString(end)
+	}
+	b.WriteString("\n")
 	return b.String()
 }
 

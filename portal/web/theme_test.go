@@ -49,13 +49,15 @@ func TestTheme_RandomColours_AreReadable(t *testing.T) {
 
 func TestTheme_Surfaces_AreThoseOfTheStylesheet(t *testing.T) {
 	t.Parallel()
-	b, err := assetFiles.ReadFile("assets/portal.css")
-	require.NoError(t, err)
-	pages := regexp.MustCompile(`--page: (#[0-9a-f]+)`).FindAllSubmatch(b, -1)
-	cards := regexp.MustCompile(`--card: (#[0-9a-f]+)`).FindAllSubmatch(b, -1)
-	require.Len(t, pages, 2)
-	require.Equal(t, lightSurface, string(pages[0][1]))
-	require.Equal(t, darkSurface, string(cards[1][1]))
+	value := func(asset, name string) string {
+		b, err := assetFiles.ReadFile("assets/" + asset)
+		require.NoError(t, err)
+		found := regexp.MustCompile(`--`+name+`: (#[0-9a-f]+)`).FindAllSubmatch(b, -1)
+		require.Len(t, found, 1)
+		return string(found[0][1])
+	}
+	require.Equal(t, lightSurface, value("portal.css", "page"))
+	require.Equal(t, darkSurface, value("dark.css", "card"))
 }
 
 func TestFontList_Names_AreQuoted(t *testing.T) {

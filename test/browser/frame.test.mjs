@@ -94,6 +94,32 @@ test("a portal sends messages only to its allowed origins", async () => {
   });
 });
 
+test("a portal tells the height of each page, and has the colour scheme of its configuration", async () => {
+  for (const scheme of ["light", "dark"]) {
+    const url = await make({ is_embedded: true, allowed_frame_origins: [hostOrigin], color_scheme: scheme }, "1h");
+    await visit({ colorScheme: scheme === "light" ? "dark" : "light" }, async (page) => {
+      const frame = await embed(page, url);
+      const told = async () => {
+        await frame.waitForSelector("h1");
+        const height = await frame.evaluate(() => Math.ceil(document.body.getBoundingClientRect().height));
+        await page.waitForFunction((height) => window.heard.findLast((m) => m.data.type === "height")?.data.height === height, height);
+        return height;
+      };
+      const high = await told();
+      // A frame as high as its page has no scroll bar, and a lower page makes it lower again.
+      await page.$eval("iframe", (e, height) => { e.height = height; }, high);
+      assert.equal(await frame.evaluate(() => document.documentElement.scrollHeight - window.innerHeight), 0);
+      await frame.click("nav >> text=Settings");
+      await frame.waitForURL(/connect/);
+      assert.ok(await told() < high);
+      assert.equal(await frame.locator(".brand, .bottom").count(), 0, "no second header");
+      const background = await frame.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      assert.equal(background, scheme === "light" ? "rgb(246, 245, 242)" : "rgb(23, 22, 20)");
+      await shoot(page, `embedded ${scheme}`);
+    });
+  }
+});
+
 /**
  * Calls work with a portal that ends after some seconds. If work returns false because the portal ended before it was
  * open, which happens on a slow machine, it is called again with a portal that lasts longer.
@@ -118,7 +144,7 @@ test("a page shows that its portal has ended and notifies the host", async () =>
     await frame.waitForSelector("#over:not([hidden])");
     await shoot(page, "embedded expired while open");
     await page.waitForFunction(() => window.heard.some((m) => m.data.type === "expired"));
-    const types = (await page.evaluate(() => window.heard)).map((m) => m.data.type);
+    const types = (await page.evaluate(() => window.heard)).map((m) => m.data.type).filter((type) => type !== "height");
     assert.deepEqual(types.filter((t, i) => types.indexOf(t) === i), ["ready", "expiring", "expired"]);
     await frame.click("nav >> text=Guests");
     await frame.waitForSelector("text=This link has expired");

@@ -1,5 +1,5 @@
-// The pages work without this script. It shows the end of the portal while a page is open, and posts a message about it to
-// the host's page if the portal is in a frame. It also keeps unsaved input when the visitor goes back to a form.
+// The pages work without this script. It shows the end of the portal while a page is open, and posts messages about it and
+// about the height of the page to the host's page if the portal is in a frame. It also keeps unsaved input when the visitor goes back to a form.
 (() => {
   "use strict";
   const body = document.body;
@@ -88,11 +88,11 @@
     });
   }
 
-  const tell = (type) => {
+  const tell = (type, more = {}) => {
     if (!framed) return;
     for (const origin of (body.dataset.tell || "").split(" ").filter(Boolean)) {
       try {
-        window.parent.postMessage({ source: "customer-portal", type, expires_at: body.dataset.expiresAt }, origin);
+        window.parent.postMessage({ source: "customer-portal", type, expires_at: body.dataset.expiresAt, ...more }, origin);
       } catch {
         // Ignore an invalid origin.
       }
@@ -122,4 +122,13 @@
   };
   tell("ready");
   look();
+
+  // The host's page can make the frame as high as the page, so that only one of them scrolls.
+  let height = 0;
+  new ResizeObserver(() => {
+    const now = Math.ceil(body.getBoundingClientRect().height);
+    if (now === height) return;
+    height = now;
+    tell("height", { height });
+  }).observe(body);
 })();
