@@ -108,7 +108,7 @@ test("a portal tells the height of each page, and has the colour scheme of its c
       const high = await told();
       // A frame as high as its page has no scroll bar, and a lower page makes it lower again.
       await page.$eval("iframe", (e, height) => { e.height = height; }, high);
-      assert.equal(await frame.evaluate(() => document.documentElement.scrollHeight - window.innerHeight), 0);
+      await frame.waitForFunction((height) => window.innerHeight === height && document.documentElement.scrollHeight === height, high);
       await frame.click("nav >> text=Settings");
       await frame.waitForURL(/connect/);
       assert.ok(await told() < high);
