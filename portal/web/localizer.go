@@ -52,7 +52,8 @@ func parseCatalogs() (map[string]*catalog, error) {
 // localizer returns the texts of one page. It applies the overrides of the portal's profile and Options.Rewrite.
 type localizer struct {
 	*catalog
-	lasting   bool // access grants are not stays, so their texts do not mention arrival and departure
+	lasting   bool              // access grants are not stays, so their texts do not mention arrival and departure
+	nouns     map[string]string // keys whose text is that of another key, a noun of the vertical
 	overrides map[string]string
 	rewrite   func(locale, key, text string) string
 }
@@ -68,6 +69,11 @@ func (h *Handler) newLocalizer(locale string, overrides map[string]string) *loca
 // text returns the text of a key. pairs are names and values that replace placeholders such as {name}.
 func (s *localizer) text(key string, pairs ...any) string {
 	text, known := s.overrides[key]
+	if noun := s.nouns[key]; noun != "" && !known {
+		if text, known = s.overrides[noun]; !known {
+			text, known = s.texts[noun]
+		}
+	}
 	if !known && s.lasting {
 		text, known = s.texts[lastingPrefix+key]
 	}
