@@ -127,7 +127,7 @@ func TestHandler_CrossSitePost_IsRefused(t *testing.T) {
 		for _, path := range []string{b.home + "reservations/cancel?key=r1", b.home + "end", b.home + "nowhere", click.URL.Reveal()} {
 			a := b.post(path)
 			require.Equal(t, http.StatusForbidden, a.StatusCode, "%v %s", header, path)
-			require.Contains(t, a.body, "came from another site")
+			require.Contains(t, a.body, "came from another website")
 		}
 	}
 	b.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}

@@ -57,7 +57,7 @@ for (const javaScriptEnabled of [false, true]) {
       assert.notEqual(await grant(key), null);
       await page.click("main >> text=Cancel");
       await page.click("text=Cancel now");
-      assert.match(await page.textContent("[role=status].done"), /Cancelled/);
+      assert.match(await page.textContent("[role=status].done"), /the booking is cancelled/);
       assert.equal(await grant(key), null);
       assert.equal((await page.goto(`${home}reservations/view?key=${key}`)).status(), 404);
     });
@@ -163,7 +163,7 @@ test("spaces and staff, script off", async () => {
     assert.match(await page.textContent(".crumb"), /Faro Marina/);
     await page.click("main >> text=Delete");
     await page.click("button.danger");
-    assert.match(await page.textContent("[role=status].done"), /Deleted/);
+    assert.match(await page.textContent("[role=status].done"), /has been deleted/);
 
     await page.goto(`${home}staff`);
     await page.click("text=Add staff");
@@ -173,7 +173,7 @@ test("spaces and staff, script off", async () => {
     assert.match(await page.textContent("h1"), /Rosa Melo/);
     await page.click("main >> text=Remove");
     await page.click("button.danger");
-    assert.match(await page.textContent("[role=status].done"), /Removed/);
+    assert.match(await page.textContent("[role=status].done"), /no longer on the staff/);
   });
 });
 

@@ -54,6 +54,7 @@ const looks = {
   desktop: { viewport: desktop, colorScheme: "light" },
   phone: { viewport: phone, colorScheme: "light", hasTouch: true },
   dark: { viewport: desktop, colorScheme: "dark" },
+  "dark phone": { viewport: phone, colorScheme: "dark", hasTouch: true },
 };
 const all = Object.keys(looks);
 
