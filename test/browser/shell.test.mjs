@@ -95,6 +95,7 @@ function brokenWords() {
   const out = [];
   for (const element of document.querySelectorAll("button, .button, nav a, summary, thead th, .chip, label, legend, h1, h2")) {
     if (!element.checkVisibility() || element.querySelector("[translate=no]") || element.classList.contains("unseen")) continue;
+    if (element.closest("thead")?.getBoundingClientRect().width <= 1) continue; // only for screen readers
     const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       for (const word of walker.currentNode.data.matchAll(/[\p{L}\p{N}]+/gu)) {
