@@ -71,7 +71,8 @@ type Activity struct {
 	AccessCodeID uuid.UUID                `json:"access_code_id,omitzero"` // of the access code in this slot, if this library set it
 	BatteryLevel device.Optional[float64] `json:"battery_level,omitzero"`  // of a low battery, from 0 to 1
 
-	byGuest bool // the access code of an access grant was used
+	byGuest bool        // the access code of an access grant was used
+	cause   *attemptRow // of an event that is attributed to an attempt
 }
 
 // inFeed reports whether the change feed of the workspace reports the activity.

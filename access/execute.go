@@ -240,7 +240,7 @@ func (h *holder) send(ctx context.Context, own *session, conn device.Conn, a *at
 	}
 	calling, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	expected := own.expect(a)
+	expected := own.expect(a, false)
 	outcome, err := conn.Do(calling, a.DeviceExternal, a.Command)
 	if err != nil {
 		return h.finish(ctx, a, failedWith(err, true))
@@ -266,11 +266,7 @@ func (h *holder) succeed(ctx context.Context, own *session, e *expectation, resu
 // device to the command. The attempt succeeds, without a confirmation by the device, only if the device shows the result and did not
 // show it before the command, or reported the operation.
 func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
-	var stored *attemptRow
-	err := devicedata.View(ctx, h.s.db, func(r storage.Reader) (err error) {
-		stored, err = readAttempt(ctx, r, a.workspace, a.customer, a.ID)
-		return err
-	})
+	stored, reported, err := h.sent(ctx, a)
 	if err != nil || !a.isOpen(stored) {
 		return errors.Join(err, stillPending(stored))
 	}
@@ -281,7 +277,7 @@ func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 	own, _, _ := h.connection(calling, a) // an error is met again below
 	var expected *expectation
 	if own != nil {
-		expected = own.expect(a)
+		expected = own.expect(a, reported)
 	}
 	<-calling.Done()
 	if waiting.Err() != nil {
@@ -294,8 +290,11 @@ func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 		return lease.ErrLost
 	}
 	if err == nil {
-		if current != own {
-			expected = current.expect(a)
+		if current != own { // the session before may have stored the activity
+			if stored, reported, err = h.sent(ctx, a); err != nil || !a.isOpen(stored) {
+				return errors.Join(err, stillPending(stored))
+			}
+			expected = current.expect(a, reported)
 		}
 		var now device.Device
 		if now, err = readDevice(reading, conn, a.DeviceExternal); err == nil && shows(now.State, a.Command) &&
@@ -304,6 +303,19 @@ func (h *holder) resolve(ctx context.Context, a *attemptRow) error {
 		}
 	}
 	return h.finish(ctx, a, failed(ErrorNotConfirmed, "the command was sent, but the process that sent it stopped before the device answered"))
+}
+
+// sent reads an attempt that an earlier holder or session has sent. reported reports that its activity is stored. If the attempt is
+// pending, it was stored for an event, because a result is stored with its activity.
+func (h *holder) sent(ctx context.Context, a *attemptRow) (stored *attemptRow, reported bool, err error) {
+	err = devicedata.View(ctx, h.s.db, func(r storage.Reader) (err error) {
+		if stored, err = readAttempt(ctx, r, a.workspace, a.customer, a.ID); err != nil {
+			return err
+		}
+		reported, err = hasActivity(ctx, r, a)
+		return err
+	})
+	return stored, reported, err
 }
 
 // readDevice reads one device from the inventory.

@@ -17,8 +17,9 @@ type expectation struct {
 	omitted  *operation // the event that was not stored because the activity is stored
 }
 
-// expect records that an attempt is being sent.
-func (s *session) expect(a *attemptRow) *expectation {
+// expect records that an attempt is being sent, or that an earlier holder or session has sent it. reported reports that the latter
+// has stored the activity for an event. Other operations are not attributed to the attempt then.
+func (s *session) expect(a *attemptRow, reported bool) *expectation {
 	s.expectMu.Lock()
 	defer s.expectMu.Unlock()
 	for id, expected := range s.expected {
@@ -28,7 +29,7 @@ func (s *session) expect(a *attemptRow) *expectation {
 			s.expected[id] = expected
 		}
 	}
-	e := &expectation{attempt: a, at: time.Now()}
+	e := &expectation{attempt: a, at: time.Now(), stored: reported, reported: reported}
 	s.expected[a.DeviceExternal] = append(s.expected[a.DeviceExternal], e)
 	return e
 }
@@ -119,7 +120,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 			}
 			e.stored = true
 			actor := e.attempt.Actor
-			a.Actor, a.AttemptID = &actor, e.attempt.ID
+			a.Actor, a.AttemptID, a.cause = &actor, e.attempt.ID, e.attempt
 		} else if s.allows(known, now) {
 			counted = append(counted, known)
 		} else {

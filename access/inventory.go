@@ -317,9 +317,19 @@ func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, wri
 		}
 	}
 	for i, a := range operated {
-		if exist[len(externalIDs)+i] != nil {
-			activities = append(activities, a)
+		if exist[len(externalIDs)+i] == nil {
+			continue
 		}
+		if a.cause != nil { // an earlier holder may have stored the activity with the result since this one expects the event
+			written, err := hasActivity(ctx, tx.Tx, a.cause)
+			if err != nil {
+				return nil, err
+			}
+			if written {
+				continue
+			}
+		}
+		activities = append(activities, a)
 	}
 	if err := devicedata.PutStates(ctx, tx, states); err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ type process struct {
 	mu     sync.Mutex
 	paused chan struct{} // closed by resume; nil while the process runs
 	late   *rand.Rand    // draws the answers to commands that arrive 100 ms after the device acted; nil if none does
+
+	answers <-chan struct{} // the answers to commands arrive when it is closed; nil: at once
 }
 
 // trap pauses the process that reaches a place for the n-th time.
@@ -121,6 +123,9 @@ func (c pausedConn) Do(ctx context.Context, id string, command device.Command) (
 	c.p.mu.Lock()
 	late := c.p.late != nil && c.p.late.IntN(2) == 0
 	c.p.mu.Unlock()
+	if c.p.answers != nil {
+		<-c.p.answers
+	}
 	if late {
 		time.Sleep(100 * time.Millisecond)
 	}

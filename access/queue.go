@@ -237,22 +237,26 @@ func (s *Service) writeCaused(ctx context.Context, tx data.CustomerTx, a *attemp
 	if err != nil || devices[0] == nil {
 		return err
 	}
-	activity.DeviceName = devices[0].Name
-	r := storage.Prefix(layout.DeviceActivitiesPrefix(a.customer, a.DeviceID))
-	r.Start = layout.AppendTime(r.Start, a.Sent.Add(-lateAnswer)) // earlier, because the clocks of processes differ
+	if written, err := hasActivity(ctx, tx.Tx, a); err != nil || written {
+		return err
+	}
+	activity.AccountID, activity.DeviceName = a.AccountID, devices[0].Name
+	return s.record(ctx, tx, []Activity{activity})
+}
+
+// hasActivity reports whether the activity of an attempt that was sent is stored.
+func hasActivity(ctx context.Context, r storage.Reader, a *attemptRow) (bool, error) {
+	newer := storage.Prefix(layout.DeviceActivitiesPrefix(a.customer, a.DeviceID))
+	newer.Start = layout.AppendTime(newer.Start, a.Sent.Add(-lateAnswer)) // earlier, because the clocks of processes differ
 	var ids []layout.ActivityID
-	for e, err := range tx.Tx.Scan(ctx, r, storage.ScanOptions{KeysOnly: true}) {
+	for e, err := range r.Scan(ctx, newer, storage.ScanOptions{KeysOnly: true}) {
 		if err != nil {
-			return err
+			return false, err
 		}
 		ids = append(ids, layout.Parse(e.Key).Activity)
 	}
-	stored, err := readActivities(ctx, tx.Tx, a.customer, ids)
-	if err != nil || slices.ContainsFunc(stored, func(other Activity) bool { return other.AttemptID == a.ID }) {
-		return err
-	}
-	activity.AccountID = a.AccountID
-	return s.record(ctx, tx, []Activity{activity})
+	stored, err := readActivities(ctx, r, a.customer, ids)
+	return slices.ContainsFunc(stored, func(other Activity) bool { return other.AttemptID == a.ID }), err
 }
 
 // attemptResult is the result of an attempt.

@@ -75,18 +75,12 @@ func TestTakeover_CommandWasBeingSent_NextHolderReadsTheState(t *testing.T) {
 				if c.want == access.AttemptError {
 					require.Equal(t, access.ErrorNotConfirmed, a.Error.Type)
 				}
-				var caused []access.Activity
-				for _, activity := range h.activities() {
-					if activity.AttemptID == a.ID {
-						caused = append(caused, activity)
-					}
-				}
-				if c.want == access.AttemptSuccess {
-					require.Len(t, caused, 1)
-					require.Equal(t, &a.Actor, caused[0].Actor)
-					require.Equal(t, h.device(c.id).Name, caused[0].DeviceName)
+				if activities := caused(h, a); c.want == access.AttemptSuccess {
+					require.Len(t, activities, 1)
+					require.Equal(t, &a.Actor, activities[0].Actor)
+					require.Equal(t, h.device(c.id).Name, activities[0].DeviceName)
 				} else {
-					require.Empty(t, caused)
+					require.Empty(t, activities)
 				}
 				first.resume()
 				time.Sleep(time.Minute)
@@ -174,10 +168,7 @@ func TestTakeover_DeviceReportsTheOperation_Succeeds(t *testing.T) {
 		set.set("before a command", 1)
 		a, err := second.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
 		require.NoError(t, err)
-		for calls := h.world.Calls(); calls[len(calls)-1].Caller != "second"; calls = h.world.Calls() {
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
+		h.waitForCaller("second")
 		time.Sleep(2 * access.DefaultPoll) // the next holder has found the command
 		h.world.Operate("l1", device.Operation{Method: device.MethodRemote})
 		a, err = second.scope.Wait(t.Context(), a.ID)
@@ -185,4 +176,111 @@ func TestTakeover_DeviceReportsTheOperation_Succeeds(t *testing.T) {
 		require.Equal(t, access.AttemptSuccess, a.Status)
 		require.False(t, a.Confirmed)
 	})
+}
+
+// TestTakeover_EventOfTheCommandIsStored_OtherOperationIsNotAttributed lets a holder store the operation that the lock reported, and
+// pauses it before the answer to the command arrives. The next holder must not attribute the same operation by somebody else.
+func TestTakeover_EventOfTheCommandIsStored_OtherOperationIsNotAttributed(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]bool{"unlocked at last": false, "locked at last": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHotel(t, memory.New(), simulated.Lock("l1", "L"))
+				connect(t, h.scope, "anna")
+				answers := make(chan struct{})
+				first := newProcess(h, "first", &trap{})
+				first.answers = answers
+				stop := start(t, first.svc)
+				synctest.Wait()
+				second := newProcess(h, "second", &trap{})
+				stopSecond := start(t, second.svc)
+				defer func() {
+					first.resume()
+					stop()
+					stopSecond()
+				}()
+				a, err := first.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+				require.NoError(t, err)
+				synctest.Wait()
+				require.Len(t, caused(h, a), 1, "stored for the event")
+				first.pause()
+				h.waitForCaller("second")
+				time.Sleep(2 * access.DefaultPoll) // the next holder has found the command
+				h.world.Operate("l1", device.Operation{Method: device.MethodRemote})
+				if last {
+					h.world.Operate("l1", device.Operation{Locked: true, Method: device.MethodRemote})
+				}
+				a, err = second.scope.Wait(t.Context(), a.ID)
+				require.NoError(t, err)
+				if last {
+					require.Equal(t, access.ErrorNotConfirmed, a.Error.Type)
+				} else {
+					require.Equal(t, access.AttemptSuccess, a.Status)
+				}
+				synctest.Wait()
+				require.Len(t, caused(h, a), 1)
+				var unlocked int
+				for _, activity := range h.activities() {
+					if activity.Kind == access.ActivityUnlocked {
+						unlocked++
+					}
+				}
+				require.Equal(t, 2, unlocked, "the other operation is an activity of its own")
+				close(answers)
+			})
+		})
+	}
+}
+
+// TestTakeover_EarlierHolderStoresTheResult_EventIsStoredOnce lets the next holder expect the event of a command. Then the earlier
+// holder continues and stores the result with the activity, and the event arrives.
+func TestTakeover_EarlierHolderStoresTheResult_EventIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), simulated.Lock("l1", "L"))
+		connect(t, h.scope, "anna")
+		set := &trap{}
+		first := newProcess(h, "first", set)
+		stop := start(t, first.svc)
+		synctest.Wait()
+		second := newProcess(h, "second", &trap{})
+		stopSecond := start(t, second.svc)
+		defer func() {
+			first.resume()
+			stop()
+			stopSecond()
+		}()
+		set.set("after a command", 1)
+		a, err := first.scope.Do(t.Context(), h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+		require.NoError(t, err)
+		h.waitForCaller("second")
+		time.Sleep(2 * access.DefaultPoll) // the next holder has found the command
+		first.resume()
+		a, err = first.scope.Wait(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.True(t, a.Confirmed)
+		require.Len(t, caused(h, a), 1)
+		h.world.Operate("l1", device.Operation{Method: device.MethodRemote}) // like an event that arrives late
+		time.Sleep(time.Minute)
+		require.Len(t, caused(h, a), 1)
+	})
+}
+
+// caused returns the activities of an attempt.
+func caused(h *hotel, a access.ActionAttempt) (out []access.Activity) {
+	for _, activity := range h.activities() {
+		if activity.AttemptID == a.ID {
+			out = append(out, activity)
+		}
+	}
+	return out
+}
+
+// waitForCaller waits until the last call of a driver is one of the given caller.
+func (h *hotel) waitForCaller(caller string) {
+	for calls := h.world.Calls(); calls[len(calls)-1].Caller != caller; calls = h.world.Calls() {
+		time.Sleep(time.Second)
+		synctest.Wait()
+	}
 }

@@ -297,8 +297,8 @@ func explained(commands []*issued, calls []simulated.Call) bool {
 	return possible[len(calls)]
 }
 
-// checkActivities checks that the activities of a customer contain each confirmed command once, each successful one, and no command
-// of the other customer.
+// checkActivities checks that the activities of a customer contain each successful command once, no other more than once, and no
+// command of the other customer.
 func (tt *takeoverTest) checkActivities(customer *hotel) {
 	t := tt.t
 	byAttempt := map[uuid.UUID][]access.Activity{}
@@ -320,11 +320,10 @@ func (tt *takeoverTest) checkActivities(customer *hotel) {
 			}
 			listed := byAttempt[c.attempt.ID]
 			delete(byAttempt, c.attempt.ID)
-			// A next holder may attribute another operation of the lock to a command whose result it does not know.
-			if c.attempt.Confirmed {
+			if c.attempt.Status == access.AttemptSuccess {
 				require.Len(t, listed, 1, "%+v", c.attempt)
-			} else if c.attempt.Status == access.AttemptSuccess {
-				require.NotEmpty(t, listed, "%+v", c.attempt)
+			} else { // the device may have reported the operation
+				require.LessOrEqual(t, len(listed), 1, "%+v", c.attempt)
 			}
 			for _, a := range listed {
 				require.Equal(t, &c.attempt.Actor, a.Actor)
