@@ -13,7 +13,7 @@ const (
 	maxState   = 256 << 10 // bytes of a message of a device
 )
 
-// bridgeInfo is what the driver uses of bridge/info.
+// bridgeInfo contains the fields of bridge/info that the driver uses.
 type bridgeInfo struct {
 	coordinator string
 	exposePIN   map[string]bool // by IEEE address: the option expose_pin of the device

@@ -71,7 +71,7 @@ type fakeBridge struct {
 	marks   int
 }
 
-// frozen is what reads of a stale lock return.
+// frozen contains the answers to reads of a stale lock.
 type frozen struct {
 	locked bool
 	slots  map[int]device.Slot

@@ -34,7 +34,7 @@ type thing struct {
 	traits traits
 	seen   bool // a state was published on this connection
 
-	// published is whether the last published state is locked. info.State.Locked also follows operations.
+	// published is the last published state of the bolt. info.State.Locked also follows operations.
 	published device.Optional[bool]
 
 	users map[int]slotReport

@@ -33,7 +33,7 @@ func (t *thing) observe(o observation) {
 	}
 }
 
-// verdict is what an observation says about a command.
+// verdict is the result of comparing an observation with a command.
 type verdict int
 
 const (

@@ -129,7 +129,7 @@ func (r slotReport) slot(index int) device.Slot {
 	return device.Slot{Index: index, State: r.state, PIN: device.NewSecret(r.pin)}
 }
 
-// reported is what a message says in addition to the state.
+// reported contains the events of a message, in addition to its state.
 type reported struct {
 	operation *device.Operation
 	codes     bool // somebody changed the codes at the lock or remotely

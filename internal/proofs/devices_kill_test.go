@@ -76,7 +76,7 @@ type mappingOf struct {
 	space    string
 }
 
-// deviceModel is what the parent knows of the devices and of what the killed processes have acknowledged.
+// deviceModel is the knowledge of the parent about the devices and about the acknowledgments of the killed processes.
 type deviceModel struct {
 	mu        sync.Mutex // of hub and calls, while a service runs
 	hub       hub

@@ -20,7 +20,7 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// hub is what the devices of the simulated hub remember when a process is killed. A command has taken effect if its call has begun.
+// hub is the memory of the devices of the simulated hub when a process is killed. A command has taken effect if its call has begun.
 type hub struct {
 	Devices []hubDevice
 	Next    int // the number of the next command

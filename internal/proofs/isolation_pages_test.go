@@ -46,7 +46,7 @@ func everyPage(t *testing.T) (paths, asked, posted []string) {
 		}
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
-		asked = append(asked, names(source, `(?:asked|Query\(\))\.(?:Get|Has)\("([^"]+)"`)...)
+		asked = append(asked, names(source, `(?:asked|Query\(\))\.(?:Get|Has)\("([^"]+)"|(?m)^\s*(?:const )?\w+Param\s*= "([a-z_]+)"`)...)
 		posted = append(posted, names(source, `(?m)(?:posted|PostForm)\.(?:Get|Has)\("([^"]+)"|PostForm\["([^"]+)"\]|\{"([a-z_]+)", "[a-z_.]+"\}|(?:^\t|^const )\w+(?:Field|Input|Prefix)\s+= "([a-z_]+[:.]?)"`)...)
 		if filepath.Base(file) == "pages.go" {
 			for _, found := range regexp.MustCompile(`\t(?:page[A-Z]\w*|themePath)\s*= "([^"]*)"`).FindAllSubmatch(source, -1) {
@@ -58,7 +58,7 @@ func everyPage(t *testing.T) (paths, asked, posted []string) {
 	slices.Sort(posted)
 	asked, posted = slices.Compact(asked), slices.Compact(posted)
 	require.Greater(t, len(paths), 25)
-	require.Subset(t, asked, strings.Fields("key guest space site cursor q state provider account"))
+	require.Subset(t, asked, strings.Fields("key guest space site cursor q state provider account show order focus"))
 	require.Subset(t, posted, strings.Fields("space parent_site_key kind name starts_at guest guest_name provider set_locale setting: token zone shown. choose. undecided planned"))
 	return paths, asked, posted
 }
