@@ -99,7 +99,7 @@ func (h *holder) execute(ctx context.Context, a *attemptRow) error {
 	case err != nil:
 		return h.finish(ctx, a, failedWith(err, false))
 	}
-	for h.callTime() < h.minCallTime(a) { // until the lease is renewed
+	for h.callTime() < h.s.callTimeout { // until the lease is renewed
 		if !sleep(waiting, h.s.lease/20) {
 			return errNotEnded // the next delivery ends it if its deadline is too near
 		}
@@ -225,27 +225,35 @@ func (h *holder) claim(ctx context.Context, a *attemptRow) error {
 	return err
 }
 
-// send calls the device and stores the result. It withdraws the claim if too little time remains for the call.
+// send calls the device and stores the result. It withdraws the claim if too little time remains of the lease, which must last for the
+// call timeout also if the deadline of the command is sooner: a device may work on a command for so long, whether or not the driver
+// waits for it. If the call ended without an answer, send therefore returns after the call timeout, so that the next command to the
+// device and the release of the lease wait.
 func (h *holder) send(ctx context.Context, own *session, conn device.Conn, a *attemptRow) error {
 	left := time.Until(a.due)
 	if left < h.minCallTime(a) {
 		return h.finish(ctx, a, tooLate())
 	}
-	within := min(h.callTime(), left)
-	if within < h.minCallTime(a) {
+	if h.callTime() < h.s.callTimeout {
 		if err := h.s.unclaim(ctx, a); err != nil {
 			return err
 		}
 		return errNotEnded
 	}
-	calling, cancel := context.WithTimeout(ctx, within)
+	calling, cancel := context.WithTimeout(ctx, min(h.s.callTimeout, left))
 	defer cancel()
 	expected := own.expect(a, false)
+	began := time.Now()
 	outcome, err := conn.Do(calling, a.DeviceExternal, a.Command)
-	if err != nil {
-		return h.finish(ctx, a, failedWith(err, true))
+	if err == nil {
+		return h.succeed(ctx, own, expected, attemptResult{status: AttemptSuccess, confirmed: outcome.Confirmed})
 	}
-	return h.succeed(ctx, own, expected, attemptResult{status: AttemptSuccess, confirmed: outcome.Confirmed})
+	unanswered := calling.Err() != nil || errors.Is(err, device.ErrClosed)
+	err = h.finish(ctx, a, failedWith(err, true))
+	if unanswered {
+		sleep(ctx, time.Until(began.Add(h.s.callTimeout)))
+	}
+	return err
 }
 
 // succeed stores the result of a command that took effect, and its activity unless an event has already stored it.

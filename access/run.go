@@ -21,10 +21,10 @@ import (
 // for each account at a provider lets one of them serve it. If a process stops responding, another one takes over its accounts
 // after Options.Lease.
 //
-// Run logs errors and continues. When ctx is done it sends no more commands, waits for those that it has sent, at most
-// Options.CallTimeout, and returns the error of ctx. If a driver ignores the end of its context, Run returns after Options.Lease an
-// error that also matches [ErrNotStopped] and names the running calls. No process serves the account of this driver until the driver
-// returns or this process ends, so keep the store open in this case: Run renews the lease in the background.
+// Run logs errors and continues. When ctx is done it sends no more commands, waits until those that it has sent are answered or
+// Options.CallTimeout has passed since, and returns the error of ctx. If a driver ignores the end of its context, Run returns after
+// Options.Lease an error that also matches [ErrNotStopped] and names the running calls. No process serves the account of this driver
+// until the driver returns or this process ends, so keep the store open in this case: Run renews the lease in the background.
 //
 // Run returns [ErrRunning] at once if the Service already runs.
 func (s *Service) Run(ctx context.Context) error {

@@ -47,7 +47,9 @@ type Options struct {
 	Lease time.Duration
 
 	// CallTimeout is the longest time for one call of a driver that changes a device. It must be shorter than half of Lease. The
-	// default is 10 s, or a third of Lease if that is shorter.
+	// default is 10 s, or a third of Lease if that is shorter. A device may work on a command for so long: if a call ends earlier
+	// without an answer, because the deadline of the command is near or the connection is closed, the next command to the device
+	// waits until CallTimeout has passed since the call began.
 	CallTimeout time.Duration
 
 	// Poll is the interval at which a running Service looks for commands that other processes accepted. It notices its own at
