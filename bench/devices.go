@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,8 +134,8 @@ func (s *heapSampler) stop() (used uint64, samples int) {
 	return s.most - min(s.most, s.before), s.samples
 }
 
-// fleet is a store with the devices of simulated accounts. Each account also has a lock, its marker, whose state is stored at once,
-// which shows that the events before it are handled.
+// fleet is a store with the devices of simulated accounts. Each account also has locks, its markers, whose states are stored at once,
+// which shows that the events before them are handled.
 type fleet struct {
 	world *simulated.World
 	svc   *access.Service
@@ -142,13 +143,17 @@ type fleet struct {
 	store *deviceRowCounter
 	users []string
 	ids   []string // without the markers; those of an account are not neighbours
+	turn  int      // of the markers
 
 	mu            sync.Mutex
 	at            time.Time
 	minute, again int
 }
 
-func markerOf(user string) string { return "marker-" + user }
+// markersEach is the number of markers of an account. They take turns, because a lock that changes often is stored more rarely.
+const markersEach = 16
+
+func markerOf(user string, turn int) string { return fmt.Sprintf("marker-%d-%s", turn, user) }
 
 func (f *fleet) now() time.Time {
 	f.mu.Lock()
@@ -169,7 +174,9 @@ func newFleet(ctx context.Context, store storage.Store, n, accounts int) (*fleet
 		user := fmt.Sprint("user-", i)
 		f.users = append(f.users, user)
 		f.world.AddLogin(simulated.Login{User: user, Password: "bench"})
-		f.world.AddDevice(user, simulated.Lock(markerOf(user), "Marker"))
+		for turn := range markersEach {
+			f.world.AddDevice(user, simulated.Lock(markerOf(user, turn), "Marker"))
+		}
 	}
 	for i := range n {
 		f.ids = append(f.ids, fmt.Sprint("thermostat-", i))
@@ -287,7 +294,7 @@ func (f *fleet) lose(ctx context.Context, markers map[uuid.UUID]string, report f
 // markers waits until the inventory is stored, and returns the markers, with their ids in the world.
 func (f *fleet) markers(ctx context.Context) (map[uuid.UUID]string, error) {
 	for {
-		page, err := f.scope.Devices(ctx, access.DeviceQuery{Capability: device.CanLock})
+		page, err := f.scope.Devices(ctx, access.DeviceQuery{Capability: device.CanLock, Limit: 1000})
 		if err != nil {
 			return nil, err
 		}
@@ -301,7 +308,7 @@ func (f *fleet) markers(ctx context.Context) (map[uuid.UUID]string, error) {
 				connected++
 			}
 		}
-		if connected == len(f.users) && len(page.Items) == len(f.users) {
+		if connected == len(f.users) && len(page.Items) == markersEach*len(f.users) {
 			markers := map[uuid.UUID]string{}
 			for _, d := range page.Items {
 				markers[d.ID] = d.ExternalID
@@ -314,10 +321,14 @@ func (f *fleet) markers(ctx context.Context) (map[uuid.UUID]string, error) {
 	}
 }
 
-// settle operates the markers and waits until their new states are stored.
+// settle operates the next marker of each account and waits until their new states are stored.
 func (f *fleet) settle(ctx context.Context, markers map[uuid.UUID]string) error {
+	f.turn = (f.turn + 1) % markersEach
 	want := map[uuid.UUID]bool{}
 	for id, external := range markers {
+		if !strings.HasPrefix(external, markerOf("", f.turn)) {
+			continue
+		}
 		locked, _ := f.world.Device(external).State.Locked.Get()
 		f.world.Operate(external, device.Operation{Locked: !locked, Method: device.MethodManual})
 		want[id] = !locked
