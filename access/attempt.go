@@ -40,28 +40,6 @@ const (
 	AttemptError   AttemptStatus = "error"
 )
 
-// ErrorType says why an action attempt failed.
-type ErrorType string
-
-// The types of errors. After ErrorNotConfirmed and ErrorTimedOut the command may still take effect. After the others it had no
-// effect.
-const (
-	ErrorDeviceOffline  ErrorType = "device_offline"       // the device or the provider cannot be reached
-	ErrorNotConfirmed   ErrorType = "not_confirmed"        // the command was sent, and it is not known whether the device carried it out
-	ErrorTimedOut       ErrorType = "timed_out"            // the deadline passed
-	ErrorRejected       ErrorType = "rejected"             // the device or the provider refused the command
-	ErrorUnsupported    ErrorType = "not_supported"        // the device cannot do this any more
-	ErrorAccountLost    ErrorType = "account_disconnected" // the customer must reconnect the account
-	ErrorDeviceNotFound ErrorType = "device_not_found"     // the device or its account was deleted, or the account no longer has the device
-	ErrorProvider       ErrorType = "provider_error"       // the provider or its driver failed; the command may take effect
-)
-
-// AttemptFailure is the reason for which an action attempt failed.
-type AttemptFailure struct {
-	Type    ErrorType `json:"type"`
-	Message string    `json:"message"` // in English
-}
-
 // ActionAttempt is a command to a device and its result. Attempts are kept for 30 days.
 type ActionAttempt struct {
 	ID          uuid.UUID      `json:"action_attempt_id"`

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -249,7 +248,11 @@ func (h *holder) send(ctx context.Context, own *session, conn device.Conn, a *at
 		return h.succeed(ctx, own, expected, attemptResult{status: AttemptSuccess, confirmed: outcome.Confirmed})
 	}
 	unanswered := calling.Err() != nil || errors.Is(err, device.ErrClosed)
-	err = h.finish(ctx, a, failedWith(err, true))
+	result := failedWith(err, true)
+	if !result.failure.Type.mayTakeEffect() {
+		own.forget(expected)
+	}
+	err = h.finish(ctx, a, result)
 	if unanswered {
 		sleep(ctx, time.Until(began.Add(h.s.callTimeout)))
 	}
@@ -371,29 +374,4 @@ func contradicts(s device.State, c device.Command) bool {
 
 func disagrees[T comparable](want, is device.Optional[T]) bool {
 	return want.IsKnown() && is.IsKnown() && want != is
-}
-
-// failedWith returns the result of an attempt after an error. sent reports whether the driver was called.
-func failedWith(err error, sent bool) attemptResult {
-	switch {
-	case isGone(err):
-		return failed(ErrorDeviceNotFound, "the device or its account was deleted")
-	case errors.Is(err, device.ErrUnknownDevice):
-		return failed(ErrorDeviceNotFound, "the account does not have the device")
-	case errors.Is(err, device.ErrAccountLost):
-		return failed(ErrorAccountLost, "the account must be connected again")
-	case errors.Is(err, device.ErrRejected):
-		return failed(ErrorRejected, device.Label(err.Error()))
-	case errors.Is(err, device.ErrUnsupported), errors.Is(err, device.ErrInvalid):
-		return failed(ErrorUnsupported, device.Label(err.Error()))
-	case errors.Is(err, context.DeadlineExceeded) && sent:
-		return failed(ErrorTimedOut, "the device did not answer in time; the command may still take effect")
-	case errors.Is(err, context.DeadlineExceeded):
-		return failed(ErrorTimedOut, "the account could not be opened before the deadline")
-	case errors.Is(err, device.ErrUnconfirmed), sent && (errors.Is(err, device.ErrClosed) || errors.Is(err, context.Canceled)):
-		return failed(ErrorNotConfirmed, "the device did not confirm the command, which may have taken effect")
-	case errors.Is(err, device.ErrOffline):
-		return failed(ErrorDeviceOffline, device.Label(err.Error()))
-	}
-	return failed(ErrorProvider, device.Label(fmt.Sprintf("the provider failed: %v", err)))
 }

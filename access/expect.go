@@ -34,6 +34,14 @@ func (s *session) expect(a *attemptRow, reported bool) *expectation {
 	return e
 }
 
+// forget ends the expectation of a command that had no effect.
+func (s *session) forget(e *expectation) {
+	s.expectMu.Lock()
+	defer s.expectMu.Unlock()
+	id := e.attempt.DeviceExternal
+	s.expected[id] = slices.DeleteFunc(s.expected[id], func(other *expectation) bool { return other == e })
+}
+
 // claimActivity reports whether the caller must store the activity of a command that succeeded.
 func (s *session) claimActivity(e *expectation) bool {
 	s.expectMu.Lock()
