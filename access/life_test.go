@@ -22,13 +22,25 @@ import (
 
 // modelDevice is a device that an account of the model has listed.
 type modelDevice struct {
-	spaces map[string]bool // shared, by space
+	spaces     map[string]bool // shared, by space
+	commanded  time.Time       // the last time
+	operations bounds          // activities that no command of the customer caused
 }
 
 // modelAccount is an account of the model.
 type modelAccount struct {
 	id      uuid.UUID
+	user    string
 	devices map[string]*modelDevice
+	deleted map[string]bool   // devices that were deleted and that the account has not listed since
+	history map[uuid.UUID]int // activities of a device before it was deleted
+}
+
+func (a *modelAccount) device(id string) *modelDevice {
+	if a.devices[id] == nil {
+		a.devices[id] = &modelDevice{spaces: map[string]bool{}}
+	}
+	return a.devices[id]
 }
 
 // life is a random sequence of operations on two customers, two logins and their devices, and a model of the expected state.
@@ -41,18 +53,20 @@ type life struct {
 	spaces    map[string]map[string]bool          // by customer
 	revoked   map[string]bool                     // by user: nobody has connected it since
 	outage    map[string]bool
+	unsettled map[string]bool   // by user: an outage since the last quiet moment
 	devices   map[string]string // user by device in the world
-	made      int
-	attempts  map[uuid.UUID]string // customers
+	attempts  map[uuid.UUID]*modelAttempt
+	accounts  map[string]map[uuid.UUID]bool // that a customer has connected, by customer
+	gone      map[string][]uuid.UUID        // attempts of the deleted customers with this key
 	log       []string
 }
 
 // TestLife_RandomOperations_MatchModel connects accounts, adds, maps and removes devices, sends commands, loses accounts and
-// connections, deletes spaces, devices, accounts and customers, and restarts the service. At every quiet moment the stored state
-// must be that of the model.
+// connections, deletes spaces, devices, accounts and customers and creates some of them again, and restarts the service. The results
+// of commands must be those of the model, and at every quiet moment also the stored state and the activities.
 func TestLife_RandomOperations_MatchModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(testsize.Pick(2, 6, 15)) {
+	for seed := range uint64(testsize.Pick(2, 6, 12)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { live(t, seed) })
@@ -64,7 +78,8 @@ func live(t *testing.T, seed uint64) {
 	l := &life{
 		hotel: newHotel(t, memory.New()), random: rand.New(rand.NewPCG(seed, 2)),
 		customers: map[string]map[string]*modelAccount{}, spaces: map[string]map[string]bool{}, revoked: map[string]bool{},
-		outage: map[string]bool{}, devices: map[string]string{}, attempts: map[uuid.UUID]string{},
+		outage: map[string]bool{}, unsettled: map[string]bool{}, devices: map[string]string{}, attempts: map[uuid.UUID]*modelAttempt{},
+		accounts: map[string]map[uuid.UUID]bool{}, gone: map[string][]uuid.UUID{},
 	}
 	l.world.AddLogin(simulated.Login{User: "bob", Password: password})
 	for _, customer := range []string{"c0", "c1"} {
@@ -79,9 +94,10 @@ func live(t *testing.T, seed uint64) {
 	}()
 	operations := []func(){
 		l.connect, l.connect, l.connect, l.addDevice, l.addDevice, l.addDevice, l.addDevice, l.removeDevice, l.mapDevice, l.mapDevice, l.mapDevice,
-		l.command, l.command, l.command, l.fault, l.cut, l.revoke, l.report, l.report, l.deleteSpace, l.deleteDevice, l.deleteAccount, l.deleteCustomer, l.restart,
+		l.commands, l.commands, l.commands, l.commands, l.commands, l.slowCommands, l.operate, l.operate, l.fault, l.cut, l.revoke, l.report, l.report, l.deleteSpace, l.restoreSpace,
+		l.deleteDevice, l.relist, l.deleteAccount, l.deleteCustomer, l.restart,
 	}
-	for range testsize.Pick(8, 15, 40) {
+	for range testsize.Pick(8, 30, 80) {
 		for range 1 + l.random.IntN(12) {
 			operations[l.random.IntN(len(operations))]()
 			if l.random.IntN(3) == 0 {
@@ -113,18 +129,31 @@ func (l *life) customer() string { c, _ := pick(l.random, sorted(l.customers)); 
 
 func (l *life) user() string { u, _ := pick(l.random, l.world.Users()); return u }
 
+// create creates a customer. A customer that was deleted gets the same keys again.
 func (l *life) create(customer string) {
 	d := data.CustomerData{CustomerKey: customer}
 	l.spaces[customer] = map[string]bool{}
 	for i := range 3 {
-		key := fmt.Sprintf("%s-%d-%d", customer, i, l.made)
+		key := fmt.Sprintf("%s-%d", customer, i)
 		d.Spaces = append(d.Spaces, data.Room(key, "Room "+key))
 		l.spaces[customer][key] = true
 	}
-	l.made++
 	_, err := l.ws.Push(l.t.Context(), d)
 	require.NoError(l.t, err)
 	l.customers[customer] = map[string]*modelAccount{}
+	l.accounts[customer] = map[uuid.UUID]bool{}
+}
+
+// restoreSpace creates a space that was deleted.
+func (l *life) restoreSpace() {
+	customer := l.customer()
+	key := fmt.Sprintf("%s-%d", customer, l.random.IntN(3))
+	if !l.spaces[customer][key] {
+		l.note("restore space %s", key)
+		_, err := l.ws.Push(l.t.Context(), data.CustomerData{CustomerKey: customer, Spaces: []data.Space{data.Room(key, "Room "+key)}})
+		require.NoError(l.t, err)
+		l.spaces[customer][key] = true
+	}
 }
 
 func (l *life) connect() {
@@ -137,7 +166,11 @@ func (l *life) connect() {
 	if old := l.customers[customer][user]; old != nil {
 		require.Equal(l.t, old.id, a.ID)
 	} else {
-		l.customers[customer][user] = &modelAccount{id: a.ID, devices: map[string]*modelDevice{}}
+		l.customers[customer][user] = &modelAccount{
+			id: a.ID, user: user, devices: map[string]*modelDevice{}, deleted: map[string]bool{}, history: map[uuid.UUID]int{},
+		}
+		require.False(l.t, l.accounts[customer][a.ID], "an account that was deleted has this id")
+		l.accounts[customer][a.ID] = true
 	}
 	if l.revoked[user] { // connecting one account does not repair that of another customer
 		for other, accounts := range l.customers {
@@ -154,17 +187,30 @@ func (l *life) addDevice() {
 	if l.devices[id] != "" {
 		return
 	}
+	l.add(id, user)
+}
+
+func (l *life) add(id, user string) {
 	l.note("add %s to %s", id, user)
 	l.world.AddDevice(user, simulated.Lock(id, "Lock "+id))
 	l.devices[id] = user
+	for _, accounts := range l.customers {
+		if own := accounts[user]; own != nil {
+			delete(own.deleted, id)
+		}
+	}
 }
 
 func (l *life) removeDevice() {
 	if id, ok := pick(l.random, sorted(l.devices)); ok {
-		l.note("remove %s", id)
-		l.world.RemoveDevice(id)
-		delete(l.devices, id)
+		l.remove(id)
 	}
+}
+
+func (l *life) remove(id string) {
+	l.note("remove %s", id)
+	l.world.RemoveDevice(id)
+	delete(l.devices, id)
 }
 
 // stored returns a random device that the service has stored.
@@ -181,9 +227,7 @@ func (l *life) stored() (customer string, own *modelAccount, d access.Device, ok
 		}
 	}
 	require.NotNil(l.t, own)
-	if own.devices[d.ExternalID] == nil {
-		own.devices[d.ExternalID] = &modelDevice{spaces: map[string]bool{}}
-	}
+	own.device(d.ExternalID)
 	return customer, own, d, true
 }
 
@@ -207,29 +251,21 @@ func (l *life) mapDevice() {
 	own.devices[d.ExternalID].spaces[space] = m.Shared
 }
 
-func (l *life) command() {
-	customer, _, d, ok := l.stored()
-	if !ok {
-		return
-	}
-	l.note("command to %s of %s", d.ExternalID, customer)
-	kind := []device.CommandKind{device.Lock, device.Unlock}[l.random.IntN(2)]
-	a, err := l.of(customer).Do(l.t.Context(), d.ID, device.Command{Kind: kind}, data.Actor{}, time.Duration(1+l.random.IntN(60))*time.Second)
-	require.NoError(l.t, err)
-	l.attempts[a.ID] = customer
-}
-
 func (l *life) fault() {
 	if id, ok := pick(l.random, sorted(l.devices)); ok {
-		f := simulated.Faults{Offline: l.random.IntN(3) == 0, Mute: l.random.IntN(3) == 0, Deaf: l.random.IntN(3) == 0}
-		l.note("faults of %s: %+v", id, f)
-		l.world.SetFaults(id, f)
+		l.setFaults(id)
 	}
+}
+
+func (l *life) setFaults(id string) {
+	f := simulated.Faults{Offline: l.random.IntN(3) == 0, Mute: l.random.IntN(3) == 0, Deaf: l.random.IntN(3) == 0}
+	l.note("faults of %s: %+v", id, f)
+	l.world.SetFaults(id, f)
 }
 
 func (l *life) cut() {
 	user := l.user()
-	l.outage[user] = !l.outage[user]
+	l.outage[user], l.unsettled[user] = !l.outage[user], true
 	l.note("outage of %s: %v", user, l.outage[user])
 	l.world.SetOutage(user, l.outage[user])
 }
@@ -264,17 +300,6 @@ func (l *life) deleteSpace() {
 	}
 }
 
-func (l *life) deleteDevice() {
-	customer, own, d, ok := l.stored()
-	if !ok || d.MissingSince.IsZero() {
-		return
-	}
-	l.note("delete %s of %s", d.ExternalID, customer)
-	_, err := l.of(customer).DeleteDevice(l.t.Context(), d.ID)
-	require.NoError(l.t, err)
-	delete(own.devices, d.ExternalID)
-}
-
 func (l *life) deleteAccount() {
 	customer := l.customer()
 	if user, ok := pick(l.random, sorted(l.customers[customer])); ok && l.random.IntN(2) == 0 {
@@ -293,7 +318,12 @@ func (l *life) deleteCustomer() {
 	l.note("delete customer %s", customer)
 	_, err := l.ws.Delete(l.t.Context(), data.Selection{CustomerKeys: []string{customer}})
 	require.NoError(l.t, err)
-	maps.DeleteFunc(l.attempts, func(_ uuid.UUID, of string) bool { return of == customer })
+	maps.DeleteFunc(l.attempts, func(id uuid.UUID, a *modelAttempt) bool {
+		if a.customer == customer {
+			l.gone[customer] = append(l.gone[customer], id)
+		}
+		return a.customer == customer
+	})
 	l.create(customer)
 }
 
@@ -312,70 +342,5 @@ func (l *life) quiet() {
 	}
 	time.Sleep(10 * time.Minute) // longer than the longest pause before a connection is opened again
 	synctest.Wait()
-}
-
-func (l *life) compare() {
-	t := l.t
-	require.Empty(t, l.world.Conflicts())
-	for customer, accounts := range l.customers {
-		stored, err := l.of(customer).Accounts(t.Context())
-		require.NoError(t, err)
-		require.Len(t, stored, len(accounts), customer)
-		for user, own := range accounts {
-			a, err := l.of(customer).Account(t.Context(), own.id)
-			require.NoError(t, err)
-			want := access.AccountConnected
-			if l.revoked[user] {
-				want = access.AccountLost
-			}
-			require.Equal(t, want, a.Status, "%s of %s", user, customer)
-			l.compareDevices(customer, user, own)
-		}
-	}
-	for id, customer := range l.attempts {
-		a, err := l.of(customer).Attempt(t.Context(), id)
-		require.NoError(t, err)
-		require.NotEqual(t, access.AttemptPending, a.Status)
-	}
-	_, err := l.ws.DB().Sweep(t.Context())
-	require.NoError(t, err)
-	report, err := l.ws.DB().VerifyStore(t.Context())
-	require.NoError(t, err)
-	require.Zero(t, report.Damages, "%+v", report)
-}
-
-func (l *life) compareDevices(customer, user string, own *modelAccount) {
-	t := l.t
-	page, err := l.of(customer).Devices(t.Context(), access.DeviceQuery{AccountID: own.id, Limit: 1000})
-	require.NoError(t, err)
-	got := map[string]access.Device{}
-	for _, d := range page.Items {
-		got[d.ExternalID] = d
-	}
-	for id, m := range own.devices {
-		require.Contains(t, got, id, "a device stays until it is deleted")
-		mapped := map[string]bool{}
-		for _, m := range got[id].Mappings {
-			mapped[m.SpaceKey] = m.Shared
-		}
-		require.Equal(t, m.spaces, mapped, "mappings of %s of %s", id, customer)
-	}
-	if l.revoked[user] {
-		return // the service learns nothing more
-	}
-	for id, d := range got {
-		require.Equal(t, l.devices[id] != user, !d.MissingSince.IsZero(), "%s of %s", id, customer)
-	}
-	for id, of := range l.devices {
-		if of != user {
-			continue
-		}
-		require.Contains(t, got, id)
-		truth, offline := l.world.Device(id).State, l.world.Faults(id).Offline
-		require.True(t, got[id].State.Online.Is(!offline), id)
-		if !offline {
-			truth.Online = device.Known(true)
-			require.Equal(t, truth, got[id].State, id)
-		}
-	}
+	clear(l.unsettled)
 }
