@@ -36,6 +36,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func Backup(ctx context.Context, s Store, w io.Writer) (rows int64, err error) {
 	b := &backupWriter{to: w, sum: sha256.New()}
 	err = s.View(ctx, func(r Reader) error {
+		// The first read takes the snapshot. It comes before the first byte, after which Updates are not included.
+		if _, err := r.Get(ctx, []byte{}); err != nil {
+			return err
+		}
 		if err := b.write([]byte(backupMagic)); err != nil {
 			return err
 		}
