@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -65,11 +66,20 @@ func open(ctx context.Context, provider device.Provider, account device.Account,
 		return nil, r.error(err)
 	}
 	own := driverConn{conn, r, calls}
+	if conn == nil {
+		return nil, errNoConn
+	}
 	if coder, ok := conn.(device.Coder); ok {
 		return driverCoder{own, coder, &seenPINs{secret: secret, pins: map[string]map[int]string{}}}, nil
 	}
 	return own, nil
 }
+
+// Errors of drivers that break a rule.
+var (
+	errNoConn     = errors.New("the driver returned no connection and no error")
+	errWatchEnded = errors.New("the driver stopped reporting events without an error")
+)
 
 // driverConn is a connection of a driver.
 type driverConn struct {
@@ -93,7 +103,10 @@ func (c driverConn) Devices(ctx context.Context) iter.Seq2[device.Device, error]
 // Watch calls Watch of the driver.
 func (c driverConn) Watch(ctx context.Context, fn func(device.Event)) error {
 	defer c.calls.begin("Watch", "")()
-	return c.r.error(c.conn.Watch(ctx, fn))
+	if err := c.conn.Watch(ctx, fn); err != nil {
+		return c.r.error(err)
+	}
+	return errWatchEnded
 }
 
 // Do calls Do of the driver, unless ctx has ended: a driver that ignores ctx would send the command.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 // maxOperations bounds the operations of locks that wait to be stored. The oldest are dropped.
 const maxOperations = 10_000
 
-// eventBuffer collects the events of a Watch until they are stored. Of the states of a device it keeps the newest, so its size is
-// bounded by the number of devices.
+var methods = []device.Method{device.MethodKeypad, device.MethodManual, device.MethodRemote, device.MethodAuto, device.MethodUnknown}
+
+// eventBuffer collects the events of a Watch until they are stored. Of the states of a device it keeps the newest, so it has at
+// most maxInventory states.
 type eventBuffer struct {
 	wake signal
 
@@ -37,21 +40,38 @@ func newEventBuffer() *eventBuffer {
 	return &eventBuffer{wake: make(signal, 1), batch: batch{states: map[string]report{}}}
 }
 
-// add collects an event. It is called by the driver and does not block.
+// add collects an event. It is called by the driver and does not block. It ignores events of devices that no inventory can contain.
 func (b *eventBuffer) add(e device.Event) {
+	if len(e.DeviceID) > device.MaxIDBytes {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e.Kind {
 	case device.Resync:
 		b.batch.resync = true
 	case device.StateChanged:
-		b.batch.states[e.DeviceID] = report{e.State, e.At}
+		b.changed(e.DeviceID, report{e.State, e.At})
 	case device.Operated:
-		b.operated(operation{e.DeviceID, e.At, e.Operation})
+		o := operation{e.DeviceID, e.At, e.Operation}
+		if !slices.Contains(methods, o.Method) {
+			o.Method = device.MethodUnknown
+		}
+		b.operated(o)
 	default:
 		return
 	}
 	b.wake.set()
+}
+
+// changed collects the state of a device. If there are more states than an account has devices, which the driver has then invented,
+// it reads the inventory instead.
+func (b *eventBuffer) changed(id string, r report) {
+	if _, known := b.batch.states[id]; !known && len(b.batch.states) >= maxInventory {
+		b.batch.resync = true
+		return
+	}
+	b.batch.states[id] = r
 }
 
 func (b *eventBuffer) operated(o operation) {
@@ -83,7 +103,7 @@ func (b *eventBuffer) putBack(old batch) {
 	defer b.mu.Unlock()
 	for id, r := range old.states {
 		if _, newer := b.batch.states[id]; !newer {
-			b.batch.states[id] = r
+			b.changed(id, r)
 		}
 	}
 	b.batch.resync = b.batch.resync || old.resync
@@ -98,5 +118,22 @@ func (b *eventBuffer) putBack(old batch) {
 func (b *eventBuffer) putBackOperations(operations []operation) {
 	if len(operations) > 0 {
 		b.putBack(batch{operations: operations})
+	}
+}
+
+// receiver returns the function that receives the events of a connection. It ignores impossible states, of which it logs the first.
+func (s *session) receiver(row stored) func(device.Event) {
+	var once sync.Once
+	return func(e device.Event) {
+		if e.Kind == device.StateChanged {
+			if err := e.State.Check(); err != nil {
+				once.Do(func() {
+					s.h.s.log.Warn("a driver reported an impossible state, which is ignored", "provider", row.Provider,
+						"connected_account_id", row.ID, "device", device.Label(e.DeviceID), "error", device.Label(err.Error()))
+				})
+				return
+			}
+		}
+		s.events.add(e)
 	}
 }

@@ -71,6 +71,8 @@ func (s *session) resync(ctx context.Context, row stored, conn device.Conn) erro
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	listed := map[string]bool{}
+	n, ignored := 0, 0
+	var first error // of the ignored devices
 	var devices []device.Device
 	flush := func() error {
 		defer func() { devices = devices[:0] }()
@@ -83,11 +85,20 @@ func (s *session) resync(ctx context.Context, row stored, conn device.Conn) erro
 		if err != nil {
 			return err
 		}
-		if listed[d.ID] = true; len(listed) > maxInventory {
+		if n++; n > maxInventory {
 			return fmt.Errorf("the account has more than %d devices", maxInventory)
 		}
-		if err := d.Check(); err != nil {
-			s.h.s.log.WarnContext(ctx, "a driver listed a device that breaks a rule, which is ignored", "provider", row.Provider, "error", err)
+		err := d.Check()
+		if err == nil && listed[d.ID] {
+			err = fmt.Errorf("device %q is listed more than once", d.ID)
+		}
+		if len(d.ID) <= device.MaxIDBytes {
+			listed[d.ID] = true
+		}
+		if err != nil {
+			if ignored++; ignored == 1 {
+				first = err
+			}
 			continue
 		}
 		if devices = append(devices, d); len(devices) == inventoryBatch {
@@ -98,6 +109,10 @@ func (s *session) resync(ctx context.Context, row stored, conn device.Conn) erro
 	}
 	if err := flush(); err != nil {
 		return err
+	}
+	if ignored > 0 {
+		s.h.s.log.WarnContext(ctx, "a driver listed devices that break a rule, which are ignored", "provider", row.Provider, "devices", ignored,
+			"error", device.Label(first.Error()))
 	}
 	if err := s.markMissing(ctx, row, listed); err != nil {
 		return fmt.Errorf("%w: %w", errStoring, err)
@@ -219,24 +234,22 @@ func (s *session) store(ctx context.Context, row stored, b *batch) (wrote bool, 
 		if known == nil {
 			continue // the driver sends Resync if it is new
 		}
-		if r.at.IsZero() {
-			r.at = now
-		}
+		r.at = reportedAt(r.at, now)
 		if known.take(r, now) {
 			write[externalID] = r
 		} else if known.waiting != nil {
 			s.waits(known)
 		}
 	}
-	if !s.firstDue.IsZero() && !now.Before(s.firstDue) {
+	if !s.firstDue.IsZero() && (!now.Before(s.firstDue) || s.firstDue.Sub(now) > changeBurst*changeInterval) { // the clock was set back
 		s.firstDue = time.Time{}
 		for externalID, known := range s.devices {
 			switch {
 			case known.waiting == nil:
-			case now.Before(known.due):
-				s.waits(known)
-			default:
+			case known.mustStore(now):
 				write[externalID] = *known.waiting
+			default:
+				s.waits(known)
 			}
 		}
 	}

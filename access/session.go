@@ -224,7 +224,7 @@ func (s *session) serve(ctx context.Context, row stored) error {
 	s.setConn(row, conn, nil)
 	watching, stop := context.WithCancel(ctx)
 	lost := make(chan error, 1)
-	go func() { lost <- conn.Watch(watching, s.events.add) }()
+	go func() { lost <- conn.Watch(watching, s.receiver(row)) }()
 	err = s.follow(ctx, row, conn, lost)
 	stop()
 	return err
@@ -234,9 +234,10 @@ func (s *session) serve(ctx context.Context, row stored) error {
 // buffer, also for the next connection.
 func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost <-chan error) error {
 	var (
-		reread <-chan time.Time // when to read the inventory again; nil unless reading it failed
+		reread <-chan time.Time // when to read the inventory again; nil unless reading it failed or is requested too often
 		resume <-chan time.Time // when to use the store again; nil unless it failed
 		due    <-chan time.Time // when to store the waiting states
+		reads  limiter          // of the inventory
 
 		pause, storePause = minPause, minPause
 	)
@@ -278,8 +279,15 @@ func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost
 		batch := s.events.take()
 		var lasting error     // ends the connection
 		var early []operation // of devices that could not be added
+		if now := time.Now(); batch.resync && now.Before(reads.next(now)) {
+			// The driver requests it too often.
+			batch.resync = false
+			reread = time.After(reads.next(now).Sub(now))
+			batch.operations, early = s.separate(batch.operations)
+		}
 		if batch.resync {
 			reread = nil
+			reads.use(time.Now())
 			err := s.resync(ctx, row, conn)
 			switch {
 			case err == nil:

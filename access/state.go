@@ -76,6 +76,15 @@ type report struct {
 	at    time.Time
 }
 
+// reportedAt returns the time of an event according to the provider, or now if the provider does not say or its clock is wrong: an
+// event is not older than 1970, and is not reported before it happens.
+func reportedAt(at, now time.Time) time.Time {
+	if at.Before(time.Unix(0, 0)) || at.After(now) {
+		return now
+	}
+	return at
+}
+
 // memory contains what a session remembers of a device: the stored state, and the newest one if it waits.
 type memory struct {
 	stored    device.State
@@ -111,6 +120,9 @@ func (m *memory) take(r report, now time.Time) (store bool) {
 	m.waiting = &r
 	return false
 }
+
+// mustStore reports whether a waiting state must be stored now. The clock may have been set back.
+func (m *memory) mustStore(now time.Time) bool { return !now.Before(m.due) || now.Before(m.writtenAt) }
 
 // wrote records that a state was stored.
 func (m *memory) wrote(r report, now time.Time) {

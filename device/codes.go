@@ -40,6 +40,9 @@ type Slot struct {
 // Occupied reports whether the slot holds a code, readable or not. A slot without a state counts as occupied.
 func (s Slot) Occupied() bool { return s.State != SlotEmpty }
 
+// maxLength is the greatest number of digits of a code.
+const maxLength = 12
+
 // CodeLimits describes the access codes that a lock accepts.
 type CodeLimits struct {
 	// Slots is the number of slots, at least 1. Slots are numbered from 1.
@@ -65,12 +68,20 @@ func (l *CodeLimits) check() error {
 	if l.Slots < 1 {
 		return fmt.Errorf("there are %d slots, but there must be at least 1", l.Slots)
 	}
-	if len(l.Lengths) == 0 || !slices.IsSorted(l.Lengths) || l.Lengths[0] < 1 || l.Lengths[len(l.Lengths)-1] > 12 {
-		return fmt.Errorf("the lengths are %v, but must be ascending numbers from 1 to 12", l.Lengths)
+	if len(l.Lengths) == 0 || len(l.Lengths) > maxLength {
+		return fmt.Errorf("there are %d lengths, but there must be 1 to %d", len(l.Lengths), maxLength)
 	}
-	for _, c := range l.Constraints {
-		if !c.known() {
+	for i, n := range l.Lengths {
+		if n < 1 || n > maxLength || i > 0 && n <= l.Lengths[i-1] {
+			return fmt.Errorf("the lengths are %v, but must be different, ascending numbers from 1 to %d", l.Lengths, maxLength)
+		}
+	}
+	for i, c := range l.Constraints {
+		switch {
+		case !c.known():
 			return fmt.Errorf("unknown constraint %q", c)
+		case slices.Index(l.Constraints, c) != i:
+			return fmt.Errorf("constraint %q occurs more than once", c)
 		}
 	}
 	if l.NameLength < 0 {

@@ -86,23 +86,33 @@ func (l *ClimateLimits) check() error {
 	if len(l.Modes) == 0 {
 		return fmt.Errorf("there is no mode")
 	}
-	for _, m := range l.Modes {
-		if !m.valid() {
+	for i, m := range l.Modes {
+		switch {
+		case !m.valid():
 			return fmt.Errorf("unknown mode %q", m)
+		case slices.Index(l.Modes, m) != i:
+			return fmt.Errorf("mode %q occurs more than once", m)
 		}
 	}
-	for _, m := range l.FanModes {
-		if !m.valid() {
+	for i, m := range l.FanModes {
+		switch {
+		case !m.valid():
 			return fmt.Errorf("unknown fan mode %q", m)
+		case slices.Index(l.FanModes, m) != i:
+			return fmt.Errorf("fan mode %q occurs more than once", m)
 		}
 	}
 	for _, r := range []*Range{l.Heating, l.Cooling} {
-		if r != nil && !(r.Min <= r.Max) {
+		switch {
+		case r == nil:
+		case !(r.Min <= r.Max):
 			return fmt.Errorf("the range of set points from %v to %v is empty", r.Min, r.Max)
+		case math.IsInf(r.Min, 0) || math.IsInf(r.Max, 0):
+			return fmt.Errorf("the range of set points from %v to %v is infinite", r.Min, r.Max)
 		}
 	}
-	if !(l.MinDelta >= 0) {
-		return fmt.Errorf("MinDelta is %v, but must not be negative", l.MinDelta)
+	if !(l.MinDelta >= 0) || math.IsInf(l.MinDelta, 0) {
+		return fmt.Errorf("MinDelta is %v, but must not be negative or infinite", l.MinDelta)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package device_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -44,6 +45,9 @@ func TestDevice_CheckOfBrokenRules_NamesEachRule(t *testing.T) {
 		"Climate must be set if and only if":      func(d *device.Device) { d.Climate = thermostat().Climate },
 		"codes: there are 0 slots":                func(d *device.Device) { d.Codes.Slots = 0 },
 		"codes: the lengths are [6 4]":            func(d *device.Device) { d.Codes.Lengths = []int{6, 4} },
+		"codes: the lengths are [4 4]":            func(d *device.Device) { d.Codes.Lengths = []int{4, 4} },
+		"codes: there are 13 lengths":             func(d *device.Device) { d.Codes.Lengths = make([]int, 13) },
+		`constraint "no_zeros" occurs more`:       func(d *device.Device) { d.Codes.Constraints = []device.Constraint{"no_zeros", "no_zeros"} },
 		`codes: unknown constraint "odd"`:         func(d *device.Device) { d.Codes.Constraints = []device.Constraint{"odd"} },
 		"codes: the length of names is -1":        func(d *device.Device) { d.Codes.NameLength = -1 },
 		"state: battery_level is 2":               func(d *device.Device) { d.State.Battery = device.Known(2.0) },
@@ -56,6 +60,11 @@ func TestDevice_CheckOfBrokenRules_NamesEachRule(t *testing.T) {
 		"climate: there is no mode":                         func(c *device.ClimateLimits) { c.Modes = nil },
 		`climate: unknown mode "warm"`:                      func(c *device.ClimateLimits) { c.Modes = []device.HVACMode{"warm"} },
 		`climate: unknown fan mode "fast"`:                  func(c *device.ClimateLimits) { c.FanModes = []device.FanMode{"fast"} },
+		`mode "heat" occurs more than once`:                 func(c *device.ClimateLimits) { c.Modes = []device.HVACMode{"heat", "heat"} },
+		`fan mode "auto" occurs more than once`:             func(c *device.ClimateLimits) { c.FanModes = []device.FanMode{"auto", "auto"} },
+		"from -Inf to 5 is infinite":                        func(c *device.ClimateLimits) { c.Heating = &device.Range{Min: math.Inf(-1), Max: 5} },
+		"from 5 to +Inf is infinite":                        func(c *device.ClimateLimits) { c.Cooling = &device.Range{Min: 5, Max: math.Inf(1)} },
+		"climate: MinDelta is +Inf":                         func(c *device.ClimateLimits) { c.MinDelta = math.Inf(1) },
 		"the range of set points from 30 to 5 is empty":     func(c *device.ClimateLimits) { c.Heating = &device.Range{Min: 30, Max: 5} },
 		"climate: MinDelta is -1, but must not be negative": func(c *device.ClimateLimits) { c.MinDelta = -1 },
 	} {

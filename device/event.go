@@ -31,7 +31,8 @@ type Event struct {
 	Kind     EventKind
 	DeviceID string
 
-	// At is the time of the event according to the provider. It is zero if the provider does not say.
+	// At is the time of the event according to the provider. It is zero if the provider does not say. The receiver uses the time of
+	// the arrival instead of a time before 1970 or in the future.
 	At time.Time
 
 	State     State     // of StateChanged
