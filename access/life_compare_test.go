@@ -144,9 +144,10 @@ func (l *life) compareHistory(m *modelDevice, d access.Device, activities []acce
 		}
 	}
 	require.Equal(t, d.MissingSince.IsZero(), listed, "%+v", activities)
-	if online.IsKnown() {
+	if online.IsKnown() || m.online.IsKnown() && m.online != d.State.Online { // it can be offline from the beginning
 		require.Equal(t, online, d.State.Online, "%+v", activities)
 	}
+	m.online = d.State.Online
 	require.GreaterOrEqual(t, operations, m.operations.least, "%+v", activities)
 	require.LessOrEqual(t, operations, m.operations.most, "%+v", activities)
 }

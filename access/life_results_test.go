@@ -100,7 +100,7 @@ func (l *life) ended(customer string, a access.ActionAttempt, possible ...result
 	return got
 }
 
-// commands gives some commands to a device, whose faults can change between them.
+// commands gives some commands to a device, whose faults can change between them, and which somebody may operate by hand.
 func (l *life) commands() {
 	customer, own, d, ok := l.stored()
 	if !ok {
@@ -121,6 +121,9 @@ func (l *life) commands() {
 		}
 		require.Equal(l.t, want, l.locked(id))
 		own.device(id).commanded = time.Now()
+		if l.devices[id] != "" && l.random.IntN(3) == 0 {
+			l.operateByHand(id)
+		}
 		time.Sleep(time.Duration(l.random.IntN(30)) * time.Second)
 	}
 }
@@ -162,13 +165,16 @@ func (l *life) slowCommands() {
 	own.devices[d.ExternalID].commanded = time.Now()
 }
 
-// operate operates a lock by hand.
 func (l *life) operate() {
 	if id, ok := pick(l.random, sorted(l.devices)); ok {
-		l.note("operate %s", id)
-		l.world.Operate(id, device.Operation{Locked: l.random.IntN(2) == 0, Method: device.MethodManual})
-		l.operated(id, "")
+		l.operateByHand(id)
 	}
+}
+
+func (l *life) operateByHand(id string) {
+	l.note("operate %s", id)
+	l.world.Operate(id, device.Operation{Locked: l.random.IntN(2) == 0, Method: device.MethodManual})
+	l.operated(id, "")
 }
 
 // operated records that a lock reports an operation, which the customers, except the one that caused it, learn if they are connected.

@@ -22,9 +22,10 @@ import (
 
 // modelDevice is a device that an account of the model has listed.
 type modelDevice struct {
-	spaces     map[string]bool // shared, by space
-	commanded  time.Time       // the last time
-	operations bounds          // activities that no command of the customer caused
+	spaces     map[string]bool       // shared, by space
+	commanded  time.Time             // the last time
+	operations bounds                // activities that no command of the customer caused
+	online     device.Optional[bool] // as it was stored at the last quiet moment
 }
 
 // modelAccount is an account of the model.
