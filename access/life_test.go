@@ -331,6 +331,7 @@ func (l *life) deleteCustomer() {
 func (l *life) restart() {
 	l.note("restart")
 	l.stop()
+	time.Sleep(time.Second) // the order of activities of two services is that of the clock
 	l.svc, _ = l.service(fmt.Sprint("service", len(l.log)), access.Options{})
 	l.stop = start(l.t, l.svc)
 }
