@@ -4,9 +4,13 @@
 //	svc, err := access.New(db, access.Options{Keys: ring, Providers: []device.Provider{provider}})
 //	go svc.Run(ctx)
 //	hotel := svc.Workspace(workspaceID).Customer("hotel-1")
-//	pane, err := hotel.Connect(ctx, access.ConnectStep{Provider: "zigbee2mqtt"})
+//	pane, err := hotel.Connect(ctx, access.ConnectStep{Provider: "zigbee2mqtt"}) // until pane.Account is set
+//	page, err := hotel.Devices(ctx, access.DeviceQuery{})
 //	attempt, err := hotel.Do(ctx, deviceID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
 //	attempt, err = hotel.Wait(ctx, attempt.ID)
+//
+// The devices of an account appear some time after Connect, when Run has read the inventory. Account.FirstSyncAt is zero until it
+// has read the whole inventory for the first time.
 //
 // # Terms
 //

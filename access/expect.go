@@ -114,8 +114,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 			a.Kind = ActivityLocked
 		}
 		a.Slot, _ = o.Slot.Get()
-		if i := slices.IndexFunc(s.expected[o.device], func(e *expectation) bool { return e.causes(o) }); i >= 0 {
-			e := s.expected[o.device][i]
+		if e := s.cause(o); e != nil {
 			e.reported = true
 			claimed[e] = !e.stored
 			if e.stored {
@@ -133,6 +132,16 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 		out = append(out, a)
 	}
 	return out, undo
+}
+
+// cause returns the last of the commands that may have caused an operation, or nil: an earlier one that failed probably had no effect.
+func (s *session) cause(o operation) *expectation {
+	for _, e := range slices.Backward(s.expected[o.device]) {
+		if e.causes(o) {
+			return e
+		}
+	}
+	return nil
 }
 
 // allows reports whether the activity of an operation that no command caused is stored, and counts it then.

@@ -11,8 +11,8 @@ import (
 // ErrorType says why an action attempt failed.
 type ErrorType string
 
-// The types of errors. After ErrorNotConfirmed, ErrorTimedOut and ErrorProvider the command may still take effect. After the others
-// it had no effect.
+// The types of errors. After ErrorRejected, ErrorUnsupported and ErrorDeviceNotFound the command had no effect. After the others it
+// may have taken effect or may still do so, because the connection can fail after the command was sent.
 const (
 	ErrorDeviceOffline  ErrorType = "device_offline"       // the device or the provider cannot be reached
 	ErrorNotConfirmed   ErrorType = "not_confirmed"        // the command was sent, and it is not known whether the device carried it out
@@ -21,12 +21,12 @@ const (
 	ErrorUnsupported    ErrorType = "not_supported"        // the device cannot do this any more
 	ErrorAccountLost    ErrorType = "account_disconnected" // the customer must reconnect the account
 	ErrorDeviceNotFound ErrorType = "device_not_found"     // the device or its account was deleted, or the account no longer has the device
-	ErrorProvider       ErrorType = "provider_error"       // the provider or its driver failed; the command may take effect
+	ErrorProvider       ErrorType = "provider_error"       // the provider or its driver failed
 )
 
 // mayTakeEffect reports whether a command that was sent may take effect although its attempt failed for this reason.
 func (t ErrorType) mayTakeEffect() bool {
-	return t == ErrorNotConfirmed || t == ErrorTimedOut || t == ErrorProvider
+	return t != ErrorRejected && t != ErrorUnsupported && t != ErrorDeviceNotFound
 }
 
 // AttemptFailure is the reason for which an action attempt failed.
@@ -42,6 +42,8 @@ func failedWith(err error, sent bool) attemptResult {
 		return failed(ErrorDeviceNotFound, "the device or its account was deleted")
 	case errors.Is(err, device.ErrUnknownDevice):
 		return failed(ErrorDeviceNotFound, "the account does not have the device")
+	case errors.Is(err, device.ErrAccountLost) && sent:
+		return failed(ErrorAccountLost, "the account must be connected again; the command may have taken effect")
 	case errors.Is(err, device.ErrAccountLost):
 		return failed(ErrorAccountLost, "the account must be connected again")
 	case errors.Is(err, device.ErrRejected):
@@ -54,6 +56,8 @@ func failedWith(err error, sent bool) attemptResult {
 		return failed(ErrorTimedOut, "the account could not be opened before the deadline")
 	case errors.Is(err, device.ErrUnconfirmed), sent && (errors.Is(err, device.ErrClosed) || errors.Is(err, context.Canceled)):
 		return failed(ErrorNotConfirmed, "the device did not confirm the command, which may have taken effect")
+	case errors.Is(err, device.ErrOffline) && sent:
+		return failed(ErrorDeviceOffline, device.Label(err.Error())+"; the command may have taken effect")
 	case errors.Is(err, device.ErrOffline):
 		return failed(ErrorDeviceOffline, device.Label(err.Error()))
 	}

@@ -90,7 +90,7 @@ func (l *life) ended(customer string, a access.ActionAttempt, possible ...result
 	switch got = possible[i]; got.failure {
 	case "":
 		m.activities = bounds{1, 1}
-	case access.ErrorTimedOut: // the device may report it later, or another operation is attributed to it
+	case access.ErrorTimedOut, access.ErrorDeviceOffline, access.ErrorAccountLost: // the device may report it later, or another operation is attributed to it
 		m.activities.most = 1
 		if got.acts {
 			m.activities.least = 1

@@ -111,20 +111,3 @@ func TestDo_LeaseEndsSoonAfterTheDeadline_CommandIsNotSent(t *testing.T) {
 		require.Equal(t, access.AttemptSuccess, h.do("l1", device.Command{Kind: device.Unlock}).Status)
 	})
 }
-
-// TestDo_CommandHadNoEffect_LaterOperationIsNotAttributed unlocks an offline lock, which fails. Then somebody else unlocks it.
-func TestDo_CommandHadNoEffect_LaterOperationIsNotAttributed(t *testing.T) {
-	t.Parallel()
-	simulate(t, []device.Device{simulated.Lock("l1", "Room 101")}, func(t *testing.T, h *hotel) {
-		h.world.SetFaults("l1", simulated.Faults{Offline: true})
-		a := h.do("l1", device.Command{Kind: device.Unlock})
-		require.Equal(t, access.ErrorDeviceOffline, a.Error.Type)
-		h.world.SetFaults("l1", simulated.Faults{})
-		h.world.Operate("l1", device.Operation{Method: device.MethodRemote})
-		synctest.Wait()
-		last := h.activities()[0]
-		require.Equal(t, access.ActivityUnlocked, last.Kind)
-		require.Nil(t, last.Actor)
-		require.Empty(t, caused(h, a))
-	})
-}

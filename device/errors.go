@@ -9,7 +9,8 @@ import (
 // a class. An error without a class is a failure of the provider or the driver, such as an answer that cannot be
 // decoded; the caller may try again later.
 var (
-	// ErrOffline means that the device or the provider cannot be reached. The caller may try again later.
+	// ErrOffline means that the device or the provider cannot be reached. A command may have been sent before. The caller
+	// may try again later.
 	ErrOffline = errors.New("device: offline")
 
 	// ErrUnconfirmed means that a command was or may have been sent, and that it is not known whether the device
@@ -27,7 +28,7 @@ var (
 	ErrUnknownDevice = errors.New("device: unknown device")
 
 	// ErrAccountLost means that the provider no longer accepts the account, for example after a change of the
-	// password. Only the customer can repair it, by reconnecting the account.
+	// password. A command may have been sent before. Only the customer can repair it, by reconnecting the account.
 	ErrAccountLost = errors.New("device: the account must be reconnected")
 
 	// ErrClosed is returned by the methods of a Conn after or during Close.
