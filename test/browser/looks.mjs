@@ -17,7 +17,7 @@ const all = Object.keys(looks);
 
 /** The portals and the looks with which they are tested. */
 export const portals = {
-  soon: all, full: all, brand: ["desktop", "dark"], rental: ["desktop", "dark"], empty: ["desktop", "phone"], embedded: ["desktop", "phone"],
+  soon: ["desktop", "dark phone"], full: all, brand: ["desktop", "dark"], rental: ["desktop", "dark"], empty: ["desktop", "phone"], embedded: ["desktop", "phone"],
   hostile: ["desktop", "phone"], deeplink: ["desktop", "phone"], readonly: ["desktop"], restricted: ["phone"], nodetails: ["desktop"],
   organize: ["desktop"], homes: ["desktop"], gym: ["dark"], tours: ["desktop"], neutral: ["desktop"],
   "de-DE": ["desktop", "phone"], "el-GR": ["desktop", "phone"], "ru-RU": ["phone"], "fr-FR": ["phone"],
