@@ -11,6 +11,9 @@ after(async () => { await chromium?.close(); await server?.stop(); });
 /** The portals of which screenshots are taken. */
 const shown = new Set(["full", "embedded"]);
 
+/** The portals that axe-core checks. The pages of the others have the same elements with other words. */
+const checked = new Set(["full", "brand", "gym", "empty", "embedded", "hostile", "readonly", "deeplink", "de-DE"]);
+
 for (const [name, how] of Object.entries(portals)) {
   for (const look of how) {
     test(`every page of ${name}, ${look}`, async () => {
@@ -20,7 +23,7 @@ for (const [name, how] of Object.entries(portals)) {
         for (const url of pagesOf(home, link)) {
           await page.goto(url);
           const what = `${name} ${look} ${url.slice(home.length)}`;
-          await check(page, what);
+          if (checked.has(name)) await check(page, what);
           await fits(page, what);
           if (shown.has(name)) await shoot(page, what);
         }
