@@ -29,8 +29,10 @@ type siteBranch struct {
 type spaceRow struct {
 	data.Space
 	Site  string
-	State string // who is in the space, or who arrives; "" for a site
+	State string // who is in the space, or who arrives; "" for a site and with Occupant
 	Taken bool
+
+	Occupant string // who is in the space without an end; otherwise ""
 }
 
 const (

@@ -54,7 +54,7 @@ func (x *exchange) addStates(rows []spaceRow, related portal.Related) (bool, err
 		zone := x.zone(related.Place(row.Ref()))
 		switch grant := x.newGrantRow(g, from.Related); {
 		case found && grant.State == stateCurrent && g.EndsAt.IsZero():
-			row.State, row.Taken = isolatedPlain(grant.Name), true
+			row.Occupant, row.Taken = grant.Name, true
 		case found && grant.State == stateCurrent:
 			row.State, row.Taken = x.text("room.until", "name", isolatedPlain(grant.Name), "when", x.localizer.dateTime(g.EndsAt.In(zone))), true
 		case found && wallclock.DayOf(g.StartsAt, zone) == wallclock.DayOf(now, zone):

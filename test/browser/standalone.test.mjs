@@ -2,7 +2,7 @@
 // visitor are visible in its API.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { apiKey, startStandalone } from "../sdk/standalone.js";
+import { apiKey, startStandalone } from "../sdk/programs.js";
 import { browse, open } from "./browser.mjs";
 
 let program, chromium;
