@@ -243,7 +243,7 @@ func TestGuessing_RunningServer_OpensNothing(t *testing.T) {
 		require.NoError(t, from.w.conn.Close())
 		*from.w = *dial(t, from.address, server.addr)
 	}
-	page, body := early.get(early.home, early.cookie)
+	page, body := early.get(early.home+"spaces", early.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, body, "Guarded room")
 	again, _ := early.get("/portal/"+live, "")
@@ -252,7 +252,7 @@ func TestGuessing_RunningServer_OpensNothing(t *testing.T) {
 		require.NotEmpty(t, again.Header.Get("Retry-After"))
 	}
 	elsewhere := open(t, "127.0.0.2", server.addr, live)
-	page, body = elsewhere.get(elsewhere.home, elsewhere.cookie)
+	page, body = elsewhere.get(elsewhere.home+"spaces", elsewhere.cookie)
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, body, "Guarded room")
 	// The API accepts neither the token of a session nor a code.
