@@ -49,18 +49,6 @@ func (r *deviceRequest) input() input {
 	return input{params: []jsonobject.Field{bind("device_id", &r.ID, idParam), bind("name", &r.Name, nameParam)}}
 }
 
-func getDevice(ctx context.Context, c *call, r *deviceRequest) (jsonObject, error) {
-	return allDevices.get(ctx, c, r)
-}
-
-func getLock(ctx context.Context, c *call, r *deviceRequest) (jsonObject, error) {
-	return locks.get(ctx, c, r)
-}
-
-func getThermostat(ctx context.Context, c *call, r *deviceRequest) (jsonObject, error) {
-	return thermostats.get(ctx, c, r)
-}
-
 // get returns the response with a device of the class.
 func (class deviceClass) get(ctx context.Context, c *call, r *deviceRequest) (jsonObject, error) {
 	d, err := class.find(ctx, c, r)
@@ -157,22 +145,6 @@ func matches(search textsearch.Query, texts ...string) bool {
 	var t textsearch.Texts
 	t.Add(texts...)
 	return search.Match(&t)
-}
-
-func listDevices(ctx context.Context, c *call, r *listDevicesRequest) (jsonObject, error) {
-	return allDevices.list(ctx, c, r)
-}
-
-func listLocks(ctx context.Context, c *call, r *listDevicesRequest) (jsonObject, error) {
-	return locks.list(ctx, c, r)
-}
-
-func listThermostats(ctx context.Context, c *call, r *listDevicesRequest) (jsonObject, error) {
-	return thermostats.list(ctx, c, r)
-}
-
-func listNoiseSensors(ctx context.Context, c *call, r *listDevicesRequest) (jsonObject, error) {
-	return noiseSensors.list(ctx, c, r)
 }
 
 // list returns the response with a page of the devices of the class.
