@@ -107,7 +107,7 @@ type listDevicesRequest struct {
 	IDs           []uuid.UUID
 	AccountID     uuid.UUID
 	AccountIDs    []uuid.UUID
-	WebviewID     foreignID
+	WebviewID     foreignFilter
 	Type          string
 	Types         []string
 	Manufacturer  string
@@ -161,11 +161,7 @@ func (class deviceClass) list(ctx context.Context, c *call, r *listDevicesReques
 }
 
 func (class deviceClass) page(ctx context.Context, c *call, r *listDevicesRequest) (data.Page[access.Device], error) {
-	if r.WebviewID.id != uuid.Nil {
-		c.warn(r.WebviewID.name, validation.RuleNotThereYet, "matches nothing: there are no connect webviews")
-		return data.Page[access.Device]{}, nil
-	}
-	if c.matchesNothing(r.UserKey, r.Metadata) {
+	if c.matchesNothing(r.WebviewID, r.UserKey, r.Metadata) {
 		return data.Page[access.Device]{}, nil
 	}
 	search := textsearch.Parse(r.Search)

@@ -223,21 +223,20 @@ func (rc resourceClass[T]) restrictToIDs(ctx context.Context, snap *data.Snapsho
 	return nil
 }
 
-// checkForeignIDs warns about each filter by the id of a resource of a type that this library does not have. It returns
-// errNoMatch if there is such a filter.
-func (c *call) checkForeignIDs(filters ...foreignID) (err error) {
+// matchesNothing reports whether one of the filters is given, and warns about it.
+func (c *call) matchesNothing(filters ...foreignFilter) (nothing bool) {
 	for _, f := range filters {
-		if f.id != uuid.Nil {
-			c.warn(f.name, validation.RuleNotThereYet, "matches nothing: this API has no devices, access systems or connected accounts")
-			err = errNoMatch
+		if f.value != nil {
+			c.warn(f.name, validation.RuleNotThereYet, "matches nothing: the resources of this list do not have it")
+			nothing = true
 		}
 	}
-	return err
+	return nothing
 }
 
 type listSpacesRequest struct {
 	CustomerKey, Search string
-	ConnectedAccountID  foreignID
+	ConnectedAccountID  foreignFilter
 	Key                 string
 	ParentID            uuid.UUID
 	ParentKey           string
@@ -254,8 +253,8 @@ func (r *listSpacesRequest) input() input {
 func listSpaces(ctx context.Context, c *call, r *listSpacesRequest) (jsonObject, error) {
 	query := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
 	return spaces.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
-		if err := c.checkForeignIDs(r.ConnectedAccountID); err != nil {
-			return err
+		if c.matchesNothing(r.ConnectedAccountID) {
+			return errNoMatch
 		}
 		if r.Key != "" {
 			if err := spaces.restrictTo(ctx, snap, uuid.Nil, r.Key, q, func(key string) { q.Keys = []string{key} }); err != nil {
@@ -282,7 +281,7 @@ type listUserIdentitiesRequest struct {
 	CustomerKey               string
 	IDs                       []uuid.UUID
 	Search                    string
-	CredentialManagerSystemID foreignID
+	CredentialManagerSystemID foreignFilter
 	CreatedBefore             time.Time
 	pageRequest
 }
@@ -303,7 +302,10 @@ func listUserIdentities(ctx context.Context, c *call, r *listUserIdentitiesReque
 		if err := userIdentities.restrictToIDs(ctx, snap, r.IDs, q); err != nil {
 			return err
 		}
-		return c.checkForeignIDs(r.CredentialManagerSystemID)
+		if c.matchesNothing(r.CredentialManagerSystemID) {
+			return errNoMatch
+		}
+		return nil
 	})
 }
 
@@ -312,7 +314,7 @@ type listAccessGrantsRequest struct {
 	IDs                                                      []uuid.UUID
 	UserIdentityID, SpaceID                                  uuid.UUID
 	Key, ReservationKey                                      string
-	SystemID, EntranceID, DeviceID, LocationID, AccessCodeID foreignID
+	SystemID, EntranceID, DeviceID, LocationID, AccessCodeID foreignFilter
 	pageRequest
 }
 
@@ -329,8 +331,8 @@ func (r *listAccessGrantsRequest) input() input {
 func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) (jsonObject, error) {
 	query := data.Query{CustomerKey: r.CustomerKey, Limit: r.Limit, Cursor: r.Cursor}
 	return accessGrants.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
-		if err := c.checkForeignIDs(r.SystemID, r.EntranceID, r.DeviceID, r.LocationID, r.AccessCodeID); err != nil {
-			return err
+		if c.matchesNothing(r.SystemID, r.EntranceID, r.DeviceID, r.LocationID, r.AccessCodeID) {
+			return errNoMatch
 		}
 		if err := accessGrants.restrictToIDs(ctx, snap, r.IDs, q); err != nil {
 			return err

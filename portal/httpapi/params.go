@@ -195,44 +195,11 @@ var (
 		return texts
 	}, func(texts []string) any { return texts }}
 
-	// foreignIDParam reads the id of a resource of a type that this library does not have, such as a device.
-	foreignIDParam = param[foreignID]{idSchema, func(o *jsonobject.Object, name string) foreignID {
-		return foreignID{name, idParam.read(o, name)}
-	}, func(f foreignID) any { return nilIfZero(f.id) }}
-)
+	// foreignIDParam reads an id by which nothing can be found, such as that of a credential.
+	foreignIDParam = foreignParam(idParam)
 
-// wordParam returns a parameter that is one of the words.
-func wordParam[T ~string](words ...T) param[string] {
-	return param[string]{func() schema { return enumOf(words...) }, func(o *jsonobject.Object, name string) string {
-		word := readNonEmpty(o, name)
-		if word != "" && !slices.Contains(words, T(word)) {
-			o.Fault(name, validation.RuleFormat, "must be one of %v", words)
-		}
-		return word
-	}, nilIfZero[string]}
-}
-
-// foreignID is the id of a resource of a type that this library does not have, with the name of its parameter. The id is zero
-// if the parameter is absent.
-type foreignID struct {
-	name string
-	id   uuid.UUID
-}
-
-// foreignFilter is a filter by a value that no device or account of this library has. It is not given if value is nil.
-type foreignFilter struct {
-	name  string
-	value any
-}
-
-var (
 	// foreignTextParam reads a text by which nothing can be found, such as the key of a user of another kind.
-	foreignTextParam = param[foreignFilter]{textSchema, func(o *jsonobject.Object, name string) foreignFilter {
-		if s := nameParam.read(o, name); s != "" {
-			return foreignFilter{name, s}
-		}
-		return foreignFilter{}
-	}, func(f foreignFilter) any { return f.value }}
+	foreignTextParam = foreignParam(nameParam)
 
 	// metadataFilterParam reads a filter by metadata, which devices and accounts do not have. An empty filter matches everything.
 	metadataFilterParam = param[foreignFilter]{metadataSchema, func(o *jsonobject.Object, name string) (f foreignFilter) {
@@ -246,15 +213,28 @@ var (
 	}, func(foreignFilter) any { return nil }}
 )
 
-// matchesNothing reports whether one of the filters is given, and warns about it.
-func (c *call) matchesNothing(filters ...foreignFilter) (nothing bool) {
-	for _, f := range filters {
-		if f.value != nil {
-			c.warn(f.name, validation.RuleNotThereYet, "matches nothing: devices and connected accounts do not have it")
-			nothing = true
+// wordParam returns a parameter that is one of the words.
+func wordParam[T ~string](words ...T) param[string] {
+	return param[string]{func() schema { return enumOf(words...) }, func(o *jsonobject.Object, name string) string {
+		word := readNonEmpty(o, name)
+		if word != "" && !slices.Contains(words, T(word)) {
+			o.Fault(name, validation.RuleFormat, "must be one of %v", words)
 		}
-	}
-	return nothing
+		return word
+	}, nilIfZero[string]}
+}
+
+// foreignFilter is a filter by a value that no resource of this library has. It is not given if value is nil.
+type foreignFilter struct {
+	name  string
+	value any
+}
+
+// foreignParam returns a parameter for a filter by values that no resource of this library has.
+func foreignParam[T comparable](p param[T]) param[foreignFilter] {
+	return param[foreignFilter]{p.schema, func(o *jsonobject.Object, name string) foreignFilter {
+		return foreignFilter{name, nilIfZero(p.read(o, name))}
+	}, func(f foreignFilter) any { return f.value }}
 }
 
 const (
