@@ -123,11 +123,7 @@ type AccountQuery struct {
 // in the order of their ids. A page reads at most 10,000 accounts, and has Stopped set if it ended for that reason. AccountPage
 // returns a [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
 func (c *Scope) AccountPage(ctx context.Context, q AccountQuery) (page data.Page[Account], err error) {
-	limit, err := pageLimit(q.Limit)
-	if err != nil {
-		return page, err
-	}
-	after, err := c.parsePosition(q.Cursor)
+	limit, after, err := c.pageStart(q.Limit, q.Cursor)
 	if err != nil {
 		return page, err
 	}

@@ -117,11 +117,8 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 	}
 	var a attemptRow
 	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
-		d, row, err := c.findDevice(ctx, tx.Snapshot, id)
+		row, owner, err := c.findDevice(ctx, tx.Snapshot, id)
 		if err != nil {
-			return err
-		}
-		if err := checkCommand(command, d); err != nil {
 			return err
 		}
 		accounts, err := devicedata.FindAccounts(ctx, tx.Snapshot, row.AccountID)
@@ -130,6 +127,17 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 		}
 		if accounts[0] == nil {
 			return ErrDeviceNotFound
+		}
+		account, err := newAccount(owner.Key, accounts[0])
+		if err != nil {
+			return err
+		}
+		d, err := newDevice(account, row, nil)
+		if err != nil {
+			return err
+		}
+		if err := checkCommand(command, d); err != nil {
+			return err
 		}
 		newer, err := countNewer(ctx, tx.Tx, customer, first)
 		if err != nil {
@@ -148,7 +156,7 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 				ID: attempt, CustomerKey: d.CustomerKey, AccountID: d.AccountID, DeviceID: d.ID, Command: command, Actor: actor,
 				Status: AttemptPending, CreatedAt: now, Deadline: now.Add(deadline),
 			},
-			Provider: accounts[0].Provider, AccountExternal: accounts[0].ExternalID, DeviceExternal: d.ExternalID,
+			Provider: account.Provider, AccountExternal: account.ExternalID, DeviceExternal: d.ExternalID,
 			workspace: c.w.ID(), customer: customer,
 		}
 		return a.create(tx.Tx)

@@ -71,11 +71,8 @@ func (c *Scope) Attempts(ctx context.Context, q AttemptQuery) (page data.Page[Ac
 // customerOfAttempts returns the id of the customer of a device, or of the customer of the scope if device is the zero id.
 func (c *Scope) customerOfAttempts(ctx context.Context, s *data.Snapshot, device uuid.UUID) (devicedata.CustomerID, error) {
 	if device != uuid.Nil {
-		_, row, err := c.findDevice(ctx, s, device)
-		if err != nil {
-			return devicedata.CustomerID{}, err
-		}
-		return row.Customer, nil
+		_, customer, err := c.findDevice(ctx, s, device)
+		return devicedata.IDOf(customer), err
 	}
 	customer, err := c.customerIn(ctx, s)
 	return devicedata.IDOf(customer), err

@@ -115,36 +115,40 @@ func newDevice(account Account, row *devicedata.Device, state *devicedata.State)
 // Device returns a device of the scope. It returns [ErrDeviceNotFound].
 func (c *Scope) Device(ctx context.Context, id uuid.UUID) (d Device, err error) {
 	err = c.w.View(ctx, func(s *data.Snapshot) error {
-		d, _, err = c.findDevice(ctx, s, id)
-		return err
+		row, customer, err := c.findDevice(ctx, s, id)
+		if err != nil {
+			return err
+		}
+		accounts, err := accountsByID(ctx, s, customer)
+		if err != nil {
+			return err
+		}
+		devices, err := withStates(ctx, s, customer, accounts, []*devicedata.Device{row})
+		if err != nil {
+			return err
+		}
+		d = devices[0]
+		return nil
 	})
 	return d, err
 }
 
-func (c *Scope) findDevice(ctx context.Context, s *data.Snapshot, id uuid.UUID) (Device, *devicedata.Device, error) {
+func (c *Scope) findDevice(ctx context.Context, s *data.Snapshot, id uuid.UUID) (*devicedata.Device, data.Customer, error) {
 	rows, err := devicedata.FindDevices(ctx, s, id)
 	if err != nil {
-		return Device{}, nil, err
+		return nil, data.Customer{}, err
 	}
 	if rows[0] == nil {
-		return Device{}, nil, ErrDeviceNotFound
+		return nil, data.Customer{}, ErrDeviceNotFound
 	}
 	customer, err := c.owner(ctx, s, rows[0].Customer, ErrDeviceNotFound)
-	if err != nil {
-		return Device{}, nil, err
-	}
-	devices, err := withStates(ctx, s, customer, rows)
-	if err != nil {
-		return Device{}, nil, err
-	}
-	return devices[0], rows[0], nil
+	return rows[0], customer, err
 }
 
 // withStates returns devices of one customer with their states and accounts.
-func withStates(ctx context.Context, s *data.Snapshot, customer data.Customer, rows []*devicedata.Device) ([]Device, error) {
-	accounts, err := accountsByID(ctx, s, customer)
-	if err != nil || len(rows) == 0 {
-		return []Device{}, err
+func withStates(ctx context.Context, s *data.Snapshot, customer data.Customer, accounts map[uuid.UUID]Account, rows []*devicedata.Device) ([]Device, error) {
+	if len(rows) == 0 {
+		return []Device{}, nil
 	}
 	ids := make([]uuid.UUID, len(rows))
 	for i, row := range rows {
@@ -166,7 +170,12 @@ func withStates(ctx context.Context, s *data.Snapshot, customer data.Customer, r
 // accountsByID returns the accounts of a customer.
 func accountsByID(ctx context.Context, s *data.Snapshot, customer data.Customer) (map[uuid.UUID]Account, error) {
 	accounts, err := accountsOf(ctx, s, customer)
-	return lo.KeyBy(accounts, func(a Account) uuid.UUID { return a.ID }), err
+	return accountMap(accounts), err
+}
+
+// accountMap returns accounts by their ids.
+func accountMap(accounts []Account) map[uuid.UUID]Account {
+	return lo.KeyBy(accounts, func(a Account) uuid.UUID { return a.ID })
 }
 
 // DeviceQuery selects devices. A device is listed only if it passes all filters that are set.
@@ -191,11 +200,7 @@ const maxScan = 10_000
 // the order of their ids. A page reads at most 10,000 devices, and has Stopped set if it ended for that reason. Devices returns a
 // [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
 func (c *Scope) Devices(ctx context.Context, q DeviceQuery) (page data.Page[Device], err error) {
-	limit, err := pageLimit(q.Limit)
-	if err != nil {
-		return page, err
-	}
-	after, err := c.parsePosition(q.Cursor)
+	limit, after, err := c.pageStart(q.Limit, q.Cursor)
 	if err != nil {
 		return page, err
 	}
@@ -230,7 +235,7 @@ func (c *Scope) Devices(ctx context.Context, q DeviceQuery) (page data.Page[Devi
 					rows = append(rows, row)
 				}
 			}
-			devices, err := withStates(ctx, s, customer, rows)
+			devices, err := withStates(ctx, s, customer, accounts, rows)
 			if err != nil {
 				return err
 			}
@@ -295,7 +300,11 @@ func (c *Scope) DeleteDevice(ctx context.Context, id uuid.UUID) (removed []data.
 		return nil, err
 	}
 	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
-		d, _, err := c.findDevice(ctx, tx.Snapshot, id)
+		row, _, err := c.findDevice(ctx, tx.Snapshot, id)
+		if err != nil {
+			return err
+		}
+		d, err := newDevice(Account{}, row, nil)
 		if err != nil {
 			return err
 		}
@@ -310,7 +319,7 @@ func (c *Scope) DeleteDevice(ctx context.Context, id uuid.UUID) (removed []data.
 
 func (c *Scope) customerOfDevice(ctx context.Context, id uuid.UUID) (customer devicedata.CustomerID, err error) {
 	err = c.w.View(ctx, func(s *data.Snapshot) error {
-		_, row, err := c.findDevice(ctx, s, id)
+		row, _, err := c.findDevice(ctx, s, id)
 		if err == nil {
 			customer = row.Customer
 		}

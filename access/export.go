@@ -41,15 +41,8 @@ func (c *Scope) Export(ctx context.Context) (out Export, err error) {
 		}
 		id := devicedata.IDOf(customer)
 		out = Export{CustomerKey: customer.Key, Accounts: []Account{}, Devices: []Device{}, Codes: []ExportedCode{}}
-		for row, err := range devicedata.Accounts(ctx, s, id) {
-			if err != nil {
-				return err
-			}
-			a, err := newAccount(customer.Key, row)
-			if err != nil {
-				return err
-			}
-			out.Accounts = append(out.Accounts, a)
+		if out.Accounts, err = accountsOf(ctx, s, customer); err != nil {
+			return err
 		}
 		var rows []*devicedata.Device
 		for row, err := range devicedata.Devices(ctx, s, id, uuid.Nil) {
@@ -58,7 +51,7 @@ func (c *Scope) Export(ctx context.Context) (out Export, err error) {
 			}
 			rows = append(rows, row)
 		}
-		if out.Devices, err = withStates(ctx, s, customer, rows); err != nil {
+		if out.Devices, err = withStates(ctx, s, customer, accountMap(out.Accounts), rows); err != nil {
 			return err
 		}
 		for code, err := range devicedata.Codes(ctx, s, id) {

@@ -19,6 +19,15 @@ type position struct {
 // String returns the position as a cursor.
 func (p position) String() string { return p.id.String() + p.customer }
 
+// pageStart returns the size of a page, and the position after which it begins.
+func (c *Scope) pageStart(size int, cursor string) (limit int, after position, err error) {
+	if limit, err = pageLimit(size); err != nil {
+		return 0, position{}, err
+	}
+	after, err = c.parsePosition(cursor)
+	return limit, after, err
+}
+
 // parsePosition parses a cursor of a list of the scope. An empty cursor is the beginning.
 func (c *Scope) parsePosition(cursor string) (position, error) {
 	if cursor == "" {

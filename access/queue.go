@@ -18,6 +18,7 @@ import (
 
 // queuedAttempt is a row of the queue of attempts that have not ended.
 type queuedAttempt struct {
+	key       []byte // of the row
 	workspace uuid.UUID
 	customer  devicedata.CustomerID
 	id        uuid.UUID
@@ -31,7 +32,7 @@ var errDamagedQueue = errors.New("access: a row of the queue of action attempts 
 func queued(ctx context.Context, r storage.Reader) iter.Seq2[queuedAttempt, error] {
 	return func(yield func(queuedAttempt, error) bool) {
 		for e, err := range r.Scan(ctx, storage.Prefix(layout.AttemptQueuePrefix()), storage.ScanOptions{}) {
-			var q queuedAttempt
+			q := queuedAttempt{key: e.Key}
 			if err == nil {
 				var damage error
 				if q.workspace, q.customer, q.id, damage = layout.ParseAttemptQueueEntry(e.Key, e.Value); damage != nil {

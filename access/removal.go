@@ -153,7 +153,7 @@ func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (giv
 		if !dropped {
 			return ErrRemovalNotFound
 		}
-		d, row, err := c.s.Workspace(c.w.ID()).findDevice(ctx, c.w.At(tx), given.DeviceID)
+		d, _, err := c.s.Workspace(c.w.ID()).findDevice(ctx, c.w.At(tx), given.DeviceID)
 		if err != nil {
 			if isGone(err) {
 				return nil
@@ -161,7 +161,7 @@ func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (giv
 			return err
 		}
 		now := c.s.now()
-		return c.s.writeActivities(tx, row.Customer, []Activity{{
+		return c.s.writeActivities(tx, d.Customer, []Activity{{
 			Kind: ActivityGaveUp, AccountID: d.AccountID, DeviceID: d.ID, DeviceName: d.Name, At: now, Actor: &actor, Slot: given.Slot,
 		}})
 	})

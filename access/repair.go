@@ -19,25 +19,24 @@ func (s *Service) repairQueue(ctx context.Context) error {
 	faults := map[string]error{} // by key of the queue
 	err := devicedata.View(ctx, s.db, func(r storage.Reader) error {
 		clear(faults)
-		for e, err := range r.Scan(ctx, storage.Prefix(layout.AttemptQueuePrefix()), storage.ScanOptions{}) {
+		for q, err := range queued(ctx, r) {
+			if errors.Is(err, errDamagedQueue) {
+				faults[string(q.key)] = err
+				continue
+			}
 			if err != nil {
 				return err
 			}
-			_, customer, id, damage := layout.ParseAttemptQueueEntry(e.Key, e.Value)
-			if damage != nil {
-				faults[string(e.Key)] = damage
-				continue
-			}
-			rows, err := r.Get(ctx, layout.CustomerRow(customer), layout.Attempt(customer, id))
+			rows, err := r.Get(ctx, layout.CustomerRow(q.customer), layout.Attempt(q.customer, q.id))
 			switch {
 			case err != nil:
 				return err
 			case rows[0] == nil: // the rows of a deleted customer wait for the sweep
 			case rows[1] == nil:
-				faults[string(e.Key)] = errors.New("there is no such action attempt")
+				faults[string(q.key)] = errors.New("there is no such action attempt")
 			default:
 				if err := decode("an action attempt", rows[1], new(attemptRow)); err != nil {
-					faults[string(e.Key)] = err
+					faults[string(q.key)] = err
 				}
 			}
 		}
