@@ -62,17 +62,8 @@ func TestTakeover_PausedBeforeTheClaim_OnlyTheNextHolderSends(t *testing.T) {
 				connect(t, h.scope, "anna")
 				traps := [2]trap{}
 				first := newProcess(h, "first", &traps[0])
-				stop := start(t, first.svc)
-				synctest.Wait()
 				second := newProcess(h, "second", &traps[1])
-				stopSecond := start(t, second.svc)
-				defer func() {
-					first.resume()
-					second.resume()
-					stop()
-					stopSecond()
-				}()
-				synctest.Wait()
+				startPair(t, first, second)
 				traps[0].set("before an Update", 1)
 				traps[1].set("before a connection", 1)
 				var attempts []access.ActionAttempt
@@ -129,16 +120,8 @@ func TestTakeover_PausedBeforeItStores_DoesNotOverwrite(t *testing.T) {
 				connect(t, h.scope, "anna")
 				set := &trap{}
 				first := newProcess(h, "first", set)
-				stop := start(t, first.svc)
-				synctest.Wait()
 				second := newProcess(h, "second", &trap{})
-				stopSecond := start(t, second.svc)
-				defer func() {
-					first.resume()
-					stop()
-					stopSecond()
-				}()
-				synctest.Wait()
+				startPair(t, first, second)
 				set.set("before an Update", 1)
 				c.older(h)
 				first.waitUntilPaused()

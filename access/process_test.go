@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/customerportal-go/customerportal/access"
@@ -49,6 +51,22 @@ func (t *trap) reached(place string) bool {
 	}
 	t.place = ""
 	return true
+}
+
+// startPair starts two processes, of which the first serves the accounts, and stops them at the end of the test, which runs in a
+// bubble of package synctest.
+func startPair(t *testing.T, first, second *process) {
+	t.Helper()
+	stop := start(t, first.svc)
+	synctest.Wait()
+	stopSecond := start(t, second.svc)
+	t.Cleanup(func() {
+		first.resume()
+		second.resume()
+		stop()
+		stopSecond()
+	})
+	synctest.Wait()
 }
 
 func (p *process) pause() {

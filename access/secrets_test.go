@@ -107,13 +107,26 @@ func TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem(t *testing.T) {
 	require.NoError(t, err)
 	texts = append(texts, string(exported), fmt.Sprintf("%+v %#v", export, export), logged.String())
 	require.Contains(t, logged.String(), "msg=open")
+	requireTextsWithout(t, texts, secrets)
+
+	require.NoError(t, store.Close())
+	requireFilesWithout(t, dir, secrets, "Needle in the haystack")
+}
+
+// requireTextsWithout checks that no text contains a secret.
+func requireTextsWithout(t *testing.T, texts, secrets []string) {
+	t.Helper()
 	for _, text := range texts {
 		for _, secret := range secrets {
 			require.NotContains(t, text, secret)
 		}
 	}
+}
 
-	require.NoError(t, store.Close())
+// requireFilesWithout checks that no file in a directory contains a secret. One of them must contain a text that is stored in the
+// clear, because a secret would be found then too.
+func requireFilesWithout(t *testing.T, dir string, secrets []string, clearText string) {
+	t.Helper()
 	found := false
 	require.NoError(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -121,13 +134,13 @@ func TestSecrets_LogsErrorsExportAndFiles_DoNotContainThem(t *testing.T) {
 		}
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
-		found = found || bytes.Contains(content, []byte("Needle in the haystack"))
+		found = found || bytes.Contains(content, []byte(clearText))
 		for _, secret := range secrets {
 			require.False(t, bytes.Contains(content, []byte(secret)), path)
 		}
 		return nil
 	}))
-	require.True(t, found, "the files contain the name of the device in clear text, so a secret would be found too")
+	require.True(t, found, "no file contains %q", clearText)
 }
 
 // furnishedPIN is long, so that it does not occur in files by chance.
