@@ -1,7 +1,6 @@
 package web
 
 import (
-	"slices"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -196,7 +195,7 @@ func (x *exchange) chooseSpace(f *grantFilter, out *grantsPage) error {
 			}
 		}
 		exact := func(o spaceOption) bool { return isExact(f.SpaceText, o.Name, o.Key) }
-		slices.SortStableFunc(found, func(a, b spaceOption) int { return exactFirst(exact(a), exact(b)) })
+		exactFirst(found, exact)
 		switch {
 		case len(found) == 0:
 			out.Faults["space_name"] = x.text("spaces.nothing")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -63,19 +64,14 @@ func showSearch(x *exchange) error {
 			out.Groups = append(out.Groups, group)
 		}
 	}
-	slices.SortStableFunc(out.Groups, func(a, b searchGroup) int { return exactFirst(a.exact, b.exact) })
+	exactFirst(out.Groups, func(g searchGroup) bool { return g.exact })
 	return x.renderOK("search", "search", out)
 }
 
-// exactFirst compares two results so that exact matches come first.
-func exactFirst(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	}
-	return 1
+// exactFirst moves the exact matches to the front.
+func exactFirst[T any](results []T, exact func(T) bool) {
+	rank := map[bool]int{true: 0, false: 1}
+	slices.SortStableFunc(results, func(a, b T) int { return rank[exact(a)] - rank[exact(b)] })
 }
 
 // isExact reports whether the search text is one of the texts.
@@ -110,7 +106,7 @@ func findGrants(x *exchange, q data.Query, guests []searchItem) (searchGroup, er
 			out.Rows, out.exact = append(out.Rows, x.newGrantRow(g, byKey.Related)), true
 		}
 	}
-	slices.SortStableFunc(page.Items, func(a, b data.AccessGrant) int { return exactFirst(exact(a), exact(b)) })
+	exactFirst(page.Items, exact)
 	for _, g := range page.Items {
 		out.Rows, out.exact = append(out.Rows, x.newGrantRow(g, page.Related)), out.exact || exact(g)
 	}
@@ -156,13 +152,9 @@ func (g *searchGroup) addUsers(search string, users []data.UserIdentity) {
 	exact := func(u data.UserIdentity) bool {
 		return isExact(search, u.Key, u.Name, u.EmailAddress, u.PhoneNumber)
 	}
-	slices.SortStableFunc(users, func(a, b data.UserIdentity) int { return exactFirst(exact(a), exact(b)) })
+	exactFirst(users, exact)
 	for _, u := range users {
-		detail := u.EmailAddress
-		if detail == "" {
-			detail = u.PhoneNumber
-		}
-		g.Items, g.exact = append(g.Items, searchItem{u.Ref(), u.Name, detail}), g.exact || exact(u)
+		g.Items, g.exact = append(g.Items, searchItem{u.Ref(), u.Name, cmp.Or(u.EmailAddress, u.PhoneNumber)}), g.exact || exact(u)
 	}
 }
 
@@ -174,7 +166,7 @@ func findSpaces(x *exchange, q data.Query) (searchGroup, error) {
 	}
 	out := newSearchGroup(x, x.text("nouns."+x.nouns().space), page, pageSpaces)
 	exact := func(s data.Space) bool { return isExact(q.Text, s.Key, s.Name) }
-	slices.SortStableFunc(page.Items, func(a, b data.Space) int { return exactFirst(exact(a), exact(b)) })
+	exactFirst(page.Items, exact)
 	for _, s := range page.Items {
 		detail := x.kindName(s.Kind)
 		if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {

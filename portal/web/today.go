@@ -244,10 +244,7 @@ func (t *today) list(title, empty string, grants []data.AccessGrant, of todayGro
 func (t *today) row(g data.AccessGrant, of todayGroup) todayRow {
 	x := t.x
 	row := todayRow{grantRow: x.newGrantRow(g, t.related(g)), Code: g.PreferredCode, WithDay: of.withDay}
-	row.Person = row.Name
-	if row.Guest != "" {
-		row.Person = row.Guest
-	}
+	row.Person = cmp.Or(row.Guest, row.Name)
 	if row.Time = row.Starts; of.ends {
 		row.Time = row.Ends
 	}
@@ -276,7 +273,7 @@ func (t *today) freeList() todayList {
 	out := todayList{Title: t.x.text("start.free"), Empty: t.x.text("start.free.none")}
 	taken := t.takenSpaces()
 	for _, s := range t.rooms {
-		if taken[s.Key] || taken[s.ParentSiteKey] && s.ParentSiteKey != "" {
+		if taken.has(s) {
 			continue
 		}
 		if len(out.Free) == todayRowsChosen {

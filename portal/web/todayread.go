@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/samber/lo"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
 	"github.com/customerportal-go/customerportal/portal"
@@ -172,9 +174,16 @@ func (t *today) readRooms() error {
 	return nil
 }
 
-// takenSpaces returns the spaces of the grants in t.occupied, by key. They can be sites, which stand for the spaces in them.
-func (t *today) takenSpaces() map[string]bool {
-	taken := map[string]bool{}
+// takenSpaces contains spaces by key. They can be sites, which stand for the spaces in them.
+type takenSpaces map[string]bool
+
+func (t takenSpaces) has(s data.Space) bool {
+	return t[s.Key] || s.ParentSiteKey != "" && t[s.ParentSiteKey]
+}
+
+// takenSpaces returns the spaces of the grants in t.occupied.
+func (t *today) takenSpaces() takenSpaces {
+	taken := takenSpaces{}
 	for _, g := range t.occupied {
 		for _, ref := range g.Spaces {
 			taken[ref.Key] = true
@@ -185,14 +194,8 @@ func (t *today) takenSpaces() map[string]bool {
 
 // occupiedSpaces returns the number of spaces that are occupied.
 func (t *today) occupiedSpaces() int {
-	taken, n := t.takenSpaces(), 0
 	if len(t.rooms) > 0 {
-		for _, s := range t.rooms {
-			if taken[s.Key] || taken[s.ParentSiteKey] && s.ParentSiteKey != "" {
-				n++
-			}
-		}
-		return n
+		return lo.CountBy(t.rooms, t.takenSpaces().has)
 	}
 	counted := map[string]bool{}
 	for _, g := range t.occupied {
