@@ -52,7 +52,7 @@ type Options struct {
 	WorkspaceID  uuid.UUID
 	Authenticate httpapi.Authenticator
 
-	// Providers are the drivers of the devices that customers can connect. If there are none, the App has no Access.
+	// Providers are the drivers of the devices that customers can connect. Without them the App has no Access.
 	Providers []device.Provider
 
 	// Options of the other packages. New overrides the fields that correspond to the fields above.

@@ -155,7 +155,7 @@ type timedConn struct {
 }
 
 func (c timedConn) Do(ctx context.Context, id string, command device.Command) (device.Outcome, error) {
-	deadline, _ := ctx.Deadline() // zero if there is none
+	deadline, _ := ctx.Deadline() // zero without a deadline
 	c.do(deadline)
 	return c.Conn.Do(ctx, id, command)
 }

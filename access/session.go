@@ -147,7 +147,7 @@ func (s *session) run(ctx context.Context) {
 	}
 }
 
-// setConn stores the connection, or the reason for which there is none. It does nothing if the account has been connected again
+// setConn stores the connection, or the error of opening it. It does nothing if the account has been connected again
 // since row was read.
 func (s *session) setConn(row stored, conn device.Conn, err error) {
 	s.mu.Lock()

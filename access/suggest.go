@@ -265,7 +265,7 @@ func unique(words []string) map[string]bool {
 	return set
 }
 
-// best returns the index of the space that matches the words of a device's name best. The match is empty if there is none, or if
+// best returns the index of the space that matches the words of a device's name best. The match is empty if no space matches, or if
 // several are equally good.
 func (s namedSpaces) best(of []string, byName, byWord, byRare map[string][]int) (int, Match) {
 	if same := byName[strings.Join(of, " ")]; len(of) > 0 && len(same) > 0 {

@@ -264,7 +264,7 @@ func (f *fleet) measure(ctx context.Context) error {
 	return nil
 }
 
-// lose ends the connections. All devices report while there is none, and all again at once when there is one.
+// lose ends the connections. All devices report while they are lost, and all again at once when they are back.
 func (f *fleet) lose(ctx context.Context, markers map[uuid.UUID]string, report func(temperature float64, settle int) error) error {
 	for _, user := range f.users {
 		f.world.SetOutage(user, true)

@@ -166,7 +166,7 @@ func (l *listing) startAt(cursor string) error {
 	return nil
 }
 
-// nextPart begins to read the next part. It reports false if there is none.
+// nextPart begins to read the next part. It reports false at the end of the list.
 func (l *listing) nextPart() bool {
 	step := 1
 	if l.start.backward {

@@ -24,7 +24,7 @@ var drivers = []driver{
 }
 
 // driver is a driver of devices. open returns its provider, and a function that does its background work until its context is
-// done, or nil if there is none. It does no I/O, and returns an error if the options break a rule.
+// done, or nil if it needs no background work. It does no I/O, and returns an error if the options break a rule.
 type driver struct {
 	name string
 	open func(driverOptions) (device.Provider, func(context.Context), error)

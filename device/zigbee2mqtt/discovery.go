@@ -43,7 +43,7 @@ type source struct {
 	on, off string   // payloads, if the value has two
 }
 
-// value returns the value in a message. It returns nil if there is none.
+// value returns the value in a message. It returns nil if the message has no such value.
 func (s source) value(payload []byte) any {
 	if s.path == nil {
 		return string(payload)

@@ -74,7 +74,7 @@ func (x *exchange) redirectWithNotice(n notice, path string, pairs ...string) er
 	return x.redirectTo(path, pairs...)
 }
 
-// takeNotice returns the text of the notice that the page shows, or "" if there is none. It removes the cookie.
+// takeNotice returns the text of the notice that the page shows, or "" if it shows no notice. It removes the cookie.
 func (x *exchange) takeNotice() string {
 	if x.session == nil || x.r.Method != http.MethodGet {
 		return ""

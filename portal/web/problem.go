@@ -19,8 +19,8 @@ type problem struct {
 	TabURL    string        // a URL to open in a new tab; "" if there is none
 	Resend    []hiddenInput // the inputs of a form that the visitor can post again
 	LinkURL   string        // the URL of a link to open again; "" if there is none
-	NewURL    string        // the URL of a page that requests a new link; "" if there is none
-	Support   string        // an email address or a URL; "" if there is none
+	NewURL    string        // the URL of a page that requests a new link; "" if the host has no such page
+	Support   string        // an email address or a URL; "" if the host has not set it
 }
 
 // linkProblems are the problems that a new link can solve.

@@ -50,7 +50,7 @@ type todayRow struct {
 	Person  string // the guest or, if none is named, the name of the grant
 	Site    string
 	Code    string    // "" if the portal does not show codes
-	Time    time.Time // of the arrival or the departure; zero if there is none
+	Time    time.Time // of the arrival or the departure; zero if the booking has no such time
 	WithDay bool      // the row shows the start and the end with their days, instead of Time
 	Past    bool      // Time has passed
 	Actions []rowAction

@@ -181,7 +181,7 @@ func (s *rowSource) read() error {
 	last := page[len(page)-1].Key
 	if p.Reverse {
 		s.rest.End = bytes.Clone(last)
-		s.ended = s.ended || len(last) == 0 // an empty end would mean that there is none
+		s.ended = s.ended || len(last) == 0 // an empty end would mean a range without an end
 	} else {
 		s.rest.Start = append(bytes.Clone(last), 0)
 	}
