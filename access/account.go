@@ -83,7 +83,7 @@ func newAccount(customerKey string, row *devicedata.Account) (Account, error) {
 // Accounts returns the accounts of the customer of the scope in the order of their ids. It returns a [validation.Error] for the
 // scope of a workspace, for which [Scope.AccountPage] returns the accounts, and [data.ErrCustomerNotFound].
 func (c *Scope) Accounts(ctx context.Context) (accounts []Account, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		customer, err := c.customerIn(ctx, s)
 		if err != nil {
 			return err
@@ -127,7 +127,7 @@ func (c *Scope) AccountPage(ctx context.Context, q AccountQuery) (page data.Page
 	if err != nil {
 		return page, err
 	}
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		page = data.Page[Account]{Items: []Account{}}
 		read, at := 0, after
 		for customer, err := range c.customersFrom(ctx, s, after.customer) {
@@ -161,7 +161,7 @@ func (c *Scope) AccountPage(ctx context.Context, q AccountQuery) (page data.Page
 
 // Account returns an account of the scope. It returns [ErrAccountNotFound].
 func (c *Scope) Account(ctx context.Context, id uuid.UUID) (a Account, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		row, customer, err := c.findAccount(ctx, s, id)
 		if err != nil {
 			return err
@@ -192,7 +192,7 @@ func (c *Scope) DeleteAccount(ctx context.Context, id uuid.UUID) (removed []data
 	if err != nil {
 		return nil, err
 	}
-	err = devicedata.Within(ctx, c.w, a.Customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
+	err = c.within(ctx, a.Customer, func(ctx context.Context, tx data.CustomerTx) (err error) {
 		removed, err = devicedata.DeleteAccount(ctx, tx, id)
 		return err
 	})
@@ -201,7 +201,7 @@ func (c *Scope) DeleteAccount(ctx context.Context, id uuid.UUID) (removed []data
 }
 
 func (c *Scope) accountRow(ctx context.Context, id uuid.UUID) (row *devicedata.Account, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		row, _, err = c.findAccount(ctx, s, id)
 		return err
 	})

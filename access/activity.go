@@ -116,7 +116,7 @@ func (c *Scope) Activity(ctx context.Context, q ActivityQuery) (page data.Page[A
 	if err != nil {
 		return page, err
 	}
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		page = data.Page[Activity]{Items: []Activity{}}
 		customer, err := c.customerIn(ctx, s)
 		if err != nil {

@@ -116,7 +116,7 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 		return ActionAttempt{}, err
 	}
 	var a attemptRow
-	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err = c.within(ctx, customer, func(ctx context.Context, tx data.CustomerTx) error {
 		row, owner, err := c.findDevice(ctx, tx.Snapshot, id)
 		if err != nil {
 			return err
@@ -307,7 +307,7 @@ func countNewer(ctx context.Context, r storage.Reader, customer devicedata.Custo
 
 // Attempt returns an action attempt of the scope. It returns [ErrAttemptNotFound].
 func (c *Scope) Attempt(ctx context.Context, id uuid.UUID) (a ActionAttempt, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		rows, err := s.Reader().Get(ctx, layout.IDIndex(id))
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func (c *Scope) Attempts(ctx context.Context, q AttemptQuery) (page data.Page[Ac
 			return page, data.ErrInvalidCursor
 		}
 	}
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		page = data.Page[ActionAttempt]{Items: []ActionAttempt{}}
 		customer, err := c.customerOfAttempts(ctx, s, q.DeviceID)
 		if err != nil {

@@ -48,6 +48,10 @@ type ConnectStep struct {
 
 	// Reconnect is the account to connect again, or the zero id for a new one. It is the same for all steps.
 	Reconnect uuid.UUID
+
+	// Within, if it is not nil, is called in the transaction that stores the account, after it was stored. If Within returns an error,
+	// the account is not stored, and Connect returns the error. It may run more than once.
+	Within func(context.Context, data.CustomerTx, Account) error
 }
 
 // ConnectPane is the result of a step. Exactly one of Form, Redirect and Account is set.
@@ -187,9 +191,8 @@ func (c *Scope) connected(ctx context.Context, customer devicedata.CustomerID, s
 		return Account{}, fmt.Errorf("access: provider %q returned an account whose id or secret is too long, or without an id", step.Provider)
 	}
 	var stored devicedata.Account
-	var key string
-	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
-		key = tx.Customer.Key
+	var out Account
+	err = c.within(ctx, customer, func(ctx context.Context, tx data.CustomerTx) error {
 		old, n, err := sameAccount(ctx, tx, customer, step.Provider, account.ID)
 		if err != nil {
 			return err
@@ -216,13 +219,19 @@ func (c *Scope) connected(ctx context.Context, customer devicedata.CustomerID, s
 		if stored.SealedSecret, err = c.s.seal(stored.ID, account.Secret.Reveal()); err != nil {
 			return err
 		}
-		return write(ctx, tx, stored)
+		if err := write(ctx, tx, stored); err != nil {
+			return err
+		}
+		if out, err = newAccount(tx.Customer.Key, &stored); err != nil || step.Within == nil {
+			return err
+		}
+		return step.Within(ctx, tx, out)
 	})
 	if err != nil {
 		return Account{}, err
 	}
 	c.s.accounts.set()
-	return newAccount(key, &stored)
+	return out, nil
 }
 
 // sameAccount returns the customer's account with this id at the provider, or nil, and the number of the customer's accounts.

@@ -114,7 +114,7 @@ func newDevice(account Account, row *devicedata.Device, state *devicedata.State)
 
 // Device returns a device of the scope. It returns [ErrDeviceNotFound].
 func (c *Scope) Device(ctx context.Context, id uuid.UUID) (d Device, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		row, customer, err := c.findDevice(ctx, s, id)
 		if err != nil {
 			return err
@@ -204,7 +204,7 @@ func (c *Scope) Devices(ctx context.Context, q DeviceQuery) (page data.Page[Devi
 	if err != nil {
 		return page, err
 	}
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		page = data.Page[Device]{Items: []Device{}}
 		read, at := 0, after
 		for customer, err := range c.customersFrom(ctx, s, after.customer) {
@@ -299,7 +299,7 @@ func (c *Scope) DeleteDevice(ctx context.Context, id uuid.UUID) (removed []data.
 	if err != nil {
 		return nil, err
 	}
-	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err = c.within(ctx, customer, func(ctx context.Context, tx data.CustomerTx) error {
 		row, _, err := c.findDevice(ctx, tx.Snapshot, id)
 		if err != nil {
 			return err
@@ -318,7 +318,7 @@ func (c *Scope) DeleteDevice(ctx context.Context, id uuid.UUID) (removed []data.
 }
 
 func (c *Scope) customerOfDevice(ctx context.Context, id uuid.UUID) (customer devicedata.CustomerID, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		row, _, err := c.findDevice(ctx, s, id)
 		if err == nil {
 			customer = row.Customer

@@ -34,7 +34,7 @@ type ExportedCode struct {
 // Export returns everything that is stored about the accounts and devices of the customer of the scope, from one snapshot. It
 // reads all of it into memory. It returns a [validation.Error] for the scope of a workspace, and [data.ErrCustomerNotFound].
 func (c *Scope) Export(ctx context.Context) (out Export, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		customer, err := c.customerIn(ctx, s)
 		if err != nil {
 			return err

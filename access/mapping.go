@@ -57,7 +57,7 @@ func (c *Scope) remap(ctx context.Context, mappings []DeviceMapping, change func
 	if err != nil {
 		return nil, err
 	}
-	err = devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+	err = c.within(ctx, customer, func(ctx context.Context, tx data.CustomerTx) error {
 		order := []uuid.UUID{}
 		first := map[uuid.UUID]int{}
 		for i, m := range mappings {

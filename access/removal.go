@@ -85,7 +85,7 @@ func (c *Scope) CountRemovals(ctx context.Context) (n int, err error) {
 
 // eachRemoval calls fn with the removals of the scope until it returns false, after start. It begins with the account from.
 func (c *Scope) eachRemoval(ctx context.Context, from uuid.UUID, start func(), fn func(Removal) bool) error {
-	return c.w.View(ctx, func(s *data.Snapshot) error {
+	return c.view(ctx, func(s *data.Snapshot) error {
 		start()
 		var customer devicedata.CustomerID
 		if c.customer != "" {

@@ -169,11 +169,54 @@ type Scope struct {
 	s        *Service
 	w        *data.Workspace
 	customer string // empty for all customers
+
+	at    *data.Snapshot // from which the scope reads, or nil for the current state
+	check func(context.Context, *data.Snapshot) error
 }
 
 // Customer returns the scope of one customer of the workspace. It does no I/O: methods return [data.ErrCustomerNotFound] if there
 // is no such customer.
-func (c *Scope) Customer(key string) *Scope { return &Scope{s: c.s, w: c.w, customer: key} }
+func (c *Scope) Customer(key string) *Scope {
+	of := *c
+	of.customer = key
+	return &of
+}
+
+// At returns the scope with reads in the state of a snapshot, so that they are consistent with other reads of the snapshot. It is
+// valid as long as the snapshot. Its methods must not be used to write.
+func (c *Scope) At(s *data.Snapshot) *Scope {
+	of := *c
+	of.at = s
+	return &of
+}
+
+// Checked returns the scope with a condition for writes. Each write, except GiveUp, calls check at the beginning of its transaction,
+// with the state that the transaction reads, and returns its error without writing anything. check may run more than once.
+func (c *Scope) Checked(check func(context.Context, *data.Snapshot) error) *Scope {
+	of := *c
+	of.check = check
+	return &of
+}
+
+// view calls fn with the state from which the scope reads.
+func (c *Scope) view(ctx context.Context, fn func(*data.Snapshot) error) error {
+	if c.at != nil {
+		return fn(c.at)
+	}
+	return c.w.View(ctx, fn)
+}
+
+// within calls fn in a transaction of a customer, after the check of the scope.
+func (c *Scope) within(ctx context.Context, customer devicedata.CustomerID, fn func(context.Context, data.CustomerTx) error) error {
+	return devicedata.Within(ctx, c.w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+		if c.check != nil {
+			if err := c.check(ctx, tx.Snapshot); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, tx)
+	})
+}
 
 // customerIn returns the customer of the scope. It returns a [validation.Error] if the scope has no customer.
 func (c *Scope) customerIn(ctx context.Context, s *data.Snapshot) (data.Customer, error) {
@@ -185,7 +228,7 @@ func (c *Scope) customerIn(ctx context.Context, s *data.Snapshot) (data.Customer
 
 // customerID reads the customer of the scope.
 func (c *Scope) customerID(ctx context.Context) (id devicedata.CustomerID, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		customer, err := c.customerIn(ctx, s)
 		id = devicedata.IDOf(customer)
 		return err

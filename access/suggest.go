@@ -64,7 +64,7 @@ type Suggestions struct {
 // Suggestions compares the names of the devices that are mapped to no space with the names of the spaces. It returns a
 // [validation.Error] for the scope of a workspace, and [data.ErrCustomerNotFound].
 func (c *Scope) Suggestions(ctx context.Context) (out Suggestions, err error) {
-	err = c.w.View(ctx, func(s *data.Snapshot) error {
+	err = c.view(ctx, func(s *data.Snapshot) error {
 		out = Suggestions{Mappings: []Suggestion{}, Unmapped: []Device{}, WithoutLock: []SpaceRef{}, Closed: []Device{}}
 		customer, err := c.customerIn(ctx, s)
 		if err != nil {
