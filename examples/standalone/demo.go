@@ -50,26 +50,22 @@ func loadHotel(now time.Time) (data.CustomerData, error) {
 }
 
 // pushHotel configures the workspace for hospitality and pushes the hotel group.
-func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
-	group, err := loadHotel(time.Now())
-	if err != nil {
-		return group, err
-	}
+func (a *app) pushHotel(ctx context.Context, group data.CustomerData) error {
 	switch found, err := a.ws.Customer(ctx, group.CustomerKey); {
 	case err == nil:
 		a.print("Found customer %q with %s from an earlier run.\n\n", found.Key, kinds(found.Counts))
 	case !errors.Is(err, data.ErrCustomerNotFound):
-		return group, err
+		return err
 	}
 	if _, err := a.Portals.UpdateSettings(ctx, a.ws, func(s *portal.Settings) error {
 		s.BusinessVertical = portal.VerticalHospitality
 		return nil
 	}); err != nil {
-		return group, err
+		return err
 	}
 	report, err := a.ws.Push(ctx, group)
 	if err != nil {
-		return group, err
+		return err
 	}
 	a.print("Pushed %d resources of customer %q.\n", group.Len(), report.CustomerKey)
 	for _, line := range []struct {
@@ -82,7 +78,7 @@ func (a *app) pushHotel(ctx context.Context) (data.CustomerData, error) {
 	for _, warning := range report.Warnings {
 		a.print("  warning    %s\n", warning)
 	}
-	return group, nil
+	return nil
 }
 
 // openHotel returns the link of a customer's newest portal. If that portal expires within an

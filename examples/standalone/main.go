@@ -1,5 +1,5 @@
 // Standalone is a complete server with the API and the hosted pages on one port. It stores one workspace in a directory
-// with Badger, and its master keys beside it.
+// with Badger, and its master keys beside it. Its devices are simulated: their states are lost when the program ends.
 //
 //	go run ./examples/standalone           # serve the data in the directory
 //	go run ./examples/standalone -demo     # push a sample hotel group with arrivals today, serve its portal, print the link
@@ -25,11 +25,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/portal/httpapi"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/badger"
@@ -48,6 +51,7 @@ func main() {
 type app struct {
 	*customerportal.App
 	ws      *data.Workspace
+	world   *simulated.World
 	pagesAt string // the path of the hosted pages
 	out     io.Writer
 	log     *slog.Logger
@@ -93,9 +97,13 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	a := &app{out: out, log: slog.New(slog.NewTextHandler(log, nil))}
+	group, err := loadHotel(time.Now())
+	if err != nil {
+		return err
+	}
+	a := &app{world: newWorld(group), out: out, log: slog.New(slog.NewTextHandler(log, nil))}
 	o := customerportal.Options{
-		Store: store, Keys: id.keys,
+		Store: store, Keys: id.keys, Providers: []device.Provider{a.world.Provider("standalone")},
 		Data: data.Options{Logger: a.log}, Pages: web.Options{AllowPrivateHTTP: *privateHTTP},
 	}
 	var listener net.Listener
@@ -117,16 +125,17 @@ func run(ctx context.Context, args []string, env func(string) string, out, log i
 		return err
 	}
 	a.ws, a.pagesAt = a.DB.Workspace(id.workspace), o.PortalPath
-	var group data.CustomerData
+	var customer string
 	if *demo || *once {
-		if group, err = a.pushHotel(ctx); err != nil {
+		if err := a.pushHotel(ctx, group); err != nil {
 			return err
 		}
+		customer = group.CustomerKey
 	}
 	if *once {
 		return a.demo(ctx, group)
 	}
-	return a.serve(ctx, listener, group.CustomerKey, *previews)
+	return a.serve(ctx, listener, customer, *previews)
 }
 
 // split returns the origin of a base URL, where the API is served, and its path.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/data"
 )
 
 func noEnv(string) string { return "" }
@@ -253,6 +255,56 @@ func TestDemo_LinkInTheLastLine_OpensTodaysArrivals(t *testing.T) {
 	status, list := s.post("/access_grants/list", testKey, `{"customer_key": "atlantic-hotels", "limit": 1000}`)
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, list["access_grants"], 134)
+}
+
+func TestDemo_EveryRoomHasDevices_AndItsDoorUnlocks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := serving(t, map[string]string{apiKeyVariable: testKey}, "-demo", "-dir", dir)
+	devicesIn := func(room string) (locks, all int, lock map[string]any) {
+		_, got := s.post("/spaces/get", testKey, `{"space_key": "`+room+`"}`)
+		status, list := s.post("/devices/list", testKey, `{"space_id": "`+got["space"].(map[string]any)["space_id"].(string)+`"}`)
+		require.Equal(t, http.StatusOK, status, list)
+		for _, d := range list["devices"].([]any) {
+			if d.(map[string]any)["can_remotely_unlock"] == true {
+				lock = d.(map[string]any)
+				locks++
+			}
+			all++
+		}
+		return locks, all, lock
+	}
+	rooms := func() {
+		group, err := loadHotel(time.Now())
+		require.NoError(t, err)
+		for _, space := range group.Spaces {
+			if space.Kind == data.KindRoom {
+				locks, all, _ := devicesIn(space.Key)
+				require.Equal(t, []int{1, 3}, []int{locks, all}, space.Key)
+			}
+		}
+	}
+	rooms()
+	_, _, lock := devicesIn(offlineRoom)
+	require.Equal(t, false, lock["properties"].(map[string]any)["online"])
+	_, _, lock = devicesIn(lowBatteryRoom)
+	require.Equal(t, "low", lock["properties"].(map[string]any)["battery"].(map[string]any)["status"])
+
+	_, _, lock = devicesIn("lisbon-101")
+	status, answer := s.post("/locks/unlock_door", testKey, `{"device_id": "`+lock["device_id"].(string)+`"}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	attempt := answer["action_attempt"].(map[string]any)
+	for attempt["status"] == "pending" {
+		_, answer = s.post("/action_attempts/get", testKey, `{"action_attempt_id": "`+attempt["action_attempt_id"].(string)+`"}`)
+		attempt = answer["action_attempt"].(map[string]any)
+	}
+	require.Equal(t, "success", attempt["status"], attempt)
+
+	s.stop()
+	s = serving(t, map[string]string{apiKeyVariable: testKey}, "-demo", "-dir", dir)
+	rooms()
+	_, list := s.post("/connected_accounts/list", testKey, `{}`)
+	require.Len(t, list["connected_accounts"], 1, "the second run connects nothing")
 }
 
 func TestPreviews_FlagIsSet_PrintsTheirLinks(t *testing.T) {

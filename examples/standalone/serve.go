@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
@@ -93,20 +94,34 @@ const (
 	maxHeaderBytes  = 1 << 20 // delete_data has its parameters in the query
 )
 
-// serve serves until ctx is done and then completes the active requests. If demo is the key of a
-// customer, the last line of the output is the link to its portal.
-func (a *app) serve(ctx context.Context, listener net.Listener, demo string, previews bool) error {
+// serve serves until ctx is done and then completes the active requests. If demo is the key of a customer, serve first connects
+// the devices of this customer, and the last line of the output is the link to its portal.
+func (a *app) serve(ctx context.Context, listener net.Listener, demo string, previews bool) (err error) {
+	working, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	var ran error
+	work.Go(func() { ran = a.Run(working) })
+	work.Go(func() { _ = a.world.Run(working, lifeInterval) }) // it returns only the error of its context
+	defer func() {
+		stop()
+		work.Wait()
+		if !errors.Is(ran, context.Canceled) {
+			err = errors.Join(err, ran)
+		}
+	}()
+
 	handler := a.mux(demo)
 	var link string
-	var err error
 	if demo != "" {
-		link, err = a.openHotel(ctx, demo)
+		if err = a.connectHotel(ctx, demo); err == nil {
+			link, err = a.openHotel(ctx, demo)
+		}
 	}
 	if err == nil && previews {
 		err = a.preview(ctx, handler, urlOf(listener.Addr().String()))
 	}
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	server := &http.Server{
 		Handler: handler, MaxHeaderBytes: maxHeaderBytes,
@@ -114,12 +129,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener, demo string, pre
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	maintaining, stop := context.WithCancel(ctx)
-	maintained := make(chan error, 1)
-	go func() { maintained <- a.Run(maintaining) }()
-	defer func() { stop(); <-maintained }()
 	a.print("\nServing the API on http://%s; stop it with Ctrl-C.\n", listener.Addr())
 	if link != "" {
+		a.print("\nTo connect more simulated devices in the portal, log in as %q with the password %q.\n", visitorUser, password)
 		a.print("\nOpen this in a browser:\n  %s\n", link)
 	}
 	select {
