@@ -30,6 +30,7 @@ const (
 	typeConflict       = "conflict"
 	typeTooLarge       = "payload_too_large"
 	typeMethod         = "method_not_allowed"
+	typeNotSupported   = "not_supported"
 	typeMediaType      = "unsupported_media_type"
 	typeTimeout        = "request_timeout"
 	typeTooMany        = "too_many_requests"

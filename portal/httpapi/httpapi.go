@@ -88,6 +88,10 @@ func New(o Options) (*Handler, error) {
 	if h.access != nil {
 		served = append(served, deviceRoutes()...)
 	}
+	for _, op := range unsupportedOperations() {
+		rt := op.route()
+		h.routes[rt.path] = &rt
+	}
 	for _, rt := range served {
 		h.routes[rt.path] = &rt
 	}
@@ -99,7 +103,7 @@ func New(o Options) (*Handler, error) {
 // contains the same id.
 const RequestIDHeader = "seam-request-id"
 
-// Serves reports whether a path is the path of an operation of the API.
+// Serves reports whether a path is the path of an operation of the API, or of a documented operation that is not supported.
 func (h *Handler) Serves(path string) bool { return h.routes[path] != nil }
 
 // ServeHTTP serves one request.
@@ -176,7 +180,10 @@ func (c *call) serve() {
 
 // run reads the request, carries it out and returns the body of the response.
 func (c *call) run(ctx context.Context) (any, error) {
-	if c.route.document {
+	switch {
+	case c.route.unsupported != nil:
+		return nil, c.route.unsupported.response()
+	case c.route.document:
 		return c.h.document(), nil
 	}
 	if err := c.read(ctx); err != nil {

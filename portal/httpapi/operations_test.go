@@ -72,8 +72,28 @@ func TestOperations_OtherMethod_IsNotAllowed(t *testing.T) {
 func TestPath_Unknown_IsNotFound(t *testing.T) {
 	t.Parallel()
 	f := newMemoryFixture(t)
-	for _, path := range []string{"/", "/customers", "/customers/push_data/", "/Customers/Push_Data", "/customers//push_data", "/spaces/create"} {
+	for _, path := range []string{"/", "/customers", "/customers/push_data/", "/Customers/Push_Data", "/customers//push_data", "/spaces/make"} {
 		out := f.expectError(t, http.StatusNotFound, "not_found", http.MethodPost, path, "{}")
 		require.Equal(t, "There is no such endpoint", out.at("error", "message"))
 	}
+}
+
+// TestOperations_NotSupported_Answer501 calls documented operations that the library does not have.
+func TestOperations_NotSupported_Answer501(t *testing.T) {
+	t.Parallel()
+	f := newMemoryFixture(t)
+	before := storeRows(t, f.store)
+	for _, row := range []struct{ method, path, message string }{
+		{http.MethodPost, "/webhooks/create", "The operation is not supported yet: "},
+		{http.MethodGet, "/access_codes/list?device_id=x", "The operation is not supported yet: "},
+		{http.MethodPost, "/instant_keys/list", "The operation is not supported: there are no mobile keys"},
+	} {
+		out := f.expectError(t, http.StatusNotImplemented, "not_supported", row.method, row.path, "")
+		require.Contains(t, out.at("error", "message"), row.message)
+		unauthorized := f.send(t, "", row.method, row.path, "")
+		require.Equal(t, http.StatusUnauthorized, unauthorized.status)
+	}
+	f.expectError(t, http.StatusMethodNotAllowed, "method_not_allowed", http.MethodDelete, "/webhooks/create", "")
+	require.Equal(t, before, storeRows(t, f.store))
+	require.NotContains(t, f.log.String(), `"level":"ERROR"`, "an operation that is not supported is no failure of the server")
 }

@@ -60,7 +60,7 @@ func (h *Handler) report(c *call, start time.Time) {
 		s.WorkspaceID = c.ws.ID()
 	}
 	level := slog.LevelInfo
-	if s.Status >= http.StatusInternalServerError {
+	if s.Status >= http.StatusInternalServerError && s.Status != http.StatusNotImplemented {
 		level = slog.LevelError
 	}
 	h.db.Logger().LogAttrs(c.r.Context(), level, "request", s.LogValue().Group()...)

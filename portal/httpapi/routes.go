@@ -9,6 +9,8 @@ type route struct {
 	endpoint endpoint
 	response func() map[string]schema // the members of the response besides ok and warnings; nil if there are none
 	document bool                     // the route serves the OpenAPI document and has no endpoint
+
+	unsupported *unsupportedOperation // set if the route answers 501; it then has only a path and methods
 }
 
 var (

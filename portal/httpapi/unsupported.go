@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// support says whether an operation that the library does not have is planned.
+type support string
+
+const (
+	later support = "later" // planned
+	never support = "never" // not planned
+)
+
+// unsupportedOperation is an operation of the documented API that this library does not have. Its path answers 501.
+type unsupportedOperation struct {
+	path    string
+	methods []string
+	support support // later or never
+	reason  string  // why it is not supported, or what to use instead; the end of a sentence
+}
+
+// The reasons that several operations have in common.
+const (
+	reasonWebviews     = "accounts are connected with connected_accounts/create or in a portal"
+	reasonCodes        = "access codes are not programmed yet"
+	reasonGrants       = "access grants are pushed with customers/push_data"
+	reasonMethods      = "access methods come with access codes"
+	reasonCards        = "there are no cards and no encoders"
+	reasonKeys         = "there are no mobile keys"
+	reasonSystems      = "there are no access control systems"
+	reasonWebhooks     = "read events/list or customers/changes"
+	reasonAutomations  = "automations come with access codes"
+	reasonConnectors   = "reservations are pushed with customers/push_data"
+	reasonManaged      = "every device of a connected account is managed"
+	reasonSimulated    = "use the package device/simulated for tests"
+	reasonSchedules    = "activate climate presets at the times that you need"
+	reasonNoise        = "noise sensors report only their level"
+	reasonUserDevices  = "a user gets access with an access grant"
+	reasonPages        = "it is internal to the pages of another service"
+	reasonOtherListing = "it is internal to the pages of another service: use the documented operation for the same resources"
+)
+
+// unsupportedOperations returns the table of the documented operations that the library does not have. To add an operation to the
+// library, move it from here to the table of routes.
+func unsupportedOperations() []unsupportedOperation {
+	var out []unsupportedOperation
+	add := func(s support, reason string, methods []string, paths ...string) {
+		for _, path := range paths {
+			out = append(out, unsupportedOperation{path, methods, s, reason})
+		}
+	}
+	patchPostPut := []string{"PATCH", "POST", "PUT"}
+
+	add(later, "it is being built", patchPost, "/devices/update", "/connected_accounts/update", "/spaces/update", "/thermostats/update_climate_preset")
+	add(later, "it is being built", getPost, "/events/get", "/events/list", "/seam/partner/v1/building_blocks/spaces/auto_map")
+	add(later, "it is being built", post, "/spaces/create", "/thermostats/activate_climate_preset", "/thermostats/create_climate_preset", "/thermostats/set_fallback_climate_preset")
+	add(later, "it is being built", deletePost, "/spaces/delete", "/thermostats/delete_climate_preset", "/devices/delete")
+
+	add(later, reasonWebviews, post, "/connect_webviews/create")
+	add(later, reasonWebviews, getPost, "/connect_webviews/get", "/connect_webviews/list")
+	add(later, reasonWebviews, deletePost, "/connect_webviews/delete")
+	add(never, reasonPages, getPost, "/seam/connect_webview/v1/get_current_pane")
+	add(never, reasonPages, post, "/seam/connect_webview/v1/submit")
+	add(later, "the inventory is read when the provider reports a change", post, "/connected_accounts/sync")
+
+	add(never, reasonSimulated, post, "/connected_accounts/simulate/disconnect", "/devices/simulate/connect", "/devices/simulate/disconnect", "/locks/simulate/keypad_code_entry")
+	add(never, reasonManaged, getPost, "/devices/unmanaged/get", "/devices/unmanaged/list")
+	add(never, reasonManaged, patchPost, "/devices/unmanaged/update")
+	add(never, "drivers cannot configure the lock", post, "/locks/configure_auto_lock")
+	add(later, reasonSchedules, post, "/thermostats/schedules/create")
+	add(later, reasonSchedules, getPost, "/thermostats/schedules/get", "/thermostats/schedules/list")
+	add(later, reasonSchedules, patchPost, "/thermostats/schedules/update")
+	add(later, reasonSchedules, deletePost, "/thermostats/schedules/delete")
+	add(later, "read the temperature of the thermostat", patchPost, "/thermostats/set_temperature_threshold")
+	add(later, reasonNoise, post, "/noise_sensors/noise_thresholds/create")
+	add(later, reasonNoise, getPost, "/noise_sensors/noise_thresholds/get", "/noise_sensors/noise_thresholds/list")
+	add(later, reasonNoise, patchPostPut, "/noise_sensors/noise_thresholds/update")
+	add(later, reasonNoise, deletePost, "/noise_sensors/noise_thresholds/delete")
+
+	add(later, reasonCodes, post, "/access_codes/create", "/access_codes/pull_backup_access_code")
+	add(later, reasonCodes, putPost, "/access_codes/create_multiple")
+	add(later, reasonCodes, patchPostPut, "/access_codes/update")
+	add(later, reasonCodes, patchPost, "/access_codes/update_multiple", "/access_codes/unmanaged/update", "/access_codes/unmanaged/convert_to_managed")
+	add(later, reasonCodes, deletePost, "/access_codes/delete", "/access_codes/unmanaged/delete")
+	add(later, reasonCodes, getPost, "/access_codes/get", "/access_codes/list", "/access_codes/generate_code", "/access_codes/unmanaged/get", "/access_codes/unmanaged/list")
+	add(never, reasonPages, getPost, "/access_codes/get_timeline")
+	add(never, "drivers report the constraints of devices", post, "/access_codes/report_device_constraints")
+
+	add(later, reasonGrants, post, "/access_grants/create", "/access_grants/request_access_methods")
+	add(later, reasonGrants, patchPost, "/access_grants/update")
+	add(later, reasonGrants, deletePost, "/access_grants/delete")
+	add(later, "use the get and list operations", getPost, "/access_grants/get_related", "/access_methods/get_related", "/spaces/get_related")
+	add(later, reasonMethods, getPost, "/access_methods/get", "/access_methods/list")
+	add(later, reasonMethods, deletePost, "/access_methods/delete")
+	add(later, "unlock the device with locks/unlock_door", post, "/access_methods/unlock_door")
+	add(never, reasonCards, post, "/access_methods/encode", "/access_methods/assign_card", "/seam/customer/v1/access_methods/encode")
+	add(never, reasonCards, getPost, "/seam/customer/v1/encoders/list")
+	add(never, reasonKeys, post, "/user_identities/generate_instant_key")
+	add(never, reasonKeys, getPost, "/instant_keys/get", "/instant_keys/list")
+	add(never, reasonKeys, deletePost, "/instant_keys/delete")
+	add(later, reasonUserDevices, putPost, "/user_identities/grant_access_to_device")
+	add(later, reasonUserDevices, deletePost, "/user_identities/revoke_access_to_device")
+	add(later, reasonUserDevices, getPost, "/user_identities/list_accessible_devices")
+
+	add(never, reasonSystems, putPost, "/spaces/add_acs_entrances")
+	add(never, reasonSystems, deletePost, "/spaces/remove_acs_entrances")
+	add(later, "map the devices of the account with spaces/add_devices", putPost, "/spaces/add_connected_account")
+	add(later, "unmap the devices of the account with spaces/remove_devices", deletePost, "/spaces/remove_connected_account")
+
+	add(later, reasonWebhooks, post, "/webhooks/create")
+	add(later, reasonWebhooks, getPost, "/webhooks/get", "/webhooks/list")
+	add(later, reasonWebhooks, putPost, "/webhooks/update")
+	add(later, reasonWebhooks, deletePost, "/webhooks/delete")
+
+	add(later, reasonAutomations, getPost, "/seam/customer/v1/automations/get", "/seam/customer/v1/customers/automations/get", "/seam/customer/v1/automation_runs/list")
+	add(later, reasonAutomations, patchPost, "/seam/customer/v1/automations/update", "/seam/customer/v1/customers/automations/update")
+	add(later, reasonAutomations, deletePost, "/seam/customer/v1/automations/delete")
+	add(later, reasonConnectors, getPost, "/seam/customer/v1/connectors/connector_types", "/seam/customer/v1/connectors/list")
+	add(later, reasonConnectors, post, "/seam/customer/v1/connectors/create", "/seam/customer/v1/connectors/delete", "/seam/customer/v1/connectors/sync", "/seam/customer/v1/connectors/update", "/seam/customer/v1/connectors/ical/validate-config")
+	add(never, reasonConnectors, getPost, "/seam/customer/v1/connectors/authorize", "/seam/customer/v1/connectors/external_sites/list", "/seam/customer/v1/connector_customers/list")
+
+	add(never, reasonOtherListing, getPost, "/seam/customer/v1/access_grants/list", "/seam/customer/v1/customers/me", "/seam/customer/v1/events/list",
+		"/seam/customer/v1/reservations/get", "/seam/customer/v1/reservations/list", "/seam/customer/v1/reservations/list_access_grants",
+		"/seam/customer/v1/settings/business_verticals/list", "/seam/customer/v1/spaces/list", "/seam/customer/v1/spaces/list_reservations",
+		"/seam/customer/v1/staff_members/get", "/seam/customer/v1/staff_members/list")
+	add(never, reasonOtherListing, patchPost, "/seam/customer/v1/access_grants/update")
+	add(never, reasonOtherListing, post, "/seam/customer/v1/spaces/create", "/seam/customer/v1/spaces/push_common_areas")
+	return out
+}
+
+// route returns the route that answers the operation with 501.
+func (op unsupportedOperation) route() route {
+	return route{path: op.path, methods: op.methods, unsupported: &op}
+}
+
+// response returns the response to a request for the operation.
+func (op *unsupportedOperation) response() *apiError {
+	message := "The operation is not supported: "
+	if op.support == later {
+		message = "The operation is not supported yet: "
+	}
+	return &apiError{status: http.StatusNotImplemented, kind: typeNotSupported, message: fmt.Sprint(message, op.reason)}
+}
