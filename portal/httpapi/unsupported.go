@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// support says whether an operation that the library does not have is planned.
+// support is the plan for an operation that the library does not have.
 type support string
 
 const (
