@@ -233,7 +233,7 @@ func (s *Service) nextActivityTime() time.Time {
 
 // changes returns the activities that a new state of a device implies.
 func (m *memory) changes(new device.State, at time.Time) (out []Activity) {
-	old, before, after := m.stored, m.reported, m.reported.after(new)
+	old, before, after := m.stored, m.reported, m.reported.after(new, at)
 	add := func(kind ActivityKind) { out = append(out, Activity{Kind: kind, At: at}) }
 	became := func(before, after device.Optional[bool], value bool) bool {
 		return before.Is(!value) && after.Is(value)
@@ -244,7 +244,7 @@ func (m *memory) changes(new device.State, at time.Time) (out []Activity) {
 	case became(before.LastOnline, after.LastOnline, true):
 		add(ActivityOnline)
 	}
-	if after.LowBattery && !before.LowBattery {
+	if !after.LowBatterySince.IsZero() && before.LowBatterySince.IsZero() {
 		out = append(out, Activity{Kind: ActivityLowBattery, At: at, BatteryLevel: new.Battery})
 	}
 	switch {

@@ -49,6 +49,12 @@ type Device struct {
 	State   device.State `json:"state"`
 	StateAt time.Time    `json:"state_at,omitzero"`
 
+	// OnlineSince is the time since which the device has been online, or offline, according to State.Online. It is zero if that is
+	// unknown. LowBatterySince is the time since which the charge of the battery has been low: from a report below 20 % until one of
+	// at least 25 %. It is zero if the battery is not low.
+	OnlineSince     time.Time `json:"online_since,omitzero"`
+	LowBatterySince time.Time `json:"low_battery_since,omitzero"`
+
 	// MissingSince is the time since which the account no longer lists the device, or zero. The device keeps its mappings, because
 	// missing data does not end access. [Scope.DeleteDevice] deletes it.
 	MissingSince time.Time `json:"missing_since,omitzero"`
@@ -59,6 +65,11 @@ type Device struct {
 
 // Can reports whether the device has the capability.
 func (d Device) Can(c device.Capability) bool { return d.driver().Can(c) }
+
+// IsLock reports whether the device is a lock: a portal or an access code can lock or unlock it.
+func (d Device) IsLock() bool {
+	return d.Can(device.CanLock) || d.Can(device.CanUnlock) || d.Can(device.CanProgram)
+}
 
 // driver returns the device as its driver describes it.
 func (d Device) driver() device.Device {
@@ -108,7 +119,10 @@ func newDevice(account Account, row *devicedata.Device, state *devicedata.State)
 		return d, nil
 	}
 	stored, err := decodeState(state)
-	d.State, d.StateAt = stored.State, state.At
+	d.State, d.StateAt, d.LowBatterySince = stored.State, state.At, stored.LowBatterySince
+	if d.State.Online.IsKnown() {
+		d.OnlineSince = stored.OnlineSince
+	}
 	return d, err
 }
 

@@ -46,6 +46,9 @@
 //	attempt_list.go lists of action attempts
 //	activity.go   activities
 //	removal.go    pending removals
+//	attention.go  accounts, devices and removals that need attention
+//	attention_read.go reading a page of them
+//	attention_position.go cursors of these pages
 //	export.go     all data of a customer
 //	seal.go       sealed values by key slot, and sealing them again
 //	run.go        Run: finding accounts, and leases

@@ -323,7 +323,7 @@ func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, wri
 			continue
 		}
 		known, r := s.devices[externalID], write[externalID]
-		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC(), known.reported.after(r.state)})})
+		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC(), known.reported.after(r.state, r.at)})})
 		for _, a := range known.changes(r.state, r.at.UTC()) {
 			a.DeviceID, a.DeviceName = ids[i], known.name
 			activities = append(activities, a)

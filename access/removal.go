@@ -62,7 +62,7 @@ func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Re
 	}
 	var from uuid.UUID // the account at which the page begins
 	copy(from[:], after)
-	err = c.eachRemoval(ctx, from, func() { page = data.Page[Removal]{Items: []Removal{}} }, func(r Removal) bool {
+	err = c.eachRemoval(ctx, from, func() { page = data.Page[Removal]{Items: []Removal{}} }, func(_ *devicedata.RemovalAccount, r Removal) bool {
 		if r.position() <= string(after) {
 			return true
 		}
@@ -79,40 +79,46 @@ func (c *Scope) Removals(ctx context.Context, q RemovalQuery) (page data.Page[Re
 // CountRemovals returns the number of pending removals of the scope. It reads them, and a row for each account of the store that has
 // removals.
 func (c *Scope) CountRemovals(ctx context.Context) (n int, err error) {
-	err = c.eachRemoval(ctx, uuid.Nil, func() { n = 0 }, func(Removal) bool { n++; return true })
+	err = c.eachRemoval(ctx, uuid.Nil, func() { n = 0 }, func(*devicedata.RemovalAccount, Removal) bool { n++; return true })
 	return n, err
 }
 
-// eachRemoval calls fn with the removals of the scope until it returns false, after start. It begins with the account from.
-func (c *Scope) eachRemoval(ctx context.Context, from uuid.UUID, start func(), fn func(Removal) bool) error {
+// eachRemoval calls fn with the removals of the scope and their accounts until it returns false, after start. It begins with the
+// account from.
+func (c *Scope) eachRemoval(ctx context.Context, from uuid.UUID, start func(), fn func(*devicedata.RemovalAccount, Removal) bool) error {
 	return c.view(ctx, func(s *data.Snapshot) error {
 		start()
-		var customer devicedata.CustomerID
-		if c.customer != "" {
-			found, err := s.Customer(ctx, c.customer)
-			if err != nil {
-				return err
-			}
-			customer = devicedata.IDOf(found)
-		}
-		for a, err := range devicedata.RemovalAccounts(ctx, s.Reader(), from) {
-			if err != nil {
-				return err
-			}
-			if a.Workspace != c.w.ID() || c.customer != "" && a.Customer != customer {
-				continue
-			}
-			for r, err := range devicedata.RemovalsOfAccount(ctx, s.Reader(), a.ID) {
-				if err != nil {
-					return err
-				}
-				if !fn(newRemoval(a, r)) {
-					return nil
-				}
-			}
-		}
-		return nil
+		return c.eachRemovalIn(ctx, s, from, fn)
 	})
+}
+
+// eachRemovalIn is like eachRemoval, but reads a snapshot.
+func (c *Scope) eachRemovalIn(ctx context.Context, s *data.Snapshot, from uuid.UUID, fn func(*devicedata.RemovalAccount, Removal) bool) error {
+	var customer devicedata.CustomerID
+	if c.customer != "" {
+		found, err := s.Customer(ctx, c.customer)
+		if err != nil {
+			return err
+		}
+		customer = devicedata.IDOf(found)
+	}
+	for a, err := range devicedata.RemovalAccounts(ctx, s.Reader(), from) {
+		if err != nil {
+			return err
+		}
+		if a.Workspace != c.w.ID() || c.customer != "" && a.Customer != customer {
+			continue
+		}
+		for r, err := range devicedata.RemovalsOfAccount(ctx, s.Reader(), a.ID) {
+			if err != nil {
+				return err
+			}
+			if !fn(a, newRemoval(a, r)) {
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 func newRemoval(a *devicedata.RemovalAccount, r *devicedata.Removal) Removal {
@@ -133,7 +139,7 @@ func (c *Scope) GiveUp(ctx context.Context, id uuid.UUID, actor data.Actor) (giv
 		actor.Type = data.ActorHost
 	}
 	found := false
-	err = c.eachRemoval(ctx, uuid.Nil, func() { found = false }, func(r Removal) bool {
+	err = c.eachRemoval(ctx, uuid.Nil, func() { found = false }, func(_ *devicedata.RemovalAccount, r Removal) bool {
 		if r.ID == id {
 			given, found = r, true
 		}

@@ -51,17 +51,23 @@ type storedState struct {
 // reported contains the conditions of a device that activities have reported. It is stored with the state, so that each change is
 // reported once, also if a value is unknown for some time and after another process has taken over.
 type reported struct {
-	LastOnline device.Optional[bool] `json:"last_online,omitzero"`
-	LowBattery bool                  `json:"low_battery,omitempty"`
+	LastOnline      device.Optional[bool] `json:"last_online,omitzero"`
+	OnlineSince     time.Time             `json:"online_since,omitzero"`      // when LastOnline changed; zero if it is unknown
+	LowBatterySince time.Time             `json:"low_battery_since,omitzero"` // zero if the battery is not low
 }
 
-// after returns the conditions after a new state.
-func (r reported) after(s device.State) reported {
-	if s.Online.IsKnown() {
-		r.LastOnline = s.Online
+// after returns the conditions after a new state, which the device reported at a time.
+func (r reported) after(s device.State, at time.Time) reported {
+	if s.Online.IsKnown() && s.Online != r.LastOnline {
+		r.LastOnline, r.OnlineSince = s.Online, at.UTC()
 	}
 	if level, ok := s.Battery.Get(); ok {
-		r.LowBattery = level < lowBattery || r.LowBattery && level < goodBattery
+		switch low := !r.LowBatterySince.IsZero(); {
+		case low && level >= goodBattery:
+			r.LowBatterySince = time.Time{}
+		case !low && level < lowBattery:
+			r.LowBatterySince = at.UTC()
+		}
 	}
 	return r
 }
@@ -129,7 +135,7 @@ func (m *memory) wrote(r report, now time.Time) {
 	if !m.writtenAt.IsZero() && urgent(m.stored, r.state) {
 		m.changeLimit.use(now)
 	}
-	m.stored, m.reported, m.writtenAt, m.waiting = r.state, m.reported.after(r.state), now, nil
+	m.stored, m.reported, m.writtenAt, m.waiting = r.state, m.reported.after(r.state, r.at), now, nil
 }
 
 // urgent reports whether a change is stored at once, within the bounds of changeBurst.

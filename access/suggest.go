@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
-	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/textsearch"
 )
@@ -93,12 +92,11 @@ func (c *Scope) Suggestions(ctx context.Context) (out Suggestions, err error) {
 			if err != nil {
 				return err
 			}
-			lock := d.Can(device.CanProgram) || d.Can(device.CanUnlock)
 			if len(d.Mappings) == 0 {
 				out.Unmapped = append(out.Unmapped, d)
 				continue
 			}
-			if !lock {
+			if !d.IsLock() {
 				continue
 			}
 			opens, err := c.opens(ctx, s, d, spaces, named)
