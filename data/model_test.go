@@ -32,7 +32,7 @@ const sequenceLength = 400
 // size. DATA_MODEL_SEED repeats a run, and DATA_MODEL_OPS sets the number of operations.
 func TestModel_RandomOperations_MatchOracle(t *testing.T) {
 	t.Parallel()
-	seed, ops := rand.Uint64(), testsize.Pick(800, 1_600, 100_000)/raceSlowness
+	seed, ops := rand.Uint64(), testsize.Pick(800, 1_600, 30_000)/raceSlowness
 	if s := os.Getenv("DATA_MODEL_SEED"); s != "" {
 		var err error
 		seed, err = strconv.ParseUint(s, 10, 64)
