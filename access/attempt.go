@@ -1,8 +1,8 @@
 package access
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,6 +26,7 @@ const (
 
 const (
 	maxAttempts      = 100                 // of a customer that have not ended
+	maxTokenBytes    = 256                 // of DoOnce
 	maxCreateTime    = time.Minute         // of creating an attempt, and the largest difference of the clocks of two processes
 	attemptRetention = 30 * 24 * time.Hour // of attempts that have ended
 )
@@ -68,7 +69,8 @@ type attemptRow struct {
 	Provider        string    `json:"provider"`
 	AccountExternal string    `json:"account"`
 	DeviceExternal  string    `json:"device"`
-	Sent            time.Time `json:"sent,omitzero"` // written before the device is called, so that no holder calls it twice
+	Token           uuid.UUID `json:"token,omitzero"` // the hash of the token of DoOnce
+	Sent            time.Time `json:"sent,omitzero"`  // written before the device is called, so that no holder calls it twice
 
 	// Differed reports that the stored state of the device was not the one that the command asks for when it was sent.
 	Differed bool `json:"differed,omitempty"`
@@ -90,6 +92,23 @@ type attemptRow struct {
 // range, with a path such as "command" or "command.climate.heating_set_point" (errors.Is then also matches the error of [device.Command.Check]), for a deadline out of range, and for an actor that
 // breaks a rule; and [ErrTooManyAttempts].
 func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration) (ActionAttempt, error) {
+	return c.do(ctx, id, command, actor, deadline, uuid.Nil)
+}
+
+// DoOnce is like [Scope.Do], but creates at most one action attempt of a customer for a token, so that a call can be repeated. A
+// repeated call returns the attempt of the first one as it is now, or [ErrTokenUsed] if that has another device or another command.
+// The token is not stored, only its hash. It is remembered for as long as the attempt. A token is not empty, has at most 256 bytes,
+// and should contain at least 128 random bits.
+func (c *Scope) DoOnce(ctx context.Context, token string, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration) (ActionAttempt, error) {
+	if token == "" || len(token) > maxTokenBytes {
+		return ActionAttempt{}, invalid("token", validation.RuleFormat, nil, "must have 1 to %d bytes", maxTokenBytes)
+	}
+	hash := sha256.Sum256([]byte(token))
+	return c.do(ctx, id, command, actor, deadline, uuid.UUID(hash[:16]))
+}
+
+// do is like Do. token is the hash of the token, or the zero UUID if there is none.
+func (c *Scope) do(ctx context.Context, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration, token uuid.UUID) (ActionAttempt, error) {
 	if err := validActor(actor); err != nil {
 		return ActionAttempt{}, err
 	}
@@ -120,6 +139,16 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 		row, owner, err := c.findDevice(ctx, tx.Snapshot, id)
 		if err != nil {
 			return err
+		}
+		earlier, err := attemptWith(ctx, tx.Tx, c.w.ID(), customer, token)
+		if err != nil {
+			return err
+		}
+		if earlier != nil {
+			if a = *earlier; a.DeviceID != id || a.Command != command {
+				return ErrTokenUsed
+			}
+			return nil
 		}
 		accounts, err := devicedata.FindAccounts(ctx, tx.Snapshot, row.AccountID)
 		if err != nil {
@@ -156,7 +185,7 @@ func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, ac
 				ID: attempt, CustomerKey: d.CustomerKey, AccountID: d.AccountID, DeviceID: d.ID, Command: command, Actor: actor,
 				Status: AttemptPending, CreatedAt: now, Deadline: now.Add(deadline),
 			},
-			Provider: account.Provider, AccountExternal: account.ExternalID, DeviceExternal: d.ExternalID,
+			Provider: account.Provider, AccountExternal: account.ExternalID, DeviceExternal: d.ExternalID, Token: token,
 			workspace: c.w.ID(), customer: customer,
 		}
 		return a.create(tx.Tx)
@@ -229,80 +258,6 @@ func (s *Service) nextAttemptTime() time.Time {
 	}
 	s.lastAttempt = at
 	return at
-}
-
-// create writes the rows of a new attempt.
-func (a *attemptRow) create(tx storage.Tx) error {
-	index, value := layout.AttemptIndexEntry(a.customer, a.ID)
-	if err := tx.Put(index, value); err != nil {
-		return err
-	}
-	queue, value := layout.AttemptQueueEntry(a.workspace, a.customer, a.ID)
-	if err := tx.Put(queue, value); err != nil {
-		return err
-	}
-	return a.write(tx)
-}
-
-func (a *attemptRow) write(tx storage.Tx) error {
-	return tx.Put(layout.Attempt(a.customer, a.ID), encode(a))
-}
-
-// end writes the result of an attempt and removes it from the queue.
-func (a *attemptRow) end(tx storage.Tx) error {
-	queue, _ := layout.AttemptQueueEntry(a.workspace, a.customer, a.ID)
-	if err := tx.Delete(queue); err != nil {
-		return err
-	}
-	return a.write(tx)
-}
-
-// readAttempt reads an attempt. It returns nil if it does not exist.
-func readAttempt(ctx context.Context, r storage.Reader, workspace uuid.UUID, customer devicedata.CustomerID, id uuid.UUID) (*attemptRow, error) {
-	rows, err := r.Get(ctx, layout.Attempt(customer, id))
-	if err != nil || rows[0] == nil {
-		return nil, err
-	}
-	a := &attemptRow{workspace: workspace, customer: customer}
-	return a, decode("an action attempt", rows[0], a)
-}
-
-// countOlder returns the number of attempts of a customer that have not ended and whose ids are less than first.
-func (s *Service) countOlder(ctx context.Context, customer devicedata.CustomerID, first uuid.UUID) (n int, err error) {
-	err = devicedata.View(ctx, s.db, func(r storage.Reader) error {
-		n = 0
-		for q, err := range queued(ctx, r) {
-			switch {
-			case errors.Is(err, errDamagedQueue):
-			case err != nil:
-				return err
-			case q.customer == customer && bytes.Compare(q.id[:], first[:]) < 0:
-				n++
-			}
-		}
-		return nil
-	})
-	return n, err
-}
-
-// countNewer returns the number of attempts of a customer that have not ended and whose ids are not less than first. Unlike
-// countOlder it does not read rows of other customers, so in a transaction it does not conflict with their commands.
-func countNewer(ctx context.Context, r storage.Reader, customer devicedata.CustomerID, first uuid.UUID) (n int, err error) {
-	newer := storage.Prefix(layout.AttemptsPrefix(customer))
-	newer.Start = layout.Attempt(customer, first)
-	for e, err := range r.Scan(ctx, newer, storage.ScanOptions{}) {
-		if err != nil {
-			return 0, err
-		}
-		var a attemptRow
-		if decode("an action attempt", e.Value, &a) != nil {
-			continue // Run logs it
-		}
-		if a.Status == AttemptPending {
-			n++
-		}
-	}
-	return n, nil
 }
 
 // Attempt returns an action attempt of the scope. It returns [ErrAttemptNotFound].

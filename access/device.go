@@ -147,6 +147,42 @@ func (c *Scope) Device(ctx context.Context, id uuid.UUID) (d Device, err error) 
 	return d, err
 }
 
+// DevicesByID returns devices of the customer of the scope, with nil for each that does not exist. It returns a [validation.Error] for
+// the scope of a workspace, and [data.ErrCustomerNotFound].
+func (c *Scope) DevicesByID(ctx context.Context, ids ...uuid.UUID) (devices []*Device, err error) {
+	err = c.view(ctx, func(s *data.Snapshot) error {
+		devices = make([]*Device, len(ids))
+		customer, err := c.customerIn(ctx, s)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		accounts, err := accountsByID(ctx, s, customer)
+		if err != nil {
+			return err
+		}
+		rows, err := devicedata.DevicesByID(ctx, s, devicedata.IDOf(customer), ids...)
+		if err != nil {
+			return err
+		}
+		states, err := devicedata.States(ctx, s, devicedata.IDOf(customer), ids...)
+		if err != nil {
+			return err
+		}
+		for i, row := range rows {
+			if row == nil {
+				continue
+			}
+			d, err := newDevice(accounts[row.AccountID], row, states[i])
+			if err != nil {
+				return err
+			}
+			devices[i] = &d
+		}
+		return nil
+	})
+	return devices, err
+}
+
 func (c *Scope) findDevice(ctx context.Context, s *data.Snapshot, id uuid.UUID) (*devicedata.Device, data.Customer, error) {
 	rows, err := devicedata.FindDevices(ctx, s, id)
 	if err != nil {

@@ -43,6 +43,7 @@
 //	mapping.go    mappings of devices to spaces
 //	suggest.go    mappings that the names suggest
 //	attempt.go    commands as action attempts
+//	attempt_row.go rows of action attempts
 //	attempt_list.go lists of action attempts
 //	activity.go   activities
 //	removal.go    pending removals

@@ -35,6 +35,10 @@ var (
 	// until some of them have ended.
 	ErrTooManyAttempts = errors.New("access: too many action attempts of the customer have not ended: wait until some have ended")
 
+	// ErrTokenUsed is returned by [Scope.DoOnce] for a token with which an action attempt for another device or another command was
+	// created. The caller uses a new token.
+	ErrTokenUsed = errors.New("access: the token was used for another command: use a new token")
+
 	// ErrRunning is returned by [Service.Run] if the Service already runs.
 	ErrRunning = errors.New("access: the service already runs")
 

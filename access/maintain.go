@@ -13,9 +13,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// maintenanceBatch is the number of attempts or activities that one transaction deletes. An attempt has three rows, an activity
-// two, so a transaction has at most 4,998 rows.
-const maintenanceBatch = 1666
+// maintenanceBatch is the number of attempts or activities that one transaction deletes. An attempt has up to four rows, an
+// activity two, so a transaction has at most 5,000 rows.
+const maintenanceBatch = 1250
 
 // maintain deletes old attempts and activities, ends attempts whose rows are damaged, and seals values again after a change of the
 // active key slot.
@@ -60,10 +60,15 @@ func (s *Service) trim(ctx context.Context, w *data.Workspace, customer deviceda
 	binary.BigEndian.PutUint64(millis[:], uint64(now.Add(-attemptRetention).UnixMilli()))
 	copy(oldest[:6], millis[2:])
 	attempts := storage.Range{Start: layout.AttemptsPrefix(customer), End: layout.Attempt(customer, oldest)}
-	if err := s.deleteRows(ctx, w, customer, attempts, func(k layout.Key, _ []byte) ([][]byte, error) {
+	if err := s.deleteRows(ctx, w, customer, attempts, func(k layout.Key, value []byte) ([][]byte, error) {
 		index, _ := layout.AttemptIndexEntry(customer, k.ID)
 		queue, _ := layout.AttemptQueueEntry(w.ID(), customer, k.ID)
-		return [][]byte{index, queue}, nil
+		rows := [][]byte{index, queue}
+		var a attemptRow // of a damaged one, the row of the token remains
+		if decode("an action attempt", value, &a) == nil && a.Token != uuid.Nil {
+			rows = append(rows, layout.AttemptToken(customer, a.Token))
+		}
+		return rows, nil
 	}); err != nil {
 		return err
 	}

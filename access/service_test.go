@@ -245,7 +245,9 @@ func TestMaintain_OldRows_AreDeleted(t *testing.T) {
 		connect(t, h.scope, "anna")
 		defer start(t, svc)()
 		synctest.Wait()
-		a := h.do("l1", device.Command{Kind: device.Unlock})
+		a, err := h.scope.DoOnce(t.Context(), "token", h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
+		require.NoError(t, err)
+		synctest.Wait()
 		require.Len(t, h.activities(), 2)
 		clock.shift.Store(int64(31 * 24 * time.Hour))
 		time.Sleep(time.Hour + time.Minute)
@@ -261,7 +263,7 @@ func TestMaintain_OldRows_AreDeleted(t *testing.T) {
 			for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 				require.NoError(t, err)
 				require.NotContains(t, []layout.Shape{
-					layout.ShapeActivity, layout.ShapeDeviceActivity, layout.ShapeAttempt, layout.ShapeAttemptQueue,
+					layout.ShapeActivity, layout.ShapeDeviceActivity, layout.ShapeAttempt, layout.ShapeAttemptQueue, layout.ShapeAttemptToken,
 				}, layout.Parse(e.Key).Shape)
 			}
 			return nil

@@ -12,6 +12,16 @@ func (k *checker) attemptRow(ctx context.Context, c *checkedCustomer, _ []byte) 
 	return k.require(ctx, "its action attempt", row{key, value})
 }
 
+// attemptTokenRow checks the form of the row that finds an action attempt by its token. The attempt itself may have been removed
+// because it was damaged.
+func (k *checker) attemptTokenRow(_ context.Context, _ *checkedCustomer, value []byte) error {
+	d := layout.NewDecoder(value)
+	if d.UUID(); d.Done() != nil {
+		return k.reportMalformed()
+	}
+	return nil
+}
+
 // attemptQueueRow checks that the action attempt that has not ended exists.
 func (k *checker) attemptQueueRow(ctx context.Context, value []byte) error {
 	workspace, id, attempt, err := layout.ParseAttemptQueueEntry(k.at, value)

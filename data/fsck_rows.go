@@ -61,6 +61,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeDeviceCounts: (*checker).deviceCountsRow,
 
 	layout.ShapeAttempt:        (*checker).attemptRow,
+	layout.ShapeAttemptToken:   (*checker).attemptTokenRow,
 	layout.ShapeActivity:       (*checker).activityRow,
 	layout.ShapeDeviceActivity: (*checker).deviceActivityRow,
 }

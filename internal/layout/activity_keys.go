@@ -16,6 +16,11 @@ func AttemptIndexEntry(c CustomerID, attempt uuid.UUID) (key, value []byte) {
 	return IDIndex(attempt), append(c[:len(c):len(c)], KindAttempt)
 }
 
+// AttemptToken returns the key of the row that finds the action attempt that was created with a token, by the hash of the token.
+func AttemptToken(c CustomerID, hash uuid.UUID) []byte {
+	return append(customerRow(c, rowAttemptToken, 16), hash[:]...)
+}
+
 // AttemptQueuePrefix returns the prefix of the rows of [AttemptQueueEntry] of all workspaces.
 func AttemptQueuePrefix() []byte { return []byte{tableAttemptQueue} }
 

@@ -133,6 +133,7 @@ const (
 	rowDeviceCounts = 'n'
 
 	rowAttempt        = 'g'
+	rowAttemptToken   = 'j'
 	rowActivity       = 'v'
 	rowDeviceActivity = 'w'
 )

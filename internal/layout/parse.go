@@ -57,6 +57,7 @@ const (
 	ShapeRemovalAccount  Shape = "removal_account"
 
 	ShapeAttempt        Shape = "attempt"
+	ShapeAttemptToken   Shape = "attempt_token"
 	ShapeAttemptQueue   Shape = "attempt_queue"
 	ShapeActivity       Shape = "activity"
 	ShapeDeviceActivity Shape = "device_activity"
@@ -180,8 +181,9 @@ var customerRows = map[byte]keyParser{
 	rowCode:         func(d *Decoder, k *Key) { k.Shape, k.Device, k.ID = ShapeCode, d.UUID(), d.UUID() },
 	rowDeviceCounts: func(_ *Decoder, k *Key) { k.Shape = ShapeDeviceCounts },
 
-	rowAttempt:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttempt, d.UUID() },
-	rowActivity: func(d *Decoder, k *Key) { k.Shape, k.Activity = ShapeActivity, d.ActivityID() },
+	rowAttempt:      func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttempt, d.UUID() },
+	rowAttemptToken: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttemptToken, d.UUID() },
+	rowActivity:     func(d *Decoder, k *Key) { k.Shape, k.Activity = ShapeActivity, d.ActivityID() },
 	rowDeviceActivity: func(d *Decoder, k *Key) {
 		k.Shape, k.Device, k.Activity = ShapeDeviceActivity, d.UUID(), d.ActivityID()
 	},

@@ -63,6 +63,7 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 		layout.ShapeRemoval:         {layout.Removal(ws, id), layout.Key{Account: ws, ID: id}},
 		layout.ShapeRemovalAccount:  {layout.RemovalAccount(id), layout.Key{ID: id}},
 		layout.ShapeAttempt:         {layout.Attempt(c, id), layout.Key{Customer: c, ID: id}},
+		layout.ShapeAttemptToken:    {layout.AttemptToken(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeAttemptQueue:    {queued, layout.Key{ID: id}},
 		layout.ShapeActivity:        {layout.Activity(c, activity), layout.Key{Customer: c, Activity: activity}},
 		layout.ShapeDeviceActivity:  {layout.DeviceActivity(c, id, activity), layout.Key{Customer: c, Device: id, Activity: activity}},
