@@ -139,6 +139,10 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	}
 	for vertical, n := range nounsByVertical {
 		use("search."+string(vertical), "a vertical")
+		if n.space != "space" {
+			use("space.add."+n.space, "a vertical")
+			use("staff.assign."+n.space, "a vertical")
+		}
 		for _, key := range []string{"noun." + n.grant, "nouns." + n.grant, "new." + n.grant, "noun." + n.guest, "nouns." + n.guest, "noun." + n.space, "nouns." + n.space} {
 			use(key, "a vertical")
 		}

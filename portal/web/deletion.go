@@ -27,7 +27,7 @@ func (d deletion) render(x *exchange, status int) error {
 		return err
 	}
 	page.Planned, page.Changed = planFingerprint(meta, plan), status != 200
-	x.render(status, "cancel", d.titleKey, page)
+	x.render(status, "cancel", d.titleKey, page, "name", page.Name)
 	return nil
 }
 
@@ -75,6 +75,7 @@ func (d deletion) save(x *exchange) error {
 // deletePage is the content of a page that asks before it deletes something.
 type deletePage struct {
 	Name    string
+	Kind    string // set if the title of the page contains Name
 	Text    string // the consequences in general
 	Button  string
 	Deleted []kindCount // other resources that are deleted too

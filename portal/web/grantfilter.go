@@ -198,7 +198,7 @@ func (x *exchange) chooseSpace(f *grantFilter, out *grantsPage) error {
 		exactFirst(found, exact)
 		switch {
 		case len(found) == 0:
-			out.Faults["space_name"] = x.text("spaces.nothing")
+			out.Faults["space_name"] = x.text("grants.nothing")
 		case len(found) == 1 || exact(found[0]) && !exact(found[1]):
 			f.Space, f.SpaceText = found[0].Key, ""
 		default:

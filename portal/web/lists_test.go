@@ -79,7 +79,7 @@ func TestGuests_Pages_ForwardAndBackward(t *testing.T) {
 	require.Equal(t, rowNames(first), rowNames(b.get(linkTo(t, second, "Previous page")).body))
 	require.Equal(t, rowNames(first), rowNames(b.get(linkTo(t, third, "First page")).body))
 
-	down := b.get(linkTo(t, first, "Sort from Z to A")).body
+	down := b.get(linkTo(t, first, "From Z to A")).body
 	require.Equal(t, "Guest 120", rowNames(down)[0])
 	require.Equal(t, "Guest 70", rowNames(b.get(linkTo(t, down, "Next page")).body)[0], "the next page keeps the order")
 
@@ -142,7 +142,7 @@ func TestGrants_FilterBySpace_ReachesEverySpace(t *testing.T) {
 	require.Len(t, rowNames(b.get(b.home+"reservations?space_name="+url.QueryEscape("Hotel A")).body), 50, "a site")
 	none := b.get(b.home + "reservations?space_name=nowhere")
 	require.Equal(t, 422, none.StatusCode)
-	require.Contains(t, none.body, "No space matches your search.")
+	require.Contains(t, none.body, "Nothing matches your search.")
 	require.Empty(t, rowNames(none.body))
 }
 

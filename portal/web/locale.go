@@ -14,6 +14,7 @@ import (
 func (x *exchange) setAppearance(look portal.Appearance) {
 	x.appearance, x.localizer = look, x.h.newLocalizer(look.Locale, look.Messages)
 	x.localizer.nouns = map[string]string{"column.spaces": "nouns." + x.nouns().space, "filter.space": "noun." + x.nouns().space}
+	x.localizer.space = x.nouns().space
 	x.localizer.lasting = look.Vertical != portal.VerticalHospitality && look.Vertical != portal.VerticalShortTermRental
 }
 

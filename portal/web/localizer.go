@@ -54,6 +54,7 @@ type localizer struct {
 	*catalog
 	lasting   bool              // access grants are not stays, so their texts do not mention arrival and departure
 	nouns     map[string]string // keys whose text is that of another key, a noun of the vertical
+	space     string            // the vertical's noun for a space; a key followed by a period and the noun has a text of its own
 	overrides map[string]string
 	rewrite   func(locale, key, text string) string
 }
@@ -73,6 +74,9 @@ func (s *localizer) text(key string, pairs ...any) string {
 		if text, known = s.overrides[noun]; !known {
 			text, known = s.texts[noun]
 		}
+	}
+	if !known && s.space != "" {
+		text, known = s.texts[key+"."+s.space]
 	}
 	if !known && s.lasting {
 		text, known = s.texts[lastingPrefix+key]

@@ -58,7 +58,7 @@ func TestNotice_EachAction_NamesWhatWasDoneOnce(t *testing.T) {
 		{"staff/new", []string{"name", "Zoe"}, "Zoe is on the staff now."},
 		{"staff/edit?key=eve", []string{"name", "Eva"}, "Eva: your changes are saved."},
 		{"staff/spaces?key=eve", []string{"space", "102"}, "Eva now serves Room 102."},
-		{"staff/spaces?key=eve", []string{"space", ""}, "Eva: no spaces are assigned now."},
+		{"staff/spaces?key=eve", []string{"space", ""}, "Eva: nothing is assigned now."},
 		{"staff/remove?key=eve", nil, "Eva is no longer on the staff."},
 		{"spaces/new", []string{"name", "Pool", "kind", "common_area"}, "Pool has been created."},
 		{"spaces/rename?key=101", []string{"name", "Suite"}, "Room 101 is now called Suite."},

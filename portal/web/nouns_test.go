@@ -15,13 +15,13 @@ var navEntry = regexp.MustCompile(`<li><a href="[^"]*"(?: aria-current="page")?>
 func TestPages_EachVertical_HaveItsWords(t *testing.T) {
 	t.Parallel()
 	f := setupPreview(t, web.Options{}, nil)
-	for name, row := range map[string]struct{ grants, guests, spaces, search string }{
-		"full":    {"Bookings", "Guests", "Rooms", "Find a guest, room, code or booking"},
-		"rental":  {"Reservations", "Guests", "Property listings", "Find a guest, property listing, code or reservation"},
-		"homes":   {"Leases", "Tenants", "Units", "Find a tenant, unit, code or lease"},
-		"gym":     {"Memberships", "Members", "Facilities", "Find a member, facility, code or membership"},
-		"tours":   {"Bookings", "Visitors", "Tour spaces", "Find a visitor, tour space, code or booking"},
-		"neutral": {"Bookings", "People", "Spaces", "Find a person, space, code or booking"},
+	for name, row := range map[string]struct{ grants, guests, spaces, add, search string }{
+		"full":    {"Bookings", "Guests", "Rooms", "Add a room", "Find a guest, room, code or booking"},
+		"rental":  {"Reservations", "Guests", "Property listings", "Add a property listing", "Guest, property listing, code or reservation"},
+		"homes":   {"Leases", "Tenants", "Units", "Add a unit", "Find a tenant, unit, code or lease"},
+		"gym":     {"Memberships", "Members", "Facilities", "Add a facility", "Find a member, facility, code or membership"},
+		"tours":   {"Bookings", "Visitors", "Tour spaces", "Add a tour space", "Find a visitor, tour space, code or booking"},
+		"neutral": {"Bookings", "People", "Spaces", "Add a space", "Find a person, space, code or booking"},
 	} {
 		b := f.newBrowser(t)
 		require.Equal(t, http.StatusOK, b.open(f.links[name].URL).StatusCode)
@@ -33,6 +33,7 @@ func TestPages_EachVertical_HaveItsWords(t *testing.T) {
 		require.Equal(t, []string{"Today", row.grants, row.guests, row.spaces, "Staff"}, entries, name)
 		require.Contains(t, page, `placeholder="`+row.search+`"`, name)
 		require.Contains(t, page, `data-label="`+row.spaces+`"`, "%s: the column of the spaces", name)
+		require.Contains(t, b.get(b.home+"spaces").body, `spaces/new">`+row.add+`</a>`, name)
 		for _, path := range f.links[name].Pages {
 			require.NotRegexp(t, `(?i)identit(y|ies)\b`, b.get(b.home+path).body, "%s: %s", name, path)
 		}

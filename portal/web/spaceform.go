@@ -174,7 +174,7 @@ var deleteSpace = deletion{
 			return deletePage{}, s.Meta, data.DeleteReport{}, err
 		}
 		report, err := x.view.PlanDelete(x.ctx(), s.Ref())
-		out := deletePage{Name: s.Name, Text: x.text("cancel.space"), Button: x.text("cancel.space.button"), Back: x.resourcePath(s.Ref())}
+		out := deletePage{Name: s.Name, Kind: x.kindName(s.Kind), Text: x.text("cancel.space"), Button: x.text("cancel.space.button"), Back: x.resourcePath(s.Ref())}
 		out.Deleted, out.Kept = x.countPlan(report, s.Ref())
 		return out, s.Meta, report, err
 	},

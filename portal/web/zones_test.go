@@ -76,7 +76,7 @@ func TestGrant_SpacesInSeveralZones_NamesTheZones(t *testing.T) {
 		{"booking_key": "b1", "guest_key": "ada", "space_keys": ["plain", "tokyo", "lisbon"], "starts_at": "2026-06-10T06:00:00Z"},
 		{"booking_key": "b2", "guest_key": "ada", "space_keys": ["lisbon"], "starts_at": "2026-06-10T06:00:00Z"}]}`, `{}`, web.Options{})
 	body := b.get(b.home + "reservations/view?key=b1").body
-	require.Contains(t, body, "Times are in Asia/Tokyo. Other spaces here are in another time zone.", "it is the first that has one")
+	require.Contains(t, body, "Times are in Asia/Tokyo. Some of the places are in another time zone.", "it is the first that has one")
 	require.NotContains(t, b.get(b.home+"reservations/view?key=b2").body, "Other spaces")
 	for _, list := range []string{"reservations", "guests/view?key=ada", "spaces/view?key=lisbon"} {
 		body = b.get(b.home + list).body

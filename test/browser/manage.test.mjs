@@ -148,7 +148,7 @@ test("spaces and staff, script off", async () => {
   await visit({ javaScriptEnabled: false }, async (page) => {
     const home = await open(page, server.links.full);
     await page.goto(`${home}spaces`);
-    await page.click("text=Add a space");
+    await page.click("text=Add a room");
     await page.fill("[name=name]", "Sky bar");
     await page.selectOption("[name=kind]", { label: "Common area" });
     await page.selectOption("[name=parent_site_key]", { label: "Porto Ribeira" });
