@@ -6,6 +6,7 @@ package postgrestest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -72,18 +73,24 @@ func (c *Cluster) start(more []string) error {
 	if err != nil {
 		return err
 	}
-	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err := c.configure(slices.Concat([]string{"unix_socket_directories = '" + c.dir + "'"}, settings, more)...); err != nil {
+		return err
+	}
+	return c.serve()
+}
+
+// configure appends settings to the configuration of the server. The last value of a setting counts.
+func (c *Cluster) configure(lines ...string) error {
+	conf, err := os.OpenFile(filepath.Join(c.dir, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	lines := slices.Concat([]string{"unix_socket_directories = '" + c.dir + "'"}, settings, more)
 	_, err = conf.WriteString(strings.Join(lines, "\n") + "\n")
-	if closing := conf.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		return err
-	}
+	return errors.Join(err, conf.Close())
+}
+
+// serve starts the server.
+func (c *Cluster) serve() (err error) {
 	if c.runner, err = c.command("/bin/sh", "-c", runServer, "sh", c.bin, c.dir); err != nil {
 		return err
 	}
@@ -149,12 +156,18 @@ func (c *Cluster) Restart(crash bool) error {
 // URL returns the connection URL of the server.
 func (c *Cluster) URL() string { return "postgres:///postgres?user=postgres&host=" + c.dir }
 
+// Dir returns the directory of the Unix socket of the server.
+func (c *Cluster) Dir() string { return c.dir }
+
 // Socket returns the path of the Unix socket of the server.
 func (c *Cluster) Socket() string { return filepath.Join(c.dir, ".s.PGSQL.5432") }
 
-// Run runs a program of the server and returns an error with its output if it fails.
+// Run runs a program of the server, or the program at an absolute path, as the user of the server. It returns an error with its output if it fails.
 func (c *Cluster) Run(program string, arguments ...string) error {
-	cmd, err := c.command(filepath.Join(c.bin, program), arguments...)
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(c.bin, program)
+	}
+	cmd, err := c.command(program, arguments...)
 	if err != nil {
 		return err
 	}
