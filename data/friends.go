@@ -7,7 +7,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/layout"
 )
 
-// Package portal calls these functions by way of internal/portaldata, which documents them.
+// Package portal and its subpackages call these functions by way of internal/portaldata, which documents them.
 var (
 	_ = friend.Offer((*DB).view)
 	_ = friend.Offer((*DB).update)
@@ -19,6 +19,9 @@ var (
 	_ = friend.Offer((*Workspace).revokePortals)
 	_ = friend.Offer(CustomerTx.addChange)
 	_ = friend.Offer(byClass)
+	_ = friend.Offer(eventID)
+	_ = friend.Offer((*Snapshot).changeByEventID)
+	_ = friend.Offer((*Snapshot).latestChanges)
 )
 
 // Package access calls these functions by way of internal/devicedata, which documents them.

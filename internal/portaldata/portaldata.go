@@ -4,6 +4,8 @@ package portaldata
 
 import (
 	"context"
+	"iter"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +26,9 @@ var (
 	revoke         = friend.Of[func(*data.Workspace, context.Context, layout.CustomerID, data.Actor, func(context.Context, *data.Snapshot) ([]uuid.UUID, error), ...[]byte) ([]data.Revoked, error)]()
 	addChange      = friend.Of[func(data.CustomerTx, context.Context, data.Actor, data.Change, uuid.UUID) error]()
 	byClass        = friend.Of[func(data.Ref) data.Ref]()
+	eventID        = friend.Of[func(data.FeedChange) uuid.UUID]()
+	eventByID      = friend.Of[func(*data.Snapshot, context.Context, uuid.UUID) (data.FeedChange, bool, error)]()
+	latestChanges  = friend.Of[func(*data.Snapshot, context.Context, uuid.UUID, time.Time, time.Time) iter.Seq2[data.FeedChange, error]]()
 )
 
 // View runs fn on one consistent snapshot of the store. It returns an error that matches [data.ErrFormat] if the rows of the
@@ -87,3 +92,19 @@ func AddChange(ctx context.Context, tx data.CustomerTx, actor data.Actor, change
 
 // ByClass returns the reference with the first kind of the class, so that all references to the same resource are equal.
 func ByClass(ref data.Ref) data.Ref { return byClass(ref) }
+
+// EventID returns the id of a change that was read from the change feed. The id does not change, and no other change of the
+// workspace has it.
+func EventID(c data.FeedChange) uuid.UUID { return eventID(c) }
+
+// ChangeByEventID returns the change with an event id, and reports whether the feed has it.
+func ChangeByEventID(ctx context.Context, s *data.Snapshot, id uuid.UUID) (c data.FeedChange, found bool, err error) {
+	return eventByID(s, ctx, id)
+}
+
+// LatestChanges yields the changes of the feed, the newest first: those before the change with the event id before, or all of them
+// if before is zero. It skips most of the changes that are before since or after until, but may yield some of them; zero times do
+// not limit it. It yields [data.ErrEpoch] if the feed has another change in the place of before, and nothing if before was trimmed.
+func LatestChanges(ctx context.Context, s *data.Snapshot, before uuid.UUID, since, until time.Time) iter.Seq2[data.FeedChange, error] {
+	return latestChanges(s, ctx, before, since, until)
+}

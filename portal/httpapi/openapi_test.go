@@ -138,6 +138,9 @@ func (f *fixture) callEveryOperation(t testing.TB) (all []exchange) {
 		}
 		call("/customers/export_data", m{"customer_key": customer})
 		call("/customers/changes", m{"limit": 3})
+		events := do("POST", "/events/list", m{"customer_key": customer, "limit": 3, "event_type": "space.created"})
+		call("/events/list", m{"since": "2025-01-01T00:00:00Z"})
+		call("/events/get", m{"event_id": list(events.at("events"))[0].(map[string]any)["event_id"]})
 		call("/customers/portals/list", m{"customer_key": customer, "limit": 1})
 	}
 	f.callDeviceOperations(t, do, customer)
@@ -195,10 +198,13 @@ func TestOpenAPI_MembersOfEveryBody_AreKnown(t *testing.T) {
 					"customization_profile_id": f.post(t, "/workspaces/customization_profiles/create", `{}`).at("customization_profile", "customization_profile_id"),
 					"customer_portal_id":       f.post(t, "/customers/create_portal", `{"customer_key": "Acme Hotels"}`).at("customer_portal_id"),
 					"customer_key":             "Acme Hotels", "reservation_key": "reservation-1", "operation": "=", "field": "vip", "value": true,
-					"deep_link": nil, "name": "N", "page_cursor": nil, "created_before": nil,
+					"deep_link": nil, "name": "N", "page_cursor": nil, "created_before": nil, "since": nil, "between": nil, "event_type": "lock.unlocked", "event_id": nil,
 					"space_id": nil, "user_identity_id": nil, "access_grant_id": nil,
 				}}
 				maps.Copy(s.values, f.deviceValues(t, "Acme Hotels", path))
+				if path == "/events/get" {
+					s.values["event_type"], s.values["device_id"] = "space.created", nil
+				}
 				members := s.sample(body, "").(map[string]any)
 				for class, key := range map[string]string{"space": "room-101", "user_identity": "guest-1", "access_grant": "reservation-1"} {
 					if _, top := members[class+"_key"]; top {

@@ -170,6 +170,34 @@ var (
 		return t.Format(time.RFC3339Nano)
 	}}
 
+	// intervalParam reads the start and the end of an interval, or nil if the parameter is absent.
+	intervalParam = param[[]time.Time]{func() schema {
+		return withKeyword(withKeyword(arrayOf(timeSchema()), "minItems", 2), "maxItems", 2)
+	}, func(o *jsonobject.Object, name string) []time.Time {
+		var texts []string
+		o.Strings(name, 2, &texts)
+		if !o.Has(name) {
+			return nil
+		}
+		times := make([]time.Time, len(texts))
+		for i, text := range texts {
+			var err error
+			if times[i], err = time.Parse(time.RFC3339, text); err != nil {
+				o.Fault(fmt.Sprintf("%s[%d]", name, i), validation.RuleFormat, "is not an RFC 3339 time, such as 2025-06-16T16:54:17Z")
+			}
+		}
+		if len(times) != 2 || !times[0].Before(times[1]) {
+			o.Fault(name, validation.RuleFormat, "must have two times, the earlier one first")
+		}
+		return times
+	}, func(times []time.Time) any {
+		texts := []string{}
+		for _, t := range times {
+			texts = append(texts, t.Format(time.RFC3339Nano))
+		}
+		return texts
+	}}
+
 	// idsParam reads a list of ids. It is nil if the parameter is absent, and not nil if the list is empty.
 	idsParam = param[[]uuid.UUID]{func() schema { return arrayOf(idSchema()) }, func(o *jsonobject.Object, name string) []uuid.UUID {
 		var texts []string
@@ -197,6 +225,14 @@ var (
 
 	// foreignIDParam reads an id by which nothing can be found, such as that of a credential.
 	foreignIDParam = foreignParam(idParam)
+
+	// foreignIDsParam reads a list of ids by which nothing can be found.
+	foreignIDsParam = param[foreignFilter]{idsParam.schema, func(o *jsonobject.Object, name string) foreignFilter {
+		if ids := idsParam.read(o, name); ids != nil {
+			return foreignFilter{name, ids}
+		}
+		return foreignFilter{}
+	}, func(f foreignFilter) any { return f.value }}
 
 	// foreignTextParam reads a text by which nothing can be found, such as the key of a user of another kind.
 	foreignTextParam = foreignParam(nameParam)

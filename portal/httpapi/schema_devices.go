@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/device"
@@ -133,4 +134,24 @@ func providerSchema() schema {
 		"device_provider_name": stringSchema(), "display_name": stringSchema(), "image_url": stringSchema(), "provider_categories": arrayOf(stringSchema()),
 	})
 	return allRequired(members)
+}
+
+// eventSchema describes an event. The members after event_type depend on the type.
+func eventSchema() schema {
+	ids := arrayOf(idSchema())
+	none := arrayOf(typeSchema("object"))
+	members := map[string]schema{
+		"event_id": idSchema(), "workspace_id": idSchema(), "customer_key": stringSchema(), "event_type": patternSchema(eventTypePattern.String()), "event_description": stringSchema(),
+		"created_at":  described(timeSchema(), "The time at which the event was stored."),
+		"occurred_at": described(timeSchema(), "The time of the event according to the device or its provider, whose clock may be wrong."),
+	}
+	optional := map[string]schema{
+		"device_id": idSchema(), "connected_account_id": idSchema(), "action_attempt_id": idSchema(), "access_code_id": idSchema(),
+		"method": enumOf(slices.Sorted(maps.Values(eventMethods))...), "battery_level": numberSchema(), "error_code": stringSchema(),
+		"device_errors": none, "device_warnings": none, "connected_account_errors": none, "connected_account_warnings": none,
+		"access_grant_id": idSchema(), "access_grant_key": stringSchema(), "space_id": idSchema(), "space_key": stringSchema(), "device_ids": ids, "acs_entrance_ids": ids,
+	}
+	required := slices.Collect(maps.Keys(members))
+	maps.Copy(members, optional)
+	return object(members, required...)
 }

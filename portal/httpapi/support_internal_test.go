@@ -93,7 +93,7 @@ func TestDocs_TablesOfOperations_MatchTheRoutes(t *testing.T) {
 		require.NoError(t, os.WriteFile(docsFile, []byte(before+docsBegin+want+docsEnd+after), 0o644))
 		return
 	}
-	require.Equal(t, want, tables, "docs/api.md is out of date: run go test ./portal/httpapi -run TestDocs -update")
+	require.True(t, want == tables, "docs/api.md is out of date: run go test ./portal/httpapi -run TestDocs -update")
 }
 
 // operationTables returns a table of the documented operations, and one of those that only this library has.

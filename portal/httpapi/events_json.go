@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/portaldata"
+)
+
+// The types of events for changes of resources. Those for devices are activities of package access.
+const (
+	eventGrantCreated = "access_grant.created"
+	eventGrantDeleted = "access_grant.deleted"
+	eventGrantMoved   = "access_grant.access_times_changed"
+	eventSpaceCreated = "space.created"
+	eventSpaceDeleted = "space.deleted"
+)
+
+// eventDescriptions has a sentence for each type of event that this library reports.
+var eventDescriptions = map[string]string{
+	eventGrantCreated:                 "The access grant was created.",
+	eventGrantDeleted:                 "The access grant was deleted.",
+	eventGrantMoved:                   "The start or the end of the access grant changed.",
+	eventSpaceCreated:                 "The space was created.",
+	eventSpaceDeleted:                 "The space was deleted.",
+	string(access.ActivityOffline):    "The device went offline.",
+	string(access.ActivityOnline):     "The device came back online.",
+	string(access.ActivityLowBattery): "The battery of the device is low.",
+	string(access.ActivityLocked):     "The lock was locked.",
+	string(access.ActivityUnlocked):   "The lock was unlocked.",
+}
+
+// eventType returns the type of the event of a change of the feed, or "" if the API has no event for it.
+func eventType(c data.FeedChange) string {
+	switch {
+	case c.Device != nil:
+		return string(c.Change)
+	case c.Class == data.ClassAccessGrant && c.Change == data.Created:
+		return eventGrantCreated
+	case c.Class == data.ClassAccessGrant && c.Change == data.Deleted:
+		return eventGrantDeleted
+	case c.Class == data.ClassAccessGrant && (slices.Contains(c.ChangedFields, "starts_at") || slices.Contains(c.ChangedFields, "ends_at")):
+		return eventGrantMoved
+	case c.Class == data.ClassSpace && c.Change == data.Created:
+		return eventSpaceCreated
+	case c.Class == data.ClassSpace && c.Change == data.Deleted:
+		return eventSpaceDeleted
+	}
+	return ""
+}
+
+// eventMethods maps the methods of locks to those of the API.
+var eventMethods = map[device.Method]string{
+	device.MethodKeypad: "keycode", device.MethodManual: "manual", device.MethodRemote: "remote", device.MethodAuto: "automatic", device.MethodUnknown: "unknown",
+}
+
+// eventJSON returns the event of a change. It depends only on the change, so that an event does not change.
+func (c *call) eventJSON(change data.FeedChange) jsonObject {
+	t := eventType(change)
+	at := data.FormatTime(change.At)
+	out := jsonObject{
+		"event_id": portaldata.EventID(change), "event_type": t, "event_description": eventDescriptions[t], "workspace_id": c.ws.ID(),
+		"customer_key": change.CustomerKey, "created_at": at, "occurred_at": at,
+	}
+	switch {
+	case change.Device != nil:
+		c.addDeviceEvent(out, change)
+	case change.Class == data.ClassAccessGrant:
+		out["access_grant_id"], out["access_grant_key"] = change.ID, change.Key
+	default:
+		out["space_id"], out["space_key"], out["device_ids"], out["acs_entrance_ids"] = change.ID, change.Key, []uuid.UUID{}, []uuid.UUID{}
+	}
+	return out
+}
+
+func (c *call) addDeviceEvent(out jsonObject, change data.FeedChange) {
+	e := change.Device
+	out["occurred_at"], out["device_id"], out["connected_account_id"] = data.FormatTime(e.OccurredAt), change.ID, e.AccountID
+	if e.AttemptID != uuid.Nil {
+		out["action_attempt_id"] = e.AttemptID
+	}
+	if e.AccessCodeID != uuid.Nil {
+		out["access_code_id"] = e.AccessCodeID
+	}
+	switch access.ActivityKind(change.Change) {
+	case access.ActivityLocked, access.ActivityUnlocked:
+		out["method"] = eventMethods[device.MethodUnknown]
+		if method := eventMethods[device.Method(e.Method)]; method != "" {
+			out["method"] = method
+		}
+	case access.ActivityLowBattery:
+		out["battery_level"] = e.BatteryLevel
+	case access.ActivityOffline:
+		none := []jsonObject{}
+		out["error_code"] = "device_disconnected"
+		out["device_errors"], out["device_warnings"], out["connected_account_errors"], out["connected_account_warnings"] = none, none, none, none
+	}
+}
