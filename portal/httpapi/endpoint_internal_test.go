@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,8 @@ func sample(t *testing.T, s schema) any {
 	case "boolean":
 		return true
 	case "array":
-		return []any{sample(t, s["items"].(schema))}
+		least, _ := s["minItems"].(int)
+		return slices.Repeat([]any{sample(t, s["items"].(schema))}, max(1, least))
 	case "object":
 		out := map[string]any{}
 		if of, ok := s["additionalProperties"].(schema); ok {

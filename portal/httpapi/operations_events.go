@@ -3,13 +3,11 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
@@ -18,18 +16,6 @@ import (
 
 // maxEventScan is the maximum number of changes of the feed that a page of events reads.
 const maxEventScan = 10_000
-
-// eventTypePattern is the form of the types of events, such as "lock.unlocked".
-var eventTypePattern = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)+$`)
-
-// eventTypeParam reads the type of an event.
-var eventTypeParam = param[string]{func() schema { return patternSchema(eventTypePattern.String()) }, func(o *jsonobject.Object, name string) string {
-	s := readNonEmpty(o, name)
-	if s != "" && !eventTypePattern.MatchString(s) {
-		o.Fault(name, validation.RuleFormat, "is not the type of an event, such as %s", access.ActivityUnlocked)
-	}
-	return s
-}, nilIfZero[string]}
 
 // eventFilter selects events. A field that is not set selects all.
 type eventFilter struct {
@@ -56,7 +42,7 @@ type listEventsRequest struct {
 func (r *listEventsRequest) input() input {
 	return input{params: append([]jsonobject.Field{
 		bind("since", &r.Since, timeParam), bind("between", &r.Between, intervalParam),
-		bind("event_type", &r.Type, eventTypeParam), bind("event_types", &r.Types, textsParam), bind("event_ids", &r.IDs, idsParam),
+		bind("event_type", &r.Type, nameParam), bind("event_types", &r.Types, textsParam), bind("event_ids", &r.IDs, idsParam),
 		bind("customer_key", &r.CustomerKey, keyParam), bind("connected_account_id", &r.AccountID, idParam),
 		bind("device_id", &r.DeviceID, idParam), bind("device_ids", &r.DeviceIDs, idsParam),
 		bind("space_id", &r.SpaceID, idParam), bind("space_ids", &r.SpaceIDs, idsParam),
@@ -127,8 +113,17 @@ func listEvents(ctx context.Context, c *call, r *listEventsRequest) (jsonObject,
 
 // check returns an error if the filter is contradictory. It warns about types of events that this library does not report.
 func (f *eventFilter) check(c *call) error {
-	if !f.Since.IsZero() && f.Between != nil {
-		return invalidInput(0, validation.Finding{Path: "between", Rule: validation.RuleFormat, Message: "cannot be given with since"})
+	if f.Between != nil {
+		fault := validation.Finding{Path: "between", Rule: validation.RuleFormat}
+		switch {
+		case !f.Since.IsZero():
+			fault.Message = "cannot be given with since"
+		case !f.Between[0].Before(f.Between[1]):
+			fault.Message = "must have the earlier time first"
+		}
+		if fault.Message != "" {
+			return invalidInput(0, fault)
+		}
 	}
 	for _, t := range append([]string{f.Type}, f.Types...) {
 		if t != "" && eventDescriptions[t] == "" {
@@ -223,12 +218,12 @@ func (c *call) inSpaces(ctx context.Context, ids ...uuid.UUID) (func(uuid.UUID) 
 
 // getEventRequest names an event by its id, or the newest event of a type or of a device.
 type getEventRequest struct {
-	ID uuid.UUID
-	eventFilter
+	ID, DeviceID uuid.UUID
+	Type         string
 }
 
 func (r *getEventRequest) input() input {
-	return input{params: []jsonobject.Field{bind("event_id", &r.ID, idParam), bind("event_type", &r.Type, eventTypeParam), bind("device_id", &r.DeviceID, idParam)}}
+	return input{params: []jsonobject.Field{bind("event_id", &r.ID, idParam), bind("event_type", &r.Type, nameParam), bind("device_id", &r.DeviceID, idParam)}}
 }
 
 // getEvent returns an event. Without an id it searches the newest changes of the feed.
@@ -236,17 +231,18 @@ func getEvent(ctx context.Context, c *call, r *getEventRequest) (out jsonObject,
 	if r.ID == uuid.Nil && r.Type == "" && r.DeviceID == uuid.Nil {
 		return nil, invalidInput(0, validation.Finding{Rule: validation.RuleRequired, Message: "give event_id, or event_type, device_id or both for the newest such event"})
 	}
+	f := eventFilter{DeviceID: r.DeviceID, Type: r.Type}
 	if r.ID != uuid.Nil {
-		r.IDs = []uuid.UUID{r.ID}
+		f.IDs = []uuid.UUID{r.ID}
 	}
-	matches, err := r.matcher(ctx, c)
+	matches, err := f.matcher(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	err = c.ws.View(ctx, func(s *data.Snapshot) error {
 		out = nil
 		scanned := 0
-		for change, err := range r.changes(ctx, s, uuid.Nil) {
+		for change, err := range f.changes(ctx, s, uuid.Nil) {
 			if err != nil {
 				return err
 			}

@@ -186,8 +186,8 @@ var (
 				o.Fault(fmt.Sprintf("%s[%d]", name, i), validation.RuleFormat, "is not an RFC 3339 time, such as 2025-06-16T16:54:17Z")
 			}
 		}
-		if len(times) != 2 || !times[0].Before(times[1]) {
-			o.Fault(name, validation.RuleFormat, "must have two times, the earlier one first")
+		if len(times) != 2 {
+			o.Fault(name, validation.RuleFormat, "must have two times")
 		}
 		return times
 	}, func(times []time.Time) any {

@@ -141,7 +141,7 @@ func eventSchema() schema {
 	ids := arrayOf(idSchema())
 	none := arrayOf(typeSchema("object"))
 	members := map[string]schema{
-		"event_id": idSchema(), "workspace_id": idSchema(), "customer_key": stringSchema(), "event_type": patternSchema(eventTypePattern.String()), "event_description": stringSchema(),
+		"event_id": idSchema(), "workspace_id": idSchema(), "customer_key": stringSchema(), "event_type": stringSchema(), "event_description": stringSchema(),
 		"created_at":  described(timeSchema(), "The time at which the event was stored."),
 		"occurred_at": described(timeSchema(), "The time of the event according to the device or its provider, whose clock may be wrong."),
 	}
