@@ -1,0 +1,293 @@
+// Package lockplan decides which access codes of one lock must be written, cleared or verified. It does no I/O: the caller reads
+// the slots of the lock, calls [Plan], carries out the first step that calls the device, and reads the slot again.
+//
+// # Rules
+//
+//   - A code is on the lock from its WriteAt to its EndsAt, and at no other time. Codes that start earlier are written first.
+//   - A slot that no code claims is never written or cleared, unless it is empty. A slot whose content cannot be read is occupied.
+//   - A slot stays claimed until the lock has shown that it no longer holds the code. A needed code never changes its slot.
+//   - A code is set only after the lock has shown it, or shown that its slot is occupied if the lock hides PINs.
+package lockplan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/device"
+)
+
+// State is the state of a code on its lock, as the library last stored it.
+type State byte
+
+// The states of a code. The numbers are stored, so they must not change.
+const (
+	Unset    State = 0 // not on the lock
+	Setting  State = 1 // about to be written: the lock may hold it
+	Set      State = 2 // the lock has shown it
+	Removing State = 3 // about to be cleared: the lock may hold it
+)
+
+// Code is an access code that belongs on the lock, or a removal.
+type Code struct {
+	ID    uuid.UUID
+	PIN   device.Secret
+	Name  string // for locks that store names
+	Slot  int    // the claimed slot, or 0
+	State State
+
+	StartsAt time.Time // zero if the code has always been valid
+	EndsAt   time.Time // zero if the code does not end
+	WriteAt  time.Time // when it is written at the earliest; not after StartsAt
+
+	// Ended is set if the access has ended, whatever the times say.
+	Ended bool
+
+	// Changed is set if the PIN, the name or the times have changed since the last write that the lock acknowledged. The lock may
+	// hold the code in its old form.
+	Changed bool
+
+	// ClearFirst is set if the PIN has changed and the lock hides PINs. The slot is cleared before the new PIN is written, because
+	// an occupied slot would not show which of the two it holds.
+	ClearFirst bool
+}
+
+// Over reports whether the code does not belong on the lock any more.
+func (c *Code) Over(now time.Time) bool {
+	return c.Ended || !c.EndsAt.IsZero() && !now.Before(c.EndsAt)
+}
+
+// Due reports whether the code belongs on the lock.
+func (c *Code) Due(now time.Time) bool { return !c.Over(now) && !now.Before(c.WriteAt) }
+
+// onLock reports whether the lock may hold the code.
+func (c *Code) onLock() bool { return c.Slot != 0 && c.State != Unset }
+
+// Action is what to do with a code.
+type Action string
+
+// The actions of a Step. Write and Clear call the device. The others are conclusions from its slots.
+const (
+	Write   Action = "write"   // store that the code claims Slot and is Setting, then write it
+	Clear   Action = "clear"   // clear Slot
+	Verify  Action = "verify"  // the lock holds the code: it is Set
+	Gone    Action = "gone"    // the lock does not hold the code, which does not belong there: it has no slot and is Unset
+	Release Action = "release" // Slot holds a code of someone else: the code has no slot and is Unset
+	NewPIN  Action = "new_pin" // the lock cannot hold this PIN: choose another one
+	Wait    Action = "wait"    // the code is due but cannot be written now
+)
+
+// Reason explains a step.
+type Reason string
+
+// The reasons of steps.
+const (
+	NoSpace    Reason = "no_space"   // Wait: no slot is free
+	Duplicate  Reason = "duplicate"  // NewPIN or Wait: another code on the lock has the same PIN
+	Constraint Reason = "constraint" // NewPIN: a rule of the lock forbids the PIN
+	Removed    Reason = "removed"    // Write: somebody removed the code from the lock
+	Modified   Reason = "modified"   // Write: somebody changed the code on the lock
+	Disabled   Reason = "disabled"   // Write: the lock holds the code, but it does not open
+	Unreadable Reason = "unreadable" // Verify: the lock hides the PIN
+)
+
+// Step is one thing to do.
+type Step struct {
+	Action Action
+	Code   *Code
+	Slot   int // of Write, Clear, Verify and Release
+	Reason Reason
+
+	// Other is the code of the library that has the same PIN, with the reason Duplicate. It is nil if the PIN is in a slot that
+	// the library did not write; OtherSlot is that slot.
+	Other     *Code
+	OtherSlot int
+}
+
+// CallsDevice reports whether the step writes to the lock.
+func (s Step) CallsDevice() bool { return s.Action == Write || s.Action == Clear }
+
+// Plan returns the steps for the codes of a lock, in the order in which they should be done: removals, repairs, and then new codes,
+// of which the earliest comes first. slots must contain all slots of the lock. A code that needs nothing has no step.
+//
+// The steps are decided from one reading. After a step that calls the device, the caller must read its slot and call Plan again.
+func Plan(now time.Time, limits device.CodeLimits, slots []device.Slot, codes []*Code) []Step {
+	p := &plan{now: now, limits: limits, slots: map[int]device.Slot{}, claims: map[int]*Code{}, codes: slices.Clone(codes)}
+	for _, s := range slots {
+		p.slots[s.Index] = s
+	}
+	slices.SortFunc(p.codes, func(a, b *Code) int {
+		return cmp.Or(a.StartsAt.Compare(b.StartsAt), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	for _, c := range p.codes {
+		if c.Slot != 0 {
+			p.claims[c.Slot] = c
+		}
+	}
+	for _, c := range p.codes {
+		if c.Over(now) || c.onLock() && !c.Due(now) {
+			p.remove(c)
+		}
+	}
+	for _, c := range p.codes {
+		if c.Due(now) && c.onLock() {
+			p.keep(c)
+		}
+	}
+	for _, c := range p.codes {
+		if c.Due(now) && !c.onLock() {
+			p.place(c)
+		}
+	}
+	return p.steps
+}
+
+// Next returns the first time after now at which a code becomes due or over. It is zero if there is none.
+func Next(now time.Time, codes []*Code) (next time.Time) {
+	for _, c := range codes {
+		for _, at := range []time.Time{c.WriteAt, c.EndsAt} {
+			if !c.Ended && at.After(now) && (next.IsZero() || at.Before(next)) {
+				next = at
+			}
+		}
+	}
+	return next
+}
+
+type plan struct {
+	now    time.Time
+	limits device.CodeLimits
+	slots  map[int]device.Slot
+	claims map[int]*Code
+	codes  []*Code // in the order of their starts
+	steps  []Step
+}
+
+func (p *plan) add(s Step) { p.steps = append(p.steps, s) }
+
+// remove clears the slot of a code that is over, unless the lock shows that the slot does not hold the code.
+func (p *plan) remove(c *Code) {
+	slot := p.slots[c.Slot]
+	switch {
+	case !c.onLock(), !slot.Occupied():
+		p.add(Step{Action: Gone, Code: c, Slot: c.Slot})
+	case readable(slot) && slot.PIN != c.PIN && !c.Changed:
+		p.add(Step{Action: Gone, Code: c, Slot: c.Slot, Reason: Modified})
+	default:
+		p.add(Step{Action: Clear, Code: c, Slot: c.Slot})
+	}
+}
+
+// keep compares a code that belongs on the lock with its slot.
+func (p *plan) keep(c *Code) {
+	slot := p.slots[c.Slot]
+	write := func(why Reason) {
+		if p.accepts(c, c.Slot) {
+			p.add(Step{Action: Write, Code: c, Slot: c.Slot, Reason: why})
+		}
+	}
+	switch {
+	case !slot.Occupied() && c.State == Set:
+		write(Removed)
+	case !slot.Occupied():
+		write("")
+	case c.ClearFirst:
+		p.add(Step{Action: Clear, Code: c, Slot: c.Slot, Reason: Modified})
+	case c.Changed:
+		write("")
+	case !readable(slot) && slot.State == device.SlotDisabled:
+		write(Disabled)
+	case !readable(slot):
+		if c.State != Set {
+			p.add(Step{Action: Verify, Code: c, Slot: c.Slot, Reason: Unreadable})
+		}
+	case slot.PIN != c.PIN && c.State == Setting:
+		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty when the code claimed it
+	case slot.PIN != c.PIN:
+		write(Modified)
+	case slot.State == device.SlotDisabled:
+		write(Disabled)
+	case p.otherTimes(c, slot):
+		write(Modified)
+	case c.State != Set:
+		p.add(Step{Action: Verify, Code: c, Slot: c.Slot})
+	}
+}
+
+// place chooses a slot for a code that is not on the lock.
+func (p *plan) place(c *Code) {
+	slot := c.Slot
+	if slot == 0 || p.slots[slot].Occupied() || p.claims[slot] != c {
+		if slot = p.free(); slot == 0 {
+			p.add(Step{Action: Wait, Code: c, Reason: NoSpace})
+			return
+		}
+	}
+	if p.accepts(c, slot) {
+		p.claims[slot] = c
+		p.add(Step{Action: Write, Code: c, Slot: slot})
+	}
+}
+
+// free returns the lowest slot that is empty and not claimed, or 0.
+func (p *plan) free() int {
+	for index := 1; index <= p.limits.Slots; index++ {
+		slot, known := p.slots[index]
+		if known && !slot.Occupied() && p.claims[index] == nil {
+			return index
+		}
+	}
+	return 0
+}
+
+// accepts reports whether the lock can hold the code in a slot. If it cannot, accepts adds the step that says why.
+func (p *plan) accepts(c *Code, slot int) bool {
+	if p.limits.CheckPIN(c.PIN) != nil {
+		p.add(Step{Action: NewPIN, Code: c, Slot: slot, Reason: Constraint})
+		return false
+	}
+	for index := 1; index <= p.limits.Slots; index++ {
+		other := p.claims[index]
+		if other == nil || other == c || !p.collide(c.PIN, other.PIN) {
+			continue
+		}
+		step := Step{Action: NewPIN, Code: c, Slot: slot, Reason: Duplicate, Other: other}
+		if other.Over(p.now) || !other.EndsAt.IsZero() && !other.EndsAt.After(c.StartsAt) {
+			step.Action = Wait // the other one is gone before this one starts
+		}
+		p.add(step)
+		return false
+	}
+	for index := 1; index <= p.limits.Slots; index++ {
+		if s := p.slots[index]; index != slot && p.claims[index] == nil && readable(s) && p.collide(c.PIN, s.PIN) {
+			p.add(Step{Action: NewPIN, Code: c, Slot: slot, Reason: Duplicate, OtherSlot: index})
+			return false
+		}
+	}
+	return true
+}
+
+// collide reports whether the lock cannot hold two codes with these PINs.
+func (p *plan) collide(a, b device.Secret) bool {
+	if a == b {
+		return true
+	}
+	x, y := a.Reveal(), b.Reveal()
+	return slices.Contains(p.limits.Constraints, device.UniqueFirstFourDigits) && len(x) >= 4 && len(y) >= 4 && x[:4] == y[:4]
+}
+
+// otherTimes reports whether a slot of a lock with a native schedule shows other times than those of the code. Some locks accept
+// times and do not show them.
+func (p *plan) otherTimes(c *Code, s device.Slot) bool {
+	if !p.limits.NativeSchedule || s.StartsAt.IsZero() && s.EndsAt.IsZero() {
+		return false
+	}
+	return !s.StartsAt.Equal(c.StartsAt) || !s.EndsAt.Equal(c.EndsAt)
+}
+
+// readable reports whether a slot shows its PIN.
+func readable(s device.Slot) bool {
+	return (s.State == device.SlotKnown || s.State == device.SlotDisabled) && !s.PIN.IsZero()
+}
