@@ -63,9 +63,11 @@ func (h *hotel) storedValues() (values []storedSealed) {
 			}
 			for c, err := range devicedata.Codes(ctx, s, devicedata.IDOf(customer)) {
 				require.NoError(h.t, err)
-				devices, err := devicedata.DevicesByID(ctx, s, devicedata.IDOf(customer), c.DeviceID)
+				add(keys.PurposePIN, devicedata.PINKey(c.AccountID, c.ID), c.SealedPIN)
+			}
+			for p, err := range devicedata.SubjectPINs(ctx, s, devicedata.IDOf(customer)) {
 				require.NoError(h.t, err)
-				add(keys.PurposePIN, devicedata.PINKey(devices[0].AccountID, c.ID), c.SealedPIN)
+				add(keys.PurposePIN, devicedata.SubjectPINKey(devicedata.IDOf(customer), p.Subject), p.Sealed)
 			}
 		}
 		for a, err := range devicedata.RemovalAccounts(ctx, r, uuid.Nil) {

@@ -24,33 +24,36 @@ type sealedValue struct {
 	workspace uuid.UUID
 	customer  devicedata.CustomerID
 	account   uuid.UUID
-	code      devicedata.CodeKey // zero for the secret of an account
+	code      devicedata.CodeKey // zero for the secret of an account and the PIN of a subject
+	subject   devicedata.Subject // an access grant or a staff member, whose PIN it is; zero for the other values
 	removal   bool               // the row belongs to no customer
 }
 
 // sealedValues calls fn with every sealed value of the store. It reads each customer in a snapshot of its own.
 func (s *Service) sealedValues(ctx context.Context, fn func(sealedValue) error) error {
-	type owner struct {
-		workspace uuid.UUID
-		customer  devicedata.CustomerID
-	}
-	owners := map[owner]bool{}
-	err := devicedata.View(ctx, s.db, func(r storage.Reader) error {
-		clear(owners)
-		for a, err := range devicedata.AllAccounts(ctx, r) {
-			if err != nil {
-				return err
-			}
-			owners[owner{a.Workspace, a.Customer}] = true
-		}
-		return nil
-	})
+	workspaces, err := s.db.Workspaces(ctx)
 	if err != nil {
 		return err
 	}
-	for o := range owners {
-		if err := s.sealedOf(ctx, o.workspace, o.customer, fn); err != nil {
+	for _, id := range workspaces {
+		var owners []devicedata.CustomerID
+		err := s.db.Workspace(id).View(ctx, func(snapshot *data.Snapshot) error {
+			owners = nil
+			for c, err := range devicedata.CustomersWithRows(ctx, snapshot, id) {
+				if err != nil {
+					return err
+				}
+				owners = append(owners, devicedata.IDOf(c))
+			}
+			return nil
+		})
+		if err != nil {
 			return err
+		}
+		for _, c := range owners {
+			if err := s.sealedOf(ctx, id, c, fn); err != nil {
+				return err
+			}
 		}
 	}
 	return s.sealedRemovals(ctx, fn)
@@ -73,7 +76,6 @@ func (s *Service) sealedOf(ctx context.Context, workspace uuid.UUID, customer de
 				workspace: workspace, customer: customer, account: a.ID,
 			})
 		}
-		accounts := map[uuid.UUID]uuid.UUID{} // of devices
 		for c, err := range devicedata.Codes(ctx, snapshot, customer) {
 			if err != nil {
 				return err
@@ -81,20 +83,18 @@ func (s *Service) sealedOf(ctx context.Context, workspace uuid.UUID, customer de
 			if len(c.SealedPIN) == 0 {
 				continue
 			}
-			if _, ok := accounts[c.DeviceID]; !ok {
-				devices, err := devicedata.DevicesByID(ctx, snapshot, customer, c.DeviceID)
-				if err != nil {
-					return err
-				}
-				if devices[0] == nil {
-					return fmt.Errorf("%w: an access code of a device that does not exist", storage.ErrCorrupt)
-				}
-				accounts[c.DeviceID] = devices[0].AccountID
-			}
-			account := accounts[c.DeviceID]
 			found = append(found, sealedValue{
-				purpose: keys.PurposePIN, rowKey: devicedata.PINKey(account, c.ID), sealed: c.SealedPIN,
-				workspace: workspace, customer: customer, account: account, code: devicedata.CodeKey{Device: c.DeviceID, Code: c.ID},
+				purpose: keys.PurposePIN, rowKey: devicedata.PINKey(c.AccountID, c.ID), sealed: c.SealedPIN,
+				workspace: workspace, customer: customer, account: c.AccountID, code: devicedata.CodeKey{Device: c.DeviceID, Code: c.ID},
+			})
+		}
+		for p, err := range devicedata.SubjectPINs(ctx, snapshot, customer) {
+			if err != nil {
+				return err
+			}
+			found = append(found, sealedValue{
+				purpose: keys.PurposePIN, rowKey: devicedata.SubjectPINKey(customer, p.Subject), sealed: p.Sealed,
+				workspace: workspace, customer: customer, subject: p.Subject,
 			})
 		}
 		return nil
@@ -149,7 +149,7 @@ func (s *Service) sealedRemovals(ctx context.Context, fn func(sealedValue) error
 }
 
 // SealedBySlot counts the stored sealed values of all workspaces by the key slot that sealed them: secrets of accounts, PINs, and
-// those of pending removals. It reads all accounts, access codes and removals. A slot that it does not contain can be removed
+// those of pending removals. It reads all accounts, access codes, PINs and removals. A slot that it does not contain can be removed
 // from the ring, if no link uses it.
 func (s *Service) SealedBySlot(ctx context.Context) (map[int]int, error) {
 	counts := map[int]int{}
@@ -243,6 +243,13 @@ func resealRow(ctx context.Context, tx data.CustomerTx, v sealedValue, next []by
 		}
 		codes[0].SealedPIN = next
 		return true, devicedata.UpdateCodes(ctx, tx, []devicedata.Code{*codes[0]})
+	}
+	if v.subject != (devicedata.Subject{}) {
+		sealed, err := devicedata.SubjectPIN(ctx, tx.Snapshot, v.customer, v.subject)
+		if err != nil || !same(sealed) {
+			return false, err
+		}
+		return true, devicedata.SetSubjectPIN(ctx, tx, v.subject, next)
 	}
 	accounts, err := devicedata.FindAccounts(ctx, tx.Snapshot, v.account)
 	if err != nil || accounts[0] == nil || !same(accounts[0].SealedSecret) {

@@ -146,7 +146,7 @@ func requireFilesWithout(t *testing.T, dir string, secrets []string, clearText s
 // furnishedPIN is long, so that it does not occur in files by chance.
 const furnishedPIN = "4829163750-4829163750"
 
-// furnish stores an account, a code and a removal of the same account, all sealed with the ring of the hotel.
+// furnish stores an account, a code and a removal of the same account, and the PIN of an access grant, all sealed with the ring of the hotel.
 func furnish(t *testing.T, h *hotel) (account access.Account, removal uuid.UUID) {
 	t.Helper()
 	account = connect(t, h.scope, "anna")
@@ -172,7 +172,15 @@ func furnish(t *testing.T, h *hotel) (account access.Account, removal uuid.UUID)
 		if err := devicedata.CreateCodes(ctx, tx, codes); err != nil {
 			return err
 		}
-		_, err := devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: id, Code: removal}}, devicedata.ReasonEnded)
+		subject := codes[0].Subject
+		sealed, err := h.ring.Seal(keys.PurposePIN, devicedata.SubjectPINKey(devicedata.IDOf(customer), subject), []byte(furnishedPIN), h.ws.DB().Rand())
+		if err != nil {
+			return err
+		}
+		if err := devicedata.SetSubjectPIN(ctx, tx, subject, sealed); err != nil {
+			return err
+		}
+		_, err = devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: id, Code: removal}}, devicedata.ReasonEnded)
 		return err
 	}))
 	return account, removal
@@ -184,7 +192,7 @@ func TestReseal_NewMaster_OldSlotCanBeDropped(t *testing.T) {
 	account, removal := furnish(t, h)
 	counts, err := h.svc.SealedBySlot(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, map[int]int{1: 4}, counts, "the account, the code, the removal, and the account of the removal")
+	require.Equal(t, map[int]int{1: 5}, counts, "the account, the code, the removal, the account of the removal, and the PIN")
 	require.NoError(t, h.svc.CheckKeys(t.Context(), newRing(t, 2, 1)))
 	err = h.svc.CheckKeys(t.Context(), newRing(t, 2))
 	require.ErrorIs(t, err, access.ErrSlotInUse)
@@ -194,15 +202,26 @@ func TestReseal_NewMaster_OldSlotCanBeDropped(t *testing.T) {
 	rotated, _ := h.service("rotated", access.Options{})
 	n, err := rotated.Reseal(t.Context())
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, n, 3, "the account of the removal may be written with the account")
+	require.GreaterOrEqual(t, n, 4, "the account of the removal may be written with the account")
 	counts, err = rotated.SealedBySlot(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, map[int]int{2: 4}, counts)
+	require.Equal(t, map[int]int{2: 5}, counts)
 	n, err = rotated.Reseal(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
 	next := newRing(t, 2)
 	require.NoError(t, rotated.CheckKeys(t.Context(), next))
+	customer, err := h.ws.Customer(t.Context(), hotelKey)
+	require.NoError(t, err)
+	require.NoError(t, h.ws.View(t.Context(), func(s *data.Snapshot) error {
+		id, subject := devicedata.IDOf(customer), devicedata.GrantSubject("g")
+		sealed, err := devicedata.SubjectPIN(t.Context(), s, id, subject)
+		require.NoError(t, err)
+		pin, err := next.Open(keys.PurposePIN, devicedata.SubjectPINKey(id, subject), sealed)
+		require.NoError(t, err)
+		require.Equal(t, furnishedPIN, string(pin))
+		return nil
+	}))
 	require.NoError(t, devicedata.View(t.Context(), h.ws.DB(), func(r storage.Reader) error {
 		stored, err := devicedata.FindRemoval(t.Context(), r, account.ID, removal)
 		require.NoError(t, err)
@@ -217,6 +236,13 @@ func TestReseal_NewMaster_OldSlotCanBeDropped(t *testing.T) {
 		return nil
 	}))
 
+	require.NoError(t, devicedata.Within(t.Context(), h.ws, devicedata.IDOf(customer), func(ctx context.Context, tx data.CustomerTx) error {
+		_, err := devicedata.DeleteAccount(ctx, tx, account.ID)
+		return err
+	}))
+	counts, err = rotated.SealedBySlot(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[int]int{2: 4}, counts, "two removals, their account, and the PIN of a customer without accounts")
 	_, err = h.ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{hotelKey}})
 	require.NoError(t, err)
 	counts, err = rotated.SealedBySlot(t.Context())
@@ -241,7 +267,7 @@ func TestReseal_MissingMaster_OthersAreSealedAgain(t *testing.T) {
 		stop()
 		counts, err := svc.SealedBySlot(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, map[int]int{1: 4, 2: 1}, counts)
+		require.Equal(t, map[int]int{1: 5, 2: 1}, counts)
 		n, err := svc.Reseal(t.Context())
 		require.ErrorIs(t, err, keys.ErrNoMaster)
 		require.Zero(t, n)

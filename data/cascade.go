@@ -11,8 +11,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// effect is the effect of a delete on a referrer, which is a resource, portal, device or access code that refers to the deleted
-// resource.
+// effect is the effect of a delete on a referrer, which is a resource, portal, device, access code or PIN that refers to the
+// deleted resource.
 type effect uint8
 
 const (
@@ -22,6 +22,7 @@ const (
 	revokePortal
 	unmapDevice // remove the mapping, and schedule the removal of the codes whose subjects no longer reach the device
 	endCode     // schedule the removal of the access code from its device
+	forgetPIN
 )
 
 // cascade has the effect of a delete for each relation to the deleted resource. The first matching row applies. A deleted
@@ -42,6 +43,7 @@ var cascade = []struct {
 	{allSpaces | allGrants, deepLink, portals, revokePortal},
 	{allSpaces, mappedTo, setOf(KindDevice), unmapDevice},
 	{allGrants | allUsers, codeOf, setOf(kindCode), endCode},
+	{allGrants | allUsers, pinOf, setOf(kindPIN), forgetPIN},
 }
 
 // portals matches customer portals as referrers. They are not resources.
@@ -163,7 +165,7 @@ func (cas *cascader) step(ctx context.Context, wave []*node) ([]*node, error) {
 		if err := cas.devices.refers(e.from, e.to); err != nil {
 			return nil, err
 		}
-		if effect == unmapDevice || effect == endCode {
+		if effect == unmapDevice || effect == endCode || effect == forgetPIN {
 			continue
 		}
 		t := cas.affected[e.from.Ref]

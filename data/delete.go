@@ -271,7 +271,7 @@ func (p *deletion) planCustomerDevices(ctx context.Context, ch *changes, deviceC
 	if err := dc.planCustomer(ctx); err != nil {
 		return err
 	}
-	ch.devices = dc.removals()
+	ch.devices = dc.customerRows()
 	p.report.CodeRemovals = append(p.report.CodeRemovals, dc.codeRemovals()...)
 	return nil
 }

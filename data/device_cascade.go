@@ -13,8 +13,11 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// kindCode is the kind of access codes as referrers, like [KindDevice]. They are not resources.
-const kindCode Kind = layout.KindCode
+// The kinds of access codes and of PINs as referrers, like [KindDevice]. They are not resources.
+const (
+	kindCode Kind = layout.KindCode
+	kindPIN  Kind = layout.KindPIN
+)
 
 // deviceCascade plans the effects of an operation on the devices and access codes of one customer. It only reads.
 //
@@ -40,6 +43,7 @@ type deviceCascade struct {
 	accounts map[uuid.UUID]*devicerow.Account      // the accounts of ended codes
 	after    map[uuid.UUID][]devicerow.Mapping     // the mappings of devices after the operation
 	gone     map[uuid.UUID]*devicerow.Account      // deleted accounts
+	pins     []devicerow.PIN                       // of deleted access grants and staff members; only their keys
 }
 
 // codeEnd is the cause of a removal. because is the deleted resource, or nil if none was deleted.
@@ -76,6 +80,8 @@ func (dc *deviceCascade) refers(from referrer, to Ref) error {
 			reason = devicerow.ReasonStaffDeleted
 		}
 		dc.ended[code] = codeEnd{reason, &to}
+	case from.relation == pinOf:
+		dc.pins = append(dc.pins, devicerow.PIN{Customer: dc.c.id, Subject: devicerow.Subject{Class: byte(to.Kind.Class()), Key: to.Key}})
 	case from.relation == atSpace:
 		dc.subjects[byClass(from.Ref)] = to
 	case from.relation == inSite:

@@ -18,6 +18,7 @@ import (
 func (dc *deviceCascade) rows() []row {
 	counts := dc.counts
 	var rows []row
+	var replan []uuid.UUID // devices that subjects reach who may have no code yet
 	for _, id := range sortedIDs(dc.after) {
 		d := dc.devices[id]
 		_, deleted := dc.deleted[id]
@@ -35,7 +36,7 @@ func (dc *deviceCascade) rows() []row {
 		switch key := layout.Device(dc.c.id, id); {
 		case deleted:
 			index, _ := layout.DeviceIndexEntry(dc.c.id, id)
-			rows = append(rows, row{key: key}, row{key: layout.DeviceState(dc.c.id, id)}, row{key: index})
+			rows = append(rows, row{key: key}, row{key: layout.DeviceState(dc.c.id, id)}, row{key: index}, row{key: layout.Entrance(dc.c.id, id)})
 			counts.Devices--
 		case !slices.Equal(d.Mappings, dc.after[id]):
 			for _, m := range dc.after[id] {
@@ -43,7 +44,10 @@ func (dc *deviceCascade) rows() []row {
 			}
 			after := *d
 			after.Mappings = dc.after[id]
-			rows = append(rows, row{key, after.Encode()})
+			rows = append(rows, row{key, after.Encode()}, entranceRow(&after))
+			if _, remapped := dc.remap[id]; remapped {
+				replan = append(replan, id)
+			}
 		}
 	}
 	rows = append(rows, dc.removals()...)
@@ -52,12 +56,16 @@ func (dc *deviceCascade) rows() []row {
 		dc.codes[key].Rows(remove)
 	}
 	counts.Codes -= len(dc.ended)
+	for _, pin := range dc.pins {
+		pin.Rows(remove)
+	}
 	for _, id := range sortedIDs(dc.gone) {
 		dc.gone[id].Rows(dc.c.workspace, remove)
 		counts.Accounts--
 	}
 	if len(rows) > 0 {
 		counts.Writes++
+		devicerow.ReplanRows(dc.c.workspace, dc.c.id, counts.Writes, replan, func(key, value []byte) { rows = append(rows, row{key, value}) })
 		rows = append(rows, row{layout.DeviceCounts(dc.c.id), counts.Encode()})
 	}
 	return rows
@@ -68,10 +76,28 @@ func (dc *deviceCascade) removals() (rows []row) {
 	for _, key := range sortedCodes(dc.ended) {
 		d := dc.devices[key.Device]
 		removal := dc.codes[key].Removal(d, dc.ended[key].reason, dc.s.time())
-		rows = append(rows, row{layout.Removal(d.AccountID, key.Code), removal.Encode()})
+		removal.Rows(func(key, value []byte) { rows = append(rows, row{key, value}) })
 	}
 	for _, id := range sortedIDs(dc.accounts) {
 		rows = append(rows, row{layout.RemovalAccount(id), dc.accounts[id].RemovalAccount(dc.c.workspace).Encode()})
+	}
+	return rows
+}
+
+// entranceRow returns the row of [layout.Entrance] of a device. It deletes the row if the device is not a shared entrance.
+func entranceRow(d *devicerow.Device) row {
+	if d.IsEntrance() {
+		return row{layout.Entrance(d.Customer, d.ID), present}
+	}
+	return row{key: layout.Entrance(d.Customer, d.ID)}
+}
+
+// customerRows returns the rows that schedule the removal of all codes of a deleted customer. The codes are not due any more. Their
+// other rows remain for the sweep.
+func (dc *deviceCascade) customerRows() []row {
+	rows := dc.removals()
+	for _, key := range sortedCodes(dc.ended) {
+		dc.codes[key].DueRow(func(key, _ []byte) { rows = append(rows, row{key: key}) })
 	}
 	return rows
 }

@@ -7,12 +7,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 // modelLock is a lock in a deviceModel.
@@ -39,6 +41,7 @@ type deviceModel struct {
 	locks   map[string]map[uuid.UUID]*modelLock
 	codes   map[string]map[uuid.UUID]modelCode
 	removed map[uuid.UUID]uuid.UUID // by code, the account
+	pins    map[string]map[devicedata.Subject]bool
 }
 
 func (m *deviceModel) id() uuid.UUID {
@@ -147,6 +150,7 @@ func (m *deviceModel) deleted(customer string, unmapped []data.Unmapped, removal
 // compare compares the locks and codes of a customer with the model.
 func (m *deviceModel) compare(customer string) {
 	locks, codes := map[uuid.UUID]*modelLock{}, map[uuid.UUID]modelCode{}
+	pins, entrances := map[devicedata.Subject]bool{}, map[uuid.UUID]bool{}
 	require.NoError(m.t, m.ws.View(m.t.Context(), func(s *data.Snapshot) error {
 		c, err := s.Customer(m.t.Context(), customer)
 		if errors.Is(err, data.ErrCustomerNotFound) {
@@ -165,16 +169,62 @@ func (m *deviceModel) compare(customer string) {
 			require.NoError(m.t, err)
 			codes[c.ID] = modelCode{c.DeviceID, c.Subject}
 		}
+		for pin, err := range devicedata.SubjectPINs(m.t.Context(), s, devicedata.IDOf(c)) {
+			require.NoError(m.t, err)
+			require.Equal(m.t, pin.Subject.Key, string(pin.Sealed), m.step)
+			pins[pin.Subject] = true
+		}
+		for d, err := range devicedata.Entrances(m.t.Context(), s, devicedata.IDOf(c)) {
+			require.NoError(m.t, err)
+			entrances[d.ID] = true
+		}
 		return nil
 	}))
 	require.Len(m.t, locks, len(m.locks[customer]), m.step)
 	for id, l := range locks {
 		require.Equal(m.t, m.locks[customer][id], l, m.step)
 	}
+	_, subjects := m.resources(customer)
+	for subject := range m.pins[customer] {
+		if _, exists := subjects[subject]; !exists {
+			delete(m.pins[customer], subject)
+		}
+	}
+	require.Equal(m.t, m.pins[customer], pins, "%s: the PINs of subjects that exist", m.step)
+	for id, l := range m.locks[customer] {
+		require.Equal(m.t, slices.Contains(slices.Collect(maps.Values(l.mappings)), true), entrances[id], m.step)
+	}
 	require.Len(m.t, codes, len(m.codes[customer]), m.step)
 	for id, c := range codes {
 		require.Equal(m.t, m.codes[customer][id], c, m.step)
 	}
+}
+
+// compareDue compares the codes and removals that are due with the model. All of them are.
+func (m *deviceModel) compareDue() {
+	want := map[uuid.UUID]bool{} // by code, whether it is a removal
+	accounts := map[uuid.UUID]bool{}
+	for customer, codes := range m.codes {
+		for id := range codes {
+			want[id], accounts[m.account[customer]] = false, true
+		}
+	}
+	for id, account := range m.removed {
+		want[id], accounts[account] = true, true
+	}
+	got := map[uuid.UUID]bool{}
+	require.NoError(m.t, devicedata.View(m.t.Context(), m.ws.DB(), func(r storage.Reader) error {
+		for account := range accounts {
+			var last time.Time
+			for due, err := range devicedata.DueCodes(m.t.Context(), r, account, 1000) {
+				require.NoError(m.t, err)
+				require.False(m.t, due.At.Before(last), "%s: the order of time", m.step)
+				got[due.Code], last = due.Removal, due.At
+			}
+		}
+		return nil
+	}))
+	require.Equal(m.t, want, got, m.step)
 }
 
 // compareRemovals compares the removals with the model.

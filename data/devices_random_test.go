@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -35,6 +36,7 @@ func TestDevices_RandomOperations_MatchModel(t *testing.T) {
 			m := &deviceModel{
 				t: t, rng: rand.New(rand.NewPCG(seed, 0)), ws: ws, account: map[string]uuid.UUID{}, locks: map[string]map[uuid.UUID]*modelLock{},
 				codes: map[string]map[uuid.UUID]modelCode{}, removed: map[uuid.UUID]uuid.UUID{},
+				pins: map[string]map[devicedata.Subject]bool{"a": {}, "b": {}},
 			}
 			for i := range testsize.Pick(60, 150, 1500) / raceSlowness {
 				customer := []string{"a", "b"}[m.rng.IntN(2)]
@@ -43,6 +45,7 @@ func TestDevices_RandomOperations_MatchModel(t *testing.T) {
 				m.compare("a")
 				m.compare("b")
 				m.compareRemovals()
+				m.compareDue()
 				requireUndamaged(t, ws.DB().Store())
 			}
 			_, err := ws.Delete(t.Context(), data.Selection{CustomerKeys: []string{"a"}})
@@ -187,6 +190,9 @@ func (m *deviceModel) perform(customer string) {
 	case n < 80:
 		m.step += "inventory"
 		m.inventory(customer)
+	case n < 85:
+		m.step += "times of codes"
+		m.reschedule(customer)
 	default:
 		m.step += "codes"
 		m.create(customer)
@@ -255,11 +261,40 @@ func (m *deviceModel) create(customer string) {
 	for _, subject := range order {
 		for _, id := range m.sortedLocks(customer) {
 			if c := (modelCode{id, subject}); !has[c] && opens(subjects[subject], m.locks[customer][id], spaces) {
-				code := devicedata.Code{DeviceID: id, ID: m.id(), Subject: subject}
+				code := devicedata.Code{DeviceID: id, ID: m.id(), Subject: subject, DueAt: m.time()}
 				codes = append(codes, code)
 				m.codes[customer][code.ID] = c
 			}
 		}
 	}
-	m.within(customer, func(ctx context.Context, tx data.CustomerTx) error { return devicedata.CreateCodes(ctx, tx, codes) })
+	m.within(customer, func(ctx context.Context, tx data.CustomerTx) error {
+		for _, subject := range order {
+			if err := devicedata.SetSubjectPIN(ctx, tx, subject, []byte(subject.Key)); err != nil {
+				return err
+			}
+			m.pins[customer][subject] = true
+		}
+		return devicedata.CreateCodes(ctx, tx, codes)
+	})
+}
+
+// reschedule changes the times at which codes are due.
+func (m *deviceModel) reschedule(customer string) {
+	m.within(customer, func(ctx context.Context, tx data.CustomerTx) error {
+		var codes []devicedata.Code
+		for c, err := range devicedata.Codes(ctx, tx.Snapshot, devicedata.IDOf(tx.Customer)) {
+			if err != nil {
+				return err
+			}
+			if m.rng.IntN(2) == 0 {
+				c.DueAt = m.time()
+				codes = append(codes, *c)
+			}
+		}
+		return devicedata.UpdateCodes(ctx, tx, codes)
+	})
+}
+
+func (m *deviceModel) time() time.Time {
+	return clockStart.Add(time.Duration(m.rng.IntN(1000)) * time.Minute)
 }

@@ -92,6 +92,21 @@ func TestDeviceWrites_InvalidInput_NamesPathsAndChangesNothing(t *testing.T) {
 		"a change of an absent code": {func(ctx context.Context, tx data.CustomerTx) error {
 			return devicedata.UpdateCodes(ctx, tx, []devicedata.Code{code(lock("l1"), "g1", 7), valid})
 		}, []string{"codes[1].id required"}, true},
+		"a PIN of an absent grant": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.SetSubjectPIN(ctx, tx, devicedata.GrantSubject("absent"), nil)
+		}, []string{"subject.key required"}, true},
+		"a PIN of another's grant": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.SetSubjectPIN(ctx, tx, devicedata.GrantSubject("gb"), nil)
+		}, []string{"subject.key required"}, true},
+		"a PIN of a space": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.SetSubjectPIN(ctx, tx, devicedata.Subject{Class: byte(data.ClassSpace), Key: " "}, long)
+		}, []string{"sealed_pin range", "subject.key key_format", "subject.class format"}, false},
+		"rules that are too long": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.SetCustomerRules(ctx, tx, long)
+		}, []string{"rules range"}, false},
+		"rules of a workspace that are too long": {func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.SetWorkspaceRules(ctx, tx.Tx, workspaceID, long)
+		}, []string{"rules range"}, false},
 		"a removal for no reason": {func(ctx context.Context, tx data.CustomerTx) error {
 			_, err := devicedata.EndCodes(ctx, tx, nil, 0)
 			return err
@@ -153,7 +168,7 @@ func TestDeviceReads_EachFunction_FindsItsRows(t *testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, codes[1])
 			want := g1
-			want.Customer, want.CreatedAt, want.UpdatedAt = c, codes[0].CreatedAt, codes[0].UpdatedAt
+			want.Customer, want.AccountID, want.CreatedAt, want.UpdatedAt = c, numbered(1), codes[0].CreatedAt, codes[0].UpdatedAt
 			require.Equal(t, &want, codes[0])
 
 			states, err := devicedata.States(ctx, s, c, lock("l1"), lock("absent"))

@@ -73,6 +73,9 @@ func (k *checker) deviceRow(ctx context.Context, c *checkedCustomer, value []byt
 		want = append(want, row{layout.MappingEdge(c.id, byte(ClassSpace), m.SpaceKey, d.ID), present})
 		spaces = append(spaces, Ref{KindSpace, m.SpaceKey})
 	}
+	if d.IsEntrance() {
+		want = append(want, entranceRow(d))
+	}
 	if err := k.require(ctx, "its device", want...); err != nil {
 		return err
 	}
@@ -139,6 +142,9 @@ func (k *checker) codeRow(ctx context.Context, c *checkedCustomer, value []byte)
 	if d == nil || err != nil {
 		return err
 	}
+	if d.AccountID != code.AccountID {
+		k.damage(damageDiffers, "its device belongs to another account")
+	}
 	rows, err := k.get(ctx, layout.Removal(d.AccountID, code.ID))
 	if err == nil && rows[0] != nil {
 		k.damage(damageDiffers, "the code has a removal")
@@ -203,10 +209,11 @@ func (k *checker) providerAccountRow(ctx context.Context, value []byte) error {
 
 // removalRow checks a removal. Its customer and its account may be deleted.
 func (k *checker) removalRow(ctx context.Context, value []byte) error {
-	if _, err := devicerow.DecodeRemoval(k.key.Account, k.key.ID, value); err != nil {
+	r, err := devicerow.DecodeRemoval(k.key.Account, k.key.ID, value)
+	if err != nil {
 		return k.reportMalformed()
 	}
-	return k.require(ctx, "its removal", row{key: layout.RemovalAccount(k.key.Account)})
+	return k.require(ctx, "its removal", append(rowsTo(r.Rows), row{key: layout.RemovalAccount(k.key.Account)})...)
 }
 
 func (k *checker) removalAccountRow(ctx context.Context, value []byte) error {

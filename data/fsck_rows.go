@@ -34,6 +34,9 @@ var rowChecks = map[layout.Shape]func(*checker, context.Context, []byte) error{
 	layout.ShapeRemoval:         (*checker).removalRow,
 	layout.ShapeRemovalAccount:  (*checker).removalAccountRow,
 	layout.ShapeAttemptQueue:    (*checker).attemptQueueRow,
+	layout.ShapeDue:             (*checker).dueRow,
+	layout.ShapeReplanIndex:     (*checker).replanIndexRow,
+	layout.ShapeRules:           (*checker).rulesRow,
 }
 
 var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checkedCustomer, []byte) error{
@@ -59,6 +62,11 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeDeviceState:  (*checker).deviceStateRow,
 	layout.ShapeCode:         (*checker).codeRow,
 	layout.ShapeDeviceCounts: (*checker).deviceCountsRow,
+
+	layout.ShapePIN:           (*checker).pinRow,
+	layout.ShapeEntrance:      (*checker).entranceRow,
+	layout.ShapeReplan:        (*checker).replanRow,
+	layout.ShapeCustomerRules: (*checker).customerRulesRow,
 
 	layout.ShapeAttempt:        (*checker).attemptRow,
 	layout.ShapeAttemptToken:   (*checker).attemptTokenRow,
@@ -359,6 +367,8 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 		return k.deviceEdgeRow(ctx, c)
 	case kind == layout.KindCode:
 		return k.codeEdgeRow(ctx, c)
+	case kind == layout.KindPIN:
+		return k.pinEdgeRow(ctx, c)
 	case !Kind(kind).valid():
 		k.damage(damageUnknown, "the kind of its referrer does not exist")
 		return nil

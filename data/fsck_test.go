@@ -98,19 +98,37 @@ func furnishDevices(t *testing.T, ws *data.Workspace) {
 		if err := devicedata.PutStates(ctx, tx, []devicedata.State{{DeviceID: lock("l1"), At: clockStart}}); err != nil {
 			return err
 		}
-		ended := code(lock("l1"), "a002", 2)
-		if err := devicedata.CreateCodes(ctx, tx, []devicedata.Code{code(lock("l1"), "a001", 1), ended}); err != nil {
+		ended, due := code(lock("l1"), "a002", 2), code(lock("l1"), "a001", 1)
+		due.DueAt = clockStart
+		if err := devicedata.CreateCodes(ctx, tx, []devicedata.Code{due, ended}); err != nil {
 			return err
 		}
-		_, err := devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: ended.DeviceID, Code: ended.ID}}, devicedata.ReasonEnded)
+		if err := devicedata.SetSubjectPIN(ctx, tx, due.Subject, []byte("pin")); err != nil {
+			return err
+		}
+		next, err := devicedata.NextReplan(ctx, tx.Snapshot, devicedata.IDOf(tx.Customer))
+		if err != nil {
+			return err
+		}
+		require.Equal(t, lock("l1"), next.DeviceID)
+		if err := devicedata.EndReplan(ctx, tx, *next); err != nil {
+			return err
+		}
+		if err := devicedata.SetCustomerRules(ctx, tx, []byte("{}")); err != nil {
+			return err
+		}
+		_, err = devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: ended.DeviceID, Code: ended.ID}}, devicedata.ReasonEnded)
 		return err
+	}))
+	require.NoError(t, devicedata.Update(t.Context(), ws.DB(), func(tx storage.Tx) error {
+		return devicedata.SetWorkspaceRules(t.Context(), tx, ws.ID(), []byte("{}"))
 	}))
 }
 
 // unrequired are the types of rows that no other row requires.
 var unrequired = []layout.Shape{
 	layout.ShapeHost, layout.ShapeLease, layout.ShapeConsumer, layout.ShapeRevoked, layout.ShapeExpiryReported, layout.ShapeUses, layout.ShapeHolder,
-	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings, layout.ShapeDeviceState,
+	layout.ShapeNewestPortal, layout.ShapeProfile, layout.ShapeSettings, layout.ShapeDeviceState, layout.ShapeRules, layout.ShapeCustomerRules,
 }
 
 // write writes a row, or deletes it if value is nil.
@@ -140,6 +158,7 @@ func TestVerifyStore_ConsistentStore_ReportsNoDamage(t *testing.T) {
 			"portal", "link_row", "revoked", "host", "lease",
 			"session_index", "session_row", "uses", "expiry_reported", "newest_portal", "profile", "settings", "cancelled", "cancelled_index",
 			"account", "device", "device_state", "code", "device_counts", "provider_account", "removal", "removal_account",
+			"due", "pin", "entrance", "replan", "replan_index", "rules", "customer_rules",
 		} {
 			require.Positive(t, report.Rows[row], row)
 		}

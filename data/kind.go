@@ -239,11 +239,13 @@ func (k *Kind) UnmarshalText(b []byte) (err error) {
 }
 
 // kindSet is a set of kinds: bit n stands for the kind whose index in the table is n-1. Bit 0 stands for customer portals, and
-// the highest bits for devices and access codes, which are not resources but refer to them.
+// the highest bits for PINs, devices and access codes, which are not resources but refer to them.
 type kindSet uint32
 
 func (k Kind) bit() uint8 {
 	switch k {
+	case kindPIN:
+		return 29
 	case KindDevice:
 		return 30
 	case kindCode:

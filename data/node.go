@@ -146,6 +146,7 @@ const (
 	deepLink // a portal that opens one space or access grant
 	mappedTo // a device of a space
 	codeOf   // an access code of an access grant or of a staff member
+	pinOf    // the PIN of an access grant or of a staff member
 )
 
 // byClass returns the reference with the first kind of the class, so that all references to the same resource are equal.

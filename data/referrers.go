@@ -12,8 +12,8 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// referrer is a resource, portal, device or access code that refers to a resource, and its relation to it. The key of a portal
-// or device is its id, and that of an access code the ids of its device and of itself.
+// referrer is a resource, portal, device, access code or PIN that refers to a resource, and its relation to it. The key of a portal
+// or device is its id, and that of an access code the ids of its device and of itself. The key of a PIN has no meaning.
 type referrer struct {
 	Ref
 	relation relation
@@ -29,6 +29,8 @@ func referrerOf(edge layout.Key) (from referrer, to Ref) {
 		from.relation = mappedTo
 	case from.Kind == kindCode:
 		from.relation = codeOf
+	case from.Kind == kindPIN:
+		from.relation = pinOf
 	case Class(edge.Class) == ClassUserIdentity:
 		from.relation = ofUser
 	case from.Kind.Class() == ClassSpace:

@@ -103,6 +103,8 @@ func pointersTo(workspace uuid.UUID, e storage.Entry) ([]row, error) {
 	case layout.ShapeCode:
 		key, value := layout.CodeIndexEntry(k.Customer, k.Device, k.ID)
 		return []row{{key, value}}, nil
+	case layout.ShapeReplan:
+		return []row{{layout.ReplanIndex(workspace, k.Customer), present}}, nil
 	case layout.ShapeAttempt:
 		key, value := layout.AttemptIndexEntry(k.Customer, k.ID)
 		queued, queuedValue := layout.AttemptQueueEntry(workspace, k.Customer, k.ID)

@@ -16,6 +16,16 @@ import (
 // Customers yields the customers of the workspace that have connected accounts, in the order of their keys, and begins with the
 // first key that is not less than from. It reads three rows for each customer of the workspace, in batches.
 func Customers(ctx context.Context, s *data.Snapshot, workspace uuid.UUID, from string) iter.Seq2[data.Customer, error] {
+	return customers(ctx, s, workspace, from, func(n Counts) bool { return n.Accounts > 0 })
+}
+
+// CustomersWithRows is Customers for the customers that have or had accounts, devices, access codes or PINs.
+func CustomersWithRows(ctx context.Context, s *data.Snapshot, workspace uuid.UUID) iter.Seq2[data.Customer, error] {
+	return customers(ctx, s, workspace, "", func(n Counts) bool { return n.Writes > 0 })
+}
+
+// customers yields the customers of the workspace whose counts match.
+func customers(ctx context.Context, s *data.Snapshot, workspace uuid.UUID, from string, match func(Counts) bool) iter.Seq2[data.Customer, error] {
 	rows := storage.Prefix(layout.CustomerIndexPrefix(workspace))
 	rows.Start = layout.CustomerIndex(workspace, from)
 	decode := func(e storage.Entry) (CustomerID, error) {
@@ -40,7 +50,7 @@ func Customers(ctx context.Context, s *data.Snapshot, workspace uuid.UUID, from 
 			if err != nil {
 				return customers, err
 			}
-			if counts.Accounts == 0 {
+			if !match(counts) {
 				continue
 			}
 			customer, err := storedOf(s, id, found[2*i])

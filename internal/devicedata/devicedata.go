@@ -56,6 +56,9 @@ type (
 	RemovalAccount = devicerow.RemovalAccount
 	Reason         = devicerow.Reason
 	Counts         = devicerow.Counts
+	Due            = devicerow.Due
+	PIN            = devicerow.PIN
+	Rules          = devicerow.Rules
 	CustomerID     = layout.CustomerID
 )
 

@@ -2,6 +2,7 @@ package devicedata
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -113,7 +114,7 @@ func CurrentSecret(ctx context.Context, r storage.Reader, a *RemovalAccount) (ac
 	return newest.ID, newest.SealedSecret, nil
 }
 
-// UpdateRemoval changes the SealedPIN or the Details of a pending removal. It ignores other changes that fn makes. It returns
+// UpdateRemoval changes the SealedPIN, the DueAt or the Details of a pending removal. It ignores other changes that fn makes. It returns
 // [ErrNotFound] if there is no such removal.
 func UpdateRemoval(ctx context.Context, tx storage.Tx, account, code uuid.UUID, fn func(*Removal) error) error {
 	stored, err := FindRemoval(ctx, tx, account, code)
@@ -130,8 +131,25 @@ func UpdateRemoval(ctx context.Context, tx storage.Tx, account, code uuid.UUID, 
 	if err := found.err(); err != nil {
 		return err
 	}
-	stored.SealedPIN, stored.Details = changed.SealedPIN, changed.Details
-	return tx.Put(layout.Removal(account, code), stored.Encode())
+	if err := writeRows(tx, stored.Rows, true); err != nil {
+		return err
+	}
+	stored.SealedPIN, stored.DueAt, stored.Details = changed.SealedPIN, changed.DueAt, changed.Details
+	return writeRows(tx, stored.Rows, false)
+}
+
+// writeRows writes or deletes the rows that rows yields.
+func writeRows(tx storage.Tx, rows func(func(key, value []byte)), remove bool) (err error) {
+	rows(func(key, value []byte) {
+		switch {
+		case err != nil:
+		case remove:
+			err = tx.Delete(key)
+		default:
+			err = tx.Put(key, value)
+		}
+	})
+	return err
 }
 
 // UpdateRemovalSecret replaces the sealed secret of an account with pending removals, for example with a value that is sealed
@@ -154,12 +172,14 @@ func UpdateRemovalSecret(ctx context.Context, tx storage.Tx, account uuid.UUID, 
 // DropRemoval deletes a pending removal, because the device has confirmed it or because it is given up. It reports whether there
 // was one.
 func DropRemoval(ctx context.Context, tx storage.Tx, account, code uuid.UUID) (bool, error) {
-	key := layout.Removal(account, code)
-	rows, err := tx.Get(ctx, key)
-	if err != nil || rows[0] == nil {
+	stored, err := FindRemoval(ctx, tx, account, code)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	if err := tx.Delete(key); err != nil {
+	if err := writeRows(tx, stored.Rows, true); err != nil {
 		return false, err
 	}
 	for _, err := range tx.Scan(ctx, storage.Prefix(layout.AccountRemovalsPrefix(account)), storage.ScanOptions{KeysOnly: true, Limit: 1}) {

@@ -14,7 +14,7 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// CreateCodes creates access codes of devices of the customer. It uses all fields except Customer, CreatedAt and UpdatedAt. The
+// CreateCodes creates access codes of devices of the customer. It uses all fields except Customer, AccountID, CreatedAt and UpdatedAt. The
 // caller makes each ID, with [data.DB.Rand], because it needs the ID to seal the PIN for [PINKey]. An ID must never be used
 // again. The subject must be an access grant or a staff member of the customer. CreateCodes does not require that the subject
 // reaches the device.
@@ -59,6 +59,12 @@ func CreateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
 		path := fmt.Sprintf("codes[%d].", i)
 		if rows[1+2*i] == nil {
 			found.missing(path+"device_id", "there is no device %s", c.DeviceID)
+		} else {
+			d, err := devicerow.DecodeDevice(w.customer, c.DeviceID, rows[1+2*i])
+			if err != nil {
+				return err
+			}
+			c.AccountID = d.AccountID
 		}
 		if rows[2+2*i] != nil {
 			found.add(path+"id", validation.RuleDuplicateKey, nil, "is in use")
@@ -79,7 +85,7 @@ func CreateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
 	return w.finish()
 }
 
-// UpdateCodes replaces the Slot, SealedPIN, State, StartsAt, EndsAt and Details of the codes with these DeviceIDs and IDs. It
+// UpdateCodes replaces the Slot, SealedPIN, State, StartsAt, EndsAt, DueAt and Details of the codes with these DeviceIDs and IDs. It
 // refuses a code that does not exist, for example because it has become a removal.
 func UpdateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
 	w := newWriter(tx)
@@ -106,12 +112,14 @@ func UpdateCodes(ctx context.Context, tx data.CustomerTx, codes []Code) error {
 		if err != nil {
 			return err
 		}
-		c.Customer, c.Subject, c.CreatedAt, c.UpdatedAt = w.customer, stored.Subject, stored.CreatedAt, stored.UpdatedAt
+		c.Customer, c.AccountID, c.Subject, c.CreatedAt, c.UpdatedAt = w.customer, stored.AccountID, stored.Subject, stored.CreatedAt, stored.UpdatedAt
 		if bytes.Equal(c.Encode(), row) {
 			continue
 		}
 		c.UpdatedAt = w.now
 		w.put(layout.Code(w.customer, c.DeviceID, c.ID), c.Encode())
+		stored.DueRow(func(key, _ []byte) { w.put(key, nil) })
+		c.DueRow(w.put)
 	}
 	if err := found.err(); err != nil {
 		return err

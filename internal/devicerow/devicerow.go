@@ -9,6 +9,7 @@ package devicerow
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,6 +58,11 @@ type Mapping struct {
 	Shared bool
 }
 
+// IsEntrance reports whether the device is mapped to a space as a shared entrance.
+func (v *Device) IsEntrance() bool {
+	return slices.ContainsFunc(v.Mappings, func(m Mapping) bool { return m.Shared })
+}
+
 // State is the state that a device last reported.
 type State struct {
 	DeviceID uuid.UUID // from the key of the row
@@ -70,59 +76,6 @@ type Subject struct {
 	Class byte // of package data
 	Key   string
 }
-
-// Code is an access code of a device. It is stored before the device is asked to accept it.
-type Code struct {
-	Customer layout.CustomerID // from the key of the row
-	DeviceID uuid.UUID         // from the key of the row
-	ID       uuid.UUID         // from the key of the row; never changes
-
-	Subject   Subject // never changes
-	Slot      int     // from 0 to [MaxSlot]; devices number their slots from 1
-	SealedPIN []byte  // sealed for [layout.Removal]; may be empty
-	State     byte    // of package access
-	StartsAt  time.Time
-	EndsAt    time.Time // zero if the code does not end
-	Details   []byte    // of package access
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}
-
-// Reason is the reason of a removal.
-type Reason byte
-
-// The reasons. The numbers are stored, so they must not change.
-const (
-	ReasonGrantDeleted    Reason = iota + 1 // the access grant was deleted
-	ReasonStaffDeleted                      // the staff member was deleted
-	ReasonSpaceDeleted                      // a space was deleted through which the subject of the code reached the device
-	ReasonUnmapped                          // the device was mapped to other spaces
-	ReasonDeviceDeleted                     // the device was deleted
-	ReasonAccountDeleted                    // the account of the device was deleted
-	ReasonCustomerDeleted                   // the customer was deleted
-	ReasonEnded                             // the access ended or moved, according to package access
-	reasons
-)
-
-// Valid reports whether r is one of the reasons.
-func (r Reason) Valid() bool { return r > 0 && r < reasons }
-
-// Removal is an access code that must be removed from its device. It belongs to no customer.
-type Removal struct {
-	AccountID uuid.UUID // from the key of the row
-	CodeID    uuid.UUID // from the key of the row
-
-	DeviceExternalID string
-	Slot             int
-	SealedPIN        []byte // sealed for [layout.Removal]
-	Reason           Reason
-	SubjectClass     byte // class of the resource whose access code it was
-	At               time.Time
-	Details          []byte // of package access, such as attempts and the last error
-}
-
-// DeviceID returns the id that the device has or had.
-func (r *Removal) DeviceID() uuid.UUID { return layout.DeviceID(r.AccountID, r.DeviceExternalID) }
 
 // RemovalAccount is the way to reach an account with pending removals.
 type RemovalAccount struct {
@@ -139,14 +92,6 @@ type RemovalAccount struct {
 func (a *Account) RemovalAccount(workspace uuid.UUID) *RemovalAccount {
 	return &RemovalAccount{
 		ID: a.ID, Workspace: workspace, Customer: a.Customer, Provider: a.Provider, ExternalID: a.ExternalID, SealedSecret: a.SealedSecret,
-	}
-}
-
-// Removal returns the removal of the code, which is on the device d.
-func (c *Code) Removal(d *Device, reason Reason, at time.Time) *Removal {
-	return &Removal{
-		AccountID: d.AccountID, CodeID: c.ID, DeviceExternalID: d.ExternalID, Slot: c.Slot, SealedPIN: c.SealedPIN,
-		Reason: reason, SubjectClass: c.Subject.Class, At: at,
 	}
 }
 
@@ -255,62 +200,6 @@ func DecodeState(device uuid.UUID, b []byte) (*State, error) {
 	return s, nil
 }
 
-// Encode returns the value of the row of [layout.Code].
-func (c *Code) Encode() []byte {
-	b := layout.AppendBytes([]byte{version, c.Subject.Class}, c.Subject.Key)
-	b = binary.AppendUvarint(b, uint64(c.Slot))
-	b = append(layout.AppendBytes(b, c.SealedPIN), c.State)
-	b = layout.AppendTime(layout.AppendTime(b, c.StartsAt), c.EndsAt)
-	b = layout.AppendBytes(b, c.Details)
-	return layout.AppendTime(layout.AppendTime(b, c.CreatedAt), c.UpdatedAt)
-}
-
-// DecodeCode decodes the value of the row of [layout.Code].
-func DecodeCode(customer layout.CustomerID, device, id uuid.UUID, b []byte) (*Code, error) {
-	d := decoder(b)
-	c := &Code{
-		Customer: customer, DeviceID: device, ID: id, Subject: Subject{d.Byte(), d.String()}, Slot: slot(d), SealedPIN: bytes(d), State: d.Byte(),
-		StartsAt: d.Time(), EndsAt: d.Time(), Details: bytes(d), CreatedAt: d.Time(), UpdatedAt: d.Time(),
-	}
-	if err := d.Done(); err != nil {
-		return nil, malformed("an access code", err)
-	}
-	return c, nil
-}
-
-// MaxSlot is the highest slot of a code.
-const MaxSlot = 1<<31 - 1
-
-func slot(d *layout.Decoder) int {
-	n := d.Uvarint()
-	if n > MaxSlot {
-		d.Fail()
-		return 0
-	}
-	return int(n)
-}
-
-// Encode returns the value of the row of [layout.Removal].
-func (r *Removal) Encode() []byte {
-	b := layout.AppendBytes([]byte{version}, r.DeviceExternalID)
-	b = binary.AppendUvarint(b, uint64(r.Slot))
-	b = append(layout.AppendBytes(b, r.SealedPIN), byte(r.Reason), r.SubjectClass)
-	return layout.AppendBytes(layout.AppendTime(b, r.At), r.Details)
-}
-
-// DecodeRemoval decodes the value of the row of [layout.Removal].
-func DecodeRemoval(account, code uuid.UUID, b []byte) (*Removal, error) {
-	d := decoder(b)
-	r := &Removal{
-		AccountID: account, CodeID: code, DeviceExternalID: d.String(), Slot: slot(d), SealedPIN: bytes(d),
-		Reason: Reason(d.Byte()), SubjectClass: d.Byte(), At: d.Time(), Details: bytes(d),
-	}
-	if err := d.Done(); err != nil || !r.Reason.Valid() {
-		return nil, malformed("a removal", layout.ErrMalformed)
-	}
-	return r, nil
-}
-
 // Encode returns the value of the row of [layout.RemovalAccount].
 func (a *RemovalAccount) Encode() []byte {
 	b := append([]byte{version}, a.Workspace[:]...)
@@ -328,13 +217,6 @@ func DecodeRemovalAccount(id uuid.UUID, b []byte) (*RemovalAccount, error) {
 		return nil, malformed("an account with removals", err)
 	}
 	return a, nil
-}
-
-// Rows calls row with the key and the value of each row of the code.
-func (c *Code) Rows(row func(key, value []byte)) {
-	row(layout.Code(c.Customer, c.DeviceID, c.ID), c.Encode())
-	row(layout.CodeEdge(c.Customer, c.Subject.Class, c.Subject.Key, c.DeviceID, c.ID), []byte{})
-	row(layout.CodeIndexEntry(c.Customer, c.DeviceID, c.ID))
 }
 
 // Rows calls row with the key and the value of each row of the account.

@@ -33,14 +33,22 @@ func TestRows_EncodedAndDecoded_AreEqual(t *testing.T) {
 		}, func(b []byte) (*devicerow.Device, error) { return devicerow.DecodeDevice(c, device, b) }),
 		"state": pair(&devicerow.State{DeviceID: id, At: at, Value: []byte("locked")}, func(b []byte) (*devicerow.State, error) { return devicerow.DecodeState(id, b) }),
 		"code": pair(&devicerow.Code{
-			Customer: c, DeviceID: device, ID: id, Subject: devicerow.Subject{Class: 3, Key: "g"}, Slot: devicerow.MaxSlot, SealedPIN: []byte{7}, State: 2,
-			StartsAt: at, Details: []byte("d"), CreatedAt: at, UpdatedAt: at,
+			Customer: c, DeviceID: device, ID: id, AccountID: account, Subject: devicerow.Subject{Class: 3, Key: "g"}, Slot: devicerow.MaxSlot, SealedPIN: []byte{7},
+			State: 2, StartsAt: at, DueAt: at.Add(time.Hour), Details: []byte("d"), CreatedAt: at, UpdatedAt: at,
 		}, func(b []byte) (*devicerow.Code, error) { return devicerow.DecodeCode(c, device, id, b) }),
 		"removal": pair(&devicerow.Removal{
-			AccountID: account, CodeID: id, DeviceExternalID: "lock", Slot: 300, SealedPIN: []byte{7}, Reason: devicerow.ReasonUnmapped, SubjectClass: 3, At: at, Details: []byte("d"),
+			AccountID: account, CodeID: id, DeviceExternalID: "lock", Slot: 300, SealedPIN: []byte{7}, Reason: devicerow.ReasonUnmapped, SubjectClass: 3, At: at, DueAt: at.Add(time.Hour),
+			Details: []byte("d"),
 		}, func(b []byte) (*devicerow.Removal, error) { return devicerow.DecodeRemoval(account, id, b) }),
 		"account of removals": pair(&devicerow.RemovalAccount{ID: id, Workspace: account, Customer: c, Provider: "hub", ExternalID: "e", SealedSecret: []byte{0, 1}},
 			func(b []byte) (*devicerow.RemovalAccount, error) { return devicerow.DecodeRemovalAccount(id, b) }),
+		"PIN": pair(&devicerow.PIN{Customer: c, Subject: devicerow.Subject{Class: 3, Key: "g"}, Sealed: []byte{7}}, func(b []byte) (*devicerow.PIN, error) {
+			return devicerow.DecodePIN(c, devicerow.Subject{Class: 3, Key: "g"}, b)
+		}),
+		"rules": pair(&devicerow.Rules{Version: 300, Value: []byte("{}")}, func(b []byte) (*devicerow.Rules, error) {
+			r, err := devicerow.DecodeRules(b)
+			return &r, err
+		}),
 		"counts": pair(&devicerow.Counts{Writes: 300, Accounts: 1, Devices: 2, Codes: 3}, func(b []byte) (*devicerow.Counts, error) {
 			n, err := devicerow.DecodeCounts(b)
 			return &n, err

@@ -2,13 +2,15 @@ package layout
 
 import (
 	"crypto/sha256"
+	"time"
 
 	"github.com/google/uuid"
 )
 
-// The kinds of connected accounts, devices, access codes and action attempts in rows of [IDIndex], and in edges of which they are the referrer.
+// The kinds of connected accounts, devices, access codes, PINs and action attempts in rows of [IDIndex], and in edges of which they are the referrer.
 // They are not kinds of resources.
 const (
+	KindPIN     = 0x90
 	KindAttempt = 0xa0
 	KindAccount = 0xb0
 	KindCode    = 0xc0
@@ -121,3 +123,55 @@ func AccountRemovalsPrefix(account uuid.UUID) []byte { return append(RemovalsPre
 func Removal(account, code uuid.UUID) []byte {
 	return append(AccountRemovalsPrefix(account), code[:]...)
 }
+
+// AccountDuePrefix returns the prefix of the rows of [Due] of one account, which are in the order of time.
+func AccountDuePrefix(account uuid.UUID) []byte { return append([]byte{tableDue}, account[:]...) }
+
+// Due returns the key of the row that finds an access code, or a removal, at the time at which package access must look at it. Its
+// value is the id of the customer of the access code, and empty for a removal.
+func Due(account uuid.UUID, at time.Time, device, code uuid.UUID) []byte {
+	return append(append(appendTime(AccountDuePrefix(account), at), device[:]...), code[:]...)
+}
+
+// PINsPrefix returns the prefix of the PINs of a customer's access grants and staff members.
+func PINsPrefix(c CustomerID) []byte { return customerRow(c, rowPIN, 0) }
+
+// PIN returns the key of the PIN of an access grant or a staff member. The PIN is sealed with this key as additional data.
+func PIN(c CustomerID, class byte, key string) []byte {
+	return append(append(customerRow(c, rowPIN, 1+len(key)), class), key...)
+}
+
+// PINEdge returns the key of the edge from a PIN to its access grant or staff member.
+func PINEdge(c CustomerID, class byte, key string) []byte {
+	return Edge(c, class, key, KindPIN, nil, "pin")
+}
+
+// EntrancesPrefix returns the prefix of the rows of [Entrance] of a customer.
+func EntrancesPrefix(c CustomerID) []byte { return customerRow(c, rowEntrance, 16) }
+
+// Entrance returns the key of the row that exists if a device is mapped to a space as a shared entrance.
+func Entrance(c CustomerID, device uuid.UUID) []byte { return append(EntrancesPrefix(c), device[:]...) }
+
+// ReplansPrefix returns the prefix of the rows of [Replan] of a customer.
+func ReplansPrefix(c CustomerID) []byte { return customerRow(c, rowReplan, 16) }
+
+// Replan returns the key of the row that exists while the access codes of a device must be planned again. The zero id stands for
+// all devices of the customer.
+func Replan(c CustomerID, device uuid.UUID) []byte { return append(ReplansPrefix(c), device[:]...) }
+
+// ReplanIndexPrefix returns the prefix of the rows of [ReplanIndex] of a workspace.
+func ReplanIndexPrefix(workspace uuid.UUID) []byte {
+	return append([]byte{tableReplan}, workspace[:]...)
+}
+
+// ReplanIndex returns the key of the row that exists while a customer has rows of [Replan]. The zero id stands for all customers
+// of the workspace.
+func ReplanIndex(workspace uuid.UUID, c CustomerID) []byte {
+	return append(ReplanIndexPrefix(workspace), c[:]...)
+}
+
+// Rules returns the key of the automation rules of a workspace.
+func Rules(workspace uuid.UUID) []byte { return append([]byte{tableRules}, workspace[:]...) }
+
+// CustomerRules returns the key of the automation rules of a customer.
+func CustomerRules(c CustomerID) []byte { return customerRow(c, rowRules, 0) }

@@ -26,6 +26,9 @@
 //	Q      account id  code id                       removal: an access code that must be removed from its device
 //	A      account id                                account with removals: how to reach it after its customer is deleted
 //	G      attempt id                                workspace and customer id of an action attempt that has not ended
+//	T      account id  time  device id  code id      customer id of an access code that is due; empty for a removal
+//	U      workspace  customer id                    the customer has devices to plan again; zero id: number, all customers
+//	E      workspace                                 automation rules of the workspace
 //
 //	C      customer id  0                            the customer itself
 //	C      customer id  r  kind  key                 a resource
@@ -47,6 +50,10 @@
 //	C      customer id  d  device id                 a device with the spaces to which it is mapped
 //	C      customer id  b  device id                 the state that the device last reported, and its time
 //	C      customer id  k  device id  code id        an access code with its sealed PIN
+//	C      customer id  P  class  key                sealed PIN of an access grant or a staff member
+//	C      customer id  i  device id                 this device is mapped to a space as a shared entrance
+//	C      customer id  j  device id                 number: the access codes of the device must be planned again; zero id: of all devices
+//	C      customer id  q                            automation rules of the customer
 //	C      customer id  n                            numbers of accounts, devices and codes, and of the writes of them
 //	C      customer id  g  attempt id                an action attempt: a command to a device, and its result
 //	C      customer id  v  time  number              an activity of a device
@@ -54,7 +61,7 @@
 //
 // An edge from a device leads to a space to which it is mapped, and an edge from an access code to its access grant or staff
 // member. The referrer in the key of the former edge consists of [KindDevice] and the device id. In the latter it consists of
-// [KindCode], the device id and the code id.
+// [KindCode], the device id and the code id. The edge from a PIN leads to its access grant or staff member.
 //
 // Rows of the tables Q and A belong to no customer. A delete writes them in the transaction that ends the access, and they stay
 // when the customer is deleted, swept and erased. They contain no name, no key of a customer and no key of a resource. Only the
@@ -108,6 +115,9 @@ const (
 	tableRemoval         = 'Q'
 	tableRemovalAccount  = 'A'
 	tableAttemptQueue    = 'G'
+	tableDue             = 'T'
+	tableReplan          = 'U'
+	tableRules           = 'E'
 
 	rowCustomer  = 0
 	rowResource  = 'r'
@@ -131,6 +141,10 @@ const (
 	rowDeviceState  = 'b'
 	rowCode         = 'k'
 	rowDeviceCounts = 'n'
+	rowPIN          = 'P'
+	rowEntrance     = 'i'
+	rowReplan       = 'j'
+	rowRules        = 'q'
 
 	rowAttempt        = 'g'
 	rowAttemptToken   = 'j'

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -56,6 +57,14 @@ const (
 	ShapeRemoval         Shape = "removal"
 	ShapeRemovalAccount  Shape = "removal_account"
 
+	ShapeDue           Shape = "due"
+	ShapePIN           Shape = "pin"
+	ShapeEntrance      Shape = "entrance"
+	ShapeReplan        Shape = "replan"
+	ShapeReplanIndex   Shape = "replan_index"
+	ShapeRules         Shape = "rules"
+	ShapeCustomerRules Shape = "customer_rules"
+
 	ShapeAttempt        Shape = "attempt"
 	ShapeAttemptToken   Shape = "attempt_token"
 	ShapeAttemptQueue   Shape = "attempt_queue"
@@ -72,8 +81,9 @@ type Key struct {
 	Kind      byte
 	Key       string    // of a customer, of a resource or of the resource that an edge refers to; the name of a lease or a consumer
 	ID        uuid.UUID // the id of a resource, a portal, a profile, an account, a device, an access code or an action attempt
-	Device    uuid.UUID // of an access code or an activity
-	Account   uuid.UUID // of a removal
+	Device    uuid.UUID // of an access code, an activity, an entrance or a device that must be planned again
+	Account   uuid.UUID // of a removal or an access code that is due
+	At        time.Time // when an access code or a removal is due
 	Provider  string    // of a connected account; Key is its id at the provider
 	Link      LinkID
 	Session   SessionHash
@@ -127,6 +137,13 @@ var tables = map[byte]keyParser{
 	tableRemoval:        func(d *Decoder, k *Key) { k.Shape, k.Account, k.ID = ShapeRemoval, d.UUID(), d.UUID() },
 	tableRemovalAccount: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeRemovalAccount, d.UUID() },
 	tableAttemptQueue:   func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttemptQueue, d.UUID() },
+	tableDue: func(d *Decoder, k *Key) {
+		k.Shape, k.Account, k.At, k.Device, k.ID = ShapeDue, d.UUID(), d.Time(), d.UUID(), d.UUID()
+	},
+	tableReplan: func(d *Decoder, k *Key) {
+		k.Shape, k.Workspace, k.Customer = ShapeReplanIndex, d.UUID(), d.CustomerID()
+	},
+	tableRules: func(d *Decoder, k *Key) { k.Shape, k.Workspace = ShapeRules, d.UUID() },
 	tableCustomer: func(d *Decoder, k *Key) {
 		k.Customer = d.CustomerID()
 		if read := customerRows[d.Byte()]; read != nil {
@@ -180,6 +197,10 @@ var customerRows = map[byte]keyParser{
 	rowDeviceState:  func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeDeviceState, d.UUID() },
 	rowCode:         func(d *Decoder, k *Key) { k.Shape, k.Device, k.ID = ShapeCode, d.UUID(), d.UUID() },
 	rowDeviceCounts: func(_ *Decoder, k *Key) { k.Shape = ShapeDeviceCounts },
+	rowPIN:          func(d *Decoder, k *Key) { k.Shape, k.Class, k.Key = ShapePIN, d.Byte(), d.Rest() },
+	rowEntrance:     func(d *Decoder, k *Key) { k.Shape, k.Device = ShapeEntrance, d.UUID() },
+	rowReplan:       func(d *Decoder, k *Key) { k.Shape, k.Device = ShapeReplan, d.UUID() },
+	rowRules:        func(_ *Decoder, k *Key) { k.Shape = ShapeCustomerRules },
 
 	rowAttempt:      func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttempt, d.UUID() },
 	rowAttemptToken: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttemptToken, d.UUID() },

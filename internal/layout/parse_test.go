@@ -18,6 +18,7 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 	span := layout.Span(time.UnixMicro(1), time.UnixMicro(2))
 	queued, _ := layout.AttemptQueueEntry(ws, c, id)
 	activity := layout.ActivityID{11, 0, 12}
+	at := time.Date(2030, 1, 1, 0, 0, 0, 1000, time.UTC)
 	for shape, row := range map[layout.Shape]struct {
 		key  []byte
 		want layout.Key
@@ -67,6 +68,14 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 		layout.ShapeAttemptQueue:    {queued, layout.Key{ID: id}},
 		layout.ShapeActivity:        {layout.Activity(c, activity), layout.Key{Customer: c, Activity: activity}},
 		layout.ShapeDeviceActivity:  {layout.DeviceActivity(c, id, activity), layout.Key{Customer: c, Device: id, Activity: activity}},
+
+		layout.ShapeDue:           {layout.Due(ws, at, ws, id), layout.Key{Account: ws, At: at, Device: ws, ID: id}},
+		layout.ShapePIN:           {layout.PIN(c, 3, "k"), layout.Key{Customer: c, Class: 3, Key: "k"}},
+		layout.ShapeEntrance:      {layout.Entrance(c, id), layout.Key{Customer: c, Device: id}},
+		layout.ShapeReplan:        {layout.Replan(c, id), layout.Key{Customer: c, Device: id}},
+		layout.ShapeReplanIndex:   {layout.ReplanIndex(ws, c), layout.Key{Workspace: ws, Customer: c}},
+		layout.ShapeRules:         {layout.Rules(ws), layout.Key{Workspace: ws}},
+		layout.ShapeCustomerRules: {layout.CustomerRules(c), layout.Key{Customer: c}},
 
 		layout.ShapeCancelledIndex: {layout.CancelledIndex(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
 	} {
