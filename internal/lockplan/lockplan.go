@@ -65,7 +65,7 @@ func (c *Code) Due(now time.Time) bool { return !c.Over(now) && !now.Before(c.Wr
 // onLock reports whether the lock may hold the code.
 func (c *Code) onLock() bool { return c.Slot != 0 && c.State != Unset }
 
-// Action is what to do with a code.
+// Action is an operation on a code.
 type Action string
 
 // The actions of a Step. Write and Clear call the device. The others are conclusions from its slots.
