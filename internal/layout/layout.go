@@ -52,7 +52,7 @@
 //	C      customer id  k  device id  code id        an access code with its sealed PIN
 //	C      customer id  P  class  key                sealed PIN of an access grant or a staff member
 //	C      customer id  i  device id                 this device is mapped to a space as a shared entrance
-//	C      customer id  j  device id                 number: the access codes of the device must be planned again; zero id: of all devices
+//	C      customer id  R  device id                 number: the access codes of the device must be planned again; zero id: of all devices
 //	C      customer id  q                            automation rules of the customer
 //	C      customer id  n                            numbers of accounts, devices and codes, and of the writes of them
 //	C      customer id  g  attempt id                an action attempt: a command to a device, and its result
@@ -143,7 +143,7 @@ const (
 	rowDeviceCounts = 'n'
 	rowPIN          = 'P'
 	rowEntrance     = 'i'
-	rowReplan       = 'j'
+	rowReplan       = 'R'
 	rowRules        = 'q'
 
 	rowAttempt        = 'g'
