@@ -15,13 +15,22 @@ type usersPage struct {
 	Path           string
 	CanAdd         bool
 	CanCreateGrant bool // the portal allows access grants to be created
+	Grants         bool // the rows have access grants
 }
 
 type userRow struct {
 	data.UserIdentity
 	Spaces []string
 	More   int
+
+	// The access grants of a guest.
+	Next      *grantRow // the current one, or else the next one; nil if there is none
+	Last      *grantRow // the one that ended last; nil if there is none
+	NextOther int       // the number of further ones that have not ended, at most grantsOfGuest
 }
+
+// grantsOfGuest is the number up to which the list of guests counts the access grants of each guest.
+const grantsOfGuest = 10
 
 func (x *exchange) loadUsers(path string, read func(data.Query) (portal.Page[data.UserIdentity], error)) (usersPage, error) {
 	out := usersPage{Text: x.searchText(), Path: x.link(path)}
@@ -60,7 +69,47 @@ func showGuests(x *exchange) error {
 		return err
 	}
 	out.CanCreateGrant = x.can(portal.ActionCreateAccessGrant)
+	if out.Grants = x.can(portal.ActionReadAccessGrants); out.Grants {
+		for i := range out.Rows {
+			if err := x.addGrants(&out.Rows[i]); err != nil {
+				return err
+			}
+		}
+	}
 	return x.renderOK("guests", "nouns."+x.nouns().guest, out)
+}
+
+// openGrants and endedGrants select the access grants of a guest that have not ended, the next one first, and those that have
+// ended, the latest one first.
+func (x *exchange) openGrants(userKey string) data.Query {
+	return data.Query{UserKey: userKey, From: x.h.db.Now()}
+}
+
+func (x *exchange) endedGrants(userKey string) data.Query {
+	return data.Query{UserKey: userKey, EndsUntil: x.h.db.Now().Add(time.Microsecond), Descending: true}
+}
+
+// addGrants adds the current or next access grant of a guest and the last one that has ended.
+func (x *exchange) addGrants(row *userRow) error {
+	q := x.openGrants(row.Key)
+	q.Limit, q.CountLimit = 1, grantsOfGuest
+	open, err := x.view.AccessGrants(x.ctx(), q)
+	if err != nil {
+		return err
+	}
+	q = x.endedGrants(row.Key)
+	q.Limit = 1
+	ended, err := x.view.AccessGrants(x.ctx(), q)
+	if err != nil {
+		return err
+	}
+	for _, g := range x.newGrantRows(open) {
+		row.Next, row.NextOther = &g, max(0, open.Total-1)
+	}
+	for _, g := range x.newGrantRows(ended) {
+		row.Last = &g
+	}
+	return nil
 }
 
 // guestPage is the content of the page of a guest.
@@ -85,17 +134,16 @@ func showGuest(x *exchange) error {
 	}
 	out := guestPage{Guest: u, CanCreateGrant: x.can(portal.ActionCreateAccessGrant), Grants: x.can(portal.ActionReadAccessGrants)}
 	if out.Grants {
-		now := x.h.db.Now()
 		for _, part := range []struct {
 			list  *grantList
 			param string
 			q     data.Query
 		}{
-			{&out.Open, cursorParam, data.Query{From: now}},
-			{&out.Past, "past", data.Query{EndsUntil: now.Add(time.Microsecond), Descending: true}},
+			{&out.Open, cursorParam, x.openGrants(u.Key)},
+			{&out.Past, "past", x.endedGrants(u.Key)},
 		} {
 			page, err := readPage(x, part.param, func(cursor string) (portal.Page[data.AccessGrant], error) {
-				part.q.UserKey, part.q.Limit, part.q.CountLimit, part.q.Cursor = u.Key, pageLimit, countLimit, cursor
+				part.q.Limit, part.q.CountLimit, part.q.Cursor = pageLimit, countLimit, cursor
 				return x.view.AccessGrants(x.ctx(), part.q)
 			})
 			if err != nil {

@@ -174,6 +174,23 @@ func TestSpaces_States_SayWhoIsThere(t *testing.T) {
 
 	hidden := f.lists(t, data.CustomerData{}, configWith(func(c *portal.Config) { c.Features.Manage.ExcludeReservationManagement = true }))
 	require.NotContains(t, hidden.get(hidden.home+"spaces").body, "Zoe")
+
+	// The tree and the page of a site have the same states.
+	d = data.CustomerData{}
+	d.Add(data.Site("h", "Hotel"))
+	for _, room := range []string{"1001", "102", "9", "8"} {
+		d.Add(data.Room(room, "Room "+room).In("h"))
+	}
+	b = f.lists(t, d, portal.Config{})
+	for _, path := range []string{"spaces", "spaces/view?key=h"} {
+		tiles := regexp.MustCompile(`<bdi translate="no">Room (\d+)</bdi>(?: <small>Room</small>)? <small( class="taken")?>([^<]*)</small></a></li>`).FindAllStringSubmatch(b.get(b.home+path).body, -1)
+		require.Len(t, tiles, 4, path)
+		for i, tile := range tiles {
+			require.Equal(t, i == 3, tile[2] != "", path)
+			require.Equal(t, states[i], tile[3], path)
+		}
+		require.NotContains(t, hidden.get(hidden.home+path).body, "Free")
+	}
 }
 
 // TestSearch_EveryType_IsFoundInGroups searches from the box that every page has.

@@ -22,14 +22,14 @@ type spacesPage struct {
 // siteBranch is a site and the first spaces in it.
 type siteBranch struct {
 	Site   data.Space
-	Spaces []data.Space
+	Spaces []spaceRow
 	More   int // number of spaces that are not listed; -1 if there are more and their number is not known
 }
 
 type spaceRow struct {
 	data.Space
 	Site  string
-	State string // who is in the space, or who arrives; "" for a site and with Occupant
+	State string // who is in the space, or who arrives; "" for a site, for a common area that nobody is in, and with Occupant
 	Taken bool
 
 	Occupant string // who is in the space without an end; otherwise ""
@@ -61,6 +61,12 @@ func showSpaces(x *exchange) error {
 			return err
 		}
 	}
+	var states *spaceStates
+	if len(page.Items) > 0 {
+		if states, err = x.newSpaceStates(); err != nil {
+			return err
+		}
+	}
 	for _, s := range page.Items {
 		if !tree {
 			row := spaceRow{Space: s}
@@ -74,13 +80,17 @@ func showSpaces(x *exchange) error {
 		if err != nil {
 			return err
 		}
-		branch := siteBranch{Site: s, Spaces: inside.Items}
+		branch := siteBranch{Site: s}
+		if branch.Spaces, err = states.rows(inside); err != nil {
+			return err
+		}
 		if branch.More = max(-1, inside.Total-len(inside.Items)); inside.AtLeast {
 			branch.More = -1
 		}
 		out.Sites = append(out.Sites, branch)
 	}
-	if out.States, err = x.addStates(out.Rows, page.Related); err != nil {
+	out.States = len(out.Rows) > 0 && states != nil
+	if err := states.add(out.Rows, page.Related); err != nil {
 		return err
 	}
 	pairs := []string{searchParam, out.Text}
@@ -111,7 +121,7 @@ type spacePage struct {
 	Site           *data.Space
 	Place          portal.Place
 	Zone           string // the name of the time zone
-	Inside         []data.Space
+	Inside         []spaceRow
 	InsidePager    pager
 	Rows           []grantRow
 	RowsAll        string // path of the list of all grants to the space
@@ -140,7 +150,14 @@ func showSpace(x *exchange) error {
 		if err != nil {
 			return err
 		}
-		out.Inside, out.InsidePager = inside.Items, newPager(x, inside, cursorParam, pageSpace, "key", s.Key)
+		states, err := x.newSpaceStates()
+		if err != nil {
+			return err
+		}
+		if out.Inside, err = states.rows(inside); err != nil {
+			return err
+		}
+		out.InsidePager = newPager(x, inside, cursorParam, pageSpace, "key", s.Key)
 	}
 	if out.Grants {
 		page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKey: s.Key, From: x.h.db.Now(), Limit: 10})

@@ -12,40 +12,56 @@ import (
 // has a query of its own.
 const stateLimit = 1000
 
-// addStates adds the states of spaces to their rows. It reports false if the portal does not show access grants. related has
-// the places of the spaces.
-func (x *exchange) addStates(rows []spaceRow, related portal.Related) (bool, error) {
-	if len(rows) == 0 || !x.can(portal.ActionReadAccessGrants) {
-		return false, nil
+// spaceStates adds the states of spaces to their rows.
+type spaceStates struct {
+	x       *exchange
+	now     time.Time
+	soon    data.Query // selects the access grants on which the states depend
+	page    portal.Page[data.AccessGrant]
+	bySpace map[string]data.AccessGrant // the current access grant, or the next one; nil if there are too many
+}
+
+// newSpaceStates returns nil if the portal does not show access grants.
+func (x *exchange) newSpaceStates() (*spaceStates, error) {
+	if !x.can(portal.ActionReadAccessGrants) {
+		return nil, nil
 	}
 	now := x.h.db.Now()
-	soon := data.Query{From: now, Until: now.Add(24 * time.Hour), Limit: stateLimit}
-	page, err := x.view.AccessGrants(x.ctx(), soon)
-	if err != nil {
-		return false, err
+	s := &spaceStates{x: x, now: now, soon: data.Query{From: now, Until: now.Add(24 * time.Hour), Limit: stateLimit}}
+	var err error
+	if s.page, err = x.view.AccessGrants(x.ctx(), s.soon); err != nil || s.page.Next != "" {
+		return s, err
 	}
-	var bySpace map[string]data.AccessGrant // the current access grant, or the next one
-	if page.Next == "" {
-		bySpace = map[string]data.AccessGrant{}
-		for _, g := range page.Items {
-			for _, ref := range g.Spaces {
-				if _, known := bySpace[ref.Key]; !known {
-					bySpace[ref.Key] = g
-				}
+	s.bySpace = map[string]data.AccessGrant{}
+	for _, g := range s.page.Items {
+		for _, ref := range g.Spaces {
+			if _, known := s.bySpace[ref.Key]; !known {
+				s.bySpace[ref.Key] = g
 			}
 		}
 	}
+	return s, nil
+}
+
+// add adds the states of spaces to their rows. related has the places of the spaces. add does nothing if s is nil.
+func (s *spaceStates) add(rows []spaceRow, related portal.Related) error {
+	if s == nil {
+		return nil
+	}
+	x := s.x
 	for i := range rows {
 		row := &rows[i]
 		if row.Kind == data.KindSite {
 			continue
 		}
-		g, found := bySpace[row.Key]
-		from := page
-		if bySpace == nil {
-			soon.SpaceKey, soon.Limit = row.Key, 1
-			if from, err = x.view.AccessGrants(x.ctx(), soon); err != nil {
-				return false, err
+		g, found := s.bySpace[row.Key]
+		from := s.page
+		if s.bySpace == nil {
+			one := s.soon
+			one.SpaceKey, one.Limit = row.Key, 1
+			var err error
+			if from, err = x.view.AccessGrants(x.ctx(), one); err != nil {
+				return err
 			}
 			if found = len(from.Items) > 0; found {
 				g = from.Items[0]
@@ -57,11 +73,20 @@ func (x *exchange) addStates(rows []spaceRow, related portal.Related) (bool, err
 			row.Occupant, row.Taken = grant.Name, true
 		case found && grant.State == stateCurrent:
 			row.State, row.Taken = x.text("room.until", "name", isolatedPlain(grant.Name), "when", x.localizer.dateTime(g.EndsAt.In(zone))), true
-		case found && wallclock.DayOf(g.StartsAt, zone) == wallclock.DayOf(now, zone):
+		case found && wallclock.DayOf(g.StartsAt, zone) == wallclock.DayOf(s.now, zone):
 			row.State = x.text("room.arriving", "when", x.localizer.clock(g.StartsAt.In(zone)))
-		default:
+		case row.Kind != data.KindCommonArea: // nobody books a common area
 			row.State = x.text("room.free")
 		}
 	}
-	return true, nil
+	return nil
+}
+
+// rows returns the rows of spaces, with their states.
+func (s *spaceStates) rows(page portal.Page[data.Space]) ([]spaceRow, error) {
+	out := make([]spaceRow, len(page.Items))
+	for i, space := range page.Items {
+		out[i].Space = space
+	}
+	return out, s.add(out, page.Related)
 }

@@ -196,6 +196,11 @@ func (d pageData) Spaces() string { return d.T("nouns." + d.x.nouns().space) }
 // KindName returns the singular noun for a kind.
 func (d pageData) KindName(kind data.Kind) string { return d.x.kindName(kind) }
 
+// IsOther reports whether the vertical has another kind of space than this for what its customers book.
+func (d pageData) IsOther(kind data.Kind) bool {
+	return d.KindName(kind) != d.T("noun."+d.x.nouns().space)
+}
+
 // Sites returns the plural noun for sites.
 func (d pageData) Sites() string { return d.x.kindsName(data.KindSite) }
 
