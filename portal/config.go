@@ -79,7 +79,7 @@ type ConnectFeature struct {
 // OrganizeFeature configures the section in which a customer creates, renames, moves and deletes spaces.
 type OrganizeFeature struct{ Exclude bool }
 
-// ManageFeature configures the section in which a customer manages reservations, guests and staff. Its JSON contains Exclude
+// ManageFeature configures the section in which a customer manages reservations, guests and staff, and sees and controls devices. Its JSON contains Exclude
 // twice: in manage, and in manage_devices, which is the older name of the section. Either of them excludes the section.
 type ManageFeature struct {
 	Exclude                            bool
@@ -87,10 +87,10 @@ type ManageFeature struct {
 	ExcludeReservationTechnicalDetails bool // hides the codes, metadata, ids and history of access grants
 	ExcludeStaffManagement             bool // hides staff members
 	Events                             Events
-	DeviceManagementConfirmation       Confirmation
+	DeviceManagementConfirmation       Confirmation // before a lock is locked or unlocked
 }
 
-// Events selects the changes that [View.History] returns, by names such as "reservation.created". Each list has at most 100
+// Events selects the changes that [View.History] and [View.DeviceActivity] return, by names such as "reservation.created". Each list has at most 100
 // names of at most 100 bytes.
 type Events struct {
 	AllowedEvents []string // nil means all

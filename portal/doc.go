@@ -47,4 +47,8 @@
 // Writes of a session:
 //
 //	session_options.go session_draft.go session_write.go session_grants.go session_people.go session_spaces.go
+//
+// The devices of a portal:
+//
+//	session_control.go session_devicelist.go
 package portal

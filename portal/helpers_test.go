@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testclock"
@@ -118,7 +119,9 @@ func setup(t testing.TB, store storage.Store) *fixture {
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
 	db := data.Open(store, data.Options{Now: c.Now})
-	portals, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring})
+	devices, err := access.New(db, access.Options{Keys: ring})
+	require.NoError(t, err)
+	portals, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring, Access: devices})
 	require.NoError(t, err)
 	return &fixture{c, db.Workspace(workspaceID), portals, ring, master}
 }

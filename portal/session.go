@@ -21,7 +21,7 @@ import (
 // if the session is not valid any more, and a [RefusedError] for an action that the portal does not allow.
 // For a resource that the portal does not show, they return [data.ErrResourceNotFound], whether it exists or not.
 //
-// Writes take [WriteOptions]. A write that creates or edits a resource returns the resource as the portal shows it, from the
+// Writes of resources take [WriteOptions]. A write that creates or edits a resource returns the resource as the portal shows it, from the
 // transaction that wrote it. If a write returns an error, it has written nothing, unless the error matches [storage.ErrUnknown].
 //
 // A Session is safe for concurrent use.

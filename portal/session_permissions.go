@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"slices"
+
 	"github.com/customerportal-go/customerportal/data"
 )
 
@@ -32,6 +34,9 @@ const (
 	ActionMoveSpace   Action = "move_space"
 	ActionDeleteSpace Action = "delete_space"
 
+	ActionReadDevices   Action = "read_devices"   // devices with their states and activities
+	ActionControlDevice Action = "control_device" // locking, unlocking and the settings of thermostats
+
 	ActionConnect   Action = "connect"   // the actions that the host offers in the connect section
 	ActionConfigure Action = "configure" // the actions that the host offers in the configure section
 )
@@ -43,6 +48,7 @@ type rule struct {
 	writes     bool                // a read-only portal does not allow it
 	restricted bool                // restricted navigation allows it
 	deepLink   bool                // a deep link allows it
+	devices    bool                // only a service with Options.Access allows it
 }
 
 var (
@@ -76,6 +82,8 @@ var rules = []rule{
 	{action: ActionRenameSpace, enabled: organizeEnabled, writes: true},
 	{action: ActionMoveSpace, enabled: organizeEnabled, writes: true},
 	{action: ActionDeleteSpace, enabled: organizeEnabled, writes: true},
+	{action: ActionReadDevices, enabled: manageEnabled, restricted: true, deepLink: true, devices: true},
+	{action: ActionControlDevice, enabled: manageEnabled, writes: true, restricted: true, deepLink: true, devices: true},
 	{action: ActionConnect, enabled: connectEnabled, writes: true},
 	{action: ActionConfigure, enabled: configureEnabled, writes: true},
 }
@@ -101,7 +109,16 @@ func (c *Config) permit(action Action) error {
 	return &RefusedError{action, refusedFeature}
 }
 
+// permit returns a RefusedError if the service has no devices and the action needs them, or if a portal with this configuration does
+// not allow the action.
+func (s *Service) permit(c *Config, action Action) error {
+	if s.access == nil && slices.ContainsFunc(rules, func(r rule) bool { return r.action == action && r.devices }) {
+		return &RefusedError{action, refusedFeature}
+	}
+	return c.permit(action)
+}
+
 // Can returns nil if the portal allows an action, and otherwise a [RefusedError]. It uses the configuration that the portal had
 // when the session began or was found, so that a front end can decide which actions to offer. The methods of the session check
 // the current configuration.
-func (s *Session) Can(action Action) error { return s.portal.Config.permit(action) }
+func (s *Session) Can(action Action) error { return s.service.permit(&s.portal.Config, action) }

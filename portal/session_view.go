@@ -89,7 +89,7 @@ func (v *View) permit(action Action) error {
 	if err := v.checkOpen(); err != nil {
 		return err
 	}
-	return v.config.permit(action)
+	return v.service.permit(v.config, action)
 }
 
 // viewAt returns a View of the state that r reads. If the session is not valid in that state, it returns an error that says

@@ -220,7 +220,7 @@ func (s *Session) permittedView(ctx context.Context, at *data.Snapshot, action A
 	if err != nil {
 		return nil, err
 	}
-	return v, v.config.permit(action)
+	return v, s.service.permit(v.config, action)
 }
 
 // writeError returns the error of a write. If the portal has expired, writeError also adds the expiry to the change feed.
