@@ -94,8 +94,11 @@ func (c *Cluster) serve() (err error) {
 	if c.runner, err = c.command("/bin/sh", "-c", runServer, "sh", c.bin, c.dir); err != nil {
 		return err
 	}
-	c.input, err = startUntil(c.runner, "ready")
-	return err
+	var output io.Closer
+	if c.input, output, err = startUntil(c.runner, "ready"); err != nil {
+		return err
+	}
+	return output.Close()
 }
 
 // newDir creates a temporary directory of the user of the server.
@@ -111,28 +114,27 @@ func newDir() (string, error) {
 	return dir, err
 }
 
-// startUntil starts a command and waits until a line of its output contains a text. The command ends when input is closed.
-func startUntil(cmd *exec.Cmd, text string) (input io.Closer, err error) {
+// startUntil starts a command and waits until a line of its output contains a text. The command ends when input is closed. If it
+// writes more, the caller must read output.
+func startUntil(cmd *exec.Cmd, text string) (input io.Closer, output io.ReadCloser, err error) {
 	if input, err = cmd.StdinPipe(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	if output, err = cmd.StdoutPipe(); err != nil {
+		return nil, nil, err
 	}
 	cmd.Stderr = cmd.Stdout
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var seen strings.Builder
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if strings.Contains(lines.Text(), text) {
-			go func() { _, _ = io.Copy(io.Discard, output) }() // so that the command can write more
-			return input, nil
+			return input, output, nil
 		}
 		seen.WriteString(lines.Text() + "\n")
 	}
-	return nil, fmt.Errorf("%s ended before it was ready:\n%s", cmd.Path, seen.String())
+	return nil, nil, fmt.Errorf("%s ended before it was ready:\n%s", cmd.Path, seen.String())
 }
 
 // Stop stops the server and deletes its directory.

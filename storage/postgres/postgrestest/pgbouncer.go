@@ -4,6 +4,7 @@ package postgrestest
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,8 +49,11 @@ max_client_conn = 1000
 	if err != nil {
 		return "", err
 	}
-	if c.bouncer, err = startUntil(cmd, "process up"); err != nil {
+	bouncer, output, err := startUntil(cmd, "process up")
+	if err != nil {
 		return "", err
 	}
+	c.bouncer = bouncer
+	go func() { _, _ = io.Copy(io.Discard, output) }() // it logs each connection
 	return "postgres:///postgres?user=postgres&host=" + dir, nil
 }
