@@ -32,23 +32,24 @@ type DeviceQuery struct {
 // Devices reads all devices of the customer, but at most 10,000; then Stopped is set and the other devices are not listed. Page.Next
 // and Page.Previous are empty: a caller sets Offset. Devices returns a [validation.Error] for an Offset or a Limit out of range.
 func (v *View) Devices(ctx context.Context, q DeviceQuery) (Page[access.Device], error) {
-	page := Page[access.Device]{Items: []access.Device{}, Related: newRelated(), Offset: q.Offset}
+	none := Page[access.Device]{}
 	scope, err := v.devices(ActionReadDevices)
 	if err != nil {
-		return page, err
+		return none, err
 	}
 	switch {
 	case q.Limit == 0:
 		q.Limit = defaultListLimit
 	case q.Limit < 0 || q.Limit > maxListLimit:
-		return page, fmt.Errorf("%w: the limit must be from 1 to %d, not %d", validation.ErrInvalid, maxListLimit, q.Limit)
+		return none, fmt.Errorf("%w: the limit must be from 1 to %d, not %d", validation.ErrInvalid, maxListLimit, q.Limit)
 	}
 	if q.Offset < 0 {
-		return page, fmt.Errorf("%w: the offset must not be negative", validation.ErrInvalid)
+		return none, fmt.Errorf("%w: the offset must not be negative", validation.ErrInvalid)
 	}
+	page := Page[access.Device]{Items: []access.Device{}, Related: newRelated(), Offset: q.Offset}
 	found, err := v.placedDevices(ctx, scope, q.SpaceKeys, &page)
 	if err != nil {
-		return page, err
+		return none, err
 	}
 	if text := textsearch.Parse(q.Text); !text.Empty() {
 		found = slices.DeleteFunc(found, func(d placedDevice) bool {
@@ -67,7 +68,7 @@ func (v *View) Devices(ctx context.Context, q DeviceQuery) (Page[access.Device],
 	}
 	devices, err := scope.DevicesByID(ctx, ids...)
 	if err != nil {
-		return page, err
+		return none, err
 	}
 	for i, d := range devices {
 		d.Mappings = found[i].Mappings
