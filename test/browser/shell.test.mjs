@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browse, open, pagesOf, serve, shoot } from "./browser.mjs";
+import { check, fits, looks } from "./looks.mjs";
 
 const desktop = { width: 1280, height: 900 };
 const phone = { width: 390, height: 844 };
@@ -36,6 +37,42 @@ test("the key / moves the focus to the search box, and Enter searches", async ()
     await page.keyboard.press("Control+/");
     assert.notEqual(await focused(page), "search");
   });
+});
+
+test("results of a search appear below the box while the visitor types", async () => {
+  for (const options of [looks.desktop, looks["dark phone"]]) {
+    await visit(options, async (page) => {
+      const home = await open(page, server.links.full);
+      const links = page.locator(".quick a");
+      await page.click("#search");
+      await page.keyboard.type("lovel");
+      await links.first().waitFor();
+      assert.deepEqual(await page.locator(".quick p").allTextContents(), ["Bookings", "Guests"]);
+      assert.match(await links.first().textContent(), /^Ada Lovelace.*Room 101/);
+      await check(page, "the results");
+      await fits(page, "the results");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      assert.equal(await page.evaluate(() => [...document.querySelectorAll(".quick a")].indexOf(document.activeElement)), 1);
+      await page.keyboard.press("Escape");
+      assert.equal(await focused(page), "search");
+      assert.equal(await links.first().isVisible(), false);
+      await page.keyboard.type("a");
+      await links.first().waitFor();
+      await shoot(page, "quick results");
+      await page.keyboard.press("Tab");
+      assert.equal(await page.evaluate(() => document.activeElement.matches(".quick a")), true, "the results follow the box");
+      await page.keyboard.press("Enter");
+      await page.waitForURL(/reservations\/view/);
+      assert.match(await page.textContent("h1"), /Ada Lovelace/);
+      assert.ok(page.url().startsWith(home));
+      await page.click("#search");
+      await page.keyboard.type("101");
+      await links.first().waitFor();
+      await page.keyboard.press("Enter");
+      await page.waitForURL(/search\?q=101/);
+    });
+  }
 });
 
 test("the search box works without script", async () => {

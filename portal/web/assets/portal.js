@@ -1,5 +1,6 @@
 // The pages work without this script. It shows the end of the portal while a page is open, and posts messages about it and
-// about the height of the page to the host's page if the portal is in a frame. It also keeps unsaved input when the visitor goes back to a form.
+// about the height of the page to the host's page if the portal is in a frame. It also shows results of a search while the
+// visitor types, and keeps unsaved input when the visitor goes back to a form.
 (() => {
   "use strict";
   const body = document.body;
@@ -14,6 +15,58 @@
     search.focus();
     search.select();
   });
+
+  // The first results of a search appear below the search box while the visitor types. They come from the page of results.
+  const box = document.getElementById("search");
+  if (box) {
+    const quick = Object.assign(document.createElement("div"), { className: "quick", hidden: true });
+    box.form.append(quick);
+    let timer, request;
+    const stop = () => { clearTimeout(timer); request?.abort(); };
+    const close = () => { stop(); quick.hidden = true; };
+    const add = (parent, name, text) => parent.appendChild(Object.assign(document.createElement(name), { textContent: text }));
+    const suggest = async () => {
+      const found = [];
+      try {
+        request = new AbortController();
+        const answer = await fetch(`${box.form.action}?${new URLSearchParams(new FormData(box.form))}`, { signal: request.signal });
+        if (answer.ok) found.push(...new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll(".found-group"));
+      } catch {
+        return; // the visitor continued to type, or is offline
+      }
+      quick.replaceChildren();
+      for (const group of found) {
+        const links = [...group.querySelectorAll("th a, li a")].slice(0, 5);
+        if (links.length > 0) add(quick, "p", group.querySelector("h2").textContent);
+        for (const link of links) {
+          const item = add(quick, "a", link.textContent);
+          item.href = link.getAttribute("href");
+          const details = [...link.closest("tr, li").querySelectorAll("td:nth-child(-n+4), .muted")].map((e) => e.textContent.trim());
+          if (details.length > 0) add(item, "small", details.slice(0, 3).join(" · "));
+        }
+      }
+      quick.hidden = quick.childElementCount === 0;
+    };
+    box.addEventListener("input", () => {
+      stop();
+      if (box.value.trim().length < 2) close();
+      else timer = setTimeout(suggest, 250);
+    });
+    box.form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !quick.hidden) {
+        event.preventDefault();
+        close();
+        box.focus();
+      }
+      const links = [...quick.querySelectorAll("a")];
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (!step || quick.hidden) return;
+      event.preventDefault();
+      (links[links.indexOf(document.activeElement) + step] ?? (step < 0 ? box : links.at(-1))).focus();
+    });
+    box.form.addEventListener("focusout", (event) => { if (!box.form.contains(event.relatedTarget)) close(); });
+    box.form.addEventListener("submit", close);
+  }
 
   // Enter presses the first button of a form by default, which may be the one that searches for spaces.
   for (const find of document.querySelectorAll("button[name=find]")) {
