@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -138,4 +139,49 @@ func CountDevices(ctx context.Context, s *data.Snapshot, customerKey string) (ma
 		}
 	}
 	return counts, nil
+}
+
+// SetDevices replaces the devices that are mapped to a space, in a transaction of the customer of the scope, such as that of the push
+// that creates the space. At most 1,000 devices can be given. A device that remains mapped stays shared if it is. SetDevices returns
+// the access codes whose removal is scheduled, and a [validation.Error] with paths such as "device_ids[0]" if a device does not exist.
+func (c *Scope) SetDevices(ctx context.Context, tx data.CustomerTx, spaceKey string, ids ...uuid.UUID) ([]data.CodeRemoval, error) {
+	if len(ids) > maxChanges {
+		return nil, invalid("device_ids", validation.RuleTooMany, nil, "has %d entries, and may have %d", len(ids), maxChanges)
+	}
+	if c.customer != tx.Customer.Key {
+		return nil, data.ErrCustomerNotFound
+	}
+	customer := devicedata.IDOf(tx.Customer)
+	var changes []devicedata.DeviceMappings
+	mapped := map[uuid.UUID]bool{}
+	for row, err := range devicedata.DevicesOfSpace(ctx, tx.Snapshot, customer, spaceKey) {
+		if err != nil {
+			return nil, err
+		}
+		mapped[row.ID] = true
+		if !slices.Contains(ids, row.ID) {
+			changes = append(changes, devicedata.DeviceMappings{DeviceID: row.ID, Mappings: without(row.Mappings, spaceKey)})
+		}
+	}
+	rows, err := devicedata.DevicesByID(ctx, tx.Snapshot, customer, ids...)
+	if err != nil {
+		return nil, err
+	}
+	var faults []validation.Finding
+	for i, row := range rows {
+		switch {
+		case row == nil:
+			faults = append(faults, validation.Finding{
+				Path: fmt.Sprintf("device_ids[%d]", i), Rule: validation.RuleRequired,
+				Message: "there is no such device of this customer", Cause: ErrDeviceNotFound,
+			})
+		case !mapped[row.ID]:
+			mapped[row.ID] = true // the id may be given twice
+			changes = append(changes, devicedata.DeviceMappings{DeviceID: row.ID, Mappings: append(row.Mappings, devicedata.Mapping{SpaceKey: spaceKey})})
+		}
+	}
+	if len(faults) > 0 {
+		return nil, &validation.Error{Faults: faults}
+	}
+	return devicedata.SetMappings(ctx, tx, changes)
 }

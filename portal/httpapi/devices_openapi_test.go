@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,14 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 	}
 	do("DELETE", "/spaces/remove_devices", nil, "space_id="+space, "device_ids="+ids.lock)
 	do("POST", "/spaces/remove_devices", m{"space_id": space, "device_ids": []string{ids.noise}})
+	do("GET", "/seam/partner/v1/building_blocks/spaces/auto_map", nil, "customer_key="+url.QueryEscape(customer))
+	do("POST", "/seam/partner/v1/building_blocks/spaces/auto_map", m{"customer_key": customer, "accept": true})
+	made := do("POST", "/spaces/create", m{"name": "Cellar", "customer_key": customer, "space_key": "cellar", "device_ids": []string{ids.noise}, "customer_data": m{"time_zone": "Europe/Lisbon"}})
+	cellar := made.at("space", "space_id")
+	do("PATCH", "/spaces/update", m{"space_id": cellar, "name": "Wine cellar", "customer_data": m{"time_zone": nil, "address": "Rua 1"}})
+	do("POST", "/spaces/update", m{"space_key": "cellar", "device_ids": []string{ids.lock}})
+	do("DELETE", "/spaces/delete", nil, "space_id="+cellar.(string))
+	do("POST", "/spaces/delete", m{"space_id": do("POST", "/spaces/create", m{"name": "Attic", "customer_key": customer}).at("space", "space_id")})
 	do("DELETE", "/connected_accounts/delete", nil, "connected_account_id="+ids.account)
 	again := f.post(t, "/connected_accounts/create", m{
 		"customer_key": customer, "provider": "simulated", "settings": m{"username": "user of " + customer, "password": devicePassword},
@@ -64,6 +73,16 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]any {
 	t.Helper()
 	class, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch path {
+	case "/spaces/create":
+		return map[string]any{"acs_entrance_ids": []any{}, "connected_account_ids": []any{}, "customer_data": map[string]any{}, "space_key": "new"}
+	case "/spaces/update":
+		return map[string]any{"acs_entrance_ids": []any{}, "customer_data": map[string]any{}}
+	case "/spaces/delete":
+		return map[string]any{"space_id": f.spaceID(t, "room-101")}
+	case "/seam/partner/v1/building_blocks/spaces/auto_map":
+		return map[string]any{"collection_key": "rooms", "connected_account_id": nil}
+	}
 	if !strings.Contains("devices locks thermostats noise_sensors connected_accounts action_attempts", class) && !strings.HasSuffix(name, "_devices") {
 		return nil
 	}

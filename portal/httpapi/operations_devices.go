@@ -191,9 +191,17 @@ func (class deviceClass) page(ctx context.Context, c *call, r *listDevicesReques
 }
 
 // spaceByID returns a space of the workspace.
-func (c *call) spaceByID(ctx context.Context, id uuid.UUID) (space data.Space, err error) {
+func (c *call) spaceByID(ctx context.Context, id uuid.UUID) (data.Space, error) {
+	return c.findSpace(ctx, id, "")
+}
+
+// findSpace returns the space of an id or a key. Exactly one of the two must be set.
+func (c *call) findSpace(ctx context.Context, id uuid.UUID, key string) (space data.Space, err error) {
+	if err := spaces.checkNames(id, key); err != nil {
+		return space, err
+	}
 	err = c.ws.View(ctx, func(s *data.Snapshot) error {
-		space, err = spaces.find(ctx, s, id, "")
+		space, err = spaces.find(ctx, s, id, key)
 		return err
 	})
 	if errors.Is(err, data.ErrResourceNotFound) {

@@ -93,8 +93,8 @@ func getAccessGrant(ctx context.Context, c *call, r *accessGrantRequest) (jsonOb
 
 // get returns the response with the resource of an id or a key. Exactly one of the two must be set.
 func (rc resourceClass[T]) get(ctx context.Context, c *call, id uuid.UUID, key string) (out jsonObject, err error) {
-	if (id == uuid.Nil) == (key == "") {
-		return nil, invalidInput(0, validation.Finding{Rule: validation.RuleRequired, Message: "give either " + rc.name + "_id or " + rc.name + "_key"})
+	if err := rc.checkNames(id, key); err != nil {
+		return nil, err
 	}
 	err = c.ws.View(ctx, func(snap *data.Snapshot) error {
 		v, err := rc.find(ctx, snap, id, key)
@@ -112,6 +112,14 @@ func (rc resourceClass[T]) get(ctx context.Context, c *call, id uuid.UUID, key s
 		return nil, notFound(rc.name)
 	}
 	return out, err
+}
+
+// checkNames returns an error unless exactly one of the id and the key of a resource is set.
+func (rc resourceClass[T]) checkNames(id uuid.UUID, key string) error {
+	if (id == uuid.Nil) == (key == "") {
+		return invalidInput(0, validation.Finding{Rule: validation.RuleRequired, Message: "give either " + rc.name + "_id or " + rc.name + "_key"})
+	}
+	return nil
 }
 
 // find returns the resource of an id, or of a key if the id is zero.
@@ -236,7 +244,9 @@ func (c *call) matchesNothing(filters ...foreignFilter) (nothing bool) {
 
 type listSpacesRequest struct {
 	CustomerKey, Search string
-	ConnectedAccountID  foreignFilter
+	ConnectedAccountID  uuid.UUID
+	DeviceID            uuid.UUID
+	DeviceIDs           []uuid.UUID
 	Key                 string
 	ParentID            uuid.UUID
 	ParentKey           string
@@ -245,7 +255,8 @@ type listSpacesRequest struct {
 
 func (r *listSpacesRequest) input() input {
 	return input{params: append([]jsonobject.Field{
-		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam), bind("connected_account_id", &r.ConnectedAccountID, foreignIDParam),
+		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam), bind("connected_account_id", &r.ConnectedAccountID, idParam),
+		bind("device_id", &r.DeviceID, idParam), bind("device_ids", &r.DeviceIDs, idsParam),
 		bind("space_key", &r.Key, keyParam), bind("parent_space_id", &r.ParentID, idParam), bind("parent_space_key", &r.ParentKey, keyParam),
 	}, r.pageRequest.params()...)}
 }
@@ -253,11 +264,19 @@ func (r *listSpacesRequest) input() input {
 func listSpaces(ctx context.Context, c *call, r *listSpacesRequest) (jsonObject, error) {
 	query := data.Query{CustomerKey: r.CustomerKey, Text: r.Search, Limit: r.Limit, Cursor: r.Cursor}
 	return spaces.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
-		if c.matchesNothing(r.ConnectedAccountID) {
-			return errNoMatch
-		}
 		if r.Key != "" {
 			if err := spaces.restrictTo(ctx, snap, uuid.Nil, r.Key, q, func(key string) { q.Keys = []string{key} }); err != nil {
+				return err
+			}
+		}
+		if err := c.spacesOfAccount(ctx, snap, r.ConnectedAccountID, q); err != nil {
+			return err
+		}
+		if err := c.spacesOf(ctx, snap, r.DeviceIDs, q); err != nil {
+			return err
+		}
+		if r.DeviceID != uuid.Nil {
+			if err := c.spacesOf(ctx, snap, []uuid.UUID{r.DeviceID}, q); err != nil {
 				return err
 			}
 		}
@@ -310,11 +329,11 @@ func listUserIdentities(ctx context.Context, c *call, r *listUserIdentitiesReque
 }
 
 type listAccessGrantsRequest struct {
-	CustomerKey                                              string
-	IDs                                                      []uuid.UUID
-	UserIdentityID, SpaceID                                  uuid.UUID
-	Key, ReservationKey                                      string
-	SystemID, EntranceID, DeviceID, LocationID, AccessCodeID foreignFilter
+	CustomerKey                                    string
+	IDs                                            []uuid.UUID
+	UserIdentityID, SpaceID, DeviceID              uuid.UUID
+	Key, ReservationKey                            string
+	SystemID, EntranceID, LocationID, AccessCodeID foreignFilter
 	pageRequest
 }
 
@@ -324,14 +343,14 @@ func (r *listAccessGrantsRequest) input() input {
 		bind("user_identity_id", &r.UserIdentityID, idParam), bind("space_id", &r.SpaceID, idParam),
 		bind("access_grant_key", &r.Key, keyParam), bind("reservation_key", &r.ReservationKey, keyParam),
 		bind("acs_system_id", &r.SystemID, foreignIDParam), bind("acs_entrance_id", &r.EntranceID, foreignIDParam),
-		bind("device_id", &r.DeviceID, foreignIDParam), bind("location_id", &r.LocationID, foreignIDParam), bind("access_code_id", &r.AccessCodeID, foreignIDParam),
+		bind("device_id", &r.DeviceID, idParam), bind("location_id", &r.LocationID, foreignIDParam), bind("access_code_id", &r.AccessCodeID, foreignIDParam),
 	}, r.pageRequest.params()...)}
 }
 
 func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) (jsonObject, error) {
 	query := data.Query{CustomerKey: r.CustomerKey, Limit: r.Limit, Cursor: r.Cursor}
 	return accessGrants.listPage(ctx, c, query, func(snap *data.Snapshot, q *data.Query) error {
-		if c.matchesNothing(r.SystemID, r.EntranceID, r.DeviceID, r.LocationID, r.AccessCodeID) {
+		if c.matchesNothing(r.SystemID, r.EntranceID, r.LocationID, r.AccessCodeID) {
 			return errNoMatch
 		}
 		if err := accessGrants.restrictToIDs(ctx, snap, r.IDs, q); err != nil {
@@ -354,16 +373,18 @@ func listAccessGrants(ctx context.Context, c *call, r *listAccessGrantsRequest) 
 			}
 		}
 		if r.SpaceID != uuid.Nil {
-			return spaces.restrictTo(ctx, snap, r.SpaceID, "", q, func(key string) { q.SpaceKey = key })
+			if err := spaces.restrictTo(ctx, snap, r.SpaceID, "", q, func(key string) { q.SpaceKey = key }); err != nil {
+				return err
+			}
 		}
-		return nil
+		return c.grantsOf(ctx, snap, r.DeviceID, q)
 	})
 }
 
-// intersect restricts a filter by keys to one key. A nil filter matches every resource, and an empty one matches none.
-func intersect(keys []string, key string) []string {
-	if keys == nil || slices.Contains(keys, key) {
-		return []string{key}
+// intersect restricts a filter by keys to some keys. A nil filter matches every resource, and an empty one matches none.
+func intersect(filter []string, keys ...string) []string {
+	if filter == nil {
+		return append([]string{}, keys...)
 	}
-	return []string{}
+	return slices.DeleteFunc(slices.Clone(filter), func(key string) bool { return !slices.Contains(keys, key) })
 }

@@ -81,7 +81,7 @@ func TestUnknownMembers_OfDataAndConfiguration_AreWarnings(t *testing.T) {
 	require.Equal(t, []string{"features.manage.pets", "features.swim", "colour", "customer_data.pets", "customer_data.rooms[0].size", "customer_data.guests[0].email_address"}, warnings(made))
 	require.Nil(t, made.at("report", "warnings"), "the warnings are not repeated in the report")
 	require.Equal(t, []string{"pets"}, warnings(f.post(t, "/customers/push_data", `{"customer_key": "c", "pets": []}`)))
-	require.Equal(t, []string{"connected_account_id"}, warnings(f.post(t, "/spaces/list", `{"connected_account_id": "00000000-0000-4000-8000-000000000000"}`)))
+	require.Equal(t, []string{"acs_system_id"}, warnings(f.post(t, "/access_grants/list", `{"acs_system_id": "00000000-0000-4000-8000-000000000000"}`)))
 	id := made.at("customer_portal_id")
 	require.Equal(t, []string{"pets", "portal_configuration.colour"}, warnings(f.post(t, "/seam/customer/v1/portals/update", object{"customer_portal_id": id, "pets": 1, "portal_configuration": object{"colour": 1}})))
 	require.Empty(t, warnings(f.send(t, keyA, http.MethodGet, "/spaces/list?_strict=true", "")))

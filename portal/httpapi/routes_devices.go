@@ -53,5 +53,7 @@ func deviceRoutes() []route {
 			summary: "Map devices to a space"},
 		{path: "/spaces/remove_devices", methods: deletePost, endpoint: newEndpoint(removeDevices),
 			summary: "End the mappings of devices to a space"},
+		{path: "/seam/partner/v1/building_blocks/spaces/auto_map", methods: getPost, endpoint: newEndpoint(autoMap), response: autoMapResponse,
+			summary: "Suggest spaces for the unmapped devices of a customer by their names; accept maps the devices"},
 	}
 }
