@@ -57,6 +57,8 @@ type Config struct {
 	// ReturnURL is an absolute http or https URL of at most 2048 bytes to which the visitor can return. It may be empty.
 	ReturnURL string
 
+	webview bool // of a connect webview
+
 	notes jsonobject.Notes // findings about the JSON that the Config was read from
 }
 

@@ -15,6 +15,7 @@
 //   - A link is the URL of a portal. Its last part is the code, which contains the link's id and expiry and is signed.
 //   - A use is an opening of a link that counts towards CreateRequest.MaxUses. After MaxUses uses, the link begins new sessions
 //     only for holders that have used it.
+//   - A connect webview is a portal that only connects an account. Its link is signed with a key of its own.
 //   - A session is the access of one visitor who has opened a link. A stored session is found by its token.
 //   - A holder is a browser, identified by a secret that the front end stores in it. If the same holder opens a link again,
 //     that does not count as another use, unless the holder's session was ended with [Session.End].
@@ -38,6 +39,7 @@
 // The host's operations:
 //
 //	service.go portal_create.go portal_manage.go portal_revoke.go portal_purge.go run.go
+//	webview.go webview_list.go
 //
 // Sessions, and the data that a portal shows:
 //
@@ -50,5 +52,5 @@
 //
 // The devices of a portal:
 //
-//	session_control.go session_devicelist.go
+//	session_control.go session_devicelist.go session_devices.go session_webview.go
 package portal

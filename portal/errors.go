@@ -79,8 +79,10 @@ type RefusedError struct {
 	//   - "read_only": the portal is read-only
 	//   - "restricted": restricted navigation does not offer the action
 	//   - "deep_link": the portal is a deep link, which does not offer the action
+	//   - "connect_webview": a connect webview does nothing but connect an account
 	//   - "hidden": the write would change a resource that the portal does not show, or
-	//     create one that it would not show
+	//     create one that it would not show; or the action concerns all accounts or devices of
+	//     the customer, and the portal has filters
 	Reason string
 }
 
@@ -90,6 +92,7 @@ const (
 	refusedReadOnly   = "read_only"
 	refusedRestricted = "restricted"
 	refusedDeepLink   = "deep_link"
+	refusedWebview    = "connect_webview"
 	refusedHidden     = "hidden"
 )
 

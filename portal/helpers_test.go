@@ -12,6 +12,8 @@ import (
 
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testclock"
 	"github.com/customerportal-go/customerportal/keys"
@@ -109,6 +111,9 @@ type fixture struct {
 	portals *portal.Service
 	keys    *keys.Ring
 	master  []byte // the master key in slot 3
+	world   *simulated.World
+	access  *access.Service // does not run
+	devices deviceIDs       // of withDevices
 }
 
 func setup(t testing.TB, store storage.Store) *fixture {
@@ -119,11 +124,13 @@ func setup(t testing.TB, store storage.Store) *fixture {
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
 	db := data.Open(store, data.Options{Now: c.Now})
-	devices, err := access.New(db, access.Options{Keys: ring})
+	world := simulated.New(simulated.Options{Seed: 1, Now: c.Now})
+	world.AddLogin(simulated.Login{User: "anna", Password: password})
+	devices, err := access.New(db, access.Options{Keys: ring, Providers: []device.Provider{world.Provider("test")}})
 	require.NoError(t, err)
 	portals, err := portal.New(db, portal.Options{BaseURL: "https://se.am", Keys: ring, Access: devices})
 	require.NoError(t, err)
-	return &fixture{c, db.Workspace(workspaceID), portals, ring, master}
+	return &fixture{clock: c, ws: db.Workspace(workspaceID), portals: portals, keys: ring, master: master, world: world, access: devices}
 }
 
 // each runs test on the backends of [backends.Each].

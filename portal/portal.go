@@ -85,7 +85,7 @@ func Code(link string) string {
 
 // describe returns the portal of a record, given its customer and its configuration. The State, the Uses and the URL are not set.
 func (r *record) describe(customer data.Customer, c Config) CustomerPortal {
-	c.notes, c.NavigationMode = jsonobject.Notes{}, c.navigation()
+	c.notes, c.NavigationMode, c.webview = jsonobject.Notes{}, c.navigation(), r.webview != nil
 	return CustomerPortal{
 		ID: r.id, WorkspaceID: r.workspace, CustomerKey: customer.Key, CustomerName: customer.Name, CustomerTimeZone: customer.TimeZone,
 		CreatedAt: r.createdAt, ExpiresAt: r.expiresAt, Config: c, MaxUses: int(r.maxUses),

@@ -39,6 +39,8 @@ type CreateRequest struct {
 	// MaxUses is the number of uses of the link, from 1 to 1,000,000, after which it begins new sessions only for holders that
 	// have used it: see [Service.OpenSession]. Zero means no limit.
 	MaxUses int
+
+	webview *webviewRecord // of a connect webview
 }
 
 const maxMaxUses = 1_000_000
@@ -195,7 +197,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	}
 	r := &record{
 		id: ids.portal, link: ids.link, workspace: ws.ID(), customer: portaldata.CustomerID(tx.Customer),
-		createdAt: ids.at, maxUses: uint64(req.MaxUses), stored: config,
+		createdAt: ids.at, maxUses: uint64(req.MaxUses), webview: req.webview, stored: config,
 	}
 	r.expiresAt = r.createdAt.Add(ttl).Truncate(time.Microsecond)
 	expires, err := linkExpiry(r.expiresAt)
@@ -210,7 +212,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 		return CustomerPortal{}, fmt.Errorf("portal: data.Options.Rand returned an id that is taken")
 	}
 	rows := creationRows(r, req.Config)
-	if req.Config.DeepLink == (data.Ref{}) {
+	if req.Config.DeepLink == (data.Ref{}) && r.webview == nil {
 		rows = append(rows, storage.Entry{Key: layout.NewestPortal(r.customer), Value: r.id[:]})
 	}
 	for _, row := range rows {
@@ -218,7 +220,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 			return CustomerPortal{}, err
 		}
 	}
-	if err := portaldata.AddChange(ctx, tx, data.Actor{}, data.Created, r.id); err != nil {
+	if err := r.addChange(ctx, tx, data.Actor{}, data.Created); err != nil {
 		return CustomerPortal{}, err
 	}
 	p := r.describe(tx.Customer, req.Config)
@@ -227,9 +229,17 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 	return p, nil
 }
 
+// addChange adds a change of a portal to the change feed, which does not contain connect webviews.
+func (r *record) addChange(ctx context.Context, tx data.CustomerTx, actor data.Actor, change data.Change) error {
+	if r.webview != nil {
+		return nil
+	}
+	return portaldata.AddChange(ctx, tx, actor, change, r.id)
+}
+
 // url returns the URL of a portal. It signs the code again, since neither the code nor its tag is stored.
 func (s *Service) url(r *record, expires time.Time) Secret {
-	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires}))
+	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires, Connect: r.webview != nil}))
 }
 
 // namedResources returns the resources that a configuration names, and the paths of the fields that name them.

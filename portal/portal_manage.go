@@ -73,21 +73,11 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 			return err
 		}
 		page = data.Page[CustomerPortal]{Items: []CustomerPortal{}}
-		prefix := layout.PortalsPrefix(portaldata.CustomerID(c))
-		r := storage.Prefix(prefix)
-		if len(before) > 0 {
-			r.End = append(prefix[:len(prefix):len(prefix)], before...)
-		}
-		var ids []uuid.UUID
-		for e, err := range at.Reader().Scan(ctx, r, storage.ScanOptions{Reverse: true, Limit: limit + 1, KeysOnly: true}) {
-			if err != nil {
-				return err
-			}
-			k, err := layout.ParseAs(layout.ShapePortal, e.Key)
-			if err != nil {
-				return err
-			}
-			ids = append(ids, k.ID)
+		var from uuid.UUID
+		copy(from[:], before)
+		ids, err := portalsIn(ctx, at.Reader(), portaldata.CustomerID(c), newestFirst(portaldata.CustomerID(c), from), limit+1)
+		if err != nil {
+			return err
 		}
 		if len(ids) > limit {
 			ids = ids[:limit]
@@ -107,6 +97,37 @@ func (s *Service) List(ctx context.Context, ws *data.Workspace, customerKey stri
 		return nil
 	})
 	return page, err
+}
+
+// portalsIn returns the ids of at most n portals of a customer in a range, the newest first. It leaves out connect webviews.
+func portalsIn(ctx context.Context, at storage.Reader, customer layout.CustomerID, r storage.Range, n int) (ids []uuid.UUID, err error) {
+	for {
+		read := 0
+		for e, err := range at.Scan(ctx, r, storage.ScanOptions{Reverse: true, Limit: n}) {
+			if err != nil {
+				return nil, err
+			}
+			k, err := layout.ParseAs(layout.ShapePortal, e.Key)
+			if err != nil {
+				return nil, err
+			}
+			row, err := decodeRecord(customer, k.ID, e.Value)
+			if err != nil {
+				return nil, err
+			}
+			read++
+			r.End = e.Key
+			if row.webview != nil {
+				continue
+			}
+			if ids = append(ids, k.ID); len(ids) == n {
+				return ids, nil
+			}
+		}
+		if read < n {
+			return ids, nil
+		}
+	}
 }
 
 // Open returns the newest portal of a customer that is not a deep link, with its URL. If that portal has expired or its link is

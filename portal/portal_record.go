@@ -18,9 +18,9 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-const recordVersion = 2
+const recordVersion = 3
 
-// record is the row of a portal.
+// record is the row of a portal or of a connect webview, which is a portal that only connects an account.
 type record struct {
 	id        uuid.UUID
 	workspace uuid.UUID
@@ -29,7 +29,8 @@ type record struct {
 	createdAt time.Time
 	expiresAt time.Time
 	maxUses   uint64
-	stored    string // the configuration as JSON, or empty for the zero Config
+	webview   *webviewRecord // nil for a portal
+	stored    string         // the configuration as JSON, or empty for the zero Config
 }
 
 // config decodes the configuration.
@@ -73,6 +74,7 @@ func (r *record) encode() []byte {
 	b = layout.AppendTime(b, r.createdAt)
 	b = layout.AppendTime(b, r.expiresAt)
 	b = binary.AppendUvarint(b, r.maxUses)
+	b = layout.AppendBytes(b, r.webview.encode())
 	return append(b, r.stored...)
 }
 
@@ -83,9 +85,15 @@ func decodeRecord(customer layout.CustomerID, id uuid.UUID, b []byte) (*record, 
 	}
 	r := &record{
 		id: id, customer: customer, workspace: d.UUID(), link: d.LinkID(),
-		createdAt: d.Time(), expiresAt: d.Time(), maxUses: d.Uvarint(), stored: d.Rest(),
+		createdAt: d.Time(), expiresAt: d.Time(), maxUses: d.Uvarint(),
 	}
-	if err := d.Done(); err != nil {
+	webview := d.Bytes()
+	r.stored = d.Rest()
+	err := d.Done()
+	if err == nil {
+		r.webview, err = decodeWebview(webview)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: the record of portal %s: %w", storage.ErrCorrupt, id, err)
 	}
 	return r, nil

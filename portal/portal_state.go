@@ -151,7 +151,7 @@ func (s *Service) reportExpiry(ctx context.Context, p *loadedPortal) error {
 		if err != nil || rows[0] == nil || rows[1] != nil {
 			return err
 		}
-		return errors.Join(tx.Tx.Put(expiryReported, layout.AppendTime(nil, s.time())), portaldata.AddChange(ctx, tx, portalActor(p.id), data.PortalExpired, p.id))
+		return errors.Join(tx.Tx.Put(expiryReported, layout.AppendTime(nil, s.time())), p.addChange(ctx, tx, portalActor(p.id), data.PortalExpired))
 	}, record, expiryReported, p.feedEnds())
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return nil
@@ -164,6 +164,11 @@ func (p *loadedPortal) feedEnds() []byte { return layout.FeedEnds(p.workspace) }
 
 // findPortal reads a portal of a workspace by its id. It returns ErrNotFound if the workspace has no such portal.
 func (s *Service) findPortal(ctx context.Context, at *data.Snapshot, portalID uuid.UUID) (*loadedPortal, error) {
+	return s.findRecord(ctx, at, portalID, false)
+}
+
+// findRecord reads a portal or a connect webview of a workspace by its id. It returns ErrNotFound if the workspace has none.
+func (s *Service) findRecord(ctx context.Context, at *data.Snapshot, portalID uuid.UUID, webview bool) (*loadedPortal, error) {
 	notFound := fmt.Errorf("%w: %s", ErrNotFound, portalID)
 	rows, err := at.Reader().Get(ctx, layout.IDIndex(portalID))
 	if err != nil {
@@ -178,7 +183,7 @@ func (s *Service) findPortal(ctx context.Context, at *data.Snapshot, portalID uu
 		return nil, fmt.Errorf("%w: the row of a portal's id: %w", storage.ErrCorrupt, err)
 	}
 	p, err := s.loadPortal(ctx, at.Reader(), pointer{customer, portalID})
-	if err == nil && (p == nil || p.workspace != at.WorkspaceID()) {
+	if err == nil && (p == nil || p.workspace != at.WorkspaceID() || (p.webview != nil) != webview) {
 		return nil, notFound
 	}
 	return p, err

@@ -38,7 +38,7 @@ func (f *fixture) restarted(t *testing.T) *fixture {
 	store := f.ws.DB().Store()
 	portals, err := portal.New(data.Open(store, data.Options{Now: f.clock.Now}), portal.Options{BaseURL: "https://se.am", Keys: f.keys})
 	require.NoError(t, err)
-	return &fixture{f.clock, portals.DB().Workspace(workspaceID), portals, f.keys, f.master}
+	return &fixture{clock: f.clock, ws: portals.DB().Workspace(workspaceID), portals: portals, keys: f.keys, master: f.master}
 }
 
 // TestRoundTrips_OperationsOnPortals_DoNotGrowWithData counts the round trips of operations with few and with many resources,

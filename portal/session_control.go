@@ -25,19 +25,22 @@ func (v *View) devices(action Action) (*access.Scope, error) {
 	if err := v.permit(action); err != nil {
 		return nil, err
 	}
+	if v.service.access == nil {
+		return nil, &RefusedError{action, refusedFeature}
+	}
 	return v.service.access.Workspace(v.ws.ID()).Customer(v.customer.Key).At(v.at), nil
 }
 
 // changeDevices calls write with the accounts and devices of the customer. The transaction of each write checks that the session
-// is valid and that the portal allows the action, and calls check.
+// is valid and that the portal allows the action, and calls check, if it is not nil.
 func (s *Session) changeDevices(ctx context.Context, action Action, check func(context.Context, *View, *access.Scope) error, write func(*access.Scope) error) error {
-	if err := s.View(ctx, func(v *View) error { return v.permit(action) }); err != nil {
+	if err := s.View(ctx, func(v *View) error { return drop(v.devices(action)) }); err != nil {
 		return err
 	}
 	scope := s.service.access.Workspace(s.ws.ID()).Customer(s.portal.CustomerKey)
 	err := write(scope.Checked(func(ctx context.Context, at *data.Snapshot) error {
 		v, err := s.permittedView(ctx, at, action)
-		if err != nil {
+		if err != nil || check == nil {
 			return err
 		}
 		return check(ctx, v, scope.At(at))

@@ -148,7 +148,7 @@ func (s *Service) resolveLink(ctx context.Context, code string, holder Secret) (
 			extra = append(extra, layout.Holder(to.customer, to.portal, *hash))
 		}
 		p, stateErr = s.loadOpenPortal(ctx, r, to, extra...)
-		if errors.Is(stateErr, ErrDeleted) {
+		if errors.Is(stateErr, ErrDeleted) || p != nil && verified.Connect != (p.webview != nil) {
 			return ErrRevoked // as if the row of the link were deleted too
 		}
 		if p == nil {
@@ -234,7 +234,7 @@ func (s *Service) recordUse(ctx context.Context, session *Session) error {
 				return err
 			}
 		}
-		return portaldata.AddChange(ctx, tx, portalActor(to.portal), data.PortalOpened, to.portal)
+		return p.addChange(ctx, tx, portalActor(to.portal), data.PortalOpened)
 	}, reads...)
 	if errors.Is(err, data.ErrCustomerNotFound) {
 		return ErrRevoked

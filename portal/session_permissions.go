@@ -37,7 +37,12 @@ const (
 	ActionReadDevices   Action = "read_devices"   // devices with their states and activities
 	ActionControlDevice Action = "control_device" // locking, unlocking and the settings of thermostats
 
-	ActionConnect   Action = "connect"   // the actions that the host offers in the connect section
+	ActionReadAccounts  Action = "read_accounts"  // connected accounts and the providers that can be connected
+	ActionConnect       Action = "connect"        // connecting an account for the first time or again
+	ActionDeleteAccount Action = "delete_account" // with its devices and their mappings
+	ActionReadMappings  Action = "read_mappings"  // devices that are mapped to no space, and what else is to be mapped
+	ActionMapDevices    Action = "map_devices"
+
 	ActionConfigure Action = "configure" // the actions that the host offers in the configure section
 )
 
@@ -48,7 +53,9 @@ type rule struct {
 	writes     bool                // a read-only portal does not allow it
 	restricted bool                // restricted navigation allows it
 	deepLink   bool                // a deep link allows it
+	webview    bool                // a connect webview allows it
 	devices    bool                // only a service with Options.Access allows it
+	unfiltered bool                // a portal with filters does not allow it: it concerns the customer as a whole
 }
 
 var (
@@ -84,7 +91,11 @@ var rules = []rule{
 	{action: ActionDeleteSpace, enabled: organizeEnabled, writes: true},
 	{action: ActionReadDevices, enabled: manageEnabled, restricted: true, deepLink: true, devices: true},
 	{action: ActionControlDevice, enabled: manageEnabled, writes: true, restricted: true, deepLink: true, devices: true},
-	{action: ActionConnect, enabled: connectEnabled, writes: true},
+	{action: ActionReadAccounts, enabled: connectEnabled, unfiltered: true, devices: true},
+	{action: ActionConnect, enabled: connectEnabled, writes: true, webview: true, unfiltered: true},
+	{action: ActionDeleteAccount, enabled: connectEnabled, writes: true, unfiltered: true, devices: true},
+	{action: ActionReadMappings, enabled: organizeEnabled, unfiltered: true, devices: true},
+	{action: ActionMapDevices, enabled: organizeEnabled, writes: true, unfiltered: true, devices: true},
 	{action: ActionConfigure, enabled: configureEnabled, writes: true},
 }
 
@@ -95,6 +106,8 @@ func (c *Config) permit(action Action) error {
 			continue
 		}
 		switch {
+		case c.webview && !r.webview:
+			return &RefusedError{action, refusedWebview}
 		case c.DeepLink != (data.Ref{}) && !r.deepLink:
 			return &RefusedError{action, refusedDeepLink}
 		case c.navigation() == NavigationRestricted && !r.restricted:
@@ -103,6 +116,8 @@ func (c *Config) permit(action Action) error {
 			return &RefusedError{action, refusedFeature}
 		case r.writes && c.ReadOnly:
 			return &RefusedError{action, refusedReadOnly}
+		case r.unfiltered && len(c.Filters) > 0:
+			return &RefusedError{action, refusedHidden}
 		}
 		return nil
 	}

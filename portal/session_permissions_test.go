@@ -15,6 +15,7 @@ import (
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/internal/testsize"
@@ -159,6 +160,36 @@ var cells = []cell{
 		}
 		return err
 	}},
+	{"Providers", "connect", false, false, false, func(_ context.Context, s *portal.Session) error {
+		return s.View(context.Background(), func(v *portal.View) error { return drop(v.Providers()) })
+	}},
+	{"ConnectedAccounts", "connect", false, false, false, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return drop(v.ConnectedAccounts(ctx)) })
+	}},
+	{"ConnectedAccount", "connect", false, false, false, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return dropBoth(v.ConnectedAccount(ctx, idsOf(ctx).account)) })
+	}},
+	{"Connect", "connect", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.Connect(ctx, access.ConnectStep{Provider: simulated.Key, Answers: login(password)}))
+	}},
+	{"Connect again", "connect", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.Connect(ctx, access.ConnectStep{Provider: simulated.Key, Reconnect: idsOf(ctx).account, Answers: login(password)}))
+	}},
+	{"DeleteAccount", "connect", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.DeleteAccount(ctx, idsOf(ctx).account))
+	}},
+	{"DeviceSuggestions", "organize", false, false, false, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return drop(v.DeviceSuggestions(ctx)) })
+	}},
+	{"MappableDevice", "organize", false, false, false, func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return drop(v.MappableDevice(ctx, idsOf(ctx).device)) })
+	}},
+	{"MapDevices", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.MapDevices(ctx, idsOf(ctx).to101()))
+	}},
+	{"UnmapDevices", "organize", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		return drop(s.UnmapDevices(ctx, idsOf(ctx).to101()))
+	}},
 	{"Can connect", "connect", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConnect) }},
 	{"Can configure", "configure", true, false, false, func(_ context.Context, s *portal.Session) error { return s.Can(portal.ActionConfigure) }},
 }
@@ -169,7 +200,7 @@ type attemptKey struct{}
 func attemptIn(ctx context.Context) uuid.UUID { return ctx.Value(attemptKey{}).(uuid.UUID) }
 
 // noCells are the methods that do not read or write data of a customer.
-var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View")
+var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View IsWebview FailWebview Webview ResumeConnect")
 
 func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 	t.Parallel()
@@ -264,12 +295,14 @@ func matrix(t *testing.T, f *fixture, step int) (tested int) {
 		for _, cell := range cells {
 			report, err := f.ws.Sync(t.Context(), manor())
 			require.NoError(t, err)
+			ctx := f.withDevices(t, ctx)
 			if session == nil || report.Created.AccessGrants > 0 { // the deep link was revoked when its reservation was deleted
 				p := f.create(t, portal.CreateRequest{CustomerKey: "My Company", Config: c})
 				session, err = f.portals.Resolve(t.Context(), portal.Code(p.URL.Reveal()))
 				require.NoError(t, err)
 			}
 			want := cell.want(excluded, readOnly, mode)
+			before := f.exportDevices(t)
 			err = cell.call(ctx, session)
 			tested++
 			if want == "" && cell.findsNothing(excluded, mode) {
@@ -288,6 +321,7 @@ func matrix(t *testing.T, f *fixture, step int) (tested int) {
 			after, err := f.ws.SyncWith(t.Context(), manor(), data.SyncOptions{DryRun: true})
 			require.NoError(t, err)
 			require.Zero(t, after.Created.Total()+after.Updated.Total()+len(after.Deleted), "%s changed something", cell.method)
+			require.Equal(t, before, f.exportDevices(t), "%s changed something", cell.method)
 		}
 	}
 	return tested

@@ -16,10 +16,11 @@ type sessionRow struct {
 	expiresAt time.Time          // the end of its greatest lifetime
 	ended     bool               // Session.End was called; Purge deletes the row later
 	holder    *layout.HolderHash // the holder for which the use is counted, or nil if there is none
+	connect   []byte             // the connection of an account that waits for the provider's own login, as pendingConnect; or empty
 }
 
 const (
-	sessionVersion = 2
+	sessionVersion = 3
 
 	sessionEnded = 1 << 0
 	sessionHeld  = 1 << 1
@@ -39,7 +40,7 @@ func (r sessionRow) encode() []byte {
 	if r.holder != nil {
 		b = append(b, r.holder[:]...)
 	}
-	return b
+	return append(b, r.connect...)
 }
 
 // over returns the error of a session that is over at a time, or nil if it is not over.
@@ -63,6 +64,7 @@ func decodeSession(b []byte) (sessionRow, error) {
 		holder := d.HolderHash()
 		r.holder = &holder
 	}
+	r.connect = []byte(d.Rest())
 	if d.Done() != nil || version != sessionVersion || flags&^(sessionEnded|sessionHeld) != 0 || r.slot >= keys.Slots {
 		return r, fmt.Errorf("%w: the row of a session", storage.ErrCorrupt)
 	}

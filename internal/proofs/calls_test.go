@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
@@ -25,6 +26,9 @@ type world struct {
 	userID uuid.UUID
 	stayID uuid.UUID
 	a      layout.CustomerID
+
+	webview    uuid.UUID
+	connecting string // the token of a session of the connect webview
 }
 
 // call is a call of an exported method.
@@ -59,6 +63,17 @@ func putHostRow(_ context.Context, tx data.CustomerTx) error { return tx.Tx.Put(
 func session(fn func(context.Context, *portal.Session) error) func(context.Context, host, *world) error {
 	return func(ctx context.Context, h host, w *world) error {
 		s, err := h.portals.Session(ctx, w.token)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, s)
+	}
+}
+
+// connecting calls fn with the session of the world's connect webview.
+func connecting(fn func(context.Context, *portal.Session) error) func(context.Context, host, *world) error {
+	return func(ctx context.Context, h host, w *world) error {
+		s, err := h.portals.Session(ctx, w.connecting)
 		if err != nil {
 			return err
 		}
@@ -311,6 +326,49 @@ var calls = []call{
 	})},
 	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.DeleteSpace(ctx, "a/site", portal.WriteOptions{}))
+	})},
+	{name: "view ConnectedAccounts", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.ConnectedAccounts(ctx)) })},
+	{name: "view ConnectedAccount", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return three(v.ConnectedAccount(ctx, accountOf("a")))
+	})},
+	{name: "view DeviceSuggestions", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.DeviceSuggestions(ctx)) })},
+	{name: "view MappableDevice", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.MappableDevice(ctx, deviceOf("a")))
+	})},
+	{name: "session Connect", do: session(func(ctx context.Context, s *portal.Session) error { return only(s.Connect(ctx, stepOf("new"))) })},
+	{name: "session ResumeConnect", do: session(func(ctx context.Context, s *portal.Session) error {
+		if err := only(s.ResumeConnect(ctx, nil)); !errors.Is(err, access.ErrConnectExpired) { // nothing waits for a login
+			return err
+		}
+		return nil
+	})},
+	{name: "session DeleteAccount", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.DeleteAccount(ctx, accountOf("a")))
+	})},
+	{name: "session MapDevices", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.MapDevices(ctx, access.DeviceMapping{DeviceID: deviceOf("a"), Mapping: access.Mapping{SpaceKey: "a/001"}}))
+	})},
+	{name: "session UnmapDevices", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.UnmapDevices(ctx, access.DeviceMapping{DeviceID: deviceOf("a"), Mapping: access.Mapping{SpaceKey: "a/001"}}))
+	})},
+	{name: "portal CreateWebview", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.portals.CreateWebview(ctx, h.ws, portal.WebviewRequest{CustomerKey: "a"}))
+	}},
+	{name: "portal Webview", do: func(ctx context.Context, h host, w *world) error {
+		return only(h.portals.Webview(ctx, h.ws, w.webview))
+	}},
+	{name: "portal Webviews", do: func(ctx context.Context, h host, _ *world) error {
+		return only(h.portals.Webviews(ctx, h.ws, portal.WebviewQuery{}))
+	}},
+	{name: "portal DeleteWebview", do: func(ctx context.Context, h host, w *world) error {
+		return h.portals.DeleteWebview(ctx, h.ws, w.webview)
+	}},
+	{name: "view Webview", do: connecting(func(ctx context.Context, s *portal.Session) error {
+		return s.View(ctx, func(v *portal.View) error { return three(v.Webview(ctx)) })
+	})},
+	{name: "session FailWebview", do: connecting(func(ctx context.Context, s *portal.Session) error { return s.FailWebview(ctx) })},
+	{name: "session Connect of a webview", do: connecting(func(ctx context.Context, s *portal.Session) error {
+		return only(s.Connect(ctx, stepOf("new")))
 	})},
 	{name: "session View", do: session(func(ctx context.Context, s *portal.Session) error {
 		return s.View(ctx, func(*portal.View) error { return nil })

@@ -53,6 +53,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)
 	require.Equal(t, 1, report.Deleted)
+	addLock(t, h.ws, h.ring, "a", "a")
 	made, err := h.apply(t.Context(), step{what: "create", customer: "a"}, nil)
 	require.NoError(t, err)
 	session, err := h.portals.OpenSession(t.Context(), made.code, "")
@@ -65,7 +66,11 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	brand, err := h.portals.CreateProfile(t.Context(), h.ws, portal.Profile{Name: "Brand"})
 	require.NoError(t, err)
-	w := &world{portal: made, token: session.Token().Reveal(), brand: brand.ID}
+	webview, err := h.portals.CreateWebview(t.Context(), h.ws, portal.WebviewRequest{CustomerKey: "a"})
+	require.NoError(t, err)
+	connecting, err := h.portals.OpenSession(t.Context(), portal.Code(webview.URL.Reveal()), "")
+	require.NoError(t, err)
+	w := &world{portal: made, token: session.Token().Reveal(), brand: brand.ID, webview: webview.ID, connecting: connecting.Token().Reveal()}
 	require.NoError(t, h.ws.View(t.Context(), func(s *data.Snapshot) error {
 		room, err1 := s.Space(t.Context(), "a/001")
 		user, err2 := s.UserIdentity(t.Context(), "a/001")

@@ -124,7 +124,10 @@ func newTenants(t *testing.T, store storage.Store) *tenants {
 	now := func() time.Time { return testTime }
 	ring, err := keys.New(0, map[int][]byte{0: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
-	s.portals, err = portal.New(data.Open(s.store, data.Options{Now: now, Rand: s.dice}), portal.Options{BaseURL: "https://portal.example", Keys: ring})
+	db := data.Open(s.store, data.Options{Now: now, Rand: s.dice})
+	devices, err := simulatedAccess(db, ring, victim, attacker, foreigner)
+	require.NoError(t, err)
+	s.portals, err = portal.New(db, portal.Options{BaseURL: "https://portal.example", Keys: ring, Access: devices})
 	require.NoError(t, err)
 	here := s.portals.DB().Workspace(workspaceID)
 	s.words[attacker], s.words[victim] = here, here
@@ -132,6 +135,7 @@ func newTenants(t *testing.T, store storage.Store) *tenants {
 	for _, word := range []string{victim, attacker, foreigner} {
 		_, err := s.words[word].Push(t.Context(), dataOf(word))
 		require.NoError(t, err)
+		addLock(t, s.words[word], ring, customerOf(word), word)
 		open := s.portal(t, word)
 		if word == attacker {
 			s.session, s.link = open.session, open.link
@@ -207,6 +211,9 @@ func (s *tenants) collect(t *testing.T, word string, ring *keys.Ring, open openP
 	worded("an account", "account-"+word)
 	worded("a setting", "setting-"+word)
 	worded("email address", fmt.Sprintf("%s-%s@mail.example", data.KindGuest, word))
+	hashed("account id", accountOf(word).String(), hexLetters)
+	hashed("device id", deviceOf(word).String(), hexLetters)
+	worded("device name", "Lock "+word)
 	hashed("preferred code", codes[word], "0123456789")
 	c, err := ws.Customer(ctx, customerOf(word))
 	require.NoError(t, err)

@@ -24,6 +24,7 @@ var workspaceID = uuid.MustParse("67c58f1f-f148-4415-a63c-dc6c145c6b91")
 type host struct {
 	ws      *data.Workspace
 	portals *portal.Service
+	ring    *keys.Ring
 }
 
 func newHost(store storage.Store) host { return newHostWith(store, nil) }
@@ -34,11 +35,16 @@ func newHostWith(store storage.Store, rand io.Reader) host {
 	if err != nil {
 		panic(err)
 	}
-	portals, err := portal.New(data.Open(store, data.Options{Rand: rand}), portal.Options{BaseURL: "https://example.com", Keys: ring})
+	db := data.Open(store, data.Options{Rand: rand})
+	devices, err := simulatedAccess(db, ring, "a", "new")
 	if err != nil {
 		panic(err)
 	}
-	return host{portals.DB().Workspace(workspaceID), portals}
+	portals, err := portal.New(db, portal.Options{BaseURL: "https://example.com", Keys: ring, Access: devices})
+	if err != nil {
+		panic(err)
+	}
+	return host{portals.DB().Workspace(workspaceID), portals, ring}
 }
 
 // customer returns all data of a customer, except resource ids and times.

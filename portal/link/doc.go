@@ -1,4 +1,4 @@
-// Package link signs and verifies the codes of portal links, and seals the cursors that a portal hands to a browser.
+// Package link signs and verifies the codes of portal links and connect webviews, and seals the cursors that a portal hands to a browser.
 //
 // Nothing in this package reads a store. A program that only knows the keys, such as a proxy in front of the portal, can
 // therefore refuse forged and expired links:

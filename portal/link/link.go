@@ -20,7 +20,8 @@ import (
 //
 // slot is the number of the slot of the key ring whose key signed the code. The alphabet is Crockford's, in lower case. expires
 // is in unix seconds, big-endian. The tag is the first eight bytes of HMAC-SHA256, with the link key of the slot, of version ||
-// slot || id || expires. version is the byte 1, which is not in the code.
+// slot || id || expires. version is the byte 1, which is not in the code. The code of a connect page has the same format and the
+// key of [keys.PurposeConnect].
 const (
 	alphabet    = "0123456789abcdefghjkmnpqrstvwxyz"
 	idBytes     = 8
@@ -58,6 +59,7 @@ type Link struct {
 	ID        ID
 	ExpiresAt time.Time // in whole seconds
 	Slot      int       // the slot of the master key that signed the code; Sign ignores it
+	Connect   bool      // the link opens a page that connects an account, and its code is signed with another key
 }
 
 // Expiry returns the expiry of a link whose portal expires at t: t rounded up to whole seconds. It returns [ErrExpiry] for
@@ -76,18 +78,31 @@ func Expiry(t time.Time) (time.Time, error) {
 // Signer signs and verifies codes with the keys of a ring. It is safe for concurrent use.
 type Signer struct {
 	active byte
-	slots  [keys.Slots]*hmacPool // nil for a slot without a master
+	slots  [keys.Slots]*slotKeys // nil for a slot without a master
+}
+
+// slotKeys computes the tags of one slot: with the link key, and with the key for codes of connect pages.
+type slotKeys struct{ link, connect *hmacPool }
+
+func (k *slotKeys) tag(slot byte, l Link) [tagBytes]byte {
+	if l.Connect {
+		return k.connect.tag(slot, l)
+	}
+	return k.link.tag(slot, l)
 }
 
 // NewSigner returns a Signer that signs with the active slot of a ring and verifies with every slot.
 func NewSigner(ring *keys.Ring) (*Signer, error) {
 	s := &Signer{active: byte(ring.Active())}
 	for _, slot := range ring.Slots() {
-		key, err := ring.Key(slot, keys.PurposeLink)
-		if err != nil {
-			return nil, err
+		s.slots[slot] = &slotKeys{}
+		for purpose, pool := range map[keys.Purpose]**hmacPool{keys.PurposeLink: &s.slots[slot].link, keys.PurposeConnect: &s.slots[slot].connect} {
+			key, err := ring.Key(slot, purpose)
+			if err != nil {
+				return nil, err
+			}
+			*pool = newHMACPool(key)
 		}
-		s.slots[slot] = newHMACPool(key)
 	}
 	return s, nil
 }
@@ -143,7 +158,10 @@ func (s *Signer) Verify(code string, now time.Time) (Link, error) {
 	}
 	tag := s.slots[slot].tag(slot, l)
 	if subtle.ConstantTimeCompare(tag[:], body[idBytes+4:]) != 1 {
-		return Link{}, ErrForged
+		l.Connect = true
+		if tag = s.slots[slot].tag(slot, l); subtle.ConstantTimeCompare(tag[:], body[idBytes+4:]) != 1 {
+			return Link{}, ErrForged
+		}
 	}
 	if !now.Before(l.ExpiresAt) {
 		return l, ErrExpired
