@@ -41,6 +41,44 @@ func TestProblem_WithoutPortal_ShowsPartnerSupportAndNewLink(t *testing.T) {
 	require.NotContains(t, body, "<header")
 }
 
+// A page without a session has the primary colour of the portal's profile if the link or the session is known.
+func TestPagesWithoutSession_PortalWithProfile_HaveItsColour(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	profile, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{PrimaryColor: "#7A1F3D", Theme: portal.Theme{PrimaryForegroundColor: "#fe9"}})
+	require.NoError(t, err)
+	sheet := regexp.MustCompile(`<link rel="stylesheet" href="(/assets/[0-9a-f]{12}/theme-7a1f3d-fe9-(auto|dark)\.css)">`)
+	for scheme, name := range map[string]string{"": "auto", "dark": "dark"} {
+		config := portal.Config{CustomizationProfileID: profile.ID, ColorScheme: scheme}
+		p := f.portal(t, portal.CreateRequest{Config: config, MaxUses: 1})
+		b := f.newBrowser(t)
+		click := b.get(p.URL.Reveal())
+		require.Equal(t, name, sheet.FindStringSubmatch(click.body)[2], "the page with a button")
+		css := b.get(sheet.FindStringSubmatch(click.body)[1])
+		require.Equal(t, "public, max-age=31536000, immutable", css.Header.Get("Cache-Control"))
+		require.Equal(t, "text/css; charset=utf-8", css.Header.Get("Content-Type"))
+		require.Contains(t, css.body, "--brand:#7a1f3d;--on-brand:#ffee99;")
+		require.Equal(t, scheme == "", regexp.MustCompile(`@media`).MatchString(css.body))
+
+		p = f.portal(t, portal.CreateRequest{Config: config})
+		b.open(p.URL.Reveal())
+		b.header.Set("Sec-Fetch-Dest", "iframe")
+		require.NotRegexp(t, `theme-`, b.get(p.URL.Reveal()).body, "in a frame that the portal does not allow")
+		b.header.Del("Sec-Fetch-Dest")
+		require.NoError(t, f.portals.Revoke(t.Context(), f.ws(), p.ID))
+		for _, path := range []string{b.home, p.URL.Reveal()} { // the session that was open, and the link
+			a := b.get(path)
+			require.Contains(t, a.body, "was withdrawn", path)
+			require.Equal(t, name, sheet.FindStringSubmatch(a.body)[2], path)
+		}
+	}
+	b := f.newBrowser(t)
+	require.NotRegexp(t, `theme-`, b.get("/00000000000000000000000000000000f").body, "a forged code")
+	for _, name := range []string{"theme-7a1f3d-fe9-auto", "theme-7a1f3g-fe9-auto.css", "theme-7a1f3d-fe9-x.css", "theme--fe9-auto.css"} {
+		require.Equal(t, http.StatusNotFound, b.get("/assets/000000000000/"+name).StatusCode, name)
+	}
+}
+
 func TestNew_InvalidSupportOrNewLinkURL_ReturnsErrInvalid(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -22,7 +22,7 @@ func end(x *exchange) error {
 		return err
 	}
 	p := x.session.Portal()
-	x.session = nil
+	x.session, x.shutPortal = nil, p
 	x.showProblem(http.StatusOK, problem{Key: endedKey(p), ReturnURL: p.Config.ReturnURL})
 	return nil
 }

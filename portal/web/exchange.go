@@ -26,7 +26,7 @@ type exchange struct {
 	home       string // the path of the portal's pages, with a slash at its end
 
 	customerName string                // the name of the customer whose portal is or was open in the browser
-	endedPortal  portal.CustomerPortal // the portal of the session that has ended; zero if none has
+	shutPortal   portal.CustomerPortal // the portal of the link that was opened, or of the session that has ended; zero if there is none
 	resend       []hiddenInput         // the inputs of a form that was posted after the end of the session
 	chosenLocale string                // the locale that the visitor chose with this request
 
@@ -150,7 +150,7 @@ func (x *exchange) withSession(name string, show func() error) error {
 	if err := x.identify(p, name); err != nil {
 		return err
 	}
-	x.endedPortal = p
+	x.shutPortal = p
 	return err
 }
 

@@ -54,7 +54,7 @@ func (x *exchange) serveLink(path string) {
 	if found && (err == nil || errors.Is(err, portal.ErrUsedUp)) && x.resumeSession(p) {
 		return
 	}
-	x.localizer = x.h.newLocalizer(x.linkLocale(p), nil)
+	x.localizer, x.shutPortal = x.h.newLocalizer(x.linkLocale(p), nil), p
 	known := browser.secret != ""
 	asksForClick := p.MaxUses > 0 && !held
 	switch {
@@ -62,7 +62,7 @@ func (x *exchange) serveLink(path string) {
 		allowFrame(x.w.Header(), portal.Config{}) // the page contains nothing but a way out of the frame
 		x.showProblem(http.StatusForbidden, problem{Key: "mode", TabURL: x.h.prefix + code})
 	case err != nil:
-		x.showLinkError(err, p)
+		x.showError(err)
 	case !known && (x.isCookieProbe() || isPost && asksForClick && x.r.PostFormValue(previewField) == ""):
 		x.showNoCookies(code, p)
 	case x.r.Method == http.MethodHead:
@@ -127,7 +127,7 @@ func (x *exchange) resumeSession(p portal.CustomerPortal) bool {
 func (x *exchange) openSession(code string, p portal.CustomerPortal, holder portal.Secret) {
 	session, err := x.h.portals.OpenSession(x.ctx(), code, holder)
 	if err != nil {
-		x.showLinkError(err, p)
+		x.showError(err)
 		return
 	}
 	x.evictCookies(p.Config.IsEmbedded)
@@ -166,18 +166,6 @@ func (x *exchange) showNoCookies(code string, p portal.CustomerPortal) {
 		return
 	}
 	x.showProblem(http.StatusForbidden, problem{Key: "cookies", LinkURL: x.h.prefix + code, ReturnURL: p.Config.ReturnURL})
-}
-
-// showLinkError responds with the page for an error of a link. If the portal of the link is known, the page offers its
-// ReturnURL.
-func (x *exchange) showLinkError(err error, p portal.CustomerPortal) {
-	for _, row := range problems {
-		if errors.Is(err, row.err) {
-			x.showProblem(row.status, problem{Key: row.key, ReturnURL: p.Config.ReturnURL})
-			return
-		}
-	}
-	x.showError(err)
 }
 
 // linkLocale returns the locale of a page about a link.

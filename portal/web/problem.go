@@ -56,13 +56,13 @@ func (x *exchange) showError(err error) {
 		return
 	}
 	if x.session != nil && (errors.Is(err, portal.ErrGone) || errors.Is(err, portal.ErrSessionOver)) {
-		x.session, x.endedPortal = nil, x.session.Portal() // the session ended while the page was made
+		x.session, x.shutPortal = nil, x.session.Portal() // the session ended while the page was made
 	}
 	for _, row := range problems {
 		if errors.Is(err, row.err) {
-			p := problem{Key: row.key, ReturnURL: x.endedPortal.Config.ReturnURL}
+			p := problem{Key: row.key, ReturnURL: x.shutPortal.Config.ReturnURL}
 			if errors.Is(err, portal.ErrSessionEnded) {
-				p.Key = endedKey(x.endedPortal)
+				p.Key = endedKey(x.shutPortal)
 			}
 			x.showProblem(row.status, p)
 			return

@@ -132,6 +132,10 @@ const immutable = "max-age=31536000, immutable"
 func (x *exchange) serveAsset(versioned string) {
 	version, name, _ := strings.Cut(versioned, "/")
 	b := x.h.templates.assets[name]
+	theme := shutThemeCSS(name)
+	if theme != nil {
+		b = theme
+	}
 	if b == nil || x.r.Method == http.MethodPost {
 		x.notFound()
 		return
@@ -139,8 +143,15 @@ func (x *exchange) serveAsset(versioned string) {
 	if version == x.h.templates.version {
 		x.w.Header().Set("Cache-Control", "public, "+immutable)
 	}
-	x.asset = name
+	if theme == nil {
+		x.asset = name
+	}
 	x.respond(http.StatusOK, assetTypes[path.Ext(name)], b)
+}
+
+// assetPath returns the path of an asset. It changes when the asset does.
+func (x *exchange) assetPath(name string) string {
+	return x.h.prefix + "assets/" + x.h.templates.version + "/" + name
 }
 
 // assetTypes are the media types of the assets. The tables of package mime depend on the machine.

@@ -84,13 +84,16 @@ func (d pageData) ResourcePath(ref data.Ref) string { return d.x.resourcePath(re
 // Home returns the path of the portal's start page.
 func (d pageData) Home() string { return d.x.home }
 
-// Theme returns the path of the stylesheet with the portal's colours.
-func (d pageData) Theme() string { return d.x.themePath() }
+// Theme returns the path of the stylesheet with the portal's colours, or "" for the default colours.
+func (d pageData) Theme() string {
+	if d.Open() {
+		return d.x.themePath()
+	}
+	return d.x.shutThemePath()
+}
 
 // Asset returns the path of an asset. It changes when the asset does.
-func (d pageData) Asset(name string) string {
-	return d.x.h.prefix + "assets/" + d.x.h.templates.version + "/" + name
-}
+func (d pageData) Asset(name string) string { return d.x.assetPath(name) }
 
 // The portal.
 

@@ -1,11 +1,18 @@
 package web
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/portal"
 )
 
 // A profile can have any colours. The theme adjusts text and background colours until they have the contrast that WCAG
@@ -128,7 +135,7 @@ func (x *exchange) serveTheme() {
 		x.showProblem(http.StatusMethodNotAllowed, problem{Key: "method"})
 		return
 	}
-	css := x.themeCSS()
+	css := themeCSS(x.appearance.Theme, x.colorScheme())
 	if x.r.URL.RawQuery == "v="+fingerprint(css) {
 		x.w.Header().Set("Cache-Control", "private, "+immutable)
 	}
@@ -136,7 +143,52 @@ func (x *exchange) serveTheme() {
 }
 
 // themePath returns the path of the stylesheet with the portal's colours and fonts. It changes when the stylesheet does.
-func (x *exchange) themePath() string { return x.link(themePath, "v", fingerprint(x.themeCSS())) }
+func (x *exchange) themePath() string {
+	return x.link(themePath, "v", fingerprint(themeCSS(x.appearance.Theme, x.colorScheme())))
+}
+
+// A page without a session has only the primary colour of a portal. Its stylesheet is an asset, whose name consists of the
+// primary colour, the colour of text on it, and the colour scheme.
+var shutTheme = regexp.MustCompile(`^theme-([0-9a-f]{6}|[0-9a-f]{3})-([0-9a-f]{6}|[0-9a-f]{3}|)-(light|dark|auto)\.css$`)
+
+// shutThemePath returns the path of the stylesheet with the primary colour of x.shutPortal, or "" if it has none. A page in
+// a frame that the portal does not allow has the default colours.
+func (x *exchange) shutThemePath() string {
+	p := x.shutPortal
+	if p.Config.CustomizationProfileID == uuid.Nil || x.framed() && !p.Config.IsEmbedded {
+		return ""
+	}
+	profile, err := x.h.portals.Profile(x.ctx(), x.h.db.Workspace(p.WorkspaceID), p.Config.CustomizationProfileID)
+	if err != nil {
+		if !errors.Is(err, portal.ErrProfileNotFound) {
+			x.h.db.Logger().ErrorContext(x.ctx(), "reading the colours of a page failed", "error", err)
+		}
+		return ""
+	}
+	digits := func(colour string) string { return strings.ToLower(strings.TrimPrefix(colour, "#")) }
+	name := "theme-" + digits(cmp.Or(profile.Theme.PrimaryColor, profile.PrimaryColor)) + "-" + digits(profile.Theme.PrimaryForegroundColor) + "-" + cmp.Or(p.Config.ColorScheme, "auto") + ".css"
+	if !shutTheme.MatchString(name) {
+		return "" // the profile has no primary colour
+	}
+	return x.assetPath(name)
+}
+
+// shutThemeCSS returns the stylesheet of a page without a session, or nil if the name is not one of [exchange.shutThemePath].
+func shutThemeCSS(name string) []byte {
+	found := shutTheme.FindStringSubmatch(name)
+	if found == nil {
+		return nil
+	}
+	t := portal.Theme{PrimaryColor: "#" + found[1]}
+	if found[2] != "" {
+		t.PrimaryForegroundColor = "#" + found[2]
+	}
+	scheme := schemeAuto
+	if found[3] != "auto" {
+		scheme = found[3]
+	}
+	return []byte(themeCSS(t, scheme))
+}
 
 // Colour schemes of pages, as in the CSS property color-scheme.
 const (
@@ -147,19 +199,19 @@ const (
 
 // colorScheme returns the colour scheme of the page.
 func (x *exchange) colorScheme() string {
-	if x.session == nil {
-		return schemeAuto
+	c := x.shutPortal.Config
+	if x.session != nil {
+		c = x.config()
 	}
-	switch scheme := x.config().ColorScheme; scheme {
+	switch scheme := c.ColorScheme; scheme {
 	case schemeLight, schemeDark:
 		return scheme
 	}
 	return schemeAuto
 }
 
-// themeCSS returns the stylesheet with the portal's colours and fonts.
-func (x *exchange) themeCSS() string {
-	t := x.appearance.Theme
+// themeCSS returns the stylesheet with the colours and fonts of a theme for a colour scheme.
+func themeCSS(t portal.Theme, scheme string) string {
 	primaryText := t.PrimaryColor
 	if primaryText == "" {
 		primaryText = defaultColor
@@ -186,7 +238,7 @@ func (x *exchange) themeCSS() string {
 		write("mono", fontList(t.MonoFontFamily)+", ui-monospace, monospace")
 	}
 	b.WriteString("}")
-	if scheme := x.colorScheme(); scheme != schemeLight {
+	if scheme != schemeLight {
 		open, end := ":root{", "}"
 		if scheme == schemeAuto {
 			open, end = "@media(prefers-color-scheme:dark){"+open, end+"}"
