@@ -135,14 +135,14 @@ func (s *Store) queueWrites(b *pgx.Batch, l *overlay.Layer) {
 	}
 }
 
-// resolveTimeout is the longest time to determine the outcome of a commit.
-const resolveTimeout = time.Minute
+// defaultResolveTimeout is the longest time to determine the outcome of a commit.
+const defaultResolveTimeout = time.Minute
 
 // resolve determines whether the group with a number was committed after its connection was
 // lost. It takes the lock, so that the transaction has ended, and reads the row that the
-// transaction wrote. It tries again until resolveTimeout has passed.
+// transaction wrote. It tries again until s.resolveTimeout has passed.
 func (s *Store) resolve(number int64) (committed bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.resolveTimeout)
 	defer cancel()
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		if committed, err = s.committed(ctx, number); err == nil {

@@ -19,6 +19,9 @@ func (s *Store) SetGroupLimits(rows, bytes int, d time.Duration) {
 	s.groupLimits = groupLimits{rows: rows, bytes: bytes, time: d}
 }
 
+// SetResolveTimeout sets the longest time to determine the outcome of a commit. No Update may be running.
+func (s *Store) SetResolveTimeout(d time.Duration) { s.resolveTimeout = d }
+
 // Waiting returns the number of Updates that wait for a group.
 func (s *Store) Waiting() (n int) {
 	s.writer.mu.Lock()

@@ -66,6 +66,47 @@ func TestUpdate_ConnectionIsCutAtCommit_OutcomeIsCorrect(t *testing.T) {
 	}
 }
 
+// TestUpdate_ServerCannotBeReachedAfterTheCut_OutcomeIsUnknown cuts the connection of a commit and refuses new connections, so that
+// the outcome cannot be determined.
+func TestUpdate_ServerCannotBeReachedAfterTheCut_OutcomeIsUnknown(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]cut{"before": cutBefore, "after": cutAfter} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startProxy(t)
+			c := &cutter{proxy: p}
+			o := postgrestest.Options(t)
+			o.Configure = c.configure
+			s := openWith(t, p.url(), o)
+			direct := openWith(t, postgrestest.Shared(t).URL(), postgres.Options{Schema: o.Schema})
+			s.SetResolveTimeout(100 * time.Millisecond)
+			put(t, s, "first", "") // the driver prepares its statements
+			c.arm(at)
+			err := s.Update(t.Context(), func(tx storage.Tx) error {
+				if _, err := tx.Get(t.Context(), []byte("first")); err != nil {
+					return err
+				}
+				p.refuse(true)
+				return tx.Put([]byte("second"), nil)
+			})
+			require.ErrorIs(t, err, storage.ErrUnknown)
+			require.NotErrorIs(t, err, storage.ErrConflict, "storage.Run must not repeat it")
+			require.EqualValues(t, 1, s.Stats().UnknownCommits)
+			want := map[string]string{"first": ""}
+			if at == cutAfter {
+				want["second"] = ""
+			}
+			require.Equal(t, want, rowsOf(t, direct))
+
+			p.refuse(false)
+			s.SetResolveTimeout(time.Minute)
+			put(t, s, "third", "")
+			want["third"] = ""
+			require.Equal(t, want, rowsOf(t, direct))
+		})
+	}
+}
+
 // TestUpdate_HolderOfTheLockStops_OtherProcessesContinue stops the connection of a process that holds the lock. The server
 // ends its transaction, so that another process can write.
 func TestUpdate_HolderOfTheLockStops_OtherProcessesContinue(t *testing.T) {

@@ -30,9 +30,10 @@ type proxy struct {
 	dir    string
 	server string
 
-	mu    sync.Mutex
-	next  cut
-	stall chan struct{} // not nil while nothing is forwarded; closed at the end
+	mu      sync.Mutex
+	next    cut
+	refuses bool          // new connections
+	stall   chan struct{} // not nil while nothing is forwarded; closed at the end
 }
 
 // proxied is a connection through a proxy.
@@ -68,6 +69,10 @@ func (p *proxy) url() string { return "postgres:///postgres?user=postgres&host="
 
 // serve forwards a connection.
 func (p *proxy) serve(client net.Conn) {
+	if p.refused() {
+		_ = client.Close()
+		return
+	}
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "unix", p.server)
 	if err != nil {
 		_ = client.Close()
@@ -117,6 +122,19 @@ func (p *proxy) serve(client net.Conn) {
 			}
 		}
 	}()
+}
+
+// refuse makes the proxy refuse new connections, or accept them again.
+func (p *proxy) refuse(refuses bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuses = refuses
+}
+
+func (p *proxy) refused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refuses
 }
 
 // take returns the cut of the message that c has sent, and sets the cut of c if a COMMIT is being sent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -25,7 +26,8 @@ type Store struct {
 	counts  counts
 	closing sync.Once
 
-	groupLimits groupLimits // the default; tests change it
+	groupLimits    groupLimits   // the default; tests change it
+	resolveTimeout time.Duration // the same
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -57,7 +59,7 @@ func open(ctx context.Context, url string, o Options, steps []migration) (*Store
 	}
 	s := &Store{options: o, sql: newStatements(o.Schema), lock: lockKey(o.Schema), id: make([]byte, 16)}
 	rand.Read(s.id) // never fails
-	s.groupLimits = defaultGroupLimits
+	s.groupLimits, s.resolveTimeout = defaultGroupLimits, defaultResolveTimeout
 	if s.updates, err = o.newPool(ctx, url, updateConns); err != nil {
 		return nil, err
 	}
