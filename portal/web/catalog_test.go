@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/feature/plural"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/portal"
 )
 
@@ -165,10 +168,29 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	for _, d := range []deletion{cancelGrant, removeStaff, deleteSpace} {
 		use(d.titleKey, "a deletion")
 	}
-	for _, fields := range [][]fieldSpec{newGrantFields, editGrantFields, newStaffFields, newSpaceFields} {
+	for _, fields := range [][]fieldSpec{newGrantFields, editGrantFields, newStaffFields, newSpaceFields, climateFields} {
 		for _, field := range fields {
 			use(field.label, "a field")
 		}
+	}
+	for _, key := range append(slices.Collect(maps.Values(failTexts)), failBusy, failBattery) {
+		use(key, "advice about a device")
+	}
+	for _, kind := range []access.ActivityKind{
+		access.ActivityOffline, access.ActivityOnline, access.ActivityLowBattery, access.ActivityLocked, access.ActivityUnlocked,
+		access.ActivityDoorOpened, access.ActivityDoorClosed, access.ActivityClimate, access.ActivityLeak, access.ActivitySmoke,
+		access.ActivityGaveUp, access.ActivityDeviceGone, access.ActivityDeviceListed,
+	} {
+		use("activity."+string(kind), "an activity")
+	}
+	for _, method := range namedMethods {
+		use("method."+string(method), "a method of operating a lock")
+	}
+	for _, mode := range []device.HVACMode{device.HVACOff, device.HVACHeat, device.HVACCool, device.HVACHeatCool, device.HVACEco} {
+		use("mode."+string(mode), "a mode of a thermostat")
+	}
+	for _, mode := range []device.FanMode{device.FanAuto, device.FanOn, device.FanCirculate} {
+		use("fan."+string(mode), "a mode of a fan")
 	}
 	use("switch.on", "a switch")
 	use("switch.off", "a switch")

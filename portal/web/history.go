@@ -33,17 +33,22 @@ var historyFields = map[string]string{
 // historyEntry returns a change with its time in the zone of the access grant.
 func (x *exchange) historyEntry(c data.FeedChange, zone *time.Location) historyEntry {
 	entry := historyEntry{Change: c.Change, At: c.At.In(zone)}
-	actor := string(c.Actor.Type)
-	if c.Actor.Type == data.ActorPortal && c.Actor.PortalID == x.session.Portal().ID {
-		actor = "this"
-	}
-	entry.By = x.text(historyActors[actor], "name", c.Actor.Name)
+	entry.By = x.actorName(c.Actor)
 	for _, name := range c.ChangedFields {
 		if label := x.historyLabel(name); !slices.Contains(entry.Fields, label) {
 			entry.Fields = append(entry.Fields, label)
 		}
 	}
 	return entry
+}
+
+// actorName returns the text that says who made a change or sent a command.
+func (x *exchange) actorName(a data.Actor) string {
+	actor := string(a.Type)
+	if a.Type == data.ActorPortal && a.PortalID == x.session.Portal().ID {
+		actor = "this"
+	}
+	return x.text(historyActors[actor], "name", a.Name)
 }
 
 // historyLabel returns the label of a field of an access grant. The references to the user have one label for all kinds,

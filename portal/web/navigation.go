@@ -29,6 +29,7 @@ func (d pageData) Nav() []navItem {
 		{sectionGuests, pageGuests, d.Guests(), x.can(portal.ActionReadUserIdentities)},
 		{sectionSpaces, pageSpaces, d.Spaces(), x.can(portal.ActionReadSpaces)},
 		{sectionStaff, pageStaff, x.text("nouns.staff_member"), x.can(portal.ActionReadStaff)},
+		{sectionDevices, pageDevices, x.text("nav.devices"), x.can(portal.ActionReadDevices)},
 	} {
 		if item.visible {
 			out = append(out, navItem{item.name, x.link(item.path), x.section == item.section})

@@ -30,6 +30,10 @@ const (
 	pageRenameSpace = "spaces/rename"
 	pageMoveSpace   = "spaces/move"
 	pageDeleteSpace = "spaces/delete"
+	pageDevices     = "devices"
+	pageDevice      = "devices/view"
+	pageCommand     = "devices/command"
+	pageClimate     = "devices/climate"
 	pageAccounts    = "connect"
 	pageConnect     = "connect/start"
 	pageDisconnect  = "connect/remove"
@@ -45,6 +49,7 @@ const (
 	sectionGuests    = "guests"
 	sectionStaff     = "staff"
 	sectionSpaces    = "spaces"
+	sectionDevices   = "devices"
 	sectionConnect   = "connect"
 	sectionConfigure = "configure"
 	sectionSearch    = "search"
@@ -73,6 +78,10 @@ func pages() map[string]page {
 		pageRenameSpace: {section: sectionSpaces, show: renameSpace.show, save: renameSpace.save},
 		pageMoveSpace:   {section: sectionSpaces, show: moveSpace.show, save: moveSpace.save},
 		pageDeleteSpace: {section: sectionSpaces, show: deleteSpace.show, save: deleteSpace.save},
+		pageDevices:     {section: sectionDevices, show: showDevices},
+		pageDevice:      {section: sectionDevices, show: showDevice},
+		pageCommand:     {section: sectionDevices, show: showCommand, save: saveCommand},
+		pageClimate:     {section: sectionDevices, show: showClimate, save: saveClimate},
 		pageAccounts:    {section: sectionConnect, show: showAccounts, callsHost: true},
 		pageConnect:     {section: sectionConnect, show: showAccounts, save: saveConnect, callsHost: true},
 		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect, callsHost: true},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/validation"
@@ -46,6 +47,8 @@ var problems = []struct {
 	{portal.ErrChanged, http.StatusConflict, "busy"},
 	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
 	{errUnknownPage, http.StatusNotFound, "missing"},
+	{access.ErrNotFound, http.StatusNotFound, "missing"},
+	{access.ErrTokenUsed, http.StatusConflict, "busy"},
 	{data.ErrInvalidCursor, http.StatusBadRequest, "cursor"},
 	{validation.ErrInvalid, http.StatusBadRequest, "form"},
 }

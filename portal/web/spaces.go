@@ -15,6 +15,7 @@ type spacesPage struct {
 	Sites  []siteBranch
 	Rows   []spaceRow
 	States bool // Rows have states
+	Locks  bool // Rows have devices
 	Counts []kindCount
 	CanAdd bool
 }
@@ -33,6 +34,9 @@ type spaceRow struct {
 	Taken bool
 
 	Occupant string // who is in the space without an end; otherwise ""
+
+	Devices string // the states of its locks and what is wrong with its devices; "" if there is nothing to say
+	Trouble bool   // something is wrong with one of its devices
 }
 
 const (
@@ -93,6 +97,14 @@ func showSpaces(x *exchange) error {
 	if err := states.add(out.Rows, page.Related); err != nil {
 		return err
 	}
+	if out.Locks, err = x.addDevices(out.Rows); err != nil {
+		return err
+	}
+	for _, branch := range out.Sites {
+		if _, err := x.addDevices(branch.Spaces); err != nil {
+			return err
+		}
+	}
 	pairs := []string{searchParam, out.Text}
 	if out.All {
 		pairs = append(pairs, "view", "all")
@@ -127,6 +139,8 @@ type spacePage struct {
 	RowsAll        string // path of the list of all grants to the space
 	Stopped        bool   // the search for Rows reached its limit
 	Staff          []data.UserIdentity
+	State          *spaceRow // who is in the space; nil for a site and if that is not shown
+	Devices        []deviceRow
 	Grants         bool
 	CanCreateGrant bool
 }
@@ -143,14 +157,14 @@ func showSpace(x *exchange) error {
 	if site, shown := related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
 		out.Site = &site
 	}
+	states, err := x.newSpaceStates()
+	if err != nil {
+		return err
+	}
 	if s.Kind == data.KindSite {
 		inside, err := readPage(x, cursorParam, func(cursor string) (portal.Page[data.Space], error) {
 			return x.view.Spaces(x.ctx(), data.Query{ParentSiteKey: s.Key, ByName: true, Limit: pageLimit, CountLimit: countLimit, Cursor: cursor})
 		})
-		if err != nil {
-			return err
-		}
-		states, err := x.newSpaceStates()
 		if err != nil {
 			return err
 		}
@@ -159,6 +173,18 @@ func showSpace(x *exchange) error {
 		}
 		out.InsidePager = newPager(x, inside, cursorParam, pageSpace, "key", s.Key)
 	}
+	if s.Kind != data.KindSite && states != nil {
+		row := []spaceRow{{Space: s}}
+		if err := states.add(row, related); err != nil {
+			return err
+		}
+		out.State = &row[0]
+	}
+	devices, err := x.devicesOf(s.Key)
+	if err != nil {
+		return err
+	}
+	out.Devices = devices[s.Key]
 	if out.Grants {
 		page, err := x.view.AccessGrants(x.ctx(), data.Query{SpaceKey: s.Key, From: x.h.db.Now(), Limit: 10})
 		if err != nil {

@@ -31,9 +31,10 @@ type tile struct {
 // attention is something that the front desk should look at.
 type attention struct {
 	Text  string
-	Names []string // the spaces concerned
-	More  int      // the number of further spaces
-	Path  string   // the list of the bookings concerned
+	Names []string    // the spaces concerned
+	Links []rowAction // the devices, accounts or spaces concerned, with their pages, instead of Names
+	More  int         // the number of further ones
+	Path  string      // the list of those concerned
 }
 
 // todayList is a list of access grants or free spaces on the page.
@@ -100,6 +101,9 @@ func showToday(x *exchange) error {
 		}
 		t.fill(&out, x.r.URL.Query().Get(showParam))
 	} else if err := x.addCounts(&out); err != nil {
+		return err
+	}
+	if err := x.addDeviceAttention(&out, t.rooms); err != nil {
 		return err
 	}
 	zone := x.pageZone()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testclock"
@@ -38,7 +39,10 @@ func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixtu
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
-	f.portals, err = portal.New(data.Open(f.store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewTextHandler(f.logs, nil))}), portal.Options{BaseURL: base, Keys: ring})
+	db := data.Open(f.store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewTextHandler(f.logs, nil))})
+	devices, err := access.New(db, access.Options{Keys: ring})
+	require.NoError(t, err)
+	f.portals, err = portal.New(db, portal.Options{BaseURL: base, Keys: ring, Access: devices})
 	require.NoError(t, err)
 	f.pages, err = web.New(f.portals, o)
 	require.NoError(t, err)
