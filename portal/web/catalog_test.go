@@ -166,7 +166,13 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 		use("rule."+string(rule), "a rule")
 	}
 	for _, d := range []deletion{cancelGrant, removeStaff, deleteSpace} {
-		use(d.titleKey, "a deletion")
+		if !strings.HasSuffix(d.titleKey, ".") {
+			use(d.titleKey, "a deletion")
+			continue
+		}
+		for _, n := range nounsByVertical {
+			use(d.titleKey+n.grant, "a deletion")
+		}
 	}
 	for _, fields := range [][]fieldSpec{newGrantFields, editGrantFields, newStaffFields, newSpaceFields, climateFields} {
 		for _, field := range fields {

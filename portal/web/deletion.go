@@ -13,7 +13,7 @@ import (
 
 // deletion is a page that asks before it deletes a resource.
 type deletion struct {
-	titleKey string
+	titleKey string // if it ends with a period, the vertical's noun for an access grant follows
 	load     func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error)
 	remove   func(x *exchange, key string, o portal.WriteOptions) error
 	done     func(x *exchange, name string) error
@@ -27,7 +27,11 @@ func (d deletion) render(x *exchange, status int) error {
 		return err
 	}
 	page.Planned, page.Changed = planFingerprint(meta, plan), status != 200
-	x.render(status, "cancel", d.titleKey, page, "name", page.Name)
+	titleKey := d.titleKey
+	if strings.HasSuffix(titleKey, ".") {
+		titleKey += x.nouns().grant
+	}
+	x.render(status, "cancel", titleKey, page, "name", page.Name)
 	return nil
 }
 

@@ -242,7 +242,7 @@ func showGrant(x *exchange) error {
 
 // cancelGrant is the page that cancels an access grant.
 var cancelGrant = deletion{
-	titleKey: "cancel.title",
+	titleKey: "cancel.title.",
 	load: func(x *exchange, key string) (deletePage, data.Meta, data.DeleteReport, error) {
 		g, related, err := x.view.AccessGrant(x.ctx(), key)
 		if err != nil {
@@ -259,7 +259,7 @@ var cancelGrant = deletion{
 	},
 	done: func(x *exchange, name string) error {
 		if x.config().DeepLink != (data.Ref{}) { // the portal is deleted with its only resource
-			x.session = nil
+			x.session, x.shutPortal = nil, x.session.Portal()
 			x.showProblem(200, problem{Key: "cancelled"})
 			return nil
 		}
