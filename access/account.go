@@ -41,17 +41,29 @@ type Account struct {
 	// FirstSyncAt is the time at which the inventory was read completely for the first time, or zero.
 	FirstSyncAt time.Time `json:"first_sync_at,omitzero"`
 
+	Metadata data.CustomMetadata `json:"custom_metadata,omitempty"` // set by [Scope.UpdateAccount]
+
 	CreatedAt time.Time `json:"created_at"`
 }
 
 // accountDetails is the stored form of the fields that package access defines.
 type accountDetails struct {
-	Status      AccountStatus `json:"status"`
-	StatusSince time.Time     `json:"since"`
-	Error       string        `json:"error,omitempty"`
-	FirstSyncAt time.Time     `json:"synced,omitzero"`
-	Connects    int           `json:"connects"` // how often the customer has connected it, so that a session sees a new secret
+	Status      AccountStatus   `json:"status"`
+	StatusSince time.Time       `json:"since"`
+	Error       string          `json:"error,omitempty"`
+	FirstSyncAt time.Time       `json:"synced,omitzero"`
+	Connects    int             `json:"connects"` // how often the customer has connected it, so that a session sees a new secret
+	Settings    accountSettings `json:"settings,omitzero"`
 }
+
+// accountSettings are the settings of an account that the host makes. Connecting the account again does not change them.
+type accountSettings struct {
+	Name     string              `json:"name,omitempty"` // instead of that of the driver
+	Metadata data.CustomMetadata `json:"metadata,omitempty"`
+}
+
+// IsZero reports whether there are no settings.
+func (s accountSettings) IsZero() bool { return s.Name == "" && len(s.Metadata) == 0 }
 
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
@@ -76,7 +88,7 @@ func newAccount(customerKey string, row *devicedata.Account) (Account, error) {
 	}
 	return Account{
 		ID: row.ID, CustomerKey: customerKey, Provider: row.Provider, ExternalID: row.ExternalID, Name: row.Name,
-		Status: d.Status, StatusSince: d.StatusSince, Error: d.Error, FirstSyncAt: d.FirstSyncAt, CreatedAt: row.CreatedAt,
+		Status: d.Status, StatusSince: d.StatusSince, Error: d.Error, FirstSyncAt: d.FirstSyncAt, Metadata: d.Settings.Metadata, CreatedAt: row.CreatedAt,
 	}, nil
 }
 

@@ -48,6 +48,7 @@ type ActionAttempt struct {
 	AccountID   uuid.UUID      `json:"connected_account_id"`
 	DeviceID    uuid.UUID      `json:"device_id"`
 	Command     device.Command `json:"command"`
+	PresetKey   string         `json:"climate_preset_key,omitempty"` // of the climate preset whose settings the command has
 	Actor       data.Actor     `json:"actor"`
 
 	Status AttemptStatus `json:"status"`
@@ -92,7 +93,7 @@ type attemptRow struct {
 // range, with a path such as "command" or "command.climate.heating_set_point" (errors.Is then also matches the error of [device.Command.Check]), for a deadline out of range, and for an actor that
 // breaks a rule; and [ErrTooManyAttempts].
 func (c *Scope) Do(ctx context.Context, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration) (ActionAttempt, error) {
-	return c.do(ctx, id, command, actor, deadline, uuid.Nil)
+	return c.do(ctx, id, command, "", actor, deadline, uuid.Nil)
 }
 
 // DoOnce is like [Scope.Do], but creates at most one action attempt of a customer for a token, so that a call can be repeated. A
@@ -104,11 +105,12 @@ func (c *Scope) DoOnce(ctx context.Context, token string, id uuid.UUID, command 
 		return ActionAttempt{}, invalid("token", validation.RuleFormat, nil, "must have 1 to %d bytes", maxTokenBytes)
 	}
 	hash := sha256.Sum256([]byte(token))
-	return c.do(ctx, id, command, actor, deadline, uuid.UUID(hash[:16]))
+	return c.do(ctx, id, command, "", actor, deadline, uuid.UUID(hash[:16]))
 }
 
-// do is like Do. token is the hash of the token, or the zero UUID if there is none.
-func (c *Scope) do(ctx context.Context, id uuid.UUID, command device.Command, actor data.Actor, deadline time.Duration, token uuid.UUID) (ActionAttempt, error) {
+// do is like Do. If preset is not empty, the command has the settings of the climate preset with this key. token is the hash of the
+// token, or the zero UUID if there is none.
+func (c *Scope) do(ctx context.Context, id uuid.UUID, command device.Command, preset string, actor data.Actor, deadline time.Duration, token uuid.UUID) (ActionAttempt, error) {
 	if err := validActor(actor); err != nil {
 		return ActionAttempt{}, err
 	}
@@ -165,6 +167,13 @@ func (c *Scope) do(ctx context.Context, id uuid.UUID, command device.Command, ac
 		if err != nil {
 			return err
 		}
+		if preset != "" {
+			at, exists := findPreset(d.ClimatePresets, preset)
+			if !exists {
+				return ErrClimatePresetNotFound
+			}
+			command = d.ClimatePresets[at].command()
+		}
 		if err := checkCommand(command, d); err != nil {
 			return err
 		}
@@ -182,7 +191,7 @@ func (c *Scope) do(ctx context.Context, id uuid.UUID, command device.Command, ac
 		}
 		a = attemptRow{
 			ActionAttempt: ActionAttempt{
-				ID: attempt, CustomerKey: d.CustomerKey, AccountID: d.AccountID, DeviceID: d.ID, Command: command, Actor: actor,
+				ID: attempt, CustomerKey: d.CustomerKey, AccountID: d.AccountID, DeviceID: d.ID, Command: command, PresetKey: preset, Actor: actor,
 				Status: AttemptPending, CreatedAt: now, Deadline: now.Add(deadline),
 			},
 			Provider: account.Provider, AccountExternal: account.ExternalID, DeviceExternal: d.ExternalID, Token: token,

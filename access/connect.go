@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -212,10 +213,10 @@ func (c *Scope) connected(ctx context.Context, customer devicedata.CustomerID, s
 			if err := decode("the details of an account", old.Details, &before); err != nil {
 				return err
 			}
-			details.FirstSyncAt, details.Connects = before.FirstSyncAt, before.Connects+1
+			details.FirstSyncAt, details.Connects, details.Settings = before.FirstSyncAt, before.Connects+1, before.Settings
 			write, stored = devicedata.UpdateAccount, *old
 		}
-		stored.Name, stored.Details = device.Label(account.Name), encode(details)
+		stored.Name, stored.Details = cmp.Or(details.Settings.Name, device.Label(account.Name)), encode(details)
 		if stored.SealedSecret, err = c.s.seal(stored.ID, account.Secret.Reveal()); err != nil {
 			return err
 		}

@@ -59,6 +59,11 @@ type Device struct {
 	// missing data does not end access. [Scope.DeleteDevice] deletes it.
 	MissingSince time.Time `json:"missing_since,omitzero"`
 
+	// Metadata and the climate presets are set by the host: see [Scope.UpdateDevice] and [Scope.SetClimatePreset].
+	Metadata       data.CustomMetadata `json:"custom_metadata,omitempty"`
+	ClimatePresets []ClimatePreset     `json:"climate_presets,omitempty"` // of a thermostat, by key
+	FallbackPreset string              `json:"fallback_climate_preset_key,omitempty"`
+
 	Mappings  []Mapping `json:"mappings"`
 	CreatedAt time.Time `json:"created_at"`
 }
@@ -77,53 +82,6 @@ func (d Device) driver() device.Device {
 		ID: d.ExternalID, Name: d.Name, Manufacturer: d.Manufacturer, Model: d.Model, Serial: d.Serial,
 		Capabilities: d.Capabilities, Climate: d.Climate, Codes: d.Codes, State: d.State, StateAt: d.StateAt,
 	}
-}
-
-// deviceDetails is the stored form of the fields that package access defines.
-type deviceDetails struct {
-	Manufacturer string                `json:"maker,omitempty"`
-	Model        string                `json:"model,omitempty"`
-	Serial       string                `json:"serial,omitempty"`
-	Capabilities []device.Capability   `json:"can,omitempty"`
-	Climate      *device.ClimateLimits `json:"climate,omitempty"`
-	Codes        *device.CodeLimits    `json:"codes,omitempty"`
-	MissingSince time.Time             `json:"missing,omitzero"`
-}
-
-func detailsOf(d device.Device) deviceDetails {
-	return deviceDetails{
-		Manufacturer: d.Manufacturer, Model: d.Model, Serial: d.Serial, Capabilities: d.Capabilities, Climate: d.Climate, Codes: d.Codes,
-	}
-}
-
-// newDevice returns a device of an account. state may be nil.
-func newDevice(account Account, row *devicedata.Device, state *devicedata.State) (Device, error) {
-	var details deviceDetails
-	if err := decode("the details of a device", row.Details, &details); err != nil {
-		return Device{}, err
-	}
-	d := Device{
-		ID: row.ID, CustomerKey: account.CustomerKey, AccountID: row.AccountID, ExternalID: row.ExternalID, Name: row.Name,
-		Provider: account.Provider, AccountStatus: account.Status,
-		Manufacturer: details.Manufacturer, Model: details.Model, Serial: details.Serial, Capabilities: details.Capabilities,
-		Climate: details.Climate, Codes: details.Codes, MissingSince: details.MissingSince,
-		Mappings: []Mapping{}, CreatedAt: row.CreatedAt,
-	}
-	if d.Capabilities == nil {
-		d.Capabilities = []device.Capability{}
-	}
-	for _, m := range row.Mappings {
-		d.Mappings = append(d.Mappings, Mapping{SpaceKey: m.SpaceKey, Shared: m.Shared})
-	}
-	if state == nil {
-		return d, nil
-	}
-	stored, err := decodeState(state)
-	d.State, d.StateAt, d.LowBatterySince = stored.State, state.At, stored.LowBatterySince
-	if d.State.Online.IsKnown() {
-		d.OnlineSince = stored.OnlineSince
-	}
-	return d, err
 }
 
 // Device returns a device of the scope. It returns [ErrDeviceNotFound].

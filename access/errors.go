@@ -17,6 +17,9 @@ var (
 	// ErrDeviceNotFound is returned for a device that does not exist or belongs to another customer.
 	ErrDeviceNotFound = fmt.Errorf("%w: device_not_found", ErrNotFound)
 
+	// ErrClimatePresetNotFound is returned for a climate preset that the thermostat does not have.
+	ErrClimatePresetNotFound = fmt.Errorf("%w: climate_preset_not_found", ErrNotFound)
+
 	// ErrAttemptNotFound is returned for an action attempt that does not exist, belongs to another customer, or ended more than 30
 	// days ago.
 	ErrAttemptNotFound = fmt.Errorf("%w: action_attempt_not_found", ErrNotFound)

@@ -109,7 +109,7 @@ func (s *session) operations(operations []operation, now time.Time) (out []Activ
 		if known == nil {
 			continue
 		}
-		a := Activity{Kind: ActivityUnlocked, DeviceID: known.id, DeviceName: known.name, At: reportedAt(o.at, now).UTC(), Method: o.Method}
+		a := Activity{Kind: ActivityUnlocked, DeviceID: known.id, At: reportedAt(o.at, now).UTC(), Method: o.Method}
 		if o.Locked {
 			a.Kind = ActivityLocked
 		}

@@ -35,7 +35,7 @@ func (s *session) load(ctx context.Context, row stored) error {
 				return err
 			}
 			for i, d := range rows {
-				known := &knownDevice{id: d.ID, name: d.Name}
+				known := &knownDevice{id: d.ID}
 				if old := before[d.ExternalID]; old != nil {
 					known.changeLimit, known.operationLimit, known.skipping = old.changeLimit, old.operationLimit, old.skipping
 				}
@@ -126,10 +126,6 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 	if len(devices) == 0 {
 		return nil
 	}
-	rows := make([]devicedata.Device, len(devices))
-	for i, d := range devices {
-		rows[i] = devicedata.Device{ExternalID: d.ID, Name: d.Name, Details: encode(detailsOf(d))}
-	}
 	var before []*devicedata.Device
 	err := s.h.within(ctx, row, func(ctx context.Context, tx data.CustomerTx) (err error) {
 		ids := make([]uuid.UUID, len(devices))
@@ -139,22 +135,25 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 		if before, err = devicedata.DevicesByID(ctx, tx.Snapshot, row.Customer, ids...); err != nil {
 			return err
 		}
-		if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
-			return err
-		}
 		now := s.h.s.now()
+		rows := make([]devicedata.Device, len(devices))
 		var added []Activity
 		for i, d := range devices {
+			details, isNew := detailsOf(d), true
 			if before[i] != nil {
 				var old deviceDetails
 				if err := decode("the details of a device", before[i].Details, &old); err != nil {
 					return err
 				}
-				if old.MissingSince.IsZero() {
-					continue
-				}
+				details.Settings, isNew = old.Settings, !old.MissingSince.IsZero()
 			}
-			added = append(added, Activity{Kind: ActivityDeviceListed, AccountID: row.ID, DeviceID: ids[i], DeviceName: d.Name, At: now})
+			rows[i] = details.row(d.ID)
+			if isNew {
+				added = append(added, Activity{Kind: ActivityDeviceListed, AccountID: row.ID, DeviceID: ids[i], DeviceName: rows[i].Name, At: now})
+			}
+		}
+		if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
+			return err
 		}
 		return s.h.s.record(ctx, tx, added)
 	})
@@ -168,7 +167,6 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 			known = &knownDevice{id: devicedata.DeviceID(row.ID, d.ID)}
 			s.devices[d.ID] = known
 		}
-		known.name = d.Name
 		states.states[d.ID] = report{d.State, d.StateAt}
 	}
 	_, err = s.store(ctx, row, &states)
@@ -206,7 +204,7 @@ func (s *session) markMissing(ctx context.Context, row stored, listed map[string
 					continue
 				}
 				details.MissingSince = now
-				rows = append(rows, devicedata.Device{ExternalID: d.ExternalID, Name: d.Name, Details: encode(details)})
+				rows = append(rows, details.row(d.ExternalID))
 				removed = append(removed, Activity{Kind: ActivityDeviceGone, AccountID: row.ID, DeviceID: d.ID, DeviceName: d.Name, At: now})
 			}
 			if len(rows) == 0 {
@@ -325,14 +323,16 @@ func (s *session) write(ctx context.Context, tx data.CustomerTx, row stored, wri
 		known, r := s.devices[externalID], write[externalID]
 		states = append(states, devicedata.State{DeviceID: ids[i], At: r.at, Value: encode(storedState{r.state, now.UTC(), known.reported.after(r.state, r.at)})})
 		for _, a := range known.changes(r.state, r.at.UTC()) {
-			a.DeviceID, a.DeviceName = ids[i], known.name
+			a.DeviceID, a.DeviceName = ids[i], exist[i].Name
 			activities = append(activities, a)
 		}
 	}
 	for i, a := range operated {
-		if exist[len(externalIDs)+i] == nil {
+		row := exist[len(externalIDs)+i]
+		if row == nil {
 			continue
 		}
+		a.DeviceName = row.Name
 		if a.cause != nil { // an earlier holder may have stored the activity with the result since this one expects the event
 			written, err := hasActivity(ctx, tx.Tx, a.cause)
 			if err != nil {

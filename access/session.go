@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +57,7 @@ type session struct {
 
 // knownDevice is a device that is stored.
 type knownDevice struct {
-	id   uuid.UUID
-	name string
+	id uuid.UUID
 	memory
 }
 
@@ -380,17 +380,18 @@ func (s *session) setStatus(ctx context.Context, row stored, cause error) {
 			return nil // connected again in the meantime
 		}
 		now := s.h.s.now()
-		next.StatusSince, next.FirstSyncAt, next.Connects = old.StatusSince, old.FirstSyncAt, old.Connects
+		next.StatusSince, next.FirstSyncAt, next.Connects, next.Settings = old.StatusSince, old.FirstSyncAt, old.Connects, old.Settings
 		if next.Status != old.Status {
 			next.StatusSince = now
 		}
 		if next.Status == AccountConnected && next.FirstSyncAt.IsZero() {
 			next.FirstSyncAt = now
 		}
-		if next == old {
+		details := encode(next)
+		if bytes.Equal(details, encode(old)) {
 			return nil
 		}
-		accounts[0].Details = encode(next)
+		accounts[0].Details = details
 		return devicedata.UpdateAccount(ctx, tx, *accounts[0])
 	})
 	if err != nil && !isGone(err) && !errors.Is(err, lease.ErrLost) {

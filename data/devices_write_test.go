@@ -51,7 +51,7 @@ func TestDeviceWrites_InvalidInput_NamesPathsAndChangesNothing(t *testing.T) {
 			return devicedata.CreateCodes(ctx, tx, []devicedata.Code{code(lock("l3"), "g2", 1), c})
 		}
 	}
-	long := make([]byte, 70_000)
+	long := make([]byte, 270_000)
 	for name, c := range map[string]struct {
 		do      func(context.Context, data.CustomerTx) error
 		faults  []string

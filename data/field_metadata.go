@@ -121,3 +121,19 @@ func writeTokens(e *jsontext.Encoder, tokens ...jsontext.Token) error {
 	}
 	return nil
 }
+
+// mergeMetadata returns metadata with the changes of a patch, as a push merges custom_metadata. It returns a [validation.Error] with
+// paths such as "custom_metadata.floor" if the patch breaks a rule of [CustomMetadata].
+func mergeMetadata(old, patch CustomMetadata) (CustomMetadata, error) {
+	var found findings
+	report := found.in("custom_metadata")
+	for _, key := range slices.Sorted(maps.Keys(patch)) {
+		checkMetadata(key, patch[key], under("."+textrules.Clip(key), report))
+	}
+	merged := &node{metadata: old}
+	metadataField{}.merge(merged, &node{metadata: patch})
+	if len(merged.metadata) > maxMetadata {
+		report("", validation.RuleTooMany, "would have %d keys; at most %d are allowed", len(merged.metadata), maxMetadata)
+	}
+	return merged.metadata, found.err(false)
+}

@@ -30,6 +30,7 @@ var (
 	_ = friend.Offer(CustomerTx.changeDevices)
 	_ = friend.Offer(CustomerTx.addDeviceEvents)
 	_ = friend.Offer(Actor.validate)
+	_ = friend.Offer(mergeMetadata)
 )
 
 // storedCustomerOf decodes the record of the customer with this id. It returns [ErrCustomerNotFound] if record is nil.

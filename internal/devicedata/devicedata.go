@@ -86,6 +86,7 @@ var (
 	resourcesOf   = friend.Of[func(*data.Snapshot, context.Context, data.Customer, []data.Ref) ([]data.Resource, error)]()
 	timeOf        = friend.Of[func(*data.Snapshot) time.Time]()
 	changeDevices = friend.Of[func(data.CustomerTx, context.Context, devicerow.Changes) ([]data.CodeRemoval, error)]()
+	mergeMetadata = friend.Of[func(data.CustomMetadata, data.CustomMetadata) (data.CustomMetadata, error)]()
 	addEvents     = friend.Of[func(data.CustomerTx, context.Context, []data.FeedChange) error]()
 )
 
@@ -134,3 +135,9 @@ func GrantSubject(key string) Subject { return Subject{Class: byte(data.ClassAcc
 
 // StaffSubject returns the subject of a code of a staff member.
 func StaffSubject(key string) Subject { return Subject{Class: byte(data.ClassUserIdentity), Key: key} }
+
+// MergeMetadata returns metadata with the changes of a patch: a value that is nil or "" removes its key. It returns a
+// [validation.Error] with paths such as "custom_metadata.floor" if the patch breaks a rule of [data.CustomMetadata].
+func MergeMetadata(old, patch data.CustomMetadata) (data.CustomMetadata, error) {
+	return mergeMetadata(old, patch)
+}

@@ -23,6 +23,7 @@ const (
 	maxName     = 200
 	maxSealed   = 16<<10 + keys.SealedOverhead // a secret of a driver has at most 16 KiB
 	maxDetails  = 64 << 10
+	maxSettings = 256 << 10 // of the details of an account or a device, with the settings of the host
 	maxMappings = 500
 )
 
@@ -51,7 +52,7 @@ func putAccount(ctx context.Context, tx data.CustomerTx, a Account, create bool)
 	var found faults
 	found.text("name", a.Name)
 	found.bytes("sealed_secret", a.SealedSecret, maxSealed)
-	found.bytes("details", a.Details, maxDetails)
+	found.bytes("details", a.Details, maxSettings)
 	a.CreatedAt, a.UpdatedAt = w.now, w.now
 	switch {
 	case create:
@@ -114,7 +115,7 @@ func PutDevices(ctx context.Context, tx data.CustomerTx, account uuid.UUID, devi
 		path := fmt.Sprintf("devices[%d].", i)
 		found.externalID(path+"external_id", d.ExternalID)
 		found.text(path+"name", d.Name)
-		found.bytes(path+"details", d.Details, maxDetails)
+		found.bytes(path+"details", d.Details, maxSettings)
 		if first, twice := seen[d.ExternalID]; twice {
 			found.add(path+"external_id", validation.RuleDuplicateKey, nil, "is also the external id of devices[%d]", first)
 		}

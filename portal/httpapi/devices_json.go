@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -59,7 +60,7 @@ func (c *call) deviceJSON(d access.Device, spaceIDs []uuid.UUID) jsonObject {
 	out := jsonObject{
 		"device_id": d.ID, "device_type": typeOf(d), "display_name": d.Name, "connected_account_id": d.AccountID,
 		"customer_key": d.CustomerKey, "workspace_id": c.ws.ID(), "created_at": data.FormatTime(d.CreatedAt), "is_managed": true,
-		"custom_metadata": jsonObject{}, "space_ids": spaceIDs, "capabilities_supported": supported(d), "properties": deviceProperties(d),
+		"custom_metadata": metadataJSON(d.Metadata), "space_ids": spaceIDs, "capabilities_supported": supported(d), "properties": deviceProperties(d),
 		"errors": deviceErrors(d), "warnings": []jsonObject{},
 		"device_provider": jsonObject{"device_provider_name": d.Provider, "display_name": provider.Name, "provider_category": "stable"},
 	}
@@ -151,8 +152,36 @@ func deviceProperties(d access.Device) jsonObject {
 	}
 	if d.Can(device.CanSetClimate) {
 		thermostatProperties(out, s, d.Climate)
+		presets := []jsonObject{}
+		for _, p := range d.ClimatePresets {
+			presets = append(presets, presetJSON(p))
+		}
+		out["available_climate_presets"], out["fallback_climate_preset_key"] = presets, nullIfEmpty(d.FallbackPreset)
 	}
 	return out
+}
+
+func presetJSON(p access.ClimatePreset) jsonObject {
+	out := jsonObject{
+		"climate_preset_key": p.Key, "name": nullIfEmpty(p.Name), "display_name": cmp.Or(p.Name, p.Key), "can_edit": true, "can_delete": true,
+		"can_use_with_thermostat_daily_programs": false, "manual_override_allowed": true,
+	}
+	if p.Mode != "" {
+		out["climate_preset_mode"] = p.Mode
+	}
+	put(out, "hvac_mode_setting", p.Climate.Mode)
+	put(out, "fan_mode_setting", p.FanMode)
+	putTemperature(out, heatingField, p.HeatingSetPoint)
+	putTemperature(out, coolingField, p.CoolingSetPoint)
+	return out
+}
+
+// metadataJSON returns metadata as an object, also if it is empty.
+func metadataJSON(m data.CustomMetadata) data.CustomMetadata {
+	if m == nil {
+		return data.CustomMetadata{}
+	}
+	return m
 }
 
 // batteryStatus returns the word of the API for the charge of a battery.
@@ -243,7 +272,7 @@ func (c *call) accountJSON(a access.Account) jsonObject {
 	out := jsonObject{
 		"connected_account_id": a.ID, "account_type": a.Provider, "account_type_display_name": c.providerOf(a.Provider).Name, "display_name": a.Name,
 		"customer_key": a.CustomerKey, "created_at": data.FormatTime(a.CreatedAt), "automatically_manage_new_devices": true,
-		"accepted_capabilities": []string{}, "custom_metadata": jsonObject{}, "user_identifier": jsonObject{"username": a.ExternalID},
+		"accepted_capabilities": []string{}, "custom_metadata": metadataJSON(a.Metadata), "user_identifier": jsonObject{"username": a.ExternalID},
 		"errors": []jsonObject{}, "warnings": []jsonObject{},
 	}
 	at := data.FormatTime(a.StatusSince)
@@ -258,13 +287,15 @@ func (c *call) accountJSON(a access.Account) jsonObject {
 	return out
 }
 
-// actionTypes are the types of the API for commands.
-func actionType(c device.Command) string {
+// actionType returns the type of the API for a command. preset is the key of the climate preset that it activates, or empty.
+func actionType(c device.Command, preset string) string {
 	switch {
 	case c.Kind == device.Lock:
 		return "LOCK_DOOR"
 	case c.Kind == device.Unlock:
 		return "UNLOCK_DOOR"
+	case preset != "":
+		return "ACTIVATE_CLIMATE_PRESET"
 	case c.Climate.FanMode.IsKnown():
 		return "SET_FAN_MODE"
 	}
@@ -273,7 +304,7 @@ func actionType(c device.Command) string {
 
 func attemptJSON(a access.ActionAttempt) jsonObject {
 	out := jsonObject{
-		"action_attempt_id": a.ID, "action_type": actionType(a.Command), "status": a.Status, "result": nil, "error": nil,
+		"action_attempt_id": a.ID, "action_type": actionType(a.Command, a.PresetKey), "status": a.Status, "result": nil, "error": nil,
 		"device_id": a.DeviceID, "created_at": data.FormatTime(a.CreatedAt),
 	}
 	switch a.Status {

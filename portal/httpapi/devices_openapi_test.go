@@ -1,9 +1,15 @@
 package httpapi_test
 
 import (
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/access"
 )
 
 // callDeviceOperations calls each operation for devices at least once with requests that succeed.
@@ -54,9 +60,30 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 	}
 	do("DELETE", "/spaces/remove_devices", nil, "space_id="+space, "device_ids="+ids.lock)
 	do("POST", "/spaces/remove_devices", m{"space_id": space, "device_ids": []string{ids.noise}})
+	do("PATCH", "/devices/update", m{"device_id": ids.lock, "name": "Front door", "custom_metadata": m{"floor": "1", "old": nil}, "is_managed": true})
+	do("POST", "/devices/update", m{"device_id": ids.lock, "properties": m{"name": nil}})
+	do("PATCH", "/connected_accounts/update", m{"connected_account_id": ids.account, "display_name": "Hub", "custom_metadata": m{"hub": true}})
+	do("POST", "/connected_accounts/update", m{"connected_account_id": ids.account, "automatically_manage_new_devices": true, "accepted_capabilities": []any{}})
+	preset := func(members m) m {
+		out := m{"device_id": ids.thermostat, "climate_preset_key": "away"}
+		maps.Copy(out, members)
+		return out
+	}
+	do("POST", "/thermostats/create_climate_preset", preset(m{"name": "Away", "climate_preset_mode": "away", "hvac_mode_setting": "heat", "heating_set_point_celsius": 16}))
+	do("PATCH", "/thermostats/update_climate_preset", preset(m{"name": nil, "fan_mode_setting": "auto"}))
+	do("POST", "/thermostats/update_climate_preset", preset(m{"heating_set_point_fahrenheit": 60}))
+	do("POST", "/thermostats/set_fallback_climate_preset", preset(nil))
+	f.ended(t, do("POST", "/thermostats/activate_climate_preset", preset(nil)))
+	do("POST", "/thermostats/get", m{"device_id": ids.thermostat})
+	do("DELETE", "/thermostats/delete_climate_preset", nil, "device_id="+ids.thermostat, "climate_preset_key=away")
+	do("POST", "/thermostats/create_climate_preset", preset(m{"hvac_mode_setting": "off"}))
+	do("POST", "/thermostats/delete_climate_preset", preset(nil))
+	f.removeDevices(t, customer, "lock-102", "noise")
+	do("DELETE", "/devices/delete", nil, "device_id="+ids.offline)
+	do("POST", "/devices/delete", m{"device_id": ids.noise})
 	do("GET", "/seam/partner/v1/building_blocks/spaces/auto_map", nil, "customer_key="+url.QueryEscape(customer))
 	do("POST", "/seam/partner/v1/building_blocks/spaces/auto_map", m{"customer_key": customer, "accept": true})
-	made := do("POST", "/spaces/create", m{"name": "Cellar", "customer_key": customer, "space_key": "cellar", "device_ids": []string{ids.noise}, "customer_data": m{"time_zone": "Europe/Lisbon"}})
+	made := do("POST", "/spaces/create", m{"name": "Cellar", "customer_key": customer, "space_key": "cellar", "device_ids": []string{ids.thermostat}, "customer_data": m{"time_zone": "Europe/Lisbon"}})
 	cellar := made.at("space", "space_id")
 	do("PATCH", "/spaces/update", m{"space_id": cellar, "name": "Wine cellar", "customer_data": m{"time_zone": nil, "address": "Rua 1"}})
 	do("POST", "/spaces/update", m{"space_key": "cellar", "device_ids": []string{ids.lock}})
@@ -95,7 +122,19 @@ func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]a
 	}
 	switch {
 	case class == "thermostats":
-		values["device_id"] = ids.thermostat
+		values["device_id"], values["hvac_mode_setting"], values["manual_override_allowed"], values["ecobee_metadata"] = ids.thermostat, "heat_cool", true, nil
+		if key := "away"; strings.HasSuffix(name, "_climate_preset") {
+			values["climate_preset_key"] = key
+			if name != "create_climate_preset" {
+				f.post(t, "/thermostats/create_climate_preset", map[string]any{"device_id": ids.thermostat, "climate_preset_key": key, "hvac_mode_setting": "off"})
+			}
+		}
+	case path == "/devices/update":
+		values["is_managed"], values["properties"] = true, nil
+	case path == "/devices/delete":
+		f.removeDevices(t, customer, "lock-101")
+	case path == "/connected_accounts/update":
+		values["automatically_manage_new_devices"], values["accepted_capabilities"] = true, []any{}
 	case class == "action_attempts":
 		values["action_attempt_id"] = f.post(t, "/locks/lock_door", map[string]any{"device_id": ids.lock}).at("action_attempt", "action_attempt_id")
 		values["action_attempt_ids"] = nil
@@ -106,4 +145,18 @@ func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]a
 		values["name"] = nil
 	}
 	return values
+}
+
+// removeDevices removes devices from their account, and waits until the service has noticed it.
+func (f *fixture) removeDevices(t testing.TB, customer string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		f.world.RemoveDevice(name)
+	}
+	scope := f.access.Workspace(workspaceA).Customer(customer)
+	require.Eventually(t, func() bool {
+		page, err := scope.Devices(t.Context(), access.DeviceQuery{Keep: func(d access.Device) bool { return !d.MissingSince.IsZero() }})
+		require.NoError(t, err)
+		return len(page.Items) == len(names)
+	}, 10*time.Minute, time.Millisecond)
 }

@@ -104,6 +104,7 @@ var errorResponses = []struct {
 	{access.ErrDeviceNotFound, notFound("device")},
 	{access.ErrAccountNotFound, notFound("connected_account")},
 	{access.ErrAttemptNotFound, notFound("action_attempt")},
+	{access.ErrClimatePresetNotFound, notFound("climate_preset")},
 	{access.ErrTooManyAttempts, errTooManyAttempts},
 	{device.ErrOffline, errUnreachable},
 	{data.ErrTrimmed, errTrimmed},

@@ -55,20 +55,24 @@ func getAccount(ctx context.Context, c *call, r *findAccountRequest) (jsonObject
 type listAccountsRequest struct {
 	CustomerKey, Search string
 	SpaceID             uuid.UUID
-	UserKey, Metadata   foreignFilter
+	UserKey             foreignFilter
+	Metadata            data.CustomMetadata
 	pageRequest
 }
 
 func (r *listAccountsRequest) input() input {
 	return input{params: append([]jsonobject.Field{
 		bind("customer_key", &r.CustomerKey, keyParam), bind("search", &r.Search, textParam), bind("space_id", &r.SpaceID, idParam),
-		bind("user_identifier_key", &r.UserKey, foreignTextParam), bind("custom_metadata_has", &r.Metadata, metadataFilterParam),
+		bind("user_identifier_key", &r.UserKey, foreignTextParam), bind("custom_metadata_has", &r.Metadata, metadataParam),
 	}, r.pageRequest.params()...)}
 }
 
 func listAccounts(ctx context.Context, c *call, r *listAccountsRequest) (jsonObject, error) {
 	search := textsearch.Parse(r.Search)
-	q := access.AccountQuery{Limit: r.Limit, Cursor: r.Cursor, Keep: func(a access.Account) bool { return matches(search, a.Name, a.ExternalID, a.Provider) }}
+	selected := func(a access.Account) bool {
+		return hasMetadata(a.Metadata, r.Metadata) && matches(search, a.Name, a.ExternalID, a.Provider)
+	}
+	q := access.AccountQuery{Limit: r.Limit, Cursor: r.Cursor, Keep: selected}
 	customer, page := r.CustomerKey, data.Page[access.Account]{}
 	var err error
 	if r.SpaceID != uuid.Nil {
@@ -77,11 +81,11 @@ func listAccounts(ctx context.Context, c *call, r *listAccountsRequest) (jsonObj
 			return nil, err
 		}
 		customer, q.Keep = of, func(a access.Account) bool {
-			return matches(search, a.Name, a.ExternalID, a.Provider) &&
+			return selected(a) &&
 				slices.ContainsFunc(devices, func(d access.Device) bool { return d.AccountID == a.ID })
 		}
 	}
-	if !c.matchesNothing(r.UserKey, r.Metadata) {
+	if !c.matchesNothing(r.UserKey) {
 		if page, err = c.scope(customer).AccountPage(ctx, q); err != nil {
 			return nil, err
 		}

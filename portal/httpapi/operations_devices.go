@@ -116,7 +116,7 @@ type listDevicesRequest struct {
 	CreatedBefore time.Time
 	LocationID    uuid.UUID // an older name of SpaceID
 	UserKey       foreignFilter
-	Metadata      foreignFilter
+	Metadata      data.CustomMetadata
 	pageRequest
 }
 
@@ -127,7 +127,7 @@ func (r *listDevicesRequest) input() input {
 		bind("connect_webview_id", &r.WebviewID, foreignIDParam),
 		bind("device_type", &r.Type, nameParam), bind("device_types", &r.Types, textsParam), bind("manufacturer", &r.Manufacturer, nameParam),
 		bind("space_id", &r.SpaceID, idParam), bind("search", &r.Search, textParam), bind("created_before", &r.CreatedBefore, timeParam),
-		bind("unstable_location_id", &r.LocationID, nullableIDParam), bind("user_identifier_key", &r.UserKey, foreignTextParam), bind("custom_metadata_has", &r.Metadata, metadataFilterParam),
+		bind("unstable_location_id", &r.LocationID, nullableIDParam), bind("user_identifier_key", &r.UserKey, foreignTextParam), bind("custom_metadata_has", &r.Metadata, metadataParam),
 	}, r.pageRequest.params()...)}
 }
 
@@ -135,6 +135,16 @@ func (r *listDevicesRequest) input() input {
 func (r *listDevicesRequest) hasType(d access.Device) bool {
 	is := typeOf(d)
 	return (r.Type == "" || is == r.Type) && (r.Types == nil || slices.Contains(r.Types, is))
+}
+
+// hasMetadata reports whether metadata has all members of a filter.
+func hasMetadata(metadata, filter data.CustomMetadata) bool {
+	for key, want := range filter {
+		if v, ok := metadata[key]; !ok || v != want {
+			return false
+		}
+	}
+	return true
 }
 
 // matches reports whether each word of a search is part of one of the texts.
@@ -161,7 +171,7 @@ func (class deviceClass) list(ctx context.Context, c *call, r *listDevicesReques
 }
 
 func (class deviceClass) page(ctx context.Context, c *call, r *listDevicesRequest) (data.Page[access.Device], error) {
-	if c.matchesNothing(r.WebviewID, r.UserKey, r.Metadata) {
+	if c.matchesNothing(r.WebviewID, r.UserKey) {
 		return data.Page[access.Device]{}, nil
 	}
 	search := textsearch.Parse(r.Search)
@@ -171,7 +181,7 @@ func (class deviceClass) page(ctx context.Context, c *call, r *listDevicesReques
 			(r.AccountIDs == nil || slices.Contains(r.AccountIDs, d.AccountID)) &&
 			(r.Manufacturer == "" || strings.EqualFold(r.Manufacturer, d.Manufacturer)) &&
 			(r.CreatedBefore.IsZero() || d.CreatedAt.Before(r.CreatedBefore)) &&
-			r.hasType(d) && matches(search, d.Name, d.Manufacturer, d.Model, d.Serial)
+			hasMetadata(d.Metadata, r.Metadata) && r.hasType(d) && matches(search, d.Name, d.Manufacturer, d.Model, d.Serial)
 	}}
 	customer := r.CustomerKey
 	if r.SpaceID == uuid.Nil {

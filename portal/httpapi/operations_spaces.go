@@ -63,19 +63,11 @@ func (w *spaceWrite) params() []jsonobject.Field {
 
 // check returns an error if the request names things that do not exist in this library.
 func (w *spaceWrite) check(c *call, accounts []uuid.UUID) error {
-	var faults []validation.Finding
-	refuse := func(path string, given bool, message string) {
-		if given {
-			faults = append(faults, validation.Finding{Path: path, Rule: validation.RuleNotThereYet, Message: message})
-		}
-	}
-	refuse("acs_entrance_ids", len(w.EntranceIDs) > 0, "must be empty: there are no entrances of access control systems")
-	refuse("connected_account_ids", len(accounts) > 0, "must be empty: give the devices of the account in device_ids")
-	refuse("device_ids", len(w.DeviceIDs) > 0 && c.h.access == nil, "must be empty: this service has no devices")
-	if faults != nil {
-		return invalidInput(0, faults...)
-	}
-	return nil
+	var refused refusals
+	refused.add("acs_entrance_ids", len(w.EntranceIDs) > 0, "must be empty: there are no entrances of access control systems")
+	refused.add("connected_account_ids", len(accounts) > 0, "must be empty: give the devices of the account in device_ids")
+	refused.add("device_ids", len(w.DeviceIDs) > 0 && c.h.access == nil, "must be empty: this service has no devices")
+	return refused.err()
 }
 
 // push writes the space together with its devices. guard inspects the planned change of the space, and the state before it.

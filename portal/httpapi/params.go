@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
@@ -148,6 +149,8 @@ var (
 	hvacModeParam = wordParam(device.HVACOff, device.HVACHeat, device.HVACCool, device.HVACHeatCool, device.HVACEco)
 	fanModeParam  = wordParam(device.FanAuto, device.FanOn, device.FanCirculate)
 
+	presetModeParam = wordParam("home", "away", "wake", "sleep", "occupied", "unoccupied")
+
 	boolParam = param[bool]{boolSchema, func(o *jsonobject.Object, name string) (v bool) {
 		o.Bool(name, &v)
 		return v
@@ -237,16 +240,16 @@ var (
 	// foreignTextParam reads a text by which nothing can be found, such as the key of a user of another kind.
 	foreignTextParam = foreignParam(nameParam)
 
-	// metadataFilterParam reads a filter by metadata, which devices and accounts do not have. An empty filter matches everything.
-	metadataFilterParam = param[foreignFilter]{metadataSchema, func(o *jsonobject.Object, name string) (f foreignFilter) {
+	// metadataParam reads a custom_metadata. A member that is null is nil. It is nil if the parameter is absent.
+	metadataParam = param[data.CustomMetadata]{metadataSchema, func(o *jsonobject.Object, name string) (m data.CustomMetadata) {
 		o.Object(name, func() {}, func(members *jsonobject.Object) {
+			m = data.CustomMetadata{}
 			for _, member := range members.Names() {
-				members.Value(member)
-				f = foreignFilter{name, member}
+				m[member] = members.Value(member)
 			}
 		})
-		return f
-	}, func(foreignFilter) any { return nil }}
+		return m
+	}, func(data.CustomMetadata) any { return nil }}
 )
 
 // wordParam returns a parameter that is one of the words.

@@ -54,7 +54,7 @@ func deviceSchema() schema {
 	maps.Copy(members, map[string]schema{
 		"device_id": idSchema(), "device_type": described(stringSchema(), "The provider and the class of the device, such as zigbee2mqtt_lock."),
 		"display_name": stringSchema(), "connected_account_id": idSchema(), "customer_key": stringSchema(), "workspace_id": idSchema(), "created_at": timeSchema(),
-		"is_managed": boolSchema(), "custom_metadata": typeSchema("object"), "space_ids": arrayOf(idSchema()),
+		"is_managed": boolSchema(), "custom_metadata": metadataSchema(), "space_ids": arrayOf(idSchema()),
 		"capabilities_supported": arrayOf(enumOf("access_code", "lock", "noise_detection", "thermostat", "battery")),
 		"properties":             devicePropertiesSchema(), "errors": arrayOf(problem), "warnings": arrayOf(typeSchema("object")),
 		"device_provider":     allRequired(map[string]schema{"device_provider_name": stringSchema(), "display_name": stringSchema(), "provider_category": stringSchema()}),
@@ -73,7 +73,7 @@ func devicePropertiesSchema() schema {
 		"supported_code_lengths": arrayOf(integerSchema()), "max_active_codes_supported": integerSchema(),
 		"is_heating": boolSchema(), "is_cooling": boolSchema(), "is_fan_running": boolSchema(), "fan_mode_setting": fanModeParam.schema(),
 		"available_hvac_mode_settings": arrayOf(hvacModeParam.schema()), "available_fan_mode_settings": arrayOf(fanModeParam.schema()),
-		"current_climate_setting": climateSettingSchema(),
+		"current_climate_setting": climateSettingSchema(), "available_climate_presets": arrayOf(presetSchema()), "fallback_climate_preset_key": nullable(stringSchema()),
 	}
 	temperatures(members, "temperature", "min_heating_cooling_delta")
 	for _, name := range []string{heatingField, coolingField} {
@@ -86,6 +86,17 @@ func climateSettingSchema() schema {
 	members := map[string]schema{"manual_override_allowed": boolSchema(), "hvac_mode_setting": hvacModeParam.schema(), "fan_mode_setting": fanModeParam.schema()}
 	temperatures(members, heatingField, coolingField)
 	return object(members, "manual_override_allowed")
+}
+
+func presetSchema() schema {
+	members := map[string]schema{
+		"climate_preset_key": stringSchema(), "name": nullable(stringSchema()), "display_name": stringSchema(), "can_edit": boolSchema(), "can_delete": boolSchema(),
+		"can_use_with_thermostat_daily_programs": boolSchema(), "manual_override_allowed": boolSchema(),
+	}
+	required := slices.Collect(maps.Keys(members))
+	members["climate_preset_mode"], members["hvac_mode_setting"], members["fan_mode_setting"] = presetModeParam.schema(), hvacModeParam.schema(), fanModeParam.schema()
+	temperatures(members, heatingField, coolingField)
+	return object(members, required...)
 }
 
 // temperatures adds members for temperatures in both units.
@@ -106,7 +117,7 @@ func accountSchema() schema {
 	return allRequired(map[string]schema{
 		"connected_account_id": idSchema(), "account_type": stringSchema(), "account_type_display_name": stringSchema(), "display_name": stringSchema(),
 		"customer_key": stringSchema(), "created_at": timeSchema(), "automatically_manage_new_devices": boolSchema(), "accepted_capabilities": arrayOf(stringSchema()),
-		"custom_metadata": typeSchema("object"), "user_identifier": allRequired(map[string]schema{"username": stringSchema()}),
+		"custom_metadata": metadataSchema(), "user_identifier": allRequired(map[string]schema{"username": stringSchema()}),
 		"errors":   arrayOf(problem("error_code", "is_connected_account_error", "is_bridge_error")),
 		"warnings": arrayOf(problem("warning_code")),
 	})
@@ -114,7 +125,7 @@ func accountSchema() schema {
 
 func attemptSchema() schema {
 	return allRequired(map[string]schema{
-		"action_attempt_id": idSchema(), "action_type": enumOf("LOCK_DOOR", "UNLOCK_DOOR", "SET_HVAC_MODE", "SET_FAN_MODE"),
+		"action_attempt_id": idSchema(), "action_type": enumOf("LOCK_DOOR", "UNLOCK_DOOR", "SET_HVAC_MODE", "SET_FAN_MODE", "ACTIVATE_CLIMATE_PRESET"),
 		"status": enumOf(access.AttemptPending, access.AttemptSuccess, access.AttemptError),
 		"result": nullable(allRequired(map[string]schema{"was_confirmed_by_device": boolSchema()})),
 		"error": nullable(allRequired(map[string]schema{

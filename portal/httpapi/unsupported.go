@@ -53,10 +53,6 @@ func unsupportedOperations() []unsupportedOperation {
 	}
 	patchPostPut := []string{"PATCH", "POST", "PUT"}
 
-	add(later, "it is being built", patchPost, "/devices/update", "/connected_accounts/update", "/thermostats/update_climate_preset")
-	add(later, "it is being built", post, "/thermostats/activate_climate_preset", "/thermostats/create_climate_preset", "/thermostats/set_fallback_climate_preset")
-	add(later, "it is being built", deletePost, "/thermostats/delete_climate_preset", "/devices/delete")
-
 	add(later, reasonWebviews, post, "/connect_webviews/create")
 	add(later, reasonWebviews, getPost, "/connect_webviews/get", "/connect_webviews/list")
 	add(later, reasonWebviews, deletePost, "/connect_webviews/delete")
