@@ -40,9 +40,9 @@ func newWorld(group data.CustomerData) *simulated.World {
 	for _, space := range group.Spaces {
 		switch space.Kind {
 		case data.KindRoom:
-			world.AddDevice(hotelUser, simulated.Lock(deviceID("lock", space.Key), space.Name))
-			world.AddDevice(hotelUser, simulated.Thermostat(deviceID("thermostat", space.Key), space.Name+", thermostat"))
-			world.AddDevice(hotelUser, simulated.ContactSensor(deviceID("window", space.Key), space.Name+", window"))
+			world.AddDevice(hotelUser, simulated.Lock(deviceID("lock", space.Key), space.Name+" lock"))
+			world.AddDevice(hotelUser, simulated.Thermostat(deviceID("thermostat", space.Key), space.Name+" thermostat"))
+			world.AddDevice(hotelUser, simulated.ContactSensor(deviceID("window", space.Key), space.Name+" window"))
 		case data.KindSite:
 			world.AddDevice(visitorUser, simulated.Lock(deviceID("entrance", space.Key), "Entrance "+space.Name))
 		}
