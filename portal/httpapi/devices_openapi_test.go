@@ -38,13 +38,16 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 			case method == "POST" && name == "":
 				do(method, path, m{})
 			case method == "POST":
-				do(method, path, m{name: value})
+				text, err := url.QueryUnescape(value)
+				require.NoError(t, err)
+				do(method, path, m{name: text})
 			case name == "":
 				do(method, path, nil)
 			default:
 				do(method, path, nil, name+"="+value)
 			}
 		}
+		call("/attention", "customer_key", url.QueryEscape(customer))
 		call("/devices/get", "device_id", ids.lock)
 		call("/devices/list", "device_type", "simulated_lock")
 		call("/devices/list_device_providers", "provider_category", "stable")
@@ -101,6 +104,8 @@ func (f *fixture) deviceValues(t testing.TB, customer, path string) map[string]a
 	t.Helper()
 	class, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch path {
+	case "/attention":
+		return map[string]any{"types": []any{"low_battery"}}
 	case "/spaces/create":
 		return map[string]any{"acs_entrance_ids": []any{}, "connected_account_ids": []any{}, "customer_data": map[string]any{}, "space_key": "new"}
 	case "/spaces/update":

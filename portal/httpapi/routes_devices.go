@@ -69,6 +69,8 @@ func deviceRoutes() []route {
 			summary: "Map devices to a space"},
 		{path: "/spaces/remove_devices", methods: deletePost, endpoint: newEndpoint(removeDevices),
 			summary: "End the mappings of devices to a space"},
+		{path: "/attention", methods: getPost, endpoint: newEndpoint(listAttention), response: attentionResponse,
+			summary: "List offline locks, low batteries, lost accounts and overdue removals of access codes"},
 		{path: "/seam/partner/v1/building_blocks/spaces/auto_map", methods: getPost, endpoint: newEndpoint(autoMap), response: autoMapResponse,
 			summary: "Suggest spaces for the unmapped devices of a customer by their names; accept maps the devices"},
 	}
