@@ -142,6 +142,9 @@ type pendingConnect struct {
 func (s *Session) ResumeConnect(ctx context.Context, answers map[string]device.Secret) (access.ConnectPane, error) {
 	var pending pendingConnect
 	err := s.View(ctx, func(v *View) error {
+		if _, err := v.devices(ActionConnect); err != nil {
+			return err
+		}
 		if len(v.row.connect) == 0 {
 			return access.ErrConnectExpired
 		}

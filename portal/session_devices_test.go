@@ -77,8 +77,8 @@ func (f *fixture) exportDevices(t *testing.T) access.Export {
 func deviceCells() (out []cell) {
 	for _, c := range cells {
 		switch c.method {
-		case "Providers", "ConnectedAccounts", "ConnectedAccount", "Connect", "Connect again", "DeleteAccount", "DeviceSuggestions",
-			"MappableDevice", "MapDevices", "UnmapDevices":
+		case "Providers", "ConnectedAccounts", "ConnectedAccount", "Connect", "Connect again", "ResumeConnect", "DeleteAccount", "DeviceSuggestions",
+			"MappableDevice", "MapDevices", "UnmapDevices", "Can connect":
 			out = append(out, c)
 		}
 	}

@@ -92,7 +92,7 @@ var rules = []rule{
 	{action: ActionReadDevices, enabled: manageEnabled, restricted: true, deepLink: true, devices: true},
 	{action: ActionControlDevice, enabled: manageEnabled, writes: true, restricted: true, deepLink: true, devices: true},
 	{action: ActionReadAccounts, enabled: connectEnabled, unfiltered: true, devices: true},
-	{action: ActionConnect, enabled: connectEnabled, writes: true, webview: true, unfiltered: true},
+	{action: ActionConnect, enabled: connectEnabled, writes: true, webview: true, unfiltered: true, devices: true},
 	{action: ActionDeleteAccount, enabled: connectEnabled, writes: true, unfiltered: true, devices: true},
 	{action: ActionReadMappings, enabled: organizeEnabled, unfiltered: true, devices: true},
 	{action: ActionMapDevices, enabled: organizeEnabled, writes: true, unfiltered: true, devices: true},

@@ -175,6 +175,12 @@ var cells = []cell{
 	{"Connect again", "connect", true, false, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.Connect(ctx, access.ConnectStep{Provider: simulated.Key, Reconnect: idsOf(ctx).account, Answers: login(password)}))
 	}},
+	{"ResumeConnect", "connect", true, false, false, func(ctx context.Context, s *portal.Session) error {
+		if err := drop(s.ResumeConnect(ctx, nil)); !errors.Is(err, access.ErrConnectExpired) { // nothing waits for a login
+			return err
+		}
+		return nil
+	}},
 	{"DeleteAccount", "connect", true, false, false, func(ctx context.Context, s *portal.Session) error {
 		return drop(s.DeleteAccount(ctx, idsOf(ctx).account))
 	}},
@@ -200,7 +206,7 @@ type attemptKey struct{}
 func attemptIn(ctx context.Context) uuid.UUID { return ctx.Value(attemptKey{}).(uuid.UUID) }
 
 // noCells are the methods that do not read or write data of a customer.
-var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View IsWebview FailWebview Webview ResumeConnect")
+var noCells = strings.Fields("Portal Token ExpiresAt End Can Format View IsWebview FailWebview Webview")
 
 func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 	t.Parallel()

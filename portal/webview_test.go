@@ -81,7 +81,7 @@ func TestWebview_OtherActions_AreRefused(t *testing.T) {
 		_, s := f.webview(t, portal.WebviewRequest{})
 		ctx := f.withDevices(t, context.WithValue(t.Context(), attemptKey{}, uuid.New()))
 		before := f.exportDevices(t)
-		allowed := map[string]bool{"Providers": true, "Connect": true, "Can connect": true, "Counts": true, "LandingPage": true, "Appearance": true}
+		allowed := map[string]bool{"Providers": true, "Connect": true, "ResumeConnect": true, "Can connect": true, "Counts": true, "LandingPage": true, "Appearance": true}
 		for _, c := range cells {
 			if !allowed[c.method] {
 				requireRefused(t, c.call(ctx, s), "connect_webview", c.method)

@@ -68,7 +68,7 @@ func (a *app) preview(ctx context.Context, mux *http.ServeMux, origin string) er
 	if err != nil {
 		return err
 	}
-	pages, err := web.New(portals, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()})
+	pages, err := web.New(portals, web.Options{Automations: preview.NewAutomations()})
 	if err != nil {
 		return err
 	}

@@ -208,7 +208,6 @@ func (s *tenants) collect(t *testing.T, word string, ring *keys.Ring, open openP
 	const hexLetters, wide = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	worded("customer key", customerOf(word))
 	worded("its word", word)
-	worded("an account", "account-"+word)
 	worded("a setting", "setting-"+word)
 	worded("email address", fmt.Sprintf("%s-%s@mail.example", data.KindGuest, word))
 	hashed("account id", accountOf(word).String(), hexLetters)

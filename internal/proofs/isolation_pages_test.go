@@ -70,27 +70,12 @@ var formToken = regexp.MustCompile(`name="token" value="[0-9A-Z]+"`)
 var derivedKey = regexp.MustCompile(`portal-[0-9a-z]{24}`)
 
 // likely matches attempts with an identifier that belongs in the place. The test makes more of these attempts.
-var likely = regexp.MustCompile(`(?:key|guest|space|site) .* key$|cookie token|portal portal's short name|account an account|cursor cursor|setting: a setting|^link `)
+var likely = regexp.MustCompile(`(?:key|guest|space|site) .* key$|cookie token|portal portal's short name|account account id|device device id|map |cursor cursor|setting: a setting|^link `)
 
-// hostSections implements web.Accounts and web.Automations. Each customer has an account and a setting, whose ids
-// contain its word.
+// hostSections implements web.Automations. Each customer has a setting, whose id contains its word.
 type hostSections struct{ calls []string }
 
 func wordOf(s *portal.Session) string { return strings.TrimPrefix(s.Portal().CustomerKey, "customer-") }
-
-func (o *hostSections) Providers(_ context.Context, s *portal.Session) ([]web.Provider, error) {
-	return []web.Provider{{Name: "locks", Label: "Locks", Accounts: []web.Account{{ID: "account-" + wordOf(s), Label: "Account"}}}}, nil
-}
-
-func (o *hostSections) Connect(_ context.Context, s *portal.Session, provider string) (string, error) {
-	o.calls = append(o.calls, provider)
-	return "", nil
-}
-
-func (o *hostSections) Disconnect(_ context.Context, s *portal.Session, provider, account string) error {
-	o.calls = append(o.calls, provider, account)
-	return nil
-}
 
 func (o *hostSections) Settings(_ context.Context, s *portal.Session) ([]web.Setting, error) {
 	return []web.Setting{{Name: "setting-" + wordOf(s), Group: web.GroupAccess, Label: "Setting", Value: "false"}}, nil
@@ -129,10 +114,10 @@ func attempts(home string, paths, asked, posted []string) (out []func(id string)
 	form := url.Values{
 		"name": {"New"}, "starts_at": {"2026-04-01T15:00"}, "ends_at": {"2026-04-02T11:00"}, "preferred_code": {"4321"}, "guest_name": {"New"},
 		"guest_email": {"new@mail.example"}, "email_address": {"new@mail.example"}, "space": {key(data.KindRoom)},
-		"parent_site_key": {key(data.KindSite)}, "kind": {"room"}, "provider": {"locks"}, "setting:setting-" + attacker: {"1"},
+		"parent_site_key": {key(data.KindSite)}, "kind": {"room"}, "setting:setting-" + attacker: {"1"}, "map": {deviceOf(attacker).String() + " " + key(data.KindRoom)},
 	}
 	for _, path := range paths {
-		own := url.Values{"key": {key(data.KindSpace)}, "provider": {"locks"}, "account": {"account-" + attacker}}
+		own := url.Values{"key": {key(data.KindSpace)}, "provider": {"simulated"}, "account": {accountOf(attacker).String()}, "device": {deviceOf(attacker).String()}}
 		switch section, _, _ := strings.Cut(path, "/"); section {
 		case "reservations":
 			own.Set("key", key(data.KindBooking))
@@ -198,7 +183,7 @@ func tryPages(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 	paths, asked, posted := everyPage(t)
 	s := newTenants(t, store)
 	o := &hostSections{}
-	pages, err := web.New(s.portals, web.Options{Accounts: o, Automations: o})
+	pages, err := web.New(s.portals, web.Options{Automations: o})
 	require.NoError(t, err)
 	code := portal.Code(s.link)
 	first, opened := httptest.NewRecorder(), httptest.NewRecorder()

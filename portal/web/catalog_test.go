@@ -203,6 +203,19 @@ func TestCatalogs_Keys_AreThoseOfTemplatesAndCode(t *testing.T) {
 	for _, group := range []SettingGroup{GroupAccess, GroupClimate, GroupInstantKey} {
 		use("configure."+string(group), "a group")
 	}
+	for _, status := range []access.AccountStatus{access.AccountConnecting, access.AccountConnected, access.AccountUnreachable, access.AccountLost} {
+		use("connect.state."+string(status), "a status")
+	}
+	for _, name := range connectFields {
+		use("connect.field."+name, "a field")
+	}
+	for _, problem := range connectProblems {
+		use("connect.problem."+string(problem), "a problem")
+	}
+	for _, row := range connectTroubles {
+		use(row.key, "an error")
+	}
+	use("connect.trouble.failed", "an error")
 	for _, key := range noticeKeys {
 		use(key, "a notice")
 	}

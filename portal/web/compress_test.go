@@ -201,7 +201,7 @@ const maxPageBytes = 8 << 10
 
 func TestPages_DemoData_AreSmallOnTheNetwork(t *testing.T) {
 	t.Parallel()
-	f := setupPreview(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
+	f := setupPreview(t, web.Options{Automations: preview.NewAutomations()}, nil)
 	w := newWire(t, f)
 	names := []string{"full", "brand", "hostile", "el-GR"}
 	if testing.Short() || race.Enabled {

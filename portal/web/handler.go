@@ -55,7 +55,6 @@ type Options struct {
 	// be [time.Local]. The default is UTC.
 	Location *time.Location
 
-	Accounts    Accounts    // provides the connect section; nil hides the section
 	Automations Automations // provides the configure section; nil hides the section
 
 	// Rewrite, if not nil, can replace every text of the pages. It is called with the locale, the key of the catalog and

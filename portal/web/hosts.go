@@ -1,50 +1,14 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/validation"
 )
-
-// Accounts connects accounts of devices, such as locks. The host implements it and the connect section of the pages uses
-// it. The pages show only the providers that the configuration of the portal accepts.
-//
-// The customer is that of Session.Portal. An error that matches [ErrInvalid] means that the input is invalid, and other
-// errors are internal errors.
-type Accounts interface {
-	// Providers returns the providers that can be connected, with their connected accounts.
-	Providers(ctx context.Context, s *portal.Session) ([]Provider, error)
-
-	// Connect starts to connect an account. It returns the absolute https URL of a page on which the visitor continues, or ""
-	// if the account is connected. The browser opens this page outside of any frame. If a form is posted twice, for example by
-	// a double click, Connect is called twice. Both calls should start to connect the same account.
-	Connect(ctx context.Context, s *portal.Session, provider string) (string, error)
-
-	// Disconnect removes an account.
-	Disconnect(ctx context.Context, s *portal.Session, provider, account string) error
-}
-
-// Provider is a provider of devices. Its texts should be in the language of the visitor.
-type Provider struct {
-	Name     string // as in accepted_providers of the configuration
-	Label    string
-	Text     string // a description
-	Accounts []Account
-}
-
-// Account is an account with a provider.
-type Account struct {
-	ID      string
-	Label   string // for example the email address of the account
-	Trouble string // a problem of the account, or "" if there is none
-}
 
 // Automations contains settings of automations. The host implements it and the configure section of the pages uses it.
 type Automations interface {
@@ -79,115 +43,6 @@ const (
 	GroupClimate    SettingGroup = "climate"
 	GroupInstantKey SettingGroup = "instant_key"
 )
-
-// providers returns the host's providers that the configuration of the portal accepts.
-func (x *exchange) providers() ([]Provider, error) {
-	if x.h.options.Accounts == nil {
-		return nil, errUnknownPage
-	}
-	if err := x.session.Can(portal.ActionConnect); err != nil {
-		return nil, err
-	}
-	all, err := x.h.options.Accounts.Providers(x.ctx(), x.session)
-	if err != nil {
-		return nil, err
-	}
-	c := x.config().Features.Connect
-	return slices.DeleteFunc(slices.Clone(all), func(p Provider) bool {
-		return c.AcceptedProviders != nil && !slices.Contains(c.AcceptedProviders, p.Name) || slices.Contains(c.ExcludedProviders, p.Name)
-	}), nil
-}
-
-// provider returns a provider by its name.
-func (x *exchange) provider(name string) (Provider, error) {
-	all, err := x.providers()
-	if err != nil {
-		return Provider{}, err
-	}
-	i := slices.IndexFunc(all, func(p Provider) bool { return p.Name == name })
-	if i < 0 {
-		return Provider{}, errUnknownPage
-	}
-	return all[i], nil
-}
-
-// accountsPage is the content of the list of providers, or of the page that leads to one of them.
-type accountsPage struct {
-	Providers   []Provider
-	ProviderURL string // the URL at which the visitor continues; "" for the list
-	Provider    Provider
-	Confirm     portal.Confirmation // the host's notice about devices
-}
-
-func showAccounts(x *exchange) error {
-	all, err := x.providers()
-	if err != nil {
-		return err
-	}
-	return x.renderOK("accounts", "nav.connect", accountsPage{Providers: all, Confirm: x.config().Features.Manage.DeviceManagementConfirmation})
-}
-
-func saveConnect(x *exchange) error {
-	p, err := x.provider(x.r.PostForm.Get("provider"))
-	if err != nil {
-		return err
-	}
-	to, err := x.h.options.Accounts.Connect(x.ctx(), x.session, p.Name)
-	if err != nil {
-		return x.hostError(err)
-	}
-	if to == "" {
-		return x.redirectWithNotice(newNotice("done.connected", "name", p.Label), pageAccounts)
-	}
-	if u, err := url.Parse(to); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return errors.New("web: Accounts.Connect must return an absolute https URL or an empty string")
-	}
-	return x.renderOK("accounts", "connect.leave", accountsPage{ProviderURL: to, Provider: p})
-}
-
-func showDisconnect(x *exchange) error {
-	asked := x.r.URL.Query()
-	_, a, err := x.account(asked.Get("provider"), asked.Get("account"))
-	if err != nil {
-		return err
-	}
-	return x.renderOK("cancel", "connect.remove", deletePage{
-		Name: a.Label, Text: x.text("connect.remove.text"), Button: x.text("connect.remove"), Back: x.link(pageAccounts), Planned: fingerprint(a.ID),
-	})
-}
-
-func saveDisconnect(x *exchange) error {
-	asked := x.r.URL.Query()
-	p, a, err := x.account(asked.Get("provider"), asked.Get("account"))
-	disconnected := func(name string) error {
-		return x.redirectWithNotice(newNotice("done.disconnected", "name", name), pageAccounts)
-	}
-	if errors.Is(err, errUnknownAccount) && x.r.PostForm.Has(plannedField) {
-		return disconnected(cmp.Or(x.r.PostForm.Get(namedField), asked.Get("account"))) // the page was posted twice
-	}
-	if err != nil {
-		return err
-	}
-	if err := x.h.options.Accounts.Disconnect(x.ctx(), x.session, p.Name, a.ID); err != nil {
-		return x.hostError(err)
-	}
-	return disconnected(a.Label)
-}
-
-// errUnknownAccount is returned for an account that its provider does not have.
-var errUnknownAccount = fmt.Errorf("%w: unknown account", errUnknownPage)
-
-func (x *exchange) account(provider, id string) (Provider, Account, error) {
-	p, err := x.provider(provider)
-	if err != nil {
-		return p, Account{}, err
-	}
-	i := slices.IndexFunc(p.Accounts, func(a Account) bool { return a.ID == id })
-	if i < 0 {
-		return p, Account{}, errUnknownAccount
-	}
-	return p, p.Accounts[i], nil
-}
 
 // hostError returns an error of the host. If the error matches ErrInvalid, the result also matches validation.ErrInvalid.
 func (x *exchange) hostError(err error) error {

@@ -35,7 +35,7 @@ func innData() *data.CustomerData {
 func setupInn(t *testing.T, c portal.Config) (*fixture, *browser, *preview.Automations) {
 	t.Helper()
 	settings := preview.NewAutomations()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: preview.Accounts{}, Automations: settings})
+	f := setup(t, memory.New(), "https://portal.example", web.Options{Automations: settings})
 	_, err := f.portals.UpdateSettings(t.Context(), f.ws(), func(s *portal.Settings) error {
 		s.BusinessVertical = portal.VerticalHospitality
 		return nil

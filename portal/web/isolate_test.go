@@ -112,7 +112,7 @@ type reorderingHost struct{ markedHost }
 
 func TestPages_TextsWithBidiControls_AreIsolated(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: reorderingHost{}, Automations: reorderingHost{}})
+	f := setupProviders(t, memory.New(), "https://portal.example", web.Options{Automations: reorderingHost{}}, markedProvider{text: reorderingText})
 	d, _ := dataWithTexts(f.clock.Now(), reorderingText, func(field string) string { return field + " عمر" }) // keys cannot contain invisible characters
 	c := portal.Config{}
 	c.Features.Configure.AllowAccessAutomationRuleCustomization = true
@@ -133,7 +133,7 @@ func TestPages_TextsWithBidiControls_AreIsolated(t *testing.T) {
 		}
 	}
 	look("click", f.newBrowser(t).get(click.URL.Reveal()))
-	look("connect", b.post(b.home+"connect/start", "provider", mark("provider")))
+	f.lookAtDevices(t, b, d.CustomerKey, reorderingText, look)
 	look("configure", b.post(b.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
 	conflict := b.post(b.home+"configure", "shown.setting:"+mark("choice"), "stale", "setting:"+mark("choice"), mark("two"))
 	require.Equal(t, http.StatusConflict, conflict.StatusCode)

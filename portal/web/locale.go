@@ -66,7 +66,7 @@ func (x *exchange) ensureLocalizer() {
 // formPages are the pages with a form that keeps the typed values when the language changes.
 var formPages = []string{
 	pageNewGrant, pageEditGrant, pageNewStaff, pageEditStaff, pageAssignStaff, pageNewSpace, pageRenameSpace, pageMoveSpace, pageAutomations,
-	pageClimate,
+	pageClimate, pageMapDevice,
 }
 
 // changeLocale changes the language of a page with a form. The form is then shown again.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -61,20 +62,39 @@ func dataWithTexts(now time.Time, text, key func(field string) string) (d data.C
 	return d, fields
 }
 
-// markedHost provides sections with markup in every text.
-type markedHost struct{}
+// markedProvider is a provider whose texts are made by text. Any answers connect an account.
+type markedProvider struct {
+	device.Provider
+	text func(string) string
+}
 
-func (markedHost) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
-	return []web.Provider{{Name: mark("provider"), Label: mark("provider.label"), Text: mark("provider.text"), Accounts: []web.Account{
-		{ID: mark("account"), Label: mark("account.label"), Trouble: mark("account.trouble")},
+func (p markedProvider) Info() device.Info {
+	return device.Info{Key: "marked", Name: p.text("provider")}
+}
+
+func (p markedProvider) Connect(_ context.Context, s device.Step) (device.Pane, error) {
+	if len(s.Answers) > 0 {
+		return device.Pane{Done: &device.Account{ID: "marked", Name: p.text("account")}}, nil
+	}
+	return device.Pane{Form: &device.Form{Message: p.text("message"), Fields: []device.Field{
+		{Name: p.text("field"), Label: p.text("label"), Help: p.text("help"), Kind: device.FieldText, Value: p.text("value")},
+		{Name: "choice", Label: p.text("choice"), Optional: true, Kind: device.FieldChoice, Options: []device.Option{{Value: p.text("option"), Label: p.text("option.label")}}},
 	}}}, nil
 }
 
-func (markedHost) Connect(context.Context, *portal.Session, string) (string, error) {
-	return "https://provider.example/" + `"'><svg/onload=connect>`, nil
+// lookAtDevices connects the account of a markedProvider with a device, and looks at the pages on the way.
+func (f *fixture) lookAtDevices(t *testing.T, b *browser, customer string, text func(string) string, look func(path string, a response)) {
+	t.Helper()
+	start := b.home + "connect/start?provider=marked"
+	form := b.post(start)
+	require.Equal(t, http.StatusOK, form.StatusCode)
+	look("connect", form)
+	require.Equal(t, http.StatusSeeOther, b.post(start, "answer.choice", "x").StatusCode)
+	f.addDevices(t, customer, device.Device{ID: "lock", Name: text("device"), Model: text("model"), Capabilities: []device.Capability{device.CanUnlock}})
 }
 
-func (markedHost) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
+// markedHost provides sections with markup in every text.
+type markedHost struct{}
 
 func (markedHost) Settings(context.Context, *portal.Session) ([]web.Setting, error) {
 	return []web.Setting{
@@ -128,7 +148,7 @@ func (b *browser) walk(typed func(field string) string, look func(path string, a
 
 func TestPages_MarkupInPushedTexts_IsEscaped(t *testing.T) {
 	t.Parallel()
-	f := setup(t, memory.New(), "https://portal.example", web.Options{Accounts: markedHost{}, Automations: markedHost{}})
+	f := setupProviders(t, memory.New(), "https://portal.example", web.Options{Automations: markedHost{}}, markedProvider{text: mark})
 	d, fields := markedData(f.clock.Now())
 	brand, err := f.portals.CreateProfile(t.Context(), f.ws(), portal.Profile{
 		Name: mark("profile.name"), LogoURL: "https://host.example/" + `"'><svg/onload=logo>`,
@@ -142,7 +162,7 @@ func TestPages_MarkupInPushedTexts_IsEscaped(t *testing.T) {
 	}
 	p, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerData: &d, Config: c})
 	require.NoError(t, err)
-	fields = append(fields, strings.Fields("provider.label provider.text account.label account.trouble switch.label choice.text two.label fault message confirm.title confirm.body")...)
+	fields = append(fields, strings.Fields("provider message label help value choice option.label device model switch.label choice.text two.label fault")...)
 	click, err := f.portals.Create(t.Context(), f.ws(), portal.CreateRequest{CustomerKey: d.CustomerKey, MaxUses: 1})
 	require.NoError(t, err)
 	b := f.newBrowser(t)
@@ -165,7 +185,7 @@ func TestPages_MarkupInPushedTexts_IsEscaped(t *testing.T) {
 		}
 	}
 	look("click", f.newBrowser(t).get(click.URL.Reveal()))
-	look("connect", b.post(b.home+"connect/start", "provider", mark("provider")))
+	f.lookAtDevices(t, b, d.CustomerKey, mark, look)
 	look("configure", b.post(b.home+"configure", "setting:"+mark("switch"), "1", "setting:"+mark("choice"), mark("two")))
 	require.Greater(t, b.walk(mark, look), 50)
 	for _, field := range fields { // the keys and texts that no page shows

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/portal"
@@ -15,7 +16,7 @@ type navItem struct {
 
 // Nav returns the entries of the navigation. It is empty for a deep link.
 func (d pageData) Nav() []navItem {
-	if d.IsDeepLink() {
+	if d.IsDeepLink() || d.x.session.IsWebview() {
 		return nil
 	}
 	x := d.x
@@ -36,7 +37,7 @@ func (d pageData) Nav() []navItem {
 		}
 	}
 	if settings := d.Settings(); len(settings) > 0 {
-		out = append(out, navItem{x.text("nav.settings"), settings[0].Path, settings[0].Current || settings[len(settings)-1].Current})
+		out = append(out, navItem{x.text("nav.settings"), settings[0].Path, slices.ContainsFunc(settings, func(item navItem) bool { return item.Current })})
 	}
 	return out
 }
@@ -44,8 +45,11 @@ func (d pageData) Nav() []navItem {
 // Settings returns the pages of the settings that the portal has.
 func (d pageData) Settings() (out []navItem) {
 	x := d.x
-	if x.h.options.Accounts != nil && x.can(portal.ActionConnect) {
+	if x.can(portal.ActionReadAccounts) {
 		out = append(out, navItem{x.text("nav.connect"), x.link(pageAccounts), x.section == sectionConnect})
+	}
+	if x.can(portal.ActionReadMappings) {
+		out = append(out, navItem{x.text("nav.organize"), x.link(pageOrganize), x.section == sectionOrganize})
 	}
 	if x.h.options.Automations != nil && x.can(portal.ActionConfigure) {
 		out = append(out, navItem{x.text("nav.configure"), x.link(pageAutomations), x.section == sectionConfigure})

@@ -36,7 +36,12 @@ const (
 	pageClimate     = "devices/climate"
 	pageAccounts    = "connect"
 	pageConnect     = "connect/start"
+	pageConnectBack = "connect/back"
+	pageConnectDone = "connect/done"
+	pageCancel      = "connect/cancel"
 	pageDisconnect  = "connect/remove"
+	pageOrganize    = "organize"
+	pageMapDevice   = "organize/device"
 	pageAutomations = "configure"
 	pageSearch      = "search"
 	pageEnd         = "end"
@@ -51,6 +56,7 @@ const (
 	sectionSpaces    = "spaces"
 	sectionDevices   = "devices"
 	sectionConnect   = "connect"
+	sectionOrganize  = "organize"
 	sectionConfigure = "configure"
 	sectionSearch    = "search"
 )
@@ -82,9 +88,14 @@ func pages() map[string]page {
 		pageDevice:      {section: sectionDevices, show: showDevice},
 		pageCommand:     {section: sectionDevices, show: showCommand, save: saveCommand},
 		pageClimate:     {section: sectionDevices, show: showClimate, save: saveClimate},
-		pageAccounts:    {section: sectionConnect, show: showAccounts, callsHost: true},
-		pageConnect:     {section: sectionConnect, show: showAccounts, save: saveConnect, callsHost: true},
-		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect, callsHost: true},
+		pageAccounts:    {section: sectionConnect, show: showAccounts},
+		pageConnect:     {section: sectionConnect, show: showConnect, save: saveConnect},
+		pageConnectBack: {section: sectionConnect, show: showConnectBack, save: saveConnectBack},
+		pageConnectDone: {section: sectionConnect, show: showConnectDone},
+		pageCancel:      {section: sectionConnect, show: showAccounts, save: giveUp},
+		pageDisconnect:  {section: sectionConnect, show: showDisconnect, save: saveDisconnect},
+		pageOrganize:    {section: sectionOrganize, show: showOrganize, save: saveOrganize},
+		pageMapDevice:   {section: sectionOrganize, show: showMapDevice, save: saveMapDevice},
 		pageAutomations: {section: sectionConfigure, show: showAutomations, save: saveAutomations, callsHost: true},
 		pageSearch:      {section: sectionSearch, show: showSearch},
 		pageEnd:         {show: showEnd, save: end},

@@ -28,7 +28,7 @@ var (
 // The preview contains each page in each language.
 func TestPages_EveryPageOfThePreview_Renders(t *testing.T) {
 	t.Parallel()
-	f := setupPreview(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
+	f := setupPreview(t, web.Options{Automations: preview.NewAutomations()}, nil)
 	seen, stride := 0, max(race.Slowness(5), testsize.Pick(5, 2, 1))
 	for name, link := range f.links {
 		if len(link.Pages) == 0 {
@@ -162,10 +162,10 @@ func TestStaffAndSpaces_AddEditRemove_ChangesTheStore(t *testing.T) {
 // No page links to an edit, and every edit is refused.
 func TestReadOnlyPortal_Edits_AreNotOffered(t *testing.T) {
 	t.Parallel()
-	f := setupPreview(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
+	f := setupPreview(t, web.Options{Automations: preview.NewAutomations()}, nil)
 	b := f.newBrowser(t)
 	b.open(f.links["readonly"].URL)
-	writes := regexp.MustCompile(`/(new|edit|cancel|remove|rename|move|delete|connect|configure)\b`)
+	writes := regexp.MustCompile(`/(new|edit|cancel|remove|rename|move|delete|start|device|configure)\b`)
 	for _, path := range f.links["readonly"].Pages {
 		a := b.get(b.home + path)
 		require.NotRegexp(t, writes, a.body, path)
@@ -179,12 +179,10 @@ func TestReadOnlyPortal_Edits_AreNotOffered(t *testing.T) {
 			continue
 		}
 		require.Equal(t, http.StatusForbidden, b.get(b.home+path).StatusCode, path)
-		if path != "connect" {
-			require.Equal(t, http.StatusForbidden, b.post(b.home+path, "name", "x").StatusCode, path)
-		}
+		require.Equal(t, http.StatusForbidden, b.post(b.home+path, "name", "x").StatusCode, path)
 		tried++
 	}
-	require.Greater(t, tried, 11)
+	require.Greater(t, tried, 10)
 }
 
 func TestDeepLink_OtherResources_AreHidden(t *testing.T) {

@@ -46,6 +46,7 @@ var problems = []struct {
 	{portal.ErrRefused, http.StatusForbidden, "refused"},
 	{portal.ErrChanged, http.StatusConflict, "busy"},
 	{data.ErrResourceNotFound, http.StatusNotFound, "missing"},
+	{access.ErrNotFound, http.StatusNotFound, "missing"},
 	{errUnknownPage, http.StatusNotFound, "missing"},
 	{access.ErrNotFound, http.StatusNotFound, "missing"},
 	{access.ErrTokenUsed, http.StatusConflict, "busy"},
@@ -102,8 +103,8 @@ var errNotEmbeddable = errors.New("web: the portal does not allow frames")
 // postedInputs returns the inputs of a form that was posted after the session had ended, so that the visitor can open
 // the link again and post them once more. They are stored only on that page.
 func (x *exchange) postedInputs(path string) (out []hiddenInput) {
-	if p, known := x.h.pages[path]; !known || p.save == nil || path == pageEnd || x.r.Method != http.MethodPost {
-		return nil
+	if p, known := x.h.pages[path]; !known || p.save == nil || path == pageEnd || p.section == sectionConnect || x.r.Method != http.MethodPost {
+		return nil // the forms of the connect section contain passwords
 	}
 	if x.r.ParseForm() != nil {
 		return nil

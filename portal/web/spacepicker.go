@@ -26,8 +26,13 @@ type spaceOption struct {
 
 const pickerLimit = 60
 
-// spacePicker returns the spaces to choose from. The chosen ones come first.
+// spacePicker returns the spaces to choose from, without sites. The chosen ones come first.
 func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string) (spacePicker, error) {
+	return x.spacePickerOf(ctx, pickableKinds, chosen, find)
+}
+
+// spacePickerOf returns the spaces of some kinds to choose from. The chosen ones come first.
+func (x *exchange) spacePickerOf(ctx context.Context, kinds []data.Kind, chosen []string, find string) (spacePicker, error) {
 	out := spacePicker{Find: find}
 	var places []portal.Place
 	if !x.can(portal.ActionReadSpaces) {
@@ -35,7 +40,7 @@ func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string
 	}
 	add := func(page portal.Page[data.Space], isChosen bool) {
 		for _, s := range page.Items {
-			if s.Kind == data.KindSite && !isChosen || !isChosen && slices.Contains(chosen, s.Key) {
+			if !slices.Contains(kinds, s.Kind) && !isChosen || !isChosen && slices.Contains(chosen, s.Key) {
 				continue
 			}
 			o := spaceOption{Key: s.Key, Name: s.Name, Kind: s.Kind, Chosen: isChosen}
@@ -54,7 +59,7 @@ func (x *exchange) spacePicker(ctx context.Context, chosen []string, find string
 		out.ChosenPlace = page.Related.Place(spaceRefs(chosen)...)
 		add(page, true)
 	}
-	page, err := x.view.Spaces(ctx, data.Query{Kinds: pickableKinds, Text: find, ByName: true, Limit: pickerLimit})
+	page, err := x.view.Spaces(ctx, data.Query{Kinds: kinds, Text: find, ByName: true, Limit: pickerLimit})
 	if err != nil {
 		return out, err
 	}

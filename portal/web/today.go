@@ -78,6 +78,9 @@ const (
 )
 
 func showToday(x *exchange) error {
+	if x.session.IsWebview() {
+		return x.redirectTo(pageAccounts)
+	}
 	c := x.config()
 	if c.DeepLink != (data.Ref{}) || c.NavigationMode == portal.NavigationRestricted && c.LandingPage != (data.Ref{}) {
 		ref, err := x.view.LandingPage(x.ctx())

@@ -17,7 +17,7 @@ import (
 // Every page shows a single state of the store and writes nothing.
 func TestPages_Get_OpensOneView(t *testing.T) {
 	t.Parallel()
-	f := setupPreview(t, web.Options{Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}, nil)
+	f := setupPreview(t, web.Options{Automations: preview.NewAutomations()}, nil)
 	got := map[string]bool{}
 	for name, link := range f.links {
 		if len(link.Pages) == 0 || slices.Contains(portal.Locales(), name) {
@@ -25,7 +25,7 @@ func TestPages_Get_OpensOneView(t *testing.T) {
 		}
 		b := f.newBrowser(t)
 		require.Equal(t, http.StatusOK, b.open(link.URL).StatusCode, name)
-		paths := append([]string{"theme.css", "end", "no-such-page", "spaces/view?key=no-such-space", "connect/start", "connect/remove",
+		paths := append([]string{"theme.css", "end", "no-such-page", "spaces/view?key=no-such-space", "connect/start", "connect/remove", "connect/back", "connect/done", "connect/cancel", "organize", "organize/device",
 			"devices", "devices/view?id=none", "devices/command?id=none&do=lock", "devices/climate?id=none"}, link.Pages...)
 		for _, path := range paths {
 			methods := []string{http.MethodGet}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/internal/testclock"
 	"github.com/customerportal-go/customerportal/keys"
@@ -25,6 +26,7 @@ type fixture struct {
 	clock   *testclock.Clock
 	store   *backends.Counted
 	portals *portal.Service
+	keys    *keys.Ring
 	pages   *web.Handler
 	logs    *bytes.Buffer
 	links   map[string]preview.Link
@@ -34,14 +36,21 @@ const hotel = portal.VerticalHospitality
 
 func setup(t *testing.T, store storage.Store, base string, o web.Options) *fixture {
 	t.Helper()
+	return setupProviders(t, store, base, o)
+}
+
+// setupProviders returns a fixture with a service for devices that has some providers and does not run.
+func setupProviders(t *testing.T, store storage.Store, base string, o web.Options, providers ...device.Provider) *fixture {
+	t.Helper()
 	f := &fixture{clock: testclock.New(time.Date(2026, 3, 14, 16, 0, 0, 0, time.UTC)), store: &backends.Counted{Store: store}, logs: &bytes.Buffer{}}
 	master, err := keys.NewMaster()
 	require.NoError(t, err)
 	ring, err := keys.New(3, map[int][]byte{3: master})
 	require.NoError(t, err)
 	db := data.Open(f.store, data.Options{Now: f.clock.Now, Logger: slog.New(slog.NewTextHandler(f.logs, nil))})
-	devices, err := access.New(db, access.Options{Keys: ring})
+	devices, err := access.New(db, access.Options{Keys: ring, Providers: providers})
 	require.NoError(t, err)
+	f.keys = ring
 	f.portals, err = portal.New(db, portal.Options{BaseURL: base, Keys: ring, Access: devices})
 	require.NoError(t, err)
 	f.pages, err = web.New(f.portals, o)
@@ -58,7 +67,7 @@ func newFixture(t *testing.T) *fixture {
 // setupPreview returns a fixture with the portals of package preview.
 func setupPreview(t *testing.T, o web.Options, change func(*portal.Config)) *fixture {
 	t.Helper()
-	f := setup(t, memory.New(), "https://portal.example", o)
+	f := setupProviders(t, memory.New(), "https://portal.example", o, newWorld().Provider("test"))
 	links, err := preview.Make(t.Context(), f.portals, preview.Options{Change: change})
 	require.NoError(t, err)
 	f.links = map[string]preview.Link{}

@@ -25,26 +25,6 @@ func WorkspaceID(vertical portal.Vertical) uuid.UUID {
 // Customer returns the key of the customer in a vertical.
 func Customer(vertical portal.Vertical) string { return customerOf[vertical] }
 
-// Accounts implements [web.Accounts] with two providers, and connects nothing.
-type Accounts struct{}
-
-// Providers implements [web.Accounts].
-func (Accounts) Providers(context.Context, *portal.Session) ([]web.Provider, error) {
-	return []web.Provider{
-		{Name: "brivo", Label: "Brivo", Text: "Doors and gates of offices and homes.", Accounts: []web.Account{
-			{ID: "1", Label: "keys@lusitana.example"}, {ID: "2", Label: "porto@lusitana.example", Trouble: "Its password was changed."}}},
-		{Name: "salto", Label: "SALTO", Text: "Locks of hotel rooms."},
-	}, nil
-}
-
-// Connect implements [web.Accounts]. It returns a URL of an example domain.
-func (Accounts) Connect(_ context.Context, _ *portal.Session, provider string) (string, error) {
-	return "https://provider.example/connect/" + provider, nil
-}
-
-// Disconnect implements [web.Accounts]. It does nothing.
-func (Accounts) Disconnect(context.Context, *portal.Session, string, string) error { return nil }
-
 // Automations implements [web.Automations]. It keeps its settings in memory.
 type Automations struct {
 	mu       sync.Mutex

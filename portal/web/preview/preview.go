@@ -74,7 +74,7 @@ var (
 		"reservations/new", "reservations/edit?key=b-0-03", "reservations/cancel?key=b-0-03", "guests", "guests/view?key=g-0-03",
 		"staff", "staff/view?key=s-1", "staff/new", "staff/edit?key=s-1", "staff/spaces?key=s-1", "staff/remove?key=s-1",
 		"spaces", "spaces?view=all", "spaces/view?key=chiado", "spaces/view?key=chiado-03", "spaces/new",
-		"spaces/rename?key=chiado-03", "spaces/move?key=chiado-03", "spaces/delete?key=chiado", "connect", "configure", "end", "search?q=Ada",
+		"spaces/rename?key=chiado-03", "spaces/move?key=chiado-03", "spaces/delete?key=chiado", "connect", "organize", "configure", "end", "search?q=Ada",
 		"spaces/view?key=not-there",
 	}
 	readPages = []string{"", "reservations", "reservations/view?key=b-0-03", "guests", "staff", "spaces", "spaces/view?key=chiado-03"}

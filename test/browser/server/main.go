@@ -78,7 +78,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	o := web.Options{ReturnURL: "https://host.example/", Accounts: preview.Accounts{}, Automations: preview.NewAutomations()}
+	o := web.Options{ReturnURL: "https://host.example/", Automations: preview.NewAutomations()}
 	if *pseudo {
 		o.Rewrite = func(_, _, text string) string { return "⟦" + text + "⟧" }
 	}

@@ -1,0 +1,425 @@
+package web
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/portal"
+	"github.com/customerportal-go/customerportal/validation"
+)
+
+// Names of parameters and inputs of the pages that connect accounts.
+const (
+	providerParam = "provider"
+	accountParam  = "account"
+
+	stateInput   = "state"   // the sealed state of a connection
+	answerPrefix = "answer." // of the answers to a form of a provider
+)
+
+// accountsPage is the content of the list of providers and connected accounts.
+type accountsPage struct {
+	Providers []providerCard
+	Webview   bool
+}
+
+// providerCard is a provider with its connected accounts.
+type providerCard struct {
+	Key, Name string
+	Known     bool // the service has the provider, so that its accounts can be connected
+	Accounts  []access.Account
+}
+
+func showAccounts(x *exchange) error {
+	providers, err := x.view.Providers()
+	if err != nil {
+		return err
+	}
+	out := accountsPage{Webview: x.session.IsWebview()}
+	for _, p := range providers {
+		out.Providers = append(out.Providers, providerCard{Key: p.Key, Name: p.Name, Known: true})
+	}
+	if out.Webview {
+		w, _, err := x.view.Webview(x.ctx())
+		if err != nil {
+			return err
+		}
+		if w.AccountID != uuid.Nil {
+			return x.redirectTo(pageConnectDone)
+		}
+		return x.renderOK("accounts", "nav.connect", out)
+	}
+	accounts, err := x.view.ConnectedAccounts(x.ctx())
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		at := slices.IndexFunc(out.Providers, func(p providerCard) bool { return p.Key == a.Provider })
+		if at < 0 {
+			at = len(out.Providers)
+			out.Providers = append(out.Providers, providerCard{Key: a.Provider, Name: a.Provider})
+		}
+		out.Providers[at].Accounts = append(out.Providers[at].Accounts, a)
+	}
+	return x.renderOK("accounts", "nav.connect", out)
+}
+
+// connectPage is the content of a step of connecting an account.
+type connectPage struct {
+	Provider string
+	Message  string // of the provider, in English
+	Trouble  string // why the account cannot be connected now
+	Form     *form
+	Fields   []connectField
+	Hidden   []hiddenInput
+	Redirect string // the URL of the provider's own login
+	Back     string
+	Webview  bool
+}
+
+// connectField is an input of a form of a provider.
+type connectField struct {
+	field
+	Options []device.Option
+	English bool // the label and the hint come from the provider, in English
+}
+
+// provider returns the provider with the key in the query, among those of the portal.
+func (x *exchange) provider() (device.Info, error) {
+	providers, err := x.view.Providers()
+	if err != nil {
+		return device.Info{}, err
+	}
+	at := slices.IndexFunc(providers, func(p device.Info) bool { return p.Key == x.r.URL.Query().Get(providerParam) })
+	if at < 0 {
+		return device.Info{}, errUnknownPage
+	}
+	return providers[at], nil
+}
+
+// showConnect shows the provider with a button. Only a POST calls the provider, because link previews and scanners send a GET.
+func showConnect(x *exchange) error {
+	if err := x.session.Can(portal.ActionConnect); err != nil {
+		return err
+	}
+	p, err := x.provider()
+	if err != nil {
+		return err
+	}
+	x.render(http.StatusOK, "connect", "connect.title", x.connectPage(p), "name", p.Name)
+	return nil
+}
+
+func (x *exchange) connectPage(p device.Info) connectPage {
+	return connectPage{Provider: p.Name, Back: x.link(pageAccounts), Webview: x.session.IsWebview()}
+}
+
+func saveConnect(x *exchange) error {
+	if err := x.session.Can(portal.ActionConnect); err != nil {
+		return err
+	}
+	var p device.Info
+	err := x.inView(func() (err error) {
+		p, err = x.provider()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	step := access.ConnectStep{Provider: p.Key, ReturnURL: x.connectReturnURL(), Answers: map[string]device.Secret{}}
+	if text := x.r.URL.Query().Get(accountParam); text != "" {
+		if step.Reconnect, err = uuid.Parse(text); err != nil {
+			return errUnknownPage
+		}
+	}
+	if step.State, err = base64.RawURLEncoding.DecodeString(x.r.PostForm.Get(stateInput)); err != nil {
+		return validation.ErrInvalid
+	}
+	for name, values := range x.r.PostForm {
+		if name, is := strings.CutPrefix(name, answerPrefix); is {
+			step.Answers[name] = device.NewSecret(values[0])
+		}
+	}
+	pane, err := x.session.Connect(x.ctx(), step)
+	return x.showPane(p, pane, err)
+}
+
+// connectReturnURL returns the URL to which a provider with a login of its own sends the browser back.
+func (x *exchange) connectReturnURL() string {
+	return strings.TrimSuffix(x.h.portals.BaseURL(), x.h.prefix) + x.link(pageConnectBack)
+}
+
+// showPane shows the result of a step.
+func (x *exchange) showPane(p device.Info, pane access.ConnectPane, err error) error {
+	page := x.connectPage(p)
+	if err != nil {
+		return x.connectTrouble(page, err)
+	}
+	switch {
+	case pane.Account != nil && page.Webview:
+		return x.redirectTo(pageConnectDone)
+	case pane.Account != nil:
+		return x.redirectWithNotice(newNotice("done.connected", "name", cmp.Or(pane.Account.Name, p.Name)), pageAccounts)
+	case pane.Redirect != "":
+		if u, err := url.Parse(pane.Redirect); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return errors.New("web: the provider " + p.Key + " must redirect to an absolute https URL")
+		}
+		page.Redirect = pane.Redirect
+		x.render(http.StatusOK, "connect", "connect.leave", page)
+		return nil
+	}
+	x.fillConnect(&page, *pane.Form)
+	page.Hidden = []hiddenInput{{stateInput, base64.RawURLEncoding.EncodeToString(pane.State)}}
+	x.render(page.Form.status(), "connect", "connect.title", page, "name", p.Name)
+	return nil
+}
+
+// connectTroubles maps errors that end a connection to the texts of their page. The first match counts.
+var connectTroubles = []struct {
+	err    error
+	status int
+	key    string
+}{
+	{access.ErrConnectExpired, http.StatusGone, "connect.trouble.expired"},
+	{access.ErrOtherAccount, http.StatusConflict, "connect.trouble.mismatch"},
+	{portal.ErrConnected, http.StatusConflict, "connect.trouble.done"},
+	{validation.ErrInvalid, http.StatusUnprocessableEntity, "connect.trouble.invalid"},
+	{device.ErrOffline, http.StatusBadGateway, "connect.trouble.offline"},
+}
+
+// connectTrouble shows why an account cannot be connected. A connect webview fails if the provider does.
+func (x *exchange) connectTrouble(page connectPage, err error) error {
+	for _, known := range []error{portal.ErrRefused, portal.ErrGone, portal.ErrSessionOver, access.ErrNotFound} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	status, key := http.StatusBadGateway, "connect.trouble.failed"
+	for _, row := range connectTroubles {
+		if errors.Is(err, row.err) {
+			status, key = row.status, row.key
+			break
+		}
+	}
+	if status == http.StatusBadGateway {
+		x.h.db.Logger().WarnContext(x.ctx(), "connecting an account failed", "provider", page.Provider, "error", err)
+		if page.Webview {
+			if err := x.session.FailWebview(x.ctx()); err != nil {
+				return err
+			}
+			return x.redirectTo(pageConnectDone)
+		}
+	}
+	page.Trouble = x.text(key)
+	x.render(status, "connect", "connect.title", page, "name", page.Provider)
+	return nil
+}
+
+// The fields and problems of forms that have a text of their own in the catalog.
+var (
+	connectFields   = []string{"url", "username", "password", "code", "token"}
+	connectProblems = []device.Problem{
+		device.ProblemInvalid, device.ProblemCredentials, device.ProblemCode, device.ProblemUnreachable, device.ProblemNotAllowed,
+	}
+)
+
+// problemText returns the text of a problem of a form or an answer, or "" if there is none.
+func (x *exchange) problemText(p device.Problem) string {
+	switch {
+	case p == "":
+		return ""
+	case p == device.ProblemMissing:
+		return x.text("rule." + string(validation.RuleRequired))
+	case slices.Contains(connectProblems, p):
+		return x.text("connect.problem." + string(p))
+	}
+	return x.text("connect.problem." + string(device.ProblemInvalid))
+}
+
+// fillConnect adds a form of a provider to its page. The values of secret fields are never sent back to the browser.
+func (x *exchange) fillConnect(page *connectPage, of device.Form) {
+	f := x.newForm(nil)
+	for _, answer := range of.Fields {
+		out := connectField{field: field{
+			Name: answerPrefix + answer.Name, Label: isolatedPlain(answer.Label), Type: "text", Value: answer.Value, Hint: isolatedPlain(answer.Help),
+			Fault: x.problemText(answer.Problem), Required: !answer.Optional,
+		}, Options: answer.Options, English: true}
+		if slices.Contains(connectFields, answer.Name) {
+			out.Label, out.English = x.text("connect.field."+answer.Name), false
+		}
+		if answer.Optional {
+			out.Label = x.text("connect.optional", "name", out.Label)
+		}
+		switch answer.Kind {
+		case device.FieldURL:
+			out.Type = "url"
+		case device.FieldSecret:
+			out.Type, out.Value = "password", ""
+		case device.FieldCode:
+			out.Value, out.Complete = "", "one-time-code"
+		}
+		f.fields = append(f.fields, fieldSpec{out.Name, hostLabelPrefix + out.Label})
+		if out.Fault != "" {
+			f.Faults[out.Name] = out.Fault
+		}
+		page.Fields = append(page.Fields, out)
+	}
+	for i := range page.Fields {
+		page.Fields[i].First = f.First(page.Fields[i].Name)
+	}
+	if text := x.problemText(of.Problem); text != "" {
+		f.Faults["form"] = text
+	} else {
+		page.Message = of.Message
+	}
+	page.Form = f
+}
+
+// connectBackPage is the content of the page to which a provider sends the browser back.
+type connectBackPage struct {
+	Inputs []hiddenInput
+	Back   string
+}
+
+// showConnectBack asks for a click, because the next step changes something and the page is opened from another site.
+func showConnectBack(x *exchange) error {
+	if err := x.session.Can(portal.ActionConnect); err != nil {
+		return err
+	}
+	page := connectBackPage{Back: x.link(pageAccounts)}
+	for name, values := range x.r.URL.Query() {
+		page.Inputs = append(page.Inputs, hiddenInput{answerPrefix + name, values[0]})
+	}
+	slices.SortFunc(page.Inputs, func(a, b hiddenInput) int { return cmp.Compare(a.Name, b.Name) })
+	return x.renderOK("connectback", "connect.back", page)
+}
+
+func saveConnectBack(x *exchange) error {
+	answers := map[string]device.Secret{}
+	for name, values := range x.r.PostForm {
+		if name, is := strings.CutPrefix(name, answerPrefix); is {
+			answers[name] = device.NewSecret(values[0])
+		}
+	}
+	pane, err := x.session.ResumeConnect(x.ctx(), answers)
+	name := ""
+	if pane.Account != nil {
+		name = pane.Account.Name
+	}
+	return x.showPane(device.Info{Name: name}, pane, err)
+}
+
+// connectDonePage is the content of the last page of a connect webview.
+type connectDonePage struct {
+	Connected, Waits bool
+	NextURL          string // the host's page to which the browser goes on, or ""
+	Back             string // the list of providers, or "" if the account is connected
+}
+
+func showConnectDone(x *exchange) error {
+	w, is, err := x.view.Webview(x.ctx())
+	switch {
+	case err != nil:
+		return err
+	case !is:
+		return errUnknownPage
+	case w.Status == portal.WebviewPending && w.AccountID == uuid.Nil:
+		return x.redirectTo(pageAccounts)
+	}
+	page := connectDonePage{Connected: w.AccountID != uuid.Nil, Waits: w.Status == portal.WebviewPending}
+	switch {
+	case page.Waits:
+	case page.Connected:
+		page.NextURL = webviewURL(w.RedirectURL, w)
+	default:
+		page.NextURL, page.Back = webviewURL(cmp.Or(w.FailureURL, w.RedirectURL), w), x.link(pageAccounts)
+	}
+	if page.Connected {
+		return x.renderOK("connectdone", "connect.done", page)
+	}
+	return x.renderOK("connectdone", "connect.gaveup", page)
+}
+
+// webviewURL returns a redirect URL of a connect webview with its result in the query, or "" if the host has none.
+func webviewURL(to string, w portal.Webview) string {
+	u, err := url.Parse(to)
+	if to == "" || err != nil || u.Scheme != "https" {
+		return ""
+	}
+	q := u.Query()
+	q.Set("connect_webview_id", w.ID.String())
+	if w.AccountID != uuid.Nil {
+		q.Set("connected_account_id", w.AccountID.String())
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// giveUp ends a connect webview without an account.
+func giveUp(x *exchange) error {
+	if !x.session.IsWebview() {
+		return errUnknownPage
+	}
+	if err := x.session.FailWebview(x.ctx()); err != nil {
+		return err
+	}
+	return x.redirectTo(pageConnectDone)
+}
+
+// disconnectPage is the content of the page that asks before it deletes an account.
+type disconnectPage struct {
+	Account access.Account
+	Devices []access.Device
+	More    bool
+	Back    string
+}
+
+// accountID returns the id in the query.
+func (x *exchange) accountID() (uuid.UUID, error) {
+	id, err := uuid.Parse(x.r.URL.Query().Get(accountParam))
+	if err != nil {
+		return uuid.Nil, access.ErrAccountNotFound
+	}
+	return id, nil
+}
+
+func showDisconnect(x *exchange) error {
+	if err := x.session.Can(portal.ActionDeleteAccount); err != nil {
+		return err
+	}
+	id, err := x.accountID()
+	if err != nil {
+		return err
+	}
+	a, devices, err := x.view.ConnectedAccount(x.ctx(), id)
+	if err != nil {
+		return err
+	}
+	return x.renderOK("disconnect", "connect.remove", disconnectPage{Account: a, Devices: devices.Items, More: devices.Next != "", Back: x.link(pageAccounts)})
+}
+
+func saveDisconnect(x *exchange) error {
+	id, err := x.accountID()
+	if err != nil {
+		return err
+	}
+	name := x.r.PostForm.Get(namedField)
+	removed, err := x.session.DeleteAccount(x.ctx(), id)
+	if err != nil && !(errors.Is(err, access.ErrAccountNotFound) && name != "") { // the page was posted twice
+		return err
+	}
+	key := "done.disconnected"
+	if len(removed) > 0 {
+		key = "done.disconnected_codes"
+	}
+	return x.redirectWithNotice(newNotice(key, "name", name), pageAccounts)
+}
