@@ -59,7 +59,7 @@ func everyPage(t *testing.T) (paths, asked, posted []string) {
 	asked, posted = slices.Compact(asked), slices.Compact(posted)
 	require.Greater(t, len(paths), 25)
 	require.Subset(t, asked, strings.Fields("key guest space site cursor q state provider account show order focus"))
-	require.Subset(t, posted, strings.Fields("space parent_site_key kind name starts_at guest guest_name provider set_locale setting: token zone shown. choose. undecided planned"))
+	require.Subset(t, posted, strings.Fields("space parent_site_key kind name starts_at guest guest_name map set_locale setting: token zone shown. choose. undecided planned"))
 	return paths, asked, posted
 }
 
