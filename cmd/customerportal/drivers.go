@@ -112,6 +112,7 @@ func openDrivers(ctx context.Context, chosen []driver, o driverOptions) (provide
 const (
 	simulatedUser     = "demo"
 	simulatedPassword = "demo"
+	offlineLock       = "lock-104"
 )
 
 // openSimulated returns simulated devices, which change by themselves. The seed is always the same, so that accounts in a durable
@@ -122,6 +123,7 @@ func openSimulated() (device.Provider, func(context.Context)) {
 	for _, d := range []device.Device{
 		simulated.Lock("front-door", "Front door"),
 		simulated.Lock("lock-101", "Room 101"), simulated.Lock("lock-102", "Room 102"), simulated.Lock("lock-103", "Room 103"),
+		simulated.Lock(offlineLock, "Room 104"),
 		simulated.Thermostat("thermostat-101", "Thermostat 101"),
 		simulated.ContactSensor("window-101", "Window 101"),
 		simulated.LeakSensor("leak-102", "Leak sensor 102"),
@@ -129,6 +131,7 @@ func openSimulated() (device.Provider, func(context.Context)) {
 	} {
 		world.AddDevice(simulatedUser, d)
 	}
+	world.SetFaults(offlineLock, simulated.Faults{Offline: true}) // to try what happens then
 	return world.Provider("customerportal"), func(ctx context.Context) {
 		_ = world.Run(ctx, 10*time.Second) // it returns only the error of ctx
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -137,10 +138,10 @@ func (r *listDevicesRequest) hasType(d access.Device) bool {
 	return (r.Type == "" || is == r.Type) && (r.Types == nil || slices.Contains(r.Types, is))
 }
 
-// hasMetadata reports whether metadata has all members of a filter.
+// hasMetadata reports whether metadata has all members of a filter. A boolean also matches its text, because a query has only texts.
 func hasMetadata(metadata, filter data.CustomMetadata) bool {
 	for key, want := range filter {
-		if v, ok := metadata[key]; !ok || v != want {
+		if v, ok := metadata[key]; !ok || v != want && (want == "" || fmt.Sprint(v) != want) {
 			return false
 		}
 	}

@@ -249,7 +249,12 @@ var (
 			}
 		})
 		return m
-	}, func(data.CustomMetadata) any { return nil }}
+	}, func(m data.CustomMetadata) any {
+		if m == nil {
+			return nil
+		}
+		return m
+	}}
 )
 
 // wordParam returns a parameter that is one of the words.
@@ -326,6 +331,10 @@ func queryValues(params []jsonobject.Field) url.Values {
 		case []string:
 			for _, text := range v {
 				out.Add(f.Name, text)
+			}
+		case data.CustomMetadata:
+			for member, value := range v {
+				out.Set(f.Name+"."+member, fmt.Sprint(value))
 			}
 		default:
 			out.Set(f.Name, fmt.Sprint(v))

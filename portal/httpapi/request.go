@@ -219,11 +219,15 @@ func bodyError(err error) error {
 }
 
 // queryMembers returns a query as the members of a JSON object. Each value has the JSON type of the schema of its parameter if
-// it can be converted, and is a string otherwise. A list parameter with one empty value is an empty list.
+// it can be converted, and is a string otherwise. A list parameter with one empty value is an empty list. The members of an object
+// parameter have names such as "custom_metadata_has.floor", as the official SDKs write them.
 func queryMembers(params []jsonobject.Field, query url.Values, notes *jsonobject.Notes) map[string]any {
 	out := map[string]any{}
 	for name, values := range query {
-		i := slices.IndexFunc(params, func(f jsonobject.Field) bool { return f.Name == name })
+		parent, member, nested := strings.Cut(name, ".")
+		i := slices.IndexFunc(params, func(f jsonobject.Field) bool {
+			return f.Name == name || nested && f.Name == parent && f.Value.Schema()["type"] == "object"
+		})
 		if i < 0 {
 			out[name] = values // the reader of the members reports unknown ones
 			continue
@@ -240,6 +244,15 @@ func queryMembers(params []jsonobject.Field, query url.Values, notes *jsonobject
 			out[name] = list
 		case len(values) > 1:
 			notes.Fault(name, validation.RuleFormat, "is given %d times: give it once", len(values))
+		case jsonType == "object" && nested && query.Has(parent):
+			notes.Fault(name, validation.RuleFormat, "is given together with %s: give one of them", parent)
+		case jsonType == "object" && nested:
+			members, isObject := out[parent].(map[string]any)
+			if !isObject {
+				members = map[string]any{}
+				out[parent] = members
+			}
+			members[member] = values[0]
 		case jsonType == "integer" || jsonType == "number":
 			out[name] = parseNumber(values[0])
 		case jsonType == "boolean":

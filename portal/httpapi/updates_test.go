@@ -35,6 +35,15 @@ func TestDevice_Update_SurvivesTheInventory(t *testing.T) {
 	for filter, n := range map[string]int{`{"floor": "1"}`: 1, `{"floor": "1", "wing": "b"}`: 1, `{"floor": "2"}`: 0, `{"wet": true}`: 0, `{}`: 4} {
 		require.Len(t, f.deviceIDs(t, fmt.Sprintf(`{"custom_metadata_has": %s}`, filter)), n, filter)
 	}
+	for query, n := range map[string]int{"custom_metadata_has.floor=1": 1, "custom_metadata_has.floor=1&custom_metadata_has.wing=c": 0, "custom_metadata_has.wing=b&limit=1": 1} {
+		require.Len(t, f.send(t, keyA, http.MethodGet, "/devices/list?"+query, "").at("devices"), n, query)
+	}
+	f.post(t, "/devices/update", members{"device_id": ids.noise, "custom_metadata": members{"wing": "b"}})
+	paged := f.send(t, keyA, http.MethodGet, "/devices/list?custom_metadata_has.wing=b&limit=1", "")
+	require.Contains(t, paged.at("pagination", "next_page_url"), "custom_metadata_has.wing=b")
+	for _, query := range []string{"search.x=1", "custom_metadata_has.floor=1&custom_metadata_has.floor=2", "other.floor=1", "custom_metadata_has=1", "custom_metadata_has=1&custom_metadata_has.floor=1"} {
+		f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodGet, "/devices/list?"+query, "")
+	}
 	f.expectError(t, http.StatusBadRequest, "invalid_input", http.MethodPost, "/devices/delete", fmt.Sprintf(`{"device_id": %q}`, ids.noise))
 	f.removeDevices(t, "hotel", "noise")
 	f.post(t, "/devices/delete", members{"device_id": ids.noise})
@@ -55,6 +64,9 @@ func TestConnectedAccount_Update_SurvivesConnectingAgain(t *testing.T) {
 	for filter, n := range map[string]int{`{"site": "north"}`: 1, `{"site": "south"}`: 0, `{"site": true}`: 0} {
 		require.Len(t, list(f.post(t, "/connected_accounts/list", fmt.Sprintf(`{"custom_metadata_has": %s}`, filter)).at("connected_accounts")), n)
 	}
+	f.post(t, "/connected_accounts/update", members{"connected_account_id": ids.account, "custom_metadata": members{"wet": true}})
+	require.Len(t, f.send(t, keyA, http.MethodGet, "/connected_accounts/list?custom_metadata_has.wet=true", "").at("connected_accounts"), 1)
+	require.Empty(t, f.send(t, keyA, http.MethodGet, "/connected_accounts/list?custom_metadata_has.wet=false", "").at("connected_accounts"))
 }
 
 func TestClimatePresets_AreStoredAndActivated(t *testing.T) {

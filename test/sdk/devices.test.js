@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { Seam, SeamHttpApiError, isSeamHttpInvalidInputError } from 'seam'
+import { Seam, SeamHttpApiError, isSeamActionAttemptFailedError, isSeamHttpInvalidInputError } from 'seam'
 
 import { apiKey, startServer } from './programs.js'
 
@@ -61,7 +61,70 @@ test('connect an account, map a lock, and control devices', async () => {
   assert.equal((await seam.spaces.get({ space_key: '101' })).device_count, 0)
 })
 
+test('create, update and delete a space', async () => {
+  const [lock] = await seam.locks.list({ customer_key: 'hotel' })
+  const created = await seam.spaces.create({ customer_key: 'hotel', name: 'Cellar', device_ids: [lock.device_id], customer_data: { time_zone: 'Europe/Lisbon' } })
+  assert.equal(created.device_count, 1)
+  assert.equal(created.customer_key, 'hotel')
+  await seam.spaces.update({ space_id: created.space_id, name: 'Wine cellar', device_ids: [] })
+  const updated = await seam.spaces.get({ space_key: created.space_key })
+  assert.equal(updated.name, 'Wine cellar')
+  assert.equal(updated.device_count, 0)
+  assert.equal(updated.customer_data.time_zone, 'Europe/Lisbon')
+  await seam.spaces.delete({ space_id: created.space_id })
+  await assert.rejects(async () => await seam.spaces.get({ space_id: created.space_id }), (err) => err.code === 'space_not_found')
+
+  const events = await seam.events.list({ space_id: created.space_id })
+  assert.deepEqual(events.map((e) => e.event_type), ['space.deleted', 'space.created'], 'the newest first')
+  assert.deepEqual(await seam.events.get({ event_id: events[0].event_id }), events[0])
+  assert.deepEqual(await seam.events.list({ space_id: created.space_id, since: events[1].created_at, event_type: 'space.created' }), [events[1]])
+})
+
+test('update a device and an account', async () => {
+  const lock = (await seam.locks.list({ customer_key: 'hotel' })).find((d) => d.display_name === 'Room 102')
+  await seam.devices.update({ device_id: lock.device_id, name: 'Sea view', custom_metadata: { floor: '1' } })
+  const [found] = await seam.devices.list({ custom_metadata_has: { floor: '1' } })
+  assert.equal(found.device_id, lock.device_id)
+  assert.equal(found.display_name, 'Sea view')
+  await assert.rejects(async () => await seam.devices.update({ device_id: lock.device_id, is_managed: false }), (err) =>
+    isSeamHttpInvalidInputError(err) && err.getValidationErrorMessages('is_managed').length === 1)
+  await seam.connectedAccounts.update({ connected_account_id: lock.connected_account_id, custom_metadata: { hub: true } })
+  assert.deepEqual((await seam.connectedAccounts.get({ connected_account_id: lock.connected_account_id })).custom_metadata, { hub: true })
+})
+
+test('climate presets', async () => {
+  const [thermostat] = await seam.thermostats.list()
+  const preset = { device_id: thermostat.device_id, climate_preset_key: 'away' }
+  await seam.thermostats.createClimatePreset({ ...preset, name: 'Away', hvac_mode_setting: 'heat', heating_set_point_celsius: 16 })
+  await seam.thermostats.updateClimatePreset({ ...preset, heating_set_point_celsius: 15 })
+  await seam.thermostats.setFallbackClimatePreset(preset)
+  const { properties } = await seam.devices.get({ device_id: thermostat.device_id })
+  assert.equal(properties.fallback_climate_preset_key, 'away')
+  assert.equal(properties.available_climate_presets[0].heating_set_point_celsius, 15)
+  const attempt = await seam.thermostats.activateClimatePreset(preset, { waitForActionAttempt: { timeout: 120_000, pollingInterval: 50 } })
+  assert.equal(attempt.action_type, 'ACTIVATE_CLIMATE_PRESET')
+  assert.equal(attempt.status, 'success')
+  await assert.rejects(async () => await seam.thermostats.createClimatePreset({ ...preset, climate_preset_key: 'hot', heating_set_point_celsius: 99 }), (err) =>
+    isSeamHttpInvalidInputError(err) && err.getValidationErrorMessages('heating_set_point_celsius').length === 1)
+  await seam.thermostats.deleteClimatePreset(preset)
+})
+
+test('suggested mappings and attention', async () => {
+  const { spaces } = await post('/seam/partner/v1/building_blocks/spaces/auto_map', { customer_key: 'hotel' })
+  assert.deepEqual(spaces.map((s) => [s.partner_resource_key, s.devices[0].name]), [['101', 'Room 101']])
+  const { attention_items: items } = await post('/attention', { customer_key: 'hotel', types: ['device_offline'] })
+  assert.ok(items.some((item) => item.name === 'Room 104'))
+})
+
 test('errors of devices', async () => {
+  const offline = (await seam.locks.list()).find((d) => d.display_name === 'Room 104')
+  assert.equal(offline.properties.online, false)
+  await assert.rejects(async () => await seam.locks.unlockDoor({ device_id: offline.device_id }, { waitForActionAttempt: { timeout: 120_000, pollingInterval: 50 } }), (err) => {
+    assert.ok(isSeamActionAttemptFailedError(err), String(err))
+    assert.equal(err.code, 'device_offline')
+    return true
+  })
+  await assert.rejects(async () => await seam.webhooks.list(), (err) => err.code === 'not_supported' && err.statusCode === 501)
   const [thermostat] = await seam.thermostats.list()
   await assert.rejects(async () => await seam.thermostats.heat({ device_id: thermostat.device_id, heating_set_point_celsius: 99 }), (err) =>
     isSeamHttpInvalidInputError(err) && err.getValidationErrorMessages('heating_set_point_celsius').length === 1)
