@@ -41,6 +41,7 @@ func run(ctx context.Context) (err error) {
 	host := flag.String("host", "", "host of the links; that of addr if empty")
 	prefix := flag.String("prefix", "/", "path of the links")
 	pseudo := flag.Bool("pseudo", false, "put all texts of the catalogs in brackets")
+	withDevices := flag.Bool("devices", false, "serve simulated devices in the hotel")
 	flag.Parse()
 
 	if *dir == "" {
@@ -74,7 +75,25 @@ func run(ctx context.Context) (err error) {
 		}
 		origin = net.JoinHostPort(*host, port)
 	}
-	portals, err := portal.New(data.Open(store, data.Options{}), portal.Options{BaseURL: "http://" + origin + *prefix, Keys: ring})
+	db := data.Open(store, data.Options{})
+	options := portal.Options{BaseURL: "http://" + origin + *prefix, Keys: ring}
+	var hub *devices
+	if *withDevices {
+		if hub, err = newDevices(db, ring); err != nil {
+			return err
+		}
+		options.Access = hub.svc
+		background, stop := context.WithCancel(ctx)
+		stopped := make(chan error, 1)
+		go func() { stopped <- hub.svc.Run(background) }()
+		defer func() {
+			stop()
+			if ended := <-stopped; !errors.Is(ended, context.Canceled) {
+				err = errors.Join(err, ended)
+			}
+		}()
+	}
+	portals, err := portal.New(db, options)
 	if err != nil {
 		return err
 	}
@@ -90,6 +109,11 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if hub != nil {
+		if err := hub.connect(ctx); err != nil {
+			return err
+		}
+	}
 	printed := struct {
 		Base  string
 		Links map[string]preview.Link
@@ -97,7 +121,7 @@ func run(ctx context.Context) (err error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
-	mux.Handle("/-/", &control{portals})
+	mux.Handle("/-/", &control{portals, hub})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -126,6 +150,7 @@ func byName(links []preview.Link) map[string]preview.Link {
 // control serves requests of tests that do not go through the pages: it pushes data, counts resources and creates portals.
 type control struct {
 	portals *portal.Service
+	devices *devices // nil without -devices
 }
 
 func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -156,6 +181,8 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			counts[kind.String()] = n
 		}
 		out = counts
+	case "device": // looks at a simulated device, or disturbs it
+		out, err = c.devices.serve(r)
 	case "large": // creates a customer with many bookings, and a portal
 		out, err = c.makeLarge(r.Context(), asked.Get("bookings"))
 	case "portal": // creates a portal with a configuration and a time to live
