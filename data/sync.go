@@ -296,7 +296,7 @@ func (p *deletion) applyExternalEffects(ctx context.Context, ch *changes, delete
 		return err
 	}
 	targets := deleted
-	onlyPortals := counts.Devices == 0
+	onlyPortals := counts.Writes == 0 // otherwise there can be PINs, even without devices
 	if onlyPortals {
 		targets = slices.DeleteFunc(slices.Clone(deleted), func(ref Ref) bool { return ref.Kind.Class() == ClassUserIdentity }) // no portal is a deep link to a user
 	}
