@@ -32,6 +32,14 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 	do("POST", "/thermostats/set_fan_mode", m{"device_id": ids.thermostat, "fan_mode_setting": "on"})
 	do("PUT", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock}})
 	do("POST", "/spaces/add_devices", m{"space_id": space, "device_ids": []string{ids.lock, ids.noise}})
+	newWebview := func() string {
+		made := do("POST", "/connect_webviews/create", m{
+			"customer_key": customer, "accepted_providers": []string{"simulated"}, "accepted_capabilities": []string{"lock"}, "provider_category": "stable",
+			"custom_redirect_url": "https://host.example/done", "custom_metadata": m{"ref": "7"}, "wait_for_device_creation": true,
+		})
+		return made.at("connect_webview", "connect_webview_id").(string)
+	}
+	webview := newWebview()
 	for _, method := range []string{"GET", "POST"} {
 		call := func(path, name, value string) {
 			switch {
@@ -57,10 +65,14 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 		call("/thermostats/list", "", "")
 		call("/noise_sensors/list", "", "")
 		call("/connected_accounts/get", "connected_account_id", ids.account)
+		call("/connect_webviews/get", "connect_webview_id", webview)
+		call("/connect_webviews/list", "customer_key", url.QueryEscape(customer))
 		call("/connected_accounts/list", "", "")
 		call("/action_attempts/get", "action_attempt_id", attempt.at("action_attempt", "action_attempt_id").(string))
 		call("/action_attempts/list", "device_id", ids.lock)
 	}
+	do("DELETE", "/connect_webviews/delete", nil, "connect_webview_id="+webview)
+	do("POST", "/connect_webviews/delete", m{"connect_webview_id": newWebview()})
 	do("DELETE", "/spaces/remove_devices", nil, "space_id="+space, "device_ids="+ids.lock)
 	do("POST", "/spaces/remove_devices", m{"space_id": space, "device_ids": []string{ids.noise}})
 	do("PATCH", "/devices/update", m{"device_id": ids.lock, "name": "Front door", "custom_metadata": m{"floor": "1", "old": nil}, "is_managed": true})

@@ -198,10 +198,14 @@ func TestOpenAPI_MembersOfEveryBody_AreKnown(t *testing.T) {
 					"customization_profile_id": f.post(t, "/workspaces/customization_profiles/create", `{}`).at("customization_profile", "customization_profile_id"),
 					"customer_portal_id":       f.post(t, "/customers/create_portal", `{"customer_key": "Acme Hotels"}`).at("customer_portal_id"),
 					"customer_key":             "Acme Hotels", "reservation_key": "reservation-1", "operation": "=", "field": "vip", "value": true,
+					"custom_redirect_url": "https://host.example/", "custom_redirect_failure_url": "https://host.example/",
 					"deep_link": nil, "name": "N", "page_cursor": nil, "created_before": nil, "since": nil, "between": nil, "event_type": "lock.unlocked", "event_id": nil,
 					"space_id": nil, "user_identity_id": nil, "access_grant_id": nil,
 				}}
 				maps.Copy(s.values, f.deviceValues(t, "Acme Hotels", path))
+				if strings.HasPrefix(path, "/connect_webviews/") {
+					s.values["connect_webview_id"] = f.post(t, "/connect_webviews/create", `{"customer_key": "Acme Hotels"}`).at("connect_webview", "connect_webview_id")
+				}
 				if path == "/events/get" {
 					s.values["event_type"], s.values["device_id"] = "space.created", nil
 				}

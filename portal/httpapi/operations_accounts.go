@@ -190,19 +190,7 @@ func listProviders(_ context.Context, c *call, r *listProvidersRequest) (jsonObj
 	out := []jsonObject{}
 	for _, info := range c.h.access.Providers() {
 		can := device.Device{Capabilities: info.Capabilities}.Can
-		categories := []string{"stable"}
-		for _, category := range []struct {
-			name string
-			has  bool
-		}{
-			{"consumer_smartlocks", can(device.CanLock) || can(device.CanUnlock)},
-			{"thermostats", can(device.CanSetClimate)},
-			{"noise_sensors", can(device.ReportsNoise)},
-		} {
-			if category.has {
-				categories = append(categories, category.name)
-			}
-		}
+		categories := providerCategories(info)
 		if r.Category != "" && !slices.Contains(categories, r.Category) {
 			continue
 		}
@@ -213,4 +201,23 @@ func listProviders(_ context.Context, c *call, r *listProvidersRequest) (jsonObj
 		out = append(out, provider)
 	}
 	return jsonObject{"device_providers": out}, nil
+}
+
+// providerCategories returns the categories of a provider.
+func providerCategories(info device.Info) []string {
+	can := device.Device{Capabilities: info.Capabilities}.Can
+	categories := []string{"stable"}
+	for _, category := range []struct {
+		name string
+		has  bool
+	}{
+		{"consumer_smartlocks", can(device.CanLock) || can(device.CanUnlock)},
+		{"thermostats", can(device.CanSetClimate)},
+		{"noise_sensors", can(device.ReportsNoise)},
+	} {
+		if category.has {
+			categories = append(categories, category.name)
+		}
+	}
+	return categories
 }

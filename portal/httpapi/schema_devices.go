@@ -9,6 +9,7 @@ import (
 )
 
 func accountRef() schema { return schemaRef("connected_account") }
+func webviewRef() schema { return schemaRef("connect_webview") }
 func attemptRef() schema { return schemaRef("action_attempt") }
 
 func attemptResponse() map[string]schema { return map[string]schema{"action_attempt": attemptRef()} }
@@ -165,4 +166,16 @@ func eventSchema() schema {
 	required := slices.Collect(maps.Keys(members))
 	maps.Copy(members, optional)
 	return object(members, required...)
+}
+
+func webviewSchema() schema {
+	return allRequired(map[string]schema{
+		"connect_webview_id": idSchema(), "workspace_id": idSchema(), "customer_key": stringSchema(), "created_at": timeSchema(),
+		"url":    described(stringSchema(), "The page. It is valid for 30 minutes."),
+		"status": described(enumOf("pending", "authorized", "failed"), "A webview that failed can still become authorized until it expires."), "login_successful": boolSchema(),
+		"device_selection_mode": enumOf("none"), "accepted_providers": arrayOf(stringSchema()), "accepted_capabilities": arrayOf(stringSchema()),
+		"any_provider_allowed": boolSchema(), "custom_redirect_url": nullable(stringSchema()), "custom_redirect_failure_url": nullable(stringSchema()),
+		"custom_metadata": metadataSchema(), "automatically_manage_new_devices": boolSchema(), "wait_for_device_creation": boolSchema(),
+		"connected_account_id": nullable(idSchema()), "authorized_at": nullable(timeSchema()), "selected_provider": nullable(stringSchema()),
+	})
 }

@@ -23,7 +23,6 @@ type unsupportedOperation struct {
 
 // The reasons that several operations have in common.
 const (
-	reasonWebviews     = "accounts are connected with connected_accounts/create or in a portal"
 	reasonCodes        = "access codes are not programmed yet"
 	reasonGrants       = "access grants are pushed with customers/push_data"
 	reasonMethods      = "access methods come with access codes"
@@ -53,9 +52,6 @@ func unsupportedOperations() []unsupportedOperation {
 	}
 	patchPostPut := []string{"PATCH", "POST", "PUT"}
 
-	add(later, reasonWebviews, post, "/connect_webviews/create")
-	add(later, reasonWebviews, getPost, "/connect_webviews/get", "/connect_webviews/list")
-	add(later, reasonWebviews, deletePost, "/connect_webviews/delete")
 	add(never, reasonPages, getPost, "/seam/connect_webview/v1/get_current_pane")
 	add(never, reasonPages, post, "/seam/connect_webview/v1/submit")
 	add(later, "the inventory is read when the provider reports a change", post, "/connected_accounts/sync")
