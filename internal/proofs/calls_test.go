@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal"
@@ -38,6 +40,14 @@ type call struct {
 
 	// inParts reports whether a failed call may have a part of its effect, as documented.
 	inParts bool
+}
+
+// ignoreMissing returns err, or nil if it says that an action attempt does not exist.
+func ignoreMissing(err error) error {
+	if errors.Is(err, access.ErrAttemptNotFound) {
+		return nil
+	}
+	return err
 }
 
 // drain reads a sequence to its end and returns its error.
@@ -326,6 +336,22 @@ var calls = []call{
 	})},
 	{name: "session DeleteSpace", do: session(func(ctx context.Context, s *portal.Session) error {
 		return only(s.DeleteSpace(ctx, "a/site", portal.WriteOptions{}))
+	})},
+	{name: "view Devices", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.Devices(ctx, portal.DeviceQuery{})) })},
+	{name: "view LockedSpaces", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.LockedSpaces(ctx)) })},
+	{name: "view DeviceAttention", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.DeviceAttention(ctx, 10)) })},
+	{name: "view Device", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.Device(ctx, deviceOf("a"))) })},
+	{name: "view DeviceActivity", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return only(v.DeviceActivity(ctx, deviceOf("a"), 0, ""))
+	})},
+	{name: "view ActionAttempt", do: viewed(func(ctx context.Context, v *portal.View) error {
+		return ignoreMissing(only(v.ActionAttempt(ctx, uuid.UUID{1})))
+	})},
+	{name: "session WaitForAttempt", do: session(func(ctx context.Context, s *portal.Session) error {
+		return ignoreMissing(only(s.WaitForAttempt(ctx, uuid.UUID{1}, time.Nanosecond)))
+	})},
+	{name: "session ControlDevice", do: session(func(ctx context.Context, s *portal.Session) error {
+		return only(s.ControlDevice(ctx, deviceOf("a"), device.Command{Kind: device.Unlock}, "0123456789abcdef"))
 	})},
 	{name: "view ConnectedAccounts", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.ConnectedAccounts(ctx)) })},
 	{name: "view ConnectedAccount", do: viewed(func(ctx context.Context, v *portal.View) error {

@@ -117,7 +117,7 @@ func attempts(home string, paths, asked, posted []string) (out []func(id string)
 		"parent_site_key": {key(data.KindSite)}, "kind": {"room"}, "setting:setting-" + attacker: {"1"}, "map": {deviceOf(attacker).String() + " " + key(data.KindRoom)},
 	}
 	for _, path := range paths {
-		own := url.Values{"key": {key(data.KindSpace)}, "provider": {"simulated"}, "account": {accountOf(attacker).String()}, "device": {deviceOf(attacker).String()}}
+		own := url.Values{"key": {key(data.KindSpace)}, "provider": {"simulated"}, "account": {accountOf(attacker).String()}, "device": {deviceOf(attacker).String()}, "id": {deviceOf(attacker).String()}, "do": {"unlock"}}
 		switch section, _, _ := strings.Cut(path, "/"); section {
 		case "reservations":
 			own.Set("key", key(data.KindBooking))
@@ -225,7 +225,12 @@ func tryPages(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 		if a := at("x"); strings.Contains(a.by, "unused") {
 			s.try(t, a.by, "x", func() string {
 				answer := ask(a)
-				if !strings.HasPrefix(answer, "405") {
+				// A command needs the token of its form, the device is no thermostat, nothing waits for the login of a provider, the
+				// portal is no connect webview, and the lock is deleted with its account before the last pages.
+				refused := slices.ContainsFunc(strings.Fields("devices/command devices/climate devices/view connect/back connect/done connect/cancel connect/start connect/remove organize organize/device"), func(page string) bool {
+					return strings.HasSuffix(a.path, "/"+page)
+				})
+				if !strings.HasPrefix(answer, "405") && !refused {
 					require.Regexp(t, "^(200|303)", answer, "%s %s", a.method, a.path)
 				}
 				return answer
