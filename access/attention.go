@@ -52,9 +52,6 @@ type AttentionQuery struct {
 	// Types selects the items of these types. If it is empty, all are selected.
 	Types []AttentionType
 
-	// Keep, if it is not nil, reports whether an item that has passed the filter above is listed. Of the Spaces, only the keys are set.
-	Keep func(AttentionItem) (bool, error)
-
 	Limit  int    // maximum number of items in a page, from 1 to 1000; 0 selects 100
 	Cursor string // Page.Next of the previous page of the same query; empty selects the first page
 }

@@ -74,15 +74,6 @@ func (r *attentionReader) add(item AttentionItem, at attentionPosition) error {
 	if !r.selects(item.Type) {
 		return nil
 	}
-	if r.q.Keep != nil {
-		keep, err := r.q.Keep(item)
-		if err != nil {
-			return err
-		}
-		if !keep {
-			return nil
-		}
-	}
 	if len(r.page.Items) == r.limit {
 		return errPageFull
 	}

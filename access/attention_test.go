@@ -81,11 +81,6 @@ func TestAttention_DevicesAndAccounts_ItemsBeginAndEnd(t *testing.T) {
 		require.Equal(t, `the battery of "Door 101" is at 12 %`, items[1].Message)
 		require.True(t, low.Equal(items[1].Since), "%v is not %v", items[1].Since, low)
 		require.Equal(t, items[1:], attention(t, h.scope, access.AttentionQuery{Types: []access.AttentionType{access.AttentionLowBattery}}))
-		kept := attention(t, h.scope, access.AttentionQuery{Keep: func(item access.AttentionItem) (bool, error) {
-			require.Equal(t, "101", item.Spaces[0].Key)
-			return item.Type == access.AttentionDeviceOffline, nil
-		}})
-		require.Equal(t, items[:1], kept)
 
 		h.world.SetFaults("l1", simulated.Faults{})
 		charge(0.22)

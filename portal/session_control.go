@@ -53,17 +53,23 @@ func (v *View) showsAllDevices() bool {
 	return v.config.navigation() == NavigationFull && v.config.DeepLink == (data.Ref{}) && len(v.config.Filters) == 0
 }
 
-// loadSpacesOf loads the spaces to which devices are mapped and the sites of these spaces.
-func (v *View) loadSpacesOf(ctx context.Context, devices ...access.Device) error {
-	var refs, sites []data.Ref
+// spacesOfDevices returns the keys of the spaces to which devices are mapped.
+func spacesOfDevices(devices ...access.Device) (keys []string) {
 	for _, d := range devices {
 		for _, m := range d.Mappings {
-			refs = append(refs, data.Ref{Kind: data.KindSpace, Key: m.SpaceKey})
+			keys = append(keys, m.SpaceKey)
 		}
 	}
+	return keys
+}
+
+// loadSpacesOf loads spaces and their sites.
+func (v *View) loadSpacesOf(ctx context.Context, keys ...string) error {
+	refs := data.Refs(data.KindSpace, keys...)
 	if err := v.load(ctx, refs...); err != nil {
 		return err
 	}
+	var sites []data.Ref
 	for _, ref := range refs {
 		if s, ok := v.loaded[portaldata.ByClass(ref)].(data.Space); ok {
 			sites = append(sites, references(s)...)
@@ -125,7 +131,7 @@ func (v *View) device(ctx context.Context, scope *access.Scope, id uuid.UUID) (a
 	if err != nil {
 		return access.Device{}, related, err
 	}
-	if err := v.loadSpacesOf(ctx, d); err != nil {
+	if err := v.loadSpacesOf(ctx, spacesOfDevices(d)...); err != nil {
 		return access.Device{}, related, err
 	}
 	shown, err := v.showDevice(ctx, &d, related)
@@ -199,47 +205,80 @@ func (v *View) ActionAttempt(ctx context.Context, id uuid.UUID) (access.ActionAt
 }
 
 // DeviceAttention returns at most limit of the items that need attention, see [access.Scope.Attention]. A portal with filters or
-// restricted navigation has only the items of devices that it shows. Spaces contains the visible spaces.
-func (v *View) DeviceAttention(ctx context.Context, limit int) (data.Page[access.AttentionItem], error) {
-	none := data.Page[access.AttentionItem]{}
+// restricted navigation has only the items of devices that it shows. If siteKey is not empty, the items of devices that are mapped only
+// to spaces outside of that site are omitted. Spaces contains the visible spaces, and Related these spaces and their sites.
+//
+// DeviceAttention reads at most 10,000 items; Stopped is set if there may be more that pass the filters.
+func (v *View) DeviceAttention(ctx context.Context, siteKey string, limit int) (Page[access.AttentionItem], error) {
+	none := Page[access.AttentionItem]{}
 	scope, err := v.devices(ActionReadDevices)
 	if err != nil {
 		return none, err
 	}
-	related := newRelated()
-	isHidden := func(s access.SpaceRef) (bool, error) {
-		shown, err := v.addSpace(ctx, s.Key, related)
-		return !shown, err
-	}
+	out := Page[access.AttentionItem]{Items: []access.AttentionItem{}, Related: newRelated()}
 	q := access.AttentionQuery{Limit: limit}
-	if !v.showsAllDevices() {
-		q.Keep = func(item access.AttentionItem) (bool, error) {
-			for _, s := range item.Spaces {
-				if hidden, err := isHidden(s); err != nil || !hidden {
-					return err == nil, err
-				}
-			}
-			return false, nil
+	if siteKey != "" || !v.showsAllDevices() {
+		q.Limit = maxListLimit
+	}
+	for range maxAttentionPages {
+		page, err := scope.Attention(ctx, q)
+		if err != nil {
+			return none, err
 		}
-	}
-	page, err := scope.Attention(ctx, q)
-	if err != nil {
-		return none, err
-	}
-	for i := range page.Items {
-		shown := []access.SpaceRef{}
-		for _, s := range page.Items[i].Spaces {
-			hidden, err := isHidden(s)
-			if err != nil {
+		if err := v.loadSpacesOf(ctx, spacesOfItems(page.Items)...); err != nil {
+			return none, err
+		}
+		for _, item := range page.Items {
+			switch shown, err := v.showItem(ctx, &item, siteKey, out.Related); {
+			case err != nil:
 				return none, err
-			}
-			if !hidden {
-				shown = append(shown, s)
+			case shown && len(out.Items) == limit:
+				return out, nil
+			case shown:
+				out.Items = append(out.Items, item)
 			}
 		}
-		page.Items[i].Spaces = shown
+		q.Cursor, out.Stopped = page.Next, page.Stopped || page.Next != ""
+		if page.Next == "" || page.Stopped || len(out.Items) == limit {
+			break
+		}
 	}
-	return page, nil
+	return out, nil
+}
+
+// maxAttentionPages is the number of pages of maxListLimit items that DeviceAttention reads.
+const maxAttentionPages = 10
+
+// spacesOfItems returns the keys of the spaces of items.
+func spacesOfItems(items []access.AttentionItem) (keys []string) {
+	for _, item := range items {
+		for _, s := range item.Spaces {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys
+}
+
+// showItem reports whether the portal shows an item, and whether the item can be of a site, unless the key is empty. It removes the
+// spaces that the portal does not show, and adds the other ones to related.
+func (v *View) showItem(ctx context.Context, item *access.AttentionItem, siteKey string, related Related) (bool, error) {
+	shown, inside := []access.SpaceRef{}, false
+	for _, s := range item.Spaces {
+		ok, err := v.addSpace(ctx, s.Key, related)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			shown = append(shown, s)
+			space, _ := related.Space(s.Key)
+			inside = inside || s.Key == siteKey || space.ParentSiteKey == siteKey
+		}
+	}
+	item.Spaces = shown
+	if len(shown) == 0 {
+		return v.showsAllDevices(), nil
+	}
+	return siteKey == "" || inside, nil
 }
 
 // ControlDevice sends a command to a device that the portal shows, and returns its action attempt as pending. The actor of the attempt

@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -32,6 +33,42 @@ func fillEstate(t *testing.T, f *fixture) {
 	} {
 		f.addDevice(t, "My Company", name, strings.Fields(spaces)...)
 	}
+}
+
+// TestDeviceAttention_Site_OmitsDevicesOfOtherSites compares the devices that need attention at each site, with the names of the sites.
+func TestDeviceAttention_Site_OmitsDevicesOfOtherSites(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		fillEstate(t, f)
+		_, s := f.open(t, portal.CreateRequest{CustomerKey: "My Company"})
+		attention := func(site string, limit int) (names []string, sites map[string]bool) {
+			sites = map[string]bool{}
+			require.NoError(t, s.View(t.Context(), func(v *portal.View) error {
+				page, err := v.DeviceAttention(t.Context(), site, limit)
+				for _, item := range page.Items {
+					if item.Type != access.AttentionLowBattery {
+						continue
+					}
+					names = append(names, item.Name)
+					for _, ref := range item.Spaces {
+						sp, known := page.Related.Space(ref.Key)
+						require.True(t, known)
+						sites[cmp.Or(sp.ParentSiteKey, sp.Key)] = true
+					}
+				}
+				return err
+			}))
+			return names, sites
+		}
+		all, _ := attention("", 100)
+		require.Len(t, all, 7)
+		here, sites := attention("town", 100)
+		require.ElementsMatch(t, []string{"front door", "lock of 101", "unmapped"}, here)
+		require.Equal(t, map[string]bool{"town": true}, sites)
+		here, _ = attention("town", 4) // two items for each device
+		require.Len(t, here, 2)
+		here, _ = attention("no such site", 100)
+		require.Equal(t, []string{"unmapped"}, here)
+	})
 }
 
 // TestDevices_RestrictedPortals_ShowOnlyMappedToVisibleSpaces lists, reads, watches and controls the devices in portals of every kind.
@@ -81,7 +118,7 @@ func TestDevices_RestrictedPortals_ShowOnlyMappedToVisibleSpaces(t *testing.T) {
 				}
 				var attention map[string]bool
 				require.NoError(t, s.View(t.Context(), func(v *portal.View) error {
-					items, err := v.DeviceAttention(t.Context(), 100)
+					items, err := v.DeviceAttention(t.Context(), "", 100)
 					attention = map[string]bool{}
 					for _, item := range items.Items {
 						attention[item.Name] = true

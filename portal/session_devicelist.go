@@ -102,7 +102,7 @@ func (v *View) placedDevices(ctx context.Context, scope *access.Scope, spaces []
 		return nil, err
 	}
 	page.Stopped = read.Stopped
-	if err := v.loadSpacesOf(ctx, all...); err != nil {
+	if err := v.loadSpacesOf(ctx, spacesOfDevices(all...)...); err != nil {
 		return nil, err
 	}
 	names := nameOrder{}

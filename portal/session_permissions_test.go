@@ -139,7 +139,7 @@ var cells = []cell{
 		return s.View(ctx, func(v *portal.View) error { return dropBoth(v.LockedSpaces(ctx)) })
 	}},
 	{"DeviceAttention", "manage", false, true, true, func(ctx context.Context, s *portal.Session) error {
-		return s.View(ctx, func(v *portal.View) error { return drop(v.DeviceAttention(ctx, 10)) })
+		return s.View(ctx, func(v *portal.View) error { return drop(v.DeviceAttention(ctx, "", 10)) })
 	}},
 	{"Device", "manage", false, true, true, func(ctx context.Context, s *portal.Session) error {
 		return dropBoth(one(s).Device(ctx, lockOf101))

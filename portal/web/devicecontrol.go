@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/access"
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -189,13 +188,14 @@ func (x *exchange) attemptResult(d access.Device) (*attemptResult, error) {
 	return out, nil
 }
 
-// addDeviceAttention adds the devices and accounts that need attention to the start page, and the spaces without a lock among those
-// that it has read.
-func (x *exchange) addDeviceAttention(out *todayPage, rooms []data.Space) error {
+// addDeviceAttention adds the devices of the site and the accounts that need attention to the page, and the spaces without a lock
+// among those that it has read.
+func (t *today) addDeviceAttention(out *todayPage) error {
+	x := t.x
 	if !x.can(portal.ActionReadDevices) {
 		return nil
 	}
-	page, err := x.view.DeviceAttention(x.ctx(), attentionLimit)
+	page, err := x.view.DeviceAttention(x.ctx(), t.site, attentionLimit)
 	if err != nil {
 		return err
 	}
@@ -217,29 +217,34 @@ func (x *exchange) addDeviceAttention(out *todayPage, rooms []data.Space) error 
 			if item.Type != line.of {
 				continue
 			}
-			if len(a.Links) == maxNames {
+			if len(a.Names) == maxNames {
 				a.More++
 				continue
 			}
-			to := rowAction{cmp.Or(item.Name, x.text("device.unknown")), a.Path}
+			to := placeName{Name: cmp.Or(item.Name, x.text("device.unknown")), Path: a.Path}
+			if len(item.Spaces) > 0 {
+				s, _ := page.Related.Space(item.Spaces[0].Key)
+				to.Site = t.siteOf(s)
+			}
 			if item.Name != "" && item.DeviceID != uuid.Nil {
 				to.Path = x.link(pageDevice, "id", item.DeviceID.String())
 			}
-			a.Links = append(a.Links, to)
+			a.Names = append(a.Names, to)
 		}
-		if len(a.Links) > 0 {
+		if len(a.Names) > 0 {
 			out.Attention = append(out.Attention, a)
 		}
 	}
-	return x.addLocklessSpaces(out, rooms)
+	return t.addLocklessSpaces(out)
 }
 
 // attentionLimit is the number of devices and accounts that the start page mentions or counts.
 const attentionLimit = 100
 
 // addLocklessSpaces adds the spaces without a lock, if there are devices.
-func (x *exchange) addLocklessSpaces(out *todayPage, rooms []data.Space) error {
-	if len(rooms) == 0 {
+func (t *today) addLocklessSpaces(out *todayPage) error {
+	x := t.x
+	if len(t.rooms) == 0 {
 		return nil
 	}
 	locked, complete, err := x.view.LockedSpaces(x.ctx())
@@ -247,16 +252,16 @@ func (x *exchange) addLocklessSpaces(out *todayPage, rooms []data.Space) error {
 		return err
 	}
 	a := attention{Text: x.text("start.devices.lockless"), Path: x.link(pageSpaces, "view", "all")}
-	for _, s := range rooms {
+	for _, s := range t.rooms {
 		switch {
 		case locked[s.Key]:
-		case len(a.Links) == maxNames:
+		case len(a.Names) == maxNames:
 			a.More++
 		default:
-			a.Links = append(a.Links, rowAction{s.Name, x.resourcePath(s.Ref())})
+			a.Names = append(a.Names, placeName{s.Name, x.resourcePath(s.Ref()), t.siteOf(s)})
 		}
 	}
-	if len(a.Links) > 0 {
+	if len(a.Names) > 0 {
 		out.Attention = append(out.Attention, a)
 	}
 	return nil

@@ -87,7 +87,7 @@ func (x *exchange) newDeviceRow(d access.Device, related portal.Related, short b
 		}
 		row.Spaces = append(row.Spaces, s)
 	}
-	row.State, row.Alarm = x.deviceState(d.State)
+	row.State, row.Alarm = x.deviceState(d)
 	if level, known := d.State.Battery.Get(); known {
 		row.Battery = x.percent(level)
 	}
@@ -98,7 +98,8 @@ func (x *exchange) newDeviceRow(d access.Device, related portal.Related, short b
 }
 
 // deviceState returns the state of the lock and the door of a device, and what it measures. It reports whether the state is an alarm.
-func (x *exchange) deviceState(s device.State) (text string, alarm bool) {
+func (x *exchange) deviceState(d access.Device) (text string, alarm bool) {
+	s := d.State
 	var parts []string
 	pick := func(value device.Optional[bool], yes, no string) {
 		if on, known := value.Get(); known && on {
@@ -111,7 +112,11 @@ func (x *exchange) deviceState(s device.State) (text string, alarm bool) {
 	pick(s.Leak, x.text("device.leak"), "")
 	alarm = len(parts) > 0
 	pick(s.Locked, x.text("device.locked"), x.text("device.unlocked"))
-	pick(s.DoorOpen, x.text("device.opened"), x.text("device.closed"))
+	if d.IsLock() {
+		pick(s.DoorOpen, x.text("device.opened"), x.text("device.closed"))
+	} else { // a contact sensor can be that of a window
+		pick(s.DoorOpen, x.text("device.open"), x.text("device.shut"))
+	}
 	if t, known := s.Temperature.Get(); known {
 		parts = append(parts, x.celsius(t))
 	}
@@ -257,7 +262,7 @@ func showDevice(x *exchange) error {
 		return err
 	}
 	for _, a := range page.Items {
-		out.Activity = append(out.Activity, x.activityRow(a, zone))
+		out.Activity = append(out.Activity, x.activityRow(d, a, zone))
 	}
 	if cursor != "" {
 		out.First = out.Path
@@ -269,9 +274,15 @@ func showDevice(x *exchange) error {
 	return nil
 }
 
-// activityRow returns an activity in words.
-func (x *exchange) activityRow(a access.Activity, zone *time.Location) activityRow {
+// activityRow returns an activity of a device in words.
+func (x *exchange) activityRow(d access.Device, a access.Activity, zone *time.Location) activityRow {
 	row := activityRow{Text: x.text("activity." + string(a.Kind)), At: a.At.In(zone)}
+	switch { // a contact sensor can be that of a window
+	case !d.IsLock() && a.Kind == access.ActivityDoorOpened:
+		row.Text = x.text("activity.contact.opened")
+	case !d.IsLock() && a.Kind == access.ActivityDoorClosed:
+		row.Text = x.text("activity.contact.closed")
+	}
 	if row.Text == "" { // a later version of package access may have more kinds
 		row.Text = string(a.Kind)
 	}

@@ -36,7 +36,7 @@ type motel struct {
 	ids   map[string]string // by the id of the device in the world
 }
 
-// inMotel runs a test with a motel: a lock and a thermostat in room 101, a lock in room 102 that is offline and has a low battery, a
+// inMotel runs a test with a motel: a lock, a thermostat and a window sensor in room 101, a lock in room 102 that is offline and has a low battery, a
 // shared front door, and a lock that is mapped to no space.
 func inMotel(t *testing.T, test func(m *motel)) {
 	t.Helper()
@@ -47,6 +47,7 @@ func inMotel(t *testing.T, test func(m *motel)) {
 		for _, d := range []device.Device{
 			simulated.Lock("l101", "Door 101"), simulated.Thermostat("t101", "Heating 101"), simulated.Lock("l102", "Door 102"),
 			simulated.Lock("front", "Front door"), simulated.Lock("spare", "Spare lock"),
+			simulated.ContactSensor("w101", "Window 101"),
 		} {
 			world.AddDevice("anna", d)
 		}
@@ -87,7 +88,7 @@ func inMotel(t *testing.T, test func(m *motel)) {
 		page, err := m.scope.Devices(t.Context(), access.DeviceQuery{})
 		require.NoError(t, err)
 		spaces := map[string]access.Mapping{
-			"l101": {SpaceKey: "101"}, "t101": {SpaceKey: "101"}, "l102": {SpaceKey: "102"}, "front": {SpaceKey: "lisbon", Shared: true},
+			"l101": {SpaceKey: "101"}, "t101": {SpaceKey: "101"}, "w101": {SpaceKey: "101"}, "l102": {SpaceKey: "102"}, "front": {SpaceKey: "lisbon", Shared: true},
 		}
 		var mappings []access.DeviceMapping
 		for _, d := range page.Items {
@@ -96,7 +97,7 @@ func inMotel(t *testing.T, test func(m *motel)) {
 				mappings = append(mappings, access.DeviceMapping{DeviceID: d.ID, Mapping: to})
 			}
 		}
-		require.Len(t, m.ids, 5)
+		require.Len(t, m.ids, 6)
 		_, err = m.scope.Map(t.Context(), mappings...)
 		require.NoError(t, err)
 		world.SetState("l102", func(s *device.State) { s.Battery = device.Known(0.1) })
@@ -137,7 +138,7 @@ func TestDevices_Unlock_ShowsResultStateAndActor(t *testing.T) {
 	inMotel(t, func(m *motel) {
 		b := m.open(portal.Config{})
 		list := b.get(b.home + "devices")
-		for _, text := range []string{"Door 101", "Heating 101", "Front door", "Spare lock", "Not assigned yet", "Not connected since", "Connected since", "10%", "1–5 of 5"} {
+		for _, text := range []string{"Door 101", "Heating 101", "Front door", "Spare lock", "Not assigned yet", "Not connected since", "Connected since", "10%", "1–6 of 6"} {
 			require.Contains(m.t, list.body, text)
 		}
 		require.NotContains(m.t, b.get(b.home+"devices?q=heating").body, "Door 101")
@@ -310,11 +311,37 @@ func TestToday_Devices_NeedAttention(t *testing.T) {
 		b := m.open(portal.Config{})
 		body := b.get(b.home).body
 		door := `<a href="` + escaped(m.path(b, "devices/view", "l102")) + `"><bdi translate="no">Door 102</bdi></a>`
-		require.Contains(m.t, body, "Locks without connection: "+door)
-		require.Contains(m.t, body, "Low batteries: "+door)
-		require.Contains(m.t, body, `Without a lock: <a href="`+escaped(b.home+"spaces/view?key=103")+`">`)
+		site := ` <small><bdi translate="no">Lisbon</bdi></small>`
+		require.Contains(m.t, body, "Locks without connection: "+door+site)
+		require.Contains(m.t, body, "Low batteries: "+door+site)
+		require.Contains(m.t, body, `Without a lock: <a href="`+escaped(b.home+"spaces/view?key=103")+`"><bdi translate="no">Room 103</bdi></a>`+site)
+
+		body = b.get(b.home + "?site=lisbon").body
+		require.Contains(m.t, body, door)
+		require.NotContains(m.t, body, door+site, "all devices are of the chosen site")
+		require.NotContains(m.t, b.get(b.home+"?site=porto").body, "Door 102", "a device of another site")
+
 		restricted := m.open(portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}})
 		require.NotContains(m.t, restricted.get(restricted.home).body, "Door 102")
+	})
+}
+
+// TestDevices_ContactSensor_IsNoDoor checks that the texts of a sensor that is not part of a lock also fit a window.
+func TestDevices_ContactSensor_IsNoDoor(t *testing.T) {
+	inMotel(t, func(m *motel) {
+		b := m.open(portal.Config{})
+		page := m.path(b, "devices/view", "w101")
+		body := b.get(page).body
+		require.Contains(m.t, body, "Closed")
+		require.NotContains(m.t, body, "Door closed")
+		require.Contains(m.t, b.get(m.path(b, "devices/view", "l101")).body, "Door closed", "the door of a lock")
+		m.world.SetState("w101", func(s *device.State) { s.DoorOpen = device.Known(true) })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		body = b.get(page).body
+		require.Contains(m.t, body, "Open")
+		require.Contains(m.t, body, "Opened", "the activity")
+		require.NotContains(m.t, body, "Door open")
 	})
 }
 

@@ -30,11 +30,18 @@ type tile struct {
 
 // attention is something that the front desk should look at.
 type attention struct {
-	Text  string
-	Names []string    // the spaces concerned
-	Links []rowAction // the devices, accounts or spaces concerned, with their pages, instead of Names
-	More  int         // the number of further ones
-	Path  string      // the list of those concerned
+	Text   string
+	Names  []placeName // the devices, accounts or spaces concerned
+	More   int         // the number of further ones
+	Path   string      // the list of those concerned
+	Listed bool        // Path is shown even if Names contains all
+}
+
+// placeName is the name of a device, an account or a space.
+type placeName struct {
+	Name string
+	Path string // of its page, or ""
+	Site string // the name of its site if the page shows several sites
 }
 
 // todayList is a list of access grants or free spaces on the page.
@@ -106,7 +113,7 @@ func showToday(x *exchange) error {
 	} else if err := x.addCounts(&out); err != nil {
 		return err
 	}
-	if err := x.addDeviceAttention(&out, t.rooms); err != nil {
+	if err := t.addDeviceAttention(&out); err != nil {
 		return err
 	}
 	zone := x.pageZone()
@@ -158,11 +165,11 @@ func (t *today) fill(out *todayPage, show string) {
 	double, doubleSpaces := t.doubleBooked()
 	unassigned := t.unassigned()
 	if n := len(unassigned); n > 0 {
-		out.Attention = append(out.Attention, attention{Text: x.atLeast("start.unassigned", n, false), Path: x.link(pageStart, showParam, showUnassigned)})
+		out.Attention = append(out.Attention, attention{Text: x.atLeast("start.unassigned", n, false), Path: x.link(pageStart, showParam, showUnassigned), Listed: true})
 	}
 	if n := len(doubleSpaces); n > 0 {
 		out.Attention = append(out.Attention, attention{
-			Text: x.text("start.double.in"), Names: doubleSpaces[:min(n, maxNames)], More: max(0, n-maxNames), Path: x.link(pageStart, showParam, showDouble),
+			Text: x.text("start.double.in"), Names: doubleSpaces[:min(n, maxNames)], More: max(0, n-maxNames), Path: x.link(pageStart, showParam, showDouble), Listed: true,
 		})
 	}
 	switch show {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/samber/lo"
@@ -223,10 +225,18 @@ func (t *today) unassigned() (out []data.AccessGrant) {
 	return out
 }
 
+// siteOf returns the name of the site of a space if the page shows several sites; otherwise "".
+func (t *today) siteOf(s data.Space) string {
+	if t.site != "" || len(t.siteNames) < 2 {
+		return ""
+	}
+	return t.siteNames[s.ParentSiteKey]
+}
+
 // doubleBooked returns the grants that are valid at the same time as another grant to the same space, later than now but
 // beginning today, and the names of these spaces. It returns none for verticals in which several persons have access to a
 // space at the same time.
-func (t *today) doubleBooked() (grants []data.AccessGrant, names []string) {
+func (t *today) doubleBooked() (grants []data.AccessGrant, names []placeName) {
 	if t.lasting {
 		return nil, nil
 	}
@@ -267,9 +277,11 @@ func (t *today) doubleBooked() (grants []data.AccessGrant, names []string) {
 		}
 		if found {
 			s, _ := t.related(of[0]).Space(key)
-			names = append(names, s.Name)
+			names = append(names, placeName{Name: s.Name, Site: t.siteOf(s)})
 		}
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b placeName) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Site, b.Site))
+	})
 	return grants, names
 }
