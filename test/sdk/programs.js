@@ -14,6 +14,9 @@ export const workspaceId = '67c58f1f-f148-4415-a63c-dc6c145c6b91'
 /** Runs the standalone example. */
 export const startStandalone = () => start('.', './examples/standalone', (scratch) => ['-dir', join(scratch, 'data')], /Serving the API on (http:\/\/\S+);/)
 
+/** Runs the demo of the standalone example. Its endpoint is the link to the portal that it prints. */
+export const startDemo = () => start('.', './examples/standalone', (scratch) => ['-demo', '-dir', join(scratch, 'data')], /^ *(http:\/\/\S+\/portal\/\w+)\n/m)
+
 /** Runs the server with simulated devices. Their login is "demo" with the password "demo". */
 export const startServer = () => start('cmd/customerportal', '.', () => ['-store', 'memory:', '-drivers', 'simulated'], /msg=serving url=(http:\/\/\S+) /)
 
