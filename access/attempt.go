@@ -221,8 +221,12 @@ func checkCommand(command device.Command, d Device) error {
 	return invalid(path, validation.RuleFormat, err, "%v", err)
 }
 
-// settingAtFault returns the path of the first setting that the thermostat does not accept by itself, or that of the command.
+// settingAtFault returns the path of the first setting that the thermostat does not accept by itself, or that of all settings. It
+// returns the path of the command for a device that is no thermostat.
 func settingAtFault(c device.Climate, d Device) string {
+	if !d.Can(device.CanSetClimate) {
+		return "command"
+	}
 	for _, s := range []struct {
 		name string
 		only device.Climate
@@ -233,11 +237,11 @@ func settingAtFault(c device.Climate, d Device) string {
 		{"cooling_set_point", device.Climate{CoolingSetPoint: c.CoolingSetPoint}},
 	} {
 		command := device.Command{Kind: device.SetClimate, Climate: s.only}
-		if d.Can(device.CanSetClimate) && s.only != (device.Climate{}) && command.Check(d.driver()) != nil {
+		if s.only != (device.Climate{}) && command.Check(d.driver()) != nil {
 			return "command.climate." + s.name
 		}
 	}
-	return "command"
+	return "command.climate"
 }
 
 // timeID returns a UUID of version 7 whose first 60 bits without the version are the time in units of 1/4096 ms, as in method 3 of

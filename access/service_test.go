@@ -103,7 +103,7 @@ func TestDo_BadInput_CreatesNoAttempt(t *testing.T) {
 		}{
 			"unsupported":       {thermostat, unlock, data.Actor{}, 0, "command", device.ErrUnsupported},
 			"set point":         {thermostat, hot, data.Actor{}, 0, "command.climate.heating_set_point", device.ErrRejected},
-			"no settings":       {thermostat, device.Command{Kind: device.SetClimate}, data.Actor{}, 0, "command", device.ErrInvalid},
+			"no settings":       {thermostat, device.Command{Kind: device.SetClimate}, data.Actor{}, 0, "command.climate", device.ErrInvalid},
 			"unknown kind":      {lock, device.Command{Kind: "explode"}, data.Actor{}, 0, "command", nil},
 			"deadline":          {lock, unlock, data.Actor{}, time.Millisecond, "deadline", nil},
 			"long deadline":     {lock, unlock, data.Actor{}, time.Hour, "deadline", nil},

@@ -30,7 +30,7 @@ func (c Command) Check(d Device) error {
 	case !ok:
 		return fmt.Errorf("%w: command %q", ErrUnsupported, c.Kind)
 	case !d.Can(needs):
-		return fmt.Errorf("%w: device %q has no capability %q", ErrUnsupported, d.ID, needs)
+		return fmt.Errorf("%w: it has no capability %q", ErrUnsupported, needs)
 	case c.Kind == SetClimate:
 		return d.Climate.accept(c.Climate)
 	case c.Climate != Climate{}:

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -135,6 +137,12 @@ func createAccount(ctx context.Context, c *call, r *createAccountRequest) (jsonO
 	scope := c.scope(r.CustomerKey)
 	pane, err := scope.Connect(ctx, access.ConnectStep{Provider: r.Provider})
 	if err == nil && pane.Form != nil {
+		if faults := unknownSettings(*pane.Form, r.Settings); len(faults) > 0 {
+			return nil, invalidInput(0, faults...)
+		}
+		if form, ok := pane.Form.Check(r.Settings); !ok {
+			return nil, settingsFaults(form)
+		}
 		pane, err = scope.Connect(ctx, access.ConnectStep{Provider: r.Provider, State: pane.State, Answers: r.Settings})
 	}
 	switch {
@@ -148,6 +156,23 @@ func createAccount(ctx context.Context, c *call, r *createAccountRequest) (jsonO
 		return nil, settingsFaults(*pane.Form)
 	}
 	return jsonObject{"connected_account": c.accountJSON(*pane.Account)}, nil
+}
+
+// unknownSettings returns the faults of settings that are not fields of a form.
+func unknownSettings(form device.Form, settings map[string]device.Secret) (faults []validation.Finding) {
+	var names []string
+	for _, f := range form.Fields {
+		names = append(names, f.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if !slices.Contains(names, name) {
+			faults = append(faults, validation.Finding{
+				Path: "settings." + name, Rule: validation.RuleUnknownField,
+				Message: "is not a field of the provider, which has: " + strings.Join(names, ", "),
+			})
+		}
+	}
+	return faults
 }
 
 // settingsFaults returns the response to settings that the provider did not accept, or that were not enough.
@@ -172,8 +197,6 @@ func ruleOf(p device.Problem) validation.Rule {
 	switch p {
 	case device.ProblemMissing:
 		return validation.RuleRequired
-	case device.ProblemUnknown:
-		return validation.RuleUnknownField
 	}
 	return validation.RuleFormat
 }

@@ -151,9 +151,16 @@ func (c *call) setClimate(ctx context.Context, r *climateRequest, mode device.HV
 	if r.Mode != "" {
 		modeParam = "hvac_mode_setting"
 	}
+	all := modeParam // the parameter at fault if the settings do not fit together
+	switch {
+	case cooling.IsKnown():
+		all = coolingParam
+	case heating.IsKnown():
+		all = heatingParam
+	}
 	settings := device.Climate{Mode: device.Known(mode), HeatingSetPoint: heating, CoolingSetPoint: cooling}
 	return c.do(ctx, r.ID, device.Command{Kind: device.SetClimate, Climate: settings}, map[string]string{
-		"command.climate.mode": modeParam, "command.climate." + heatingField: heatingParam, "command.climate." + coolingField: coolingParam, "command": coolingParam,
+		"command.climate.mode": modeParam, "command.climate." + heatingField: heatingParam, "command.climate." + coolingField: coolingParam, "command.climate": all,
 	})
 }
 

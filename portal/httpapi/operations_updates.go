@@ -256,7 +256,7 @@ func (r *writePresetRequest) write(ctx context.Context, c *call, update bool) er
 		"command.climate." + coolingField: coolingParam, "name": "name", "climate_preset_key": "climate_preset_key",
 	}
 	if r.Cooling != (setPoint{}) || r.Heating != (setPoint{}) { // a fault of both set points
-		params["command"] = coolingParam
+		params["command.climate"] = coolingParam
 	}
 	if err == nil {
 		return nil
