@@ -224,66 +224,6 @@ func (x *exchange) connectTrouble(page connectPage, err error) error {
 	return nil
 }
 
-// The fields and problems of forms that have a text of their own in the catalog.
-var (
-	connectFields   = []string{"url", "username", "password", "code", "token"}
-	connectProblems = []device.Problem{
-		device.ProblemInvalid, device.ProblemCredentials, device.ProblemCode, device.ProblemUnreachable, device.ProblemNotAllowed,
-	}
-)
-
-// problemText returns the text of a problem of a form or an answer, or "" if there is none.
-func (x *exchange) problemText(p device.Problem) string {
-	switch {
-	case p == "":
-		return ""
-	case p == device.ProblemMissing:
-		return x.text("rule." + string(validation.RuleRequired))
-	case slices.Contains(connectProblems, p):
-		return x.text("connect.problem." + string(p))
-	}
-	return x.text("connect.problem." + string(device.ProblemInvalid))
-}
-
-// fillConnect adds a form of a provider to its page. The values of secret fields are never sent back to the browser.
-func (x *exchange) fillConnect(page *connectPage, of device.Form) {
-	f := x.newForm(nil)
-	for _, answer := range of.Fields {
-		out := connectField{field: field{
-			Name: answerPrefix + answer.Name, Label: isolatedPlain(answer.Label), Type: "text", Value: answer.Value, Hint: isolatedPlain(answer.Help),
-			Fault: x.problemText(answer.Problem), Required: !answer.Optional,
-		}, Options: answer.Options, English: true}
-		if slices.Contains(connectFields, answer.Name) {
-			out.Label, out.English = x.text("connect.field."+answer.Name), false
-		}
-		if answer.Optional {
-			out.Label = x.text("connect.optional", "name", out.Label)
-		}
-		switch answer.Kind {
-		case device.FieldURL:
-			out.Type = "url"
-		case device.FieldSecret:
-			out.Type, out.Value = "password", ""
-		case device.FieldCode:
-			out.Value, out.Complete = "", "one-time-code"
-		}
-		f.fields = append(f.fields, fieldSpec{out.Name, hostLabelPrefix + out.Label})
-		if out.Fault != "" {
-			f.Faults[out.Name] = out.Fault
-		}
-		page.Fields = append(page.Fields, out)
-	}
-	for i := range page.Fields {
-		page.Fields[i].First = f.First(page.Fields[i].Name)
-	}
-	if text := x.problemText(of.Problem); text != "" {
-		f.Faults["form"] = text
-	} else {
-		page.Message = of.Message
-	}
-	page.Form = f
-}
-
 // connectBackPage is the content of the page to which a provider sends the browser back.
 type connectBackPage struct {
 	Inputs []hiddenInput
@@ -404,7 +344,10 @@ func showDisconnect(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return x.renderOK("disconnect", "connect.remove", disconnectPage{Account: a, Devices: devices.Items, More: devices.Next != "", Back: x.link(pageAccounts)})
+	slices.SortFunc(devices.Items, func(a, b access.Device) int { return strings.Compare(a.Name, b.Name) })
+	page := disconnectPage{Account: a, Devices: devices.Items, More: devices.Next != "", Back: x.link(pageAccounts)}
+	x.render(http.StatusOK, "disconnect", "connect.remove.title", page, "name", cmp.Or(a.Name, a.Provider))
+	return nil
 }
 
 func saveDisconnect(x *exchange) error {

@@ -98,6 +98,7 @@ func TestConnect_WrongAnswers_ShowTheFaultAndNoSecret(t *testing.T) {
 	require.Contains(t, a.body, "The user name or the password is wrong.")
 	require.Contains(t, a.body, `value="anna"`)
 	require.NotContains(t, a.body, "wrong-secret")
+	require.Regexp(t, `id="f-answer.password"[^>]*aria-invalid="true"[^>]* autofocus`, a.body)
 	a = b.post(b.home+startPath, "answer.username", "anna", "answer.password", "")
 	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
 	require.Regexp(t, `id="f-answer.password"[^>]*aria-invalid="true"[^>]* autofocus`, a.body)
@@ -120,6 +121,7 @@ func TestConnect_SecondFactor_ContinuesWithTheSealedState(t *testing.T) {
 	a = b.post(b.home+startPath, "state", state, "answer.code", "999999")
 	require.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
 	require.NotContains(t, a.body, "999999")
+	require.Contains(t, a.body, `id="e-answer.code">The code is wrong.`)
 	state = stateField.FindStringSubmatch(a.body)[1]
 	require.Contains(t, b.follow(b.post(b.home+startPath, "state", state, "answer.code", "123456")).body, "bob is connected.")
 	for _, bad := range []string{"!", state + "AAAA", "AAAA"} {
@@ -148,7 +150,9 @@ func TestConnect_ReconnectAndDisconnect_ChangeTheAccount(t *testing.T) {
 	account := f.accounts(t, "acme")[0]
 	f.addDevices(t, "acme", device.Device{ID: "l1", Name: "Lock of room 101"})
 	again := b.home + startPath + "&account=" + account.ID.String()
-	require.Contains(t, b.get(b.home+"connect").body, html.EscapeString("account="+account.ID.String()))
+	accounts := b.get(b.home + "connect")
+	require.Contains(t, accounts.body, html.EscapeString("account="+account.ID.String()))
+	require.Contains(t, accounts.body, "Connect another account")
 	require.Equal(t, http.StatusOK, b.get(again).StatusCode)
 	require.Contains(t, b.post(again).body, `value="anna"`, "the driver fills in the form")
 	other := b.post(again, "answer.username", "bob", "answer.password", loginPassword)
@@ -161,6 +165,7 @@ func TestConnect_ReconnectAndDisconnect_ChangeTheAccount(t *testing.T) {
 	remove := b.home + "connect/remove?account=" + account.ID.String()
 	page := b.get(remove)
 	require.Contains(t, page.body, "Lock of room 101")
+	require.Regexp(t, `<h1>Disconnect .*anna.*\?</h1>`, page.body)
 	a := b.post(remove, "named", "anna")
 	require.Contains(t, b.follow(a).body, "anna is disconnected.")
 	require.Empty(t, f.accounts(t, "acme"))

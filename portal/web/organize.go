@@ -68,6 +68,7 @@ func showOrganize(x *exchange) error {
 			out.Unmapped = append(out.Unmapped, d)
 		}
 	}
+	slices.SortStableFunc(out.Without, func(a, b access.SpaceRef) int { return strings.Compare(a.Name, b.Name) })
 	if len(out.Without) > maxListed {
 		out.Without, out.MoreSpaces = out.Without[:maxListed], len(out.Without)-maxListed
 	}

@@ -19,11 +19,19 @@ import (
 	"github.com/customerportal-go/customerportal/portal/web/preview"
 )
 
-// The login of the simulated hub. The tests can also connect it through the pages.
+// The logins of the simulated hubs. The first is connected to the hotel; the tests connect the second through the pages. The names of
+// three of its devices are those of rooms.
 const (
-	hubUser     = "demo"
-	hubPassword = "demo"
+	hubUser       = "demo"
+	hubPassword   = "demo"
+	annexUser     = "annex"
+	annexPassword = "open sesame"
 )
+
+var annexDevices = []device.Device{
+	simulated.Lock("lock-204", "Room 204"), simulated.Lock("lock-205", "Room 205"), simulated.Thermostat("heat-206", "Heating of room 206"),
+	simulated.Lock("side", "Side entrance"),
+}
 
 // deviceSpaces are the simulated devices of the hotel in the preview, and the spaces to which they are mapped.
 var deviceSpaces = []struct {
@@ -50,6 +58,10 @@ func newDevices(db *data.DB, ring *keys.Ring) (*devices, error) {
 	d.world.AddLogin(simulated.Login{User: hubUser, Password: hubPassword})
 	for _, s := range deviceSpaces {
 		d.world.AddDevice(hubUser, s.device)
+	}
+	d.world.AddLogin(simulated.Login{User: annexUser, Password: annexPassword})
+	for _, s := range annexDevices {
+		d.world.AddDevice(annexUser, s)
 	}
 	d.world.SetFaults("lock-ribeira", simulated.Faults{Offline: true})
 	d.world.SetState("lock-03", func(s *device.State) { s.Battery = device.Known(0.1) })

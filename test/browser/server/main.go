@@ -197,6 +197,12 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var p portal.CustomerPortal
 		p, err = c.portals.Create(r.Context(), ws, portal.CreateRequest{CustomerKey: preview.Customer(portal.Vertical(asked.Get("vertical"))), Config: config, TTL: ttl})
 		out = map[string]string{"url": p.URL.Reveal(), "id": p.ID.String()}
+	case "webview": // creates a connect webview with a redirect URL
+		var v portal.Webview
+		v, err = c.portals.CreateWebview(r.Context(), ws, portal.WebviewRequest{
+			CustomerKey: preview.Customer(portal.Vertical(asked.Get("vertical"))), RedirectURL: asked.Get("redirect"),
+		})
+		out = map[string]string{"url": v.URL.Reveal(), "id": v.ID.String()}
 	default:
 		http.NotFound(w, r)
 		return
