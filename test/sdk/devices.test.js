@@ -61,6 +61,69 @@ test('connect an account, map a lock, and control devices', async () => {
   assert.equal((await seam.spaces.get({ space_key: '101' })).device_count, 0)
 })
 
+/** Opens the url of a connect webview like a browser without script: it keeps cookies and follows redirects of the server. */
+const visitor = () => {
+  const cookies = new Map()
+  const visit = async (url, form) => {
+    const answer = await fetch(url, {
+      method: form ? 'POST' : 'GET', body: form && new URLSearchParams(form), redirect: 'manual',
+      headers: { cookie: [...cookies].map((c) => c.join('=')).join('; '), ...(form && { origin: server.endpoint, 'sec-fetch-site': 'same-origin' }) },
+    })
+    for (const cookie of answer.headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie)
+      cookies.set(name, value)
+    }
+    const location = answer.headers.get('location')
+    return location ? await visit(new URL(location, url)) : { url: new URL(url), status: answer.status, text: await answer.text() }
+  }
+  return visit
+}
+
+/** Returns the value of an attribute that a pattern finds, without the escapes of HTML. */
+const attribute = (text, pattern) => pattern.exec(text)[1].replaceAll('&amp;', '&').replaceAll('&#43;', '+')
+
+test('connect webview to connected account', async () => {
+  await seam.customers.pushData({ customer_key: 'inn', rooms: [{ room_key: 'inn-1', name: 'Attic' }] })
+  const webview = await seam.connectWebviews.create({
+    customer_key: 'inn', custom_redirect_url: 'https://host.example/done?order=7', custom_metadata: { order: '7' }, accepted_providers: ['simulated'],
+  })
+  assert.equal(webview.status, 'pending')
+  assert.equal(webview.login_successful, false)
+  assert.equal(webview.connected_account_id ?? null, null)
+  assert.ok(webview.url.startsWith(server.endpoint), webview.url)
+
+  const visit = visitor()
+  const providers = await visit(webview.url)
+  const start = new URL(attribute(providers.text, /action="([^"]*connect\/start[^"]*)"/), providers.url)
+  const wrong = await visit(start, { 'answer.username': 'demo', 'answer.password': 'wrong-secret' })
+  assert.equal(wrong.status, 422)
+  assert.ok(!wrong.text.includes('wrong-secret'))
+  assert.equal((await seam.connectWebviews.get({ connect_webview_id: webview.connect_webview_id })).status, 'pending')
+  const done = await visit(start, { 'answer.username': 'demo', 'answer.password': 'demo' })
+  const to = new URL(attribute(done.text, /http-equiv="refresh" content="0; url=([^"]*)"/))
+
+  const authorized = await seam.connectWebviews.get({ connect_webview_id: webview.connect_webview_id })
+  assert.equal(authorized.status, 'authorized')
+  assert.equal(authorized.login_successful, true)
+  assert.equal(authorized.selected_provider, 'simulated')
+  assert.equal(to.origin + to.pathname, 'https://host.example/done')
+  assert.deepEqual(Object.fromEntries(to.searchParams), {
+    order: '7', connect_webview_id: webview.connect_webview_id, connected_account_id: authorized.connected_account_id,
+  })
+  const account = await seam.connectedAccounts.get({ connected_account_id: authorized.connected_account_id })
+  assert.equal(account.customer_key, 'inn')
+  assert.ok((await devicesOf({ customer_key: 'inn' })).every((d) => d.connected_account_id === account.connected_account_id))
+
+  assert.deepEqual(await seam.connectWebviews.list({ customer_key: 'inn' }), [authorized])
+  assert.deepEqual(await seam.connectWebviews.list({ custom_metadata_has: { order: '8' } }), [])
+  await seam.connectWebviews.delete({ connect_webview_id: webview.connect_webview_id })
+  assert.deepEqual(await seam.connectWebviews.list({ customer_key: 'inn' }), [])
+  await assert.rejects(async () => await seam.connectWebviews.get({ connect_webview_id: webview.connect_webview_id }), (err) => err.statusCode === 404 && err.code === 'connect_webview_not_found')
+  assert.equal((await visit(webview.url)).status, 410, 'the link of a deleted webview')
+  await seam.connectedAccounts.delete({ connected_account_id: account.connected_account_id })
+  assert.deepEqual(await seam.connectedAccounts.list({ customer_key: 'inn' }), [])
+})
+
 test('create, update and delete a space', async () => {
   const [lock] = await seam.locks.list({ customer_key: 'hotel' })
   const created = await seam.spaces.create({ customer_key: 'hotel', name: 'Cellar', device_ids: [lock.device_id], customer_data: { time_zone: 'Europe/Lisbon' } })
