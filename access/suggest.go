@@ -53,7 +53,7 @@ type Suggestions struct {
 	WithoutLock []SpaceRef `json:"spaces_without_lock"`
 
 	// Closed contains the devices with a lock that are mapped, but that no access grant can open: they are mapped only to sites and
-	// common areas that no current or future access grant names, and they are not shared there.
+	// common areas that no current or future access grant names, and they are not shared there. They are sorted by name.
 	Closed []Device `json:"entrances_without_grants"`
 
 	// Incomplete reports that the customer has more than 10,000 devices or spaces, and that only the first 10,000 were read.
@@ -115,7 +115,9 @@ func (c *Scope) Suggestions(ctx context.Context) (out Suggestions, err error) {
 				out.WithoutLock = append(out.WithoutLock, sp.SpaceRef)
 			}
 		}
-		slices.SortFunc(out.Unmapped, func(a, b Device) int { return strings.Compare(a.Name+a.ExternalID, b.Name+b.ExternalID) })
+		for _, devices := range [][]Device{out.Unmapped, out.Closed} {
+			slices.SortFunc(devices, func(a, b Device) int { return strings.Compare(a.Name+a.ExternalID, b.Name+b.ExternalID) })
+		}
 		out.Mappings = spaces.suggest(out.Unmapped)
 		return nil
 	})

@@ -298,34 +298,42 @@ func (x *exchange) activityRow(d access.Device, a access.Activity, zone *time.Lo
 // namedMethods are the methods of operating a lock that have a text.
 var namedMethods = []device.Method{device.MethodKeypad, device.MethodManual, device.MethodRemote, device.MethodAuto}
 
-// addDevices adds the states of devices to the rows of their spaces. It reports whether a row has one.
-func (x *exchange) addDevices(rows []spaceRow) (any bool, err error) {
-	keys := make([]string, len(rows))
-	for i, row := range rows {
-		keys[i] = row.Key
-	}
-	devices, err := x.devicesOf(keys...)
-	if err != nil {
-		return false, err
-	}
-	for i := range rows {
-		var parts []string
-		for _, d := range devices[rows[i].Key] {
-			if d.IsLock() && d.State != "" {
-				parts = append(parts, d.State)
-			}
-			if d.Trouble != "" {
-				parts = append(parts, x.text("device.offline"))
-			}
-			if d.LowBattery {
-				parts = append(parts, x.text("device.battery")+" "+d.Battery)
-			}
-			rows[i].Trouble = rows[i].Trouble || d.Trouble != "" || d.LowBattery
+// addDevices adds the states of devices to the rows of their spaces.
+func (x *exchange) addDevices(lists ...[]spaceRow) error {
+	var keys []string
+	for _, rows := range lists {
+		for _, row := range rows {
+			keys = append(keys, row.Key)
 		}
-		rows[i].Devices = strings.Join(parts, " · ")
-		any = any || rows[i].Devices != ""
 	}
-	return any, nil
+	devices, err := x.devicesOf(keys...) // once, because it can read all devices of the customer
+	if err != nil {
+		return err
+	}
+	for _, rows := range lists {
+		for i := range rows {
+			x.addDevicesTo(&rows[i], devices[rows[i].Key])
+		}
+	}
+	return nil
+}
+
+// addDevicesTo adds the states of devices to the row of their space.
+func (x *exchange) addDevicesTo(row *spaceRow, devices []deviceRow) {
+	var parts []string
+	for _, d := range devices {
+		if d.IsLock() && d.State != "" {
+			parts = append(parts, d.State)
+		}
+		if d.Trouble != "" {
+			parts = append(parts, x.text("device.offline"))
+		}
+		if d.LowBattery {
+			parts = append(parts, x.text("device.battery")+" "+d.Battery)
+		}
+		row.Trouble = row.Trouble || d.Trouble != "" || d.LowBattery
+	}
+	row.Devices = strings.Join(parts, " · ")
 }
 
 // devicesOf returns the devices that are mapped to spaces, by the key of the space. It returns nil if the portal shows no devices.
@@ -333,16 +341,20 @@ func (x *exchange) devicesOf(keys ...string) (map[string][]deviceRow, error) {
 	if len(keys) == 0 || !x.can(portal.ActionReadDevices) {
 		return nil, nil
 	}
-	page, err := x.view.Devices(x.ctx(), portal.DeviceQuery{SpaceKeys: keys, Limit: 1000})
-	if err != nil {
-		return nil, err
-	}
 	out := map[string][]deviceRow{}
-	for _, d := range page.Items {
-		row := x.newDeviceRow(d, page.Related, true)
-		for _, m := range d.Mappings {
-			out[m.SpaceKey] = append(out[m.SpaceKey], row)
+	for q := (portal.DeviceQuery{SpaceKeys: keys, Limit: 1000}); ; q.Offset += q.Limit {
+		page, err := x.view.Devices(x.ctx(), q)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.Items {
+			row := x.newDeviceRow(d, page.Related, true)
+			for _, m := range d.Mappings {
+				out[m.SpaceKey] = append(out[m.SpaceKey], row)
+			}
+		}
+		if q.Offset+q.Limit >= page.Total {
+			return out, nil
 		}
 	}
-	return out, nil
 }

@@ -24,27 +24,30 @@ const (
 
 // organizePage is the content of the page of devices and spaces that are to be mapped.
 type organizePage struct {
-	Suggested  []suggestion
-	Unmapped   []access.Device // without a suggestion
-	Without    []access.SpaceRef
-	MoreSpaces int
-	Closed     []closedDevice
-	Incomplete bool
+	Suggested   []suggestion
+	Unmapped    []access.Device // without a suggestion
+	MoreDevices int             // unmapped ones that are not listed
+	Without     []placeName
+	MoreSpaces  int
+	Closed      []closedDevice
+	Incomplete  bool
 }
 
 type suggestion struct {
 	access.Suggestion
+	Space placeName
 	Value string // of mapInput
 }
 
 // closedDevice is an entrance that no access grant opens.
 type closedDevice struct {
 	access.Device
-	Spaces []string // names
+	Spaces []placeName
 	Values []string // of mapInput, to share it
 }
 
-// maxListed is the maximum number of spaces without a lock that the page lists, and maxMappings that of mappings in a form.
+// maxListed is the maximum number of unmapped devices and of spaces without a lock that the page lists, and maxMappings that of
+// mappings in a form.
 const (
 	maxListed   = 100
 	maxMappings = 1000
@@ -57,54 +60,78 @@ func showOrganize(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	out := organizePage{Incomplete: found.Incomplete, Without: found.WithoutLock}
-	suggested := map[uuid.UUID]bool{}
-	for _, s := range found.Mappings[:min(maxMappings, len(found.Mappings))] {
-		suggested[s.DeviceID] = true
-		out.Suggested = append(out.Suggested, suggestion{s, mapValue(s.DeviceID, s.SpaceKey)})
-	}
-	for _, d := range found.Unmapped {
-		if !suggested[d.ID] {
-			out.Unmapped = append(out.Unmapped, d)
-		}
-	}
-	slices.SortStableFunc(out.Without, func(a, b access.SpaceRef) int { return strings.Compare(a.Name, b.Name) })
-	if len(out.Without) > maxListed {
-		out.Without, out.MoreSpaces = out.Without[:maxListed], len(out.Without)-maxListed
-	}
-	if out.Closed, err = x.closedDevices(found.Closed); err != nil {
-		return err
-	}
-	return x.renderOK("organize", "nav.organize", out)
-}
-
-// closedDevices returns entrances with the names of their spaces.
-func (x *exchange) closedDevices(devices []access.Device) (out []closedDevice, err error) {
+	out := organizePage{Incomplete: found.Incomplete}
+	slices.SortStableFunc(found.WithoutLock, func(a, b access.SpaceRef) int { return strings.Compare(a.Name, b.Name) })
+	suggestions, without := found.Mappings[:min(maxMappings, len(found.Mappings))], found.WithoutLock[:min(maxListed, len(found.WithoutLock))]
+	out.MoreSpaces = len(found.WithoutLock) - len(without)
 	var keys []string
-	for _, d := range devices {
+	for _, s := range suggestions {
+		keys = append(keys, s.SpaceKey)
+	}
+	for _, s := range without {
+		keys = append(keys, s.Key)
+	}
+	for _, d := range found.Closed {
 		for _, m := range d.Mappings {
 			keys = append(keys, m.SpaceKey)
 		}
 	}
-	names := map[string]string{}
+	names, err := x.placeNames(keys)
+	if err != nil {
+		return err
+	}
+	suggested := map[uuid.UUID]bool{}
+	for _, s := range suggestions {
+		suggested[s.DeviceID] = true
+		out.Suggested = append(out.Suggested, suggestion{s, names[s.SpaceKey], mapValue(s.DeviceID, s.SpaceKey)})
+	}
+	for _, s := range without {
+		out.Without = append(out.Without, names[s.Key])
+	}
+	for _, d := range found.Unmapped {
+		switch {
+		case suggested[d.ID]:
+		case len(out.Unmapped) == maxListed:
+			out.MoreDevices++
+		default:
+			out.Unmapped = append(out.Unmapped, d)
+		}
+	}
+	for _, d := range found.Closed {
+		c := closedDevice{Device: d}
+		for _, m := range d.Mappings {
+			c.Spaces = append(c.Spaces, names[m.SpaceKey])
+			c.Values = append(c.Values, mapValue(d.ID, m.SpaceKey))
+		}
+		out.Closed = append(out.Closed, c)
+	}
+	return x.renderOK("organize", "nav.organize", out)
+}
+
+// placeNames returns the names of spaces by their keys. They have the names of their sites if the spaces are of several sites, and no
+// paths if the portal does not show the pages of spaces.
+func (x *exchange) placeNames(keys []string) (map[string]placeName, error) {
+	names, sites := map[string]placeName{}, map[string]bool{}
 	for chunk := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(keys))), 1000) {
 		page, err := x.view.Spaces(x.ctx(), data.Query{Keys: chunk, Limit: 1000})
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range page.Items {
-			names[s.Key] = s.Name
+			name := placeName{Name: s.Name, Path: x.resourcePath(s.Ref())}
+			if site, shown := page.Related.Space(s.ParentSiteKey); shown && s.ParentSiteKey != "" {
+				name.Site, sites[site.Key] = site.Name, true
+			}
+			names[s.Key] = name
 		}
 	}
-	for _, d := range devices {
-		c := closedDevice{Device: d}
-		for _, m := range d.Mappings {
-			c.Spaces = append(c.Spaces, names[m.SpaceKey])
-			c.Values = append(c.Values, mapValue(d.ID, m.SpaceKey))
+	if len(sites) < 2 {
+		for key, name := range names {
+			name.Site = ""
+			names[key] = name
 		}
-		out = append(out, c)
 	}
-	return out, nil
+	return names, nil
 }
 
 // saveOrganize accepts suggestions, or shares entrances.

@@ -97,14 +97,14 @@ func showSpaces(x *exchange) error {
 	if err := states.add(out.Rows, page.Related); err != nil {
 		return err
 	}
-	if out.Locks, err = x.addDevices(out.Rows); err != nil {
+	lists := [][]spaceRow{out.Rows}
+	for _, branch := range out.Sites {
+		lists = append(lists, branch.Spaces)
+	}
+	if err := x.addDevices(lists...); err != nil {
 		return err
 	}
-	for _, branch := range out.Sites {
-		if _, err := x.addDevices(branch.Spaces); err != nil {
-			return err
-		}
-	}
+	out.Locks = slices.ContainsFunc(out.Rows, func(row spaceRow) bool { return row.Devices != "" })
 	pairs := []string{searchParam, out.Text}
 	if out.All {
 		pairs = append(pairs, "view", "all")
