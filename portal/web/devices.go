@@ -247,14 +247,16 @@ func showDevice(x *exchange) error {
 	if !d.StateAt.IsZero() {
 		out.Reported = d.StateAt.In(zone)
 	}
+	if out.Attempt, err = x.attemptResult(d); err != nil {
+		return err
+	}
 	if out.Trouble != "" {
-		out.Advice = append(out.Advice, x.text(out.Trouble))
+		if advice := x.text(out.Trouble); out.Attempt == nil || out.Attempt.Text != advice {
+			out.Advice = append(out.Advice, advice)
+		}
 	}
 	if out.LowBattery {
 		out.Advice = append(out.Advice, x.text(failBattery))
-	}
-	if out.Attempt, err = x.attemptResult(d); err != nil {
-		return err
 	}
 	cursor := x.r.URL.Query().Get(cursorParam)
 	page, err := x.view.DeviceActivity(x.ctx(), id, activityLimit, cursor)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -183,6 +184,8 @@ func TestDevices_Failures_SayWhatToDo(t *testing.T) {
 		for _, text := range []string{"It did not work.", "The device cannot be reached.", "Try again", "The battery is low."} {
 			require.Contains(m.t, a.body, text)
 		}
+		require.Equal(m.t, 1, strings.Count(a.body, "The device cannot be reached."), "the advice is not repeated")
+		require.Contains(m.t, b.get(m.path(b, "devices/view", "l102")).body, "The device cannot be reached.")
 		m.world.SetFaults("front", simulated.Faults{Mute: true})
 		require.Contains(m.t, run("front", "unlock").body, "Sent, but the device has not confirmed it.")
 

@@ -108,8 +108,7 @@ func showOrganize(x *exchange) error {
 	return x.renderOK("organize", "nav.organize", out)
 }
 
-// placeNames returns the names of spaces by their keys. They have the names of their sites if the spaces are of several sites, and no
-// paths if the portal does not show the pages of spaces.
+// placeNames returns the names of spaces by their keys. They have the names of their sites if the spaces are of several sites.
 func (x *exchange) placeNames(keys []string) (map[string]placeName, error) {
 	names, sites := map[string]placeName{}, map[string]bool{}
 	for chunk := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(keys))), 1000) {
