@@ -61,5 +61,5 @@
 //
 // Maintenance and verification:
 //
-//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_activity.go fsck_rows.go
+//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_activity.go fsck_rows.go fsck_cancelled.go
 package data
