@@ -51,7 +51,7 @@
 //
 // Plans and the change feed:
 //
-//	feed_rows.go feed_cursor.go feed_devices.go feed.go feed_history.go feed_trim.go feed_consumer.go
+//	feed_rows.go feed_cursor.go feed_devices.go feed.go feed_history.go feed_latest.go feed_trim.go feed_consumer.go
 //	cancelled.go emails.go plan.go execute.go customertx.go
 //
 // Operations:
@@ -61,5 +61,5 @@
 //
 // Maintenance and verification:
 //
-//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_activity.go fsck_rows.go fsck_cancelled.go
+//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_codes.go fsck_activity.go fsck_rows.go fsck_cancelled.go
 package data

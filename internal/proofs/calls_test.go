@@ -339,7 +339,7 @@ var calls = []call{
 	})},
 	{name: "view Devices", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.Devices(ctx, portal.DeviceQuery{})) })},
 	{name: "view LockedSpaces", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.LockedSpaces(ctx)) })},
-	{name: "view DeviceAttention", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.DeviceAttention(ctx, 10)) })},
+	{name: "view DeviceAttention", do: viewed(func(ctx context.Context, v *portal.View) error { return only(v.DeviceAttention(ctx, "", 10)) })},
 	{name: "view Device", do: viewed(func(ctx context.Context, v *portal.View) error { return three(v.Device(ctx, deviceOf("a"))) })},
 	{name: "view DeviceActivity", do: viewed(func(ctx context.Context, v *portal.View) error {
 		return only(v.DeviceActivity(ctx, deviceOf("a"), 0, ""))
