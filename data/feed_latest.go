@@ -17,11 +17,8 @@ import (
 // feed can decrease by as much from one row to the next.
 const maxClockSkew = 10 * time.Minute
 
-// readBits is the number of bits of an event id that contain Cursor.read. A row of the feed has fewer than 1<<readBits changes.
-const readBits = 12
-
 // eventID returns the id of a change that was read from the feed, a UUID of version 8. It contains the cursor of the change, except
-// for two bits of the id of the commit.
+// for two bits of the id of the commit. Cursor.read has 12 bits, because a row of the feed has fewer than 4,096 changes.
 func eventID(c FeedChange) (id uuid.UUID) {
 	var position [8]byte
 	binary.BigEndian.PutUint64(position[:], c.Cursor.position)

@@ -1,9 +1,11 @@
 package data
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -137,23 +139,38 @@ func (db *DB) trim(ctx context.Context, before time.Time, keepUnread bool) error
 	return nil
 }
 
-// Workspaces returns the ids of the workspaces that have or had a customer, in ascending order.
+// Workspaces returns the ids of the workspaces that have or had a customer, in ascending order. It reads one row for each workspace,
+// and the first customer of each.
 func (db *DB) Workspaces(ctx context.Context) (ids []uuid.UUID, err error) {
 	err = db.view(ctx, func(r storage.Reader) error {
 		ids = nil
-		for e, err := range r.Scan(ctx, storage.Prefix(layout.AllFeedEndsPrefix()), storage.ScanOptions{KeysOnly: true}) {
-			if err != nil {
-				return err
+		collect := func(rows storage.Range, o storage.ScanOptions, shape layout.Shape) error {
+			for e, err := range r.Scan(ctx, rows, o) {
+				if err != nil {
+					return err
+				}
+				k, err := layout.ParseAs(shape, e.Key)
+				if err != nil {
+					return err
+				}
+				ids = append(ids, k.Workspace)
 			}
-			k, err := layout.ParseAs(layout.ShapeFeedEnds, e.Key)
-			if err != nil {
-				return err
-			}
-			ids = append(ids, k.Workspace)
+			return nil
 		}
-		return nil
+		if err := collect(storage.Prefix(layout.AllFeedEndsPrefix()), storage.ScanOptions{KeysOnly: true}, layout.ShapeFeedEnds); err != nil {
+			return err
+		}
+		// A customer without resources is in no feed.
+		for rows := storage.Prefix(layout.AllCustomerIndexPrefix()); ; {
+			before := len(ids)
+			if err := collect(rows, storage.ScanOptions{KeysOnly: true, Limit: 1}, layout.ShapeCustomerIndex); err != nil || len(ids) == before {
+				return err
+			}
+			rows.Start = storage.Prefix(layout.CustomerIndexPrefix(ids[before])).End
+		}
 	})
-	return ids, err
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(ids), err
 }
 
 // deletedCustomer is the value of the row of a deleted customer whose rows wait for Sweep.

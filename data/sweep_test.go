@@ -1,6 +1,7 @@
 package data_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -242,4 +243,35 @@ func TestErase_DeletedCustomer_SweepsTrimsAndErasesStore(t *testing.T) {
 	store.err = fmt.Errorf("the disk: %w", backends.ErrFault)
 	require.ErrorIs(t, data.Open(store, data.Options{}).Erase(t.Context(), data.EraseOptions{}), backends.ErrFault)
 	require.NoError(t, data.Open(memory.New(), data.Options{}).Erase(t.Context(), data.EraseOptions{}), "a store without an Erase method")
+}
+
+func TestWorkspaces_CustomerWithoutResources_IsListed(t *testing.T) {
+	t.Parallel()
+	db := data.Open(memory.New(), data.Options{})
+	var want []uuid.UUID
+	for i, rooms := range []int{0, 1, 0, 2} { // a customer without resources is in no feed
+		id := uuid.UUID{byte(10 * (i + 1))}
+		if i == 3 {
+			id = uuid.UUID(bytes.Repeat([]byte{0xff}, 16))
+		}
+		want = append(want, id)
+		for customer := range 3 {
+			d := data.CustomerData{CustomerKey: fmt.Sprint("c", customer)}
+			for n := range rooms {
+				key := fmt.Sprint(customer, "-", n)
+				d.Add(data.Room(key, key))
+			}
+			_, err := db.Workspace(id).Push(t.Context(), d)
+			require.NoError(t, err)
+		}
+	}
+	ids, err := db.Workspaces(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, ids)
+
+	_, err = db.Workspace(want[1]).Delete(t.Context(), data.Selection{CustomerKeys: []string{"c0", "c1", "c2"}})
+	require.NoError(t, err)
+	ids, err = db.Workspaces(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, ids, "a workspace that had a customer")
 }

@@ -12,6 +12,9 @@ func Format() []byte { return []byte{tableFormat} }
 // AllCustomersPrefix returns the prefix of the rows of all customers of all workspaces.
 func AllCustomersPrefix() []byte { return []byte{tableCustomer} }
 
+// AllCustomerIndexPrefix returns the prefix of the customer keys of all workspaces.
+func AllCustomerIndexPrefix() []byte { return []byte{tableCustomerKey} }
+
 // CustomerIndexPrefix returns the prefix of the customer keys of a workspace.
 func CustomerIndexPrefix(workspace uuid.UUID) []byte {
 	return append([]byte{tableCustomerKey}, workspace[:]...)
