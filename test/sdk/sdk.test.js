@@ -264,7 +264,7 @@ describe('typed errors', () => {
       [() => seam.accessGrants.get({ access_grant_key: 'none' }), 'access_grant_not_found', 404],
       [() => seam.spaces.list({ customer_key: 'nobody' }), 'customer_not_found', 404],
       [() => seam.customers.pushData({ customer_key: 'thief', rooms: [{ room_key: 'room-1', name: 'Mine' }] }), 'conflict', 409],
-      [() => seam.devices.list(), 'not_found', 404],
+      [() => seam.devices.get({ device_id: '2d6a3f1c-6d3c-4a57-9d0f-0d1f8a7b4c11' }), 'device_not_found', 404],
     ]) {
       await assert.rejects(async () => await ask(), (err) => {
         assert.ok(err instanceof SeamHttpApiError, String(err))
