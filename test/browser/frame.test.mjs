@@ -110,7 +110,7 @@ test("a portal tells the height of each page, and has the colour scheme of its c
       await page.$eval("iframe", (e, height) => { e.height = height; }, high);
       await frame.waitForFunction((height) => window.innerHeight === height && document.documentElement.scrollHeight === height, high);
       await frame.click("nav >> text=Settings");
-      await frame.waitForURL(/connect/);
+      await frame.waitForURL(/configure/);
       assert.ok(await told() < high);
       assert.equal(await frame.locator(".brand, .bottom").count(), 0, "no second header");
       const background = await frame.evaluate(() => getComputedStyle(document.body).backgroundColor);

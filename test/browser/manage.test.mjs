@@ -2,7 +2,7 @@
 // control endpoint of the server.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browse, open, serve, shoot } from "./browser.mjs";
+import { browse, open, serve } from "./browser.mjs";
 
 let server, chromium;
 before(async () => { server = await serve(); chromium = await browse(); });
@@ -213,13 +213,9 @@ test("a link with limited uses asks for a click each time", async () => {
   }
 });
 
-test("the connect page links to a provider, and automations are saved", async () => {
+test("automations are saved", async () => {
   await visit({ javaScriptEnabled: false }, async (page) => {
     const home = await open(page, server.links.full);
-    await page.goto(`${home}connect`);
-    await page.click("section:has-text('SALTO') >> button");
-    assert.equal(await page.getAttribute("text=Continue >> nth=-1", "href"), "https://provider.example/connect/salto");
-    await shoot(page, "connect leave");
     await page.goto(`${home}configure`);
     await page.selectOption("[name='setting:early']", "60");
     await page.uncheck("[name='setting:eco']");
