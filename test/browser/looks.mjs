@@ -16,7 +16,7 @@ export const looks = {
 
 /** The portals and the looks with which they are tested. */
 export const portals = {
-  soon: ["dark phone"], full: ["desktop", "phone", "dark"], brand: ["desktop", "dark"], rental: ["desktop", "dark"], empty: ["desktop", "phone"], embedded: ["desktop", "phone"],
+  soon: ["dark phone"], full: ["desktop", "phone", "dark"], brand: ["desktop", "dark"], rental: ["desktop", "dark"], empty: ["desktop", "phone"], embedded: ["phone"],
   hostile: ["desktop", "phone"], deeplink: ["desktop", "phone"], readonly: ["desktop"], restricted: ["phone"], nodetails: ["desktop"],
   organize: ["desktop"], homes: ["desktop"], gym: ["dark"], tours: ["desktop"], neutral: ["desktop"],
   "de-DE": ["desktop", "phone"], "el-GR": ["desktop", "phone"], "ru-RU": ["phone"], "fr-FR": ["phone"],
