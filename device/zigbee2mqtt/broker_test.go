@@ -18,6 +18,10 @@ import (
 const (
 	testUser     = "portal"
 	testPassword = "correct horse battery"
+
+	// The login of Zigbee2MQTT.
+	bridgeUser     = "bridge"
+	bridgePassword = "a stapled battery"
 )
 
 // broker is an MQTT broker in this process. Its address stays the same while it is down or restarted.
@@ -28,10 +32,12 @@ type broker struct {
 	mu       sync.Mutex
 	server   *mqtt.Server // nil while the broker is down
 	conns    map[net.Conn]bool
-	password string
+	password string  // of testUser
 	wires    []*wire // connections of the driver
 	opened   map[*conn]bool
 	started  func(*mqtt.Server)
+	retained map[string]packets.Packet // the messages that a restarted server has, if keep is set
+	keep     bool
 }
 
 // newBroker starts a broker. started is called for each server that the broker starts.
@@ -74,11 +80,14 @@ func (b *broker) accept(serving *sync.WaitGroup) {
 	}
 }
 
-// start starts a server without any retained message.
+// start starts a server. It has no retained messages, unless keep is set.
 func (b *broker) start() {
 	server := mqtt.New(&mqtt.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.tb, server.AddHook(&authHook{broker: b}, nil))
 	require.NoError(b.tb, server.Serve())
+	for topic, m := range b.retained {
+		require.NoError(b.tb, server.Publish(topic, m.Payload, true, 1))
+	}
 	b.mu.Lock()
 	b.server = server
 	b.mu.Unlock()
@@ -97,6 +106,9 @@ func (b *broker) stop() {
 	}
 	b.mu.Unlock()
 	if server != nil {
+		if b.keep {
+			b.retained = server.Topics.Retained.GetAll()
+		}
 		_ = server.Close()
 	}
 	for _, w := range wires {
@@ -104,12 +116,12 @@ func (b *broker) stop() {
 	}
 }
 
-// drop closes all connections. The server continues.
+// drop closes the connections of the driver. The server continues.
 func (b *broker) drop() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for c := range b.conns {
-		_ = c.Close()
+	for _, c := range b.current().Clients.GetAll() {
+		if string(c.Properties.Username) == testUser {
+			_ = c.Net.Conn.Close()
+		}
 	}
 }
 
@@ -152,13 +164,19 @@ func (*authHook) Provides(b byte) bool {
 func (h *authHook) OnConnectAuthenticate(_ *mqtt.Client, pk packets.Packet) bool {
 	h.broker.mu.Lock()
 	defer h.broker.mu.Unlock()
-	return string(pk.Connect.Username) == testUser && string(pk.Connect.Password) == h.broker.password
+	password, known := map[string]string{testUser: h.broker.password, bridgeUser: bridgePassword}[string(pk.Connect.Username)]
+	return known && string(pk.Connect.Password) == password
 }
 
 func (*authHook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
 
 // awaitMark waits until all connections of the driver have received a state of the lock that was reported at this time.
 func (b *broker) awaitMark(mark time.Time) {
+	b.await(func(_ *conn, lock *thing) bool { return !lock.info.StateAt.Before(mark) })
+}
+
+// await waits until a condition holds for all connections of the driver that know the lock.
+func (b *broker) await(condition func(*conn, *thing) bool) {
 	b.mu.Lock()
 	opened := slices.Collect(maps.Keys(b.opened))
 	b.mu.Unlock()
@@ -167,7 +185,7 @@ func (b *broker) awaitMark(mark time.Time) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			lock := c.things[testLock]
-			return c.ended != nil || !c.wire.up() || !c.synced() || lock == nil || !lock.info.StateAt.Before(mark)
+			return c.ended != nil || !c.wire.up() || !c.synced() || lock == nil || condition(c, lock)
 		}, eventually, time.Millisecond)
 	}
 }
