@@ -43,6 +43,9 @@ func (c *conn) Codes(ctx context.Context, id string, indexes ...int) ([]device.S
 	}
 	var slots []device.Slot
 	err = c.perform(ctx, d, Call{Method: "Codes"}, func() error {
+		if d.faults.FailsReads {
+			return fmt.Errorf("simulated: the codes of device %q cannot be read", id)
+		}
 		for _, s := range d.seenSlots {
 			if len(indexes) > 0 && !slices.Contains(indexes, s.Index) {
 				continue

@@ -25,6 +25,9 @@ type Faults struct {
 	// Stale: the provider does not learn of changes. State and codes are read as they were when the fault began.
 	Stale bool
 
+	// FailsReads: reading the codes of the lock fails. Commands work.
+	FailsReads bool
+
 	// HidesPINs: PINs cannot be read back. CodeLimits.ReadsPIN is false.
 	HidesPINs bool
 }

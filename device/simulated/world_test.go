@@ -246,6 +246,20 @@ func TestWorld_StaleDevice_ShowsTheStateBeforeTheFault(t *testing.T) {
 	require.True(t, inventory(t, c)["lock"].State.Locked.Is(false))
 }
 
+func TestWorld_LockThatFailsReads_ExecutesCommands(t *testing.T) {
+	t.Parallel()
+	w, _ := house(simulated.Options{})
+	c := open(t, w, "a", "anna")
+	w.SetFaults("lock", simulated.Faults{FailsReads: true})
+	_, err := c.Codes(t.Context(), "lock")
+	require.ErrorContains(t, err, "cannot be read")
+	require.NoError(t, c.SetCode(t.Context(), "lock", code(1, "4826")))
+	w.SetFaults("lock", simulated.Faults{})
+	slots, err := c.Codes(t.Context(), "lock", 1)
+	require.NoError(t, err)
+	require.Equal(t, device.NewSecret("4826"), slots[0].PIN)
+}
+
 func TestWorld_Constraints_DependOnOtherCodes(t *testing.T) {
 	t.Parallel()
 	w, clock := house(simulated.Options{})
