@@ -1,0 +1,378 @@
+package codeproofs
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	_ "time/tzdata" // so that the tests do not depend on the machine
+
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
+)
+
+// Sizes of the model, for each customer.
+const (
+	grants = 7
+	guests = 4
+	rooms4 = 4 // rooms 0 to 2 and the lobby are in the site; room 3 is not
+	lobby  = 4
+	site   = 5
+	spaces = 6
+	locks  = 6
+
+	frontDoor = 4
+	picky     = 5 // refuses all codes
+)
+
+// The rules of access codes. Customer 0 has other rules than the defaults.
+const (
+	writeAhead       = time.Hour
+	writeAheadNative = 72 * time.Hour
+)
+
+type rules struct {
+	lead, grace  time.Duration
+	phone, staff bool // the last 4 digits of the phone are the PIN; staff get codes
+}
+
+var rulesOf = []rules{{lead: 30 * time.Minute, grace: 15 * time.Minute, phone: true, staff: true}, {}}
+
+// phones are the phone numbers of the guests. Two have the same last digits.
+var phones = [guests]string{"+351912345501", "+351917775501", "+351912347734", ""}
+
+var lisbon = func() *time.Location {
+	l, err := time.LoadLocation("Europe/Lisbon")
+	if err != nil {
+		panic(err)
+	}
+	return l
+}()
+
+// lockID returns the id of a lock in the world.
+func lockID(customer, lock int) string { return fmt.Sprintf("lock-%d-%d", customer, lock) }
+
+func user(customer int) string { return fmt.Sprint("user", customer) }
+
+// describe returns a lock of the hotel.
+func describe(customer, lock int) device.Device {
+	d := simulated.Lock(lockID(customer, lock), fmt.Sprint("Lock ", lock))
+	d.Codes.Slots = []int{5, 3, 5, 4, 8, 4}[lock]
+	switch lock {
+	case 0:
+		d.Codes.Constraints = append(d.Codes.Constraints, device.NoSequence)
+	case 2:
+		d.Codes.NativeSchedule = true
+	case 3:
+		d.Codes.Lengths, d.Codes.ReadsPIN, d.Codes.NameLength = []int{6}, false, 0
+	case picky:
+		d.Codes.Constraints = append(d.Codes.Constraints, device.PINMatchesExistingSet)
+	}
+	return d
+}
+
+// model contains the host's records and the state of its accounts. It knows nothing of locks.
+type model struct {
+	now       time.Time
+	customers [2]*customer
+	lost      [2]bool // the sessions of the login were ended since it was last connected
+	outage    [2]bool
+	ids       int
+}
+
+type customer struct {
+	connected bool
+	spaces    [spaces]bool
+	guests    [guests]bool
+	staff     map[int]*subject
+	grants    map[int]*subject
+	maps      map[[2]int]bool // shared, by lock and space
+}
+
+// subject is an access grant or a staff member.
+type subject struct {
+	id         int // differs from those of subjects that had the same key before
+	key        string
+	guest      int
+	rooms      []int
+	start, end time.Time // zero for no bound
+	pin        string    // that it should have, or empty if it is generated
+	isStaff    bool
+	reached    time.Time // the latest time that the clock has shown since its records last changed
+}
+
+// tick sets the time.
+func (m *model) tick(now time.Time) {
+	m.now = now
+	for _, c := range m.customers {
+		if c != nil {
+			for _, g := range c.grants {
+				if now.After(g.reached) {
+					g.reached = now
+				}
+			}
+		}
+	}
+}
+
+// apply changes the records. It reports whether the step was possible.
+func (m *model) apply(s Step) bool {
+	c := m.customers[s.Customer]
+	if c == nil {
+		return s.Op == create && m.create(s.Customer)
+	}
+	switch s.Op {
+	case create:
+		return false
+	case uncreate:
+		m.customers[s.Customer] = nil
+	case book:
+		return m.book(c, s)
+	case move:
+		g := c.grants[s.Key]
+		if g == nil {
+			return false
+		}
+		start, end := g.start.Add(time.Duration(s.Start)*time.Minute), g.end
+		if !end.IsZero() {
+			end = end.Add(time.Duration(s.End) * time.Minute)
+			if !start.Before(end) {
+				return false
+			}
+		}
+		if start.Equal(g.start) && end.Equal(g.end) {
+			return false
+		}
+		g.start, g.end, g.reached = start, end, m.now
+	case rooms:
+		g, rooms := c.grants[s.Key], c.existing(s.Rooms)
+		if g == nil || len(rooms) == 0 {
+			return false
+		}
+		g.rooms, g.reached = rooms, m.now
+	case cancel:
+		if c.grants[s.Key] == nil {
+			return false
+		}
+		delete(c.grants, s.Key)
+	case guest:
+		if c.guests[s.Key] {
+			return false
+		}
+		c.guests[s.Key] = true
+	case unguest:
+		if !c.guests[s.Key] {
+			return false
+		}
+		c.guests[s.Key] = false
+		for key, g := range c.grants {
+			if g.guest == s.Key {
+				delete(c.grants, key)
+			}
+		}
+	case staff:
+		rooms := c.existing(s.Rooms)
+		if s.Key > 1 || c.staff[s.Key] != nil || len(rooms) == 0 {
+			return false
+		}
+		c.staff[s.Key] = m.subject(fmt.Sprint("staff", s.Customer, s.Key), rooms)
+		c.staff[s.Key].isStaff = true
+	case unstaff:
+		if c.staff[s.Key] == nil {
+			return false
+		}
+		delete(c.staff, s.Key)
+	case space:
+		if c.spaces[s.Key] || s.Key != site && s.Key != 3 && !c.spaces[site] {
+			return false
+		}
+		c.spaces[s.Key] = true
+	case unspace:
+		return c.unspace(s.Key)
+	case mapLock:
+		if !c.connected || !c.spaces[s.Key] {
+			return false
+		}
+		c.maps[[2]int{s.Lock, s.Key}] = s.Shared
+	case unmap:
+		if _, ok := c.maps[[2]int{s.Lock, s.Key}]; !ok {
+			return false
+		}
+		delete(c.maps, [2]int{s.Lock, s.Key})
+	case connect:
+		if m.outage[s.Customer] || c.connected && !m.lost[s.Customer] {
+			return false
+		}
+		c.connected, m.lost[s.Customer] = true, false
+	case disconnect:
+		if !c.connected {
+			return false
+		}
+		c.connected = false
+		clear(c.maps)
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *model) create(i int) bool {
+	if m.outage[i] {
+		return false
+	}
+	c := &customer{connected: true, staff: map[int]*subject{}, grants: map[int]*subject{}, maps: map[[2]int]bool{}}
+	for key := range spaces {
+		c.spaces[key] = true
+	}
+	for key := range guests {
+		c.guests[key] = true
+	}
+	for lock := range rooms4 {
+		c.maps[[2]int{lock, lock}] = false
+	}
+	c.maps[[2]int{frontDoor, lobby}] = true
+	c.maps[[2]int{picky, 0}] = false
+	m.customers[i], m.lost[i] = c, false
+	return true
+}
+
+func (m *model) subject(key string, rooms []int) *subject {
+	m.ids++
+	return &subject{id: m.ids, key: key, rooms: rooms, reached: m.now}
+}
+
+func (m *model) book(c *customer, s Step) bool {
+	rooms := c.existing(s.Rooms)
+	if c.grants[s.Key] != nil || !c.guests[s.Guest] || len(rooms) == 0 {
+		return false
+	}
+	g := m.subject(fmt.Sprint("grant", s.Customer, s.Key), rooms)
+	g.guest, g.pin = s.Guest, s.PIN
+	y, month, day := m.now.In(lisbon).Date()
+	g.start = time.Date(y, month, day+s.Day, 15, 0, 0, 0, lisbon).Add(time.Duration(s.Start) * time.Minute).UTC()
+	if s.Nights > 0 {
+		g.end = time.Date(y, month, day+s.Day+s.Nights, 11, 0, 0, 0, lisbon).UTC()
+	}
+	if phone := phones[s.Guest]; g.pin == "" && phone != "" && rulesOf[s.Customer].phone {
+		g.pin = phone[len(phone)-4:]
+	}
+	c.grants[s.Key] = g
+	return true
+}
+
+func (c *customer) existing(rooms []int) (existing []int) {
+	for _, r := range rooms {
+		if c.spaces[r] && !slices.Contains(existing, r) {
+			existing = append(existing, r)
+		}
+	}
+	return existing
+}
+
+// unspace deletes a space, and with the site the spaces in it. Grants without a space are deleted, staff remain.
+func (c *customer) unspace(key int) bool {
+	if !c.spaces[key] {
+		return false
+	}
+	gone := []int{key}
+	if key == site {
+		gone = []int{0, 1, 2, lobby, site}
+	}
+	for _, key := range gone {
+		c.spaces[key] = false
+		for lock := range locks {
+			delete(c.maps, [2]int{lock, key})
+		}
+	}
+	for _, s := range c.staff {
+		s.rooms = c.existing(s.rooms)
+	}
+	for key, g := range c.grants {
+		if g.rooms = c.existing(g.rooms); len(g.rooms) == 0 {
+			delete(c.grants, key)
+		}
+	}
+	return true
+}
+
+func inSite(space int) bool { return space != 3 }
+
+// opens reports whether a subject opens a lock: one of its spaces has the lock, or the lock is a shared entrance of the site of one
+// of its spaces. The rules do not say whether staff open shared entrances; unclear reports that they would.
+func (c *customer) opens(s *subject, lock int) (opens, unclear bool) {
+	for _, room := range s.rooms {
+		if _, ok := c.maps[[2]int{lock, room}]; ok {
+			return true, false
+		}
+		for space := range spaces {
+			if c.maps[[2]int{lock, space}] && inSite(space) && inSite(room) {
+				unclear = true
+			}
+		}
+	}
+	return unclear && !s.isStaff, unclear
+}
+
+// need is a code that a lock should have.
+type need struct {
+	*subject
+	from, until time.Time // when the code is on the lock; zero for no bound
+	start, end  time.Time // the window of the code
+	optional    bool      // the lock may have the code, and need not
+}
+
+// needs returns the codes that a lock should have or may have, by the id of their subject. slack is the time that the system has to
+// notice that a time has come.
+func (m *model) needs(customer, lock int, slack time.Duration) map[int]need {
+	needs := map[int]need{}
+	c := m.customers[customer]
+	if c == nil || !c.connected {
+		return needs
+	}
+	r := rulesOf[customer]
+	ahead := writeAhead
+	if lock == 2 {
+		ahead = writeAheadNative
+	}
+	for _, g := range c.grants {
+		opens, _ := c.opens(g, lock)
+		n := need{subject: g, start: g.start.Add(-r.lead), from: g.start.Add(-r.lead - ahead)}
+		if !g.end.IsZero() {
+			n.end = g.end.Add(r.grace)
+			n.until = n.end
+		}
+		// After the clock was set back, a code can be on the lock too early. Only the end of access removes a code.
+		early := m.now.Before(n.from) && !g.reached.Before(n.from)
+		switch {
+		case !opens, m.now.Before(n.from) && !early, !n.until.IsZero() && !m.now.Before(n.until.Add(slack)):
+			continue // not needed
+		case early, m.now.Before(n.from.Add(slack)), !n.until.IsZero() && !m.now.Before(n.until):
+			n.optional = true
+		}
+		needs[g.id] = n
+	}
+	for _, s := range c.staff {
+		if opens, unclear := c.opens(s, lock); r.staff && (opens || unclear) {
+			needs[s.id] = need{subject: s, optional: !opens}
+		}
+	}
+	return needs
+}
+
+// ended reports whether a subject does not exist any more, or its access is over.
+func (m *model) ended(customer, id int) bool {
+	c := m.customers[customer]
+	if c == nil {
+		return true
+	}
+	for _, s := range c.staff {
+		if s.id == id {
+			return false
+		}
+	}
+	for _, g := range c.grants {
+		if g.id == id {
+			return !g.end.IsZero() && !m.now.Before(g.end.Add(rulesOf[customer].grace))
+		}
+	}
+	return true
+}
