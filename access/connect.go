@@ -50,6 +50,11 @@ type ConnectStep struct {
 	// Reconnect is the account to connect again, or the zero id for a new one. It is the same for all steps.
 	Reconnect uuid.UUID
 
+	// Operator means that the answers are configuration of the operator of this program. Then the addresses in them are not limited
+	// to those that customers may enter, see [device.Step]. Do not set it if the answers come from a customer. It is the same for
+	// all steps.
+	Operator bool
+
 	// Within, if it is not nil, is called in the transaction that stores the account, after it was stored. If Within returns an error,
 	// the account is not stored, and Connect returns the error. It may run more than once.
 	Within func(context.Context, data.CustomerTx, Account) error
@@ -99,7 +104,7 @@ func (c *Scope) Connect(ctx context.Context, step ConnectStep) (ConnectPane, err
 	if size > maxAnswerBytes {
 		return ConnectPane{}, invalid("answers", validation.RuleRange, nil, "have %d bytes, and may have %d", size, maxAnswerBytes)
 	}
-	next := device.Step{Answers: step.Answers, ReturnURL: step.ReturnURL}
+	next := device.Step{Answers: step.Answers, ReturnURL: step.ReturnURL, Operator: step.Operator}
 	if step.Reconnect != uuid.Nil {
 		if next.Reconnect, err = c.reconnected(ctx, step); err != nil {
 			return ConnectPane{}, err

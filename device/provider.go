@@ -75,6 +75,11 @@ type Step struct {
 	// Reconnect is the account to connect again, or nil for a new one. It is the same for all steps. Drivers use it to
 	// fill in forms. The customer may connect another account all the same; the caller compares the ids.
 	Reconnect *Account
+
+	// Operator means that the answers are configuration of the operator of the program, and that no customer entered
+	// them. It is the same for all steps. A driver with a list of the addresses that customers may enter does not apply
+	// it to such an account, which it recognizes later by a mark in Account.Secret.
+	Operator bool
 }
 
 // Pane is the result of a step. Exactly one of Form, Redirect and Done is set.

@@ -78,6 +78,8 @@ func (v *View) account(ctx context.Context, scope *access.Scope, id uuid.UUID) (
 // If the pane is a redirect and the session is stored, the session also remembers the step, so that [Session.ResumeConnect] can
 // perform the next one when the browser comes back.
 //
+// The step is never one of the operator: Connect ignores Operator.
+//
 // Connect returns a [validation.Error] for a provider that the configuration does not accept, and the errors of
 // [access.Scope.Connect].
 func (s *Session) Connect(ctx context.Context, step access.ConnectStep) (pane access.ConnectPane, err error) {
@@ -106,6 +108,7 @@ func (s *Session) Connect(ctx context.Context, step access.ConnectStep) (pane ac
 	}); err != nil {
 		return pane, err
 	}
+	step.Operator = false
 	step.Within = func(ctx context.Context, tx data.CustomerTx, a access.Account) error {
 		return s.changeWebview(ctx, tx, func(w *webviewRecord) {
 			w.AccountID, w.Provider, w.EndedAt, w.Failed = a.ID, a.Provider, s.service.time(), false

@@ -3,6 +3,7 @@ package portal_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -297,4 +298,31 @@ func TestSessionResumeConnect_AfterRedirect_ConnectsOnce(t *testing.T) {
 	require.Equal(t, "One", pane.Account.Name)
 	_, err = resume("good")
 	require.ErrorIs(t, err, access.ErrConnectExpired)
+}
+
+// telling is a provider whose pane tells whether the step is one of the operator.
+type telling struct{ redirecting }
+
+func (telling) Connect(_ context.Context, s device.Step) (device.Pane, error) {
+	return device.Pane{Redirect: fmt.Sprint("https://login.example/?operator=", s.Operator)}, nil
+}
+
+func TestSessionConnect_StepOfTheOperator_IsOneOfTheCustomer(t *testing.T) {
+	t.Parallel()
+	f := setup(t, memory.New())
+	devices, err := access.New(f.ws.DB(), access.Options{Keys: f.keys, Providers: []device.Provider{telling{}}})
+	require.NoError(t, err)
+	portals, err := portal.New(f.ws.DB(), portal.Options{BaseURL: "https://se.am", Keys: f.keys, Access: devices})
+	require.NoError(t, err)
+	p, err := portals.Create(t.Context(), f.ws, portal.CreateRequest{CustomerData: hotel()})
+	require.NoError(t, err)
+	s, err := portals.OpenSession(t.Context(), portal.Code(p.URL.Reveal()), "")
+	require.NoError(t, err)
+	step := access.ConnectStep{Provider: "redirecting", Operator: true}
+	pane, err := devices.Workspace(f.ws.ID()).Customer(p.CustomerKey).Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.Equal(t, "https://login.example/?operator=true", pane.Redirect)
+	pane, err = s.Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.Equal(t, "https://login.example/?operator=false", pane.Redirect)
 }

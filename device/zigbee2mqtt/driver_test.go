@@ -282,6 +282,38 @@ func TestConnect_AddressThatIsNotAllowed_IsAProblemOfTheField(t *testing.T) {
 	}
 }
 
+// The operator of the program may use any address. Customers may not, even if they connect the operator's account again.
+func TestConnect_OperatorsOwnConfiguration_IsNotLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, err := New(Options{})
+	require.NoError(t, err)
+	step := answers(w.answers)
+	step.Operator = true
+	pane, err := p.Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.NotNil(t, pane.Done)
+	c, err := p.Open(t.Context(), *pane.Done)
+	require.NoError(t, err)
+	require.NotEmpty(t, find(t, c, testLock))
+	require.NoError(t, c.Close())
+
+	for _, operator := range []bool{true, false} {
+		again, err := p.Connect(t.Context(), device.Step{Reconnect: pane.Done, Operator: operator})
+		require.NoError(t, err)
+		require.Equal(t, operator, again.Form.Fields[0].Value == w.url(), "the address in the form")
+		require.Equal(t, operator, again.Form.Fields[1].Value == testUser, "the user name in the form")
+	}
+	step.Operator, step.Reconnect = false, pane.Done
+	again, err := p.Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.Equal(t, device.ProblemNotAllowed, again.Form.Fields[0].Problem)
+	step.Answers["operator"] = device.NewSecret("true")
+	again, err = p.Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.Equal(t, device.ProblemUnknown, again.Form.Problem)
+}
+
 // A name is checked when it has been resolved: it does not matter what it resolved to before.
 func TestConnect_NameThatResolvesToAnotherAddress_IsNotAllowed(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,8 @@ const DefaultSlots = 20
 type Options struct {
 	// AllowedHosts lists the brokers to which customers may connect: IP addresses, networks such as 192.0.2.0/24, and host names.
 	// An address or network allows every name that resolves to it. A name is allowed whatever it resolves to; list only names that
-	// you control. The default allows nothing. The list also applies to accounts that are already connected.
+	// you control. The default allows nothing. The list also applies to accounts that are already connected. It does not apply to
+	// accounts that the operator of the program connected, see [device.Step.Operator].
 	AllowedHosts []string
 
 	// RootCAs verifies the certificates of brokers with the scheme mqtts. The default is the roots of the system.
@@ -101,7 +102,7 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 	if !step.State.IsZero() {
 		return device.Pane{}, fmt.Errorf("%w: the step does not belong to a pane", device.ErrInvalid)
 	}
-	empty := form(step.Reconnect)
+	empty := form(step.Reconnect, step.Operator)
 	if len(step.Answers) == 0 {
 		return device.Pane{Form: &empty}, nil
 	}
@@ -112,6 +113,7 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 	s := settings{
 		URL: step.Answers[fieldURL].Reveal(), Username: step.Answers[fieldUsername].Reveal(),
 		Password: step.Answers[fieldPassword].Reveal(), BaseTopic: step.Answers[fieldBaseTopic].Reveal(),
+		Operator: step.Operator,
 	}
 	if field, message := s.check(); field != "" {
 		return problem(filled, field, device.ProblemInvalid, message), nil

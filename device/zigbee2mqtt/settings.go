@@ -22,6 +22,7 @@ type settings struct {
 	Username  string `json:"username,omitempty"`
 	Password  string `json:"password,omitempty"`
 	BaseTopic string `json:"base_topic"`
+	Operator  bool   `json:"operator,omitempty"` // the settings are not from a customer: any address is allowed
 
 	host, port string
 	tls        bool
@@ -35,11 +36,12 @@ const (
 	fieldBaseTopic = "base_topic"
 )
 
-// form returns the empty form, or the form with the settings of the account to connect again, without its password.
-func form(reconnect *device.Account) device.Form {
+// form returns the empty form, or the form with the settings of the account to connect again, without its password. A customer does not
+// see the settings of the operator.
+func form(reconnect *device.Account, operator bool) device.Form {
 	old := settings{BaseTopic: defaultBaseTopic}
 	if reconnect != nil {
-		if s, err := parseSecret(reconnect.Secret); err == nil {
+		if s, err := parseSecret(reconnect.Secret); err == nil && (operator || !s.Operator) {
 			old = s
 		}
 	}
