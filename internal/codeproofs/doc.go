@@ -12,11 +12,13 @@
 //
 // Files, in reading order:
 //
-//	step_test.go      the steps of a schedule and their generator
-//	model_test.go     the host's records, and which codes they need
-//	hotel_test.go     the simulated locks, and steps that happen to them
-//	check_test.go     the oracle: comparison of the locks with the model
-//	shrink_test.go    shrinks a schedule that fails
-//	toy_test.go       a small system that is correct, or has a planted bug
-//	harness_test.go   tests of the oracle with this system
+//	step_test.go     the steps of a schedule and their generator
+//	model_test.go    the host's records, and which codes they need
+//	hotel_test.go    the simulated locks, and steps that happen to them
+//	check_test.go    the oracle: comparison of the locks with the model
+//	shrink_test.go   shrinks a schedule that fails
+//	toy_test.go      a small system that is correct, or has a planted bug
+//	harness_test.go  tests of the oracle with this system
+//	service_test.go  the system with package access
+//	codes_test.go    its tests
 package codeproofs

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/internal/race"
+	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
 // Schedules begin shortly before a change to and from daylight saving time.
@@ -27,7 +30,7 @@ func TestOracle_CorrectToy_Passes(t *testing.T) {
 	t.Parallel()
 	saw := map[string]int{}
 	for _, seed := range seeds(t) {
-		steps := generate(seed, number(t, "CODEPROOFS_STEPS", 3000))
+		steps := generate(seed, number(t, "CODEPROOFS_STEPS", 3000/race.Slowness(3)))
 		h, f := tryToy(seed, "", steps)
 		if f != nil {
 			steps = shrink(steps, 2000, func(s []Step) *failure { return runToy(seed, "", s) })
@@ -64,6 +67,7 @@ func number(t *testing.T, variable string, n int) int {
 
 func TestOracle_PlantedBugs_AreFoundAndShrunk(t *testing.T) {
 	t.Parallel()
+	testsize.SkipShort(t)
 	for b, kinds := range map[bug][]string{
 		"keeps ended codes":        {"stray"},
 		"moves codes":              {"moved"},

@@ -37,15 +37,16 @@ type claim struct {
 // hotel is a simulated world, the model of the host's records, and the memory of the oracle.
 type hotel struct {
 	model
-	world *simulated.World
-	base  func() time.Time
-	shift atomic.Int64 // of the clock
-	slack time.Duration
-	locks map[string]*lock
-	order []string       // the ids of the locks
-	pins  int            // number of PINs that people invented
-	saw   map[string]int // number of times that the oracle saw a situation
-	stays map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
+	world   *simulated.World
+	base    func() time.Time
+	shift   atomic.Int64 // of the clock
+	slack   time.Duration
+	records bool // only the records are compared
+	locks   map[string]*lock
+	order   []string       // the ids of the locks
+	pins    int            // number of PINs that people invented
+	saw     map[string]int // number of times that the oracle saw a situation
+	stays   map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
 }
 
 // lock contains the facts about a lock that the oracle remembers.

@@ -1,0 +1,319 @@
+package codeproofs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
+)
+
+var workspaceID = uuid.UUID{1}
+
+// service is the system with package access, on a store in memory. It runs in a bubble of package synctest.
+type service struct {
+	h        *hotel
+	ctx      context.Context
+	store    storage.Store
+	ring     *keys.Ring
+	started  int
+	ws       *data.Workspace
+	svc      *access.Service // the first one
+	stop     func() error
+	stopNext func() error // of the second one, or nil
+}
+
+func newService(ctx context.Context, h *hotel) (*service, error) {
+	ring, err := keys.New(1, map[int][]byte{1: bytes.Repeat([]byte{1, 2}, keys.MasterBytes/2)})
+	if err != nil {
+		return nil, err
+	}
+	s := &service{h: h, ctx: ctx, store: memory.New(), ring: ring}
+	s.svc, s.stop, err = s.start()
+	if err == nil {
+		s.ws = s.svc.DB().Workspace(workspaceID)
+	}
+	return s, err
+}
+
+// start starts another service, as another process would.
+func (s *service) start() (*access.Service, func() error, error) {
+	s.started++
+	db := data.Open(s.store, data.Options{Now: s.h.clock, Logger: slog.New(slog.DiscardHandler), FollowInterval: interval})
+	svc, err := access.New(db, access.Options{
+		Keys: s.ring, Providers: []device.Provider{s.h.world.Provider(fmt.Sprint("service", s.started))}, Poll: interval,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	var running sync.WaitGroup
+	var failed error
+	running.Go(func() {
+		if err := svc.Run(ctx); !errors.Is(err, context.Canceled) {
+			failed = err
+		}
+	})
+	return svc, sync.OnceValue(func() error { cancel(); running.Wait(); return failed }), nil
+}
+
+// Times of the services. The intervals are long, because most of the simulated time nothing happens.
+const (
+	interval   = 10 * time.Second
+	settleTime = 30 * time.Minute
+)
+
+func (s *service) close() {
+	_ = s.stop()
+	if s.stopNext != nil {
+		_ = s.stopNext()
+	}
+}
+
+func (s *service) settle() error {
+	time.Sleep(settleTime)
+	synctest.Wait()
+	return s.records()
+}
+
+func (s *service) scope(customer int) *access.Scope {
+	return s.svc.Workspace(workspaceID).Customer(customerKey(customer))
+}
+
+func customerKey(customer int) string     { return fmt.Sprint("customer", customer) }
+func spaceKey(customer, space int) string { return fmt.Sprint("space", customer, "-", space) }
+func guestKey(customer, guest int) string { return fmt.Sprint("guest", customer, "-", guest) }
+
+func spaceOf(customer, number int) data.Space {
+	key := spaceKey(customer, number)
+	switch number {
+	case site:
+		return data.Site(key, key)
+	case lobby:
+		return data.CommonArea(key, key).In(spaceKey(customer, site))
+	case 3:
+		return data.Room(key, key)
+	}
+	return data.Room(key, key).In(spaceKey(customer, site))
+}
+
+func guestOf(customer, number int) data.UserIdentity {
+	g := data.Guest(guestKey(customer, number), "Guest")
+	g.PhoneNumber = phones[number]
+	return g
+}
+
+func refs(customer int, rooms []int) (refs []data.Ref) {
+	for _, r := range rooms {
+		refs = append(refs, data.Ref{Kind: data.KindSpace, Key: spaceKey(customer, r)})
+	}
+	return refs
+}
+
+// apply applies a step to the store. The model has it already.
+func (s *service) apply(step Step) (err error) {
+	i := step.Customer
+	c := s.h.customers[i]
+	push := func(d data.CustomerData) error {
+		d.CustomerKey = customerKey(i)
+		_, err := s.ws.Push(s.ctx, d)
+		return err
+	}
+	remove := func(kind data.Kind, key string) error {
+		_, err := s.ws.Delete(s.ctx, data.Selection{Resources: []data.Ref{{Kind: kind, Key: key}}})
+		return err
+	}
+	grantKey := fmt.Sprint("grant", i, step.Key)
+	switch step.Op {
+	case pass:
+		time.Sleep(time.Duration(step.Minutes) * time.Minute)
+	case restart:
+		if err = s.stop(); err == nil {
+			s.svc, s.stop, err = s.start()
+			s.ws = s.svc.DB().Workspace(workspaceID)
+		}
+	case second:
+		if stop := s.stopNext; stop != nil {
+			s.stopNext = nil
+			return stop()
+		}
+		_, s.stopNext, err = s.start()
+	case create:
+		d := data.CustomerData{CustomerKey: customerKey(i)}
+		for n := range spaces {
+			d.Spaces = append(d.Spaces, spaceOf(i, n))
+		}
+		for n := range guests {
+			d.UserIdentities = append(d.UserIdentities, guestOf(i, n))
+		}
+		if err = push(d); err == nil {
+			err = s.rules(i)
+		}
+		if err == nil {
+			err = s.connect(i)
+		}
+		for at, shared := range c.maps {
+			if err == nil {
+				err = s.mapLock(i, at[0], at[1], shared)
+			}
+		}
+	case uncreate:
+		_, err = s.ws.Delete(s.ctx, data.Selection{CustomerKeys: []string{customerKey(i)}})
+	case book:
+		g := data.Reservation(grantKey, data.Ref{Kind: data.KindGuest, Key: guestKey(i, step.Guest)}, refs(i, c.grants[step.Key].rooms)...)
+		g.PreferredCode, g.StartsAt, g.EndsAt = step.PIN, c.grants[step.Key].start, c.grants[step.Key].end
+		err = push(data.CustomerData{AccessGrants: []data.AccessGrant{g}})
+	case move:
+		g := data.AccessGrant{Kind: data.KindReservation, Key: grantKey, StartsAt: c.grants[step.Key].start, EndsAt: c.grants[step.Key].end}
+		err = push(data.CustomerData{AccessGrants: []data.AccessGrant{g}})
+	case rooms:
+		g := data.AccessGrant{Kind: data.KindReservation, Key: grantKey, Spaces: refs(i, c.grants[step.Key].rooms)}
+		err = push(data.CustomerData{AccessGrants: []data.AccessGrant{g}})
+	case cancel:
+		err = remove(data.KindReservation, grantKey)
+	case guest:
+		err = push(data.CustomerData{UserIdentities: []data.UserIdentity{guestOf(i, step.Key)}})
+	case unguest:
+		err = remove(data.KindGuest, guestKey(i, step.Key))
+	case staff:
+		m := c.staff[step.Key]
+		err = push(data.CustomerData{UserIdentities: []data.UserIdentity{data.StaffMember(m.key, m.key, refs(i, m.rooms)...)}})
+	case unstaff:
+		err = remove(data.KindStaffMember, fmt.Sprint("staff", i, step.Key))
+	case space:
+		err = push(data.CustomerData{Spaces: []data.Space{spaceOf(i, step.Key)}})
+	case unspace:
+		err = remove(spaceOf(i, step.Key).Kind, spaceKey(i, step.Key))
+	case mapLock:
+		err = s.mapLock(i, step.Lock, step.Key, step.Shared)
+	case unmap:
+		var id uuid.UUID
+		if id, err = s.device(i, step.Lock); err == nil {
+			_, err = s.scope(i).Unmap(s.ctx, access.DeviceMapping{DeviceID: id, Mapping: access.Mapping{SpaceKey: spaceKey(i, step.Key)}})
+		}
+	case connect:
+		err = s.connect(i)
+	case disconnect:
+		var accounts []access.Account
+		if accounts, err = s.scope(i).Accounts(s.ctx); err == nil {
+			_, err = s.scope(i).DeleteAccount(s.ctx, accounts[0].ID)
+		}
+	}
+	return err
+}
+
+// rules sets the rules of a customer.
+func (s *service) rules(int) error { return nil }
+
+// connect connects the account of a customer and waits until all of its locks are listed.
+func (s *service) connect(i int) error {
+	answers := map[string]device.Secret{"username": device.NewSecret(user(i)), "password": device.NewSecret("secret")}
+	if _, err := s.scope(i).Connect(s.ctx, access.ConnectStep{Provider: simulated.Key, Answers: answers}); err != nil {
+		return err
+	}
+	for range 1000 {
+		synctest.Wait()
+		page, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{})
+		if err != nil {
+			return err
+		}
+		if len(page.Items) == locks {
+			return nil
+		}
+		time.Sleep(time.Second)
+	}
+	return errors.New("the account does not list its locks")
+}
+
+func (s *service) mapLock(i, lock, space int, shared bool) error {
+	id, err := s.device(i, lock)
+	if err == nil {
+		_, err = s.scope(i).Map(s.ctx, access.DeviceMapping{DeviceID: id, Mapping: access.Mapping{SpaceKey: spaceKey(i, space), Shared: shared}})
+	}
+	return err
+}
+
+func (s *service) device(i, lock int) (uuid.UUID, error) {
+	page, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{})
+	for _, d := range page.Items {
+		if d.ExternalID == lockID(i, lock) {
+			return d.ID, nil
+		}
+	}
+	return uuid.UUID{}, errors.Join(err, fmt.Errorf("no such lock: %s", lockID(i, lock)))
+}
+
+// records compares the stored access grants, staff members and mappings with the model.
+func (s *service) records() error {
+	for i, c := range s.h.customers {
+		if c == nil {
+			continue
+		}
+		var want, got []string
+		for _, g := range c.grants {
+			want = append(want, fmt.Sprint(g.key, spaceKeys(refs(i, g.rooms)), g.start, g.end))
+		}
+		for _, m := range c.staff {
+			want = append(want, fmt.Sprint(m.key, spaceKeys(refs(i, m.rooms))))
+		}
+		for at, shared := range c.maps {
+			want = append(want, fmt.Sprint(lockID(i, at[0]), spaceKey(i, at[1]), shared))
+		}
+		stored, err := s.ws.AccessGrants(s.ctx, data.Query{CustomerKey: customerKey(i)})
+		if err != nil {
+			return err
+		}
+		for _, g := range stored.Items {
+			got = append(got, fmt.Sprint(g.Key, spaceKeys(g.Spaces), g.StartsAt, g.EndsAt))
+		}
+		members, err := s.ws.UserIdentities(s.ctx, data.Query{CustomerKey: customerKey(i), Kinds: []data.Kind{data.KindStaffMember}})
+		if err != nil {
+			return err
+		}
+		for _, m := range members.Items {
+			got = append(got, fmt.Sprint(m.Key, spaceKeys(m.Spaces)))
+		}
+		devices, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{})
+		if err != nil {
+			return err
+		}
+		for _, d := range devices.Items {
+			for _, m := range d.Mappings {
+				got = append(got, fmt.Sprint(d.ExternalID, m.SpaceKey, m.Shared))
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(want, got) {
+			return fmt.Errorf("customer %d: the model has %q, but the store has %q", i, want, got)
+		}
+	}
+	return nil
+}
+
+func spaceKeys(refs []data.Ref) (keys []string) {
+	for _, r := range refs {
+		keys = append(keys, r.Key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// claims returns the access codes that the service lists, and the pending removals.
+func (s *service) claims() ([]claim, error) {
+	return nil, nil
+}
