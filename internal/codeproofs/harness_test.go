@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/customerportal-go/customerportal/internal/race"
 	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
@@ -30,7 +29,7 @@ func TestOracle_CorrectToy_Passes(t *testing.T) {
 	t.Parallel()
 	saw := map[string]int{}
 	for _, seed := range seeds(t) {
-		steps := generate(seed, number(t, "CODEPROOFS_STEPS", 3000/race.Slowness(3)))
+		steps := generate(seed, number(t, "CODEPROOFS_STEPS", 3000))
 		h, f := tryToy(seed, "", steps)
 		if f != nil {
 			steps = shrink(steps, 2000, func(s []Step) *failure { return runToy(seed, "", s) })
