@@ -196,7 +196,8 @@ func (c *Scope) findAccount(ctx context.Context, s *data.Snapshot, id uuid.UUID)
 	return rows[0], customer, err
 }
 
-// DeleteAccount deletes an account with its devices, mappings and states. It returns the access codes that must be removed from
+// DeleteAccount deletes an account with its devices, mappings and states, and revokes the portals that are deep links to one of the
+// devices. It returns the access codes that must be removed from
 // the devices; their removal is scheduled, and the secret of the account stays stored until the last of them is done. It returns
 // [ErrAccountNotFound]. Action attempts that have not been sent fail.
 func (c *Scope) DeleteAccount(ctx context.Context, id uuid.UUID) (removed []data.CodeRemoval, err error) {

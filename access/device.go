@@ -299,7 +299,8 @@ func pageLimit(limit int) (int, error) {
 	return limit, nil
 }
 
-// DeleteDevice deletes a device that its account no longer lists, with its mappings. It returns the access codes whose removal
+// DeleteDevice deletes a device that its account no longer lists, with its mappings, and revokes the portals that are deep links to it.
+// It returns the access codes whose removal
 // from the device is scheduled. It returns [ErrDeviceNotFound], and a [validation.Error] if the account still lists the device:
 // then the device would appear again.
 func (c *Scope) DeleteDevice(ctx context.Context, id uuid.UUID) (removed []data.CodeRemoval, err error) {

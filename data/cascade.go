@@ -28,7 +28,7 @@ const (
 // cascade has the effect of a delete for each relation to the deleted resource. The first matching row applies. A deleted
 // customer needs no row, because everything that it owns is deleted with it. The landing page of a portal needs no row,
 // because the portal falls back to its start page. A deleted device or account is not a resource and needs no row: see
-// deviceCascade.
+// deviceCascade and revokeDeviceLinks.
 var cascade = []struct {
 	deleted  kindSet
 	relation relation

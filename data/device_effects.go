@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -154,7 +155,7 @@ func (dc *deviceCascade) planCustomer(ctx context.Context) error {
 }
 
 // changeDevices writes changes of devices that can end access codes, and returns the codes that became removals. The devices and
-// codes must exist.
+// codes must exist. It revokes the portals that are deep links to deleted devices.
 func (tx CustomerTx) changeDevices(ctx context.Context, changes devicerow.Changes) ([]CodeRemoval, error) {
 	c := &customer{id: tx.Customer.id, workspace: tx.w.id, key: tx.Customer.Key}
 	counts, err := devicerow.ReadCounts(ctx, tx.Tx, c.id)
@@ -177,7 +178,56 @@ func (tx CustomerTx) changeDevices(ctx context.Context, changes devicerow.Change
 	if err := dc.plan(ctx, nil); err != nil {
 		return nil, err
 	}
-	return dc.codeRemovals(), writeRows(tx.Tx, dc.rows())
+	if err := writeRows(tx.Tx, dc.rows()); err != nil {
+		return nil, err
+	}
+	return dc.codeRemovals(), tx.revokeDeviceLinks(ctx, c, changes.Devices)
+}
+
+// revokeDeviceLinks revokes the portals that are deep links to deleted devices of the customer. It changes the version of the
+// customer, so that a large operation which revokes the same portals is planned again.
+func (tx CustomerTx) revokeDeviceLinks(ctx context.Context, c *customer, devices []uuid.UUID) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	prefixes := make([][]byte, len(devices))
+	for i, id := range devices {
+		prefixes[i] = layout.DeviceLinkEdgesPrefix(c.id, id)
+	}
+	var revoked []Revoked
+	for key, err := range tx.scanPrefixes(ctx, prefixes) {
+		if err != nil {
+			return err
+		}
+		k, err := layout.ParseAs(layout.ShapeEdge, key)
+		if err != nil {
+			return err
+		}
+		id, err := uuid.FromBytes([]byte(k.ReferrerKey))
+		if err != nil {
+			return fmt.Errorf("%w: an edge from a portal: %w", storage.ErrCorrupt, err)
+		}
+		revoked = append(revoked, Revoked{CustomerKey: c.key, PortalID: id})
+	}
+	revoked, err := tx.withoutRevoked(ctx, c, revoked)
+	if err != nil || len(revoked) == 0 {
+		return err
+	}
+	after, err := tx.customerByID(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	after.seq++
+	rows := []row{{layout.CustomerRow(c.id), encodeCustomer(after)}}
+	var events []event
+	for _, r := range revoked {
+		rows = append(rows, row{layout.Revoked(c.id, r.PortalID), layout.RevokedAt(tx.time(), false)})
+		events = append(events, event{change: PortalRevoked, kind: KindCustomerPortal, id: r.PortalID})
+	}
+	if err := writeRows(tx.Tx, rows); err != nil {
+		return err
+	}
+	return tx.w.appendFeed(ctx, tx.Tx, Actor{}, feedEvents{customer: c, at: tx.time(), events: events})
 }
 
 func sortedIDs[V any](of map[uuid.UUID]V) []uuid.UUID {

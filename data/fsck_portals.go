@@ -39,6 +39,27 @@ func (k *checker) requirePortal(ctx context.Context, c *checkedCustomer, id uuid
 	return err
 }
 
+// portalEdgeRow checks the edge from a portal to the resource or the device of its deep link. The edge remains when its target is
+// deleted, but the portal of a deleted device is revoked.
+func (k *checker) portalEdgeRow(ctx context.Context, c *checkedCustomer, portal uuid.UUID) error {
+	if err := k.requirePortal(ctx, c, portal); err != nil {
+		return err
+	}
+	device, is, err := k.key.LinkedDevice()
+	if err != nil {
+		k.damage(damageUnknown, "its device id cannot be decoded")
+		return nil
+	}
+	if !is {
+		return nil
+	}
+	rows, err := k.get(ctx, layout.Device(c.id, device), layout.Revoked(c.id, portal))
+	if err == nil && rows[0] == nil && rows[1] == nil {
+		k.damage(damageDangling, "its device does not exist, and its portal is not revoked")
+	}
+	return err
+}
+
 func (k *checker) portalRow(ctx context.Context, c *checkedCustomer, _ []byte) error {
 	key, value := layout.PortalIndexEntry(c.id, k.key.ID)
 	return k.require(ctx, "its portal", row{key, value})

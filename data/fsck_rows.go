@@ -362,7 +362,7 @@ func (k *checker) edgeRow(ctx context.Context, c *checkedCustomer, _ []byte) err
 			k.damage(damageUnknown, "its portal id cannot be decoded")
 			return nil
 		}
-		return k.requirePortal(ctx, c, id)
+		return k.portalEdgeRow(ctx, c, id)
 	case kind == layout.KindDevice:
 		return k.deviceEdgeRow(ctx, c)
 	case kind == layout.KindCode:

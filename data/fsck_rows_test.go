@@ -117,6 +117,9 @@ func TestVerifyStore_UnexpectedRow_ReportsDamage(t *testing.T) {
 		"an edge":                            {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "asite", room, nil, "g"), []byte{}},
 		"an edge of another":                 {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 1, "g", room, nil, "a001"), []byte{}},
 		"an edge of a portal":                {"dangling", "edge", layout.Edge(portaldata.CustomerID(a), 3, "a001", layout.ReferrerPortal, nil, string(id[:])), []byte{}},
+		"an edge of a portal to no device":   {"dangling", "edge", layout.DeviceLinkEdge(portaldata.CustomerID(a), id, somePortal(t, store)), []byte{}},
+		"an edge of no portal to a device":   {"dangling", "edge", layout.DeviceLinkEdge(portaldata.CustomerID(a), lock("l1"), id), []byte{}},
+		"a malformed edge to a device":       {"unknown", "edge", layout.Edge(portaldata.CustomerID(a), layout.KindDevice>>4, "g", layout.ReferrerPortal, nil, string(one[:])), []byte{}},
 		"a time":                             {"dangling", "time", layout.Time(portaldata.CustomerID(a), span, byte(data.KindReservation), "a001"), []byte{}},
 		"a resource of no customer":          {"dangling", "resource", layout.Resource(ghost, room, "g"), []byte{}},
 		"a resource of an unknown kind":      {"unknown", "resource", layout.Resource(portaldata.CustomerID(a), 0xee, "g"), []byte{}},
@@ -225,6 +228,26 @@ func cancelledRow(t *testing.T, store storage.Store) []byte {
 	}
 	require.FailNow(t, "no resource is cancelled")
 	return nil
+}
+
+// somePortal returns the id of a portal of a store that is not revoked.
+func somePortal(t *testing.T, store storage.Store) uuid.UUID {
+	t.Helper()
+	rows := map[string]bool{}
+	var portals []layout.Key
+	for _, row := range backends.Rows(t, store) {
+		rows[string(row.Key)] = true
+		if k := layout.Parse(row.Key); k.Shape == layout.ShapePortal {
+			portals = append(portals, k)
+		}
+	}
+	for _, k := range portals {
+		if !rows[string(layout.Revoked(k.Customer, k.ID))] {
+			return k.ID
+		}
+	}
+	require.FailNow(t, "every portal is revoked")
+	return uuid.Nil
 }
 
 func idOf(c data.Customer) []byte {

@@ -62,6 +62,8 @@ func furnish(t *testing.T, store storage.Store) {
 		require.ErrorIs(t, err, portal.ErrExpired)
 		require.NoError(t, portals.Revoke(t.Context(), there, p.ID))
 	}
+	_, err = portals.Create(t.Context(), there, portal.CreateRequest{CustomerKey: "a"})
+	require.NoError(t, err)
 	cancelled, err := ws.DeleteWith(t.Context(), data.Selection{Resources: data.Refs(data.KindReservation, "a004", "a005")}, data.DeleteOptions{Actor: inPortal})
 	require.NoError(t, err)
 	require.Len(t, cancelled.Deleted, 2)

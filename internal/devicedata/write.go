@@ -259,8 +259,8 @@ func PutStates(ctx context.Context, tx data.CustomerTx, states []State) error {
 	return nil
 }
 
-// DeleteDevices deletes devices of the customer with their mappings and states. Their codes become removals, which it returns. It
-// ignores devices that do not exist.
+// DeleteDevices deletes devices of the customer with their mappings and states, and revokes the portals that are deep links to them.
+// Their codes become removals, which it returns. It ignores devices that do not exist.
 func DeleteDevices(ctx context.Context, tx data.CustomerTx, ids ...uuid.UUID) ([]data.CodeRemoval, error) {
 	stored, err := devicerow.ReadDevices(ctx, tx.Tx, IDOf(tx.Customer), ids)
 	if err != nil {
@@ -278,7 +278,7 @@ func DeleteDevices(ctx context.Context, tx data.CustomerTx, ids ...uuid.UUID) ([
 	return changeDevices(tx, ctx, changes)
 }
 
-// DeleteAccount deletes an account of the customer with its devices. Their codes become removals, which it returns. The secret of
+// DeleteAccount deletes an account of the customer with its devices, as [DeleteDevices] does. The secret of
 // the account remains stored until the last of them is done. DeleteAccount does nothing if there is no such account.
 func DeleteAccount(ctx context.Context, tx data.CustomerTx, id uuid.UUID) ([]data.CodeRemoval, error) {
 	c := IDOf(tx.Customer)

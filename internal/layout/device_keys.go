@@ -2,6 +2,7 @@ package layout
 
 import (
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,8 @@ const (
 	KindAccount = 0xb0
 	KindCode    = 0xc0
 	KindDevice  = 0xd0
+
+	classDevice = KindDevice >> 4
 )
 
 // DeviceID returns the id of the device that an account lists with this external id. A device that is found again has the same
@@ -60,6 +63,29 @@ func DeviceCounts(c CustomerID) []byte { return customerRow(c, rowDeviceCounts, 
 // MappingEdge returns the key of the edge from a device to a space to which it is mapped.
 func MappingEdge(c CustomerID, spaceClass byte, spaceKey string, device uuid.UUID) []byte {
 	return Edge(c, spaceClass, spaceKey, KindDevice, nil, string(device[:]))
+}
+
+// DeviceLinkEdgesPrefix returns the prefix of the rows of [DeviceLinkEdge] of a device.
+func DeviceLinkEdgesPrefix(c CustomerID, device uuid.UUID) []byte {
+	return EdgesFromPrefix(c, classDevice, device.String(), ReferrerPortal)
+}
+
+// DeviceLinkEdge returns the key of the edge from a portal to the device of its deep link. It contains the id of the device as
+// text, because the bytes of an id can be zero.
+func DeviceLinkEdge(c CustomerID, device, portal uuid.UUID) []byte {
+	return append(DeviceLinkEdgesPrefix(c, device), portal[:]...)
+}
+
+// LinkedDevice returns the id of the device of an edge that [DeviceLinkEdge] returned. It reports false for an edge to a resource.
+func (k Key) LinkedDevice() (device uuid.UUID, is bool, err error) {
+	if k.Class != classDevice {
+		return uuid.Nil, false, nil
+	}
+	device, err = uuid.Parse(k.Key)
+	if err == nil && device.String() != k.Key {
+		err = errors.New("layout: the id of a device is not in its canonical form")
+	}
+	return device, true, err
 }
 
 // CodeEdge returns the key of the edge from an access code to the access grant or staff member whose code it is.

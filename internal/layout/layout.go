@@ -61,7 +61,8 @@
 //
 // An edge from a device leads to a space to which it is mapped, and an edge from an access code to its access grant or staff
 // member. The referrer in the key of the former edge consists of [KindDevice] and the device id. In the latter it consists of
-// [KindCode], the device id and the code id. The edge from a PIN leads to its access grant or staff member.
+// [KindCode], the device id and the code id. The edge from a PIN leads to its access grant or staff member. An edge from a portal
+// leads to the resource or the device of its deep link; see [DeviceLinkEdge].
 //
 // Rows of the tables Q and A belong to no customer. A delete writes them in the transaction that ends the access, and they stay
 // when the customer is deleted, swept and erased. They contain no name, no key of a customer and no key of a resource. Only the

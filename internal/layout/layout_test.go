@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/customerportal-go/customerportal/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/storage"
 )
 
 func TestCustomerPrefix_RowsOfCustomer_HaveIt(t *testing.T) {
@@ -48,6 +49,28 @@ func TestParse_Edge_ReturnsItsParts(t *testing.T) {
 	}
 	_, err := ParseAs(ShapeTime, Edge(c, 1, "room", 0x13, nil, "guest"))
 	require.ErrorIs(t, err, storage.ErrCorrupt, "another shape")
+}
+
+// TestLinkedDevice_Edges_ReturnsDeviceOfDeepLink parses edges from portals to devices and to other targets.
+func TestLinkedDevice_Edges_ReturnsDeviceOfDeepLink(t *testing.T) {
+	t.Parallel()
+	c, device, portal := CustomerID{1}, uuid.UUID{0xd0, 1}, uuid.UUID{2} // both ids contain zero bytes
+	k := Parse(DeviceLinkEdge(c, device, portal))
+	require.Equal(t, Key{
+		Shape: ShapeEdge, Customer: c, Class: KindDevice >> 4, Key: device.String(), ReferrerKind: ReferrerPortal, ReferrerKey: string(portal[:]),
+	}, k)
+	got, is, err := k.LinkedDevice()
+	require.NoError(t, err)
+	require.True(t, is)
+	require.Equal(t, device, got)
+	_, is, err = Parse(Edge(c, 1, device.String(), ReferrerPortal, nil, string(portal[:]))).LinkedDevice()
+	require.NoError(t, err)
+	require.False(t, is, "a space whose key is an id")
+	for _, key := range []string{"x", "D0010000-0000-0000-0000-000000000000", "{" + device.String() + "}"} {
+		_, is, err = Parse(Edge(c, KindDevice>>4, key, ReferrerPortal, nil, string(portal[:]))).LinkedDevice()
+		require.True(t, is, key)
+		require.Error(t, err, key)
+	}
 }
 
 // TestSpanFrom_SpansThatEndAfterTime_SortAtOrAfterIt tests spans of random starts and lengths.
