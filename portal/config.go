@@ -28,9 +28,10 @@ type Config struct {
 	// exist any more, the portal opens with the start page.
 	LandingPage data.Ref
 
-	// DeepLink is the space, or the access grant with its user and its spaces, that the portal shows. Its Kind must be
-	// KindSpace for a space of any kind, and KindReservation for an access grant of any kind. Zero means that the portal is not
-	// a deep link.
+	// DeepLink is the only thing that the portal shows: a space, an access grant with its user and its spaces, or a device
+	// without its spaces. Its Kind must be KindSpace for a space of any kind, KindReservation for an access grant of any kind,
+	// and KindDevice for a device, whose Key is its id as [uuid.UUID.String] returns it. Zero means that the portal is not a deep
+	// link.
 	DeepLink data.Ref
 
 	Locale              string // one of [Locales]; empty means the visitor's
@@ -121,8 +122,9 @@ type NavigationMode string
 // The navigation modes. A restricted portal has only the manage section. If it has a landing page, it shows only the resource
 // of the landing page and the resources that belong to that resource. The spaces in a site belong to the site. The access
 // grants to a space, the users of these access grants, and the staff members that serve the space belong to the space and to
-// its site. The user and the spaces of an access grant belong to the access grant. A deep link shows only its DeepLink and, if
-// that is an access grant, its user and its spaces.
+// its site. The user and the spaces of an access grant belong to the access grant. The devices that are mapped to a space belong to
+// the space. A deep link shows only its DeepLink and, if that is an access grant, its user and its spaces, and the devices of these
+// spaces. Nothing else belongs to a device.
 const (
 	NavigationFull       NavigationMode = "full"
 	NavigationRestricted NavigationMode = "restricted"
@@ -147,8 +149,8 @@ const (
 	fieldDeepLink     = "deep_link"
 	fieldResourceType = "resource_type"
 	fieldResourceKey  = "resource_key"
+	fieldResourceID   = "resource_id"
 	fieldProfile      = "customization_profile_id"
-	fieldDevice       = "device"
 	fieldField        = "field"
 	fieldOperation    = "operation"
 	fieldValue        = "value"
@@ -198,16 +200,18 @@ func readKey(o *jsonobject.Object, kinds []data.Kind) (ref data.Ref) {
 	return ref
 }
 
-// readDeepLink reads the type and the key of the resource of a deep link.
+// readDeepLink reads the type, and the key or the id, of the target of a deep link.
 func readDeepLink(o *jsonobject.Object) (ref data.Ref) {
 	var resourceType string
 	o.Require(fieldResourceType)
 	o.Text(fieldResourceType, &resourceType)
 	switch resourceType {
 	case "":
-	case fieldDevice:
-		o.Ignore("resource_id")
-		o.Fault("resource_id", validation.RuleNotThereYet, "does not exist: a portal has no devices")
+	case data.KindDevice.String():
+		var id uuid.UUID
+		o.Require(fieldResourceID)
+		o.UUID(fieldResourceID, &id)
+		ref = data.Ref{Kind: data.KindDevice, Key: id.String()}
 	case data.KindSpace.String(), data.KindReservation.String():
 		o.Require(fieldResourceKey)
 		o.Text(fieldResourceKey, &ref.Key)
@@ -244,4 +248,20 @@ func (c Config) navigation() NavigationMode {
 		return NavigationFull
 	}
 	return c.NavigationMode
+}
+
+// isDeepLink reports whether the portal shows only one space, access grant or device.
+func (c Config) isDeepLink() bool { return c.DeepLink != (data.Ref{}) }
+
+// linkedDevice returns the id of the device of a deep link. is reports whether the portal is a deep link to a device. The id is zero,
+// which no device has, if the Key is not an id.
+func (c Config) linkedDevice() (id uuid.UUID, is bool) {
+	if c.DeepLink.Kind != data.KindDevice {
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(c.DeepLink.Key)
+	if err != nil {
+		return uuid.Nil, true
+	}
+	return id, true
 }

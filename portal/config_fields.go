@@ -183,5 +183,5 @@ func matchRule(pattern interface{ MatchString(string) bool }, s, fault string) (
 	return validation.RuleFormat, fault
 }
 
-// deepLinkKinds are the kinds that the resource of a deep link can have.
-var deepLinkKinds = []data.Kind{data.KindReservation, data.KindSpace}
+// deepLinkKinds are the kinds that the target of a deep link can have.
+var deepLinkKinds = []data.Kind{data.KindReservation, data.KindSpace, data.KindDevice}

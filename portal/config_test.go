@@ -154,7 +154,9 @@ func TestCreate_InvalidConfig_ReturnsFaults(t *testing.T) {
 		{`{"landing_page": {"manage": {"room_key": "101", "site_key": "lisbon"}}}`, "landing_page.manage.room_key format"},
 		{`{"landing_page": {"manage": {"booking_key": "nothing"}}}`, "landing_page.manage.booking_key not_there_yet"},
 		{`{"deep_link": {"resource_type": "reservation", "resource_key": "nothing"}}`, "deep_link.resource_key not_there_yet"},
-		{`{"deep_link": {"resource_type": "device", "resource_id": "5"}}`, "deep_link.resource_id not_there_yet"},
+		{`{"deep_link": {"resource_type": "device", "resource_id": "5"}}`, "deep_link.resource_id format"},
+		{`{"deep_link": {"resource_type": "device"}}`, "deep_link.resource_id required"},
+		{`{"deep_link": {"resource_type": "device", "resource_id": "67c58f1f-f148-4415-a63c-dc6c145c6b91"}}`, "deep_link.resource_id not_there_yet"},
 		{`{"deep_link": {"resource_type": "planet", "resource_key": "r1"}}`, "deep_link.resource_type format"},
 		{`{"deep_link": {"resource_key": "r1"}}`, "deep_link.resource_type required"},
 		{`{"deep_link": {"resource_type": "space"}}`, "deep_link.resource_key required"},
@@ -307,6 +309,7 @@ func TestCreate_ConfigNamesPushedResources_Works(t *testing.T) {
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte(everyField))
 	f.Add([]byte(`{"features": {"manage": null}, "deep_link": {"resource_type": "device"}}`))
+	f.Add([]byte(`{"deep_link": {"resource_type": "device", "resource_id": "67c58f1f-f148-4415-A63C-dc6c145c6b91"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c portal.Config
 		if c.UnmarshalJSON(b) != nil {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
@@ -127,6 +129,10 @@ func checkRef(notes *jsonobject.Notes, path string, ref data.Ref, kinds []data.K
 		notes.Fault(path, validation.RuleFormat, "cannot be a %v", ref.Kind)
 		return
 	}
+	if id, err := uuid.Parse(ref.Key); ref.Kind == data.KindDevice && (err != nil || id.String() != ref.Key) {
+		notes.Fault(refPath(path, ref), validation.RuleFormat, "is not a UUID in lower case, as uuid.UUID.String returns it")
+		return
+	}
 	if fault := textrules.CheckKey(ref.Key); fault != "" {
 		notes.Fault(refPath(path, ref), validation.RuleKeyFormat, "%s", fault)
 	}
@@ -134,7 +140,10 @@ func checkRef(notes *jsonobject.Notes, path string, ref data.Ref, kinds []data.K
 
 // refPath returns the path of the key of a reference in a configuration. path is that of the reference.
 func refPath(path string, ref data.Ref) string {
-	if path == fieldDeepLink {
+	switch {
+	case ref.Kind == data.KindDevice:
+		return path + "." + fieldResourceID
+	case path == fieldDeepLink:
 		return path + "." + fieldResourceKey
 	}
 	return path + "." + ref.Kind.KeyField()

@@ -119,7 +119,11 @@ func (v deepLinkValue) Write() any {
 	if *v.into == (data.Ref{}) {
 		return nil
 	}
-	return map[string]string{fieldResourceType: v.into.Kind.String(), fieldResourceKey: v.into.Key}
+	key := fieldResourceKey
+	if v.into.Kind == data.KindDevice {
+		key = fieldResourceID
+	}
+	return map[string]string{fieldResourceType: v.into.Kind.String(), key: v.into.Key}
 }
 
 func (v deepLinkValue) Check(notes *jsonobject.Notes, _ string) {
@@ -127,10 +131,16 @@ func (v deepLinkValue) Check(notes *jsonobject.Notes, _ string) {
 }
 
 func (v deepLinkValue) Schema() jsonobject.Schema {
-	return jsonobject.Schema{
-		"type": "object", "nullable": true, "additionalProperties": false, "required": []string{fieldResourceKey, fieldResourceType},
-		"properties": map[string]jsonobject.Schema{fieldResourceType: {"type": "string", "enum": deepLinkKinds}, fieldResourceKey: keySchema},
+	target := func(key string, of jsonobject.Schema, kinds ...data.Kind) jsonobject.Schema {
+		return jsonobject.Schema{
+			"type": "object", "additionalProperties": false, "required": []string{key, fieldResourceType},
+			"properties": map[string]jsonobject.Schema{fieldResourceType: {"type": "string", "enum": kinds}, key: of},
+		}
 	}
+	return jsonobject.Schema{"nullable": true, "oneOf": []jsonobject.Schema{ // one part must be nullable too
+		jsonobject.Nullable(target(fieldResourceKey, keySchema, data.KindReservation, data.KindSpace)),
+		target(fieldResourceID, jsonobject.Schema{"type": "string", "format": "uuid"}, data.KindDevice),
+	}}
 }
 
 // filtersValue is a jsonobject.Value that stores a list of filters.

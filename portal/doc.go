@@ -10,8 +10,8 @@
 //
 // # Terms
 //
-//   - A portal is a [Config] for one customer with an expiry. A deep link is a portal that shows only one space, or one access
-//     grant with its user and its spaces.
+//   - A portal is a [Config] for one customer with an expiry. A deep link is a portal that shows only one space, one access
+//     grant with its user and its spaces, or one device.
 //   - A link is the URL of a portal. Its last part is the code, which contains the link's id and expiry and is signed.
 //   - A use is an opening of a link that counts towards CreateRequest.MaxUses. After MaxUses uses, the link begins new sessions
 //     only for holders that have used it.

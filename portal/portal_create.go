@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
@@ -29,7 +30,8 @@ type CreateRequest struct {
 	// CustomerData, if it is not nil, is pushed in the same transaction. The push creates the customer if it does not exist.
 	CustomerData *data.CustomerData
 
-	// Config is the configuration of the portal. The resources that it names must belong to the customer or be in CustomerData.
+	// Config is the configuration of the portal. The resources that it names must belong to the customer or be in CustomerData. The
+	// device of a deep link must belong to the customer, and the service must have Options.Access.
 	// Its customization profile must exist.
 	Config Config
 
@@ -212,7 +214,7 @@ func (s *Service) insert(ctx context.Context, ws *data.Workspace, tx data.Custom
 		return CustomerPortal{}, fmt.Errorf("portal: data.Options.Rand returned an id that is taken")
 	}
 	rows := creationRows(r, req.Config)
-	if req.Config.DeepLink == (data.Ref{}) && r.webview == nil {
+	if !req.Config.isDeepLink() && r.webview == nil {
 		rows = append(rows, storage.Entry{Key: layout.NewestPortal(r.customer), Value: r.id[:]})
 	}
 	for _, row := range rows {
@@ -242,13 +244,14 @@ func (s *Service) url(r *record, expires time.Time) Secret {
 	return Secret(s.base + s.signer.Sign(link.Link{ID: r.link, ExpiresAt: expires, Connect: r.webview != nil}))
 }
 
-// namedResources returns the resources that a configuration names, and the paths of the fields that name them.
+// namedResources returns the resources that a configuration names, and the paths of the fields that name them. A device is not a
+// resource.
 func (c *Config) namedResources() (refs []data.Ref, fields []string) {
 	for _, named := range []struct {
 		field string
 		ref   data.Ref
 	}{{fieldLandingPage, c.LandingPage}, {fieldDeepLink, c.DeepLink}} {
-		if named.ref != (data.Ref{}) {
+		if named.ref != (data.Ref{}) && named.ref.Kind != data.KindDevice {
 			refs, fields = append(refs, named.ref), append(fields, named.field)
 		}
 	}
@@ -268,7 +271,7 @@ func (c *Config) rowKeys(workspace uuid.UUID) [][]byte {
 	return keys
 }
 
-// checkReferences returns a validation.Error if a configuration names a resource or a profile that does not exist. pushed, if it
+// checkReferences returns a validation.Error if a configuration names a resource, a device or a profile that does not exist. pushed, if it
 // is not nil, contains resources that the same transaction creates.
 func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, customer data.Customer, c Config, pushed *data.CustomerData) error {
 	var notes jsonobject.Notes
@@ -284,6 +287,11 @@ func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, custom
 			})
 		}
 	}
+	if device, is := c.linkedDevice(); is {
+		if err := s.checkDevice(ctx, at, customer, device, &notes); err != nil {
+			return err
+		}
+	}
 	if c.CustomizationProfileID != uuid.Nil {
 		if _, err := readProfile(ctx, at, c.CustomizationProfileID); errors.Is(err, ErrProfileNotFound) {
 			notes.Add(validation.Finding{
@@ -294,6 +302,22 @@ func (s *Service) checkReferences(ctx context.Context, at *data.Snapshot, custom
 		}
 	}
 	return invalid(notes)
+}
+
+// checkDevice adds a fault if a deep link cannot show a device: if the service has no devices, or the customer has no such device.
+func (s *Service) checkDevice(ctx context.Context, at *data.Snapshot, customer data.Customer, id uuid.UUID, notes *jsonobject.Notes) error {
+	if s.access == nil {
+		notes.Fault(fieldDeepLink+"."+fieldResourceType, validation.RuleNotThereYet, "cannot be device: this service has no devices")
+		return nil
+	}
+	rows, err := at.Reader().Get(ctx, layout.Device(portaldata.CustomerID(customer), id))
+	if err == nil && rows[0] == nil {
+		notes.Add(validation.Finding{
+			Path: fieldDeepLink + "." + fieldResourceID, Rule: validation.RuleNotThereYet,
+			Message: "is not the id of a device of this customer", Cause: access.ErrDeviceNotFound,
+		})
+	}
+	return err
 }
 
 // contains reports whether a push contains a space or an access grant with the class and the key of a reference.

@@ -265,7 +265,7 @@ func (s *Service) CreateDeepLink(ctx context.Context, ws *data.Workspace, custom
 // sessions use the new configuration from their next call on.
 //
 // UpdateConfig returns [ErrNotFound] if the workspace has no such portal, and a [validation.Error] if the changed configuration
-// is invalid. change cannot add or remove the DeepLink, but can make it refer to another resource.
+// is invalid. change cannot add or remove the DeepLink, but can make it refer to another resource or device.
 func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID uuid.UUID, change func(*Config) error) (CustomerPortal, error) {
 	var out CustomerPortal
 	if err := s.checkWorkspace(ws); err != nil {
@@ -285,7 +285,7 @@ func (s *Service) UpdateConfig(ctx context.Context, ws *data.Workspace, portalID
 		if err := cmp.Or(err, invalid(notes)); err != nil {
 			return err
 		}
-		if (before.DeepLink == data.Ref{}) != (after.DeepLink == data.Ref{}) {
+		if before.isDeepLink() != after.isDeepLink() {
 			notes.Fault(fieldDeepLink, validation.RuleFormat, "cannot be added to a portal or removed from it")
 			return invalid(notes)
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/portal/internal/jsonobject"
 	"github.com/customerportal-go/customerportal/storage"
@@ -33,13 +32,17 @@ type record struct {
 	stored    string         // the configuration as JSON, or empty for the zero Config
 }
 
-// config decodes the configuration.
+// config decodes the configuration. A configuration that this version cannot read completely is an error, because a portal without a
+// part of its configuration, such as a deep link to something that a later version knows, could show more.
 func (r *record) config() (c Config, err error) {
 	if r.stored == "" {
 		return c, nil
 	}
 	if err := c.UnmarshalJSON([]byte(r.stored)); err != nil {
 		return c, fmt.Errorf("%w: the configuration of portal %s: %w", storage.ErrCorrupt, r.id, err)
+	}
+	if err := invalid(c.notes); err != nil {
+		return Config{}, fmt.Errorf("%w: the configuration of portal %s: %w", storage.ErrCorrupt, r.id, err)
 	}
 	return c, nil
 }
@@ -121,11 +124,14 @@ func laterRows(r *record) [][]byte {
 	return [][]byte{layout.Uses(r.customer, r.id), layout.Revoked(r.customer, r.id), layout.ExpiryReported(r.customer, r.id)}
 }
 
-// deepLinkEdge returns the key of the row that makes a portal a referrer of the resource of its deep link, so that a delete of
-// the resource revokes the portal. It returns nil if the portal is not a deep link.
+// deepLinkEdge returns the key of the row that makes a portal a referrer of the resource or the device of its deep link, so that a
+// delete of it revokes the portal. It returns nil if the portal is not a deep link.
 func deepLinkEdge(r *record, c Config) []byte {
-	if c.DeepLink == (data.Ref{}) {
+	if !c.isDeepLink() {
 		return nil
+	}
+	if device, is := c.linkedDevice(); is {
+		return layout.DeviceLinkEdge(r.customer, device, r.id)
 	}
 	return layout.Edge(r.customer, byte(c.DeepLink.Kind.Class()), c.DeepLink.Key, layout.ReferrerPortal, nil, string(r.id[:]))
 }

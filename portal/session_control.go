@@ -16,8 +16,10 @@ import (
 	"github.com/customerportal-go/customerportal/validation"
 )
 
-// A portal with full navigation and without filters shows all devices of its customer. Every other portal shows only the devices that
-// are mapped to a visible space. A device that a portal does not show is not found, as if it did not exist.
+// A portal with full navigation and without filters shows all devices of its customer. A deep link to a device shows only this device,
+// whatever its filters and the mappings of the device are, and nothing that refers to a space, an access code or an account. Every other
+// portal shows only the devices that are mapped to a visible space. A device that a portal does not show is not found, as if it did not
+// exist.
 
 // devices returns the accounts and devices of the customer in the state of the view. It returns a RefusedError if the portal does
 // not allow an action.
@@ -50,7 +52,7 @@ func (s *Session) changeDevices(ctx context.Context, action Action, check func(c
 
 // showsAllDevices reports whether the portal also shows the devices that are mapped to no space.
 func (v *View) showsAllDevices() bool {
-	return v.config.navigation() == NavigationFull && v.config.DeepLink == (data.Ref{}) && len(v.config.Filters) == 0
+	return v.config.navigation() == NavigationFull && !v.config.isDeepLink() && len(v.config.Filters) == 0
 }
 
 // spacesOfDevices returns the keys of the spaces to which devices are mapped.
@@ -92,10 +94,22 @@ func (v *View) showDevice(ctx context.Context, d *access.Device, related Related
 		}
 	}
 	d.Mappings = shown
-	if v.config.Features.Manage.ExcludeReservationTechnicalDetails {
-		d.Codes = nil
+	v.redactDevice(d)
+	if linked, is := v.config.linkedDevice(); is {
+		return d.ID == linked, nil
 	}
 	return len(shown) > 0 || v.showsAllDevices(), nil
+}
+
+// redactDevice removes from a device what the portal does not show, except its mappings.
+func (v *View) redactDevice(d *access.Device) {
+	_, linked := v.config.linkedDevice()
+	if linked || v.config.Features.Manage.ExcludeReservationTechnicalDetails {
+		d.Codes = nil
+	}
+	if linked {
+		d.AccountID = uuid.Nil
+	}
 }
 
 // addSpace adds a space and its site to related, if the portal shows them. It reports whether the portal shows the space.
@@ -163,14 +177,18 @@ func (v *View) DeviceActivity(ctx context.Context, id uuid.UUID, limit int, curs
 	if allowed := v.config.Features.Manage.Events.AllowedEvents; allowed != nil {
 		page.Items = slices.DeleteFunc(page.Items, func(a access.Activity) bool { return !slices.Contains(allowed, string(a.Kind)) })
 	}
+	_, linked := v.config.linkedDevice()
 	for i := range page.Items {
 		a := &page.Items[i]
 		if a.Actor != nil {
 			actor := v.ownActor(*a.Actor)
 			a.Actor = &actor
 		}
-		if v.config.Features.Manage.ExcludeReservationTechnicalDetails {
+		if linked || v.config.Features.Manage.ExcludeReservationTechnicalDetails {
 			a.AccessCodeID, a.Slot = uuid.Nil, 0
+		}
+		if linked {
+			a.AccountID = uuid.Nil
 		}
 	}
 	return page, nil
@@ -201,11 +219,19 @@ func (v *View) ActionAttempt(ctx context.Context, id uuid.UUID) (access.ActionAt
 		return access.ActionAttempt{}, err
 	}
 	a.Actor = v.ownActor(a.Actor)
+	v.config.redactAttempt(&a)
 	return a, nil
 }
 
+// redactAttempt removes from an action attempt what the portal does not show, except its actor.
+func (c *Config) redactAttempt(a *access.ActionAttempt) {
+	if _, linked := c.linkedDevice(); linked {
+		a.AccountID = uuid.Nil
+	}
+}
+
 // DeviceAttention returns at most limit of the items that need attention, see [access.Scope.Attention]. A portal with filters or
-// restricted navigation has only the items of devices that it shows. If siteKey is not empty, the items of devices that are mapped only
+// restricted navigation has only the items of devices that it shows. A deep link to a device has none. If siteKey is not empty, the items of devices that are mapped only
 // to spaces outside of that site are omitted. Spaces contains the visible spaces, and Related these spaces and their sites.
 //
 // DeviceAttention reads at most 10,000 items; Stopped is set if there may be more that pass the filters.
@@ -216,6 +242,9 @@ func (v *View) DeviceAttention(ctx context.Context, siteKey string, limit int) (
 		return none, err
 	}
 	out := Page[access.AttentionItem]{Items: []access.AttentionItem{}, Related: newRelated()}
+	if _, linked := v.config.linkedDevice(); linked {
+		return out, nil // the items name spaces and access codes
+	}
 	q := access.AttentionQuery{Limit: limit}
 	if siteKey != "" || !v.showsAllDevices() {
 		q.Limit = maxListLimit
@@ -289,7 +318,9 @@ func (v *View) showItem(ctx context.Context, item *access.AttentionItem, siteKey
 // support, with the paths that [access.Scope.Do] describes, [access.ErrTokenUsed] for a token that was used for another command, and
 // [access.ErrTooManyAttempts].
 func (s *Session) ControlDevice(ctx context.Context, id uuid.UUID, command device.Command, token string) (a access.ActionAttempt, err error) {
+	var current *Config
 	err = s.changeDevices(ctx, ActionControlDevice, func(ctx context.Context, v *View, scope *access.Scope) error {
+		current = v.config
 		if !textrules.IsToken(token) {
 			return &validation.Error{Faults: []validation.Finding{{
 				Path: "token", Rule: validation.RuleFormat, Message: `must be 16 to 64 letters, digits, "-" and "_"`,
@@ -304,6 +335,7 @@ func (s *Session) ControlDevice(ctx context.Context, id uuid.UUID, command devic
 	if err != nil {
 		return access.ActionAttempt{}, err
 	}
+	current.redactAttempt(&a)
 	return a, nil
 }
 

@@ -72,6 +72,7 @@ func (v *View) Devices(ctx context.Context, q DeviceQuery) (Page[access.Device],
 	}
 	for i, d := range devices {
 		d.Mappings = found[i].Mappings
+		v.redactDevice(d)
 		page.Items = append(page.Items, *d)
 	}
 	return page, nil
@@ -97,11 +98,21 @@ func (v *View) placedDevices(ctx context.Context, scope *access.Scope, spaces []
 	if len(spaces) == 1 {
 		q.SpaceKey = spaces[0]
 	}
-	read, err := scope.Devices(ctx, q)
-	if err != nil {
-		return nil, err
+	if id, is := v.config.linkedDevice(); is {
+		linked, err := scope.DevicesByID(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if linked[0] != nil {
+			q.Keep(*linked[0])
+		}
+	} else {
+		read, err := scope.Devices(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		page.Stopped = read.Stopped
 	}
-	page.Stopped = read.Stopped
 	if err := v.loadSpacesOf(ctx, spacesOfDevices(all...)...); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,6 @@
 package portal
 
-import (
-	"slices"
-
-	"github.com/customerportal-go/customerportal/data"
-)
+import "slices"
 
 // Action is an action of a session that a portal allows or refuses. Its values are stable.
 type Action string
@@ -52,7 +48,8 @@ type rule struct {
 	enabled    func(Features) bool // reports whether the features allow it
 	writes     bool                // a read-only portal does not allow it
 	restricted bool                // restricted navigation allows it
-	deepLink   bool                // a deep link allows it
+	deepLink   bool                // a deep link to a resource allows it
+	deviceLink bool                // a deep link to a device allows it
 	webview    bool                // a connect webview allows it
 	devices    bool                // only a service with Options.Access allows it
 	unfiltered bool                // a portal with filters does not allow it: it concerns the customer as a whole
@@ -89,8 +86,8 @@ var rules = []rule{
 	{action: ActionRenameSpace, enabled: organizeEnabled, writes: true},
 	{action: ActionMoveSpace, enabled: organizeEnabled, writes: true},
 	{action: ActionDeleteSpace, enabled: organizeEnabled, writes: true},
-	{action: ActionReadDevices, enabled: manageEnabled, restricted: true, deepLink: true, devices: true},
-	{action: ActionControlDevice, enabled: manageEnabled, writes: true, restricted: true, deepLink: true, devices: true},
+	{action: ActionReadDevices, enabled: manageEnabled, restricted: true, deepLink: true, deviceLink: true, devices: true},
+	{action: ActionControlDevice, enabled: manageEnabled, writes: true, restricted: true, deepLink: true, deviceLink: true, devices: true},
 	{action: ActionReadAccounts, enabled: connectEnabled, unfiltered: true, devices: true},
 	{action: ActionConnect, enabled: connectEnabled, writes: true, webview: true, unfiltered: true, devices: true},
 	{action: ActionDeleteAccount, enabled: connectEnabled, writes: true, unfiltered: true, devices: true},
@@ -101,6 +98,7 @@ var rules = []rule{
 
 // permit returns a RefusedError if a portal with this configuration does not allow an action.
 func (c *Config) permit(action Action) error {
+	_, ofDevice := c.linkedDevice()
 	for _, r := range rules {
 		if r.action != action {
 			continue
@@ -108,7 +106,7 @@ func (c *Config) permit(action Action) error {
 		switch {
 		case c.webview && !r.webview:
 			return &RefusedError{action, refusedWebview}
-		case c.DeepLink != (data.Ref{}) && !r.deepLink:
+		case c.isDeepLink() && !(r.deepLink && !ofDevice || r.deviceLink && ofDevice):
 			return &RefusedError{action, refusedDeepLink}
 		case c.navigation() == NavigationRestricted && !r.restricted:
 			return &RefusedError{action, refusedRestricted}

@@ -44,7 +44,7 @@ type cell struct {
 	needs      string // the features that are all necessary; "a|b" means one of both
 	writes     bool
 	restricted bool // restricted navigation allows it
-	deepLink   bool // a deep link allows it
+	deepLink   bool // a deep link to a resource allows it; ofDevice lists the cells that one to a device allows
 	call       func(context.Context, *portal.Session) error
 }
 
@@ -226,6 +226,9 @@ func TestPermissionMatrix_SessionMethods_AreComplete(t *testing.T) {
 // find nothing if the features hide the reservation.
 var throughTarget = strings.Fields("Space UserIdentity EditUserIdentity Device DeviceActivity ActionAttempt WaitForAttempt ControlDevice")
 
+// ofDevice are the cells that a deep link to a device allows.
+var ofDevice = strings.Fields("Counts LandingPage Appearance Devices LockedSpaces DeviceAttention Device DeviceActivity ActionAttempt WaitForAttempt ControlDevice")
+
 func (c cell) findsNothing(excluded map[string]bool, mode string) bool {
 	return mode == "deep link" && (excluded["manage"] || excluded["reservations"]) && slices.Contains(throughTarget, c.method)
 }
@@ -233,7 +236,7 @@ func (c cell) findsNothing(excluded map[string]bool, mode string) bool {
 // want returns the Reason with which a portal refuses a cell, or "" if the portal allows it.
 func (c cell) want(excluded map[string]bool, readOnly bool, mode string) string {
 	switch {
-	case mode == "deep link" && !c.deepLink:
+	case mode == "deep link" && !c.deepLink, mode == "device link" && !slices.Contains(ofDevice, c.method):
 		return "deep_link"
 	case mode != "full" && !c.restricted:
 		return "restricted"
@@ -257,21 +260,24 @@ func manor() data.CustomerData {
 }
 
 // TestPermissionMatrix_AllConfigurations calls each method in each configuration: every feature excluded or not, read-only or
-// not, full, restricted and as a deep link. At full size, every configuration is tested on the memory store, and every 11th on
-// each backend. By default, these are every 7th and every 101st: all numbers are coprime to 2*3, so each feature is tested with
-// each mode.
+// not, full, restricted and as a deep link to a reservation or a device. At full size, every configuration is tested on the memory
+// store, and every 11th on each backend. By default, these are every 7th and every 101st: all numbers are odd, so each feature is
+// tested with each mode.
 func TestPermissionMatrix_AllConfigurations(t *testing.T) {
 	t.Parallel()
 	if !race.Enabled && !testing.Short() {
 		t.Run("one store", func(t *testing.T) {
 			t.Parallel()
 			step := testsize.Pick(7, 7, 1)
-			configurations := (1<<len(excludable)*2*3 + step - 1) / step
+			configurations := (1<<len(excludable)*2*len(modes) + step - 1) / step
 			require.Equal(t, configurations*len(cells), matrix(t, setup(t, memory.New()), step))
 		})
 	}
 	backends.EachAll(t, func(t *testing.T, store storage.Store) { matrix(t, setup(t, store), testsize.Pick(31, 101, 11)) })
 }
+
+// modes are the values of mode in the matrix.
+var modes = []string{"full", "restricted", "deep link", "device link"}
 
 // matrix tests the cells of every step-th configuration, and returns the number of calls.
 func matrix(t *testing.T, f *fixture, step int) (tested int) {
@@ -281,12 +287,12 @@ func matrix(t *testing.T, f *fixture, step int) (tested int) {
 	attempt, err := f.portals.Access().Workspace(f.ws.ID()).Do(t.Context(), lockOf101, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
 	require.NoError(t, err)
 	ctx := context.WithValue(t.Context(), attemptKey{}, attempt.ID)
-	for n := 0; n < 1<<len(excludable)*2*3; n += step {
-		readOnly, mode := n%2 == 1, []string{"full", "restricted", "deep link"}[n/2%3]
+	for n := 0; n < 1<<len(excludable)*2*len(modes); n += step {
+		readOnly, mode := n%2 == 1, modes[n/2%len(modes)]
 		c := portal.Config{ReadOnly: readOnly}
 		excluded := map[string]bool{}
 		for i, e := range excludable {
-			if n/6>>i&1 == 1 {
+			if n/2/len(modes)>>i&1 == 1 {
 				excluded[e.name] = true
 				e.exclude(&c.Features)
 			}
@@ -294,8 +300,11 @@ func matrix(t *testing.T, f *fixture, step int) (tested int) {
 		if mode != "full" {
 			c.NavigationMode = portal.NavigationRestricted
 		}
-		if mode == "deep link" {
+		switch mode {
+		case "deep link":
 			c.DeepLink = ref(data.KindReservation, "r1")
+		case "device link":
+			c.DeepLink = ref(data.KindDevice, lockOf101.String())
 		}
 		var session *portal.Session
 		for _, cell := range cells {

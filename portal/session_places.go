@@ -3,9 +3,13 @@ package portal
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/internal/wallclock"
@@ -98,11 +102,14 @@ func (v *View) addPlace(related Related, r data.Resource) {
 	}
 }
 
-// pageZone returns the time zone of dates that belong to no place, such as "today". It is that of the target, or the default if
-// the portal has no visible target.
+// pageZone returns the time zone of dates that belong to no visible place, such as "today". It is that of the target, or the default
+// if the portal has no visible target.
 func (v *View) pageZone(ctx context.Context) (string, error) {
 	if v.target == (data.Ref{}) {
 		return v.defaultZone(), nil
+	}
+	if device, is := v.config.linkedDevice(); is {
+		return v.deviceZone(ctx, device)
 	}
 	r, err := v.resource(ctx, v.target)
 	if err != nil || r == nil {
@@ -115,6 +122,28 @@ func (v *View) pageZone(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return v.place(r).TimeZone, nil
+}
+
+// deviceZone returns the time zone of a device, which is that of an access grant to the spaces to which the device is mapped. It is the
+// default if the portal does not show the device. A space counts even if the portal does not show it.
+func (v *View) deviceZone(ctx context.Context, id uuid.UUID) (string, error) {
+	scope, err := v.devices(ActionReadDevices)
+	if err != nil {
+		return v.defaultZone(), nil
+	}
+	d, err := scope.Device(ctx, id)
+	if errors.Is(err, access.ErrNotFound) {
+		return v.defaultZone(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	keys := spacesOfDevices(d)
+	slices.Sort(keys)
+	if err := v.loadSpacesOf(ctx, keys...); err != nil {
+		return "", err
+	}
+	return v.grantPlace(data.AccessGrant{Spaces: data.Refs(data.KindSpace, keys...)}).TimeZone, nil
 }
 
 // AccessGrantsByPlace returns a page of the access grants for which keep returns true. It is otherwise like

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/samber/lo"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/portaldata"
 	"github.com/customerportal-go/customerportal/portal/link"
@@ -263,7 +265,7 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 		candidates = append(references(target), target.Ref())
 	case data.Space:
 		candidates = []data.Ref{target.Ref()}
-		if v.config.DeepLink != (data.Ref{}) || class == data.ClassSpace && target.Kind != data.KindSite {
+		if v.config.isDeepLink() || class == data.ClassSpace && target.Kind != data.KindSite {
 			break
 		}
 		if q.SpaceKey == "" && (class == data.ClassAccessGrant || slices.Equal(q.Kinds, staffOnly)) {
@@ -364,15 +366,23 @@ func (v *View) History(ctx context.Context, key string, limit int) ([]data.FeedC
 	return changes, nil
 }
 
-// LandingPage returns the resource that the portal opens with: its DeepLink or, if it has none, its LandingPage. It returns the
-// zero Ref, which means the start page, if the portal has neither or does not show the resource.
+// LandingPage returns the resource or the device that the portal opens with: its DeepLink or, if it has none, its LandingPage. The Ref
+// of a device is as in [Config]. LandingPage returns the zero Ref, which means the start page, if the portal has neither or does not
+// show the resource or the device.
 func (v *View) LandingPage(ctx context.Context) (data.Ref, error) {
 	if err := v.checkOpen(); err != nil {
 		return data.Ref{}, err
 	}
 	ref := v.config.LandingPage
-	if v.config.DeepLink != (data.Ref{}) {
+	if v.config.isDeepLink() {
 		ref = v.config.DeepLink
+	}
+	if device, is := v.config.linkedDevice(); is {
+		_, _, err := v.Device(ctx, device)
+		if errors.Is(err, ErrRefused) || errors.Is(err, access.ErrNotFound) {
+			return data.Ref{}, nil
+		}
+		return ref, err
 	}
 	if ref == (data.Ref{}) {
 		return ref, nil

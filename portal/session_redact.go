@@ -38,7 +38,7 @@ func (v *View) filterVisible(ctx context.Context, resources []data.Resource) (ou
 			return nil, 0, err
 		}
 	}
-	if v.target == (data.Ref{}) && len(v.config.Filters) > 0 || v.target.Kind.Class() == data.ClassSpace && v.config.DeepLink == (data.Ref{}) {
+	if v.target == (data.Ref{}) && len(v.config.Filters) > 0 || v.target.Kind.Class() == data.ClassSpace && !v.config.isDeepLink() {
 		if err := v.learnGranted(ctx, users...); err != nil {
 			return nil, 0, err
 		}

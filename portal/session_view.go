@@ -29,8 +29,8 @@ type View struct {
 	row          sessionRow
 	closed       bool // the function that got the view has returned
 
-	// target is the only resource that the portal shows, together with the resources that belong to it; see [NavigationMode].
-	// It is zero if the portal is not limited to one resource.
+	// target is the only resource or device that the portal shows, together with the resources that belong to it; see
+	// [NavigationMode]. No resource is visible if it is a device. It is zero if the portal is not limited to one resource or device.
 	target data.Ref
 	loaded map[data.Ref]data.Resource // the resources that were read, by class and key; nil if a resource does not exist
 
@@ -126,7 +126,7 @@ func (s *Session) viewAt(ctx context.Context, r storage.Reader) (*View, error) {
 	}
 	v.config = &v.portal.Config
 	switch {
-	case v.config.DeepLink != (data.Ref{}):
+	case v.config.isDeepLink():
 		v.target = v.config.DeepLink
 	case v.config.navigation() == NavigationRestricted:
 		v.target = v.config.LandingPage

@@ -39,7 +39,7 @@ func (v *View) decideVisible(ctx context.Context, r data.Resource) (bool, error)
 	if grant, ok := target.(data.AccessGrant); ok {
 		return refersTo(grant, r.Ref()), nil
 	}
-	if v.config.DeepLink != (data.Ref{}) {
+	if v.config.isDeepLink() {
 		return false, nil
 	}
 	return v.inLandingPage(ctx, r, target.Ref())

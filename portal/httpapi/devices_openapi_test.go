@@ -20,6 +20,8 @@ func (f *fixture) callDeviceOperations(t testing.TB, do func(method, path string
 	do("POST", "/connected_accounts/create", m{
 		"customer_key": customer, "provider": "simulated", "settings": m{"username": "user of " + customer, "password": devicePassword},
 	})
+	linked := do("POST", "/customers/create_portal", m{"customer_key": customer, "deep_link": m{"resource_type": "device", "resource_id": ids.lock}})
+	do("POST", "/seam/customer/v1/portals/get", m{"customer_portal_id": linked.at("customer_portal_id")})
 	space := f.spaceID(t, "room-101")
 	attempt := do("POST", "/locks/lock_door", m{"device_id": ids.lock})
 	f.ended(t, attempt)

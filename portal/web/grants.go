@@ -258,7 +258,7 @@ var cancelGrant = deletion{
 		return err
 	},
 	done: func(x *exchange, name string) error {
-		if x.config().DeepLink != (data.Ref{}) { // the portal is deleted with its only resource
+		if x.isDeepLink() { // the portal is deleted with its only resource
 			x.session, x.shutPortal = nil, x.session.Portal()
 			x.showProblem(200, problem{Key: "cancelled"})
 			return nil

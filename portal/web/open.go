@@ -147,8 +147,8 @@ func (x *exchange) redirectToLandingPage(session *portal.Session, first data.Ref
 		return
 	}
 	x.session, x.home = session, x.h.prefix+"p/"+shortName(session.Portal())+"/"
-	if page := pageOf(first); page != "" {
-		x.redirect(x.link(page, "key", first.Key))
+	if pageOf(first) != "" {
+		x.redirect(x.resourcePath(first))
 		return
 	}
 	x.redirect(x.home)

@@ -102,13 +102,15 @@ func pages() map[string]page {
 	}
 }
 
-// pageOf returns the path of the page that shows a resource, or "" if there is none.
+// pageOf returns the path of the page that shows a resource or a device, or "" if there is none.
 func pageOf(ref data.Ref) string {
 	switch {
 	case ref.Kind.Class() == data.ClassSpace:
 		return pageSpace
 	case ref.Kind.Class() == data.ClassAccessGrant:
 		return pageGrant
+	case ref.Kind == data.KindDevice:
+		return pageDevice
 	case ref.Kind == data.KindStaffMember:
 		return pageStaffMember
 	case ref.Kind.Class() == data.ClassUserIdentity:
@@ -119,5 +121,13 @@ func pageOf(ref data.Ref) string {
 
 func (x *exchange) can(action portal.Action) bool { return x.session.Can(action) == nil }
 
-// resourcePath returns the path of the page of a resource, with its key.
-func (x *exchange) resourcePath(ref data.Ref) string { return x.link(pageOf(ref), "key", ref.Key) }
+// resourcePath returns the path of the page of a resource or a device, with its key.
+func (x *exchange) resourcePath(ref data.Ref) string {
+	if ref.Kind == data.KindDevice {
+		return x.link(pageDevice, "id", ref.Key)
+	}
+	return x.link(pageOf(ref), "key", ref.Key)
+}
+
+// isDeepLink reports whether the portal shows a single resource or device and has no other pages.
+func (x *exchange) isDeepLink() bool { return x.config().DeepLink != (data.Ref{}) }

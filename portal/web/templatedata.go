@@ -126,8 +126,8 @@ func (d pageData) Initial(name string) string { return initial(name) }
 // Embedded reports whether the page is in a frame on a page of the host.
 func (d pageData) Embedded() bool { return d.x.session != nil && d.x.config().IsEmbedded }
 
-// IsDeepLink reports whether the portal shows a single resource and has no other pages.
-func (d pageData) IsDeepLink() bool { return d.x.config().DeepLink != (data.Ref{}) }
+// IsDeepLink reports whether the portal shows a single resource or device and has no other pages.
+func (d pageData) IsDeepLink() bool { return d.x.isDeepLink() }
 
 // Can reports whether the portal allows an action.
 func (d pageData) Can(action string) bool { return d.x.can(portal.Action(action)) }

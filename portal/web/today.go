@@ -89,13 +89,14 @@ func showToday(x *exchange) error {
 		return x.redirectTo(pageAccounts)
 	}
 	c := x.config()
-	if c.DeepLink != (data.Ref{}) || c.NavigationMode == portal.NavigationRestricted && c.LandingPage != (data.Ref{}) {
+	if x.isDeepLink() || c.NavigationMode == portal.NavigationRestricted && c.LandingPage != (data.Ref{}) {
 		ref, err := x.view.LandingPage(x.ctx())
 		if err != nil {
 			return err
 		}
-		if page := pageOf(ref); page != "" {
-			return x.redirectTo(page, "key", ref.Key)
+		if pageOf(ref) != "" {
+			x.redirect(x.resourcePath(ref))
+			return nil
 		}
 		return data.ErrResourceNotFound // the resource of the portal was deleted
 	}
