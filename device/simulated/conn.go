@@ -63,7 +63,7 @@ func (c *conn) find(ctx context.Context, id string) (*simulatedDevice, error) {
 		return nil, err
 	}
 	d := c.world.devices[id]
-	if d == nil || d.user != c.login.User {
+	if d == nil || d.user != c.login.User || d.faults.Unlisted {
 		return nil, fmt.Errorf("%w: %q", device.ErrUnknownDevice, id)
 	}
 	return d, nil
@@ -103,7 +103,7 @@ func (c *conn) perform(ctx context.Context, d *simulatedDevice, call Call, act f
 		}
 	}
 	switch {
-	case w.devices[d.info.ID] != d:
+	case w.devices[d.info.ID] != d || d.faults.Unlisted:
 		return fmt.Errorf("%w: %q", device.ErrUnknownDevice, d.info.ID)
 	case d.faults.Offline:
 		return fmt.Errorf("%w: device %q", device.ErrOffline, d.info.ID)
@@ -148,6 +148,9 @@ func (c *conn) inventory(ctx context.Context) (devices []device.Device, err erro
 			break
 		}
 		d := w.devices[id]
+		if d.faults.Unlisted {
+			continue
+		}
 		known := clone(d.info)
 		known.State, known.StateAt = d.seen, d.seenAt
 		if known.Codes != nil && d.faults.HidesPINs {

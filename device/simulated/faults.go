@@ -25,6 +25,10 @@ type Faults struct {
 	// Stale: the provider does not learn of changes. State and codes are read as they were when the fault began.
 	Stale bool
 
+	// Unlisted: the provider does not know the device for the time being, as if the customer had removed it. The device keeps its
+	// codes.
+	Unlisted bool
+
 	// FailsReads: reading the codes of the lock fails. Commands work.
 	FailsReads bool
 
@@ -32,7 +36,7 @@ type Faults struct {
 	HidesPINs bool
 }
 
-// SetFaults replaces the faults of a device. When Offline or Stale ends, the device reports its true state.
+// SetFaults replaces the faults of a device. When Offline, Stale or Unlisted ends, the device reports its true state.
 func (w *World) SetFaults(id string, f Faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,7 +54,7 @@ func (w *World) setFaults(d *simulatedDevice, f Faults) {
 	old := d.faults
 	d.faults = f
 	l := w.logins[d.user]
-	if f.HidesPINs != old.HidesPINs {
+	if f.HidesPINs != old.HidesPINs || f.Unlisted != old.Unlisted {
 		l.emit(device.Event{Kind: device.Resync})
 	}
 	if f.Offline != old.Offline {
@@ -135,7 +139,9 @@ func (w *World) FailInventory(user string, after int) {
 }
 
 // reports reports whether what happens to the device reaches the provider.
-func (d *simulatedDevice) reports() bool { return !d.faults.Offline && !d.faults.Stale }
+func (d *simulatedDevice) reports() bool {
+	return !d.faults.Offline && !d.faults.Stale && !d.faults.Unlisted
+}
 
 // report sends the true state and codes to the provider, unless a fault prevents it, and emits an event if the state is
 // news. The caller holds w.mu.

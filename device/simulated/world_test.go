@@ -246,6 +246,23 @@ func TestWorld_StaleDevice_ShowsTheStateBeforeTheFault(t *testing.T) {
 	require.True(t, inventory(t, c)["lock"].State.Locked.Is(false))
 }
 
+func TestWorld_UnlistedLock_IsUnknownAndKeepsCodes(t *testing.T) {
+	t.Parallel()
+	w, _ := house(simulated.Options{})
+	c := open(t, w, "a", "anna")
+	require.NoError(t, c.SetCode(t.Context(), "lock", code(1, "4826")))
+	w.SetFaults("lock", simulated.Faults{Unlisted: true})
+	require.NotContains(t, inventory(t, c), "lock")
+	require.ErrorIs(t, c.ClearCode(t.Context(), "lock", 1), device.ErrUnknownDevice)
+	w.WriteCode("lock", code(2, "5937"))
+	w.SetFaults("lock", simulated.Faults{})
+	require.Contains(t, inventory(t, c), "lock")
+	slots, err := c.Codes(t.Context(), "lock", 1, 2)
+	require.NoError(t, err)
+	require.Equal(t, device.NewSecret("4826"), slots[0].PIN)
+	require.Equal(t, device.NewSecret("5937"), slots[1].PIN)
+}
+
 func TestWorld_LockThatFailsReads_ExecutesCommands(t *testing.T) {
 	t.Parallel()
 	w, _ := house(simulated.Options{})

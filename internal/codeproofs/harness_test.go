@@ -82,6 +82,7 @@ func TestOracle_PlantedBugs_AreFoundAndShrunk(t *testing.T) {
 		"early":                    {"stray", "missing"},
 		"later codes first":        {"order"},
 		"silent":                   {"silent"},
+		"forgets unknown locks":    {"unreported", "silent", "stray"},
 		"repairs nothing":          {"missing", "silent", "schedule"},
 		"keeps the old window":     {"schedule"},
 	} {

@@ -106,7 +106,7 @@ func (h *hotel) apply(s Step) (possible, bySystem bool) {
 	case fault:
 		h.world.SetFaults(id, simulated.Faults{
 			Offline: s.Fault == "offline", Full: s.Fault == "full", Deaf: s.Fault == "deaf", Mute: s.Fault == "mute", Stale: s.Fault == "stale",
-			FailsReads: s.Fault == "noreads",
+			FailsReads: s.Fault == "noreads", Unlisted: s.Fault == "unlisted",
 		})
 		return true, false
 	case outage, online:
@@ -132,7 +132,13 @@ func (h *hotel) apply(s Step) (possible, bySystem bool) {
 	case write, erase, edit, wipe:
 		return h.atLock(h.locks[id], s), false
 	}
-	possible = h.model.apply(s)
+	if possible = h.model.apply(s); possible && (s.Op == create || s.Op == connect) {
+		for number := range locks {
+			if id := lockID(s.Customer, number); h.world.Faults(id).Unlisted {
+				h.world.SetFaults(id, simulated.Faults{}) // an account that was never connected must list the locks
+			}
+		}
+	}
 	return possible, possible
 }
 
@@ -176,7 +182,7 @@ func (h *hotel) atLock(l *lock, s Step) bool {
 // healthy reports whether the system can read and change the codes of a lock.
 func (h *hotel) healthy(l *lock) bool {
 	f := h.world.Faults(l.id)
-	return !f.Offline && !f.Deaf && !f.Stale && !f.FailsReads && !h.outage[l.customer] && !h.lost[l.customer]
+	return !f.Offline && !f.Deaf && !f.Stale && !f.FailsReads && !f.Unlisted && !h.outage[l.customer] && !h.lost[l.customer]
 }
 
 // observe records what can be seen at all times: PINs on locks, foreign codes that changed, and codes that are not needed any more.

@@ -78,7 +78,7 @@ var weights = []struct {
 }
 
 // faults are the faults of locks. The first one means no fault.
-var faults = []string{"", "offline", "full", "deaf", "mute", "stale", "noreads"}
+var faults = []string{"", "offline", "full", "deaf", "mute", "stale", "noreads", "unlisted"}
 
 // generate returns n random steps.
 func generate(seed uint64, n int) (steps []Step) {
