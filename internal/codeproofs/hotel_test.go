@@ -101,7 +101,7 @@ func (h *hotel) apply(s Step) (possible, bySystem bool) {
 	case clock:
 		h.shift.Add(int64(time.Duration(s.Minutes) * time.Minute))
 		return true, false
-	case pass, restart, second:
+	case pass, restart, kill, second:
 		return true, true
 	case fault:
 		h.world.SetFaults(id, simulated.Faults{

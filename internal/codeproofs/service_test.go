@@ -17,6 +17,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
+	"github.com/customerportal-go/customerportal/internal/backends"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/memory"
@@ -32,9 +33,10 @@ type service struct {
 	ring     *keys.Ring
 	started  int
 	ws       *data.Workspace
-	svc      *access.Service // the first one
-	stop     func() error
-	stopNext func() error // of the second one, or nil
+	host     *access.Service // does not run
+	stop     func() error    // of the first service
+	doomed   bool            // the store of the first service fails after some writes
+	stopNext func() error    // of the second one, or nil
 }
 
 func newService(ctx context.Context, h *hotel) (*service, error) {
@@ -43,22 +45,25 @@ func newService(ctx context.Context, h *hotel) (*service, error) {
 		return nil, err
 	}
 	s := &service{h: h, ctx: ctx, store: memory.New(), ring: ring}
-	s.svc, s.stop, err = s.start()
-	if err == nil {
-		s.ws = s.svc.DB().Workspace(workspaceID)
+	if s.host, err = s.open(s.store, "host"); err != nil {
+		return nil, err
 	}
+	s.ws = s.host.DB().Workspace(workspaceID)
+	s.stop, err = s.start(s.store)
 	return s, err
 }
 
+func (s *service) open(store storage.Store, caller string) (*access.Service, error) {
+	db := data.Open(store, data.Options{Now: s.h.clock, Logger: slog.New(slog.DiscardHandler), FollowInterval: interval})
+	return access.New(db, access.Options{Keys: s.ring, Providers: []device.Provider{s.h.world.Provider(caller)}, Poll: interval})
+}
+
 // start starts another service, as another process would.
-func (s *service) start() (*access.Service, func() error, error) {
+func (s *service) start(store storage.Store) (stop func() error, err error) {
 	s.started++
-	db := data.Open(s.store, data.Options{Now: s.h.clock, Logger: slog.New(slog.DiscardHandler), FollowInterval: interval})
-	svc, err := access.New(db, access.Options{
-		Keys: s.ring, Providers: []device.Provider{s.h.world.Provider(fmt.Sprint("service", s.started))}, Poll: interval,
-	})
+	svc, err := s.open(store, fmt.Sprint("service", s.started))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	var running sync.WaitGroup
@@ -68,7 +73,7 @@ func (s *service) start() (*access.Service, func() error, error) {
 			failed = err
 		}
 	})
-	return svc, sync.OnceValue(func() error { cancel(); running.Wait(); return failed }), nil
+	return sync.OnceValue(func() error { cancel(); running.Wait(); return failed }), nil
 }
 
 // Times of the services. The intervals are long, because most of the simulated time nothing happens.
@@ -84,14 +89,35 @@ func (s *service) close() {
 	}
 }
 
+// restart replaces the first service.
+func (s *service) restart(store storage.Store) (err error) {
+	if err = s.stop(); err == nil {
+		s.stop, err = s.start(store)
+	}
+	return err
+}
+
+// revive starts the first service again if it was or will be killed.
+func (s *service) revive() error {
+	if !s.doomed {
+		return nil
+	}
+	s.doomed = false
+	time.Sleep(time.Minute)
+	return s.restart(s.store)
+}
+
 func (s *service) settle() error {
+	if err := s.revive(); err != nil {
+		return err
+	}
 	time.Sleep(settleTime)
 	synctest.Wait()
 	return s.records()
 }
 
 func (s *service) scope(customer int) *access.Scope {
-	return s.svc.Workspace(workspaceID).Customer(customerKey(customer))
+	return s.host.Workspace(workspaceID).Customer(customerKey(customer))
 }
 
 func customerKey(customer int) string     { return fmt.Sprint("customer", customer) }
@@ -142,16 +168,17 @@ func (s *service) apply(step Step) (err error) {
 	case pass:
 		time.Sleep(time.Duration(step.Minutes) * time.Minute)
 	case restart:
-		if err = s.stop(); err == nil {
-			s.svc, s.stop, err = s.start()
-			s.ws = s.svc.DB().Workspace(workspaceID)
-		}
+		s.doomed = false
+		err = s.restart(s.store)
+	case kill:
+		s.doomed = true
+		err = s.restart(backends.NewCrash(s.store, step.Slot))
 	case second:
 		if stop := s.stopNext; stop != nil {
 			s.stopNext = nil
 			return stop()
 		}
-		_, s.stopNext, err = s.start()
+		s.stopNext, err = s.start(s.store)
 	case create:
 		d := data.CustomerData{CustomerKey: customerKey(i)}
 		for n := range spaces {
@@ -221,6 +248,9 @@ func (s *service) rules(int) error { return nil }
 
 // connect connects the account of a customer and waits until all of its locks are listed.
 func (s *service) connect(i int) error {
+	if err := s.revive(); err != nil {
+		return err
+	}
 	answers := map[string]device.Secret{"username": device.NewSecret(user(i)), "password": device.NewSecret("secret")}
 	if _, err := s.scope(i).Connect(s.ctx, access.ConnectStep{Provider: simulated.Key, Answers: answers}); err != nil {
 		return err

@@ -53,6 +53,7 @@ const (
 	clock   op = "clock"   // sets the clock
 	pass    op = "pass"    // lets time pass
 	restart op = "restart" // restarts the first service
+	kill    op = "kill"    // the first service is killed at its Slot-th write from now
 	second  op = "second"  // starts or stops the second service
 
 	fault   op = "fault" // replaces the faults of a lock with Fault, or ends them
@@ -73,7 +74,7 @@ var weights = []struct {
 	weight int
 }{
 	{quiet, 50}, {book, 60}, {move, 40}, {rooms, 15}, {cancel, 10}, {guest, 8}, {unguest, 3}, {staff, 5}, {unstaff, 2}, {space, 8}, {unspace, 3},
-	{create, 8}, {uncreate, 2}, {mapLock, 20}, {unmap, 6}, {connect, 10}, {disconnect, 2}, {clock, 14}, {pass, 30}, {restart, 4}, {second, 4},
+	{create, 8}, {uncreate, 2}, {mapLock, 20}, {unmap, 6}, {connect, 10}, {disconnect, 2}, {clock, 14}, {pass, 30}, {restart, 4}, {kill, 6}, {second, 4},
 	{fault, 20}, {outage, 4}, {online, 6}, {revoke, 2}, {calm, 15}, {partial, 2}, {write, 12}, {erase, 8}, {edit, 6}, {wipe, 6},
 }
 
@@ -127,6 +128,8 @@ func random(r *rand.Rand, o op) Step {
 		s.Key, s.Shared = pick(r, s.Lock%spaces, s.Lock%spaces, r.IntN(spaces)), s.Lock == frontDoor || r.IntN(8) == 0
 	case fault:
 		s.Fault = faults[r.IntN(len(faults))]
+	case kill:
+		return Step{Op: o, Slot: r.IntN(60)}
 	case partial:
 		s.Slot = r.IntN(4)
 	case write:
