@@ -153,6 +153,10 @@ func (l *Layer) EachPoint(fn func(key string, w Write) bool) { l.points.Scan(fn)
 
 // Add applies the writes of a newer layer to l.
 func (l *Layer) Add(newer *Layer) {
+	if l.Len() == 0 {
+		*l = *newer.Copy()
+		return
+	}
 	newer.ranges.Scan(func(start, end string) bool {
 		l.DeleteRange(start, end)
 		return true
