@@ -15,6 +15,7 @@ type statements struct {
 	schema, rows, writers, format string // quoted names
 
 	get, put, remove         string
+	merge                    string // put without the preparation for concurrent writers, of which there are none; needs version 15
 	removeRange, removeAfter string // a range with an end, and one without
 	writerPut, writerGet     string
 	writerExpire             string
@@ -28,6 +29,8 @@ func newStatements(schema string) *statements {
 	}
 	s.get = "select k, v from " + s.rows + " where k = any($1::bytea[])"
 	s.put = "insert into " + s.rows + " (k, v) select * from unnest($1::bytea[], $2::bytea[]) on conflict (k) do update set v = excluded.v"
+	s.merge = "merge into " + s.rows + " as r using unnest($1::bytea[], $2::bytea[]) as n (k, v) on r.k = n.k " +
+		"when matched then update set v = n.v when not matched then insert (k, v) values (n.k, n.v)"
 	s.remove = "delete from " + s.rows + " where k = any($1::bytea[])"
 	s.removeRange = "delete from " + s.rows + " where k >= $1::bytea and k < $2::bytea"
 	s.removeAfter = "delete from " + s.rows + " where k >= $1::bytea"
@@ -75,7 +78,9 @@ const (
 
 	// The wait for the lock has no limit of its own, even if the role has one.
 	sqlBeforeLock = "select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true), " +
-		"set_config('idle_in_transaction_session_timeout', $1::text, true)"
+		"set_config('idle_in_transaction_session_timeout', $1::text, true), " +
+		// All statements find rows by the index. A plan that was made when the table was small could read the whole table.
+		"set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 	sqlAfterLock = "select set_config('statement_timeout', $1::text, true)"
 )
 
