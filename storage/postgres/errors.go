@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -50,11 +52,26 @@ func cause(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return errConnectionLost
 	}
+	if err := certificateError(err); err != nil {
+		return fmt.Errorf("the certificate of the server cannot be verified: %w", err)
+	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
 		return errors.New("cannot connect to the server")
 	}
 	return fmt.Errorf("the driver failed (%T)", err)
+}
+
+// certificateError returns the reason why a certificate was refused, or nil if err is another error. The reason contains the names in
+// the certificate and the name that was expected.
+func certificateError(err error) error {
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[x509.UnknownAuthorityError](err); ok { // with sslmode=verify-ca
+		return e
+	}
+	return nil
 }
 
 var (
