@@ -59,6 +59,8 @@ var sections = []section{
 	{"heap", heapRows},
 	{"http", httpRows},
 	{"devices", deviceRows},
+	{"postgres-push", onServer(postgresPushRows)},
+	{"postgres-calls", onServer(postgresCallRows)},
 }
 
 func main() {

@@ -54,13 +54,16 @@ func once(v float64) measured { return measured{v, []float64{v}} }
 type row struct {
 	work, against string
 	goal          goal
-	measured      measured
-	detail        string // absolute figures of the best runs
-	limit         bool   // the goal is a limit: the program fails if it is not met
+	measured      measured // without rounds if it could not be measured
+	detail        string   // absolute figures of the best runs
+	limit         bool     // the goal is a limit: the program fails if it is not met
 }
 
 func (r row) cells() []string {
 	m, unit := r.measured, r.goal.unit
+	if len(m.rounds) == 0 {
+		return []string{r.work, r.against, r.goal.String(), "-", "-", "-", "not measured", r.detail}
+	}
 	spread := format(slices.Min(m.rounds), unit) + " to " + format(slices.Max(m.rounds), unit)
 	if len(m.rounds) == 1 {
 		spread = "one run"
