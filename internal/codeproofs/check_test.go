@@ -61,6 +61,7 @@ func (h *hotel) step(sys system, s Step) *failure {
 
 // check compares the locks with the model at a quiet moment.
 func (h *hotel) check(claims []claim) *failure {
+	h.leftovers = [2]int{}
 	for _, id := range h.order {
 		l := h.locks[id]
 		own := slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.Lock != id })
@@ -69,8 +70,15 @@ func (h *hotel) check(claims []claim) *failure {
 			return f
 		}
 	}
+	for login, n := range h.leftovers {
+		for i, c := range h.customers {
+			if n == 0 && (c == nil || !c.connected[login]) { // nothing depends on the account of this customer any more
+				h.known[i][login], h.lost[i][login] = false, false
+			}
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(h.stays)) {
-		if f := h.checkPINs(h.stays[id]); f != nil {
+		if f := h.checkPINs(h.stays[id], claims); f != nil {
 			return f
 		}
 	}
@@ -78,7 +86,9 @@ func (h *hotel) check(claims []claim) *failure {
 }
 
 func (h *hotel) checkLock(l *lock, claims []claim) *failure {
-	needs, slots, healthy := h.needs(l.customer, l.number, h.slack), h.world.Slots(l.id), h.healthy(l)
+	needs, slots := h.needs(l.login, l.number, h.slack), h.world.Slots(l.id)
+	healthy := h.healthy(l)
+	lost := h.lost[0][l.login] || h.lost[1][l.login]
 	owner, missing := map[int]need{}, map[int]need{}
 	for _, id := range slices.Sorted(maps.Keys(needs)) {
 		n := needs[id]
@@ -100,7 +110,7 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 		_, foreign := l.foreign[s.Index]
 		edited, tampered := l.tampered[s.Index]
 		switch {
-		case owned && healthy:
+		case owned && healthy && !h.lost[n.customer][l.login]:
 			h.saw["code"]++
 			if f := h.checkSlot(l, n, s, tampered && edited == s.PIN.Reveal()); f != nil {
 				return f
@@ -108,27 +118,30 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 		case owned, foreign, !s.Occupied():
 		case tampered && edited == s.PIN.Reveal(): // the rules do not say whose code this is
 			h.saw["edited code of no access grant"]++
-			if healthy && l.limits.ReadsPIN {
+			if healthy && !lost && l.limits.ReadsPIN {
 				l.foreign[s.Index] = s
 			}
+			h.leftovers[l.login]++
 			continue
-		case healthy:
+		case healthy && !lost:
 			return fail("stray", "slot %d has a code that no access grant needs: %s; the lock needs %s", s.Index, show(s), names(needs))
 		case !slices.ContainsFunc(claims, func(c claim) bool { return c.Slot == s.Index && (c.Ending || c.Problem) }):
 			return fail("unreported", "slot %d has a code that no access grant needs, which is not reported: %s", s.Index, show(s))
 		default:
+			h.leftovers[l.login]++
 			h.saw["overdue"]++
-			if h.customers[l.customer] == nil {
+			if h.customers[l.login] == nil {
 				h.saw["overdue of a deleted customer"]++
 			}
 		}
-		if healthy && !(tampered && edited == s.PIN.Reveal()) {
+		if healthy && !lost && !(tampered && edited == s.PIN.Reveal()) {
 			delete(l.tampered, s.Index)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(missing)) {
 		n := missing[id]
 		_, held := l.held[id]
+		healthy := healthy && !h.lost[n.customer][l.login]
 		switch c := claimOf(n, claims); {
 		case !healthy && held: // somebody changed it, and the system cannot know
 		case healthy && !full && !h.world.Faults(l.id).Full && l.number != picky:
@@ -143,7 +156,7 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 			h.saw["cannot be set"]++
 		}
 	}
-	return h.checkOrder(l, owner, missing, healthy && !h.world.Faults(l.id).Full)
+	return h.checkOrder(l, owner, missing, healthy && !lost && !h.world.Faults(l.id).Full)
 }
 
 // find returns the index of the slot that has the code of a subject.
@@ -194,19 +207,24 @@ func (h *hotel) checkSlot(l *lock, n need, s device.Slot, edited bool) *failure 
 	}
 	l.held[n.id] = spot{s.Index, pin}
 	if h.stays[n.id] == nil {
-		h.stays[n.id] = &stay{customer: l.customer, wanted: n.pin, at: map[string]spot{}}
+		h.stays[n.id] = &stay{customer: n.customer, key: n.key, wanted: n.pin, at: map[string]spot{}}
 	}
 	h.stays[n.id].at[l.id] = spot{s.Index, pin}
 	return nil
 }
 
 // checkPINs checks that a subject has one PIN, except on locks that reject it.
-func (h *hotel) checkPINs(s *stay) *failure {
+func (h *hotel) checkPINs(s *stay, claims []claim) *failure {
 	candidates := []string{s.wanted}
 	if s.wanted == "" {
 		candidates = nil
 		for _, at := range s.at {
 			candidates = append(candidates, at.pin)
+		}
+		for _, c := range claims { // on other locks that cannot be reached
+			if c.Subject == s.key && c.PIN != "" {
+				candidates = append(candidates, c.PIN)
+			}
 		}
 	}
 	for _, pin := range candidates {
@@ -221,7 +239,7 @@ func (h *hotel) checkPINs(s *stay) *failure {
 			return nil
 		}
 	}
-	return fail("doors", "the PINs of an access grant differ without a reason, or are not %q: %v", s.wanted, s.at)
+	return fail("doors", "the PINs of %s differ without a reason, or are not %q: %v", s.key, s.wanted, s.at)
 }
 
 // trivial reports whether a PIN is a sequence, such as 3456, or repeats one digit.

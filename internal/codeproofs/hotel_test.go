@@ -37,34 +37,36 @@ type claim struct {
 // hotel is a simulated world, the model of the host's records, and the memory of the oracle.
 type hotel struct {
 	model
-	world   *simulated.World
-	base    func() time.Time
-	shift   atomic.Int64 // of the clock
-	slack   time.Duration
-	records bool // only the records are compared
-	locks   map[string]*lock
-	order   []string       // the ids of the locks
-	pins    int            // number of PINs that people invented
-	saw     map[string]int // number of times that the oracle saw a situation
-	stays   map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
+	world     *simulated.World
+	base      func() time.Time
+	shift     atomic.Int64 // of the clock
+	slack     time.Duration
+	records   bool // only the records are compared
+	locks     map[string]*lock
+	order     []string       // the ids of the locks
+	pins      int            // number of PINs that people invented
+	leftovers [2]int         // by login: codes at the last quiet moment that no access grant needs
+	saw       map[string]int // number of times that the oracle saw a situation
+	stays     map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
 }
 
 // lock contains the facts about a lock that the oracle remembers.
 type lock struct {
-	customer, number int
-	id               string
-	limits           *device.CodeLimits
-	foreign          map[int]device.Slot // codes that the system did not write
-	tampered         map[int]string      // slots of the system that somebody changed, with the PIN that they have since
-	ever             map[string]map[int]bool
-	held             map[int]spot // codes since they are needed without a pause, by subject
-	present          map[int]bool // codes at the last quiet moment
-	waiting          map[int]need // codes that were missing at the last quiet moment, because the lock was full
+	login, number int
+	id            string
+	limits        *device.CodeLimits
+	foreign       map[int]device.Slot // codes that the system did not write
+	tampered      map[int]string      // slots of the system that somebody changed, with the PIN that they have since
+	ever          map[string]map[int]bool
+	held          map[int]spot // codes since they are needed without a pause, by subject
+	present       map[int]bool // codes at the last quiet moment
+	waiting       map[int]need // codes that were missing at the last quiet moment, because the lock was full
 }
 
 // stay contains the codes of a subject, also on locks that do not need them any more.
 type stay struct {
 	customer int
+	key      string
 	wanted   string // the PIN that it should have, or empty
 	at       map[string]spot
 }
@@ -79,13 +81,13 @@ func newHotel(base func() time.Time, seed uint64) *hotel {
 	h := &hotel{base: base, locks: map[string]*lock{}, stays: map[int]*stay{}, saw: map[string]int{}}
 	h.now = h.clock()
 	h.world = simulated.New(simulated.Options{Seed: seed, Now: h.clock, KeepCalls: 100})
-	for c := range h.customers {
-		h.world.AddLogin(simulated.Login{User: user(c), Password: "secret"})
+	for login := range h.outage {
+		h.world.AddLogin(simulated.Login{User: user(login), Password: "secret"})
 		for number := range locks {
-			d := describe(c, number)
-			h.world.AddDevice(user(c), d)
+			d := describe(login, number)
+			h.world.AddDevice(user(login), d)
 			h.order = append(h.order, d.ID)
-			h.locks[d.ID] = &lock{customer: c, number: number, id: d.ID, limits: d.Codes, foreign: map[int]device.Slot{}, tampered: map[int]string{},
+			h.locks[d.ID] = &lock{login: login, number: number, id: d.ID, limits: d.Codes, foreign: map[int]device.Slot{}, tampered: map[int]string{},
 				ever: map[string]map[int]bool{}, held: map[int]spot{}, present: map[int]bool{}, waiting: map[int]need{}}
 		}
 	}
@@ -96,7 +98,7 @@ func (h *hotel) clock() time.Time { return h.base().Add(time.Duration(h.shift.Lo
 
 // apply applies a step to the model, or to the world. It reports whether the step was possible, and whether the system must apply it.
 func (h *hotel) apply(s Step) (possible, bySystem bool) {
-	id := lockID(s.Customer, s.Lock)
+	id := lockID(s.login(), s.Lock)
 	switch s.Op {
 	case clock:
 		h.shift.Add(int64(time.Duration(s.Minutes) * time.Minute))
@@ -114,9 +116,9 @@ func (h *hotel) apply(s Step) (possible, bySystem bool) {
 		h.world.SetOutage(user(s.Customer), s.Op == outage)
 		return true, false
 	case calm:
-		for c := range h.customers {
-			h.outage[c] = false
-			h.world.SetOutage(user(c), false)
+		for login := range h.outage {
+			h.outage[login] = false
+			h.world.SetOutage(user(login), false)
 		}
 		for _, id := range h.order {
 			h.world.SetFaults(id, simulated.Faults{})
@@ -126,7 +128,9 @@ func (h *hotel) apply(s Step) (possible, bySystem bool) {
 		h.world.FailInventory(user(s.Customer), s.Slot)
 		return true, false
 	case revoke:
-		h.lost[s.Customer] = true
+		for customer := range h.lost {
+			h.lost[customer][s.Customer] = h.known[customer][s.Customer]
+		}
 		h.world.Revoke(user(s.Customer))
 		return true, false
 	case write, erase, edit, wipe:
@@ -134,7 +138,7 @@ func (h *hotel) apply(s Step) (possible, bySystem bool) {
 	}
 	if possible = h.model.apply(s); possible && (s.Op == create || s.Op == connect) {
 		for number := range locks {
-			if id := lockID(s.Customer, number); h.world.Faults(id).Unlisted {
+			if id := lockID(s.login(), number); h.world.Faults(id).Unlisted {
 				h.world.SetFaults(id, simulated.Faults{}) // an account that was never connected must list the locks
 			}
 		}
@@ -179,10 +183,10 @@ func (h *hotel) atLock(l *lock, s Step) bool {
 	return true
 }
 
-// healthy reports whether the system can read and change the codes of a lock.
+// healthy reports whether the system can read and change the codes of a lock, provided that its customer has not lost the account.
 func (h *hotel) healthy(l *lock) bool {
 	f := h.world.Faults(l.id)
-	return !f.Offline && !f.Deaf && !f.Stale && !f.FailsReads && !f.Unlisted && !h.outage[l.customer] && !h.lost[l.customer]
+	return !f.Offline && !f.Deaf && !f.Stale && !f.FailsReads && !f.Unlisted && !h.outage[l.login]
 }
 
 // observe records what can be seen at all times: PINs on locks, foreign codes that changed, and codes that are not needed any more.
@@ -201,7 +205,7 @@ func (h *hotel) observe() *failure {
 				l.ever[s.PIN.Reveal()][s.Index] = true
 			}
 		}
-		needs := h.needs(l.customer, l.number, 0)
+		needs := h.needs(l.login, l.number, 0)
 		for subject := range l.held {
 			if _, ok := needs[subject]; !ok {
 				delete(l.held, subject)

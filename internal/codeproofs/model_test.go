@@ -2,6 +2,7 @@ package codeproofs
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	_ "time/tzdata" // so that the tests do not depend on the machine
@@ -51,7 +52,17 @@ var lisbon = func() *time.Location {
 // lockID returns the id of a lock in the world.
 func lockID(customer, lock int) string { return fmt.Sprintf("lock-%d-%d", customer, lock) }
 
-func user(customer int) string { return fmt.Sprint("user", customer) }
+// lockNumber returns the number of a lock of a step in customer.maps.
+func (s Step) lockNumber() int { return s.login()*locks + s.Lock }
+
+func (s Step) login() int {
+	if s.Annex {
+		return 1 - s.Customer
+	}
+	return s.Customer
+}
+
+func user(login int) string { return fmt.Sprint("user", login) }
 
 // describe returns a lock of the hotel.
 func describe(customer, lock int) device.Device {
@@ -74,18 +85,19 @@ func describe(customer, lock int) device.Device {
 type model struct {
 	now       time.Time
 	customers [2]*customer
-	lost      [2]bool // the sessions of the login were ended since it was last connected
-	outage    [2]bool
+	lost      [2][2]bool // by customer and login: the sessions were ended since the customer connected the login
+	known     [2][2]bool // by customer and login: the customer connected it, and its codes may still be on the locks
+	outage    [2]bool    // by login
 	ids       int
 }
 
 type customer struct {
-	connected bool
+	connected [2]bool // by login; a customer can also connect the login of the other one
 	spaces    [spaces]bool
 	guests    [guests]bool
 	staff     map[int]*subject
 	grants    map[int]*subject
-	maps      map[[2]int]bool // shared, by lock and space
+	maps      map[[2]int]bool // shared, by lock (see lockNumber) and space
 }
 
 // subject is an access grant or a staff member.
@@ -189,26 +201,26 @@ func (m *model) apply(s Step) bool {
 	case unspace:
 		return c.unspace(s.Key)
 	case mapLock:
-		if !c.connected || !c.spaces[s.Key] {
+		if !c.connected[s.login()] || !c.spaces[s.Key] {
 			return false
 		}
-		c.maps[[2]int{s.Lock, s.Key}] = s.Shared
+		c.maps[[2]int{s.lockNumber(), s.Key}] = s.Shared
 	case unmap:
-		if _, ok := c.maps[[2]int{s.Lock, s.Key}]; !ok {
+		if _, ok := c.maps[[2]int{s.lockNumber(), s.Key}]; !ok {
 			return false
 		}
-		delete(c.maps, [2]int{s.Lock, s.Key})
+		delete(c.maps, [2]int{s.lockNumber(), s.Key})
 	case connect:
-		if m.outage[s.Customer] || c.connected && !m.lost[s.Customer] {
+		if login := s.login(); m.outage[login] || c.connected[login] && !m.lost[s.Customer][login] {
 			return false
 		}
-		c.connected, m.lost[s.Customer] = true, false
+		c.connected[s.login()], m.known[s.Customer][s.login()], m.lost[s.Customer][s.login()] = true, true, false
 	case disconnect:
-		if !c.connected {
+		if !c.connected[s.login()] {
 			return false
 		}
-		c.connected = false
-		clear(c.maps)
+		c.connected[s.login()] = false
+		maps.DeleteFunc(c.maps, func(at [2]int, _ bool) bool { return at[0]/locks == s.login() })
 	default:
 		return false
 	}
@@ -219,7 +231,7 @@ func (m *model) create(i int) bool {
 	if m.outage[i] {
 		return false
 	}
-	c := &customer{connected: true, staff: map[int]*subject{}, grants: map[int]*subject{}, maps: map[[2]int]bool{}}
+	c := &customer{staff: map[int]*subject{}, grants: map[int]*subject{}, maps: map[[2]int]bool{}}
 	for key := range spaces {
 		c.spaces[key] = true
 	}
@@ -227,11 +239,12 @@ func (m *model) create(i int) bool {
 		c.guests[key] = true
 	}
 	for lock := range rooms4 {
-		c.maps[[2]int{lock, lock}] = false
+		c.maps[[2]int{i*locks + lock, lock}] = false
 	}
-	c.maps[[2]int{frontDoor, lobby}] = true
-	c.maps[[2]int{picky, 0}] = false
-	m.customers[i], m.lost[i] = c, false
+	c.maps[[2]int{i*locks + frontDoor, lobby}] = true
+	c.maps[[2]int{i*locks + picky, 0}] = false
+	c.connected[i] = true
+	m.customers[i], m.known[i][i], m.lost[i][i] = c, true, false
 	return true
 }
 
@@ -279,7 +292,7 @@ func (c *customer) unspace(key int) bool {
 	}
 	for _, key := range gone {
 		c.spaces[key] = false
-		for lock := range locks {
+		for lock := range 2 * locks {
 			delete(c.maps, [2]int{lock, key})
 		}
 	}
@@ -315,6 +328,7 @@ func (c *customer) opens(s *subject, lock int) (opens, unclear bool) {
 // need is a code that a lock should have.
 type need struct {
 	*subject
+	customer    int
 	from, until time.Time // when the code is on the lock; zero for no bound
 	start, end  time.Time // the window of the code
 	optional    bool      // the lock may have the code, and need not
@@ -322,20 +336,25 @@ type need struct {
 
 // needs returns the codes that a lock should have or may have, by the id of their subject. slack is the time that the system has to
 // notice that a time has come.
-func (m *model) needs(customer, lock int, slack time.Duration) map[int]need {
+func (m *model) needs(login, lock int, slack time.Duration) map[int]need {
 	needs := map[int]need{}
-	c := m.customers[customer]
-	if c == nil || !c.connected {
-		return needs
+	for i, c := range m.customers {
+		if c != nil && c.connected[login] {
+			m.addNeeds(needs, i, login, lock, slack)
+		}
 	}
-	r := rulesOf[customer]
+	return needs
+}
+
+func (m *model) addNeeds(needs map[int]need, customer, login, lock int, slack time.Duration) {
+	c, r := m.customers[customer], rulesOf[customer]
 	ahead := writeAhead
 	if lock == 2 {
 		ahead = writeAheadNative
 	}
 	for _, g := range c.grants {
-		opens, _ := c.opens(g, lock)
-		n := need{subject: g, start: g.start.Add(-r.lead), from: g.start.Add(-r.lead - ahead)}
+		opens, _ := c.opens(g, login*locks+lock)
+		n := need{subject: g, customer: customer, start: g.start.Add(-r.lead), from: g.start.Add(-r.lead - ahead)}
 		if !g.end.IsZero() {
 			n.end = g.end.Add(r.grace)
 			n.until = n.end
@@ -351,11 +370,10 @@ func (m *model) needs(customer, lock int, slack time.Duration) map[int]need {
 		needs[g.id] = n
 	}
 	for _, s := range c.staff {
-		if opens, unclear := c.opens(s, lock); r.staff && (opens || unclear) {
-			needs[s.id] = need{subject: s, optional: !opens}
+		if opens, unclear := c.opens(s, login*locks+lock); r.staff && (opens || unclear) {
+			needs[s.id] = need{subject: s, customer: customer, optional: !opens}
 		}
 	}
-	return needs
 }
 
 // ended reports whether a subject does not exist any more, or its access is over.

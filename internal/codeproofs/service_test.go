@@ -191,11 +191,11 @@ func (s *service) apply(step Step) (err error) {
 			err = s.rules(i)
 		}
 		if err == nil {
-			err = s.connect(i)
+			err = s.connect(i, i)
 		}
 		for at, shared := range c.maps {
 			if err == nil {
-				err = s.mapLock(i, at[0], at[1], shared)
+				err = s.mapLock(i, lockID(at[0]/locks, at[0]%locks), at[1], shared)
 			}
 		}
 	case uncreate:
@@ -226,18 +226,21 @@ func (s *service) apply(step Step) (err error) {
 	case unspace:
 		err = remove(spaceOf(i, step.Key).Kind, spaceKey(i, step.Key))
 	case mapLock:
-		err = s.mapLock(i, step.Lock, step.Key, step.Shared)
+		err = s.mapLock(i, lockID(step.login(), step.Lock), step.Key, step.Shared)
 	case unmap:
 		var id uuid.UUID
-		if id, err = s.device(i, step.Lock); err == nil {
+		if id, err = s.device(i, lockID(step.login(), step.Lock)); err == nil {
 			_, err = s.scope(i).Unmap(s.ctx, access.DeviceMapping{DeviceID: id, Mapping: access.Mapping{SpaceKey: spaceKey(i, step.Key)}})
 		}
 	case connect:
-		err = s.connect(i)
+		err = s.connect(i, step.login())
 	case disconnect:
 		var accounts []access.Account
-		if accounts, err = s.scope(i).Accounts(s.ctx); err == nil {
-			_, err = s.scope(i).DeleteAccount(s.ctx, accounts[0].ID)
+		accounts, err = s.scope(i).Accounts(s.ctx)
+		for _, a := range accounts {
+			if a.ExternalID == user(step.login()) {
+				_, err = s.scope(i).DeleteAccount(s.ctx, a.ID)
+			}
 		}
 	}
 	return err
@@ -246,18 +249,19 @@ func (s *service) apply(step Step) (err error) {
 // rules sets the rules of a customer.
 func (s *service) rules(int) error { return nil }
 
-// connect connects the account of a customer and waits until all of its locks are listed.
-func (s *service) connect(i int) error {
+// connect connects a login to a customer and waits until all of its locks are listed.
+func (s *service) connect(i, login int) error {
 	if err := s.revive(); err != nil {
 		return err
 	}
-	answers := map[string]device.Secret{"username": device.NewSecret(user(i)), "password": device.NewSecret("secret")}
-	if _, err := s.scope(i).Connect(s.ctx, access.ConnectStep{Provider: simulated.Key, Answers: answers}); err != nil {
+	answers := map[string]device.Secret{"username": device.NewSecret(user(login)), "password": device.NewSecret("secret")}
+	pane, err := s.scope(i).Connect(s.ctx, access.ConnectStep{Provider: simulated.Key, Answers: answers})
+	if err != nil {
 		return err
 	}
 	for range 1000 {
 		synctest.Wait()
-		page, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{})
+		page, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{AccountID: pane.Account.ID})
 		if err != nil {
 			return err
 		}
@@ -269,7 +273,7 @@ func (s *service) connect(i int) error {
 	return errors.New("the account does not list its locks")
 }
 
-func (s *service) mapLock(i, lock, space int, shared bool) error {
+func (s *service) mapLock(i int, lock string, space int, shared bool) error {
 	id, err := s.device(i, lock)
 	if err == nil {
 		_, err = s.scope(i).Map(s.ctx, access.DeviceMapping{DeviceID: id, Mapping: access.Mapping{SpaceKey: spaceKey(i, space), Shared: shared}})
@@ -277,14 +281,14 @@ func (s *service) mapLock(i, lock, space int, shared bool) error {
 	return err
 }
 
-func (s *service) device(i, lock int) (uuid.UUID, error) {
+func (s *service) device(i int, lock string) (uuid.UUID, error) {
 	page, err := s.scope(i).Devices(s.ctx, access.DeviceQuery{})
 	for _, d := range page.Items {
-		if d.ExternalID == lockID(i, lock) {
+		if d.ExternalID == lock {
 			return d.ID, nil
 		}
 	}
-	return uuid.UUID{}, errors.Join(err, fmt.Errorf("no such lock: %s", lockID(i, lock)))
+	return uuid.UUID{}, errors.Join(err, fmt.Errorf("no such lock: %s", lock))
 }
 
 // records compares the stored access grants, staff members and mappings with the model.
@@ -301,7 +305,7 @@ func (s *service) records() error {
 			want = append(want, fmt.Sprint(m.key, spaceKeys(refs(i, m.rooms))))
 		}
 		for at, shared := range c.maps {
-			want = append(want, fmt.Sprint(lockID(i, at[0]), spaceKey(i, at[1]), shared))
+			want = append(want, fmt.Sprint(lockID(at[0]/locks, at[0]%locks), spaceKey(i, at[1]), shared))
 		}
 		stored, err := s.ws.AccessGrants(s.ctx, data.Query{CustomerKey: customerKey(i)})
 		if err != nil {

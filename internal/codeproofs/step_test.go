@@ -10,8 +10,9 @@ import (
 // schedule remains valid if steps are removed from it.
 type Step struct {
 	Op       op
-	Customer int    `json:",omitempty"` // 0 or 1
-	Lock     int    `json:",omitempty"` // 0 to locks-1, of the customer
+	Customer int    `json:",omitempty"` // 0 or 1, also the login of an outage
+	Annex    bool   `json:",omitempty"` // the account, the lock or the mapping is that of the other customer's login
+	Lock     int    `json:",omitempty"` // 0 to locks-1, of the login
 	Key      int    `json:",omitempty"` // of the grant, guest, staff member or space
 	Guest    int    `json:",omitempty"` // of a booking
 	Rooms    []int  `json:",omitempty"` // of a booking or a staff member
@@ -124,7 +125,10 @@ func random(r *rand.Rand, o op) Step {
 		s.Key = r.IntN(guests)
 	case space, unspace:
 		s.Key = r.IntN(spaces)
+	case connect, disconnect:
+		s.Annex = r.IntN(3) == 0
 	case mapLock, unmap:
+		s.Annex = r.IntN(4) == 0
 		s.Key, s.Shared = pick(r, s.Lock%spaces, s.Lock%spaces, r.IntN(spaces)), s.Lock == frontDoor || r.IntN(8) == 0
 	case fault:
 		s.Fault = faults[r.IntN(len(faults))]
@@ -142,7 +146,7 @@ func random(r *rand.Rand, o op) Step {
 
 func someRooms(r *rand.Rand) (rooms []int) {
 	for range 1 + r.IntN(2) {
-		rooms = append(rooms, pick(r, 0, 0, 0, 1, 1, 2, 3, lobby))
+		rooms = append(rooms, pick(r, 0, 0, 1, 1, 1, 2, 3, lobby))
 	}
 	return rooms
 }

@@ -89,7 +89,7 @@ func (t *toy) needs(l *lock) []need {
 	case "early":
 		m.now = m.now.Add(writeAhead)
 	}
-	needs := m.needs(l.customer, l.number, 0)
+	needs := m.needs(l.login, l.number, 0)
 	return slices.SortedFunc(maps.Values(needs), func(a, b need) int {
 		if t.bug == "later codes first" {
 			a, b = b, a
@@ -99,10 +99,7 @@ func (t *toy) needs(l *lock) []need {
 }
 
 func (t *toy) open(l *lock) (device.Coder, error) {
-	if t.h.lost[l.customer] {
-		return nil, device.ErrAccountLost
-	}
-	conn, err := t.h.world.Provider("toy").Open(context.Background(), t.h.world.Account(user(l.customer)))
+	conn, err := t.h.world.Provider("toy").Open(context.Background(), t.h.world.Account(user(l.login)))
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +153,7 @@ func (t *toy) reconcile(l *lock) error {
 	}
 	for slot, r := range rows {
 		at := slots[slot-1]
-		if !r.ending {
+		if !r.ending || t.h.lost[r.customer][l.login] {
 			continue
 		}
 		if !at.Occupied() || !l.limits.ReadsPIN || at.PIN.Reveal() == r.pin { // what was read can be old, so an empty slot is cleared too
@@ -171,12 +168,12 @@ func (t *toy) reconcile(l *lock) error {
 	}
 	for _, n := range needs {
 		r := of[n.id]
-		if r == nil && n.optional {
-			continue
-		}
-		if r != nil {
+		lost := t.h.lost[n.customer][l.login]
+		switch {
+		case r == nil && n.optional, r != nil && lost:
+		case r != nil:
 			t.repair(coder, l, r, slots)
-		} else if r = t.add(coder, l, n, slots); r == nil {
+		case lost || t.add(coder, l, n, slots) == nil:
 			wait(n)
 		}
 	}
@@ -247,9 +244,9 @@ func (t *toy) add(coder device.Coder, l *lock, n need, slots []device.Slot) *row
 	if n.pin != "" {
 		t.pins[n.id] = n.pin
 	} else if t.pins[n.id] == "" || t.bug == "another PIN at each door" {
-		t.pins[n.id] = t.generate(4)
+		t.pins[n.id] = t.generate(l.limits.Lengths[0])
 		if t.bug == "trivial PINs" {
-			t.pins[n.id] = "3456"
+			t.pins[n.id] = "345678"[:l.limits.Lengths[0]]
 		}
 	}
 	pin := t.pins[n.id]
