@@ -98,8 +98,8 @@ func (p *program) configure() (*config, error) {
 		"password is best given in PGPASSWORD or PGPASSFILE")
 	chosenDrivers := flags.String("drivers", "", "comma-separated `LIST` of device drivers: "+strings.Join(driverNames(p.drivers), ", ")+". The login of the simulated\n"+
 		"devices is "+simulatedUser+" with the password "+simulatedPassword)
-	allowHosts := flags.String("allow-hosts", "", "comma-separated `LIST` of the IP addresses, networks and host names of MQTT brokers to which customers\n"+
-		"may connect; by default none")
+	allowHosts := flags.String("allow-hosts", "", "comma-separated `LIST` of the IP addresses, networks and host names of MQTT brokers and Z-Wave JS servers\n"+
+		"to which customers may connect; by default none")
 	keysFile := flags.String("keys", "", "`FILE` with the master keys: one SLOT:BASE64 in a line, the active one first; # begins a comment")
 	flags.StringVar(&c.logFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
 	flags.DurationVar(&c.shutdownTimeout, "shutdown-timeout", 20*time.Second, "longest `TIME` to wait for active requests when the server stops")

@@ -12,6 +12,7 @@ import (
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/device/zigbee2mqtt"
+	"github.com/customerportal-go/customerportal/device/zwavejs"
 )
 
 // drivers are the device drivers that -drivers can name. A new driver needs one entry.
@@ -21,6 +22,7 @@ var drivers = []driver{
 		return provider, work, nil
 	}},
 	{name: zigbee2mqtt.Key, open: openZigbee2MQTT},
+	{name: zwavejs.Key, open: openZWaveJS},
 }
 
 // driver is a driver of devices. open returns its provider, and a function that does its background work until its context is
@@ -53,6 +55,11 @@ func parseAllowHosts(value string) ([]string, error) {
 
 func openZigbee2MQTT(o driverOptions) (device.Provider, func(context.Context), error) {
 	provider, err := zigbee2mqtt.New(zigbee2mqtt.Options{AllowedHosts: o.allowHosts, Logger: o.log})
+	return provider, nil, err
+}
+
+func openZWaveJS(o driverOptions) (device.Provider, func(context.Context), error) {
+	provider, err := zwavejs.New(zwavejs.Options{AllowedHosts: o.allowHosts, Logger: o.log})
 	return provider, nil, err
 }
 

@@ -24,10 +24,10 @@ func TestServe_SimulatedDevices_StartAndStop(t *testing.T) {
 	s.stop()
 }
 
-func TestServe_Zigbee2MQTT_StartsAndStops(t *testing.T) {
+func TestServe_RealDrivers_StartAndStop(t *testing.T) {
 	t.Parallel()
-	s := start(t, nil, stores, "-store", "memory:", "-drivers", "simulated,zigbee2mqtt", "-allow-hosts", "127.0.0.1, 192.0.2.0/24")
-	require.Equal(t, []any{"simulated", "zigbee2mqtt"}, s.wait("serving")["drivers"])
+	s := start(t, nil, stores, "-store", "memory:", "-drivers", "simulated,zigbee2mqtt,zwave_js", "-allow-hosts", "127.0.0.1, 192.0.2.0/24")
+	require.Equal(t, []any{"simulated", "zigbee2mqtt", "zwave_js"}, s.wait("serving")["drivers"])
 	s.stop()
 }
 

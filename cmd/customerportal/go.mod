@@ -5,6 +5,7 @@ go 1.26
 require (
 	github.com/customerportal-go/customerportal v0.0.0
 	github.com/customerportal-go/customerportal/device/zigbee2mqtt v0.0.0
+	github.com/customerportal-go/customerportal/device/zwavejs v0.0.0
 	github.com/customerportal-go/customerportal/storage/postgres v0.0.0
 	github.com/google/uuid v1.6.0
 	github.com/stretchr/testify v1.12.1
@@ -12,6 +13,7 @@ require (
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/coder/websocket v1.8.15 // indirect
 	github.com/dgraph-io/badger/v4 v4.9.6 // indirect
 	github.com/dgraph-io/ristretto/v2 v2.2.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
@@ -46,3 +48,5 @@ replace (
 )
 
 replace github.com/customerportal-go/customerportal/device/zigbee2mqtt => ../../device/zigbee2mqtt
+
+replace github.com/customerportal-go/customerportal/device/zwavejs => ../../device/zwavejs
