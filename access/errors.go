@@ -24,6 +24,9 @@ var (
 	// days ago.
 	ErrAttemptNotFound = fmt.Errorf("%w: action_attempt_not_found", ErrNotFound)
 
+	// ErrCodeNotFound is returned for an access code that does not exist, belongs to another customer, or has become a removal.
+	ErrCodeNotFound = fmt.Errorf("%w: access_code_not_found", ErrNotFound)
+
 	// ErrRemovalNotFound is returned for a removal that does not exist, for example because the device confirmed it.
 	ErrRemovalNotFound = fmt.Errorf("%w: removal_not_found", ErrNotFound)
 

@@ -1,11 +1,14 @@
 package access
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/lease"
 )
 
 // maxOperations bounds the operations of locks that wait to be stored. The oldest are dropped.
@@ -27,6 +30,7 @@ type batch struct {
 	resync     bool
 	states     map[string]report // by external id
 	operations []operation
+	codes      map[string]bool // locks whose codes may have changed, by external id
 }
 
 // operation is an event of a lock.
@@ -37,8 +41,10 @@ type operation struct {
 }
 
 func newEventBuffer() *eventBuffer {
-	return &eventBuffer{wake: make(signal, 1), batch: batch{states: map[string]report{}}}
+	return &eventBuffer{wake: make(signal, 1), batch: newBatch()}
 }
+
+func newBatch() batch { return batch{states: map[string]report{}, codes: map[string]bool{}} }
 
 // add collects an event. It is called by the driver and does not block. It ignores events of devices that no inventory can contain.
 func (b *eventBuffer) add(e device.Event) {
@@ -58,6 +64,10 @@ func (b *eventBuffer) add(e device.Event) {
 			o.Method = device.MethodUnknown
 		}
 		b.operated(o)
+	case device.CodesChanged:
+		if len(b.batch.codes) < maxInventory {
+			b.batch.codes[e.DeviceID] = true
+		}
 	default:
 		return
 	}
@@ -93,7 +103,7 @@ func (b *eventBuffer) take() batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.batch
-	b.batch = batch{states: map[string]report{}}
+	b.batch = newBatch()
 	return taken
 }
 
@@ -105,6 +115,9 @@ func (b *eventBuffer) putBack(old batch) {
 		if _, newer := b.batch.states[id]; !newer {
 			b.changed(id, r)
 		}
+	}
+	for id := range old.codes {
+		b.batch.codes[id] = true
 	}
 	b.batch.resync = b.batch.resync || old.resync
 	later := b.batch.operations
@@ -136,4 +149,30 @@ func (s *session) receiver(row stored) func(device.Event) {
 		}
 		s.events.add(e)
 	}
+}
+
+// storeRest stores the events that have arrived before the connection was lost. What cannot be stored waits for the next connection.
+func (s *session) storeRest(ctx context.Context, row stored) {
+	rest := s.events.take()
+	operations, early := s.separate(rest.operations)
+	rest.operations = operations
+	defer s.events.putBackOperations(early)
+	if _, err := s.store(ctx, row, &rest); err != nil {
+		if !isGone(err) && !errors.Is(err, lease.ErrLost) {
+			s.h.s.failed(ctx, "storing the states of devices", err, "connected_account_id", row.ID)
+		}
+		s.events.putBack(rest)
+	}
+}
+
+// separate returns the operations of devices that are stored, and those of devices that the inventory must add before.
+func (s *session) separate(operations []operation) (known, early []operation) {
+	for _, o := range operations {
+		if s.devices[o.device] == nil {
+			early = append(early, o)
+		} else {
+			known = append(known, o)
+		}
+	}
+	return known, early
 }

@@ -35,16 +35,32 @@ func (h *holder) deliver(attempts []*attemptRow) {
 // errNotEnded reports that an attempt has not ended and must be delivered again.
 var errNotEnded = errors.New("access: the action attempt has not ended")
 
-// work carries out the attempts of one device one after another. If one of them does not end, work forgets all attempts of the
-// device. The next delivery contains them again, so later commands do not overtake earlier ones.
+// work carries out the attempts of one device one after another, and its program while there are none. If an attempt does not end,
+// work forgets all attempts of the device. The next delivery contains them again, so later commands do not overtake earlier ones.
 func (h *holder) work(externalID string) {
+	var running *program
 	for {
 		h.mu.Lock()
-		waiting := h.devices[externalID]
-		if h.stopped || len(waiting) == 0 {
+		waiting, wanted := h.devices[externalID], h.wanted[externalID]
+		if h.stopped || len(waiting) == 0 && running == nil && wanted == nil {
+			if running != nil {
+				running.end()
+			}
 			delete(h.devices, externalID)
+			delete(h.wanted, externalID)
 			h.mu.Unlock()
 			return
+		}
+		if len(waiting) == 0 {
+			if running == nil {
+				running = wanted
+				delete(h.wanted, externalID)
+			}
+			h.mu.Unlock()
+			if running.step(h.ctx) {
+				running = nil
+			}
+			continue
 		}
 		a := waiting[0]
 		h.devices[externalID] = waiting[1:]
@@ -59,9 +75,7 @@ func (h *holder) work(externalID string) {
 			for _, later := range h.devices[externalID] {
 				delete(h.known, later.ID)
 			}
-			delete(h.devices, externalID)
-			h.mu.Unlock()
-			return
+			h.devices[externalID] = nil
 		}
 		h.mu.Unlock()
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/lease"
 	"github.com/customerportal-go/customerportal/storage"
@@ -33,6 +34,15 @@ type holder struct {
 	stopped  bool
 	working  sync.WaitGroup
 
+	wanted   map[string]*program // programs that wait, by the external id of the device
+	breakers map[string]*breaker // by the external id of the device
+	returned bool                // a connection was opened since the last pass over the due codes
+	turns    chan struct{}       // of programs that call their locks
+
+	orphanMu   sync.Mutex
+	orphanConn device.Conn // to the account with the secret of its removals; nil if it is not open
+	orphanUsed time.Time
+
 	stopping chan struct{}   // closed when no command is sent any more
 	ctx      context.Context // of the workers, which continue for a while after the Service stops
 	cancel   context.CancelFunc
@@ -43,13 +53,14 @@ func newHolder(s *Service, at account, held *lease.Lease) *holder {
 	h := &holder{
 		s: s, account: at, lease: held, since: time.Now(), check: make(signal, 1),
 		sessions: map[uuid.UUID]*session{}, started: make(chan struct{}), devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
+		wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
 		stopping: make(chan struct{}), ctx: ctx, cancel: cancel,
 	}
 	h.check.set()
 	return h
 }
 
-// run keeps a session for each customer's account until ctx is done, the lease is lost, or there is no account.
+// run keeps a session for each customer's account until ctx is done, the lease is lost, or there are no account and no removals.
 func (h *holder) run(ctx context.Context) {
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var sessions sync.WaitGroup
@@ -58,6 +69,7 @@ func (h *holder) run(ctx context.Context) {
 		h.stop(cancel)
 		cancel()
 		sessions.Wait()
+		h.closeOrphan(context.WithoutCancel(ctx), false)
 	}()
 	for {
 		select {
@@ -73,7 +85,11 @@ func (h *holder) run(ctx context.Context) {
 			continue
 		}
 		if len(rows) == 0 {
-			return
+			if has, err := h.hasRemovals(ctx); err != nil {
+				h.s.failed(ctx, "reading the removals of an account", err, "provider", h.account.provider)
+			} else if !has {
+				return
+			}
 		}
 		h.mu.Lock()
 		for id, row := range rows {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -138,6 +139,7 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 		now := s.h.s.now()
 		rows := make([]devicedata.Device, len(devices))
 		var added []Activity
+		var changed []uuid.UUID // mapped locks whose rules for codes have changed
 		for i, d := range devices {
 			details, isNew := detailsOf(d), true
 			if before[i] != nil {
@@ -146,6 +148,9 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 					return err
 				}
 				details.Settings, isNew = old.Settings, !old.MissingSince.IsZero()
+				if len(before[i].Mappings) > 0 && !reflect.DeepEqual(old.Codes, details.Codes) {
+					changed = append(changed, ids[i])
+				}
 			}
 			rows[i] = details.row(d.ID)
 			if isNew {
@@ -155,11 +160,15 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 		if _, err := devicedata.PutDevices(ctx, tx, row.ID, rows); err != nil {
 			return err
 		}
+		if err := devicedata.MarkReplan(ctx, tx, changed...); err != nil {
+			return err
+		}
 		return s.h.s.record(ctx, tx, added)
 	})
 	if err != nil {
 		return err
 	}
+	s.h.s.plans.set()
 	states := batch{states: map[string]report{}}
 	for i, d := range devices {
 		known := s.devices[d.ID]
@@ -291,7 +300,12 @@ func (s *session) storeChunk(ctx context.Context, row stored, write map[string]r
 		return false, err
 	}
 	for externalID, r := range write {
-		s.devices[externalID].wrote(r, now)
+		known := s.devices[externalID]
+		back := known.reported.LastOnline.Is(false)
+		known.wrote(r, now)
+		if back && known.reported.LastOnline.Is(true) {
+			s.h.program(externalID, true, true) // what failed while it was offline is tried at once
+		}
 	}
 	for _, externalID := range deleted {
 		delete(s.devices, externalID) // the inventory may list it again

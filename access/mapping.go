@@ -58,6 +58,7 @@ func (c *Scope) remap(ctx context.Context, mappings []DeviceMapping, change func
 	if err != nil {
 		return nil, err
 	}
+	defer c.s.plans.set()
 	err = c.within(ctx, customer, func(ctx context.Context, tx data.CustomerTx) error {
 		order := []uuid.UUID{}
 		first := map[uuid.UUID]int{}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
@@ -36,7 +39,9 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{s: s, leases: leases, holders: map[account]*holder{}, damaged: map[string]bool{}}
+	r := &runner{
+		s: s, leases: leases, holders: map[account]*holder{}, damaged: map[string]bool{}, planner: planner{s: s, following: map[uuid.UUID]bool{}},
+	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() {
@@ -96,14 +101,20 @@ type runner struct {
 	damaged   map[string]bool // the errors of damaged rows that were logged
 	deadlines deadlines
 
-	mu      sync.Mutex
-	holders map[account]*holder
-	holding sync.WaitGroup
+	lastDue time.Time // of the last pass over the due codes; only programDue uses it
+	planner planner   // only the goroutine that plans uses it
+
+	mu         sync.Mutex
+	holders    map[account]*holder
+	workspaces []uuid.UUID // that have accounts
+	holding    sync.WaitGroup
 }
 
 // run finds accounts and delivers attempts until ctx is done. Commands do not wait while the leases of many accounts are acquired.
 func (r *runner) run(ctx context.Context) {
 	r.holding.Go(func() { repeat(ctx, r.s.lease/6, r.s.accounts, r.findAccounts) })
+	r.holding.Go(func() { repeat(ctx, max(r.s.poll, time.Millisecond), r.s.plans, r.plan) })
+	r.holding.Go(func() { repeat(ctx, max(r.s.poll, time.Millisecond), r.s.due, r.programDue) })
 	repeat(ctx, max(r.s.poll, time.Millisecond), r.s.attempts, r.deliver)
 }
 
@@ -125,17 +136,34 @@ func repeat(ctx context.Context, interval time.Duration, also signal, do func(co
 // acquireBatch is the maximum number of leases that are acquired in one transaction.
 const acquireBatch = 200
 
+// plan plans the access codes of all workspaces with accounts.
+func (r *runner) plan(ctx context.Context) {
+	r.mu.Lock()
+	workspaces := r.workspaces
+	r.mu.Unlock()
+	r.planner.pass(ctx, workspaces, func(follow func()) { r.holding.Go(follow) })
+}
+
 // findAccounts starts holders for accounts that no process holds, and tells the running ones to compare their sessions with the
 // stored accounts.
 func (r *runner) findAccounts(ctx context.Context) {
 	found := map[account]bool{}
+	workspaces := map[uuid.UUID]bool{}
 	err := devicedata.View(ctx, r.s.db, func(reader storage.Reader) error {
 		clear(found)
+		clear(workspaces)
+		for a, err := range devicedata.RemovalAccounts(ctx, reader, uuid.Nil) {
+			if err != nil {
+				return err
+			}
+			found[account{a.Provider, a.ExternalID}] = true
+		}
 		for a, err := range devicedata.AllAccounts(ctx, reader) {
 			if err != nil {
 				return err
 			}
 			found[account{a.Provider, a.ExternalID}] = true
+			workspaces[a.Workspace] = true
 		}
 		return nil
 	})
@@ -145,6 +173,10 @@ func (r *runner) findAccounts(ctx context.Context) {
 	}
 	var free []account // no holder of this process has them
 	r.mu.Lock()
+	if len(r.workspaces) != len(workspaces) {
+		r.s.plans.set()
+	}
+	r.workspaces = slices.Collect(maps.Keys(workspaces))
 	for at := range found {
 		if r.holders[at] == nil && r.s.provider(at.provider) != nil {
 			free = append(free, at)

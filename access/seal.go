@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
@@ -27,6 +28,12 @@ type sealedValue struct {
 	code      devicedata.CodeKey // zero for the secret of an account and the PIN of a subject
 	subject   devicedata.Subject // an access grant or a staff member, whose PIN it is; zero for the other values
 	removal   bool               // the row belongs to no customer
+}
+
+// openSecret opens the secret of an account.
+func (s *Service) openSecret(account uuid.UUID, sealed []byte) (device.Secret, error) {
+	secret, err := s.keys.Open(keys.PurposeAccount, devicedata.SecretKey(account), sealed)
+	return device.NewSecret(string(secret)), err
 }
 
 // sealedValues calls fn with every sealed value of the store. It reads each customer in a snapshot of its own.

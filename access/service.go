@@ -69,8 +69,10 @@ type Service struct {
 	poll        time.Duration
 
 	running  atomic.Bool
-	accounts signal // an account was connected or deleted
+	accounts signal // an account was connected or deleted, or has removals
 	attempts signal // an action attempt was created
+	plans    signal // mappings, rules or customers must be planned
+	due      signal // codes may be due
 
 	mu           sync.Mutex
 	ended        chan struct{} // closed and replaced when an action attempt has ended
@@ -100,7 +102,7 @@ var providerKey = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 func New(db *data.DB, o Options) (*Service, error) {
 	s := &Service{
 		db: db, keys: o.Keys, providers: o.Providers, log: o.Logger, lease: o.Lease, callTimeout: o.CallTimeout, poll: o.Poll,
-		accounts: make(signal, 1), attempts: make(signal, 1), ended: make(chan struct{}),
+		accounts: make(signal, 1), attempts: make(signal, 1), plans: make(signal, 1), due: make(signal, 1), ended: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = db.Logger()

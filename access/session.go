@@ -15,7 +15,6 @@ import (
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/lease"
-	"github.com/customerportal-go/customerportal/keys"
 )
 
 // The pauses before a connection is opened again, and the longest time of a call that reads.
@@ -97,9 +96,11 @@ func (s *session) wake() {
 	s.changed = make(chan struct{})
 }
 
-func (s *session) open(row stored) (string, error) {
-	secret, err := s.h.s.keys.Open(keys.PurposeAccount, devicedata.SecretKey(row.ID), row.SealedSecret)
-	return string(secret), err
+// workspace returns the workspace of the account.
+func (s *session) workspace() uuid.UUID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.row.workspace
 }
 
 // run opens connections until ctx is done or the account is deleted.
@@ -203,7 +204,7 @@ func (s *session) connectedAgain(ctx context.Context, row stored) bool {
 
 // serve opens a connection and stores what it reports, until the connection is lost or ctx is done.
 func (s *session) serve(ctx context.Context, row stored) error {
-	secret, err := s.open(row)
+	secret, err := s.h.s.openSecret(row.ID, row.SealedSecret)
 	if err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func (s *session) serve(ctx context.Context, row stored) error {
 	}
 	opening, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	conn, err := open(opening, s.h.s.provider(row.Provider), device.Account{ID: row.ExternalID, Name: row.Name, Secret: device.NewSecret(secret)}, &s.h.calls)
+	conn, err := open(opening, s.h.s.provider(row.Provider), device.Account{ID: row.ExternalID, Name: row.Name, Secret: secret}, &s.h.calls)
 	if err != nil {
 		return err
 	}
@@ -222,6 +223,7 @@ func (s *session) serve(ctx context.Context, row stored) error {
 		}
 	}()
 	s.setConn(row, conn, nil)
+	s.h.connected()
 	watching, stop := context.WithCancel(ctx)
 	lost := make(chan error, 1)
 	go func() { lost <- conn.Watch(watching, s.receiver(row)) }()
@@ -293,6 +295,7 @@ func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost
 			case err == nil:
 				pause = minPause
 				clear(batch.states) // the inventory is not older
+				s.verifyAll(ctx, row)
 			case errors.Is(err, lease.ErrLost), isGone(err):
 				return end(err)
 			case errors.Is(err, errStoring):
@@ -310,6 +313,10 @@ func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost
 				batch.operations, early = s.separate(batch.operations)
 			}
 		}
+		for externalID := range batch.codes {
+			s.h.program(externalID, true, false)
+		}
+		clear(batch.codes)
 		wrote, err := s.store(ctx, row, &batch)
 		s.events.putBackOperations(early)
 		switch {
@@ -327,32 +334,6 @@ func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost
 		}
 		due = s.nextDue()
 	}
-}
-
-// storeRest stores the events that have arrived before the connection was lost. What cannot be stored waits for the next connection.
-func (s *session) storeRest(ctx context.Context, row stored) {
-	rest := s.events.take()
-	operations, early := s.separate(rest.operations)
-	rest.operations = operations
-	defer s.events.putBackOperations(early)
-	if _, err := s.store(ctx, row, &rest); err != nil {
-		if !isGone(err) && !errors.Is(err, lease.ErrLost) {
-			s.h.s.failed(ctx, "storing the states of devices", err, "connected_account_id", row.ID)
-		}
-		s.events.putBack(rest)
-	}
-}
-
-// separate returns the operations of devices that are stored, and those of devices that the inventory must add before.
-func (s *session) separate(operations []operation) (known, early []operation) {
-	for _, o := range operations {
-		if s.devices[o.device] == nil {
-			early = append(early, o)
-		} else {
-			known = append(known, o)
-		}
-	}
-	return known, early
 }
 
 // setStatus stores the state of the connection if it differs from the stored one.

@@ -29,6 +29,10 @@ type DeviceEvent struct {
 	AttemptID    uuid.UUID `json:"action_attempt_id,omitzero"` // the action attempt that operated the lock, or zero
 	AccessCodeID uuid.UUID `json:"access_code_id,omitzero"`    // the access code that operated the lock, or zero
 	BatteryLevel *float64  `json:"battery_level,omitempty"`    // from 0 to 1; nil unless the battery is low
+
+	// ErrorType and ErrorMessage are the error of an access code. They are empty for other events.
+	ErrorType    string `json:"error_type,omitempty"`
+	ErrorMessage string `json:"error_message,omitempty"`
 }
 
 // deviceEvent is the first byte of an event of a device. The first bytes of the other events are the keys of feedChanges.
@@ -41,10 +45,13 @@ func (e event) appendDevice(b []byte) []byte {
 	b = layout.AppendTime(b, e.device.OccurredAt)
 	b = layout.AppendBytes(b, e.device.Method)
 	b = append(append(b, e.device.AttemptID[:]...), e.device.AccessCodeID[:]...)
-	if e.device.BatteryLevel == nil {
-		return append(b, 0)
+	switch {
+	case e.device.BatteryLevel != nil:
+		return binary.BigEndian.AppendUint64(append(b, 1), math.Float64bits(*e.device.BatteryLevel))
+	case e.device.ErrorType != "":
+		return layout.AppendBytes(layout.AppendBytes(append(b, 2), e.device.ErrorType), e.device.ErrorMessage)
 	}
-	return binary.BigEndian.AppendUint64(append(b, 1), math.Float64bits(*e.device.BatteryLevel))
+	return append(b, 0)
 }
 
 // decodeDeviceEvent decodes the bytes that appendDevice wrote after the first one.
@@ -59,6 +66,9 @@ func decodeDeviceEvent(d *layout.Decoder) (event, bool) {
 		level := math.Float64frombits(d.Uint64())
 		e.device.BatteryLevel = &level
 		ok = ok && level >= 0 && level <= 1
+	case 2:
+		e.device.ErrorType, e.device.ErrorMessage = d.String(), d.String()
+		ok = ok && e.device.ErrorType != ""
 	default:
 		ok = false
 	}

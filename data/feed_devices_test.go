@@ -44,6 +44,7 @@ func TestChanges_EventsOfDevices_HaveTheirDetails(t *testing.T) {
 			{Change: "device.low_battery", ID: lock("l2"), Actor: data.Actor{Type: data.ActorDevice}, Device: &data.DeviceEvent{AccountID: numbered(1), OccurredAt: clockStart, BatteryLevel: &level}},
 			{Change: "lock.unlocked", ID: lock("l2"), Actor: portal, Device: &data.DeviceEvent{AccountID: numbered(1), OccurredAt: clockStart, Method: "remote", AttemptID: uuid.New()}},
 			{Change: "lock.unlocked", ID: lock("l1"), Actor: data.Actor{Type: data.ActorDevice}, Device: &data.DeviceEvent{AccountID: numbered(1), OccurredAt: clockStart, Method: "keypad", AccessCodeID: uuid.New()}},
+			{Change: "access_code.failed_to_issue", ID: lock("l1"), Actor: data.Actor{Type: data.ActorDevice}, Device: &data.DeviceEvent{AccountID: numbered(1), OccurredAt: clockStart, AccessCodeID: uuid.New(), ErrorType: "failed_to_issue", ErrorMessage: "the lock is offline"}},
 		}
 		rows := len(backends.Rows(t, ws.DB().Store()))
 		addEvents(t, ws, "a", want...)

@@ -30,6 +30,11 @@ func DueCodes(ctx context.Context, r storage.Reader, account uuid.UUID, limit in
 	}
 }
 
+// DecodeDevice decodes the row of a device.
+func DecodeDevice(c CustomerID, id uuid.UUID, row []byte) (*Device, error) {
+	return devicerow.DecodeDevice(c, id, row)
+}
+
 // SubjectPINKey returns the key of the row for which the PIN of an access grant or a staff member is sealed.
 func SubjectPINKey(c CustomerID, subject Subject) []byte {
 	return layout.PIN(c, subject.Class, subject.Key)

@@ -69,7 +69,7 @@ func (r *Removal) DeviceID() uuid.UUID { return layout.DeviceID(r.AccountID, r.D
 func (c *Code) Removal(d *Device, reason Reason, at time.Time) *Removal {
 	return &Removal{
 		AccountID: d.AccountID, CodeID: c.ID, DeviceExternalID: d.ExternalID, Slot: c.Slot, SealedPIN: c.SealedPIN,
-		Reason: reason, SubjectClass: c.Subject.Class, At: at, DueAt: at,
+		Reason: reason, SubjectClass: c.Subject.Class, At: at, DueAt: at, Details: c.Details,
 	}
 }
 

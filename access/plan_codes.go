@@ -1,0 +1,384 @@
+package access
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lockplan"
+)
+
+// planBatch is the maximum number of access grants and staff members that one transaction plans.
+const planBatch = 25
+
+// maxTaken bounds the codes of a lock with which the PIN of an access grant is compared when it is chosen. A PIN that another code of
+// the lock has is replaced on that lock when it is written.
+const maxTaken = 200
+
+// planSubjects creates, changes and ends the codes of access grants and staff members of a customer, so that they are those that the
+// rules, the mappings and the windows require. It calls no device. Subjects that do not exist are ignored: the delete has ended their
+// codes.
+func (s *Service) planSubjects(ctx context.Context, w *data.Workspace, customer devicedata.CustomerID, subjects []data.Ref) error {
+	for batch := range slices.Chunk(subjects, planBatch) {
+		err := devicedata.Within(ctx, w, customer, func(ctx context.Context, tx data.CustomerTx) error {
+			return s.planIn(ctx, w, tx, batch)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.due.set()
+	return nil
+}
+
+// planIn is planSubjects in a transaction.
+func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.CustomerTx, subjects []data.Ref) error {
+	customer := devicedata.IDOf(tx.Customer)
+	counts, err := devicedata.CountsOf(ctx, tx.Snapshot, customer)
+	if err != nil || counts.Devices == 0 {
+		return err
+	}
+	common, own, err := readRules(ctx, tx.Tx, w, customer)
+	if err != nil {
+		return err
+	}
+	resources, err := tx.Resources(ctx, tx.Customer.Key, subjects)
+	if err != nil {
+		return err
+	}
+	p := &codePlan{
+		s: s, tx: tx, customer: customer, rules: own.over(common).effective(), now: s.now(), locks: map[uuid.UUID]*plannedLock{},
+		bySpace: map[string][]uuid.UUID{}, bySite: map[string][]uuid.UUID{}, sites: map[string]string{},
+	}
+	var planned []subjectPlan
+	for _, resource := range resources {
+		if sp, ok := p.subject(resource); ok {
+			planned = append(planned, sp)
+		}
+	}
+	if err := p.readLocks(ctx, planned); err != nil {
+		return err
+	}
+	for _, sp := range planned {
+		if err := p.plan(ctx, sp); err != nil {
+			return err
+		}
+	}
+	return p.write(ctx)
+}
+
+// subjectPlan is an access grant or a staff member whose codes are planned.
+type subjectPlan struct {
+	subject   devicedata.Subject
+	spaces    []data.Ref
+	wanted    bool // by the rules
+	starts    time.Time
+	ends      time.Time
+	preferred string
+	user      data.Ref // the guest
+}
+
+// plannedLock is a lock with access codes.
+type plannedLock struct {
+	row    *devicedata.Device
+	limits device.CodeLimits
+	taken  map[device.Secret]bool // the PINs of its codes; nil until they are read
+}
+
+// codePlan collects the changes of one transaction.
+type codePlan struct {
+	s        *Service
+	tx       data.CustomerTx
+	customer devicedata.CustomerID
+	rules    effectiveRules
+	now      time.Time
+
+	locks   map[uuid.UUID]*plannedLock
+	bySpace map[string][]uuid.UUID // locks by the key of a space to which they are mapped
+	bySite  map[string][]uuid.UUID // shared locks by the key of their site
+	sites   map[string]string      // the site of each space; a site is its own
+
+	created, updated []devicedata.Code
+	ended, dropped   []devicedata.CodeKey
+	events           []data.FeedChange
+}
+
+// subject returns an access grant or a staff member with its window. It reports false for another resource.
+func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
+	switch r := resource.(type) {
+	case data.AccessGrant:
+		sp = subjectPlan{
+			subject: devicedata.GrantSubject(r.Key), spaces: r.Spaces, wanted: p.rules.grantCodes, starts: r.StartsAt, ends: r.EndsAt,
+			preferred: r.PreferredCode, user: r.User,
+		}
+		if !sp.starts.IsZero() {
+			sp.starts = sp.starts.Add(-p.rules.lead)
+		}
+		if !sp.ends.IsZero() {
+			sp.ends = sp.ends.Add(p.rules.grace)
+		}
+		return sp, true
+	case data.UserIdentity:
+		return subjectPlan{subject: devicedata.StaffSubject(r.Key), spaces: r.Spaces, wanted: p.rules.staffCodes}, r.Kind == data.KindStaffMember
+	}
+	return sp, false
+}
+
+func (sp *subjectPlan) over(now time.Time) bool { return !sp.ends.IsZero() && !now.Before(sp.ends) }
+
+// readLocks reads the locks of the spaces of the subjects, and the shared entrances of the customer.
+func (p *codePlan) readLocks(ctx context.Context, planned []subjectPlan) error {
+	spaces := map[string]bool{}
+	for _, sp := range planned {
+		for _, ref := range sp.spaces {
+			spaces[ref.Key] = true
+		}
+	}
+	for key := range spaces {
+		for d, err := range devicedata.DevicesOfSpace(ctx, p.tx.Snapshot, p.customer, key) {
+			if err != nil {
+				return err
+			}
+			if ok, err := p.addLock(d); err != nil {
+				return err
+			} else if ok {
+				p.bySpace[key] = append(p.bySpace[key], d.ID)
+			}
+		}
+	}
+	shared := map[string][]uuid.UUID{} // by the key of the space
+	for d, err := range devicedata.Entrances(ctx, p.tx.Snapshot, p.customer) {
+		if err != nil {
+			return err
+		}
+		if ok, err := p.addLock(d); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		for _, m := range d.Mappings {
+			if m.Shared {
+				shared[m.SpaceKey] = append(shared[m.SpaceKey], d.ID)
+				spaces[m.SpaceKey] = true
+			}
+		}
+	}
+	if len(shared) == 0 {
+		return nil
+	}
+	order := slices.Sorted(maps.Keys(spaces))
+	refs := make([]data.Ref, len(order))
+	for i, key := range order {
+		refs[i] = data.Ref{Kind: data.KindSpace, Key: key}
+	}
+	found, err := p.tx.Resources(ctx, p.tx.Customer.Key, refs)
+	if err != nil {
+		return err
+	}
+	for i, resource := range found {
+		if space, ok := resource.(data.Space); ok && space.Kind == data.KindSite {
+			p.sites[order[i]] = space.Key
+		} else if ok {
+			p.sites[order[i]] = space.ParentSiteKey
+		}
+	}
+	for key, locks := range shared {
+		if site := p.sites[key]; site != "" {
+			p.bySite[site] = append(p.bySite[site], locks...)
+		}
+	}
+	return nil
+}
+
+// addLock adds a device. It reports false if the device has no access codes.
+func (p *codePlan) addLock(d *devicedata.Device) (bool, error) {
+	if p.locks[d.ID] != nil {
+		return true, nil
+	}
+	var details deviceDetails
+	if err := decode("the details of a device", d.Details, &details); err != nil || details.Codes == nil {
+		return false, err
+	}
+	p.locks[d.ID] = &plannedLock{row: d, limits: *details.Codes}
+	return true, nil
+}
+
+// reached returns the locks that a subject opens.
+func (p *codePlan) reached(sp subjectPlan) []uuid.UUID {
+	ids := map[uuid.UUID]bool{}
+	for _, ref := range sp.spaces {
+		for _, id := range p.bySpace[ref.Key] {
+			ids[id] = true
+		}
+		if site := p.sites[ref.Key]; site != "" {
+			for _, id := range p.bySite[site] {
+				ids[id] = true
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(ids), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+}
+
+// plan plans the codes of one subject.
+func (p *codePlan) plan(ctx context.Context, sp subjectPlan) error {
+	wanted := map[uuid.UUID]bool{}
+	var locks []uuid.UUID
+	if sp.wanted {
+		locks = p.reached(sp)
+	}
+	for _, id := range locks {
+		wanted[id] = true
+	}
+	var pin device.Secret
+	var changed bool
+	if len(locks) > 0 && !sp.over(p.now) {
+		var err error
+		if pin, changed, err = p.pin(ctx, sp, locks); err != nil {
+			return err
+		}
+	}
+	for row, err := range devicedata.CodesOf(ctx, p.tx.Snapshot, p.customer, sp.subject) {
+		if err != nil {
+			return err
+		}
+		key := devicedata.CodeKey{Device: row.DeviceID, Code: row.ID}
+		switch onLock := row.Slot != 0; {
+		case !wanted[row.DeviceID] && onLock:
+			p.ended = append(p.ended, key)
+		case !wanted[row.DeviceID], sp.over(p.now) && !onLock:
+			p.dropped = append(p.dropped, key)
+			p.event("access_code.deleted", row)
+		default:
+			if err := p.keep(row, sp, pin, changed); err != nil {
+				return err
+			}
+		}
+		delete(wanted, row.DeviceID)
+	}
+	if sp.over(p.now) {
+		return nil
+	}
+	for _, id := range locks {
+		if wanted[id] {
+			if err := p.create(sp, p.locks[id], pin); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeAt returns when a lock gets a code at the earliest.
+func (p *codePlan) writeAt(starts time.Time, limits device.CodeLimits) time.Time {
+	switch {
+	case starts.IsZero():
+		return time.Time{}
+	case limits.NativeSchedule:
+		return starts.Add(-max(nativeLead, p.rules.write))
+	}
+	return starts.Add(-p.rules.write)
+}
+
+// keep changes the window and the PIN of a code that remains.
+func (p *codePlan) keep(row *devicedata.Code, sp subjectPlan, pin device.Secret, changedPIN bool) error {
+	d, err := decodeCodeDetails(row.Details)
+	if err != nil {
+		return err
+	}
+	limits := p.locks[row.DeviceID].limits
+	writeAt := p.writeAt(sp.starts, limits)
+	newTimes := !row.StartsAt.Equal(sp.starts) || !row.EndsAt.Equal(sp.ends)
+	if !newTimes && !changedPIN && d.WriteAt.Equal(writeAt) {
+		return nil
+	}
+	next := *row
+	next.StartsAt, next.EndsAt, d.WriteAt = sp.starts, sp.ends, writeAt
+	d = d.cleared() // the new input may succeed at once
+	if newTimes && limits.NativeSchedule && row.Slot != 0 {
+		d.Changed = true
+	}
+	if changedPIN {
+		if next.SealedPIN, err = p.s.sealPIN(row.AccountID, row.ID, pin); err != nil {
+			return err
+		}
+		d = d.newPIN("", row.Slot != 0, limits)
+	}
+	setDetails(&next, d, p.now)
+	p.updated = append(p.updated, next)
+	if newTimes {
+		p.event("access_code.time_frame_changed", row)
+	}
+	if changedPIN {
+		p.event("access_code.code_changed", row)
+	}
+	return nil
+}
+
+// newPIN returns the details of a code whose PIN has changed. reason is empty for the PIN of its subject.
+func (d codeDetails) newPIN(reason string, onLock bool, limits device.CodeLimits) codeDetails {
+	d.OwnPIN = reason
+	if onLock {
+		d.Changed, d.ClearFirst = true, d.ClearFirst || !limits.ReadsPIN
+	}
+	return d
+}
+
+func (p *codePlan) create(sp subjectPlan, lock *plannedLock, pin device.Secret) error {
+	id, err := p.s.newID()
+	if err != nil {
+		return err
+	}
+	row := devicedata.Code{
+		ID: id, DeviceID: lock.row.ID, AccountID: lock.row.AccountID, Subject: sp.subject, State: byte(lockplan.Unset), StartsAt: sp.starts, EndsAt: sp.ends,
+	}
+	if row.SealedPIN, err = p.s.sealPIN(row.AccountID, id, pin); err != nil {
+		return err
+	}
+	setDetails(&row, codeDetails{WriteAt: p.writeAt(sp.starts, lock.limits)}, p.now)
+	if lock.taken != nil {
+		lock.taken[pin] = true
+	}
+	p.created = append(p.created, row)
+	p.event("access_code.created", &row)
+	return nil
+}
+
+func (p *codePlan) event(change data.Change, row *devicedata.Code) {
+	p.events = append(p.events, codeEvent(change, row, p.now, nil))
+}
+
+// codeEvent returns an event of an access code for the change feed.
+func codeEvent(change data.Change, row *devicedata.Code, at time.Time, failure *CodeError) data.FeedChange {
+	details := &data.DeviceEvent{AccountID: row.AccountID, OccurredAt: at, AccessCodeID: row.ID}
+	if failure != nil {
+		details.ErrorType, details.ErrorMessage = string(failure.Type), failure.Message
+	}
+	return data.FeedChange{Change: change, ID: row.DeviceID, Actor: data.Actor{Type: data.ActorAutomation, Name: "access codes"}, Device: details}
+}
+
+// write writes the changes.
+func (p *codePlan) write(ctx context.Context) error {
+	if len(p.created) > 0 {
+		if err := devicedata.CreateCodes(ctx, p.tx, p.created); err != nil {
+			return err
+		}
+	}
+	if len(p.updated) > 0 {
+		if err := devicedata.UpdateCodes(ctx, p.tx, p.updated); err != nil {
+			return err
+		}
+	}
+	if err := devicedata.DropCodes(ctx, p.tx, p.dropped); err != nil {
+		return err
+	}
+	if _, err := devicedata.EndCodes(ctx, p.tx, p.ended, devicedata.ReasonEnded); err != nil {
+		return err
+	}
+	return devicedata.AddEvents(ctx, p.tx, p.events)
+}

@@ -1,0 +1,112 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lockplan"
+	"github.com/customerportal-go/customerportal/keys"
+)
+
+// pin returns the PIN of a subject, which it chooses if there is none, and reports whether it differs from the stored one. A preferred
+// code takes precedence, so the host can change the PIN.
+func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (pin device.Secret, changed bool, err error) {
+	rowKey := devicedata.SubjectPINKey(p.customer, sp.subject)
+	sealed, err := devicedata.SubjectPIN(ctx, p.tx.Snapshot, p.customer, sp.subject)
+	if err != nil {
+		return pin, false, err
+	}
+	if sealed != nil {
+		plain, err := p.s.keys.Open(keys.PurposePIN, rowKey, sealed)
+		if err != nil {
+			return pin, false, err
+		}
+		pin = device.NewSecret(string(plain))
+		if sp.preferred == pin.Reveal() || !validPIN(sp.preferred) {
+			return pin, false, nil
+		}
+	}
+	if pin, err = p.choosePIN(ctx, sp, locks); err != nil {
+		return pin, false, err
+	}
+	next, err := p.s.keys.Seal(keys.PurposePIN, rowKey, []byte(pin.Reveal()), p.s.db.Rand())
+	if err != nil {
+		return pin, false, err
+	}
+	return pin, sealed != nil, devicedata.SetSubjectPIN(ctx, p.tx, sp.subject, next)
+}
+
+// validPIN reports whether a text can be the PIN of an access grant.
+func validPIN(text string) bool {
+	return len(text) >= 4 && len(text) <= 9 && !strings.ContainsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// choosePIN chooses the PIN of a subject: the preferred code, the end of the guest's phone number, or a random one.
+func (p *codePlan) choosePIN(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (device.Secret, error) {
+	if validPIN(sp.preferred) {
+		return device.NewSecret(sp.preferred), nil
+	}
+	if p.rules.phoneLast4 && sp.user.Key != "" {
+		found, err := p.tx.Resources(ctx, p.tx.Customer.Key, []data.Ref{sp.user})
+		if err != nil {
+			return device.Secret{}, err
+		}
+		if guest, ok := found[0].(data.UserIdentity); ok {
+			digits := strings.Map(func(r rune) rune {
+				if r >= '0' && r <= '9' {
+					return r
+				}
+				return -1
+			}, guest.PhoneNumber)
+			if len(digits) >= 4 {
+				return device.NewSecret(digits[len(digits)-4:]), nil
+			}
+		}
+	}
+	limits := make([]device.CodeLimits, len(locks))
+	for i, id := range locks {
+		limits[i] = p.locks[id].limits
+		if err := p.readTaken(ctx, p.locks[id]); err != nil {
+			return device.Secret{}, err
+		}
+	}
+	taken := func(pin device.Secret) bool {
+		return slices.ContainsFunc(locks, func(id uuid.UUID) bool { return p.locks[id].taken[pin] })
+	}
+	pin, err := lockplan.GeneratePIN(p.s.db.Rand(), limits, taken)
+	if errors.Is(err, lockplan.ErrNoPIN) { // no PIN suits all locks: the others get PINs of their own
+		pin, err = lockplan.GeneratePIN(p.s.db.Rand(), limits[:1], taken)
+	}
+	if errors.Is(err, lockplan.ErrNoPIN) {
+		pin, err = lockplan.GeneratePIN(p.s.db.Rand(), []device.CodeLimits{{Lengths: []int{4}}}, taken)
+	}
+	return pin, err
+}
+
+// readTaken reads the PINs of codes of a lock.
+func (p *codePlan) readTaken(ctx context.Context, lock *plannedLock) error {
+	if lock.taken != nil {
+		return nil
+	}
+	lock.taken = map[device.Secret]bool{}
+	for row, err := range devicedata.CodesOfDevice(ctx, p.tx.Snapshot, p.customer, lock.row.ID) {
+		if err != nil {
+			return err
+		}
+		pin, err := p.s.openPIN(row.AccountID, row.ID, row.SealedPIN)
+		if err != nil {
+			return err
+		}
+		if lock.taken[pin] = true; len(lock.taken) == maxTaken {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,334 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/lease"
+	"github.com/customerportal-go/customerportal/internal/lockplan"
+)
+
+const (
+	maxPrograms   = 8                      // locks of an account at a provider that are read or written at the same time
+	maxNewPINs    = 5                      // PINs that are chosen for a lock before it counts as failing
+	waitPause     = 5 * time.Minute        // before a code that waits for a slot, or for the end of another code, is tried again
+	writePause    = 200 * time.Millisecond // between two writes to a lock
+	busyPause     = 100 * time.Millisecond // while a program waits for its turn
+	stuckPause    = time.Minute            // before a code is looked at again that needs nothing now, although it is due
+	orphanIdle    = time.Minute            // after which the connection to a deleted account is closed
+	maxDueEntries = 1000                   // that one pass reads for an account
+)
+
+// errProgrammed is returned when a lock holds what it should, or when nothing more can be done now.
+var errProgrammed = errors.New("access: the lock is programmed")
+
+// program makes one lock hold the codes that it should hold. It compares the stored codes with those that the lock shows, carries out
+// the first difference, reads the slot back and compares again. Everything that it needs after a restart is stored before the lock is
+// called. It never acts on a failed read.
+type program struct {
+	h      *holder
+	device string // external id
+	verify bool   // read the lock even if no code is due
+	retry  bool   // ignore the pauses after failures, because the lock or its account has returned
+
+	slots   []device.Slot // as the lock shows them; nil until they were read
+	acked   map[uuid.UUID]string
+	failed  map[uuid.UUID]bool // codes that are not tried again in this run
+	newPINs int
+	written time.Time // of the last write
+	turn    bool      // it counts towards maxPrograms
+}
+
+// step does the next thing, and reports whether the program has ended. Between two steps, commands to the lock are carried out.
+func (p *program) step(ctx context.Context) (done bool) {
+	err := p.next(ctx)
+	if err == nil {
+		return false
+	}
+	p.end()
+	if !errors.Is(err, errProgrammed) && !errors.Is(err, lease.ErrLost) && !p.h.ended() && !isGone(err) {
+		p.h.s.failed(ctx, "programming the access codes of a lock", err, "provider", p.h.account.provider, "device", device.Label(p.device))
+	}
+	return true
+}
+
+// end lets another program call its lock.
+func (p *program) end() {
+	if p.turn {
+		<-p.h.turns
+		p.turn = false
+	}
+}
+
+// next does the next thing. It returns nil if it must be called again.
+func (p *program) next(ctx context.Context) error {
+	h := p.h
+	if h.ended() {
+		return lease.ErrLost
+	}
+	waiting, stop := h.untilStopped(ctx)
+	defer stop()
+	l, err := h.readLock(waiting, p.device)
+	if err != nil {
+		return err
+	}
+	now := h.s.now()
+	if changed, err := p.dropUnwritten(waiting, l, now); err != nil || changed {
+		return err
+	}
+	work, written := p.work(l, now)
+	switch {
+	case len(work) == 0 && !(p.verify && written):
+		return p.finish(waiting, l, nil, now)
+	case !p.retry && !h.breaker(p.device).open(now).IsZero():
+		return p.postpone(waiting, work, h.breaker(p.device).open(now))
+	case p.inDoubt(l):
+		sleep(waiting, busyPause)
+		return nil
+	case !p.takeTurn(waiting):
+		return nil
+	}
+	if p.slots == nil {
+		if err := p.read(waiting, l, work); err != nil {
+			return p.fail(waiting, l, work, err)
+		}
+	}
+	return p.carryOut(waiting, l, now)
+}
+
+// work returns the codes for which the lock must be called, and reports whether the lock may hold any code.
+func (p *program) work(l *lock, now time.Time) (work []*lockCode, written bool) {
+	for _, c := range l.codes {
+		onLock := c.Slot != 0
+		written = written || onLock
+		if p.failed[c.ID] || !p.retry && c.details.RetryAt.After(now) {
+			continue
+		}
+		if due := c.Due(now); due && (c.State != lockplan.Set || c.Changed) || !due && onLock || c.unopened != nil {
+			work = append(work, c)
+		}
+	}
+	return work, written
+}
+
+// inDoubt reports whether a call of an earlier holder may still change the lock.
+func (p *program) inDoubt(l *lock) bool {
+	if time.Since(p.h.since) >= p.h.s.callTimeout {
+		return false
+	}
+	for _, c := range l.codes {
+		if c.Slot != 0 && c.State != lockplan.Set {
+			return true
+		}
+	}
+	return false
+}
+
+// takeTurn reports whether the program may call the lock. Otherwise it waits a little, so that commands do not wait for other locks.
+func (p *program) takeTurn(ctx context.Context) bool {
+	if p.turn {
+		return true
+	}
+	select {
+	case p.h.turns <- struct{}{}:
+		p.turn = true
+	default:
+		sleep(ctx, busyPause)
+	}
+	return p.turn
+}
+
+// read reads all slots of the lock with the first connection that works.
+func (p *program) read(ctx context.Context, l *lock, work []*lockCode) (err error) {
+	tried := map[uuid.UUID]bool{}
+	for _, c := range append(work, l.codes...) {
+		if tried[c.account.ID] {
+			continue
+		}
+		tried[c.account.ID] = true
+		var slots []device.Slot
+		if slots, err = p.readSlots(ctx, c.account); err == nil {
+			p.slots = slots
+			return nil
+		}
+	}
+	return err
+}
+
+// readSlots reads the given slots, or all.
+func (p *program) readSlots(ctx context.Context, account stored, indexes ...int) ([]device.Slot, error) {
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	coder, err := p.h.coder(reading, account)
+	if err != nil {
+		return nil, err
+	}
+	return coder.Codes(reading, p.device, indexes...)
+}
+
+// carryOut does what the plan says: all conclusions, or else the first call of the lock.
+func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
+	var limits device.CodeLimits
+	if l.limits != nil {
+		limits = *l.limits
+	}
+	var plannable []*lockplan.Code
+	for _, c := range l.codes {
+		if p.acked[c.ID] == c.fingerprint() {
+			c.Changed = false
+		}
+		switch {
+		case c.unopened != nil:
+			if !p.failed[c.ID] {
+				return p.failCode(ctx, c, c.unopened)
+			}
+		case l.limits == nil && c.row != nil:
+			if !p.failed[c.ID] {
+				return p.failCode(ctx, c, fmt.Errorf("%w: it has no access codes any more", device.ErrUnsupported))
+			}
+		default:
+			plannable = append(plannable, &c.Code)
+		}
+	}
+	var call *lockplan.Step
+	var waits []lockplan.Step
+	concluded := false
+	for _, step := range lockplan.Plan(now, limits, p.slots, plannable) {
+		c := l.find(step.Code)
+		if p.failed[c.ID] || !p.retry && c.details.RetryAt.After(now) && step.Action != lockplan.Verify && step.Action != lockplan.Gone {
+			continue
+		}
+		switch step.Action {
+		case lockplan.Write, lockplan.Clear:
+			if call == nil {
+				call = &step
+			}
+		case lockplan.Wait:
+			waits = append(waits, step)
+		default:
+			concluded = true
+			if err := p.conclude(ctx, l, c, step, limits, now); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case concluded:
+		return nil
+	case call != nil:
+		return p.call(ctx, l, l.find(call.Code), *call)
+	}
+	return p.finish(ctx, l, waits, now)
+}
+
+// fingerprint identifies what a lock must hold for a code.
+func (c *lockCode) fingerprint() string {
+	if c.row == nil {
+		return ""
+	}
+	return string(c.row.SealedPIN) + c.StartsAt.String() + c.EndsAt.String()
+}
+
+// call writes or clears a slot, and reads it back.
+func (p *program) call(ctx context.Context, l *lock, c *lockCode, step lockplan.Step) error {
+	h := p.h
+	if h.callTime() < h.s.callTimeout { // until the lease is renewed
+		sleep(ctx, h.s.lease/20)
+		return nil
+	}
+	connecting, cancel := context.WithTimeout(ctx, readTimeout)
+	coder, err := h.coder(connecting, c.account)
+	cancel()
+	if err != nil {
+		return p.failCode(ctx, c, err)
+	}
+	sleep(ctx, time.Until(p.written.Add(writePause)))
+	if stored, err := p.intend(ctx, c, step); err != nil || !stored {
+		return err // the code was changed in the meantime, so it is planned again
+	}
+	if h.callTime() < h.s.callTimeout {
+		return nil
+	}
+	calling, cancel := context.WithTimeout(h.ctx, h.s.callTimeout) // not ended when the Service stops
+	defer cancel()
+	began := time.Now()
+	if step.Action == lockplan.Write {
+		err = coder.SetCode(calling, p.device, c.slotFor(step.Slot, l.limits))
+	} else {
+		err = coder.ClearCode(calling, p.device, step.Slot)
+	}
+	p.written = time.Now()
+	if calling.Err() != nil || errors.Is(err, device.ErrClosed) {
+		sleep(h.ctx, time.Until(began.Add(h.s.callTimeout))) // the lock may work on it for so long
+	}
+	if h.ended() {
+		return lease.ErrLost
+	}
+	slots, reading := p.readSlots(ctx, c.account, step.Slot)
+	if reading != nil {
+		p.slots = nil
+		return p.fail(ctx, l, []*lockCode{c}, errors.Join(err, reading))
+	}
+	for _, s := range slots {
+		p.replace(s)
+		if s.Index == step.Slot {
+			return p.called(ctx, l, c, step, s, err)
+		}
+	}
+	return p.failCode(ctx, c, fmt.Errorf("the driver did not return slot %d", step.Slot))
+}
+
+// replace stores a slot that was read again.
+func (p *program) replace(s device.Slot) {
+	for i := range p.slots {
+		if p.slots[i].Index == s.Index {
+			p.slots[i] = s
+		}
+	}
+}
+
+// slotFor returns what must be written into a slot.
+func (c *lockCode) slotFor(index int, limits *device.CodeLimits) device.Slot {
+	s := device.Slot{Index: index, PIN: c.PIN}
+	if limits != nil && limits.NameLength > 0 {
+		s.Name = c.Name[:min(len(c.Name), limits.NameLength)]
+	}
+	if limits != nil && limits.NativeSchedule {
+		s.StartsAt, s.EndsAt = c.StartsAt, c.EndsAt
+	}
+	return s
+}
+
+// called evaluates a call whose slot was read back.
+func (p *program) called(ctx context.Context, l *lock, c *lockCode, step lockplan.Step, now device.Slot, err error) error {
+	var rejected *device.RejectedError
+	shown := now.Occupied() && (now.PIN.IsZero() || now.PIN == c.PIN)
+	switch {
+	case step.Action == lockplan.Clear:
+		if now.Occupied() {
+			return p.failCode(ctx, c, notShown(err, "the lock still shows a code in its slot"))
+		}
+		return p.cleared(ctx, c)
+	case errors.As(err, &rejected):
+		return p.rejected(ctx, l, c, rejected)
+	case !shown:
+		return p.failCode(ctx, c, notShown(err, "the lock does not show the code in its slot"))
+	}
+	if err == nil || now.PIN == c.PIN {
+		p.acked[c.ID] = c.fingerprint()
+	}
+	return nil
+}
+
+// notShown returns the error of a call, or one that says what the lock showed afterwards.
+func notShown(err error, text string) error {
+	if err == nil || errors.Is(err, device.ErrUnconfirmed) {
+		return errors.New(text)
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lockplan"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// fail stores a failure of codes of the lock, and ends the program.
+func (p *program) fail(ctx context.Context, l *lock, codes []*lockCode, cause error) error {
+	if p.h.ended() || ctx.Err() != nil || errors.Is(cause, errNoSession) {
+		return errProgrammed // the next holder, or the next pass, continues
+	}
+	now := p.h.s.now()
+	retryAt := p.h.breaker(p.device).fail(now)
+	for _, c := range codes {
+		if err := p.storeFailure(ctx, c, cause, now, retryAt); err != nil {
+			return err
+		}
+	}
+	return p.finish(ctx, l, nil, now)
+}
+
+// failCode stores a failure of one code. The program continues with the others, unless the lock fails too often.
+func (p *program) failCode(ctx context.Context, c *lockCode, cause error) error {
+	if p.h.ended() || ctx.Err() != nil || errors.Is(cause, errNoSession) {
+		return errProgrammed
+	}
+	p.failed[c.ID] = true
+	now := p.h.s.now()
+	return p.storeFailure(ctx, c, cause, now, p.h.breaker(p.device).fail(now))
+}
+
+// storeFailure stores why a code is not as it should be, and when it is tried again.
+func (p *program) storeFailure(ctx context.Context, c *lockCode, cause error, now, retryAt time.Time) error {
+	p.failed[c.ID] = true
+	message := failedWith(cause, false).failure.Message
+	if c.removal != nil {
+		return p.postponeRemoval(ctx, c, c.details.failed(CodeFailedToRemove, message, now, retryAt))
+	}
+	_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		before := d.Error
+		*d = d.failed(failureType(c, now), message, now, retryAt)
+		return eventOf(before, d.Error), d.Error
+	})
+	return err
+}
+
+// failureType returns the type of the error of a code that is not as it should be.
+func failureType(c *lockCode, now time.Time) CodeErrorType {
+	switch {
+	case c.Over(now):
+		return CodeFailedToExpire
+	case !c.Due(now):
+		return CodeFailedToRemove
+	case c.State != lockplan.Set && !now.Before(c.StartsAt):
+		return CodeFailedToIssue
+	}
+	return CodeFailedToSet
+}
+
+// eventOf returns the event of an error, or an empty one if the code had an error of the same type before.
+func eventOf(before, after *CodeError) data.Change {
+	if after == nil || before != nil && before.Type == after.Type {
+		return ""
+	}
+	switch after.Type {
+	case CodeFailedToIssue, CodeFailedToExpire, CodeFailedToRemove:
+		return data.Change("access_code." + after.Type)
+	}
+	return "access_code.failed_to_set_on_device"
+}
+
+// postpone stores that codes wait until the circuit breaker closes.
+func (p *program) postpone(ctx context.Context, codes []*lockCode, until time.Time) error {
+	now := p.h.s.now()
+	for _, c := range codes {
+		p.failed[c.ID] = true
+		message := fmt.Sprintf("the lock has failed several times; the next attempt is at %s", data.FormatTime(until))
+		t := failureType(c, now)
+		if c.details.Error != nil {
+			message = c.details.Error.Message
+		}
+		if c.removal != nil {
+			if err := p.postponeRemoval(ctx, c, c.details.failed(CodeFailedToRemove, message, now, until)); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := p.updateCode(ctx, c, func(_ *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+			before := d.Error
+			*d = d.failed(t, message, now, until)
+			return eventOf(before, d.Error), d.Error
+		}); err != nil {
+			return err
+		}
+	}
+	return errProgrammed
+}
+
+// postponeRemoval stores the details of a removal, which is due again at their RetryAt.
+func (p *program) postponeRemoval(ctx context.Context, c *lockCode, d codeDetails) error {
+	err := devicedata.Update(ctx, p.h.s.db, func(tx storage.Tx) error {
+		if err := p.h.lease.Check(ctx, tx); err != nil {
+			return err
+		}
+		return devicedata.UpdateRemoval(ctx, tx, c.removal.AccountID, c.ID, func(r *devicedata.Removal) error {
+			r.Details, r.DueAt = encode(d), d.RetryAt
+			return nil
+		})
+	})
+	if isGone(err) {
+		return nil
+	}
+	return err
+}
+
+// finish stores why codes wait, and when codes that need nothing now are looked at again.
+func (p *program) finish(ctx context.Context, l *lock, waits []lockplan.Step, now time.Time) error {
+	waiting := map[*lockplan.Code]lockplan.Step{}
+	for _, step := range waits {
+		waiting[step.Code] = step
+	}
+	for _, c := range l.codes {
+		if c.row == nil || p.failed[c.ID] {
+			continue
+		}
+		if step, ok := waiting[&c.Code]; ok {
+			if err := p.wait(ctx, c, step, now); err != nil {
+				return err
+			}
+			continue
+		}
+		if c.row.DueAt.IsZero() || c.row.DueAt.After(now) {
+			continue
+		}
+		if _, err := p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+			*d = d.cleared()
+			if lockplan.State(row.State) == lockplan.Set && d.Scheduled && !now.Before(row.StartsAt) {
+				d.Scheduled = false
+				return "access_code.set_on_device", nil
+			}
+			if due := codeDue(row, *d, now); !due.IsZero() && !due.After(now) {
+				d.RetryAt = now.Add(stuckPause)
+			}
+			return "", nil
+		}); err != nil {
+			return err
+		}
+	}
+	return errProgrammed
+}
+
+// wait stores why a code cannot be written now.
+func (p *program) wait(ctx context.Context, c *lockCode, step lockplan.Step, now time.Time) error {
+	t, message := CodeNoSpace, "all slots of the lock are occupied"
+	if step.Reason == lockplan.Duplicate {
+		t, message = CodeDuplicate, "another code, which will be removed, has the same PIN"
+	}
+	_, err := p.updateCode(ctx, c, func(_ *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		before := d.Error
+		*d = d.failed(t, message, now, now.Add(waitPause))
+		return eventOf(before, d.Error), d.Error
+	})
+	return err
+}

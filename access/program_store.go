@@ -1,0 +1,278 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/lockplan"
+	"github.com/customerportal-go/customerportal/storage"
+)
+
+// updateCode changes a code in a transaction, if this process has the lease and the code is still as it was read. It reports whether it
+// is. change returns the event of the change, or an empty one.
+func (p *program) updateCode(ctx context.Context, c *lockCode, change func(*devicedata.Code, *codeDetails) (data.Change, *CodeError)) (stored bool, err error) {
+	err = c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
+		stored = false
+		rows, err := devicedata.CodesByKey(ctx, tx.Snapshot, c.account.Customer, c.key())
+		if err != nil || rows[0] == nil || !bytes.Equal(rows[0].Encode(), c.row.Encode()) {
+			return err
+		}
+		stored = true
+		next, d, now := *rows[0], c.details, p.h.s.now()
+		event, failure := change(&next, &d)
+		setDetails(&next, d, now)
+		if err := devicedata.UpdateCodes(ctx, tx, []devicedata.Code{next}); err != nil {
+			return err
+		}
+		return addCodeEvent(ctx, tx, event, &next, now, failure)
+	})
+	if isGone(err) {
+		return false, nil
+	}
+	return stored, err
+}
+
+func (c *lockCode) key() devicedata.CodeKey {
+	return devicedata.CodeKey{Device: c.row.DeviceID, Code: c.row.ID}
+}
+
+// addCodeEvent adds an event of a code to the feed, unless change is empty.
+func addCodeEvent(ctx context.Context, tx data.CustomerTx, change data.Change, row *devicedata.Code, at time.Time, failure *CodeError) error {
+	if change == "" {
+		return nil
+	}
+	return devicedata.AddEvents(ctx, tx, []data.FeedChange{codeEvent(change, row, at, failure)})
+}
+
+// intend stores that a slot is about to be written or cleared, and reports whether the code is still as it was read.
+func (p *program) intend(ctx context.Context, c *lockCode, step lockplan.Step) (bool, error) {
+	if c.removal != nil {
+		return p.checkRemoval(ctx, c)
+	}
+	return p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		row.Slot = step.Slot
+		row.State = byte(lockplan.Removing)
+		if step.Action == lockplan.Write {
+			row.State = byte(lockplan.Setting)
+		}
+		d.Scheduled = false
+		switch step.Reason {
+		case lockplan.Removed:
+			d.Modified = true
+			return "access_code.deleted_external_to_seam", nil
+		case lockplan.Modified, lockplan.Disabled:
+			if !d.ClearFirst {
+				d.Modified = true
+				return "access_code.modified_external_to_seam", nil
+			}
+		}
+		return "", nil
+	})
+}
+
+// checkRemoval reports whether a removal still exists, if this process has the lease.
+func (p *program) checkRemoval(ctx context.Context, c *lockCode) (exists bool, err error) {
+	err = devicedata.View(ctx, p.h.s.db, func(r storage.Reader) error {
+		if err := p.h.lease.Check(ctx, r); err != nil {
+			return err
+		}
+		_, err := devicedata.FindRemoval(ctx, r, c.removal.AccountID, c.ID)
+		exists = err == nil
+		if errors.Is(err, devicedata.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return exists, err
+}
+
+// dropUnwritten deletes the codes and removals that are over and were never written, without calling the lock.
+func (p *program) dropUnwritten(ctx context.Context, l *lock, now time.Time) (changed bool, err error) {
+	for _, c := range l.codes {
+		if c.Slot == 0 && c.Over(now) {
+			if err := p.drop(ctx, c, "access_code.deleted"); err != nil {
+				return false, err
+			}
+			changed = true
+		}
+	}
+	return changed, nil
+}
+
+// drop deletes a code or a removal that is not on its lock.
+func (p *program) drop(ctx context.Context, c *lockCode, event data.Change) error {
+	now := p.h.s.now()
+	if c.row != nil {
+		err := c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
+			rows, err := devicedata.CodesByKey(ctx, tx.Snapshot, c.account.Customer, c.key())
+			if err != nil || rows[0] == nil || !bytes.Equal(rows[0].Encode(), c.row.Encode()) {
+				return err
+			}
+			if err := devicedata.DropCodes(ctx, tx, []devicedata.CodeKey{c.key()}); err != nil {
+				return err
+			}
+			return addCodeEvent(ctx, tx, event, c.row, now, nil)
+		})
+		if isGone(err) {
+			return nil
+		}
+		return err
+	}
+	gone := &devicedata.Code{ID: c.ID, AccountID: c.removal.AccountID, DeviceID: c.removal.DeviceID()}
+	err := c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
+		dropped, err := devicedata.DropRemoval(ctx, tx.Tx, c.removal.AccountID, c.ID)
+		if err != nil || !dropped {
+			return err
+		}
+		return addCodeEvent(ctx, tx, event, gone, now, nil)
+	})
+	if !errors.Is(err, data.ErrCustomerNotFound) {
+		return err
+	}
+	return devicedata.Update(ctx, p.h.s.db, func(tx storage.Tx) error { // the removal has outlived its customer
+		if err := p.h.lease.Check(ctx, tx); err != nil {
+			return err
+		}
+		_, err := devicedata.DropRemoval(ctx, tx, c.removal.AccountID, c.ID)
+		return err
+	})
+}
+
+// conclude stores what a reading of the lock shows.
+func (p *program) conclude(ctx context.Context, l *lock, c *lockCode, step lockplan.Step, limits device.CodeLimits, now time.Time) error {
+	switch {
+	case step.Action == lockplan.NewPIN:
+		return p.chooseOwnPIN(ctx, l, c, otherPINReason(step), limits)
+	case step.Action == lockplan.Gone && c.Over(now):
+		return p.drop(ctx, c, "access_code.removed_from_device")
+	}
+	_, err := p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		*d = d.cleared()
+		d.Changed = false
+		if step.Action == lockplan.Verify {
+			row.State, row.Slot = byte(lockplan.Set), step.Slot
+			d.Hidden = step.Reason == lockplan.Unreadable
+			if d.Scheduled = limits.NativeSchedule && now.Before(row.StartsAt); d.Scheduled {
+				return "access_code.scheduled_on_device", nil
+			}
+			return "access_code.set_on_device", nil
+		}
+		before := row.State
+		row.State, row.Slot = byte(lockplan.Unset), 0
+		d.ClearFirst, d.Hidden, d.Scheduled = false, false, false
+		if step.Action == lockplan.Release || before == byte(lockplan.Setting) {
+			return "", nil // it has never been on the lock
+		}
+		return "access_code.removed_from_device", nil
+	})
+	return err
+}
+
+// cleared stores that the slot of a code is empty. If the code is still needed, it is written again.
+func (p *program) cleared(ctx context.Context, c *lockCode) error {
+	if c.removal != nil || !c.details.ClearFirst && !c.details.Changed {
+		return nil // the plan concludes it from the slot
+	}
+	_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		d.ClearFirst, d.Changed, d.Hidden = false, false, false
+		return "", nil
+	})
+	return err
+}
+
+// reload is updateCode for a code whose row this program has changed since it was read.
+func (p *program) reload(ctx context.Context, c *lockCode, change func(*devicedata.Code, *codeDetails) (data.Change, *CodeError)) (bool, error) {
+	var current *devicedata.Code
+	err := p.h.s.db.Workspace(c.account.workspace).View(ctx, func(s *data.Snapshot) error {
+		rows, err := devicedata.CodesByKey(ctx, s, c.account.Customer, c.key())
+		current = rows[0]
+		return err
+	})
+	if err != nil || current == nil || string(current.SealedPIN) != string(c.row.SealedPIN) {
+		return false, err
+	}
+	again := *c
+	again.row = current
+	if again.details, err = decodeCodeDetails(current.Details); err != nil {
+		return false, err
+	}
+	return p.updateCode(ctx, &again, change)
+}
+
+// otherPINReason explains why a code gets another PIN on its lock.
+func otherPINReason(step lockplan.Step) string {
+	switch {
+	case step.Reason == lockplan.Constraint:
+		return "the lock does not accept the PIN of the access grant"
+	case step.Other != nil:
+		return fmt.Sprintf("the access code %s has the same PIN", step.Other.ID)
+	}
+	return fmt.Sprintf("slot %d, which this library did not write, has the same PIN", step.OtherSlot)
+}
+
+// chooseOwnPIN gives a code a PIN that the lock accepts.
+func (p *program) chooseOwnPIN(ctx context.Context, l *lock, c *lockCode, reason string, limits device.CodeLimits) error {
+	if p.newPINs++; p.newPINs > maxNewPINs {
+		return p.failCode(ctx, c, errors.New("the lock has refused several PINs: "+reason))
+	}
+	used := func(pin device.Secret) bool {
+		for _, s := range p.slots {
+			if s.PIN == pin {
+				return true
+			}
+		}
+		for _, other := range l.codes {
+			if other.PIN == pin {
+				return true
+			}
+		}
+		return false
+	}
+	pin, err := lockplan.GeneratePIN(p.h.s.db.Rand(), []device.CodeLimits{limits}, used)
+	if errors.Is(err, lockplan.ErrNoPIN) {
+		return p.failCode(ctx, c, err)
+	}
+	if err != nil {
+		return err
+	}
+	sealed, err := p.h.s.sealPIN(c.row.AccountID, c.ID, pin)
+	if err != nil {
+		return err
+	}
+	_, err = p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		row.SealedPIN = sealed
+		*d = d.newPIN(reason, row.Slot != 0, limits)
+		return "access_code.code_changed", nil
+	})
+	return err
+}
+
+// rejected handles a code that the lock has refused.
+func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, rejected *device.RejectedError) error {
+	if c.row == nil {
+		return p.failCode(ctx, c, rejected)
+	}
+	switch rejected.Reason {
+	case device.RejectedDuplicate:
+		if rejected.Slot == 0 {
+			return p.chooseOwnPIN(ctx, l, c, "the lock says that another code has the same PIN", *l.limits)
+		}
+		return p.chooseOwnPIN(ctx, l, c, otherPINReason(lockplan.Step{OtherSlot: rejected.Slot}), *l.limits)
+	case device.RejectedConstraint:
+		return p.chooseOwnPIN(ctx, l, c, otherPINReason(lockplan.Step{Reason: lockplan.Constraint}), *l.limits)
+	case device.RejectedFull:
+		p.failed[c.ID] = true
+		_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+			*d = d.failed(CodeNoSpace, "the lock holds as many codes as it can", p.h.s.now(), p.h.s.now().Add(waitPause))
+			return eventOf(c.details.Error, d.Error), d.Error
+		})
+		return err
+	}
+	return p.failCode(ctx, c, rejected)
+}
