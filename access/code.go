@@ -139,7 +139,7 @@ func codeDue(c *devicedata.Code, d codeDetails, now time.Time) time.Time {
 		return d.RetryAt
 	case lockplan.State(c.State) == lockplan.Unset:
 		return later(d.WriteAt, now)
-	case lockplan.State(c.State) == lockplan.Set && d.Changed:
+	case lockplan.State(c.State) == lockplan.Set && (d.Changed || now.Before(d.WriteAt)):
 		return now
 	case lockplan.State(c.State) == lockplan.Set && d.Scheduled:
 		return c.StartsAt

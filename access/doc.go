@@ -1,5 +1,5 @@
 // Package access connects customers' accounts at providers of devices, keeps an inventory of their devices and the states that
-// these last reported, maps devices to spaces, and carries out commands.
+// these last reported, maps devices to spaces, carries out commands, and keeps access codes on locks for the time of a stay.
 //
 //	svc, err := access.New(db, access.Options{Keys: ring, Providers: []device.Provider{provider}})
 //	go svc.Run(ctx)
@@ -19,6 +19,7 @@
 //   - A device is mapped to spaces. A shared device is an entrance: every access grant in the site of its space opens it.
 //   - An action attempt is a command to a device, and its result.
 //   - An activity is something that happened to a device.
+//   - An access code is the PIN of an access grant or a staff member, its subject, on one lock.
 //   - A removal is an access code that must be removed from its device.
 //   - A holder serves an account at a provider, while its process has the lease of this account. A session of a holder is the
 //     connection to the account of one customer: two customers can connect the same hub.
@@ -30,6 +31,17 @@
 // call of the driver a deadline that ends before the lease. A command is therefore sent at most once, and never by a process that
 // lost its lease. If a holder stops while a device executes a command, the next holder waits until the call has ended, reads the
 // state of the device, and reports the result as not confirmed.
+//
+// # Access codes
+//
+// The planner decides which codes exist: one for each access grant that has not ended and each lock of its spaces, with the window in
+// which it is needed and its PIN. It runs after changes of access grants, staff members and spaces, which it reads from the change feed, and after changes of mappings and rules.
+// The program of a lock compares the codes with what the lock shows, writes or clears one slot, reads it back and compares again. It
+// runs when a code is due, when its lock or its account returns, and when the lock reports a change. Both can stop at any point and
+// continue with what is stored. A slot is stored before it is written, and belongs to its code until the lock has shown that it
+// does not hold the code any more. Slots that the library did not write are never changed.
+//
+// If the access ends, the transaction that ends it turns the code into a removal, which remains until the lock has confirmed it.
 //
 // Files, in reading order:
 //
@@ -46,6 +58,9 @@
 //	attempt_row.go rows of action attempts
 //	attempt_list.go lists of action attempts
 //	activity.go   activities
+//	rules.go      the rules for access codes
+//	code.go       access codes
+//	code_list.go  lists of access codes
 //	removal.go    pending removals
 //	attention.go  accounts, devices and removals that need attention
 //	attention_read.go reading a page of them
@@ -64,6 +79,15 @@
 //	operated.go   the access codes that were used at locks
 //	execute.go    sending commands
 //	expect.go     events that commands cause
+//	planner.go    planning access codes after changes
+//	plan_codes.go the codes of access grants and staff members
+//	plan_pin.go   their PINs
+//	due.go        finding the locks that must be programmed
+//	lock.go       everything that is stored about the codes of one lock
+//	program.go    programming a lock, step by step
+//	program_store.go storing what the lock has shown
+//	program_fail.go storing why a code is not as it should be
+//	breaker.go    pauses after failures
 //	maintain.go   hourly maintenance
 //	repair.go     action attempts with damaged rows
 package access

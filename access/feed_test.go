@@ -1,7 +1,7 @@
 package access_test
 
 import (
-	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,16 +14,15 @@ import (
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/internal/backends"
-	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
-// events returns the events of devices in the change feed.
+// events returns the events of devices in the feed, without those of access codes.
 func (h *hotel) events() (events []data.FeedChange) {
 	h.t.Helper()
 	for c, err := range h.ws.Changes(h.t.Context(), data.Cursor{}) {
 		require.NoError(h.t, err)
-		if c.Device != nil {
+		if c.Device != nil && !strings.HasPrefix(string(c.Change), "access_code.") {
 			require.Equal(h.t, []any{hotelKey, data.KindDevice, ""}, []any{c.CustomerKey, c.Kind, c.Key})
 			events = append(events, c)
 		}
@@ -112,27 +111,30 @@ func TestFeed_DeviceStates_ReportsEachChangeOnce(t *testing.T) {
 // TestFeed_LockOperations_ReportsGuestsAndPortals operates a lock in all ways.
 func TestFeed_LockOperations_ReportsGuestsAndPortals(t *testing.T) {
 	t.Parallel()
-	simulate(t, []device.Device{simulated.Lock("lock", "Room 101")}, func(t *testing.T, h *hotel) {
-		_, err := h.ws.Push(t.Context(), data.CustomerData{CustomerKey: hotelKey,
-			UserIdentities: []data.UserIdentity{data.StaffMember("staff", "Staff", data.Refs(data.KindRoom, "101")...)},
-			AccessGrants:   []data.AccessGrant{data.Reservation("stay", data.Ref{}, data.Refs(data.KindRoom, "101")...)},
-		})
-		require.NoError(t, err)
-		lock := h.device("lock")
-		guest, ended, staff := uuid.UUID{1}, uuid.UUID{2}, uuid.UUID{3}
-		customer, err := h.ws.Customer(t.Context(), hotelKey)
-		require.NoError(t, err)
-		require.NoError(t, devicedata.Within(t.Context(), h.ws, devicedata.IDOf(customer), func(ctx context.Context, tx data.CustomerTx) error {
-			if err := devicedata.CreateCodes(ctx, tx, []devicedata.Code{
-				{DeviceID: lock.ID, ID: guest, Subject: devicedata.GrantSubject("stay"), Slot: 1},
-				{DeviceID: lock.ID, ID: ended, Subject: devicedata.GrantSubject("stay"), Slot: 2},
-				{DeviceID: lock.ID, ID: staff, Subject: devicedata.StaffSubject("staff"), Slot: 3},
-			}); err != nil {
-				return err
+	simulate(t, []device.Device{codeLock("lock", "Room 101", 5)}, func(t *testing.T, h *hotel) {
+		h.mapTo("lock", "101")
+		require.NoError(t, h.scope.SetRules(t.Context(), access.Rules{StaffCodes: device.Known(true)}))
+		add := func(d data.CustomerData) uuid.UUID { // returns the id of its code
+			before := len(h.codes(access.CodeQuery{}))
+			d.CustomerKey = hotelKey
+			_, err := h.ws.Push(t.Context(), d)
+			require.NoError(t, err)
+			passes(15 * time.Second)
+			for _, c := range h.codes(access.CodeQuery{}) {
+				if c.Slot == before+1 {
+					return c.ID
+				}
 			}
-			_, err := devicedata.EndCodes(ctx, tx, []devicedata.CodeKey{{Device: lock.ID, Code: ended}}, devicedata.ReasonEnded)
-			return err
-		}))
+			require.FailNow(t, "no code")
+			return uuid.Nil
+		}
+		guest := add(data.CustomerData{AccessGrants: []data.AccessGrant{data.Reservation("stay", data.Ref{}, data.Refs(data.KindRoom, "101")...)}})
+		ended := add(data.CustomerData{AccessGrants: []data.AccessGrant{data.Reservation("ended", data.Ref{}, data.Refs(data.KindRoom, "101")...)}})
+		staff := add(data.CustomerData{UserIdentities: []data.UserIdentity{data.StaffMember("staff", "Staff", data.Refs(data.KindRoom, "101")...)}})
+		h.world.SetFaults("lock", simulated.Faults{Deaf: true}) // the lock does not remove the code
+		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "ended")}))
+		passes(time.Minute)
+		lock := h.device("lock")
 		seen := 0
 		operate := func(o device.Operation) []string {
 			h.world.Operate("lock", o)
@@ -159,6 +161,7 @@ func TestFeed_LockOperations_ReportsGuestsAndPortals(t *testing.T) {
 			require.Empty(t, operate(device.Operation{Locked: true, Method: method}), method)
 		}
 
+		h.world.SetFaults("lock", simulated.Faults{})
 		require.Equal(t, access.AttemptSuccess, h.do("lock", device.Command{Kind: device.Unlock}).Status)
 		require.Empty(t, h.newEvents(&seen), "the host")
 		portal := data.Actor{Type: data.ActorPortal, PortalID: uuid.New()}

@@ -188,12 +188,16 @@ func (h *holder) coder(ctx context.Context, account stored) (device.Coder, error
 	h.mu.Unlock()
 	var conn device.Conn
 	var err error
-	switch {
-	case own != nil:
-		conn, err = own.connection(ctx)
-	case account.Provider != "": // it exists
-		err = errNoSession
-	default:
+	exists := account.Provider != ""
+	if own != nil {
+		if conn, err = own.connection(ctx); errors.Is(err, ErrDeviceNotFound) { // the account of the session was deleted
+			own = nil
+		}
+	}
+	if own == nil && exists {
+		return nil, errNoSession
+	}
+	if own == nil {
 		conn, err = h.orphan(ctx, account)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,6 +42,7 @@ type program struct {
 	failed  map[uuid.UUID]bool // codes that are not tried again in this run
 	newPINs int
 	written time.Time // of the last write
+	certain bool      // no call of an earlier holder can change the lock any more
 	turn    bool      // it counts towards maxPrograms
 }
 
@@ -118,15 +120,10 @@ func (p *program) work(l *lock, now time.Time) (work []*lockCode, written bool) 
 
 // inDoubt reports whether a call of an earlier holder may still change the lock.
 func (p *program) inDoubt(l *lock) bool {
-	if time.Since(p.h.since) >= p.h.s.callTimeout {
-		return false
-	}
-	for _, c := range l.codes {
-		if c.Slot != 0 && c.State != lockplan.Set {
-			return true
-		}
-	}
-	return false
+	p.certain = p.certain || time.Since(p.h.since) >= p.h.s.callTimeout || !slices.ContainsFunc(l.codes, func(c *lockCode) bool {
+		return c.Slot != 0 && c.State != lockplan.Set
+	})
+	return !p.certain
 }
 
 // takeTurn reports whether the program may call the lock. Otherwise it waits a little, so that commands do not wait for other locks.

@@ -37,6 +37,10 @@ type Removal struct {
 	Slot       int           `json:"slot"`
 	Reason     RemovalReason `json:"reason"`
 	Since      time.Time     `json:"since"`
+
+	// Error is the last failure, or nil. The next attempt is at RetryAt.
+	Error   *CodeError `json:"error,omitempty"`
+	RetryAt time.Time  `json:"retry_at,omitzero"`
 }
 
 // position is the place of a removal in the order of the list.
@@ -113,7 +117,11 @@ func (c *Scope) eachRemovalIn(ctx context.Context, s *data.Snapshot, from uuid.U
 			if err != nil {
 				return err
 			}
-			if !fn(a, newRemoval(a, r)) {
+			removal, err := newRemoval(a, r)
+			if err != nil {
+				return err
+			}
+			if !fn(a, removal) {
 				return nil
 			}
 		}
@@ -121,11 +129,12 @@ func (c *Scope) eachRemovalIn(ctx context.Context, s *data.Snapshot, from uuid.U
 	return nil
 }
 
-func newRemoval(a *devicedata.RemovalAccount, r *devicedata.Removal) Removal {
+func newRemoval(a *devicedata.RemovalAccount, r *devicedata.Removal) (Removal, error) {
+	d, err := decodeCodeDetails(r.Details)
 	return Removal{
 		ID: r.CodeID, AccountID: r.AccountID, DeviceID: r.DeviceID(), Provider: a.Provider, ExternalID: r.DeviceExternalID,
-		Slot: r.Slot, Reason: reasons[r.Reason], Since: r.At,
-	}
+		Slot: r.Slot, Reason: reasons[r.Reason], Since: r.At, Error: d.Error, RetryAt: d.RetryAt,
+	}, err
 }
 
 // GiveUp ends a pending removal of the scope without the confirmation of the device, on which the access code may remain. It logs

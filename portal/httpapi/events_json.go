@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -37,6 +38,8 @@ var eventDescriptions = map[string]string{
 // eventType returns the type of the event of a change of the feed, or "" if the API has no event for it.
 func eventType(c data.FeedChange) string {
 	switch {
+	case c.Device != nil && strings.HasPrefix(string(c.Change), "access_code."):
+		return "" // the API has no operations for access codes yet
 	case c.Device != nil:
 		return string(c.Change)
 	case c.Class == data.ClassAccessGrant && c.Change == data.Created:

@@ -1,0 +1,211 @@
+package access_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/customerportal-go/customerportal/access"
+	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
+)
+
+func TestCodes_FullLock_EarlierStayFirstAndTheOtherWhenASlotIsFree(t *testing.T) {
+	t.Parallel()
+	simulateCodes(t, []device.Device{codeLock("l1", "Room 101", 2)}, func(t *testing.T, h *hotel) {
+		h.mapTo("l1", "101")
+		h.world.WriteCode("l1", device.Slot{Index: 1, State: device.SlotKnown, PIN: device.NewSecret("9876")})
+		starts, ends := night()
+		h.book("later", starts.Add(10*time.Minute), ends, "101")
+		h.book("earlier", starts.Add(5*time.Minute), starts.Add(time.Hour), "101")
+		passes(30 * time.Minute)
+		bySubject := func() map[string]access.Code {
+			codes := map[string]access.Code{}
+			for _, c := range h.codes(access.CodeQuery{}) {
+				codes[c.Subject.Key] = c
+			}
+			return codes
+		}
+		codes := bySubject()
+		require.Equal(t, "9876", h.pins("l1")[1], "the code of somebody else")
+		require.Equal(t, codes["earlier"].PIN.Reveal(), h.pins("l1")[2])
+		require.Equal(t, access.CodeNoSpace, codes["later"].Errors[0].Type)
+		passes(2 * time.Hour)
+		codes = bySubject()
+		require.Equal(t, codes["later"].PIN.Reveal(), h.pins("l1")[2])
+		require.Empty(t, codes["later"].Errors)
+	})
+}
+
+func TestCodes_ChangedAtTheLock_AreWrittenAgainAndOthersAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	withCodes(t, func(t *testing.T, h *hotel) {
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		passes(settle)
+		want := h.pins("l1")
+		h.world.WriteCode("l1", device.Slot{Index: 3, State: device.SlotKnown, PIN: device.NewSecret("2468")})
+		for _, edit := range []device.Slot{
+			{Index: 1, State: device.SlotEmpty}, {Index: 1, State: device.SlotKnown, PIN: device.NewSecret("1357")}, {Index: 1, State: device.SlotDisabled, PIN: device.NewSecret(want[1])},
+		} {
+			h.world.WriteCode("l1", edit)
+			passes(settle)
+			require.Equal(t, map[int]string{1: want[1], 3: "2468"}, h.pins("l1"))
+			require.Equal(t, device.SlotKnown, h.world.Slots("l1")[0].State)
+		}
+		require.Equal(t, access.WarningModified, h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0].Warnings[0].Type)
+		passes(26 * time.Hour)
+		require.Equal(t, map[int]string{3: "2468"}, h.pins("l1"))
+	})
+}
+
+func TestCodes_OfflineLock_IsReportedAndProgrammedWhenItReturns(t *testing.T) {
+	t.Parallel()
+	withCodes(t, func(t *testing.T, h *hotel) {
+		h.world.SetFaults("l1", simulated.Faults{Offline: true})
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		passes(10 * time.Minute)
+		c := h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0]
+		require.Equal(t, access.CodeFailedToSet, c.Errors[0].Type)
+		require.True(t, c.RetryAt.After(time.Now()))
+		require.Len(t, h.pins("door"), 1, "the other lock")
+		passes(time.Hour)
+		require.Equal(t, access.CodeFailedToIssue, h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0].Errors[0].Type)
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(settle)
+		require.Len(t, h.pins("l1"), 1)
+		require.Empty(t, h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0].Errors)
+
+		h.world.SetFaults("l1", simulated.Faults{Offline: true})
+		passes(25 * time.Hour)
+		require.Len(t, h.pins("l1"), 1)
+		c = h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0]
+		require.Equal(t, access.CodeFailedToExpire, c.Errors[0].Type)
+		require.Equal(t, access.CodeSet, c.Status)
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(settle)
+		require.Empty(t, h.pins("l1"))
+	})
+}
+
+// TestCodes_CustomerWithCodesOnOfflineLocksDeleted_RemovalsSurvive deletes a customer with 50 codes, and restarts the service.
+func TestCodes_CustomerWithCodesOnOfflineLocksDeleted_RemovalsSurvive(t *testing.T) {
+	t.Parallel()
+	var devices []device.Device
+	for i := range 5 {
+		devices = append(devices, codeLock(fmt.Sprint("l", i), fmt.Sprint("Room ", i), 10))
+	}
+	simulateCodes(t, devices, func(t *testing.T, h *hotel) {
+		for i := range devices {
+			h.mapTo(devices[i].ID, "101")
+		}
+		starts, ends := night()
+		for i := range 10 {
+			h.book(fmt.Sprint("r", i), starts, ends, "101")
+		}
+		passes(time.Minute)
+		for _, d := range devices {
+			require.Len(t, h.pins(d.ID), 10)
+			h.world.SetFaults(d.ID, simulated.Faults{Offline: true})
+		}
+		require.NoError(t, h.delete(data.Selection{CustomerKeys: []string{hotelKey}}))
+		_, err := h.ws.Customer(t.Context(), hotelKey)
+		require.ErrorIs(t, err, data.ErrCustomerNotFound, "the customer is gone at once")
+		count := func() int {
+			n, err := h.svc.Workspace(workspaceID).CountRemovals(t.Context())
+			require.NoError(t, err)
+			return n
+		}
+		require.Equal(t, 50, count())
+		passes(time.Hour)
+		require.Equal(t, 50, count())
+		require.NoError(t, h.ws.DB().Erase(t.Context(), data.EraseOptions{}))
+		second, _ := h.service("second", access.Options{})
+		defer start(t, second)()
+		passes(10 * time.Minute)
+		require.Equal(t, 50, count())
+		page, err := second.Workspace(workspaceID).Removals(t.Context(), access.RemovalQuery{Limit: 1000})
+		require.NoError(t, err)
+		require.Equal(t, access.CodeFailedToRemove, page.Items[0].Error.Type)
+		for _, d := range devices {
+			h.world.SetFaults(d.ID, simulated.Faults{})
+		}
+		passes(35 * time.Minute)
+		require.Zero(t, count())
+		for _, d := range devices {
+			require.Empty(t, h.pins(d.ID))
+		}
+	})
+}
+
+func TestCodes_LockThatHidesPINs_IsVerifiedByOccupation(t *testing.T) {
+	t.Parallel()
+	lock := codeLock("l1", "Room 101", 3)
+	lock.Codes.ReadsPIN = false
+	simulateCodes(t, []device.Device{lock}, func(t *testing.T, h *hotel) {
+		h.mapTo("l1", "101")
+		starts, ends := night()
+		grant := data.AccessGrant{Kind: data.KindReservation, Key: "r1", StartsAt: starts, EndsAt: ends, Spaces: data.Refs(data.KindRoom, "101")}
+		h.push(grant)
+		passes(settle)
+		c := h.codes(access.CodeQuery{})[0]
+		require.Equal(t, access.CodeSet, c.Status)
+		require.Equal(t, access.WarningNotReadable, c.Warnings[0].Type)
+		require.Equal(t, c.PIN.Reveal(), h.pins("l1")[1])
+		grant.PreferredCode = "4815"
+		h.push(grant)
+		passes(settle)
+		require.Equal(t, map[int]string{1: "4815"}, h.pins("l1"))
+		passes(26 * time.Hour)
+		require.Empty(t, h.pins("l1"))
+	})
+}
+
+func TestCodes_NativeSchedule_IsWritten72HoursBefore(t *testing.T) {
+	t.Parallel()
+	lock := codeLock("l1", "Room 101", 3)
+	lock.Codes.NativeSchedule = true
+	simulateCodes(t, []device.Device{lock}, func(t *testing.T, h *hotel) {
+		h.mapTo("l1", "101")
+		starts := time.Now().Add(80 * time.Hour).Truncate(time.Second)
+		h.book("r1", starts, starts.Add(time.Hour), "101")
+		passes(7 * time.Hour)
+		require.Empty(t, h.pins("l1"))
+		passes(2 * time.Hour)
+		slot := h.world.Slots("l1")[0]
+		require.True(t, slot.StartsAt.Equal(starts) && slot.EndsAt.Equal(starts.Add(time.Hour)), "%v", slot)
+		c := h.codes(access.CodeQuery{})[0]
+		require.Equal(t, access.CodeUnset, c.Status)
+		require.True(t, c.Scheduled)
+		h.book("r1", starts, starts.Add(2*time.Hour), "101")
+		passes(settle)
+		require.True(t, h.world.Slots("l1")[0].EndsAt.Equal(starts.Add(2*time.Hour)))
+		passes(71*time.Hour + time.Minute)
+		require.Equal(t, access.CodeSet, h.codes(access.CodeQuery{})[0].Status)
+		passes(3 * time.Hour)
+		require.Empty(t, h.pins("l1"))
+	})
+}
+
+// TestCodes_SilentLocks_AreReadBack uses locks that ignore commands, and locks whose answers are lost.
+func TestCodes_SilentLocks_AreReadBack(t *testing.T) {
+	t.Parallel()
+	withCodes(t, func(t *testing.T, h *hotel) {
+		h.world.SetFaults("l1", simulated.Faults{Deaf: true})
+		h.world.SetFaults("l2", simulated.Faults{Mute: true})
+		starts, ends := night()
+		h.book("r1", starts, ends, "101", "102")
+		passes(5 * time.Minute)
+		codes := h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})
+		require.NotEmpty(t, codes[0].Errors)
+		require.NotEqual(t, access.CodeSet, codes[0].Status)
+		require.Equal(t, access.CodeSet, h.codes(access.CodeQuery{DeviceID: h.device("l2").ID})[0].Status)
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(15 * time.Minute)
+		require.Equal(t, h.pins("l2"), h.pins("l1"))
+	})
+}
