@@ -31,15 +31,6 @@ type lock struct {
 	codes  []*lockCode
 }
 
-// plan returns the codes for [lockplan.Plan].
-func (l *lock) plan() []*lockplan.Code {
-	out := make([]*lockplan.Code, len(l.codes))
-	for i, c := range l.codes {
-		out[i] = &c.Code
-	}
-	return out
-}
-
 // find returns the code to which a step of the plan belongs.
 func (l *lock) find(c *lockplan.Code) *lockCode {
 	for _, own := range l.codes {
