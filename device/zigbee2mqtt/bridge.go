@@ -129,7 +129,7 @@ func decodeFailure(payload []byte) (failure, bool) {
 	_, rest, ok := strings.Cut(asText(m["message"]), "Publish '")
 	verb, rest, ok2 := strings.Cut(rest, "' '")
 	key, rest, ok3 := strings.Cut(rest, "' to '")
-	return failure{verb, key, rest, strings.Contains(rest, "user must be in range")}, ok && ok2 && ok3
+	return failure{verb, key, rest, strings.Contains(rest, " must be in range for device")}, ok && ok2 && ok3
 }
 
 // of reports whether the command was sent to the device with this name.

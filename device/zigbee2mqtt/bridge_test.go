@@ -209,7 +209,7 @@ func (z *fakeBridge) actLock(verb string, m map[string]any, payload []byte) {
 	user, _ := asInteger(code["user"])
 	switch {
 	case code != nil && user >= testSlots+1:
-		z.fail(verb, key, "user must be in range for device", payload)
+		z.fail(verb, key, map[string]string{"set": "user", "get": "userId"}[verb]+" must be in range for device", payload)
 		return
 	case z.offline[testLock], verb == "set" && z.deaf, verb == "get" && z.mute:
 		z.fail(verb, key, "timeout", payload)

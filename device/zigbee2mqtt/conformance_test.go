@@ -14,13 +14,17 @@ import (
 
 // logs is a log that tests can read.
 type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	limit int // bytes to keep, approximately; 0 means all
+	mu    sync.Mutex
+	text  bytes.Buffer
 }
 
 func (l *logs) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.limit > 0 && l.text.Len() > 2*l.limit {
+		l.text.Next(l.text.Len() - l.limit)
+	}
 	return l.text.Write(b)
 }
 

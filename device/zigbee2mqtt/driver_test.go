@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -29,10 +28,16 @@ func answers(texts map[string]string) device.Step {
 
 func (w *testWorld) open(tb testing.TB) *conn {
 	tb.Helper()
-	pane, err := w.provider.Connect(tb.Context(), answers(w.answers))
+	return connect(tb, w.provider, w.answers)
+}
+
+// connect connects an account and opens it.
+func connect(tb testing.TB, p *Provider, with map[string]string) *conn {
+	tb.Helper()
+	pane, err := p.Connect(tb.Context(), answers(with))
 	require.NoError(tb, err)
 	require.NotNil(tb, pane.Done, "%+v", pane.Form)
-	c, err := w.provider.Open(tb.Context(), *pane.Done)
+	c, err := p.Open(tb.Context(), *pane.Done)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, c.Close()) })
 	return c.(*conn)
@@ -211,58 +216,6 @@ func TestWatch_LongOutage_ReturnsErrOffline(t *testing.T) {
 	go func() { result <- c.Watch(t.Context(), func(device.Event) {}) }()
 	w.stop()
 	require.ErrorIs(t, <-result, device.ErrOffline)
-}
-
-// Not parallel: it counts goroutines.
-func TestConn_100Reconnects_LeaksNothing(t *testing.T) {
-	w := newWorld(t)
-	c := w.open(t)
-	events := watching(t, c)
-	measure := func() (goroutines int, heap uint64) {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		stacks := make([]byte, 4<<20)
-		for s := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-			if strings.Contains(s, "paho.golang") || strings.Contains(s, "zigbee2mqtt.(*conn)") { // not those of the broker
-				goroutines++
-			}
-		}
-		return goroutines, m.HeapAlloc
-	}
-	var goroutines int
-	var heap uint64
-	for i := 1; i <= 100; i++ {
-		c.mu.Lock()
-		generation := c.generation
-		c.mu.Unlock()
-		if i%10 == 0 {
-			w.stop() // the broker loses everything
-			w.start()
-		} else {
-			w.drop()
-		}
-		require.Eventually(t, func() bool {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return c.generation > generation && c.synced()
-		}, eventually, tick)
-		outcome, err := c.Do(t.Context(), testLock, device.Command{Kind: device.Lock})
-		require.NoError(t, err)
-		require.True(t, outcome.Confirmed)
-		if i == 10 { // after the goroutines of the last connection have ended
-			require.Eventually(t, func() bool {
-				before := goroutines
-				goroutines, heap = measure()
-				return goroutines == before
-			}, eventually, 50*time.Millisecond)
-		}
-	}
-	var after uint64
-	require.Eventually(t, func() bool { var n int; n, after = measure(); return n == goroutines }, eventually, 50*time.Millisecond, "%d goroutines", goroutines)
-	require.LessOrEqual(t, after, heap+5<<20)
-	require.NotEmpty(t, events())
 }
 
 func TestConnect_AddressThatIsNotAllowed_IsAProblemOfTheField(t *testing.T) {
