@@ -1,8 +1,10 @@
 package zigbee2mqtt
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/device"
@@ -10,7 +12,9 @@ import (
 
 const (
 	maxDevices = 20_000
-	maxState   = 256 << 10 // bytes of a message of a device
+	maxEntry   = 256 << 10 // bytes of a device in bridge/devices
+	maxInfo    = 4 << 20   // bytes of bridge/info
+	maxState   = 256 << 10 // bytes of any other message, except announcements
 )
 
 // bridgeInfo contains the fields of bridge/info that the driver uses.
@@ -53,30 +57,47 @@ type listed struct {
 	traits traits
 }
 
-// decodeDevices decodes bridge/devices. An entry that is not a device is skipped, and the first of several with one address counts.
+// errNoList must not quote the payload.
+var errNoList = fmt.Errorf("zigbee2mqtt: bridge/devices is not a list")
+
+// decodeDevices decodes bridge/devices. An entry that is too large or not a device is skipped, and the first of several with one address
+// counts.
 func decodeDevices(payload []byte, slots int) ([]listed, error) {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(payload, &raw); err != nil || raw == nil {
-		return nil, fmt.Errorf("zigbee2mqtt: bridge/devices is not a list")
+	list := json.NewDecoder(bytes.NewReader(payload)) // one entry at a time, because values of any type need much more memory than their text
+	if begin, err := list.Token(); err != nil || begin != json.Delim('[') {
+		return nil, errNoList
 	}
-	if len(raw) > maxDevices {
-		return nil, fmt.Errorf("zigbee2mqtt: bridge/devices lists %d devices, but the driver supports %d", len(raw), maxDevices)
-	}
-	devices := make([]listed, 0, len(raw))
+	devices := []listed{}
 	seen := map[string]bool{}
-	for _, r := range raw {
-		d, ok := decodeDevice(object(r), slots)
+	for n := 0; list.More(); n++ {
+		if n >= maxDevices {
+			return nil, fmt.Errorf("zigbee2mqtt: bridge/devices lists more than %d devices", maxDevices)
+		}
+		var entry json.RawMessage
+		if list.Decode(&entry) != nil {
+			return nil, errNoList
+		}
+		if len(entry) > maxEntry {
+			continue
+		}
+		d, ok := decodeDevice(object(entry), slots)
 		if ok && !seen[d.info.ID] {
 			seen[d.info.ID] = true
 			devices = append(devices, d)
 		}
+	}
+	if _, err := list.Token(); err != nil {
+		return nil, errNoList
+	}
+	if _, err := list.Token(); err != io.EOF {
+		return nil, errNoList
 	}
 	return devices, nil
 }
 
 func decodeDevice(m map[string]any, slots int) (listed, bool) {
 	id := strings.ToLower(asText(m["ieee_address"]))
-	if !validID(id) || asText(m["type"]) == "Coordinator" || m["disabled"] == true {
+	if !validID(id) || strings.HasPrefix(id, genericDevice) || asText(m["type"]) == "Coordinator" || m["disabled"] == true {
 		return listed{}, false
 	}
 	definition := asObject(m["definition"])

@@ -238,7 +238,7 @@ func (c *conn) slotWith(ctx context.Context, t *thing, except int, pin string) i
 	c.mu.Lock()
 	var candidates []int
 	for index, r := range t.users {
-		if index != except && index > 0 && r.pin == pin {
+		if index != except && r.pin == pin {
 			candidates = append(candidates, index)
 		}
 	}

@@ -76,6 +76,7 @@ type conn struct {
 	things      map[string]*thing
 	topics      map[string]map[*thing]bool // the things that use a topic
 	entities    map[string]*entity         // by the topic of their announcement
+	announced   int                        // bytes of these announcements
 	refresh     map[string]bool            // ids of things to read
 	busy        map[*thing]bool            // things with exchanges
 	wakeWorker  chan struct{}              // has one element if the worker has something to do

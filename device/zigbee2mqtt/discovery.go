@@ -2,15 +2,20 @@ package zigbee2mqtt
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/customerportal-go/customerportal/device"
 )
 
 const (
-	maxAnnouncement = 64 << 10 // bytes
-	maxEntities     = 20_000
+	maxAnnouncement  = 64 << 10 // bytes
+	maxAnnouncements = 32 << 20 // bytes of all announcements together
+	maxEntities      = 20_000
 )
+
+// genericDevice begins the ids of announced devices, so that they differ from those of Zigbee devices.
+const genericDevice = "mqtt:"
 
 // component is a kind of entity in Home Assistant's discovery.
 type component string
@@ -32,6 +37,7 @@ type entity struct {
 	class     string // the field device_class
 	state     source // of a lock or a sensor
 	settings  map[string]any
+	size      int      // bytes of the announcement
 	online    []source // all of them must be online
 	anyOnline bool     // one of them is enough
 }
@@ -113,9 +119,9 @@ func decodeAnnouncement(topic string, payload []byte, baseTopic string) announce
 			delete(m, key)
 		}
 	}
-	e := &entity{component: component(levels[1]), class: asText(m["device_class"]), settings: m}
+	e := &entity{component: component(levels[1]), class: asText(m["device_class"]), settings: m, size: len(topic) + len(payload)}
 	e.device = device.Device{
-		ID: "mqtt:" + id, Name: device.Label(orText(asText(dev["name"]), asText(m["name"]))), Manufacturer: device.Label(asText(dev["manufacturer"])),
+		ID: genericDevice + id, Name: device.Label(orText(asText(dev["name"]), asText(m["name"]))), Manufacturer: device.Label(asText(dev["manufacturer"])),
 		Model: device.Label(asText(dev["model"])), Serial: device.Label(asText(dev["serial_number"])),
 	}
 	switch {
@@ -136,7 +142,24 @@ func decodeAnnouncement(topic string, payload []byte, baseTopic string) announce
 	if !e.useful() {
 		return announcement{}
 	}
+	e.prune()
 	return announcement{e}
+}
+
+// prune removes values that the driver does not use and that may need much more memory than their text.
+func (e *entity) prune() {
+	var modes []any
+	for _, v := range asList(e.settings["modes"]) {
+		if _, ok := hvacModes[asText(v)]; ok && !slices.Contains(modes, v) {
+			modes = append(modes, v)
+		}
+	}
+	for key, v := range e.settings {
+		if scalar(v) == "" {
+			delete(e.settings, key)
+		}
+	}
+	e.settings["modes"] = modes
 }
 
 // decodeAvailability decodes the fields about availability.

@@ -53,7 +53,7 @@ func FuzzDecodeState(f *testing.F) {
 			require.NoError(t, s.Check())
 		}
 		for _, readsPIN := range []bool{true, false} {
-			for index, r := range decodeUsers(m["users"], readsPIN) {
+			for index, r := range decodeUsers(m["users"], DefaultSlots, readsPIN) {
 				slot := r.slot(index)
 				require.NotEmpty(t, slot.State)
 				require.True(t, slot.PIN.IsZero() || readsPIN && (slot.State == device.SlotKnown || slot.State == device.SlotDisabled))

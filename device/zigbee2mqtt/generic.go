@@ -91,15 +91,19 @@ func (e *entity) commandTopic(field, template string) string {
 // announce adds, changes or removes an entity. The caller holds c.mu.
 func (c *conn) announce(topic string, a announcement) {
 	old := c.entities[topic]
-	if old == nil && (a.entity == nil || len(c.entities) >= maxEntities) || old != nil && reflect.DeepEqual(old, a.entity) {
+	if old == nil && a.entity == nil || old != nil && reflect.DeepEqual(old, a.entity) {
 		return
 	}
-	delete(c.entities, topic)
 	if old != nil {
+		delete(c.entities, topic)
+		c.announced -= old.size
 		c.setPart(old.device.ID, topic, nil)
 	}
-	if a.entity != nil && c.setPart(a.entity.device.ID, topic, a.entity) {
-		c.entities[topic] = a.entity
+	if e := a.entity; e != nil && len(c.entities) < maxEntities && c.announced+e.size <= maxAnnouncements && c.setPart(e.device.ID, topic, e) {
+		c.entities[topic] = e
+		c.announced += e.size
+	} else if old == nil {
+		return
 	}
 	c.watch.add(device.Event{Kind: device.Resync})
 	c.wakeUp()

@@ -128,3 +128,79 @@ func TestWire_PacketOf200MB_EndsTheConnection(t *testing.T) {
 	require.False(t, w.up())
 	require.NoError(t, w.Close())
 }
+
+// An announced device has another id than every device of Zigbee2MQTT.
+func TestConn_DeviceWithTheIDOfAnAnnouncedOne_IsIgnored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.open(t)
+	announce := func(topic string) {
+		w.broker.publish("homeassistant/lock/"+topic+"/config", `{"unique_id":"a","state_topic":"shed/`+topic+`","command_topic":"shed/set"}`, true)
+		w.change(func() {}) // the driver has received it
+	}
+	announce("one")
+	require.Len(t, find(t, c, "mqtt:a").Capabilities, 3)
+	w.change(func() {
+		w.extra = []string{entry("mqtt:a", "shed", contactExposes)}
+		w.publishDevices()
+	})
+	announce("two")
+	w.broker.publish("homeassistant/lock/one/config", "", true)
+	requireWorks(t, c)
+	require.Contains(t, find(t, c, "mqtt:a").Capabilities, device.CanUnlock)
+}
+
+// Not parallel: it measures allocations.
+func TestReceive_10MB_AllocatesLittle(t *testing.T) {
+	c := newWorld(t).open(t)
+	const size = 10 << 20
+	repeated := func(begin, text, end string) []byte {
+		return []byte(begin + strings.Repeat(text, size/len(text)) + end)
+	}
+	payloads := map[string][]byte{
+		"values": repeated("[", "[],", "[]]"), "fields": repeated(`{"state":`, `[{"a":1}],"a":`, `1}`), "depth": repeated("", "[", ""),
+		"entry": repeated("["+entry(testLock, "front_door", lockExposes)+`,{"ieee_address":"0x1","friendly_name":"a","a":[`, "[],", `[]]}]`), "text": repeated(`"`, "x", `"`),
+		"failure": repeated(`{"level":"error","message":"Publish 'set'","a":[`, "[],", `[]]}`),
+	}
+	for _, topic := range []string{
+		"zigbee2mqtt/bridge/devices", "zigbee2mqtt/bridge/info", "zigbee2mqtt/bridge/state", "zigbee2mqtt/bridge/logging", "zigbee2mqtt/front_door",
+		"zigbee2mqtt/front_door/availability", "homeassistant/lock/a/config",
+	} {
+		for name, payload := range payloads {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			c.receive(topic, payload, true)
+			runtime.ReadMemStats(&after)
+			require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(64), "MiB for %s in %s", name, topic)
+		}
+	}
+	requireWorks(t, c)
+}
+
+// Not parallel: it measures the heap.
+func TestConn_ManyLargeAnnouncements_UseBoundedMemory(t *testing.T) {
+	c := newWorld(t).open(t)
+	before := heap()
+	values := strings.Repeat("[],", (maxAnnouncement-200)/3)
+	text := strings.Repeat("x", maxAnnouncement-200)
+	const announcements = 2000 // 125 MiB
+	topic := func(i int) string { return fmt.Sprintf("homeassistant/lock/%d/config", i) }
+	for i := range announcements {
+		field := fmt.Sprintf(`"payload_lock":%q`, text)
+		if i%4 == 0 {
+			field = `"modes":[` + values + `1]`
+		}
+		c.receive(topic(i), fmt.Appendf(nil, `{"unique_id":"%d","state_topic":"a",%s}`, i, field), true)
+	}
+	require.Less(t, (int64(heap())-int64(before))>>20, int64(60), "MiB")
+	c.mu.Lock()
+	n := len(c.entities)
+	c.mu.Unlock()
+	require.Greater(t, n, 100)
+	for i := range announcements {
+		c.receive(topic(i), nil, true)
+	}
+	c.receive("homeassistant/lock/a/config", fmt.Appendf(nil, `{"unique_id":"a","state_topic":"a","payload_lock":%q}`, text), true)
+	require.NotEmpty(t, find(t, c, "mqtt:a").ID, "there is room again")
+	requireWorks(t, c)
+}

@@ -11,6 +11,12 @@ import (
 // receive handles a message. It is called for one message at a time. A retained message is one that the broker stored before.
 func (c *conn) receive(topic string, payload []byte, retained bool) {
 	bridge, isBridge := strings.CutPrefix(topic, c.settings.BaseTopic+"/bridge/")
+	isAnnouncement := strings.HasPrefix(topic, discoveryPrefix+"/") && strings.HasSuffix(topic, "/config") // which has a limit of its own
+	switch {
+	case isBridge && bridge == "devices", isAnnouncement:
+	case len(payload) > maxState && !(isBridge && bridge == "info"), len(payload) > maxInfo:
+		return
+	}
 	var decoded any
 	switch { // before the lock, because it may take long
 	case isBridge && bridge == "devices":
@@ -23,7 +29,7 @@ func (c *conn) receive(topic string, payload []byte, retained bool) {
 		if f, ok := decodeFailure(payload); ok {
 			decoded = f
 		}
-	case strings.HasPrefix(topic, discoveryPrefix+"/") && strings.HasSuffix(topic, "/config"):
+	case isAnnouncement:
 		decoded = decodeAnnouncement(topic, payload, c.settings.BaseTopic)
 	}
 	c.mu.Lock()
@@ -238,7 +244,7 @@ func (c *conn) deliver(t *thing, payload []byte, retained bool) {
 	}
 	t.seen = true
 	if t.info.Codes != nil {
-		if o.users = decodeUsers(m["users"], c.info.readsPIN(t.info.ID)); o.users != nil {
+		if o.users = decodeUsers(m["users"], c.p.slots, c.info.readsPIN(t.info.ID)); o.users != nil {
 			t.users = o.users
 		}
 	}

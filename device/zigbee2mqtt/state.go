@@ -87,17 +87,17 @@ type slotReport struct {
 	pin   string // empty if it is not published
 }
 
-// decodeUsers decodes the property users: the slots that were read so far.
-func decodeUsers(v any, readsPIN bool) map[int]slotReport {
+// decodeUsers decodes the property users: the slots up to a number that were read so far.
+func decodeUsers(v any, slots int, readsPIN bool) map[int]slotReport {
 	users := asObject(v)
 	if len(users) == 0 {
 		return nil
 	}
-	slots := map[int]slotReport{}
+	reports := map[int]slotReport{}
 	for key, v := range users {
 		index, err := strconv.Atoi(key)
 		user := asObject(v)
-		if err != nil || index < 0 || index > 1000 || user == nil {
+		if err != nil || index < 1 || index > slots || user == nil {
 			continue
 		}
 		r := slotReport{state: device.SlotUnreadable}
@@ -119,9 +119,9 @@ func decodeUsers(v any, readsPIN bool) map[int]slotReport {
 		default:
 			r.pin = ""
 		}
-		slots[index] = r
+		reports[index] = r
 	}
-	return slots
+	return reports
 }
 
 // slot returns the report as a slot.
