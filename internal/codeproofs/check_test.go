@@ -101,9 +101,20 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 			missing[id] = n
 		}
 	}
+	reserved := map[int]bool{} // by codes that somebody cleared, and whose account is lost
+	for id := range missing {
+		if was, held := l.held[id]; held {
+			reserved[was.slot] = true
+		}
+	}
+	for _, c := range claims {
+		if lost && c.Ending {
+			reserved[c.Slot] = true
+		}
+	}
 	full := true
 	for _, s := range slots {
-		full = full && s.Occupied()
+		full = full && (s.Occupied() || reserved[s.Index])
 	}
 	for _, s := range slots {
 		n, owned := owner[s.Index]

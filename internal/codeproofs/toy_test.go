@@ -68,7 +68,7 @@ func (t *toy) claims() (claims []claim, err error) {
 }
 
 func (t *toy) settle() error {
-	for _, id := range t.h.order {
+	for _, id := range append(t.h.order, t.h.order...) { // the second time, it reads the codes that it wrote
 		if err := t.reconcile(t.h.locks[id]); err != nil {
 			return err
 		}
@@ -122,6 +122,10 @@ func (t *toy) reconcile(l *lock) error {
 	of := map[int]*row{}
 	for _, r := range rows {
 		i := slices.IndexFunc(needs, func(n need) bool { return n.id == r.id })
+		if at := r.slot - 1; r.ending && i >= 0 && len(slots) > 0 && slots[at].PIN.Reveal() != r.pin && l.limits.ReadsPIN {
+			delete(rows, r.slot) // somebody wrote another code
+			continue
+		}
 		ended := t.bug == "keeps ended codes" && !t.h.now.Before(r.until) && !r.until.IsZero()
 		if r.ending = i < 0 && !ended; !r.ending {
 			of[r.id] = r
@@ -251,7 +255,10 @@ func (t *toy) add(coder device.Coder, l *lock, n need, slots []device.Slot) *row
 	}
 	pin := t.pins[n.id]
 	for range 3 {
-		err := t.set(coder, l, t.slot(l, n, free, pin))
+		err := device.ErrRejected // if a code that somebody cleared has this PIN
+		if !slices.ContainsFunc(slices.Collect(maps.Values(t.rows[l.id])), func(r *row) bool { return r.pin == pin }) {
+			err = t.set(coder, l, t.slot(l, n, free, pin))
+		}
 		if err == nil {
 			r := &row{need: n, slot: free, pin: pin}
 			t.rows[l.id][free] = r
