@@ -94,8 +94,8 @@ func (p *program) configure() (*config, error) {
 		"client, and the client is taken from their X-Forwarded-For")
 	store := flags.String("store", "", "`STORE` of the data: memory:, badger:DIR, for example badger:/var/lib/customerportal/store, or\n"+
 		"postgres://USER@HOST/DATABASE, which several servers can share. Its parameter schema names the schema (default\n"+
-		"customerportal), and pgbouncer=true is for pgbouncer in transaction mode; the others are those of libpq. The\n"+
-		"password is best given in PGPASSWORD or PGPASSFILE")
+		"customerportal), pgbouncer=true is for pgbouncer in transaction mode, and portable=true for other databases\n"+
+		"that speak the protocol of PostgreSQL; the others are those of libpq. The password is best given in PGPASSWORD or PGPASSFILE")
 	chosenDrivers := flags.String("drivers", "", "comma-separated `LIST` of device drivers: "+strings.Join(driverNames(p.drivers), ", ")+". The login of the simulated\n"+
 		"devices is "+simulatedUser+" with the password "+simulatedPassword)
 	allowHosts := flags.String("allow-hosts", "", "comma-separated `LIST` of the IP addresses, networks and host names of MQTT brokers and Z-Wave JS servers\n"+

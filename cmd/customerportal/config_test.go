@@ -47,6 +47,7 @@ func TestRun_WrongFlagOrVariable_ExitsWithStatus2(t *testing.T) {
 		"postgres without DB":     {args: []string{"-store", "postgres://user:secret@h"}, want: "-store: postgres: must be followed by a server and a database"},
 		"postgres wrong URL":      {args: []string{"-store", "postgres://user:%zz@h/db"}, want: "-store: postgres: must be followed by a server and a database"},
 		"postgres wrong query":    {args: []string{"-store", "postgres://h/db?a;b"}, want: "-store: postgres: the parameters of the URL are not valid"},
+		"postgres portable=x":     {args: []string{"-store", "postgres://h/db?portable=x"}, want: "-store: postgres: the parameter portable must be true or false"},
 		"postgres pgbouncer=x":    {args: []string{"-store", "postgres://h/db?pgbouncer=x"}, want: "-store: postgres: the parameter pgbouncer must be true or false"},
 		"badger with URL":         {args: []string{"-store", "badger://data"}, want: "-store: badger: must be followed by a directory"},
 		"driver":                  {args: []string{"-drivers", "other"}, want: `-drivers: unknown driver "other"; known are simulated`},

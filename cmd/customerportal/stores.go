@@ -65,6 +65,7 @@ const openTimeout = time.Minute
 const (
 	schemaParameter    = "schema"
 	pgbouncerParameter = "pgbouncer"
+	portableParameter  = "portable"
 )
 
 // parsePostgres returns the connection URL and the options of a postgres store. Its errors do not contain the URL, which can
@@ -79,13 +80,15 @@ func parsePostgres(argument string) (connection string, o postgres.Options, err 
 		return "", o, errors.New("postgres: the parameters of the URL are not valid")
 	}
 	o.Schema = parameters.Get(schemaParameter)
-	if value := parameters.Get(pgbouncerParameter); value != "" {
-		if o.TransactionPooling, err = strconv.ParseBool(value); err != nil {
-			return "", o, fmt.Errorf("postgres: the parameter %s must be true or false", pgbouncerParameter)
-		}
-	}
 	parameters.Del(schemaParameter)
-	parameters.Del(pgbouncerParameter)
+	for name, option := range map[string]*bool{pgbouncerParameter: &o.TransactionPooling, portableParameter: &o.Portable} {
+		if value := parameters.Get(name); value != "" {
+			if *option, err = strconv.ParseBool(value); err != nil {
+				return "", o, fmt.Errorf("postgres: the parameter %s must be true or false", name)
+			}
+		}
+		parameters.Del(name)
+	}
 	u.RawQuery = parameters.Encode()
 	return u.String(), o, nil
 }

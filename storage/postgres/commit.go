@@ -26,11 +26,18 @@ var errRolledBack = errors.New("the server has rolled back the transaction")
 // commit writes and commits the writes of the group in one message. If the message also
 // begins the transaction, no function has read anything, so it can be sent again.
 func (g *group) commit() error {
+	var t tries
 	var err error
-	for range beginAttempts {
+	for again := true; again; {
 		begun := g.begun
-		if err = g.commitOnce(); err == nil || begun || !errors.Is(err, errConnectionLost) {
-			break
+		err = g.commitOnce()
+		switch {
+		case begun:
+			again = false
+		case errors.Is(err, errSerialization):
+			again = t.afterConflict()
+		default:
+			again = errors.Is(err, errConnectionLost) && t.afterLoss()
 		}
 	}
 	switch {
@@ -79,8 +86,8 @@ func (g *group) commitOnce() error {
 		return nil
 	}
 	g.abandon(err)
-	switch state := sqlState(err); {
-	case refused(err) && (state == stateSerialization || state == stateDeadlock):
+	switch {
+	case serialization(err):
 		return fmt.Errorf("%w (%w)", sanitize("commit", err), errSerialization)
 	case refused(err), errors.Is(err, errRolledBack):
 		return sanitize("commit", err)

@@ -23,6 +23,10 @@ var (
 	// that this version does not support.
 	ErrVersion = errors.New("storage/postgres: unsupported version of the schema")
 
+	// ErrLock is returned by Open if the schema was created with the other value of
+	// Options.Portable. The two kinds of locks do not exclude each other.
+	ErrLock = errors.New("storage/postgres: the schema was created with another value of Options.Portable")
+
 	// ErrReadOnly is returned by Open if the server does not accept writes, for example
 	// because it is a standby.
 	ErrReadOnly = errors.New("storage/postgres: the server is read-only; connect to the primary, for example with target_session_attrs=read-write in the URL")
@@ -90,11 +94,17 @@ func serverError(e *pgconn.PgError) error {
 }
 
 // refused reports whether the server has rejected a statement, so that its transaction is
-// rolled back. It is false if the connection was lost, or the server ended the session: then
-// the transaction may have committed before.
+// rolled back. It is false if the connection was lost, or the server ended the session or does
+// not know the outcome itself: then the transaction may have committed before.
 func refused(err error) bool {
 	var server *pgconn.PgError
-	return errors.As(err, &server) && server.SeverityUnlocalized == "ERROR"
+	return errors.As(err, &server) && server.SeverityUnlocalized == "ERROR" && server.Code != stateUnknown
+}
+
+// serialization reports whether the server could not serialize a transaction and has rolled it back.
+func serialization(err error) bool {
+	state := sqlState(err)
+	return refused(err) && (state == stateSerialization || state == stateDeadlock)
 }
 
 // sqlState returns the code of an error of the server, or an empty string.
@@ -111,7 +121,11 @@ const (
 	stateReadOnly        = "25006" // a write in a read-only transaction
 	stateSerialization   = "40001"
 	stateDeadlock        = "40P01"
+	stateUnknown         = "40003" // of distributed databases
 	stateUndefinedColumn = "42703"
+	stateUnique          = "23505"
+	stateSchemaExists    = "42P06"
+	stateTableExists     = "42P07"
 )
 
 // lostError is the error of the Updates of a group that was not committed for a reason that

@@ -7,7 +7,7 @@ import (
 
 // OpenWithMigration is Open of a version of the package with one more migration.
 func OpenWithMigration(ctx context.Context, url string, o Options, statements ...string) (*Store, error) {
-	next := func(*names) []string { return statements }
+	next := func(*names, bool) []string { return statements }
 	return open(ctx, url, o, append(migrations[:len(migrations):len(migrations)], next))
 }
 
@@ -35,4 +35,9 @@ func (s *Store) Waiting() (n int) {
 }
 
 // LockKey returns the key of the advisory lock of the store.
-func (s *Store) LockKey() int64 { return s.lock }
+func (s *Store) LockKey() int64 { return lockKey(s.options.Schema) }
+
+// SetIsolation sets the isolation level of the transactions of Updates. No Update may be running.
+func (s *Store) SetIsolation(level string) {
+	s.sql.begin = "begin isolation level " + level + " read write"
+}

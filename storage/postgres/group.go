@@ -23,6 +23,10 @@ var defaultGroupLimits = groupLimits{rows: 100_000, bytes: 8 << 20, time: 50 * t
 // that were idle may have been closed by the server.
 const beginAttempts = updateConns + 1
 
+// lockAttempts is the number of times that a group tries to take the lock. A server that gives all statements of a transaction one
+// snapshot refuses the lock if another process has held it since the snapshot.
+const lockAttempts = 50
+
 // answerMargin is the time by which the store waits longer for an answer than the server may
 // take for the statement.
 const answerMargin = 10 * time.Second
@@ -149,26 +153,45 @@ func (g *group) send(queue func(*pgx.Batch)) error {
 	if g.lost != nil {
 		return g.lost
 	}
-	var err error
-	for range beginAttempts {
-		if err = g.sendOnce(queue); err == nil {
+	var t tries
+	for {
+		err := g.sendOnce(queue)
+		if err == nil {
 			g.begun = true
 			return nil
 		}
 		begun := g.begun
 		g.abandon(err)
 		switch {
-		case begun && refused(err):
+		case begun && refused(err) && !serialization(err):
 			g.lost = sanitize("update", err)
 			return g.lost
 		case begun:
 			g.lost = lostError(sanitize("update", err))
 			return g.lost
-		case refused(err):
+		case serialization(err):
+			if !t.afterConflict() {
+				return lostError(sanitize("update", err))
+			}
+		case refused(err) || !t.afterLoss():
 			return sanitize("update", err)
 		}
 	}
-	return sanitize("update", err)
+}
+
+// tries counts the failed attempts to begin a transaction.
+type tries struct{ lost, conflicts int }
+
+// afterConflict counts an attempt that the server could not serialize, and reports whether to try again.
+func (t *tries) afterConflict() bool {
+	t.conflicts++
+	return t.conflicts < lockAttempts
+}
+
+// afterLoss counts an attempt whose connection was lost, and reports whether to try again.
+func (t *tries) afterLoss() bool {
+	t.lost++
+	return t.lost < beginAttempts
 }
 
 // sendOnce is send without retries, and without changing g.begun and g.lost.

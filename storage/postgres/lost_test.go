@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,16 +22,17 @@ import (
 // Update reports with the rows.
 func TestUpdate_ConnectionIsCutAtCommit_OutcomeIsCorrect(t *testing.T) {
 	t.Parallel()
-	for name, at := range map[string]cut{"before": cutBefore, "after": cutAfter, "during": cutDuring} {
+	for name, at := range map[string]cut{"before": cutBefore, "after": cutAfter, "during": cutDuring, "before, portable": cutBefore, "after, portable": cutAfter} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := startProxy(t)
 			c := &cutter{proxy: p}
 			o := postgrestest.Options(t)
+			o.Portable = strings.HasSuffix(name, "portable")
 			o.Configure = c.configure
 			o.TransactionPooling = true // otherwise the driver prepares new statements in a message of its own
 			s := openWith(t, p.url(), o)
-			direct := openWith(t, postgrestest.Shared(t).URL(), postgres.Options{Schema: o.Schema})
+			direct := openWith(t, postgrestest.Shared(t).URL(), postgres.Options{Schema: o.Schema, Portable: o.Portable})
 			want := map[string]string{}
 			n := testsize.Pick(20, 100, 100)
 			for i := range n {

@@ -26,6 +26,15 @@ type Options struct {
 	// Statements are then not prepared, so the server parses each of them again.
 	TransactionPooling bool
 
+	// Portable makes the store work with other databases that speak the protocol of
+	// PostgreSQL. The lock is then a row of the table writers, which every group writes,
+	// instead of an advisory lock, and no statement needs a feature that only PostgreSQL has.
+	// All stores of a schema must have the same value. It was tested only with PostgreSQL,
+	// at all of its isolation levels; test a database with CUSTOMERPORTAL_PORTABLE_URL as
+	// docs/scale.md describes. Without it, such a database may accept the statement that takes
+	// the advisory lock and ignore it, so that Updates are lost.
+	Portable bool
+
 	// MaxViews is the largest number of connections for Views; 0 means 16. Further Views
 	// wait at their first read until one ends or their context is done. Updates use at most
 	// two other connections.

@@ -13,6 +13,10 @@ import (
 // prepares each of them once for a connection.
 type statements struct {
 	schema, rows, writers, format string // quoted names
+	formatName                    string // in the table format
+
+	begin, beforeLock, lock string
+	lockArgs                []any
 
 	get, put, remove         string
 	merge                    string // put without the preparation for concurrent writers, of which there are none; needs version 15
@@ -21,11 +25,21 @@ type statements struct {
 	writerExpire             string
 }
 
-func newStatements(schema string) *statements {
+func newStatements(schema string, portable bool) *statements {
 	name := func(table string) string { return pgx.Identifier{schema, table}.Sanitize() }
 	s := &statements{
 		schema: pgx.Identifier{schema}.Sanitize(),
 		rows:   name("rows"), writers: name("writers"), format: name("format"),
+	}
+	s.begin, s.formatName = sqlBegin, formatName
+	s.beforeLock = sqlBeforeLock + sqlPlans
+	s.lock, s.lockArgs = sqlLock, []any{lockKey(schema)}
+	if portable {
+		s.formatName, s.beforeLock = portableName, sqlBeforeLock
+		// A counter, because some servers do not write a row that does not change.
+		s.lock = "insert into " + s.writers + " (id, committed, seen) values ($1::bytea, 1, now()) " +
+			"on conflict (id) do update set committed = " + s.writers + ".committed + 1, seen = excluded.seen"
+		s.lockArgs = []any{[]byte{}}
 	}
 	s.get = "select k, v from " + s.rows + " where k = any($1::bytea[])"
 	s.put = "insert into " + s.rows + " (k, v) select * from unnest($1::bytea[], $2::bytea[]) on conflict (k) do update set v = excluded.v"
@@ -37,7 +51,7 @@ func newStatements(schema string) *statements {
 	s.writerPut = "insert into " + s.writers + " (id, committed, seen) values ($1::bytea, $2::int8, now()) " +
 		"on conflict (id) do update set committed = excluded.committed, seen = excluded.seen"
 	s.writerGet = "select committed from " + s.writers + " where id = $1::bytea"
-	s.writerExpire = "delete from " + s.writers + " where seen < now() - interval '30 days'"
+	s.writerExpire = "delete from " + s.writers + " where seen < now() - interval '30 days' and id <> ''::bytea"
 	return s
 }
 
@@ -73,14 +87,14 @@ const (
 	sqlView     = "begin isolation level repeatable read read only"
 	sqlCommit   = "commit"
 	sqlRollback = "rollback"
-	sqlPing     = "select"
+	sqlPing     = "select 1"
 	sqlLock     = "select pg_advisory_xact_lock($1::int8)"
 
 	// The wait for the lock has no limit of its own, even if the role has one.
 	sqlBeforeLock = "select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true), " +
-		"set_config('idle_in_transaction_session_timeout', $1::text, true), " +
-		// All statements find rows by the index. A plan that was made when the table was small could read the whole table.
-		"set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+		"set_config('idle_in_transaction_session_timeout', $1::text, true)"
+	// All statements find rows by the index. A plan that was made when the table was small could read the whole table.
+	sqlPlans     = ", set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 	sqlAfterLock = "select set_config('statement_timeout', $1::text, true)"
 )
 
@@ -96,9 +110,9 @@ func lockKey(schema string) int64 {
 // queueLock queues the statements that begin a transaction and take the lock. locked is
 // called when the server has granted the lock.
 func (s *Store) queueLock(b *pgx.Batch, locked func()) {
-	b.Queue(sqlBegin)
-	b.Queue(sqlBeforeLock, milliseconds(s.options.IdleTimeout))
-	b.Queue(sqlLock, s.lock).Query(func(rows pgx.Rows) error {
+	b.Queue(s.sql.begin)
+	b.Queue(s.sql.beforeLock, milliseconds(s.options.IdleTimeout))
+	b.Queue(s.sql.lock, s.sql.lockArgs...).Query(func(rows pgx.Rows) error {
 		rows.Close()
 		if rows.Err() == nil {
 			locked()

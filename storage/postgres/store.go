@@ -16,7 +16,6 @@ import (
 type Store struct {
 	options Options
 	sql     *statements
-	lock    int64  // key of the advisory lock
 	id      []byte // key of the row of this Store in the table writers
 
 	gate    gate.Gate
@@ -57,7 +56,7 @@ func open(ctx context.Context, url string, o Options, steps []migration) (*Store
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{options: o, sql: newStatements(o.Schema), lock: lockKey(o.Schema), id: make([]byte, 16)}
+	s := &Store{options: o, sql: newStatements(o.Schema, o.Portable), id: make([]byte, 16)}
 	rand.Read(s.id) // never fails
 	s.groupLimits, s.resolveTimeout = defaultGroupLimits, defaultResolveTimeout
 	if s.updates, err = o.newPool(ctx, url, updateConns); err != nil {

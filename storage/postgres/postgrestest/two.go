@@ -52,6 +52,9 @@ func (s *twoStores) Close() error {
 	return errors.Join(s.Store.Close(), s.other.Close())
 }
 
+// Two returns one store whose calls alternate between two stores with the same schema, like those of two processes. Close closes both.
+func Two(a, b *postgres.Store) storage.Store { return &twoStores{Store: a, other: b} }
+
 // OpenTwo opens two stores on a new schema, like two processes, as one store whose calls alternate between them. reopen opens both
 // again after Close. test/backends/run uses it.
 func OpenTwo(t testing.TB) (store storage.Store, reopen func() storage.Store) {
@@ -62,6 +65,6 @@ func OpenTwo(t testing.TB) (store storage.Store, reopen func() storage.Store) {
 		require.NoError(t, err)
 		return s
 	}
-	open := func() storage.Store { return &twoStores{Store: one(), other: one()} }
+	open := func() storage.Store { return Two(one(), one()) }
 	return open(), open
 }
