@@ -187,38 +187,52 @@ func TestCodes_EarlierStart_IsWrittenNowAndMovedAwayLater(t *testing.T) {
 	})
 }
 
+// stay maps l1 to room 101, and books this room for the guest g1 from in an hour on.
+func (h *hotel) stay() {
+	h.t.Helper()
+	h.mapTo("l1", "101")
+	_, err := h.ws.Push(h.t.Context(), data.CustomerData{CustomerKey: hotelKey, UserIdentities: []data.UserIdentity{data.Guest("g1", "Anna")}})
+	require.NoError(h.t, err)
+	starts, ends := night()
+	h.push(stayOf(starts, ends))
+}
+
+// stayOf returns the reservation r1 of the guest g1 in room 101.
+func stayOf(starts, ends time.Time) data.AccessGrant {
+	return data.AccessGrant{
+		Kind: data.KindReservation, Key: "r1", User: data.Ref{Kind: data.KindGuest, Key: "g1"}, StartsAt: starts, EndsAt: ends, Spaces: data.Refs(data.KindRoom, "101"),
+	}
+}
+
+// accessEnds end the access of the guest g1 with the reservation r1 to the lock l1 in room 101.
+var accessEnds = map[string]func(h *hotel) error{
+	"reservation deleted": func(h *hotel) error {
+		return h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "r1")})
+	},
+	"room deleted":     func(h *hotel) error { return h.delete(data.Selection{Resources: data.Refs(data.KindRoom, "101")}) },
+	"site deleted":     func(h *hotel) error { return h.delete(data.Selection{Resources: data.Refs(data.KindSite, "site")}) },
+	"customer deleted": func(h *hotel) error { return h.delete(data.Selection{CustomerKeys: []string{hotelKey}}) },
+	"guest deleted":    func(h *hotel) error { return h.delete(data.Selection{Resources: data.Refs(data.KindGuest, "g1")}) },
+	"device unmapped": func(h *hotel) error {
+		_, err := h.scope.Unmap(h.t.Context(), access.DeviceMapping{DeviceID: h.device("l1").ID, Mapping: access.Mapping{SpaceKey: "101"}})
+		return err
+	},
+	"account deleted": func(h *hotel) error {
+		_, err := h.scope.DeleteAccount(h.t.Context(), h.device("l1").AccountID)
+		return err
+	},
+	"rule": func(h *hotel) error {
+		return h.scope.SetRules(h.t.Context(), access.Rules{GrantCodes: device.Known(false)})
+	},
+}
+
 func TestCodes_EveryKindOfEnd_RemovesThem(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(h *hotel) error{
-		"reservation deleted": func(h *hotel) error {
-			return h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "r1")})
-		},
-		"room deleted":     func(h *hotel) error { return h.delete(data.Selection{Resources: data.Refs(data.KindRoom, "101")}) },
-		"site deleted":     func(h *hotel) error { return h.delete(data.Selection{Resources: data.Refs(data.KindSite, "site")}) },
-		"customer deleted": func(h *hotel) error { return h.delete(data.Selection{CustomerKeys: []string{hotelKey}}) },
-		"guest deleted":    func(h *hotel) error { return h.delete(data.Selection{Resources: data.Refs(data.KindGuest, "g1")}) },
-		"device unmapped": func(h *hotel) error {
-			_, err := h.scope.Unmap(h.t.Context(), access.DeviceMapping{DeviceID: h.device("l1").ID, Mapping: access.Mapping{SpaceKey: "101"}})
-			return err
-		},
-		"account deleted": func(h *hotel) error {
-			_, err := h.scope.DeleteAccount(h.t.Context(), h.device("l1").AccountID)
-			return err
-		},
-		"rule": func(h *hotel) error {
-			return h.scope.SetRules(h.t.Context(), access.Rules{GrantCodes: device.Known(false)})
-		},
-	} {
+	for name, end := range accessEnds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simulateCodes(t, []device.Device{codeLock("l1", "Room 101", 3)}, func(t *testing.T, h *hotel) {
-				h.mapTo("l1", "101")
-				_, err := h.ws.Push(t.Context(), data.CustomerData{CustomerKey: hotelKey, UserIdentities: []data.UserIdentity{data.Guest("g1", "Anna")}})
-				require.NoError(t, err)
-				starts, ends := night()
-				h.push(data.AccessGrant{
-					Kind: data.KindReservation, Key: "r1", User: data.Ref{Kind: data.KindGuest, Key: "g1"}, StartsAt: starts, EndsAt: ends, Spaces: data.Refs(data.KindRoom, "101"),
-				})
+				h.stay()
 				passes(settle)
 				require.Len(t, h.pins("l1"), 1)
 				require.NoError(t, end(h))

@@ -37,9 +37,9 @@ type program struct {
 	verify bool   // read the lock even if no code is due
 	retry  bool   // ignore the pauses after failures, because the lock or its account has returned
 
-	slots   []device.Slot // as the lock shows them; nil until they were read
-	acked   map[uuid.UUID]string
-	failed  map[uuid.UUID]bool // codes that are not tried again in this run
+	slots   []device.Slot        // as the lock shows them; nil until they were read
+	acked   map[uuid.UUID]string // what the lock has acknowledged or shown, see fingerprint
+	failed  map[uuid.UUID]bool   // codes that are not tried again in this run
 	newPINs int
 	written time.Time // of the last write
 	certain bool      // no call of an earlier holder can change the lock any more
@@ -176,7 +176,7 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 	}
 	var plannable []*lockplan.Code
 	for _, c := range l.codes {
-		if p.acked[c.ID] == c.fingerprint() {
+		if acked, ok := p.acked[c.ID]; ok && acked == c.fingerprint() {
 			c.Changed = false
 		}
 		switch {

@@ -51,11 +51,11 @@ func (dc *deviceCascade) rows() []row {
 			}
 		}
 	}
-	rows = append(rows, dc.removals()...)
 	remove := func(key, _ []byte) { rows = append(rows, row{key: key}) }
 	for _, key := range sortedCodes(dc.ended) {
 		dc.codes[key].Rows(remove)
 	}
+	rows = append(rows, dc.removals()...) // at the end, because a code and its removal have the same row if they are due at the same time
 	counts.Codes -= len(dc.ended)
 	for _, pin := range dc.pins {
 		pin.Rows(remove)
@@ -95,12 +95,11 @@ func entranceRow(d *devicerow.Device) row {
 
 // customerRows returns the rows that schedule the removal of all codes of a deleted customer. The codes are not due any more. Their
 // other rows remain for the sweep.
-func (dc *deviceCascade) customerRows() []row {
-	rows := dc.removals()
+func (dc *deviceCascade) customerRows() (rows []row) {
 	for _, key := range sortedCodes(dc.ended) {
 		dc.codes[key].DueRow(func(key, _ []byte) { rows = append(rows, row{key: key}) })
 	}
-	return rows
+	return append(rows, dc.removals()...)
 }
 
 // unmapped returns the mappings that end because spaces are deleted.

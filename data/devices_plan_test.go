@@ -3,6 +3,7 @@ package data_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -10,6 +11,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // planned returns the customers that must be planned again, and the devices of customer "a", in the order of the planner. It plans
@@ -129,4 +131,30 @@ func TestRules_OfWorkspace_MarkAllCustomersUntilTheyAreMarked(t *testing.T) {
 		require.Zero(t, own)
 		require.Empty(t, end(common.Version))
 	})
+}
+
+// TestDelete_CodeDueAtTheSameTime_RemovalIsDue deletes the grant, or the customer, of a code that is due at the time of the delete.
+func TestDelete_CodeDueAtTheSameTime_RemovalIsDue(t *testing.T) {
+	t.Parallel()
+	for _, sel := range []data.Selection{{Resources: data.Refs(data.KindReservation, "g2")}, {CustomerKeys: []string{"a"}}} {
+		ws := data.Open(memory.New(), data.Options{Now: func() time.Time { return clockStart }}).Workspace(workspaceID)
+		lockedHotel(t, ws, "a")
+		c := code(lock("l2"), "g2", 9)
+		c.DueAt = clockStart
+		require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
+			return devicedata.CreateCodes(ctx, tx, []devicedata.Code{c})
+		}))
+		_, err := ws.Delete(t.Context(), sel)
+		require.NoError(t, err)
+		found := false
+		require.NoError(t, devicedata.View(t.Context(), ws.DB(), func(r storage.Reader) error {
+			for due, err := range devicedata.DueCodes(t.Context(), r, numbered(1), 100) {
+				require.NoError(t, err)
+				found = found || due.Code == c.ID && due.Removal
+			}
+			return nil
+		}))
+		require.True(t, found)
+		requireUndamaged(t, ws.DB().Store())
+	}
 }
