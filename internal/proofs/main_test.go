@@ -25,7 +25,7 @@ const (
 	dirVariable   = "PROOFS_DIR"
 	seedVariable  = "PROOFS_SEED"
 	roleCustomers = "customers" // see worker_test.go
-	roleRegisters = "registers" // see registers_test.go
+	roleRegisters = "registers" // see linear_test.go
 	rolePages     = "pages"     // see server_test.go
 	roleConsumer  = "consumer"  // see consumer_test.go
 	roleDevices   = "devices"   // see devices_test.go

@@ -1,4 +1,5 @@
-package proofs
+// Package linear runs random concurrent transactions on a store and checks that their history is linearizable. Only tests import it.
+package linear
 
 import (
 	"context"
@@ -14,8 +15,8 @@ import (
 // registers is the number of keys in a history. It is small, so that most transactions conflict.
 const registers = 5
 
-// clients is the number of goroutines that run transactions.
-const clients = 4
+// Clients is the number of goroutines of a process that run transactions.
+const Clients = 4
 
 // values are the contents of the registers; 0 is an absent key.
 type values [registers]int
@@ -64,7 +65,7 @@ func (s *transactions) next() transaction {
 	}
 	for range 1 + s.rng.IntN(3) {
 		// The values are distinct, so that a read value identifies its writer.
-		value := (s.n*clients+s.client)*registers + len(tx.puts) + 1 + int(s.rng.Uint32())*1_000_000
+		value := (s.n*Clients+s.client)*registers + len(tx.puts) + 1 + int(s.rng.Uint32())*1_000_000
 		if s.rng.IntN(5) == 0 {
 			value = 0
 		}
@@ -164,34 +165,27 @@ func (tx transaction) read(ctx context.Context, r storage.Reader) (found values,
 
 func (v values) String() string { return strings.Trim(fmt.Sprint([registers]int(v)), "[]") }
 
-// runClients runs a number of transactions for each client, and reports each call and each return.
-func runClients(store storage.Store, seed uint64, each int, tell func(format string, args ...any)) error {
+// Run runs a number of transactions for each client, and tells each call before it begins and each return after it. It returns the error
+// of a transaction that failed.
+func Run(store storage.Store, seed uint64, each int, tell func(client int, line string)) error {
 	var all sync.WaitGroup
-	failed := make(chan error, clients)
-	for client := range clients {
+	failed := make(chan error, Clients)
+	for client := range Clients {
 		all.Go(func() {
 			script := newTransactions(seed, client)
 			for range each {
 				tx := script.next()
-				tell("call %d %d", client, script.n)
+				tell(client, fmt.Sprintf("call %d %d", client, script.n))
 				found, err := tx.run(context.Background(), store)
 				if err != nil {
 					failed <- err
 					return
 				}
-				tell("return %d %d %v", client, script.n, found)
+				tell(client, fmt.Sprintf("return %d %d %v", client, script.n, found))
 			}
 		})
 	}
 	all.Wait()
 	close(failed)
 	return <-failed
-}
-
-// workOnRegisters is the program that is killed while its clients run transactions.
-func workOnRegisters(dir string, seed uint64) {
-	printLine("opening")
-	store, err := openSmall(dir)
-	must(err)
-	must(runClients(store, seed, 1<<30, printLine))
 }
