@@ -34,6 +34,7 @@ func startProcess(t *testing.T, args ...string) (*server, *exec.Cmd) {
 	}
 	process.Stdout, process.Stderr = s.stdout, s.stderr
 	require.NoError(t, process.Start())
+	s.cancel = func() { _ = process.Process.Signal(syscall.SIGTERM) }
 	go func() {
 		defer close(s.ended)
 		if err := process.Wait(); err != nil {
