@@ -140,7 +140,7 @@ func TestDelete_CodeDueAtTheSameTime_RemovalIsDue(t *testing.T) {
 		ws := data.Open(memory.New(), data.Options{Now: func() time.Time { return clockStart }}).Workspace(workspaceID)
 		lockedHotel(t, ws, "a")
 		c := code(lock("l2"), "g2", 9)
-		c.DueAt = clockStart
+		c.ID, c.DueAt = numbered(77), clockStart
 		require.NoError(t, withDevices(ws, "a", t.Context(), func(ctx context.Context, tx data.CustomerTx) error {
 			return devicedata.CreateCodes(ctx, tx, []devicedata.Code{c})
 		}))
