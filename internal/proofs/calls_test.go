@@ -31,6 +31,7 @@ type world struct {
 
 	webview    uuid.UUID
 	connecting string // the token of a session of the connect webview
+	linked     string // the token of a session of a deep link to the device of "a"
 }
 
 // call is a call of an exported method.
@@ -102,7 +103,7 @@ func viewed(fn func(context.Context, *portal.View) error) func(context.Context, 
 func three[T, U any](_ T, _ U, err error) error { return err }
 
 // calls contains a call of every exported method that does I/O.
-var calls = []call{
+var calls = append(linkedCalls, []call{
 	{name: "Customer", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Customer(ctx, "b")) }},
 	{name: "Space", do: func(ctx context.Context, h host, _ *world) error { return only(h.ws.Space(ctx, "b/001")) }},
 	{name: "SpaceByID", do: func(ctx context.Context, h host, w *world) error { return only(h.ws.SpaceByID(ctx, w.roomID)) }},
@@ -404,7 +405,7 @@ var calls = []call{
 	{name: "Backup", do: func(ctx context.Context, h host, _ *world) error {
 		return only(storage.Backup(ctx, h.ws.DB().Store(), discard{}))
 	}},
-}
+}...)
 
 type discard struct{}
 

@@ -70,7 +70,11 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	connecting, err := h.portals.OpenSession(t.Context(), portal.Code(webview.URL.Reveal()), "")
 	require.NoError(t, err)
-	w := &world{portal: made, token: session.Token().Reveal(), brand: brand.ID, webview: webview.ID, connecting: connecting.Token().Reveal()}
+	link, err := h.portals.Create(t.Context(), h.ws, portal.CreateRequest{CustomerKey: "a", Config: deviceLink(deviceOf("a"))})
+	require.NoError(t, err)
+	linked, err := h.portals.OpenSession(t.Context(), portal.Code(link.URL.Reveal()), "")
+	require.NoError(t, err)
+	w := &world{linked: linked.Token().Reveal(), portal: made, token: session.Token().Reveal(), brand: brand.ID, webview: webview.ID, connecting: connecting.Token().Reveal()}
 	require.NoError(t, h.ws.View(t.Context(), func(s *data.Snapshot) error {
 		room, err1 := s.Space(t.Context(), "a/001")
 		user, err2 := s.UserIdentity(t.Context(), "a/001")

@@ -97,11 +97,15 @@ type tenants struct {
 	writes  *backends.Faulty
 	store   storage.Store
 	portals *portal.Service
+	ring    *keys.Ring
 	words   map[string]*data.Workspace // by the word of a customer in the workspace
 	link    string                     // of the attacker's portal
 	session *portal.Session            // the attacker's session
 	others  []identifier
 	secrets []string // texts that no response may contain
+
+	linked  bool     // the attacker has a deep link to its lock; everything else of its customer is among the others
+	watched []string // the words of the customers that may not change
 
 	rows   map[string][]byte // of the store before the attempts
 	theirs map[string]bool   // keys of rows that contain data of the other customers
@@ -113,12 +117,13 @@ type identifier struct {
 	what   string
 	id     string
 	absent string // an identifier of the same form that does not exist
+	always bool   // the test of sessions leaves out no attempt with it
 }
 
 // newTenants fills a store.
 func newTenants(t *testing.T, store storage.Store) *tenants {
 	t.Helper()
-	s := &tenants{dice: &seededRand{rand.NewChaCha8([32]byte{1})}, words: map[string]*data.Workspace{}}
+	s := &tenants{dice: &seededRand{rand.NewChaCha8([32]byte{1})}, words: map[string]*data.Workspace{}, watched: []string{victim, foreigner}}
 	s.writes = backends.NewFault(store, backends.Fault{Of: backends.Writes, After: 1 << 60}) // it never fails and counts the writes
 	s.store = s.writes
 	now := func() time.Time { return testTime }
@@ -143,6 +148,7 @@ func newTenants(t *testing.T, store storage.Store) *tenants {
 		}
 		s.collect(t, word, ring, open)
 	}
+	s.ring = ring
 	s.remember(t)
 	return s
 }
@@ -190,7 +196,7 @@ func (s *tenants) collect(t *testing.T, word string, ring *keys.Ring, open openP
 	ctx, ws := t.Context(), s.words[word]
 	worded := func(what, id string) {
 		require.Contains(t, id, word)
-		s.others = append(s.others, identifier{what, id, strings.ReplaceAll(id, word, absentWord)})
+		s.others = append(s.others, identifier{what: what, id: id, absent: strings.ReplaceAll(id, word, absentWord)})
 	}
 	// For identifiers without a word, the absent one is derived from a hash.
 	hashed := func(what, id, letters string) {
@@ -202,7 +208,7 @@ func (s *tenants) collect(t *testing.T, word string, ring *keys.Ring, open openP
 			}
 		}
 		require.NotEqual(t, id, string(absent))
-		s.others = append(s.others, identifier{what, id, string(absent)})
+		s.others = append(s.others, identifier{what: what, id: id, absent: string(absent)})
 		s.secrets = append(s.secrets, id)
 	}
 	const hexLetters, wide = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -371,6 +377,9 @@ func (s *tenants) requireSameAnswer(t *testing.T, by string, of identifier, answ
 	if answer != absent { // require formats its message each time, which costs more than the attempt
 		require.Equal(t, absent, answer, "%s with the %s %q", by, of.what, of.id)
 	}
+	if s.linked {
+		s.requireOnlyLock(t, by, answer)
+	}
 	for _, word := range []string{victim, foreigner} {
 		if strings.Contains(answer, word) && of.id != word {
 			require.NotContains(t, answer, word, "%s with the %s %q", by, of.what, of.id)
@@ -383,11 +392,11 @@ func (s *tenants) requireSameAnswer(t *testing.T, by string, of identifier, answ
 	}
 }
 
-// exports returns everything that the hosts of the other customers can read.
+// exports returns everything that the hosts of the customers that may not change can read.
 func (s *tenants) exports(t *testing.T) string {
 	t.Helper()
 	var out strings.Builder
-	for _, word := range []string{victim, foreigner} {
+	for _, word := range s.watched {
 		export, err := s.words[word].Export(t.Context(), customerOf(word))
 		require.NoError(t, err)
 		portals, err := s.portals.List(t.Context(), s.words[word], customerOf(word), 0, "")

@@ -22,7 +22,6 @@ import (
 	"github.com/customerportal-go/customerportal/portal"
 	"github.com/customerportal-go/customerportal/portal/web"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 const webDir = "../../portal/web"
@@ -92,7 +91,7 @@ func decodeNotice(answer string) string {
 }
 
 // likely matches attempts with an identifier that belongs in the place. The test makes more of these attempts.
-var likely = regexp.MustCompile(`(?:key|guest|space|site) .* key$|cookie token|portal portal's short name|account account id|device device id|map |cursor cursor|setting: a setting|^link `)
+var likely = regexp.MustCompile(`(?:key|guest|space|site) .* key$|cookie token|portal portal's short name|account account id|device device id|map |cursor cursor|setting: a setting|^link |\?id .*device id$|\?attempt action attempt id$`)
 
 // hostSections implements web.Automations. Each customer has a setting, whose id contains its word.
 type hostSections struct{ calls []string }
@@ -202,18 +201,18 @@ var refusals = map[string]string{
 func TestIsolation_PagesWithForeignIdentifiers_FindNothing(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		ofLikely, ofOthers := strideOf(10*raceSlowness), strideOf(397*raceSlowness)
-		if _, isMemory := store.(*memory.Store); !isMemory {
+		// An attempt that sends a command waits some seconds for its result, because no service carries it out.
+		ofLikely, ofOthers := strideOf(241*raceSlowness), strideOf(2401*raceSlowness)
+		if !strings.HasSuffix(t.Name(), "/memory") {
 			ofLikely, ofOthers = 241*raceSlowness, 2401*raceSlowness // badger is slower
 		}
-		tryPages(t, store, ofLikely, ofOthers)
+		tryPages(t, newTenants(t, store), ofLikely, ofOthers)
 	})
 }
 
 // tryPages makes one of every ofLikely likely attempts and one of every ofOthers others.
-func tryPages(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
+func tryPages(t *testing.T, s *tenants, ofLikely, ofOthers int) {
 	paths, asked, posted := everyPage(t)
-	s := newTenants(t, store)
 	o := &hostSections{}
 	pages, err := web.New(s.portals, web.Options{Automations: o})
 	require.NoError(t, err)
@@ -248,6 +247,9 @@ func tryPages(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 		pages.ServeHTTP(w, r)
 		require.NotEqual(t, http.StatusInternalServerError, w.Code, "%s %s", a.method, target)
 		answer := fmt.Sprint(w.Code, w.Header(), formToken.ReplaceAllString(w.Body.String(), "name=\"token\""))
+		if s.linked { // a redirect to the same page repeats the query
+			answer = strings.ReplaceAll(answer, a.query.Encode(), "query")
+		}
 		if a.by == "token" { // the key of the new resource is a hash of the token
 			answer = derivedKey.ReplaceAllString(answer, "portal-derived")
 		}
@@ -258,10 +260,18 @@ func tryPages(t *testing.T, store storage.Store, ofLikely, ofOthers int) {
 			s.try(t, a.by, "x", func() string {
 				answer := ask(a)
 				want, refused := refusals[a.method+" "+strings.TrimPrefix(a.path, home)]
-				if !refused {
+				switch {
+				case s.linked && linkedPages[a.method+" "+strings.TrimPrefix(a.path, home)] == "":
+					want = "(403|404|405)"
+				case s.linked:
+					want = linkedPages[a.method+" "+strings.TrimPrefix(a.path, home)]
+				case !refused:
 					want = "(200|303|405)"
 				}
 				require.Regexp(t, "^"+want, answer, "%s %s", a.method, a.path)
+				if s.linked {
+					s.requireOnlyLock(t, a.method+" "+a.path, answer)
+				}
 				return answer
 			})
 		}

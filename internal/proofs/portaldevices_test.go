@@ -13,6 +13,7 @@ import (
 	"github.com/customerportal-go/customerportal/device/simulated"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/portal"
 )
 
 const simulatedPassword = "password"
@@ -23,6 +24,11 @@ func accountOf(word string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, [
 // deviceOf returns the id of the lock in the account of a customer.
 func deviceOf(word string) uuid.UUID {
 	return devicedata.DeviceID(accountOf(word), "lock-"+word)
+}
+
+// deviceLink returns the configuration of a deep link to a device.
+func deviceLink(id uuid.UUID) portal.Config {
+	return portal.Config{DeepLink: data.Ref{Kind: data.KindDevice, Key: id.String()}}
 }
 
 // simulatedAccess returns a service, which does not run, with one simulated login for each word.
