@@ -2,6 +2,9 @@ module github.com/customerportal-go/customerportal
 
 go 1.26
 
+// npm packages may contain Go files.
+ignore node_modules
+
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/dgraph-io/badger/v4 v4.9.6
