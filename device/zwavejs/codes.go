@@ -174,20 +174,13 @@ func (c *conn) setSlots(t lock, n int) {
 	}
 }
 
-// readSlot reads a slot from the lock. It calls the command class and not the access control of the server, because the latter does not
-// tell an empty slot from a lock that did not answer.
-func (c *conn) readSlot(ctx context.Context, t lock, index int) (slotReport, error) {
-	var r slotReport
-	var err error
-	var result json.RawMessage
+// readSlot reads a slot from the lock.
+func (c *conn) readSlot(ctx context.Context, t lock, index int) (r slotReport, err error) {
 	if t.class == ccUserCredential {
-		if result, err = c.invoke(ctx, t.link, t.thing, &t.codes, "getCredential", 0, t.kind, index); err == nil {
-			r, err = decodeCredential(result, index)
-		}
-		if err == nil && r.user != 0 {
-			r, err = c.readUser(ctx, t, r)
-		}
+		r, err = c.readCredential(ctx, t, index)
 	} else {
+		// Not by access control, which does not tell an empty slot from a lock that did not answer.
+		var result json.RawMessage
 		if result, err = c.invoke(ctx, t.link, t.thing, &t.codes, "get", index); err == nil {
 			r, err = decodeUserCode(result)
 		}
@@ -210,13 +203,38 @@ func (c *conn) readSlot(ctx context.Context, t lock, index int) (slotReport, err
 	return r, nil
 }
 
-// readUser completes a report with whether the user who has the code is active.
-func (c *conn) readUser(ctx context.Context, t lock, r slotReport) (slotReport, error) {
-	result, err := c.call(ctx, t.link, accessControl+"get_user_cached", t.at(&t.codes, map[string]any{"userId": r.user}))
+// readCredential reads a slot of a lock with User Credential.
+func (c *conn) readCredential(ctx context.Context, t lock, index int) (slotReport, error) {
+	credential := t.at(&t.codes, map[string]any{"credentialType": t.kind, "credentialSlot": index})
+	result, err := c.call(ctx, t.link, accessControl+"get_credential", credential)
+	if err != nil {
+		return slotReport{}, err
+	}
+	r, err := decodeCredential(result, index)
+	if err != nil {
+		return c.readEmpty(ctx, t, index, credential)
+	}
+	result, err = c.call(ctx, t.link, accessControl+"get_user_cached", t.at(&t.codes, map[string]any{"userId": r.user}))
 	if err == nil && asBool(object(result).object("user").scalar("active")).Is(false) {
 		r.state = device.SlotDisabled
 	}
 	return r, err
+}
+
+// readEmpty tells an empty slot from a lock that did not answer: the server does not know a code in the slot, and the lock answers.
+func (c *conn) readEmpty(ctx context.Context, t lock, index int, credential map[string]any) (slotReport, error) {
+	result, err := c.call(ctx, t.link, accessControl+"get_credential_cached", credential)
+	if err != nil {
+		return slotReport{}, err
+	}
+	if _, err := decodeCredential(result, index); err == nil {
+		return slotReport{}, errNoReport
+	}
+	result, err = c.invoke(ctx, t.link, t.thing, &t.codes, "getCredential", 0, t.kind, index)
+	if err == nil && object(result).object("response") == nil {
+		err = errNoReport
+	}
+	return slotReport{state: device.SlotEmpty}, err
 }
 
 // last returns the last report of a slot, or reads it.

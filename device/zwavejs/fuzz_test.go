@@ -100,10 +100,11 @@ func FuzzReceive(f *testing.F) {
 func FuzzDecodeSlot(f *testing.F) {
 	f.Add([]byte(`{"response":{"userIdStatus":1,"userCode":"0012"}}`), 3)
 	f.Add([]byte(`{"response":{"userIdStatus":1,"userCode":{"type":"Buffer","data":[48,49,50,51]}}}`), 3)
-	f.Add([]byte(`{"response":{"userId":7,"credentialSlot":3,"credentialData":"1234"}}`), 3)
+	f.Add([]byte(`{"credential":{"userId":7,"slot":3,"data":"1234"}}`), 3)
 	for _, v := range odd {
 		f.Add([]byte(`{"response":`+v+`}`), 3)
 		f.Add([]byte(`{"response":{"userIdStatus":`+v+`,"userCode":`+v+`,"userId":`+v+`,"credentialSlot":`+v+`,"credentialData":`+v+`}}`), 3)
+		f.Add([]byte(`{"credential":{"userId":1,"slot":3,"data":`+v+`}}`), 3)
 		f.Add([]byte(`{"response":{"userIdStatus":2,"userCode":`+v+`,"userId":1,"credentialSlot":3,"credentialData":{"data":[`+v+`]}}}`), 3)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, index int) {

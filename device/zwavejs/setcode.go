@@ -14,6 +14,7 @@ import (
 // Results of the requests of access control.
 const (
 	resultOK               = 0
+	resultOccupied         = 1
 	resultDuplicate        = 3
 	resultRules            = 4
 	resultDuplicateOfAdmin = 5
@@ -26,7 +27,7 @@ func (c *conn) SetCode(ctx context.Context, id string, s device.Slot) error {
 		return err
 	}
 	before, err := c.last(ctx, t, s.Index)
-	if err != nil {
+	if err != nil && (!errors.Is(err, errNoReport) || t.class == ccUserCredential) { // else the old code is unknown, which is no obstacle
 		return classify(id, err, false)
 	}
 	pin := s.PIN.Reveal()
@@ -70,16 +71,8 @@ func (c *conn) SetCode(ctx context.Context, id string, s device.Slot) error {
 
 // write writes a code once. done means that the server read the code back.
 func (c *conn) write(ctx context.Context, t lock, index int, pin string, user int, before slotReport) (done bool, err error) {
-	var result json.RawMessage
-	key := "result"
-	add := t.class == ccUserCredential && before.user == 0
-	if add {
-		if result, err = c.call(ctx, t.link, accessControl+"get_user", t.at(&t.codes, map[string]any{"userId": user})); err != nil {
-			return false, err
-		}
-		add = object(result).object("user") == nil
-	}
 	credential := map[string]any{"credentialType": t.kind, "credentialSlot": index, "data": pin}
+	var result json.RawMessage
 	switch {
 	case !t.access, t.class == ccUserCode && before.state == device.SlotDisabled: // access control would leave it disabled
 		result, err = c.invoke(ctx, t.link, t.thing, &t.codes, "set", index, userEnabled, pin)
@@ -87,20 +80,26 @@ func (c *conn) write(ctx context.Context, t lock, index int, pin string, user in
 			return status == setSuccess, nil // supervised
 		}
 		return false, err
-	case add:
-		key = "credential"
+	case t.class == ccUserCredential && before.user == 0:
 		result, err = c.call(ctx, t.link, accessControl+"add_user", t.at(&t.codes, map[string]any{
 			"userId": user, "options": map[string]any{"active": true, "userType": 0}, "credential": credential,
 		}))
-		result = object(result)["result"]
-	default:
-		credential["userId"] = cmp.Or(user, index)
-		result, err = c.call(ctx, t.link, accessControl+"set_credential", t.at(&t.codes, credential))
+		results := object(result).object("result")
+		if added, ok := results.integer("user"); err != nil || !ok || added != resultOccupied {
+			return c.judge(ctx, t, index, pin, results, "credential", err)
+		}
 	}
+	credential["userId"] = cmp.Or(user, index) // a user who exists
+	result, err = c.call(ctx, t.link, accessControl+"set_credential", t.at(&t.codes, credential))
+	return c.judge(ctx, t, index, pin, object(result), "result", err)
+}
+
+// judge returns the result of a write by access control.
+func (c *conn) judge(ctx context.Context, t lock, index int, pin string, results fields, key string, err error) (done bool, _ error) {
 	if err != nil {
 		return false, err
 	}
-	switch status, ok := object(result).integer(key); {
+	switch status, ok := results.integer(key); {
 	case !ok:
 		return false, nil
 	case status == resultOK:

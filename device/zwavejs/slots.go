@@ -89,20 +89,16 @@ func decodeUserCode(result json.RawMessage) (slotReport, error) {
 	return slotReport{state: device.SlotUnreadable}, nil // it opens in a special way
 }
 
-// decodeCredential decodes the answer to a request for a slot of the command class User Credential.
+// decodeCredential decodes the answer to a request for a credential. It returns errNoReport if the answer contains no credential, which
+// means that the slot is empty or that the lock did not answer.
 func decodeCredential(result json.RawMessage, index int) (slotReport, error) {
-	f := object(result).object("response")
-	slot, ok := f.integer("credentialSlot")
+	f := object(result).object("credential")
+	slot, _ := f.integer("slot")
 	user, _ := f.integer("userId")
-	switch {
-	case !ok:
-		return slotReport{}, errNoReport
-	case slot == 0 || user == 0:
-		return slotReport{state: device.SlotEmpty}, nil
-	case slot != index:
+	if slot != index || user == 0 {
 		return slotReport{}, errNoReport
 	}
-	r := occupied(f.codeText("credentialData"), true)
+	r := occupied(f.codeText("data"), true)
 	r.user = user
 	return r, nil
 }
