@@ -38,6 +38,10 @@ type broker struct {
 	started  func(*mqtt.Server)
 	retained map[string]packets.Packet // the messages that a restarted server has, if keep is set
 	keep     bool
+
+	// If they are set, the next subscription of the driver sends to subscribing, and waits for proceed.
+	subscribing chan<- struct{}
+	proceed     <-chan struct{}
 }
 
 // newBroker starts a broker. started is called for each server that the broker starts.
@@ -158,7 +162,7 @@ type authHook struct {
 func (*authHook) ID() string { return "auth" }
 
 func (*authHook) Provides(b byte) bool {
-	return bytes.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck}, []byte{b})
+	return bytes.Contains([]byte{mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnSubscribe}, []byte{b})
 }
 
 func (h *authHook) OnConnectAuthenticate(_ *mqtt.Client, pk packets.Packet) bool {
@@ -169,6 +173,20 @@ func (h *authHook) OnConnectAuthenticate(_ *mqtt.Client, pk packets.Packet) bool
 }
 
 func (*authHook) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
+
+func (h *authHook) OnSubscribe(c *mqtt.Client, pk packets.Packet) packets.Packet {
+	h.broker.mu.Lock()
+	subscribing, proceed := h.broker.subscribing, h.broker.proceed
+	if string(c.Properties.Username) != testUser || subscribing == nil {
+		h.broker.mu.Unlock()
+		return pk
+	}
+	h.broker.subscribing = nil
+	h.broker.mu.Unlock()
+	subscribing <- struct{}{}
+	<-proceed
+	return pk
+}
 
 // awaitMark waits until all connections of the driver have received a state of the lock that was reported at this time.
 func (b *broker) awaitMark(mark time.Time) {

@@ -26,6 +26,9 @@ func (c *conn) limits(t *thing) device.CodeLimits {
 
 // findLock returns a lock with codes that can be reached, after check.
 func (c *conn) findLock(ctx context.Context, id string, check func(device.CodeLimits) error) (*thing, device.CodeLimits, error) {
+	if err := c.awaitListening(ctx); err != nil {
+		return nil, device.CodeLimits{}, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, err := c.find(ctx, id)

@@ -24,6 +24,10 @@ func isGeneric(accountID string) bool { return strings.HasPrefix(accountID, gene
 // errNoBridge means that the broker works, and that there is no Zigbee2MQTT with the base topic.
 var errNoBridge = fmt.Errorf("%w: there is no Zigbee2MQTT with the base topic of the account", device.ErrOffline)
 
+// errForgotten means that there is a Zigbee2MQTT, but that the broker does not have its list of devices. Zigbee2MQTT publishes the list
+// when it starts, and not when it connects again.
+var errForgotten = fmt.Errorf("%w: the broker has lost the list of devices: restart Zigbee2MQTT", device.ErrOffline)
+
 // thing is a device.
 type thing struct {
 	info   device.Device // State is the last reported state, without Online
@@ -65,6 +69,7 @@ type conn struct {
 	cause       error         // of the last failure to connect
 	wire        *wire         // the current connection to the broker
 	generation  int           // counts connections to the broker
+	listening   bool          // the devices that were known are subscribed, on the current connection
 	complete    bool          // the inventory and the subscriptions are complete, on the current connection
 	changed     chan struct{} // closed and replaced when something changed that others wait for
 	watch       *watch        // the running Watch, or nil
@@ -159,7 +164,7 @@ func (c *conn) connected(w *wire) {
 	defer c.mu.Unlock()
 	c.wire, c.cause = w, nil
 	c.generation++
-	c.complete, c.hasDevices, c.hasInfo, c.bridge = false, false, false, device.Optional[bool]{}
+	c.listening, c.complete, c.hasDevices, c.hasInfo, c.bridge = false, false, false, false, device.Optional[bool]{}
 	c.wake()
 	c.wakeUp()
 }
@@ -199,7 +204,7 @@ func (c *conn) awaitSync(ctx context.Context) error {
 	defer timeout.Stop()
 	for {
 		c.mu.Lock()
-		synced, changed, ended, cause, up := c.synced(), c.changed, c.ended, c.cause, c.wire.up()
+		synced, changed, ended, cause, up, bridge := c.synced(), c.changed, c.ended, c.cause, c.wire.up(), c.bridge
 		c.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
@@ -216,9 +221,33 @@ func (c *conn) awaitSync(ctx context.Context) error {
 		case <-c.done:
 		case <-ctx.Done():
 		case <-timeout.C:
-			if up {
+			switch {
+			case up && bridge.Is(true):
+				return errForgotten
+			case up:
 				return errNoBridge
 			}
+			return fmt.Errorf("%w: the MQTT broker %s does not answer", device.ErrOffline, c.settings.address())
+		}
+	}
+}
+
+// awaitListening waits until the driver would receive the answer to a command.
+func (c *conn) awaitListening(ctx context.Context) error {
+	timeout := time.NewTimer(c.p.times.answer)
+	defer timeout.Stop()
+	for {
+		c.mu.Lock()
+		err, listening, changed := c.usable(ctx), c.listening, c.changed
+		c.mu.Unlock()
+		if err != nil || listening {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-c.done:
+		case <-ctx.Done():
+		case <-timeout.C:
 			return fmt.Errorf("%w: the MQTT broker %s does not answer", device.ErrOffline, c.settings.address())
 		}
 	}

@@ -10,6 +10,9 @@ import (
 
 // Do implements [device.Conn].
 func (c *conn) Do(ctx context.Context, id string, command device.Command) (device.Outcome, error) {
+	if err := c.awaitListening(ctx); err != nil {
+		return device.Outcome{}, err
+	}
 	c.mu.Lock()
 	t, err := c.find(ctx, id)
 	if err == nil {

@@ -18,8 +18,9 @@
 //
 // # Bounds
 //
-// Packets of more than 16 MiB end the connection. States of more than 256 KiB and announcements of more than 64 KiB are ignored. An
-// account has at most 20,000 devices.
+// Packets of more than 16 MiB end the connection. A device of more than 256 KiB in bridge/devices, bridge/info of more than 4 MiB, an
+// announcement of more than 64 KiB and any other message of more than 256 KiB are ignored. An account has at most 20,000 devices,
+// and 32 MiB of announcements.
 //
 // Files, in reading order:
 //

@@ -2,6 +2,7 @@ package zigbee2mqtt
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -100,4 +101,46 @@ func TestDo_BrokerAndZigbee2MQTTKilled_CommandIsNotRepeated(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, outcome.Confirmed)
 	require.False(t, call[bool](p, "locked", testLock))
+}
+
+// Zigbee2MQTT publishes its devices only when it starts, so a broker that keeps no messages on disk forgets them.
+func TestConn_BrokerForgetsTheDevicesOfZigbee2MQTT_CommandsWorkAndTheErrorSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	c := p.open(t)
+	p.keep = false
+	p.stop()
+	p.start()
+	p.request("health_check", map[string]any{}) // the program has connected again
+	require.Empty(t, p.stored("bridge/devices"))
+	require.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.listening && c.wire.up()
+	}, eventually, tick)
+	outcome, err := c.Do(t.Context(), testLock, device.Command{Kind: device.Unlock})
+	require.NoError(t, err)
+	require.True(t, outcome.Confirmed)
+
+	another := p.newProvider()
+	account := device.Account{ID: c.coordinator, Secret: c.settings.secret()}
+	for another.times.sync = 100 * time.Millisecond; ; another.times.sync *= 2 { // the machine may be slow
+		_, err = another.Open(t.Context(), account)
+		require.ErrorIs(t, err, device.ErrOffline)
+		if errors.Is(err, errForgotten) {
+			break
+		}
+	}
+	pane, err := another.Connect(t.Context(), answers(p.answers))
+	require.NoError(t, err)
+	require.Contains(t, pane.Form.Message, "Restart Zigbee2MQTT")
+
+	p.kill()
+	p.run()
+	again, err := p.provider.Open(t.Context(), account)
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
+	require.Len(t, slices.Collect(maps.Keys(c.things)), testDevices)
+	_, err = c.inventory(t.Context())
+	require.NoError(t, err)
 }

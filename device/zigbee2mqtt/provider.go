@@ -136,6 +136,8 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 		account.ID, account.Name = genericAccount+s.address(), device.Label(s.host)
 	case errors.Is(err, errNoBridge):
 		return problem(filled, fieldBaseTopic, device.ProblemInvalid, "There is no Zigbee2MQTT with this base topic, and no announced device."), nil
+	case errors.Is(err, errForgotten):
+		return problem(filled, "", device.ProblemUnreachable, "The broker has lost the list of devices. Restart Zigbee2MQTT."), nil
 	case err != nil:
 		return problem(filled, fieldURL, device.ProblemUnreachable, "There is no MQTT broker at this address."), nil
 	}

@@ -1,6 +1,7 @@
 package zigbee2mqtt
 
 import (
+	"context"
 	"runtime"
 	"strings"
 	"testing"
@@ -42,6 +43,30 @@ func TestConn_100ReconnectsToZigbee2MQTT_LeaksNothing(t *testing.T) {
 			p.drop()
 		}
 	})
+}
+
+// The answer to a command would be missed before the topics of the devices are subscribed.
+func TestDo_BeforeSubscriptions_IsNotSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.open(t)
+	subscribing, proceed := make(chan struct{}), make(chan struct{})
+	w.broker.mu.Lock()
+	w.subscribing, w.proceed = subscribing, proceed
+	w.broker.mu.Unlock()
+	w.drop()
+	<-subscribing
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := c.Do(ctx, testLock, device.Command{Kind: device.Lock})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	err = c.ClearCode(ctx, testLock, 1)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	close(proceed)
+	outcome, err := c.Do(t.Context(), testLock, device.Command{Kind: device.Lock})
+	require.NoError(t, err)
+	require.True(t, outcome.Confirmed)
+	require.Equal(t, 1, w.commands(testLock))
 }
 
 // reconnectOften calls reconnect 100 times. It requires that the connection works after each time, and that the driver does not have more

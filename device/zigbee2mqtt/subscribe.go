@@ -61,8 +61,19 @@ func (c *conn) subscribe(ctx context.Context) {
 			c.retry(ctx, current)
 			continue
 		}
+		c.subscribed(current)
 		c.completed(current, have)
 		c.readStates(ctx)
+	}
+}
+
+// subscribed records that the devices that were known are subscribed.
+func (c *conn) subscribed(generation int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation == generation && !c.listening {
+		c.listening = true
+		c.wake()
 	}
 }
 
