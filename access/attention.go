@@ -19,11 +19,13 @@ type AttentionType string
 
 // The types of attention items.
 const (
-	AttentionAccountDisconnected AttentionType = "account_disconnected" // an account is lost, or its provider is unreachable
-	AttentionDeviceMissing       AttentionType = "device_missing"       // an account no longer lists a lock
-	AttentionDeviceOffline       AttentionType = "device_offline"       // a lock of a connected account is offline
-	AttentionLowBattery          AttentionType = "low_battery"          // the battery of a device is low, see [Device.LowBatterySince]
-	AttentionRemovalOverdue      AttentionType = "removal_overdue"      // an access code is still on its device after [RemovalOverdue]
+	AttentionAccountDisconnected AttentionType = "account_disconnected"    // an account is lost, or its provider is unreachable
+	AttentionDeviceMissing       AttentionType = "device_missing"          // an account no longer lists a lock
+	AttentionDeviceOffline       AttentionType = "device_offline"          // a lock of a connected account is offline
+	AttentionLowBattery          AttentionType = "low_battery"             // the battery of a device is low, see [Device.LowBatterySince]
+	AttentionCodeNotSet          AttentionType = "access_code_not_set"     // an access code is not on its lock although it is needed within [CodeMissing]
+	AttentionCodeNotRemoved      AttentionType = "access_code_not_removed" // an access code is still on its lock after its end
+	AttentionRemovalOverdue      AttentionType = "removal_overdue"         // an access code is still on its device after [RemovalOverdue]
 )
 
 // AttentionItem is a condition that somebody should look at. It ends when the condition does.
@@ -35,7 +37,7 @@ type AttentionItem struct {
 
 	AccountID    uuid.UUID `json:"connected_account_id"`
 	DeviceID     uuid.UUID `json:"device_id,omitzero"`      // not of an account
-	AccessCodeID uuid.UUID `json:"access_code_id,omitzero"` // only of a removal
+	AccessCodeID uuid.UUID `json:"access_code_id,omitzero"` // only of an access code or a removal
 
 	// Name is the name of the account, or of the device. It is empty if the removal of an access code is all that is left of the device.
 	Name string `json:"name,omitempty"`
@@ -57,10 +59,10 @@ type AttentionQuery struct {
 }
 
 // Attention returns a page of the items that need attention in the scope: customer by customer in the order of their keys, the
-// accounts and then the devices of each in the order of their ids, and at the end the overdue removals, by account and id. The locks
+// accounts, the devices and then the access codes of each in the order of their ids, and at the end the overdue removals, by account and id. The locks
 // of an account that is not connected are not listed as offline.
 //
-// A page reads at most 10,000 accounts, devices and removals, and has Stopped set if it ended for that reason. It also reads a row for
+// A page reads at most 10,000 accounts, devices, access codes and removals, and has Stopped set if it ended for that reason. It also reads a row for
 // each account of the store that has removals, as [Scope.Removals] does. Attention returns a [validation.Error] for a Limit out of range, [data.ErrInvalidCursor], and [data.ErrCustomerNotFound].
 func (c *Scope) Attention(ctx context.Context, q AttentionQuery) (page data.Page[AttentionItem], err error) {
 	limit, err := pageLimit(q.Limit)

@@ -17,6 +17,7 @@ const (
 	groupAccounts   attentionGroup = 'a' // after an account
 	groupDeviceItem attentionGroup = 'i' // after an item of a device
 	groupDevices    attentionGroup = 'd' // after a device
+	groupCodes      attentionGroup = 'c' // after an access code
 	groupRemovals   attentionGroup = 'r' // after a removal; the id is that of the account
 )
 
@@ -61,7 +62,7 @@ func (c *Scope) parseAttentionCursor(cursor string) (p attentionPosition, err er
 			return p, data.ErrInvalidCursor
 		}
 		p.item, rest = AttentionType(item), of
-	case groupAccounts, groupDevices:
+	case groupAccounts, groupDevices, groupCodes:
 	default:
 		return p, data.ErrInvalidCursor
 	}

@@ -35,7 +35,7 @@ type attentionReader struct {
 
 // readAll reads the rows that follow r.at. It returns errPageFull if there are more than the page may have.
 func (r *attentionReader) readAll(ctx context.Context) error {
-	if start := r.at; start.group != groupRemovals && r.selects(AttentionAccountDisconnected, AttentionDeviceMissing, AttentionDeviceOffline, AttentionLowBattery) {
+	if start := r.at; start.group != groupRemovals && r.selects(AttentionAccountDisconnected, AttentionDeviceMissing, AttentionDeviceOffline, AttentionLowBattery, AttentionCodeNotSet, AttentionCodeNotRemoved) {
 		for customer, err := range r.c.customersFrom(ctx, r.s, start.customer) {
 			if err != nil {
 				return err
@@ -104,9 +104,19 @@ func (r *attentionReader) readCustomer(ctx context.Context, customer data.Custom
 		}
 		r.at = at
 	}
-	if !r.selects(AttentionDeviceMissing, AttentionDeviceOffline, AttentionLowBattery) {
+	if from.group != groupCodes && r.selects(AttentionDeviceMissing, AttentionDeviceOffline, AttentionLowBattery) {
+		if err := r.readDevices(ctx, customer, accounts, from); err != nil {
+			return err
+		}
+	}
+	if !r.selects(AttentionCodeNotSet, AttentionCodeNotRemoved) {
 		return nil
 	}
+	return r.readAttentionCodes(ctx, customer, accounts, from)
+}
+
+// readDevices reads the devices of a customer that follow a position.
+func (r *attentionReader) readDevices(ctx context.Context, customer data.Customer, accounts []Account, from attentionPosition) error {
 	var first uuid.UUID // devices with greater ids are read
 	var listed attentionPosition
 	switch from.group {

@@ -1,9 +1,14 @@
 package access_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/samber/lo"
 
 	"github.com/stretchr/testify/require"
 
@@ -11,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 func TestCodes_FullLock_EarlierStayFirstAndTheOtherWhenASlotIsFree(t *testing.T) {
@@ -207,5 +213,55 @@ func TestCodes_SilentLocks_AreReadBack(t *testing.T) {
 		h.world.SetFaults("l1", simulated.Faults{})
 		passes(15 * time.Minute)
 		require.Equal(t, h.pins("l2"), h.pins("l1"))
+	})
+}
+
+// TestCodes_MissingAndOverdue_NeedAttentionOnce lets a lock be offline at the start and at the end of a stay.
+func TestCodes_MissingAndOverdue_NeedAttentionOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel(t, memory.New(), codeLock("l1", "Room 101", 3))
+		var seen []access.AttentionType
+		h.seldom(func(_ context.Context, workspace uuid.UUID, item access.AttentionItem) {
+			require.Equal(t, workspaceID, workspace)
+			seen = append(seen, item.Type)
+		})
+		connect(t, h.scope, "anna")
+		defer start(t, h.svc)()
+		synctest.Wait()
+		codes := func() (items []access.AttentionItem) {
+			q := access.AttentionQuery{Types: []access.AttentionType{access.AttentionCodeNotSet, access.AttentionCodeNotRemoved}, Limit: 1}
+			for {
+				page, err := h.scope.Attention(t.Context(), q)
+				require.NoError(t, err)
+				items = append(items, page.Items...)
+				if q.Cursor = page.Next; q.Cursor == "" {
+					return items
+				}
+			}
+		}
+		h.mapTo("l1", "101")
+		h.world.SetFaults("l1", simulated.Faults{Offline: true})
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		h.book("r2", starts, ends, "101")
+		passes(20 * time.Minute)
+		require.Empty(t, codes(), "40 minutes before the start")
+		passes(12 * time.Minute)
+		items := codes()
+		require.Len(t, items, 2)
+		require.Equal(t, access.AttentionCodeNotSet, items[0].Type)
+		require.Equal(t, `an access code that is needed soon is not on the lock "Room 101" (device: offline: device "l1")`, items[0].Message)
+		require.Equal(t, []access.SpaceRef{{Key: "101", Kind: data.KindRoom, Name: "Room 101"}}, items[0].Spaces)
+		require.Equal(t, []access.AttentionType{access.AttentionDeviceOffline, access.AttentionCodeNotSet, access.AttentionCodeNotSet}, seen)
+		h.world.SetFaults("l1", simulated.Faults{})
+		passes(2 * time.Minute)
+		require.Empty(t, codes())
+		h.world.SetFaults("l1", simulated.Faults{Deaf: true})
+		passes(25 * time.Hour)
+		items = codes()
+		require.Len(t, items, 2)
+		require.Equal(t, access.AttentionCodeNotRemoved, items[0].Type)
+		require.Equal(t, 2, lo.Count(seen, access.AttentionCodeNotRemoved))
 	})
 }

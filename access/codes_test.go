@@ -1,11 +1,13 @@
 package access_test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/access"
@@ -72,7 +74,7 @@ func simulateCodes(t *testing.T, devices []device.Device, test func(t *testing.T
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHotel(t, memory.New(), devices...)
-		h.seldom()
+		h.seldom(nil)
 		connect(t, h.scope, "anna")
 		defer start(t, h.svc)()
 		synctest.Wait()
@@ -81,11 +83,11 @@ func simulateCodes(t *testing.T, devices []device.Device, test func(t *testing.T
 }
 
 // seldom replaces the service by one that looks for work every 30 s.
-func (h *hotel) seldom() {
+func (h *hotel) seldom(onAttention func(context.Context, uuid.UUID, access.AttentionItem)) {
 	h.t.Helper()
 	db := data.Open(h.store, data.Options{FollowInterval: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	svc, err := access.New(db, access.Options{
-		Keys: h.ring, Providers: []device.Provider{h.world.Provider("codes")}, Poll: 30 * time.Second, Lease: 2 * time.Minute,
+		Keys: h.ring, Providers: []device.Provider{h.world.Provider("codes")}, Poll: 30 * time.Second, Lease: 2 * time.Minute, OnAttention: onAttention,
 	})
 	require.NoError(h.t, err)
 	h.svc, h.ws, h.scope = svc, db.Workspace(workspaceID), svc.Workspace(workspaceID).Customer(hotelKey)

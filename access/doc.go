@@ -62,8 +62,10 @@
 //	code.go       access codes
 //	code_list.go  lists of access codes
 //	removal.go    pending removals
-//	attention.go  accounts, devices and removals that need attention
+//	attention.go  accounts, devices, access codes and removals that need attention
+//	attention_codes.go access codes that need attention
 //	attention_read.go reading a page of them
+//	attention_notify.go calling OnAttention
 //	attention_position.go cursors of these pages
 //	export.go     all data of a customer
 //	seal.go       sealed values by key slot, and sealing them again

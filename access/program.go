@@ -25,6 +25,9 @@ const (
 	maxDueEntries = 1000                   // that one pass reads for an account
 )
 
+// errNoConnection is wrapped by the errors of accounts without a connection, which say nothing about the lock.
+var errNoConnection = errors.New("there is no connection to the account")
+
 // errProgrammed is returned when a lock holds what it should, or when nothing more can be done now.
 var errProgrammed = errors.New("access: the lock is programmed")
 
@@ -163,7 +166,7 @@ func (p *program) readSlots(ctx context.Context, account stored, indexes ...int)
 	defer cancel()
 	coder, err := p.h.coder(reading, account)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 	}
 	return coder.Codes(reading, p.device, indexes...)
 }
@@ -242,7 +245,7 @@ func (p *program) call(ctx context.Context, l *lock, c *lockCode, step lockplan.
 	coder, err := h.coder(connecting, c.account)
 	cancel()
 	if err != nil {
-		return p.failCode(ctx, c, err)
+		return p.failCode(ctx, c, fmt.Errorf("%w: %w", errNoConnection, err))
 	}
 	sleep(ctx, time.Until(p.written.Add(writePause)))
 	if stored, err := p.intend(ctx, c, step); err != nil || !stored {

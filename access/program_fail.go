@@ -18,7 +18,7 @@ func (p *program) fail(ctx context.Context, l *lock, codes []*lockCode, cause er
 		return errProgrammed // the next holder, or the next pass, continues
 	}
 	now := p.h.s.now()
-	retryAt := p.h.breaker(p.device).fail(now)
+	retryAt := p.retryAt(cause, now)
 	for _, c := range codes {
 		if err := p.storeFailure(ctx, c, cause, now, retryAt); err != nil {
 			return err
@@ -34,7 +34,15 @@ func (p *program) failCode(ctx context.Context, c *lockCode, cause error) error 
 	}
 	p.failed[c.ID] = true
 	now := p.h.s.now()
-	return p.storeFailure(ctx, c, cause, now, p.h.breaker(p.device).fail(now))
+	return p.storeFailure(ctx, c, cause, now, p.retryAt(cause, now))
+}
+
+// retryAt returns when the lock is tried again after a failure. A new connection to the account ends the pause.
+func (p *program) retryAt(cause error, now time.Time) time.Time {
+	if errors.Is(cause, errNoConnection) {
+		return now.Add(waitPause)
+	}
+	return p.h.breaker(p.device).fail(now)
 }
 
 // storeFailure stores why a code is not as it should be, and when it is tried again.

@@ -50,6 +50,11 @@ func (s *Service) Run(ctx context.Context) error {
 	background.Go(func() {
 		_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access", time.Hour, s.maintain)
 	})
+	if s.onAttention != nil {
+		background.Go(func() {
+			_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access/attention", time.Minute, s.notify)
+		})
+	}
 	r.run(ctx)
 	ended := make(chan struct{})
 	go func() {

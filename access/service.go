@@ -55,6 +55,11 @@ type Options struct {
 	// Poll is the interval at which a running Service looks for commands that other processes accepted. It notices its own at
 	// once. The default is 1 s.
 	Poll time.Duration
+
+	// OnAttention is called for each condition that [Scope.Attention] lists, within a minute after it began. It is called by one of the
+	// processes that run a Service, and again for the conditions that still exist after a restart or when another process takes over, so
+	// it must tolerate repetitions. It should return soon. It may be nil.
+	OnAttention func(ctx context.Context, workspace uuid.UUID, item AttentionItem)
 }
 
 // Service connects accounts, keeps the inventory and the states of their devices up to date, and carries out commands. It is
@@ -67,6 +72,9 @@ type Service struct {
 	lease       time.Duration
 	callTimeout time.Duration
 	poll        time.Duration
+
+	onAttention func(context.Context, uuid.UUID, AttentionItem)
+	notified    map[attentionKey]bool // only notify uses it
 
 	running  atomic.Bool
 	accounts signal // an account was connected or deleted, or has removals
@@ -102,7 +110,8 @@ var providerKey = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 func New(db *data.DB, o Options) (*Service, error) {
 	s := &Service{
 		db: db, keys: o.Keys, providers: o.Providers, log: o.Logger, lease: o.Lease, callTimeout: o.CallTimeout, poll: o.Poll,
-		accounts: make(signal, 1), attempts: make(signal, 1), plans: make(signal, 1), due: make(signal, 1), ended: make(chan struct{}),
+		onAttention: o.OnAttention,
+		accounts:    make(signal, 1), attempts: make(signal, 1), plans: make(signal, 1), due: make(signal, 1), ended: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = db.Logger()

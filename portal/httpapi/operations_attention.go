@@ -11,7 +11,8 @@ import (
 
 // attentionTypes are the types of attention items.
 var attentionTypes = []access.AttentionType{
-	access.AttentionAccountDisconnected, access.AttentionDeviceMissing, access.AttentionDeviceOffline, access.AttentionLowBattery, access.AttentionRemovalOverdue,
+	access.AttentionAccountDisconnected, access.AttentionDeviceMissing, access.AttentionDeviceOffline, access.AttentionLowBattery,
+	access.AttentionCodeNotSet, access.AttentionCodeNotRemoved, access.AttentionRemovalOverdue,
 }
 
 type attentionRequest struct {

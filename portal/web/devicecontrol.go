@@ -203,6 +203,8 @@ func (t *today) addDeviceAttention(out *todayPage) error {
 		of   access.AttentionType
 		text string
 	}{
+		{access.AttentionCodeNotSet, x.text("start.devices.codeunset")},
+		{access.AttentionCodeNotRemoved, x.text("start.devices.removal")},
 		{access.AttentionAccountDisconnected, x.text("start.devices.account")},
 		{access.AttentionDeviceOffline, x.text("start.devices.offline")},
 		{access.AttentionDeviceMissing, x.text("start.devices.missing")},
