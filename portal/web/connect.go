@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,6 +27,18 @@ const (
 	stateInput   = "state"   // the sealed state of a connection
 	answerPrefix = "answer." // of the answers to a form of a provider
 )
+
+const (
+	// connectSeconds is the number of seconds after which a page loads itself again while an account is being connected.
+	connectSeconds = 5
+
+	// connectingFor is the time after which the list of accounts no longer loads itself again. A page that always did would keep its
+	// session alive.
+	connectingFor = 5 * time.Minute
+)
+
+// refreshSoon makes the page load itself again, also in a browser without scripts.
+func (x *exchange) refreshSoon() { x.w.Header().Set("Refresh", strconv.Itoa(connectSeconds)) }
 
 // accountsPage is the content of the list of providers and connected accounts.
 type accountsPage struct {
@@ -69,6 +83,9 @@ func showAccounts(x *exchange) error {
 			out.Providers = append(out.Providers, providerCard{Key: a.Provider, Name: a.Provider})
 		}
 		out.Providers[at].Accounts = append(out.Providers[at].Accounts, a)
+		if a.Status == access.AccountConnecting && x.h.db.Now().Before(a.StatusSince.Add(connectingFor)) {
+			x.refreshSoon()
+		}
 	}
 	return x.renderOK("accounts", "nav.connect", out)
 }

@@ -86,6 +86,11 @@ func TestConnect_Form_ConnectsAccount(t *testing.T) {
 	a = b.follow(a)
 	require.Contains(t, a.body, "anna is connected.")
 	require.Contains(t, a.body, "Being connected…")
+	require.Equal(t, "5", a.Header.Get("Refresh"))
+	f.clock.Advance(6 * time.Minute)
+	a = b.get(b.home + "connect")
+	require.Contains(t, a.body, "Being connected…")
+	require.Empty(t, a.Header.Get("Refresh"), "no process connects the account")
 	require.Len(t, f.accounts(t, "acme"), 1)
 	require.NotContains(t, f.logs.String(), loginPassword)
 }
@@ -377,4 +382,16 @@ func TestConnect_SessionEnded_DoesNotEchoThePassword(t *testing.T) {
 	a := b.post(b.home+startPath, "answer.username", "anna", "answer.password", loginPassword)
 	require.Equal(t, http.StatusForbidden, a.StatusCode)
 	require.NotContains(t, a.body, loginPassword)
+}
+
+// TestWebview_WaitsForDevices_RefreshesItself connects an account in a webview that waits until its devices are read.
+func TestWebview_WaitsForDevices_RefreshesItself(t *testing.T) {
+	t.Parallel()
+	f := setupProviders(t, memory.New(), "https://portal.example", web.Options{}, newWorld().Provider("test"))
+	_, b, _ := f.webview(t, portal.WebviewRequest{RedirectURL: "https://host.example/done", WaitForDeviceCreation: true})
+	require.Empty(t, b.get(b.home+"connect").Header.Get("Refresh"))
+	a := b.follow(b.post(b.home+startPath, "answer.username", "anna", "answer.password", loginPassword))
+	require.Contains(t, a.body, "The devices of the account are being read.")
+	require.Equal(t, "5", a.Header.Get("Refresh"))
+	require.Empty(t, refresh.FindStringSubmatch(a.body))
 }

@@ -63,6 +63,7 @@ func showConnectDone(x *exchange) error {
 	page := connectDonePage{Connected: w.AccountID != uuid.Nil, Waits: w.Status == portal.WebviewPending}
 	switch {
 	case page.Waits:
+		x.refreshSoon() // the session of a connect webview lasts half an hour at most
 	case page.Connected:
 		page.NextURL = webviewURL(w.RedirectURL, w)
 	default:

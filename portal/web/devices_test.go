@@ -367,3 +367,27 @@ func TestDevices_Get_OpensOneView(t *testing.T) {
 
 // escaped returns a path as it is in an attribute.
 func escaped(path string) string { return template.HTMLEscapeString(path) }
+
+// TestSearch_Devices_AreFoundByTheirNames searches for devices in portals that show all, some and none of them.
+func TestSearch_Devices_AreFoundByTheirNames(t *testing.T) {
+	inMotel(t, func(m *motel) {
+		link := func(b *browser, id string) string { return `<a href="` + escaped(m.path(b, "devices/view", id)) + `">` }
+		b := m.open(portal.Config{})
+		found := b.get(b.home + "search?q=door+101").body
+		require.Contains(m.t, found, link(b, "l101")+`<bdi translate="no">Door 101</bdi></a> <span class="muted"><bdi translate="no">Room 101</bdi>`)
+		require.NotContains(m.t, found, link(b, "l102"))
+		require.Contains(m.t, b.get(b.home+"search?q=SPARE").body, link(b, "spare"))
+		require.Contains(m.t, b.get(b.home+"search?q=101").body, link(b, "t101"), "a device in the room")
+		require.Contains(m.t, b.get(b.home+"search?q=nowhere").body, "Nothing")
+
+		restricted := m.open(portal.Config{NavigationMode: portal.NavigationRestricted, LandingPage: data.Ref{Kind: data.KindRoom, Key: "102"}})
+		require.Contains(m.t, restricted.get(restricted.home+"search?q=door").body, link(restricted, "l102"))
+		require.NotContains(m.t, restricted.get(restricted.home+"search?q=door").body, "Door 101")
+		require.NotContains(m.t, restricted.get(restricted.home+"search?q=spare").body, "Spare lock")
+		hidden := m.open(portal.Config{Features: portal.Features{Manage: portal.ManageFeature{Exclude: true}}})
+		require.NotContains(m.t, hidden.get(hidden.home+"search?q=door").body, "Door 101")
+		linked := m.open(m.deviceLink("l101"))
+		require.NotContains(m.t, linked.get(linked.home+"search?q=door").body, "Door 102")
+		require.NotContains(m.t, linked.get(linked.home+"search?q=101").body, "Room 101")
+	})
+}

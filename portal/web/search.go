@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/customerportal-go/customerportal/access"
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/portal"
 )
@@ -40,7 +41,7 @@ func showSearch(x *exchange) error {
 		return x.renderOK("search", "search", out)
 	}
 	q := data.Query{Text: out.Text, Limit: searchLimit}
-	var grants, guests, spaces, staff searchGroup
+	var grants, guests, spaces, devices, staff searchGroup
 	for _, find := range []struct {
 		action portal.Action
 		group  *searchGroup
@@ -49,6 +50,7 @@ func showSearch(x *exchange) error {
 		{portal.ActionReadUserIdentities, &guests, func() (searchGroup, error) { return findGuests(x, q) }},
 		{portal.ActionReadAccessGrants, &grants, func() (searchGroup, error) { return findGrants(x, q, guests.Items) }},
 		{portal.ActionReadSpaces, &spaces, func() (searchGroup, error) { return findSpaces(x, q) }},
+		{portal.ActionReadDevices, &devices, func() (searchGroup, error) { return findDevices(x) }},
 		{portal.ActionReadStaff, &staff, func() (searchGroup, error) { return findStaff(x, q) }},
 	} {
 		if !x.can(find.action) {
@@ -59,7 +61,7 @@ func showSearch(x *exchange) error {
 			return err
 		}
 	}
-	for _, group := range []searchGroup{grants, guests, spaces, staff} {
+	for _, group := range []searchGroup{grants, guests, spaces, devices, staff} {
 		if len(group.Rows)+len(group.Items) > 0 || group.Stopped {
 			out.Groups = append(out.Groups, group)
 		}
@@ -173,6 +175,31 @@ func findSpaces(x *exchange, q data.Query) (searchGroup, error) {
 			detail = site.Name
 		}
 		out.Items, out.exact = append(out.Items, searchItem{s.Ref(), s.Name, detail}), out.exact || exact(s)
+	}
+	return out, nil
+}
+
+// findDevices returns the devices that match a search by their names, or by those of their visible spaces and sites.
+func findDevices(x *exchange) (searchGroup, error) {
+	text := x.searchText()
+	page, err := x.view.Devices(x.ctx(), portal.DeviceQuery{Text: text, Limit: searchLimit})
+	if err != nil {
+		return searchGroup{}, err
+	}
+	out := searchGroup{Name: x.text("nav.devices"), Stopped: page.Stopped}
+	if page.Total > len(page.Items) {
+		out.All = x.link(pageDevices, searchParam, text)
+	}
+	exact := func(d access.Device) bool { return isExact(text, d.Name) }
+	exactFirst(page.Items, exact)
+	for _, d := range page.Items {
+		detail := ""
+		if len(d.Mappings) > 0 {
+			space, _ := page.Related.Space(d.Mappings[0].SpaceKey)
+			detail = space.Name
+		}
+		out.Items = append(out.Items, searchItem{data.Ref{Kind: data.KindDevice, Key: d.ID.String()}, d.Name, detail})
+		out.exact = out.exact || exact(d)
 	}
 	return out, nil
 }
