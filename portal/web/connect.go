@@ -87,6 +87,9 @@ func showAccounts(x *exchange) error {
 			x.refreshSoon()
 		}
 	}
+	if len(accounts) > 0 {
+		return x.renderOK("accounts", "connect.accounts", out)
+	}
 	return x.renderOK("accounts", "nav.connect", out)
 }
 

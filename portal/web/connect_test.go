@@ -77,6 +77,7 @@ func openDevices(t *testing.T, c portal.Config) (*fixture, *browser) {
 func TestConnect_Form_ConnectsAccount(t *testing.T) {
 	t.Parallel()
 	f, b := openDevices(t, portal.Config{})
+	require.Contains(t, b.get(b.home+"connect").body, "<h1>Connect</h1>")
 	require.Contains(t, b.get(b.home+"connect").body, "Simulated devices")
 	form := b.post(b.home + startPath)
 	require.Equal(t, http.StatusOK, form.StatusCode)
@@ -85,6 +86,7 @@ func TestConnect_Form_ConnectsAccount(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	a = b.follow(a)
 	require.Contains(t, a.body, "anna is connected.")
+	require.Contains(t, a.body, "<h1>Accounts</h1>")
 	require.Contains(t, a.body, "Being connected…")
 	require.Equal(t, "5", a.Header.Get("Refresh"))
 	f.clock.Advance(6 * time.Minute)
