@@ -89,14 +89,20 @@ type conn struct {
 
 var _ device.Coder = (*conn)(nil)
 
-// start begins to connect.
-func (p *Provider) start(s settings, generic bool) *conn {
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &conn{
-		p: p, settings: s, generic: generic, cancel: cancel, done: make(chan struct{}), changed: make(chan struct{}),
+// newConn returns a conn that does not connect.
+func (p *Provider) newConn(s settings, generic bool) *conn {
+	return &conn{
+		p: p, settings: s, generic: generic, cancel: func() {}, done: make(chan struct{}), changed: make(chan struct{}),
 		things: map[string]*thing{}, topics: map[string]map[*thing]bool{}, entities: map[string]*entity{},
 		refresh: map[string]bool{}, busy: map[*thing]bool{}, wakeWorker: make(chan struct{}, 1),
 	}
+}
+
+// start begins to connect.
+func (p *Provider) start(s settings, generic bool) *conn {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := p.newConn(s, generic)
+	c.cancel = cancel
 	c.mu.Lock() // until manager is set
 	defer c.mu.Unlock()
 	manager, err := c.link(ctx)

@@ -169,6 +169,55 @@ func FuzzSettings(f *testing.F) {
 	})
 }
 
+// FuzzReceive passes a sequence of messages to a connection: in each line a topic and its payload.
+func FuzzReceive(f *testing.F) {
+	line := func(topic, payload string) string {
+		return strings.ReplaceAll(topic, " ", "") + " " + strings.ReplaceAll(payload, "\n", "") + "\n"
+	}
+	devices := func(entries ...string) string {
+		return line("zigbee2mqtt/bridge/devices", "["+strings.Join(entries, ",")+"]")
+	}
+	shed := line("homeassistant/lock/shed/config", `{"unique_id":"a","state_topic":"shed","command_topic":"shed/set","availability_topic":"shed/online"}`)
+	lock := devices(entry(testLock, "front_door", lockExposes))
+	f.Add(lock + line("zigbee2mqtt/front_door", `{"state":"LOCK","action":"unlock","action_source_name":"keypad","action_user":1,"users":{"1":{"status":"enabled"}}}`) +
+		line("zigbee2mqtt/front_door/availability", "offline") + line("zigbee2mqtt/bridge/state", "offline") + devices())
+	f.Add(shed + line("shed", "LOCKED") + line("shed/online", "offline") + line("homeassistant/lock/shed/config", ""))
+	f.Add(lock + devices(entry(testLock, "a/b", contactExposes), entry("0x2", "front_door", lockExposes)) + line("zigbee2mqtt/a/b", `{"contact":true}`))
+	f.Add(shed + devices(entry("mqtt:a", "x", lockExposes)) + shed + line("homeassistant/climate/shed/config", `{"unique_id":"a","mode_command_topic":"m"}`))
+	f.Add(line("zigbee2mqtt/bridge/info", `{"coordinator":{"ieee_address":"0x0"},"config":{"device_options":{"expose_pin":true}}}`) + lock)
+	f.Fuzz(func(t *testing.T, messages string) {
+		p, err := New(Options{})
+		require.NoError(t, err)
+		c := p.newConn(settings{BaseTopic: testBase}, false)
+		c.watch = &watch{wake: make(chan struct{}, 1)}
+		for message := range strings.Lines(messages) {
+			topic, payload, _ := strings.Cut(strings.TrimSuffix(message, "\n"), " ")
+			c.receive(topic, []byte(payload), false)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for id, x := range c.things {
+			require.Equal(t, id, x.info.ID)
+			require.NoError(t, c.describe(x).Check())
+			require.NoError(t, c.describe(x).State.Check())
+		}
+		for topic, things := range c.topics {
+			require.True(t, usableTopic(topic))
+			require.NotEmpty(t, things)
+			for x := range things {
+				require.Same(t, c.things[x.info.ID], x, "a device that was removed uses the topic %q", topic)
+			}
+		}
+		size := 0
+		for topic, e := range c.entities {
+			require.Same(t, e, c.things[e.device.ID].generic.parts[topic])
+			size += e.size
+		}
+		require.Equal(t, size, c.announced)
+		require.LessOrEqual(t, len(c.watch.queue), maxEvents)
+	})
+}
+
 // The bytes of a packet may arrive in any pieces.
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte{0x30, 0x03, 1, 2, 3, 0xd0, 0x00})

@@ -140,3 +140,21 @@ func TestDevices_Zigbee2MQTTSensors_ReportTheirStates(t *testing.T) {
 	}
 	require.Len(t, ids, testDevices, "each device once: %v", ids)
 }
+
+func TestSetCode_OtherLockOfZigbee2MQTTIsSlow_IsNotDelayed(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	c := p.open(t)
+	p.do("fault", testLock, "held", true)
+	sent := call[int](p, "sent", testLock)
+	slow := make(chan error, 1)
+	go func() {
+		_, err := c.Do(t.Context(), testLock, device.Command{Kind: device.Unlock})
+		slow <- err
+	}()
+	require.Eventually(t, func() bool { return call[int](p, "sent", testLock) > sent }, eventually, tick)
+	require.NoError(t, c.SetCode(t.Context(), testGarage, slotOf(1, "271828")))
+	require.Empty(t, slow, "the slow lock has not answered")
+	p.do("fault", testLock, "held", false)
+	require.NoError(t, <-slow)
+}

@@ -25,6 +25,7 @@ import (
 // Devices of test/zigbee2mqtt, in addition to those of the scripted bridge.
 const (
 	testDanalock = "0x000d6f0000000004" // with 19 slots for codes
+	testGarage   = "0x000d6f0000000005"
 	testMotion   = "0x000d6f0000000006"
 	testLeak     = "0x000d6f0000000007"
 	testSmoke    = "0x000d6f0000000008"

@@ -124,10 +124,6 @@ func (c *conn) setDevices(list []listed) {
 	for _, d := range list {
 		exist[d.info.ID] = true
 		t := c.things[d.info.ID]
-		if t != nil && t.generic != nil {
-			c.remove(t)
-			t = nil
-		}
 		if t == nil {
 			t = newThing()
 			c.things[d.info.ID] = t
