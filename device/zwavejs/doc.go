@@ -10,8 +10,9 @@
 //
 // Z-Wave JS assumes that a device obeys a command that the device received, and reports the new value at once. The driver does not
 // believe it. It confirms a command if the device confirmed it (Supervision), or if it showed the desired value when it was read
-// afterwards. A code counts as set or cleared if Z-Wave JS read it back, or if the driver did. Slots are read by the command class, and
-// not by the server's access control, which does not tell an empty slot from a lock that did not answer.
+// afterwards. A code counts as set or cleared if Z-Wave JS read it back, or if the driver did. The server's access control does not tell an
+// empty slot from a lock that did not answer, so slots of locks with User Code are read by this command class. For a lock with User
+// Credential, the driver takes a slot for empty if the server knows no code in it and the lock answers another request.
 //
 // A node that Z-Wave JS takes for dead stays dead until it answers. The driver pings it before a command and every five minutes.
 //

@@ -120,6 +120,16 @@ func TestSetCode_DisabledSlot_Opens(t *testing.T) {
 	require.Equal(t, device.Slot{Index: 1, State: device.SlotKnown, PIN: pin}, w.readCodes(testLock)[0])
 }
 
+// Z-Wave JS takes a code of a lock that hides PINs for set, because the slot shows some code.
+func TestSetCode_HiddenCodeThatStays_IsNotConfirmed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.masks, w.deaf = true, true
+	w.writeCode(testLock, device.Slot{Index: 1, State: device.SlotKnown, PIN: device.NewSecret("271828")})
+	err := w.open(t).SetCode(t.Context(), testLock, device.Slot{Index: 1, PIN: pin})
+	require.ErrorIs(t, err, device.ErrUnconfirmed)
+}
+
 func TestCodes_LockWithFewerSlots_ReturnsTheSlotsThatItHas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

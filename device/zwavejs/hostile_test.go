@@ -41,7 +41,7 @@ func TestConn_10000NodesWithOddNames_LeaveOthersUnaffected(t *testing.T) {
 func TestConn_LargeMessages_AreIgnored(t *testing.T) {
 	w := newWorld(t)
 	long := strings.Repeat("x", 10<<20)
-	w.extra = []string{`{"nodeId":9,"ready":true,"name":"` + long + `"}`} // a node of 10 MB
+	w.extra = []string{`{"nodeId":9,"ready":true,"name":"` + long + `","values":` + sensorValues + `}`} // a node of 10 MB
 	c := w.open(t)
 	require.Empty(t, find(t, c, "9").Capabilities)
 	before := heap()
