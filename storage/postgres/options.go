@@ -112,5 +112,6 @@ func (o Options) poolConfig(url string, maxConns int) (*pgxpool.Config, error) {
 	if o.Configure != nil {
 		o.Configure(c)
 	}
+	useArrays(c)
 	return c, nil
 }
