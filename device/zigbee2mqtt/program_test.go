@@ -85,7 +85,7 @@ func newProgram(tb testing.TB) *program {
 
 func (p *program) newProvider() *Provider {
 	provider := testProvider(p.tb, Options{Slots: testSlots, Logger: slog.New(slog.NewTextHandler(p.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	provider.times.reread = 50 * time.Millisecond // else reads for the last command are still on their way
+	provider.times.reread = defaultTimes().reread // else a slow program publishes old values more often than the driver tolerates
 	p.watchWires(provider)
 	return provider
 }
