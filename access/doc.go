@@ -90,6 +90,8 @@
 //	program_store.go storing what the lock has shown
 //	program_fail.go storing why a code is not as it should be
 //	breaker.go    pauses after failures
+//	climate.go    thermostats at the start and the end of a stay
+//	automation.go the log of automatic changes
 //	maintain.go   hourly maintenance
 //	repair.go     action attempts with damaged rows
 package access

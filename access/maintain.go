@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -52,7 +53,7 @@ func (s *Service) trimAll(ctx context.Context) error {
 	return nil
 }
 
-// trim deletes the old attempts and activities of one customer.
+// trim deletes the old attempts, activities and automation runs of one customer.
 func (s *Service) trim(ctx context.Context, w *data.Workspace, customer devicedata.CustomerID) error {
 	now := s.db.Now()
 	var oldest uuid.UUID
@@ -81,6 +82,9 @@ func (s *Service) trim(ctx context.Context, w *data.Workspace, customer deviceda
 	if old := layout.Activity(customer, cutoff); string(end) < string(old) {
 		end = old
 	}
+	if err := s.deleteRows(ctx, w, customer, storage.Range{Start: layout.RunsPrefix(customer), End: layout.Run(customer, oldestRun(now))}, noOthers); err != nil {
+		return err
+	}
 	activities := storage.Range{Start: layout.ActivitiesPrefix(customer), End: end}
 	return s.deleteRows(ctx, w, customer, activities, func(k layout.Key, value []byte) ([][]byte, error) {
 		var a Activity
@@ -90,6 +94,14 @@ func (s *Service) trim(ctx context.Context, w *data.Workspace, customer deviceda
 		return [][]byte{layout.DeviceActivity(customer, a.DeviceID, k.Activity)}, nil
 	})
 }
+
+// oldestRun returns the first id of the automation runs that are kept.
+func oldestRun(now time.Time) (id layout.ActivityID) {
+	copy(id[:8], layout.AppendTime(nil, now.Add(-RunRetention)))
+	return id
+}
+
+func noOthers(layout.Key, []byte) ([][]byte, error) { return nil, nil }
 
 // activitiesEnd returns the key of the first activity that the bound of the number keeps, or the start of the activities.
 func (s *Service) activitiesEnd(ctx context.Context, customer devicedata.CustomerID) (end []byte, err error) {

@@ -65,10 +65,13 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 	if err := p.readLocks(ctx, planned); err != nil {
 		return err
 	}
-	for _, sp := range planned {
+	for i := range planned {
+		sp := &planned[i]
+		created, updated, deleted := len(p.created), len(p.updated), len(p.ended)+len(p.dropped)
 		if err := p.plan(ctx, sp); err != nil {
 			return err
 		}
+		p.logRun(*sp, len(p.created)-created, len(p.updated)-updated, len(p.ended)+len(p.dropped)-deleted)
 	}
 	return p.write(ctx)
 }
@@ -82,6 +85,7 @@ type subjectPlan struct {
 	ends      time.Time
 	preferred string
 	user      data.Ref // the guest
+	known     bool     // it has codes
 }
 
 // plannedLock is a lock with access codes.
@@ -107,6 +111,7 @@ type codePlan struct {
 	created, updated []devicedata.Code
 	ended, dropped   []devicedata.CodeKey
 	events           []data.FeedChange
+	runs             []AutomationRun
 }
 
 // subject returns an access grant or a staff member with its window. It reports false for another resource.
@@ -226,11 +231,11 @@ func (p *codePlan) reached(sp subjectPlan) []uuid.UUID {
 }
 
 // plan plans the codes of one subject.
-func (p *codePlan) plan(ctx context.Context, sp subjectPlan) error {
+func (p *codePlan) plan(ctx context.Context, sp *subjectPlan) error {
 	wanted := map[uuid.UUID]bool{}
 	var locks []uuid.UUID
 	if sp.wanted {
-		locks = p.reached(sp)
+		locks = p.reached(*sp)
 	}
 	for _, id := range locks {
 		wanted[id] = true
@@ -239,7 +244,7 @@ func (p *codePlan) plan(ctx context.Context, sp subjectPlan) error {
 	var changed bool
 	if len(locks) > 0 && !sp.over(p.now) {
 		var err error
-		if pin, changed, err = p.pin(ctx, sp, locks); err != nil {
+		if pin, changed, err = p.pin(ctx, *sp, locks); err != nil {
 			return err
 		}
 	}
@@ -247,6 +252,7 @@ func (p *codePlan) plan(ctx context.Context, sp subjectPlan) error {
 		if err != nil {
 			return err
 		}
+		sp.known = true
 		key := devicedata.CodeKey{Device: row.DeviceID, Code: row.ID}
 		switch onLock := row.Slot != 0; {
 		case !wanted[row.DeviceID] && onLock:
@@ -255,7 +261,7 @@ func (p *codePlan) plan(ctx context.Context, sp subjectPlan) error {
 			p.dropped = append(p.dropped, key)
 			p.event("access_code.deleted", row)
 		default:
-			if err := p.keep(row, sp, pin, changed); err != nil {
+			if err := p.keep(row, *sp, pin, changed); err != nil {
 				return err
 			}
 		}
@@ -266,7 +272,7 @@ func (p *codePlan) plan(ctx context.Context, sp subjectPlan) error {
 	}
 	for _, id := range locks {
 		if wanted[id] {
-			if err := p.create(sp, p.locks[id], pin); err != nil {
+			if err := p.create(*sp, p.locks[id], pin); err != nil {
 				return err
 			}
 		}
@@ -359,7 +365,24 @@ func codeEvent(change data.Change, row *devicedata.Code, at time.Time, failure *
 	if failure != nil {
 		details.ErrorType, details.ErrorMessage = string(failure.Type), failure.Message
 	}
-	return data.FeedChange{Change: change, ID: row.DeviceID, Actor: data.Actor{Type: data.ActorAutomation, Name: "access codes"}, Device: details}
+	return data.FeedChange{Change: change, ID: row.DeviceID, Actor: automationActor, Device: details}
+}
+
+// logRun adds a run to the log, if there were changes.
+func (p *codePlan) logRun(sp subjectPlan, created, updated, deleted int) {
+	if created+updated+deleted == 0 {
+		return
+	}
+	rule := RunTimesChanged
+	switch {
+	case data.Class(sp.subject.Class) != data.ClassAccessGrant:
+		rule = RunStaffCreated
+	case created > 0 && updated+deleted == 0 && !sp.known:
+		rule = RunCodesCreated
+	case created+deleted > 0:
+		rule = RunDoorsChanged
+	}
+	p.runs = append(p.runs, AutomationRun{Rule: rule, Success: true, Subject: refOf(sp.subject), Created: created, Updated: updated, Deleted: deleted})
 }
 
 // write writes the changes.
@@ -378,6 +401,9 @@ func (p *codePlan) write(ctx context.Context) error {
 		return err
 	}
 	if _, err := devicedata.EndCodes(ctx, p.tx, p.ended, devicedata.ReasonEnded); err != nil {
+		return err
+	}
+	if err := p.s.logRuns(p.tx.Tx, p.customer, p.runs); err != nil {
 		return err
 	}
 	return devicedata.AddEvents(ctx, p.tx, p.events)

@@ -1,12 +1,14 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
+	"github.com/customerportal-go/customerportal/internal/textrules"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
@@ -31,7 +33,25 @@ type Rules struct {
 	// WriteMinutes is the number of minutes by which a code is written before it becomes valid, from 0 to 1440. The default is 60. A
 	// lock with a native schedule gets its codes 72 hours before.
 	WriteMinutes device.Optional[int] `json:"write_minutes,omitzero"`
+
+	// Occupied and Unoccupied are what the thermostats of a space get when a stay begins, and when one has ended and no other has begun.
+	// By default they get nothing.
+	Occupied   ClimateRule `json:"occupied,omitzero"`
+	Unoccupied ClimateRule `json:"unoccupied,omitzero"`
+
+	// PreconditionMinutes is the number of minutes before the start of a stay at which Occupied applies, from 0 to 1440. The default is 0.
+	PreconditionMinutes device.Optional[int] `json:"precondition_minutes_before_reservation,omitzero"`
 }
+
+// ClimateRule is what a thermostat gets: the climate preset with the PresetKey; or, if the thermostat has no such preset, the settings
+// of Climate; or, for an unoccupied space, its fallback preset.
+type ClimateRule struct {
+	PresetKey device.Optional[string] `json:"climate_preset_key,omitzero"`
+	Climate   device.Climate          `json:"climate,omitzero"`
+}
+
+// IsZero reports whether the rule does nothing.
+func (r ClimateRule) IsZero() bool { return r == ClimateRule{} }
 
 // Bounds and defaults of [Rules].
 const (
@@ -44,6 +64,9 @@ const (
 type effectiveRules struct {
 	grantCodes, staffCodes, phoneLast4 bool
 	lead, grace, write                 time.Duration
+
+	occupied, unoccupied ClimateRule
+	precondition         time.Duration
 }
 
 // over returns the rules of a customer, which take precedence over those of the workspace.
@@ -52,12 +75,14 @@ func (r Rules) over(common Rules) Rules {
 		GrantCodes: or(r.GrantCodes, common.GrantCodes), StaffCodes: or(r.StaffCodes, common.StaffCodes),
 		PhoneLast4: or(r.PhoneLast4, common.PhoneLast4), LeadMinutes: or(r.LeadMinutes, common.LeadMinutes),
 		GraceMinutes: or(r.GraceMinutes, common.GraceMinutes), WriteMinutes: or(r.WriteMinutes, common.WriteMinutes),
+		Occupied: cmp.Or(r.Occupied, common.Occupied), Unoccupied: cmp.Or(r.Unoccupied, common.Unoccupied),
+		PreconditionMinutes: or(r.PreconditionMinutes, common.PreconditionMinutes),
 	}
 }
 
 var defaultRules = Rules{
 	GrantCodes: device.Known(true), StaffCodes: device.Known(false), PhoneLast4: device.Known(false),
-	LeadMinutes: device.Known(0), GraceMinutes: device.Known(0), WriteMinutes: device.Known(defaultWriteMinutes),
+	LeadMinutes: device.Known(0), GraceMinutes: device.Known(0), WriteMinutes: device.Known(defaultWriteMinutes), PreconditionMinutes: device.Known(0),
 }
 
 func or[T comparable](first, second device.Optional[T]) device.Optional[T] {
@@ -76,6 +101,7 @@ func (r Rules) effective() effectiveRules {
 	return effectiveRules{
 		grantCodes: all.GrantCodes.Is(true), staffCodes: all.StaffCodes.Is(true), phoneLast4: all.PhoneLast4.Is(true),
 		lead: minutes(all.LeadMinutes), grace: minutes(all.GraceMinutes), write: minutes(all.WriteMinutes),
+		occupied: all.Occupied, unoccupied: all.Unoccupied, precondition: minutes(all.PreconditionMinutes),
 	}
 }
 
@@ -85,9 +111,19 @@ func (r Rules) check() error {
 	for _, v := range []struct {
 		path  string
 		value device.Optional[int]
-	}{{"lead_minutes", r.LeadMinutes}, {"grace_minutes", r.GraceMinutes}, {"write_minutes", r.WriteMinutes}} {
+	}{{"lead_minutes", r.LeadMinutes}, {"grace_minutes", r.GraceMinutes}, {"write_minutes", r.WriteMinutes}, {"precondition_minutes_before_reservation", r.PreconditionMinutes}} {
 		if n, ok := v.value.Get(); ok && (n < 0 || n > maxRuleMinutes) {
 			found = append(found, validation.Finding{Path: v.path, Rule: validation.RuleRange, Message: "must be from 0 to 1440 minutes"})
+		}
+	}
+	for _, v := range []struct {
+		path string
+		rule ClimateRule
+	}{{"occupied", r.Occupied}, {"unoccupied", r.Unoccupied}} {
+		if key, ok := v.rule.PresetKey.Get(); ok {
+			if fault := textrules.CheckKey(key); fault != "" {
+				found = append(found, validation.Finding{Path: v.path + ".climate_preset_key", Rule: validation.RuleKeyFormat, Message: fault})
+			}
 		}
 	}
 	if len(found) > 0 {

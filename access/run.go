@@ -50,6 +50,9 @@ func (s *Service) Run(ctx context.Context) error {
 	background.Go(func() {
 		_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access", time.Hour, s.maintain)
 	})
+	background.Go(func() {
+		_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access/climate", climateInterval, s.runClimate)
+	})
 	if s.onAttention != nil {
 		background.Go(func() {
 			_ = lease.Work(ctx, s.db.Store(), s.log, "customerportal/access/attention", time.Minute, s.notify)

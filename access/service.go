@@ -76,6 +76,8 @@ type Service struct {
 	onAttention func(context.Context, uuid.UUID, AttentionItem)
 	notified    map[attentionKey]bool // only notify uses it
 
+	climateDone map[uuid.UUID]bool // changes of thermostats that need nothing more; only runClimate uses it
+
 	running  atomic.Bool
 	accounts signal // an account was connected or deleted, or has removals
 	attempts signal // an action attempt was created

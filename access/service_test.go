@@ -236,7 +236,7 @@ func TestMaintain_OldRows_AreDeleted(t *testing.T) {
 	clock := &shiftedClock{}
 	store := memory.New()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHotel(t, store, simulated.Lock("l1", "A"))
+		h := newHotel(t, store, codeLock("l1", "A", 3))
 		ring := h.ring
 		db := data.Open(store, data.Options{Now: clock.now, Logger: slog.New(slog.DiscardHandler)})
 		svc, err := access.New(db, access.Options{Keys: ring, Providers: []device.Provider{h.world.Provider("clock")}})
@@ -245,6 +245,15 @@ func TestMaintain_OldRows_AreDeleted(t *testing.T) {
 		connect(t, h.scope, "anna")
 		defer start(t, svc)()
 		synctest.Wait()
+		h.mapTo("l1", "101")
+		h.book("r1", time.Now().Add(time.Hour), time.Now().Add(2*time.Hour), "101")
+		passes(5 * time.Second)
+		runs := func() int {
+			page, err := h.scope.AutomationRuns(t.Context(), access.RunQuery{})
+			require.NoError(t, err)
+			return len(page.Items)
+		}
+		require.Equal(t, 1, runs())
 		a, err := h.scope.DoOnce(t.Context(), "token", h.device("l1").ID, device.Command{Kind: device.Unlock}, data.Actor{}, 0)
 		require.NoError(t, err)
 		synctest.Wait()
@@ -255,10 +264,12 @@ func TestMaintain_OldRows_AreDeleted(t *testing.T) {
 		_, err = h.scope.Attempt(t.Context(), a.ID)
 		require.ErrorIs(t, err, access.ErrAttemptNotFound)
 		require.Len(t, h.activities(), 2)
+		require.Equal(t, 1, runs())
 		clock.shift.Store(int64(91 * 24 * time.Hour))
 		time.Sleep(time.Hour + time.Minute)
 		synctest.Wait()
 		require.Empty(t, h.activities())
+		require.Zero(t, runs())
 		require.NoError(t, store.View(t.Context(), func(r storage.Reader) error {
 			for e, err := range r.Scan(t.Context(), storage.Range{}, storage.ScanOptions{}) {
 				require.NoError(t, err)

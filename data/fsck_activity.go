@@ -35,7 +35,7 @@ func (k *checker) attemptQueueRow(ctx context.Context, value []byte) error {
 	return err
 }
 
-// activityRow checks nothing: only package access can decode the row, and the activity of a deleted device remains without its
+// activityRow checks nothing, also for an automation run: only package access can decode the row, and the activity of a deleted device remains without its
 // row of [layout.DeviceActivity].
 func (k *checker) activityRow(context.Context, *checkedCustomer, []byte) error { return nil }
 

@@ -72,6 +72,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeAttemptToken:   (*checker).attemptTokenRow,
 	layout.ShapeActivity:       (*checker).activityRow,
 	layout.ShapeDeviceActivity: (*checker).deviceActivityRow,
+	layout.ShapeRun:            (*checker).activityRow,
 }
 
 func (k *checker) require(ctx context.Context, by string, want ...row) error {

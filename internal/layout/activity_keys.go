@@ -55,3 +55,9 @@ func DeviceActivitiesPrefix(c CustomerID, device uuid.UUID) []byte {
 func DeviceActivity(c CustomerID, device uuid.UUID, id ActivityID) []byte {
 	return append(DeviceActivitiesPrefix(c, device), id[:]...)
 }
+
+// RunsPrefix returns the prefix of a customer's automation runs, which are in the order of time.
+func RunsPrefix(c CustomerID) []byte { return customerRow(c, rowRun, 16) }
+
+// Run returns the key of an automation run.
+func Run(c CustomerID, id ActivityID) []byte { return append(RunsPrefix(c), id[:]...) }

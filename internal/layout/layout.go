@@ -151,4 +151,5 @@ const (
 	rowAttemptToken   = 'j'
 	rowActivity       = 'v'
 	rowDeviceActivity = 'w'
+	rowRun            = 'A'
 )

@@ -70,6 +70,7 @@ const (
 	ShapeAttemptQueue   Shape = "attempt_queue"
 	ShapeActivity       Shape = "activity"
 	ShapeDeviceActivity Shape = "device_activity"
+	ShapeRun            Shape = "automation_run"
 )
 
 // Key is a parsed key. The shape determines which fields are set.
@@ -208,6 +209,7 @@ var customerRows = map[byte]keyParser{
 	rowDeviceActivity: func(d *Decoder, k *Key) {
 		k.Shape, k.Device, k.Activity = ShapeDeviceActivity, d.UUID(), d.ActivityID()
 	},
+	rowRun: func(d *Decoder, k *Key) { k.Shape, k.Activity = ShapeRun, d.ActivityID() },
 }
 
 // Parse parses a key. A key that begins with a lower-case letter is ShapeHost. Any other key that does not belong to the

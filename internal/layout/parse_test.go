@@ -67,6 +67,7 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 		layout.ShapeAttemptToken:    {layout.AttemptToken(c, id), layout.Key{Customer: c, ID: id}},
 		layout.ShapeAttemptQueue:    {queued, layout.Key{ID: id}},
 		layout.ShapeActivity:        {layout.Activity(c, activity), layout.Key{Customer: c, Activity: activity}},
+		layout.ShapeRun:             {layout.Run(c, activity), layout.Key{Customer: c, Activity: activity}},
 		layout.ShapeDeviceActivity:  {layout.DeviceActivity(c, id, activity), layout.Key{Customer: c, Device: id, Activity: activity}},
 
 		layout.ShapeDue:           {layout.Due(ws, at, ws, id), layout.Key{Account: ws, At: at, Device: ws, ID: id}},
