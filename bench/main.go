@@ -1,7 +1,7 @@
-// Command bench compares the speed of the library with alternative implementations of the same work, such as SQLite and
-// bare Badger. It prints a table of ratios and their goals.
+// Command bench compares the speed of the library with alternative implementations of the same work, such as SQLite, bare
+// Badger, and SQL by hand on a PostgreSQL server. It prints a table of ratios and their goals.
 //
-//	cd bench && go run .            # all sections; under 15 minutes on two cores
+//	cd bench && go run .            # all sections; about 20 minutes on two cores
 //	cd bench && go run . -short     # everything once with small sizes: a smoke test, not a measurement
 //
 // The contenders take turns in several rounds. A goal applies to the ratio of the best runs. The table also contains the
