@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/simulated"
 )
 
 // failure is a rule that a system broke.
@@ -42,7 +43,7 @@ func (h *hotel) step(sys system, s Step) *failure {
 		if f := h.observe(); f != nil {
 			return f
 		}
-		if h.records {
+		if h.onlyRecords {
 			return nil
 		}
 		claims, err := sys.claims()
@@ -66,7 +67,7 @@ func (h *hotel) check(claims []claim) *failure {
 		l := h.locks[id]
 		own := slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return c.Lock != id })
 		if f := h.checkLock(l, own); f != nil {
-			f.Text = id + ": " + f.Text
+			f.Text = id + ": " + f.Text + h.details(id, own)
 			return f
 		}
 	}
@@ -85,10 +86,30 @@ func (h *hotel) check(claims []claim) *failure {
 	return nil
 }
 
+// details returns what the system says about a lock, and the last calls to it.
+func (h *hotel) details(id string, claims []claim) string {
+	text := fmt.Sprintf("\nat %v, %v", h.now, h.world.Faults(id))
+	for _, c := range claims {
+		text += fmt.Sprintf("\nclaim %+v", c)
+	}
+	calls := slices.DeleteFunc(h.world.Calls(), func(c simulated.Call) bool { return c.Device != id })
+	for _, c := range calls[max(0, len(calls)-60):] {
+		text += fmt.Sprintf("\n%v %s %s %d: %v", c.Start, c.Caller, c.Method, c.Slot, c.Err)
+	}
+	return text
+}
+
 func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 	needs, slots := h.needs(l.login, l.number, h.slack), h.world.Slots(l.id)
 	healthy := h.healthy(l)
 	lost := h.lost[0][l.login] || h.lost[1][l.login]
+	for _, c := range claims {
+		for id, n := range needs {
+			if n.key == c.Subject && c.PIN != "" {
+				l.remember(c.PIN, -id) // a code that is planned for this lock has the PIN
+			}
+		}
+	}
 	owner, missing := map[int]need{}, map[int]need{}
 	for _, id := range slices.Sorted(maps.Keys(needs)) {
 		n := needs[id]
@@ -99,6 +120,8 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 			owner[i] = n
 		} else if !n.optional {
 			missing[id] = n
+		} else if healthy {
+			delete(l.held, id)
 		}
 	}
 	reserved := map[int]bool{} // by codes that somebody cleared, and whose account is lost
@@ -180,8 +203,8 @@ func (l *lock) find(n need, claims []claim, slots []device.Slot) (index int, ok 
 		_, foreign := l.foreign[s.Index]
 		edited, tampered := l.tampered[s.Index]
 		// A PIN that somebody changed cannot be read on a lock that hides PINs.
-		hidden := tampered && !l.limits.ReadsPIN && edited == s.PIN.Reveal() && c.Slot == s.Index
-		if s.State == device.SlotKnown && !foreign && (hidden || s.PIN.Reveal() == c.PIN) {
+		hidden := tampered && !l.limits.ReadsPIN && edited == s.PIN.Reveal()
+		if s.Index == c.Slot && s.State == device.SlotKnown && !foreign && (hidden || s.PIN.Reveal() == c.PIN) {
 			return s.Index, true
 		}
 	}
@@ -218,7 +241,7 @@ func (h *hotel) checkSlot(l *lock, n need, s device.Slot, edited bool) *failure 
 	}
 	l.held[n.id] = spot{s.Index, pin}
 	if h.stays[n.id] == nil {
-		h.stays[n.id] = &stay{customer: n.customer, key: n.key, wanted: n.pin, at: map[string]spot{}}
+		h.stays[n.id] = &stay{id: n.id, customer: n.customer, key: n.key, wanted: n.pin, at: map[string]spot{}}
 	}
 	h.stays[n.id].at[l.id] = spot{s.Index, pin}
 	return nil
@@ -243,7 +266,7 @@ func (h *hotel) checkPINs(s *stay, claims []claim) *failure {
 		for id, at := range s.at {
 			if at.pin != pin {
 				h.saw["another PIN at a door"]++
-				ok = ok && h.locks[id].rejects(pin, at.slot)
+				ok = ok && h.locks[id].rejects(pin, at.slot, s.id)
 			}
 		}
 		if ok {
@@ -259,10 +282,11 @@ func trivial(pin string) bool {
 	return limits.CheckPIN(device.NewSecret(pin)) != nil
 }
 
-// rejects reports whether the lock rejects a PIN for a slot, or may have rejected it at some time because another slot had it.
-func (l *lock) rejects(pin string, slot int) bool {
+// rejects reports whether the lock rejects a PIN for a slot and a subject, or may have rejected it at some time because another slot
+// or another planned code had it.
+func (l *lock) rejects(pin string, slot, subject int) bool {
 	for other := range l.ever[pin] {
-		if other != slot {
+		if other != slot && other != -subject {
 			return true
 		}
 	}

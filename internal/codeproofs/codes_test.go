@@ -1,19 +1,23 @@
 package codeproofs
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/customerportal-go/customerportal/internal/testsize"
 )
 
-// runService runs a schedule with package access. records reports whether only the stored records are compared, not the locks.
-func runService(t *testing.T, seed uint64, steps []Step, records bool) (h *hotel, f *failure) {
+// runService runs a schedule with package access.
+func runService(t *testing.T, seed uint64, steps []Step, onlyRecords bool) (h *hotel, f *failure) {
 	synctest.Test(t, func(t *testing.T) {
 		began, start := time.Now(), starts[seed%2]
 		h = newHotel(func() time.Time { return start.Add(time.Since(began)) }, seed)
-		h.slack, h.records = 10*time.Minute, records
+		h.slack, h.onlyRecords = 10*time.Minute, onlyRecords
 		sys, err := newService(t.Context(), h)
 		if err != nil {
 			t.Error(err)
@@ -25,13 +29,51 @@ func runService(t *testing.T, seed uint64, steps []Step, records bool) (h *hotel
 	return h, f
 }
 
+// checkService runs a schedule, and shrinks it if it fails.
+func checkService(t *testing.T, seed uint64, steps []Step, onlyRecords bool) {
+	h, f := runService(t, seed, steps, onlyRecords)
+	t.Log(h.saw)
+	if f == nil {
+		return
+	}
+	until := time.Now().Add(shrinkTime)
+	steps = shrink(steps, 1000, func(s []Step) *failure {
+		if time.Now().After(until) {
+			return nil
+		}
+		_, f := runService(t, seed, s, onlyRecords)
+		return f
+	})
+	_, again := runService(t, seed, steps, onlyRecords)
+	t.Fatalf("%v\nshrunk: %v\n%s", f, again, format(steps))
+}
+
 // TestModel_Records_AreThoseOfTheStore compares the model with the store: deletions have the same effects on access grants, staff
 // members and mappings.
 func TestModel_Records_AreThoseOfTheStore(t *testing.T) {
 	t.Parallel()
-	steps := generate(1, testsize.Pick(300, 1000, 3000))
-	if _, f := runService(t, 1, steps, true); f != nil {
-		steps = shrink(steps, 100, func(s []Step) *failure { _, f := runService(t, 1, s, true); return f })
-		t.Fatalf("%v\n%s", f, format(steps))
+	checkService(t, 1, generate(1, testsize.Pick(300, 1000, 3000)), true)
+}
+
+// shrinkTime is the time to shrink a schedule.
+const shrinkTime = 3 * time.Minute
+
+// TestCodes_RandomSchedules_LocksHoldTheDesiredCodes runs random schedules with package access, or the schedule in a file.
+func TestCodes_RandomSchedules_LocksHoldTheDesiredCodes(t *testing.T) {
+	t.Parallel()
+	if file := os.Getenv("CODEPROOFS_SCHEDULE"); file != "" {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		steps, err := parse(text)
+		require.NoError(t, err)
+		checkService(t, uint64(number(t, "CODEPROOFS_FIRST", 1)), steps, false)
+		return
+	}
+	for i := range number(t, "CODEPROOFS_SERVICE_SEEDS", 0) {
+		seed := uint64(number(t, "CODEPROOFS_FIRST", 1) + i)
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			checkService(t, seed, generate(seed, number(t, "CODEPROOFS_STEPS", 3000)), false)
+		})
 	}
 }

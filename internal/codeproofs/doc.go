@@ -6,19 +6,22 @@
 //
 // A schedule that fails is shrunk, and printed as JSON. Environment variables change the schedules:
 //
-//	CODEPROOFS_SEEDS  number of seeds; default 4
-//	CODEPROOFS_FIRST  the first seed; default 1
-//	CODEPROOFS_STEPS  number of steps of each schedule; default 3000
+//	CODEPROOFS_SERVICE_SEEDS  number of seeds of schedules that run with package access; default 0
+//	CODEPROOFS_SEEDS          number of seeds of the tests of the oracle; default 4
+//	CODEPROOFS_FIRST          the first seed; default 1
+//	CODEPROOFS_STEPS          number of steps of each schedule; default 3000
+//	CODEPROOFS_SCHEDULE       a file with a schedule, as it was printed, to run with package access
 //
 // Files, in reading order:
 //
-//	step_test.go     the steps of a schedule and their generator
-//	model_test.go    the host's records, and which codes they need
-//	hotel_test.go    the simulated locks, and steps that happen to them
-//	check_test.go    the oracle: comparison of the locks with the model
-//	shrink_test.go   shrinks a schedule that fails
-//	toy_test.go      a small system that is correct, or has a planted bug
-//	harness_test.go  tests of the oracle with this system
-//	service_test.go  the system with package access
-//	codes_test.go    its tests
+//	step_test.go          the steps of a schedule and their generator
+//	model_test.go         the host's records, and which codes they need
+//	hotel_test.go         the simulated locks, and steps that happen to them
+//	check_test.go         the oracle: comparison of the locks with the model
+//	shrink_test.go        shrinks a schedule that fails
+//	toy_test.go           a small system that is correct, or has a planted bug
+//	harness_test.go       tests of the oracle with this system
+//	service_test.go       the system with package access
+//	service_read_test.go  its records, access codes and removals
+//	codes_test.go         its tests
 package codeproofs

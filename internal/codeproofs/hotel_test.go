@@ -37,17 +37,17 @@ type claim struct {
 // hotel is a simulated world, the model of the host's records, and the memory of the oracle.
 type hotel struct {
 	model
-	world     *simulated.World
-	base      func() time.Time
-	shift     atomic.Int64 // of the clock
-	slack     time.Duration
-	records   bool // only the records are compared
-	locks     map[string]*lock
-	order     []string       // the ids of the locks
-	pins      int            // number of PINs that people invented
-	leftovers [2]int         // by login: codes at the last quiet moment that no access grant needs
-	saw       map[string]int // number of times that the oracle saw a situation
-	stays     map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
+	world       *simulated.World
+	base        func() time.Time
+	shift       atomic.Int64 // of the clock
+	onlyRecords bool         // the locks are not compared
+	slack       time.Duration
+	locks       map[string]*lock
+	order       []string       // the ids of the locks
+	pins        int            // number of PINs that people invented
+	leftovers   [2]int         // by login: codes at the last quiet moment that no access grant needs
+	saw         map[string]int // number of times that the oracle saw a situation
+	stays       map[int]*stay  // by subject; from the first time that a code was seen until the end of the access
 }
 
 // lock contains the facts about a lock that the oracle remembers.
@@ -65,6 +65,7 @@ type lock struct {
 
 // stay contains the codes of a subject, also on locks that do not need them any more.
 type stay struct {
+	id       int
 	customer int
 	key      string
 	wanted   string // the PIN that it should have, or empty
@@ -80,7 +81,7 @@ type spot struct {
 func newHotel(base func() time.Time, seed uint64) *hotel {
 	h := &hotel{base: base, locks: map[string]*lock{}, stays: map[int]*stay{}, saw: map[string]int{}}
 	h.now = h.clock()
-	h.world = simulated.New(simulated.Options{Seed: seed, Now: h.clock, KeepCalls: 100})
+	h.world = simulated.New(simulated.Options{Seed: seed, Now: h.clock, KeepCalls: 2000})
 	for login := range h.outage {
 		h.world.AddLogin(simulated.Login{User: user(login), Password: "secret"})
 		for number := range locks {
@@ -152,6 +153,13 @@ func (h *hotel) atLock(l *lock, s Step) bool {
 		return false
 	}
 	old := h.world.Slots(l.id)[s.Slot-1]
+	if s.Op == write && !l.limits.ReadsPIN {
+		for id := range h.needs(l.login, l.number, 0) {
+			if _, held := l.held[id]; !held {
+				return false // the system could not tell this code from the one that it tries to write
+			}
+		}
+	}
 	foreign, isForeign := l.foreign[s.Slot]
 	_, isTampered := l.tampered[s.Slot]
 	pin := s.PIN
@@ -199,10 +207,7 @@ func (h *hotel) observe() *failure {
 				return fail("foreign", "%s: slot %d was %v, which the system did not write, and is now %v", id, s.Index, show(want), show(s))
 			}
 			if s.Occupied() {
-				if l.ever[s.PIN.Reveal()] == nil {
-					l.ever[s.PIN.Reveal()] = map[int]bool{}
-				}
-				l.ever[s.PIN.Reveal()][s.Index] = true
+				l.remember(s.PIN.Reveal(), s.Index)
 			}
 		}
 		needs := h.needs(l.login, l.number, 0)
@@ -223,6 +228,14 @@ func (h *hotel) observe() *failure {
 		}
 	}
 	return nil
+}
+
+// remember records that the lock had a PIN in a slot, or that a planned code has it, by the negative id of its subject.
+func (l *lock) remember(pin string, at int) {
+	if l.ever[pin] == nil {
+		l.ever[pin] = map[int]bool{}
+	}
+	l.ever[pin][at] = true
 }
 
 func show(s device.Slot) string {
