@@ -65,7 +65,7 @@ type conn struct {
 	done     chan struct{} // closed when the connection ends
 
 	mu          sync.Mutex
-	ended       error         // ErrClosed, ErrAccountLost or errNotAllowed; nil while the connection can be used
+	ended       error         // ErrClosed, ErrAccountLost or allowhosts.ErrNotAllowed; nil while the connection can be used
 	cause       error         // of the last failure to connect
 	wire        *wire         // the current connection to the broker
 	generation  int           // counts connections to the broker

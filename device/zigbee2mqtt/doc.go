@@ -26,7 +26,6 @@
 //
 //	provider.go   Options, connecting and opening an account
 //	settings.go   the settings of an account
-//	hosts.go      which addresses may be dialed
 //	link.go       the connection to the broker
 //	conn.go       the Conn: devices and their inventory
 //	subscribe.go  subscriptions, and reading states after connecting

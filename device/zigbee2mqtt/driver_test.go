@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 const eventually, tick = 5 * time.Minute, 2 * time.Millisecond
@@ -231,7 +232,7 @@ func TestConnect_AddressThatIsNotAllowed_IsAProblemOfTheField(t *testing.T) {
 
 		settings := settings{URL: w.url(), Username: testUser, Password: testPassword}
 		_, err = p.Open(t.Context(), device.Account{ID: "0x1", Secret: settings.secret()})
-		require.ErrorIs(t, err, errNotAllowed)
+		require.ErrorIs(t, err, allowhosts.ErrNotAllowed)
 	}
 }
 

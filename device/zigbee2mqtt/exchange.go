@@ -9,6 +9,7 @@ import (
 	"github.com/eclipse/paho.golang/autopaho"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 // observation is something that was published about a device while a command or a read was running.
@@ -245,6 +246,6 @@ func unconfirmed(id string, err error) error {
 
 // final reports whether an error of an exchange says nothing about the device.
 func final(err error) bool {
-	return errors.Is(err, device.ErrClosed) || errors.Is(err, device.ErrAccountLost) || errors.Is(err, errNotAllowed) ||
+	return errors.Is(err, device.ErrClosed) || errors.Is(err, device.ErrAccountLost) || errors.Is(err, allowhosts.ErrNotAllowed) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 // maxPacket bounds the packets of a broker.
@@ -113,6 +115,24 @@ func (f *frame) add(b []byte) error {
 	return nil
 }
 
+// dial connects to the broker.
+func (p *Provider) dial(ctx context.Context, s *settings) (net.Conn, error) {
+	hosts := p.hosts
+	if s.Operator {
+		hosts = allowhosts.All()
+	}
+	plain, err := hosts.Dial(s.host)(ctx, "tcp", s.address())
+	if err != nil || !s.tls {
+		return plain, err
+	}
+	secure := tls.Client(plain, p.tlsConfig(s))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = plain.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
 // link keeps the connection to the broker.
 func (c *conn) link(ctx context.Context) (*autopaho.ConnectionManager, error) {
 	var next *wire // of the connection that is being established; autopaho establishes one at a time
@@ -139,7 +159,7 @@ func (c *conn) link(ctx context.Context) (*autopaho.ConnectionManager, error) {
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
-			raw, err := c.p.hosts.dial(ctx, &c.settings, c.p.tlsConfig(&c.settings))
+			raw, err := c.p.dial(ctx, &c.settings)
 			if err != nil {
 				return nil, err
 			}
@@ -181,8 +201,8 @@ func (c *conn) connectFailed(err error) {
 	switch {
 	case ok && (refused.ReasonCode == reasonBadLogin || refused.ReasonCode == reasonNotAuthorized):
 		c.end(fmt.Errorf("%w: the broker refused the user name or the password", device.ErrAccountLost))
-	case errors.Is(err, errNotAllowed):
-		c.end(errNotAllowed)
+	case errors.Is(err, allowhosts.ErrNotAllowed):
+		c.end(allowhosts.ErrNotAllowed)
 	default:
 		c.cause = fmt.Errorf("%w: no connection to the MQTT broker %s", device.ErrOffline, c.settings.address())
 		c.p.log.Warn("no connection to an MQTT broker", "address", c.settings.address(), "error", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 // Key is the key of the provider, see [device.Info].
@@ -39,7 +40,7 @@ type Options struct {
 
 // Provider is the driver. It implements [device.Provider].
 type Provider struct {
-	hosts hosts
+	hosts allowhosts.List
 	roots *x509.CertPool
 	slots int
 	log   *slog.Logger
@@ -69,10 +70,10 @@ func backoff(attempt int) time.Duration {
 
 // New returns a Provider. It returns an error if the options break a rule.
 func New(o Options) (*Provider, error) {
-	allowed, err := parseHosts(o.AllowedHosts)
+	allowed, err := allowhosts.Parse(o.AllowedHosts)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("zigbee2mqtt: %w", err)
 	case o.Slots < 0 || o.Slots > 250:
 		return nil, fmt.Errorf("zigbee2mqtt: Options.Slots is %d, but must be from 1 to 250", o.Slots)
 	case o.Slots == 0:
@@ -128,7 +129,7 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 	switch {
 	case ctx.Err() != nil:
 		return device.Pane{}, ctx.Err()
-	case errors.Is(err, errNotAllowed):
+	case errors.Is(err, allowhosts.ErrNotAllowed):
 		return problem(filled, fieldURL, device.ProblemNotAllowed, "The operator of this portal does not allow this address."), nil
 	case errors.Is(err, device.ErrAccountLost):
 		return problem(filled, "", device.ProblemCredentials, "The broker refused the user name or the password."), nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 // thing is a device.
@@ -43,7 +44,7 @@ type conn struct {
 	done     chan struct{} // closed when the connection ends
 
 	mu      sync.Mutex
-	ended   error         // ErrClosed, ErrAccountLost or errNotAllowed; nil while the connection can be used
+	ended   error         // ErrClosed, ErrAccountLost or allowhosts.ErrNotAllowed; nil while the connection can be used
 	cause   error         // of the last failure to connect
 	home    string        // the id of the Z-Wave network; empty until the account is connected
 	link    *link         // the current connection to the server, nil until the inventory is complete
@@ -109,8 +110,8 @@ func (c *conn) failed(err error) {
 	defer c.mu.Unlock()
 	switch {
 	case c.ended != nil:
-	case errors.Is(err, errNotAllowed):
-		c.end(errNotAllowed)
+	case errors.Is(err, allowhosts.ErrNotAllowed):
+		c.end(allowhosts.ErrNotAllowed)
 	case errors.Is(err, device.ErrAccountLost):
 		c.end(err)
 	case errors.Is(err, errSchema):

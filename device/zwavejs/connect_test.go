@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 func TestOpen_AnotherNetwork_IsALostAccount(t *testing.T) {
@@ -76,7 +77,7 @@ func TestConnect_AddressThatIsNotAllowed_IsAProblemOfTheField(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, device.ProblemNotAllowed, pane.Form.Fields[0].Problem, host)
 			_, err = p.Open(t.Context(), device.Account{ID: "7e570001", Secret: device.NewSecret(`{"url":"ws://` + host + `:` + port + `"}`)})
-			require.ErrorIs(t, err, errNotAllowed)
+			require.ErrorIs(t, err, allowhosts.ErrNotAllowed)
 		}
 	}
 	select {
@@ -84,6 +85,32 @@ func TestConnect_AddressThatIsNotAllowed_IsAProblemOfTheField(t *testing.T) {
 		t.Fatal("the driver connected to an address that is not allowed")
 	default:
 	}
+}
+
+// The operator of the program may use any address. Customers may not, even if they connect the operator's account again.
+func TestConnect_OperatorsOwnConfiguration_IsNotLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, err := New(Options{})
+	require.NoError(t, err)
+	step := answers(w.url())
+	step.Operator = true
+	pane, err := p.Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.NotNil(t, pane.Done)
+	c, err := p.Open(t.Context(), *pane.Done)
+	require.NoError(t, err)
+	require.NotEmpty(t, find(t, c, testLock))
+	require.NoError(t, c.Close())
+	for _, operator := range []bool{true, false} {
+		again, err := p.Connect(t.Context(), device.Step{Reconnect: pane.Done, Operator: operator})
+		require.NoError(t, err)
+		require.Equal(t, operator, again.Form.Fields[0].Value == w.url(), "the address in the form")
+	}
+	step.Operator, step.Reconnect = false, pane.Done
+	again, err := p.Connect(t.Context(), step)
+	require.NoError(t, err)
+	require.Equal(t, device.ProblemNotAllowed, again.Form.Fields[0].Problem)
 }
 
 func TestNew_WrongOptions_ReturnsAnErrorThatNamesThem(t *testing.T) {

@@ -27,7 +27,6 @@
 //
 //	provider.go  Options, connecting and opening an account
 //	settings.go  the settings of an account
-//	hosts.go     which addresses may be dialed
 //	link.go      a connection to the server, and its first requests
 //	conn.go      the Conn: devices and their inventory
 //	receive.go   events of the server

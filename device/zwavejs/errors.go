@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 // Results of a request to the server.
@@ -100,6 +101,6 @@ func classify(id string, err error, write bool) error {
 
 // final reports whether an error of a request says nothing about the device.
 func final(err error) bool {
-	return errors.Is(err, device.ErrClosed) || errors.Is(err, device.ErrAccountLost) || errors.Is(err, errNotAllowed) ||
+	return errors.Is(err, device.ErrClosed) || errors.Is(err, device.ErrAccountLost) || errors.Is(err, allowhosts.ErrNotAllowed) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/device"
+	"github.com/customerportal-go/customerportal/device/internal/allowhosts"
 )
 
 // Key is the key of the provider, see [device.Info].
@@ -21,7 +22,8 @@ const DefaultSlots = 30
 type Options struct {
 	// AllowedHosts lists the servers to which customers may connect: IP addresses, networks such as 192.0.2.0/24, and host names.
 	// An address or network allows every name that resolves to it. A name is allowed whatever it resolves to; list only names that
-	// you control. The default allows nothing. The list also applies to accounts that are already connected.
+	// you control. The default allows nothing. The list also applies to accounts that are already connected. It does not apply to
+	// accounts that the operator of the program connected, see [device.Step.Operator].
 	AllowedHosts []string
 
 	// RootCAs verifies the certificates of servers with the scheme wss. The default is the roots of the system.
@@ -37,7 +39,7 @@ type Options struct {
 
 // Provider is the driver. It implements [device.Provider].
 type Provider struct {
-	hosts hosts
+	hosts allowhosts.List
 	roots *x509.CertPool
 	slots int
 	log   *slog.Logger
@@ -72,10 +74,10 @@ func backoff(attempt int) time.Duration {
 
 // New returns a Provider. It returns an error if the options break a rule.
 func New(o Options) (*Provider, error) {
-	allowed, err := parseHosts(o.AllowedHosts)
+	allowed, err := allowhosts.Parse(o.AllowedHosts)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("zwavejs: %w", err)
 	case o.Slots < 0 || o.Slots > 250:
 		return nil, fmt.Errorf("zwavejs: Options.Slots is %d, but must be from 1 to 250", o.Slots)
 	case o.Slots == 0:
@@ -104,7 +106,7 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 	if !step.State.IsZero() {
 		return device.Pane{}, fmt.Errorf("%w: the step does not belong to a pane", device.ErrInvalid)
 	}
-	empty := form(step.Reconnect)
+	empty := form(step.Reconnect, step.Operator)
 	if len(step.Answers) == 0 {
 		return device.Pane{Form: &empty}, nil
 	}
@@ -112,7 +114,7 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 	if !ok {
 		return device.Pane{Form: &filled}, nil
 	}
-	s := settings{URL: step.Answers[fieldURL].Reveal()}
+	s := settings{URL: step.Answers[fieldURL].Reveal(), Operator: step.Operator}
 	if message := s.check(); message != "" {
 		return problem(filled, device.ProblemInvalid, message), nil
 	}
@@ -125,7 +127,7 @@ func (p *Provider) Connect(ctx context.Context, step device.Step) (device.Pane, 
 	switch {
 	case ctx.Err() != nil:
 		return device.Pane{}, ctx.Err()
-	case errors.Is(err, errNotAllowed):
+	case errors.Is(err, allowhosts.ErrNotAllowed):
 		return problem(filled, device.ProblemNotAllowed, "The operator of this portal does not allow this address."), nil
 	case errors.Is(err, errSchema):
 		return problem(filled, device.ProblemInvalid, fmt.Sprintf(

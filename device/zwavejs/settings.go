@@ -14,18 +14,20 @@ import (
 
 // settings are the answers to the form. The secret of an account is their JSON form.
 type settings struct {
-	URL string `json:"url"`
+	URL      string `json:"url"`
+	Operator bool   `json:"operator,omitempty"` // the settings are not from a customer: any address is allowed
 
 	host, port string
 }
 
 const fieldURL = "url"
 
-// form returns the empty form, or the form with the settings of the account to connect again.
-func form(reconnect *device.Account) device.Form {
+// form returns the empty form, or the form with the settings of the account to connect again. A customer does not see the settings of
+// the operator.
+func form(reconnect *device.Account, operator bool) device.Form {
 	var old settings
 	if reconnect != nil {
-		if s, err := parseSecret(reconnect.Secret); err == nil {
+		if s, err := parseSecret(reconnect.Secret); err == nil && (operator || !s.Operator) {
 			old = s
 		}
 	}
@@ -91,7 +93,7 @@ func (s *settings) address() string { return net.JoinHostPort(s.host, s.port) }
 func (s *settings) secret() device.Secret {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // a string only
+		panic(err) // a string and a boolean only
 	}
 	return device.NewSecret(string(text))
 }
