@@ -29,6 +29,7 @@ const (
 	rolePages     = "pages"     // see server_test.go
 	roleConsumer  = "consumer"  // see consumer_test.go
 	roleDevices   = "devices"   // see devices_test.go
+	roleCodes     = "codes"     // see codes_worker_test.go
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +44,8 @@ func TestMain(m *testing.M) {
 		workOnConsumer(dir, seed)
 	case roleDevices:
 		workOnDevices(dir, seed)
+	case roleCodes:
+		workOnCodes(dir, seed)
 	case rolePages:
 		servePages()
 	default:
