@@ -150,7 +150,8 @@ func (s *Service) replan(ctx context.Context, w *data.Workspace) error {
 		var customers []devicedata.CustomerID
 		var version uint64
 		err := devicedata.View(ctx, s.db, func(r storage.Reader) (err error) {
-			if customers, err = devicedata.ReplanCustomers(ctx, r, w.ID(), replanCustomers); err != nil {
+			customers, err = devicedata.ReplanCustomers(ctx, r, w.ID(), replanCustomers)
+			if err != nil || len(customers) == 0 || customers[0] != (devicedata.CustomerID{}) {
 				return err
 			}
 			common, _, err := devicedata.ReadRules(ctx, r, w.ID(), devicedata.CustomerID{})
