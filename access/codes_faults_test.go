@@ -222,7 +222,7 @@ func TestCodes_MissingAndOverdue_NeedAttentionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHotel(t, memory.New(), codeLock("l1", "Room 101", 3))
 		var seen []access.AttentionType
-		h.seldom(func(_ context.Context, workspace uuid.UUID, item access.AttentionItem) {
+		h.seldom(time.Now, func(_ context.Context, workspace uuid.UUID, item access.AttentionItem) {
 			require.Equal(t, workspaceID, workspace)
 			seen = append(seen, item.Type)
 		})
@@ -263,5 +263,42 @@ func TestCodes_MissingAndOverdue_NeedAttentionOnce(t *testing.T) {
 		require.Len(t, items, 2)
 		require.Equal(t, access.AttentionCodeNotRemoved, items[0].Type)
 		require.Equal(t, 2, lo.Count(seen, access.AttentionCodeNotRemoved))
+	})
+}
+
+// TestCodes_ClockSet_LocksFollow sets the clock of the database forward past the end of a stay, and back again.
+func TestCodes_ClockSet_LocksFollow(t *testing.T) {
+	t.Parallel()
+	clock := &shiftedClock{}
+	simulateCodesAt(t, clock.now, []device.Device{codeLock("l1", "Room 101", 3)}, func(t *testing.T, h *hotel) {
+		h.mapTo("l1", "101")
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		passes(settle)
+		pin := h.pins("l1")
+		require.Len(t, pin, 1)
+		set := func(shift time.Duration) {
+			clock.shift.Store(int64(shift))
+			passes(2 * time.Minute)
+		}
+		for range 2 {
+			set(-10 * time.Hour)
+			require.Empty(t, h.pins("l1"), "the stay is in the future again")
+			set(0)
+			require.Equal(t, pin, h.pins("l1"))
+			set(30 * time.Hour)
+			require.Empty(t, h.pins("l1"), "the stay is over")
+			require.Empty(t, h.codes(access.CodeQuery{}))
+			set(0)
+			require.Equal(t, pin, h.pins("l1"), "the stay is not over after all, and has the same PIN")
+		}
+		h.world.SetFaults("l1", simulated.Faults{Offline: true})
+		set(30 * time.Hour)
+		require.Equal(t, access.CodeFailedToExpire, h.codes(access.CodeQuery{})[0].Errors[0].Type)
+		set(0)
+		h.world.SetFaults("l1", simulated.Faults{})
+		set(0)
+		require.Empty(t, h.codes(access.CodeQuery{})[0].Errors)
+		require.Equal(t, pin, h.pins("l1"))
 	})
 }

@@ -72,9 +72,15 @@ const settle = 40 * time.Second
 // simulateCodes is simulate with a service that looks for work every 30 s, so that tests in which days pass are fast.
 func simulateCodes(t *testing.T, devices []device.Device, test func(t *testing.T, h *hotel)) {
 	t.Helper()
+	simulateCodesAt(t, time.Now, devices, test)
+}
+
+// simulateCodesAt is simulateCodes with another clock of the database.
+func simulateCodesAt(t *testing.T, now func() time.Time, devices []device.Device, test func(t *testing.T, h *hotel)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHotel(t, memory.New(), devices...)
-		h.seldom(nil)
+		h.seldom(now, nil)
 		connect(t, h.scope, "anna")
 		defer start(t, h.svc)()
 		synctest.Wait()
@@ -83,9 +89,9 @@ func simulateCodes(t *testing.T, devices []device.Device, test func(t *testing.T
 }
 
 // seldom replaces the service by one that looks for work every 30 s.
-func (h *hotel) seldom(onAttention func(context.Context, uuid.UUID, access.AttentionItem)) {
+func (h *hotel) seldom(now func() time.Time, onAttention func(context.Context, uuid.UUID, access.AttentionItem)) {
 	h.t.Helper()
-	db := data.Open(h.store, data.Options{FollowInterval: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	db := data.Open(h.store, data.Options{Now: now, FollowInterval: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	svc, err := access.New(db, access.Options{
 		Keys: h.ring, Providers: []device.Provider{h.world.Provider("codes")}, Poll: 30 * time.Second, Lease: 2 * time.Minute, OnAttention: onAttention,
 	})

@@ -17,8 +17,9 @@ import (
 func (r *runner) programDue(ctx context.Context) {
 	now := r.s.now()
 	until := now
-	if now.Before(r.lastDue.Add(-setBack)) {
-		until = r.lastDue.Add(maxBreakerPause) // the clock was set back: times that were computed before may be too late
+	back := now.Before(r.lastDue.Add(-setBack))
+	if back { // times that were computed before may be too late
+		until = r.lastDue.Add(maxBreakerPause)
 	}
 	r.lastDue = now
 	r.mu.Lock()
@@ -27,6 +28,11 @@ func (r *runner) programDue(ctx context.Context) {
 		holders = append(holders, h)
 	}
 	r.mu.Unlock()
+	if back {
+		for _, h := range holders {
+			h.resync()
+		}
+	}
 	due := map[*holder]map[string]bool{}
 	ends := map[*holder]time.Time{} // codes that are due until then are tried
 	for _, h := range holders {
@@ -139,6 +145,16 @@ func (h *holder) program(externalID string, verify, retry bool) {
 	if _, running := h.devices[externalID]; !running {
 		h.devices[externalID] = nil
 		h.working.Go(func() { h.work(externalID) })
+	}
+}
+
+// resync lets all sessions read their inventories and locks again.
+func (h *holder) resync() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, own := range h.sessions {
+		own.events.resync()
+		own.events.wake.set()
 	}
 }
 

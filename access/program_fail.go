@@ -145,7 +145,8 @@ func (p *program) finish(ctx context.Context, l *lock, waits []lockplan.Step, no
 			}
 			continue
 		}
-		if c.row.DueAt.IsZero() || c.row.DueAt.After(now) {
+		resolved := c.details.Error != nil && p.slots != nil && c.correct(now)
+		if !resolved && (c.row.DueAt.IsZero() || c.row.DueAt.After(now)) {
 			continue
 		}
 		if _, err := p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
@@ -163,6 +164,14 @@ func (p *program) finish(ctx context.Context, l *lock, waits []lockplan.Step, no
 		}
 	}
 	return errProgrammed
+}
+
+// correct reports whether a code that the plan does not mention is as it should be.
+func (c *lockCode) correct(now time.Time) bool {
+	if c.Due(now) {
+		return c.State == lockplan.Set && !c.Changed
+	}
+	return !c.Over(now) && c.Slot == 0
 }
 
 // wait stores why a code cannot be written now.
