@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -49,4 +50,13 @@ func (c *Scope) Code(ctx context.Context, id uuid.UUID) (code Code, err error) {
 		return err
 	})
 	return code, err
+}
+
+// codeEvent returns an event of an access code for the change feed.
+func codeEvent(change data.Change, row *devicedata.Code, at time.Time, failure *CodeError) data.FeedChange {
+	details := &data.DeviceEvent{AccountID: row.AccountID, OccurredAt: at, AccessCodeID: row.ID}
+	if failure != nil {
+		details.ErrorType, details.ErrorMessage = string(failure.Type), failure.Message
+	}
+	return data.FeedChange{Change: change, ID: row.DeviceID, Actor: automationActor, Device: details}
 }

@@ -63,6 +63,7 @@ func TestCodes_ChangedAtTheLock_AreWrittenAgainAndOthersAreLeftAlone(t *testing.
 			require.Equal(t, device.SlotKnown, h.world.Slots("l1")[0].State)
 		}
 		require.Equal(t, access.WarningModified, h.codes(access.CodeQuery{DeviceID: h.device("l1").ID})[0].Warnings[0].Type)
+		require.Equal(t, []access.UnmanagedCode{{Slot: 3}}, h.device("l1").UnmanagedCodes)
 		passes(26 * time.Hour)
 		require.Equal(t, map[int]string{3: "2468"}, h.pins("l1"))
 	})
@@ -300,5 +301,22 @@ func TestCodes_ClockSet_LocksFollow(t *testing.T) {
 		set(0)
 		require.Empty(t, h.codes(access.CodeQuery{})[0].Errors)
 		require.Equal(t, pin, h.pins("l1"))
+	})
+}
+
+// TestCodes_WrittenAfterTheBackup_ArePossiblyOurs restores a store to a state before a code was written.
+func TestCodes_WrittenAfterTheBackup_ArePossiblyOurs(t *testing.T) {
+	t.Parallel()
+	lock := codeLock("l1", "Room 101", 3)
+	lock.Codes.NameLength = 20
+	simulateCodes(t, []device.Device{lock}, func(t *testing.T, h *hotel) {
+		h.world.WriteCode("l1", device.Slot{Index: 1, State: device.SlotKnown, PIN: device.NewSecret("2468"), Name: "cp-12345678"})
+		h.world.WriteCode("l1", device.Slot{Index: 2, State: device.SlotKnown, PIN: device.NewSecret("1357"), Name: "Cleaner"})
+		h.mapTo("l1", "101")
+		starts, ends := night()
+		h.book("r1", starts, ends, "101")
+		passes(settle)
+		require.Equal(t, []access.UnmanagedCode{{Slot: 1, Name: "cp-12345678", PossiblyOurs: true}, {Slot: 2, Name: "Cleaner"}}, h.device("l1").UnmanagedCodes)
+		require.Len(t, h.pins("l1"), 3)
 	})
 }

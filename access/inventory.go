@@ -147,7 +147,7 @@ func (s *session) putDevices(ctx context.Context, row stored, devices []device.D
 				if err := decode("the details of a device", before[i].Details, &old); err != nil {
 					return err
 				}
-				details.Settings, isNew = old.Settings, !old.MissingSince.IsZero()
+				details.Settings, details.Unmanaged, isNew = old.Settings, old.Unmanaged, !old.MissingSince.IsZero()
 				if len(before[i].Mappings) > 0 && !reflect.DeepEqual(old.Codes, details.Codes) {
 					changed = append(changed, ids[i])
 				}

@@ -27,8 +27,16 @@ type lockCode struct {
 // lock is everything that is stored about the access codes of one lock. If several customers have connected its account, it contains
 // the codes of all of them.
 type lock struct {
-	limits *device.CodeLimits // nil if no account lists the device, or if it has no access codes
-	codes  []*lockCode
+	limits  *device.CodeLimits // nil if no account lists the device, or if it has no access codes
+	codes   []*lockCode
+	devices []lockDevice
+}
+
+// lockDevice is the row of the lock in one account.
+type lockDevice struct {
+	account   stored
+	id        uuid.UUID
+	unmanaged []UnmanagedCode
 }
 
 // find returns the code to which a step of the plan belongs.
@@ -87,6 +95,7 @@ func (h *holder) readCodes(ctx context.Context, r storage.Reader, found *lock, a
 	if err := decode("the details of a device", devices[0].Details, &details); err != nil {
 		return err
 	}
+	found.devices = append(found.devices, lockDevice{account, id, details.Unmanaged})
 	if details.Codes != nil {
 		found.limits = details.Codes
 	}
@@ -134,8 +143,11 @@ func (h *holder) complete(c *lockCode, details []byte, account uuid.UUID, sealed
 	return nil
 }
 
+// codePrefix begins the names of codes on locks that store names.
+const codePrefix = "cp-"
+
 // codeName returns the name of a code on locks that store names. It contains nothing about the guest.
-func codeName(id uuid.UUID) string { return "cp-" + id.String()[:8] }
+func codeName(id uuid.UUID) string { return codePrefix + id.String()[:8] }
 
 // removalAccounts returns the accounts with removals at this account of the provider. They, or their customers, may be deleted.
 func (h *holder) removalAccounts(ctx context.Context, r storage.Reader) (found []*devicedata.RemovalAccount, err error) {

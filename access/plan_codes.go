@@ -359,15 +359,6 @@ func (p *codePlan) event(change data.Change, row *devicedata.Code) {
 	p.events = append(p.events, codeEvent(change, row, p.now, nil))
 }
 
-// codeEvent returns an event of an access code for the change feed.
-func codeEvent(change data.Change, row *devicedata.Code, at time.Time, failure *CodeError) data.FeedChange {
-	details := &data.DeviceEvent{AccountID: row.AccountID, OccurredAt: at, AccessCodeID: row.ID}
-	if failure != nil {
-		details.ErrorType, details.ErrorMessage = string(failure.Type), failure.Message
-	}
-	return data.FeedChange{Change: change, ID: row.DeviceID, Actor: automationActor, Device: details}
-}
-
 // logRun adds a run to the log, if there were changes.
 func (p *codePlan) logRun(sp subjectPlan, created, updated, deleted int) {
 	if created+updated+deleted == 0 {

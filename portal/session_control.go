@@ -105,7 +105,7 @@ func (v *View) showDevice(ctx context.Context, d *access.Device, related Related
 func (v *View) redactDevice(d *access.Device) {
 	_, linked := v.config.linkedDevice()
 	if linked || v.config.Features.Manage.ExcludeReservationTechnicalDetails {
-		d.Codes = nil
+		d.Codes, d.UnmanagedCodes = nil, nil
 	}
 	if linked {
 		d.AccountID = uuid.Nil
