@@ -109,7 +109,7 @@ type codeModel struct {
 	interrupted, written, cleared, late, compared int
 }
 
-// presence says whether an access grant exists.
+// presence is the knowledge about the existence of an access grant.
 type presence int
 
 const (
