@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -17,9 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/device/simulated"
-	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
-	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // deviceRows counts the rows that package access writes while each device reports a new state every second for a minute, and while
@@ -45,23 +42,16 @@ func deviceRows(ctx context.Context, b *bench) (rows []row, err error) {
 }
 
 func (b *bench) fleetRows(ctx context.Context, name, on string, n, accounts int) (_ []row, err error) {
-	var store storage.Store = memory.New()
-	if on == "badger" {
-		dir, err := os.MkdirTemp(b.dir, "devices")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		if store, err = openLibrary(dir); err != nil {
-			return nil, err
-		}
+	store, err := b.openEmpty(on)
+	if err != nil {
+		return nil, err
 	}
 	defer closeInto(&err, store)
 	f, err := newFleet(ctx, store, n, accounts)
 	if err != nil {
 		return nil, err
 	}
-	heap := sampleHeap()
+	heap := sampleHeap(5 * time.Millisecond)
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- f.svc.Run(running) }()
@@ -109,8 +99,8 @@ func liveHeap() uint64 {
 	return live[0].Value.Uint64()
 }
 
-// sampleHeap starts to collect garbage all the time. It remembers the greatest live heap.
-func sampleHeap() *heapSampler {
+// sampleHeap starts to collect garbage all the time, with pauses. It remembers the greatest live heap.
+func sampleHeap(pause time.Duration) *heapSampler {
 	runtime.GC() // finalizers
 	s := &heapSampler{done: make(chan struct{}), before: liveHeap()}
 	s.ended.Go(func() {
@@ -120,7 +110,7 @@ func sampleHeap() *heapSampler {
 			select {
 			case <-s.done:
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-time.After(pause):
 			}
 		}
 	})
@@ -132,6 +122,13 @@ func (s *heapSampler) stop() (used uint64, samples int) {
 	close(s.done)
 	s.ended.Wait()
 	return s.most - min(s.most, s.before), s.samples
+}
+
+// stopAbove returns by how much the greatest live heap exceeded that at the end.
+func (s *heapSampler) stopAbove() uint64 {
+	close(s.done)
+	s.ended.Wait()
+	return s.most - min(s.most, liveHeap())
 }
 
 // fleet is a store with the devices of simulated accounts. Each account also has locks, its markers, whose states are stored at once,
@@ -182,11 +179,7 @@ func newFleet(ctx context.Context, store storage.Store, n, accounts int) (*fleet
 		f.ids = append(f.ids, fmt.Sprint("thermostat-", i))
 		f.world.AddDevice(f.users[i%accounts], simulated.Thermostat(f.ids[i], fmt.Sprint("Room ", i)))
 	}
-	master, err := keys.NewMaster()
-	if err != nil {
-		return nil, err
-	}
-	ring, err := keys.New(0, map[int][]byte{0: master})
+	ring, err := newRing()
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@
 //
 // The contenders take turns in several rounds. A goal applies to the ratio of the best runs. The table also contains the
 // median, minimum and maximum ratio of the rounds. The program fails if a limit is exceeded, which no other program can cause: the
-// rows that the library writes for reports of devices, and its memory meanwhile.
+// rows that the library writes for reports of devices and reads and writes for access codes, and its memory meanwhile.
 package main
 
 import (
@@ -59,6 +59,7 @@ var sections = []section{
 	{"heap", heapRows},
 	{"http", httpRows},
 	{"devices", deviceRows},
+	{"codes", codeRows},
 	{"postgres-push", onServer(postgresPushRows)},
 	{"postgres-calls", onServer(postgresCallRows)},
 }

@@ -33,6 +33,7 @@ func TestRun_Short_MeasuresEveryRow(t *testing.T) {
 		"push 2,000 resources", "the same again", "delete a customer", "delete a site", "create a portal", "push one reservation",
 		"Resolve", "Verify of a code that is forged", "Verify of a code that is expired", "list 50 of",
 		"push 1,000 resources, 20,000 in the store", "delete 1,000 resources, 20,000 in the store", "resident with", "bytes per resource", "HTTP push_data", "memory, one account: rows of states", "badger, 2 accounts: greatest live heap",
+		"memory, 400 access grants on 40 locks: a pass without work, due codes", "badger, 400 access grants on 40 locks: a later stay is extended  ",
 		"push 2,000 resources in pushes of 1000, PostgreSQL", "delete a customer of 2,000 resources, PostgreSQL",
 		"create a portal, 64 goroutines, PostgreSQL  ", "create a portal, 64 goroutines, PostgreSQL, 1ms added to each round trip",
 	} {
