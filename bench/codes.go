@@ -167,7 +167,7 @@ func (c *codeCosts) rows(few codeCosts) []row {
 	}
 	compare := func(what string, many, few cost) []row {
 		return []row{{
-			work: name + what, against: fmt.Sprintf("the same among %d", grantsEach*10), goal: atMost(1.1), limit: true,
+			work: name + what, against: fmt.Sprintf("the same among %d", grantsEach*10), goal: atMost(1.25), limit: true,
 			measured: once(float64(many.rows) / float64(few.rows)),
 			detail:   fmt.Sprintf("%d rows read and %d written, against %d and %d", many.read, many.rows-many.read, few.read, few.rows-few.read),
 		}, {
