@@ -94,9 +94,10 @@ type Code struct {
 
 // codeDetails are the stored details of an access code or of a removal. They contain no name and no PIN.
 type codeDetails struct {
-	// Changed, ClearFirst: see [lockplan.Code].
+	// Changed, ClearFirst, Unverified: see [lockplan.Code].
 	Changed    bool `json:"changed,omitempty"`
 	ClearFirst bool `json:"clear_first,omitempty"`
+	Unverified bool `json:"unverified,omitempty"`
 
 	OwnPIN    string    `json:"own_pin,omitempty"` // the reason for which the code has another PIN than its subject; empty if it has not
 	Hidden    bool      `json:"hidden,omitempty"`  // the lock has shown the code without its PIN
@@ -139,7 +140,7 @@ func codeDue(c *devicedata.Code, d codeDetails, now time.Time) time.Time {
 		return d.RetryAt
 	case lockplan.State(c.State) == lockplan.Unset:
 		return later(d.WriteAt, now)
-	case lockplan.State(c.State) == lockplan.Set && (d.Changed || now.Before(d.WriteAt)):
+	case lockplan.State(c.State) == lockplan.Set && (d.Changed || d.ClearFirst || now.Before(d.WriteAt)):
 		return now
 	case lockplan.State(c.State) == lockplan.Set && d.Scheduled:
 		return c.StartsAt

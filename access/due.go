@@ -38,6 +38,7 @@ func (r *runner) programDue(ctx context.Context) {
 	for _, h := range holders {
 		if ends[h] = until; h.takeReturned() {
 			ends[h] = later(until, now.Add(maxBreakerPause))
+			h.programRemovals(ctx)
 		}
 	}
 	err := devicedata.View(ctx, r.s.db, func(reader storage.Reader) error {
@@ -138,7 +139,7 @@ func (h *holder) program(externalID string, verify, retry bool) {
 	}
 	wanted := h.wanted[externalID]
 	if wanted == nil {
-		wanted = &program{h: h, device: externalID, acked: map[uuid.UUID]string{}, failed: map[uuid.UUID]bool{}}
+		wanted = &program{h: h, device: externalID, emptied: map[uuid.UUID]bool{}, acked: map[uuid.UUID]string{}, failed: map[uuid.UUID]bool{}}
 		h.wanted[externalID] = wanted
 	}
 	wanted.verify, wanted.retry = wanted.verify || verify, wanted.retry || retry
@@ -155,6 +156,34 @@ func (h *holder) resync() {
 	for _, own := range h.sessions {
 		own.events.resync()
 		own.events.wake.set()
+	}
+}
+
+// programRemovals programs all locks with removals, because the clock may have been set back since the times at which they are due
+// were computed.
+func (h *holder) programRemovals(ctx context.Context) {
+	locks := map[string]bool{}
+	err := devicedata.View(ctx, h.s.db, func(r storage.Reader) error {
+		clear(locks)
+		accounts, err := h.removalAccounts(ctx, r)
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts {
+			for removal, err := range devicedata.RemovalsOfAccount(ctx, r, a.ID) {
+				if err != nil {
+					return err
+				}
+				locks[removal.DeviceExternalID] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.s.failed(ctx, "reading the removals of an account", err, "provider", h.account.provider)
+	}
+	for externalID := range locks {
+		h.program(externalID, false, true)
 	}
 }
 

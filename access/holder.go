@@ -36,7 +36,7 @@ type holder struct {
 
 	wanted   map[string]*program // programs that wait, by the external id of the device
 	breakers map[string]*breaker // by the external id of the device
-	returned bool                // a connection was opened since the last pass over the due codes
+	returned bool                // the holder started, or a connection was opened, since the last pass over the due codes
 	turns    chan struct{}       // of programs that call their locks
 
 	orphanMu   sync.Mutex
@@ -53,7 +53,7 @@ func newHolder(s *Service, at account, held *lease.Lease) *holder {
 	h := &holder{
 		s: s, account: at, lease: held, since: time.Now(), check: make(signal, 1),
 		sessions: map[uuid.UUID]*session{}, started: make(chan struct{}), devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
-		wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
+		returned: true, wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
 		stopping: make(chan struct{}), ctx: ctx, cancel: cancel,
 	}
 	h.check.set()

@@ -137,7 +137,7 @@ func (h *holder) complete(c *lockCode, details []byte, account uuid.UUID, sealed
 	if c.details, err = decodeCodeDetails(details); err != nil {
 		return err
 	}
-	c.Changed, c.ClearFirst, c.WriteAt = c.details.Changed, c.details.ClearFirst, c.details.WriteAt
+	c.Changed, c.ClearFirst, c.Unverified, c.WriteAt = c.details.Changed, c.details.ClearFirst, c.details.Unverified, c.details.WriteAt
 	c.Name = codeName(c.ID)
 	c.PIN, c.unopened = h.s.openPIN(account, c.ID, sealed)
 	return nil

@@ -300,7 +300,8 @@ func (p *codePlan) keep(row *devicedata.Code, sp subjectPlan, pin device.Secret,
 	limits := p.locks[row.DeviceID].limits
 	writeAt := p.writeAt(sp.starts, limits)
 	newTimes := !row.StartsAt.Equal(sp.starts) || !row.EndsAt.Equal(sp.ends)
-	if !newTimes && !changedPIN && d.WriteAt.Equal(writeAt) {
+	if due := codeDue(row, d, p.now); !newTimes && !changedPIN && d.WriteAt.Equal(writeAt) &&
+		!d.RetryAt.After(p.now.Add(maxBreakerPause)) && (due.IsZero() || !row.DueAt.After(due)) { // otherwise the clock was set back
 		return nil
 	}
 	next := *row
@@ -309,11 +310,14 @@ func (p *codePlan) keep(row *devicedata.Code, sp subjectPlan, pin device.Secret,
 	if newTimes && limits.NativeSchedule && row.Slot != 0 {
 		d.Changed = true
 	}
-	if changedPIN {
+	switch {
+	case changedPIN && row.Slot != 0:
+		d.ClearFirst, d.OwnPIN = true, ""
+	case changedPIN:
+		d.OwnPIN = ""
 		if next.SealedPIN, err = p.s.sealPIN(row.AccountID, row.ID, pin); err != nil {
 			return err
 		}
-		d = d.newPIN("", row.Slot != 0, limits)
 	}
 	setDetails(&next, d, p.now)
 	p.updated = append(p.updated, next)
@@ -324,15 +328,6 @@ func (p *codePlan) keep(row *devicedata.Code, sp subjectPlan, pin device.Secret,
 		p.event("access_code.code_changed", row)
 	}
 	return nil
-}
-
-// newPIN returns the details of a code whose PIN has changed. reason is empty for the PIN of its subject.
-func (d codeDetails) newPIN(reason string, onLock bool, limits device.CodeLimits) codeDetails {
-	d.OwnPIN = reason
-	if onLock {
-		d.Changed, d.ClearFirst = true, d.ClearFirst || !limits.ReadsPIN
-	}
-	return d
 }
 
 func (p *codePlan) create(sp subjectPlan, lock *plannedLock, pin device.Secret) error {

@@ -41,6 +41,7 @@ type program struct {
 	retry  bool   // ignore the pauses after failures, because the lock or its account has returned
 
 	slots   []device.Slot        // as the lock shows them; nil until they were read
+	emptied map[uuid.UUID]bool   // codes whose slots the lock has acknowledged to be cleared
 	acked   map[uuid.UUID]string // what the lock has acknowledged or shown, see fingerprint
 	failed  map[uuid.UUID]bool   // codes that are not tried again in this run
 	newPINs int
@@ -114,7 +115,7 @@ func (p *program) work(l *lock, now time.Time) (work []*lockCode, written bool) 
 		if p.failed[c.ID] || !p.retry && c.details.RetryAt.After(now) {
 			continue
 		}
-		if due := c.Due(now); due && (c.State != lockplan.Set || c.Changed) || !due && onLock || c.unopened != nil {
+		if due := c.Due(now); due && (c.State != lockplan.Set || c.Changed || c.ClearFirst) || !due && onLock || c.unopened != nil {
 			work = append(work, c)
 		}
 	}
@@ -182,6 +183,7 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 		if acked, ok := p.acked[c.ID]; ok && acked == c.fingerprint() {
 			c.Changed = false
 		}
+		c.Unverified = c.Unverified && !p.emptied[c.ID]
 		switch {
 		case c.unopened != nil:
 			if !p.failed[c.ID] {
@@ -313,9 +315,12 @@ func (p *program) called(ctx context.Context, l *lock, c *lockCode, step lockpla
 		if now.Occupied() {
 			return p.failCode(ctx, c, notShown(err, "the lock still shows a code in its slot"))
 		}
-		return p.cleared(ctx, c)
+		if err != nil {
+			return p.failCode(ctx, c, err) // what the lock shows can be old
+		}
+		return p.cleared(ctx, c, l.limits, p.used(l))
 	case errors.As(err, &rejected):
-		return p.rejected(ctx, l, c, rejected)
+		return p.rejected(ctx, l, c, step.Slot, rejected)
 	case !shown:
 		return p.failCode(ctx, c, notShown(err, "the lock does not show the code in its slot"))
 	}

@@ -210,7 +210,7 @@ func (p *program) storeUnmanaged(ctx context.Context, l *lock) error {
 // correct reports whether a code that the plan does not mention is as it should be.
 func (c *lockCode) correct(now time.Time) bool {
 	if c.Due(now) {
-		return c.State == lockplan.Set && !c.Changed
+		return c.State == lockplan.Set && !c.Changed && !c.ClearFirst
 	}
 	return !c.Over(now) && c.Slot == 0
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/lockplan"
+	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -59,7 +61,7 @@ func (p *program) intend(ctx context.Context, c *lockCode, step lockplan.Step) (
 		row.Slot = step.Slot
 		row.State = byte(lockplan.Removing)
 		if step.Action == lockplan.Write {
-			row.State = byte(lockplan.Setting)
+			row.State, d.Unverified = byte(lockplan.Setting), true
 		}
 		d.Scheduled = false
 		switch step.Reason {
@@ -154,7 +156,7 @@ func (p *program) conclude(ctx context.Context, l *lock, c *lockCode, step lockp
 	}
 	_, err := p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
 		*d = d.cleared()
-		d.Changed = false
+		d.Changed, d.Unverified = false, false
 		if step.Action == lockplan.Verify {
 			row.State, row.Slot = byte(lockplan.Set), step.Slot
 			d.Hidden = step.Reason == lockplan.Unreadable
@@ -174,16 +176,47 @@ func (p *program) conclude(ctx context.Context, l *lock, c *lockCode, step lockp
 	return err
 }
 
-// cleared stores that the slot of a code is empty. If the code is still needed, it is written again.
-func (p *program) cleared(ctx context.Context, c *lockCode) error {
-	if c.removal != nil || !c.details.ClearFirst && !c.details.Changed {
+// cleared stores that the slot of a code is empty. If the code is still needed, it is written again, perhaps with another PIN.
+func (p *program) cleared(ctx context.Context, c *lockCode, limits *device.CodeLimits, used func(device.Secret) bool) error {
+	p.emptied[c.ID] = true
+	if c.removal != nil || !c.ClearFirst {
 		return nil // the plan concludes it from the slot
 	}
-	_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
-		d.ClearFirst, d.Changed, d.Hidden = false, false, false
-		return "", nil
+	pin, err := p.replacement(ctx, c, limits, used)
+	if err != nil {
+		return p.failCode(ctx, c, err)
+	}
+	sealed, err := p.h.s.sealPIN(c.row.AccountID, c.ID, pin)
+	if err != nil {
+		return err
+	}
+	_, err = p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+		row.SealedPIN = sealed
+		d.ClearFirst, d.Changed, d.Hidden, d.Unverified = false, false, false, false
+		return "access_code.code_changed", nil
 	})
 	return err
+}
+
+// replacement returns the PIN with which a code is written again: one of its own if the lock has refused the PIN of the subject, and
+// otherwise the PIN of the subject.
+func (p *program) replacement(ctx context.Context, c *lockCode, limits *device.CodeLimits, used func(device.Secret) bool) (pin device.Secret, err error) {
+	if c.details.OwnPIN != "" && limits != nil {
+		return lockplan.GeneratePIN(p.h.s.db.Rand(), []device.CodeLimits{*limits}, used)
+	}
+	err = p.h.s.db.Workspace(c.account.workspace).View(ctx, func(s *data.Snapshot) error {
+		sealed, err := devicedata.SubjectPIN(ctx, s, c.account.Customer, c.row.Subject)
+		if err != nil || sealed == nil {
+			return err
+		}
+		plain, err := p.h.s.keys.Open(keys.PurposePIN, devicedata.SubjectPINKey(c.account.Customer, c.row.Subject), sealed)
+		pin = device.NewSecret(string(plain))
+		return err
+	})
+	if pin.IsZero() && err == nil {
+		pin = c.PIN
+	}
+	return pin, err
 }
 
 // reload is updateCode for a code whose row this program has changed since it was read.
@@ -216,25 +249,19 @@ func otherPINReason(step lockplan.Step) string {
 	return fmt.Sprintf("slot %d, which this library did not write, has the same PIN", step.OtherSlot)
 }
 
-// chooseOwnPIN gives a code a PIN that the lock accepts.
+// chooseOwnPIN gives a code a PIN that the lock accepts. If the lock holds the code, it is cleared first.
 func (p *program) chooseOwnPIN(ctx context.Context, l *lock, c *lockCode, reason string, limits device.CodeLimits) error {
 	if p.newPINs++; p.newPINs > maxNewPINs {
 		return p.failCode(ctx, c, errors.New("the lock has refused several PINs: "+reason))
 	}
-	used := func(pin device.Secret) bool {
-		for _, s := range p.slots {
-			if s.PIN == pin {
-				return true
-			}
-		}
-		for _, other := range l.codes {
-			if other.PIN == pin {
-				return true
-			}
-		}
-		return false
+	if c.Slot != 0 && p.slot(c.Slot).Occupied() {
+		_, err := p.reload(ctx, c, func(_ *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+			d.ClearFirst, d.OwnPIN = true, reason
+			return "", nil
+		})
+		return err
 	}
-	pin, err := lockplan.GeneratePIN(p.h.s.db.Rand(), []device.CodeLimits{limits}, used)
+	pin, err := lockplan.GeneratePIN(p.h.s.db.Rand(), []device.CodeLimits{limits}, p.used(l))
 	if errors.Is(err, lockplan.ErrNoPIN) {
 		return p.failCode(ctx, c, err)
 	}
@@ -246,17 +273,43 @@ func (p *program) chooseOwnPIN(ctx context.Context, l *lock, c *lockCode, reason
 		return err
 	}
 	_, err = p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
-		row.SealedPIN = sealed
-		*d = d.newPIN(reason, row.Slot != 0, limits)
+		row.SealedPIN, d.OwnPIN = sealed, reason
 		return "access_code.code_changed", nil
 	})
 	return err
 }
 
+// slot returns a slot as the lock shows it.
+func (p *program) slot(index int) device.Slot {
+	for _, s := range p.slots {
+		if s.Index == index {
+			return s
+		}
+	}
+	return device.Slot{}
+}
+
+// used returns a function that reports whether a PIN is on the lock, or is the one of a stored code.
+func (p *program) used(l *lock) func(device.Secret) bool {
+	return func(pin device.Secret) bool {
+		return slices.ContainsFunc(p.slots, func(s device.Slot) bool { return s.PIN == pin }) ||
+			slices.ContainsFunc(l.codes, func(c *lockCode) bool { return c.PIN == pin })
+	}
+}
+
 // rejected handles a code that the lock has refused.
-func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, rejected *device.RejectedError) error {
+func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, slot int, rejected *device.RejectedError) error {
 	if c.row == nil {
 		return p.failCode(ctx, c, rejected)
+	}
+	if !p.slot(slot).Occupied() { // the command had no effect, so the slot is free
+		if _, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+			row.State, row.Slot, d.Unverified = byte(lockplan.Unset), 0, false
+			return "", nil
+		}); err != nil {
+			return err
+		}
+		c.Slot = 0
 	}
 	switch rejected.Reason {
 	case device.RejectedDuplicate:

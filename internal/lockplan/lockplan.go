@@ -45,13 +45,17 @@ type Code struct {
 	// Ended is set if the access has ended, whatever the times say.
 	Ended bool
 
-	// Changed is set if the PIN, the name or the times have changed since the last write that the lock acknowledged. The lock may
-	// hold the code in its old form.
+	// Changed is set if the name or the times have changed since the last write that the lock acknowledged. The lock may hold the code
+	// in its old form.
 	Changed bool
 
-	// ClearFirst is set if the PIN has changed and the lock hides PINs. The slot is cleared before the new PIN is written, because
-	// an occupied slot would not show which of the two it holds.
+	// ClearFirst is set if the code gets another PIN as soon as the lock does not hold it any more. PIN is the one that the lock may
+	// hold.
 	ClearFirst bool
+
+	// Unverified is set if the code was or may have been written and the lock has neither shown it nor acknowledged that its slot was
+	// cleared since. What the lock shows can be older than the write, so an empty slot proves nothing.
+	Unverified bool
 }
 
 // Over reports whether the code does not belong on the lock any more.
@@ -171,9 +175,9 @@ func (p *plan) add(s Step) { p.steps = append(p.steps, s) }
 func (p *plan) remove(c *Code) {
 	slot := p.slots[c.Slot]
 	switch {
-	case !c.onLock(), !slot.Occupied():
+	case !c.onLock(), !slot.Occupied() && !c.Unverified:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot})
-	case readable(slot) && slot.PIN != c.PIN && !c.Changed:
+	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot, Reason: Modified})
 	default:
 		p.add(Step{Action: Clear, Code: c, Slot: c.Slot})
@@ -189,12 +193,14 @@ func (p *plan) keep(c *Code) {
 		}
 	}
 	switch {
+	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State == Setting:
+		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty when the code claimed it
+	case c.ClearFirst:
+		p.add(Step{Action: Clear, Code: c, Slot: c.Slot, Reason: Modified})
 	case !slot.Occupied() && c.State == Set:
 		write(Removed)
 	case !slot.Occupied():
 		write("")
-	case c.ClearFirst:
-		p.add(Step{Action: Clear, Code: c, Slot: c.Slot, Reason: Modified})
 	case c.Changed:
 		write("")
 	case !readable(slot) && slot.State == device.SlotDisabled:
@@ -203,8 +209,6 @@ func (p *plan) keep(c *Code) {
 		if c.State != Set {
 			p.add(Step{Action: Verify, Code: c, Slot: c.Slot, Reason: Unreadable})
 		}
-	case slot.PIN != c.PIN && c.State == Setting:
-		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty when the code claimed it
 	case slot.PIN != c.PIN:
 		write(Modified)
 	case slot.State == device.SlotDisabled:

@@ -102,10 +102,12 @@ func TestPlan_CodeIsBeingSet(t *testing.T) {
 	require.Equal(t, []string{"release 1 in 2"}, steps(noon, limits, slots("", "4321", ""), setting()), "somebody was faster")
 	changed := setting()
 	changed.Changed = true
-	require.Equal(t, []string{"write 1 in 2"}, steps(noon, limits, slots("", "4321", ""), changed), "its old PIN")
+	require.Equal(t, []string{"release 1 in 2"}, steps(noon, limits, slots("", "4321", ""), changed), "somebody was faster")
+	require.Equal(t, []string{"write 1 in 2"}, steps(noon, limits, slots("", "1234", ""), changed), "with its old times")
 	changed.ClearFirst = true
+	require.Equal(t, []string{"release 1 in 2"}, steps(noon, limits, slots("", "4321", ""), changed))
 	require.Equal(t, []string{"clear 1 in 2: modified"}, steps(noon, limits, slots("", "*", ""), changed))
-	require.Equal(t, []string{"write 1 in 2"}, steps(noon, limits, slots("", "", ""), changed))
+	require.Equal(t, []string{"clear 1 in 2: modified"}, steps(noon, limits, slots("", "", ""), changed), "before it gets another PIN")
 }
 
 func TestPlan_CodeIsSet(t *testing.T) {
@@ -131,9 +133,10 @@ func TestPlan_CodeIsOver(t *testing.T) {
 		require.Equal(t, []string{"clear 1 in 2"}, steps(noon, limits, slots("", "*", ""), over()))
 		require.Equal(t, []string{"gone 1 in 2"}, steps(noon, limits, slots("", "", ""), over()))
 		require.Equal(t, []string{"gone 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), over()), "the code of somebody else")
-		changed := over()
-		changed.Changed = true
-		require.Equal(t, []string{"clear 1 in 2"}, steps(noon, limits, slots("", "4321", ""), changed), "may be its old PIN")
+		unverified := over()
+		unverified.Unverified = true
+		require.Equal(t, []string{"clear 1 in 2"}, steps(noon, limits, slots("", "", ""), unverified), "what the lock shows may be old")
+		require.Equal(t, []string{"gone 1 in 2: modified"}, steps(noon, limits, slots("", "4321", ""), unverified), "the code of somebody else")
 	}
 	moved := on(code(1, "1234"), 2, lockplan.Set)
 	require.Equal(t, []string{"clear 1 in 2"}, steps(noon.Add(-2*time.Hour), limits, slots("", "1234", ""), moved), "the stay was moved to a later time")
