@@ -47,7 +47,7 @@ func detailsOf(d device.Device) deviceDetails {
 
 // row returns the stored form of a device of an account.
 func (d deviceDetails) row(externalID string) devicedata.Device {
-	return devicedata.Device{ExternalID: externalID, Name: cmp.Or(d.Settings.Name, d.ReportedName), Details: encode(d)}
+	return devicedata.Device{ExternalID: externalID, Name: cmp.Or(d.Settings.Name, d.ReportedName), Details: encode(d), Codes: d.Codes != nil}
 }
 
 // newDevice returns a device of an account. state may be nil.

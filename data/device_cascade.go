@@ -44,6 +44,7 @@ type deviceCascade struct {
 	after    map[uuid.UUID][]devicerow.Mapping     // the mappings of devices after the operation
 	gone     map[uuid.UUID]*devicerow.Account      // deleted accounts
 	pins     []devicerow.PIN                       // of deleted access grants and staff members; only their keys
+	locks    []row                                 // the rows that count the locks of spaces, where they change
 }
 
 // codeEnd is the cause of a removal. because is the deleted resource, or nil if none was deleted.
@@ -112,6 +113,9 @@ func (dc *deviceCascade) plan(ctx context.Context, planned map[Ref]*node) error 
 		return err
 	}
 	if err := dc.read(ctx, suspectDevices); err != nil {
+		return err
+	}
+	if err := dc.countLocks(ctx); err != nil {
 		return err
 	}
 	return dc.decide(ctx, planned)

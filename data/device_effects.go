@@ -51,6 +51,7 @@ func (dc *deviceCascade) rows() []row {
 			}
 		}
 	}
+	rows = append(rows, dc.locks...)
 	remove := func(key, _ []byte) { rows = append(rows, row{key: key}) }
 	for _, key := range sortedCodes(dc.ended) {
 		dc.codes[key].Rows(remove)
@@ -70,6 +71,21 @@ func (dc *deviceCascade) rows() []row {
 		rows = append(rows, row{layout.DeviceCounts(dc.c.id), counts.Encode()})
 	}
 	return rows
+}
+
+// countLocks plans the changes of the rows that count the locks of spaces. It reads these rows in one call.
+func (dc *deviceCascade) countLocks(ctx context.Context) error {
+	changes := devicerow.LockChanges{}
+	for id, mappings := range dc.after {
+		var after *devicerow.Device
+		if _, deleted := dc.deleted[id]; !deleted {
+			changed := *dc.devices[id]
+			changed.Mappings = mappings
+			after = &changed
+		}
+		changes.Replace(dc.devices[id], after)
+	}
+	return changes.Rows(ctx, dc.s.r, dc.c.id, func(key, value []byte) { dc.locks = append(dc.locks, row{key, value}) })
 }
 
 // removals returns the rows that schedule the removal of the ended codes. They belong to no customer.

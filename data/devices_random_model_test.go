@@ -20,6 +20,7 @@ import (
 // modelLock is a lock in a deviceModel.
 type modelLock struct {
 	account  uuid.UUID
+	codes    bool
 	mappings map[string]bool // by space key, whether the lock is shared
 }
 
@@ -110,6 +111,31 @@ func opens(named []data.Ref, lock *modelLock, spaces map[string]data.Space) bool
 	return false
 }
 
+// counted returns the number of locks with access codes of each space. The number of all such locks has an empty key.
+func (m *deviceModel) counted(customer string) map[string]int {
+	out := map[string]int{}
+	for _, l := range m.locks[customer] {
+		if l.codes {
+			out[""]++
+			for space := range l.mappings {
+				out[space]++
+			}
+		}
+	}
+	return out
+}
+
+// withoutLock returns the number of access grants in the data for which a push warns that they have no lock.
+func (m *deviceModel) withoutLock(d data.CustomerData) (n int) {
+	counted := m.counted(d.CustomerKey)
+	for _, g := range d.AccessGrants {
+		if counted[""] > 0 && !slices.ContainsFunc(g.Spaces, func(ref data.Ref) bool { return counted[ref.Key] > 0 }) {
+			n++
+		}
+	}
+	return n
+}
+
 // end removes codes from the model, whose removals must be scheduled.
 func (m *deviceModel) end(customer string, ids ...uuid.UUID) {
 	for _, id := range ids {
@@ -159,7 +185,7 @@ func (m *deviceModel) compare(customer string) {
 		require.NoError(m.t, err)
 		for d, err := range devicedata.Devices(m.t.Context(), s, devicedata.IDOf(c), uuid.Nil) {
 			require.NoError(m.t, err)
-			l := &modelLock{account: d.AccountID, mappings: map[string]bool{}}
+			l := &modelLock{account: d.AccountID, codes: d.Codes, mappings: map[string]bool{}}
 			for _, mapping := range d.Mappings {
 				l.mappings[mapping.SpaceKey] = mapping.Shared
 			}
@@ -183,6 +209,9 @@ func (m *deviceModel) compare(customer string) {
 	require.Len(m.t, locks, len(m.locks[customer]), m.step)
 	for id, l := range locks {
 		require.Equal(m.t, m.locks[customer][id], l, m.step)
+	}
+	if len(locks) > 0 {
+		require.Equal(m.t, m.counted(customer), storedLocks(m.t, m.ws, customer), m.step)
 	}
 	_, subjects := m.resources(customer)
 	for subject := range m.pins[customer] {

@@ -128,14 +128,19 @@ func (m *deviceModel) perform(customer string) {
 	switch n := m.rng.IntN(100); {
 	case n < 20:
 		m.step += "push"
-		if _, err := m.ws.Push(ctx, m.random(customer)); !errors.Is(err, data.ErrKeyConflict) { // another kind
+		d := m.random(customer)
+		if report, err := m.ws.Push(ctx, d); !errors.Is(err, data.ErrKeyConflict) { // another kind
 			require.NoError(m.t, err, m.step)
+			require.Len(m.t, noLock(report.Warnings), m.withoutLock(d), m.step)
 		}
 		m.reconcile(customer)
 	case n < 30:
 		m.step += "sync"
-		report, err := m.ws.Sync(ctx, m.random(customer))
+		d := m.random(customer)
+		want := m.withoutLock(d) // before the sync deletes spaces
+		report, err := m.ws.Sync(ctx, d)
 		require.NoError(m.t, err, m.step)
+		require.Len(m.t, noLock(report.Warnings), want, m.step)
 		m.deleted(customer, report.Unmapped, report.CodeRemovals, false)
 	case n < 50:
 		refs := []data.Ref{
@@ -216,12 +221,13 @@ func (m *deviceModel) connect(customer string) {
 func (m *deviceModel) inventory(customer string) {
 	var devices []devicedata.Device
 	for i := range 4 {
-		d := devicedata.Device{ExternalID: fmt.Sprint("lock ", i)}
+		d := devicedata.Device{ExternalID: fmt.Sprint("lock ", i), Codes: m.rng.IntN(3) > 0}
 		devices = append(devices, d)
 		id := devicedata.DeviceID(m.account[customer], d.ExternalID)
 		if m.locks[customer][id] == nil {
 			m.locks[customer][id] = &modelLock{account: m.account[customer], mappings: map[string]bool{}}
 		}
+		m.locks[customer][id].codes = d.Codes
 	}
 	m.within(customer, func(ctx context.Context, tx data.CustomerTx) error {
 		_, err := devicedata.PutDevices(ctx, tx, m.account[customer], devices)

@@ -66,7 +66,7 @@ func lockedHotel(t *testing.T, ws *data.Workspace, customer string) {
 			id, space string
 			shared    bool
 		}{{"l1", "r1", false}, {"l2", "r2", false}, {"l3", "r3", false}, {"front", "site", true}, {"lobby", "lobby", true}} {
-			devices = append(devices, devicedata.Device{ExternalID: d.id, Name: d.id})
+			devices = append(devices, devicedata.Device{ExternalID: d.id, Name: d.id, Codes: true})
 			mappings = append(mappings, devicedata.DeviceMappings{DeviceID: lock(d.id), Mappings: []devicedata.Mapping{{SpaceKey: d.space, Shared: d.shared}}})
 			states = append(states, devicedata.State{DeviceID: lock(d.id), At: clockStart, Value: []byte("locked")})
 		}

@@ -231,9 +231,10 @@ func TestPutDevices_FoundAgain_KeepsIdAndMappings(t *testing.T) {
 			return changed
 		}
 		before := dump(t, ws)
-		require.Empty(t, put(devicedata.Device{ExternalID: "l1", Name: "l1"}))
+		require.Empty(t, put(devicedata.Device{ExternalID: "l1", Name: "l1", Codes: true}))
 		require.Equal(t, before, dump(t, ws))
-		require.Equal(t, []uuid.UUID{lock("l1"), lock("new")}, put(devicedata.Device{ExternalID: "l1", Name: "Lock 1"}, devicedata.Device{ExternalID: "l2", Name: "l2"}, devicedata.Device{ExternalID: "new"}))
+		require.Equal(t, []uuid.UUID{lock("l1"), lock("new")}, put(devicedata.Device{ExternalID: "l1", Name: "Lock 1", Codes: true}, devicedata.Device{ExternalID: "l2", Name: "l2", Codes: true}, devicedata.Device{ExternalID: "new"}))
+		require.Equal(t, []uuid.UUID{lock("l2")}, put(devicedata.Device{ExternalID: "l2", Name: "l2"}), "it accepts no codes any more")
 		requireEnded(t, ws, nil)
 		emptied(t, ws, "a")
 	})

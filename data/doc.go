@@ -56,10 +56,11 @@
 //
 // Operations:
 //
-//	reconcile.go push_check.go push_read.go push_apply.go push_references.go push_emails.go push.go
+//	reconcile.go push_check.go push_read.go push_apply.go push_references.go push_emails.go push_locks.go push.go
 //	cascade.go device_cascade.go device_effects.go delete.go sync.go import.go revoke.go friends.go
 //
 // Maintenance and verification:
 //
-//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_codes.go fsck_activity.go fsck_rows.go fsck_cancelled.go
+//	sweep.go run.go fsck.go fsck_portals.go fsck_emails.go fsck_devices.go fsck_locks.go fsck_codes.go fsck_activity.go fsck_rows.go
+//	fsck_cancelled.go
 package data

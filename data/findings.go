@@ -13,6 +13,7 @@ import (
 var warnings = []validation.Rule{
 	validation.RuleNotThereYet, validation.RuleUnknownField, validation.RuleEmailAddress, validation.RulePreferredCode,
 	validation.RuleSharedEmail, validation.RuleRefTwice, validation.RuleLeftOut, validation.RuleOtherCustomer, validation.RuleNoSpaces, validation.RuleDeletesAll,
+	validation.RuleNoLock,
 }
 
 // isFault reports whether the violation of the rule is a fault, so that the library refuses the value.

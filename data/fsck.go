@@ -115,6 +115,7 @@ type checker struct {
 
 		cancelled uint64
 		devices   checkedDevices
+		locks     checkedLocks
 	}
 	maxEmails int
 	emails    checkedEmails
@@ -216,6 +217,7 @@ func (k *checker) endCustomer() {
 	}
 	if c := k.counts.of; c != nil {
 		k.endDevices(c)
+		k.endLocks(c)
 	}
 	k.counts.of = nil
 }

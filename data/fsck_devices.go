@@ -79,6 +79,9 @@ func (k *checker) deviceRow(ctx context.Context, c *checkedCustomer, value []byt
 	if err := k.require(ctx, "its device", want...); err != nil {
 		return err
 	}
+	if err := k.requireLocks(ctx, c, d); err != nil {
+		return err
+	}
 	return k.requireOwned(ctx, c, spaces...)
 }
 

@@ -67,6 +67,7 @@ var customerRowChecks = map[layout.Shape]func(*checker, context.Context, *checke
 	layout.ShapeEntrance:      (*checker).entranceRow,
 	layout.ShapeReplan:        (*checker).replanRow,
 	layout.ShapeCustomerRules: (*checker).customerRulesRow,
+	layout.ShapeLocks:         (*checker).locksRow,
 
 	layout.ShapeAttempt:        (*checker).attemptRow,
 	layout.ShapeAttemptToken:   (*checker).attemptTokenRow,
@@ -308,7 +309,7 @@ func (k *checker) customerRow(ctx context.Context, _ []byte) error {
 		return k.reportMalformed()
 	}
 	k.counts.of, k.counts.key, k.counts.actual, k.counts.cancelled = c, k.at, [len(kinds)]int{}, 0
-	k.counts.devices = checkedDevices{}
+	k.counts.devices, k.counts.locks = checkedDevices{}, checkedLocks{}
 	return k.require(ctx, "its customer", row{layout.CustomerIndex(c.workspace, c.key), c.id[:]})
 }
 

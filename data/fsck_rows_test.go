@@ -37,7 +37,7 @@ func TestVerifyStore_EachMissingRow_ReportsDamage(t *testing.T) {
 		lost[shape]++
 	}
 	requireUndamaged(t, store)
-	require.Len(t, lost, 32)
+	require.Len(t, lost, 33)
 }
 
 // TestVerifyStore_EachChangedRow_ReportsDamage changes the value of each row that is derived from a record, and of each record so
@@ -187,6 +187,13 @@ func TestVerifyStore_UnexpectedRow_ReportsDamage(t *testing.T) {
 		"a device to plan without an index":  {"missing", "replan_index", layout.Replan(portaldata.CustomerID(b), id), devicerow.EncodeReplan(1)},
 		"a customer without devices to plan": {"dangling", "replan_index", layout.ReplanIndex(workspaceID, portaldata.CustomerID(b)), []byte{}},
 		"all customers without rules":        {"missing", "rules", layout.ReplanIndex(uuid.UUID{1}, layout.CustomerID{}), devicerow.EncodeReplan(1)},
+		"locks of no device":                 {"dangling", "locks", layout.Locks(portaldata.CustomerID(a), "a002"), devicerow.EncodeLocks(1)},
+		"malformed locks":                    {"malformed", "locks", layout.Locks(portaldata.CustomerID(a), "a002"), []byte{9}},
+		"locks of a customer without locks":  {"count", "locks", layout.Locks(portaldata.CustomerID(b), ""), devicerow.EncodeLocks(1)},
+		"locks of no customer":               {"dangling", "locks", layout.Locks(ghost, ""), devicerow.EncodeLocks(1)},
+		"an uncounted lock":                  {"count", "locks", layout.Device(portaldata.CustomerID(a), lostDevice), (&devicerow.Device{AccountID: id, ExternalID: "x", Codes: true}).Encode()},
+		"an uncounted lock of a space":       {"missing", "locks", layout.Device(portaldata.CustomerID(a), lostDevice), (&devicerow.Device{AccountID: id, ExternalID: "x", Codes: true, Mappings: []devicerow.Mapping{{SpaceKey: "a002"}}}).Encode()},
+		"a first lock without its number":    {"missing", "locks", layout.Device(portaldata.CustomerID(b), lostDevice), (&devicerow.Device{AccountID: id, ExternalID: "x", Codes: true}).Encode()},
 		"a consumer past the end":            {"dangling", "consumer", layout.Consumer(workspaceID, "x"), append(append([]byte{2}, make([]byte, 8)...), 99, 1, 2, 3, 4, 5, 6, 7, 8, 0)},
 	} {
 		write(t, store, c.key, c.value)

@@ -89,7 +89,7 @@ func furnishDevices(t *testing.T, ws *data.Workspace) {
 		if err := devicedata.CreateAccount(ctx, tx, devicedata.Account{ID: numbered(1), Provider: "hub", ExternalID: "hub-1", SealedSecret: []byte("secret")}); err != nil {
 			return err
 		}
-		if _, err := devicedata.PutDevices(ctx, tx, numbered(1), []devicedata.Device{{ExternalID: "l1"}, {ExternalID: "l2"}}); err != nil {
+		if _, err := devicedata.PutDevices(ctx, tx, numbered(1), []devicedata.Device{{ExternalID: "l1", Codes: true}, {ExternalID: "l2"}}); err != nil {
 			return err
 		}
 		if _, err := devicedata.SetMappings(ctx, tx, []devicedata.DeviceMappings{

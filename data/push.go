@@ -11,7 +11,7 @@ import (
 // PushOptions configures a push. The zero value merges resources and refuses the whole push for any fault.
 type PushOptions struct {
 	Replace     bool // replace each resource instead of merging it: a field that is not set becomes empty
-	Strict      bool // treat warnings as faults: refuse the push if there are any
+	Strict      bool // treat warnings as faults: refuse the push if there are any, except those of validation.RuleNoLock
 	SkipInvalid bool // apply the resources without a fault; the report lists the faults of the others
 	DryRun      bool // report the changes and write nothing
 
@@ -48,6 +48,10 @@ type PushOptions struct {
 
 // Push creates or updates the customer and the resources in d. It applies all of them or none. It merges resources that
 // exist, as described at [CustomerData]. Data that is already stored causes no change.
+//
+// If the customer has locks with access codes, the report has a warning with [validation.RuleNoLock] for each access grant that has not
+// ended, whose data names its spaces, and none of whose spaces has such a lock. A lock that is mapped to another space of the
+// site does not count, also if it is a shared entrance, because the access grant then opens the building but not the room.
 //
 // If the data has faults, Push returns a [validation.Error] that lists them. This error also matches [ErrKeyConflict] if a
 // key belongs to another customer or to a resource of another kind. After an error that matches [storage.ErrUnknown], the
@@ -171,6 +175,7 @@ func (s *Snapshot) planPush(ctx context.Context, g *checkedPush, l *lookups, o P
 		report.add(result, g.items[i].class())
 	}
 	err = found.err(o.Strict)
+	found.join(noLocks(g, st, merged, ch.at, o)) // not before err: such a warning refuses nothing, also with Strict
 	found.omitted.Add(skipped)
 	report.Warnings = found.listed()
 	return ch, report, err

@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/customerportal-go/customerportal/internal/layout"
 	"github.com/customerportal-go/customerportal/internal/textrules"
@@ -20,7 +21,9 @@ type lookups struct {
 	emails    []layout.EmailHash // for each item, the e-mail address of a user identity, or zero
 	addresses []layout.EmailHash // the distinct e-mail addresses to read; empty in a sync
 
-	rows     [][]byte          // the keys of the rows of refs and of addresses in the range of customer
+	spaces []string // the distinct keys of the spaces that access grants name, to read the numbers of their locks
+
+	rows     [][]byte          // the keys of the rows of refs, of addresses and of locks in the range of customer
 	customer layout.CustomerID // the customer of rows
 }
 
@@ -45,6 +48,7 @@ func (w *Workspace) newLookups(g *checkedPush, o PushOptions) *lookups {
 		})
 	}
 	l.directory = w.directoryKeys(append(l.refs[:len(l.refs):len(l.refs)], l.targets...))
+	l.spaces = grantedSpaces(g.items)
 	l.emails = make([]layout.EmailHash, len(g.items))
 	seen := map[layout.EmailHash]bool{}
 	for i, it := range g.items {
@@ -66,10 +70,10 @@ func (l *lookups) key(index int) string {
 	return l.targets[index-len(l.refs)].Key
 }
 
-// customerRows returns the keys of the rows in the range of a customer: of refs, then of addresses.
+// customerRows returns the keys of the rows in the range of a customer: of refs, then of addresses, then those of lockKeys.
 func (l *lookups) customerRows(c layout.CustomerID) [][]byte {
 	if l.customer != c || l.rows == nil {
-		l.customer, l.rows = c, append(resourceKeys(c, l.refs), emailKeys(c, l.addresses)...)
+		l.customer, l.rows = c, slices.Concat(resourceKeys(c, l.refs), emailKeys(c, l.addresses), lockKeys(c, l.spaces))
 	}
 	return l.rows
 }
@@ -81,7 +85,7 @@ func (w *Workspace) pushReads(g *checkedPush, l *lookups, more [][]byte) [][]byt
 	}
 	rows, guess := w.customerRows(g.customerKey)
 	known := len(rows) > 1
-	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.addresses)+len(l.directory)+len(more)) // execute adds one
+	reads := make([][]byte, 0, len(rows)+2+len(l.refs)+len(l.addresses)+1+len(l.spaces)+len(l.directory)+len(more)) // execute adds one
 	reads = append(append(reads, rows...), layout.FeedEnds(w.id))
 	if known {
 		reads = append(reads, l.customerRows(guess)...)
@@ -107,13 +111,15 @@ type pushState struct {
 	// customer, or of this customer with another kind. It is nil if there is no such resource.
 	holders []*node
 
+	locked map[string]bool // those of lookups.spaces that have locks with access codes; nil if the customer has no such locks
+
 	cancelled []*cancellation // for each of lookups.refs, its cancellation in a portal or nil; nil if there are none
 }
 
 // readPush reads the state for a push in at most three calls. The third call is rarely needed. If the id of the customer is
-// cached, the first call reads the customer with its resources and the rows of e-mail addresses, and the second call reads
-// the directory rows of all other keys. Otherwise the first call finds the customer, the second reads the directory, and
-// the third reads the customer, its resources and the rows of e-mail addresses. The third call also reads the resources
+// cached, the first call reads the customer with its resources, the rows of e-mail addresses and the numbers of locks, and the
+// second call reads the directory rows of all other keys. Otherwise the first call finds the customer, the second reads the
+// directory, and the third reads the customer and its rows. The third call also reads the resources
 // that belong to other customers according to the directory.
 func (s *Snapshot) readPush(ctx context.Context, g *checkedPush, l *lookups, dryRun bool) (*pushState, error) {
 	keys, guess := s.w.customerRows(g.customerKey)
@@ -135,11 +141,11 @@ func (s *Snapshot) readPush(ctx context.Context, g *checkedPush, l *lookups, dry
 			return nil, err
 		}
 		if st.customer != nil {
-			own, emails := rows[2:2+len(l.refs)], rows[2+len(l.refs):]
+			own, others := rows[2:2+len(l.refs)], rows[2+len(l.refs):]
 			if st.stored, err = decodeHeads(st.customer, l.refs, own); err != nil {
 				return nil, err
 			}
-			if st.emails, err = decodeEmails(l.addresses, emails); err != nil {
+			if err := st.decodeOthers(l, others); err != nil {
 				return nil, err
 			}
 		}
@@ -152,7 +158,7 @@ func (s *Snapshot) readPush(ctx context.Context, g *checkedPush, l *lookups, dry
 	}
 
 	// extra are more keys for the third call. If the id of the customer was not cached, they are its record, its resources
-	// and the rows of e-mail addresses.
+	// and its other rows.
 	var extra [][]byte
 	var own []int // the indexes in lookups.refs of these resources
 	switch {
@@ -201,8 +207,16 @@ func (s *Snapshot) readPush(ctx context.Context, g *checkedPush, l *lookups, dry
 			}
 		}
 	}
-	st.emails, err = decodeEmails(l.addresses, rows[1+len(own):])
-	return st, err
+	return st, st.decodeOthers(l, rows[1+len(own):])
+}
+
+// decodeOthers decodes the rows of lookups.customerRows after those of the resources. More rows may follow.
+func (st *pushState) decodeOthers(l *lookups, rows [][]byte) (err error) {
+	if st.emails, err = decodeEmails(l.addresses, rows); err != nil {
+		return err
+	}
+	st.locked, err = decodeLocks(l.spaces, rows[len(l.addresses):])
+	return err
 }
 
 // cancelledKeys returns the keys of the rows of the resources in refs that may have been cancelled in a portal, and the

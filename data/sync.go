@@ -12,7 +12,7 @@ import (
 
 // SyncOptions configures a sync. The zero value deletes the unlisted resources of the host.
 type SyncOptions struct {
-	Strict bool // treat warnings as faults: refuse the sync if there are any
+	Strict bool // see PushOptions.Strict
 	DryRun bool // report the changes and write nothing
 
 	// All also deletes the unlisted resources of other actors. Without All, a sync deletes only resources whose Meta.Origin

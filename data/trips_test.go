@@ -122,17 +122,23 @@ func TestCustomer_RecreatedByOtherWorkspace_IsReadAgain(t *testing.T) {
 }
 
 // TestRoundTrips_Push_DoNotGrowWithData counts the round trips of pushes of few and many resources to customers with few and
-// many resources. It includes the rollbacks, although no caller waits for them.
+// many resources, and with locks on another room or without. It includes the rollbacks, although no caller waits for them.
 func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 	t.Parallel()
 	stored, rooms := testsize.Pick(150, 300, 1000), testsize.Pick(60, 150, 333)
-	for _, size := range []struct{ stored, rooms int }{{1, 1}, {1, rooms}, {stored, 1}, {stored, rooms}} {
+	for _, size := range []struct {
+		stored, rooms int
+		locks         bool
+	}{{1, 1, false}, {1, rooms, false}, {stored, 1, false}, {stored, rooms, false}, {1, 1, true}, {stored, rooms, true}} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			store := &backends.Counted{Store: memory.New()}
 			ws := workspace(store)
 			_, err := ws.Push(t.Context(), block("acme", "stored-", size.stored))
 			require.NoError(t, err)
+			if size.locks {
+				connectLocks(t, ws, "acme", "stored-000")
+			}
 			_, err = ws.Push(t.Context(), block("other", "other-", size.rooms))
 			require.NoError(t, err)
 			restarted := func() *data.Workspace {
@@ -149,7 +155,12 @@ func TestRoundTrips_Push_DoNotGrowWithData(t *testing.T) {
 			}
 			push := func(ws *data.Workspace, d data.CustomerData) func() error {
 				return func() error {
-					_, err := ws.Push(t.Context(), d)
+					report, err := ws.Push(t.Context(), d)
+					if warned := noLock(report.Warnings); size.locks && d.CustomerKey == "acme" {
+						require.Len(t, warned, size.rooms)
+					} else {
+						require.Empty(t, warned)
+					}
 					return err
 				}
 			}

@@ -45,6 +45,9 @@ const (
 	RuleDeletesAll    Rule = "deletes_all"     // a sync deletes every resource of the customer
 	RuleLeftOut       Rule = "left_out"        // the list is incomplete; the message says how much is missing, and there is no path
 
+	// A warning about devices. It is no fault of the input, so it refuses nothing, even if the operation is strict.
+	RuleNoLock Rule = "no_lock" // the customer has locks with access codes, but none of them is mapped to a space of the access grant
+
 	// A warning of a list.
 	RuleSearchStopped Rule = "search_stopped" // a page ended before the whole list was searched; its cursor continues
 )

@@ -5,7 +5,8 @@
 //
 // The rows of a customer are written in a transaction of [Within], in which reads see the writes. Each write of an account, a
 // device, a mapping or a code changes a counter on which a delete depends, so that a concurrent delete misses no code. A push
-// does not depend on it, and a write of a state does not change it. A write reads its rows in a number of calls that does not
+// does not depend on it, and a write of a state does not change it. A push does read the rows that count the devices with
+// [Device.Codes] of a space, which change only with devices and mappings. A write reads its rows in a number of calls that does not
 // depend on the number of devices or codes, so a caller should write many in one call.
 //
 // A write refuses bad input with a [validation.Error] and writes nothing. If a row to which the input refers does not exist,

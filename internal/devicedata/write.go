@@ -104,8 +104,8 @@ func checkNewAccount(ctx context.Context, tx data.CustomerTx, found *faults, a A
 	return err
 }
 
-// PutDevices creates or updates devices of one account of the customer. It uses the ExternalID, Name and Details of each. A device
-// that exists keeps its mappings. It returns the ids of the devices that are new or that it has changed.
+// PutDevices creates or updates devices of one account of the customer. It uses the ExternalID, Name, Details and Codes of each. A
+// device that exists keeps its mappings. It returns the ids of the devices that are new or that it has changed.
 func PutDevices(ctx context.Context, tx data.CustomerTx, account uuid.UUID, devices []Device) (changed []uuid.UUID, err error) {
 	w := newWriter(tx)
 	keys := [][]byte{layout.DeviceCounts(w.customer), layout.Account(w.customer, account)}
@@ -135,17 +135,18 @@ func PutDevices(ctx context.Context, tx data.CustomerTx, account uuid.UUID, devi
 	if err := found.err(); err != nil {
 		return nil, err
 	}
+	locks := devicerow.LockChanges{}
 	for i, d := range devices {
 		next := devicerow.Device{
-			Customer: w.customer, ID: DeviceID(account, d.ExternalID), AccountID: account, ExternalID: d.ExternalID, Name: d.Name, Details: d.Details,
+			Customer: w.customer, ID: DeviceID(account, d.ExternalID), AccountID: account, ExternalID: d.ExternalID, Name: d.Name, Details: d.Details, Codes: d.Codes,
 			CreatedAt: w.now, UpdatedAt: w.now,
 		}
+		var stored *Device
 		if row := rows[i+2]; row != nil {
-			stored, err := devicerow.DecodeDevice(w.customer, next.ID, row)
-			if err != nil {
+			if stored, err = devicerow.DecodeDevice(w.customer, next.ID, row); err != nil {
 				return nil, err
 			}
-			if stored.Name == d.Name && bytes.Equal(stored.Details, d.Details) {
+			if stored.Name == d.Name && stored.Codes == d.Codes && bytes.Equal(stored.Details, d.Details) {
 				continue
 			}
 			next.CreatedAt, next.Mappings = stored.CreatedAt, stored.Mappings
@@ -153,8 +154,12 @@ func PutDevices(ctx context.Context, tx data.CustomerTx, account uuid.UUID, devi
 			w.counts.Devices++
 			w.put(layout.DeviceIndexEntry(w.customer, next.ID))
 		}
+		locks.Replace(stored, &next)
 		w.put(layout.Device(w.customer, next.ID), next.Encode())
 		changed = append(changed, next.ID)
+	}
+	if err := locks.Rows(ctx, tx.Tx, w.customer, w.put); err != nil {
+		return nil, err
 	}
 	return changed, w.finish()
 }

@@ -18,8 +18,12 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// version is the first byte of the rows of this package.
+// version is the first byte of the rows of this package, except those of devices. A row of a device with this version has no
+// [Device.Codes], which is then false.
 const version = 1
+
+// deviceVersion is the first byte of the rows of devices.
+const deviceVersion = 2
 
 // Account is a customer's account at a provider of devices, such as a hub.
 type Account struct {
@@ -44,6 +48,7 @@ type Device struct {
 	ExternalID string // the device's id in its account: 1 to 512 bytes of UTF-8 without control characters
 	Name       string // to show to people; at most 200 bytes; may be empty
 	Details    []byte // of package access
+	Codes      bool   // the device accepts access codes
 	Mappings   []Mapping
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
@@ -145,38 +150,49 @@ func bytes(d *layout.Decoder) []byte { return append([]byte(nil), d.Bytes()...) 
 
 // Encode returns the value of the row of [layout.Device].
 func (v *Device) Encode() []byte {
-	b := append([]byte{version}, v.AccountID[:]...)
+	b := append([]byte{deviceVersion}, v.AccountID[:]...)
 	b = layout.AppendBytes(b, v.ExternalID)
 	b = layout.AppendBytes(b, v.Name)
 	b = layout.AppendBytes(b, v.Details)
 	b = layout.AppendTime(layout.AppendTime(b, v.CreatedAt), v.UpdatedAt)
+	b = appendBool(b, v.Codes)
 	for _, m := range v.Mappings {
-		b = layout.AppendBytes(b, m.SpaceKey)
-		if m.Shared {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
+		b = appendBool(layout.AppendBytes(b, m.SpaceKey), m.Shared)
 	}
 	return b
 }
 
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// boolean decodes a value that appendBool encoded.
+func boolean(d *layout.Decoder) bool {
+	v := d.Byte()
+	if v > 1 {
+		d.Fail()
+	}
+	return v == 1
+}
+
 // DecodeDevice decodes the value of the row of [layout.Device].
 func DecodeDevice(c layout.CustomerID, id uuid.UUID, b []byte) (*Device, error) {
-	d := decoder(b)
+	d := layout.NewDecoder(b)
+	stored := d.Byte()
+	if stored != version && stored != deviceVersion {
+		d.Fail()
+	}
 	v := &Device{
 		Customer: c, ID: id, AccountID: d.UUID(), ExternalID: d.String(), Name: d.String(), Details: bytes(d), CreatedAt: d.Time(), UpdatedAt: d.Time(),
 	}
+	if stored == deviceVersion {
+		v.Codes = boolean(d)
+	}
 	for d.More() {
-		m := Mapping{SpaceKey: d.String()}
-		switch d.Byte() {
-		case 0:
-		case 1:
-			m.Shared = true
-		default:
-			d.Fail()
-		}
-		v.Mappings = append(v.Mappings, m)
+		v.Mappings = append(v.Mappings, Mapping{SpaceKey: d.String(), Shared: boolean(d)})
 	}
 	if err := d.Done(); err != nil || layout.DeviceID(v.AccountID, v.ExternalID) != id {
 		return nil, malformed("a device", layout.ErrMalformed)

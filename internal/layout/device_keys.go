@@ -178,6 +178,13 @@ func EntrancesPrefix(c CustomerID) []byte { return customerRow(c, rowEntrance, 1
 // Entrance returns the key of the row that exists if a device is mapped to a space as a shared entrance.
 func Entrance(c CustomerID, device uuid.UUID) []byte { return append(EntrancesPrefix(c), device[:]...) }
 
+// Locks returns the key of the row that counts the devices with access codes that are mapped to a space. There is no row for a space
+// without such devices. The empty space key stands for all such devices of the customer, mapped or not. A push depends on this row,
+// and not on that of [DeviceCounts], because it changes only with the devices and their mappings.
+func Locks(c CustomerID, spaceKey string) []byte {
+	return append(customerRow(c, rowLocks, len(spaceKey)), spaceKey...)
+}
+
 // ReplansPrefix returns the prefix of the rows of [Replan] of a customer.
 func ReplansPrefix(c CustomerID) []byte { return customerRow(c, rowReplan, 16) }
 

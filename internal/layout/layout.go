@@ -53,6 +53,7 @@
 //	C      customer id  P  class  key                sealed PIN of an access grant or a staff member
 //	C      customer id  i  device id                 this device is mapped to a space as a shared entrance
 //	C      customer id  R  device id                 number: the access codes of the device must be planned again; zero id: of all devices
+//	C      customer id  L  space key                 number of devices with access codes that are mapped to the space; without key: of all
 //	C      customer id  q                            automation rules of the customer
 //	C      customer id  n                            numbers of accounts, devices and codes, and of the writes of them
 //	C      customer id  g  attempt id                an action attempt: a command to a device, and its result
@@ -146,6 +147,7 @@ const (
 	rowEntrance     = 'i'
 	rowReplan       = 'R'
 	rowRules        = 'q'
+	rowLocks        = 'L'
 
 	rowAttempt        = 'g'
 	rowAttemptToken   = 'j'

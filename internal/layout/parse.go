@@ -64,6 +64,7 @@ const (
 	ShapeReplanIndex   Shape = "replan_index"
 	ShapeRules         Shape = "rules"
 	ShapeCustomerRules Shape = "customer_rules"
+	ShapeLocks         Shape = "locks"
 
 	ShapeAttempt        Shape = "attempt"
 	ShapeAttemptToken   Shape = "attempt_token"
@@ -80,7 +81,7 @@ type Key struct {
 	Customer  CustomerID
 	Class     byte
 	Kind      byte
-	Key       string    // of a customer, of a resource or of the resource that an edge refers to; the name of a lease or a consumer
+	Key       string    // of a customer, of a resource, of the resource that an edge refers to or of the space of locks; the name of a lease or a consumer
 	ID        uuid.UUID // the id of a resource, a portal, a profile, an account, a device, an access code or an action attempt
 	Device    uuid.UUID // of an access code, an activity, an entrance or a device that must be planned again
 	Account   uuid.UUID // of a removal or an access code that is due
@@ -202,6 +203,7 @@ var customerRows = map[byte]keyParser{
 	rowEntrance:     func(d *Decoder, k *Key) { k.Shape, k.Device = ShapeEntrance, d.UUID() },
 	rowReplan:       func(d *Decoder, k *Key) { k.Shape, k.Device = ShapeReplan, d.UUID() },
 	rowRules:        func(_ *Decoder, k *Key) { k.Shape = ShapeCustomerRules },
+	rowLocks:        func(d *Decoder, k *Key) { k.Shape, k.Key = ShapeLocks, d.Rest() },
 
 	rowAttempt:      func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttempt, d.UUID() },
 	rowAttemptToken: func(d *Decoder, k *Key) { k.Shape, k.ID = ShapeAttemptToken, d.UUID() },

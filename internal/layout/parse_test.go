@@ -77,6 +77,7 @@ func TestParse_EveryShape_ReturnsItsFields(t *testing.T) {
 		layout.ShapeReplanIndex:   {layout.ReplanIndex(ws, c), layout.Key{Workspace: ws, Customer: c}},
 		layout.ShapeRules:         {layout.Rules(ws), layout.Key{Workspace: ws}},
 		layout.ShapeCustomerRules: {layout.CustomerRules(c), layout.Key{Customer: c}},
+		layout.ShapeLocks:         {layout.Locks(c, "k"), layout.Key{Customer: c, Key: "k"}},
 
 		layout.ShapeCancelledIndex: {layout.CancelledIndex(ws, 3, "k", c), layout.Key{Workspace: ws, Class: 3, Key: "k", Customer: c}},
 	} {

@@ -84,6 +84,28 @@ func deviceHotel(t *testing.T) (*fixture, devices) {
 	return f, f.connectDevices(t, "hotel")
 }
 
+// TestPushData_GrantsOfRoomsWithoutLock_ReturnsWarnings pushes and syncs reservations of a room with a lock and a room without one.
+// The room with only a thermostat has no lock.
+func TestPushData_GrantsOfRoomsWithoutLock_ReturnsWarnings(t *testing.T) {
+	t.Parallel()
+	f, ids := deviceHotel(t)
+	f.post(t, "/spaces/add_devices", members{"space_id": f.spaceID(t, "101"), "device_ids": []string{ids.lock}})
+	f.post(t, "/spaces/add_devices", members{"space_id": f.spaceID(t, "102"), "device_ids": []string{ids.thermostat}})
+	const reservations = `"reservations": [{"reservation_key": "r1", "room_keys": ["101"]}, {"reservation_key": "r2", "room_keys": ["102"]}]`
+	want := []any{map[string]any{
+		"path": "reservations[1].room_keys", "rule": "no_lock",
+		"message": `no lock with access codes is mapped to "102"; map one, or nobody can be given a code for it`,
+	}}
+	out := f.post(t, "/customers/push_data", `{"customer_key": "hotel", `+reservations+`}`)
+	require.Equal(t, want, list(out.body["warnings"]))
+	require.EqualValues(t, 2, out.at("report", "created", "access_grants"))
+	out = f.post(t, "/customers/sync_data", `{"customer_key": "hotel", "sites": [{"site_key": "site", "name": "Hotel"}],
+		"rooms": [{"room_key": "101", "name": "Room 101", "parent_site_key": "site"}, {"room_key": "102", "name": "Room 102", "parent_site_key": "site"}], `+reservations+`}`)
+	require.Equal(t, want, list(out.body["warnings"]))
+	out = f.post(t, "/customers/push_data", `{"customer_key": "other", "reservations": [{"reservation_key": "o", "room_keys": ["o1"]}]}`)
+	require.Empty(t, out.body["warnings"], "a customer without devices")
+}
+
 func (f *fixture) spaceID(t testing.TB, key string) string {
 	t.Helper()
 	return f.post(t, "/spaces/get", map[string]any{"space_key": key}).at("space", "space_id").(string)
