@@ -77,3 +77,20 @@ func TestCodes_RandomSchedules_LocksHoldTheDesiredCodes(t *testing.T) {
 		})
 	}
 }
+
+// TestCodes_SchedulesThatFailedBefore_LocksHoldTheDesiredCodes runs short schedules that have found faults.
+func TestCodes_SchedulesThatFailedBefore_LocksHoldTheDesiredCodes(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a code of somebody in the slot of a refused code": `[{"Op":"book","Rooms":[0],"Day":-1,"Nights":3},{"Op":"quiet"},{"Op":"write","Lock":5,"Slot":1},{"Op":"cancel"},{"Op":"quiet"}]`,
+		"an old report after a write":                      `[{"Op":"fault","Lock":4,"Fault":"stale"},{"Op":"book","Rooms":[4],"Day":-1,"Nights":3},{"Op":"quiet"},{"Op":"cancel"},{"Op":"quiet"}]`,
+		"a clock set back before a restart":                `[{"Op":"book","Rooms":[0],"Day":-1,"Nights":9},{"Op":"quiet"},{"Op":"unmap"},{"Op":"clock","Minutes":-1440},{"Op":"restart"},{"Op":"quiet"}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			steps, err := parse([]byte(text))
+			require.NoError(t, err)
+			checkService(t, 1, steps, false)
+		})
+	}
+}
