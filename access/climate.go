@@ -22,7 +22,7 @@ const (
 	climateRetry    = 10 * time.Minute // after a command that failed
 )
 
-// climateChange is what a thermostat gets because a stay begins or has ended.
+// climateChange is a change of the settings of a thermostat, because a stay begins or has ended.
 type climateChange struct {
 	occupied bool
 	at       time.Time // of the start, with the preconditioning, or of the end

@@ -34,8 +34,8 @@ type Rules struct {
 	// lock with a native schedule gets its codes 72 hours before.
 	WriteMinutes device.Optional[int] `json:"write_minutes,omitzero"`
 
-	// Occupied and Unoccupied are what the thermostats of a space get when a stay begins, and when one has ended and no other has begun.
-	// By default they get nothing.
+	// Occupied applies to the thermostats of a space when a stay begins, and Unoccupied when one has ended and no other has begun. By
+	// default nothing happens.
 	Occupied   ClimateRule `json:"occupied,omitzero"`
 	Unoccupied ClimateRule `json:"unoccupied,omitzero"`
 
@@ -43,7 +43,7 @@ type Rules struct {
 	PreconditionMinutes device.Optional[int] `json:"precondition_minutes_before_reservation,omitzero"`
 }
 
-// ClimateRule is what a thermostat gets: the climate preset with the PresetKey; or, if the thermostat has no such preset, the settings
+// ClimateRule gives a thermostat the climate preset with the PresetKey; or, if the thermostat has no such preset, the settings
 // of Climate; or, for an unoccupied space, its fallback preset.
 type ClimateRule struct {
 	PresetKey device.Optional[string] `json:"climate_preset_key,omitzero"`

@@ -69,11 +69,11 @@ func TestCodes_RandomSchedules_LocksHoldTheDesiredCodes(t *testing.T) {
 		checkService(t, uint64(number(t, "CODEPROOFS_FIRST", 1)), steps, false)
 		return
 	}
-	for i := range number(t, "CODEPROOFS_SERVICE_SEEDS", 0) {
+	for i := range number(t, "CODEPROOFS_SERVICE_SEEDS", testsize.Pick(1, 1, 4)) {
 		seed := uint64(number(t, "CODEPROOFS_FIRST", 1) + i)
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			checkService(t, seed, generate(seed, number(t, "CODEPROOFS_STEPS", 3000)), false)
+			checkService(t, seed, generate(seed, number(t, "CODEPROOFS_STEPS", testsize.Pick(300, 1000, 3000))), false)
 		})
 	}
 }

@@ -6,10 +6,10 @@
 //
 // A schedule that fails is shrunk, and printed as JSON. Environment variables change the schedules:
 //
-//	CODEPROOFS_SERVICE_SEEDS  number of seeds of schedules that run with package access; default 0
+//	CODEPROOFS_SERVICE_SEEDS  number of seeds of schedules that run with package access; default 1, and 4 at full size
 //	CODEPROOFS_SEEDS          number of seeds of the tests of the oracle; default 4
 //	CODEPROOFS_FIRST          the first seed; default 1
-//	CODEPROOFS_STEPS          number of steps of each schedule; default 3000
+//	CODEPROOFS_STEPS          number of steps of each schedule; default 3000, and less with package access below full size
 //	CODEPROOFS_SCHEDULE       a file with a schedule, as it was printed, to run with package access
 //
 // Files, in reading order:
