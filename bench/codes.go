@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/customerportal-go/customerportal/data"
+	"github.com/customerportal-go/customerportal/storage/memory"
 )
 
 // codeRows counts the rows that package access reads while no access code is due, and those that it reads and writes after the change of
@@ -40,6 +42,7 @@ type codeCosts struct {
 	heap            uint64  // of the service
 	later           cost    // a later stay is extended
 	moved           cost    // a current stay is moved to another room
+	entrance        cost    // a stay is booked that begins now, and all stays open an entrance
 }
 
 // cost is the median cost of a change.
@@ -57,7 +60,7 @@ func (b *bench) codeCosts(ctx context.Context, on string, locks int) (c codeCost
 	}
 	defer closeInto(&err, store)
 	heap := sampleHeap(100 * time.Millisecond)
-	f, err := startCodeFleet(ctx, store, locks, c.accounts)
+	f, err := startCodeFleet(ctx, store, locks, c.accounts, false)
 	if err != nil {
 		return c, err
 	}
@@ -67,6 +70,9 @@ func (b *bench) codeCosts(ctx context.Context, on string, locks int) (c codeCost
 	}
 	f.svc, f.scope, f.ws = nil, nil, nil
 	c.heap = heap.stopAbove()
+	if err == nil && on == "memory" {
+		err = c.measureEntrance(ctx)
+	}
 	return c, err
 }
 
@@ -81,11 +87,11 @@ func (c *codeCosts) measure(ctx context.Context, f *codeFleet, idle time.Duratio
 	c.idle, c.seconds = f.store.take(), time.Since(began).Seconds()
 
 	var err error
-	c.later, err = median40(func(i int) (cost, error) {
+	c.later, err = medianOf(changes, func(i int) (cost, error) {
 		g := f.stay(i%f.locks, 1+i%(grantsEach-1))
 		g.EndsAt = g.EndsAt.Add(time.Duration(1+i) * time.Hour)
 		codes, _ := f.store.counts()
-		return f.cost(ctx, g, func() bool {
+		return f.cost(ctx, g, moment, func() bool {
 			now, _ := f.store.counts()
 			return now > codes
 		})
@@ -93,13 +99,13 @@ func (c *codeCosts) measure(ctx context.Context, f *codeFleet, idle time.Duratio
 	if err != nil {
 		return err
 	}
-	c.moved, err = median40(func(i int) (cost, error) {
+	c.moved, err = medianOf(changes, func(i int) (cost, error) {
 		lock, round := i%f.locks, i/f.locks
 		from, to := (lock+round)%f.locks, (lock+round+1)%f.locks // in each round, each stay moves on by one room
 		g := f.stay(lock, 0)
 		g.Spaces = data.Refs(data.KindRoom, roomName(to))
 		before := [2]int{f.occupied(from), f.occupied(to)}
-		return f.cost(ctx, g, func() bool {
+		return f.cost(ctx, g, moment, func() bool {
 			now := [2]int{f.occupied(from), f.occupied(to)}
 			return now == [2]int{before[0] - 1, before[1] + 1}
 		})
@@ -107,9 +113,29 @@ func (c *codeCosts) measure(ctx context.Context, f *codeFleet, idle time.Duratio
 	return err
 }
 
-// cost returns the cost of a change of an access grant, until done returns true and nothing happens any more.
-func (f *codeFleet) cost(ctx context.Context, g data.AccessGrant, done func() bool) (c cost, err error) {
-	if err := f.quiet(ctx); err != nil {
+// withEntrance returns the number of locks of rooms in a hotel with an entrance. All locks are mapped in one call.
+func (c *codeCosts) withEntrance() int { return c.locks - c.locks/10 }
+
+// measureEntrance books stays in a hotel with an entrance.
+func (c *codeCosts) measureEntrance(ctx context.Context) (err error) {
+	store := memory.New()
+	defer closeInto(&err, store)
+	f, err := startCodeFleet(ctx, store, c.withEntrance(), c.accounts, true)
+	if err != nil {
+		return err
+	}
+	c.entrance, err = medianOf(5, func(i int) (cost, error) {
+		g := f.stay(i%f.locks, grantsEach+i)
+		g.StartsAt = f.at
+		before := f.occupied(entrance)
+		return f.cost(ctx, g, 10*moment, func() bool { return f.occupied(entrance) > before })
+	})
+	return errors.Join(err, f.stop())
+}
+
+// cost returns the cost of a change of an access grant, until done returns true and nothing happens for a time.
+func (f *codeFleet) cost(ctx context.Context, g data.AccessGrant, d time.Duration, done func() bool) (c cost, err error) {
+	if err := f.quiet(ctx, d); err != nil {
 		return c, err
 	}
 	f.store.take()
@@ -123,7 +149,7 @@ func (f *codeFleet) cost(ctx context.Context, g data.AccessGrant, done func() bo
 		}
 	}
 	c.took = time.Since(began)
-	if err := f.quiet(ctx); err != nil {
+	if err := f.quiet(ctx, d); err != nil {
 		return c, err
 	}
 	for _, t := range f.store.take() {
@@ -133,10 +159,10 @@ func (f *codeFleet) cost(ctx context.Context, g data.AccessGrant, done func() bo
 	return c, nil
 }
 
-// median40 returns the median cost of the changes. The work of each second adds to the cost of a few of them.
-func median40(change func(i int) (cost, error)) (m cost, err error) {
+// medianOf returns the median cost of the changes. The work of each second adds to the cost of a few of them.
+func medianOf(n int, change func(i int) (cost, error)) (m cost, err error) {
 	var all []cost
-	for i := range changes {
+	for i := range n {
 		c, err := change(i)
 		if err != nil {
 			return m, err
@@ -188,5 +214,15 @@ func (c *codeCosts) rows(few codeCosts) []row {
 		},
 	}
 	rows = append(rows, compare("a later stay is extended", c.later, few.later)...)
-	return append(rows, compare("a current stay is moved", c.moved, few.moved)...)
+	rows = append(rows, compare("a current stay is moved", c.moved, few.moved)...)
+	if c.entrance.rows > 0 {
+		rows = append(rows, row{
+			work:    fmt.Sprintf("%s, %d access grants that open an entrance: a stay is booked that begins now", c.name, grantsEach*c.withEntrance()),
+			against: fmt.Sprintf("the same among %d", grantsEach*few.withEntrance()), goal: none(),
+			measured: once(float64(c.entrance.rows) / float64(few.entrance.rows)),
+			detail: fmt.Sprintf("%d rows in %v against %d in %v; programming a lock reads all of its codes, also those of later stays",
+				c.entrance.rows, c.entrance.took.Round(time.Microsecond), few.entrance.rows, few.entrance.took.Round(time.Microsecond)),
+		})
+	}
+	return rows
 }

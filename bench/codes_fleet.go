@@ -25,6 +25,7 @@ type codeFleet struct {
 	scope    *access.Scope
 	accounts int
 	locks    int
+	door     bool         // there is an entrance, which all access grants open, and no current stay
 	stop     func() error // stops the service
 }
 
@@ -33,9 +34,15 @@ const grantsEach = 10
 func lockName(i int) string { return fmt.Sprint("lock-", i) }
 func roomName(i int) string { return fmt.Sprint("room-", i) }
 
+// entrance is the number of the entrance. It is greater than those of the locks of rooms.
+const entrance = 1_000_000
+
 // stay returns an access grant of a lock. The stays of a lock do not overlap.
 func (f *codeFleet) stay(lock, i int) data.AccessGrant {
 	starts := f.at.Add(time.Duration(i) * 7 * 24 * time.Hour)
+	if f.door {
+		starts = starts.Add(7 * 24 * time.Hour)
+	}
 	return data.AccessGrant{
 		Kind: data.KindReservation, Key: fmt.Sprintf("grant-%d-%d", lock, i), StartsAt: starts, EndsAt: starts.Add(3 * 24 * time.Hour),
 		Spaces: data.Refs(data.KindRoom, roomName(lock)),
@@ -43,10 +50,10 @@ func (f *codeFleet) stay(lock, i int) data.AccessGrant {
 }
 
 // startCodeFleet returns a fleet when the locks hold the codes of the current stays.
-func startCodeFleet(ctx context.Context, store storage.Store, locks, accounts int) (f *codeFleet, err error) {
+func startCodeFleet(ctx context.Context, store storage.Store, locks, accounts int, door bool) (f *codeFleet, err error) {
 	f = &codeFleet{
 		at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), store: &rowCounter{Store: store, kinds: map[work]transactions{}},
-		accounts: accounts, locks: locks,
+		accounts: accounts, locks: locks, door: door,
 	}
 	now := func() time.Time { return f.at }
 	f.world = simulated.New(simulated.Options{Seed: 1, Now: now, KeepCalls: 100})
@@ -55,7 +62,7 @@ func startCodeFleet(ctx context.Context, store storage.Store, locks, accounts in
 		f.world.AddLogin(simulated.Login{User: user(i), Password: "bench"})
 	}
 	rooms := data.CustomerData{CustomerKey: "acme", Spaces: []data.Space{data.Site("s", "S")}}
-	for i := range locks {
+	for _, i := range f.numbers() {
 		f.world.AddDevice(user(i), simulated.Lock(lockName(i), lockName(i)))
 		rooms.Spaces = append(rooms.Spaces, data.Room(roomName(i), roomName(i)).In("s"))
 	}
@@ -95,10 +102,21 @@ func startCodeFleet(ctx context.Context, store storage.Store, locks, accounts in
 	return f, nil
 }
 
+// numbers returns the numbers of the locks.
+func (f *codeFleet) numbers() (numbers []int) {
+	for i := range f.locks {
+		numbers = append(numbers, i)
+	}
+	if f.door {
+		numbers = append(numbers, entrance)
+	}
+	return numbers
+}
+
 // fill maps the locks to the rooms, creates the access grants, and waits until their codes are stored and written.
 func (f *codeFleet) fill(ctx context.Context) error {
 	var mappings []access.DeviceMapping
-	for len(mappings) < f.locks {
+	for len(mappings) < len(f.numbers()) {
 		if err := pause(ctx); err != nil {
 			return err
 		}
@@ -112,7 +130,7 @@ func (f *codeFleet) fill(ctx context.Context) error {
 			if _, err := fmt.Sscanf(d.ExternalID, "lock-%d", &i); err != nil {
 				return err
 			}
-			mappings = append(mappings, access.DeviceMapping{DeviceID: d.ID, Mapping: access.Mapping{SpaceKey: roomName(i)}})
+			mappings = append(mappings, access.DeviceMapping{DeviceID: d.ID, Mapping: access.Mapping{SpaceKey: roomName(i), Shared: i == entrance}})
 		}
 	}
 	if _, err := f.scope.Map(ctx, mappings...); err != nil {
@@ -132,8 +150,8 @@ func (f *codeFleet) fill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if codes == grantsEach*f.locks && set == f.locks {
-			return f.quiet(ctx)
+		if f.door && codes == 2*grantsEach*f.locks || !f.door && codes == grantsEach*f.locks && set == f.locks {
+			return f.quiet(ctx, moment)
 		}
 		select {
 		case <-ctx.Done():
@@ -163,10 +181,13 @@ func (f *codeFleet) codes(ctx context.Context) (n, set int, err error) {
 	}
 }
 
-// quiet waits until the service has done nothing for a moment.
-func (f *codeFleet) quiet(ctx context.Context) error {
+// moment is longer than the pauses between the transactions of a change.
+const moment = 30 * time.Millisecond
+
+// quiet waits until the service has done nothing for a time.
+func (f *codeFleet) quiet(ctx context.Context, d time.Duration) error {
 	_, last := f.store.counts()
-	for still := time.Now(); time.Since(still) < 30*time.Millisecond; {
+	for still := time.Now(); time.Since(still) < d; {
 		if err := pause(ctx); err != nil {
 			return err
 		}
