@@ -77,6 +77,9 @@ func (b *bench) codeCosts(ctx context.Context, on string, locks int) (c codeCost
 }
 
 func (c *codeCosts) measure(ctx context.Context, f *codeFleet, idle time.Duration) error {
+	if err := f.quiet(ctx, 10*moment); err != nil {
+		return err
+	}
 	f.store.take()
 	began := time.Now()
 	select {
