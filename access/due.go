@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -98,6 +99,9 @@ func dueDevices(ctx context.Context, r storage.Reader, account uuid.UUID, at tim
 		}
 		if due.Removal {
 			removal, err := devicedata.FindRemoval(ctx, r, account, due.Code)
+			if errors.Is(err, devicedata.ErrNotFound) {
+				continue // the consistency check reports it
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -139,7 +143,7 @@ func (h *holder) program(externalID string, verify, retry bool) {
 	}
 	wanted := h.wanted[externalID]
 	if wanted == nil {
-		wanted = &program{h: h, device: externalID, emptied: map[uuid.UUID]bool{}, acked: map[uuid.UUID]string{}, failed: map[uuid.UUID]bool{}}
+		wanted = &program{h: h, device: externalID, calls: map[uuid.UUID]int{}, emptied: map[uuid.UUID]bool{}, acked: map[uuid.UUID]string{}, failed: map[uuid.UUID]bool{}}
 		h.wanted[externalID] = wanted
 	}
 	wanted.verify, wanted.retry = wanted.verify || verify, wanted.retry || retry

@@ -164,3 +164,53 @@ func TestCodes_AccessEndsAtAnyPoint_NoCodeStays(t *testing.T) {
 		})
 	}
 }
+
+// shiftedTimes is a lock that shows other times than those that it was given.
+type shiftedTimes struct {
+	device.Conn
+	device.Coder
+}
+
+func (c shiftedTimes) Codes(ctx context.Context, id string, slots ...int) ([]device.Slot, error) {
+	found, err := c.Coder.Codes(ctx, id, slots...)
+	for i := range found {
+		if found[i].Occupied() {
+			found[i].EndsAt = found[i].EndsAt.Add(time.Hour)
+		}
+	}
+	return found, err
+}
+
+type shiftedProvider struct{ device.Provider }
+
+func (p shiftedProvider) Open(ctx context.Context, a device.Account) (device.Conn, error) {
+	conn, err := p.Provider.Open(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return shiftedTimes{conn, conn.(device.Coder)}, nil
+}
+
+// TestCodes_LockShowsOtherTimes_IsNotWrittenWithoutEnd uses a lock that never shows what was written.
+func TestCodes_LockShowsOtherTimes_IsNotWrittenWithoutEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lock := codeLock("l1", "Room 101", 3)
+		lock.Codes.NativeSchedule = true
+		h := newHotel(t, memory.New(), lock)
+		db := data.Open(h.store, data.Options{FollowInterval: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+		svc, err := access.New(db, access.Options{
+			Keys: h.ring, Providers: []device.Provider{shiftedProvider{h.world.Provider("shifted")}}, Poll: 30 * time.Second, Lease: 2 * time.Minute,
+		})
+		require.NoError(t, err)
+		connect(t, h.scope, "anna")
+		defer start(t, svc)()
+		synctest.Wait()
+		h.stay()
+		passes(2 * time.Minute)
+		require.Contains(t, h.codes(access.CodeQuery{})[0].Errors[0].Message, "the lock shows something else each time")
+		calls := len(h.world.Calls())
+		passes(time.Minute)
+		require.Less(t, len(h.world.Calls())-calls, 50)
+	})
+}

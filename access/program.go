@@ -16,6 +16,7 @@ import (
 
 const (
 	maxPrograms   = 8                      // locks of an account at a provider that are read or written at the same time
+	maxCalls      = 10                     // for a code before it counts as failing
 	maxNewPINs    = 5                      // PINs that are chosen for a lock before it counts as failing
 	waitPause     = 5 * time.Minute        // before a code that waits for a slot, or for the end of another code, is tried again
 	writePause    = 200 * time.Millisecond // between two writes to a lock
@@ -44,6 +45,7 @@ type program struct {
 	emptied map[uuid.UUID]bool   // codes whose slots the lock has acknowledged to be cleared
 	acked   map[uuid.UUID]string // what the lock has acknowledged or shown, see fingerprint
 	failed  map[uuid.UUID]bool   // codes that are not tried again in this run
+	calls   map[uuid.UUID]int    // that wrote or cleared the slot of a code in this run
 	newPINs int
 	written time.Time // of the last write
 	certain bool      // no call of an earlier holder can change the lock any more
@@ -242,6 +244,9 @@ func (p *program) call(ctx context.Context, l *lock, c *lockCode, step lockplan.
 	if h.callTime() < h.s.callTimeout { // until the lease is renewed
 		sleep(ctx, h.s.lease/20)
 		return nil
+	}
+	if p.calls[c.ID]++; p.calls[c.ID] > maxCalls {
+		return p.failCode(ctx, c, errors.New("the lock shows something else each time after it was programmed"))
 	}
 	connecting, cancel := context.WithTimeout(ctx, readTimeout)
 	coder, err := h.coder(connecting, c.account)

@@ -173,9 +173,9 @@ func (p *plan) add(s Step) { p.steps = append(p.steps, s) }
 
 // remove clears the slot of a code that is over, unless the lock shows that the slot does not hold the code.
 func (p *plan) remove(c *Code) {
-	slot := p.slots[c.Slot]
+	slot, exists := p.slots[c.Slot]
 	switch {
-	case !c.onLock(), !slot.Occupied() && !c.Unverified:
+	case !c.onLock(), !exists, !slot.Occupied() && !c.Unverified:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot})
 	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot, Reason: Modified})
@@ -186,13 +186,15 @@ func (p *plan) remove(c *Code) {
 
 // keep compares a code that belongs on the lock with its slot.
 func (p *plan) keep(c *Code) {
-	slot := p.slots[c.Slot]
+	slot, exists := p.slots[c.Slot]
 	write := func(why Reason) {
 		if p.accepts(c, c.Slot) {
 			p.add(Step{Action: Write, Code: c, Slot: c.Slot, Reason: why})
 		}
 	}
 	switch {
+	case !exists:
+		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // the lock has fewer slots than before
 	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State == Setting:
 		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty when the code claimed it
 	case c.ClearFirst:
@@ -288,7 +290,12 @@ func (p *plan) otherTimes(c *Code, s device.Slot) bool {
 	if !p.limits.NativeSchedule || s.StartsAt.IsZero() && s.EndsAt.IsZero() {
 		return false
 	}
-	return !s.StartsAt.Equal(c.StartsAt) || !s.EndsAt.Equal(c.EndsAt)
+	return differ(s.StartsAt, c.StartsAt) || differ(s.EndsAt, c.EndsAt)
+}
+
+// differ reports whether two times are not the same minute, which is as exact as many locks are.
+func differ(a, b time.Time) bool {
+	return a.IsZero() != b.IsZero() || a.Sub(b).Abs() >= time.Minute
 }
 
 // readable reports whether a slot shows its PIN.

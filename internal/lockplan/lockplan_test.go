@@ -100,6 +100,10 @@ func TestPlan_CodeIsBeingSet(t *testing.T) {
 	require.Equal(t, []string{"verify 1 in 2: unreadable"}, steps(noon, limits, slots("", "*", ""), setting()))
 	require.Equal(t, []string{"write 1 in 2: disabled"}, steps(noon, limits, slots("", "!1234", ""), setting()))
 	require.Equal(t, []string{"release 1 in 2"}, steps(noon, limits, slots("", "4321", ""), setting()), "somebody was faster")
+	beyond := on(code(1, "1234"), 7, lockplan.Set)
+	require.Equal(t, []string{"release 1 in 7"}, steps(noon, limits, slots("", "", ""), beyond), "the lock has fewer slots than before")
+	beyond.Ended = true
+	require.Equal(t, []string{"gone 1 in 7"}, steps(noon, limits, slots("", "", ""), beyond))
 	changed := setting()
 	changed.Changed = true
 	require.Equal(t, []string{"release 1 in 2"}, steps(noon, limits, slots("", "4321", ""), changed), "somebody was faster")
