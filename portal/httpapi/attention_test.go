@@ -14,10 +14,12 @@ func TestAttention_ListsConditions(t *testing.T) {
 	t.Parallel()
 	f, ids := deviceHotel(t)
 	f.post(t, "/spaces/add_devices", members{"space_id": f.spaceID(t, "102"), "device_ids": []string{ids.offline}})
-	f.world.SetState("lock-101", func(s *device.State) { s.Battery = device.Known(0.1) })
+	level := 0.1
 	var items []document
 	require.Eventually(t, func() bool {
-		f.clock.Advance(time.Second)
+		f.clock.Advance(time.Minute) // a state is stored at most once a minute
+		level = 0.3 - level          // 0.1, 0.2, 0.1: each differs from the one before
+		f.world.SetState("lock-101", func(s *device.State) { s.Battery = device.Known(min(level, 0.15)) })
 		items = nil
 		for _, item := range list(f.post(t, "/attention", members{"customer_key": "hotel"}).at("attention_items")) {
 			items = append(items, document(item.(members)))
