@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -343,5 +344,39 @@ func TestCodes_LeadAndGrace_WidenTheWindow(t *testing.T) {
 		passes(3 * time.Minute)
 		require.Empty(t, h.pins("l1"))
 		require.Error(t, h.scope.SetRules(t.Context(), access.Rules{LeadMinutes: device.Known(-1)}))
+	})
+}
+
+// TestCodes_LockWithManyLaterStays_IsProgrammed books hundreds of stays, of which only the first ones concern the lock now.
+func TestCodes_LockWithManyLaterStays_IsProgrammed(t *testing.T) {
+	t.Parallel()
+	withCodes(t, func(t *testing.T, h *hotel) {
+		starts, _ := night()
+		var grants []data.AccessGrant
+		for i := range 250 {
+			from := starts.Add(time.Duration(i) * 24 * time.Hour)
+			grants = append(grants, data.AccessGrant{
+				Kind: data.KindReservation, Key: fmt.Sprint("r", i), StartsAt: from, EndsAt: from.Add(20 * time.Hour), Spaces: data.Refs(data.KindRoom, "101"),
+			})
+		}
+		h.push(grants...)
+		passes(settle)
+		for i := range 3 {
+			subject := data.Ref{Kind: data.KindReservation, Key: fmt.Sprint("r", i)}
+			code := h.codes(access.CodeQuery{Subject: subject})[0]
+			require.Equal(t, access.CodeSet, code.Status)
+			require.Equal(t, map[int]string{1: code.PIN.Reveal()}, h.pins("door"))
+			require.Equal(t, h.pins("door"), h.pins("l1"))
+			h.world.WriteCode("door", device.Slot{Index: 1, State: device.SlotEmpty})
+			passes(settle)
+			require.Equal(t, h.pins("l1"), h.pins("door"), "it is written again")
+			if i == 1 {
+				require.NoError(t, h.delete(data.Selection{Resources: []data.Ref{subject}}))
+				passes(settle)
+				require.Empty(t, h.pins("door"))
+			}
+			passes(24*time.Hour - 2*settle)
+		}
+		require.Len(t, h.codes(access.CodeQuery{DeviceID: h.device("door").ID}), 247)
 	})
 }

@@ -34,10 +34,11 @@ type holder struct {
 	stopped  bool
 	working  sync.WaitGroup
 
-	wanted   map[string]*program // programs that wait, by the external id of the device
-	breakers map[string]*breaker // by the external id of the device
-	returned bool                // the holder started, or a connection was opened, since the last pass over the due codes
-	turns    chan struct{}       // of programs that call their locks
+	wanted   map[string]*program       // programs that wait, by the external id of the device
+	breakers map[string]*breaker       // by the external id of the device
+	codes    map[uuid.UUID]*knownCodes // by device id
+	returned bool                      // the holder started, or a connection was opened, since the last pass over the due codes
+	turns    chan struct{}             // of programs that call their locks
 
 	orphanMu   sync.Mutex
 	orphanConn device.Conn // to the account with the secret of its removals; nil if it is not open
@@ -53,7 +54,7 @@ func newHolder(s *Service, at account, held *lease.Lease) *holder {
 	h := &holder{
 		s: s, account: at, lease: held, since: time.Now(), check: make(signal, 1),
 		sessions: map[uuid.UUID]*session{}, started: make(chan struct{}), devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
-		returned: true, wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
+		returned: true, codes: map[uuid.UUID]*knownCodes{}, wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
 		stopping: make(chan struct{}), ctx: ctx, cancel: cancel,
 	}
 	h.check.set()

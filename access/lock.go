@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -99,10 +101,11 @@ func (h *holder) readCodes(ctx context.Context, r storage.Reader, found *lock, a
 	if details.Codes != nil {
 		found.limits = details.Codes
 	}
-	for row, err := range devicedata.CodesOfDevice(ctx, snapshot, account.Customer, id) {
-		if err != nil {
-			return err
-		}
+	rows, err := h.codesToProgram(ctx, snapshot, account, id)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
 		c := &lockCode{account: account, row: row}
 		c.ID, c.Slot, c.State, c.StartsAt, c.EndsAt = row.ID, row.Slot, lockplan.State(row.State), row.StartsAt, row.EndsAt
 		if err := h.complete(c, row.Details, row.AccountID, row.SealedPIN); err != nil {
@@ -111,6 +114,77 @@ func (h *holder) readCodes(ctx context.Context, r storage.Reader, found *lock, a
 		found.codes = append(found.codes, c)
 	}
 	return nil
+}
+
+// knownCodes is what a holder remembers of the codes of a device, which no other process programs.
+type knownCodes struct {
+	many    bool                        // it has more than manyCodes codes
+	slotted map[devicedata.CodeKey]bool // those that have or may have a slot
+}
+
+// manyCodes is the number of codes of a device up to which all of them are read at each step of its program.
+const manyCodes = 200
+
+// codesToProgram returns the codes of a device: all of them, or those that have a slot or are due soon if they are many, as those of
+// an entrance that every later stay opens.
+func (h *holder) codesToProgram(ctx context.Context, s *data.Snapshot, account stored, id uuid.UUID) (rows []*devicedata.Code, err error) {
+	h.mu.Lock()
+	known := h.codes[id]
+	h.mu.Unlock()
+	if known == nil || !known.many {
+		next := &knownCodes{slotted: map[devicedata.CodeKey]bool{}}
+		for row, err := range devicedata.CodesOfDevice(ctx, s, account.Customer, id) {
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, row)
+			if row.Slot != 0 {
+				next.slotted[devicedata.CodeKey{Device: id, Code: row.ID}] = true
+			}
+		}
+		next.many = len(rows) > manyCodes
+		h.mu.Lock()
+		h.codes[id] = next
+		h.mu.Unlock()
+		return rows, nil
+	}
+	h.mu.Lock()
+	keys := maps.Clone(known.slotted)
+	h.mu.Unlock()
+	for due, err := range devicedata.DueCodes(ctx, s.Reader(), account.ID, maxScan) {
+		if err != nil {
+			return nil, err
+		}
+		if due.At.After(h.s.now().Add(maxBreakerPause)) {
+			break
+		}
+		if due.Device == id && !due.Removal {
+			keys[devicedata.CodeKey{Device: id, Code: due.Code}] = true
+		}
+	}
+	found, err := devicedata.CodesByKey(ctx, s, account.Customer, slices.Collect(maps.Keys(keys))...)
+	for _, row := range found {
+		if row != nil {
+			rows = append(rows, row)
+		}
+	}
+	return rows, err
+}
+
+// slotted remembers that a code may have a slot from now on.
+func (h *holder) slotted(key devicedata.CodeKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known := h.codes[key.Device]; known != nil {
+		known.slotted[key] = true
+	}
+}
+
+// forgetCodes makes the next step of the program of a device read all its codes.
+func (h *holder) forgetCodes(device uuid.UUID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.codes, device)
 }
 
 // readRemovals adds the removals of a device of one account, which may be deleted.

@@ -19,6 +19,7 @@ import (
 // updateCode changes a code in a transaction, if this process has the lease and the code is still as it was read. It reports whether it
 // is. change returns the event of the change, or an empty one.
 func (p *program) updateCode(ctx context.Context, c *lockCode, change func(*devicedata.Code, *codeDetails) (data.Change, *CodeError)) (stored bool, err error) {
+	p.h.slotted(c.key())
 	err = c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
 		stored = false
 		rows, err := devicedata.CodesByKey(ctx, tx.Snapshot, c.account.Customer, c.key())
@@ -36,6 +37,9 @@ func (p *program) updateCode(ctx context.Context, c *lockCode, change func(*devi
 	})
 	if isGone(err) {
 		return false, nil
+	}
+	if err != nil {
+		p.h.forgetCodes(c.row.DeviceID) // it may have been stored
 	}
 	return stored, err
 }
