@@ -116,7 +116,7 @@ func (h *holder) readCodes(ctx context.Context, r storage.Reader, found *lock, a
 	return nil
 }
 
-// knownCodes is what a holder remembers of the codes of a device, which no other process programs.
+// knownCodes contains codes of a device that a holder remembers. No other process programs the device.
 type knownCodes struct {
 	many    bool                        // it has more than manyCodes codes
 	slotted map[devicedata.CodeKey]bool // those that have or may have a slot
