@@ -3,7 +3,8 @@ package access
 import "time"
 
 // The circuit breaker of a lock opens after breakerFailures failures within breakerWindow. It then stops all attempts to program the
-// lock for breakerPause, and for twice as long after each further failure, up to maxBreakerPause.
+// lock for breakerPause, and for twice as long after each further failure, up to maxBreakerPause. A success closes it. Failures of the
+// lock count: it cannot be read, or it takes none of several codes. A code that fails alone has a pause of its own.
 const (
 	breakerFailures = 3
 	breakerWindow   = 5 * time.Minute
@@ -41,10 +42,18 @@ func (b *breaker) fail(now time.Time) time.Time {
 	return b.until
 }
 
-// open returns the time before which no attempt may be made, or zero. The clock may have been set back.
+// succeeded closes the breaker.
+func (b *breaker) succeeded() { *b = breaker{} }
+
+// open returns the time before which no attempt may be made, or zero if the breaker is closed. The clock may have been set back.
 func (b *breaker) open(now time.Time) time.Time {
-	if !now.Before(b.until) || b.until.Sub(now) > maxBreakerPause {
+	if b.pause == 0 || !now.Before(b.until) || b.until.Sub(now) > maxBreakerPause {
 		return time.Time{}
 	}
 	return b.until
+}
+
+// codePause returns the pause of a code after a number of failures.
+func codePause(failures int) time.Duration {
+	return min(failurePause<<min(failures, 10), maxBreakerPause)
 }

@@ -36,6 +36,8 @@ const (
 	CodeFailedToIssue  CodeErrorType = "failed_to_issue"                    // valid by now, and not on the lock
 	CodeFailedToRemove CodeErrorType = "failed_to_remove_from_device"       // still on the lock before its start or after its access ended
 	CodeFailedToExpire CodeErrorType = "failed_to_expire"                   // still on the lock after its end
+	CodeConstraint     CodeErrorType = "code_constraints_violated"          // the lock refuses the code for another reason than its PIN
+	CodeUnreadable     CodeErrorType = "provider_issue"                     // the stored PIN cannot be decrypted, because its key is missing
 	CodeNoSpace        CodeErrorType = "no_space_for_access_code_on_device" // all slots are occupied
 	CodeDuplicate      CodeErrorType = "duplicate_code_on_device"           // another code has the same PIN, and is removed soon
 )
@@ -75,7 +77,7 @@ type Code struct {
 	AccountID   uuid.UUID     `json:"connected_account_id"`
 	DeviceID    uuid.UUID     `json:"device_id"`
 	Subject     data.Ref      `json:"subject"`            // the access grant or the staff member, by class
-	PIN         device.Secret `json:"-"`                  // prints as [redacted]
+	PIN         device.Secret `json:"-"`                  // prints as [redacted]; empty if it cannot be decrypted
 	Slot        int           `json:"slot"`               // on the lock; 0 if it has none
 	StartsAt    time.Time     `json:"starts_at,omitzero"` // of the access on this lock, with the lead; zero if it has no start
 	EndsAt      time.Time     `json:"ends_at,omitzero"`   // with the grace; zero if it has no end
@@ -105,8 +107,9 @@ type codeDetails struct {
 	Modified  bool      `json:"modified,omitempty"` // somebody changed or removed it at the lock
 	WriteAt   time.Time `json:"write_at,omitzero"`
 
-	Error   *CodeError `json:"error,omitempty"`
-	RetryAt time.Time  `json:"retry_at,omitzero"` // set with Error
+	Error    *CodeError `json:"error,omitempty"`
+	Failures int        `json:"failures,omitempty"` // since the last success
+	RetryAt  time.Time  `json:"retry_at,omitzero"`  // set with Error
 }
 
 // decodeCodeDetails decodes the details of a code or a removal, which are empty at first.
@@ -124,12 +127,13 @@ func (d codeDetails) failed(t CodeErrorType, message string, now, retryAt time.T
 		next.Since = d.Error.Since
 	}
 	d.Error, d.RetryAt = next, retryAt
+	d.Failures++
 	return d
 }
 
 // cleared returns the details after a success.
 func (d codeDetails) cleared() codeDetails {
-	d.Error, d.RetryAt = nil, time.Time{}
+	d.Error, d.RetryAt, d.Failures = nil, time.Time{}, 0
 	return d
 }
 
@@ -184,10 +188,7 @@ func (s *Service) newCode(customerKey string, row *devicedata.Code, account Acco
 	if err != nil {
 		return Code{}, err
 	}
-	pin, err := s.openPIN(row.AccountID, row.ID, row.SealedPIN)
-	if err != nil {
-		return Code{}, err
-	}
+	pin, unopened := s.openPIN(row.AccountID, row.ID, row.SealedPIN)
 	c := Code{
 		ID: row.ID, CustomerKey: customerKey, AccountID: row.AccountID, DeviceID: row.DeviceID, PIN: pin, Slot: row.Slot,
 		Subject:  data.Ref{Kind: data.Kind(row.Subject.Class) << 4, Key: row.Subject.Key},
@@ -210,6 +211,9 @@ func (s *Service) newCode(customerKey string, row *devicedata.Code, account Acco
 	}
 	if d.Error != nil {
 		c.Errors = append(c.Errors, *d.Error)
+	}
+	if unopened != nil {
+		c.Errors = append(c.Errors, CodeError{Type: CodeUnreadable, Message: unopened.Error(), Since: row.UpdatedAt})
 	}
 	if d.OwnPIN != "" {
 		c.Warnings = append(c.Warnings, CodeWarning{WarningOtherPIN, "this lock has another PIN than the other locks: " + d.OwnPIN})

@@ -80,6 +80,9 @@ func (r *runner) programDue(ctx context.Context) {
 		for externalID := range due[h] {
 			h.program(externalID, false, ends[h].After(now))
 		}
+		for _, externalID := range h.takeUnread(now) {
+			h.program(externalID, true, false)
+		}
 		h.closeOrphan(ctx, true)
 	}
 }
@@ -143,7 +146,7 @@ func (h *holder) program(externalID string, verify, retry bool) {
 	}
 	wanted := h.wanted[externalID]
 	if wanted == nil {
-		wanted = &program{h: h, device: externalID, calls: map[uuid.UUID]int{}, emptied: map[uuid.UUID]bool{}, acked: map[uuid.UUID]string{}, failed: map[uuid.UUID]bool{}}
+		wanted = &program{h: h, device: externalID, calls: map[uuid.UUID]int{}, newPINs: map[uuid.UUID]int{}, emptied: map[uuid.UUID]bool{}, acked: map[uuid.UUID]string{}, failed: map[uuid.UUID]bool{}}
 		h.wanted[externalID] = wanted
 	}
 	wanted.verify, wanted.retry = wanted.verify || verify, wanted.retry || retry
@@ -189,6 +192,26 @@ func (h *holder) programRemovals(ctx context.Context) {
 	for externalID := range locks {
 		h.program(externalID, false, true)
 	}
+}
+
+// verifyLater lets the lock be read again after a pause.
+func (h *holder) verifyLater(externalID string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unread[externalID] = h.s.now().Add(waitPause)
+}
+
+// takeUnread returns the locks that must be read again.
+func (h *holder) takeUnread(now time.Time) (locks []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for externalID, at := range h.unread {
+		if !now.Before(at) || at.Sub(now) > waitPause { // the clock was set back
+			locks = append(locks, externalID)
+			delete(h.unread, externalID)
+		}
+	}
+	return locks
 }
 
 // breaker returns the circuit breaker of a device. Only the worker of the device uses it.

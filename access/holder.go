@@ -37,6 +37,7 @@ type holder struct {
 	wanted   map[string]*program       // programs that wait, by the external id of the device
 	breakers map[string]*breaker       // by the external id of the device
 	codes    map[uuid.UUID]*knownCodes // by device id
+	unread   map[string]time.Time      // when locks that could not be read are read again, by the external id of the device
 	returned bool                      // the holder started, or a connection was opened, since the last pass over the due codes
 	turns    chan struct{}             // of programs that call their locks
 
@@ -54,7 +55,7 @@ func newHolder(s *Service, at account, held *lease.Lease) *holder {
 	h := &holder{
 		s: s, account: at, lease: held, since: time.Now(), check: make(signal, 1),
 		sessions: map[uuid.UUID]*session{}, started: make(chan struct{}), devices: map[string][]*attemptRow{}, known: map[uuid.UUID]bool{},
-		returned: true, codes: map[uuid.UUID]*knownCodes{}, wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
+		returned: true, codes: map[uuid.UUID]*knownCodes{}, unread: map[string]time.Time{}, wanted: map[string]*program{}, breakers: map[string]*breaker{}, turns: make(chan struct{}, maxPrograms),
 		stopping: make(chan struct{}), ctx: ctx, cancel: cancel,
 	}
 	h.check.set()

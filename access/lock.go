@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -212,7 +213,6 @@ func (h *holder) complete(c *lockCode, details []byte, account uuid.UUID, sealed
 		return err
 	}
 	c.Changed, c.ClearFirst, c.Unverified, c.WriteAt = c.details.Changed, c.details.ClearFirst, c.details.Unverified, c.details.WriteAt
-	c.Name = codeName(c.ID)
 	c.PIN, c.unopened = h.s.openPIN(account, c.ID, sealed)
 	return nil
 }
@@ -220,8 +220,14 @@ func (h *holder) complete(c *lockCode, details []byte, account uuid.UUID, sealed
 // codePrefix begins the names of codes on locks that store names.
 const codePrefix = "cp-"
 
-// codeName returns the name of a code on locks that store names. It contains nothing about the guest.
-func codeName(id uuid.UUID) string { return codePrefix + id.String()[:8] }
+// codeName returns the name of a code on a lock that stores names of up to a length. It contains nothing about the guest.
+func codeName(id uuid.UUID, length int) string {
+	name := codePrefix + hex.EncodeToString(id[:])[:8]
+	if len(name) > length { // the id distinguishes the codes
+		name = hex.EncodeToString(id[:])
+	}
+	return name[:min(len(name), length)]
+}
 
 // removalAccounts returns the accounts with removals at this account of the provider. They, or their customers, may be deleted.
 func (h *holder) removalAccounts(ctx context.Context, r storage.Reader) (found []*devicedata.RemovalAccount, err error) {

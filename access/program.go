@@ -16,8 +16,9 @@ import (
 
 const (
 	maxPrograms   = 8                      // locks of an account at a provider that are read or written at the same time
-	maxCalls      = 10                     // for a code before it counts as failing
-	maxNewPINs    = 5                      // PINs that are chosen for a lock before it counts as failing
+	maxCalls      = 4                      // for a code in a run before it counts as failing
+	maxNewPINs    = 5                      // PINs that are chosen for a code in a run before it counts as failing
+	maxInRow      = 5                      // codes that fail one after another before the lock counts as failing
 	waitPause     = 5 * time.Minute        // before a code that waits for a slot, or for the end of another code, is tried again
 	writePause    = 200 * time.Millisecond // between two writes to a lock
 	busyPause     = 100 * time.Millisecond // while a program waits for its turn
@@ -46,10 +47,11 @@ type program struct {
 	acked   map[uuid.UUID]string // what the lock has acknowledged or shown, see fingerprint
 	failed  map[uuid.UUID]bool   // codes that are not tried again in this run
 	calls   map[uuid.UUID]int    // that wrote or cleared the slot of a code in this run
-	newPINs int
-	written time.Time // of the last write
-	certain bool      // no call of an earlier holder can change the lock any more
-	turn    bool      // it counts towards maxPrograms
+	newPINs map[uuid.UUID]int    // that were chosen for a code in this run
+	inRow   int                  // codes that have failed since the last success
+	written time.Time            // of the last write
+	certain bool                 // no call of an earlier holder can change the lock any more
+	turn    bool                 // it counts towards maxPrograms
 }
 
 // step does the next thing, and reports whether the program has ended. Between two steps, commands to the lock are carried out.
@@ -59,6 +61,9 @@ func (p *program) step(ctx context.Context) (done bool) {
 		return false
 	}
 	p.end()
+	if p.verify && p.slots == nil && !errors.Is(err, lease.ErrLost) {
+		p.h.verifyLater(p.device) // it could not be read
+	}
 	if !errors.Is(err, errProgrammed) && !errors.Is(err, lease.ErrLost) && !p.h.ended() && !isGone(err) {
 		p.h.s.failed(ctx, "programming the access codes of a lock", err, "provider", p.h.account.provider, "device", device.Label(p.device))
 	}
@@ -81,6 +86,9 @@ func (p *program) next(ctx context.Context) error {
 	}
 	waiting, stop := h.untilStopped(ctx)
 	defer stop()
+	if !p.takeTurn(waiting) {
+		return nil
+	}
 	l, err := h.readLock(waiting, p.device)
 	if err != nil {
 		return err
@@ -98,8 +106,6 @@ func (p *program) next(ctx context.Context) error {
 	case p.inDoubt(l):
 		sleep(waiting, busyPause)
 		return nil
-	case !p.takeTurn(waiting):
-		return nil
 	}
 	if p.slots == nil {
 		if err := p.read(waiting, l, work); err != nil {
@@ -114,7 +120,7 @@ func (p *program) work(l *lock, now time.Time) (work []*lockCode, written bool) 
 	for _, c := range l.codes {
 		onLock := c.Slot != 0
 		written = written || onLock
-		if p.failed[c.ID] || !p.retry && c.details.RetryAt.After(now) {
+		if p.failed[c.ID] || p.pauses(c, now) {
 			continue
 		}
 		if due := c.Due(now); due && (c.State != lockplan.Set || c.Changed || c.ClearFirst) || !due && onLock || c.unopened != nil {
@@ -122,6 +128,15 @@ func (p *program) work(l *lock, now time.Time) (work []*lockCode, written bool) 
 		}
 	}
 	return work, written
+}
+
+// pauses reports whether a code is not tried now, because it has failed before. A code that waits for a slot, or for the end of another
+// code, is tried whenever the lock is programmed.
+func (p *program) pauses(c *lockCode, now time.Time) bool {
+	if p.retry || !c.details.RetryAt.After(now) {
+		return false
+	}
+	return c.details.Error == nil || c.details.Error.Type != CodeNoSpace && c.details.Error.Type != CodeDuplicate
 }
 
 // inDoubt reports whether a call of an earlier holder may still change the lock.
@@ -201,16 +216,16 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 	}
 	var call *lockplan.Step
 	var waits []lockplan.Step
-	concluded := false
+	concluded, failures := false, 0
 	for _, step := range lockplan.Plan(now, limits, p.slots, plannable) {
 		c := l.find(step.Code)
-		if p.failed[c.ID] || !p.retry && c.details.RetryAt.After(now) && step.Action != lockplan.Verify && step.Action != lockplan.Gone {
+		if p.failed[c.ID] || p.pauses(c, now) && step.Action != lockplan.Verify && step.Action != lockplan.Gone {
 			continue
 		}
 		switch step.Action {
 		case lockplan.Write, lockplan.Clear:
-			if call == nil {
-				call = &step
+			if call == nil || c.details.Failures < failures { // a code that fails does not keep others off the lock
+				call, failures = &step, c.details.Failures
 			}
 		case lockplan.Wait:
 			waits = append(waits, step)
@@ -254,6 +269,7 @@ func (p *program) call(ctx context.Context, l *lock, c *lockCode, step lockplan.
 	if err != nil {
 		return p.failCode(ctx, c, fmt.Errorf("%w: %w", errNoConnection, err))
 	}
+	before := p.slot(step.Slot)
 	sleep(ctx, time.Until(p.written.Add(writePause)))
 	if stored, err := p.intend(ctx, c, step); err != nil || !stored {
 		return err // the code was changed in the meantime, so it is planned again
@@ -284,7 +300,7 @@ func (p *program) call(ctx context.Context, l *lock, c *lockCode, step lockplan.
 	for _, s := range slots {
 		p.replace(s)
 		if s.Index == step.Slot {
-			return p.called(ctx, l, c, step, s, err)
+			return p.called(ctx, coder, l, c, step, before, s, err)
 		}
 	}
 	return p.failCode(ctx, c, fmt.Errorf("the driver did not return slot %d", step.Slot))
@@ -303,16 +319,19 @@ func (p *program) replace(s device.Slot) {
 func (c *lockCode) slotFor(index int, limits *device.CodeLimits) device.Slot {
 	s := device.Slot{Index: index, PIN: c.PIN}
 	if limits != nil && limits.NameLength > 0 {
-		s.Name = c.Name[:min(len(c.Name), limits.NameLength)]
+		s.Name = codeName(c.ID, limits.NameLength)
 	}
 	if limits != nil && limits.NativeSchedule {
 		s.StartsAt, s.EndsAt = c.StartsAt, c.EndsAt
+		if now := time.Now(); slices.Contains(limits.Constraints, device.StartInFuture) && !s.StartsAt.After(now) {
+			s.StartsAt = now.Add(lockplan.StartMargin / 2).Truncate(time.Second)
+		}
 	}
 	return s
 }
 
-// called evaluates a call whose slot was read back.
-func (p *program) called(ctx context.Context, l *lock, c *lockCode, step lockplan.Step, now device.Slot, err error) error {
+// called evaluates a call whose slot was read back. before is the slot as it was read last before the call.
+func (p *program) called(ctx context.Context, coder device.Coder, l *lock, c *lockCode, step lockplan.Step, before, now device.Slot, err error) error {
 	var rejected *device.RejectedError
 	shown := now.Occupied() && (now.PIN.IsZero() || now.PIN == c.PIN)
 	switch {
@@ -323,16 +342,52 @@ func (p *program) called(ctx context.Context, l *lock, c *lockCode, step lockpla
 		if err != nil {
 			return p.failCode(ctx, c, err) // what the lock shows can be old
 		}
+		p.succeeded()
 		return p.cleared(ctx, c, l.limits, p.used(l))
 	case errors.As(err, &rejected):
 		return p.rejected(ctx, l, c, step.Slot, rejected)
+	case err == nil && !before.Occupied() && now.Occupied() && !shown:
+		// The driver shows the PIN in another form. The code is ours, so it does not stay.
+		if err := p.clearAgain(ctx, coder, step.Slot); err != nil {
+			return p.failCode(ctx, c, err)
+		}
+		return p.failCode(ctx, c, errors.New("the lock shows another PIN than the one that it was given"))
 	case !shown:
 		return p.failCode(ctx, c, notShown(err, "the lock does not show the code in its slot"))
-	}
-	if err == nil || now.PIN == c.PIN {
+	case err != nil && before.Occupied() && !sameTimes(now, c.slotFor(step.Slot, l.limits)):
+		return p.failCode(ctx, c, err) // the slot had this PIN before
+	case err == nil || now.PIN == c.PIN:
+		p.succeeded()
 		p.acked[c.ID] = c.fingerprint()
 	}
 	return nil
+}
+
+// sameTimes reports whether a slot shows the times that it was given. Some locks show no times, which proves nothing.
+func sameTimes(shown, given device.Slot) bool {
+	if shown.StartsAt.IsZero() && shown.EndsAt.IsZero() {
+		return given.StartsAt.IsZero() && given.EndsAt.IsZero()
+	}
+	return shown.StartsAt.Equal(given.StartsAt) && shown.EndsAt.Equal(given.EndsAt)
+}
+
+// clearAgain clears a slot that this program has written.
+func (p *program) clearAgain(ctx context.Context, coder device.Coder, slot int) error {
+	calling, cancel := context.WithTimeout(p.h.ctx, p.h.s.callTimeout)
+	defer cancel()
+	err := coder.ClearCode(calling, p.device, slot)
+	p.written = time.Now()
+	p.replace(device.Slot{Index: slot, State: device.SlotEmpty})
+	if err != nil {
+		p.slots = nil
+	}
+	return err
+}
+
+// succeeded records that the lock has carried out a call.
+func (p *program) succeeded() {
+	p.inRow = 0
+	p.h.breaker(p.device).succeeded()
 }
 
 // notShown returns the error of a call, or one that says what the lock showed afterwards.

@@ -15,13 +15,16 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// fail stores a failure of codes of the lock, and ends the program.
+// fail stores a failure of the lock or of its account for codes that need it, and ends the program.
 func (p *program) fail(ctx context.Context, l *lock, codes []*lockCode, cause error) error {
 	if p.h.ended() || ctx.Err() != nil || errors.Is(cause, errNoSession) {
 		return errProgrammed // the next holder, or the next pass, continues
 	}
 	now := p.h.s.now()
-	retryAt := p.retryAt(cause, now)
+	retryAt := now.Add(waitPause) // a new connection ends this pause
+	if !errors.Is(cause, errNoConnection) {
+		retryAt = p.h.breaker(p.device).fail(now)
+	}
 	for _, c := range codes {
 		if err := p.storeFailure(ctx, c, cause, now, retryAt); err != nil {
 			return err
@@ -30,37 +33,56 @@ func (p *program) fail(ctx context.Context, l *lock, codes []*lockCode, cause er
 	return p.finish(ctx, l, nil, now)
 }
 
-// failCode stores a failure of one code. The program continues with the others, unless the lock fails too often.
+// failCode stores a failure of one code. The program continues with the others, unless several fail one after another.
 func (p *program) failCode(ctx context.Context, c *lockCode, cause error) error {
 	if p.h.ended() || ctx.Err() != nil || errors.Is(cause, errNoSession) {
 		return errProgrammed
 	}
-	p.failed[c.ID] = true
 	now := p.h.s.now()
-	return p.storeFailure(ctx, c, cause, now, p.retryAt(cause, now))
-}
-
-// retryAt returns when the lock is tried again after a failure. A new connection to the account ends the pause.
-func (p *program) retryAt(cause error, now time.Time) time.Time {
-	if errors.Is(cause, errNoConnection) {
-		return now.Add(waitPause)
+	retryAt := now.Add(waitPause)
+	if !errors.Is(cause, errNoConnection) {
+		retryAt = now.Add(codePause(c.details.Failures))
 	}
-	return p.h.breaker(p.device).fail(now)
+	if err := p.storeFailure(ctx, c, cause, now, retryAt); err != nil {
+		return err
+	}
+	if p.inRow++; p.inRow == maxInRow {
+		p.h.breaker(p.device).fail(now)
+		return errProgrammed
+	}
+	return nil
 }
 
 // storeFailure stores why a code is not as it should be, and when it is tried again.
 func (p *program) storeFailure(ctx context.Context, c *lockCode, cause error, now, retryAt time.Time) error {
 	p.failed[c.ID] = true
-	message := failedWith(cause, false).failure.Message
+	t, message := failureType(c, now), failureMessage(cause)
+	var rejected *device.RejectedError
+	if errors.As(cause, &rejected) && rejected.Reason == device.RejectedConstraint {
+		t = CodeConstraint
+	}
 	if c.removal != nil {
 		return p.postponeRemoval(ctx, c, c.details.failed(CodeFailedToRemove, message, now, retryAt))
 	}
 	_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
 		before := d.Error
-		*d = d.failed(failureType(c, now), message, now, retryAt)
+		*d = d.failed(t, message, now, retryAt)
 		return eventOf(before, d.Error), d.Error
 	})
 	return err
+}
+
+// failureMessage returns an error as a sentence for people.
+func failureMessage(cause error) string {
+	switch {
+	case errors.Is(cause, device.ErrAccountLost):
+		return "the account must be connected again"
+	case errors.Is(cause, context.DeadlineExceeded):
+		return "the lock or its account did not answer in time"
+	case isGone(cause):
+		return "the device or its account was deleted"
+	}
+	return device.Label(cause.Error())
 }
 
 // failureType returns the type of the error of a code that is not as it should be.
@@ -117,15 +139,27 @@ func (p *program) postpone(ctx context.Context, codes []*lockCode, until time.Ti
 
 // postponeRemoval stores the details of a removal, which is due again at their RetryAt.
 func (p *program) postponeRemoval(ctx context.Context, c *lockCode, d codeDetails) error {
-	err := devicedata.Update(ctx, p.h.s.db, func(tx storage.Tx) error {
-		if err := p.h.lease.Check(ctx, tx); err != nil {
-			return err
-		}
+	change := func(tx storage.Tx) error {
 		return devicedata.UpdateRemoval(ctx, tx, c.removal.AccountID, c.ID, func(r *devicedata.Removal) error {
 			r.Details, r.DueAt = encode(d), d.RetryAt
 			return nil
 		})
+	}
+	row := &devicedata.Code{ID: c.ID, AccountID: c.removal.AccountID, DeviceID: c.removal.DeviceID()}
+	err := c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
+		if err := change(tx.Tx); err != nil {
+			return err
+		}
+		return addCodeEvent(ctx, tx, eventOf(c.details.Error, d.Error), row, p.h.s.now(), d.Error)
 	})
+	if errors.Is(err, data.ErrCustomerNotFound) { // the removal has outlived its customer
+		err = devicedata.Update(ctx, p.h.s.db, func(tx storage.Tx) error {
+			if err := p.h.lease.Check(ctx, tx); err != nil {
+				return err
+			}
+			return change(tx)
+		})
+	}
 	if isGone(err) {
 		return nil
 	}
@@ -134,6 +168,9 @@ func (p *program) postponeRemoval(ctx context.Context, c *lockCode, d codeDetail
 
 // finish stores why codes wait, and when codes that need nothing now are looked at again.
 func (p *program) finish(ctx context.Context, l *lock, waits []lockplan.Step, now time.Time) error {
+	if p.slots != nil && len(p.failed) == 0 {
+		p.succeeded()
+	}
 	if p.slots != nil {
 		if err := p.storeUnmanaged(ctx, l); err != nil {
 			return err

@@ -70,10 +70,12 @@ func (p *program) intend(ctx context.Context, c *lockCode, step lockplan.Step) (
 		d.Scheduled = false
 		switch step.Reason {
 		case lockplan.Removed:
-			d.Modified = true
-			return "access_code.deleted_external_to_seam", nil
+			if d.Error == nil {
+				d.Modified = true
+				return "access_code.deleted_external_to_seam", nil
+			}
 		case lockplan.Modified, lockplan.Disabled:
-			if !d.ClearFirst {
+			if !d.ClearFirst && d.Error == nil && p.calls[c.ID] == 1 { // otherwise a write of this library has failed
 				d.Modified = true
 				return "access_code.modified_external_to_seam", nil
 			}
@@ -158,8 +160,21 @@ func (p *program) conclude(ctx context.Context, l *lock, c *lockCode, step lockp
 	case step.Action == lockplan.Gone && c.Over(now):
 		return p.drop(ctx, c, "access_code.removed_from_device")
 	}
+	var replaced []byte // the PIN that a code gets that is not on the lock any more
+	if c.ClearFirst && step.Action != lockplan.Verify {
+		pin, err := p.replacement(ctx, c, &limits, p.used(l))
+		if err != nil {
+			return p.failCode(ctx, c, err)
+		}
+		if replaced, err = p.h.s.sealPIN(c.row.AccountID, c.ID, pin); err != nil {
+			return err
+		}
+	}
 	_, err := p.updateCode(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
 		*d = d.cleared()
+		if replaced != nil {
+			row.SealedPIN = replaced
+		}
 		d.Changed, d.Unverified = false, false
 		if step.Action == lockplan.Verify {
 			row.State, row.Slot = byte(lockplan.Set), step.Slot
@@ -255,7 +270,7 @@ func otherPINReason(step lockplan.Step) string {
 
 // chooseOwnPIN gives a code a PIN that the lock accepts. If the lock holds the code, it is cleared first.
 func (p *program) chooseOwnPIN(ctx context.Context, l *lock, c *lockCode, reason string, limits device.CodeLimits) error {
-	if p.newPINs++; p.newPINs > maxNewPINs {
+	if p.newPINs[c.ID]++; p.newPINs[c.ID] > maxNewPINs {
 		return p.failCode(ctx, c, errors.New("the lock has refused several PINs: "+reason))
 	}
 	if c.Slot != 0 && p.slot(c.Slot).Occupied() {
@@ -317,12 +332,17 @@ func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, slot int, 
 	}
 	switch rejected.Reason {
 	case device.RejectedDuplicate:
+		if p.slot(slot).Occupied() { // our code, with other times
+			return p.failCode(ctx, c, rejected)
+		}
 		if rejected.Slot == 0 {
 			return p.chooseOwnPIN(ctx, l, c, "the lock says that another code has the same PIN", *l.limits)
 		}
 		return p.chooseOwnPIN(ctx, l, c, otherPINReason(lockplan.Step{OtherSlot: rejected.Slot}), *l.limits)
 	case device.RejectedConstraint:
-		return p.chooseOwnPIN(ctx, l, c, otherPINReason(lockplan.Step{Reason: lockplan.Constraint}), *l.limits)
+		if aboutPIN(rejected.Constraint) && !p.slot(slot).Occupied() {
+			return p.chooseOwnPIN(ctx, l, c, otherPINReason(lockplan.Step{Reason: lockplan.Constraint}), *l.limits)
+		}
 	case device.RejectedFull:
 		p.failed[c.ID] = true
 		_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
@@ -332,4 +352,9 @@ func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, slot int, 
 		return err
 	}
 	return p.failCode(ctx, c, rejected)
+}
+
+// aboutPIN reports whether another PIN can obey a constraint. It may be unknown.
+func aboutPIN(c device.Constraint) bool {
+	return c != device.StartInFuture && c != device.NameMustBeUnique && c != device.CannotSpecifyPIN
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,9 +132,11 @@ func TestConn_BrokerForgetsTheDevicesOfZigbee2MQTT_CommandsWorkAndTheErrorSaysWh
 			break
 		}
 	}
-	pane, err := another.Connect(t.Context(), answers(p.answers))
-	require.NoError(t, err)
-	require.Contains(t, pane.Form.Message, "Restart Zigbee2MQTT")
+	require.Eventually(t, func() bool {
+		another.times.sync *= 2
+		pane, err := another.Connect(t.Context(), answers(p.answers))
+		return err == nil && pane.Form != nil && strings.Contains(pane.Form.Message, "Restart Zigbee2MQTT")
+	}, eventually, tick)
 
 	p.kill()
 	p.run()

@@ -118,16 +118,19 @@ func (s Step) CallsDevice() bool { return s.Action == Write || s.Action == Clear
 //
 // The steps are decided from one reading. After a step that calls the device, the caller must read its slot and call Plan again.
 func Plan(now time.Time, limits device.CodeLimits, slots []device.Slot, codes []*Code) []Step {
-	p := &plan{now: now, limits: limits, slots: map[int]device.Slot{}, claims: map[int]*Code{}, codes: slices.Clone(codes)}
+	p := &plan{now: now, limits: limits, slots: map[int]device.Slot{}, claims: map[int]*Code{}, sameFirst: map[string][]int{}, codes: slices.Clone(codes)}
 	for _, s := range slots {
 		p.slots[s.Index] = s
+		if readable(s) {
+			p.sameFirst[first(s.PIN)] = append(p.sameFirst[first(s.PIN)], s.Index)
+		}
 	}
 	slices.SortFunc(p.codes, func(a, b *Code) int {
 		return cmp.Or(a.StartsAt.Compare(b.StartsAt), slices.Compare(a.ID[:], b.ID[:]))
 	})
 	for _, c := range p.codes {
 		if c.Slot != 0 {
-			p.claims[c.Slot] = c
+			p.claim(c.Slot, c)
 		}
 	}
 	for _, c := range p.codes {
@@ -165,8 +168,10 @@ type plan struct {
 	limits device.CodeLimits
 	slots  map[int]device.Slot
 	claims map[int]*Code
-	codes  []*Code // in the order of their starts
-	steps  []Step
+
+	sameFirst map[string][]int // slots by the first four digits of what they hold or are claimed for
+	codes     []*Code          // in the order of their starts
+	steps     []Step
 }
 
 func (p *plan) add(s Step) { p.steps = append(p.steps, s) }
@@ -175,13 +180,19 @@ func (p *plan) add(s Step) { p.steps = append(p.steps, s) }
 func (p *plan) remove(c *Code) {
 	slot, exists := p.slots[c.Slot]
 	switch {
-	case !c.onLock(), !exists, !slot.Occupied() && !c.Unverified:
+	case !c.onLock(), p.beyond(c), !slot.Occupied() && !c.Unverified:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot})
-	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN:
+	case exists && slot.Occupied() && readable(slot) && slot.PIN != c.PIN:
 		p.add(Step{Action: Gone, Code: c, Slot: c.Slot, Reason: Modified})
 	default:
 		p.add(Step{Action: Clear, Code: c, Slot: c.Slot})
 	}
+}
+
+// beyond reports whether the lock has fewer slots than before, and not the one of the code.
+func (p *plan) beyond(c *Code) bool {
+	_, exists := p.slots[c.Slot]
+	return !exists && p.limits.Slots > 0 && c.Slot > p.limits.Slots
 }
 
 // keep compares a code that belongs on the lock with its slot.
@@ -193,8 +204,9 @@ func (p *plan) keep(c *Code) {
 		}
 	}
 	switch {
-	case !exists:
-		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // the lock has fewer slots than before
+	case p.beyond(c):
+		p.add(Step{Action: Release, Code: c, Slot: c.Slot})
+	case !exists: // the reading is not complete
 	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State == Setting:
 		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty when the code claimed it
 	case c.ClearFirst:
@@ -232,7 +244,7 @@ func (p *plan) place(c *Code) {
 		}
 	}
 	if p.accepts(c, slot) {
-		p.claims[slot] = c
+		p.claim(slot, c)
 		p.add(Step{Action: Write, Code: c, Slot: slot})
 	}
 }
@@ -254,7 +266,7 @@ func (p *plan) accepts(c *Code, slot int) bool {
 		p.add(Step{Action: NewPIN, Code: c, Slot: slot, Reason: Constraint})
 		return false
 	}
-	for index := 1; index <= p.limits.Slots; index++ {
+	for _, index := range p.sameFirst[first(c.PIN)] {
 		other := p.claims[index]
 		if other == nil || other == c || !p.collide(c.PIN, other.PIN) {
 			continue
@@ -266,13 +278,25 @@ func (p *plan) accepts(c *Code, slot int) bool {
 		p.add(step)
 		return false
 	}
-	for index := 1; index <= p.limits.Slots; index++ {
+	for _, index := range p.sameFirst[first(c.PIN)] {
 		if s := p.slots[index]; index != slot && p.claims[index] == nil && readable(s) && p.collide(c.PIN, s.PIN) {
 			p.add(Step{Action: NewPIN, Code: c, Slot: slot, Reason: Duplicate, OtherSlot: index})
 			return false
 		}
 	}
 	return true
+}
+
+// first returns the first four digits of a PIN.
+func first(pin device.Secret) string {
+	text := pin.Reveal()
+	return text[:min(4, len(text))]
+}
+
+// claim records that a slot belongs to a code.
+func (p *plan) claim(slot int, c *Code) {
+	p.claims[slot] = c
+	p.sameFirst[first(c.PIN)] = append(p.sameFirst[first(c.PIN)], slot)
 }
 
 // collide reports whether the lock cannot hold two codes with these PINs.
@@ -290,8 +314,12 @@ func (p *plan) otherTimes(c *Code, s device.Slot) bool {
 	if !p.limits.NativeSchedule || s.StartsAt.IsZero() && s.EndsAt.IsZero() {
 		return false
 	}
-	return differ(s.StartsAt, c.StartsAt) || differ(s.EndsAt, c.EndsAt)
+	begun := !c.StartsAt.After(p.now) && !s.StartsAt.After(p.now.Add(StartMargin)) // the exact start does not matter any more
+	return !begun && differ(s.StartsAt, c.StartsAt) || differ(s.EndsAt, c.EndsAt)
 }
+
+// StartMargin is the time in which the start of a code that should have begun may still be.
+const StartMargin = 2 * time.Minute
 
 // differ reports whether two times are not the same minute, which is as exact as many locks are.
 func differ(a, b time.Time) bool {
