@@ -74,6 +74,16 @@ func (r *runner) programDue(ctx context.Context) {
 	})
 	if err != nil {
 		r.s.failed(ctx, "reading the access codes that are due", err)
+		if back {
+			r.lastDue = until // as if the clock had not been set back yet
+		}
+		for h, end := range ends {
+			if end.After(until) {
+				h.mu.Lock()
+				h.returned = true
+				h.mu.Unlock()
+			}
+		}
 		return
 	}
 	for _, h := range holders {
@@ -130,7 +140,7 @@ func dueDevices(ctx context.Context, r storage.Reader, account uuid.UUID, at tim
 		}
 		d, err := devicedata.DecodeDevice(rows[i].Customer, rows[i].Device, value)
 		if err != nil {
-			return nil, err
+			continue // the consistency check reports it
 		}
 		found[d.ExternalID] = true
 	}
@@ -252,7 +262,7 @@ func (h *holder) takeReturned() bool {
 }
 
 // verifyAll lets all locks with access codes be read again, because events may be missing.
-func (s *session) verifyAll(ctx context.Context, row stored) {
+func (s *session) verifyAll(ctx context.Context, row stored) error {
 	ids := map[uuid.UUID]bool{}
 	err := s.h.s.db.Workspace(row.workspace).View(ctx, func(snapshot *data.Snapshot) error {
 		clear(ids)
@@ -267,11 +277,12 @@ func (s *session) verifyAll(ctx context.Context, row stored) {
 		return nil
 	})
 	if err != nil {
-		s.h.s.failed(ctx, "reading the access codes of an account", err, "connected_account_id", row.ID)
+		return err
 	}
 	for externalID, known := range s.devices {
 		if ids[known.id] {
 			s.h.program(externalID, true, true)
 		}
 	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/customerportal-go/customerportal/keys"
+	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/validation"
 )
 
@@ -59,4 +61,9 @@ var (
 // invalid returns a validation.Error with one fault.
 func invalid(path string, rule validation.Rule, cause error, format string, args ...any) error {
 	return &validation.Error{Faults: []validation.Finding{{Path: path, Rule: rule, Message: fmt.Sprintf(format, args...), Cause: cause}}}
+}
+
+// isDamage reports whether an error is one of a stored value, which does not end when the work is repeated.
+func isDamage(err error) bool {
+	return errors.Is(err, storage.ErrCorrupt) || errors.Is(err, keys.ErrNoMaster) || errors.Is(err, keys.ErrCannotOpen)
 }

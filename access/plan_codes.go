@@ -17,10 +17,6 @@ import (
 // planBatch is the maximum number of access grants and staff members that one transaction plans.
 const planBatch = 25
 
-// maxTaken bounds the codes of a lock with which the PIN of an access grant is compared when it is chosen. A PIN that another code of
-// the lock has is replaced on that lock when it is written.
-const maxTaken = 200
-
 // planSubjects creates, changes and ends the codes of access grants and staff members of a customer, so that they are those that the
 // rules, the mappings and the windows require. It calls no device. Subjects that do not exist are ignored: the delete has ended their
 // codes.
@@ -68,7 +64,13 @@ func (s *Service) planIn(ctx context.Context, w *data.Workspace, tx data.Custome
 	for i := range planned {
 		sp := &planned[i]
 		created, updated, deleted := len(p.created), len(p.updated), len(p.ended)+len(p.dropped)
-		if err := p.plan(ctx, sp); err != nil {
+		before := *p
+		if err := p.plan(ctx, sp); isDamage(err) { // the others are planned all the same
+			s.failed(ctx, "planning the access codes of an access grant", err, "customer_key", tx.Customer.Key, "key", sp.subject.Key)
+			*p = before
+			p.runs = append(p.runs, AutomationRun{Rule: RunCodesCreated, Subject: refOf(sp.subject), Error: device.Label(err.Error())})
+			continue
+		} else if err != nil {
 			return err
 		}
 		p.logRun(*sp, len(p.created)-created, len(p.updated)-updated, len(p.ended)+len(p.dropped)-deleted)
@@ -90,9 +92,10 @@ type subjectPlan struct {
 
 // plannedLock is a lock with access codes.
 type plannedLock struct {
-	row    *devicedata.Device
-	limits device.CodeLimits
-	taken  map[device.Secret]bool // the PINs of its codes; nil until they are read
+	row     *devicedata.Device
+	accepts bool // access codes
+	limits  device.CodeLimits
+	taken   map[device.Secret]bool // the PINs of its codes; nil until they are read
 }
 
 // codePlan collects the changes of one transaction.
@@ -127,6 +130,9 @@ func (p *codePlan) subject(resource data.Resource) (sp subjectPlan, ok bool) {
 		}
 		if !sp.ends.IsZero() {
 			sp.ends = sp.ends.Add(p.rules.grace)
+			if sp.ends.Year() > 9999 { // JSON has no later years
+				sp.ends = r.EndsAt
+			}
 		}
 		return sp, true
 	case data.UserIdentity:
@@ -150,11 +156,8 @@ func (p *codePlan) readLocks(ctx context.Context, planned []subjectPlan) error {
 			if err != nil {
 				return err
 			}
-			if ok, err := p.addLock(d); err != nil {
-				return err
-			} else if ok {
-				p.bySpace[key] = append(p.bySpace[key], d.ID)
-			}
+			p.addLock(d)
+			p.bySpace[key] = append(p.bySpace[key], d.ID)
 		}
 	}
 	shared := map[string][]uuid.UUID{} // by the key of the space
@@ -162,11 +165,7 @@ func (p *codePlan) readLocks(ctx context.Context, planned []subjectPlan) error {
 		if err != nil {
 			return err
 		}
-		if ok, err := p.addLock(d); err != nil {
-			return err
-		} else if !ok {
-			continue
-		}
+		p.addLock(d)
 		for _, m := range d.Mappings {
 			if m.Shared {
 				shared[m.SpaceKey] = append(shared[m.SpaceKey], d.ID)
@@ -201,17 +200,18 @@ func (p *codePlan) readLocks(ctx context.Context, planned []subjectPlan) error {
 	return nil
 }
 
-// addLock adds a device. It reports false if the device has no access codes.
-func (p *codePlan) addLock(d *devicedata.Device) (bool, error) {
+// addLock adds a device. A device without access codes, or with damaged details, gets none, but keeps those that it has: missing data
+// does not end access.
+func (p *codePlan) addLock(d *devicedata.Device) {
 	if p.locks[d.ID] != nil {
-		return true, nil
+		return
 	}
 	var details deviceDetails
-	if err := decode("the details of a device", d.Details, &details); err != nil || details.Codes == nil {
-		return false, err
+	lock := &plannedLock{row: d}
+	if decode("the details of a device", d.Details, &details) == nil && details.Codes != nil {
+		lock.limits, lock.accepts = *details.Codes, true
 	}
-	p.locks[d.ID] = &plannedLock{row: d, limits: *details.Codes}
-	return true, nil
+	p.locks[d.ID] = lock
 }
 
 // reached returns the locks that a subject opens.
@@ -240,6 +240,7 @@ func (p *codePlan) plan(ctx context.Context, sp *subjectPlan) error {
 	for _, id := range locks {
 		wanted[id] = true
 	}
+	locks = slices.DeleteFunc(locks, func(id uuid.UUID) bool { return !p.locks[id].accepts })
 	var pin device.Secret
 	var changed bool
 	if len(locks) > 0 && !sp.over(p.now) {
@@ -260,6 +261,7 @@ func (p *codePlan) plan(ctx context.Context, sp *subjectPlan) error {
 		case !wanted[row.DeviceID], sp.over(p.now) && !onLock:
 			p.dropped = append(p.dropped, key)
 			p.event("access_code.deleted", row)
+		case !p.locks[row.DeviceID].accepts: // at present
 		default:
 			if err := p.keep(row, *sp, pin, changed); err != nil {
 				return err

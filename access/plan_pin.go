@@ -15,6 +15,10 @@ import (
 	"github.com/customerportal-go/customerportal/keys"
 )
 
+// maxTaken bounds the codes of a lock with which the PIN of an access grant is compared when it is chosen. A PIN that another code of
+// the lock has is replaced on that lock when it is written.
+const maxTaken = 200
+
 // pin returns the PIN of a subject, which it chooses if there is none, and reports whether it differs from the stored one. A preferred
 // code takes precedence, so the host can change the PIN.
 func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (pin device.Secret, changed bool, err error) {
@@ -70,9 +74,11 @@ func (p *codePlan) choosePIN(ctx context.Context, sp subjectPlan, locks []uuid.U
 			}
 		}
 	}
-	limits := make([]device.CodeLimits, len(locks))
-	for i, id := range locks {
-		limits[i] = p.locks[id].limits
+	var limits []device.CodeLimits
+	for _, id := range locks {
+		if of := p.locks[id].limits; !slices.Contains(of.Constraints, device.CannotSpecifyPIN) {
+			limits = append(limits, of)
+		}
 		if err := p.readTaken(ctx, p.locks[id]); err != nil {
 			return device.Secret{}, err
 		}
@@ -81,8 +87,8 @@ func (p *codePlan) choosePIN(ctx context.Context, sp subjectPlan, locks []uuid.U
 		return slices.ContainsFunc(locks, func(id uuid.UUID) bool { return p.locks[id].taken[pin] })
 	}
 	pin, err := lockplan.GeneratePIN(p.s.db.Rand(), limits, taken)
-	if errors.Is(err, lockplan.ErrNoPIN) { // no PIN suits all locks: the others get PINs of their own
-		pin, err = lockplan.GeneratePIN(p.s.db.Rand(), limits[:1], taken)
+	for i := 0; errors.Is(err, lockplan.ErrNoPIN) && i < len(limits); i++ { // no PIN suits all locks: the others get PINs of their own
+		pin, err = lockplan.GeneratePIN(p.s.db.Rand(), limits[i:i+1], taken)
 	}
 	if errors.Is(err, lockplan.ErrNoPIN) {
 		pin, err = lockplan.GeneratePIN(p.s.db.Rand(), []device.CodeLimits{{Lengths: []int{4}}}, taken)
@@ -102,7 +108,7 @@ func (p *codePlan) readTaken(ctx context.Context, lock *plannedLock) error {
 		}
 		pin, err := p.s.openPIN(row.AccountID, row.ID, row.SealedPIN)
 		if err != nil {
-			return err
+			continue // it is compared again when the lock is programmed
 		}
 		if lock.taken[pin] = true; len(lock.taken) == maxTaken {
 			return nil

@@ -48,7 +48,10 @@ func (p *planner) pass(ctx context.Context, workspaces []uuid.UUID, start func(f
 			p.following[id] = true
 			start(func() { p.follow(ctx, w) })
 		} else if all {
-			p.report(ctx, p.s.markAll(ctx, w))
+			if err := p.s.markAll(ctx, w); err != nil {
+				p.plannedAt = time.Time{} // again at the next pass
+				p.report(ctx, err)
+			}
 		}
 		p.report(ctx, p.s.replan(ctx, w))
 	}
@@ -172,13 +175,25 @@ func (s *Service) replan(ctx context.Context, w *data.Workspace) error {
 			}
 			continue
 		}
+		var damage error
+		planned := 0
 		for _, id := range customers {
-			if err := s.replanCustomer(ctx, w, id); err != nil && !isGone(err) {
+			switch err := s.replanCustomer(ctx, w, id); {
+			case errors.Is(err, data.ErrCustomerNotFound): // the sweep would remove the row later
+				if err := devicedata.Update(ctx, s.db, func(tx storage.Tx) error { return devicedata.ForgetReplan(ctx, tx, w.ID(), id) }); err != nil {
+					return err
+				}
+				planned++
+			case isDamage(err):
+				damage = errors.Join(damage, err)
+			case err != nil && !isGone(err):
 				return err
+			default:
+				planned++
 			}
 		}
-		if len(customers) < replanCustomers {
-			return nil
+		if len(customers) < replanCustomers || planned == 0 {
+			return damage
 		}
 	}
 }
@@ -338,7 +353,12 @@ func (s *Service) planChanges(ctx context.Context, w *data.Workspace, changes []
 		into[c.CustomerKey].add(ref)
 	}
 	for _, key := range order {
-		if err := s.planCustomer(ctx, w, key, byCustomer[key], spaces[key].refs); err != nil && !isGone(err) {
+		err := s.planCustomer(ctx, w, key, byCustomer[key], spaces[key].refs)
+		if isDamage(err) { // the changes of other customers are planned all the same
+			s.failed(ctx, "planning access codes", err, "customer_key", key)
+			continue
+		}
+		if err != nil && !isGone(err) {
 			return err
 		}
 	}

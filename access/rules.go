@@ -46,6 +46,8 @@ type Rules struct {
 // ClimateRule gives a thermostat the climate preset with the PresetKey; or, if the thermostat has no such preset, the settings
 // of Climate; or, for an unoccupied space, its fallback preset.
 type ClimateRule struct {
+	None bool `json:"none,omitempty"` // nothing happens, also if the workspace has a rule
+
 	PresetKey device.Optional[string] `json:"climate_preset_key,omitzero"`
 	Climate   device.Climate          `json:"climate,omitzero"`
 }
@@ -101,8 +103,16 @@ func (r Rules) effective() effectiveRules {
 	return effectiveRules{
 		grantCodes: all.GrantCodes.Is(true), staffCodes: all.StaffCodes.Is(true), phoneLast4: all.PhoneLast4.Is(true),
 		lead: minutes(all.LeadMinutes), grace: minutes(all.GraceMinutes), write: minutes(all.WriteMinutes),
-		occupied: all.Occupied, unoccupied: all.Unoccupied, precondition: minutes(all.PreconditionMinutes),
+		occupied: all.Occupied.orNothing(), unoccupied: all.Unoccupied.orNothing(), precondition: minutes(all.PreconditionMinutes),
 	}
+}
+
+// orNothing returns the zero rule if the rule says that nothing happens.
+func (r ClimateRule) orNothing() ClimateRule {
+	if r.None {
+		return ClimateRule{}
+	}
+	return r
 }
 
 // check returns a [validation.Error] that lists the rules out of range.

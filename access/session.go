@@ -295,7 +295,10 @@ func (s *session) follow(ctx context.Context, row stored, conn device.Conn, lost
 			case err == nil:
 				pause = minPause
 				clear(batch.states) // the inventory is not older
-				s.verifyAll(ctx, row)
+				if err := s.verifyAll(ctx, row); err != nil {
+					s.h.s.failed(ctx, "reading the access codes of an account", err, "connected_account_id", row.ID)
+					reread = time.After(pause)
+				}
 			case errors.Is(err, lease.ErrLost), isGone(err):
 				return end(err)
 			case errors.Is(err, errStoring):

@@ -78,6 +78,15 @@ func EndReplan(ctx context.Context, tx data.CustomerTx, done Replan) error {
 	return tx.Tx.Delete(layout.ReplanIndex(tx.WorkspaceID(), c))
 }
 
+// ForgetReplan deletes the row that finds a deleted customer whose access codes were marked to be planned.
+func ForgetReplan(ctx context.Context, tx storage.Tx, workspace uuid.UUID, c CustomerID) error {
+	rows, err := tx.Get(ctx, layout.CustomerRow(c))
+	if err != nil || rows[0] != nil {
+		return err
+	}
+	return tx.Delete(layout.ReplanIndex(workspace, c))
+}
+
 // ReadRules returns the automation rules of a workspace, and those of one of its customers. Each is zero if it was never set.
 func ReadRules(ctx context.Context, r storage.Reader, workspace uuid.UUID, c CustomerID) (common, own Rules, err error) {
 	rows, err := r.Get(ctx, layout.Rules(workspace), layout.CustomerRules(c))
