@@ -39,11 +39,10 @@ func (p *program) failCode(ctx context.Context, c *lockCode, cause error) error 
 		return errProgrammed
 	}
 	now := p.h.s.now()
-	retryAt := now.Add(waitPause)
-	if !errors.Is(cause, errNoConnection) {
-		retryAt = now.Add(codePause(c.details.Failures))
+	if errors.Is(cause, errNoConnection) { // a new connection ends the pause
+		return p.storeFailure(ctx, c, cause, now, now.Add(waitPause))
 	}
-	if err := p.storeFailure(ctx, c, cause, now, retryAt); err != nil {
+	if err := p.storeFailure(ctx, c, cause, now, now.Add(codePause(c.details.Failures))); err != nil {
 		return err
 	}
 	if p.inRow++; p.inRow == maxInRow {
