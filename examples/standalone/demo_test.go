@@ -1,6 +1,7 @@
 package main
 
 import (
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -55,7 +56,7 @@ func TestDemo_LinkInTheLastLine_OpensTodaysArrivals(t *testing.T) {
 	}
 	occupied := regexp.MustCompile(`href="(/portal/p/[^"]*show=occupied)`).FindStringSubmatch(home)
 	require.NotNil(t, occupied)
-	page := get(s.url + occupied[1])
+	page := get(s.url + html.UnescapeString(occupied[1]))
 	for _, want := range []string{"Rita F.", "Suite 101"} {
 		require.Contains(t, page, want)
 	}
@@ -63,7 +64,7 @@ func TestDemo_LinkInTheLastLine_OpensTodaysArrivals(t *testing.T) {
 	links := regexp.MustCompile(`href="(/portal/p/[^"#]+)"`).FindAllStringSubmatch(home, -1)
 	require.Greater(t, len(links), 10)
 	for _, to := range links {
-		get(s.url + to[1])
+		get(s.url + html.UnescapeString(to[1]))
 	}
 	start := get(s.url + "/")
 	button := regexp.MustCompile(`<a href="([^"]+)">Open the portal`).FindStringSubmatch(start)
