@@ -202,6 +202,7 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 		}
 		c.Unverified = c.Unverified && !p.emptied[c.ID]
 		switch {
+		case c.Slot == 0 && (p.failed[c.ID] || p.pauses(c, now)): // it takes no slot from others
 		case c.unopened != nil:
 			if !p.failed[c.ID] {
 				return p.failCode(ctx, c, c.unopened)
