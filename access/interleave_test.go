@@ -27,6 +27,14 @@ type points struct {
 	at   int // the point; 0 for none
 	do   func()
 	busy bool // do runs, and its own Updates are no points
+	done bool // do has begun
+}
+
+// state returns the number of points, and reports whether do has begun.
+func (p *points) state() (n int, done bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n, p.done
 }
 
 func (p *points) pass() {
@@ -37,7 +45,7 @@ func (p *points) pass() {
 	}
 	p.n++
 	now := p.n == p.at
-	p.busy = now
+	p.busy, p.done = now, p.done || now
 	p.mu.Unlock()
 	if !now {
 		return
@@ -109,17 +117,13 @@ func interleave(t *testing.T, at int, end func(*hotel) error) (n int) {
 		stop := start(t, svc)
 		defer stop()
 		synctest.Wait()
-		ended := false
 		p.mu.Lock()
 		p.at, p.n = at, 0
-		p.do = func() {
-			ended = true
-			require.NoError(t, end(h))
-		}
+		p.do = func() { require.NoError(t, end(h)) }
 		p.mu.Unlock()
 		h.stay()
 		passes(2 * time.Minute)
-		if !ended {
+		if _, ended := p.state(); !ended {
 			_, ends := night()
 			other := stayOf(time.Now().Add(30*time.Minute), ends)
 			other.PreferredCode = "481516"
@@ -128,12 +132,11 @@ func interleave(t *testing.T, at int, end func(*hotel) error) (n int) {
 		}
 		if at == 0 {
 			require.Equal(t, map[int]string{1: "481516"}, h.pins("l1"))
-			ended = true
 			require.NoError(t, end(h))
 		}
-		n = p.n
+		n, _ = p.state()
 		passes(10 * time.Minute)
-		if ended {
+		if _, ended := p.state(); ended || at == 0 {
 			passes(10 * time.Minute)
 			require.Empty(t, h.pins("l1"), "point %d", at)
 			removals, err := h.svc.Workspace(workspaceID).Removals(t.Context(), access.RemovalQuery{})
