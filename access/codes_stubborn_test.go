@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,10 +149,10 @@ func TestCodes_ManyNeedPINsOfTheirOwn_AllAreOnTheLock(t *testing.T) {
 // TestCodes_NewTimesAreNotWritten_IsNotTakenForASuccess uses a lock with a schedule that shows no times, so that its slots look right.
 func TestCodes_NewTimesAreNotWritten_IsNotTakenForASuccess(t *testing.T) {
 	t.Parallel()
-	var failing bool
+	var failing atomic.Bool
 	s := &stubborn{
 		set: func(s device.Slot) (device.Slot, error) {
-			if failing {
+			if failing.Load() {
 				return s, device.ErrOffline
 			}
 			return s, nil
@@ -169,11 +170,11 @@ func TestCodes_NewTimesAreNotWritten_IsNotTakenForASuccess(t *testing.T) {
 		starts, ends := night()
 		h.book("r1", starts, ends, "101")
 		passes(settle)
-		failing = true
+		failing.Store(true)
 		h.book("r1", starts, ends.Add(time.Hour), "101")
 		passes(settle)
 		require.Equal(t, "device: offline", h.codes(access.CodeQuery{})[0].Errors[0].Message)
-		failing = false
+		failing.Store(false)
 		passes(10 * time.Minute)
 		require.Empty(t, h.codes(access.CodeQuery{})[0].Errors)
 		require.True(t, h.world.Slots("l1")[0].EndsAt.Equal(ends.Add(time.Hour)))
@@ -198,20 +199,25 @@ func (h *hotel) codeEvents() (events []data.Change) {
 // TestCodes_PINChangedWhileTheCodeIsMissing_NewPINIsWritten changes the PIN of a code that somebody has removed from an offline lock.
 func TestCodes_PINChangedWhileTheCodeIsMissing_NewPINIsWritten(t *testing.T) {
 	t.Parallel()
-	var reading error
-	s := &stubborn{codes: func(slots []device.Slot) ([]device.Slot, error) { return slots, reading }}
+	var unreadable atomic.Bool
+	s := &stubborn{codes: func(slots []device.Slot) ([]device.Slot, error) {
+		if unreadable.Load() {
+			return nil, errBusy
+		}
+		return slots, nil
+	}}
 	withStubborn(t, s, codeLock("l1", "Room 101", 3), func(t *testing.T, h *hotel) {
 		starts, ends := night()
 		grant := data.AccessGrant{Kind: data.KindReservation, Key: "r", PreferredCode: "4815", StartsAt: starts, EndsAt: ends, Spaces: data.Refs(data.KindRoom, "101")}
 		h.push(grant)
 		passes(settle)
 		require.Equal(t, map[int]string{1: "4815"}, h.pins("l1"))
-		reading = device.ErrOffline
+		unreadable.Store(true)
 		h.world.WriteCode("l1", device.Slot{Index: 1, State: device.SlotEmpty})
 		grant.PreferredCode, grant.StartsAt, grant.EndsAt = "1623", starts.Add(48*time.Hour), ends.Add(48*time.Hour)
 		h.push(grant)
 		passes(settle)
-		reading = nil
+		unreadable.Store(false)
 		passes(48 * time.Hour)
 		require.Equal(t, map[int]string{1: "1623"}, h.pins("l1"))
 	})
@@ -220,17 +226,22 @@ func TestCodes_PINChangedWhileTheCodeIsMissing_NewPINIsWritten(t *testing.T) {
 // TestCodes_LockCannotBeReadAfterAChange_IsReadLater removes a code by hand while the lock cannot be read.
 func TestCodes_LockCannotBeReadAfterAChange_IsReadLater(t *testing.T) {
 	t.Parallel()
-	var reading error
-	s := &stubborn{codes: func(slots []device.Slot) ([]device.Slot, error) { return slots, reading }}
+	var unreadable atomic.Bool
+	s := &stubborn{codes: func(slots []device.Slot) ([]device.Slot, error) {
+		if unreadable.Load() {
+			return nil, errBusy
+		}
+		return slots, nil
+	}}
 	withStubborn(t, s, codeLock("l1", "Room 101", 3), func(t *testing.T, h *hotel) {
 		starts, ends := night()
 		h.book("r1", starts, ends, "101")
 		passes(settle)
 		want := h.pins("l1")
-		reading = errBusy
+		unreadable.Store(true)
 		h.world.WriteCode("l1", device.Slot{Index: 1, State: device.SlotEmpty})
 		passes(time.Minute)
-		reading = nil
+		unreadable.Store(false)
 		require.Empty(t, h.pins("l1"))
 		passes(10 * time.Minute)
 		require.Equal(t, want, h.pins("l1"))
