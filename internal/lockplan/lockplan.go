@@ -207,15 +207,15 @@ func (p *plan) keep(c *Code) {
 	case p.beyond(c):
 		p.add(Step{Action: Release, Code: c, Slot: c.Slot})
 	case !exists: // the reading is not complete
-	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State == Setting:
-		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty when the code claimed it
+	case slot.Occupied() && readable(slot) && slot.PIN != c.PIN && c.State != Set:
+		p.add(Step{Action: Release, Code: c, Slot: c.Slot}) // it was empty, or was cleared
 	case c.ClearFirst:
 		p.add(Step{Action: Clear, Code: c, Slot: c.Slot, Reason: Modified})
 	case !slot.Occupied() && c.State == Set:
 		write(Removed)
 	case !slot.Occupied():
 		write("")
-	case c.Changed:
+	case c.State == Removing, c.Changed: // a clear may have been acknowledged that the lock does not show yet
 		write("")
 	case !readable(slot) && slot.State == device.SlotDisabled:
 		write(Disabled)
