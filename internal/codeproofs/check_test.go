@@ -178,6 +178,8 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 		healthy := healthy && !h.lost[n.customer][l.login]
 		switch c := claimOf(n, claims); {
 		case !healthy && held: // somebody changed it, and the system cannot know
+		case c != nil && c.Problem && h.now.Before(n.start) && endsBefore(n, c.PIN, owner, slots): // so that it keeps the PIN of its access grant
+			h.saw["waits for the end of another code"]++
 		case healthy && !full && !h.world.Faults(l.id).Full && l.number != picky:
 			return fail("missing", "the code of %s is not on the lock, which needs %s and has %s", n.key, names(needs), contents(slots))
 		case c == nil || !c.Problem || c.Set && healthy:
@@ -209,6 +211,14 @@ func (l *lock) find(n need, claims []claim, slots []device.Slot) (index int, ok 
 		}
 	}
 	return 0, false
+}
+
+// endsBefore reports whether a code with this PIN is on the lock whose window ends before the one of n starts.
+func endsBefore(n need, pin string, owner map[int]need, slots []device.Slot) bool {
+	return slices.ContainsFunc(slots, func(s device.Slot) bool {
+		other, owned := owner[s.Index]
+		return owned && s.PIN.Reveal() == pin && !other.end.IsZero() && !other.end.After(n.start)
+	})
 }
 
 func claimOf(n need, claims []claim) *claim {
