@@ -151,18 +151,6 @@ func Plan(now time.Time, limits device.CodeLimits, slots []device.Slot, codes []
 	return p.steps
 }
 
-// Next returns the first time after now at which a code becomes due or over. It is zero if there is none.
-func Next(now time.Time, codes []*Code) (next time.Time) {
-	for _, c := range codes {
-		for _, at := range []time.Time{c.WriteAt, c.EndsAt} {
-			if !c.Ended && at.After(now) && (next.IsZero() || at.Before(next)) {
-				next = at
-			}
-		}
-	}
-	return next
-}
-
 type plan struct {
 	now    time.Time
 	limits device.CodeLimits

@@ -189,18 +189,6 @@ func TestPlan_NativeSchedule_TimesDiffer(t *testing.T) {
 	require.Equal(t, []string{"write 1 in 1: modified"}, steps(noon, native, lock, c))
 }
 
-func TestNext(t *testing.T) {
-	t.Parallel()
-	a, b := code(1, "1111"), code(2, "2222")
-	b.EndsAt = time.Time{}
-	at := func(now time.Time) time.Time { return lockplan.Next(now, []*lockplan.Code{a, b}) }
-	require.Equal(t, a.WriteAt, at(noon.Add(-2*time.Hour)))
-	require.Equal(t, a.EndsAt, at(a.WriteAt))
-	require.Zero(t, at(a.EndsAt))
-	a.Ended = true
-	require.Zero(t, at(noon))
-}
-
 // TestPlan_RandomLock drives a lock whose calls fail, are lost, or take effect without an answer, whose codes are changed by hand,
 // and whose caller stops between any two steps. At quiet moments the lock holds exactly the codes that belong on it.
 func TestPlan_RandomLock(t *testing.T) {
