@@ -94,7 +94,7 @@ func (s *server) onHandwritten(ctx context.Context, feed bool, work func(*handwr
 	})
 }
 
-// onServer returns a section that uses the server. If there is none, the table says that it was not measured.
+// onServer returns a section that uses the server. Without a server, the table says that it was not measured.
 func onServer(rows func(context.Context, *bench, *server) ([]row, error)) func(context.Context, *bench) ([]row, error) {
 	return func(ctx context.Context, b *bench) (_ []row, err error) {
 		s, err := startServer()

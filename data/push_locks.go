@@ -61,7 +61,7 @@ func decodeLocks(spaces []string, rows [][]byte) (map[string]bool, error) {
 }
 
 // noLocks returns a warning for each access grant that the push applies, that has not ended, and whose spaces have no lock with access
-// codes. There are none if the customer has no locks with access codes. Only the spaces in the data of the push are known, so
+// codes. It returns no warnings if the customer has no locks with access codes. Only the spaces in the data of the push are known, so
 // access grants are ignored whose data names no space, or whose spaces are kept because they were changed in a portal.
 //
 // A lock of another space of the site does not count, even if it is a shared entrance: the access grant opens the building, but not

@@ -38,7 +38,7 @@ func shrink(steps []Step, runs int, try func([]Step) *failure) []Step {
 	return steps
 }
 
-// merge adds the minutes of a step to the next step of the same kind, and removes it. It returns nil if there is none.
+// merge adds the minutes of a step to the next step of the same kind, and removes it. It returns nil if no such step follows.
 func merge(steps []Step, at int) []Step {
 	next := slices.IndexFunc(steps[at+1:], func(s Step) bool { return s.Op == steps[at].Op })
 	if steps[at].Minutes == 0 || next < 0 {

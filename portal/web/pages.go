@@ -102,7 +102,7 @@ func pages() map[string]page {
 	}
 }
 
-// pageOf returns the path of the page that shows a resource or a device, or "" if there is none.
+// pageOf returns the path of the page that shows a resource or a device, or "" if it has no page.
 func pageOf(ref data.Ref) string {
 	switch {
 	case ref.Kind.Class() == data.ClassSpace:

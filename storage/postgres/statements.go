@@ -19,7 +19,7 @@ type statements struct {
 	lockArgs                []any
 
 	get, put, remove         string
-	merge                    string // put without the preparation for concurrent writers, of which there are none; needs version 15
+	merge                    string // put without preparing for concurrent writers, which the lock excludes; needs version 15
 	removeRange, removeAfter string // a range with an end, and one without
 	writerPut, writerGet     string
 	writerExpire             string
