@@ -72,15 +72,11 @@ func (r *attentionReader) readAttentionCodes(ctx context.Context, customer data.
 		if item := items[order[i]]; d != nil {
 			item.Name = d.Name
 			item.Message = fmt.Sprintf(item.Message, d.Name)
-			for _, m := range d.Mappings {
-				item.Spaces = append(item.Spaces, SpaceRef{Key: m.SpaceKey})
-			}
-			slices.SortFunc(item.Spaces, func(a, b SpaceRef) int { return strings.Compare(a.Key, b.Key) })
+			item.Spaces = spaceRefs(mappingsOf(d))
 			items[order[i]] = item
 		}
 	}
-	slices.SortFunc(order, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	for _, id := range order {
+	for _, id := range sortedIDs(items) {
 		at := attentionPosition{group: groupCodes, position: position{customer.Key, id}}
 		if err := r.add(items[id], at); err != nil {
 			return err

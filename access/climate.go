@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -134,7 +135,7 @@ func (s *Service) climateChanges(ctx context.Context, snapshot *data.Snapshot, c
 		}
 	}
 	changes := make([]climateChange, 0, len(last))
-	for _, id := range sortedUUIDs(last) {
+	for _, id := range sortedIDs(last) {
 		changes = append(changes, last[id])
 	}
 	return changes, nil
@@ -152,12 +153,9 @@ func (s *Service) occupied(ctx context.Context, snapshot *data.Snapshot, custome
 	return len(page.Items) > 0, err
 }
 
-func sortedUUIDs[V any](of map[uuid.UUID]V) (ids []uuid.UUID) {
-	for id := range of {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	return ids
+// sortedIDs returns the keys of a map in the order of ids.
+func sortedIDs[V any](of map[uuid.UUID]V) []uuid.UUID {
+	return slices.SortedFunc(maps.Keys(of), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 }
 
 // token identifies an attempt to make a change, so that it is sent once.
@@ -207,7 +205,7 @@ func (s *Service) changeClimate(ctx context.Context, w *data.Workspace, c climat
 	})
 }
 
-// attemptOf returns the action attempt that was created with a token, or nil if there is none.
+// attemptOf returns the action attempt that was created with a token, or nil if no attempt was.
 func (c *Scope) attemptOf(ctx context.Context, token uuid.UUID) (found *attemptRow, err error) {
 	customer, err := c.customerID(ctx)
 	if err != nil {

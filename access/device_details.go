@@ -62,13 +62,10 @@ func newDevice(account Account, row *devicedata.Device, state *devicedata.State)
 		Manufacturer: details.Manufacturer, Model: details.Model, Serial: details.Serial, Capabilities: details.Capabilities,
 		Climate: details.Climate, Codes: details.Codes, MissingSince: details.MissingSince,
 		Metadata: details.Settings.Metadata, ClimatePresets: details.Settings.Presets, FallbackPreset: details.Settings.FallbackPreset,
-		UnmanagedCodes: details.Unmanaged, Mappings: []Mapping{}, CreatedAt: row.CreatedAt,
+		UnmanagedCodes: details.Unmanaged, Mappings: mappingsOf(row), CreatedAt: row.CreatedAt,
 	}
 	if d.Capabilities == nil {
 		d.Capabilities = []device.Capability{}
-	}
-	for _, m := range row.Mappings {
-		d.Mappings = append(d.Mappings, Mapping{SpaceKey: m.SpaceKey, Shared: m.Shared})
 	}
 	if state == nil {
 		return d, nil
@@ -79,4 +76,13 @@ func newDevice(account Account, row *devicedata.Device, state *devicedata.State)
 		d.OnlineSince = stored.OnlineSince
 	}
 	return d, err
+}
+
+// mappingsOf returns the mappings of a stored device.
+func mappingsOf(row *devicedata.Device) []Mapping {
+	mappings := []Mapping{}
+	for _, m := range row.Mappings {
+		mappings = append(mappings, Mapping{SpaceKey: m.SpaceKey, Shared: m.Shared})
+	}
+	return mappings
 }

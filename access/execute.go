@@ -35,7 +35,7 @@ func (h *holder) deliver(attempts []*attemptRow) {
 // errNotEnded reports that an attempt has not ended and must be delivered again.
 var errNotEnded = errors.New("access: the action attempt has not ended")
 
-// work carries out the attempts of one device one after another, and its program while there are none. If an attempt does not end,
+// work carries out the attempts of one device one after another, and its program while no attempt waits. If an attempt does not end,
 // work forgets all attempts of the device. The next delivery contains them again, so later commands do not overtake earlier ones.
 func (h *holder) work(externalID string) {
 	var running *program

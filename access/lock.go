@@ -42,16 +42,6 @@ type lockDevice struct {
 	unmanaged []UnmanagedCode
 }
 
-// find returns the code to which a step of the plan belongs.
-func (l *lock) find(c *lockplan.Code) *lockCode {
-	for _, own := range l.codes {
-		if &own.Code == c {
-			return own
-		}
-	}
-	return nil
-}
-
 // readLock reads the codes and the removals of a lock.
 func (h *holder) readLock(ctx context.Context, externalID string) (*lock, error) {
 	accounts, err := h.accounts(ctx)

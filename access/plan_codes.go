@@ -227,7 +227,7 @@ func (p *codePlan) reached(sp subjectPlan) []uuid.UUID {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(ids), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return sortedIDs(ids)
 }
 
 // plan plans the codes of one subject.

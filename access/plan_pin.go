@@ -19,32 +19,34 @@ import (
 // the lock has is replaced on that lock when it is written.
 const maxTaken = 200
 
-// pin returns the PIN of a subject, which it chooses if there is none, and reports whether it differs from the stored one. A preferred
+// pin returns the PIN of a subject, which it chooses if none is stored, and reports whether it differs from the stored one. A preferred
 // code takes precedence, so the host can change the PIN.
 func (p *codePlan) pin(ctx context.Context, sp subjectPlan, locks []uuid.UUID) (pin device.Secret, changed bool, err error) {
-	rowKey := devicedata.SubjectPINKey(p.customer, sp.subject)
-	sealed, err := devicedata.SubjectPIN(ctx, p.tx.Snapshot, p.customer, sp.subject)
+	stored, err := p.s.subjectPIN(ctx, p.tx.Snapshot, p.customer, sp.subject)
 	if err != nil {
 		return pin, false, err
 	}
-	if sealed != nil {
-		plain, err := p.s.keys.Open(keys.PurposePIN, rowKey, sealed)
-		if err != nil {
-			return pin, false, err
-		}
-		pin = device.NewSecret(string(plain))
-		if sp.preferred == pin.Reveal() || !validPIN(sp.preferred) {
-			return pin, false, nil
-		}
+	if !stored.IsZero() && (sp.preferred == stored.Reveal() || !validPIN(sp.preferred)) {
+		return stored, false, nil
 	}
 	if pin, err = p.choosePIN(ctx, sp, locks); err != nil {
 		return pin, false, err
 	}
-	next, err := p.s.keys.Seal(keys.PurposePIN, rowKey, []byte(pin.Reveal()), p.s.db.Rand())
+	sealed, err := p.s.keys.Seal(keys.PurposePIN, devicedata.SubjectPINKey(p.customer, sp.subject), []byte(pin.Reveal()), p.s.db.Rand())
 	if err != nil {
 		return pin, false, err
 	}
-	return pin, sealed != nil, devicedata.SetSubjectPIN(ctx, p.tx, sp.subject, next)
+	return pin, !stored.IsZero(), devicedata.SetSubjectPIN(ctx, p.tx, sp.subject, sealed)
+}
+
+// subjectPIN returns the stored PIN of an access grant or a staff member. It is empty if none was chosen.
+func (s *Service) subjectPIN(ctx context.Context, snapshot *data.Snapshot, customer devicedata.CustomerID, subject devicedata.Subject) (device.Secret, error) {
+	sealed, err := devicedata.SubjectPIN(ctx, snapshot, customer, subject)
+	if err != nil || sealed == nil {
+		return device.Secret{}, err
+	}
+	plain, err := s.keys.Open(keys.PurposePIN, devicedata.SubjectPINKey(customer, subject), sealed)
+	return device.NewSecret(string(plain)), err
 }
 
 // validPIN reports whether a text can be the PIN of an access grant.

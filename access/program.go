@@ -196,6 +196,7 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 		limits = *l.limits
 	}
 	var plannable []*lockplan.Code
+	of := map[*lockplan.Code]*lockCode{}
 	for _, c := range l.codes {
 		if acked, ok := p.acked[c.ID]; ok && acked == c.fingerprint() {
 			c.Changed = false
@@ -212,14 +213,14 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 				return p.failCode(ctx, c, fmt.Errorf("%w: it has no access codes any more", device.ErrUnsupported))
 			}
 		default:
-			plannable = append(plannable, &c.Code)
+			plannable, of[&c.Code] = append(plannable, &c.Code), c
 		}
 	}
 	var call *lockplan.Step
 	var waits []lockplan.Step
 	concluded, failures := false, 0
 	for _, step := range lockplan.Plan(now, limits, p.slots, plannable) {
-		c := l.find(step.Code)
+		c := of[step.Code]
 		if p.failed[c.ID] || p.pauses(c, now) && step.Action != lockplan.Verify && step.Action != lockplan.Gone {
 			continue
 		}
@@ -241,7 +242,7 @@ func (p *program) carryOut(ctx context.Context, l *lock, now time.Time) error {
 	case concluded:
 		return nil
 	case call != nil:
-		return p.call(ctx, l, l.find(call.Code), *call)
+		return p.call(ctx, l, of[call.Code], *call)
 	}
 	return p.finish(ctx, l, waits, now)
 }

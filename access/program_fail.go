@@ -63,12 +63,17 @@ func (p *program) storeFailure(ctx context.Context, c *lockCode, cause error, no
 	if c.removal != nil {
 		return p.postponeRemoval(ctx, c, c.details.failed(CodeFailedToRemove, message, now, retryAt))
 	}
-	_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
+	_, err := p.reload(ctx, c, failing(t, message, now, retryAt))
+	return err
+}
+
+// failing returns the change of a code that stores an error and when the code is tried again.
+func failing(t CodeErrorType, message string, now, retryAt time.Time) func(*devicedata.Code, *codeDetails) (data.Change, *CodeError) {
+	return func(_ *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
 		before := d.Error
 		*d = d.failed(t, message, now, retryAt)
 		return eventOf(before, d.Error), d.Error
-	})
-	return err
+	}
 }
 
 // failureMessage returns an error as a sentence for people.
@@ -125,11 +130,7 @@ func (p *program) postpone(ctx context.Context, codes []*lockCode, until time.Ti
 			}
 			continue
 		}
-		if _, err := p.updateCode(ctx, c, func(_ *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
-			before := d.Error
-			*d = d.failed(t, message, now, until)
-			return eventOf(before, d.Error), d.Error
-		}); err != nil {
+		if _, err := p.updateCode(ctx, c, failing(t, message, now, until)); err != nil {
 			return err
 		}
 	}
@@ -138,27 +139,12 @@ func (p *program) postpone(ctx context.Context, codes []*lockCode, until time.Ti
 
 // postponeRemoval stores the details of a removal, which is due again at their RetryAt.
 func (p *program) postponeRemoval(ctx context.Context, c *lockCode, d codeDetails) error {
-	change := func(tx storage.Tx) error {
-		return devicedata.UpdateRemoval(ctx, tx, c.removal.AccountID, c.ID, func(r *devicedata.Removal) error {
+	err := p.changeRemoval(ctx, c, eventOf(c.details.Error, d.Error), d.Error, func(ctx context.Context, tx storage.Tx) (bool, error) {
+		return true, devicedata.UpdateRemoval(ctx, tx, c.removal.AccountID, c.ID, func(r *devicedata.Removal) error {
 			r.Details, r.DueAt = encode(d), d.RetryAt
 			return nil
 		})
-	}
-	row := &devicedata.Code{ID: c.ID, AccountID: c.removal.AccountID, DeviceID: c.removal.DeviceID()}
-	err := c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
-		if err := change(tx.Tx); err != nil {
-			return err
-		}
-		return addCodeEvent(ctx, tx, eventOf(c.details.Error, d.Error), row, p.h.s.now(), d.Error)
 	})
-	if errors.Is(err, data.ErrCustomerNotFound) { // the removal has outlived its customer
-		err = devicedata.Update(ctx, p.h.s.db, func(tx storage.Tx) error {
-			if err := p.h.lease.Check(ctx, tx); err != nil {
-				return err
-			}
-			return change(tx)
-		})
-	}
 	if isGone(err) {
 		return nil
 	}
@@ -257,10 +243,6 @@ func (p *program) wait(ctx context.Context, c *lockCode, step lockplan.Step, now
 	if step.Reason == lockplan.Duplicate {
 		t, message = CodeDuplicate, "another code, which will be removed, has the same PIN"
 	}
-	_, err := p.updateCode(ctx, c, func(_ *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
-		before := d.Error
-		*d = d.failed(t, message, now, now.Add(waitPause))
-		return eventOf(before, d.Error), d.Error
-	})
+	_, err := p.updateCode(ctx, c, failing(t, message, now, now.Add(waitPause)))
 	return err
 }

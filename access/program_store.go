@@ -12,7 +12,6 @@ import (
 	"github.com/customerportal-go/customerportal/device"
 	"github.com/customerportal-go/customerportal/internal/devicedata"
 	"github.com/customerportal-go/customerportal/internal/lockplan"
-	"github.com/customerportal-go/customerportal/keys"
 	"github.com/customerportal-go/customerportal/storage"
 )
 
@@ -132,13 +131,20 @@ func (p *program) drop(ctx context.Context, c *lockCode, event data.Change) erro
 		}
 		return err
 	}
-	gone := &devicedata.Code{ID: c.ID, AccountID: c.removal.AccountID, DeviceID: c.removal.DeviceID()}
+	return p.changeRemoval(ctx, c, event, nil, func(ctx context.Context, tx storage.Tx) (bool, error) {
+		return devicedata.DropRemoval(ctx, tx, c.removal.AccountID, c.ID)
+	})
+}
+
+// changeRemoval changes a removal in a transaction, if this process has the lease. change reports whether there was a change. The event
+// is added if the customer of the removal exists.
+func (p *program) changeRemoval(ctx context.Context, c *lockCode, event data.Change, failure *CodeError, change func(context.Context, storage.Tx) (bool, error)) error {
+	row := &devicedata.Code{ID: c.ID, AccountID: c.removal.AccountID, DeviceID: c.removal.DeviceID()}
 	err := c.within(ctx, p.h, func(ctx context.Context, tx data.CustomerTx) error {
-		dropped, err := devicedata.DropRemoval(ctx, tx.Tx, c.removal.AccountID, c.ID)
-		if err != nil || !dropped {
+		if changed, err := change(ctx, tx.Tx); err != nil || !changed {
 			return err
 		}
-		return addCodeEvent(ctx, tx, event, gone, now, nil)
+		return addCodeEvent(ctx, tx, event, row, p.h.s.now(), failure)
 	})
 	if !errors.Is(err, data.ErrCustomerNotFound) {
 		return err
@@ -147,7 +153,7 @@ func (p *program) drop(ctx context.Context, c *lockCode, event data.Change) erro
 		if err := p.h.lease.Check(ctx, tx); err != nil {
 			return err
 		}
-		_, err := devicedata.DropRemoval(ctx, tx, c.removal.AccountID, c.ID)
+		_, err := change(ctx, tx)
 		return err
 	})
 }
@@ -224,12 +230,7 @@ func (p *program) replacement(ctx context.Context, c *lockCode, limits *device.C
 		return lockplan.GeneratePIN(p.h.s.db.Rand(), []device.CodeLimits{*limits}, used)
 	}
 	err = p.h.s.db.Workspace(c.account.workspace).View(ctx, func(s *data.Snapshot) error {
-		sealed, err := devicedata.SubjectPIN(ctx, s, c.account.Customer, c.row.Subject)
-		if err != nil || sealed == nil {
-			return err
-		}
-		plain, err := p.h.s.keys.Open(keys.PurposePIN, devicedata.SubjectPINKey(c.account.Customer, c.row.Subject), sealed)
-		pin = device.NewSecret(string(plain))
+		pin, err = p.h.s.subjectPIN(ctx, s, c.account.Customer, c.row.Subject)
 		return err
 	})
 	if pin.IsZero() && err == nil {
@@ -345,10 +346,8 @@ func (p *program) rejected(ctx context.Context, l *lock, c *lockCode, slot int, 
 		}
 	case device.RejectedFull:
 		p.failed[c.ID] = true
-		_, err := p.reload(ctx, c, func(row *devicedata.Code, d *codeDetails) (data.Change, *CodeError) {
-			*d = d.failed(CodeNoSpace, "the lock holds as many codes as it can", p.h.s.now(), p.h.s.now().Add(waitPause))
-			return eventOf(c.details.Error, d.Error), d.Error
-		})
+		now := p.h.s.now()
+		_, err := p.reload(ctx, c, failing(CodeNoSpace, "the lock holds as many codes as it can", now, now.Add(waitPause)))
 		return err
 	}
 	return p.failCode(ctx, c, rejected)
