@@ -37,9 +37,14 @@ type Query struct {
 	// filters them.
 	SpaceKey string
 
+	// SpaceKeys selects the access grants to any of these spaces, or the staff members who have a reference to one of them. A
+	// site stands only for itself, not for the spaces in it. At most 100 keys, and not together with SpaceKey. nil selects
+	// everything, an empty slice nothing. The list reads the edges to these spaces, as with SpaceKey.
+	SpaceKeys []string
+
 	// From and Until bound a window of time. They select the access grants that are valid at some time in the window. The
 	// window includes From and excludes Until. A zero From or Until means no bound. The list reads the index of times. With
-	// SpaceKey or UserKey it reads the edges instead, which are in the order of time. Access grants that ended before From
+	// SpaceKey, SpaceKeys or UserKey it reads the edges instead, which are in the order of time. Access grants that ended before From
 	// are mostly skipped without being read, because both indexes group access grants by their length.
 	From, Until time.Time
 
@@ -138,6 +143,7 @@ const (
 	maxRead      = 10_000 // maximum number of resources that one page reads
 	readAhead    = 256    // maximum number of resources that one call reads
 	maxKeys      = maxRead
+	maxSpaceKeys = 100
 )
 
 // Spaces returns a page of the spaces that q selects. It returns an error that matches [validation.ErrInvalid] if q is not
@@ -183,6 +189,7 @@ func (q Query) validate(class Class) (limit int, err error) {
 	}{
 		{"ParentSiteKey", q.ParentSiteKey != "", []Class{ClassSpace}},
 		{"SpaceKey", q.SpaceKey != "", []Class{ClassUserIdentity, ClassAccessGrant}},
+		{"SpaceKeys", q.SpaceKeys != nil, []Class{ClassUserIdentity, ClassAccessGrant}},
 		{"UserKey", q.UserKey != "", []Class{ClassAccessGrant}},
 		{"a window of time", q.hasTimeWindow(), []Class{ClassAccessGrant}},
 		{"CustomMetadata", len(q.CustomMetadata) > 0, []Class{ClassSpace, ClassAccessGrant}},
@@ -198,6 +205,12 @@ func (q Query) validate(class Class) (limit int, err error) {
 		return 0, fmt.Errorf("%w: ByTime needs a list of access grants and CustomerKey, and cannot be combined with Keys", validation.ErrInvalid)
 	case q.CountLimit < 0:
 		return 0, fmt.Errorf("%w: CountLimit is %d; it must not be negative", validation.ErrInvalid, q.CountLimit)
+	}
+	if q.SpaceKeys != nil && q.SpaceKey != "" {
+		return 0, fmt.Errorf("%w: SpaceKeys cannot be combined with SpaceKey", validation.ErrInvalid)
+	}
+	if len(q.SpaceKeys) > maxSpaceKeys {
+		return 0, fmt.Errorf("%w: SpaceKeys has %d elements; at most %d are allowed", validation.ErrInvalid, len(q.SpaceKeys), maxSpaceKeys)
 	}
 	if len(q.Keys) > maxKeys {
 		return 0, fmt.Errorf("%w: Keys has %d elements; at most %d are allowed", validation.ErrInvalid, len(q.Keys), maxKeys)

@@ -31,7 +31,7 @@ func runQuery(t *testing.T, ws *data.Workspace, q naiveQuery) queryResult {
 		kinds = append(kinds, k)
 	}
 	query := data.Query{
-		CustomerKey: q.customer, Kinds: kinds, ParentSiteKey: q.site, SpaceKey: q.space, UserKey: q.user,
+		CustomerKey: q.customer, Kinds: kinds, ParentSiteKey: q.site, SpaceKey: q.space, SpaceKeys: q.spaces, UserKey: q.user,
 		From: q.from, Until: q.until, StartsFrom: q.startsFrom, EndsUntil: q.endsUntil, Text: q.text, Now: q.now, CustomMetadata: q.metadata, Limit: q.limit,
 		ByName: q.byName, ByTime: q.byTime, Descending: q.descending, CountLimit: q.countLimit,
 	}

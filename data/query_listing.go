@@ -115,7 +115,7 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 		switch {
 		case !text.Empty():
 			l.order = orderBySearch
-		case q.ByTime || q.SpaceKey != "" || q.UserKey != "" || q.hasTimeWindow():
+		case q.ByTime || q.SpaceKey != "" || q.SpaceKeys != nil || q.UserKey != "" || q.hasTimeWindow():
 			l.order = orderByTime
 		}
 	}
@@ -130,7 +130,10 @@ func (s *Snapshot) listing(ctx context.Context, q Query, class Class) (*listing,
 	if of := l.fingerprint(); l.start.at == nil || of != l.start.fingerprint {
 		l.start.counted, l.start.fingerprint = l.start.at == nil && l.customer != nil, of
 	}
-	if q.SpaceKey != "" {
+	switch {
+	case q.SpaceKeys != nil:
+		l.scope.keys = lo.Uniq(q.SpaceKeys)
+	case q.SpaceKey != "":
 		if l.scope, err = s.spaceScope(ctx, l.customer, q.SpaceKey); err != nil {
 			return nil, err
 		}
@@ -218,7 +221,8 @@ func (l *listing) open(ctx context.Context, p *part) error {
 	kinds = slices.DeleteFunc(kinds, func(k Kind) bool { return l.customer.counts[kindIndex[k]-1] == 0 })
 	var edges [][]byte // prefixes of the edges to read; nil if the part reads another index
 	switch {
-	case q.SpaceKey != "" && !l.scope.large:
+	case l.scope.keys != nil && !l.scope.large:
+		edges = [][]byte{}
 		for _, key := range l.scope.keys {
 			edges = append(edges, layout.EdgesPrefix(l.customer.id, byte(ClassSpace), key))
 		}

@@ -45,7 +45,7 @@ type queryResult struct {
 func (n *naiveWorkspace) query(q naiveQuery) queryResult {
 	hasTimes := !q.from.IsZero() || !q.until.IsZero() || !q.startsFrom.IsZero() || !q.endsUntil.IsZero()
 	grants, spaces := q.class == "access_grant", q.class == "space"
-	if q.site != "" && !spaces || q.space != "" && spaces || q.user != "" && !grants || hasTimes && !grants || len(q.metadata) > 0 && q.class == "user_identity" ||
+	if q.site != "" && !spaces || (q.space != "" || q.spaces != nil) && spaces || q.space != "" && q.spaces != nil || q.user != "" && !grants || hasTimes && !grants || len(q.metadata) > 0 && q.class == "user_identity" ||
 		!q.from.IsZero() && !q.until.IsZero() && !q.from.Before(q.until) ||
 		q.byName && (grants || q.customer == "") || q.byTime && (!grants || q.customer == "" || q.hasKeys) {
 		return queryResult{err: "invalid"}
@@ -73,6 +73,7 @@ func (n *naiveWorkspace) query(q naiveQuery) queryResult {
 			q.hasKeys && !slices.Contains(q.keys, r.key),
 			q.site != "" && r.site != q.site,
 			q.space != "" && !slices.ContainsFunc(r.spaces, func(key string) bool { return slices.Contains(spaceKeys, key) }),
+			q.spaces != nil && !slices.ContainsFunc(r.spaces, func(key string) bool { return slices.Contains(q.spaces, key) }),
 			q.user != "" && r.user != q.user,
 			!q.from.IsZero() && !r.ends.IsZero() && !r.ends.After(q.from),
 			!q.until.IsZero() && !r.starts.IsZero() && !r.starts.Before(q.until),
@@ -88,7 +89,7 @@ func (n *naiveWorkspace) query(q naiveQuery) queryResult {
 		found = append(found, r)
 	}
 	search := len(searchWords(q.text)) > 0
-	sortByTime := grants && q.customer != "" && !q.hasKeys && (search || q.byTime || q.space != "" || q.user != "" || hasTimes)
+	sortByTime := grants && q.customer != "" && !q.hasKeys && (search || q.byTime || q.space != "" || q.spaces != nil || q.user != "" || hasTimes)
 	names := collate.New(language.Und, collate.Loose, collate.Numeric)
 	slices.SortFunc(found, func(a, b naiveResource) int {
 		if q.byName {

@@ -128,6 +128,8 @@ func TestList_Keys_ReturnsOnlyTheseResources(t *testing.T) {
 		}}))
 		_, err := ws.Spaces(t.Context(), data.Query{Keep: func(data.Resource) (bool, error) { return false, errRefused }})
 		require.ErrorIs(t, err, errRefused)
+		_, err = ws.AccessGrants(t.Context(), data.Query{SpaceKeys: make([]string, 101)})
+		require.ErrorIs(t, err, validation.ErrInvalid)
 		_, err = ws.Spaces(t.Context(), data.Query{Keys: make([]string, 10_001)})
 		require.ErrorIs(t, err, validation.ErrInvalid)
 	})

@@ -152,8 +152,8 @@ func (l *listing) fingerprint() uint64 {
 		return 0
 	}
 	h, q := fnv.New64a(), &l.q
-	fmt.Fprintf(h, "%x %d %d %v %q %t %q %q %q %d %d %d %d %q %v %t %t %t", l.customer.id, l.customer.seq, l.class, q.Kinds, q.Keys, q.Keys == nil,
-		q.ParentSiteKey, q.UserKey, q.SpaceKey, q.From.UnixMicro(), q.Until.UnixMicro(), q.StartsFrom.UnixMicro(), q.EndsUntil.UnixMicro(),
+	fmt.Fprintf(h, "%x %d %d %v %q %t %q %q %q %q %t %d %d %d %d %q %v %t %t %t", l.customer.id, l.customer.seq, l.class, q.Kinds, q.Keys, q.Keys == nil,
+		q.ParentSiteKey, q.UserKey, q.SpaceKey, q.SpaceKeys, q.SpaceKeys == nil, q.From.UnixMicro(), q.Until.UnixMicro(), q.StartsFrom.UnixMicro(), q.EndsUntil.UnixMicro(),
 		q.Text, q.CustomMetadata, q.ByName, q.ByTime, q.Descending)
 	return h.Sum64()
 }

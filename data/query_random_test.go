@@ -17,6 +17,7 @@ type naiveQuery struct {
 	kinds, keys                        []string
 	hasKeys                            bool // keys is set, perhaps to an empty list
 	site, space, user                  string
+	spaces                             []string
 	from, until, startsFrom, endsUntil time.Time
 	text                               string
 	now                                time.Time
@@ -35,7 +36,7 @@ func (q naiveQuery) String() string {
 		v    any
 	}{
 		{"kinds", q.kinds != nil, q.kinds}, {"keys", q.hasKeys, fmt.Sprintf("%.200q", q.keys)}, {"site", q.site != "", fmt.Sprintf("%q", q.site)},
-		{"space", q.space != "", fmt.Sprintf("%q", q.space)}, {"user", q.user != "", fmt.Sprintf("%q", q.user)},
+		{"space", q.space != "", fmt.Sprintf("%q", q.space)}, {"spaces", q.spaces != nil, fmt.Sprintf("%.200q", q.spaces)}, {"user", q.user != "", fmt.Sprintf("%q", q.user)},
 		{"from", !q.from.IsZero(), q.from}, {"until", !q.until.IsZero(), q.until},
 		{"startsFrom", !q.startsFrom.IsZero(), q.startsFrom}, {"endsUntil", !q.endsUntil.IsZero(), q.endsUntil},
 		{"text", q.text != "", fmt.Sprintf("%q", q.text)}, {"now", q.text != "", q.now},
@@ -130,6 +131,12 @@ func (r *generator) query(n *naiveWorkspace) naiveQuery {
 					q.space = s.key
 				}
 			}
+		}
+	}
+	if allowed("user_identity access_grant") && (q.space == "" && r.oneIn(4) || r.oneIn(60)) {
+		q.spaces = []string{}
+		for range r.IntN(5) {
+			q.spaces = append(q.spaces, key("space"))
 		}
 	}
 	if allowed("access_grant") {

@@ -38,7 +38,7 @@ func (l *listing) filter(ctx context.Context, candidates []candidate, public fun
 	}
 	q := &l.q
 	for i, n := range nodes {
-		if n != nil && (!l.parts[candidates[i].part].q.matches(n) || q.SpaceKey != "" && !l.scope.large && !l.scope.includes(n)) {
+		if n != nil && (!l.parts[candidates[i].part].q.matches(n) || l.scope.keys != nil && !l.scope.large && !l.scope.includes(n)) {
 			nodes[i] = nil
 		}
 	}

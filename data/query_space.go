@@ -8,9 +8,9 @@ import (
 	"github.com/customerportal-go/customerportal/storage"
 )
 
-// spaceScope is the set of spaces that Query.SpaceKey selects.
+// spaceScope is the set of spaces that Query.SpaceKey or Query.SpaceKeys selects.
 type spaceScope struct {
-	keys  []string // the space itself and, if it is a site that is not large, the spaces in it
+	keys  []string // nil if neither is set; of a SpaceKey: the space itself and, if it is a site that is not large, the spaces in it
 	large bool     // the space is a site with more than maxMergedSpaces spaces
 }
 

@@ -283,12 +283,12 @@ func TestReferrers_Pages_ContainAllReferrers(t *testing.T) {
 	})
 }
 
-// TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms lists the stays of one space in a window of time, for customers
-// with few and with many rooms.
-func TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms(t *testing.T) {
+// TestAccessGrants_WindowInSpaces_ReadsDoNotGrowWithRooms lists the stays of one space and of three spaces in a window of time,
+// for customers with few and with many rooms.
+func TestAccessGrants_WindowInSpaces_ReadsDoNotGrowWithRooms(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, store storage.Store) {
-		counts := map[int]int64{}
+		counts, threeSpaces := map[int]int64{}, map[int]int64{}
 		for _, rooms := range []int{5, 100} {
 			counted := &backends.Counted{Store: store}
 			ws := data.Open(counted, data.Options{}).Workspace(uuid.New())
@@ -308,8 +308,15 @@ func TestAccessGrants_WindowInOneSpace_ReadsDoNotGrowWithRooms(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, page.Items, 3)
 			counts[rooms] = counted.Keys.Load() + counted.Rows.Load()
+			counted.Reset()
+			page, err = ws.AccessGrants(t.Context(), data.Query{CustomerKey: "acme", SpaceKeys: []string{"1", "3", "4"}, From: day(5), Until: day(8)})
+			require.NoError(t, err)
+			require.Len(t, page.Items, 9)
+			threeSpaces[rooms] = counted.Keys.Load() + counted.Rows.Load()
 		}
 		require.Equal(t, counts[5], counts[100])
 		require.Less(t, counts[5], int64(20))
+		require.Equal(t, threeSpaces[5], threeSpaces[100])
+		require.Less(t, threeSpaces[5], int64(40))
 	})
 }

@@ -112,7 +112,7 @@ func get[T data.Resource](ctx context.Context, v *View, action Action, ref data.
 }
 
 // Spaces returns a page of spaces. All lists of a View ignore CustomerKey, Keep and Show of the query. The page is empty if the
-// query names a resource that the portal does not show, for example in SpaceKey. Text matches only the fields that the portal
+// query names a resource that the portal does not show, for example in SpaceKey or SpaceKeys. Text matches only the fields that the portal
 // shows, see [data.Query.Show].
 func (v *View) Spaces(ctx context.Context, q data.Query) (Page[data.Space], error) {
 	return list(ctx, v, ActionReadSpaces, data.ClassSpace, q, v.at.Spaces, nil)
@@ -229,9 +229,13 @@ func list[T data.Resource](ctx context.Context, v *View, action Action, class da
 // namesHidden reports whether a query names a resource, or asks for metadata, that the portal does not show. The results of
 // such a query would reveal it.
 func (v *View) namesHidden(ctx context.Context, class data.Class, q data.Query) (bool, error) {
-	for _, ref := range []data.Ref{
+	named := append([]data.Ref{
 		{Kind: data.KindSite, Key: q.ParentSiteKey}, {Kind: data.KindSpace, Key: q.SpaceKey}, {Kind: data.KindUserIdentity, Key: q.UserKey},
-	} {
+	}, data.Refs(data.KindSpace, q.SpaceKeys...)...)
+	if err := v.load(ctx, data.Refs(data.KindSpace, q.SpaceKeys...)...); err != nil {
+		return false, err
+	}
+	for _, ref := range named {
 		if ref.Key == "" {
 			continue
 		}
@@ -268,7 +272,7 @@ func (v *View) narrowToTarget(ctx context.Context, class data.Class, q data.Quer
 		if v.config.isDeepLink() || class == data.ClassSpace && target.Kind != data.KindSite {
 			break
 		}
-		if q.SpaceKey == "" && (class == data.ClassAccessGrant || slices.Equal(q.Kinds, staffOnly)) {
+		if q.SpaceKey == "" && q.SpaceKeys == nil && (class == data.ClassAccessGrant || slices.Equal(q.Kinds, staffOnly)) {
 			q.SpaceKey = target.Key
 		}
 		return q, nil

@@ -161,6 +161,7 @@ func TestFilters_HiddenResource_IsNotFound(t *testing.T) {
 		}
 		for _, q := range []func(key string) data.Query{
 			func(key string) data.Query { return data.Query{SpaceKey: key} },
+			func(key string) data.Query { return data.Query{SpaceKeys: []string{"101", key}} },
 			func(key string) data.Query { return data.Query{UserKey: key} },
 			func(key string) data.Query { return data.Query{Text: key} },
 			func(key string) data.Query { return data.Query{Keys: []string{key}} },
@@ -196,6 +197,7 @@ func TestDeepLink_Reservation_ShowsOnlyReservation(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{}))
 		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{SpaceKey: "n2", From: start}))
+		require.Equal(t, []string{"rn2"}, grants(t, s, data.Query{SpaceKeys: []string{"n2"}, From: start}))
 		require.Empty(t, grants(t, s, data.Query{SpaceKey: "201"}))
 		require.Empty(t, grants(t, s, data.Query{Keys: []string{"rn1"}}))
 		require.Equal(t, []string{"n2", "s1"}, spaces(t, s))
