@@ -128,6 +128,39 @@ func TestCodes_OneFails_OthersAreOnTheLock(t *testing.T) {
 	}
 }
 
+// TestCodes_SamePINCannotBeCleared_AnotherPINIsWritten books with the preferred code of a cancelled stay that is still on the lock.
+func TestCodes_SamePINCannotBeCleared_AnotherPINIsWritten(t *testing.T) {
+	t.Parallel()
+	var stuck atomic.Bool
+	s := &stubborn{clear: func(int) error {
+		if stuck.Load() {
+			return errBusy
+		}
+		return nil
+	}}
+	withStubborn(t, s, codeLock("l1", "Room 101", 10), func(t *testing.T, h *hotel) {
+		starts, ends := night()
+		book := func(key string) access.Code {
+			h.push(data.AccessGrant{Kind: data.KindReservation, Key: key, PreferredCode: "4815", StartsAt: starts, EndsAt: ends, Spaces: data.Refs(data.KindRoom, "101")})
+			passes(10 * time.Minute)
+			return h.codes(access.CodeQuery{Subject: data.Ref{Kind: data.KindReservation, Key: key}})[0]
+		}
+		require.Equal(t, "4815", book("first").PIN.Reveal())
+		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "first")}))
+		require.Equal(t, "4815", book("second").PIN.Reveal(), "the slot was cleared")
+
+		stuck.Store(true)
+		require.NoError(t, h.delete(data.Selection{Resources: data.Refs(data.KindReservation, "second")}))
+		third := book("third")
+		require.Equal(t, access.CodeSet, third.Status)
+		require.NotEqual(t, "4815", third.PIN.Reveal())
+		require.Equal(t, access.WarningOtherPIN, third.Warnings[0].Type)
+		stuck.Store(false)
+		passes(40 * time.Minute) // longer than the longest pause
+		require.Equal(t, map[int]string{third.Slot: third.PIN.Reveal()}, h.pins("l1"))
+	})
+}
+
 // TestCodes_ManyNeedPINsOfTheirOwn_AllAreOnTheLock uses locks that accept different lengths.
 func TestCodes_ManyNeedPINsOfTheirOwn_AllAreOnTheLock(t *testing.T) {
 	t.Parallel()

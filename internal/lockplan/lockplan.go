@@ -56,6 +56,9 @@ type Code struct {
 	// Unverified is set if the code was or may have been written and the lock has neither shown it nor acknowledged that its slot was
 	// cleared since. What the lock shows can be older than the write, so an empty slot proves nothing.
 	Unverified bool
+
+	// Stuck is set if the last attempt to clear the code has failed. Other codes do not wait for its end.
+	Stuck bool
 }
 
 // Over reports whether the code does not belong on the lock any more.
@@ -260,7 +263,7 @@ func (p *plan) accepts(c *Code, slot int) bool {
 			continue
 		}
 		step := Step{Action: NewPIN, Code: c, Slot: slot, Reason: Duplicate, Other: other}
-		if other.Over(p.now) || !other.EndsAt.IsZero() && !other.EndsAt.After(c.StartsAt) {
+		if over := other.Over(p.now); over && !other.Stuck || !over && !other.EndsAt.IsZero() && !other.EndsAt.After(c.StartsAt) {
 			step.Action = Wait // the other one is gone before this one starts
 		}
 		p.add(step)

@@ -164,6 +164,9 @@ func TestPlan_SamePIN(t *testing.T) {
 	before := two.StartsAt.Add(-time.Minute)
 	require.Equal(t, []string{"wait 2 in 2: duplicate of 1"}, steps(before, limits, slots("1234", "", ""), one, two), "until the other one ends")
 	require.Equal(t, []string{"clear 1 in 1", "wait 2 in 2: duplicate of 1"}, steps(two.StartsAt, limits, slots("1234", "", ""), one, two))
+	one.Stuck = true
+	require.Equal(t, []string{"clear 1 in 1", "new_pin 2 in 2: duplicate of 1"}, steps(two.StartsAt, limits, slots("1234", "", ""), one, two))
+	require.Equal(t, []string{"wait 2 in 2: duplicate of 1"}, steps(before, limits, slots("1234", "", ""), one, two), "it has not ended yet")
 
 	require.Equal(t, []string{"new_pin 5 in 1: duplicate in 3"}, steps(noon, limits, slots("", "", "1234"), code(5, "1234")), "an unmanaged code")
 	unique := limits
