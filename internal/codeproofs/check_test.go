@@ -52,6 +52,18 @@ func (h *hotel) step(sys system, s Step) *failure {
 		}
 		return h.check(claims)
 	}
+	if s.Op == write && s.PIN != "" {
+		claims, err := sys.claims()
+		if err != nil {
+			return fail("error", "claims: %v", err)
+		}
+		id := lockID(s.login(), s.Lock)
+		if slices.ContainsFunc(claims, func(c claim) bool {
+			return c.Lock == id && c.Slot == s.Slot && !c.Set && (c.PIN == "" || c.PIN == s.PIN)
+		}) {
+			return h.observe() // the system could not tell this code from the one that it was interrupted in writing
+		}
+	}
 	if _, bySystem := h.apply(s); bySystem {
 		if err := sys.apply(s); err != nil {
 			return fail("error", "%s: %v", s.Op, err)
@@ -174,10 +186,14 @@ func (h *hotel) checkLock(l *lock, claims []claim) *failure {
 	}
 	for _, id := range slices.Sorted(maps.Keys(missing)) {
 		n := missing[id]
-		_, held := l.held[id]
+		_, changed := l.held[id]
 		healthy := healthy && !h.lost[n.customer][l.login]
-		switch c := claimOf(n, claims); {
-		case !healthy && held: // somebody changed it, and the system cannot know
+		c := claimOf(n, claims)
+		if c != nil && !changed { // a code that was not needed for a while, because the clock was set back
+			_, changed = l.tampered[c.Slot]
+		}
+		switch {
+		case !healthy && changed: // somebody changed it, and the system cannot know
 		case c != nil && c.Problem && h.now.Before(n.start) && endsBefore(n, c.PIN, owner, slots): // so that it keeps the PIN of its access grant
 			h.saw["waits for the end of another code"]++
 		case healthy && !full && !h.world.Faults(l.id).Full && l.number != picky:
