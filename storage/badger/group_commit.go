@@ -229,7 +229,7 @@ func (s *Store) eachDeleted(l *overlay.Layer, at uint64, fn func(row []byte, siz
 			}
 			return nil
 		})
-		err = errors.Join(err, fnErr, rows.close())
+		err = errors.Join(err, fnErr, rows.Close())
 		return err == nil
 	})
 	return err

@@ -16,6 +16,7 @@ import (
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/internal/overlay"
+	"github.com/customerportal-go/customerportal/storage/internal/transaction"
 )
 
 // This runs Updates that read others before they are durable, with deleted ranges in each
@@ -151,11 +152,11 @@ func TestScan_DeletedRange_RowsAreNotRead(t *testing.T) {
 	require.NoError(t, putMany(s, n, "1"))
 	scan := func(x storage.Tx, want ...string) {
 		for _, reverse := range []bool{false, true} {
-			c, err := x.(*tx).open(overlay.Span{Reverse: reverse})
+			c, err := x.(*transaction.Tx).Open(overlay.Span{Reverse: reverse})
 			require.NoError(t, err)
 			var found []string
 			for {
-				e, ok, err := c.next(context.Background())
+				e, ok, err := c.Next(context.Background())
 				require.NoError(t, err)
 				if !ok {
 					break
@@ -166,8 +167,8 @@ func TestScan_DeletedRange_RowsAreNotRead(t *testing.T) {
 				slices.Reverse(found)
 			}
 			require.Equal(t, want, found, "reverse: %v", reverse)
-			require.Less(t, c.steps, 30, "steps, reverse: %v", reverse)
-			c.close()
+			require.Less(t, c.Steps(), 30, "steps, reverse: %v", reverse)
+			c.Close()
 		}
 	}
 	middle := storage.Range{Start: []byte(crashKey(2)), End: []byte(crashKey(n - 2))}

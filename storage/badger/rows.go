@@ -93,7 +93,8 @@ func (s *rowSource) step() {
 	}
 }
 
-func (s *rowSource) close() error {
+// Close implements [transaction.Rows].
+func (s *rowSource) Close() error {
 	return catchPanic("scan", func() error {
 		s.it.Close()
 		return nil

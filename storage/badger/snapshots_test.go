@@ -168,12 +168,7 @@ func TestReader_AfterFn_ReturnsErrTxDone(t *testing.T) {
 				require.True(t, ok)
 				return err
 			}))
-			switch r := kept.(type) {
-			case *reader:
-				require.Empty(t, r.cursors, "open cursors")
-			case *tx:
-				require.Empty(t, r.cursors, "open cursors")
-			}
+			require.Zero(t, kept.(interface{ OpenCursors() int }).OpenCursors())
 			_, err, ok := next()
 			require.True(t, ok)
 			require.ErrorIs(t, err, storage.ErrTxDone)

@@ -47,6 +47,8 @@ import (
 
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/internal/gate"
+	"github.com/customerportal-go/customerportal/storage/internal/overlay"
+	"github.com/customerportal-go/customerportal/storage/internal/transaction"
 )
 
 // Options configures Open. The zero value is ready to use.
@@ -128,9 +130,8 @@ func (s *Store) View(ctx context.Context, fn func(storage.Reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &reader{}
-	r.begin(s, s.snaps.acquire(), nil)
-	defer r.end()
+	r := transaction.NewReader(s.limits, s.stateAt(s.snaps.acquire()))
+	defer r.End()
 	return fn(r)
 }
 
@@ -192,20 +193,24 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &tx{}
-	t.begin(s, snap, bases)
-	defer t.end() // if fn panics or calls runtime.Goexit
+	var layers []*overlay.Layer
+	for _, b := range bases {
+		layers = append(layers, b.writes)
+	}
+	t := transaction.NewTx(s.limits, s.stateAt(snap), layers)
+	defer t.End() // if fn panics or calls runtime.Goexit
 	err = fn(t)
-	t.end()
+	t.End()
+	writes, writeErr := t.Writes()
 	switch {
 	case err != nil:
-	case t.writeErr != nil:
-		err = t.writeErr
+	case writeErr != nil:
+		err = writeErr
 	default:
 		err = ctx.Err()
 	}
-	if err == nil && t.own.Len() > 0 {
-		joined, err = s.joinBatch(t.own, bases)
+	if err == nil && writes.Len() > 0 {
+		joined, err = s.joinBatch(writes, bases)
 	}
 	return joined, bases, err
 }

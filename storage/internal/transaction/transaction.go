@@ -1,12 +1,11 @@
-package badger
+// Package transaction implements the transactions of backends on a snapshot of their engine
+// and layers of writes that are not durable yet.
+package transaction
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
-
-	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/storage"
 	"github.com/customerportal-go/customerportal/storage/internal/overlay"
@@ -15,33 +14,47 @@ import (
 // entriesPerCheck is the number of entries after which a long read checks its context again.
 const entriesPerCheck = 64
 
-// reader is the handle of a View, and the read part of a tx. Its lock protects against
-// misuse: if another goroutine still uses the handle when fn returns, it gets ErrTxDone.
-// Without the lock the engine would crash.
-type reader struct {
-	store *Store
-	snap  *snapshot
-	bases []*overlay.Layer // batches that are not durable yet, newest first
+// Snapshot is a state of the engine's rows. Its methods are not called concurrently.
+type Snapshot interface {
+	// Get returns a copy of the value of key, or nil. A copy of an empty value is not nil.
+	Get(key []byte) ([]byte, error)
+
+	// Rows opens a cursor. It is closed before the snapshot.
+	Rows(s overlay.Span) (Rows, error)
+
+	// Close releases the snapshot. It is called once.
+	Close()
+}
+
+// Rows is a cursor over the rows of a [Snapshot].
+type Rows interface {
+	overlay.Source
+	Close() error
+}
+
+// Reader is the handle of a View, and the read part of a [Tx]. Its lock protects against
+// misuse: if another goroutine still uses the handle when the function of the transaction
+// returns, it gets [storage.ErrTxDone]. Without the lock an engine might crash.
+type Reader struct {
+	limits storage.Limits
+	bases  []*overlay.Layer // batches that are not durable yet, newest first
 
 	mu      sync.Mutex
 	ended   bool
-	txn     *engine.Txn
+	snap    Snapshot
 	own     *overlay.Layer // writes of this transaction; nil in a View
-	cursors map[*cursor]struct{}
+	cursors map[*Cursor]struct{}
 }
 
-var _ storage.Reader = (*reader)(nil)
+var _ storage.Reader = (*Reader)(nil)
 
-func (r *reader) begin(s *Store, snap *snapshot, bases []*batch) {
-	r.store, r.snap = s, snap
-	r.txn = s.db.NewTransactionAt(snap.ts, false)
-	for _, b := range bases {
-		r.bases = append(r.bases, b.writes)
-	}
+// NewReader returns the handle of a View on snap. It must be ended.
+func NewReader(l storage.Limits, snap Snapshot) *Reader {
+	return &Reader{limits: l, snap: snap}
 }
 
-// end invalidates the handle. It may be called again.
-func (r *reader) end() {
+// End invalidates the handle and closes its snapshot. It may be called again.
+func (r *Reader) End() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -51,17 +64,11 @@ func (r *reader) end() {
 	for c := range r.cursors {
 		c.release()
 	}
-	// The engine panics here if an iterator could not be closed. It holds no other
-	// resources.
-	_ = catchPanic("end transaction", func() error {
-		r.txn.Discard()
-		return nil
-	})
-	r.store.snaps.release(r.snap)
+	r.snap.Close()
 }
 
 // Get implements [storage.Reader].
-func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
+func (r *Reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -84,8 +91,8 @@ func (r *reader) Get(ctx context.Context, keys ...[]byte) ([][]byte, error) {
 }
 
 // get returns the value of key, or nil. The caller holds mu.
-func (r *reader) get(key []byte) ([]byte, error) {
-	if len(key) > r.store.limits.KeyBytes {
+func (r *Reader) get(key []byte) ([]byte, error) {
+	if len(key) > r.limits.KeyBytes {
 		return nil, nil
 	}
 	if r.own != nil {
@@ -98,25 +105,12 @@ func (r *reader) get(key []byte) ([]byte, error) {
 			return valueOf(w), nil
 		}
 	}
-	var value []byte
-	row := dataRow(key)
-	err := catchPanic("get", func() error {
-		item, err := r.txn.Get(row)
-		if errors.Is(err, engine.ErrKeyNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return item.Value(func(sealed []byte) error {
-			found, err := unseal(row, sealed)
-			if err == nil {
-				value = clone(found)
-			}
-			return err
-		})
-	})
-	return value, r.store.readError(err)
+	return r.snap.Get(key)
+}
+
+// clone returns a copy that is never nil, because an empty value must not be nil.
+func clone(value []byte) []byte {
+	return append(make([]byte, 0, len(value)), value...)
 }
 
 // valueOf returns a copy of the value that w sets, or nil if w is a delete.
@@ -128,21 +122,21 @@ func valueOf(w overlay.Write) []byte {
 }
 
 // Scan implements [storage.Reader].
-func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
+func (r *Reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOptions) iter.Seq2[storage.Entry, error] {
 	s := overlay.Span{
 		Range:    storage.Range{Start: clone(rng.Start), End: clone(rng.End)},
 		Reverse:  o.Reverse,
 		KeysOnly: o.KeysOnly,
 	}
 	return func(yield func(storage.Entry, error) bool) {
-		c, err := r.open(s)
+		c, err := r.Open(s)
 		if err != nil {
 			yield(storage.Entry{}, err)
 			return
 		}
-		defer c.close()
+		defer c.Close()
 		for n := 0; o.Limit <= 0 || n < o.Limit; n++ {
-			e, ok, err := c.next(ctx)
+			e, ok, err := c.Next(ctx)
 			if err != nil {
 				yield(storage.Entry{}, err)
 				return
@@ -154,16 +148,17 @@ func (r *reader) Scan(ctx context.Context, rng storage.Range, o storage.ScanOpti
 	}
 }
 
-// cursor is one loop over a range. It reads the state of the transaction at the time when
+// Cursor is one loop over a range. It reads the state of the transaction at the time when
 // it was opened.
-type cursor struct {
-	r     *reader
-	rows  *rowSource
+type Cursor struct {
+	r     *Reader
+	rows  Rows
 	merge *overlay.Merge
 	steps int
 }
 
-func (r *reader) open(s overlay.Span) (*cursor, error) {
+// Open opens a cursor. It must be closed, unless the transaction ends before.
+func (r *Reader) Open(s overlay.Span) (*Cursor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -174,19 +169,20 @@ func (r *reader) open(s overlay.Span) (*cursor, error) {
 		layers = append(layers, r.own.Copy()) // the loop must not see later writes
 	}
 	layers = append(layers, r.bases...)
-	rows, err := newRowSource(r.txn, s)
+	rows, err := r.snap.Rows(s)
 	if err != nil {
-		return nil, r.store.readError(err)
+		return nil, err
 	}
-	c := &cursor{r: r, rows: rows, merge: overlay.NewMerge(s, layers, rows)}
+	c := &Cursor{r: r, rows: rows, merge: overlay.NewMerge(s, layers, rows)}
 	if r.cursors == nil {
-		r.cursors = make(map[*cursor]struct{})
+		r.cursors = make(map[*Cursor]struct{})
 	}
 	r.cursors[c] = struct{}{}
 	return c, nil
 }
 
-func (c *cursor) next(ctx context.Context) (overlay.Entry, bool, error) {
+// Next returns the next entry, or ok false at the end.
+func (c *Cursor) Next(ctx context.Context) (overlay.Entry, bool, error) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	if c.r.ended {
@@ -207,40 +203,56 @@ func (c *cursor) next(ctx context.Context) (overlay.Entry, bool, error) {
 	}
 }
 
-func (c *cursor) close() {
+// Close releases the cursor. It may be called again.
+func (c *Cursor) Close() {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	c.release()
 }
 
+// Steps returns the number of entries that the cursor has read, with the deleted ones.
+func (c *Cursor) Steps() int { return c.steps }
+
+// OpenCursors returns the number of open cursors.
+func (r *Reader) OpenCursors() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.cursors)
+}
+
 // release closes the cursor. The caller holds mu of the reader. It may be called again.
-func (c *cursor) release() {
+func (c *Cursor) release() {
 	if _, open := c.r.cursors[c]; open {
 		delete(c.r.cursors, c)
-		_ = c.rows.close()
+		_ = c.rows.Close()
 	}
 }
 
-// tx is the handle of an Update.
-type tx struct {
-	reader
+// Tx is the handle of an Update.
+type Tx struct {
+	Reader
 	writeErr error // the error of the first write that failed
 }
 
-var _ storage.Tx = (*tx)(nil)
+var _ storage.Tx = (*Tx)(nil)
 
-func (t *tx) begin(s *Store, snap *snapshot, bases []*batch) {
-	t.reader.begin(s, snap, bases)
-	t.own = overlay.NewLayer()
+// NewTx returns the handle of an Update that reads snap through the writes of bases, newest
+// first. It must be ended.
+func NewTx(l storage.Limits, snap Snapshot, bases []*overlay.Layer) *Tx {
+	return &Tx{Reader: Reader{limits: l, snap: snap, bases: bases, own: overlay.NewLayer()}}
 }
 
+// Writes returns the writes of the transaction, or the error of the first write that has
+// failed. The transaction must have ended.
+func (t *Tx) Writes() (*overlay.Layer, error) { return t.own, t.writeErr }
+
 // Put implements [storage.Tx].
-func (t *tx) Put(key, value []byte) error {
+func (t *Tx) Put(key, value []byte) error {
 	return t.write(func() error {
 		switch {
-		case len(key) > t.store.limits.KeyBytes:
+		case len(key) > t.limits.KeyBytes:
 			return storage.ErrKeyTooLarge
-		case len(value) > t.store.limits.ValueBytes:
+		case len(value) > t.limits.ValueBytes:
 			return storage.ErrValueTooLarge
 		}
 		t.own.Put(string(key), clone(value))
@@ -249,10 +261,10 @@ func (t *tx) Put(key, value []byte) error {
 }
 
 // Delete implements [storage.Tx].
-func (t *tx) Delete(keys ...[]byte) error {
+func (t *Tx) Delete(keys ...[]byte) error {
 	return t.write(func() error {
 		for _, key := range keys {
-			if len(key) > t.store.limits.KeyBytes {
+			if len(key) > t.limits.KeyBytes {
 				return storage.ErrKeyTooLarge
 			}
 			t.own.Delete(string(key))
@@ -263,7 +275,7 @@ func (t *tx) Delete(keys ...[]byte) error {
 
 // DeleteRange implements [storage.Tx]. It reads nothing; the keys of the range are
 // determined when the Update is committed.
-func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
+func (t *Tx) DeleteRange(ctx context.Context, rng storage.Range) error {
 	return t.write(func() error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -274,7 +286,7 @@ func (t *tx) DeleteRange(ctx context.Context, rng storage.Range) error {
 }
 
 // write runs one write, unless an earlier one has failed, and records its error.
-func (t *tx) write(do func() error) error {
+func (t *Tx) write(do func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
