@@ -78,7 +78,7 @@ func (s *Store) awaitReaders(ctx context.Context, ts uint64) error {
 // rotate moves all rows from the in-memory table and its log, and from level 0, to lower
 // levels. While the engine is open, dropping a prefix is the only way to do this.
 func (s *Store) rotate(ctx context.Context) error {
-	return s.exclusively(ctx, func() error {
+	return s.flusher.Exclusively(ctx, func() error {
 		if err := s.commitInternalRow(sentinelRow); err != nil {
 			return err
 		}
@@ -88,43 +88,21 @@ func (s *Store) rotate(ctx context.Context) error {
 			// terminate the process. All commits are in logs and tables.
 			s.unreadable.Store(true)
 			err = fmt.Errorf("%w: %w", ErrHalted, err)
-			s.flusher.halt(err)
+			s.flusher.Halt(err)
 		}
 		return err
 	})
 }
 
-// exclusively runs fn while no Update runs and no batch is being committed.
-func (s *Store) exclusively(ctx context.Context, fn func() error) error {
-	select {
-	case s.writer <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.writer }()
-	snap, bases, err := s.baseState()
-	if err != nil {
-		return err
-	}
-	s.snaps.release(snap)
-	for _, b := range bases {
-		<-b.done
-	}
-	if err := s.flusher.haltError(); err != nil {
-		return err
-	}
-	return fn()
-}
-
 // commitInternalRow commits a row of this package's metadata. It must be called by
-// exclusively.
+// Exclusively.
 func (s *Store) commitInternalRow(row []byte) error {
 	if err := s.space.check(engineCommitOverhead, 0); err != nil {
 		return err
 	}
 	reached, halted, err := s.commit(func(w *partWriter) error { return w.write(row, seal(row, nil)) })
 	if halted != nil {
-		s.flusher.halt(halted)
+		s.flusher.Halt(halted)
 	}
 	s.snaps.advance(reached)
 	return err
@@ -220,7 +198,7 @@ func staleKeys(ctx context.Context, it *engine.Iterator, ts uint64) func(yield f
 // awaitFileRemoval waits until the engine has removed all files that it no longer lists. A
 // View keeps the files open that existed at its first read.
 func (s *Store) awaitFileRemoval(ctx context.Context) error {
-	if err := s.exclusively(ctx, func() error { return s.commitInternalRow(sentinelRow) }); err != nil {
+	if err := s.flusher.Exclusively(ctx, func() error { return s.commitInternalRow(sentinelRow) }); err != nil {
 		return err
 	}
 	if err := s.awaitReaders(ctx, s.snaps.newest()); err != nil {

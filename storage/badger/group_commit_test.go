@@ -14,6 +14,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/groupcommit"
 )
 
 func TestGroupCommit_UpdatesDuringCommit_ShareTheNextOne(t *testing.T) {
@@ -142,20 +143,20 @@ func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
 			if !testsize.Full() {
-				s.flusher.maxRows, s.flusher.maxBytes = maxBatchRows/100, maxBatchBytes/20
+				s.flusher.MaxRows, s.flusher.MaxBytes = groupcommit.DefaultMaxRows/100, groupcommit.DefaultMaxBytes/20
 			}
 			fill := func(prefix byte) error {
 				return s.Update(context.Background(), func(tx storage.Tx) error {
 					if limit == "bytes" {
 						value := make([]byte, s.limits.ValueBytes)
-						for i := range s.flusher.maxBytes/len(value) + 1 {
+						for i := range s.flusher.MaxBytes/len(value) + 1 {
 							if err := tx.Put([]byte{prefix, byte(i)}, value); err != nil {
 								return err
 							}
 						}
 						return nil
 					}
-					for i := range s.flusher.maxRows {
+					for i := range s.flusher.MaxRows {
 						if err := tx.Put([]byte{prefix, byte(i >> 16), byte(i >> 8), byte(i)}, nil); err != nil {
 							return err
 						}
@@ -178,14 +179,14 @@ func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 			one := background(func() error { return fill('a') })
 			<-hold
 			two := background(func() error { return fill('b') })
-			rows := s.flusher.maxRows
+			rows := s.flusher.MaxRows
 			if limit == "bytes" {
-				rows = s.flusher.maxBytes/s.limits.ValueBytes + 1
+				rows = s.flusher.MaxBytes/s.limits.ValueBytes + 1
 			}
 			s.awaitPending(rows)
-			require.NotNil(t, s.flusher.fullBatch())
-			s.writer <- struct{}{} // the second Update has released the token
-			<-s.writer
+			require.True(t, s.flusher.Full())
+			s.flusher.Writer <- struct{}{} // the second Update has released the token
+			<-s.flusher.Writer
 
 			ctx, cancel := context.WithCancel(context.Background())
 			ran := false
@@ -202,8 +203,8 @@ func TestUpdate_PendingBatchIsFull_WaitsWithoutWriterToken(t *testing.T) {
 				runtime.Gosched()
 			}
 			select {
-			case s.writer <- struct{}{}:
-				<-s.writer
+			case s.flusher.Writer <- struct{}{}:
+				<-s.flusher.Writer
 			case err := <-one:
 				require.FailNow(t, "the first Update returned too early", "%v", err)
 			}

@@ -105,14 +105,7 @@ func background(fn func() error) chan error {
 
 // awaitPending waits until the pending batch contains n keys.
 func (s *Store) awaitPending(n int) {
-	for {
-		s.flusher.mu.Lock()
-		b := s.flusher.pending
-		enough := b != nil && b.writes.Len() == n
-		s.flusher.mu.Unlock()
-		if enough {
-			return
-		}
+	for s.flusher.Pending() != n {
 		runtime.Gosched()
 	}
 }

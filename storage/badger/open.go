@@ -70,13 +70,11 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 		logger = slog.Default()
 	}
 	s := &Store{
-		writer: make(chan struct{}, 1),
 		logger: logger,
 		sync:   !o.NoSync,
 		mark:   m,
 		space:  space{dir: dir, fixed: o.MinFreeBytes, memTable: memTable, free: freeBytes},
 	}
-	s.flusher.maxRows, s.flusher.maxBytes = maxBatchRows, maxBatchBytes
 	s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error { return txn.CommitAt(ts, nil) }
 	s.flusher.syncLog = func() error { return s.db.Sync() }
 	eo := engineOptions(dir, memTable, !o.NoSync, logger)
@@ -119,7 +117,7 @@ func (s *Store) start(found findings) error {
 		return err
 	}
 	s.snaps.advance(newest)
-	s.startFlusher()
+	s.flusher.Start(s.flush)
 	return nil
 }
 

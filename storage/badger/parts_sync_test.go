@@ -50,7 +50,7 @@ func TestParts_NoSync_UndoIsSynced(t *testing.T) {
 	}
 	s.flusher.syncLog = func() error { calls = append(calls, "sync"); return syncLog() }
 	base := s.snaps.newest()
-	require.NoError(t, s.exclusively(t.Context(), func() error {
+	require.NoError(t, s.flusher.Exclusively(t.Context(), func() error {
 		reached, halted, err := s.commit(func(w *partWriter) error {
 			for i := range 60 {
 				row := dataRow(crashKey(i))

@@ -134,7 +134,7 @@ func TestParts_FailureBetweenParts_UndoesAndContinues(t *testing.T) {
 		require.NoError(t, putMany(s, 500, "old"))
 		before := rowsIn(t, s)
 		require.NoError(t, s.View(t.Context(), func(r storage.Reader) error {
-			require.NoError(t, s.exclusively(t.Context(), func() error {
+			require.NoError(t, s.flusher.Exclusively(t.Context(), func() error {
 				if full {
 					s.space.free = func(string) (int64, error) { return 0, nil }
 				}
@@ -176,7 +176,7 @@ func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
 	createDir(t, p)
 	s, err := Open(p.Dir, Options{MemTableBytes: p.MemTable, PartRows: p.PartRows})
 	require.NoError(t, err)
-	require.NoError(t, s.exclusively(t.Context(), func() error {
+	require.NoError(t, s.flusher.Exclusively(t.Context(), func() error {
 		base := s.snaps.newest()
 		commitAt := s.flusher.commitAt
 		s.flusher.commitAt = func(txn *engine.Txn, ts uint64) error {
@@ -197,7 +197,7 @@ func TestParts_FailureWhileUndoing_Halts(t *testing.T) {
 		require.ErrorIs(t, halted, ErrHalted)
 		require.ErrorIs(t, err, ErrHalted)
 		require.NotErrorIs(t, err, storage.ErrUnknown)
-		s.flusher.halt(halted)
+		s.flusher.Halt(halted)
 		return nil
 	}))
 	require.ErrorIs(t, put(s, "a", "1"), ErrHalted)
@@ -345,7 +345,7 @@ func TestParts_FillAndCommitFail_BothErrorsAreReturned(t *testing.T) {
 			}
 			return syscall.EIO
 		}
-		require.NoError(t, s.exclusively(t.Context(), func() error {
+		require.NoError(t, s.flusher.Exclusively(t.Context(), func() error {
 			_, halted, err := s.commit(func(w *partWriter) error {
 				for i := range 60 {
 					row := dataRow(crashKey(i))

@@ -101,7 +101,6 @@ type Store struct {
 	limits  storage.Limits
 	part    partLimit
 	gate    gate.Gate
-	writer  chan struct{} // holds a token while an Update runs its fn
 	snaps   snapshots
 	flusher flusher
 	logger  *slog.Logger
@@ -146,73 +145,9 @@ func (s *Store) Update(ctx context.Context, fn func(storage.Tx) error, _ ...[]by
 		return storage.ErrClosed
 	}
 	defer s.gate.Leave()
-	if err := s.takeTurn(ctx); err != nil {
-		return err
-	}
-	joined, bases, err := s.attempt(ctx, fn)
-	if joined != nil {
-		<-joined.done
-		return joined.err
-	}
-	for _, b := range bases {
-		if <-b.done; b.dependentErr != nil {
-			return b.dependentErr
-		}
-	}
-	return err
-}
-
-// takeTurn acquires the writer token while the pending batch is not full.
-func (s *Store) takeTurn(ctx context.Context) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.flusher.awaitRoom(ctx); err != nil {
-			return err
-		}
-		select {
-		case s.writer <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if s.flusher.fullBatch() == nil {
-			return nil
-		}
-		<-s.writer
-	}
-}
-
-// attempt runs fn with the writer token, and releases the token. It returns the batch that
-// the writes of fn have joined. If fn wrote nothing or the Update failed, it returns the
-// batches that fn could read instead. They are not durable yet, so the caller must wait for
-// them before it returns.
-func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined *batch, bases []*batch, err error) {
-	defer func() { <-s.writer }()
-	snap, bases, err := s.baseState()
-	if err != nil {
-		return nil, nil, err
-	}
-	var layers []*overlay.Layer
-	for _, b := range bases {
-		layers = append(layers, b.writes)
-	}
-	t := transaction.NewTx(s.limits, s.stateAt(snap), layers)
-	defer t.End() // if fn panics or calls runtime.Goexit
-	err = fn(t)
-	t.End()
-	writes, writeErr := t.Writes()
-	switch {
-	case err != nil:
-	case writeErr != nil:
-		err = writeErr
-	default:
-		err = ctx.Err()
-	}
-	if err == nil && writes.Len() > 0 {
-		joined, err = s.joinBatch(writes, bases)
-	}
-	return joined, bases, err
+	return s.flusher.Update(ctx, func(layers []*overlay.Layer) *transaction.Tx {
+		return transaction.NewTx(s.limits, s.stateAt(s.snaps.acquire()), layers)
+	}, fn)
 }
 
 // Close implements [storage.Store]. Later calls wait for the first one and return the same
@@ -220,7 +155,7 @@ func (s *Store) attempt(ctx context.Context, fn func(storage.Tx) error) (joined 
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.gate.Close()
-		s.stopFlusher()
+		s.flusher.Stop()
 		err := catchPanic("close", s.db.Close)
 		s.closeErr = errors.Join(err, s.mark.close(s.snaps.newest(), err == nil, s.sync))
 	})

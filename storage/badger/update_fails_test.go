@@ -118,8 +118,8 @@ func TestUpdate_ReadsUncommittedBatch_WaitsForIt(t *testing.T) {
 				})
 				<-ended
 				// When the writer token is free again, the reading Update has left its fn.
-				s.writer <- struct{}{}
-				<-s.writer
+				s.flusher.Writer <- struct{}{}
+				<-s.flusher.Writer
 				for range 100 {
 					runtime.Gosched()
 				}
