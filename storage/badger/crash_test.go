@@ -159,7 +159,7 @@ func TestCrash_OldMark_AcknowledgedCommitsRemain(t *testing.T) {
 	require.NoError(t, os.Rename(filepath.Join(again.Dir, markName+".old"), filepath.Join(again.Dir, markName)))
 	m, err := readMark(again.Dir)
 	require.NoError(t, err)
-	require.Equal(t, uint64(1+n-100), m.ts, "one commit for the format, and the commits up to the mark")
+	require.Equal(t, uint64(1+n-100), m.Number, "one commit for the format, and the commits up to the mark")
 	requireOpens(t, again, initialRows(n), "with a mark that is 100 commits old and an incomplete batch")
 
 	large := crashPlan{Dir: t.TempDir(), Op: "mixed", Rows: 2000, PartRows: 100, MemTable: minMemTable, KillAt: neverKill}
@@ -183,7 +183,7 @@ func TestCrash_MarkOfIncompleteBatch_ReturnsErrCorrupt(t *testing.T) {
 	require.NoError(t, err)
 	claims := p
 	claims.Dir = copyDir(t, p.Dir)
-	require.NoError(t, os.WriteFile(filepath.Join(claims.Dir, markName), (&commitMark{strict: true}).encode(m.ts+1), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(claims.Dir, markName), markFormat.Encode(true, m.Number+1), 0o600))
 	for range 2 {
 		_, err = Open(claims.Dir, Options{MemTableBytes: p.MemTable})
 		require.ErrorIs(t, err, storage.ErrCorrupt)

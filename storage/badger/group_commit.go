@@ -127,7 +127,7 @@ func undoBytes(batch, old int64) int64 { return 4*batch + 2*old }
 // recordMark records in the commit mark that everything up to ts is on disk. If this fails,
 // Open can detect less corruption, but no data is lost.
 func (s *Store) recordMark(ts uint64) {
-	if err := s.mark.record(ts); err != nil {
+	if err := s.mark.Record(ts); err != nil {
 		s.logger.Warn("storage/badger: cannot write the commit mark", "error", err)
 	}
 }

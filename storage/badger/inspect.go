@@ -10,6 +10,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/commitmark"
 )
 
 // logHeader is the size of the header of the engine's logs.
@@ -30,7 +31,7 @@ type findings struct {
 // that are missing in a corrupt list, or truncate a log.
 //
 // It reads every log completely, and every table completely unless indexOnly is set.
-func inspect(dir string, m commitMark, indexOnly bool) (found findings, err error) {
+func inspect(dir string, m commitmark.Mark, indexOnly bool) (found findings, err error) {
 	var tables int
 	var logs []string
 	files, err := os.ReadDir(dir)
@@ -69,7 +70,7 @@ func inspect(dir string, m commitMark, indexOnly bool) (found findings, err erro
 	}
 	listed, err := readManifest(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && tables == 0 && !m.found:
+	case errors.Is(err, fs.ErrNotExist) && tables == 0 && !m.Found:
 		return found, nil // new directory
 	case errors.Is(err, fs.ErrNotExist):
 		return found, corrupt("MANIFEST is missing")

@@ -94,7 +94,7 @@ func open(dir string, o Options, tune func(*engine.Options, *Store)) (*Store, er
 		s.part.rows = min(s.part.rows, o.PartRows)
 	}
 	if err := s.start(found); err != nil {
-		return nil, errors.Join(err, catchPanic("close", s.db.Close), s.mark.close(0, false, false))
+		return nil, errors.Join(err, catchPanic("close", s.db.Close), s.mark.Close(0, false, false))
 	}
 	return s, nil
 }
@@ -113,7 +113,7 @@ func (s *Store) start(found findings) error {
 	if err != nil {
 		return err
 	}
-	if err := s.mark.open(s.db.Opts().Dir, newest, s.sync); err != nil {
+	if err := s.mark.Open(newest, s.sync); err != nil {
 		return err
 	}
 	s.snaps.advance(newest)
@@ -128,7 +128,7 @@ func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.mark.found && s.mark.strict && complete.ts < s.mark.ts {
+	if s.mark.Found && s.mark.Strict && complete.ts < s.mark.Number {
 		return 0, lostCommits(complete.ts + 1)
 	}
 	if err := s.requireParts(complete.ts, complete.number-1); err != nil {
@@ -136,7 +136,7 @@ func (s *Store) recoverBatches(newest uint64, found findings) (uint64, error) {
 	}
 	if err := s.requirePartsBeforeLogs(found); err != nil {
 		if errors.Is(err, storage.ErrCorrupt) {
-			err = errors.Join(err, recordDamage(s.db.Opts().Dir))
+			err = errors.Join(err, s.mark.RecordDamage())
 		}
 		return 0, err
 	}

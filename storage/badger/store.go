@@ -46,6 +46,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/commitmark"
 	"github.com/customerportal-go/customerportal/storage/internal/gate"
 	"github.com/customerportal-go/customerportal/storage/internal/overlay"
 	"github.com/customerportal-go/customerportal/storage/internal/transaction"
@@ -105,7 +106,7 @@ type Store struct {
 	flusher flusher
 	logger  *slog.Logger
 	sync    bool
-	mark    commitMark
+	mark    commitmark.Mark
 	space   space
 
 	unreadable atomic.Bool // the engine has no in-memory table anymore, and reads panic
@@ -157,7 +158,7 @@ func (s *Store) Close() error {
 		s.gate.Close()
 		s.flusher.Stop()
 		err := catchPanic("close", s.db.Close)
-		s.closeErr = errors.Join(err, s.mark.close(s.snaps.newest(), err == nil, s.sync))
+		s.closeErr = errors.Join(err, s.mark.Close(s.snaps.newest(), err == nil, s.sync))
 	})
 	return s.closeErr
 }

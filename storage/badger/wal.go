@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/commitmark"
 )
 
 // Bits of the meta byte of a log entry.
@@ -31,8 +32,8 @@ const (
 // every row before a gap must be in a table. checkLogs returns the first part after the
 // last gap, for [Store.requirePartsBeforeLogs], or the zero part if the logs contain no
 // parts.
-func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first part, err error) {
-	if !m.found || !m.strict {
+func checkLogs(dir string, logs []string, newest uint64, m commitmark.Mark) (first part, err error) {
+	if !m.Found || !m.Strict {
 		return part{}, nil
 	}
 	slices.SortFunc(logs, func(a, b string) int { return logNumber(a) - logNumber(b) })
@@ -72,7 +73,7 @@ func checkLogs(dir string, logs []string, newest uint64, m commitMark) (first pa
 		}
 		before, end = path, ended
 	}
-	if max(newest, last.ts) < m.ts || last.ts >= newest && last.complete() < m.ts {
+	if max(newest, last.ts) < m.Number || last.ts >= newest && last.complete() < m.Number {
 		return part{}, lostCommits(max(newest, last.complete()) + 1)
 	}
 	return first, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/customerportal-go/customerportal/internal/testsize"
 	"github.com/customerportal-go/customerportal/storage"
+	"github.com/customerportal-go/customerportal/storage/internal/commitmark"
 )
 
 // dirWithLog returns a directory that a process has left with logRows rows in a log, and the
@@ -98,20 +99,15 @@ func TestOpen_ChangedCommitMark_ReturnsErrorIfCommitsAreMissing(t *testing.T) {
 	}{
 		"unchanged":          {func(b []byte) []byte { return b }, nil},
 		"one slot torn":      {func(b []byte) []byte { b[7] ^= 1; return b }, nil},
-		"other slot torn":    {func(b []byte) []byte { b[markSlot+7] ^= 1; return b }, nil},
-		"both slots torn":    {func(b []byte) []byte { b[7] ^= 1; b[markSlot+7] ^= 1; return b }, storage.ErrCorrupt},
+		"other slot torn":    {func(b []byte) []byte { b[commitmark.SlotBytes+7] ^= 1; return b }, nil},
+		"both slots torn":    {func(b []byte) []byte { b[7] ^= 1; b[commitmark.SlotBytes+7] ^= 1; return b }, storage.ErrCorrupt},
 		"zeros":              {func(b []byte) []byte { return make([]byte, len(b)) }, storage.ErrCorrupt},
 		"empty":              {func([]byte) []byte { return nil }, nil}, // created but not written
-		"newer":              {func([]byte) []byte { return (&commitMark{strict: true}).encode(1000) }, storage.ErrCorrupt},
-		"newer, with NoSync": {func([]byte) []byte { return (&commitMark{}).encode(1000) }, nil},
-		"older":              {func([]byte) []byte { return (&commitMark{strict: true}).encode(1) }, nil},
-		"other version": {func(b []byte) []byte {
-			for at := 0; at < len(b); at += markSlot {
-				copy(b[at:], markOld)
-				slot := b[at : at+markBytes-crc32.Size : at+markBytes]
-				binary.BigEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
-			}
-			return b
+		"newer":              {func([]byte) []byte { return markFormat.Encode(true, 1000) }, storage.ErrCorrupt},
+		"newer, with NoSync": {func([]byte) []byte { return markFormat.Encode(false, 1000) }, nil},
+		"older":              {func([]byte) []byte { return markFormat.Encode(true, 1) }, nil},
+		"other version": {func([]byte) []byte {
+			return commitmark.Format{Magic: markFormat.OldMagic}.Encode(true, 1)
 		}, ErrVersion},
 	} {
 		dir := t.TempDir()
@@ -160,7 +156,7 @@ func TestCommitMark_NoSync_IsNotStrictUntilSyncedClose(t *testing.T) {
 	strict := func() bool {
 		m, err := readMark(dir)
 		require.NoError(t, err)
-		return m.strict
+		return m.Strict
 	}
 	for _, step := range []struct{ noSync, during, after bool }{
 		{false, true, true}, {true, false, false}, {false, false, true}, {false, true, true},
